@@ -1,0 +1,181 @@
+package kitchen
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// EventKind says what an [Event] tells.
+type EventKind string
+
+// The kinds of event. Those of a step carry the instance and its action.
+const (
+	RunStarted   EventKind = "run_started"
+	RunFinished  EventKind = "run_finished"
+	StepStarted  EventKind = "step_started"
+	StepFinished EventKind = "step_finished"
+	StepFailed   EventKind = "step_failed"
+	// Banner is a headline, Info a line for the person, Output a line that a
+	// command wrote.
+	Banner EventKind = "banner"
+	Info   EventKind = "info"
+	Warn   EventKind = "warn"
+	Error  EventKind = "error"
+	Debug  EventKind = "debug"
+	Output EventKind = "output"
+	// StillWaiting is a sign of life in a wait; Text says what is waited for.
+	StillWaiting EventKind = "waiting"
+)
+
+// Event is one thing that happened. The engine, its plug-ins and everything
+// below them report through this one stream; consoles, logs and reports are
+// its subscribers, and nothing else prints.
+type Event struct {
+	Time time.Time
+	Kind EventKind
+	// Instance is the instance's name, "" for the run as a whole; Index is
+	// its place in the configuration, from 0.
+	Instance string
+	Index    int
+	Action   Action
+	Text     string
+	// Elapsed is the duration of what finished, or of the wait so far.
+	Elapsed time.Duration
+	// Err is why a step failed.
+	Err error
+}
+
+// Subscriber receives events. It is called from one goroutine at a time and
+// must not block for long.
+type Subscriber func(Event)
+
+// Bus hands every event to its subscribers, one at a time.
+type Bus struct {
+	mu   sync.Mutex
+	subs []Subscriber
+	now  func() time.Time
+}
+
+// NewBus returns a bus with the given subscribers.
+func NewBus(subs ...Subscriber) *Bus {
+	return &Bus{subs: subs, now: time.Now}
+}
+
+// Publish stamps e with the time, unless it has one, and hands it on.
+func (b *Bus) Publish(e Event) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e.Time.IsZero() {
+		e.Time = b.now()
+	}
+	for _, s := range b.subs {
+		s(e)
+	}
+}
+
+// Reporter publishes events in the name of one instance and action. Its zero
+// value throws everything away.
+type Reporter struct {
+	bus      *Bus
+	instance string
+	index    int
+	action   Action
+}
+
+// Reporter returns a reporter for the instance of that name.
+func (b *Bus) Reporter(instance string, index int, action Action) *Reporter {
+	return &Reporter{bus: b, instance: instance, index: index, action: action}
+}
+
+func (r *Reporter) emit(e Event) {
+	if r == nil || r.bus == nil {
+		return
+	}
+	e.Instance, e.Index, e.Action = r.instance, r.index, r.action
+	r.bus.Publish(e)
+}
+
+// Banner tells a headline.
+func (r *Reporter) Banner(format string, args ...any) {
+	r.emit(Event{Kind: Banner, Text: fmt.Sprintf(format, args...)})
+}
+
+// Info tells a line for the person.
+func (r *Reporter) Info(format string, args ...any) {
+	r.emit(Event{Kind: Info, Text: fmt.Sprintf(format, args...)})
+}
+
+// Warn tells of something that is not as the person may think.
+func (r *Reporter) Warn(format string, args ...any) {
+	r.emit(Event{Kind: Warn, Text: fmt.Sprintf(format, args...)})
+}
+
+// Error tells of a failure that the step goes on from; one that ends the step
+// is returned instead.
+func (r *Reporter) Error(format string, args ...any) {
+	r.emit(Event{Kind: Error, Text: fmt.Sprintf(format, args...)})
+}
+
+// Debug tells a detail.
+func (r *Reporter) Debug(format string, args ...any) {
+	r.emit(Event{Kind: Debug, Text: fmt.Sprintf(format, args...)})
+}
+
+// Waiting gives a sign of life in a wait. Call it each time around; the
+// subscribers decide how often to show it.
+func (r *Reporter) Waiting(what, detail string, since time.Time) {
+	text := what
+	if detail != "" {
+		text += " (" + detail + ")"
+	}
+	r.emit(Event{Kind: StillWaiting, Text: text, Elapsed: time.Since(since)})
+}
+
+// Output returns a writer that tells each line written to it as a line of
+// command output. Close tells the last line if it was left unended.
+func (r *Reporter) Output() io.WriteCloser {
+	return &lineWriter{emit: func(line string) { r.emit(Event{Kind: Output, Text: line}) }}
+}
+
+// maxLine bounds what a lineWriter holds; a longer line is told in pieces.
+const maxLine = 64 << 10
+
+type lineWriter struct {
+	mu   sync.Mutex
+	buf  []byte
+	emit func(string)
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf = append(w.buf, p...)
+	for {
+		i := strings.IndexByte(string(w.buf), '\n')
+		if i < 0 {
+			if len(w.buf) > maxLine {
+				w.emit(string(w.buf))
+				w.buf = w.buf[:0]
+			}
+			return len(p), nil
+		}
+		w.emit(strings.TrimSuffix(string(w.buf[:i]), "\r"))
+		w.buf = append(w.buf[:0], w.buf[i+1:]...)
+	}
+}
+
+func (w *lineWriter) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.buf) > 0 {
+		w.emit(strings.TrimSuffix(string(w.buf), "\r"))
+		w.buf = nil
+	}
+	return nil
+}
