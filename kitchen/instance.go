@@ -33,4 +33,8 @@ type Instance struct {
 	Provisioner Provisioner
 	Transport   Transport
 	Verifier    Verifier
+
+	// Hooks are the lifecycle hooks by phase and action ("pre_create"), in
+	// the order in which they run.
+	Hooks map[string][]Hook
 }

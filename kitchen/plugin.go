@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"io/fs"
-	"time"
 )
 
 // Driver makes and destroys the machine behind an instance.
@@ -139,14 +138,4 @@ type Step struct {
 	// KeepOnFailure tells the driver not to take back what a failing Create
 	// has made.
 	KeepOnFailure bool
-}
-
-// Waiting is how long something has been waited for, for [Reporter.Waiting].
-type Waiting struct {
-	// What is waited for, in the form "the server to become ACTIVE".
-	What string
-	// Since is when the wait began.
-	Since time.Time
-	// Detail is what was seen last ("status BUILD", "connection refused").
-	Detail string
 }

@@ -1,0 +1,98 @@
+package kitchen
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// NotCreatedError tells that an action needs a machine which the instance
+// does not have. Nothing falls back to another host.
+type NotCreatedError struct{ Instance string }
+
+func (e *NotCreatedError) Error() string {
+	return fmt.Sprintf("instance <%s> has not been created yet", e.Instance)
+}
+
+// Hint names the command that makes the machine.
+func (e *NotCreatedError) Hint() string { return "run `galley create " + e.Instance + "` first" }
+
+// NoAddressError tells that a machine exists whose address is not known. It
+// is an error everywhere: an empty host would be the developer's own machine.
+type NoAddressError struct{ Instance string }
+
+func (e *NoAddressError) Error() string {
+	return fmt.Sprintf("the address of instance <%s> is not known", e.Instance)
+}
+
+// Hint names the way back to a usable machine.
+func (e *NoAddressError) Hint() string {
+	return "run `galley create " + e.Instance + "` again: it checks the server and finishes or replaces it"
+}
+
+// ExitError tells that a command ran on a machine and failed.
+type ExitError struct {
+	Command string
+	Status  int
+}
+
+func (e *ExitError) Error() string {
+	return fmt.Sprintf("SSH exited (%d) for command: [%s]", e.Status, e.Command)
+}
+
+// Class is the name under which the failure stands in the state file (Test
+// Kitchen: last_error).
+func (e *ExitError) Class() string { return "Kitchen::Transport::SshFailed" }
+
+// Failure is one instance's failed action.
+type Failure struct {
+	Instance *Instance
+	Action   Action
+	Err      error
+}
+
+// RunError is what [Kitchen.Run] returns when at least one instance failed.
+type RunError struct {
+	Failures []Failure
+	// Skipped are the instances that were not begun, because the run was
+	// cancelled or another failed and the request said FailFast.
+	Skipped []*Instance
+}
+
+func (e *RunError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d actions failed", len(e.Failures))
+	for _, f := range e.Failures {
+		fmt.Fprintf(&b, "; %s failed on instance <%s>: %v", f.Action.Noun(), f.Instance.Name, f.Err)
+	}
+	return b.String()
+}
+
+// Unwrap returns the failures' errors.
+func (e *RunError) Unwrap() []error {
+	errs := make([]error, len(e.Failures))
+	for i, f := range e.Failures {
+		errs[i] = f.Err
+	}
+	return errs
+}
+
+// Hint returns the advice that an error, or one it wraps, has for the person
+// at the keyboard; "" if there is none.
+func Hint(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// class is the name that the state file gives a failure, in Test Kitchen's
+// words, which `kitchen list` shows.
+func class(err error) string {
+	var c interface{ Class() string }
+	if errors.As(err, &c) {
+		return c.Class()
+	}
+	return "Kitchen::ActionFailed"
+}

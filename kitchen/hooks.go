@@ -1,0 +1,175 @@
+package kitchen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// localHookTime bounds a local hook (Test Kitchen: 60,000 s).
+const localHookTime = 60000 * time.Second
+
+// Hook is one command that runs before or after an action (Test Kitchen:
+// lifecycle). Either Local or Remote is set.
+type Hook struct {
+	// Local is run by this machine's shell, Remote by the instance's.
+	Local, Remote string
+	// Includes and Excludes are platform names or /regexps/; if there are
+	// includes, only they count.
+	Includes, Excludes []string
+	// Environment is added to a local command's.
+	Environment map[string]string
+	// Cwd is a local command's directory, relative to the project; default
+	// the project.
+	Cwd string
+	// User is the local user a local command runs as; default the same.
+	User string
+	// Skippable lets a remote hook be passed over while there is no machine,
+	// and its exit status be ignored.
+	Skippable bool
+}
+
+// hooks runs the hooks of one phase ("pre", "post", "finally") of an action.
+func (s *session) hooks(ctx context.Context, step *Step, phase string) error {
+	name := phase + "_" + string(step.Action)
+	for _, h := range s.instance.Hooks[name] {
+		run, err := h.appliesTo(s.instance.Platform)
+		if err != nil {
+			return fmt.Errorf("%s hook: %w", name, err)
+		}
+		if !run {
+			continue
+		}
+		if h.Local != "" {
+			err = s.localHook(ctx, step, h)
+		} else {
+			err = s.remoteHook(ctx, step, h)
+		}
+		if err != nil {
+			return fmt.Errorf("%s hook on instance <%s>: %w", name, s.instance.Name, err)
+		}
+	}
+	return nil
+}
+
+func (h Hook) appliesTo(platform string) (bool, error) {
+	if len(h.Includes) > 0 {
+		return matchesAny(h.Includes, platform)
+	}
+	excluded, err := matchesAny(h.Excludes, platform)
+	return !excluded, err
+}
+
+func matchesAny(patterns []string, platform string) (bool, error) {
+	for _, p := range patterns {
+		re, err := PlatformPattern(p)
+		if err != nil {
+			return false, err
+		}
+		if re == nil && p == platform || re != nil && re.MatchString(platform) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+var slashed = regexp.MustCompile(`(?s)^/(.*)/([ix]*)$`)
+
+// PlatformPattern returns the regular expression that a /regexp/ with the
+// flags i and x stands for, nil for a plain platform name.
+func PlatformPattern(p string) (*regexp.Regexp, error) {
+	m := slashed.FindStringSubmatch(p)
+	if m == nil {
+		return nil, nil
+	}
+	body := m[1]
+	if strings.Contains(m[2], "x") {
+		// Go's regexp has no free-spacing mode: take out what it would skip.
+		body = regexp.MustCompile(`\\.|\s+|#[^\n]*`).ReplaceAllStringFunc(body, func(s string) string {
+			if strings.HasPrefix(s, `\`) {
+				return s
+			}
+			return ""
+		})
+	}
+	if strings.Contains(m[2], "i") {
+		body = "(?i)" + body
+	}
+	re, err := regexp.Compile(body)
+	if err != nil {
+		return nil, fmt.Errorf("platform pattern %s: %w", p, err)
+	}
+	return re, nil
+}
+
+func (s *session) remoteHook(ctx context.Context, step *Step, h Hook) error {
+	if s.state.LastAction() == "" && h.Skippable {
+		return nil
+	}
+	conn, err := s.connect(ctx, step)
+	if err != nil {
+		return err
+	}
+	out := step.Report.Output()
+	defer out.Close()
+	status, err := conn.Run(ctx, Command{Line: h.Remote, Stdout: out, Stderr: out, TTY: true})
+	if err != nil {
+		return err
+	}
+	if status != 0 && !h.Skippable {
+		return &ExitError{Command: h.Remote, Status: status}
+	}
+	return nil
+}
+
+func (s *session) localHook(ctx context.Context, step *Step, h Hook) error {
+	ctx, cancel := context.WithTimeout(ctx, localHookTime)
+	defer cancel()
+	cmd := localShell(ctx, h.Local)
+	cmd.Dir = s.instance.Root
+	if h.Cwd != "" {
+		if cmd.Dir = h.Cwd; !filepath.IsAbs(h.Cwd) {
+			cmd.Dir = filepath.Join(s.instance.Root, h.Cwd)
+		}
+	}
+	cmd.Env = append(os.Environ(),
+		"KITCHEN_INSTANCE_NAME="+s.instance.Name,
+		"KITCHEN_SUITE_NAME="+s.instance.Suite,
+		"KITCHEN_PLATFORM_NAME="+s.instance.Platform,
+		"KITCHEN_INSTANCE_HOSTNAME="+s.state.String(KeyHostname),
+	)
+	names := make([]string, 0, len(h.Environment))
+	for n := range h.Environment {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		cmd.Env = append(cmd.Env, n+"="+h.Environment[n])
+	}
+	if h.User != "" {
+		if err := runAs(cmd, h.User); err != nil {
+			return err
+		}
+	}
+	out := step.Report.Output()
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	// A grandchild that keeps the pipe open must not hold up the run.
+	cmd.WaitDelay = 10 * time.Second
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return fmt.Errorf("the local command [%s] ended with exit status %d", h.Local, exit.ExitCode())
+	}
+	if err != nil {
+		return fmt.Errorf("running the local command [%s]: %w", h.Local, err)
+	}
+	return nil
+}

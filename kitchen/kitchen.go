@@ -1,0 +1,116 @@
+package kitchen
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Kitchen is the instances of one configuration, with the store of their
+// states and the bus on which they report.
+type Kitchen struct {
+	// Instances are in the order of the configuration.
+	Instances []*Instance
+	Store     Store
+	Bus       *Bus
+}
+
+// SelectError tells that an argument selects no instance.
+type SelectError struct {
+	// Arg is the argument, "" when there are no instances at all.
+	Arg string
+	// Bad is why Arg is no regular expression, nil if it is one.
+	Bad error
+	// Names are the instances there are.
+	Names []string
+}
+
+func (e *SelectError) Error() string {
+	switch {
+	case e.Bad != nil:
+		return fmt.Sprintf("%q is neither an instance nor a regular expression: %v", e.Arg, e.Bad)
+	case len(e.Names) == 0:
+		return "no instances defined: the configuration needs at least one suite and one platform"
+	default:
+		return fmt.Sprintf("no instances for regex `%s'", e.Arg)
+	}
+}
+
+// Hint names the instances there are.
+func (e *SelectError) Hint() string {
+	if len(e.Names) == 0 {
+		return ""
+	}
+	const most = 10
+	names := e.Names
+	more := ""
+	if len(names) > most {
+		more = fmt.Sprintf(" and %d more", len(names)-most)
+		names = names[:most]
+	}
+	return "the instances are " + strings.Join(names, ", ") + more
+}
+
+// Select returns the instances that the arguments name, in configuration
+// order and each once. Without arguments, and for the word all, that is every
+// instance. An argument is an instance's exact name or else a regular
+// expression that matches anywhere in one (Test Kitchen, which looks at the
+// first argument only). An argument that selects nothing is a *[SelectError].
+func (k *Kitchen) Select(args ...string) ([]*Instance, error) {
+	if len(k.Instances) == 0 {
+		return nil, &SelectError{Arg: strings.Join(args, " ")}
+	}
+	if len(args) == 0 {
+		return k.Instances, nil
+	}
+	chosen := make([]bool, len(k.Instances))
+	for _, arg := range args {
+		if err := k.choose(arg, chosen); err != nil {
+			return nil, err
+		}
+	}
+	var out []*Instance
+	for i, ok := range chosen {
+		if ok {
+			out = append(out, k.Instances[i])
+		}
+	}
+	return out, nil
+}
+
+func (k *Kitchen) choose(arg string, chosen []bool) error {
+	if arg == "all" || arg == "" {
+		for i := range chosen {
+			chosen[i] = true
+		}
+		return nil
+	}
+	for i, inst := range k.Instances {
+		if inst.Name == arg {
+			chosen[i] = true
+			return nil
+		}
+	}
+	re, err := regexp.Compile(arg)
+	if err != nil {
+		return &SelectError{Arg: arg, Bad: err, Names: k.names()}
+	}
+	found := false
+	for i, inst := range k.Instances {
+		if re.MatchString(inst.Name) {
+			chosen[i], found = true, true
+		}
+	}
+	if !found {
+		return &SelectError{Arg: arg, Names: k.names()}
+	}
+	return nil
+}
+
+func (k *Kitchen) names() []string {
+	names := make([]string, len(k.Instances))
+	for i, inst := range k.Instances {
+		names[i] = inst.Name
+	}
+	return names
+}

@@ -1,0 +1,371 @@
+package kitchen
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// cleanupTime is how long a failed or cancelled create may take to take back
+// what it has made. It is generous: what is not taken back costs money, and a
+// second Ctrl-C ends it at once.
+const cleanupTime = 3 * time.Minute
+
+// Request is what to do with which instances.
+type Request struct {
+	Action    Action
+	Instances []*Instance
+	// Concurrency is how many instances are worked on at once; below 1 is 1.
+	Concurrency int
+	// FailFast stops beginning further instances after the first failure.
+	FailFast bool
+	// KeepOnFailure leaves the machine of a failed create standing.
+	KeepOnFailure bool
+}
+
+// Run brings every instance of the request to its action. One instance's
+// failure does not stop the others, unless the request says FailFast; a
+// cancelled context lets each step under way end in order. The error, if any,
+// is a *[RunError], or the context's when nothing had been begun.
+func (k *Kitchen) Run(ctx context.Context, req Request) error {
+	start := time.Now()
+	k.Bus.Publish(Event{Kind: RunStarted, Action: req.Action})
+	err := k.each(ctx, req, func(ctx context.Context, inst *Instance) *Failure {
+		return k.perform(ctx, inst, req)
+	})
+	k.Bus.Publish(Event{Kind: RunFinished, Action: req.Action, Elapsed: time.Since(start), Err: err})
+	return err
+}
+
+// each calls do for every instance, as many at once as the request allows.
+func (k *Kitchen) each(ctx context.Context, req Request, do func(context.Context, *Instance) *Failure) error {
+	workers := max(1, min(req.Concurrency, len(req.Instances)))
+	queue := make(chan *Instance)
+	stop := make(chan struct{})
+	var (
+		once sync.Once
+		mu   sync.Mutex
+		out  RunError
+		wg   sync.WaitGroup
+	)
+	for range workers {
+		wg.Go(func() {
+			for inst := range queue {
+				f := do(ctx, inst)
+				if f == nil {
+					continue
+				}
+				mu.Lock()
+				out.Failures = append(out.Failures, *f)
+				mu.Unlock()
+				if req.FailFast {
+					once.Do(func() { close(stop) })
+				}
+			}
+		})
+	}
+	for _, inst := range req.Instances {
+		// Asked on its own first: select picks at random when both are ready.
+		select {
+		case <-ctx.Done():
+		case <-stop:
+		default:
+			select {
+			case queue <- inst:
+				continue
+			case <-ctx.Done():
+			case <-stop:
+			}
+		}
+		out.Skipped = append(out.Skipped, inst)
+	}
+	close(queue)
+	wg.Wait()
+	switch {
+	case len(out.Failures) > 0:
+		return &out
+	case ctx.Err() != nil && len(out.Skipped) > 0:
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// perform brings one instance to the request's action.
+func (k *Kitchen) perform(ctx context.Context, inst *Instance, req Request) *Failure {
+	fail := func(err error) *Failure { return &Failure{Instance: inst, Action: req.Action, Err: err} }
+	unlock, err := k.Store.Lock(ctx, inst.Name, func(holder string) {
+		k.Bus.Reporter(inst.Name, inst.Index, req.Action).Info("Waiting for %s, which works on <%s>", holder, inst.Name)
+	})
+	if err != nil {
+		k.failed(inst, req.Action, 0, err)
+		return fail(err)
+	}
+	defer unlock()
+	state, err := k.Store.Load(inst.Name)
+	if err != nil {
+		k.failed(inst, req.Action, 0, err)
+		return fail(err)
+	}
+	s := &session{kitchen: k, instance: inst, state: state, keep: req.KeepOnFailure}
+	defer s.close()
+	for _, action := range Owed(state.LastAction(), req.Action) {
+		if err := s.step(ctx, action); err != nil {
+			return &Failure{Instance: inst, Action: action, Err: err}
+		}
+	}
+	return nil
+}
+
+func (k *Kitchen) failed(inst *Instance, a Action, took time.Duration, err error) {
+	k.Bus.Publish(Event{Kind: StepFailed, Instance: inst.Name, Index: inst.Index, Action: a, Elapsed: took, Err: err})
+}
+
+// session is one instance's way through the steps of a request. It keeps one
+// connection to the machine for all of them.
+type session struct {
+	kitchen  *Kitchen
+	instance *Instance
+	state    *State
+	keep     bool
+
+	mu   sync.Mutex
+	conn Conn
+}
+
+// newStep is what plug-ins are given for an action.
+func (s *session) newStep(a Action) *Step {
+	step := &Step{
+		Instance:      s.instance,
+		Action:        a,
+		State:         s.state,
+		Report:        s.kitchen.Bus.Reporter(s.instance.Name, s.instance.Index, a),
+		KeepOnFailure: s.keep,
+	}
+	if src, ok := s.instance.Driver.(HostKeySource); ok {
+		step.HostKeys = func(ctx context.Context) ([]string, error) { return src.HostKeys(ctx, step) }
+	}
+	return step
+}
+
+// step runs one action with its hooks and writes down how it went.
+func (s *session) step(ctx context.Context, a Action) (err error) {
+	start := time.Now()
+	k, inst := s.kitchen, s.instance
+	step := s.newStep(a)
+	k.Bus.Publish(Event{Kind: StepStarted, Instance: inst.Name, Index: inst.Index, Action: a})
+	defer func() {
+		took := time.Since(start)
+		if err != nil {
+			k.failed(inst, a, took, err)
+			return
+		}
+		k.Bus.Publish(Event{Kind: StepFinished, Instance: inst.Name, Index: inst.Index, Action: a, Elapsed: took})
+	}()
+	defer func() {
+		// The finally hooks run even when the step was cancelled.
+		herr := s.hooks(context.WithoutCancel(ctx), step, "finally")
+		err = errors.Join(err, herr)
+	}()
+	if err := s.hooks(ctx, step, "pre"); err != nil {
+		return err
+	}
+	if err := s.record(step, start, s.act(ctx, step)); err != nil {
+		return err
+	}
+	return s.hooks(ctx, step, "post")
+}
+
+// record writes the outcome of a step into the state, as Test Kitchen does:
+// a failure leaves last_action as it is, a success clears last_error.
+func (s *session) record(step *Step, start time.Time, actErr error) error {
+	if actErr == nil && step.Action == Destroy {
+		return s.kitchen.Store.Delete(s.instance.Name)
+	}
+	if actErr == nil {
+		s.state.Set(KeyLastAction, string(step.Action))
+		s.state.Set(KeyLastError, nil)
+		timings, _ := s.state.Own("timings").(map[string]any)
+		next := map[string]any{string(step.Action): time.Since(start).Round(time.Millisecond).Seconds()}
+		for a, t := range timings {
+			if _, ok := next[a]; !ok {
+				next[a] = t
+			}
+		}
+		s.state.SetOwn("timings", next)
+	} else {
+		s.state.Set(KeyLastError, class(actErr))
+	}
+	return errors.Join(actErr, s.state.Save())
+}
+
+// act does what the action is for.
+func (s *session) act(ctx context.Context, step *Step) error {
+	switch step.Action {
+	case Create:
+		return s.create(ctx, step)
+	case Converge:
+		return s.onMachine(ctx, step, func(conn Conn) error {
+			return s.instance.Provisioner.Converge(ctx, step, conn)
+		})
+	case Verify:
+		return s.onMachine(ctx, step, func(conn Conn) error {
+			return s.instance.Verifier.Verify(ctx, step, conn)
+		})
+	case Destroy:
+		s.close()
+		return s.instance.Driver.Destroy(ctx, step)
+	}
+	// Setup does nothing in Test Kitchen either, but counts as done.
+	return nil
+}
+
+// create makes the machine and waits until it can be used. A machine that was
+// made here and cannot be reached is taken back.
+func (s *session) create(ctx context.Context, step *Step) error {
+	before := s.state.String(KeyServerID) + "@" + s.state.String(KeyHostname)
+	if err := s.instance.Driver.Create(ctx, step); err != nil {
+		return err
+	}
+	if s.state.String(KeyHostname) == "" {
+		return &NoAddressError{Instance: s.instance.Name}
+	}
+	if s.state.String(KeyServerID)+"@"+s.state.String(KeyHostname) == before && s.state.LastAction() != "" {
+		// The machine was there before: only see that it still answers.
+		return s.instance.Transport.Wait(ctx, step)
+	}
+	if err := s.makeReady(ctx, step); err != nil {
+		return s.giveUp(ctx, step, err)
+	}
+	return nil
+}
+
+func (s *session) makeReady(ctx context.Context, step *Step) error {
+	if err := s.instance.Transport.Wait(ctx, step); err != nil {
+		return err
+	}
+	finisher, ok := s.instance.Driver.(Finisher)
+	if !ok {
+		return nil
+	}
+	conn, err := s.connect(ctx, step)
+	if err != nil {
+		return err
+	}
+	return finisher.Finish(ctx, step, conn)
+}
+
+// giveUp takes back a machine that was made and is of no use, and returns why
+// it is not, with what the driver knows of it.
+func (s *session) giveUp(ctx context.Context, step *Step, cause error) error {
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	if d, ok := s.instance.Driver.(FailureDetailer); ok && ctx.Err() == nil {
+		if detail := d.FailureDetail(clean, step); detail != "" {
+			cause = &DetailedError{Err: cause, Detail: detail}
+		}
+	}
+	if s.keep {
+		step.Report.Warn("Keeping %s of the failed create; `galley destroy %s` removes it", s.state.String(KeyHostname), s.instance.Name)
+		return cause
+	}
+	step.Report.Error("Server %s (%s) is not usable. Destroying server...", s.state.String(KeyHostname), s.state.String(KeyServerID))
+	s.close()
+	if err := s.instance.Driver.Destroy(clean, step); err != nil {
+		return errors.Join(cause, err)
+	}
+	return cause
+}
+
+// DetailedError adds to an error what was seen elsewhere, as the end of a
+// console log.
+type DetailedError struct {
+	Err error
+	// Detail is one or more lines.
+	Detail string
+}
+
+func (e *DetailedError) Error() string { return e.Err.Error() + "\n" + e.Detail }
+func (e *DetailedError) Unwrap() error { return e.Err }
+
+// onMachine calls do with the session's connection.
+func (s *session) onMachine(ctx context.Context, step *Step, do func(Conn) error) error {
+	conn, err := s.connect(ctx, step)
+	if err != nil {
+		return err
+	}
+	return do(conn)
+}
+
+// connect returns the session's connection, opened at first use.
+func (s *session) connect(ctx context.Context, step *Step) (Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		return s.conn, nil
+	}
+	if s.state.String(KeyHostname) == "" {
+		if s.state.LastAction() == "" {
+			return nil, &NotCreatedError{Instance: s.instance.Name}
+		}
+		return nil, &NoAddressError{Instance: s.instance.Name}
+	}
+	conn, err := s.instance.Transport.Connect(ctx, step)
+	if err != nil {
+		return nil, err
+	}
+	s.conn = conn
+	return conn, nil
+}
+
+func (s *session) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		s.conn.Close()
+		s.conn = nil
+	}
+}
+
+// Connect opens a connection to the machine of an instance that has been
+// created, for something outside the lifecycle (login, exec).
+func (k *Kitchen) Connect(ctx context.Context, inst *Instance) (Conn, error) {
+	state, err := k.Store.Load(inst.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{kitchen: k, instance: inst, state: state}
+	return s.connect(ctx, s.newStep(""))
+}
+
+// Exec runs a command on the machine of each instance in turn, or as many at
+// once as the request allows, and gives the streams that open returns its
+// output. A non-zero status is an *[ExitError].
+func (k *Kitchen) Exec(ctx context.Context, req Request, line string, open func(*Instance) Command) error {
+	return k.each(ctx, req, func(ctx context.Context, inst *Instance) *Failure {
+		err := k.exec(ctx, inst, line, open)
+		if err == nil {
+			return nil
+		}
+		return &Failure{Instance: inst, Action: "exec", Err: err}
+	})
+}
+
+func (k *Kitchen) exec(ctx context.Context, inst *Instance, line string, open func(*Instance) Command) error {
+	conn, err := k.Connect(ctx, inst)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	cmd := open(inst)
+	cmd.Line = line
+	status, err := conn.Run(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	if status != 0 {
+		return &ExitError{Command: line, Status: status}
+	}
+	return nil
+}
+
