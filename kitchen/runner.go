@@ -368,4 +368,3 @@ func (k *Kitchen) exec(ctx context.Context, inst *Instance, line string, open fu
 	}
 	return nil
 }
-

@@ -1,0 +1,48 @@
+package state
+
+import "path/filepath"
+
+// Dir is the folder, below a project's root, that holds all state.
+const Dir = ".kitchen"
+
+// Paths names the files of one project. Root is the project's directory.
+type Paths struct{ Root string }
+
+// Base returns the directory that holds all state.
+func (p Paths) Base() string { return filepath.Join(p.Root, Dir) }
+
+// State returns the state file of an instance, which Test Kitchen shares.
+func (p Paths) State(instance string) string {
+	return filepath.Join(p.Base(), instance+".yml")
+}
+
+// Own returns the directory of the files that only Galley writes.
+func (p Paths) Own() string { return filepath.Join(p.Base(), "galley") }
+
+// Journal returns the record of the cloud resources made for an instance. It
+// is a file of its own so that it outlives the state file, which Test Kitchen
+// deletes on destroy.
+func (p Paths) Journal(instance string) string {
+	return filepath.Join(p.Own(), instance+".json")
+}
+
+// Key returns the private key generated for an instance.
+func (p Paths) Key(instance string) string {
+	return filepath.Join(p.Own(), instance+".pem")
+}
+
+// Lock returns the lock file of an instance.
+func (p Paths) Lock(instance string) string {
+	return filepath.Join(p.Own(), instance+".lock")
+}
+
+// Logs returns the directory of the logs.
+func (p Paths) Logs() string { return filepath.Join(p.Base(), "logs") }
+
+// Log returns the log file of an instance.
+func (p Paths) Log(instance string) string {
+	return filepath.Join(p.Logs(), instance+".log")
+}
+
+// CommonLog returns the log file of what concerns no single instance.
+func (p Paths) CommonLog() string { return filepath.Join(p.Logs(), "kitchen.log") }

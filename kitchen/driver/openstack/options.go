@@ -1,0 +1,41 @@
+package openstack
+
+import (
+	"path/filepath"
+
+	cloud "github.com/galleyhq/galley/internal/openstack"
+)
+
+// Options is what a driver needs to know beside its section.
+type Options struct {
+	// Instance is the instance's name; Suite and Platform are what it is made
+	// of.
+	Instance, Suite, Platform string
+	// Root is the absolute path of the project's directory.
+	Root string
+	// Env returns the value of an environment variable, "" when it is unset.
+	// It is asked for OS_* variables and OS_CLOUD; nil means that there are
+	// none.
+	Env func(name string) string
+	// Connector holds the connections that all instances of a run share. It
+	// must be the same for all of them; nil gives the driver one of its own.
+	Connector *cloud.Connector
+	// Dir is where the driver keeps its journal and generated keys, by default
+	// .kitchen/galley below Root.
+	Dir string
+}
+
+// dir returns the directory of journal and key files.
+func (o Options) dir() string {
+	if o.Dir != "" {
+		return o.Dir
+	}
+	return filepath.Join(o.Root, ".kitchen", "galley")
+}
+
+// JournalPath is the file that records what was made for the instance. It
+// stays when the state file is deleted by another tool.
+func (o Options) JournalPath() string { return filepath.Join(o.dir(), o.Instance+".json") }
+
+// KeyPath is the file of the private key generated for the instance.
+func (o Options) KeyPath() string { return filepath.Join(o.dir(), o.Instance+".pem") }
