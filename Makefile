@@ -1,0 +1,57 @@
+# Two commands do everything: `make demo` and `make test`.
+
+GO      ?= go
+BIN     := bin/galley
+# One static binary: no cgo, no paths, no build id, so that it is the same wherever it is built.
+LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/internal/cli.release=$(VERSION))
+
+.PHONY: build demo test vet fmt unit race parity acceptance openstackclient bench fuzz clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/galley
+
+# The main job on the embedded cloud, as a newcomer would type it.
+demo: build
+	@sh testdata/demo.sh $(BIN)
+
+# All tests. CI calls this.
+test: fmt vet race
+
+fmt:
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt'd:"; echo "$$out"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+
+unit:
+	$(GO) test ./...
+
+race:
+	$(GO) test -race -timeout 30m ./...
+
+# The run that a cloud must pass, embedded or real: with OS_* set it goes
+# against that cloud, else against an embedded one that it starts.
+acceptance: build
+	sh testdata/acceptance.sh $(BIN)
+
+# The stock client against the embedded cloud, where it is installed.
+openstackclient: build
+	sh testdata/scripts/openstackclient.sh $(BIN)
+
+# What Test Kitchen makes of real kitchen files, beside what Galley does:
+# CORPUS is a folder with compare.py, kitchen/ and expected/.
+parity: build
+	@test -n "$(CORPUS)" || { echo "CORPUS=DIR is needed: a folder with kitchen/ and expected/"; exit 1; }
+	python3 $(or $(COMPARE),$(CORPUS)/../parity/compare.py) $(BIN) $(CORPUS)/kitchen $(CORPUS)/expected
+
+FUZZTIME ?= 1m
+fuzz:
+	sh testdata/scripts/fuzz.sh $(FUZZTIME)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/config/... ./internal/fetch/... ./internal/bootstrap/...
+
+clean:
+	rm -rf bin dist

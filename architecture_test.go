@@ -1,0 +1,92 @@
+// Package galley_test holds what is true of the whole module.
+package galley_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/galleyhq/galley/"
+
+// arrows says which of our packages a package may import, by the longest
+// prefix that fits; "std" means the standard library alone. A package that
+// fits none is a mistake: everything has its place.
+var arrows = map[string][]string{
+	"cmd/galley": {"internal/cli", "internal/ui"},
+
+	"internal/cli": {"kitchen", "internal/"},
+
+	"kitchen":             {"std"},
+	"kitchen/kitchentest": {"kitchen"},
+	"kitchen/driver/":     {"kitchen", "internal/openstack", "internal/bootstrap", "internal/config"},
+	"kitchen/transport/":  {"kitchen", "internal/bootstrap", "internal/config"},
+
+	"internal/openstack": {"internal/openstack/"},
+	"internal/bootstrap": {"internal/bootstrap/"},
+	"internal/config":    {"internal/config/"},
+	"internal/fetch":     {"internal/fetch/"},
+	"internal/devcloud":  {"internal/devcloud/"},
+	"internal/state":     {"kitchen"},
+	"internal/ui":        {"kitchen"},
+}
+
+func TestDependenciesPointOneWay(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg, ours := strings.CutPrefix(fields[0], module)
+		if !ours {
+			continue // the module's root holds this test only
+		}
+		seen++
+		allowed, ok := allowedFor(pkg)
+		if !ok {
+			t.Errorf("%s has no place in the house: add its arrows, or put it where it belongs", pkg)
+			continue
+		}
+		for _, imp := range fields[1:] {
+			if !permitted(pkg, imp, allowed) {
+				t.Errorf("%s imports %s, against the arrows", pkg, strings.TrimPrefix(imp, module))
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d packages looked at", seen)
+	}
+}
+
+func allowedFor(pkg string) ([]string, bool) {
+	best, found := "", false
+	for prefix := range arrows {
+		fits := pkg == strings.TrimSuffix(prefix, "/") || strings.HasPrefix(pkg, strings.TrimSuffix(prefix, "/")+"/")
+		if fits && len(prefix) >= len(best) {
+			best, found = prefix, true
+		}
+	}
+	return arrows[best], found
+}
+
+func permitted(pkg, imp string, allowed []string) bool {
+	ours, isOurs := strings.CutPrefix(imp, module)
+	if !isOurs {
+		third := strings.Contains(strings.SplitN(imp, "/", 2)[0], ".")
+		return !third || allowed[0] != "std"
+	}
+	for _, a := range allowed {
+		if ours == a || strings.HasPrefix(ours, strings.TrimSuffix(a, "/")+"/") && a != "kitchen" {
+			return true
+		}
+		// The engine's joiner may import its plug-ins; its plug-ins may not
+		// import each other.
+		if a == "kitchen" && pkg == "internal/cli" && strings.HasPrefix(ours, "kitchen/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,6 @@
+name 'galley_demo'
+maintainer 'The Galley authors'
+license 'Apache-2.0'
+description 'The cookbook of the demonstration: one file with a greeting'
+version '0.1.0'
+chef_version '>= 12'
