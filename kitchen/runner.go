@@ -368,3 +368,20 @@ func (k *Kitchen) exec(ctx context.Context, inst *Instance, line string, open fu
 	}
 	return nil
 }
+
+// Check asks an instance's plug-ins what would stand in the way of using it.
+// Each returned string is one complaint.
+func (k *Kitchen) Check(ctx context.Context, inst *Instance) ([]string, error) {
+	state, err := k.Store.Load(inst.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{kitchen: k, instance: inst, state: state}
+	var complaints []string
+	for _, plugin := range []any{inst.Driver, inst.Transport, inst.Provisioner, inst.Verifier} {
+		if c, ok := plugin.(Checker); ok {
+			complaints = append(complaints, c.Check(ctx, s.newStep(""))...)
+		}
+	}
+	return complaints, nil
+}
