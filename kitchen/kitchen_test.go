@@ -321,6 +321,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	var mu sync.Mutex
 	now, most := 0, 0
 	gate := make(chan struct{})
+	var open sync.Once
 	f := &fake{address: "192.0.2.1"}
 	f.on = func(step string) {
 		switch step {
@@ -329,7 +330,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 			now++
 			most = max(most, now)
 			if now == 3 {
-				close(gate)
+				open.Do(func() { close(gate) })
 			}
 			mu.Unlock()
 			<-gate
