@@ -1,0 +1,457 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/config/yaml11"
+)
+
+// maxFile bounds a configuration file.
+const maxFile = 4 << 20
+
+// loader reads the three files into one mapping, as Test Kitchen's YAML
+// loader does.
+type loader struct {
+	opts     Options
+	env      *Env
+	root     string
+	home     string
+	global   configFile
+	main     configFile
+	local    configFile
+	renderer renderer
+	warnings []Problem
+}
+
+// configFile is one of the three files and what has become of it.
+type configFile struct {
+	role  string
+	path  string
+	found bool
+	// display is the path for messages: relative to the root where it is
+	// below it.
+	display string
+	read    bool
+	source  string
+	doc     *rendering
+	data    *mapping
+	err     error
+}
+
+func newLoader(o Options) (*loader, error) {
+	l := &loader{opts: o, env: o.Env, root: o.Root}
+	if l.root == "" {
+		wd, err := os.Getwd()
+		if err != nil {
+			return nil, fmt.Errorf("find the current directory: %w", err)
+		}
+		l.root = wd
+	}
+	abs, err := filepath.Abs(l.root)
+	if err != nil {
+		return nil, fmt.Errorf("find the project's directory: %w", err)
+	}
+	l.root = abs
+	if l.env == nil {
+		l.env = processEnv()
+	}
+	if l.home = l.env.Get("HOME"); l.home == "" {
+		l.home, _ = os.UserHomeDir()
+	}
+	if err := l.find(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *loader) files() []*configFile { return []*configFile{&l.global, &l.main, &l.local} }
+
+// either returns the first variable that is set, be it to nothing.
+func (l *loader) either(option string, names ...string) (string, bool) {
+	if option != "" {
+		return option, true
+	}
+	for _, n := range names {
+		if v, ok := l.env.Lookup(n); ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+func exists(p string) bool {
+	_, err := os.Stat(p)
+	return err == nil
+}
+
+// find decides which files are meant (Test Kitchen: Loader::YAML).
+func (l *loader) find() error {
+	path, named := l.either(l.opts.File, "KITCHEN_YAML", "KITCHEN_YML")
+	if named {
+		path = absolute(path, l.root, l.home)
+	} else {
+		plain, dotted := filepath.Join(l.root, "kitchen.yml"), filepath.Join(l.root, ".kitchen.yml")
+		path = plain
+		if exists(dotted) {
+			if exists(plain) {
+				return &Error{Msg: "both kitchen.yml and .kitchen.yml are in " + l.root,
+					Advice: "keep kitchen.yml and move what is in the other into it"}
+			}
+			path = dotted
+		}
+	}
+	l.main = l.file("project", path)
+
+	path, named = l.either(l.opts.LocalFile, "KITCHEN_LOCAL_YAML", "KITCHEN_LOCAL_YML")
+	if named {
+		path = absolute(path, l.root, l.home)
+	} else {
+		dir, base := filepath.Split(l.main.path)
+		// Ruby's File.extname of ".kitchen" is empty, filepath.Ext's is not.
+		ext := filepath.Ext(strings.TrimPrefix(base, "."))
+		base = strings.TrimPrefix(strings.TrimSuffix(base, ext)+".local"+ext, ".")
+		plain, dotted := filepath.Join(dir, base), filepath.Join(dir, "."+base)
+		path = plain
+		if exists(dotted) {
+			if exists(plain) {
+				return &Error{Msg: fmt.Sprintf("both %s and .%s are in %s", base, base, filepath.Clean(dir)),
+					Advice: "keep one of them, or name one in KITCHEN_LOCAL_YAML"}
+			}
+			path = dotted
+		}
+	}
+	l.local = l.file("local", path)
+
+	path, named = l.either(l.opts.GlobalFile, "KITCHEN_GLOBAL_YAML", "KITCHEN_GLOBAL_YML")
+	if named {
+		path = absolute(path, l.root, l.home)
+	} else {
+		path = filepath.Join(l.home, ".kitchen", "config.yml")
+	}
+	l.global = l.file("global", path)
+	return nil
+}
+
+func (l *loader) file(role, path string) configFile {
+	f := configFile{role: role, path: path, display: path, found: exists(path)}
+	if rel, err := filepath.Rel(l.root, path); err == nil && filepath.IsLocal(rel) {
+		f.display = rel
+	}
+	return f
+}
+
+// read merges the files: global, the project's over it, the local one over
+// that. Keys are as Ruby symbols afterwards.
+func (l *loader) read(ctx context.Context) (*mapping, error) {
+	if !l.main.found {
+		return nil, &Error{Msg: fmt.Sprintf("Kitchen YAML file %s does not exist", l.main.path), Err: fs.ErrNotExist,
+			Advice: "run `galley init` here to write one, or go to the project's directory"}
+	}
+	merged, err := l.combined(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return symbolized(merged)
+}
+
+// combined is the merged data with keys as they are written.
+func (l *loader) combined(ctx context.Context) (*mapping, error) {
+	merged := &mapping{}
+	for _, f := range l.files() {
+		if f.role == "global" && l.opts.SkipGlobal || f.role == "local" && l.opts.SkipLocal {
+			continue
+		}
+		m, err := l.load(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		merged, err = merge(merged, normalize(m), "")
+		if err != nil {
+			return nil, err
+		}
+	}
+	return merged, nil
+}
+
+// load reads, renders and parses one file, once. A file that is not there is
+// empty.
+func (l *loader) load(ctx context.Context, f *configFile) (*mapping, error) {
+	if f.read {
+		return f.data, f.err
+	}
+	f.read = true
+	f.data, f.err = l.parse(ctx, f)
+	return f.data, f.err
+}
+
+func (l *loader) parse(ctx context.Context, f *configFile) (*mapping, error) {
+	if !f.found {
+		return &mapping{}, nil
+	}
+	src, err := readFile(f.path)
+	if err != nil {
+		return nil, &Error{File: f.display, Msg: "cannot be read", Text: cause(err), Err: err}
+	}
+	f.source = src
+	f.doc = &rendering{text: src}
+	if !l.opts.SkipERB {
+		if f.doc, err = l.render(ctx, f.path, f.display, src); err != nil {
+			return nil, err
+		}
+	}
+	if f.doc.text == "" {
+		return &mapping{}, nil
+	}
+	node, warnings, err := yaml11.Parse([]byte(f.doc.text))
+	if err != nil {
+		return nil, f.yamlError(err)
+	}
+	for _, w := range warnings {
+		l.warnings = append(l.warnings, Problem{File: f.display, Line: f.doc.line(w.Line), Column: f.doc.column(w.Line, w.Column),
+			Code: "duplicate-key", Key: w.Key, Msg: f.relocate(w.Msg)})
+	}
+	if node == nil || node.Kind == yaml11.Null || node.Kind == yaml11.Bool && !node.Bool {
+		return &mapping{}, nil
+	}
+	if node.Kind != yaml11.Mapping {
+		return nil, &Error{File: f.display, Line: f.doc.line(node.Line), Msg: "the file should hold a mapping, but holds " + node.Kind.String(),
+			Advice: "run `galley config render " + f.display + "` to see what its template makes"}
+	}
+	c := &converter{file: f, origins: map[int]*Origin{}}
+	v := c.value(node)
+	return v.m, nil
+}
+
+// readFile reads a file of bounded size.
+func readFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return "", err
+	}
+	if len(b) > maxFile {
+		return "", fmt.Errorf("it is larger than %d MiB", maxFile>>20)
+	}
+	return string(b), nil
+}
+
+// cause is the part of a file system error that does not repeat the path.
+func cause(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+// relocate has no line numbers of its own to change: the messages of the YAML
+// layer that name a second line do it in rendered lines, which differ from
+// the template's only where there is ERB.
+func (f *configFile) relocate(msg string) string { return msg }
+
+func (f *configFile) yamlError(err error) error {
+	var ye *yaml11.Error
+	if !errors.As(err, &ye) {
+		return &Error{File: f.display, Msg: err.Error(), Err: err}
+	}
+	e := &Error{File: f.display, Line: f.doc.line(ye.Line), Column: f.doc.column(ye.Line, ye.Column), Msg: ye.Msg, Text: ye.Text, Err: ye}
+	if f.doc.erb(ye.Line) {
+		e.Advice = "the line is made by ERB: `galley config render --lines " + f.display + "` shows what it becomes"
+	}
+	return e
+}
+
+// converter makes values of YAML nodes. Aliases are written out, as they are
+// when Test Kitchen turns keys into symbols: no later change in one place is
+// seen in another.
+type converter struct {
+	file    *configFile
+	origins map[int]*Origin
+}
+
+func (c *converter) origin(line, column int) *Origin {
+	if o := c.origins[line]; o != nil {
+		return o
+	}
+	d := c.file.doc
+	o := &Origin{File: c.file.display, Line: d.line(line), Column: d.column(line, column), ERB: d.erb(line), Env: d.env(line)}
+	c.origins[line] = o
+	return o
+}
+
+func (c *converter) value(n *yaml11.Node) *value {
+	v := &value{org: c.origin(n.Line, n.Column)}
+	switch n.Kind {
+	case yaml11.Bool:
+		v.kind, v.b = kindBool, n.Bool
+	case yaml11.Int:
+		v.kind, v.i, v.big = kindInt, n.Int, n.Big
+	case yaml11.Float:
+		v.kind, v.f = kindFloat, n.Float
+	case yaml11.String:
+		v.kind, v.s = kindString, n.Str
+	case yaml11.Symbol:
+		v.kind, v.s = kindSymbol, n.Str
+	case yaml11.Sequence:
+		v.kind = kindList
+		v.list = make([]*value, len(n.Items))
+		for i, x := range n.Items {
+			v.list[i] = c.value(x)
+		}
+	case yaml11.Mapping:
+		v.kind = kindMap
+		v.m = &mapping{entries: make([]entry, 0, len(n.Pairs))}
+		for _, p := range n.Pairs {
+			e := entry{val: c.value(p.Value), org: c.origin(p.Key.Line, p.Key.Column)}
+			switch p.Key.Kind {
+			case yaml11.String:
+				e.mapKey = mapKey{name: p.Key.Str}
+			case yaml11.Symbol:
+				e.mapKey = mapKey{name: p.Key.Str, sym: true}
+			default:
+				// Kept for the complaint that comes when keys become symbols.
+				k := c.value(p.Key)
+				e.mapKey = mapKey{name: k.describe(), bad: k.kind + 1}
+			}
+			v.m.put(e)
+		}
+	}
+	return v
+}
+
+// normalize turns `driver`, `provisioner` and `busser` that are a string or
+// null into mappings, at any depth of mappings.
+func normalize(m *mapping) *mapping {
+	out := &mapping{entries: make([]entry, 0, len(m.entries))}
+	for _, e := range m.entries {
+		switch {
+		case e.mapKey == mapKey{name: "driver"}, e.mapKey == mapKey{name: "provisioner"}, e.mapKey == mapKey{name: "busser"}:
+			switch e.val.kind {
+			case kindNull:
+				e.val = mapValue(&mapping{}, e.val.org)
+			case kindString:
+				name := "name"
+				if e.name == "busser" {
+					name = "version"
+				}
+				sub := &mapping{}
+				sub.set(name, e.val)
+				e.val = mapValue(sub, e.val.org)
+			case kindMap:
+				e.val = mapValue(normalize(e.val.m), e.val.org)
+			}
+		case e.val.kind == kindMap:
+			e.val = mapValue(normalize(e.val.m), e.val.org)
+		}
+		out.put(e)
+	}
+	return out
+}
+
+// merge lays over onto base: mappings deeply, all else is replaced. Where a
+// mapping would be replaced by something else, Test Kitchen ends in a stack
+// trace; here it is an error.
+func merge(base, over *mapping, path string) (*mapping, error) {
+	if base.len() == 0 {
+		return over, nil
+	}
+	if over.len() == 0 {
+		return base, nil
+	}
+	out := base.clone()
+	for _, e := range over.entries {
+		old := out.lookup(e.mapKey)
+		if old != nil && old.kind == kindMap {
+			at := join(path, e.name)
+			if e.val.kind != kindMap {
+				return nil, notMapping(e.val, at, "it would replace the mapping from "+old.org.place())
+			}
+			m, err := merge(old.m, e.val.m, at)
+			if err != nil {
+				return nil, err
+			}
+			e.val = mapValue(m, e.val.org)
+		}
+		out.put(e)
+	}
+	return out, nil
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// at begins an error about a value.
+func at(v *value, format string, args ...any) *Error {
+	e := &Error{Msg: fmt.Sprintf(format, args...)}
+	if v != nil && v.org != nil {
+		e.File, e.Line, e.Column = v.org.File, v.org.Line, v.org.Column
+	}
+	return e
+}
+
+func notMapping(v *value, path, why string) *Error {
+	e := at(v, "%s should be a mapping, but is %s", path, v.describe())
+	if why != "" {
+		e.Msg += "; " + why
+	}
+	return e
+}
+
+// symbolized makes every key a symbol; with that, "name" and ":name" are one.
+func symbolized(m *mapping) (*mapping, error) {
+	out := &mapping{entries: make([]entry, 0, len(m.entries))}
+	for _, e := range m.entries {
+		if e.bad != 0 {
+			err := &Error{Msg: fmt.Sprintf("the key %s is %s, and keys have to be strings", e.name, e.bad-1), Advice: "put it in quotes"}
+			if e.org != nil {
+				err.File, err.Line, err.Column = e.org.File, e.org.Line, e.org.Column
+			}
+			return nil, err
+		}
+		e.sym = false
+		v, err := symbolizedValue(e.val)
+		if err != nil {
+			return nil, err
+		}
+		e.val = v
+		out.put(e)
+	}
+	return out, nil
+}
+
+func symbolizedValue(v *value) (*value, error) {
+	switch v.kind {
+	case kindMap:
+		m, err := symbolized(v.m)
+		if err != nil {
+			return nil, err
+		}
+		return mapValue(m, v.org), nil
+	case kindList:
+		out := &value{kind: kindList, org: v.org, list: make([]*value, len(v.list))}
+		for i, x := range v.list {
+			c, err := symbolizedValue(x)
+			if err != nil {
+				return nil, err
+			}
+			out.list[i] = c
+		}
+		return out, nil
+	}
+	return v, nil
+}

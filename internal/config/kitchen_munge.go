@@ -1,0 +1,435 @@
+package config
+
+// The rules in this file are those of Test Kitchen 3.9 (Kitchen::DataMunger),
+// in its order. Where its Ruby would end in a NoMethodError or a TypeError,
+// the same data is an *Error here.
+
+// deep lays over onto base as [merge] does, for data whose keys are symbols.
+func deep(base, over *value, path string) (*value, error) {
+	if base.kind != kindMap {
+		return nil, notMapping(base, path, "")
+	}
+	if over.kind != kindMap {
+		return nil, notMapping(over, path, "")
+	}
+	m, err := merge(base.m, over.m, path)
+	if err != nil {
+		return nil, err
+	}
+	org := base.org
+	if base.m.len() == 0 || org == nil {
+		org = over.org
+	}
+	return mapValue(m, org), nil
+}
+
+func single(key string, v *value) *value {
+	m := &mapping{}
+	m.set(key, v)
+	return mapValue(m, v.org)
+}
+
+// named returns the section at key; a string is short for {name: string}, a
+// missing key is an empty mapping.
+func named(root *mapping, key string) *value {
+	v := root.get(key)
+	switch {
+	case v == nil:
+		return mapValue(&mapping{}, nil)
+	case v.kind == kindString:
+		return single("name", v)
+	}
+	return v
+}
+
+func moved(v *value, from string) *value {
+	c := *v
+	o := Origin{}
+	if v.org != nil {
+		o = *v.org
+	}
+	o.Moved = from
+	c.org = &o
+	return &c
+}
+
+// place is a mapping that the legacy rules apply to: the top level, a
+// platform or a suite.
+type place struct {
+	m    *mapping
+	path string
+}
+
+// munge applies the legacy rules to the whole file. It works on mappings that
+// nothing else shares.
+func munge(data *mapping) error {
+	platforms, err := items(data, "platforms")
+	if err != nil {
+		return err
+	}
+	suites, err := items(data, "suites")
+	if err != nil {
+		return err
+	}
+	all := append(append([]place{{data, ""}}, platforms...), suites...)
+	each := func(places []place, rule func(place) error) error {
+		for _, p := range places {
+			if err := rule(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := each(all, legacyDriver); err != nil {
+		return err
+	}
+	if err := each(suites, func(p place) error {
+		return lift(p, "data_path", "data_bags_path", "encrypted_data_bag_secret_key_path", "environments_path", "nodes_path", "roles_path")
+	}); err != nil {
+		return err
+	}
+	if err := each(all, legacyOmnibus); err != nil {
+		return err
+	}
+	if err := each(all, legacyBusser); err != nil {
+		return err
+	}
+	if err := each(all, legacyProxy); err != nil {
+		return err
+	}
+	chef := func(p place) error { return lift(p, "attributes", "run_list", "named_run_list", "policy_group") }
+	if err := each(suites, chef); err != nil {
+		return err
+	}
+	if err := each(platforms, chef); err != nil {
+		return err
+	}
+	return each(all, legacyPreCreate)
+}
+
+// items returns the mappings of a list at the top level.
+func items(data *mapping, key string) ([]place, error) {
+	v := data.get(key)
+	if v == nil || v.kind == kindMap && v.m.len() == 0 {
+		return nil, nil
+	}
+	if v.kind != kindList {
+		e := at(v, "%s should be a list, but is %s", key, v.describe())
+		if v.kind == kindNull {
+			e.Advice = "leave the key out, or put something below it"
+		}
+		return nil, e
+	}
+	out := make([]place, 0, len(v.list))
+	for i, x := range v.list {
+		if x.kind != kindMap {
+			e := at(x, "each of the %s should be a mapping, but number %d is %s", key, i+1, x.describe())
+			e.Advice = "write `- name: …`"
+			return nil, e
+		}
+		out = append(out, place{x.m, key + "[" + itoa(i) + "]"})
+	}
+	return out, nil
+}
+
+// legacyDriver: driver_config goes below driver, driver_plugin becomes its
+// name; what driver says itself wins.
+func legacyDriver(p place) error {
+	at := join(p.path, "driver")
+	if p.m.has("driver_config") {
+		d := named(p.m, "driver")
+		c := relabel(p.m.delete("driver_config"), join(p.path, "driver_config"))
+		v, err := deep(c, d, at)
+		if err != nil {
+			return err
+		}
+		p.m.set("driver", v)
+	}
+	if p.m.has("driver_plugin") {
+		d := named(p.m, "driver")
+		n := moved(p.m.delete("driver_plugin"), join(p.path, "driver_plugin"))
+		v, err := deep(single("name", n), d, at)
+		if err != nil {
+			return err
+		}
+		p.m.set("driver", v)
+	}
+	return nil
+}
+
+// relabel notes the old place on every direct entry of a moved mapping.
+func relabel(v *value, from string) *value {
+	if v.kind != kindMap {
+		return moved(v, from)
+	}
+	m := &mapping{entries: make([]entry, 0, v.m.len())}
+	for _, e := range v.m.entries {
+		e.val = moved(e.val, from+"."+e.name)
+		m.put(e)
+	}
+	return mapValue(m, v.org)
+}
+
+// lift moves keys into the provisioner. Null is not moved.
+func lift(p place, keys ...string) error {
+	for _, key := range keys {
+		v := p.m.get(key)
+		if v == nil || v.kind == kindNull {
+			continue
+		}
+		prov := named(p.m, "provisioner")
+		merged, err := deep(prov, single(key, moved(v, join(p.path, key))), join(p.path, "provisioner"))
+		if err != nil {
+			return err
+		}
+		p.m.delete(key)
+		p.m.set("provisioner", merged)
+	}
+	return nil
+}
+
+func legacyOmnibus(p place) error {
+	const key = "require_chef_omnibus"
+	d := p.m.get("driver")
+	if d == nil || d.kind != kindMap || !d.m.has(key) {
+		return nil
+	}
+	prov := named(p.m, "provisioner")
+	// The driver's mapping may be shared with where it was merged from.
+	d = mapValue(d.m.clone(), d.org)
+	v := moved(d.m.delete(key), join(p.path, "driver."+key))
+	p.m.set("driver", d)
+	merged, err := deep(single(key, v), prov, join(p.path, "provisioner"))
+	if err != nil {
+		return err
+	}
+	p.m.set("provisioner", merged)
+	return nil
+}
+
+func legacyBusser(p place) error {
+	if !p.m.has("busser") {
+		return nil
+	}
+	b := p.m.delete("busser")
+	from := join(p.path, "busser")
+	switch b.kind {
+	case kindString:
+		b = single("version", moved(b, from))
+	case kindMap:
+		b = relabel(b, from)
+	default:
+		return notMapping(b, from, "")
+	}
+	if n := b.m.get("name"); n == nil || n.kind == kindNull {
+		b.m.set("name", stringValue("busser", &Origin{Default: "busser", Moved: from}))
+	}
+	merged, err := deep(b, named(p.m, "verifier"), join(p.path, "verifier"))
+	if err != nil {
+		return err
+	}
+	p.m.set("verifier", merged)
+	return nil
+}
+
+func legacyProxy(p place) error {
+	for _, key := range []string{"http_proxy", "https_proxy"} {
+		d := p.m.get("driver")
+		if d == nil || d.kind != kindMap || !d.m.has(key) {
+			continue
+		}
+		v := moved(d.m.get(key), join(p.path, "driver."+key))
+		for _, to := range []string{"provisioner", "verifier"} {
+			merged, err := deep(single(key, v), named(p.m, to), join(p.path, to))
+			if err != nil {
+				return err
+			}
+			p.m.set(to, merged)
+		}
+	}
+	return nil
+}
+
+// legacyPreCreate turns the driver's pre_create_command into a local hook
+// behind those that there are.
+func legacyPreCreate(p place) error {
+	const key = "pre_create_command"
+	d := p.m.get("driver")
+	if d == nil || d.kind != kindMap || !d.m.has(key) {
+		return nil
+	}
+	path := join(p.path, "lifecycle")
+	life := p.m.get("lifecycle")
+	switch {
+	case falsy(life):
+		life = mapValue(&mapping{}, nil)
+	case life.kind != kindMap:
+		return notMapping(life, path, "")
+	}
+	life = mapValue(life.m.clone(), life.org)
+	hooks := &value{kind: kindList, org: life.org}
+	if old := life.m.get("pre_create"); !falsy(old) {
+		hooks.list, hooks.org = rubyArray(old), old.org
+	}
+	d = mapValue(d.m.clone(), d.org)
+	cmd := moved(d.m.delete(key), join(p.path, "driver."+key))
+	hooks.list = append(hooks.list[:len(hooks.list):len(hooks.list)], single("local", cmd))
+	life.m.set("pre_create", hooks)
+	p.m.set("driver", d)
+	p.m.set("lifecycle", life)
+	return nil
+}
+
+// falsy is Ruby's idea of what ||= replaces.
+func falsy(v *value) bool {
+	return v == nil || v.kind == kindNull || v.kind == kindBool && !v.b
+}
+
+// rubyArray is Kernel#Array: a mapping becomes a list of pairs.
+func rubyArray(v *value) []*value {
+	switch v.kind {
+	case kindNull:
+		return nil
+	case kindList:
+		return v.list
+	case kindMap:
+		var out []*value
+		for _, e := range v.m.entries {
+			pair := &value{kind: kindList, org: v.org, list: []*value{{kind: kindSymbol, s: e.name, org: e.org}, e.val}}
+			out = append(out, pair)
+		}
+		return out
+	}
+	return []*value{v}
+}
+
+// The plug-in sections of an instance.
+const (
+	secDriver      = "driver"
+	secProvisioner = "provisioner"
+	secTransport   = "transport"
+	secVerifier    = "verifier"
+	secLifecycle   = "lifecycle"
+)
+
+// sections in the order of `config resolve`.
+var sections = [...]string{secDriver, secProvisioner, secTransport, secVerifier, secLifecycle}
+
+// layer returns what the top level, a platform or a suite says about a
+// plug-in, as a mapping; bucket names the layer for what is concatenated.
+func layer(root *mapping, section, bucket, path string) (*value, error) {
+	at := join(path, section)
+	v := named(root, section)
+	if v.kind == kindNull {
+		v = mapValue(&mapping{}, v.org)
+	}
+	if v.kind != kindMap {
+		return nil, notMapping(v, at, "")
+	}
+	switch {
+	case section == secLifecycle:
+		m := &mapping{entries: make([]entry, 0, v.m.len())}
+		for _, e := range v.m.entries {
+			e.val = single(bucket, e.val)
+			m.put(e)
+		}
+		return mapValue(m, v.org), nil
+	case section == secProvisioner && bucket != bucketCommon && v.m.has("run_list"):
+		m := v.m.clone()
+		m.set("run_list", single(bucket, m.get("run_list")))
+		return mapValue(m, v.org), nil
+	}
+	return v, nil
+}
+
+const (
+	bucketCommon   = "common"
+	bucketPlatform = "platform"
+	bucketSuite    = "suite"
+)
+
+// sectionFor merges the layers of one section: default, top level, platform,
+// suite.
+func sectionFor(section string, def *value, common, platform, suite *value, kitchen *value) (*value, error) {
+	low, err := deep(platform, suite, section)
+	if err != nil {
+		return nil, err
+	}
+	if low, err = deep(common, low, section); err != nil {
+		return nil, err
+	}
+	v, err := deep(def, low, section)
+	if err != nil {
+		return nil, err
+	}
+	// What comes next writes to the mapping, which may be one of the layers.
+	m := v.m.clone()
+	switch section {
+	case secLifecycle:
+		for i := range m.entries {
+			if m.entries[i].val, err = combine(m.entries[i].val, section+"."+m.entries[i].name, bucketCommon, bucketPlatform, bucketSuite); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, key := range kitchenKeys[section] {
+		m.delete(key)
+		if kitchen != nil {
+			if o := kitchen.m.get(key); o != nil {
+				m.set(key, o)
+			}
+		}
+	}
+	if section == secProvisioner {
+		if rl := m.get("run_list"); rl != nil {
+			c, err := combine(rl, "provisioner.run_list", bucketPlatform, bucketSuite)
+			if err != nil {
+				return nil, err
+			}
+			m.set("run_list", c)
+		}
+	}
+	return mapValue(m, v.org), nil
+}
+
+// kitchenKeys are never taken from a plug-in's section: they are the tool's
+// own, or of the mapping `kitchen`.
+var kitchenKeys = map[string][]string{
+	secDriver:      {"kitchen_root", "test_base_path", "log_level"},
+	secProvisioner: {"kitchen_root", "test_base_path", "debug"},
+	secTransport:   {"kitchen_root", "test_base_path", "log_level"},
+	secVerifier:    {"kitchen_root", "test_base_path", "log_level", "debug"},
+	secLifecycle:   {"kitchen_root", "test_base_path", "log_level", "debug"},
+}
+
+// combine concatenates the layers of a list: nested lists are flattened and
+// nulls left out.
+func combine(v *value, path string, buckets ...string) (*value, error) {
+	if v.kind != kindMap {
+		e := at(v, "%s at the top level is %s, which cannot be joined with those of platforms and suites", path, v.describe())
+		e.Advice = "put it into the platforms or the suites"
+		return nil, e
+	}
+	out := &value{kind: kindList, list: []*value{}}
+	for _, b := range buckets {
+		if x := v.m.get(b); x != nil {
+			flatten(out, x)
+			if out.org == nil {
+				out.org = x.org
+			}
+		}
+	}
+	return out, nil
+}
+
+func flatten(out *value, v *value) {
+	switch v.kind {
+	case kindNull:
+	case kindList:
+		for _, x := range v.list {
+			flatten(out, x)
+		}
+	default:
+		out.list = append(out.list, v)
+	}
+}

@@ -1,0 +1,410 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// maxInstances bounds suites times platforms.
+const maxInstances = 10_000
+
+func itoa(i int) string { return strconv.Itoa(i) }
+
+// The plug-ins of an instance that no file names (Test Kitchen 3.9).
+const (
+	defaultDriver      = "dummy"
+	defaultProvisioner = "chef_infra"
+	defaultVerifier    = "busser"
+)
+
+type platform struct {
+	name      *value
+	osType    *value
+	shellType *value
+	path      string
+	m         *mapping
+}
+
+type suite struct {
+	name               *value
+	includes, excludes []filter
+	path               string
+	m                  *mapping
+}
+
+// filter is one entry of includes or excludes.
+type filter struct {
+	text *value
+	re   *regexp.Regexp
+}
+
+// matches is PlatformFilter#==.
+func (f filter) matches(name *value) bool {
+	if f.re != nil {
+		return (name.kind == kindString || name.kind == kindSymbol) && f.re.MatchString(name.s)
+	}
+	return name.kind == f.text.kind && name.s == f.text.s
+}
+
+func anyMatches(fs []filter, name *value) bool {
+	for _, f := range fs {
+		if f.matches(name) {
+			return true
+		}
+	}
+	return false
+}
+
+var reFilter = regexp.MustCompile(`(?m)^/(.*)/([ix]*)$`)
+
+func filters(m *mapping, path, key string) ([]filter, error) {
+	v := m.get(key)
+	if v == nil {
+		return nil, nil
+	}
+	list := rubyArray(v)
+	out := make([]filter, 0, len(list))
+	for _, x := range list {
+		if x.kind != kindString && x.kind != kindSymbol {
+			e := at(x, "%s of %s should hold names of platforms, but holds %s", key, path, x.describe())
+			return nil, e
+		}
+		f := filter{text: x}
+		if g := reFilter.FindStringSubmatch(x.s); g != nil {
+			re, err := compileRuby(g[1], strings.Contains(g[2], "i"), strings.Contains(g[2], "x"))
+			if err != nil {
+				e := at(x, "%s of %s is no regular expression: %s", key, path, cause(err))
+				e.Text = x.s
+				return nil, e
+			}
+			f.re = re
+		} else if x.kind == kindSymbol {
+			return nil, at(x, "%s of %s should hold names of platforms, but holds a symbol", key, path)
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// resolve makes the instances.
+func (p *Project) resolve() error {
+	v, _ := symbolizedValue(mapValue(p.raw, nil)) // a copy that may be written to
+	p.munged = v.m
+	data := p.munged
+	if err := munge(data); err != nil {
+		return err
+	}
+	if err := p.resolveSuites(); err != nil {
+		return err
+	}
+	if err := p.resolvePlatforms(); err != nil {
+		return err
+	}
+	if len(p.suites)*len(p.platforms) > maxInstances {
+		return &Error{Msg: fmt.Sprintf("%d suites on %d platforms are more than %d instances", len(p.suites), len(p.platforms), maxInstances)}
+	}
+	kitchen := data.get("kitchen")
+	if kitchen != nil && kitchen.kind != kindMap && len(p.suites)*len(p.platforms) > 0 {
+		return notMapping(kitchen, "kitchen", "")
+	}
+	common, err := layersOf(data, "", bucketCommon, len(p.suites)*len(p.platforms) > 0)
+	if err != nil {
+		return err
+	}
+	// Of several platforms or suites of one name, Test Kitchen takes the data
+	// of the first.
+	platforms := make([]*[len(sections)]*value, len(p.platforms))
+	suites := make([]*[len(sections)]*value, len(p.suites))
+	for si := range p.suites {
+		s := &p.suites[si]
+		for pi := range p.platforms {
+			pl := &p.platforms[pi]
+			if len(s.includes) > 0 && !anyMatches(s.includes, pl.name) {
+				continue
+			}
+			if len(s.includes) == 0 && len(s.excludes) > 0 && anyMatches(s.excludes, pl.name) {
+				continue
+			}
+			if platforms[pi] == nil {
+				first := pl
+				for i := range p.platforms {
+					if same(p.platforms[i].name, pl.name) {
+						first = &p.platforms[i]
+						break
+					}
+				}
+				if platforms[pi], err = layersOf(first.m, first.path, bucketPlatform, true); err != nil {
+					return err
+				}
+			}
+			if suites[si] == nil {
+				first := s
+				for i := range p.suites {
+					if same(p.suites[i].name, s.name) {
+						first = &p.suites[i]
+						break
+					}
+				}
+				if suites[si], err = layersOf(first.m, first.path, bucketSuite, true); err != nil {
+					return err
+				}
+			}
+			inst, err := p.instance(s, pl, common, platforms[pi], suites[si], kitchen)
+			if err != nil {
+				return err
+			}
+			p.Instances = append(p.Instances, inst)
+		}
+	}
+	return nil
+}
+
+// layersOf is [layer] for every section; nothing is asked of the data when
+// there is no instance to use it.
+func layersOf(m *mapping, path, bucket string, used bool) (*[len(sections)]*value, error) {
+	var out [len(sections)]*value
+	if !used {
+		return &out, nil
+	}
+	for i, s := range sections {
+		v, err := layer(m, s, bucket, path)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return &out, nil
+}
+
+func (p *Project) resolveSuites() error {
+	places, err := items(p.munged, "suites")
+	if err != nil {
+		return err
+	}
+	for _, pl := range places {
+		s := suite{path: pl.path, m: pl.m, name: pl.m.get("name")}
+		if s.name == nil {
+			return nameless(p.munged.get("suites"), len(p.suites), "suite")
+		}
+		if s.excludes, err = filters(pl.m, pl.path, "excludes"); err != nil {
+			return err
+		}
+		if s.includes, err = filters(pl.m, pl.path, "includes"); err != nil {
+			return err
+		}
+		p.suites = append(p.suites, s)
+	}
+	return nil
+}
+
+func nameless(list *value, i int, what string) error {
+	e := at(list.list[i], "the %s has no name", what)
+	e.Advice = "give it one: `name: …`"
+	return e
+}
+
+func (p *Project) resolvePlatforms() error {
+	places, err := items(p.munged, "platforms")
+	if err != nil {
+		return err
+	}
+	for _, pl := range places {
+		x := platform{path: pl.path, m: pl.m, name: pl.m.get("name"), osType: pl.m.get("os_type"), shellType: pl.m.get("shell_type")}
+		if x.name == nil {
+			return nameless(p.munged.get("platforms"), len(p.platforms), "platform")
+		}
+		if x.osType == nil || x.shellType == nil {
+			win, err := windows(x)
+			if err != nil {
+				return err
+			}
+			org := &Origin{Default: "the platform's name"}
+			osType, shellType := "unix", "bourne"
+			if win {
+				osType, shellType = "windows", "powershell"
+			}
+			if x.osType == nil {
+				x.osType = stringValue(osType, org)
+			}
+			if x.shellType == nil {
+				x.shellType = stringValue(shellType, org)
+			}
+		}
+		p.platforms = append(p.platforms, x)
+	}
+	return nil
+}
+
+// windows is Platform#windows?: by name, or by a transport mapping.
+func windows(x platform) (bool, error) {
+	if x.name.kind != kindString && x.name.kind != kindSymbol {
+		e := at(x.name, "the platform's name should be a string, but is %s", x.name.describe())
+		if x.name.kind == kindNull {
+			e.Msg = "the platform's name is empty"
+			if x.name.org != nil && len(x.name.org.Env) > 0 {
+				e.Advice = "it is made from the environment: set " + strings.Join(x.name.org.Env, ", ")
+			}
+		} else {
+			e.Advice = "put it in quotes"
+		}
+		return false, e
+	}
+	if winName(strings.ToLower(x.name.s)) {
+		return true, nil
+	}
+	t := x.m.get("transport")
+	if t == nil || t.kind == kindNull {
+		return false, nil
+	}
+	if t.kind != kindMap {
+		e := notMapping(t, x.path+".transport", "")
+		if t.kind == kindString {
+			e.Advice = "write `transport: {name: " + t.s + "}`"
+		}
+		return false, e
+	}
+	n := t.m.get("name")
+	return n != nil && n.kind == kindString && n.s == "winrm", nil
+}
+
+// winName says whether a line of the name starts with "win".
+func winName(s string) bool {
+	return strings.HasPrefix(s, "win") || strings.Contains(s, "\nwin")
+}
+
+// same is Ruby's == of two names.
+func same(a, b *value) bool {
+	if a.kind != b.kind {
+		x, ok := a.number()
+		y, ok2 := b.number()
+		return ok && ok2 && a.kind != kindString && b.kind != kindString && x == y
+	}
+	switch a.kind {
+	case kindList, kindMap:
+		return a == b
+	}
+	return a.text() == b.text()
+}
+
+func (p *Project) instance(s *suite, pl *platform, common, plat, su *[len(sections)]*value, kitchen *value) (Instance, error) {
+	in := Instance{
+		Name:  instanceName(s.name, pl.name),
+		Suite: s.name.text(), Platform: pl.name.text(), OSType: pl.osType.text(), ShellType: pl.shellType.text(),
+		suite: s.name, platform: pl.name, osType: pl.osType, shellType: pl.shellType,
+	}
+	transport := "ssh"
+	switch pl.name.kind {
+	case kindString, kindSymbol:
+		if winName(strings.ToLower(pl.name.s)) {
+			transport = "winrm"
+		}
+	case kindNull:
+	default:
+		e := at(pl.name, "the platform's name should be a string, but is %s", pl.name.describe())
+		e.Advice = "put it in quotes"
+		return in, e
+	}
+	out := [len(sections)]*Section{&in.Driver, &in.Provisioner, &in.Transport, &in.Verifier, &in.Lifecycle}
+	for i, section := range sections {
+		def := defaults[section]
+		if section == secTransport {
+			def = transport
+		}
+		base := mapValue(&mapping{}, nil)
+		if def != "" {
+			base = single("name", stringValue(def, defaultOrigin))
+		}
+		v, err := sectionFor(section, base, common[i], plat[i], su[i], kitchen)
+		if err != nil {
+			return in, err
+		}
+		*out[i] = Section{m: v.m, path: section, root: p.Root, home: p.loader.home, org: v.org}
+	}
+	return in, nil
+}
+
+var defaults = map[string]string{secDriver: defaultDriver, secProvisioner: defaultProvisioner, secVerifier: defaultVerifier}
+
+var defaultOrigin = &Origin{Default: "default"}
+
+var nameReplacer = strings.NewReplacer("_", "-", ",", "-", "/", "-", ".", "")
+
+// instanceName is Instance.name_for.
+func instanceName(suite, platform *value) string {
+	return nameReplacer.Replace(suite.text() + "-" + platform.text())
+}
+
+// compileRuby compiles what a kitchen file has between slashes.
+func compileRuby(src string, ignoreCase, extended bool) (*regexp.Regexp, error) {
+	if extended {
+		src = unextend(src)
+	}
+	// In Ruby ^ and $ always mean lines.
+	flags := "(?m"
+	if ignoreCase {
+		flags += "i"
+	}
+	return regexp.Compile(flags + ")" + rubyRegexp(src))
+}
+
+// unextend takes out what the flag x ignores: white space and comments
+// outside of classes.
+func unextend(src string) string {
+	var b strings.Builder
+	class := 0
+	for i := 0; i < len(src); i++ {
+		c := src[i]
+		switch {
+		case c == '\\' && i+1 < len(src):
+			b.WriteByte(c)
+			i++
+			c = src[i]
+		case c == '[':
+			class++
+		case c == ']' && class > 0:
+			class--
+		case class == 0 && strings.IndexByte(" \t\r\n\f\v", c) >= 0:
+			continue
+		case class == 0 && c == '#':
+			for i < len(src) && src[i] != '\n' {
+				i++
+			}
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// rubyRegexp rewrites the escapes that Go spells otherwise.
+func rubyRegexp(src string) string {
+	var b strings.Builder
+	for i := 0; i < len(src); i++ {
+		if src[i] == '\\' && i+1 < len(src) {
+			i++
+			switch src[i] {
+			case 'Z':
+				b.WriteString(`(?:\n?\z)`)
+			case 'h':
+				b.WriteString(`[0-9a-fA-F]`)
+			case 'H':
+				b.WriteString(`[^0-9a-fA-F]`)
+			case '/':
+				b.WriteByte('/')
+			default:
+				b.WriteByte('\\')
+				b.WriteByte(src[i])
+			}
+			continue
+		}
+		if strings.HasPrefix(src[i:], "(?<") && i+3 < len(src) && src[i+3] != '=' && src[i+3] != '!' {
+			b.WriteString("(?P<")
+			i += 2
+			continue
+		}
+		b.WriteByte(src[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,314 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// kind is the type of a value, in Ruby's terms.
+type kind uint8
+
+const (
+	kindNull kind = iota
+	kindBool
+	kindInt
+	kindFloat
+	kindString
+	kindSymbol
+	kindList
+	kindMap
+)
+
+// String names the kind as a sentence about a kitchen file would.
+func (k kind) String() string {
+	switch k {
+	case kindNull:
+		return "nothing"
+	case kindBool:
+		return "a boolean"
+	case kindInt:
+		return "a whole number"
+	case kindFloat:
+		return "a number"
+	case kindString:
+		return "a string"
+	case kindSymbol:
+		return "a symbol"
+	case kindList:
+		return "a list"
+	case kindMap:
+		return "a mapping"
+	}
+	return "unknown"
+}
+
+// value is one node of configuration data. Values are shared between
+// instances: once a file has been normalised they are never changed.
+type value struct {
+	kind kind
+	b    bool
+	i    int64
+	f    float64
+	s    string
+	big  *big.Int // an integer that does not fit i
+	list []*value
+	m    *mapping
+	org  *Origin
+}
+
+// mapping is a Ruby hash whose keys are strings or symbols: it keeps the
+// order in which keys first appeared.
+type mapping struct {
+	entries []entry
+	// index is made when linear search would be slow.
+	index map[mapKey]int
+}
+
+type mapKey struct {
+	name string
+	sym  bool
+	// bad is 1 plus the kind of a key that is neither a string nor a symbol.
+	bad kind
+}
+
+type entry struct {
+	mapKey
+	val *value
+	// line of the key itself, as an origin; nil for keys made here.
+	org *Origin
+}
+
+// indexFrom is the size from which a mapping has an index.
+const indexFrom = 12
+
+func (m *mapping) find(k mapKey) int {
+	if m == nil {
+		return -1
+	}
+	if m.index != nil {
+		if i, ok := m.index[k]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range m.entries {
+		if m.entries[i].mapKey == k {
+			return i
+		}
+	}
+	return -1
+}
+
+// get returns the value of a string key, nil when there is none.
+func (m *mapping) get(name string) *value { return m.lookup(mapKey{name: name}) }
+
+func (m *mapping) lookup(k mapKey) *value {
+	if i := m.find(k); i >= 0 {
+		return m.entries[i].val
+	}
+	return nil
+}
+
+func (m *mapping) has(name string) bool { return m.find(mapKey{name: name}) >= 0 }
+
+func (m *mapping) set(name string, v *value) { m.put(entry{mapKey: mapKey{name: name}, val: v}) }
+
+// put assigns as Ruby's Hash#[]= does: a known key keeps its place.
+func (m *mapping) put(e entry) {
+	if i := m.find(e.mapKey); i >= 0 {
+		m.entries[i].val = e.val
+		if e.org != nil {
+			m.entries[i].org = e.org
+		}
+		return
+	}
+	m.entries = append(m.entries, e)
+	switch {
+	case m.index != nil:
+		m.index[e.mapKey] = len(m.entries) - 1
+	case len(m.entries) >= indexFrom:
+		m.reindex()
+	}
+}
+
+func (m *mapping) reindex() {
+	m.index = nil
+	if len(m.entries) >= indexFrom {
+		m.index = make(map[mapKey]int, len(m.entries))
+		for i := range m.entries {
+			m.index[m.entries[i].mapKey] = i
+		}
+	}
+}
+
+// delete removes a string key and returns its value, nil when there was none.
+func (m *mapping) delete(name string) *value {
+	i := m.find(mapKey{name: name})
+	if i < 0 {
+		return nil
+	}
+	v := m.entries[i].val
+	m.entries = slices.Delete(m.entries, i, i+1)
+	m.reindex()
+	return v
+}
+
+// clone copies the mapping, not what is below it.
+func (m *mapping) clone() *mapping {
+	if m == nil {
+		return &mapping{}
+	}
+	c := &mapping{entries: slices.Clone(m.entries)}
+	c.reindex()
+	return c
+}
+
+func (m *mapping) len() int {
+	if m == nil {
+		return 0
+	}
+	return len(m.entries)
+}
+
+func stringValue(s string, org *Origin) *value { return &value{kind: kindString, s: s, org: org} }
+
+func mapValue(m *mapping, org *Origin) *value { return &value{kind: kindMap, m: m, org: org} }
+
+// text is Ruby's to_s of a scalar.
+func (v *value) text() string {
+	switch v.kind {
+	case kindBool:
+		return strconv.FormatBool(v.b)
+	case kindInt:
+		if v.big != nil {
+			return v.big.String()
+		}
+		return strconv.FormatInt(v.i, 10)
+	case kindFloat:
+		return rubyFloat(v.f)
+	case kindString, kindSymbol:
+		return v.s
+	}
+	return ""
+}
+
+// rubyFloat writes a float as Ruby's Float#to_s does.
+func rubyFloat(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	}
+	abs := math.Abs(f)
+	if abs != 0 && (abs < 1e-4 || abs >= 1e16) {
+		s := strconv.FormatFloat(f, 'e', -1, 64)
+		mant, exp, _ := strings.Cut(s, "e")
+		if !strings.Contains(mant, ".") {
+			mant += ".0"
+		}
+		return mant + "e" + exp
+	}
+	s := strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
+}
+
+// data turns the value into plain Go data, see [Section.Data].
+func (v *value) data() any {
+	if v == nil {
+		return nil
+	}
+	switch v.kind {
+	case kindBool:
+		return v.b
+	case kindInt:
+		if v.big != nil {
+			return new(big.Int).Set(v.big)
+		}
+		return v.i
+	case kindFloat:
+		return v.f
+	case kindString:
+		return v.s
+	case kindSymbol:
+		return Symbol(v.s)
+	case kindList:
+		l := make([]any, len(v.list))
+		for i, x := range v.list {
+			l[i] = x.data()
+		}
+		return l
+	case kindMap:
+		return v.m.data()
+	}
+	return nil
+}
+
+func (m *mapping) data() map[string]any {
+	out := make(map[string]any, m.len())
+	if m != nil {
+		for i := range m.entries {
+			out[m.entries[i].name] = m.entries[i].val.data()
+		}
+	}
+	return out
+}
+
+// fromGo makes a value of plain Go data; what it does not know becomes the
+// string that fmt.Sprint makes of it.
+func fromGo(x any, org *Origin) *value {
+	switch x := x.(type) {
+	case nil:
+		return &value{org: org}
+	case bool:
+		return &value{kind: kindBool, b: x, org: org}
+	case int:
+		return &value{kind: kindInt, i: int64(x), org: org}
+	case int64:
+		return &value{kind: kindInt, i: x, org: org}
+	case *big.Int:
+		if x.IsInt64() {
+			return &value{kind: kindInt, i: x.Int64(), org: org}
+		}
+		return &value{kind: kindInt, big: new(big.Int).Set(x), org: org}
+	case float64:
+		return &value{kind: kindFloat, f: x, org: org}
+	case string:
+		return stringValue(x, org)
+	case Symbol:
+		return &value{kind: kindSymbol, s: string(x), org: org}
+	case []string:
+		v := &value{kind: kindList, org: org}
+		for _, s := range x {
+			v.list = append(v.list, stringValue(s, org))
+		}
+		return v
+	case []any:
+		v := &value{kind: kindList, org: org}
+		for _, e := range x {
+			v.list = append(v.list, fromGo(e, org))
+		}
+		return v
+	case map[string]any:
+		m := &mapping{}
+		keys := make([]string, 0, len(x))
+		for k := range x {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			m.set(k, fromGo(x[k], org))
+		}
+		return mapValue(m, org)
+	}
+	return stringValue(fmt.Sprint(x), org)
+}
