@@ -23,8 +23,11 @@ func appendJSON(b *bytes.Buffer, v *value, indent, step string) {
 			return
 		}
 		b.WriteString(rubyFloat(v.f))
-	case v.kind == kindString || v.kind == kindSymbol:
+	case v.kind == kindString:
 		jsonString(b, v.s)
+	case v.kind == kindSymbol:
+		// With its colon, or it could not be told from a string.
+		jsonString(b, ":"+v.s)
 	case v.kind == kindList:
 		if len(v.list) == 0 {
 			b.WriteString("[]")
@@ -107,11 +110,25 @@ func resolved(instances []Instance) *value {
 		m.set("os_type", nullable(in.osType))
 		m.set("shell_type", nullable(in.shellType))
 		for j, s := range in.Sections() {
-			m.set(sections[j], mapValue(s.m, s.org))
+			m.set(sections[j], mapValue(withoutTool(s.m), s.org))
 		}
 		out.list = append(out.list, mapValue(m, nil))
 	}
 	return out
+}
+
+// toolKeys are the tool's own settings, which Test Kitchen writes into every
+// section; they are no part of what the files say about a plug-in.
+var toolKeys = [...]string{"kitchen_root", "test_base_path", "log_level", "debug"}
+
+func withoutTool(m *mapping) *mapping {
+	for _, k := range toolKeys {
+		if m.has(k) {
+			m = m.clone()
+			m.delete(k)
+		}
+	}
+	return m
 }
 
 // Sections returns the data of driver, provisioner, transport, verifier and

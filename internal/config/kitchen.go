@@ -83,6 +83,7 @@ func Load(ctx context.Context, o Options) (*Project, error) {
 }
 
 func (l *loader) project(ctx context.Context) (*Project, error) {
+	defer l.close()
 	raw, err := l.read(ctx)
 	if err != nil {
 		return nil, err

@@ -3,10 +3,16 @@ package config
 import "context"
 
 // newRenderer is where the template evaluator is plugged in.
-func newRenderer(l *loader) (renderer, error) { return noERB{}, nil }
+func newRenderer(l *loader) (renderer, error) {
+	if l.opts.Ruby != "" {
+		return &rubyRenderer{l: l}, nil
+	}
+	return noERB{}, nil
+}
 
 type noERB struct{}
 
 func (noERB) render(_ context.Context, _, display, src string) (*rendering, error) {
 	return nil, &Error{File: display, Msg: "templates cannot be rendered yet"}
 }
+func (noERB) close() {}

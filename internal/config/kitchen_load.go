@@ -71,6 +71,13 @@ func newLoader(o Options) (*loader, error) {
 	return l, nil
 }
 
+func (l *loader) close() {
+	if l.renderer != nil {
+		l.renderer.close()
+		l.renderer = nil
+	}
+}
+
 func (l *loader) files() []*configFile { return []*configFile{&l.global, &l.main, &l.local} }
 
 // either returns the first variable that is set, be it to nothing.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"strings"
-
 )
 
 // Env is the environment that files are found by and templates work on; the
@@ -20,6 +19,15 @@ func (e *Env) Lookup(name string) (string, bool) {
 // Get returns a variable, "" when it is not set.
 func (e *Env) Get(name string) string { return e.vars[name] }
 
+// Environ returns the variables as NAME=value.
+func (e *Env) Environ() []string {
+	var out []string
+	for k, v := range e.vars {
+		out = append(out, k+"="+v)
+	}
+	return out
+}
+
 func processEnv() *Env {
 	e := &Env{vars: map[string]string{}}
 	for _, kv := range os.Environ() {
@@ -34,6 +42,7 @@ func processEnv() *Env {
 // environment, in globals and in methods the next one sees.
 type renderer interface {
 	render(ctx context.Context, path, display, src string) (*rendering, error)
+	close()
 }
 
 // rendering is a rendered file with what is known of each of its lines.
