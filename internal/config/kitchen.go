@@ -21,9 +21,9 @@ type Options struct {
 	SkipERB, SkipLocal, SkipGlobal bool
 	// AllowExec lets templates run commands.
 	AllowExec bool
-	// Ruby is a program to render templates with instead of the built-in
-	// evaluator, as the user's --erb asks; "" is the built-in one.
-	Ruby string
+	// SystemRuby renders templates with the ruby on the PATH instead of the
+	// built-in evaluator.
+	SystemRuby bool
 }
 
 // Project is a resolved configuration.

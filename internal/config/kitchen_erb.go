@@ -4,7 +4,7 @@ import "context"
 
 // newRenderer is where the template evaluator is plugged in.
 func newRenderer(l *loader) (renderer, error) {
-	if l.opts.Ruby != "" {
+	if l.opts.SystemRuby {
 		return &rubyRenderer{l: l}, nil
 	}
 	return noERB{}, nil

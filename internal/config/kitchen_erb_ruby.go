@@ -58,7 +58,12 @@ var reMark = regexp.MustCompile(markOpen + `(\d+)` + markClose)
 // start launches the program; it ends with the context or at the end of its
 // input.
 func (r *rubyRenderer) start(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, r.l.opts.Ruby, "-e", rubyServer)
+	ruby, err := exec.LookPath("ruby")
+	if err != nil {
+		return &Error{Msg: "there is no ruby on the PATH to render ERB with", Err: err,
+			Advice: "leave `--erb ruby` out: the built-in evaluator needs none"}
+	}
+	cmd := exec.CommandContext(ctx, ruby, "-e", rubyServer)
 	cmd.Dir = r.l.root
 	cmd.Env = r.l.env.Environ()
 	cmd.Stderr = os.Stderr
@@ -71,8 +76,7 @@ func (r *rubyRenderer) start(ctx context.Context) error {
 		return err
 	}
 	if err := cmd.Start(); err != nil {
-		return &Error{Msg: "the ruby that --erb names cannot be started", Text: err.Error(), Err: err,
-			Advice: "leave --erb out: the built-in evaluator needs no ruby"}
+		return &Error{Msg: "the ruby on the PATH cannot be started", Text: err.Error(), Err: err}
 	}
 	// Its end is seen as the end of its output.
 	go func() { _ = cmd.Wait() }()

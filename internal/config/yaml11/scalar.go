@@ -21,7 +21,9 @@ var (
 	reSex  = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}$`)
 	reSexF = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}\.[0-9_]*$`)
 	reFlt  = regexp.MustCompile(`^[-+]?([0-9][0-9_,]*)?\.[0-9]*([eE][-+][0-9]+)?$`)
-	reInt  = regexp.MustCompile(`^[-+]?(?:0b[01_,]+|0[0-7_,]+|(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)|0x[0-9a-fA-F_,]+)$`)
+	// reFloat is what Kernel#Float accepts, but for hexadecimal.
+	reFloat = regexp.MustCompile(`^[-+]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][-+]?\d+(?:_\d+)*)?$`)
+	reInt   = regexp.MustCompile(`^[-+]?(?:0b[01_,]+|0[0-7_,]+|(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)|0x[0-9a-fA-F_,]+)$`)
 )
 
 // errDate is the refusal of dates and times, which Test Kitchen does not
@@ -112,13 +114,8 @@ func (n *Node) word(s string) {
 		lines = lines[:len(lines)-1]
 	}
 	for _, l := range lines {
-		if l != "" && !strings.ContainsRune("ytonfYTONF~", rune(l[0])) {
-			return
-		}
-	}
-	for i, l := range lines {
-		// An empty line before the last starts with its own end.
-		if l == "" && i < len(lines) {
+		// An empty line starts with its own end.
+		if l == "" || !strings.ContainsRune("ytonfYTONF~", rune(l[0])) {
 			return
 		}
 	}
@@ -259,7 +256,7 @@ func rubyFloatOf(n *Node) (float64, bool) {
 		return n.Float, true
 	case String:
 		t := strings.TrimSpace(n.Str)
-		if t == "" || strings.Trim(t, "+-0123456789.eE_") != "" || strings.HasSuffix(t, ".") {
+		if !reFloat.MatchString(t) {
 			return 0, false
 		}
 		f, err := strconv.ParseFloat(strings.ReplaceAll(t, "_", ""), 64)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -115,12 +116,13 @@ func Parse(src []byte) (*Node, []Warning, error) {
 	if err := tooBig(src); err != nil {
 		return nil, nil, err
 	}
-	doc, err := parseNodes(src)
+	r := repair(src)
+	doc, err := parseNodes(r)
 	if err != nil || doc == nil {
 		return nil, nil, err
 	}
-	b := &builder{src: src, made: map[*yaml.Node]*Node{}}
-	n, err := b.node(doc, 0)
+	b := &builder{src: src, repaired: r, made: map[*yaml.Node]*Node{}}
+	n, err := b.node(doc, 0, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,20 +150,20 @@ func tooBig(src []byte) error {
 }
 
 // parseNodes runs yaml.v3's parser over the first document.
-func parseNodes(src []byte) (n *yaml.Node, err error) {
+func parseNodes(r repaired) (n *yaml.Node, err error) {
 	defer func() {
 		// The parser panics on some input that it cannot make sense of.
-		if r := recover(); r != nil {
+		if p := recover(); p != nil {
 			n, err = nil, &Error{Msg: "not understood as YAML"}
 		}
 	}()
 	var doc yaml.Node
-	err = yaml.NewDecoder(bytes.NewReader(src)).Decode(&doc)
+	err = yaml.NewDecoder(bytes.NewReader(r.text)).Decode(&doc)
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, syntaxError(src, err)
+		return nil, syntaxError(r, err)
 	case doc.Kind != yaml.DocumentNode || len(doc.Content) == 0:
 		return nil, nil
 	}
@@ -174,8 +176,9 @@ var (
 )
 
 // syntaxError makes a sentence of yaml.v3's error and finds the place.
-func syntaxError(src []byte, err error) error {
-	m := reParserError.FindStringSubmatch(err.Error())
+func syntaxError(r repaired, err error) error {
+	src := []byte(r.restore(string(r.text)))
+	m := reParserError.FindStringSubmatch(r.restore(err.Error()))
 	if m == nil {
 		return &Error{Msg: err.Error()}
 	}
@@ -232,17 +235,40 @@ func lineAt(src []byte, n int) string {
 
 // builder turns yaml.v3's nodes into ours.
 type builder struct {
-	src      []byte
+	src []byte
+	repaired
+	// starts are the offsets of the lines of src, made when first needed.
+	starts   []int
 	made     map[*yaml.Node]*Node
 	warnings []Warning
 	merged   int
+}
+
+// line returns a line of the source, counted from 1.
+func (b *builder) line(n int) string {
+	if b.starts == nil {
+		b.starts = []int{0}
+		for i, c := range b.src {
+			if c == '\n' {
+				b.starts = append(b.starts, i+1)
+			}
+		}
+	}
+	if n < 1 || n > len(b.starts) {
+		return ""
+	}
+	end := len(b.src)
+	if n < len(b.starts) {
+		end = b.starts[n] - 1
+	}
+	return string(b.src[b.starts[n-1]:end])
 }
 
 func fault(y *yaml.Node, msg, text string) error {
 	return &Error{Line: y.Line, Column: y.Column, Msg: msg, Text: text}
 }
 
-func (b *builder) node(y *yaml.Node, depth int) (*Node, error) {
+func (b *builder) node(y *yaml.Node, depth int, flow bool) (*Node, error) {
 	if depth > maxDepth {
 		return nil, fault(y, "nested too deeply", "")
 	}
@@ -260,7 +286,7 @@ func (b *builder) node(y *yaml.Node, depth int) (*Node, error) {
 	var err error
 	switch y.Kind {
 	case yaml.ScalarNode:
-		err = b.scalar(n, y)
+		err = b.scalar(n, y, flow)
 		if y.Anchor != "" {
 			b.made[y] = n
 		}
@@ -286,11 +312,30 @@ func refused(y *yaml.Node, tag string) error {
 	return fault(y, "the tag "+tag+" is not allowed: Ruby objects are refused", "")
 }
 
-func (b *builder) scalar(n *Node, y *yaml.Node) error {
+// nonSpecific says whether a scalar has the tag "!" alone, which yaml.v3 does
+// not show. To Psych it means that the scalar is as a plain one, quotes or not.
+func (b *builder) nonSpecific(y *yaml.Node) bool {
+	line := b.line(y.Line)
+	for i := 1; i < y.Column && line != ""; i++ {
+		_, size := utf8.DecodeRuneInString(line)
+		line = line[size:]
+	}
+	if strings.HasPrefix(line, "&") {
+		_, line, _ = strings.Cut(line, " ")
+		line = strings.TrimLeft(line, " \t")
+	}
+	return line == "!" || strings.HasPrefix(line, "! ") || strings.HasPrefix(line, "!\t")
+}
+
+func (b *builder) scalar(n *Node, y *yaml.Node, flow bool) error {
 	tag := tagOf(y)
 	plain := y.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
-	text := y.Value
-	if tag == "" && !plain {
+	text := b.restore(y.Value)
+	if tag == "" && plain && flow && (strings.HasSuffix(text, ":") || strings.Contains(text, ":?")) {
+		// libyaml, other than yaml.v3, refuses it.
+		return fault(y, "a colon without a blank behind it, within brackets; put the text in quotes", text)
+	}
+	if tag == "" && !plain && !b.nonSpecific(y) {
 		n.Kind, n.Str = String, text
 		return nil
 	}
@@ -298,7 +343,7 @@ func (b *builder) scalar(n *Node, y *yaml.Node) error {
 	case tag == "!binary", tag == "!!binary":
 		n.Kind, n.Str = String, unbase64(text)
 		return nil
-	case tag == "!str", tag == "!!str", tag == "!ruby/string":
+	case tag == "!str", tag == "!str:", tag == "!!str", tag == "!ruby/string":
 		n.Kind, n.Str = String, text
 		return nil
 	case strings.HasPrefix(tag, "!ruby/sym"):
@@ -322,6 +367,7 @@ func (b *builder) scalar(n *Node, y *yaml.Node) error {
 
 func (b *builder) sequence(n *Node, y *yaml.Node, depth int) error {
 	tag := tagOf(y)
+	flow := y.Style&yaml.FlowStyle != 0
 	switch {
 	case strings.HasPrefix(tag, "!seq:"), strings.HasPrefix(tag, "!ruby/array:"):
 		return refused(y, tag)
@@ -332,11 +378,11 @@ func (b *builder) sequence(n *Node, y *yaml.Node, depth int) error {
 			if c.Kind != yaml.MappingNode || len(c.Content) < 2 {
 				return fault(c, "an ordered mapping is a list of mappings of one key", "")
 			}
-			k, err := b.node(c.Content[0], depth+1)
+			k, err := b.node(c.Content[0], depth+1, flow)
 			if err != nil {
 				return err
 			}
-			v, err := b.node(c.Content[len(c.Content)-1], depth+1)
+			v, err := b.node(c.Content[len(c.Content)-1], depth+1, flow)
 			if err != nil {
 				return err
 			}
@@ -347,7 +393,7 @@ func (b *builder) sequence(n *Node, y *yaml.Node, depth int) error {
 	n.Kind = Sequence
 	n.Items = make([]*Node, 0, len(y.Content))
 	for _, c := range y.Content {
-		x, err := b.node(c, depth+1)
+		x, err := b.node(c, depth+1, flow)
 		if err != nil {
 			return err
 		}
@@ -358,6 +404,7 @@ func (b *builder) sequence(n *Node, y *yaml.Node, depth int) error {
 
 func (b *builder) mapping(n *Node, y *yaml.Node, depth int) error {
 	tag := tagOf(y)
+	flow := y.Style&yaml.FlowStyle != 0
 	switch {
 	case tag == "!ruby/object:Hash":
 	case strings.HasPrefix(tag, "!ruby/"), strings.HasPrefix(tag, "!map:"), strings.HasPrefix(tag, "!str"),
@@ -368,11 +415,11 @@ func (b *builder) mapping(n *Node, y *yaml.Node, depth int) error {
 	set := newPairs(n)
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		ky, vy := y.Content[i], y.Content[i+1]
-		k, err := b.node(ky, depth+1)
+		k, err := b.node(ky, depth+1, flow)
 		if err != nil {
 			return err
 		}
-		v, err := b.node(vy, depth+1)
+		v, err := b.node(vy, depth+1, flow)
 		if err != nil {
 			return err
 		}
@@ -391,8 +438,8 @@ func (b *builder) mapping(n *Node, y *yaml.Node, depth int) error {
 			}
 		}
 		if line, dup := set.put(k, v); dup {
-			b.warnings = append(b.warnings, Warning{Line: ky.Line, Column: ky.Column, Key: ky.Value,
-				Msg: fmt.Sprintf("the key %q comes again (first in line %d); the last one counts", ky.Value, line)})
+			b.warnings = append(b.warnings, Warning{Line: ky.Line, Column: ky.Column, Key: k.Str,
+				Msg: fmt.Sprintf("the key %q comes again (first in line %d); the last one counts", b.restore(ky.Value), line)})
 		}
 	}
 	return nil
