@@ -1,0 +1,164 @@
+package delta
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// entry is one file, directory or symbolic link of a tree.
+type entry struct {
+	path string // slash-separated, relative
+	mode fs.FileMode
+	size int64
+	// sum is the hex SHA-256 of a file's content, target where a link points.
+	sum, target string
+}
+
+// bits is the entry's permissions as chmod counts them.
+func (e *entry) bits() uint32 {
+	b := uint32(e.mode.Perm())
+	for _, s := range []struct {
+		flag fs.FileMode
+		bit  uint32
+	}{{fs.ModeSetuid, 0o4000}, {fs.ModeSetgid, 0o2000}, {fs.ModeSticky, 0o1000}} {
+		if e.mode&s.flag != 0 {
+			b |= s.bit
+		}
+	}
+	return b
+}
+
+// tree is what is to be on the machine.
+type tree struct {
+	entries []*entry // sorted by path, parents first
+	digest  string   // of all paths, modes and contents
+	bytes   int64
+}
+
+// tops returns the names at the top of the tree.
+func (t *tree) tops() []string {
+	var tops []string
+	for _, e := range t.entries {
+		if !strings.Contains(e.path, "/") {
+			tops = append(tops, e.path)
+		}
+	}
+	return tops
+}
+
+// scan lists src and hashes its files, several at once.
+func scan(src fs.FS) (*tree, error) {
+	t := &tree{}
+	err := fs.WalkDir(src, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || p == "." {
+			return err
+		}
+		e := &entry{path: p}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		e.mode = info.Mode()
+		switch {
+		case e.mode.IsDir():
+		case e.mode.IsRegular():
+			e.size = info.Size()
+			t.bytes += e.size
+		case e.mode&fs.ModeSymlink != 0:
+			if e.target, err = fs.ReadLink(src, p); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("%s is neither a file nor a directory nor a symbolic link", p)
+		}
+		t.entries = append(t.entries, e)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the files to upload: %w", err)
+	}
+	if err := hash(src, t.entries); err != nil {
+		return nil, fmt.Errorf("reading the files to upload: %w", err)
+	}
+	slices.SortFunc(t.entries, func(a, b *entry) int { return strings.Compare(a.path, b.path) })
+	sum := sha256.New()
+	for _, e := range t.entries {
+		fmt.Fprintf(sum, "%s\x00%s\x00%o\x00%s%s\x00", e.path, kindOf(e.mode), e.bits(), e.sum, e.target)
+	}
+	t.digest = hex.EncodeToString(sum.Sum(nil))
+	return t, nil
+}
+
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "d"
+	case m&fs.ModeSymlink != 0:
+		return "l"
+	}
+	return "f"
+}
+
+func hash(src fs.FS, entries []*entry) error {
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		fails []error
+		queue = make(chan *entry)
+	)
+	for range max(2, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			buf := make([]byte, 64<<10)
+			for e := range queue {
+				if err := hashOne(src, e, buf); err != nil {
+					mu.Lock()
+					fails = append(fails, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, e := range entries {
+		if e.mode.IsRegular() {
+			queue <- e
+		}
+	}
+	close(queue)
+	wg.Wait()
+	return errors.Join(fails...)
+}
+
+func hashOne(src fs.FS, e *entry, buf []byte) error {
+	f, err := src.Open(e.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	n, err := io.CopyBuffer(sum, struct{ io.Reader }{f}, buf)
+	if err != nil {
+		return err
+	}
+	// What was hashed is what counts: a file that grows is sent as it was.
+	e.size = n
+	e.sum = hex.EncodeToString(sum.Sum(nil))
+	return nil
+}
+
+// parents adds to the wanted paths every directory above them.
+func parents(want map[string]bool) {
+	for p := range want {
+		for d := path.Dir(p); d != "."; d = path.Dir(d) {
+			want[d] = true
+		}
+	}
+}

@@ -1,0 +1,16 @@
+// Package bootstrap gets from an address to a machine that does as it is
+// told, over SSH. It knows no cloud and no configuration file but the
+// person's own ~/.ssh/config.
+//
+// [Dial] opens one connection, [Wait] tries until a command has really been
+// run on the machine, and a [Client] runs commands, moves trees of files and
+// gives the person a terminal. Failures are typed, since what is to be done
+// about them differs: [UnreachableError], [HostKeyError], [AuthError],
+// [SessionError], [LostError].
+//
+// golang.org/x/crypto/ssh speaks the protocol. It has no compression; trees
+// are compressed on their way by this package instead.
+//
+// The package may be imported by the plug-ins below kitchen and by
+// internal/cli. It imports nothing of the project.
+package bootstrap

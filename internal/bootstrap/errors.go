@@ -1,0 +1,285 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// UnreachableError says that no SSH connection came about: nothing answered,
+// or what answered did not get as far as to show a host key.
+type UnreachableError struct {
+	// Addr is host:port; Via is the gateway or proxy on the way, "" for none.
+	Addr, Via string
+	// Reason is the cause in a few words: "connection refused".
+	Reason string
+	// Waited is how long it was tried, zero for a single attempt.
+	Waited time.Duration
+	Err    error
+}
+
+func (e *UnreachableError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "cannot reach SSH on %s", e.Addr)
+	if e.Via != "" {
+		fmt.Fprintf(&b, " through %s", e.Via)
+	}
+	if e.Waited > 0 {
+		fmt.Fprintf(&b, " after trying for %s", e.Waited.Round(time.Second))
+	}
+	fmt.Fprintf(&b, ": %s", e.Reason)
+	return b.String()
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// Hint says what to look at next.
+func (e *UnreachableError) Hint() string {
+	switch {
+	case strings.Contains(e.Reason, "refused"):
+		return "the machine answers but no SSH server listens there: it may still be booting, or listen on another port (transport: port)"
+	case strings.Contains(e.Reason, "no answer"), strings.Contains(e.Reason, "no route"), strings.Contains(e.Reason, "unreachable"):
+		return "check that a security group lets this machine in on that port, that the address can be reached from here (floating_ip_pool, ssh_gateway), and that the machine has booted"
+	case strings.Contains(e.Reason, "no such host"):
+		return "the name does not resolve here; use an address, or set hostname in ~/.ssh/config"
+	case e.Via != "":
+		return "check that the gateway or proxy may open connections to that address"
+	}
+	return "look at the machine's console log"
+}
+
+// AuthError says that the machine let nobody in with what was offered.
+type AuthError struct {
+	User, Addr string
+	// Offered lists what was tried, for people: "key ~/.ssh/id_rsa", "password".
+	Offered []string
+	// Allowed lists the methods that the server would take, where it said so.
+	Allowed []string
+	// Suggest is another user name that the machine itself asked for, or "".
+	Suggest string
+	// Banner is what the server said while logging in, cut short.
+	Banner string
+	// Waited is how long it was tried, zero for a single attempt.
+	Waited time.Duration
+	Err    error
+}
+
+func (e *AuthError) Error() string {
+	var b strings.Builder
+	if e.Suggest != "" {
+		fmt.Fprintf(&b, "%s does not let user %q log in and asks for user %q instead", e.Addr, e.User, e.Suggest)
+		return b.String()
+	}
+	fmt.Fprintf(&b, "cannot log in to %s as user %q", e.Addr, e.User)
+	if e.Waited > 0 {
+		fmt.Fprintf(&b, " after trying for %s", e.Waited.Round(time.Second))
+	}
+	switch {
+	case len(e.Offered) > 0:
+		fmt.Fprintf(&b, ": refused %s", strings.Join(e.Offered, ", "))
+		if len(e.Allowed) > 0 {
+			fmt.Fprintf(&b, "; the server takes %s", strings.Join(e.Allowed, ", "))
+		}
+	case len(e.Allowed) > 0:
+		fmt.Fprintf(&b, ": the server takes %s, and there is nothing of that kind to offer", strings.Join(e.Allowed, ", "))
+	default:
+		b.WriteString(": there is no key or password to offer")
+	}
+	if e.Banner != "" {
+		fmt.Fprintf(&b, "; it says %q", e.Banner)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, " (%v)", e.Err)
+	}
+	return b.String()
+}
+
+func (e *AuthError) Unwrap() error { return e.Err }
+
+// Hint names the users of common images.
+func (e *AuthError) Hint() string {
+	if e.Suggest != "" {
+		return "set username: " + e.Suggest + " in the transport section"
+	}
+	if len(e.Offered) == 0 {
+		return "name a key (transport: ssh_key), start an agent (ssh-add -l lists its keys), or set a password"
+	}
+	return "cloud images have their own user: ubuntu, debian, centos, cloud-user (RHEL), fedora, rocky, almalinux, opensuse, ec2-user, core, freebsd, alpine; " +
+		"set username in the transport section, and check that key_name and ssh_key are halves of the same key"
+}
+
+// HostKeyProblem says what is wrong with a host key.
+type HostKeyProblem string
+
+// The problems of host keys.
+const (
+	// HostKeyChanged: another key than the one seen before.
+	HostKeyChanged HostKeyProblem = "changed"
+	// HostKeyForeign: not among the keys that the machine's console shows.
+	HostKeyForeign HostKeyProblem = "foreign"
+	// HostKeyRevoked: marked as revoked in known_hosts.
+	HostKeyRevoked HostKeyProblem = "revoked"
+)
+
+// HostKeyError says that what answered is not the machine that is meant, or
+// cannot prove it.
+type HostKeyError struct {
+	Addr    string
+	Problem HostKeyProblem
+	// Got is the key's type and fingerprint, Want those that would have been
+	// right.
+	Got  string
+	Want []string
+	// Where says where Want comes from.
+	Where string
+}
+
+func (e *HostKeyError) Error() string {
+	want := strings.Join(e.Want, ", ")
+	switch e.Problem {
+	case HostKeyForeign:
+		return fmt.Sprintf("the host key of %s (%s) is not one that %s shows (%s): something else may be answering on that address", e.Addr, e.Got, e.Where, want)
+	case HostKeyRevoked:
+		return fmt.Sprintf("the host key of %s (%s) is revoked in %s", e.Addr, e.Got, e.Where)
+	}
+	return fmt.Sprintf("the host key of %s has changed: it is %s, but %s has %s", e.Addr, e.Got, e.Where, want)
+}
+
+// Hint says how to go on if the change is meant.
+func (e *HostKeyError) Hint() string {
+	if strings.Contains(e.Where, "known_hosts") {
+		return "if the change is meant: ssh-keygen -R " + hostOnly(e.Addr)
+	}
+	return "if the machine was rebuilt on purpose, destroy and create the instance, or run once with --no-host-key-verify; otherwise do not go on"
+}
+
+func hostOnly(addr string) string {
+	h, p, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if p != "22" {
+		return "[" + h + "]:" + p
+	}
+	return h
+}
+
+// SessionError says that the login worked but no command could be run.
+type SessionError struct {
+	User, Addr string
+	// Reason is the cause in a few words, Output what the machine wrote.
+	Reason, Output string
+	Waited         time.Duration
+	Err            error
+}
+
+func (e *SessionError) Error() string {
+	s := fmt.Sprintf("logged in to %s as %q, but no command can be run", e.Addr, e.User)
+	if e.Waited > 0 {
+		s += " after trying for " + e.Waited.Round(time.Second).String()
+	}
+	s += ": " + e.Reason
+	if e.Output != "" {
+		s += fmt.Sprintf("; the machine wrote %q", e.Output)
+	}
+	return s
+}
+
+func (e *SessionError) Unwrap() error { return e.Err }
+
+// Hint says where to look.
+func (e *SessionError) Hint() string {
+	return "the account may have no login shell or a forced command; try it with ssh -v"
+}
+
+// LostError says that a connection ended while it was needed, so that the end
+// of what was being done was not seen.
+type LostError struct {
+	Addr string
+	// During is what was being done: "running a command".
+	During string
+	Err    error
+}
+
+func (e *LostError) Error() string {
+	s := fmt.Sprintf("the connection to %s was lost while %s", e.Addr, e.During)
+	if e.Err != nil && !errors.Is(e.Err, io.EOF) {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Hint says that it may be tried again.
+func (e *LostError) Hint() string {
+	return "the machine may have rebooted or the network failed; running the same action again takes up where it was"
+}
+
+// ConfigError says that a connection cannot even be tried with what was given.
+type ConfigError struct {
+	Msg, Advice string
+	Err         error
+}
+
+func (e *ConfigError) Error() string { return e.Msg }
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Hint is the advice, or "".
+func (e *ConfigError) Hint() string { return e.Advice }
+
+// reason puts a network error in a few words.
+func reason(err error) string {
+	var open *ssh.OpenChannelError
+	var dns *net.DNSError
+	var ne net.Error
+	var proxy *proxyCommandError
+	switch {
+	case err == nil:
+		return "unknown"
+	case errors.As(err, &proxy):
+		return proxy.Error()
+	case errors.As(err, &open):
+		msg := strings.ToLower(strings.TrimSpace(open.Message))
+		if open.Reason == ssh.Prohibited {
+			return "the gateway does not allow forwarding (" + msg + ")"
+		}
+		if msg == "" || msg == "open failed" {
+			msg = "connection failed"
+		}
+		return msg
+	case errors.As(err, &dns):
+		if dns.IsNotFound {
+			return "no such host"
+		}
+		return "the name could not be resolved (" + dns.Err + ")"
+	case errors.Is(err, syscall.ECONNREFUSED), windowsErrno(err, 10061):
+		return "connection refused"
+	case errors.Is(err, syscall.ECONNRESET), windowsErrno(err, 10054):
+		return "connection reset"
+	case errors.Is(err, syscall.EHOSTUNREACH), windowsErrno(err, 10065):
+		return "no route to host"
+	case errors.Is(err, syscall.ENETUNREACH), windowsErrno(err, 10051):
+		return "network unreachable"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &ne) && ne.Timeout():
+		return "no answer"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
+		return "the connection was closed before the SSH server said anything"
+	}
+	return strings.TrimPrefix(err.Error(), "ssh: ")
+}
+
+// windowsErrno reports a WSA error, which the syscall constants of Windows do
+// not cover.
+func windowsErrno(err error, n uintptr) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && uintptr(errno) == n
+}

@@ -1,0 +1,359 @@
+package bootstrap
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// route reaches the address that is meant: directly, through a proxy, or
+// through gateways whose connections it keeps for the attempts that follow.
+type route struct {
+	cfg *Config
+
+	mu     sync.Mutex
+	hops   []*ssh.Client
+	closed bool
+}
+
+func newRoute(cfg *Config) *route { return &route{cfg: cfg} }
+
+// via names the way for messages, "" for the direct one.
+func (r *route) via() string { return r.viaTo(len(r.cfg.Gateways)) }
+
+// viaTo names the way to the n-th machine.
+func (r *route) viaTo(n int) string {
+	if n > 0 {
+		names := make([]string, n)
+		for i := range names {
+			names[i] = r.cfg.Gateways[i].Host
+		}
+		return "gateway " + strings.Join(names, ", ")
+	}
+	switch {
+	case r.cfg.HTTPProxy != nil:
+		return "HTTP proxy " + net.JoinHostPort(r.cfg.HTTPProxy.Host, strconv.Itoa(r.cfg.HTTPProxy.Port))
+	case r.cfg.ProxyCommand != "":
+		return "the proxy command"
+	}
+	return ""
+}
+
+// shared says that attempts share a gateway's connection.
+func (r *route) shared() bool { return len(r.cfg.Gateways) > 0 }
+
+// dial opens a connection to the machine's SSH port. Errors are of this
+// package's types.
+func (r *route) dial(ctx context.Context) (net.Conn, error) {
+	last, err := r.gateway(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if last == nil {
+		return r.first(ctx, &r.cfg.Hop)
+	}
+	return r.through(ctx, last, &r.cfg.Hop, r.via())
+}
+
+// through opens a connection from a gateway on.
+func (r *route) through(ctx context.Context, from *ssh.Client, to *Hop, via string) (net.Conn, error) {
+	conn, err := from.DialContext(ctx, "tcp", to.Addr())
+	if err == nil {
+		return conn, nil
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+		return nil, cause
+	}
+	var refused *ssh.OpenChannelError
+	if !errors.As(err, &refused) && !errors.Is(err, context.DeadlineExceeded) {
+		// The gateway itself is gone; the next attempt connects anew.
+		r.drop(from)
+	}
+	return nil, &UnreachableError{Addr: to.Addr(), Via: via, Reason: reason(err), Err: err}
+}
+
+// gateway returns a connection to the last gateway, connecting as needed; nil
+// where there is none.
+func (r *route) gateway(ctx context.Context) (*ssh.Client, error) {
+	if len(r.cfg.Gateways) == 0 {
+		return nil, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, net.ErrClosed
+	}
+	for len(r.hops) < len(r.cfg.Gateways) {
+		n := len(r.hops)
+		hop := &r.cfg.Gateways[n]
+		dial := func(ctx context.Context) (net.Conn, error) {
+			if n == 0 {
+				return r.first(ctx, hop)
+			}
+			conn, err := r.hops[n-1].DialContext(ctx, "tcp", hop.Addr())
+			if err != nil {
+				return nil, &UnreachableError{Addr: hop.Addr(), Via: r.viaTo(n), Reason: reason(err), Err: err}
+			}
+			return conn, nil
+		}
+		conn, err := dial(ctx)
+		if err != nil {
+			r.dropLocked()
+			return nil, &gatewayError{err}
+		}
+		c, err := login(ctx, r.cfg, hop, r.viaTo(n), conn, dial, func(phase) {})
+		if err != nil {
+			r.dropLocked()
+			return nil, &gatewayError{err}
+		}
+		r.cfg.Report.Debug("connected to the gateway %s as %s", hop.Addr(), hop.User)
+		r.hops = append(r.hops, c)
+		go func() {
+			c.Wait()
+			r.drop(c)
+		}()
+	}
+	return r.hops[len(r.hops)-1], nil
+}
+
+// gatewayError marks a failure on the way, as opposed to one at the machine.
+type gatewayError struct{ err error }
+
+func (e *gatewayError) Error() string { return "the gateway: " + e.err.Error() }
+func (e *gatewayError) Unwrap() error { return e.err }
+
+// drop forgets the gateways if c is still one of them.
+func (r *route) drop(c *ssh.Client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.hops {
+		if h == c {
+			r.dropLocked()
+			return
+		}
+	}
+}
+
+func (r *route) dropLocked() {
+	for i := len(r.hops) - 1; i >= 0; i-- {
+		r.hops[i].Close()
+	}
+	r.hops = nil
+}
+
+// Close ends the connections to the gateways.
+func (r *route) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	r.dropLocked()
+}
+
+// first opens a connection from this machine.
+func (r *route) first(ctx context.Context, to *Hop) (net.Conn, error) {
+	var conn net.Conn
+	var err error
+	switch {
+	case r.cfg.HTTPProxy != nil:
+		conn, err = r.httpConnect(ctx, to.Addr())
+	case r.cfg.ProxyCommand != "":
+		conn, err = startProxyCommand(r.cfg.ProxyCommand)
+	default:
+		conn, err = r.tcp(ctx, to.Addr())
+	}
+	if err == nil {
+		return conn, nil
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+		return nil, cause
+	}
+	return nil, &UnreachableError{Addr: to.Addr(), Via: r.viaTo(0), Reason: reason(err), Err: err}
+}
+
+func (r *route) tcp(ctx context.Context, addr string) (net.Conn, error) {
+	if r.cfg.Dialer != nil {
+		return r.cfg.Dialer(ctx, "tcp", addr)
+	}
+	d := net.Dialer{Timeout: r.cfg.ConnectTimeout, KeepAlive: 30 * time.Second}
+	return d.DialContext(ctx, "tcp", addr)
+}
+
+// httpConnect asks an HTTP proxy for a connection; RFC 9110, 9.3.6.
+func (r *route) httpConnect(ctx context.Context, addr string) (net.Conn, error) {
+	p := r.cfg.HTTPProxy
+	port := p.Port
+	if port == 0 {
+		port = 80
+	}
+	conn, err := r.tcp(ctx, net.JoinHostPort(p.Host, strconv.Itoa(port)))
+	if err != nil {
+		return nil, fmt.Errorf("the proxy itself does not answer: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.ConnectTimeout)
+	defer cancel()
+	release := context.AfterFunc(ctx, func() { conn.Close() })
+	fail := func(err error) (net.Conn, error) {
+		conn.Close()
+		if !release() {
+			err = context.Cause(ctx)
+		}
+		return nil, err
+	}
+	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: http.Header{}}
+	if p.User != "" {
+		cred := base64.StdEncoding.EncodeToString([]byte(p.User + ":" + string(p.Password)))
+		req.Header.Set("Proxy-Authorization", "Basic "+cred)
+	}
+	if err := req.Write(conn); err != nil {
+		return fail(err)
+	}
+	br := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(br, req)
+	if err != nil {
+		return fail(fmt.Errorf("the proxy does not answer as an HTTP proxy: %w", err))
+	}
+	resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		return fail(fmt.Errorf("the proxy answers %s", printable(resp.Status)))
+	}
+	if !release() {
+		return fail(context.Cause(ctx))
+	}
+	// The server may have spoken first, right behind the proxy's answer.
+	return &bufferedConn{Conn: conn, r: br}, nil
+}
+
+type bufferedConn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (b *bufferedConn) Read(p []byte) (int, error) { return b.r.Read(p) }
+
+// commandConn is the standard input and output of a proxy command.
+type commandConn struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    io.ReadCloser
+	stderr *tail
+	waited chan struct{}
+
+	closing, waiting sync.Once
+}
+
+func startProxyCommand(line string) (net.Conn, error) {
+	cmd := shellCommand(line)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c := &commandConn{cmd: cmd, in: in, out: out, stderr: &tail{max: 300}, waited: make(chan struct{})}
+	cmd.Stderr = c.stderr
+	// A command that ignores the end of its input is not waited for longer.
+	cmd.WaitDelay = 2 * time.Second
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("the proxy command cannot be started: %w", err)
+	}
+	return c, nil
+}
+
+// proxyCommandError is the end of a proxy command that had something to say.
+type proxyCommandError struct {
+	said string
+	err  error
+}
+
+func (e *proxyCommandError) Error() string {
+	return fmt.Sprintf("the proxy command ended and says %q", e.said)
+}
+func (e *proxyCommandError) Unwrap() error { return e.err }
+
+func (c *commandConn) Read(p []byte) (int, error) {
+	n, err := c.out.Read(p)
+	if err != nil && n == 0 {
+		// Its complaint may come after the end of its output.
+		c.wait()
+		t := time.NewTimer(500 * time.Millisecond)
+		defer t.Stop()
+		select {
+		case <-c.waited:
+		case <-t.C:
+		}
+		if said := c.stderr.String(); said != "" {
+			err = &proxyCommandError{said, err}
+		}
+	}
+	return n, err
+}
+
+func (c *commandConn) wait() {
+	c.waiting.Do(func() {
+		go func() {
+			_ = c.cmd.Wait()
+			close(c.waited)
+		}()
+	})
+}
+
+func (c *commandConn) Write(p []byte) (int, error) { return c.in.Write(p) }
+
+func (c *commandConn) Close() error {
+	c.closing.Do(func() {
+		c.in.Close()
+		select {
+		case <-c.waited:
+		default:
+			killTree(c.cmd)
+		}
+		c.wait()
+	})
+	<-c.waited
+	return nil
+}
+
+func (c *commandConn) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4zero} }
+func (c *commandConn) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4zero} }
+func (c *commandConn) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
+func (c *commandConn) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
+func (c *commandConn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// tail keeps the last bytes written to it.
+type tail struct {
+	mu  sync.Mutex
+	max int
+	buf []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - t.max; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return printable(string(bytes.TrimSpace(t.buf)))
+}

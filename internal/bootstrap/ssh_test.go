@@ -1,0 +1,792 @@
+package bootstrap_test
+
+import (
+	"bufio"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+)
+
+func ecKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func rsaKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func signer(t *testing.T, k any) ssh.Signer {
+	t.Helper()
+	s, err := ssh.NewSignerFromKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestKeysOfEveryKind(t *testing.T) {
+	_, ed := sshtest.Key(t)
+	ec, rs := ecKey(t), rsaKey(t)
+	pkcs8 := func(k crypto.PrivateKey) *pem.Block {
+		der, err := x509.MarshalPKCS8PrivateKey(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &pem.Block{Type: "PRIVATE KEY", Bytes: der}
+	}
+	sec1, err := x509.MarshalECPrivateKey(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	oldPEM, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rs), []byte("secret"), x509.PEMCipherAES128) //nolint:staticcheck // people have such keys
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		key    any
+		path   string
+		phrase string
+	}{
+		"ed25519":               {ed, writeKey(t, ed, ""), ""},
+		"ecdsa":                 {ec, writeKey(t, ec, ""), ""},
+		"rsa":                   {rs, writeKey(t, rs, ""), ""},
+		"rsa pkcs1":             {rs, writePEM(t, &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rs)}), ""},
+		"ecdsa sec1":            {ec, writePEM(t, &pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}), ""},
+		"ed25519 pkcs8":         {ed, writePEM(t, pkcs8(ed)), ""},
+		"rsa pkcs8":             {rs, writePEM(t, pkcs8(rs)), ""},
+		"ed25519 encrypted":     {ed, writeKey(t, ed, "secret"), "secret"},
+		"rsa encrypted":         {rs, writeKey(t, rs, "secret"), "secret"},
+		"rsa encrypted old PEM": {rs, writePEM(t, oldPEM), "secret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := sshtest.Start(t, sshtest.Options{Keys: []ssh.PublicKey{signer(t, c.key).PublicKey()}})
+			cfg := configFor(t, srv)
+			cfg.Keys, cfg.OnlyKeys = []string{c.path}, true
+			if c.phrase != "" {
+				p := &answers{give: []string{"wrong", c.phrase}}
+				cfg.Prompter = p
+				cfg.KeyRing = bootstrap.NewKeyRing(p)
+				defer func() {
+					if n := len(p.questions()); n != 2 {
+						t.Errorf("asked %d times, want 2: once wrong, once right, none for the second connection", n)
+					}
+				}()
+				dial(t, cfg)
+			}
+			client := dial(t, cfg)
+			if out, status := run(t, client, "echo hello"); out != "hello\n" || status != 0 {
+				t.Errorf("got %q, %d", out, status)
+			}
+		})
+	}
+}
+
+func TestEncryptedKeyNeedsATerminal(t *testing.T) {
+	_, ed := sshtest.Key(t)
+	srv := sshtest.Start(t, sshtest.Options{Keys: []ssh.PublicKey{signer(t, ed).PublicKey()}})
+	cfg := configFor(t, srv)
+	cfg.Keys, cfg.OnlyKeys = []string{writeKey(t, ed, "secret")}, true
+	for name, try := range map[string]func() error{
+		"dial": func() error { _, err := bootstrap.Dial(t.Context(), cfg); return err },
+		"wait": func() error { _, err := bootstrap.Wait(t.Context(), cfg, bootstrap.WaitOptions{}); return err },
+	} {
+		err := try()
+		var conf *bootstrap.ConfigError
+		if !errors.As(err, &conf) || !strings.Contains(err.Error(), "encrypted") || !strings.Contains(conf.Hint(), "ssh-add") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestBadKeyFiles(t *testing.T) {
+	k, _ := sshtest.Key(t)
+	srv := sshtest.Start(t, sshtest.Options{Keys: []ssh.PublicKey{k.PublicKey()}})
+	write := func(s string) string {
+		p := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(p, []byte(s), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for want, path := range map[string]string{
+		"no such file":           "/nonexistent/key",
+		"is empty":               write("\n"),
+		"PuTTY":                  write("PuTTY-User-Key-File-3: ssh-ed25519\n"),
+		"holds a public key":     write(string(ssh.MarshalAuthorizedKey(k.PublicKey()))),
+		"no usable private key":  write("nonsense"),
+		"not a private key":      write("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+		"holds no usable":        write("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
+		"no usable private key:": write("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"),
+	} {
+		cfg := configFor(t, srv)
+		cfg.Keys, cfg.OnlyKeys = []string{path}, true
+		cfg.Prompter = &answers{give: []string{"x", "x", "x"}}
+		_, err := bootstrap.Dial(t.Context(), cfg)
+		var conf *bootstrap.ConfigError
+		if !errors.As(err, &conf) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+func TestPasswords(t *testing.T) {
+	t.Run("password", func(t *testing.T) {
+		srv := sshtest.Start(t, sshtest.Options{Password: "sesame"})
+		cfg := configFor(t, srv)
+		cfg.Password = "sesame"
+		run(t, dial(t, cfg), "true")
+		cfg.Password = "wrong"
+		_, err := bootstrap.Dial(t.Context(), cfg)
+		var auth *bootstrap.AuthError
+		if !errors.As(err, &auth) || strings.Contains(err.Error(), "wrong") {
+			t.Errorf("got %v", err)
+		}
+		if !strings.Contains(err.Error(), "password") || !strings.Contains(auth.Hint(), "ubuntu") {
+			t.Errorf("got %v, hint %s", err, auth.Hint())
+		}
+	})
+	t.Run("keyboard-interactive", func(t *testing.T) {
+		srv := sshtest.Start(t, sshtest.Options{Answer: "sesame"})
+		cfg := configFor(t, srv)
+		cfg.Password = "sesame"
+		run(t, dial(t, cfg), "true")
+	})
+	t.Run("asked", func(t *testing.T) {
+		srv := sshtest.Start(t, sshtest.Options{Password: "sesame"})
+		cfg := configFor(t, srv)
+		p := &answers{give: []string{"sesame"}}
+		cfg.Prompter, cfg.AskPassword = p, true
+		run(t, dial(t, cfg), "true")
+		if q := p.questions(); len(q) != 1 || !strings.Contains(q[0], "tester@127.0.0.1") {
+			t.Errorf("asked %q", q)
+		}
+	})
+	t.Run("key and password", func(t *testing.T) {
+		_, cfg := fixture(t, sshtest.Options{Password: "sesame", Also: "password"})
+		cfg.Password = "sesame"
+		run(t, dial(t, cfg), "true")
+	})
+	t.Run("key and question", func(t *testing.T) {
+		_, cfg := fixture(t, sshtest.Options{Answer: "sesame", Also: "keyboard-interactive"})
+		cfg.Password = "sesame"
+		run(t, dial(t, cfg), "true")
+	})
+}
+
+func TestNothingToOffer(t *testing.T) {
+	srv := sshtest.Start(t, sshtest.Options{Password: "x"})
+	_, err := bootstrap.Wait(t.Context(), configFor(t, srv), bootstrap.WaitOptions{})
+	var auth *bootstrap.AuthError
+	if !errors.As(err, &auth) || !strings.Contains(err.Error(), "no key or password") {
+		t.Fatalf("got %v", err)
+	}
+	if n := srv.Conns.Load(); n != 0 {
+		t.Errorf("%d connections were made for nothing", n)
+	}
+}
+
+// startAgent runs an agent with the keys given and returns its socket.
+func startAgent(t *testing.T, keys ...any) string {
+	t.Helper()
+	ring := agent.NewKeyring()
+	for _, k := range keys {
+		if err := ring.Add(agent.AddedKey{PrivateKey: k}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := os.MkdirTemp("", "agent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	sock := filepath.Join(dir, "s")
+	ln, err := net.Listen("unix", sock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_ = agent.ServeAgent(ring, c)
+				c.Close()
+			}()
+		}
+	}()
+	return sock
+}
+
+func TestAgent(t *testing.T) {
+	_, ed := sshtest.Key(t)
+	rs := rsaKey(t)
+	for name, k := range map[string]any{"ed25519": &ed, "rsa with SHA-2": rs} {
+		t.Run(name, func(t *testing.T) {
+			srv := sshtest.Start(t, sshtest.Options{Keys: []ssh.PublicKey{signer(t, k).PublicKey()}})
+			cfg := configFor(t, srv)
+			cfg.Agent = startAgent(t, ecKey(t), k)
+			run(t, dial(t, cfg), "true")
+		})
+	}
+	t.Run("an encrypted key is taken from the agent", func(t *testing.T) {
+		srv := sshtest.Start(t, sshtest.Options{Keys: []ssh.PublicKey{signer(t, &ed).PublicKey()}, MaxTries: 1})
+		cfg := configFor(t, srv)
+		cfg.Agent = startAgent(t, ecKey(t), &ed)
+		path := writeKey(t, ed, "secret")
+		if err := os.WriteFile(path+".pub", ssh.MarshalAuthorizedKey(signer(t, &ed).PublicKey()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Keys, cfg.OnlyKeys = []string{path}, true
+		run(t, dial(t, cfg), "true")
+		cfg.Keys = []string{path + ".pub"}
+		run(t, dial(t, cfg), "true")
+	})
+	t.Run("forwarded", func(t *testing.T) {
+		srv, cfg := fixture(t, sshtest.Options{})
+		cfg.Agent = startAgent(t, &ed)
+		cfg.ForwardAgent = true
+		run(t, dial(t, cfg), "true")
+		keys := srv.AgentKeys()
+		if len(keys) != 1 || string(keys[0].Marshal()) != string(signer(t, &ed).PublicKey().Marshal()) {
+			t.Errorf("the machine saw the keys %v", keys)
+		}
+	})
+}
+
+func TestRun(t *testing.T) {
+	srv, cfg := fixture(t, sshtest.Options{})
+	client := dial(t, cfg)
+	t.Run("status and streams", func(t *testing.T) {
+		var out, errs strings.Builder
+		status, err := client.Run(t.Context(), bootstrap.Command{Line: "echo out; echo err >&2; exit 42", Stdout: &out, Stderr: &errs})
+		if err != nil || status != 42 || out.String() != "out\n" || errs.String() != "err\n" {
+			t.Errorf("got %d, %v, %q, %q", status, err, out.String(), errs.String())
+		}
+	})
+	t.Run("input", func(t *testing.T) {
+		var out strings.Builder
+		if _, err := client.Run(t.Context(), bootstrap.Command{Line: "cat", Stdin: strings.NewReader("in"), Stdout: &out}); err != nil || out.String() != "in" {
+			t.Errorf("got %q, %v", out.String(), err)
+		}
+		if out, _ := run(t, client, "cat; echo end"); out != "end\n" {
+			t.Errorf("no input should be the empty one, got %q", out)
+		}
+	})
+	t.Run("an input that never ends", func(t *testing.T) {
+		r, w := io.Pipe()
+		defer w.Close()
+		if status, err := client.Run(t.Context(), bootstrap.Command{Line: "exit 3", Stdin: r}); status != 3 || err != nil {
+			t.Errorf("got %d, %v", status, err)
+		}
+	})
+	t.Run("signal", func(t *testing.T) {
+		if _, status := run(t, client, "kill -9 $$"); status != 137 {
+			t.Errorf("got %d", status)
+		}
+	})
+	t.Run("terminal", func(t *testing.T) {
+		var out strings.Builder
+		if _, err := client.Run(t.Context(), bootstrap.Command{Line: "test -t 0 && test -t 1 && echo tty", Stdout: &out, TTY: true}); err != nil || out.String() != "tty\r\n" {
+			t.Errorf("got %q, %v", out.String(), err)
+		}
+	})
+	t.Run("much output", func(t *testing.T) {
+		if out, _ := run(t, client, "head -c 3000000 /dev/zero"); len(out) != 3000000 {
+			t.Errorf("got %d bytes", len(out))
+		}
+	})
+	t.Run("a local writer that fails", func(t *testing.T) {
+		_, err := client.Run(t.Context(), bootstrap.Command{Line: "head -c 3000000 /dev/zero", Stdout: badWriter{}})
+		if !errors.Is(err, errDisk) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("many at once", func(t *testing.T) {
+		errs := make(chan error, 40)
+		for i := range cap(errs) {
+			go func() {
+				var out strings.Builder
+				_, err := client.Run(t.Context(), bootstrap.Command{Line: fmt.Sprintf("sleep 0.0%d; echo %d", i%5, i), Stdout: &out})
+				if err == nil && out.String() != fmt.Sprintln(i) {
+					err = fmt.Errorf("got %q for %d", out.String(), i)
+				}
+				errs <- err
+			}()
+		}
+		for range cap(errs) {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if n := srv.Logins.Load(); n != 1 {
+		t.Errorf("%d logins, want one for all", n)
+	}
+}
+
+var errDisk = errors.New("disk full")
+
+type badWriter struct{}
+
+func (badWriter) Write([]byte) (int, error) { return 0, errDisk }
+
+func TestCancelEndsTheCommand(t *testing.T) {
+	for _, deaf := range []bool{false, true} {
+		srv, cfg := fixture(t, sshtest.Options{IgnoreSignals: deaf})
+		client := dial(t, cfg)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("enough")
+		r, w := io.Pipe()
+		go func() {
+			// The command is there once it has written.
+			_, _ = bufio.NewReader(r).ReadString('\n')
+			cancel(why)
+			_, _ = io.Copy(io.Discard, r)
+		}()
+		begin := time.Now()
+		_, err := client.Run(ctx, bootstrap.Command{Line: "echo there; sleep 600", Stdout: w})
+		if !errors.Is(err, why) {
+			t.Errorf("got %v", err)
+		}
+		if d := time.Since(begin); d > 30*time.Second {
+			t.Errorf("it took %s", d)
+		}
+		if s := srv.Signals(); len(s) == 0 || s[0] != "TERM" {
+			t.Errorf("signals sent: %v", s)
+		}
+		if out, _ := run(t, client, "echo on"); out != "on\n" {
+			t.Errorf("the connection should go on, got %q", out)
+		}
+		w.Close()
+	}
+}
+
+func TestLostConnection(t *testing.T) {
+	srv, cfg := fixture(t, sshtest.Options{})
+	client := dial(t, cfg)
+	r, w := io.Pipe()
+	go func() {
+		_, _ = bufio.NewReader(r).ReadString('\n')
+		srv.DropAll()
+		_, _ = io.Copy(io.Discard, r)
+	}()
+	_, err := client.Run(t.Context(), bootstrap.Command{Line: "echo there; sleep 600", Stdout: w})
+	w.Close()
+	var lost *bootstrap.LostError
+	if !errors.As(err, &lost) || !strings.Contains(err.Error(), "while running a command") || lost.Hint() == "" {
+		t.Errorf("got %v", err)
+	}
+	<-client.Gone()
+	if _, err := client.Run(t.Context(), bootstrap.Command{Line: "true"}); !errors.As(err, &lost) {
+		t.Errorf("afterwards: %v", err)
+	}
+	if client.Alive(t.Context(), time.Second) {
+		t.Error("it is said to be alive")
+	}
+}
+
+func TestKeepAlive(t *testing.T) {
+	var mute atomic.Bool
+	_, cfg := fixture(t, sshtest.Options{Mute: &mute})
+	cfg.KeepAlive, cfg.KeepAliveMax = 20*time.Millisecond, 2
+	client := dial(t, cfg)
+	if !client.Alive(t.Context(), 10*time.Second) {
+		t.Fatal("not alive")
+	}
+	mute.Store(true)
+	_, err := client.Run(t.Context(), bootstrap.Command{Line: "sleep 600"})
+	var lost *bootstrap.LostError
+	if !errors.As(err, &lost) || !strings.Contains(err.Error(), "no sign of life") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEmptyHost(t *testing.T) {
+	for _, host := range []string{"", "  "} {
+		cfg := bootstrap.Config{Hop: bootstrap.Hop{Host: host, User: "root"}}
+		_, err := bootstrap.Dial(t.Context(), cfg)
+		_, err2 := bootstrap.Wait(t.Context(), cfg, bootstrap.WaitOptions{})
+		_, err3 := bootstrap.CommandLine(cfg)
+		for _, err := range []error{err, err2, err3} {
+			var conf *bootstrap.ConfigError
+			if !errors.As(err, &conf) || !strings.Contains(err.Error(), "no host") {
+				t.Errorf("got %v", err)
+			}
+		}
+	}
+	cfg := bootstrap.Config{Hop: bootstrap.Hop{Host: "h", User: "root"}, Gateways: []bootstrap.Hop{{}}}
+	if _, err := bootstrap.Dial(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "gateway has no host") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	closed := ln.Addr().(*net.TCPAddr).Port
+	cfg := bootstrap.Config{Hop: bootstrap.Hop{Host: "127.0.0.1", Port: closed, User: "u", Password: "x"}, Agent: "none", Home: t.TempDir()}
+	_, err = bootstrap.Dial(t.Context(), cfg)
+	var un *bootstrap.UnreachableError
+	if !errors.As(err, &un) || un.Reason != "connection refused" || !strings.Contains(un.Hint(), "port") {
+		t.Errorf("got %v", err)
+	}
+	web := sshtest.Start(t, sshtest.Options{Hello: "HTTP/1.1 400 Bad Request\r\n\r\n"})
+	cfg.Port = web.Port
+	_, err = bootstrap.Dial(t.Context(), cfg)
+	if !errors.As(err, &un) || !strings.Contains(err.Error(), `not an SSH server, it says "HTTP/1.1 400 Bad Request"`) {
+		t.Errorf("got %v", err)
+	}
+	cfg.Port = silentServer(t)
+	cfg.ConnectTimeout = 100 * time.Millisecond
+	_, err = bootstrap.Dial(t.Context(), cfg)
+	if !errors.As(err, &un) || !strings.Contains(err.Error(), "said nothing within 100ms") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// silentServer accepts connections and says nothing.
+func silentServer(t *testing.T) int {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(io.Discard, c)
+				c.Close()
+			}()
+		}
+	}()
+	return ln.Addr().(*net.TCPAddr).Port
+}
+
+func TestNoSession(t *testing.T) {
+	_, cfg := fixture(t, sshtest.Options{NoSession: true})
+	client := dial(t, cfg)
+	_, err := client.Run(t.Context(), bootstrap.Command{Line: "true"})
+	var s *bootstrap.SessionError
+	if !errors.As(err, &s) || !strings.Contains(err.Error(), "no more sessions") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestGateway(t *testing.T) {
+	inner, cfg := fixture(t, sshtest.Options{})
+	g1key, g1priv := sshtest.Key(t)
+	g1 := sshtest.Start(t, sshtest.Options{Keys: []ssh.PublicKey{g1key.PublicKey()}, User: "jump"})
+	g2 := sshtest.Start(t, sshtest.Options{Password: "two"})
+	keys := []string{writeKey(t, g1priv, "")}
+	cfg.Gateways = []bootstrap.Hop{
+		{Host: g1.Host, Port: g1.Port, User: "jump", Keys: keys},
+		{Host: g2.Host, Port: g2.Port, User: "two", Password: "two"},
+	}
+	client := dial(t, cfg)
+	if out, _ := run(t, client, "echo in"); out != "in\n" {
+		t.Errorf("got %q", out)
+	}
+	if g1.Forwards.Load() != 1 || g2.Forwards.Load() != 1 || inner.Logins.Load() != 1 {
+		t.Error("it did not go through both gateways")
+	}
+
+	t.Run("what is behind refuses", func(t *testing.T) {
+		c := cfg
+		c.Port = closedPort(t)
+		_, err := bootstrap.Dial(t.Context(), c)
+		var un *bootstrap.UnreachableError
+		if !errors.As(err, &un) || !strings.Contains(err.Error(), "through gateway 127.0.0.1, 127.0.0.1: connection refused") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("the gateway lets nobody in", func(t *testing.T) {
+		c := cfg
+		c.Gateways = []bootstrap.Hop{{Host: g2.Host, Port: g2.Port, User: "two", Password: "wrong"}}
+		_, err := bootstrap.Wait(t.Context(), c, bootstrap.WaitOptions{})
+		var auth *bootstrap.AuthError
+		if !errors.As(err, &auth) || !strings.Contains(err.Error(), "the gateway") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("forwarding is forbidden", func(t *testing.T) {
+		g := sshtest.Start(t, sshtest.Options{Password: "p", NoForward: true})
+		c := cfg
+		c.Gateways = []bootstrap.Hop{{Host: g.Host, Port: g.Port, User: "u", Password: "p"}}
+		_, err := bootstrap.Dial(t.Context(), c)
+		if err == nil || !strings.Contains(err.Error(), "does not allow forwarding") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func closedPort(t *testing.T) int {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port
+}
+
+func TestHTTPProxy(t *testing.T) {
+	srv, cfg := fixture(t, sshtest.Options{})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	var auth atomic.Value
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				req, err := http.ReadRequest(bufio.NewReader(c))
+				if err != nil {
+					return
+				}
+				u, p, _ := (&http.Request{Header: http.Header{"Authorization": req.Header["Proxy-Authorization"]}}).BasicAuth()
+				auth.Store(u + ":" + p)
+				if req.Method != http.MethodConnect || u != "proxy" {
+					_, _ = io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+					return
+				}
+				to, err := net.Dial("tcp", req.Host)
+				if err != nil {
+					_, _ = io.WriteString(c, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+					return
+				}
+				defer to.Close()
+				// The answer and the server's greeting in one piece.
+				buf := make([]byte, 100)
+				n, _ := to.Read(buf)
+				_, _ = c.Write(append([]byte("HTTP/1.1 200 Connection established\r\n\r\n"), buf[:n]...))
+				go func() { _, _ = io.Copy(to, c); to.Close() }()
+				_, _ = io.Copy(c, to)
+			}()
+		}
+	}()
+	cfg.HTTPProxy = &bootstrap.HTTPProxy{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, User: "proxy", Password: "pw"}
+	client := dial(t, cfg)
+	if out, _ := run(t, client, "echo in"); out != "in\n" {
+		t.Errorf("got %q", out)
+	}
+	if auth.Load() != "proxy:pw" {
+		t.Errorf("the proxy saw %q", auth.Load())
+	}
+	cfg.HTTPProxy.User = "nobody"
+	_, err = bootstrap.Dial(t.Context(), cfg)
+	if err == nil || !strings.Contains(err.Error(), "HTTP proxy 127.0.0.1") || !strings.Contains(err.Error(), "407") {
+		t.Errorf("got %v", err)
+	}
+	client.Close()
+	srv.Close()
+}
+
+func TestProxyCommand(t *testing.T) {
+	_, cfg := fixture(t, sshtest.Options{})
+	if _, err := os.Stat("/bin/bash"); err != nil {
+		t.Skip("needs bash, whose /dev/tcp is the proxy")
+	}
+	cfg.ProxyCommand = `bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & cat >&3; kill $!'`
+	client := dial(t, cfg)
+	if out, _ := run(t, client, "echo in"); out != "in\n" {
+		t.Errorf("got %q", out)
+	}
+	client.Close()
+	cfg.ProxyCommand = `sh -c 'echo no such road >&2; exit 1'`
+	_, err := bootstrap.Dial(t.Context(), cfg)
+	var un *bootstrap.UnreachableError
+	if !errors.As(err, &un) || !strings.Contains(err.Error(), "no such road") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUserConfig(t *testing.T) {
+	inner := sshtest.Start(t, sshtest.Options{Password: "p", User: "alice"})
+	_, priv := sshtest.Key(t)
+	gw := sshtest.Start(t, sshtest.Options{Keys: []ssh.PublicKey{signer(t, priv).PublicKey()}, User: "jump"})
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	key := writeKey(t, priv, "")
+	if err := os.Rename(key, filepath.Join(home, ".ssh", "gw")); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(home, ".ssh", "config")
+	text := fmt.Sprintf(`
+Match exec "touch %[1]s/never"
+  User mallory
+Host box
+  HostName 127.0.0.1
+  Port %[2]d
+  User alice
+  ProxyJump gw
+Host gw
+  HostName 127.0.0.1
+  Port %[3]d
+  User jump
+  IdentityFile ~/.ssh/gw
+  IdentitiesOnly yes
+Host loop
+  ProxyJump loop2
+Host loop2
+  ProxyJump loop
+`, home, inner.Port, gw.Port)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := newNotes()
+	u := bootstrap.LoadUserConfig(home, n, file)
+	if !n.has("debug", "Match block is passed over") {
+		t.Errorf("reported:\n%s", n)
+	}
+	cfg := bootstrap.Config{Hop: bootstrap.Hop{Host: "box", Password: "p"}, DefaultUser: "root", UserConfig: u, Home: home, Agent: "none", Report: n}
+	client := dial(t, cfg)
+	if out, _ := run(t, client, "echo in"); out != "in\n" {
+		t.Errorf("got %q", out)
+	}
+	if gw.Forwards.Load() != 1 {
+		t.Error("it did not go through the gateway")
+	}
+	if _, err := os.Stat(filepath.Join(home, "never")); err == nil {
+		t.Error("a Match exec was run")
+	}
+
+	t.Run("what is configured wins", func(t *testing.T) {
+		c := cfg
+		c.User = "bob"
+		_, err := bootstrap.Dial(t.Context(), c)
+		var auth *bootstrap.AuthError
+		if !errors.As(err, &auth) || auth.User != "bob" {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a loop", func(t *testing.T) {
+		c := cfg
+		c.Host = "loop"
+		_, err := bootstrap.Dial(t.Context(), c)
+		if err == nil || !strings.Contains(err.Error(), "through itself") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("the default user", func(t *testing.T) {
+		c := cfg
+		c.Host = "elsewhere"
+		line, err := bootstrap.CommandLine(c)
+		if err != nil || line[len(line)-1] != "root@elsewhere" {
+			t.Errorf("got %v, %v", line, err)
+		}
+	})
+	t.Run("as ssh would be called", func(t *testing.T) {
+		line, err := bootstrap.CommandLine(cfg)
+		want := fmt.Sprintf("-J jump@127.0.0.1:%d -p %d alice@127.0.0.1", gw.Port, inner.Port)
+		if err != nil || !strings.HasSuffix(bootstrap.Quote(line), want) {
+			t.Errorf("got %v, %v, want …%s", line, err, want)
+		}
+	})
+	t.Run("a file that cannot be read", func(t *testing.T) {
+		n := newNotes()
+		bootstrap.LoadUserConfig(home, n, home)
+		if !n.has("warn", "passed over") {
+			t.Errorf("reported:\n%s", n)
+		}
+	})
+}
+
+func TestParseJumps(t *testing.T) {
+	for in, want := range map[string]string{
+		"gw":                       "@gw:0",
+		"me@gw":                    "me@gw:0",
+		"me@gw:2222, b":            "me@gw:2222 @b:0",
+		"ssh://me@gw:1/":           "me@gw:1",
+		"[::1]:22":                 "@::1:22",
+		"me@dom@[fe80::1]":         "me@dom@fe80::1:0",
+		"fe80::1":                  "@fe80::1:0",
+		"":                         "error",
+		"a,,b":                     "error",
+		"gw:0":                     "error",
+		"gw:x":                     "error",
+		"@gw":                      "error",
+		"[::1":                     "error",
+		"[::1]x":                   "error",
+		"-oProxyCommand=touch x y": "error",
+	} {
+		hops, err := bootstrap.ParseJumps(in)
+		var parts []string
+		for _, h := range hops {
+			parts = append(parts, fmt.Sprintf("%s@%s:%d", h.User, h.Host, h.Port))
+		}
+		got := strings.Join(parts, " ")
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%q: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestSecret(t *testing.T) {
+	s := bootstrap.Secret("hush")
+	data, err := json.Marshal(map[string]any{"a": s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q", s, s, s, s, s), string(data), fmt.Sprintf("%+v", bootstrap.Hop{Password: s}), fmt.Sprintf("%#v", bootstrap.HTTPProxy{Password: s})} {
+		if strings.Contains(text, "hush") {
+			t.Errorf("shown in %s", text)
+		}
+	}
+	if bootstrap.Secret("").String() != "" {
+		t.Error("an empty secret is empty")
+	}
+}

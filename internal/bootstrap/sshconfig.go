@@ -1,0 +1,351 @@
+package bootstrap
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/kevinburke/ssh_config"
+)
+
+// UserConfig is what a person has set up for ssh itself, in ~/.ssh/config and
+// the system's file. Of it HostName, Port, User, IdentityFile,
+// IdentitiesOnly, IdentityAgent, ProxyJump, ProxyCommand and
+// UserKnownHostsFile are used, each only where a [Config] says nothing of its
+// own; ssh_config(5).
+type UserConfig struct {
+	files []*ssh_config.Config
+	home  string
+	user  string
+}
+
+// LoadUserConfig reads ssh's configuration files, the first to have a value
+// winning; files that do not exist are passed over. With no paths they are
+// ~/.ssh/config and /etc/ssh/ssh_config. What cannot be understood is
+// reported as a warning and passed over: the file belongs to another program.
+func LoadUserConfig(home string, report Reporter, paths ...string) *UserConfig {
+	if report == nil {
+		report = silent{}
+	}
+	u := &UserConfig{home: home, user: localUser()}
+	if paths == nil {
+		if home != "" {
+			paths = append(paths, filepath.Join(home, ".ssh", "config"))
+		}
+		paths = append(paths, "/etc/ssh/ssh_config")
+	}
+	for _, p := range paths {
+		data, err := os.ReadFile(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			report.Warn("%s cannot be read and is passed over: %v", p, causeOf(err))
+			continue
+		}
+		cfg, err := ssh_config.DecodeBytes(withoutMatch(data, p, report))
+		if err != nil {
+			report.Warn("%s cannot be understood and is passed over: %v", p, strings.TrimPrefix(err.Error(), "ssh_config: "))
+			continue
+		}
+		u.files = append(u.files, cfg)
+	}
+	return u
+}
+
+// withoutMatch takes out the Match blocks that would need a program or a
+// session to decide (exec, user, canonical and so on).
+func withoutMatch(data []byte, path string, report Reporter) []byte {
+	lines := bytes.Split(data, []byte("\n"))
+	for i, l := range lines {
+		f := strings.Fields(strings.Replace(string(l), "=", " ", 1))
+		if len(f) < 2 || !strings.EqualFold(f[0], "match") {
+			continue
+		}
+		if what := strings.ToLower(f[1]); (what == "all" && len(f) == 2) || (what == "host" && len(f) == 3) {
+			continue
+		}
+		report.Debug("%s:%d: this Match block is passed over", path, i+1)
+		lines[i] = []byte("Host !*")
+	}
+	return bytes.Join(lines, []byte("\n"))
+}
+
+func localUser() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	// Windows puts the domain before the name.
+	return u.Username[strings.LastIndexByte(u.Username, '\\')+1:]
+}
+
+func (u *UserConfig) get(alias, key string) string {
+	if u == nil {
+		return ""
+	}
+	for _, f := range u.files {
+		if v, err := f.Get(alias, key); err == nil && v != "" {
+			return unquote(v)
+		}
+	}
+	return ""
+}
+
+func (u *UserConfig) all(alias, key string) []string {
+	if u == nil {
+		return nil
+	}
+	var out []string
+	for _, f := range u.files {
+		vs, err := f.GetAll(alias, key)
+		if err != nil {
+			continue
+		}
+		for _, v := range vs {
+			out = append(out, unquote(v))
+		}
+	}
+	return out
+}
+
+func unquote(s string) string {
+	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+// expand replaces ~ and the tokens of ssh_config(5).
+func (u *UserConfig) expand(s string, h *Hop) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case '%':
+			b.WriteByte('%')
+		case 'h':
+			b.WriteString(h.Host)
+		case 'n':
+			b.WriteString(h.alias())
+		case 'p':
+			b.WriteString(strconv.Itoa(h.Port))
+		case 'r':
+			b.WriteString(h.User)
+		case 'u':
+			b.WriteString(u.user)
+		case 'd':
+			b.WriteString(u.home)
+		default:
+			b.WriteByte('%')
+			b.WriteByte(s[i])
+		}
+	}
+	out := b.String()
+	if out == "~" || strings.HasPrefix(out, "~/") {
+		out = filepath.Join(u.home, strings.TrimPrefix(out[1:], "/"))
+	}
+	return out
+}
+
+// completeHop fills in what h is silent about. user is the login name where
+// nobody names one, "" for the local user's.
+func (u *UserConfig) completeHop(h *Hop, user string) (identitiesOnly bool, err error) {
+	alias := h.Host
+	h.Alias = alias
+	if v := u.get(alias, "HostName"); v != "" {
+		h.Host = strings.ReplaceAll(strings.ReplaceAll(v, "%h", alias), "%%", "%")
+	}
+	if h.Port == 0 {
+		h.Port = 22
+		if v := u.get(alias, "Port"); v != "" {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 || n > 65535 {
+				return false, &ConfigError{Msg: fmt.Sprintf("ssh's configuration gives %s the port %q, which is none", alias, v)}
+			}
+			h.Port = n
+		}
+	}
+	if h.User == "" {
+		h.User = u.get(alias, "User")
+	}
+	if h.User == "" {
+		h.User = user
+	}
+	if h.User == "" && u != nil {
+		h.User = u.user
+	}
+	if len(h.Keys) == 0 && u != nil {
+		for _, v := range u.all(alias, "IdentityFile") {
+			if strings.EqualFold(v, "none") {
+				continue
+			}
+			p := u.expand(v, h)
+			if _, err := os.Stat(p); err != nil {
+				// ssh lists files that may exist; so do people.
+				continue
+			}
+			h.Keys = append(h.Keys, p)
+		}
+		if len(h.Keys) > 0 && strings.EqualFold(u.get(alias, "IdentitiesOnly"), "yes") {
+			h.OnlyKeys = true
+		}
+	}
+	return h.OnlyKeys, nil
+}
+
+// complete fills in what c is silent about, from u and from built-in defaults.
+func (u *UserConfig) complete(c *Config) error {
+	if u == nil {
+		u = &UserConfig{home: c.Home, user: localUser()}
+	}
+	silentRoute := len(c.Gateways) == 0 && c.ProxyCommand == "" && c.HTTPProxy == nil
+	if _, err := u.completeHop(&c.Hop, c.DefaultUser); err != nil {
+		return err
+	}
+	alias := c.Hop.alias()
+	if c.Agent == "" {
+		switch v := u.get(alias, "IdentityAgent"); {
+		case strings.EqualFold(v, "none"):
+			c.Agent = "none"
+		case v != "" && v != "SSH_AUTH_SOCK" && !strings.HasPrefix(v, "$"):
+			c.Agent = u.expand(v, &c.Hop)
+		}
+	}
+	if silentRoute {
+		jump := u.get(alias, "ProxyJump")
+		if jump != "" && !strings.EqualFold(jump, "none") {
+			hops, err := ParseJumps(jump)
+			if err != nil {
+				return err
+			}
+			c.Gateways = hops
+		} else if cmd := u.get(alias, "ProxyCommand"); jump == "" && cmd != "" && !strings.EqualFold(cmd, "none") {
+			c.ProxyCommand = cmd
+		}
+	}
+	if len(c.Gateways) > 0 {
+		if err := u.completeGateways(c, silentRoute); err != nil {
+			return err
+		}
+	}
+	if c.ProxyCommand != "" {
+		first := &c.Hop
+		if len(c.Gateways) > 0 {
+			first = &c.Gateways[0]
+		}
+		c.ProxyCommand = u.expand(c.ProxyCommand, first)
+	}
+	return nil
+}
+
+// maxJumps bounds a chain of gateways.
+const maxJumps = 16
+
+// completeGateways fills in the gateways, and what leads to the first of them.
+func (u *UserConfig) completeGateways(c *Config, mayProxy bool) error {
+	seen := map[string]bool{}
+	for {
+		first := &c.Gateways[0]
+		alias := first.Host
+		if seen[alias] || len(c.Gateways) > maxJumps {
+			return &ConfigError{Msg: fmt.Sprintf("ssh's configuration leads to the gateway %s through itself (ProxyJump)", alias)}
+		}
+		seen[alias] = true
+		jump := u.get(alias, "ProxyJump")
+		if jump == "" || strings.EqualFold(jump, "none") || c.ProxyCommand != "" || c.HTTPProxy != nil {
+			if cmd := u.get(alias, "ProxyCommand"); jump == "" && mayProxy && cmd != "" && !strings.EqualFold(cmd, "none") && c.ProxyCommand == "" {
+				c.ProxyCommand = cmd
+			}
+			break
+		}
+		hops, err := ParseJumps(jump)
+		if err != nil {
+			return err
+		}
+		c.Gateways = append(hops, c.Gateways...)
+	}
+	for i := range c.Gateways {
+		g := &c.Gateways[i]
+		if _, err := u.completeHop(g, ""); err != nil {
+			return err
+		}
+		if len(g.Keys) == 0 {
+			// Whoever names a key for the machine means it for the way, too;
+			// others are offered as well, since a gateway has its own.
+			g.Keys = c.Keys
+		}
+		if g.HostKeys == nil {
+			g.HostKeys = &HostKeys{Off: c.HostKeys != nil && c.HostKeys.Off, KnownHosts: u.knownHosts(g)}
+		}
+	}
+	return nil
+}
+
+func (u *UserConfig) knownHosts(h *Hop) []string {
+	if v := u.get(h.alias(), "UserKnownHostsFile"); v != "" {
+		var files []string
+		for _, f := range strings.Fields(v) {
+			files = append(files, u.expand(f, h))
+		}
+		return files
+	}
+	var files []string
+	if u.home != "" {
+		files = append(files, filepath.Join(u.home, ".ssh", "known_hosts"))
+	}
+	return append(files, "/etc/ssh/ssh_known_hosts")
+}
+
+// ParseJumps reads a list of gateways as ssh -J takes it:
+// [user@]host[:port],…, with IPv6 addresses in brackets and ssh:// URLs.
+func ParseJumps(s string) ([]Hop, error) {
+	var hops []Hop
+	for part := range strings.SplitSeq(s, ",") {
+		part = strings.TrimSpace(part)
+		bad := &ConfigError{Msg: fmt.Sprintf("%q is no gateway", part), Advice: "write [user@]host[:port]"}
+		rest := strings.TrimSuffix(strings.TrimPrefix(part, "ssh://"), "/")
+		var h Hop
+		if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+			h.User, rest = rest[:i], rest[i+1:]
+			if h.User == "" {
+				return nil, bad
+			}
+		}
+		port := ""
+		switch {
+		case strings.HasPrefix(rest, "["):
+			host, after, ok := strings.Cut(rest[1:], "]")
+			if !ok || (after != "" && after[0] != ':') {
+				return nil, bad
+			}
+			h.Host, port = host, strings.TrimPrefix(after, ":")
+		case strings.Count(rest, ":") == 1:
+			h.Host, port, _ = strings.Cut(rest, ":")
+		default:
+			h.Host = rest
+		}
+		if port != "" {
+			n, err := strconv.Atoi(port)
+			if err != nil || n < 1 || n > 65535 {
+				return nil, bad
+			}
+			h.Port = n
+		}
+		if h.Host == "" || strings.ContainsAny(h.Host, " \t") {
+			return nil, bad
+		}
+		hops = append(hops, h)
+	}
+	return hops, nil
+}

@@ -1,0 +1,45 @@
+package bootstrap
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// LocalTerminal puts the terminal of this process into raw mode, so that every
+// key reaches the machine, and returns it for [Client.Shell]. Call restore
+// when the session is over, also after a panic. Where in is no terminal,
+// nothing is changed and the Terminal has no Type: the session then gets no
+// terminal either, as with ssh.
+func LocalTerminal(in, out, errs *os.File, getenv func(string) string) (t Terminal, restore func(), err error) {
+	t = Terminal{In: in, Out: out, Err: errs}
+	if !term.IsTerminal(int(in.Fd())) {
+		return t, func() {}, nil
+	}
+	state, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return t, func() {}, err
+	}
+	cooked := virtualTerminal(out)
+	sizes, stop := watchSize(out)
+	t.Resized = sizes
+	t.Type = getenv("TERM")
+	if t.Type == "" || t.Type == "dumb" {
+		t.Type = "xterm-256color"
+		if getenv("TERM") == "dumb" {
+			t.Type = "dumb"
+		}
+	}
+	t.Width, t.Height, err = term.GetSize(int(out.Fd()))
+	if err != nil {
+		t.Width, t.Height = 80, 24
+	}
+	return t, func() {
+		stop()
+		cooked()
+		_ = term.Restore(int(in.Fd()), state)
+	}, nil
+}
+
+var _ io.Reader = (*os.File)(nil)

@@ -1,0 +1,7 @@
+//go:build !unix && !windows
+
+package bootstrap
+
+import "os"
+
+func virtualTerminal(*os.File) func() { return func() {} }

@@ -1,0 +1,565 @@
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// WaitOptions bound a [Wait]. The zero value of each field means its default.
+type WaitOptions struct {
+	// Timeout bounds the whole wait; 600 s, as max_wait_until_ready of Test
+	// Kitchen's ssh transport.
+	Timeout time.Duration
+	// Grace is how long a refused login or a session that runs nothing is
+	// tried again, counted from the first refusal: a machine that boots may
+	// still be putting the key in place; 75 s. No wait at all if negative.
+	Grace time.Duration
+	// Retry is the pause after an attempt that found nothing listening;
+	// 100 ms.
+	Retry time.Duration
+}
+
+// Defaults of [WaitOptions].
+const (
+	DefaultWaitTimeout = 600 * time.Second
+	DefaultGrace       = 75 * time.Second
+	DefaultRetry       = 100 * time.Millisecond
+)
+
+const (
+	// dialStagger is the time after which a dial without any answer gets
+	// company: a lost SYN is repeated by the kernel only after a second, then
+	// three, then seven.
+	dialStagger = 150 * time.Millisecond
+	// dialPatience is how long a dial is left without an answer.
+	dialPatience = 3 * time.Second
+	// handshakeStagger and sessionStagger are the same for what is accepted
+	// but not answered, where another attempt costs the server more.
+	handshakeStagger = 2 * time.Second
+	sessionStagger   = 10 * time.Second
+	// maxTalking bounds the attempts that are beyond dialling.
+	maxTalking = 3
+	// nameGrace is how long a name that does not resolve is tried.
+	nameGrace = 30 * time.Second
+)
+
+// Wait tries until a command has been run on the machine and returns the
+// connection it was run over. It reports through Waiting what is missing. A
+// failure that waiting cannot mend (a foreign host key, no key to offer, a
+// gateway that lets nobody in) ends it at once.
+func Wait(ctx context.Context, c Config, o WaitOptions) (*Client, error) {
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultWaitTimeout
+	}
+	if o.Grace == 0 {
+		o.Grace = DefaultGrace
+	}
+	if o.Retry <= 0 {
+		o.Retry = DefaultRetry
+	}
+	// Questions for a password while the key is still on its way to the
+	// machine would only confuse.
+	c.AskPassword = false
+	cfg, err := c.resolved()
+	if err != nil {
+		return nil, err
+	}
+	if (&authenticator{ctx: ctx, cfg: cfg, hop: &cfg.Hop, report: cfg.Report}).emptyNow() {
+		return nil, &AuthError{User: cfg.User, Addr: cfg.Addr()}
+	}
+	w := &waiter{cfg: cfg, o: o, route: newRoute(cfg), started: time.Now()}
+	client, err := w.run(ctx)
+	if err != nil {
+		w.route.Close()
+	}
+	return client, err
+}
+
+// emptyNow is empty for an authenticator that is used for nothing else.
+func (a *authenticator) emptyNow() bool {
+	defer a.close()
+	return a.empty()
+}
+
+// attempt is one try, from dialling to the end of the probe.
+type attempt struct {
+	phase  atomic.Int32
+	cancel context.CancelCauseFunc
+	start  time.Time
+}
+
+type outcome struct {
+	a      *attempt
+	client *Client
+	err    error
+}
+
+type waiter struct {
+	cfg     *Config
+	o       WaitOptions
+	route   *route
+	started time.Time
+
+	wg       sync.WaitGroup
+	running  []*attempt
+	results  chan outcome
+	progress chan struct{}
+
+	// refusedSince is when the login, or the session, was first refused, and
+	// backoff the pause until the next try of it.
+	refusedSince time.Time
+	backoff      time.Duration
+	nameSince    time.Time
+	last         error
+}
+
+func (w *waiter) run(ctx context.Context) (*Client, error) {
+	w.results = make(chan outcome)
+	w.progress = make(chan struct{}, 1)
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, w.o.Timeout)
+	defer func() {
+		cancel()
+		// What is still under way must not outlive the wait.
+		go func() {
+			w.wg.Wait()
+			close(w.results)
+		}()
+		for r := range w.results {
+			if r.client != nil {
+				r.client.abandon()
+			}
+		}
+	}()
+
+	next := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			if parent.Err() != nil {
+				return nil, context.Cause(parent)
+			}
+			return nil, w.expired()
+
+		case r := <-w.results:
+			w.forget(r.a)
+			if r.err == nil {
+				return r.client, nil
+			}
+			if ctx.Err() != nil || errors.Is(r.err, errOvertaken) {
+				continue
+			}
+			pause, err := w.judge(r.err)
+			if err != nil {
+				return nil, err
+			}
+			next = time.Now().Add(pause)
+
+		case <-w.progress:
+			w.overtake()
+
+		case now := <-timer.C:
+			w.tell()
+			if now.Before(next) || !w.mayLaunch(now) {
+				break
+			}
+			w.launch(ctx)
+			next = now
+		}
+		timer.Reset(w.pause(next))
+	}
+}
+
+// pause is the time until there may be something to do.
+func (w *waiter) pause(next time.Time) time.Duration {
+	now := time.Now()
+	due := next
+	if d := w.staggered(); d.After(due) {
+		due = d
+	}
+	return min(max(due.Sub(now), 5*time.Millisecond), 500*time.Millisecond)
+}
+
+// staggered is when the youngest attempt gets company.
+func (w *waiter) staggered() time.Time {
+	if len(w.running) == 0 {
+		return time.Time{}
+	}
+	young := w.running[len(w.running)-1]
+	var d time.Duration
+	switch phase(young.phase.Load()) {
+	case phaseDial:
+		d = dialStagger
+		if w.cfg.ProxyCommand != "" {
+			// Each attempt is a process.
+			d = handshakeStagger
+		}
+	case phaseHandshake:
+		d = handshakeStagger
+	case phaseAsking:
+		return time.Now().Add(time.Hour)
+	default:
+		d = sessionStagger
+	}
+	return young.start.Add(d)
+}
+
+func (w *waiter) mayLaunch(now time.Time) bool {
+	if len(w.running) == 0 {
+		return true
+	}
+	if now.Before(w.staggered()) {
+		return false
+	}
+	talking := 0
+	for _, a := range w.running {
+		if phase(a.phase.Load()) != phaseDial {
+			talking++
+		}
+	}
+	return talking < maxTalking && len(w.running) < int(dialPatience/dialStagger)+maxTalking
+}
+
+func (w *waiter) forget(a *attempt) {
+	for i, r := range w.running {
+		if r == a {
+			w.running = append(w.running[:i], w.running[i+1:]...)
+			return
+		}
+	}
+}
+
+// launch starts an attempt.
+func (w *waiter) launch(ctx context.Context) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	a := &attempt{cancel: cancel, start: time.Now()}
+	w.running = append(w.running, a)
+	w.wg.Go(func() {
+		defer cancel(nil)
+		client, err := w.try(ctx, a)
+		w.results <- outcome{a, client, err}
+	})
+}
+
+// overtake ends the attempts that still dial once another one talks, so that
+// the server is not bothered with connections that say nothing.
+func (w *waiter) overtake() {
+	talking := false
+	for _, a := range w.running {
+		talking = talking || phase(a.phase.Load()) != phaseDial
+	}
+	if !talking {
+		return
+	}
+	for _, a := range w.running {
+		if phase(a.phase.Load()) == phaseDial {
+			a.cancel(errOvertaken)
+		}
+	}
+}
+
+var errOvertaken = errors.New("another attempt came further")
+
+// try connects and runs the probe.
+func (w *waiter) try(ctx context.Context, a *attempt) (*Client, error) {
+	dialCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	patience := dialPatience
+	if w.cfg.ConnectTimeout < patience || w.route.shared() || w.cfg.HTTPProxy != nil {
+		patience = w.cfg.ConnectTimeout
+	}
+	impatient := time.AfterFunc(patience, func() { cancel(context.DeadlineExceeded) })
+	defer impatient.Stop()
+	client, err := connect(dialCtx, w.cfg, w.route, func(p phase) {
+		if p != phaseDial {
+			impatient.Stop()
+		}
+		a.phase.Store(int32(p))
+		select {
+		case w.progress <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			var typed *UnreachableError
+			if !errors.As(err, &typed) {
+				err = &UnreachableError{Addr: w.cfg.Addr(), Via: w.route.via(), Reason: "no answer", Err: err}
+			}
+		}
+		return nil, err
+	}
+	a.phase.Store(int32(phaseSession))
+	if err := client.probe(ctx); err != nil {
+		client.abandon()
+		return nil, err
+	}
+	return client, nil
+}
+
+// abandon closes the connection but leaves the route to the others.
+func (c *Client) abandon() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.ssh.Close()
+	<-c.gone
+}
+
+// judge decides about a failed attempt: how long to pause, or that it is of no
+// use to go on.
+func (w *waiter) judge(err error) (time.Duration, error) {
+	var gate *gatewayError
+	var auth *AuthError
+	var key *HostKeyError
+	var session *SessionError
+	var conf *ConfigError
+	var dns *net.DNSError
+	w.last = err
+	switch {
+	case errors.As(err, &conf), errors.As(err, &key):
+		return 0, err
+	case errors.As(err, &gate):
+		if errors.As(err, &auth) {
+			return 0, err
+		}
+		return w.o.Retry, nil
+	case errors.As(err, &auth):
+		if auth.Suggest != "" || len(auth.Offered) == 0 && len(auth.Allowed) == 0 {
+			return 0, err
+		}
+		if bootingUp(auth.Banner) {
+			w.refusedSince = time.Time{}
+			return time.Second, nil
+		}
+		return w.refused(err)
+	case errors.As(err, &session):
+		if bootingUp(session.Output) {
+			w.refusedSince = time.Time{}
+			return time.Second, nil
+		}
+		return w.refused(err)
+	case errors.As(err, &dns) && dns.IsNotFound:
+		if w.nameSince.IsZero() {
+			w.nameSince = time.Now()
+		}
+		if time.Since(w.nameSince) > nameGrace {
+			return 0, w.waited(err, w.nameSince)
+		}
+		return time.Second, nil
+	}
+	var typed *UnreachableError
+	var lost *LostError
+	if !errors.As(err, &typed) && !errors.As(err, &lost) {
+		return 0, err
+	}
+	w.nameSince = time.Time{}
+	return w.o.Retry, nil
+}
+
+// refused counts the grace, and slows down: servers lock out those who knock
+// too often (sshd's PerSourcePenalties, fail2ban).
+func (w *waiter) refused(err error) (time.Duration, error) {
+	now := time.Now()
+	if w.refusedSince.IsZero() {
+		w.refusedSince, w.backoff = now, 125*time.Millisecond
+	}
+	if left := w.o.Grace - now.Sub(w.refusedSince); left <= 0 {
+		return 0, w.waited(err, w.refusedSince)
+	}
+	w.backoff = min(w.backoff*2, 4*time.Second)
+	return min(w.backoff, max(w.o.Grace-now.Sub(w.refusedSince), w.o.Retry)), nil
+}
+
+// bootingUp recognises pam_nologin and systemd-user-sessions.
+func bootingUp(text string) bool {
+	t := strings.ToLower(text)
+	return strings.Contains(t, "booting up") || strings.Contains(t, "not permitted to log in yet")
+}
+
+// waited adds to err how long it was tried.
+func (w *waiter) waited(err error, since time.Time) error {
+	d := max(time.Since(since), time.Millisecond)
+	var unreachable *UnreachableError
+	var auth *AuthError
+	var session *SessionError
+	switch {
+	case errors.As(err, &auth):
+		e := *auth
+		e.Waited = d
+		return &e
+	case errors.As(err, &session):
+		e := *session
+		e.Waited = d
+		return &e
+	case errors.As(err, &unreachable):
+		e := *unreachable
+		e.Waited = d
+		return &e
+	}
+	return err
+}
+
+// expired makes the error of a wait whose time is up.
+func (w *waiter) expired() error {
+	if w.last == nil {
+		w.last = &UnreachableError{Addr: w.cfg.Addr(), Via: w.route.via(), Reason: "no answer", Err: context.DeadlineExceeded}
+	}
+	return w.waited(w.last, w.started)
+}
+
+// tell reports what is waited for.
+func (w *waiter) tell() {
+	detail := ""
+	if w.last != nil {
+		detail = detailOf(w.last)
+	}
+	for _, a := range w.running {
+		switch phase(a.phase.Load()) {
+		case phaseHandshake:
+			detail = "the port answers, handshake under way"
+		case phaseAuth:
+			detail = "logging in"
+		case phaseSession:
+			detail = "logged in, running a first command"
+		case phaseAsking:
+			return
+		}
+	}
+	if detail == "" {
+		detail = "no answer yet"
+	}
+	w.cfg.Report.Waiting("SSH service on "+w.cfg.Addr(), detail, w.started)
+}
+
+// detailOf puts what was seen last in a few words.
+func detailOf(err error) string {
+	var unreachable *UnreachableError
+	var auth *AuthError
+	var session *SessionError
+	switch {
+	case errors.As(err, &auth):
+		if bootingUp(auth.Banner) {
+			return "the machine is booting and lets nobody in yet"
+		}
+		return fmt.Sprintf("login as %q refused so far", auth.User)
+	case errors.As(err, &session):
+		return "logged in, but " + session.Reason
+	case errors.As(err, &unreachable):
+		return unreachable.Reason
+	}
+	return err.Error()
+}
+
+// The probe prints a word; any shell can do that, be it of Unix or Windows.
+const (
+	probeWord    = "galley-is-in"
+	probeLine    = "echo " + probeWord
+	probeTimeout = 60 * time.Second
+)
+
+// loginAs is what the root account of a cloud image answers.
+var loginAs = regexp.MustCompile(`(?i)please log ?in as the (?:following )?user:? *["']?([A-Za-z_][A-Za-z0-9_.-]*)`)
+
+// probe runs a command and looks for its output.
+func (c *Client) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	// A probe that is not needed any more takes its connection with it.
+	defer context.AfterFunc(ctx, func() { c.ssh.Close() })()
+	found := make(chan error, 1)
+	out := &watch{see: func(text string) {
+		var err error
+		switch m := loginAs.FindStringSubmatch(text); {
+		case m != nil:
+			err = &AuthError{User: c.cfg.User, Addr: c.cfg.Addr(), Suggest: m[1]}
+		case !strings.Contains(text, probeWord):
+			return
+		}
+		select {
+		case found <- err:
+		default:
+		}
+	}}
+	type end struct {
+		status int
+		err    error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		status, err := c.Run(ctx, Command{Line: probeLine, Stdout: out, Stderr: out})
+		ended <- end{status, err}
+	}()
+	var e end
+	select {
+	case err := <-found:
+		if err != nil {
+			// The account goes on to sleep for ten seconds.
+			return err
+		}
+		e = <-ended
+	case e = <-ended:
+	}
+	select {
+	case err := <-found:
+		if err != nil {
+			return err
+		}
+	default:
+	}
+	text := out.String()
+	switch {
+	case e.err != nil:
+		if ctx.Err() != nil && context.Cause(ctx) == context.DeadlineExceeded { //nolint:errorlint // ours, unwrapped
+			return &SessionError{User: c.cfg.User, Addr: c.cfg.Addr(), Reason: fmt.Sprintf("the first command did not end within %s", probeTimeout), Output: text}
+		}
+		var lost *LostError
+		if errors.As(e.err, &lost) && text != "" {
+			return &SessionError{User: c.cfg.User, Addr: c.cfg.Addr(), Reason: "the session ended at once", Output: text, Err: e.err}
+		}
+		return e.err
+	case strings.Contains(text, probeWord):
+		return nil
+	}
+	return &SessionError{User: c.cfg.User, Addr: c.cfg.Addr(), Reason: fmt.Sprintf("%q ended with status %d and did not print its word", probeLine, e.status), Output: text}
+}
+
+// watch collects a little output and shows what there is each time.
+type watch struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+	see func(string)
+}
+
+func (w *watch) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.buf.Len() < 16<<10 {
+		w.buf.Write(p)
+		w.see(w.buf.String())
+	}
+	return len(p), nil
+}
+
+func (w *watch) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := strings.TrimSpace(w.buf.String())
+	if len(s) > 300 {
+		s = s[:300]
+	}
+	return printable(s)
+}
+
+var _ io.Writer = (*watch)(nil)
