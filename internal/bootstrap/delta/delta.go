@@ -133,6 +133,7 @@ type syncer struct {
 	dest string
 	o    Options
 
+	tops  []string // the names at the top of the tree
 	tree  *tree
 	has   map[string]bool
 	state string // "absent", "present" or "same"
@@ -141,34 +142,40 @@ type syncer struct {
 // keep says whether extras below a top-level name stay.
 func (s *syncer) keep(top string) bool { return s.o.Keep != nil && s.o.Keep(top) }
 
-// names are the top-level names as arguments of find.
-func (s *syncer) names() string {
-	var b strings.Builder
-	for _, n := range s.tree.tops() {
-		b.WriteString(" " + shellescape.Quote("./"+n))
-	}
-	return b.String()
-}
-
 // listing is the shell code that prints a digest over what can be seen of the
 // tree without reading it: any change of a file's content changes its inode's
 // times. Only GNU find can print them as finely as that needs.
 func (s *syncer) listing() string {
-	return "find" + s.names() + ` -printf '%p %y %m %s %T@ %C@ %i %l\n' 2>&1 | sha256sum`
+	var names strings.Builder
+	for _, n := range s.tops {
+		names.WriteString(" " + shellescape.Quote("./"+n))
+	}
+	return "find" + names.String() + ` -printf '%p %y %m %s %T@ %C@ %i %l\n' 2>&1 | sha256sum`
 }
 
 // look finds out, at the same time, what is to be on the machine and what the
-// machine can do.
+// machine has and can do.
 func (s *syncer) look(ctx context.Context) error {
+	top, err := fs.ReadDir(s.src, ".")
+	if err != nil {
+		return fmt.Errorf("reading the files to upload: %w", err)
+	}
+	for _, d := range top {
+		s.tops = append(s.tops, d.Name())
+	}
 	var (
 		wg      sync.WaitGroup
 		scanErr error
 	)
 	wg.Go(func() { s.tree, scanErr = scan(s.src) })
-	out, err := s.remote(ctx, "looking at "+s.dest, "for t in tar gzip sha256sum; do command -v $t >/dev/null 2>&1 && echo has $t; done\n"+
-		"find / -maxdepth 0 -printf '' >/dev/null 2>&1 && echo has printf\n"+
-		"cd "+shellescape.Quote(s.dest)+" 2>/dev/null || { echo absent; exit 0; }\n"+
-		"echo present; cat ./"+stamp+" 2>/dev/null; exit 0", nil)
+	code := "for t in tar gzip sha256sum; do command -v $t >/dev/null 2>&1 && echo has $t; done\n" +
+		"find / -maxdepth 0 -printf '' >/dev/null 2>&1 && echo has printf\n" +
+		"cd " + shellescape.Quote(s.dest) + " 2>/dev/null || { echo absent; exit 0; }\n" +
+		"echo present\n"
+	if !s.o.Transient && len(s.tops) > 0 {
+		code += "if [ -f ./" + stamp + " ]; then cat ./" + stamp + "; l=$(" + s.listing() + "); echo now ${l%% *}; fi\n"
+	}
+	out, err := s.remote(ctx, "looking at "+s.dest, code+"exit 0", nil)
 	wg.Wait()
 	if err := cmp.Or(err, scanErr); err != nil {
 		return err
@@ -183,20 +190,12 @@ func (s *syncer) look(ctx context.Context) error {
 			s.state = f[0]
 		case len(f) == 3 && f[0] == "tree" && f[1] == s.tree.digest:
 			recorded = f[2]
+		case len(f) == 2 && f[0] == "now" && f[1] == recorded:
+			s.state = "same"
 		}
 	}
 	if s.state == "" {
 		return &RemoteError{Doing: "looking at " + s.dest, Output: "the machine's shell gave no answer: " + strings.TrimSpace(out)}
-	}
-	if recorded == "" || !s.has["printf"] || s.o.Transient {
-		return nil
-	}
-	now, err := s.remote(ctx, "looking at "+s.dest, "cd "+shellescape.Quote(s.dest)+" && "+s.listing(), nil)
-	if err != nil {
-		return err
-	}
-	if f := strings.Fields(now); len(f) > 0 && f[0] == recorded {
-		s.state = "same"
 	}
 	return nil
 }
@@ -209,7 +208,7 @@ func (s *syncer) compare(ctx context.Context) (send []*entry, remove []string, e
 		names.WriteString("./" + e.path + "\x00")
 	}
 	var exact strings.Builder
-	for _, n := range s.tree.tops() {
+	for _, n := range s.tops {
 		if !s.keep(n) {
 			exact.WriteString(" " + shellescape.Quote("./"+n))
 		}

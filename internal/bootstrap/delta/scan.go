@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -42,17 +41,6 @@ type tree struct {
 	entries []*entry // sorted by path, parents first
 	digest  string   // of all paths, modes and contents
 	bytes   int64
-}
-
-// tops returns the names at the top of the tree.
-func (t *tree) tops() []string {
-	var tops []string
-	for _, e := range t.entries {
-		if !strings.Contains(e.path, "/") {
-			tops = append(tops, e.path)
-		}
-	}
-	return tops
 }
 
 // scan lists src and hashes its files, several at once.
@@ -152,13 +140,4 @@ func hashOne(src fs.FS, e *entry, buf []byte) error {
 	e.size = n
 	e.sum = hex.EncodeToString(sum.Sum(nil))
 	return nil
-}
-
-// parents adds to the wanted paths every directory above them.
-func parents(want map[string]bool) {
-	for p := range want {
-		for d := path.Dir(p); d != "."; d = path.Dir(d) {
-			want[d] = true
-		}
-	}
 }
