@@ -49,6 +49,10 @@ type Stats struct {
 // stamp is the file below dest by which an unchanged tree is recognised.
 const stamp = ".galley-stamp"
 
+// arrived is the last file of every stream. A stream that broke off where tar
+// sees nothing wrong (before its first block) lacks it.
+const arrived = ".galley-arrived"
+
 // Sync makes the directory dest of the machine hold the tree src: contents,
 // modes and symbolic links. Dest is made if needed. What was there before and
 // is equal is not sent.
@@ -374,7 +378,8 @@ func (s *syncer) apply(ctx context.Context, send []*entry, total int64) error {
 		"rm -f ./" + stamp + "\n"
 	var stream io.Reader
 	if len(send) > 0 {
-		code += unpack + " || exit 1\n"
+		code += "rm -f ./" + arrived + "; " + unpack + " || exit 1\n" +
+			"rm ./" + arrived + " 2>/dev/null || { echo 'the stream of files broke off' >&2; exit 1; }\n"
 		pr, pw := io.Pipe()
 		var wg sync.WaitGroup
 		defer wg.Wait()
@@ -383,7 +388,7 @@ func (s *syncer) apply(ctx context.Context, send []*entry, total int64) error {
 		stream = pr
 	}
 	if s.has["printf"] && s.has["sha256sum"] && !s.o.Transient {
-		code += "l=$(" + s.listing() + ") && echo tree " + s.tree.digest + " ${l%% *} >./" + stamp + "\n"
+		code += "l=$(" + s.listing() + ") && echo tree " + s.tree.digest + " ${l%% *} >./" + stamp + " || rm -f ./" + stamp + "\n"
 	}
 	_, err := s.remote(ctx, "uploading to "+s.dest, code+"exit 0", stream)
 	return err

@@ -323,11 +323,17 @@ func TestSyncReportsTheMachinesFailure(t *testing.T) {
 }
 
 func TestSyncMendsAnUploadThatBroke(t *testing.T) {
+	for _, after := range []int64{0, 1, 20, 200, 400, 700} {
+		t.Run(fmt.Sprint(after), func(t *testing.T) { breakAfter(t, after) })
+	}
+}
+
+func breakAfter(t *testing.T, bytes int64) {
 	dest := filepath.Join(t.TempDir(), "k")
 	src, m := source(), &machine{}
 	broken := func(ctx context.Context, line string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
 		if stdin != nil {
-			stdin = io.LimitReader(stdin, 200)
+			stdin = io.LimitReader(stdin, bytes)
 		}
 		if _, err := m.run(ctx, line, stdin, stdout, stderr); err != nil {
 			return 0, err

@@ -36,6 +36,9 @@ func (s *syncer) write(w io.Writer, send []*entry, total int64) error {
 			s.o.Progress(sent, total)
 		}
 	}
+	if err := s.writeOne(tw, &entry{path: arrived, mode: 0o600}); err != nil {
+		return err
+	}
 	if err := tw.Close(); err != nil {
 		return err
 	}
