@@ -1,7 +1,11 @@
 package openstack
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 
 	cloud "github.com/galleyhq/galley/internal/openstack"
 )
@@ -20,6 +24,9 @@ type Options struct {
 	// Connector holds the connections that all instances of a run share. It
 	// must be the same for all of them; nil gives the driver one of its own.
 	Connector *cloud.Connector
+	// Clouds returns the OS_* variables that are equivalent to an entry of
+	// clouds.yaml. The path is that of the file, "" for the standard places.
+	Clouds func(entry, path string) (map[string]string, error)
 	// Dir is where the driver keeps its journal and generated keys, by default
 	// .kitchen/galley below Root.
 	Dir string
@@ -39,3 +46,24 @@ func (o Options) JournalPath() string { return filepath.Join(o.dir(), o.Instance
 
 // KeyPath is the file of the private key generated for the instance.
 func (o Options) KeyPath() string { return filepath.Join(o.dir(), o.Instance+".pem") }
+
+// project identifies the kitchen that instances belong to: its directory's
+// name and a hash of where that lies.
+func (o Options) project() string {
+	if o.Root == "" {
+		return ""
+	}
+	host, _ := os.Hostname()
+	sum := sha256.Sum256([]byte(host + "\x00" + o.Root))
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(filepath.Base(o.Root)))
+	return fmt.Sprintf("%.7s-%x", name, sum[:4])
+}
+
+// Project returns the mark that the resources of the kitchen in root carry,
+// for finding those whose records are lost.
+func Project(root string) string { return Options{Root: root}.project() }

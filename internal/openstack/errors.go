@@ -1,0 +1,389 @@
+package openstack
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+)
+
+// Kind tells callers what sort of failure an [Error] is.
+type Kind string
+
+// The kinds of failure that a caller may decide on.
+const (
+	// Other is every failure that is none of those below.
+	Other Kind = ""
+	// NotFound: what was referred to does not exist.
+	NotFound Kind = "not found"
+	// Unauthorized: the cloud refused the credentials.
+	Unauthorized Kind = "unauthorized"
+	// Forbidden: the credentials are good but do not allow this.
+	Forbidden Kind = "forbidden"
+	// Unreachable: no answer came from the endpoint.
+	Unreachable Kind = "unreachable"
+	// BadCertificate: the endpoint's certificate cannot be trusted.
+	BadCertificate Kind = "bad certificate"
+	// Quota: the project may not have more of this.
+	Quota Kind = "quota exceeded"
+	// EmptyPool: no address can be had from a floating IP pool.
+	EmptyPool Kind = "empty pool"
+	// Ambiguous: a reference fits several things.
+	Ambiguous Kind = "ambiguous"
+	// NoValidHost: the scheduler has no place for the server.
+	NoValidHost Kind = "no valid host"
+	// ServerFault: the server went to ERROR.
+	ServerFault Kind = "server in error"
+	// ServerGone: the server was deleted by somebody.
+	ServerGone Kind = "server gone"
+	// Timeout: a wait reached its deadline.
+	Timeout Kind = "timeout"
+	// NoAddress: the server has no address to be reached at.
+	NoAddress Kind = "no address"
+	// InUse: what is asked for belongs to somebody else.
+	InUse Kind = "in use"
+	// Invalid: a setting cannot be right.
+	Invalid Kind = "invalid"
+)
+
+// Error is a failure of something asked of the cloud. Its message is a
+// sentence without the final stop; [Error.Hint] says what to do next.
+type Error struct {
+	// Kind is what a caller decides on.
+	Kind Kind
+	// What could not be done, on which object: `create the server "x"`.
+	What string
+	// Said is the cloud's own words, "" when it said nothing.
+	Said string
+	// Status is the HTTP status of the answer, 0 when there was none.
+	Status int
+	// Request is the cloud's identifier of the failed request.
+	Request string
+	hint    string
+	err     error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("cannot ")
+	b.WriteString(e.What)
+	switch {
+	case e.Said != "" && e.Status != 0:
+		fmt.Fprintf(&b, ": %s (HTTP %d", e.Said, e.Status)
+		if e.Status >= 500 && e.Request != "" {
+			b.WriteString(", " + e.Request)
+		}
+		b.WriteString(")")
+	case e.Said != "":
+		b.WriteString(": " + e.Said)
+	case e.Status != 0:
+		fmt.Fprintf(&b, ": HTTP %d %s", e.Status, http.StatusText(e.Status))
+	case e.err != nil:
+		b.WriteString(": " + e.err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.err }
+
+// Hint says what the person can do, "" when there is nothing to advise.
+func (e *Error) Hint() string { return e.hint }
+
+// KindOf returns the kind of the first [Error] in err's chain, [Other] if
+// there is none.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Other
+}
+
+// fail makes an Error that no answer of the cloud stands behind.
+func fail(kind Kind, what, said, hint string) *Error {
+	return &Error{Kind: kind, What: what, Said: said, hint: hint}
+}
+
+// explain turns what gophercloud or the HTTP client returned into an Error:
+// `what` reads after "cannot". Cancellation stays visible through errors.Is.
+func explain(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	e := &Error{What: what, err: err}
+	var answer gophercloud.ErrUnexpectedResponseCode
+	var reauth *gophercloud.ErrUnableToReauthenticate
+	switch {
+	case errors.As(err, &reauth):
+		// The token expired and the credentials are no longer good.
+		again := explain("log in again", reauth.ErrReauth)
+		if errors.As(again, &own) {
+			own.err = quiet{own.err}
+			return own
+		}
+		return again
+	case errors.As(err, &answer):
+		e.Status = answer.Actual
+		e.Said = faultText(answer.Body)
+		e.Request = answer.ResponseHeader.Get("X-Openstack-Request-Id")
+		if loc := answer.ResponseHeader.Get("Location"); loc != "" && answer.Actual >= 301 && answer.Actual < 400 {
+			e.Said = "the endpoint redirects to " + loc
+			e.hint = "use that URL as OS_AUTH_URL"
+		}
+		// The library's error prints the whole body; keep it for errors.As only.
+		e.err = quiet{err}
+		classify(e)
+		return e
+	}
+	if ctx := contextError(err); ctx != nil {
+		e.Said, e.err = ctx.Error(), ctx
+		if errors.Is(ctx, context.DeadlineExceeded) {
+			e.Kind = Timeout
+		}
+		return e
+	}
+	explainConnection(e, err)
+	return e
+}
+
+func contextError(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded) && !isNetTimeout(err):
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+func isNetTimeout(err error) bool {
+	var silent *silentError
+	var op *net.OpError
+	return errors.As(err, &silent) || errors.As(err, &op)
+}
+
+// quiet hides the text of an error whose text may hold a whole response body.
+type quiet struct{ err error }
+
+func (q quiet) Error() string { return "error answer of the cloud" }
+func (q quiet) Unwrap() error { return q.err }
+
+func explainConnection(e *Error, err error) {
+	e.Kind = Unreachable
+	host := "the endpoint"
+	var u *url.Error
+	if errors.As(err, &u) {
+		if parsed, perr := url.Parse(u.URL); perr == nil && parsed.Host != "" {
+			host = parsed.Scheme + "://" + parsed.Host
+		}
+		err = u.Err
+	}
+	e.err = err
+	var (
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+		invalid  x509.CertificateInvalidError
+		verify   *tls.CertificateVerificationError
+		dns      *net.DNSError
+		silent   *silentError
+		header   tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &invalid):
+		e.Kind = BadCertificate
+		if invalid.Reason == x509.Expired {
+			e.Said = "the certificate of " + host + " has expired or is not valid yet"
+			if invalid.Cert != nil {
+				e.Said = fmt.Sprintf("the certificate of %s is valid from %s to %s only", host,
+					invalid.Cert.NotBefore.UTC().Format("2006-01-02"), invalid.Cert.NotAfter.UTC().Format("2006-01-02"))
+			}
+			e.hint = "check this machine's clock; if it is right, tell the operators of the cloud (OS_INSECURE=true or disable_ssl_validation: true skips the check at your own risk)"
+		} else {
+			e.Said = "the certificate of " + host + " is not valid: " + invalid.Error()
+		}
+	case errors.As(err, &unknown):
+		e.Kind = BadCertificate
+		e.Said = "the certificate of " + host + " is signed by an authority that this machine does not know"
+		e.hint = "name the authority's certificate file in OS_CACERT (OS_INSECURE=true or disable_ssl_validation: true skips the check at your own risk)"
+	case errors.As(err, &hostname):
+		e.Kind = BadCertificate
+		e.Said = "the certificate of " + host + " is for another name: " + hostname.Error()
+		e.hint = "use the name in the certificate in OS_AUTH_URL"
+	case errors.As(err, &verify):
+		e.Kind = BadCertificate
+		e.Said = "the certificate of " + host + " cannot be verified: " + verify.Err.Error()
+		e.hint = "name the authority's certificate file in OS_CACERT"
+	case errors.As(err, &header) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		e.Said = host + " does not speak TLS"
+		e.hint = "write http:// in place of https:// in OS_AUTH_URL"
+	case errors.As(err, &dns):
+		e.Said = fmt.Sprintf("the name %q is not known", dns.Name)
+		e.hint = "check OS_AUTH_URL, and whether a VPN is needed to reach the cloud"
+	case errors.As(err, &silent):
+		e.Said = host + " did not answer within " + silent.after.String()
+		e.hint = "raise read_timeout if the cloud is slow"
+	default:
+		var op *net.OpError
+		if errors.As(err, &op) {
+			if op.Timeout() {
+				e.Said = "no connection to " + host + " came about: timed out"
+			} else {
+				e.Said = "no connection to " + host + ": " + innermost(op).Error()
+			}
+			e.hint = "check OS_AUTH_URL, and whether a VPN or proxy is needed to reach the cloud"
+		} else {
+			e.Said = "the connection to " + host + " broke: " + err.Error()
+		}
+	}
+}
+
+func innermost(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+// classify finds the kind and the hint of an error answer.
+func classify(e *Error) {
+	said := strings.ToLower(e.Said)
+	has := func(words ...string) bool {
+		for _, w := range words {
+			if !strings.Contains(said, w) {
+				return false
+			}
+		}
+		return true
+	}
+	switch {
+	case has("quota") && (e.Status == 403 || e.Status == 409 || e.Status == 413):
+		e.Kind = Quota
+		e.hint = "destroy what is no longer needed (`openstack quota show --usage` tells what the project may have), or ask the operators for more"
+	case has("no more ip addresses"), has("ipaddressgenerationfailure"), has("externalipaddressexhausted"):
+		e.Kind = EmptyPool
+		e.hint = "release floating IPs that are no longer used (`openstack floating ip list`), or name another pool"
+	case has("multiple possible networks"), has("multiple", "networks", "more specific"):
+		e.Kind = Ambiguous
+		e.hint = "name the network in network_ref"
+	case has("no valid host"):
+		e.Kind = NoValidHost
+		e.hint = noValidHostHint
+	case has("disk is too small"), has("memory is too small"), has("flavor", "too small"):
+		e.Kind = Invalid
+		e.hint = "take a bigger flavor in flavor_ref, or boot from a volume (block_device_mapping with make_volume)"
+	case e.Status == 401:
+		e.Kind = Unauthorized
+		e.hint = "check user name, password, domain and project: OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME, OS_PROJECT_NAME, OS_PROJECT_DOMAIN_NAME"
+	case e.Status == 403:
+		e.Kind = Forbidden
+		e.hint = "the user's roles in this project do not allow it: check OS_PROJECT_NAME, or ask the operators"
+	case e.Status == 404:
+		e.Kind = NotFound
+	case e.Status == 429 || e.Status == 413:
+		e.hint = "the cloud limits the rate of requests: use a lower concurrency (-c)"
+	case e.Status >= 500:
+		e.hint = "this is trouble inside the cloud: try again, and give the operators the request id if it stays"
+	}
+}
+
+const noValidHostHint = "the cloud has no room for this flavor, availability zone or set of scheduler hints: try another flavor_ref or availability_zone"
+
+var tagPattern = regexp.MustCompile(`(?s)<(head|style|script)\b.*?</(head|style|script)>|<[^>]*>`)
+
+// faultText finds the message in an error body. The services differ: Nova and
+// Cinder wrap it in a fault's name, Neutron in NeutronError, Keystone in
+// error; Glance and proxies answer in HTML.
+func faultText(body []byte) string {
+	var v any
+	if json.Unmarshal(body, &v) == nil {
+		return tidy(messageIn(v, 0))
+	}
+	return tidy(html.UnescapeString(tagPattern.ReplaceAllString(string(body), " ")))
+}
+
+func messageIn(v any, depth int) string {
+	m, ok := v.(map[string]any)
+	if !ok || depth > 3 {
+		return ""
+	}
+	for _, key := range []string{"message", "faultstring"} {
+		switch s := m[key].(type) {
+		case string:
+			if s != "" {
+				return s
+			}
+		case map[string]any: // Nova's validation wraps once more at times.
+			if t := messageIn(s, depth+1); t != "" {
+				return t
+			}
+		}
+	}
+	for _, key := range []string{"NeutronError", "error"} {
+		if s, ok := m[key].(string); ok {
+			return s
+		}
+	}
+	for _, inner := range m {
+		if t := messageIn(inner, depth+1); t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// tidy makes one bounded line of a message, without its final stop.
+func tidy(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	const most = 500
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return strings.TrimSuffix(s, ".")
+}
+
+// isStatus says whether err is an answer with one of these HTTP statuses.
+func isStatus(err error, codes ...int) bool {
+	for _, c := range codes {
+		if gophercloud.ResponseCodeIs(err, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// unsettled says whether the cloud may have done what was asked although an
+// error came back: the answer was lost, or it came from something between.
+func unsettled(err error) bool {
+	var answer gophercloud.ErrUnexpectedResponseCode
+	if errors.As(err, &answer) {
+		return answer.Actual >= 500
+	}
+	return !neverSent(err)
+}
+
+// neverSent says whether err happened before anything reached the endpoint.
+func neverSent(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	var verify *tls.CertificateVerificationError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) || errors.As(err, &verify)
+}

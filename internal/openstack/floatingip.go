@@ -1,0 +1,465 @@
+package openstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+)
+
+// FloatingIP is a floating IP of the project.
+type FloatingIP struct {
+	ID, Address, NetworkID, PortID, FixedIP, Description, Status string
+	Revision                                                     int
+}
+
+func floatingIPOf(f floatingips.FloatingIP) FloatingIP {
+	return FloatingIP{
+		ID: f.ID, Address: f.FloatingIP, NetworkID: f.FloatingNetworkID, PortID: f.PortID, FixedIP: f.FixedIP,
+		Description: f.Description, Status: f.Status, Revision: f.RevisionNumber,
+	}
+}
+
+// claims are the free floating IPs that instances of this process are about
+// to take, so that they do not fight over one.
+type claims struct {
+	mu   sync.Mutex
+	held map[string]bool
+}
+
+func (c *claims) take(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held[id] {
+		return false
+	}
+	c.held[id] = true
+	return true
+}
+
+func (c *claims) drop(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.held, id)
+}
+
+// FloatingIPs lists the project's floating IPs.
+func (c *Cloud) FloatingIPs(ctx context.Context) ([]FloatingIP, error) {
+	return c.listFloatingIPs(ctx, floatingips.ListOpts{})
+}
+
+func (c *Cloud) listFloatingIPs(ctx context.Context, o floatingips.ListOpts) ([]FloatingIP, error) {
+	sc, err := c.network()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := floatingips.List(sc, o).AllPages(ctx)
+	if err != nil {
+		return nil, explain("list the floating IPs", err)
+	}
+	list, err := floatingips.ExtractFloatingIPs(pages)
+	if err != nil {
+		return nil, explain("read the list of floating IPs", err)
+	}
+	out := make([]FloatingIP, len(list))
+	for i, f := range list {
+		out[i] = floatingIPOf(f)
+	}
+	return out, nil
+}
+
+func (c *Cloud) getFloatingIP(ctx context.Context, id string) (FloatingIP, error) {
+	sc, err := c.network()
+	if err != nil {
+		return FloatingIP{}, err
+	}
+	f, err := floatingips.Get(ctx, sc, id).Extract()
+	if err != nil {
+		return FloatingIP{}, explain("look at the floating IP "+id, err)
+	}
+	return floatingIPOf(*f), nil
+}
+
+// place is where a floating IP can be put: a port of the server and its
+// first IPv4 address.
+type place struct{ port, fixed string }
+
+// places lists the server's ports, those of the wanted networks in order.
+func (m *making) places(ctx context.Context, s *servers.Server) ([]place, error) {
+	sc, err := m.c.network()
+	if err != nil {
+		return nil, err
+	}
+	list, err := m.c.listPorts(ctx, sc, ports.ListOpts{DeviceID: s.ID})
+	if err != nil {
+		return nil, err
+	}
+	var out []place
+	add := func(p ports.Port) {
+		for _, ip := range p.FixedIPs {
+			if strings.Contains(ip.IPAddress, ".") {
+				out = append(out, place{p.ID, ip.IPAddress})
+				return
+			}
+		}
+	}
+	used := map[string]bool{}
+	for _, nic := range m.nics {
+		for _, p := range list {
+			if !used[p.ID] && (p.ID == nic.Port || nic.Port == "" && p.NetworkID == nic.UUID) {
+				used[p.ID] = true
+				add(p)
+			}
+		}
+	}
+	for _, p := range list {
+		if !used[p.ID] {
+			add(p)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fail(NoAddress, fmt.Sprintf("give the server %q (%s) a floating IP", s.Name, s.ID),
+			"it has no port with an IPv4 address", "put it into a network that a router joins to the pool (network_ref)")
+	}
+	return out, nil
+}
+
+// floatingIP sees to it that the server has the floating IP that is wanted
+// and returns it.
+func (m *making) floatingIP(ctx context.Context, s *servers.Server) (string, error) {
+	at, err := m.places(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if r := m.rec.find(KindFloatingIP, ""); r != nil {
+		address, err := m.floatingIPAgain(ctx, r, s, at)
+		if address != "" || err != nil {
+			return address, err
+		}
+	}
+	want := m.spec.FloatingIP
+	if want.Address != "" {
+		m.rep.Info("Attaching floating IP <%s>", want.Address)
+		return m.fixedFloatingIP(ctx, s, at)
+	}
+	m.rep.Info("Attaching floating IP from <%s> pool", want.Pool)
+	if want.Allocate {
+		return m.allocate(ctx, s, at)
+	}
+	return m.borrow(ctx, s, at)
+}
+
+// floatingIPAgain looks at the floating IP that an earlier run recorded. ""
+// means that there is none, and that the record is gone.
+func (m *making) floatingIPAgain(ctx context.Context, r *Resource, s *servers.Server, at []place) (string, error) {
+	if r.ID == "" {
+		return "", nil // allocate looks for it by its token.
+	}
+	f, err := m.c.getFloatingIP(ctx, r.ID)
+	switch {
+	case KindOf(err) == NotFound:
+		m.forget(step{kind: KindFloatingIP, name: r.Name})
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	for _, p := range at {
+		if f.PortID == p.port {
+			return f.Address, m.record(r.Name, func(r *Resource) { r.Stage, r.Address, r.Port = Made, f.Address, p.port })
+		}
+	}
+	if f.PortID != "" {
+		if r.Borrowed {
+			// Somebody else has it now, by right.
+			m.forget(step{kind: KindFloatingIP, name: r.Name})
+			return "", nil
+		}
+		return "", fail(InUse, fmt.Sprintf("use the floating IP %s of the server %q", f.Address, s.Name),
+			"it was moved to another port ("+f.PortID+")", "destroy the instance and create it again")
+	}
+	m.rep.Info("Attaching floating IP <%s>", f.Address)
+	return m.attachOne(ctx, f, s, at, r.Borrowed)
+}
+
+func (m *making) record(name string, change func(*Resource)) error {
+	r := m.rec.find(KindFloatingIP, name)
+	if r == nil {
+		m.rec.Resources = append(m.rec.Resources, Resource{Kind: KindFloatingIP, Name: name, Asked: time.Now().UTC()})
+		r = &m.rec.Resources[len(m.rec.Resources)-1]
+	}
+	before := *r
+	change(r)
+	if *r == before {
+		return nil
+	}
+	return m.save()
+}
+
+// unreachable says whether Neutron refused because no router joins the port
+// to the pool; another port of the server may do.
+func unreachable(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Status == 404 || e.Status == 400) &&
+		(strings.Contains(e.Said, "not reachable") || strings.Contains(e.Said, "Router"))
+}
+
+func (m *making) unreachableHint(err error, s *servers.Server) error {
+	var e *Error
+	if unreachable(err) && errors.As(err, &e) {
+		e.hint = "a router must join one of the server's networks to the external network: see `openstack router list`, or name another network in network_ref"
+	}
+	return err
+}
+
+// allocate makes a new floating IP, on the server's port from the start.
+func (m *making) allocate(ctx context.Context, s *servers.Server, at []place) (string, error) {
+	sc, err := m.c.network()
+	if err != nil {
+		return "", err
+	}
+	what := fmt.Sprintf("allocate a floating IP from the pool %q for the server %q", m.pool.Name, s.Name)
+	var last error
+	for _, p := range at {
+		var got FloatingIP
+		id, _, err := m.do(ctx, step{
+			kind: KindFloatingIP, name: m.pool.Name, what: what,
+			note: func(r *Resource) { r.Network, r.Port = m.pool.ID, p.port },
+			ask: func(ctx context.Context) (string, error) {
+				f, err := floatingips.Create(ctx, sc, floatingips.CreateOpts{
+					FloatingNetworkID: m.pool.ID, PortID: p.port, FixedIP: p.fixed, Description: m.rec.describe(),
+				}).Extract()
+				if err != nil {
+					return "", err
+				}
+				got = floatingIPOf(*f)
+				return f.ID, nil
+			},
+			find: func(ctx context.Context) (string, error) {
+				list, err := m.c.floatingIPsByToken(ctx, m.rec.Token, m.pool.ID)
+				if err != nil || len(list) == 0 {
+					return "", err
+				}
+				got = list[0]
+				return got.ID, nil
+			},
+		})
+		if err != nil {
+			if last = m.unreachableHint(err, s); unreachable(err) {
+				continue
+			}
+			return "", m.explainPool(last)
+		}
+		if got.ID == "" {
+			if got, err = m.c.getFloatingIP(ctx, id); err != nil {
+				return "", err
+			}
+		}
+		m.rep.Info("Attaching floating IP <%s>", got.Address)
+		if got.PortID == "" {
+			return m.attachOne(ctx, got, s, at, false)
+		}
+		return got.Address, m.record(m.pool.Name, func(r *Resource) { r.Address = got.Address })
+	}
+	return "", last
+}
+
+func (m *making) explainPool(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Kind == EmptyPool {
+		e.hint = fmt.Sprintf("the pool %q has no address left for anybody: release floating IPs that are no longer used (`openstack floating ip list`), or ask the operators", m.pool.Name)
+	}
+	return err
+}
+
+// borrow takes a floating IP of the project that nobody uses. Others may be
+// after the same one, in this process or elsewhere: it is claimed with the
+// revision that was seen, and read again to see who holds it.
+func (m *making) borrow(ctx context.Context, s *servers.Server, at []place) (string, error) {
+	what := fmt.Sprintf("take a free floating IP from the pool %q for the server %q", m.pool.Name, s.Name)
+	list, err := m.c.listFloatingIPs(ctx, floatingips.ListOpts{FloatingNetworkID: m.pool.ID})
+	if err != nil {
+		return "", err
+	}
+	var free []FloatingIP
+	for _, f := range list {
+		if f.PortID == "" && f.NetworkID == m.pool.ID {
+			free = append(free, f)
+		}
+	}
+	// Each process begins elsewhere, so that few meet.
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(m.rec.Token))
+	lost := 0
+	for i := range free {
+		f := free[(int(h.Sum32()%uint32(len(free)))+i)%len(free)]
+		if !m.c.claims.take(f.ID) {
+			lost++
+			continue
+		}
+		m.rep.Info("Attaching floating IP <%s>", f.Address)
+		address, err := m.attachOne(ctx, f, s, at, true)
+		m.c.claims.drop(f.ID)
+		if KindOf(err) == InUse {
+			m.rep.Info("the floating IP %s was taken by somebody else, trying the next", f.Address)
+			lost++
+			continue
+		}
+		return address, err
+	}
+	said := fmt.Sprintf("the project has no floating IP there; it has to be allocated first")
+	if len(list) > 0 {
+		said = fmt.Sprintf("all %d floating IPs of the project there are in use", len(list))
+	}
+	if lost > 0 {
+		said += fmt.Sprintf(" (%d were free a moment ago)", lost)
+	}
+	return "", fail(EmptyPool, what, said,
+		fmt.Sprintf("set allocate_floating_ip: true to have one made for the instance and released with it, or allocate one: `openstack floating ip create %s`", m.pool.Name))
+}
+
+// fixedFloatingIP attaches the one address that the configuration names.
+func (m *making) fixedFloatingIP(ctx context.Context, s *servers.Server, at []place) (string, error) {
+	want := m.spec.FloatingIP
+	what := fmt.Sprintf("attach the floating IP %s to the server %q", want.Address, s.Name)
+	list, err := m.c.listFloatingIPs(ctx, floatingips.ListOpts{FloatingIP: want.Address})
+	if err != nil {
+		return "", err
+	}
+	var f FloatingIP
+	for _, x := range list {
+		if x.Address == want.Address {
+			f = x
+		}
+	}
+	if f.ID == "" {
+		var have []string
+		if all, aerr := m.c.FloatingIPs(ctx); aerr == nil {
+			for _, x := range all {
+				have = append(have, x.Address)
+			}
+		}
+		return "", fail(NotFound, what, "the project has no such floating IP", suggest("floating IP", want.Address, have))
+	}
+	for _, p := range at {
+		if f.PortID == p.port {
+			return f.Address, m.record("", func(r *Resource) {
+				r.ID, r.Stage, r.Address, r.Port, r.Network, r.Borrowed = f.ID, Made, f.Address, p.port, f.NetworkID, true
+			})
+		}
+	}
+	if f.PortID != "" {
+		holder := m.c.holderOf(ctx, f.PortID)
+		if !want.TakeOver {
+			return "", fail(InUse, what, "it is in use by "+holder,
+				"each instance needs an address of its own: use floating_ip_pool for several, or free it with `openstack server remove floating ip`")
+		}
+		m.rep.Warn("the floating IP %s is taken from %s", f.Address, holder)
+	}
+	return m.attachOne(ctx, f, s, at, true)
+}
+
+// holderOf says in words who holds a port.
+func (c *Cloud) holderOf(ctx context.Context, port string) string {
+	sc, err := c.network()
+	if err == nil {
+		if p, err := ports.Get(ctx, sc, port).Extract(); err == nil && p.DeviceID != "" {
+			if s, err := c.getServer(ctx, p.DeviceID); err == nil {
+				return fmt.Sprintf("the server %q (%s)", s.Name, s.ID)
+			}
+			return "the device " + p.DeviceID
+		}
+	}
+	return "the port " + port
+}
+
+// attachOne puts an existing floating IP on the first of the server's ports
+// that can be reached from it, and makes sure that it is ours afterwards. An
+// error of the kind [InUse] says that somebody else was quicker.
+func (m *making) attachOne(ctx context.Context, f FloatingIP, s *servers.Server, at []place, borrowed bool) (string, error) {
+	sc, err := m.c.network()
+	if err != nil {
+		return "", err
+	}
+	what := fmt.Sprintf("attach the floating IP %s to the server %q", f.Address, s.Name)
+	name := m.pool.Name
+	var last error
+	for _, p := range at {
+		if err := m.record(name, func(r *Resource) {
+			if r.Stage != Made || r.ID != f.ID {
+				r.Stage = Asked
+			}
+			r.ID, r.Address, r.Network, r.Port, r.Borrowed = f.ID, f.Address, f.NetworkID, p.port, borrowed
+			r.Asked = time.Now().UTC()
+		}); err != nil {
+			return "", err
+		}
+		o := floatingips.UpdateOpts{PortID: &p.port, FixedIP: p.fixed}
+		if f.Revision > 0 && f.PortID == "" {
+			o.RevisionNumber = &f.Revision
+		}
+		_, err := floatingips.Update(ctx, sc, f.ID, o).Extract()
+		if err != nil && !isStatus(err, 409, 412) && ctx.Err() == nil && !unsettled(err) {
+			if last = m.unreachableHint(explain(what, err), s); unreachable(last) {
+				continue
+			}
+			m.forget(step{kind: KindFloatingIP, name: name})
+			return "", last
+		}
+		if ctx.Err() != nil {
+			return "", explain(what, ctx.Err())
+		}
+		// Whatever the answer was, what counts is who holds it now.
+		now, gerr := m.c.getFloatingIP(ctx, f.ID)
+		switch {
+		case gerr != nil:
+			return "", gerr
+		case now.PortID == p.port:
+			return f.Address, m.record(name, func(r *Resource) { r.Stage = Made })
+		case err != nil && !isStatus(err, 409, 412):
+			return "", explain(what, err)
+		}
+		m.forget(step{kind: KindFloatingIP, name: name})
+		return "", fail(InUse, what, "somebody else has taken it", "try again")
+	}
+	m.forget(step{kind: KindFloatingIP, name: name})
+	return "", last
+}
+
+// floatingIPsByToken lists the floating IPs that carry the token in their
+// description. The network narrows the list.
+func (c *Cloud) floatingIPsByToken(ctx context.Context, token, network string) ([]FloatingIP, error) {
+	list, err := c.listFloatingIPs(ctx, floatingips.ListOpts{FloatingNetworkID: network})
+	if err != nil {
+		return nil, err
+	}
+	var out []FloatingIP
+	for _, f := range list {
+		if tokenOf(f.Description) == token {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// tokenOf reads the token out of a description made by [Record.describe].
+func tokenOf(description string) string { return wordOf(description, "token=") }
+
+func wordOf(description, key string) string {
+	rest, ok := strings.CutPrefix(description, "galley ")
+	if !ok {
+		return ""
+	}
+	for _, w := range strings.Fields(rest) {
+		if v, ok := strings.CutPrefix(w, key); ok {
+			return v
+		}
+	}
+	return ""
+}

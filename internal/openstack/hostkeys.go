@@ -1,0 +1,107 @@
+package openstack
+
+import (
+	"context"
+	"encoding/base64"
+	"regexp"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+)
+
+// Console returns the last lines of a server's console, all of it when lines
+// is 0. A cloud that shows no console gives "".
+func (c *Cloud) Console(ctx context.Context, serverID string, lines int) (string, error) {
+	sc, err := c.compute()
+	if err != nil {
+		return "", err
+	}
+	text, err := servers.ShowConsoleOutput(repeatable(ctx), sc, serverID, servers.ShowConsoleOutputOpts{Length: lines}).Extract()
+	switch {
+	case isStatus(err, 400, 403, 404, 405, 409, 501):
+		return "", nil // Not shown by this cloud, or not yet.
+	case err != nil:
+		return "", explain("read the console of the server "+serverID, err)
+	}
+	return text, nil
+}
+
+// HostKeys returns the SSH host keys that cloud-init has printed on the
+// server's console, as authorized_keys lines ("ssh-ed25519 AAAA…") or, where
+// only those are shown, as fingerprints ("SHA256:…"). None means that the
+// console does not show them, yet or ever.
+func (c *Cloud) HostKeys(ctx context.Context, serverID string) ([]string, error) {
+	text, err := c.Console(ctx, serverID, 0)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHostKeys(text), nil
+}
+
+// Printable gives the last lines of a console without what would disturb a
+// terminal.
+func Printable(text string, lines int) string {
+	text = escapePattern.ReplaceAllString(text, "")
+	var out []string
+	for _, line := range strings.Split(strings.TrimRight(text, "\r\n\t "), "\n") {
+		line = strings.Map(func(r rune) rune {
+			if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+				return -1
+			}
+			return r
+		}, line)
+		out = append(out, "  "+strings.TrimRight(line, " \t"))
+	}
+	return strings.Join(out[max(0, len(out)-lines):], "\n")
+}
+
+var (
+	escapePattern      = regexp.MustCompile(`\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])`)
+	hostKeyPattern     = regexp.MustCompile(`\b((?:ssh-(?:rsa|ed25519)|ecdsa-sha2-nistp(?:256|384|521)) AAAA[A-Za-z0-9+/]+={0,2})`)
+	fingerprintPattern = regexp.MustCompile(`\b(SHA256:[A-Za-z0-9+/]{43})\b`)
+)
+
+// ParseHostKeys finds host keys in the text of a console: those of the last
+// complete block that cloud-init has written (a server that was booted again
+// has several), else the fingerprints of the last such block.
+func ParseHostKeys(console string) []string {
+	if keys := lastBlock(console, "SSH HOST KEY KEYS", hostKeyPattern); len(keys) > 0 {
+		return keys
+	}
+	return lastBlock(console, "SSH HOST KEY FINGERPRINTS", fingerprintPattern)
+}
+
+// lastBlock returns what pattern finds on the lines between -----BEGIN name
+// and -----END name, of the last such block that is whole.
+func lastBlock(text, name string, pattern *regexp.Regexp) []string {
+	var out, block []string
+	inside := false
+	for _, line := range strings.Split(text, "\n") {
+		line = strings.TrimRight(line, "\r")
+		switch {
+		case strings.Contains(line, "-----BEGIN "+name+"-----"):
+			inside, block = true, nil
+		case strings.Contains(line, "-----END "+name+"-----"):
+			if inside && len(block) > 0 {
+				out = block
+			}
+			inside = false
+		case inside:
+			if m := pattern.FindStringSubmatch(line); m != nil && wholeKey(m[1]) {
+				block = append(block, m[1])
+			}
+		}
+	}
+	return out
+}
+
+// wholeKey says whether a key's base64 is whole: consoles cut long lines.
+func wholeKey(s string) bool {
+	kind, blob, ok := strings.Cut(s, " ")
+	if !ok {
+		return true // a fingerprint
+	}
+	raw, err := base64.StdEncoding.DecodeString(blob)
+	// The blob begins with the length and the name of its kind.
+	return err == nil && len(raw) > 4+len(kind) && string(raw[4:4+len(kind)]) == kind
+}

@@ -1,0 +1,257 @@
+package openstack
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ResourceKind is a kind of thing that is made for a server.
+type ResourceKind string
+
+// The kinds of resource a record can hold.
+const (
+	KindKeyPair    ResourceKind = "key pair"
+	KindVolume     ResourceKind = "volume"
+	KindPort       ResourceKind = "port"
+	KindServer     ResourceKind = "server"
+	KindFloatingIP ResourceKind = "floating IP"
+)
+
+// Stage is how far a resource has come.
+type Stage string
+
+// The stages of a resource. Asked is written before the cloud is asked to
+// make it: whether it exists is then unknown.
+const (
+	Asked Stage = "asked"
+	Made  Stage = "made"
+)
+
+// Resource is one thing that was made for a server, or may have been.
+type Resource struct {
+	Kind ResourceKind `json:"kind"`
+	// Name is the name it was asked for under, for a floating IP its pool.
+	Name string `json:"name,omitempty"`
+	// ID is its identifier, "" as long as the cloud has not answered.
+	ID    string    `json:"id,omitempty"`
+	Stage Stage     `json:"stage"`
+	Asked time.Time `json:"asked"`
+	// Borrowed is a resource that existed before: it is let go, not deleted.
+	Borrowed bool `json:"borrowed,omitempty"`
+	// Repeated says that it was asked for twice, so that there may be two.
+	Repeated bool `json:"repeated,omitempty"`
+	// Keep says that it outlives a server that was made completely, by the
+	// user's word (delete_on_termination: false).
+	Keep bool `json:"keep,omitempty"`
+	// Address is the floating IP itself.
+	Address string `json:"address,omitempty"`
+	// Port is the port that a borrowed floating IP was put on, Network the
+	// network that a floating IP or port is in.
+	Port    string `json:"port,omitempty"`
+	Network string `json:"network,omitempty"`
+}
+
+// Record is what is known of a server's making: enough to remove everything,
+// whenever and wherever the making stopped.
+type Record struct {
+	// Version is the version of this form, 1.
+	Version int `json:"version"`
+	// Token is unique to this making and is put into each resource.
+	Token string `json:"token"`
+	// Owner says in people's words what the server is for: the instance.
+	Owner string `json:"owner,omitempty"`
+	// Project identifies the set of owners that belong together.
+	Project string `json:"project,omitempty"`
+	// AuthURL, ProjectID and Region are the cloud that it is in.
+	AuthURL   string `json:"auth_url,omitempty"`
+	ProjectID string `json:"project_id,omitempty"`
+	Region    string `json:"region,omitempty"`
+	// Started is when the making began.
+	Started time.Time `json:"started"`
+	// Complete says that everything asked for is there.
+	Complete bool `json:"complete,omitempty"`
+	// KeyFile is the private key generated for the server.
+	KeyFile   string     `json:"key_file,omitempty"`
+	Resources []Resource `json:"resources,omitempty"`
+}
+
+const tokenLength = 26
+
+// NewToken returns a fresh token: lower case letters and digits, 26 of them.
+func NewToken() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
+}
+
+// find returns the first resource of a kind and name; an empty name fits all.
+func (r *Record) find(kind ResourceKind, name string) *Resource {
+	for i := range r.Resources {
+		if r.Resources[i].Kind == kind && (name == "" || r.Resources[i].Name == name) {
+			return &r.Resources[i]
+		}
+	}
+	return nil
+}
+
+// ServerID returns the identifier of the recorded server, "" when there is
+// none or it is not known yet.
+func (r *Record) ServerID() string {
+	if r == nil {
+		return ""
+	}
+	if s := r.find(KindServer, ""); s != nil {
+		return s.ID
+	}
+	return ""
+}
+
+// ServerName returns the name of the recorded server, "" when there is none.
+func (r *Record) ServerName() string {
+	if s := r.find(KindServer, ""); s != nil {
+		return s.Name
+	}
+	return ""
+}
+
+func (r *Record) clone() *Record {
+	c := *r
+	c.Resources = slices.Clone(r.Resources)
+	return &c
+}
+
+// Journal keeps the record of one server's making. Write must not return
+// before the record would survive a power cut: the cloud is asked only after.
+type Journal interface {
+	// Read returns the record, nil when there is none.
+	Read() (*Record, error)
+	// Write replaces the record.
+	Write(*Record) error
+	// Remove forgets the record. That there is none is no error.
+	Remove() error
+}
+
+// FileJournal is a journal in one JSON file of mode 0600, replaced whole at
+// each write. Missing directories are made with mode 0700.
+type FileJournal string
+
+// Read implements [Journal].
+func (f FileJournal) Read() (*Record, error) {
+	b, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the journal: %w", err)
+	}
+	r, err := decodeRecord(b)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the journal %s: %w", string(f), err)
+	}
+	return r, nil
+}
+
+func decodeRecord(b []byte) (*Record, error) {
+	var r Record
+	if err := json.Unmarshal(b, &r); err != nil {
+		return nil, err
+	}
+	if r.Version != 1 {
+		return nil, fmt.Errorf("it has version %d; this program knows version 1", r.Version)
+	}
+	return &r, nil
+}
+
+// Write implements [Journal].
+func (f FileJournal) Write(r *Record) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := writeDurably(string(f), append(b, '\n')); err != nil {
+		return fmt.Errorf("cannot write the journal: %w", err)
+	}
+	return nil
+}
+
+// Remove implements [Journal].
+func (f FileJournal) Remove() error {
+	err := os.Remove(string(f))
+	if err == nil {
+		return syncDir(filepath.Dir(string(f)))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("cannot remove the journal: %w", err)
+}
+
+// writeDurably replaces a file so that either the old or the new content
+// survives a crash at any point.
+func writeDurably(path string, content []byte) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if _, err = tmp.Write(content); err == nil {
+		err = tmp.Sync()
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// MemoryJournal keeps a record for as long as the process lives. Its zero
+// value is ready for use.
+type MemoryJournal struct {
+	mu sync.Mutex
+	r  *Record
+}
+
+// Read implements [Journal].
+func (m *MemoryJournal) Read() (*Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.r == nil {
+		return nil, nil
+	}
+	return m.r.clone(), nil
+}
+
+// Write implements [Journal].
+func (m *MemoryJournal) Write(r *Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.r = r.clone()
+	return nil
+}
+
+// Remove implements [Journal].
+func (m *MemoryJournal) Remove() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.r = nil
+	return nil
+}

@@ -1,0 +1,119 @@
+package openstack
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
+	"golang.org/x/crypto/ssh"
+)
+
+// keyPair makes the server's own key pair if it is to have one. The private
+// key is on disk before the public one is uploaded.
+func (m *making) keyPair(ctx context.Context) error {
+	if m.spec.KeyName != "" || m.spec.NewKeyPair == nil {
+		m.keyName = m.spec.KeyName
+		return nil
+	}
+	want := m.spec.NewKeyPair
+	name := keyPairName(m.rec)
+	m.keyName = name
+	public := want.PublicKey
+	sc, err := m.c.compute()
+	if err != nil {
+		return err
+	}
+	if public == "" {
+		// One that an earlier run left is used again, so that a key pair which
+		// was uploaded before a crash fits.
+		m.rec.KeyFile = want.PrivateKeyFile
+		if err := m.save(); err != nil {
+			return err
+		}
+		if public, err = generateKey(want.PrivateKeyFile, m.rec.Owner); err != nil {
+			return err
+		}
+	}
+	_, _, err = m.do(ctx, step{
+		kind: KindKeyPair, name: name, what: fmt.Sprintf("upload the key pair %q", name),
+		ask: func(ctx context.Context) (string, error) {
+			k, err := keypairs.Create(ctx, sc, keypairs.CreateOpts{Name: name, PublicKey: public}).Extract()
+			if err != nil {
+				return "", err
+			}
+			return k.Name, nil
+		},
+		find: func(ctx context.Context) (string, error) { return m.c.keyPairNamed(ctx, name) },
+	})
+	return err
+}
+
+// keyPairNamed returns name if the user has such a key pair.
+func (c *Cloud) keyPairNamed(ctx context.Context, name string) (string, error) {
+	sc, err := c.compute()
+	if err != nil {
+		return "", err
+	}
+	k, err := keypairs.Get(ctx, sc, name, nil).Extract()
+	switch {
+	case isStatus(err, 404):
+		return "", nil
+	case err != nil:
+		return "", explain("look for the key pair "+name, err)
+	}
+	return k.Name, nil
+}
+
+const keyPairPrefix = "galley-"
+
+// keyPairName is unique by the token, and says whose it is.
+func keyPairName(r *Record) string {
+	name := keyPairPrefix
+	if p := label(r.Project, 16); p != "" {
+		name += p + "-"
+	}
+	if o := label(r.Owner, 40); o != "" {
+		name += o + "-"
+	}
+	return name + r.Token
+}
+
+// generateKey makes an Ed25519 key, writes the private half to path and
+// returns the public half as an authorized_keys line. A key that is there
+// already is used again.
+func generateKey(path, comment string) (string, error) {
+	if old, err := os.ReadFile(path); err == nil {
+		if signer, err := ssh.ParsePrivateKey(old); err == nil {
+			return authorizedLine(signer.PublicKey(), comment), nil
+		}
+	}
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	block, err := ssh.MarshalPrivateKey(private, comment)
+	if err != nil {
+		return "", err
+	}
+	if err := writeDurably(path, pem.EncodeToMemory(block)); err != nil {
+		return "", fmt.Errorf("cannot write the private key: %w", err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		return "", err
+	}
+	return authorizedLine(key, comment), nil
+}
+
+func authorizedLine(k ssh.PublicKey, comment string) string {
+	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))
+	if comment != "" {
+		line += " " + comment
+	}
+	return line
+}

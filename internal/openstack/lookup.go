@@ -1,0 +1,751 @@
+package openstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/snapshots"
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/flavors"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servergroups"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/external"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+)
+
+// Image is an image that a server can boot from.
+type Image struct {
+	ID, Name, Status, Visibility string
+	// MinDisk is in GiB, MinRAM in MiB, Size in bytes.
+	MinDisk, MinRAM int
+	Size            int64
+	Created         time.Time
+	// Snapshot says that the image was made of a server.
+	Snapshot bool
+}
+
+// Flavor is a size of server. RAM is in MiB, Disk in GiB.
+type Flavor struct {
+	ID, Name         string
+	VCPUs, RAM, Disk int
+}
+
+// Network is a Neutron network.
+type Network struct {
+	ID, Name, ProjectID string
+	Shared, External    bool
+	Subnets             []string
+}
+
+// Volume is a Cinder volume. Size is in GiB.
+type Volume struct {
+	ID, Name, Status, Description string
+	Size                          int
+	Metadata                      map[string]string
+}
+
+// SecurityGroup is a Neutron security group.
+type SecurityGroup struct{ ID, Name, Description string }
+
+// KeyPair is a Nova key pair.
+type KeyPair struct{ Name, Fingerprint, PublicKey string }
+
+// cache holds what was looked up, so that all instances of a run ask once.
+// Callers of the same lookup wait for the one who asks.
+type cache struct {
+	mu      sync.Mutex
+	flights map[string]*flight
+}
+
+type flight struct {
+	done  chan struct{}
+	value any
+	err   error
+}
+
+// cached returns what get returns for key, asking once. What failed is asked
+// again by the next caller, except that something does not exist.
+func cached[T any](ctx context.Context, c *cache, key string, get func(context.Context) (T, error)) (T, error) {
+	for {
+		c.mu.Lock()
+		if c.flights == nil {
+			c.flights = map[string]*flight{}
+		}
+		f, ok := c.flights[key]
+		if !ok {
+			f = &flight{done: make(chan struct{})}
+			c.flights[key] = f
+			c.mu.Unlock()
+			v, err := get(ctx)
+			f.value, f.err = v, err
+			if err != nil && KindOf(err) != NotFound {
+				c.mu.Lock()
+				delete(c.flights, key)
+				c.mu.Unlock()
+			}
+			close(f.done)
+			return v, err
+		}
+		c.mu.Unlock()
+		var none T
+		select {
+		case <-f.done:
+			if f.err != nil {
+				if errors.Is(f.err, context.Canceled) && ctx.Err() == nil {
+					continue // The asker was cancelled; we were not.
+				}
+				return none, f.err
+			}
+			return f.value.(T), nil
+		case <-ctx.Done():
+			return none, ctx.Err()
+		}
+	}
+}
+
+// Forget drops what was looked up, so that the next lookup asks the cloud.
+func (c *Cloud) Forget() {
+	c.lookups.mu.Lock()
+	defer c.lookups.mu.Unlock()
+	c.lookups.flights = nil
+}
+
+var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$`)
+
+func looksLikeID(s string) bool { return uuidPattern.MatchString(s) }
+
+// pattern compiles a reference of the form /regexp/, in Ruby's spelling
+// (kitchen-openstack: image_ref, flavor_ref, network_ref). A reference that
+// is none gives nil.
+func pattern(ref string) (*regexp.Regexp, error) {
+	if len(ref) < 3 || !strings.HasPrefix(ref, "/") || !strings.HasSuffix(ref, "/") {
+		return nil, nil
+	}
+	return compileRuby(ref, ref[1:len(ref)-1])
+}
+
+var rubyOnly = strings.NewReplacer(`\\`, `\\`, `\Z`, `\z`, `\h`, `[0-9a-fA-F]`, `\/`, `/`)
+
+func compileRuby(shown, expr string) (*regexp.Regexp, error) {
+	// Ruby's ^ and $ are those of lines.
+	re, err := regexp.Compile("(?m)" + rubyOnly.Replace(expr))
+	if err != nil {
+		var detail string
+		if s := strings.TrimPrefix(err.Error(), "error parsing regexp: "); s != "" {
+			detail = s
+		}
+		return nil, fail(Invalid, "use the reference "+shown, "the regular expression is not understood: "+detail,
+			"write the exact name or ID instead")
+	}
+	return re, nil
+}
+
+// barePattern takes a name that no object has for a regular expression, as
+// files of the 1.x time have them without slashes. A plain name is never
+// taken for one: it must hold a sign that has a meaning beyond itself.
+func barePattern(ref string) *regexp.Regexp {
+	if !strings.ContainsAny(ref, `^$*+?|[](){}\`) {
+		return nil
+	}
+	re, err := compileRuby(ref, ref)
+	if err != nil {
+		return nil
+	}
+	return re
+}
+
+// choose finds the one that ref means among all: by ID, else by name, else by
+// /regexp/, else by a regexp without slashes. note says what the person should
+// know of the choice.
+func choose[T any](label, ref string, all []T, id, name func(T) string) (found T, note string, err error) {
+	re, err := pattern(ref)
+	if err != nil {
+		return found, "", err
+	}
+	pick := func(re *regexp.Regexp) (T, string, bool) {
+		var hits []T
+		for _, x := range all {
+			if re.MatchString(name(x)) {
+				hits = append(hits, x)
+			}
+		}
+		if len(hits) == 0 {
+			return found, "", false
+		}
+		note := ""
+		if len(hits) > 1 {
+			note = fmt.Sprintf("%d %ss match %s: taking %s (%s)", len(hits), label, ref, name(hits[0]), id(hits[0]))
+		}
+		return hits[0], note, true
+	}
+	if re != nil {
+		if x, note, ok := pick(re); ok {
+			return x, note, nil
+		}
+	} else {
+		for _, x := range all {
+			if id(x) == ref {
+				return x, "", nil
+			}
+		}
+		for _, x := range all {
+			if name(x) == ref {
+				return x, "", nil
+			}
+		}
+		if re := barePattern(ref); re != nil {
+			if x, _, ok := pick(re); ok {
+				return x, fmt.Sprintf("no %s has the name %q; taken for a regular expression (write /%s/) it means %s (%s)", label, ref, ref, name(x), id(x)), nil
+			}
+		}
+	}
+	var names []string
+	for _, x := range all {
+		names = append(names, name(x))
+	}
+	return found, "", notFound(label, ref, names)
+}
+
+func notFound(label, ref string, names []string) error {
+	said := fmt.Sprintf("no %s has this ID or name", label)
+	if strings.HasPrefix(ref, "/") && strings.HasSuffix(ref, "/") && len(ref) > 2 {
+		said = fmt.Sprintf("no %s has a name that matches", label)
+	}
+	return fail(NotFound, fmt.Sprintf("find the %s %q", label, ref), said, suggest(label, strings.Trim(ref, "/"), names))
+}
+
+// resolved is the outcome of a lookup with what the person should know of it.
+type resolved[T any] struct {
+	value T
+	note  string
+}
+
+// lookup resolves ref once for all and tells each caller the note.
+func lookup[T any](ctx context.Context, c *Cloud, kind, ref string, rep Reporter, get func(context.Context) (T, string, error)) (T, error) {
+	r, err := cached(ctx, &c.lookups, kind+" "+ref, func(ctx context.Context) (resolved[T], error) {
+		v, note, err := get(ctx)
+		return resolved[T]{v, note}, err
+	})
+	if err == nil && r.note != "" && rep != nil {
+		rep.Info("%s", r.note)
+	}
+	return r.value, err
+}
+
+// Image finds the image that ref means: an ID, a name or a /regexp/. Of
+// several that fit, the newest active one is taken, and rep is told which.
+func (c *Cloud) Image(ctx context.Context, ref string, rep Reporter) (Image, error) {
+	return lookup(ctx, c, "image", ref, rep, func(ctx context.Context) (Image, string, error) {
+		if looksLikeID(ref) {
+			img, err := c.imageByID(ctx, ref)
+			if err == nil || KindOf(err) != NotFound {
+				return img, "", err
+			}
+		}
+		if re, err := pattern(ref); err != nil {
+			return Image{}, "", err
+		} else if re == nil {
+			// The usual case: the service finds the name.
+			named, err := c.listImages(ctx, images.ListOpts{Name: ref})
+			if err != nil {
+				return Image{}, "", err
+			}
+			if img, note, err := newest(ref, named); err != nil || img.ID != "" {
+				return img, note, err
+			}
+		}
+		all, err := c.Images(ctx)
+		if err != nil {
+			return Image{}, "", err
+		}
+		usable, rest := activeFirst(all)
+		img, note, err := choose("image", ref, usable, func(i Image) string { return i.ID }, func(i Image) string { return i.Name })
+		if err != nil && KindOf(err) == NotFound {
+			if other, _, oerr := choose("image", ref, rest, func(i Image) string { return i.ID }, func(i Image) string { return i.Name }); oerr == nil {
+				return Image{}, "", imageNotActive(other)
+			}
+		}
+		return img, note, err
+	})
+}
+
+func imageNotActive(img Image) error {
+	return fail(Invalid, fmt.Sprintf("use the image %q (%s)", img.Name, img.ID), "its status is "+img.Status,
+		"wait until it is active, or take another image")
+}
+
+// newest takes the newest active one of images that share a name; the service
+// lists the newest first.
+func newest(ref string, named []Image) (Image, string, error) {
+	usable, rest := activeFirst(named)
+	switch {
+	case len(usable) == 1:
+		return usable[0], "", nil
+	case len(usable) > 1:
+		return usable[0], fmt.Sprintf("%d images are called %q: taking the newest, %s of %s", len(usable), ref, usable[0].ID,
+			usable[0].Created.Format("2006-01-02 15:04")), nil
+	case len(rest) > 0:
+		return Image{}, "", imageNotActive(rest[0])
+	}
+	return Image{}, "", nil
+}
+
+// activeFirst separates the images that can be booted, newest first, from
+// those that cannot.
+func activeFirst(all []Image) (usable, rest []Image) {
+	for _, img := range all {
+		if img.Status == string(images.ImageStatusActive) {
+			at := len(usable)
+			for at > 0 && usable[at-1].Created.Before(img.Created) {
+				at--
+			}
+			usable = append(usable[:at], append([]Image{img}, usable[at:]...)...)
+		} else {
+			rest = append(rest, img)
+		}
+	}
+	return usable, rest
+}
+
+func (c *Cloud) imageByID(ctx context.Context, id string) (Image, error) {
+	sc, err := c.image()
+	if err != nil {
+		return Image{}, err
+	}
+	img, err := images.Get(ctx, sc, id).Extract()
+	if err != nil {
+		return Image{}, explain(fmt.Sprintf("find the image %q", id), err)
+	}
+	return imageOf(*img), nil
+}
+
+func imageOf(i images.Image) Image {
+	kind, _ := i.Properties["image_type"].(string)
+	return Image{
+		ID: i.ID, Name: i.Name, Status: string(i.Status), Visibility: string(i.Visibility),
+		MinDisk: i.MinDiskGigabytes, MinRAM: i.MinRAMMegabytes, Size: i.SizeBytes, Created: i.CreatedAt,
+		Snapshot: kind == "snapshot",
+	}
+}
+
+func (c *Cloud) listImages(ctx context.Context, o images.ListOpts) ([]Image, error) {
+	sc, err := c.image()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := images.List(sc, o).AllPages(ctx)
+	if err != nil {
+		return nil, explain("list the images", err)
+	}
+	list, err := images.ExtractImages(pages)
+	if err != nil {
+		return nil, explain("read the list of images", err)
+	}
+	out := make([]Image, len(list))
+	for i, img := range list {
+		out[i] = imageOf(img)
+	}
+	return out, nil
+}
+
+// Images lists the images that the project sees, once for a connection.
+func (c *Cloud) Images(ctx context.Context) ([]Image, error) {
+	return cached(ctx, &c.lookups, "images", func(ctx context.Context) ([]Image, error) {
+		return c.listImages(ctx, images.ListOpts{})
+	})
+}
+
+// Flavor finds the flavor that ref means: an ID (numbers too), a name or a
+// /regexp/.
+func (c *Cloud) Flavor(ctx context.Context, ref string, rep Reporter) (Flavor, error) {
+	return lookup(ctx, c, "flavor", ref, rep, func(ctx context.Context) (Flavor, string, error) {
+		all, err := c.Flavors(ctx)
+		if err != nil {
+			return Flavor{}, "", err
+		}
+		f, note, err := choose("flavor", ref, all, func(f Flavor) string { return f.ID }, func(f Flavor) string { return f.Name })
+		if err != nil && KindOf(err) == NotFound && !strings.HasPrefix(ref, "/") && !strings.ContainsAny(ref, " ?#") {
+			// One that is not listed, as a private flavor of a shared project.
+			if byID, gerr := c.flavorByID(ctx, ref); gerr == nil {
+				return byID, "", nil
+			}
+		}
+		return f, note, err
+	})
+}
+
+func (c *Cloud) flavorByID(ctx context.Context, id string) (Flavor, error) {
+	sc, err := c.compute()
+	if err != nil {
+		return Flavor{}, err
+	}
+	f, err := flavors.Get(ctx, sc, id).Extract()
+	if err != nil {
+		return Flavor{}, explain(fmt.Sprintf("find the flavor %q", id), err)
+	}
+	return Flavor{ID: f.ID, Name: f.Name, VCPUs: f.VCPUs, RAM: f.RAM, Disk: f.Disk}, nil
+}
+
+// Flavors lists the flavors that the project may use, once for a connection.
+func (c *Cloud) Flavors(ctx context.Context) ([]Flavor, error) {
+	return cached(ctx, &c.lookups, "flavors", func(ctx context.Context) ([]Flavor, error) {
+		sc, err := c.compute()
+		if err != nil {
+			return nil, err
+		}
+		pages, err := flavors.ListDetail(sc, nil).AllPages(ctx)
+		if err != nil {
+			return nil, explain("list the flavors", err)
+		}
+		list, err := flavors.ExtractFlavors(pages)
+		if err != nil {
+			return nil, explain("read the list of flavors", err)
+		}
+		out := make([]Flavor, len(list))
+		for i, f := range list {
+			out[i] = Flavor{ID: f.ID, Name: f.Name, VCPUs: f.VCPUs, RAM: f.RAM, Disk: f.Disk}
+		}
+		return out, nil
+	})
+}
+
+type networkResult struct {
+	networks.Network
+	external.NetworkExternalExt
+}
+
+func (c *Cloud) listNetworks(ctx context.Context, o networks.ListOptsBuilder) ([]Network, error) {
+	sc, err := c.network()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := networks.List(sc, o).AllPages(ctx)
+	if err != nil {
+		return nil, explain("list the networks", err)
+	}
+	var list []networkResult
+	if err := networks.ExtractNetworksInto(pages, &list); err != nil {
+		return nil, explain("read the list of networks", err)
+	}
+	out := make([]Network, len(list))
+	for i, n := range list {
+		out[i] = Network{ID: n.ID, Name: n.Name, ProjectID: n.TenantID, Shared: n.Shared, External: n.External, Subnets: n.Subnets}
+	}
+	return out, nil
+}
+
+// Networks lists the networks that the project sees, once for a connection.
+func (c *Cloud) Networks(ctx context.Context) ([]Network, error) {
+	return cached(ctx, &c.lookups, "networks", func(ctx context.Context) ([]Network, error) {
+		return c.listNetworks(ctx, networks.ListOpts{})
+	})
+}
+
+// Network finds the network that ref means: an ID, a name or a /regexp/.
+func (c *Cloud) Network(ctx context.Context, ref string, rep Reporter) (Network, error) {
+	return lookup(ctx, c, "network", ref, rep, func(ctx context.Context) (Network, string, error) {
+		return c.findNetwork(ctx, "network", ref, nil)
+	})
+}
+
+// Pool finds the floating IP pool that ref means: the external network of
+// that ID or name.
+func (c *Cloud) Pool(ctx context.Context, ref string, rep Reporter) (Network, error) {
+	return lookup(ctx, c, "pool", ref, rep, func(ctx context.Context) (Network, string, error) {
+		n, note, err := c.findNetwork(ctx, "floating IP pool", ref, func(n Network) bool { return n.External })
+		if KindOf(err) != NotFound {
+			return n, note, err
+		}
+		if inner, _, ierr := c.findNetwork(ctx, "network", ref, nil); ierr == nil {
+			pools := c.poolNames(ctx)
+			return n, "", fail(Invalid, fmt.Sprintf("use %q as floating IP pool", ref),
+				fmt.Sprintf("the network %s (%s) is not external", inner.Name, inner.ID), suggest("external network", ref, pools))
+		}
+		return n, note, err
+	})
+}
+
+func (c *Cloud) poolNames(ctx context.Context) []string {
+	all, err := c.Networks(ctx)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, n := range all {
+		if n.External {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}
+
+func (c *Cloud) findNetwork(ctx context.Context, label, ref string, fits func(Network) bool) (Network, string, error) {
+	keep := func(list []Network) []Network {
+		if fits == nil {
+			return list
+		}
+		var out []Network
+		for _, n := range list {
+			if fits(n) {
+				out = append(out, n)
+			}
+		}
+		return out
+	}
+	re, err := pattern(ref)
+	if err != nil {
+		return Network{}, "", err
+	}
+	if re == nil {
+		var filters []networks.ListOpts
+		if looksLikeID(ref) {
+			filters = append(filters, networks.ListOpts{ID: ref})
+		}
+		filters = append(filters, networks.ListOpts{Name: ref})
+		for _, f := range filters {
+			list, err := c.listNetworks(ctx, f)
+			if err != nil {
+				return Network{}, "", err
+			}
+			list = keep(list)
+			switch {
+			case len(list) == 1:
+				return list[0], "", nil
+			case len(list) > 1:
+				return c.ownNetwork(label, ref, list)
+			}
+		}
+	}
+	all, err := c.Networks(ctx)
+	if err != nil {
+		return Network{}, "", err
+	}
+	return choose(label, ref, keep(all), func(n Network) string { return n.ID }, func(n Network) string { return n.Name })
+}
+
+// ownNetwork decides between networks of one name: that of the project wins;
+// two of its own are an error, since either may be the wrong one.
+func (c *Cloud) ownNetwork(label, ref string, list []Network) (Network, string, error) {
+	project := c.Whoami().ProjectID
+	var own []Network
+	var ids []string
+	for _, n := range list {
+		ids = append(ids, n.ID)
+		if n.ProjectID == project {
+			own = append(own, n)
+		}
+	}
+	if len(own) == 1 {
+		return own[0], fmt.Sprintf("%d networks are called %q: taking the project's own, %s", len(list), ref, own[0].ID), nil
+	}
+	return Network{}, "", fail(Ambiguous, fmt.Sprintf("find the %s %q", label, ref),
+		fmt.Sprintf("%d networks have this name: %s", len(list), strings.Join(ids, ", ")), "write the ID of the right one in its place")
+}
+
+// Port finds an existing port by ID or name.
+func (c *Cloud) Port(ctx context.Context, ref string, rep Reporter) (ID string, err error) {
+	return lookup(ctx, c, "port", ref, rep, func(ctx context.Context) (string, string, error) {
+		sc, err := c.network()
+		if err != nil {
+			return "", "", err
+		}
+		var filters []ports.ListOpts
+		if looksLikeID(ref) {
+			filters = append(filters, ports.ListOpts{ID: ref})
+		}
+		for _, f := range append(filters, ports.ListOpts{Name: ref}) {
+			list, err := c.listPorts(ctx, sc, f)
+			if err != nil {
+				return "", "", err
+			}
+			if len(list) > 1 {
+				return "", "", fail(Ambiguous, fmt.Sprintf("find the port %q", ref), fmt.Sprintf("%d ports have this name", len(list)), "write its ID")
+			}
+			if len(list) == 1 {
+				return list[0].ID, "", nil
+			}
+		}
+		all, err := c.listPorts(ctx, sc, ports.ListOpts{})
+		if err != nil {
+			return "", "", err
+		}
+		var names []string
+		for _, p := range all {
+			names = append(names, p.Name)
+		}
+		return "", "", notFound("port", ref, names)
+	})
+}
+
+func (c *Cloud) listPorts(ctx context.Context, sc *gophercloud.ServiceClient, o ports.ListOpts) ([]ports.Port, error) {
+	pages, err := ports.List(sc, o).AllPages(ctx)
+	if err != nil {
+		return nil, explain("list the ports", err)
+	}
+	list, err := ports.ExtractPorts(pages)
+	return list, explain("read the list of ports", err)
+}
+
+// SecurityGroups lists the security groups of the project, once for a
+// connection.
+func (c *Cloud) SecurityGroups(ctx context.Context) ([]SecurityGroup, error) {
+	return cached(ctx, &c.lookups, "security groups", func(ctx context.Context) ([]SecurityGroup, error) {
+		sc, err := c.network()
+		if err != nil {
+			return nil, err
+		}
+		pages, err := groups.List(sc, groups.ListOpts{}).AllPages(ctx)
+		if err != nil {
+			return nil, explain("list the security groups", err)
+		}
+		list, err := groups.ExtractGroups(pages)
+		if err != nil {
+			return nil, explain("read the list of security groups", err)
+		}
+		out := make([]SecurityGroup, len(list))
+		for i, g := range list {
+			out[i] = SecurityGroup{g.ID, g.Name, g.Description}
+		}
+		return out, nil
+	})
+}
+
+// securityGroupIDs resolves names or IDs; ports take IDs only.
+func (c *Cloud) securityGroupIDs(ctx context.Context, refs []string) ([]string, error) {
+	all, err := c.SecurityGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, ref := range refs {
+		g, _, err := choose("security group", ref, all, func(g SecurityGroup) string { return g.ID }, func(g SecurityGroup) string { return g.Name })
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, g.ID)
+	}
+	return out, nil
+}
+
+// KeyPairs lists the user's key pairs, once for a connection.
+func (c *Cloud) KeyPairs(ctx context.Context) ([]KeyPair, error) {
+	return cached(ctx, &c.lookups, "key pairs", func(ctx context.Context) ([]KeyPair, error) {
+		sc, err := c.compute()
+		if err != nil {
+			return nil, err
+		}
+		pages, err := keypairs.List(sc, nil).AllPages(ctx)
+		if err != nil {
+			return nil, explain("list the key pairs", err)
+		}
+		list, err := keypairs.ExtractKeyPairs(pages)
+		if err != nil {
+			return nil, explain("read the list of key pairs", err)
+		}
+		out := make([]KeyPair, len(list))
+		for i, k := range list {
+			out[i] = KeyPair{k.Name, k.Fingerprint, k.PublicKey}
+		}
+		return out, nil
+	})
+}
+
+// Volumes lists the volumes of the project.
+func (c *Cloud) Volumes(ctx context.Context) ([]Volume, error) {
+	return c.listVolumes(ctx, volumes.ListOpts{})
+}
+
+func (c *Cloud) listVolumes(ctx context.Context, o volumes.ListOpts) ([]Volume, error) {
+	sc, err := c.volume()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := volumes.List(sc, o).AllPages(ctx)
+	if err != nil {
+		return nil, explain("list the volumes", err)
+	}
+	list, err := volumes.ExtractVolumes(pages)
+	if err != nil {
+		return nil, explain("read the list of volumes", err)
+	}
+	out := make([]Volume, len(list))
+	for i, v := range list {
+		out[i] = volumeOf(v)
+	}
+	return out, nil
+}
+
+func volumeOf(v volumes.Volume) Volume {
+	return Volume{ID: v.ID, Name: v.Name, Status: v.Status, Description: v.Description, Size: v.Size, Metadata: v.Metadata}
+}
+
+// VolumeID finds an existing volume by ID or name.
+func (c *Cloud) VolumeID(ctx context.Context, ref string, rep Reporter) (string, error) {
+	if looksLikeID(ref) {
+		return ref, nil // Nova says clearly enough if it does not exist.
+	}
+	return lookup(ctx, c, "volume", ref, rep, func(ctx context.Context) (string, string, error) {
+		all, err := c.Volumes(ctx)
+		if err != nil {
+			return "", "", err
+		}
+		v, note, err := choose("volume", ref, all, func(v Volume) string { return v.ID }, func(v Volume) string { return v.Name })
+		return v.ID, note, err
+	})
+}
+
+// SnapshotID finds a volume snapshot by ID or name.
+func (c *Cloud) SnapshotID(ctx context.Context, ref string, rep Reporter) (string, error) {
+	if looksLikeID(ref) {
+		return ref, nil
+	}
+	return lookup(ctx, c, "snapshot", ref, rep, func(ctx context.Context) (string, string, error) {
+		sc, err := c.volume()
+		if err != nil {
+			return "", "", err
+		}
+		pages, err := snapshots.List(sc, snapshots.ListOpts{}).AllPages(ctx)
+		if err != nil {
+			return "", "", explain("list the volume snapshots", err)
+		}
+		list, err := snapshots.ExtractSnapshots(pages)
+		if err != nil {
+			return "", "", explain("read the list of volume snapshots", err)
+		}
+		s, note, err := choose("volume snapshot", ref, list, func(s snapshots.Snapshot) string { return s.ID }, func(s snapshots.Snapshot) string { return s.Name })
+		return s.ID, note, err
+	})
+}
+
+// ServerGroupID finds a server group by ID or name, for the scheduler hint
+// "group".
+func (c *Cloud) ServerGroupID(ctx context.Context, ref string, rep Reporter) (string, error) {
+	if looksLikeID(ref) {
+		return ref, nil
+	}
+	return lookup(ctx, c, "server group", ref, rep, func(ctx context.Context) (string, string, error) {
+		sc, err := c.compute()
+		if err != nil {
+			return "", "", err
+		}
+		pages, err := servergroups.List(sc, nil).AllPages(ctx)
+		if err != nil {
+			return "", "", explain("list the server groups", err)
+		}
+		list, err := servergroups.ExtractServerGroups(pages)
+		if err != nil {
+			return "", "", explain("read the list of server groups", err)
+		}
+		g, note, err := choose("server group", ref, list, func(g servergroups.ServerGroup) string { return g.ID }, func(g servergroups.ServerGroup) string { return g.Name })
+		return g.ID, note, err
+	})
+}

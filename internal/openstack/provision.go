@@ -1,0 +1,726 @@
+package openstack
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"golang.org/x/sync/errgroup"
+)
+
+// Metadata keys that Galley puts into servers and volumes. Descriptions of
+// ports and floating IPs carry the same in one line, see describe.
+const (
+	metaPrefix   = "galley_"
+	metaToken    = metaPrefix + "token"
+	metaInstance = metaPrefix + "instance"
+	metaProject  = metaPrefix + "project"
+)
+
+// DefaultActiveTimeout is how long a server may take to become ACTIVE
+// (kitchen-openstack: glance_cache_wait_timeout).
+const DefaultActiveTimeout = 10 * time.Minute
+
+// making is one server on its way: the record, and where it is kept.
+type making struct {
+	c       *Cloud
+	spec    ServerSpec
+	journal Journal
+	rec     *Record
+	rep     Reporter
+	// repeated says that something was asked for twice, so that there may be
+	// one too many.
+	repeated bool
+
+	image    Image
+	flavor   Flavor
+	nics     []servers.Network
+	networks []string // names, in order
+	keyName  string
+	pool     Network
+	hints    map[string]any
+	devices  []servers.BlockDevice
+	names    []string // device names, by device
+	bootVol  bool
+}
+
+// Create makes the server, or finishes what an earlier call began: whatever
+// the journal records is looked at first. A server that is gone or in ERROR
+// is taken away and made anew. When Create returns without an error, the
+// server is ACTIVE and has the address to reach it at.
+//
+// What a failing Create has made stays recorded; [Cloud.Reclaim] removes it.
+func (c *Cloud) Create(ctx context.Context, spec ServerSpec, j Journal, rep Reporter) (*Server, error) {
+	if rep == nil {
+		rep = silentReporter{}
+	}
+	if err := spec.check(); err != nil {
+		return nil, err
+	}
+	rec, err := j.Read()
+	if err != nil {
+		return nil, err
+	}
+	if rec != nil {
+		verdict, err := c.inspect(ctx, rec, rep)
+		if err != nil {
+			return nil, err
+		}
+		if verdict.replace != "" {
+			rep.Warn("%s: making it anew", verdict.replace)
+			if err := c.Reclaim(ctx, j, rep); err != nil {
+				return nil, err
+			}
+			rec = nil
+		}
+	}
+	if rec == nil {
+		rec = c.newRecord(spec)
+	}
+	m := &making{c: c, spec: spec, journal: j, rec: rec, rep: rep}
+	return m.run(ctx)
+}
+
+func (c *Cloud) newRecord(spec ServerSpec) *Record {
+	return &Record{
+		Version: 1, Token: NewToken(), Owner: spec.Owner, Project: spec.Project,
+		AuthURL: c.AuthURL(), ProjectID: c.Whoami().ProjectID, Region: c.auth.Region,
+		Started: time.Now().UTC(),
+	}
+}
+
+// check finds what cannot be right whatever the cloud says.
+func (s ServerSpec) check() error {
+	what := "make the server"
+	if s.Name != "" {
+		what = fmt.Sprintf("make the server %q", s.Name)
+	}
+	switch {
+	case s.Name == "":
+		return fail(Invalid, what, "it has no name", "")
+	case len(s.Name) > 255:
+		return fail(Invalid, what, "its name is longer than 255 characters", "")
+	case s.Image == "" && !s.bootsFromVolume():
+		return fail(Invalid, what, "no image is named", "set image_ref")
+	case s.Flavor == "":
+		return fail(Invalid, what, "no flavor is named", "set flavor_ref")
+	case s.FloatingIP.Address == "" && s.FloatingIP.Allocate && s.FloatingIP.Pool == "":
+		return fail(Invalid, what, "a floating IP is to be allocated, but no pool is named", "set floating_ip_pool")
+	}
+	return nil
+}
+
+func (s ServerSpec) bootsFromVolume() bool {
+	for _, v := range s.Volumes {
+		if v.BootIndex == nil || *v.BootIndex == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *making) run(ctx context.Context) (*Server, error) {
+	have := m.rec.ServerID() != ""
+	// The names are resolved before anything is made, so that a misspelt one
+	// costs nothing. A server that is there needs none of them any more.
+	if err := m.resolve(ctx, have); err != nil {
+		return nil, err
+	}
+	if !have {
+		if err := m.prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
+	id, created, err := m.server(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		m.rep.Info("OpenStack instance <%s> created.", id)
+	}
+	s, err := m.active(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		m.rep.Info("(server ready)")
+	}
+	out := &Server{
+		ID: id, Name: s.Name, Status: s.Status, KeyName: s.KeyName, KeyFile: m.rec.KeyFile,
+		Image: m.image.Name, Flavor: m.flavor.Name, AvailabilityZone: s.AvailabilityZone,
+		Addresses: addressesOf(s, m.networks), Created: created,
+	}
+	if m.repeated {
+		if err := m.dropDoubles(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	if m.spec.FloatingIP.Wanted() {
+		if out.FloatingIP, err = m.floatingIP(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	if out.Address = out.FloatingIP; out.Address == "" {
+		if out.Address, err = chooseAddress(out.Addresses, m.spec.Address, s.Name, id); err != nil {
+			return nil, err
+		}
+	}
+	if !m.rec.Complete {
+		m.rec.Complete = true
+		if err := m.save(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// CheckSpec looks up everything that the specification names and returns
+// what is wrong with it. It makes nothing.
+func (c *Cloud) CheckSpec(ctx context.Context, spec ServerSpec) []error {
+	var errs []error
+	try := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	try(spec.check())
+	if spec.Image != "" && !spec.ImageByID {
+		_, err := c.Image(ctx, spec.Image, nil)
+		try(err)
+	}
+	if spec.Flavor != "" && !spec.FlavorByID {
+		_, err := c.Flavor(ctx, spec.Flavor, nil)
+		try(err)
+	}
+	for _, n := range spec.Nics {
+		if n.Port != "" {
+			_, err := c.Port(ctx, n.Port, nil)
+			try(err)
+		} else if !n.ByID {
+			_, err := c.Network(ctx, n.Network, nil)
+			try(err)
+		}
+	}
+	if spec.FloatingIP.Pool != "" {
+		_, err := c.Pool(ctx, spec.FloatingIP.Pool, nil)
+		try(err)
+	}
+	if spec.KeyName != "" {
+		keys, err := c.KeyPairs(ctx)
+		try(err)
+		if err == nil {
+			_, _, err = choose("key pair", spec.KeyName, keys, func(k KeyPair) string { return k.Name }, func(k KeyPair) string { return k.Name })
+			try(err)
+		}
+	}
+	if len(spec.SecurityGroups) > 0 {
+		_, err := c.securityGroupIDs(ctx, spec.SecurityGroups)
+		try(err)
+	}
+	if g, ok := spec.SchedulerHints["group"].(string); ok {
+		_, err := c.ServerGroupID(ctx, g, nil)
+		try(err)
+	}
+	return errs
+}
+
+func (m *making) save() error { return m.journal.Write(m.rec) }
+
+// resolve looks up every name, all at once: each costs a round trip.
+func (m *making) resolve(ctx context.Context, haveServer bool) error {
+	g, ctx := errgroup.WithContext(ctx)
+	if m.spec.FloatingIP.Pool != "" && m.spec.FloatingIP.Address == "" {
+		g.Go(func() (err error) {
+			m.pool, err = m.c.Pool(ctx, m.spec.FloatingIP.Pool, m.rep)
+			return err
+		})
+	}
+	if !haveServer {
+		m.resolveParts(ctx, g)
+	}
+	return g.Wait()
+}
+
+func (m *making) resolveParts(ctx context.Context, g *errgroup.Group) {
+	s := m.spec
+	if s.ImageByID {
+		m.image = Image{ID: s.Image, Name: s.Image}
+	} else if s.Image != "" {
+		g.Go(func() (err error) {
+			m.image, err = m.c.Image(ctx, s.Image, m.rep)
+			return err
+		})
+	}
+	if s.FlavorByID {
+		m.flavor = Flavor{ID: s.Flavor, Name: s.Flavor}
+	} else {
+		g.Go(func() (err error) {
+			m.flavor, err = m.c.Flavor(ctx, s.Flavor, m.rep)
+			return err
+		})
+	}
+	m.nics = make([]servers.Network, len(s.Nics))
+	m.networks = make([]string, len(s.Nics))
+	for i, nic := range s.Nics {
+		m.nics[i].FixedIP = nic.FixedIP
+		switch {
+		case nic.Port != "":
+			g.Go(func() (err error) {
+				m.nics[i].Port, err = m.c.Port(ctx, nic.Port, m.rep)
+				return err
+			})
+		case nic.ByID:
+			m.nics[i].UUID = nic.Network
+		default:
+			g.Go(func() error {
+				n, err := m.c.Network(ctx, nic.Network, m.rep)
+				m.nics[i].UUID, m.networks[i] = n.ID, n.Name
+				return err
+			})
+		}
+	}
+	m.hints = maps.Clone(s.SchedulerHints)
+	if group, ok := m.hints["group"].(string); ok {
+		g.Go(func() error {
+			id, err := m.c.ServerGroupID(ctx, group, m.rep)
+			if err == nil {
+				m.hints["group"] = id
+			}
+			return err
+		})
+	}
+}
+
+// prepare makes what the server needs: key pair, volumes, ports.
+func (m *making) prepare(ctx context.Context) error {
+	if err := m.keyPair(ctx); err != nil {
+		return err
+	}
+	if err := m.volumes(ctx); err != nil {
+		return err
+	}
+	return m.ports(ctx)
+}
+
+// step does one thing that makes a resource. The intent is recorded first; a
+// request whose outcome is unknown is looked for by its token, and only asked
+// again when it is not there.
+type step struct {
+	kind ResourceKind
+	name string
+	// what reads after "cannot", in errors.
+	what string
+	// note completes the resource before it is recorded; may be nil.
+	note func(*Resource)
+	// ask asks for it and returns its identifier.
+	ask func(ctx context.Context) (id string, err error)
+	// find looks for it by the token; "" without an error means that it is
+	// not there.
+	find func(ctx context.Context) (id string, err error)
+}
+
+// do returns the resource's identifier, and whether it was made by this call.
+func (m *making) do(ctx context.Context, s step) (id string, made bool, err error) {
+	r := m.rec.find(s.kind, s.name)
+	if r != nil && r.Stage == Made {
+		return r.ID, false, nil
+	}
+	if r != nil {
+		// An earlier run asked and never heard the answer.
+		if id, err = m.seek(ctx, s); err != nil {
+			return "", false, err
+		}
+		if id != "" {
+			return id, true, m.made(s, id)
+		}
+	} else {
+		m.rec.Resources = append(m.rec.Resources, Resource{Kind: s.kind, Name: s.name, Stage: Asked})
+		r = &m.rec.Resources[len(m.rec.Resources)-1]
+	}
+	r.Asked = time.Now().UTC()
+	if s.note != nil {
+		s.note(r)
+	}
+	if err := m.save(); err != nil {
+		return "", false, err
+	}
+	for try := 1; ; try++ {
+		id, err = s.ask(ctx)
+		if err == nil {
+			return id, true, m.made(s, id)
+		}
+		if ctx.Err() != nil || !unsettled(err) {
+			// Refused, or cancelled: the record of the intent stays when the
+			// outcome is unknown, and goes when nothing can have been made.
+			if ctx.Err() == nil {
+				m.forget(s)
+			}
+			return "", false, explain(s.what, err)
+		}
+		m.rep.Debug("%s: %v; looking for it by its token", s.what, explain(s.what, err))
+		found, ferr := m.seek(ctx, s)
+		if ferr != nil {
+			return "", false, explain(s.what, errors.Join(err, ferr))
+		}
+		if found != "" {
+			return found, true, m.made(s, found)
+		}
+		// A 500 is the cloud's own failure to do it; the rest may be an
+		// accident on the way.
+		if try > 1 || isStatus(err, 500) {
+			return "", false, explain(s.what, err)
+		}
+		m.repeated = true
+		m.rec.find(s.kind, s.name).Repeated = true
+		if err := m.save(); err != nil {
+			return "", false, err
+		}
+	}
+}
+
+func (m *making) made(s step, id string) error {
+	r := m.rec.find(s.kind, s.name)
+	r.ID, r.Stage = id, Made
+	return m.save()
+}
+
+// forget takes back the record of an intent that the cloud refused.
+func (m *making) forget(s step) {
+	for i := range m.rec.Resources {
+		if m.rec.Resources[i].Kind == s.kind && m.rec.Resources[i].Name == s.name {
+			m.rec.Resources = append(m.rec.Resources[:i:i], m.rec.Resources[i+1:]...)
+			break
+		}
+	}
+	// If this is not written, the next reclaim looks in vain, no more.
+	_ = m.save()
+}
+
+// seek looks for the resource for a little while: a request that was cut off
+// may still be on its way through the cloud.
+func (m *making) seek(ctx context.Context, s step) (string, error) {
+	for _, pause := range m.c.settle {
+		if err := sleep(ctx, pause); err != nil {
+			return "", err
+		}
+		id, err := s.find(ctx)
+		if err != nil || id != "" {
+			return id, err
+		}
+	}
+	return "", nil
+}
+
+func (m *making) metadata(user map[string]string) map[string]string {
+	out := maps.Clone(user)
+	if out == nil {
+		out = map[string]string{}
+	}
+	out[metaToken] = m.rec.Token
+	if m.rec.Owner != "" {
+		out[metaInstance] = clip(m.rec.Owner, 255)
+	}
+	if m.rec.Project != "" {
+		out[metaProject] = clip(m.rec.Project, 255)
+	}
+	return out
+}
+
+// describe is the description of resources that have no metadata.
+func (r *Record) describe() string {
+	d := "galley token=" + r.Token
+	if r.Project != "" {
+		d += " project=" + r.Project
+	}
+	if r.Owner != "" {
+		d += " instance=" + r.Owner
+	}
+	return clip(d, 255)
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// createOpts adds to gophercloud's options what they do not know.
+type createOpts struct {
+	servers.CreateOpts
+	deviceNames []string
+	description string
+	noImage     bool
+}
+
+// ToServerCreateMap implements servers.CreateOptsBuilder.
+func (o createOpts) ToServerCreateMap() (map[string]any, error) {
+	b, err := o.CreateOpts.ToServerCreateMap()
+	if err != nil {
+		return nil, err
+	}
+	server := b["server"].(map[string]any)
+	if devices, ok := server["block_device_mapping_v2"].([]any); ok {
+		for i, d := range devices {
+			if d, ok := d.(map[string]any); ok && i < len(o.deviceNames) && o.deviceNames[i] != "" {
+				d["device_name"] = o.deviceNames[i]
+			}
+		}
+	}
+	if o.noImage {
+		// Nova refuses an image beside a volume to boot from, even "".
+		delete(server, "imageRef")
+	}
+	if o.description != "" {
+		server["description"] = o.description
+	}
+	return b, nil
+}
+
+// hintMap are scheduler hints as they are handed on.
+type hintMap map[string]any
+
+// ToSchedulerHintsMap implements servers.SchedulerHintOptsBuilder.
+func (h hintMap) ToSchedulerHintsMap() (map[string]any, error) {
+	return map[string]any{"os:scheduler_hints": map[string]any(h)}, nil
+}
+
+// server makes the server, or finds the one that is recorded.
+func (m *making) server(ctx context.Context) (id string, created bool, err error) {
+	sc, err := m.c.compute()
+	if err != nil {
+		return "", false, err
+	}
+	s := m.spec
+	o := createOpts{
+		CreateOpts: servers.CreateOpts{
+			Name: s.Name, ImageRef: m.image.ID, FlavorRef: m.flavor.ID,
+			SecurityGroups:   s.SecurityGroups,
+			AvailabilityZone: s.AvailabilityZone,
+			Metadata:         m.metadata(s.Metadata),
+			Tags:             s.Tags,
+			BlockDevice:      m.devices,
+		},
+		deviceNames: m.names,
+		description: s.Description,
+		noImage:     m.bootVol || m.image.ID == "",
+	}
+	if len(m.nics) > 0 {
+		o.Networks = m.nics
+	}
+	if s.ConfigDrive {
+		o.ConfigDrive = &s.ConfigDrive
+	}
+	if len(s.UserData) > 0 {
+		// The library passes on what happens to be base64 already; a script of
+		// four letters would be.
+		o.UserData = []byte(base64.StdEncoding.EncodeToString(s.UserData))
+	}
+	var hints servers.SchedulerHintOptsBuilder
+	if len(m.hints) > 0 {
+		hints = hintMap(m.hints)
+	}
+	sc.Microversion = m.microversion()
+	keyed := keyOpts{o, m.keyName}
+	return m.do(ctx, step{
+		kind: KindServer, name: s.Name, what: fmt.Sprintf("create the server %q", s.Name),
+		ask: func(ctx context.Context) (string, error) {
+			made, err := servers.Create(ctx, sc, keyed, hints).Extract()
+			if err != nil {
+				return "", m.explainServer(ctx, err)
+			}
+			return made.ID, nil
+		},
+		find: func(ctx context.Context) (string, error) {
+			list, err := m.c.serversByToken(ctx, m.rec.Token, s.Name)
+			if err != nil || len(list) == 0 {
+				return "", err
+			}
+			return list[0].ID, nil
+		},
+	})
+}
+
+// keyOpts adds the key pair.
+type keyOpts struct {
+	createOpts
+	key string
+}
+
+// ToServerCreateMap implements servers.CreateOptsBuilder.
+func (o keyOpts) ToServerCreateMap() (map[string]any, error) {
+	b, err := o.createOpts.ToServerCreateMap()
+	if err == nil && o.key != "" {
+		b["server"].(map[string]any)["key_name"] = o.key
+	}
+	return b, err
+}
+
+// microversion is the oldest one that knows what is asked for, "" for the
+// base version that every cloud has.
+func (m *making) microversion() string {
+	for _, d := range m.devices {
+		if d.VolumeType != "" {
+			return "2.67"
+		}
+	}
+	switch {
+	case len(m.spec.Tags) > 0:
+		return "2.52"
+	case m.spec.Description != "":
+		return "2.19"
+	}
+	return ""
+}
+
+// explainServer adds to a refusal what the person needs to mend it. It asks
+// the cloud once more only when something is wrong.
+func (m *making) explainServer(ctx context.Context, err error) error {
+	var answer gophercloud.ErrUnexpectedResponseCode
+	if !errors.As(err, &answer) || answer.Actual >= 500 {
+		return err
+	}
+	what := fmt.Sprintf("create the server %q", m.spec.Name)
+	full := explain(what, err)
+	var e *Error
+	if !errors.As(full, &e) {
+		return full
+	}
+	said := strings.ToLower(e.Said)
+	switch {
+	case strings.Contains(said, "key_name") || strings.Contains(said, "keypair") || strings.Contains(said, "key pair"):
+		e.Kind = NotFound
+		e.Said = fmt.Sprintf("there is no key pair %q", m.keyName)
+		e.hint = "key pairs belong to the user who made them, not to the project"
+		if keys, kerr := m.c.KeyPairs(ctx); kerr == nil {
+			var have []string
+			for _, k := range keys {
+				have = append(have, k.Name)
+			}
+			e.hint = suggest("key pair", m.keyName, have) + "; without key_name one is made for the instance"
+		}
+	case e.Kind == Ambiguous:
+		if nets, nerr := m.c.Networks(ctx); nerr == nil {
+			var have []string
+			for _, n := range nets {
+				if !n.External {
+					have = append(have, n.Name)
+				}
+			}
+			e.hint = "name one in network_ref: " + suggest("network", "", have)
+		}
+	case strings.Contains(said, "security group"):
+		if e.Status == 404 || strings.Contains(said, "not found") || strings.Contains(said, "unable to find") {
+			e.Kind = NotFound
+		}
+		if groups, gerr := m.c.SecurityGroups(ctx); gerr == nil {
+			var have []string
+			for _, g := range groups {
+				have = append(have, g.Name)
+			}
+			e.hint = suggest("security group", strings.Join(m.spec.SecurityGroups, " "), have)
+		}
+	case strings.Contains(said, "availability zone"):
+		e.hint = "`openstack availability zone list --compute` tells which there are"
+	case strings.Contains(said, "microversion") || e.Status == 406:
+		e.hint = "the cloud is too old for tags, a description or volume_type on its servers: leave them out"
+	}
+	return full
+}
+
+// active waits until the server is ACTIVE and has addresses.
+func (m *making) active(ctx context.Context, id string) (*servers.Server, error) {
+	timeout := m.spec.ActiveTimeout
+	if timeout <= 0 {
+		timeout = DefaultActiveTimeout
+	}
+	var out *servers.Server
+	err := m.c.waitFor(ctx, id, m.spec.Name, "the server to become ACTIVE", timeout, m.rep,
+		func(s *servers.Server) (bool, error) {
+			switch s.Status {
+			case "ACTIVE":
+				out = s
+				// Nova fills in the addresses a moment later at times.
+				return len(s.Addresses) > 0 || m.noNetwork(), nil
+			case "ERROR":
+				return true, faultOf(s)
+			case "DELETED", "SOFT_DELETED":
+				return true, goneError(s.Name, id)
+			}
+			return false, nil
+		},
+		func() error { return goneError(m.spec.Name, id) })
+	if err != nil && KindOf(err) == Timeout && out != nil {
+		return out, nil // ACTIVE without addresses: a floating IP may yet be asked for.
+	}
+	return out, err
+}
+
+// noNetwork says that the server has no interface on purpose.
+func (m *making) noNetwork() bool { return false }
+
+func goneError(name, id string) error {
+	return fail(ServerGone, fmt.Sprintf("use the server %q (%s)", name, id), "somebody has deleted it", "create the instance again")
+}
+
+// faultOf makes an error of a server in ERROR, in the words of its fault.
+func faultOf(s *servers.Server) error {
+	e := fail(ServerFault, fmt.Sprintf("use the server %q (%s)", s.Name, s.ID), "it went to ERROR", "`openstack server show "+s.ID+"` may tell more")
+	if s.Fault.Message != "" {
+		e.Said = "it went to ERROR: " + tidy(s.Fault.Message)
+		low := strings.ToLower(s.Fault.Message)
+		switch {
+		case strings.Contains(low, "no valid host"):
+			e.hint = noValidHostHint
+		case strings.Contains(low, "quota"):
+			e.hint = "destroy what is no longer needed, or ask the operators for a bigger quota"
+		case strings.Contains(low, "image") && (strings.Contains(low, "too large") || strings.Contains(low, "too small") || strings.Contains(low, "disk")):
+			e.hint = "take a flavor with a bigger disk"
+		}
+	}
+	return e
+}
+
+// dropDoubles removes servers of this making other than the one that is used.
+// There is one when a request was repeated and both came through.
+func (m *making) dropDoubles(ctx context.Context, keep string) error {
+	list, err := m.c.serversByToken(ctx, m.rec.Token, m.spec.Name)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if s.ID == keep {
+			continue
+		}
+		if err := m.c.deleteServer(ctx, s.ID, s.Name, m.rep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serversByToken lists the servers that carry the token. The name narrows the
+// list on the cloud's side; the token decides.
+func (c *Cloud) serversByToken(ctx context.Context, token, name string) ([]servers.Server, error) {
+	o := servers.ListOpts{}
+	if name != "" {
+		o.Name = nameFilter([]string{name})
+	}
+	list, err := c.listServers(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	var out []servers.Server
+	for _, s := range list {
+		if s.Metadata[metaToken] == token {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,366 @@
+package openstack
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/galleyhq/galley/internal/config"
+	cloud "github.com/galleyhq/galley/internal/openstack"
+)
+
+// reader reads a section and keeps the first error.
+type reader struct {
+	s   config.Section
+	err error
+}
+
+func keep[T any](r *reader, v T, err error) T {
+	if r.err == nil {
+		r.err = err
+	}
+	return v
+}
+
+func (r *reader) text(key string) string { v, err := r.s.String(key, ""); return keep(r, v, err) }
+func (r *reader) path(key string) string { v, err := r.s.Path(key, ""); return keep(r, v, err) }
+func (r *reader) flag(key string) bool   { v, err := r.s.Bool(key, false); return keep(r, v, err) }
+func (r *reader) number(key string, def int) int {
+	v, err := r.s.Int(key, def)
+	return keep(r, v, err)
+}
+func (r *reader) list(key string) []string { v, err := r.s.StringList(key); return keep(r, v, err) }
+func (r *reader) seconds(key string, def time.Duration) time.Duration {
+	v, err := r.s.Seconds(key, def)
+	return keep(r, v, err)
+}
+
+func (r *reader) first(keys ...string) string {
+	for _, k := range keys {
+		if v := r.text(k); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// refuse makes the error of a setting that cannot be right, with its place.
+func (r *reader) refuse(key, format string, args ...any) {
+	if r.err == nil {
+		r.err = &SettingError{Key: key, Where: r.s.Where(key), Reason: fmt.Sprintf(format, args...)}
+	}
+}
+
+// SettingError is a setting of the driver section that cannot be right
+// whatever the cloud says.
+type SettingError struct {
+	// Key is the setting, Where its place ("kitchen.yml:12").
+	Key, Where string
+	// Reason says what is wrong with it.
+	Reason string
+}
+
+// Error implements error.
+func (e *SettingError) Error() string {
+	where := ""
+	if e.Where != "" {
+		where = e.Where + ": "
+	}
+	return where + "driver." + e.Key + ": " + e.Reason
+}
+
+// settings is the driver section, read.
+type settings struct {
+	spec       cloud.ServerSpec
+	prefix     string
+	publicKey  string // path
+	wait       time.Duration
+	userData   string // path
+	cloudInit  map[string]any
+	privateKey string // path, of the 1.x keys
+}
+
+// readSettings reads everything but the credentials.
+func readSettings(s config.Section) (settings, error) {
+	r := &reader{s: s}
+	var out settings
+	spec := &out.spec
+	spec.Name = r.text("server_name")
+	out.prefix = r.text("server_name_prefix")
+	if n := len(spec.Name); n > 255 {
+		r.refuse("server_name", "is %d characters long; Nova takes 255", n)
+	}
+
+	one := func(ref, id, label string) (string, bool) {
+		a, b := r.text(ref), r.text(id)
+		if a != "" && b != "" {
+			r.refuse(id, "cannot specify both %s and %s", ref, id)
+		}
+		if b != "" {
+			return b, true
+		}
+		return a, false
+	}
+	spec.Image, spec.ImageByID = one("image_ref", "image_id", "image")
+	spec.Flavor, spec.FlavorByID = one("flavor_ref", "flavor_id", "flavor")
+	if s.Has("network_ref") && s.Has("network_id") {
+		r.refuse("network_id", "cannot specify both network_ref and network_id")
+	}
+	r.nics(spec)
+
+	spec.KeyName = r.text("key_name")
+	spec.SecurityGroups = r.list("security_groups")
+	spec.AvailabilityZone = r.text("availability_zone")
+	spec.Description = r.text("server_description")
+	spec.Tags = r.list("tags")
+	spec.ConfigDrive = r.flag("config_drive")
+	spec.Metadata = r.stringMap("metadata")
+	spec.SchedulerHints = r.plainMap("scheduler_hints")
+	if g := r.text("server_group"); g != "" {
+		if spec.SchedulerHints == nil {
+			spec.SchedulerHints = map[string]any{}
+		}
+		spec.SchedulerHints["group"] = g
+	}
+	r.volumes(spec)
+
+	out.userData = r.path("user_data")
+	out.cloudInit = r.plainMap("cloud_config")
+	if out.userData != "" && out.cloudInit != nil {
+		r.refuse("cloud_config", "cannot specify both cloud_config and user_data")
+	}
+
+	spec.FloatingIP = cloud.FloatingIPSpec{
+		Address: r.text("floating_ip"), Pool: r.text("floating_ip_pool"), Allocate: r.flag("allocate_floating_ip"),
+	}
+	if spec.FloatingIP.Address != "" {
+		spec.FloatingIP.Allocate = false
+	} else if spec.FloatingIP.Allocate && spec.FloatingIP.Pool == "" {
+		r.refuse("allocate_floating_ip", "needs floating_ip_pool, the external network to have an address of")
+	}
+	spec.Address = cloud.AddressChoice{
+		Network: r.text("openstack_network_name"), IPv6: r.flag("use_ipv6"),
+		PublicOrder: r.number("public_ip_order", 0), PrivateOrder: r.number("private_ip_order", 0),
+		PrivateOnly: r.flag("private_network_only"),
+	}
+	if spec.Address.PublicOrder < 0 {
+		r.refuse("public_ip_order", "is negative; it counts from 0")
+	}
+	if spec.Address.PrivateOrder < 0 {
+		r.refuse("private_ip_order", "is negative; it counts from 0")
+	}
+	spec.ActiveTimeout = r.seconds("glance_cache_wait_timeout", cloud.DefaultActiveTimeout)
+	out.wait = r.seconds("server_wait", 0)
+	out.publicKey = r.path("public_key_path")
+	out.privateKey = r.keyPath()
+	return out, r.err
+}
+
+// keyPath is the private key that keys of the 1.x time name.
+func (r *reader) keyPath() string {
+	if p := r.path("private_key_path"); p != "" {
+		return p
+	}
+	return r.path("ssh_key")
+}
+
+// nics reads networks and ports.
+func (r *reader) nics(spec *cloud.ServerSpec) {
+	for _, id := range r.list("network_id") {
+		spec.Nics = append(spec.Nics, cloud.Nic{Network: id, ByID: true})
+	}
+	r.each("network_ref", func(text string) {
+		spec.Nics = append(spec.Nics, cloud.Nic{Network: text})
+	}, func(m *reader) {
+		spec.Nics = append(spec.Nics, m.nic())
+	})
+	r.each("ports", func(text string) {
+		spec.Nics = append(spec.Nics, cloud.Nic{Port: text})
+	}, func(m *reader) {
+		n := m.nic()
+		if n.Port == "" && n.Make == nil {
+			n.Make = &cloud.PortSpec{}
+		}
+		spec.Nics = append(spec.Nics, n)
+	})
+}
+
+// each hands on the entries of a key that takes a text, a mapping, or a list
+// of both.
+func (r *reader) each(key string, text func(string), mapping func(*reader)) {
+	if r.err != nil || !r.s.Has(key) {
+		return
+	}
+	data, _ := r.s.Data().(map[string]any)
+	list, ok := data[key].([]any)
+	if !ok {
+		list = []any{data[key]}
+	}
+	for _, x := range list {
+		switch x := x.(type) {
+		case map[string]any:
+			m := &reader{s: config.NewSection(x)}
+			mapping(m)
+			if r.err == nil && m.err != nil {
+				r.refuse(key, "%s", m.err.Error())
+			}
+		case nil:
+		case []any:
+			r.refuse(key, "holds a list within a list")
+		default:
+			text(fmt.Sprint(x))
+		}
+	}
+}
+
+// nic reads one mapping of network_ref or ports.
+func (r *reader) nic() cloud.Nic {
+	r.only("network", "uuid", "fixed_ip", "port", "name", "mac_address", "security_groups", "fixed_ips", "subnet_id")
+	n := cloud.Nic{Network: r.first("network", "uuid"), Port: r.text("port"), FixedIP: r.text("fixed_ip")}
+	p := cloud.PortSpec{
+		Name: r.text("name"), MAC: r.text("mac_address"), Addresses: r.list("fixed_ips"), Subnets: r.list("subnet_id"),
+		SecurityGroups: r.list("security_groups"),
+	}
+	if p.Name != "" || p.MAC != "" || p.Addresses != nil || p.Subnets != nil || p.SecurityGroups != nil {
+		if n.Port != "" {
+			r.refuse("port", "names an existing port, which cannot be given other properties here")
+		}
+		if n.FixedIP != "" {
+			p.Addresses = append([]string{n.FixedIP}, p.Addresses...)
+			n.FixedIP = ""
+		}
+		n.Make = &p
+	}
+	if n.Network == "" && n.Port == "" {
+		r.refuse("network", "is missing")
+	}
+	return n
+}
+
+// only refuses keys that are not understood: inside a mapping of ours nobody
+// else has keys.
+func (r *reader) only(names ...string) {
+	for _, k := range r.s.Keys() {
+		found := false
+		for _, n := range names {
+			found = found || n == k
+		}
+		if !found {
+			r.refuse(k, "is not understood here")
+		}
+	}
+}
+
+func (r *reader) plainMap(key string) map[string]any {
+	if !r.s.Has(key) {
+		return nil
+	}
+	m, err := r.s.Map(key)
+	if err != nil {
+		keep(r, 0, err)
+		return nil
+	}
+	data, _ := m.Data().(map[string]any)
+	return data
+}
+
+func (r *reader) stringMap(key string) map[string]string {
+	if !r.s.Has(key) {
+		return nil
+	}
+	m, err := r.s.Map(key)
+	if err != nil {
+		keep(r, 0, err)
+		return nil
+	}
+	out := map[string]string{}
+	for _, k := range m.Keys() {
+		v, err := m.String(k, "")
+		if err != nil {
+			keep(r, 0, err)
+			return nil
+		}
+		if len(k) > 255 || len(v) > 255 {
+			r.refuse(key, "has an entry of more than 255 characters (%s)", k[:min(len(k), 40)])
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// volumes reads block_device_mapping: one mapping, or a list of them.
+func (r *reader) volumes(spec *cloud.ServerSpec) {
+	list, err := r.s.Maps("block_device_mapping")
+	if err != nil {
+		keep(r, 0, err)
+		return
+	}
+	for _, m := range list {
+		b := &reader{s: m}
+		b.only("make_volume", "volume_size", "snapshot_id", "imageRef", "image_ref", "volume_type", "source_volid", "availability_zone", "volume_id",
+			"device_name", "delete_on_termination", "creation_timeout", "attach_timeout", "boot_index", "volume_device_name")
+		v := cloud.VolumeSpec{
+			Make: b.flag("make_volume"), VolumeID: b.text("volume_id"), SnapshotID: b.text("snapshot_id"), SourceVolume: b.text("source_volid"),
+			Image: b.first("imageRef", "image_ref"), Size: b.number("volume_size", 0), VolumeType: b.text("volume_type"),
+			AvailabilityZone: b.text("availability_zone"), DeviceName: b.first("device_name", "volume_device_name"),
+			DeleteOnTermination: b.flag("delete_on_termination"),
+			CreationTimeout:     b.seconds("creation_timeout", cloud.DefaultVolumeTimeout),
+			AttachTimeout:       b.seconds("attach_timeout", 0),
+		}
+		if m.Has("boot_index") {
+			i := b.number("boot_index", 0)
+			v.BootIndex = &i
+		}
+		// Without make_volume the peer needs a volume_id; what describes a
+		// volume without naming one can only mean that it is to be made.
+		if v.VolumeID == "" {
+			v.Make = true
+		}
+		if v.Make {
+			v.VolumeID = ""
+			v.KeepAfter = m.Has("delete_on_termination") && !v.DeleteOnTermination
+		}
+		sources := 0
+		for _, s := range []string{v.SnapshotID, v.SourceVolume, v.Image} {
+			if s != "" {
+				sources++
+			}
+		}
+		if sources > 1 {
+			b.refuse("snapshot_id", "a volume is made of one thing: snapshot_id, source_volid or imageRef")
+		}
+		if v.Make && sources == 0 && v.Size == 0 {
+			b.refuse("volume_size", "is needed to make a volume (GiB)")
+		}
+		if v.Size < 0 {
+			b.refuse("volume_size", "is negative")
+		}
+		if b.err != nil {
+			keep(r, 0, b.err)
+			return
+		}
+		spec.Volumes = append(spec.Volumes, v)
+	}
+}
+
+// readUserData reads what goes to the server as user data.
+func (o settings) readUserData(s config.Section) ([]byte, error) {
+	const most = 64 << 10 // Nova's limit is 65535 bytes of base64.
+	var data []byte
+	key := "user_data"
+	switch {
+	case o.userData != "":
+		b, err := os.ReadFile(o.userData)
+		if err != nil {
+			return nil, &SettingError{Key: key, Where: s.Where(key), Reason: err.Error()}
+		}
+		data = b
+	case o.cloudInit != nil:
+		key = "cloud_config"
+		data = append([]byte("#cloud-config\n"), encodeYAML(o.cloudInit)...)
+	}
+	if len(data)*4/3 > most {
+		return nil, &SettingError{Key: key, Where: s.Where(key), Reason: fmt.Sprintf("is %d bytes long; Nova takes %d", len(data), most*3/4)}
+	}
+	return data, nil
+}
