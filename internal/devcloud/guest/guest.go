@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -66,16 +67,19 @@ var ErrUnsupported = errors.New("guests need Linux or another Unix system")
 type Guest struct {
 	spec   Spec
 	socket string
-	dirFD  *os.File // keeps a short name for a long directory alive
+	// keep holds up the short name of a socket whose own is too long.
+	keep     io.Closer
+	keepOnce sync.Once
 
-	mu     sync.Mutex
-	mode   string
-	detail string
-	ready  chan struct{}
-	boots  int
-	want   want
-	proc   *process
-	err    error
+	mu       sync.Mutex
+	mode     string
+	detail   string
+	ready    chan struct{}
+	rebooted chan struct{} // closed when the reboot asked for has begun; or nil
+	boots    int
+	want     want
+	proc     *process
+	err      error
 
 	done chan struct{}
 }

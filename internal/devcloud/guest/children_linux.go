@@ -1,0 +1,123 @@
+package guest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// withheld are the rights that root has on a machine of its own but a guest's
+// root has not, since they reach the host: its network, devices, clock,
+// modules. (And files that nobody could delete.)
+var withheld = []uintptr{
+	unix.CAP_NET_ADMIN, unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_SYS_TIME, unix.CAP_SYS_BOOT, unix.CAP_MKNOD,
+	unix.CAP_MAC_ADMIN, unix.CAP_MAC_OVERRIDE, unix.CAP_SYSLOG, unix.CAP_WAKE_ALARM, unix.CAP_BLOCK_SUSPEND, unix.CAP_BPF,
+	unix.CAP_PERFMON, unix.CAP_SYS_PACCT, unix.CAP_AUDIT_CONTROL, unix.CAP_AUDIT_READ, unix.CAP_LINUX_IMMUTABLE,
+	unix.CAP_CHECKPOINT_RESTORE,
+}
+
+// prepareThread makes the calling thread one whose children are a guest's.
+func prepareThread(w *world) {
+	if !w.pidSpace {
+		return
+	}
+	for _, c := range withheld {
+		_ = unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0) // one this kernel does not know
+	}
+	// The guest's uptime begins now. It is an ornament, and kernels before
+	// 6.3 refuse to start programs as Go does from a thread whose children
+	// are to have another time.
+	var now unix.Timespec
+	if kernelAtLeast(6, 3) && unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) == nil && unix.Unshare(unix.CLONE_NEWTIME) == nil {
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/timens_offsets", unix.Gettid()), fmt.Appendf(nil, "boottime -%d 0\n", now.Sec), 0)
+	}
+}
+
+func kernelAtLeast(major, minor int) bool {
+	var u unix.Utsname
+	var a, b int
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b); err != nil {
+		return false
+	}
+	return a > major || a == major && b >= minor
+}
+
+// attributesFor makes a process one of the user's: its IDs, and for those who
+// may use sudo the right to become another, since sudo is no setuid program
+// here (see sudo_unix.go).
+func attributesFor(w *world, u account, groups []int, sudoer bool) *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Setsid: true}
+	if !w.pidSpace {
+		a.Pdeathsig = syscall.SIGKILL
+	}
+	if w.single {
+		return a
+	}
+	a.Credential = &syscall.Credential{Uid: uint32(u.uid), Gid: uint32(u.gid)}
+	for _, g := range groups {
+		a.Credential.Groups = append(a.Credential.Groups, uint32(g))
+	}
+	if sudoer && u.uid != 0 {
+		a.AmbientCaps = []uintptr{unix.CAP_SETUID, unix.CAP_SETGID}
+	}
+	return a
+}
+
+// adopt makes orphans of this process's descendants its own children, so that
+// they can be found and killed where there is no pid namespace.
+func adopt() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+
+// signalAll sends a signal to every process of the guest but this one, and
+// tells whether there was any.
+func signalAll(w *world, sig syscall.Signal) bool {
+	if w.pidSpace {
+		return syscall.Kill(-1, sig) == nil
+	}
+	found := false
+	for _, pid := range descendants(os.Getpid()) {
+		if syscall.Kill(pid, sig) == nil {
+			found = true
+		}
+	}
+	return found
+}
+
+// descendants lists the living processes below one, from /proc.
+func descendants(of int) []int {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	below := map[int][]int{}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
+		if err != nil {
+			continue
+		}
+		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+		if len(f) < 2 || f[0] == "Z" {
+			continue
+		}
+		if ppid, err := strconv.Atoi(f[1]); err == nil {
+			below[ppid] = append(below[ppid], pid)
+		}
+	}
+	var out []int
+	for queue := []int{of}; len(queue) > 0; queue = queue[1:] {
+		out = append(out, below[queue[0]]...)
+		queue = append(queue, below[queue[0]]...)
+	}
+	return out
+}

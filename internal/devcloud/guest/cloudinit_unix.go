@@ -1,0 +1,670 @@
+//go:build unix
+
+package guest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"al.essio.dev/pkg/shellescape"
+)
+
+// cloudInit does what cloud-init does on a boot, in two stages: before SSH
+// answers (names, users, keys, files), and after (scripts).
+type cloudInit struct {
+	m     *machine
+	conf  cloudConfig
+	parts []part
+
+	mu     sync.Mutex
+	errors []string
+	log    io.WriteCloser // /var/log/cloud-init-output.log
+	start  time.Time
+}
+
+func newCloudInit(m *machine) *cloudInit { return &cloudInit{m: m, start: time.Now()} }
+
+// fail notes what went wrong and goes on, as cloud-init does.
+func (ci *cloudInit) fail(format string, args ...any) {
+	msg := fmt.Sprintf(format, args...)
+	ci.mu.Lock()
+	ci.errors = append(ci.errors, msg)
+	ci.mu.Unlock()
+	ci.m.con.cloud("ERROR: %s", msg)
+}
+
+func (ci *cloudInit) try(what string, err error) {
+	if err != nil {
+		ci.fail("%s: %v", what, err)
+	}
+}
+
+// early is the stage before SSH.
+func (ci *cloudInit) early() {
+	m := ci.m
+	spec := m.o.Spec
+	var errs []error
+	ci.parts, errs = splitUserData(spec.UserData)
+	conf, more := parseCloudConfig(ci.parts)
+	ci.conf = conf
+	stage := "init"
+	if !m.first {
+		stage = "init (not the first boot: only what is for every boot)"
+	}
+	m.con.cloud("Cloud-init v. 23.1 (embedded cloud) running '%s' at %s.", stage, time.Now().UTC().Format(time.RFC1123Z))
+	for _, err := range append(errs, more...) {
+		ci.fail("%v", err)
+	}
+	ci.try("opening cloud-init's log", ci.openLog())
+	if m.first {
+		for key := range conf.Unknown {
+			if !harmless[key] {
+				m.con.cloud("WARNING: cloud-config key %s is not supported in this guest and is passed over", key)
+			}
+		}
+		ci.try("writing the instance's data", ci.instanceData())
+	}
+	ci.boothooks()
+	ci.bootcmd()
+	if !m.first {
+		return
+	}
+	ci.writeFiles(false)
+	ci.names()
+	ci.hostKeys()
+	ci.users()
+	ci.passwords()
+	ci.timezone()
+}
+
+func (ci *cloudInit) openLog() error {
+	f, err := os.OpenFile(ci.m.w.at("/var/log/cloud-init-output.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err == nil {
+		ci.log = f
+	}
+	return err
+}
+
+// output is where programs that cloud-init runs write: the console and the
+// log.
+func (ci *cloudInit) output() io.Writer {
+	if ci.log == nil {
+		return ci.m.con
+	}
+	return io.MultiWriter(ci.m.con, ci.log)
+}
+
+const cloudDir = "/var/lib/cloud"
+
+func (ci *cloudInit) instanceData() error {
+	m := ci.m
+	t, id := m.w.tree, m.o.Spec.ID
+	dir := path.Join(cloudDir, "instances", id)
+	for _, d := range []string{dir, dir + "/scripts", dir + "/sem", cloudDir + "/data", cloudDir + "/scripts/per-boot", cloudDir + "/scripts/per-instance", cloudDir + "/scripts/per-once"} {
+		if err := os.MkdirAll(t.at(d), 0o755); err != nil {
+			return err
+		}
+	}
+	link := t.at(cloudDir + "/instance")
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink("instances/"+id, link); err != nil {
+		return err
+	}
+	files := map[string]string{
+		dir + "/user-data.txt":         string(m.o.Spec.UserData),
+		dir + "/datasource":            "DataSourceOpenStackLocal: DataSourceOpenStackLocal [net,ver=2]\n",
+		cloudDir + "/data/instance-id": id + "\n",
+		"/run/cloud-init/instance-id":  id + "\n",
+	}
+	for name, text := range files {
+		if err := t.write(name, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	if err := t.write("/run/cloud-init/cloud-id", []byte("openstack\n"), 0o644); err != nil {
+		return err
+	}
+	if !m.o.Spec.ConfigDrive {
+		return nil
+	}
+	return ci.configDrive()
+}
+
+// configDrive lays out the metadata as on the drive labelled config-2.
+func (ci *cloudInit) configDrive() error {
+	spec := ci.m.o.Spec
+	keys := map[string]string{}
+	type keyEntry struct {
+		Name string `json:"name"`
+		Type string `json:"type"`
+		Data string `json:"data"`
+	}
+	list := []keyEntry{}
+	for i, k := range spec.AuthorizedKeys {
+		name := "key-" + strconv.Itoa(i)
+		keys[name] = strings.TrimSpace(k) + "\n"
+		list = append(list, keyEntry{name, "ssh", strings.TrimSpace(k) + "\n"})
+	}
+	meta := map[string]any{
+		"uuid": spec.ID, "name": spec.Name, "hostname": hostName(spec), "availability_zone": "nova", "launch_index": 0,
+		"meta": spec.Metadata, "public_keys": keys, "keys": list,
+	}
+	if spec.AdminPass != "" {
+		meta["admin_pass"] = spec.AdminPass
+	}
+	b, err := json.MarshalIndent(meta, "", "  ")
+	if err != nil {
+		return err
+	}
+	for _, version := range []string{"2012-08-10", "2013-10-17", "2015-10-15", "2018-08-27", "latest"} {
+		dir := "/mnt/config/openstack/" + version
+		// The administrator's password and the user data are root's alone.
+		if err := ci.m.w.write(dir+"/meta_data.json", b, 0o600); err != nil {
+			return err
+		}
+		if len(spec.UserData) > 0 {
+			if err := ci.m.w.write(dir+"/user_data", spec.UserData, 0o600); err != nil {
+				return err
+			}
+		}
+		if err := ci.m.w.write(dir+"/vendor_data.json", []byte("{}\n"), 0o600); err != nil {
+			return err
+		}
+		if err := ci.m.w.write(dir+"/network_data.json", []byte(`{"links": [], "networks": [], "services": []}`+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFiles does write_files: the deferred ones in the last stage, when the
+// users that own them exist.
+func (ci *cloudInit) writeFiles(deferred bool) {
+	for _, f := range ci.conf.Files {
+		if f.Defer == deferred {
+			ci.try("write_files: "+f.Path, ci.writeFile(f))
+		}
+	}
+}
+
+func (ci *cloudInit) writeFile(f fileSpec) error {
+	if !strings.HasPrefix(f.Path, "/") {
+		return errors.New("the path is not absolute")
+	}
+	data, err := f.data()
+	if err != nil {
+		return err
+	}
+	t := ci.m.w.tree
+	name := path.Clean(f.Path)
+	perm := fs.FileMode(0o644)
+	if f.Permissions != "" {
+		text := strings.TrimPrefix(strings.TrimPrefix(string(f.Permissions), "0o"), "0")
+		if text == "" {
+			text = "0"
+		}
+		n, err := strconv.ParseUint(text, 8, 12)
+		if err != nil {
+			return fmt.Errorf("permissions %q are no octal number", string(f.Permissions))
+		}
+		perm = fs.FileMode(n)
+	}
+	if f.Append {
+		old, err := t.read(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		data = append(old, data...)
+	}
+	if err := t.write(name, data, perm&fs.ModePerm); err != nil {
+		return err
+	}
+	if err := syscall.Chmod(t.at(name), uint32(perm)); err != nil {
+		return err
+	}
+	if f.Owner == "" || ci.m.w.single {
+		return nil
+	}
+	user, grp, _ := strings.Cut(f.Owner, ":")
+	uid, gid := 0, -1
+	if u, ok := ci.m.acc.lookup(user); ok {
+		uid = u.uid
+	} else if uid, err = strconv.Atoi(user); err != nil && user != "" {
+		return fmt.Errorf("unknown user %s", user)
+	}
+	if grp != "" {
+		groups := ci.m.acc.groups()
+		if i := slices.IndexFunc(groups, func(g group) bool { return g.name == grp }); i >= 0 {
+			gid = groups[i].gid
+		} else if gid, err = strconv.Atoi(grp); err != nil {
+			return fmt.Errorf("unknown group %s", grp)
+		}
+	}
+	return os.Lchown(t.at(name), uid, gid)
+}
+
+// names does hostname, fqdn and manage_etc_hosts.
+func (ci *cloudInit) names() {
+	c := ci.conf
+	if c.PreserveName || (c.Hostname == "" && c.FQDN == "") {
+		return
+	}
+	short, fqdn := c.Hostname, c.FQDN
+	if fqdn == "" {
+		fqdn = short
+	}
+	if short == "" || strings.Contains(short, ".") {
+		if short == "" {
+			short = fqdn
+		}
+		short = shortName(short)
+	}
+	set := shortName(fitHostName(short))
+	if c.PreferFQDN {
+		set = fitHostName(fqdn)
+	}
+	manage, known := c.ManageHosts.truth()
+	ci.try("setting the host name", ci.m.setHostName(set, fitHostName(fqdn), manage || !known))
+}
+
+// hostKeys installs the SSH host keys: those given, else new ones.
+func (ci *cloudInit) hostKeys() {
+	t := ci.m.w.tree
+	for _, kind := range append([]string{"dsa"}, hostKeyKinds...) {
+		_ = os.Remove(t.at(hostKeyPath(kind)))
+		_ = os.Remove(t.at(hostKeyPath(kind) + ".pub"))
+	}
+	given := false
+	comment := "root@" + ci.m.shortName()
+	for name, private := range ci.conf.HostKeys {
+		kind, ok := strings.CutSuffix(name, "_private")
+		if !ok {
+			continue // the public key is made from the private one
+		}
+		if !slices.Contains(hostKeyKinds, kind) {
+			ci.fail("ssh_keys: %s: keys of this kind are not supported", name)
+			continue
+		}
+		if err := writeHostKey(t, kind, []byte(private), comment); err != nil {
+			ci.fail("ssh_keys: %v", err)
+			continue
+		}
+		given = true
+	}
+	if !given {
+		ci.try("making SSH host keys", makeHostKeys(t, ci.m.shortName()))
+	}
+}
+
+// users does users, groups, ssh_authorized_keys and the keys of the metadata.
+func (ci *cloudInit) users() {
+	m, c := ci.m, ci.conf
+	for _, g := range c.Groups {
+		ci.try("groups: "+g.name, m.acc.addGroup(g.name, g.members))
+	}
+	withDefault := c.Users == nil
+	var rules strings.Builder
+	for _, u := range c.Users {
+		if u.Name == "default" {
+			withDefault = true
+			continue
+		}
+		if u.Name == "" {
+			ci.fail("users: an entry without a name")
+			continue
+		}
+		rules.WriteString(ci.user(u))
+	}
+	name := m.image.user
+	if c.User != nil && c.User.Name != "" && withDefault {
+		u := *c.User
+		name = u.Name
+		if u.Sudo == nil {
+			u.Sudo = sudoLines{"ALL=(ALL) NOPASSWD:ALL"}
+		}
+		rules.WriteString(ci.user(u))
+	}
+	if rules.Len() > 0 {
+		ci.try("sudo rules", m.w.write("/etc/sudoers.d/90-cloud-init-users", []byte("# Created by cloud-init\n"+rules.String()), 0o440))
+	}
+	keys := append(slices.Clone(m.o.Spec.AuthorizedKeys), c.Keys...)
+	if withDefault {
+		ci.addKeys(name, keys)
+		if name == m.image.user {
+			// One image serves for all three here, whatever its name.
+			for _, other := range imageUsers {
+				if other != name {
+					ci.addKeys(other, keys)
+				}
+			}
+		}
+	}
+	rootKeys := keys
+	if c.DisableRoot != nil && *c.DisableRoot {
+		opts := c.DisableRootOpts
+		if opts == "" {
+			opts = `no-port-forwarding,no-agent-forwarding,no-X11-forwarding,command="echo 'Please login as the user \"$USER\" rather than the user \"$DISABLE_USER\".';echo;sleep 1;exit 142"`
+		}
+		opts = strings.NewReplacer("$USER", name, "$DISABLE_USER", "root").Replace(opts)
+		rootKeys = nil
+		for _, k := range keys {
+			rootKeys = append(rootKeys, opts+" "+strings.TrimSpace(k))
+		}
+	}
+	ci.addKeys("root", rootKeys)
+}
+
+func (ci *cloudInit) addKeys(name string, keys []string) {
+	u, ok := ci.m.acc.lookup(name)
+	if !ok {
+		ci.fail("ssh_authorized_keys: there is no user %s", name)
+		return
+	}
+	ci.try("ssh_authorized_keys of "+name, ci.m.acc.addKeys(u, keys))
+}
+
+// user makes one user and returns its lines for sudoers.
+func (ci *cloudInit) user(u userEntry) string {
+	acc := ci.m.acc
+	n := newUser{
+		account: account{name: u.Name, gecos: u.Gecos, home: u.HomeDir, shell: u.Shell},
+		primary: u.PrimaryGroup, groups: u.Groups, noHome: u.NoCreateHome || u.System, system: u.System,
+	}
+	if u.NoUserGroup && n.primary == "" {
+		n.primary = "users"
+	}
+	if u.UID != nil {
+		n.uid, n.uidGiven = *u.UID, true
+	}
+	_, existed := acc.lookup(u.Name)
+	a, err := acc.add(n)
+	if err != nil {
+		ci.fail("users: %s: %v", u.Name, err)
+		return ""
+	}
+	entry := ""
+	switch {
+	case u.PlainPasswd != "":
+		entry = hashPassword(u.PlainPasswd)
+	case u.HashedPasswd != "":
+		entry = u.HashedPasswd
+	case u.Passwd != "" && !existed:
+		entry = u.Passwd
+	}
+	lock := true // the default
+	for _, l := range []*bool{u.LockPasswd, u.LockPasswdOld} {
+		if l != nil {
+			lock = *l
+		}
+	}
+	if lock {
+		entry = "!" + strings.TrimLeft(entry, "!")
+	}
+	if (entry != "" && entry != "!") || !existed {
+		ci.try("users: "+u.Name, acc.setShadow(u.Name, entry))
+	}
+	ci.try("users: "+u.Name, acc.addKeys(a, append(slices.Clone(u.Keys), u.KeysOld...)))
+	var rules strings.Builder
+	for _, rule := range u.Sudo {
+		rules.WriteString(u.Name + " " + strings.TrimSpace(rule) + "\n")
+	}
+	return rules.String()
+}
+
+// passwords does password, chpasswd, ssh_pwauth and the API's adminPass.
+func (ci *cloudInit) passwords() {
+	m, c := ci.m, ci.conf
+	set := func(name, entry string) {
+		if _, ok := m.acc.lookup(name); !ok {
+			ci.fail("chpasswd: there is no user %s", name)
+			return
+		}
+		ci.try("chpasswd: "+name, m.acc.setShadow(name, entry))
+	}
+	name := m.image.user
+	if c.User != nil && c.User.Name != "" {
+		name = c.User.Name
+	}
+	if pass := m.o.Spec.AdminPass; pass != "" {
+		entry := hashPassword(pass)
+		set("root", entry)
+		set(name, entry)
+	}
+	if c.Password != "" {
+		set(name, hashPassword(c.Password))
+	}
+	lines, err := c.Chpasswd.lines()
+	ci.try("chpasswd: list", err)
+	for _, line := range lines {
+		user, pass, ok := strings.Cut(strings.TrimSpace(line), ":")
+		switch {
+		case !ok:
+			ci.fail("chpasswd: a line of the list is not user:password")
+		case pass == "R" || pass == "RANDOM":
+			ci.randomPassword(user, set)
+		case strings.HasPrefix(pass, "$6$") || strings.HasPrefix(pass, "$5$") || strings.HasPrefix(pass, "$1$") || strings.HasPrefix(pass, "$2"):
+			set(user, pass)
+		default:
+			set(user, hashPassword(pass))
+		}
+	}
+	for _, u := range c.Chpasswd.Users {
+		switch strings.ToLower(u.Type) {
+		case "hash":
+			set(u.Name, u.Password)
+		case "random":
+			ci.randomPassword(u.Name, set)
+		default:
+			set(u.Name, hashPassword(u.Password))
+		}
+	}
+	if on, known := c.PasswordAuth.truth(); known {
+		value := "no"
+		if on {
+			value = "yes"
+		}
+		text, err := m.w.read("/etc/ssh/sshd_config")
+		ci.try("ssh_pwauth", err)
+		ci.try("ssh_pwauth", m.w.write("/etc/ssh/sshd_config", []byte(setSSHDOption(string(text), "PasswordAuthentication", value)), 0o600))
+	}
+}
+
+// randomPassword makes one and tells it on the console, as cloud-init does.
+func (ci *cloudInit) randomPassword(name string, set func(name, entry string)) {
+	pass := randomText(12)
+	set(name, hashPassword(pass))
+	ci.m.con.cloud("Set the following 'random' passwords\n%s:%s", name, pass)
+}
+
+func (ci *cloudInit) timezone() {
+	zone := ci.conf.Timezone
+	if zone == "" {
+		return
+	}
+	file := path.Join("/usr/share/zoneinfo", path.Clean("/"+zone))
+	if _, err := os.Stat(file); err != nil {
+		ci.fail("timezone: there is no %s", file)
+		return
+	}
+	t := ci.m.w.tree
+	ci.try("timezone", t.write("/etc/timezone", []byte(zone+"\n"), 0o644))
+	_ = os.Remove(t.at("/etc/localtime"))
+	ci.try("timezone", os.Symlink(file, t.at("/etc/localtime")))
+}
+
+// boothooks runs the parts that are for every boot.
+func (ci *cloudInit) boothooks() {
+	for i, p := range ci.parts {
+		if p.kind != kindBoothook {
+			continue
+		}
+		body := p.body
+		if first, rest, ok := strings.Cut(string(body), "\n"); ok && strings.HasPrefix(first, "#cloud-boothook") {
+			body = []byte(rest)
+		}
+		ci.script(fmt.Sprintf("%s/instance/boothooks/part-%03d", cloudDir, i+1), body)
+	}
+}
+
+func (ci *cloudInit) bootcmd() {
+	if len(ci.conf.Bootcmd) > 0 {
+		ci.script(cloudDir+"/instance/bootcmd.sh", commandScript(ci.conf.Bootcmd))
+	}
+}
+
+// commandScript is the shell script that a list of commands comes to. As
+// cloud-init's it goes on after a command that fails.
+func commandScript(commands []command) []byte {
+	var b strings.Builder
+	b.WriteString("#!/bin/sh\n")
+	for _, c := range commands {
+		switch {
+		case len(c.argv) > 0:
+			b.WriteString(shellescape.QuoteCommand(c.argv) + "\n")
+		case c.line != "":
+			b.WriteString(c.line + "\n")
+		}
+	}
+	return []byte(b.String())
+}
+
+// script writes a script into the guest and runs it.
+func (ci *cloudInit) script(name string, body []byte) {
+	m := ci.m
+	if err := m.w.write(name, body, 0o700); err != nil {
+		ci.fail("%s: %v", name, err)
+		return
+	}
+	real := m.w.at(name)
+	if resolved, err := filepath.EvalSymlinks(real); err == nil {
+		real = resolved
+	}
+	argv := []string{real}
+	if !strings.HasPrefix(string(body), "#!") {
+		argv = []string{"/bin/sh", real}
+	}
+	status, err := m.run(context.Background(), argv, []string{"INSTANCE_ID=" + m.o.Spec.ID}, ci.output())
+	switch {
+	case err != nil:
+		ci.fail("failed to run %s: %v", name, err)
+	case status != 0:
+		ci.fail("%s ended with exit status %d", name, status)
+	}
+}
+
+// final is the stage after SSH has come up.
+func (ci *cloudInit) final() {
+	m, c := ci.m, ci.conf
+	if m.first {
+		m.con.cloud("Cloud-init v. 23.1 (embedded cloud) running 'modules:final' at %s.", time.Now().UTC().Format(time.RFC1123Z))
+		ci.writeFiles(true)
+		if c.Packages.Kind != 0 || c.PackageUpdate || c.PackageUpgrade {
+			var names []string
+			for _, n := range c.Packages.Content {
+				names = append(names, n.Value)
+			}
+			m.con.cloud("WARNING: packages cannot be installed in this guest, it has those of its host: %s", strings.Join(names, " "))
+		}
+		if len(c.Runcmd) > 0 {
+			ci.script(cloudDir+"/instance/scripts/runcmd", commandScript(c.Runcmd))
+		}
+		n := 0
+		for _, p := range ci.parts {
+			if p.kind == kindScript {
+				n++
+				name := filepath.Base(p.name)
+				if p.name == "" || name == "." || name == "/" {
+					name = fmt.Sprintf("part-%03d", n)
+				}
+				ci.script(cloudDir+"/instance/scripts/"+name, p.body)
+			}
+		}
+	}
+	ci.perBoot()
+	up := time.Since(m.con.start).Seconds()
+	now := time.Now().UTC().Format(time.RFC1123Z)
+	msg := fmt.Sprintf("Cloud-init v. 23.1 (embedded cloud) finished at %s. Datasource DataSourceOpenStackLocal [net,ver=2].  Up %.2f seconds", now, up)
+	if c.FinalMessage != "" && m.first {
+		msg = strings.NewReplacer("$UPTIME", fmt.Sprintf("%.2f", up), "$uptime", fmt.Sprintf("%.2f", up), "$TIMESTAMP", now, "$timestamp", now,
+			"$VERSION", "23.1", "$version", "23.1", "$DATASOURCE", "DataSourceOpenStackLocal", "$datasource", "DataSourceOpenStackLocal").Replace(c.FinalMessage)
+	}
+	m.con.cloud("%s", msg)
+	if ci.log != nil {
+		_, _ = io.WriteString(ci.log, msg+"\n")
+		_ = ci.log.Close()
+	}
+	ci.try("writing cloud-init's result", ci.result(up))
+	if m.first {
+		ci.powerState()
+	}
+}
+
+// perBoot runs what a user has left in cloud-init's directory for every boot.
+func (ci *cloudInit) perBoot() {
+	dir := cloudDir + "/scripts/per-boot"
+	entries, _ := os.ReadDir(ci.m.w.at(dir))
+	for _, e := range entries {
+		if st, err := e.Info(); err != nil || !st.Mode().IsRegular() || st.Mode()&0o111 == 0 {
+			continue
+		}
+		status, err := ci.m.run(context.Background(), []string{ci.m.w.at(path.Join(dir, e.Name()))}, nil, ci.output())
+		if err != nil || status != 0 {
+			ci.fail("scripts/per-boot/%s: exit status %d, %v", e.Name(), status, err)
+		}
+	}
+}
+
+// result writes the files by which others know that cloud-init has ended.
+func (ci *cloudInit) result(up float64) error {
+	ci.mu.Lock()
+	errs := slices.Clone(ci.errors)
+	ci.mu.Unlock()
+	if errs == nil {
+		errs = []string{}
+	}
+	b, err := json.MarshalIndent(map[string]any{"v1": map[string]any{"datasource": "DataSourceOpenStackLocal [net,ver=2]", "errors": errs}}, "", " ")
+	if err != nil {
+		return err
+	}
+	t := ci.m.w.tree
+	finished := fmt.Sprintf("%.2f - %s - v. 23.1\n", up, time.Now().UTC().Format(time.RFC1123Z))
+	if err := t.write(cloudDir+"/instance/boot-finished", []byte(finished), 0o644); err != nil {
+		return err
+	}
+	if err := t.write(cloudDir+"/data/result.json", append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	// Last and at once: others wait for it.
+	tmp := "/run/cloud-init/.result.json"
+	if err := t.write(tmp, append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(t.at(tmp), t.at("/run/cloud-init/result.json"))
+}
+
+func (ci *cloudInit) powerState() {
+	switch ci.conf.PowerState.Mode {
+	case "":
+	case "reboot":
+		ci.m.finish(exitReboot)
+	case "poweroff", "halt":
+		ci.m.finish(exitPowerOff)
+	default:
+		ci.fail("power_state: unknown mode %q", ci.conf.PowerState.Mode)
+	}
+}

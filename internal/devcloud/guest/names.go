@@ -1,0 +1,66 @@
+package guest
+
+// What lies in a guest's directory.
+const (
+	consoleName = "console.log" // the console log, all boots
+	socketName  = "ssh.sock"    // the SSH server's unix socket
+	pidName     = "guest.json"  // the process, for Remove after a kill
+	bootedName  = "booted"      // the ID of the server whose first boot is done
+	diskName    = "disk"        // the guest's own part of the file system
+	layersName  = "layers"      // overlay layers: what it changed of the host's
+)
+
+// toolDir is where the guest finds this program and the files of its tools. Below /run, so that it is made anew by every boot.
+const toolDir = "/run/galley-guest"
+
+// Exit statuses by which the guest's process says why it ended.
+const (
+	exitPowerOff = 0
+	exitFailed   = 1
+	exitReboot   = 64
+	exitRefused  = 65 // the host forbids this mode
+)
+
+// limits forbids what this host allows, so that tests can see every mode.
+type limits struct {
+	NoRoot       bool `json:",omitempty"` // no namespaces as root
+	NoUserNS     bool `json:",omitempty"`
+	NoOverlay    bool `json:",omitempty"` // no overlayfs at all
+	NoDiskLayers bool `json:",omitempty"` // no overlayfs with layers in Dir
+}
+
+// order is what the starter writes to the guest's process, as one line of
+// JSON. After it come lines that each hold one command word.
+type order struct {
+	Spec   Spec
+	Dir    string // absolute
+	Mode   string
+	Why    string // why the mode is not a better one
+	Limits limits
+	Host   hostFacts
+}
+
+// hostFacts is what the guest's process cannot see for itself once it is in
+// a namespace, and what is to be hidden from the guest.
+type hostFacts struct {
+	UID, GID int
+	Hide     []string // directories of the host that the guest must not see
+}
+
+// Commands and events on the two pipes between starter and guest.
+const (
+	cmdStop   = "stop"
+	cmdReboot = "reboot"
+)
+
+// event is one line of JSON from the guest's process.
+type event struct {
+	Event  string // "world", "refused", "ready"
+	Detail string `json:",omitempty"`
+}
+
+const (
+	evWorld   = "world"
+	evRefused = "refused"
+	evReady   = "ready"
+)

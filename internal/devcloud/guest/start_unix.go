@@ -1,0 +1,389 @@
+//go:build unix
+
+package guest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// process is one boot's process, seen from the starter.
+type process struct {
+	cmd   *exec.Cmd
+	order *os.File // its write end; closing it ends the guest
+	exit  chan struct{}
+	state *os.ProcessState // valid after exit
+}
+
+// say sends a command word. A guest that is gone does not mind.
+func (p *process) say(word string) { _, _ = io.WriteString(p.order, word+"\n") }
+
+func (p *process) kill() { _ = p.cmd.Process.Kill() }
+
+func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
+	if err := check(&spec); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(spec.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the directory of guest %s: %w", spec.ID, err)
+	}
+	// The disk has files of several users; nobody else may reach them.
+	if err := os.Chmod(spec.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("closing the directory of guest %s to others: %w", spec.ID, err)
+	}
+	if err := reapLeft(spec.Dir); err != nil {
+		return nil, fmt.Errorf("guest %s: %w", spec.ID, err)
+	}
+	g := &Guest{spec: spec, ready: make(chan struct{}), done: make(chan struct{})}
+	if err := g.nameSocket(); err != nil {
+		return nil, fmt.Errorf("guest %s: %w", spec.ID, err)
+	}
+	var why []string
+	for _, mode := range candidates(lim) {
+		o := order{Spec: spec, Dir: spec.Dir, Mode: mode, Limits: lim, Why: strings.Join(why, "; "), Host: facts(spec.Dir)}
+		p, events, err := launch(o)
+		if err != nil {
+			if mode == ModeDirectory {
+				g.release()
+				return nil, fmt.Errorf("starting guest %s: %w", spec.ID, err)
+			}
+			why = append(why, mode+": "+err.Error())
+			continue
+		}
+		detail, err := awaitWorld(ctx, p, events)
+		if err == nil {
+			g.mode, g.detail, g.boots, g.proc = mode, detail, 1, p
+			go g.run(o, p, events)
+			return g, nil
+		}
+		p.kill()
+		_ = p.order.Close()
+		<-p.exit
+		var refused refusedError
+		if !errors.As(err, &refused) || mode == ModeDirectory {
+			g.release()
+			return nil, fmt.Errorf("starting guest %s: %w", spec.ID, err)
+		}
+		why = append(why, mode+": "+refused.Error())
+	}
+	g.release()
+	return nil, fmt.Errorf("starting guest %s: %s", spec.ID, strings.Join(why, "; "))
+}
+
+func check(spec *Spec) error {
+	switch {
+	case spec.ID == "":
+		return errors.New("guest without an ID")
+	case spec.Dir == "":
+		return fmt.Errorf("guest %s: no directory given", spec.ID)
+	case len(spec.Executable) == 0:
+		return fmt.Errorf("guest %s: no executable given", spec.ID)
+	}
+	dir, err := filepath.Abs(spec.Dir)
+	if err != nil {
+		return fmt.Errorf("guest %s: %w", spec.ID, err)
+	}
+	spec.Dir = dir
+	return nil
+}
+
+// refusedError is a mode that the host forbids.
+type refusedError string
+
+func (e refusedError) Error() string { return string(e) }
+
+// awaitWorld waits until the guest's world is set up or refused.
+func awaitWorld(ctx context.Context, p *process, events <-chan event) (detail string, err error) {
+	select {
+	case ev, ok := <-events:
+		switch {
+		case !ok:
+			<-p.exit
+			return "", refusedError("the process ended while setting up: " + p.state.String())
+		case ev.Event == evRefused:
+			return "", refusedError(ev.Detail)
+		}
+		return ev.Detail, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// launch starts the process for one boot. Its events come on the channel,
+// which is closed when the process has closed its end.
+func launch(o order) (*process, <-chan event, error) {
+	console, err := os.OpenFile(filepath.Join(o.Dir, consoleName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the console log: %w", err)
+	}
+	defer func() { _ = console.Close() }()
+	orderR, orderW, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	eventR, eventW, err := os.Pipe()
+	if err != nil {
+		_ = orderR.Close()
+		_ = orderW.Close()
+		return nil, nil, err
+	}
+	cmd := exec.Command(o.Spec.Executable[0], append(append([]string(nil), o.Spec.Executable[1:]...), "run")...) //nolint:noctx // its life is the guest's
+	cmd.ExtraFiles = []*os.File{orderR, eventW}
+	cmd.Stdout, cmd.Stderr = console, console // a crash is to be seen somewhere
+	cmd.Dir = "/"
+	cmd.Env = append(keepEnv(os.Environ()), "GOMAXPROCS=2", "GOGC=50", "GOTRACEBACK=single")
+	cmd.SysProcAttr = attributes(o)
+
+	p := &process{cmd: cmd, order: orderW, exit: make(chan struct{})}
+	started := make(chan error, 1)
+	go func() {
+		// Pdeathsig is sent when the thread that made the child ends, so the
+		// thread stays this goroutine's own as long as the child lives.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		_ = cmd.Wait()
+		p.state = cmd.ProcessState
+		close(p.exit)
+	}()
+	err = <-started
+	_ = orderR.Close()
+	_ = eventW.Close()
+	if err != nil {
+		_ = orderW.Close()
+		_ = eventR.Close()
+		return nil, nil, plain(err)
+	}
+	recordPid(o.Dir, cmd.Process.Pid)
+
+	events := make(chan event, 4)
+	go func() {
+		defer close(events)
+		defer func() { _ = eventR.Close() }()
+		lines := bufio.NewScanner(eventR)
+		for lines.Scan() {
+			var ev event
+			if json.Unmarshal(lines.Bytes(), &ev) == nil {
+				events <- ev
+			}
+		}
+	}()
+	go func() {
+		// In the background, since a large user_data fills the pipe and a
+		// process that dies early never reads it.
+		line, err := json.Marshal(o)
+		if err == nil {
+			_, _ = orderW.Write(append(line, '\n'))
+		}
+	}()
+	return p, events, nil
+}
+
+// plain takes "fork/exec /path/to/galley:" off an error of the kernel's.
+func plain(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return fmt.Errorf("%s not allowed or not possible here: %w", pe.Op, pe.Err)
+	}
+	return err
+}
+
+// keepEnv is the environment of the guest's process: what the dynamic loader
+// and the coverage runtime may need, no credentials.
+func keepEnv(env []string) []string {
+	var out []string
+	for _, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		switch name {
+		case "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "GOCOVERDIR", "GORACE":
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+// run watches one boot after the other until the guest is to end.
+func (g *Guest) run(o order, p *process, events <-chan event) {
+	for {
+		for ev := range events {
+			if ev.Event == evReady {
+				g.mu.Lock()
+				closeOnce(g.ready)
+				g.mu.Unlock()
+			}
+		}
+		<-p.exit
+		_ = p.order.Close()
+		g.tidy()
+		if o.Mode == ModeDirectory {
+			sweep(o.Dir) // no namespace has done it
+		}
+
+		g.mu.Lock()
+		again := g.want == wantReboot || (g.want == wantRun && p.state.ExitCode() == exitReboot)
+		if !again {
+			if g.want == wantRun && p.state.ExitCode() != exitPowerOff {
+				g.err = fmt.Errorf("guest %s ended by itself: %s", g.spec.ID, p.state)
+			}
+			g.mu.Unlock()
+			break
+		}
+		g.mu.Unlock()
+
+		next, nextEvents, err := launch(o)
+		var detail string
+		if err == nil {
+			g.mu.Lock()
+			g.proc = next // so that Stop can kill it while it sets up
+			g.mu.Unlock()
+			if detail, err = awaitWorld(context.Background(), next, nextEvents); err != nil {
+				next.kill()
+				_ = next.order.Close()
+				<-next.exit
+			}
+		}
+		g.mu.Lock()
+		if err != nil {
+			g.err = fmt.Errorf("restarting guest %s: %w", g.spec.ID, err)
+			g.mu.Unlock()
+			break
+		}
+		select {
+		case <-g.ready:
+			g.ready = make(chan struct{})
+		default: // nobody saw the last boot ready; they wait for this one
+		}
+		g.detail = detail
+		g.boots++
+		if g.want == wantStop { // asked for while the new boot was starting
+			next.say(cmdStop)
+		} else {
+			g.want = wantRun
+		}
+		if g.rebooted != nil {
+			close(g.rebooted)
+			g.rebooted = nil
+		}
+		g.mu.Unlock()
+		p, events = next, nextEvents
+	}
+	g.tidy()
+	_ = os.Remove(filepath.Join(g.spec.Dir, pidName))
+	g.release()
+	close(g.done)
+}
+
+func closeOnce(ch chan struct{}) {
+	select {
+	case <-ch:
+	default:
+		close(ch)
+	}
+}
+
+// tidy removes what a boot leaves in the directory.
+func (g *Guest) tidy() { _ = os.Remove(filepath.Join(g.spec.Dir, socketName)) }
+
+func (g *Guest) stop(ctx context.Context) error {
+	g.mu.Lock()
+	g.want = wantStop
+	p := g.proc
+	g.mu.Unlock()
+	p.say(cmdStop)
+	select {
+	case <-g.done:
+		return nil
+	case <-ctx.Done():
+	}
+	// The process may have been replaced by a reboot since.
+	g.mu.Lock()
+	p = g.proc
+	g.mu.Unlock()
+	p.kill()
+	<-g.done
+	return ctx.Err()
+}
+
+func (g *Guest) reboot(ctx context.Context) error {
+	g.mu.Lock()
+	select {
+	case <-g.done:
+		g.mu.Unlock()
+		return fmt.Errorf("guest %s is not running", g.spec.ID)
+	default:
+	}
+	if g.want == wantStop {
+		g.mu.Unlock()
+		return fmt.Errorf("guest %s is being stopped", g.spec.ID)
+	}
+	if g.rebooted == nil {
+		g.rebooted = make(chan struct{})
+	}
+	g.want = wantReboot
+	back, p := g.rebooted, g.proc
+	g.mu.Unlock()
+	p.say(cmdReboot)
+	select {
+	case <-back:
+		return nil
+	case <-g.done:
+		return g.endedInstead()
+	case <-ctx.Done():
+	}
+	p.kill()
+	select {
+	case <-back:
+		return nil
+	case <-g.done:
+		return g.endedInstead()
+	case <-time.After(10 * time.Second):
+		return ctx.Err()
+	}
+}
+
+func (g *Guest) endedInstead() error {
+	if err := g.Err(); err != nil {
+		return err
+	}
+	return fmt.Errorf("guest %s was stopped instead of restarted", g.spec.ID)
+}
+
+// nameSocket decides by which path the socket is reached.
+func (g *Guest) nameSocket() error {
+	path := filepath.Join(g.spec.Dir, socketName)
+	if len(path) < socketPathMax {
+		g.socket = path
+		return nil
+	}
+	short, keep, err := shortSocket(g.spec.Dir)
+	if err != nil {
+		return fmt.Errorf("the directory's name is too long for a socket: %w", err)
+	}
+	g.socket, g.keep = short, keep
+	return nil
+}
+
+// socketPathMax is the size of sun_path on the system that has the smallest
+// (macOS: 104), with its final zero.
+const socketPathMax = 104
+
+// release lets go of what the Guest holds in this process.
+func (g *Guest) release() {
+	if g.keep != nil {
+		g.keepOnce.Do(func() { _ = g.keep.Close() })
+	}
+}

@@ -1,0 +1,107 @@
+//go:build unix
+
+package guest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// world is the place a guest's commands run in.
+type world struct {
+	tree
+	single   bool     // there is one user ID
+	uid, gid int      // that ID, in the guest's own terms
+	pidSpace bool     // the guest's process is process 1
+	binDir   string   // where sudo and its like go; "" for /usr/bin, /usr/sbin
+	tools    string   // toolDir, as the guest sees it
+	self     string   // this program, as the guest sees it
+	volatile bool     // what it changes of the system lives in memory
+	notes    []string // for the console
+	detail   string   // for ModeDetail
+}
+
+// plainWorld is the guest's directory and nothing else: for hosts that allow
+// no namespaces.
+func plainWorld(o order) (*world, error) {
+	root := filepath.Join(o.Dir, diskName)
+	w := &world{
+		tree: tree{root: root}, single: true, uid: os.Getuid(), gid: os.Getgid(),
+		tools: filepath.Join(root, toolDir), binDir: filepath.Join(toolDir, "bin"),
+	}
+	var err error
+	if w.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	for _, d := range []string{"root", "home", "etc", "tmp", "mnt", "run", "var/tmp", "var/log"} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	for _, d := range []string{"run", "tmp"} {
+		if err := emptyDir(filepath.Join(root, d)); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(w.tools, 0o755); err != nil {
+		return nil, err
+	}
+	w.detail = "a plain directory: commands run on this host, as its user, with HOME in the guest's directory"
+	if o.Why != "" {
+		w.detail += " (" + o.Why + ")"
+	}
+	w.notes = []string{"This host allows no namespaces: the guest is a plain directory, " + root,
+		"What its commands do outside their home, they do to this host"}
+	return w, nil
+}
+
+func emptyDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostName is what the guest is called.
+func hostName(s Spec) string {
+	name := s.Hostname
+	if name == "" {
+		name = s.Name
+	}
+	return fitHostName(name)
+}
+
+// fitHostName makes a name one that hosts may have, as Nova does: lower case,
+// spaces and underscores to hyphens, all else dropped.
+func fitHostName(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '.':
+			b.WriteRune(r)
+		case r == ' ', r == '_':
+			b.WriteByte('-')
+		}
+	}
+	out := strings.Trim(b.String(), "-.")
+	if len(out) > 63 {
+		out = strings.TrimRight(out[:63], "-.")
+	}
+	if out == "" {
+		return "guest"
+	}
+	return out
+}
+
+// shortName is a host name without its domain.
+func shortName(name string) string {
+	short, _, _ := strings.Cut(name, ".")
+	return short
+}
