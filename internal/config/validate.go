@@ -1,0 +1,406 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Validate reads the configuration and tells what is wrong or doubtful in it,
+// in the order of the files. It needs no cloud. Only a problem that is Fatal
+// keeps Galley from working with the configuration: an unknown key never
+// does, for files are shared between tools.
+//
+// The error is of the machinery (a file that cannot be found out about, a
+// cancelled context), not of the files.
+func Validate(ctx context.Context, o Options) ([]Problem, error) {
+	l, err := newLoader(o)
+	var p *Project
+	if err == nil {
+		p, err = l.project(ctx)
+	}
+	if err != nil {
+		var e *Error
+		if !errors.As(err, &e) {
+			return nil, err
+		}
+		out := []Problem{{File: e.File, Line: e.Line, Column: e.Column, Code: "unreadable", Msg: strings.TrimSuffix(e.Msg+": "+e.Text, ": "), Advice: e.Advice, Fatal: true}}
+		if l != nil {
+			out = append(l.warnings, out...)
+		}
+		return out, nil
+	}
+	c := &checker{p: p, seen: map[string]bool{}, rank: map[string]int{}}
+	for i, f := range l.files() {
+		c.rank[f.display] = i
+	}
+	c.problems = append(c.problems, p.Warnings...)
+	c.topLevel()
+	c.instances()
+	c.combinations()
+	slices.SortStableFunc(c.problems, func(a, b Problem) int {
+		if a.File != b.File {
+			return c.rank[a.File] - c.rank[b.File]
+		}
+		return a.Line - b.Line
+	})
+	return c.problems, nil
+}
+
+type checker struct {
+	p        *Project
+	problems []Problem
+	// seen holds what was said, for the same value serves many instances.
+	seen map[string]bool
+	rank map[string]int
+}
+
+func (c *checker) add(org *Origin, code, key, advice, format string, args ...any) *Problem {
+	p := Problem{Code: code, Key: key, Msg: fmt.Sprintf(format, args...), Advice: advice}
+	if org != nil {
+		p.File, p.Line, p.Column = org.File, org.Line, org.Column
+	}
+	id := fmt.Sprintf("%s:%d:%s:%s:%s", p.File, p.Line, code, key, p.Msg)
+	if c.seen[id] {
+		return &Problem{}
+	}
+	c.seen[id] = true
+	c.problems = append(c.problems, p)
+	return &c.problems[len(c.problems)-1]
+}
+
+// known are the keys of a section for the plug-ins named, those below a
+// parent key only.
+func known(section, parent string, names ...string) map[string]Key {
+	out := map[string]Key{}
+	for _, g := range table {
+		if g.section != section || g.parent != parent {
+			continue
+		}
+		for _, k := range g.keys {
+			k.Section, k.Plugin, k.Parent = g.section, g.plugin, g.parent
+			if g.plugin == "" || slices.ContainsFunc(names, k.Of) {
+				if _, ok := out[k.Name]; !ok || g.plugin != "" {
+					out[k.Name] = k
+				}
+			}
+		}
+	}
+	return out
+}
+
+func names(keys map[string]Key) []string {
+	out := make([]string, 0, len(keys))
+	for n := range keys {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// free says whether anyone may put a key of this name at the top level, as
+// people do for their YAML anchors.
+func free(name string) bool {
+	return strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "_") || strings.HasPrefix(name, ".")
+}
+
+// checkKeys checks the keys and the forms of the values of one mapping.
+func (c *checker) checkKeys(m *mapping, keys map[string]Key, path, what string) {
+	if m == nil {
+		return
+	}
+	for _, e := range m.entries {
+		at := join(path, e.name)
+		k, ok := keys[e.name]
+		if !ok {
+			if path == "" && free(e.name) {
+				continue
+			}
+			c.unknown(e, at, what, keys)
+			continue
+		}
+		c.checkValue(k, e, at)
+	}
+}
+
+func (c *checker) unknown(e entry, at, what string, keys map[string]Key) {
+	org := e.org
+	if org == nil {
+		org = e.val.org
+	}
+	advice := ""
+	if n := nearest(e.name, names(keys)); n != "" {
+		advice = fmt.Sprintf("did you mean %s?", n)
+	}
+	c.add(org, "unknown-key", at, advice, "%s is no key of %s and has no effect", e.name, what)
+}
+
+func (c *checker) checkValue(k Key, e entry, at string) {
+	org := e.org
+	if org == nil || e.val.org != nil && e.val.org.Moved != "" {
+		org = e.val.org
+	}
+	switch {
+	case k.Refused != "":
+		c.add(org, "refused-key", at, k.Refused, "%s is not supported", at).Fatal = true
+	case k.Replacement != "":
+		advice := "use " + k.Replacement
+		if strings.HasPrefix(k.Replacement, "nothing") {
+			advice = "it can be left out"
+		}
+		c.add(org, "deprecated-key", at, advice, "%s is of older days", at)
+	}
+	if !fits(e.val, k.Type) {
+		want := k.Type.String()
+		c.add(e.val.org, "wrong-type", at, "", "%s should be %s, but is %s", at, article(want), c.shown(k.Name, e.val)).Fatal = true
+		return
+	}
+	if len(k.Values) > 0 && e.val.kind != kindNull && !slices.Contains(k.Values, e.val.text()) {
+		advice := "it is one of " + strings.Join(k.Values, ", ")
+		c.add(e.val.org, "bad-value", at, advice, "%s is %s", at, c.shown(k.Name, e.val))
+	}
+}
+
+// shown describes a value, but no secret.
+func (c *checker) shown(name string, v *value) string {
+	if SecretKey(name) && v.kind < kindList {
+		return "something else"
+	}
+	return v.describe()
+}
+
+func article(s string) string {
+	switch {
+	case s == "anything":
+		return s
+	case strings.HasPrefix(s, "integer"):
+		return "an " + s
+	}
+	return "a " + s
+}
+
+// fits says whether a value has one of the forms; null stands for no value.
+func fits(v *value, t Type) bool {
+	if t&Any != 0 {
+		return true
+	}
+	switch v.kind {
+	case kindNull:
+		return true
+	case kindMap:
+		return t&Map != 0
+	case kindList:
+		for _, x := range v.list {
+			switch x.kind {
+			case kindNull:
+			case kindMap:
+				if t&Maps == 0 {
+					return false
+				}
+			case kindList:
+				return false
+			default:
+				if t&List == 0 {
+					return false
+				}
+			}
+		}
+		return t&(List|Maps) != 0
+	}
+	if t&Text != 0 {
+		return true
+	}
+	if t&Flag != 0 {
+		if v.kind == kindBool {
+			return true
+		}
+		switch strings.ToLower(v.text()) {
+		case "true", "false", "yes", "no", "on", "off":
+			return true
+		}
+	}
+	f, ok := v.number()
+	return ok && (t&Decimal != 0 || t&Whole != 0 && f == float64(int64(f)))
+}
+
+// topLevel checks what the files say, before it is moved and merged.
+func (c *checker) topLevel() {
+	raw := c.p.raw
+	c.checkKeys(raw, known("", ""), "", "the top level")
+	c.sub(raw, "kitchen", known("kitchen", ""))
+	for _, list := range []string{"platform", "suite"} {
+		v := raw.get(list + "s")
+		if v == nil || v.kind != kindList {
+			continue
+		}
+		keys := known(list, "")
+		for i, x := range v.list {
+			if x.kind == kindMap {
+				c.checkKeys(x.m, keys, fmt.Sprintf("%ss[%d]", list, i), "a "+list)
+			}
+		}
+	}
+}
+
+func (c *checker) sub(m *mapping, key string, keys map[string]Key) {
+	if v := m.get(key); v != nil && v.kind == kindMap {
+		c.checkKeys(v.m, keys, key, key)
+	}
+}
+
+// instances checks the plug-ins' data as merged; the origin of each value
+// says in which file it stands.
+func (c *checker) instances() {
+	type plugged struct{ section, name string }
+	tables := map[plugged]map[string]Key{}
+	legacy := known(secDriver, "")
+	for i := range c.p.Instances {
+		in := &c.p.Instances[i]
+		for j, s := range in.Sections() {
+			section := sections[j]
+			if section == secLifecycle {
+				c.lifecycle(s)
+				continue
+			}
+			name := s.Name()
+			if !slices.Contains(plugins[section], name) {
+				c.unsupported(section, name, s)
+				continue
+			}
+			keys := tables[plugged{section, name}]
+			if keys == nil {
+				keys = known(section, "", name)
+				tables[plugged{section, name}] = keys
+			}
+			for _, e := range s.m.entries {
+				if e.val.org != nil && e.val.org.Default != "" {
+					continue
+				}
+				if o := e.val.org; o != nil && o.Moved != "" && section != secDriver {
+					if k, ok := legacy[e.name]; ok && strings.HasSuffix(o.Moved, "driver."+e.name) && k.Replacement != "" {
+						c.checkValue(k, e, "driver."+e.name)
+						continue
+					}
+				}
+				at := section + "." + e.name
+				k, ok := keys[e.name]
+				if !ok {
+					if !slices.Contains(kitchenKeys[section], e.name) {
+						c.unknown(e, at, "the "+section+" "+name, keys)
+					}
+					continue
+				}
+				c.checkValue(k, e, at)
+				c.nested(k, e.val, at, name)
+			}
+		}
+	}
+}
+
+// nested checks a mapping, or a list of mappings, below a key that has a
+// table of its own.
+func (c *checker) nested(k Key, v *value, at, plugin string) {
+	if k.Type&(Map|Maps) == 0 {
+		return
+	}
+	keys := known(k.Section, k.Name, plugin)
+	if len(keys) == 0 {
+		return
+	}
+	list := []*value{v}
+	if v.kind == kindList {
+		list = v.list
+	}
+	for _, x := range list {
+		if x.kind == kindMap {
+			c.checkKeys(x.m, keys, at, at)
+		}
+	}
+}
+
+func (c *checker) unsupported(section, name string, s Section) {
+	v := s.m.get("name")
+	advice := "Galley has " + strings.Join(plugins[section], ", ")
+	if n := nearest(name, plugins[section]); n != "" {
+		advice = fmt.Sprintf("did you mean %s?", n)
+	} else if section == secDriver {
+		advice = "to use OpenStack without changing a shared file, set `driver: {name: openstack}` in kitchen.local.yml"
+	}
+	c.add(v.org, "unsupported-plugin", section+".name", advice, "the %s %q is not one of Galley's", section, name)
+}
+
+func (c *checker) lifecycle(s Section) {
+	keys := known(secLifecycle, "")
+	hook := known(secLifecycle, "*")
+	for _, e := range s.m.entries {
+		at := join(secLifecycle, e.name)
+		if _, ok := keys[e.name]; !ok {
+			if !slices.Contains(kitchenKeys[secLifecycle], e.name) {
+				c.unknown(e, at, "lifecycle", keys)
+			}
+			continue
+		}
+		for _, x := range e.val.list {
+			switch x.kind {
+			case kindString:
+			case kindMap:
+				if !x.m.has("local") && !x.m.has("remote") {
+					c.add(x.org, "bad-value", at, "", "%s has a hook with neither local nor remote", at).Fatal = true
+				}
+				c.checkKeys(x.m, hook, at, "a hook")
+			default:
+				c.add(x.org, "wrong-type", at, "", "%s should hold commands, but holds %s", at, x.describe()).Fatal = true
+			}
+		}
+	}
+}
+
+// combinations looks for suites and platforms that come to nothing.
+func (c *checker) combinations() {
+	p := c.p
+	var platformNames []string
+	for _, x := range p.platforms {
+		platformNames = append(platformNames, x.name.text())
+	}
+	used := map[string]bool{}
+	byName := map[string]int{}
+	for i := range p.Instances {
+		in := &p.Instances[i]
+		used["suite "+in.Suite] = true
+		used["platform "+in.Platform] = true
+		byName[in.Name]++
+		if byName[in.Name] == 2 {
+			c.add(in.platform.org, "duplicate-instance", in.Name, "give each platform and suite a name of its own",
+				"several instances are called %s and would share one machine", in.Name)
+		}
+	}
+	for _, s := range p.suites {
+		for _, part := range []struct {
+			key string
+			fs  []filter
+		}{{"includes", s.includes}, {"excludes", s.excludes}} {
+			for _, f := range part.fs {
+				if !slices.ContainsFunc(p.platforms, func(x platform) bool { return f.matches(x.name) }) {
+					advice := ""
+					if n := nearest(f.text.text(), platformNames); n != "" && f.re == nil {
+						advice = fmt.Sprintf("did you mean %s?", n)
+					}
+					c.add(f.text.org, "no-such-platform", s.path+"."+part.key, advice, "%s of suite %s: no platform is %s", part.key, s.name.text(), f.text.text())
+				}
+			}
+		}
+		if !used["suite "+s.name.text()] {
+			c.add(s.name.org, "unused-suite", s.path, "", "suite %s runs on no platform", s.name.text())
+		}
+	}
+	for _, x := range p.platforms {
+		if !used["platform "+x.name.text()] {
+			c.add(x.name.org, "unused-platform", x.path, "", "platform %s has no suite", x.name.text())
+		}
+	}
+	if len(p.Instances) == 0 {
+		c.add(nil, "no-instances", "", "it needs at least one platform and one suite", "the configuration has no instances")
+	}
+}
