@@ -1,0 +1,65 @@
+package base
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/kitchen"
+)
+
+// Play is what the dummies do (Test Kitchen: sleep, fail, random_failure).
+type Play struct {
+	Sleep        time.Duration
+	Fail, Random bool
+}
+
+// ReadPlay reads the keys of a dummy.
+func ReadPlay(s config.Section) (Play, error) {
+	r := reader{s: s}
+	p := Play{Sleep: r.seconds("sleep", 0), Fail: r.bool("fail", false), Random: r.bool("random_failure", false)}
+	return p, r.err
+}
+
+// Act sleeps and fails as configured.
+func (p Play) Act(ctx context.Context, step *kitchen.Step, who, what string) error {
+	step.Report.Info("[%s] %s on <%s>", who, what, step.Instance.Name)
+	if err := Sleep(ctx, step, p.Sleep, who+" "+what); err != nil {
+		return err
+	}
+	if p.Fail {
+		return errors.New("the dummy fails, as `fail: true` asks")
+	}
+	if p.Random && rand.IntN(2) == 0 {
+		return errors.New("the dummy fails, as `random_failure: true` asks now and then")
+	}
+	step.Report.Debug("[%s] %s completed", who, what)
+	return nil
+}
+
+// Sleep waits for a time that the person asked for and gives signs of life.
+func Sleep(ctx context.Context, step *kitchen.Step, d time.Duration, what string) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if d <= 0 {
+		return nil
+	}
+	start := time.Now()
+	end := time.NewTimer(d)
+	defer end.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-end.C:
+			return nil
+		case <-tick.C:
+			step.Report.Waiting(what, "for "+d.String(), start)
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package base
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"al.essio.dev/pkg/shellescape"
+
+	"github.com/galleyhq/galley/internal/config"
+)
+
+// Defaults are the values of a plug-in's shared keys that differ from one
+// plug-in to another.
+type Defaults struct {
+	// RootPath is the directory on the machine.
+	RootPath string
+	// RetryOn are the exit statuses after which a run is repeated.
+	RetryOn []int
+}
+
+// Settings are the keys that every provisioner and verifier has (Test
+// Kitchen: configurable.rb and its kin).
+type Settings struct {
+	Options
+	// RootPath is the directory on the machine (root_path).
+	RootPath string
+	// Uploads are put on the machine first, Downloads fetched at the end.
+	Uploads, Downloads []Transfer
+	// RetryOn are the exit statuses after which a run is repeated, at most
+	// MaxRetries times, each after Wait and on a fresh connection
+	// (retry_on_exit_code, max_retries, wait_for_retry).
+	RetryOn    []int
+	MaxRetries int
+	Wait       time.Duration
+
+	sudo    string // the command, "" without
+	prefix  string
+	exports string
+}
+
+// Transfer is one file or directory to copy. Paths on the workstation are
+// absolute.
+type Transfer struct{ From, To string }
+
+// UnsupportedError refuses a setting, and says why.
+type UnsupportedError struct {
+	// What is the setting, with where it stands.
+	What string
+	// Why is the reason, Advice what to do instead.
+	Why, Advice string
+}
+
+func (e *UnsupportedError) Error() string { return e.What + ": " + e.Why }
+
+// Hint returns the advice.
+func (e *UnsupportedError) Hint() string { return e.Advice }
+
+// Refuse returns an *[UnsupportedError] about a key of a section.
+func Refuse(s config.Section, key, why, advice string) error {
+	what := "the key " + key
+	if w := s.Where(key); w != "default" {
+		what += " (" + w + ")"
+	}
+	return &UnsupportedError{What: what, Why: why, Advice: advice}
+}
+
+// Read reads the shared keys of a section.
+func Read(s config.Section, o Options, d Defaults) (*Settings, error) {
+	if o.OSType == "windows" || o.ShellType == "powershell" {
+		return nil, &UnsupportedError{
+			What:   "platform " + o.Platform,
+			Why:    "commands for PowerShell and Windows are not supported yet",
+			Advice: "a platform that has a POSIX shell in spite of its name says so with `os_type: unix` and `shell_type: bourne`",
+		}
+	}
+	r := reader{s: s}
+	set := &Settings{
+		Options:    o,
+		RootPath:   r.str("root_path", d.RootPath),
+		RetryOn:    r.ints("retry_on_exit_code", d.RetryOn),
+		MaxRetries: r.int("max_retries", 1),
+		Wait:       r.seconds("wait_for_retry", 30*time.Second),
+		prefix:     r.str("command_prefix", ""),
+		Uploads:    r.pairs("uploads", true),
+		Downloads:  r.pairs("downloads", false),
+	}
+	if r.bool("sudo", true) {
+		set.sudo = r.str("sudo_command", "sudo -E")
+	}
+	set.exports = r.exports(o)
+	if r.err != nil {
+		return nil, r.err
+	}
+	if set.MaxRetries < 0 {
+		return nil, &config.ValueError{Key: "max_retries", Where: s.Where("max_retries"), Found: strconv.Itoa(set.MaxRetries), Want: "zero or more"}
+	}
+	if !strings.HasPrefix(set.RootPath, "/") {
+		return nil, &config.ValueError{Key: "root_path", Where: s.Where("root_path"), Found: strconv.Quote(set.RootPath), Want: "an absolute path on the machine"}
+	}
+	return set, nil
+}
+
+// reader reads keys until one is wrong.
+type reader struct {
+	s   config.Section
+	err error
+}
+
+func get[T any](r *reader, f func(string, T) (T, error), key string, def T) T {
+	v, err := f(key, def)
+	if r.err == nil {
+		r.err = err
+	}
+	return v
+}
+
+func (r *reader) str(key, def string) string     { return get(r, r.s.String, key, def) }
+func (r *reader) int(key string, def int) int    { return get(r, r.s.Int, key, def) }
+func (r *reader) bool(key string, def bool) bool { return get(r, r.s.Bool, key, def) }
+func (r *reader) seconds(key string, def time.Duration) time.Duration {
+	return get(r, r.s.Seconds, key, def)
+}
+
+func (r *reader) ints(key string, def []int) []int {
+	if !r.s.Has(key) {
+		return def
+	}
+	list, err := r.s.StringList(key)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	var out []int
+	for _, text := range list {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil && r.err == nil {
+			r.err = &config.ValueError{Key: key, Where: r.s.Where(key), Found: strconv.Quote(text), Want: "an exit status"}
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// pairs reads a mapping of paths; keys are local paths if localKeys is true,
+// else values are.
+func (r *reader) pairs(key string, localKeys bool) []Transfer {
+	m, err := r.s.Map(key)
+	if err != nil {
+		if r.err == nil {
+			r.err = err
+		}
+		return nil
+	}
+	var out []Transfer
+	for _, from := range m.Keys() {
+		to, err := m.String(from, "")
+		if err != nil && r.err == nil {
+			r.err = err
+		}
+		if to == "" && r.err == nil {
+			r.err = &config.ValueError{Key: key + "." + from, Where: m.Where(from), Found: "empty", Want: "a path"}
+		}
+		t := Transfer{From: from, To: to}
+		if localKeys {
+			t.From = m.Expand(from)
+		} else {
+			// A trailing slash says "into this directory".
+			t.To = m.Expand(to)
+			if strings.HasSuffix(to, "/") {
+				t.To += "/"
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// exports is the shell code that gives a command its environment, in Test
+// Kitchen's order.
+func (r *reader) exports(o Options) string {
+	var b strings.Builder
+	export := func(name, value string) {
+		b.WriteString(name + "=" + shellescape.Quote(value) + "; export " + name + "\n")
+	}
+	for _, name := range []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy"} {
+		upper := strings.ToUpper(name)
+		value := r.str(name, "")
+		if !r.s.Has(name) {
+			value = o.Getenv(name)
+			if value == "" {
+				value = o.Getenv(upper)
+			}
+		}
+		if value != "" {
+			export(name, value)
+			export(upper, value)
+		}
+	}
+	export("TEST_KITCHEN", "1")
+	for _, name := range []string{"CI", "CHEF_LICENSE"} {
+		if v := o.Getenv(name); v != "" {
+			export(name, v)
+		}
+	}
+	var names []string
+	for _, kv := range o.Environ {
+		k, _, _ := strings.Cut(kv, "=")
+		// Only what a shell takes for a name: the rest could be anything.
+		if name, ok := strings.CutPrefix(k, "TKENV_"); ok && isName(name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		export(name, o.Getenv("TKENV_"+name))
+	}
+	return b.String()
+}
+
+func isName(s string) bool {
+	for i, c := range s {
+		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// Quote makes one word of the shell of s.
+func Quote(s string) string { return shellescape.Quote(s) }
+
+// Sudo prefixes a command with sudo where that is configured.
+func (s *Settings) Sudo(command string) string {
+	if s.sudo == "" {
+		return command
+	}
+	return s.sudo + " " + command
+}
+
+// Wrap makes the command line that runs shell code on the machine in the
+// environment that every command of a provisioner has. The code may hold
+// quotes, which in Test Kitchen it may not.
+func (s *Settings) Wrap(code string) string {
+	line := "sh -c " + Quote("\n"+s.exports+code+"\n")
+	if s.prefix != "" {
+		line = s.prefix + " " + line
+	}
+	return line
+}
+
+// OnMachine joins the root path and what lies below it.
+func (s *Settings) OnMachine(parts ...string) string {
+	return strings.TrimRight(s.RootPath, "/") + "/" + strings.Join(parts, "/")
+}
+
+// Unknown returns a sentence about every key of s that is not among known,
+// for a plug-in that wants no setting to be lost without a word.
+func Unknown(s config.Section, known ...string) []string {
+	var out []string
+	for _, k := range s.Keys() {
+		if !slices.Contains(known, k) && !slices.Contains(shared, k) {
+			out = append(out, fmt.Sprintf("%s: the key %s is not known to %s", s.Where(k), k, s.Name()))
+		}
+	}
+	return out
+}
+
+// shared are the keys that [Read] reads, and those which the configuration
+// puts into every section.
+var shared = []string{
+	"name", "kitchen_root", "test_base_path", "log_level", "debug", "root_path", "sudo", "sudo_command", "command_prefix",
+	"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "uploads", "downloads", "retry_on_exit_code", "max_retries", "wait_for_retry",
+}
