@@ -2,11 +2,11 @@ package openstack
 
 import (
 	"context"
-	"encoding/base64"
 	"regexp"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"golang.org/x/crypto/ssh"
 )
 
 // Console returns the last lines of a server's console, all of it when lines
@@ -95,13 +95,12 @@ func lastBlock(text, name string, pattern *regexp.Regexp) []string {
 	return out
 }
 
-// wholeKey says whether a key's base64 is whole: consoles cut long lines.
+// wholeKey says whether a key is whole: consoles cut long lines.
 func wholeKey(s string) bool {
-	kind, blob, ok := strings.Cut(s, " ")
-	if !ok {
-		return true // a fingerprint
+	if strings.HasPrefix(s, "SHA256:") {
+		return true
 	}
-	raw, err := base64.StdEncoding.DecodeString(blob)
-	// The blob begins with the length and the name of its kind.
-	return err == nil && len(raw) > 4+len(kind) && string(raw[4:4+len(kind)]) == kind
+	kind, _, _ := strings.Cut(s, " ")
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(s))
+	return err == nil && key.Type() == kind
 }
