@@ -1,0 +1,249 @@
+package fetch
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Format is how the output is compressed.
+type Format string
+
+// The formats of output. Auto goes by the name's ending: .gz and .gzip, .zst
+// and .zstd, else none.
+const (
+	Auto Format = ""
+	None Format = "none"
+	Gzip Format = "gzip"
+	Zstd Format = "zstd"
+)
+
+// ParseFormat reads the name of a format: gzip, zstd, none or auto.
+func ParseFormat(s string) (Format, error) {
+	switch strings.ToLower(s) {
+	case "", "auto":
+		return Auto, nil
+	case "none", "identity":
+		return None, nil
+	case "gzip", "gz":
+		return Gzip, nil
+	case "zstd", "zst":
+		return Zstd, nil
+	}
+	return Auto, usage("unknown compression %q: it is gzip, zstd or none", s)
+}
+
+func formatOf(name string) Format {
+	name = strings.ToLower(name)
+	switch {
+	case strings.HasSuffix(name, ".gz"), strings.HasSuffix(name, ".gzip"):
+		return Gzip
+	case strings.HasSuffix(name, ".zst"), strings.HasSuffix(name, ".zstd"):
+		return Zstd
+	}
+	return None
+}
+
+func (f Format) ending() string {
+	return map[Format]string{Gzip: ".gz", Zstd: ".zst"}[f]
+}
+
+// The content codings (RFC 9110, 8.4.1) that we undo.
+const (
+	codingNone    = ""
+	codingGzip    = "gzip"
+	codingZstd    = "zstd"
+	codingDeflate = "deflate"
+)
+
+// coding reads Content-Encoding.
+func coding(h http.Header) (string, error) {
+	var c string
+	for _, v := range strings.Split(strings.Join(h.Values("Content-Encoding"), ","), ",") {
+		switch v = strings.ToLower(strings.TrimSpace(v)); v {
+		case "", "identity":
+			continue
+		case "x-gzip":
+			v = codingGzip
+		}
+		if c != "" {
+			return "", fmt.Errorf("the body is encoded twice (%s, %s), which is not supported", c, clean(v, 40))
+		}
+		c = v
+	}
+	switch c {
+	case codingNone, codingGzip, codingZstd, codingDeflate:
+		return c, nil
+	}
+	return "", fmt.Errorf("the body is encoded as %q, which was not asked for and is not supported", clean(c, 40))
+}
+
+// sniff returns the coding that the first bytes of a body show.
+func sniff(b []byte) string {
+	switch {
+	case bytes.HasPrefix(b, []byte{0x1f, 0x8b, 8}):
+		return codingGzip
+	case bytes.HasPrefix(b, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return codingZstd
+	}
+	return codingNone
+}
+
+// maxWindow is what RFC 9659 lets a server use for the coding zstd.
+const maxWindow = 8 << 20
+
+// decoder undoes codings, one body after the other, and keeps its buffers in
+// between.
+type decoder struct {
+	buf *bufio.Reader
+	gz  *gzip.Reader
+	zs  *zstd.Decoder
+	zl  io.ReadCloser
+}
+
+func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
+	if d.buf == nil {
+		d.buf = bufio.NewReaderSize(r, 64<<10)
+	} else {
+		d.buf.Reset(r)
+	}
+	var err error
+	switch coding {
+	case codingGzip:
+		if d.gz == nil {
+			d.gz, err = gzip.NewReader(d.buf)
+		} else {
+			err = d.gz.Reset(d.buf)
+		}
+		return d.gz, err
+	case codingZstd:
+		if d.zs == nil {
+			d.zs, err = zstd.NewReader(d.buf, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		} else {
+			err = d.zs.Reset(d.buf)
+		}
+		return d.zs, err
+	case codingDeflate:
+		d.zl, err = zlib.NewReader(d.buf)
+		return d.zl, err
+	}
+	return nil, errors.New("unknown coding " + coding)
+}
+
+func (d *decoder) close() {
+	if d.zs != nil {
+		d.zs.Close()
+	}
+}
+
+// decodeError explains what a decoder says.
+func decodeError(op, coding string, err error) error {
+	e := &Error{Kind: KindCoding, Op: op, err: err, Msg: "the body's " + coding + " is broken"}
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		e.err, e.Msg = nil, "the body's "+coding+" ends early, although the server sent all it had announced"
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		e.err, e.Msg = nil, fmt.Sprintf("the body's zstd wants more memory than a server may ask for (%s)", FormatSize(maxWindow))
+	}
+	return e
+}
+
+// encoder compresses one block at a time to a member or frame of its own.
+type encoder interface {
+	encode(dst, src []byte) ([]byte, error)
+}
+
+type gzipEncoder struct {
+	w   *gzip.Writer
+	out sliceWriter
+}
+
+type sliceWriter struct{ b []byte }
+
+func (s *sliceWriter) Write(p []byte) (int, error) {
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+func (g *gzipEncoder) encode(dst, src []byte) ([]byte, error) {
+	g.out.b = dst
+	g.w.Reset(&g.out)
+	if _, err := g.w.Write(src); err != nil {
+		return nil, err
+	}
+	err := g.w.Close()
+	return g.out.b, err
+}
+
+type zstdEncoder struct{ e *zstd.Encoder }
+
+func (z zstdEncoder) encode(dst, src []byte) ([]byte, error) {
+	return z.e.EncodeAll(src, dst), nil
+}
+
+func newEncoder(f Format, level, block int) (encoder, error) {
+	switch f {
+	case Gzip:
+		w, err := gzip.NewWriterLevel(nil, level)
+		return &gzipEncoder{w: w}, err
+	case Zstd:
+		window := 64 << 10
+		for window < block && window < 1<<20 {
+			window <<= 1
+		}
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevel(level)), zstd.WithEncoderConcurrency(1),
+			zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(window), zstd.WithZeroFrames(true))
+		return zstdEncoder{e}, err
+	}
+	return nil, nil
+}
+
+// shape is how a sink's memory is divided.
+type shape struct {
+	block, blocks, workers int
+}
+
+// Measured on two cores: a gzip compressor of level 1 holds about 1 MiB, of
+// level 6 and a zstd compressor some more; a block's compressed form at most
+// the block again.
+const encoderCost = 2 << 20
+
+func newShape(f Format, l Limits, workers int) shape {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	s := shape{block: 1 << 20, workers: workers, blocks: workers + 2}
+	if f == None {
+		s = shape{block: max(l.ChunkSize, 64<<10), blocks: 3}
+	}
+	cost := func() int64 {
+		c := int64(s.blocks*s.block) + int64(l.ChunkSize)
+		if f != None {
+			c += int64(s.blocks*s.block) + int64(s.workers*encoderCost)
+		}
+		return c
+	}
+	for l.Memory > 0 && cost() > l.Memory {
+		switch {
+		case s.block > 256<<10:
+			s.block /= 2
+		case s.workers > 1:
+			s.workers--
+			s.blocks--
+		case s.block > 64<<10:
+			s.block /= 2
+		default:
+			return s
+		}
+	}
+	return s
+}

@@ -1,0 +1,135 @@
+package fetch
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Endings of the files beside the output while a fetch is under way.
+const (
+	partEnding    = ".galley-part"
+	journalEnding = ".galley-journal"
+)
+
+// outFile is a file that is being written.
+type outFile interface {
+	Write(p []byte) (int, error)
+	Truncate(size int64) error
+	Sync() error
+	Close() error
+}
+
+// files is what a fetch asks of the file system; tests put one in that fails.
+type files interface {
+	// create opens a file for writing, at its end; it keeps what is there if
+	// keep is set.
+	create(path string, mode fs.FileMode, keep bool) (outFile, error)
+	rename(from, to string) error
+	remove(path string) error
+	// syncDir makes the names in a directory durable, where systems have that.
+	syncDir(dir string) error
+}
+
+type osFiles struct{}
+
+// osFile starts the writing back of what it was given early, so that the fsync
+// at the end finds little left to do.
+type osFile struct {
+	*os.File
+	at, started int64
+}
+
+const writebackStep = 8 << 20
+
+func (f *osFile) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	f.at += int64(n)
+	if f.at-f.started >= writebackStep {
+		startWriteback(f.File, f.started, f.at-f.started)
+		f.started = f.at
+	}
+	return n, err
+}
+
+func (f *osFile) Truncate(size int64) error {
+	if err := f.File.Truncate(size); err != nil {
+		return err
+	}
+	_, err := f.Seek(size, 0)
+	f.at, f.started = size, min(f.started, size)
+	return err
+}
+
+func (osFiles) create(path string, mode fs.FileMode, keep bool) (outFile, error) {
+	flags := os.O_RDWR | os.O_CREATE
+	if !keep {
+		flags |= os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, flags, mode)
+	if err != nil {
+		return nil, err
+	}
+	end, err := f.Seek(0, 2)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &osFile{File: f, at: end, started: end}, nil
+}
+
+func (osFiles) rename(from, to string) error { return os.Rename(from, to) }
+func (osFiles) remove(path string) error     { return os.Remove(path) }
+func (osFiles) syncDir(dir string) error     { return syncDir(dir) }
+
+// diskError says what went wrong with the output.
+func diskError(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	e := &Error{Kind: KindDisk, Msg: "cannot write " + path, err: err}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		e.err = pe.Err
+	}
+	var le *os.LinkError
+	if errors.As(err, &le) {
+		e.err = le.Err
+	}
+	switch {
+	case isFull(err):
+		e.err, e.Msg = err, "cannot write "+path+": the disk is full"
+		e.err = nil
+		e.hint = "make room"
+	case errors.Is(err, fs.ErrNotExist):
+		e.Msg, e.err = "cannot write "+path+": there is no directory "+filepath.Dir(path), nil
+	case errors.Is(err, syscall.EPIPE):
+		e.Msg, e.err = "the reader of the output has gone", nil
+	}
+	return e
+}
+
+// target resolves a symbolic link, so that the file it points to is replaced
+// and not the link, and says whether the path is to be written to directly:
+// it exists and is no regular file.
+func target(path string) (resolved string, direct bool, mode fs.FileMode, err error) {
+	if r, err := filepath.EvalSymlinks(path); err == nil {
+		path = r
+	}
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return path, false, 0, nil
+	case err != nil:
+		return path, false, 0, err
+	case st.IsDir():
+		return path, false, 0, usage("the output %s is a directory", path)
+	}
+	return path, !st.Mode().IsRegular(), st.Mode().Perm(), nil
+}

@@ -1,0 +1,390 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// stream is one body as it lies on the server, coded as the server coded it.
+// Connections may break under it: it goes on where it was by Range and
+// If-Range, and where that cannot be it says so by a restartError.
+type stream struct {
+	c     *client
+	ctx   context.Context
+	k     call
+	a     *answer
+	timer *time.Timer
+
+	pos, total int64 // on the wire; total is -1 if unknown
+	coding     string
+	validator  string // for If-Range, "" if there is no strong one
+	ranges     bool   // the server may answer a range
+	complete   bool   // nothing is left to read
+	resumed    bool   // began at k.from
+	verified   bool   // the end was known and met
+	err        error  // the error that ended it
+
+	ahead  []byte // peeked
+	aheadB [4]byte
+	early  error // what came along with the last bytes
+	failed int64 // position of the last failure
+
+	// When what was delivered cannot be taken back, a body that starts anew
+	// must begin with the same bytes.
+	prefix *maphash.Hash
+
+	bytes *rate.Limiter
+	limit int64 // of all bytes, 0 for none
+	taken *int64
+}
+
+// restartError says that a body must be read from its beginning. a is an
+// answer that holds it, if one is there already.
+type restartError struct {
+	cause error
+	why   string
+	a     *answer
+}
+
+func (e *restartError) Error() string { return e.why }
+func (e *restartError) Unwrap() error { return e.cause }
+
+// begin takes the answer of a first request, or of one for the rest of a body
+// of which want tells what it must be.
+func (s *stream) begin(a *answer, want *bodyState) error {
+	s.a = a
+	s.total = a.ContentLength
+	var err error
+	if s.coding, err = coding(a.Header); err != nil {
+		return &Error{Kind: KindCoding, Op: s.k.op(), Msg: err.Error()}
+	}
+	s.validator = validator(a.Header)
+	s.ranges = s.k.method == http.MethodGet && !strings.EqualFold(a.Header.Get("Accept-Ranges"), "none") && s.c.req.Header.Get("Range") == ""
+	switch {
+	case a.StatusCode == http.StatusPartialContent && s.k.from > 0:
+		from, total, err := contentRange(a.Header)
+		switch {
+		case err != nil:
+			return &restartError{why: "the server's Content-Range makes no sense"}
+		case from != s.k.from:
+			return &restartError{why: fmt.Sprintf("the server sent the bytes from %d on and not from %d", from, s.k.from)}
+		case want.Total >= 0 && total >= 0 && total != want.Total:
+			return &restartError{why: "the body's length has changed"}
+		case s.coding != want.Coding:
+			return &restartError{why: "the body is coded otherwise now"}
+		case s.validator != "" && s.validator != want.Validator:
+			return &restartError{why: "the body has changed"}
+		}
+		if total < 0 {
+			total = want.Total
+		}
+		s.validator = want.Validator
+		s.pos, s.total, s.resumed = from, total, true
+	case a.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		// Nothing lies behind what we have: then it is all, if the server
+		// says the same length.
+		if _, total, err := contentRange(a.Header); err == nil && total == s.k.from && (want.Total < 0 || want.Total == total) {
+			s.pos, s.total, s.complete, s.verified = total, total, true, true
+			s.resumed, s.coding, s.validator = true, want.Coding, want.Validator
+			a.close()
+			return nil
+		}
+		return &restartError{why: "the server has no bytes there any more"}
+	case a.StatusCode == http.StatusPartialContent && s.c.req.Header.Get("Range") == "":
+		return &Error{Kind: KindHTTP, Op: s.k.op(), Status: a.StatusCode, Msg: "the server sent a part although all was asked for"}
+	case a.StatusCode == http.StatusPartialContent && strings.HasPrefix(a.Header.Get("Content-Type"), "multipart/byteranges"):
+		return &Error{Kind: KindHTTP, Op: s.k.op(), Status: a.StatusCode, Msg: "the server sent several ranges at once, which is not supported"}
+	default:
+		s.pos = 0
+	}
+	s.k.from = 0
+	s.arm()
+	if s.limit > 0 && s.total >= 0 && *s.taken+s.total-s.pos > s.limit {
+		return s.tooMuch()
+	}
+	s.c.meter.total.Store(s.total + 1)
+	s.c.meter.at.Store(s.pos)
+	return nil
+}
+
+func (s *stream) arm() {
+	a := s.a
+	s.timer = time.AfterFunc(s.c.req.Timeouts.Stall, func() { a.cancel(errStalled) })
+	s.timer.Stop()
+}
+
+func (s *stream) tooMuch() error {
+	return &Error{Kind: KindLimit, Op: s.k.op(), Msg: fmt.Sprintf("more than the %s allowed", FormatSize(s.limit)), hint: "more is allowed by --max-bytes SIZE"}
+}
+
+func (s *stream) close() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if s.a != nil && !s.complete {
+		s.a.Body.Close()
+		s.a.cancel(nil)
+	}
+}
+
+// peek returns the first bytes of the body, four at most, without taking them.
+func (s *stream) peek() ([]byte, error) {
+	n := len(s.ahead)
+	s.ahead = s.aheadB[:n]
+	for n < 4 {
+		m, err := s.read(s.aheadB[n:])
+		n += m
+		s.ahead = s.aheadB[:n]
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s.ahead, nil
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	if len(s.ahead) > 0 {
+		n := copy(p, s.ahead)
+		s.ahead = s.ahead[n:]
+		return n, nil
+	}
+	return s.read(p)
+}
+
+// read reads from the connection, or from the next one.
+func (s *stream) read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	for {
+		if s.complete {
+			s.err = io.EOF
+			return 0, io.EOF
+		}
+		var n int
+		err := s.early
+		s.early = nil
+		if err == nil {
+			q := p
+			if s.bytes != nil {
+				q = p[:min(len(p), s.bytes.Burst())]
+			}
+			s.timer.Reset(s.c.req.Timeouts.Stall)
+			n, err = s.a.Body.Read(q)
+			s.timer.Stop()
+		}
+		if n > 0 {
+			if s.bytes != nil {
+				if werr := s.bytes.WaitN(s.ctx, n); werr != nil && s.ctx.Err() != nil {
+					s.err = stopped(s.ctx, "")
+					return 0, s.err
+				}
+			}
+			s.pos += int64(n)
+			*s.taken += int64(n)
+			s.c.meter.received.Add(int64(n))
+			s.c.meter.at.Store(s.pos)
+			if s.limit > 0 && *s.taken > s.limit {
+				s.err = s.tooMuch()
+				return 0, s.err
+			}
+			if s.total >= 0 && s.pos > s.total {
+				s.err = &Error{Kind: KindTruncated, Op: s.k.op(), Msg: fmt.Sprintf("the server sent more than the %d bytes it had announced", s.total)}
+				return 0, s.err
+			}
+			if s.prefix != nil {
+				s.prefix.Write(p[:n])
+			}
+			s.early = err
+			return n, nil
+		}
+		if err == nil {
+			continue
+		}
+		if err == io.EOF && (s.total < 0 || s.pos == s.total) {
+			s.complete = true
+			s.verified = s.total >= 0 || !s.closeDelimited()
+			s.a.Body.Close()
+			s.a.cancel(nil)
+			s.c.retry.progress()
+			continue
+		}
+		if s.err = s.reconnect(err); s.err != nil {
+			return 0, s.err
+		}
+	}
+}
+
+// closeDelimited reports whether the end of the body is the end of the
+// connection, so that nobody can tell whether it is all.
+func (s *stream) closeDelimited() bool {
+	return s.a.ProtoMajor < 2 && s.a.ContentLength < 0 && len(s.a.TransferEncoding) == 0
+}
+
+// progressStep is how many bytes count as progress, so that failures before
+// them are forgotten.
+const progressStep = 64 << 10
+
+// reconnect goes on after the body broke off because of cause.
+func (s *stream) reconnect(cause error) error {
+	if c := context.Cause(s.a.ctx); errors.Is(c, errStalled) {
+		cause = c
+	}
+	s.timer.Stop()
+	s.a.Body.Close()
+	s.a.cancel(nil)
+	if s.ctx.Err() != nil {
+		return stopped(s.ctx, s.k.op())
+	}
+	broke := s.broke(cause)
+	if s.pos-s.failed >= progressStep {
+		s.c.retry.progress()
+	}
+	s.failed = s.pos
+	if !s.c.repeatable(true) || !idempotent(s.k.method) && !s.c.req.Retry.Unsafe {
+		return broke
+	}
+	if err := s.c.pause(s.ctx, broke, 0); err != nil {
+		return err
+	}
+	again := s.k
+	if s.pos > 0 && s.ranges && s.validator != "" {
+		again.from, again.ifRange = s.pos, s.validator
+	} else if s.pos > 0 && s.prefix == nil {
+		why := "the connection broke and the server names no version to go on from"
+		return &restartError{cause: broke, why: why}
+	}
+	a, err := s.c.do(s.ctx, again)
+	if err != nil {
+		return err
+	}
+	was := bodyState{Validator: s.validator, Coding: s.coding, Total: s.total}
+	pos := s.pos
+	s.k.from = again.from
+	s.pos = 0
+	err = s.begin(a, &was)
+	var re *restartError
+	if errors.As(err, &re) && s.prefix != nil {
+		a.close()
+		again.from, again.ifRange, s.k.from = 0, "", 0
+		if a, err = s.c.do(s.ctx, again); err == nil {
+			err = s.begin(a, &was)
+		}
+	}
+	if err != nil {
+		a.close()
+		s.k.from = 0
+		if errors.As(err, &re) {
+			re.cause = broke
+		}
+		return err
+	}
+	if s.pos == pos {
+		return nil
+	}
+	if s.prefix != nil {
+		return s.skipSame(pos, was)
+	}
+	return &restartError{cause: broke, why: "the body has changed while it was read", a: a}
+}
+
+// skipSame reads the first n bytes of a body that starts anew and makes sure
+// that they are the ones delivered before.
+func (s *stream) skipSame(n int64, was bodyState) error {
+	var h maphash.Hash
+	h.SetSeed(s.prefix.Seed())
+	buf := make([]byte, 64<<10)
+	for left := n; left > 0; {
+		s.timer.Reset(s.c.req.Timeouts.Stall)
+		m, err := s.a.Body.Read(buf[:min(int64(len(buf)), left)])
+		s.timer.Stop()
+		h.Write(buf[:m])
+		left -= int64(m)
+		s.pos += int64(m)
+		if err != nil && left > 0 {
+			// Not a step further: count it as one more failure.
+			s.pos = n
+			return s.reconnect(err)
+		}
+	}
+	if h.Sum64() != s.prefix.Sum64() || s.coding != was.Coding {
+		return &Error{Kind: KindChanged, Op: s.k.op(), Msg: fmt.Sprintf("the connection broke after %d bytes, and what the server sends now begins otherwise; what was written cannot be taken back", n)}
+	}
+	return nil
+}
+
+// broke is the error of a body that ended before its end.
+func (s *stream) broke(cause error) error {
+	e := &Error{Kind: KindTruncated, Op: s.k.op()}
+	of := ""
+	if s.total >= 0 {
+		of = fmt.Sprintf(" of %d", s.total)
+	}
+	e.Msg = fmt.Sprintf("the body broke off after %d%s bytes", s.pos, of)
+	switch {
+	case errors.Is(cause, errStalled):
+		e.Kind = KindTimeout
+		e.Msg = fmt.Sprintf("no byte came for %s, after %d%s bytes", s.c.req.Timeouts.Stall, s.pos, of)
+		e.hint = "a longer wait is allowed by --timeout stall=TIME"
+	case cause == io.EOF, errors.Is(cause, io.ErrUnexpectedEOF):
+	default:
+		e.err = cause
+	}
+	return e
+}
+
+// validator returns what If-Range may carry: a strong entity tag, or a date of
+// modification that is strong because a second at least has passed since (RFC
+// 9110, 8.8.2.2 and 13.1.5).
+func validator(h http.Header) string {
+	if tag := h.Get("ETag"); tag != "" {
+		if strings.HasPrefix(tag, `"`) {
+			return tag
+		}
+		return ""
+	}
+	mod, err1 := http.ParseTime(h.Get("Last-Modified"))
+	date, err2 := http.ParseTime(h.Get("Date"))
+	if err1 == nil && err2 == nil && date.Sub(mod) >= time.Second {
+		return h.Get("Last-Modified")
+	}
+	return ""
+}
+
+// contentRange reads "bytes 5-9/10" and "bytes */10"; total is -1 if it is
+// unknown.
+func contentRange(h http.Header) (from, total int64, err error) {
+	v, ok := strings.CutPrefix(strings.TrimSpace(h.Get("Content-Range")), "bytes ")
+	span, all, ok2 := strings.Cut(v, "/")
+	if !ok || !ok2 {
+		return 0, 0, errors.New("no byte range")
+	}
+	total = -1
+	if all != "*" {
+		if total, err = strconv.ParseInt(strings.TrimSpace(all), 10, 64); err != nil || total < 0 {
+			return 0, 0, errors.New("no length")
+		}
+	}
+	if span = strings.TrimSpace(span); span == "*" {
+		return 0, total, nil
+	}
+	a, b, ok := strings.Cut(span, "-")
+	from, err1 := strconv.ParseInt(a, 10, 64)
+	to, err2 := strconv.ParseInt(b, 10, 64)
+	if !ok || err1 != nil || err2 != nil || from < 0 || to < from || total >= 0 && to >= total {
+		return 0, 0, errors.New("no byte range")
+	}
+	return from, total, nil
+}
