@@ -222,7 +222,7 @@ func (l *loader) parse(ctx context.Context, f *configFile) (*mapping, error) {
 	}
 	for _, w := range warnings {
 		l.warnings = append(l.warnings, Problem{File: f.display, Line: f.doc.line(w.Line), Column: f.doc.column(w.Line, w.Column),
-			Code: "duplicate-key", Key: w.Key, Msg: f.relocate(w.Msg)})
+			Code: string(w.Code), Key: w.Key, Msg: fmt.Sprintf("the key %q comes again (first in line %d); the last one counts", w.Key, f.doc.line(w.First))})
 	}
 	if node == nil || node.Kind == yaml11.Null || node.Kind == yaml11.Bool && !node.Bool {
 		return &mapping{}, nil
@@ -262,17 +262,15 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// relocate has no line numbers of its own to change: the messages of the YAML
-// layer that name a second line do it in rendered lines, which differ from
-// the template's only where there is ERB.
-func (f *configFile) relocate(msg string) string { return msg }
-
 func (f *configFile) yamlError(err error) error {
 	var ye *yaml11.Error
 	if !errors.As(err, &ye) {
 		return &Error{File: f.display, Msg: err.Error(), Err: err}
 	}
 	e := &Error{File: f.display, Line: f.doc.line(ye.Line), Column: f.doc.column(ye.Line, ye.Column), Msg: ye.Msg, Text: ye.Text, Err: ye}
+	if ye.Start > 0 {
+		e.Msg += fmt.Sprintf(" (what it belongs to begins in line %d)", f.doc.line(ye.Start))
+	}
 	if f.doc.erb(ye.Line) {
 		e.Advice = "the line is made by ERB: `galley config render --lines " + f.display + "` shows what it becomes"
 	}
