@@ -17,7 +17,8 @@ import (
 
 // Tree is a tree of files put together from files on disk and made up ones,
 // as an [fs.ReadLinkFS]. Nothing is copied: files are read when they are
-// opened. Its zero value is empty. It is built first and read afterwards.
+// opened. Its zero value is empty. It is built by one goroutine first and read
+// by any number afterwards.
 type Tree struct{ root node }
 
 type node struct {
@@ -39,13 +40,12 @@ func (t *Tree) Mkdir(name string) { t.dir(name) }
 // gives way.
 func (t *Tree) dir(name string) *node {
 	n := &t.root
-	n.mode = fs.ModeDir | 0o755
 	if name == "." || name == "" {
 		return n
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		next := n.children[part]
-		if next == nil || !next.mode.IsDir() {
+		if next == nil || !next.isDir() {
 			next = &node{name: part, mode: fs.ModeDir | 0o755}
 			n.add(next)
 		}
@@ -53,6 +53,9 @@ func (t *Tree) dir(name string) *node {
 	}
 	return n
 }
+
+// isDir says whether it is a directory; the root is one without being told.
+func (n *node) isDir() bool { return n.mode.IsDir() || n.name == "" }
 
 func (n *node) add(child *node) {
 	if n.children == nil {
@@ -235,7 +238,6 @@ func (a *adder) inside(link, target string) bool {
 func (t *Tree) Has(name string) bool { return t.lookup(name) != nil }
 
 func (t *Tree) lookup(name string) *node {
-	t.root.mode = fs.ModeDir | 0o755
 	n := &t.root
 	if name == "." {
 		return n
@@ -266,7 +268,7 @@ func (t *Tree) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	switch {
-	case n.mode.IsDir():
+	case n.isDir():
 		return &openDir{node: n, list: n.list()}, nil
 	case n.mode&fs.ModeSymlink != 0:
 		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("is a symbolic link")}
@@ -282,7 +284,7 @@ func (t *Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !n.mode.IsDir() {
+	if !n.isDir() {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errors.New("not a directory")}
 	}
 	return n.list(), nil
@@ -323,11 +325,17 @@ func (n *node) list() []fs.DirEntry {
 
 type nodeInfo struct{ n *node }
 
-func (i nodeInfo) Name() string       { return i.n.name }
-func (i nodeInfo) Size() int64        { return i.n.size }
-func (i nodeInfo) Mode() fs.FileMode  { return i.n.mode }
+func (i nodeInfo) Name() string { return i.n.name }
+func (i nodeInfo) Size() int64  { return i.n.size }
+func (i nodeInfo) Mode() fs.FileMode {
+	if i.n.isDir() && i.n.mode == 0 {
+		return fs.ModeDir | 0o755
+	}
+	return i.n.mode
+}
+
 func (i nodeInfo) ModTime() time.Time { return time.Time{} }
-func (i nodeInfo) IsDir() bool        { return i.n.mode.IsDir() }
+func (i nodeInfo) IsDir() bool        { return i.n.isDir() }
 func (i nodeInfo) Sys() any           { return nil }
 
 type openFile struct {

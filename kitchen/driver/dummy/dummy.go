@@ -1,0 +1,142 @@
+// Package dummy is the driver that makes no machine: for trying a
+// configuration's shape. With it comes a [Transport] that reaches nothing.
+//
+// It may be imported by internal/cli and by tests.
+package dummy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"time"
+
+	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/kitchen"
+)
+
+// Host is the address that instances of this driver have. The name is
+// reserved for what does not exist (RFC 2606), so nothing is ever reached by
+// it.
+const Host = "dummy.invalid"
+
+// Driver makes no machines.
+type Driver struct {
+	sleep                           time.Duration
+	random, failCreate, failDestroy bool
+}
+
+var _ kitchen.Driver = (*Driver)(nil)
+
+// New reads the keys sleep (s, 0), random_failure (false), fail_create and
+// fail_destroy (false).
+func New(section config.Section) (*Driver, error) {
+	var (
+		d    Driver
+		errs [4]error
+	)
+	d.sleep, errs[0] = section.Seconds("sleep", 0)
+	d.random, errs[1] = section.Bool("random_failure", false)
+	d.failCreate, errs[2] = section.Bool("fail_create", false)
+	d.failDestroy, errs[3] = section.Bool("fail_destroy", false)
+	return &d, errors.Join(errs[:]...)
+}
+
+// Create implements [kitchen.Driver].
+func (d *Driver) Create(ctx context.Context, step *kitchen.Step) error {
+	if err := d.act(ctx, step, d.failCreate, "fail_create"); err != nil {
+		return err
+	}
+	if step.State.String(kitchen.KeyHostname) == "" {
+		// my_id is the key of Test Kitchen's dummy.
+		step.State.Set("my_id", fmt.Sprintf("%s-%d", step.Instance.Name, time.Now().Unix()))
+		step.State.Set(kitchen.KeyHostname, Host)
+	}
+	return step.State.Save()
+}
+
+// Destroy implements [kitchen.Driver].
+func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
+	if step.State.String(kitchen.KeyHostname) != "" {
+		if err := d.act(ctx, step, d.failDestroy, "fail_destroy"); err != nil {
+			return err
+		}
+	}
+	step.State.Delete("my_id", kitchen.KeyHostname)
+	return nil
+}
+
+func (d *Driver) act(ctx context.Context, step *kitchen.Step, fail bool, key string) error {
+	step.Report.Info("[Dummy] %s on <%s>", step.Action.Noun(), step.Instance.Name)
+	start := time.Now()
+	end := time.NewTimer(d.sleep)
+	defer end.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for waiting := true; waiting; {
+		// Asked on its own first: select picks at random when both are ready.
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		select {
+		case <-ctx.Done():
+		case <-end.C:
+			waiting = false
+		case <-tick.C:
+			step.Report.Waiting("The dummy sleeps", d.sleep.String(), start)
+		}
+	}
+	if fail {
+		return fmt.Errorf("the dummy fails, as `%s: true` asks", key)
+	}
+	if d.random && rand.IntN(2) == 0 {
+		return errors.New("the dummy fails, as `random_failure: true` asks now and then")
+	}
+	return nil
+}
+
+// Transport reaches no machine: connections open and close, and refuse
+// everything else.
+type Transport struct{}
+
+var _ kitchen.Transport = Transport{}
+
+// Wait implements [kitchen.Transport]: there is nothing to wait for.
+func (Transport) Wait(ctx context.Context, _ *kitchen.Step) error { return ctx.Err() }
+
+// Connect implements [kitchen.Transport].
+func (Transport) Connect(ctx context.Context, step *kitchen.Step) (kitchen.Conn, error) {
+	return conn{step.Instance.Name}, ctx.Err()
+}
+
+// NoMachineError tells that something was to be done on a machine that the
+// dummy driver never made.
+type NoMachineError struct {
+	Instance string
+	// Doing is what was asked for, as "run a command".
+	Doing string
+}
+
+func (e *NoMachineError) Error() string {
+	return fmt.Sprintf("cannot %s on <%s>: the dummy driver makes no machine", e.Doing, e.Instance)
+}
+
+// Hint tells what works with the driver.
+func (e *NoMachineError) Hint() string {
+	return "the dummy driver goes with the dummy provisioner and the dummy verifier, or a shell verifier that runs here"
+}
+
+type conn struct{ instance string }
+
+func (c conn) refuse(doing string) error { return &NoMachineError{Instance: c.instance, Doing: doing} }
+
+func (c conn) Run(context.Context, kitchen.Command) (int, error) {
+	return 0, c.refuse("run a command")
+}
+func (c conn) Upload(context.Context, fs.FS, string) error    { return c.refuse("upload files") }
+func (c conn) Download(context.Context, string, string) error { return c.refuse("download files") }
+func (c conn) Shell(context.Context, kitchen.Terminal) (int, error) {
+	return 0, c.refuse("open a shell")
+}
+func (c conn) Close() error { return nil }
