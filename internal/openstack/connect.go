@@ -56,8 +56,10 @@ type Cloud struct {
 	lookups cache
 	watch   *watcher
 	claims  claims
-	// settle is how long to look for a resource whose making was not answered.
-	settle []time.Duration
+	// settle are the pauses before each look for a resource whose making was
+	// not answered, by the one who asked; lateSettle those when a record is
+	// found in which the answer is missing.
+	settle, lateSettle []time.Duration
 }
 
 // Whoami is what the cloud says of the credentials.
@@ -96,9 +98,10 @@ func Connect(ctx context.Context, a Auth, o Options) (*Cloud, error) {
 		agent = "galley"
 	}
 	c := &Cloud{
-		auth:   a,
-		x:      x,
-		settle: []time.Duration{0, 300 * time.Millisecond, time.Second},
+		auth:       a,
+		x:          x,
+		settle:     []time.Duration{0, 300 * time.Millisecond, time.Second},
+		lateSettle: []time.Duration{0, time.Second, time.Second},
 	}
 	c.watch = newWatcher(c)
 	c.claims.held = map[string]bool{}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -114,6 +115,53 @@ func KindOf(err error) Kind {
 // fail makes an Error that no answer of the cloud stands behind.
 func fail(kind Kind, what, said, hint string) *Error {
 	return &Error{Kind: kind, What: what, Said: said, hint: hint}
+}
+
+// Several are failures that have nothing to do with each other, told
+// together.
+type Several []error
+
+// Error implements error: one failure to a line.
+func (s Several) Error() string {
+	lines := make([]string, len(s))
+	for i, err := range s {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the failures.
+func (s Several) Unwrap() []error { return s }
+
+// Hint returns the hints of all that have one.
+func (s Several) Hint() string {
+	var lines []string
+	for _, err := range s {
+		var h interface{ Hint() string }
+		if errors.As(err, &h) && h.Hint() != "" && !slices.Contains(lines, h.Hint()) {
+			lines = append(lines, h.Hint())
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// several makes one error of those that are not nil.
+func several(errs ...error) error {
+	var out Several
+	for _, err := range errs {
+		if more, ok := err.(Several); ok {
+			out = append(out, more...)
+		} else if err != nil {
+			out = append(out, err)
+		}
+	}
+	switch len(out) {
+	case 0:
+		return nil
+	case 1:
+		return out[0]
+	}
+	return out
 }
 
 // explain turns what gophercloud or the HTTP client returned into an Error:

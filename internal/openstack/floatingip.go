@@ -80,7 +80,7 @@ func (c *Cloud) getFloatingIP(ctx context.Context, id string) (FloatingIP, error
 	if err != nil {
 		return FloatingIP{}, err
 	}
-	f, err := floatingips.Get(ctx, sc, id).Extract()
+	f, err := one(floatingips.Get(ctx, sc, id).Extract())
 	if err != nil {
 		return FloatingIP{}, explain("look at the floating IP "+id, err)
 	}
@@ -232,9 +232,9 @@ func (m *making) allocate(ctx context.Context, s *servers.Server, at []place) (s
 			kind: KindFloatingIP, name: m.pool.Name, what: what,
 			note: func(r *Resource) { r.Network, r.Port = m.pool.ID, p.port },
 			ask: func(ctx context.Context) (string, error) {
-				f, err := floatingips.Create(ctx, sc, floatingips.CreateOpts{
+				f, err := one(floatingips.Create(ctx, sc, floatingips.CreateOpts{
 					FloatingNetworkID: m.pool.ID, PortID: p.port, FixedIP: p.fixed, Description: m.rec.describe(),
-				}).Extract()
+				}).Extract())
 				if err != nil {
 					return "", err
 				}
@@ -369,7 +369,7 @@ func (m *making) fixedFloatingIP(ctx context.Context, s *servers.Server, at []pl
 func (c *Cloud) holderOf(ctx context.Context, port string) string {
 	sc, err := c.network()
 	if err == nil {
-		if p, err := ports.Get(ctx, sc, port).Extract(); err == nil && p.DeviceID != "" {
+		if p, err := one(ports.Get(ctx, sc, port).Extract()); err == nil && p.DeviceID != "" {
 			if s, err := c.getServer(ctx, p.DeviceID); err == nil {
 				return fmt.Sprintf("the server %q (%s)", s.Name, s.ID)
 			}

@@ -55,6 +55,8 @@ type exchange struct {
 	pace        pacer
 	slots       chan struct{}
 	calls       atomic.Int64
+	// firstPause is the pause before the first repetition; it doubles.
+	firstPause time.Duration
 
 	mu    sync.Mutex
 	hosts map[string]string // host:port -> scheme
@@ -86,6 +88,7 @@ func newExchange(a Auth, debug func(string, ...any)) (*exchange, error) {
 		readTimeout: a.readTimeout(),
 		debug:       debug,
 		slots:       make(chan struct{}, inFlight),
+		firstPause:  backoffMin,
 		hosts:       map[string]string{},
 	}, nil
 }
@@ -177,7 +180,9 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		resp, err := x.once(req, try)
 		if ctx.Err() != nil {
-			return resp, err
+			// The plain reason: a context may carry another one's error as its
+			// cause, which must not pass for the outcome of this request.
+			return nil, ctx.Err()
 		}
 		var pause time.Duration
 		switch {
@@ -185,7 +190,7 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 			if try >= brokenTries || !again && !neverSent(err) || certificateTrouble(err) {
 				return nil, err
 			}
-			pause = backoff(try)
+			pause = x.backoff(try)
 		case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == 498 ||
 			resp.StatusCode == http.StatusRequestEntityTooLarge && resp.Header.Get("Retry-After") != "":
 			// Turned away at the door: nothing was done, whatever the method.
@@ -194,15 +199,15 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 			if try >= busyTries || quotaAnswer(resp) {
 				return resp, nil
 			}
-			pause = max(retryAfter(resp), backoff(try))
+			pause = max(retryAfter(resp), x.backoff(try))
 		case again && (resp.StatusCode == 503 || resp.StatusCode == 502 || resp.StatusCode == 504):
 			x.pace.slower()
 			if try >= busyTries {
 				return resp, nil
 			}
-			pause = max(retryAfter(resp), backoff(try))
+			pause = max(retryAfter(resp), x.backoff(try))
 		case again && resp.StatusCode == 500 && try < 3:
-			pause = backoff(try)
+			pause = x.backoff(try)
 		default:
 			if resp.StatusCode < 500 {
 				x.pace.faster()
@@ -394,8 +399,8 @@ func hide(v any) any {
 	return v
 }
 
-func backoff(try int) time.Duration {
-	d := min(backoffMin<<(try-1), backoffMax)
+func (x *exchange) backoff(try int) time.Duration {
+	d := min(x.firstPause<<(try-1), backoffMax)
 	return d/2 + rand.N(d/2+1)
 }
 

@@ -42,7 +42,7 @@ func (m *making) keyPair(ctx context.Context) error {
 	_, _, err = m.do(ctx, step{
 		kind: KindKeyPair, name: name, what: fmt.Sprintf("upload the key pair %q", name),
 		ask: func(ctx context.Context) (string, error) {
-			k, err := keypairs.Create(ctx, sc, keypairs.CreateOpts{Name: name, PublicKey: public}).Extract()
+			k, err := one(keypairs.Create(ctx, sc, keypairs.CreateOpts{Name: name, PublicKey: public}).Extract())
 			if err != nil {
 				return "", err
 			}
@@ -59,7 +59,7 @@ func (c *Cloud) keyPairNamed(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	k, err := keypairs.Get(ctx, sc, name, nil).Extract()
+	k, err := one(keypairs.Get(ctx, sc, name, nil).Extract())
 	switch {
 	case isStatus(err, 404):
 		return "", nil

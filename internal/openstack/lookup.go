@@ -72,6 +72,15 @@ type flight struct {
 	err   error
 }
 
+// one guards against answers that are JSON and hold nothing of what was asked
+// for, as those of a stray proxy: the library returns nil without an error.
+func one[T any](v *T, err error) (*T, error) {
+	if err == nil && v == nil {
+		err = errors.New("the answer does not hold what was asked for")
+	}
+	return v, err
+}
+
 // cached returns what get returns for key, asking once. What failed is asked
 // again by the next caller, except that something does not exist.
 func cached[T any](ctx context.Context, c *cache, key string, get func(context.Context) (T, error)) (T, error) {
@@ -321,7 +330,7 @@ func (c *Cloud) imageByID(ctx context.Context, id string) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	img, err := images.Get(ctx, sc, id).Extract()
+	img, err := one(images.Get(ctx, sc, id).Extract())
 	if err != nil {
 		return Image{}, explain(fmt.Sprintf("find the image %q", id), err)
 	}
@@ -388,7 +397,7 @@ func (c *Cloud) flavorByID(ctx context.Context, id string) (Flavor, error) {
 	if err != nil {
 		return Flavor{}, err
 	}
-	f, err := flavors.Get(ctx, sc, id).Extract()
+	f, err := one(flavors.Get(ctx, sc, id).Extract())
 	if err != nil {
 		return Flavor{}, explain(fmt.Sprintf("find the flavor %q", id), err)
 	}

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
-	"golang.org/x/sync/errgroup"
 )
 
 // Metadata keys that Galley puts into servers and volumes. Descriptions of
@@ -232,27 +233,57 @@ func (c *Cloud) CheckSpec(ctx context.Context, spec ServerSpec) []error {
 
 func (m *making) save() error { return m.journal.Write(m.rec) }
 
+// lookups runs lookups side by side and collects what went wrong: all
+// misspelt names are told at once.
+type lookups struct {
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	errs []error
+}
+
+func (l *lookups) do(f func() error) {
+	l.wg.Go(func() {
+		if err := f(); err != nil {
+			l.mu.Lock()
+			l.errs = append(l.errs, err)
+			l.mu.Unlock()
+		}
+	})
+}
+
+func (l *lookups) wait() error {
+	l.wg.Wait()
+	slices.SortFunc(l.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return several(l.errs...)
+}
+
 // resolve looks up every name, all at once: each costs a round trip.
 func (m *making) resolve(ctx context.Context, haveServer bool) error {
-	g, ctx := errgroup.WithContext(ctx)
+	var l lookups
 	if m.spec.FloatingIP.Pool != "" && m.spec.FloatingIP.Address == "" {
-		g.Go(func() (err error) {
+		l.do(func() (err error) {
 			m.pool, err = m.c.Pool(ctx, m.spec.FloatingIP.Pool, m.rep)
 			return err
 		})
 	}
 	if !haveServer {
-		m.resolveParts(ctx, g)
+		m.resolveParts(ctx, &l)
 	}
-	return g.Wait()
+	if err := l.wait(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return err
+	}
+	return nil
 }
 
-func (m *making) resolveParts(ctx context.Context, g *errgroup.Group) {
+func (m *making) resolveParts(ctx context.Context, l *lookups) {
 	s := m.spec
 	if s.ImageByID {
 		m.image = Image{ID: s.Image, Name: s.Image}
 	} else if s.Image != "" {
-		g.Go(func() (err error) {
+		l.do(func() (err error) {
 			m.image, err = m.c.Image(ctx, s.Image, m.rep)
 			return err
 		})
@@ -260,7 +291,7 @@ func (m *making) resolveParts(ctx context.Context, g *errgroup.Group) {
 	if s.FlavorByID {
 		m.flavor = Flavor{ID: s.Flavor, Name: s.Flavor}
 	} else {
-		g.Go(func() (err error) {
+		l.do(func() (err error) {
 			m.flavor, err = m.c.Flavor(ctx, s.Flavor, m.rep)
 			return err
 		})
@@ -271,14 +302,14 @@ func (m *making) resolveParts(ctx context.Context, g *errgroup.Group) {
 		m.nics[i].FixedIP = nic.FixedIP
 		switch {
 		case nic.Port != "":
-			g.Go(func() (err error) {
+			l.do(func() (err error) {
 				m.nics[i].Port, err = m.c.Port(ctx, nic.Port, m.rep)
 				return err
 			})
 		case nic.ByID:
 			m.nics[i].UUID = nic.Network
 		default:
-			g.Go(func() error {
+			l.do(func() error {
 				n, err := m.c.Network(ctx, nic.Network, m.rep)
 				m.nics[i].UUID, m.networks[i] = n.ID, n.Name
 				return err
@@ -287,7 +318,7 @@ func (m *making) resolveParts(ctx context.Context, g *errgroup.Group) {
 	}
 	m.hints = maps.Clone(s.SchedulerHints)
 	if group, ok := m.hints["group"].(string); ok {
-		g.Go(func() error {
+		l.do(func() error {
 			id, err := m.c.ServerGroupID(ctx, group, m.rep)
 			if err == nil {
 				m.hints["group"] = id
@@ -531,7 +562,7 @@ func (m *making) server(ctx context.Context) (id string, created bool, err error
 	return m.do(ctx, step{
 		kind: KindServer, name: s.Name, what: fmt.Sprintf("create the server %q", s.Name),
 		ask: func(ctx context.Context) (string, error) {
-			made, err := servers.Create(ctx, sc, keyed, hints).Extract()
+			made, err := one(servers.Create(ctx, sc, keyed, hints).Extract())
 			if err != nil {
 				return "", m.explainServer(ctx, err)
 			}

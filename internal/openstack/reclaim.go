@@ -198,7 +198,7 @@ func (c *Cloud) reclaim(ctx context.Context, rec *Record, save func() error, rep
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return several(errs...)
 }
 
 // remove removes one resource: the one whose ID is known, and when the answer
@@ -227,21 +227,22 @@ func (c *Cloud) remove(ctx context.Context, rec *Record, r Resource, rep Reporte
 	for _, id := range ids {
 		errs = append(errs, c.removeOne(ctx, r, id, rep))
 	}
-	return errors.Join(errs...)
+	return several(errs...)
 }
 
 // seekAll finds what carries the record's token. When the request was made a
 // moment ago, it looks more than once.
 func (c *Cloud) seekAll(ctx context.Context, rec *Record, r Resource) ([]string, error) {
-	for i := 0; ; i++ {
-		ids, err := c.byToken(ctx, rec.Token, r)
-		if err != nil || len(ids) > 0 || i >= 2 || time.Since(r.Asked) > fresh {
-			return ids, err
-		}
-		if err := sleep(ctx, time.Second); err != nil {
+	for _, pause := range c.lateSettle {
+		if err := sleep(ctx, pause); err != nil {
 			return nil, err
 		}
+		ids, err := c.byToken(ctx, rec.Token, r)
+		if err != nil || len(ids) > 0 || time.Since(r.Asked) > fresh {
+			return ids, err
+		}
 	}
+	return nil, nil
 }
 
 func (c *Cloud) byToken(ctx context.Context, token string, r Resource) ([]string, error) {

@@ -137,7 +137,7 @@ func (m *making) makeVolume(ctx context.Context, i int, v VolumeSpec, boot bool)
 		kind: KindVolume, name: name, what: fmt.Sprintf("make the volume %q", name),
 		note: func(r *Resource) { r.Keep = v.KeepAfter },
 		ask: func(ctx context.Context) (string, error) {
-			made, err := volumes.Create(ctx, sc, o, nil).Extract()
+			made, err := one(volumes.Create(ctx, sc, o, nil).Extract())
 			if err != nil {
 				return "", err
 			}
@@ -189,7 +189,7 @@ func (c *Cloud) getVolume(ctx context.Context, id string) (Volume, error) {
 	if err != nil {
 		return Volume{}, err
 	}
-	v, err := volumes.Get(ctx, sc, id).Extract()
+	v, err := one(volumes.Get(ctx, sc, id).Extract())
 	if err != nil {
 		return Volume{}, explain("look at the volume "+id, err)
 	}
@@ -263,7 +263,7 @@ func (m *making) makePort(ctx context.Context, i int, p PortSpec) (string, error
 		kind: KindPort, name: name, what: fmt.Sprintf("make the port %q in the network %s", name, network),
 		note: func(r *Resource) { r.Network = network },
 		ask: func(ctx context.Context) (string, error) {
-			made, err := ports.Create(ctx, sc, o).Extract()
+			made, err := one(ports.Create(ctx, sc, o).Extract())
 			if err != nil {
 				return "", err
 			}

@@ -256,7 +256,7 @@ func (c *Cloud) getServer(ctx context.Context, id string) (*servers.Server, erro
 	if err != nil {
 		return nil, err
 	}
-	s, err := servers.Get(ctx, sc, id).Extract()
+	s, err := one(servers.Get(ctx, sc, id).Extract())
 	if err != nil {
 		return nil, explain("look at the server "+id, err)
 	}

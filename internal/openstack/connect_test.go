@@ -1,0 +1,382 @@
+package openstack
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestEverySpellingOfTheAuthURL(t *testing.T) {
+	for name, c := range map[string]struct {
+		offered []string
+		path    string
+		version string // of the request
+		calls   int64  // for the login
+	}{
+		"v3, the usual case":          {[]string{"v3.14"}, "/v3", "3", 1},
+		"v3 with a slash":             {[]string{"v3.14"}, "/v3/", "3", 1},
+		"v3 with the token path":      {[]string{"v3.14"}, "/v3/auth/tokens", "3", 1},
+		"no version":                  {[]string{"v3.14"}, "", "3", 2},
+		"no version, a slash":         {[]string{"v3.14", "v2.0"}, "/", "3", 2},
+		"v2.0 where v3 is alone":      {[]string{"v3.14"}, "/v2.0", "3", 2},
+		"v2.0 of the blog":            {[]string{"v3.14"}, "/v2.0/tokens", "3", 2},
+		"v2.0 where both are":         {[]string{"v3.14", "v2.0"}, "/v2.0", "2", 2},
+		"v2.0 alone":                  {[]string{"v2.0"}, "/v2.0/tokens", "2", 2},
+		"v3 where v2.0 is alone":      {[]string{"v2.0"}, "/v3", "2", 3},
+		"tokens without version":      {[]string{"v3.14"}, "/tokens", "3", 2},
+		"no version, only v2.0 there": {[]string{"v2.0"}, "", "2", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.versions = c.offered
+			a := f.auth()
+			a.URL = f.URL + c.path
+			cl, err := Connect(t.Context(), a, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cl.Close()
+			if cl.identity.version != c.version || cl.Calls() != c.calls {
+				t.Errorf("version %s after %d calls: %v", cl.identity.version, cl.Calls(), f.requests)
+			}
+			if _, err := cl.Flavors(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestApplicationCredentialNeedsV3(t *testing.T) {
+	f := newFake(t)
+	f.versions = []string{"v2.0"}
+	a := Auth{URL: f.URL, AppCredID: "id", AppCredSecret: "shh"}
+	if _, err := Connect(t.Context(), a, Options{}); KindOf(err) != Invalid || !strings.Contains(err.Error(), "v2.0 only") {
+		t.Errorf("%v", err)
+	}
+	f.versions = []string{"v3"}
+	c, err := Connect(t.Context(), a, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+func TestLoginFailures(t *testing.T) {
+	f := newFake(t)
+	refused := "http://" + unusedAddress(t)
+	silent := silentServer(t)
+	tls := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(tls.Close)
+	notIdentity := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(notIdentity.Close)
+	for name, c := range map[string]struct {
+		change func(*Auth)
+		kind   Kind
+		says   string
+		hint   string
+	}{
+		"wrong password": {func(a *Auth) { a.Password = "wrong" }, Unauthorized, "as demo in project demo", "check the user name, the password"},
+		"nobody there":   {func(a *Auth) { a.URL = refused }, Unreachable, "refused", "OS_AUTH_URL"},
+		"no such name":   {func(a *Auth) { a.URL = "http://nowhere.invalid:5000/v3" }, Unreachable, "nowhere.invalid", "OS_AUTH_URL"},
+		"silence":        {func(a *Auth) { a.URL, a.ReadTimeout = silent, 50*time.Millisecond }, Unreachable, "did not answer", "read_timeout"},
+		"own authority":  {func(a *Auth) { a.URL = tls.URL }, BadCertificate, "authority", "OS_CACERT"},
+		"no TLS there":   {func(a *Auth) { a.URL = strings.Replace(f.URL, "http:", "https:", 1) }, Unreachable, "does not speak TLS", "http://"},
+		"not identity":   {func(a *Auth) { a.URL = notIdentity.URL }, NotFound, "log in", "no identity service"},
+		"no password":    {func(a *Auth) { a.Password = "" }, Other, "openstack_api_key", "RC file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := f.auth()
+			c.change(&a)
+			_, err := Connect(t.Context(), a, Options{})
+			if err == nil || KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
+				t.Fatalf("%v (kind %q)", err, KindOf(err))
+			}
+			var h interface{ Hint() string }
+			if !errors.As(err, &h) || !strings.Contains(h.Hint(), c.hint) {
+				t.Errorf("%v: hint %v", err, h)
+			}
+			if strings.Contains(err.Error(), "wrong") {
+				t.Errorf("the password is shown: %v", err)
+			}
+		})
+	}
+}
+
+func unusedAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// silentServer takes connections and says nothing.
+func silentServer(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns []net.Conn
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns = append(conns, c)
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+		for _, c := range conns {
+			c.Close()
+		}
+	})
+	return "http://" + l.Addr().String()
+}
+
+func TestTrustedAuthority(t *testing.T) {
+	f := newFake(t)
+	tls := httptest.NewTLSServer(http.HandlerFunc(f.serve))
+	t.Cleanup(tls.Close)
+	a := f.auth()
+	a.URL = tls.URL + "/v3"
+	a.Insecure = true
+	c, err := Connect(t.Context(), a, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	a.Insecure, a.CACert = false, filepath.Join(t.TempDir(), "ca.pem")
+	if _, err := Connect(t.Context(), a, Options{}); err == nil || !strings.Contains(err.Error(), "OS_CACERT") {
+		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(a.CACert, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Connect(t.Context(), a, Options{}); KindOf(err) != Invalid {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRegions(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	c.catalog = []service{{kind: "compute", endpoints: []endpoint{{"one", "public", f.URL + "/nova/v2.1"}, {"two", "public", f.URL + "/nova/v2.1"}, {"one", "internal", f.URL + "/nova/v2.1"}}}}
+	if _, err := c.compute(); KindOf(err) != Ambiguous || !strings.Contains(err.Error(), "one, two") {
+		t.Errorf("%v", err)
+	}
+	c.auth.Region = "two"
+	if _, err := c.compute(); err != nil {
+		t.Errorf("%v", err)
+	}
+	c.auth.Region = "three"
+	if _, err := c.compute(); KindOf(err) != NotFound || !strings.Contains(err.Error(), "one, two") {
+		t.Errorf("%v", err)
+	}
+	c.auth.Region, c.auth.Interface = "", "adminURL"
+	if _, err := c.compute(); KindOf(err) != NotFound || !strings.Contains(err.Error(), "internal, public") {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.volume(); KindOf(err) != NotFound {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestConnectorSharesOneLogin(t *testing.T) {
+	f := newFake(t)
+	var k Connector
+	t.Cleanup(k.Close)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if _, err := k.Connect(t.Context(), f.auth()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := f.count("POST", "/v3/auth/tokens"); n != 1 {
+		t.Errorf("%d logins", n)
+	}
+	wrong := f.auth()
+	wrong.Password = "wrong"
+	for range 3 {
+		if _, err := k.Connect(t.Context(), wrong); KindOf(err) != Unauthorized {
+			t.Errorf("%v", err)
+		}
+	}
+	if n := f.count("POST", "/v3/auth/tokens"); n != 2 {
+		t.Errorf("a wrong password was sent %d times", n-1)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	var k2 Connector
+	t.Cleanup(k2.Close)
+	if _, err := k2.Connect(cancelled, f.auth()); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if _, err := k2.Connect(t.Context(), f.auth()); err != nil {
+		t.Errorf("after a cancelled login: %v", err)
+	}
+}
+
+func TestTokenIsRenewed(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	c.provider.SetToken("expired")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := c.listServers(t.Context(), servers.ListOpts{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := f.count("POST", "/v3/auth/tokens"); n != 2 {
+		t.Errorf("%d logins", n)
+	}
+}
+
+func TestTokenStaysWithTheCloud(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	seen := false
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = true }))
+	t.Cleanup(other.Close)
+	sc, _ := c.compute()
+	if _, err := sc.Get(t.Context(), other.URL+"/servers", nil, nil); err == nil || seen {
+		t.Errorf("%v, seen %v", err, seen)
+	}
+}
+
+func TestDebugLogShowsNoSecrets(t *testing.T) {
+	f := newFake(t)
+	var mu sync.Mutex
+	var log []string
+	c, err := Connect(t.Context(), f.auth(), Options{Debug: func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, a := range args {
+			log = append(log, a.(string))
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, UserData: []byte("my own secret")}
+	if _, err := c.Create(t.Context(), s, &MemoryJournal{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(log, "\n")
+	if !strings.Contains(text, "POST "+f.URL+"/nova/v2.1/servers") {
+		t.Errorf("%s", text)
+	}
+	for _, s := range []string{`"pw"`, "tok\n", "bXkgb3duIHNlY3JldA"} {
+		if strings.Contains(text, s) {
+			t.Errorf("%q is shown in\n%s", s, text)
+		}
+	}
+}
+
+func TestRepetitions(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode   faultMode
+		times  int
+		method string
+		works  bool
+	}{
+		"a busy GET":              {busy503, 3, "GET", true},
+		"a limited GET":           {limited429, 3, "GET", true},
+		"a limited POST":          {limited429, 3, "POST", true},
+		"a broken GET":            {dropBefore, 2, "GET", true},
+		"a broken GET, too often": {dropBefore, 20, "GET", false},
+		"a busy POST":             {busy503, 1, "POST", false},
+		"a broken POST":           {dropBefore, 1, "POST", false},
+		"an erring GET":           {error500, 2, "GET", true},
+		"an erring POST":          {error500, 1, "POST", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			cl := f.connect(t)
+			f.mu.Lock()
+			left := c.times
+			f.fault = func(_ int, _, path string) faultMode {
+				if left > 0 && strings.HasPrefix(path, "/nova") {
+					left--
+					return c.mode
+				}
+				return well
+			}
+			f.mu.Unlock()
+			sc, _ := cl.compute()
+			var err error
+			if c.method == "GET" {
+				_, err = sc.Get(t.Context(), sc.ServiceURL("servers", "detail"), nil, nil)
+			} else {
+				_, err = sc.Post(t.Context(), sc.ServiceURL("servers"), map[string]any{"server": map[string]any{"name": "x"}}, nil, nil)
+			}
+			if (err == nil) != c.works {
+				t.Errorf("%v", err)
+			}
+			if n := len(f.servers); c.method == "POST" && n > 1 {
+				t.Errorf("%d servers", n)
+			}
+		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for in, want := range map[string]time.Duration{"": 0, "7": 7 * time.Second, "-3": 0, "soon": 0, "Mon, 01 Jan 2001 00:00:00 GMT": 0} {
+		if got := retryAfter(&http.Response{Header: http.Header{"Retry-After": {in}}}); got != want {
+			t.Errorf("%q: %v", in, got)
+		}
+	}
+	at := time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)
+	if got := retryAfter(&http.Response{Header: http.Header{"Retry-After": {at}}}); got < 50*time.Second || got > time.Minute {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestWaits(t *testing.T) {
+	f := newFake(t)
+	f.build = time.Hour
+	c := f.connect(t)
+	spec := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, ActiveTimeout: 300 * time.Millisecond}
+	j := &MemoryJournal{}
+	_, err := c.Create(t.Context(), spec, j, nil)
+	if KindOf(err) != Timeout || !strings.Contains(err.Error(), "status BUILD") || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	// Somebody deletes it meanwhile.
+	time.AfterFunc(150*time.Millisecond, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		clear(f.servers)
+	})
+	spec.ActiveTimeout = 10 * time.Second
+	if _, err = c.Create(t.Context(), spec, j, nil); KindOf(err) != ServerGone {
+		t.Errorf("%v", err)
+	}
+}

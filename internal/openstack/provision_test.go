@@ -1,0 +1,542 @@
+package openstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fullSpec asks for one of everything.
+func fullSpec(t *testing.T) ServerSpec {
+	return ServerSpec{
+		Owner: "default-ubuntu", Project: "cookbook-1", Name: "web-1", Image: "ubuntu-14.04", Flavor: "m1.small",
+		Nics:       []Nic{{Network: "net1", Make: &PortSpec{SecurityGroups: []string{"default"}}}},
+		NewKeyPair: &NewKeyPair{PrivateKeyFile: filepath.Join(t.TempDir(), "web.pem")},
+		Volumes:    []VolumeSpec{{Make: true, Size: 5, DeviceName: "vdb"}},
+		FloatingIP: FloatingIPSpec{Pool: "public", Allocate: true},
+	}
+}
+
+type recorder struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (r *recorder) add(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, fmt.Sprintf(format, args...))
+}
+func (r *recorder) Info(f string, a ...any)           { r.add(f, a...) }
+func (r *recorder) Warn(f string, a ...any)           { r.add("warning: "+f, a...) }
+func (r *recorder) Debug(string, ...any)              {}
+func (r *recorder) Waiting(string, string, time.Time) {}
+func (r *recorder) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.lines, "\n")
+}
+
+func TestCreateAndReclaim(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	j := FileJournal(filepath.Join(t.TempDir(), "web.json"))
+	rep := &recorder{}
+	s, err := c.Create(t.Context(), fullSpec(t), j, rep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Address == "" || s.Address != s.FloatingIP || !s.Created || s.KeyFile == "" {
+		t.Errorf("%+v", s)
+	}
+	if got := f.left(); len(got) != 5 {
+		t.Errorf("exists: %v", got)
+	}
+	for _, want := range []string{"OpenStack instance <" + s.ID + "> created.", "(server ready)", "Attaching floating IP from <public> pool", "Attaching floating IP <" + s.Address + ">"} {
+		if !strings.Contains(rep.text(), want) {
+			t.Errorf("%q is not said in\n%s", want, rep.text())
+		}
+	}
+	// Everything carries the token.
+	rec, _ := j.Read()
+	f.mu.Lock()
+	for _, b := range f.bodies {
+		for kind, x := range b {
+			if kind != "auth" && !strings.Contains(fmt.Sprint(x), rec.Token) {
+				t.Errorf("%s carries no token: %v", kind, x)
+			}
+		}
+	}
+	f.mu.Unlock()
+	// Again: the same server.
+	again, err := c.Create(t.Context(), fullSpec(t), j, rep)
+	if err != nil || again.ID != s.ID || again.Address != s.Address || again.Created {
+		t.Errorf("%+v, %v", again, err)
+	}
+	if err := c.Reclaim(t.Context(), j, rep); err != nil {
+		t.Error(err)
+	}
+	if got := f.left(); len(got) != 0 {
+		t.Errorf("left: %v", got)
+	}
+	if r, err := j.Read(); r != nil || err != nil {
+		t.Errorf("%v, %v", r, err)
+	}
+	if err := c.Reclaim(t.Context(), j, rep); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+// TestCallsOfOneCreate holds the number of calls: one token, one lookup of
+// each name, one call for each thing made.
+func TestCallsOfOneCreate(t *testing.T) {
+	f := newFake(t)
+	f.build = 0
+	c := f.connect(t)
+	spec := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Pool: "public", Allocate: true}}
+	if _, err := c.Create(t.Context(), spec, &MemoryJournal{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Calls(); got != 9 {
+		t.Errorf("%d calls:\n%s", got, strings.Join(f.requests, "\n"))
+	}
+}
+
+func TestTwentyShareTheirLookups(t *testing.T) {
+	f := newFake(t)
+	f.build = 300 * time.Millisecond
+	c := f.connect(t)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			spec := ServerSpec{Name: fmt.Sprintf("web-%d", i), Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}}
+			if _, err := c.Create(t.Context(), spec, &MemoryJournal{}, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for what, most := range map[string]int{"POST /v3/auth": 1, "GET /nova/v2.1/flavors": 1, "GET /glance/v2/images": 1, "GET /neutron/v2.0/networks": 1, "POST /nova/v2.1/servers": 20} {
+		method, path, _ := strings.Cut(what, " ")
+		if n := f.count(method, path); n != most {
+			t.Errorf("%s: %d times, want %d", what, n, most)
+		}
+	}
+	if n := f.count("GET", "/nova/v2.1/servers"); n > 12 {
+		t.Errorf("%d looks for twenty servers", n)
+	}
+}
+
+// TestEveryFaultAtEveryCall lets each call of a create fail in each way, and
+// then takes back what was made, in another process's place: nothing is left.
+func TestEveryFaultAtEveryCall(t *testing.T) {
+	probe := newFake(t)
+	probe.build = 0
+	c := probe.connect(t)
+	if _, err := c.Create(t.Context(), fullSpec(t), &MemoryJournal{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	calls := len(probe.requests)
+	for mode, name := range map[faultMode]string{error500: "error 500", busy503: "busy", dropBefore: "dropped before", dropAfter: "dropped after acting", limited429: "limited"} {
+		for _, lasting := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s lasting=%v", name, lasting), func(t *testing.T) {
+				if lasting && (mode == busy503 || mode == limited429) {
+					t.Skip("takes as long as the patience with a busy cloud")
+				}
+				t.Parallel()
+				for n := 2; n <= calls; n++ {
+					f := newFake(t)
+					f.build = 0
+					c := f.connect(t)
+					end := n
+					if lasting {
+						// The call, and all that repeat it.
+						end = n + 8
+					}
+					var failing string
+					f.mu.Lock()
+					f.fault = func(i int, method, path string) faultMode {
+						if i == n {
+							failing = method + " " + path
+						}
+						if i >= n && i <= end && method+" "+path == failing {
+							return mode
+						}
+						return well
+					}
+					f.mu.Unlock()
+					j := FileJournal(filepath.Join(t.TempDir(), "web.json"))
+					_, err := c.Create(t.Context(), fullSpec(t), j, nil)
+					f.mu.Lock()
+					f.fault = nil
+					f.mu.Unlock()
+					if err != nil && !strings.HasPrefix(err.Error(), "cannot ") {
+						t.Errorf("call %d: not a sentence: %v", n, err)
+					}
+					// A new process has the journal alone.
+					if err := f.connect(t).Reclaim(t.Context(), j, nil); err != nil {
+						t.Errorf("call %d (%s): %v", n, failing, err)
+					}
+					if left := f.left(); len(left) > 0 {
+						t.Errorf("call %d (%s): left %v (create: %v)", n, failing, left, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestCancelAtEveryCall stops a create in the middle of each call, before and
+// after the cloud has acted.
+func TestCancelAtEveryCall(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []faultMode{dropBefore, dropAfter} {
+		for n := 2; n <= 16; n++ {
+			f := newFake(t)
+			f.build = 0
+			c := f.connect(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			f.mu.Lock()
+			f.fault = func(i int, _, _ string) faultMode {
+				if i == n {
+					cancel()
+					return mode
+				}
+				return well
+			}
+			f.mu.Unlock()
+			j := FileJournal(filepath.Join(t.TempDir(), "web.json"))
+			_, err := c.Create(ctx, fullSpec(t), j, nil)
+			cancel()
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("call %d: %v", n, err)
+			}
+			if err := f.connect(t).Reclaim(t.Context(), j, nil); err != nil {
+				t.Errorf("call %d: %v", n, err)
+			}
+			if left := f.left(); len(left) > 0 {
+				t.Errorf("call %d: left %v", n, left)
+			}
+		}
+	}
+}
+
+// TestEveryFaultOfAReclaim lets each call of a reclaim fail; a second one
+// finishes what the first has not.
+func TestEveryFaultOfAReclaim(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []faultMode{error500, dropBefore, dropAfter} {
+		for n := 1; n <= 14; n++ {
+			f := newFake(t)
+			f.build = 0
+			c := f.connect(t)
+			j := FileJournal(filepath.Join(t.TempDir(), "web.json"))
+			if _, err := c.Create(t.Context(), fullSpec(t), j, nil); err != nil {
+				t.Fatal(err)
+			}
+			c = f.connect(t)
+			f.mu.Lock()
+			from := len(f.requests) + n
+			f.fault = func(i int, _, _ string) faultMode {
+				if i >= from && i < from+4 {
+					return mode
+				}
+				return well
+			}
+			f.mu.Unlock()
+			first := c.Reclaim(t.Context(), j, nil)
+			if left := f.left(); first == nil && len(left) > 0 {
+				t.Errorf("call %d: no error, and left %v", n, left)
+			}
+			f.mu.Lock()
+			f.fault = nil
+			f.mu.Unlock()
+			if err := f.connect(t).Reclaim(t.Context(), j, nil); err != nil {
+				t.Errorf("call %d: %v", n, err)
+			}
+			if left := f.left(); len(left) > 0 {
+				t.Errorf("call %d: left %v (first: %v)", n, left, first)
+			}
+		}
+	}
+}
+
+func TestReclaimGoesOnAndReportsAll(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	j := &MemoryJournal{}
+	if _, err := c.Create(t.Context(), fullSpec(t), j, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	f.fault = func(_ int, method, path string) faultMode {
+		if method == "DELETE" && (strings.Contains(path, "floatingips") || strings.Contains(path, "os-keypairs")) {
+			return error500
+		}
+		return well
+	}
+	f.mu.Unlock()
+	err := c.Reclaim(t.Context(), j, nil)
+	if err == nil || !strings.Contains(err.Error(), "floating IP") || !strings.Contains(err.Error(), "key pair") {
+		t.Errorf("%v", err)
+	}
+	if rec, _ := j.Read(); rec == nil || len(rec.Resources) != 2 {
+		t.Errorf("%+v", rec)
+	}
+	if left := f.left(); len(left) != 2 {
+		t.Errorf("left: %v", left)
+	}
+	f.mu.Lock()
+	f.fault = nil
+	f.mu.Unlock()
+	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.left()) != 0 {
+		t.Errorf("%v, left %v", err, f.left())
+	}
+}
+
+func TestARecordedServerIsLookedAt(t *testing.T) {
+	simple := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}}
+	for name, c := range map[string]struct {
+		spoil  func(f *fakeCloud, id string)
+		replay bool // a new server is expected
+		says   string
+	}{
+		"gone": {func(f *fakeCloud, id string) { delete(f.servers, id); clear(f.ports) }, true, "is gone"},
+		"error": {func(f *fakeCloud, id string) {
+			f.servers[id]["status"] = "ERROR"
+			f.servers[id]["fault"] = map[string]any{"message": "disk died"}
+		}, true, "disk died"},
+		"shutoff": {func(f *fakeCloud, id string) { f.servers[id]["status"] = "SHUTOFF" }, false, "starting it"},
+		"build":   {func(f *fakeCloud, id string) { f.servers[id]["status"] = "BUILD"; f.servers[id]["made"] = time.Now() }, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			cl := f.connect(t)
+			j := &MemoryJournal{}
+			first, err := cl.Create(t.Context(), simple, j, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.mu.Lock()
+			c.spoil(f, first.ID)
+			f.mu.Unlock()
+			rep := &recorder{}
+			second, err := f.connect(t).Create(t.Context(), simple, j, rep)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (second.ID != first.ID) != c.replay || second.Address == "" {
+				t.Errorf("first %s, then %+v", first.ID, second)
+			}
+			if !strings.Contains(rep.text(), c.says) {
+				t.Errorf("%q is not said in %q", c.says, rep.text())
+			}
+			if n := len(f.left()); n != 2 { // server and its port
+				t.Errorf("exists: %v", f.left())
+			}
+		})
+	}
+}
+
+func TestServerInError(t *testing.T) {
+	f := newFake(t)
+	f.hook = func(s map[string]any) {
+		s["status"], s["fault"] = "ERROR", map[string]any{"code": 500, "message": "No valid host was found. There are not enough hosts available."}
+	}
+	c := f.connect(t)
+	j := &MemoryJournal{}
+	_, err := c.Create(t.Context(), fullSpec(t), j, nil)
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != ServerFault || !strings.Contains(err.Error(), "No valid host") || !strings.Contains(e.Hint(), "another flavor") {
+		t.Fatalf("%v", err)
+	}
+	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.left()) > 0 {
+		t.Errorf("%v, left %v", err, f.left())
+	}
+}
+
+func TestAnotherProjectsRecord(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	j := &MemoryJournal{}
+	if _, err := c.Create(t.Context(), fullSpec(t), j, nil); err != nil {
+		t.Fatal(err)
+	}
+	rec, _ := j.Read()
+	rec.ProjectID = "elsewhere"
+	_ = j.Write(rec)
+	if _, err := c.Create(t.Context(), fullSpec(t), j, nil); KindOf(err) != Invalid {
+		t.Errorf("%v", err)
+	}
+	if err := c.Reclaim(t.Context(), j, nil); KindOf(err) != Invalid {
+		t.Errorf("%v", err)
+	}
+	if len(f.left()) != 5 {
+		t.Errorf("%v", f.left())
+	}
+}
+
+func TestBorrowedFloatingIPs(t *testing.T) {
+	f := newFake(t)
+	for i := range 3 {
+		id := fmt.Sprintf("fip-free-%d", i)
+		f.fips[id] = map[string]any{"id": id, "floating_ip_address": fmt.Sprintf("172.24.4.20%d", i), "floating_network_id": "net-public", "port_id": nil, "revision_number": 1}
+	}
+	spec := func(i int) ServerSpec {
+		return ServerSpec{Name: fmt.Sprintf("web-%d", i), Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Pool: "public"}}
+	}
+	var (
+		mu       sync.Mutex
+		wg       sync.WaitGroup
+		got      = map[string]int{}
+		failed   []error
+		journals [5]MemoryJournal
+	)
+	for i := range 5 {
+		// Each has a connection of its own, as processes have.
+		c := f.connect(t)
+		wg.Go(func() {
+			s, err := c.Create(t.Context(), spec(i), &journals[i], nil)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = append(failed, err)
+				return
+			}
+			got[s.Address]++
+		})
+	}
+	wg.Wait()
+	if len(got) != 3 || len(failed) != 2 {
+		t.Errorf("addresses %v, failures %v", got, failed)
+	}
+	for _, err := range failed {
+		var e *Error
+		if KindOf(err) != EmptyPool || !errors.As(err, &e) || !strings.Contains(e.Hint(), "allocate_floating_ip: true") {
+			t.Errorf("%v", err)
+		}
+	}
+	c := f.connect(t)
+	for i := range journals {
+		if err := c.Reclaim(t.Context(), &journals[i], nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if left := f.left(); len(left) != 3 {
+		t.Errorf("left: %v", left)
+	}
+	for _, x := range f.fips {
+		if x["port_id"] != nil {
+			t.Errorf("still attached: %v", x)
+		}
+	}
+}
+
+func TestFixedFloatingIP(t *testing.T) {
+	f := newFake(t)
+	f.fips["fip-a"] = map[string]any{"id": "fip-a", "floating_ip_address": "172.24.4.200", "floating_network_id": "net-public", "port_id": nil, "revision_number": 1}
+	c := f.connect(t)
+	spec := ServerSpec{Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Address: "172.24.4.200"}}
+	var one, two, three MemoryJournal
+	if s, err := c.Create(t.Context(), spec, &one, nil); err != nil || s.Address != "172.24.4.200" {
+		t.Fatal(s, err)
+	}
+	spec.Name = "two"
+	if _, err := c.Create(t.Context(), spec, &two, nil); KindOf(err) != InUse || !strings.Contains(err.Error(), `"one"`) {
+		t.Errorf("%v", err)
+	}
+	spec.FloatingIP.TakeOver = true
+	if s, err := c.Create(t.Context(), spec, &two, nil); err != nil || s.Address != "172.24.4.200" {
+		t.Errorf("%v, %v", s, err)
+	}
+	spec.Name, spec.FloatingIP.Address = "three", "172.24.4.201"
+	if _, err := c.Create(t.Context(), spec, &three, nil); KindOf(err) != NotFound || !strings.Contains(err.(*Error).Hint(), "172.24.4.200") {
+		t.Errorf("%v", err)
+	}
+	for _, j := range []*MemoryJournal{&one, &two, &three} {
+		if err := c.Reclaim(t.Context(), j, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if left := f.left(); len(left) != 1 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestOrphansAreFoundByTheirMarks(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	for i, project := range []string{"mine-1", "other-2"} {
+		s := fullSpec(t)
+		s.Name, s.Project, s.Owner = fmt.Sprintf("web-%d", i), project, "default-ubuntu"
+		if _, err := c.Create(t.Context(), s, &MemoryJournal{}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.mu.Lock()
+	f.servers["srv-stranger"] = map[string]any{"id": "srv-stranger", "name": "stranger", "status": "ACTIVE"}
+	f.keys["galley-by-hand"] = map[string]any{"name": "galley-by-hand"}
+	f.mu.Unlock()
+	mine, err := c.Orphans(t.Context(), "mine-1")
+	if err != nil || len(mine) != 1 || len(mine[0].Resources) != 5 || mine[0].Owner != "default-ubuntu" {
+		t.Fatalf("%+v, %v", mine, err)
+	}
+	if err := c.ReclaimRecord(t.Context(), mine[0], nil); err != nil {
+		t.Error(err)
+	}
+	all, err := c.Orphans(t.Context(), "")
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if err := c.ReclaimRecord(t.Context(), all[0], nil); err != nil {
+		t.Error(err)
+	}
+	if left := f.left(); len(left) != 2 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestMisspelt(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	good := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}}
+	for name, c2 := range map[string]struct {
+		change func(*ServerSpec)
+		kind   Kind
+		hint   string
+	}{
+		"image":    {func(s *ServerSpec) { s.Image = "ubuntu-1404" }, NotFound, `did you mean "ubuntu-14.04"`},
+		"flavor":   {func(s *ServerSpec) { s.Flavor = "m1.smal" }, NotFound, `did you mean "m1.small"`},
+		"network":  {func(s *ServerSpec) { s.Nics[0].Network = "net3" }, NotFound, `"net1" or "net2"`},
+		"pool":     {func(s *ServerSpec) { s.FloatingIP = FloatingIPSpec{Pool: "publik"} }, NotFound, `did you mean "public"`},
+		"no pool":  {func(s *ServerSpec) { s.FloatingIP = FloatingIPSpec{Pool: "net1"} }, Invalid, `"public"`},
+		"key pair": {func(s *ServerSpec) { s.KeyName = "arnes" }, NotFound, "without key_name one is made"},
+	} {
+		s := good
+		s.Nics = []Nic{{Network: "net1"}}
+		c2.change(&s)
+		j := &MemoryJournal{}
+		_, err := c.Create(t.Context(), s, j, nil)
+		var e *Error
+		if KindOf(err) != c2.kind || !errors.As(err, &e) || !strings.Contains(e.Hint(), c2.hint) {
+			t.Errorf("%s: %v, hint %v", name, err, e)
+		}
+		if rec, _ := j.Read(); rec != nil && len(rec.Resources) > 0 {
+			t.Errorf("%s: recorded %+v", name, rec.Resources)
+		}
+	}
+	if left := f.left(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	// All that is misspelt is told at once, with all hints.
+	_, err := c.Create(t.Context(), ServerSpec{Name: "web", Image: "ubuntu-1404", Flavor: "m1.smal"}, &MemoryJournal{}, nil)
+	var all Several
+	if !errors.As(err, &all) || len(all) != 2 || strings.Count(all.Hint(), "did you mean") != 2 {
+		t.Errorf("%v", err)
+	}
+}
