@@ -3,18 +3,1035 @@
 package guest
 
 import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
 )
 
-func TestSmoke(t *testing.T) {
-	g := boot(t, nil)
-	t.Log(g.Mode(), g.ModeDetail())
-	c := g.login(t, "centos")
-	for _, cmd := range []string{"whoami", "id", "hostname", "pwd", "cat /etc/os-release | head -3", "ls /", "ls -la /root /home /tmp; true", "sudo whoami", "sudo id", "sudo -E sh -c 'echo $HOME $USER'",
-		"echo hi | sudo tee /etc/foo", "sudo mkdir -p /etc/chef/ohai/hints && ls -ld /etc/chef", "mount", "ps aux", "uptime", "cat /proc/self/status | grep Cap", "sudo cat /proc/self/status | grep Cap; ls -l /proc/self/fd", "cat /proc/sys/kernel/random/boot_id", "sudo ls -la /etc/ssh /etc/sudoers.d /var/log; df -h; ls -la /dev"} {
-		r := runOn(t, c, cmd)
-		t.Logf("%s => %d %s\n%s%s", cmd, r.status, r.signal, r.out, r.errOut)
+// eachMode runs a test in every mode that this host allows.
+func eachMode(t *testing.T, test func(t *testing.T, lim limits)) {
+	t.Helper()
+	for _, m := range []struct {
+		mode string
+		lim  limits
+	}{
+		{ModeNamespaces, limits{}},
+		{ModeUserNamespace, limits{NoRoot: true}},
+		{ModeDirectory, limits{NoRoot: true, NoUserNS: true}},
+	} {
+		t.Run(m.mode, func(t *testing.T) {
+			probe := bootNoWait(t, nil, m.lim)
+			if got := probe.Mode(); got != m.mode {
+				t.Skipf("mode %s is not possible here: guests run in mode %s (%s)", m.mode, got, probe.ModeDetail())
+			}
+			test(t, m.lim)
+		})
 	}
-	t.Log(strings.TrimSpace(string(g.Console())))
+}
+
+// apart skips a test of what a plain directory cannot give.
+func apart(t *testing.T, g testGuest) {
+	t.Helper()
+	if g.Mode() == ModeDirectory {
+		t.Skipf("needs namespaces: %s", g.ModeDetail())
+	}
+}
+
+func TestKeysThatOpenAGuest(t *testing.T) {
+	ecKey, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]ssh.Signer{"ed25519": newKey(t), "ecdsa": signerOf(t, ecKey), "rsa": signerOf(t, rsaKey)}
+	g := boot(t, func(s *Spec) {
+		s.AuthorizedKeys = nil
+		for _, k := range keys {
+			s.AuthorizedKeys = append(s.AuthorizedKeys, authorized(k)+" someone@example")
+		}
+	})
+	for kind, key := range keys {
+		for _, user := range []string{"centos", "ubuntu", "debian", "root"} {
+			c, err := g.dial(user, ssh.PublicKeys(key))
+			if err != nil {
+				t.Errorf("%s as %s: %v", kind, user, err)
+				continue
+			}
+			must(t, c, "true")
+			_ = c.Close()
+		}
+	}
+	for what, attempt := range map[string]func() (*ssh.Client, error){
+		"a key not authorized": func() (*ssh.Client, error) { return g.dial("centos", ssh.PublicKeys(newKey(t))) },
+		"a password":           func() (*ssh.Client, error) { return g.dial("centos", ssh.Password("")) },
+		"an unknown user":      func() (*ssh.Client, error) { return g.dial("nosuch", ssh.PublicKeys(keys["ed25519"])) },
+		"a system account":     func() (*ssh.Client, error) { return g.dial("daemon", ssh.PublicKeys(keys["ed25519"])) },
+	} {
+		if c, err := attempt(); err == nil {
+			_ = c.Close()
+			t.Errorf("%s opened the guest", what)
+		}
+	}
+}
+
+func TestPasswords(t *testing.T) {
+	g := boot(t, func(s *Spec) { s.AdminPass = "correct horse" })
+	ask := func(answer string) ssh.AuthMethod {
+		return ssh.KeyboardInteractive(func(_, _ string, questions []string, _ []bool) ([]string, error) {
+			out := make([]string, len(questions))
+			for i := range out {
+				out[i] = answer
+			}
+			return out, nil
+		})
+	}
+	for _, user := range []string{"root", "centos"} {
+		for kind, auth := range map[string]ssh.AuthMethod{"password": ssh.Password("correct horse"), "keyboard-interactive": ask("correct horse")} {
+			c, err := g.dial(user, auth)
+			if err != nil {
+				t.Errorf("%s of %s: %v", kind, user, err)
+				continue
+			}
+			_ = c.Close()
+		}
+		if c, err := g.dial(user, ssh.Password("wrong")); err == nil {
+			_ = c.Close()
+			t.Errorf("a wrong password opened %s", user)
+		}
+	}
+	if c, err := g.dial("debian", ssh.Password("correct horse")); err == nil {
+		_ = c.Close()
+		t.Error("the administrator's password opened another user")
+	}
+	if bytes.Contains(g.Console(), []byte("correct horse")) {
+		t.Error("the console log shows the password")
+	}
+}
+
+func TestExec(t *testing.T) {
+	eachMode(t, func(t *testing.T, lim limits) {
+		g := boot(t, nil, lim)
+		c := g.login(t, "centos")
+		if r := runOn(t, c, "echo out; echo err >&2; exit 42"); r.out != "out\n" || r.errOut != "err\n" || r.status != 42 {
+			t.Errorf("got %+v", r)
+		}
+		if r := runOn(t, c, "kill -TERM $$"); r.signal != "TERM" {
+			t.Errorf("killed by itself: got %+v", r)
+		}
+		if r := runOn(t, c, "no-such-command"); r.status != 127 {
+			t.Errorf("unknown command: got %+v", r)
+		}
+		if got := must(t, c, `printf '%s|' "a b" 'c'; echo $((6*7))`); got != "a b|c|42" {
+			t.Errorf("got %q", got)
+		}
+		// Nothing of the starter's is open in it.
+		if got := must(t, c, "ls /proc/self/fd 2>/dev/null || echo 0 1 2 3"); strings.Join(strings.Fields(got), " ") != "0 1 2 3" {
+			t.Errorf("descriptors: %q", got)
+		}
+
+		s, err := c.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Stdin = io.LimitReader(zeros{}, 3<<20)
+		out, err := s.Output("wc -c")
+		if err != nil || strings.TrimSpace(string(out)) != fmt.Sprint(3<<20) {
+			t.Errorf("3 MiB of input: %q, %v", out, err)
+		}
+		if out := runOn(t, c, "head -c 3000000 /dev/zero").out; len(out) != 3000000 {
+			t.Errorf("3 MB of output: got %d bytes", len(out))
+		}
+	})
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestEnvironment(t *testing.T) {
+	g := boot(t, nil)
+	c := g.login(t, "centos")
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Setenv("LC_GALLEY", "yes"); err != nil {
+		t.Errorf("LC_*: %v", err)
+	}
+	if err := s.Setenv("LD_PRELOAD", "x.so"); err == nil {
+		t.Error("LD_PRELOAD was accepted")
+	}
+	out, err := s.Output("env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"LC_GALLEY=yes\n", "USER=centos\n", "LOGNAME=centos\n", "SSH_CONNECTION="} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	for _, no := range []string{"LD_PRELOAD", "GOMAXPROCS", "GOGC", "OS_PASSWORD"} {
+		if strings.Contains(string(out), no) {
+			t.Errorf("%s in\n%s", no, out)
+		}
+	}
+}
+
+func TestSignalsFromTheClient(t *testing.T) {
+	eachMode(t, func(t *testing.T, lim limits) {
+		g := boot(t, nil, lim)
+		c := g.login(t, "centos")
+		for _, sig := range []ssh.Signal{ssh.SIGINT, ssh.SIGTERM, ssh.SIGKILL, ssh.SIGUSR1} {
+			s, err := c.NewSession()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := s.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Start("echo started; exec sleep 300"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(out, make([]byte, 8)); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			var ee *ssh.ExitError
+			if err := s.Wait(); !errors.As(err, &ee) || ee.Signal() != string(sig) {
+				t.Errorf("%s: got %v", sig, err)
+			}
+		}
+	})
+}
+
+func TestManySessionsOfOneConnection(t *testing.T) {
+	g := boot(t, nil)
+	c := g.login(t, "centos")
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			s, err := c.NewSession()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			out, err := s.Output(fmt.Sprintf("echo %d; exit 0", i))
+			if err != nil || strings.TrimSpace(string(out)) != fmt.Sprint(i) {
+				t.Errorf("session %d: %q, %v", i, out, err)
+			}
+		}()
+	}
+	all.Wait()
+}
+
+func TestKeepalive(t *testing.T) {
+	g := boot(t, nil)
+	c := g.login(t, "centos")
+	for range 3 {
+		if _, _, err := c.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// terminal is a session with a pty and what has come from it so far.
+type terminal struct {
+	*ssh.Session
+	in  io.WriteCloser
+	mu  sync.Mutex
+	got bytes.Buffer
+}
+
+func (tt *terminal) Write(p []byte) (int, error) {
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	return tt.got.Write(p)
+}
+
+func (tt *terminal) text() string {
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	return tt.got.String()
+}
+
+func openTerminal(t *testing.T, c *ssh.Client, rows, cols int, modes ssh.TerminalModes) *terminal {
+	t.Helper()
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tt := &terminal{Session: s}
+	s.Stdout = tt
+	if tt.in, err = s.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RequestPty("xterm-256color", rows, cols, modes); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return tt
+}
+
+func (tt *terminal) send(t *testing.T, text string) {
+	t.Helper()
+	if _, err := io.WriteString(tt.in, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (tt *terminal) expect(t *testing.T, want string) {
+	t.Helper()
+	within(t, 10*time.Second, fmt.Sprintf("%q on the terminal; it has %q", want, tt.text()), func() bool { return strings.Contains(tt.text(), want) })
+}
+
+func TestTerminal(t *testing.T) {
+	eachMode(t, func(t *testing.T, lim limits) {
+		g := boot(t, nil, lim)
+		c := g.login(t, "centos")
+		tt := openTerminal(t, c, 40, 100, ssh.TerminalModes{ssh.ECHO: 0})
+		if err := tt.Shell(); err != nil {
+			t.Fatal(err)
+		}
+		tt.send(t, "PS1=; stty size; echo term=$TERM; test -t 0 && echo is-a-tty; shopt -q login_shell && echo login-shell\n")
+		tt.expect(t, "40 100\r\n")
+		tt.expect(t, "term=xterm-256color")
+		tt.expect(t, "is-a-tty")
+		if _, err := os.Stat("/bin/bash"); err == nil {
+			tt.expect(t, "login-shell")
+		}
+		if err := tt.WindowChange(50, 132); err != nil {
+			t.Fatal(err)
+		}
+		tt.send(t, "stty size\n")
+		tt.expect(t, "50 132\r\n")
+		// Ctrl-C ends what runs, not the shell.
+		tt.send(t, "echo go''ing; sleep 300\n")
+		tt.expect(t, "going")
+		tt.send(t, "\x03echo st''ill here; (sleep 301 &) ; exit 7\n")
+		tt.expect(t, "still here")
+		var ee *ssh.ExitError
+		if err := tt.Wait(); !errors.As(err, &ee) || ee.ExitStatus() != 7 {
+			t.Errorf("end of the shell: %v", err)
+		}
+	})
+}
+
+func TestClosedTerminalHangsUp(t *testing.T) {
+	eachMode(t, func(t *testing.T, lim limits) {
+		g := boot(t, nil, lim)
+		c := g.login(t, "centos")
+		tt := openTerminal(t, c, 24, 80, nil)
+		if err := tt.Start("echo run''ning; exec sleep 4711.5"); err != nil {
+			t.Fatal(err)
+		}
+		tt.expect(t, "running")
+		other := g.login(t, "centos")
+		_ = c.Close()
+		within(t, 5*time.Second, "the command ends with its terminal", func() bool {
+			return runOn(t, other, "pgrep -f '^sleep 4711[.]5' >/dev/null").status != 0
+		})
+	})
+}
+
+func TestShellWithoutTerminal(t *testing.T) {
+	g := boot(t, nil)
+	s, err := g.login(t, "centos").NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	s.Stdout = &out
+	s.Stdin = strings.NewReader("echo $0; tty; exit 3\n")
+	if err := s.Shell(); err != nil {
+		t.Fatal(err)
+	}
+	var ee *ssh.ExitError
+	if err := s.Wait(); !errors.As(err, &ee) || ee.ExitStatus() != 3 {
+		t.Errorf("end: %v", err)
+	}
+	if !strings.Contains(out.String(), "not a tty") || !strings.HasPrefix(out.String(), "-") {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+func TestUsersAndSudo(t *testing.T) {
+	g := boot(t, nil)
+	apart(t, g)
+	c := g.login(t, "centos")
+	checks := map[string]string{
+		"whoami":   "centos",
+		"hostname": "web-one",
+		"uname -n": "web-one",
+		"pwd":      "/home/centos",
+		". /etc/os-release; echo $ID $VERSION_ID":                          "centos 7",
+		"sudo sh -c 'id -u'":                                               "0",
+		"sudo -n true; echo $?":                                            "0",
+		"sudo -E sh -c 'echo $HOME'":                                       "/home/centos",
+		"sudo sh -c 'echo $HOME'":                                          "/root",
+		"A=1 sudo sh -c 'echo \"[$A]\"'":                                   "[]",
+		"export A=1; sudo -E sh -c 'echo $A'":                              "1",
+		"sudo A=2 sh -c 'echo $A'":                                         "2",
+		"sudo -- sh -c 'echo $SUDO_USER'":                                  "centos",
+		"sudo -H -E sh -c 'echo $HOME'":                                    "/root",
+		"sudo -i pwd":                                                      "/root",
+		"sudo -i sh -c 'echo a  \"b  c\"'":                                 "a b  c",
+		"sudo -s 'echo $((1+1))'; true":                                    "",
+		"sudo -u ubuntu sh -c 'echo $HOME $USER'":                          "/home/ubuntu ubuntu",
+		"echo line | sudo tee /etc/some-file":                              "line",
+		"cat /etc/some-file":                                               "line",
+		"sudo mkdir -p /etc/chef/ohai/hints && ls -d /etc/chef/ohai/hints": "/etc/chef/ohai/hints",
+		"sudo sh -c 'exit 9'; echo $?":                                     "9",
+		"sudo hostname renamed && hostname":                                "renamed",
+		"echo yes | sudo cat":                                              "yes",
+	}
+	for command, want := range checks {
+		if got := runOn(t, c, command); strings.TrimSpace(got.out) != want && want != "" {
+			t.Errorf("%s: got %+v, want %q", command, got, want)
+		}
+	}
+	if r := runOn(t, c, "sudo no-such-command"); r.status != 1 || !strings.Contains(r.errOut, "command not found") {
+		t.Errorf("unknown command: %+v", r)
+	}
+	if r := runOn(t, c, "sudo --no-such-option x"); r.status != 1 || !strings.Contains(r.errOut, "unrecognized option") {
+		t.Errorf("unknown option: %+v", r)
+	}
+	root := g.login(t, "root")
+	if got := must(t, root, "id -u; pwd"); got != "0\n/root" {
+		t.Errorf("root: %q", got)
+	}
+	if g.Mode() != ModeNamespaces {
+		t.Logf("users with IDs of their own are not checked: %s", g.ModeDetail())
+		return
+	}
+	for command, want := range map[string]string{
+		"sudo whoami":                                  "root",
+		"sudo id -un":                                  "root",
+		"id -u":                                        "1000",
+		"sudo -u ubuntu id -un":                        "ubuntu",
+		"sudo -u ubuntu sudo whoami":                   "root",
+		"sudo -u '#1000' id -un":                       "centos",
+		"sudo -g adm id -gn":                           "adm",
+		"touch f && stat -c %U:%G f":                   "centos:centos",
+		"sudo touch g && stat -c %U g":                 "root",
+		"sudo chown debian g && stat -c %U g":          "debian",
+		"cat /etc/shadow 2>&1 | grep -c denied":        "1",
+		"sudo useradd -m bob && sudo -u bob -i whoami": "bob",
+		"echo 'bob:pw' | sudo chpasswd && sudo grep -c '^bob:.6.' /etc/shadow":             "1",
+		"sudo su - bob -c 'sudo -n true' >/dev/null 2>&1; echo $?":                         "1",
+		"sudo sh -c 'su centos -c whoami'":                                                 "centos",
+		"mkdir -p d && sudo mount -t tmpfs x d && stat -f -c %T d; sudo umount d; rmdir d": "tmpfs",
+		"sudo sh -c 'echo 1 > /proc/sys/vm/drop_caches' 2>&1 | grep -ci read-only":         "1",
+	} {
+		if strings.Contains(command, "useradd") || strings.Contains(command, "chpasswd") {
+			continue // in order, below
+		}
+		if got := runOn(t, c, command); strings.TrimSpace(got.out) != want {
+			t.Errorf("%s: got %+v, want %q", command, got, want)
+		}
+	}
+	if _, err := exec.LookPath("useradd"); err != nil {
+		t.Log("no useradd on this host: the test of users made in the guest ends here")
+		return
+	}
+	must(t, c, "sudo useradd -m bob && echo 'bob:secret-pw' | sudo chpasswd")
+	must(t, c, "sudo sed -i 's/^PasswordAuthentication.*/PasswordAuthentication yes/' /etc/ssh/sshd_config")
+	bob, err := g.dial("bob", ssh.Password("secret-pw"))
+	if err != nil {
+		t.Fatalf("a user made in the guest: %v", err)
+	}
+	defer func() { _ = bob.Close() }()
+	if got := must(t, bob, "whoami"); got != "bob" {
+		t.Errorf("bob is %q", got)
+	}
+	if r := runOn(t, bob, "sudo -n id"); r.status == 0 {
+		t.Errorf("bob may use sudo: %+v", r)
+	}
+	must(t, c, "echo 'bob ALL=(ALL) ALL' | sudo tee /etc/sudoers.d/bob")
+	again, err := g.dial("bob", ssh.Password("secret-pw"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = again.Close() }()
+	if r := runOn(t, again, "sudo -n id -u"); r.status == 0 {
+		t.Errorf("sudo asked for no password: %+v", r)
+	}
+	if r := runOn(t, again, "echo wrong | sudo -S id -u"); r.status == 0 {
+		t.Errorf("sudo took a wrong password: %+v", r)
+	}
+	if r := runOn(t, again, "(echo secret-pw; echo rest) | sudo -S sh -c 'id -u; cat'"); r.out != "0\nrest\n" {
+		t.Errorf("sudo with a password: %+v", r)
+	}
+}
+
+func TestImages(t *testing.T) {
+	for name, want := range map[string]struct{ user, release string }{
+		"Ubuntu 14.04 amd64":        {"ubuntu", "ubuntu 14.04 trusty"},
+		"debian-12-openstack":       {"debian", "debian 12 bookworm"},
+		"CentOS 7 GC 2014-09-16":    {"centos", "centos 7"},
+		"centos-stream-9 (nightly)": {"centos", "centos 9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := boot(t, func(s *Spec) { s.Image = name })
+			apart(t, g)
+			c := g.login(t, want.user)
+			if got := must(t, c, ". /etc/os-release; echo $ID $VERSION_ID $VERSION_CODENAME"); got != want.release {
+				t.Errorf("os-release: %q", got)
+			}
+			if g.Mode() == ModeNamespaces {
+				if got := must(t, c, "id -u"); got != "1000" {
+					t.Errorf("the default user has ID %s", got)
+				}
+			}
+		})
+	}
+}
+
+func TestGuestsAreApart(t *testing.T) {
+	one, two := boot(t, nil), boot(t, func(s *Spec) { s.Name = "web-two" })
+	apart(t, one)
+	c1, c2 := one.login(t, "centos"), two.login(t, "centos")
+	mark := fmt.Sprintf("galley-apart-%d", os.Getpid())
+	for _, dir := range []string{"/", "/etc", "/usr/bin", "/usr/local/lib", "/var/lib", "/opt", "/tmp", "/var/tmp", "/srv", "/root", "/home", "/run", "/dev/shm"} {
+		f := filepath.Join(dir, mark)
+		must(t, c1, "echo x | sudo tee "+f)
+		if _, err := os.Lstat(f); err == nil {
+			t.Errorf("%s appeared on the host", f)
+		}
+		if r := runOn(t, c2, "sudo test -e "+f); r.status == 0 {
+			t.Errorf("%s appeared in the other guest", f)
+		}
+	}
+	// What the host has can be changed and deleted, for this guest alone.
+	must(t, c1, "sudo rm /usr/bin/env && ! test -e /usr/bin/env")
+	must(t, c2, "test -e /usr/bin/env")
+	if _, err := os.Stat("/usr/bin/env"); err != nil {
+		t.Fatal("a guest deleted the host's /usr/bin/env")
+	}
+	must(t, c1, "sudo sh -c 'echo 10.0.0.1 elsewhere >> /etc/hosts'")
+	if data, err := os.ReadFile("/etc/hosts"); err == nil && bytes.Contains(data, []byte("elsewhere")) {
+		t.Error("the host's /etc/hosts has changed")
+	}
+	// Processes.
+	s, err := c1.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("sleep 12345.25"); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 5*time.Second, "the process is there", func() bool { return runOn(t, c1, "pgrep -f '^sleep 12345[.]25'").status == 0 })
+	if r := runOn(t, c2, "pgrep -f '^sleep 12345[.]25'"); r.status == 0 {
+		t.Error("a guest sees another's processes")
+	}
+	if r := runOn(t, c2, "sudo kill -0 "+fmt.Sprint(os.Getpid())); r.status == 0 {
+		t.Error("a guest can signal the host's processes")
+	}
+	if a, b := must(t, c1, "hostname"), must(t, c2, "hostname"); a != "web-one" || b != "web-two" {
+		t.Errorf("host names %q and %q", a, b)
+	}
+	if a, b := must(t, c1, "cat /etc/machine-id"), must(t, c2, "cat /etc/machine-id"); a == b {
+		t.Error("two guests have one machine ID")
+	}
+}
+
+func TestHostIsHidden(t *testing.T) {
+	outer := t.TempDir()
+	secret := filepath.Join(outer, "secret")
+	if err := os.WriteFile(secret, []byte("s3cret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	g := boot(t, nil)
+	apart(t, g)
+	c := g.login(t, "root")
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{secret, outer, wd, g.spec.Dir, "/etc/chef", "/opt/chef", "/opt/cinc"} {
+		if r := runOn(t, c, "test -e "+p); r.status == 0 {
+			t.Errorf("the guest sees %s", p)
+		}
+	}
+	if got := must(t, c, "ls -A /root | grep -v -e '^.ssh$' -e '^.bash' -e '^.profile' -e '^.zsh' -e '^.kshrc'; true"); got != "" {
+		t.Errorf("root's home has %q", got)
+	}
+	if got := must(t, c, "ls /home | sort | tr '\\n' ' '"); strings.TrimSpace(got) != "centos debian ubuntu" {
+		t.Errorf("homes: %q", got)
+	}
+}
+
+func TestReboot(t *testing.T) {
+	eachMode(t, func(t *testing.T, lim limits) {
+		counter := "#!/bin/sh\necho first >> ${HOME:-/root}/first-boots\n"
+		g := boot(t, func(s *Spec) { s.UserData = []byte(counter) }, lim)
+		c := g.login(t, "root")
+		must(t, c, "cloud-init status --wait")
+		must(t, c, "echo kept > kept; echo $$ > pid; (setsid sleep 300 >/dev/null 2>&1 &)")
+		keys := must(t, c, "cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null; true")
+		before := g.Ready()
+		bootID := must(t, c, "cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo none")
+
+		reboots := []struct {
+			how string
+			do  func(c *ssh.Client)
+		}{
+			{"the API", func(*ssh.Client) {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				if err := g.Reboot(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}},
+			{"sudo reboot", func(c *ssh.Client) {
+				s, err := c.NewSession()
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = s.Run("sudo reboot") // the connection may drop before the answer
+			}},
+			{"shutdown -r", func(c *ssh.Client) {
+				s, err := c.NewSession()
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = s.Run("sudo shutdown -r now")
+			}},
+		}
+		for i, r := range reboots {
+			r.do(c)
+			_ = c.Wait() // the connection drops
+			within(t, 10*time.Second, "the next boot begins", func() bool { return g.Boots() == i+2 })
+			after := g.Ready()
+			if after == before {
+				t.Errorf("%s: the channel of the boot before", r.how)
+			}
+			before = after
+			g.awaitReady(t)
+			c = g.login(t, "root")
+			if got := must(t, c, "cat kept"); got != "kept" {
+				t.Errorf("%s: the disk was lost: %q", r.how, got)
+			}
+			if got := must(t, c, "cat first-boots"); got != "first" {
+				t.Errorf("%s: the first boot's script ran again: %q", r.how, got)
+			}
+			if r2 := runOn(t, c, "pgrep -f '^sleep 300'"); r2.status == 0 && g.Mode() != ModeDirectory {
+				t.Errorf("%s: a process survived", r.how)
+			}
+			if g.Mode() != ModeDirectory {
+				if got := must(t, c, "cat /etc/ssh/ssh_host_ed25519_key.pub"); got != keys {
+					t.Errorf("%s: the host keys have changed", r.how)
+				}
+				if got := must(t, c, "cat /proc/sys/kernel/random/boot_id"); got == bootID {
+					t.Errorf("%s: the boot's ID is the same", r.how)
+				}
+			}
+		}
+		if n := bytes.Count(g.Console(), []byte("Linux version")); n != 4 {
+			t.Errorf("the console log shows %d boots", n)
+		}
+	})
+}
+
+func TestPowerOffAndStartAgain(t *testing.T) {
+	g := boot(t, nil)
+	c := g.login(t, "centos")
+	must(t, c, "echo kept > kept")
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Run("sudo poweroff")
+	select {
+	case <-g.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("it did not power off")
+	}
+	if err := g.Err(); err != nil {
+		t.Errorf("after a power-off: %v", err)
+	}
+	if _, err := os.Lstat(g.Socket()); err == nil {
+		t.Error("the socket is still there")
+	}
+	if err := g.Reboot(t.Context()); err == nil {
+		t.Error("a guest that is off was rebooted")
+	}
+
+	again, err := Start(t.Context(), g.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g2 := testGuest{again, g.key}
+	defer func() { _ = g2.Stop(context.Background()) }()
+	g2.awaitReady(t)
+	if got := must(t, g2.login(t, "centos"), "cat kept"); got != "kept" {
+		t.Errorf("the disk: %q", got)
+	}
+
+	// Another server's ID on the same disk is a first boot.
+	_ = g2.Stop(t.Context())
+	spec := g.spec
+	spec.ID, spec.UserData = "00000000-0000-4000-8000-0000000000ff", []byte("#cloud-config\nfqdn: third.example.org\n")
+	third, err := Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g3 := testGuest{third, g.key}
+	defer func() { _ = g3.Stop(context.Background()) }()
+	g3.awaitReady(t)
+	if got := must(t, g3.login(t, "centos"), "hostname"); got != "third" {
+		t.Errorf("host name %q", got)
+	}
+}
+
+func TestStopLeavesNothing(t *testing.T) {
+	eachMode(t, func(t *testing.T, lim limits) {
+		g := boot(t, nil, lim)
+		c := g.login(t, "centos")
+		mark := fmt.Sprintf("7%d.125", os.Getpid())
+		// One that ignores all but SIGKILL, one that has left its session.
+		must(t, c, "(trap '' TERM HUP INT; setsid sh -c 'trap \"\" TERM HUP; sleep "+mark+"' </dev/null >/dev/null 2>&1 &)")
+		must(t, c, "nohup setsid sleep "+mark+" </dev/null >/dev/null 2>&1 & sleep 0.05")
+		within(t, 5*time.Second, "its processes run", func() bool { return len(marked(mark)) > 0 })
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := g.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(begin); d > 3*time.Second {
+			t.Errorf("stopping took %v", d)
+		}
+		if left := marked(mark); len(left) > 0 {
+			t.Errorf("still running: %q", left)
+		}
+		if err := g.Stop(ctx); err != nil {
+			t.Errorf("stopping it twice: %v", err)
+		}
+		if _, err := os.Lstat(filepath.Join(g.spec.Dir, socketName)); err == nil {
+			t.Error("the socket is still there")
+		}
+		if mounts, err := os.ReadFile("/proc/self/mountinfo"); err == nil && bytes.Contains(mounts, []byte(g.spec.Dir)) {
+			t.Errorf("mounts are left:\n%s", mounts)
+		}
+		if err := Remove(g.spec.Dir); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(g.spec.Dir); err == nil {
+			t.Error("the directory is still there")
+		}
+		if err := Remove(g.spec.Dir); err != nil {
+			t.Errorf("removing it twice: %v", err)
+		}
+	})
+}
+
+func TestKilledStarterLeavesNoProcess(t *testing.T) {
+	eachMode(t, func(t *testing.T, lim limits) {
+		mode := ""
+		if lim.NoUserNS {
+			mode = ModeDirectory
+		} else if lim.NoRoot && os.Geteuid() == 0 {
+			t.Skip("the same as in mode namespaces")
+		}
+		key := newKey(t)
+		dir := guestDir(t)
+		cmd := exec.CommandContext(t.Context(), self(t)[0], argStarter, dir, mode, authorized(key))
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		line := make([]byte, 256)
+		n, _ := out.Read(line)
+		if !strings.HasPrefix(string(line[:n]), "ready") {
+			t.Fatalf("the starter says %q", line[:n])
+		}
+		g := testGuest{&Guest{spec: Spec{Dir: dir}, socket: filepath.Join(dir, socketName)}, key}
+		c := g.login(t, "debian")
+		mark := fmt.Sprintf("8%d.125", os.Getpid())
+		must(t, c, "nohup setsid sh -c 'trap \"\" TERM HUP; sleep "+mark+"; sleep "+mark+"' </dev/null >/dev/null 2>&1 & sleep 0.05")
+		within(t, 5*time.Second, "its process runs", func() bool { return len(marked(mark)) > 0 })
+		var rec pidRecord
+		b, err := os.ReadFile(filepath.Join(dir, pidName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(b, &rec); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		within(t, 5*time.Second, "the guest dies with its starter", func() bool { return startTime(rec.Pid) != rec.Start })
+		within(t, 5*time.Second, "its processes die with it", func() bool { return len(marked(mark)) == 0 })
+		if err := Remove(dir); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(dir); err == nil {
+			t.Error("the directory is still there")
+		}
+	})
+}
+
+func TestKilledGuest(t *testing.T) {
+	eachMode(t, func(t *testing.T, lim limits) {
+		g := boot(t, nil, lim)
+		c := g.login(t, "centos")
+		mark := fmt.Sprintf("9%d.125", os.Getpid())
+		must(t, c, "nohup setsid sleep "+mark+" </dev/null >/dev/null 2>&1 & sleep 0.05")
+		g.mu.Lock()
+		g.proc.kill()
+		g.mu.Unlock()
+		select {
+		case <-g.Done():
+		case <-time.After(10 * time.Second):
+			t.Fatal("its end was not noticed")
+		}
+		if err := g.Err(); err == nil || !strings.Contains(err.Error(), "ended by itself") {
+			t.Errorf("got error %v", err)
+		}
+		if left := marked(mark); len(left) > 0 {
+			t.Errorf("still running: %q", left)
+		}
+	})
+}
+
+func TestBootDelay(t *testing.T) {
+	const delay = 600 * time.Millisecond
+	begin := time.Now()
+	g := bootNoWait(t, func(s *Spec) { s.BootDelay = delay })
+	if _, err := g.Dial(t.Context()); err == nil {
+		t.Error("SSH answers at once")
+	}
+	g.awaitReady(t)
+	if d := time.Since(begin); d < delay || d > delay+2*time.Second {
+		t.Errorf("ready after %v", d)
+	}
+	g.login(t, "centos")
+
+	// A guest can be stopped before it is up.
+	slow := bootNoWait(t, func(s *Spec) { s.BootDelay = time.Hour })
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := slow.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLongDirectory(t *testing.T) {
+	eachMode(t, func(t *testing.T, lim limits) {
+		g := boot(t, func(s *Spec) {
+			s.Dir = filepath.Join(s.Dir, strings.Repeat("long/", 20), "with a space, a comma: and colon", "x")
+		}, lim)
+		if got := must(t, g.login(t, "centos"), "echo here"); got != "here" {
+			t.Errorf("got %q", got)
+		}
+		if g.Mode() != ModeDirectory {
+			must(t, g.login(t, "centos"), "echo x | sudo tee /usr/share/x")
+		}
+	})
+}
+
+func TestGateway(t *testing.T) {
+	gate, behind := boot(t, nil), boot(t, nil)
+	// The cloud passes TCP on to the guest's socket; so does the test.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				to, err := behind.Dial(context.Background())
+				if err != nil {
+					_ = c.Close()
+					return
+				}
+				go func() { _, _ = io.Copy(to, c); _ = to.Close() }()
+				_, _ = io.Copy(c, to)
+				_ = c.Close()
+			}()
+		}
+	}()
+	through, err := gate.login(t, "centos").Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, chans, reqs, err := ssh.NewClientConn(through, "behind", &ssh.ClientConfig{User: "centos",
+		Auth: []ssh.AuthMethod{ssh.PublicKeys(behind.key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()}) //nolint:gosec // checked elsewhere
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := ssh.NewClient(conn, chans, reqs)
+	defer func() { _ = c.Close() }()
+	if got := must(t, c, "echo through"); got != "through" {
+		t.Errorf("got %q", got)
+	}
+	_ = l.Close()
+	if _, err := gate.login(t, "centos").Dial("tcp", l.Addr().String()); err == nil {
+		t.Error("a closed port was opened")
+	}
+}
+
+func TestRemoteForward(t *testing.T) {
+	g := boot(t, nil)
+	l, err := g.login(t, "centos").Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			_, _ = io.WriteString(c, "hello")
+			_ = c.Close()
+		}
+	}()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(c)
+	if err != nil || string(got) != "hello" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	_ = l.Close()
+}
+
+func TestAgentForwarding(t *testing.T) {
+	if _, err := exec.LookPath("ssh-add"); err != nil {
+		t.Skip("no ssh-add on this host")
+	}
+	g := boot(t, nil)
+	c := g.login(t, "centos")
+	ring := agent.NewKeyring()
+	_, private := rsaPair(t)
+	if err := ring.Add(agent.AddedKey{PrivateKey: private, Comment: "the client's"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.ForwardToAgent(c, ring); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.RequestAgentForwarding(s); err != nil {
+		if g.Mode() == ModeDirectory {
+			t.Skipf("no room for a socket's name: %v", err)
+		}
+		t.Fatal(err)
+	}
+	out, err := s.CombinedOutput("ssh-add -l")
+	if err != nil || !strings.Contains(string(out), "the client's") {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+func rsaPair(t *testing.T) (ssh.Signer, *rsa.PrivateKey) {
+	t.Helper()
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signerOf(t, k), k
+}
+
+func TestForcedCommand(t *testing.T) {
+	g := boot(t, func(s *Spec) {
+		s.UserData = []byte("#cloud-config\ndisable_root: true\n")
+	})
+	if r := runOn(t, g.login(t, "root"), "id"); r.status != 142 || !strings.Contains(r.out, `Please login as the user "centos" rather than the user "root".`) {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	var all sync.WaitGroup
+	guests := make([]testGuest, 12)
+	for i := range guests {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			guests[i] = bootNoWait(t, func(s *Spec) { s.Name = fmt.Sprintf("many-%d", i) })
+		}()
+	}
+	all.Wait()
+	for i, g := range guests {
+		g.awaitReady(t)
+		if got := must(t, g.login(t, "centos"), "hostname"); got != fmt.Sprintf("many-%d", i) {
+			t.Errorf("guest %d is called %q", i, got)
+		}
+	}
+}
+
+func TestStartRefuses(t *testing.T) {
+	for what, spec := range map[string]Spec{
+		"no ID":          {Dir: t.TempDir(), Executable: self(t)},
+		"no directory":   {ID: "x", Executable: self(t)},
+		"no executable":  {ID: "x", Dir: t.TempDir()},
+		"bad executable": {ID: "x", Dir: t.TempDir(), Executable: []string{"/no/such/program"}},
+		"no guest":       {ID: "x", Dir: t.TempDir(), Executable: []string{"/bin/true"}},
+	} {
+		if g, err := Start(t.Context(), spec); err == nil {
+			_ = g.Stop(t.Context())
+			t.Errorf("%s: it started", what)
+		} else {
+			t.Logf("%s: %v", what, err)
+		}
+	}
+}
+
+func childCPU() time.Duration {
+	var ru syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ru)
+	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+}
+
+func BenchmarkBoot(b *testing.B) {
+	for name, l := range map[string]limits{"best": {}, "user": {NoRoot: true}, "directory": {NoRoot: true, NoUserNS: true}} {
+		b.Run(name, func(b *testing.B) {
+			before := childCPU()
+			for b.Loop() {
+				g := bootNoWait(b, nil, l)
+				g.awaitReady(b)
+				_ = g.Stop(b.Context())
+			}
+			b.ReportMetric(float64((childCPU()-before).Microseconds())/float64(b.N)/1000, "cpu-ms/op")
+		})
+	}
 }

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -242,4 +241,27 @@ func marked(word string) []string {
 	return found
 }
 
-var _ = syscall.SIGKILL
+
+// starter starts a guest and waits to be killed. It prints a line when SSH
+// answers.
+func starter(args []string) int {
+	exe, err := os.Executable()
+	if err != nil {
+		return 1
+	}
+	var lim limits
+	if args[1] == ModeDirectory {
+		lim = limits{NoRoot: true, NoUserNS: true}
+	}
+	spec := Spec{ID: "00000000-0000-4000-8000-00000000dead", Name: "doomed", Image: "Debian 12", Dir: args[0],
+		AuthorizedKeys: []string{args[2]}, Executable: []string{exe, argGuest}}
+	g, err := start(context.Background(), spec, lim)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	<-g.Ready()
+	fmt.Println("ready", g.Mode())
+	<-g.Done()
+	return 0
+}

@@ -56,6 +56,7 @@ func runGuest() int {
 	}
 	syscall.CloseOnExec(3)
 	syscall.CloseOnExec(4)
+	closeInherited()
 	in := bufio.NewReader(orders)
 	line, err := in.ReadBytes('\n')
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 )
 
 // session is one session channel.
@@ -28,7 +29,7 @@ type session struct {
 
 	env      []string
 	term     string
-	size     pty.Winsize
+	size     unix.Winsize
 	modes    []byte
 	wantPty  bool
 	agentDir string
@@ -103,7 +104,7 @@ func (ss *session) request(r *ssh.Request, done chan struct{}) bool {
 		defer ss.mu.Unlock()
 		ss.size = winsize(req.Cols, req.Rows, req.Width, req.Height)
 		if ss.master != nil {
-			_ = pty.Setsize(ss.master, &ss.size)
+			setSize(ss.master, ss.size)
 		}
 		return true
 	case "auth-agent-req@openssh.com":
@@ -159,9 +160,9 @@ func (ss *session) request(r *ssh.Request, done chan struct{}) bool {
 	return false // subsystems, X11, break
 }
 
-func winsize(cols, rows, width, height uint32) pty.Winsize {
+func winsize(cols, rows, width, height uint32) unix.Winsize {
 	limit := func(n uint32) uint16 { return uint16(min(n, 65535)) }
-	return pty.Winsize{Cols: limit(cols), Rows: limit(rows), X: limit(width), Y: limit(height)}
+	return unix.Winsize{Col: limit(cols), Row: limit(rows), Xpixel: limit(width), Ypixel: limit(height)}
 }
 
 func (ss *session) kill(sig syscall.Signal) {
@@ -237,7 +238,7 @@ func (ss *session) open(ch *child, master *os.File) {
 	ss.mu.Lock()
 	ss.group, ss.master = ch.pid, master
 	if master != nil {
-		_ = pty.Setsize(master, &ss.size) // it may have changed meanwhile
+		setSize(master, ss.size) // it may have changed meanwhile
 	}
 	ss.mu.Unlock()
 	ss.s.track(ch.pid, true)
@@ -304,11 +305,11 @@ func (ss *session) startPipes(prog string, argv []string, attr *syscall.ProcAttr
 }
 
 func (ss *session) startPty(prog string, argv []string, attr *syscall.ProcAttr, warning string, shell bool) (func(), error) {
-	master, slave, err := pty.Open()
+	master, slave, err := openTerminalPair()
 	if err != nil {
 		return nil, fmt.Errorf("no terminal: %w", err)
 	}
-	_ = pty.Setsize(master, &ss.size)
+	setSize(master, ss.size)
 	applyModes(slave, ss.modes)
 	u := ss.lg.user
 	if !ss.s.m.w.single {
@@ -356,6 +357,36 @@ func (ss *session) startPty(prog string, argv []string, attr *syscall.ProcAttr, 
 		<-copied
 		ss.exit(st)
 	}, nil
+}
+
+// openTerminalPair opens a terminal whose master side can be closed while it
+// is being read: package pty leaves it in blocking mode, where it cannot.
+func openTerminalPair() (master, slave *os.File, err error) {
+	blocking, slave, err := pty.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = blocking.Close() }()
+	syscall.ForkLock.RLock()
+	fd, err := syscall.Dup(int(blocking.Fd()))
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err == nil {
+		if err = syscall.SetNonblock(fd, true); err == nil {
+			return os.NewFile(uintptr(fd), "ptmx"), slave, nil
+		}
+		_ = syscall.Close(fd)
+	}
+	_ = slave.Close()
+	return nil, nil, err
+}
+
+func setSize(master *os.File, size unix.Winsize) {
+	if raw, err := master.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &size) })
+	}
 }
 
 // greet prints the message of the day, as a login does.

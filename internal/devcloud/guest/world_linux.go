@@ -101,8 +101,9 @@ type builder struct {
 	o         order
 	w         *world
 	mounts    []mountPoint
-	hidden    []string // the host's paths that are to be absent
-	userXattr bool     // overlayfs keeps its marks in user.*, as it must in a user namespace
+	hidden    []string        // the host's paths that are to be absent
+	unseen    map[string]bool // hidden and emptied ones
+	userXattr bool            // overlayfs keeps its marks in user.*, as it must in a user namespace
 	noOverlay bool
 	mounted   int
 }
@@ -150,6 +151,10 @@ func (b *builder) build() error {
 		return err
 	}
 	b.hidden = append(slices.Clone(absent), b.o.Host.Hide...)
+	b.unseen = map[string]bool{}
+	for _, p := range slices.Concat(b.hidden, emptied) {
+		b.unseen[p] = true
+	}
 	if err := os.Chdir(b.o.Dir); err != nil {
 		return err
 	}
@@ -258,8 +263,8 @@ func (b *builder) below(real string) []mountPoint {
 }
 
 func (b *builder) isHidden(real string) bool {
-	for _, h := range slices.Concat(b.hidden, emptied) {
-		if real == h || strings.HasPrefix(real, h+"/") {
+	for p := real; len(p) > 1; p = filepath.Dir(p) {
+		if b.unseen[p] {
 			return true
 		}
 	}
@@ -451,26 +456,32 @@ func (b *builder) setOpaque(p string) error {
 
 // own makes directories in the upper layer, to a depth where guests write.
 // A directory in the upper layer belongs to the guest; one that only the host
-// has belongs to a user who does not exist in the namespace.
+// has belongs to a user who does not exist in the namespace. So do files: the
+// upper ones of /etc are copied, so that they can be written to.
 func (b *builder) own(real, upper string) error {
-	depth := map[string]int{"/etc": 8, "/var": 2, "/usr": 1, "/opt": 1}[real]
-	if depth == 0 {
-		return nil
-	}
-	err := b.ownLevel(real, upper, depth, real == "/etc")
-	if err == nil && real == "/usr" {
-		if st, e := os.Lstat("/usr/local"); e == nil && st.IsDir() {
-			err = b.ownLevel("/usr/local", filepath.Join(upper, "local"), 2, false)
+	switch real {
+	case "/etc":
+		return b.ownLevel(real, upper, 4, 2)
+	case "/var":
+		return b.ownLevel(real, upper, 2, 0)
+	case "/opt":
+		return b.ownLevel(real, upper, 1, 0)
+	case "/usr":
+		err := b.ownLevel(real, upper, 1, 0)
+		if st, e := os.Lstat("/usr/local"); err == nil && e == nil && st.IsDir() {
+			err = b.ownLevel("/usr/local", filepath.Join(upper, "local"), 2, 0)
 		}
+		return err
 	}
-	return err
+	return nil
 }
 
 // ownFileMax is the largest configuration file that is copied for the guest
 // to write to.
-const ownFileMax = 256 << 10
+const ownFileMax = 64 << 10
 
-func (b *builder) ownLevel(real, upper string, depth int, files bool) error {
+// ownLevel does so to a depth for directories, and to another for files.
+func (b *builder) ownLevel(real, upper string, depth, files int) error {
 	entries, err := os.ReadDir(real)
 	if err != nil {
 		return nil //nolint:nilerr // not readable for us: it stays as it is
@@ -486,14 +497,14 @@ func (b *builder) ownLevel(real, upper string, depth int, files bool) error {
 				return err
 			}
 			if depth > 1 {
-				if err := b.ownLevel(from, to, depth-1, files); err != nil {
+				if err := b.ownLevel(from, to, depth-1, files-1); err != nil {
 					return err
 				}
 			}
 			if err := copyAttributes(from, to); err != nil {
 				return err
 			}
-		case files && e.Type().IsRegular():
+		case files > 0 && e.Type().IsRegular():
 			st, err := e.Info()
 			if err != nil || st.Size() > ownFileMax {
 				continue
