@@ -39,9 +39,9 @@ const (
 	// dialStagger is the time after which a dial without any answer gets
 	// company: a lost SYN is repeated by the kernel only after a second, then
 	// three, then seven.
-	dialStagger = 150 * time.Millisecond
+	dialStagger = 100 * time.Millisecond
 	// dialPatience is how long a dial is left without an answer.
-	dialPatience = 3 * time.Second
+	dialPatience = 2 * time.Second
 	// handshakeStagger and sessionStagger are the same for what is accepted
 	// but not answered, where another attempt costs the server more.
 	handshakeStagger = 2 * time.Second
@@ -92,7 +92,9 @@ func (a *authenticator) emptyNow() bool {
 
 // attempt is one try, from dialling to the end of the probe.
 type attempt struct {
-	phase  atomic.Int32
+	phase atomic.Int32
+	// talked is when the dialling ended, in nanoseconds; 0 for not yet.
+	talked atomic.Int64
 	cancel context.CancelCauseFunc
 	start  time.Time
 }
@@ -252,18 +254,16 @@ func (w *waiter) launch(ctx context.Context) {
 	})
 }
 
-// overtake ends the attempts that still dial once another one talks, so that
-// the server is not bothered with connections that say nothing.
+// overtake ends the attempts that were still dialling when another one began
+// to talk, so that the server is not bothered with connections that say
+// nothing. Those launched since then, because the talk led nowhere, go on.
 func (w *waiter) overtake() {
-	talking := false
+	var talked int64
 	for _, a := range w.running {
-		talking = talking || phase(a.phase.Load()) != phaseDial
-	}
-	if !talking {
-		return
+		talked = max(talked, a.talked.Load())
 	}
 	for _, a := range w.running {
-		if phase(a.phase.Load()) == phaseDial {
+		if phase(a.phase.Load()) == phaseDial && a.start.UnixNano() < talked {
 			a.cancel(errOvertaken)
 		}
 	}
@@ -284,6 +284,7 @@ func (w *waiter) try(ctx context.Context, a *attempt) (*Client, error) {
 	client, err := connect(dialCtx, w.cfg, w.route, func(p phase) {
 		if p != phaseDial {
 			impatient.Stop()
+			a.talked.CompareAndSwap(0, time.Now().UnixNano())
 		}
 		a.phase.Store(int32(p))
 		select {
@@ -340,14 +341,12 @@ func (w *waiter) judge(err error) (time.Duration, error) {
 			return 0, err
 		}
 		if bootingUp(auth.Banner) {
-			w.refusedSince = time.Time{}
-			return time.Second, nil
+			return w.slower(2 * time.Second), nil
 		}
 		return w.refused(err)
 	case errors.As(err, &session):
 		if bootingUp(session.Output) {
-			w.refusedSince = time.Time{}
-			return time.Second, nil
+			return w.slower(2 * time.Second), nil
 		}
 		return w.refused(err)
 	case errors.As(err, &dns) && dns.IsNotFound:
@@ -368,18 +367,25 @@ func (w *waiter) judge(err error) (time.Duration, error) {
 	return w.o.Retry, nil
 }
 
-// refused counts the grace, and slows down: servers lock out those who knock
-// too often (sshd's PerSourcePenalties, fail2ban).
+// refused counts the grace.
 func (w *waiter) refused(err error) (time.Duration, error) {
 	now := time.Now()
 	if w.refusedSince.IsZero() {
-		w.refusedSince, w.backoff = now, 125*time.Millisecond
+		w.refusedSince = now
 	}
-	if left := w.o.Grace - now.Sub(w.refusedSince); left <= 0 {
+	left := w.o.Grace - now.Sub(w.refusedSince)
+	if left <= 0 {
 		return 0, w.waited(err, w.refusedSince)
 	}
-	w.backoff = min(w.backoff*2, 4*time.Second)
-	return min(w.backoff, max(w.o.Grace-now.Sub(w.refusedSince), w.o.Retry)), nil
+	return min(w.slower(4*time.Second), max(left, w.o.Retry)), nil
+}
+
+// slower is the next pause between attempts to log in, the last of them at
+// most. Servers lock out those who knock too often (sshd's PerSourcePenalties,
+// fail2ban).
+func (w *waiter) slower(most time.Duration) time.Duration {
+	w.backoff = min(max(w.backoff*2, 150*time.Millisecond), most)
+	return w.backoff
 }
 
 // bootingUp recognises pam_nologin and systemd-user-sessions.
