@@ -253,6 +253,7 @@ func (f *run) setUp() error {
 	if limit := map[Format]int{Gzip: 9, Zstd: 4, None: 9}[f.format]; f.level < 1 || f.level > limit {
 		return usage("level %d: %s has 1 to %d", f.level, f.format, limit)
 	}
+	f.at = f.pager.begin()
 	if !o.Named {
 		return f.open()
 	}
@@ -295,7 +296,6 @@ func (f *run) open() error {
 	if f.sink, err = newSink(f.ctx, f.format, f.level, sh, f.meter); err != nil {
 		return err
 	}
-	f.at = f.pager.begin()
 	if w := r.Output.Writer; w != nil {
 		f.direct = true
 		f.sink.retarget(w, "the output", 0, 0, 0)

@@ -297,6 +297,7 @@ func (s *stream) reconnect(cause error) error {
 	if s.prefix != nil {
 		return s.skipSame(pos, was)
 	}
+	s.a = nil // it is the next stream's
 	return &restartError{cause: broke, why: "the body has changed while it was read", a: a}
 }
 

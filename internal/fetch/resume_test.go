@@ -1,0 +1,320 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// stopAt fetches until the server has sent n bytes of the answer to request
+// number on, and leaves what a failure leaves.
+func stopAt(t *testing.T, r Request) *Error {
+	t.Helper()
+	r.Retry.Attempts = 1
+	_, err := fetch(t, r)
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("the first fetch ended with %v", err)
+	}
+	return e
+}
+
+func TestResume(t *testing.T) {
+	body := records(6<<20, 1, "null")
+	other := records(6<<20, 2, "null")
+	for _, name := range []string{"o.json", "o.json.gz", "o.json.zst"} {
+		for _, change := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s %v", name, change), func(t *testing.T) {
+				var n atomic.Int64
+				var ranges []string
+				s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					ranges = append(ranges, r.Header.Get("Range"))
+					switch {
+					case n.Add(1) == 1:
+						file(&cut{w, 4_300_000}, r, `"v1"`, body)
+					case change:
+						file(w, r, `"v2"`, other)
+					default:
+						file(w, r, `"v1"`, body)
+					}
+				})
+				want := out(t, name)
+				clean := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					if change {
+						file(w, r, `"v2"`, other)
+					} else {
+						file(w, r, `"v1"`, body)
+					}
+				})
+				mustFetch(t, Request{URL: clean.URL, Output: Output{Path: want}})
+
+				path := out(t, name)
+				r := Request{URL: s.URL, Output: Output{Path: path}}
+				if e := stopAt(t, r); !e.Resumable || !strings.Contains(e.Hint(), "--resume") {
+					t.Fatalf("%+v", e)
+				}
+				if _, err := os.Stat(path); err == nil {
+					t.Fatal("an output is there")
+				}
+				r.Resume = true
+				sum := mustFetch(t, r)
+				same(t, path, read(t, want))
+				if change {
+					if sum.ResumedAt != 0 || !strings.Contains(sum.StartedOver, "changed") {
+						t.Errorf("%+v", sum)
+					}
+					return
+				}
+				if sum.ResumedAt < 4<<20 || sum.Received != int64(len(body))-sum.ResumedAt || ranges[1] != fmt.Sprintf("bytes=%d-", sum.ResumedAt) {
+					t.Errorf("resumed at %d, received %d, asked for %q", sum.ResumedAt, sum.Received, ranges)
+				}
+			})
+		}
+	}
+}
+
+// What is resumed is verified from its first byte.
+func TestResumeVerifiesAll(t *testing.T) {
+	body := records(3<<20, 1, "null")
+	for _, name := range []string{"o.json", "o.json.gz"} {
+		for _, bad := range []bool{false, true} {
+			var n atomic.Int64
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if n.Add(1) == 1 {
+					file(&cut{w, 2_500_000}, r, `"v1"`, body)
+					return
+				}
+				b := body
+				if bad {
+					// The server lies about its version.
+					b = append(bytes.Clone(body[:len(body)-1]), '!')
+				}
+				file(w, r, `"v1"`, b)
+			})
+			path := out(t, name)
+			r := Request{URL: s.URL, Output: Output{Path: path}, Checksum: fmt.Sprintf("sha256:%x", sum256(body))}
+			stopAt(t, r)
+			r.Resume = true
+			_, err := fetch(t, r)
+			if bad {
+				failed(t, path, err, KindChecksum, "sha256")
+				clear1(t, path)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestResumeNothing(t *testing.T) {
+	body := records(3<<20, 1, "null")
+	etag := `"v1"`
+	var n atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1) == 1 {
+			file(&cut{w, 2_500_000}, r, etag, body)
+			return
+		}
+		file(w, r, etag, body)
+	})
+	for _, c := range []struct {
+		name   string
+		before func(t *testing.T, r *Request)
+		says   string
+	}{
+		{"nothing there", func(t *testing.T, r *Request) {}, "no earlier fetch"},
+		{"another URL", func(t *testing.T, r *Request) { stopAt(t, *r); r.URL += "?x=1" }, "something else"},
+		{"another level", func(t *testing.T, r *Request) { stopAt(t, *r); r.Output.Level = 3 }, "something else"},
+		{"part gone", func(t *testing.T, r *Request) { stopAt(t, *r); os.Remove(r.Output.Path + partEnding) }, "gone"},
+		{"part damaged", func(t *testing.T, r *Request) {
+			stopAt(t, *r)
+			os.WriteFile(r.Output.Path+partEnding, make([]byte, 3<<20), 0o600)
+		}, "damaged"},
+		{"journal damaged", func(t *testing.T, r *Request) {
+			stopAt(t, *r)
+			os.WriteFile(r.Output.Path+journalEnding, []byte("what\n"), 0o600)
+		}, "no earlier fetch"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n.Store(0)
+			path := out(t, "o")
+			r := Request{URL: s.URL, Output: Output{Path: path}}
+			c.before(t, &r)
+			n.Store(1)
+			r.Resume = true
+			sum := mustFetch(t, r)
+			same(t, path, body)
+			if !strings.Contains(sum.StartedOver, c.says) {
+				t.Errorf("said %q", sum.StartedOver)
+			}
+		})
+	}
+	t.Run("no version", func(t *testing.T) {
+		etag = ""
+		n.Store(0)
+		path := out(t, "o")
+		r := Request{URL: s.URL, Output: Output{Path: path}}
+		if e := stopAt(t, r); e.Resumable {
+			t.Error("said to be resumable")
+		}
+		clear1(t, path)
+		r.Resume = true
+		mustFetch(t, r)
+		same(t, path, body)
+	})
+	t.Run("damaged tail", func(t *testing.T) {
+		// As a power failure leaves it: the journal knows more than the disk.
+		etag = `"v1"`
+		n.Store(0)
+		path := out(t, "o")
+		r := Request{URL: s.URL, Output: Output{Path: path}}
+		stopAt(t, r)
+		part := read(t, path+partEnding)
+		clear(part[2<<20:])
+		os.WriteFile(path+partEnding, part, 0o600)
+		r.Resume = true
+		sum := mustFetch(t, r)
+		same(t, path, body)
+		if sum.ResumedAt == 0 || sum.ResumedAt > 2<<20 {
+			t.Errorf("resumed at %d", sum.ResumedAt)
+		}
+	})
+}
+
+// The body was complete when the process died: 416 says so.
+func TestResumeComplete(t *testing.T) {
+	body := records(2<<20, 1, "null")[:2<<20]
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { file(w, r, `"v1"`, body) })
+	path := out(t, "o")
+	boom := errors.New("boom")
+	r := Request{URL: s.URL, Output: Output{Path: path}}
+	r.hooks.files = &faultFiles{fail: map[string]int{"sync": 1}, err: boom}
+	if _, err := fetch(t, r); !errors.Is(err, boom) {
+		t.Fatal(err)
+	}
+	r.hooks.files = nil
+	r.Resume = true
+	sum := mustFetch(t, r)
+	same(t, path, body)
+	if sum.Received != 0 || sum.ResumedAt != 2<<20 {
+		t.Errorf("%+v", sum)
+	}
+}
+
+func TestResumePages(t *testing.T) {
+	const pages = 20
+	var stop atomic.Int64
+	var asked []string
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.RawQuery)
+		i := 1
+		fmt.Sscanf(r.URL.Query().Get("page"), "%d", &i)
+		next := "null"
+		if i < pages {
+			next = fmt.Sprintf(`"/?page=%d"`, i+1)
+		}
+		if stop.Add(-1) == 0 {
+			w = &cut{w, 30_000}
+		}
+		w.Write(records(60_000, uint64(i), next))
+	})
+	items := "items"
+	for _, c := range []struct {
+		name  string
+		items *string
+	}{{"o.json", nil}, {"o.json.gz", nil}, {"o.ndjson.zst", &items}, {"page-%03d.json.gz", nil}} {
+		t.Run(c.name, func(t *testing.T) {
+			stop.Store(1 << 40)
+			want := out(t, c.name)
+			r := Request{URL: s.URL + "/?page=1", Items: c.items, Pages: Pages{Next: "meta.next"}, Output: Output{Path: want}}
+			whole := mustFetch(t, r)
+			path := out(t, c.name)
+			r.Output.Path = path
+			for _, at := range []int64{1, 2, 7, 3} {
+				stop.Store(at)
+				e := stopAt(t, r)
+				r.Resume = true
+				if at == 2 && !e.Resumable {
+					t.Errorf("%+v", e)
+				}
+			}
+			stop.Store(1 << 40)
+			asked = nil
+			sum := mustFetch(t, r)
+			if len(asked) != pages-9 || asked[0] != "page=10" || sum.ResumedPage != 10 || sum.Items != whole.Items {
+				t.Errorf("asked for %q, %+v", asked, sum)
+			}
+			wants, _ := filepath.Glob(filepath.Join(filepath.Dir(want), "*"))
+			got, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+			if len(wants) != len(got) {
+				t.Fatalf("%q and %q", wants, got)
+			}
+			for i := range wants {
+				same(t, got[i], read(t, wants[i]))
+			}
+		})
+	}
+}
+
+// A loop is seen although its pages were fetched by an earlier run.
+func TestResumeSeesLoop(t *testing.T) {
+	var n atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		i := n.Add(1)
+		if i == 4 {
+			w.WriteHeader(404)
+			return
+		}
+		next := map[string]string{"": "a", "a": "b", "b": "c", "c": "a"}[r.URL.Query().Get("c")]
+		fmt.Fprintf(w, `{"next":%q}`, next)
+	})
+	r := Request{URL: s.URL, Pages: Pages{Next: "next", CursorParam: "c"}, Output: Output{Path: out(t, "o")}}
+	stopAt(t, r)
+	r.Resume = true
+	_, err := fetch(t, r)
+	failed(t, r.Output.Path, err, KindPaging, "loop")
+	if n.Load() != 5 {
+		t.Errorf("%d requests", n.Load())
+	}
+}
+
+func TestInterruptedKeepsAll(t *testing.T) {
+	body := records(4<<20, 1, "null")
+	ctx, cancel := context.WithCancel(t.Context())
+	var n atomic.Int64
+	m := new(Meter)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1) > 1 {
+			file(w, r, `"v1"`, body)
+			return
+		}
+		c := &cut{w, 1 << 40}
+		w.Header().Set("ETag", `"v1"`)
+		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		c.Write(body[:3<<20+4321])
+		c.Flush()
+		for m.Read().Received < 3<<20+4321 && r.Context().Err() == nil {
+		}
+		cancel()
+		<-r.Context().Done()
+	})
+	r := Request{URL: s.URL, Output: Output{Path: out(t, "o")}, Meter: m}
+	_, err := Fetch(ctx, r)
+	var e *Error
+	if !errors.As(err, &e) || !e.Resumable || !errors.Is(err, context.Canceled) {
+		t.Fatalf("%+v", err)
+	}
+	r.Resume, r.Meter = true, nil
+	sum := mustFetch(t, r)
+	same(t, r.Output.Path, body)
+	if sum.ResumedAt < 3<<20 {
+		t.Errorf("resumed at %d", sum.ResumedAt)
+	}
+}
