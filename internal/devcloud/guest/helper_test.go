@@ -241,7 +241,6 @@ func marked(word string) []string {
 	return found
 }
 
-
 // starter starts a guest and waits to be killed. It prints a line when SSH
 // answers.
 func starter(args []string) int {

@@ -18,7 +18,9 @@ type image struct {
 // imageUsers are the default users of cloud images. All exist in every guest.
 var imageUsers = []string{"centos", "ubuntu", "debian"}
 
-var imageName = regexp.MustCompile(`(?i)\b(centos|ubuntu|debian)\b(?:[^0-9]{0,12}?(\d+(?:\.\d+)?))?`)
+// imageName finds the distribution and, not far behind it, a version: not a
+// date, whose year has four digits.
+var imageName = regexp.MustCompile(`(?i)(?:^|[^a-z])(centos|ubuntu|debian)(?:[^0-9]{0,16}?(\d{1,2}(?:\.\d{1,2})?)(?:[^0-9]|$))?`)
 
 var ubuntuNames = map[string]string{
 	"12.04": "precise", "14.04": "trusty", "16.04": "xenial", "18.04": "bionic",

@@ -1,0 +1,59 @@
+//go:build unix
+
+package guest
+
+import (
+	"reflect"
+	"testing"
+)
+
+func TestParseSudo(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want sudoCall
+	}{
+		{[]string{"-E", "sh", "-c", "x"}, sudoCall{user: "root", preserve: true, command: []string{"sh", "-c", "x"}}},
+		{[]string{"-nHu", "bob", "A=1", "env", "B=2"}, sudoCall{user: "bob", noPrompt: true, setHome: true, vars: []string{"A=1"}, command: []string{"env", "B=2"}}},
+		{[]string{"-ubob", "--", "A=1", "-x"}, sudoCall{user: "bob", vars: []string{"A=1"}, command: []string{"-x"}}},
+		{[]string{"--user=bob", "--preserve-env=A,B", "id"}, sudoCall{user: "bob", keep: []string{"A", "B"}, command: []string{"id"}}},
+		{[]string{"--user", "bob", "-i"}, sudoCall{user: "bob", login: true, command: []string{}}},
+		{[]string{"-p", "pw: ", "-S", "-k", "true"}, sudoCall{user: "root", stdin: true, forget: true, command: []string{"true"}}},
+		{[]string{"./a=b", "x"}, sudoCall{user: "root", command: []string{"./a=b", "x"}}},
+	} {
+		got, err := parseSudo(c.args)
+		got.prompt = ""
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%q: got %+v, %v", c.args, got, err)
+		}
+	}
+	for _, args := range [][]string{{"-Z"}, {"--what"}, {"-u"}, {"--user"}, {"-i", "-s"}} {
+		if _, err := parseSudo(args); err == nil {
+			t.Errorf("%q was understood", args)
+		}
+	}
+	if got := sudoQuote([]string{"echo", "a b", `"$x"`, "ü;"}); got != `echo a\ b \"$x\" ü\;` {
+		t.Errorf("sudoQuote: %s", got)
+	}
+}
+
+func TestFitHostName(t *testing.T) {
+	for name, want := range map[string]string{
+		"web one": "web-one", "Default_Ubuntu-1404": "default-ubuntu-1404", "-x-": "x", "üöä": "guest", "": "guest", "a.b.c": "a.b.c",
+		"a1234567890123456789012345678901234567890123456789012345678901-3456": "a1234567890123456789012345678901234567890123456789012345678901",
+	} {
+		if got := fitHostName(name); got != want {
+			t.Errorf("%q: got %q", name, got)
+		}
+	}
+}
+
+func FuzzParseSudo(f *testing.F) {
+	f.Add("-E", "-u", "bob", "A=1")
+	f.Add("--preserve-env=A", "--", "-i", "x")
+	f.Fuzz(func(_ *testing.T, a, b, c, d string) {
+		call, err := parseSudo([]string{a, b, c, d})
+		if err == nil {
+			_ = sudoQuote(call.command)
+		}
+	})
+}
