@@ -79,6 +79,8 @@ func (f *fakeCloud) connect(t *testing.T) *Cloud {
 	c.x.firstPause = time.Millisecond
 	c.settle = []time.Duration{0, 10 * time.Millisecond}
 	c.lateSettle = c.settle
+	c.watch.least = 5 * time.Millisecond
+	c.x.pace.least = time.Millisecond
 	t.Cleanup(c.Close)
 	return c
 }

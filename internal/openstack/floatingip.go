@@ -139,6 +139,11 @@ func (m *making) floatingIP(ctx context.Context, s *servers.Server) (string, err
 		return "", err
 	}
 	if r := m.rec.find(KindFloatingIP, ""); r != nil {
+		for _, pool := range m.pools {
+			if pool.Name == r.Name {
+				m.pool = pool
+			}
+		}
 		address, err := m.floatingIPAgain(ctx, r, s, at)
 		if address != "" || err != nil {
 			return address, err
@@ -149,11 +154,21 @@ func (m *making) floatingIP(ctx context.Context, s *servers.Server) (string, err
 		m.rep.Info("Attaching floating IP <%s>", want.Address)
 		return m.fixedFloatingIP(ctx, s, at)
 	}
-	m.rep.Info("Attaching floating IP from <%s> pool", want.Pool)
-	if want.Allocate {
-		return m.allocate(ctx, s, at)
+	var errs []error
+	for i, pool := range m.pools {
+		m.pool = pool
+		m.rep.Info("Attaching floating IP from <%s> pool", want.Pools[i])
+		give := m.borrow
+		if want.Allocate {
+			give = m.allocate
+		}
+		address, err := give(ctx, s, at)
+		if KindOf(err) != EmptyPool {
+			return address, err
+		}
+		errs = append(errs, err)
 	}
-	return m.borrow(ctx, s, at)
+	return "", several(errs...)
 }
 
 // floatingIPAgain looks at the floating IP that an earlier run recorded. ""

@@ -89,6 +89,7 @@ func newExchange(a Auth, debug func(string, ...any)) (*exchange, error) {
 		debug:       debug,
 		slots:       make(chan struct{}, inFlight),
 		firstPause:  backoffMin,
+		pace:        pacer{least: gapMin},
 		hosts:       map[string]string{},
 	}, nil
 }
@@ -437,9 +438,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 // pacer spaces the requests to one cloud: not at all while it answers, more
 // and more when it says that it is busy.
 type pacer struct {
-	mu   sync.Mutex
-	gap  time.Duration
-	next time.Time
+	mu sync.Mutex
+	// least is the first gap that is kept.
+	least time.Duration
+	gap   time.Duration
+	next  time.Time
 }
 
 const (
@@ -462,14 +465,14 @@ func (p *pacer) wait(ctx context.Context) error {
 func (p *pacer) slower() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gap = min(max(p.gap*2, gapMin), gapMax)
+	p.gap = min(max(p.gap*2, p.least), gapMax)
 }
 
 func (p *pacer) faster() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gap = p.gap * 3 / 4
-	if p.gap < gapMin/2 {
+	if p.gap < p.least/2 {
 		p.gap = 0
 	}
 }

@@ -44,7 +44,8 @@ type making struct {
 	nics     []servers.Network
 	networks []string // names, in order
 	keyName  string
-	pool     Network
+	pools    []Network
+	pool     Network // the one that is being tried
 	hints    map[string]any
 	devices  []servers.BlockDevice
 	names    []string // device names, by device
@@ -111,7 +112,7 @@ func (s ServerSpec) check() error {
 		return fail(Invalid, what, "no image is named", "set image_ref")
 	case s.Flavor == "":
 		return fail(Invalid, what, "no flavor is named", "set flavor_ref")
-	case s.FloatingIP.Address == "" && s.FloatingIP.Allocate && s.FloatingIP.Pool == "":
+	case s.FloatingIP.Address == "" && s.FloatingIP.Allocate && len(s.FloatingIP.Pools) == 0:
 		return fail(Invalid, what, "a floating IP is to be allocated, but no pool is named", "set floating_ip_pool")
 	}
 	return nil
@@ -208,8 +209,8 @@ func (c *Cloud) CheckSpec(ctx context.Context, spec ServerSpec) []error {
 			try(err)
 		}
 	}
-	if spec.FloatingIP.Pool != "" {
-		_, err := c.Pool(ctx, spec.FloatingIP.Pool, nil)
+	for _, pool := range spec.FloatingIP.Pools {
+		_, err := c.Pool(ctx, pool, nil)
 		try(err)
 	}
 	if spec.KeyName != "" {
@@ -260,11 +261,14 @@ func (l *lookups) wait() error {
 // resolve looks up every name, all at once: each costs a round trip.
 func (m *making) resolve(ctx context.Context, haveServer bool) error {
 	var l lookups
-	if m.spec.FloatingIP.Pool != "" && m.spec.FloatingIP.Address == "" {
-		l.do(func() (err error) {
-			m.pool, err = m.c.Pool(ctx, m.spec.FloatingIP.Pool, m.rep)
-			return err
-		})
+	if m.spec.FloatingIP.Address == "" {
+		m.pools = make([]Network, len(m.spec.FloatingIP.Pools))
+		for i, pool := range m.spec.FloatingIP.Pools {
+			l.do(func() (err error) {
+				m.pools[i], err = m.c.Pool(ctx, pool, m.rep)
+				return err
+			})
+		}
 	}
 	if !haveServer {
 		m.resolveParts(ctx, &l)

@@ -18,7 +18,7 @@ func fullSpec(t *testing.T) ServerSpec {
 		Nics:       []Nic{{Network: "net1", Make: &PortSpec{SecurityGroups: []string{"default"}}}},
 		NewKeyPair: &NewKeyPair{PrivateKeyFile: filepath.Join(t.TempDir(), "web.pem")},
 		Volumes:    []VolumeSpec{{Make: true, Size: 5, DeviceName: "vdb"}},
-		FloatingIP: FloatingIPSpec{Pool: "public", Allocate: true},
+		FloatingIP: FloatingIPSpec{Pools: []string{"public"}, Allocate: true},
 	}
 }
 
@@ -98,7 +98,7 @@ func TestCallsOfOneCreate(t *testing.T) {
 	f := newFake(t)
 	f.build = 0
 	c := f.connect(t)
-	spec := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Pool: "public", Allocate: true}}
+	spec := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Pools: []string{"public"}, Allocate: true}}
 	if _, err := c.Create(t.Context(), spec, &MemoryJournal{}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -388,7 +388,7 @@ func TestBorrowedFloatingIPs(t *testing.T) {
 		f.fips[id] = map[string]any{"id": id, "floating_ip_address": fmt.Sprintf("172.24.4.20%d", i), "floating_network_id": "net-public", "port_id": nil, "revision_number": 1}
 	}
 	spec := func(i int) ServerSpec {
-		return ServerSpec{Name: fmt.Sprintf("web-%d", i), Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Pool: "public"}}
+		return ServerSpec{Name: fmt.Sprintf("web-%d", i), Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Pools: []string{"public"}}}
 	}
 	var (
 		mu       sync.Mutex
@@ -513,8 +513,8 @@ func TestMisspelt(t *testing.T) {
 		"image":    {func(s *ServerSpec) { s.Image = "ubuntu-1404" }, NotFound, `did you mean "ubuntu-14.04"`},
 		"flavor":   {func(s *ServerSpec) { s.Flavor = "m1.smal" }, NotFound, `did you mean "m1.small"`},
 		"network":  {func(s *ServerSpec) { s.Nics[0].Network = "net3" }, NotFound, `"net1" or "net2"`},
-		"pool":     {func(s *ServerSpec) { s.FloatingIP = FloatingIPSpec{Pool: "publik"} }, NotFound, `did you mean "public"`},
-		"no pool":  {func(s *ServerSpec) { s.FloatingIP = FloatingIPSpec{Pool: "net1"} }, Invalid, `"public"`},
+		"pool":     {func(s *ServerSpec) { s.FloatingIP = FloatingIPSpec{Pools: []string{"publik"}} }, NotFound, `did you mean "public"`},
+		"no pool":  {func(s *ServerSpec) { s.FloatingIP = FloatingIPSpec{Pools: []string{"net1"}} }, Invalid, `"public"`},
 		"key pair": {func(s *ServerSpec) { s.KeyName = "arnes" }, NotFound, "without key_name one is made"},
 	} {
 		s := good

@@ -117,15 +117,16 @@ type FloatingIPSpec struct {
 	Address string
 	// TakeOver takes Address from the server that holds it.
 	TakeOver bool
-	// Pool is the external network to have an address of.
-	Pool string
+	// Pools are the external networks to have an address of: the first that
+	// has one to give.
+	Pools []string
 	// Allocate makes a new one and releases it with the server; otherwise a
 	// free one of the project is borrowed.
 	Allocate bool
 }
 
 // Wanted says whether a floating IP is asked for at all.
-func (f FloatingIPSpec) Wanted() bool { return f.Address != "" || f.Pool != "" }
+func (f FloatingIPSpec) Wanted() bool { return f.Address != "" || len(f.Pools) > 0 }
 
 // AddressChoice says which of a server's addresses it is reached at
 // (kitchen-openstack: openstack_network_name, public_ip_order,

@@ -39,7 +39,9 @@ type watcher struct {
 	mu    sync.Mutex
 	waits map[*wait]struct{}
 	// kick wakes the round when somebody new waits.
-	kick    chan struct{}
+	kick chan struct{}
+	// least is the shortest pause between two looks.
+	least   time.Duration
 	running bool
 }
 
@@ -50,7 +52,7 @@ type wait struct {
 }
 
 func newWatcher(c *Cloud) *watcher {
-	return &watcher{cloud: c, waits: map[*wait]struct{}{}, kick: make(chan struct{}, 1)}
+	return &watcher{cloud: c, waits: map[*wait]struct{}{}, kick: make(chan struct{}, 1), least: watchMin}
 }
 
 // until calls judge with each sighting of the server until it says that the
@@ -111,7 +113,7 @@ func (w *watcher) run() {
 		}
 		w.mu.Unlock()
 
-		pause := min(max(time.Since(youngest)/12, watchMin), watchMax)
+		pause := min(max(time.Since(youngest)/12, w.least), watchMax)
 		if left := time.Until(last.Add(pause)); left > 0 {
 			t := time.NewTimer(left)
 			select {

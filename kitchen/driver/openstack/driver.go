@@ -122,9 +122,9 @@ func fileExists(path string) bool {
 
 // Create implements [kitchen.Driver].
 func (d *Driver) Create(ctx context.Context, step *kitchen.Step) error {
-	for _, k := range keys {
-		if k.Idle != "" && d.section.Has(k.Name) {
-			step.Report.Debug("%s has no effect: %s", k.Name, k.Idle)
+	for _, key := range d.section.Keys() {
+		if why, ok := idle[key]; ok && d.section.Has(key) {
+			step.Report.Debug("%s has no effect: %s", key, why)
 		}
 	}
 	spec, err := d.spec()
@@ -142,6 +142,9 @@ func (d *Driver) Create(ctx context.Context, step *kitchen.Step) error {
 	}
 	if before != nil && before.ServerName() != "" && d.settings.spec.Name == "" {
 		spec.Name = before.ServerName() // The generated name of the first time.
+	}
+	if p := d.settings.prefix; p != "" && d.settings.spec.Name == "" && !strings.HasPrefix(spec.Name, p+"-") {
+		step.Report.Warn("server_name_prefix %q does not fit into a host name: the server is called %q", p, spec.Name)
 	}
 	server, err := c.Create(ctx, spec, j, step.Report)
 	if err != nil {

@@ -111,7 +111,7 @@ func readSettings(s config.Section) (settings, error) {
 	spec.KeyName = r.text("key_name")
 	spec.SecurityGroups = r.list("security_groups")
 	spec.AvailabilityZone = r.text("availability_zone")
-	spec.Description = r.text("server_description")
+	spec.Description = r.text("description")
 	spec.Tags = r.list("tags")
 	spec.ConfigDrive = r.flag("config_drive")
 	spec.Metadata = r.stringMap("metadata")
@@ -131,11 +131,11 @@ func readSettings(s config.Section) (settings, error) {
 	}
 
 	spec.FloatingIP = cloud.FloatingIPSpec{
-		Address: r.text("floating_ip"), Pool: r.text("floating_ip_pool"), Allocate: r.flag("allocate_floating_ip"),
+		Address: r.text("floating_ip"), Pools: r.list("floating_ip_pool"), Allocate: r.flag("allocate_floating_ip"),
 	}
 	if spec.FloatingIP.Address != "" {
 		spec.FloatingIP.Allocate = false
-	} else if spec.FloatingIP.Allocate && spec.FloatingIP.Pool == "" {
+	} else if spec.FloatingIP.Allocate && len(spec.FloatingIP.Pools) == 0 {
 		r.refuse("allocate_floating_ip", "needs floating_ip_pool, the external network to have an address of")
 	}
 	spec.Address = cloud.AddressChoice{
@@ -174,6 +174,16 @@ func (r *reader) nics(spec *cloud.ServerSpec) {
 	}, func(m *reader) {
 		spec.Nics = append(spec.Nics, m.nic())
 	})
+	if ip := r.text("fixed_ip"); ip != "" {
+		switch {
+		case len(spec.Nics) == 0:
+			r.refuse("fixed_ip", "needs network_ref or network_id, the network to have it in")
+		case spec.Nics[0].FixedIP != "" || spec.Nics[0].Make != nil || spec.Nics[0].Port != "":
+			r.refuse("fixed_ip", "contradicts what network_ref says of the first network")
+		default:
+			spec.Nics[0].FixedIP = ip
+		}
+	}
 	r.each("ports", func(text string) {
 		spec.Nics = append(spec.Nics, cloud.Nic{Port: text})
 	}, func(m *reader) {
@@ -288,13 +298,24 @@ func (r *reader) stringMap(key string) map[string]string {
 	return out
 }
 
-// volumes reads block_device_mapping: one mapping, or a list of them.
+// volumes reads block_device_mapping, one mapping or a list of them, and
+// volumes, which takes the names of existing ones too.
 func (r *reader) volumes(spec *cloud.ServerSpec) {
 	list, err := r.s.Maps("block_device_mapping")
 	if err != nil {
 		keep(r, 0, err)
 		return
 	}
+	r.devices(spec, list)
+	never := -1
+	r.each("volumes", func(text string) {
+		spec.Volumes = append(spec.Volumes, cloud.VolumeSpec{VolumeID: text, BootIndex: &never})
+	}, func(m *reader) {
+		r.devices(spec, []config.Section{m.s})
+	})
+}
+
+func (r *reader) devices(spec *cloud.ServerSpec, list []config.Section) {
 	for _, m := range list {
 		b := &reader{s: m}
 		b.only("make_volume", "volume_size", "snapshot_id", "imageRef", "image_ref", "volume_type", "source_volid", "availability_zone", "volume_id",
