@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galleyhq/galley/kitchen"
+)
+
+// unlimited is what -c without a number stands for (Test Kitchen).
+const unlimited = 9999
+
+// actionFlags are the flags of the commands that bring instances somewhere.
+type actionFlags struct {
+	concurrency int
+	parallel    bool
+	failFast    bool
+	keep        bool
+}
+
+func (f *actionFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.IntVarP(&f.concurrency, "concurrency", "c", 1, "work on `N` instances at once; without a number on all")
+	fs.Lookup("concurrency").NoOptDefVal = fmt.Sprint(unlimited)
+	fs.BoolVarP(&f.parallel, "parallel", "p", false, "work on all instances at once (the old spelling of -c)")
+	fs.BoolVarP(&f.failFast, "fail-fast", "f", false, "begin no further instance after one has failed")
+}
+
+func (f *actionFlags) workers(cmd *cobra.Command) (int, error) {
+	if cmd.Flags().Changed("concurrency") {
+		if f.concurrency < 1 {
+			return 0, usagef("", "--concurrency is %d: it must be at least 1", f.concurrency)
+		}
+		return f.concurrency, nil
+	}
+	if f.parallel {
+		return unlimited, nil
+	}
+	return 1, nil
+}
+
+func (a *app) createCommand() *cobra.Command {
+	var f actionFlags
+	cmd := &cobra.Command{
+		Use:   "create [INSTANCE|REGEXP|all]...",
+		Short: "Make the machine of one or more instances",
+		Long: `Makes the machine of each instance and waits until a command can be run on it.
+A machine that is there already is checked; one that is gone, broken or half
+made is replaced or finished.
+
+` + exitCodes,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.act(cmd, args, kitchen.Create, &f) },
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.keep, "keep-on-failure", false, "leave the machine of a failed create standing, to look at it")
+	return cmd
+}
+
+func (a *app) destroyCommand() *cobra.Command {
+	var f actionFlags
+	cmd := &cobra.Command{
+		Use:   "destroy [INSTANCE|REGEXP|all]...",
+		Short: "Remove the machine of one or more instances, and all that was made for it",
+		Long: `Removes the machine of each instance with its floating IP, volumes, ports and
+key pair. What is gone already is no error. Also takes back what an
+interrupted or killed create has left.
+
+` + exitCodes,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.act(cmd, args, kitchen.Destroy, &f) },
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// act brings the instances that the arguments name to an action.
+func (a *app) act(cmd *cobra.Command, args []string, action kitchen.Action, f *actionFlags) error {
+	ctx := cmd.Context()
+	workers, err := f.workers(cmd)
+	if err != nil {
+		return err
+	}
+	p, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	chosen, err := p.Select(args...)
+	if err != nil {
+		return err
+	}
+	if err := p.equip(chosen); err != nil {
+		return err
+	}
+	if err := p.report(chosen, workers); err != nil {
+		return err
+	}
+	defer p.close()
+	return p.Run(ctx, kitchen.Request{
+		Action:        action,
+		Instances:     chosen,
+		Concurrency:   workers,
+		FailFast:      f.failFast,
+		KeepOnFailure: f.keep,
+	})
+}

@@ -1,0 +1,289 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/config/ruby"
+	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/state"
+	"github.com/galleyhq/galley/internal/ui"
+	"github.com/galleyhq/galley/kitchen"
+	driver "github.com/galleyhq/galley/kitchen/driver/openstack"
+	"github.com/galleyhq/galley/kitchen/transport/ssh"
+)
+
+// project is the configuration in the current directory joined to the engine.
+type project struct {
+	*kitchen.Kitchen
+	config *config.Project
+	env    *ruby.Env
+	paths  state.Paths
+	app    *app
+	// connector is shared by all instances: one login a run.
+	connector *cloud.Connector
+	closers   []func() error
+}
+
+// open reads the configuration. It makes no plug-ins: those are made for the
+// instances that are acted on, so that listing a hundred costs nothing.
+func (a *app) open(ctx context.Context) (*project, error) {
+	env, err := a.environment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("finding the current directory: %w", err)
+	}
+	opts, err := a.configOptions(root, env)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	p := &project{
+		Kitchen:   &kitchen.Kitchen{Store: state.NewStore(root), Bus: kitchen.NewBus()},
+		config:    cfg,
+		env:       env,
+		paths:     state.Paths{Root: root},
+		app:       a,
+		connector: cloud.NewConnector(),
+	}
+	testBase := a.flags.testBase
+	if testBase == "" {
+		testBase = filepath.Join("test", "integration")
+	}
+	if !filepath.IsAbs(testBase) {
+		testBase = filepath.Join(root, testBase)
+	}
+	for i, inst := range cfg.Instances {
+		hooks, err := hooksOf(inst.Lifecycle)
+		if err != nil {
+			return nil, fmt.Errorf("instance <%s>: %w", inst.Name, err)
+		}
+		p.Instances = append(p.Instances, &kitchen.Instance{
+			Name: inst.Name, Suite: inst.Suite, Platform: inst.Platform, Index: i,
+			OSType: inst.OSType, ShellType: inst.ShellType,
+			Root: root, TestBase: testBase,
+			DriverName:      orElse(inst.Driver.Name(), "dummy"),
+			ProvisionerName: provisionerName(inst.Provisioner.Name()),
+			TransportName:   orElse(inst.Transport.Name(), "ssh"),
+			VerifierName:    orElse(inst.Verifier.Name(), "busser"),
+			Hooks:           hooks,
+		})
+	}
+	return p, nil
+}
+
+func orElse(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+// provisionerName resolves the default and the old name (Test Kitchen 3).
+func provisionerName(name string) string {
+	if name == "" || name == "chef_zero" {
+		return "chef_infra"
+	}
+	return name
+}
+
+// report subscribes the console and the logs to what happens. Instances are
+// those that will be acted on.
+func (p *project) report(instances []*kitchen.Instance, concurrency int) error {
+	a := p.app
+	level, err := a.level()
+	if err != nil {
+		return err
+	}
+	w := a.people()
+	width := 0
+	for _, i := range instances {
+		width = max(width, len(i.Name))
+	}
+	console := ui.NewConsole(w, ui.ConsoleOptions{
+		Product: product(),
+		Level:   level,
+		Color:   a.streams.Color(w, a.color()),
+		Live:    ui.Terminal(w) != nil && a.streams.Getenv("TERM") != "dumb",
+		Names:   concurrency > 1 && len(instances) > 1,
+		Width:   width,
+		Secrets: a.secrets,
+	})
+	log := ui.NewFileLog(product(), a.overwriteLogs(), a.secrets, func(instance string) string {
+		if instance == "" {
+			return p.paths.CommonLog()
+		}
+		return p.paths.Log(instance)
+	})
+	p.closers = append(p.closers, func() error { console.Close(); return nil }, log.Close)
+	p.Bus = kitchen.NewBus(log.Event, console.Event)
+	for _, w := range p.config.Warnings {
+		p.Bus.Publish(kitchen.Event{Kind: kitchen.Warn, Text: w.String()})
+	}
+	return nil
+}
+
+// close ends what report began.
+func (p *project) close() {
+	for _, c := range slices.Backward(p.closers) {
+		if err := c(); err != nil {
+			fmt.Fprintf(p.app.streams.Err, "%s: warning: %v\n", p.app.name, err)
+		}
+	}
+	p.closers = nil
+}
+
+// equip gives instances their plug-ins. What cannot be right is found here,
+// before anything is made.
+func (p *project) equip(instances []*kitchen.Instance) error {
+	for _, inst := range instances {
+		if err := p.equipOne(inst); err != nil {
+			return fmt.Errorf("instance <%s>: %w", inst.Name, err)
+		}
+	}
+	return nil
+}
+
+func (p *project) equipOne(inst *kitchen.Instance) error {
+	sections := p.config.Instances[inst.Index]
+	if inst.DriverName != "openstack" {
+		return &driverError{inst.DriverName}
+	}
+	if inst.TransportName != "ssh" {
+		return &transportError{inst.TransportName}
+	}
+	d, err := driver.New(sections.Driver, driver.Options{
+		Instance: inst.Name, Suite: inst.Suite, Platform: inst.Platform,
+		Root:      p.paths.Root,
+		Env:       p.env.Get,
+		Connector: p.connector,
+		Dir:       p.paths.Own(),
+	})
+	if err != nil {
+		return err
+	}
+	defaults, err := driver.TransportDefaults(sections.Driver)
+	if err != nil {
+		return err
+	}
+	t, err := ssh.New(sections.Transport, p.sshOptions(defaults))
+	if err != nil {
+		return err
+	}
+	inst.Driver, inst.Transport = d, t
+	p.secretsOf(sections.Driver, sections.Transport)
+	return nil
+}
+
+// secretsOf registers what must never be printed.
+func (p *project) secretsOf(sections ...config.Section) {
+	for _, s := range sections {
+		for _, key := range s.Keys() {
+			if config.SecretKey(key) {
+				v, err := s.String(key, "")
+				if err == nil {
+					p.app.secrets.Add(v)
+				}
+			}
+		}
+	}
+}
+
+// driverError refuses a driver that is not ours, and tells how to run the
+// same instances on OpenStack.
+type driverError struct{ name string }
+
+func (e *driverError) Error() string {
+	return fmt.Sprintf("driver %q is not one of Galley's: it drives openstack", e.name)
+}
+
+// Hint shows the override file.
+func (e *driverError) Hint() string {
+	return "to run it on OpenStack without changing a shared file, write kitchen.local.yml:\n" +
+		"driver:\n  name: openstack\n  image_ref: IMAGE\n  flavor_ref: FLAVOR"
+}
+
+// transportError refuses a transport that is not ours.
+type transportError struct{ name string }
+
+func (e *transportError) Error() string {
+	if e.name == "winrm" {
+		return "transport winrm is not supported yet: Galley reaches machines over SSH"
+	}
+	return fmt.Sprintf("transport %q is not one of Galley's: it reaches machines over ssh", e.name)
+}
+
+// Hint tells how to go on.
+func (e *transportError) Hint() string {
+	if e.name == "winrm" {
+		return "an image with OpenSSH for Windows works with `transport: {name: ssh}`"
+	}
+	return "write `transport: {name: ssh}` into kitchen.local.yml"
+}
+
+// level returns the log level asked for.
+func (a *app) level() (ui.Level, error) {
+	if a.flags.logLevel != "" {
+		l, err := ui.ParseLevel(a.flags.logLevel)
+		if err != nil {
+			return 0, &usageError{err: err}
+		}
+		return l, nil
+	}
+	name := a.streams.Getenv("KITCHEN_LOG")
+	if name == "" {
+		return ui.InfoLevel, nil
+	}
+	l, err := ui.ParseLevel(name)
+	if err != nil {
+		fmt.Fprintf(a.streams.Err, "%s: warning: KITCHEN_LOG: %v; taking info\n", a.name, err)
+	}
+	return l, nil
+}
+
+// overwriteLogs says whether a run begins fresh logs: by flag, else by
+// KITCHEN_LOG_OVERWRITE (Test Kitchen: false, f and no append).
+func (a *app) overwriteLogs() bool {
+	if a.flags.noOverwrite {
+		return false
+	}
+	if a.flags.changed("log-overwrite") {
+		return a.flags.overwrite
+	}
+	switch strings.ToLower(a.streams.Getenv("KITCHEN_LOG_OVERWRITE")) {
+	case "false", "f", "no":
+		return false
+	}
+	return true
+}
+
+// hooksOf reads a lifecycle section (Test Kitchen: lifecycle).
+func hooksOf(s config.Section) (map[string][]kitchen.Hook, error) {
+	hooks := map[string][]kitchen.Hook{}
+	for _, phase := range s.Keys() {
+		list, err := s.Hooks(phase)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range list {
+			hook := kitchen.Hook{
+				Local: h.Local, Remote: h.Remote,
+				Includes: h.Includes, Excludes: h.Excludes,
+				Environment: h.Environment, Cwd: h.Cwd, User: h.User, Skippable: h.Skippable,
+			}
+			hooks[phase] = append(hooks[phase], hook)
+		}
+	}
+	return hooks, nil
+}

@@ -1,0 +1,232 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/galleyhq/galley/internal/ui"
+)
+
+// app is one run of the program: its streams, its name and the flags that
+// every command has.
+type app struct {
+	streams *ui.Streams
+	// name is what the program was called as; under the name kitchen it
+	// behaves as kitchen does, which prints everything on standard output.
+	name    string
+	secrets *ui.Redactor
+
+	flags struct {
+		logLevel       string
+		color, noColor bool
+		overwrite      bool
+		noOverwrite    bool
+		testBase       string
+		rc             string
+		cloud          string
+		erb            string
+		allowExec      bool
+		changed        func(name string) bool
+	}
+}
+
+// Main runs the command line args, args[0] being the program's name, and
+// returns the exit code.
+func Main(args []string, streams *ui.Streams) int {
+	if len(args) == 0 {
+		args = []string{"galley"}
+	}
+	if code, ok := reexec(args); ok {
+		return code
+	}
+	ctx, stop := withSignals(streams)
+	defer stop()
+	a := &app{streams: streams, name: programName(args[0]), secrets: &ui.Redactor{}}
+	root := a.rootCommand()
+	root.SetArgs(normalise(root, args[1:]))
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		a.printError(err)
+	}
+	return exitCode(ctx, err)
+}
+
+// programName is "kitchen" when the binary is called that, else "galley".
+func programName(arg0 string) string {
+	base := strings.TrimSuffix(filepath.Base(arg0), ".exe")
+	if base == "kitchen" {
+		return base
+	}
+	return "galley"
+}
+
+// withSignals returns a context that the first Ctrl-C cancels; the second
+// ends the process at once. What has been made stays recorded either way.
+func withSignals(streams *ui.Streams) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-ch:
+		case <-done:
+			return
+		}
+		fmt.Fprintln(streams.Err, "\nStopping in order; interrupt again to end at once (what was made stays recorded).")
+		cancel(errInterrupted)
+		select {
+		case <-ch:
+			os.Exit(exitInterrupted)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(ch)
+		close(done)
+		cancel(nil)
+	}
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   a.name,
+		Short: "Throw-away machines on OpenStack for testing Chef and Cinc cookbooks",
+		Long: `Galley reads the kitchen.yml that you have and gives you throw-away machines
+on OpenStack. Credentials come from a sourced RC file (OS_* variables), from
+clouds.yaml or from the configuration itself.
+
+No cloud at hand? "galley devcloud up" starts one on this machine.
+
+` + exitCodes,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+		CompletionOptions: cobra.CompletionOptions{
+			HiddenDefaultCmd: true,
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate("Galley version {{.Version}}\n")
+	root.SetOut(a.streams.Out)
+	root.SetErr(a.streams.Err)
+	root.SetIn(a.streams.In)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err, fmt.Sprintf("run `%s --help` for what it accepts", cmd.CommandPath())}
+	})
+	a.globalFlags(root.PersistentFlags())
+	root.AddCommand(a.commands()...)
+	usageArgs(root)
+	return root
+}
+
+// globalFlags are the flags that Test Kitchen's commands share, and ours for
+// where credentials come from.
+func (a *app) globalFlags(fs *pflag.FlagSet) {
+	f := &a.flags
+	fs.StringVarP(&f.logLevel, "log-level", "l", "", "debug, info, warn, error or fatal (default info, or KITCHEN_LOG)")
+	fs.BoolVar(&f.color, "color", false, "colour the output (default: on a terminal, unless NO_COLOR is set)")
+	fs.BoolVar(&f.noColor, "no-color", false, "do not colour the output")
+	fs.BoolVar(&f.overwrite, "log-overwrite", true, "begin fresh logs, keeping the last five, or append with =false (KITCHEN_LOG_OVERWRITE)")
+	fs.BoolVar(&f.noOverwrite, "no-log-overwrite", false, "append to the logs")
+	fs.StringVarP(&f.testBase, "test-base-path", "t", "", "where the tests lie (default test/integration)")
+	fs.StringVar(&f.rc, "rc", "", "read OS_* variables from this OpenStack RC `file`, running no shell")
+	fs.StringVar(&f.cloud, "os-cloud", "", "use this cloud of clouds.yaml (default OS_CLOUD)")
+	fs.StringVar(&f.erb, "erb", "", "`engine` that renders ERB: galley, or ruby for the ruby on the PATH (default galley)")
+	fs.BoolVar(&f.allowExec, "allow-exec", false, "let ERB run commands in backticks (GALLEY_RUBY_EXEC=1)")
+	f.changed = fs.Changed
+}
+
+// color returns the person's word on colour, nil if there is none.
+func (a *app) color() *bool {
+	if a.flags.changed == nil {
+		return nil
+	}
+	yes, no := true, false
+	switch {
+	case a.flags.noColor:
+		return &no
+	case a.flags.changed("color"):
+		if a.flags.color {
+			return &yes
+		}
+		return &no
+	}
+	return nil
+}
+
+// people is where lines for the person go: standard error, so that standard
+// output is a script's; under the name kitchen standard output, as there.
+func (a *app) people() io.Writer {
+	if a.name == "kitchen" {
+		return a.streams.Out
+	}
+	return a.streams.Err
+}
+
+// usageArgs makes every command's complaint about its arguments a usage
+// error, and its help end with the exit codes.
+func usageArgs(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		usageArgs(sub)
+	}
+	check := cmd.Args
+	if check == nil {
+		check = cobra.ArbitraryArgs
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		var usage *usageError
+		if err == nil || errors.As(err, &usage) {
+			return err
+		}
+		return &usageError{err, fmt.Sprintf("run `%s --help` for what it accepts", cmd.CommandPath())}
+	}
+	// A command that only holds others takes no arguments of its own: what is
+	// left over is a misspelt command.
+	if cmd.HasSubCommands() {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			hint := fmt.Sprintf("run `%s --help` for the commands there are", cmd.CommandPath())
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = "did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return usagef(hint, "unknown command %q", args[0])
+		}
+	}
+}
+
+// normalise joins the number after -c or --concurrency to it: the number is
+// optional there, which the flag library knows only in the form -c=N.
+func normalise(root *cobra.Command, args []string) []string {
+	cmd, _, err := root.Find(args)
+	if err != nil || cmd.Flags().Lookup("concurrency") == nil {
+		return args
+	}
+	args = slices.Clone(args)
+	for i := 0; i < len(args)-1 && args[i] != "--"; i++ {
+		if args[i] != "-c" && args[i] != "--concurrency" {
+			continue
+		}
+		if _, err := strconv.Atoi(args[i+1]); err == nil {
+			args[i] += "=" + args[i+1]
+			args = slices.Delete(args, i+1, i+2)
+		}
+	}
+	return args
+}
