@@ -136,7 +136,8 @@ func scalar(v *value, depth int, block bool) string {
 		if reSymbol.MatchString(v.s) {
 			return ":" + v.s
 		}
-		return ":" + doubleQuoted(v.s)
+		// No form that every reader takes: as text with its colon.
+		return scalar(stringValue(":"+v.s, nil), depth, block)
 	}
 	s := v.s
 	switch {

@@ -231,7 +231,7 @@ func (l *loader) parse(ctx context.Context, f *configFile) (*mapping, error) {
 		return nil, &Error{File: f.display, Line: f.doc.line(node.Line), Msg: "the file should hold a mapping, but holds " + node.Kind.String(),
 			Advice: "run `galley config render " + f.display + "` to see what its template makes"}
 	}
-	c := &converter{file: f, origins: map[int]*Origin{}}
+	c := &converter{file: f}
 	v := c.value(node)
 	return v.m, nil
 }
@@ -281,18 +281,27 @@ func (f *configFile) yamlError(err error) error {
 // when Test Kitchen turns keys into symbols: no later change in one place is
 // seen in another.
 type converter struct {
-	file    *configFile
-	origins map[int]*Origin
+	file *configFile
+	// last is the origin made last: values on one line have much in common.
+	last     *Origin
+	lastLine int
 }
 
 func (c *converter) origin(line, column int) *Origin {
-	if o := c.origins[line]; o != nil {
-		return o
-	}
 	d := c.file.doc
-	o := &Origin{File: c.file.display, Line: d.line(line), Column: d.column(line, column), ERB: d.erb(line), Env: d.env(line)}
-	c.origins[line] = o
-	return o
+	column = d.column(line, column)
+	if c.lastLine == line {
+		if c.last.Column == column {
+			return c.last
+		}
+		o := *c.last
+		o.Column = column
+		c.last = &o
+		return c.last
+	}
+	c.last = &Origin{File: c.file.display, Line: d.line(line), Column: column, ERB: d.erb(line), Env: d.env(line)}
+	c.lastLine = line
+	return c.last
 }
 
 func (c *converter) value(n *yaml11.Node) *value {
@@ -318,7 +327,12 @@ func (c *converter) value(n *yaml11.Node) *value {
 		v.kind = kindMap
 		v.m = &mapping{entries: make([]entry, 0, len(n.Pairs))}
 		for _, p := range n.Pairs {
-			e := entry{val: c.value(p.Value), org: c.origin(p.Key.Line, p.Key.Column)}
+			e := entry{org: c.origin(p.Key.Line, p.Key.Column)}
+			e.val = c.value(p.Value)
+			if p.Value.Kind == yaml11.Null && p.Value.Line != p.Key.Line {
+				// Where nothing is, the key is what can be pointed at.
+				e.val.org = e.org
+			}
 			switch p.Key.Kind {
 			case yaml11.String:
 				e.mapKey = mapKey{name: p.Key.Str}

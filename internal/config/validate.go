@@ -32,7 +32,7 @@ func Validate(ctx context.Context, o Options) ([]Problem, error) {
 		}
 		return out, nil
 	}
-	c := &checker{p: p, seen: map[string]bool{}, rank: map[string]int{}}
+	c := &checker{p: p, seen: map[string]bool{}, rank: map[string]int{}, tables: map[string]map[string]Key{}, legacy: known(secDriver, "")}
 	for i, f := range l.files() {
 		c.rank[f.display] = i
 	}
@@ -55,6 +55,9 @@ type checker struct {
 	// seen holds what was said, for the same value serves many instances.
 	seen map[string]bool
 	rank map[string]int
+	// tables are the keys of each plug-in met, legacy those of every driver.
+	tables map[string]map[string]Key
+	legacy map[string]Key
 }
 
 func (c *checker) add(org *Origin, code, key, advice, format string, args ...any) *Problem {
@@ -253,49 +256,69 @@ func (c *checker) sub(m *mapping, key string, keys map[string]Key) {
 // instances checks the plug-ins' data as merged; the origin of each value
 // says in which file it stands.
 func (c *checker) instances() {
-	type plugged struct{ section, name string }
-	tables := map[plugged]map[string]Key{}
-	legacy := known(secDriver, "")
 	for i := range c.p.Instances {
-		in := &c.p.Instances[i]
-		for j, s := range in.Sections() {
-			section := sections[j]
-			if section == secLifecycle {
-				c.lifecycle(s)
+		for j, s := range c.p.Instances[i].Sections() {
+			c.section(sections[j], s)
+		}
+	}
+	if len(c.p.Instances) > 0 {
+		return
+	}
+	// A file of settings for other projects: what it says at the top level.
+	for _, section := range sections {
+		v, err := layer(c.p.munged, section, bucketCommon, "")
+		if err != nil {
+			continue
+		}
+		if section == secLifecycle {
+			m := v.m.clone()
+			for i := range m.entries {
+				m.entries[i].val, _ = combine(m.entries[i].val, section, bucketCommon)
+			}
+			v = mapValue(m, v.org)
+		}
+		if section == secLifecycle || v.m.has("name") {
+			c.section(section, Section{m: v.m, path: section})
+		}
+	}
+}
+
+func (c *checker) section(section string, s Section) {
+	if section == secLifecycle {
+		c.lifecycle(s)
+		return
+	}
+	name := s.Name()
+	if !slices.Contains(plugins[section], name) {
+		c.unsupported(section, name, s)
+		return
+	}
+	id := section + " " + name
+	keys := c.tables[id]
+	if keys == nil {
+		keys = known(section, "", name)
+		c.tables[id] = keys
+	}
+	for _, e := range s.m.entries {
+		if e.val.org != nil && e.val.org.Default != "" {
+			continue
+		}
+		if o := e.val.org; o != nil && o.Moved != "" && section != secDriver {
+			if k, ok := c.legacy[e.name]; ok && strings.HasSuffix(o.Moved, "driver."+e.name) && k.Replacement != "" {
+				c.checkValue(k, e, "driver."+e.name)
 				continue
-			}
-			name := s.Name()
-			if !slices.Contains(plugins[section], name) {
-				c.unsupported(section, name, s)
-				continue
-			}
-			keys := tables[plugged{section, name}]
-			if keys == nil {
-				keys = known(section, "", name)
-				tables[plugged{section, name}] = keys
-			}
-			for _, e := range s.m.entries {
-				if e.val.org != nil && e.val.org.Default != "" {
-					continue
-				}
-				if o := e.val.org; o != nil && o.Moved != "" && section != secDriver {
-					if k, ok := legacy[e.name]; ok && strings.HasSuffix(o.Moved, "driver."+e.name) && k.Replacement != "" {
-						c.checkValue(k, e, "driver."+e.name)
-						continue
-					}
-				}
-				at := section + "." + e.name
-				k, ok := keys[e.name]
-				if !ok {
-					if !slices.Contains(kitchenKeys[section], e.name) {
-						c.unknown(e, at, "the "+section+" "+name, keys)
-					}
-					continue
-				}
-				c.checkValue(k, e, at)
-				c.nested(k, e.val, at, name)
 			}
 		}
+		at := section + "." + e.name
+		k, ok := keys[e.name]
+		if !ok {
+			if !slices.Contains(kitchenKeys[section], e.name) {
+				c.unknown(e, at, "the "+section+" "+name, keys)
+			}
+			continue
+		}
+		c.checkValue(k, e, at)
+		c.nested(k, e.val, at, name)
 	}
 }
 

@@ -258,6 +258,8 @@ func (c *composer) unexpected(t *token, start *mark) error {
 		return c.fault(t.start, start, "a closing bracket too many")
 	case tokFlowEntry:
 		return c.fault(t.start, start, "a comma without a value before it")
+	case tokValue:
+		return c.fault(t.start, start, "a colon cannot begin a value within brackets; put the text in quotes")
 	case tokStreamEnd, tokDocumentEnd, tokDocumentStart:
 		return c.fault(t.start, start, "the document ends where a value should be")
 	}
