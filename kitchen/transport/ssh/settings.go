@@ -1,0 +1,230 @@
+package ssh
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/config"
+)
+
+// settings is what the configuration says, before any state.
+type settings struct {
+	username, password string
+	port               int
+	keys               []string
+	keyOnly            bool
+
+	forwardAgent     bool
+	keepAlive        bool
+	keepAliveEvery   time.Duration
+	keepAliveMax     int
+	connectTimeout   time.Duration
+	retries          int
+	retrySleep       time.Duration
+	readyTimeout     time.Duration
+	maxSessions      int
+	verbose          bool
+	compression      string
+	gateway          string
+	gatewayPort      int
+	gatewayUser      string
+	httpProxy        *bootstrap.HTTPProxy
+	proxyCommand     string
+	gatewayHops      []bootstrap.Hop
+	fallbackMentions []string
+}
+
+// Test Kitchen's defaults.
+const (
+	defaultUser           = "root"
+	defaultConnectTimeout = 15 * time.Second
+	defaultRetries        = 5
+	defaultRetrySleep     = time.Second
+	defaultReady          = 600 * time.Second
+	defaultKeepAlive      = 60 * time.Second
+	defaultKeepAliveMax   = 3
+	defaultMaxSessions    = 9
+)
+
+// reader reads keys of a section, each falling back to another section, and
+// keeps the first error.
+type reader struct {
+	own, below config.Section
+	err        error
+}
+
+// section is where key is set: the transport's own section, or the fallback
+// under any of the legacy names.
+func (r *reader) section(key string, legacy ...string) (config.Section, string) {
+	if r.own.Has(key) {
+		return r.own, key
+	}
+	for _, k := range append([]string{key}, legacy...) {
+		if r.below.Has(k) {
+			return r.below, k
+		}
+	}
+	return r.own, key
+}
+
+func (r *reader) keep(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+func (r *reader) text(key, def string, legacy ...string) string {
+	s, k := r.section(key, legacy...)
+	v, err := s.String(k, def)
+	r.keep(err)
+	return v
+}
+
+func (r *reader) number(key string, def, least, most int, legacy ...string) int {
+	s, k := r.section(key, legacy...)
+	v, err := s.Int(k, def)
+	r.keep(err)
+	if err == nil && (v < least || v > most) {
+		r.keep(fmt.Errorf("transport: %s: %d is out of range (%d to %d) (%s)", k, v, least, most, s.Where(k)))
+	}
+	return v
+}
+
+func (r *reader) flag(key string, def bool, legacy ...string) bool {
+	s, k := r.section(key, legacy...)
+	v, err := s.Bool(k, def)
+	r.keep(err)
+	return v
+}
+
+func (r *reader) seconds(key string, def time.Duration, legacy ...string) time.Duration {
+	s, k := r.section(key, legacy...)
+	v, err := s.Seconds(k, def)
+	r.keep(err)
+	if err == nil && v < 0 {
+		r.keep(fmt.Errorf("transport: %s: a time cannot be negative (%s)", k, s.Where(k)))
+	}
+	return v
+}
+
+func (r *reader) paths(key string, legacy ...string) []string {
+	s, k := r.section(key, legacy...)
+	v, err := s.StringList(k)
+	r.keep(err)
+	var out []string
+	for _, p := range v {
+		if p = strings.TrimSpace(p); p != "" {
+			out = append(out, s.Expand(p))
+		}
+	}
+	return out
+}
+
+const many = 1 << 20
+
+// read takes the keys out of the sections.
+func read(own, below config.Section) (settings, error) {
+	r := &reader{own: own, below: below}
+	s := settings{
+		username:       r.text("username", ""),
+		password:       r.text("password", ""),
+		port:           r.number("port", 0, 0, 65535),
+		keys:           r.paths("ssh_key", "private_key_path"),
+		keyOnly:        r.flag("ssh_key_only", false),
+		forwardAgent:   r.flag("forward_agent", false),
+		keepAlive:      r.flag("keepalive", true),
+		keepAliveEvery: r.seconds("keepalive_interval", defaultKeepAlive),
+		keepAliveMax:   r.number("keepalive_maxcount", defaultKeepAliveMax, 1, many),
+		connectTimeout: r.seconds("connection_timeout", defaultConnectTimeout, "ssh_timeout"),
+		retries:        r.number("connection_retries", defaultRetries, 0, many, "ssh_retries"),
+		retrySleep:     r.seconds("connection_retry_sleep", defaultRetrySleep),
+		readyTimeout:   r.seconds("max_wait_until_ready", defaultReady),
+		maxSessions:    r.number("max_ssh_sessions", defaultMaxSessions, 1, many),
+		compression:    strings.ToLower(r.text("compression", "false")),
+		gateway:        r.text("ssh_gateway", ""),
+		gatewayPort:    r.number("ssh_gateway_port", 0, 0, 65535),
+		gatewayUser:    r.text("ssh_gateway_username", ""),
+		proxyCommand:   r.text("ssh_proxy_command", ""),
+	}
+	switch v := strings.ToLower(r.text("verbose", "")); v {
+	case "debug", "info", "true":
+		s.verbose = true
+	}
+	proxy := r.text("ssh_http_proxy", "")
+	proxyPort := r.number("ssh_http_proxy_port", 0, 0, 65535)
+	proxyUser, proxyPassword := r.text("ssh_http_proxy_user", ""), r.text("ssh_http_proxy_password", "")
+	if r.err != nil {
+		return s, r.err
+	}
+	switch s.compression {
+	case "false", "none", "zlib", "true", "zlib@openssh.com":
+	default:
+		return s, fmt.Errorf("transport: compression: %q is not zlib, none or false (%s)", s.compression, own.Where("compression"))
+	}
+	if proxy != "" {
+		p, err := httpProxy(proxy)
+		if err != nil {
+			return s, fmt.Errorf("transport: ssh_http_proxy: %w (%s)", err, own.Where("ssh_http_proxy"))
+		}
+		if proxyPort != 0 {
+			p.Port = proxyPort
+		}
+		if proxyUser != "" {
+			p.User, p.Password = proxyUser, bootstrap.Secret(proxyPassword)
+		}
+		s.httpProxy = p
+	}
+	if s.gateway != "" {
+		hops, err := bootstrap.ParseJumps(s.gateway)
+		if err != nil {
+			return s, fmt.Errorf("transport: ssh_gateway: %w (%s)", err, own.Where("ssh_gateway"))
+		}
+		last := &hops[len(hops)-1]
+		if s.gatewayPort != 0 {
+			last.Port = s.gatewayPort
+		}
+		if s.gatewayUser != "" {
+			last.User = s.gatewayUser
+		}
+		s.gatewayHops = hops
+	}
+	for _, k := range below.Keys() {
+		if strings.HasPrefix(k, "no_ssh_tcp_check") && below.Has(k) {
+			s.fallbackMentions = append(s.fallbackMentions, k)
+		}
+	}
+	return s, nil
+}
+
+// httpProxy reads a host name, or a URL as the http_proxy variable has it.
+func httpProxy(s string) (*bootstrap.HTTPProxy, error) {
+	p := &bootstrap.HTTPProxy{Host: s, Port: 80}
+	if strings.Contains(s, "://") {
+		u, err := url.Parse(s)
+		if err != nil || u.Hostname() == "" {
+			return nil, fmt.Errorf("%q is no host and no URL", s)
+		}
+		if u.Scheme != "http" {
+			return nil, fmt.Errorf("only http:// proxies are spoken to, not %s://", u.Scheme)
+		}
+		p.Host, s = u.Hostname(), u.Host
+		p.User = u.User.Username()
+		pw, _ := u.User.Password()
+		p.Password = bootstrap.Secret(pw)
+	}
+	if i := strings.LastIndexByte(s, ':'); i > 0 && strings.Count(s, ":") == 1 {
+		n, err := strconv.Atoi(s[i+1:])
+		if err != nil || n < 1 || n > 65535 {
+			return nil, fmt.Errorf("%q has no usable port", s)
+		}
+		if p.Host == s {
+			p.Host = s[:i]
+		}
+		p.Port = n
+	}
+	return p, nil
+}

@@ -1,0 +1,504 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/kitchen"
+)
+
+// Options are what a [Transport] needs besides its section. The zero value
+// works.
+type Options struct {
+	// Fallback has values for keys that the section does not have: what a
+	// driver section of the 1.x generation says about SSH, under the
+	// transport's names or the old ones (private_key_path, ssh_timeout,
+	// ssh_retries).
+	Fallback config.Section
+	// KeyRing is shared by the transports of a run, so that a passphrase is
+	// asked for once. Nil means one for this transport.
+	KeyRing *bootstrap.KeyRing
+	// Prompter asks the person for passphrases and passwords; nil where there
+	// is no terminal.
+	Prompter bootstrap.Prompter
+	// UserConfig is the person's ~/.ssh/config; nil for none.
+	UserConfig *bootstrap.UserConfig
+	// Home is the home directory and Getenv the environment; both default to
+	// those of the process.
+	Home   string
+	Getenv func(string) string
+	// NoHostKeyVerify takes any host key (--no-host-key-verify).
+	NoHostKeyVerify bool
+	// Grace is how long a refused login is tried again while a machine comes
+	// up; 0 means bootstrap's default, a negative one none.
+	Grace time.Duration
+}
+
+// Transport reaches the machine of one instance over SSH. It keeps a
+// connection from [Transport.Wait] for the [Transport.Connect] that follows.
+type Transport struct {
+	s settings
+	o Options
+
+	warned sync.Once
+
+	mu     sync.Mutex
+	shared *shared
+}
+
+// shared is a connection and those who use it.
+type shared struct {
+	id     string
+	client *bootstrap.Client
+	users  int
+	// idle ends a connection that nobody came for.
+	idle *time.Timer
+}
+
+// idleFor is how long a connection waits for its first user.
+const idleFor = 30 * time.Second
+
+// New reads a transport section. Its keys are those of Test Kitchen's ssh
+// transport (`kitchen: transport/ssh`): username, password, port, ssh_key (a
+// path or a list), ssh_key_only, forward_agent, verbose, keepalive,
+// keepalive_interval, keepalive_maxcount, connection_timeout,
+// connection_retries, connection_retry_sleep, max_wait_until_ready,
+// max_ssh_sessions, compression, ssh_gateway, ssh_gateway_port,
+// ssh_gateway_username, ssh_http_proxy and its _port, _user and _password,
+// ssh_proxy_command. Some mean a little more here: ssh_gateway may be a chain
+// as ssh -J takes it, max_wait_until_ready is the whole wait in seconds, and
+// verbose shows what is otherwise shown at debug level. compression is
+// accepted with a warning: uploads are compressed by Galley itself.
+func New(section config.Section, o Options) (*Transport, error) {
+	s, err := read(section, o.Fallback)
+	if err != nil {
+		return nil, err
+	}
+	if o.KeyRing == nil {
+		o.KeyRing = bootstrap.NewKeyRing(o.Prompter)
+	}
+	return &Transport{s: s, o: o}, nil
+}
+
+// Failure is a failure to reach a machine, or to do something on it, under
+// the name that Test Kitchen's state file has for it.
+type Failure struct{ err error }
+
+func (f *Failure) Error() string { return f.err.Error() }
+func (f *Failure) Unwrap() error { return f.err }
+
+// Class is Test Kitchen's name for it.
+func (f *Failure) Class() string { return "Kitchen::Transport::SshFailed" }
+
+// Hint hands on the advice of the error inside.
+func (f *Failure) Hint() string { return kitchen.Hint(f.err) }
+
+func failed(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &Failure{err}
+}
+
+// Wait implements [kitchen.Transport].
+func (t *Transport) Wait(ctx context.Context, step *kitchen.Step) error {
+	cfg, err := t.config(step)
+	if err != nil {
+		return err
+	}
+	t.drop()
+	client, err := bootstrap.Wait(ctx, cfg, bootstrap.WaitOptions{Timeout: t.s.readyTimeout, Grace: t.o.Grace})
+	if err != nil {
+		return failed(err)
+	}
+	t.mu.Lock()
+	sh := &shared{id: identity(cfg), client: client}
+	sh.idle = time.AfterFunc(idleFor, func() { t.expire(sh) })
+	t.shared = sh
+	t.mu.Unlock()
+	step.Report.Info("(ssh ready)")
+	return nil
+}
+
+// Connect implements [kitchen.Transport].
+func (t *Transport) Connect(ctx context.Context, step *kitchen.Step) (kitchen.Conn, error) {
+	cfg, err := t.config(step)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{t: t, cfg: cfg}
+	if c.sh, err = t.acquire(ctx, cfg); err != nil {
+		return nil, failed(err)
+	}
+	return c, nil
+}
+
+// CommandLine returns the ssh command that logs in to the machine as
+// [Transport.Connect] would, for people to copy.
+func (t *Transport) CommandLine(step *kitchen.Step) ([]string, error) {
+	cfg, err := t.config(step)
+	if err != nil {
+		return nil, err
+	}
+	return bootstrap.CommandLine(cfg)
+}
+
+// Close ends a connection that nobody uses.
+func (t *Transport) Close() error {
+	t.drop()
+	return nil
+}
+
+// drop forgets the shared connection, and ends it unless it is used.
+func (t *Transport) drop() {
+	t.mu.Lock()
+	sh := t.shared
+	t.shared = nil
+	unused := sh != nil && sh.users == 0
+	t.mu.Unlock()
+	if unused {
+		sh.end()
+	}
+}
+
+func (t *Transport) expire(sh *shared) {
+	t.mu.Lock()
+	mine := t.shared == sh && sh.users == 0
+	t.mu.Unlock()
+	if mine {
+		t.drop()
+	}
+}
+
+func (s *shared) end() {
+	if s.idle != nil {
+		s.idle.Stop()
+	}
+	s.client.Close()
+}
+
+// acquire returns the shared connection if it is to the same machine in the
+// same way and still lives, else a new one.
+func (t *Transport) acquire(ctx context.Context, cfg bootstrap.Config) (*shared, error) {
+	id := identity(cfg)
+	t.mu.Lock()
+	if sh := t.shared; sh != nil {
+		select {
+		case <-sh.client.Gone():
+		default:
+			if sh.id == id {
+				sh.users++
+				t.mu.Unlock()
+				return sh, nil
+			}
+		}
+	}
+	t.mu.Unlock()
+	t.drop()
+	client, err := t.dial(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	sh := &shared{id: id, client: client, users: 1}
+	if t.shared == nil {
+		t.shared = sh
+	}
+	return sh, nil
+}
+
+// release gives a connection back.
+func (t *Transport) release(sh *shared) {
+	t.mu.Lock()
+	sh.users--
+	last := sh.users == 0
+	if last && t.shared == sh {
+		t.shared = nil
+	}
+	t.mu.Unlock()
+	if last {
+		sh.end()
+	}
+}
+
+// dial connects, again where the network failed, as often as configured.
+func (t *Transport) dial(ctx context.Context, cfg bootstrap.Config) (*bootstrap.Client, error) {
+	start := time.Now()
+	for attempt := 1; ; attempt++ {
+		client, err := bootstrap.Dial(ctx, cfg)
+		if err == nil {
+			return client, nil
+		}
+		var unreachable *bootstrap.UnreachableError
+		if !errors.As(err, &unreachable) || attempt >= t.s.retries {
+			return nil, err
+		}
+		cfg.Report.Waiting("SSH service on "+unreachable.Addr, unreachable.Reason, start)
+		pause := time.NewTimer(t.s.retrySleep)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// identity tells connections apart.
+func identity(c bootstrap.Config) string {
+	var b strings.Builder
+	hop := func(h bootstrap.Hop) {
+		fmt.Fprintf(&b, "%q %d %q %q %q %v;", h.Host, h.Port, h.User, string(h.Password), h.Keys, h.OnlyKeys)
+	}
+	hop(c.Hop)
+	for _, g := range c.Gateways {
+		hop(g)
+	}
+	return b.String()
+}
+
+// config joins the settings and the state of the instance: hostname, port,
+// username, password and ssh_key of the state win.
+func (t *Transport) config(step *kitchen.Step) (bootstrap.Config, error) {
+	host := strings.TrimSpace(step.State.String(kitchen.KeyHostname))
+	if host == "" {
+		return bootstrap.Config{}, &kitchen.NoAddressError{Instance: step.Instance.Name}
+	}
+	s := t.s
+	var report bootstrap.Reporter = step.Report
+	if s.verbose {
+		report = talkative{step.Report}
+	}
+	t.warned.Do(func() {
+		if s.compression != "false" && s.compression != "none" {
+			step.Report.Warn("transport: compression: the connection itself is not compressed; uploads are, in any case")
+		}
+		for _, k := range s.fallbackMentions {
+			step.Report.Debug("driver: %s needs nothing: SSH counts as ready when a command has been run", k)
+		}
+	})
+	cfg := bootstrap.Config{
+		Hop:            bootstrap.Hop{Host: host, Port: s.port, User: s.username, Password: bootstrap.Secret(s.password), Keys: slices.Clone(s.keys)},
+		DefaultUser:    defaultUser,
+		HTTPProxy:      s.httpProxy,
+		ProxyCommand:   s.proxyCommand,
+		ForwardAgent:   s.forwardAgent,
+		ConnectTimeout: s.connectTimeout,
+		KeepAlive:      s.keepAliveEvery,
+		KeepAliveMax:   s.keepAliveMax,
+		MaxSessions:    s.maxSessions,
+		KeyRing:        t.o.KeyRing,
+		Prompter:       t.o.Prompter,
+		AskPassword:    t.o.Prompter != nil,
+		UserConfig:     t.o.UserConfig,
+		Home:           t.o.Home,
+		Getenv:         t.o.Getenv,
+		Report:         report,
+	}
+	for _, g := range s.gatewayHops {
+		cfg.Gateways = append(cfg.Gateways, bootstrap.Hop{Host: g.Host, Port: g.Port, User: g.User})
+	}
+	if !s.keepAlive {
+		cfg.KeepAlive = -1
+	}
+	if v := step.State.String(kitchen.KeyPort); v != "" {
+		n, err := strconv.Atoi(strings.TrimSpace(v))
+		if err != nil || n < 1 || n > 65535 {
+			return cfg, fmt.Errorf("the state of instance <%s> has the port %q, which is none", step.Instance.Name, v)
+		}
+		cfg.Port = n
+	}
+	if v := step.State.String(kitchen.KeyUsername); v != "" {
+		cfg.User = v
+	}
+	if v := step.State.String(kitchen.KeyPassword); v != "" {
+		cfg.Password = bootstrap.Secret(v)
+	}
+	if keys := stateKeys(step.State.Get(kitchen.KeySSHKey)); len(keys) > 0 {
+		cfg.Keys = keys
+	}
+	for i, k := range cfg.Keys {
+		if rest, ok := strings.CutPrefix(k, "~/"); ok && t.o.Home != "" {
+			cfg.Keys[i] = filepath.Join(t.o.Home, rest)
+		}
+	}
+	// Test Kitchen: keys without a password mean these keys and nothing else.
+	cfg.OnlyKeys = len(cfg.Keys) > 0 && cfg.Password == ""
+	cfg.PublicKeyOnly = cfg.OnlyKeys || s.keyOnly
+	if s.keyOnly {
+		cfg.Password = ""
+	}
+	cfg.HostKeys = t.hostKeys(step)
+	return cfg, nil
+}
+
+// stateKeys reads a path or a list of paths.
+func stateKeys(v any) []string {
+	switch v := v.(type) {
+	case string:
+		if v != "" {
+			return []string{v}
+		}
+	case []any:
+		var keys []string
+		for _, k := range v {
+			if s, ok := k.(string); ok && s != "" {
+				keys = append(keys, s)
+			}
+		}
+		return keys
+	}
+	return nil
+}
+
+// Keys of the state below [kitchen.KeyOwn]. A host key is a line as in
+// authorized_keys, its comment saying how far it is trusted.
+const (
+	ownHostKeys = "host_keys"
+	// ownHostKeysOf is the machine that the keys belong to: a server that was
+	// replaced has others.
+	ownHostKeysOf = "host_keys_of"
+
+	trustConsole  = "verified"
+	trustFirstUse = "first-use"
+)
+
+// hostKeys is the policy of the design: the console log, else what was pinned
+// at first use.
+func (t *Transport) hostKeys(step *kitchen.Step) *bootstrap.HostKeys {
+	st := step.State
+	machine := st.String(kitchen.KeyServerID)
+	if machine == "" {
+		machine = st.String(kitchen.KeyHostname)
+	}
+	h := &bootstrap.HostKeys{Off: t.o.NoHostKeyVerify, Source: step.HostKeys, SourceName: "the console log"}
+	if of, ok := st.Own(ownHostKeysOf).(string); !ok || of == machine {
+		list, _ := st.Own(ownHostKeys).([]any)
+		for _, v := range list {
+			line, ok := v.(string)
+			if !ok {
+				continue
+			}
+			f := strings.Fields(line)
+			if len(f) < 2 {
+				continue
+			}
+			h.Pinned = append(h.Pinned, bootstrap.PinnedKey{Key: f[0] + " " + f[1], Verified: len(f) > 2 && f[2] == trustConsole})
+		}
+	}
+	h.Pin = func(keys []bootstrap.PinnedKey) error {
+		list := make([]any, len(keys))
+		for i, k := range keys {
+			trust := trustFirstUse
+			if k.Verified {
+				trust = trustConsole
+			}
+			list[i] = k.Key + " " + trust
+		}
+		st.SetOwn(ownHostKeys, list)
+		st.SetOwn(ownHostKeysOf, machine)
+		return st.Save()
+	}
+	return h
+}
+
+// talkative shows at info what is meant for debugging.
+type talkative struct{ *kitchen.Reporter }
+
+func (t talkative) Debug(format string, args ...any) { t.Info(format, args...) }
+
+// conn is a [kitchen.Conn]. A machine that rebooted is connected to anew by
+// the next call.
+type conn struct {
+	t   *Transport
+	cfg bootstrap.Config
+
+	mu     sync.Mutex
+	sh     *shared
+	closed bool
+}
+
+var errClosed = errors.New("the connection has been closed")
+
+func (c *conn) client(ctx context.Context) (*bootstrap.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, errClosed
+	}
+	if c.sh != nil {
+		select {
+		case <-c.sh.client.Gone():
+			c.t.release(c.sh)
+			c.sh = nil
+		default:
+			return c.sh.client, nil
+		}
+	}
+	c.cfg.Report.Debug("connecting to %s again", c.cfg.Host)
+	sh, err := c.t.acquire(ctx, c.cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.sh = sh
+	return sh.client, nil
+}
+
+func (c *conn) Run(ctx context.Context, cmd kitchen.Command) (int, error) {
+	client, err := c.client(ctx)
+	if err != nil {
+		return 0, failed(err)
+	}
+	status, err := client.Run(ctx, bootstrap.Command(cmd))
+	return status, failed(err)
+}
+
+func (c *conn) Upload(ctx context.Context, src fs.FS, dest string) error {
+	client, err := c.client(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	return failed(client.Upload(ctx, src, dest))
+}
+
+func (c *conn) Download(ctx context.Context, src, dest string) error {
+	client, err := c.client(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	return failed(client.Download(ctx, src, dest))
+}
+
+func (c *conn) Shell(ctx context.Context, term kitchen.Terminal) (int, error) {
+	client, err := c.client(ctx)
+	if err != nil {
+		return 0, failed(err)
+	}
+	status, err := client.Shell(ctx, bootstrap.Terminal(term))
+	return status, failed(err)
+}
+
+func (c *conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	if c.sh != nil {
+		c.t.release(c.sh)
+		c.sh = nil
+	}
+	return nil
+}
