@@ -11,6 +11,8 @@ func (a *app) commands() []*cobra.Command {
 		a.execCommand(),
 		a.destroyCommand(),
 		a.doctorCommand(),
+		a.configCommand(),
+		a.diagnoseCommand(),
 		a.devcloudCommand(),
 		a.versionCommand(),
 	}

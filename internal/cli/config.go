@@ -1,0 +1,285 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/config/openrc"
+	"github.com/galleyhq/galley/kitchen"
+)
+
+func (a *app) configCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Show and check the configuration: resolved, rendered, its schema",
+	}
+	cmd.AddCommand(
+		a.configResolveCommand(),
+		a.configRenderCommand(),
+		a.configValidateCommand(),
+		a.configSchemaCommand(),
+		a.configKeysCommand(),
+		a.configEnvCommand(),
+	)
+	return cmd
+}
+
+// readOptions are the options to read the current directory's configuration.
+func (a *app) readOptions(cmd *cobra.Command) (config.Options, error) {
+	env, err := a.environment(cmd.Context())
+	if err != nil {
+		return config.Options{}, err
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		return config.Options{}, fmt.Errorf("finding the current directory: %w", err)
+	}
+	return a.configOptions(root, env)
+}
+
+// selectNames returns the names of the instances that args mean.
+func selectNames(instances []config.Instance, args []string) ([]string, error) {
+	k := &kitchen.Kitchen{}
+	for i := range instances {
+		k.Instances = append(k.Instances, &kitchen.Instance{Name: instances[i].Name, Index: i})
+	}
+	if len(args) == 0 {
+		args = []string{"all"}
+		if len(instances) == 0 {
+			return nil, nil
+		}
+	}
+	chosen, err := k.Select(args...)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(chosen))
+	for i, c := range chosen {
+		names[i] = c.Name
+	}
+	return names, nil
+}
+
+func (a *app) configResolveCommand() *cobra.Command {
+	var format string
+	var redact bool
+	cmd := &cobra.Command{
+		Use:   "resolve [INSTANCE|REGEXP|all]...",
+		Short: "Print each instance with the merged data of its plug-ins",
+		Long: `Prints a list of instances with name, suite, platform, os_type, shell_type and
+the merged data of driver, provisioner, transport, verifier and lifecycle, before
+any plug-in's own defaults. Secrets are shown as they are in the files, unless
+--redact is given.
+
+` + exitCodes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			write := config.JSON
+			switch format {
+			case "json":
+			case "yaml":
+				write = config.YAML
+			default:
+				return usagef("", "unknown format %q: it is json or yaml", format)
+			}
+			o, err := a.readOptions(cmd)
+			if err != nil {
+				return err
+			}
+			p, err := config.Load(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			names, err := selectNames(p.Instances, args)
+			if err != nil {
+				return err
+			}
+			chosen := slices.DeleteFunc(slices.Clone(p.Instances), func(in config.Instance) bool { return !slices.Contains(names, in.Name) })
+			if redact {
+				chosen = p.Redacted(chosen)
+			}
+			_, err = a.streams.Out.Write(write(chosen))
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "json", "json or yaml")
+	cmd.Flags().BoolVar(&redact, "redact", false, "hide passwords, keys and tokens")
+	return cmd
+}
+
+func (a *app) configRenderCommand() *cobra.Command {
+	var lines bool
+	cmd := &cobra.Command{
+		Use:   "render FILE",
+		Short: "Print exactly the text that a template renders to",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := a.readOptions(cmd)
+			if err != nil {
+				return err
+			}
+			r, err := config.Render(cmd.Context(), o, args[0])
+			if err != nil {
+				return err
+			}
+			text := r.Text
+			if lines {
+				text = r.Numbered()
+			}
+			_, err = fmt.Fprint(a.streams.Out, text)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&lines, "lines", false, "put the template's line number before each line")
+	return cmd
+}
+
+func (a *app) configValidateCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "validate",
+		Short: "Check the files: unknown and old keys, wrong types, suites without platforms",
+		Long: `Checks the configuration without a cloud and prints one line for each thing that
+is wrong or doubtful. Unknown keys are never a failure: files are shared between
+tools.
+
+` + exitCodes,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" {
+				return usagef("", "unknown format %q: it is text or json", format)
+			}
+			o, err := a.readOptions(cmd)
+			if err != nil {
+				return err
+			}
+			problems, err := config.Validate(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			return a.printProblems(problems, format)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	return cmd
+}
+
+// problemRow is a problem in JSON.
+type problemRow struct {
+	Severity string `json:"severity"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+	Code     string `json:"code"`
+	Key      string `json:"key,omitempty"`
+	Message  string `json:"message"`
+	Hint     string `json:"hint,omitempty"`
+}
+
+func (a *app) printProblems(problems []config.Problem, format string) error {
+	rows := make([]problemRow, 0, len(problems))
+	fatal := 0
+	for _, p := range problems {
+		severity := "warning"
+		if p.Fatal {
+			severity = "error"
+			fatal++
+		}
+		rows = append(rows, problemRow{severity, p.File, p.Line, p.Column, p.Code, p.Key, p.Msg, p.Advice})
+		if format == "text" {
+			fmt.Fprintf(a.streams.Out, "%s: %s\n", severity, p)
+		}
+	}
+	if format == "json" {
+		enc := json.NewEncoder(a.streams.Out)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(rows); err != nil {
+			return err
+		}
+	}
+	if fatal > 0 {
+		return fmt.Errorf("the configuration has errors: %d", fatal)
+	}
+	return nil
+}
+
+func (a *app) configSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print a JSON Schema of kitchen.yml, for editors",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.streams.Out.Write(config.Schema())
+			return err
+		},
+	}
+}
+
+func (a *app) configKeysCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "keys",
+		Short: "Print the table of all keys of kitchen.yml as Markdown",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.streams.Out.Write(config.Markdown())
+			return err
+		},
+	}
+}
+
+func (a *app) configEnvCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "env [FILE]",
+		Short: "Print what sourcing an OpenStack RC file would export",
+		Long: `Reads the RC file, that of --rc unless one is named, without a shell and prints
+the variables as export lines that a shell can evaluate. Secrets are among them.
+
+` + exitCodes,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file := a.flags.rc
+			if len(args) == 1 {
+				file = args[0]
+			}
+			if file == "" {
+				return usagef("name it: galley config env FILE", "no RC file to read")
+			}
+			rc, err := openrc.Read(cmd.Context(), file, openrc.Options{Env: environMap(), Prompt: a.prompter()})
+			if err != nil {
+				return err
+			}
+			for _, w := range rc.Warnings {
+				fmt.Fprintf(a.streams.Err, "%s: warning: %s\n", a.name, w)
+			}
+			names := make([]string, 0, len(rc.Vars))
+			for n := range rc.Vars {
+				names = append(names, n)
+			}
+			slices.Sort(names)
+			for _, n := range rc.Unset {
+				fmt.Fprintf(a.streams.Out, "unset %s\n", n)
+			}
+			for _, n := range names {
+				fmt.Fprintf(a.streams.Out, "export %s='%s'\n", n, strings.ReplaceAll(rc.Vars[n], "'", `'\''`))
+			}
+			return nil
+		},
+	}
+}
+
+// environMap is the process's environment.
+func environMap() map[string]string {
+	m := map[string]string{}
+	for _, kv := range os.Environ() {
+		if k, v, ok := strings.Cut(kv, "="); ok && k != "" {
+			m[k] = v
+		}
+	}
+	return m
+}
