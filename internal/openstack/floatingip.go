@@ -293,74 +293,130 @@ func (m *making) explainPool(err error) error {
 	return err
 }
 
-// borrow takes a floating IP of the project that nobody uses. Others may be
-// after the same one, in this process or elsewhere: it is claimed with the
-// revision that was seen, and read again to see who holds it.
-func (m *making) borrow(ctx context.Context, s *servers.Server, at []place) (string, error) {
-	what := fmt.Sprintf("take a free floating IP from the pool %q for the server %q", m.pool.Name, s.Name)
-	list, err := m.c.listFloatingIPs(ctx, floatingips.ListOpts{FloatingNetworkID: m.pool.ID})
-	if err != nil {
-		return "", err
-	}
-	var free []FloatingIP
-	for _, f := range list {
-		if f.PortID == "" && f.NetworkID == m.pool.ID {
+// freeIn lists the project's floating IPs of a pool, and those that nobody
+// uses.
+func (m *making) freeIn(ctx context.Context, pool Network) (all, free []FloatingIP, err error) {
+	all, err = m.c.listFloatingIPs(ctx, floatingips.ListOpts{FloatingNetworkID: pool.ID})
+	for _, f := range all {
+		if f.PortID == "" && f.NetworkID == pool.ID {
 			free = append(free, f)
 		}
 	}
-	// Each process begins elsewhere, so that few meet.
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(m.rec.Token))
-	lost := 0
-	for i := range free {
-		f := free[(int(h.Sum32()%uint32(len(free)))+i)%len(free)]
-		if !m.c.claims.take(f.ID) {
-			lost++
-			continue
-		}
-		m.rep.Info("Attaching floating IP <%s>", f.Address)
-		address, err := m.attachOne(ctx, f, s, at, true)
-		m.c.claims.drop(f.ID)
-		if KindOf(err) == InUse {
-			m.rep.Info("the floating IP %s was taken by somebody else, trying the next", f.Address)
-			lost++
-			continue
-		}
-		return address, err
+	return all, free, err
+}
+
+// anyFree sees to it that there is a floating IP to borrow before a server is
+// made for it. What it has seen is what is tried first.
+func (m *making) anyFree(ctx context.Context) error {
+	if m.spec.FloatingIP.Allocate || len(m.pools) == 0 || m.rec.find(KindFloatingIP, "") != nil {
+		return nil
 	}
-	said := fmt.Sprintf("the project has no floating IP there; it has to be allocated first")
-	if len(list) > 0 {
-		said = fmt.Sprintf("all %d floating IPs of the project there are in use", len(list))
+	m.seen = map[string][]FloatingIP{}
+	var errs []error
+	for _, pool := range m.pools {
+		all, free, err := m.freeIn(ctx, pool)
+		if err != nil {
+			return err
+		}
+		if len(free) == 0 {
+			errs = append(errs, m.noneFree(pool, len(all), 0))
+			continue
+		}
+		m.seen[pool.ID] = free
+	}
+	if len(m.seen) > 0 {
+		return nil
+	}
+	return several(errs...)
+}
+
+func (m *making) noneFree(pool Network, all, lost int) error {
+	said := "the project has no floating IP there; it has to be allocated first"
+	if all > 0 {
+		said = fmt.Sprintf("all %d floating IPs of the project there are in use", all)
 	}
 	if lost > 0 {
 		said += fmt.Sprintf(" (%d were free a moment ago)", lost)
 	}
-	return "", fail(EmptyPool, what, said,
-		fmt.Sprintf("set allocate_floating_ip: true to have one made for the instance and released with it, or allocate one: `openstack floating ip create %s`", m.pool.Name))
+	return fail(EmptyPool, fmt.Sprintf("take a free floating IP from the pool %q for the server %q", pool.Name, m.spec.Name), said,
+		fmt.Sprintf("set allocate_floating_ip: true to have one made for the instance and released with it, or allocate one: `openstack floating ip create %s`", pool.Name))
+}
+
+// borrow takes a floating IP of the project that nobody uses. Others may be
+// after the same one, in this process or elsewhere: it is claimed with the
+// revision that was seen, and read again to see who holds it.
+func (m *making) borrow(ctx context.Context, s *servers.Server, at []place) (string, error) {
+	free := m.seen[m.pool.ID]
+	delete(m.seen, m.pool.ID)
+	all, lost := len(free), 0
+	for listed := len(free) > 0; ; {
+		// Each process begins elsewhere, so that few meet.
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(m.rec.Token))
+		for i := range free {
+			f := free[(int(h.Sum32()%uint32(len(free)))+i)%len(free)]
+			if !m.c.claims.take(f.ID) {
+				lost++
+				continue
+			}
+			m.rep.Info("Attaching floating IP <%s>", f.Address)
+			address, err := m.attachOne(ctx, f, s, at, true)
+			m.c.claims.drop(f.ID)
+			if KindOf(err) == InUse {
+				m.rep.Info("the floating IP %s was taken by somebody else, trying the next", f.Address)
+				lost++
+				continue
+			}
+			return address, err
+		}
+		if !listed {
+			return "", m.noneFree(m.pool, all, lost)
+		}
+		// What was seen before the server was made is gone; look again.
+		listed = false
+		now, still, err := m.freeIn(ctx, m.pool)
+		if err != nil {
+			return "", err
+		}
+		all, free = len(now), still
+	}
+}
+
+// floatingIPAt finds the project's floating IP of that address.
+func (c *Cloud) floatingIPAt(ctx context.Context, address, server string) (FloatingIP, error) {
+	list, err := c.listFloatingIPs(ctx, floatingips.ListOpts{FloatingIP: address})
+	if err != nil {
+		return FloatingIP{}, err
+	}
+	for _, f := range list {
+		if f.Address == address {
+			return f, nil
+		}
+	}
+	var have []string
+	if all, aerr := c.FloatingIPs(ctx); aerr == nil {
+		for _, x := range all {
+			have = append(have, x.Address)
+		}
+	}
+	return FloatingIP{}, fail(NotFound, fmt.Sprintf("attach the floating IP %s to the server %q", address, server),
+		"the project has no such floating IP", suggest("floating IP", address, have))
+}
+
+// held is the error of a floating IP that somebody uses.
+func (m *making) held(ctx context.Context, f FloatingIP) error {
+	return fail(InUse, fmt.Sprintf("attach the floating IP %s to the server %q", f.Address, m.spec.Name), "it is in use by "+m.c.holderOf(ctx, f.PortID),
+		"each instance needs an address of its own: use floating_ip_pool for several, or free it with `openstack server remove floating ip`")
 }
 
 // fixedFloatingIP attaches the one address that the configuration names.
 func (m *making) fixedFloatingIP(ctx context.Context, s *servers.Server, at []place) (string, error) {
-	want := m.spec.FloatingIP
-	what := fmt.Sprintf("attach the floating IP %s to the server %q", want.Address, s.Name)
-	list, err := m.c.listFloatingIPs(ctx, floatingips.ListOpts{FloatingIP: want.Address})
-	if err != nil {
-		return "", err
-	}
-	var f FloatingIP
-	for _, x := range list {
-		if x.Address == want.Address {
-			f = x
-		}
-	}
+	f := m.fixed
 	if f.ID == "" {
-		var have []string
-		if all, aerr := m.c.FloatingIPs(ctx); aerr == nil {
-			for _, x := range all {
-				have = append(have, x.Address)
-			}
+		var err error
+		if f, err = m.c.floatingIPAt(ctx, m.spec.FloatingIP.Address, s.Name); err != nil {
+			return "", err
 		}
-		return "", fail(NotFound, what, "the project has no such floating IP", suggest("floating IP", want.Address, have))
 	}
 	for _, p := range at {
 		if f.PortID == p.port {
@@ -370,12 +426,10 @@ func (m *making) fixedFloatingIP(ctx context.Context, s *servers.Server, at []pl
 		}
 	}
 	if f.PortID != "" {
-		holder := m.c.holderOf(ctx, f.PortID)
-		if !want.TakeOver {
-			return "", fail(InUse, what, "it is in use by "+holder,
-				"each instance needs an address of its own: use floating_ip_pool for several, or free it with `openstack server remove floating ip`")
+		if !m.spec.FloatingIP.TakeOver {
+			return "", m.held(ctx, f)
 		}
-		m.rep.Warn("the floating IP %s is taken from %s", f.Address, holder)
+		m.rep.Warn("the floating IP %s is taken from %s", f.Address, m.c.holderOf(ctx, f.PortID))
 	}
 	return m.attachOne(ctx, f, s, at, true)
 }
@@ -477,4 +531,89 @@ func wordOf(description, key string) string {
 		}
 	}
 	return ""
+}
+
+// AllocateFloatingIP makes a floating IP of a pool, given by ID or name. It
+// is on no port, and nothing removes it by itself.
+func (c *Cloud) AllocateFloatingIP(ctx context.Context, pool string, rep Reporter) (FloatingIP, error) {
+	n, err := c.Pool(ctx, pool, rep)
+	if err != nil {
+		return FloatingIP{}, err
+	}
+	sc, err := c.network()
+	if err != nil {
+		return FloatingIP{}, err
+	}
+	f, err := one(floatingips.Create(ctx, sc, floatingips.CreateOpts{FloatingNetworkID: n.ID}).Extract())
+	if err != nil {
+		return FloatingIP{}, explain(fmt.Sprintf("allocate a floating IP from the pool %q", n.Name), err)
+	}
+	return floatingIPOf(*f), nil
+}
+
+// ReleaseFloatingIP deletes a floating IP, given by ID or address.
+func (c *Cloud) ReleaseFloatingIP(ctx context.Context, ref string) error {
+	f, err := c.FloatingIP(ctx, ref)
+	if err != nil {
+		return err
+	}
+	sc, err := c.network()
+	if err != nil {
+		return err
+	}
+	err = floatingips.Delete(ctx, sc, f.ID).ExtractErr()
+	return explain(fmt.Sprintf("release the floating IP %s (%s)", f.Address, f.ID), err)
+}
+
+// FloatingIP finds a floating IP of the project by ID or address.
+func (c *Cloud) FloatingIP(ctx context.Context, ref string) (FloatingIP, error) {
+	all, err := c.FloatingIPs(ctx)
+	if err != nil {
+		return FloatingIP{}, err
+	}
+	f, _, err := choose("floating IP", ref, all, func(f FloatingIP) string { return f.ID }, func(f FloatingIP) string { return f.Address })
+	return f, err
+}
+
+// AssociateFloatingIP puts a floating IP, given by ID or address, on a
+// server. One that is in use is taken from its holder only with takeOver;
+// from says who that was.
+func (c *Cloud) AssociateFloatingIP(ctx context.Context, ref, serverID string, takeOver bool) (address, from string, err error) {
+	f, err := c.FloatingIP(ctx, ref)
+	if err != nil {
+		return "", "", err
+	}
+	s, err := c.getServer(ctx, serverID)
+	if err != nil {
+		return "", "", err
+	}
+	m := &making{c: c, spec: ServerSpec{Name: s.Name, FloatingIP: FloatingIPSpec{TakeOver: takeOver}}, journal: &MemoryJournal{}, rec: &Record{Version: 1}, rep: silentReporter{}}
+	at, err := m.places(ctx, s)
+	if err != nil {
+		return "", "", err
+	}
+	if f.PortID != "" {
+		if !takeOver {
+			return "", "", m.held(ctx, f)
+		}
+		from = c.holderOf(ctx, f.PortID)
+	}
+	address, err = m.attachOne(ctx, f, s, at, true)
+	return address, from, err
+}
+
+// DisassociateFloatingIP takes a floating IP, given by ID or address, off its
+// port. One that is on none is left as it is.
+func (c *Cloud) DisassociateFloatingIP(ctx context.Context, ref string) error {
+	f, err := c.FloatingIP(ctx, ref)
+	if err != nil || f.PortID == "" {
+		return err
+	}
+	sc, err := c.network()
+	if err != nil {
+		return err
+	}
+	none := ""
+	_, err = floatingips.Update(ctx, sc, f.ID, floatingips.UpdateOpts{PortID: &none}).Extract()
+	return explain(fmt.Sprintf("detach the floating IP %s (%s)", f.Address, f.ID), err)
 }

@@ -278,6 +278,7 @@ func (c *Cloud) Image(ctx context.Context, ref string, rep Reporter) (Image, err
 		}
 		usable, rest := activeFirst(all)
 		img, note, err := choose("image", ref, usable, func(i Image) string { return i.ID }, func(i Image) string { return i.Name })
+		note = strings.Replace(note, ": taking ", ": taking the newest, ", 1)
 		if err != nil && KindOf(err) == NotFound {
 			if other, _, oerr := choose("image", ref, rest, func(i Image) string { return i.ID }, func(i Image) string { return i.Name }); oerr == nil {
 				return Image{}, "", imageNotActive(other)

@@ -46,6 +46,8 @@ type making struct {
 	keyName  string
 	pools    []Network
 	pool     Network // the one that is being tried
+	fixed    FloatingIP
+	seen     map[string][]FloatingIP // by pool, as listed before the server was made
 	hints    map[string]any
 	devices  []servers.BlockDevice
 	names    []string // device names, by device
@@ -261,7 +263,18 @@ func (l *lookups) wait() error {
 // resolve looks up every name, all at once: each costs a round trip.
 func (m *making) resolve(ctx context.Context, haveServer bool) error {
 	var l lookups
-	if m.spec.FloatingIP.Address == "" {
+	if want := m.spec.FloatingIP; want.Address != "" {
+		// Whether it can be had is known before a server is made for it.
+		if !haveServer {
+			l.do(func() (err error) {
+				m.fixed, err = m.c.floatingIPAt(ctx, want.Address, m.spec.Name)
+				if err == nil && m.fixed.PortID != "" && !want.TakeOver && m.rec.find(KindFloatingIP, "") == nil {
+					err = m.held(ctx, m.fixed)
+				}
+				return err
+			})
+		}
+	} else {
 		m.pools = make([]Network, len(m.spec.FloatingIP.Pools))
 		for i, pool := range m.spec.FloatingIP.Pools {
 			l.do(func() (err error) {
@@ -273,13 +286,14 @@ func (m *making) resolve(ctx context.Context, haveServer bool) error {
 	if !haveServer {
 		m.resolveParts(ctx, &l)
 	}
-	if err := l.wait(); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return err
+	err := l.wait()
+	if err == nil && !haveServer {
+		err = m.anyFree(ctx)
 	}
-	return nil
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }
 
 func (m *making) resolveParts(ctx context.Context, l *lookups) {
@@ -627,9 +641,9 @@ func (m *making) explainServer(ctx context.Context, err error) error {
 	if !errors.As(full, &e) {
 		return full
 	}
-	said := strings.ToLower(e.Said)
+	said := strings.ReplaceAll(strings.ToLower(e.Said), "_", " ")
 	switch {
-	case strings.Contains(said, "key_name") || strings.Contains(said, "keypair") || strings.Contains(said, "key pair"):
+	case strings.Contains(said, "key name") || strings.Contains(said, "keypair") || strings.Contains(said, "key pair"):
 		e.Kind = NotFound
 		e.Said = fmt.Sprintf("there is no key pair %q", m.keyName)
 		e.hint = "key pairs belong to the user who made them, not to the project"

@@ -447,7 +447,7 @@ func TestFixedFloatingIP(t *testing.T) {
 		t.Fatal(s, err)
 	}
 	spec.Name = "two"
-	if _, err := c.Create(t.Context(), spec, &two, nil); KindOf(err) != InUse || !strings.Contains(err.Error(), `"one"`) {
+	if _, err := c.Create(t.Context(), spec, &two, nil); len(f.servers) != 1 || KindOf(err) != InUse || !strings.Contains(err.Error(), `"one"`) {
 		t.Errorf("%v", err)
 	}
 	spec.FloatingIP.TakeOver = true

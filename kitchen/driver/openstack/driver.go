@@ -259,8 +259,14 @@ func (d *Driver) takeBack(ctx context.Context, c *cloud.Cloud, j cloud.Journal, 
 // forget drops the keys of a server that is no more.
 func (d *Driver) forget(step *kitchen.Step) {
 	step.State.Delete(kitchen.KeyServerID, kitchen.KeyHostname, kitchen.KeySSHKey)
-	step.State.SetOwn("server", nil)
-	step.State.SetOwn("host_keys", nil)
+	for _, key := range []string{"server", "host_keys"} {
+		if step.State.Own(key) != nil {
+			step.State.SetOwn(key, nil)
+		}
+	}
+	if own, ok := step.State.Get(kitchen.KeyOwn).(map[string]any); ok && len(own) == 0 {
+		step.State.Delete(kitchen.KeyOwn)
+	}
 }
 
 func (d *Driver) removeKey(rec *cloud.Record) {
