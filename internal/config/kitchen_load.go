@@ -388,7 +388,7 @@ func merge(base, over *mapping, path string) (*mapping, error) {
 	if over.len() == 0 {
 		return base, nil
 	}
-	out := base.clone()
+	out := base.cloneFor(over.len())
 	for _, e := range over.entries {
 		old := out.lookup(e.mapKey)
 		if old != nil && old.kind == kindMap {

@@ -90,8 +90,7 @@ func filters(m *mapping, path, key string) ([]filter, error) {
 
 // resolve makes the instances.
 func (p *Project) resolve() error {
-	v, _ := symbolizedValue(mapValue(p.raw, nil)) // a copy that may be written to
-	p.munged = v.m
+	p.munged = writable(p.raw)
 	data := p.munged
 	if err := munge(data); err != nil {
 		return err
@@ -159,6 +158,27 @@ func (p *Project) resolve() error {
 		}
 	}
 	return nil
+}
+
+// writable copies the mappings that the legacy rules write to: the top level,
+// the platforms and the suites. What is deeper is shared.
+func writable(m *mapping) *mapping {
+	m = m.clone()
+	for _, key := range []string{"platforms", "suites"} {
+		v := m.get(key)
+		if v == nil || v.kind != kindList {
+			continue
+		}
+		c := &value{kind: kindList, org: v.org, list: make([]*value, len(v.list))}
+		for i, x := range v.list {
+			if x.kind == kindMap {
+				x = mapValue(x.m.clone(), x.org)
+			}
+			c.list[i] = x
+		}
+		m.set(key, c)
+	}
+	return m
 }
 
 // layersOf is [layer] for every section; nothing is asked of the data when

@@ -162,7 +162,13 @@ func (m *mapping) clone() *mapping {
 	if m == nil {
 		return &mapping{}
 	}
-	c := &mapping{entries: slices.Clone(m.entries)}
+	return m.cloneFor(2)
+}
+
+// cloneFor copies the mapping with room for more entries.
+func (m *mapping) cloneFor(more int) *mapping {
+	c := &mapping{entries: make([]entry, len(m.entries), len(m.entries)+more)}
+	copy(c.entries, m.entries)
 	c.reindex()
 	return c
 }

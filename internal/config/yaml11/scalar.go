@@ -42,6 +42,9 @@ func (n *Node) tokenize(s string) error {
 		n.word(s)
 		return nil
 	}
+	if c := s[0]; c >= '0' && c <= '9' && strings.Trim(s, "0123456789") == "" && c != '0' {
+		return n.integer(s)
+	}
 	switch {
 	case reTime.MatchString(s), reDate.MatchString(s):
 		return errDate
@@ -162,9 +165,9 @@ func sixty(i int) int64 {
 }
 
 func (n *Node) float(s string) error {
-	t := strings.NewReplacer(",", "", "_", "").Replace(s)
+	t := ungroup.Replace(s)
 	// The dot goes when nothing follows it; [reFlt] leaves only one.
-	t = strings.NewReplacer(".e", "e", ".E", "E").Replace(t)
+	t = strings.Replace(strings.Replace(t, ".e", "e", 1), ".E", "E", 1)
 	t = strings.TrimSuffix(t, ".")
 	f, err := strconv.ParseFloat(t, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
@@ -174,8 +177,17 @@ func (n *Node) float(s string) error {
 	return nil
 }
 
+// ungroup takes out the signs that group digits.
+var ungroup = strings.NewReplacer(",", "", "_", "")
+
 func (n *Node) integer(s string) error {
-	t := strings.NewReplacer(",", "", "_", "").Replace(s)
+	if s[0] != '0' && len(s) < 18 {
+		if i, err := strconv.ParseInt(s, 10, 64); err == nil && s[0] >= '0' {
+			n.Kind, n.Int = Int, i
+			return nil
+		}
+	}
+	t := ungroup.Replace(s)
 	// A long row of digits costs more than it can be worth.
 	if len(t) > 4096 {
 		return errors.New("a number of too many digits")
