@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/openrc"
 	"github.com/galleyhq/galley/internal/config/ruby"
@@ -58,6 +59,13 @@ func (a *app) configOptions(root string, env *ruby.Env) (config.Options, error) 
 
 // prompter asks on the terminal; a nil interface when there is none.
 func (a *app) prompter() openrc.Prompter {
+	if p := a.streams.Prompter(); p != nil {
+		return p
+	}
+	return nil
+}
+
+func (a *app) bootstrapPrompter() bootstrap.Prompter {
 	if p := a.streams.Prompter(); p != nil {
 		return p
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -96,10 +95,7 @@ func (a *app) list(p *project, chosen []*kitchen.Instance, bare, asJSON bool) er
 		})
 	}
 	if asJSON {
-		enc := json.NewEncoder(a.streams.Out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(rows)
+		return a.json(rows)
 	}
 	t := ui.Table{Header: []string{"Instance", "Driver", "Provisioner", "Verifier", "Transport", "Last Action", "Last Error"}}
 	for _, r := range rows {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/ruby"
 	cloud "github.com/galleyhq/galley/internal/openstack"
@@ -26,8 +27,10 @@ type project struct {
 	paths  state.Paths
 	app    *app
 	// connector is shared by all instances: one login a run.
-	connector *cloud.Connector
-	closers   []func() error
+	connector  *cloud.Connector
+	keyRing    *bootstrap.KeyRing
+	userConfig *bootstrap.UserConfig
+	closers    []func() error
 }
 
 // open reads the configuration. It makes no plug-ins: those are made for the
@@ -55,7 +58,7 @@ func (a *app) open(ctx context.Context) (*project, error) {
 		env:       env,
 		paths:     state.Paths{Root: root},
 		app:       a,
-		connector: cloud.NewConnector(),
+		connector: &cloud.Connector{},
 	}
 	testBase := a.flags.testBase
 	if testBase == "" {
@@ -184,6 +187,25 @@ func (p *project) equipOne(inst *kitchen.Instance) error {
 	inst.Driver, inst.Transport = d, t
 	p.secretsOf(sections.Driver, sections.Transport)
 	return nil
+}
+
+// sshOptions are what the SSH transports of a run share; fallback is what a
+// driver section of the 1.x generation says about SSH.
+func (p *project) sshOptions(fallback map[string]any) ssh.Options {
+	a := p.app
+	if p.keyRing == nil {
+		p.keyRing = bootstrap.NewKeyRing(a.bootstrapPrompter())
+		p.userConfig = bootstrap.LoadUserConfig(p.env.Get("HOME"), p.Bus.Reporter("", 0, ""))
+	}
+	return ssh.Options{
+		Fallback:        config.NewSection(fallback).WithRoot(p.paths.Root),
+		KeyRing:         p.keyRing,
+		Prompter:        a.bootstrapPrompter(),
+		UserConfig:      p.userConfig,
+		Home:            p.env.Get("HOME"),
+		Getenv:          p.env.Get,
+		NoHostKeyVerify: a.flags.noHostKeys,
+	}
 }
 
 // secretsOf registers what must never be printed.

@@ -38,6 +38,7 @@ type app struct {
 		cloud          string
 		erb            string
 		allowExec      bool
+		noHostKeys     bool
 		changed        func(name string) bool
 	}
 }
@@ -147,6 +148,7 @@ func (a *app) globalFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.cloud, "os-cloud", "", "use this cloud of clouds.yaml (default OS_CLOUD)")
 	fs.StringVar(&f.erb, "erb", "", "`engine` that renders ERB: galley, or ruby for the ruby on the PATH (default galley)")
 	fs.BoolVar(&f.allowExec, "allow-exec", false, "let ERB run commands in backticks (GALLEY_RUBY_EXEC=1)")
+	fs.BoolVar(&f.noHostKeys, "no-host-key-verify", false, "take any SSH host key")
 	f.changed = fs.Changed
 }
 

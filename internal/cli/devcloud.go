@@ -1,0 +1,394 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/ui"
+)
+
+// reexec runs the processes that the embedded cloud starts of this very
+// program: a guest. It happens before anything else, so that a guest carries
+// none of the command line's weight.
+func reexec(args []string) (int, bool) {
+	if len(args) >= 3 && args[1] == "devcloud" && args[2] == devcloud.GuestCommand {
+		return devcloud.GuestMain(args[3:]), true
+	}
+	return 0, false
+}
+
+func (a *app) devcloudCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "devcloud",
+		Short: "The embedded cloud: an OpenStack on this machine",
+		Long: `A simulated OpenStack on this machine's loopback addresses, whose guests answer
+real SSH. Any OpenStack client may use it:
+
+  galley devcloud up
+  eval "$(galley devcloud env)"
+
+` + exitCodes,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var dir string
+	cmd.PersistentFlags().StringVar(&dir, "dir", "", "the cloud's state `directory` (default GALLEY_DEVCLOUD_DIR, or galley/devcloud in the user's state directory)")
+	cmd.AddCommand(
+		a.devcloudUp(&dir), a.devcloudDown(&dir), a.devcloudStatus(&dir), a.devcloudEnv(&dir),
+		a.devcloudList(&dir), a.devcloudFault(&dir), a.devcloudRequests(&dir), a.devcloudDaemon(&dir),
+	)
+	return cmd
+}
+
+func (a *app) devcloudUp(dir *string) *cobra.Command {
+	var (
+		o      devcloud.Options
+		quotas []string
+	)
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start the cloud in the background",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Dir = *dir
+			o.Quotas = map[string]int{}
+			for _, q := range quotas {
+				name, value, _ := strings.Cut(q, "=")
+				n, err := strconv.Atoi(value)
+				if err != nil {
+					return usagef("as in --quota instances=2", "quota %q is no NAME=NUMBER", q)
+				}
+				o.Quotas[name] = n
+			}
+			return a.up(cmd.Context(), o)
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&o.Listen, "listen", "", "the API's loopback `address` (default a free port, the same after a restart)")
+	fs.StringVar(&o.Guests, "guests", "", "namespace for guests that answer SSH, none for servers with nothing behind them")
+	fs.IntVar(&o.SSHPort, "ssh-port", 0, "the `port` that guests answer on (default 22 where it can be had, else 2222)")
+	fs.StringVar(&o.User, "user", "", "the user's name (default demo)")
+	fs.StringVar(&o.Password, "password", "", "the user's and the administrator's password (default galley)")
+	fs.DurationVar(&o.BuildDelay, "build-delay", 0, "time until a server is ACTIVE (default 1s)")
+	fs.DurationVar(&o.BootDelay, "boot-delay", 0, "time from the boot until SSH answers (default the guest's own)")
+	fs.DurationVar(&o.TokenLife, "token-life", 0, "how long a token is good for (default 8h)")
+	fs.IntVar(&o.FloatingPool, "floating-pool", 0, "how many floating IPs there are (default 100, -1 for none)")
+	fs.StringArrayVar(&quotas, "quota", nil, "a limit, as `NAME=NUMBER` (repeatable): instances=2")
+	return cmd
+}
+
+func (a *app) up(ctx context.Context, o devcloud.Options) error {
+	client, started, err := devcloud.Up(ctx, o)
+	if err != nil {
+		return fmt.Errorf("starting the embedded cloud: %w", err)
+	}
+	st, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	rc, err := devcloud.RCFile(st.Dir, false)
+	if err != nil {
+		return err
+	}
+	word := "runs already"
+	if started {
+		word = "is up"
+	}
+	w := a.people()
+	fmt.Fprintf(w, "The embedded cloud %s at %s; its guests answer SSH on %s, port %d.\n", word, st.URL, st.Net, st.SSHPort)
+	fmt.Fprintf(w, "Source its RC file to use it:\n\n    . %s\n\n", rc)
+	fmt.Fprintln(w, "`galley devcloud down` ends it and all its guests.")
+	return nil
+}
+
+func (a *app) devcloudDown(dir *string) *cobra.Command {
+	var wipe bool
+	cmd := &cobra.Command{
+		Use:   "down",
+		Short: "End the cloud and all its guests",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := devcloud.Down(cmd.Context(), *dir, wipe); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.people(), "The embedded cloud is down.")
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&wipe, "wipe", false, "remove its state as well")
+	return cmd
+}
+
+func (a *app) devcloudStatus(dir *string) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say whether the cloud runs, and with what",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := devcloud.Connect(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			st, err := client.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.json(st)
+			}
+			t := ui.Table{Header: []string{"Field", "Value"}}
+			add := func(name string, value any) {
+				t.Rows = append(t.Rows, []ui.Cell{{Text: name}, {Text: fmt.Sprint(value)}})
+			}
+			add("URL", st.URL)
+			add("Directory", st.Dir)
+			add("Process", st.PID)
+			add("Network", st.Net)
+			add("SSH port", st.SSHPort)
+			add("Guests", guests(st))
+			add("Servers", st.Resources.Servers)
+			add("Floating IPs", st.Resources.FloatingIPs)
+			add("Volumes", st.Resources.Volumes)
+			add("API calls", st.Requests)
+			add("Faults", st.Faults)
+			return t.Write(a.streams.Out, a.streams.Color(a.streams.Out, a.color()))
+		},
+	}
+	cmd.Flags().Var(formatFlag{&asJSON}, "format", "print as table or json")
+	return cmd
+}
+
+// guests says how guests run, and how many in which mode.
+func guests(st devcloud.Status) string {
+	s := st.Guests
+	for _, mode := range slices.Sorted(maps.Keys(st.Modes)) {
+		s += fmt.Sprintf(", %d in mode %s", st.Modes[mode], mode)
+	}
+	return s
+}
+
+func (a *app) devcloudEnv(dir *string) *cobra.Command {
+	var admin, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "env",
+		Short: "Print the shell lines that make a client use the cloud",
+		Long:  "Prints export lines:  eval \"$(galley devcloud env)\"\n\n" + exitCodes,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := devcloud.Connect(cmd.Context(), *dir); err != nil {
+				return err
+			}
+			env, err := devcloud.ReadEnv(*dir, admin)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.json(env)
+			}
+			_, err = fmt.Fprint(a.streams.Out, devcloud.Exports(env))
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&admin, "admin", false, "the administrator's instead of the user's")
+	cmd.Flags().Var(formatFlag{&asJSON}, "format", "print as table (shell lines) or json")
+	return cmd
+}
+
+func (a *app) devcloudList(dir *string) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "List what users of the cloud have made",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := devcloud.Connect(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			res, err := client.Resources(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.json(res)
+			}
+			t := ui.Table{Header: []string{"Kind", "ID", "Name", "Status", "Detail"}}
+			for _, kind := range res.All() {
+				for _, r := range kind.Items {
+					t.Rows = append(t.Rows, []ui.Cell{{Text: kind.Kind}, {Text: r.ID}, {Text: r.Name}, {Text: r.Status}, {Text: r.Detail}})
+				}
+			}
+			return t.Write(a.streams.Out, a.streams.Color(a.streams.Out, a.color()))
+		},
+	}
+	cmd.Flags().Var(formatFlag{&asJSON}, "format", "print as table or json")
+	return cmd
+}
+
+func (a *app) devcloudRequests(dir *string) *cobra.Command {
+	var (
+		since int
+		reset bool
+	)
+	cmd := &cobra.Command{
+		Use:   "requests",
+		Short: "Print the API calls that the cloud has answered, as JSON",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := devcloud.Connect(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			log, err := client.Requests(cmd.Context(), since)
+			if err != nil {
+				return err
+			}
+			if err := a.json(log); err != nil || !reset {
+				return err
+			}
+			return client.ResetRequests(cmd.Context())
+		},
+	}
+	cmd.Flags().IntVar(&since, "since", 0, "leave out the calls before this `number`")
+	cmd.Flags().BoolVar(&reset, "reset", false, "begin to count anew")
+	return cmd
+}
+
+func (a *app) devcloudFault(dir *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "fault",
+		Short: "Make the cloud misbehave at a chosen call",
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.faultAdd(dir), a.faultList(dir), a.faultClear(dir))
+	return cmd
+}
+
+func (a *app) faultAdd(dir *string) *cobra.Command {
+	var (
+		f     devcloud.Fault
+		delay time.Duration
+	)
+	actions := []string{
+		devcloud.FaultLatency, devcloud.FaultStatus, devcloud.FaultDropBefore, devcloud.FaultDropAfter, devcloud.FaultTruncate,
+		devcloud.FaultHoldBefore, devcloud.FaultHoldAfter, devcloud.FaultHoldAnswered,
+		devcloud.FaultServerError, devcloud.FaultVolumeError, devcloud.FaultPoolEmpty,
+	}
+	cmd := &cobra.Command{
+		Use:   "add ACTION",
+		Short: "Put a fault in force and print its ID",
+		Long: "ACTION is one of " + strings.Join(actions, ", ") + `.
+
+  galley devcloud fault add status --service compute --method POST --path '^/servers$' --status 503
+  galley devcloud fault add server-error --message 'No valid host was found.'
+
+` + exitCodes,
+		Args:      cobra.ExactArgs(1),
+		ValidArgs: actions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := devcloud.Connect(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			f.Action, f.Delay = args[0], devcloud.FaultDuration(delay)
+			st, err := client.AddFault(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.streams.Out, st.ID)
+			return err
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.Service, "service", "", "identity, compute, network, image or volume")
+	fs.StringVar(&f.Method, "method", "", "the HTTP `method`")
+	fs.StringVar(&f.Path, "path", "", "a regular expression for the path below the service's")
+	fs.StringVar(&f.Name, "name", "", "a regular expression for the name of the server, volume or pool")
+	fs.IntVar(&f.Nth, "nth", 1, "the first matching call that it hits")
+	fs.IntVar(&f.Count, "count", 1, "how many calls it hits, -1 for all")
+	fs.DurationVar(&delay, "delay", 0, "how late, for latency")
+	fs.IntVar(&f.Status, "status", 0, "the HTTP status, for status")
+	fs.StringVar(&f.Body, "body", "", "the body, for status (default the service's own form of an error)")
+	fs.StringVar(&f.RetryAfter, "retry-after", "", "the header's value, for status")
+	fs.StringVar(&f.Message, "message", "", "the error's message")
+	return cmd
+}
+
+func (a *app) faultList(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "Print the faults in force, as JSON",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := devcloud.Connect(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			faults, err := client.Faults(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.json(faults)
+		},
+	}
+}
+
+func (a *app) faultClear(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "clear [ID]",
+		Short: "Take a fault out of force, or all",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := devcloud.Connect(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			id := ""
+			if len(args) > 0 {
+				id = args[0]
+			}
+			return client.ClearFaults(cmd.Context(), id)
+		},
+	}
+}
+
+// devcloudDaemon is what `up` starts.
+func (a *app) devcloudDaemon(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:    devcloud.DaemonCommand,
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			// A daemon ends in order at the first signal, and says nothing.
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return devcloud.RunDir(ctx, *dir, devcloud.Options{Log: daemonLog(a.streams.Err)})
+		},
+	}
+}
+
+// json prints data for a script.
+func (a *app) json(v any) error {
+	enc := json.NewEncoder(a.streams.Out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func daemonLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
