@@ -1,0 +1,72 @@
+package devcloud
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net"
+)
+
+// Every cloud has a network 127.B.0.0/16 of its own, so that several can run side by side. B is claimed by binding
+// a UDP port on 127.B.0.1: the kernel gives it to one process only, and takes it back when that ends.
+const (
+	claimPort = 61022
+	firstNet  = 16
+	lastNet   = 250
+)
+
+// claim is a held network.
+type claim struct {
+	b    int
+	conn *net.UDPConn
+}
+
+func tryClaim(b int) (*claim, error) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, byte(b), 0, 1), Port: claimPort})
+	if err != nil {
+		return nil, err
+	}
+	return &claim{b, conn}, nil
+}
+
+// claimNet claims the network the cloud had before, or, when b is 0, a free one; where the search starts depends on
+// the state directory, so that clouds that come and go tend to keep apart.
+func claimNet(b int, dir string) (*claim, error) {
+	if b != 0 {
+		c, err := tryClaim(b)
+		if err != nil {
+			return nil, fmt.Errorf("the cloud's network 127.%d.0.0/16 is in use by another one: %w", b, err)
+		}
+		return c, nil
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(dir)) // never fails
+	const n = lastNet - firstNet + 1
+	var last error
+	for i := range n {
+		c, err := tryClaim(firstNet + (int(h.Sum32()%n)+i)%n)
+		if err == nil {
+			return c, nil
+		}
+		last = err
+	}
+	return nil, fmt.Errorf("none of the networks 127.%d.0.0/16 to 127.%d.0.0/16 is free: %w", firstNet, lastNet, last)
+}
+
+func (c *claim) release() { _ = c.conn.Close() }
+
+// chooseSSHPort finds the port on which guests can answer: the one asked for, or 22, or 2222.
+func (c *claim) chooseSSHPort(want int) (int, error) {
+	ports := []int{22, 2222, 22022}
+	if want != 0 {
+		ports = []int{want}
+	}
+	var last error
+	for _, p := range ports {
+		l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, byte(c.b), 0, 1), Port: p})
+		if err == nil {
+			return p, l.Close()
+		}
+		last = err
+	}
+	return 0, fmt.Errorf("no port for the guests' SSH: %w", last)
+}

@@ -1,0 +1,271 @@
+package devcloud
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/compute"
+	"github.com/galleyhq/galley/internal/devcloud/fault"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// adminPrefix is where the daemon itself answers, beside the cloud's APIs.
+const adminPrefix = "/_devcloud"
+
+func (c *Cloud) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+adminPrefix+"/status", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, c.status()) })
+	mux.HandleFunc("GET "+adminPrefix+"/resources", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, c.Resources()) })
+	mux.HandleFunc("GET "+adminPrefix+"/requests", func(w http.ResponseWriter, r *http.Request) {
+		since, _ := strconv.Atoi(r.URL.Query().Get("since")) // from the first without one
+		answer(w, http.StatusOK, c.faults.Requests(since))
+	})
+	mux.HandleFunc("DELETE "+adminPrefix+"/requests", func(w http.ResponseWriter, r *http.Request) {
+		c.faults.ResetRequests()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("GET "+adminPrefix+"/faults", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, c.faults.List()) })
+	mux.HandleFunc("POST "+adminPrefix+"/faults", c.addFault)
+	mux.HandleFunc("DELETE "+adminPrefix+"/faults", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusOK, map[string]int{"cleared": c.faults.Clear("")})
+	})
+	mux.HandleFunc("GET "+adminPrefix+"/faults/{id}", c.showFault)
+	mux.HandleFunc("DELETE "+adminPrefix+"/faults/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if c.faults.Clear(r.PathValue("id")) == 0 {
+			complain(w, http.StatusNotFound, fmt.Errorf("there is no fault %q", r.PathValue("id")))
+			return
+		}
+		answer(w, http.StatusOK, map[string]int{"cleared": 1})
+	})
+	mux.HandleFunc("POST "+adminPrefix+"/faults/{id}/release", func(w http.ResponseWriter, r *http.Request) {
+		var b struct {
+			Act *bool `json:"act"`
+		}
+		_ = json.NewDecoder(r.Body).Decode(&b) // an empty body is "act"
+		if !c.faults.Release(r.PathValue("id"), b.Act == nil || *b.Act) {
+			complain(w, http.StatusNotFound, fmt.Errorf("there is no fault %q", r.PathValue("id")))
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		complain(w, http.StatusInternalServerError, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(data, '\n'))
+}
+
+func complain(w http.ResponseWriter, status int, err error) {
+	answer(w, status, map[string]string{"error": err.Error()})
+}
+
+func (c *Cloud) addFault(w http.ResponseWriter, r *http.Request) {
+	var rule fault.Rule
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&rule); err != nil {
+		complain(w, http.StatusBadRequest, err)
+		return
+	}
+	id, err := c.faults.Add(rule)
+	if err != nil {
+		complain(w, http.StatusBadRequest, err)
+		return
+	}
+	st, _ := c.faults.Get(id)
+	answer(w, http.StatusCreated, st)
+}
+
+// showFault shows a fault; with ?wait=hit it answers when the fault has been hit (&n= times, within &timeout=30s).
+func (c *Cloud) showFault(w http.ResponseWriter, r *http.Request) {
+	id, q := r.PathValue("id"), r.URL.Query()
+	st, ok := c.faults.Get(id)
+	if !ok {
+		complain(w, http.StatusNotFound, fmt.Errorf("there is no fault %q", id))
+		return
+	}
+	if q.Get("wait") == "hit" {
+		n := 1
+		if q.Has("n") {
+			var err error
+			if n, err = strconv.Atoi(q.Get("n")); err != nil {
+				complain(w, http.StatusBadRequest, fmt.Errorf("n=%q is no number", q.Get("n")))
+				return
+			}
+		}
+		timeout := 30 * time.Second
+		if q.Has("timeout") {
+			var err error
+			if timeout, err = time.ParseDuration(q.Get("timeout")); err != nil {
+				complain(w, http.StatusBadRequest, err)
+				return
+			}
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
+		defer cancel()
+		var err error
+		if st, err = c.faults.WaitHits(ctx, id, n); err != nil {
+			complain(w, http.StatusGatewayTimeout, fmt.Errorf("fault %q was hit %d times, not %d: %w", id, st.Hits, n, err))
+			return
+		}
+	}
+	answer(w, http.StatusOK, st)
+}
+
+// Status is what a cloud says of itself.
+type Status struct {
+	PID     int    `json:"pid"`
+	URL     string `json:"url"`
+	Dir     string `json:"dir"`
+	Net     string `json:"net"`
+	SSHPort int    `json:"ssh_port"`
+	Guests  string `json:"guests"`
+	// Modes counts the running guests by how they are kept apart from the host, as package guest names it.
+	Modes     map[string]int `json:"modes,omitempty"`
+	Resources Summary        `json:"resources"`
+	Requests  int            `json:"requests"`
+	Faults    int            `json:"faults"`
+}
+
+// Summary counts what the users of the cloud have made, beside what was there from the start.
+type Summary struct {
+	Servers     int `json:"servers"`
+	Volumes     int `json:"volumes"`
+	FloatingIPs int `json:"floating_ips"`
+	Ports       int `json:"ports"`
+	KeyPairs    int `json:"key_pairs"`
+}
+
+func (c *Cloud) status() Status {
+	res := c.Resources()
+	s := Status{PID: os.Getpid(), URL: c.URL, Dir: c.opts.Dir, Net: fmt.Sprintf("127.%d.0.0/16", c.claim.b), SSHPort: c.SSHPort, Guests: c.opts.Guests,
+		Resources: Summary{len(res.Servers), len(res.Volumes), len(res.FloatingIPs), len(res.Ports), len(res.KeyPairs)},
+		Requests:  c.faults.Requests(1 << 30).Total, Faults: len(c.faults.List()), Modes: c.keeper.modes()}
+	return s
+}
+
+// Resource is one thing a user of the cloud has made.
+type Resource struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Status string `json:"status,omitempty"`
+	// Detail is what tells it apart for a person: addresses, the server, the size.
+	Detail string `json:"detail,omitempty"`
+	// Metadata are a server's or a volume's, and a floating IP's or a port's description under "description".
+	Metadata map[string]string `json:"metadata,omitempty"`
+	Tags     []string          `json:"tags,omitempty"`
+}
+
+// Resources is everything the users of the cloud have made; what the seed or Neutron itself made is left out. An
+// empty one means that nothing is left.
+type Resources struct {
+	Servers        []Resource `json:"servers"`
+	Volumes        []Resource `json:"volumes"`
+	Snapshots      []Resource `json:"snapshots"`
+	FloatingIPs    []Resource `json:"floating_ips"`
+	Ports          []Resource `json:"ports"`
+	KeyPairs       []Resource `json:"key_pairs"`
+	Networks       []Resource `json:"networks"`
+	Routers        []Resource `json:"routers"`
+	SecurityGroups []Resource `json:"security_groups"`
+	ServerGroups   []Resource `json:"server_groups"`
+	Images         []Resource `json:"images"`
+}
+
+// All are the resources by kind, in a fixed order.
+func (r Resources) All() []struct {
+	Kind  string
+	Items []Resource
+} {
+	return []struct {
+		Kind  string
+		Items []Resource
+	}{{"server", r.Servers}, {"volume", r.Volumes}, {"snapshot", r.Snapshots}, {"floating IP", r.FloatingIPs}, {"port", r.Ports}, {"key pair", r.KeyPairs},
+		{"network", r.Networks}, {"router", r.Routers}, {"security group", r.SecurityGroups}, {"server group", r.ServerGroups}, {"image", r.Images}}
+}
+
+// Count is how many resources there are.
+func (r Resources) Count() int {
+	n := 0
+	for _, k := range r.All() {
+		n += len(k.Items)
+	}
+	return n
+}
+
+// collect makes resources of a table's rows.
+func collect[T any](rows []*T, view func(*T) Resource) []Resource {
+	out := []Resource{}
+	for _, row := range rows {
+		out = append(out, view(row))
+	}
+	return out
+}
+
+// Resources is what the users of the cloud have made so far.
+func (c *Cloud) Resources() Resources {
+	w := c.w
+	var r Resources
+	seeded := map[string]bool{Net1ID: true, PublicNetID: true}
+	for _, i := range seedImages {
+		seeded[i.id] = true
+	}
+	described := func(std *world.Std) map[string]string {
+		if std.Description == "" {
+			return nil
+		}
+		return map[string]string{"description": std.Description}
+	}
+	w.View(func() {
+		r.Servers = collect(w.Servers.All(), func(v *world.Server) Resource {
+			return Resource{ID: v.ID, Name: v.Name, Status: compute.Status(v), Detail: v.TaskState, Metadata: v.Metadata, Tags: v.Tags}
+		})
+		r.Volumes = collect(w.Volumes.All(), func(v *world.Volume) Resource {
+			return Resource{ID: v.ID, Name: v.Name, Status: v.Status, Detail: fmt.Sprintf("%d GiB", v.Size), Metadata: v.Metadata}
+		})
+		r.Snapshots = collect(w.Snapshots.All(), func(v *world.Snapshot) Resource {
+			return Resource{ID: v.ID, Name: v.Name, Status: v.Status, Detail: "of volume " + v.VolumeID, Metadata: v.Metadata}
+		})
+		r.FloatingIPs = collect(w.FloatingIPs.All(), func(f *world.FloatingIP) Resource {
+			return Resource{ID: f.ID, Name: f.Address, Status: f.Status, Detail: f.FixedIP, Metadata: described(&f.Std), Tags: f.Tags}
+		})
+		r.Ports = collect(w.Ports.Where(func(p *world.Port) bool { return !p.Internal() }), func(p *world.Port) Resource {
+			detail := ""
+			for _, f := range p.FixedIPs {
+				detail = f.IPAddress
+			}
+			return Resource{ID: p.ID, Name: p.Name, Status: p.Status, Detail: detail, Metadata: described(&p.Std), Tags: p.Tags}
+		})
+		r.KeyPairs = collect(w.KeyPairs.Where(func(k *world.KeyPair) bool { return k.Name != c.opts.User && k.Name != secondKeyPair }), func(k *world.KeyPair) Resource {
+			return Resource{ID: k.Name, Name: k.Name, Detail: k.Fingerprint}
+		})
+		r.Networks = collect(w.Networks.Where(func(n *world.Network) bool { return !seeded[n.ID] }), func(n *world.Network) Resource {
+			return Resource{ID: n.ID, Name: n.Name, Metadata: described(&n.Std), Tags: n.Tags}
+		})
+		r.Routers = collect(w.Routers.Where(func(x *world.Router) bool { return x.Name != seedRouter }), func(x *world.Router) Resource {
+			return Resource{ID: x.ID, Name: x.Name, Metadata: described(&x.Std), Tags: x.Tags}
+		})
+		r.SecurityGroups = collect(w.SecurityGroups.Where(func(g *world.SecurityGroup) bool { return g.Name != "default" }), func(g *world.SecurityGroup) Resource {
+			return Resource{ID: g.ID, Name: g.Name, Metadata: described(&g.Std), Tags: g.Tags}
+		})
+		r.ServerGroups = collect(w.ServerGroups.All(), func(g *world.ServerGroup) Resource {
+			return Resource{ID: g.ID, Name: g.Name, Detail: g.Policy}
+		})
+		r.Images = collect(w.Images.Where(func(m *world.Image) bool { return !seeded[m.ID] }), func(m *world.Image) Resource {
+			return Resource{ID: m.ID, Name: m.Name, Status: m.Status, Metadata: m.Properties, Tags: m.Tags}
+		})
+	})
+	return r
+}

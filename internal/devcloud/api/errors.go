@@ -1,0 +1,125 @@
+package api
+
+import (
+	"fmt"
+	"html"
+	"net/http"
+	"strings"
+)
+
+// Error is a refusal in a service's own words.
+type Error struct {
+	Status int
+	// Type is Neutron's exception name.
+	Type    string
+	Message string
+	Header  http.Header
+	// Malformed marks a body that is no JSON; Missing names a body's outermost element that is not there. Services
+	// word these two differently.
+	Malformed bool
+	Missing   string
+	// Plain marks Nova's and Cinder's answer to an unknown path, which is no JSON.
+	Plain bool
+}
+
+// Error gives the message.
+func (e *Error) Error() string { return fmt.Sprintf("%d: %s", e.Status, e.Message) }
+
+func newError(status int, format string, args []any) *Error {
+	msg := format
+	if len(args) > 0 {
+		msg = fmt.Sprintf(format, args...)
+	}
+	return &Error{Status: status, Message: msg}
+}
+
+// BadRequest is a 400.
+func BadRequest(format string, args ...any) *Error { return newError(400, format, args) }
+
+// Forbidden is a 403.
+func Forbidden(format string, args ...any) *Error { return newError(403, format, args) }
+
+// NotFound is a 404.
+func NotFound(format string, args ...any) *Error { return newError(404, format, args) }
+
+// Conflict is a 409.
+func Conflict(format string, args ...any) *Error { return newError(409, format, args) }
+
+// OverLimit is a 413.
+func OverLimit(format string, args ...any) *Error { return newError(413, format, args) }
+
+// faultName is the outer key of an error of Nova's and Cinder's.
+func faultName(status int) string {
+	switch status {
+	case 400:
+		return "badRequest"
+	case 401:
+		return "unauthorized"
+	case 403:
+		return "forbidden"
+	case 404:
+		return "itemNotFound"
+	case 405:
+		return "badMethod"
+	case 409:
+		return "conflictingRequest"
+	case 413, 429:
+		return "overLimit"
+	case 415:
+		return "badMediaType"
+	case 501:
+		return "notImplemented"
+	case 503:
+		return "serviceUnavailable"
+	}
+	return "computeFault"
+}
+
+// FaultBody is an error as Nova and Cinder write it.
+func FaultBody(e *Error, r *Request) (string, []byte) {
+	if e.Plain {
+		return WebobBody(e, r.HTTP.Header.Get("Accept"))
+	}
+	fault := Obj{"code": e.Status, "message": e.Message}
+	if e.Status == 413 {
+		fault["retryAfter"] = "0"
+	}
+	return "application/json; charset=UTF-8", mustJSON(Obj{faultName(e.Status): fault})
+}
+
+// NeutronBody is an error as Neutron writes it.
+func NeutronBody(e *Error) (string, []byte) {
+	kind := e.Type
+	if kind == "" {
+		switch e.Status {
+		case 400:
+			kind = "HTTPBadRequest"
+		case 403:
+			kind = "HTTPForbidden"
+		case 404:
+			kind = "HTTPNotFound"
+		case 409:
+			kind = "HTTPConflict"
+		default:
+			kind = "HTTPInternalServerError"
+		}
+	}
+	return "application/json", mustJSON(Obj{"NeutronError": Obj{"type": kind, "message": e.Message, "detail": ""}})
+}
+
+// KeystoneBody is an error as Keystone writes it.
+func KeystoneBody(e *Error) (string, []byte) {
+	return "application/json", mustJSON(Obj{"error": Obj{"code": e.Status, "message": e.Message, "title": http.StatusText(e.Status)}})
+}
+
+// WebobBody is an error as the WSGI layer below Glance, Nova and Cinder writes it: its form follows Accept.
+func WebobBody(e *Error, accept string) (string, []byte) {
+	status := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+	switch {
+	case strings.Contains(accept, "application/json"):
+		return "application/json", mustJSON(Obj{"message": e.Message + "<br /><br />\n\n\n", "code": status, "title": http.StatusText(e.Status)})
+	case strings.Contains(accept, "html") || strings.Contains(accept, "*/*"):
+		return "text/html; charset=UTF-8", fmt.Appendf(nil, "<html>\n <head>\n  <title>%s</title>\n </head>\n <body>\n  <h1>%s</h1>\n  %s<br /><br />\n\n\n\n </body>\n</html>", status, status, html.EscapeString(e.Message))
+	}
+	return "text/plain; charset=UTF-8", fmt.Appendf(nil, "%s\n\n%s\n\n   ", status, e.Message)
+}

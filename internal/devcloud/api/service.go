@@ -1,0 +1,251 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// Handler answers one call. The error it returns is written in the service's dialect when it is an *Error, and is
+// the service's "unexpected error" otherwise.
+type Handler func(*Request) (*Reply, error)
+
+// Route joins a method and a path pattern to a handler. In the pattern {name} stands for one path segment; a
+// literal segment wins over a variable one.
+type Route struct {
+	Method, Path string
+	Do           Handler
+	// Min and Max bound the microversions that have this call; zero is no bound.
+	Min, Max Version
+	// Open marks a call that needs no token.
+	Open bool
+}
+
+// Auth is whom a token speaks for.
+type Auth struct {
+	Token                       *world.Token
+	UserID, UserName            string
+	ProjectID, ProjectName      string
+	UserDomainID, ProjectDomain string
+	Roles                       []string
+}
+
+// Admin tells whether the token carries the role that policies ask for.
+func (a *Auth) Admin() bool {
+	for _, r := range a.Roles {
+		if r == "admin" {
+			return true
+		}
+	}
+	return false
+}
+
+// Dialect is how one service speaks besides its calls.
+type Dialect interface {
+	// Begin looks at the request before it is routed and may refuse it (a microversion that is not there).
+	Begin(*Request) error
+	// Headers adds what the service puts on every answer.
+	Headers(h http.Header, r *Request)
+	// Error writes an error's body.
+	Error(e *Error, r *Request) (contentType string, body []byte)
+	// NotFound is the answer to a path that no route has; handled tells that another method has it.
+	NotFound(r *Request, handled bool) *Error
+}
+
+// Service is one API below a prefix of the cloud's one port.
+type Service struct {
+	Name    string
+	Prefix  string // "/compute"
+	Dialect Dialect
+	// Authenticate finds whom a token speaks for; nil when it is unknown, expired or revoked.
+	Authenticate func(token string) *Auth
+	// AuthURL is what a 401 names.
+	AuthURL string
+
+	routes node
+}
+
+// Request is one call as its handler sees it.
+type Request struct {
+	HTTP *http.Request
+	// ID is the request ID, "req-" and a UUID.
+	ID string
+	// Path is below the service's prefix.
+	Path    string
+	Vars    map[string]string
+	Body    []byte
+	Version Version
+	Auth    *Auth
+	// Root is the URL of the service's prefix, without a slash at its end.
+	Root string
+}
+
+// Var is the value of a path variable.
+func (r *Request) Var(name string) string { return r.Vars[name] }
+
+// Query is the first value of a query parameter.
+func (r *Request) Query(name string) string { return r.HTTP.URL.Query().Get(name) }
+
+// JSON decodes the body.
+func (r *Request) JSON(into any) error {
+	if err := json.Unmarshal(r.Body, into); err != nil {
+		return &Error{Status: http.StatusBadRequest, Malformed: true, Message: "Malformed request body"}
+	}
+	return nil
+}
+
+// Object decodes the body as an object and returns its element of that name, which has to be an object too.
+func (r *Request) Object(name string) (Obj, error) {
+	var body map[string]json.RawMessage
+	if err := r.JSON(&body); err != nil {
+		return nil, err
+	}
+	raw, ok := body[name]
+	if !ok {
+		return nil, &Error{Status: http.StatusBadRequest, Missing: name, Message: fmt.Sprintf("'%s' is a required property", name)}
+	}
+	var o Obj
+	if err := json.Unmarshal(raw, &o); err != nil || o == nil {
+		return nil, &Error{Status: http.StatusBadRequest, Missing: name, Message: fmt.Sprintf("Invalid input for field/attribute %s. Value: %s. %s is not of type 'object'", name, raw, raw)}
+	}
+	return o, nil
+}
+
+// Reply is the answer to a call. A nil Body writes none.
+type Reply struct {
+	Status int
+	Body   any
+	Header http.Header
+	// Data, with Type, is written instead of a Body.
+	Data []byte
+	Type string
+}
+
+// OK answers 200 with a JSON body.
+func OK(body any) (*Reply, error) { return &Reply{Status: http.StatusOK, Body: body}, nil }
+
+// Created answers 201 with a JSON body.
+func Created(body any) (*Reply, error) { return &Reply{Status: http.StatusCreated, Body: body}, nil }
+
+// Accepted answers 202; body may be nil.
+func Accepted(body any) (*Reply, error) { return &Reply{Status: http.StatusAccepted, Body: body}, nil }
+
+// NoContent answers 204.
+func NoContent() (*Reply, error) { return &Reply{Status: http.StatusNoContent}, nil }
+
+// Obj is a JSON object under construction or inspection.
+type Obj = map[string]any
+
+// List is a JSON list.
+type List = []any
+
+// Handle adds routes.
+func (s *Service) Handle(routes ...Route) {
+	for _, rt := range routes {
+		s.routes.add(rt)
+	}
+}
+
+// ServeHTTP answers a call to the service.
+func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	r := &Request{HTTP: hr, ID: "req-" + world.NewUUID(), Path: strings.TrimPrefix(hr.URL.Path, s.Prefix), Root: "http://" + hr.Host + s.Prefix}
+	reply, err := s.answer(r)
+	h := w.Header()
+	s.Dialect.Headers(h, r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	for k, v := range reply.Header {
+		h[k] = v
+	}
+	data, kind := reply.Data, reply.Type
+	if reply.Body != nil {
+		if data, err = json.Marshal(reply.Body); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		kind = "application/json"
+	}
+	if kind != "" {
+		h.Set("Content-Type", kind)
+	}
+	if reply.Status != http.StatusNoContent {
+		h.Set("Content-Length", fmt.Sprint(len(data)))
+	}
+	w.WriteHeader(reply.Status)
+	if hr.Method != http.MethodHead {
+		_, _ = w.Write(data)
+	}
+}
+
+func (s *Service) answer(r *Request) (*Reply, error) {
+	if !strings.HasPrefix(r.HTTP.Header.Get("Content-Type"), "application/octet-stream") {
+		body, err := io.ReadAll(io.LimitReader(r.HTTP.Body, 64<<20))
+		if err != nil {
+			return nil, &Error{Status: http.StatusBadRequest, Message: "Malformed request body"}
+		}
+		r.Body = body
+	}
+	if err := s.Dialect.Begin(r); err != nil {
+		return nil, err
+	}
+	token := r.HTTP.Header.Get("X-Auth-Token")
+	if token != "" {
+		r.Auth = s.Authenticate(token)
+	}
+	rt, vars, handled := s.routes.find(r.HTTP.Method, strings.TrimSuffix(r.Path, ".json"), r.Version)
+	if rt == nil {
+		if r.Auth == nil && token != "" {
+			return nil, s.unauthorized()
+		}
+		return nil, s.Dialect.NotFound(r, handled)
+	}
+	if !rt.Open && r.Auth == nil {
+		return nil, s.unauthorized()
+	}
+	r.Vars = vars
+	return rt.Do(r)
+}
+
+func (s *Service) unauthorized() *Error {
+	return &Error{Status: http.StatusUnauthorized, Type: "Unauthorized", Message: "The request you have made requires authentication.",
+		Header: http.Header{"Www-Authenticate": {fmt.Sprintf("Keystone uri=%q", s.AuthURL)}}}
+}
+
+func (s *Service) fail(w http.ResponseWriter, r *Request, err error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Status: http.StatusInternalServerError, Type: "InternalServerError",
+			Message: "Unexpected API Error. " + err.Error()}
+	}
+	for k, v := range e.Header {
+		w.Header()[k] = v
+	}
+	kind, body := s.Dialect.Error(e, r)
+	if e.Status == http.StatusUnauthorized {
+		// The token middleware before the service writes this one, in Keystone's form everywhere.
+		kind, body = "application/json", mustJSON(Obj{"error": Obj{"code": 401, "title": "Unauthorized", "message": e.Message}})
+	}
+	if kind != "" {
+		w.Header().Set("Content-Type", kind)
+	}
+	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+	w.WriteHeader(e.Status)
+	if r.HTTP.Method != http.MethodHead {
+		_, _ = w.Write(body)
+	}
+}
+
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // every caller passes strings and numbers
+	}
+	return b
+}

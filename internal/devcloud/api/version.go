@@ -1,0 +1,37 @@
+package api
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Version is a microversion; the zero value is none.
+type Version struct{ Major, Minor int }
+
+// V is the microversion 2.minor, as Nova counts.
+func V(minor int) Version { return Version{2, minor} }
+
+// ParseVersion reads "2.37".
+func ParseVersion(s string) (Version, error) {
+	major, minor, ok := strings.Cut(s, ".")
+	a, err1 := strconv.Atoi(major)
+	b, err2 := strconv.Atoi(minor)
+	if !ok || err1 != nil || err2 != nil || a < 1 || b < 0 {
+		return Version{}, fmt.Errorf("%q is no microversion", s)
+	}
+	return Version{a, b}, nil
+}
+
+// AtLeast tells whether v is o or later.
+func (v Version) AtLeast(o Version) bool {
+	return v.Major > o.Major || v.Major == o.Major && v.Minor >= o.Minor
+}
+
+// Within tells whether v lies between two bounds, inclusively; a zero bound is none.
+func (v Version) Within(min, max Version) bool {
+	return (min == Version{} || v.AtLeast(min)) && (max == Version{} || max.AtLeast(v))
+}
+
+// String gives "2.37".
+func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }

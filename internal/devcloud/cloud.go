@@ -1,0 +1,347 @@
+package devcloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/compute"
+	"github.com/galleyhq/galley/internal/devcloud/fault"
+	"github.com/galleyhq/galley/internal/devcloud/identity"
+	"github.com/galleyhq/galley/internal/devcloud/image"
+	"github.com/galleyhq/galley/internal/devcloud/network"
+	"github.com/galleyhq/galley/internal/devcloud/volume"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// Cloud is a running cloud.
+type Cloud struct {
+	// URL is the API's address, "http://127.0.0.1:PORT"; Identity answers at its root and below /identity, the
+	// other services below their names.
+	URL string
+	// SSHPort is where guests answer on their addresses.
+	SSHPort int
+
+	opts     Options
+	log      *slog.Logger
+	w        *world.World
+	faults   *fault.Set
+	identity *identity.Service
+	compute  *compute.Service
+	network  *network.Service
+	images   *image.Service
+	volumes  *volume.Service
+
+	lock   *flock.Flock
+	claim  *claim
+	server *http.Server
+	keeper *keeper
+	doors  *doors
+
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+	once   sync.Once
+	closed error
+}
+
+// ErrRunning is returned by Start when another process runs a cloud with the same state directory.
+var ErrRunning = errors.New("a cloud with this state directory runs already")
+
+// Start brings a cloud up in the calling process. ctx limits the start alone; [Cloud.Close] ends the cloud. The
+// calling program has to provide what Options.Executable names, unless Options.Guests is none.
+func Start(ctx context.Context, o Options) (*Cloud, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cloud{opts: o, log: o.Log, faults: fault.NewSet()}
+	if err := c.start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the embedded cloud: %w", err), c.Close())
+	}
+	return c, nil
+}
+
+// Run is the daemon: it starts a cloud and ends it when ctx is done. ready, if not nil, is called in between.
+func Run(ctx context.Context, o Options, ready func(*Cloud)) error {
+	c, err := Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	if ready != nil {
+		ready(c)
+	}
+	<-ctx.Done()
+	return c.Close()
+}
+
+func (c *Cloud) start(ctx context.Context) error {
+	dir := c.opts.Dir
+	for _, d := range []string{dir, filepath.Join(dir, guestDir), filepath.Join(dir, imageDir)} {
+		if err := privateDir(d); err != nil {
+			return err
+		}
+	}
+	c.lock = flock.New(filepath.Join(dir, lockFile))
+	got, err := c.lock.TryLock()
+	if err != nil {
+		return err
+	}
+	if !got {
+		c.lock = nil
+		return fmt.Errorf("%w: %s", ErrRunning, dir)
+	}
+	if c.w, err = world.Open(filepath.Join(dir, worldDir)); err != nil {
+		return err
+	}
+	if err := c.takeAddresses(); err != nil {
+		return err
+	}
+	ln, err := c.listen(ctx)
+	if err != nil {
+		return err
+	}
+	c.URL = "http://" + ln.Addr().String()
+	handler, err := c.build()
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	if err := c.seed(); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	run, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	c.doors = newDoors(c)
+	c.keeper = newKeeper(c)
+	c.spawn(func() { c.turn(run) })
+	c.spawn(func() { c.doors.run(run) })
+	if c.opts.Guests == GuestsNamespace {
+		c.spawn(func() { c.keeper.run(run) })
+	}
+	c.server = &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug)}
+	c.spawn(func() {
+		if err := c.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			c.log.Error("the API server ended", "error", err)
+		}
+	})
+	if err := c.writeEnv(); err != nil {
+		return err
+	}
+	info, err := json.MarshalIndent(daemonInfo{PID: os.Getpid(), URL: c.URL}, "", "  ")
+	if err != nil {
+		return err
+	}
+	c.log.Info("the cloud is up", "url", c.URL, "net", fmt.Sprintf("127.%d.0.0/16", c.claim.b), "ssh_port", c.SSHPort, "guests", c.opts.Guests)
+	return writeFile(dir, daemonFile, append(info, '\n'))
+}
+
+// daemonInfo is what a running daemon writes for its clients.
+type daemonInfo struct {
+	PID int    `json:"pid"`
+	URL string `json:"url"`
+}
+
+func (c *Cloud) spawn(task func()) {
+	c.tasks.Add(1)
+	go func() {
+		defer c.tasks.Done()
+		task()
+	}()
+}
+
+// takeAddresses claims the cloud's network, the same as before when there was one, and settles the SSH port.
+func (c *Cloud) takeAddresses() error {
+	b, _ := strconv.Atoi(c.setting(settingNet)) // 0 in a new cloud
+	var err error
+	if c.opts.Guests == GuestsNone && !loopbackNets {
+		c.claim = &claim{b: firstNet}
+		c.SSHPort = 22
+		return nil
+	}
+	if c.claim, err = claimNet(b, c.opts.Dir); err != nil {
+		return err
+	}
+	want := c.opts.SSHPort
+	if want == 0 {
+		want, _ = strconv.Atoi(c.setting(settingSSH))
+	}
+	if c.SSHPort, err = c.claim.chooseSSHPort(want); err != nil {
+		return err
+	}
+	if err := c.set(settingNet, strconv.Itoa(c.claim.b)); err != nil {
+		return err
+	}
+	return c.set(settingSSH, strconv.Itoa(c.SSHPort))
+}
+
+// listen opens the API's port: after a restart the one that clients know.
+func (c *Cloud) listen(ctx context.Context) (net.Listener, error) {
+	address := c.opts.Listen
+	if kept := c.setting(settingListen); kept != "" && strings.HasSuffix(address, ":0") {
+		address = kept
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return nil, fmt.Errorf("the embedded cloud listens on loopback addresses only, not on %q", host)
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return ln, c.set(settingListen, ln.Addr().String())
+}
+
+// build makes the services and joins them under one handler.
+func (c *Cloud) build() (http.Handler, error) {
+	o := c.opts
+	q, err := o.quotas()
+	if err != nil {
+		return nil, err
+	}
+	c.identity = identity.New(identity.Options{World: c.w, URL: c.URL, TokenLife: o.TokenLife, Region: region, Catalog: []identity.Endpoint{
+		{Type: "identity", Name: "keystone", Path: "/identity/v3"},
+		{Type: "compute", Name: "nova", Path: "/compute/v2.1"},
+		{Type: "network", Name: "neutron", Path: "/network"},
+		{Type: "image", Name: "glance", Path: "/image"},
+		{Type: "volumev3", Name: "cinder", Path: "/volume/v3/{project}"},
+		{Type: "block-storage", Name: "cinder", Path: "/volume/v3/{project}"},
+	}})
+	c.network = network.New(network.Options{World: c.w, FloatingDelay: o.FloatingDelay, Quotas: q.network, PoolEmpty: c.faults.PoolIsEmpty})
+	c.images = image.New(image.Options{World: c.w, Dir: filepath.Join(o.Dir, imageDir), ImportDelay: o.VolumeDelay})
+	c.volumes = volume.New(volume.Options{World: c.w, Images: c.images, Delay: o.VolumeDelay, Quotas: q.volume, Fail: c.faults.VolumeFails})
+	c.compute = compute.New(compute.Options{World: c.w, Network: c.network, Volumes: c.volumes, Images: c.images, BuildDelay: o.BuildDelay, ActionDelay: o.ActionDelay,
+		DeleteDelay: o.DeleteDelay, Guests: o.Guests == GuestsNamespace, Console: c.console, FailBuild: c.faults.ServerFault, Quotas: q.compute, ImageURL: c.URL + "/image"})
+
+	auth, authURL := c.identity.Authenticate, c.identity.AuthURL()
+	root := c.identity.Mount("")
+	services := map[string]*api.Service{
+		"/identity": c.identity.Mount("/identity"),
+		"/compute":  c.compute.Mount("/compute", auth, authURL),
+		"/network":  c.network.Mount("/network", auth, authURL),
+		"/image":    c.images.Mount("/image", auth, authURL),
+		"/volume":   c.volumes.Mount("/volume", auth, authURL),
+	}
+	locate := func(r *http.Request) *api.Service {
+		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if s, ok := services["/"+first]; ok {
+			return s
+		}
+		return root
+	}
+	cloud := c.faults.Handler(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { locate(r).ServeHTTP(w, r) }),
+		func(r *http.Request) (string, string) {
+			s := locate(r)
+			return s.Name, strings.TrimPrefix(r.URL.Path, s.Prefix)
+		})
+	admin := c.adminHandler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !localHost(r.Host) {
+			http.Error(w, "this cloud answers on loopback names only", http.StatusMisdirectedRequest)
+			return
+		}
+		if strings.HasPrefix(r.URL.Path, adminPrefix+"/") {
+			admin.ServeHTTP(w, r)
+			return
+		}
+		cloud.ServeHTTP(w, r)
+	}), nil
+}
+
+// localHost tells whether a Host header is a loopback one; a web page that had its own name point here has another.
+func localHost(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// turn carries out what is due, whenever it is.
+func (c *Cloud) turn(ctx context.Context) {
+	for {
+		changed := c.w.Changed()
+		var next time.Time
+		err := c.w.Update(func() error {
+			now := c.w.Now()
+			for _, advance := range []func(time.Time) time.Time{c.network.Advance, c.images.Advance, c.volumes.Advance, c.compute.Advance} {
+				if t := advance(now); !t.IsZero() && (next.IsZero() || t.Before(next)) {
+					next = t
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			c.log.Error("the cloud's clockwork", "error", err)
+		}
+		var timer <-chan time.Time
+		var t *time.Timer
+		if !next.IsZero() {
+			t = time.NewTimer(time.Until(next))
+			timer = t.C
+		}
+		select {
+		case <-changed:
+		case <-timer:
+		case <-ctx.Done():
+		}
+		if t != nil {
+			t.Stop()
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// stopGrace is how long guests get to end by themselves when the cloud is closed.
+const stopGrace = 5 * time.Second
+
+// Close ends the cloud and everything it started. Its state stays.
+func (c *Cloud) Close() error {
+	c.once.Do(func() {
+		var errs []error
+		c.faults.Close()
+		if c.server != nil {
+			errs = append(errs, c.server.Close())
+		}
+		if c.cancel != nil {
+			c.cancel()
+		}
+		c.tasks.Wait()
+		if c.w != nil {
+			errs = append(errs, c.w.Close())
+		}
+		if c.claim != nil && c.claim.conn != nil {
+			c.claim.release()
+		}
+		if c.lock != nil {
+			_ = os.Remove(filepath.Join(c.opts.Dir, daemonFile)) // not there when the start failed
+			errs = append(errs, c.lock.Unlock())
+		}
+		c.closed = errors.Join(errs...)
+	})
+	return c.closed
+}
+
+// Dir is the state directory.
+func (c *Cloud) Dir() string { return c.opts.Dir }
+
+// Client talks to the cloud as other processes do.
+func (c *Cloud) Client() *Client { return &Client{URL: c.URL} }

@@ -1,0 +1,514 @@
+package compute
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// actionSpec is one of the actions of POST /servers/ID/action.
+type actionSpec struct {
+	min, max api.Version
+	// from are the vm_states that allow it; none means all.
+	from []string
+	// lockable actions are refused on a locked server.
+	lockable bool
+	// record names the entry in the server's history; "" makes none.
+	record string
+	do     func(r *api.Request, v *world.Server, arg any) (*api.Reply, error)
+}
+
+func (s *Service) actionTable() map[string]actionSpec {
+	any := []string{world.VMActive, world.VMStopped, world.VMPaused, world.VMSuspend, world.VMRescued, world.VMError}
+	return map[string]actionSpec{
+		"reboot":              {from: []string{world.VMActive, world.VMStopped, world.VMPaused, world.VMSuspend, world.VMError}, lockable: true, record: "reboot", do: s.reboot},
+		"os-start":            {from: []string{world.VMStopped}, lockable: true, record: "start", do: s.task("powering-on", world.VMActive)},
+		"os-stop":             {from: []string{world.VMActive, world.VMRescued, world.VMError}, lockable: true, record: "stop", do: s.task("powering-off", world.VMStopped)},
+		"pause":               {from: []string{world.VMActive}, lockable: true, record: "pause", do: s.task("pausing", world.VMPaused)},
+		"unpause":             {from: []string{world.VMPaused}, lockable: true, record: "unpause", do: s.task("unpausing", world.VMActive)},
+		"suspend":             {from: []string{world.VMActive}, lockable: true, record: "suspend", do: s.task("suspending", world.VMSuspend)},
+		"resume":              {from: []string{world.VMSuspend}, lockable: true, record: "resume", do: s.task("resuming", world.VMActive)},
+		"shelve":              {from: []string{world.VMActive, world.VMStopped, world.VMPaused, world.VMSuspend}, lockable: true, record: "shelve", do: s.task("shelving", world.VMShelved)},
+		"unshelve":            {from: []string{world.VMShelved}, lockable: true, record: "unshelve", do: s.task("unshelving", world.VMActive)},
+		"rescue":              {from: []string{world.VMActive, world.VMStopped, world.VMError}, lockable: true, record: "rescue", do: s.rescue},
+		"unrescue":            {from: []string{world.VMRescued}, lockable: true, record: "unrescue", do: s.task("unrescuing", world.VMActive)},
+		"rebuild":             {from: any, lockable: true, record: "rebuild", do: s.rebuild},
+		"resize":              {from: []string{world.VMActive, world.VMStopped}, lockable: true, record: "resize", do: s.resize},
+		"confirmResize":       {from: []string{world.VMResized}, lockable: true, record: "confirmResize", do: s.confirmResize},
+		"revertResize":        {from: []string{world.VMResized}, lockable: true, record: "revertResize", do: s.revertResize},
+		"changePassword":      {from: []string{world.VMActive}, lockable: true, record: "changePassword", do: s.changePassword},
+		"createImage":         {from: []string{world.VMActive, world.VMStopped, world.VMPaused, world.VMSuspend}, lockable: true, record: "createImage", do: s.createImage},
+		"lock":                {record: "lock", do: s.lock},
+		"unlock":              {record: "unlock", do: s.unlock},
+		"os-getConsoleOutput": {do: s.consoleOutput},
+		"os-resetState":       {do: s.resetState},
+		"forceDelete":         {lockable: true, do: s.forceDelete},
+		"addSecurityGroup":    {lockable: true, do: s.addSecurityGroup},
+		"removeSecurityGroup": {lockable: true, do: s.removeSecurityGroup},
+		"addFloatingIp":       {max: api.V(43), do: s.addFloatingIP},
+		"removeFloatingIp":    {max: api.V(43), do: s.removeFloatingIP},
+		"addFixedIp":          {max: api.V(43), lockable: true, do: s.addFixedIP},
+		"removeFixedIp":       {max: api.V(43), lockable: true, do: s.removeFixedIP},
+		"os-getVNCConsole":    {max: api.V(5), do: noConsole},
+		"os-getSPICEConsole":  {max: api.V(5), do: noConsole},
+		"os-getSerialConsole": {max: api.V(5), do: noConsole},
+		"injectNetworkInfo":   {do: s.nothing},
+		"resetNetwork":        {do: s.nothing},
+		"restore":             {from: []string{"soft-delete"}, do: s.nothing},
+	}
+}
+
+func noConsole(*api.Request, *world.Server, any) (*api.Reply, error) {
+	return nil, api.BadRequest("Unavailable console type novnc.") // guests here have no screen
+}
+
+func (s *Service) nothing(*api.Request, *world.Server, any) (*api.Reply, error) { return nil, nil }
+
+func (s *Service) action(r *api.Request) (*api.Reply, error) {
+	var body map[string]any
+	if err := r.JSON(&body); err != nil {
+		return nil, err
+	}
+	if len(body) != 1 {
+		return nil, api.BadRequest("Malformed request body")
+	}
+	var name string
+	for name = range body {
+	}
+	spec, ok := s.actionTable()[name]
+	if !ok {
+		return nil, api.BadRequest("There is no such action: %s", name)
+	}
+	if !r.Version.Within(spec.min, spec.max) {
+		return nil, api.NotFound("The resource could not be found.")
+	}
+	var reply *api.Reply
+	err := s.w.Update(func() error {
+		v, err := s.find(r)
+		if err != nil {
+			return err
+		}
+		if spec.lockable {
+			if err := unlocked(r, v); err != nil {
+				return err
+			}
+		}
+		if spec.from != nil {
+			if !slices.Contains(spec.from, v.VMState) {
+				return api.Conflict("Cannot '%s' instance %s while it is in vm_state %s", strings.TrimPrefix(name, "os-"), v.ID, v.VMState)
+			}
+			if v.TaskState != "" {
+				return api.Conflict("Cannot '%s' instance %s while it is in task_state %s", strings.TrimPrefix(name, "os-"), v.ID, v.TaskState)
+			}
+		}
+		if spec.record != "" {
+			s.record(r, v, spec.record)
+		}
+		reply, err = spec.do(r, v, body[name])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if reply == nil {
+		return api.Accepted(nil)
+	}
+	return reply, nil
+}
+
+// begin starts a task that ends in a vm_state.
+func (s *Service) begin(v *world.Server, task, next string) {
+	v.TaskState, v.NextState, v.Due = task, next, s.w.Now().Add(s.ActionDelay)
+	s.w.Servers.Put(v)
+}
+
+// task is an action that only takes a server from one state to another.
+func (s *Service) task(task, next string) func(*api.Request, *world.Server, any) (*api.Reply, error) {
+	return func(r *api.Request, v *world.Server, _ any) (*api.Reply, error) {
+		switch next {
+		case world.VMStopped, world.VMShelved, world.VMSuspend, world.VMPaused:
+			v.Run = false
+		case world.VMActive:
+			if !v.Run {
+				v.Run, v.Boot = true, v.Boot+1
+			}
+		}
+		s.begin(v, task, next)
+		return nil, nil
+	}
+}
+
+var powerOf = map[string]int{world.VMActive: powerRunning, world.VMStopped: powerOff, world.VMPaused: powerPaused, world.VMSuspend: powerSuspend,
+	world.VMRescued: powerRunning, world.VMShelved: powerOff, world.VMResized: powerRunning}
+
+// finishTask ends the task of a server that is built, once its guest is where it should be.
+func (s *Service) finishTask(v *world.Server) {
+	if v.Run {
+		up, failed := s.guestUp(v)
+		if !up && failed == "" {
+			return
+		}
+		if failed != "" {
+			v.VMState, v.TaskState, v.Due = world.VMError, "", time.Time{}
+			v.Fault = &world.ServerFault{Code: 500, Message: failed, Created: s.w.Now()}
+			s.w.Servers.Put(v)
+			s.finished(v, "Error")
+			return
+		}
+	}
+	v.VMState, v.TaskState, v.NextState, v.Due, v.Fault = v.NextState, "", "", time.Time{}, nil
+	v.PowerState = powerOf[v.VMState]
+	s.w.Servers.Put(v)
+	s.finished(v, "")
+}
+
+func (s *Service) reboot(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	if err := validate("reboot", o, r.Version, []field{{name: "type", required: true, check: oneOf("HARD", "Hard", "hard", "SOFT", "Soft", "soft")}}); err != nil {
+		return nil, err
+	}
+	hard := strings.EqualFold(strOf(o, "type"), "HARD")
+	if !hard && v.VMState != world.VMActive {
+		return nil, api.Conflict("Cannot 'reboot' instance %s while it is in vm_state %s", v.ID, v.VMState)
+	}
+	task := "rebooting"
+	if hard {
+		task = "rebooting_hard"
+	}
+	v.Run, v.Boot = true, v.Boot+1
+	s.begin(v, task, world.VMActive)
+	return nil, nil
+}
+
+func (s *Service) rescue(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	pass := strOf(o, "adminPass")
+	if pass == "" {
+		pass = world.RandomString(12)
+	}
+	s.begin(v, "rescuing", world.VMRescued)
+	return api.OK(api.Obj{"adminPass": pass})
+}
+
+func (s *Service) rebuild(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	err := validate("rebuild", o, r.Version, []field{
+		{name: "imageRef", check: imageRef, required: true}, {name: "name", check: serverName}, {name: "adminPass", check: text(1, 255)}, {name: "metadata", check: isObject},
+		{name: "preserve_ephemeral", check: truth}, {name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")}, {name: "accessIPv4", check: orNull(isString)}, {name: "accessIPv6", check: orNull(isString)},
+		{name: "personality", check: isList, max: api.V(56)}, {name: "description", check: orNull(text(0, 255)), min: api.V(19)}, {name: "key_name", check: orNull(text(1, 255)), min: api.V(54)},
+		{name: "user_data", check: orNull(isBase64), min: api.V(57)}, {name: "trusted_image_certificates", check: anything, min: api.V(63)}, {name: "hostname", check: text(1, 255), min: api.V(90)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	img := s.Images.Usable(r.Auth.ProjectID, r.Auth.Admin(), strOf(o, "imageRef"))
+	if img == nil {
+		return nil, api.BadRequest("Cannot find image for rebuild")
+	}
+	v.ImageID = img.ID
+	for key, to := range map[string]*string{"name": &v.Name, "adminPass": &v.AdminPass, "accessIPv4": &v.AccessIPv4, "accessIPv6": &v.AccessIPv6, "description": &v.Description, "hostname": &v.Hostname} {
+		if t, ok := o[key].(string); ok {
+			*to = t
+		}
+	}
+	if m, ok := o["metadata"].(api.Obj); ok {
+		if err := checkMetadata(m); err != nil {
+			return nil, err
+		}
+		v.Metadata = map[string]string{}
+		for k, x := range m {
+			v.Metadata[k] = x.(string)
+		}
+	}
+	if name, given := o["key_name"]; given {
+		v.KeyName, v.PublicKey = "", ""
+		if n, ok := name.(string); ok {
+			k := s.w.KeyPairs.Get(keyID(r.Auth.UserID, n))
+			if k == nil {
+				return nil, api.BadRequest("Invalid key_name provided.")
+			}
+			v.KeyName, v.PublicKey = n, k.PublicKey
+		}
+	}
+	if d, given := o["user_data"]; given {
+		v.UserData = nil
+		if t, ok := d.(string); ok {
+			v.UserData, _ = decodeBase64(t) // the schema has looked at it
+		}
+	}
+	next := world.VMActive
+	v.Disk++
+	if v.VMState == world.VMStopped {
+		next = world.VMStopped
+	} else {
+		v.Run, v.Boot = true, v.Boot+1
+	}
+	s.begin(v, "rebuilding", next)
+	shown := s.basic(r, v, true)
+	if r.Version.AtLeast(api.V(75)) {
+		shown = s.view(r, v, true)
+	}
+	shown["adminPass"] = v.AdminPass
+	if r.Version.AtLeast(api.V(54)) {
+		shown["key_name"] = orNil(v.KeyName)
+	}
+	if r.Version.AtLeast(api.V(57)) {
+		shown["user_data"] = nil
+	}
+	return &api.Reply{Status: 202, Body: api.Obj{"server": shown}, Header: map[string][]string{"Location": {r.Root + "/v2.1/servers/" + v.ID}}}, nil
+}
+
+func (s *Service) resize(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	f := s.w.Flavors.Get(pyStr(o["flavorRef"]))
+	if f == nil || !s.flavorVisible(r, f) {
+		return nil, api.BadRequest("Flavor %s could not be found.", pyStr(o["flavorRef"]))
+	}
+	if f.ID == v.FlavorID {
+		return nil, api.BadRequest("When resizing, instances must change flavor!")
+	}
+	if f.Disk < v.Flavor.Disk && f.Disk > 0 {
+		return nil, api.BadRequest("Unable to resize disk down.")
+	}
+	old := v.Flavor
+	v.OldFlavor, v.Flavor, v.FlavorID = &old, *f, f.ID
+	s.begin(v, "resize_prep", world.VMResized)
+	return nil, nil
+}
+
+func (s *Service) confirmResize(r *api.Request, v *world.Server, _ any) (*api.Reply, error) {
+	v.OldFlavor, v.VMState = nil, world.VMActive
+	s.w.Servers.Put(v)
+	return api.NoContent()
+}
+
+func (s *Service) revertResize(r *api.Request, v *world.Server, _ any) (*api.Reply, error) {
+	if v.OldFlavor != nil {
+		v.Flavor, v.FlavorID, v.OldFlavor = *v.OldFlavor, v.OldFlavor.ID, nil
+	}
+	s.begin(v, "resize_reverting", world.VMActive)
+	return nil, nil
+}
+
+func (s *Service) changePassword(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	if strOf(o, "adminPass") == "" {
+		return nil, invalid("changePassword", o, "'adminPass' is a required property")
+	}
+	return nil, api.Conflict("Failed to set admin password on %s because error setting admin password", v.ID) // guests run no agent
+}
+
+func (s *Service) createImage(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	if err := validate("createImage", o, r.Version, []field{{name: "name", check: text(1, 255), required: true}, {name: "metadata", check: isObject}}); err != nil {
+		return nil, err
+	}
+	props := map[string]string{"image_type": "snapshot", "instance_uuid": v.ID, "user_id": v.UserID, "base_image_ref": v.ImageID, "owner_project_name": r.Auth.ProjectName, "owner_user_name": r.Auth.UserName}
+	m := &world.Image{Name: strOf(o, "name"), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk, DiskFormat: "raw", Container: "bare",
+		Due: s.w.Now().Add(s.ActionDelay)}
+	if base := s.w.Images.Get(v.ImageID); base != nil {
+		p := maps.Clone(base.Properties)
+		if p == nil {
+			p = map[string]string{}
+		}
+		maps.Copy(p, props)
+		props, m.MinRAM, m.DiskFormat, m.Container = p, base.MinRAM, base.DiskFormat, base.Container
+	}
+	if meta, ok := o["metadata"].(api.Obj); ok {
+		for k, x := range meta {
+			props[k] = pyStr(x)
+		}
+	}
+	m.Properties = props
+	s.w.Images.Insert(m)
+	s.finished(v, "")
+	rep := &api.Reply{Status: 202, Header: map[string][]string{"Location": {s.ImageURL + "/images/" + m.ID}}}
+	if r.Version.AtLeast(api.V(45)) {
+		rep.Header, rep.Body = nil, api.Obj{"image_id": m.ID}
+	}
+	return rep, nil
+}
+
+func (s *Service) lock(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	v.Locked = true
+	if o, ok := arg.(api.Obj); ok && r.Version.AtLeast(api.V(73)) {
+		v.LockedReason = strOf(o, "locked_reason")
+	}
+	s.w.Servers.Put(v)
+	s.finished(v, "")
+	return nil, nil
+}
+
+func (s *Service) unlock(r *api.Request, v *world.Server, _ any) (*api.Reply, error) {
+	v.Locked, v.LockedReason = false, ""
+	s.w.Servers.Put(v)
+	s.finished(v, "")
+	return nil, nil
+}
+
+func (s *Service) consoleOutput(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	if v.VMState == world.VMBuilding && v.TaskState != taskSpawning {
+		return nil, api.Conflict("Instance %s is not ready", v.ID)
+	}
+	log := s.Console(v.ID)
+	if n, ok := intOf(o["length"]); ok && n >= 0 {
+		log = lastLines(log, n)
+	}
+	return api.OK(api.Obj{"output": strings.ToValidUTF8(string(log), "?")})
+}
+
+// lastLines are the last n lines of a log.
+func lastLines(log []byte, n int) []byte {
+	if n == 0 {
+		return nil
+	}
+	end := len(bytes.TrimRight(log, "\n"))
+	for i := end - 1; i >= 0; i-- {
+		if log[i] == '\n' {
+			if n--; n == 0 {
+				return log[i+1:]
+			}
+		}
+	}
+	return log
+}
+
+func (s *Service) resetState(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	if !r.Auth.Admin() {
+		return nil, forbidden("os_compute_api:os-admin-actions:reset_state")
+	}
+	o, _ := arg.(api.Obj)
+	switch strOf(o, "state") {
+	case "active":
+		v.VMState = world.VMActive
+	case "error":
+		v.VMState = world.VMError
+	default:
+		return nil, invalid("state", o["state"], pyRepr(o["state"])+" is not one of ['active', 'error']")
+	}
+	v.TaskState, v.Due = "", time.Time{}
+	s.w.Servers.Put(v)
+	return nil, nil
+}
+
+func (s *Service) forceDelete(r *api.Request, v *world.Server, _ any) (*api.Reply, error) {
+	s.terminate(r, v)
+	return nil, nil
+}
+
+func groupArg(arg any) string {
+	o, _ := arg.(api.Obj)
+	return strOf(o, "name")
+}
+
+func (s *Service) addSecurityGroup(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	g := s.Network.FindGroup(v.ProjectID, groupArg(arg))
+	if g == nil {
+		return nil, api.NotFound("Security group %s is not found for project %s", groupArg(arg), v.ProjectID)
+	}
+	for _, p := range s.portsOf(v.ID) {
+		if !slices.Contains(p.SecurityGroups, g.ID) {
+			p.SecurityGroups = append(slices.Clone(p.SecurityGroups), g.ID)
+			p.Revision++
+			s.w.Ports.Put(p)
+		}
+	}
+	return nil, nil
+}
+
+func (s *Service) removeSecurityGroup(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	g := s.Network.FindGroup(v.ProjectID, groupArg(arg))
+	if g == nil {
+		return nil, api.NotFound("Security group %s is not found for project %s", groupArg(arg), v.ProjectID)
+	}
+	found := false
+	for _, p := range s.portsOf(v.ID) {
+		if i := slices.Index(p.SecurityGroups, g.ID); i >= 0 {
+			found = true
+			p.SecurityGroups = slices.Delete(slices.Clone(p.SecurityGroups), i, i+1)
+			p.Revision++
+			s.w.Ports.Put(p)
+		}
+	}
+	if !found {
+		return nil, api.NotFound("Security group %s not associated with the instance %s", g.ID, v.ID)
+	}
+	return nil, nil
+}
+
+func (s *Service) addFloatingIP(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	address, fixed := strOf(o, "address"), strOf(o, "fixed_address")
+	f := s.w.FloatingIPs.First(func(f *world.FloatingIP) bool { return f.Address == address && f.ProjectID == v.ProjectID })
+	if f == nil {
+		return nil, api.NotFound("floating IP not found")
+	}
+	for _, p := range s.portsOf(v.ID) {
+		for _, ip := range p.FixedIPs {
+			if family(ip.IPAddress) == 6 || fixed != "" && ip.IPAddress != fixed {
+				continue
+			}
+			if err := s.Network.Associate(f, p.ID, ip.IPAddress); err != nil {
+				return nil, api.BadRequest("Unable to associate floating IP %s to fixed IP %s for instance %s. Error: %s", address, ip.IPAddress, v.ID, plainError(err))
+			}
+			return nil, nil
+		}
+	}
+	if fixed != "" {
+		return nil, api.BadRequest("Specified fixed address not assigned to instance")
+	}
+	return nil, api.BadRequest("No fixed IPs associated to instance")
+}
+
+func (s *Service) removeFloatingIP(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	f := s.w.FloatingIPs.First(func(f *world.FloatingIP) bool { return f.Address == strOf(o, "address") && f.ProjectID == v.ProjectID })
+	if f == nil {
+		return nil, api.NotFound("floating IP not found")
+	}
+	p := s.w.Ports.Get(f.PortID)
+	if p == nil {
+		return nil, forbidden("os_compute_api:os-floating-ips:remove")
+	}
+	if p.DeviceID != v.ID {
+		return nil, api.Conflict("Floating IP %s is not associated with instance %s.", f.Address, v.ID)
+	}
+	s.Network.Disassociate(f)
+	return nil, nil
+}
+
+func (s *Service) addFixedIP(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	for _, p := range s.portsOf(v.ID) {
+		if p.NetworkID == strOf(o, "networkId") {
+			extra := &world.Port{NetworkID: p.NetworkID}
+			if err := s.Network.InsertPort(extra, nil); err != nil {
+				return nil, api.BadRequest("%s", plainError(err))
+			}
+			s.w.Ports.Delete(extra.ID) // its address is what was wanted
+			p.FixedIPs = append(slices.Clone(p.FixedIPs), extra.FixedIPs...)
+			s.w.Ports.Put(p)
+			return nil, nil
+		}
+	}
+	return nil, api.BadRequest("Network could not be found for instance %s.", v.ID)
+}
+
+func (s *Service) removeFixedIP(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+	o, _ := arg.(api.Obj)
+	for _, p := range s.portsOf(v.ID) {
+		i := slices.IndexFunc(p.FixedIPs, func(f world.FixedIP) bool { return f.IPAddress == strOf(o, "address") })
+		if i >= 0 {
+			p.FixedIPs = slices.Delete(slices.Clone(p.FixedIPs), i, i+1)
+			s.w.Ports.Put(p)
+			return nil, nil
+		}
+	}
+	return nil, api.BadRequest("Fixed IP %s could not be found for instance %s.", strOf(o, "address"), v.ID)
+}

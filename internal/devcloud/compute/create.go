@@ -1,0 +1,573 @@
+package compute
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+var bdmFields = []field{
+	{name: "source_type", check: oneOf("volume", "image", "snapshot", "blank")},
+	{name: "destination_type", check: oneOf("local", "volume")},
+	{name: "uuid", check: orNull(text(1, 255))},
+	{name: "boot_index", check: orNull(number(-1 << 31))},
+	{name: "volume_size", check: orNull(number(1))},
+	{name: "delete_on_termination", check: truth},
+	{name: "device_name", check: orNull(text(1, 255))},
+	{name: "guest_format", check: orNull(isString)},
+	{name: "device_type", check: orNull(isString)},
+	{name: "disk_bus", check: orNull(isString)},
+	{name: "no_device", check: anything},
+	{name: "tag", check: tagForm, min: api.V(42)},
+	{name: "volume_type", check: orNull(text(0, 255)), min: api.V(67)},
+}
+
+// createFields are the properties of "server" in POST /servers.
+func createFields() []field {
+	return []field{
+		{name: "name", check: serverName, required: true},
+		{name: "flavorRef", check: anything, required: true},
+		{name: "imageRef", check: imageRef},
+		{name: "adminPass", check: text(1, 255)},
+		{name: "metadata", check: isObject},
+		{name: "networks", check: isList, max: api.V(36)},
+		{name: "networks", check: networksCheck, min: api.V(37), required: true},
+		{name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")},
+		{name: "accessIPv4", check: orNull(isString)},
+		{name: "accessIPv6", check: orNull(isString)},
+		{name: "personality", check: isList, max: api.V(56)},
+		{name: "key_name", check: orNull(text(1, 255))},
+		{name: "user_data", check: orNull(isBase64)},
+		{name: "config_drive", check: orNull(truth)},
+		{name: "availability_zone", check: orNull(text(1, 255))},
+		{name: "block_device_mapping", check: isList},
+		{name: "block_device_mapping_v2", check: isList},
+		{name: "min_count", check: number(1)},
+		{name: "max_count", check: number(1)},
+		{name: "return_reservation_id", check: truth},
+		{name: "security_groups", check: isList},
+		{name: "description", check: orNull(text(0, 255)), min: api.V(19)},
+		{name: "tags", check: isList, min: api.V(52)},
+		{name: "trusted_image_certificates", check: anything, min: api.V(63)},
+		{name: "host", check: isString, min: api.V(74)},
+		{name: "hypervisor_hostname", check: isString, min: api.V(74)},
+		{name: "hostname", check: text(1, 255), min: api.V(90)},
+		{name: "os:scheduler_hints", check: anything},
+		{name: "OS-SCH-HNT:scheduler_hints", check: anything},
+	}
+}
+
+func networksCheck(v any) string {
+	if s, ok := v.(string); ok && (s == "auto" || s == "none") {
+		return ""
+	}
+	if _, ok := v.([]any); ok {
+		return ""
+	}
+	return pyRepr(v) + " is not valid under any of the given schemas"
+}
+
+// order is a create call as it was understood.
+type order struct {
+	in       api.Obj
+	count    int
+	minCount int
+	server   world.Server // what all the servers of the call have in common
+	hints    api.Obj
+}
+
+func (s *Service) createServers(r *api.Request) (*api.Reply, error) {
+	var body map[string]any
+	if err := r.JSON(&body); err != nil {
+		return nil, err
+	}
+	in, err := r.Object("server")
+	if err != nil {
+		return nil, err
+	}
+	o := &order{in: in}
+	for _, key := range []string{"os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"} {
+		for _, from := range []map[string]any{body, in} {
+			if h, ok := from[key].(api.Obj); ok {
+				o.hints = h
+			}
+		}
+	}
+	if err := s.understand(r, o); err != nil {
+		return nil, err
+	}
+	var made []*world.Server
+	err = s.w.Update(func() error {
+		if err := s.resolve(r, o); err != nil {
+			return err
+		}
+		made = s.insertServers(r, o)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	first := made[0]
+	if ok, _ := boolOf(in["return_reservation_id"]); ok {
+		return api.Accepted(api.Obj{"reservation_id": first.ReservationID})
+	}
+	groups := api.List{}
+	for _, g := range first.Plan.SecurityGroups {
+		groups = append(groups, api.Obj{"name": g})
+	}
+	return &api.Reply{Status: 202, Header: map[string][]string{"Location": {r.Root + "/v2.1/servers/" + first.ID}},
+		Body: api.Obj{"server": api.Obj{"id": first.ID, "links": links(r, "servers", first.ID), "OS-DCF:diskConfig": first.DiskConfig, "security_groups": groups, "adminPass": first.AdminPass}}}, nil
+}
+
+// understand checks the body by itself.
+func (s *Service) understand(r *api.Request, o *order) error {
+	in := o.in
+	if err := validate("server", in, r.Version, createFields()); err != nil {
+		return err
+	}
+	if m, ok := in["metadata"].(api.Obj); ok {
+		if err := checkMetadata(m); err != nil {
+			return err
+		}
+	}
+	if in["block_device_mapping"] != nil && in["block_device_mapping_v2"] != nil {
+		return api.BadRequest("Using different block_device_mapping syntaxes is not allowed in the same request.")
+	}
+	o.minCount, o.count = 1, 1
+	if n, ok := intOf(in["min_count"]); ok {
+		o.minCount, o.count = n, n
+	}
+	if n, ok := intOf(in["max_count"]); ok {
+		o.count = n
+	}
+	if o.minCount > o.count {
+		return api.BadRequest("min_count must be <= max_count")
+	}
+	v := &o.server
+	v.Name, v.Description = strOf(in, "name"), strOf(in, "description")
+	if r.Version.AtLeast(api.V(19)) == false {
+		v.Description = v.Name // Nova: before 2.19 the description is the name
+	}
+	v.ProjectID, v.UserID = r.Auth.ProjectID, r.Auth.UserID
+	v.AdminPass = cmp.Or(strOf(in, "adminPass"), world.RandomString(12))
+	v.ImageID, v.KeyName = strOf(in, "imageRef"), strOf(in, "key_name")
+	v.AccessIPv4, v.AccessIPv6 = strOf(in, "accessIPv4"), strOf(in, "accessIPv6")
+	v.DiskConfig = cmp.Or(strOf(in, "OS-DCF:diskConfig"), "MANUAL")
+	v.ConfigDrive, _ = boolOf(in["config_drive"])
+	v.AvailabilityZone = cmp.Or(strOf(in, "availability_zone"), zone)
+	v.Hostname = cmp.Or(strOf(in, "hostname"), hostname(v.Name))
+	v.FlavorID = pyStr(in["flavorRef"])
+	for _, t := range list(in["tags"]) {
+		if msg := tagForm(t); msg != "" {
+			return invalid("tags", in["tags"], msg)
+		}
+		if !slices.Contains(v.Tags, t.(string)) {
+			v.Tags = append(v.Tags, t.(string))
+		}
+	}
+	if m, ok := in["metadata"].(api.Obj); ok {
+		v.Metadata = map[string]string{}
+		for k, x := range m {
+			v.Metadata[k] = x.(string)
+		}
+	}
+	if d := strOf(in, "user_data"); d != "" {
+		v.UserData, _ = decodeBase64(d) // the schema has looked at it
+	}
+	for _, p := range list(in["personality"]) {
+		f, _ := p.(api.Obj)
+		data, err := decodeBase64(strOf(f, "contents"))
+		if err != nil || strOf(f, "path") == "" {
+			return invalid("personality", in["personality"], "file contents have to be base64, with a path")
+		}
+		if v.Personality == nil {
+			v.Personality = map[string][]byte{}
+		}
+		v.Personality[strOf(f, "path")] = data
+	}
+	if err := understandNetworks(r, o); err != nil {
+		return err
+	}
+	return understandDisks(r, o)
+}
+
+func list(v any) []any { l, _ := v.([]any); return l }
+
+// hostname makes a host name of a server's name, as Nova does.
+func hostname(name string) string {
+	h := strings.ToLower(notHost.ReplaceAllString(name, ""))
+	h = strings.Trim(strings.NewReplacer(" ", "-", "_", "-").Replace(h), ".-")
+	if len(h) > 63 {
+		h = strings.Trim(h[:63], ".-")
+	}
+	return cmp.Or(h, "Server")
+}
+
+var notHost = regexp.MustCompile(`[^a-zA-Z0-9 ._-]`)
+
+func understandNetworks(r *api.Request, o *order) error {
+	plan := &o.server.Plan
+	switch n := o.in["networks"].(type) {
+	case string:
+		plan.NoNetwork = n == "none"
+		return nil
+	case []any:
+		for _, e := range n {
+			net, ok := e.(api.Obj)
+			if !ok {
+				return invalid("networks", n, pyRepr(e)+" is not of type 'object'")
+			}
+			err := validate("0", net, r.Version, []field{{name: "uuid", check: orNull(isString)}, {name: "port", check: orNull(isUUID)}, {name: "fixed_ip", check: isAddress},
+				{name: "tag", check: tagForm, min: api.V(32)}})
+			if err != nil {
+				return err
+			}
+			p := world.PlannedPort{NetworkID: strOf(net, "uuid"), PortID: strOf(net, "port"), FixedIP: strOf(net, "fixed_ip"), Tag: strOf(net, "tag")}
+			if p.PortID != "" && p.FixedIP != "" {
+				return api.BadRequest("Specified Fixed IP '%s' cannot be used with port '%s': the two cannot be specified together.", p.FixedIP, p.PortID)
+			}
+			if p.PortID != "" {
+				p.NetworkID = ""
+			} else if !uuidForm.MatchString(p.NetworkID) {
+				return api.BadRequest("Bad networks format: network uuid is not in proper format (%s)", cmp.Or(p.NetworkID, "None"))
+			}
+			plan.Networks = append(plan.Networks, p)
+		}
+	}
+	return nil
+}
+
+func isAddress(v any) string {
+	s, _ := v.(string)
+	if _, err := netip.ParseAddr(s); err != nil {
+		return pyRepr(v) + " is not valid under any of the given schemas"
+	}
+	return ""
+}
+
+// understandDisks reads both generations of block device mappings.
+func understandDisks(r *api.Request, o *order) error {
+	for _, e := range list(o.in["block_device_mapping"]) {
+		m, ok := e.(api.Obj)
+		if !ok {
+			return invalid("block_device_mapping", o.in["block_device_mapping"], pyRepr(e)+" is not of type 'object'")
+		}
+		d := world.PlannedDisk{Source: "volume", Destination: "volume", UUID: strOf(m, "volume_id"), Device: strOf(m, "device_name")}
+		if id := strOf(m, "snapshot_id"); id != "" {
+			d.Source, d.UUID = "snapshot", id
+		}
+		d.Size, _ = intOf(m["volume_size"])
+		d.DeleteOnTermination, _ = boolOf(m["delete_on_termination"])
+		index := -1
+		if strings.HasSuffix(d.Device, "da") && o.server.ImageID == "" {
+			index = 0
+		}
+		d.BootIndex = &index
+		o.server.Plan.Disks = append(o.server.Plan.Disks, d)
+	}
+	for _, e := range list(o.in["block_device_mapping_v2"]) {
+		m, ok := e.(api.Obj)
+		if !ok {
+			return invalid("block_device_mapping_v2", o.in["block_device_mapping_v2"], pyRepr(e)+" is not of type 'object'")
+		}
+		if err := validate("0", m, r.Version, bdmFields); err != nil {
+			return err
+		}
+		if m["no_device"] != nil && m["no_device"] != "" && m["no_device"] != false {
+			continue
+		}
+		d := world.PlannedDisk{Source: strOf(m, "source_type"), Destination: strOf(m, "destination_type"), UUID: strOf(m, "uuid"), Device: strOf(m, "device_name"),
+			Tag: strOf(m, "tag"), VolumeType: strOf(m, "volume_type")}
+		d.Size, _ = intOf(m["volume_size"])
+		d.DeleteOnTermination, _ = boolOf(m["delete_on_termination"])
+		if n, ok := intOf(m["boot_index"]); ok {
+			d.BootIndex = &n
+		}
+		if d.Source == "" {
+			d.Source = "volume"
+		}
+		if d.Destination == "" {
+			d.Destination = map[string]string{"blank": "local", "image": "local"}[d.Source]
+			d.Destination = cmp.Or(d.Destination, "volume")
+		}
+		if d.Source != "blank" && d.UUID == "" {
+			return api.BadRequest("Block Device Mapping is Invalid: Missing device UUID.")
+		}
+		if d.Source == "blank" && d.UUID != "" {
+			return api.BadRequest("Block Device Mapping is Invalid: Invalid device UUID.")
+		}
+		if d.Source == "blank" && d.Size == 0 {
+			return api.BadRequest("Block Device Mapping is Invalid: Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
+		}
+		if d.Source == "image" && d.Destination == "volume" && d.Size == 0 {
+			return api.BadRequest("Block Device Mapping is Invalid: Images with destination_type 'volume' need to have a non-zero size specified")
+		}
+		if (d.Source == "volume" || d.Source == "snapshot") && d.Destination == "local" {
+			return api.BadRequest("Block Device Mapping is Invalid: Mapping %s to local is not supported.", d.Source)
+		}
+		o.server.Plan.Disks = append(o.server.Plan.Disks, d)
+	}
+	return nil
+}
+
+// resolve checks the order against what there is. The world is locked, inside a transaction.
+func (s *Service) resolve(r *api.Request, o *order) error {
+	v := &o.server
+	bootsFromDisk := slices.ContainsFunc(v.Plan.Disks, func(d world.PlannedDisk) bool { return d.BootIndex != nil && *d.BootIndex == 0 })
+	if v.ImageID == "" && !bootsFromDisk {
+		if len(v.Plan.Disks) > 0 {
+			return api.BadRequest("Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.")
+		}
+		return api.BadRequest("Missing imageRef attribute")
+	}
+	f := s.w.Flavors.Get(v.FlavorID)
+	if f == nil || !s.flavorVisible(r, f) {
+		return api.BadRequest("Flavor %s could not be found.", v.FlavorID)
+	}
+	v.Flavor = *f
+	if err := s.resolveImage(r, o); err != nil {
+		return err
+	}
+	if v.AvailabilityZone != zone && v.AvailabilityZone != zone+":"+host {
+		return api.BadRequest("The requested availability zone is not available")
+	}
+	v.AvailabilityZone = zone
+	if v.KeyName != "" {
+		k := s.w.KeyPairs.Get(keyID(r.Auth.UserID, v.KeyName))
+		if k == nil {
+			return api.BadRequest("Invalid key_name provided.")
+		}
+		v.PublicKey = k.PublicKey
+	}
+	if n := s.limit(v.ProjectID, "metadata_items"); n >= 0 && len(v.Metadata) > n {
+		return api.Forbidden("Maximum number of metadata items exceeds %d", n)
+	}
+	if err := s.resolveGroups(o); err != nil {
+		return err
+	}
+	if err := s.resolveHints(r, o); err != nil {
+		return err
+	}
+	if err := s.resolveDisks(r, o); err != nil {
+		return err
+	}
+	if err := s.resolveNetworks(r, o); err != nil {
+		return err
+	}
+	return s.checkServerQuota(o)
+}
+
+func (s *Service) resolveImage(r *api.Request, o *order) error {
+	v := &o.server
+	if v.ImageID == "" {
+		return nil
+	}
+	img := s.Images.Usable(r.Auth.ProjectID, r.Auth.Admin(), v.ImageID)
+	if img == nil {
+		return api.BadRequest("Can not find requested image")
+	}
+	if img.Status != "active" {
+		return api.BadRequest("Image %s is not active.", v.ImageID)
+	}
+	if img.MinRAM > v.Flavor.RAM {
+		return api.BadRequest("Flavor's memory is too small for requested image.")
+	}
+	if v.Flavor.Disk != 0 && img.MinDisk > v.Flavor.Disk {
+		return api.BadRequest("Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is %d bytes, minimum size is %d bytes.", int64(v.Flavor.Disk)<<30, int64(img.MinDisk)<<30)
+	}
+	return nil
+}
+
+func (s *Service) resolveGroups(o *order) error {
+	v := &o.server
+	for _, e := range list(o.in["security_groups"]) {
+		g, _ := e.(api.Obj)
+		name := strOf(g, "name")
+		if s.Network.FindGroup(v.ProjectID, name) == nil {
+			return api.BadRequest("Unable to find security_group with name or id '%s'", name)
+		}
+		if !slices.Contains(v.Plan.SecurityGroups, name) {
+			v.Plan.SecurityGroups = append(v.Plan.SecurityGroups, name)
+		}
+	}
+	if len(v.Plan.SecurityGroups) == 0 {
+		v.Plan.SecurityGroups = []string{"default"}
+	}
+	return nil
+}
+
+func (s *Service) resolveHints(r *api.Request, o *order) error {
+	if o.hints == nil {
+		return nil
+	}
+	o.server.Hints = o.hints
+	ref, ok := o.hints["group"]
+	if !ok {
+		return nil
+	}
+	id := pyStr(ref)
+	g := s.w.ServerGroups.Get(id)
+	if g == nil || g.ProjectID != r.Auth.ProjectID {
+		return api.BadRequest("Instance Group %s could not be found", id)
+	}
+	if n := s.limit(r.Auth.ProjectID, "server_group_members"); n >= 0 && len(g.Members)+o.count > n {
+		return api.Forbidden("Quota exceeded, too many servers in group")
+	}
+	o.server.GroupID = id
+	return nil
+}
+
+func (s *Service) resolveDisks(r *api.Request, o *order) error {
+	for _, d := range o.server.Plan.Disks {
+		switch d.Source {
+		case "volume":
+			v := s.w.Volumes.Get(d.UUID)
+			if v == nil || v.ProjectID != r.Auth.ProjectID {
+				return api.BadRequest("Volume %s could not be found.", d.UUID)
+			}
+			if o.count > 1 && !v.Multiattach {
+				return api.BadRequest("Cannot attach one or more volumes to multiple instances")
+			}
+			if v.Status != "available" && !(v.Multiattach && v.Status == "in-use") {
+				return api.BadRequest("Invalid volume: volume '%s' status must be 'available'. Currently in '%s'", v.ID, v.Status)
+			}
+			if d.BootIndex != nil && *d.BootIndex == 0 && !v.Bootable {
+				return api.BadRequest("Block Device %s is not bootable.", d.UUID)
+			}
+		case "snapshot":
+			if x := s.w.Snapshots.Get(d.UUID); x == nil || x.ProjectID != r.Auth.ProjectID {
+				return api.BadRequest("Block Device Mapping is Invalid: failed to get snapshot %s.", d.UUID)
+			}
+		case "image":
+			if s.Images.Usable(r.Auth.ProjectID, r.Auth.Admin(), d.UUID) == nil {
+				return api.BadRequest("Block Device Mapping is Invalid: failed to get image %s.", d.UUID)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) resolveNetworks(r *api.Request, o *order) error {
+	v := &o.server
+	if v.Plan.NoNetwork {
+		return nil
+	}
+	if len(v.Plan.Networks) == 0 {
+		usable := s.Network.Usable(v.ProjectID)
+		if len(usable) > 1 {
+			return api.Conflict("Multiple possible networks found, use a Network ID to be more specific.")
+		}
+		if len(usable) == 0 && o.in["networks"] == "auto" {
+			return api.BadRequest("Unable to automatically allocate a network for project %s", v.ProjectID)
+		}
+		for _, n := range usable {
+			v.Plan.Networks = []world.PlannedPort{{NetworkID: n.ID}}
+		}
+	}
+	fresh := 0
+	for i, p := range v.Plan.Networks {
+		if p.PortID != "" {
+			port := s.w.Ports.Get(p.PortID)
+			switch {
+			case port == nil || port.ProjectID != v.ProjectID && !r.Auth.Admin():
+				return api.BadRequest("Port id %s could not be found.", p.PortID)
+			case port.DeviceID != "":
+				return api.Conflict("Port %s is still in use.", p.PortID)
+			case o.count > 1:
+				return api.BadRequest("Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.")
+			case len(port.FixedIPs) == 0:
+				return api.BadRequest("Port %s requires a FixedIP in order to be used.", p.PortID)
+			}
+			v.Plan.Networks[i].NetworkID = port.NetworkID
+			continue
+		}
+		fresh++
+		n := s.w.Networks.Get(p.NetworkID)
+		if n == nil || n.ProjectID != v.ProjectID && !n.Shared && !n.External {
+			return api.BadRequest("Network %s could not be found.", p.NetworkID)
+		}
+		if s.w.Subnets.First(func(sn *world.Subnet) bool { return sn.NetworkID == n.ID }) == nil {
+			return api.BadRequest("Network %s requires a subnet in order to boot instances on.", n.ID)
+		}
+		if p.FixedIP == "" {
+			continue
+		}
+		if o.count > 1 {
+			return api.BadRequest("Invalid fixed IPs and min_count/max_count combination: multiple instances cannot share one fixed IP.")
+		}
+		holder := s.w.Ports.First(func(x *world.Port) bool {
+			return x.NetworkID == n.ID && slices.ContainsFunc(x.FixedIPs, func(f world.FixedIP) bool { return f.IPAddress == p.FixedIP })
+		})
+		if holder != nil {
+			return api.BadRequest("Fixed IP address %s is already in use on instance %s.", p.FixedIP, holder.DeviceID)
+		}
+	}
+	if !s.Network.CheckPorts(v.ProjectID, fresh*o.minCount) {
+		return api.Forbidden("Maximum number of ports exceeded")
+	}
+	return nil
+}
+
+// checkServerQuota refuses more than a project may have; with fewer than max_count to be had, Nova makes those.
+func (s *Service) checkServerQuota(o *order) error {
+	v := &o.server
+	for ; o.count > 0; o.count-- {
+		err := s.overQuota(v, o.count)
+		if err == nil {
+			return nil
+		}
+		if o.count == o.minCount {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) overQuota(v *world.Server, n int) error {
+	var names, wanted, used, limits []string
+	for _, q := range []struct {
+		name string
+		want int
+	}{{"cores", n * v.Flavor.VCPUs}, {"instances", n}, {"ram", n * v.Flavor.RAM}} {
+		limit, have := s.limit(v.ProjectID, q.name), s.used(v.ProjectID, q.name)
+		if limit >= 0 && have+q.want > limit {
+			names, wanted = append(names, q.name), append(wanted, fmt.Sprint(q.want))
+			used, limits = append(used, fmt.Sprint(have)), append(limits, fmt.Sprint(limit))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	join := func(l []string) string { return strings.Join(l, ", ") }
+	return api.Forbidden("Quota exceeded for %s: Requested %s, but already used %s of %s %s", join(names), join(wanted), join(used), join(limits), join(names))
+}
+
+func (s *Service) insertServers(r *api.Request, o *order) []*world.Server {
+	var made []*world.Server
+	reservation := "r-" + strings.ToLower(world.RandomString(8))
+	for i := range o.count {
+		v := o.server
+		v.ID, v.ReservationID, v.LaunchIndex = world.NewUUID(), reservation, i
+		if o.count > 1 {
+			v.Name = fmt.Sprintf("%s-%d", v.Name, i+1)
+			v.Hostname = fmt.Sprintf("%s-%d", v.Hostname, i+1)
+		}
+		v.VMState, v.TaskState, v.Due = world.VMBuilding, taskScheduling, s.w.Now().Add(s.BuildDelay/10)
+		v.WillFail = s.FailBuild(v.Name)
+		s.w.Servers.Insert(&v)
+		if v.GroupID != "" {
+			g := s.w.ServerGroups.Get(v.GroupID)
+			g.Members = append(slices.Clone(g.Members), v.ID)
+			s.w.ServerGroups.Put(g)
+		}
+		s.record(r, &v, "create")
+		made = append(made, &v)
+	}
+	return made
+}

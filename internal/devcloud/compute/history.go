@@ -1,0 +1,106 @@
+package compute
+
+import (
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+func (s *Service) historyRoutes() []api.Route {
+	return []api.Route{
+		{Method: "GET", Path: "/servers/{id}/os-instance-actions", Do: s.listActions},
+		{Method: "GET", Path: "/servers/{id}/os-instance-actions/{request}", Do: s.showAction},
+	}
+}
+
+// record adds an entry to a server's history.
+func (s *Service) record(r *api.Request, v *world.Server, action string) {
+	s.w.Actions.Insert(&world.InstanceAction{ServerID: v.ID, Action: action, RequestID: r.ID, UserID: r.Auth.UserID, ProjectID: r.Auth.ProjectID})
+}
+
+// finished closes the open entries of a server's history.
+func (s *Service) finished(v *world.Server, message string) {
+	for _, a := range s.w.Actions.Where(func(a *world.InstanceAction) bool { return a.ServerID == v.ID && a.Finished.IsZero() }) {
+		a.Finished, a.Message = s.w.Now(), message
+		s.w.Actions.Put(a)
+	}
+}
+
+func actionView(r *api.Request, a *world.InstanceAction) api.Obj {
+	o := api.Obj{"action": a.Action, "instance_uuid": a.ServerID, "request_id": a.RequestID, "user_id": a.UserID, "project_id": a.ProjectID,
+		"start_time": micros(a.Created), "message": orNil(a.Message)}
+	if r.Version.AtLeast(api.V(58)) {
+		o["updated_at"] = micros(later(a.Finished, a.Created))
+	}
+	return o
+}
+
+func later(a, b time.Time) time.Time {
+	if a.IsZero() {
+		return b
+	}
+	return a
+}
+
+// actionsOf are a server's entries, the latest first; from 2.21 those of a deleted server too.
+func (s *Service) actionsOf(r *api.Request) ([]*world.InstanceAction, error) {
+	id := r.Var("id")
+	if _, err := s.find(r); err != nil {
+		buried := s.w.Graves.Get(id)
+		if buried == nil || buried.ProjectID != r.Auth.ProjectID || !r.Version.AtLeast(api.V(21)) {
+			return nil, err
+		}
+	}
+	return s.w.Actions.Where(func(a *world.InstanceAction) bool { return a.ServerID == id }), nil
+}
+
+func (s *Service) listActions(r *api.Request) (*api.Reply, error) {
+	l := api.List{}
+	var err error
+	s.w.View(func() {
+		var actions []*world.InstanceAction
+		actions, err = s.actionsOf(r)
+		for i := len(actions) - 1; i >= 0; i-- {
+			l = append(l, actionView(r, actions[i]))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"instanceActions": l})
+}
+
+func (s *Service) showAction(r *api.Request) (*api.Reply, error) {
+	var o api.Obj
+	var err error
+	s.w.View(func() {
+		var actions []*world.InstanceAction
+		actions, err = s.actionsOf(r)
+		for _, a := range actions {
+			if a.RequestID != r.Var("request") {
+				continue
+			}
+			o = actionView(r, a)
+			result := any("Success")
+			if a.Message != "" {
+				result = "Error"
+			}
+			if a.Finished.IsZero() {
+				result = nil
+			}
+			event := api.Obj{"event": "compute_" + a.Action + "_instance", "start_time": micros(a.Created), "finish_time": micros(a.Finished), "result": result}
+			if r.Version.AtLeast(api.V(62)) {
+				event["hostId"] = ""
+			}
+			o["events"] = api.List{event}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if o == nil {
+		return nil, api.NotFound("Action for request_id %s on instance %s not found", r.Var("request"), r.Var("id"))
+	}
+	return api.OK(api.Obj{"instanceAction": o})
+}

@@ -1,0 +1,213 @@
+package compute
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"regexp"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+func (s *Service) keyPairRoutes() []api.Route {
+	return []api.Route{
+		{Method: "GET", Path: "/os-keypairs", Do: s.listKeyPairs},
+		{Method: "POST", Path: "/os-keypairs", Do: s.createKeyPair},
+		{Method: "GET", Path: "/os-keypairs/{name}", Do: s.showKeyPair},
+		{Method: "DELETE", Path: "/os-keypairs/{name}", Do: s.deleteKeyPair},
+	}
+}
+
+// keyID is a key pair's place in the table; names are each user's own.
+func keyID(user, name string) string { return user + "/" + name }
+
+// Fingerprint is the MD5 fingerprint that Nova shows of a public key in authorized_keys form.
+func Fingerprint(publicKey string) (string, error) {
+	k, _, _, _, err := ssh.ParseAuthorizedKey([]byte(publicKey))
+	if err != nil {
+		return "", err
+	}
+	return ssh.FingerprintLegacyMD5(k), nil
+}
+
+// keyOwner is the user whose key pairs a call is about; from 2.10 an administrator may name another.
+func keyOwner(r *api.Request) (string, error) {
+	if id := r.Query("user_id"); id != "" && r.Version.AtLeast(api.V(10)) && id != r.Auth.UserID {
+		if !r.Auth.Admin() {
+			return "", forbidden("os_compute_api:os-keypairs")
+		}
+		return id, nil
+	}
+	return r.Auth.UserID, nil
+}
+
+func keyView(r *api.Request, k *world.KeyPair) api.Obj {
+	o := api.Obj{"name": k.Name, "public_key": k.PublicKey, "fingerprint": k.Fingerprint}
+	if r.Version.AtLeast(api.V(2)) {
+		o["type"] = k.Type
+	}
+	return o
+}
+
+func (s *Service) listKeyPairs(r *api.Request) (*api.Reply, error) {
+	owner, err := keyOwner(r)
+	if err != nil {
+		return nil, err
+	}
+	q := r.HTTP.URL.Query()
+	limit, ok := api.Limit(q)
+	if !ok {
+		return nil, api.BadRequest("Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'", q.Get("limit"), q.Get("limit"))
+	}
+	var keys []*world.KeyPair
+	s.w.View(func() { keys = s.w.KeyPairs.Where(func(k *world.KeyPair) bool { return k.UserID == owner }) })
+	sortBy(keys, func(k *world.KeyPair) string { return k.Name })
+	marker := ""
+	if r.Version.AtLeast(api.V(35)) {
+		marker = q.Get("marker")
+	} else {
+		limit = 0
+	}
+	page, err := api.Paginate(keys, func(k *world.KeyPair) string { return k.Name }, limit, maxPage, marker)
+	if err != nil {
+		return nil, api.BadRequest("marker [%s] not found", marker)
+	}
+	l := api.List{}
+	for _, k := range page.Items {
+		l = append(l, api.Obj{"keypair": keyView(r, k)})
+	}
+	body := api.Obj{"keypairs": l}
+	if page.Next != "" && r.Version.AtLeast(api.V(35)) {
+		body["keypairs_links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, page.Next)}}
+	}
+	return api.OK(body)
+}
+
+var keyName = regexp.MustCompile(`^[a-zA-Z0-9 _-]+$`)
+var keyName92 = regexp.MustCompile(`^[a-zA-Z0-9 _@.-]+$`)
+
+func (s *Service) createKeyPair(r *api.Request) (*api.Reply, error) {
+	in, err := r.Object("keypair")
+	if err != nil {
+		return nil, err
+	}
+	err = validate("keypair", in, r.Version, []field{
+		{name: "name", check: text(1, 255), required: true}, {name: "public_key", check: isString, max: api.V(91)},
+		{name: "public_key", check: isString, min: api.V(92), required: true},
+		{name: "type", check: oneOf("ssh", "x509"), min: api.V(2)}, {name: "user_id", check: isString, min: api.V(10)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	k := &world.KeyPair{UserID: r.Auth.UserID, Name: strOf(in, "name"), Type: "ssh", PublicKey: strOf(in, "public_key")}
+	if u := strOf(in, "user_id"); u != "" && u != k.UserID {
+		if !r.Auth.Admin() {
+			return nil, forbidden("os_compute_api:os-keypairs:create")
+		}
+		k.UserID = u
+	}
+	if strOf(in, "type") == "x509" {
+		return nil, api.BadRequest("Keypair data is invalid: this cloud keeps ssh keys only")
+	}
+	allowed := keyName
+	if r.Version.AtLeast(api.V(92)) {
+		allowed = keyName92
+	}
+	if !allowed.MatchString(k.Name) {
+		return nil, api.BadRequest("Keypair data is invalid: Keypair name contains unsafe characters")
+	}
+	private := ""
+	if k.PublicKey == "" {
+		if private, k.PublicKey, err = generateKey(); err != nil {
+			return nil, err
+		}
+	}
+	if k.Fingerprint, err = Fingerprint(k.PublicKey); err != nil {
+		return nil, api.BadRequest("Keypair data is invalid: failed to generate fingerprint")
+	}
+	k.ID = keyID(k.UserID, k.Name)
+	err = s.w.Update(func() error {
+		if s.w.KeyPairs.Get(k.ID) != nil {
+			return api.Conflict("Key pair '%s' already exists.", k.Name)
+		}
+		if n := s.limit(r.Auth.ProjectID, "key_pairs"); n >= 0 && s.w.KeyPairs.Count(func(x *world.KeyPair) bool { return x.UserID == k.UserID }) >= n {
+			return api.Forbidden("Quota exceeded, too many key pairs.")
+		}
+		s.w.KeyPairs.Insert(k)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := keyView(r, k)
+	o["user_id"] = k.UserID
+	if private != "" {
+		o["private_key"] = private
+	}
+	status := 200
+	if r.Version.AtLeast(api.V(2)) {
+		status = 201
+	}
+	return &api.Reply{Status: status, Body: api.Obj{"keypair": o}}, nil
+}
+
+// generateKey makes a key pair as Nova does: RSA with 2048 bits, PKCS#1.
+func generateKey() (private, public string, err error) {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", "", err
+	}
+	pub, err := ssh.NewPublicKey(&k.PublicKey)
+	if err != nil {
+		return "", "", err
+	}
+	private = string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}))
+	return private, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(pub))) + " Generated-by-Nova", nil
+}
+
+func errKey(name, user string) *api.Error {
+	return api.NotFound("Keypair %s not found for user %s", name, user)
+}
+
+func (s *Service) showKeyPair(r *api.Request) (*api.Reply, error) {
+	owner, err := keyOwner(r)
+	if err != nil {
+		return nil, err
+	}
+	var k *world.KeyPair
+	s.w.View(func() { k = s.w.KeyPairs.Get(keyID(owner, r.Var("name"))) })
+	if k == nil {
+		return nil, errKey(r.Var("name"), owner)
+	}
+	o := keyView(r, k)
+	o["user_id"], o["created_at"], o["updated_at"] = k.UserID, micros(k.Created), nil
+	o["deleted"], o["deleted_at"], o["id"] = false, nil, k.Seq
+	return api.OK(api.Obj{"keypair": o})
+}
+
+func (s *Service) deleteKeyPair(r *api.Request) (*api.Reply, error) {
+	owner, err := keyOwner(r)
+	if err != nil {
+		return nil, err
+	}
+	err = s.w.Update(func() error {
+		id := keyID(owner, r.Var("name"))
+		if s.w.KeyPairs.Get(id) == nil {
+			return errKey(r.Var("name"), owner)
+		}
+		s.w.KeyPairs.Delete(id)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.Version.AtLeast(api.V(2)) {
+		return api.NoContent()
+	}
+	return api.Accepted(nil)
+}

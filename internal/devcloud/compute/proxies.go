@@ -1,0 +1,215 @@
+package compute
+
+import (
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// proxyRoutes are Nova's older windows on Glance and Neutron, which end with 2.35.
+func (s *Service) proxyRoutes() []api.Route {
+	routes := []api.Route{
+		{Method: "GET", Path: "/images", Do: s.listImages(false)},
+		{Method: "GET", Path: "/images/detail", Do: s.listImages(true)},
+		{Method: "GET", Path: "/images/{id}", Do: s.showImage},
+		{Method: "GET", Path: "/os-networks", Do: s.listNetworks},
+		{Method: "GET", Path: "/os-tenant-networks", Do: s.listTenantNetworks},
+		{Method: "GET", Path: "/os-floating-ips", Do: s.listFloatingIPs},
+		{Method: "GET", Path: "/os-floating-ip-pools", Do: s.listPools},
+		{Method: "POST", Path: "/os-floating-ips", Do: s.allocateFloatingIP},
+		{Method: "DELETE", Path: "/os-floating-ips/{id}", Do: s.releaseFloatingIP},
+		{Method: "GET", Path: "/os-security-groups", Do: s.listSecurityGroups},
+	}
+	for i := range routes {
+		routes[i].Max = api.V(35)
+	}
+	return append(routes, api.Route{Method: "GET", Path: "/servers/{id}/os-security-groups", Do: func(r *api.Request) (*api.Reply, error) {
+		return s.with(r, func(v *world.Server) (any, error) {
+			l := api.List{}
+			for _, e := range s.groupsOf(v) {
+				if g := s.Network.FindGroup(v.ProjectID, e.(api.Obj)["name"].(string)); g != nil {
+					l = append(l, s.groupProxy(g))
+				}
+			}
+			return api.Obj{"security_groups": l}, nil
+		})
+	}})
+}
+
+func (s *Service) imageProxy(r *api.Request, m *world.Image, detail bool) api.Obj {
+	ls := append(links(r, "images", m.ID), api.Obj{"rel": "alternate", "type": "application/vnd.openstack.image", "href": s.ImageURL + "/images/" + m.ID})
+	o := api.Obj{"id": m.ID, "name": m.Name, "links": ls}
+	if detail {
+		status, progress := "UNKNOWN", 0
+		switch m.Status {
+		case "active":
+			status, progress = "ACTIVE", 100
+		case "queued", "saving":
+			status, progress = "SAVING", 25
+		}
+		o["status"], o["progress"], o["minRam"], o["minDisk"], o["created"], o["updated"] = status, progress, m.MinRAM, m.MinDisk, seconds(m.Created), seconds(m.UpdatedOrCreated())
+		o["metadata"], o["OS-EXT-IMG-SIZE:size"] = dict(m.Properties), m.Size
+	}
+	return o
+}
+
+func (s *Service) listImages(detail bool) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) {
+		l := api.List{}
+		s.w.View(func() {
+			for _, m := range s.w.Images.All() {
+				if s.Images.Usable(r.Auth.ProjectID, false, m.ID) != nil && (r.Query("name") == "" || r.Query("name") == m.Name) {
+					l = append(l, s.imageProxy(r, m, detail))
+				}
+			}
+		})
+		return api.OK(api.Obj{"images": l})
+	}
+}
+
+func (s *Service) showImage(r *api.Request) (*api.Reply, error) {
+	var m *world.Image
+	s.w.View(func() { m = s.Images.Usable(r.Auth.ProjectID, r.Auth.Admin(), r.Var("id")) })
+	if m == nil {
+		return nil, api.NotFound("Image not found.")
+	}
+	return api.OK(api.Obj{"image": s.imageProxy(r, m, true)})
+}
+
+// seenNetworks are the networks Nova shows: the usable and the external ones.
+func (s *Service) seenNetworks(r *api.Request) []*world.Network {
+	return s.w.Networks.Where(func(n *world.Network) bool {
+		return n.ProjectID == r.Auth.ProjectID || n.Shared || n.External
+	})
+}
+
+func (s *Service) listNetworks(r *api.Request) (*api.Reply, error) {
+	l := api.List{}
+	s.w.View(func() {
+		for _, n := range s.seenNetworks(r) {
+			o := api.Obj{"id": n.ID, "label": n.Name}
+			for _, k := range []string{"cidr", "netmask", "gateway", "broadcast", "dns1", "dns2", "cidr_v6", "gateway_v6", "netmask_v6"} {
+				o[k] = nil
+			}
+			l = append(l, o)
+		}
+	})
+	return api.OK(api.Obj{"networks": l})
+}
+
+func (s *Service) listTenantNetworks(r *api.Request) (*api.Reply, error) {
+	l := api.List{}
+	s.w.View(func() {
+		for _, n := range s.seenNetworks(r) {
+			l = append(l, api.Obj{"id": n.ID, "label": n.Name, "cidr": "None"})
+		}
+	})
+	return api.OK(api.Obj{"networks": l})
+}
+
+func (s *Service) floatingProxy(f *world.FloatingIP) api.Obj {
+	o := api.Obj{"id": f.ID, "ip": f.Address, "pool": f.NetworkID, "fixed_ip": orNil(f.FixedIP), "instance_id": nil}
+	if n := s.w.Networks.Get(f.NetworkID); n != nil {
+		o["pool"] = n.Name
+	}
+	if p := s.w.Ports.Get(f.PortID); p != nil {
+		o["instance_id"] = orNil(p.DeviceID)
+	}
+	return o
+}
+
+func (s *Service) listFloatingIPs(r *api.Request) (*api.Reply, error) {
+	l := api.List{}
+	s.w.View(func() {
+		for _, f := range s.w.FloatingIPs.Where(func(f *world.FloatingIP) bool { return f.ProjectID == r.Auth.ProjectID }) {
+			l = append(l, s.floatingProxy(f))
+		}
+	})
+	return api.OK(api.Obj{"floating_ips": l})
+}
+
+func (s *Service) listPools(r *api.Request) (*api.Reply, error) {
+	l := api.List{}
+	s.w.View(func() {
+		for _, n := range s.w.Networks.Where(func(n *world.Network) bool { return n.External }) {
+			l = append(l, api.Obj{"name": n.Name})
+		}
+	})
+	return api.OK(api.Obj{"floating_ip_pools": l})
+}
+
+func (s *Service) allocateFloatingIP(r *api.Request) (*api.Reply, error) {
+	var b struct{ Pool string }
+	if err := r.JSON(&b); err != nil {
+		return nil, err
+	}
+	var o api.Obj
+	err := s.w.Update(func() error {
+		n := s.w.Networks.First(func(n *world.Network) bool {
+			return n.External && (b.Pool == "" || n.Name == b.Pool || n.ID == b.Pool)
+		})
+		if n == nil {
+			return api.NotFound("Floating IP pool not found.")
+		}
+		f, err := s.Network.Allocate(r, n.ID)
+		if err != nil {
+			if e, ok := err.(*api.Error); ok && e.Type == "OverQuota" {
+				return api.Forbidden("Floating IP allocation over quota in pool %s.", n.Name)
+			}
+			return api.NotFound("No more floating IPs in pool %s.", n.Name)
+		}
+		o = s.floatingProxy(f)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"floating_ip": o})
+}
+
+func (s *Service) releaseFloatingIP(r *api.Request) (*api.Reply, error) {
+	err := s.w.Update(func() error {
+		f := s.w.FloatingIPs.Get(r.Var("id"))
+		if f == nil || f.ProjectID != r.Auth.ProjectID {
+			return api.NotFound("Floating IP not found for ID %s", r.Var("id"))
+		}
+		s.Network.Release(f)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.Accepted(nil)
+}
+
+func (s *Service) groupProxy(g *world.SecurityGroup) api.Obj {
+	rules := api.List{}
+	for _, x := range s.w.SecurityRules.Where(func(x *world.SecurityRule) bool { return x.GroupID == g.ID && x.Direction == "ingress" }) {
+		o := api.Obj{"id": x.ID, "parent_group_id": g.ID, "ip_protocol": orNil(x.Protocol), "from_port": x.PortMin, "to_port": x.PortMax, "group": api.Obj{}, "ip_range": api.Obj{}}
+		if x.Protocol == "icmp" || x.Protocol == "ipv6-icmp" {
+			o["from_port"], o["to_port"] = -1, -1
+		}
+		if rg := s.w.SecurityGroups.Get(x.RemoteGroup); rg != nil {
+			o["group"] = api.Obj{"name": rg.Name, "tenant_id": rg.ProjectID}
+		}
+		if x.RemotePrefix != "" {
+			o["ip_range"] = api.Obj{"cidr": x.RemotePrefix}
+		}
+		rules = append(rules, o)
+	}
+	return api.Obj{"id": g.ID, "name": g.Name, "description": g.Description, "tenant_id": g.ProjectID, "rules": rules}
+}
+
+func (s *Service) listSecurityGroups(r *api.Request) (*api.Reply, error) {
+	l := api.List{}
+	err := s.w.Update(func() error { // the default group is made when first looked for
+		s.Network.DefaultGroup(r.Auth.ProjectID)
+		for _, g := range s.w.SecurityGroups.Where(func(g *world.SecurityGroup) bool { return g.ProjectID == r.Auth.ProjectID }) {
+			l = append(l, s.groupProxy(g))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"security_groups": l})
+}

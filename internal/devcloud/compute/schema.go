@@ -1,0 +1,293 @@
+package compute
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+)
+
+// check looks at one value; its message is the schema library's, without Nova's preamble.
+type check func(v any) (message string)
+
+// field is one property of an object that Nova's schema knows.
+type field struct {
+	name     string
+	check    check
+	required bool
+	min, max api.Version
+}
+
+// invalid words a value that the schema refuses.
+func invalid(name string, value any, message string) *api.Error {
+	return api.BadRequest("Invalid input for field/attribute %s. Value: %s. %s", name, pyStr(value), message)
+}
+
+// validate checks an object as Nova does: required properties, then unknown ones, then each value.
+func validate(name string, o api.Obj, v api.Version, fields []field) error {
+	known := map[string]field{}
+	for _, f := range fields {
+		if v.Within(f.min, f.max) {
+			known[f.name] = f
+			if _, ok := o[f.name]; f.required && !ok {
+				return invalid(name, o, fmt.Sprintf("'%s' is a required property", f.name))
+			}
+		}
+	}
+	var unknown []string
+	for _, key := range slices.Sorted(maps.Keys(o)) {
+		if _, ok := known[key]; !ok {
+			unknown = append(unknown, "'"+key+"'")
+		}
+	}
+	switch len(unknown) {
+	case 0:
+	case 1:
+		return invalid(name, o, fmt.Sprintf("Additional properties are not allowed (%s was unexpected)", unknown[0]))
+	default:
+		return invalid(name, o, fmt.Sprintf("Additional properties are not allowed (%s were unexpected)", strings.Join(unknown, ", ")))
+	}
+	for _, key := range slices.Sorted(maps.Keys(o)) {
+		if msg := known[key].check(o[key]); msg != "" {
+			return invalid(key, o[key], msg)
+		}
+	}
+	return nil
+}
+
+// pyStr writes a value as Python's str does, pyRepr as its repr.
+func pyStr(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	return pyRepr(v)
+}
+
+func pyRepr(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		if x {
+			return "True"
+		}
+		return "False"
+	case string:
+		if strings.Contains(x, "'") && !strings.Contains(x, `"`) {
+			return `"` + x + `"`
+		}
+		return "'" + strings.ReplaceAll(x, "'", `\'`) + "'"
+	case float64:
+		if x == math.Trunc(x) && math.Abs(x) < 1e15 {
+			return strconv.FormatInt(int64(x), 10)
+		}
+		return strconv.FormatFloat(x, 'g', -1, 64)
+	case []any:
+		var l []string
+		for _, e := range x {
+			l = append(l, pyRepr(e))
+		}
+		return "[" + strings.Join(l, ", ") + "]"
+	case api.Obj:
+		var l []string
+		for _, k := range slices.Sorted(maps.Keys(x)) {
+			l = append(l, pyRepr(k)+": "+pyRepr(x[k]))
+		}
+		return "{" + strings.Join(l, ", ") + "}"
+	}
+	b, _ := json.Marshal(v)
+	return string(b)
+}
+
+func anything(any) string { return "" }
+
+func isString(v any) string {
+	if _, ok := v.(string); !ok {
+		return pyRepr(v) + " is not of type 'string'"
+	}
+	return ""
+}
+
+// text is a string within lengths.
+func text(min, max int) check {
+	return func(v any) string {
+		s, ok := v.(string)
+		switch {
+		case !ok:
+			return pyRepr(v) + " is not of type 'string'"
+		case len(s) < min:
+			return pyRepr(v) + " is too short"
+		case len([]rune(s)) > max:
+			return pyRepr(v) + " is too long"
+		}
+		return ""
+	}
+}
+
+// serverName is a name: not empty, no spaces around it.
+func serverName(v any) string {
+	if msg := text(1, 255)(v); msg != "" {
+		return msg
+	}
+	if s := v.(string); strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' }) {
+		return pyRepr(v) + " does not match '^(?![\\\\s])[^\\\\x00-\\\\x1f]*(?<![\\\\s])$'"
+	}
+	return ""
+}
+
+func orNull(c check) check {
+	return func(v any) string {
+		if v == nil {
+			return ""
+		}
+		return c(v)
+	}
+}
+
+// truth is what Nova takes for a boolean.
+func truth(v any) string {
+	if _, ok := boolOf(v); !ok {
+		return pyRepr(v) + " is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't', False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f']"
+	}
+	return ""
+}
+
+func boolOf(v any) (value, ok bool) {
+	switch x := v.(type) {
+	case bool:
+		return x, true
+	case string:
+		switch strings.ToLower(x) {
+		case "true", "1", "on", "yes", "y", "t":
+			return true, true
+		case "false", "0", "off", "no", "n", "f":
+			return false, true
+		}
+	}
+	return false, false
+}
+
+// number is an integer, or its digits, not below min.
+func number(min int) check {
+	return func(v any) string {
+		n, ok := intOf(v)
+		if !ok {
+			return pyRepr(v) + " is not of type 'integer', 'string'"
+		}
+		if n < min {
+			return fmt.Sprintf("%s is less than the minimum of %d", pyRepr(v), min)
+		}
+		return ""
+	}
+}
+
+func intOf(v any) (int, bool) {
+	switch x := v.(type) {
+	case float64:
+		return int(x), x == math.Trunc(x)
+	case string:
+		n, err := strconv.Atoi(x)
+		return n, err == nil
+	}
+	return 0, false
+}
+
+var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+
+func isUUID(v any) string {
+	s, ok := v.(string)
+	if !ok || !uuidForm.MatchString(s) {
+		return pyRepr(v) + " is not a 'uuid'"
+	}
+	return ""
+}
+
+// imageRef is a UUID or nothing.
+func imageRef(v any) string {
+	s, ok := v.(string)
+	if ok && (s == "" || uuidForm.MatchString(s)) {
+		return ""
+	}
+	return pyRepr(v) + " is not valid under any of the given schemas"
+}
+
+func isBase64(v any) string {
+	s, ok := v.(string)
+	if !ok {
+		return pyRepr(v) + " is not of type 'string'"
+	}
+	if len(s) > 65535 {
+		return pyRepr(s[:40]+"...") + " is too long"
+	}
+	if _, err := decodeBase64(s); err != nil {
+		return pyRepr(v) + " is not a 'base64'"
+	}
+	return ""
+}
+
+// decodeBase64 takes line breaks, as Python's decoder does.
+func decodeBase64(s string) ([]byte, error) {
+	return base64.StdEncoding.DecodeString(strings.NewReplacer("\n", "", "\r", "").Replace(s))
+}
+
+func isObject(v any) string {
+	if _, ok := v.(api.Obj); !ok {
+		return pyRepr(v) + " is not of type 'object'"
+	}
+	return ""
+}
+
+func isList(v any) string {
+	if _, ok := v.([]any); !ok {
+		return pyRepr(v) + " is not of type 'array'"
+	}
+	return ""
+}
+
+func oneOf(words ...string) check {
+	return func(v any) string {
+		if s, ok := v.(string); ok && slices.Contains(words, s) {
+			return ""
+		}
+		quoted := make([]string, len(words))
+		for i, w := range words {
+			quoted[i] = "'" + w + "'"
+		}
+		return pyRepr(v) + " is not one of [" + strings.Join(quoted, ", ") + "]"
+	}
+}
+
+var metadataKey = regexp.MustCompile(`^[a-zA-Z0-9-_:. ]{1,255}$`)
+
+// checkMetadata checks a server's metadata; the message names the key.
+func checkMetadata(m api.Obj) error {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if !metadataKey.MatchString(k) {
+			return invalid("metadata", m, fmt.Sprintf("'%s' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'", k))
+		}
+		if msg := text(0, 255)(m[k]); msg != "" {
+			return invalid(k, m[k], msg)
+		}
+	}
+	return nil
+}
+
+// tagForm is what a tag may be: up to 60 characters, no slash, no comma.
+func tagForm(v any) string {
+	if msg := text(1, 60)(v); msg != "" {
+		return msg
+	}
+	if strings.ContainsAny(v.(string), "/,") {
+		return pyRepr(v) + " does not match '^[^,/]*$'"
+	}
+	return ""
+}
+
+func strOf(o api.Obj, key string) string { s, _ := o[key].(string); return s }

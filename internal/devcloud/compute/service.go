@@ -1,0 +1,192 @@
+package compute
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/image"
+	"github.com/galleyhq/galley/internal/devcloud/network"
+	"github.com/galleyhq/galley/internal/devcloud/volume"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// Options configure the service.
+type Options struct {
+	World   *world.World
+	Network *network.Service
+	Volumes *volume.Service
+	Images  *image.Service
+	// BuildDelay is the time from a server's creation until it is ACTIVE.
+	BuildDelay time.Duration
+	// ActionDelay is how long a reboot, a stop or a start takes; DeleteDelay, how long a server is being deleted.
+	ActionDelay, DeleteDelay time.Duration
+	// Guests tells that something starts guests, for which a server waits.
+	Guests bool
+	// Console is a server's console log so far.
+	Console func(server string) []byte
+	// FailBuild gives the fault a new server of that name is to end in, or "".
+	FailBuild func(name string) string
+	// Quotas are the limits of projects that have none of their own; -1 is none.
+	Quotas map[string]int
+	// ImageURL is the image service's address, for links.
+	ImageURL string
+}
+
+// Service answers Compute calls.
+type Service struct {
+	Options
+	w *world.World
+}
+
+// New returns the service.
+func New(o Options) *Service {
+	if o.FailBuild == nil {
+		o.FailBuild = func(string) string { return "" }
+	}
+	if o.Console == nil {
+		o.Console = func(string) []byte { return nil }
+	}
+	return &Service{Options: o, w: o.World}
+}
+
+// The microversions this service speaks.
+var (
+	minVersion = api.V(1)
+	maxVersion = api.V(95)
+)
+
+// zone is the one availability zone, host the one hypervisor.
+const (
+	zone = "nova"
+	host = "devcloud"
+)
+
+// Mount builds the API below a prefix.
+func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, authURL string) *api.Service {
+	svc := &api.Service{Name: "compute", Prefix: prefix, Dialect: dialect{}, Authenticate: authenticate, AuthURL: authURL}
+	svc.Handle(
+		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
+		api.Route{Method: "GET", Path: "/v2.1", Do: s.version, Open: true},
+	)
+	for _, routes := range [][]api.Route{
+		s.serverRoutes(), s.metadataRoutes(), s.tagRoutes(), s.interfaceRoutes(), s.attachmentRoutes(), s.keyPairRoutes(),
+		s.flavorRoutes(), s.groupRoutes(), s.quotaRoutes(), s.historyRoutes(), s.proxyRoutes(), s.miscRoutes(),
+	} {
+		for _, rt := range routes {
+			rt.Path = "/v2.1" + rt.Path
+			svc.Handle(rt)
+		}
+	}
+	return svc
+}
+
+func (s *Service) versions(r *api.Request) (*api.Reply, error) {
+	return api.OK(api.Obj{"versions": api.List{
+		api.Obj{"id": "v2.0", "status": "SUPPORTED", "version": "", "min_version": "", "updated": "2011-01-21T11:33:21Z",
+			"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2/"}}},
+		describe(r),
+	}})
+}
+
+func describe(r *api.Request) api.Obj {
+	return api.Obj{"id": "v2.1", "status": "CURRENT", "version": maxVersion.String(), "min_version": minVersion.String(), "updated": "2013-07-23T11:33:21Z",
+		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.1/"}}}
+}
+
+func (s *Service) version(r *api.Request) (*api.Reply, error) {
+	v := describe(r)
+	v["links"] = append(v["links"].(api.List), api.Obj{"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"})
+	v["media-types"] = api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}}
+	return api.OK(api.Obj{"version": v})
+}
+
+// dialect is Nova's.
+type dialect struct{}
+
+// versioned tells whether Nova itself answers the path, and so shows a microversion.
+func versioned(r *api.Request) bool { return strings.HasPrefix(r.Path, "/v2.1") }
+
+func (dialect) Begin(r *api.Request) error {
+	if !versioned(r) {
+		return nil
+	}
+	r.Version = minVersion
+	text := r.HTTP.Header.Get("X-OpenStack-Nova-API-Version")
+	for _, part := range strings.Split(r.HTTP.Header.Get("OpenStack-API-Version"), ",") {
+		if word, v, ok := strings.Cut(strings.TrimSpace(part), " "); ok && word == "compute" {
+			text = v
+		}
+	}
+	switch text {
+	case "":
+		return nil
+	case "latest":
+		r.Version = maxVersion
+		return nil
+	}
+	v, err := api.ParseVersion(text)
+	if err != nil {
+		return api.BadRequest("API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.", text)
+	}
+	r.Version = v
+	if !v.Within(minVersion, maxVersion) {
+		return &api.Error{Status: http.StatusNotAcceptable, Message: fmt.Sprintf("Version %s is not supported by the API. Minimum is %s and maximum is %s.", text, minVersion, maxVersion)}
+	}
+	return nil
+}
+
+func (dialect) Headers(h http.Header, r *api.Request) {
+	h.Set("X-Openstack-Request-Id", r.ID)
+	h.Set("X-Compute-Request-Id", r.ID)
+	if r.Version != (api.Version{}) {
+		h.Set("Openstack-Api-Version", "compute "+r.Version.String())
+		h.Set("X-Openstack-Nova-Api-Version", r.Version.String())
+		h.Set("Vary", "X-OpenStack-Nova-API-Version")
+	}
+}
+
+func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) { return api.FaultBody(e, r) }
+
+func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
+	return &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: !handled}
+}
+
+func seconds(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }
+
+func micros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.Truncate(time.Second).Format("2006-01-02T15:04:05.000000")
+}
+
+func orNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func dict(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+// links are a server's or a flavor's own addresses.
+func links(r *api.Request, kind, id string) api.List {
+	return api.List{
+		api.Obj{"rel": "self", "href": r.Root + "/v2.1/" + kind + "/" + id},
+		api.Obj{"rel": "bookmark", "href": r.Root + "/" + kind + "/" + id},
+	}
+}
+
+func bookmark(r *api.Request, kind, id string) api.List { return links(r, kind, id)[1:] }
+
+func forbidden(rule string) *api.Error {
+	return api.Forbidden("Policy doesn't allow %s to be performed.", rule)
+}

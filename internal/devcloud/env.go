@@ -1,0 +1,111 @@
+package devcloud
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// environ are the variables for a user of the project demo: what an RC file exports, in both generations' spelling,
+// and the cloud's own.
+func (c *Cloud) environ(user string) map[string]string {
+	var project string
+	c.w.View(func() {
+		if p := c.w.Projects.First(func(p *world.Project) bool { return p.Name == demoProject }); p != nil {
+			project = p.ID
+		}
+	})
+	return map[string]string{
+		"OS_AUTH_URL":              c.URL + "/v3",
+		"OS_IDENTITY_API_VERSION":  "3",
+		"OS_USERNAME":              user,
+		"OS_PASSWORD":              c.opts.Password,
+		"OS_USER_DOMAIN_NAME":      "Default",
+		"OS_PROJECT_DOMAIN_ID":     domainID,
+		"OS_PROJECT_ID":            project,
+		"OS_PROJECT_NAME":          demoProject,
+		"OS_TENANT_NAME":           demoProject, // what kitchen files of the time of v2.0 ask for
+		"OS_REGION_NAME":           region,
+		"OS_INTERFACE":             "public",
+		"GALLEY_DEVCLOUD_DIR":      c.opts.Dir,
+		"GALLEY_DEVCLOUD_URL":      c.URL,
+		"GALLEY_DEVCLOUD_SSH_KEY":  filepath.Join(c.opts.Dir, keyFile),
+		"GALLEY_DEVCLOUD_SSH_PORT": strconv.Itoa(c.SSHPort),
+	}
+}
+
+// Env are the variables that make a client use the cloud, as the RC file exports them.
+func (c *Cloud) Env() map[string]string { return c.environ(c.opts.User) }
+
+// AdminEnv are the same for the administrator.
+func (c *Cloud) AdminEnv() map[string]string { return c.environ(adminUser) }
+
+// Exports writes variables as a POSIX shell's export lines, sorted.
+func Exports(env map[string]string) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		fmt.Fprintf(&b, "export %s=%s\n", k, shellQuote(env[k]))
+	}
+	return b.String()
+}
+
+func shellQuote(s string) string {
+	plain := s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@%+,=", r))
+	})
+	if plain {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// stale are variables that would win over ours if a shell had them from another RC file.
+var stale = []string{"OS_CLOUD", "OS_TOKEN", "OS_TENANT_ID", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_USER_ID", "OS_USER_DOMAIN_ID", "OS_PROJECT_DOMAIN_NAME",
+	"OS_AUTH_TYPE", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET", "OS_CACERT", "OS_CERT", "OS_KEY", "OS_INSECURE"}
+
+// rc is an RC file for sourcing.
+func rc(env map[string]string) []byte {
+	var b bytes.Buffer
+	b.WriteString("# The embedded cloud's RC file: source it, or give it to --rc.\n")
+	fmt.Fprintf(&b, "unset %s\n", strings.Join(stale, " "))
+	b.WriteString(Exports(env))
+	return b.Bytes()
+}
+
+// writeEnv writes the RC files and clouds.yaml.
+func (c *Cloud) writeEnv() error {
+	dir := c.opts.Dir
+	for _, f := range []struct {
+		rc, json string
+		env      map[string]string
+	}{{rcFile, envJSON, c.Env()}, {adminRCFile, adminEnvJSON, c.AdminEnv()}} {
+		if err := writeFile(dir, f.rc, rc(f.env)); err != nil {
+			return err
+		}
+		data, err := json.MarshalIndent(f.env, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := writeFile(dir, f.json, data); err != nil {
+			return err
+		}
+	}
+	var b bytes.Buffer
+	b.WriteString("clouds:\n")
+	for name, env := range map[string]map[string]string{"devcloud": c.Env()} {
+		fmt.Fprintf(&b, "  %s:\n    auth_type: password\n    auth:\n", name)
+		for _, kv := range [][2]string{{"auth_url", "OS_AUTH_URL"}, {"username", "OS_USERNAME"}, {"password", "OS_PASSWORD"}, {"project_name", "OS_PROJECT_NAME"},
+			{"user_domain_name", "OS_USER_DOMAIN_NAME"}, {"project_domain_id", "OS_PROJECT_DOMAIN_ID"}} {
+			fmt.Fprintf(&b, "      %s: %q\n", kv[0], env[kv[1]])
+		}
+		fmt.Fprintf(&b, "    region_name: %q\n    interface: public\n    identity_api_version: 3\n", region)
+	}
+	return writeFile(dir, cloudsFile, b.Bytes())
+}

@@ -1,0 +1,278 @@
+package fault
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// Set is the rules in force and the request log.
+type Set struct {
+	mu      sync.Mutex
+	rules   []*entry
+	next    int
+	changed chan struct{} // closed and replaced at every change
+	closed  bool
+
+	log requestLog
+}
+
+type entry struct {
+	State
+	// act tells, once released, whether a call held before acting is acted on.
+	act bool
+	// shut tells that a rule of the kind HoldAnswered keeps later calls waiting.
+	shut bool
+}
+
+// NewSet returns a set without rules.
+func NewSet() *Set { return &Set{changed: make(chan struct{})} }
+
+func (s *Set) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Add puts a rule in force and returns its ID.
+func (s *Set) Add(r Rule) (string, error) {
+	if err := r.prepare(); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.ID == "" {
+		s.next++
+		r.ID = fmt.Sprintf("f%d", s.next)
+	}
+	for _, e := range s.rules {
+		if e.ID == r.ID {
+			return "", fmt.Errorf("there is a fault %q already", r.ID)
+		}
+	}
+	s.rules = append(s.rules, &entry{State: State{Rule: r}})
+	s.notify()
+	return r.ID, nil
+}
+
+// List returns the rules in force.
+func (s *Set) List() []State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]State, 0, len(s.rules))
+	for _, e := range s.rules {
+		out = append(out, e.State)
+	}
+	return out
+}
+
+// Get returns one rule.
+func (s *Set) Get(id string) (State, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.find(id); e != nil {
+		return e.State, true
+	}
+	return State{}, false
+}
+
+func (s *Set) find(id string) *entry {
+	for _, e := range s.rules {
+		if e.ID == id {
+			return e
+		}
+	}
+	return nil
+}
+
+// Clear takes a rule out of force, or all of them when id is empty, and lets go what they hold. It tells how many.
+func (s *Set) Clear(id string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var kept []*entry
+	n := 0
+	for _, e := range s.rules {
+		if id != "" && e.ID != id {
+			kept = append(kept, e)
+			continue
+		}
+		e.Released, e.act = true, true
+		n++
+	}
+	s.rules = kept
+	s.notify()
+	return n
+}
+
+// Release lets go what a rule holds and ends the rule. Calls held before acting are acted on if act, else dropped.
+func (s *Set) Release(id string, act bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.find(id)
+	if e == nil {
+		return false
+	}
+	e.Released, e.act = true, act
+	s.notify()
+	return true
+}
+
+// Close drops everything that is held, for good.
+func (s *Set) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.notify()
+}
+
+// WaitHits returns when a rule has applied n times.
+func (s *Set) WaitHits(ctx context.Context, id string, n int) (State, error) {
+	for {
+		s.mu.Lock()
+		e := s.find(id)
+		if e == nil {
+			s.mu.Unlock()
+			return State{}, fmt.Errorf("there is no fault %q", id)
+		}
+		st, changed := e.State, s.changed
+		s.mu.Unlock()
+		if st.Hits >= n {
+			return st, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return st, ctx.Err()
+		}
+	}
+}
+
+// apply counts a match and tells whether the rule applies to it.
+func (e *entry) apply() bool {
+	if e.Released {
+		return false
+	}
+	e.Seen++
+	if e.Seen < e.Nth || e.Count > 0 && e.Seen >= e.Nth+e.Count {
+		return false
+	}
+	e.Hits++
+	return true
+}
+
+// match returns the rules that apply to a call. Those that hold count as hit when the call is where they hold it.
+func (s *Set) match(service, method, path string) []*entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*entry
+	for _, e := range s.rules {
+		if e.matchesCall(service, method, path) && e.apply() {
+			switch e.Action {
+			case HoldBefore, HoldAfter, HoldAnswered:
+				e.Hits--
+			}
+			out = append(out, e)
+		}
+	}
+	if len(out) > 0 {
+		s.notify()
+	}
+	return out
+}
+
+// hold waits until the rule is released; act tells what Release said, false when the cloud is closing.
+func (s *Set) hold(e *entry) (act bool) {
+	s.mu.Lock()
+	e.Hits++
+	e.Holding++
+	s.notify()
+	for {
+		if s.closed || e.Released {
+			act = e.act && !s.closed
+			e.Holding--
+			s.notify()
+			s.mu.Unlock()
+			return act
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		<-changed
+		s.mu.Lock()
+	}
+}
+
+// shut closes the gate for a rule of the kind HoldAnswered, before its call is answered.
+func (s *Set) shut(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.shut = true
+}
+
+// answered marks a rule of the kind HoldAnswered as hit: its call's answer is on the wire.
+func (s *Set) answered(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.Hits++
+	s.notify()
+}
+
+// gate waits while a rule of the kind HoldAnswered is hit and not released; false when the call is to be dropped.
+func (s *Set) gate() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		var by *entry
+		for _, e := range s.rules {
+			if e.shut && !e.Released {
+				by = e
+			}
+		}
+		if by == nil || s.closed {
+			return !s.closed
+		}
+		by.Holding++
+		s.notify()
+		for !by.Released && !s.closed {
+			changed := s.changed
+			s.mu.Unlock()
+			<-changed
+			s.mu.Lock()
+		}
+		by.Holding--
+		if !by.act {
+			return false
+		}
+	}
+}
+
+// thing applies the rules of one kind to something by its name.
+func (s *Set) thing(action, name string) (Rule, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.rules {
+		if e.Action == action && e.name.MatchString(name) && e.apply() {
+			s.notify()
+			return e.Rule, true
+		}
+	}
+	return Rule{}, false
+}
+
+// ServerFault is the fault a new server of that name is to end in, or "".
+func (s *Set) ServerFault(name string) string {
+	if r, ok := s.thing(ServerError, name); ok {
+		return r.Message
+	}
+	return ""
+}
+
+// VolumeFails tells whether a new volume of that name is to end in error.
+func (s *Set) VolumeFails(name string) bool {
+	_, ok := s.thing(VolumeError, name)
+	return ok
+}
+
+// PoolIsEmpty tells whether a pool is to give no address now.
+func (s *Set) PoolIsEmpty(name string) bool {
+	_, ok := s.thing(PoolEmpty, name)
+	return ok
+}

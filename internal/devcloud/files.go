@@ -1,0 +1,47 @@
+package devcloud
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// What lies in the state directory.
+const (
+	// worldDir holds the cloud's state: snapshot and journal.
+	worldDir = "state"
+	// imageDir holds image data, guestDir a directory for each server.
+	imageDir = "images"
+	guestDir = "guests"
+	// lockFile is held by the daemon while it runs.
+	lockFile = "lock"
+	// optionsFile is what `up` tells the daemon; daemonFile is what a running daemon tells its clients.
+	optionsFile = "options.json"
+	daemonFile  = "daemon.json"
+	// logFile is the background daemon's log.
+	logFile = "daemon.log"
+	// What a user sources or points tools at.
+	rcFile      = "openrc.sh"
+	adminRCFile = "admin-openrc.sh"
+	cloudsFile  = "clouds.yaml"
+	// The same variables for our own reading.
+	envJSON      = "env.json"
+	adminEnvJSON = "admin-env.json"
+	keyFile      = "ssh_key"
+	publicFile   = "ssh_key.pub"
+)
+
+// privateDir makes a directory that only its owner can look into.
+func privateDir(path string) error { return os.MkdirAll(path, 0o700) }
+
+func writeFile(dir, name string, data []byte) error {
+	return world.WriteFile(filepath.Join(dir, name), data)
+}
+
+func envFile(admin bool) string {
+	if admin {
+		return adminEnvJSON
+	}
+	return envJSON
+}

@@ -1,0 +1,341 @@
+package identity
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+const timeFormat = "2006-01-02T15:04:05.000000Z"
+
+func errUnauthorized() *api.Error {
+	return &api.Error{Status: http.StatusUnauthorized, Message: "The request you have made requires authentication."}
+}
+
+// authBody is the body of POST /v3/auth/tokens.
+type authBody struct {
+	Auth struct {
+		Identity *struct {
+			Methods  []string
+			Password struct {
+				User struct {
+					ID, Name, Password string
+					Domain             nameOrID
+				}
+			}
+			Token         struct{ ID string }
+			AppCredential struct {
+				ID, Name, Secret string
+				User             struct {
+					ID, Name string
+					Domain   nameOrID
+				}
+			} `json:"application_credential"`
+		}
+		Scope json.RawMessage
+	}
+}
+
+type nameOrID struct{ ID, Name string }
+
+type scopeBody struct {
+	Project *struct {
+		ID, Name string
+		Domain   nameOrID
+	}
+	Domain *nameOrID
+	System *struct{ All bool }
+}
+
+// Authenticate finds whom a token speaks for; nil when it is unknown, expired or revoked.
+func (s *Service) Authenticate(token string) *api.Auth {
+	var a *api.Auth
+	s.w.View(func() { a = s.authOf(token) })
+	return a
+}
+
+func (s *Service) authOf(token string) *api.Auth {
+	t := s.w.Tokens.Get(token)
+	if t == nil || !time.Now().Before(t.Expires) {
+		return nil
+	}
+	u := s.w.Users.Get(t.UserID)
+	if u == nil || u.Disabled {
+		return nil
+	}
+	a := &api.Auth{Token: t, UserID: u.ID, UserName: u.Name, UserDomainID: u.DomainID, Roles: t.Roles}
+	if p := s.w.Projects.Get(t.ProjectID); p != nil {
+		a.ProjectID, a.ProjectName, a.ProjectDomain = p.ID, p.Name, p.DomainID
+	}
+	return a
+}
+
+func (s *Service) findDomain(d nameOrID) *world.Domain {
+	if d.ID != "" {
+		return s.w.Domains.Get(d.ID)
+	}
+	return s.w.Domains.First(func(x *world.Domain) bool { return x.Name == d.Name })
+}
+
+func (s *Service) findUser(id, name string, d nameOrID) *world.User {
+	if id != "" {
+		return s.w.Users.Get(id)
+	}
+	domain := s.findDomain(d)
+	if domain == nil {
+		return nil
+	}
+	return s.w.Users.First(func(u *world.User) bool { return u.Name == name && u.DomainID == domain.ID })
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+func (s *Service) issue(r *api.Request) (*api.Reply, error) {
+	var b authBody
+	if err := r.JSON(&b); err != nil {
+		return nil, err
+	}
+	id := b.Auth.Identity
+	if id == nil {
+		return nil, api.BadRequest("'identity' is a required property")
+	}
+	if len(id.Methods) == 0 {
+		return nil, api.BadRequest("'methods' is a required property")
+	}
+	t := &world.Token{Methods: id.Methods}
+	err := s.w.Update(func() error {
+		var user *world.User
+		var app *world.AppCredential
+		for _, m := range id.Methods {
+			switch m {
+			case "password":
+				p := id.Password.User
+				user = s.findUser(p.ID, p.Name, p.Domain)
+				if user == nil || !same(user.Password, p.Password) {
+					return errUnauthorized()
+				}
+			case "token":
+				old := s.authOf(id.Token.ID)
+				if old == nil {
+					return errUnauthorized()
+				}
+				user = s.w.Users.Get(old.UserID)
+				t.Expires = old.Token.Expires // a token got with a token lives no longer than that one
+				t.Methods = append(slices.Clone(old.Token.Methods), "token")
+				slices.Sort(t.Methods)
+				t.Methods = slices.Compact(t.Methods)
+			case "application_credential":
+				c := id.AppCredential
+				app = s.findAppCredential(c.ID, c.Name, c.User.ID, c.User.Name, c.User.Domain)
+				if app == nil || !same(app.Secret, c.Secret) || !app.Expires.IsZero() && !time.Now().Before(app.Expires) {
+					return errUnauthorized()
+				}
+				user = s.w.Users.Get(app.UserID)
+			default:
+				return errUnauthorized()
+			}
+		}
+		if user == nil || user.Disabled {
+			return errUnauthorized()
+		}
+		t.UserID = user.ID
+		if app != nil {
+			if len(b.Auth.Scope) > 0 {
+				return errUnauthorized() // Keystone: application credentials cannot request a scope
+			}
+			t.ProjectID, t.Roles, t.AppCredentialID = app.ProjectID, app.Roles, app.ID
+		} else if err := s.scope(t, user, b.Auth.Scope); err != nil {
+			return err
+		}
+		s.insertToken(t)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.tokenReply(t, http.StatusCreated, r.HTTP.URL.Query().Has("nocatalog")), nil
+}
+
+// scope fills in what the token is for.
+func (s *Service) scope(t *world.Token, user *world.User, raw json.RawMessage) error {
+	if string(raw) == `"unscoped"` {
+		return nil
+	}
+	if len(raw) == 0 || string(raw) == "null" {
+		if user.DefaultProjectID == "" {
+			return nil
+		}
+		return s.scopeProject(t, user, s.w.Projects.Get(user.DefaultProjectID))
+	}
+	var sc scopeBody
+	if err := json.Unmarshal(raw, &sc); err != nil {
+		return api.BadRequest("Expecting to find valid JSON in request body.")
+	}
+	switch {
+	case sc.System != nil:
+		for _, roles := range user.Roles {
+			if slices.Contains(roles, "admin") {
+				t.System, t.Roles = true, []string{"admin", "member", "reader"}
+				return nil
+			}
+		}
+		return errUnauthorized()
+	case sc.Domain != nil:
+		return errUnauthorized() // nobody has a role on a domain here
+	case sc.Project != nil:
+		p := sc.Project
+		if p.ID != "" {
+			return s.scopeProject(t, user, s.w.Projects.Get(p.ID))
+		}
+		d := s.findDomain(p.Domain)
+		if d == nil {
+			return errUnauthorized()
+		}
+		return s.scopeProject(t, user, s.w.Projects.First(func(x *world.Project) bool { return x.Name == p.Name && x.DomainID == d.ID }))
+	}
+	return nil
+}
+
+func (s *Service) scopeProject(t *world.Token, user *world.User, p *world.Project) error {
+	if p == nil || p.Disabled || len(user.Roles[p.ID]) == 0 {
+		return errUnauthorized()
+	}
+	t.ProjectID, t.Roles = p.ID, user.Roles[p.ID]
+	return nil
+}
+
+func (s *Service) insertToken(t *world.Token) {
+	var b [48]byte
+	_, _ = rand.Read(b[:])
+	t.ID = "gAAAAA" + base64.RawURLEncoding.EncodeToString(b[:])
+	t.AuditID = base64.RawURLEncoding.EncodeToString(b[:16])
+	now := s.w.Now()
+	if t.Expires.IsZero() {
+		t.Expires = now.Add(s.TokenLife)
+	}
+	for _, old := range s.w.Tokens.Where(func(x *world.Token) bool { return x.Expires.Add(time.Hour).Before(now) }) {
+		s.w.Tokens.Delete(old.ID)
+	}
+	s.w.Tokens.Insert(t)
+}
+
+// tokenReply is the answer to an issued or validated v3 token.
+func (s *Service) tokenReply(t *world.Token, status int, noCatalog bool) *api.Reply {
+	body := api.Obj{
+		"methods": t.Methods, "audit_ids": api.List{t.AuditID},
+		"issued_at": t.Created.Format(timeFormat), "expires_at": t.Expires.Format(timeFormat),
+	}
+	s.w.View(func() {
+		if u := s.w.Users.Get(t.UserID); u != nil {
+			body["user"] = api.Obj{"id": u.ID, "name": u.Name, "password_expires_at": nil, "domain": s.domainRef(u.DomainID)}
+		}
+		if p := s.w.Projects.Get(t.ProjectID); p != nil {
+			body["project"] = api.Obj{"id": p.ID, "name": p.Name, "domain": s.domainRef(p.DomainID)}
+			body["is_domain"] = false
+		}
+		if t.System {
+			body["system"] = api.Obj{"all": true}
+		}
+		if t.AppCredentialID != "" {
+			if c := s.w.AppCredentials.Get(t.AppCredentialID); c != nil {
+				body["application_credential"] = api.Obj{"id": c.ID, "name": c.Name, "restricted": !c.Unrestricted}
+			}
+		}
+	})
+	if t.ProjectID != "" || t.System {
+		body["roles"] = roleRefs(t.Roles)
+		if !noCatalog {
+			body["catalog"] = s.catalog(t.ProjectID)
+		}
+	}
+	return &api.Reply{Status: status, Header: http.Header{"X-Subject-Token": {t.ID}}, Body: api.Obj{"token": body}}
+}
+
+func (s *Service) domainRef(id string) api.Obj {
+	name := id
+	if d := s.w.Domains.Get(id); d != nil {
+		name = d.Name
+	}
+	return api.Obj{"id": id, "name": name}
+}
+
+func roleRefs(names []string) api.List {
+	l := api.List{}
+	for _, n := range names {
+		l = append(l, api.Obj{"id": roleID(n), "name": n})
+	}
+	return l
+}
+
+// catalog is the v3 catalogue for one project.
+func (s *Service) catalog(project string) api.List {
+	l := api.List{}
+	for _, e := range s.Catalog {
+		eps := api.List{}
+		for _, iface := range interfaces {
+			eps = append(eps, api.Obj{"id": hexID(e.Type, iface), "interface": iface, "region": s.Region, "region_id": s.Region, "url": s.endpointURL(e, project)})
+		}
+		l = append(l, api.Obj{"id": hexID(e.Type), "type": e.Type, "name": e.Name, "endpoints": eps})
+	}
+	return l
+}
+
+var interfaces = []string{"admin", "internal", "public"}
+
+// subject is the token that X-Subject-Token names; a token may look at itself, an administrator's at any.
+func (s *Service) subject(r *api.Request) (*world.Token, error) {
+	id := r.HTTP.Header.Get("X-Subject-Token")
+	var t *world.Token
+	s.w.View(func() {
+		if a := s.authOf(id); a != nil {
+			t = a.Token
+		}
+	})
+	if t == nil {
+		return nil, api.NotFound("Could not recognize Fernet token")
+	}
+	if t.UserID != r.Auth.UserID && !r.Auth.Admin() {
+		return nil, forbidden("identity:validate_token")
+	}
+	return t, nil
+}
+
+func forbidden(rule string) *api.Error {
+	return api.Forbidden("You are not authorized to perform the requested action: %s.", rule)
+}
+
+func (s *Service) validate(r *api.Request) (*api.Reply, error) {
+	t, err := s.subject(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.tokenReply(t, http.StatusOK, r.HTTP.URL.Query().Has("nocatalog")), nil
+}
+
+func (s *Service) revoke(r *api.Request) (*api.Reply, error) {
+	t, err := s.subject(r)
+	if err != nil {
+		return nil, err
+	}
+	err = s.w.Update(func() error { s.w.Tokens.Delete(t.ID); return nil })
+	if err != nil {
+		return nil, err
+	}
+	return api.NoContent()
+}
+
+func (s *Service) authCatalog(r *api.Request) (*api.Reply, error) {
+	return api.OK(api.Obj{"catalog": s.catalog(r.Auth.ProjectID), "links": links(r)})
+}
+
+// links are what Keystone puts beside every list.
+func links(r *api.Request) api.Obj {
+	return api.Obj{"next": nil, "previous": nil, "self": r.Root + r.Path}
+}

@@ -1,0 +1,108 @@
+package identity
+
+import (
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// Identity v2.0 knew one domain.
+const defaultDomain = "default"
+
+type authBodyV2 struct {
+	Auth *struct {
+		Password *struct{ Username, UserID, Password string } `json:"passwordCredentials"`
+		Token    *struct{ ID string }
+		Tenant   string `json:"tenantName"`
+		TenantID string `json:"tenantId"`
+	}
+}
+
+// issueV2 answers POST /v2.0/tokens.
+func (s *Service) issueV2(r *api.Request) (*api.Reply, error) {
+	var b authBodyV2
+	if err := r.JSON(&b); err != nil {
+		return nil, err
+	}
+	if b.Auth == nil {
+		return nil, api.BadRequest("Expecting to find auth in request body. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.")
+	}
+	t := &world.Token{Methods: []string{"password"}}
+	var body api.Obj
+	err := s.w.Update(func() error {
+		var user *world.User
+		switch {
+		case b.Auth.Password != nil:
+			user = s.findUser(b.Auth.Password.UserID, b.Auth.Password.Username, nameOrID{ID: defaultDomain})
+			if user == nil || !same(user.Password, b.Auth.Password.Password) {
+				return errUnauthorized()
+			}
+		case b.Auth.Token != nil:
+			old := s.authOf(b.Auth.Token.ID)
+			if old == nil {
+				return errUnauthorized()
+			}
+			user, t.Expires = s.w.Users.Get(old.UserID), old.Token.Expires
+		default:
+			return api.BadRequest("Expecting to find passwordCredentials or token in auth. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.")
+		}
+		if user.Disabled {
+			return errUnauthorized()
+		}
+		t.UserID = user.ID
+		var project *world.Project
+		switch {
+		case b.Auth.TenantID != "":
+			project = s.w.Projects.Get(b.Auth.TenantID)
+		case b.Auth.Tenant != "":
+			project = s.w.Projects.First(func(p *world.Project) bool { return p.Name == b.Auth.Tenant && p.DomainID == defaultDomain })
+		}
+		if b.Auth.TenantID != "" || b.Auth.Tenant != "" {
+			if err := s.scopeProject(t, user, project); err != nil {
+				return err
+			}
+		}
+		s.insertToken(t)
+		body = s.accessBody(t, user, project)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(body)
+}
+
+func (s *Service) accessBody(t *world.Token, u *world.User, p *world.Project) api.Obj {
+	token := api.Obj{"id": t.ID, "issued_at": t.Created.Format(timeFormat), "expires": t.Expires.Format(time.RFC3339), "audit_ids": api.List{t.AuditID}}
+	catalog, roles, roleIDs := api.List{}, api.List{}, api.List{}
+	if p != nil {
+		token["tenant"] = tenantView(p)
+		for _, e := range s.Catalog {
+			url := s.endpointURL(e, p.ID)
+			if e.Type == "identity" {
+				url = s.URL + "/v2.0"
+			}
+			catalog = append(catalog, api.Obj{"type": e.Type, "name": e.Name, "endpoints_links": api.List{},
+				"endpoints": api.List{api.Obj{"id": hexID(e.Type, "v2"), "region": s.Region, "publicURL": url, "internalURL": url, "adminURL": url}}})
+		}
+		for _, n := range t.Roles {
+			roles, roleIDs = append(roles, api.Obj{"name": n}), append(roleIDs, roleID(n))
+		}
+	}
+	return api.Obj{"access": api.Obj{"token": token, "serviceCatalog": catalog,
+		"user":     api.Obj{"id": u.ID, "name": u.Name, "username": u.Name, "roles": roles, "roles_links": api.List{}},
+		"metadata": api.Obj{"is_admin": 0, "roles": roleIDs}}}
+}
+
+func tenantView(p *world.Project) api.Obj {
+	return api.Obj{"id": p.ID, "name": p.Name, "description": p.Description, "enabled": !p.Disabled}
+}
+
+func (s *Service) tenants(r *api.Request) (*api.Reply, error) {
+	l := api.List{}
+	for _, p := range s.projectsOf(r.Auth.UserID) {
+		l = append(l, tenantView(p))
+	}
+	return api.OK(api.Obj{"tenants": l, "tenants_links": api.List{}})
+}

@@ -1,0 +1,143 @@
+package image
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// store writes an image's data and fills in its size and hashes.
+func (s *Service) store(m *world.Image, from io.Reader) error {
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(s.Dir, ".upload-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once renamed, as it should
+	sum, sum512 := md5.New(), sha512.New()
+	n, err := io.Copy(io.MultiWriter(f, sum, sum512), from)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), s.dataPath(m.ID)); err != nil {
+		return err
+	}
+	m.Size, m.VirtualSize = n, n
+	m.Checksum, m.HashAlgo, m.Hash = hex.EncodeToString(sum.Sum(nil)), "sha512", hex.EncodeToString(sum512.Sum(nil))
+	return nil
+}
+
+// Fill gives an image its data outside of a call: the seed, and servers' snapshots.
+func (s *Service) Fill(m *world.Image, data []byte) error { return s.store(m, bytes.NewReader(data)) }
+
+func requireFormats(m *world.Image) error {
+	if m.DiskFormat == "" || m.Container == "" {
+		return api.BadRequest("Properties disk_format, container_format must be set prior to saving data.")
+	}
+	return nil
+}
+
+// receive takes the call's data for the image in one of the states.
+func (s *Service) receive(r *api.Request, finish func(m *world.Image)) error {
+	var m *world.Image
+	var err error
+	s.w.View(func() {
+		if m, err = s.own(r, "upload_image"); err == nil {
+			err = requireFormats(m)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if m.Status != "queued" && m.Status != "uploading" {
+		return api.Conflict("Image status transition from %s to saving is not allowed", m.Status)
+	}
+	// The data come before the transaction, so that a slow upload stops nobody.
+	var from io.Reader = bytes.NewReader(r.Body)
+	if r.Body == nil {
+		from = r.HTTP.Body
+	}
+	if err := s.store(m, from); err != nil {
+		return err
+	}
+	return s.w.Update(func() error {
+		now := s.w.Images.Get(m.ID)
+		if now == nil {
+			return &api.Error{Status: 410, Message: "Image " + m.ID + " could not be found after upload. The image may have been deleted during the upload."}
+		}
+		now.Size, now.VirtualSize, now.Checksum, now.HashAlgo, now.Hash = m.Size, m.VirtualSize, m.Checksum, m.HashAlgo, m.Hash
+		finish(now)
+		s.w.Images.Put(now)
+		return nil
+	})
+}
+
+func (s *Service) upload(r *api.Request) (*api.Reply, error) {
+	if err := s.receive(r, func(m *world.Image) { m.Status = "active" }); err != nil {
+		return nil, err
+	}
+	return api.NoContent()
+}
+
+func (s *Service) stage(r *api.Request) (*api.Reply, error) {
+	if err := s.receive(r, func(m *world.Image) { m.Status, m.Staged = "uploading", true }); err != nil {
+		return nil, err
+	}
+	return api.NoContent()
+}
+
+func (s *Service) importData(r *api.Request) (*api.Reply, error) {
+	var b struct{ Method struct{ Name string } }
+	if err := json.Unmarshal(r.Body, &b); err != nil {
+		return nil, api.BadRequest("Malformed JSON in request body.")
+	}
+	if b.Method.Name != "glance-direct" {
+		return nil, api.BadRequest("Unknown import method name '%s'.", b.Method.Name)
+	}
+	_, err := s.change(r, "import_image", func(m *world.Image) error {
+		if m.Status != "uploading" || !m.Staged {
+			return api.Conflict("Image needs to be staged before 'glance-direct' method can be used")
+		}
+		m.Status, m.Staged, m.Due = "importing", false, s.w.Now().Add(s.ImportDelay)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.Accepted(nil)
+}
+
+func (s *Service) download(r *api.Request) (*api.Reply, error) {
+	var m *world.Image
+	var err error
+	s.w.View(func() { m, err = s.find(r) })
+	if err != nil {
+		return nil, err
+	}
+	if m.Status == "deactivated" && !r.Auth.Admin() {
+		return nil, api.Forbidden("The requested image has been deactivated. Image data download is forbidden.")
+	}
+	if m.Status != "active" && m.Status != "deactivated" {
+		return api.NoContent()
+	}
+	data, err := os.ReadFile(s.dataPath(m.ID))
+	if errors.Is(err, os.ErrNotExist) {
+		return api.NoContent()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &api.Reply{Status: 200, Data: data, Type: "application/octet-stream",
+		Header: map[string][]string{"Content-Md5": {m.Checksum}, "Content-Length": {strconv.Itoa(len(data))}}}, nil
+}

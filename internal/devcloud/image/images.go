@@ -1,0 +1,511 @@
+package image
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+func timeText(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }
+
+func orNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func sizeOrNil(n int64) any {
+	if n < 0 {
+		return nil
+	}
+	return n
+}
+
+// View is an image as Glance shows it.
+func View(m *world.Image) api.Obj {
+	v := api.Obj{}
+	for k, p := range m.Properties {
+		v[k] = p
+	}
+	maps.Copy(v, api.Obj{"id": m.ID, "name": m.Name, "status": m.Status, "visibility": m.Visibility, "owner": m.Owner, "disk_format": orNil(m.DiskFormat),
+		"container_format": orNil(m.Container), "min_ram": m.MinRAM, "min_disk": m.MinDisk, "protected": m.Protected, "os_hidden": m.Hidden,
+		"size": sizeOrNil(m.Size), "virtual_size": sizeOrNil(m.VirtualSize), "checksum": orNil(m.Checksum), "os_hash_algo": orNil(m.HashAlgo),
+		"os_hash_value": orNil(m.Hash), "created_at": timeText(m.Created), "updated_at": timeText(m.UpdatedOrCreated()), "tags": slices.Clone(append([]string{}, m.Tags...)),
+		"self": "/v2/images/" + m.ID, "file": "/v2/images/" + m.ID + "/file", "schema": "/v2/schemas/image"})
+	return v
+}
+
+// Usable is the image of that ID if the project may use it, else nil. The world is locked.
+func (s *Service) Usable(project string, admin bool, id string) *world.Image {
+	m := s.w.Images.Get(id)
+	if m == nil || !s.visible(project, admin, m) {
+		return nil
+	}
+	return m
+}
+
+func (s *Service) visible(project string, admin bool, m *world.Image) bool {
+	if admin || m.Owner == project || m.Visibility == "public" || m.Visibility == "community" {
+		return true
+	}
+	return m.Visibility == "shared" && s.w.ImageMembers.Get(m.ID+"/"+project) != nil
+}
+
+// find is the image that the path names, if the caller may see it.
+func (s *Service) find(r *api.Request) (*world.Image, error) {
+	m := s.Usable(r.Auth.ProjectID, r.Auth.Admin(), r.Var("id"))
+	if m == nil {
+		return nil, api.NotFound("No image found with ID %s", r.Var("id"))
+	}
+	return m, nil
+}
+
+// own is find for a change.
+func (s *Service) own(r *api.Request, what string) (*world.Image, error) {
+	m, err := s.find(r)
+	if err == nil && m.Owner != r.Auth.ProjectID && !r.Auth.Admin() {
+		return nil, api.Forbidden("You are not authorized to complete %s action.", what)
+	}
+	return m, err
+}
+
+// change runs do on the caller's image inside a transaction and stores it.
+func (s *Service) change(r *api.Request, what string, do func(m *world.Image) error) (*world.Image, error) {
+	var m *world.Image
+	err := s.w.Update(func() (err error) {
+		if m, err = s.own(r, what); err != nil {
+			return err
+		}
+		if err := do(m); err != nil {
+			return err
+		}
+		s.w.Images.Put(m)
+		return nil
+	})
+	return m, err
+}
+
+func (s *Service) show(r *api.Request) (*api.Reply, error) {
+	var m *world.Image
+	var err error
+	s.w.View(func() { m, err = s.find(r) })
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(View(m))
+}
+
+// sortKeys are the attributes a list can be sorted by.
+var sortKeys = []string{"name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at"}
+
+const (
+	defaultPage = 25
+	maxPage     = 1000
+)
+
+func (s *Service) list(r *api.Request) (*api.Reply, error) {
+	q := r.HTTP.URL.Query()
+	limit, ok := api.Limit(q)
+	if !ok {
+		return nil, api.BadRequest("limit param must be an integer")
+	}
+	if limit == 0 && q.Get("limit") == "" {
+		limit = defaultPage
+	}
+	var views []api.Obj
+	s.w.View(func() {
+		for _, m := range s.w.Images.All() {
+			if !s.listed(r, m) {
+				continue
+			}
+			if v := View(m); filtered(v, m, q) {
+				views = append(views, v)
+			}
+		}
+	})
+	slices.Reverse(views) // newest first
+	if err := sortViews(views, q["sort_key"], q["sort_dir"], q.Get("sort")); err != nil {
+		return nil, err
+	}
+	page, err := api.Paginate(views, func(v api.Obj) string { return v["id"].(string) }, min(limit, maxPage), maxPage, q.Get("marker"))
+	if err != nil {
+		return nil, api.BadRequest("Invalid marker. Image could not be found.")
+	}
+	items := api.List{}
+	for _, v := range page.Items {
+		items = append(items, v)
+	}
+	body := api.Obj{"images": items, "schema": "/v2/schemas/images"}
+	first := r.HTTP.URL.Query()
+	first.Del("marker")
+	body["first"] = withQuery("/v2/images", first.Encode())
+	if limit > 0 && len(page.Items) == min(limit, maxPage) {
+		next := r.HTTP.URL.Query()
+		next.Set("marker", page.Items[len(page.Items)-1]["id"].(string))
+		body["next"] = withQuery("/v2/images", next.Encode())
+	}
+	return api.OK(body)
+}
+
+func withQuery(path, query string) string {
+	if query == "" {
+		return path
+	}
+	return path + "?" + query
+}
+
+// listed tells whether a list shows an image the caller could show by ID.
+func (s *Service) listed(r *api.Request, m *world.Image) bool {
+	q := r.HTTP.URL.Query()
+	if m.Hidden != (q.Get("os_hidden") == "true" || q.Get("os_hidden") == "True") {
+		return false
+	}
+	vis := q.Get("visibility")
+	if vis != "" && vis != "all" && vis != m.Visibility {
+		return false
+	}
+	if m.Owner == r.Auth.ProjectID || m.Visibility == "public" {
+		return true
+	}
+	switch m.Visibility {
+	case "community":
+		return vis == "community" || vis == "all" || r.Auth.Admin()
+	case "shared":
+		member := s.w.ImageMembers.Get(m.ID + "/" + r.Auth.ProjectID)
+		want := cmp.Or(q.Get("member_status"), "accepted")
+		return member != nil && (want == "all" || member.Status == want) || r.Auth.Admin()
+	}
+	return r.Auth.Admin()
+}
+
+// filtered tells whether an image passes the query's filters.
+func filtered(v api.Obj, m *world.Image, q map[string][]string) bool {
+	for key, values := range q {
+		want := values[0]
+		switch key {
+		case "limit", "marker", "sort_key", "sort_dir", "sort", "visibility", "os_hidden", "member_status":
+			continue
+		case "tag":
+			for _, t := range values {
+				if !slices.Contains(m.Tags, t) {
+					return false
+				}
+			}
+			continue
+		case "size_min", "size_max":
+			n, err := strconv.ParseInt(want, 10, 64)
+			if err != nil || key == "size_min" && m.Size < n || key == "size_max" && m.Size > n {
+				return false
+			}
+			continue
+		case "protected":
+			if fmt.Sprint(m.Protected) != strings.ToLower(want) {
+				return false
+			}
+			continue
+		}
+		if list, ok := strings.CutPrefix(want, "in:"); ok {
+			found := false
+			for _, one := range strings.Split(list, ",") {
+				found = found || fmt.Sprint(v[key]) == strings.Trim(one, `"`)
+			}
+			if !found {
+				return false
+			}
+			continue
+		}
+		if fmt.Sprint(v[key]) != want {
+			return false
+		}
+	}
+	return true
+}
+
+func sortViews(views []api.Obj, keys, dirs []string, short string) error {
+	for _, part := range strings.Split(short, ",") {
+		if part == "" {
+			continue
+		}
+		k, d, _ := strings.Cut(part, ":")
+		keys, dirs = append(keys, k), append(dirs, cmp.Or(d, "desc"))
+	}
+	for _, k := range keys {
+		if !slices.Contains(sortKeys, k) {
+			return api.BadRequest("Invalid sort key: %s. It must be one of the following: %s.", k, strings.Join(sortKeys, ", "))
+		}
+	}
+	slices.SortStableFunc(views, func(a, b api.Obj) int {
+		for i, k := range keys {
+			c := cmp.Compare(fmt.Sprint(a[k]), fmt.Sprint(b[k]))
+			if k == "size" {
+				x, _ := a[k].(int64)
+				y, _ := b[k].(int64)
+				c = cmp.Compare(x, y)
+			}
+			dir := "desc"
+			if i < len(dirs) {
+				dir = dirs[i]
+			} else if len(dirs) == 1 {
+				dir = dirs[0]
+			}
+			if dir == "desc" {
+				c = -c
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	return nil
+}
+
+// readOnly are attributes a caller never sets.
+var readOnly = []string{"created_at", "updated_at", "status", "checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size", "self", "file", "schema", "direct_url", "locations"}
+
+var (
+	visibilities     = []string{"community", "public", "private", "shared"}
+	containerFormats = []string{"ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"}
+	diskFormats      = []string{"ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"}
+)
+
+// set gives an image one attribute, as create and update do.
+func set(r *api.Request, m *world.Image, key string, value any) error {
+	if slices.Contains(readOnly, key) {
+		return api.Forbidden("Attribute '%s' is read-only.", key)
+	}
+	text, isText := value.(string)
+	number := func(to *int) error {
+		n, ok := value.(float64)
+		if !ok || n < 0 {
+			return api.BadRequest("Provided object does not match schema 'image': %v is not of type 'integer'", value)
+		}
+		*to = int(n)
+		return nil
+	}
+	truth := func(to *bool) error {
+		b, ok := value.(bool)
+		if !ok {
+			return api.BadRequest("Provided object does not match schema 'image': %v is not of type 'boolean'", value)
+		}
+		*to = b
+		return nil
+	}
+	oneOf := func(to *string, choices []string) error {
+		if value == nil {
+			*to = ""
+			return nil
+		}
+		if !slices.Contains(choices, text) {
+			return api.BadRequest("Invalid %s '%s' for image.", strings.ReplaceAll(key, "_", " "), text)
+		}
+		*to = text
+		return nil
+	}
+	switch key {
+	case "id":
+		m.ID = text
+	case "name":
+		m.Name = text
+	case "visibility":
+		if text == "public" && !r.Auth.Admin() {
+			return api.Forbidden("You are not authorized to complete publicize_image action.")
+		}
+		return oneOf(&m.Visibility, visibilities)
+	case "owner":
+		if text != r.Auth.ProjectID && !r.Auth.Admin() {
+			return api.Forbidden("You are not permitted to create images owned by '%s'.", text)
+		}
+		m.Owner = text
+	case "container_format":
+		return oneOf(&m.Container, containerFormats)
+	case "disk_format":
+		return oneOf(&m.DiskFormat, diskFormats)
+	case "min_ram":
+		return number(&m.MinRAM)
+	case "min_disk":
+		return number(&m.MinDisk)
+	case "protected":
+		return truth(&m.Protected)
+	case "os_hidden":
+		return truth(&m.Hidden)
+	case "tags":
+		l, _ := value.([]any)
+		m.Tags = nil
+		for _, t := range l {
+			if s, ok := t.(string); ok && !slices.Contains(m.Tags, s) {
+				m.Tags = append(m.Tags, s)
+			}
+		}
+	default:
+		if !isText {
+			return api.BadRequest("Provided object does not match schema 'image': %v is not of type 'string'", value)
+		}
+		props := maps.Clone(m.Properties)
+		if props == nil {
+			props = map[string]string{}
+		}
+		props[key] = text
+		m.Properties = props
+	}
+	return nil
+}
+
+func (s *Service) create(r *api.Request) (*api.Reply, error) {
+	var in api.Obj
+	if err := json.Unmarshal(r.Body, &in); err != nil {
+		return nil, api.BadRequest("Malformed JSON in request body.")
+	}
+	m := &world.Image{Status: "queued", Visibility: "shared", Owner: r.Auth.ProjectID, Size: -1, VirtualSize: -1}
+	for _, key := range slices.Sorted(maps.Keys(in)) {
+		if err := set(r, m, key, in[key]); err != nil {
+			return nil, err
+		}
+	}
+	err := s.w.Update(func() error {
+		if m.ID != "" && s.w.Images.Get(m.ID) != nil {
+			return api.Conflict("Image ID %s already exists!", m.ID)
+		}
+		s.w.Images.Insert(m)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	rep := &api.Reply{Status: 201, Body: View(m), Header: map[string][]string{
+		"Location": {r.Root + "/v2/images/" + m.ID}, "Openstack-Image-Import-Methods": {"glance-direct"}}}
+	return rep, nil
+}
+
+// patch is one operation of a JSON patch as Glance takes it.
+type patch struct {
+	Op, Path string
+	Value    any
+}
+
+func (s *Service) update(r *api.Request) (*api.Reply, error) {
+	var ops []patch
+	if err := json.Unmarshal(r.Body, &ops); err != nil {
+		return nil, api.BadRequest("Request body must be a JSON array of operation objects.")
+	}
+	if ct := r.HTTP.Header.Get("Content-Type"); !strings.HasPrefix(ct, "application/openstack-images-v2") {
+		return nil, &api.Error{Status: 415, Message: "The request media type " + ct + " is not supported by this server."}
+	}
+	m, err := s.change(r, "modify_image", func(m *world.Image) error {
+		for _, op := range ops {
+			key := strings.TrimPrefix(op.Path, "/")
+			key = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
+			_, exists := View(m)[key]
+			switch op.Op {
+			case "add":
+			case "replace":
+				if !exists {
+					return api.Conflict("Property %s does not exist.", key)
+				}
+			case "remove":
+				if _, ok := m.Properties[key]; !ok {
+					if exists {
+						return api.Forbidden("Property '%s' may not be removed.", key)
+					}
+					return api.Conflict("Property %s does not exist.", key)
+				}
+				props := maps.Clone(m.Properties)
+				delete(props, key)
+				m.Properties = props
+				continue
+			default:
+				return api.BadRequest("Unable to find '%s' in JSON Schema change", op.Op)
+			}
+			if key == "id" {
+				return api.Forbidden("Attribute 'id' is read-only.")
+			}
+			if err := set(r, m, key, op.Value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(View(m))
+}
+
+func (s *Service) remove(r *api.Request) (*api.Reply, error) {
+	err := s.w.Update(func() error {
+		m, err := s.own(r, "delete_image")
+		if err != nil {
+			return err
+		}
+		if m.Protected {
+			return api.Forbidden("Image %s is protected and cannot be deleted.", m.ID)
+		}
+		if s.w.Volumes.First(func(v *world.Volume) bool { return v.ImageID == m.ID && v.Status == "downloading" }) != nil {
+			return api.Conflict("Image %s could not be deleted because it is in use: The image cannot be deleted because it is in use through the backend store outside of Glance.", m.ID)
+		}
+		for _, mm := range s.w.ImageMembers.Where(func(x *world.ImageMember) bool { return x.ImageID == m.ID }) {
+			s.w.ImageMembers.Delete(mm.ID)
+		}
+		s.w.Images.Delete(m.ID)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(s.dataPath(r.Var("id"))) // there are images without data
+	return api.NoContent()
+}
+
+func (s *Service) setStatus(from, to string) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) {
+		_, err := s.change(r, "deactivate", func(m *world.Image) error {
+			if m.Status != from && m.Status != to {
+				return api.Forbidden("Not allowed to %s image in status '%s'", map[string]string{"active": "reactivate", "deactivated": "deactivate"}[to], m.Status)
+			}
+			m.Status = to
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		return api.NoContent()
+	}
+}
+
+func (s *Service) addTag(r *api.Request) (*api.Reply, error) {
+	_, err := s.change(r, "modify_image", func(m *world.Image) error {
+		if !slices.Contains(m.Tags, r.Var("tag")) {
+			m.Tags = append(slices.Clone(m.Tags), r.Var("tag"))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.NoContent()
+}
+
+func (s *Service) removeTag(r *api.Request) (*api.Reply, error) {
+	_, err := s.change(r, "modify_image", func(m *world.Image) error {
+		i := slices.Index(m.Tags, r.Var("tag"))
+		if i < 0 {
+			return api.NotFound("The specified tag could not be found.")
+		}
+		m.Tags = slices.Delete(slices.Clone(m.Tags), i, i+1)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.NoContent()
+}

@@ -1,0 +1,316 @@
+package devcloud
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/guest"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// machine is what the keeper needs of a guest.
+type machine interface {
+	Dial(ctx context.Context) (net.Conn, error)
+	Ready() <-chan struct{}
+	Done() <-chan struct{}
+	Err() error
+	Stop(ctx context.Context) error
+	Reboot(ctx context.Context) error
+}
+
+// GuestMain is the guest's side of the program, for the hidden sub-command [GuestCommand].
+func GuestMain(args []string) int { return guest.Main(args) }
+
+// keeper makes the guests follow the servers: one goroutine for each server, from its first start until it is gone.
+type keeper struct {
+	c     *Cloud
+	start func(ctx context.Context, spec guest.Spec) (machine, error)
+
+	mu       sync.Mutex
+	machines map[string]machine // those whose SSH server answers, or did
+	changed  chan struct{}      // closed and replaced when machines change
+}
+
+func newKeeper(c *Cloud) *keeper {
+	return &keeper{c: c, machines: map[string]machine{}, changed: make(chan struct{}),
+		start: func(ctx context.Context, spec guest.Spec) (machine, error) {
+			g, err := guest.Start(ctx, spec)
+			if err != nil {
+				return nil, err
+			}
+			return g, nil
+		}}
+}
+
+// run starts a goroutine for every server that appears, and sweeps away what is left of servers that are gone.
+func (k *keeper) run(ctx context.Context) {
+	k.sweep()
+	var tending sync.WaitGroup
+	defer tending.Wait()
+	known := map[string]bool{}
+	for {
+		changed := k.c.w.Changed()
+		here := map[string]bool{}
+		k.c.w.View(func() {
+			for _, v := range k.c.w.Servers.All() {
+				here[v.ID] = true
+			}
+		})
+		for id := range here {
+			if !known[id] {
+				tending.Add(1)
+				go func() {
+					defer tending.Done()
+					k.tend(ctx, id)
+				}()
+			}
+		}
+		known = here
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (k *keeper) dir(id string) string { return filepath.Join(k.c.opts.Dir, guestDir, id) }
+
+// sweep removes the directories of servers that went while the cloud was down.
+func (k *keeper) sweep() {
+	entries, err := os.ReadDir(filepath.Join(k.c.opts.Dir, guestDir))
+	if err != nil {
+		return // nothing was ever there
+	}
+	for _, e := range entries {
+		var v *world.Server
+		k.c.w.View(func() { v = k.c.w.Servers.Get(e.Name()) })
+		if v == nil {
+			k.remove(e.Name())
+		}
+	}
+}
+
+func (k *keeper) remove(id string) {
+	if err := guest.Remove(k.dir(id)); err != nil {
+		k.c.log.Error("removing a guest", "server", id, "error", err)
+	}
+}
+
+// tended is one server's guest as the keeper has it.
+type tended struct {
+	machine machine
+	boot    int
+	disk    int
+}
+
+// tend keeps one server's guest until the server is gone or the cloud is closed.
+func (k *keeper) tend(ctx context.Context, id string) {
+	var t tended
+	defer func() {
+		k.put(id, nil)
+		k.stop(&t, id)
+		if k.server(id) == nil {
+			k.remove(id)
+		}
+	}()
+	for {
+		changed := k.c.w.Changed()
+		v := k.server(id)
+		if v == nil || ctx.Err() != nil {
+			return
+		}
+		k.follow(ctx, &t, v)
+		var done, ready <-chan struct{}
+		if t.machine != nil {
+			done = t.machine.Done()
+			if k.get(id) == nil {
+				ready = t.machine.Ready()
+			}
+		}
+		select {
+		case <-changed:
+		case <-ready:
+			k.put(id, t.machine)
+		case <-done:
+			k.ended(&t, id)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (k *keeper) server(id string) (v *world.Server) {
+	k.c.w.View(func() { v = k.c.w.Servers.Get(id) })
+	return v
+}
+
+// follow brings the guest to where the server's record wants it.
+func (k *keeper) follow(ctx context.Context, t *tended, v *world.Server) {
+	switch {
+	case !v.Run && t.machine != nil:
+		k.put(v.ID, nil)
+		k.stop(t, v.ID)
+	case v.Run && t.machine != nil && t.boot != v.Boot && t.disk == v.Disk:
+		k.put(v.ID, nil)
+		err := t.machine.Reboot(ctx)
+		t.boot = v.Boot
+		k.report(v.ID, v.Boot, err)
+	case v.Run && (t.machine == nil || t.boot != v.Boot):
+		if v.GuestBoot == v.Boot && v.GuestError != "" {
+			return // it failed, and was told so
+		}
+		k.put(v.ID, nil)
+		k.stop(t, v.ID)
+		if t.disk != v.Disk && t.boot != 0 {
+			k.remove(v.ID)
+		}
+		m, err := k.start(ctx, k.spec(v))
+		t.boot, t.disk = v.Boot, v.Disk
+		if err == nil {
+			t.machine = m
+		} else {
+			k.c.log.Error("starting a guest", "server", v.ID, "name", v.Name, "error", err)
+		}
+		if ctx.Err() == nil {
+			k.report(v.ID, v.Boot, err)
+		}
+	}
+}
+
+// stop ends a guest, if there is one.
+func (k *keeper) stop(t *tended, id string) {
+	if t.machine == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	if err := t.machine.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		k.c.log.Error("stopping a guest", "server", id, "error", err)
+	}
+	t.machine = nil
+}
+
+// report writes into the server's record that a boot has been carried out, or why not.
+func (k *keeper) report(id string, boot int, failed error) {
+	err := k.c.w.Update(func() error {
+		v := k.c.w.Servers.Get(id)
+		if v == nil || v.GuestBoot == boot && failed == nil {
+			return nil
+		}
+		v.GuestBoot, v.GuestError = boot, ""
+		if failed != nil {
+			v.GuestError = "the guest did not start: " + failed.Error()
+		}
+		k.c.w.Servers.Put(v)
+		return nil
+	})
+	if err != nil {
+		k.c.log.Error("reporting a guest", "server", id, "error", err)
+	}
+}
+
+// ended is what follows when a guest powers itself off, or dies: Nova finds the server SHUTOFF.
+func (k *keeper) ended(t *tended, id string) {
+	if err := t.machine.Err(); err != nil {
+		k.c.log.Error("a guest died", "server", id, "error", err)
+	}
+	k.put(id, nil)
+	t.machine = nil
+	err := k.c.w.Update(func() error {
+		v := k.c.w.Servers.Get(id)
+		if v == nil || !v.Run || v.TaskState != "" || v.VMState != world.VMActive {
+			return nil
+		}
+		v.Run, v.VMState, v.PowerState = false, world.VMStopped, 4
+		k.c.w.Servers.Put(v)
+		return nil
+	})
+	if err != nil {
+		k.c.log.Error("reporting a guest", "server", id, "error", err)
+	}
+}
+
+func (k *keeper) spec(v *world.Server) guest.Spec {
+	s := guest.Spec{ID: v.ID, Name: v.Name, Hostname: v.Hostname, Dir: k.dir(v.ID), UserData: v.UserData, Metadata: v.Metadata, AdminPass: v.AdminPass,
+		ConfigDrive: v.ConfigDrive, BootDelay: k.c.opts.BootDelay, Executable: slices.Clone(k.c.opts.Executable)}
+	if v.PublicKey != "" {
+		s.AuthorizedKeys = []string{v.PublicKey}
+	}
+	k.c.w.View(func() { s.Image = k.imageName(v) })
+	return s
+}
+
+// imageName is what decides what a guest looks like: its image's name, or that of the image its disk was made of.
+func (k *keeper) imageName(v *world.Server) string {
+	id := v.ImageID
+	if id == "" {
+		for _, a := range k.c.w.Attachments.Where(func(a *world.Attachment) bool { return a.ServerID == v.ID && a.BootIndex == 0 }) {
+			if vol := k.c.w.Volumes.Get(a.VolumeID); vol != nil {
+				return vol.ImageMeta["image_name"]
+			}
+		}
+	}
+	m := k.c.w.Images.Get(id)
+	if m == nil {
+		return ""
+	}
+	if base := k.c.w.Images.Get(m.Properties["base_image_ref"]); base != nil {
+		return base.Name // a snapshot is of its server's image
+	}
+	return m.Name
+}
+
+// put notes the machine whose SSH server answers for a server, or that there is none.
+func (k *keeper) put(id string, m machine) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.machines[id] == m {
+		return
+	}
+	if m == nil {
+		delete(k.machines, id)
+	} else {
+		k.machines[id] = m
+	}
+	close(k.changed)
+	k.changed = make(chan struct{})
+}
+
+// get returns the machine whose SSH server answers for a server.
+func (k *keeper) get(id string) machine {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.machines[id]
+}
+
+func (k *keeper) notice() <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.changed
+}
+
+// console is a server's console log so far.
+func (c *Cloud) console(id string) []byte { return guest.ReadConsole(c.keeper.dir(id)) }
+
+// dialTimeout bounds the way from a door to a guest, which is a unix socket.
+const dialTimeout = 5 * time.Second
+
+// modes counts the running guests by their mode.
+func (k *keeper) modes() map[string]int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	out := map[string]int{}
+	for _, m := range k.machines {
+		if g, ok := m.(interface{ Mode() string }); ok {
+			out[g.Mode()]++
+		}
+	}
+	return out
+}

@@ -1,0 +1,118 @@
+package network
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"math/big"
+	"net/netip"
+
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// taken are the addresses of a subnet that some port has.
+func (s *Service) taken(subnet string) map[string]bool {
+	t := map[string]bool{}
+	for _, p := range s.w.Ports.Where(func(p *world.Port) bool {
+		for _, f := range p.FixedIPs {
+			if f.SubnetID == subnet {
+				return true
+			}
+		}
+		return false
+	}) {
+		for _, f := range p.FixedIPs {
+			t[f.IPAddress] = true
+		}
+	}
+	return t
+}
+
+// tries bounds the search in pools too large to list.
+const tries = 1 << 16
+
+// freeAddress picks a free address of the subnet's pools, at random as Neutron does; ok is false when there is none.
+func (s *Service) freeAddress(sn *world.Subnet) (string, bool) {
+	taken := s.taken(sn.ID)
+	var free []string
+	for _, r := range sn.Pools {
+		a, err1 := netip.ParseAddr(r.Start)
+		end, err2 := netip.ParseAddr(r.End)
+		if err1 != nil || err2 != nil {
+			continue
+		}
+		for n := 0; n < tries && a.IsValid() && a.Compare(end) <= 0; a, n = a.Next(), n+1 {
+			if !taken[a.String()] {
+				free = append(free, a.String())
+			}
+		}
+	}
+	if len(free) == 0 {
+		return "", false
+	}
+	k, err := rand.Int(rand.Reader, big.NewInt(int64(len(free))))
+	if err != nil {
+		return free[0], true
+	}
+	return free[k.Int64()], true
+}
+
+// slaacAddress is the address a port with that MAC gives itself.
+func slaacAddress(sn *world.Subnet, mac string) string {
+	p, err := netip.ParsePrefix(sn.CIDR)
+	if err != nil {
+		return ""
+	}
+	b, err := hex.DecodeString(mac[0:2] + mac[3:5] + mac[6:8] + mac[9:11] + mac[12:14] + mac[15:17])
+	if err != nil {
+		return ""
+	}
+	a := p.Masked().Addr().As16()
+	copy(a[8:], []byte{b[0] ^ 2, b[1], b[2], 0xff, 0xfe, b[3], b[4], b[5]})
+	return netip.AddrFrom16(a).String()
+}
+
+// newMAC is a random address in OpenStack's range.
+func newMAC() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:])
+	h := hex.EncodeToString(b[:3])
+	return "fa:16:3e:" + h[0:2] + ":" + h[2:4] + ":" + h[4:6]
+}
+
+// lastAddress is the highest address of a prefix.
+func lastAddress(p netip.Prefix) netip.Addr {
+	if p.Addr().Is4() {
+		a := p.Masked().Addr().As4()
+		n := binary.BigEndian.Uint32(a[:]) | uint32(uint64(1)<<(32-p.Bits())-1)
+		binary.BigEndian.PutUint32(a[:], n)
+		return netip.AddrFrom4(a)
+	}
+	a := p.Masked().Addr().As16()
+	for bit := p.Bits(); bit < 128; bit++ {
+		a[bit/8] |= 1 << (7 - bit%8)
+	}
+	return netip.AddrFrom16(a)
+}
+
+// defaultPools are all host addresses of a prefix but the gateway.
+func defaultPools(p netip.Prefix, gateway string) []world.Range {
+	first, last := p.Masked().Addr(), lastAddress(p)
+	if p.Addr().Is4() && p.Bits() < 31 {
+		first, last = first.Next(), last.Prev()
+	} else if p.Addr().Is6() {
+		first = first.Next()
+	}
+	gw, err := netip.ParseAddr(gateway)
+	if err != nil || !p.Contains(gw) || gw.Compare(first) < 0 || gw.Compare(last) > 0 {
+		return []world.Range{{Start: first.String(), End: last.String()}}
+	}
+	var pools []world.Range
+	if first.Compare(gw) < 0 {
+		pools = append(pools, world.Range{Start: first.String(), End: gw.Prev().String()})
+	}
+	if gw.Compare(last) < 0 {
+		pools = append(pools, world.Range{Start: gw.Next().String(), End: last.String()})
+	}
+	return pools
+}

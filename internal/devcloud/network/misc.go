@@ -1,0 +1,85 @@
+package network
+
+import "github.com/galleyhq/galley/internal/devcloud/api"
+
+// extensions are what of Neutron's optional parts is here.
+var extensions = []struct{ alias, name string }{
+	{"allowed-address-pairs", "Allowed Address Pairs"},
+	{"availability_zone", "Availability Zone"},
+	{"binding", "Port Binding"},
+	{"dhcp_agent_scheduler", "DHCP Agent Scheduler"},
+	{"external-net", "Neutron external network"},
+	{"extra_dhcp_opt", "Neutron Extra DHCP options"},
+	{"extraroute", "Neutron Extra Route"},
+	{"ext-gw-mode", "Neutron L3 Configurable external gateway mode"},
+	{"filter-validation", "Filter parameters validation"},
+	{"fip-port-details", "Floating IP Port Details Extension"},
+	{"ip-substring-filtering", "IP address substring filtering"},
+	{"net-mtu", "Network MTU"},
+	{"net-mtu-writable", "Network MTU (writable)"},
+	{"network_availability_zone", "Network Availability Zone"},
+	{"pagination", "Pagination support"},
+	{"port-security", "Port Security"},
+	{"project-id", "project_id field enabled"},
+	{"provider", "Provider Network"},
+	{"quotas", "Quota management support"},
+	{"quota_details", "Quota details management support"},
+	{"revision-if-match", "If-Match constraints based on revision_number"},
+	{"router", "Neutron L3 Router"},
+	{"router_availability_zone", "Router Availability Zone"},
+	{"security-group", "security-group"},
+	{"security-groups-normalized-cidr", "Normalized CIDR field for security group rules"},
+	{"security-groups-remote-address-group", "Remote address group id field for security group rules"},
+	{"shared-security-group", "Shared Security Group"},
+	{"sorting", "Sorting support"},
+	{"standard-attr-description", "standard-attr-description"},
+	{"standard-attr-revisions", "Resource revision numbers"},
+	{"standard-attr-tag", "Tag support for resources with standard attribute: floatingip, network, port, router, security_group, subnet, subnetpool"},
+	{"standard-attr-timestamp", "Resource timestamps"},
+	{"stateful-security-group", "Stateful security group"},
+	{"subnet_allocation", "Subnet Allocation"},
+	{"subnet-service-types", "Subnet service types"},
+}
+
+func extensionView(i int) api.Obj {
+	e := extensions[i]
+	return api.Obj{"alias": e.alias, "name": e.name, "description": e.name, "updated": "2022-01-01T00:00:00-00:00", "links": api.List{}}
+}
+
+// emptyLists are collections of which this cloud never has any; clients list them in passing.
+var emptyLists = []string{"address-scopes", "address-groups", "agents", "rbac-policies", "network-ip-availabilities", "flavors"}
+
+func (s *Service) handleMisc(svc *api.Service) {
+	svc.Handle(
+		api.Route{Method: "GET", Path: "/v2.0/extensions", Do: func(r *api.Request) (*api.Reply, error) {
+			l := api.List{}
+			for i := range extensions {
+				l = append(l, extensionView(i))
+			}
+			return api.OK(api.Obj{"extensions": l})
+		}},
+		api.Route{Method: "GET", Path: "/v2.0/extensions/{alias}", Do: func(r *api.Request) (*api.Reply, error) {
+			for i, e := range extensions {
+				if e.alias == r.Var("alias") {
+					return api.OK(api.Obj{"extension": extensionView(i)})
+				}
+			}
+			return nil, failure(404, "ExtensionNotFound", "Extension with alias %s does not exist", r.Var("alias"))
+		}},
+		api.Route{Method: "GET", Path: "/v2.0/availability_zones", Do: func(r *api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"availability_zones": api.List{
+				api.Obj{"state": "available", "name": zone, "resource": "router"},
+				api.Obj{"state": "available", "name": zone, "resource": "network"},
+			}})
+		}},
+		api.Route{Method: "GET", Path: "/v2.0/service-providers", Do: func(r *api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"service_providers": api.List{api.Obj{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": false}}})
+		}},
+	)
+	for _, name := range emptyLists {
+		key := (&resource{plural: name}).key()
+		svc.Handle(api.Route{Method: "GET", Path: "/v2.0/" + name, Do: func(r *api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{key: api.List{}})
+		}})
+	}
+}

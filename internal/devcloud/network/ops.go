@@ -1,0 +1,148 @@
+package network
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// The operations below are Nova's side of Neutron, and the daemon's. All run with the world locked; those that
+// change something, inside a transaction.
+
+// DefaultGroup is the project's security group "default".
+func (s *Service) DefaultGroup(project string) *world.SecurityGroup { return s.defaultGroup(project) }
+
+// FindGroup is the project's security group of that ID or name, nil when there is none.
+func (s *Service) FindGroup(project, ref string) *world.SecurityGroup {
+	if ref == defaultGroupName {
+		return s.defaultGroup(project)
+	}
+	return s.w.SecurityGroups.First(func(g *world.SecurityGroup) bool {
+		return g.ProjectID == project && (g.ID == ref || g.Name == ref)
+	})
+}
+
+// CheckPorts tells whether the project may have n more ports.
+func (s *Service) CheckPorts(project string, n int) bool {
+	limit := s.limit(project, "port")
+	return limit < 0 || s.used(project, "port")+n <= limit
+}
+
+// Usable are the networks a server of the project can be put on without naming one: its own and the shared ones.
+func (s *Service) Usable(project string) []*world.Network {
+	return s.w.Networks.Where(func(n *world.Network) bool { return !n.External && (n.ProjectID == project || n.Shared) })
+}
+
+// DropPort removes a port; a floating IP on it is left without association.
+func (s *Service) DropPort(id string) {
+	s.dissociate(func(f *world.FloatingIP) bool { return f.PortID == id })
+	s.w.Ports.Delete(id)
+}
+
+// Associate joins a floating IP to a port, as Neutron's PUT does.
+func (s *Service) Associate(f *world.FloatingIP, port, fixed string) error {
+	f.Revision++
+	return s.associate(f, port, fixed)
+}
+
+// Disassociate takes a floating IP's association away.
+func (s *Service) Disassociate(f *world.FloatingIP) {
+	f.Revision++
+	s.clear(f)
+}
+
+// Admits tells whether a port lets in TCP connections to the given port from the given address.
+func (s *Service) Admits(p *world.Port, tcpPort int, from netip.Addr) bool {
+	if !p.AdminUp {
+		return false
+	}
+	if !p.PortSecurity && len(p.SecurityGroups) == 0 {
+		return true
+	}
+	return s.w.SecurityRules.First(func(x *world.SecurityRule) bool {
+		if !slices.Contains(p.SecurityGroups, x.GroupID) || x.Direction != "ingress" || x.RemoteGroup != "" || x.RemoteAddressGroup != "" {
+			return false
+		}
+		if from.Is4() != (x.EtherType == "IPv4") {
+			return false
+		}
+		if x.Protocol != "" && x.Protocol != "tcp" && x.Protocol != "6" {
+			return false
+		}
+		if x.PortMin != nil && tcpPort < *x.PortMin || x.PortMax != nil && tcpPort > *x.PortMax {
+			return false
+		}
+		if x.RemotePrefix == "" {
+			return true
+		}
+		prefix, err := netip.ParsePrefix(x.RemotePrefix)
+		return err == nil && prefix.Contains(from)
+	}) != nil
+}
+
+// Allocate makes a floating IP for the caller's project, as Neutron's POST does.
+func (s *Service) Allocate(r *api.Request, network string) (*world.FloatingIP, error) {
+	id, err := s.createFloatingIP(&call{Request: r, project: r.Auth.ProjectID, in: api.Obj{"floating_network_id": network}})
+	if err != nil {
+		return nil, err
+	}
+	return s.w.FloatingIPs.Get(id), nil
+}
+
+// Release deletes a floating IP.
+func (s *Service) Release(f *world.FloatingIP) {
+	s.w.Ports.Delete(f.ExternalPort)
+	s.w.FloatingIPs.Delete(f.ID)
+}
+
+// MakeNetwork adds a network with its subnets, whose pools are filled in where they are not given.
+func (s *Service) MakeNetwork(n *world.Network, subnets ...*world.Subnet) error {
+	n.AdminUp, n.PortSecurity, n.MTU, n.Revision = true, true, 1500, 1
+	s.w.Networks.Insert(n)
+	for _, sn := range subnets {
+		prefix, err := netip.ParsePrefix(sn.CIDR)
+		if err != nil {
+			return err
+		}
+		sn.NetworkID, sn.ProjectID = n.ID, n.ProjectID
+		sn.IPVersion = 4
+		if prefix.Addr().Is6() {
+			sn.IPVersion = 6
+		}
+		if len(sn.Pools) == 0 {
+			sn.Pools = defaultPools(prefix, sn.Gateway)
+		}
+		s.w.Subnets.Insert(sn)
+	}
+	s.keepDHCP(n.ID)
+	return nil
+}
+
+// MakeRouter adds a router with an address on an external network and an interface on each of the subnets.
+func (s *Service) MakeRouter(rt *world.Router, external, address string, subnets ...*world.Subnet) error {
+	rt.AdminUp, rt.SNAT, rt.Revision = true, true, 1
+	s.w.Routers.Insert(rt)
+	err := s.setGateway(rt, api.Obj{"network_id": external, "external_fixed_ips": []any{api.Obj{"ip_address": address}}})
+	if err != nil {
+		return err
+	}
+	for _, sn := range subnets {
+		if _, err := s.addInterface(&call{in: api.Obj{"subnet_id": sn.ID}, project: rt.ProjectID}, rt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OpenDefaultGroup lets SSH and ping into the project's default group, for both address families.
+func (s *Service) OpenDefaultGroup(project string) {
+	g := s.defaultGroup(project)
+	ssh := 22
+	for _, family := range []struct{ ether, ping, all string }{{"IPv4", "icmp", "0.0.0.0/0"}, {"IPv6", "ipv6-icmp", "::/0"}} {
+		std := world.Std{ProjectID: project}
+		s.w.SecurityRules.Insert(&world.SecurityRule{Std: std, GroupID: g.ID, Direction: "ingress", EtherType: family.ether, Protocol: "tcp", PortMin: &ssh, PortMax: &ssh, RemotePrefix: family.all})
+		s.w.SecurityRules.Insert(&world.SecurityRule{Std: std, GroupID: g.ID, Direction: "ingress", EtherType: family.ether, Protocol: family.ping, RemotePrefix: family.all})
+	}
+}

@@ -1,0 +1,133 @@
+package network
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// Options configure the service.
+type Options struct {
+	World *world.World
+	// FloatingDelay is how long an associated floating IP is DOWN before it is ACTIVE.
+	FloatingDelay time.Duration
+	// Quotas are the limits of projects that have none of their own; -1 is none.
+	Quotas map[string]int
+	// PoolEmpty tells that an external network is to give no address, whatever it has left.
+	PoolEmpty func(network string) bool
+}
+
+// Service answers Network calls.
+type Service struct {
+	Options
+	w         *world.World
+	resources []*resource
+}
+
+// New returns the service.
+func New(o Options) *Service {
+	s := &Service{Options: o, w: o.World}
+	if s.PoolEmpty == nil {
+		s.PoolEmpty = func(string) bool { return false }
+	}
+	s.resources = []*resource{
+		s.networks(), s.subnets(), s.routers(), s.ports(), s.floatingIPs(), s.securityGroups(), s.securityRules(), s.subnetPools(),
+	}
+	return s
+}
+
+// Mount builds the API below a prefix.
+func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, authURL string) *api.Service {
+	svc := &api.Service{Name: "network", Prefix: prefix, Dialect: dialect{}, Authenticate: authenticate, AuthURL: authURL}
+	svc.Handle(
+		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
+		api.Route{Method: "GET", Path: "/v2.0", Do: s.root},
+	)
+	for _, res := range s.resources {
+		s.handleResource(svc, res)
+	}
+	s.handleRouterActions(svc)
+	s.handleQuotas(svc)
+	s.handleMisc(svc)
+	return svc
+}
+
+func (s *Service) versions(r *api.Request) (*api.Reply, error) {
+	return api.OK(api.Obj{"versions": api.List{api.Obj{"id": "v2.0", "status": "CURRENT",
+		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/"}}}}})
+}
+
+func (s *Service) root(r *api.Request) (*api.Reply, error) {
+	l := api.List{}
+	for _, res := range s.resources {
+		l = append(l, api.Obj{"name": res.single, "collection": res.plural,
+			"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/" + res.plural}}})
+	}
+	return api.OK(api.Obj{"resources": l})
+}
+
+// dialect is Neutron's.
+type dialect struct{}
+
+func (dialect) Begin(*api.Request) error { return nil }
+
+func (dialect) Headers(h http.Header, r *api.Request) { h.Set("X-Openstack-Request-Id", r.ID) }
+
+func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
+	c := *e
+	switch {
+	case e.Malformed:
+		c.Message = "Body contains invalid data"
+	case e.Missing != "":
+		c.Message = fmt.Sprintf("Unable to find '%s' in request body", e.Missing)
+	}
+	return api.NeutronBody(&c)
+}
+
+func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
+	return api.NotFound("The resource could not be found.")
+}
+
+func failure(status int, kind, format string, args ...any) *api.Error {
+	return &api.Error{Status: status, Type: kind, Message: fmt.Sprintf(format, args...)}
+}
+
+func badRequest(kind, format string, args ...any) *api.Error {
+	return failure(http.StatusBadRequest, kind, format, args...)
+}
+
+func conflict(kind, format string, args ...any) *api.Error {
+	return failure(http.StatusConflict, kind, format, args...)
+}
+
+func invalidInput(format string, args ...any) *api.Error {
+	return badRequest("InvalidInput", "Invalid input for operation: "+format, args...)
+}
+
+func badAttr(name, format string, args ...any) *api.Error {
+	return api.BadRequest("Invalid input for %s. Reason: %s", name, fmt.Sprintf(format, args...))
+}
+
+func disallowed(rule string) *api.Error {
+	return failure(http.StatusForbidden, "PolicyNotAuthorized", "%s is disallowed by policy", rule)
+}
+
+// notFound words a missing object as Neutron does; class is "Network", "FloatingIP".
+func notFound(class, id string) *api.Error {
+	format := "%s %s could not be found."
+	name := class
+	switch class {
+	case "FloatingIP":
+		format, name = "%s %s could not be found", "Floating IP"
+	case "SecurityGroup":
+		format, name = "%s %s does not exist", "Security group"
+	case "SecurityGroupRule":
+		format, name = "%s %s does not exist", "Security group rule"
+	}
+	return failure(http.StatusNotFound, class+"NotFound", format, name, id)
+}
+
+func timeText(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }

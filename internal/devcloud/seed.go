@@ -1,0 +1,179 @@
+package devcloud
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/devcloud/compute"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// IDs that never change, so that files can name them.
+const (
+	CentOSImageID = "b206baa3-3a80-41cf-9850-49021b8bb3c1"
+	Net1ID        = "df7cc182-8794-4134-b700-1fb8f1fbf070"
+	PublicNetID   = "5cb24fbe-9c2a-4a3b-8f0e-6f8d2a4e1c33"
+)
+
+const (
+	adminUser    = "admin"
+	demoProject  = "demo"
+	adminProject = "admin"
+	domainID     = "default"
+	region       = "RegionOne"
+	seedRouter   = "gw"
+	// secondKeyPair is a key pair beside the one that has the user's name.
+	secondKeyPair = "arnes"
+)
+
+// seedImages are the images, the one of the blog first.
+var seedImages = []struct{ id, name, os, version string }{
+	{CentOSImageID, "CentOS 7 GC 2014-09-16", "centos", "7"},
+	{"9d3a1a49-2bd7-4c0e-8c6e-3f5c8fd4b7a1", "ubuntu-14.04", "ubuntu", "14.04"},
+	{"4c8e3b7d-51f6-4a7a-9b0c-d0a9ce3f2e52", "ubuntu-22.04", "ubuntu", "22.04"},
+	{"71c2f0de-0b64-4a5e-a3b8-1c6de2f4a903", "debian-12", "debian", "12"},
+}
+
+// seedFlavors are the flavors, numbered as Nova's own once were.
+var seedFlavors = []world.Flavor{
+	{Meta: world.Meta{ID: "1"}, Name: "m1.tiny", VCPUs: 1, RAM: 512, Disk: 4},
+	{Meta: world.Meta{ID: "2"}, Name: "m1.small", VCPUs: 1, RAM: 2048, Disk: 20},
+	{Meta: world.Meta{ID: "3"}, Name: "m1.medium", VCPUs: 2, RAM: 4096, Disk: 40},
+}
+
+// The settings that a cloud keeps.
+const (
+	settingSeed   = "seed"
+	settingNet    = "net"
+	settingListen = "listen"
+	settingSSH    = "ssh_port"
+)
+
+func (c *Cloud) setting(name string) (value string) {
+	c.w.View(func() {
+		if s := c.w.Settings.Get(name); s != nil {
+			value = s.Value
+		}
+	})
+	return value
+}
+
+func (c *Cloud) set(name, value string) error {
+	if c.setting(name) == value {
+		return nil
+	}
+	return c.w.Update(func() error {
+		c.w.Settings.Delete(name)
+		c.w.Settings.Insert(&world.Setting{Meta: world.Meta{ID: name}, Value: value})
+		return nil
+	})
+}
+
+// seed fills a new cloud: accounts, flavors, images, networks, a key pair.
+func (c *Cloud) seed() error {
+	public, err := c.keyPair()
+	if err != nil {
+		return err
+	}
+	if c.setting(settingSeed) != "" {
+		return nil
+	}
+	w, o := c.w, c.opts
+	return w.Update(func() error {
+		w.Domains.Insert(&world.Domain{Meta: world.Meta{ID: domainID}, Name: "Default"})
+		admin := w.Projects.Insert(&world.Project{Meta: world.Meta{ID: world.NewHexID()}, Name: adminProject, DomainID: domainID})
+		demo := w.Projects.Insert(&world.Project{Meta: world.Meta{ID: world.NewHexID()}, Name: demoProject, DomainID: domainID})
+		all := []string{"admin", "member", "reader"}
+		w.Users.Insert(&world.User{Meta: world.Meta{ID: world.NewHexID()}, Name: adminUser, DomainID: domainID, Password: o.Password,
+			DefaultProjectID: "", Roles: map[string][]string{admin.ID: all, demo.ID: all}})
+		user := w.Users.Insert(&world.User{Meta: world.Meta{ID: world.NewHexID()}, Name: o.User, DomainID: domainID, Password: o.Password,
+			DefaultProjectID: "", Roles: map[string][]string{demo.ID: {"member", "reader"}}})
+		for _, name := range []string{o.User, secondKeyPair} {
+			fp, err := compute.Fingerprint(public)
+			if err != nil {
+				return err
+			}
+			w.KeyPairs.Insert(&world.KeyPair{Meta: world.Meta{ID: user.ID + "/" + name}, UserID: user.ID, Name: name, Type: "ssh", PublicKey: public, Fingerprint: fp})
+		}
+		for _, f := range seedFlavors {
+			w.Flavors.Insert(&f)
+		}
+		for _, i := range seedImages {
+			m := &world.Image{Meta: world.Meta{ID: i.id}, Name: i.name, Status: "active", Visibility: "public", Owner: admin.ID, DiskFormat: "raw", Container: "bare",
+				MinDisk: 1, MinRAM: 256, Properties: map[string]string{"os_distro": i.os, "os_version": i.version}}
+			// Guests have no disk of their own; the image says so in its data.
+			if err := c.images.Fill(m, []byte("The embedded cloud's guests are views of the host; this image stands for "+i.name+".\n")); err != nil {
+				return err
+			}
+			w.Images.Insert(m)
+		}
+		w.VolumeTypes.Insert(&world.VolumeType{Name: "__DEFAULT__", Description: "Default Volume Type"})
+		return c.seedNetworks(admin.ID, demo.ID)
+	})
+}
+
+func (c *Cloud) seedNetworks(admin, demo string) error {
+	addr := func(net, host int) string { return fmt.Sprintf("127.%d.%d.%d", c.claim.b, net, host) }
+	outside := &world.Subnet{Std: world.Std{Name: "public-subnet"}, CIDR: addr(4, 0) + "/24", Gateway: addr(4, 1)}
+	if n := c.opts.FloatingPool; n > 0 {
+		outside.Pools = []world.Range{{Start: addr(4, 101), End: addr(4, 100+n)}}
+	} else {
+		outside.Pools = []world.Range{{Start: addr(4, 2), End: addr(4, 2)}} // the router's; none is left
+	}
+	public := &world.Network{Meta: world.Meta{ID: PublicNetID}, Std: world.Std{Name: "public", ProjectID: admin}, External: true, ProviderType: "flat", ProviderPhysical: "public"}
+	if err := c.network.MakeNetwork(public, outside); err != nil {
+		return err
+	}
+	inside := &world.Subnet{Std: world.Std{Name: "subnet1"}, CIDR: addr(1, 0) + "/24", Gateway: addr(1, 1), DHCP: true}
+	net1 := &world.Network{Meta: world.Meta{ID: Net1ID}, Std: world.Std{Name: "net1", ProjectID: demo}, ProviderType: "vxlan"}
+	if err := c.network.MakeNetwork(net1, inside); err != nil {
+		return err
+	}
+	router := &world.Router{Std: world.Std{Name: seedRouter, ProjectID: demo}}
+	if err := c.network.MakeRouter(router, public.ID, addr(4, 2), inside); err != nil {
+		return err
+	}
+	c.network.OpenDefaultGroup(demo)
+	c.w.Settings.Insert(&world.Setting{Meta: world.Meta{ID: settingSeed}, Value: "1"})
+	return nil
+}
+
+// keyPair returns the public half of the key beside the RC file, making the key if it is not there. It is an ECDSA
+// key in the old PEM form: every SSH library reads that, also those of 2014.
+func (c *Cloud) keyPair() (public string, err error) {
+	path := filepath.Join(c.opts.Dir, keyFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return "", err
+		}
+		der, err := x509.MarshalECPrivateKey(key)
+		if err != nil {
+			return "", err
+		}
+		data = pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
+		if err := writeFile(c.opts.Dir, keyFile, data); err != nil {
+			return "", err
+		}
+	} else if err != nil {
+		return "", err
+	}
+	signer, err := ssh.ParsePrivateKey(data)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	public = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey()))) + " galley-devcloud"
+	return public, writeFile(c.opts.Dir, publicFile, []byte(public+"\n"))
+}

@@ -1,0 +1,192 @@
+package devcloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// Up starts the daemon as a background process of this program and returns when it answers. It returns a client and
+// whether the cloud was started now: one that runs already is left as it is, whatever the options say. o.Log and
+// o.Executable do not reach the daemon, which logs to daemon.log in its state directory.
+func Up(ctx context.Context, o Options) (c *Client, started bool, err error) {
+	if o, err = o.complete(); err != nil {
+		return nil, false, err
+	}
+	c, err = Connect(ctx, o.Dir)
+	var down *NotRunningError
+	if err == nil || !errors.As(err, &down) {
+		return c, false, err
+	}
+	if err := privateDir(o.Dir); err != nil {
+		return nil, false, err
+	}
+	data, err := json.MarshalIndent(o, "", "  ")
+	if err != nil {
+		return nil, false, err
+	}
+	if err := writeFile(o.Dir, optionsFile, append(data, '\n')); err != nil {
+		return nil, false, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, false, err
+	}
+	log, err := os.OpenFile(filepath.Join(o.Dir, logFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, false, err
+	}
+	defer log.Close()                                                    // the daemon has its own
+	cmd := exec.Command(self, "devcloud", DaemonCommand, "--dir", o.Dir) //nolint:noctx // it outlives the call
+	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, o.Dir
+	detach(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, false, fmt.Errorf("start the embedded cloud: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	c, err = awaitUp(ctx, o.Dir, ended)
+	if err != nil {
+		_ = cmd.Process.Kill() // it has ended, or is to
+		return nil, false, err
+	}
+	return c, true, nil
+}
+
+// RunDir is the daemon's side of Up: it runs the cloud of a state directory with the options that Up has left there.
+func RunDir(ctx context.Context, dir string, base Options) error {
+	data, err := os.ReadFile(filepath.Join(dir, optionsFile))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, &base); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, optionsFile), err)
+	}
+	base.Dir = dir
+	return Run(ctx, base, nil)
+}
+
+// poll is how often a starting or ending daemon is looked at; it has no channel to tell us by.
+const poll = 20 * time.Millisecond
+
+func awaitUp(ctx context.Context, dir string, ended <-chan error) (*Client, error) {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		c, err := Connect(ctx, dir)
+		if err == nil {
+			return c, nil
+		}
+		var down *NotRunningError
+		if !errors.As(err, &down) {
+			return nil, err
+		}
+		select {
+		case <-tick.C:
+		case err := <-ended:
+			return nil, fmt.Errorf("the embedded cloud did not start (%v): %s", err, lastLine(filepath.Join(dir, logFile)))
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the embedded cloud did not come up: %w; see %s", ctx.Err(), filepath.Join(dir, logFile))
+		}
+	}
+}
+
+func lastLine(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return lines[len(lines)-1]
+}
+
+// Down ends the daemon with that state directory and whatever it started, and returns when it is gone. With wipe the
+// state directory goes too. That no daemon runs is an error only without wipe.
+func Down(ctx context.Context, dir string, wipe bool) error {
+	dir, err := resolveDir(dir)
+	if err != nil {
+		return err
+	}
+	_, err = Connect(ctx, dir)
+	var down *NotRunningError
+	switch {
+	case err == nil:
+		info, err := readInfo(dir)
+		if err != nil {
+			return err
+		}
+		if err := terminate(info.PID); err != nil {
+			return fmt.Errorf("end the embedded cloud (process %d): %w", info.PID, err)
+		}
+	case !errors.As(err, &down) || !wipe:
+		return err
+	}
+	if err := awaitUnlocked(ctx, dir); err != nil {
+		return err
+	}
+	if !wipe {
+		return nil
+	}
+	return wipeDir(dir)
+}
+
+// awaitUnlocked returns when no daemon holds the state directory.
+func awaitUnlocked(ctx context.Context, dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	lock := flock.New(filepath.Join(dir, lockFile))
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		got, err := lock.TryLock()
+		if err != nil {
+			return err
+		}
+		if got {
+			return lock.Unlock()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the embedded cloud in %s has not ended: %w", dir, ctx.Err())
+		}
+	}
+}
+
+// wipeDir removes a state directory, and nothing that is not one.
+func wipeDir(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, lockFile)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	guests, err := os.ReadDir(filepath.Join(dir, guestDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, g := range guests {
+		if err := removeGuest(filepath.Join(dir, guestDir, g.Name())); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{worldDir, imageDir, guestDir, optionsFile, daemonFile, logFile, rcFile, adminRCFile, cloudsFile, envJSON, adminEnvJSON, keyFile, publicFile, lockFile} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the state is gone, but the directory holds something else: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package volume
+
+import (
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+func attachmentView(a *world.Attachment, detail bool) api.Obj {
+	o := api.Obj{"id": a.ID, "status": a.Status, "instance": a.ServerID, "volume_id": a.VolumeID}
+	if detail {
+		o["attached_at"], o["detached_at"], o["attach_mode"], o["connection_info"] = stamp(a.Attached), nil, a.Mode, api.Obj{}
+	}
+	return o
+}
+
+func (s *Service) listAttachments(detail bool) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) {
+		q := r.HTTP.URL.Query()
+		var views []api.Obj
+		s.w.View(func() {
+			for _, a := range s.w.Attachments.All() {
+				if a.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
+					continue
+				}
+				o := attachmentView(a, detail)
+				o["instance_id"] = a.ServerID
+				if pass(o, q) {
+					delete(o, "instance_id")
+					views = append(views, o)
+				}
+			}
+		})
+		return page(r, "attachments", views, func(o api.Obj) api.Obj { return o })
+	}
+}
+
+func (s *Service) findAttachment(r *api.Request) (*world.Attachment, error) {
+	a := s.w.Attachments.Get(r.Var("id"))
+	if a == nil || a.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
+		return nil, api.NotFound("Volume attachment could not be found with filter: attachment_id = %s.", r.Var("id"))
+	}
+	return a, nil
+}
+
+func (s *Service) showAttachment(r *api.Request) (*api.Reply, error) {
+	var a *world.Attachment
+	var err error
+	s.w.View(func() { a, err = s.findAttachment(r) })
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"attachment": attachmentView(a, true)})
+}
+
+func (s *Service) removeAttachment(r *api.Request) (*api.Reply, error) {
+	err := s.w.Update(func() error {
+		a, err := s.findAttachment(r)
+		if err != nil {
+			return err
+		}
+		if s.w.Servers.Get(a.ServerID) != nil {
+			return api.Conflict("Detach volume from instance %s using the Compute API", a.ServerID)
+		}
+		s.DetachNow(a, false)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"attachments": api.List{}})
+}

@@ -1,0 +1,205 @@
+package volume
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/world"
+)
+
+// The operations below are Nova's side of Cinder too. All run with the world locked, inside a transaction.
+
+// Insert checks a volume to be made as Cinder does and starts making it.
+func (s *Service) Insert(v *world.Volume, admin bool) error {
+	if v.SnapshotID != "" {
+		sn := s.w.Snapshots.Get(v.SnapshotID)
+		if sn == nil || sn.ProjectID != v.ProjectID && !admin {
+			return errSnapshot(v.SnapshotID)
+		}
+		if sn.Status != "available" {
+			return api.BadRequest("Invalid snapshot: Originating snapshot status must be one of 'available' values")
+		}
+		v.Size = cmp.Or(v.Size, sn.Size)
+		if v.Size < sn.Size {
+			return api.BadRequest("Invalid input received: Invalid volume size provided for create request: %d. (size argument must be an integer (or string representation of an integer) and greater than or equal to the snapshot size %d).", v.Size, sn.Size)
+		}
+		if src := s.w.Volumes.Get(sn.VolumeID); src != nil {
+			v.Bootable, v.ImageMeta, v.Type = src.Bootable, src.ImageMeta, cmp.Or(v.Type, src.Type)
+		}
+	}
+	if v.SourceVolume != "" {
+		src := s.w.Volumes.Get(v.SourceVolume)
+		if src == nil || src.ProjectID != v.ProjectID && !admin {
+			return errVolume(v.SourceVolume)
+		}
+		v.Size = cmp.Or(v.Size, src.Size)
+		if v.Size < src.Size {
+			return api.BadRequest("Invalid input received: Clones currently must be >= original volume size.")
+		}
+		v.Bootable, v.ImageMeta, v.Type = src.Bootable, src.ImageMeta, cmp.Or(v.Type, src.Type)
+	}
+	if v.ImageID != "" {
+		img := s.Images.Usable(v.ProjectID, admin, v.ImageID)
+		if img == nil {
+			return api.BadRequest("Invalid image identifier or unable to access requested image.")
+		}
+		if img.Status != "active" {
+			return api.BadRequest("Invalid image identifier or unable to access requested image.")
+		}
+		if v.Size > 0 && v.Size < img.MinDisk {
+			return api.BadRequest("Invalid input received: Volume size %dGB cannot be smaller than the image minDisk size %dGB.", v.Size, img.MinDisk)
+		}
+		v.Bootable = true
+		v.ImageMeta = map[string]string{"image_id": img.ID, "image_name": img.Name, "checksum": img.Checksum, "container_format": img.Container, "disk_format": img.DiskFormat}
+	}
+	if v.Size == 0 {
+		return api.BadRequest("The server could not comply with the request since it is either malformed or otherwise incorrect.")
+	}
+	v.Type = cmp.Or(v.Type, defaultType)
+	t := s.findType(v.Type)
+	if t == nil {
+		return api.NotFound("Volume type with name %s could not be found.", v.Type)
+	}
+	v.Type = t.Name
+	if v.Zone != zone {
+		return api.BadRequest("Availability zone '%s' is invalid.", v.Zone)
+	}
+	if err := s.checkQuota(v.ProjectID, "volumes", v.Size); err != nil {
+		return err
+	}
+	v.Status, v.NextStatus, v.Due = "creating", "available", s.w.Now().Add(s.Delay)
+	if s.Fail(v.Name) {
+		v.NextStatus = "error"
+	}
+	s.w.Volumes.Insert(v)
+	return nil
+}
+
+// Delete starts deleting a volume.
+func (s *Service) Delete(v *world.Volume, cascade bool) error {
+	snaps := s.w.Snapshots.Where(func(x *world.Snapshot) bool { return x.VolumeID == v.ID })
+	ok := slices.Contains([]string{"available", "error", "error_restoring", "error_extending", "error_managing"}, v.Status)
+	if !ok || len(snaps) > 0 && !cascade || len(s.attachmentsOf(v.ID)) > 0 {
+		return api.BadRequest("Invalid volume: Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.")
+	}
+	for _, x := range snaps {
+		s.w.Snapshots.Delete(x.ID)
+	}
+	v.Status, v.NextStatus, v.Due = "deleting", "deleted", s.w.Now().Add(s.Delay)
+	s.w.Volumes.Put(v)
+	return nil
+}
+
+// Attach starts attaching a volume to a server.
+func (s *Service) Attach(v *world.Volume, a *world.Attachment) error {
+	if !v.Multiattach {
+		if have := s.attachmentsOf(v.ID); len(have) > 0 {
+			return api.BadRequest("Invalid volume: volume %s is already attached to instances: %s", v.ID, have[0].ServerID)
+		}
+	}
+	if v.Status != "available" && v.Status != "in-use" {
+		return api.BadRequest("Invalid volume: volume '%s' status must be 'available' or 'in-use'. Currently in '%s'", v.ID, v.Status)
+	}
+	a.VolumeID, a.ProjectID, a.Status, a.BDM, a.Mode = v.ID, v.ProjectID, "reserved", world.NewUUID(), "rw"
+	a.Due = s.w.Now().Add(s.Delay)
+	v.Status, v.NextStatus, v.Due = "reserved", "", time.Time{}
+	s.w.Volumes.Put(v)
+	s.w.Attachments.Insert(a)
+	return nil
+}
+
+// AttachNow attaches a volume at once, as at a server's build.
+func (s *Service) AttachNow(v *world.Volume, a *world.Attachment) error {
+	if err := s.Attach(v, a); err != nil {
+		return err
+	}
+	s.attached(a)
+	return nil
+}
+
+func (s *Service) attached(a *world.Attachment) {
+	a.Status, a.Attached, a.Due = "attached", s.w.Now(), time.Time{}
+	s.w.Attachments.Put(a)
+	if v := s.w.Volumes.Get(a.VolumeID); v != nil {
+		v.Status = "in-use"
+		s.w.Volumes.Put(v)
+	}
+}
+
+// Detach starts detaching a volume.
+func (s *Service) Detach(a *world.Attachment) {
+	a.Status, a.Due = "detaching", s.w.Now().Add(s.Delay)
+	s.w.Attachments.Put(a)
+	if v := s.w.Volumes.Get(a.VolumeID); v != nil {
+		v.Status = "detaching"
+		s.w.Volumes.Put(v)
+	}
+}
+
+// DetachNow ends an attachment; with it goes the volume if Nova was told so.
+func (s *Service) DetachNow(a *world.Attachment, terminate bool) {
+	s.w.Attachments.Delete(a.ID)
+	v := s.w.Volumes.Get(a.VolumeID)
+	if v == nil {
+		return
+	}
+	v.Status, v.NextStatus, v.Due = "available", "", time.Time{}
+	if len(s.attachmentsOf(v.ID)) > 0 {
+		v.Status = "in-use"
+	}
+	s.w.Volumes.Put(v)
+	if terminate && a.DeleteOnTermination {
+		_ = s.Delete(v, false) // one with snapshots stays, as with Nova
+	}
+}
+
+// Advance carries out what is due, inside a transaction, and tells when the next thing is.
+func (s *Service) Advance(now time.Time) (next time.Time) {
+	later := func(due time.Time) bool {
+		if due.After(now) {
+			if next.IsZero() || due.Before(next) {
+				next = due
+			}
+			return true
+		}
+		return false
+	}
+	for _, a := range s.w.Attachments.Where(func(a *world.Attachment) bool { return !a.Due.IsZero() }) {
+		if later(a.Due) {
+			continue
+		}
+		if a.Status == "detaching" {
+			s.DetachNow(a, false)
+		} else {
+			s.attached(a)
+		}
+	}
+	for _, v := range s.w.Volumes.Where(func(v *world.Volume) bool { return !v.Due.IsZero() }) {
+		if later(v.Due) {
+			continue
+		}
+		if v.NextStatus == "deleted" {
+			s.w.Volumes.Delete(v.ID)
+			continue
+		}
+		v.Status, v.NextStatus, v.Due = v.NextStatus, "", time.Time{}
+		if v.NextSize > 0 {
+			v.Size, v.NextSize = v.NextSize, 0
+		}
+		s.w.Volumes.Put(v)
+	}
+	for _, x := range s.w.Snapshots.Where(func(x *world.Snapshot) bool { return !x.Due.IsZero() }) {
+		if later(x.Due) {
+			continue
+		}
+		if x.NextStatus == "deleted" {
+			s.w.Snapshots.Delete(x.ID)
+			continue
+		}
+		x.Status, x.NextStatus, x.Due = x.NextStatus, "", time.Time{}
+		s.w.Snapshots.Put(x)
+	}
+	return next
+}

@@ -1,0 +1,153 @@
+package world
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// The state lies in two files: a snapshot, replaced as a whole, and a journal with one line for each transaction
+// since. A journal line that is cut short belongs to a transaction nobody was told about, and is dropped.
+const (
+	snapshotFile = "state.json"
+	journalFile  = "journal.jsonl"
+	// compactAt is the size of the journal in bytes at which it is folded into the snapshot.
+	compactAt = 8 << 20
+)
+
+type journal struct {
+	dir  string
+	file *os.File
+	size int64
+}
+
+type storedChange struct {
+	Table string          `json:"t"`
+	ID    string          `json:"k"`
+	Value json.RawMessage `json:"v"`
+}
+
+func openJournal(dir string, w *World) (*journal, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{snapshotFile, journalFile} {
+		if err := replay(filepath.Join(dir, name), w); err != nil {
+			return nil, err
+		}
+	}
+	j := &journal{dir: dir}
+	return j, j.compact(w)
+}
+
+// replay applies a file of transactions to the tables.
+func replay(path string, w *World) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(f, 1<<20)
+	for n := 1; ; n++ {
+		line, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil // a last line without its end was never committed
+		}
+		if err != nil {
+			return err
+		}
+		var changes []storedChange
+		if err := json.Unmarshal(line, &changes); err != nil {
+			return fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+		for _, c := range changes {
+			t, ok := w.tables[c.Table]
+			if !ok {
+				return fmt.Errorf("%s:%d: no table is called %q", path, n, c.Table)
+			}
+			if err := t.load(c.ID, c.Value); err != nil {
+				return fmt.Errorf("%s:%d: %w", path, n, err)
+			}
+		}
+	}
+}
+
+func (j *journal) append(w *World, log []change) error {
+	line, err := json.Marshal(log)
+	if err != nil {
+		return err
+	}
+	// One write call: a killed process leaves a whole line or a cut one, never two mixed.
+	n, err := j.file.Write(append(line, '\n'))
+	j.size += int64(n)
+	if err != nil {
+		return err
+	}
+	if j.size > compactAt {
+		return j.compact(w)
+	}
+	return nil
+}
+
+// compact writes the tables as a new snapshot and starts an empty journal. Killed between the two, the old journal
+// is applied once more to the new snapshot, which changes nothing.
+func (j *journal) compact(w *World) error {
+	var buf bytes.Buffer
+	var failed error
+	for _, t := range w.tables {
+		t.dump(func(c change) {
+			line, err := json.Marshal([]change{c})
+			if err != nil {
+				failed = err
+			}
+			buf.Write(line)
+			buf.WriteByte('\n')
+		})
+	}
+	if failed != nil {
+		return failed
+	}
+	if err := WriteFile(filepath.Join(j.dir, snapshotFile), buf.Bytes()); err != nil {
+		return err
+	}
+	if j.file != nil {
+		j.file.Close()
+	}
+	f, err := os.OpenFile(filepath.Join(j.dir, journalFile), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	j.file, j.size = f, 0
+	return nil
+}
+
+func (j *journal) close(w *World) error {
+	err := j.compact(w)
+	return errors.Join(err, j.file.Close())
+}
+
+// WriteFile replaces path with data, readable by the owner alone: a reader sees the old or the new content, whole.
+func WriteFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once renamed, as it should
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

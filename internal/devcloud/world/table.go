@@ -1,0 +1,200 @@
+package world
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"time"
+)
+
+// Meta is what every record carries.
+type Meta struct {
+	ID string
+	// Seq is the order of creation over all tables; times alone tie.
+	Seq     uint64
+	Created time.Time
+	// Updated is the zero time until the record is changed for the first time.
+	Updated time.Time `json:",omitzero"`
+}
+
+// Head gives the record's Meta to the table that keeps it.
+func (m *Meta) Head() *Meta { return m }
+
+// UpdatedOrCreated is the time most services show as the last change.
+func (m *Meta) UpdatedOrCreated() time.Time {
+	if m.Updated.IsZero() {
+		return m.Created
+	}
+	return m.Updated
+}
+
+// record is satisfied by a pointer to any struct that embeds Meta.
+type record[T any] interface {
+	*T
+	Head() *Meta
+}
+
+// Table keeps records of one kind by ID. It hands out copies and takes copies: a caller changes its copy and puts
+// it back. Maps and slices inside a record are shared, so they are replaced, never changed in place.
+type Table[T any, P record[T]] struct {
+	name string
+	w    *World
+	rows map[string]P
+	sort []P // by Seq; nil when it has to be built anew
+}
+
+// anyTable is what the journal needs of a table.
+type anyTable interface {
+	load(id string, value json.RawMessage) error
+	dump(emit func(change))
+}
+
+func newTable[T any, P record[T]](w *World, name string) *Table[T, P] {
+	t := &Table[T, P]{name: name, w: w, rows: map[string]P{}}
+	w.tables[name] = t
+	return t
+}
+
+// Get returns a copy of the record with that ID, or nil.
+func (t *Table[T, P]) Get(id string) P {
+	row, ok := t.rows[id]
+	if !ok {
+		return nil
+	}
+	c := *row
+	return &c
+}
+
+// Len is the number of records.
+func (t *Table[T, P]) Len() int { return len(t.rows) }
+
+// All returns copies of all records in the order of their creation.
+func (t *Table[T, P]) All() []P { return t.Where(func(P) bool { return true }) }
+
+// Where returns copies of the records that match, in the order of their creation. match must not change its
+// argument nor keep it.
+func (t *Table[T, P]) Where(match func(P) bool) []P {
+	var out []P
+	for _, row := range t.ordered() {
+		if match(row) {
+			c := *row
+			out = append(out, &c)
+		}
+	}
+	return out
+}
+
+// First returns a copy of the earliest record that matches, or nil.
+func (t *Table[T, P]) First(match func(P) bool) P {
+	for _, row := range t.ordered() {
+		if match(row) {
+			c := *row
+			return &c
+		}
+	}
+	return nil
+}
+
+// Count is the number of records that match.
+func (t *Table[T, P]) Count(match func(P) bool) int {
+	n := 0
+	for _, row := range t.rows {
+		if match(row) {
+			n++
+		}
+	}
+	return n
+}
+
+func (t *Table[T, P]) ordered() []P {
+	t.w.orderMu.Lock() // readers share the world's lock and may all come here
+	defer t.w.orderMu.Unlock()
+	if t.sort == nil {
+		t.sort = make([]P, 0, len(t.rows))
+		for _, row := range t.rows {
+			t.sort = append(t.sort, row)
+		}
+		sort.Slice(t.sort, func(i, j int) bool { return t.sort[i].Head().Seq < t.sort[j].Head().Seq })
+	}
+	return t.sort
+}
+
+// Insert adds a new record; an empty ID becomes a new UUID. Created and Seq are set, and the record that is now
+// in the table is what p points to.
+func (t *Table[T, P]) Insert(p P) P {
+	m := p.Head()
+	if m.ID == "" {
+		m.ID = NewUUID()
+	}
+	t.w.seq++
+	m.Seq = t.w.seq
+	if m.Created.IsZero() {
+		m.Created = t.w.txTime
+	}
+	t.write(m.ID, p)
+	return p
+}
+
+// Put replaces the record with p's ID and marks the time of the change.
+func (t *Table[T, P]) Put(p P) {
+	m := p.Head()
+	if _, ok := t.rows[m.ID]; !ok {
+		panic(fmt.Sprintf("devcloud: put of %s %q, which is not in the table", t.name, m.ID))
+	}
+	m.Updated = t.w.txTime
+	t.write(m.ID, p)
+}
+
+// Delete removes the record with that ID, if there is one.
+func (t *Table[T, P]) Delete(id string) {
+	if _, ok := t.rows[id]; ok {
+		t.write(id, nil)
+	}
+}
+
+func (t *Table[T, P]) write(id string, p P) {
+	if t.w.tx == nil {
+		panic("devcloud: change of " + t.name + " outside of a transaction")
+	}
+	old, had := t.rows[id]
+	t.w.tx.undo = append(t.w.tx.undo, func() {
+		if had {
+			t.rows[id] = old
+		} else {
+			delete(t.rows, id)
+		}
+		t.sort = nil
+	})
+	t.sort = nil
+	if p == nil {
+		delete(t.rows, id)
+		t.w.tx.log = append(t.w.tx.log, change{Table: t.name, ID: id})
+		return
+	}
+	c := *p
+	t.rows[id] = &c
+	t.w.tx.log = append(t.w.tx.log, change{Table: t.name, ID: id, Value: &c})
+}
+
+func (t *Table[T, P]) load(id string, value json.RawMessage) error {
+	t.sort = nil
+	if len(value) == 0 || string(value) == "null" {
+		delete(t.rows, id)
+		return nil
+	}
+	p := P(new(T))
+	if err := json.Unmarshal(value, p); err != nil {
+		return fmt.Errorf("record %s of %s: %w", id, t.name, err)
+	}
+	t.rows[id] = p
+	if s := p.Head().Seq; s > t.w.seq {
+		t.w.seq = s
+	}
+	return nil
+}
+
+func (t *Table[T, P]) dump(emit func(change)) {
+	for _, row := range t.ordered() {
+		emit(change{Table: t.name, ID: row.Head().ID, Value: row})
+	}
+}

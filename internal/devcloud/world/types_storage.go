@@ -1,0 +1,89 @@
+package world
+
+import "time"
+
+// Image is a Glance image. Sizes are in bytes, MinRAM in MiB, MinDisk in GiB.
+type Image struct {
+	Meta
+	Name, Status, Visibility string
+	Owner                    string
+	DiskFormat, Container    string
+	MinRAM, MinDisk          int
+	Protected, Hidden        bool
+	Size                     int64 // -1: not known yet
+	VirtualSize              int64
+	Checksum, HashAlgo, Hash string
+	Tags                     []string
+	Properties               map[string]string
+	// Staged tells that data wait for an import.
+	Staged bool
+	// Due is when a snapshot or an import is done.
+	Due time.Time `json:",omitzero"`
+}
+
+// ImageMember is a project an image is shared with; its ID is image/project.
+type ImageMember struct {
+	Meta
+	ImageID, MemberID, Status string
+}
+
+// Volume is a Cinder volume. Size is in GiB.
+type Volume struct {
+	Meta
+	Name, Description        string
+	HasDescription           bool
+	ProjectID, UserID        string
+	Size                     int
+	Status                   string
+	Type                     string
+	Zone                     string
+	Bootable, Multiattach    bool
+	SnapshotID, SourceVolume string
+	ImageID                  string
+	ImageMeta                map[string]string
+	Metadata                 map[string]string
+	// NextStatus is what Status becomes at Due; "deleted" removes the volume.
+	NextStatus string
+	NextSize   int
+	Due        time.Time `json:",omitzero"`
+	// OnTerminate marks a volume that Nova deletes with its server.
+	ReadOnly bool
+}
+
+// Attachment joins a volume to a server; Nova and Cinder both show it.
+type Attachment struct {
+	Meta
+	VolumeID, ServerID, ProjectID string
+	Device, Tag                   string
+	DeleteOnTermination           bool
+	// Status is reserved, attached or detaching.
+	Status   string
+	Attached time.Time `json:",omitzero"`
+	BDM      string
+	Mode     string
+	// Due is when an attach or a detach under way is done.
+	Due time.Time `json:",omitzero"`
+	// BootIndex 0 is the disk the server boots from, -1 one it does not.
+	BootIndex int
+}
+
+// Snapshot is a Cinder volume snapshot.
+type Snapshot struct {
+	Meta
+	Name, Description string
+	HasDescription    bool
+	ProjectID, UserID string
+	VolumeID, Status  string
+	Size              int
+	Metadata          map[string]string
+	NextStatus        string
+	Due               time.Time `json:",omitzero"`
+}
+
+// VolumeType is a Cinder volume type.
+type VolumeType struct {
+	Meta
+	Name, Description string
+	Private           bool
+	ExtraSpecs        map[string]string
+}
