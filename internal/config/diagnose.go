@@ -238,6 +238,7 @@ func (d *Diagnosis) instancesPart(o DiagnoseOptions, r *redactor) *value {
 		out.set("error", failure(d.Err, userError, r))
 		return mapValue(out, nil)
 	}
+	tables := map[string]map[string]Key{}
 	for i := range d.Project.Instances {
 		in := &d.Project.Instances[i]
 		if o.Only != nil && !slices.Contains(o.Only, in.Name) {
@@ -258,7 +259,13 @@ func (d *Diagnosis) instancesPart(o DiagnoseOptions, r *redactor) *value {
 		m.set("state_file", r.value(state, false))
 		for j, s := range in.Sections() {
 			name := sections[j]
-			data := withDefaults(name, s)
+			id := name + " " + s.Name()
+			keys, ok := tables[id]
+			if !ok && slices.Contains(plugins[name], s.Name()) {
+				keys = known(name, "", s.Name())
+			}
+			tables[id] = keys
+			data := withDefaults(name, s, keys)
 			if name == secLifecycle {
 				name = "lifecycle_hooks"
 			}
@@ -269,16 +276,15 @@ func (d *Diagnosis) instancesPart(o DiagnoseOptions, r *redactor) *value {
 	return mapValue(out, nil)
 }
 
-// withDefaults are a section's data with the plug-in's defaults filled in,
-// sorted by key.
-func withDefaults(section string, s Section) *value {
-	m := s.m.clone()
-	if section != secLifecycle && slices.Contains(plugins[section], s.Name()) {
-		keys := known(section, "", s.Name())
-		for _, n := range names(keys) {
-			k := keys[n]
+// withDefaults are a section's data with the defaults of the plug-in's keys
+// filled in, sorted by key. Of a plug-in that is not ours there are no keys.
+func withDefaults(section string, s Section, keys map[string]Key) *value {
+	m := s.m.cloneFor(len(keys))
+	if keys != nil {
+		org := &Origin{Default: fmt.Sprintf("the %s %s", section, s.Name())}
+		for n, k := range keys {
 			if v := k.DefaultValue(); v != nil && k.Replacement == "" && !m.has(n) {
-				m.set(n, fromGo(v, &Origin{Default: fmt.Sprintf("the %s %s", section, s.Name())}))
+				m.set(n, fromGo(v, org))
 			}
 		}
 		for i := range m.entries {

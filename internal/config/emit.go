@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"regexp"
 	"strings"
@@ -189,9 +190,31 @@ func literalBlock(s string, depth int) string {
 	return b.String()
 }
 
-// doubleQuoted escapes as YAML and JSON both read it.
+// doubleQuoted writes text with all that is not printable escaped.
 func doubleQuoted(s string) string {
-	var b bytes.Buffer
-	jsonString(&b, s)
-	return strings.NewReplacer("\u0085", `\u0085`, "\uFEFF", `\uFEFF`, "\x7f", `\x7f`).Replace(b.String())
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r < 0x100:
+			fmt.Fprintf(&b, `\x%02X`, r)
+		case r < 0x10000:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			fmt.Fprintf(&b, `\U%08X`, r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }

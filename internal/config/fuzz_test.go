@@ -15,7 +15,7 @@ import (
 // is wrong with them must be an *Error, and what is right must come out as
 // JSON and as YAML that reads back.
 func FuzzResolve(f *testing.F) {
-	f.Add([]byte(tenByTen(false)), []byte("driver: {a: 1}\n"), []byte("transport: ssh\n"))
+	f.Add([]byte("driver: {name: openstack, image_ref: 7.10}\nplatforms:\n- name: win-1\n  driver: x\nsuites:\n- name: s\n  run_list: [a]\n  excludes: b\n"), []byte("driver: {a: 1}\n"), []byte("transport: ssh\n"))
 	f.Add([]byte("driver_plugin: x\ndriver_config: {require_chef_omnibus: 1, http_proxy: y, pre_create_command: z}\nbusser: '1'\nplatforms: [{name: a, run_list: [b]}]\nsuites: [{name: c, includes: /a/, attributes: {d: e}, lifecycle: {pre_create: [f]}}]\n"), []byte(""), []byte("platforms: []\n"))
 	f.Add([]byte("x-a: &a {driver: b, <<: {c: d}}\nplatforms: [{name: p, driver: *a}]\nsuites: [{name: s, transport: }]\n"), []byte("kitchen: {log_level: x}\n"), []byte(""))
 	dir := f.TempDir()
