@@ -28,6 +28,9 @@ type bearer struct{ token Secret }
 // Bearer returns an [Authorizer] that sends a bearer token (RFC 6750).
 func Bearer(token Secret) Authorizer { return bearer{token} }
 
+// fmt reads what lies in a struct without asking it: so the struct answers.
+func (bearer) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[redacted]") }
+
 func (b bearer) Authorize(r *http.Request) error {
 	r.Header.Set("Authorization", "Bearer "+string(b.token))
 	return nil
@@ -41,6 +44,8 @@ type basic struct {
 // Basic returns an [Authorizer] that sends a user's name and password (RFC
 // 7617).
 func Basic(user string, password Secret) Authorizer { return basic{user, password} }
+
+func (basic) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[redacted]") }
 
 func (b basic) Authorize(r *http.Request) error {
 	r.SetBasicAuth(b.user, string(b.pass))
@@ -66,6 +71,8 @@ func Netrc(path string) (Authorizer, error) {
 	}
 	return netrcAuth(entries), nil
 }
+
+func (netrcAuth) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[redacted]") }
 
 func (n netrcAuth) Authorize(r *http.Request) error {
 	for _, e := range n {

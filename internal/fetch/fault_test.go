@@ -22,7 +22,7 @@ import (
 // A connection that breaks is gone on with by Range where the body has a
 // version, and read anew where it has none. The bytes are the same.
 func TestBrokenConnections(t *testing.T) {
-	body := records(6<<20, 1, "null")
+	body := records(2_300_000, 1, "null")
 	for _, c := range []struct {
 		name, out, etag string
 		ranges          bool
@@ -39,7 +39,7 @@ func TestBrokenConnections(t *testing.T) {
 					w.Header().Set("Accept-Ranges", "none")
 				}
 				if i := n.Add(1); i <= 3 {
-					w = &cut{w, int(i) * 500_000}
+					w = &cut{w, int(i) * 350_000}
 				}
 				file(w, r, c.etag, body)
 			})
@@ -105,7 +105,7 @@ func TestBrokenConnectionsToAPipe(t *testing.T) {
 
 // A body that changes while it is read is read anew, never spliced.
 func TestChangedWhileRead(t *testing.T) {
-	old, new := records(3<<20, 1, "null"), records(3<<20, 2, "null")
+	old, new := records(2_500_000, 1, "null"), records(2_500_000, 2, "null")
 	for _, name := range []string{"o.json", "o.json.gz"} {
 		var n atomic.Int64
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -375,10 +375,10 @@ func TestLimits(t *testing.T) {
 			_, _ = w.Write(make([]byte, 100))
 		case "/bomb":
 			w.Header().Set("Content-Encoding", "gzip")
-			_, _ = w.Write(gzipped(make([]byte, 64<<20)))
+			_, _ = w.Write(gzipped(make([]byte, 20<<20)))
 		case "/zbomb":
 			w.Header().Set("Content-Encoding", "zstd")
-			_, _ = w.Write(zstded(make([]byte, 64<<20)))
+			_, _ = w.Write(zstded(make([]byte, 20<<20)))
 		case "/window":
 			w.Header().Set("Content-Encoding", "zstd")
 			// A frame that wants a window of 128 MiB.
@@ -406,7 +406,7 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%+v", sum)
 	}
 	path = out(t, "o")
-	if sum := mustFetch(t, Request{URL: s.URL + "/bomb", Output: Output{Path: path}, Limits: Limits{Ratio: -1}}); sum.Written != 64<<20 {
+	if sum := mustFetch(t, Request{URL: s.URL + "/bomb", Output: Output{Path: path}, Limits: Limits{Ratio: -1}}); sum.Written != 20<<20 {
 		t.Errorf("%+v", sum)
 	}
 }

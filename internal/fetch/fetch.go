@@ -1045,7 +1045,7 @@ func (f *run) inflate(st *stream, coding string, in io.Reader, t *taps, store fu
 	}
 	if coding != codingGzip || !st.complete {
 		// A decoder may stop before the end of what it was given.
-		if n, err := io.Copy(io.Discard, in); err != nil {
+		if n, err := io.Copy(io.Discard, f.dec.buf); err != nil {
 			return failed(err)
 		} else if n > 0 && store != nil {
 			return &Error{Kind: KindCoding, Op: st.k.op(), Msg: fmt.Sprintf("%d bytes follow the end of the body's %s", n, coding)}

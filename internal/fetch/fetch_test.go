@@ -6,7 +6,7 @@ import (
 )
 
 func TestPlain(t *testing.T) {
-	body := records(3<<20, 1, "null")
+	body := records(1500_000, 1, "null")
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { file(w, r, `"v1"`, body) })
 	for _, chunk := range []int{0, 10240, 1000, 1 << 20} {
 		path := out(t, "out.json")
@@ -19,7 +19,7 @@ func TestPlain(t *testing.T) {
 }
 
 func TestCompressed(t *testing.T) {
-	body := records(5<<20, 1, "null")
+	body := records(2500_000, 1, "null")
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { file(w, r, `"v1"`, body) })
 	for _, level := range []int{0, 1, 4} {
 		path := out(t, "out.json.gz")

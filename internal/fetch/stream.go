@@ -187,8 +187,11 @@ func (s *stream) read(p []byte) (int, error) {
 		}
 		if n > 0 {
 			if s.bytes != nil {
-				if werr := s.bytes.WaitN(s.ctx, n); werr != nil && s.ctx.Err() != nil {
-					s.err = stopped(s.ctx, "")
+				if werr := s.bytes.WaitN(s.ctx, n); werr != nil {
+					// It knows as well when the deadline is too near.
+					if s.err = stopped(s.ctx, s.k.op()); s.ctx.Err() == nil {
+						s.err = &Error{Kind: KindTimeout, Op: s.k.op(), err: context.DeadlineExceeded}
+					}
 					return 0, s.err
 				}
 			}

@@ -1,0 +1,377 @@
+package fetch
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// list is an API with n records in pages, which knows many ways of paging.
+type list struct {
+	n, per int
+	asked  []string
+	pretty bool
+}
+
+func (l *list) page(from, to int) []map[string]any {
+	recs := []map[string]any{}
+	for i := from; i < min(to, l.n); i++ {
+		recs = append(recs, map[string]any{"id": i, "name": fmt.Sprintf("n\"%d]}", i), "next": "decoy"})
+	}
+	return recs
+}
+
+func (l *list) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.asked = append(l.asked, r.URL.RequestURI())
+	q := r.URL.Query()
+	int1 := func(name string, def int) int {
+		if v, err := strconv.Atoi(q.Get(name)); err == nil {
+			return v
+		}
+		return def
+	}
+	per := int1("limit", l.per)
+	from := 0
+	doc := map[string]any{}
+	switch r.URL.Path {
+	case "/offset":
+		from = int1("offset", 0)
+	case "/number":
+		from = (int1("page", 1) - 1) * per
+	case "/gone":
+		if from = (int1("page", 1) - 1) * per; from >= l.n {
+			w.WriteHeader(404)
+			return
+		}
+	case "/deaf":
+	default:
+		from = int1("c", 0)
+	}
+	to := from + per
+	more := to < l.n
+	u := fmt.Sprintf("%s?c=%d&limit=%d", r.URL.Path, to, per)
+	abs := "http://" + r.Host + u
+	switch r.URL.Path {
+	case "/link":
+		l := `<` + abs + `>; title="a, b; rel=\"next\""; rel="prev last"`
+		if more {
+			l += `, <` + u + `>;rel="x NEXT"`
+		}
+		w.Header().Set("Link", l)
+	case "/nova":
+		links := []any{map[string]string{"rel": "self", "href": "x"}}
+		if more {
+			links = append(links, map[string]string{"href": abs, "rel": "next"})
+		}
+		doc["servers_links"] = links
+	case "/header":
+		if more {
+			w.Header().Set("X-Next", strconv.Itoa(to))
+		}
+	case "/rel":
+		if doc["next"] = ""; more {
+			doc["next"] = "?" + strings.SplitN(u, "?", 2)[1]
+		}
+	default:
+		if more {
+			doc["meta"] = map[string]any{"next": to}
+		}
+	}
+	doc["total"], doc["pages"], doc["more"] = l.n, (l.n+per-1)/per, more
+	doc["data"] = l.page(from, to)
+	w.Header().Set("Content-Type", "application/json")
+	var b []byte
+	if q.Has("bare") {
+		b, _ = json.Marshal(doc["data"])
+	} else if l.pretty {
+		b, _ = json.MarshalIndent(doc, "", "\t")
+	} else {
+		b, _ = json.Marshal(doc)
+	}
+	w.Write(b)
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestWaysOfPaging(t *testing.T) {
+	for _, pretty := range []bool{false, true} {
+		l := &list{n: 95, per: 10, pretty: pretty}
+		s := httptest.NewServer(l)
+		defer s.Close()
+		for _, c := range []struct {
+			path    string
+			p       Pages
+			pages   int
+			items   string
+			stopped string
+		}{
+			{"/link", Pages{Link: true}, 10, "data", "no link"},
+			{"/nova", Pages{Next: "servers_links[rel=next]"}, 10, "data", "no servers_links"},
+			{"/header", Pages{NextHeader: "x-next", CursorParam: "c"}, 10, "data", "no x-next"},
+			{"/rel", Pages{Next: "next"}, 10, "data", "no next"},
+			{"/cursor?x=%20y", Pages{Next: "meta.next", CursorParam: "c"}, 10, "data", "no meta.next"},
+			{"/cursor", Pages{Next: "meta.next", CursorParam: "c", More: "more"}, 10, "data", "more is false"},
+			{"/cursor", Pages{Next: "meta.next", CursorParam: "c", Max: 3}, 3, "data", "the 3 pages"},
+			{"/cursor", Pages{Next: "meta.next", CursorParam: "c", LimitParam: "limit", Limit: 20}, 5, "data", "no meta.next"},
+			{"/offset", Pages{OffsetParam: "offset", Count: ptr("data")}, 11, "data", "without records"},
+			{"/offset", Pages{OffsetParam: "offset", Limit: 10}, 10, "data", "fewer than 10"},
+			{"/offset", Pages{OffsetParam: "offset", Limit: 50, LimitParam: "limit", Total: "total"}, 2, "data", "total is 95"},
+			{"/offset", Pages{OffsetParam: "offset", Limit: 10, Total: "total"}, 10, "", "total is 95"},
+			{"/offset?bare=1", Pages{OffsetParam: "offset"}, 11, "$", "without records"},
+			{"/number", Pages{PageParam: "page"}, 11, "data", "without records"},
+			{"/number", Pages{PageParam: "page", TotalPages: "pages"}, 10, "", "pages is 10"},
+			{"/number", Pages{PageParam: "page", Total: "total", Limit: 10}, 10, "", "total is 95"},
+			{"/number", Pages{PageParam: "page", First: ptr(int64(4)), More: "more"}, 7, "data", "more is false"},
+			{"/gone", Pages{PageParam: "page", StopStatus: []int{404}}, 10, "data", "answered 404"},
+		} {
+			l.asked = nil
+			r := Request{URL: s.URL + c.path, Pages: c.p, Output: Output{Path: out(t, "o")}}
+			if c.items != "" {
+				r.Items = &c.items
+				if c.p.Count != nil {
+					r.Items = nil
+				}
+			}
+			sum, err := fetch(t, r)
+			if err != nil {
+				t.Fatalf("%s %+v: %v", c.path, c.p, err)
+			}
+			if sum.Pages != c.pages || !strings.Contains(sum.Stopped, c.stopped) {
+				t.Errorf("%s %+v: %d pages, stopped: %s (%q)", c.path, c.p, sum.Pages, sum.Stopped, l.asked)
+			}
+			if strings.Contains(c.path, "x=%20y") && !strings.HasPrefix(l.asked[3], "/cursor?x=%20y&c=30") {
+				t.Errorf("%q", l.asked)
+			}
+			if r.Items == nil || c.p.Max > 0 || c.p.First != nil {
+				continue
+			}
+			lines := strings.Split(strings.TrimSpace(string(read(t, r.Output.Path))), "\n")
+			if len(lines) != 95 || sum.Items != 95 {
+				t.Fatalf("%s: %d lines, %d items", c.path, len(lines), sum.Items)
+			}
+			for i, line := range lines {
+				var v struct{ ID int }
+				if err := json.Unmarshal([]byte(line), &v); err != nil || v.ID != i {
+					t.Fatalf("%s: line %d is %s", c.path, i, line)
+				}
+			}
+		}
+	}
+}
+
+func TestPagesAreBytesReceived(t *testing.T) {
+	l := &list{n: 30, per: 10, pretty: true}
+	s := httptest.NewServer(l)
+	defer s.Close()
+	var want []byte
+	for _, c := range []string{"", "?c=10", "?c=20"} {
+		resp := httptest.NewRecorder()
+		l.ServeHTTP(resp, httptest.NewRequest("GET", "/cursor"+c, nil))
+		want = append(want, resp.Body.Bytes()...)
+	}
+	p := Pages{Next: "meta.next", CursorParam: "c"}
+	for _, chunk := range []int{1, 7, 1000, 0} {
+		path := out(t, "o")
+		mustFetch(t, Request{URL: s.URL + "/cursor", Pages: p, Output: Output{Path: path}, Limits: Limits{ChunkSize: chunk}})
+		same(t, path, want)
+		path = out(t, "o.gz")
+		mustFetch(t, Request{URL: s.URL + "/cursor", Pages: p, Output: Output{Path: path}, Limits: Limits{ChunkSize: chunk}})
+		if !bytes.Equal(gunzip(t, read(t, path)), want) {
+			t.Error("gzip differs")
+		}
+		dir := t.TempDir()
+		sum := mustFetch(t, Request{URL: s.URL + "/cursor", Pages: p, Output: Output{Path: filepath.Join(dir, "p-%03d.json.gz")}})
+		var got []byte
+		for i := 1; i <= 3; i++ {
+			got = append(got, gunzip(t, read(t, filepath.Join(dir, fmt.Sprintf("p-%03d.json.gz", i))))...)
+		}
+		if !bytes.Equal(got, want) || len(sum.Files) != 3 {
+			t.Errorf("%+v", sum)
+		}
+		if files, _ := os.ReadDir(dir); len(files) != 3 {
+			t.Error(files)
+		}
+	}
+}
+
+func TestPagingGoesWrong(t *testing.T) {
+	var other *httptest.Server
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		c, _ := strconv.Atoi(q.Get("c"))
+		switch r.URL.Path {
+		case "/loop":
+			fmt.Fprintf(w, `{"next":"%d","data":[1]}`, (c+1)%3+1)
+		case "/same":
+			fmt.Fprint(w, `{"next":"1"}`)
+		case "/deaf":
+			fmt.Fprint(w, `{"data":[1,2,3]}`)
+		case "/away":
+			fmt.Fprintf(w, `{"next":"%s/x"}`, other.URL)
+		case "/object":
+			fmt.Fprint(w, `{"next":{"a":1}}`)
+		case "/true":
+			fmt.Fprint(w, `{"next":true}`)
+		case "/html":
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, `<html>next</html>`)
+		case "/cut":
+			fmt.Fprint(w, `{"next":"a"`)
+		case "/bad":
+			fmt.Fprint(w, `{"next":"a",}`)
+		case "/scheme":
+			fmt.Fprint(w, `{"next":"file:///etc/passwd"}`)
+		case "/more":
+			fmt.Fprint(w, `{"next":"1","more":"yes"}`)
+		case "/total":
+			fmt.Fprint(w, `{"data":[1],"total":"many"}`)
+		case "/later":
+			if c == 2 {
+				w.WriteHeader(500)
+				return
+			}
+			fmt.Fprintf(w, `{"next":"%d"}`, c+1)
+		}
+	}))
+	defer s.Close()
+	got := ""
+	other = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = fmt.Sprint(r.Header)
+		fmt.Fprint(w, `{"next":null}`)
+	}))
+	defer other.Close()
+	next := Pages{Next: "next", CursorParam: "c"}
+	for _, c := range []struct {
+		path string
+		p    Pages
+		item string
+		kind Kind
+		says string
+	}{
+		{"/loop", next, "", KindPaging, "loop"}, {"/same", next, "", KindPaging, "loop"},
+		{"/deaf", Pages{PageParam: "page"}, "data", KindPaging, `page 2 is the same as page 1, byte for byte: the server seems not to know the parameter "page"`},
+		{"/away", Pages{Next: "next"}, "", KindPaging, "another host"}, {"/scheme", Pages{Next: "next"}, "", KindPaging, "no web address"},
+		{"/loop", Pages{Next: "next"}, "", KindPaging, "no URL but a cursor"}, {"/object", next, "", KindPaging, "an object"}, {"/true", next, "", KindPaging, "no cursor"},
+		{"/html", next, "", KindJSON, "invalid JSON at byte 0"}, {"/cut", next, "", KindJSON, "cut short"}, {"/bad", next, "", KindJSON, "a name in quotes"},
+		{"/more", Pages{Next: "next", CursorParam: "c", More: "more"}, "", KindPaging, "not true or false"},
+		{"/total", Pages{PageParam: "page", Total: "total", Limit: 1}, "data", KindPaging, "no number"},
+		{"/deaf", Pages{PageParam: "page"}, "nothing", KindJSON, "at nothing stands nothing"}, {"/deaf", Pages{PageParam: "page"}, "data[0]", KindJSON, "a number and no array"},
+		{"/later", next, "", KindHTTP, "page 3"},
+		{"/deaf", Pages{OffsetParam: "o", Total: "data"}, "", KindPaging, "not known"},
+	} {
+		r := Request{URL: s.URL + c.path, Pages: c.p, Output: Output{Path: out(t, "o")}, Auth: Bearer("hush"), Retry: Retry{Attempts: 2}}
+		if c.item != "" {
+			r.Items = &c.item
+		}
+		_, err := fetch(t, r)
+		failed(t, r.Output.Path, err, c.kind, c.says)
+	}
+	// Followed when that is wanted, but without what is ours.
+	mustFetch(t, Request{URL: s.URL + "/away", Pages: Pages{Next: "next", CrossOrigin: true}, Output: Output{Path: out(t, "o")}, Auth: Bearer("hush"), Header: http.Header{"X-Api-Key": {"hush"}, "Accept": {"a/b"}}})
+	if got == "" || strings.Contains(got, "hush") || !strings.Contains(got, "a/b") {
+		t.Errorf("the other host was sent %s", got)
+	}
+}
+
+// Many pages of a server that cuts connections and asks to slow down: no gap,
+// no duplicate.
+func TestManyPages(t *testing.T) {
+	pages := 2000
+	if v, err := strconv.Atoi(os.Getenv("GALLEY_FETCH_PAGES")); err == nil {
+		pages = v
+	}
+	var mu sync.Mutex
+	r := rand.New(rand.NewPCG(1, 1))
+	conns := map[string]bool{}
+	cuts := 0
+	s := serve(t, func(w http.ResponseWriter, req *http.Request) {
+		mu.Lock()
+		conns[req.RemoteAddr] = true
+		dice := r.Float64()
+		at := r.IntN(900) + 1
+		mu.Unlock()
+		switch {
+		case dice < 0.01:
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		case dice < 0.015:
+			cuts++
+			w = &cut{w, at}
+		}
+		c, _ := strconv.Atoi(req.URL.Query().Get("c"))
+		fmt.Fprint(w, `{"items":[`)
+		for i := range 10 {
+			if i > 0 {
+				fmt.Fprint(w, ",")
+			}
+			fmt.Fprintf(w, `{"id":%d,"text":"%090d"}`, c*10+i, i)
+		}
+		next := "null"
+		if c+1 < pages {
+			next = strconv.Itoa(c + 1)
+		}
+		fmt.Fprintf(w, `],"next":%s}`, next)
+	})
+	items := "items"
+	for _, name := range []string{"o.ndjson", "o.ndjson.gz"} {
+		path := out(t, name)
+		clear(conns)
+		cuts = 0
+		sum := mustFetch(t, Request{URL: s.URL, Items: &items, Pages: Pages{Next: "next", CursorParam: "c"}, Output: Output{Path: path}})
+		b := read(t, path)
+		if name != "o.ndjson" {
+			b = gunzip(t, b)
+		}
+		lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+		if len(lines) != pages*10 || sum.Items != int64(pages*10) || sum.Pages != pages {
+			t.Fatalf("%d lines, %+v", len(lines), sum)
+		}
+		for i, l := range lines {
+			if !bytes.HasPrefix(l, fmt.Appendf(nil, `{"id":%d,`, i)) {
+				t.Fatalf("line %d is %s", i, l)
+			}
+		}
+		// One connection, and one more for each that was cut.
+		if len(conns) > 1+cuts {
+			t.Errorf("%d connections for %d cuts", len(conns), cuts)
+		}
+		if sum.Retries == 0 {
+			t.Error("the server was too kind")
+		}
+	}
+}
+
+func TestNextLink(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{`<a>; rel=next`, "a"}, {`<a>; rel="prev", <b>; rel="next"`, "b"}, {`<a,b;c>; rel="next"`, "a,b;c"}, {`<a>;title="<x>; rel=next";rel=last`, ""},
+		{`<a>; rel="first NEXT"`, "a"}, {`<a>; rel=prev; rel=next`, ""}, {`<a>; anchor="#x"; rel=next, <b>; rel=next`, "b"}, {``, ""}, {`garbage, <b>; rel=next`, "b"},
+		{`<a`, ""}, {`<a>`, ""}, {`<a>; rel`, ""}, {`<a> ; REL = "next" `, "a"}, {`<>; rel=next`, ""}, {`<a>;rel="ne\xt"`, "a"},
+	} {
+		if got := nextLink([]string{c.in}); got != c.want {
+			t.Errorf("%s: %q", c.in, got)
+		}
+	}
+	if got := nextLink([]string{`<a>; rel=prev`, `<b>; rel=next`}); got != "b" {
+		t.Error(got)
+	}
+}
+
+func FuzzNextLink(f *testing.F) {
+	f.Add(`<a>; rel="prev", <b>; rel="next"`)
+	f.Add(`<a>;title="<x>; rel=next\"";rel=last`)
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := nextLink([]string{s}); got != "" && !strings.Contains(s, got) {
+			t.Fatalf("%q from %q", got, s)
+		}
+	})
+}
