@@ -60,6 +60,9 @@ type Cloud struct {
 	// not answered, by the one who asked; lateSettle those when a record is
 	// found in which the answer is missing.
 	settle, lateSettle []time.Duration
+	// claimSettle is the least pause between claiming a floating IP and
+	// looking who holds it.
+	claimSettle time.Duration
 }
 
 // Whoami is what the cloud says of the credentials.
@@ -98,10 +101,11 @@ func Connect(ctx context.Context, a Auth, o Options) (*Cloud, error) {
 		agent = "galley"
 	}
 	c := &Cloud{
-		auth:       a,
-		x:          x,
-		settle:     []time.Duration{0, 300 * time.Millisecond, time.Second},
-		lateSettle: []time.Duration{0, time.Second, time.Second},
+		auth:        a,
+		x:           x,
+		settle:      []time.Duration{0, 300 * time.Millisecond, time.Second},
+		lateSettle:  []time.Duration{0, time.Second, time.Second},
+		claimSettle: 250 * time.Millisecond,
 	}
 	c.watch = newWatcher(c)
 	c.claims.held = map[string]bool{}

@@ -33,6 +33,9 @@ type fakeCloud struct {
 	bodies                              []map[string]any
 	// fault is asked before each request but the login is served.
 	fault func(n int, method, path string) faultMode
+	// racy is the time between checking and writing a floating IP, as Neutron
+	// has it.
+	racy time.Duration
 	// hook sees a server as it is made and may change it.
 	hook func(server map[string]any)
 }
@@ -79,6 +82,7 @@ func (f *fakeCloud) connect(t *testing.T) *Cloud {
 	c.x.firstPause = time.Millisecond
 	c.settle = []time.Duration{0, 10 * time.Millisecond}
 	c.lateSettle = c.settle
+	c.claimSettle = 20 * time.Millisecond
 	c.watch.least = 5 * time.Millisecond
 	c.x.pace.least = time.Millisecond
 	t.Cleanup(c.Close)
@@ -425,7 +429,7 @@ func (f *fakeCloud) neutron(w http.ResponseWriter, r *http.Request, rest []strin
 		p := body["floatingip"].(map[string]any)
 		p["id"] = f.id("fip")
 		p["floating_ip_address"] = "172.24.4." + strconv.Itoa(f.seq)
-		p["revision_number"] = 1
+		p["revision_number"] = 0
 		f.fips[p["id"].(string)] = p
 		answer(w, 201, map[string]any{"floatingip": p})
 	case key == "GET floatingips":
@@ -440,6 +444,11 @@ func (f *fakeCloud) neutron(w http.ResponseWriter, r *http.Request, rest []strin
 		if want := r.Header.Get("If-Match"); want != "" && want != fmt.Sprintf("revision_number=%d", p["revision_number"]) {
 			answer(w, 412, nil)
 			return
+		}
+		if f.racy > 0 {
+			f.mu.Unlock()
+			time.Sleep(f.racy)
+			f.mu.Lock()
 		}
 		for k, v := range body["floatingip"].(map[string]any) {
 			p[k] = v

@@ -16,15 +16,29 @@ import (
 
 // FloatingIP is a floating IP of the project.
 type FloatingIP struct {
-	ID, Address, NetworkID, PortID, FixedIP, Description, Status string
-	Revision                                                     int
+	ID          string `json:"id"`
+	Address     string `json:"floating_ip_address"`
+	NetworkID   string `json:"floating_network_id"`
+	PortID      string `json:"port_id"`
+	FixedIP     string `json:"fixed_ip_address"`
+	Description string `json:"description"`
+	Status      string `json:"status"`
+	// Revision counts the changes, from 0; nil where the cloud does not count
+	// them.
+	Revision *int `json:"revision_number"`
 }
 
-func floatingIPOf(f floatingips.FloatingIP) FloatingIP {
-	return FloatingIP{
-		ID: f.ID, Address: f.FloatingIP, NetworkID: f.FloatingNetworkID, PortID: f.PortID, FixedIP: f.FixedIP,
-		Description: f.Description, Status: f.Status, Revision: f.RevisionNumber,
+// floatingIPIn reads a floating IP out of an answer. The library's own form
+// cannot tell revision 0 from none, which decides whether a claim is safe.
+func floatingIPIn(r interface {
+	ExtractIntoStructPtr(to any, label string) error
+}) (FloatingIP, error) {
+	var f FloatingIP
+	err := r.ExtractIntoStructPtr(&f, "floatingip")
+	if err == nil && f.ID == "" {
+		_, err = one[FloatingIP](nil, nil)
 	}
+	return f, err
 }
 
 // claims are the free floating IPs that instances of this process are about
@@ -64,15 +78,9 @@ func (c *Cloud) listFloatingIPs(ctx context.Context, o floatingips.ListOpts) ([]
 	if err != nil {
 		return nil, explain("list the floating IPs", err)
 	}
-	list, err := floatingips.ExtractFloatingIPs(pages)
-	if err != nil {
-		return nil, explain("read the list of floating IPs", err)
-	}
-	out := make([]FloatingIP, len(list))
-	for i, f := range list {
-		out[i] = floatingIPOf(f)
-	}
-	return out, nil
+	var list []FloatingIP
+	err = pages.(floatingips.FloatingIPPage).ExtractIntoSlicePtr(&list, "floatingips")
+	return list, explain("read the list of floating IPs", err)
 }
 
 func (c *Cloud) getFloatingIP(ctx context.Context, id string) (FloatingIP, error) {
@@ -80,11 +88,8 @@ func (c *Cloud) getFloatingIP(ctx context.Context, id string) (FloatingIP, error
 	if err != nil {
 		return FloatingIP{}, err
 	}
-	f, err := one(floatingips.Get(ctx, sc, id).Extract())
-	if err != nil {
-		return FloatingIP{}, explain("look at the floating IP "+id, err)
-	}
-	return floatingIPOf(*f), nil
+	f, err := floatingIPIn(floatingips.Get(ctx, sc, id))
+	return f, explain("look at the floating IP "+id, err)
 }
 
 // place is where a floating IP can be put: a port of the server and its
@@ -247,14 +252,11 @@ func (m *making) allocate(ctx context.Context, s *servers.Server, at []place) (s
 			kind: KindFloatingIP, name: m.pool.Name, what: what,
 			note: func(r *Resource) { r.Network, r.Port = m.pool.ID, p.port },
 			ask: func(ctx context.Context) (string, error) {
-				f, err := one(floatingips.Create(ctx, sc, floatingips.CreateOpts{
+				var err error
+				got, err = floatingIPIn(floatingips.Create(ctx, sc, floatingips.CreateOpts{
 					FloatingNetworkID: m.pool.ID, PortID: p.port, FixedIP: p.fixed, Description: m.rec.describe(),
-				}).Extract())
-				if err != nil {
-					return "", err
-				}
-				got = floatingIPOf(*f)
-				return f.ID, nil
+				}))
+				return got.ID, err
 			},
 			find: func(ctx context.Context) (string, error) {
 				list, err := m.c.floatingIPsByToken(ctx, m.rec.Token, m.pool.ID)
@@ -470,9 +472,10 @@ func (m *making) attachOne(ctx context.Context, f FloatingIP, s *servers.Server,
 			return "", err
 		}
 		o := floatingips.UpdateOpts{PortID: &p.port, FixedIP: p.fixed}
-		if f.Revision > 0 && f.PortID == "" {
-			o.RevisionNumber = &f.Revision
+		if f.PortID == "" {
+			o.RevisionNumber = f.Revision
 		}
+		asked := time.Now()
 		_, err := floatingips.Update(ctx, sc, f.ID, o).Extract()
 		if err != nil && !isStatus(err, 409, 412) && ctx.Err() == nil && !unsettled(err) {
 			if last = m.unreachableHint(explain(what, err), s); unreachable(last) {
@@ -483,6 +486,15 @@ func (m *making) attachOne(ctx context.Context, f FloatingIP, s *servers.Server,
 		}
 		if ctx.Err() != nil {
 			return "", explain(what, ctx.Err())
+		}
+		// Neutron checks the revision and writes in two steps: a claim that it
+		// was working on at the same time may come through after ours, with the
+		// same revision. Give that one the time that ours took, twice over, and
+		// let the last one win before looking who it was.
+		if f.PortID == "" && err == nil {
+			if err := sleep(ctx, m.c.claimSettle+2*time.Since(asked)); err != nil {
+				return "", explain(what, err)
+			}
 		}
 		// Whatever the answer was, what counts is who holds it now.
 		now, gerr := m.c.getFloatingIP(ctx, f.ID)
@@ -544,11 +556,8 @@ func (c *Cloud) AllocateFloatingIP(ctx context.Context, pool string, rep Reporte
 	if err != nil {
 		return FloatingIP{}, err
 	}
-	f, err := one(floatingips.Create(ctx, sc, floatingips.CreateOpts{FloatingNetworkID: n.ID}).Extract())
-	if err != nil {
-		return FloatingIP{}, explain(fmt.Sprintf("allocate a floating IP from the pool %q", n.Name), err)
-	}
-	return floatingIPOf(*f), nil
+	f, err := floatingIPIn(floatingips.Create(ctx, sc, floatingips.CreateOpts{FloatingNetworkID: n.ID}))
+	return f, explain(fmt.Sprintf("allocate a floating IP from the pool %q", n.Name), err)
 }
 
 // ReleaseFloatingIP deletes a floating IP, given by ID or address.

@@ -382,10 +382,17 @@ func TestAnotherProjectsRecord(t *testing.T) {
 }
 
 func TestBorrowedFloatingIPs(t *testing.T) {
+	for _, racy := range []time.Duration{0, 30 * time.Millisecond} {
+		t.Run(racy.String(), func(t *testing.T) { borrowers(t, racy) })
+	}
+}
+
+func borrowers(t *testing.T, racy time.Duration) {
 	f := newFake(t)
+	f.racy = racy
 	for i := range 3 {
 		id := fmt.Sprintf("fip-free-%d", i)
-		f.fips[id] = map[string]any{"id": id, "floating_ip_address": fmt.Sprintf("172.24.4.20%d", i), "floating_network_id": "net-public", "port_id": nil, "revision_number": 1}
+		f.fips[id] = map[string]any{"id": id, "floating_ip_address": fmt.Sprintf("172.24.4.20%d", i), "floating_network_id": "net-public", "port_id": nil, "revision_number": 0}
 	}
 	spec := func(i int) ServerSpec {
 		return ServerSpec{Name: fmt.Sprintf("web-%d", i), Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Pools: []string{"public"}}}
@@ -439,7 +446,7 @@ func TestBorrowedFloatingIPs(t *testing.T) {
 
 func TestFixedFloatingIP(t *testing.T) {
 	f := newFake(t)
-	f.fips["fip-a"] = map[string]any{"id": "fip-a", "floating_ip_address": "172.24.4.200", "floating_network_id": "net-public", "port_id": nil, "revision_number": 1}
+	f.fips["fip-a"] = map[string]any{"id": "fip-a", "floating_ip_address": "172.24.4.200", "floating_network_id": "net-public", "port_id": nil, "revision_number": 0}
 	c := f.connect(t)
 	spec := ServerSpec{Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Address: "172.24.4.200"}}
 	var one, two, three MemoryJournal
