@@ -23,11 +23,11 @@ var withheld = []uintptr{
 
 // prepareThread makes the calling thread one whose children are a guest's.
 func prepareThread(w *world) {
+	for _, c := range withheld {
+		_ = unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0) // fails for one this kernel does not know
+	}
 	if !w.pidSpace {
 		return
-	}
-	for _, c := range withheld {
-		_ = unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0) // one this kernel does not know
 	}
 	// The guest's uptime begins now. It is an ornament, and kernels before
 	// 6.3 refuse to start programs as Go does from a thread whose children

@@ -47,6 +47,7 @@ func (g testGuest) finished(t *testing.T, c *ssh.Client, want string) {
 
 func TestCloudConfig(t *testing.T) {
 	alice := newKey(t)
+	apart(t)
 	g := boot(t, func(s *Spec) {
 		s.UserData = []byte(`#cloud-config
 fqdn: db1.example.org
@@ -84,7 +85,6 @@ final_message: "all done after $UPTIME"
 no_such_key: 1
 `)
 	})
-	apart(t, g)
 	c := g.login(t, "centos")
 	g.finished(t, c, "done")
 	expect(t, c, map[string]string{
@@ -143,8 +143,8 @@ func TestUserDataForms(t *testing.T) {
 		"archive":        []byte("#cloud-config-archive\n- type: text/cloud-config\n  content: |\n    hostname: multi\n- |\n    #!/bin/sh\n    echo from the script > /var/script\n    echo to the console\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
+			apart(t)
 			g := boot(t, func(s *Spec) { s.UserData = data })
-			apart(t, g)
 			c := g.login(t, "centos")
 			g.finished(t, c, "done")
 			expect(t, c, map[string]string{"cat /var/script": "from the script", "grep -c 'to the console' /var/log/cloud-init-output.log || sudo grep -c 'to the console' /var/log/cloud-init-output.log": "1"})
@@ -277,10 +277,10 @@ func TestUsersWithoutDefault(t *testing.T) {
 }
 
 func TestConfigDrive(t *testing.T) {
+	apart(t)
 	g := boot(t, func(s *Spec) {
 		s.ConfigDrive, s.Metadata, s.UserData = true, map[string]string{"role": "db"}, []byte("#!/bin/sh\ntrue\n")
 	})
-	apart(t, g)
 	c := g.login(t, "centos")
 	expect(t, c, map[string]string{
 		"sudo grep -c '\"role\": \"db\"' /mnt/config/openstack/latest/meta_data.json":      "1",
@@ -292,8 +292,8 @@ func TestConfigDrive(t *testing.T) {
 }
 
 func TestScriptsRunAfterSSHIsUp(t *testing.T) {
+	apart(t)
 	g := boot(t, func(s *Spec) { s.UserData = []byte("#!/bin/sh\nwhile ! test -e /tmp/go-on; do sleep 0.02; done\n") })
-	apart(t, g)
 	c := g.login(t, "centos")
 	if got := must(t, c, "cloud-init status"); got != "status: running" {
 		t.Errorf("got %q", got)

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -214,6 +215,25 @@ func must(t testing.TB, c *ssh.Client, command string) string {
 		t.Fatalf("%s: status %d %s\n%s%s", command, r.status, r.signal, r.out, r.errOut)
 	}
 	return strings.TrimSpace(r.out)
+}
+
+// apart skips a test of what a plain directory cannot give, or of what would
+// touch the host there. It asks before the test's own guests boot.
+func apart(t testing.TB) {
+	t.Helper()
+	bestMode.once.Do(func() {
+		g := bootNoWait(t, nil)
+		bestMode.mode, bestMode.detail = g.Mode(), g.ModeDetail()
+	})
+	if bestMode.mode == ModeDirectory {
+		t.Skipf("needs namespaces: %s", bestMode.detail)
+	}
+}
+
+// bestMode is what this host allows.
+var bestMode struct {
+	once         sync.Once
+	mode, detail string
 }
 
 // within waits until something is so.

@@ -87,9 +87,13 @@ func runGuest() int {
 		return m.refuse(err)
 	}
 	if m.w.volatile {
-		m.first = true // nothing is left of an earlier boot
+		m.first = m.first || !m.w.restored // nothing is left of an earlier boot
 	}
-	m.say(event{Event: evWorld, Detail: m.w.detail})
+	mode := m.o.Mode
+	if mode == ModeNamespaces && m.w.single {
+		mode = ModeUserNamespace // root of a container that is one
+	}
+	m.say(event{Event: evWorld, Mode: mode, Detail: m.w.detail})
 	adopt()
 	m.kids = newChildren(m.w)
 	m.image = parseImage(m.o.Spec.Image)
@@ -480,6 +484,12 @@ func (m *machine) shutdown(status int) {
 				break
 			}
 			time.Sleep(time.Millisecond)
+		}
+	}
+	if m.w.store != nil {
+		signalAll(m.w, syscall.SIGKILL) // nobody is to change what is being saved
+		if err := m.w.store.save(); err != nil {
+			m.con.kernel("ERROR: what the guest has changed of the system is lost: %v", err)
 		}
 	}
 	if status == exitReboot {

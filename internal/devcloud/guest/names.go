@@ -56,6 +56,7 @@ const (
 // event is one line of JSON from the guest's process.
 type event struct {
 	Event  string // "world", "refused", "ready"
+	Mode   string `json:",omitempty"` // what the world came to
 	Detail string `json:",omitempty"`
 }
 

@@ -53,16 +53,16 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 		o := order{Spec: spec, Dir: spec.Dir, Mode: mode, Limits: lim, Why: strings.Join(why, "; "), Host: facts(spec.Dir)}
 		p, events, err := launch(o)
 		if err != nil {
-			if mode == ModeDirectory {
+			if mode == ModeDirectory || errors.Is(err, os.ErrNotExist) {
 				g.release()
 				return nil, fmt.Errorf("starting guest %s: %w", spec.ID, err)
 			}
-			why = append(why, mode+": "+err.Error())
+			why = append(why, plain(mode, err))
 			continue
 		}
-		detail, err := awaitWorld(ctx, p, events)
+		world, err := awaitWorld(ctx, p, events)
 		if err == nil {
-			g.mode, g.detail, g.boots, g.proc = mode, detail, 1, p
+			g.mode, g.detail, g.boots, g.proc = world.Mode, world.Detail, 1, p
 			go g.run(o, p, events)
 			return g, nil
 		}
@@ -74,7 +74,7 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 			g.release()
 			return nil, fmt.Errorf("starting guest %s: %w", spec.ID, err)
 		}
-		why = append(why, mode+": "+refused.Error())
+		why = append(why, plain(mode, refused))
 	}
 	g.release()
 	return nil, fmt.Errorf("starting guest %s: %s", spec.ID, strings.Join(why, "; "))
@@ -103,19 +103,19 @@ type refusedError string
 func (e refusedError) Error() string { return string(e) }
 
 // awaitWorld waits until the guest's world is set up or refused.
-func awaitWorld(ctx context.Context, p *process, events <-chan event) (detail string, err error) {
+func awaitWorld(ctx context.Context, p *process, events <-chan event) (event, error) {
 	select {
 	case ev, ok := <-events:
 		switch {
 		case !ok:
 			<-p.exit
-			return "", refusedError("the process ended while setting up: " + p.state.String())
+			return ev, refusedError("its process ended while setting up: " + p.state.String())
 		case ev.Event == evRefused:
-			return "", refusedError(ev.Detail)
+			return ev, refusedError(ev.Detail)
 		}
-		return ev.Detail, nil
+		return ev, nil
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return event{}, ctx.Err()
 	}
 }
 
@@ -166,7 +166,7 @@ func launch(o order) (*process, <-chan event, error) {
 	if err != nil {
 		_ = orderW.Close()
 		_ = eventR.Close()
-		return nil, nil, plain(err)
+		return nil, nil, err
 	}
 	recordPid(o.Dir, cmd.Process.Pid)
 
@@ -193,13 +193,14 @@ func launch(o order) (*process, <-chan event, error) {
 	return p, events, nil
 }
 
-// plain takes "fork/exec /path/to/galley:" off an error of the kernel's.
-func plain(err error) error {
+// plain says why a process could not be started in a mode's namespaces,
+// without the "fork/exec /path/to/galley:" of package os.
+func plain(mode string, err error) string {
 	var pe *os.PathError
 	if errors.As(err, &pe) {
-		return fmt.Errorf("%s not allowed or not possible here: %w", pe.Op, pe.Err)
+		err = pe.Err
 	}
-	return err
+	return "mode " + mode + " is not allowed here: " + err.Error()
 }
 
 // keepEnv is the environment of the guest's process: what the dynamic loader
@@ -245,12 +246,12 @@ func (g *Guest) run(o order, p *process, events <-chan event) {
 		g.mu.Unlock()
 
 		next, nextEvents, err := launch(o)
-		var detail string
+		var world event
 		if err == nil {
 			g.mu.Lock()
 			g.proc = next // so that Stop can kill it while it sets up
 			g.mu.Unlock()
-			if detail, err = awaitWorld(context.Background(), next, nextEvents); err != nil {
+			if world, err = awaitWorld(context.Background(), next, nextEvents); err != nil {
 				next.kill()
 				_ = next.order.Close()
 				<-next.exit
@@ -267,7 +268,7 @@ func (g *Guest) run(o order, p *process, events <-chan event) {
 			g.ready = make(chan struct{})
 		default: // nobody saw the last boot ready; they wait for this one
 		}
-		g.detail = detail
+		g.mode, g.detail = world.Mode, world.Detail
 		g.boots++
 		if g.want == wantStop { // asked for while the new boot was starting
 			next.say(cmdStop)

@@ -116,7 +116,7 @@ func enter(o order) (*world, error) {
 	}
 	w := &world{pidSpace: true, tools: toolDir, self: toolDir + "/galley"}
 	w.single = !mapsUsers()
-	b := &builder{o: o, w: w, userXattr: o.Mode == ModeUserNamespace, noOverlay: o.Limits.NoOverlay}
+	b := &builder{o: o, w: w, userXattr: !firstUserNamespace(), noOverlay: o.Limits.NoOverlay}
 	if err := b.build(); err != nil {
 		return nil, err
 	}
@@ -140,6 +140,13 @@ func mapsUsers() bool {
 		}
 	}
 	return false
+}
+
+// firstUserNamespace tells whether root here is the host's root. A container's
+// may not be.
+func firstUserNamespace() bool {
+	data, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(string(data)), " ") == "0 0 4294967295"
 }
 
 func (b *builder) build() error {
@@ -290,7 +297,11 @@ func (b *builder) graft(real string) error {
 		}
 	}
 	if errors.Is(err, unix.EINVAL) && len(inner) > 0 {
-		return b.descend(real) // mounts that a user namespace may not look behind
+		// There are mounts that a user namespace may not look behind.
+		if real == "/etc" {
+			return b.bare(real) // a container's hosts, hostname, …: not worth an overlay for each directory
+		}
+		return b.descend(real)
 	}
 	if err != nil {
 		return err
@@ -314,26 +325,16 @@ func (b *builder) graft(real string) error {
 // probe finds the kind of overlay that this host allows, after the plain one
 // has failed with the error given.
 func (b *builder) probe(real, dest string, first error) error {
-	if !b.userXattr {
-		// Root of a container that is itself in a user namespace.
-		b.userXattr = true
-		if b.overlay(real, dest) == nil {
-			return nil
-		}
-		b.userXattr = false
-	}
 	if len(b.below(real)) == 0 || !errors.Is(first, unix.EINVAL) || b.o.Mode == ModeNamespaces {
 		if err := b.memoryLayers(); err == nil {
-			for _, user := range []bool{b.userXattr, true} {
-				b.userXattr = user
-				if b.overlay(real, dest) == nil {
-					b.note("overlayfs cannot keep its layers in %s (%v): what the guest changes in %s lives in memory and is lost at its end",
-						b.o.Dir, first, strings.Join(systemDirs, ", "))
-					return nil
-				}
+			if b.overlay(real, dest) == nil {
+				b.note("overlayfs cannot keep its layers in %s (%v): what the guest changes of the system lives in memory, and is saved when it is shut down or rebooted in order",
+					b.o.Dir, first)
+				return nil
 			}
+			b.w.store.close()
 			_ = unix.Unmount(layersName, unix.MNT_DETACH)
-			b.w.volatile = false
+			b.w.store, b.w.volatile, b.w.restored = nil, false, false
 		}
 	}
 	if errors.Is(first, unix.EINVAL) && len(b.below(real)) > 0 && b.o.Mode == ModeUserNamespace {
@@ -353,7 +354,15 @@ func (b *builder) memoryLayers() error {
 	if err := unix.Mount("layers", layersName, "tmpfs", unix.MS_NODEV, "mode=0700"); err != nil {
 		return err
 	}
-	b.w.volatile = true
+	restored, err := restoreLayers()
+	if err == nil {
+		b.w.store, err = openMemoryStore()
+	}
+	if err != nil {
+		_ = unix.Unmount(layersName, unix.MNT_DETACH)
+		return err
+	}
+	b.w.volatile, b.w.restored = true, restored
 	return nil
 }
 
@@ -461,7 +470,7 @@ func (b *builder) setOpaque(p string) error {
 func (b *builder) own(real, upper string) error {
 	switch real {
 	case "/etc":
-		return b.ownLevel(real, upper, 4, 2)
+		return b.ownLevel(real, upper, 2, 2)
 	case "/var":
 		return b.ownLevel(real, upper, 2, 0)
 	case "/opt":

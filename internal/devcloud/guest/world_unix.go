@@ -11,13 +11,15 @@ import (
 // world is the place a guest's commands run in.
 type world struct {
 	tree
-	single   bool     // there is one user ID
-	uid, gid int      // that ID, in the guest's own terms
-	pidSpace bool     // the guest's process is process 1
-	binDir   string   // where sudo and its like go; "" for /usr/bin, /usr/sbin
-	tools    string   // toolDir, as the guest sees it
-	self     string   // this program, as the guest sees it
-	volatile bool     // what it changes of the system lives in memory
+	single   bool   // there is one user ID
+	uid, gid int    // that ID, in the guest's own terms
+	pidSpace bool   // the guest's process is process 1
+	binDir   string // where sudo and its like go; "" for /usr/bin, /usr/sbin
+	tools    string // toolDir, as the guest sees it
+	self     string // this program, as the guest sees it
+	volatile bool   // what it changes of the system lives in memory
+	restored bool   // and has been read back from an earlier boot
+	store    *memoryStore
 	notes    []string // for the console
 	detail   string   // for ModeDetail
 }
