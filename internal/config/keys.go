@@ -113,8 +113,8 @@ func no(name string, t Type, doc, reason string) Key {
 // default. An alias is followed by what it stands for.
 var plugins = map[string][]string{
 	secDriver:      {"openstack", "proxy", "dummy"},
-	secProvisioner: {"chef_infra", "chef_zero", "chef_solo", "chef_apply", "shell", "dummy"},
-	secTransport:   {"ssh"},
+	secProvisioner: {"chef_infra", "chef_zero", "chef_solo", "chef_apply", "cinc_infra", "cinc_zero", "cinc_solo", "cinc_apply", "shell", "dummy"},
+	secTransport:   {"ssh", "dummy"},
 	secVerifier:    {"busser", "inspec", "shell", "dummy"},
 }
 
@@ -122,4 +122,6 @@ var plugins = map[string][]string{
 // "provisioner", "transport", "verifier") that Galley has.
 func Plugins(section string) []string { return slices.Clone(plugins[section]) }
 
-const chefFamily = "chef_infra chef_zero chef_solo chef_apply"
+// chefFamily are the provisioners that run a Chef client; those of kitchen-cinc
+// call the keys that begin with chef_ by its own name.
+const chefFamily = "chef_infra chef_zero chef_solo chef_apply cinc_infra cinc_zero cinc_solo cinc_apply"

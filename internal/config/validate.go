@@ -88,6 +88,10 @@ func known(section, parent string, names ...string) map[string]Key {
 				if _, ok := out[k.Name]; !ok || g.plugin != "" {
 					out[k.Name] = k
 				}
+				// kitchen-cinc's own spelling.
+				if rest, ok := strings.CutPrefix(k.Name, "chef_"); ok && len(names) > 0 && strings.HasPrefix(names[0], "cinc_") {
+					out["cinc_"+rest] = k
+				}
 			}
 		}
 	}
