@@ -258,7 +258,8 @@ edabeedb)
 1f8b*)
 	have tar && have gzip || die 85 "$(shown "$url") is a tarball, and this machine lacks tar or gzip"
 	say "Unpacking"
-	gzip -dc "$package" | tar -tf - >"$tmp/list" 2>"$tmp/log" || { cat "$tmp/log"; die 85 "$(shown "$url") cannot be unpacked"; }
+	# A pipe does not tell that gzip failed.
+	gzip -t "$package" 2>"$tmp/log" && gzip -dc "$package" | tar -tf - >"$tmp/list" 2>"$tmp/log" || { cat "$tmp/log"; die 85 "$(shown "$url") cannot be unpacked"; }
 	# A tarball holds opt/PRODUCT/..., or bin/... itself, or one directory of it.
 	if grep -q "^\(\./\)*${root#/}/" "$tmp/list"; then
 		into=$R/ strip=0

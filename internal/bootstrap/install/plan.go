@@ -320,6 +320,14 @@ func (p *Plan) Find() string {
 		// Whether it is the newest is known to the index alone.
 		return "echo missing"
 	}
+	return p.find(want)
+}
+
+// FindAny is [Plan.Find] without regard to version and strategy, for the time
+// after the installation.
+func (p *Plan) FindAny() string { return p.find("") }
+
+func (p *Plan) find(want string) string {
 	var b strings.Builder
 	b.WriteString("for d in")
 	for _, r := range p.Roots {
