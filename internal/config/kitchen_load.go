@@ -171,6 +171,7 @@ func (l *loader) read(ctx context.Context) (*mapping, error) {
 // combined is the merged data with keys as they are written.
 func (l *loader) combined(ctx context.Context) (*mapping, error) {
 	merged := &mapping{}
+	g := &merger{}
 	for _, f := range l.files() {
 		if f.role == "global" && l.opts.SkipGlobal || f.role == "local" && l.opts.SkipLocal {
 			continue
@@ -179,7 +180,7 @@ func (l *loader) combined(ctx context.Context) (*mapping, error) {
 		if err != nil {
 			return nil, err
 		}
-		merged, err = merge(merged, normalize(m), "")
+		merged, err = g.merge(merged, normalize(m), "")
 		if err != nil {
 			return nil, err
 		}
@@ -378,15 +379,27 @@ func normalize(m *mapping) *mapping {
 	return out
 }
 
+// merger lays mappings over each other and bounds how much it copies: what a
+// small file describes a hundred times must not fill the machine.
+type merger struct {
+	copied int
+}
+
+// maxCopied is the number of entries that merging may copy.
+const maxCopied = 500_000
+
 // merge lays over onto base: mappings deeply, all else is replaced. Where a
 // mapping would be replaced by something else, Test Kitchen ends in a stack
 // trace; here it is an error.
-func merge(base, over *mapping, path string) (*mapping, error) {
+func (g *merger) merge(base, over *mapping, path string) (*mapping, error) {
 	if base.len() == 0 {
 		return over, nil
 	}
 	if over.len() == 0 {
 		return base, nil
+	}
+	if g.copied += base.len() + over.len(); g.copied > maxCopied {
+		return nil, &Error{Msg: "the instances hold too much data", Advice: "there are many suites and platforms with large mappings of the same keys; leave some out with includes"}
 	}
 	out := base.cloneFor(over.len())
 	for _, e := range over.entries {
@@ -396,7 +409,7 @@ func merge(base, over *mapping, path string) (*mapping, error) {
 			if e.val.kind != kindMap {
 				return nil, notMapping(e.val, at, "it would replace the mapping from "+old.org.place())
 			}
-			m, err := merge(old.m, e.val.m, at)
+			m, err := g.merge(old.m, e.val.m, at)
 			if err != nil {
 				return nil, err
 			}

@@ -4,15 +4,15 @@ package config
 // in its order. Where its Ruby would end in a NoMethodError or a TypeError,
 // the same data is an *Error here.
 
-// deep lays over onto base as [merge] does, for data whose keys are symbols.
-func deep(base, over *value, path string) (*value, error) {
+// deep lays over onto base as merge does, for values that should be mappings.
+func (g *merger) deep(base, over *value, path string) (*value, error) {
 	if base.kind != kindMap {
 		return nil, notMapping(base, path, "")
 	}
 	if over.kind != kindMap {
 		return nil, notMapping(over, path, "")
 	}
-	m, err := merge(base.m, over.m, path)
+	m, err := g.merge(base.m, over.m, path)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ type place struct {
 
 // munge applies the legacy rules to the whole file. It works on mappings that
 // nothing else shares.
-func munge(data *mapping) error {
+func (g *merger) munge(data *mapping) error {
 	platforms, err := items(data, "platforms")
 	if err != nil {
 		return err
@@ -80,24 +80,24 @@ func munge(data *mapping) error {
 		}
 		return nil
 	}
-	if err := each(all, legacyDriver); err != nil {
+	if err := each(all, g.legacyDriver); err != nil {
 		return err
 	}
 	if err := each(suites, func(p place) error {
-		return lift(p, "data_path", "data_bags_path", "encrypted_data_bag_secret_key_path", "environments_path", "nodes_path", "roles_path")
+		return g.lift(p, "data_path", "data_bags_path", "encrypted_data_bag_secret_key_path", "environments_path", "nodes_path", "roles_path")
 	}); err != nil {
 		return err
 	}
-	if err := each(all, legacyOmnibus); err != nil {
+	if err := each(all, g.legacyOmnibus); err != nil {
 		return err
 	}
-	if err := each(all, legacyBusser); err != nil {
+	if err := each(all, g.legacyBusser); err != nil {
 		return err
 	}
-	if err := each(all, legacyProxy); err != nil {
+	if err := each(all, g.legacyProxy); err != nil {
 		return err
 	}
-	chef := func(p place) error { return lift(p, "attributes", "run_list", "named_run_list", "policy_group") }
+	chef := func(p place) error { return g.lift(p, "attributes", "run_list", "named_run_list", "policy_group") }
 	if err := each(suites, chef); err != nil {
 		return err
 	}
@@ -134,12 +134,12 @@ func items(data *mapping, key string) ([]place, error) {
 
 // legacyDriver: driver_config goes below driver, driver_plugin becomes its
 // name; what driver says itself wins.
-func legacyDriver(p place) error {
+func (g *merger) legacyDriver(p place) error {
 	at := join(p.path, "driver")
 	if p.m.has("driver_config") {
 		d := named(p.m, "driver")
 		c := relabel(p.m.delete("driver_config"), join(p.path, "driver_config"))
-		v, err := deep(c, d, at)
+		v, err := g.deep(c, d, at)
 		if err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func legacyDriver(p place) error {
 	if p.m.has("driver_plugin") {
 		d := named(p.m, "driver")
 		n := moved(p.m.delete("driver_plugin"), join(p.path, "driver_plugin"))
-		v, err := deep(single("name", n), d, at)
+		v, err := g.deep(single("name", n), d, at)
 		if err != nil {
 			return err
 		}
@@ -171,14 +171,14 @@ func relabel(v *value, from string) *value {
 }
 
 // lift moves keys into the provisioner. Null is not moved.
-func lift(p place, keys ...string) error {
+func (g *merger) lift(p place, keys ...string) error {
 	for _, key := range keys {
 		v := p.m.get(key)
 		if v == nil || v.kind == kindNull {
 			continue
 		}
 		prov := named(p.m, "provisioner")
-		merged, err := deep(prov, single(key, moved(v, join(p.path, key))), join(p.path, "provisioner"))
+		merged, err := g.deep(prov, single(key, moved(v, join(p.path, key))), join(p.path, "provisioner"))
 		if err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func lift(p place, keys ...string) error {
 	return nil
 }
 
-func legacyOmnibus(p place) error {
+func (g *merger) legacyOmnibus(p place) error {
 	const key = "require_chef_omnibus"
 	d := p.m.get("driver")
 	if d == nil || d.kind != kindMap || !d.m.has(key) {
@@ -199,7 +199,7 @@ func legacyOmnibus(p place) error {
 	d = mapValue(d.m.clone(), d.org)
 	v := moved(d.m.delete(key), join(p.path, "driver."+key))
 	p.m.set("driver", d)
-	merged, err := deep(single(key, v), prov, join(p.path, "provisioner"))
+	merged, err := g.deep(single(key, v), prov, join(p.path, "provisioner"))
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func legacyOmnibus(p place) error {
 	return nil
 }
 
-func legacyBusser(p place) error {
+func (g *merger) legacyBusser(p place) error {
 	if !p.m.has("busser") {
 		return nil
 	}
@@ -224,7 +224,7 @@ func legacyBusser(p place) error {
 	if n := b.m.get("name"); n == nil || n.kind == kindNull {
 		b.m.set("name", stringValue("busser", &Origin{Default: "busser", Moved: from}))
 	}
-	merged, err := deep(b, named(p.m, "verifier"), join(p.path, "verifier"))
+	merged, err := g.deep(b, named(p.m, "verifier"), join(p.path, "verifier"))
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func legacyBusser(p place) error {
 	return nil
 }
 
-func legacyProxy(p place) error {
+func (g *merger) legacyProxy(p place) error {
 	for _, key := range []string{"http_proxy", "https_proxy"} {
 		d := p.m.get("driver")
 		if d == nil || d.kind != kindMap || !d.m.has(key) {
@@ -240,7 +240,7 @@ func legacyProxy(p place) error {
 		}
 		v := moved(d.m.get(key), join(p.path, "driver."+key))
 		for _, to := range []string{"provisioner", "verifier"} {
-			merged, err := deep(single(key, v), named(p.m, to), join(p.path, to))
+			merged, err := g.deep(single(key, v), named(p.m, to), join(p.path, to))
 			if err != nil {
 				return err
 			}
@@ -350,15 +350,15 @@ const (
 
 // sectionFor merges the layers of one section: default, top level, platform,
 // suite.
-func sectionFor(section string, def *value, common, platform, suite *value, kitchen *value) (*value, error) {
-	low, err := deep(platform, suite, section)
+func (g *merger) sectionFor(section string, def *value, common, platform, suite *value, kitchen *value) (*value, error) {
+	low, err := g.deep(platform, suite, section)
 	if err != nil {
 		return nil, err
 	}
-	if low, err = deep(common, low, section); err != nil {
+	if low, err = g.deep(common, low, section); err != nil {
 		return nil, err
 	}
-	v, err := deep(def, low, section)
+	v, err := g.deep(def, low, section)
 	if err != nil {
 		return nil, err
 	}

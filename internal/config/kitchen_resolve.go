@@ -92,7 +92,8 @@ func filters(m *mapping, path, key string) ([]filter, error) {
 func (p *Project) resolve() error {
 	p.munged = writable(p.raw)
 	data := p.munged
-	if err := munge(data); err != nil {
+	g := &merger{}
+	if err := g.munge(data); err != nil {
 		return err
 	}
 	if err := p.resolveSuites(); err != nil {
@@ -150,7 +151,7 @@ func (p *Project) resolve() error {
 					return err
 				}
 			}
-			inst, err := p.instance(s, pl, common, platforms[pi], suites[si], kitchen)
+			inst, err := p.instance(g, s, pl, common, platforms[pi], suites[si], kitchen)
 			if err != nil {
 				return err
 			}
@@ -308,7 +309,7 @@ func same(a, b *value) bool {
 	return a.text() == b.text()
 }
 
-func (p *Project) instance(s *suite, pl *platform, common, plat, su *[len(sections)]*value, kitchen *value) (Instance, error) {
+func (p *Project) instance(g *merger, s *suite, pl *platform, common, plat, su *[len(sections)]*value, kitchen *value) (Instance, error) {
 	in := Instance{
 		Name:  instanceName(s.name, pl.name),
 		Suite: s.name.text(), Platform: pl.name.text(), OSType: pl.osType.text(), ShellType: pl.shellType.text(),
@@ -336,7 +337,7 @@ func (p *Project) instance(s *suite, pl *platform, common, plat, su *[len(sectio
 		if def != "" {
 			base = single("name", stringValue(def, defaultOrigin))
 		}
-		v, err := sectionFor(section, base, common[i], plat[i], su[i], kitchen)
+		v, err := g.sectionFor(section, base, common[i], plat[i], su[i], kitchen)
 		if err != nil {
 			return in, err
 		}

@@ -323,3 +323,21 @@ func TestHugeProduct(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestHugeMerges(t *testing.T) {
+	var keys, b strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&keys, "k%d: 1, ", i)
+	}
+	b.WriteString("platforms:\n")
+	for i := range 70 {
+		fmt.Fprintf(&b, "- {name: p%d, attributes: {%s}}\n", i, keys.String())
+	}
+	b.WriteString("suites:\n")
+	for i := range 70 {
+		fmt.Fprintf(&b, "- {name: s%d, attributes: {%s}}\n", i, keys.String())
+	}
+	if err := loadError(t, b.String()); !strings.Contains(err.Error(), "too much data") {
+		t.Error(err)
+	}
+}
