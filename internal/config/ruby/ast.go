@@ -1,0 +1,405 @@
+package ruby
+
+// node is a piece of a parsed program. Its position is a byte offset into the program's source.
+type node interface {
+	eval(in *Interp, f *frame) Value
+	offset() int
+}
+
+type at int
+
+func (a at) offset() int { return int(a) }
+
+type (
+	nilNode   struct{ at }
+	trueNode  struct{ at }
+	falseNode struct{ at }
+	selfNode  struct{ at }
+
+	// litNode is an immutable literal: Integer, Float, Symbol.
+	litNode struct {
+		at
+		v Value
+	}
+	strNode struct {
+		at
+		s string
+	}
+	dstrNode struct { // interpolated string
+		at
+		parts []node
+	}
+	xstrNode struct { // backticks
+		at
+		parts []node
+	}
+	dsymNode struct {
+		at
+		parts []node
+	}
+	regexNode struct {
+		at
+		parts  []node
+		flags  string
+		cached *Regexp // when there is no interpolation
+	}
+	arrayNode struct {
+		at
+		elems []node // may hold splatNode
+	}
+	hashNode struct {
+		at
+		pairs []pairNode
+		brace bool // false: keywords of a call
+	}
+	pairNode struct {
+		key node // nil: **val
+		val node
+	}
+	rangeNode struct {
+		at
+		lo, hi node // either may be nil
+		excl   bool
+	}
+	splatNode struct {
+		at
+		n node
+	}
+	blockPassNode struct {
+		at
+		n node
+	}
+
+	lvarNode struct {
+		at
+		name  string
+		depth int // how many blocks outwards
+		idx   int
+	}
+	ivarNode struct {
+		at
+		name string
+	}
+	gvarNode struct {
+		at
+		name string
+	}
+	cvarNode struct {
+		at
+		name string
+	}
+	nthRefNode struct {
+		at
+		n int
+	}
+	constNode struct {
+		at
+		scope node // nil: lexical
+		top   bool // ::Name
+		name  string
+	}
+
+	// asgnNode assigns to any single target: lvar, ivar, gvar, cvar, const, attribute call, index call.
+	asgnNode struct {
+		at
+		target node
+		val    node
+	}
+	// opAsgnNode is target op= val; op is "||" or "&&" or an operator method.
+	opAsgnNode struct {
+		at
+		target node
+		op     string
+		val    node
+	}
+	mlhsNode struct {
+		at
+		targets []node // one may be splatNode (n nil for a bare *)
+	}
+	masgnNode struct {
+		at
+		lhs *mlhsNode
+		val node
+	}
+
+	callNode struct {
+		at
+		recv     node // nil: self
+		name     string
+		args     []node // the last may be a hashNode without braces; may hold splatNode
+		block    *blockNode
+		blockArg node
+		safe     bool // &.
+		parens   bool // has an argument list, if only an empty one
+		splat    bool // args holds a splatNode or a ** pair
+		private  bool // recv is self, so that private methods may be called
+	}
+	superNode struct {
+		at
+		args     []node
+		bare     bool // zsuper: passes on the method's own arguments
+		block    *blockNode
+		blockArg node
+	}
+	yieldNode struct {
+		at
+		args []node
+	}
+	notNode struct {
+		at
+		n node
+	}
+	andNode struct {
+		at
+		l, r node
+	}
+	orNode struct {
+		at
+		l, r node
+	}
+	definedNode struct {
+		at
+		n node
+	}
+	ifNode struct {
+		at
+		cond, then, els node
+	}
+	whileNode struct {
+		at
+		cond, body node
+		until      bool
+		doWhile    bool
+		jumps      bool // the body holds break or next
+	}
+	forNode struct {
+		at
+		target node // assignable or mlhsNode
+		iter   node
+		body   node
+		jumps  bool
+	}
+	caseNode struct {
+		at
+		subj  node // may be nil
+		whens []whenClause
+		els   node
+	}
+	whenClause struct {
+		conds []node
+		body  node
+	}
+	beginNode struct {
+		at
+		body    node
+		rescues []rescueClause
+		els     node
+		ensure  node
+	}
+	rescueClause struct {
+		classes []node
+		target  node
+		body    node
+	}
+	seqNode struct {
+		at
+		stmts []node
+	}
+	returnNode struct {
+		at
+		val node
+	}
+	breakNode struct {
+		at
+		val    node
+		inLoop bool // of a while loop, not of a block
+	}
+	nextNode struct {
+		at
+		val    node
+		inLoop bool
+	}
+	redoNode  struct{ at }
+	retryNode struct{ at }
+
+	defNode struct {
+		at
+		singleton node
+		name      string
+		fn        *funcNode
+	}
+	classNode struct {
+		at
+		cpath   *constNode
+		super   node
+		sclass  node // class << x
+		module  bool
+		body    node
+		scope   *scope
+		returns bool
+	}
+	aliasNode struct {
+		at
+		to, from string
+		global   bool
+	}
+	undefNode struct {
+		at
+		names []string
+	}
+	lambdaNode struct {
+		at
+		fn *funcNode
+	}
+	// matchAsgnNode is /(?<name>…)/ =~ x, which sets local variables.
+	matchAsgnNode struct {
+		at
+		call  *callNode
+		names []string
+		vars  []*lvarNode
+	}
+)
+
+// funcNode is the body of a method, block or lambda.
+type funcNode struct {
+	at
+	params  *paramList
+	body    node
+	scope   *scope
+	jumpNxt bool // holds a next (blocks)
+	jumpBrk bool // holds a break (blocks)
+	jumpRet bool // holds a return, its own or in a block inside
+	numArgs int  // highest numbered parameter in use
+}
+
+type blockNode = funcNode
+
+type paramKind uint8
+
+const (
+	pReq paramKind = iota
+	pOpt
+	pRest
+	pPost
+	pKey
+	pKeyReq
+	pKeyRest
+	pNoKey
+	pBlock
+)
+
+type param struct {
+	kind paramKind
+	name string
+	idx  int
+	def  node
+	sub  *paramList // destructured
+}
+
+type paramList struct {
+	ps      []param
+	req     int // required, before and after the optional ones
+	opt     int
+	rest    int // index into ps, or -1
+	hasKw   bool
+	keyRest bool
+	block   int  // index into ps, or -1
+	comma   bool // |a,|: takes the first of an array
+}
+
+func newParamList() *paramList { return &paramList{rest: -1, block: -1} }
+
+func (pl *paramList) add(p param) {
+	switch p.kind {
+	case pReq, pPost:
+		pl.req++
+	case pOpt:
+		pl.opt++
+	case pRest:
+		pl.rest = len(pl.ps)
+	case pKey, pKeyReq:
+		pl.hasKw = true
+	case pKeyRest:
+		pl.hasKw, pl.keyRest = true, true
+	case pBlock:
+		pl.block = len(pl.ps)
+	}
+	pl.ps = append(pl.ps, p)
+}
+
+// arity is Ruby's: required when fixed, else -required-1.
+func (pl *paramList) arity(lambda bool) int {
+	keyReq := false
+	for i := range pl.ps {
+		if pl.ps[i].kind == pKeyReq {
+			keyReq = true
+		}
+	}
+	n := pl.req
+	if keyReq {
+		n = pl.req + 1
+		if pl.opt > 0 && lambda || pl.rest >= 0 {
+			return -(pl.req + 1) - 1
+		}
+		return n
+	}
+	if pl.rest >= 0 && !pl.comma || pl.opt > 0 && lambda || pl.hasKw && lambda {
+		if pl.rest >= 0 || pl.opt > 0 || pl.hasKw {
+			return -pl.req - 1
+		}
+	}
+	if !lambda && pl.opt > 0 {
+		return -pl.req - 1
+	}
+	return n
+}
+
+// scope holds the local variables of a method, class, program or block while it is parsed; afterwards only its size
+// counts.
+type scope struct {
+	names    map[string]int
+	order    []string
+	parent   *scope // of a block only
+	fn       *funcNode
+	kind     scopeKind
+	loops    int  // while loops we are inside of
+	explicit bool // block with explicit parameters: no _1
+}
+
+type scopeKind uint8
+
+const (
+	scopeTop scopeKind = iota
+	scopeDef
+	scopeClass
+	scopeBlock
+)
+
+func (s *scope) declare(name string) int {
+	if i, ok := s.names[name]; ok {
+		return i
+	}
+	if s.names == nil {
+		s.names = map[string]int{}
+	}
+	i := len(s.order)
+	s.names[name] = i
+	s.order = append(s.order, name)
+	return i
+}
+
+// hidden makes a slot that no name reaches.
+func (s *scope) hidden() int {
+	s.order = append(s.order, "")
+	return len(s.order) - 1
+}
+
+func (s *scope) lookup(name string) (depth, idx int, ok bool) {
+	for sc := s; sc != nil; sc = sc.parent {
+		if i, ok := sc.names[name]; ok {
+			return depth, i, true
+		}
+		depth++
+	}
+	return 0, 0, false
+}

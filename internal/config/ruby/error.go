@@ -1,0 +1,102 @@
+package ruby
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind tells what sort of failure an [Error] is.
+type Kind int
+
+const (
+	// SyntaxError: the text is not Ruby. Ruby itself refuses it, too.
+	SyntaxError Kind = iota + 1
+	// Raised: the program raised an exception that nothing rescued; Error.Class names it.
+	Raised
+	// Unsupported: Ruby knows the construct, this package does not.
+	Unsupported
+	// Refused: the program asked for something that it may not do here, such as running a command or writing a file.
+	Refused
+	// LimitExceeded: the program ran out of steps, depth, memory or time.
+	LimitExceeded
+	// Internal: a defect of this package.
+	Internal
+)
+
+// String names the kind.
+func (k Kind) String() string {
+	switch k {
+	case SyntaxError:
+		return "syntax error"
+	case Raised:
+		return "exception"
+	case Unsupported:
+		return "unsupported"
+	case Refused:
+		return "refused"
+	case LimitExceeded:
+		return "limit exceeded"
+	case Internal:
+		return "internal error"
+	}
+	return "unknown"
+}
+
+// Error is the failure of reading or running a program. Every error of [Parse] and [Interp.Run] is one, found with
+// errors.As.
+type Error struct {
+	Kind Kind
+	// File, Line and Col (both counted from 1; Col in characters) tell where in the source; Line 0 means unknown.
+	File string
+	Line int
+	Col  int
+	// Class is Ruby's name of the exception, such as "NoMethodError" or "SyntaxError".
+	Class string
+	// Message is the exception's message in Ruby's own words, or ours where Ruby has none.
+	Message string
+	// Construct is the offending text or the name of the construct, where there is one.
+	Construct string
+	// Trace holds the calls that led there, innermost first, as "file:line:in `method'".
+	Trace []string
+	// Err is the cause, such as the context's error, or nil.
+	Err error
+
+	hint string
+}
+
+// Error gives "file:line:col: message (Class)".
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.File != "" {
+		b.WriteString(e.File)
+		b.WriteByte(':')
+	}
+	if e.Line > 0 {
+		fmt.Fprintf(&b, "%d:", e.Line)
+		if e.Col > 0 {
+			fmt.Fprintf(&b, "%d:", e.Col)
+		}
+	}
+	if b.Len() > 0 {
+		b.WriteByte(' ')
+	}
+	b.WriteString(e.Message)
+	if e.Class != "" && e.Kind == Raised {
+		b.WriteString(" (" + e.Class + ")")
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint says what the person can do about it, or "".
+func (e *Error) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
+	if e.Kind == Unsupported {
+		return "where a ruby is installed, `--erb ruby` lets it render the file"
+	}
+	return ""
+}

@@ -1,0 +1,519 @@
+package ruby
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sort"
+	"strings"
+	"time"
+)
+
+// Limits bound what a program may use. A zero field means its default.
+type Limits struct {
+	Steps  int           // evaluation steps; default 3 million
+	Memory int           // bytes of strings and containers made, in all; default 24 MiB
+	Depth  int           // nesting of evaluation; default 9,000, which is about 1,500 nested calls
+	Time   time.Duration // wall time of one run; default 10 s
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Steps <= 0 {
+		l.Steps = 3_000_000
+	}
+	if l.Memory <= 0 {
+		l.Memory = 24 << 20
+	}
+	if l.Depth <= 0 {
+		l.Depth = 9_000
+	}
+	if l.Time <= 0 {
+		l.Time = 10 * time.Second
+	}
+	return l
+}
+
+// Config is what an [Interp] is made from. The zero value gives an empty environment, the process's working directory,
+// no commands, and output thrown away.
+type Config struct {
+	// Env is ENV: read and written by programs. Default: empty.
+	Env *Env
+	// Dir is the directory that relative paths and Dir.pwd refer to. Default: the process's.
+	Dir string
+	// AllowExec lets programs start commands (backticks, %x, system, Open3). Otherwise each is refused with an error.
+	AllowExec bool
+	// Limits bound each run.
+	Limits Limits
+	// Host answers calls on self that neither Ruby nor the program defines; see [Host].
+	Host Host
+	// Stdout gets what puts, print and p write. Default: thrown away.
+	Stdout io.Writer
+	// Now is the clock of Time.now. Default time.Now.
+	Now func() time.Time
+}
+
+// Interp evaluates programs. Environment, globals, constants, classes and methods carry over from one program to the
+// next. It is not safe for use by several goroutines at once.
+type Interp struct {
+	cfg    Config
+	env    *Env
+	dir    string
+	limits Limits
+
+	ctx      context.Context
+	deadline time.Time
+	steps    int
+	bytes    int
+	depth    int
+	running  bool
+
+	cObject, cBasicObject, cModule, cClass, cKernel, cComparable, cEnumerable *Class
+
+	classes  map[string]*Class // Ruby's own, by full name
+	main     *Object
+	globals  map[string]Value
+	required map[string]bool
+	epoch    int
+	singles  map[any]*Class // singleton classes of values that are no *Object
+
+	curProg *Program
+	curOff  int
+	stack   []callSite
+	errInfo Value // $!
+	status  Value // $?
+	rnd     *rng
+	objIDs  map[any]int
+
+	envReads []EnvRead
+	onEnv    func(name string)
+	inspects map[any]bool
+	sink     *String // template output whose edits are tracked
+}
+
+type callSite struct {
+	name string
+	prog *Program
+	off  int
+}
+
+// EnvRead records that a program read a variable of the environment.
+type EnvRead struct {
+	Name string
+	File string
+	// Line and Col tell where the read stands in its source.
+	Line, Col int
+}
+
+// New makes an interpreter.
+func New(cfg Config) *Interp {
+	in := &Interp{cfg: cfg, env: cfg.Env, dir: cfg.Dir, limits: cfg.Limits.withDefaults()}
+	if in.env == nil {
+		in.env = &Env{}
+	}
+	if in.dir == "" {
+		in.dir, _ = os.Getwd()
+	}
+	if abs, err := filepath.Abs(in.dir); err == nil {
+		in.dir = abs
+	}
+	if in.cfg.Now == nil {
+		in.cfg.Now = time.Now
+	}
+	in.globals = map[string]Value{}
+	in.required = map[string]bool{}
+	in.boot()
+	return in
+}
+
+// Env is the environment that programs see as ENV.
+func (in *Interp) Env() *Env { return in.env }
+
+// Dir is the working directory.
+func (in *Interp) Dir() string { return in.dir }
+
+// SetConst defines a top-level constant, such as a [HostObject] for Chef.
+func (in *Interp) SetConst(name string, v Value) { in.cObject.setConst(name, v) }
+
+// SetGlobal defines a global variable; the name begins with "$".
+func (in *Interp) SetGlobal(name string, v Value) { in.globals[name] = v }
+
+// Global gives a global variable's value, or nil.
+func (in *Interp) Global(name string) Value { return in.globals[name] }
+
+// EnvReads lists the reads of the environment since the last call, in order, and forgets them.
+func (in *Interp) EnvReads() []EnvRead {
+	r := in.envReads
+	in.envReads = nil
+	return r
+}
+
+// Eval parses and runs a source text.
+func (in *Interp) Eval(ctx context.Context, src, file string) (Value, error) {
+	p, err := Parse(src, Options{File: file})
+	if err != nil {
+		return nil, err
+	}
+	return in.Run(ctx, p)
+}
+
+// Run evaluates a program and returns the value of its last expression. The error is an [*Error]; the interpreter
+// stays usable after one.
+func (in *Interp) Run(ctx context.Context, p *Program) (Value, error) {
+	return in.run(ctx, func() Value {
+		f := in.topFrame(p)
+		return in.ev(p.body, f)
+	})
+}
+
+func (in *Interp) topFrame(p *Program) *frame {
+	in.curProg, in.curOff = p, 0
+	return &frame{
+		self: in.main,
+		vars: make([]Value, len(p.scope.order)),
+		mf:   &methFrame{self: in.main, vis: visPrivate, top: true},
+		prog: p,
+		cref: &cref{class: in.cObject},
+	}
+}
+
+// run calls fn with fresh limits and turns what it panics with into an error.
+func (in *Interp) run(ctx context.Context, fn func() Value) (v Value, err error) {
+	if in.running {
+		// a host that calls back into a running program shares its limits
+		return in.guarded(fn)
+	}
+	in.ctx = ctx
+	in.deadline = time.Now().Add(in.limits.Time)
+	in.steps, in.bytes, in.depth, in.stack = 0, 0, 0, in.stack[:0]
+	in.running = true
+	defer func() { in.running = false }()
+	if err := ctx.Err(); err != nil {
+		return nil, in.ctxError(err)
+	}
+	return in.guarded(fn)
+}
+
+func (in *Interp) guarded(fn func() Value) (v Value, err error) {
+	depth, stack := in.depth, len(in.stack)
+	v, p := in.protect(fn)
+	in.depth, in.stack = depth, in.stack[:stack]
+	if p != nil {
+		return nil, in.toError(p)
+	}
+	return v, nil
+}
+
+// protect calls fn and returns what it panicked with, the stack being unwound.
+func (in *Interp) protect(fn func() Value) (v Value, p any) {
+	depth, stack := in.depth, len(in.stack)
+	defer func() {
+		if r := recover(); r != nil {
+			in.depth, in.stack = depth, in.stack[:stack]
+			switch x := r.(type) {
+			case *raised, *jump, *Error:
+				p = x
+			case *internalPanic:
+				p = x
+			default:
+				p = &internalPanic{r, string(debug.Stack())}
+			}
+		}
+	}()
+	return fn(), nil
+}
+
+type internalPanic struct {
+	v     any
+	stack string
+}
+
+type raised struct{ exc *Exception }
+
+type jumpKind uint8
+
+const (
+	jBreak jumpKind = iota
+	jNext
+	jReturn
+	jLoopBreak
+	jLoopNext
+	jThrow
+	jRetry
+	jStop // ends a Go-side iteration
+)
+
+type jump struct {
+	kind jumpKind
+	tag  any
+	val  Value
+}
+
+func (in *Interp) toError(p any) error {
+	switch x := p.(type) {
+	case *Error:
+		return x
+	case *raised:
+		return in.exceptionError(x.exc)
+	case *jump:
+		e := &Error{Kind: Raised, Class: "LocalJumpError", Message: "unexpected jump"}
+		switch x.kind {
+		case jReturn:
+			e.Message = "unexpected return"
+		case jBreak:
+			e.Message = "break from proc-closure"
+		case jThrow:
+			e.Class, e.Message = "UncaughtThrowError", "uncaught throw "+in.inspect(x.tag)
+		}
+		in.here(e)
+		return e
+	case *internalPanic:
+		e := &Error{Kind: Internal, Message: fmt.Sprintf("the evaluator failed: %v", x.v), Trace: strings.Split(x.stack, "\n")}
+		in.here(e)
+		return e
+	}
+	return &Error{Kind: Internal, Message: fmt.Sprint(p)}
+}
+
+func (in *Interp) here(e *Error) {
+	if in.curProg != nil {
+		e.File = in.curProg.opts.File
+		e.Line, e.Col = in.curProg.Position(in.curOff)
+	}
+}
+
+func (in *Interp) exceptionError(x *Exception) error {
+	e := &Error{Kind: Raised, Class: x.class.name, Trace: x.trace}
+	msg, p := in.protect(func() Value { return NewString(in.excMessage(x)) })
+	if p == nil {
+		e.Message = msg.(*String).s
+	}
+	if x.prog != nil {
+		e.File = x.prog.opts.File
+		e.Line, e.Col = x.prog.Position(x.off)
+	}
+	switch x.class.name {
+	case "SystemExit":
+		e.Kind = Refused
+		e.Message = "the program ends itself with exit or abort: " + e.Message
+		e.Construct = "exit"
+	}
+	return e
+}
+
+// step counts one step of work, or n.
+func (in *Interp) step(n int) {
+	before := in.steps
+	in.steps += n
+	if in.steps>>11 != before>>11 || in.steps < before {
+		in.checkLimits()
+	}
+}
+
+func (in *Interp) checkLimits() {
+	if in.steps > in.limits.Steps || in.steps < 0 {
+		in.limit(fmt.Sprintf("the program ran for more than %d steps", in.limits.Steps))
+	}
+	if in.ctx != nil {
+		if err := in.ctx.Err(); err != nil {
+			panic(in.ctxError(err))
+		}
+	}
+	if time.Now().After(in.deadline) {
+		in.limit(fmt.Sprintf("the program ran for more than %v", in.limits.Time))
+	}
+}
+
+func (in *Interp) ctxError(err error) *Error {
+	e := &Error{Kind: LimitExceeded, Message: "stopped", Err: err}
+	if errors.Is(err, context.DeadlineExceeded) {
+		e.Message = "the program ran too long"
+	}
+	in.here(e)
+	return e
+}
+
+func (in *Interp) limit(msg string) {
+	e := &Error{Kind: LimitExceeded, Message: msg}
+	in.here(e)
+	panic(e)
+}
+
+// alloc accounts for n bytes that the program makes.
+func (in *Interp) alloc(n int) {
+	if n < 0 || n > in.limits.Memory || in.bytes+n > in.limits.Memory {
+		in.limit(fmt.Sprintf("the program made more than %d MiB of strings and containers", in.limits.Memory>>20))
+	}
+	in.bytes += n
+}
+
+func (in *Interp) unsupported(construct string) {
+	e := &Error{Kind: Unsupported, Class: "NotImplementedError", Message: construct + " is not supported", Construct: construct}
+	in.here(e)
+	panic(e)
+}
+
+func (in *Interp) refuse(construct, msg, hint string) {
+	e := &Error{Kind: Refused, Message: msg, Construct: construct, hint: hint}
+	in.here(e)
+	panic(e)
+}
+
+// str makes a new string, accounted for.
+func (in *Interp) str(s string) *String {
+	in.alloc(len(s) + 48)
+	return &String{s: s}
+}
+
+func (in *Interp) arr(a []Value) *Array {
+	in.alloc(16*len(a) + 32)
+	return &Array{a: a}
+}
+
+func (in *Interp) push(a *Array, v Value) {
+	in.alloc(24)
+	a.a = append(a.a, v)
+}
+
+func (in *Interp) hset(h *Hash, k, v Value) {
+	in.alloc(100)
+	switch x := k.(type) {
+	case *Array, *Hash, *Range:
+		in.step(in.sizeOf(k, 0))
+		in.alloc(in.sizeOf(k, 0))
+	case *Object:
+		if in.userHash(h, x, k, v) {
+			return
+		}
+	}
+	h.Set(k, v)
+}
+
+// sizeOf estimates the work of walking a container, so that it can be charged.
+func (in *Interp) sizeOf(v Value, depth int) int {
+	if depth > 20 {
+		return 1
+	}
+	n := 1
+	switch x := v.(type) {
+	case *String:
+		n += len(x.s) / 8
+	case *Array:
+		for _, e := range x.a {
+			n += in.sizeOf(e, depth+1)
+			if n > in.limits.Steps {
+				in.step(n)
+			}
+		}
+	case *Hash:
+		x.Each(func(k, v Value) bool {
+			n += in.sizeOf(k, depth+1) + in.sizeOf(v, depth+1)
+			if n > in.limits.Steps {
+				in.step(n)
+			}
+			return true
+		})
+	}
+	return n
+}
+
+// ev evaluates a node; everything goes through here, so that steps and depth are counted.
+func (in *Interp) ev(n node, f *frame) Value {
+	in.steps++
+	if in.steps&0x7ff == 0 {
+		in.checkLimits()
+	}
+	in.depth++
+	if in.depth > in.limits.Depth {
+		in.curProg, in.curOff = f.prog, n.offset()
+		in.tooDeep()
+	}
+	v := n.eval(in, f)
+	in.depth--
+	return v
+}
+
+func (in *Interp) tooDeep() {
+	in.depth -= 50 // room for building the exception; protect resets it
+	in.raise("SystemStackError", "stack level too deep")
+}
+
+// noteEnv records a read of the environment.
+func (in *Interp) noteEnv(name string) {
+	r := EnvRead{Name: name}
+	if in.curProg != nil {
+		r.File = in.curProg.opts.File
+		r.Line, r.Col = in.curProg.Position(in.curOff)
+	}
+	if len(in.envReads) < 10_000 {
+		in.envReads = append(in.envReads, r)
+	}
+	if in.onEnv != nil {
+		in.onEnv(name)
+	}
+}
+
+// Template is a string that a program appends to (ERB's _erbout), with a report of every change.
+type Template struct {
+	// Local is the name of the local variable that holds the string, one of [Options.Locals]. It starts empty.
+	Local string
+	// Append is called for each piece appended, with the source offset of the call that did it (-1 when that call
+	// stands in another source) and the names of the environment variables read since the previous piece.
+	Append func(offset int, text string, env []string)
+	// Reset is called when the whole text was replaced by other means than appending.
+	Reset func(text string)
+}
+
+// RunTemplate runs a program that builds a text in a local variable and returns that text.
+func (in *Interp) RunTemplate(ctx context.Context, p *Program, t Template) (string, error) {
+	idx, ok := p.scope.names[t.Local]
+	if !ok {
+		return "", fmt.Errorf("the program has no variable %s", t.Local)
+	}
+	out := &String{}
+	var env []string
+	out.onEdit = func(added string, appended bool) {
+		if !appended {
+			if t.Reset != nil {
+				t.Reset(added)
+			}
+			return
+		}
+		off := -1
+		if in.curProg == p {
+			off = in.curOff
+		}
+		if t.Append != nil {
+			t.Append(off, added, env)
+		}
+		env = nil
+	}
+	prev, prevSink := in.onEnv, in.sink
+	in.onEnv = func(name string) { env = append(env, name) }
+	in.sink = out
+	defer func() { in.onEnv, in.sink = prev, prevSink }()
+	v, err := in.run(ctx, func() Value {
+		f := in.topFrame(p)
+		f.vars[idx] = out
+		in.ev(p.body, f)
+		return NewString(in.toS(f.vars[idx]))
+	})
+	if err != nil {
+		return "", err
+	}
+	return v.(*String).s, nil
+}
+
+func sortStrings(s []string) { sort.Strings(s) }
+
+func sortedKeys[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}

@@ -1,0 +1,43 @@
+//go:build unix
+
+package ruby
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+func isErrno(err error, name string) bool {
+	switch name {
+	case "ENOTDIR":
+		return errors.Is(err, syscall.ENOTDIR)
+	case "EISDIR":
+		return errors.Is(err, syscall.EISDIR)
+	}
+	return false
+}
+
+func writable(path string) bool { return syscall.Access(path, 2) == nil }
+
+func userIDs() (uid, euid, gid, egid int) {
+	return os.Getuid(), os.Geteuid(), os.Getgid(), os.Getegid()
+}
+
+// shellCommand runs a command line as Ruby's backticks do.
+func shellCommand(line string) *exec.Cmd {
+	c := exec.Command("/bin/sh", "-c", line)
+	// a group of its own, so that the whole pipeline ends with it
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return c
+}
+
+func ownGroup(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+func killGroup(c *exec.Cmd) error {
+	if c.Process == nil {
+		return nil
+	}
+	return syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+}
