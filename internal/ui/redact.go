@@ -7,7 +7,7 @@ import (
 
 // shortestSecret is the length below which a value is no secret worth hiding:
 // taking every "a" out of a log would hide the log.
-const shortestSecret = 4
+const shortestSecret = 6
 
 // Redactor takes secrets out of text. It is the last line of defence: secrets
 // are typed where they live, but a program on a machine may print one.

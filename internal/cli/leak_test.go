@@ -1,0 +1,192 @@
+package cli_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud"
+)
+
+// calls returns how many API calls one create makes on the cloud, which is
+// how many points there are at which it can be hit.
+func calls(t *testing.T, c *devcloud.Cloud) int {
+	t.Helper()
+	p := newProject(t, c, kitchenFile)
+	if err := c.Client().ResetRequests(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.must(t, "create")
+	log, err := c.Client().Requests(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.must(t, "destroy")
+	wantNothing(t, c, "after an ordinary create and destroy")
+	if log.Total < 10 {
+		t.Fatalf("a create made only %d calls: %v", log.Total, log)
+	}
+	return log.Total
+}
+
+// points are the calls that a matrix hits: all, or with -short a few.
+func points(n int) []int {
+	var all []int
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	for k := 1; k <= n; k += step {
+		all = append(all, k)
+	}
+	return all
+}
+
+// TestKillAtEveryCall kills a create with SIGKILL at every API call: before
+// the cloud has acted on it, after it has acted and before the answer is
+// read, and when the answer has been sent. A destroy then leaves nothing.
+func TestKillAtEveryCall(t *testing.T) {
+	for _, action := range []string{devcloud.FaultHoldBefore, devcloud.FaultHoldAfter, devcloud.FaultHoldAnswered} {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			c := newCloud(t, devcloud.Options{})
+			for _, k := range points(calls(t, c)) {
+				killAt(t, c, action, k)
+			}
+		})
+	}
+}
+
+func killAt(t *testing.T, c *devcloud.Cloud, action string, k int) {
+	t.Helper()
+	p := newProject(t, c, kitchenFile)
+	f, err := c.Client().AddFault(t.Context(), devcloud.Fault{Action: action, Nth: k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := p.command(t.Context(), "create")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	hit, ended := reached(t, c, f.ID, cmd.Wait)
+	if hit {
+		_ = cmd.Process.Kill()
+		<-ended
+	}
+	if err := c.Client().ReleaseFault(t.Context(), f.ID, false); err != nil && hit {
+		t.Fatal(err)
+	}
+	if err := c.Client().ClearFaults(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if out, errs, code := p.run(t, "destroy"); code != 0 {
+		t.Errorf("killed at call %d (%s): destroy ended with %d\n%s%s", k, action, code, out, errs)
+	}
+	wantNothing(t, c, fmt.Sprintf("killed at call %d (%s), then destroyed", k, action))
+	if t.Failed() {
+		if log, err := os.ReadFile(p.dir + "/.kitchen/logs/default-debian-12.log"); err == nil {
+			t.Logf("%s", log)
+		}
+		t.FailNow()
+	}
+}
+
+// reached waits until the fault is hit or the process ends, whichever comes
+// first: the number of polls is not the same in every run.
+func reached(t *testing.T, c *devcloud.Cloud, id string, wait func() error) (bool, <-chan struct{}) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() { _ = wait(); close(ended) }()
+	hit := make(chan error, 1)
+	go func() { _, err := c.Client().WaitFault(ctx, id, 1); hit <- err }()
+	select {
+	case err := <-hit:
+		if err != nil {
+			t.Fatal(err)
+		}
+		return true, ended
+	case <-ended:
+		return false, ended
+	}
+}
+
+// TestFailureAtEveryCall has every API call of a create fail: with an error,
+// with a connection that drops before or after the cloud has acted. The
+// create either succeeds all the same or takes back what it has made, without
+// a destroy.
+func TestFailureAtEveryCall(t *testing.T) {
+	for _, f := range []devcloud.Fault{
+		{Action: devcloud.FaultStatus, Status: 500},
+		{Action: devcloud.FaultDropBefore},
+		{Action: devcloud.FaultDropAfter},
+	} {
+		t.Run(f.Action, func(t *testing.T) {
+			t.Parallel()
+			c := newCloud(t, devcloud.Options{})
+			for _, k := range points(calls(t, c)) {
+				p := newProject(t, c, kitchenFile)
+				f.Nth = k
+				if _, err := c.Client().AddFault(t.Context(), f); err != nil {
+					t.Fatal(err)
+				}
+				out, errs, code := p.run(t, "create")
+				if err := c.Client().ClearFaults(t.Context(), ""); err != nil {
+					t.Fatal(err)
+				}
+				if code == 0 {
+					p.must(t, "exec", "-c", "true")
+					p.must(t, "destroy")
+				}
+				wantNothing(t, c, fmt.Sprintf("%s at call %d (create ended with %d)", f.Action, k, code))
+				if t.Failed() {
+					t.Fatalf("%s%s", out, errs)
+				}
+			}
+		})
+	}
+}
+
+// TestInterruptAtEveryCall presses Ctrl-C at every API call of a create,
+// which then ends in order with 130 and nothing left.
+func TestInterruptAtEveryCall(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, devcloud.Options{})
+	for _, k := range points(calls(t, c)) {
+		p := newProject(t, c, kitchenFile)
+		f, err := c.Client().AddFault(t.Context(), devcloud.Fault{Action: devcloud.FaultHoldAfter, Nth: k})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := p.command(t.Context(), "create")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		hit, ended := reached(t, c, f.ID, cmd.Wait)
+		if hit {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Client().ReleaseFault(t.Context(), f.ID, true); err != nil {
+				t.Fatal(err)
+			}
+			<-ended
+		}
+		if err := c.Client().ClearFaults(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		if code := cmd.ProcessState.ExitCode(); hit && code != 130 && code != 0 || !hit && code != 0 {
+			t.Errorf("interrupted at call %d: exit code %d", k, code)
+		}
+		if cmd.ProcessState.ExitCode() == 0 { // it was done before it noticed
+			p.must(t, "destroy")
+		}
+		wantNothing(t, c, fmt.Sprintf("interrupted at call %d", k))
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+}
