@@ -36,6 +36,9 @@ type project struct {
 // open reads the configuration. It makes no plug-ins: those are made for the
 // instances that are acted on, so that listing a hundred costs nothing.
 func (a *app) open(ctx context.Context) (*project, error) {
+	if _, err := a.level(); err != nil {
+		return nil, err
+	}
 	env, err := a.environment(ctx)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,145 @@
+package cli_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/galleyhq/galley/internal/devcloud"
+)
+
+// TestScripts runs the stories in testdata/script: each drives the built
+// binary in a directory of its own. Beside testscript's own commands there
+// are:
+//
+//	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
+//	nothing-left                            fails if users of that cloud have left anything
+//	expired-cloud                           sets OS_AUTH_URL to an HTTPS server with an expired certificate
+//	ran TEXT COUNT                          fails unless the cloud saw COUNT calls whose name has TEXT
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", filepath.Dir(galley)+string(os.PathListSeparator)+e.Getenv("PATH"))
+			home := filepath.Join(e.WorkDir, "home")
+			e.Setenv("HOME", home)
+			return os.MkdirAll(home, 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"cloud":         scriptCloud,
+			"nothing-left":  scriptNothingLeft,
+			"expired-cloud": scriptExpired,
+			"ran":           scriptRan,
+		},
+	})
+}
+
+func scriptCloud(ts *testscript.TestScript, neg bool, args []string) {
+	o := devcloud.Options{Quotas: map[string]int{}, BuildDelay: 20 * time.Millisecond, DeleteDelay: 20 * time.Millisecond, VolumeDelay: 20 * time.Millisecond}
+	for len(args) > 0 {
+		switch {
+		case args[0] == "none":
+			o.Guests = devcloud.GuestsNone
+			args = args[1:]
+		case args[0] == "quota" && len(args) > 1:
+			name, value, _ := strings.Cut(args[1], "=")
+			n, err := strconv.Atoi(value)
+			ts.Check(err)
+			o.Quotas[name] = n
+			args = args[2:]
+		case args[0] == "pool" && len(args) > 1:
+			n, err := strconv.Atoi(args[1])
+			ts.Check(err)
+			o.FloatingPool = n
+			args = args[2:]
+		default:
+			ts.Fatalf("cloud: unknown option %s", args[0])
+		}
+	}
+	dir, err := os.MkdirTemp("", "dc")
+	ts.Check(err)
+	o.Dir, o.Executable = dir, []string{galley, "devcloud", devcloud.GuestCommand}
+	c, err := devcloud.Start(tsContext(ts), o)
+	ts.Check(err)
+	ts.Defer(func() {
+		c.Close()
+		os.RemoveAll(dir)
+	})
+	for k, v := range c.Env() {
+		ts.Setenv(k, v)
+	}
+	ts.Setenv("GALLEY_DEVCLOUD_DIR", dir)
+}
+
+func client(ts *testscript.TestScript) *devcloud.Client {
+	c, err := devcloud.Connect(tsContext(ts), ts.Getenv("GALLEY_DEVCLOUD_DIR"))
+	ts.Check(err)
+	return c
+}
+
+func scriptNothingLeft(ts *testscript.TestScript, neg bool, args []string) {
+	res, err := client(ts).Resources(tsContext(ts))
+	ts.Check(err)
+	if neg != (res.Count() != 0) {
+		ts.Fatalf("%d resources on the cloud: %+v", res.Count(), res)
+	}
+}
+
+func scriptRan(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: ran TEXT COUNT")
+	}
+	seen, err := client(ts).Requests(tsContext(ts), 0)
+	ts.Check(err)
+	n := 0
+	for name, count := range seen.Counts {
+		if strings.Contains(name, args[0]) {
+			n += count
+		}
+	}
+	if got := strconv.Itoa(n); (got == args[1]) == neg {
+		ts.Fatalf("the cloud saw %s calls with %q: %v", got, args[0], seen.Counts)
+	}
+}
+
+// scriptExpired starts an HTTPS server whose certificate ended long ago.
+func scriptExpired(ts *testscript.TestScript, neg bool, args []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2020, 2, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	ts.Check(err)
+	web := httptest.NewUnstartedServer(http.NotFoundHandler())
+	web.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	web.StartTLS()
+	ts.Defer(web.Close)
+	ts.Setenv("OS_AUTH_URL", web.URL+"/v3")
+}
+
+func tsContext(ts *testscript.TestScript) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ts.Defer(cancel)
+	return ctx
+}
