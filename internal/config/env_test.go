@@ -1,5 +1,5 @@
 package config
 
-func testEnv(m map[string]string) *Env { return &Env{vars: m} }
+import "github.com/galleyhq/galley/internal/config/ruby"
 
-func (e *Env) Set(k, v string) { e.vars[k] = v }
+func testEnv(m map[string]string) *Env { return ruby.NewEnvMap(m) }

@@ -339,6 +339,7 @@ var table = []group{
 		key("reporter_backtrace_inclusion", Flag, "", "Whether reports have backtraces."),
 		key("reporter_message_truncation", Text, "", "Where messages in reports are cut."),
 		key("filter_empty_profiles", Flag, "false", "Whether profiles without controls are left out of reports."),
+		key("chef_license", Text, "", "Acceptance of InSpec's licence.", "accept", "accept-no-persist", "accept-silent"),
 		key("chef_license_key", Text, "", "A licence key for InSpec."),
 		key("chef_license_server", Text|List, "", "A licence server for InSpec."),
 	}},

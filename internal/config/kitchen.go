@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -21,6 +22,9 @@ type Options struct {
 	SkipERB, SkipLocal, SkipGlobal bool
 	// AllowExec lets templates run commands.
 	AllowExec bool
+	// Output gets what templates print with puts and its like; nil throws it
+	// away.
+	Output io.Writer
 	// SystemRuby renders templates with the ruby on the PATH instead of the
 	// built-in evaluator.
 	SystemRuby bool

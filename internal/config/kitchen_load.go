@@ -62,6 +62,11 @@ func newLoader(o Options) (*loader, error) {
 	if l.env == nil {
 		l.env = processEnv()
 	}
+	// What a shell does when it starts: a PWD that is not the directory one is
+	// in was left behind by a program that went elsewhere.
+	if pwd := l.env.Get("PWD"); filepath.IsAbs(pwd) && !sameDir(pwd, l.root) {
+		l.env.Set("PWD", l.root)
+	}
 	if l.home = l.env.Get("HOME"); l.home == "" {
 		l.home, _ = os.UserHomeDir()
 	}
@@ -91,6 +96,15 @@ func (l *loader) either(option string, names ...string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+func sameDir(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 func exists(p string) bool {

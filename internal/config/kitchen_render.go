@@ -4,39 +4,15 @@ import (
 	"context"
 	"os"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/config/ruby"
 )
 
 // Env is the environment that files are found by and templates work on; the
 // process's own is never touched.
-type Env struct{ vars map[string]string }
+type Env = ruby.Env
 
-// Lookup returns a variable and whether it is set.
-func (e *Env) Lookup(name string) (string, bool) {
-	v, ok := e.vars[name]
-	return v, ok
-}
-
-// Get returns a variable, "" when it is not set.
-func (e *Env) Get(name string) string { return e.vars[name] }
-
-// Environ returns the variables as NAME=value.
-func (e *Env) Environ() []string {
-	var out []string
-	for k, v := range e.vars {
-		out = append(out, k+"="+v)
-	}
-	return out
-}
-
-func processEnv() *Env {
-	e := &Env{vars: map[string]string{}}
-	for _, kv := range os.Environ() {
-		if k, v, ok := strings.Cut(kv, "="); ok {
-			e.vars[k] = v
-		}
-	}
-	return e
-}
+func processEnv() *Env { return ruby.NewEnv(os.Environ()) }
 
 // renderer renders one template after another; what one leaves in the
 // environment, in globals and in methods the next one sees.
@@ -92,11 +68,7 @@ func (l *loader) render(ctx context.Context, path, display, src string) (*render
 		return &rendering{text: src}, nil
 	}
 	if l.renderer == nil {
-		r, err := newRenderer(l)
-		if err != nil {
-			return nil, err
-		}
-		l.renderer = r
+		l.renderer = newRenderer(l)
 	}
 	return l.renderer.render(ctx, path, display, src)
 }

@@ -106,13 +106,8 @@ func (p *Project) resolve() error {
 		return &Error{Msg: fmt.Sprintf("%d suites on %d platforms are more than %d instances", len(p.suites), len(p.platforms), maxInstances)}
 	}
 	kitchen := data.get("kitchen")
-	if kitchen != nil && kitchen.kind != kindMap && len(p.suites)*len(p.platforms) > 0 {
-		return notMapping(kitchen, "kitchen", "")
-	}
-	common, err := layersOf(data, "", bucketCommon, len(p.suites)*len(p.platforms) > 0)
-	if err != nil {
-		return err
-	}
+	var common *[len(sections)]*value
+	var err error
 	// Of several platforms or suites of one name, Test Kitchen takes the data
 	// of the first.
 	platforms := make([]*[len(sections)]*value, len(p.platforms))
@@ -127,6 +122,15 @@ func (p *Project) resolve() error {
 			if len(s.includes) == 0 && len(s.excludes) > 0 && anyMatches(s.excludes, pl.name) {
 				continue
 			}
+			// Nothing is asked of the data when there is no instance to use it.
+			if common == nil {
+				if kitchen != nil && kitchen.kind != kindMap {
+					return notMapping(kitchen, "kitchen", "")
+				}
+				if common, err = layersOf(data, "", bucketCommon); err != nil {
+					return err
+				}
+			}
 			if platforms[pi] == nil {
 				first := pl
 				for i := range p.platforms {
@@ -135,7 +139,7 @@ func (p *Project) resolve() error {
 						break
 					}
 				}
-				if platforms[pi], err = layersOf(first.m, first.path, bucketPlatform, true); err != nil {
+				if platforms[pi], err = layersOf(first.m, first.path, bucketPlatform); err != nil {
 					return err
 				}
 			}
@@ -147,7 +151,7 @@ func (p *Project) resolve() error {
 						break
 					}
 				}
-				if suites[si], err = layersOf(first.m, first.path, bucketSuite, true); err != nil {
+				if suites[si], err = layersOf(first.m, first.path, bucketSuite); err != nil {
 					return err
 				}
 			}
@@ -182,13 +186,9 @@ func writable(m *mapping) *mapping {
 	return m
 }
 
-// layersOf is [layer] for every section; nothing is asked of the data when
-// there is no instance to use it.
-func layersOf(m *mapping, path, bucket string, used bool) (*[len(sections)]*value, error) {
+// layersOf is [layer] for every section.
+func layersOf(m *mapping, path, bucket string) (*[len(sections)]*value, error) {
 	var out [len(sections)]*value
-	if !used {
-		return &out, nil
-	}
 	for i, s := range sections {
 		v, err := layer(m, s, bucket, path)
 		if err != nil {
