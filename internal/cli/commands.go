@@ -14,6 +14,7 @@ func (a *app) commands() []*cobra.Command {
 		a.configCommand(),
 		a.diagnoseCommand(),
 		a.devcloudCommand(),
+		a.fetchCommand(),
 		a.versionCommand(),
 	}
 }

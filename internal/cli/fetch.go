@@ -415,4 +415,3 @@ func progressLine(p fetch.Progress) string {
 	}
 	return b.String()
 }
-

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -454,6 +455,19 @@ func (c *client) networkError(k call, err error) error {
 		e.err, e.Msg = nil, "the server closed the connection without an answer"
 	}
 	return e
+}
+
+// ParseProxy reads a proxy's URL (http, https, socks5 or socks5h) into a value
+// of Request.Proxy.
+func ParseProxy(s string) (func(*http.Request) (*url.URL, error), error) {
+	if !strings.Contains(s, "://") {
+		s = "http://" + s
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+		return nil, usage("the proxy is no URL of http, https or socks5")
+	}
+	return http.ProxyURL(u), nil
 }
 
 func idempotent(method string) bool {

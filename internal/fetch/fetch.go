@@ -184,6 +184,9 @@ func (f *run) setUp() error {
 			return err
 		}
 		auth = r.Source
+		if f.target.TLS != (TLS{}) {
+			r.TLS = f.target.TLS
+		}
 	}
 	u, err := url.Parse(f.target.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -207,6 +210,7 @@ func (f *run) setUp() error {
 	if f.pager, err = newPager(r, u, f.lines.item); err != nil {
 		return err
 	}
+	f.pager.root = strings.TrimSuffix(f.target.Root, "/")
 	if r.Checksum == "" {
 		r.Checksum = f.target.Checksum
 	}

@@ -107,6 +107,7 @@ type pager struct {
 	Pages
 	mode  pageMode
 	first *url.URL
+	root  string // Target.Root
 
 	scan                          *jsonscan.Scanner // nil if no JSON is looked at
 	next, more, total, totalPages int               // what is where in scan, -1 for nothing
@@ -342,6 +343,12 @@ func (p *pager) follow(at checkpoint, g got) (checkpoint, error) {
 		next.Scheme, next.Host = "https", g.url.Host
 	}
 	next.Fragment = ""
+	if p.root != "" && sameOrigin(p.first, next) && !strings.HasPrefix(next.EscapedPath(), p.root+"/") {
+		if in, err := next.Parse(p.root + next.EscapedPath()); err == nil {
+			in.RawQuery = next.RawQuery
+			next = in
+		}
+	}
 	if !sameOrigin(p.first, next) && !sameOrigin(g.url, next) {
 		if next.Scheme != "https" && next.Scheme != "http" {
 			return fail("", "the next page is at %s, which is no web address", clean(showURL(next), 200))

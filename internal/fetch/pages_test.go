@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -348,6 +349,30 @@ func TestManyPages(t *testing.T) {
 		if sum.Retries == 0 {
 			t.Error("the server was too kind")
 		}
+	}
+}
+
+// rooted is a service below a path that it does not know of.
+type rooted struct{ url string }
+
+func (r rooted) Resolve(context.Context) (Target, error) {
+	return Target{URL: r.url + "/image/v2/images", Root: "/image"}, nil
+}
+func (rooted) Authorize(*http.Request) error { return nil }
+
+func TestPagesBelowARoot(t *testing.T) {
+	var asked []string
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.RequestURI())
+		if len(asked) < 3 {
+			fmt.Fprintf(w, `{"next":%q}`, []string{"/v2/images?marker=1", "/image/v2/images?marker=2"}[len(asked)-1])
+			return
+		}
+		fmt.Fprint(w, `{}`)
+	})
+	mustFetch(t, Request{Source: rooted{s.URL}, Pages: Pages{Next: "next"}, Output: Output{Path: out(t, "o")}})
+	if got := fmt.Sprint(asked); got != "[/image/v2/images /image/v2/images?marker=1 /image/v2/images?marker=2]" {
+		t.Error(got)
 	}
 }
 

@@ -167,6 +167,12 @@ type Source interface {
 // Target is what a [Source] resolves to.
 type Target struct {
 	URL string
+	// Root is the path under which the service lies, "" for the host's root. A
+	// next page's path that lies outside is taken to be relative to it, since
+	// services often do not know where a proxy has put them.
+	Root string
+	// TLS, if not zero, is used in place of the request's.
+	TLS TLS
 	// Name is the file's name for Output.Named, "" if the source knows none.
 	Name string
 	// Checksum is as Request.Checksum; the request's own goes before it.
