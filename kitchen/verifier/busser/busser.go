@@ -45,6 +45,11 @@ var (
 func New(section config.Section, o base.Options) (*Verifier, error) {
 	// Whether there is anything to run on the machine is known when it is
 	// verified: until then any platform will do.
+	suite, err := section.String("suite_name", o.Suite)
+	if err != nil {
+		return nil, err
+	}
+	o.Suite = suite
 	plain := o
 	plain.OSType, plain.ShellType = "", ""
 	set, err := base.Read(section, plain, base.Defaults{RootPath: "/tmp/verifier"})
