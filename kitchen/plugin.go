@@ -48,6 +48,24 @@ type FailureDetailer interface {
 	FailureDetail(ctx context.Context, step *Step) string
 }
 
+// OrphanFinder is a Driver that can find what was made for instances that are
+// configured no longer, or whose records are lost.
+type OrphanFinder interface {
+	// Orphans returns what exists for this project's directory and belongs to
+	// no instance that configured knows.
+	Orphans(ctx context.Context, configured func(instance string) bool) ([]Orphan, error)
+}
+
+// Orphan is what is left of one instance.
+type Orphan struct {
+	// Instance is its name, as far as that is known.
+	Instance string
+	// What names the things that are left, for the person.
+	What []string
+	// Remove removes them. What is gone already is success.
+	Remove func(ctx context.Context, report *Reporter) error
+}
+
 // Checker is a plug-in that can be asked for trouble before anything is made
 // (`galley doctor`). Each returned string is one complaint, a whole sentence.
 type Checker interface {

@@ -3,6 +3,8 @@ package kitchen
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -384,4 +386,38 @@ func (k *Kitchen) Check(ctx context.Context, inst *Instance) ([]string, error) {
 		}
 	}
 	return complaints, nil
+}
+
+// Orphans asks the instances' drivers for what is left of instances that are
+// configured no longer. Drivers that share a cloud are asked once each; what
+// several of them find is returned once.
+func (k *Kitchen) Orphans(ctx context.Context) ([]Orphan, error) {
+	configured := func(name string) bool {
+		for _, inst := range k.Instances {
+			if inst.Name == name {
+				return true
+			}
+		}
+		return false
+	}
+	var out []Orphan
+	seen := map[string]bool{}
+	for _, inst := range k.Instances {
+		finder, ok := inst.Driver.(OrphanFinder)
+		if !ok {
+			continue
+		}
+		found, err := finder.Orphans(ctx, configured)
+		if err != nil {
+			return nil, fmt.Errorf("looking for what is left over, as instance <%s> logs in: %w", inst.Name, err)
+		}
+		for _, o := range found {
+			key := o.Instance + "\x00" + strings.Join(o.What, "\x00")
+			if !seen[key] {
+				seen[key] = true
+				out = append(out, o)
+			}
+		}
+	}
+	return out, nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -58,7 +59,10 @@ made is replaced or finished.
 }
 
 func (a *app) destroyCommand() *cobra.Command {
-	var f actionFlags
+	var (
+		f               actionFlags
+		orphans, dryRun bool
+	)
 	cmd := &cobra.Command{
 		Use:   "destroy [INSTANCE|REGEXP|all]...",
 		Short: "Remove the machine of one or more instances, and all that was made for it",
@@ -66,10 +70,26 @@ func (a *app) destroyCommand() *cobra.Command {
 key pair. What is gone already is no error. Also takes back what an
 interrupted or killed create has left.
 
+With --orphans it looks on the cloud for what this directory's galley has made
+and no configured instance owns any more: instances renamed or removed from the
+file, state that was lost. --dry-run only prints it.
+
 ` + exitCodes,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.act(cmd, args, kitchen.Destroy, &f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case orphans && len(args) > 0:
+				return usagef("", "--orphans takes no instances")
+			case dryRun && !orphans:
+				return usagef("", "--dry-run goes with --orphans only")
+			case orphans:
+				return a.orphans(cmd, dryRun)
+			}
+			return a.act(cmd, args, kitchen.Destroy, &f)
+		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&orphans, "orphans", false, "remove what belongs to no configured instance any more")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "with --orphans, print what would be removed")
 	return cmd
 }
 
@@ -102,4 +122,37 @@ func (a *app) act(cmd *cobra.Command, args []string, action kitchen.Action, f *a
 		FailFast:      f.failFast,
 		KeepOnFailure: f.keep,
 	})
+}
+
+// orphans prints, and unless dryRun removes, what no instance owns any more.
+func (a *app) orphans(cmd *cobra.Command, dryRun bool) error {
+	ctx := cmd.Context()
+	p, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.equip(p.Instances); err != nil {
+		return err
+	}
+	if err := p.report(nil, 1); err != nil {
+		return err
+	}
+	defer p.close()
+	found, err := p.Orphans(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, o := range found {
+		for _, what := range o.What {
+			fmt.Fprintf(a.streams.Out, "%s: %s\n", o.Instance, what)
+		}
+		if dryRun {
+			continue
+		}
+		if err := o.Remove(ctx, p.Bus.Reporter(o.Instance, 0, kitchen.Destroy)); err != nil {
+			errs = append(errs, fmt.Errorf("what is left of <%s>: %w", o.Instance, err))
+		}
+	}
+	return errors.Join(errs...)
 }
