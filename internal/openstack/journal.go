@@ -68,6 +68,8 @@ type Record struct {
 	Version int `json:"version"`
 	// Token is unique to this making and is put into each resource.
 	Token string `json:"token"`
+	// Name is the name of the server to make.
+	Name string `json:"name,omitempty"`
 	// Owner says in people's words what the server is for: the instance.
 	Owner string `json:"owner,omitempty"`
 	// Project identifies the set of owners that belong together.
@@ -112,14 +114,6 @@ func (r *Record) ServerID() string {
 	}
 	if s := r.find(KindServer, ""); s != nil {
 		return s.ID
-	}
-	return ""
-}
-
-// ServerName returns the name of the recorded server, "" when there is none.
-func (r *Record) ServerName() string {
-	if s := r.find(KindServer, ""); s != nil {
-		return s.Name
 	}
 	return ""
 }

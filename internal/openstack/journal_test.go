@@ -96,7 +96,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decodeRecord(b)
 		if err == nil {
-			_, _, _ = r.ServerID(), r.ServerName(), r.describe()
+			_, _ = r.ServerID(), r.describe()
 		}
 	})
 }

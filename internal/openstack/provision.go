@@ -1,6 +1,7 @@
 package openstack
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -82,6 +83,9 @@ func (c *Cloud) Create(ctx context.Context, spec ServerSpec, j Journal, rep Repo
 				return nil, err
 			}
 			rec = nil
+		} else if name := cmp.Or(rec.Name, verdict.name); name != "" {
+			// What was begun under a generated name is finished under it.
+			spec.Name = name
 		}
 	}
 	if rec == nil {
@@ -93,7 +97,7 @@ func (c *Cloud) Create(ctx context.Context, spec ServerSpec, j Journal, rep Repo
 
 func (c *Cloud) newRecord(spec ServerSpec) *Record {
 	return &Record{
-		Version: 1, Token: NewToken(), Owner: spec.Owner, Project: spec.Project,
+		Version: 1, Token: NewToken(), Name: spec.Name, Owner: spec.Owner, Project: spec.Project,
 		AuthURL: c.AuthURL(), ProjectID: c.Whoami().ProjectID, Region: c.auth.Region,
 		Started: time.Now().UTC(),
 	}
@@ -415,7 +419,7 @@ func (m *making) do(ctx context.Context, s step) (id string, made bool, err erro
 		m.rep.Debug("%s: %v; looking for it by its token", s.what, explain(s.what, err))
 		found, ferr := m.seek(ctx, s)
 		if ferr != nil {
-			return "", false, explain(s.what, errors.Join(err, ferr))
+			return "", false, several(explain(s.what, err), ferr)
 		}
 		if found != "" {
 			return found, true, m.made(s, found)
@@ -577,8 +581,12 @@ func (m *making) server(ctx context.Context) (id string, created bool, err error
 	}
 	sc.Microversion = m.microversion()
 	keyed := keyOpts{o, m.keyName}
+	name := s.Name
+	if r := m.rec.find(KindServer, ""); r != nil {
+		name = r.Name // There is one server to a record, whatever it is called.
+	}
 	return m.do(ctx, step{
-		kind: KindServer, name: s.Name, what: fmt.Sprintf("create the server %q", s.Name),
+		kind: KindServer, name: name, what: fmt.Sprintf("create the server %q", s.Name),
 		ask: func(ctx context.Context) (string, error) {
 			made, err := one(servers.Create(ctx, sc, keyed, hints).Extract())
 			if err != nil {

@@ -27,6 +27,8 @@ const (
 type verdict struct {
 	// replace says why it must be made anew, "" when it can be used.
 	replace string
+	// name is the server's name.
+	name string
 }
 
 // inspect looks at the server behind a record before it is relied on.
@@ -59,21 +61,21 @@ func (c *Cloud) inspect(ctx context.Context, rec *Record, rep Reporter) (verdict
 		if isStatus(err, 409) {
 			err = nil // It is on its way already; the wait will tell.
 		}
-		return verdict{}, explain(fmt.Sprintf("start the server %q (%s)", s.Name, id), err)
+		return verdict{name: s.Name}, explain(fmt.Sprintf("start the server %q (%s)", s.Name, id), err)
 	}
 	switch s.Status {
 	case "ERROR":
-		return verdict{replace: faultText2(s)}, nil
+		return verdict{replace: errorText(s)}, nil
 	case "DELETED", "SOFT_DELETED":
 		return verdict{replace: "the server " + id + " was deleted"}, nil
 	case "RESCUE", "VERIFY_RESIZE", "UNKNOWN":
 		return verdict{}, fail(Other, fmt.Sprintf("use the server %q (%s)", s.Name, id), "its status is "+s.Status,
 			"finish what was begun with it (`openstack server show "+id+"`), or destroy the instance")
 	}
-	return verdict{}, nil
+	return verdict{name: s.Name}, nil
 }
 
-func faultText2(s *servers.Server) string {
+func errorText(s *servers.Server) string {
 	text := "the server " + s.ID + " is in ERROR"
 	if s.Fault.Message != "" {
 		text += " (" + tidy(s.Fault.Message) + ")"

@@ -38,17 +38,9 @@ func (d *Driver) auth() (cloud.Auth, error) {
 		if err != nil {
 			return own, err
 		}
-		env := lookup
-		lookup = func(name string) string {
-			if v, ok := vars[name]; ok {
-				return v
-			}
-			// The file rarely holds the password itself.
-			if name == "OS_PASSWORD" || name == "OS_USERNAME" && vars["OS_USER_ID"] == "" || name == "OS_REGION_NAME" || name == "OS_CACERT" {
-				return env(name)
-			}
-			return ""
-		}
+		// The entry stands alone: what is set for another cloud must not be
+		// sent to this one.
+		lookup = func(name string) string { return vars[name] }
 	}
 	around, err := cloud.ReadEnv(lookup)
 	if err != nil && !complete(own) {

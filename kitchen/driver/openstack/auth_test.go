@@ -2,6 +2,8 @@ package openstack
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,14 +18,18 @@ func authOf(t *testing.T, s config.Section, env ...string) (cloud.Auth, error) {
 		k, v, _ := strings.Cut(p, "=")
 		m[k] = v
 	}
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "clouds.yaml"), []byte(`
+clouds:
+  lab:
+    auth: {auth_url: "http://lab/v3", username: labuser, password: labpw, project_name: labproject}
+    region_name: lab1
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	d, err := New(s, Options{
 		Instance: "i", Env: func(n string) string { return m[n] },
-		Clouds: func(name, path string) (map[string]string, error) {
-			if name != "lab" {
-				return nil, errors.New("no such cloud")
-			}
-			return map[string]string{"OS_AUTH_URL": "http://lab/v3", "OS_USERNAME": "labuser", "OS_PASSWORD": "labpw", "OS_PROJECT_NAME": "labproject", "OS_REGION_NAME": "lab1"}, nil
-		},
+		Root: root,
 	})
 	if err != nil {
 		t.Fatal(err)

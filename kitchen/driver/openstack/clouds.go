@@ -1,11 +1,18 @@
 package openstack
 
-import "fmt"
+import (
+	"github.com/galleyhq/galley/internal/config/clouds"
+)
 
-// cloudEntry reads an entry of clouds.yaml.
+// cloudEntry reads an entry of clouds.yaml as OS_* variables.
 func (d *Driver) cloudEntry(name, path string) (map[string]string, error) {
-	if d.o.Clouds == nil {
-		return nil, fmt.Errorf("cannot use the entry %q of clouds.yaml: this program reads none here", name)
+	env := d.o.Env
+	if env == nil {
+		env = func(string) string { return "" }
 	}
-	return d.o.Clouds(name, path)
+	entry, err := clouds.Load(name, clouds.Options{Getenv: env, Path: path, Dir: d.o.Root})
+	if err != nil {
+		return nil, err
+	}
+	return entry.Env(), nil
 }

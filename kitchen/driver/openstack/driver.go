@@ -136,12 +136,8 @@ func (d *Driver) Create(ctx context.Context, step *kitchen.Step) error {
 		return err
 	}
 	j := d.journal(step)
-	before, err := d.reconcile(ctx, c, j, step)
-	if err != nil {
+	if _, err := d.reconcile(ctx, c, j, step); err != nil {
 		return err
-	}
-	if before != nil && before.ServerName() != "" && d.settings.spec.Name == "" {
-		spec.Name = before.ServerName() // The generated name of the first time.
 	}
 	if p := d.settings.prefix; p != "" && d.settings.spec.Name == "" && !strings.HasPrefix(spec.Name, p+"-") {
 		step.Report.Warn("server_name_prefix %q does not fit into a host name: the server is called %q", p, spec.Name)

@@ -24,9 +24,6 @@ type Options struct {
 	// Connector holds the connections that all instances of a run share. It
 	// must be the same for all of them; nil gives the driver one of its own.
 	Connector *cloud.Connector
-	// Clouds returns the OS_* variables that are equivalent to an entry of
-	// clouds.yaml. The path is that of the file, "" for the standard places.
-	Clouds func(entry, path string) (map[string]string, error)
 	// Dir is where the driver keeps its journal and generated keys, by default
 	// .kitchen/galley below Root.
 	Dir string

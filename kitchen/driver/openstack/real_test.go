@@ -43,7 +43,7 @@ func newFixture(t *testing.T, env func(string) string) *fixture {
 	}}}
 	t.Cleanup(f.conn.Close)
 	f.bus = kitchen.NewBus(func(e kitchen.Event) {
-		if e.Kind == kitchen.StillWaiting {
+		if e.Kind == kitchen.StillWaiting || e.Kind == kitchen.Debug {
 			return
 		}
 		f.mu.Lock()
