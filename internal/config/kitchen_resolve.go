@@ -37,24 +37,42 @@ type suite struct {
 // filter is one entry of includes or excludes.
 type filter struct {
 	text *value
-	re   *regexp.Regexp
+	re   *pattern
 }
 
 // matches is PlatformFilter#==.
-func (f filter) matches(name *value) bool {
-	if f.re != nil {
-		return (name.kind == kindString || name.kind == kindSymbol) && f.re.MatchString(name.s)
+func (f filter) matches(name *value) (bool, error) {
+	if f.re == nil {
+		return name.kind == f.text.kind && name.s == f.text.s, nil
 	}
-	return name.kind == f.text.kind && name.s == f.text.s
+	if name.kind != kindString && name.kind != kindSymbol {
+		return false, nil
+	}
+	ok, err := f.re.matches(name.s)
+	if err != nil {
+		e := at(f.text, "matching the regular expression failed: %v", err)
+		e.Text, e.Err = f.text.s, err
+		return false, e
+	}
+	return ok, nil
 }
 
-func anyMatches(fs []filter, name *value) bool {
+func anyMatches(fs []filter, name *value) (bool, error) {
 	for _, f := range fs {
-		if f.matches(name) {
-			return true
+		if ok, err := f.matches(name); ok || err != nil {
+			return ok, err
 		}
 	}
-	return false
+	return false, nil
+}
+
+// runsOn says whether the suite is combined with the platform of that name.
+func (s *suite) runsOn(name *value) (bool, error) {
+	if len(s.includes) > 0 {
+		return anyMatches(s.includes, name)
+	}
+	excluded, err := anyMatches(s.excludes, name)
+	return !excluded, err
 }
 
 var reFilter = regexp.MustCompile(`(?m)^/(.*)/([ix]*)$`)
@@ -73,7 +91,7 @@ func filters(m *mapping, path, key string) ([]filter, error) {
 		}
 		f := filter{text: x}
 		if g := reFilter.FindStringSubmatch(x.s); g != nil {
-			re, err := compileRuby(g[1], strings.Contains(g[2], "i"), strings.Contains(g[2], "x"))
+			re, err := compilePattern(g[1], strings.Contains(g[2], "i"), strings.Contains(g[2], "x"))
 			if err != nil {
 				e := at(x, "%s of %s is no regular expression: %s", key, path, cause(err))
 				e.Text = x.s
@@ -107,7 +125,6 @@ func (p *Project) resolve() error {
 	}
 	kitchen := data.get("kitchen")
 	var common *[len(sections)]*value
-	var err error
 	// Of several platforms or suites of one name, Test Kitchen takes the data
 	// of the first.
 	platforms := make([]*[len(sections)]*value, len(p.platforms))
@@ -116,10 +133,11 @@ func (p *Project) resolve() error {
 		s := &p.suites[si]
 		for pi := range p.platforms {
 			pl := &p.platforms[pi]
-			if len(s.includes) > 0 && !anyMatches(s.includes, pl.name) {
-				continue
+			runs, err := s.runsOn(pl.name)
+			if err != nil {
+				return err
 			}
-			if len(s.includes) == 0 && len(s.excludes) > 0 && anyMatches(s.excludes, pl.name) {
+			if !runs {
 				continue
 			}
 			// Nothing is asked of the data when there is no instance to use it.
@@ -355,77 +373,4 @@ var nameReplacer = strings.NewReplacer("_", "-", ",", "-", "/", "-", ".", "")
 // instanceName is Instance.name_for.
 func instanceName(suite, platform *value) string {
 	return nameReplacer.Replace(suite.text() + "-" + platform.text())
-}
-
-// compileRuby compiles what a kitchen file has between slashes.
-func compileRuby(src string, ignoreCase, extended bool) (*regexp.Regexp, error) {
-	if extended {
-		src = unextend(src)
-	}
-	// In Ruby ^ and $ always mean lines.
-	flags := "(?m"
-	if ignoreCase {
-		flags += "i"
-	}
-	return regexp.Compile(flags + ")" + rubyRegexp(src))
-}
-
-// unextend takes out what the flag x ignores: white space and comments
-// outside of classes.
-func unextend(src string) string {
-	var b strings.Builder
-	class := 0
-	for i := 0; i < len(src); i++ {
-		c := src[i]
-		switch {
-		case c == '\\' && i+1 < len(src):
-			b.WriteByte(c)
-			i++
-			c = src[i]
-		case c == '[':
-			class++
-		case c == ']' && class > 0:
-			class--
-		case class == 0 && strings.IndexByte(" \t\r\n\f\v", c) >= 0:
-			continue
-		case class == 0 && c == '#':
-			for i < len(src) && src[i] != '\n' {
-				i++
-			}
-			continue
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
-
-// rubyRegexp rewrites the escapes that Go spells otherwise.
-func rubyRegexp(src string) string {
-	var b strings.Builder
-	for i := 0; i < len(src); i++ {
-		if src[i] == '\\' && i+1 < len(src) {
-			i++
-			switch src[i] {
-			case 'Z':
-				b.WriteString(`(?:\n?\z)`)
-			case 'h':
-				b.WriteString(`[0-9a-fA-F]`)
-			case 'H':
-				b.WriteString(`[^0-9a-fA-F]`)
-			case '/':
-				b.WriteByte('/')
-			default:
-				b.WriteByte('\\')
-				b.WriteByte(src[i])
-			}
-			continue
-		}
-		if strings.HasPrefix(src[i:], "(?<") && i+3 < len(src) && src[i+3] != '=' && src[i+3] != '!' {
-			b.WriteString("(?P<")
-			i += 2
-			continue
-		}
-		b.WriteByte(src[i])
-	}
-	return b.String()
 }

@@ -33,6 +33,8 @@ func Validate(ctx context.Context, o Options) ([]Problem, error) {
 		return out, nil
 	}
 	c := &checker{p: p, seen: map[string]bool{}, rank: map[string]int{}, tables: map[string]map[string]Key{}, legacy: known(secDriver, "")}
+	// What belongs to no file comes last.
+	c.rank[""] = len(l.files())
 	for i, f := range l.files() {
 		c.rank[f.display] = i
 	}
@@ -391,6 +393,10 @@ func (c *checker) combinations() {
 	for _, x := range p.platforms {
 		platformNames = append(platformNames, x.name.text())
 	}
+	if len(p.suites) == 0 || len(p.platforms) == 0 {
+		c.add(nil, "no-instances", "", "it needs at least one platform and one suite", "the configuration has no instances")
+		return
+	}
 	used := map[string]bool{}
 	byName := map[string]int{}
 	for i := range p.Instances {
@@ -409,7 +415,10 @@ func (c *checker) combinations() {
 			fs  []filter
 		}{{"includes", s.includes}, {"excludes", s.excludes}} {
 			for _, f := range part.fs {
-				if !slices.ContainsFunc(p.platforms, func(x platform) bool { return f.matches(x.name) }) {
+				if !slices.ContainsFunc(p.platforms, func(x platform) bool {
+					ok, err := f.matches(x.name)
+					return ok || err != nil
+				}) {
 					advice := ""
 					if n := nearest(f.text.text(), platformNames); n != "" && f.re == nil {
 						advice = fmt.Sprintf("did you mean %s?", n)
@@ -426,8 +435,5 @@ func (c *checker) combinations() {
 		if !used["platform "+x.name.text()] {
 			c.add(x.name.org, "unused-platform", x.path, "", "platform %s has no suite", x.name.text())
 		}
-	}
-	if len(p.Instances) == 0 {
-		c.add(nil, "no-instances", "", "it needs at least one platform and one suite", "the configuration has no instances")
 	}
 }

@@ -54,8 +54,8 @@ func TestValidate(t *testing.T) {
 			"kitchen.yml:2:41: lifecycle.post_create has a hook with neither local nor remote",
 			"kitchen.yml:2:42: remot is no key of a hook and has no effect (did you mean remote?)"}},
 		{os, []string{"the configuration has no instances (it needs at least one platform and one suite)"}},
-		{"driver: {name: openstack, imag_ref: x}\n", []string{"the configuration has no instances (it needs at least one platform and one suite)",
-			"kitchen.yml:1:27: imag_ref is no key of the driver openstack and has no effect (did you mean image_ref?)"}},
+		{"driver: {name: openstack, imag_ref: x}\n", []string{"kitchen.yml:1:27: imag_ref is no key of the driver openstack and has no effect (did you mean image_ref?)",
+			"the configuration has no instances (it needs at least one platform and one suite)"}},
 		{"a: [\n", []string{"kitchen.yml:2:1: the document ends where a value should be"}},
 		{os + one + "driver: openstack\n", []string{`kitchen.yml:4:1: the key "driver" comes again (first in line 1); the last one counts`}},
 	}
