@@ -81,7 +81,7 @@ func (a *app) devcloudUp(dir *string) *cobra.Command {
 	fs.StringVar(&o.Guests, "guests", "", "namespace for guests that answer SSH, none for servers with nothing behind them")
 	fs.IntVar(&o.SSHPort, "ssh-port", 0, "the `port` that guests answer on (default 22 where it can be had, else 2222)")
 	fs.StringVar(&o.User, "user", "", "the user's name (default demo)")
-	fs.StringVar(&o.Password, "password", "", "the user's and the administrator's password (default galley)")
+	fs.StringVar(&o.Password, "password", "", "the user's and the administrator's password (default only-on-this-machine)")
 	fs.DurationVar(&o.BuildDelay, "build-delay", 0, "time until a server is ACTIVE (default 1s)")
 	fs.DurationVar(&o.BootDelay, "boot-delay", 0, "time from the boot until SSH answers (default the guest's own)")
 	fs.DurationVar(&o.TokenLife, "token-life", 0, "how long a token is good for (default 8h)")

@@ -35,7 +35,7 @@ type Options struct {
 	Guests string `json:"guests,omitempty"`
 	// SSHPort is where guests answer. 0: 22 where that can be bound, else 2222.
 	SSHPort int `json:"ssh_port,omitempty"`
-	// User and Password are the seeded user's, "demo" and "galley". The administrator is "admin", with the same
+	// User and Password are the seeded user's, "demo" and "only-on-this-machine". The administrator is "admin", with the same
 	// password.
 	User     string `json:"user,omitempty"`
 	Password string `json:"password,omitempty"`
@@ -91,7 +91,7 @@ func (o Options) complete() (Options, error) {
 	o.Dir = dir
 	def(&o.Listen, "127.0.0.1:0")
 	def(&o.User, "demo")
-	def(&o.Password, "galley")
+	def(&o.Password, "only-on-this-machine")
 	def(&o.BuildDelay, time.Second)
 	def(&o.ActionDelay, 200*time.Millisecond)
 	def(&o.DeleteDelay, 200*time.Millisecond)
