@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
@@ -314,29 +315,39 @@ func TestTerminal(t *testing.T) {
 		if err := tt.Shell(); err != nil {
 			t.Fatal(err)
 		}
-		tt.send(t, "PS1=rea''dy:; stty size; echo term=$TERM; test -t 0 && echo is-a-tty; shopt -q login_shell && echo login-shell\n")
+		tt.send(t, "stty size; echo term=$TERM; test -t 0 && echo is-a-tty; shopt -q login_shell && echo login-shell; (sleep 301 &); exit 7\n")
 		tt.expect(t, "40 100\r\n")
 		tt.expect(t, "term=xterm-256color")
 		tt.expect(t, "is-a-tty")
 		if _, err := os.Stat("/bin/bash"); err == nil {
 			tt.expect(t, "login-shell")
 		}
+		var ee *ssh.ExitError
+		if err := tt.Wait(); !errors.As(err, &ee) || ee.ExitStatus() != 7 {
+			t.Errorf("end of the shell: %v", err)
+		}
+
+		// A program that reads lines: an interactive shell has races of its
+		// own between signals and input.
+		tt = openTerminal(t, c, 24, 80, ssh.TerminalModes{ssh.ECHO: 0})
+		if err := tt.Start(`trap 'echo interrupted' INT; while :; do read x && eval "$x"; done`); err != nil {
+			t.Fatal(err)
+		}
+		tt.send(t, "stty size\n")
+		tt.expect(t, "24 80\r\n")
 		if err := tt.WindowChange(50, 132); err != nil {
 			t.Fatal(err)
 		}
 		tt.send(t, "stty size\n")
 		tt.expect(t, "50 132\r\n")
-		// Ctrl-C ends what runs, not the shell.
-		tt.send(t, "echo go''ing; sleep 300\n")
+		tt.send(t, "sleep 300 & echo going; wait\n")
 		tt.expect(t, "going")
-		prompts := strings.Count(tt.text(), "ready:")
 		tt.send(t, "\x03")
-		within(t, 10*time.Second, "a prompt after Ctrl-C", func() bool { return strings.Count(tt.text(), "ready:") > prompts })
-		tt.send(t, "echo st''ill here; (sleep 301 &) ; exit 7\n")
-		tt.expect(t, "still here")
-		var ee *ssh.ExitError
-		if err := tt.Wait(); !errors.As(err, &ee) || ee.ExitStatus() != 7 {
-			t.Errorf("end of the shell: %v", err)
+		tt.expect(t, "interrupted")
+		tt.send(t, "echo here; exit 8\n")
+		tt.expect(t, "here")
+		if err := tt.Wait(); !errors.As(err, &ee) || ee.ExitStatus() != 8 {
+			t.Errorf("end of the program: %v", err)
 		}
 	})
 }
@@ -992,6 +1003,68 @@ func TestManyAtOnce(t *testing.T) {
 		if got := must(t, g.login(t, "centos"), "hostname"); got != fmt.Sprintf("many-%d", i) {
 			t.Errorf("guest %d is called %q", i, got)
 		}
+	}
+}
+
+func TestConsoleDevice(t *testing.T) {
+	apart(t)
+	g := boot(t, nil)
+	must(t, g.login(t, "root"), "echo written to the console > /dev/console; echo and again >> /dev/console")
+	within(t, 5*time.Second, "the text in the console log", func() bool {
+		return bytes.Contains(g.Console(), []byte("written to the console\nand again\n"))
+	})
+}
+
+func TestNothingIsLeftInTheStarter(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	before, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := Start(t.Context(), Spec{ID: "x", Name: "x", Dir: filepath.Join(guestDir(t), strings.Repeat("long/", 25)), Executable: self(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-g.Ready()
+	if err := g.Reboot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-g.Ready()
+	if err := g.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 5*time.Second, "its descriptors are closed", func() bool {
+		after, err := os.ReadDir("/dev/fd")
+		return err == nil && len(after) <= len(before)
+	})
+}
+
+func TestStopAndRebootInARow(t *testing.T) {
+	// Whatever comes while a boot is under way, the end is an end.
+	for i := range 5 {
+		g := bootNoWait(t, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		var all sync.WaitGroup
+		for range 3 {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				_ = g.Reboot(ctx) // fails when the stop comes first
+			}()
+		}
+		if i%2 == 0 {
+			<-g.Ready()
+		}
+		if err := g.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		all.Wait()
+		select {
+		case <-g.Done():
+		default:
+			t.Error("stopped, but not done")
+		}
+		cancel()
 	}
 }
 

@@ -224,6 +224,7 @@ func (m *machine) boot(sock, mark *os.File) error {
 	if err := m.everyBoot(); err != nil {
 		return err
 	}
+	m.readConsole()
 	c.unit("Reached target Local File Systems.")
 	c.unit("Reached target Network.")
 
@@ -270,6 +271,20 @@ func (m *machine) boot(sock, mark *os.File) error {
 		c.line(m.shortName() + " login: ")
 	}()
 	return nil
+}
+
+// readConsole copies what programs write to /dev/console to the console log.
+// It is a pipe, opened for both so that it never comes to an end.
+func (m *machine) readConsole() {
+	if !m.w.pidSpace {
+		return
+	}
+	f, err := os.OpenFile("/dev/console", os.O_RDWR, 0)
+	if err != nil {
+		m.con.kernel("WARNING: /dev/console cannot be read: %v", err)
+		return
+	}
+	go func() { _, _ = io.Copy(m.con, f) }()
 }
 
 func (m *machine) shortName() string {

@@ -788,6 +788,13 @@ func (b *builder) devices() error {
 			return err
 		}
 	}
+	// What is written to the console goes to the console log: see readConsole.
+	if err := unix.Mkfifo(filepath.Join(dev, "console"), 0o600); err != nil {
+		return err
+	}
+	if err := unix.Chmod(filepath.Join(dev, "console"), 0o622); err != nil {
+		return err
+	}
 	for _, d := range []string{"pts", "shm"} {
 		if err := os.Mkdir(filepath.Join(dev, d), 0o755); err != nil {
 			return err
