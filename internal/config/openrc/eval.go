@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
@@ -26,30 +28,62 @@ type reader struct {
 	opts  Options
 	vars  map[string]variable
 	where map[string]string
-	// name is the file being read, depth how many files deep.
-	name  string
-	depth int
-	steps int
-	// status is $?.
-	status int
+	funcs map[string]*syntax.Stmt
+	// first is the file that was asked for, name the one being read, depth
+	// how deep it is nested.
+	first, name string
+	depth       int
+	// work is shared with the readers of substitutions.
+	*work
+	// status is $?, substituted that of the last $(...) of the command being
+	// carried out, which becomes the status of an assignment.
+	status, substituted int
 	// allExport is set -a.
 	allExport bool
-	warnings  []string
-	// said is what echo has printed since the last question.
-	said []string
-	// out receives what echo prints within $(...); nil outside.
+	// params are $1, $2 and so on.
+	params []string
+	// locals are the variables that the function being run hides.
+	locals map[string]*variable
+	// loops is how many loops are around the statement.
+	loops int
+	// out receives what echo prints within $(...); nil for the person.
 	out io.Writer
-	// dir is where cd within $(...) has gone.
+	// in is what read and cat read; nil for the person.
+	in *strings.Reader
+	// dir is where cd within $(...) has gone, "" for the process's directory.
 	dir string
-	// cfg expands a command's arguments, whole a value, which is not split.
-	cfg, whole *expand.Config
+	cfg *expand.Config
 }
 
-// stop ends a file early: exit or return.
-var errStop = errors.New("end of file")
+// work is what all parts of a file use up together.
+type work struct {
+	steps, bytes int
+	until        time.Time
+	warnings     []string
+	// said is what echo has printed since the last question.
+	said []string
+	// line is what was printed without an end of line.
+	line string
+}
+
+// What ends statements early.
+var (
+	errReturn   = errors.New("return")
+	errExit     = errors.New("exit")
+	errBreak    = errors.New("break")
+	errContinue = errors.New("continue")
+)
+
+// control says whether err only ends statements early.
+func control(err error) bool {
+	return errors.Is(err, errReturn) || errors.Is(err, errExit) || errors.Is(err, errBreak) || errors.Is(err, errContinue)
+}
 
 func newReader(ctx context.Context, o Options) *reader {
-	r := &reader{ctx: ctx, opts: o, vars: map[string]variable{}, where: map[string]string{}}
+	r := &reader{
+		ctx: ctx, opts: o, vars: map[string]variable{}, where: map[string]string{}, funcs: map[string]*syntax.Stmt{},
+		work: &work{until: time.Now().Add(maxTime)},
+	}
 	for k, v := range o.Env {
 		r.vars[k] = variable{v, true, true}
 	}
@@ -57,33 +91,40 @@ func newReader(ctx context.Context, o Options) *reader {
 	return r
 }
 
-// equip makes the expanders, which look at this reader's variables.
+// equip makes the expander, which looks at this reader's variables.
 func (r *reader) equip() {
-	r.cfg = &expand.Config{Env: environ{r: r}, CmdSubst: r.substitute}
-	r.whole = &expand.Config{Env: environ{r: r, whole: true}, CmdSubst: r.substitute}
+	r.cfg = &expand.Config{Env: environ{r}, CmdSubst: r.substitute}
 }
 
 // environ shows the variables to the expander.
-type environ struct {
-	r *reader
-	// whole keeps what is expanded in one piece.
-	whole bool
-}
+type environ struct{ r *reader }
 
 // Get implements expand.Environ.
 func (e environ) Get(name string) expand.Variable {
+	text := func(s string) expand.Variable { return expand.Variable{Set: true, Kind: expand.String, Str: s} }
 	switch name {
-	case "IFS":
-		if e.whole {
-			return expand.Variable{Set: true, Kind: expand.String}
-		}
 	case "?":
-		return expand.Variable{Set: true, Kind: expand.String, Str: strconv.Itoa(e.r.status)}
+		return text(strconv.Itoa(e.r.status))
 	case "#":
-		return expand.Variable{Set: true, Kind: expand.String, Str: "0"}
-	case "0", "BASH_SOURCE":
-		// A sourced file asks for its own name to find its neighbours.
-		return expand.Variable{Set: true, Kind: expand.String, Str: e.r.name}
+		return text(strconv.Itoa(len(e.r.params)))
+	case "@", "*":
+		return expand.Variable{Set: true, Kind: expand.Indexed, List: e.r.params}
+	case "0":
+		// As in the shell that sources the file: files compare it with
+		// BASH_SOURCE to see whether they are sourced at all.
+		return text("bash")
+	case "BASH_SOURCE":
+		return text(e.r.name)
+	case "BASH_VERSION":
+		return text("5.2.0(1)-release")
+	case "-":
+		return text("hB")
+	}
+	if n, err := strconv.Atoi(name); err == nil {
+		if n >= 1 && n <= len(e.r.params) {
+			return text(e.r.params[n-1])
+		}
+		return expand.Variable{}
 	}
 	v, ok := e.r.vars[name]
 	if !ok || !v.set {
@@ -101,15 +142,15 @@ func (e environ) Each(fn func(string, expand.Variable) bool) {
 	}
 }
 
-// Set implements expand.WriteEnviron, for ${X:=default}.
+// Set implements expand.WriteEnviron, for ${X:=default} and $((X=1)).
 func (e environ) Set(name string, v expand.Variable) error {
 	return e.r.assign(name, v.String(), syntax.Pos{})
 }
 
-func (r *reader) errorf(at syntax.Node, format string, args ...any) error {
+func (r *reader) errorf(at syntax.Node, format string, args ...any) *Error {
 	e := &Error{File: r.name, Msg: fmt.Sprintf(format, args...), Advice: sourceIt}
 	if at != nil {
-		e.Line, e.Col = int(at.Pos().Line()), int(at.Pos().Col())
+		e.Line, e.Col = int(at.Pos().Line()), int(at.Pos().Col()) //nolint:gosec // of a small file
 	}
 	return e
 }
@@ -118,20 +159,41 @@ func (r *reader) refuse(at syntax.Node, what string) error {
 	return r.errorf(at, "%s needs a shell, which Galley does not run", what)
 }
 
-// file carries out a whole file.
+func (r *reader) warn(at syntax.Node, format string, args ...any) {
+	if len(r.warnings) < maxPrinted {
+		r.warnings = append(r.warnings, fmt.Sprintf("%s:%d: %s", r.name, at.Pos().Line(), fmt.Sprintf(format, args...)))
+	}
+}
+
+// deeper nests one level; call the function it returns to come back.
+func (r *reader) deeper(at syntax.Node, what string) (func(), error) {
+	if r.depth >= maxDepth {
+		return nil, r.errorf(at, "%s", what)
+	}
+	r.depth++
+	return func() { r.depth-- }, nil
+}
+
+// file carries out a whole file. It returns errExit where the file ends all
+// that is being read.
 func (r *reader) file(text, name string) error {
 	f, err := parse(text, name)
 	if err != nil {
 		return err
 	}
-	if r.depth++; r.depth > maxDepth {
-		return &Error{File: name, Msg: "it sources itself, directly or by way of others"}
-	}
 	outer := r.name
 	r.name = name
-	defer func() { r.name = outer; r.depth-- }()
+	if r.first == "" {
+		r.first = name
+	}
+	defer func() { r.name = outer }()
+	up, err := r.deeper(nil, "it sources itself, directly or by way of others")
+	if err != nil {
+		return err
+	}
+	defer up()
 	err = r.stmts(f.Stmts)
-	if errors.Is(err, errStop) {
+	if errors.Is(err, errReturn) {
 		return nil
 	}
 	return err
@@ -146,19 +208,35 @@ func (r *reader) stmts(list []*syntax.Stmt) error {
 	return nil
 }
 
-func (r *reader) stmt(s *syntax.Stmt) error {
-	if err := r.ctx.Err(); err != nil {
-		return err
+// step counts one piece of work.
+func (r *reader) step(at syntax.Node) error {
+	if r.ctx.Err() != nil {
+		return context.Cause(r.ctx)
 	}
-	if r.steps++; r.steps > maxSteps {
-		return r.errorf(s, "it does too much for an RC file")
+	if r.steps++; r.steps > maxSteps || time.Now().After(r.until) {
+		return r.errorf(at, "it does too much for an RC file")
+	}
+	return nil
+}
+
+func (r *reader) stmt(s *syntax.Stmt) error {
+	if err := r.step(s); err != nil {
+		return err
 	}
 	if s.Background || s.Coprocess {
 		return r.refuse(s, "a command in the background")
 	}
+	in, out := r.in, r.out
+	defer func() { r.in, r.out = in, out }()
 	for _, red := range s.Redirs {
-		if !harmless(red) {
-			return r.refuse(red, "a redirection")
+		ok, err := r.redirect(red)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			// A shell complains and does not run the command.
+			r.status = 1
+			return nil
 		}
 	}
 	if s.Cmd == nil {
@@ -173,16 +251,70 @@ func (r *reader) stmt(s *syntax.Stmt) error {
 	return nil
 }
 
-// harmless are redirections that touch no file: to /dev/null, and 2>&1.
-func harmless(red *syntax.Redirect) bool {
-	switch red.Op {
-	case syntax.DplOut, syntax.DplIn:
-		return true
-	case syntax.RdrOut, syntax.RdrAll, syntax.AppOut, syntax.RdrIn:
-		lit := red.Word.Lit()
-		return lit == "/dev/null" || lit == "/dev/stderr" || lit == "/dev/tty" || lit == "/dev/stdout"
+// redirect changes where the statement reads and prints. Nothing is ever
+// written to a file. It returns false where a file to be read is not there.
+func (r *reader) redirect(red *syntax.Redirect) (bool, error) {
+	fd := ""
+	if red.N != nil {
+		fd = red.N.Value
 	}
-	return false
+	switch red.Op {
+	case syntax.DplOut:
+		if to := red.Word.Lit(); (to == "2" || to == "1") && (fd == "" || fd == "1" || fd == "2") {
+			if to == "2" && fd != "2" {
+				r.out = nil
+			}
+			return true, nil
+		}
+	case syntax.RdrOut, syntax.RdrAll, syntax.AppOut, syntax.AppAll, syntax.RdrClob:
+		switch red.Word.Lit() {
+		case "/dev/null":
+			if fd != "2" {
+				r.out = io.Discard
+			}
+			return true, nil
+		case "/dev/stderr", "/dev/tty":
+			if fd != "2" {
+				r.out = nil
+			}
+			return true, nil
+		case "/dev/stdout":
+			return true, nil
+		}
+		return false, r.refuse(red, "a redirection into a file")
+	case syntax.RdrIn:
+		if fd != "" && fd != "0" {
+			break
+		}
+		path, err := r.word(red.Word)
+		if err != nil {
+			return false, err
+		}
+		switch path {
+		case "/dev/null":
+			r.in = strings.NewReader("")
+			return true, nil
+		case "/dev/tty", "/dev/stdin":
+			r.in = nil
+			return true, nil
+		}
+		text, ok, err := r.readable(red, path)
+		r.in = strings.NewReader(text)
+		return ok, err
+	case syntax.Hdoc, syntax.DashHdoc:
+		if red.Hdoc == nil {
+			r.in = strings.NewReader("")
+			return true, nil
+		}
+		text, err := r.document(red.Hdoc)
+		r.in = strings.NewReader(text)
+		return true, err
+	case syntax.WordHdoc:
+		text, err := r.word(red.Word)
+		r.in = strings.NewReader(text + "\n")
+		return true, err
+	}
+	return false, r.refuse(red, "this redirection")
 }
 
 func (r *reader) command(cmd syntax.Command) error {
@@ -204,13 +336,27 @@ func (r *reader) command(cmd syntax.Command) error {
 	case *syntax.ForClause:
 		return r.forClause(c)
 	case *syntax.WhileClause:
-		return r.refuse(c, "a while or until loop")
+		return r.whileClause(c)
 	case *syntax.FuncDecl:
-		return r.refuse(c, "a function")
+		if c.Name == nil {
+			return r.refuse(c, "this function")
+		}
+		r.funcs[c.Name.Value] = c.Body
+		r.status = 0
+		return nil
 	case *syntax.Subshell:
-		return r.refuse(c, "a subshell")
-	case *syntax.ArithmCmd, *syntax.LetClause:
-		return r.refuse(cmd, "an arithmetic command")
+		return r.subshell(c)
+	case *syntax.ArithmCmd:
+		n, err := r.arithm(c, c.X)
+		return r.verdict(n != 0, err)
+	case *syntax.LetClause:
+		for _, x := range c.Exprs {
+			n, err := r.arithm(c, x)
+			if err := r.verdict(n != 0, err); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return r.refuse(cmd, "this construct")
 }
@@ -241,6 +387,10 @@ func (r *reader) ifClause(c *syntax.IfClause) error {
 
 func (r *reader) binary(c *syntax.BinaryCmd) error {
 	if c.Op != syntax.AndStmt && c.Op != syntax.OrStmt {
+		if names, ok := r.listing(&syntax.Stmt{Cmd: c}); ok {
+			r.status = 0
+			return r.print(strings.Join(names, "\n") + "\n")
+		}
 		return r.refuse(c, "a pipe")
 	}
 	if err := r.stmt(c.X); err != nil {
@@ -258,106 +408,265 @@ func (r *reader) caseClause(c *syntax.CaseClause) error {
 		return err
 	}
 	r.status = 0
+	through := false
 	for _, item := range c.Items {
+		fits := through
 		for _, p := range item.Patterns {
-			ok, err := r.matches(p, word)
-			if err != nil {
+			if fits {
+				break
+			}
+			if fits, err = r.matches(p, word); err != nil {
 				return err
 			}
-			if ok {
-				return r.stmts(item.Stmts)
-			}
+		}
+		if !fits {
+			continue
+		}
+		if err := r.stmts(item.Stmts); err != nil {
+			return err
+		}
+		switch item.Op {
+		case syntax.Fallthrough:
+			through = true
+		case syntax.Resume:
+			through = false
+		default:
+			return nil
 		}
 	}
 	return nil
+}
+
+// loop runs a loop's body. It returns false when the loop is over.
+func (r *reader) loop(body []*syntax.Stmt) (bool, error) {
+	r.loops++
+	defer func() { r.loops-- }()
+	err := r.stmts(body)
+	switch {
+	case errors.Is(err, errBreak):
+		return false, nil
+	case errors.Is(err, errContinue):
+		return true, nil
+	}
+	return err == nil, err
 }
 
 func (r *reader) forClause(c *syntax.ForClause) error {
-	iter, ok := c.Loop.(*syntax.WordIter)
-	if !ok || c.Select {
-		return r.refuse(c, "this kind of loop")
+	if c.Select {
+		return r.refuse(c, "select")
 	}
-	if onlyUnsets(c.Do) && mentionsClearing(iter.Items) {
-		r.clear()
+	switch l := c.Loop.(type) {
+	case *syntax.WordIter:
+		words := r.params
+		if l.InPos.IsValid() {
+			words = nil
+			for _, w := range l.Items {
+				more, err := r.fields(w)
+				if err != nil {
+					return err
+				}
+				words = append(words, more...)
+			}
+		}
+		r.status = 0
+		for _, w := range words {
+			if err := r.step(c); err != nil {
+				return err
+			}
+			if err := r.assign(l.Name.Value, w, c.Pos()); err != nil {
+				return err
+			}
+			if on, err := r.loop(c.Do); !on {
+				return err
+			}
+		}
+		return nil
+	case *syntax.CStyleLoop:
+		if l.Init != nil {
+			if _, err := r.arithm(c, l.Init); err != nil {
+				return err
+			}
+		}
+		for {
+			if err := r.step(c); err != nil {
+				return err
+			}
+			if l.Cond != nil {
+				if n, err := r.arithm(c, l.Cond); err != nil || n == 0 {
+					return err
+				}
+			}
+			if on, err := r.loop(c.Do); !on {
+				return err
+			}
+			if l.Post != nil {
+				if _, err := r.arithm(c, l.Post); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return r.refuse(c, "this kind of loop")
+}
+
+func (r *reader) whileClause(c *syntax.WhileClause) error {
+	for {
+		if err := r.step(c); err != nil {
+			return err
+		}
+		if err := r.stmts(c.Cond); err != nil {
+			return err
+		}
+		if (r.status == 0) == c.Until {
+			r.status = 0
+			return nil
+		}
+		if on, err := r.loop(c.Do); !on {
+			return err
+		}
+	}
+}
+
+// fork is a reader whose variables are its own, as a subshell's.
+func (r *reader) fork() *reader {
+	sub := *r
+	sub.vars, sub.where, sub.funcs = maps.Clone(r.vars), maps.Clone(r.where), maps.Clone(r.funcs)
+	sub.loops, sub.locals = 0, nil
+	sub.equip()
+	return &sub
+}
+
+func (r *reader) subshell(c *syntax.Subshell) error {
+	up, err := r.deeper(c, "it nests too deep")
+	if err != nil {
+		return err
+	}
+	defer up()
+	sub := r.fork()
+	err = sub.stmts(c.Stmts)
+	r.status = sub.status
+	if control(err) {
 		return nil
 	}
-	var words []string
-	for _, w := range iter.Items {
-		more, err := r.fields(w)
+	return err
+}
+
+// substitute carries out $(...).
+func (r *reader) substitute(w io.Writer, c *syntax.CmdSubst) error {
+	up, err := r.deeper(c, "it nests too deep")
+	if err != nil {
+		return err
+	}
+	defer up()
+	if len(c.Stmts) == 1 {
+		if names, ok := r.listing(c.Stmts[0]); ok {
+			r.status, r.substituted = 0, 0
+			_, err := io.WriteString(w, strings.Join(names, "\n"))
+			return err
+		}
+	}
+	sub := r.fork()
+	b := &bounded{max: maxSubst}
+	sub.out = b
+	if len(c.Stmts) == 1 && c.Stmts[0].Cmd == nil && len(c.Stmts[0].Redirs) == 1 && c.Stmts[0].Redirs[0].Op == syntax.RdrIn {
+		// $(<file) is $(cat file).
+		path, err := sub.word(c.Stmts[0].Redirs[0].Word)
 		if err != nil {
 			return err
 		}
-		words = append(words, more...)
-	}
-	for _, w := range words {
-		if err := r.assign(iter.Name.Value, w, c.Pos()); err != nil {
+		text, _, err := sub.readable(c, path)
+		if err != nil {
 			return err
 		}
-		if err := r.stmts(c.Do); err != nil {
-			return err
+		if len(text) > maxSubst {
+			return r.errorf(c, "the file %s is longer than any RC file's value", path)
 		}
+		r.status, r.substituted = sub.status, sub.status
+		_, err = io.WriteString(w, text)
+		return err
 	}
-	return nil
+	err = sub.stmts(c.Stmts)
+	r.status, r.substituted = sub.status, sub.status
+	if err != nil && !control(err) {
+		return err
+	}
+	if b.over {
+		return r.errorf(c, "what it prints is longer than any RC file's value")
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
 }
 
-// onlyUnsets says whether a loop's body takes variables away and does nothing
-// else.
-func onlyUnsets(stmts []*syntax.Stmt) bool {
-	for _, s := range stmts {
-		call, ok := s.Cmd.(*syntax.CallExpr)
-		if !ok || len(call.Args) == 0 || call.Args[0].Lit() != "unset" {
-			return false
-		}
-	}
-	return len(stmts) > 0
+// bounded keeps what is written to it, as long as that is not too much.
+type bounded struct {
+	strings.Builder
+	max  int
+	over bool
 }
 
-// mentionsClearing says whether words come from a command that picks the OS_
-// variables out of the environment, as `$(set | awk … /^OS_/ …)`.
-func mentionsClearing(words []*syntax.Word) bool {
-	subst, os := false, false
-	for _, w := range words {
-		syntax.Walk(w, func(n syntax.Node) bool {
-			switch n := n.(type) {
-			case *syntax.CmdSubst:
-				subst = true
-			case *syntax.Lit:
-				os = os || strings.Contains(n.Value, "OS_")
-			case *syntax.SglQuoted:
-				os = os || strings.Contains(n.Value, "OS_")
-			case *syntax.ParamExp:
-				// ${!OS_*} lists the names itself.
-				if n.Names != 0 && strings.HasPrefix(n.Param.Value, "OS_") {
-					subst, os = true, true
-				}
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.max {
+		b.over = true
+		return len(p), nil
+	}
+	return b.Builder.Write(p)
+}
+
+// function calls a function of the file.
+func (r *reader) function(c *syntax.CallExpr, body *syntax.Stmt, args []string) error {
+	up, err := r.deeper(c, "its functions call each other too deep")
+	if err != nil {
+		return err
+	}
+	defer up()
+	params, locals := r.params, r.locals
+	r.params, r.locals = args, map[string]*variable{}
+	defer func() {
+		for name, v := range r.locals {
+			if v == nil {
+				r.unset(name)
+			} else {
+				r.vars[name] = *v
 			}
-			return true
-		})
+		}
+		r.params, r.locals = params, locals
+	}()
+	err = r.stmt(body)
+	if errors.Is(err, errReturn) {
+		return nil
 	}
-	return subst && os
+	return err
 }
 
-// clear takes all OS_ variables away.
-func (r *reader) clear() {
-	for name := range r.vars {
-		if strings.HasPrefix(name, "OS_") {
-			r.unset(name)
-		}
+// hide makes a variable local to the function being run.
+func (r *reader) hide(name string) {
+	if r.locals == nil {
+		return
 	}
-	r.status = 0
+	if _, ok := r.locals[name]; ok {
+		return
+	}
+	if v, ok := r.vars[name]; ok {
+		r.locals[name] = &v
+	} else {
+		r.locals[name] = nil
+	}
+	r.unset(name)
 }
 
 func (r *reader) unset(name string) {
+	r.bytes -= len(r.vars[name].value)
 	delete(r.vars, name)
 	delete(r.where, name)
 }
 
 func (r *reader) assign(name, value string, at syntax.Pos) error {
-	if len(value) > maxValue {
-		return &Error{File: r.name, Line: int(at.Line()), Col: int(at.Col()), Msg: "the value of " + name + " is longer than any RC file's"}
+	old := r.vars[name]
+	r.bytes += len(value) - len(old.value)
+	if len(value) > maxValue || r.bytes > maxTotal {
+		return &Error{File: r.name, Line: int(at.Line()), Col: int(at.Col()), Msg: "the value of " + name + " is longer than any RC file's"} //nolint:gosec // of a small file
 	}
-	v := r.vars[name]
-	r.vars[name] = variable{value, true, v.exported || r.allExport}
+	r.vars[name] = variable{value, true, old.exported || r.allExport}
 	if at.IsValid() {
 		r.where[name] = fmt.Sprintf("%s:%d", filepath.Base(r.name), at.Line())
 	}
@@ -383,8 +692,27 @@ func (r *reader) assignment(a *syntax.Assign) error {
 }
 
 func (r *reader) declare(c *syntax.DeclClause) error {
-	export := c.Variant.Value == "export"
-	remove := false
+	variant := c.Variant.Value
+	export := variant == "export"
+	local := variant == "local" || (variant == "declare" || variant == "typeset") && r.locals != nil
+	if variant == "nameref" {
+		return r.refuse(c, variant)
+	}
+	remove, functions := false, false
+	named := func(name string) error {
+		if !syntax.ValidName(name) {
+			return r.errorf(c, "%q is no variable's name", name)
+		}
+		if local {
+			r.hide(name)
+		}
+		return nil
+	}
+	mark := func(name string) {
+		if export || remove {
+			r.export(name, !remove)
+		}
+	}
 	for _, a := range c.Args {
 		if a.Naked && a.Name == nil {
 			// An option, or a word that expands to one or to NAME=value.
@@ -393,36 +721,58 @@ func (r *reader) declare(c *syntax.DeclClause) error {
 				return err
 			}
 			for _, w := range words {
-				switch {
-				case strings.HasPrefix(w, "-"):
-					export = export || strings.Contains(w, "x")
-					remove = remove || c.Variant.Value == "export" && strings.Contains(w, "n")
-					if strings.ContainsAny(w, "aAfF") {
-						return r.refuse(a, c.Variant.Value+" "+w)
+				if strings.HasPrefix(w, "-") || strings.HasPrefix(w, "+") {
+					export = export || strings.HasPrefix(w, "-") && strings.Contains(w, "x")
+					remove = remove || variant == "export" && strings.Contains(w, "n") || strings.HasPrefix(w, "+") && strings.Contains(w, "x")
+					functions = functions || strings.ContainsAny(w, "fF")
+					local = local && !strings.Contains(w, "g")
+					if strings.ContainsAny(w, "aAnilu") && variant != "export" {
+						return r.refuse(a, variant+" "+w)
 					}
-				case strings.Contains(w, "="):
-					name, value, _ := strings.Cut(w, "=")
-					if !syntax.ValidName(name) {
-						return r.errorf(a, "%q is no variable's name", name)
-					}
+					continue
+				}
+				if functions {
+					continue
+				}
+				name, value, given := strings.Cut(w, "=")
+				if err := named(name); err != nil {
+					return err
+				}
+				if given {
 					if err := r.assign(name, value, a.Pos()); err != nil {
 						return err
 					}
-					r.export(name, export && !remove)
-				default:
-					r.export(w, export && !remove)
 				}
+				mark(name)
 			}
 			continue
 		}
+		if functions {
+			continue
+		}
+		var value string
 		if !a.Naked {
-			if err := r.assignment(a); err != nil {
+			// The value is worked out before a local hides the old one.
+			if a.Array != nil || a.Index != nil {
+				return r.refuse(a, "an array")
+			}
+			var err error
+			if value, err = r.word(a.Value); err != nil {
+				return err
+			}
+			if a.Append {
+				value = r.vars[a.Name.Value].value + value
+			}
+		}
+		if err := named(a.Name.Value); err != nil {
+			return err
+		}
+		if !a.Naked {
+			if err := r.assign(a.Name.Value, value, a.Pos()); err != nil {
 				return err
 			}
 		}
-		if export || remove {
-			r.export(a.Name.Value, !remove)
-		}
+		mark(a.Name.Value)
 	}
 	r.status = 0
 	return nil
@@ -433,107 +783,4 @@ func (r *reader) export(name string, on bool) {
 	v := r.vars[name]
 	v.exported = on
 	r.vars[name] = v
-}
-
-// word expands a word to one string, without splitting.
-func (r *reader) word(w *syntax.Word) (s string, err error) {
-	defer r.recovered(w, &err)
-	if w == nil {
-		return "", nil
-	}
-	if err := r.bounded(w); err != nil {
-		return "", err
-	}
-	// Not expand.Literal, which leaves backslashes as they are.
-	f, err := expand.Fields(r.whole, w)
-	return strings.Join(f, " "), r.located(w, err)
-}
-
-// recovered turns a panic of the expander into a refusal: there are scripts
-// that it was not made for, and a file must not end the program.
-func (r *reader) recovered(at syntax.Node, err *error) {
-	if p := recover(); p != nil {
-		*err = r.refuse(at, "this expansion")
-	}
-}
-
-// fields expands a word as the shell does a command's arguments.
-func (r *reader) fields(w *syntax.Word) (words []string, err error) {
-	defer r.recovered(w, &err)
-	if err := r.bounded(w); err != nil {
-		return nil, err
-	}
-	f, err := expand.Fields(r.cfg, w)
-	if len(f) > maxSteps {
-		return nil, r.errorf(w, "it makes too many words")
-	}
-	return f, r.located(w, err)
-}
-
-// bounded refuses words whose expansion could be huge.
-func (r *reader) bounded(w *syntax.Word) error {
-	params := 0
-	var bad error
-	syntax.Walk(w, func(n syntax.Node) bool {
-		switch n := n.(type) {
-		case *syntax.ParamExp:
-			params++
-		case *syntax.ProcSubst:
-			bad = r.refuse(n, "a process substitution")
-		case *syntax.BraceExp:
-			bad = r.refuse(n, "a brace expansion")
-		case *syntax.ArithmExp:
-			syntax.Walk(n.X, func(x syntax.Node) bool {
-				if b, ok := x.(*syntax.BinaryArithm); ok && b.Op == syntax.Pow {
-					bad = r.refuse(b, "an exponent")
-				}
-				return true
-			})
-		}
-		return bad == nil
-	})
-	if params > maxParams {
-		return r.errorf(w, "it expands more variables in one word than any RC file")
-	}
-	return bad
-}
-
-// located gives an expander's error its place.
-func (r *reader) located(at syntax.Node, err error) error {
-	var own *Error
-	if err == nil || errors.As(err, &own) {
-		return err
-	}
-	if ctxErr := r.ctx.Err(); ctxErr != nil {
-		return ctxErr
-	}
-	return r.errorf(at, "%v", err)
-}
-
-// substitute carries out $(...), as far as it only prints.
-func (r *reader) substitute(w io.Writer, c *syntax.CmdSubst) error {
-	sub := *r
-	sub.vars = make(map[string]variable, len(r.vars))
-	for k, v := range r.vars {
-		sub.vars[k] = v
-	}
-	sub.where = map[string]string{}
-	if sub.dir == "" {
-		sub.dir = filepath.Dir(r.name)
-	}
-	var b strings.Builder
-	sub.out = &b
-	sub.equip()
-	sub.depth++
-	if sub.depth > maxDepth {
-		return r.errorf(c, "it nests too deep")
-	}
-	err := sub.stmts(c.Stmts)
-	r.steps = sub.steps
-	if err != nil && !errors.Is(err, errStop) {
-		return err
-	}
-	r.status = sub.status
-	_, err = io.WriteString(w, b.String())
-	return err
 }

@@ -10,17 +10,27 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"mvdan.cc/sh/v3/syntax"
 )
 
 // Bounds on what a file may do. Real files come nowhere near them.
 const (
-	maxFile   = 64 << 10
-	maxValue  = 64 << 10
-	maxSteps  = 10_000
-	maxDepth  = 8
-	maxParams = 64 // expansions in one word
+	maxFile  = 64 << 10
+	maxValue = 64 << 10
+	// maxSubst bounds what $(...) prints.
+	maxSubst = 16 << 10
+	// maxTotal bounds all variables together.
+	maxTotal = 4 << 20
+	maxSteps = 10_000
+	// maxDepth bounds files that source files, functions and substitutions
+	// within each other.
+	maxDepth = 16
+	// maxTime bounds the work, not counting what a person takes to answer.
+	maxTime = 5 * time.Second
+	// maxPrinted bounds the lines kept of what a file prints.
+	maxPrinted = 50
 )
 
 // Options say what a file may lean on.
@@ -49,8 +59,11 @@ type Result struct {
 	// Where names the file and line of each variable in Vars, as "rc.sh:12".
 	Where map[string]string
 	// Warnings tell of what a shell would complain about and go on, as a
-	// sourced file that is not there.
+	// sourced file that is not there, and of what is probably not meant.
 	Warnings []string
+	// Printed are the lines that the file prints, without those that were
+	// part of a question.
+	Printed []string
 }
 
 // Error tells what in a file cannot be read, and where.
@@ -82,28 +95,48 @@ func Read(ctx context.Context, path string, o Options) (Result, error) {
 	return ReadString(ctx, data, path, o)
 }
 
-// ReadString reads the text of an RC file; name stands for it in errors, and
-// files that it sources are looked for in name's folder.
+// ReadString reads the text of an RC file; name stands for it in errors, its
+// extension says which language it is, and files that it sources are looked
+// for in name's folder.
 func ReadString(ctx context.Context, text, name string, o Options) (Result, error) {
 	if len(text) > maxFile {
 		return Result{}, &Error{File: name, Msg: fmt.Sprintf("it is %d bytes long, more than any RC file", len(text))}
 	}
 	r := newReader(ctx, o)
-	if err := r.file(text, name); err != nil {
+	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
+	var err error
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".ps1":
+		err = r.powerShell(text, name)
+	case ".bat", ".cmd":
+		err = r.batch(text, name)
+	default:
+		err = r.file(text, name)
+		if errors.Is(err, errExit) {
+			err = nil
+		}
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	return r.result(), nil
 }
 
+// readFile reads a regular file. A missing one is fs.ErrNotExist.
 func readFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		// Opening a pipe could wait for ever.
+		return "", fmt.Errorf("%s is no regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is no regular file", path)
-	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return "", err
@@ -114,11 +147,13 @@ func readFile(path string) (string, error) {
 	return string(data), nil
 }
 
-// parse reads a file's syntax. A byte order mark and Windows line ends, which
+// parse reads a file's syntax. A byte order mark and Windows' line ends, which
 // a dashboard's download may have, are not part of it.
 func parse(text, name string) (*syntax.File, error) {
-	text = strings.TrimPrefix(text, "\ufeff")
-	text = strings.ReplaceAll(text, "\r\n", "\n")
+	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
+	if err := foreign(text, name); err != nil {
+		return nil, err
+	}
 	f, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), name)
 	var (
 		perr syntax.ParseError
@@ -126,17 +161,49 @@ func parse(text, name string) (*syntax.File, error) {
 	)
 	switch {
 	case errors.As(err, &perr):
-		return nil, &Error{name, int(perr.Pos.Line()), int(perr.Pos.Col()), "it is no shell script: " + perr.Text, "is it an RC file at all? " + sourceIt}
+		return nil, malformed(text, name, perr.Pos, perr.Text)
 	case errors.As(err, &lerr):
-		return nil, &Error{name, int(lerr.Pos.Line()), int(lerr.Pos.Col()), "it is no shell script: " + lerr.Error(), sourceIt}
+		return nil, malformed(text, name, lerr.Pos, lerr.Error())
 	case err != nil:
 		return nil, &Error{File: name, Msg: err.Error(), Advice: sourceIt}
 	}
 	return f, nil
 }
 
+// foreign recognises files that are something else altogether.
+func foreign(text, name string) error {
+	first, _, _ := strings.Cut(strings.TrimLeft(text, " \t\n"), "\n")
+	switch {
+	case strings.HasPrefix(first, "$ANSIBLE_VAULT;"):
+		return &Error{File: name, Line: 1, Col: 1, Msg: "it is encrypted by ansible-vault", Advice: "decrypt it first: ansible-vault view FILE"}
+	case strings.IndexByte(text, 0) >= 0:
+		return &Error{File: name, Msg: "it is no text", Advice: "name the RC file that the dashboard gives for download"}
+	case strings.HasPrefix(first, "clouds:"):
+		return &Error{File: name, Line: 1, Col: 1, Msg: "it is a clouds.yaml, not an RC file", Advice: "use OS_CLIENT_CONFIG_FILE=FILE and --os-cloud NAME"}
+	case strings.HasPrefix(first, "<!DOCTYPE"), strings.HasPrefix(first, "<html"):
+		return &Error{File: name, Line: 1, Col: 1, Msg: "it is a web page, not an RC file", Advice: "log in to the dashboard and download the file again"}
+	}
+	return nil
+}
+
+// malformed makes the error of a file that is no shell script.
+func malformed(text, name string, pos syntax.Pos, what string) error {
+	e := &Error{name, int(pos.Line()), int(pos.Col()), "it is no shell script: " + what, "is it an RC file at all? If a shell reads it, " + sourceIt} //nolint:gosec // of a small file
+	lines := strings.Split(text, "\n")
+	if n := e.Line - 1; n >= 0 && n < len(lines) {
+		for _, mark := range []string{"<%", "{{", "{%"} {
+			if strings.Contains(lines[n], mark) {
+				e.Msg = "it is a template that has not been filled in (" + mark + ")"
+				e.Advice = "use the file that is made from it"
+			}
+		}
+	}
+	return e
+}
+
 func (r *reader) result() Result {
-	res := Result{Vars: map[string]string{}, Where: map[string]string{}, Warnings: r.warnings}
+	res := Result{Vars: map[string]string{}, Where: map[string]string{}, Warnings: r.warnings, Printed: r.printed()}
+	var local []string
 	for name, v := range r.vars {
 		old, had := r.opts.Env[name]
 		_, written := r.where[name]
@@ -146,6 +213,13 @@ func (r *reader) result() Result {
 				res.Where[name] = w
 			}
 		}
+		if v.set && !v.exported && written && strings.HasPrefix(name, "OS_") && !strings.HasSuffix(name, "_INPUT") {
+			local = append(local, name)
+		}
+	}
+	if len(local) > 0 {
+		slices.Sort(local)
+		res.Warnings = append(res.Warnings, fmt.Sprintf("%s: set but not exported, so without effect: %s; write `export` before it", filepath.Base(r.first), strings.Join(local, ", ")))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.opts.Env)) {
 		if v, ok := r.vars[name]; !ok || !v.set || !v.exported {
@@ -155,20 +229,21 @@ func (r *reader) result() Result {
 	return res
 }
 
-// sibling resolves the path of a file that another names.
-func sibling(from, path string) string {
-	if strings.HasPrefix(path, "~/") {
-		if home, err := os.UserHomeDir(); err == nil {
-			return filepath.Join(home, path[2:])
-		}
-	}
+// sibling resolves the path of a file that another names. A shell looks in
+// its current directory; the file's own folder comes second, for --rc with a
+// path.
+func (r *reader) sibling(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
-	// A shell looks in its current directory. The file's own folder comes
-	// second, for --rc with a path.
-	if _, err := os.Stat(path); err == nil {
-		return path
+	base := r.dir
+	if p := filepath.Join(base, path); base != "" || exists(p) {
+		return p
 	}
-	return filepath.Join(filepath.Dir(from), path)
+	return filepath.Join(filepath.Dir(r.name), path)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

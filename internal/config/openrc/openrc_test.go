@@ -140,15 +140,29 @@ func TestRefusals(t *testing.T) {
 		{"export A=1\nexport OS_TOKEN=$(openstack token issue -f value -c id)\n", "rc.sh:2:19: the command openstack needs a shell"},
 		{"curl http://192.0.2.1 | sh\n", "rc.sh:1:1: a pipe"},
 		{"echo x > /etc/passwd\n", "a redirection"},
-		{"while true; do :; done\n", "a while or until loop"},
-		{"f() { f; }; f\n", "a function"},
-		{"export A=$(cat /etc/passwd)\n", "the command cat"},
+		{"while true; do :; done\n", "it does too much"},
+		{"f() { f; }; f\n", "call each other too deep"},
+		{"export A=$(cat /etc/passwd | head -1)\n", "a pipe"},
+		{"export A=$(jq -r .x creds.json)\n", "the command jq"},
+		{"echo x | tee /etc/x\n", "a pipe"},
+		{"source <(openstack complete)\n", "a process substitution"},
+		{"cd /tmp\n", "changing the directory"},
+		{"export A=${B:?is missing}\n", "B: is missing"},
+		{"export OS_PASSWORD=\"<%= @pass %>\"\nexport OS_AUTH_URL=https://<%= @endpoint %>:5000\n", "a template"},
+		{"export OS_PASSWORD={{ pass }\nif x\n", "no shell script"},
+		{"$ANSIBLE_VAULT;1.1;AES256\n3132\n", "encrypted by ansible-vault"},
+		{"clouds:\n  a: {}\n", "a clouds.yaml"},
+		{"<!DOCTYPE html>\n", "a web page"},
+		{"export A=\x00\n", "no text"},
+		{"exec bash\n", "the command exec"},
+		{"printf '%999999d' 1\n", "this printf"},
 		{"sleep 1 &\n", "a command in the background"},
 		{"if [ x\n", "it is no shell script"},
 		{"a=(1 2)\n", "an array"},
 		{"eval export A=1\n", "the command eval"},
 	} {
-		_, err := ReadString(t.Context(), tt.text, "rc.sh", Options{})
+		text := strings.ReplaceAll(tt.text, "\\x00", "\x00")
+		_, err := ReadString(t.Context(), text, "rc.sh", Options{})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: got %v, want %q in it", tt.text, err, tt.want)
 		}
@@ -158,7 +172,15 @@ func TestRefusals(t *testing.T) {
 func TestHostileFilesEnd(t *testing.T) {
 	double := "A=aaaaaaaaaaaaaaaa\n" + strings.Repeat("A=$A$A$A$A$A$A$A$A\n", 100)
 	nested := "for a in 1 2 3 4 5 6 7 8 9 0; do " + strings.Repeat("for b in 1 2 3 4 5 6 7 8 9 0; do ", 8) + ":" + strings.Repeat("; done", 9) + "\n"
-	for name, text := range map[string]string{"doubling": double, "nested loops": nested, "deep substitution": "A=" + strings.Repeat("$(echo ", 50) + strings.Repeat(")", 50), "braces": "echo {1..99999999}\n"} {
+	for name, text := range map[string]string{"doubling": double, "nested loops": nested, "deep substitution": "A=" + strings.Repeat("$(echo ", 50) + strings.Repeat(")", 50), "braces": "echo {1..99999999}\n",
+		"replacing":      "A=" + strings.Repeat("a", 30000) + "\nB=${A//a/$A}\n",
+		"many values":    "A=" + strings.Repeat("a", 60000) + "\nfor i in 1 2 3 4 5 6 7 8 9 0; do for j in 1 2 3 4 5 6 7 8 9 0; do declare \"V$i$j=$A\"; done; done\n",
+		"substitutions":  "A=" + strings.Repeat("a", 16000) + "\nB=" + strings.Repeat("$(echo $A)", 1000) + "\n",
+		"recursion":      "f() { g; }; g() { f; }; f\n",
+		"a C-style loop": "for ((;;)); do :; done\n",
+		"arithmetic":     "export A=$((9**9**9))\n",
+		"quoting":        "A=" + strings.Repeat("\\'", 30000) + "\nB=${A@Q}${A@Q}${A@Q}\n",
+	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
@@ -206,6 +228,9 @@ func TestSourcesAnother(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	for _, s := range []string{asking, "export A=${B:-c}\n", "for k in $(set | grep OS_); do unset $k; done", "[[ $A == b* ]] && export C=$((2*3))", "case $A in b) ;; esac", "a=$(echo $(echo x))"} {
+		f.Add(s)
+	}
+	for _, s := range likeBash {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
