@@ -116,7 +116,9 @@ ok "a second create makes nothing" "$galley" create default-plain
 says "already exists"
 grep -q '^hostname: ' .kitchen/default-plain.yml || fail "no hostname in the state"
 grep -q '^last_action: create' .kitchen/default-plain.yml || fail "no last_action in the state"
-if grep -rq "${OS_PASSWORD:-no password}" .kitchen; then fail "the password lies below .kitchen"; fi
+password=${OS_PASSWORD:-}
+# A short password may stand in any word.
+if [ "${#password}" -ge 8 ] && grep -rq "$OS_PASSWORD" .kitchen; then fail "the password lies below .kitchen"; fi
 
 # A state that has forgotten the address, as a failed create of the peer leaves it.
 sed -i.bak '/^hostname:/d; s/^last_action:.*/last_action:/' .kitchen/default-plain.yml && rm .kitchen/*.bak
