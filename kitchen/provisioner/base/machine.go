@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -133,13 +134,30 @@ func (m *Machine) stream(ctx context.Context, line string) (status int, tail []s
 	return status, keep.lines(), err
 }
 
+// rebooting is the status of a run that has the machine reboot (Chef's exit
+// codes, RFC 062).
+const rebooting = 35
+
 // RunRetrying is [Machine.Run], repeated as retry_on_exit_code says. Each
-// repetition has a fresh connection: the machine may have rebooted.
+// repetition has a fresh connection: the machine may have rebooted. Where a
+// reboot is to be followed by another run, a reboot that cuts the connection
+// before the status was seen counts as well.
 func (m *Machine) RunRetrying(ctx context.Context, what, code string) error {
 	for try := 1; ; try++ {
+		start := time.Now()
 		err := m.Run(ctx, what, code)
+		if err == nil || ctx.Err() != nil || try > m.MaxRetries {
+			return err
+		}
 		var failed *CommandError
-		if !errors.As(err, &failed) || !slices.Contains(m.RetryOn, failed.Status) || try > m.MaxRetries {
+		if !errors.As(err, &failed) {
+			if !slices.Contains(m.RetryOn, rebooting) || !m.rebooted(ctx, err, start) {
+				return err
+			}
+			m.step.Report.Info("The machine rebooted: running %s again (%d of %d)", what, try, m.MaxRetries)
+			continue
+		}
+		if !slices.Contains(m.RetryOn, failed.Status) {
 			return err
 		}
 		m.step.Report.Info("%s ended with exit status %d: trying again in %s (%d of %d)", what, failed.Status, m.Wait, try, m.MaxRetries)
@@ -147,6 +165,24 @@ func (m *Machine) RunRetrying(ctx context.Context, what, code string) error {
 			return err
 		}
 	}
+}
+
+// rebooted says whether a connection was lost because the machine has
+// rebooted since start. It leaves a fresh connection when it has.
+func (m *Machine) rebooted(ctx context.Context, lost error, start time.Time) bool {
+	m.step.Report.Warn("%v", lost)
+	m.step.Report.Info("Seeing in %s whether the machine has rebooted", m.Wait)
+	if err := m.reconnect(ctx); err != nil {
+		m.step.Report.Debug("it cannot be reached again: %v", err)
+		return false
+	}
+	out, status, err := m.Ask(ctx, "asking for the uptime", "cat /proc/uptime")
+	if err != nil || status != 0 {
+		return false
+	}
+	first, _, _ := strings.Cut(out, " ")
+	up, err := strconv.ParseFloat(first, 64)
+	return err == nil && up < time.Since(start).Seconds()
 }
 
 // reconnect waits for wait_for_retry and then until the machine answers.
