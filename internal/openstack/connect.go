@@ -37,6 +37,12 @@ type Options struct {
 	Debug func(format string, args ...any)
 	// UserAgent names the program to the cloud, "galley" by default.
 	UserAgent string
+	// FirstRetry is the pause before a request is repeated for the first time;
+	// it doubles with each further one. 200 ms by default.
+	FirstRetry time.Duration
+	// Settle is how long a resource is looked for whose making was not
+	// answered, before it counts as not made. 2 s by default.
+	Settle time.Duration
 }
 
 // Cloud is one authenticated connection: one token, one set of lookups, one
@@ -96,6 +102,13 @@ func Connect(ctx context.Context, a Auth, o Options) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.FirstRetry > 0 {
+		x.firstPause, x.pace.least = o.FirstRetry, min(o.FirstRetry, gapMin)
+	}
+	settle := o.Settle
+	if settle <= 0 {
+		settle = 2 * time.Second
+	}
 	agent := o.UserAgent
 	if agent == "" {
 		agent = "galley"
@@ -103,8 +116,8 @@ func Connect(ctx context.Context, a Auth, o Options) (*Cloud, error) {
 	c := &Cloud{
 		auth:        a,
 		x:           x,
-		settle:      []time.Duration{0, 300 * time.Millisecond, time.Second},
-		lateSettle:  []time.Duration{0, time.Second, time.Second},
+		settle:      []time.Duration{0, settle / 6, settle / 2},
+		lateSettle:  []time.Duration{0, settle / 2, settle / 2},
 		claimSettle: 250 * time.Millisecond,
 	}
 	c.watch = newWatcher(c)

@@ -412,7 +412,6 @@ func TestTroubleIsTold(t *testing.T) {
 			&devcloud.Fault{Action: devcloud.FaultPoolEmpty, Count: -1}, cloud.EmptyPool, "No more IP addresses", "release",
 		},
 		"server in ERROR": {with(), &devcloud.Fault{Action: devcloud.FaultServerError}, cloud.ServerFault, "No valid host", "flavor_ref"},
-		"slow":            {with("glance_cache_wait_timeout", 1), &devcloud.Fault{Action: devcloud.FaultStatus, Status: 503, Service: "compute", Method: "GET", Path: "/servers/", Count: -1}, cloud.Timeout, "ACTIVE", "glance_cache_wait_timeout"},
 		"wrong password":  {with("openstack_username", "demo", "openstack_api_key", "wrong"), nil, cloud.Unauthorized, "as demo", "password"},
 		"quota":           {with("__second", true), nil, cloud.Quota, "uota", "destroy"},
 		"volume in error": {
@@ -449,11 +448,6 @@ func TestTroubleIsTold(t *testing.T) {
 				t.Errorf("%v: hint %v", err, h)
 			}
 			_ = c.Client().ClearFaults(t.Context(), "")
-			if x.kind == cloud.Timeout {
-				if err := f.driver("web", x.section).Destroy(t.Context(), f.step("web", kitchen.Destroy, st)); err != nil {
-					t.Error(err)
-				}
-			}
 			if x.kind != cloud.Quota {
 				nothing(t, c, name)
 			}
@@ -462,6 +456,33 @@ func TestTroubleIsTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestASlowCloud(t *testing.T) {
+	c := devCloud(t, func(o *devcloud.Options) { o.BuildDelay = time.Hour })
+	f := newFixture(t, envOf(c))
+	section := map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.small", "network_ref": "net1", "glance_cache_wait_timeout": 0.3}
+	st := kitchen.NewState(nil)
+	err := f.driver("web", section).Create(t.Context(), f.step("web", kitchen.Create, st))
+	var h interface{ Hint() string }
+	if cloud.KindOf(err) != cloud.Timeout || !strings.Contains(err.Error(), "status BUILD") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "glance_cache_wait_timeout") {
+		t.Errorf("%v", err)
+	}
+	nothing(t, c, "afterwards")
+	// On request it is kept, and the next create goes on with it.
+	step := f.step("web", kitchen.Create, st)
+	step.KeepOnFailure = true
+	if err := f.driver("web", section).Create(t.Context(), step); err == nil || len(c.Resources().Servers) != 1 {
+		t.Errorf("%v", err)
+	}
+	id := st.String("server_id")
+	if err := f.driver("web", section).Create(t.Context(), step); err == nil || len(c.Resources().Servers) != 1 || st.String("server_id") != id {
+		t.Errorf("%v", err)
+	}
+	if err := f.driver("web", section).Destroy(t.Context(), f.step("web", kitchen.Destroy, st)); err != nil {
+		t.Error(err)
+	}
+	nothing(t, c, "afterwards")
 }
 
 // TestTakingOverFromTestKitchen destroys what the peer's state file names, and

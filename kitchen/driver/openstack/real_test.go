@@ -29,6 +29,7 @@ type fixture struct {
 	conn  *cloud.Connector
 	bus   *kitchen.Bus
 	env   func(string) string
+	pace  time.Duration
 	mu    sync.Mutex
 	calls []string
 	lines []string
@@ -36,7 +37,10 @@ type fixture struct {
 
 func newFixture(t *testing.T, env func(string) string) *fixture {
 	f := &fixture{t: t, root: t.TempDir(), env: env}
-	f.conn = &cloud.Connector{Options: cloud.Options{Debug: func(format string, args ...any) {
+	if os.Getenv("GALLEY_TEST_CLOUD") == "" {
+		f.pace = 10 * time.Millisecond // The embedded cloud is quick.
+	}
+	f.conn = &cloud.Connector{Options: cloud.Options{FirstRetry: f.pace, Settle: 5 * f.pace, Debug: func(format string, args ...any) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.calls = append(f.calls, sprintf(format, args...))
