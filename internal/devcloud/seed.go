@@ -96,9 +96,9 @@ func (c *Cloud) seed() error {
 		demo := w.Projects.Insert(&world.Project{Meta: world.Meta{ID: world.NewHexID()}, Name: demoProject, DomainID: domainID})
 		all := []string{"admin", "member", "reader"}
 		w.Users.Insert(&world.User{Meta: world.Meta{ID: world.NewHexID()}, Name: adminUser, DomainID: domainID, Password: o.Password,
-			DefaultProjectID: "", Roles: map[string][]string{admin.ID: all, demo.ID: all}})
+			DefaultProjectID: admin.ID, Roles: map[string][]string{admin.ID: all, demo.ID: all}})
 		user := w.Users.Insert(&world.User{Meta: world.Meta{ID: world.NewHexID()}, Name: o.User, DomainID: domainID, Password: o.Password,
-			DefaultProjectID: "", Roles: map[string][]string{demo.ID: {"member", "reader"}}})
+			DefaultProjectID: demo.ID, Roles: map[string][]string{demo.ID: {"member", "reader"}}})
 		for _, name := range []string{o.User, secondKeyPair} {
 			fp, err := compute.Fingerprint(public)
 			if err != nil {

@@ -49,8 +49,10 @@ func (a *Auth) Admin() bool {
 type Dialect interface {
 	// Begin looks at the request before it is routed and may refuse it (a microversion that is not there).
 	Begin(*Request) error
-	// Headers adds what the service puts on every answer.
+	// Headers adds what the service puts on its answers; r.Refused tells that something before the service answers.
 	Headers(h http.Header, r *Request)
+	// Empty is the content type of an answer without a body, "" for none.
+	Empty(status int) string
 	// Error writes an error's body.
 	Error(e *Error, r *Request) (contentType string, body []byte)
 	// NotFound is the answer to a path that no route has; handled tells that another method has it.
@@ -83,6 +85,8 @@ type Request struct {
 	Auth    *Auth
 	// Root is the URL of the service's prefix, without a slash at its end.
 	Root string
+	// Refused tells that the call did not get as far as the service: no valid token, no such path.
+	Refused bool
 }
 
 // Var is the value of a path variable.
@@ -155,6 +159,10 @@ func (s *Service) Handle(routes ...Route) {
 func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	r := &Request{HTTP: hr, ID: "req-" + world.NewUUID(), Path: strings.TrimPrefix(hr.URL.Path, s.Prefix), Root: "http://" + hr.Host + s.Prefix}
 	reply, err := s.answer(r)
+	var e *Error
+	if errors.As(err, &e) && (e.Plain || e.Status == http.StatusUnauthorized) {
+		r.Refused = true
+	}
 	h := w.Header()
 	s.Dialect.Headers(h, r)
 	if err != nil {
@@ -171,6 +179,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 			return
 		}
 		kind = "application/json"
+	}
+	if kind == "" {
+		kind = s.Dialect.Empty(reply.Status)
 	}
 	if kind != "" {
 		h.Set("Content-Type", kind)
@@ -224,10 +235,10 @@ func (s *Service) fail(w http.ResponseWriter, r *Request, err error) {
 		e = &Error{Status: http.StatusInternalServerError, Type: "InternalServerError",
 			Message: "Unexpected API Error. " + err.Error()}
 	}
+	kind, body := s.Dialect.Error(e, r)
 	for k, v := range e.Header {
 		w.Header()[k] = v
 	}
-	kind, body := s.Dialect.Error(e, r)
 	if e.Status == http.StatusUnauthorized {
 		// The token middleware before the service writes this one, in Keystone's form everywhere.
 		kind, body = "application/json", mustJSON(Obj{"error": Obj{"code": 401, "title": "Unauthorized", "message": e.Message}})

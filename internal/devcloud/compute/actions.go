@@ -121,6 +121,15 @@ func (s *Service) action(r *api.Request) (*api.Reply, error) {
 	return reply, nil
 }
 
+// argument is an action's, which has to be an object.
+func argument(name string, arg any) (api.Obj, error) {
+	o, ok := arg.(api.Obj)
+	if !ok {
+		return nil, invalid(name, arg, pyRepr(arg)+" is not of type 'object'")
+	}
+	return o, nil
+}
+
 // begin starts a task that ends in a vm_state.
 func (s *Service) begin(v *world.Server, task, next string) {
 	v.TaskState, v.NextState, v.Due = task, next, s.w.Now().Add(s.ActionDelay)
@@ -168,7 +177,10 @@ func (s *Service) finishTask(v *world.Server) {
 }
 
 func (s *Service) reboot(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
+	o, err := argument("reboot", arg)
+	if err != nil {
+		return nil, err
+	}
 	if err := validate("reboot", o, r.Version, []field{{name: "type", required: true, check: oneOf("HARD", "Hard", "hard", "SOFT", "Soft", "soft")}}); err != nil {
 		return nil, err
 	}
@@ -196,8 +208,11 @@ func (s *Service) rescue(r *api.Request, v *world.Server, arg any) (*api.Reply, 
 }
 
 func (s *Service) rebuild(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
-	err := validate("rebuild", o, r.Version, []field{
+	o, err := argument("rebuild", arg)
+	if err != nil {
+		return nil, err
+	}
+	err = validate("rebuild", o, r.Version, []field{
 		{name: "imageRef", check: imageRef, required: true}, {name: "name", check: serverName}, {name: "adminPass", check: text(1, 255)}, {name: "metadata", check: isObject},
 		{name: "preserve_ephemeral", check: truth}, {name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")}, {name: "accessIPv4", check: orNull(isString)}, {name: "accessIPv6", check: orNull(isString)},
 		{name: "personality", check: isList, max: api.V(56)}, {name: "description", check: orNull(text(0, 255)), min: api.V(19)}, {name: "key_name", check: orNull(text(1, 255)), min: api.V(54)},
@@ -264,7 +279,10 @@ func (s *Service) rebuild(r *api.Request, v *world.Server, arg any) (*api.Reply,
 }
 
 func (s *Service) resize(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
+	o, err := argument("resize", arg)
+	if err != nil {
+		return nil, err
+	}
 	f := s.w.Flavors.Get(pyStr(o["flavorRef"]))
 	if f == nil || !s.flavorVisible(r, f) {
 		return nil, api.BadRequest("Flavor %s could not be found.", pyStr(o["flavorRef"]))
@@ -304,12 +322,15 @@ func (s *Service) changePassword(r *api.Request, v *world.Server, arg any) (*api
 }
 
 func (s *Service) createImage(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
+	o, err := argument("createImage", arg)
+	if err != nil {
+		return nil, err
+	}
 	if err := validate("createImage", o, r.Version, []field{{name: "name", check: text(1, 255), required: true}, {name: "metadata", check: isObject}}); err != nil {
 		return nil, err
 	}
 	props := map[string]string{"image_type": "snapshot", "instance_uuid": v.ID, "user_id": v.UserID, "base_image_ref": v.ImageID, "owner_project_name": r.Auth.ProjectName, "owner_user_name": r.Auth.UserName}
-	m := &world.Image{Name: strOf(o, "name"), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk, DiskFormat: "raw", Container: "bare",
+	m := &world.Image{Name: strOf(o, "name"), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk, Size: -1, VirtualSize: -1,
 		Due: s.w.Now().Add(s.ActionDelay)}
 	if base := s.w.Images.Get(v.ImageID); base != nil {
 		p := maps.Clone(base.Properties)
@@ -317,7 +338,7 @@ func (s *Service) createImage(r *api.Request, v *world.Server, arg any) (*api.Re
 			p = map[string]string{}
 		}
 		maps.Copy(p, props)
-		props, m.MinRAM, m.DiskFormat, m.Container = p, base.MinRAM, base.DiskFormat, base.Container
+		props, m.MinRAM = p, base.MinRAM
 	}
 	if meta, ok := o["metadata"].(api.Obj); ok {
 		for k, x := range meta {
@@ -352,7 +373,15 @@ func (s *Service) unlock(r *api.Request, v *world.Server, _ any) (*api.Reply, er
 }
 
 func (s *Service) consoleOutput(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
+	o, err := argument("os-getConsoleOutput", arg)
+	if err != nil {
+		return nil, err
+	}
+	if n, given := o["length"]; given {
+		if _, ok := intOf(n); !ok {
+			return nil, invalid("length", n, pyRepr(n)+" does not match '^-?[0-9]+$'")
+		}
+	}
 	if v.VMState == world.VMBuilding && v.TaskState != taskSpawning {
 		return nil, api.Conflict("Instance %s is not ready", v.ID)
 	}
@@ -402,15 +431,27 @@ func (s *Service) forceDelete(r *api.Request, v *world.Server, _ any) (*api.Repl
 	return nil, nil
 }
 
-func groupArg(arg any) string {
+// groupArg is the security group that an action names.
+func (s *Service) groupArg(v *world.Server, arg any) (*world.SecurityGroup, error) {
 	o, _ := arg.(api.Obj)
-	return strOf(o, "name")
+	name, ok := o["name"].(string)
+	if !ok {
+		return nil, api.BadRequest("Security group not specified")
+	}
+	g := s.Network.FindGroup(v.ProjectID, name)
+	if g == nil {
+		return nil, api.NotFound("Security group %s is not found for project %s", name, v.ProjectID)
+	}
+	if len(s.portsOf(v.ID)) == 0 {
+		return nil, api.NotFound("instance_id %s could not be found as device id on any ports", v.ID)
+	}
+	return g, nil
 }
 
 func (s *Service) addSecurityGroup(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
-	g := s.Network.FindGroup(v.ProjectID, groupArg(arg))
-	if g == nil {
-		return nil, api.NotFound("Security group %s is not found for project %s", groupArg(arg), v.ProjectID)
+	g, err := s.groupArg(v, arg)
+	if err != nil {
+		return nil, err
 	}
 	for _, p := range s.portsOf(v.ID) {
 		if !slices.Contains(p.SecurityGroups, g.ID) {
@@ -423,9 +464,9 @@ func (s *Service) addSecurityGroup(r *api.Request, v *world.Server, arg any) (*a
 }
 
 func (s *Service) removeSecurityGroup(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
-	g := s.Network.FindGroup(v.ProjectID, groupArg(arg))
-	if g == nil {
-		return nil, api.NotFound("Security group %s is not found for project %s", groupArg(arg), v.ProjectID)
+	g, err := s.groupArg(v, arg)
+	if err != nil {
+		return nil, err
 	}
 	found := false
 	for _, p := range s.portsOf(v.ID) {

@@ -157,7 +157,7 @@ func (s *Service) detachVolume(r *api.Request) (*api.Reply, error) {
 			return err
 		}
 		if a.BootIndex == 0 {
-			return api.Forbidden("Cannot detach a root device volume")
+			return api.BadRequest("Cannot detach a root device volume")
 		}
 		if a.Status != "attached" {
 			return api.BadRequest("Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.")

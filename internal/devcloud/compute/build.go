@@ -209,7 +209,7 @@ func (s *Service) makeVolumes(v *world.Server) error {
 			disks[i].VolumeID = d.UUID
 			continue
 		}
-		vol := &world.Volume{ProjectID: v.ProjectID, UserID: v.UserID, Size: d.Size, Type: d.VolumeType, Zone: zone}
+		vol := &world.Volume{ProjectID: v.ProjectID, UserID: v.UserID, Size: d.Size, Type: d.VolumeType, Zone: zone, HasDescription: true}
 		switch d.Source {
 		case "image":
 			vol.ImageID = d.UUID

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -15,14 +16,14 @@ import (
 var bdmFields = []field{
 	{name: "source_type", check: oneOf("volume", "image", "snapshot", "blank")},
 	{name: "destination_type", check: oneOf("local", "volume")},
-	{name: "uuid", check: orNull(text(1, 255))},
+	{name: "uuid", check: text(1, 255)},
 	{name: "boot_index", check: orNull(number(-1 << 31))},
-	{name: "volume_size", check: orNull(number(1))},
+	{name: "volume_size", check: number(1)},
 	{name: "delete_on_termination", check: truth},
-	{name: "device_name", check: orNull(text(1, 255))},
-	{name: "guest_format", check: orNull(isString)},
-	{name: "device_type", check: orNull(isString)},
-	{name: "disk_bus", check: orNull(isString)},
+	{name: "device_name", check: text(1, 255)},
+	{name: "guest_format", check: isString},
+	{name: "device_type", check: isString},
+	{name: "disk_bus", check: isString},
 	{name: "no_device", check: anything},
 	{name: "tag", check: tagForm, min: api.V(42)},
 	{name: "volume_type", check: orNull(text(0, 255)), min: api.V(67)},
@@ -34,13 +35,13 @@ func createFields() []field {
 		{name: "name", check: serverName, required: true},
 		{name: "flavorRef", check: anything, required: true},
 		{name: "imageRef", check: imageRef},
-		{name: "adminPass", check: text(1, 255)},
+		{name: "adminPass", check: text(0, 255)},
 		{name: "metadata", check: isObject},
 		{name: "networks", check: isList, max: api.V(36)},
 		{name: "networks", check: networksCheck, min: api.V(37), required: true},
 		{name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")},
-		{name: "accessIPv4", check: orNull(isString)},
-		{name: "accessIPv6", check: orNull(isString)},
+		{name: "accessIPv4", check: orNull(isIP(4))},
+		{name: "accessIPv6", check: orNull(isIP(6))},
 		{name: "personality", check: isList, max: api.V(56)},
 		{name: "key_name", check: orNull(text(1, 255))},
 		{name: "user_data", check: orNull(isBase64)},
@@ -131,6 +132,9 @@ func (s *Service) understand(r *api.Request, o *order) error {
 	if err := validate("server", in, r.Version, createFields()); err != nil {
 		return err
 	}
+	if err := checkName(in); err != nil {
+		return err
+	}
 	if m, ok := in["metadata"].(api.Obj); ok {
 		if err := checkMetadata(m); err != nil {
 			return err
@@ -155,7 +159,11 @@ func (s *Service) understand(r *api.Request, o *order) error {
 		v.Description = v.Name // Nova: before 2.19 the description is the name
 	}
 	v.ProjectID, v.UserID = r.Auth.ProjectID, r.Auth.UserID
-	v.AdminPass = cmp.Or(strOf(in, "adminPass"), world.RandomString(12))
+	if given, ok := in["adminPass"].(string); ok {
+		v.AdminPass = given
+	} else {
+		v.AdminPass = world.RandomString(12)
+	}
 	v.ImageID, v.KeyName = strOf(in, "imageRef"), strOf(in, "key_name")
 	v.AccessIPv4, v.AccessIPv6 = strOf(in, "accessIPv4"), strOf(in, "accessIPv6")
 	v.DiskConfig = cmp.Or(strOf(in, "OS-DCF:diskConfig"), "MANUAL")
@@ -163,12 +171,21 @@ func (s *Service) understand(r *api.Request, o *order) error {
 	v.AvailabilityZone = cmp.Or(strOf(in, "availability_zone"), zone)
 	v.Hostname = cmp.Or(strOf(in, "hostname"), hostname(v.Name))
 	v.FlavorID = pyStr(in["flavorRef"])
-	for _, t := range list(in["tags"]) {
+	for i, t := range list(in["tags"]) {
 		if msg := tagForm(t); msg != "" {
-			return invalid("tags", in["tags"], msg)
+			return invalid(strconv.Itoa(i), t, msg)
 		}
 		if !slices.Contains(v.Tags, t.(string)) {
 			v.Tags = append(v.Tags, t.(string))
+		}
+	}
+	for i, e := range list(in["security_groups"]) {
+		g, ok := e.(api.Obj)
+		if !ok {
+			return invalid(strconv.Itoa(i), e, pyRepr(e)+" is not of type 'object'")
+		}
+		if err := validate(strconv.Itoa(i), g, r.Version, []field{{name: "name", check: text(1, 255)}}); err != nil {
+			return err
 		}
 	}
 	if m, ok := in["metadata"].(api.Obj); ok {
@@ -218,12 +235,12 @@ func understandNetworks(r *api.Request, o *order) error {
 		plan.NoNetwork = n == "none"
 		return nil
 	case []any:
-		for _, e := range n {
+		for i, e := range n {
 			net, ok := e.(api.Obj)
 			if !ok {
-				return invalid("networks", n, pyRepr(e)+" is not of type 'object'")
+				return invalid(strconv.Itoa(i), e, pyRepr(e)+" is not of type 'object'")
 			}
-			err := validate("0", net, r.Version, []field{{name: "uuid", check: orNull(isString)}, {name: "port", check: orNull(isUUID)}, {name: "fixed_ip", check: isAddress},
+			err := validate(strconv.Itoa(i), net, r.Version, []field{{name: "uuid", check: orNull(isString)}, {name: "port", check: orNull(isUUID)}, {name: "fixed_ip", check: isAddress},
 				{name: "tag", check: tagForm, min: api.V(32)}})
 			if err != nil {
 				return err
@@ -271,12 +288,12 @@ func understandDisks(r *api.Request, o *order) error {
 		d.BootIndex = &index
 		o.server.Plan.Disks = append(o.server.Plan.Disks, d)
 	}
-	for _, e := range list(o.in["block_device_mapping_v2"]) {
+	for i, e := range list(o.in["block_device_mapping_v2"]) {
 		m, ok := e.(api.Obj)
 		if !ok {
-			return invalid("block_device_mapping_v2", o.in["block_device_mapping_v2"], pyRepr(e)+" is not of type 'object'")
+			return invalid(strconv.Itoa(i), e, pyRepr(e)+" is not of type 'object'")
 		}
-		if err := validate("0", m, r.Version, bdmFields); err != nil {
+		if err := validate(strconv.Itoa(i), m, r.Version, bdmFields); err != nil {
 			return err
 		}
 		if m["no_device"] != nil && m["no_device"] != "" && m["no_device"] != false {
@@ -303,10 +320,10 @@ func understandDisks(r *api.Request, o *order) error {
 			return api.BadRequest("Block Device Mapping is Invalid: Invalid device UUID.")
 		}
 		if d.Source == "blank" && d.Size == 0 {
-			return api.BadRequest("Block Device Mapping is Invalid: Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
+			return api.BadRequest("Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
 		}
 		if d.Source == "image" && d.Destination == "volume" && d.Size == 0 {
-			return api.BadRequest("Block Device Mapping is Invalid: Images with destination_type 'volume' need to have a non-zero size specified")
+			return api.BadRequest("Images with destination_type 'volume' need to have a non-zero size specified")
 		}
 		if (d.Source == "volume" || d.Source == "snapshot") && d.Destination == "local" {
 			return api.BadRequest("Block Device Mapping is Invalid: Mapping %s to local is not supported.", d.Source)
@@ -387,8 +404,11 @@ func (s *Service) resolveImage(r *api.Request, o *order) error {
 func (s *Service) resolveGroups(o *order) error {
 	v := &o.server
 	for _, e := range list(o.in["security_groups"]) {
-		g, _ := e.(api.Obj)
-		name := strOf(g, "name")
+		g, _ := e.(api.Obj) // understand has looked at it
+		name, ok := g["name"].(string)
+		if !ok {
+			continue
+		}
 		if s.Network.FindGroup(v.ProjectID, name) == nil {
 			return api.BadRequest("Unable to find security_group with name or id '%s'", name)
 		}
@@ -414,7 +434,7 @@ func (s *Service) resolveHints(r *api.Request, o *order) error {
 	id := pyStr(ref)
 	g := s.w.ServerGroups.Get(id)
 	if g == nil || g.ProjectID != r.Auth.ProjectID {
-		return api.BadRequest("Instance Group %s could not be found", id)
+		return api.BadRequest("Instance group %s could not be found.", id)
 	}
 	if n := s.limit(r.Auth.ProjectID, "server_group_members"); n >= 0 && len(g.Members)+o.count > n {
 		return api.Forbidden("Quota exceeded, too many servers in group")
@@ -442,7 +462,7 @@ func (s *Service) resolveDisks(r *api.Request, o *order) error {
 			}
 		case "snapshot":
 			if x := s.w.Snapshots.Get(d.UUID); x == nil || x.ProjectID != r.Auth.ProjectID {
-				return api.BadRequest("Block Device Mapping is Invalid: failed to get snapshot %s.", d.UUID)
+				return api.BadRequest("Snapshot %s could not be found.", d.UUID)
 			}
 		case "image":
 			if s.Images.Usable(r.Auth.ProjectID, r.Auth.Admin(), d.UUID) == nil {
@@ -480,7 +500,7 @@ func (s *Service) resolveNetworks(r *api.Request, o *order) error {
 			case port.DeviceID != "":
 				return api.Conflict("Port %s is still in use.", p.PortID)
 			case o.count > 1:
-				return api.BadRequest("Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.")
+				return api.BadRequest("Failed to launch instances: Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.")
 			case len(port.FixedIPs) == 0:
 				return api.BadRequest("Port %s requires a FixedIP in order to be used.", p.PortID)
 			}

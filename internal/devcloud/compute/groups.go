@@ -65,7 +65,7 @@ func (s *Service) createGroup(r *api.Request) (*api.Reply, error) {
 	if l := list(in["policies"]); len(l) > 0 {
 		p, _ := l[0].(string)
 		if msg := oneOf(known...)(p); msg != "" || len(l) != 1 {
-			return nil, invalid("policies", in["policies"], msg)
+			return nil, invalid("0", l[0], msg)
 		}
 		g.Policy = p
 	}

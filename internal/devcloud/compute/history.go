@@ -100,7 +100,7 @@ func (s *Service) showAction(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	if o == nil {
-		return nil, api.NotFound("Action for request_id %s on instance %s not found", r.Var("request"), r.Var("id"))
+		return nil, api.NotFound("Action %s not found", r.Var("request"))
 	}
 	return api.OK(api.Obj{"instanceAction": o})
 }

@@ -1,8 +1,6 @@
 package compute
 
 import (
-	"net/http"
-
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/world"
 )
@@ -121,7 +119,7 @@ func (s *Service) checkInterface(r *api.Request, v *world.Server, want *world.Pl
 	if want.NetworkID == "" {
 		usable := s.Network.Usable(v.ProjectID)
 		if len(usable) > 1 {
-			return &api.Error{Status: http.StatusConflict, Message: "Multiple possible networks found, use a Network ID to be more specific."}
+			return api.BadRequest("Multiple possible networks found, use a Network ID to be more specific.")
 		}
 		if len(usable) == 0 {
 			return api.BadRequest("No suitable network could be found.")
@@ -152,7 +150,7 @@ func (s *Service) detachInterface(r *api.Request) (*api.Reply, error) {
 				return nil
 			}
 		}
-		return api.NotFound("Port %s not found", r.Var("port"))
+		return nil // Nova finds out later, and tells nobody
 	})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package compute
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/world"
@@ -155,9 +156,9 @@ func (s *Service) replaceTags(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	var tags []string
-	for _, t := range b.Tags {
+	for i, t := range b.Tags {
 		if msg := tagForm(t); msg != "" {
-			return nil, invalid("tags", b.Tags, msg)
+			return nil, invalid(strconv.Itoa(i), t, msg)
 		}
 		if !slices.Contains(tags, t.(string)) {
 			tags = append(tags, t.(string))
@@ -212,7 +213,7 @@ func (s *Service) removeTag(r *api.Request) (*api.Reply, error) {
 	err := s.changeServer(r, func(v *world.Server) error {
 		i := slices.Index(v.Tags, r.Var("tag"))
 		if i < 0 {
-			return errTag(v, r.Var("tag"))
+			return api.NotFound("Instance %s has no tag '%s'", v.ID, r.Var("tag"))
 		}
 		v.Tags = slices.Delete(slices.Clone(v.Tags), i, i+1)
 		return nil

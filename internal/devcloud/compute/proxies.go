@@ -120,7 +120,9 @@ func (s *Service) floatingProxy(f *world.FloatingIP) api.Obj {
 func (s *Service) listFloatingIPs(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
 	s.w.View(func() {
-		for _, f := range s.w.FloatingIPs.Where(func(f *world.FloatingIP) bool { return f.ProjectID == r.Auth.ProjectID }) {
+		own := s.w.FloatingIPs.Where(func(f *world.FloatingIP) bool { return f.ProjectID == r.Auth.ProjectID })
+		sortBy(own, func(f *world.FloatingIP) string { return f.ID })
+		for _, f := range own {
 			l = append(l, s.floatingProxy(f))
 		}
 	})
@@ -183,7 +185,9 @@ func (s *Service) releaseFloatingIP(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) groupProxy(g *world.SecurityGroup) api.Obj {
 	rules := api.List{}
-	for _, x := range s.w.SecurityRules.Where(func(x *world.SecurityRule) bool { return x.GroupID == g.ID && x.Direction == "ingress" }) {
+	ingress := s.w.SecurityRules.Where(func(x *world.SecurityRule) bool { return x.GroupID == g.ID && x.Direction == "ingress" })
+	sortBy(ingress, func(x *world.SecurityRule) string { return x.ID })
+	for _, x := range ingress {
 		o := api.Obj{"id": x.ID, "parent_group_id": g.ID, "ip_protocol": orNil(x.Protocol), "from_port": x.PortMin, "to_port": x.PortMax, "group": api.Obj{}, "ip_range": api.Obj{}}
 		if x.Protocol == "icmp" || x.Protocol == "ipv6-icmp" {
 			o["from_port"], o["to_port"] = -1, -1

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 )
@@ -131,15 +133,26 @@ func text(min, max int) check {
 	}
 }
 
-// serverName is a name: not empty, no spaces around it.
-func serverName(v any) string {
-	if msg := text(1, 255)(v); msg != "" {
-		return msg
+// serverName is a name's length; checkName looks at its characters, for which Nova has a sentence of its own.
+func serverName(v any) string { return text(1, 255)(v) }
+
+func checkName(o api.Obj) error {
+	if s, ok := o["name"].(string); ok && (strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })) {
+		return api.BadRequest("An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.")
 	}
-	if s := v.(string); strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' }) {
-		return pyRepr(v) + " does not match '^(?![\\\\s])[^\\\\x00-\\\\x1f]*(?<![\\\\s])$'"
+	return nil
+}
+
+// isIP is an address of one family.
+func isIP(version int) check {
+	return func(v any) string {
+		s, _ := v.(string)
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.Is4() != (version == 4) {
+			return fmt.Sprintf("%s is not a 'ipv%d'", pyRepr(v), version)
+		}
+		return ""
 	}
-	return ""
 }
 
 func orNull(c check) check {
@@ -154,7 +167,7 @@ func orNull(c check) check {
 // truth is what Nova takes for a boolean.
 func truth(v any) string {
 	if _, ok := boolOf(v); !ok {
-		return pyRepr(v) + " is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't', False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f']"
+		return pyRepr(v) + " is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no']"
 	}
 	return ""
 }
@@ -165,9 +178,9 @@ func boolOf(v any) (value, ok bool) {
 		return x, true
 	case string:
 		switch strings.ToLower(x) {
-		case "true", "1", "on", "yes", "y", "t":
+		case "true", "1", "on", "yes":
 			return true, true
-		case "false", "0", "off", "no", "n", "f":
+		case "false", "0", "off", "no":
 			return false, true
 		}
 	}

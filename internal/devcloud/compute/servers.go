@@ -278,7 +278,6 @@ var serverSortKeys = map[string]func(v *world.Server) string{
 	"created_at":   func(v *world.Server) string { return v.Created.Format(time.RFC3339Nano) },
 	"updated_at":   func(v *world.Server) string { return v.UpdatedOrCreated().Format(time.RFC3339Nano) },
 	"display_name": func(v *world.Server) string { return v.Name },
-	"name":         func(v *world.Server) string { return v.Name },
 	"uuid":         func(v *world.Server) string { return v.ID },
 	"vm_state":     func(v *world.Server) string { return v.VMState },
 	"task_state":   func(v *world.Server) string { return v.TaskState },
@@ -290,6 +289,13 @@ var serverSortKeys = map[string]func(v *world.Server) string{
 	"image_ref":    func(v *world.Server) string { return v.ImageID },
 	"power_state":  func(v *world.Server) string { return fmt.Sprint(v.PowerState) },
 }
+
+// sortKeyNames are all that Nova takes; those without a function above are alike for all servers here.
+var sortKeyNames = []string{"access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive", "created_at", "display_description", "display_name",
+	"host", "hostname", "image_ref", "instance_type_id", "kernel_id", "key_name", "launch_index", "launched_at", "locked_by", "node", "power_state", "progress",
+	"project_id", "ramdisk_id", "root_device_name", "task_state", "terminated_at", "updated_at", "user_id", "uuid", "vm_state", "architecture", "cell_name", "cleaned",
+	"default_ephemeral_device", "default_swap_device", "deleted", "deleted_at", "disable_terminate", "ephemeral_gb", "ephemeral_key_uuid", "id", "key_data",
+	"launched_on", "locked", "memory_mb", "os_type", "reservation_id", "root_gb", "shutdown_terminate", "user_data", "vcpus", "vm_mode"}
 
 func (s *Service) listServers(detail bool) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
@@ -347,8 +353,8 @@ func checkList(r *api.Request, q url.Values) (limit int, err error) {
 		return 0, api.BadRequest("Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'", q.Get("limit"), q.Get("limit"))
 	}
 	for _, k := range q["sort_key"] {
-		if serverSortKeys[k] == nil {
-			return 0, api.BadRequest("Invalid input for query parameters sort_key. Value: %s. '%s' is not one of ['%s']", k, k, strings.Join(sortedKeys(serverSortKeys), "', '"))
+		if !slices.Contains(sortKeyNames, k) {
+			return 0, api.BadRequest("Invalid input for query parameters sort_key. Value: %s. '%s' is not one of ['%s']", k, k, strings.Join(sortKeyNames, "', '"))
 		}
 	}
 	if r.Version.AtLeast(api.V(75)) {
@@ -359,15 +365,6 @@ func checkList(r *api.Request, q url.Values) (limit int, err error) {
 		}
 	}
 	return limit, nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	var l []string
-	for k := range m {
-		l = append(l, k)
-	}
-	slices.Sort(l)
-	return l
 }
 
 func parseTime(s string) (time.Time, bool) {
@@ -516,7 +513,11 @@ func sortServers(l []*world.Server, q url.Values) {
 	keys, dirs := q["sort_key"], q["sort_dir"]
 	slices.SortFunc(l, func(a, b *world.Server) int {
 		for i, k := range keys {
-			c := cmp.Compare(serverSortKeys[k](a), serverSortKeys[k](b))
+			value := serverSortKeys[k]
+			if value == nil {
+				continue
+			}
+			c := cmp.Compare(value(a), value(b))
 			if i >= len(dirs) || dirs[i] != "asc" {
 				c = -c
 			}
@@ -534,10 +535,13 @@ func (s *Service) updateServer(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	err = validate("server", in, r.Version, []field{
-		{name: "name", check: serverName}, {name: "accessIPv4", check: orNull(isString)}, {name: "accessIPv6", check: orNull(isString)},
+		{name: "name", check: serverName}, {name: "accessIPv4", check: orNull(isIP(4))}, {name: "accessIPv6", check: orNull(isIP(6))},
 		{name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")},
 		{name: "description", check: orNull(text(0, 255)), min: api.V(19)}, {name: "hostname", check: text(1, 255), min: api.V(90)},
 	})
+	if err == nil {
+		err = checkName(in)
+	}
 	if err != nil {
 		return nil, err
 	}

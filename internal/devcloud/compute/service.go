@@ -129,6 +129,7 @@ func (dialect) Begin(r *api.Request) error {
 	}
 	v, err := api.ParseVersion(text)
 	if err != nil {
+		r.Version = api.Version{}
 		return api.BadRequest("API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.", text)
 	}
 	r.Version = v
@@ -139,14 +140,19 @@ func (dialect) Begin(r *api.Request) error {
 }
 
 func (dialect) Headers(h http.Header, r *api.Request) {
+	if !versioned(r) {
+		return // the list of versions comes from a layer of its own
+	}
 	h.Set("X-Openstack-Request-Id", r.ID)
 	h.Set("X-Compute-Request-Id", r.ID)
-	if r.Version != (api.Version{}) {
+	if r.Version != (api.Version{}) && !r.Refused {
 		h.Set("Openstack-Api-Version", "compute "+r.Version.String())
 		h.Set("X-Openstack-Nova-Api-Version", r.Version.String())
 		h.Set("Vary", "X-OpenStack-Nova-API-Version")
 	}
 }
+
+func (dialect) Empty(int) string { return "application/json" }
 
 func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) { return api.FaultBody(e, r) }
 

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"maps"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -37,9 +38,16 @@ func (s *Service) findAppCredential(id, name, userID, userName string, d nameOrI
 }
 
 func (s *Service) appCredentialView(r *api.Request, c *world.AppCredential) api.Obj {
-	v := api.Obj{"id": c.ID, "name": c.Name, "description": c.Description, "project_id": c.ProjectID, "user_id": c.UserID,
-		"unrestricted": c.Unrestricted, "roles": roleRefs(c.Roles), "expires_at": nil, "system": nil,
+	roles := roleRefs(c.Roles)
+	for _, o := range roles {
+		maps.Copy(o.(api.Obj), api.Obj{"domain_id": nil, "description": nil, "options": api.Obj{}})
+	}
+	v := api.Obj{"id": c.ID, "name": c.Name, "description": nil, "project_id": c.ProjectID, "user_id": c.UserID,
+		"unrestricted": c.Unrestricted, "roles": roles, "expires_at": nil, "system": nil,
 		"links": api.Obj{"self": r.Root + "/v3/users/" + c.UserID + "/application_credentials/" + c.ID}}
+	if c.Description != "" {
+		v["description"] = c.Description
+	}
 	if !c.Expires.IsZero() {
 		v["expires_at"] = c.Expires.Format("2006-01-02T15:04:05.000000")
 	}

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func (s *Service) AuthURL() string { return s.URL + "/v3" }
 
 // Mount builds the API below a prefix, "" or "/identity".
 func (s *Service) Mount(prefix string) *api.Service {
-	svc := &api.Service{Name: "identity", Prefix: prefix, Dialect: dialect{}, Authenticate: s.Authenticate, AuthURL: s.AuthURL()}
+	svc := &api.Service{Name: "identity", Prefix: prefix, Dialect: dialect{s.AuthURL()}, Authenticate: s.Authenticate, AuthURL: s.AuthURL()}
 	svc.Handle(
 		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
 		api.Route{Method: "GET", Path: "/v3", Do: s.version3, Open: true},
@@ -61,7 +62,7 @@ func (s *Service) Mount(prefix string) *api.Service {
 }
 
 // dialect is Keystone's.
-type dialect struct{}
+type dialect struct{ authURL string }
 
 func (dialect) Begin(*api.Request) error { return nil }
 
@@ -70,12 +71,16 @@ func (dialect) Headers(h http.Header, r *api.Request) {
 	h.Set("X-Openstack-Request-Id", r.ID)
 }
 
-func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
+func (dialect) Empty(int) string { return "" }
+
+func (d dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
 	switch {
 	case e.Plain:
 		return "text/html; charset=utf-8", []byte("<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.</p>\n")
 	case e.Status == http.StatusMethodNotAllowed:
 		return "application/json", []byte(`{"message": "The method is not allowed for the requested URL."}` + "\n")
+	case e.Status == http.StatusUnauthorized && e.Header == nil:
+		e.Header = http.Header{"Www-Authenticate": {fmt.Sprintf("Keystone uri=%q", d.authURL)}}
 	case e.Malformed:
 		c := *e
 		c.Message = "Expecting to find valid JSON in request body. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error."

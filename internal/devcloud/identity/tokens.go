@@ -19,19 +19,24 @@ func errUnauthorized() *api.Error {
 	return &api.Error{Status: http.StatusUnauthorized, Message: "The request you have made requires authentication."}
 }
 
+// expecting words a body that lacks something.
+func expecting(what, where string) *api.Error {
+	return api.BadRequest("Expecting to find %s in %s. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.", what, where)
+}
+
 // authBody is the body of POST /v3/auth/tokens.
 type authBody struct {
 	Auth struct {
 		Identity *struct {
 			Methods  []string
-			Password struct {
+			Password *struct {
 				User struct {
 					ID, Name, Password string
 					Domain             nameOrID
 				}
 			}
-			Token         struct{ ID string }
-			AppCredential struct {
+			Token         *struct{ ID string }
+			AppCredential *struct {
 				ID, Name, Secret string
 				User             struct {
 					ID, Name string
@@ -97,6 +102,24 @@ func (s *Service) findUser(id, name string, d nameOrID) *world.User {
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
+// complete tells what the methods named need and the body has not.
+func (b *authBody) complete() error {
+	id := b.Auth.Identity
+	for _, m := range id.Methods {
+		switch {
+		case m == "password" && id.Password != nil:
+			if u := id.Password.User; u.ID == "" && u.Domain == (nameOrID{}) {
+				return expecting("domain", "user")
+			}
+		case m == "token" && id.Token != nil:
+		case m == "application_credential" && id.AppCredential != nil:
+		default:
+			return expecting(m, "identity")
+		}
+	}
+	return nil
+}
+
 func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 	var b authBody
 	if err := r.JSON(&b); err != nil {
@@ -106,8 +129,11 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 	if id == nil {
 		return nil, api.BadRequest("'identity' is a required property")
 	}
-	if len(id.Methods) == 0 {
+	if id.Methods == nil {
 		return nil, api.BadRequest("'methods' is a required property")
+	}
+	if err := b.complete(); err != nil {
+		return nil, err
 	}
 	t := &world.Token{Methods: id.Methods}
 	err := s.w.Update(func() error {
@@ -124,7 +150,7 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 			case "token":
 				old := s.authOf(id.Token.ID)
 				if old == nil {
-					return errUnauthorized()
+					return api.NotFound("Could not recognize Fernet token")
 				}
 				user = s.w.Users.Get(old.UserID)
 				t.Expires = old.Token.Expires // a token got with a token lives no longer than that one
@@ -134,6 +160,9 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 			case "application_credential":
 				c := id.AppCredential
 				app = s.findAppCredential(c.ID, c.Name, c.User.ID, c.User.Name, c.User.Domain)
+				if app == nil && c.ID != "" {
+					return api.NotFound("Could not find Application Credential: %s.", c.ID)
+				}
 				if app == nil || !same(app.Secret, c.Secret) || !app.Expires.IsZero() && !time.Now().Before(app.Expires) {
 					return errUnauthorized()
 				}
@@ -148,7 +177,7 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 		t.UserID = user.ID
 		if app != nil {
 			if len(b.Auth.Scope) > 0 {
-				return errUnauthorized() // Keystone: application credentials cannot request a scope
+				return &api.Error{Status: http.StatusUnauthorized, Message: "Error authenticating with application credential: Application credentials cannot request a scope."}
 			}
 			t.ProjectID, t.Roles, t.AppCredentialID = app.ProjectID, app.Roles, app.ID
 		} else if err := s.scope(t, user, b.Auth.Scope); err != nil {
@@ -191,6 +220,9 @@ func (s *Service) scope(t *world.Token, user *world.User, raw json.RawMessage) e
 		return errUnauthorized() // nobody has a role on a domain here
 	case sc.Project != nil:
 		p := sc.Project
+		if p.ID == "" && p.Domain == (nameOrID{}) {
+			return expecting("domain", "project")
+		}
 		if p.ID != "" {
 			return s.scopeProject(t, user, s.w.Projects.Get(p.ID))
 		}
@@ -292,6 +324,9 @@ var interfaces = []string{"admin", "internal", "public"}
 // subject is the token that X-Subject-Token names; a token may look at itself, an administrator's at any.
 func (s *Service) subject(r *api.Request) (*world.Token, error) {
 	id := r.HTTP.Header.Get("X-Subject-Token")
+	if id == "" {
+		return nil, forbidden("identity:validate_token")
+	}
 	var t *world.Token
 	s.w.View(func() {
 		if a := s.authOf(id); a != nil {
@@ -332,7 +367,7 @@ func (s *Service) revoke(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) authCatalog(r *api.Request) (*api.Reply, error) {
-	return api.OK(api.Obj{"catalog": s.catalog(r.Auth.ProjectID), "links": links(r)})
+	return api.OK(api.Obj{"catalog": s.catalog(r.Auth.ProjectID), "links": api.Obj{"self": r.Root + r.Path}})
 }
 
 // links are what Keystone puts beside every list.

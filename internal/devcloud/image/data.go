@@ -50,10 +50,13 @@ func requireFormats(m *world.Image) error {
 
 // receive takes the call's data for the image in one of the states.
 func (s *Service) receive(r *api.Request, finish func(m *world.Image)) error {
+	if ct := r.HTTP.Header.Get("Content-Type"); ct != "application/octet-stream" {
+		return &api.Error{Status: 415, Message: "The request media type " + ct + " is not supported by this server. "}
+	}
 	var m *world.Image
 	var err error
 	s.w.View(func() {
-		if m, err = s.own(r, "upload_image"); err == nil {
+		if m, err = s.own(r); err == nil {
 			err = requireFormats(m)
 		}
 	})
@@ -64,11 +67,7 @@ func (s *Service) receive(r *api.Request, finish func(m *world.Image)) error {
 		return api.Conflict("Image status transition from %s to saving is not allowed", m.Status)
 	}
 	// The data come before the transaction, so that a slow upload stops nobody.
-	var from io.Reader = bytes.NewReader(r.Body)
-	if r.Body == nil {
-		from = r.HTTP.Body
-	}
-	if err := s.store(m, from); err != nil {
+	if err := s.store(m, r.HTTP.Body); err != nil {
 		return err
 	}
 	return s.w.Update(func() error {
@@ -105,7 +104,7 @@ func (s *Service) importData(r *api.Request) (*api.Reply, error) {
 	if b.Method.Name != "glance-direct" {
 		return nil, api.BadRequest("Unknown import method name '%s'.", b.Method.Name)
 	}
-	_, err := s.change(r, "import_image", func(m *world.Image) error {
+	_, err := s.change(r, func(m *world.Image) error {
 		if m.Status != "uploading" || !m.Staged {
 			return api.Conflict("Image needs to be staged before 'glance-direct' method can be used")
 		}

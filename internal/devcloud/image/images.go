@@ -39,9 +39,12 @@ func View(m *world.Image) api.Obj {
 	}
 	maps.Copy(v, api.Obj{"id": m.ID, "name": m.Name, "status": m.Status, "visibility": m.Visibility, "owner": m.Owner, "disk_format": orNil(m.DiskFormat),
 		"container_format": orNil(m.Container), "min_ram": m.MinRAM, "min_disk": m.MinDisk, "protected": m.Protected, "os_hidden": m.Hidden,
-		"size": sizeOrNil(m.Size), "virtual_size": sizeOrNil(m.VirtualSize), "checksum": orNil(m.Checksum), "os_hash_algo": orNil(m.HashAlgo),
-		"os_hash_value": orNil(m.Hash), "created_at": timeText(m.Created), "updated_at": timeText(m.UpdatedOrCreated()), "tags": slices.Clone(append([]string{}, m.Tags...)),
+		"size": sizeOrNil(m.Size), "virtual_size": sizeOrNil(m.VirtualSize), "checksum": orNil(m.Checksum), "os_hash_algo": orNil(m.HashAlgo), "os_hash_value": orNil(m.Hash),
+		"created_at": timeText(m.Created), "updated_at": timeText(m.UpdatedOrCreated()), "tags": slices.Clone(append([]string{}, m.Tags...)),
 		"self": "/v2/images/" + m.ID, "file": "/v2/images/" + m.ID + "/file", "schema": "/v2/schemas/image"})
+	if m.Staged {
+		v["virtual_size"], v["checksum"], v["os_hash_algo"], v["os_hash_value"] = nil, nil, nil, nil // these come with the import
+	}
 	return v
 }
 
@@ -71,19 +74,19 @@ func (s *Service) find(r *api.Request) (*world.Image, error) {
 }
 
 // own is find for a change.
-func (s *Service) own(r *api.Request, what string) (*world.Image, error) {
+func (s *Service) own(r *api.Request) (*world.Image, error) {
 	m, err := s.find(r)
 	if err == nil && m.Owner != r.Auth.ProjectID && !r.Auth.Admin() {
-		return nil, api.Forbidden("You are not authorized to complete %s action.", what)
+		return nil, api.Forbidden("You do not own this image")
 	}
 	return m, err
 }
 
 // change runs do on the caller's image inside a transaction and stores it.
-func (s *Service) change(r *api.Request, what string, do func(m *world.Image) error) (*world.Image, error) {
+func (s *Service) change(r *api.Request, do func(m *world.Image) error) (*world.Image, error) {
 	var m *world.Image
 	err := s.w.Update(func() (err error) {
-		if m, err = s.own(r, what); err != nil {
+		if m, err = s.own(r); err != nil {
 			return err
 		}
 		if err := do(m); err != nil {
@@ -122,6 +125,14 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 	if limit == 0 && q.Get("limit") == "" {
 		limit = defaultPage
 	}
+	if v := q.Get("visibility"); v != "" && v != "all" && !slices.Contains(visibilities, v) {
+		return nil, api.BadRequest("Invalid visibility value: %s", v)
+	}
+	for _, d := range q["sort_dir"] {
+		if d != "asc" && d != "desc" {
+			return nil, api.BadRequest("Invalid sort direction: %s", d)
+		}
+	}
 	var views []api.Obj
 	s.w.View(func() {
 		for _, m := range s.w.Images.All() {
@@ -139,7 +150,7 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 	}
 	page, err := api.Paginate(views, func(v api.Obj) string { return v["id"].(string) }, min(limit, maxPage), maxPage, q.Get("marker"))
 	if err != nil {
-		return nil, api.BadRequest("Invalid marker. Image could not be found.")
+		return nil, api.BadRequest("No image found with ID %s", q.Get("marker"))
 	}
 	items := api.List{}
 	for _, v := range page.Items {
@@ -288,7 +299,7 @@ func set(r *api.Request, m *world.Image, key string, value any) error {
 	number := func(to *int) error {
 		n, ok := value.(float64)
 		if !ok || n < 0 {
-			return api.BadRequest("Provided object does not match schema 'image': %v is not of type 'integer'", value)
+			return api.BadRequest("Provided object does not match schema 'image': '%v' is not of type 'integer'", value)
 		}
 		*to = int(n)
 		return nil
@@ -307,7 +318,7 @@ func set(r *api.Request, m *world.Image, key string, value any) error {
 			return nil
 		}
 		if !slices.Contains(choices, text) {
-			return api.BadRequest("Invalid %s '%s' for image.", strings.ReplaceAll(key, "_", " "), text)
+			return api.BadRequest("Provided object does not match schema 'image': '%v' is not one of ['%s']", value, strings.Join(choices, "', '"))
 		}
 		*to = text
 		return nil
@@ -316,6 +327,9 @@ func set(r *api.Request, m *world.Image, key string, value any) error {
 	case "id":
 		m.ID = text
 	case "name":
+		if !isText && value != nil {
+			return api.BadRequest("Provided object does not match schema 'image': %v is not of type 'null', 'string'", value)
+		}
 		m.Name = text
 	case "visibility":
 		if text == "public" && !r.Auth.Admin() {
@@ -401,7 +415,7 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 	if ct := r.HTTP.Header.Get("Content-Type"); !strings.HasPrefix(ct, "application/openstack-images-v2") {
 		return nil, &api.Error{Status: 415, Message: "The request media type " + ct + " is not supported by this server."}
 	}
-	m, err := s.change(r, "modify_image", func(m *world.Image) error {
+	m, err := s.change(r, func(m *world.Image) error {
 		for _, op := range ops {
 			key := strings.TrimPrefix(op.Path, "/")
 			key = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
@@ -410,21 +424,21 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 			case "add":
 			case "replace":
 				if !exists {
-					return api.Conflict("Property %s does not exist.", key)
+					return api.Conflict("There was a conflict when trying to complete your request.\n\n Property %s does not exist.", key)
 				}
 			case "remove":
 				if _, ok := m.Properties[key]; !ok {
 					if exists {
-						return api.Forbidden("Property '%s' may not be removed.", key)
+						return api.Forbidden("Access was denied to this resource.\n\n Property %s may not be removed.", key)
 					}
-					return api.Conflict("Property %s does not exist.", key)
+					return api.Conflict("There was a conflict when trying to complete your request.\n\n Property %s does not exist.", key)
 				}
 				props := maps.Clone(m.Properties)
 				delete(props, key)
 				m.Properties = props
 				continue
 			default:
-				return api.BadRequest("Unable to find '%s' in JSON Schema change", op.Op)
+				return api.BadRequest("Invalid operation: `%s`. It must be one of the following: add, remove, replace.", op.Op)
 			}
 			if key == "id" {
 				return api.Forbidden("Attribute 'id' is read-only.")
@@ -443,7 +457,10 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) remove(r *api.Request) (*api.Reply, error) {
 	err := s.w.Update(func() error {
-		m, err := s.own(r, "delete_image")
+		m, err := s.own(r)
+		if m == nil && s.w.Images.Get(r.Var("id")) == nil {
+			return api.NotFound("Failed to find image %s to delete", r.Var("id"))
+		}
 		if err != nil {
 			return err
 		}
@@ -468,7 +485,7 @@ func (s *Service) remove(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) setStatus(from, to string) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
-		_, err := s.change(r, "deactivate", func(m *world.Image) error {
+		_, err := s.change(r, func(m *world.Image) error {
 			if m.Status != from && m.Status != to {
 				return api.Forbidden("Not allowed to %s image in status '%s'", map[string]string{"active": "reactivate", "deactivated": "deactivate"}[to], m.Status)
 			}
@@ -483,7 +500,7 @@ func (s *Service) setStatus(from, to string) api.Handler {
 }
 
 func (s *Service) addTag(r *api.Request) (*api.Reply, error) {
-	_, err := s.change(r, "modify_image", func(m *world.Image) error {
+	_, err := s.change(r, func(m *world.Image) error {
 		if !slices.Contains(m.Tags, r.Var("tag")) {
 			m.Tags = append(slices.Clone(m.Tags), r.Var("tag"))
 		}
@@ -496,10 +513,10 @@ func (s *Service) addTag(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) removeTag(r *api.Request) (*api.Reply, error) {
-	_, err := s.change(r, "modify_image", func(m *world.Image) error {
+	_, err := s.change(r, func(m *world.Image) error {
 		i := slices.Index(m.Tags, r.Var("tag"))
 		if i < 0 {
-			return api.NotFound("The specified tag could not be found.")
+			return api.NotFound("The resource could not be found.")
 		}
 		m.Tags = slices.Delete(slices.Clone(m.Tags), i, i+1)
 		return nil

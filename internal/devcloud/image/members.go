@@ -19,7 +19,7 @@ func (s *Service) seenMembers(r *api.Request) ([]*world.ImageMember, error) {
 		return nil, err
 	}
 	if m.Visibility != "shared" {
-		return nil, api.Forbidden("Only shared images have members.")
+		return nil, api.Forbidden("Not allowed to list members for image %s: Only shared images have members.", m.ID)
 	}
 	owner := m.Owner == r.Auth.ProjectID || r.Auth.Admin()
 	return s.w.ImageMembers.Where(func(x *world.ImageMember) bool {
@@ -68,12 +68,12 @@ func (s *Service) addMember(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	if b.Member == "" {
-		return nil, api.BadRequest("Expected a member in the form: {\"member\": \"image_id\"}")
+		return nil, api.BadRequest("Member to be added not specified")
 	}
 	x := &world.ImageMember{ImageID: r.Var("id"), MemberID: b.Member, Status: "pending"}
 	x.ID = x.ImageID + "/" + x.MemberID
 	err := s.w.Update(func() error {
-		m, err := s.own(r, "add_member")
+		m, err := s.own(r)
 		if err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (s *Service) updateMember(r *api.Request) (*api.Reply, error) {
 			return api.NotFound("%s not found in the member list of the image %s.", r.Var("member"), r.Var("id"))
 		}
 		if x.MemberID != r.Auth.ProjectID && !r.Auth.Admin() {
-			return api.Forbidden("You are not authorized to complete modify_member action.")
+			return api.Forbidden("Not allowed to update members for image %s.", r.Var("id"))
 		}
 		x.Status = b.Status
 		s.w.ImageMembers.Put(x)
@@ -120,7 +120,7 @@ func (s *Service) updateMember(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) removeMember(r *api.Request) (*api.Reply, error) {
 	err := s.w.Update(func() error {
-		if _, err := s.own(r, "delete_member"); err != nil {
+		if _, err := s.own(r); err != nil {
 			return err
 		}
 		id := r.Var("id") + "/" + r.Var("member")

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -92,7 +93,13 @@ type dialect struct{}
 
 func (dialect) Begin(*api.Request) error { return nil }
 
-func (dialect) Headers(h http.Header, r *api.Request) { h.Set("X-Openstack-Request-Id", r.ID) }
+func (dialect) Headers(h http.Header, r *api.Request) {
+	if r.Path != "/" && r.Path != "" { // the list of versions comes from a layer of its own
+		h.Set("X-Openstack-Request-Id", r.ID)
+	}
+}
+
+func (dialect) Empty(int) string { return "text/html; charset=UTF-8" }
 
 func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
 	return api.WebobBody(e, r.HTTP.Header.Get("Accept"))
@@ -100,7 +107,7 @@ func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
 
 func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
 	if handled {
-		return &api.Error{Status: http.StatusMethodNotAllowed, Message: "The method " + r.HTTP.Method + " is not allowed for this resource. "}
+		return &api.Error{Status: http.StatusMethodNotAllowed, Message: "The method " + r.HTTP.Method + " is not allowed for this resource. ", Header: http.Header{"Allow": {"GET, POST"}}}
 	}
 	return api.NotFound("The resource could not be found.")
 }
@@ -115,6 +122,10 @@ func (s *Service) Advance(now time.Time) (next time.Time) {
 			continue
 		}
 		m.Due, m.Status = time.Time{}, "active"
+		if m.Size < 0 { // a server's snapshot: there are no data behind it
+			m.Size, m.VirtualSize = 0, 0
+			m.DiskFormat, m.Container = cmp.Or(m.DiskFormat, "raw"), cmp.Or(m.Container, "bare")
+		}
 		s.w.Images.Put(m)
 	}
 	return next

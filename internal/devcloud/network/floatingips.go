@@ -10,7 +10,7 @@ import (
 
 func (s *Service) floatingIPs() *resource {
 	wrap := func(f *world.FloatingIP) item {
-		return item{meta: &f.Meta, std: &f.Std, put: func() { s.w.FloatingIPs.Put(f) }, view: func() api.Obj { return s.floatingView(f) }}
+		return item{meta: &f.Meta, std: &f.Std, put: func() { s.w.FloatingIPs.Put(f) }, view: func(admin bool) api.Obj { return s.floatingView(f) }}
 	}
 	return &resource{
 		single: "floatingip", plural: "floatingips", class: "FloatingIP",
@@ -121,8 +121,8 @@ func (s *Service) updateFloatingIP(c *call, id string) error {
 	switch {
 	case has(c.in, "port_id") && port != "":
 		return s.associate(f, port, str(c.in, "fixed_ip_address"))
-	case has(c.in, "fixed_ip_address") && !has(c.in, "port_id") && f.PortID != "":
-		return s.associate(f, f.PortID, str(c.in, "fixed_ip_address"))
+	case str(c.in, "fixed_ip_address") != "" && !has(c.in, "port_id"):
+		return badRequest("BadRequest", "Bad floatingip request: fixed_ip_address cannot be specified without a port_id.")
 	case has(c.in, "port_id") || !has(c.in, "description"):
 		// Neutron: an update that names no port, and does not merely describe, takes the association away.
 		s.clear(f)

@@ -32,7 +32,7 @@ func (s *Service) listItems(res *resource, r *api.Request) (*api.Reply, error) {
 				items = append(items, it)
 			}
 		}
-		views, err = selectItems(res, items, q)
+		views, err = selectItems(res, items, r.Auth, q)
 	})
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (s *Service) listItems(res *resource, r *api.Request) (*api.Reply, error) {
 }
 
 // selectItems applies the query's filters and returns the views of what passes.
-func selectItems(res *resource, items []item, q url.Values) ([]api.Obj, error) {
+func selectItems(res *resource, items []item, a *api.Auth, q url.Values) ([]api.Obj, error) {
 	known := knownFilters(res)
 	var bad []string
 	for key := range q {
@@ -59,7 +59,7 @@ func selectItems(res *resource, items []item, q url.Values) ([]api.Obj, error) {
 	views := []api.Obj{}
 next:
 	for _, it := range items {
-		v := it.shown()
+		v := it.shown(a)
 		for key, values := range q {
 			switch {
 			case slices.Contains(pageParams, key):
@@ -125,7 +125,7 @@ func tagsMatch(have []string, key string, values []string) bool {
 
 func sortViews(views []api.Obj, q url.Values) error {
 	keys, dirs := q["sort_key"], q["sort_dir"]
-	if len(dirs) > 0 && len(keys) != len(dirs) {
+	if len(keys) != len(dirs) {
 		return api.BadRequest("The number of sort_keys and sort_dirs must be same")
 	}
 	slices.SortStableFunc(views, func(a, b api.Obj) int {

@@ -10,7 +10,7 @@ import (
 
 func (s *Service) networks() *resource {
 	wrap := func(n *world.Network) item {
-		return item{meta: &n.Meta, std: &n.Std, open: n.Shared || n.External, put: func() { s.w.Networks.Put(n) }, view: func() api.Obj { return s.networkView(n) }}
+		return item{meta: &n.Meta, std: &n.Std, open: n.Shared || n.External, put: func() { s.w.Networks.Put(n) }, view: func(admin bool) api.Obj { return s.networkView(n, admin) }}
 	}
 	return &resource{
 		single: "network", plural: "networks", class: "Network",
@@ -72,7 +72,7 @@ func (s *Service) networks() *resource {
 	}
 }
 
-func (s *Service) networkView(n *world.Network) api.Obj {
+func (s *Service) networkView(n *world.Network, admin bool) api.Obj {
 	subnets := []string{}
 	for _, sn := range s.subnetsOf(n.ID) {
 		subnets = append(subnets, sn.ID)
@@ -86,6 +86,12 @@ func (s *Service) networkView(n *world.Network) api.Obj {
 		"ipv4_address_scope": nil, "ipv6_address_scope": nil}
 	if n.External {
 		v["is_default"] = n.Default
+	}
+	if admin {
+		v["provider:network_type"], v["provider:physical_network"], v["provider:segmentation_id"] = n.ProviderType, orNil(n.ProviderPhysical), nil
+		if n.ProviderSegment != 0 {
+			v["provider:segmentation_id"] = n.ProviderSegment
+		}
 	}
 	return v
 }

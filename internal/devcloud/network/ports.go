@@ -20,7 +20,7 @@ const (
 
 func (s *Service) ports() *resource {
 	wrap := func(p *world.Port) item {
-		return item{meta: &p.Meta, std: &p.Std, hidden: p.ProjectID == "", put: func() { s.w.Ports.Put(p) }, view: func() api.Obj { return portView(p) }}
+		return item{meta: &p.Meta, std: &p.Std, hidden: p.ProjectID == "", put: func() { s.w.Ports.Put(p) }, view: func(admin bool) api.Obj { return portView(p, admin) }}
 	}
 	return &resource{
 		single: "port", plural: "ports", class: "Port",
@@ -84,11 +84,21 @@ func fixedMatches(f world.FixedIP, value string) bool {
 	return false
 }
 
-func portView(p *world.Port) api.Obj {
+func portView(p *world.Port, admin bool) api.Obj {
 	v := api.Obj{"name": p.Name, "network_id": p.NetworkID, "mac_address": p.MAC, "admin_state_up": p.AdminUp, "status": p.Status,
 		"device_id": p.DeviceID, "device_owner": p.DeviceOwner, "fixed_ips": list(p.FixedIPs), "allowed_address_pairs": list(p.AddressPairs),
 		"extra_dhcp_opts": list(p.DHCPOptions), "security_groups": list(p.SecurityGroups), "binding:vnic_type": p.VNICType,
 		"port_security_enabled": p.PortSecurity}
+	if admin {
+		vif, profile := "unbound", p.Profile
+		if p.HostID != "" {
+			vif = "bridge"
+		}
+		if profile == nil {
+			profile = api.Obj{}
+		}
+		v["binding:host_id"], v["binding:vif_type"], v["binding:vif_details"], v["binding:profile"] = p.HostID, vif, api.Obj{}, profile
+	}
 	return v
 }
 
@@ -266,6 +276,9 @@ func (s *Service) updatePort(c *call, id string) error {
 	}
 	if has(c.in, "admin_state_up") {
 		p.AdminUp = boolean(c.in, "admin_state_up")
+	}
+	if has(c.in, "binding:profile") {
+		p.Profile, _ = c.in["binding:profile"].(api.Obj)
 	}
 	if has(c.in, "allowed_address_pairs") {
 		p.AddressPairs = objs(c.in, "allowed_address_pairs")

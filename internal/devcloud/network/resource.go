@@ -16,9 +16,11 @@ type item struct {
 	std  *world.Std
 	// open tells that projects other than the owner see it.
 	open bool
+	// tagless objects show no tags.
+	tagless bool
 	// hidden objects belong to the cloud itself: an administrator alone sees them.
 	hidden bool
-	view   func() api.Obj
+	view   func(admin bool) api.Obj
 	// put stores std after tags or the revision changed.
 	put func()
 }
@@ -90,14 +92,16 @@ func (res *resource) own(r *api.Request, id, action string) (item, error) {
 }
 
 // shown is the object's view with what all kinds have.
-func (it item) shown() api.Obj {
-	v := it.view()
+func (it item) shown(a *api.Auth) api.Obj {
+	v := it.view(a.Admin())
 	v["id"] = it.meta.ID
 	v["tenant_id"], v["project_id"] = it.std.ProjectID, it.std.ProjectID
 	if _, set := v["description"]; !set {
 		v["description"] = it.std.Description
 	}
-	v["tags"] = list(it.std.Tags)
+	if !it.tagless {
+		v["tags"] = list(it.std.Tags)
+	}
 	v["created_at"], v["updated_at"] = timeText(it.meta.Created), timeText(it.meta.UpdatedOrCreated())
 	v["revision_number"] = it.std.Revision
 	return v
@@ -109,7 +113,7 @@ func (s *Service) showItem(res *resource, r *api.Request) (*api.Reply, error) {
 	s.w.View(func() {
 		var it item
 		if it, err = res.find(r, r.Var("id")); err == nil {
-			v = it.shown()
+			v = it.shown(r.Auth)
 		}
 	})
 	if err != nil {
@@ -183,7 +187,7 @@ func (s *Service) createOne(res *resource, r *api.Request, o api.Obj) (api.Obj, 
 		return nil, err
 	}
 	it, _ := res.get(id)
-	return it.shown(), nil
+	return it.shown(r.Auth), nil
 }
 
 // matchRevision honours If-Match: revision_number=N (Neutron's revision-if-match extension).
@@ -195,7 +199,7 @@ func matchRevision(r *api.Request, it item) error {
 	want, ok := strings.CutPrefix(h, "revision_number=")
 	n, err := strconv.Atoi(want)
 	if !ok || err != nil {
-		return badRequest("HTTPBadRequest", "Invalid value for If-Match: %s", h)
+		return nil // Neutron passes over what it does not understand
 	}
 	if n != it.std.Revision {
 		return failure(http.StatusPreconditionFailed, "RevisionNumberConstraintFailed", "Constrained to %d, but current revision is %d", n, it.std.Revision)
@@ -225,7 +229,7 @@ func (s *Service) updateItem(res *resource, r *api.Request) (*api.Reply, error) 
 			return err
 		}
 		it, _ = res.get(it.meta.ID)
-		v = it.shown()
+		v = it.shown(r.Auth)
 		return nil
 	})
 	if err != nil {

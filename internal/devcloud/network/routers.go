@@ -10,7 +10,7 @@ import (
 
 func (s *Service) routers() *resource {
 	wrap := func(rt *world.Router) item {
-		return item{meta: &rt.Meta, std: &rt.Std, put: func() { s.w.Routers.Put(rt) }, view: func() api.Obj { return s.routerView(rt) }}
+		return item{meta: &rt.Meta, std: &rt.Std, put: func() { s.w.Routers.Put(rt) }, view: func(admin bool) api.Obj { return s.routerView(rt) }}
 	}
 	return &resource{
 		single: "router", plural: "routers", class: "Router",

@@ -12,7 +12,7 @@ import (
 
 func (s *Service) securityGroups() *resource {
 	wrap := func(g *world.SecurityGroup) item {
-		return item{meta: &g.Meta, std: &g.Std, open: g.Shared, put: func() { s.w.SecurityGroups.Put(g) }, view: func() api.Obj { return s.groupView(g) }}
+		return item{meta: &g.Meta, std: &g.Std, open: g.Shared, put: func() { s.w.SecurityGroups.Put(g) }, view: func(admin bool) api.Obj { return s.groupView(g) }}
 	}
 	return &resource{
 		single: "security_group", plural: "security-groups", class: "SecurityGroup",
@@ -80,9 +80,11 @@ func (s *Service) rulesOf(group string) []*world.SecurityRule {
 
 func (s *Service) groupView(g *world.SecurityGroup) api.Obj {
 	rules := api.List{}
-	for _, x := range s.rulesOf(g.ID) {
-		it := item{meta: &x.Meta, std: &x.Std, view: func() api.Obj { return ruleView(x) }}
-		v := it.shown()
+	own := s.rulesOf(g.ID)
+	slices.SortFunc(own, func(a, b *world.SecurityRule) int { return strings.Compare(a.ID, b.ID) })
+	for _, x := range own {
+		it := item{meta: &x.Meta, std: &x.Std, view: func(admin bool) api.Obj { return ruleView(x) }}
+		v := it.shown(&api.Auth{})
 		v["standard_attr_id"] = x.Seq
 		rules = append(rules, v)
 	}
@@ -124,7 +126,7 @@ func (s *Service) checkGroups(project string, ids []string) error {
 
 func (s *Service) securityRules() *resource {
 	wrap := func(x *world.SecurityRule) item {
-		return item{meta: &x.Meta, std: &x.Std, put: func() { s.w.SecurityRules.Put(x) }, view: func() api.Obj { return ruleView(x) }}
+		return item{meta: &x.Meta, tagless: true, std: &x.Std, put: func() { s.w.SecurityRules.Put(x) }, view: func(admin bool) api.Obj { return ruleView(x) }}
 	}
 	return &resource{
 		single: "security_group_rule", plural: "security-group-rules", class: "SecurityGroupRule",

@@ -74,7 +74,13 @@ type dialect struct{}
 
 func (dialect) Begin(*api.Request) error { return nil }
 
-func (dialect) Headers(h http.Header, r *api.Request) { h.Set("X-Openstack-Request-Id", r.ID) }
+func (dialect) Headers(h http.Header, r *api.Request) {
+	if r.Path != "/" && r.Path != "" { // the list of versions comes from a layer of its own
+		h.Set("X-Openstack-Request-Id", r.ID)
+	}
+}
+
+func (dialect) Empty(int) string { return "" }
 
 func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
 	c := *e

@@ -10,7 +10,7 @@ import (
 
 func (s *Service) subnetPools() *resource {
 	wrap := func(p *world.SubnetPool) item {
-		return item{meta: &p.Meta, std: &p.Std, open: p.Shared, put: func() { s.w.SubnetPools.Put(p) }, view: func() api.Obj { return poolView(p) }}
+		return item{meta: &p.Meta, std: &p.Std, open: p.Shared, put: func() { s.w.SubnetPools.Put(p) }, view: func(admin bool) api.Obj { return poolView(p) }}
 	}
 	return &resource{
 		single: "subnetpool", plural: "subnetpools", class: "SubnetPool",

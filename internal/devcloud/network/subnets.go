@@ -14,7 +14,7 @@ func (s *Service) subnets() *resource {
 		if n := s.w.Networks.Get(sn.NetworkID); n != nil {
 			open = n.Shared
 		}
-		return item{meta: &sn.Meta, std: &sn.Std, open: open, put: func() { s.w.Subnets.Put(sn) }, view: func() api.Obj { return subnetView(sn) }}
+		return item{meta: &sn.Meta, std: &sn.Std, open: open, put: func() { s.w.Subnets.Put(sn) }, view: func(admin bool) api.Obj { return subnetView(sn) }}
 	}
 	return &resource{
 		single: "subnet", plural: "subnets", class: "Subnet",

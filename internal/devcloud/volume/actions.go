@@ -71,8 +71,17 @@ func (s *Service) actions() map[string]actionFunc {
 }
 
 func (s *Service) extend(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
-	n, _ := in["new_size"].(float64)
-	size := int(n)
+	var size int
+	switch n := in["new_size"].(type) {
+	case nil:
+		return nil, api.BadRequest("Invalid input for field/attribute os-extend. Value: {}. 'new_size' is a required property")
+	case float64:
+		size = int(n)
+	default:
+		if _, err := fmt.Sscan(fmt.Sprint(n), &size); err != nil {
+			return nil, api.BadRequest("Invalid input for field/attribute new_size. Value: %v. '%v' does not match '^[0-9]+$'", n, n)
+		}
+	}
 	if v.Status != "available" && !(v.Status == "in-use" && r.Version.AtLeast(v3(42))) {
 		return nil, api.BadRequest("Invalid volume: Volume %s status must be '('available',)' to extend, currently %s.", v.ID, v.Status)
 	}
@@ -184,7 +193,7 @@ func (s *Service) setImageMetadata(r *api.Request, v *world.Volume, in api.Obj) 
 func (s *Service) unsetImageMetadata(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
 	key, _ := in["key"].(string)
 	if _, ok := v.ImageMeta[key]; !ok {
-		return nil, api.NotFound("Metadata for glance_image with key %s not found.", key)
+		return nil, api.NotFound("Glance metadata for volume/snapshot %s cannot be found.", v.ID)
 	}
 	v.ImageMeta = maps.Clone(v.ImageMeta)
 	delete(v.ImageMeta, key)

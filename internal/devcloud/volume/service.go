@@ -3,6 +3,7 @@ package volume
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -46,6 +47,9 @@ var (
 // v3 is the microversion 3.minor.
 func v3(minor int) api.Version { return api.Version{Major: 3, Minor: minor} }
 
+// projectForm is what a path can name a project by.
+var projectForm = regexp.MustCompile(`^[0-9a-f-]{32,36}$`)
+
 // zone is the one availability zone.
 const zone = "nova"
 
@@ -58,7 +62,10 @@ func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, auth
 	)
 	handle := func(method, path string, min api.Version, do api.Handler) {
 		svc.Handle(api.Route{Method: method, Path: "/v3/{project}" + path, Min: min, Do: func(r *api.Request) (*api.Reply, error) {
-			if r.Var("project") != r.Auth.ProjectID {
+			if p := r.Var("project"); p != r.Auth.ProjectID {
+				if !projectForm.MatchString(p) {
+					return nil, &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: true}
+				}
 				return nil, api.BadRequest("Malformed request url")
 			}
 			return do(r)
@@ -155,24 +162,36 @@ func (dialect) Begin(r *api.Request) error {
 		}
 		v, err := api.ParseVersion(text)
 		if err != nil {
+			r.Version = api.Version{}
 			return api.BadRequest("API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.", text)
 		}
+		r.Version = v
 		if !v.Within(minVersion, maxVersion) {
 			return &api.Error{Status: http.StatusNotAcceptable, Message: fmt.Sprintf("Version %s is not supported by the API. Minimum is %s and maximum is %s.", text, minVersion, maxVersion)}
 		}
-		r.Version = v
 	}
 	return nil
 }
 
 func (dialect) Headers(h http.Header, r *api.Request) {
-	h.Set("X-Compute-Request-Id", r.ID)
 	h.Set("X-Openstack-Request-Id", r.ID)
+	if r.Refused || r.Version == (api.Version{}) {
+		return
+	}
+	h.Set("X-Compute-Request-Id", r.ID)
 	h.Set("Openstack-Api-Version", "volume "+r.Version.String())
 	h.Set("Vary", "OpenStack-API-Version")
 }
 
+func (dialect) Empty(int) string { return "application/json" }
+
 func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
+	if e.Plain {
+		return api.WebobBody(e, r.HTTP.Header.Get("Accept"))
+	}
+	if e.Status == http.StatusRequestEntityTooLarge {
+		e.Header = http.Header{"Retry-After": {"0"}}
+	}
 	_, body := api.FaultBody(e, r)
 	return "application/json", body
 }

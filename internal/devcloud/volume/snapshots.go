@@ -65,6 +65,9 @@ func (s *Service) createSnapshot(r *api.Request) (*api.Reply, error) {
 	if b.Snapshot == nil {
 		return nil, api.BadRequest("'snapshot' is a required property")
 	}
+	if b.Snapshot.VolumeID == "" {
+		return nil, api.BadRequest("Invalid input for field/attribute snapshot. Value: {}. 'volume_id' is a required property")
+	}
 	x := &world.Snapshot{Name: deref(b.Snapshot.Name), Description: deref(b.Snapshot.Description), HasDescription: b.Snapshot.Description != nil,
 		ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, VolumeID: b.Snapshot.VolumeID, Status: "creating", Metadata: b.Snapshot.Metadata}
 	var o api.Obj
@@ -142,5 +145,5 @@ func (s *Service) removeSnapshot(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.Accepted(nil)
+	return gone()
 }

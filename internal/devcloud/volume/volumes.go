@@ -42,8 +42,12 @@ func (s *Service) view(r *api.Request, v *world.Volume, detail bool) api.Obj {
 	if v.HasDescription {
 		description = v.Description
 	}
+	name := any(v.Name)
+	if v.Nameless {
+		name = nil
+	}
 	o := api.Obj{"id": v.ID, "status": v.Status, "size": v.Size, "availability_zone": v.Zone, "created_at": stamp(v.Created), "updated_at": stamp(v.Updated),
-		"name": v.Name, "description": description, "volume_type": v.Type, "snapshot_id": orNil(v.SnapshotID), "source_volid": orNil(v.SourceVolume),
+		"name": name, "description": description, "volume_type": v.Type, "snapshot_id": orNil(v.SnapshotID), "source_volid": orNil(v.SourceVolume),
 		"metadata": dict(v.Metadata), "links": s.links(r, "volumes", r.Auth.ProjectID, v.ID), "user_id": v.UserID, "bootable": fmt.Sprint(v.Bootable),
 		"encrypted": false, "replication_status": nil, "consistencygroup_id": nil, "multiattach": v.Multiattach, "attachments": attachments}
 	if len(v.ImageMeta) > 0 && detail {
@@ -123,7 +127,7 @@ func page(r *api.Request, key string, views []api.Obj, show func(api.Obj) api.Ob
 	}
 	limit, ok := api.Limit(q)
 	if !ok {
-		return nil, api.BadRequest("Invalid input received: limit must be an integer")
+		return nil, api.BadRequest("limit param must be an integer")
 	}
 	p, err := api.Paginate(views, func(o api.Obj) string { return o["id"].(string) }, limit, maxPage, q.Get("marker"))
 	if err != nil {
@@ -153,7 +157,7 @@ func sortViews(views []api.Obj, q url.Values) error {
 	}
 	for _, k := range keys {
 		if !slices.Contains([]string{"id", "status", "size", "availability_zone", "name", "bootable", "created_at", "updated_at"}, k) {
-			return api.BadRequest("Invalid input received: Invalid sort key: %s", k)
+			return api.BadRequest("Invalid input received: Invalid sort key")
 		}
 	}
 	slices.SortStableFunc(views, func(a, b api.Obj) int {
@@ -259,7 +263,7 @@ type createBody struct {
 		Source             *string `json:"source_volid"`
 		ImageRef           *string
 		ImageID            *string `json:"image_id"`
-		Metadata           map[string]string
+		Metadata           api.Obj
 		Multiattach        any
 	}
 }
@@ -293,10 +297,16 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 	if in.Size != nil && size < 1 {
 		return nil, api.BadRequest("Invalid input for field/attribute size. Value: %v. %v is less than the minimum of 1", in.Size, in.Size)
 	}
-	v := &world.Volume{Name: cmp.Or(deref(in.Name), deref(in.DisplayName)), HasDescription: in.Description != nil || in.DisplayDescription != nil,
+	if err := checkTexts(in.Metadata); err != nil {
+		return nil, err
+	}
+	if name := cmp.Or(deref(in.Name), deref(in.DisplayName)); len(name) > 255 {
+		return nil, api.BadRequest("Invalid input received: name has %d characters, more than 255.", len(name))
+	}
+	v := &world.Volume{Name: cmp.Or(deref(in.Name), deref(in.DisplayName)), Nameless: in.Name == nil && in.DisplayName == nil, HasDescription: in.Description != nil || in.DisplayDescription != nil,
 		Description: cmp.Or(deref(in.Description), deref(in.DisplayDescription)), ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, Size: size,
 		Type: deref(in.Type), Zone: cmp.Or(deref(in.Zone), zone), SnapshotID: deref(in.SnapshotID), SourceVolume: deref(in.Source),
-		ImageID: cmp.Or(deref(in.ImageRef), deref(in.ImageID)), Metadata: in.Metadata}
+		ImageID: cmp.Or(deref(in.ImageRef), deref(in.ImageID)), Metadata: texts(in.Metadata)}
 	var o api.Obj
 	err := s.w.Update(func() error {
 		if err := s.Insert(v, r.Auth.Admin()); err != nil {
@@ -325,7 +335,7 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 		}
 		for _, key := range []string{"name", "display_name"} {
 			if t, ok := in[key].(string); ok {
-				v.Name = t
+				v.Name, v.Nameless = t, false
 			}
 		}
 		for _, key := range []string{"description", "display_description"} {
@@ -344,6 +354,16 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	return api.OK(api.Obj{"volume": o})
+}
+
+// checkTexts refuses metadata that are no text.
+func checkTexts(m api.Obj) error {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if _, ok := m[k].(string); !ok {
+			return api.BadRequest("Invalid input for field/attribute %s. Value: %v. %v is not of type 'string'", k, m[k], m[k])
+		}
+	}
+	return nil
 }
 
 func texts(m api.Obj) map[string]string {
@@ -366,7 +386,12 @@ func (s *Service) remove(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.Accepted(nil)
+	return gone()
+}
+
+// gone is the answer to a deletion that has begun.
+func gone() (*api.Reply, error) {
+	return &api.Reply{Status: 202, Type: "text/html; charset=UTF-8"}, nil
 }
 
 func (s *Service) showMetadata(r *api.Request) (*api.Reply, error) {
@@ -387,6 +412,9 @@ func (s *Service) showMetadata(r *api.Request) (*api.Reply, error) {
 func (s *Service) setMetadata(replace bool) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
 		in, err := r.Object("metadata")
+		if err == nil {
+			err = checkTexts(in)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -32,6 +32,7 @@ type Volume struct {
 	Meta
 	Name, Description        string
 	HasDescription           bool
+	Nameless                 bool // its name is null, not empty
 	ProjectID, UserID        string
 	Size                     int
 	Status                   string
