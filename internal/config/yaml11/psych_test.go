@@ -9,6 +9,7 @@ import (
 	"math/rand"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -206,6 +207,61 @@ func TestDocumentsAgainstPsych(t *testing.T) {
 	for i := 0; i < n; i++ {
 		check(t, p, g.document())
 	}
+}
+
+// TestFilesAgainstPsych compares real files and damaged copies of them: those
+// that GALLEY_PSYCH_FILES matches, else the seeds of the fuzz target.
+func TestFilesAgainstPsych(t *testing.T) {
+	p := startPsych(t)
+	glob := "testdata/seeds/*"
+	if v := os.Getenv("GALLEY_PSYCH_FILES"); v != "" {
+		glob = v
+	}
+	files, err := filepath.Glob(glob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &generator{r: rand.New(rand.NewSource(1))}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, p, string(b))
+		for range 20 {
+			check(t, p, g.damage(string(b)))
+		}
+	}
+}
+
+// damage changes a text in a few places.
+func (g *generator) damage(s string) string {
+	for range 1 + g.r.Intn(3) {
+		if s == "" {
+			break
+		}
+		i := g.r.Intn(len(s))
+		j := min(len(s), i+g.r.Intn(4))
+		switch g.r.Intn(5) {
+		case 0:
+			s = s[:i] + s[j:]
+		case 1:
+			s = s[:i] + g.pick("\t", " ", "  ", ":", ": ", "- ", "\n", "'", "\"", "#", " #", "{", "[", "]", "}", ", ", "*", "&a ", "!x ", "? ", "|", "\n\n") + s[i:]
+		case 2:
+			s = s[:i] + g.atom() + s[j:]
+		case 3:
+			k := strings.IndexByte(s[i:], '\n')
+			if k >= 0 {
+				s = s[:i+k+1] + g.pick(" ", "  ", "\t", "- ", "    ") + s[i+k+1:]
+			}
+		case 4:
+			k := strings.Index(s[i:], "\n ")
+			if k >= 0 {
+				s = s[:i+k+1] + s[i+k+2:]
+			}
+		}
+	}
+	return s
 }
 
 // generator writes documents that are mostly YAML.
