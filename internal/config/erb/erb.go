@@ -13,6 +13,8 @@ import (
 type Line struct {
 	// Template is the line of the template (counted from 1) that the rendered line begins in.
 	Template int
+	// Code is true when code, not only the template's own text, wrote into this line.
+	Code bool
 	// Env names the variables of the environment that were read while <%= %> tags wrote into this line, in order and
 	// each once. What an earlier tag put into a local variable does not count; see Result.Tags.
 	Env []string
@@ -304,9 +306,13 @@ func (m *lineMap) append(gen int, text string, env []string) {
 			m.cur.Template, m.has = line, true
 		}
 		i := strings.IndexByte(text, '\n')
+		if kind != segText && text != "" {
+			m.cur.Code = true
+		}
 		if len(env) > 0 {
 			// an empty value, too, came from the environment
 			m.cur.Env = uniq(m.cur.Env, env)
+			m.cur.Code = true
 			m.cur.Template, m.has = firstOf(m.cur.Template, m.has, line), true
 		}
 		if i < 0 {

@@ -327,31 +327,25 @@ func (pl *paramList) add(p param) {
 	pl.ps = append(pl.ps, p)
 }
 
-// arity is Ruby's: required when fixed, else -required-1.
+// arity is Ruby's: the number required when that is all, else -required-1.
 func (pl *paramList) arity(lambda bool) int {
-	keyReq := false
+	min, max := pl.req, pl.req+pl.opt
 	for i := range pl.ps {
 		if pl.ps[i].kind == pKeyReq {
-			keyReq = true
+			min = pl.req + 1
+			break
 		}
 	}
-	n := pl.req
-	if keyReq {
-		n = pl.req + 1
-		if pl.opt > 0 && lambda || pl.rest >= 0 {
-			return -(pl.req + 1) - 1
-		}
-		return n
+	if pl.hasKw {
+		max++
 	}
-	if pl.rest >= 0 && !pl.comma || pl.opt > 0 && lambda || pl.hasKw && lambda {
-		if pl.rest >= 0 || pl.opt > 0 || pl.hasKw {
-			return -pl.req - 1
-		}
+	if pl.rest >= 0 {
+		return -min - 1
 	}
-	if !lambda && pl.opt > 0 {
-		return -pl.req - 1
+	if !lambda || min == max {
+		return min
 	}
-	return n
+	return -min - 1
 }
 
 // scope holds the local variables of a method, class, program or block while it is parsed; afterwards only its size

@@ -81,6 +81,15 @@ func (in *Interp) noMethod(self Value, name string, bare bool) {
 	in.raiseName("NoMethodError", name, self, "undefined method `%s' for %s", name, in.describe(self))
 }
 
+// ownMissing finds a method_missing other than Ruby's default.
+func (in *Interp) ownMissing(v Value) *method {
+	m, _ := in.findMethod(v, "method_missing")
+	if m == stdlib().byName["BasicObject"].methods["method_missing"] {
+		return nil
+	}
+	return m
+}
+
 // describe names an object the way NoMethodError does.
 func (in *Interp) describe(v Value) string {
 	switch x := v.(type) {
@@ -120,7 +129,7 @@ func (in *Interp) invokeNamed(f *frame, self Value, name string, args []Value, k
 		if h, ok := self.(*HostObject); ok {
 			return in.callHostObject(f, h, name, args, kw, blk)
 		}
-		if mm, _ := in.findMethod(self, "method_missing"); mm != nil && mm.fn != nil {
+		if mm := in.ownMissing(self); mm != nil {
 			return in.invoke(f, mm, self, "method_missing", append([]Value{Symbol(name)}, args...), kw, blk, true)
 		}
 		if m != nil {

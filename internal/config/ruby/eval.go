@@ -840,7 +840,7 @@ func (in *Interp) definedConst(t *constNode, f *frame) bool {
 func (in *Interp) definedKind(n node, f *frame) string {
 	switch x := n.(type) {
 	case *nilNode:
-		return "expression"
+		return "nil"
 	case *selfNode:
 		return "self"
 	case *trueNode:
@@ -1074,7 +1074,7 @@ func (in *Interp) dispatch(n *callNode, f *frame, self Value, args []Value, kw b
 		if h, ok := self.(*HostObject); ok {
 			return in.callHostObject(f, h, n.name, args, kw, blk)
 		}
-		if mm, _ := in.findMethod(self, "method_missing"); mm != nil && mm.fn != nil {
+		if mm := in.ownMissing(self); mm != nil {
 			return in.invoke(f, mm, self, "method_missing", append([]Value{Symbol(n.name)}, args...), kw, blk, true)
 		}
 		kind := "private"
@@ -1106,7 +1106,7 @@ func (in *Interp) missing(f *frame, n *callNode, self Value, args []Value, kw bo
 			return v
 		}
 	}
-	if mm, _ := in.findMethod(self, "method_missing"); mm != nil && mm.fn != nil {
+	if mm := in.ownMissing(self); mm != nil {
 		return in.invoke(f, mm, self, "method_missing", append([]Value{Symbol(n.name)}, args...), kw, blk, true)
 	}
 	in.noMethod(self, n.name, bare)

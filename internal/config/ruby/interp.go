@@ -86,6 +86,7 @@ type Interp struct {
 	errInfo Value // $!
 	status  Value // $?
 	rnd     *rng
+	catches map[any]int // tags of the catch blocks we are in
 	objIDs  map[any]int
 
 	envReads []EnvRead

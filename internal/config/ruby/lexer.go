@@ -651,7 +651,7 @@ func (p *parser) lexGlobal(t token) token {
 	case c == '-' && isIdentChar(p.ch(i+1)):
 		i += 2
 	case isDigit(c):
-		for isDigit(p.ch(i)) {
+		for isDigit(p.ch(i)) || c == '0' && isIdentChar(p.ch(i)) {
 			i++
 		}
 		if c != '0' {
@@ -933,7 +933,7 @@ func (p *parser) stringBody(shut, open byte, interp, regex bool, dedent int) []n
 			parts = append(parts, p.interpolation())
 			textAt = p.pos
 		case c == '#' && interp && (p.ch(p.pos+1) == '@' && (isIdentStart(p.ch(p.pos+2)) || p.ch(p.pos+2) == '@' && isIdentStart(p.ch(p.pos+3))) ||
-			p.ch(p.pos+1) == '$' && (isIdentStart(p.ch(p.pos+2)) || isDigit(p.ch(p.pos+2)) && p.ch(p.pos+2) != '0' || strings.IndexByte("~*$?!@/\\;,.=:_<>&`'+", p.ch(p.pos+2)) >= 0 && p.ch(p.pos+2) != shut && p.ch(p.pos+2) != 0)):
+			p.ch(p.pos+1) == '$' && (isIdentStart(p.ch(p.pos+2)) || isDigit(p.ch(p.pos+2)) || strings.IndexByte("~*$?!@/\\;,.=:_<>&`'+", p.ch(p.pos+2)) >= 0 && p.ch(p.pos+2) != shut && p.ch(p.pos+2) != 0)):
 			flush()
 			p.pos++
 			at0 := at(p.pos)

@@ -174,7 +174,7 @@ func defArray(l *library) {
 		}
 		n := in.argInt(c.args[0])
 		if n < 0 {
-			in.raise("ArgumentError", "negative array size (or size too big)")
+			in.raise("ArgumentError", "negative array size")
 		}
 		if n > len(a.a) {
 			n = len(a.a)

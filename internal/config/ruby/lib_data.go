@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/galleyhq/galley/internal/config/yaml11"
@@ -157,6 +158,9 @@ func (in *Interp) toJSON(v Value, indent string, pretty bool) string {
 		return in.quoteJSON(x.s)
 	case *Array:
 		if len(x.a) == 0 {
+			if pretty {
+				return "[\n\n" + indent + "]" // as the json of Ruby 3.1 has it
+			}
 			return "[]"
 		}
 		if !in.enter(x) {
@@ -178,6 +182,9 @@ func (in *Interp) toJSON(v Value, indent string, pretty bool) string {
 		return b.String() + nl + indent + "]"
 	case *Hash:
 		if x.live == 0 {
+			if pretty {
+				return "{\n" + indent + "}"
+			}
 			return "{}"
 		}
 		if !in.enter(x) {
@@ -249,13 +256,16 @@ func (in *Interp) quoteJSON(s string) string {
 func defYAML(l *library) {
 	y := l.module("YAML")
 	l.byName["Psych"] = y
-	load := func(in *Interp, text string, kw *Hash) Value {
-		symbols := false
+	load := func(in *Interp, text string, c *call, kw *Hash) Value {
+		symbols, aliases := false, strings.HasPrefix(c.name, "unsafe")
 		if kw != nil {
 			v, _ := kw.Get(Symbol("symbolize_names"))
 			symbols = truthy(v)
+			if v, ok := kw.Get(Symbol("aliases")); ok {
+				aliases = truthy(v)
+			}
 		}
-		return in.parseYAML(text, symbols)
+		return in.parseYAML(text, symbols, aliases)
 	}
 	y.sdef("load safe_load unsafe_load", 1, -1, func(in *Interp, c *call) Value {
 		kw := c.kwargs()
@@ -264,14 +274,14 @@ func defYAML(l *library) {
 		}
 		if o, ok := c.args[0].(*Object); ok {
 			if f, ok := o.data.(*fileData); ok {
-				return load(in, f.text[f.pos:], kw)
+				return load(in, f.text[f.pos:], c, kw)
 			}
 		}
-		return load(in, in.argString(c.args[0]), kw)
+		return load(in, in.argString(c.args[0]), c, kw)
 	})
 	y.sdef("load_file safe_load_file unsafe_load_file", 1, -1, func(in *Interp, c *call) Value {
 		kw := c.kwargs()
-		return load(in, in.readFile(in.pathArg(c.args[0])), kw)
+		return load(in, in.readFile(in.pathArg(c.args[0])), c, kw)
 	})
 	y.sdef("dump", 1, -1, func(in *Interp, c *call) Value { return in.str(in.toYAML(c.args[0])) })
 	y.sdef("load_stream parse parse_file load_documents", 1, -1, func(in *Interp, c *call) Value {
@@ -287,23 +297,22 @@ func defYAML(l *library) {
 }
 
 // parseYAML reads a document as Psych does.
-func (in *Interp) parseYAML(s string, symbols bool) Value {
+func (in *Interp) parseYAML(s string, symbols, aliases bool) Value {
 	in.alloc(8 * len(s))
 	in.step(len(s) / 4)
 	n, _, err := yaml11.Parse([]byte(s))
 	if err != nil {
-		in.raise("Psych::SyntaxError", "(<unknown>): %v", err)
+		class := "Psych::SyntaxError"
+		if strings.Contains(err.Error(), "no anchor") {
+			class = "Psych::BadAlias"
+		}
+		in.raise(class, "(<unknown>): %v", err)
 	}
 	if n == nil {
-		return false
+		return nil
 	}
 	seen := map[*yaml11.Node]Value{}
-	var conv func(n *yaml11.Node) Value
-	conv = func(n *yaml11.Node) Value {
-		in.step(1)
-		if v, ok := seen[n]; ok {
-			return v
-		}
+	scalar := func(n *yaml11.Node) Value {
 		switch n.Kind {
 		case yaml11.Bool:
 			return n.Bool
@@ -318,6 +327,25 @@ func (in *Interp) parseYAML(s string, symbols bool) Value {
 			return in.str(n.Str)
 		case yaml11.Symbol:
 			return Symbol(n.Str)
+		}
+		return nil
+	}
+	var conv func(n *yaml11.Node) Value
+	conv = func(n *yaml11.Node) Value {
+		in.step(1)
+		if v, ok := seen[n]; ok {
+			if !aliases {
+				in.raise("Psych::BadAlias", "Unknown alias")
+			}
+			return v
+		}
+		seen[n] = nil
+		v := scalar(n)
+		if v != nil {
+			seen[n] = v
+			return v
+		}
+		switch n.Kind {
 		case yaml11.Sequence:
 			a := in.arr(nil)
 			seen[n] = a
@@ -401,7 +429,7 @@ func (in *Interp) yamlNode(b *strings.Builder, v Value, indent int, inSeq bool) 
 				b.WriteString(pad)
 			}
 			first = false
-			b.WriteString(in.yamlScalar(k, 0) + ":")
+			b.WriteString(in.yamlScalar(k, 0, 0) + ":")
 			child := indent + 2
 			if _, ok := e.(*Array); ok {
 				child = indent // Psych does not indent a list in a mapping
@@ -411,7 +439,8 @@ func (in *Interp) yamlNode(b *strings.Builder, v Value, indent int, inSeq bool) 
 		})
 		in.depth -= 6
 	default:
-		s := in.yamlScalar(v, indent)
+		line := b.String()
+		s := in.yamlScalar(v, indent, len(line)-strings.LastIndexByte(line, '\n'))
 		in.alloc(len(s))
 		if s != "" {
 			b.WriteString(" " + s)
@@ -422,7 +451,7 @@ func (in *Interp) yamlNode(b *strings.Builder, v Value, indent int, inSeq bool) 
 	}
 }
 
-func (in *Interp) yamlScalar(v Value, indent int) string {
+func (in *Interp) yamlScalar(v Value, indent, column int) string {
 	switch x := v.(type) {
 	case nil:
 		return ""
@@ -440,12 +469,12 @@ func (in *Interp) yamlScalar(v Value, indent int) string {
 		return in.toS(v)
 	case Symbol:
 		s := string(x)
-		if q := yamlQuote(s, indent); q != s {
-			return ":" + strconv.Quote(s)
+		if !yamlPlain(s) {
+			return ":" + yamlDouble(s)
 		}
 		return ":" + s
 	case *String:
-		return yamlQuote(x.s, indent)
+		return yamlQuote(x.s, indent, column)
 	case *dateValue:
 		return in.toS(v)
 	}
@@ -453,65 +482,135 @@ func (in *Interp) yamlScalar(v Value, indent int) string {
 	return ""
 }
 
-// yamlQuote writes a string plainly where it reads back as one.
-func yamlQuote(s string, indent int) string {
+// yamlQuote writes a string in the style that Psych and libyaml choose for it. indent is that of continuation lines,
+// column where the text begins.
+func yamlQuote(s string, indent, column int) string {
 	if s == "" {
 		return "''"
 	}
-	if strings.Contains(s, "\n") {
-		plain := true
-		for _, r := range s {
-			if r < ' ' && r != '\n' {
-				plain = false
-			}
-		}
-		if plain {
-			if indent == 0 {
-				indent = 2
-			}
-			head := "|"
-			if s[0] == ' ' || s[0] == '\n' {
-				head += "2"
-			}
-			body := strings.TrimSuffix(s, "\n")
-			switch {
-			case !strings.HasSuffix(s, "\n"):
-				head += "-"
-			case strings.HasSuffix(s, "\n\n"):
-				head += "+"
-			}
-			var b strings.Builder
-			b.WriteString(head + "\n")
-			for _, ln := range strings.Split(body, "\n") {
-				if ln != "" {
-					b.WriteString(strings.Repeat(" ", indent) + ln)
-				}
-				b.WriteByte('\n')
-			}
-			return b.String()
-		}
-		return strconv.Quote(s)
-	}
+	control := false
 	for _, r := range s {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
-			return strconv.Quote(s)
+		if r < ' ' && r != '\n' || r == 0x7f || r == utf8.RuneError {
+			control = true
 		}
 	}
-	single := "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	if n, _, err := yaml11.Parse([]byte(s)); err != nil || n == nil || n.Kind != yaml11.String || n.Str != s {
-		return single
+	if nl := strings.IndexByte(s, '\n'); nl >= 0 && !control && strings.TrimRight(s[nl:], "\n") != "" {
+		if indent == 0 {
+			indent = 2
+		}
+		head := "|"
+		if s[0] == ' ' || s[0] == '\n' {
+			head += "2"
+		}
+		switch {
+		case !strings.HasSuffix(s, "\n"):
+			head += "-"
+		case strings.HasSuffix(s, "\n\n"):
+			head += "+"
+		}
+		var b strings.Builder
+		b.WriteString(head + "\n")
+		for _, ln := range strings.Split(strings.TrimSuffix(s, "\n"), "\n") {
+			if ln != "" {
+				b.WriteString(strings.Repeat(" ", indent) + ln)
+			}
+			b.WriteByte('\n')
+		}
+		return b.String()
 	}
-	if n, _, err := yaml11.Parse([]byte("a: " + s)); err != nil || n == nil || n.Kind != yaml11.Mapping || len(n.Pairs) != 1 || n.Pairs[0].Value.Kind != yaml11.String || n.Pairs[0].Value.Str != s {
-		return single
+	first, _ := utf8.DecodeRuneInString(s)
+	switch {
+	case control, strings.HasSuffix(s, "\n\n"), s[0] == '\n':
+		return yamlDouble(s)
+	case strings.HasSuffix(s, "\n"):
+		return "'" + strings.ReplaceAll(strings.TrimSuffix(s, "\n"), "'", "''") + "\n\n" + strings.Repeat(" ", indent) + "'"
+	case s == "<<":
+		return "! '<<'"
+	case s == "y", s == "n", !isWordRune(first) && !strings.Contains(s[1:], `"`):
+		return yamlDouble(s)
 	}
-	switch s {
-	case "y", "n", "Y", "N", "<<", "=":
-		return single
+	if yamlPlain(s) {
+		return yamlFold(s, indent, column)
 	}
-	if s[0] == '!' || s[0] == ':' {
-		return single
+	return "'" + yamlFold(strings.ReplaceAll(s, "'", "''"), indent, column+1) + "'"
+}
+
+// yamlPlain tells whether the string reads back as itself without quotes.
+func yamlPlain(s string) bool {
+	n, _, err := yaml11.Parse([]byte("a: " + s))
+	if err != nil || n == nil || n.Kind != yaml11.Mapping || len(n.Pairs) != 1 {
+		return false
 	}
-	return s
+	v := n.Pairs[0].Value
+	if v.Kind != yaml11.String || v.Str != s {
+		return false
+	}
+	// dates are refused by the reader, but Psych would take them for such
+	if len(s) >= 8 && isDigit(s[0]) {
+		if _, err := time.Parse("2006-1-2", strings.SplitN(s, " ", 2)[0]); err == nil {
+			return false
+		}
+	}
+	// an octal number that has a wrong digit, and a number in another's clothes
+	return !(s[0] == '0' && allDigits(s)) && s[0] != '!' && s[0] != ':'
+}
+
+// yamlFold breaks long text at single spaces, as libyaml does beyond column 80.
+func yamlFold(s string, indent, column int) string {
+	if column+len(s) <= 80 {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == ' ' && column > 80 && i > 0 && i+1 < len(s) && s[i-1] != ' ' && s[i+1] != ' ' {
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			column = indent
+			continue
+		}
+		b.WriteByte(s[i])
+		if s[i]&0xc0 != 0x80 {
+			column++
+		}
+	}
+	return b.String()
+}
+
+func yamlDouble(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch r {
+		case '"', '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case '\n':
+			b.WriteString(`\n`)
+		case '\t':
+			b.WriteString(`\t`)
+		case '\r':
+			b.WriteString(`\r`)
+		case 0:
+			b.WriteString(`\0`)
+		case 7:
+			b.WriteString(`\a`)
+		case 8:
+			b.WriteString(`\b`)
+		case 11:
+			b.WriteString(`\v`)
+		case 12:
+			b.WriteString(`\f`)
+		case 27:
+			b.WriteString(`\e`)
+		default:
+			if r < ' ' || r == 0x7f {
+				b.WriteString(`\x` + strings.ToUpper(hexOf(string([]byte{byte(r)}))))
+			} else {
+				b.WriteRune(r)
+			}
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }
 
 // structData holds the members of a Struct.

@@ -11,6 +11,7 @@ type enumerator struct {
 	recv Value
 	meth string
 	args []Value
+	kw   bool
 	gen  *Proc // Enumerator.new { |y| … }
 	lazy bool
 	ops  []lazyOp
@@ -27,7 +28,7 @@ type lazyOp struct {
 // enum is what a method returns that was called without its block.
 func (in *Interp) enum(c *call) Value {
 	in.alloc(100)
-	return &enumerator{recv: c.self, meth: c.name, args: c.args}
+	return &enumerator{recv: c.self, meth: c.name, args: c.args, kw: c.kw}
 }
 
 // pack makes one value of what a block was given.
@@ -123,7 +124,7 @@ func (in *Interp) runEnum(e *enumerator, blk *Proc) Value {
 		y := &Object{class: in.classes["Enumerator::Yielder"], data: blk}
 		return in.yield(e.gen, y)
 	}
-	return in.invokeNamed(nil, e.recv, e.meth, e.args, false, blk, true)
+	return in.invokeNamed(nil, e.recv, e.meth, e.args, e.kw, blk, true)
 }
 
 func (in *Interp) eachLazy(e *enumerator, fn func(Value) bool) {
@@ -231,6 +232,10 @@ func defEnumerable(l *library) {
 		var out []Value
 		in.each(c.self, func(x Value) bool {
 			in.alloc(24)
+			if a, ok := x.(*Array); ok && c.blk.lambda && c.blk.fn != nil && c.blk.nparams() > 1 {
+				out = append(out, in.yield(c.blk, a.a...))
+				return true
+			}
 			out = append(out, in.yield(c.blk, x))
 			return true
 		})
@@ -818,6 +823,7 @@ func defEnumerable(l *library) {
 
 	e := l.class("Enumerator", "Object", "Enumerable")
 	lz := l.class("Enumerator::Lazy", "Enumerator")
+	l.class("Enumerator::ArithmeticSequence", "Enumerator")
 	yl := l.class("Enumerator::Yielder", "Object")
 	yl.def("<< yield call", 0, -1, func(in *Interp, c *call) Value {
 		v := in.yield(c.self.(*Object).data.(*Proc), c.args...)
@@ -909,6 +915,25 @@ func defEnumerable(l *library) {
 		if en.gen != nil {
 			return in.str("#<Enumerator: #<Enumerator::Generator>:each>")
 		}
+		if en.arithmetic() {
+			recv := in.inspect(en.recv)
+			if _, ok := en.recv.(*Range); ok {
+				recv = "(" + recv + ")"
+			}
+			var a []string
+			for _, x := range en.args {
+				if h, ok := x.(*Hash); ok && en.kw {
+					h.Each(func(k, v Value) bool { a = append(a, in.toS(k)+": "+in.inspect(v)); return true })
+					continue
+				}
+				a = append(a, in.inspect(x))
+			}
+			s := "(" + recv + "." + en.meth
+			if len(a) > 0 {
+				s += "(" + strings.Join(a, ", ") + ")"
+			}
+			return in.str(s + ")")
+		}
 		s := "#<Enumerator: " + in.inspect(en.recv) + ":" + en.meth
 		if len(en.args) > 0 {
 			var a []string
@@ -949,6 +974,22 @@ func defEnumerable(l *library) {
 		n := n
 		lz.def(n, 0, -1, func(in *Interp, c *call) Value { in.unsupported("Enumerator::Lazy#" + n); return nil })
 	}
+}
+
+// arithmetic tells whether it is a row of numbers made by step.
+func (e *enumerator) arithmetic() bool {
+	if e.meth != "step" && e.meth != "%" {
+		return false
+	}
+	v := e.recv
+	if r, ok := v.(*Range); ok {
+		v = r.Lo
+	}
+	switch v.(type) {
+	case int, float64, *big.Int:
+		return true
+	}
+	return false
 }
 
 func (e *enumerator) with(op lazyOp) *enumerator {
@@ -1014,7 +1055,7 @@ func (in *Interp) best(a []Value, cmp func(x, y Value) int) Value {
 	var best Value
 	for i, x := range a {
 		in.step(1)
-		if i == 0 || cmp(x, best) < 0 {
+		if i == 0 || cmp(best, x) > 0 {
 			best = x
 		}
 	}

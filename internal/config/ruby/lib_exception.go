@@ -2,24 +2,24 @@ package ruby
 
 import "strings"
 
-// exceptionTree lists Ruby's exceptions as child:parent.
-const exceptionTree = `NoMemoryError:Exception ScriptError:Exception LoadError:ScriptError NotImplementedError:ScriptError SyntaxError:ScriptError
-	SecurityError:Exception SignalException:Exception Interrupt:SignalException SystemExit:Exception SystemStackError:Exception StandardError:Exception
-	ArgumentError:StandardError UncaughtThrowError:ArgumentError EncodingError:StandardError FiberError:StandardError IOError:StandardError EOFError:IOError
-	IndexError:StandardError KeyError:IndexError StopIteration:IndexError ClosedQueueError:StopIteration LocalJumpError:StandardError NameError:StandardError
-	NoMethodError:NameError RangeError:StandardError FloatDomainError:RangeError RegexpError:StandardError RuntimeError:StandardError FrozenError:RuntimeError
-	SystemCallError:StandardError ThreadError:StandardError TypeError:StandardError ZeroDivisionError:StandardError NoMatchingPatternError:StandardError
-	Errno::ENOENT:SystemCallError Errno::EACCES:SystemCallError Errno::EISDIR:SystemCallError Errno::ENOTDIR:SystemCallError Errno::EEXIST:SystemCallError
-	Errno::EPERM:SystemCallError Errno::EINVAL:SystemCallError Errno::ENOTEMPTY:SystemCallError Errno::ECONNREFUSED:SystemCallError
-	JSON::JSONError:StandardError JSON::ParserError:JSON::JSONError JSON::GeneratorError:JSON::JSONError Psych::Exception:StandardError Psych::SyntaxError:Psych::Exception
-	Psych::BadAlias:Psych::Exception Psych::DisallowedClass:Psych::Exception URI::Error:StandardError URI::InvalidURIError:URI::Error
-	Date::Error:ArgumentError Encoding::UndefinedConversionError:EncodingError Encoding::InvalidByteSequenceError:EncodingError Encoding::CompatibilityError:EncodingError
-	SocketError:StandardError`
+// exceptionTree lists Ruby's exceptions as child<parent.
+const exceptionTree = `NoMemoryError<Exception ScriptError<Exception LoadError<ScriptError NotImplementedError<ScriptError SyntaxError<ScriptError
+	SecurityError<Exception SignalException<Exception Interrupt<SignalException SystemExit<Exception SystemStackError<Exception StandardError<Exception
+	ArgumentError<StandardError UncaughtThrowError<ArgumentError EncodingError<StandardError FiberError<StandardError IOError<StandardError EOFError<IOError
+	IndexError<StandardError KeyError<IndexError StopIteration<IndexError ClosedQueueError<StopIteration LocalJumpError<StandardError NameError<StandardError
+	NoMethodError<NameError RangeError<StandardError FloatDomainError<RangeError RegexpError<StandardError RuntimeError<StandardError FrozenError<RuntimeError
+	SystemCallError<StandardError ThreadError<StandardError TypeError<StandardError ZeroDivisionError<StandardError NoMatchingPatternError<StandardError
+	Errno::ENOENT<SystemCallError Errno::EACCES<SystemCallError Errno::EISDIR<SystemCallError Errno::ENOTDIR<SystemCallError Errno::EEXIST<SystemCallError
+	Errno::EPERM<SystemCallError Errno::EINVAL<SystemCallError Errno::ENOTEMPTY<SystemCallError Errno::ECONNREFUSED<SystemCallError
+	JSON::JSONError<StandardError JSON::ParserError<JSON::JSONError JSON::GeneratorError<JSON::JSONError Psych::Exception<StandardError Psych::SyntaxError<Psych::Exception
+	Psych::BadAlias<Psych::Exception Psych::DisallowedClass<Psych::Exception URI::Error<StandardError URI::InvalidURIError<URI::Error
+	Date::Error<ArgumentError Encoding::UndefinedConversionError<EncodingError Encoding::InvalidByteSequenceError<EncodingError Encoding::CompatibilityError<EncodingError
+	SocketError<StandardError`
 
 func defExceptions(l *library) {
 	e := l.class("Exception", "Object")
 	for _, pair := range strings.Fields(exceptionTree) {
-		i := strings.LastIndexByte(pair, ':')
+		i := strings.IndexByte(pair, '<')
 		l.class(pair[:i], pair[i+1:])
 	}
 	l.module("Errno")

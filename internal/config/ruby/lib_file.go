@@ -164,7 +164,7 @@ func extOf(p string) string {
 	t := p[strings.LastIndexByte(p, '/')+1:]
 	lead := len(t) - len(strings.TrimLeft(t, "."))
 	i := strings.LastIndexByte(t, '.')
-	if i <= 0 || i < lead || i == len(t)-1 {
+	if i <= 0 || i < lead {
 		return ""
 	}
 	return t[i:]

@@ -366,10 +366,11 @@ func defHash(l *library) {
 	d.def("default_proc", 0, 0, func(in *Interp, c *call) Value { return procValue(c.self.(*Hash).defProc) })
 	d.def("compare_by_identity", 0, 0, func(in *Interp, c *call) Value {
 		h := in.changeHash(c.self.(*Hash))
-		if h.live > 0 {
-			in.unsupported("compare_by_identity of a hash that is not empty")
-		}
 		h.byID = true
+		for i := range h.entries {
+			h.entries[i].hk = identKey{h.entries[i].k}
+		}
+		h.reindex()
 		return h
 	})
 	order := func(name string, ok func(in *Interp, a, b *Hash) bool) {

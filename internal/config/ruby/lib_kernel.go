@@ -251,7 +251,14 @@ func defKernel(l *library) {
 		if s, ok := tag.(*String); ok {
 			key = s
 		}
+		if in.catches == nil {
+			in.catches = map[any]int{}
+		}
+		in.catches[key]++
 		v, p := in.protect(func() Value { return in.yield(in.needBlock(c), tag) })
+		if in.catches[key]--; in.catches[key] == 0 {
+			delete(in.catches, key)
+		}
 		if p != nil {
 			if j, ok := p.(*jump); ok && j.kind == jThrow && j.tag == key {
 				return j.val
@@ -264,6 +271,9 @@ func defKernel(l *library) {
 		key := keyOf(c.args[0])
 		if s, ok := c.args[0].(*String); ok {
 			key = s
+		}
+		if in.catches[key] == 0 {
+			in.raise("UncaughtThrowError", "uncaught throw %s", in.inspect(c.args[0]))
 		}
 		panic(&jump{jThrow, key, c.opt(1)})
 	})
@@ -745,7 +755,7 @@ func kernelRaise(in *Interp, c *call) Value {
 		if x, ok := in.errInfo.(*Exception); ok {
 			panic(&raised{x})
 		}
-		in.raise("RuntimeError", "unhandled exception")
+		in.raise("RuntimeError", "")
 	}
 	switch x := c.args[0].(type) {
 	case *String:

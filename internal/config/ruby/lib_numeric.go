@@ -122,7 +122,7 @@ func defNumeric(l *library) {
 		s.def("to_i to_int truncate", 0, 1, func(in *Interp, c *call) Value {
 			if f, ok := c.self.(float64); ok {
 				if len(c.args) == 1 {
-					return in.roundDigits(c.self, in.argInt(c.args[0]), math.Trunc)
+					return in.roundDigits(c.self, in.argInt(c.args[0]), math.Trunc, "truncate", "")
 				}
 				return in.floatToInt(f)
 			}
@@ -703,10 +703,10 @@ func (in *Interp) rounding(c *call) Value {
 		}
 		return in.floatToInt(fn(f))
 	}
-	return in.roundDigits(f, nd, fn)
+	return in.roundDigits(f, nd, fn, c.name, half)
 }
 
-func (in *Interp) roundDigits(v Value, nd int, fn func(float64) float64) Value {
+func (in *Interp) roundDigits(v Value, nd int, fn func(float64) float64, mode, half string) Value {
 	f := v.(float64)
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		if nd > 0 {
@@ -715,26 +715,40 @@ func (in *Interp) roundDigits(v Value, nd int, fn func(float64) float64) Value {
 		in.raise("FloatDomainError", "%s", formatFloat(f))
 	}
 	if nd > 0 {
-		if nd >= 15 || f == 0 {
+		// the checks and corrections are those of Ruby's float.c
+		_, exp := math.Frexp(f)
+		cut := exp/3 - 1
+		if exp > 0 {
+			cut = exp / 4
+		}
+		if f == 0 || nd >= 17-cut {
 			return f
+		}
+		if nd > 14 {
+			r, _ := strconv.ParseFloat(strconv.FormatFloat(f, 'f', nd, 64), 64)
+			return r
 		}
 		p := math.Pow(10, float64(nd))
 		x := fn(f * p)
-		// guard against the error of the multiplication
-		if r := math.Round(f * p); math.Abs(r/p-f) == 0 {
-			x = r
-		} else if s := strconv.FormatFloat(f, 'f', -1, 64); strings.Contains(s, ".") {
-			// decide on the decimal digits, as Ruby's exact algorithm does
-			frac := s[strings.IndexByte(s, '.')+1:]
-			if len(frac) <= nd {
-				return f
+		switch mode {
+		case "round":
+			if half == "up" {
+				if f > 0 && (x+0.5)/p <= f {
+					x++
+				} else if f < 0 && (x-0.5)/p >= f {
+					x--
+				}
+			}
+		case "floor":
+			if r := (x + 1) / p; r <= f {
+				return r
+			}
+		case "ceil":
+			if r := (x - 1) / p; r >= f {
+				return r
 			}
 		}
-		if math.IsInf(x, 0) {
-			return f
-		}
-		r, _ := strconv.ParseFloat(strconv.FormatFloat(x/p, 'f', nd, 64), 64)
-		return r
+		return x / p
 	}
 	if nd < -400 {
 		return 0
@@ -781,6 +795,9 @@ func (in *Interp) roundInt(v Value, nd int, mode, half string) Value {
 }
 
 func (in *Interp) numStep(c *call) Value {
+	if c.blk == nil {
+		return in.enum(c)
+	}
 	var limit, step Value = nil, 1
 	if kw := c.kwargs(); kw != nil {
 		if v, ok := kw.Get(Symbol("by")); ok {
@@ -795,9 +812,6 @@ func (in *Interp) numStep(c *call) Value {
 	}
 	if len(c.args) > 1 {
 		step = c.args[1]
-	}
-	if c.blk == nil {
-		return in.enum(c)
 	}
 	if r, ok := compareNum(step, 0); !ok || r == 0 {
 		in.raise("ArgumentError", "step can't be 0")

@@ -168,7 +168,7 @@ func defString(l *library) {
 	d.def("*", 1, 1, func(in *Interp, c *call) Value {
 		n := in.argInt(c.args[0])
 		if n < 0 {
-			in.raise("ArgumentError", "argument must be non-negative")
+			in.raise("ArgumentError", "negative argument")
 		}
 		s := c.self.(*String).s
 		if len(s) > 0 && n > in.limits.Memory/len(s) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -173,6 +172,9 @@ func (in *Interp) classOf(v Value) *Class {
 	case *enumerator:
 		if x.lazy {
 			return in.classes["Enumerator::Lazy"]
+		}
+		if x.arithmetic() {
+			return in.classes["Enumerator::ArithmeticSequence"]
 		}
 		return in.classes["Enumerator"]
 	case *timeValue:
@@ -1080,7 +1082,7 @@ func inspectString(x *String) string {
 				i++
 				continue
 			}
-			if !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) && !unicode.Is(unicode.Co, r) {
+			if !unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Co, r) {
 				if r > 0xffff {
 					fmt.Fprintf(&b, "\\u{%X}", r)
 				} else {
@@ -1120,7 +1122,11 @@ func inspectString(x *String) string {
 			b.WriteByte('#')
 		default:
 			if c < 0x20 || c == 0x7f {
-				fmt.Fprintf(&b, "\\x%02X", c)
+				f := "\\u%04X"
+				if x.binary {
+					f = "\\x%02X"
+				}
+				fmt.Fprintf(&b, f, c)
 			} else {
 				b.WriteByte(c)
 			}
@@ -1167,7 +1173,7 @@ func formatFloat(f float64) string {
 		}
 		return "0.0"
 	}
-	if a := math.Abs(f); a >= 1e-4 && a < 1e16 {
+	if a := math.Abs(f); a >= 1e-4 && a < 1e15 {
 		s := strconv.FormatFloat(f, 'f', -1, 64)
 		if !strings.Contains(s, ".") {
 			s += ".0"
@@ -1496,20 +1502,35 @@ func (in *Interp) cmpName(v Value) string {
 	return in.classOf(v).name
 }
 
-// sortValues sorts in place; the comparison may raise.
+// sortValues sorts in place; the comparison may raise. It merges halves, comparing in the order that the C library's
+// qsort does below Ruby on Linux, so that equal elements and messages come out alike.
 func (in *Interp) sortValues(a []Value, cmp func(x, y Value) int) {
-	sort.Sort(&valueSorter{in, a, cmp})
+	in.alloc(16 * len(a))
+	in.mergeSort(a, make([]Value, len(a)), cmp)
 }
 
-type valueSorter struct {
-	in  *Interp
-	a   []Value
-	cmp func(x, y Value) int
+func (in *Interp) mergeSort(a, tmp []Value, cmp func(x, y Value) int) {
+	if len(a) <= 1 {
+		return
+	}
+	m := len(a) / 2
+	l, r := a[:m], a[m:]
+	in.mergeSort(l, tmp[:m], cmp)
+	in.mergeSort(r, tmp[m:], cmp)
+	out := tmp[:0]
+	for len(l) > 0 && len(r) > 0 {
+		in.step(1)
+		if cmp(l[0], r[0]) <= 0 {
+			out = append(out, l[0])
+			l = l[1:]
+		} else {
+			out = append(out, r[0])
+			r = r[1:]
+		}
+	}
+	out = append(append(out, l...), r...)
+	copy(a, out)
 }
-
-func (s *valueSorter) Len() int           { return len(s.a) }
-func (s *valueSorter) Swap(i, j int)      { s.a[i], s.a[j] = s.a[j], s.a[i] }
-func (s *valueSorter) Less(i, j int) bool { s.in.step(1); return s.cmp(s.a[i], s.a[j]) < 0 }
 
 // Conversions of arguments, with Ruby's messages.
 

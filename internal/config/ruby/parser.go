@@ -83,6 +83,7 @@ type parser struct {
 	nodes      int
 	stmtPos    int
 	inDef      bool
+	inDefined  bool
 	prog       *Program
 }
 
@@ -743,6 +744,9 @@ func (p *parser) powerRest(l node) node {
 
 func (p *parser) defined() node {
 	pos := at(p.tok.pos)
+	saved := p.inDefined
+	p.inDefined = true
+	defer func() { p.inDefined = saved }()
 	p.advance()
 	if p.isOp("(") && !p.tok.space {
 		p.advance()
@@ -754,11 +758,7 @@ func (p *parser) defined() node {
 	}
 	p.enter(int(pos))
 	defer p.leave()
-	return &definedNode{pos, p.unaryForDefined()}
-}
-
-func (p *parser) unaryForDefined() node {
-	return p.ternaryExpr()
+	return &definedNode{pos, p.ternaryExpr()}
 }
 
 var assignOps = map[string]string{
@@ -1765,7 +1765,7 @@ func (p *parser) keyword() node {
 		p.advance()
 		return &retryNode{pos}
 	case "yield":
-		if p.sc.kind == scopeTop || p.sc.kind == scopeClass {
+		if !p.inDefined && (p.sc.kind == scopeTop || p.sc.kind == scopeClass) {
 			p.fail(t.pos, "Invalid yield")
 		}
 		p.advance()
@@ -1940,7 +1940,7 @@ func (p *parser) caseExpr() node {
 	t := p.tok
 	p.advance()
 	c := &caseNode{at: at(t.pos)}
-	if p.tok.kind != tNL {
+	if p.tok.kind != tNL && !p.isKw("when") {
 		c.subj = p.plainCond()
 	}
 	p.skipNL()

@@ -582,12 +582,16 @@ var (
 	setDigit = &charSet{ranges: []rune{'0', '9'}}
 	setHex   = &charSet{ranges: []rune{'0', '9', 'a', 'f', 'A', 'F'}}
 	setSpace = &charSet{ranges: []rune{'\t', '\r', ' ', ' '}}
-	setWord  = &charSet{ranges: []rune{'0', '9', 'A', 'Z', '_', '_', 'a', 'z'}, fn: func(r rune) bool {
-		return r >= 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r) || unicode.Is(unicode.Pc, r) || unicode.Is(unicode.Nl, r))
-	}}
+	setWord  = &charSet{ranges: []rune{'0', '9', 'A', 'Z', '_', '_', 'a', 'z'}}
 )
 
-func isWordRune(r rune) bool { return setWord.matches(r) }
+// isWordRune is for \b and [[:word:]], which know all scripts, unlike \w.
+func isWordRune(r rune) bool {
+	if r < 0x80 {
+		return setWord.has(r)
+	}
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r) || unicode.Is(unicode.Pc, r) || unicode.Is(unicode.Nl, r)
+}
 
 func negated(c *charSet) *charSet { return &charSet{neg: true, subs: []*charSet{c}} }
 
