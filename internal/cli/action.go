@@ -18,6 +18,7 @@ type actionFlags struct {
 	parallel    bool
 	failFast    bool
 	keep        bool
+	debug       bool
 }
 
 func (f *actionFlags) add(cmd *cobra.Command) {
@@ -26,6 +27,14 @@ func (f *actionFlags) add(cmd *cobra.Command) {
 	fs.Lookup("concurrency").NoOptDefVal = fmt.Sprint(unlimited)
 	fs.BoolVarP(&f.parallel, "parallel", "p", false, "work on all instances at once (the old spelling of -c)")
 	fs.BoolVarP(&f.failFast, "fail-fast", "f", false, "begin no further instance after one has failed")
+}
+
+func (f *actionFlags) addKeep(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.keep, "keep-on-failure", false, "leave the machine of a failed create standing, to look at it")
+}
+
+func (f *actionFlags) addDebug(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&f.debug, "debug", "D", false, "have the provisioner and the verifier say more")
 }
 
 func (f *actionFlags) workers(cmd *cobra.Command) (int, error) {
@@ -54,7 +63,7 @@ made is replaced or finished.
 		RunE: func(cmd *cobra.Command, args []string) error { return a.act(cmd, args, kitchen.Create, &f) },
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&f.keep, "keep-on-failure", false, "leave the machine of a failed create standing, to look at it")
+	f.addKeep(cmd)
 	return cmd
 }
 
@@ -93,29 +102,91 @@ file, state that was lost. --dry-run only prints it.
 	return cmd
 }
 
+// lifecycleCommands are the steps after create.
+func (a *app) lifecycleCommands() []*cobra.Command {
+	step := func(action kitchen.Action, short, long string) *cobra.Command {
+		var f actionFlags
+		cmd := &cobra.Command{
+			Use:   string(action) + " [INSTANCE|REGEXP|all]...",
+			Short: short,
+			Long:  long + "\n\n" + exitCodes,
+			RunE:  func(cmd *cobra.Command, args []string) error { return a.act(cmd, args, action, &f) },
+		}
+		f.add(cmd)
+		f.addKeep(cmd)
+		if action != kitchen.Setup {
+			f.addDebug(cmd)
+		}
+		return cmd
+	}
+	return []*cobra.Command{
+		step(kitchen.Converge, "Run the provisioner on one or more machines", "Runs the provisioner on each machine, which is made first if need be."),
+		step(kitchen.Setup, "Prepare one or more machines for the verifier", "Brings each instance to the step between converge and verify, which does nothing\nof its own and counts as done."),
+		step(kitchen.Verify, "Check one or more converged machines", "Runs the verifier on each machine, after the steps that are still owed."),
+	}
+}
+
+func (a *app) testCommand() *cobra.Command {
+	var (
+		f       actionFlags
+		destroy string
+	)
+	cmd := &cobra.Command{
+		Use:   "test [INSTANCE|REGEXP|all]...",
+		Short: "Take one or more instances from nothing through the whole lifecycle",
+		Long: `Destroys what there is of each instance, then creates, converges and verifies
+it, and destroys it again: when all has passed (--destroy=passing), in any case
+(always) or not at all (never).
+
+` + exitCodes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			strategy, err := kitchen.ParseStrategy(destroy)
+			if err != nil {
+				return &usageError{err: err}
+			}
+			return a.run(cmd, args, kitchen.Verify, &f, func(p *project, req kitchen.Request) error {
+				return p.Test(cmd.Context(), req, strategy)
+			})
+		},
+	}
+	f.add(cmd)
+	f.addKeep(cmd)
+	f.addDebug(cmd)
+	cmd.Flags().StringVarP(&destroy, "destroy", "d", string(kitchen.DestroyPassing), "when to destroy afterwards: passing, always or never")
+	return cmd
+}
+
 // act brings the instances that the arguments name to an action.
 func (a *app) act(cmd *cobra.Command, args []string, action kitchen.Action, f *actionFlags) error {
-	ctx := cmd.Context()
+	return a.run(cmd, args, action, f, func(p *project, req kitchen.Request) error {
+		return p.Run(cmd.Context(), req)
+	})
+}
+
+// run reads the configuration, gives the instances that the arguments name
+// the plug-ins for an action, and hands a request to do.
+func (a *app) run(cmd *cobra.Command, args []string, action kitchen.Action, f *actionFlags, do func(*project, kitchen.Request) error) error {
 	workers, err := f.workers(cmd)
 	if err != nil {
 		return err
 	}
-	p, err := a.open(ctx)
+	p, err := a.open(cmd.Context())
 	if err != nil {
 		return err
 	}
+	p.debug = f.debug
 	chosen, err := p.Select(args...)
 	if err != nil {
 		return err
 	}
-	if err := p.equip(chosen); err != nil {
+	if err := p.equip(chosen, action); err != nil {
 		return err
 	}
 	if err := p.report(chosen, workers); err != nil {
 		return err
 	}
 	defer p.close()
-	return p.Run(ctx, kitchen.Request{
+	return do(p, kitchen.Request{
 		Action:        action,
 		Instances:     chosen,
 		Concurrency:   workers,
@@ -131,7 +202,7 @@ func (a *app) orphans(cmd *cobra.Command, dryRun bool) error {
 	if err != nil {
 		return err
 	}
-	if err := p.equip(p.Instances); err != nil {
+	if err := p.equip(p.Instances, ""); err != nil {
 		return err
 	}
 	if err := p.report(nil, 1); err != nil {

@@ -29,7 +29,7 @@ would stand in the way of a create.
 			if !all {
 				chosen = chosen[:1]
 			}
-			if err := p.equip(chosen); err != nil {
+			if err := p.equip(chosen, kitchen.Verify); err != nil {
 				return err
 			}
 			if err := p.report(nil, 1); err != nil {

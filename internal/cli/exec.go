@@ -55,7 +55,7 @@ func (a *app) exec(cmd *cobra.Command, args []string, line string, tty bool, wor
 	if err != nil {
 		return err
 	}
-	if err := p.equip(chosen); err != nil {
+	if err := p.equip(chosen, ""); err != nil {
 		return err
 	}
 	if err := p.report(nil, 1); err != nil {

@@ -33,7 +33,7 @@ the shell reads its commands from standard input. Ends with the shell's status.
 			if len(chosen) > 1 {
 				return tooMany(args, chosen)
 			}
-			if err := p.equip(chosen); err != nil {
+			if err := p.equip(chosen, ""); err != nil {
 				return err
 			}
 			if err := p.report(nil, 1); err != nil {

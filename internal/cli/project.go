@@ -8,29 +8,23 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/ruby"
-	cloud "github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/kitchen"
-	driver "github.com/galleyhq/galley/kitchen/driver/openstack"
-	"github.com/galleyhq/galley/kitchen/transport/ssh"
 )
 
 // project is the configuration in the current directory joined to the engine.
 type project struct {
 	*kitchen.Kitchen
-	config *config.Project
-	env    *ruby.Env
-	paths  state.Paths
-	app    *app
-	// connector is shared by all instances: one login a run.
-	connector  *cloud.Connector
-	keyRing    *bootstrap.KeyRing
-	userConfig *bootstrap.UserConfig
-	closers    []func() error
+	config  *config.Project
+	env     *ruby.Env
+	paths   state.Paths
+	app     *app
+	shared  shared
+	debug   bool
+	closers []func() error
 }
 
 // open reads the configuration. It makes no plug-ins: those are made for the
@@ -56,12 +50,11 @@ func (a *app) open(ctx context.Context) (*project, error) {
 		return nil, err
 	}
 	p := &project{
-		Kitchen:   &kitchen.Kitchen{Store: state.NewStore(root), Bus: kitchen.NewBus()},
-		config:    cfg,
-		env:       env,
-		paths:     state.Paths{Root: root},
-		app:       a,
-		connector: &cloud.Connector{},
+		Kitchen: &kitchen.Kitchen{Store: state.NewStore(root), Bus: kitchen.NewBus()},
+		config:  cfg,
+		env:     env,
+		paths:   state.Paths{Root: root},
+		app:     a,
 	}
 	testBase := a.flags.testBase
 	if testBase == "" {
@@ -148,113 +141,6 @@ func (p *project) close() {
 		}
 	}
 	p.closers = nil
-}
-
-// equip gives instances their plug-ins. What cannot be right is found here,
-// before anything is made.
-func (p *project) equip(instances []*kitchen.Instance) error {
-	for _, inst := range instances {
-		if err := p.equipOne(inst); err != nil {
-			return fmt.Errorf("instance <%s>: %w", inst.Name, err)
-		}
-	}
-	return nil
-}
-
-func (p *project) equipOne(inst *kitchen.Instance) error {
-	sections := p.config.Instances[inst.Index]
-	if inst.DriverName != "openstack" {
-		return &driverError{inst.DriverName}
-	}
-	if inst.TransportName != "ssh" {
-		return &transportError{inst.TransportName}
-	}
-	d, err := driver.New(sections.Driver, driver.Options{
-		Instance: inst.Name, Suite: inst.Suite, Platform: inst.Platform,
-		Root:      p.paths.Root,
-		Env:       p.env.Get,
-		Connector: p.connector,
-		Dir:       p.paths.Own(),
-	})
-	if err != nil {
-		return err
-	}
-	defaults, err := driver.TransportDefaults(sections.Driver)
-	if err != nil {
-		return err
-	}
-	t, err := ssh.New(sections.Transport, p.sshOptions(defaults))
-	if err != nil {
-		return err
-	}
-	inst.Driver, inst.Transport = d, t
-	p.secretsOf(sections.Driver, sections.Transport)
-	return nil
-}
-
-// sshOptions are what the SSH transports of a run share; fallback is what a
-// driver section of the 1.x generation says about SSH.
-func (p *project) sshOptions(fallback map[string]any) ssh.Options {
-	a := p.app
-	if p.keyRing == nil {
-		p.keyRing = bootstrap.NewKeyRing(a.bootstrapPrompter())
-		p.userConfig = bootstrap.LoadUserConfig(p.env.Get("HOME"), p.Bus.Reporter("", 0, ""))
-	}
-	return ssh.Options{
-		Fallback:        config.NewSection(fallback).WithRoot(p.paths.Root),
-		KeyRing:         p.keyRing,
-		Prompter:        a.bootstrapPrompter(),
-		UserConfig:      p.userConfig,
-		Home:            p.env.Get("HOME"),
-		Getenv:          p.env.Get,
-		NoHostKeyVerify: a.flags.noHostKeys,
-	}
-}
-
-// secretsOf registers what must never be printed.
-func (p *project) secretsOf(sections ...config.Section) {
-	for _, s := range sections {
-		for _, key := range s.Keys() {
-			if config.SecretKey(key) {
-				v, err := s.String(key, "")
-				if err == nil {
-					p.app.secrets.Add(v)
-				}
-			}
-		}
-	}
-}
-
-// driverError refuses a driver that is not ours, and tells how to run the
-// same instances on OpenStack.
-type driverError struct{ name string }
-
-func (e *driverError) Error() string {
-	return fmt.Sprintf("driver %q is not one of Galley's: it drives openstack", e.name)
-}
-
-// Hint shows the override file.
-func (e *driverError) Hint() string {
-	return "to run it on OpenStack without changing a shared file, write kitchen.local.yml:\n" +
-		"driver:\n  name: openstack\n  image_ref: IMAGE\n  flavor_ref: FLAVOR"
-}
-
-// transportError refuses a transport that is not ours.
-type transportError struct{ name string }
-
-func (e *transportError) Error() string {
-	if e.name == "winrm" {
-		return "transport winrm is not supported yet: Galley reaches machines over SSH"
-	}
-	return fmt.Sprintf("transport %q is not one of Galley's: it reaches machines over ssh", e.name)
-}
-
-// Hint tells how to go on.
-func (e *transportError) Hint() string {
-	if e.name == "winrm" {
-		return "an image with OpenSSH for Windows works with `transport: {name: ssh}`"
-	}
-	return "write `transport: {name: ssh}` into kitchen.local.yml"
 }
 
 // level returns the log level asked for.

@@ -47,6 +47,10 @@ func New(section config.Section, o Options) (*Driver, error) {
 	return &Driver{section: section, o: o, settings: s}, nil
 }
 
+// Cloud returns the connection that the driver uses, shared with the other
+// instances of the run.
+func (d *Driver) Cloud(ctx context.Context) (*cloud.Cloud, error) { return d.connect(ctx) }
+
 func (d *Driver) connect(ctx context.Context) (*cloud.Cloud, error) {
 	a, err := d.auth()
 	if err != nil {

@@ -1,7 +1,6 @@
 package base
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -252,23 +251,4 @@ func (s *Settings) Wrap(code string) string {
 // OnMachine joins the root path and what lies below it.
 func (s *Settings) OnMachine(parts ...string) string {
 	return strings.TrimRight(s.RootPath, "/") + "/" + strings.Join(parts, "/")
-}
-
-// Unknown returns a sentence about every key of s that is not among known,
-// for a plug-in that wants no setting to be lost without a word.
-func Unknown(s config.Section, known ...string) []string {
-	var out []string
-	for _, k := range s.Keys() {
-		if !slices.Contains(known, k) && !slices.Contains(shared, k) {
-			out = append(out, fmt.Sprintf("%s: the key %s is not known to %s", s.Where(k), k, s.Name()))
-		}
-	}
-	return out
-}
-
-// shared are the keys that [Read] reads, and those which the configuration
-// puts into every section.
-var shared = []string{
-	"name", "kitchen_root", "test_base_path", "log_level", "debug", "root_path", "sudo", "sudo_command", "command_prefix",
-	"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "uploads", "downloads", "retry_on_exit_code", "max_retries", "wait_for_retry",
 }

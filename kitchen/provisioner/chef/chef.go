@@ -59,8 +59,8 @@ var (
 //     chef_license, and of Galley's own chef_license_key and omnitruck_url (a
 //     package index, as that of a mirror).
 //
-// install_msi_url and chef_metadata_url are about Windows. config_path and
-// ruby_bindir have nothing to act on, and that is said.
+// install_msi_url and chef_metadata_url are about Windows. config_path,
+// ruby_bindir and chef_license_server have nothing to act on, and that is said.
 func New(section config.Section, o Options) (*Provisioner, error) {
 	set, err := base.Read(section, o.Options, base.Defaults{RootPath: "/tmp/kitchen", RetryOn: []int{35, 213}})
 	if err != nil {
@@ -74,6 +74,7 @@ func New(section config.Section, o Options) (*Provisioner, error) {
 	for _, m := range [][2]string{
 		{"config_path", "proxies are set by http_proxy and its kin, or in the environment"},
 		{"ruby_bindir", "Galley's verifiers install no gems"},
+		{"chef_license_server", "licensed packages are asked for at Chef's own service; omnitruck_url and download_url name another source"},
 	} {
 		if section.Has(m[0]) {
 			p.moot = append(p.moot, fmt.Sprintf("%s: the key %s has no effect here: %s", section.Where(m[0]), m[0], m[1]))

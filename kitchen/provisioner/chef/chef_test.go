@@ -336,6 +336,8 @@ func TestEnforceIdempotencyLoadsTheHandler(t *testing.T) {
 	code := fmt.Sprintf(`
 $LOAD_PATH.unshift %q
 require "chef/handler"
+def method_missing(name, *args); args.empty? ? super : nil; end
+def ohai; self; end
 eval File.read(%q), TOPLEVEL_BINDING
 $report_handlers.each(&:report)
 puts "still here"

@@ -100,9 +100,11 @@ func expandBraces(s string) []string {
 		return []string{s}
 	}
 	var out []string
+	rests := expandBraces(s[end+1:])
 	for _, alt := range splitGlobs(s[open+1 : end]) {
-		for _, rest := range expandBraces(s[end+1:]) {
-			for _, a := range expandBraces(alt) {
+		alts := expandBraces(alt)
+		for _, rest := range rests {
+			for _, a := range alts {
 				if len(out) < mostAlternatives {
 					out = append(out, s[:open]+a+rest)
 				}

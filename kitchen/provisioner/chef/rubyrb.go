@@ -166,8 +166,7 @@ func (p *Provisioner) dna(policy string) ([]byte, error) {
 // idempotenceRB is the configuration of the run that must change nothing: the
 // usual one, with a handler that ends the client with a status of its own.
 func (p *Provisioner) idempotenceRB() string {
-	return fmt.Sprintf("Chef::Config.from_file(%s)\nrequire %s\nhandler = GalleyUpdatedResources.new\nreport_handlers << handler\n",
-		inspect(p.set.OnMachine(p.configName())), inspect(p.set.OnMachine(handlerFile)))
+	return p.configRB() + "require " + inspect(p.set.OnMachine(handlerFile)) + "\nreport_handlers << GalleyUpdatedResources.new\n"
 }
 
 const (

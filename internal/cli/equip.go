@@ -1,0 +1,269 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+
+	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/config"
+	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/kitchen"
+	driverdummy "github.com/galleyhq/galley/kitchen/driver/dummy"
+	"github.com/galleyhq/galley/kitchen/driver/openstack"
+	"github.com/galleyhq/galley/kitchen/driver/proxy"
+	"github.com/galleyhq/galley/kitchen/provisioner/base"
+	"github.com/galleyhq/galley/kitchen/provisioner/chef"
+	provisionerdummy "github.com/galleyhq/galley/kitchen/provisioner/dummy"
+	provisionershell "github.com/galleyhq/galley/kitchen/provisioner/shell"
+	"github.com/galleyhq/galley/kitchen/transport/ssh"
+	"github.com/galleyhq/galley/kitchen/verifier/busser"
+	verifierdummy "github.com/galleyhq/galley/kitchen/verifier/dummy"
+	"github.com/galleyhq/galley/kitchen/verifier/inspec"
+	verifiershell "github.com/galleyhq/galley/kitchen/verifier/shell"
+)
+
+// shared is what the plug-ins of a run have in common: one login to the
+// cloud, one question for a passphrase, one resolution of cookbooks.
+type shared struct {
+	connector  cloud.Connector
+	keyRing    *bootstrap.KeyRing
+	userConfig *bootstrap.UserConfig
+	resolver   *chef.Resolver
+	serial     sync.Mutex
+}
+
+// equip gives instances the plug-ins that an action up to the given one
+// needs. What cannot be right is found here, before anything is made.
+func (p *project) equip(instances []*kitchen.Instance, upTo kitchen.Action) error {
+	for _, inst := range instances {
+		if err := p.equipOne(inst, upTo); err != nil {
+			return fmt.Errorf("instance <%s>: %w", inst.Name, err)
+		}
+	}
+	return nil
+}
+
+func (p *project) equipOne(inst *kitchen.Instance, upTo kitchen.Action) error {
+	s := p.config.Instances[inst.Index]
+	fallback, err := p.driver(inst, s.Driver)
+	if err != nil {
+		return err
+	}
+	if err := p.transport(inst, s.Transport, fallback); err != nil {
+		return err
+	}
+	if upTo == kitchen.Converge || upTo == kitchen.Setup || upTo == kitchen.Verify {
+		if err := p.provisioner(inst, s.Provisioner); err != nil {
+			return err
+		}
+	}
+	if upTo == kitchen.Verify {
+		if err := p.verifier(inst, s.Verifier); err != nil {
+			return err
+		}
+	}
+	p.hideSecrets(s.Driver, s.Transport, s.Provisioner, s.Verifier)
+	return nil
+}
+
+// driver gives an instance its driver and returns what the driver's section
+// says about SSH.
+func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map[string]any, err error) {
+	switch inst.DriverName {
+	case "openstack":
+		inst.Driver, err = openstack.New(s, openstack.Options{
+			Instance: inst.Name, Suite: inst.Suite, Platform: inst.Platform,
+			Root:      p.paths.Root,
+			Env:       p.env.Get,
+			Connector: &p.shared.connector,
+			Dir:       p.paths.Own(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return openstack.TransportDefaults(s)
+	case "proxy":
+		if inst.Driver, err = proxy.New(s, proxy.Options{Serial: &p.shared.serial}); err != nil {
+			return nil, err
+		}
+		return proxy.TransportDefaults(s)
+	case "dummy":
+		inst.Driver, err = driverdummy.New(s)
+		return nil, err
+	}
+	return nil, &driverError{inst.DriverName}
+}
+
+func (p *project) transport(inst *kitchen.Instance, s config.Section, fallback map[string]any) error {
+	if inst.DriverName == "dummy" {
+		// There is no machine to reach, by whatever transport.
+		inst.Transport = driverdummy.Transport{}
+		return nil
+	}
+	if inst.TransportName != "ssh" {
+		return &transportError{inst.TransportName}
+	}
+	a := p.app
+	if p.shared.keyRing == nil {
+		p.shared.keyRing = bootstrap.NewKeyRing(a.bootstrapPrompter())
+		p.shared.userConfig = bootstrap.LoadUserConfig(p.env.Get("HOME"), p.Bus.Reporter("", 0, ""))
+	}
+	t, err := ssh.New(s, ssh.Options{
+		Fallback:        config.NewSection(fallback).WithRoot(p.paths.Root),
+		KeyRing:         p.shared.keyRing,
+		Prompter:        a.bootstrapPrompter(),
+		UserConfig:      p.shared.userConfig,
+		Home:            p.env.Get("HOME"),
+		Getenv:          p.env.Get,
+		NoHostKeyVerify: a.flags.noHostKeys,
+	})
+	if err != nil {
+		return err
+	}
+	inst.Transport = t
+	return nil
+}
+
+// base are the options that provisioners and verifiers share.
+func (p *project) base(inst *kitchen.Instance) base.Options {
+	var environ []string
+	for name, value := range p.env.Map() {
+		environ = append(environ, name+"="+value)
+	}
+	return base.Options{
+		Instance: inst.Name, Suite: inst.Suite, Platform: inst.Platform,
+		OSType: inst.OSType, ShellType: inst.ShellType,
+		Root: inst.Root, TestBase: inst.TestBase,
+		Environ: environ,
+		Debug:   p.debug,
+		LogFile: p.paths.Log(inst.Name),
+		Login:   func(st *kitchen.State) (base.Login, error) { return loginOf(inst, st) },
+	}
+}
+
+// loginOf tells how a program on the workstation reaches an instance.
+func loginOf(inst *kitchen.Instance, st *kitchen.State) (base.Login, error) {
+	t, ok := inst.Transport.(*ssh.Transport)
+	if !ok {
+		return base.Login{}, fmt.Errorf("instance <%s> has no machine to log in to", inst.Name)
+	}
+	c, err := t.Target(inst, st)
+	if err != nil {
+		return base.Login{}, err
+	}
+	l := base.Login{
+		Host: c.Host, Port: c.Port, User: c.User, Password: string(c.Password), Keys: c.Keys,
+		ProxyCommand: c.ProxyCommand, ForwardAgent: c.ForwardAgent,
+	}
+	if l.User == "" {
+		l.User = c.DefaultUser
+	}
+	switch {
+	case len(c.Gateways) > 1:
+		return l, errors.New("a chain of ssh gateways cannot be handed to a program on the workstation: name one")
+	case len(c.Gateways) == 1:
+		l.Gateway, l.GatewayPort, l.GatewayUser = c.Gateways[0].Host, c.Gateways[0].Port, c.Gateways[0].User
+	case c.HTTPProxy != nil:
+		// The proxy's own login would be readable in the process list.
+		if c.HTTPProxy.User != "" {
+			return l, errors.New("an HTTP proxy that wants a login cannot be handed to a program on the workstation")
+		}
+		l.ProxyCommand = "nc -X connect -x " + net.JoinHostPort(c.HTTPProxy.Host, strconv.Itoa(c.HTTPProxy.Port)) + " %h %p"
+	}
+	return l, nil
+}
+
+func (p *project) provisioner(inst *kitchen.Instance, s config.Section) (err error) {
+	switch inst.ProvisionerName {
+	case "chef_infra", "chef_zero", "chef_solo", "chef_apply", "cinc_infra", "cinc_zero", "cinc_solo", "cinc_apply":
+		if p.shared.resolver == nil {
+			p.shared.resolver = chef.NewResolver()
+			p.closers = append(p.closers, p.shared.resolver.Close)
+		}
+		inst.Provisioner, err = chef.New(s, chef.Options{Options: p.base(inst), Resolver: p.shared.resolver})
+	case "shell":
+		inst.Provisioner, err = provisionershell.New(s, p.base(inst))
+	case "dummy":
+		inst.Provisioner, err = provisionerdummy.New(s, p.base(inst))
+	default:
+		return &pluginError{"provisioner", inst.ProvisionerName, "chef_infra (chef_zero), chef_solo, chef_apply, shell and dummy"}
+	}
+	return err
+}
+
+func (p *project) verifier(inst *kitchen.Instance, s config.Section) (err error) {
+	switch inst.VerifierName {
+	case "busser":
+		inst.Verifier, err = busser.New(s, p.base(inst))
+	case "inspec", "cinc_auditor":
+		inst.Verifier, err = inspec.New(s, p.base(inst))
+	case "shell":
+		inst.Verifier, err = verifiershell.New(s, p.base(inst))
+	case "dummy":
+		inst.Verifier, err = verifierdummy.New(s, p.base(inst))
+	default:
+		return &pluginError{"verifier", inst.VerifierName, "busser, inspec (cinc_auditor), shell and dummy"}
+	}
+	return err
+}
+
+// hideSecrets registers what must never be printed.
+func (p *project) hideSecrets(sections ...config.Section) {
+	for _, s := range sections {
+		for _, key := range s.Keys() {
+			if !config.SecretKey(key) {
+				continue
+			}
+			if v, err := s.String(key, ""); err == nil {
+				p.app.secrets.Add(v)
+			}
+		}
+	}
+}
+
+// driverError refuses a driver that is not ours, and tells how to run the
+// same instances on OpenStack.
+type driverError struct{ name string }
+
+func (e *driverError) Error() string {
+	return fmt.Sprintf("driver %q is not one of Galley's, which are openstack, proxy and dummy", e.name)
+}
+
+// Hint shows the override file.
+func (e *driverError) Hint() string {
+	return "to run it on OpenStack without changing a shared file, write kitchen.local.yml:\n" +
+		"driver:\n  name: openstack\n  image_ref: IMAGE\n  flavor_ref: FLAVOR"
+}
+
+// transportError refuses a transport that is not ours.
+type transportError struct{ name string }
+
+func (e *transportError) Error() string {
+	if e.name == "winrm" {
+		return "transport winrm is not supported yet: Galley reaches machines over SSH"
+	}
+	return fmt.Sprintf("transport %q is not one of Galley's: it reaches machines over ssh", e.name)
+}
+
+// Hint tells how to go on.
+func (e *transportError) Hint() string {
+	if e.name == "winrm" {
+		return "an image with OpenSSH for Windows works with `transport: {name: ssh}`"
+	}
+	return "write `transport: {name: ssh}` into kitchen.local.yml"
+}
+
+// pluginError refuses a provisioner or verifier that is not ours.
+type pluginError struct{ kind, name, ours string }
+
+func (e *pluginError) Error() string {
+	return fmt.Sprintf("%s %q is not one of Galley's, which are %s", e.kind, e.name, e.ours)
+}
+
+// Hint shows the override file.
+func (e *pluginError) Hint() string {
+	return fmt.Sprintf("name one of them in kitchen.local.yml:\n%s:\n  name: shell", e.kind)
+}

@@ -1,0 +1,81 @@
+package kitchen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Strategy says when a test destroys the machine that it has made (Test
+// Kitchen: test --destroy).
+type Strategy string
+
+// The strategies.
+const (
+	// DestroyPassing destroys the machine when everything has passed.
+	DestroyPassing Strategy = "passing"
+	// DestroyAlways destroys it also after a failure.
+	DestroyAlways Strategy = "always"
+	// DestroyNever leaves it.
+	DestroyNever Strategy = "never"
+)
+
+// ParseStrategy reads a strategy's name.
+func ParseStrategy(name string) (Strategy, error) {
+	switch s := Strategy(name); s {
+	case DestroyPassing, DestroyAlways, DestroyNever:
+		return s, nil
+	}
+	return "", fmt.Errorf("unknown destroy strategy %q: it is passing, always or never", name)
+}
+
+// Test takes every instance of the request from nothing through the whole
+// lifecycle, and destroys it by the strategy. The request's Action is not
+// looked at. The error, if any, is as of [Kitchen.Run].
+func (k *Kitchen) Test(ctx context.Context, req Request, destroy Strategy) error {
+	start := time.Now()
+	k.Bus.Publish(Event{Kind: RunStarted, Action: "test"})
+	err := k.each(ctx, req, func(ctx context.Context, inst *Instance) *Failure {
+		return k.testOne(ctx, inst, req, destroy)
+	})
+	k.Bus.Publish(Event{Kind: RunFinished, Action: "test", Elapsed: time.Since(start), Err: err})
+	return err
+}
+
+func (k *Kitchen) testOne(ctx context.Context, inst *Instance, req Request, destroy Strategy) *Failure {
+	start := time.Now()
+	report := k.Bus.Reporter(inst.Name, inst.Index, "test")
+	run := func(ctx context.Context, a Action) *Failure {
+		r := req
+		r.Action = a
+		return k.perform(ctx, inst, r)
+	}
+	report.Banner("Cleaning up any prior instances of <%s>", inst.Name)
+	if f := run(ctx, Destroy); f != nil {
+		return f
+	}
+	report.Banner("Testing <%s>", inst.Name)
+	failed := run(ctx, Verify)
+	if destroy == DestroyAlways || destroy == DestroyPassing && failed == nil {
+		// Always means also after Ctrl-C: the person has asked for it.
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+		defer cancel()
+		if f := run(clean, Destroy); f != nil {
+			if failed == nil {
+				return f
+			}
+			failed.Err = errors.Join(failed.Err, f.Err)
+		}
+	}
+	if failed == nil {
+		report.Info("Finished testing <%s> (%s).", inst.Name, clock(time.Since(start)))
+	}
+	return failed
+}
+
+// clock writes a duration as the peers do.
+func clock(d time.Duration) string {
+	m := int(d.Minutes())
+	return fmt.Sprintf("%dm%.2fs", m, (d - time.Duration(m)*time.Minute).Seconds())
+}
