@@ -10,22 +10,24 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 // maxFile bounds a file; real ones have some kilobytes.
 const maxFile = 4 << 20
 
-// Options say where files are looked for.
+// Options say where files are looked for, and which region is meant.
 type Options struct {
 	// Getenv returns environment variables: OS_CLIENT_CONFIG_FILE,
-	// OS_CLIENT_SECURE_FILE, OS_CLIENT_VENDOR_FILE, OS_REGION_NAME, HOME and
-	// XDG_CONFIG_HOME. Nil is the process's own environment.
+	// OS_CLIENT_SECURE_FILE, OS_CLIENT_VENDOR_FILE, OS_REGION_NAME,
+	// OS_PASSWORD, HOME, XDG_CONFIG_HOME and XDG_CONFIG_DIRS. Nil is the
+	// process's own environment.
 	Getenv func(string) string
 	// Path is a file to read before the standard places, after
 	// OS_CLIENT_CONFIG_FILE (kitchen-openstack 7: clouds_yaml_path).
 	Path string
+	// Region chooses one of a cloud's regions; "" is that of OS_REGION_NAME,
+	// else the first.
+	Region string
 	// Dir stands for the current directory; "" is the process's.
 	Dir string
 	// SystemDir is the system's folder; "" is /etc/openstack.
@@ -44,7 +46,11 @@ type Entry struct {
 	Name string
 	// File is the clouds.yaml that has it.
 	File string
-	env  map[string]string
+	// Warnings tell of what is not as the person may think: an old spelling,
+	// a profile or a file that is not there.
+	Warnings []string
+
+	env map[string]string
 }
 
 // Env returns the entry as OS_* variables.
@@ -55,6 +61,10 @@ func (e *Entry) String() string { return e.Name + " of " + e.File }
 
 // GoString is String.
 func (e *Entry) GoString() string { return e.String() }
+
+func (e *Entry) warn(format string, args ...any) {
+	e.Warnings = append(e.Warnings, fmt.Sprintf(format, args...))
+}
 
 // NotFoundError tells that there is no such cloud, or no file at all.
 type NotFoundError struct {
@@ -81,7 +91,11 @@ func (e *NotFoundError) Hint() string {
 	if len(e.Names) == 0 {
 		return "the file names no clouds at all"
 	}
-	return "it has " + strings.Join(e.Names, ", ")
+	all := "it has " + strings.Join(e.Names, ", ")
+	if near := nearest(e.Name, e.Names); near != "" {
+		return fmt.Sprintf("did you mean %q? %s", near, all)
+	}
+	return all
 }
 
 // ProfileError tells that an entry leans on a profile that is not at hand.
@@ -96,7 +110,24 @@ func (e *ProfileError) Hint() string {
 	return "put the profile under public-clouds into clouds-public.yaml beside it, or write auth_url into the entry"
 }
 
-// object is a YAML mapping.
+// RegionError tells that a cloud has no such region.
+type RegionError struct {
+	Cloud, Region, File string
+	// Names are the regions that there are.
+	Names []string
+}
+
+func (e *RegionError) Error() string {
+	return fmt.Sprintf("cloud %q in %s has no region %q", e.Cloud, e.File, e.Region)
+}
+
+// Hint names the regions.
+func (e *RegionError) Hint() string {
+	return "it has " + strings.Join(e.Names, ", ") + "; the names are case sensitive (OS_REGION_NAME)"
+}
+
+// object is a YAML mapping; its values are string, bool, nil, object or
+// []any.
 type object = map[string]any
 
 // Load returns the named cloud.
@@ -105,33 +136,37 @@ func Load(name string, o Options) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if path == "" {
-		return nil, &NotFoundError{Name: name, Searched: searched}
-	}
-	all, _ := root["clouds"].(object)
-	entry, ok := all[name].(object)
-	if !ok {
-		if v, there := all[name]; there && v != nil {
-			return nil, fmt.Errorf("cloud %q in %s is no mapping", name, path)
-		} else if !there {
-			return nil, &NotFoundError{Name: name, Names: names(all), File: path}
-		}
-		entry = object{}
-	}
-	_, secure, _, err := o.find("secure", "OS_CLIENT_SECURE_FILE", beside(o.Path, "secure"))
+	secretPath, secrets, _, err := o.find("secure", "OS_CLIENT_SECURE_FILE", o.beside(o.Path, "secure"))
 	if err != nil {
 		return nil, err
 	}
-	if all, ok := secure["clouds"].(object); ok {
-		if more, ok := all[name].(object); ok {
-			entry = merge(entry, more)
-		}
+	if path == "" && secretPath == "" {
+		return nil, &NotFoundError{Name: name, Searched: searched}
 	}
-	if entry, err = o.withProfile(name, path, entry); err != nil {
+	if path == "" {
+		path = secretPath
+	}
+	e := &Entry{Name: name, File: path, env: map[string]string{}}
+	if named := o.env("OS_CLIENT_CONFIG_FILE"); named != "" && slices.Contains(searched, named) {
+		e.warn("OS_CLIENT_CONFIG_FILE names %s, which is not there; %s is read instead", named, path)
+	}
+	all := merge(mapping(root["clouds"]), mapping(secrets["clouds"]))
+	raw, ok := all[name]
+	if !ok {
+		return nil, &NotFoundError{Name: name, Names: names(all), File: path}
+	}
+	entry, ok := raw.(object)
+	if !ok && raw != nil {
+		return nil, fmt.Errorf("cloud %q in %s is no mapping", name, path)
+	}
+	entry = normal(entry)
+	if entry, err = o.withProfile(e, entry); err != nil {
 		return nil, err
 	}
-	entry = o.withRegion(entry)
-	e := &Entry{Name: name, File: path, env: map[string]string{}}
+	if entry, err = o.withRegion(e, entry); err != nil {
+		return nil, err
+	}
+	repair(entry)
 	o.variables(entry, e.env)
 	return e, nil
 }
@@ -142,14 +177,18 @@ func List(o Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, _ := root["clouds"].(object)
-	return names(all), nil
+	return names(mapping(root["clouds"])), nil
 }
 
 func names(all object) []string { return slices.Sorted(maps.Keys(all)) }
 
+func mapping(v any) object {
+	m, _ := v.(object)
+	return m
+}
+
 // beside returns a file's neighbour of another name, "" for no file.
-func beside(path, name string) string {
+func (o Options) beside(path, name string) string {
 	if path == "" {
 		return ""
 	}
@@ -157,11 +196,11 @@ func beside(path, name string) string {
 }
 
 // find reads the first file of that name: the one that the variable names,
-// the extra one, then the standard places. A file that the person names must
-// be there; one that was only looked for need not.
+// the extra one, then the standard places. What clouds_yaml_path names must be
+// there; a file that was only looked for need not, nor be readable.
 func (o Options) find(name, variable, extra string) (path string, root object, searched []string, err error) {
 	if named := o.env(variable); named != "" {
-		root, err = read(o.expand(named))
+		root, err = read(o.absolute(named))
 		if err == nil {
 			return named, root, nil, nil
 		}
@@ -171,16 +210,16 @@ func (o Options) find(name, variable, extra string) (path string, root object, s
 		searched = append(searched, named)
 	}
 	if extra != "" {
-		extra = o.expand(extra)
-		if !filepath.IsAbs(extra) {
-			extra = filepath.Join(o.Dir, extra)
-		}
-		root, err = read(extra)
+		file := o.absolute(extra)
+		root, err = read(file)
 		if err == nil {
-			return extra, root, nil, nil
+			return file, root, nil, nil
 		}
-		if !errors.Is(err, fs.ErrNotExist) || extra == o.expand(o.Path) {
+		if extra == o.Path {
 			return "", nil, nil, fmt.Errorf("clouds_yaml_path: %w", err)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", nil, nil, err
 		}
 	}
 	for _, dir := range o.dirs() {
@@ -188,9 +227,9 @@ func (o Options) find(name, variable, extra string) (path string, root object, s
 			p := filepath.Join(dir, name+ext)
 			root, err := read(p)
 			if err == nil {
-				return p, root, nil, nil
+				return p, root, searched, nil
 			}
-			if !errors.Is(err, fs.ErrNotExist) {
+			if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 				return "", nil, nil, err
 			}
 		}
@@ -199,18 +238,39 @@ func (o Options) find(name, variable, extra string) (path string, root object, s
 	return "", nil, searched, nil
 }
 
+// dirs are the standard places, in order (openstacksdk: CONFIG_SEARCH_PATH).
 func (o Options) dirs() []string {
 	dirs := []string{orElse(o.Dir, ".")}
-	home := o.home()
-	if xdg := o.env("XDG_CONFIG_HOME"); xdg != "" {
-		dirs = append(dirs, filepath.Join(xdg, "openstack"))
-	} else if home != "" {
-		dirs = append(dirs, filepath.Join(home, ".config", "openstack"))
-		if runtime.GOOS == "darwin" {
-			dirs = append(dirs, filepath.Join(home, "Library", "Application Support", "openstack"))
+	add := func(parts ...string) {
+		if parts[0] == "" {
+			return
+		}
+		if d := filepath.Join(parts...); !slices.Contains(dirs, d) {
+			dirs = append(dirs, d)
 		}
 	}
-	return append(dirs, orElse(o.SystemDir, "/etc/openstack"))
+	home := o.home()
+	switch runtime.GOOS {
+	case "darwin":
+		add(home, "Library", "Application Support", "openstack")
+	case "windows":
+		add(o.env("LOCALAPPDATA"), "OpenStack", "openstack")
+	default:
+		add(o.env("XDG_CONFIG_HOME"), "openstack")
+	}
+	add(home, ".config", "openstack")
+	switch runtime.GOOS {
+	case "darwin":
+		add("/Library/Application Support/openstack")
+	case "windows":
+		add(o.env("PROGRAMDATA"), "OpenStack", "openstack")
+	default:
+		for _, d := range filepath.SplitList(orElse(o.env("XDG_CONFIG_DIRS"), "/etc/xdg")) {
+			add(d, "openstack")
+		}
+	}
+	add(orElse(o.SystemDir, "/etc/openstack"))
+	return dirs
 }
 
 func (o Options) home() string {
@@ -223,6 +283,14 @@ func (o Options) home() string {
 func (o Options) expand(path string) string {
 	if path == "~" || strings.HasPrefix(path, "~/") {
 		return filepath.Join(o.home(), path[1:])
+	}
+	return path
+}
+
+// absolute expands a path and takes it relative to the current directory.
+func (o Options) absolute(path string) string {
+	if path = o.expand(path); !filepath.IsAbs(path) && o.Dir != "" {
+		return filepath.Join(o.Dir, path)
 	}
 	return path
 }
@@ -253,79 +321,55 @@ func read(path string) (object, error) {
 	return root, nil
 }
 
-// parse reads a file's text.
-func parse(data []byte) (object, error) {
-	var root any
-	if err := yaml.Unmarshal(data, &root); err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	switch r := root.(type) {
-	case nil:
-		return object{}, nil
-	case object:
-		return r, nil
-	}
-	return nil, errors.New("it is no mapping with a key clouds")
-}
-
-// withProfile puts the entry over the profile that it names.
-func (o Options) withProfile(name, path string, entry object) (object, error) {
-	profile := scalar(entry["profile"])
-	if profile == "" {
-		profile = scalar(entry["cloud"]) // the old name of the key
-	}
-	if profile == "" {
-		return entry, nil
-	}
-	_, public, _, err := o.find("clouds-public", "OS_CLIENT_VENDOR_FILE", beside(path, "clouds-public"))
-	if err != nil {
-		return nil, err
-	}
-	all, _ := public["public-clouds"].(object)
-	p, ok := all[profile].(object)
-	if !ok {
-		if hasAuthURL(entry) {
-			return entry, nil
+// normal spells the keys of an entry with underscores (openstacksdk:
+// normalize_keys).
+func normal(entry object) object {
+	out := object{}
+	for _, k := range slices.Sorted(maps.Keys(entry)) {
+		v := entry[k]
+		if m, ok := v.(object); ok {
+			v = normal(m)
 		}
-		return nil, &ProfileError{name, profile, path}
-	}
-	return merge(p, entry), nil
-}
-
-func hasAuthURL(entry object) bool {
-	auth, _ := entry["auth"].(object)
-	return scalar(auth["auth_url"]) != "" || scalar(entry["auth_url"]) != ""
-}
-
-// withRegion chooses one of several regions: the environment's, else the
-// first (openstacksdk).
-func (o Options) withRegion(entry object) object {
-	regions, _ := entry["regions"].([]any)
-	want := scalar(entry["region_name"])
-	if want == "" && len(regions) > 0 {
-		want = o.env("OS_REGION_NAME")
-	}
-	for _, r := range regions {
-		values := object{}
-		name := scalar(r)
-		if m, ok := r.(object); ok {
-			name = scalar(m["name"])
-			values, _ = m["values"].(object)
+		key := strings.ReplaceAll(k, "-", "_")
+		if _, there := out[key]; there && key != k {
+			continue
 		}
-		if want == "" || name == want {
-			return merge(merge(entry, values), object{"region_name": name})
-		}
+		out[key] = v
 	}
-	return entry
+	return out
 }
 
-// merge puts over on base, mapping into mapping; neither is changed.
-func merge(base, over object) object {
+// over puts an entry on a base as openstacksdk does: auth is merged, every
+// other key replaced.
+func over(base, entry object) object {
 	out := maps.Clone(base)
 	if out == nil {
 		out = object{}
 	}
-	for k, v := range over {
+	for k, v := range entry {
+		if auth, ok := v.(object); ok && k == "auth" {
+			merged := maps.Clone(mapping(out["auth"]))
+			if merged == nil {
+				merged = object{}
+			}
+			maps.Copy(merged, auth)
+			v = merged
+		} else if k == "auth" && mapping(out["auth"]) != nil {
+			continue // an empty auth takes nothing away
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// merge puts one file's mapping on another's, mapping into mapping; neither
+// is changed.
+func merge(base, top object) object {
+	out := maps.Clone(base)
+	if out == nil {
+		out = object{}
+	}
+	for k, v := range top {
 		a, ok1 := out[k].(object)
 		b, ok2 := v.(object)
 		if ok1 && ok2 {
@@ -336,99 +380,116 @@ func merge(base, over object) object {
 	return out
 }
 
-func scalar(v any) string {
-	switch v := v.(type) {
-	case nil, object, []any:
-		return ""
-	case bool:
-		if v {
-			return "true"
-		}
-		return "false"
-	default:
-		return fmt.Sprint(v)
+// withProfile puts the entry over the profile that it names.
+func (o Options) withProfile(e *Entry, entry object) (object, error) {
+	profile := scalar(entry["profile"])
+	if old := scalar(entry["cloud"]); profile == "" && old != "" {
+		profile = old
+		e.warn("%s: cloud %q names its profile by the old key cloud; it is called profile now", e.File, e.Name)
 	}
+	delete(entry, "cloud")
+	if profile == "" {
+		return entry, nil
+	}
+	_, public, _, err := o.find("clouds-public", "OS_CLIENT_VENDOR_FILE", o.beside(e.File, "clouds-public"))
+	if err != nil {
+		return nil, err
+	}
+	p, ok := mapping(public["public-clouds"])[profile].(object)
+	if p = normal(p); !ok {
+		p, ok = vendor(profile)
+	}
+	if ok {
+		if _, own := entry["regions"]; !own && scalar(entry["region_name"]) != "" {
+			// The entry has made its choice.
+			delete(p, "regions")
+		}
+		return over(p, entry), nil
+	}
+	if scalar(mapping(entry["auth"])["auth_url"]) == "" && scalar(entry["auth_url"]) == "" {
+		return nil, &ProfileError{e.Name, profile, e.File}
+	}
+	e.warn("%s: the profile %q of cloud %q is not at hand; only the entry itself counts", e.File, profile, e.Name)
+	return entry, nil
 }
 
-// authVariables are the keys of auth; each may stand outside of it, too.
-var authVariables = map[string]string{
-	"auth_url":                      "OS_AUTH_URL",
-	"username":                      "OS_USERNAME",
-	"user_id":                       "OS_USER_ID",
-	"password":                      "OS_PASSWORD",
-	"passcode":                      "OS_PASSCODE",
-	"token":                         "OS_TOKEN",
-	"project_name":                  "OS_PROJECT_NAME",
-	"project_id":                    "OS_PROJECT_ID",
-	"tenant_name":                   "OS_TENANT_NAME",
-	"tenant_id":                     "OS_TENANT_ID",
-	"user_domain_name":              "OS_USER_DOMAIN_NAME",
-	"user_domain_id":                "OS_USER_DOMAIN_ID",
-	"project_domain_name":           "OS_PROJECT_DOMAIN_NAME",
-	"project_domain_id":             "OS_PROJECT_DOMAIN_ID",
-	"domain_name":                   "OS_DOMAIN_NAME",
-	"domain_id":                     "OS_DOMAIN_ID",
-	"default_domain_id":             "OS_DEFAULT_DOMAIN_ID",
-	"default_domain_name":           "OS_DEFAULT_DOMAIN_NAME",
-	"default_domain":                "OS_DEFAULT_DOMAIN",
-	"system_scope":                  "OS_SYSTEM_SCOPE",
-	"trust_id":                      "OS_TRUST_ID",
-	"application_credential_id":     "OS_APPLICATION_CREDENTIAL_ID",
-	"application_credential_name":   "OS_APPLICATION_CREDENTIAL_NAME",
-	"application_credential_secret": "OS_APPLICATION_CREDENTIAL_SECRET",
-}
-
-// plainVariables are the keys beside auth.
-var plainVariables = map[string]string{
-	"auth_type":            "OS_AUTH_TYPE",
-	"region_name":          "OS_REGION_NAME",
-	"interface":            "OS_INTERFACE",
-	"endpoint_type":        "OS_ENDPOINT_TYPE",
-	"identity_api_version": "OS_IDENTITY_API_VERSION",
-}
-
-// pathVariables are keys that name a file.
-var pathVariables = map[string]string{
-	"cacert": "OS_CACERT",
-	"cert":   "OS_CERT",
-	"key":    "OS_KEY",
-}
-
-func (o Options) variables(entry object, env map[string]string) {
-	put := func(name string, v any) {
-		if s := scalar(v); s != "" {
-			env[name] = s
+// withRegion chooses one of several regions: the one asked for, else the
+// environment's, else the first.
+func (o Options) withRegion(e *Entry, entry object) (object, error) {
+	regions, several := entry["regions"].([]any)
+	if !several {
+		switch v := entry["region_name"].(type) {
+		case []any:
+			regions, several = v, true
+		case string:
+			if strings.Contains(v, ",") {
+				several = true
+				for r := range strings.SplitSeq(v, ",") {
+					regions = append(regions, strings.TrimSpace(r))
+				}
+			}
 		}
 	}
-	for key, name := range authVariables {
-		put(name, entry[key])
-	}
-	if auth, ok := entry["auth"].(object); ok {
-		for key, name := range authVariables {
-			put(name, auth[key])
+	delete(entry, "regions")
+	if !several || len(regions) == 0 {
+		if o.Region != "" {
+			return over(entry, object{"region_name": o.Region}), nil
 		}
+		return entry, nil
 	}
-	for key, name := range plainVariables {
-		put(name, entry[key])
-	}
-	for key, name := range pathVariables {
-		if s := scalar(entry[key]); s != "" {
-			env[name] = o.expand(s)
+	want := orElse(o.Region, o.env("OS_REGION_NAME"))
+	var known []string
+	for _, r := range regions {
+		values := object{}
+		name := scalar(r)
+		if m, ok := r.(object); ok {
+			name = scalar(m["name"])
+			values = mapping(m["values"])
 		}
-	}
-	if no(entry["verify"]) || yes(entry["insecure"]) {
-		env["OS_INSECURE"] = "true"
-	}
-	// A service whose endpoint the catalogue has wrong.
-	for key, v := range entry {
-		if service, ok := strings.CutSuffix(key, "_endpoint_override"); ok {
-			put("OS_"+strings.ToUpper(service)+"_ENDPOINT_OVERRIDE", v)
+		if want == "" || name == want {
+			return over(over(entry, normal(values)), object{"region_name": name}), nil
 		}
+		known = append(known, name)
 	}
+	return nil, &RegionError{Cloud: e.Name, Region: want, File: e.File, Names: known}
 }
 
-// yes and no read a boolean as PyYAML does, and as a string.
-func yes(v any) bool { return slices.Contains([]string{"true", "yes", "on", "1"}, word(v)) }
-func no(v any) bool  { return slices.Contains([]string{"false", "no", "off", "0"}, word(v)) }
+// nearest returns the name that is spelt most alike, "" if none is alike.
+func nearest(name string, all []string) string {
+	best, least := "", len(name)/3+2
+	for _, n := range all {
+		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < least {
+			best, least = n, d
+		}
+	}
+	return best
+}
 
-func word(v any) string { return strings.ToLower(strings.TrimSpace(scalar(v))) }
+// distance is the number of letters to insert, remove, replace or swap with a
+// neighbour to get from a to b.
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	var before []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		next := make([]int, len(b)+1)
+		next[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			next[j] = min(row[j]+1, next[j-1]+1, row[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				next[j] = min(next[j], before[j-2]+1)
+			}
+		}
+		before, row = row, next
+	}
+	return row[len(b)]
+}

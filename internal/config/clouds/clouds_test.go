@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -164,19 +165,121 @@ func TestNotThere(t *testing.T) {
 	}
 }
 
+func TestNearMiss(t *testing.T) {
+	o, _ := place(t, map[string]string{"cwd/clouds.yaml": "clouds: {production: {}, staging: {}, p: {}}\n"}, nil)
+	for name, want := range map[string]string{"prodcution": `did you mean "production"? it has p, production, staging`, "Staging": `did you mean "staging"?`, "elsewhere": "it has p,"} {
+		var none *NotFoundError
+		if _, err := Load(name, o); !errors.As(err, &none) || !strings.HasPrefix(none.Hint(), want) {
+			t.Errorf("%s: %v: %s", name, err, none.Hint())
+		}
+	}
+	if all, err := List(o); err != nil || strings.Join(all, " ") != "p production staging" {
+		t.Errorf("got %q, %v", all, err)
+	}
+	none, _ := place(t, nil, nil)
+	if all, err := List(none); err != nil || len(all) != 0 {
+		t.Errorf("without a file: %q, %v", all, err)
+	}
+}
+
+func TestRegionThatIsNone(t *testing.T) {
+	o, _ := place(t, map[string]string{"cwd/clouds.yaml": "clouds: {a: {regions: [one, two], auth: {}}}\n"}, map[string]string{"OS_REGION_NAME": "three"})
+	var region *RegionError
+	if _, err := Load("a", o); !errors.As(err, &region) || !strings.Contains(region.Hint(), "one, two") {
+		t.Errorf("got %v", err)
+	}
+	o.Region = "two"
+	if e, err := Load("a", o); err != nil || e.Env()["OS_REGION_NAME"] != "two" {
+		t.Errorf("got %v, %v", e.Env(), err)
+	}
+}
+
+func TestSecureFileAlone(t *testing.T) {
+	o, _ := place(t, map[string]string{"home/.config/openstack/secure.yaml": "clouds: {a: {auth: {username: me}}}\n"}, nil)
+	if e, err := Load("a", o); err != nil || e.Env()["OS_USERNAME"] != "me" {
+		t.Errorf("got %v, %v", e, err)
+	}
+}
+
+func TestPlacesBeside(t *testing.T) {
+	// With XDG_CONFIG_HOME the usual place still counts, after it.
+	files := map[string]string{"home/.config/openstack/clouds.yaml": "clouds: {a: {}}\n"}
+	o, _ := place(t, files, map[string]string{"XDG_CONFIG_HOME": "DIR/xdg"})
+	if _, err := Load("a", o); err != nil {
+		t.Error(err)
+	}
+	files["xdg/openstack/clouds.yaml"] = "clouds: {b: {}}\n"
+	o, _ = place(t, files, map[string]string{"XDG_CONFIG_HOME": "DIR/xdg"})
+	if _, err := Load("b", o); err != nil && runtime.GOOS == "linux" {
+		t.Error(err)
+	}
+	o, _ = place(t, map[string]string{"etc/clouds.json": `{"clouds": {"j": {"auth": {"username": "me"}}}}`}, map[string]string{"OS_CLIENT_CONFIG_FILE": "DIR/nowhere.yaml"})
+	e, err := Load("j", o)
+	if err != nil || e.Env()["OS_USERNAME"] != "me" || len(e.Warnings) != 1 || !strings.Contains(e.Warnings[0], "nowhere.yaml, which is not there") {
+		t.Errorf("got %v, %v", e, err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	o, _ := place(t, map[string]string{"cwd/clouds.yaml": "clouds: {a: {cloud: nowhere, auth: {auth_url: http://x}}}\n"}, nil)
+	e, err := Load("a", o)
+	if err != nil || len(e.Warnings) != 2 {
+		t.Errorf("got %v, %v", e, err)
+	}
+}
+
+func TestPasswordOfTheEnvironment(t *testing.T) {
+	file := "clouds:\n  bare: {auth: {username: me}}\n  own: {auth: {username: me, password: own}}\n  app: {auth: {application_credential_secret: s, username: me}}\n  anonymous: {auth: {auth_url: http://x}}\n"
+	o, _ := place(t, map[string]string{"cwd/clouds.yaml": file}, map[string]string{"OS_PASSWORD": "env"})
+	for name, want := range map[string]string{"bare": "env", "own": "own", "app": "", "anonymous": ""} {
+		if e, err := Load(name, o); err != nil || e.Env()["OS_PASSWORD"] != want {
+			t.Errorf("%s: %v, %v", name, e.Env(), err)
+		}
+	}
+}
+
+func TestHostileFiles(t *testing.T) {
+	bomb := "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+	for i := range 10 {
+		n, before := string(rune('b'+i)), string(rune('a'+i))
+		bomb += n + ": &" + n + " [" + strings.TrimSuffix(strings.Repeat("*"+before+", ", 10), ", ") + "]\n"
+	}
+	for name, text := range map[string]string{
+		"a bomb": bomb, "itself": "clouds: &c {a: *c}\n", "deep": strings.Repeat("[", 5000) + strings.Repeat("]", 5000),
+		"a tag": "clouds: !!python/object:os.system {}\n", "another tag": "clouds: {a: {auth: {username: !secret x}}}\n",
+		"a list as key": "? [a]\n: b\n", "merging a word": "clouds: {<<: x}\n",
+	} {
+		if _, err := parse([]byte(text)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := parse([]byte("clouds:\n  a:\n    password: {{ secret }\n")); err == nil || !strings.Contains(err.Error(), "a template") {
+		t.Errorf("a template: %v", err)
+	}
+	if root, err := parse([]byte("# nothing\n")); err != nil || len(root) != 0 {
+		t.Errorf("nothing: %v, %v", root, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(plain))
 	f.Add([]byte("clouds: {lab: {regions: [{name: x, values: {a: b}}], verify: 'off'}}"))
+	for _, c := range likeSDK {
+		f.Add([]byte(c.clouds))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		root, err := parse(data)
 		if err != nil {
 			return
 		}
 		o := Options{Getenv: func(string) string { return "" }}
-		all, _ := root["clouds"].(object)
-		for _, v := range all {
-			entry, _ := v.(object)
-			o.variables(o.withRegion(entry), map[string]string{})
+		for _, v := range mapping(root["clouds"]) {
+			entry, err := o.withRegion(&Entry{}, normal(mapping(v)))
+			if err != nil {
+				continue
+			}
+			repair(entry)
+			o.variables(entry, map[string]string{})
 		}
 	})
 }
