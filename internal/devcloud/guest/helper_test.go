@@ -120,6 +120,11 @@ func bootNoWait(t testing.TB, change func(*Spec), lim ...limits) testGuest {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
+		for _, bad := range []string{"DATA RACE", "panic:", "fatal error:"} {
+			if bytes.Contains(g.Console(), []byte(bad)) {
+				t.Errorf("%s in the guest's process", bad)
+			}
+		}
 		if t.Failed() {
 			t.Logf("mode %s: %s\nconsole of %s:\n%s", g.Mode(), g.ModeDetail(), spec.ID, g.Console())
 		}

@@ -172,7 +172,7 @@ func TestAccountsFiles(t *testing.T) {
 func FuzzUserData(f *testing.F) {
 	for _, seed := range []string{
 		"#cloud-config\nusers: [default, {name: x, groups: [a], sudo: false}]\nruncmd: [a, [b, c]]\n",
-		"#cloud-config\na: &a {b: *a}\n", "#!/bin/sh\n", "\x1f\x8b\x08",
+		"#cloud-config\na: &a {b: *a}\n", "#cloud-config\ngroups: &g [*g]\nusers: &u [*u]\nruncmd: &r [*r]\n", "#!/bin/sh\n", "\x1f\x8b\x08",
 		"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/cloud-config\n\n#cloud-config\nx: 1\n--b--\n",
 		"#cloud-config-archive\n- {type: text/cloud-config, content: 'hostname: x'}\n- '#!/bin/sh'\n",
 		"#cloud-config\nwrite_files: [{path: /x, encoding: gz+b64, content: H4sI}]\nchpasswd: {list: [a:b]}\ngroups: {a: [b]}\n",

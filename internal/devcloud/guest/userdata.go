@@ -468,7 +468,11 @@ func (l *groupList) UnmarshalYAML(n *yaml.Node) error {
 	switch n.Kind {
 	case yaml.SequenceNode:
 		for _, c := range n.Content {
-			if err := l.UnmarshalYAML(resolve(c)); err != nil {
+			c = resolve(c)
+			if c.Kind == yaml.SequenceNode {
+				return fmt.Errorf("line %d: a list within the list of groups", c.Line) // or the list itself, by its anchor
+			}
+			if err := l.UnmarshalYAML(c); err != nil {
 				return err
 			}
 		}
