@@ -16,7 +16,7 @@ import (
 // Limits bound what a program may use. A zero field means its default.
 type Limits struct {
 	Steps  int           // evaluation steps; default 3 million
-	Memory int           // bytes of strings and containers made, in all; default 24 MiB
+	Memory int           // bytes of strings and containers made, in all; default 20 MiB, which keeps the process below 64
 	Depth  int           // nesting of evaluation; default 9,000, which is about 1,500 nested calls
 	Time   time.Duration // wall time of one run; default 10 s
 }
@@ -26,7 +26,7 @@ func (l Limits) withDefaults() Limits {
 		l.Steps = 3_000_000
 	}
 	if l.Memory <= 0 {
-		l.Memory = 24 << 20
+		l.Memory = 20 << 20
 	}
 	if l.Depth <= 0 {
 		l.Depth = 9_000

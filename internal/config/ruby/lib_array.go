@@ -353,7 +353,7 @@ func defArray(l *library) {
 		for _, x := range c.args {
 			add = append(add, in.argArray(x).a...)
 		}
-		in.alloc(16 * len(add))
+		in.alloc(40 * len(add)) // with the spare room that appending leaves
 		a.a = append(a.a, add...)
 		return a
 	})

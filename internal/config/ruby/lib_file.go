@@ -203,11 +203,13 @@ func (in *Interp) readFile(p string) string {
 		in.limit("the file " + p + " is too large to be read here")
 	}
 	in.alloc(int(st.Size()))
-	f, err := os.Open(name)
+	// not blocking, for what only looks like a regular file
+	f, err := os.OpenFile(name, os.O_RDONLY|openNonBlock, 0)
 	if err != nil {
 		in.osError(err, "rb_sysopen", p)
 	}
 	defer f.Close()
+	_ = f.SetReadDeadline(in.deadline)
 	b, err := io.ReadAll(io.LimitReader(f, int64(in.limits.Memory-in.bytes)+1))
 	if err != nil {
 		in.osError(err, "io_fread", p)

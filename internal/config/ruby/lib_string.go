@@ -1135,7 +1135,7 @@ func (in *Interp) subst(c *call, s string, global bool) (string, bool) {
 			in.setMatch(c, last)
 			b.WriteString(in.toS(in.yield(c.blk, in.groupValue(last, 0))))
 		}
-		in.alloc(b.Len() - before + (idx[0] - done) + 16)
+		in.alloc(2*(b.Len()-before+(idx[0]-done)) + 16)
 		done = idx[1]
 		pos = nextPos(s, idx)
 		if !global {

@@ -26,7 +26,7 @@ const MaxSource = 1 << 20
 
 const (
 	maxNesting = 400
-	maxNodes   = 200_000
+	maxNodes   = 120_000
 )
 
 // Program is a parsed source, ready to be run any number of times.

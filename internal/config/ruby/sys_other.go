@@ -7,6 +7,8 @@ import (
 	"os/exec"
 )
 
+const openNonBlock = 0
+
 func isErrno(error, string) bool { return false }
 
 func writable(path string) bool {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 )
 
+const openNonBlock = syscall.O_NONBLOCK
+
 func isErrno(err error, name string) bool {
 	switch name {
 	case "ENOTDIR":
