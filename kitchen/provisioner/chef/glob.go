@@ -167,7 +167,7 @@ func compile(re, plain string) *regexp.Regexp {
 	if c, err := regexp.Compile(re); err == nil {
 		return c
 	}
-	return regexp.MustCompile("^" + regexp.QuoteMeta(plain) + "$")
+	return regexp.MustCompile("^" + regexp.QuoteMeta(strings.ToValidUTF8(plain, "\ufffd")) + "$")
 }
 
 // fnmatch translates a pattern of chefignore, as File.fnmatch without flags
