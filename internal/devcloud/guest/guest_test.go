@@ -444,6 +444,7 @@ func TestUsersAndSudo(t *testing.T) {
 		{"sudo whoami", "root"},
 		{"sudo id -un", "root"},
 		{"id -u", "1000"},
+		{"id -Gn | tr ' ' '\\n' | grep -c -x -e adm -e wheel -e sudo", "3"},
 		{"sudo -u ubuntu id -un", "ubuntu"},
 		{"sudo -u ubuntu sudo whoami", "root"},
 		{"sudo -u '#1000' id -un", "centos"},

@@ -344,12 +344,19 @@ func (m *machine) personalise() error {
 			groups = append(groups, g)
 		}
 	}
-	for _, name := range []string{"wheel", "adm", "systemd-journal", "sudo"} {
-		if !slices.ContainsFunc(groups, func(g group) bool { return g.name == name }) {
-			groups = append(groups, group{name: name, gid: freeID(700, func(id int) bool {
-				return slices.ContainsFunc(groups, func(o group) bool { return o.gid == id })
-			})})
+	for _, name := range []string{"wheel", "adm", "systemd-journal", "sudo"} { // as the images' own cloud.cfg
+		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
+		if i < 0 {
+			id := m.w.gid
+			if !m.w.single {
+				id = freeID(700, func(id int) bool {
+					return slices.ContainsFunc(groups, func(o group) bool { return o.gid == id })
+				})
+			}
+			groups = append(groups, group{name: name, gid: id})
+			i = len(groups) - 1
 		}
+		groups[i].members = slices.Clone(imageUsers)
 	}
 	var shadow, sudoers strings.Builder
 	sudoers.WriteString("root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n")
