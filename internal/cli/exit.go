@@ -113,11 +113,19 @@ func writeHint(w io.Writer, hint string) {
 func (a *app) runReport(e *kitchen.RunError) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "------Exception-------\nClass: Kitchen::ActionFailed\nMessage: %d actions failed.\n", len(e.Failures))
+	// One cause, such as a wrong password, fails them all: it is told once.
+	told := map[string]string{}
 	for _, f := range e.Failures {
-		reason := strings.ReplaceAll(f.Err.Error(), "\n", "\n      ")
-		fmt.Fprintf(&b, "    %s failed on instance <%s>: %s\n", f.Action.Noun(), f.Instance.Name, reason)
-		if hint := kitchen.Hint(f.Err); hint != "" {
-			fmt.Fprintf(&b, "      hint: %s\n", strings.ReplaceAll(hint, "\n", "\n            "))
+		reason, hint := f.Err.Error(), kitchen.Hint(f.Err)
+		head := fmt.Sprintf("    %s failed on instance <%s>: ", f.Action.Noun(), f.Instance.Name)
+		if first, ok := told[reason+"\x00"+hint]; ok {
+			fmt.Fprintf(&b, "%sfor the same reason as <%s>\n", head, first)
+		} else {
+			told[reason+"\x00"+hint] = f.Instance.Name
+			fmt.Fprintf(&b, "%s%s\n", head, strings.ReplaceAll(reason, "\n", "\n      "))
+			if hint != "" {
+				fmt.Fprintf(&b, "      hint: %s\n", strings.ReplaceAll(hint, "\n", "\n            "))
+			}
 		}
 		fmt.Fprintf(&b, "      log:  .kitchen/logs/%s.log\n", f.Instance.Name)
 	}
