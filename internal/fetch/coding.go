@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/fetch/gunzip"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
@@ -105,12 +106,20 @@ const maxWindow = 8 << 20
 // between.
 type decoder struct {
 	buf *bufio.Reader
-	gz  *gzip.Reader
+	gz  *gunzip.Reader
 	zs  *zstd.Decoder
 	zl  io.ReadCloser
 }
 
 func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
+	if coding == codingGzip {
+		if d.gz == nil {
+			d.gz = gunzip.NewReader(r)
+		} else {
+			d.gz.Reset(r)
+		}
+		return d.gz, nil
+	}
 	if d.buf == nil {
 		d.buf = bufio.NewReaderSize(r, 64<<10)
 	} else {
@@ -118,13 +127,6 @@ func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
 	}
 	var err error
 	switch coding {
-	case codingGzip:
-		if d.gz == nil {
-			d.gz, err = gzip.NewReader(d.buf)
-		} else {
-			err = d.gz.Reset(d.buf)
-		}
-		return d.gz, err
 	case codingZstd:
 		if d.zs == nil {
 			d.zs, err = zstd.NewReader(d.buf, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
@@ -137,6 +139,14 @@ func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
 		return d.zl, err
 	}
 	return nil, errors.New("unknown coding " + coding)
+}
+
+// rest returns how many bytes follow what was decoded. It is asked at the end.
+func (d *decoder) rest(coding string) (int64, error) {
+	if coding == codingGzip {
+		return 0, nil // it reads members until there is nothing
+	}
+	return io.Copy(io.Discard, d.buf)
 }
 
 func (d *decoder) close() {

@@ -53,7 +53,7 @@ func TestCodings(t *testing.T) {
 			unpack := func(path string) []byte {
 				switch b := read(t, path); {
 				case strings.HasSuffix(path, ".gz"):
-					return gunzip(t, b)
+					return ungzip(t, b)
 				case strings.HasSuffix(path, ".zst"):
 					return unzstd(t, b)
 				default:
@@ -99,7 +99,7 @@ func TestBrokenCodings(t *testing.T) {
 		sent           []byte
 		says           string
 	}{
-		{"cut", "gzip", z[:len(z)/2], "ends early"}, {"damaged", "gzip", bad, "broken"}, {"checksum", "gzip", crc, "broken"}, {"not gzip", "gzip", []byte("hello"), "ends early"},
+		{"cut", "gzip", z[:len(z)/2], "ends early"}, {"damaged", "gzip", bad, "broken"}, {"checksum", "gzip", crc, "broken"}, {"not gzip", "gzip", []byte("hello"), "no gzip header"},
 		{"not gzip, longer", "gzip", body, "broken"}, {"garbage behind", "gzip", append(bytes.Clone(z), "garbage garbage garbage"...), "broken"},
 		{"zstd cut", "zstd", zstded(body)[:1000], "ends early"}, {"not zstd", "zstd", body, "broken"}, {"deflate garbage behind", "deflate", append(deflated(body), "x"...), "follow the end"},
 	} {

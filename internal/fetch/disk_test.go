@@ -191,7 +191,7 @@ func TestOutputs(t *testing.T) {
 			b := read(t, path)
 			switch name {
 			case "o.gz":
-				b = gunzip(t, b)
+				b = ungzip(t, b)
 			case "o.zst":
 				b = unzstd(t, b)
 			}
@@ -222,7 +222,7 @@ func TestOutputs(t *testing.T) {
 		}
 		dir := t.TempDir()
 		mustFetch(t, Request{URL: s.URL + "/x.json", Output: Output{Named: true, Path: dir, Compress: Gzip}})
-		if string(gunzip(t, read(t, filepath.Join(dir, "x.json.gz")))) != string(body) {
+		if string(ungzip(t, read(t, filepath.Join(dir, "x.json.gz")))) != string(body) {
 			t.Error("not compressed")
 		}
 	})

@@ -48,7 +48,7 @@ func TestBrokenConnections(t *testing.T) {
 			got := read(t, path)
 			switch {
 			case strings.HasSuffix(c.out, ".gz"):
-				got = gunzip(t, got)
+				got = ungzip(t, got)
 			case strings.HasSuffix(c.out, ".zst"):
 				got = unzstd(t, got)
 			}
@@ -120,7 +120,7 @@ func TestChangedWhileRead(t *testing.T) {
 		mustFetch(t, Request{URL: s.URL, Output: Output{Path: path}, Notify: func(m string) { said = append(said, m) }})
 		got := read(t, path)
 		if strings.HasSuffix(name, ".gz") {
-			got = gunzip(t, got)
+			got = ungzip(t, got)
 		}
 		if !bytes.Equal(got, new) {
 			t.Fatalf("%s: differs at %d", name, differ(got, new))

@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/galleyhq/galley/internal/fetch/gunzip"
 	"github.com/galleyhq/galley/internal/fetch/jsonscan"
 	"golang.org/x/time/rate"
 )
@@ -125,7 +126,7 @@ func (f *run) setUp() error {
 	}
 	f.meter.started.Store(f.begun.UnixNano())
 	if f.fs = r.hooks.files; f.fs == nil {
-		f.fs = osFiles{}
+		f.fs = osFiles{early: !r.Output.NoSync}
 	}
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
@@ -322,6 +323,7 @@ func (f *run) open() error {
 		return nil
 	}
 	f.part = path + partEnding
+	f.sink.sums = f.pager.mode != onePage && !f.perPage
 	var lines []journalLine
 	f.journal, lines, err = openJournal(path+journalEnding, r.Resume)
 	if errors.Is(err, errLocked) {
@@ -874,8 +876,11 @@ func (f *run) replay(t *taps, want *bodyState) error {
 // checkpoints lets the sink's writer note places to resume a single body from,
 // where a byte of the output stands for one on the wire.
 func (f *run) checkpoints(st *stream, how stored) {
-	f.sink.after = nil
-	if f.pager.mode != onePage || f.direct || f.req.Items != nil || how.Decode != "" {
+	if f.pager.mode != onePage {
+		return // its places are the pages' ends
+	}
+	f.sink.after, f.sink.sums = nil, false
+	if f.direct || f.req.Items != nil || how.Decode != "" {
 		return
 	}
 	if st.validator == "" || !st.ranges {
@@ -892,6 +897,7 @@ func (f *run) checkpoints(st *stream, how stored) {
 			return
 		}
 	}
+	f.sink.sums = true
 	const step = 1 << 20
 	last := f.lastIn
 	f.sink.after = func(in, out int64, crc uint32) error {
@@ -982,17 +988,15 @@ func (f *run) fill(r io.Reader, b []byte) (n int, err error) {
 
 // pumpContent reads content, shows it to the taps and stores it.
 func (f *run) pumpContent(st *stream, in io.Reader, t *taps, wire bool, store func([]byte) error) error {
-	if f.buf == nil {
-		f.buf = make([]byte, f.req.Limits.ChunkSize)
-	}
+	next := f.reader(in)
 	op := st.k.op()
 	for {
-		n, err := f.fill(in, f.buf)
-		if n > 0 {
+		p, err := next()
+		if len(p) > 0 {
 			if wire {
-				t.wire(f.buf[:n])
+				t.wire(p)
 			}
-			if cerr := t.content(f.buf[:n]); cerr != nil {
+			if cerr := t.content(p); cerr != nil {
 				return f.jsonError(st, cerr)
 			}
 			if !wire {
@@ -1001,7 +1005,7 @@ func (f *run) pumpContent(st *stream, in io.Reader, t *taps, wire bool, store fu
 				}
 			}
 			if store != nil {
-				if serr := store(f.buf[:n]); serr != nil {
+				if serr := store(p); serr != nil {
 					return serr
 				}
 			}
@@ -1012,6 +1016,21 @@ func (f *run) pumpContent(st *stream, in io.Reader, t *taps, wire bool, store fu
 			}
 			return err
 		}
+	}
+}
+
+// reader returns a function that gives piece after piece of in: the decoder's
+// own, or our buffer's.
+func (f *run) reader(in io.Reader) func() ([]byte, error) {
+	if z, ok := in.(*gunzip.Reader); ok {
+		return z.Next
+	}
+	if f.buf == nil {
+		f.buf = make([]byte, f.req.Limits.ChunkSize)
+	}
+	return func() ([]byte, error) {
+		n, err := f.fill(in, f.buf)
+		return f.buf[:n], err
 	}
 }
 
@@ -1047,13 +1066,10 @@ func (f *run) inflate(st *stream, coding string, in io.Reader, t *taps, store fu
 	if err := f.pumpContent(st, dec, t, false, store); err != nil {
 		return failed(err)
 	}
-	if coding != codingGzip || !st.complete {
-		// A decoder may stop before the end of what it was given.
-		if n, err := io.Copy(io.Discard, f.dec.buf); err != nil {
-			return failed(err)
-		} else if n > 0 && store != nil {
-			return &Error{Kind: KindCoding, Op: st.k.op(), Msg: fmt.Sprintf("%d bytes follow the end of the body's %s", n, coding)}
-		}
+	if n, err := f.dec.rest(coding); err != nil {
+		return failed(err)
+	} else if n > 0 && store != nil {
+		return &Error{Kind: KindCoding, Op: st.k.op(), Msg: fmt.Sprintf("%d bytes follow the end of the body's %s", n, coding)}
 	}
 	return nil
 }

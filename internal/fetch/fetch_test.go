@@ -26,7 +26,7 @@ func TestCompressed(t *testing.T) {
 		sum := mustFetch(t, Request{URL: s.URL, Output: Output{Path: path, Level: level}})
 		z := read(t, path)
 		same(t, path, z)
-		if string(gunzip(t, z)) != string(body) || sum.Written != int64(len(z)) || sum.PassedThrough {
+		if string(ungzip(t, z)) != string(body) || sum.Written != int64(len(z)) || sum.PassedThrough {
 			t.Errorf("%d bytes, %+v", len(z), sum)
 		}
 		path = out(t, "out.json.zst")

@@ -33,12 +33,14 @@ type files interface {
 	syncDir(dir string) error
 }
 
-type osFiles struct{}
+// osFiles is the system's. early starts the writing back while the bytes come.
+type osFiles struct{ early bool }
 
 // osFile starts the writing back of what it was given early, so that the fsync
 // at the end finds little left to do.
 type osFile struct {
 	*os.File
+	early       bool
 	at, started int64
 }
 
@@ -47,7 +49,7 @@ const writebackStep = 8 << 20
 func (f *osFile) Write(p []byte) (int, error) {
 	n, err := f.File.Write(p)
 	f.at += int64(n)
-	if f.at-f.started >= writebackStep {
+	if f.early && f.at-f.started >= writebackStep {
 		startWriteback(f.File, f.started, f.at-f.started)
 		f.started = f.at
 	}
@@ -63,7 +65,7 @@ func (f *osFile) Truncate(size int64) error {
 	return err
 }
 
-func (osFiles) create(path string, mode fs.FileMode, keep bool) (outFile, error) {
+func (o osFiles) create(path string, mode fs.FileMode, keep bool) (outFile, error) {
 	flags := os.O_RDWR | os.O_CREATE
 	if !keep {
 		flags |= os.O_TRUNC
@@ -77,7 +79,7 @@ func (osFiles) create(path string, mode fs.FileMode, keep bool) (outFile, error)
 		f.Close()
 		return nil, err
 	}
-	return &osFile{File: f, at: end, started: end}, nil
+	return &osFile{File: f, early: o.early, at: end, started: end}, nil
 }
 
 func (osFiles) rename(from, to string) error { return os.Rename(from, to) }

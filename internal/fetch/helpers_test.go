@@ -123,7 +123,7 @@ func read(t testing.TB, path string) []byte {
 	return b
 }
 
-func gunzip(t testing.TB, b []byte) []byte {
+func ungzip(t testing.TB, b []byte) []byte {
 	t.Helper()
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {

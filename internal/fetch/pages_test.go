@@ -186,14 +186,14 @@ func TestPagesAreBytesReceived(t *testing.T) {
 		same(t, path, want)
 		path = out(t, "o.gz")
 		mustFetch(t, Request{URL: s.URL + "/cursor", Pages: p, Output: Output{Path: path}, Limits: Limits{ChunkSize: chunk}})
-		if !bytes.Equal(gunzip(t, read(t, path)), want) {
+		if !bytes.Equal(ungzip(t, read(t, path)), want) {
 			t.Error("gzip differs")
 		}
 		dir := t.TempDir()
 		sum := mustFetch(t, Request{URL: s.URL + "/cursor", Pages: p, Output: Output{Path: filepath.Join(dir, "p-%03d.json.gz")}})
 		var got []byte
 		for i := 1; i <= 3; i++ {
-			got = append(got, gunzip(t, read(t, filepath.Join(dir, fmt.Sprintf("p-%03d.json.gz", i))))...)
+			got = append(got, ungzip(t, read(t, filepath.Join(dir, fmt.Sprintf("p-%03d.json.gz", i))))...)
 		}
 		if !bytes.Equal(got, want) || len(sum.Files) != 3 {
 			t.Errorf("%+v", sum)
@@ -331,7 +331,7 @@ func TestManyPages(t *testing.T) {
 		sum := mustFetch(t, Request{URL: s.URL, Items: &items, Pages: Pages{Next: "next", CursorParam: "c"}, Output: Output{Path: path}})
 		b := read(t, path)
 		if name != "o.ndjson" {
-			b = gunzip(t, b)
+			b = ungzip(t, b)
 		}
 		lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
 		if len(lines) != pages*10 || sum.Items != int64(pages*10) || sum.Pages != pages {

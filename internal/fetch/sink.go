@@ -34,6 +34,7 @@ type sink struct {
 
 	// The writer's, and ours only while nothing is under way.
 	w     io.Writer
+	sums  bool   // the checksum is wanted; set while nothing is under way
 	path  string // for messages
 	out   int64
 	crc   uint32
@@ -124,7 +125,7 @@ func (s *sink) write() {
 			s.meter.written.Add(int64(n))
 			if err != nil {
 				s.fail(diskError(s.path, err))
-			} else {
+			} else if s.sums {
 				s.crc = crc32.Update(s.crc, castagnoli, data)
 			}
 		}

@@ -73,13 +73,34 @@ func (s *Scanner) skip(p []byte, i int) int {
 		w6 := binary.LittleEndian.Uint64(b[48:56])
 		w7 := binary.LittleEndian.Uint64(b[56:64])
 
-		q := ^(differs(w0, quotes)*gather>>56 | differs(w1, quotes)*gather>>56<<8 |
-			differs(w2, quotes)*gather>>56<<16 | differs(w3, quotes)*gather>>56<<24 |
-			differs(w4, quotes)*gather>>56<<32 | differs(w5, quotes)*gather>>56<<40 |
-			differs(w6, quotes)*gather>>56<<48 | differs(w7, quotes)*gather>>56<<56)
-		none := differs(w0, backslashes) & differs(w1, backslashes) & differs(w2, backslashes) & differs(w3, backslashes) &
-			differs(w4, backslashes) & differs(w5, backslashes) & differs(w6, backslashes) & differs(w7, backslashes)
-		if none^high|esc != 0 {
+		// Blocks of ASCII take fewer operations.
+		ascii := (w0|w1|w2|w3|w4|w5|w6|w7)&high == 0
+		var q, br, slash uint64
+		if ascii {
+			q = ^(((w0^quotes)+low7)&high*gather>>56 | ((w1^quotes)+low7)&high*gather>>56<<8 |
+				((w2^quotes)+low7)&high*gather>>56<<16 | ((w3^quotes)+low7)&high*gather>>56<<24 |
+				((w4^quotes)+low7)&high*gather>>56<<32 | ((w5^quotes)+low7)&high*gather>>56<<40 |
+				((w6^quotes)+low7)&high*gather>>56<<48 | ((w7^quotes)+low7)&high*gather>>56<<56)
+			br = ^(((w0&brackets^brackets)+low7)&high*gather>>56 | ((w1&brackets^brackets)+low7)&high*gather>>56<<8 |
+				((w2&brackets^brackets)+low7)&high*gather>>56<<16 | ((w3&brackets^brackets)+low7)&high*gather>>56<<24 |
+				((w4&brackets^brackets)+low7)&high*gather>>56<<32 | ((w5&brackets^brackets)+low7)&high*gather>>56<<40 |
+				((w6&brackets^brackets)+low7)&high*gather>>56<<48 | ((w7&brackets^brackets)+low7)&high*gather>>56<<56)
+			// Set if there is a backslash; a borrow may set it without one.
+			slash = (((w0 ^ backslashes) - ones) | ((w1 ^ backslashes) - ones) | ((w2 ^ backslashes) - ones) | ((w3 ^ backslashes) - ones) |
+				((w4 ^ backslashes) - ones) | ((w5 ^ backslashes) - ones) | ((w6 ^ backslashes) - ones) | ((w7 ^ backslashes) - ones)) & high
+		} else {
+			q = ^(differs(w0, quotes)*gather>>56 | differs(w1, quotes)*gather>>56<<8 |
+				differs(w2, quotes)*gather>>56<<16 | differs(w3, quotes)*gather>>56<<24 |
+				differs(w4, quotes)*gather>>56<<32 | differs(w5, quotes)*gather>>56<<40 |
+				differs(w6, quotes)*gather>>56<<48 | differs(w7, quotes)*gather>>56<<56)
+			br = ^(noBracket(w0)*gather>>56 | noBracket(w1)*gather>>56<<8 |
+				noBracket(w2)*gather>>56<<16 | noBracket(w3)*gather>>56<<24 |
+				noBracket(w4)*gather>>56<<32 | noBracket(w5)*gather>>56<<40 |
+				noBracket(w6)*gather>>56<<48 | noBracket(w7)*gather>>56<<56)
+			slash = (differs(w0, backslashes) & differs(w1, backslashes) & differs(w2, backslashes) & differs(w3, backslashes) &
+				differs(w4, backslashes) & differs(w5, backslashes) & differs(w6, backslashes) & differs(w7, backslashes)) ^ high
+		}
+		if slash|esc != 0 {
 			bs := ^(differs(w0, backslashes)*gather>>56 | differs(w1, backslashes)*gather>>56<<8 |
 				differs(w2, backslashes)*gather>>56<<16 | differs(w3, backslashes)*gather>>56<<24 |
 				differs(w4, backslashes)*gather>>56<<32 | differs(w5, backslashes)*gather>>56<<40 |
@@ -102,10 +123,6 @@ func (s *Scanner) skip(p []byte, i int) int {
 		x ^= inStr
 		inStr = uint64(int64(x) >> 63)
 
-		br := ^(noBracket(w0)*gather>>56 | noBracket(w1)*gather>>56<<8 |
-			noBracket(w2)*gather>>56<<16 | noBracket(w3)*gather>>56<<24 |
-			noBracket(w4)*gather>>56<<32 | noBracket(w5)*gather>>56<<40 |
-			noBracket(w6)*gather>>56<<48 | noBracket(w7)*gather>>56<<56)
 		for br &^= x; br != 0; br &= br - 1 {
 			at := bits.TrailingZeros64(br) & 63
 			switch c := b[at]; c {
