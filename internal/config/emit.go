@@ -160,13 +160,13 @@ func scalar(v *value, depth int, block bool) string {
 
 // literal says whether text is fit for a literal block.
 func literal(s string) bool {
-	if !strings.Contains(strings.TrimSuffix(s, "\n"), "\n") || strings.HasPrefix(s, " ") || strings.HasPrefix(s, "\n") || strings.HasSuffix(s, "\n\n") {
+	if !strings.Contains(strings.TrimSuffix(s, "\n"), "\n") || strings.IndexByte(" \t\n", s[0]) >= 0 || strings.HasSuffix(s, "\n\n") {
 		return false
 	}
 	for _, l := range strings.Split(s, "\n") {
 		if strings.ContainsFunc(l, func(r rune) bool {
 			return r == '\u0085' || r == '\u2028' || r == '\u2029' || r == '\uFEFF' || r != '\t' && !unicode.IsPrint(r)
-		}) || strings.HasPrefix(l, "\t") {
+		}) {
 			return false
 		}
 	}

@@ -85,13 +85,13 @@ func (l *loader) close() {
 
 func (l *loader) files() []*configFile { return []*configFile{&l.global, &l.main, &l.local} }
 
-// either returns the first variable that is set, be it to nothing.
+// either returns the option or the first variable that is not empty.
 func (l *loader) either(option string, names ...string) (string, bool) {
 	if option != "" {
 		return option, true
 	}
 	for _, n := range names {
-		if v, ok := l.env.Lookup(n); ok {
+		if v := l.env.Get(n); v != "" {
 			return v, true
 		}
 	}
