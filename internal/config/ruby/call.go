@@ -167,7 +167,7 @@ func (in *Interp) invoke(f *frame, m *method, self Value, name string, args []Va
 		if in.depth > in.limits.Depth {
 			in.tooDeep()
 		}
-		v := m.bi(in, &call{self: self, name: name, args: args, kw: kw, blk: blk, f: f, fcal: fcall})
+		v := m.bi(in, &call{self: self, name: name, args: args, kw: kw, blk: blk, f: f, fcal: fcall, min: m.min})
 		in.depth -= 3
 		return v
 	}

@@ -906,7 +906,7 @@ func (in *Interp) definedKind(n node, f *frame) string {
 			}
 		}
 		if x.recv == nil {
-			if m, _ := in.findMethod(f.self, x.name); m != nil {
+			if m, _ := in.findMethod(f.self, x.name); m != nil || in.hostResponds(f.self, x.name) {
 				return "method"
 			}
 			return ""

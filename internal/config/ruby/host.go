@@ -11,6 +11,27 @@ type Host interface {
 	Call(c *Call) (v Value, handled bool, err error)
 }
 
+// Responder may be implemented by a [Host] to tell `respond_to?(:name)` and `defined?(name)` which calls it answers;
+// without it they say no.
+type Responder interface {
+	Responds(name string) bool
+}
+
+func (in *Interp) hostResponds(self Value, name string) bool {
+	var h Host
+	switch x := self.(type) {
+	case *HostObject:
+		h = x.Host
+	default:
+		if self != any(in.main) {
+			return false
+		}
+		h = in.cfg.Host
+	}
+	r, ok := h.(Responder)
+	return ok && r.Responds(name)
+}
+
 // HostFunc makes a function a [Host].
 type HostFunc func(c *Call) (Value, bool, error)
 
@@ -54,7 +75,7 @@ func (c *Call) Context() context.Context { return c.in.ctx }
 
 // Yield calls the call's block with arguments and returns its value. Without a block it returns nil.
 func (c *Call) Yield(args ...Value) (Value, error) {
-	return c.in.CallProc(c.Block, args...)
+	return c.in.CallProc(c.in.ctx, c.Block, args...)
 }
 
 // YieldAs calls the call's block with self set to the given value, as instance_eval does.
@@ -62,7 +83,7 @@ func (c *Call) YieldAs(self Value, args ...Value) (Value, error) {
 	if c.Block == nil {
 		return nil, nil
 	}
-	return c.in.guarded(func() Value { return c.in.callBlockSelf(c.Block, self, nil, args, false) })
+	return c.in.run(c.in.ctx, func() Value { return c.in.callBlockSelf(c.Block, self, nil, args, false) })
 }
 
 // Raise makes an error that the program sees as a Ruby exception of the named standard class.
@@ -74,14 +95,11 @@ type hostRaise struct{ class, msg string }
 
 func (h *hostRaise) Error() string { return h.msg + " (" + h.class + ")" }
 
-// CallProc calls a block or lambda that a program handed out. It may be used while the program runs, or afterwards.
-func (in *Interp) CallProc(p *Proc, args ...Value) (Value, error) {
+// CallProc calls a block or lambda that a program handed out. While the program runs it shares the program's limits
+// and context, which ctx then does not replace.
+func (in *Interp) CallProc(ctx context.Context, p *Proc, args ...Value) (Value, error) {
 	if p == nil {
 		return nil, nil
-	}
-	ctx := in.ctx
-	if ctx == nil {
-		ctx = context.Background()
 	}
 	return in.run(ctx, func() Value { return in.callProc(p, args, false, nil) })
 }
@@ -101,7 +119,7 @@ func (in *Interp) RunAs(ctx context.Context, p *Program, self Value) (Value, err
 
 // String gives what to_s gives in Ruby.
 func (in *Interp) String(v Value) string {
-	s, err := in.guarded(func() Value { return NewString(in.toS(v)) })
+	s, err := in.run(context.Background(), func() Value { return NewString(in.toS(v)) })
 	if err != nil {
 		return plainString(v)
 	}
@@ -110,7 +128,7 @@ func (in *Interp) String(v Value) string {
 
 // Inspect gives what inspect gives in Ruby.
 func (in *Interp) Inspect(v Value) string {
-	s, err := in.guarded(func() Value { return NewString(in.inspect(v)) })
+	s, err := in.run(context.Background(), func() Value { return NewString(in.inspect(v)) })
 	if err != nil {
 		return plainString(v)
 	}

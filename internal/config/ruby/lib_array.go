@@ -973,6 +973,9 @@ func (in *Interp) packArray(c *call) Value {
 		s.binary = true
 		return s
 	case "H*":
+		if len(a) == 0 {
+			in.raise("ArgumentError", "too few arguments")
+		}
 		s := in.argString(a[0])
 		n, ok := new(big.Int).SetString(s, 16)
 		if !ok || len(s) > 4096 {

@@ -235,6 +235,7 @@ func defFile(l *library) {
 		d.sdef(name, 1, 1, func(in *Interp, c *call) Value { return in.str(f(in.pathArg(c.args[0]))) })
 	}
 	str1("extname", extOf)
+	str1("path", func(p string) string { return p })
 	d.sdef("dirname", 1, 2, func(in *Interp, c *call) Value {
 		p := in.pathArg(c.args[0])
 		n := 1
@@ -446,10 +447,7 @@ func defFile(l *library) {
 		d.sdef(n, 0, -1, refuse)
 		io.sdef(n, 0, -1, refuse)
 	}
-	d.sdef("stat lstat umask ftype world_readable? world_writable? owned? grpowned? setuid? setgid? sticky? blockdev? chardev? path", 0, -1, func(in *Interp, c *call) Value {
-		if c.name == "path" {
-			return in.str(in.pathArg(c.args[0]))
-		}
+	d.sdef("stat lstat umask ftype world_readable? world_writable? owned? grpowned? setuid? setgid? sticky? blockdev? chardev?", 0, -1, func(in *Interp, c *call) Value {
 		in.unsupported("File." + c.name)
 		return nil
 	})

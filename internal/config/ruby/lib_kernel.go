@@ -100,6 +100,9 @@ func defKernel(l *library) {
 		if rm, _ := in.findMethod(c.self, "respond_to_missing?"); rm != nil && rm.fn != nil {
 			return truthy(in.send(c.self, "respond_to_missing?", Symbol(name), truthy(c.opt(1))))
 		}
+		if in.hostResponds(c.self, name) {
+			return true
+		}
 		if m == nil && in.rubyHas(c.self, name) {
 			in.unsupported("the method " + in.classOf(c.self).name + "#" + name)
 		}
@@ -414,6 +417,9 @@ func defKernel(l *library) {
 			}
 			return in.cObject
 		case "define_method":
+			if len(c.args) == 0 {
+				in.argError(0, 1, 2)
+			}
 			return in.defineMethod(in.cObject, c)
 		}
 		return in.setVisibility(in.cObject, c)
@@ -1417,13 +1423,15 @@ func (in *Interp) allocate(k *Class) Value {
 		switch s.name {
 		case "Exception":
 			return &Exception{Object: Object{class: k}}
-		case "Object", "BasicObject", "Struct", "OpenStruct", "Set":
+		case "Object", "BasicObject", "OpenStruct", "Set":
 			return &Object{class: k}
 		case "String", "Array", "Hash", "Integer", "Float", "Symbol", "NilClass", "TrueClass", "FalseClass", "Proc", "Regexp", "Range", "Time", "Date", "Class", "Module", "Method", "MatchData", "Numeric", "IO", "File", "Dir":
 			if s == k || s.name == "Integer" || s.name == "Float" || s.name == "Symbol" {
 				in.raiseName("NoMethodError", "new", k, "undefined method `new' for %s:Class", k.name)
 			}
 			in.unsupported("a subclass of " + s.name)
+		default:
+			in.unsupported("an instance of " + s.name + " made with new or allocate")
 		}
 	}
 	return &Object{class: k}
@@ -1500,6 +1508,9 @@ func (in *Interp) defineMethod(k *Class, c *call) Value {
 	case *Proc:
 		m.proc = x
 	case *boundMethod:
+		if owner := x.owner; owner != nil && !k.isA(owner) || owner == nil && !k.isA(in.classOf(x.recv)) {
+			in.raise("TypeError", "bind argument must be a subclass of the method's owner")
+		}
 		cp := *x.m
 		cp.name = name
 		m = &cp

@@ -117,13 +117,21 @@ func defProc(l *library) {
 	})
 	l.byName["UnboundMethod"].def("bind", 1, 1, func(in *Interp, c *call) Value {
 		b := *c.self.(*boundMethod)
+		in.checkBind(&b, c.args[0])
 		b.recv, b.unbound = c.args[0], false
 		return &b
 	})
 	l.byName["UnboundMethod"].def("bind_call", 1, -1, func(in *Interp, c *call) Value {
 		b := c.self.(*boundMethod)
+		in.checkBind(b, c.args[0])
 		return in.invoke(c.f, b.m, c.args[0], b.name, c.args[1:], c.kw, c.blk, true)
 	})
+}
+
+func (in *Interp) checkBind(b *boundMethod, v Value) {
+	if !in.isA(v, b.owner) {
+		in.raise("TypeError", "bind argument must be an instance of %s", b.owner.name)
+	}
 }
 
 func methodArity(m *method) int {

@@ -1640,9 +1640,10 @@ func (c *call) opt(i int) Value {
 	return nil
 }
 
-// kwargs gives the trailing keyword hash, if the call has one, and cuts it off.
+// kwargs gives the trailing keyword hash, if the call has one, and cuts it off. Where an argument would be missing then,
+// the hash is that argument.
 func (c *call) kwargs() *Hash {
-	if n := len(c.args); c.kw && n > 0 {
+	if n := len(c.args); c.kw && n > c.min {
 		if h, ok := c.args[n-1].(*Hash); ok {
 			c.args = c.args[:n-1]
 			return h

@@ -407,6 +407,7 @@ type call struct {
 	blk  *Proc
 	f    *frame // of the caller
 	fcal bool   // called without receiver, or with self
+	min  int    // arguments that the method needs
 }
 
 // Proc is a block, a proc or a lambda.
