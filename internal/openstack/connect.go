@@ -59,9 +59,10 @@ type Cloud struct {
 	// ProjectID, UserID and their like are what the token says.
 	who Whoami
 
-	lookups cache
-	watch   *watcher
-	claims  claims
+	lookups  cache
+	consoles hostKeys
+	watch    *watcher
+	claims   claims
 	// settle are the pauses before each look for a resource whose making was
 	// not answered, by the one who asked; lateSettle those when a record is
 	// found in which the answer is missing.

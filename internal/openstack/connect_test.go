@@ -2,7 +2,16 @@ package openstack
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"io"
+	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -78,8 +87,10 @@ func TestLoginFailures(t *testing.T) {
 	f := newFake(t)
 	refused := "http://" + unusedAddress(t)
 	silent := silentServer(t)
-	tls := httptest.NewTLSServer(http.NotFoundHandler())
-	t.Cleanup(tls.Close)
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
 	notIdentity := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(notIdentity.Close)
 	for name, c := range map[string]struct {
@@ -92,7 +103,7 @@ func TestLoginFailures(t *testing.T) {
 		"nobody there":   {func(a *Auth) { a.URL = refused }, Unreachable, "refused", "OS_AUTH_URL"},
 		"no such name":   {func(a *Auth) { a.URL = "http://nowhere.invalid:5000/v3" }, Unreachable, "nowhere.invalid", "OS_AUTH_URL"},
 		"silence":        {func(a *Auth) { a.URL, a.ReadTimeout = silent, 50*time.Millisecond }, Unreachable, "did not answer", "read_timeout"},
-		"own authority":  {func(a *Auth) { a.URL = tls.URL }, BadCertificate, "authority", "OS_CACERT"},
+		"own authority":  {func(a *Auth) { a.URL = secure.URL }, BadCertificate, "authority", "OS_CACERT"},
 		"no TLS there":   {func(a *Auth) { a.URL = strings.Replace(f.URL, "http:", "https:", 1) }, Unreachable, "does not speak TLS", "http://"},
 		"not identity":   {func(a *Auth) { a.URL = notIdentity.URL }, NotFound, "log in", "no identity service"},
 		"no password":    {func(a *Auth) { a.Password = "" }, Other, "openstack_api_key", "RC file"},
@@ -156,10 +167,10 @@ func silentServer(t *testing.T) string {
 
 func TestTrustedAuthority(t *testing.T) {
 	f := newFake(t)
-	tls := httptest.NewTLSServer(http.HandlerFunc(f.serve))
-	t.Cleanup(tls.Close)
+	secure := httptest.NewTLSServer(http.HandlerFunc(f.serve))
+	t.Cleanup(secure.Close)
 	a := f.auth()
-	a.URL = tls.URL + "/v3"
+	a.URL = secure.URL + "/v3"
 	a.Insecure = true
 	c, err := Connect(t.Context(), a, Options{})
 	if err != nil {
@@ -175,6 +186,67 @@ func TestTrustedAuthority(t *testing.T) {
 	}
 	if _, err := Connect(t.Context(), a, Options{}); KindOf(err) != Invalid {
 		t.Errorf("%v", err)
+	}
+}
+
+// authority makes certificates for a TLS server on loopback.
+func authority(t *testing.T, from, to time.Time) (server tls.Certificate, caFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	make := func(template, parent *x509.Certificate) []byte {
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: from, NotAfter: to, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	caFile = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: make(ca, ca)}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{make(leaf, ca)}, PrivateKey: key}, caFile
+}
+
+func TestCertificates(t *testing.T) {
+	f := newFake(t)
+	year := 365 * 24 * time.Hour
+	for name, c := range map[string]struct {
+		from, to time.Time
+		host     string
+		kind     Kind
+		says     string
+	}{
+		"good":          {time.Now().Add(-time.Hour), time.Now().Add(year), "127.0.0.1", Other, ""},
+		"expired":       {time.Now().Add(-2 * year), time.Now().Add(-year), "127.0.0.1", BadCertificate, "is valid from"},
+		"another name":  {time.Now().Add(-time.Hour), time.Now().Add(year), "localhost", BadCertificate, "another name"},
+		"not valid yet": {time.Now().Add(year), time.Now().Add(2 * year), "127.0.0.1", BadCertificate, "is valid from"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cert, ca := authority(t, c.from, c.to)
+			s := httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
+			s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+			s.Config.ErrorLog = log.New(io.Discard, "", 0)
+			s.StartTLS()
+			defer s.Close()
+			a := f.auth()
+			a.CACert = ca
+			a.URL = strings.Replace(s.URL, "127.0.0.1", c.host, 1) + "/v3"
+			cl, err := Connect(t.Context(), a, Options{})
+			if err == nil {
+				cl.Close()
+			}
+			if (err == nil) != (c.says == "") || KindOf(err) != c.kind || err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v (kind %q)", err, KindOf(err))
+			}
+			if name == "expired" && !strings.Contains(err.(*Error).Hint(), "clock") {
+				t.Errorf("%v", err.(*Error).Hint())
+			}
+		})
 	}
 }
 
@@ -273,12 +345,12 @@ func TestTokenStaysWithTheCloud(t *testing.T) {
 func TestDebugLogShowsNoSecrets(t *testing.T) {
 	f := newFake(t)
 	var mu sync.Mutex
-	var log []string
+	var lines []string
 	c, err := Connect(t.Context(), f.auth(), Options{Debug: func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, a := range args {
-			log = append(log, a.(string))
+			lines = append(lines, a.(string))
 		}
 	}})
 	if err != nil {
@@ -289,7 +361,7 @@ func TestDebugLogShowsNoSecrets(t *testing.T) {
 	if _, err := c.Create(t.Context(), s, &MemoryJournal{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Join(log, "\n")
+	text := strings.Join(lines, "\n")
 	if !strings.Contains(text, "POST "+f.URL+"/nova/v2.1/servers") {
 		t.Errorf("%s", text)
 	}

@@ -36,6 +36,10 @@ type fakeCloud struct {
 	// racy is the time between checking and writing a floating IP, as Neutron
 	// has it.
 	racy time.Duration
+	// hide keeps servers out of lists.
+	hide bool
+	// console is what every server's console shows.
+	console string
 	// hook sees a server as it is made and may change it.
 	hook func(server map[string]any)
 }
@@ -344,6 +348,9 @@ func (f *fakeCloud) nova(w http.ResponseWriter, r *http.Request, rest []string, 
 			re = regexp.MustCompile(n)
 		}
 		for _, s := range f.servers {
+			if f.hide {
+				continue
+			}
 			if re == nil || re.MatchString(s["name"].(string)) {
 				list = append(list, f.aged(s))
 			}
@@ -357,6 +364,10 @@ func (f *fakeCloud) nova(w http.ResponseWriter, r *http.Request, rest []string, 
 		case len(rest) == 3:
 			if _, start := body["os-start"]; start {
 				s["status"] = "ACTIVE"
+			}
+			if _, console := body["os-getConsoleOutput"]; console {
+				answer(w, 200, map[string]any{"output": f.console})
+				return
 			}
 			answer(w, 202, nil)
 		case r.Method == "DELETE":

@@ -4,6 +4,8 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"golang.org/x/crypto/ssh"
@@ -26,16 +28,47 @@ func (c *Cloud) Console(ctx context.Context, serverID string, lines int) (string
 	return text, nil
 }
 
+// consolePause is the least time between two looks at a console for keys.
+const consolePause = 2 * time.Second
+
+// hostKeys remembers what consoles have shown: transports ask at each attempt
+// to connect.
+type hostKeys struct {
+	mu   sync.Mutex
+	seen map[string]*shownKeys
+}
+
+type shownKeys struct {
+	keys []string
+	at   time.Time
+}
+
 // HostKeys returns the SSH host keys that cloud-init has printed on the
 // server's console, as authorized_keys lines ("ssh-ed25519 AAAA…") or, where
 // only those are shown, as fingerprints ("SHA256:…"). None means that the
-// console does not show them, yet or ever.
+// console does not show them, yet or ever. It may be called often: the
+// console is read every other second at most, and no more once it has shown
+// them.
 func (c *Cloud) HostKeys(ctx context.Context, serverID string) ([]string, error) {
+	h := &c.consoles
+	h.mu.Lock()
+	if s := h.seen[serverID]; s != nil && (len(s.keys) > 0 || time.Since(s.at) < consolePause) {
+		h.mu.Unlock()
+		return s.keys, nil
+	}
+	h.mu.Unlock()
 	text, err := c.Console(ctx, serverID, 0)
 	if err != nil {
 		return nil, err
 	}
-	return ParseHostKeys(text), nil
+	keys := ParseHostKeys(text)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.seen == nil {
+		h.seen = map[string]*shownKeys{}
+	}
+	h.seen[serverID] = &shownKeys{keys, time.Now()}
+	return keys, nil
 }
 
 // Printable gives the last lines of a console without what would disturb a

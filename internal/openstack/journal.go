@@ -146,13 +146,33 @@ func (f FileJournal) Read() (*Record, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the journal: %w", err)
+		return nil, &JournalError{string(f), err}
 	}
 	r, err := decodeRecord(b)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the journal %s: %w", string(f), err)
+		return nil, &JournalError{string(f), err}
 	}
 	return r, nil
+}
+
+// JournalError is a journal that is there and cannot be read. Nothing is
+// made or removed on its account: that might leave things behind.
+type JournalError struct {
+	Path string
+	Err  error
+}
+
+// Error implements error.
+func (e *JournalError) Error() string {
+	return fmt.Sprintf("cannot read the journal %s: %v", e.Path, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *JournalError) Unwrap() error { return e.Err }
+
+// Hint says how to get on.
+func (e *JournalError) Hint() string {
+	return "if the file is damaged beyond repair, look in the cloud for what bears the mark galley_token, remove it, and then the file"
 }
 
 func decodeRecord(b []byte) (*Record, error) {

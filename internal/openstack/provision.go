@@ -36,9 +36,6 @@ type making struct {
 	journal Journal
 	rec     *Record
 	rep     Reporter
-	// repeated says that something was asked for twice, so that there may be
-	// one too many.
-	repeated bool
 
 	image    Image
 	flavor   Flavor
@@ -164,11 +161,6 @@ func (m *making) run(ctx context.Context) (*Server, error) {
 		Image: m.image.Name, Flavor: m.flavor.Name, AvailabilityZone: s.AvailabilityZone,
 		Addresses: addressesOf(s, m.networks), Created: created,
 	}
-	if m.repeated {
-		if err := m.dropDoubles(ctx, id); err != nil {
-			return nil, err
-		}
-	}
 	if m.spec.FloatingIP.Wanted() {
 		if out.FloatingIP, err = m.floatingIP(ctx, s); err != nil {
 			return nil, err
@@ -178,6 +170,9 @@ func (m *making) run(ctx context.Context) (*Server, error) {
 		if out.Address, err = chooseAddress(out.Addresses, m.spec.Address, s.Name, id); err != nil {
 			return nil, err
 		}
+	}
+	if err := m.dropDoubles(ctx); err != nil {
+		return nil, err
 	}
 	if !m.rec.Complete {
 		m.rec.Complete = true
@@ -429,7 +424,6 @@ func (m *making) do(ctx context.Context, s step) (id string, made bool, err erro
 		if try > 1 || isStatus(err, 500) {
 			return "", false, explain(s.what, err)
 		}
-		m.repeated = true
 		m.rec.find(s.kind, s.name).Repeated = true
 		if err := m.save(); err != nil {
 			return "", false, err
@@ -698,13 +692,17 @@ func (m *making) active(ctx context.Context, id string) (*servers.Server, error)
 		timeout = DefaultActiveTimeout
 	}
 	var out *servers.Server
+	var since time.Time
 	err := m.c.waitFor(ctx, id, m.spec.Name, "the server to become ACTIVE", timeout, m.rep,
 		func(s *servers.Server) (bool, error) {
 			switch s.Status {
 			case "ACTIVE":
+				if out == nil {
+					since = time.Now()
+				}
 				out = s
 				// Nova fills in the addresses a moment later at times.
-				return len(s.Addresses) > 0 || m.noNetwork(), nil
+				return len(s.Addresses) > 0 || time.Since(since) > addressPatience, nil
 			case "ERROR":
 				return true, faultOf(s)
 			case "DELETED", "SOFT_DELETED":
@@ -713,14 +711,12 @@ func (m *making) active(ctx context.Context, id string) (*servers.Server, error)
 			return false, nil
 		},
 		func() error { return goneError(m.spec.Name, id) })
-	if err != nil && KindOf(err) == Timeout && out != nil {
-		return out, nil // ACTIVE without addresses: a floating IP may yet be asked for.
-	}
 	return out, err
 }
 
-// noNetwork says that the server has no interface on purpose.
-func (m *making) noNetwork() bool { return false }
+// addressPatience is how long an ACTIVE server may be without an address
+// before that counts as a fact.
+const addressPatience = 20 * time.Second
 
 func goneError(name, id string) error {
 	return fail(ServerGone, fmt.Sprintf("use the server %q (%s)", name, id), "somebody has deleted it", "create the instance again")
@@ -744,19 +740,27 @@ func faultOf(s *servers.Server) error {
 	return e
 }
 
-// dropDoubles removes servers of this making other than the one that is used.
-// There is one when a request was repeated and both came through.
-func (m *making) dropDoubles(ctx context.Context, keep string) error {
-	list, err := m.c.serversByToken(ctx, m.rec.Token, m.spec.Name)
-	if err != nil {
-		return err
+// dropDoubles removes what was made twice: when a request was repeated, both
+// may have come through.
+func (m *making) dropDoubles(ctx context.Context) error {
+	if m.rec.Complete {
+		return nil
 	}
-	for _, s := range list {
-		if s.ID == keep {
+	for _, r := range m.rec.Resources {
+		if !r.Repeated || r.ID == "" {
 			continue
 		}
-		if err := m.c.deleteServer(ctx, s.ID, s.Name, m.rep); err != nil {
+		ids, err := m.c.byToken(ctx, m.rec.Token, r)
+		if err != nil {
 			return err
+		}
+		for _, id := range ids {
+			if id != r.ID {
+				m.rep.Warn("the cloud has made the %s %q twice: removing %s", r.Kind, r.Name, id)
+				if err := m.c.removeOne(ctx, r, id, silentReporter{}); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil

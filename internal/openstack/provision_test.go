@@ -548,3 +548,88 @@ func TestMisspelt(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestWhatWasMadeTwiceIsRemoved(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	f.mu.Lock()
+	first := true
+	f.fault = func(_ int, method, path string) faultMode {
+		// The first server is made, its answer lost, and the cloud's list is
+		// late: the request is repeated.
+		if method == "POST" && path == "/nova/v2.1/servers" && first {
+			first = false
+			f.hide = true
+			return dropAfter
+		}
+		if method == "POST" && path == "/nova/v2.1/servers" {
+			f.hide = false
+		}
+		return well
+	}
+	f.mu.Unlock()
+	rep := &recorder{}
+	j := &MemoryJournal{}
+	s, err := c.Create(t.Context(), ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}}, j, rep)
+	if err != nil || s.Address == "" {
+		t.Fatal(s, err)
+	}
+	if _, err := c.Servers(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if left := f.left(); len(left) != 2 || !strings.Contains(rep.text(), "twice") {
+		t.Errorf("exists: %v; said %q", left, rep.text())
+	}
+	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.left()) != 0 {
+		t.Errorf("%v, left %v", err, f.left())
+	}
+}
+
+func TestHostKeysAreReadOnce(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	f.servers["a"] = map[string]any{"id": "a", "name": "web", "status": "ACTIVE"}
+	for range 5 {
+		if keys, err := c.HostKeys(t.Context(), "a"); len(keys) != 0 || err != nil {
+			t.Error(keys, err)
+		}
+	}
+	c.consoles.seen["a"].at = time.Time{}
+	f.mu.Lock()
+	f.console = "-----BEGIN SSH HOST KEY KEYS-----\n" + edKey + " root@web\n-----END SSH HOST KEY KEYS-----\n"
+	f.mu.Unlock()
+	for range 5 {
+		if keys, err := c.HostKeys(t.Context(), "a"); len(keys) != 1 || keys[0] != edKey || err != nil {
+			t.Error(keys, err)
+		}
+	}
+	if n := f.count("POST", "/nova/v2.1/servers/a/action"); n != 2 {
+		t.Errorf("%d looks at the console", n)
+	}
+}
+
+func TestServersAreFound(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	for id, name := range map[string]string{"a": "web", "b": "web", "c": "db"} {
+		f.servers[id] = map[string]any{"id": id, "name": name, "status": "ACTIVE", "image": "", "flavor": map[string]any{"id": "2"}}
+	}
+	if s, err := c.Server(t.Context(), "db"); err != nil || s.ID != "c" || s.Flavor != "2" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s, err := c.Server(t.Context(), "a"); err != nil || s.ID != "a" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := c.Server(t.Context(), "web"); KindOf(err) != Ambiguous {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.Server(t.Context(), "wbe"); KindOf(err) != NotFound || !strings.Contains(err.(*Error).Hint(), `"web"`) {
+		t.Errorf("%v", err)
+	}
+	if err := c.DeleteServer(t.Context(), "c", "db", nil); err != nil {
+		t.Error(err)
+	}
+	if err := c.DeleteServer(t.Context(), "c", "db", nil); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,11 @@ type verdict struct {
 func (c *Cloud) inspect(ctx context.Context, rec *Record, rep Reporter) (verdict, error) {
 	if err := c.sameCloud(rec); err != nil {
 		return verdict{}, err
+	}
+	if rec.KeyFile != "" && !rec.Complete {
+		if _, err := os.Stat(rec.KeyFile); err != nil && rec.find(KindKeyPair, "") != nil {
+			return verdict{replace: "the private key of an unfinished server is gone"}, nil
+		}
 	}
 	id := rec.ServerID()
 	if id == "" {

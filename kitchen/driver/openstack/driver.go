@@ -259,7 +259,7 @@ func (d *Driver) takeBack(ctx context.Context, c *cloud.Cloud, j cloud.Journal, 
 // forget drops the keys of a server that is no more.
 func (d *Driver) forget(step *kitchen.Step) {
 	step.State.Delete(kitchen.KeyServerID, kitchen.KeyHostname, kitchen.KeySSHKey)
-	for _, key := range []string{"server", "host_keys"} {
+	for _, key := range []string{"server", "host_keys", "host_keys_of"} {
 		if step.State.Own(key) != nil {
 			step.State.SetOwn(key, nil)
 		}
