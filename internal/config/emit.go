@@ -107,7 +107,7 @@ func (e *emitter) value(v *value, depth int, dash bool) {
 var (
 	rePlain  = regexp.MustCompile(`^[\p{L}_/][\p{L}\p{N}_./@+()\[\]*^;-]*(?:[ :,=][\p{L}\p{N}_./@+()\[\]*^;-]+)*$`)
 	reTyped  = regexp.MustCompile(`^(?i:y|n|yes|no|true|false|on|off|null|nan|inf|infinity)$`)
-	reSymbol = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	reSymbol = regexp.MustCompile(`^[A-Za-z_/.][A-Za-z0-9_./@+-]*$`)
 )
 
 func scalar(v *value, depth int, block bool) string {
