@@ -9,7 +9,7 @@ func (a *app) commands() []*cobra.Command {
 		a.createCommand(),
 	}
 	cmds = append(cmds, a.lifecycleCommands()...)
-	return append(cmds,
+	cmds = append(cmds,
 		a.testCommand(),
 		a.loginCommand(),
 		a.execCommand(),
@@ -25,6 +25,7 @@ func (a *app) commands() []*cobra.Command {
 		a.refused("console", "there is no Ruby in Galley to open a console on",
 			"`galley diagnose --all --origin` shows the whole configuration"),
 	)
+	return append(cmds, a.cloudCommands()...)
 }
 
 // refused is a command of the peer's that Galley does not have, and why.

@@ -34,11 +34,7 @@ func (a *app) fetchSource(ctx context.Context, r *fetch.Request, f *fetchFlags, 
 	if r.Auth != nil {
 		return usagef("", "a service of the catalogue is asked with OS_* credentials, and no others")
 	}
-	env, err := a.environment(ctx)
-	if err != nil {
-		return err
-	}
-	auth, err := openstack.AuthFromEnv(env.Get)
+	auth, err := a.credentials(ctx)
 	if err != nil {
 		return err
 	}
