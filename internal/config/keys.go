@@ -114,8 +114,8 @@ func no(name string, t Type, doc, reason string) Key {
 var plugins = map[string][]string{
 	secDriver:      {"openstack", "proxy", "dummy"},
 	secProvisioner: {"chef_infra", "chef_zero", "chef_solo", "chef_apply", "cinc_infra", "cinc_zero", "cinc_solo", "cinc_apply", "shell", "dummy"},
-	secTransport:   {"ssh", "dummy"},
-	secVerifier:    {"busser", "inspec", "shell", "dummy"},
+	secTransport:   {"ssh"},
+	secVerifier:    {"busser", "inspec", "cinc_auditor", "shell", "dummy"},
 }
 
 // Plugins returns the names of the plug-ins of a section ("driver",

@@ -312,7 +312,7 @@ var table = []group{
 		key("random_failure", Flag, "false", "Whether it fails now and then."),
 		key("fail", Flag, "false", "Whether it fails."),
 	}},
-	{section: secVerifier, plugin: "inspec", keys: []Key{
+	{section: secVerifier, plugin: "inspec cinc_auditor", keys: []Key{
 		key("inspec_tests", Text|List|Maps, "(test/integration/SUITE)", "The profiles: paths, or mappings with name and path, git, url, compliance or supermarket."),
 		key("load_plugins", Flag, "true", "Whether InSpec loads its plug-ins."),
 		key("plugin_config", Map, "{}", "Settings of its plug-ins."),
