@@ -62,8 +62,9 @@ type Key struct {
 	Values []string
 	// Replacement says that the key is deprecated and what takes its place.
 	Replacement string
-	// Refused says why the key is not supported, "" when it is.
-	Refused string
+	// Idle says why the key is understood and yet changes nothing, "" when it
+	// does.
+	Idle string
 }
 
 // Path is the key as people write about it: "driver.image_ref".
@@ -95,8 +96,8 @@ type group struct {
 	keys                    []Key
 }
 
-// key, old and no make an entry of the table: one that is as it should be,
-// one that is deprecated, one that is refused.
+// key, old and idle make an entry of the table: one that is as it should be,
+// one that is deprecated, one that changes nothing.
 func key(name string, t Type, def, doc string, values ...string) Key {
 	return Key{Name: name, Type: t, Default: def, Doc: doc, Values: values}
 }
@@ -105,8 +106,8 @@ func old(name string, t Type, def, doc, replacement string) Key {
 	return Key{Name: name, Type: t, Default: def, Doc: doc, Replacement: replacement}
 }
 
-func no(name string, t Type, doc, reason string) Key {
-	return Key{Name: name, Type: t, Doc: doc, Refused: reason}
+func idle(name string, t Type, doc, reason string) Key {
+	return Key{Name: name, Type: t, Doc: doc, Idle: reason}
 }
 
 // plugins are the plug-ins that there are, by section; the first is the

@@ -88,8 +88,8 @@ var table = []group{
 		key("openstack_service_type", Text, "compute", "The catalogue's type of the compute service."),
 		key("openstack_service_name", Text, "", "The catalogue's name of the compute service."),
 		key("openstack_management_url", Text, "(from the catalogue)", "The compute endpoint, in place of the catalogue's."),
-		key("openstack_identity_endpoint", Text, "", "Understood and not needed: the endpoints come with the token."),
-		key("openstack_cache_ttl", Decimal, "", "How long fog kept answers; understood and not needed, a run looks each name up once."),
+		idle("openstack_identity_endpoint", Text, "The identity endpoint that fog used after the login.", "the endpoints come with the token"),
+		idle("openstack_cache_ttl", Decimal, "How long fog kept answers.", "a run asks for each thing once"),
 		key("openstack_cloud", Text, "(OS_CLOUD)", "A cloud of clouds.yaml."),
 		key("clouds_yaml_path", Text, "(searched)", "The clouds.yaml to take it from."),
 		key("openstack_cacert", Text, "(OS_CACERT)", "A file of certificates to trust."),
@@ -131,8 +131,8 @@ var table = []group{
 		key("block_device_mapping", Map|Maps, "", "A volume to make or attach, or a list of them."),
 		key("volumes", Text|List|Map|Maps, "[]", "Volumes that exist, by id or name, to be attached."),
 
-		old("no_ssh_tcp_check", Flag, "false", "Whether not to probe the SSH port; understood, for the wait is for a session.", "nothing; it is not needed"),
-		old("no_ssh_tcp_check_sleep", Decimal, "120", "Seconds to sleep in place of the probe; understood, and better than slept.", "nothing; it is not needed"),
+		idle("no_ssh_tcp_check", Flag, "Whether the SSH port is not probed.", "the wait is for a session that can run a command"),
+		idle("no_ssh_tcp_check_sleep", Decimal, "Seconds to sleep in place of the probe.", "the wait is for a session that can run a command"),
 		old("port", Text, "22", "The SSH port.", "transport.port"),
 		old("username", Text, "(root)", "The SSH user.", "transport.username"),
 		old("password", Text, "", "The SSH password.", "transport.password"),
@@ -233,7 +233,7 @@ var table = []group{
 		key("multiple_converge", Whole, "1", "How often the client runs."),
 		key("enforce_idempotency", Flag, "false", "Whether the last run fails when it changes anything."),
 		key("legacy_mode", Flag, "", "chef-solo's legacy mode."),
-		key("require_chef_for_busser", Flag, "true", "Of kitchen-ansible and its kin; not used by Chef."),
+		idle("require_chef_for_busser", Flag, "Whether Chef is installed for the busser.", "tests run without a busser"),
 	}},
 	{section: secProvisioner, plugin: "shell", keys: []Key{
 		key("script", Text, "(bootstrap.sh)", "The script that is uploaded and run."),
@@ -296,9 +296,9 @@ var table = []group{
 		key("downloads", Map, "{}", "Remote paths and where they go, also after a failure."),
 	}},
 	{section: secVerifier, plugin: "busser", keys: []Key{
-		key("version", Text, "busser", "The busser's version; no gem is installed, so it has no effect."),
-		key("busser_bin", Text, "", "The busser on the machine; tests run without one."),
-		key("ruby_bindir", Text, "(ROOT/embedded/bin)", "The Ruby on the machine."),
+		idle("version", Text, "The busser's version.", "no gem is installed on the machine"),
+		idle("busser_bin", Text, "The busser on the machine.", "tests run without a busser"),
+		idle("ruby_bindir", Text, "The Ruby on the machine.", "tests run without a busser"),
 	}},
 	{section: secVerifier, plugin: "shell", keys: []Key{
 		key("command", Text, "true", "The command."),

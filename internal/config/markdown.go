@@ -31,8 +31,8 @@ func Markdown() []byte {
 			if k.Replacement != "" {
 				doc += " Deprecated: " + k.Replacement + "."
 			}
-			if k.Refused != "" {
-				doc += " Not supported: " + k.Refused + "."
+			if k.Idle != "" {
+				doc += " No effect: " + k.Idle + "."
 			}
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.Name, k.Type, cell(k.Default), cell(doc))
 		}

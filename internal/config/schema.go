@@ -1,6 +1,9 @@
 package config
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // schemaID names the dialect.
 const schemaID = "http://json-schema.org/draft-07/schema#"
@@ -132,12 +135,16 @@ func properties(keys map[string]Key, nested map[string]*value) *value {
 }
 
 func property(k Key, nested *value) *value {
-	p := obj("description", k.Doc)
-	if k.Refused != "" {
-		p.m.set("description", stringValue(k.Doc+" Not supported: "+k.Refused, nil))
+	doc := k.Doc
+	if strings.HasPrefix(k.Default, "(") {
+		doc += " Default: " + strings.Trim(k.Default, "()") + "."
 	}
-	if k.Default != "" {
-		p.m.set("default", stringValue(k.Default, nil))
+	if k.Idle != "" {
+		doc += " No effect: " + k.Idle + "."
+	}
+	p := obj("description", doc)
+	if v := k.DefaultValue(); v != nil {
+		p.m.set("default", fromGo(v, nil))
 	}
 	if k.Replacement != "" {
 		p.m.set("deprecated", fromGo(true, nil))

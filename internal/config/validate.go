@@ -152,14 +152,10 @@ func (c *checker) checkValue(k Key, e entry, at string) {
 		org = e.val.org
 	}
 	switch {
-	case k.Refused != "":
-		c.add(org, "refused-key", at, k.Refused, "%s is not supported", at).Fatal = true
+	case k.Idle != "":
+		c.add(org, "idle-key", at, k.Idle, "%s has no effect", at)
 	case k.Replacement != "":
-		advice := "use " + k.Replacement
-		if strings.HasPrefix(k.Replacement, "nothing") {
-			advice = "it can be left out"
-		}
-		c.add(org, "deprecated-key", at, advice, "%s is of older days", at)
+		c.add(org, "deprecated-key", at, "use "+k.Replacement, "%s is of older days", at)
 	}
 	if !fits(e.val, k.Type) {
 		want := k.Type.String()

@@ -35,6 +35,7 @@ func TestValidate(t *testing.T) {
 		{"driver: {name: openstack, metadata: x}\n" + one, []string{`kitchen.yml:1:37: driver.metadata should be a mapping, but is "x"`}},
 		{"driver: {name: openstack, block_device_mapping: {make_volum: true}}\n" + one,
 			[]string{"kitchen.yml:1:50: make_volum is no key of driver.block_device_mapping and has no effect (did you mean make_volume?)"}},
+		{"driver: {name: openstack, no_ssh_tcp_check: true}\n" + one, []string{"kitchen.yml:1:27: driver.no_ssh_tcp_check has no effect (the wait is for a session that can run a command)"}},
 		{"driver: vagrant\n" + one, []string{"kitchen.yml:1:9: the driver \"vagrant\" is not one of Galley's (to use OpenStack without changing a shared file, set `driver: {name: openstack}` in kitchen.local.yml)"}},
 		{"driver: openstak\n" + one, []string{"kitchen.yml:1:9: the driver \"openstak\" is not one of Galley's (did you mean openstack?)"}},
 		{os + "provisioner: {name: chef_zero, channel: beta}\n" + one, []string{`kitchen.yml:2:41: provisioner.channel is "beta" (it is one of stable, current, unstable)`}},
