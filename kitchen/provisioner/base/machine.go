@@ -79,6 +79,9 @@ func (e *CommandError) Error() string {
 
 // Hint tells what to do, or where all of the output is.
 func (e *CommandError) Hint() string {
+	if e.Advice == "" && slices.ContainsFunc(e.Tail, refusedSudo) {
+		return "the login user may not use sudo here: let it (NOPASSWD), log in as root, or switch it off (sudo: false)"
+	}
 	if e.Advice == "" && e.LogFile != "" {
 		return "all of the output is in " + e.LogFile
 	}
@@ -92,6 +95,13 @@ func (e *CommandError) Class() string { return "Kitchen::ActionFailed" }
 // Unwrap returns the failure as the engine knows it.
 func (e *CommandError) Unwrap() error {
 	return &kitchen.ExitError{Command: e.Command, Status: e.Status}
+}
+
+// refusedSudo says whether a line is sudo's refusal, or that of a shell that
+// finds no sudo.
+func refusedSudo(line string) bool {
+	return strings.HasPrefix(line, "sudo: ") && (strings.Contains(line, "password") || strings.Contains(line, "terminal")) ||
+		strings.Contains(line, "is not in the sudoers file") || strings.Contains(line, "sudo: not found") || strings.Contains(line, "sudo: command not found")
 }
 
 // tailLines is how much of a failed command's output goes into the error:

@@ -187,7 +187,10 @@ func (p *Provisioner) initCode(m *base.Machine, tree *base.Tree) string {
 			gone = append(gone, base.Quote(p.set.OnMachine(name)))
 		}
 	}
-	code := m.Sudo("rm -rf "+strings.Join(gone, " ")) + "\nmkdir -p " + base.Quote(p.set.RootPath)
+	code := m.Sudo("rm -rf "+strings.Join(gone, " ")) + " || exit\nmkdir -p " + base.Quote(p.set.RootPath) + " || exit"
+	// Another login user may have made it.
+	root := base.Quote(p.set.RootPath)
+	code += "\nif [ ! -w " + root + " ]; then " + m.Sudo("chown -R \"$(id -u)\" "+root) + " || exit; fi"
 	if tree.Has("nodes") {
 		// The client, as root, may have made it.
 		nodes := base.Quote(p.set.OnMachine("nodes"))

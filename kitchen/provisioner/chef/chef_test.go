@@ -323,6 +323,20 @@ func TestExitStatuses(t *testing.T) {
 	}
 }
 
+func TestRefusedSudo(t *testing.T) {
+	for _, says := range []string{"echo 'sudo: a password is required' >&2; exit 1\n", "echo 'kim is not in the sudoers file.'; exit 1\n"} {
+		m := machine(t)
+		m.Program(t, "sudo", says)
+		_, err := converge(t, m, project(t, cookbook()), nil)
+		if err == nil || !strings.Contains(kitchen.Hint(err), "NOPASSWD") {
+			t.Errorf("error %v, hint %q", err, kitchen.Hint(err))
+		}
+		if m.Read("kitchen", "dna.json") != "" {
+			t.Error("it went on")
+		}
+	}
+}
+
 func TestEnforceIdempotencyLoadsTheHandler(t *testing.T) {
 	m := machine(t)
 	if _, err := converge(t, m, project(t, cookbook()), map[string]any{"multiple_converge": 2, "enforce_idempotency": true}); err != nil {

@@ -96,7 +96,7 @@ func (p *Provisioner) Converge(ctx context.Context, step *kitchen.Step, conn kit
 	step.Report.Info("Transferring files to <%s>", step.Instance.Name)
 	// The data of an earlier run goes even when there is none any more.
 	if !tree.Has("data") {
-		code := "if [ -e " + base.Quote(p.set.OnMachine("data")) + " ]; then " + m.Sudo("rm -rf "+base.Quote(p.set.OnMachine("data"))) + "; fi\n" +
+		code := "if [ -e " + base.Quote(p.set.OnMachine("data")) + " ]; then " + m.Sudo("rm -rf "+base.Quote(p.set.OnMachine("data"))) + " || exit; fi\n" +
 			"mkdir -p " + base.Quote(p.set.RootPath)
 		if err := m.Run(ctx, "preparing "+p.set.RootPath, code); err != nil {
 			return err
