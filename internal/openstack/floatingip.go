@@ -159,19 +159,27 @@ func (m *making) floatingIP(ctx context.Context, s *servers.Server) (string, err
 		m.rep.Info("Attaching floating IP <%s>", want.Address)
 		return m.fixedFloatingIP(ctx, s, at)
 	}
+	ways := []func(context.Context, *servers.Server, []place) (string, error){m.borrow}
+	switch {
+	case want.Allocate, m.rec.find(KindFloatingIP, "") != nil:
+		// A record without an ID is of an allocation whose answer was lost.
+		ways[0] = m.allocate
+	case want.AllocateIfNone:
+		ways = append(ways, m.allocate)
+	}
 	var errs []error
-	for i, pool := range m.pools {
-		m.pool = pool
-		m.rep.Info("Attaching floating IP from <%s> pool", want.Pools[i])
-		give := m.borrow
-		if want.Allocate {
-			give = m.allocate
+	for _, give := range ways {
+		for i, pool := range m.pools {
+			m.pool = pool
+			if len(errs) == 0 {
+				m.rep.Info("Attaching floating IP from <%s> pool", want.Pools[i])
+			}
+			address, err := give(ctx, s, at)
+			if KindOf(err) != EmptyPool {
+				return address, err
+			}
+			errs = append(errs, err)
 		}
-		address, err := give(ctx, s, at)
-		if KindOf(err) != EmptyPool {
-			return address, err
-		}
-		errs = append(errs, err)
 	}
 	return "", several(errs...)
 }
@@ -326,7 +334,7 @@ func (m *making) anyFree(ctx context.Context) error {
 		}
 		m.seen[pool.ID] = free
 	}
-	if len(m.seen) > 0 {
+	if len(m.seen) > 0 || m.spec.FloatingIP.AllocateIfNone {
 		return nil
 	}
 	return several(errs...)

@@ -123,6 +123,8 @@ type FloatingIPSpec struct {
 	// Allocate makes a new one and releases it with the server; otherwise a
 	// free one of the project is borrowed.
 	Allocate bool
+	// AllocateIfNone makes a new one where none is free to borrow.
+	AllocateIfNone bool
 }
 
 // Wanted says whether a floating IP is asked for at all.

@@ -406,7 +406,7 @@ func TestTroubleIsTold(t *testing.T) {
 		"pool":            {with("floating_ip_pool", "publik"), nil, cloud.NotFound, `"publik"`, `"public"`},
 		"key pair":        {with("key_name", "dmeo"), nil, cloud.NotFound, `"dmeo"`, `"demo"`},
 		"security group":  {with("security_groups", "web"), nil, cloud.NotFound, "web", "default"},
-		"no address free": {with("floating_ip_pool", "public"), nil, cloud.EmptyPool, "no floating IP there", "allocate_floating_ip: true"},
+		"no address free": {with("floating_ip_pool", "public", "allocate_floating_ip", false), nil, cloud.EmptyPool, "no floating IP there", "allocate_floating_ip: true"},
 		"dry pool": {
 			with("floating_ip_pool", "public", "allocate_floating_ip", true),
 			&devcloud.Fault{Action: devcloud.FaultPoolEmpty, Count: -1}, cloud.EmptyPool, "No more IP addresses", "release",

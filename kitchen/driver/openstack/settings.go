@@ -133,6 +133,10 @@ func readSettings(s config.Section) (settings, error) {
 	spec.FloatingIP = cloud.FloatingIPSpec{
 		Address: r.text("floating_ip"), Pools: r.list("floating_ip_pool"), Allocate: r.flag("allocate_floating_ip"),
 	}
+	// Only the person's own "false" keeps an address from being allocated
+	// where none is free.
+	fip := &spec.FloatingIP
+	fip.AllocateIfNone = len(fip.Pools) > 0 && fip.Address == "" && !r.s.Has("allocate_floating_ip")
 	if spec.FloatingIP.Address != "" {
 		spec.FloatingIP.Allocate = false
 	} else if spec.FloatingIP.Allocate && len(spec.FloatingIP.Pools) == 0 {

@@ -41,7 +41,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 	n := 0
 	for _, k := range config.Keys() {
-		if k.Section != "driver" || k.Plugin != "openstack" || k.Refused != "" {
+		if k.Section != "driver" || k.Plugin != "openstack" || k.Idle != "" {
 			continue
 		}
 		n++
@@ -63,7 +63,7 @@ func TestSettingsOfTheBlog(t *testing.T) {
 	}
 	want := cloud.ServerSpec{
 		Image: "CentOS 7 GC 2014-09-16", Flavor: "m1.medium", KeyName: "arnes", Nics: []cloud.Nic{{Network: "net1"}},
-		FloatingIP: cloud.FloatingIPSpec{Pools: []string{"public"}}, ActiveTimeout: 10 * time.Minute,
+		FloatingIP: cloud.FloatingIPSpec{Pools: []string{"public"}, AllocateIfNone: true}, ActiveTimeout: 10 * time.Minute,
 	}
 	if d := cmp.Diff(want, s.spec); d != "" {
 		t.Error(d)
@@ -94,7 +94,7 @@ func TestSettings(t *testing.T) {
 		"metadata of numbers":     {section("metadata", map[string]any{"n": 1, "b": true}), cloud.ServerSpec{Metadata: map[string]string{"n": "1", "b": "true"}}},
 		"server group":            {section("server_group", "anti"), cloud.ServerSpec{SchedulerHints: map[string]any{"group": "anti"}}},
 		"floating ip over a pool": {section("floating_ip", "1.2.3.4", "allocate_floating_ip", true), cloud.ServerSpec{FloatingIP: cloud.FloatingIPSpec{Address: "1.2.3.4"}}},
-		"several pools":           {section("floating_ip_pool", []any{"a", "b"}), cloud.ServerSpec{FloatingIP: cloud.FloatingIPSpec{Pools: []string{"a", "b"}}}},
+		"several pools":           {section("floating_ip_pool", []any{"a", "b"}), cloud.ServerSpec{FloatingIP: cloud.FloatingIPSpec{Pools: []string{"a", "b"}, AllocateIfNone: true}}},
 		"addresses": {
 			section("openstack_network_name", "n", "use_ipv6", "true", "public_ip_order", "1", "private_ip_order", 2),
 			cloud.ServerSpec{Address: cloud.AddressChoice{Network: "n", IPv6: true, PublicOrder: 1, PrivateOrder: 2}},
