@@ -5,7 +5,7 @@ BIN     := bin/galley
 # One static binary: no cgo, no paths, no build id, so that it is the same wherever it is built.
 LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/internal/cli.release=$(VERSION))
 
-.PHONY: build demo test vet fmt unit race parity acceptance openstackclient bench fuzz clean
+.PHONY: build demo test vet fmt unit race parity acceptance openstackclient bench bench-fetch fuzz clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/galley
@@ -52,6 +52,11 @@ fuzz:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/config/... ./internal/fetch/... ./internal/bootstrap/...
+
+# galley fetch beside curl, gzip and requests, as ratios of one run.
+SIZE ?= 512M
+bench-fetch: build
+	$(GO) run ./internal/fetch/bench -galley $(BIN) -size $(SIZE)
 
 clean:
 	rm -rf bin dist
