@@ -22,6 +22,7 @@ type authenticator struct {
 	cfg    *Config
 	hop    *Hop
 	report Reporter
+	tried  *triedKeys
 	// pause stops the clock of the handshake while a person is asked.
 	pause func(ask func())
 
@@ -181,7 +182,88 @@ func (a *authenticator) signers() ([]ssh.Signer, error) {
 			}
 		}
 	}
-	return append(ready, locked...), nil
+	return a.tried.rest(append(ready, locked...)), nil
+}
+
+// maxKeyRounds bounds the connections made to offer all keys.
+const maxKeyRounds = 6
+
+// triedKeys remembers over several connections which keys a server has seen.
+type triedKeys struct {
+	mu   sync.Mutex
+	seen map[string]bool
+	// news says that the last connection offered a key for the first time.
+	news bool
+}
+
+func (t *triedKeys) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.news = false
+}
+
+// rest leaves out the keys that were seen and notes those that will be.
+func (t *triedKeys) rest(all []ssh.Signer) []ssh.Signer {
+	if t == nil {
+		return all
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []ssh.Signer
+	for _, s := range all {
+		id := string(s.PublicKey().Marshal())
+		if t.seen[id] {
+			continue
+		}
+		note := func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			if t.seen == nil {
+				t.seen = map[string]bool{}
+			}
+			t.seen[id], t.news = true, true
+		}
+		switch s := s.(type) {
+		case ssh.MultiAlgorithmSigner:
+			out = append(out, &notedMulti{s, note})
+		case ssh.AlgorithmSigner:
+			out = append(out, &noted{s, note})
+		default:
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// patienceLost says whether a login failed because too many keys were tried
+// in one connection, so that others may still be.
+func (t *triedKeys) patienceLost(err error) bool {
+	var auth *AuthError
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.news && errors.As(err, &auth) && auth.Err != nil && strings.Contains(strings.ToLower(auth.Err.Error()), "too many authentication failures")
+}
+
+// noted is a key that notes when it is offered, which is when the protocol
+// asks for its public half.
+type noted struct {
+	ssh.AlgorithmSigner
+	note func()
+}
+
+func (n *noted) PublicKey() ssh.PublicKey {
+	n.note()
+	return n.AlgorithmSigner.PublicKey()
+}
+
+type notedMulti struct {
+	ssh.MultiAlgorithmSigner
+	note func()
+}
+
+func (n *notedMulti) PublicKey() ssh.PublicKey {
+	n.note()
+	return n.MultiAlgorithmSigner.PublicKey()
 }
 
 // signerOf prefers the agent's copy of the key in a file, which needs no

@@ -109,6 +109,9 @@ func (e *AuthError) Hint() string {
 	if e.Suggest != "" {
 		return "set username: " + e.Suggest + " in the transport section"
 	}
+	if e.Err != nil && strings.Contains(strings.ToLower(e.Err.Error()), "too many authentication failures") {
+		return "the server lost patience before the right key had its turn; name that key (transport: ssh_key)"
+	}
 	if len(e.Offered) == 0 {
 		return "name a key (transport: ssh_key), start an agent (ssh-add -l lists its keys), or set a password"
 	}

@@ -108,6 +108,13 @@ func (h *HostKeys) algorithms(addr string) []string {
 	return plainHostKeyAlgos()
 }
 
+// described shows the keys that are vouched for.
+func (h *HostKeys) described() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return describeAll(h.vouched)
+}
+
 // db reads the known_hosts files. It returns nil when none exists.
 func (h *HostKeys) db() (*knownhosts.HostKeyDB, error) {
 	var files []string

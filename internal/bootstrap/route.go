@@ -288,20 +288,34 @@ func (e *proxyCommandError) Unwrap() error { return e.err }
 
 func (c *commandConn) Read(p []byte) (int, error) {
 	n, err := c.out.Read(p)
-	if err != nil && n == 0 {
-		// Its complaint may come after the end of its output.
-		c.wait()
-		t := time.NewTimer(500 * time.Millisecond)
-		defer t.Stop()
-		select {
-		case <-c.waited:
-		case <-t.C:
-		}
-		if said := c.stderr.String(); said != "" {
-			err = &proxyCommandError{said, err}
-		}
+	if n > 0 {
+		return n, err
 	}
-	return n, err
+	return n, c.explain(err)
+}
+
+func (c *commandConn) Write(p []byte) (int, error) {
+	n, err := c.in.Write(p)
+	return n, c.explain(err)
+}
+
+// explain adds to an error what the command has to say about it.
+func (c *commandConn) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	// The complaint may come after the end of the output.
+	c.wait()
+	t := time.NewTimer(500 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-c.waited:
+	case <-t.C:
+	}
+	if said := c.stderr.String(); said != "" {
+		return &proxyCommandError{said, err}
+	}
+	return err
 }
 
 func (c *commandConn) wait() {
@@ -312,8 +326,6 @@ func (c *commandConn) wait() {
 		}()
 	})
 }
-
-func (c *commandConn) Write(p []byte) (int, error) { return c.in.Write(p) }
 
 func (c *commandConn) Close() error {
 	c.closing.Do(func() {

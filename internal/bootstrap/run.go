@@ -3,10 +3,12 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -38,15 +40,27 @@ type Terminal struct {
 	Resized <-chan [2]int
 }
 
-// cancelGrace is how long a command may take to end after it was told to.
-const cancelGrace = 2 * time.Second
+// How long a command may take to end after it was told to: by a signal of the
+// protocol, by kill on the machine, and how long that kill may take.
+const (
+	signalGrace = 500 * time.Millisecond
+	killGrace   = 1500 * time.Millisecond
+	killTime    = 3 * time.Second
+)
+
+// runVariable marks the processes of a command, so that they can be found
+// again. Its name is one that sshd takes from clients as most systems
+// configure it (AcceptEnv LANG LC_*).
+const runVariable = "LC_GALLEY"
 
 // Run runs a command and returns its exit status; one that a signal ended has
 // 128 and the signal's number, as in a shell. A non-zero status is no error:
 // err is a [LostError] where the end of the command was not seen, or a
-// [SessionError] where it could not be started. When ctx ends, the command is
-// sent SIGTERM and, if it does not heed that within two seconds, SIGKILL; Run
-// then returns the context's cause.
+// [SessionError] where it could not be started. When ctx ends, the command and
+// what it has started are sent SIGTERM and, if they do not heed that within
+// two seconds, SIGKILL; Run then returns the context's cause. The command has
+// LC_GALLEY in its environment, by which its processes are found where the
+// server does not hand on signals (sshd does not for root).
 func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 	s, done, err := c.session(ctx)
 	if err != nil {
@@ -61,9 +75,20 @@ func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 	return c.perform(ctx, s, cmd, func() error { return s.Start(cmd.Line) }, nil)
 }
 
+// localeVariables are told to a login shell, where the server takes them, as
+// ssh does on most systems (SendEnv).
+var localeVariables = []string{
+	"LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME", "COLORTERM",
+}
+
+// disconnected is the status of a session that the person ended with ~., the
+// same as ssh's.
+const disconnected = 255
+
 // Shell gives the person at the terminal a login shell and returns its exit
 // status. The caller has put the local terminal into raw mode; see
-// [LocalTerminal].
+// [LocalTerminal]. At a terminal, ~. at the start of a line ends the session
+// with status 255, and ~~ is a tilde.
 func (c *Client) Shell(ctx context.Context, t Terminal) (int, error) {
 	s, done, err := c.session(ctx)
 	if err != nil {
@@ -82,8 +107,26 @@ func (c *Client) Shell(ctx context.Context, t Terminal) (int, error) {
 		}
 	}
 	cmd := Command{Stdin: t.In, Stdout: t.Out, Stderr: t.Err}
-	return c.perform(ctx, s, cmd, s.Shell, t.Resized)
+	if t.Type == "" || t.In == nil {
+		return c.perform(ctx, s, cmd, s.Shell, t.Resized)
+	}
+	for _, name := range localeVariables {
+		if v := c.cfg.Getenv(name); v != "" {
+			// Not waiting for an answer: most servers take only some.
+			_, _ = s.SendRequest("env", false, ssh.Marshal(struct{ Name, Value string }{name, v}))
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	cmd.Stdin = newEscapeReader(t.In, func() { cancel(errEscaped) })
+	status, err := c.perform(ctx, s, cmd, s.Shell, t.Resized)
+	if errors.Is(err, errEscaped) {
+		return disconnected, nil
+	}
+	return status, err
 }
+
+var errEscaped = errors.New("the person ended the session")
 
 func (c *Client) refused(what string, err error) error {
 	select {
@@ -107,6 +150,9 @@ func (c *Client) perform(ctx context.Context, s *ssh.Session, cmd Command, start
 			return 0, err
 		}
 	}
+	id := uuid.NewString()
+	// Not waiting for an answer: a server that does not take it loses little.
+	_, _ = s.SendRequest("env", false, ssh.Marshal(struct{ Name, Value string }{runVariable, id}))
 	if err := start(); err != nil {
 		return 0, c.refused("it does not start the command", err)
 	}
@@ -134,35 +180,63 @@ func (c *Client) perform(ctx context.Context, s *ssh.Session, cmd Command, start
 				c.cfg.Report.Debug("the machine is not told the new size of the terminal: %v", err)
 			}
 		case <-ctx.Done():
-			c.endCommand(s, ended)
+			if cause := context.Cause(ctx); errors.Is(cause, errEscaped) {
+				s.Close()
+				return 0, cause
+			}
+			c.endCommand(s, id, ended)
 			return 0, context.Cause(ctx)
 		}
 	}
 }
 
 // endCommand makes a command end and does not wait for long.
-func (c *Client) endCommand(s *ssh.Session, ended <-chan error) {
-	signal := func(sig ssh.Signal) {
-		sent := make(chan struct{})
-		go func() {
-			_ = s.Signal(sig)
-			close(sent)
-		}()
+func (c *Client) endCommand(s *ssh.Session, id string, ended <-chan error) {
+	over := func(within time.Duration) bool {
+		t := time.NewTimer(within)
+		defer t.Stop()
 		select {
-		case <-sent:
-		case <-time.After(cancelGrace):
+		case <-ended:
+			return true
+		case <-c.gone:
+			return true
+		case <-t.C:
+			return false
 		}
 	}
+	signal := func(sig ssh.Signal) {
+		// Sending may block where the connection does.
+		go func() { _ = s.Signal(sig) }()
+	}
 	signal(ssh.SIGTERM)
-	t := time.NewTimer(cancelGrace)
-	defer t.Stop()
-	select {
-	case <-ended:
+	if over(signalGrace) {
 		return
-	case <-t.C:
+	}
+	c.kill("TERM", id)
+	if over(killGrace) {
+		return
 	}
 	signal(ssh.SIGKILL)
+	c.kill("KILL", id)
+	over(signalGrace)
 	s.Close()
+}
+
+// kill sends a signal to all processes of a command, by way of another
+// session; Linux only.
+func (c *Client) kill(sig, id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), killTime)
+	defer cancel()
+	s, err := c.ssh.NewSession()
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	defer context.AfterFunc(ctx, func() { s.Close() })()
+	body := fmt.Sprintf("for f in $(grep -l %s=%s /proc/[0-9]*/environ 2>/dev/null); do p=${f#/proc/}; kill -%s ${p%%/environ}; done", runVariable, id, sig)
+	if err := s.Run(script(body)); err != nil {
+		c.cfg.Report.Debug("kill -%s on %s: %v", sig, c.cfg.Addr(), err)
+	}
 }
 
 // status turns the end of a session into an exit status.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -99,6 +100,9 @@ type Config struct {
 	// command is run by the local shell, its tokens (%h, %p, %r) replaced.
 	HTTPProxy    *HTTPProxy
 	ProxyCommand string
+	// GatewayHostKeys makes the policy for a gateway that has none of its own;
+	// nil looks into known_hosts and takes what is not listed there.
+	GatewayHostKeys func(addr string, knownHosts []string) *HostKeys
 	// ForwardAgent lets sessions on the machine use the agent here.
 	ForwardAgent bool
 	// Agent is the socket of the agent, "none" for no agent, "" for
@@ -219,6 +223,8 @@ type Client struct {
 	route *route
 	slots chan struct{}
 
+	// worked says that a session has been opened at least once.
+	worked atomic.Bool
 	// gone is closed when the connection has ended, for whatever reason.
 	gone chan struct{}
 	mu   sync.Mutex
@@ -272,7 +278,20 @@ func connect(ctx context.Context, cfg *Config, r *route, progress func(phase)) (
 // login makes an SSH connection to hop out of conn, which it closes on
 // failure. again opens another such connection.
 func login(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.Conn, again func(context.Context) (net.Conn, error), progress func(phase)) (*ssh.Client, error) {
-	sc, err := handshake(ctx, cfg, hop, via, conn, nil, progress)
+	tried := &triedKeys{}
+	sc, err := handshake(ctx, cfg, hop, via, conn, nil, tried, progress)
+	for range maxKeyRounds {
+		// A server has patience for a few keys in one connection
+		// (MaxAuthTries); an agent may hold more.
+		if err == nil || !tried.patienceLost(err) {
+			break
+		}
+		conn, err2 := again(ctx)
+		if err2 != nil {
+			return nil, err
+		}
+		sc, err = handshake(ctx, cfg, hop, via, conn, nil, tried, progress)
+	}
 	var other errOtherType
 	retype := errors.As(err, &other)
 	if !retype && !hostKeyNegotiation(err) {
@@ -288,16 +307,16 @@ func login(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.Conn
 	if err2 != nil {
 		return nil, err2
 	}
-	sc, err = handshake(ctx, cfg, hop, via, conn, algos, progress)
+	sc, err = handshake(ctx, cfg, hop, via, conn, algos, tried, progress)
 	if retype && hostKeyNegotiation(err) {
-		return nil, &HostKeyError{Addr: hop.Addr(), Problem: HostKeyForeign, Got: "of another type", Want: describeAll(hop.HostKeys.vouched), Where: hop.HostKeys.SourceName}
+		return nil, &HostKeyError{Addr: hop.Addr(), Problem: HostKeyForeign, Got: "of another type", Want: hop.HostKeys.described(), Where: hop.HostKeys.SourceName}
 	}
 	return sc, err
 }
 
 // handshake makes an SSH connection to hop out of conn, which it closes on
 // failure. algos are the host key algorithms to ask for, nil to choose.
-func handshake(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.Conn, algos []string, progress func(phase)) (*ssh.Client, error) {
+func handshake(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.Conn, algos []string, tried *triedKeys, progress func(phase)) (*ssh.Client, error) {
 	progress(phaseHandshake)
 	addr := hop.Addr()
 	sniff := &sniffer{Conn: conn}
@@ -308,12 +327,13 @@ func handshake(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.
 	defer clock.stop()
 	release := context.AfterFunc(ctx, func() { conn.Close() })
 
-	auth := &authenticator{ctx: ctx, cfg: cfg, hop: hop, report: cfg.Report, pause: func(ask func()) {
+	auth := &authenticator{ctx: ctx, cfg: cfg, hop: hop, report: cfg.Report, tried: tried, pause: func(ask func()) {
 		progress(phaseAsking)
 		clock.pause(ask)
 		progress(phaseAuth)
 	}}
 	defer auth.close()
+	tried.begin()
 	var keyErr error
 	shown := false
 	retyped := algos != nil
@@ -329,7 +349,8 @@ func handshake(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.
 		BannerCallback:    auth.sawBanner,
 		HostKeyCallback: func(_ string, remote net.Addr, key ssh.PublicKey) error {
 			shown = true
-			keyErr = hop.HostKeys.check(ctx, addr, remote, key, retyped, cfg.Report)
+			// To ask the console may take longer than all the rest.
+			clock.pause(func() { keyErr = hop.HostKeys.check(ctx, addr, remote, key, retyped, cfg.Report) })
 			if keyErr == nil {
 				progress(phaseAuth)
 			}
@@ -505,7 +526,7 @@ func (c *Client) session(ctx context.Context) (s *ssh.Session, done func(), err 
 	}
 	got := make(chan result, 1)
 	go func() {
-		s, err := c.ssh.NewSession()
+		s, err := c.newSession(ctx)
 		got <- result{s, err}
 	}()
 	select {
@@ -532,6 +553,32 @@ func (c *Client) session(ctx context.Context) (s *ssh.Session, done func(), err 
 			free()
 		}()
 		return nil, nil, context.Cause(ctx)
+	}
+}
+
+// newSession opens a session. A server counts a session a little longer than
+// this side does (MaxSessions), so that one too many is tried again.
+func (c *Client) newSession(ctx context.Context) (*ssh.Session, error) {
+	for pause := 20 * time.Millisecond; ; pause *= 2 {
+		s, err := c.ssh.NewSession()
+		var refused *ssh.OpenChannelError
+		if err == nil {
+			c.worked.Store(true)
+			return s, nil
+		}
+		if !errors.As(err, &refused) || !c.worked.Load() || pause > time.Second {
+			return nil, err
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, err
+		case <-c.gone:
+			t.Stop()
+			return nil, err
+		}
 	}
 }
 

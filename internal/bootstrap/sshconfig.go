@@ -286,7 +286,11 @@ func (u *UserConfig) completeGateways(c *Config, mayProxy bool) error {
 			g.Keys = c.Keys
 		}
 		if g.HostKeys == nil {
-			g.HostKeys = &HostKeys{Off: c.HostKeys != nil && c.HostKeys.Off, KnownHosts: u.knownHosts(g)}
+			if c.GatewayHostKeys != nil {
+				g.HostKeys = c.GatewayHostKeys(g.Addr(), u.knownHosts(g))
+			} else {
+				g.HostKeys = &HostKeys{Off: c.HostKeys != nil && c.HostKeys.Off, KnownHosts: u.knownHosts(g)}
+			}
 		}
 	}
 	return nil

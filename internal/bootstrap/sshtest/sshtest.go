@@ -389,6 +389,7 @@ type process struct {
 
 	start func()
 	agent bool
+	env   []string
 	term  string
 	size  Size
 
@@ -400,6 +401,11 @@ type process struct {
 func (p *process) request(r *ssh.Request, started *bool) bool {
 	switch r.Type {
 	case "env":
+		var m struct{ Name, Value string }
+		if ssh.Unmarshal(r.Payload, &m) != nil || (m.Name != "LANG" && !strings.HasPrefix(m.Name, "LC_")) {
+			return false
+		}
+		p.env = append(p.env, m.Name+"="+m.Value)
 		return true
 	case "auth-agent-req@openssh.com":
 		p.agent = true
@@ -485,7 +491,7 @@ func (p *process) run(shell bool, line string) {
 	if p.term != "" {
 		cmd.Env = append(cmd.Env, "TERM="+p.term)
 	}
-	cmd.Env = append(cmd.Env, p.s.o.Env...)
+	cmd.Env = append(append(cmd.Env, p.env...), p.s.o.Env...)
 	err := p.runCommand(cmd)
 	if err == nil {
 		p.exit(0)

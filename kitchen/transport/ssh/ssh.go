@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -340,6 +341,9 @@ func (t *Transport) config(step *kitchen.Step) (bootstrap.Config, error) {
 		cfg.Password = ""
 	}
 	cfg.HostKeys = t.hostKeys(step)
+	cfg.GatewayHostKeys = func(addr string, knownHosts []string) *bootstrap.HostKeys {
+		return t.gatewayKeys(step.State, addr, knownHosts)
+	}
 	return cfg, nil
 }
 
@@ -369,6 +373,9 @@ const (
 	// ownHostKeysOf is the machine that the keys belong to: a server that was
 	// replaced has others.
 	ownHostKeysOf = "host_keys_of"
+	// ownGatewayKeys has the host keys of gateways that known_hosts does not
+	// list, by host:port.
+	ownGatewayKeys = "gateway_host_keys"
 
 	trustConsole  = "verified"
 	trustFirstUse = "first-use"
@@ -384,33 +391,58 @@ func (t *Transport) hostKeys(step *kitchen.Step) *bootstrap.HostKeys {
 	}
 	h := &bootstrap.HostKeys{Off: t.o.NoHostKeyVerify, Source: step.HostKeys, SourceName: "the console log"}
 	if of, ok := st.Own(ownHostKeysOf).(string); !ok || of == machine {
-		list, _ := st.Own(ownHostKeys).([]any)
-		for _, v := range list {
-			line, ok := v.(string)
-			if !ok {
-				continue
-			}
-			f := strings.Fields(line)
-			if len(f) < 2 {
-				continue
-			}
-			h.Pinned = append(h.Pinned, bootstrap.PinnedKey{Key: f[0] + " " + f[1], Verified: len(f) > 2 && f[2] == trustConsole})
-		}
+		h.Pinned = readPins(st.Own(ownHostKeys))
 	}
 	h.Pin = func(keys []bootstrap.PinnedKey) error {
-		list := make([]any, len(keys))
-		for i, k := range keys {
-			trust := trustFirstUse
-			if k.Verified {
-				trust = trustConsole
-			}
-			list[i] = k.Key + " " + trust
-		}
-		st.SetOwn(ownHostKeys, list)
+		st.SetOwn(ownHostKeys, writePins(keys))
 		st.SetOwn(ownHostKeysOf, machine)
 		return st.Save()
 	}
 	return h
+}
+
+// gatewayKeys is the policy for a gateway: known_hosts, else what was pinned
+// at first use.
+func (t *Transport) gatewayKeys(st *kitchen.State, addr string, knownHosts []string) *bootstrap.HostKeys {
+	all := func() map[string]any {
+		m, _ := st.Own(ownGatewayKeys).(map[string]any)
+		return m
+	}
+	h := &bootstrap.HostKeys{Off: t.o.NoHostKeyVerify, KnownHosts: knownHosts, Pinned: readPins(all()[addr])}
+	h.Pin = func(keys []bootstrap.PinnedKey) error {
+		next := maps.Clone(all())
+		if next == nil {
+			next = map[string]any{}
+		}
+		next[addr] = writePins(keys)
+		st.SetOwn(ownGatewayKeys, next)
+		return st.Save()
+	}
+	return h
+}
+
+func readPins(v any) []bootstrap.PinnedKey {
+	list, _ := v.([]any)
+	var pins []bootstrap.PinnedKey
+	for _, v := range list {
+		line, _ := v.(string)
+		if f := strings.Fields(line); len(f) >= 2 {
+			pins = append(pins, bootstrap.PinnedKey{Key: f[0] + " " + f[1], Verified: len(f) > 2 && f[2] == trustConsole})
+		}
+	}
+	return pins
+}
+
+func writePins(keys []bootstrap.PinnedKey) []any {
+	list := make([]any, len(keys))
+	for i, k := range keys {
+		trust := trustFirstUse
+		if k.Verified {
+			trust = trustConsole
+		}
+		list[i] = k.Key + " " + trust
+	}
+	return list
 }
 
 // talkative shows at info what is meant for debugging.

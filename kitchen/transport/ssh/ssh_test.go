@@ -214,6 +214,18 @@ func TestGatewayAndCommandLine(t *testing.T) {
 	if gw.Forwards.Load() != 1 {
 		t.Error("it did not go through the gateway")
 	}
+	if pins := fmt.Sprint(step.State.Own("gateway_host_keys")); pins != fmt.Sprintf("map[%s:[%s first-use]]", gw.Addr, line(gw.HostKey())) {
+		t.Errorf("pinned %s", pins)
+	}
+	other, _ := sshtest.Key(t)
+	kept := step.State.Own("gateway_host_keys")
+	step.State.SetOwn("gateway_host_keys", map[string]any{gw.Addr: []any{line(other.PublicKey()) + " first-use"}})
+	tr.Close()
+	var hk *bootstrap.HostKeyError
+	if err := tr.Wait(t.Context(), step); !errors.As(err, &hk) || hk.Addr != gw.Addr {
+		t.Errorf("another gateway answers: %v", err)
+	}
+	step.State.SetOwn("gateway_host_keys", kept)
 	args, err := tr.CommandLine(step)
 	want := fmt.Sprintf("ssh -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o IdentitiesOnly=yes -o LogLevel=ERROR -o ForwardAgent=yes -J jump@%s -i %s -p %d root@%s",
 		gw.Addr, step.State.String(kitchen.KeySSHKey), srv.Port, srv.Host)

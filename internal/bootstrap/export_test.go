@@ -1,0 +1,4 @@
+package bootstrap
+
+// NewEscapeReader is for tests.
+var NewEscapeReader = newEscapeReader
