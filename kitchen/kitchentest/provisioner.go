@@ -174,7 +174,7 @@ func (c *machineConn) Run(ctx context.Context, cmd kitchen.Command) (int, error)
 		p.Stderr = cmd.Stdout
 	}
 	// What the command leaves running must not hold up the test.
-	p.WaitDelay = 2 * time.Second
+	p.WaitDelay = 20 * time.Second
 	err := p.Run()
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
