@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -174,7 +175,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	}
 	data, kind := reply.Data, reply.Type
 	if reply.Body != nil {
-		if data, err = json.Marshal(reply.Body); err != nil {
+		if data, err = marshal(reply.Body); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -253,8 +254,17 @@ func (s *Service) fail(w http.ResponseWriter, r *Request, err error) {
 	}
 }
 
+// marshal writes JSON as the services do: "<" stays what it is.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
 func mustJSON(v any) []byte {
-	b, err := json.Marshal(v)
+	b, err := marshal(v)
 	if err != nil {
 		panic(err) // every caller passes strings and numbers
 	}

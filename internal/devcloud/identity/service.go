@@ -54,6 +54,7 @@ func (s *Service) Mount(prefix string) *api.Service {
 		api.Route{Method: "GET", Path: "/v3/auth/domains", Do: s.authDomains},
 		api.Route{Method: "GET", Path: "/v3/auth/catalog", Do: s.authCatalog},
 		api.Route{Method: "POST", Path: "/v2.0/tokens", Do: s.issueV2, Open: true},
+		api.Route{Method: "POST", Path: "/v3/tokens", Do: s.issueEither, Open: true},
 		api.Route{Method: "GET", Path: "/v2.0/tenants", Do: s.tenants},
 	)
 	s.handleDirectory(svc)

@@ -73,6 +73,16 @@ func (s *Service) issueV2(r *api.Request) (*api.Reply, error) {
 	return api.OK(body)
 }
 
+// issueEither answers a path that Keystone has not: what configuration files of the time of v2.0 make of a v3 URL by
+// putting "/tokens" behind it. The body tells which version its sender speaks.
+func (s *Service) issueEither(r *api.Request) (*api.Reply, error) {
+	var b authBody
+	if err := r.JSON(&b); err == nil && b.Auth.Identity != nil {
+		return s.issue(r)
+	}
+	return s.issueV2(r)
+}
+
 func (s *Service) accessBody(t *world.Token, u *world.User, p *world.Project) api.Obj {
 	token := api.Obj{"id": t.ID, "issued_at": t.Created.Format(timeFormat), "expires": t.Expires.Format(time.RFC3339), "audit_ids": api.List{t.AuditID}}
 	catalog, roles, roleIDs := api.List{}, api.List{}, api.List{}
