@@ -641,6 +641,14 @@ func TestProxyCommand(t *testing.T) {
 		t.Errorf("got %q", out)
 	}
 	client.Close()
+	for _, host := range []string{"x;touch y", "$(id)", "-oProxyCommand=id", "a b"} {
+		c := cfg
+		c.Host = host
+		var conf *bootstrap.ConfigError
+		if _, err := bootstrap.Dial(t.Context(), c); !errors.As(err, &conf) {
+			t.Errorf("host %q: %v", host, err)
+		}
+	}
 	cfg.ProxyCommand = `sh -c 'echo no such road >&2; exit 1'`
 	_, err := bootstrap.Dial(t.Context(), cfg)
 	var un *bootstrap.UnreachableError

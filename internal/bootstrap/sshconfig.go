@@ -244,9 +244,29 @@ func (u *UserConfig) complete(c *Config) error {
 		if len(c.Gateways) > 0 {
 			first = &c.Gateways[0]
 		}
+		// The local shell sees them: an address that is none must not become
+		// a command.
+		if !harmlessName(first.Host) || !harmlessName(first.alias()) || !harmlessName(first.User) {
+			return &ConfigError{Msg: fmt.Sprintf("the host %q or the user %q cannot be handed to a proxy command: there are characters in it that a shell would act on", first.Host, first.User)}
+		}
 		c.ProxyCommand = u.expand(c.ProxyCommand, first)
 	}
 	return nil
+}
+
+// harmlessName says whether a shell takes s as one plain word, and a program
+// as no option.
+func harmlessName(s string) bool {
+	for i, c := range s {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c >= 0x80:
+		case strings.ContainsRune("._:%@[]+=,", c):
+		case c == '-' && i > 0:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // maxJumps bounds a chain of gateways.
