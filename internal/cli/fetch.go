@@ -164,6 +164,7 @@ func (a *app) fetch(cmd *cobra.Command, r *fetch.Request, f *fetchFlags, what st
 	if !f.quiet {
 		r.Notify = func(msg string) { fmt.Fprintf(a.streams.Err, "%s: %s\n", a.name, a.secrets.Clean(msg)) }
 	}
+	shed()
 	r.Meter = &fetch.Meter{}
 	stop := a.fetchProgress(ctx, r, f)
 	sum, err := fetch.Fetch(ctx, *r)
