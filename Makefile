@@ -44,7 +44,7 @@ openstackclient: build
 # CORPUS is a folder with compare.py, kitchen/ and expected/.
 parity: build
 	@test -n "$(CORPUS)" || { echo "CORPUS=DIR is needed: a folder with kitchen/ and expected/"; exit 1; }
-	python3 $(or $(COMPARE),$(CORPUS)/../parity/compare.py) $(BIN) $(CORPUS)/kitchen $(CORPUS)/expected
+	python3 $(or $(COMPARE),$(CORPUS)/../parity/compare.py) $(abspath $(BIN)) $(CORPUS)/kitchen $(CORPUS)/expected
 
 FUZZTIME ?= 1m
 fuzz:
@@ -56,7 +56,7 @@ bench:
 # galley fetch beside curl, gzip and requests, as ratios of one run.
 SIZE ?= 512M
 bench-fetch: build
-	$(GO) run ./internal/fetch/bench -galley $(BIN) -size $(SIZE)
+	$(GO) run ./internal/fetch/bench -galley $(abspath $(BIN)) -size $(SIZE)
 
 clean:
 	rm -rf bin dist

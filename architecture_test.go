@@ -22,10 +22,14 @@ var arrows = map[string][]string{
 	"kitchen/driver/":     {"kitchen", "internal/openstack", "internal/bootstrap", "internal/config"},
 	"kitchen/transport/":  {"kitchen", "internal/bootstrap", "internal/config"},
 
+	// Provisioners and verifiers share how a command is run on a machine.
+	"kitchen/provisioner/": {"kitchen", "internal/bootstrap", "internal/config", "kitchen/provisioner/base"},
+	"kitchen/verifier/":    {"kitchen", "internal/bootstrap", "internal/config", "kitchen/provisioner/base"},
+
 	"internal/openstack": {"internal/openstack/"},
 	"internal/bootstrap": {"internal/bootstrap/"},
 	"internal/config":    {"internal/config/"},
-	"internal/fetch":     {"internal/fetch/"},
+	"internal/fetch":     {"internal/fetch", "internal/fetch/"},
 	"internal/devcloud":  {"internal/devcloud/"},
 	"internal/state":     {"kitchen"},
 	"internal/ui":        {"kitchen"},

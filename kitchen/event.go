@@ -1,6 +1,7 @@
 package kitchen
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -156,18 +157,22 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.buf = append(w.buf, p...)
+	rest := w.buf
 	for {
-		i := strings.IndexByte(string(w.buf), '\n')
-		if i < 0 {
-			if len(w.buf) > maxLine {
-				w.emit(string(w.buf))
-				w.buf = w.buf[:0]
-			}
-			return len(p), nil
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 && len(rest) <= maxLine {
+			break
 		}
-		w.emit(strings.TrimSuffix(string(w.buf[:i]), "\r"))
-		w.buf = append(w.buf[:0], w.buf[i+1:]...)
+		line := rest
+		if i >= 0 {
+			line, rest = rest[:i], rest[i+1:]
+		} else {
+			rest = nil
+		}
+		w.emit(strings.TrimSuffix(string(line), "\r"))
 	}
+	w.buf = append(w.buf[:0], rest...)
+	return len(p), nil
 }
 
 func (w *lineWriter) Close() error {

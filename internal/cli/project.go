@@ -56,6 +56,9 @@ func (a *app) open(ctx context.Context) (*project, error) {
 		paths:   state.Paths{Root: root},
 		app:     a,
 	}
+	p.shared.connector.Options.Debug = func(format string, args ...any) {
+		p.Bus.Reporter("", 0, "").Debug(format, args...)
+	}
 	testBase := a.flags.testBase
 	if testBase == "" {
 		testBase = filepath.Join("test", "integration")

@@ -86,10 +86,10 @@ func (c *Cloud) seed() error {
 	if err != nil {
 		return err
 	}
-	if c.setting(settingSeed) != "" {
-		return nil
-	}
 	w, o := c.w, c.opts
+	if c.setting(settingSeed) != "" {
+		return c.renewPasswords()
+	}
 	return w.Update(func() error {
 		w.Domains.Insert(&world.Domain{Meta: world.Meta{ID: domainID}, Name: "Default"})
 		admin := w.Projects.Insert(&world.Project{Meta: world.Meta{ID: world.NewHexID()}, Name: adminProject, DomainID: domainID})
@@ -176,4 +176,19 @@ func (c *Cloud) keyPair() (public string, err error) {
 	}
 	public = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey()))) + " galley-devcloud"
 	return public, writeFile(c.opts.Dir, publicFile, []byte(public+"\n"))
+}
+
+// renewPasswords gives the seeded users the password of the options, which
+// the RC files name: those of an earlier start may have said another.
+func (c *Cloud) renewPasswords() error {
+	return c.w.Update(func() error {
+		for _, u := range c.w.Users.All() {
+			if (u.Name == adminUser || u.Name == c.opts.User) && u.Password != c.opts.Password {
+				next := *u
+				next.Password = c.opts.Password
+				c.w.Users.Put(&next)
+			}
+		}
+		return nil
+	})
 }
