@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // realRuby evaluates programs with the ruby on the PATH, each in its own binding, and returns what each gave: the
@@ -22,14 +23,15 @@ func realRuby(t testing.TB, programs []string) []string {
 		t.Skipf("the ruby on the PATH is %s; the semantics compared are those of 3.1", out)
 	}
 	const script = `
-require "json"; require "set"; require "time"; require "date"; require "yaml"; require "shellwords"; require "uri"; require "base64"; require "digest"; require "ostruct"; require "securerandom"
+require "timeout"; require "json"; require "set"; require "time"; require "date"; require "yaml"; require "shellwords"; require "uri"; require "base64"; require "digest"; require "ostruct"; require "securerandom"
 $VERBOSE = nil
 real = $stdout.dup
 $stdout = File.open(File::NULL, "w")
 res = JSON.parse($stdin.read).map do |src|
   begin
-    v = eval(src, TOPLEVEL_BINDING.dup, "t.rb", 1)
-    out = v.inspect
+    out = Timeout.timeout(2) { eval(src, TOPLEVEL_BINDING.dup, "t.rb", 1).inspect }
+  rescue Timeout::Error
+    out = "?timeout"
   rescue SystemStackError, StandardError, ScriptError, SystemExit, NoMemoryError => e
     out = "!" + e.class.name
   end
@@ -42,7 +44,11 @@ real.write JSON.generate(res)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(bin, "--disable-did_you_mean", "-W0", "-e", script)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	// a process may not take more than half a gigabyte
+	script2 := "Process.setrlimit(:AS, 1 << 30) rescue nil\n" + script
+	cmd := exec.CommandContext(ctx, bin, "--disable-did_you_mean", "-W0", "-e", script2)
 	cmd.Env = append(os.Environ(), "LANG=C.UTF-8", "TZ=UTC")
 	cmd.Stdin = bytes.NewReader(in)
 	var stderr bytes.Buffer

@@ -361,7 +361,8 @@ func defArray(l *library) {
 		o := in.argArray(c.args[0])
 		return in.arr(append(append([]Value(nil), c.self.(*Array).a...), o.a...))
 	})
-	d.def("- difference", 0, -1, func(in *Interp, c *call) Value {
+	d.def("-", 1, 1, func(in *Interp, c *call) Value { return d.methods["difference"].bi(in, c) })
+	d.def("difference", 0, -1, func(in *Interp, c *call) Value {
 		out := c.self.(*Array).a
 		for _, x := range c.args {
 			drop := in.keySet(in.argArray(x).a)
@@ -375,7 +376,8 @@ func defArray(l *library) {
 		}
 		return in.arr(append([]Value(nil), out...))
 	})
-	d.def("& intersection", 0, -1, func(in *Interp, c *call) Value {
+	d.def("&", 1, 1, func(in *Interp, c *call) Value { return d.methods["intersection"].bi(in, c) })
+	d.def("intersection", 0, -1, func(in *Interp, c *call) Value {
 		out := in.uniq(c.self.(*Array).a, nil)
 		for _, x := range c.args {
 			keep := in.keySet(in.argArray(x).a)
@@ -398,7 +400,8 @@ func defArray(l *library) {
 		}
 		return false
 	})
-	d.def("| union", 0, -1, func(in *Interp, c *call) Value {
+	d.def("|", 1, 1, func(in *Interp, c *call) Value { return d.methods["union"].bi(in, c) })
+	d.def("union", 0, -1, func(in *Interp, c *call) Value {
 		all := append([]Value(nil), c.self.(*Array).a...)
 		for _, x := range c.args {
 			all = append(all, in.argArray(x).a...)
@@ -426,7 +429,7 @@ func defArray(l *library) {
 	})
 	d.def("join", 0, 1, func(in *Interp, c *call) Value {
 		sep := ""
-		if len(c.args) > 0 && c.args[0] != nil {
+		if len(c.args) > 0 && c.args[0] != nil && len(c.self.(*Array).a) > 0 {
 			sep = in.argString(c.args[0])
 		}
 		return in.str(in.join(c.self.(*Array), sep))
@@ -550,8 +553,11 @@ func defArray(l *library) {
 		return a
 	})
 	d.def("sort_by!", 0, 0, func(in *Interp, c *call) Value {
+		if c.blk == nil {
+			return in.enum(c)
+		}
 		a := in.change(c.self.(*Array))
-		a.a = in.sortBy(a.a, in.needBlock(c))
+		a.a = in.sortBy(a.a, c.blk)
 		return a
 	})
 	d.def("uniq!", 0, 0, func(in *Interp, c *call) Value {
@@ -733,23 +739,23 @@ func defArray(l *library) {
 	d.def("combination permutation repeated_combination repeated_permutation", 0, 1, func(in *Interp, c *call) Value {
 		a := append([]Value(nil), c.self.(*Array).a...)
 		n := len(a)
-		if len(c.args) > 0 {
+		if c.blk == nil && (c.name == "permutation" || len(c.args) == 1) {
+			return in.enum(c)
+		}
+		if c.name != "permutation" && len(c.args) == 0 {
+			in.argError(0, 1, 1)
+		}
+		if len(c.args) > 0 && c.args[0] != nil {
 			n = in.argInt(c.args[0])
 		}
 		if strings.HasPrefix(c.name, "repeated") {
 			in.unsupported("Array#" + c.name)
 		}
-		var out []Value
 		var walk func(cur []Value, start int, used []bool)
 		walk = func(cur []Value, start int, used []bool) {
 			in.step(1)
 			if len(cur) == n {
-				v := in.arr(append([]Value(nil), cur...))
-				if c.blk != nil {
-					in.yield(c.blk, v)
-				} else {
-					out = append(out, v)
-				}
+				in.yield(c.blk, in.arr(append([]Value(nil), cur...)))
 				return
 			}
 			for i := start; i < len(a); i++ {
@@ -772,10 +778,7 @@ func defArray(l *library) {
 			}
 			walk(make([]Value, 0, n), 0, used)
 		}
-		if c.blk != nil {
-			return c.self
-		}
-		return &enumerator{recv: in.arr(out), meth: "each"}
+		return c.self
 	})
 	d.def("sample shuffle shuffle!", 0, -1, func(in *Interp, c *call) Value {
 		c.kwargs()

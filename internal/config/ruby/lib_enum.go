@@ -223,6 +223,7 @@ func (in *Interp) toA(v Value) []Value {
 func defEnumerable(l *library) {
 	d := l.byName["Enumerable"]
 	d.def("to_a entries", 0, -1, func(in *Interp, c *call) Value {
+		in.noEachArgs(c)
 		return in.arr(append([]Value(nil), in.toA(c.self)...))
 	})
 	d.def("map collect", 0, 0, func(in *Interp, c *call) Value {
@@ -346,6 +347,7 @@ func defEnumerable(l *library) {
 		if c.blk == nil {
 			return in.enum(c)
 		}
+		in.noEachArgs(c)
 		i := 0
 		in.each(c.self, func(x Value) bool {
 			in.yield(c.blk, x, i)
@@ -391,8 +393,6 @@ func defEnumerable(l *library) {
 			} else {
 				acc, has = c.args[0], true
 			}
-		default:
-			in.needBlock(c)
 		}
 		in.each(c.self, func(x Value) bool {
 			switch {
@@ -401,7 +401,7 @@ func defEnumerable(l *library) {
 			case op != "":
 				acc = in.invokeNamed(c.f, acc, op, []Value{x}, false, nil, false)
 			default:
-				acc = in.yield(c.blk, acc, x)
+				acc = in.yield(in.needBlock(c), acc, x)
 			}
 			return true
 		})
@@ -574,25 +574,27 @@ func defEnumerable(l *library) {
 		return in.arr(in.sortBy(in.toA(c.self), c.blk))
 	})
 	d.def("min max", 0, 1, func(in *Interp, c *call) Value {
+		n := -1
+		if len(c.args) > 0 && c.args[0] != nil {
+			if n = in.argInt(c.args[0]); n < 0 {
+				in.raise("ArgumentError", "negative size (%d)", n)
+			}
+		}
 		a := in.toA(c.self)
 		sign := 1
 		if c.name == "max" {
 			sign = -1
 		}
 		cmp := func(x, y Value) int { return sign * in.cmpWith(x, y, c.blk) }
-		if len(c.args) > 0 && c.args[0] != nil {
+		if n >= 0 {
 			b := append([]Value(nil), a...)
 			in.sortValues(b, cmp)
-			n := in.argInt(c.args[0])
-			if n < 0 {
-				in.raise("ArgumentError", "negative size (%d)", n)
-			}
 			if n > len(b) {
 				n = len(b)
 			}
 			return in.arr(b[:n])
 		}
-		return in.best(a, cmp)
+		return in.best(a, cmp, c.blk != nil)
 	})
 	d.def("min_by max_by", 0, 1, func(in *Interp, c *call) Value {
 		if c.blk == nil {
@@ -627,17 +629,26 @@ func defEnumerable(l *library) {
 	d.def("minmax", 0, 0, func(in *Interp, c *call) Value {
 		a := in.toA(c.self)
 		cmp := func(x, y Value) int { return in.cmpWith(x, y, c.blk) }
-		return in.arr([]Value{in.best(a, cmp), in.best(a, func(x, y Value) int { return -cmp(x, y) })})
+		return in.arr([]Value{in.best(a, cmp, c.blk != nil), in.best(a, func(x, y Value) int { return -cmp(x, y) }, c.blk != nil)})
 	})
 	d.def("minmax_by", 0, 0, func(in *Interp, c *call) Value {
 		if c.blk == nil {
 			return in.enum(c)
 		}
-		a := in.sortBy(in.toA(c.self), c.blk)
-		if len(a) == 0 {
-			return in.arr([]Value{nil, nil})
-		}
-		return in.arr([]Value{a[0], a[len(a)-1]})
+		var lo, hi, loKey, hiKey Value
+		first := true
+		in.each(c.self, func(x Value) bool {
+			k := in.yield(c.blk, x)
+			if first || in.mustCompare(k, loKey) < 0 {
+				lo, loKey = x, k
+			}
+			if first || in.mustCompare(k, hiKey) > 0 {
+				hi, hiKey = x, k
+			}
+			first = false
+			return true
+		})
+		return in.arr([]Value{lo, hi})
 	})
 	d.def("group_by", 0, 0, func(in *Interp, c *call) Value {
 		if c.blk == nil {
@@ -657,6 +668,9 @@ func defEnumerable(l *library) {
 	})
 	d.def("tally", 0, 1, func(in *Interp, c *call) Value {
 		h := NewHash()
+		if len(c.args) > 0 {
+			h = in.changeHash(in.argHash(c.args[0]))
+		}
 		in.each(c.self, func(x Value) bool {
 			v, _ := h.get(in.hashKey(h, x))
 			n, _ := v.(int)
@@ -666,6 +680,7 @@ func defEnumerable(l *library) {
 		return h
 	})
 	d.def("to_h", 0, -1, func(in *Interp, c *call) Value {
+		in.noEachArgs(c)
 		h := NewHash()
 		in.each(c.self, func(x Value) bool {
 			if c.blk != nil {
@@ -693,6 +708,9 @@ func defEnumerable(l *library) {
 				t := in.takeN(o, len(a)).(*Array)
 				others = append(others, t.a)
 				continue
+			}
+			if !in.respondTo(o, "each") {
+				in.raise("TypeError", "wrong argument type %s (must respond to :each)", in.classOf(o).name)
 			}
 			others = append(others, in.toA(o))
 		}
@@ -743,7 +761,10 @@ func defEnumerable(l *library) {
 		return c.self
 	})
 	d.def("chunk_while slice_when", 0, 0, func(in *Interp, c *call) Value {
-		blk := in.needBlock(c)
+		blk := c.blk
+		if blk == nil {
+			in.raise("ArgumentError", "wrong number of arguments (given 0, expected 1)")
+		}
 		var out []Value
 		var cur []Value
 		for i, x := range in.toA(c.self) {
@@ -907,7 +928,7 @@ func defEnumerable(l *library) {
 	e.def("+", 1, 1, func(in *Interp, c *call) Value {
 		return &enumerator{recv: in.arr(append(append([]Value(nil), in.toA(c.self)...), in.toA(c.args[0])...)), meth: "each"}
 	})
-	e.def("inspect to_s", 0, 0, func(in *Interp, c *call) Value {
+	e.def("inspect", 0, 0, func(in *Interp, c *call) Value {
 		en := c.self.(*enumerator)
 		if en.lazy {
 			return in.str("#<Enumerator::Lazy: " + in.inspect(en.recv) + ">")
@@ -937,7 +958,11 @@ func defEnumerable(l *library) {
 		s := "#<Enumerator: " + in.inspect(en.recv) + ":" + en.meth
 		if len(en.args) > 0 {
 			var a []string
-			for _, x := range en.args {
+			for i, x := range en.args {
+				if h, ok := x.(*Hash); ok && i == len(en.args)-1 && h.live > 0 && allSymbols(h) {
+					h.Each(func(k, v Value) bool { a = append(a, in.toS(k)+": "+in.inspect(v)); return true })
+					continue
+				}
 				a = append(a, in.inspect(x))
 			}
 			s += "(" + strings.Join(a, ", ") + ")"
@@ -992,6 +1017,22 @@ func (e *enumerator) arithmetic() bool {
 	return false
 }
 
+func allSymbols(h *Hash) bool {
+	ok := true
+	h.Each(func(k, _ Value) bool { _, ok = k.(Symbol); return ok })
+	return ok
+}
+
+// noEachArgs refuses arguments that would go to each, where each takes none.
+func (in *Interp) noEachArgs(c *call) {
+	switch c.self.(type) {
+	case *Array, *Hash, *Range, *enumerator:
+		if len(c.args) > 0 {
+			in.argError(len(c.args), 0, 0)
+		}
+	}
+}
+
 func (e *enumerator) with(op lazyOp) *enumerator {
 	n := *e
 	n.ops = append(append([]lazyOp(nil), e.ops...), op)
@@ -1025,11 +1066,19 @@ func (in *Interp) cmpWith(x, y Value, blk *Proc) int {
 		return in.mustCompare(x, y)
 	}
 	r := in.yield(blk, x, y)
-	n, ok := compareNum(r, 0)
-	if !ok {
+	if r == nil {
 		in.raise("ArgumentError", "comparison of %s with %s failed", in.classOf(x).name, in.classOf(y).name)
 	}
-	return n
+	if n, ok := compareNum(r, 0); ok {
+		return n
+	}
+	if truthy(in.invokeNamed(nil, r, ">", []Value{0}, false, nil, false)) {
+		return 1
+	}
+	if truthy(in.invokeNamed(nil, r, "<", []Value{0}, false, nil, false)) {
+		return -1
+	}
+	return 0
 }
 
 func (in *Interp) sortWith(a []Value, blk *Proc) {
@@ -1051,11 +1100,12 @@ func (in *Interp) sortBy(a []Value, blk *Proc) []Value {
 	return out
 }
 
-func (in *Interp) best(a []Value, cmp func(x, y Value) int) Value {
+// best finds the least element. A block is asked with the new element first, <=> with it second, as in Ruby.
+func (in *Interp) best(a []Value, cmp func(x, y Value) int, blk bool) Value {
 	var best Value
 	for i, x := range a {
 		in.step(1)
-		if i == 0 || cmp(best, x) > 0 {
+		if i == 0 || blk && cmp(x, best) < 0 || !blk && cmp(best, x) > 0 {
 			best = x
 		}
 	}

@@ -78,7 +78,9 @@ func defNumeric(l *library) {
 			return in.arr([]Value{in.arith("/", c.self, c.args[0]), in.arith("%", c.self, c.args[0])})
 		})
 		s.def("div", 1, 1, func(in *Interp, c *call) Value {
-			if r, _ := compareNum(c.args[0], 0); r == 0 {
+			if r, ok := compareNum(c.args[0], 0); !ok {
+				in.arith("+", c.self, c.args[0]) // the error for what is no number
+			} else if r == 0 {
 				in.arith("%", 1, 0)
 			}
 			_, af := c.self.(float64)
@@ -119,7 +121,13 @@ func defNumeric(l *library) {
 			}
 			return normBig(new(big.Int).Rem(toBig(c.self), in.bigArg(c.args[0])))
 		})
-		s.def("to_i to_int truncate", 0, 1, func(in *Interp, c *call) Value {
+		s.def("to_i to_int", 0, 0, func(in *Interp, c *call) Value {
+			if f, ok := c.self.(float64); ok {
+				return in.floatToInt(f)
+			}
+			return c.self
+		})
+		s.def("truncate", 0, 1, func(in *Interp, c *call) Value {
 			if f, ok := c.self.(float64); ok {
 				if len(c.args) == 1 {
 					return in.roundDigits(c.self, in.argInt(c.args[0]), math.Trunc, "truncate", "")
@@ -230,11 +238,18 @@ func defNumeric(l *library) {
 	i.def("odd?", 0, 0, func(in *Interp, c *call) Value { return toBig(c.self).Bit(0) == 1 })
 	i.def("chr", 0, 1, func(in *Interp, c *call) Value {
 		k, ok := c.self.(int)
+		if len(c.args) > 0 {
+			if _, enc := c.args[0].(*Object); !enc {
+				in.argString(c.args[0])
+			}
+		}
 		if !ok || k < 0 || k > 0x10ffff {
 			in.raise("RangeError", "%s out of char range", in.toS(c.self))
 		}
 		if k < 0x80 {
-			return in.str(string(rune(k)))
+			s := in.str(string(rune(k)))
+			s.binary = k < 0x20 || k == 0x7f
+			return s
 		}
 		if len(c.args) == 0 {
 			if k > 255 {
@@ -247,7 +262,12 @@ func defNumeric(l *library) {
 		return in.str(string(rune(k)))
 	})
 	i.def("ord", 0, 0, func(in *Interp, c *call) Value { return c.self })
-	i.def("size", 0, 0, func(in *Interp, c *call) Value { return 8 })
+	i.def("size", 0, 0, func(in *Interp, c *call) Value {
+		if b, ok := c.self.(*big.Int); ok {
+			return (b.BitLen() + 7) / 8
+		}
+		return 8
+	})
 	i.def("bit_length", 0, 0, func(in *Interp, c *call) Value {
 		b := toBig(c.self)
 		if b.Sign() < 0 {
@@ -282,6 +302,9 @@ func defNumeric(l *library) {
 		return in.arr(out)
 	})
 	i.def("gcd lcm", 1, 1, func(in *Interp, c *call) Value {
+		if _, ok := c.args[0].(float64); ok {
+			in.raise("TypeError", "not an integer")
+		}
 		a, b := new(big.Int).Abs(toBig(c.self)), new(big.Int).Abs(in.bigArg(c.args[0]))
 		in.step(a.BitLen() + b.BitLen())
 		g := new(big.Int).GCD(nil, nil, a, b)
@@ -319,11 +342,20 @@ func defNumeric(l *library) {
 		return normBig(new(big.Int).Not(toBig(c.self)))
 	})
 	i.def("<<  >>", 1, 1, func(in *Interp, c *call) Value {
+		b := toBig(c.self)
+		if n, ok := c.args[0].(*big.Int); ok {
+			if (n.Sign() > 0) == (c.name == "<<") && b.Sign() != 0 {
+				in.limit("a shift would make too large a number")
+			}
+			if b.Sign() < 0 {
+				return -1
+			}
+			return 0
+		}
 		k := in.argInt(c.args[0])
 		if c.name == ">>" {
 			k = -k
 		}
-		b := toBig(c.self)
 		if k >= 0 {
 			if k > 1<<24 {
 				in.limit("a shift would make too large a number")
@@ -341,6 +373,9 @@ func defNumeric(l *library) {
 			in.unsupported("Integer#[] with a length")
 		}
 		k, ok := c.args[0].(int)
+		if _, big := c.args[0].(*big.Int); !ok && !big {
+			k, ok = in.argInt(c.args[0]), true
+		}
 		if !ok || k < 0 {
 			return 0
 		}
@@ -551,6 +586,9 @@ func (in *Interp) arith(op string, a, b Value) Value {
 		case "/":
 			return x / y
 		case "%":
+			if y == 0 {
+				in.raise("ZeroDivisionError", "divided by 0")
+			}
 			return floatMod(x, y)
 		case "**":
 			if x < 0 && y != math.Trunc(y) {

@@ -164,6 +164,9 @@ func defRange(l *library) {
 	})
 	d.def("size count", 0, 1, func(in *Interp, c *call) Value {
 		r := c.self.(*Range)
+		if c.name == "size" && len(c.args) > 0 {
+			in.argError(len(c.args), 0, 0)
+		}
 		if c.name == "count" && (len(c.args) > 0 || c.blk != nil) {
 			return en["count"].bi(in, c)
 		}
@@ -287,7 +290,18 @@ func defRange(l *library) {
 	d.def("step %", 0, 1, func(in *Interp, c *call) Value {
 		r := c.self.(*Range)
 		if c.blk == nil {
-			return in.enum(c)
+			if c.name == "%" && len(c.args) == 0 {
+				in.argError(0, 1, 1)
+			}
+			en := in.enum(c)
+			if (en.(*enumerator).arithmetic() || c.name == "%") && len(c.args) > 0 {
+				if k, ok := compareNum(c.args[0], 0); !ok {
+					in.raise("TypeError", "no implicit conversion of %s into Integer", in.convName(c.args[0]))
+				} else if k == 0 {
+					in.raise("ArgumentError", "step can't be 0")
+				}
+			}
+			return en
 		}
 		var st Value = 1
 		if len(c.args) > 0 {

@@ -5,6 +5,9 @@ import "strings"
 // matchCall is match and match? of strings and regexps.
 func (in *Interp) matchCall(c *call, re *Regexp, subject, pos Value) Value {
 	if subject == nil {
+		if pos != nil {
+			in.argInt(pos)
+		}
 		if c.name == "match" {
 			in.setMatch(c, nil)
 			return nil

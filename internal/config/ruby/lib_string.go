@@ -1,6 +1,7 @@
 package ruby
 
 import (
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -85,6 +86,10 @@ func defString(l *library) {
 			in.checkFrozenStr(s)
 			t := f(in, c, s.s)
 			if t == s.s {
+				switch name {
+				case "succ", "next", "reverse", "scrub", "unicode_normalize":
+					return s
+				}
 				return nil
 			}
 			in.edit(s, t)
@@ -148,10 +153,7 @@ func defString(l *library) {
 	d.def("casecmp casecmp?", 1, 1, func(in *Interp, c *call) Value {
 		o, ok := c.args[0].(*String)
 		if !ok {
-			if _, isSym := c.self.(Symbol); isSym {
-				return nil
-			}
-			in.raise("TypeError", "no implicit conversion of %s into String", in.convName(c.args[0]))
+			return nil
 		}
 		s := c.self.(*String).s
 		if c.name == "casecmp?" {
@@ -184,7 +186,8 @@ func defString(l *library) {
 		}
 		return in.str(in.sprintf(c.self.(*String).s, args))
 	})
-	d.def("<< concat append", 0, -1, func(in *Interp, c *call) Value {
+	d.def("<<", 1, 1, func(in *Interp, c *call) Value { return d.methods["concat"].bi(in, c) })
+	d.def("concat", 0, -1, func(in *Interp, c *call) Value {
 		s := c.self.(*String)
 		in.checkFrozenStr(s)
 		var add strings.Builder
@@ -216,7 +219,7 @@ func defString(l *library) {
 		return c.self
 	})
 	d.def("clear", 0, 0, func(in *Interp, c *call) Value { in.edit(c.self.(*String), ""); return c.self })
-	d.def("-@ dedup", 0, 0, func(in *Interp, c *call) Value {
+	d.def("-@", 0, 0, func(in *Interp, c *call) Value {
 		s := c.self.(*String)
 		if s.frozen {
 			return s
@@ -251,6 +254,9 @@ func defString(l *library) {
 	})
 	d.def("chr", 0, 0, func(in *Interp, c *call) Value { return in.str(truncRunes(c.self.(*String).s, 1)) })
 	d.def("sum", 0, 1, func(in *Interp, c *call) Value {
+		if len(c.args) > 0 && in.argInt(c.args[0]) != 16 {
+			in.unsupported("String#sum with another width")
+		}
 		n := 0
 		for _, b := range []byte(c.self.(*String).s) {
 			n += int(b)
@@ -259,18 +265,19 @@ func defString(l *library) {
 	})
 
 	both("upcase", 0, -1, func(in *Interp, c *call, s string) string {
-		if len(c.args) > 0 {
+		if in.caseOption(c) {
 			return mapASCII(s, unicode.ToUpper)
 		}
 		return strings.ReplaceAll(strings.ToUpper(s), "ß", "SS")
 	})
 	both("downcase", 0, -1, func(in *Interp, c *call, s string) string {
-		if len(c.args) > 0 {
+		if in.caseOption(c) {
 			return mapASCII(s, unicode.ToLower)
 		}
 		return strings.ToLower(s)
 	})
 	both("capitalize", 0, -1, func(in *Interp, c *call, s string) string {
+		in.caseOption(c)
 		r, w := utf8.DecodeRuneInString(s)
 		if w == 0 {
 			return s
@@ -278,6 +285,7 @@ func defString(l *library) {
 		return string(unicode.ToTitle(r)) + strings.ToLower(s[w:])
 	})
 	both("swapcase", 0, -1, func(in *Interp, c *call, s string) string {
+		in.caseOption(c)
 		return strings.Map(func(r rune) rune {
 			if unicode.IsUpper(r) {
 				return unicode.ToLower(r)
@@ -363,6 +371,9 @@ func defString(l *library) {
 	})
 	both("scrub", 0, 1, func(in *Interp, c *call, s string) string {
 		rep := "\ufffd"
+		if utf8.ValidString(s) {
+			return s
+		}
 		if len(c.args) > 0 && c.args[0] != nil {
 			rep = in.argString(c.args[0])
 		}
@@ -378,10 +389,16 @@ func defString(l *library) {
 	for _, name := range []string{"sub", "gsub"} {
 		global := name == "gsub"
 		d.def(name, 1, 2, func(in *Interp, c *call) Value {
+			if global && len(c.args) == 1 && c.blk == nil {
+				return in.enum(c)
+			}
 			t, _ := in.subst(c, c.self.(*String).s, global)
 			return in.str(t)
 		})
 		d.def(name+"!", 1, 2, func(in *Interp, c *call) Value {
+			if global && len(c.args) == 1 && c.blk == nil {
+				return in.enum(c)
+			}
 			s := c.self.(*String)
 			in.checkFrozenStr(s)
 			t, changed := in.subst(c, s.s, global)
@@ -522,7 +539,6 @@ func defString(l *library) {
 	d.def("[]=", 2, 3, func(in *Interp, c *call) Value {
 		s := c.self.(*String)
 		val := c.args[len(c.args)-1]
-		t := in.argString(val)
 		c.args = c.args[:len(c.args)-1]
 		lo, hi, ok := in.strRange(c, s.s)
 		if !ok {
@@ -536,7 +552,7 @@ func defString(l *library) {
 			}
 			in.raise("IndexError", "index %s out of string", in.inspect(c.args[0]))
 		}
-		in.edit(s, s.s[:lo]+t+s.s[hi:])
+		in.edit(s, s.s[:lo]+in.argString(val)+s.s[hi:])
 		return val
 	})
 	d.def("byteslice", 1, 2, func(in *Interp, c *call) Value {
@@ -610,14 +626,14 @@ func defString(l *library) {
 		return in.arr(parts)
 	})
 	d.def("lines each_line", 0, -1, func(in *Interp, c *call) Value {
+		if c.name == "each_line" && c.blk == nil {
+			return in.enum(c)
+		}
 		kw := c.kwargs()
 		chompIt := kw != nil && func() bool { v, _ := kw.Get(Symbol("chomp")); return truthy(v) }()
 		sep := "\n"
 		if len(c.args) > 0 && c.args[0] != nil {
 			sep = in.argString(c.args[0])
-		}
-		if c.name == "each_line" && c.blk == nil {
-			return in.enum(c)
 		}
 		var out []Value
 		for _, ln := range in.splitLines(c.self.(*String).s, sep, chompIt) {
@@ -821,6 +837,20 @@ func defString(l *library) {
 	d.def("crypt", 1, 1, func(in *Interp, c *call) Value { in.unsupported("String#crypt"); return nil })
 }
 
+// caseOption checks the options of upcase and its kin; true means :ascii.
+func (in *Interp) caseOption(c *call) bool {
+	for _, a := range c.args {
+		switch a {
+		case Symbol("ascii"):
+			return true
+		case Symbol("turkic"), Symbol("lithuanian"), Symbol("fold"):
+			in.unsupported("the option " + in.inspect(a) + " of " + c.name)
+		}
+		in.raise("ArgumentError", "invalid option: %s", in.toS(a))
+	}
+	return false
+}
+
 func asciiDown(s string) string { return mapASCII(s, unicode.ToLower) }
 
 func mapASCII(s string, f func(rune) rune) string {
@@ -909,6 +939,9 @@ func (in *Interp) rangeSlice(r *Range, n int) (lo, length int, ok bool) {
 func (in *Interp) strRange(c *call, s string) (lo, hi int, ok bool) {
 	switch x := c.args[0].(type) {
 	case *String:
+		if len(c.args) > 1 {
+			in.argInt(c.args[0])
+		}
 		i := strings.Index(s, x.s)
 		return i, i + len(x.s), i >= 0
 	case *Regexp:
@@ -981,7 +1014,7 @@ func (in *Interp) charSets(args []Value) func(rune) bool {
 			neg = true
 			s = s[1:]
 		}
-		rs := in.expandRanges(s)
+		rs := in.expandRanges(s, math.MaxInt)
 		set := make(map[rune]bool, len(rs))
 		for _, r := range rs {
 			set[r] = true
@@ -998,11 +1031,11 @@ func (in *Interp) charSets(args []Value) func(rune) bool {
 	}
 }
 
-// expandRanges spells out a-z.
-func (in *Interp) expandRanges(s string) []rune {
+// expandRanges spells out a-z; max stops it once so many characters are known.
+func (in *Interp) expandRanges(s string, max int) []rune {
 	src := []rune(s)
 	var out []rune
-	for i := 0; i < len(src); i++ {
+	for i := 0; i < len(src) && len(out) < max; i++ {
 		r := src[i]
 		if r == '\\' && i+1 < len(src) {
 			i++
@@ -1032,12 +1065,14 @@ func (in *Interp) tr(s, from, to string, squeeze bool) string {
 		neg = true
 		from = from[1:]
 	}
-	f, t := in.expandRanges(from), in.expandRanges(to)
+	f := in.expandRanges(from, math.MaxInt)
+	n := len(f)
+	if neg {
+		n = math.MaxInt
+	}
+	t := in.expandRanges(to, n)
 	m := map[rune]rune{}
 	for i, r := range f {
-		if _, ok := m[r]; ok {
-			continue
-		}
 		switch {
 		case len(t) == 0:
 			m[r] = -1
@@ -1075,15 +1110,17 @@ func (in *Interp) tr(s, from, to string, squeeze bool) string {
 // subst is sub and gsub.
 func (in *Interp) subst(c *call, s string, global bool) (string, bool) {
 	pat := c.args[0]
-	switch pat.(type) {
-	case *Regexp, *String:
-	default:
-		in.raise("TypeError", "wrong argument type %s (expected Regexp)", in.classOf(pat).name)
+	bad := func() {
+		switch pat.(type) {
+		case *Regexp, *String:
+		default:
+			in.raise("TypeError", "wrong argument type %s (expected Regexp)", in.classOf(pat).name)
+		}
+	}
+	if global || c.blk != nil || len(c.args) > 1 {
+		bad()
 	}
 	if len(c.args) == 1 && c.blk == nil {
-		if global {
-			in.unsupported("gsub without replacement and block")
-		}
 		in.raise("ArgumentError", "wrong number of arguments (given 1, expected 2)")
 	}
 	var hash *Hash
@@ -1366,7 +1403,7 @@ func strSucc(s string) string {
 	}
 	b := []rune(s)
 	alnum := func(r rune) bool {
-		return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r))
 	}
 	last := -1
 	for i := len(b) - 1; i >= 0; i-- {

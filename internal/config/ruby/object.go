@@ -856,8 +856,10 @@ func (in *Interp) gvarSet(name string, v Value, f *frame) {
 // pointerString is a stable number for an object, in the shape of an address.
 func pointerString(v Value) string { return fmt.Sprintf("%p", v) }
 
+// anyToS is the to_s that every object has. The number in it is none of memory.
 func (in *Interp) anyToS(v Value) string {
-	return fmt.Sprintf("#<%s>", in.classOf(v).name)
+	id, _ := in.objectID(v).(int)
+	return fmt.Sprintf("#<%s:0x%016x>", in.classOf(v).name, id)
 }
 
 // plainString is to_s without calling methods of the program.
@@ -1143,7 +1145,7 @@ func (in *Interp) inspectObject(v Value) string {
 		return in.anyToS(v)
 	}
 	if !in.enter(v) {
-		return "#<" + o.class.name + " ...>"
+		return strings.TrimSuffix(in.anyToS(v), ">") + " ...>"
 	}
 	defer in.leaveOnly(v)
 	parts := make([]string, 0, len(o.order))
@@ -1155,7 +1157,7 @@ func (in *Interp) inspectObject(v Value) string {
 		}
 	}
 	in.depth -= 6
-	return "#<" + o.class.name + " " + strings.Join(parts, ", ") + ">"
+	return strings.TrimSuffix(in.anyToS(v), ">") + " " + strings.Join(parts, ", ") + ">"
 }
 
 // formatFloat is Float#to_s.
@@ -1324,8 +1326,7 @@ func (in *Interp) hashKey(h *Hash, v Value) any {
 			return compKey("h" + in.inspect(in.send(x, "hash")))
 		}
 		if s, ok := x.data.(*structData); ok {
-			_ = s
-			return compKey("st" + pointerString(x.class) + in.inspectObject(x) + in.inspect(in.structToA(x)))
+			return compKey("st" + pointerString(x.class) + keyText(keyOf(&Array{a: s.vals})))
 		}
 	case *Array, *Hash, *Range:
 		n := in.sizeOf(v, 0)
@@ -1339,6 +1340,11 @@ func (in *Interp) hashKey(h *Hash, v Value) any {
 		return compKey("r" + x.flagString() + "/" + x.src)
 	}
 	return keyOf(v)
+}
+
+func keyText(k any) string {
+	s, _ := k.(compKey)
+	return string(s)
 }
 
 // userHash stores an object whose class defines hash.
@@ -1579,7 +1585,7 @@ func (in *Interp) argInt(v Value) int {
 		return x
 	case float64:
 		if math.IsNaN(x) || math.IsInf(x, 0) {
-			in.raise("FloatDomainError", "%s", formatFloat(x))
+			in.raise("RangeError", "float %s out of range of integer", strings.TrimSuffix(formatFloat(x), "inity"))
 		}
 		if x >= math.MaxInt64 || x <= math.MinInt64 {
 			in.raise("RangeError", "float %s out of range of integer", formatFloat(x))

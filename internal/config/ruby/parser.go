@@ -287,6 +287,18 @@ func (p *parser) cond(n node) node {
 		}
 	case *regexNode:
 		p.unsupported(n.offset(), "a regexp as a condition (match against $_)")
+	case *orNode:
+		p.cond(x.l)
+		p.cond(x.r)
+	case *andNode:
+		p.cond(x.l)
+		p.cond(x.r)
+	case *notNode:
+		p.cond(x.n)
+	case *seqNode:
+		if len(x.stmts) == 1 {
+			p.cond(x.stmts[0])
+		}
 	}
 	return n
 }
@@ -531,6 +543,7 @@ func (p *parser) ternaryExpr() node {
 	n := p.rangeExpr()
 	if p.isOp("?") {
 		pos := at(p.tok.pos)
+		p.cond(n)
 		noDo := p.noDo
 		p.ternary++
 		p.advance()
