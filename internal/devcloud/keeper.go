@@ -38,14 +38,17 @@ type keeper struct {
 }
 
 func newKeeper(c *Cloud) *keeper {
-	return &keeper{c: c, machines: map[string]machine{}, changed: make(chan struct{}),
-		start: func(ctx context.Context, spec guest.Spec) (machine, error) {
+	k := &keeper{c: c, machines: map[string]machine{}, changed: make(chan struct{}), start: c.opts.startGuest}
+	if k.start == nil {
+		k.start = func(ctx context.Context, spec guest.Spec) (machine, error) {
 			g, err := guest.Start(ctx, spec)
 			if err != nil {
 				return nil, err
 			}
 			return g, nil
-		}}
+		}
+	}
+	return k
 }
 
 // run starts a goroutine for every server that appears, and sweeps away what is left of servers that are gone.

@@ -33,6 +33,13 @@ func makeNetwork(t *testing.T, cl *clients, name, cidr string) string {
 	return n.ID
 }
 
+// fixedIPOf is a server's first address and the port it is on.
+func fixedIPOf(t *testing.T, cl *clients, server string) (address, port string) {
+	t.Helper()
+	p := all(t, ports.List(cl.network, ports.ListOpts{DeviceID: server}), ports.ExtractPorts)[0]
+	return p.FixedIPs[0].IPAddress, p.ID
+}
+
 func TestNetworksAndSubnets(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())

@@ -1,6 +1,7 @@
 package devcloud
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/compute"
+	"github.com/galleyhq/galley/internal/devcloud/guest"
 	"github.com/galleyhq/galley/internal/devcloud/network"
 	"github.com/galleyhq/galley/internal/devcloud/volume"
 )
@@ -64,6 +66,9 @@ type Options struct {
 	Executable []string `json:"-"`
 	// Log is where the daemon says what it does; nowhere when nil.
 	Log *slog.Logger `json:"-"`
+
+	// startGuest stands in for guest.Start in tests.
+	startGuest func(ctx context.Context, spec guest.Spec) (machine, error)
 }
 
 // The hidden sub-commands that the program has for this package, below "devcloud": the daemon, whose one flag is

@@ -130,6 +130,13 @@ func Down(ctx context.Context, dir string, wipe bool) error {
 	case !errors.As(err, &down) || !wipe:
 		return err
 	}
+	// Asking for the lock makes the file: look first whether this is a state directory at all.
+	if _, err := os.Stat(filepath.Join(dir, lockFile)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
 	if err := awaitUnlocked(ctx, dir); err != nil {
 		return err
 	}
@@ -141,9 +148,6 @@ func Down(ctx context.Context, dir string, wipe bool) error {
 
 // awaitUnlocked returns when no daemon holds the state directory.
 func awaitUnlocked(ctx context.Context, dir string) error {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	lock := flock.New(filepath.Join(dir, lockFile))
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
@@ -163,14 +167,8 @@ func awaitUnlocked(ctx context.Context, dir string) error {
 	}
 }
 
-// wipeDir removes a state directory, and nothing that is not one.
+// wipeDir removes a state directory: by name what a cloud puts there, and the directory if nothing else is in it.
 func wipeDir(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, lockFile)); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
 	guests, err := os.ReadDir(filepath.Join(dir, guestDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
