@@ -133,15 +133,22 @@ OS_* variables, --rc or --os-cloud.
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
 	fs.BoolVar(&f.progress, "progress", false, "show progress although standard error is no terminal")
 	fs.BoolVar(&f.summary, "summary", false, "print a summary as JSON, on standard error if the output is standard output")
-	cmd.MarkFlagsMutuallyExclusive("data", "json", "data-urlencode", "form")
-	cmd.MarkFlagsMutuallyExclusive("bearer", "user", "netrc", "netrc-file")
-	cmd.MarkFlagsMutuallyExclusive("output", "remote-name")
-	cmd.MarkFlagsMutuallyExclusive("quiet", "progress")
 	return cmd
 }
 
 func (a *app) fetch(cmd *cobra.Command, r *fetch.Request, f *fetchFlags, what string) error {
 	ctx := cmd.Context()
+	for _, group := range [][]string{{"data", "json", "data-urlencode", "form"}, {"bearer", "user", "netrc", "netrc-file"}, {"output", "remote-name"}, {"quiet", "progress"}} {
+		var given []string
+		for _, name := range group {
+			if cmd.Flags().Changed(name) {
+				given = append(given, "--"+name)
+			}
+		}
+		if len(given) > 1 {
+			return usagef("", "%s exclude each other", strings.Join(given, " and "))
+		}
+	}
 	if cmd.Flags().Changed("items") {
 		r.Items = &f.items
 	}

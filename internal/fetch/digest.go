@@ -102,7 +102,13 @@ func headerDigests(h http.Header, partial bool) []digest {
 	strongest("Digest", h.Values("Digest"), false)
 	if !partial {
 		strongest("Content-Digest", h.Values("Content-Digest"), true)
-		if want, err := base64.StdEncoding.DecodeString(strings.TrimSpace(h.Get("Content-MD5"))); err == nil && len(want) == md5.Size {
+		text := strings.TrimSpace(h.Get("Content-MD5"))
+		want, err := base64.StdEncoding.DecodeString(text)
+		if len(text) == 2*md5.Size {
+			// Glance writes it so (glance: api/v2/image_data.py).
+			want, err = hex.DecodeString(text)
+		}
+		if err == nil && len(want) == md5.Size {
 			ds = append(ds, digest{name: "md5", want: want, source: "Content-MD5", hash: md5.New()})
 		}
 	}

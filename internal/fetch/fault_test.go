@@ -453,6 +453,8 @@ func TestDigests(t *testing.T) {
 		{"old digest", "", "", "o", http.Header{"Digest": {"SHA-256=" + strings.Trim(sum(body), ":")}}, true},
 		{"md5", "", "", "o", http.Header{"Content-Md5": {base64.StdEncoding.EncodeToString(m[:])}}, true},
 		{"md5, wrong", "", "", "o", http.Header{"Content-Md5": {base64.StdEncoding.EncodeToString(make([]byte, 16))}}, false},
+		{"md5 of Glance", "", "", "o", http.Header{"Content-Md5": {fmt.Sprintf("%x", m)}}, true},
+		{"md5 of Glance, wrong", "", "", "o", http.Header{"Content-Md5": {strings.Repeat("0", 32)}}, false},
 		{"unknown", "", "", "o", http.Header{"Repr-Digest": {"crc32=:AAAA:"}}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
