@@ -2,6 +2,7 @@ package erb
 
 import (
 	"context"
+	"errors"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -62,7 +63,7 @@ func Render(ctx context.Context, src, file string, in *ruby.Interp) (Result, err
 	c := compile(src)
 	prog, err := ruby.Parse(c.code.String(), ruby.Options{File: file, Position: c.position, Locals: []string{outVar}})
 	if err != nil {
-		return Result{}, err
+		return Result{}, c.explain(err)
 	}
 	m := &lineMap{c: c, cur: Line{}}
 	text, err := in.RunTemplate(ctx, prog, ruby.Template{Local: outVar, Append: m.append, Reset: m.reset})
@@ -186,6 +187,27 @@ func compile(src string) *compiler {
 	}
 	c.push(outVar, len(src), segCode, "", "")
 	return c
+}
+
+// explain makes the message of a syntax error at the end of a tag speak of the template, not of the code made from it.
+func (c *compiler) explain(err error) error {
+	var e *ruby.Error
+	if !errors.As(err, &e) || e.Kind != ruby.SyntaxError || e.Line < 1 || e.Line > len(c.lines) {
+		return err
+	}
+	at := c.lines[e.Line-1]
+	for n := 1; n < e.Col && at < len(c.src); n++ {
+		_, w := utf8.DecodeRuneInString(c.src[at:])
+		at += w
+	}
+	if !strings.HasPrefix(c.src[at:], "%>") {
+		return err
+	}
+	e.Message = "syntax error: the tag ends within an expression"
+	if at > 0 && c.src[at-1] == '-' {
+		e.SetHint("Test Kitchen renders without trim mode, in which `-%>` means nothing; write `%>`")
+	}
+	return e
 }
 
 // put makes the code that appends literal text.

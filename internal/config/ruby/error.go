@@ -90,6 +90,9 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// SetHint gives the error another hint.
+func (e *Error) SetHint(hint string) { e.hint = hint }
+
 // Hint says what the person can do about it, or "".
 func (e *Error) Hint() string {
 	if e.hint != "" {

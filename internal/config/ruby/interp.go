@@ -50,6 +50,9 @@ type Config struct {
 	Limits Limits
 	// Host answers calls on self that neither Ruby nor the program defines; see [Host].
 	Host Host
+	// Require tells whether a library that is not Ruby's own may be required; it then does nothing. Without it, and
+	// where it says no, the program gets a LoadError.
+	Require func(name string) bool
 	// Stdout gets what puts, print and p write. Default: thrown away.
 	Stdout io.Writer
 	// Now is the clock of Time.now. Default time.Now.
@@ -297,6 +300,8 @@ func (in *Interp) exceptionError(x *Exception) error {
 		e.Line, e.Col = x.prog.Position(x.off)
 	}
 	switch x.class.name {
+	case "LoadError":
+		e.hint = "only the names of Ruby's standard library can be required, no gems; drop the line when Galley does what the gem did, or let `--erb ruby` render the file"
 	case "SystemExit":
 		e.Kind = Refused
 		e.Message = "the program ends itself with exit or abort: " + e.Message

@@ -109,7 +109,7 @@ func defExceptions(l *library) {
 	l.byName["StopIteration"].def("result", 0, 0, func(in *Interp, c *call) Value { return c.self.(*Exception).extra })
 	l.byName["SystemExit"].def("status", 0, 0, func(in *Interp, c *call) Value { return 1 })
 	l.byName["SystemExit"].def("success?", 0, 0, func(in *Interp, c *call) Value { return false })
-	l.byName["LoadError"].def("path", 0, 0, func(in *Interp, c *call) Value { return nil })
+	l.byName["LoadError"].def("path", 0, 0, func(in *Interp, c *call) Value { return c.self.(*Exception).extra })
 	l.byName["SystemCallError"].def("errno", 0, 0, func(in *Interp, c *call) Value {
 		return errnoNumber[c.self.(*Exception).class.name]
 	})

@@ -801,11 +801,11 @@ func cutTo(a []Value, n int) []Value {
 // require knows the standard library's names; their contents are built in.
 func (in *Interp) require(name string) Value {
 	name = strings.TrimSuffix(name, ".rb")
-	if !stdlibNames[name] {
-		e := &Error{Kind: Refused, Class: "LoadError", Message: fmt.Sprintf("`require %s' is refused: only the standard library is known here, and no gem is loaded", in.inspect(NewString(name))), Construct: "require",
-			hint: "drop the line when Galley does what the gem did, or let `--erb ruby` render the file"}
-		in.here(e)
-		panic(e)
+	if !stdlibNames[name] && !(in.cfg.Require != nil && in.cfg.Require(name)) {
+		// as in a Ruby that lacks the gem, so that a file which is ready for that goes on
+		e := in.newException("LoadError", "cannot load such file -- "+name)
+		e.extra = in.str(name)
+		in.throw(e)
 	}
 	first := !in.required[name]
 	in.required[name] = true
