@@ -1,6 +1,10 @@
 package kitchen
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 // order is the lifecycle; an action's place in it decides what it still owes.
 var order = []Action{Create, Converge, Setup, Verify}
@@ -46,4 +50,10 @@ func (a Action) phrase() phrase {
 		return p
 	}
 	return phrase{string(a), string(a), string(a)}
+}
+
+// Clock writes a duration as Test Kitchen does: 1m2.34s.
+func Clock(d time.Duration) string {
+	m := int(d.Minutes())
+	return fmt.Sprintf("%dm%.2fs", m, (d - time.Duration(m)*time.Minute).Seconds())
 }

@@ -69,13 +69,7 @@ func (k *Kitchen) testOne(ctx context.Context, inst *Instance, req Request, dest
 		}
 	}
 	if failed == nil {
-		report.Info("Finished testing <%s> (%s).", inst.Name, clock(time.Since(start)))
+		report.Info("Finished testing <%s> (%s).", inst.Name, Clock(time.Since(start)))
 	}
 	return failed
-}
-
-// clock writes a duration as the peers do.
-func clock(d time.Duration) string {
-	m := int(d.Minutes())
-	return fmt.Sprintf("%dm%.2fs", m, (d - time.Duration(m)*time.Minute).Seconds())
 }

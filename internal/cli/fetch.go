@@ -17,6 +17,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/fetch"
 	"github.com/galleyhq/galley/internal/ui"
+	"github.com/galleyhq/galley/kitchen"
 )
 
 // fetchFlags are the flags of galley fetch that are more than a field of its
@@ -416,7 +417,7 @@ func progressLine(p fetch.Progress) string {
 		fmt.Fprintf(&b, ", %d items", p.Items)
 	}
 	if left, ok := p.Remaining(); ok && p.At < p.Total {
-		fmt.Fprintf(&b, ", %s left", ui.Duration(left))
+		fmt.Fprintf(&b, ", %s left", kitchen.Clock(left))
 	}
 	if p.Waiting != "" {
 		fmt.Fprintf(&b, "; %s", p.Waiting)

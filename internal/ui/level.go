@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -54,12 +53,6 @@ const (
 	errorPrefix  = ">>>>>> "
 )
 
-// Duration writes a duration as the peers do: (1m2.34s) without the brackets.
-func Duration(d time.Duration) string {
-	m := int(d.Minutes())
-	return fmt.Sprintf("%dm%.2fs", m, (d - time.Duration(m)*time.Minute).Seconds())
-}
-
 // Product is what the tool calls itself in the lines of a run.
 type Product struct{ Name, Version string }
 
@@ -71,13 +64,13 @@ func (p Product) line(e kitchen.Event) (string, bool) {
 	case kitchen.RunStarted:
 		return fmt.Sprintf("%sStarting %s (v%s)", bannerPrefix, p.Name, p.Version), true
 	case kitchen.RunFinished:
-		return fmt.Sprintf("%s%s is finished. (%s)", bannerPrefix, p.Name, Duration(e.Elapsed)), true
+		return fmt.Sprintf("%s%s is finished. (%s)", bannerPrefix, p.Name, kitchen.Clock(e.Elapsed)), true
 	case kitchen.StepStarted:
 		return bannerPrefix + e.Action.Doing() + " " + name + "...", true
 	case kitchen.StepFinished:
-		return fmt.Sprintf("%sFinished %s %s (%s).", infoPrefix, e.Action.Finishing(), name, Duration(e.Elapsed)), true
+		return fmt.Sprintf("%sFinished %s %s (%s).", infoPrefix, e.Action.Finishing(), name, kitchen.Clock(e.Elapsed)), true
 	case kitchen.StepFailed:
-		return fmt.Sprintf("%s%s failed on instance %s (%s).", errorPrefix, e.Action.Noun(), name, Duration(e.Elapsed)), true
+		return fmt.Sprintf("%s%s failed on instance %s (%s).", errorPrefix, e.Action.Noun(), name, kitchen.Clock(e.Elapsed)), true
 	case kitchen.Banner:
 		return prefixed(bannerPrefix, e.Text), true
 	case kitchen.Info:
