@@ -90,6 +90,9 @@ func (a *app) credentials(ctx context.Context) (openstack.Auth, error) {
 	if err != nil {
 		return openstack.Auth{}, err
 	}
+	for _, w := range entry.Warnings {
+		fmt.Fprintf(a.streams.Err, "%s: warning: %s\n", a.name, w)
+	}
 	vars := entry.Env()
 	return openstack.AuthFromEnv(func(name string) string { return vars[name] })
 }

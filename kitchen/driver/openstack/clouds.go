@@ -10,7 +10,11 @@ func (d *Driver) cloudEntry(name, path string) (map[string]string, error) {
 	if env == nil {
 		env = func(string) string { return "" }
 	}
-	entry, err := clouds.Load(name, clouds.Options{Getenv: env, Path: path, Dir: d.o.Root})
+	region, err := d.section.String("openstack_region", "")
+	if err != nil {
+		return nil, err
+	}
+	entry, err := clouds.Load(name, clouds.Options{Getenv: env, Path: path, Region: region, Dir: d.o.Root})
 	if err != nil {
 		return nil, err
 	}
