@@ -32,7 +32,7 @@ import (
 //	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
 //	nothing-left                            fails if users of that cloud have left anything
 //	expired-cloud                           sets OS_AUTH_URL to an HTTPS server with an expired certificate
-//	ran TEXT COUNT                          fails unless the cloud saw COUNT calls whose name has TEXT
+//	ran TEXT COUNT                          fails unless the cloud saw COUNT calls whose name ends in TEXT
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -111,7 +111,7 @@ func scriptRan(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	n := 0
 	for name, count := range seen.Counts {
-		if strings.Contains(name, args[0]) {
+		if strings.HasSuffix(name, args[0]) {
 			n += count
 		}
 	}
