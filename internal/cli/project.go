@@ -101,7 +101,7 @@ func provisionerName(name string) string {
 }
 
 // report subscribes the console and the logs to what happens. Instances are
-// those that will be acted on.
+// those that will be brought somewhere, none for a mere look at them.
 func (p *project) report(instances []*kitchen.Instance, concurrency int) error {
 	a := p.app
 	level, err := a.level()
@@ -122,7 +122,9 @@ func (p *project) report(instances []*kitchen.Instance, concurrency int) error {
 		Width:   width,
 		Secrets: a.secrets,
 	})
-	log := ui.NewFileLog(product(), a.overwriteLogs(), a.secrets, func(instance string) string {
+	// A look at a machine, as a login, is added to the log of what was done.
+	fresh := len(instances) > 0 && a.overwriteLogs()
+	log := ui.NewFileLog(product(), fresh, a.secrets, func(instance string) string {
 		if instance == "" {
 			return p.paths.CommonLog()
 		}
