@@ -281,6 +281,10 @@ var alwaysSent = []string{"Accept", "Accept-Language", "User-Agent", "Content-Ty
 func (c *client) send(ctx context.Context, k call, withBody bool) (_ *answer, sent bool, _ error) {
 	if c.rate != nil {
 		if err := c.rate.Wait(ctx); err != nil {
+			if ctx.Err() == nil {
+				// It knows as well when the deadline is too near.
+				err = &Error{Kind: KindTimeout, Op: k.op(), err: context.DeadlineExceeded}
+			}
 			return nil, false, err
 		}
 	}
@@ -364,7 +368,7 @@ func (c *client) statusError(k call, a *answer) error {
 	e := &Error{Kind: KindHTTP, Op: k.op(), Status: a.StatusCode}
 	e.Msg = fmt.Sprintf("the server answered %d %s", a.StatusCode, http.StatusText(a.StatusCode))
 	stall := time.AfterFunc(c.req.Timeouts.Stall, func() { a.cancel(errStalled) })
-	text, _ := io.ReadAll(io.LimitReader(a.Body, 8<<10))
+	text := errorText(a.Response)
 	stall.Stop()
 	if said := serverWords(a.Header.Get("Content-Type"), text); said != "" {
 		e.Msg += ": " + said
@@ -380,6 +384,22 @@ func (c *client) statusError(k call, a *answer) error {
 		}
 	}
 	return e
+}
+
+// errorText reads the beginning of an error's body, which may be compressed
+// since we ask for that.
+func errorText(r *http.Response) []byte {
+	const limit = 8 << 10
+	in := io.LimitReader(r.Body, limit)
+	if how, err := coding(r.Header); err == nil && how != codingNone {
+		var d decoder
+		defer d.close()
+		if in, err = d.reset(how, in); err != nil {
+			return nil
+		}
+	}
+	text, _ := io.ReadAll(io.LimitReader(in, limit))
+	return text
 }
 
 // serverWords extracts from the body of an error what a person would read.

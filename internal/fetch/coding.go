@@ -108,7 +108,9 @@ type decoder struct {
 	buf *bufio.Reader
 	gz  *gunzip.Reader
 	zs  *zstd.Decoder
-	zl  io.ReadCloser
+	// window bounds what zstd may keep; 0 means maxWindow.
+	window uint64
+	zl     io.ReadCloser
 }
 
 func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
@@ -129,7 +131,7 @@ func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
 	switch coding {
 	case codingZstd:
 		if d.zs == nil {
-			d.zs, err = zstd.NewReader(d.buf, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+			d.zs, err = zstd.NewReader(d.buf, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(d.maxWindow()))
 		} else {
 			err = d.zs.Reset(d.buf)
 		}
@@ -139,6 +141,13 @@ func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
 		return d.zl, err
 	}
 	return nil, errors.New("unknown coding " + coding)
+}
+
+func (d *decoder) maxWindow() uint64 {
+	if d.window == 0 {
+		return maxWindow
+	}
+	return d.window
 }
 
 // rest returns how many bytes follow what was decoded. It is asked at the end.
@@ -156,13 +165,13 @@ func (d *decoder) close() {
 }
 
 // decodeError explains what a decoder says.
-func decodeError(op, coding string, err error) error {
+func decodeError(op, coding string, window uint64, err error) error {
 	e := &Error{Kind: KindCoding, Op: op, err: err, Msg: "the body's " + coding + " is broken"}
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		e.err, e.Msg = nil, "the body's "+coding+" ends early, although the server sent all it had announced"
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		e.err, e.Msg = nil, fmt.Sprintf("the body's zstd wants more memory than a server may ask for (%s)", FormatSize(maxWindow))
+		e.err, e.Msg = nil, fmt.Sprintf("the body's zstd wants more memory than it may have (%s)", FormatSize(int64(window)))
 	}
 	return e
 }

@@ -299,12 +299,18 @@ func TestRetryStatuses(t *testing.T) {
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			n.Add(1)
 			w.Header().Set("Content-Type", "application/json")
+			text := []byte(`{"itemNotFound":{"message":"no such \"thing\"","code":404}}`)
+			if c.status == 404 {
+				// Errors come compressed as well.
+				w.Header().Set("Content-Encoding", "gzip")
+				text = gzipped(text)
+			}
 			if c.after != "" {
 				w.Header().Set("Retry-After", c.after)
 			}
 			w.WriteHeader(c.status)
 			if c.status != 304 {
-				fmt.Fprint(w, `{"itemNotFound":{"message":"no such \"thing\"","code":404}}`)
+				w.Write(text)
 			}
 		})
 		path := out(t, "o")

@@ -99,6 +99,7 @@ type run struct {
 	pageCRC uint32
 	// pageTaken is what was taken from the network before it.
 	pageTaken int64
+	contentAt int64      // the meter's content when this run began
 	state     *bodyState // of a single body, once it can be resumed
 	going     *checkpoint
 	lastIn    int64 // of the last checkpoint of a single body
@@ -125,6 +126,7 @@ func (f *run) setUp() error {
 		f.meter = &Meter{}
 	}
 	f.meter.started.Store(f.begun.UnixNano())
+	f.contentAt = f.meter.content.Load()
 	if f.fs = r.hooks.files; f.fs == nil {
 		f.fs = osFiles{early: !r.Output.NoSync}
 	}
@@ -149,6 +151,7 @@ func (f *run) setUp() error {
 		return usage("a fetch needs 4 MiB of memory at least")
 	}
 	if r.Limits.Memory > 0 {
+		f.dec.window = max(min(uint64(r.Limits.Memory/2), maxWindow), 1<<20)
 		r.Limits.ChunkSize = min(r.Limits.ChunkSize, int(r.Limits.Memory/8))
 	}
 	if r.Limits.ChunkSize > 64<<20 {
@@ -363,7 +366,7 @@ func (f *run) open() error {
 		return nil
 	}
 	if f.file == nil {
-		mode := fs.FileMode(0o666)
+		mode := newMode
 		if f.mode != 0 {
 			mode = f.mode
 		}
@@ -446,7 +449,7 @@ func (f *run) takeUp(lines []journalLine) string {
 	if good == nil {
 		return "the part file is damaged"
 	}
-	out, err := f.fs.create(f.part, 0o666, true)
+	out, err := f.fs.create(f.part, newMode, true)
 	if err == nil {
 		err = out.Truncate(good.Out)
 	}
@@ -554,7 +557,7 @@ func (f *run) page(u *url.URL) (got, error) {
 		path := f.pagePath()
 		f.part = path + partEnding
 		var err error
-		if f.file, err = f.fs.create(f.part, 0o666, false); err != nil {
+		if f.file, err = f.fs.create(f.part, newMode, false); err != nil {
 			return got{}, diskError(f.part, err)
 		}
 		f.sink.retarget(f.file, path, 0, 0, 0)
@@ -854,7 +857,7 @@ func (f *run) replay(t *taps, want *bodyState) error {
 	var in io.Reader = io.LimitReader(file, f.at.Out)
 	if !want.Stored.Raw && f.format != None {
 		if in, err = f.dec.reset(string(f.format), in); err != nil {
-			return decodeError(f.part, string(f.format), err)
+			return decodeError(f.part, string(f.format), f.dec.maxWindow(), err)
 		}
 	}
 	buf := make([]byte, 256<<10)
@@ -1052,7 +1055,7 @@ func (f *run) inflate(st *stream, coding string, in io.Reader, t *taps, store fu
 		if errors.As(err, &own) {
 			return err
 		}
-		return decodeError(st.k.op(), coding, err)
+		return decodeError(st.k.op(), coding, f.dec.maxWindow(), err)
 	}
 	if st.complete || st.total == 0 {
 		if head, err := st.peek(); err == nil && len(head) == 0 {
@@ -1076,7 +1079,7 @@ func (f *run) inflate(st *stream, coding string, in io.Reader, t *taps, store fu
 
 // bounded holds what comes out of a decoder against the limits.
 func (f *run) bounded(op string, t *taps, st *stream) error {
-	if l := f.req.Limits.Bytes; l > 0 && t.length > l {
+	if l := f.req.Limits.Bytes; l > 0 && f.meter.content.Load()-f.contentAt+t.length > l {
 		return &Error{Kind: KindLimit, Op: op, Msg: fmt.Sprintf("decompressed it is more than the %s allowed", FormatSize(l)), hint: "more is allowed by --max-bytes SIZE"}
 	}
 	if r := f.req.Limits.Ratio; r > 0 && t.length > 16<<20 && t.length/int64(r) > max(st.pos, 1) {

@@ -14,6 +14,9 @@ const (
 	journalEnding = ".galley-journal"
 )
 
+// newMode is that of a file that replaces none; the umask is taken off.
+const newMode fs.FileMode = 0o666
+
 // outFile is a file that is being written.
 type outFile interface {
 	Write(p []byte) (int, error)
@@ -66,13 +69,26 @@ func (f *osFile) Truncate(size int64) error {
 }
 
 func (o osFiles) create(path string, mode fs.FileMode, keep bool) (outFile, error) {
-	flags := os.O_RDWR | os.O_CREATE
+	flags := os.O_RDWR
 	if !keep {
-		flags |= os.O_TRUNC
+		// A new file, not what a link of that name points to.
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		flags |= os.O_CREATE | os.O_EXCL
+	} else if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 	}
 	f, err := os.OpenFile(path, flags, mode)
 	if err != nil {
 		return nil, err
+	}
+	if mode != newMode && !keep {
+		// As the file that it replaces, whatever the umask.
+		if err := f.Chmod(mode); err != nil {
+			f.Close()
+			return nil, err
+		}
 	}
 	end, err := f.Seek(0, 2)
 	if err != nil {
