@@ -1420,9 +1420,10 @@ func (in *Interp) allocate(k *Class) Value {
 		if in.classes[s.name] != s {
 			continue
 		}
-		switch s.name {
-		case "Exception":
+		if s.isA(in.classes["Exception"]) {
 			return &Exception{Object: Object{class: k}}
+		}
+		switch s.name {
 		case "Object", "BasicObject", "OpenStruct", "Set":
 			return &Object{class: k}
 		case "String", "Array", "Hash", "Integer", "Float", "Symbol", "NilClass", "TrueClass", "FalseClass", "Proc", "Regexp", "Range", "Time", "Date", "Class", "Module", "Method", "MatchData", "Numeric", "IO", "File", "Dir":
