@@ -156,6 +156,8 @@ volume delete v2
 volume snapshot delete snap1
 until gone: volume snapshot show snap1
 volume delete v1
+until gone: volume show v2
+until gone: volume show v1
 rest = volume list -f value -c ID
 volume delete {rest}
 until gone: volume show {rest}
