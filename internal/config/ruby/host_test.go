@@ -48,7 +48,7 @@ func (s *settings) Call(c *Call) (Value, bool, error) {
 
 func TestHostKnife(t *testing.T) {
 	s := &settings{values: map[string]any{}, knife: map[string]any{}}
-	in := New(Config{Env: NewEnv([]string{"USER=Jo", "HOME=/home/jo", "OS_USERNAME=demo"}), Dir: "/work/repo", Host: s})
+	in := New(Config{Env: NewEnv([]string{"USER=Jo", "HOME=/home/jo", "OS_USERNAME=demo"}), Dir: "/srv/repo", Host: s})
 	in.SetConst("Chef", &HostObject{Name: "Chef", Host: HostFunc(func(c *Call) (Value, bool, error) {
 		if c.Name != "Config" {
 			return nil, false, nil
@@ -82,13 +82,13 @@ local_mode true
 Chef::Config[:ssl_verify_mode] = :verify_none
 Chef::Config.from_file("/x/extra.rb") if current_dir
 `
-	if _, err := in.Eval(context.Background(), src, "/work/repo/.chef/knife.rb"); err != nil {
+	if _, err := in.Eval(context.Background(), src, "/srv/repo/.chef/knife.rb"); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{
 		"log_level": Symbol("info"), "node_name": "jo", "client_key": "/home/jo/.chef/jo.pem",
 		"cache_options": Map{{Symbol("path"), "/home/jo/.chef/checksums"}},
-		"cookbook_path": []any{"/work/repo/.chef/../cookbooks", "/work/repo/.chef/site"}, "local_mode": true, "ssl_verify_mode": Symbol("verify_none"),
+		"cookbook_path": []any{"/srv/repo/.chef/../cookbooks", "/srv/repo/.chef/site"}, "local_mode": true, "ssl_verify_mode": Symbol("verify_none"),
 	}
 	delete(s.values, "log_location")
 	if !reflect.DeepEqual(s.values, want) {
