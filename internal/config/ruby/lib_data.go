@@ -758,6 +758,7 @@ func defStruct(l *library) {
 		}
 		return in.send(v, "dig", c.args[1:]...)
 	})
+	st.def("deconstruct_keys", 1, 1, func(in *Interp, c *call) Value { return in.send(c.self, "to_h") })
 	st.def("[]=", 2, 2, func(in *Interp, c *call) Value {
 		o := c.self.(*Object)
 		if o.frozen {

@@ -8,7 +8,7 @@ const exceptionTree = `NoMemoryError<Exception ScriptError<Exception LoadError<S
 	ArgumentError<StandardError UncaughtThrowError<ArgumentError EncodingError<StandardError FiberError<StandardError IOError<StandardError EOFError<IOError
 	IndexError<StandardError KeyError<IndexError StopIteration<IndexError ClosedQueueError<StopIteration LocalJumpError<StandardError NameError<StandardError
 	NoMethodError<NameError RangeError<StandardError FloatDomainError<RangeError RegexpError<StandardError RuntimeError<StandardError FrozenError<RuntimeError
-	SystemCallError<StandardError ThreadError<StandardError TypeError<StandardError ZeroDivisionError<StandardError NoMatchingPatternError<StandardError
+	SystemCallError<StandardError ThreadError<StandardError TypeError<StandardError ZeroDivisionError<StandardError NoMatchingPatternError<StandardError NoMatchingPatternKeyError<NoMatchingPatternError
 	Errno::ENOENT<SystemCallError Errno::EACCES<SystemCallError Errno::EISDIR<SystemCallError Errno::ENOTDIR<SystemCallError Errno::EEXIST<SystemCallError
 	Errno::EPERM<SystemCallError Errno::EINVAL<SystemCallError Errno::ENOTEMPTY<SystemCallError Errno::ECONNREFUSED<SystemCallError
 	JSON::JSONError<StandardError JSON::ParserError<JSON::JSONError JSON::GeneratorError<JSON::JSONError Psych::Exception<StandardError Psych::SyntaxError<Psych::Exception

@@ -247,9 +247,6 @@ func (p *parser) stmt() node {
 	p.enter(p.tok.pos)
 	defer p.leave()
 	n := p.stmtHead()
-	if p.isOp("=>") || p.isKw("in") {
-		p.unsupported(p.tok.pos, "pattern matching")
-	}
 	for p.tok.kind == tKeyword {
 		pos := at(p.tok.pos)
 		switch p.tok.s {
@@ -507,10 +504,11 @@ func (p *parser) exprStmt() node {
 }
 
 func (p *parser) andOr(l node) node {
+	l = p.oneLineMatch(l)
 	for p.isKw("and") || p.isKw("or") {
 		pos, and := at(p.tok.pos), p.tok.s == "and"
 		p.advance()
-		r := p.notExpr()
+		r := p.oneLineMatch(p.notExpr())
 		if and {
 			l = &andNode{pos, l, r}
 		} else {
@@ -518,6 +516,17 @@ func (p *parser) andOr(l node) node {
 		}
 	}
 	return l
+}
+
+// oneLineMatch reads value => pattern and value in pattern.
+func (p *parser) oneLineMatch(l node) node {
+	if !p.isOp("=>") && !p.isKw("in") {
+		return l
+	}
+	n := &matchPatNode{at: at(p.tok.pos), val: l, test: p.tok.s == "in"}
+	p.advance()
+	n.pat = p.topPattern()
+	return n
 }
 
 func (p *parser) notExpr() node {
@@ -1122,22 +1131,35 @@ func (p *parser) args(close string) argList {
 		switch {
 		case p.isOp("*") && (t.beg || close != ""):
 			p.advance()
-			if p.isOp(",") || p.isOp(close) {
-				p.unsupported(t.pos, "an anonymous splat argument")
+			if p.isOp(",") || close != "" && p.isOp(close) {
+				p.unexpected() // Ruby 3.2 forwards an anonymous splat
 			}
 			a.list = append(a.list, &splatNode{pos, p.ternaryExpr()})
 			a.splat = true
 		case p.isOp("&") && (t.beg || close != ""):
 			p.advance()
 			if p.isOp(close) && close != "" {
-				p.unsupported(t.pos, "an anonymous block argument")
+				d, i, ok := p.sc.lookup("&")
+				if !ok {
+					p.fail(t.pos, "no anonymous block parameter")
+				}
+				a.blockArg = &lvarNode{pos, "&", d, i}
+				break
 			}
 			a.blockArg = p.ternaryExpr()
-		case p.isOp("..."):
-			if n := p.peekClose(close); n {
-				p.unsupported(t.pos, "argument forwarding (...)")
+		case p.isOp("...") && p.peekClose(close):
+			d, i, ok := p.sc.lookup("*fwd")
+			if !ok {
+				p.fail(t.pos, "unexpected ...")
 			}
-			a.list = append(a.list, p.ternaryExpr())
+			_, k, _ := p.sc.lookup("**fwd")
+			_, b, _ := p.sc.lookup("&fwd")
+			p.advance()
+			a.list = append(a.list, &splatNode{pos, &lvarNode{pos, "*fwd", d, i}})
+			a.splat = true
+			kw = &hashNode{at: pos, pairs: []pairNode{{nil, &lvarNode{pos, "**fwd", d, k}}}}
+			isPair = true
+			a.blockArg = &lvarNode{pos, "&fwd", d, b}
 		case p.isOp("**") && (t.beg || close != ""), t.kind == tLabel, t.kind == tLabelStr:
 			isPair = true
 			pr := p.pair()
@@ -1414,10 +1436,16 @@ func (p *parser) params(close string) *paramList {
 			if p.tok.kind == tIdent {
 				pr.name, pr.idx = p.tok.s, slot(p.tok)
 				p.advance()
+			} else if p.sc.kind == scopeDef {
+				pr.idx = p.sc.declare("&")
 			}
 			pl.add(pr)
-		case p.isOp("..."):
-			p.unsupported(t.pos, "argument forwarding (...)")
+		case p.isOp("...") && close == ")" && p.sc.kind == scopeDef:
+			p.advance()
+			pl.add(param{kind: pRest, name: "*fwd", idx: p.sc.declare("*fwd")})
+			pl.add(param{kind: pKeyRest, name: "**fwd", idx: p.sc.declare("**fwd")})
+			pl.add(param{kind: pBlock, name: "&fwd", idx: p.sc.declare("&fwd")})
+			stage = 7
 		case p.isOp("("):
 			p.enter(t.pos)
 			p.advance()
@@ -1957,8 +1985,8 @@ func (p *parser) caseExpr() node {
 		c.subj = p.plainCond()
 	}
 	p.skipNL()
-	if p.isKw("in") {
-		p.unsupported(p.tok.pos, "pattern matching (case/in)")
+	if p.isKw("in") && c.subj != nil {
+		return p.caseIn(t.pos, c.subj)
 	}
 	if !p.isKw("when") {
 		p.fail(p.tok.pos, "unexpected %s, expecting `when'", p.tok.describe())
