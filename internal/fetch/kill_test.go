@@ -35,8 +35,8 @@ func TestKilled(t *testing.T) {
 // output's name before. GALLEY_FETCH_KILLS sets the number of kills.
 func TestKills(t *testing.T) {
 	kills := 24
-	if underRace {
-		kills = 6
+	if underRace && os.Getenv("GALLEY_FETCH_KILLS") == "" {
+		t.Skip("the processes that are killed share no memory with this one")
 	}
 	if n, err := strconv.Atoi(os.Getenv("GALLEY_FETCH_KILLS")); err == nil {
 		kills = n

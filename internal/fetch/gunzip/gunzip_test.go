@@ -26,15 +26,15 @@ func pack(b []byte, level int) []byte {
 
 func samples() map[string][]byte {
 	r := rand.New(rand.NewPCG(1, 1))
-	random := make([]byte, 300_000)
+	random := make([]byte, 180_000)
 	for i := range random {
 		random[i] = byte(r.Uint32())
 	}
 	var text bytes.Buffer
-	for i := 0; text.Len() < 600_000; i++ {
+	for i := 0; text.Len() < 300_000; i++ {
 		fmt.Fprintf(&text, `{"id":%d,"name":"n%x","v":%v},`, i, r.Uint32(), r.Float64())
 	}
-	skew := make([]byte, 200_000) // long codes
+	skew := make([]byte, 100_000) // long codes
 	for i := range skew {
 		v := byte(0)
 		for r.IntN(2) == 0 && v < 250 {
@@ -44,7 +44,7 @@ func samples() map[string][]byte {
 	}
 	far := append(bytes.Clone(random[:32768]), random[:32768]...)
 	return map[string][]byte{
-		"empty": nil, "one": {'x'}, "zeros": make([]byte, 1<<20), "random": random, "text": text.Bytes(), "skew": skew, "far": far,
+		"empty": nil, "one": {'x'}, "zeros": make([]byte, 400_000), "random": random, "text": text.Bytes(), "skew": skew, "far": far,
 		"pairs": bytes.Repeat([]byte("ab"), 100_000), "threes": bytes.Repeat([]byte("abc"), 100_000), "sevens": bytes.Repeat([]byte("abcdefg"), 50_000),
 	}
 }
@@ -57,7 +57,7 @@ func TestReader(t *testing.T) {
 			for how, in := range map[string]io.Reader{
 				"whole": bytes.NewReader(z), "bytes": iotest.OneByteReader(bytes.NewReader(z)), "with EOF": iotest.DataErrReader(bytes.NewReader(z)), "halves": iotest.HalfReader(bytes.NewReader(z)),
 			} {
-				if how == "bytes" && len(z) > 200_000 {
+				if how == "bytes" && len(z) > 100_000 {
 					continue
 				}
 				got, err := io.ReadAll(NewReader(in))
@@ -87,9 +87,9 @@ func TestHeaderFields(t *testing.T) {
 // Wherever it is cut it is short, and whatever bit is wrong the data given is
 // not taken for good.
 func TestDamage(t *testing.T) {
-	b := samples()["text"][:20_000]
+	b := samples()["text"][:8_000]
 	z := pack(b, 6)
-	for i := 0; i < len(z); i += 1 + i%7 {
+	for i := 0; i < len(z); i += 1 + i%17 {
 		_, err := io.ReadAll(NewReader(bytes.NewReader(z[:i])))
 		if !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("cut at %d: %v", i, err)
@@ -115,7 +115,7 @@ func TestDamage(t *testing.T) {
 func TestReset(t *testing.T) {
 	r := NewReader(bytes.NewReader(pack(make([]byte, 500_000), 6)[:300]))
 	io.ReadAll(r)
-	for range 3 {
+	for range 2 {
 		for _, b := range samples() {
 			r.Reset(bytes.NewReader(pack(b, 6)))
 			if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, b) {
@@ -178,10 +178,10 @@ func (s *slow) Read(p []byte) (int, error) {
 
 func BenchmarkReader(b *testing.B) {
 	text := samples()["text"]
-	z := pack(bytes.Repeat(text, 20), 6)
+	z := pack(bytes.Repeat(text, 40), 6)
 	run := func(name string, open func() io.Reader) {
 		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(20 * len(text)))
+			b.SetBytes(int64(40 * len(text)))
 			for b.Loop() {
 				if _, err := io.Copy(io.Discard, open()); err != nil {
 					b.Fatal(err)
