@@ -27,7 +27,7 @@ const (
 )
 
 // Options describe a cloud. The zero value is a cloud with guests in the default directory; durations and limits
-// that are zero take the defaults named.
+// that are zero take the defaults named; a negative duration is none.
 type Options struct {
 	// Dir is the state directory; [DefaultDir] when empty.
 	Dir string `json:"-"`

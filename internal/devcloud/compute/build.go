@@ -327,7 +327,12 @@ func (s *Service) bury(v *world.Server) {
 	v.VMState, v.TaskState, v.PowerState, v.Terminated, v.Due, v.Run = "deleted", "", powerNone, s.w.Now(), time.Time{}, false
 	v.Updated = s.w.Now()
 	s.w.Graves.Insert(v)
-	if graves := s.w.Graves.All(); len(graves) > gravesKept {
-		s.w.Graves.Delete(graves[0].ID)
+	if s.w.Graves.Len() <= gravesKept {
+		return
+	}
+	oldest := s.w.Graves.All()[0].ID
+	s.w.Graves.Delete(oldest)
+	for _, a := range s.w.Actions.Where(func(a *world.InstanceAction) bool { return a.ServerID == oldest }) {
+		s.w.Actions.Delete(a.ID)
 	}
 }

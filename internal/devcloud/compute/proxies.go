@@ -1,6 +1,8 @@
 package compute
 
 import (
+	"strings"
+
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/world"
 )
@@ -18,6 +20,12 @@ func (s *Service) proxyRoutes() []api.Route {
 		{Method: "POST", Path: "/os-floating-ips", Do: s.allocateFloatingIP},
 		{Method: "DELETE", Path: "/os-floating-ips/{id}", Do: s.releaseFloatingIP},
 		{Method: "GET", Path: "/os-security-groups", Do: s.listSecurityGroups},
+		{Method: "POST", Path: "/os-security-groups", Do: s.createSecurityGroup},
+		{Method: "GET", Path: "/os-security-groups/{id}", Do: s.showSecurityGroup},
+		{Method: "PUT", Path: "/os-security-groups/{id}", Do: s.updateSecurityGroup},
+		{Method: "DELETE", Path: "/os-security-groups/{id}", Do: s.removeNetworkThing("security-groups")},
+		{Method: "POST", Path: "/os-security-group-rules", Do: s.createSecurityRule},
+		{Method: "DELETE", Path: "/os-security-group-rules/{id}", Do: s.removeNetworkThing("security-group-rules")},
 	}
 	for i := range routes {
 		routes[i].Max = api.V(35)
@@ -181,6 +189,125 @@ func (s *Service) releaseFloatingIP(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	return api.Accepted(nil)
+}
+
+// novaWords makes Nova's error of Neutron's.
+func novaWords(err error) error {
+	if e, ok := err.(*api.Error); ok {
+		return &api.Error{Status: e.Status, Message: e.Message}
+	}
+	return err
+}
+
+func (s *Service) createSecurityGroup(r *api.Request) (*api.Reply, error) {
+	in, err := r.Object("security_group")
+	if err != nil {
+		return nil, err
+	}
+	var o api.Obj
+	err = s.w.Update(func() error {
+		id, err := s.Network.Make(r, "security-groups", api.Obj{"name": strOf(in, "name"), "description": strOf(in, "description")})
+		if err != nil {
+			return novaWords(err)
+		}
+		o = s.groupProxy(s.w.SecurityGroups.Get(id))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"security_group": o})
+}
+
+func (s *Service) findSecurityGroup(r *api.Request) (*world.SecurityGroup, error) {
+	g := s.w.SecurityGroups.Get(r.Var("id"))
+	if g == nil || g.ProjectID != r.Auth.ProjectID {
+		return nil, api.NotFound("Security group %s not found", r.Var("id"))
+	}
+	return g, nil
+}
+
+func (s *Service) showSecurityGroup(r *api.Request) (*api.Reply, error) {
+	var o api.Obj
+	var err error
+	s.w.View(func() {
+		var g *world.SecurityGroup
+		if g, err = s.findSecurityGroup(r); err == nil {
+			o = s.groupProxy(g)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"security_group": o})
+}
+
+func (s *Service) updateSecurityGroup(r *api.Request) (*api.Reply, error) {
+	in, err := r.Object("security_group")
+	if err != nil {
+		return nil, err
+	}
+	var o api.Obj
+	err = s.w.Update(func() error {
+		g, err := s.findSecurityGroup(r)
+		if err != nil {
+			return err
+		}
+		if g.Name == "default" {
+			return api.BadRequest("Unable to update system group 'default'")
+		}
+		g.Name, g.Description = strOf(in, "name"), strOf(in, "description")
+		g.Revision++
+		s.w.SecurityGroups.Put(g)
+		o = s.groupProxy(g)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"security_group": o})
+}
+
+func (s *Service) removeNetworkThing(plural string) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) {
+		if err := s.w.Update(func() error { return novaWords(s.Network.Unmake(r, plural, r.Var("id"))) }); err != nil {
+			return nil, err
+		}
+		return api.Accepted(nil)
+	}
+}
+
+func (s *Service) createSecurityRule(r *api.Request) (*api.Reply, error) {
+	in, err := r.Object("security_group_rule")
+	if err != nil {
+		return nil, err
+	}
+	rule := api.Obj{"security_group_id": in["parent_group_id"], "direction": "ingress", "protocol": in["ip_protocol"]}
+	for from, to := range map[string]string{"from_port": "port_range_min", "to_port": "port_range_max", "cidr": "remote_ip_prefix", "group_id": "remote_group_id"} {
+		if v := in[from]; v != nil && v != "" && v != float64(-1) {
+			rule[to] = v
+		}
+	}
+	if strings.Contains(strOf(in, "cidr"), ":") {
+		rule["ethertype"] = "IPv6"
+	}
+	var o any
+	err = s.w.Update(func() error {
+		id, err := s.Network.Make(r, "security-group-rules", rule)
+		if err != nil {
+			return novaWords(err)
+		}
+		for _, e := range s.groupProxy(s.w.SecurityGroups.Get(pyStr(in["parent_group_id"])))["rules"].(api.List) {
+			if e.(api.Obj)["id"] == id {
+				o = e
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"security_group_rule": o})
 }
 
 func (s *Service) groupProxy(g *world.SecurityGroup) api.Obj {

@@ -22,6 +22,7 @@ func (s *Service) serverRoutes() []api.Route {
 		{Method: "GET", Path: "/servers", Do: s.listServers(false)},
 		{Method: "GET", Path: "/servers/detail", Do: s.listServers(true)},
 		{Method: "POST", Path: "/servers", Do: s.createServers},
+		{Method: "POST", Path: "/os-volumes_boot", Do: s.createServers}, // an older name, which fog still uses
 		{Method: "GET", Path: "/servers/{id}", Do: s.showServer},
 		{Method: "PUT", Path: "/servers/{id}", Do: s.updateServer},
 		{Method: "DELETE", Path: "/servers/{id}", Do: s.deleteServer},

@@ -146,3 +146,31 @@ func (s *Service) OpenDefaultGroup(project string) {
 		s.w.SecurityRules.Insert(&world.SecurityRule{Std: std, GroupID: g.ID, Direction: "ingress", EtherType: family.ether, Protocol: family.ping, RemotePrefix: family.all})
 	}
 }
+
+// Make creates an object of the kind that a path names ("security-groups") from a body, for the caller.
+func (s *Service) Make(r *api.Request, plural string, body api.Obj) (string, error) {
+	for _, res := range s.resources {
+		if res.plural == plural {
+			in, err := prepare(res, body, true, r.Auth.Admin())
+			if err != nil {
+				return "", err
+			}
+			return res.create(&call{Request: r, in: in, project: r.Auth.ProjectID})
+		}
+	}
+	return "", notFound("Resource", plural)
+}
+
+// Unmake deletes the caller's object of that kind and ID.
+func (s *Service) Unmake(r *api.Request, plural, id string) error {
+	for _, res := range s.resources {
+		if res.plural == plural {
+			it, err := res.own(r, id, "delete")
+			if err != nil {
+				return err
+			}
+			return res.remove(&call{Request: r, project: it.std.ProjectID}, id)
+		}
+	}
+	return notFound("Resource", plural)
+}
