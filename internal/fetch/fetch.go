@@ -336,10 +336,13 @@ func (f *run) open() error {
 		return diskError(path, err)
 	}
 	if r.Resume {
-		if why := f.takeUp(lines); why != "" {
+		why, err := f.takeUp(lines)
+		if err != nil {
+			return err
+		}
+		if why != "" {
 			f.sum.StartedOver = why
 			f.notify("nothing to resume: %s; starting from the beginning", why)
-			lines = nil
 		}
 	}
 	if f.going == nil {
@@ -351,16 +354,11 @@ func (f *run) open() error {
 		}
 	}
 	if f.pager.mode != onePage {
-		if _, err := f.pager.visit(f.pager.begin().URL); err == nil {
-			for _, l := range lines {
-				if l.At != nil && l.At.Seen != 0 {
-					f.pager.remember(l.At.Seen)
-				}
-				for _, h := range unpackSeen(l.Seen) {
-					f.pager.remember(h)
-				}
-			}
+		for _, h := range f.journal.seen {
+			f.pager.remember(h)
 		}
+		// The first page may be the one that is resumed at; it is no loop.
+		_, _ = f.pager.visit(f.pager.begin().URL)
 	}
 	if f.perPage {
 		return nil
@@ -386,15 +384,15 @@ func (directFile) Sync() error          { return nil }
 
 // takeUp finds the last place of an earlier run that the part file bears out.
 // It returns why there is none.
-func (f *run) takeUp(lines []journalLine) string {
+func (f *run) takeUp(lines []journalLine) (why string, err error) {
 	if len(lines) == 0 || lines[0].Version == 0 {
-		return "no earlier fetch has left anything"
+		return "no earlier fetch has left anything", nil
 	}
 	if lines[0].Version != journalVersion {
-		return "the earlier fetch was made by another version of galley"
+		return "the earlier fetch was made by another version of galley", nil
 	}
 	if lines[0].Request != f.fingerprint() {
-		return "the earlier fetch was of something else"
+		return "the earlier fetch was of something else", nil
 	}
 	var places []*checkpoint
 	var state *bodyState
@@ -407,22 +405,60 @@ func (f *run) takeUp(lines []journalLine) string {
 		}
 	}
 	if len(places) == 0 {
-		return "the earlier fetch came to nothing that could be kept"
+		return "the earlier fetch came to nothing that could be kept", nil
 	}
 	if f.perPage {
 		f.going = places[len(places)-1]
 		f.at = *f.going
 		f.sum.ResumedPage = f.at.Page
-		return ""
+		return "", nil
 	}
 	if f.pager.mode == onePage && (state == nil || state.Validator == "") {
-		return "the server named no version of the body to go on with"
+		return "the server named no version of the body to go on with", nil
 	}
+	good, err := f.bornOut(places)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "the part file is gone", nil
+	case err != nil:
+		return "", err
+	case good == nil:
+		return "the part file is damaged", nil
+	}
+	out, err := f.fs.create(f.part, newMode, true)
+	if err == nil {
+		err = out.Truncate(good.Out)
+	}
+	if err == nil {
+		// What lies behind it was never so.
+		err = f.journal.cutAfter(lines, good)
+	}
+	if err != nil {
+		return "", diskError(f.part, err)
+	}
+	f.file, f.going, f.at, f.state = out, good, *good, state
+	if f.pager.mode == onePage {
+		f.at.URL = f.pager.begin().URL
+		f.taken = good.In
+		f.sum.ResumedAt = good.In
+	} else {
+		f.sum.ResumedPage = good.Page
+	}
+	f.sink.retarget(out, f.path, good.In, good.Out, good.CRC)
+	f.pageOut, f.pageCRC, f.lastIn = good.Out, good.CRC, good.In
+	return "", nil
+}
+
+// bornOut returns the last of the places up to which the part file is what the
+// journal says, nil if there is none.
+func (f *run) bornOut(places []*checkpoint) (*checkpoint, error) {
 	file, err := os.Open(f.part)
 	if err != nil {
-		return "the part file is gone"
+		return nil, err
 	}
 	defer file.Close()
+	f.meter.wait("checking what is there already")
+	defer f.meter.wait("")
 	// What the journal says may not have reached the disk before a power
 	// failure: the checksum of what is there decides.
 	buf := make([]byte, 256<<10)
@@ -433,12 +469,18 @@ func (f *run) takeUp(lines []journalLine) string {
 		if p.Out < at {
 			continue
 		}
-		for at < p.Out && f.ctx.Err() == nil {
+		for at < p.Out {
+			if f.ctx.Err() != nil {
+				return nil, stopped(f.ctx, "")
+			}
 			n, err := file.Read(buf[:min(int64(len(buf)), p.Out-at)])
 			crc = crc32.Update(crc, castagnoli, buf[:n])
 			at += int64(n)
-			if err != nil {
+			if err == io.EOF {
 				break
+			}
+			if err != nil {
+				return nil, diskError(f.part, err)
 			}
 		}
 		if at != p.Out || crc != p.CRC {
@@ -446,29 +488,7 @@ func (f *run) takeUp(lines []journalLine) string {
 		}
 		good = p
 	}
-	if good == nil {
-		return "the part file is damaged"
-	}
-	out, err := f.fs.create(f.part, newMode, true)
-	if err == nil {
-		err = out.Truncate(good.Out)
-	}
-	if err != nil {
-		return "the part file cannot be opened"
-	}
-	f.file, f.going, f.at, f.state = out, good, *good, state
-	if f.pager.mode == onePage {
-		f.at.URL = f.pager.begin().URL
-		f.taken = good.In
-	}
-	f.sink.retarget(out, f.path, good.In, good.Out, good.CRC)
-	f.pageOut, f.pageCRC, f.lastIn = good.Out, good.CRC, good.In
-	if f.pager.mode == onePage {
-		f.sum.ResumedAt = good.In
-	} else {
-		f.sum.ResumedPage = good.Page
-	}
-	return ""
+	return good, nil
 }
 
 func (f *run) note(l journalLine) error {

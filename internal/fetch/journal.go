@@ -53,7 +53,6 @@ type bodyState struct {
 	Total     int64  `json:"total"` // -1 unknown
 	// Stored is how the bytes on the wire became those of the output.
 	Stored stored `json:"stored"`
-	URL    string `json:"-"`
 }
 
 // checkpoint is a place to go on from: Out bytes of the output, whose CRC-32C
@@ -70,8 +69,6 @@ type checkpoint struct {
 	Items  int64  `json:"items,omitempty"`
 	Seen   uint64 `json:"seen,omitempty"`
 	Done   string `json:"done,omitempty"` // why there is no next page
-	// Coding is what passed-through pages are coded in.
-	Stored stored `json:"stored,omitempty"`
 }
 
 var errLocked = errors.New("another fetch is writing this file")
@@ -199,6 +196,18 @@ func (j *journal) add(l journalLine) error {
 	}
 	_, err = j.f.Write(b)
 	return err
+}
+
+// cutAfter makes good the last place of the journal, whose lines are given.
+func (j *journal) cutAfter(lines []journalLine, good *checkpoint) error {
+	j.head, j.resp, j.last, j.seen = nil, nil, nil, nil
+	for _, l := range lines {
+		j.remember(l)
+		if l.At == good {
+			break
+		}
+	}
+	return j.compact()
 }
 
 // compact rewrites the journal with what still matters. A kill in the middle

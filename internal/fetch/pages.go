@@ -113,13 +113,13 @@ type pager struct {
 	next, more, total, totalPages int               // what is where in scan, -1 for nothing
 	countsItems                   bool
 
-	seen            map[uint64]struct{}
-	tortoise        uint64
-	lap, steps      int
-	lastSum         uint64
-	lastLen         int64
-	lastKnown       bool
-	keepsDuplicates bool
+	seen       map[uint64]struct{}
+	tortoise   uint64
+	lap, steps int
+	// The page before, when pages are counted.
+	lastSum   uint64
+	lastLen   int64
+	lastKnown bool
 }
 
 // maxSeen bounds the pages remembered one by one; beyond, a loop is still

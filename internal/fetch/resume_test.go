@@ -263,6 +263,48 @@ func TestResumePages(t *testing.T) {
 	}
 }
 
+// A power failure takes the last pages from the part file, while the journal
+// knows of them: they are fetched again, and that is no loop.
+func TestResumePagesAfterPowerFailure(t *testing.T) {
+	var n, broken atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		n.Add(1)
+		i := 1
+		fmt.Sscan(r.URL.Query().Get("p"), &i)
+		if i == 8 && broken.Load() == 0 {
+			w.WriteHeader(404)
+			return
+		}
+		next := "null"
+		if i < 12 {
+			next = fmt.Sprint(i + 1)
+		}
+		w.Write(records(20_000, uint64(i), next))
+	})
+	want := out(t, "o.gz")
+	r := Request{URL: s.URL, Pages: Pages{Next: "meta.next", CursorParam: "p"}, Output: Output{Path: want}}
+	broken.Store(1)
+	mustFetch(t, r)
+	broken.Store(0)
+	r.Output.Path = out(t, "o.gz")
+	stopAt(t, r)
+	part := read(t, r.Output.Path+partEnding)
+	clear(part[len(part)/2:])
+	os.WriteFile(r.Output.Path+partEnding, part, 0o600)
+	r.Resume = true
+	e := stopAt(t, r)
+	if e.Status != 404 {
+		t.Fatal(e)
+	}
+	broken.Store(1)
+	n.Store(0)
+	sum := mustFetch(t, r)
+	same(t, r.Output.Path, read(t, want))
+	if n.Load() != 5 || sum.ResumedPage != 8 {
+		t.Errorf("%d requests, %+v", n.Load(), sum)
+	}
+}
+
 // A loop is seen although its pages were fetched by an earlier run.
 func TestResumeSeesLoop(t *testing.T) {
 	var n atomic.Int64
