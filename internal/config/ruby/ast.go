@@ -230,13 +230,12 @@ type (
 	}
 	classNode struct {
 		at
-		cpath   *constNode
-		super   node
-		sclass  node // class << x
-		module  bool
-		body    node
-		scope   *scope
-		returns bool
+		cpath  *constNode
+		super  node
+		sclass node // class << x
+		module bool
+		body   node
+		scope  *scope
 	}
 	aliasNode struct {
 		at

@@ -95,7 +95,6 @@ type Interp struct {
 	envReads []EnvRead
 	onEnv    func(name string)
 	inspects map[any]bool
-	sink     *String // template output whose edits are tracked
 }
 
 type callSite struct {
@@ -497,10 +496,9 @@ func (in *Interp) RunTemplate(ctx context.Context, p *Program, t Template) (stri
 		}
 		env = nil
 	}
-	prev, prevSink := in.onEnv, in.sink
+	prev := in.onEnv
 	in.onEnv = func(name string) { env = append(env, name) }
-	in.sink = out
-	defer func() { in.onEnv, in.sink = prev, prevSink }()
+	defer func() { in.onEnv = prev }()
 	v, err := in.run(ctx, func() Value {
 		f := in.topFrame(p)
 		f.vars[idx] = out

@@ -37,16 +37,15 @@ const (
 )
 
 type token struct {
-	kind    tokKind
-	s       string
-	pos     int
-	end     int
-	space   bool // white space before it
-	beg     bool // stands where an operand begins: unary minus, array bracket, splat
-	val     Value
-	parts   []node
-	words   [][]node
-	afterNL bool
+	kind  tokKind
+	s     string
+	pos   int
+	end   int
+	space bool // white space before it
+	beg   bool // stands where an operand begins: unary minus, array bracket, splat
+	val   Value
+	parts []node
+	words [][]node
 }
 
 // state of the lexer after a token, as far as the meaning of the next one depends on it
@@ -103,7 +102,6 @@ func (p *parser) ch(i int) byte {
 
 // advance makes the next token the current one.
 func (p *parser) advance() {
-	p.prevEnd = p.tok.end
 	p.tok = p.lex()
 	p.ntok++
 }
@@ -117,7 +115,7 @@ func (p *parser) skipSpace() (space, nl bool) {
 		c := p.src[p.pos]
 		switch {
 		case c == '\n':
-			if p.state == sBeg && !p.nlMatters || p.state == sClass {
+			if p.state == sBeg || p.state == sClass || p.state == sFname {
 				p.newline()
 				space = true
 				continue
@@ -207,10 +205,9 @@ func (p *parser) lex() token {
 	space, nl := p.skipSpace()
 	if nl {
 		t := token{kind: tNL, s: "\n", pos: p.pos - 1, end: p.pos, space: space}
-		p.state, p.nlMatters = sBeg, false
+		p.state = sBeg
 		return t
 	}
-	p.nlMatters = false
 	start := p.pos
 	t := token{pos: start, space: space}
 	if start >= len(p.src) {
@@ -484,8 +481,6 @@ func (p *parser) lexIdent(t token) token {
 		p.pos = i + 1
 		t.end = p.pos
 		p.state = sBeg
-		p.nlMatters = false
-		p.labelState = true
 		return t
 	}
 	p.pos, t.end = i, i
@@ -493,9 +488,6 @@ func (p *parser) lexIdent(t token) token {
 		if ks, ok := keywords[s]; ok {
 			t.kind = tKeyword
 			p.state = ks
-			if s == "rescue" || s == "return" || s == "break" || s == "next" {
-				p.nlMatters = true
-			}
 			if s == "def" {
 				p.defName = true
 			}
@@ -547,7 +539,7 @@ func (p *parser) lexNumber(t token) token {
 	start := p.pos
 	i := start
 	p.state = sEnd
-	digits := func(ok func(byte) bool, what string) string {
+	digits := func(ok func(byte) bool) string {
 		var b strings.Builder
 		last := byte('_')
 		for i < len(p.src) && (ok(p.src[i]) || p.src[i] == '_') {
@@ -565,7 +557,6 @@ func (p *parser) lexNumber(t token) token {
 		if b.Len() == 0 {
 			p.fail(start, "numeric literal without digits")
 		}
-		_ = what
 		return b.String()
 	}
 	finish := func(v Value, k tokKind) token {
@@ -596,30 +587,30 @@ func (p *parser) lexNumber(t token) token {
 			i += 2
 			return finish(toInt(digits(func(c byte) bool {
 				return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-			}, "hex"), 16), tInt)
+			}), 16), tInt)
 		case c == 'b' || c == 'B':
 			i += 2
-			return finish(toInt(digits(func(c byte) bool { return c == '0' || c == '1' }, "binary"), 2), tInt)
+			return finish(toInt(digits(func(c byte) bool { return c == '0' || c == '1' }), 2), tInt)
 		case c == 'd' || c == 'D':
 			i += 2
-			return finish(toInt(digits(isDigit, "decimal"), 10), tInt)
+			return finish(toInt(digits(isDigit), 10), tInt)
 		case c == 'o' || c == 'O' || isDigit(c) || c == '_':
 			i++
 			if !isDigit(c) {
 				i++
 			}
-			s := digits(isDigit, "octal")
+			s := digits(isDigit)
 			if strings.ContainsAny(s, "89") {
 				p.fail(start, "Invalid octal digit")
 			}
 			return finish(toInt(s, 8), tInt)
 		}
 	}
-	s := digits(isDigit, "decimal")
+	s := digits(isDigit)
 	float := false
 	if p.ch(i) == '.' && isDigit(p.ch(i+1)) {
 		i++
-		s += "." + digits(isDigit, "fraction")
+		s += "." + digits(isDigit)
 		float = true
 	}
 	if c := p.ch(i); c == 'e' || c == 'E' {
@@ -630,7 +621,7 @@ func (p *parser) lexNumber(t token) token {
 		if isDigit(p.ch(j)) {
 			s += p.src[i:j]
 			i = j
-			s += digits(isDigit, "exponent")
+			s += digits(isDigit)
 			float = true
 		}
 	}
@@ -841,7 +832,6 @@ func (p *parser) lexQuoted(t token, q byte) token {
 		t.kind = tLabelStr
 		t.end = p.pos
 		p.state = sBeg
-		p.labelState = true
 		return t
 	}
 	t.end = p.pos
@@ -1005,7 +995,7 @@ func (p *parser) interpolation() node {
 	saved := *p
 	p.enter(start)
 	p.pos += 2
-	p.state, p.nlMatters, p.noDo, p.noPipe, p.ternary = sBeg, false, false, false, 0
+	p.state, p.noDo, p.noPipe, p.ternary = sBeg, false, false, 0
 	p.heredocEnd = 0
 	p.defName = false
 	p.advance()
@@ -1285,9 +1275,6 @@ func (p *parser) heredoc(t token) (token, bool) {
 		p.fail(t.pos, "can't find string %q anywhere before EOF", id)
 	}
 	if mode != '~' || indent < 0 {
-		indent = 0
-	}
-	if mode == '~' && indent == 0 {
 		indent = 0
 	}
 	saved := *p

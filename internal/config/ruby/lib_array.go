@@ -5,8 +5,6 @@ import (
 	"strings"
 )
 
-func (in *Interp) arrSelf(c *call) *Array { return c.self.(*Array) }
-
 func (in *Interp) change(a *Array) *Array {
 	if a.frozen {
 		in.frozenError(a)

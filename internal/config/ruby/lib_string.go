@@ -45,17 +45,6 @@ func byteOffset(s string, i int) int {
 	return -1
 }
 
-func (in *Interp) selfStr(c *call) *String {
-	if s, ok := c.self.(*String); ok {
-		return s
-	}
-	if s, ok := c.self.(Symbol); ok {
-		return &String{s: string(s)}
-	}
-	in.raise("TypeError", "not a string")
-	return nil
-}
-
 // edit changes a string in place.
 func (in *Interp) edit(s *String, t string) {
 	if s.frozen {

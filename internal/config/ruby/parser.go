@@ -29,13 +29,13 @@ const (
 	maxNodes   = 120_000
 )
 
-// Program is a parsed source, ready to be run any number of times.
+// Program is a parsed source, ready to be run any number of times, by several interpreters at once too.
 type Program struct {
 	src   string
 	opts  Options
 	body  node
 	scope *scope
-	lines []int // offsets of line starts, made when first needed
+	lines []int // offsets of line starts
 }
 
 // File is the name that the program was parsed under.
@@ -45,14 +45,6 @@ func (p *Program) File() string { return p.opts.File }
 func (p *Program) Position(offset int) (line, col int) {
 	if p.opts.Position != nil {
 		return p.opts.Position(offset)
-	}
-	if p.lines == nil {
-		p.lines = []int{0}
-		for i := 0; i < len(p.src); i++ {
-			if p.src[i] == '\n' {
-				p.lines = append(p.lines, i+1)
-			}
-		}
 	}
 	if offset > len(p.src) {
 		offset = len(p.src)
@@ -69,9 +61,6 @@ type parser struct {
 	pos        int
 	tok        token
 	state      lexState
-	prevEnd    int
-	nlMatters  bool
-	labelState bool
 	heredocEnd int
 	defName    bool
 	sc         *scope
@@ -98,6 +87,14 @@ func Parse(src string, o Options) (prog *Program, err error) {
 	prog = &Program{src: src, opts: o}
 	if len(src) > MaxSource {
 		return nil, &Error{Kind: LimitExceeded, File: o.File, Message: fmt.Sprintf("the source is %d bytes long; at most %d are read", len(src), MaxSource)}
+	}
+	if o.Position == nil {
+		prog.lines = []int{0}
+		for i := 0; i < len(src); i++ {
+			if src[i] == '\n' {
+				prog.lines = append(prog.lines, i+1)
+			}
+		}
 	}
 	p := &parser{src: src, prog: prog, sc: &scope{kind: scopeTop}}
 	p.sc.fn = &funcNode{}

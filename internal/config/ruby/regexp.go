@@ -999,9 +999,6 @@ const (
 	opMark     // remember the position in slot a
 	opNonEmpty // fail the loop when nothing was consumed since mark a
 	opKeep
-	opCounterInit
-	opCounterLoop
-	opFail
 )
 
 type reInst struct {
@@ -1014,7 +1011,6 @@ type reInst struct {
 	lengths []int
 	refs    []int
 	fold    bool
-	lazy    bool
 }
 
 type reCompiler struct {
@@ -1333,8 +1329,6 @@ func (m *reMachine) exec(pc, pos, end int) int {
 			if end < 0 || pos == end {
 				return pos
 			}
-			ok = false
-		case opFail:
 			ok = false
 		case opChar:
 			if pos < len(s) {
