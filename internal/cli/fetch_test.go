@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,10 +29,22 @@ func fetched(t *testing.T, p *project, name string) string {
 }
 
 func TestFetch(t *testing.T) {
-	var method, body, auth string
+	// The requests come from another process, so only the lock orders them
+	// with what the test reads.
+	var (
+		mu                             sync.Mutex
+		seenMethod, seenBody, seenAuth string
+	)
+	seen := func() (method, body, auth string) {
+		mu.Lock()
+		defer mu.Unlock()
+		return seenMethod, seenBody, seenAuth
+	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		method, body, auth = r.Method, r.Header.Get("Content-Type")+" "+string(b), r.Header.Get("Authorization")+r.Header.Get("X-Api-Key")
+		mu.Lock()
+		seenMethod, seenBody, seenAuth = r.Method, r.Header.Get("Content-Type")+" "+string(b), r.Header.Get("Authorization")+r.Header.Get("X-Api-Key")
+		mu.Unlock()
 		switch r.URL.Path {
 		case "/pages":
 			next := ""
@@ -99,7 +112,7 @@ func TestFetch(t *testing.T) {
 		{[]string{"--config", "secret.yml"}, "GET", " ", "hush-hush"},
 	} {
 		p.must(t, append([]string{"fetch", s.URL, "-o", "o"}, c.args...)...)
-		if method != c.method || body != c.body || auth != c.auth {
+		if method, body, auth := seen(); method != c.method || body != c.body || auth != c.auth {
 			t.Errorf("%q: %s %q %q", c.args, method, body, auth)
 		}
 	}
