@@ -99,8 +99,10 @@ func makeLibrary() *library {
 func (in *Interp) boot() {
 	lib := stdlib()
 	in.classes = make(map[string]*Class, len(lib.order))
-	for _, s := range lib.order {
-		in.classes[s.name] = &Class{name: s.name, isModule: s.module, builtin: s.methods, sbuiltin: s.smethods}
+	all := make([]Class, len(lib.order))
+	for i, s := range lib.order {
+		all[i] = Class{name: s.name, isModule: s.module, builtin: s.methods, sbuiltin: s.smethods}
+		in.classes[s.name] = &all[i]
 	}
 	in.cObject, in.cBasicObject = in.classes["Object"], in.classes["BasicObject"]
 	in.cModule, in.cClass = in.classes["Module"], in.classes["Class"]
