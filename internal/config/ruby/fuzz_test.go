@@ -99,7 +99,7 @@ func checkBounded(t *testing.T, src string) {
 		_ = in.Inspect(v)
 	}
 	runtime.ReadMemStats(&after)
-	if d := time.Since(start); d > 10*time.Second {
+	if d := time.Since(start); d > time.Minute {
 		t.Fatalf("took %v", d)
 	}
 	if after.HeapSys > before.HeapSys && after.HeapInuse > 64<<20 && after.HeapInuse-before.HeapInuse > 64<<20 &&
@@ -246,7 +246,8 @@ func TestHostile(t *testing.T) {
 			if heap > 64<<20 || stack > 32<<20 {
 				t.Errorf("used %d MiB of heap and %d MiB of stack", heap>>20, stack>>20)
 			}
-			if d := time.Since(start); d > 4*time.Second {
+			// A program that hangs, not a machine that is busy.
+			if d := time.Since(start); d > time.Minute {
 				t.Errorf("took %v", d)
 			}
 		})
