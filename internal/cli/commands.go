@@ -13,6 +13,8 @@ func (a *app) commands() []*cobra.Command {
 		a.testCommand(),
 		a.loginCommand(),
 		a.execCommand(),
+		a.logsCommand(),
+		a.reportCommand(),
 		a.destroyCommand(),
 		a.doctorCommand(),
 		a.configCommand(),

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,9 @@ type app struct {
 	// behaves as kitchen does, which prints everything on standard output.
 	name    string
 	secrets *ui.Redactor
+	// quiet says that there is nothing to stop in order: an interrupt is how
+	// the command is meant to end.
+	quiet atomic.Bool
 
 	flags struct {
 		logLevel       string
@@ -52,9 +56,9 @@ func Main(args []string, streams *ui.Streams) int {
 	if code, ok := reexec(args); ok {
 		return code
 	}
-	ctx, stop := withSignals(streams)
-	defer stop()
 	a := &app{streams: streams, name: programName(args[0]), secrets: &ui.Redactor{}}
+	ctx, stop := a.withSignals()
+	defer stop()
 	root := a.rootCommand()
 	root.SetArgs(normalise(root, args[1:]))
 	err := root.ExecuteContext(ctx)
@@ -75,7 +79,7 @@ func programName(arg0 string) string {
 
 // withSignals returns a context that the first Ctrl-C cancels; the second
 // ends the process at once. What has been made stays recorded either way.
-func withSignals(streams *ui.Streams) (context.Context, func()) {
+func (a *app) withSignals() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -86,7 +90,9 @@ func withSignals(streams *ui.Streams) (context.Context, func()) {
 		case <-done:
 			return
 		}
-		fmt.Fprintln(streams.Err, "\nStopping in order; interrupt again to end at once (what was made stays recorded).")
+		if !a.quiet.Load() {
+			fmt.Fprintln(a.streams.Err, "\nStopping in order; interrupt again to end at once (what was made stays recorded).")
+		}
 		cancel(errInterrupted)
 		select {
 		case <-ch:

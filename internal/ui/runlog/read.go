@@ -45,8 +45,11 @@ func Names(dir, common string) ([]string, error) {
 // and with the line that it was read from, which is valid until yield
 // returns. Lines that are no records are passed over. A log that does not
 // exist is an error that is [os.ErrNotExist].
-func Scan(path string, yield func(rec Record, line []byte)) error {
-	files, err := openAll(path)
+func Scan(path string, yield func(rec Record, line []byte)) error { return scan(path, 0, yield) }
+
+// scan leaves out the files of the log that are newer than the nth.
+func scan(path string, newest int, yield func(Record, []byte)) error {
+	files, err := openAll(path, newest)
 	if err != nil {
 		return err
 	}
@@ -63,13 +66,13 @@ func Scan(path string, yield func(rec Record, line []byte)) error {
 
 // openAll opens the files of a log, the oldest first. Should one be put aside
 // meanwhile, it is not read twice.
-func openAll(path string) ([]*os.File, error) {
+func openAll(path string, newest int) ([]*os.File, error) {
 	var (
 		files []*os.File
 		infos []os.FileInfo
 		first error
 	)
-	for n := range generations + 1 {
+	for n := newest; n <= generations; n++ {
 		f, err := os.Open(generation(path, n))
 		if err != nil {
 			if first == nil || !errors.Is(err, os.ErrNotExist) {
