@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -199,10 +200,22 @@ func (r Run) detail(in *history.Instance, p *history.Phase) *detail {
 	if r.Log != nil {
 		fmt.Fprintf(&b, "log: %s\n", r.Log(in.Name))
 	}
-	if lines, before := p.Lines.Last(reasonLines); len(lines) > 0 {
+	// Some reasons end with the end of the output already.
+	lines, before := p.Lines.Last(reasonLines)
+	if out := lastOutput(lines); out != "" && !strings.Contains(p.Reason, out) {
 		fmt.Fprintf(&b, "\n%s", plain(lines, before))
 	}
 	return &detail{Message: text(first), Type: text(orElse(p.Class, "Kitchen::ActionFailed")), Text: text(b.String())}
+}
+
+// lastOutput returns the last line that is no headline and says something.
+func lastOutput(lines []history.Line) string {
+	for _, l := range slices.Backward(lines) {
+		if s := strings.TrimSpace(ansi.Strip(l.Text)); s != "" && !l.Headline && l.Level == "info" {
+			return s
+		}
+	}
+	return ""
 }
 
 // owed returns the testcases of what the run was asked for and did not come

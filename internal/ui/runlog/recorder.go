@@ -120,7 +120,7 @@ func (r *Recorder) blank(e kitchen.Event) Record {
 	rec := Record{
 		Run: e.Run, Instance: e.Instance, Action: string(e.Action), Step: e.Step, Session: e.Session,
 		Time: Stamp{e.Time}, Type: TypeLog, Program: e.Instance,
-		Own: &Own{Kind: e.Kind, Elapsed: e.Elapsed.Seconds()},
+		Own: &Own{Kind: e.Kind, Elapsed: e.Elapsed.Round(time.Millisecond).Seconds()},
 	}
 	if i := r.known[e.Instance]; i != nil {
 		rec.Suite, rec.Platform = i.Suite, i.Platform

@@ -41,18 +41,18 @@ func Write(w io.Writer, h *history.History, color bool) error {
 	return err
 }
 
-// phases says how long each phase took, and which was the last.
+// phases says how long each phase took. One that took no time and passed had
+// nothing to do.
 func phases(in *history.Instance) string {
 	var parts []string
 	for _, p := range in.Phases {
-		part := string(p.Action)
+		part, took := string(p.Action), p.Elapsed().Round(100*time.Millisecond)
 		if p.Outcome != history.Passed {
 			part += " " + string(p.Outcome)
+		} else if took == 0 {
+			continue
 		}
-		if d := p.Elapsed().Round(10 * time.Millisecond); d > 0 {
-			part += " " + d.String()
-		}
-		parts = append(parts, part)
+		parts = append(parts, part+" "+took.String())
 	}
 	return strings.Join(parts, ", ")
 }
