@@ -58,7 +58,7 @@ func writeSpan(b *strings.Builder, s ansi.Span) {
 		classes = append(classes, "rv")
 	}
 	for _, c := range []struct {
-		colour         int
+		colour          int
 		class, property string
 	}{{fg, "f", "color"}, {bg, "g", "background"}} {
 		switch {

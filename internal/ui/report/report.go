@@ -50,7 +50,7 @@ type Options struct {
 
 // Write writes the page.
 func Write(w io.Writer, h *history.History, o Options) error {
-	b := builder{Options: o, axis: newAxis(h), lines: budget(h)}
+	b := builder{Options: o, axis: newAxis(h), lines: budget(h), alone: len(h.Instances) == 1}
 	if err := tmpl.Execute(w, b.page(h)); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
@@ -70,6 +70,7 @@ type builder struct {
 	Options
 	axis  *axis
 	lines int
+	alone bool // there is one instance only
 }
 
 type page struct {
@@ -122,8 +123,9 @@ type fact struct{ Label, Value string }
 type bar struct {
 	ID, Class, Title string
 	X, W, End        float64
-	Mark             bool
-	Waits            []stretch
+	// Mark is the sign of a failure, which a narrow bar has beside it.
+	Mark, Narrow bool
+	Waits        []stretch
 }
 
 type stretch struct {
@@ -173,7 +175,7 @@ func verdict(h *history.History) (state, words string) {
 		switch {
 		case n[o] == 0:
 		case all == 1:
-			return class(o), strings.ToUpper(string(o[:1])) + string(o[1:])
+			return class(o), h.Instances[0].Name + " " + string(o)
 		case n[o] == all:
 			return class(o), fmt.Sprintf("All %d instances %s", all, o)
 		case o == history.NotBegun:
@@ -199,7 +201,7 @@ func (b *builder) tiles(h *history.History) (when string, tiles []tile) {
 	}
 	n := h.Count()
 	for _, o := range outcomes {
-		if n[o] > 0 {
+		if n[o] > 0 && len(h.Instances) > 1 {
 			tiles = append(tiles, tile{class(o), fmt.Sprint(n[o]), string(o)})
 		}
 	}
@@ -210,7 +212,11 @@ func (b *builder) tiles(h *history.History) (when string, tiles []tile) {
 	for _, s := range b.axis.spans {
 		busy += s.end.Sub(s.begin)
 	}
-	tiles = append(tiles, tile{"", Duration(busy), "from first to last"})
+	label := "on the clock"
+	if len(b.axis.spans) > 1 {
+		label += ", pauses left out"
+	}
+	tiles = append(tiles, tile{"", Duration(busy), label})
 	if len(h.Instances) > 1 {
 		tiles = append(tiles, tile{"", Duration(sum), "in all phases together"})
 	}
@@ -246,7 +252,8 @@ func (b *builder) causes(h *history.History, shown []instance) []cause {
 		if p == nil {
 			continue
 		}
-		key := fmt.Sprint(p.Action, p.Outcome, shown[i].Reason, shown[i].Hint)
+		// Advice that names the instance is the same advice.
+		key := strings.ReplaceAll(fmt.Sprint(p.Action, p.Outcome, shown[i].Reason, shown[i].Hint), in.Name, "")
 		j, ok := at[key]
 		if !ok {
 			j = len(out)
@@ -263,7 +270,7 @@ func (b *builder) instance(in *history.Instance, index int) instance {
 	out := in.Outcome()
 	i := instance{
 		Name: in.Name, ID: fmt.Sprintf("i%d", index), Class: class(out), Outcome: string(out),
-		Open: out != history.Passed && out != history.NotBegun,
+		Open: b.alone || out != history.Passed && out != history.NotBegun,
 	}
 	if out == history.NotBegun {
 		i.Note = in.Reason
@@ -336,7 +343,7 @@ func (b *builder) bar(p *history.Phase, ph phase) bar {
 	out := bar{
 		ID: ph.ID, Class: ph.Name + " " + ph.Class, X: s.X, W: s.W, End: s.X + s.W,
 		Title: fmt.Sprintf("%s %s after %s", ph.Name, ph.Outcome, ph.Took),
-		Mark:  p.Outcome == history.Failed || p.Outcome == history.Interrupted,
+		Mark:  p.Outcome == history.Failed || p.Outcome == history.Interrupted, Narrow: s.W < 2,
 	}
 	for _, w := range p.Waits {
 		ws := b.stretch(w.Begin, w.End)
