@@ -78,4 +78,3 @@ func (a *app) report(ctx context.Context, args []string, file, session string, a
 	fmt.Fprintln(a.streams.Out, file)
 	return nil
 }
-

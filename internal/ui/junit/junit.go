@@ -85,11 +85,12 @@ type testcase struct {
 type detail struct {
 	Message string `xml:"message,attr"`
 	Type    string `xml:"type,attr,omitempty"`
-	Text    string `xml:",chardata"`
+	// Text is CDATA, in which lines stay lines for whoever reads the file.
+	Text string `xml:",cdata"`
 }
 
 type output struct {
-	Text string `xml:",chardata"`
+	Text string `xml:",cdata"`
 }
 
 // Marshal returns the file.
@@ -227,25 +228,28 @@ func (r Run) owed(in *history.Instance) []testcase {
 	if len(in.Phases) == 0 {
 		return []testcase{skipped(r.Action, text(orElse(in.Reason, "not begun")))}
 	}
-	// A test destroys after a failure where it was told to.
-	broken := in.Phases[len(in.Phases)-1]
+	// After the first failure a test only destroys, where it was told to.
+	broken := in.Phases[0]
 	for _, p := range in.Phases {
 		if p.Outcome != history.Passed {
 			broken = p
+			break
 		}
 	}
-	if broken.Outcome == history.Passed || broken.Action == kitchen.Destroy {
-		return nil
-	}
-	wanted := kitchen.Action(r.Action)
+	wanted, from := kitchen.Action(r.Action), broken.Action
 	if r.Action == "test" {
 		wanted = kitchen.Verify
 	}
-	if broken.Action == wanted {
+	switch {
+	case broken.Outcome == history.Passed, broken.Action == wanted:
 		return nil
+	case broken.Action == kitchen.Destroy && (r.Action != "test" || broken != in.Phases[0]):
+		return nil
+	case broken.Action == kitchen.Destroy:
+		from = "" // it was to clean up first
 	}
 	var out []testcase
-	for _, a := range kitchen.Owed(broken.Action, wanted) {
+	for _, a := range kitchen.Owed(from, wanted) {
 		out = append(out, skipped(string(a), fmt.Sprintf("not begun: %s %s", broken.Action, broken.Outcome)))
 	}
 	return out
@@ -273,11 +277,13 @@ func plain(lines []history.Line, before int) string {
 	return text(b.String())
 }
 
-// text makes a string one that XML 1.0 can hold. What it cannot hold becomes
-// U+FFFD, as in the encoder, which does not see to attributes' line ends.
+// text makes a string one that XML 1.0 can hold; what it cannot hold becomes
+// U+FFFD. The encoder does so too, but not in CDATA.
 func text(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
+		case r == '\r':
+			return -1
 		case r == '\t', r == '\n', r >= ' ' && r <= 0xD7FF, r >= 0xE000 && r <= 0xFFFD, r >= 0x10000:
 			return r
 		}
