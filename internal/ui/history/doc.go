@@ -7,5 +7,5 @@
 // that Test Kitchen 4.1 wrote. The JUnit file, the HTML report and the closing
 // summary are made from it.
 //
-// It imports internal/ui/runlog, internal/ui/ansi and the engine's names.
+// It imports internal/ui/runlog and the engine's names.
 package history
