@@ -96,7 +96,6 @@ type tick struct {
 	// Major is the beginning of a span, Gap the time left out before it.
 	Major bool
 	Gap   string
-	Wide  float64
 }
 
 // marks returns the marks of the axis: the time at the beginning of each
@@ -108,7 +107,7 @@ func (a *axis) marks(loc *time.Location) []tick {
 		m := tick{X: s.at, Label: s.begin.In(loc).Format(time.TimeOnly), Major: true}
 		if i > 0 {
 			away := s.begin.Sub(a.spans[i-1].end)
-			m.Gap, m.Wide = Duration(away.Round(time.Second)), a.gap
+			m.Gap = Duration(away.Round(time.Second))
 			if away > 12*time.Hour {
 				m.Label = s.begin.In(loc).Format("2 Jan 15:04")
 			}
@@ -118,7 +117,29 @@ func (a *axis) marks(loc *time.Location) []tick {
 			out = append(out, tick{X: s.at + d.Seconds()*a.scale, Label: "+" + Duration(d)})
 		}
 	}
-	return out
+	return uncrowd(out)
+}
+
+// room is what a label takes of the width, in per cent.
+const room = 8
+
+// uncrowd takes the labels away that would run into the next one or over the
+// end. The beginnings of spans are kept before the marks in them.
+func uncrowd(marks []tick) []tick {
+	next := 100.0 // where there is something else to the right
+	for i := len(marks) - 1; i >= 0; i-- {
+		m := &marks[i]
+		switch {
+		case m.Major && (next-m.X >= room || next == 100):
+			next = m.X
+			if m.X > 100-room {
+				next -= room // it stands to the left of its mark
+			}
+		case m.Major || next-m.X < room:
+			m.Label = ""
+		}
+	}
+	return marks
 }
 
 // step returns a round time between two marks.
