@@ -147,7 +147,7 @@ func (a *app) globalFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.logLevel, "log-level", "l", "", "debug, info, warn, error or fatal (default info, or KITCHEN_LOG)")
 	fs.BoolVar(&f.color, "color", false, "colour the output (default: on a terminal, unless NO_COLOR is set)")
 	fs.BoolVar(&f.noColor, "no-color", false, "do not colour the output")
-	fs.BoolVar(&f.overwrite, "log-overwrite", true, "begin fresh logs, keeping the last five, or append with =false (KITCHEN_LOG_OVERWRITE)")
+	fs.BoolVar(&f.overwrite, "log-overwrite", true, "begin fresh .log files, keeping the last five, or append with =false (KITCHEN_LOG_OVERWRITE); the .ndjson files are always appended to")
 	fs.BoolVar(&f.noOverwrite, "no-log-overwrite", false, "append to the logs")
 	fs.StringVarP(&f.testBase, "test-base-path", "t", "", "where the tests lie (default test/integration)")
 	fs.StringVar(&f.rc, "rc", "", "read OS_* variables from this OpenStack RC `file`, running no shell")

@@ -110,7 +110,7 @@ func (r *Record) encode() ([]byte, error) {
 // another type than Test Kitchen's is left out.
 func Decode(line []byte) (Record, bool) {
 	var r Record
-	line = bytes.TrimSpace(line)
+	line = bytes.Trim(line, " \t\r\n")
 	if len(line) == 0 || line[0] != '{' {
 		return r, false
 	}
