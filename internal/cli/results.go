@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/galleyhq/galley/internal/state"
@@ -22,6 +23,7 @@ const junitEvery = 2 * time.Second
 // results hears how the instances of a run come out, for the closing summary
 // and the JUnit file.
 type results struct {
+	mu      sync.Mutex // what is told after the run's end must not disturb finish
 	history *history.History
 	run     junit.Run
 	file    string
@@ -55,11 +57,15 @@ func clearJUnit(file string) error {
 
 // begin writes a first JUnit file, which says that nothing is done yet.
 func (r *results) begin(p *project) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.run.ID, r.run.Log = p.Bus.Run(), p.paths.Log
 	return r.write()
 }
 
 func (r *results) add(rec runlog.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.history.Add(rec)
 	ended := rec.Kind() == kitchen.StepFinished || rec.Kind() == kitchen.StepFailed
 	if ended && time.Since(r.written) > junitEvery {
@@ -83,6 +89,8 @@ func (r *results) write() error {
 
 // finish prints the summary and writes the JUnit file.
 func (r *results) finish(a *app, w io.Writer, level ui.Level) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if level <= ui.InfoLevel {
 		if err := summary.Write(w, r.history, a.streams.Color(w, a.color())); err != nil {
 			return fmt.Errorf("printing the summary: %w", err)

@@ -157,11 +157,13 @@ func (a *axis) step() time.Duration {
 	return max(24*time.Hour, about.Round(24*time.Hour))
 }
 
-// Duration writes a duration for people: 0.4 s, 12.3 s, 2 min 5 s, 1 h 3 min.
+// Duration writes a duration for people: 40 ms, 0.4 s, 12.3 s, 2 min 5 s, 1 h 3 min.
 func Duration(d time.Duration) string {
 	switch {
-	case d < 0:
+	case d < time.Millisecond:
 		return "0 s"
+	case d < 95*time.Millisecond:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < 10*time.Second:
 		return trim(fmt.Sprintf("%.1f", d.Seconds())) + " s"
 	case d < time.Minute-500*time.Millisecond:

@@ -78,7 +78,7 @@ func TestManySpansStayOnThePage(t *testing.T) {
 
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-1: "0 s", 0: "0 s", 40 * time.Millisecond: "0 s", 60 * time.Millisecond: "0.1 s", 5 * time.Second: "5 s",
+		-1: "0 s", 0: "0 s", time.Microsecond: "0 s", 40 * time.Millisecond: "40 ms", 96 * time.Millisecond: "0.1 s", 5 * time.Second: "5 s",
 		12340 * time.Millisecond: "12 s", 59900 * time.Millisecond: "1 min", 125 * time.Second: "2 min 5 s",
 		time.Hour: "1 h", 63 * time.Minute: "1 h 3 min", 49 * time.Hour: "2 d 1 h",
 	} {

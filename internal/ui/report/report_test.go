@@ -221,7 +221,7 @@ func TestHundredInstancesStayUsable(t *testing.T) {
 		p := &play{clock: &clock{time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)}, h: h, name: fmt.Sprintf("i-%d", i), run: "r"}
 		for _, a := range []kitchen.Action{kitchen.Create, kitchen.Converge, kitchen.Verify, kitchen.Destroy} {
 			p.begin(a)
-			for range 5000 {
+			for range Lines + 100 {
 				p.out(strings.Repeat("x", 100))
 			}
 			p.end(time.Second)

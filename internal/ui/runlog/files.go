@@ -89,6 +89,7 @@ type appender struct {
 	limit      int64
 	sequence   int
 	f          *os.File
+	info       os.FileInfo // which file f is
 }
 
 // write appends a line in one go, so that what other processes write at the
@@ -99,7 +100,7 @@ func (a *appender) write(line []byte) error {
 		a.putAside()
 		info, err = os.Stat(a.path)
 	}
-	if a.f != nil && (err != nil || !a.same(info)) {
+	if a.f != nil && (err != nil || !os.SameFile(a.info, info)) {
 		// Another process has put it aside, or somebody has removed it.
 		a.close()
 	}
@@ -112,11 +113,6 @@ func (a *appender) write(line []byte) error {
 	return err
 }
 
-func (a *appender) same(info os.FileInfo) bool {
-	own, err := a.f.Stat()
-	return err == nil && os.SameFile(own, info)
-}
-
 func (a *appender) open() error {
 	if err := os.MkdirAll(filepath.Dir(a.path), 0o700); err != nil {
 		return err
@@ -125,9 +121,14 @@ func (a *appender) open() error {
 	if err != nil {
 		return err
 	}
-	a.f = f
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return err
+	}
+	a.f, a.info = f, info
 	// Whoever wrote last may have been cut short in the middle of a line.
-	if info, err := f.Stat(); err == nil && info.Size() > 0 {
+	if info.Size() > 0 {
 		var last [1]byte
 		if _, err := f.ReadAt(last[:], info.Size()-1); err == nil && last[0] != '\n' {
 			_, err = f.Write([]byte("\n"))

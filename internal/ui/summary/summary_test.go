@@ -36,7 +36,7 @@ func TestSummary(t *testing.T) {
 	want := `Instance           Outcome    Time      Phases
 default-debian-12  passed     1m51.68s  create 50.7s, converge 1m1s
 b                  failed     0m2.00s   create failed 2s
-never              not begun            
+never              not begun
 3 instances: 1 passed, 1 failed, 1 not begun
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
