@@ -15,6 +15,7 @@ func (a *app) commands() []*cobra.Command {
 		a.execCommand(),
 		a.destroyCommand(),
 		a.doctorCommand(),
+		a.initCommand(),
 		a.configCommand(),
 		a.diagnoseCommand(),
 		a.devcloudCommand(),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -59,13 +58,7 @@ func (a *app) open(ctx context.Context) (*project, error) {
 	p.shared.connector.Options.Debug = func(format string, args ...any) {
 		p.Bus.Reporter("", 0, "").Debug(format, args...)
 	}
-	testBase := a.flags.testBase
-	if testBase == "" {
-		testBase = filepath.Join("test", "integration")
-	}
-	if !filepath.IsAbs(testBase) {
-		testBase = filepath.Join(root, testBase)
-	}
+	testBase := a.testBase(root)
 	for i, inst := range cfg.Instances {
 		hooks, err := hooksOf(inst.Lifecycle)
 		if err != nil {
