@@ -193,6 +193,9 @@ func (a *app) run(cmd *cobra.Command, args []string, action kitchen.Action, f *a
 		return err
 	}
 	defer p.close()
+	if action != kitchen.Destroy {
+		p.idleKeys()
+	}
 	return do(p, kitchen.Request{
 		Action:        action,
 		Instances:     chosen,
