@@ -190,7 +190,7 @@ func chefFamily(name string) bool {
 
 func (p *project) provisioner(inst *kitchen.Instance, s config.Section) (err error) {
 	switch name := inst.ProvisionerName; {
-	case chefFamily(name):
+	case chefFamily(name), name == "chef_target", name == "cinc_target": // which it refuses with the reason
 		if p.shared.resolver == nil {
 			p.shared.resolver = chef.NewResolver()
 			p.closers = append(p.closers, p.shared.resolver.Close)
