@@ -132,11 +132,11 @@ func hashOne(src fs.FS, e *entry, buf []byte) error {
 	}
 	defer f.Close()
 	sum := sha256.New()
-	n, err := io.CopyBuffer(sum, struct{ io.Reader }{f}, buf)
+	// A file that grows counts as it was, and its end need not be asked for.
+	n, err := io.CopyBuffer(sum, io.LimitReader(f, e.size), buf)
 	if err != nil {
 		return err
 	}
-	// What was hashed is what counts: a file that grows is sent as it was.
 	e.size = n
 	e.sum = hex.EncodeToString(sum.Sum(nil))
 	return nil

@@ -16,7 +16,7 @@ func (s *syncer) write(w io.Writer, send []*entry, total int64) error {
 	// Few large writes: each one becomes a packet of the connection.
 	buf := bufio.NewWriterSize(w, 256<<10)
 	var out io.WriteCloser = nopCloser{buf}
-	if s.has["gzip"] {
+	if s.zip() {
 		// Cookbooks are text: even the fastest level halves them, and a better
 		// one would take longer than sending the rest.
 		z, err := gzip.NewWriterLevel(buf, gzip.BestSpeed)

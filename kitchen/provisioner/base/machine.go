@@ -273,6 +273,9 @@ func (m *Machine) sync(ctx context.Context, src fs.FS, dest string, o delta.Opti
 	o.Remove = func(ctx context.Context, code string) error {
 		return m.Run(ctx, "removing old files", m.Sudo("sh -c "+Quote(code)))
 	}
+	if n, ok := m.Conn().(kitchen.Neighbour); ok {
+		o.Plain = n.Near(ctx)
+	}
 	st, err := delta.Sync(ctx, m.runner, src, dest, o)
 	if err != nil {
 		return err
