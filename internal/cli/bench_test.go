@@ -261,7 +261,7 @@ func BenchmarkSecondUpload(b *testing.B) {
 // BenchmarkTwentyAtOnce takes twenty instances from nothing to converged at
 // -c 20, each with the whole tree, and reports the memory that galley took.
 func BenchmarkTwentyAtOnce(b *testing.B) {
-	c := newCloud(b, devcloud.Options{Quotas: map[string]int{"instances": 40, "cores": 80, "ram": 200_000, "ports": 100, "key_pairs": 100}})
+	c := newCloud(b, devcloud.Options{Quotas: map[string]int{"instances": 40, "cores": 80, "ram": 200_000, "port": 100, "floatingip": 50, "key_pairs": 100}})
 	file := strings.Replace(uploadFile, "suites: [{name: default}]", "suites: [<%= (1..20).map { |i| \"{name: s#{i}}\" }.join(', ') %>]", 1)
 	p := newProject(b, c, file)
 	p.env = append(p.env, "DATA=data")

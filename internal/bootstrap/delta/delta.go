@@ -333,7 +333,7 @@ func plan(t *tree, have map[string]*found, there []string) (send []*entry, remov
 		}
 		switch {
 		case kind == typeLink && f.target == e.target:
-		case kind == typeFile && f.sum == e.sum && f.mode&0o7777 == e.bits():
+		case kind == typeFile && f.sum == e.hex() && f.mode&0o7777 == e.bits():
 		case kind == typeDir && f.mode&0o7777 == e.bits():
 		default:
 			send = append(send, e)
