@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"internal/config":    {"internal/config/"},
 	"internal/fetch":     {"internal/fetch", "internal/fetch/"},
 	"internal/devcloud":  {"internal/devcloud/"},
+	"internal/starter":   {"std"},
 	"internal/state":     {"kitchen"},
 	"internal/ui":        {"kitchen"},
 

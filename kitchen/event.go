@@ -161,7 +161,8 @@ func (r *Reporter) Debug(format string, args ...any) {
 	r.emit(Event{Kind: Debug, Text: fmt.Sprintf(format, args...)})
 }
 
-// Waiting gives a sign of life in a wait. Call it each time around; the
+// Waiting gives a sign of life in a wait for what, as in "the server to be
+// gone". Call it each time around; the
 // subscribers decide how often to show it.
 func (r *Reporter) Waiting(what, detail string, since time.Time) {
 	text := what

@@ -132,8 +132,9 @@ func (a *app) lifecycleCommands() []*cobra.Command {
 
 func (a *app) testCommand() *cobra.Command {
 	var (
-		f       actionFlags
-		destroy string
+		f        actionFlags
+		destroy  string
+		autoInit bool
 	)
 	cmd := &cobra.Command{
 		Use:   "test [INSTANCE|REGEXP|all]...",
@@ -148,6 +149,11 @@ it, and destroys it again: when all has passed (--destroy=passing), in any case
 			if err != nil {
 				return &usageError{err: err}
 			}
+			if autoInit {
+				if err := a.autoInit(cmd.Context()); err != nil {
+					return err
+				}
+			}
 			return a.run(cmd, args, "test", &f, func(p *project, req kitchen.Request) error {
 				return p.Test(cmd.Context(), req, strategy)
 			})
@@ -157,6 +163,7 @@ it, and destroys it again: when all has passed (--destroy=passing), in any case
 	f.addKeep(cmd)
 	f.addDebug(cmd)
 	cmd.Flags().StringVarP(&destroy, "destroy", "d", string(kitchen.DestroyPassing), "when to destroy afterwards: passing, always or never")
+	cmd.Flags().BoolVar(&autoInit, "auto-init", false, "write a kitchen.yml first where there is none, as galley init does")
 	return cmd
 }
 
@@ -201,6 +208,9 @@ func (a *app) run(cmd *cobra.Command, args []string, command kitchen.Action, f *
 	defer p.close()
 	if err := p.results.begin(p); err != nil {
 		return err
+	}
+	if action != kitchen.Destroy {
+		p.idleKeys()
 	}
 	return do(p, kitchen.Request{
 		Action:        action,

@@ -17,6 +17,7 @@ func (a *app) commands() []*cobra.Command {
 		a.reportCommand(),
 		a.destroyCommand(),
 		a.doctorCommand(),
+		a.initCommand(),
 		a.configCommand(),
 		a.diagnoseCommand(),
 		a.devcloudCommand(),

@@ -219,22 +219,57 @@ func usageArgs(cmd *cobra.Command) {
 	}
 }
 
-// normalise joins the number after -c or --concurrency to it: the number is
-// optional there, which the flag library knows only in the form -c=N.
+// normalise brings what Thor, the peer's library, reads of a command line into
+// the forms that the flag library knows: --no-X for a switch X, and -c with a
+// number that is optional: -c 4, -c4.
 func normalise(root *cobra.Command, args []string) []string {
 	cmd, _, err := root.Find(args)
-	if err != nil || cmd.Flags().Lookup("concurrency") == nil {
+	if err != nil {
 		return args
 	}
 	args = slices.Clone(args)
-	for i := 0; i < len(args)-1 && args[i] != "--"; i++ {
-		if args[i] != "-c" && args[i] != "--concurrency" {
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		if f := negated(cmd, args[i]); f != nil {
+			args[i] = "--" + f.Name + "=false"
 			continue
 		}
-		if _, err := strconv.Atoi(args[i+1]); err == nil {
+		if cmd.Flags().Lookup("concurrency") == nil {
+			continue
+		}
+		if n, ok := strings.CutPrefix(args[i], "-c"); ok && isNumber(n) {
+			args[i] = "-c=" + n
+			continue
+		}
+		if (args[i] == "-c" || args[i] == "--concurrency") && i+1 < len(args) && isNumber(args[i+1]) {
 			args[i] += "=" + args[i+1]
 			args = slices.Delete(args, i+1, i+2)
 		}
 	}
 	return args
+}
+
+// negated returns the switch that an argument of the form --no-X takes back,
+// nil where it is none or a flag of its own.
+func negated(cmd *cobra.Command, arg string) *pflag.Flag {
+	name, ok := strings.CutPrefix(arg, "--no-")
+	if !ok || flagOf(cmd, "no-"+name) != nil {
+		return nil
+	}
+	if f := flagOf(cmd, name); f != nil && f.Value.Type() == "bool" {
+		return f
+	}
+	return nil
+}
+
+// flagOf finds a flag of a command, its own or one that all have.
+func flagOf(cmd *cobra.Command, name string) *pflag.Flag {
+	if f := cmd.Flags().Lookup(name); f != nil {
+		return f
+	}
+	return cmd.InheritedFlags().Lookup(name)
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.Atoi(s)
+	return err == nil
 }
