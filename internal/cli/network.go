@@ -69,8 +69,8 @@ refused before anything is made. A failed create takes back what it has made.
 			if err != nil {
 				return err
 			}
-			return a.withNetworkJournal(cmd.Context(), spec.Name, func(ctx context.Context, c *openstack.Cloud, j openstack.Journal) error {
-				got, err := c.EnsureNetwork(ctx, spec, j, o.keep, lines{a})
+			return a.withNetworks(cmd.Context(), func(ctx context.Context, c *openstack.Cloud, record func(string) openstack.Journal) error {
+				got, err := c.EnsureNetwork(ctx, spec, record(spec.Name), o.keep, lines{a})
 				if err != nil {
 					return err
 				}
@@ -237,9 +237,9 @@ other networks by now. A network that servers are on is refused.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, name := range args {
-				errs = appendError(errs, a.withNetworkJournal(cmd.Context(), name, func(ctx context.Context, c *openstack.Cloud, j openstack.Journal) error {
-					return c.RemoveNetwork(ctx, name, j, lines{a})
-				}))
+				if err := a.deleteNetwork(cmd.Context(), name); err != nil {
+					errs = append(errs, err)
+				}
 				if cmd.Context().Err() != nil {
 					break
 				}
@@ -249,16 +249,21 @@ other networks by now. A network that servers are on is refused.
 	}
 }
 
-func appendError(errs []error, err error) []error {
-	if err != nil {
-		errs = append(errs, err)
-	}
-	return errs
+// deleteNetwork undoes a create. The record lies under the name, whether the
+// person gives that or the ID.
+func (a *app) deleteNetwork(ctx context.Context, ref string) error {
+	return a.withNetworks(ctx, func(ctx context.Context, c *openstack.Cloud, record func(name string) openstack.Journal) error {
+		name := ref
+		if n, err := c.OwnNetwork(ctx, ref); err == nil && n != nil {
+			name = n.Name
+		}
+		return c.RemoveNetwork(ctx, name, record(name), lines{a})
+	})
 }
 
-// withNetworkJournal does something with a network while no other process on
-// this machine makes or removes one.
-func (a *app) withNetworkJournal(ctx context.Context, name string, do func(context.Context, *openstack.Cloud, openstack.Journal) error) error {
+// withNetworks does something with networks while no other process on this
+// machine makes or removes one. record is where a network's record lies.
+func (a *app) withNetworks(ctx context.Context, do func(ctx context.Context, c *openstack.Cloud, record func(name string) openstack.Journal) error) error {
 	files, err := state.UserFiles(a.streams.Getenv)
 	if err != nil {
 		return err
@@ -271,7 +276,9 @@ func (a *app) withNetworkJournal(ctx context.Context, name string, do func(conte
 			return err
 		}
 		defer unlock()
-		return do(ctx, c, openstack.FileJournal(files.Network(c.AuthURL(), c.Whoami().ProjectID, name)))
+		return do(ctx, c, func(name string) openstack.Journal {
+			return openstack.FileJournal(files.Network(c.AuthURL(), c.Whoami().ProjectID, name))
+		})
 	})
 }
 

@@ -616,10 +616,17 @@ func (l *laying) join(ctx context.Context, sc *gophercloud.ServiceClient, r Rout
 		note: func(res *Resource) { res.Router, res.Subnet = r.ID, sn.ID },
 		ask: func(ctx context.Context) (string, error) {
 			i, err := one(routers.AddInterface(ctx, sc, r.ID, routers.AddInterfaceOpts{SubnetID: sn.ID}).Extract())
-			if err != nil {
-				return "", err
+			if err == nil {
+				return i.PortID, nil
 			}
-			return i.PortID, nil
+			// A PUT whose answer is lost is sent again, and refused if the first
+			// one came through.
+			if isStatus(err, 400, 409) {
+				if ids, ferr := l.c.networkPartByToken(ctx, "", like); ferr == nil && len(ids) > 0 {
+					return ids[0], nil
+				}
+			}
+			return "", err
 		},
 		find: l.finder(like),
 	}, fmt.Sprintf("Subnet %s joined to the router %q", cidr, r.Name))
