@@ -242,9 +242,12 @@ func (l *laying) survey(ctx context.Context) error {
 		return err
 	}
 	if l.have.network = n; n != nil {
-		if err := l.surveyParts(ctx, n.ID); err != nil {
-			return err
-		}
+		err = l.surveyParts(ctx, n.ID)
+	} else {
+		err = l.nameFree(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	if err := l.surveyRouter(ctx); err != nil {
 		return err
@@ -260,6 +263,21 @@ func (l *laying) survey(ctx context.Context) error {
 	}
 	l.reconcile()
 	return nil
+}
+
+// nameFree keeps from making a second network of a name that the project sees:
+// nobody could tell them apart by it.
+func (l *laying) nameFree(ctx context.Context) error {
+	list, err := l.c.listNetworks(ctx, networks.ListOpts{Name: l.net.Name})
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	kind := "a shared"
+	if list[0].External {
+		kind = "an external"
+	}
+	return fail(Differs, fmt.Sprintf("make the network %q", l.net.Name),
+		fmt.Sprintf("there is %s network of this name, which belongs to another project (%s)", kind, list[0].ID), "take another name")
 }
 
 func (l *laying) surveyParts(ctx context.Context, network string) (err error) {
