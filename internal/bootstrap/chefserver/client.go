@@ -115,7 +115,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("asking the Chef Server: %w", err)
+		return &ReachError{URL: c.base.String(), Err: err}
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
@@ -170,6 +170,33 @@ func (c *Client) Clients(ctx context.Context) ([]string, error) { return c.names
 
 // Nodes returns the names of the nodes.
 func (c *Client) Nodes(ctx context.Context) ([]string, error) { return c.names(ctx, "nodes") }
+
+// NodesIn returns the names of the nodes of an environment.
+func (c *Client) NodesIn(ctx context.Context, environment string) ([]string, error) {
+	names, err := c.names(ctx, "environments/"+url.PathEscape(environment)+"/nodes")
+	if IsNotFound(err) {
+		return nil, fmt.Errorf("there is no environment %s: %w", environment, err)
+	}
+	return names, err
+}
+
+// APIClient is a client as the server describes it.
+type APIClient struct {
+	Name string `json:"name"`
+	// Validator says that it can register others.
+	Validator bool   `json:"validator"`
+	Admin     bool   `json:"admin"`
+	PublicKey string `json:"public_key,omitempty"`
+}
+
+// Client reads a client.
+func (c *Client) Client(ctx context.Context, name string) (*APIClient, error) {
+	var out APIClient
+	if err := c.do(ctx, http.MethodGet, "clients/"+url.PathEscape(name), nil, &out); err != nil {
+		return nil, fmt.Errorf("reading client %s: %w", name, err)
+	}
+	return &out, nil
+}
 
 // PrivateKey is a client's new private key in PEM form. It prints as
 // [redacted].
@@ -252,6 +279,11 @@ type Node struct {
 	Normal      map[string]any `json:"normal"`
 	PolicyName  string         `json:"policy_name,omitempty"`
 	PolicyGroup string         `json:"policy_group,omitempty"`
+	// Automatic is what the node's own runs have found out; Default and
+	// Override are the other attributes. They are read only.
+	Automatic map[string]any `json:"automatic,omitempty"`
+	Default   map[string]any `json:"default,omitempty"`
+	Override  map[string]any `json:"override,omitempty"`
 }
 
 // CreateNode makes a node object. It is signed by the client's own key when
