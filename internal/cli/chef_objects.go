@@ -113,7 +113,7 @@ out; as json or yaml with all of its attributes.`,
 			if err != nil {
 				return err
 			}
-			n, err := c.Node(cmd.Context(), args[0])
+			n, err := c.FullNode(cmd.Context(), args[0])
 			if err != nil {
 				return missingObject(err, "node", args[0])
 			}
@@ -136,7 +136,7 @@ out; as json or yaml with all of its attributes.`,
 }
 
 // nodeListing is a node in knife's summary.
-func nodeListing(n *chefserver.Node) listing {
+func nodeListing(n *chefserver.FullNode) listing {
 	found := func(keys ...string) cell {
 		for _, k := range keys {
 			if v, ok := n.Automatic[k]; ok && v != nil {
@@ -161,7 +161,7 @@ func nodeListing(n *chefserver.Node) listing {
 }
 
 // nodeObject is a node as data in the keys of the Chef Server.
-func nodeObject(n *chefserver.Node) object {
+func nodeObject(n *chefserver.FullNode) object {
 	o := object{{"name", n.Name}, {"chef_environment", n.Environment}, {"run_list", n.RunList}}
 	if n.PolicyName != "" {
 		o = append(o, field{"policy_name", n.PolicyName}, field{"policy_group", n.PolicyGroup})

@@ -279,11 +279,6 @@ type Node struct {
 	Normal      map[string]any `json:"normal"`
 	PolicyName  string         `json:"policy_name,omitempty"`
 	PolicyGroup string         `json:"policy_group,omitempty"`
-	// Automatic is what the node's own runs have found out; Default and
-	// Override are the other attributes. They are read only.
-	Automatic map[string]any `json:"automatic,omitempty"`
-	Default   map[string]any `json:"default,omitempty"`
-	Override  map[string]any `json:"override,omitempty"`
 }
 
 // CreateNode makes a node object. It is signed by the client's own key when
@@ -327,4 +322,22 @@ func (c *Client) As(s *Signer) *Client {
 	other := *c
 	other.signer = s
 	return &other
+}
+
+// FullNode is a node object with what its runs and its roles have set.
+type FullNode struct {
+	Node
+	// Automatic is what the node's own runs have found out.
+	Automatic map[string]any `json:"automatic"`
+	Default   map[string]any `json:"default"`
+	Override  map[string]any `json:"override"`
+}
+
+// FullNode reads a node object with all of its attributes.
+func (c *Client) FullNode(ctx context.Context, name string) (*FullNode, error) {
+	var n FullNode
+	if err := c.do(ctx, http.MethodGet, "nodes/"+url.PathEscape(name), nil, &n); err != nil {
+		return nil, fmt.Errorf("reading node %s: %w", name, err)
+	}
+	return &n, nil
 }
