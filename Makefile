@@ -44,6 +44,7 @@ openstackclient: build
 # port of this machine. Installed where apt-get can.
 test-chefserver:
 	sh testdata/scripts/chefserver.sh $(GO)
+
 # Galley's listings and networks beside the stock client's answers: with OS_*
 # set on that cloud, else on an embedded one.
 listings-check: build
