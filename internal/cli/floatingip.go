@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -193,8 +192,8 @@ func (a *app) floatingIPDisassociate() *cobra.Command {
 
 // releaseFlags is a floating-ip release as the flags have it.
 type releaseFlags struct {
-	unused, yes bool
-	pool        string
+	unused bool
+	pool   string
 }
 
 func (a *app) floatingIPRelease() *cobra.Command {
@@ -215,18 +214,17 @@ func (a *app) floatingIPRelease() *cobra.Command {
 				if o.unused {
 					return a.releaseUnused(ctx, c, o)
 				}
-				return a.releaseNamed(ctx, c, args, o)
+				return a.releaseNamed(ctx, c, args)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&o.unused, "unused", false, "release all of the project's floating IPs that are on no port")
 	cmd.Flags().StringVarP(&o.pool, "pool", "p", "", "with --unused: those of this `POOL` only")
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	return cmd
 }
 
 // releaseNamed tries all that are named, whatever becomes of each.
-func (a *app) releaseNamed(ctx context.Context, c *openstack.Cloud, refs []string, o releaseFlags) error {
+func (a *app) releaseNamed(ctx context.Context, c *openstack.Cloud, refs []string) error {
 	var errs []error
 	var list []openstack.FloatingIP
 	for _, ref := range refs {
@@ -238,11 +236,11 @@ func (a *app) releaseNamed(ctx context.Context, c *openstack.Cloud, refs []strin
 		}
 	}
 	for _, f := range list {
-		question := fmt.Sprintf("Do you really want to release the floating IP %s (%s)?", f.Address, f.ID)
+		question := fmt.Sprintf("Do you really want to release the floating IP %s (%s)", f.Address, f.ID)
 		if holder := c.HolderOf(ctx, f); holder != "" {
-			question = fmt.Sprintf("The floating IP %s (%s) is in use by %s. Do you really want to release it?", f.Address, f.ID, holder)
+			question = fmt.Sprintf("The floating IP %s (%s) is in use by %s. Do you really want to release it", f.Address, f.ID, holder)
 		}
-		sure, err := a.confirm(ctx, question, o.yes)
+		sure, err := a.sure(ctx, question)
 		if err != nil {
 			return err
 		}
@@ -276,7 +274,7 @@ func (a *app) releaseUnused(ctx context.Context, c *openstack.Cloud, o releaseFl
 	for i, f := range unused {
 		addresses[i] = f.Address
 	}
-	sure, err := a.confirm(ctx, fmt.Sprintf("On no port: %s. Do you really want to release %d floating IPs?", strings.Join(addresses, ", "), len(unused)), o.yes)
+	sure, err := a.sure(ctx, fmt.Sprintf("On no port: %s. Do you really want to release all %d", strings.Join(addresses, ", "), len(unused)))
 	if err != nil || !sure {
 		return err
 	}
@@ -322,31 +320,4 @@ func all(errs []error) error {
 		return errs[0]
 	}
 	return openstack.Several(errs)
-}
-
-// errNoAnswer is a question that nobody can answer.
-var errNoAnswer = errors.New("there is no terminal to ask on")
-
-// confirm asks whether to go on; yes answers beforehand. Without a terminal
-// to ask on it is an error: a script has to say -y.
-func (a *app) confirm(ctx context.Context, question string, yes bool) (bool, error) {
-	if yes {
-		return true, nil
-	}
-	p := a.streams.Prompter()
-	if p == nil {
-		return false, &usageError{fmt.Errorf("cannot ask whether to go on: %w (%s)", errNoAnswer, question), "say -y to go on without a question"}
-	}
-	for {
-		answer, err := p.Prompt(ctx, question+" (Y/N)", true)
-		if err != nil {
-			return false, err
-		}
-		switch strings.ToLower(strings.TrimSpace(answer)) {
-		case "y", "yes":
-			return true, nil
-		case "n", "no":
-			return false, nil
-		}
-	}
 }
