@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/ui"
 )
@@ -129,5 +130,26 @@ func TestFloatingIPsAreInTheOrderOfTheirNumbers(t *testing.T) {
 	slices.SortFunc(list, byAddress)
 	if list[0].Address != "9.0.0.1" || list[1].Address != "10.0.0.9" {
 		t.Errorf("got %v", list)
+	}
+}
+
+func TestNodeAttributes(t *testing.T) {
+	n := &chefserver.FullNode{
+		Node:      chefserver.Node{Name: "web", Normal: map[string]any{"a": "normal", "tags": []any{"x", "y"}}},
+		Automatic: map[string]any{"kernel": map[string]any{"release": "6.1"}},
+		Override:  map[string]any{"b": "override"},
+		Default:   map[string]any{"a": "default", "b": "default", "c": false},
+	}
+	d := &chefData{attributes: []string{"a", "b", "c", "kernel.release", "kernel", "kernel.release.x", "nope"}, nodes: map[string]*chefserver.FullNode{"web": n}}
+	var got []string
+	for _, c := range d.cells("web") {
+		got = append(got, c.(cell).text)
+	}
+	want := []string{"web", "", "", "", "x, y", "", "normal", "override", "false", "6.1", `{"release":"6.1"}`, "", ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if cells := d.cells("other"); len(cells) != len(want) || cells[0] != (cell{}) {
+		t.Errorf("a server without a node has %v", cells)
 	}
 }

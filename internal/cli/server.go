@@ -78,17 +78,29 @@ func serverNames(ctx context.Context, c *openstack.Cloud) (flavors, images map[s
 }
 
 func (a *app) serverList() *cobra.Command {
-	return a.listOf("servers", listServers)
+	var d chefData
+	cmd := a.listOf("servers", func(ctx context.Context, c *openstack.Cloud) (listing, error) { return listServers(ctx, c, &d) })
+	d.flags(cmd)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return d.connect(a, cmd) }
+	return cmd
 }
 
-func listServers(ctx context.Context, c *openstack.Cloud) (listing, error) {
+func listServers(ctx context.Context, c *openstack.Cloud, d *chefData) (listing, error) {
 	servers, err := c.Servers(ctx)
 	if err != nil {
 		return listing{}, err
 	}
 	l := listing{columns: serverColumns}
+	if d.wanted {
+		l.columns = append(slices.Clone(serverColumns), d.columns()...)
+	}
 	if len(servers) == 0 {
 		return l, nil
+	}
+	if d.wanted {
+		if err := d.load(ctx, servers); err != nil {
+			return l, err
+		}
 	}
 	flavors, images, err := serverNames(ctx, c)
 	if err != nil {
@@ -96,7 +108,11 @@ func listServers(ctx context.Context, c *openstack.Cloud) (listing, error) {
 	}
 	slices.SortFunc(servers, func(x, y openstack.ServerInfo) int { return byNames(x.Name, y.Name, x.ID, y.ID) })
 	for _, s := range servers {
-		l.add(serverCells(s, flavors, images)...)
+		row := serverCells(s, flavors, images)
+		if d.wanted {
+			row = append(row, d.cells(s.Name)...)
+		}
+		l.add(row...)
 	}
 	return l, nil
 }
