@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -49,8 +50,14 @@ func clearJUnit(file string) error {
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		return usagef("name a file in it, as "+file+"/junit.xml", "--junit %s: it is a directory", file)
 	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return usagef("the file is written more than once, so it has to be one", "--junit %s: it is no regular file", file)
+	}
 	if err := state.WriteResult(file, nil); err != nil {
 		return usagef("", "--junit: %w", err)
+	}
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
 	}
 	return os.Remove(file)
 }
