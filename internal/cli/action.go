@@ -175,7 +175,8 @@ func (a *app) run(cmd *cobra.Command, args []string, command kitchen.Action, f *
 	if err != nil {
 		return err
 	}
-	if err := clearJUnit(f.junit); err != nil {
+	file, err := clearJUnit(f.junit)
+	if err != nil {
 		return err
 	}
 	action := command
@@ -194,7 +195,7 @@ func (a *app) run(cmd *cobra.Command, args []string, command kitchen.Action, f *
 	if err := p.equip(chosen, action); err != nil {
 		return err
 	}
-	p.results = newResults(chosen, string(command), f.junit)
+	p.results = newResults(chosen, string(command), file)
 	if err := p.report(chosen, workers); err != nil {
 		return err
 	}
