@@ -14,8 +14,19 @@ func WriteFile(path string, data []byte) error {
 }
 
 // WriteResult replaces a file that is meant for others, as a CI server: it is
-// readable by whom the umask lets. Else it is as [WriteFile].
+// readable by whom the umask lets. Else it is as [WriteFile]. Links are
+// followed, and what is no regular file, as a pipe, is written into: it would
+// be a bad surprise to find /dev/stdout replaced.
 func WriteResult(path string, data []byte) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			return fmt.Errorf("writing %s: %w", path, err)
+		}
+		return nil
+	}
 	return write(path, data, 0o777, 0o666)
 }
 
