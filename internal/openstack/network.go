@@ -34,7 +34,8 @@ type SubnetSpec struct {
 	// CIDR has no bits set beyond its length.
 	CIDR netip.Prefix
 	// Gateway is the router's address; the zero value leaves it to the cloud,
-	// which takes the first one. NoGateway is a subnet without.
+	// which takes the first one, of an IPv6 subnet that of the subnet itself.
+	// NoGateway is a subnet without.
 	Gateway   netip.Addr
 	NoGateway bool
 	// DNS are the name servers that guests are told of.
