@@ -32,8 +32,11 @@ func (a *app) kitchenCommands() []*cobra.Command {
 		a.testCommand(),
 		a.loginCommand(),
 		a.execCommand(),
+		a.logsCommand(),
+		a.reportCommand(),
 		a.destroyCommand(),
 		a.doctorCommand(),
+		a.initCommand(),
 		a.configCommand(),
 		a.diagnoseCommand(),
 	)

@@ -30,6 +30,9 @@ type Image struct {
 	Created         time.Time
 	// Snapshot says that the image was made of a server.
 	Snapshot bool
+	// Distro and Version are the operating system, User the login user, where
+	// the image's properties tell (os_distro, os_version, os_admin_user).
+	Distro, Version, User string
 }
 
 // Flavor is a size of server. RAM is in MiB, Disk in GiB.
@@ -338,11 +341,15 @@ func (c *Cloud) imageByID(ctx context.Context, id string) (Image, error) {
 }
 
 func imageOf(i images.Image) Image {
-	kind, _ := i.Properties["image_type"].(string)
+	property := func(name string) string {
+		text, _ := i.Properties[name].(string)
+		return text
+	}
 	return Image{
 		ID: i.ID, Name: i.Name, Status: string(i.Status), Visibility: string(i.Visibility),
 		MinDisk: i.MinDiskGigabytes, MinRAM: i.MinRAMMegabytes, Size: i.SizeBytes, Created: i.CreatedAt,
-		Snapshot: kind == "snapshot",
+		Snapshot: property("image_type") == "snapshot",
+		Distro:   property("os_distro"), Version: property("os_version"), User: property("os_admin_user"),
 	}
 }
 
