@@ -278,7 +278,9 @@ func (a *app) withNetworks(ctx context.Context, do func(ctx context.Context, c *
 		}
 		defer unlock()
 		return do(ctx, c, func(name string) openstack.Journal {
-			return openstack.FileJournal(files.Record(c.AuthURL(), c.Whoami().ProjectID, name))
+			path := files.Record(c.AuthURL(), c.Whoami().ProjectID, name)
+			state.Sweep(path)
+			return openstack.FileJournal(path)
 		})
 	})
 }
