@@ -59,6 +59,9 @@ type Resource struct {
 	// network that a floating IP or port is in.
 	Port    string `json:"port,omitempty"`
 	Network string `json:"network,omitempty"`
+	// From is the port that a floating IP was taken from, to be given back
+	// when the server does not come about.
+	From string `json:"from,omitempty"`
 }
 
 // Record is what is known of a server's making: enough to remove everything,
