@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 
 	"internal/openstack": {"internal/openstack/"},
 	"internal/bootstrap": {"internal/bootstrap/"},
+	"internal/servers":   {"internal/openstack", "internal/bootstrap", "internal/state"},
 	"internal/config":    {"internal/config/"},
 	"internal/fetch":     {"internal/fetch", "internal/fetch/"},
 	"internal/devcloud":  {"internal/devcloud/"},
