@@ -261,9 +261,7 @@ func elevated(sudo, su string) map[string]string {
 	f := map[string]string{
 		"opt/cinc/bin/cinc-client": standInClient,
 		"bin/id":                   "#!/bin/sh\n[ \"$1\" = -un ] && { echo kim; exit; }\n[ -n \"$IS_ROOT\" ] && echo 0 || echo 1000\n",
-	}
-	if sudo != "" {
-		f["bin/sudo"] = "#!/bin/sh\n" + sudo
+		"bin/sudo":                 "#!/bin/sh\n" + sudo,
 	}
 	if su != "" {
 		f["bin/su"] = "#!/bin/sh\n" + su
@@ -309,7 +307,6 @@ func TestElevation(t *testing.T) {
 		"sudo that forbids":          {elevated("echo 'kim is not in the sudoers file.' >&2; exit 1", ""), node.Elevation{}, "not in the sudoers", "--su-user"},
 		"sudo that wants a terminal": {elevated(sudoTTY, ""), node.Elevation{}, "", ""},
 		"and a password":             {elevated(sudoTTYAsks, ""), node.Elevation{Password: "open sesame"}, "", ""},
-		"no sudo":                    {elevated("", ""), node.Elevation{}, "", ""},
 		"su":                         {elevated(sudoFree, suAsks), node.Elevation{SuUser: "root", SuPassword: "open sesame"}, "", ""},
 		"su without a password":      {elevated(sudoFree, suAsks), node.Elevation{SuUser: "root"}, "by su", "--su-password"},
 		"su with a wrong password":   {elevated(sudoFree, suAsks), node.Elevation{SuUser: "root", SuPassword: "x"}, "Authentication failure", "is the password right?"},
@@ -339,6 +336,22 @@ func TestElevation(t *testing.T) {
 				t.Errorf("left behind: %v", left)
 			}
 		})
+	}
+}
+
+type answering string
+
+func (a answering) Run(_ context.Context, cmd bootstrap.Command) (int, error) {
+	_, err := cmd.Stdout.Write([]byte(a))
+	return 0, err
+}
+
+func TestMachineWithoutSudo(t *testing.T) {
+	s := node.Spec{Name: "web1", ServerURL: "https://chef.example"}
+	err := node.Bootstrap(t.Context(), answering("1000\n"), s, key, nil, nil)
+	var failed *node.ElevationError
+	if !errors.As(err, &failed) || !failed.Missing || !strings.Contains(failed.Hint(), "-U root") {
+		t.Errorf("error %v", err)
 	}
 }
 
