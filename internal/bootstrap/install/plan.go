@@ -197,7 +197,7 @@ func (p *Plan) notice() string {
 	if version == "" {
 		version = "(latest)"
 	}
-	return fmt.Sprintf("Chef's public downloads have ended: taking %s %s, the same program built by the Cinc project (a licence key, download_url or chef_omnibus_url gets Chef)",
+	return fmt.Sprintf("Chef's public downloads have ended: taking %s %s, the same program built by the Cinc project (a licence key, download_url or an installer of your own gets Chef)",
 		title(p.Product), version)
 }
 

@@ -10,7 +10,7 @@
 //
 // What a machine is told to do as root reaches it through the standard input
 // of a shell, behind sudo or su where the login user is not root: no secret is
-// ever on a command line, nor in a file but the one it is for.
+// ever on a command line, or in a file that is not meant to hold it.
 //
 // internal/cli imports it. It imports internal/bootstrap and what lies below.
 package node

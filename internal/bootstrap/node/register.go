@@ -126,15 +126,15 @@ func undo(ctx context.Context, server *chefserver.Client, name string, err error
 // object is the node as the Chef Server keeps it.
 func (s *Spec) object() chefserver.Node {
 	n := chefserver.Node{
-		Name: s.Name, Environment: s.Environment, RunList: s.RunList,
+		Name: s.Name, Environment: s.Environment, RunList: s.runList(),
 		PolicyName: s.PolicyName, PolicyGroup: s.PolicyGroup, Normal: maps.Clone(s.Attributes),
 	}
 	delete(n.Normal, "run_list")
-	if len(s.Tags) > 0 {
+	if tags := s.tags(); tags != nil {
 		if n.Normal == nil {
 			n.Normal = map[string]any{}
 		}
-		n.Normal["tags"] = s.Tags
+		n.Normal["tags"] = tags
 	}
 	return n
 }

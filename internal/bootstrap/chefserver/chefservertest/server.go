@@ -40,6 +40,7 @@ type Server struct {
 	keys   map[string]*rsa.PublicKey
 	nodes  map[string]map[string]any
 	empty  bool
+	refuse map[string]int
 }
 
 // Start runs a server with the given organization; an empty name is a server
@@ -67,6 +68,18 @@ func (s *Server) AnswerEmpty() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.empty = true
+}
+
+// Refuse makes the server answer requests of a method for a kind of object
+// ("clients", "nodes") with a status; 0 ends that. The status 1 does what is
+// asked and then cuts the connection.
+func (s *Server) Refuse(method, kind string, status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse == nil {
+		s.refuse = map[string]int{}
+	}
+	s.refuse[method+" "+kind] = status
 }
 
 // Node returns a node object as it was stored, nil if there is none.
@@ -115,6 +128,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kind, name, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
+	switch status := s.refuse[r.Method+" "+kind]; status {
+	case 0:
+	case 1:
+		w = httptest.NewRecorder()
+		defer panic(http.ErrAbortHandler)
+	default:
+		fail(w, status, "refused, as the test asks")
+		return
+	}
 	switch kind {
 	case "clients":
 		s.clients(w, r, name, body)
