@@ -145,7 +145,7 @@ func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 // cloudCommands look up what a cloud offers, with knife-openstack's columns.
 func (a *app) cloudCommands() []*cobra.Command {
 	return []*cobra.Command{
-		noun("server", "Look at the servers of the cloud", a.listOf("servers", listServers), a.serverShow()),
+		noun("server", "Make, look at and remove servers that are nodes", a.serverCreate(), a.serverDelete(), a.listOf("servers", listServers), a.serverShow()),
 		noun("image", "Look up images", a.listOf("images", listImages)),
 		noun("flavor", "Look up flavors", a.listOf("flavors", listFlavors)),
 		noun("network", "Look up networks", a.listOf("networks", listNetworks)),

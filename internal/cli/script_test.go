@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"io"
 	"log"
 	"math/big"
@@ -15,8 +16,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,8 +35,13 @@ import (
 //	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
 //	nothing-left                            fails if users of that cloud have left anything
 //	expired-cloud                           sets OS_AUTH_URL to an HTTPS server with an expired certificate
+//	chef-server                             starts a Chef Server and a package index and writes ~/.chef/knife.rb
+//	chef-fault ACT N                        has the Chef Server do ACT ("500", "drop before", …) with its Nth call from now
+//	chef-node NAME TEXT                     fails unless the Chef Server has a client and a node NAME whose JSON matches TEXT
+//	chef-empty                              fails if the Chef Server has any client or node
 //	ran TEXT COUNT                          fails unless the cloud saw COUNT calls whose name ends in TEXT
 func TestScripts(t *testing.T) {
+	var chefs sync.Map // *chefWorld by directory
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -48,8 +56,50 @@ func TestScripts(t *testing.T) {
 			"nothing-left":  scriptNothingLeft,
 			"expired-cloud": scriptExpired,
 			"ran":           scriptRan,
+			"chef-server": func(ts *testscript.TestScript, _ bool, _ []string) {
+				c := newChefWorld(t)
+				ts.Check(c.configure(ts.Getenv("HOME")))
+				chefs.Store(ts.Getenv("WORK"), c)
+			},
+			"chef-fault": func(ts *testscript.TestScript, _ bool, args []string) {
+				n, err := strconv.Atoi(args[1])
+				ts.Check(err)
+				chefOf(ts, &chefs).gate.set(args[0], n)
+			},
+			"chef-node": func(ts *testscript.TestScript, neg bool, args []string) {
+				scriptNode(ts, chefOf(ts, &chefs), neg, args)
+			},
+			"chef-empty": func(ts *testscript.TestScript, neg bool, _ []string) {
+				c := chefOf(ts, &chefs)
+				if left := c.left(); (left == "") == neg {
+					ts.Fatalf("on the Chef Server: %q", left)
+				}
+			},
 		},
 	})
+}
+
+func chefOf(ts *testscript.TestScript, chefs *sync.Map) *chefWorld {
+	c, ok := chefs.Load(ts.Getenv("WORK"))
+	if !ok {
+		ts.Fatalf("there is no Chef Server: chef-server starts one")
+	}
+	return c.(*chefWorld)
+}
+
+func scriptNode(ts *testscript.TestScript, c *chefWorld, neg bool, args []string) {
+	node := c.Node(args[0])
+	if neg {
+		if node != nil || c.HasClient(args[0]) {
+			ts.Fatalf("the Chef Server has %s: %v", args[0], node)
+		}
+		return
+	}
+	text, err := json.Marshal(node)
+	ts.Check(err)
+	if node == nil || !c.HasClient(args[0]) || !regexp.MustCompile(args[1]).Match(text) {
+		ts.Fatalf("the Chef Server has %s: %s (client: %v)", args[0], text, c.HasClient(args[0]))
+	}
 }
 
 func scriptCloud(ts *testscript.TestScript, neg bool, args []string) {

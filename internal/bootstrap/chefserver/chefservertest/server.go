@@ -96,6 +96,20 @@ func (s *Server) Clients() int {
 	return len(s.keys) - 1
 }
 
+// Nodes returns how many node objects there are.
+func (s *Server) Nodes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.nodes)
+}
+
+// HasClient says whether there is a client of that name.
+func (s *Server) HasClient(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys[name] != nil
+}
+
 func newKey() ([]byte, *rsa.PublicKey, error) {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
