@@ -213,19 +213,31 @@ func usageArgs(cmd *cobra.Command) {
 	}
 }
 
-// normalise joins the number after -c or --concurrency to it: the number is
-// optional there, which the flag library knows only in the form -c=N.
+// optionalValues are the flags whose value may be left out, and what is a
+// value when it stands apart; the flag library knows only the form -c=N.
+var optionalValues = map[string]func(next string) bool{
+	// The number after -c or --concurrency.
+	"concurrency": func(next string) bool { _, err := strconv.Atoi(next); return err == nil },
+	// The address after -a; the command takes no arguments.
+	floatingFlag: func(next string) bool { return next != "" && !strings.HasPrefix(next, "-") },
+}
+
+// normalise joins a value that may be left out to its flag.
 func normalise(root *cobra.Command, args []string) []string {
 	cmd, _, err := root.Find(args)
-	if err != nil || cmd.Flags().Lookup("concurrency") == nil {
+	if err != nil {
 		return args
 	}
-	args = slices.Clone(args)
-	for i := 0; i < len(args)-1 && args[i] != "--"; i++ {
-		if args[i] != "-c" && args[i] != "--concurrency" {
+	for name, isValue := range optionalValues {
+		flag := cmd.Flags().Lookup(name)
+		if flag == nil {
 			continue
 		}
-		if _, err := strconv.Atoi(args[i+1]); err == nil {
+		args = slices.Clone(args)
+		for i := 0; i < len(args)-1 && args[i] != "--"; i++ {
+			if args[i] != "-"+flag.Shorthand && args[i] != "--"+name || !isValue(args[i+1]) {
+				continue
+			}
 			args[i] += "=" + args[i+1]
 			args = slices.Delete(args, i+1, i+2)
 		}

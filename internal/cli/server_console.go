@@ -89,15 +89,20 @@ func (c *serverConsole) Waiting(what, detail string, _ time.Time) {
 		head = fmt.Sprintf("Waiting for sshd to host (%s)", c.host)
 	}
 	if c.waiting != head {
-		c.endLine("")
-		fmt.Fprint(c.w, c.secrets.Clean(head))
-		c.open, c.waiting, c.dotted = true, head, time.Now()
+		c.dots(head)
 		return
 	}
 	if time.Since(c.dotted) >= dotEvery {
 		fmt.Fprint(c.w, ".")
 		c.dotted = time.Now()
 	}
+}
+
+// dots begins a line that dots are added to.
+func (c *serverConsole) dots(head string) {
+	c.endLine("")
+	fmt.Fprint(c.w, c.secrets.Clean(head))
+	c.open, c.waiting, c.dotted = true, head, time.Now()
 }
 
 // Reached implements [servers.Reporter].
@@ -108,22 +113,26 @@ func (c *serverConsole) Reached(s servers.Stage, n *servers.Node) {
 		return
 	}
 	switch s {
+	case servers.Making:
+		c.dots(fmt.Sprintf("Waiting for server [wait time = %d]", c.timeout))
 	case servers.Active:
 		c.endLine("")
 		if c.summary != nil {
 			c.summary(c.w, n)
 		}
-		c.line("Public IP Address: %s", strings.Join(n.PublicIPs, ", "))
-		c.line("Private IP Address: %s", strings.Join(n.PrivateIPs, ", "))
+		if len(n.PublicIPs) > 0 {
+			c.line("Public IP Address: %s", strings.Join(n.PublicIPs, ", "))
+		}
+		if len(n.PrivateIPs) > 0 {
+			c.line("Private IP Address: %s", strings.Join(n.PrivateIPs, ", "))
+		}
 		if n.FloatingIP != "" {
 			c.line("Floating IP Address: %s", n.FloatingIP)
 		}
 	case servers.Connecting:
 		c.line("\nBootstrapping the server by using %s: ssh and %s: linux\n", c.paint(ui.Magenta, "bootstrap_protocol"), c.paint(ui.Magenta, "image_os_type"))
 		c.host = n.Address
-		head := fmt.Sprintf("Waiting for sshd to host (%s)", n.Address)
-		fmt.Fprint(c.w, head)
-		c.open, c.waiting, c.dotted = true, head, time.Now()
+		c.dots(fmt.Sprintf("Waiting for sshd to host (%s)", n.Address))
 	case servers.Connected:
 		c.endLine("done")
 		c.line("Connecting to %s", n.Address)

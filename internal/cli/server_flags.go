@@ -38,6 +38,9 @@ type serverFlags struct {
 	keepOnFailure   bool
 }
 
+// floatingFlag is the long name of -a.
+const floatingFlag = "openstack-floating-ip"
+
 // floatingAny is the value of -a without an address, floatingNone that of its
 // absence, as knife.rb may have it.
 const (
@@ -52,7 +55,7 @@ var serverKeys = map[string][]string{
 	"flavor":                    {"flavor"},
 	"chef-node-name-prefix":     {"chef_node_name_prefix"},
 	"openstack-ssh-key-id":      {"openstack_ssh_key_id"},
-	"openstack-floating-ip":     {"openstack_floating_ip", "floating_ip"},
+	floatingFlag:                {"openstack_floating_ip", "floating_ip"},
 	"floating-ip-pool":          {"floating_ip_pool", "openstack_floating_ip_pool"},
 	"openstack-private-network": {"openstack_private_network", "private_network"},
 	"bootstrap-network":         {"bootstrap_network"},
@@ -75,8 +78,8 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	fs.StringVarP(&f.flavor, "flavor", "f", "", "`FLAVOR`: an ID or a name")
 	fs.StringVar(&f.prefix, "chef-node-name-prefix", "openstack", "beginning of the node's name where -N gives none")
 	fs.StringVarP(&f.keyPair, "openstack-ssh-key-id", "S", "", "`KEY` pair to put on the server (default: one made for it)")
-	fs.StringVarP(&f.floating, "openstack-floating-ip", "a", "", "give it a floating IP: this `IP`, taken from whoever holds it, or without one a free one of the project, allocated if there is none")
-	fs.Lookup("openstack-floating-ip").NoOptDefVal = floatingAny
+	fs.StringVarP(&f.floating, floatingFlag, "a", "", "give it a floating IP: this `IP`, taken from whoever holds it, or without one a free one of the project, allocated if there is none")
+	fs.Lookup(floatingFlag).NoOptDefVal = floatingAny
 	fs.StringSliceVar(&f.pools, "floating-ip-pool", nil, "take the floating IP from these external `NETWORKS` only")
 	fs.BoolVar(&f.private, "openstack-private-network", false, "bootstrap over an address inside the cloud, of the network called private if there is one")
 	fs.StringVar(&f.network, "bootstrap-network", "", "bootstrap over the address in the network of this `NAME` (default: the floating IP, else the network called public, else the address best reached from here)")

@@ -272,6 +272,7 @@ func (m *Manager) make(ctx context.Context, j *journal, r Request) (*Node, error
 	if spec.KeyName == "" && r.OwnKey {
 		spec.NewKeyPair = &openstack.NewKeyPair{PublicKey: r.PublicKey, PrivateKeyFile: m.Files.Key(m.project(), spec.Name)}
 	}
+	m.Report.Reached(Making, &Node{Name: spec.Name})
 	s, err := m.Cloud.Create(ctx, spec, j, cloudReporter{m.Report})
 	if err != nil {
 		return nil, err
@@ -316,7 +317,7 @@ func nodeOf(s *openstack.Server, r *Request) *Node {
 		ip, err := netip.ParseAddr(a.IP)
 		switch {
 		case err != nil, a.IP == s.FloatingIP:
-		case a.Floating || !ip.IsPrivate():
+		case a.Floating || !ip.IsPrivate() && !ip.IsLoopback():
 			n.PublicIPs = append(n.PublicIPs, a.IP)
 		default:
 			n.PrivateIPs = append(n.PrivateIPs, a.IP)

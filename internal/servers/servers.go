@@ -38,8 +38,10 @@ type Stage int
 
 // The stages, in order.
 const (
+	// Making: all names are looked up, the server is about to be asked for.
+	Making Stage = iota
 	// Active: the server is made and has all its addresses.
-	Active Stage = iota
+	Active
 	// Connecting: it is known where the server is bootstrapped, and waited
 	// for its SSH service there.
 	Connecting
