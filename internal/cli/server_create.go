@@ -217,4 +217,3 @@ func fillFlag(fs *pflag.FlagSet, flag *pflag.Flag, conf *knife.Config, key strin
 	}
 	return flag.Value.Set(text)
 }
-

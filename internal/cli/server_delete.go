@@ -3,13 +3,11 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/servers"
 )
 
@@ -59,9 +57,6 @@ left of servers that others have deleted; --dry-run only prints it.
 
 func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletion, yes bool) error {
 	ctx := cmd.Context()
-	if !yes && a.prompter() == nil {
-		return usagef("say -y", "there is no terminal to ask on whether the servers are to be deleted")
-	}
 	m, done, err := a.servers(cmd)
 	if err != nil {
 		return err
@@ -73,7 +68,7 @@ func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletio
 	}
 	defer console.close()
 	m.Report = console
-	var errs openstack.Several
+	var errs []error
 	for _, ref := range refs {
 		if err := a.deleteServer(ctx, m, ref, d, yes); err != nil {
 			if ctx.Err() != nil {
@@ -82,13 +77,7 @@ func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletio
 			errs = append(errs, err)
 		}
 	}
-	switch len(errs) {
-	case 0:
-		return nil
-	case 1:
-		return errs[0]
-	}
-	return errs
+	return all(errs)
 }
 
 func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, d servers.Deletion, yes bool) error {
@@ -113,14 +102,12 @@ func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, 
 		fmt.Fprintf(w, "Purged with it: node and client %s\n", node)
 	}
 	fmt.Fprintln(w)
-	if !yes {
-		ok, err := a.confirm(ctx, "Do you really want to delete this server")
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return fmt.Errorf("the server %q was not deleted, as you say", t.Name)
-		}
+	sure, err := a.confirm(ctx, "Do you really want to delete this server?", yes)
+	if err != nil {
+		return err
+	}
+	if !sure {
+		return fmt.Errorf("the server %q is left as it is, as you say", t.Name)
 	}
 	if err := m.Delete(ctx, t, d); err != nil {
 		return err
@@ -132,22 +119,6 @@ func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, 
 		m.Report.Warn("Corresponding node and client for the %s server were not deleted and remain registered with the Chef Server", t.Name)
 	}
 	return nil
-}
-
-// confirm asks a question that yes or no answers.
-func (a *app) confirm(ctx context.Context, question string) (bool, error) {
-	for {
-		answer, err := a.prompter().Prompt(ctx, question+"? (Y/N) ", true)
-		if err != nil {
-			return false, err
-		}
-		switch strings.ToLower(strings.TrimSpace(answer)) {
-		case "y", "yes":
-			return true, nil
-		case "n", "no":
-			return false, nil
-		}
-	}
 }
 
 // serverOrphans prints, and unless dryRun removes, what no server owns.
@@ -180,5 +151,5 @@ func (a *app) serverOrphans(cmd *cobra.Command, dryRun bool) error {
 			errs = append(errs, fmt.Errorf("what is left of %s: %w", o.Name, err))
 		}
 	}
-	return errors.Join(errs...)
+	return all(errs)
 }

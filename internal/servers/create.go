@@ -42,7 +42,7 @@ func (e *ExistsError) Hint() string {
 // anything is made, as all those of names that cannot be resolved.
 func (m *Manager) Create(ctx context.Context, r Request) (*Node, error) {
 	r.complete()
-	if err := r.Node.Validate(); err != nil {
+	if err := node.Check(r.Node); err != nil {
 		return nil, err
 	}
 	if m.Chef == nil && r.Node.ValidationKey == "" {

@@ -21,7 +21,8 @@ import (
 // Bootstrap puts everything on the machine, installs the client where there is
 // none and runs it. key is the node's, "" where the node registers itself with
 // spec.ValidationKey. Lines of output go to out as they come; it is written to
-// by one goroutine at a time.
+// by one goroutine at a time. A failure of the client itself is a *[RunError];
+// after any other the machine is not a node yet.
 //
 // A second Bootstrap of the same machine does what is still to be done and
 // runs the client again. Where ctx ends in mid-run, what runs on the machine
@@ -66,10 +67,35 @@ func Bootstrap(ctx context.Context, m Machine, spec Spec, key chefserver.Private
 	fmt.Fprintf(r.out, "Starting the first %s run...\n", l.title)
 	status, tail, err = r.play(ctx, "E="+home(l.etc)+"\nexec "+spec.startCommand(shellescape.Quote(l.client), `"$E"`))
 	if err != nil {
-		return fmt.Errorf("the first run of %s: %w", path.Base(l.client), err)
+		return &RunError{fmt.Errorf("the first run of %s: %w", path.Base(l.client), err)}
 	}
-	return explainRun("the first run of "+path.Base(l.client), status, tail)
+	if err := explainRun("the first run of "+path.Base(l.client), status, tail); err != nil {
+		return &RunError{err}
+	}
+	return nil
 }
+
+// Check says beforehand what Bootstrap would refuse of a Spec: parts that do
+// not go together, a client that is not to be had, a licence that is not
+// accepted, a template that cannot be rendered. Nothing is asked of anybody.
+func Check(spec Spec) error {
+	if err := spec.Validate(); err != nil {
+		return err
+	}
+	if spec.Template == nil {
+		_, err := spec.plan()
+		return err
+	}
+	_, err := spec.Template(spec.values("-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n"))
+	return err
+}
+
+// RunError tells that the machine is a configured node, and that the first run
+// of its client failed or was cut off.
+type RunError struct{ Err error }
+
+func (e *RunError) Error() string { return e.Err.Error() }
+func (e *RunError) Unwrap() error { return e.Err }
 
 // home is a directory on the machine as a word of the shell. GALLEY_ROOT takes
 // the place of / in tests.

@@ -158,7 +158,7 @@ func explainRun(what string, status int, tail []string) error {
 	e := &CommandError{What: what, Status: status, Tail: tail}
 	switch status {
 	case 35:
-		e.Advice = "the machine is rebooting, as a recipe asked: the node is registered, and its client runs when it is back"
+		e.Advice = "the machine is rebooting, as a recipe asked: its client runs when it is back"
 	case 37:
 		e.Advice = "a recipe asks for a reboot: reboot the machine, and run the client there"
 	case 41:
@@ -177,7 +177,7 @@ func explainRun(what string, status int, tail []string) error {
 				return e
 			}
 		}
-		e.Advice = "the node is registered and configured: when the cause is mended, run the client on the machine, or bootstrap again"
+		e.Advice = "the output above tells what it stumbled over; -VV shows more of it"
 	}
 	return e
 }

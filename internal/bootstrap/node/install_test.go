@@ -97,7 +97,7 @@ func TestBootstrapWithAnInstallerOfOnesOwn(t *testing.T) {
 	m := newMachine(t, nil)
 	s := m.spec()
 	s.Install = install.Request{ScriptURL: address + "/install.sh", Version: "17", Root: "/nowhere", CurlOptions: `-A "galley test"`}
-	if err := m.bootstrap(t.Context(), s, key); !errors.As(err, new(*node.LicenseError)) {
+	if err := errors.Join(node.Check(s), m.bootstrap(t.Context(), s, key)); !errors.As(err, new(*node.LicenseError)) {
 		t.Errorf("error %v", err)
 	}
 	s.ChefLicense = "accept"

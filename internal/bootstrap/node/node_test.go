@@ -239,7 +239,7 @@ func TestChefKeepsItsOwnDirectory(t *testing.T) {
 
 func TestFailedFirstRun(t *testing.T) {
 	for name, c := range map[string]struct{ client, hint string }{
-		"recipe":      {"echo it broke; exit 1", "when the cause is mended"},
+		"recipe":      {"echo it broke; exit 1", "-VV shows more"},
 		"certificate": {"echo 'SSL_connect returned=1 errno=0 state=error: certificate verify failed'; exit 1", "trusted_certs_dir"},
 		"reboot":      {"exit 35", "rebooting"},
 		"network":     {"echo 'Errno::ECONNREFUSED: Connection refused - connect(2)' >&2; exit 1", "chef_server_url"},
@@ -248,7 +248,7 @@ func TestFailedFirstRun(t *testing.T) {
 			m := newMachine(t, map[string]string{"opt/cinc/bin/cinc-client": "#!/bin/sh\n" + c.client + "\n"})
 			err := m.bootstrap(t.Context(), m.spec(), key)
 			var failed *node.CommandError
-			if !errors.As(err, &failed) || !strings.Contains(failed.Hint(), c.hint) || !strings.Contains(err.Error(), "the first run of cinc-client ended with exit status") {
+			if !errors.As(err, &failed) || !errors.As(err, new(*node.RunError)) || !strings.Contains(failed.Hint(), c.hint) || !strings.Contains(err.Error(), "the first run of cinc-client ended with exit status") {
 				t.Errorf("error %v", err)
 			}
 		})
