@@ -132,6 +132,8 @@ func (m *Manager) lock(ctx context.Context, name string) (*journal, func(), erro
 		return nil, nil, err
 	}
 	done := func() { _ = unlock() } // The end of the process does it as well.
+	state.Sweep(m.Files.Record(m.project(), name))
+	state.Sweep(m.Files.Key(m.project(), name))
 	j, err := openJournal(m.Files.Record(m.project(), name), name)
 	if err != nil {
 		done()

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,6 +40,15 @@ func TestServerFileNames(t *testing.T) {
 	}
 	if err := WriteFile(s.Key("p1", "test-server"), []byte("k")); err != nil {
 		t.Fatal(err)
+	}
+	// What a killed write has left is no record, and goes.
+	torn := filepath.Join(s.Base, "p1", ".test-server.json123")
+	if err := WriteFile(torn, []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	Sweep(s.Record("p1", "test-server"))
+	if _, err := os.Stat(torn); !os.IsNotExist(err) {
+		t.Error("the torn file is still there")
 	}
 	list, err := s.Records("p1")
 	if err != nil || len(list) != len(seen) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // WriteFile replaces the file at path with data, readable by the user alone,
@@ -17,6 +18,21 @@ func WriteFile(path string, data []byte) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil
+}
+
+// Sweep removes what a process that was killed in the middle of writing the
+// file at path has left beside it. Nobody may be writing it meanwhile.
+func Sweep(path string) {
+	dir, base := filepath.Split(path)
+	list, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return
+	}
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), "."+base) {
+			_ = os.Remove(filepath.Join(dir, e.Name())) // The next sweep tries again.
+		}
+	}
 }
 
 // Remove deletes the file at path; that there is none is no error.
