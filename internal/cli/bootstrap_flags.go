@@ -120,7 +120,7 @@ var bootstrapAliases = map[string]string{
 	"auth-timeout":       "max-wait",
 	"template-file":      "bootstrap-template",
 	"distro":             "bootstrap-template",
-	"json-attributes":    "json-attribs",
+	"json-attribs":       "json-attributes",
 }
 
 // refusedFlags are flags of the peer's that there is a reason not to have.
@@ -191,12 +191,12 @@ func (f *bootstrapFlags) add(cmd *cobra.Command) {
 	str(&f.suPassword, "su-password", "", "", "`PASSWORD` for su")
 
 	str(&f.name, "node-name", "N", "", "`NAME` of the node and its client")
-	str(&f.runList, "run-list", "r", "", "recipes and roles, separated by commas or blanks")
+	str(&f.runList, "run-list", "r", "", "`ITEMS` to run, recipes and roles, separated by commas or blanks")
 	str(&f.environment, "environment", "E", "", "`ENVIRONMENT` of the node")
-	str(&f.policyName, "policy-name", "", "", "policy to use, with --policy-group")
-	str(&f.policyGroup, "policy-group", "", "", "policy group to use, with --policy-name")
-	str(&f.tags, "tags", "", "", "tags of the node, separated by commas or blanks")
-	str(&f.attributes, "json-attribs", "j", "", "`JSON` with attributes of the node")
+	str(&f.policyName, "policy-name", "", "", "`POLICY` to use, with --policy-group")
+	str(&f.policyGroup, "policy-group", "", "", "`GROUP` of the policy, with --policy-name")
+	str(&f.tags, "tags", "", "", "`TAGS` of the node, separated by commas or blanks")
+	str(&f.attributes, "json-attributes", "j", "", "`JSON` with attributes of the node")
 	str(&f.attributeFile, "json-attribute-file", "", "", "`FILE` with attributes of the node as JSON")
 	fs.StringArrayVar(&f.hints, "hint", nil, "`NAME[=FILE]` of an Ohai hint, {} without a file; may be given again")
 	str(&f.secret, "secret", "", "", "`SECRET` of encrypted data bags")
@@ -205,7 +205,7 @@ func (f *bootstrapFlags) add(cmd *cobra.Command) {
 	fs.BoolVar(&f.verifyAPICert, "node-verify-api-cert", false, "have the node verify the Chef Server's certificate, =false for not")
 	fs.Bool("no-node-verify-api-cert", false, "have the node not verify the Chef Server's certificate")
 	yes(&f.fips, "fips", "", "have the node's client run in FIPS mode")
-	str(&f.license, "chef-license", "", "", "accept Chef's licence: accept, accept-no-persist or accept-silent (CHEF_LICENSE)")
+	str(&f.license, "chef-license", "", "", "accept Chef's licence: `HOW` is accept, accept-no-persist or accept-silent (CHEF_LICENSE)")
 
 	str(&f.version, "bootstrap-version", "", "", "`VERSION` of the client to install, or its beginning (default the newest)")
 	str(&f.channel, "channel", "", "stable", "`CHANNEL` to install from: stable, current or unstable")
@@ -344,8 +344,8 @@ func setFromKnife(flag *pflag.Flag, cfg *knife.Config, key string) error {
 	}
 }
 
-// words cuts a list at commas and blanks (knife: --run-list, --tags).
-func words(s string) []string {
+// listed cuts a list at commas and blanks (knife: --run-list, --tags).
+func listed(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
 }
 

@@ -24,7 +24,7 @@ import (
 func (a *app) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config, env *ruby.Env, verbosity int) (node.Spec, error) {
 	s := node.Spec{
 		Name: f.name, ServerURL: cfg.ChefServerURL, Environment: orElse(f.environment, cfg.Environment),
-		RunList: words(f.runList), PolicyName: f.policyName, PolicyGroup: f.policyGroup, Tags: words(f.tags),
+		RunList: listed(f.runList), PolicyName: f.policyName, PolicyGroup: f.policyGroup, Tags: listed(f.tags),
 		ValidationClient: cfg.ValidationClientName,
 		// knife.rb may have the client's own word, :verify_none.
 		SSLVerifyMode: strings.TrimPrefix(f.sslVerifyMode, "verify_"),
@@ -133,12 +133,12 @@ func readJSONFile(file, where string) (map[string]any, error) {
 }
 
 func (f *bootstrapFlags) readAttributes() (map[string]any, error) {
-	inline := f.changed("json-attribs")
+	inline := f.changed("json-attributes")
 	switch {
 	case inline && f.attributeFile != "" && f.changed("json-attribute-file"):
-		return nil, usagef("leave out one of them", "--json-attribs (-j) and --json-attribute-file exclude each other")
+		return nil, usagef("leave out one of them", "--json-attributes (-j) and --json-attribute-file exclude each other")
 	case inline:
-		return readJSONObject([]byte(f.attributes), "the value of --json-attribs (-j)")
+		return readJSONObject([]byte(f.attributes), "the value of --json-attributes (-j)")
 	case f.attributeFile != "":
 		return readJSONFile(f.attributeFile, "--json-attribute-file")
 	}
@@ -321,7 +321,7 @@ func (a *app) hostKeys(f *bootstrapFlags, home string) (*bootstrap.HostKeys, err
 	keys := &bootstrap.HostKeys{KnownHosts: []string{file, "/etc/ssh/ssh_known_hosts"}}
 	remember := func(addr, key string) error {
 		if err := bootstrap.RememberHost(file, addr, key); err != nil {
-			a.warn("the host key is not remembered: %v", err)
+			a.warnf("the host key is not remembered: %v", err)
 		}
 		return nil
 	}
@@ -335,7 +335,7 @@ func (a *app) hostKeys(f *bootstrapFlags, home string) (*bootstrap.HostKeys, err
 			if a.streams.Prompter() == nil {
 				return false, nil
 			}
-			yes, err := a.confirm(ctx, fmt.Sprintf("The authenticity of host %s cannot be established.\nIts key is %s.\nConnect?", addr, described), false)
+			yes, err := a.sure(ctx, fmt.Sprintf("The authenticity of host %s cannot be established.\nIts key is %s.\nConnect", addr, described))
 			if err != nil || !yes {
 				return false, err
 			}
@@ -345,11 +345,6 @@ func (a *app) hostKeys(f *bootstrapFlags, home string) (*bootstrap.HostKeys, err
 		return nil, usagef("", "--ssh-verify-host-key %q is unknown: it is always, accept_new, accept_new_or_local_tunnel or never", f.verifyHostKey)
 	}
 	return keys, nil
-}
-
-// warn tells the person of something that is not as it should be.
-func (a *app) warn(format string, args ...any) {
-	fmt.Fprintf(a.streams.Err, "%s: warning: %s\n", a.name, a.secrets.Clean(fmt.Sprintf(format, args...)))
 }
 
 // knifeMap is knife[:key] as a JSON object, nil where it is not set.
