@@ -28,11 +28,13 @@ var arrows = map[string][]string{
 
 	"internal/openstack": {"internal/openstack/"},
 	"internal/bootstrap": {"internal/bootstrap/"},
-	"internal/config":    {"internal/config/"},
-	"internal/fetch":     {"internal/fetch", "internal/fetch/"},
-	"internal/devcloud":  {"internal/devcloud/"},
-	"internal/state":     {"kitchen"},
-	"internal/ui":        {"kitchen"},
+	// From a connection to a node: it runs commands over a connection.
+	"internal/bootstrap/node": {"internal/bootstrap"},
+	"internal/config":         {"internal/config/"},
+	"internal/fetch":          {"internal/fetch", "internal/fetch/"},
+	"internal/devcloud":       {"internal/devcloud/"},
+	"internal/state":          {"kitchen"},
+	"internal/ui":             {"kitchen"},
 }
 
 func TestDependenciesPointOneWay(t *testing.T) {
