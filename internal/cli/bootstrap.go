@@ -148,6 +148,9 @@ type bootstrapRun struct {
 }
 
 func (b *bootstrapRun) run(ctx context.Context, m node.Machine) error {
+	if err := node.CheckLogin(ctx, m, b.spec, b.rep); err != nil {
+		return err
+	}
 	key, err := b.register(ctx)
 	if err != nil {
 		return err
