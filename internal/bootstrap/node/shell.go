@@ -333,7 +333,9 @@ func (f *filter) prompted() {
 		return
 	}
 	f.line = nil
-	f.before.WriteString(line)
+	if ours {
+		f.before.WriteString(line)
+	}
 	if f.asked++; f.asked > 1 || !f.answer() {
 		f.refused()
 	}
