@@ -28,12 +28,16 @@ var arrows = map[string][]string{
 
 	"internal/openstack": {"internal/openstack/"},
 	"internal/bootstrap": {"internal/bootstrap/"},
-	"internal/servers":   {"internal/openstack", "internal/bootstrap", "internal/state"},
-	"internal/config":    {"internal/config/"},
-	"internal/fetch":     {"internal/fetch", "internal/fetch/"},
-	"internal/devcloud":  {"internal/devcloud/"},
-	"internal/state":     {"kitchen"},
-	"internal/ui":        {"kitchen"},
+	// From a connection to a node: it runs commands over a connection.
+	"internal/bootstrap/node": {"internal/bootstrap"},
+	"internal/config":         {"internal/config/"},
+	"internal/fetch":          {"internal/fetch", "internal/fetch/"},
+	"internal/devcloud":       {"internal/devcloud/"},
+	"internal/state":          {"kitchen"},
+	"internal/ui":             {"kitchen"},
+
+	// Servers that are nodes: the cloud's part and the Chef Server's, joined.
+	"internal/servers": {"internal/openstack", "internal/bootstrap", "internal/state"},
 }
 
 func TestDependenciesPointOneWay(t *testing.T) {

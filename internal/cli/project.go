@@ -157,6 +157,9 @@ func (a *app) level() (ui.Level, error) {
 		}
 		return l, nil
 	}
+	if a.knifeFlags.verbosity > 0 {
+		return ui.DebugLevel, nil
+	}
 	name := a.streams.Getenv("KITCHEN_LOG")
 	if name == "" {
 		return ui.InfoLevel, nil

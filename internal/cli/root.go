@@ -41,6 +41,9 @@ type app struct {
 		noHostKeys     bool
 		changed        func(name string) bool
 	}
+	knifeFlags knifeFlags
+	// running is the command that runs, once its flags are read.
+	running *cobra.Command
 }
 
 // Main runs the command line args, args[0] being the program's name, and
@@ -64,10 +67,12 @@ func Main(args []string, streams *ui.Streams) int {
 	return exitCode(ctx, err)
 }
 
-// programName is "kitchen" when the binary is called that, else "galley".
+// programName is "kitchen" or "knife" when the binary is called that, else
+// "galley".
 func programName(arg0 string) string {
 	base := strings.TrimSuffix(filepath.Base(arg0), ".exe")
-	if base == "kitchen" {
+	switch base {
+	case "kitchen", "knife":
 		return base
 	}
 	return "galley"
@@ -119,7 +124,8 @@ No cloud at hand? "galley devcloud up" starts one on this machine.
 		CompletionOptions: cobra.CompletionOptions{
 			HiddenDefaultCmd: true,
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { a.running = cmd },
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("Galley version {{.Version}}\n")
 	root.SetOut(a.streams.Out)
@@ -134,22 +140,31 @@ No cloud at hand? "galley devcloud up" starts one on this machine.
 	return root
 }
 
-// globalFlags are the flags that Test Kitchen's commands share, and ours for
+// globalFlags are the flags that every command has: how much is said, and
 // where credentials come from.
 func (a *app) globalFlags(fs *pflag.FlagSet) {
 	f := &a.flags
 	fs.StringVarP(&f.logLevel, "log-level", "l", "", "debug, info, warn, error or fatal (default info, or KITCHEN_LOG)")
 	fs.BoolVar(&f.color, "color", false, "colour the output (default: on a terminal, unless NO_COLOR is set)")
 	fs.BoolVar(&f.noColor, "no-color", false, "do not colour the output")
+	fs.StringVar(&f.rc, "rc", "", "read OS_* variables from this OpenStack RC `file`, running no shell")
+	fs.StringVar(&f.cloud, "os-cloud", "", "use this cloud of clouds.yaml (default OS_CLOUD)")
+	fs.BoolVar(&f.allowExec, "allow-exec", false, "let ERB and knife.rb run commands in backticks (GALLEY_RUBY_EXEC=1)")
+	fs.BoolVar(&f.noHostKeys, "no-host-key-verify", false, "take any SSH host key")
+	f.changed = fs.Changed
+}
+
+// kitchenFlags are the flags that Test Kitchen's commands share.
+func (a *app) kitchenFlags() *pflag.FlagSet {
+	f := &a.flags
+	fs := pflag.NewFlagSet("kitchen", pflag.ContinueOnError)
 	fs.BoolVar(&f.overwrite, "log-overwrite", true, "begin fresh logs, keeping the last five, or append with =false (KITCHEN_LOG_OVERWRITE)")
 	fs.BoolVar(&f.noOverwrite, "no-log-overwrite", false, "append to the logs")
 	fs.StringVarP(&f.testBase, "test-base-path", "t", "", "where the tests lie (default test/integration)")
-	fs.StringVar(&f.rc, "rc", "", "read OS_* variables from this OpenStack RC `file`, running no shell")
-	fs.StringVar(&f.cloud, "os-cloud", "", "use this cloud of clouds.yaml (default OS_CLOUD)")
 	fs.StringVar(&f.erb, "erb", "", "`engine` that renders ERB: galley, or ruby for the ruby on the PATH (default galley)")
-	fs.BoolVar(&f.allowExec, "allow-exec", false, "let ERB run commands in backticks (GALLEY_RUBY_EXEC=1)")
-	fs.BoolVar(&f.noHostKeys, "no-host-key-verify", false, "take any SSH host key")
-	f.changed = fs.Changed
+	global := f.changed
+	f.changed = func(name string) bool { return global(name) || fs.Changed(name) }
+	return fs
 }
 
 // color returns the person's word on colour, nil if there is none.
@@ -171,9 +186,10 @@ func (a *app) color() *bool {
 }
 
 // people is where lines for the person go: standard error, so that standard
-// output is a script's; under the name kitchen standard output, as there.
+// output is a script's; under the names kitchen and knife standard output, as
+// there.
 func (a *app) people() io.Writer {
-	if a.name == "kitchen" {
+	if a.name == "kitchen" || a.name == "knife" {
 		return a.streams.Out
 	}
 	return a.streams.Err

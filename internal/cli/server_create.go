@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"github.com/galleyhq/galley/internal/config/knife"
+	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/servers"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/ui"
@@ -61,35 +62,44 @@ func (a *app) createServer(cmd *cobra.Command, f *serverFlags, b *bootstrapFlags
 	if err != nil {
 		return err
 	}
-	if err := fillFlags(cmd.Flags(), conf, serverKeys); err != nil {
+	if err := errors.Join(b.settle(cmd, conf), fromKnife(cmd.Flags(), conf, serverKeys)); err != nil {
 		return err
 	}
 	r := servers.Request{Reach: f.reach(), KeepOnFailure: f.keepOnFailure || !f.deleteOnFailure}
 	if r.Server, err = f.spec(a.secrets.Add); err != nil {
 		return err
 	}
-	if err := b.request(a, cmd, conf, &r); err != nil {
+	console, err := a.serverConsole(format, f.timeout)
+	if err != nil {
+		return err
+	}
+	defer console.close()
+	env := a.knifeFlags.env
+	if r.Node, err = a.nodeSpec(ctx, b, conf, env, a.knifeFlags.verbosity); err != nil {
 		return err
 	}
 	if r.Node.Name == "" {
 		r.Node.Name = servers.NodeName(f.prefix)
 	}
 	r.Server.Name = r.Node.Name
+	if r.SSH, err = a.sshConfig(b, env, "", console); err != nil {
+		return err
+	}
+	freshHostKeys(b, &r.SSH)
+	r.Wait = seconds(b.maxWait)
 	if err := ownKey(&r); err != nil {
 		return err
 	}
-	m, done, err := a.servers(cmd)
+	m, done, err := a.servers(cmd, r.Node.ValidationKey == "")
 	if err != nil {
 		return err
 	}
 	defer done()
-	console, err := a.serverConsole(format, f.timeout)
-	if err != nil {
-		return err
-	}
-	defer console.close()
 	m.Report = console
 	n, err := m.Create(ctx, r)
+	if err, r.Node.Overwrite = a.replace(ctx, err); r.Node.Overwrite && err == nil {
+		n, err = m.Create(ctx, r)
+	}
 	if err != nil {
 		return err
 	}
@@ -102,6 +112,34 @@ func (a *app) createServer(cmd *cobra.Command, f *serverFlags, b *bootstrapFlags
 	}
 	writeServer(a.streams.Out, n, a.head(a.streams.Out))
 	return nil
+}
+
+// replace asks whether a node that has the name may be replaced, and says yes
+// where -y does.
+func (a *app) replace(ctx context.Context, err error) (error, bool) {
+	var taken *node.TakenError
+	if !errors.As(err, &taken) || !a.knifeFlags.yes && (a.knifeFlags.defaults || a.streams.Prompter() == nil) {
+		return err, false
+	}
+	yes, qerr := a.sure(ctx, capital(taken.Error())+". Overwrite it")
+	if qerr != nil {
+		return qerr, false
+	}
+	if !yes {
+		return err, false
+	}
+	return nil, true
+}
+
+// freshHostKeys leaves known_hosts out unless the person insists on it by
+// flag: of a server that did not exist a moment ago it knows nothing, and may
+// know another one that had its address. The console of the cloud shows its
+// keys, else the first one seen is its own.
+func freshHostKeys(b *bootstrapFlags, c *bootstrap.Config) {
+	if c.HostKeys == nil || c.HostKeys.Off || b.changed("ssh-verify-host-key") || b.changed("host-key-verify") {
+		return
+	}
+	c.HostKeys = &bootstrap.HostKeys{}
 }
 
 // ownKey has a key pair made for a server that is given none and is not
@@ -127,21 +165,25 @@ func ownKey(r *servers.Request) error {
 }
 
 // servers joins what makes and removes servers: the cloud, the Chef Server if
-// one is configured, and the records. done lets go of the cloud.
-func (a *app) servers(cmd *cobra.Command) (m *servers.Manager, done func(), err error) {
+// one is configured or needed, and the records. done lets go of the cloud.
+func (a *app) servers(cmd *cobra.Command, needChef bool) (m *servers.Manager, done func(), err error) {
 	dir, err := state.ServersDir(a.streams.Getenv)
 	if err != nil {
 		return nil, nil, err
 	}
-	chef, url, err := a.chefServer(cmd)
+	conf, err := a.knife(cmd)
 	if err != nil {
+		return nil, nil, err
+	}
+	chef, err := a.chefServer(cmd)
+	if err != nil && (needChef || !noChefServer(err)) {
 		return nil, nil, err
 	}
 	c, err := a.cloud(cmd.Context())
 	if err != nil {
 		return nil, nil, err
 	}
-	return &servers.Manager{Cloud: c, Chef: chef, ChefURL: url, Files: state.Servers{Base: dir}, Mark: servers.Mark(dir)}, c.Close, nil
+	return &servers.Manager{Cloud: c, Chef: chef, ChefURL: conf.ChefServerURL, Files: state.Servers{Base: dir}, Mark: servers.Mark(dir)}, c.Close, nil
 }
 
 // serverConsole is where a create tells what it does. Beside JSON on standard
@@ -150,6 +192,9 @@ func (a *app) serverConsole(format string, timeout int) (*serverConsole, error) 
 	level, err := a.level()
 	if err != nil {
 		return nil, err
+	}
+	if a.knifeFlags.verbosity > 0 && level > ui.DebugLevel {
+		level = ui.DebugLevel
 	}
 	w := a.people()
 	if format == formatJSON {
@@ -173,47 +218,4 @@ func (a *app) painter(w io.Writer) func(ui.Color, string) string {
 func (a *app) head(w io.Writer) func(string) string {
 	paint := a.painter(w)
 	return func(s string) string { return paint(ui.Cyan, s) }
-}
-
-// fillFlags sets the flags that were not given from knife[...].
-func fillFlags(fs *pflag.FlagSet, conf *knife.Config, keys map[string][]string) error {
-	for name, from := range keys {
-		flag := fs.Lookup(name)
-		if flag == nil || flag.Changed {
-			continue
-		}
-		for _, key := range from {
-			v, ok := conf.Lookup(key)
-			if !ok {
-				continue
-			}
-			if err := fillFlag(fs, flag, conf, key); err != nil {
-				return fmt.Errorf("%s: knife[:%s]: %w", v.Where(), key, err)
-			}
-			break
-		}
-	}
-	return nil
-}
-
-func fillFlag(fs *pflag.FlagSet, flag *pflag.Flag, conf *knife.Config, key string) error {
-	if list, ok := flag.Value.(pflag.SliceValue); ok {
-		values, _, err := conf.Strings(key)
-		if err != nil {
-			return err
-		}
-		return list.Replace(values)
-	}
-	if flag.Value.Type() == "bool" {
-		b, _, err := conf.Bool(key)
-		if err != nil {
-			return err
-		}
-		return flag.Value.Set(fmt.Sprint(b))
-	}
-	text, _, err := conf.String(key)
-	if err != nil {
-		return err
-	}
-	return flag.Value.Set(text)
 }

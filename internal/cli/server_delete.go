@@ -13,8 +13,8 @@ import (
 
 func (a *app) serverDelete() *cobra.Command {
 	var (
-		purge, yes, orphans, dryRun bool
-		node                        string
+		purge, orphans, dryRun bool
+		node                   string
 	)
 	cmd := &cobra.Command{
 		Use:   "delete ID|NAME...",
@@ -43,7 +43,7 @@ left of servers that others have deleted; --dry-run only prints it.
 			case node != "" && len(args) > 1:
 				return usagef("delete them one by one, or leave -N out", "-N names one node, and %d servers are to be deleted", len(args))
 			}
-			return a.deleteServers(cmd, args, servers.Deletion{Purge: purge, Node: node}, yes)
+			return a.deleteServers(cmd, args, servers.Deletion{Purge: purge, Node: node})
 		},
 	}
 	fs := cmd.Flags()
@@ -51,13 +51,12 @@ left of servers that others have deleted; --dry-run only prints it.
 	fs.StringVarP(&node, "node-name", "N", "", "`NAME` of the node and client to purge (default: as it was registered, else the server's name)")
 	fs.BoolVar(&orphans, "orphans", false, "remove what is left of creates that were killed and of servers that are gone")
 	fs.BoolVar(&dryRun, "dry-run", false, "with --orphans, print what would be removed")
-	fs.BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }
 
-func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletion, yes bool) error {
+func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletion) error {
 	ctx := cmd.Context()
-	m, done, err := a.servers(cmd)
+	m, done, err := a.servers(cmd, d.Purge)
 	if err != nil {
 		return err
 	}
@@ -70,7 +69,7 @@ func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletio
 	m.Report = console
 	var errs []error
 	for _, ref := range refs {
-		if err := a.deleteServer(ctx, m, ref, d, yes); err != nil {
+		if err := a.deleteServer(ctx, m, ref, d); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
@@ -80,7 +79,7 @@ func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletio
 	return all(errs)
 }
 
-func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, d servers.Deletion, yes bool) error {
+func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, d servers.Deletion) error {
 	w := a.people()
 	t, err := m.Find(ctx, ref, d.Purge)
 	if err != nil {
@@ -102,7 +101,7 @@ func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, 
 		fmt.Fprintf(w, "Purged with it: node and client %s\n", node)
 	}
 	fmt.Fprintln(w)
-	sure, err := a.confirm(ctx, "Do you really want to delete this server?", yes)
+	sure, err := a.sure(ctx, "Do you really want to delete this server")
 	if err != nil {
 		return err
 	}
@@ -124,7 +123,7 @@ func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, 
 // serverOrphans prints, and unless dryRun removes, what no server owns.
 func (a *app) serverOrphans(cmd *cobra.Command, dryRun bool) error {
 	ctx := cmd.Context()
-	m, done, err := a.servers(cmd)
+	m, done, err := a.servers(cmd, false)
 	if err != nil {
 		return err
 	}

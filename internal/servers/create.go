@@ -341,9 +341,8 @@ func (m *Manager) connect(ctx context.Context, r Request, s *openstack.Server, a
 			SourceName: "the console log",
 			Source:     func(ctx context.Context) ([]string, error) { return m.Cloud.HostKeys(ctx, s.ID) },
 		}
-		if cfg.HostKeys != nil && s.FloatingIP == "" {
-			// A floating IP was another machine's before.
-			keys.KnownHosts = cfg.HostKeys.KnownHosts
+		if given := cfg.HostKeys; given != nil {
+			keys.KnownHosts, keys.Unknown = given.KnownHosts, given.Unknown
 		}
 		cfg.HostKeys = keys
 	}

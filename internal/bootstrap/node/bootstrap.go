@@ -90,6 +90,14 @@ func Check(spec Spec) error {
 	return err
 }
 
+// CheckLogin says whether the login user becomes root on the machine in the way
+// that a Spec has it, with an *[ElevationError] if not. Bootstrap finds out as
+// well, but by then the node is registered.
+func CheckLogin(ctx context.Context, m Machine, spec Spec, rep Reporter) error {
+	_, err := newRoot(ctx, m, spec.Elevate, nil, loud(rep))
+	return err
+}
+
 // RunError tells that the machine is a configured node, and that the first run
 // of its client failed or was cut off.
 type RunError struct{ Err error }

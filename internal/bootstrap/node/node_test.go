@@ -273,17 +273,22 @@ const (
 	sudoFree = `while :; do case $1 in -n|-k|-S) shift ;; -p) shift 2 ;; *) break ;; esac; done
 IS_ROOT=1 exec "$@"
 `
-	sudoAsks = `n=; s=
-while :; do case $1 in -n) n=1; shift ;; -k) shift ;; -S) s=1; shift ;; -p) shift 2 ;; *) break ;; esac; done
+	sudoAsks = `n=; q=
+while :; do case $1 in -n) n=1; shift ;; -k|-S) shift ;; -p) q=$2; shift 2 ;; *) break ;; esac; done
 [ -z "$n" ] || { echo "sudo: a password is required" >&2; exit 1; }
-IFS= read -r p
-[ "$p" = "open sesame" ] || { echo "Sorry, try again." >&2; exit 1; }
-IS_ROOT=1 exec "$@"
+echo "We trust you have received the usual lecture." >&2
+for i in 1 2 3; do
+printf %s "$q" >&2
+IFS= read -r p || { echo "sudo: no password was provided" >&2; exit 1; }
+echo "$p" >>"$GALLEY_ROOT/asked"
+[ "$p" != "open sesame" ] || IS_ROOT=1 exec "$@"
+echo "Sorry, try again." >&2
+done
+exit 1
 `
 	sudoTTY = `[ -t 0 ] || { echo "sudo: sorry, you must have a tty to run sudo" >&2; exit 1; }
 ` + sudoFree
 	sudoTTYAsks = `[ -t 0 ] || { echo "sudo: sorry, you must have a tty to run sudo" >&2; exit 1; }
-printf 'Password:' >&2
 ` + sudoAsks
 	suAsks = `printf 'Password: ' >&2; read -r p
 [ "$p" = "open sesame" ] || { echo "su: Authentication failure" >&2; exit 1; }
@@ -331,6 +336,9 @@ func TestElevation(t *testing.T) {
 			var failed *node.ElevationError
 			if !errors.As(err, &failed) || !strings.Contains(err.Error(), c.err) || !strings.Contains(failed.Hint(), c.hint) {
 				t.Errorf("error %v", err)
+			}
+			if got, err := os.ReadFile(m.path("asked")); err == nil && string(got) != "x\n" {
+				t.Errorf("offered as passwords: %q", got)
 			}
 			if left, _ := filepath.Glob("/tmp/galley-????????-????-*"); len(left) > 0 {
 				t.Errorf("left behind: %v", left)

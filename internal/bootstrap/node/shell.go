@@ -16,13 +16,16 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap"
 )
 
-// begin is the line that parts what sudo and su read and write from the script
-// and its output.
-const begin = "galley-begin"
-
-// starter is what runs as root: a shell that reads its script from standard
-// input. A password that sudo did not ask for after all is passed over.
-const starter = `while IFS= read -r l; do case $l in ` + begin + `) exec sh ;; esac; done; exit 97`
+const (
+	// begin is the line that parts what sudo and su write from what the script
+	// does.
+	begin = "galley-begin"
+	// ask is sudo's question for the password.
+	ask = "galley-ask:"
+	// starter is what runs as root: a shell that reads its script from standard
+	// input.
+	starter = "echo " + begin + "; exec sh"
+)
 
 // waitForTTY bounds how long su or sudo may take to ask for a password.
 const waitForTTY = 60 * time.Second
@@ -75,16 +78,16 @@ func newRoot(ctx context.Context, m Machine, how Elevation, out io.Writer, rep R
 	return r, r.check(ctx)
 }
 
-// sudo is the command up to what it runs. With a password at hand it is asked
-// for each time, so that it is known what reads the standard input.
+// sudo is the command up to what it runs. With a password at hand it asks each
+// time, unless the user needs none.
 func (r *root) sudo() string {
 	s := "sudo -n "
 	switch r.secret = r.how.Password; {
 	case r.secret == "":
 	case r.tty:
-		s = "sudo -k -p Password: "
+		s = "sudo -k -p " + ask + " "
 	default:
-		s = "sudo -S -k -p '' "
+		s = "sudo -S -k -p " + ask + " "
 	}
 	if r.how.PreserveHome {
 		s += `env HOME="$HOME" `
@@ -150,11 +153,10 @@ func (r *root) run(ctx context.Context, code string, out io.Writer) (status int,
 	return status, f.tail.lines(), nil
 }
 
-// watched makes of shell code a script for a shell's standard input. Its first
-// command tells that it has been reached; the code has no input of its own and
-// is ended when the standard input ends.
+// watched makes of shell code a script for a shell's standard input. The code
+// has no input of its own and is ended when the standard input ends.
 func watched(code string) string {
-	return "exec 2>&1\necho " + begin + "\ngalley_main() (\nexec </dev/null 2>&1\n" + code + "\n)\n" +
+	return "exec 2>&1\ngalley_main() (\nexec </dev/null 2>&1\n" + code + "\n)\n" +
 		"{\ngalley_main & p=$!\n" +
 		"{ while read -r l; do :; done; kill -TERM $p; } <&3 >/dev/null 2>&1 &\nw=$!\n" +
 		"wait $p; s=$?\nkill $w\nexit $s\n} 3<&0 2>/dev/null\n"
@@ -163,24 +165,26 @@ func watched(code string) string {
 // plainly is watched without a watch, for a session that has a terminal and
 // therefore ends with the connection.
 func plainly(code string) string {
-	return "exec 2>&1\necho " + begin + "\n(\nexec </dev/null\n" + code + "\n)\nexit $?\n"
+	return "exec 2>&1\n(\nexec </dev/null\n" + code + "\n)\nexit $?\n"
 }
 
 // overPipe sends the script over standard input, which stays open until the
-// end.
+// end. Where sudo may ask, nothing is sent before it is known what reads it:
+// the password when sudo asks, once, and the script when the shell is there.
 func (r *root) overPipe(ctx context.Context, code string, f *filter) (int, error) {
-	var head string
-	line := "sh"
-	if r.prefix != "" {
-		line = r.prefix + "sh -c " + shellescape.Quote(starter)
-		head = begin + "\n"
-		if r.secret != "" {
-			head = string(r.secret) + "\n" + head
-		}
-	}
-	in := newHeld(head + watched(code))
+	in, write := io.Pipe()
 	defer in.Close()
-	return r.m.Run(ctx, bootstrap.Command{Line: line, Stdin: in, Stdout: f, Stderr: f})
+	send := func(text string) { _, _ = io.WriteString(write, text) }
+	// Not in the writer's own goroutine: the session reads no faster than it
+	// is written to.
+	if r.secret == "" {
+		go send(watched(code))
+	} else {
+		f.answer = func() bool { go send(string(r.secret) + "\n"); return true }
+		f.refused = func() { write.Close() }
+		f.started = func() { go send(watched(code)) }
+	}
+	return r.m.Run(ctx, bootstrap.Command{Line: r.prefix + "sh -c " + shellescape.Quote(starter), Stdin: in, Stdout: f, Stderr: f})
 }
 
 // atTerminal gives su or sudo a terminal. A terminal is no way for a script:
@@ -218,13 +222,11 @@ func (r *root) atTerminal(ctx context.Context, code string, f *filter) (int, err
 		_, _, _ = quiet(feedCtx, "cat >"+dir+"/in", strings.NewReader(plainly(code)))
 	})
 	in, typed := io.Pipe()
-	defer typed.Close()
+	defer in.Close()
 	f.answer = func() bool {
 		if r.secret == "" {
 			return false
 		}
-		// Not in the writer's own goroutine: the session reads no faster than
-		// it is written to.
 		go func() { _, _ = io.WriteString(typed, string(r.secret)+"\n") }()
 		return true
 	}
@@ -236,11 +238,11 @@ func (r *root) atTerminal(ctx context.Context, code string, f *filter) (int, err
 		}
 	})
 	defer impatient.Stop()
-	line := "LC_ALL=C " + r.prefix
+	start := "echo " + begin + "; exec sh <" + dir + "/in"
+	line := r.prefix + "sh -c " + shellescape.Quote(start)
 	if r.how.SuUser != "" {
-		line += shellescape.Quote("sh <" + dir + "/in")
-	} else {
-		line += "sh -c " + shellescape.Quote("exec sh <"+dir+"/in")
+		// Its question is known in one language; - drops the variable again.
+		line = "LC_ALL=C " + r.prefix + shellescape.Quote(start)
 	}
 	status, err = r.m.Run(ctx, bootstrap.Command{Line: "sh -c " + shellescape.Quote(line), Stdin: in, Stdout: f, Stderr: f, TTY: true})
 	if err != nil && !f.reached() && f.asked > 0 {
@@ -248,31 +250,6 @@ func (r *root) atTerminal(ctx context.Context, code string, f *filter) (int, err
 		return 0, nil
 	}
 	return status, err
-}
-
-// held is a text to be read, with an end that comes when it is closed.
-type held struct {
-	r    io.Reader
-	done chan struct{}
-	once sync.Once
-}
-
-func newHeld(text string) *held {
-	return &held{r: strings.NewReader(text), done: make(chan struct{})}
-}
-
-func (h *held) Read(p []byte) (int, error) {
-	n, err := h.r.Read(p)
-	if n > 0 || !errors.Is(err, io.EOF) {
-		return n, err
-	}
-	<-h.done
-	return 0, io.EOF
-}
-
-func (h *held) Close() error {
-	h.once.Do(func() { close(h.done) })
-	return nil
 }
 
 // lockedWriter is written to by both streams of a command.
@@ -289,10 +266,13 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 
 // filter passes on what comes after the line begin, and keeps the end of it.
 type filter struct {
-	out     io.Writer
-	tty     bool
-	answer  func() bool // types the password, false where there is none
-	refused func()
+	out io.Writer
+	tty bool
+	// answer gives the password when it is asked for the first time, false
+	// where there is none; refused is told that it is asked for again, started
+	// that the script's turn has come. All may be nil.
+	answer           func() bool
+	refused, started func()
 
 	mu     sync.Mutex
 	begun  bool
@@ -325,6 +305,9 @@ func (f *filter) Write(p []byte) (int, error) {
 		f.line, p = nil, p[i+1:]
 		if strings.TrimSpace(string(line)) == begin {
 			f.begun = true
+			if f.started != nil {
+				f.started()
+			}
 			break
 		}
 		if f.before.Len() < 8<<10 {
@@ -345,15 +328,23 @@ func (f *filter) Write(p []byte) (int, error) {
 // prompted answers a question for a password; the second one means that the
 // answer was wrong.
 func (f *filter) prompted() {
-	if f.answer == nil || !bytes.Contains(bytes.ToLower(f.line), []byte("password")) || !bytes.HasSuffix(bytes.TrimSpace(f.line), []byte(":")) {
+	line, ours := strings.CutSuffix(string(f.line), ask)
+	if f.answer == nil || !ours && !suAsks(line) {
 		return
 	}
-	f.asked++
-	f.before.Write(append(f.line, '\n'))
 	f.line = nil
-	if f.asked > 1 || !f.answer() {
+	if ours {
+		f.before.WriteString(line)
+	}
+	if f.asked++; f.asked > 1 || !f.answer() {
 		f.refused()
 	}
+}
+
+// suAsks says whether an unfinished line is su's question.
+func suAsks(line string) bool {
+	line = strings.ToLower(strings.TrimSpace(line))
+	return strings.Contains(line, "password") && strings.HasSuffix(line, ":")
 }
 
 func (f *filter) flush() {

@@ -17,7 +17,8 @@ type Options struct {
 	// Env is the environment that the files see. Files may write to it, as
 	// knife's own process is written to.
 	Env *ruby.Env
-	// File is the one configuration to read (knife: --config).
+	// File is the one configuration to read (knife: --config); os.DevNull is
+	// none at all.
 	File string
 	// Profile of the credentials file (knife: --profile); "" is that of
 	// CHEF_PROFILE, else of .chef/context, else "default".
@@ -25,6 +26,10 @@ type Options struct {
 	// Overrides are settings in the form key=value that have the last word
 	// (knife: --config-option). knife.KEY=VALUE sets knife[:KEY].
 	Overrides []string
+	// Flags are settings by name that the command line has flags for, such as
+	// chef_server_url; they have the very last word, and their relative paths
+	// start from Dir.
+	Flags map[string]string
 	// AllowExec lets the files run commands in backticks.
 	AllowExec bool
 }

@@ -51,7 +51,7 @@ func Load(ctx context.Context, o Options) (*Config, error) {
 func (l *loader) foreign(err error) error {
 	var e *Error
 	if l.o.File == "" && errors.As(err, &e) && filepath.Dir(l.file) == filepath.Clean(l.places.dir) && filepath.Base(l.places.dir) != dotChef {
-		note := "knife reads a " + filepath.Base(l.file) + " of the current directory first; if this one is not Chef's, name the right file with --config"
+		note := "knife reads a " + filepath.Base(l.file) + " of the current directory first; if this one is not Chef's, name the right file with --config, or do without with --config " + os.DevNull
 		e.Advice = strings.TrimPrefix(e.Advice+"\n"+note, "\n")
 	}
 	return err
@@ -103,10 +103,15 @@ func (l *loader) dotD(ctx context.Context) error {
 	return nil
 }
 
-// overrideFile stands for a file in the origin of an override.
-const overrideFile = "--config-option"
+// overrideFile and flagFile stand for a file in the origin of a value from
+// the command line.
+const (
+	overrideFile = "--config-option"
+	flagFile     = "the command line"
+)
 
-// overrides applies --config-option.
+// overrides applies --config-option, then the flags. What knife[...] holds
+// under the same name is not to be over them.
 func (l *loader) overrides() error {
 	for _, o := range l.o.Overrides {
 		key, value, ok := strings.Cut(o, "=")
@@ -132,6 +137,13 @@ func (l *loader) overrides() error {
 		if err := l.set(key, e); err != nil {
 			return err
 		}
+		l.contexts["knife"].delete(key)
+	}
+	for _, name := range sorted(l.o.Flags) {
+		if err := l.set(name, entry{value: ruby.NewString(l.o.Flags[name]), file: flagFile}); err != nil {
+			return err
+		}
+		l.contexts["knife"].delete(name)
 	}
 	return nil
 }
@@ -170,7 +182,7 @@ func (l *loader) config(profile string) (*Config, error) {
 	}
 	l.directories(c)
 	l.keys(c, keys)
-	if len(c.Files) > 0 {
+	if len(c.Files)+len(l.o.Overrides)+len(l.o.Flags) > 0 {
 		l.defaults(c)
 	}
 	c.Warnings = l.warnings
@@ -218,12 +230,14 @@ type keySettings struct {
 	clientValue                                  Value
 }
 
+func (v Value) fromCommandLine() bool { return v.File == overrideFile || v.File == flagFile }
+
 // keys resolves the paths of the keys: a client key starts from the directory
 // of the configuration (knife: apply_computed_config), a validation key from
 // the current one. A path is over an inline key (Chef::HTTP::Authenticator).
 func (l *loader) keys(c *Config, k keySettings) {
 	switch {
-	case k.client != "" && l.file != "" && k.clientValue.File != overrideFile:
+	case k.client != "" && l.file != "" && !k.clientValue.fromCommandLine():
 		c.ClientKey = l.places.from(k.client, filepath.Dir(l.file))
 	case k.client != "":
 		c.ClientKey = l.places.abs(k.client)

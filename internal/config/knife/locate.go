@@ -89,6 +89,9 @@ func (p places) homeChef(name string) string {
 // nearest .chef upward, ~/.chef; config.rb before knife.rb in each.
 func (o Options) config(p places) (string, error) {
 	if o.File != "" {
+		if o.File == os.DevNull {
+			return "", nil // the way to have none
+		}
 		path := p.abs(o.File)
 		if !isFile(path) {
 			return "", &Error{File: path, Msg: "there is no such configuration file", Advice: "--config names the file itself, as in --config ~/.chef/knife.rb"}
