@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -179,11 +180,27 @@ knife[:ssh_port] = ENV['GALLEY_DEVCLOUD_SSH_PORT']
 knife[:bootstrap_product] = 'cinc'
 knife[:omnitruck_url] = '%s'
 `, c.url, c.Admin, c.mirror)
+	if hostHasClient() {
+		// A guest sees the programs of this machine, and a client that is there
+		// is not replaced: the stand-in is put beside it.
+		knife += fmt.Sprintf(`knife[:bootstrap_install_command] = "(curl -fsS %[1]s/cinc.tar.gz || wget -qO- %[1]s/cinc.tar.gz) | tar xz -C /"
+chef_client_path '/opt/cinc/bin/cinc-client'
+`, c.mirror)
+	}
 	return errors.Join(
 		os.MkdirAll(dir, 0o700),
 		os.WriteFile(filepath.Join(dir, "knife.rb"), []byte(knife), 0o600),
 		os.WriteFile(filepath.Join(dir, "admin.pem"), c.AdminKey, 0o600),
 	)
+}
+
+func hostHasClient() bool {
+	for _, name := range []string{"chef-client", "cinc-client"} {
+		if _, err := exec.LookPath(name); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // left says what is on the Chef Server beside its admin, "" for nothing.

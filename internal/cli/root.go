@@ -64,7 +64,7 @@ func Main(args []string, streams *ui.Streams) int {
 	if err != nil {
 		a.printError(err)
 	}
-	return exitCode(ctx, err)
+	return a.exitCode(ctx, err)
 }
 
 // programName is "kitchen" or "knife" when the binary is called that, else
@@ -224,7 +224,7 @@ func usageArgs(cmd *cobra.Command) {
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				hint = "did you mean " + strings.Join(near, " or ") + "?"
 			}
-			return usagef(hint, "unknown command %q", args[0])
+			return &knifeError{usagef(hint, "unknown command %q", args[0]), exitKnifeUnknown}
 		}
 	}
 }

@@ -180,7 +180,8 @@ func (f *serverFlags) reach() servers.Reach {
 }
 
 func missing(what, long, short, key string) error {
-	return usagef(fmt.Sprintf("give it with %s (%s), or write knife[:%s] into knife.rb", long, short, key), "the server needs %s", what)
+	err := usagef(fmt.Sprintf("give it with %s (%s), or write knife[:%s] into knife.rb", long, short, key), "the server needs %s", what)
+	return &knifeError{err, exitKnifeMissing}
 }
 
 func trimmed(list []string) []string {
