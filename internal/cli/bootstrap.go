@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
 	"net/url"
@@ -106,7 +105,7 @@ func (a *app) bootstrap(cmd *cobra.Command, f *bootstrapFlags, arg string, keep 
 	if spec.Name == "" {
 		return usagef("the name by which the Chef Server is to know the machine", "the node needs a name: -N NAME")
 	}
-	rep, err := a.newLines()
+	rep, err := a.newBootstrapConsole()
 	if err != nil {
 		return err
 	}
@@ -142,7 +141,7 @@ type bootstrapRun struct {
 	app    *app
 	server *chefserver.Client // nil where the node registers itself
 	spec   node.Spec
-	rep    *lines
+	rep    *bootstrapConsole
 	host   string
 	keep   bool
 }
@@ -211,86 +210,59 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// lines tells a person what happens, line by line.
-type lines struct {
-	w       io.Writer
-	level   ui.Level
-	secrets *ui.Redactor
-	paint   func(ui.Color, string) string
+// bootstrapConsole tells the person how a machine becomes a node.
+type bootstrapConsole struct {
+	lines
+	debug bool
 
 	mu      sync.Mutex
 	waiting string
 }
 
-// newLines writes to where lines for the person go.
-func (a *app) newLines() (*lines, error) {
+func (a *app) newBootstrapConsole() (*bootstrapConsole, error) {
 	level, err := a.level()
 	if err != nil {
 		return nil, err
 	}
-	if a.knifeFlags.verbosity > 0 && level > ui.DebugLevel {
-		level = ui.DebugLevel
-	}
-	w := a.people()
-	color := a.streams.Color(w, a.color())
-	return &lines{w: w, level: level, secrets: a.secrets, paint: func(c ui.Color, s string) string {
-		if color {
-			return c.Paint(s)
-		}
-		return s
-	}}, nil
-}
-
-func (l *lines) line(level ui.Level, head, format string, args ...any) {
-	if level < l.level {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	fmt.Fprintln(l.w, head+l.secrets.Clean(fmt.Sprintf(format, args...)))
-}
-
-// Info implements [bootstrap.Reporter].
-func (l *lines) Info(format string, args ...any) { l.line(ui.InfoLevel, "", format, args...) }
-
-// Warn implements [bootstrap.Reporter].
-func (l *lines) Warn(format string, args ...any) {
-	l.line(ui.WarnLevel, l.paint(ui.Yellow, "WARNING: "), format, args...)
+	return &bootstrapConsole{lines: lines{a}, debug: level == ui.DebugLevel || a.knifeFlags.verbosity > 0}, nil
 }
 
 // Debug implements [bootstrap.Reporter].
-func (l *lines) Debug(format string, args ...any) {
-	l.line(ui.DebugLevel, "DEBUG: ", format, args...)
+func (c *bootstrapConsole) Debug(format string, args ...any) {
+	if c.debug {
+		c.Info("DEBUG: "+format, args...)
+	}
 }
 
 // Waiting implements [bootstrap.Reporter]: a line whenever something else is
 // waited for.
-func (l *lines) Waiting(what, detail string, _ time.Time) {
-	l.mu.Lock()
+func (c *bootstrapConsole) Waiting(what, detail string, _ time.Time) {
 	text := "Waiting for " + what
 	if detail != "" {
 		text += " (" + detail + ")"
 	}
-	same := l.waiting == text
-	l.waiting = text
-	l.mu.Unlock()
-	if !same {
-		l.Info("%s", text)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting != text {
+		c.waiting = text
+		c.Info("%s", text)
 	}
 }
 
 // output is where the machine's lines go, each behind its address as the peer
 // has it.
-func (l *lines) output(host string) io.WriteCloser {
-	return &headed{w: cleaned{l}, head: l.paint(ui.Cyan, " ["+host+"]") + " ", mu: &sync.Mutex{}}
+func (c *bootstrapConsole) output(host string) io.WriteCloser {
+	head := " [" + host + "]"
+	if c.a.streams.Color(c.a.people(), c.a.color()) {
+		head = ui.Cyan.Paint(head)
+	}
+	return &headed{w: cleaned{c.a}, head: head + " ", mu: &c.mu}
 }
 
 // cleaned passes whole lines on without the secrets.
-type cleaned struct{ l *lines }
+type cleaned struct{ a *app }
 
 func (c cleaned) Write(p []byte) (int, error) {
-	c.l.mu.Lock()
-	defer c.l.mu.Unlock()
-	_, err := io.WriteString(c.l.w, c.l.secrets.Clean(string(p)))
+	_, err := io.WriteString(c.a.people(), c.a.secrets.Clean(string(p)))
 	return len(p), err
 }

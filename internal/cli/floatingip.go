@@ -228,17 +228,16 @@ func (a *app) floatingIPRelease() *cobra.Command {
 // releaseNamed tries all that are named, whatever becomes of each.
 func (a *app) releaseNamed(ctx context.Context, c *openstack.Cloud, refs []string, o releaseFlags) error {
 	var errs []error
-	seen := map[string]bool{}
+	var list []openstack.FloatingIP
 	for _, ref := range refs {
 		f, err := c.FloatingIP(ctx, ref)
 		if err != nil {
 			errs = append(errs, err)
-			continue
+		} else if !slices.ContainsFunc(list, func(x openstack.FloatingIP) bool { return x.ID == f.ID }) {
+			list = append(list, f)
 		}
-		if seen[f.ID] {
-			continue
-		}
-		seen[f.ID] = true
+	}
+	for _, f := range list {
 		question := fmt.Sprintf("Do you really want to release the floating IP %s (%s)?", f.Address, f.ID)
 		if holder := c.HolderOf(ctx, f); holder != "" {
 			question = fmt.Sprintf("The floating IP %s (%s) is in use by %s. Do you really want to release it?", f.Address, f.ID, holder)
@@ -270,7 +269,7 @@ func (a *app) releaseUnused(ctx context.Context, c *openstack.Cloud, o releaseFl
 		return err
 	}
 	if len(unused) == 0 {
-		fmt.Fprintln(a.streams.Err, "Every floating IP of the project is in use: nothing to release.")
+		fmt.Fprintln(a.streams.Err, "No floating IP is unused: nothing to release.")
 		return nil
 	}
 	addresses := make([]string, len(unused))
@@ -336,7 +335,7 @@ func (a *app) confirm(ctx context.Context, question string, yes bool) (bool, err
 	}
 	p := a.streams.Prompter()
 	if p == nil {
-		return false, &usageError{fmt.Errorf("%s %w", question, errNoAnswer), "say -y to go on without a question"}
+		return false, &usageError{fmt.Errorf("cannot ask whether to go on: %w (%s)", errNoAnswer, question), "say -y to go on without a question"}
 	}
 	for {
 		answer, err := p.Prompt(ctx, question+" (Y/N)", true)

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"math/big"
@@ -17,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,6 +27,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
 	"github.com/galleyhq/galley/internal/devcloud"
 )
 
@@ -40,6 +43,7 @@ import (
 //	chef-fault ACT N                        has the Chef Server do ACT ("500", "drop before", …) with its Nth call from now
 //	chef-node NAME TEXT                     fails unless the Chef Server has a client and a node NAME whose JSON matches TEXT
 //	chef-empty                              fails if the Chef Server has any client or node
+//	chef [tls] [empty]                      starts a Chef Server with two nodes, sets CHEF_SERVER_URL, and CHEF_KEY and CHEF_CA to files
 //	ran TEXT COUNT                          fails unless the cloud saw COUNT calls whose name ends in TEXT
 func TestScripts(t *testing.T) {
 	var chefs sync.Map // *chefWorld by directory
@@ -50,9 +54,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", filepath.Dir(galley)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("HOME", home)
+			e.Setenv("GALLEY", galley)
 			return os.MkdirAll(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"chef":          scriptChef,
 			"cloud":         scriptCloud,
 			"nothing-left":  scriptNothingLeft,
 			"expired-cloud": scriptExpired,
@@ -179,6 +185,41 @@ func scriptCloud(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv(k, v)
 	}
 	ts.Setenv("GALLEY_DEVCLOUD_DIR", dir)
+}
+
+// scriptTB lends a script to helpers that want a test.
+type scriptTB struct {
+	testing.TB
+	ts *testscript.TestScript
+}
+
+func (s scriptTB) Helper()           {}
+func (s scriptTB) Fatal(args ...any) { s.ts.Fatalf("%s", fmt.Sprint(args...)) }
+func (s scriptTB) Cleanup(f func())  { s.ts.Defer(f) }
+
+func scriptChef(ts *testscript.TestScript, neg bool, args []string) {
+	tb := scriptTB{ts: ts}
+	start := chefservertest.Start
+	if slices.Contains(args, "tls") {
+		start = chefservertest.StartTLS
+	}
+	s := start(tb, "acme")
+	if slices.Contains(args, "empty") {
+		s.AnswerEmpty()
+	}
+	s.AddValidator(tb, "acme-validator")
+	s.AddNode(tb, "db1", map[string]any{"chef_environment": "_default", "run_list": []string{}, "normal": map[string]any{}})
+	s.AddNode(tb, "web1", map[string]any{
+		"chef_environment": "production", "run_list": []string{"role[web]", "recipe[ntp]"},
+		"normal":    map[string]any{"tags": []string{"blue"}},
+		"automatic": map[string]any{"fqdn": "web1.example.com", "ipaddress": "10.0.0.7", "platform": "debian", "platform_version": "12", "roles": []string{"web"}, "recipes": []string{"nginx", "ntp"}},
+	})
+	key, ca := filepath.Join(ts.Getenv("WORK"), "admin.pem"), filepath.Join(ts.Getenv("WORK"), "ca.crt")
+	ts.Check(os.WriteFile(key, s.AdminKey, 0o600))
+	ts.Check(os.WriteFile(ca, s.CA, 0o600))
+	ts.Setenv("CHEF_SERVER_URL", s.URL)
+	ts.Setenv("CHEF_KEY", key)
+	ts.Setenv("CHEF_CA", ca)
 }
 
 func client(ts *testscript.TestScript) *devcloud.Client {

@@ -167,7 +167,7 @@ func ownKey(r *servers.Request) error {
 // servers joins what makes and removes servers: the cloud, the Chef Server if
 // one is configured or needed, and the records. done lets go of the cloud.
 func (a *app) servers(cmd *cobra.Command, needChef bool) (m *servers.Manager, done func(), err error) {
-	dir, err := state.ServersDir(a.streams.Getenv)
+	mine, err := state.UserFiles(a.streams.Getenv)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -183,7 +183,7 @@ func (a *app) servers(cmd *cobra.Command, needChef bool) (m *servers.Manager, do
 	if err != nil {
 		return nil, nil, err
 	}
-	return &servers.Manager{Cloud: c, Chef: chef, ChefURL: conf.ChefServerURL, Files: state.Servers{Base: dir}, Mark: servers.Mark(dir)}, c.Close, nil
+	return &servers.Manager{Cloud: c, Chef: chef, ChefURL: conf.ChefServerURL, Files: mine.Servers(), Mark: servers.Mark(mine.Servers().Base)}, c.Close, nil
 }
 
 // serverConsole is where a create tells what it does. Beside JSON on standard

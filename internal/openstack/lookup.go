@@ -41,6 +41,7 @@ type Flavor struct {
 // Network is a Neutron network.
 type Network struct {
 	ID, Name, ProjectID string
+	Description         string
 	Shared, External    bool
 	Subnets             []string
 }
@@ -446,7 +447,7 @@ func (c *Cloud) listNetworks(ctx context.Context, o networks.ListOptsBuilder) ([
 	}
 	out := make([]Network, len(list))
 	for i, n := range list {
-		out[i] = Network{ID: n.ID, Name: n.Name, ProjectID: n.TenantID, Shared: n.Shared, External: n.External, Subnets: n.Subnets}
+		out[i] = Network{ID: n.ID, Name: n.Name, ProjectID: n.TenantID, Description: n.Description, Shared: n.Shared, External: n.External, Subnets: n.Subnets}
 	}
 	return out, nil
 }

@@ -300,7 +300,7 @@ func (m *Manager) Orphans(ctx context.Context) ([]*Orphan, error) {
 func (m *Manager) busy(name string) bool {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	unlock, err := state.Lock(ended, m.Files.Lock(m.project(), name), name, nil)
+	unlock, err := state.Lock(ended, m.Files.Lock(m.project(), name), nil)
 	if err != nil {
 		return true
 	}

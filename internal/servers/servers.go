@@ -125,7 +125,7 @@ func (m *Manager) project() string { return m.Cloud.Whoami().ProjectID }
 
 // lock holds the lock of a server's name and opens its journal.
 func (m *Manager) lock(ctx context.Context, name string) (*journal, func(), error) {
-	unlock, err := state.Lock(ctx, m.Files.Lock(m.project(), name), fmt.Sprintf("the server %q", name), func(holder string) {
+	unlock, err := state.Lock(ctx, m.Files.Lock(m.project(), name), func(holder string) {
 		m.Report.Info("Another galley works on the server %q (%s): waiting for it to end", name, holder)
 	})
 	if err != nil {

@@ -6,18 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/gofrs/flock"
 	"gopkg.in/yaml.v3"
 
 	"github.com/galleyhq/galley/kitchen"
 )
-
-// lockRetry is how often a held lock is tried again.
-const lockRetry = 100 * time.Millisecond
 
 // Store keeps states as files below a project's .kitchen directory.
 type Store struct{ paths Paths }
@@ -45,47 +39,7 @@ func (e *CorruptError) Hint() string {
 // Lock implements [kitchen.Store] with an advisory lock on a file, which the
 // system releases when the process ends in whatever way.
 func (s *Store) Lock(ctx context.Context, instance string, waiting func(holder string)) (func() error, error) {
-	return Lock(ctx, s.paths.Lock(instance), "<"+instance+">", waiting)
-}
-
-// Lock holds the lock file at path for what, in people's words, and returns
-// what lets go of it. While another process holds it, Lock waits, having told
-// who that is; the context ends the wait. The system releases the lock when
-// the process ends in whatever way.
-func Lock(ctx context.Context, path, what string, waiting func(holder string)) (func() error, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("making the directory of %s: %w", path, err)
-	}
-	l := flock.New(path, flock.SetPermissions(0o600))
-	got, err := l.TryLock()
-	if err == nil && !got {
-		if waiting != nil {
-			waiting(holder(path))
-		}
-		got, err = l.TryLockContext(ctx, lockRetry)
-	}
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("waiting for the lock of %s, held by %s: %w", what, holder(path), ctx.Err())
-		}
-		return nil, fmt.Errorf("locking %s: %w", path, err)
-	}
-	// Written in place: a rename would take the lock's file away under it.
-	who := fmt.Sprintf("process %d since %s\n", os.Getpid(), time.Now().Format(time.TimeOnly))
-	if err := os.WriteFile(path, []byte(who), 0o600); err != nil {
-		l.Unlock()
-		return nil, fmt.Errorf("writing %s: %w", path, err)
-	}
-	return l.Unlock, nil
-}
-
-// holder says who holds a lock, as that process wrote it down.
-func holder(path string) string {
-	data, err := os.ReadFile(path)
-	if who := strings.TrimSpace(string(data)); err == nil && who != "" {
-		return who
-	}
-	return "another process"
+	return lock(ctx, s.paths.Lock(instance), "<"+instance+">", waiting)
 }
 
 // Load implements [kitchen.Store]. An empty file is an empty state; one that

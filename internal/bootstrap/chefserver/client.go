@@ -264,7 +264,10 @@ func (c *Client) DeleteNode(ctx context.Context, name string) error {
 }
 
 func (c *Client) remove(ctx context.Context, kind, name string) error {
-	err := c.do(ctx, http.MethodDelete, kind+"/"+url.PathEscape(name), nil, nil)
+	// The server answers with what was deleted; an empty answer is that of a
+	// server which has no such part, and has deleted nothing.
+	var gone map[string]any
+	err := c.do(ctx, http.MethodDelete, kind+"/"+url.PathEscape(name), nil, &gone)
 	if err != nil && !IsNotFound(err) {
 		return fmt.Errorf("deleting %s %s: %w", strings.TrimSuffix(kind, "s"), name, err)
 	}

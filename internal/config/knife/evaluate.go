@@ -114,7 +114,7 @@ func (l *loader) localVariables(src, path string) {
 		case "user", "group", "color", "profile", "environment", "target", "interval", "once", "listen":
 			continue // words that serve as variables of the file's own
 		}
-		if _, set := l.settings.get(name); set || !known[name] {
+		if e, set := l.settings.get(name); set && e.file == path || !known[name] {
 			continue
 		}
 		line := 1 + strings.Count(src[:m[2]], "\n")
