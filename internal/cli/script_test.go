@@ -22,6 +22,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/galleyhq/galley/internal/bootstrap/install/standin"
 	"github.com/galleyhq/galley/internal/devcloud"
 )
 
@@ -32,6 +33,7 @@ import (
 //	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
 //	nothing-left                            fails if users of that cloud have left anything
 //	expired-cloud                           sets OS_AUTH_URL to an HTTPS server with an expired certificate
+//	mirror                                  serves the stand-in of Cinc's package at MIRROR
 //	ran TEXT COUNT                          fails unless the cloud saw COUNT calls whose name ends in TEXT
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -47,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"cloud":         scriptCloud,
 			"nothing-left":  scriptNothingLeft,
 			"expired-cloud": scriptExpired,
+			"mirror":        scriptMirror,
 			"ran":           scriptRan,
 		},
 	})
@@ -87,6 +90,12 @@ func scriptCloud(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv(k, v)
 	}
 	ts.Setenv("GALLEY_DEVCLOUD_DIR", dir)
+}
+
+func scriptMirror(ts *testscript.TestScript, neg bool, args []string) {
+	web := httptest.NewServer(standin.Mirror{})
+	ts.Defer(web.Close)
+	ts.Setenv("MIRROR", web.URL)
 }
 
 func client(ts *testscript.TestScript) *devcloud.Client {
