@@ -5,7 +5,7 @@ BIN     := bin/galley
 # One static binary: no cgo, no paths, no build id, so that it is the same wherever it is built.
 LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/internal/cli.release=$(VERSION))
 
-.PHONY: build demo test vet fmt unit race parity acceptance openstackclient bench bench-fetch bench-converge fuzz clean
+.PHONY: build demo test vet fmt unit race parity acceptance openstackclient listings-check test-chefserver bench bench-fetch bench-converge fuzz clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/galley
@@ -39,6 +39,16 @@ acceptance: build
 # The stock client against the embedded cloud, where it is installed.
 openstackclient: build
 	sh testdata/scripts/openstackclient.sh $(BIN)
+
+# What talks to a Chef Server, against a real one: goiardi, in memory on a free
+# port of this machine. Installed where apt-get can.
+test-chefserver:
+	sh testdata/scripts/chefserver.sh $(GO)
+
+# Galley's listings and networks beside the stock client's answers: with OS_*
+# set on that cloud, else on an embedded one.
+listings-check: build
+	sh testdata/scripts/listings.sh $(BIN)
 
 # What Test Kitchen makes of real kitchen files, beside what Galley does:
 # CORPUS is a folder with compare.py, kitchen/ and expected/.

@@ -20,6 +20,13 @@ const (
 	KeyUsername = "username"
 	KeyPassword = "password"
 	KeySSHKey   = "ssh_key"
+	// KeySession is the identifier of the machine's life, which its log lines
+	// carry; the other three name the last go at an action and its run (Test
+	// Kitchen 4.1).
+	KeySession       = "instance_session_id"
+	KeyLastAttempted = "last_attempted_action"
+	KeyLastStep      = "last_action_id"
+	KeyLastRun       = "last_kitchen_run_id"
 )
 
 // KeyOwn is the state key below which everything lies that only Galley
@@ -39,6 +46,14 @@ type State struct {
 // it in memory.
 func NewState(save func(*State) error) *State {
 	return &State{values: map[string]any{}, save: save}
+}
+
+// Detached returns a copy that is kept in memory only, for looking at a
+// machine without leaving a trace.
+func (s *State) Detached() *State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &State{keys: slices.Clone(s.keys), values: maps.Clone(s.values)}
 }
 
 // Get returns the value of key, nil when there is none.

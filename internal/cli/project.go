@@ -11,6 +11,7 @@ import (
 	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/ui"
+	"github.com/galleyhq/galley/internal/ui/runlog"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -23,6 +24,7 @@ type project struct {
 	app     *app
 	shared  shared
 	debug   bool
+	results *results
 	closers []func() error
 }
 
@@ -123,8 +125,22 @@ func (p *project) report(instances []*kitchen.Instance, concurrency int) error {
 		}
 		return p.paths.Log(instance)
 	})
-	p.closers = append(p.closers, func() error { console.Close(); return nil }, log.Close)
-	p.Bus = kitchen.NewBus(log.Event, console.Event)
+	structured := runlog.NewFiles(func(instance string) string {
+		if instance == "" {
+			return p.paths.CommonStructured()
+		}
+		return p.paths.Structured(instance)
+	}, p.paths.LogLock())
+	sinks := []func(runlog.Record){structured.Add}
+	if p.results != nil {
+		// Closers run from the last to the first: the summary comes when the
+		// console has ended.
+		p.closers = append(p.closers, func() error { return p.results.finish(a, w, level) })
+		sinks = append(sinks, p.results.add)
+	}
+	recorder := runlog.NewRecorder(runlog.Options{Product: product(), Secrets: a.secrets, Instances: p.Instances}, sinks...)
+	p.closers = append(p.closers, func() error { console.Close(); return nil }, log.Close, structured.Close)
+	p.Bus = kitchen.NewBus(log.Event, recorder.Event, console.Event)
 	for _, w := range p.config.Warnings {
 		p.warn("%s", w)
 	}
@@ -171,6 +187,9 @@ func (a *app) level() (ui.Level, error) {
 			return 0, &usageError{err: err}
 		}
 		return l, nil
+	}
+	if a.knifeFlags.verbosity > 0 {
+		return ui.DebugLevel, nil
 	}
 	name := a.streams.Getenv("KITCHEN_LOG")
 	if name == "" {

@@ -286,17 +286,17 @@ func (o *offer) pickImages(s *Suggestion) {
 // special ones, by distribution, long-term releases, newer ones.
 func (a candidate) compare(b candidate) int {
 	return cmp.Or(
-		cmp.Compare(number(a.odd), number(b.odd)),
+		cmp.Compare(rank(a.odd), rank(b.odd)),
 		cmp.Compare(a.rank, b.rank),
-		cmp.Compare(number(!a.longTerm()), number(!b.longTerm())),
+		cmp.Compare(rank(!a.longTerm()), rank(!b.longTerm())),
 		-compareVersions(a.Version, b.Version),
-		cmp.Compare(number(a.Visibility != "public"), number(b.Visibility != "public")),
+		cmp.Compare(rank(a.Visibility != "public"), rank(b.Visibility != "public")),
 		-a.Created.Compare(b.Created),
 		cmp.Compare(a.Name, b.Name),
 	)
 }
 
-func number(b bool) int {
+func rank(b bool) int {
 	if b {
 		return 1
 	}
@@ -372,10 +372,10 @@ func (o *offer) pickNetwork(s *Suggestion) {
 	}
 	slices.SortStableFunc(own, func(a, b Network) int {
 		return cmp.Or(
-			cmp.Compare(number(o.routed[a.ID] == ""), number(o.routed[b.ID] == "")),
+			cmp.Compare(rank(o.routed[a.ID] == ""), rank(o.routed[b.ID] == "")),
 			// Where servers can be put on an external network it is the way.
-			cmp.Compare(number(!a.External), number(!b.External)),
-			cmp.Compare(number(a.ProjectID != o.project), number(b.ProjectID != o.project)),
+			cmp.Compare(rank(!a.External), rank(!b.External)),
+			cmp.Compare(rank(a.ProjectID != o.project), rank(b.ProjectID != o.project)),
 			cmp.Compare(a.Name, b.Name),
 		)
 	})
