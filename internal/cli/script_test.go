@@ -28,6 +28,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
+	"github.com/galleyhq/galley/internal/bootstrap/install/standin"
 	"github.com/galleyhq/galley/internal/devcloud"
 )
 
@@ -43,6 +44,7 @@ import (
 //	chef-fault ACT N                        has the Chef Server do ACT ("500", "drop before", …) with its Nth call from now
 //	chef-node NAME TEXT                     fails unless the Chef Server has a client and a node NAME whose JSON matches TEXT
 //	chef-empty                              fails if the Chef Server has any client or node
+//	mirror                                  serves the stand-in of Cinc's package at MIRROR
 //	chef [tls] [empty]                      starts a Chef Server with two nodes, sets CHEF_SERVER_URL, and CHEF_KEY and CHEF_CA to files
 //	ran TEXT COUNT                          fails unless the cloud saw COUNT calls whose name ends in TEXT
 func TestScripts(t *testing.T) {
@@ -62,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"cloud":         scriptCloud,
 			"nothing-left":  scriptNothingLeft,
 			"expired-cloud": scriptExpired,
+			"mirror":        scriptMirror,
 			"ran":           scriptRan,
 			"server-shows":  scriptServerShows,
 			"chef-server": func(ts *testscript.TestScript, _ bool, _ []string) {
@@ -185,6 +188,12 @@ func scriptCloud(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv(k, v)
 	}
 	ts.Setenv("GALLEY_DEVCLOUD_DIR", dir)
+}
+
+func scriptMirror(ts *testscript.TestScript, neg bool, args []string) {
+	web := httptest.NewServer(standin.Mirror{})
+	ts.Defer(web.Close)
+	ts.Setenv("MIRROR", web.URL)
 }
 
 // scriptTB lends a script to helpers that want a test.
