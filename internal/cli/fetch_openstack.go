@@ -28,6 +28,9 @@ func (a *app) fetchSource(ctx context.Context, r *fetch.Request, f *fetchFlags, 
 		r.URL = what
 		return nil
 	}
+	if isImage && image == "" {
+		return usagef("say image:NAME or image:ID", "image: names no image")
+	}
 	if isImage && f.service != "" && f.service != "image" {
 		return usagef("", "image:NAME is asked of the image service, not of %s", f.service)
 	}

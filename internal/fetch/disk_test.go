@@ -245,6 +245,8 @@ func TestUsage(t *testing.T) {
 		{Request{URL: "ftp://x/", Output: Output{Path: "o"}}, "no http"}, {Request{URL: "http://x/"}, "no output"},
 		{Request{URL: "http://x/", Method: "HEAD", Output: Output{Path: "o"}}, "HEAD"},
 		{Request{URL: "http://x/", Output: Output{Path: "o.gz", Level: 10}}, "level"}, {Request{URL: "http://x/", Output: Output{Path: "o.zst", Level: 5}}, "level"},
+		{Request{URL: "http://x/", Output: Output{Path: "o", Level: 1}}, "not compressed"},
+		{Request{URL: "http://x/", Output: Output{Path: "o"}, Pages: Pages{Link: true}, Body: ReaderBody(strings.NewReader(""), "")}, "once only"},
 		{Request{URL: "http://x/", Output: Output{Path: "p-%d"}}, "next page"}, {Request{URL: "http://x/", Output: Output{Path: "p-%s"}}, "one verb"},
 		{Request{URL: "http://x/", Output: Output{Path: "o"}, Pages: Pages{Link: true, Next: "a"}}, "one way"},
 		{Request{URL: "http://x/", Output: Output{Path: "o"}, Pages: Pages{CursorParam: "c"}}, "options of pages"},

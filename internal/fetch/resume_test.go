@@ -131,7 +131,7 @@ func TestResumeNothing(t *testing.T) {
 	}{
 		{"nothing there", func(t *testing.T, r *Request) {}, "no earlier fetch"},
 		{"another URL", func(t *testing.T, r *Request) { stopAt(t, *r); r.URL += "?x=1" }, "something else"},
-		{"another level", func(t *testing.T, r *Request) { stopAt(t, *r); r.Output.Level = 3 }, "something else"},
+		{"another language", func(t *testing.T, r *Request) { stopAt(t, *r); r.Header = http.Header{"Accept-Language": {"de"}} }, "something else"},
 		{"part gone", func(t *testing.T, r *Request) { stopAt(t, *r); os.Remove(r.Output.Path + partEnding) }, "gone"},
 		{"part damaged", func(t *testing.T, r *Request) {
 			stopAt(t, *r)
@@ -156,6 +156,16 @@ func TestResumeNothing(t *testing.T) {
 			}
 		})
 	}
+	t.Run("another level", func(t *testing.T) {
+		n.Store(0)
+		path := out(t, "o.gz")
+		r := Request{URL: s.URL, Output: Output{Path: path}}
+		stopAt(t, r)
+		r.Resume, r.Output.Level = true, 3
+		if sum := mustFetch(t, r); !strings.Contains(sum.StartedOver, "something else") || !bytes.Equal(ungzip(t, read(t, path)), body) {
+			t.Errorf("%+v", sum)
+		}
+	})
 	t.Run("no version", func(t *testing.T) {
 		etag = ""
 		n.Store(0)

@@ -221,7 +221,9 @@ func (s *stream) read(p []byte) (int, error) {
 			s.verified = s.total >= 0 || !s.closeDelimited()
 			s.a.Body.Close()
 			s.a.cancel(nil)
-			s.c.retry.progress()
+			if s.verified {
+				s.c.retry.progress()
+			}
 			continue
 		}
 		if s.err = s.reconnect(err); s.err != nil {

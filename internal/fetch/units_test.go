@@ -93,6 +93,27 @@ func TestSetParam(t *testing.T) {
 	}
 }
 
+func TestFileName(t *testing.T) {
+	u, _ := url.Parse("https://h/dir/from%20url.bin?x=1")
+	for cd, want := range map[string]string{
+		"": "from url.bin", "inline": "from url.bin", `attachment; filename="a b.json"`: "a b.json", "attachment; filename*=UTF-8''%e2%82%ac.txt": "€.txt",
+		`attachment; filename="old.txt"; filename*=UTF-8''n%C3%A9w.txt`: "néw.txt", "attachment; filename=two words.txt": "two words.txt", `attachment; filename="../../etc/passwd"`: "passwd",
+		`attachment; filename="C:\dir\x.txt"`: "x.txt", `attachment; filename=".ssh"`: "ssh", `attachment; filename=".."`: "from url.bin", `attachment; filename="NUL.txt"`: "_NUL.txt",
+		"attachment; filename=../../.bad one": "bad one",
+	} {
+		h := http.Header{}
+		if cd != "" {
+			h.Set("Content-Disposition", cd)
+		}
+		if got := fileName(h, u, ""); got != want {
+			t.Errorf("%s: %q, want %q", cd, got, want)
+		}
+	}
+	if got := fileName(http.Header{"Content-Disposition": {"attachment; filename=x"}}, u, "given"); got != "given" {
+		t.Error(got)
+	}
+}
+
 func FuzzSafeName(f *testing.F) {
 	for _, s := range []string{"a.json", "../../x", "CON.txt", "a\u202egpj.exe", strings.Repeat("x", 300) + ".tar.gz", `C:\x`, "..", "\x00"} {
 		f.Add(s)
