@@ -159,7 +159,7 @@ func TestFetchFromTheEmbeddedCloud(t *testing.T) {
 	if n := strings.Count(out, "\n"); n < 3 {
 		t.Errorf("%d images:\n%s", n, out)
 	}
-	for what, says := range map[string]string{"image:no-such": "no image", "--service=no-such x": "no service"} {
+	for what, says := range map[string]string{"image:no-such": `cannot find the image "no-such"`, "image:debian": `did you mean "debian-12"?`, "--service=no-such x": "the catalogue has block-storage"} {
 		_, stderr, code := p.run(t, append(strings.Fields("fetch "+what), "-o", "o")...)
 		if code != 20 || !strings.Contains(stderr, says) {
 			t.Errorf("%s: exit code %d, %s", what, code, stderr)
