@@ -349,6 +349,7 @@ func TestManyPages(t *testing.T) {
 		if sum.Retries == 0 {
 			t.Error("the server was too kind")
 		}
+		t.Logf("%d pages, %d connections cut, %d answers 429, %d connections in all", sum.Pages, cuts, sum.Retries-int64(cuts), len(conns))
 	}
 }
 
