@@ -338,7 +338,9 @@ func (c *client) send(ctx context.Context, k call, withBody bool) (_ *answer, se
 	}
 	if k.from > 0 {
 		r.Header.Set("Range", "bytes="+strconv.FormatInt(k.from, 10)+"-")
-		r.Header.Set("If-Range", k.ifRange)
+		if k.ifRange != "" && !bareTag(k.ifRange) {
+			r.Header.Set("If-Range", k.ifRange)
+		}
 	}
 	if k.trusted && c.auth != nil {
 		if err := c.auth.Authorize(r); err != nil {

@@ -142,7 +142,7 @@ func (f *run) plan(coding string, head []byte) stored {
 // pageOnce brings one page into the sink. a is its answer if there is one
 // already; want tells what the rest of a body must belong to.
 func (f *run) pageOnce(k call, want *bodyState, a *answer) (g got, err error) {
-	st := &stream{c: f.client, ctx: f.ctx, k: k, bytes: f.byteRt, limit: f.req.Limits.Bytes, taken: &f.taken}
+	st := &stream{c: f.client, ctx: f.ctx, k: k, bytes: f.byteRt, limit: f.req.Limits.Bytes, taken: &f.taken, proven: f.req.Checksum != "" && !f.direct}
 	defer st.close()
 	if a == nil {
 		if a, err = f.client.do(f.ctx, k); err != nil {
@@ -208,6 +208,9 @@ func (f *run) pageOnce(k call, want *bodyState, a *answer) (g got, err error) {
 		f.verified["json"]++
 	}
 	if err := f.verify(t, st); err != nil {
+		if st.joined && !f.direct {
+			return g, &restartError{cause: err, why: "the parts do not make the body that the checksum is of"}
+		}
 		return g, err
 	}
 	f.bodies++

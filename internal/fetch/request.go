@@ -50,7 +50,9 @@ type Request struct {
 	// Checksum is what the body must have, as "sha256:HEX" (also md5, sha1,
 	// sha224, sha384, sha512); of a body with a Content-Encoding it is that of
 	// the content. Repr-Digest, Content-Digest, Digest and Content-MD5 are
-	// verified without being asked for.
+	// verified without being asked for. A body whose checksum is known is gone
+	// on with although the server names no version of it: should the parts not
+	// make it, it is read anew.
 	Checksum string
 
 	// Meter, if given, can be read from another goroutine while the fetch

@@ -72,7 +72,7 @@ func (f *run) takeUp(lines []journalLine) (why string, err error) {
 		f.sum.ResumedPage = f.at.Page
 		return "", nil
 	}
-	if f.pager.mode == onePage && (state == nil || state.Validator == "") {
+	if f.pager.mode == onePage && (state == nil || state.Validator == "" && f.req.Checksum == "") {
 		return "the server named no version of the body to go on with", nil
 	}
 	good, err := f.bornOut(places)
@@ -195,7 +195,7 @@ func (f *run) checkpoints(st *stream, how stored) {
 	if f.direct || f.req.Items != nil || how.Decode != "" {
 		return
 	}
-	if st.validator == "" || !st.ranges {
+	if !st.goesOn() {
 		return
 	}
 	if how.Raw && how.Coding != "" && f.needsContent() {

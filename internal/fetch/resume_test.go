@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // stopAt fetches until the server has sent n bytes of the answer to request
@@ -76,6 +77,86 @@ func TestResume(t *testing.T) {
 					t.Errorf("resumed at %d, received %d, asked for %q", sum.ResumedAt, sum.Received, ranges)
 				}
 			})
+		}
+	}
+}
+
+// OpenStack's object store sends its entity tags without quotes and knows no
+// If-Range: the part must be of the same version by its own word.
+func TestResumeByBareTag(t *testing.T) {
+	body, other := records(3_300_000, 1, "null"), records(3_300_000, 2, "null")
+	for _, c := range []struct {
+		tag     string // of the second answer
+		second  []byte
+		resumes bool
+	}{{"0123abcd", body, true}, {"4567cdef", other, false}, {"", body, false}} {
+		var n atomic.Int64
+		var ifRange string
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			ifRange += r.Header.Get("If-Range")
+			b, tag := body, "0123abcd"
+			if n.Add(1) > 1 {
+				b, tag = c.second, c.tag
+			}
+			if tag != "" {
+				w.Header().Set("Etag", tag)
+			}
+			if n.Load() == 1 {
+				w = &cut{w, 2_300_000}
+			}
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+		})
+		path := out(t, "o.json")
+		sum := mustFetch(t, Request{URL: s.URL, Output: Output{Path: path}})
+		same(t, path, c.second)
+		if resumed := sum.Received == int64(len(body)); resumed != c.resumes || ifRange != "" {
+			t.Errorf("%+v: received %d, If-Range %q", c, sum.Received, ifRange)
+		}
+	}
+}
+
+// A server such as Glance names no version of a body, but its checksum is
+// known: then that decides whether the parts belong together.
+func TestResumeByChecksum(t *testing.T) {
+	body, other := records(3_300_000, 1, "null"), records(3_300_000, 2, "null")
+	for _, name := range []string{"o.json", "o.json.gz"} {
+		for _, first := range [][]byte{body, other} {
+			for _, inOneRun := range []bool{true, false} {
+				var n atomic.Int64
+				var ranges []string
+				s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					ranges = append(ranges, r.Header.Get("Range")+r.Header.Get("If-Range"))
+					if n.Add(1) == 1 {
+						file(&cut{w, 2_300_000}, r, "", first)
+						return
+					}
+					file(w, r, "", body)
+				})
+				path := out(t, name)
+				r := Request{URL: s.URL, Output: Output{Path: path}, Checksum: fmt.Sprintf("sha256:%x", sum256(body))}
+				if !inOneRun {
+					if e := stopAt(t, r); !e.Resumable {
+						t.Fatal("nothing was kept")
+					}
+					r.Resume = true
+				}
+				sum := mustFetch(t, r)
+				got := read(t, path)
+				if name != "o.json" {
+					got = ungzip(t, got)
+				}
+				if !bytes.Equal(got, body) {
+					t.Fatalf("%s differs at %d", name, differ(got, body))
+				}
+				clear1(t, path)
+				requests := 2
+				if &first[0] != &body[0] {
+					requests = 3 // the parts did not fit
+				}
+				if len(ranges) != requests || !strings.HasPrefix(ranges[1], "bytes=2") || strings.Contains(ranges[1], "GMT") {
+					t.Errorf("%s, one run %v: asked for %q, %+v", name, inOneRun, ranges, sum)
+				}
+			}
 		}
 	}
 }

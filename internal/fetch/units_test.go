@@ -70,7 +70,7 @@ func TestContentRange(t *testing.T) {
 func TestValidator(t *testing.T) {
 	date := "Sun, 22 Nov 2026 12:00:00 GMT"
 	for _, c := range []struct{ tag, mod, want string }{
-		{`"a"`, "", `"a"`}, {`W/"a"`, date, ""}, {"", "Sun, 22 Nov 2026 11:59:59 GMT", "Sun, 22 Nov 2026 11:59:59 GMT"}, {"", date, ""}, {"bare", "", ""}, {"", "yesterday", ""},
+		{`"a"`, "", `"a"`}, {`W/"a"`, date, ""}, {"", "Sun, 22 Nov 2026 11:59:59 GMT", "Sun, 22 Nov 2026 11:59:59 GMT"}, {"", date, ""}, {"bare", "", "bare"}, {"bare", date, "bare"}, {"", "yesterday", ""},
 	} {
 		h := http.Header{"Date": {date}}
 		if c.tag != "" {

@@ -180,12 +180,26 @@ func (b *bench) proofs() error {
 	return nil
 }
 
+// target is the place of a target in the table; what has no bar comes last.
+func target(id string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(id, "M"))
+	if err != nil {
+		return 100
+	}
+	return n
+}
+
 // table prints the rows.
 func (b *bench) table(w *os.File) {
 	if len(b.rows) == 0 {
 		return
 	}
 	fmt.Fprintf(w, "\n%d cores; ratios are medians of %d pairs (least to most)\n", runtime.NumCPU(), b.runs)
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		// Walls say little when others work, processor time somewhat more.
+		fmt.Fprintf(w, "load average at the end: %s\n", strings.Join(strings.Fields(string(load))[:3], " "))
+	}
+	slices.SortStableFunc(b.rows, func(x, y row) int { return target(x.id) - target(y.id) })
 	width := [4]int{}
 	for _, r := range b.rows {
 		for i, t := range [4]string{r.id, r.claim, r.bar, r.measured} {
