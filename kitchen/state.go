@@ -41,6 +41,14 @@ func NewState(save func(*State) error) *State {
 	return &State{values: map[string]any{}, save: save}
 }
 
+// Detached returns a copy that is kept in memory only, for looking at a
+// machine without leaving a trace.
+func (s *State) Detached() *State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &State{keys: slices.Clone(s.keys), values: maps.Clone(s.values)}
+}
+
 // Get returns the value of key, nil when there is none.
 func (s *State) Get(key string) any {
 	s.mu.Lock()

@@ -109,6 +109,12 @@ func (a *app) up(ctx context.Context, o devcloud.Options) error {
 	}
 	w := a.people()
 	fmt.Fprintf(w, "The embedded cloud %s at %s; its guests answer SSH on %s, port %d.\n", word, st.URL, st.Net, st.SSHPort)
+	mode, err := client.GuestMode(ctx)
+	if err != nil {
+		fmt.Fprintf(a.streams.Err, "%s: warning: no guest can be started here: %v\n", a.name, err)
+	} else if !mode.Apart {
+		fmt.Fprintf(a.streams.Err, "%s: warning: guests are not kept apart here (%s): what runs in one runs on this machine, as you.\n", a.name, mode.Detail)
+	}
 	fmt.Fprintf(w, "Source its RC file to use it:\n\n    . %s\n\n", rc)
 	fmt.Fprintln(w, "`galley devcloud down` ends it and all its guests.")
 	return nil

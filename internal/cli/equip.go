@@ -33,6 +33,14 @@ type shared struct {
 	userConfig *bootstrap.UserConfig
 	resolver   *chef.Resolver
 	serial     sync.Mutex
+	warned     sync.Map
+}
+
+// warnOnce tells of what concerns several instances, once for a run.
+func (p *project) warnOnce(text string) {
+	if _, told := p.shared.warned.LoadOrStore(text, true); !told {
+		p.Bus.Reporter("", 0, "").Warn("%s", text)
+	}
 }
 
 // equip gives instances the plug-ins that an action up to the given one
@@ -79,6 +87,7 @@ func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map
 			Root:      p.paths.Root,
 			Env:       p.env.Get,
 			Connector: &p.shared.connector,
+			Warn:      p.warnOnce,
 			Dir:       p.paths.Own(),
 		})
 		if err != nil {

@@ -20,6 +20,14 @@ const adminPrefix = "/_devcloud"
 func (c *Cloud) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+adminPrefix+"/status", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, c.status()) })
+	mux.HandleFunc("GET "+adminPrefix+"/guests", func(w http.ResponseWriter, r *http.Request) {
+		mode, err := c.keeper.probe(r.Context())
+		if err != nil {
+			complain(w, http.StatusInternalServerError, err)
+			return
+		}
+		answer(w, http.StatusOK, mode)
+	})
 	mux.HandleFunc("GET "+adminPrefix+"/resources", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, c.Resources()) })
 	mux.HandleFunc("GET "+adminPrefix+"/requests", func(w http.ResponseWriter, r *http.Request) {
 		since, _ := strconv.Atoi(r.URL.Query().Get("since")) // from the first without one

@@ -106,6 +106,12 @@ func readInfo(dir string) (daemonInfo, error) {
 // httpClient keeps no connections: a client's calls are few, and tests look for leaks.
 var httpClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
+// GuestMode asks how guests are kept apart from this machine. The first call boots one to see.
+func (c *Client) GuestMode(ctx context.Context) (GuestMode, error) {
+	var m GuestMode
+	return m, c.call(ctx, http.MethodGet, "/guests", nil, &m)
+}
+
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {

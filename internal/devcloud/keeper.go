@@ -35,6 +35,9 @@ type keeper struct {
 	mu       sync.Mutex
 	machines map[string]machine // those whose SSH server answers, or did
 	changed  chan struct{}      // closed and replaced when machines change
+
+	probing sync.Mutex
+	mode    GuestMode // what probe found
 }
 
 func newKeeper(c *Cloud) *keeper {
@@ -49,6 +52,40 @@ func newKeeper(c *Cloud) *keeper {
 		}
 	}
 	return k
+}
+
+// GuestMode is how the guests of a cloud are kept apart from this machine.
+type GuestMode struct {
+	// Mode is "namespaces", "user-namespace" or "directory", "none" for servers with nothing behind them.
+	Mode string `json:"mode"`
+	// Detail says in one line what that means here, and why it is not a better one.
+	Detail string `json:"detail,omitempty"`
+	// Apart is false where what runs in a guest runs on this machine, as the user who started the cloud.
+	Apart bool `json:"apart"`
+}
+
+// probe boots a guest that is nobody's server to see how the host lets it be kept apart, once for a cloud.
+func (k *keeper) probe(ctx context.Context) (GuestMode, error) {
+	k.probing.Lock()
+	defer k.probing.Unlock()
+	if k.mode.Mode != "" {
+		return k.mode, nil
+	}
+	if k.c.opts.Guests == GuestsNone {
+		return GuestMode{Mode: GuestsNone, Apart: true}, nil
+	}
+	dir := k.dir("probe")
+	defer func() {
+		if err := guest.Remove(dir); err != nil {
+			k.c.log.Error("removing the probed guest", "error", err)
+		}
+	}()
+	g, err := guest.Start(ctx, guest.Spec{ID: "probe", Name: "probe", Hostname: "probe", Dir: dir, Executable: slices.Clone(k.c.opts.Executable)})
+	if err != nil {
+		return GuestMode{}, err
+	}
+	k.mode = GuestMode{Mode: g.Mode(), Detail: g.ModeDetail(), Apart: g.Mode() != guest.ModeDirectory}
+	return k.mode, g.Stop(ctx)
 }
 
 // run starts a goroutine for every server that appears, and sweeps away what is left of servers that are gone.

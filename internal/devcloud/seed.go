@@ -88,7 +88,7 @@ func (c *Cloud) seed() error {
 	}
 	w, o := c.w, c.opts
 	if c.setting(settingSeed) != "" {
-		return c.renewPasswords()
+		return c.renewUsers(public)
 	}
 	return w.Update(func() error {
 		w.Domains.Insert(&world.Domain{Meta: world.Meta{ID: domainID}, Name: "Default"})
@@ -97,14 +97,8 @@ func (c *Cloud) seed() error {
 		all := []string{"admin", "member", "reader"}
 		w.Users.Insert(&world.User{Meta: world.Meta{ID: world.NewHexID()}, Name: adminUser, DomainID: domainID, Password: o.Password,
 			DefaultProjectID: admin.ID, Roles: map[string][]string{admin.ID: all, demo.ID: all}})
-		user := w.Users.Insert(&world.User{Meta: world.Meta{ID: world.NewHexID()}, Name: o.User, DomainID: domainID, Password: o.Password,
-			DefaultProjectID: demo.ID, Roles: map[string][]string{demo.ID: {"member", "reader"}}})
-		for _, name := range []string{o.User, secondKeyPair} {
-			fp, err := compute.Fingerprint(public)
-			if err != nil {
-				return err
-			}
-			w.KeyPairs.Insert(&world.KeyPair{Meta: world.Meta{ID: user.ID + "/" + name}, UserID: user.ID, Name: name, Type: "ssh", PublicKey: public, Fingerprint: fp})
+		if err := c.seedUser(demo.ID, public); err != nil {
+			return err
 		}
 		for _, f := range seedFlavors {
 			w.Flavors.Insert(&f)
@@ -178,17 +172,41 @@ func (c *Cloud) keyPair() (public string, err error) {
 	return public, writeFile(c.opts.Dir, publicFile, []byte(public+"\n"))
 }
 
-// renewPasswords gives the seeded users the password of the options, which
-// the RC files name: those of an earlier start may have said another.
-func (c *Cloud) renewPasswords() error {
+// seedUser makes the user of the options, a member of the project, with key pairs of the key beside the RC file. It
+// runs within an update of the world.
+func (c *Cloud) seedUser(project, public string) error {
+	fp, err := compute.Fingerprint(public)
+	if err != nil {
+		return err
+	}
+	user := c.w.Users.Insert(&world.User{Meta: world.Meta{ID: world.NewHexID()}, Name: c.opts.User, DomainID: domainID, Password: c.opts.Password,
+		DefaultProjectID: project, Roles: map[string][]string{project: {"member", "reader"}}})
+	for _, name := range []string{c.opts.User, secondKeyPair} {
+		c.w.KeyPairs.Insert(&world.KeyPair{Meta: world.Meta{ID: user.ID + "/" + name}, UserID: user.ID, Name: name, Type: "ssh", PublicKey: public, Fingerprint: fp})
+	}
+	return nil
+}
+
+// renewUsers brings the seeded users to the options, which the RC files name: those of an earlier start may have said
+// another user or password.
+func (c *Cloud) renewUsers(public string) error {
 	return c.w.Update(func() error {
+		found := false
 		for _, u := range c.w.Users.All() {
+			found = found || u.Name == c.opts.User
 			if (u.Name == adminUser || u.Name == c.opts.User) && u.Password != c.opts.Password {
 				next := *u
 				next.Password = c.opts.Password
 				c.w.Users.Put(&next)
 			}
 		}
-		return nil
+		if found {
+			return nil
+		}
+		demo := c.w.Projects.First(func(p *world.Project) bool { return p.Name == demoProject })
+		if demo == nil {
+			return fmt.Errorf("the project %q is gone, which user %q is to be in: `galley devcloud down --wipe` begins afresh", demoProject, c.opts.User)
+		}
+		return c.seedUser(demo.ID, public)
 	})
 }

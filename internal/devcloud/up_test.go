@@ -21,6 +21,8 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 	"gopkg.in/yaml.v3"
+
+	"github.com/galleyhq/galley/internal/devcloud/guest"
 )
 
 // The test binary is the program that Up starts in the background, and a guest's process, as galley is.
@@ -89,6 +91,14 @@ func TestUpAndDown(t *testing.T) {
 	if err != nil || !started || c2.URL != c.URL {
 		t.Fatalf("%v, %v, %v", started, err, c2)
 	}
+	check(t, "down", Down(ctx, dir, false))
+	// And for another user and password than before.
+	_, _, err = Up(ctx, Options{Dir: dir, Guests: GuestsNone, User: "somebody", Password: "another-word"})
+	check(t, "up for somebody", err)
+	if env, err = ReadEnv(dir, false); err != nil || env["OS_USERNAME"] != "somebody" || env["OS_PASSWORD"] != "another-word" {
+		t.Errorf("env: %v, %v", env, err)
+	}
+	login(t, nil, env)
 	check(t, "down", Down(ctx, dir, true))
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("wiped: %v", err)
@@ -113,6 +123,24 @@ func TestUpSaysWhyNot(t *testing.T) {
 	}
 	if _, err := Start(t.Context(), Options{Dir: t.TempDir(), Guests: GuestsNone, Listen: "0.0.0.0:0"}); err == nil {
 		t.Error("it listens to the world")
+	}
+}
+
+// A cloud says how its guests are kept apart, and leaves nothing of the one that it booted to see.
+func TestGuestMode(t *testing.T) {
+	c := startCloud(t, func(o *Options) { o.Guests = "" })
+	for range 2 {
+		m, err := c.Client().GuestMode(t.Context())
+		if err != nil || m.Mode == "" || m.Detail == "" || m.Apart != (m.Mode != guest.ModeDirectory) {
+			t.Errorf("%+v, %v", m, err)
+		}
+	}
+	if left, err := os.ReadDir(filepath.Join(c.opts.Dir, guestDir)); err == nil && len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	none := startCloud(t, func(o *Options) { o.Guests = GuestsNone })
+	if m, err := none.Client().GuestMode(t.Context()); err != nil || m.Mode != GuestsNone || !m.Apart {
+		t.Errorf("without guests: %+v, %v", m, err)
 	}
 }
 

@@ -46,6 +46,16 @@ func (c *Cloud) Servers(ctx context.Context) ([]ServerInfo, error) {
 	return out, nil
 }
 
+// ServerByID reads one server in one call. A server that is no more is a
+// [NotFound].
+func (c *Cloud) ServerByID(ctx context.Context, id string) (ServerInfo, error) {
+	s, err := c.getServer(ctx, id)
+	if err != nil {
+		return ServerInfo{}, err
+	}
+	return serverInfo(s), nil
+}
+
 // Server finds a server of the project by ID or name. Several of one name are
 // an error that lists their IDs: the wrong one might be deleted.
 func (c *Cloud) Server(ctx context.Context, ref string) (ServerInfo, error) {

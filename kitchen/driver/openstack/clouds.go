@@ -18,5 +18,10 @@ func (d *Driver) cloudEntry(name, path string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.o.Warn != nil {
+		for _, w := range entry.Warnings {
+			d.o.Warn(w)
+		}
+	}
 	return entry.Env(), nil
 }

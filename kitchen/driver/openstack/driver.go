@@ -18,7 +18,7 @@ const reclaimTime = 3 * time.Minute
 
 // Driver makes and removes the OpenStack server behind one instance. It is a
 // [kitchen.Driver], [kitchen.Finisher], [kitchen.HostKeySource],
-// [kitchen.FailureDetailer] and [kitchen.Checker].
+// [kitchen.FailureDetailer], [kitchen.StatusReporter] and [kitchen.Checker].
 type Driver struct {
 	section  config.Section
 	o        Options
@@ -30,6 +30,7 @@ var _ interface {
 	kitchen.Finisher
 	kitchen.HostKeySource
 	kitchen.FailureDetailer
+	kitchen.StatusReporter
 	kitchen.Checker
 } = (*Driver)(nil)
 
@@ -338,6 +339,34 @@ func (d *Driver) Finish(ctx context.Context, step *kitchen.Step, conn kitchen.Co
 			strings.Join(strings.Fields(said.String()), " "))
 	}
 	return nil
+}
+
+// Status implements [kitchen.StatusReporter] by asking Nova.
+func (d *Driver) Status(ctx context.Context, step *kitchen.Step) (kitchen.Status, error) {
+	no, yes := false, true
+	id := step.State.String(kitchen.KeyServerID)
+	if id == "" {
+		return kitchen.Status{Live: &no, State: kitchen.StateNotCreated, Message: "the instance has no server"}, nil
+	}
+	c, err := d.connect(ctx)
+	if err != nil {
+		return kitchen.Status{}, err
+	}
+	server, err := c.ServerByID(ctx, id)
+	if cloud.KindOf(err) == cloud.NotFound {
+		return kitchen.Status{Live: &no, State: kitchen.StateGone, ResourceID: id, Message: "the cloud does not know the server any more"}, nil
+	}
+	if err != nil {
+		return kitchen.Status{}, err
+	}
+	st := kitchen.Status{Live: &no, State: server.Status, ResourceID: id, Message: server.Fault}
+	if server.Status == "ACTIVE" {
+		st.Live = &yes
+	}
+	if server.TaskState != "" && st.Message == "" {
+		st.Message = "the cloud is at it: " + server.TaskState
+	}
+	return st, nil
 }
 
 // HostKeys implements [kitchen.HostKeySource] by the server's console.

@@ -24,6 +24,10 @@ type Options struct {
 	// Connector holds the connections that all instances of a run share. It
 	// must be the same for all of them; nil gives the driver one of its own.
 	Connector *cloud.Connector
+	// Warn is told of what is not as the person may think in clouds.yaml; nil
+	// means that nobody wants to know. Instances that share an entry tell the
+	// same.
+	Warn func(text string)
 	// Dir is where the driver keeps its journal and generated keys, by default
 	// .kitchen/galley below Root.
 	Dir string
