@@ -74,10 +74,16 @@ func (s *cloudSource) Resolve(ctx context.Context) (fetch.Target, error) {
 		t.URL, t.Name, t.Checksum = f.URL, f.FileName, f.Checksum
 	case s.service == "object-store":
 		container, object, _ := strings.Cut(strings.TrimPrefix(s.path, "/"), "/")
-		t.URL = base + "/" + url.PathEscape(container)
 		if object == "" {
-			return t, nil // a listing of the container
+			// A listing of the container or the account, which takes a query.
+			container, query, _ := strings.Cut(container, "?")
+			t.URL = strings.TrimSuffix(base+"/"+url.PathEscape(container), "/")
+			if query != "" {
+				t.URL += "?" + query
+			}
+			return t, nil
 		}
+		t.URL = base + "/" + url.PathEscape(container)
 		// A slash in an object's name is part of its path.
 		t.URL += "/" + strings.ReplaceAll(url.PathEscape(object), "%2F", "/")
 		t.Name = object[strings.LastIndexByte(object, '/')+1:]

@@ -177,10 +177,11 @@ type Target struct {
 	TLS TLS
 	// Name is the file's name for Output.Named, "" if the source knows none.
 	Name string
-	// Checksum is as Request.Checksum; the request's own goes before it.
+	// Checksum is as Request.Checksum; the request's own goes before it. It is
+	// that of what GET gives, and no other method.
 	Checksum string
-	// ChecksumOf, if given, finds the body's checksum in the answer's header,
-	// "" if there is none.
+	// ChecksumOf, if given, finds the body's checksum in the header of the
+	// answer to GET, "" if there is none.
 	ChecksumOf func(http.Header) string
 }
 

@@ -153,7 +153,7 @@ func (f *run) find() (Authorizer, error) {
 
 func (f *run) checkChecksum() error {
 	r := f.req
-	if r.Checksum == "" {
+	if r.Checksum == "" && r.Method == http.MethodGet {
 		r.Checksum = f.target.Checksum
 	}
 	if r.Checksum == "" {

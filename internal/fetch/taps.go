@@ -51,7 +51,7 @@ func (t *taps) wants(content bool) bool {
 // findDigests collects what the body must hash to.
 func (f *run) findDigests(t *taps, a *answer, how stored) error {
 	text := f.req.Checksum
-	if text == "" && f.target.ChecksumOf != nil && f.pager.mode == onePage {
+	if text == "" && f.target.ChecksumOf != nil && f.pager.mode == onePage && f.req.Method == http.MethodGet {
 		text = f.target.ChecksumOf(a.Header)
 	}
 	if text != "" {
