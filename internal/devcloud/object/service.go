@@ -306,7 +306,9 @@ func (s *Service) serveObject(c *call) error {
 		}
 		o := info{Name: c.object, Type: h.Get("Content-Type")}
 		if o.Type == "" {
-			if o.Type = mime.TypeByExtension(path.Ext(c.object)); o.Type == "" {
+			// Swift guesses without a character set.
+			o.Type, _, _ = strings.Cut(mime.TypeByExtension(path.Ext(c.object)), ";")
+			if o.Type == "" {
 				o.Type = "application/octet-stream"
 			}
 		}
