@@ -5,7 +5,7 @@ BIN     := bin/galley
 # One static binary: no cgo, no paths, no build id, so that it is the same wherever it is built.
 LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/internal/cli.release=$(VERSION))
 
-.PHONY: build demo test vet fmt unit race parity acceptance openstackclient bench bench-fetch fuzz clean
+.PHONY: build demo test vet fmt unit race parity acceptance openstackclient listings-check test-chefserver bench bench-fetch bench-converge fuzz clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/galley
@@ -40,6 +40,16 @@ acceptance: build
 openstackclient: build
 	sh testdata/scripts/openstackclient.sh $(BIN)
 
+# What talks to a Chef Server, against a real one: goiardi, in memory on a free
+# port of this machine. Installed where apt-get can.
+test-chefserver:
+	sh testdata/scripts/chefserver.sh $(GO)
+
+# Galley's listings and networks beside the stock client's answers: with OS_*
+# set on that cloud, else on an embedded one.
+listings-check: build
+	sh testdata/scripts/listings.sh $(BIN)
+
 # What Test Kitchen makes of real kitchen files, beside what Galley does:
 # CORPUS is a folder with compare.py, kitchen/ and expected/.
 parity: build
@@ -57,6 +67,13 @@ bench:
 SIZE ?= 512M
 bench-fetch: build
 	$(GO) run ./internal/fetch/bench -galley $(abspath $(BIN)) -size $(SIZE)
+
+# A converge, an upload and twenty machines at once, each beside what it is
+# measured against, as ratios of one run.
+N ?= 10
+bench-converge:
+	$(GO) test ./internal/cli -run '^$$' -bench 'NoChangeConverge|FirstUpload|SecondUpload' -benchtime $(N)x -timeout 30m
+	$(GO) test ./internal/cli -run '^$$' -bench TwentyAtOnce -benchtime 2x -timeout 30m
 
 clean:
 	rm -rf bin dist

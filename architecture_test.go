@@ -31,8 +31,17 @@ var arrows = map[string][]string{
 	"internal/config":    {"internal/config/"},
 	"internal/fetch":     {"internal/fetch", "internal/fetch/"},
 	"internal/devcloud":  {"internal/devcloud/"},
+	"internal/starter":   {"std"},
 	"internal/state":     {"kitchen"},
 	"internal/ui":        {"kitchen"},
+
+	// What is made of events, each on the one before it.
+	"internal/ui/ansi":    {"std"},
+	"internal/ui/runlog":  {"kitchen", "internal/ui", "internal/ui/ansi"},
+	"internal/ui/history": {"kitchen", "internal/ui/runlog"},
+	"internal/ui/junit":   {"kitchen", "internal/ui/ansi", "internal/ui/history"},
+	"internal/ui/report":  {"kitchen", "internal/ui/ansi", "internal/ui/history"},
+	"internal/ui/summary": {"kitchen", "internal/ui", "internal/ui/history"},
 }
 
 func TestDependenciesPointOneWay(t *testing.T) {

@@ -87,9 +87,9 @@ func Hint(err error) string {
 	return ""
 }
 
-// class is the name that the state file gives a failure, in Test Kitchen's
+// Class is the name that the state file gives a failure, in Test Kitchen's
 // words, which `kitchen list` shows.
-func class(err error) string {
+func Class(err error) string {
 	var c interface{ Class() string }
 	if errors.As(err, &c) {
 		return c.Class()

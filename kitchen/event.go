@@ -2,6 +2,7 @@ package kitchen
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"strings"
@@ -19,6 +20,9 @@ const (
 	StepStarted  EventKind = "step_started"
 	StepFinished EventKind = "step_finished"
 	StepFailed   EventKind = "step_failed"
+	// Skipped tells of an instance that the run did not begin, because it was
+	// cancelled or another instance failed; Text says which.
+	Skipped EventKind = "skipped"
 	// Banner is a headline, Info a line for the person, Output a line that a
 	// command wrote.
 	Banner EventKind = "banner"
@@ -45,8 +49,14 @@ type Event struct {
 	Text     string
 	// Elapsed is the duration of what finished, or of the wait so far.
 	Elapsed time.Duration
-	// Err is why a step failed.
+	// Err is why a step or a run failed.
 	Err error
+
+	// Run is the identifier of the process's run (Test Kitchen:
+	// kitchen_run_id), Session that of the machine's life from its creation to
+	// its destruction (instance_session_id) and Step that of one go at one
+	// action (action_id). Outside of a step the last two are "".
+	Run, Session, Step string
 }
 
 // Subscriber receives events. It is called from one goroutine at a time and
@@ -58,14 +68,33 @@ type Bus struct {
 	mu   sync.Mutex
 	subs []Subscriber
 	now  func() time.Time
+	run  string
 }
 
-// NewBus returns a bus with the given subscribers.
+// NewBus returns a bus with the given subscribers and a run identifier of its
+// own.
 func NewBus(subs ...Subscriber) *Bus {
-	return &Bus{subs: subs, now: time.Now}
+	return &Bus{subs: subs, now: time.Now, run: newID()}
 }
 
-// Publish stamps e with the time, unless it has one, and hands it on.
+// Run returns the identifier that every event of the bus carries.
+func (b *Bus) Run() string {
+	if b == nil {
+		return ""
+	}
+	return b.run
+}
+
+// newID returns a random UUID, version 4, the form of Test Kitchen's.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// Publish stamps e with the time, unless it has one, and the run, and hands it
+// on.
 func (b *Bus) Publish(e Event) {
 	if b == nil {
 		return
@@ -75,6 +104,7 @@ func (b *Bus) Publish(e Event) {
 	if e.Time.IsZero() {
 		e.Time = b.now()
 	}
+	e.Run = b.run
 	for _, s := range b.subs {
 		s(e)
 	}
@@ -87,6 +117,8 @@ type Reporter struct {
 	instance string
 	index    int
 	action   Action
+	session  string
+	step     string
 }
 
 // Reporter returns a reporter for the instance of that name.
@@ -99,6 +131,7 @@ func (r *Reporter) emit(e Event) {
 		return
 	}
 	e.Instance, e.Index, e.Action = r.instance, r.index, r.action
+	e.Session, e.Step = r.session, r.step
 	r.bus.Publish(e)
 }
 
@@ -128,7 +161,8 @@ func (r *Reporter) Debug(format string, args ...any) {
 	r.emit(Event{Kind: Debug, Text: fmt.Sprintf(format, args...)})
 }
 
-// Waiting gives a sign of life in a wait. Call it each time around; the
+// Waiting gives a sign of life in a wait for what, as in "the server to be
+// gone". Call it each time around; the
 // subscribers decide how often to show it.
 func (r *Reporter) Waiting(what, detail string, since time.Time) {
 	text := what

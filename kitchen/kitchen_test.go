@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -419,6 +420,84 @@ func TestOutputIsToldInWholeLines(t *testing.T) {
 	}
 	w.Close()
 	if diff := cmp.Diff([]string{"one", "two", "", "four"}, lines); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestEventsKnowTheirRunSessionAndStep: the identifiers are Test Kitchen's,
+// and so are the keys under which the state keeps them.
+func TestEventsKnowTheirRunSessionAndStep(t *testing.T) {
+	f := &fake{address: "192.0.2.1"}
+	k, store := newKitchen(f, "a")
+	var events []kitchen.Event
+	k.Bus = kitchen.NewBus(func(e kitchen.Event) { events = append(events, e) })
+	if err := run(t, k, kitchen.Converge); err != nil {
+		t.Fatal(err)
+	}
+	st, _ := store.Load("a")
+	session := st.String(kitchen.KeySession)
+	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(session) {
+		t.Errorf("session %q is no UUID", session)
+	}
+	steps := map[string]kitchen.Action{}
+	for _, e := range events {
+		if e.Run == "" || e.Run != k.Bus.Run() {
+			t.Errorf("%s: run %q", e.Kind, e.Run)
+		}
+		if e.Instance == "" {
+			continue
+		}
+		if e.Session != session || e.Step == "" {
+			t.Errorf("%s: session %q, step %q", e.Kind, e.Session, e.Step)
+		}
+		steps[e.Step] = e.Action
+	}
+	if len(steps) != 2 || steps[st.String(kitchen.KeyLastStep)] != kitchen.Converge {
+		t.Errorf("steps %v, the last being %q", steps, st.String(kitchen.KeyLastStep))
+	}
+	if st.String(kitchen.KeyLastRun) != k.Bus.Run() || st.String(kitchen.KeyLastAttempted) != "converge" {
+		t.Errorf("state %q %q", st.String(kitchen.KeyLastRun), st.String(kitchen.KeyLastAttempted))
+	}
+
+	// Another process goes on in the same session; a new machine has its own.
+	events, k.Bus = nil, kitchen.NewBus(func(e kitchen.Event) { events = append(events, e) })
+	if err := run(t, k, kitchen.Destroy); err != nil {
+		t.Fatal(err)
+	}
+	if e := events[1]; e.Session != session || e.Run == st.String(kitchen.KeyLastRun) {
+		t.Errorf("destroy: session %q, run %q", e.Session, e.Run)
+	}
+	if err := run(t, k, kitchen.Create); err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := store.Load("a"); st.String(kitchen.KeySession) == session {
+		t.Error("a new machine has the old one's session")
+	}
+}
+
+func TestWhatIsNotBegunIsTold(t *testing.T) {
+	f := &fake{address: "192.0.2.1", fail: map[string]error{"create": errors.New("no")}}
+	k, _ := newKitchen(f, "a", "b", "c")
+	var skipped []string
+	k.Bus = kitchen.NewBus(func(e kitchen.Event) {
+		if e.Kind == kitchen.Skipped {
+			skipped = append(skipped, e.Instance+" "+string(e.Action)+": "+e.Text)
+		}
+	})
+	if err := k.Run(t.Context(), kitchen.Request{Action: kitchen.Create, Instances: k.Instances, FailFast: true}); err == nil {
+		t.Fatal("no error")
+	}
+	want := []string{"b create: another instance failed", "c create: another instance failed"}
+	if diff := cmp.Diff(want, skipped); diff != "" {
+		t.Error(diff)
+	}
+	skipped = nil
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := k.Run(ctx, kitchen.Request{Action: kitchen.Create, Instances: k.Instances[:1]}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff([]string{"a create: the run was interrupted"}, skipped); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -101,6 +101,12 @@ type Conn interface {
 	Close() error
 }
 
+// Neighbour is a Conn that can say whether its machine is on this host, so
+// that what is sent to it is not worth compressing.
+type Neighbour interface {
+	Near(ctx context.Context) bool
+}
+
 // Command is one command line for a machine's shell.
 type Command struct {
 	// Line is handed to the login shell as it is.

@@ -81,6 +81,11 @@ func (k *Kitchen) each(ctx context.Context, req Request, do func(context.Context
 			}
 		}
 		out.Skipped = append(out.Skipped, inst)
+		why := "another instance failed"
+		if ctx.Err() != nil {
+			why = "the run was interrupted"
+		}
+		k.Bus.Publish(Event{Kind: Skipped, Instance: inst.Name, Index: inst.Index, Action: req.Action, Text: why})
 	}
 	close(queue)
 	wg.Wait()
@@ -96,17 +101,18 @@ func (k *Kitchen) each(ctx context.Context, req Request, do func(context.Context
 // perform brings one instance to the request's action.
 func (k *Kitchen) perform(ctx context.Context, inst *Instance, req Request) *Failure {
 	fail := func(err error) *Failure { return &Failure{Instance: inst, Action: req.Action, Err: err} }
+	report := k.Bus.Reporter(inst.Name, inst.Index, req.Action)
 	unlock, err := k.Store.Lock(ctx, inst.Name, func(holder string) {
-		k.Bus.Reporter(inst.Name, inst.Index, req.Action).Info("Waiting for %s, which works on <%s>", holder, inst.Name)
+		report.Info("Waiting for %s, which works on <%s>", holder, inst.Name)
 	})
 	if err != nil {
-		k.failed(inst, req.Action, 0, err)
+		report.emit(Event{Kind: StepFailed, Err: err})
 		return fail(err)
 	}
 	defer unlock()
 	state, err := k.Store.Load(inst.Name)
 	if err != nil {
-		k.failed(inst, req.Action, 0, err)
+		report.emit(Event{Kind: StepFailed, Err: err})
 		return fail(err)
 	}
 	s := &session{kitchen: k, instance: inst, state: state, keep: req.KeepOnFailure}
@@ -117,10 +123,6 @@ func (k *Kitchen) perform(ctx context.Context, inst *Instance, req Request) *Fai
 		}
 	}
 	return nil
-}
-
-func (k *Kitchen) failed(inst *Instance, a Action, took time.Duration, err error) {
-	k.Bus.Publish(Event{Kind: StepFailed, Instance: inst.Name, Index: inst.Index, Action: a, Elapsed: took, Err: err})
 }
 
 // session is one instance's way through the steps of a request. It keeps one
@@ -137,11 +139,13 @@ type session struct {
 
 // newStep is what plug-ins are given for an action.
 func (s *session) newStep(a Action) *Step {
+	report := s.kitchen.Bus.Reporter(s.instance.Name, s.instance.Index, a)
+	report.session = s.state.String(KeySession)
 	step := &Step{
 		Instance:      s.instance,
 		Action:        a,
 		State:         s.state,
-		Report:        s.kitchen.Bus.Reporter(s.instance.Name, s.instance.Index, a),
+		Report:        report,
 		KeepOnFailure: s.keep,
 	}
 	if src, ok := s.instance.Driver.(HostKeySource); ok {
@@ -153,16 +157,15 @@ func (s *session) newStep(a Action) *Step {
 // step runs one action with its hooks and writes down how it went.
 func (s *session) step(ctx context.Context, a Action) (err error) {
 	start := time.Now()
-	k, inst := s.kitchen, s.instance
-	step := s.newStep(a)
-	k.Bus.Publish(Event{Kind: StepStarted, Instance: inst.Name, Index: inst.Index, Action: a})
+	step := s.begin(a)
+	step.Report.emit(Event{Kind: StepStarted})
 	defer func() {
 		took := time.Since(start)
 		if err != nil {
-			k.failed(inst, a, took, err)
+			step.Report.emit(Event{Kind: StepFailed, Elapsed: took, Err: err})
 			return
 		}
-		k.Bus.Publish(Event{Kind: StepFinished, Instance: inst.Name, Index: inst.Index, Action: a, Elapsed: took})
+		step.Report.emit(Event{Kind: StepFinished, Elapsed: took})
 	}()
 	defer func() {
 		// The finally hooks run even when the step was cancelled.
@@ -176,6 +179,20 @@ func (s *session) step(ctx context.Context, a Action) (err error) {
 		return err
 	}
 	return s.hooks(ctx, step, "post")
+}
+
+// begin returns the step for a go at an action, and notes it in the state,
+// which becomes durable when the state is next saved.
+func (s *session) begin(a Action) *Step {
+	if s.state.String(KeySession) == "" {
+		s.state.Set(KeySession, newID())
+	}
+	step := s.newStep(a)
+	step.Report.step = newID()
+	s.state.Set(KeyLastAttempted, string(a))
+	s.state.Set(KeyLastStep, step.Report.step)
+	s.state.Set(KeyLastRun, s.kitchen.Bus.Run())
+	return step
 }
 
 // record writes the outcome of a step into the state, as Test Kitchen does:
@@ -196,7 +213,7 @@ func (s *session) record(step *Step, start time.Time, actErr error) error {
 		}
 		s.state.SetOwn("timings", next)
 	} else {
-		s.state.Set(KeyLastError, class(actErr))
+		s.state.Set(KeyLastError, Class(actErr))
 	}
 	return errors.Join(actErr, s.state.Save())
 }

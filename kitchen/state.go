@@ -20,6 +20,13 @@ const (
 	KeyUsername = "username"
 	KeyPassword = "password"
 	KeySSHKey   = "ssh_key"
+	// KeySession is the identifier of the machine's life, which its log lines
+	// carry; the other three name the last go at an action and its run (Test
+	// Kitchen 4.1).
+	KeySession       = "instance_session_id"
+	KeyLastAttempted = "last_attempted_action"
+	KeyLastStep      = "last_action_id"
+	KeyLastRun       = "last_kitchen_run_id"
 )
 
 // KeyOwn is the state key below which everything lies that only Galley

@@ -97,7 +97,7 @@ func (k *Kitchen) status(ctx context.Context, inst *Instance, probe bool) (Statu
 	st := Status{State: StateUnknown, Message: "the driver " + inst.DriverName + " does not tell"}
 	if d, ok := inst.Driver.(StatusReporter); ok {
 		if st, err = d.Status(ctx, s.newStep("")); err != nil {
-			st = Status{State: StateUnknown, Error: class(err), Message: err.Error()}
+			st = Status{State: StateUnknown, Error: Class(err), Message: err.Error()}
 		}
 	}
 	st.Source, st.Checked = "driver", time.Now().UTC()
@@ -123,7 +123,7 @@ func (s *session) probe(ctx context.Context) Probe {
 		_, err = conn.Run(ctx, Command{Line: "exit 0"})
 	}
 	if err != nil {
-		p.Error, p.Message = class(err), err.Error()
+		p.Error, p.Message = Class(err), err.Error()
 	} else {
 		p.Reachable, p.State, p.Message = true, "reachable", "a command was run over "+s.instance.TransportName
 	}

@@ -462,6 +462,26 @@ func (c *Client) Alive(ctx context.Context, within time.Duration) bool {
 	}
 }
 
+// Near says whether the machine is on this host, as a guest of a local
+// hypervisor is: it has a loopback address, and answers faster than the far
+// end of a tunnel could. What is sent to it is not worth compressing.
+func (c *Client) Near(ctx context.Context) bool {
+	addr, ok := c.ssh.RemoteAddr().(*net.TCPAddr)
+	if !ok || !addr.IP.IsLoopback() || c.route.via() != "" {
+		return false
+	}
+	// One quick answer will do: a busy host may have kept the others waiting.
+	for range 3 {
+		if c.Alive(ctx, nearby) {
+			return true
+		}
+	}
+	return false
+}
+
+// nearby is how soon a machine on this host answers.
+const nearby = 3 * time.Millisecond
+
 const keepAliveRequest = "keepalive@openssh.com"
 
 // keepAlive ends the connection when the machine has not answered for as long

@@ -19,6 +19,7 @@ type actionFlags struct {
 	failFast    bool
 	keep        bool
 	debug       bool
+	junit       string
 }
 
 func (f *actionFlags) add(cmd *cobra.Command) {
@@ -27,6 +28,7 @@ func (f *actionFlags) add(cmd *cobra.Command) {
 	fs.Lookup("concurrency").NoOptDefVal = fmt.Sprint(unlimited)
 	fs.BoolVarP(&f.parallel, "parallel", "p", false, "work on all instances at once (the old spelling of -c)")
 	fs.BoolVarP(&f.failFast, "fail-fast", "f", false, "begin no further instance after one has failed")
+	fs.StringVar(&f.junit, "junit", "", "write the outcome of every phase to `FILE` as JUnit XML, also of a run that fails")
 }
 
 func (f *actionFlags) addKeep(cmd *cobra.Command) {
@@ -90,6 +92,8 @@ file, state that was lost. --dry-run only prints it.
 				return usagef("", "--orphans takes no instances")
 			case dryRun && !orphans:
 				return usagef("", "--dry-run goes with --orphans only")
+			case orphans && f.junit != "":
+				return usagef("", "--junit goes with instances, --orphans with what belongs to none")
 			case orphans:
 				return a.orphans(cmd, dryRun)
 			}
@@ -128,8 +132,9 @@ func (a *app) lifecycleCommands() []*cobra.Command {
 
 func (a *app) testCommand() *cobra.Command {
 	var (
-		f       actionFlags
-		destroy string
+		f        actionFlags
+		destroy  string
+		autoInit bool
 	)
 	cmd := &cobra.Command{
 		Use:   "test [INSTANCE|REGEXP|all]...",
@@ -144,7 +149,12 @@ it, and destroys it again: when all has passed (--destroy=passing), in any case
 			if err != nil {
 				return &usageError{err: err}
 			}
-			return a.run(cmd, args, kitchen.Verify, &f, func(p *project, req kitchen.Request) error {
+			if autoInit {
+				if err := a.autoInit(cmd.Context()); err != nil {
+					return err
+				}
+			}
+			return a.run(cmd, args, "test", &f, func(p *project, req kitchen.Request) error {
 				return p.Test(cmd.Context(), req, strategy)
 			})
 		},
@@ -153,6 +163,7 @@ it, and destroys it again: when all has passed (--destroy=passing), in any case
 	f.addKeep(cmd)
 	f.addDebug(cmd)
 	cmd.Flags().StringVarP(&destroy, "destroy", "d", string(kitchen.DestroyPassing), "when to destroy afterwards: passing, always or never")
+	cmd.Flags().BoolVar(&autoInit, "auto-init", false, "write a kitchen.yml first where there is none, as galley init does")
 	return cmd
 }
 
@@ -164,11 +175,19 @@ func (a *app) act(cmd *cobra.Command, args []string, action kitchen.Action, f *a
 }
 
 // run reads the configuration, gives the instances that the arguments name
-// the plug-ins for an action, and hands a request to do.
-func (a *app) run(cmd *cobra.Command, args []string, action kitchen.Action, f *actionFlags, do func(*project, kitchen.Request) error) error {
+// the plug-ins for a command, which is an action or "test", and hands a
+// request to do.
+func (a *app) run(cmd *cobra.Command, args []string, command kitchen.Action, f *actionFlags, do func(*project, kitchen.Request) error) error {
 	workers, err := f.workers(cmd)
 	if err != nil {
 		return err
+	}
+	if err := clearJUnit(f.junit); err != nil {
+		return err
+	}
+	action := command
+	if command == "test" {
+		action = kitchen.Verify
 	}
 	p, err := a.open(cmd.Context())
 	if err != nil {
@@ -182,10 +201,17 @@ func (a *app) run(cmd *cobra.Command, args []string, action kitchen.Action, f *a
 	if err := p.equip(chosen, action); err != nil {
 		return err
 	}
+	p.results = newResults(chosen, string(command), f.junit)
 	if err := p.report(chosen, workers); err != nil {
 		return err
 	}
 	defer p.close()
+	if err := p.results.begin(p); err != nil {
+		return err
+	}
+	if action != kitchen.Destroy {
+		p.idleKeys()
+	}
 	return do(p, kitchen.Request{
 		Action:        action,
 		Instances:     chosen,

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -26,13 +27,14 @@ func (a *app) configCommand() *cobra.Command {
 		a.configSchemaCommand(),
 		a.configKeysCommand(),
 		a.configEnvCommand(),
+		a.configKnifeCommand(),
 	)
 	return cmd
 }
 
 // readOptions are the options to read the current directory's configuration.
-func (a *app) readOptions(cmd *cobra.Command) (config.Options, error) {
-	env, err := a.environment(cmd.Context())
+func (a *app) readOptions(ctx context.Context) (config.Options, error) {
+	env, err := a.environment(ctx)
 	if err != nil {
 		return config.Options{}, err
 	}
@@ -87,7 +89,7 @@ any plug-in's own defaults. Secrets are shown as they are in the files, unless
 			default:
 				return usagef("", "unknown format %q: it is json or yaml", format)
 			}
-			o, err := a.readOptions(cmd)
+			o, err := a.readOptions(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -119,7 +121,7 @@ func (a *app) configRenderCommand() *cobra.Command {
 		Short: "Print exactly the text that a template renders to",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := a.readOptions(cmd)
+			o, err := a.readOptions(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -154,7 +156,7 @@ tools.
 			if format != "text" && format != "json" {
 				return usagef("", "unknown format %q: it is text or json", format)
 			}
-			o, err := a.readOptions(cmd)
+			o, err := a.readOptions(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -21,7 +21,7 @@ is told of in the output.
 
 ` + exitCodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts, err := a.readOptions(cmd)
+			opts, err := a.readOptions(cmd.Context())
 			if err != nil {
 				return err
 			}

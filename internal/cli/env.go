@@ -7,10 +7,8 @@ import (
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/config"
-	"github.com/galleyhq/galley/internal/config/clouds"
 	"github.com/galleyhq/galley/internal/config/openrc"
 	"github.com/galleyhq/galley/internal/config/ruby"
-	"github.com/galleyhq/galley/internal/openstack"
 )
 
 // environment returns the variables that this run works with: the process's,
@@ -72,27 +70,4 @@ func (a *app) bootstrapPrompter() bootstrap.Prompter {
 		return p
 	}
 	return nil
-}
-
-// credentials returns those of the commands that need no kitchen file: the
-// entry of clouds.yaml that OS_CLOUD or --os-cloud names, which then stands
-// alone, else the OS_* variables.
-func (a *app) credentials(ctx context.Context) (openstack.Auth, error) {
-	env, err := a.environment(ctx)
-	if err != nil {
-		return openstack.Auth{}, err
-	}
-	name := env.Get("OS_CLOUD")
-	if name == "" {
-		return openstack.AuthFromEnv(env.Get)
-	}
-	entry, err := clouds.Load(name, clouds.Options{Getenv: env.Get})
-	if err != nil {
-		return openstack.Auth{}, err
-	}
-	for _, w := range entry.Warnings {
-		fmt.Fprintf(a.streams.Err, "%s: warning: %s\n", a.name, w)
-	}
-	vars := entry.Env()
-	return openstack.AuthFromEnv(func(name string) string { return vars[name] })
 }

@@ -185,20 +185,32 @@ func loginOf(inst *kitchen.Instance, st *kitchen.State) (base.Login, error) {
 	return l, nil
 }
 
-func (p *project) provisioner(inst *kitchen.Instance, s config.Section) (err error) {
-	switch inst.ProvisionerName {
+// provisioners are those that there are, for messages.
+const provisioners = "chef_infra (chef_zero), chef_solo, chef_apply, shell and dummy"
+
+// chefFamily says whether a provisioner runs Chef or Cinc.
+func chefFamily(name string) bool {
+	switch name {
 	case "chef_infra", "chef_zero", "chef_solo", "chef_apply", "cinc_infra", "cinc_zero", "cinc_solo", "cinc_apply":
+		return true
+	}
+	return false
+}
+
+func (p *project) provisioner(inst *kitchen.Instance, s config.Section) (err error) {
+	switch name := inst.ProvisionerName; {
+	case chefFamily(name), name == "chef_target", name == "cinc_target": // which it refuses with the reason
 		if p.shared.resolver == nil {
 			p.shared.resolver = chef.NewResolver()
 			p.closers = append(p.closers, p.shared.resolver.Close)
 		}
 		inst.Provisioner, err = chef.New(s, chef.Options{Options: p.base(inst), Resolver: p.shared.resolver})
-	case "shell":
+	case name == "shell":
 		inst.Provisioner, err = provisionershell.New(s, p.base(inst))
-	case "dummy":
+	case name == "dummy":
 		inst.Provisioner, err = provisionerdummy.New(s, p.base(inst))
 	default:
-		return &pluginError{"provisioner", inst.ProvisionerName, "chef_infra (chef_zero), chef_solo, chef_apply, shell and dummy"}
+		return &pluginError{"provisioner", name, provisioners}
 	}
 	return err
 }

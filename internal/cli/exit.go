@@ -9,6 +9,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/fetch"
 	"github.com/galleyhq/galley/internal/ui"
+	"github.com/galleyhq/galley/internal/ui/runlog"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -53,14 +54,21 @@ type statusError struct{ status int }
 func (e *statusError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
 
 // errInterrupted is the cause of a context that Ctrl-C cancelled.
-var errInterrupted = errors.New("interrupted")
+var errInterrupted error = interruption{}
+
+type interruption struct{}
+
+func (interruption) Error() string { return "interrupted" }
+func (interruption) Unwrap() error { return context.Canceled }
 
 // exitCode says which code an error ends the process with.
 func exitCode(ctx context.Context, err error) int {
 	var (
-		usage  *usageError
-		sel    *kitchen.SelectError
-		status *statusError
+		usage   *usageError
+		sel     *kitchen.SelectError
+		log     *runlog.NoLogError
+		session *runlog.NoSessionError
+		status  *statusError
 	)
 	switch {
 	case err == nil:
@@ -69,7 +77,7 @@ func exitCode(ctx context.Context, err error) int {
 		return status.status
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &sel):
+	case errors.As(err, &usage), errors.As(err, &sel), errors.As(err, &log), errors.As(err, &session):
 		return exitUsage
 	}
 	return exitFailed

@@ -90,9 +90,11 @@ type row struct {
 
 // liveRow is what a look at the machine adds (Test Kitchen 4.1: list --live).
 type liveRow struct {
-	LogPath   string         `json:"log_path"`
-	StatePath string         `json:"state_path"`
-	Status    kitchen.Status `json:"status"`
+	LogPath       string         `json:"log_path"`
+	StructuredLog string         `json:"structured_log_path"`
+	StatePath     string         `json:"state_path"`
+	Session       *string        `json:"instance_session_id"`
+	Status        kitchen.Status `json:"status"`
 }
 
 func (a *app) list(ctx context.Context, p *project, chosen []*kitchen.Instance, bare, asJSON bool, look liveFlags) error {
@@ -154,8 +156,15 @@ func (p *project) look(ctx context.Context, chosen []*kitchen.Instance, probe bo
 		return err
 	}
 	for i, inst := range chosen {
+		st, err := p.Store.Load(inst.Name)
+		if err != nil {
+			return err
+		}
 		all[i].Message, all[i].Error = p.app.secrets.Clean(all[i].Message), p.app.secrets.Clean(all[i].Error)
-		rows[i].liveRow = &liveRow{LogPath: p.paths.Log(inst.Name), StatePath: p.paths.State(inst.Name), Status: all[i]}
+		rows[i].liveRow = &liveRow{
+			LogPath: p.paths.Log(inst.Name), StructuredLog: p.paths.Structured(inst.Name), StatePath: p.paths.State(inst.Name),
+			Session: optional(st.String(kitchen.KeySession)), Status: all[i],
+		}
 	}
 	return nil
 }

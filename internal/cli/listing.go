@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
@@ -18,6 +23,123 @@ import (
 type listing struct {
 	columns []string
 	rows    [][]string
+	// values are the cells as data, for json and yaml; a missing one is its
+	// text.
+	values [][]any
+}
+
+// cell is a field that says more as data than as text.
+type cell struct {
+	text  string
+	value any
+}
+
+// sized is a number with its unit, which data leaves out.
+func sized(n int, unit string) cell { return cell{fmt.Sprintf("%d %s", n, unit), n} }
+
+func counted(n int) cell { return cell{fmt.Sprint(n), n} }
+
+func flagged(b bool) cell {
+	if b {
+		return cell{"yes", true}
+	}
+	return cell{"no", false}
+}
+
+// maybe is a number that may be missing.
+func maybe(n *int) cell {
+	if n == nil {
+		return cell{}
+	}
+	return counted(*n)
+}
+
+// orNone is a text that may be missing: data says null.
+func orNone(s string) cell {
+	if s == "" {
+		return cell{}
+	}
+	return cell{s, s}
+}
+
+// add appends a row of texts and cells.
+func (l *listing) add(fields ...any) {
+	row, values := make([]string, len(fields)), make([]any, len(fields))
+	for i, f := range fields {
+		switch f := f.(type) {
+		case cell:
+			row[i], values[i] = f.text, f.value
+		default:
+			row[i], values[i] = fmt.Sprint(f), f
+		}
+	}
+	l.rows, l.values = append(l.rows, row), append(l.values, values)
+}
+
+// data returns row i as it is in json and yaml.
+func (l listing) data(i int) object {
+	o := make(object, len(l.columns))
+	for j, c := range l.columns {
+		o[j] = field{strings.ReplaceAll(strings.ToLower(c), " ", "_"), l.rows[i][j]}
+		if i < len(l.values) {
+			o[j].value = l.values[i][j]
+		}
+	}
+	return o
+}
+
+func (l listing) objects() []object {
+	out := make([]object, len(l.rows))
+	for i := range l.rows {
+		out[i] = l.data(i)
+	}
+	return out
+}
+
+// object is a mapping whose keys keep the order of the columns.
+type object []field
+
+type field struct {
+	key   string
+	value any
+}
+
+// MarshalJSON implements json.Marshaler.
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	b.WriteByte('{')
+	for i, f := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if err := enc.Encode(f.key); err != nil {
+			return nil, err
+		}
+		b.WriteByte(':')
+		if err := enc.Encode(f.value); err != nil {
+			return nil, err
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// MarshalYAML implements yaml.Marshaler.
+func (o object) MarshalYAML() (any, error) {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for _, f := range o {
+		var key, value yaml.Node
+		if err := key.Encode(f.key); err != nil {
+			return nil, err
+		}
+		if err := value.Encode(f.value); err != nil {
+			return nil, err
+		}
+		n.Content = append(n.Content, &key, &value)
+	}
+	return n, nil
 }
 
 // listingFlags are the flags of every listing.
@@ -26,9 +148,23 @@ type listingFlags struct {
 	columns []string
 }
 
+// formats are those of a listing; summary and text are knife's names.
+const formats = "table (or summary), text, json, yaml or csv"
+
 func (f *listingFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.format, "format", "F", "table", "print as table, json, yaml or csv")
+	cmd.Flags().StringVarP(&f.format, "format", "F", "table", "print as "+formats)
 	cmd.Flags().StringSliceVar(&f.columns, "columns", nil, "print these `COLUMNS` only, in this order")
+}
+
+// check finds a format that does not exist before the cloud is asked.
+func (f *listingFlags) check() error {
+	switch f.format {
+	case "table", "summary", "text", "json", "yaml", "csv":
+		return nil
+	case "pp":
+		return usagef("json holds the same", "the format pp is Ruby's own notation and is not available")
+	}
+	return usagef("", "unknown format %q: it is %s", f.format, formats)
 }
 
 // chosen returns the listing with the columns asked for.
@@ -39,67 +175,113 @@ func (f *listingFlags) chosen(l listing) (listing, error) {
 	var at []int
 	out := listing{}
 	for _, want := range f.columns {
-		i := slices.IndexFunc(l.columns, func(c string) bool { return strings.EqualFold(c, strings.TrimSpace(want)) })
+		plain := strings.ReplaceAll(strings.TrimSpace(want), "_", " ")
+		i := slices.IndexFunc(l.columns, func(c string) bool { return strings.EqualFold(c, plain) })
 		if i < 0 {
 			return l, usagef("the columns are "+strings.Join(l.columns, ", "), "unknown column %q", want)
 		}
 		at = append(at, i)
 		out.columns = append(out.columns, l.columns[i])
 	}
-	for _, row := range l.rows {
-		cells := make([]string, len(at))
-		for i, j := range at {
-			cells[i] = row[j]
+	for i, row := range l.rows {
+		cells := make([]any, len(at))
+		for j, from := range at {
+			cells[j] = row[from]
+			if i < len(l.values) {
+				cells[j] = cell{row[from], l.values[i][from]}
+			}
 		}
-		out.rows = append(out.rows, cells)
+		out.add(cells...)
 	}
 	return out, nil
 }
 
 // print writes a listing in the format asked for.
 func (a *app) print(l listing, f *listingFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	l, err := f.chosen(l)
 	if err != nil {
 		return err
 	}
 	switch f.format {
-	case "table":
+	case "table", "summary":
 		t := ui.Table{Header: l.columns}
 		for _, row := range l.rows {
 			cells := make([]ui.Cell, len(row))
 			for i, c := range row {
-				cells[i].Text = c
+				cells[i].Text = oneLine(c)
 			}
 			t.Rows = append(t.Rows, cells)
 		}
 		return t.Write(a.streams.Out, a.streams.Color(a.streams.Out, a.color()))
+	case "text":
+		for i := range l.rows {
+			if i > 0 {
+				fmt.Fprintln(a.streams.Out)
+			}
+			l.pairs(a.streams.Out, i, false)
+		}
+		return nil
 	case "json":
 		return a.json(l.objects())
 	case "yaml":
-		enc := yaml.NewEncoder(a.streams.Out)
-		enc.SetIndent(2)
-		return enc.Encode(l.objects())
-	case "csv":
-		w := csv.NewWriter(a.streams.Out)
-		if err := w.Write(l.columns); err != nil {
-			return err
-		}
-		return w.WriteAll(l.rows)
+		return a.yaml(l.objects())
 	}
-	return usagef("", "unknown format %q: it is table, json, yaml or csv", f.format)
+	w := csv.NewWriter(a.streams.Out)
+	if err := w.Write(l.columns); err != nil {
+		return err
+	}
+	return w.WriteAll(l.rows)
 }
 
-// objects are the rows as mappings; the keys are the columns in small letters.
-func (l listing) objects() []map[string]string {
-	out := make([]map[string]string, 0, len(l.rows))
-	for _, row := range l.rows {
-		o := map[string]string{}
-		for i, c := range row {
-			o[strings.ReplaceAll(strings.ToLower(l.columns[i]), " ", "_")] = c
-		}
-		out = append(out, o)
+// printOne writes a listing of one row: as lines of name and value, or as one
+// object.
+func (a *app) printOne(l listing, f *listingFlags) error {
+	if err := f.check(); err != nil {
+		return err
 	}
-	return out
+	l, err := f.chosen(l)
+	if err != nil {
+		return err
+	}
+	switch f.format {
+	case "table", "summary", "text":
+		l.pairs(a.streams.Out, 0, true)
+		return nil
+	case "json":
+		return a.json(l.data(0))
+	case "yaml":
+		return a.yaml(l.data(0))
+	}
+	return a.print(l, f)
+}
+
+// pairs writes a row as lines of name and value.
+func (l listing) pairs(w io.Writer, row int, skipEmpty bool) {
+	for i, name := range l.columns {
+		if text := oneLine(l.rows[row][i]); text != "" || !skipEmpty {
+			fmt.Fprintln(w, strings.TrimRight(name+": "+text, " "))
+		}
+	}
+}
+
+func (a *app) yaml(v any) error {
+	enc := yaml.NewEncoder(a.streams.Out)
+	enc.SetIndent(2)
+	return enc.Encode(v)
+}
+
+// oneLine keeps what others wrote, as a description, from breaking a table or
+// moving the cursor.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // cloud logs in with the credentials of the environment.
@@ -108,7 +290,15 @@ func (a *app) cloud(ctx context.Context) (*openstack.Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openstack.Connect(ctx, auth, openstack.Options{})
+	var o openstack.Options
+	if level, err := a.level(); err != nil {
+		return nil, err
+	} else if level == ui.DebugLevel {
+		o.Debug = func(format string, args ...any) {
+			fmt.Fprintln(a.streams.Err, "D      "+a.secrets.Clean(fmt.Sprintf(format, args...)))
+		}
+	}
+	return openstack.Connect(ctx, auth, o)
 }
 
 // listOf returns the "list" of a noun.
@@ -119,20 +309,30 @@ func (a *app) listOf(what string, get func(context.Context, *openstack.Cloud) (l
 		Short: "List the " + what + " of the cloud",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.cloud(cmd.Context())
-			if err != nil {
+			if err := f.check(); err != nil {
 				return err
 			}
-			defer c.Close()
-			l, err := get(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			return a.print(l, &f)
+			return a.withCloud(cmd.Context(), func(ctx context.Context, c *openstack.Cloud) error {
+				l, err := get(ctx, c)
+				if err != nil {
+					return err
+				}
+				return a.print(l, &f)
+			})
 		},
 	}
 	f.add(cmd)
 	return cmd
+}
+
+// withCloud does something with a cloud that it logs in to first.
+func (a *app) withCloud(ctx context.Context, do func(context.Context, *openstack.Cloud) error) error {
+	c, err := a.cloud(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return do(ctx, c)
 }
 
 // noun is a command that only holds others.
@@ -142,208 +342,17 @@ func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// cloudCommands look up what a cloud offers, with knife-openstack's columns.
+// cloudCommands look up what a cloud offers, with knife-openstack's columns,
+// and make what needs no kitchen.
 func (a *app) cloudCommands() []*cobra.Command {
 	return []*cobra.Command{
-		noun("server", "Look at the servers of the cloud", a.listOf("servers", listServers), a.serverShow()),
-		noun("image", "Look up images", a.listOf("images", listImages)),
-		noun("flavor", "Look up flavors", a.listOf("flavors", listFlavors)),
-		noun("network", "Look up networks", a.listOf("networks", listNetworks)),
-		noun("group", "Look up security groups", a.listOf("security groups", listGroups)),
-		noun("volume", "Look up volumes", a.listOf("volumes", listVolumes)),
-		noun("keypair", "Look up key pairs", a.listOf("key pairs", listKeyPairs)),
-		noun("floating-ip", "Look up floating IPs", a.listOf("floating IPs", listFloatingIPs)),
+		a.serverNoun(), a.imageNoun(), a.flavorNoun(), a.networkNoun(), a.groupNoun(),
+		a.volumeNoun(), a.keyPairNoun(), a.floatingIPNoun(),
 	}
 }
 
-var serverColumns = []string{"Name", "Instance ID", "Addresses", "Flavor", "Image", "Keypair", "State", "Availability Zone"}
-
-func serverRow(s openstack.ServerInfo, flavors, images map[string]string) []string {
-	var addresses []string
-	for _, ad := range s.Addresses {
-		addresses = append(addresses, ad.IP)
-	}
-	return []string{s.Name, s.ID, strings.Join(addresses, " "), named(flavors, s.Flavor), named(images, s.Image), s.KeyName, strings.ToLower(s.Status), s.AvailabilityZone}
-}
-
-// named returns the name that an ID has, or the ID.
-func named(names map[string]string, id string) string {
-	if n := names[id]; n != "" {
-		return n
-	}
-	return id
-}
-
-// serverNames are the names of the flavors and images that servers refer to
-// by ID.
-func serverNames(ctx context.Context, c *openstack.Cloud) (flavors, images map[string]string, err error) {
-	flavors, images = map[string]string{}, map[string]string{}
-	fl, err := c.Flavors(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, f := range fl {
-		flavors[f.ID] = f.Name
-	}
-	im, err := c.Images(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, i := range im {
-		images[i.ID] = i.Name
-	}
-	return flavors, images, nil
-}
-
-func listServers(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	servers, err := c.Servers(ctx)
-	if err != nil {
-		return listing{}, err
-	}
-	l := listing{columns: serverColumns}
-	if len(servers) == 0 {
-		return l, nil
-	}
-	flavors, images, err := serverNames(ctx, c)
-	if err != nil {
-		return l, err
-	}
-	for _, s := range servers {
-		l.rows = append(l.rows, serverRow(s, flavors, images))
-	}
-	sortRows(l.rows)
-	return l, nil
-}
-
-func (a *app) serverShow() *cobra.Command {
-	var f listingFlags
-	cmd := &cobra.Command{
-		Use:   "show ID|NAME",
-		Short: "Show one server",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			c, err := a.cloud(ctx)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			s, err := c.Server(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			flavors, images, err := serverNames(ctx, c)
-			if err != nil {
-				return err
-			}
-			l := listing{columns: append(slices.Clone(serverColumns), "Fault"), rows: [][]string{append(serverRow(s, flavors, images), s.Fault)}}
-			if f.format != "table" {
-				return a.print(l, &f)
-			}
-			l, err = f.chosen(l)
-			if err != nil {
-				return err
-			}
-			for i, name := range l.columns {
-				if l.rows[0][i] != "" {
-					fmt.Fprintf(a.streams.Out, "%s: %s\n", name, l.rows[0][i])
-				}
-			}
-			return nil
-		},
-	}
-	f.add(cmd)
-	return cmd
-}
-
-func listImages(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	images, err := c.Images(ctx)
-	l := listing{columns: []string{"Name", "ID", "Snapshot"}}
-	for _, i := range images {
-		l.rows = append(l.rows, []string{i.Name, i.ID, yesNo(i.Snapshot)})
-	}
-	sortRows(l.rows)
-	return l, err
-}
-
-func listFlavors(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	flavors, err := c.Flavors(ctx)
-	l := listing{columns: []string{"Name", "ID", "Virtual CPUs", "RAM", "Disk"}}
-	for _, f := range flavors {
-		l.rows = append(l.rows, []string{f.Name, f.ID, fmt.Sprint(f.VCPUs), fmt.Sprintf("%d MB", f.RAM), fmt.Sprintf("%d GB", f.Disk)})
-	}
-	sortRows(l.rows)
-	return l, err
-}
-
-func listNetworks(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	networks, err := c.Networks(ctx)
-	l := listing{columns: []string{"Name", "ID", "Tenant", "Shared", "External"}}
-	for _, n := range networks {
-		l.rows = append(l.rows, []string{n.Name, n.ID, n.ProjectID, yesNo(n.Shared), yesNo(n.External)})
-	}
-	sortRows(l.rows)
-	return l, err
-}
-
-func listGroups(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	groups, err := c.SecurityGroups(ctx)
-	l := listing{columns: []string{"Name", "ID", "Description"}}
-	for _, g := range groups {
-		l.rows = append(l.rows, []string{g.Name, g.ID, g.Description})
-	}
-	sortRows(l.rows)
-	return l, err
-}
-
-func listVolumes(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	volumes, err := c.Volumes(ctx)
-	l := listing{columns: []string{"Name", "ID", "Status", "Size", "Description"}}
-	for _, v := range volumes {
-		l.rows = append(l.rows, []string{v.Name, v.ID, v.Status, fmt.Sprintf("%d GB", v.Size), v.Description})
-	}
-	sortRows(l.rows)
-	return l, err
-}
-
-func listKeyPairs(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	keys, err := c.KeyPairs(ctx)
-	l := listing{columns: []string{"Name", "Fingerprint"}}
-	for _, k := range keys {
-		l.rows = append(l.rows, []string{k.Name, k.Fingerprint})
-	}
-	sortRows(l.rows)
-	return l, err
-}
-
-func listFloatingIPs(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	l := listing{columns: []string{"IP Address", "ID", "Fixed IP", "Floating IP Pool", "Status"}}
-	fips, err := c.FloatingIPs(ctx)
-	if err != nil || len(fips) == 0 {
-		return l, err
-	}
-	networks, err := c.Networks(ctx)
-	if err != nil {
-		return l, err
-	}
-	names := map[string]string{}
-	for _, n := range networks {
-		names[n.ID] = n.Name
-	}
-	for _, f := range fips {
-		l.rows = append(l.rows, []string{f.Address, f.ID, f.FixedIP, named(names, f.NetworkID), f.Status})
-	}
-	sortRows(l.rows)
-	return l, nil
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
-func sortRows(rows [][]string) {
-	slices.SortFunc(rows, func(a, b []string) int { return slices.Compare(a, b) })
+// byNames orders what a listing shows: by name, then by ID, so that the order
+// is the same each time.
+func byNames(name, otherName, id, otherID string) int {
+	return cmp.Or(strings.Compare(name, otherName), strings.Compare(id, otherID))
 }

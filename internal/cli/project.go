@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/ui"
+	"github.com/galleyhq/galley/internal/ui/runlog"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -24,6 +24,7 @@ type project struct {
 	app     *app
 	shared  shared
 	debug   bool
+	results *results
 	closers []func() error
 }
 
@@ -59,13 +60,7 @@ func (a *app) open(ctx context.Context) (*project, error) {
 	p.shared.connector.Options.Debug = func(format string, args ...any) {
 		p.Bus.Reporter("", 0, "").Debug(format, args...)
 	}
-	testBase := a.flags.testBase
-	if testBase == "" {
-		testBase = filepath.Join("test", "integration")
-	}
-	if !filepath.IsAbs(testBase) {
-		testBase = filepath.Join(root, testBase)
-	}
+	testBase := a.testBase(root)
 	for i, inst := range cfg.Instances {
 		hooks, err := hooksOf(inst.Lifecycle)
 		if err != nil {
@@ -130,12 +125,48 @@ func (p *project) report(instances []*kitchen.Instance, concurrency int) error {
 		}
 		return p.paths.Log(instance)
 	})
-	p.closers = append(p.closers, func() error { console.Close(); return nil }, log.Close)
-	p.Bus = kitchen.NewBus(log.Event, console.Event)
+	structured := runlog.NewFiles(func(instance string) string {
+		if instance == "" {
+			return p.paths.CommonStructured()
+		}
+		return p.paths.Structured(instance)
+	}, p.paths.LogLock())
+	sinks := []func(runlog.Record){structured.Add}
+	if p.results != nil {
+		// Closers run from the last to the first: the summary comes when the
+		// console has ended.
+		p.closers = append(p.closers, func() error { return p.results.finish(a, w, level) })
+		sinks = append(sinks, p.results.add)
+	}
+	recorder := runlog.NewRecorder(runlog.Options{Product: product(), Secrets: a.secrets, Instances: p.Instances}, sinks...)
+	p.closers = append(p.closers, func() error { console.Close(); return nil }, log.Close, structured.Close)
+	p.Bus = kitchen.NewBus(log.Event, recorder.Event, console.Event)
 	for _, w := range p.config.Warnings {
-		p.Bus.Publish(kitchen.Event{Kind: kitchen.Warn, Text: w.String()})
+		p.warn("%s", w)
 	}
 	return nil
+}
+
+func (p *project) warn(format string, args ...any) {
+	p.Bus.Publish(kitchen.Event{Kind: kitchen.Warn, Text: fmt.Sprintf(format, args...)})
+}
+
+// idleKeys tells, before something is made of the configuration, which of its
+// keys have no effect: misspelt ones each, others, as those of another tool's
+// plug-ins, by their number.
+func (p *project) idleKeys() {
+	idle := 0
+	for _, x := range p.config.Problems() {
+		switch {
+		case x.Code == "unknown-key" && x.Advice != "":
+			p.warn("%s", x)
+		case x.Code == "unknown-key", x.Code == "idle-key":
+			idle++
+		}
+	}
+	if idle > 0 {
+		p.warn("Keys of the configuration that have no effect: %d; `%s config validate` names them", idle, p.app.name)
+	}
 }
 
 // close ends what report began.
@@ -156,6 +187,9 @@ func (a *app) level() (ui.Level, error) {
 			return 0, &usageError{err: err}
 		}
 		return l, nil
+	}
+	if a.knifeFlags.verbosity > 0 {
+		return ui.DebugLevel, nil
 	}
 	name := a.streams.Getenv("KITCHEN_LOG")
 	if name == "" {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,9 @@ type app struct {
 	// behaves as kitchen does, which prints everything on standard output.
 	name    string
 	secrets *ui.Redactor
+	// quiet says that there is nothing to stop in order: an interrupt is how
+	// the command is meant to end.
+	quiet atomic.Bool
 
 	flags struct {
 		logLevel       string
@@ -41,6 +45,9 @@ type app struct {
 		noHostKeys     bool
 		changed        func(name string) bool
 	}
+	knifeFlags knifeFlags
+	// running is the command that runs, once its flags are read.
+	running *cobra.Command
 }
 
 // Main runs the command line args, args[0] being the program's name, and
@@ -52,9 +59,9 @@ func Main(args []string, streams *ui.Streams) int {
 	if code, ok := reexec(args); ok {
 		return code
 	}
-	ctx, stop := withSignals(streams)
-	defer stop()
 	a := &app{streams: streams, name: programName(args[0]), secrets: &ui.Redactor{}}
+	ctx, stop := a.withSignals()
+	defer stop()
 	root := a.rootCommand()
 	root.SetArgs(normalise(root, args[1:]))
 	err := root.ExecuteContext(ctx)
@@ -64,10 +71,12 @@ func Main(args []string, streams *ui.Streams) int {
 	return exitCode(ctx, err)
 }
 
-// programName is "kitchen" when the binary is called that, else "galley".
+// programName is "kitchen" or "knife" when the binary is called that, else
+// "galley".
 func programName(arg0 string) string {
 	base := strings.TrimSuffix(filepath.Base(arg0), ".exe")
-	if base == "kitchen" {
+	switch base {
+	case "kitchen", "knife":
 		return base
 	}
 	return "galley"
@@ -75,7 +84,7 @@ func programName(arg0 string) string {
 
 // withSignals returns a context that the first Ctrl-C cancels; the second
 // ends the process at once. What has been made stays recorded either way.
-func withSignals(streams *ui.Streams) (context.Context, func()) {
+func (a *app) withSignals() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -86,7 +95,9 @@ func withSignals(streams *ui.Streams) (context.Context, func()) {
 		case <-done:
 			return
 		}
-		fmt.Fprintln(streams.Err, "\nStopping in order; interrupt again to end at once (what was made stays recorded).")
+		if !a.quiet.Load() {
+			fmt.Fprintln(a.streams.Err, "\nStopping in order; interrupt again to end at once (what was made stays recorded).")
+		}
 		cancel(errInterrupted)
 		select {
 		case <-ch:
@@ -119,7 +130,8 @@ No cloud at hand? "galley devcloud up" starts one on this machine.
 		CompletionOptions: cobra.CompletionOptions{
 			HiddenDefaultCmd: true,
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { a.running = cmd },
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("Galley version {{.Version}}\n")
 	root.SetOut(a.streams.Out)
@@ -134,22 +146,31 @@ No cloud at hand? "galley devcloud up" starts one on this machine.
 	return root
 }
 
-// globalFlags are the flags that Test Kitchen's commands share, and ours for
+// globalFlags are the flags that every command has: how much is said, and
 // where credentials come from.
 func (a *app) globalFlags(fs *pflag.FlagSet) {
 	f := &a.flags
 	fs.StringVarP(&f.logLevel, "log-level", "l", "", "debug, info, warn, error or fatal (default info, or KITCHEN_LOG)")
 	fs.BoolVar(&f.color, "color", false, "colour the output (default: on a terminal, unless NO_COLOR is set)")
 	fs.BoolVar(&f.noColor, "no-color", false, "do not colour the output")
-	fs.BoolVar(&f.overwrite, "log-overwrite", true, "begin fresh logs, keeping the last five, or append with =false (KITCHEN_LOG_OVERWRITE)")
-	fs.BoolVar(&f.noOverwrite, "no-log-overwrite", false, "append to the logs")
-	fs.StringVarP(&f.testBase, "test-base-path", "t", "", "where the tests lie (default test/integration)")
 	fs.StringVar(&f.rc, "rc", "", "read OS_* variables from this OpenStack RC `file`, running no shell")
 	fs.StringVar(&f.cloud, "os-cloud", "", "use this cloud of clouds.yaml (default OS_CLOUD)")
-	fs.StringVar(&f.erb, "erb", "", "`engine` that renders ERB: galley, or ruby for the ruby on the PATH (default galley)")
-	fs.BoolVar(&f.allowExec, "allow-exec", false, "let ERB run commands in backticks (GALLEY_RUBY_EXEC=1)")
+	fs.BoolVar(&f.allowExec, "allow-exec", false, "let ERB and knife.rb run commands in backticks (GALLEY_RUBY_EXEC=1)")
 	fs.BoolVar(&f.noHostKeys, "no-host-key-verify", false, "take any SSH host key")
 	f.changed = fs.Changed
+}
+
+// kitchenFlags are the flags that Test Kitchen's commands share.
+func (a *app) kitchenFlags() *pflag.FlagSet {
+	f := &a.flags
+	fs := pflag.NewFlagSet("kitchen", pflag.ContinueOnError)
+	fs.BoolVar(&f.overwrite, "log-overwrite", true, "begin fresh .log files, keeping the last five, or append with =false (KITCHEN_LOG_OVERWRITE); the .ndjson files are always appended to")
+	fs.BoolVar(&f.noOverwrite, "no-log-overwrite", false, "append to the logs")
+	fs.StringVarP(&f.testBase, "test-base-path", "t", "", "where the tests lie (default test/integration)")
+	fs.StringVar(&f.erb, "erb", "", "`engine` that renders ERB: galley, or ruby for the ruby on the PATH (default galley)")
+	global := f.changed
+	f.changed = func(name string) bool { return global(name) || fs.Changed(name) }
+	return fs
 }
 
 // color returns the person's word on colour, nil if there is none.
@@ -207,28 +228,65 @@ func usageArgs(cmd *cobra.Command) {
 			hint := fmt.Sprintf("run `%s --help` for the commands there are", cmd.CommandPath())
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				hint = "did you mean " + strings.Join(near, " or ") + "?"
+			} else if cmd.Root().Name() == "knife" {
+				hint = "this knife is Galley, which has knife's openstack, bootstrap, node and client commands: run `knife --help`"
 			}
 			return usagef(hint, "unknown command %q", args[0])
 		}
 	}
 }
 
-// normalise joins the number after -c or --concurrency to it: the number is
-// optional there, which the flag library knows only in the form -c=N.
+// normalise brings what Thor, the peer's library, reads of a command line into
+// the forms that the flag library knows: --no-X for a switch X, and -c with a
+// number that is optional: -c 4, -c4.
 func normalise(root *cobra.Command, args []string) []string {
 	cmd, _, err := root.Find(args)
-	if err != nil || cmd.Flags().Lookup("concurrency") == nil {
+	if err != nil {
 		return args
 	}
 	args = slices.Clone(args)
-	for i := 0; i < len(args)-1 && args[i] != "--"; i++ {
-		if args[i] != "-c" && args[i] != "--concurrency" {
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		if f := negated(cmd, args[i]); f != nil {
+			args[i] = "--" + f.Name + "=false"
 			continue
 		}
-		if _, err := strconv.Atoi(args[i+1]); err == nil {
+		if cmd.Flags().Lookup("concurrency") == nil {
+			continue
+		}
+		if n, ok := strings.CutPrefix(args[i], "-c"); ok && isNumber(n) {
+			args[i] = "-c=" + n
+			continue
+		}
+		if (args[i] == "-c" || args[i] == "--concurrency") && i+1 < len(args) && isNumber(args[i+1]) {
 			args[i] += "=" + args[i+1]
 			args = slices.Delete(args, i+1, i+2)
 		}
 	}
 	return args
+}
+
+// negated returns the switch that an argument of the form --no-X takes back,
+// nil where it is none or a flag of its own.
+func negated(cmd *cobra.Command, arg string) *pflag.Flag {
+	name, ok := strings.CutPrefix(arg, "--no-")
+	if !ok || flagOf(cmd, "no-"+name) != nil {
+		return nil
+	}
+	if f := flagOf(cmd, name); f != nil && f.Value.Type() == "bool" {
+		return f
+	}
+	return nil
+}
+
+// flagOf finds a flag of a command, its own or one that all have.
+func flagOf(cmd *cobra.Command, name string) *pflag.Flag {
+	if f := cmd.Flags().Lookup(name); f != nil {
+		return f
+	}
+	return cmd.InheritedFlags().Lookup(name)
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.Atoi(s)
+	return err == nil
 }

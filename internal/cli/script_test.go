@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"log"
 	"math/big"
@@ -15,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +24,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
 	"github.com/galleyhq/galley/internal/devcloud"
 )
 
@@ -32,6 +35,7 @@ import (
 //	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
 //	nothing-left                            fails if users of that cloud have left anything
 //	expired-cloud                           sets OS_AUTH_URL to an HTTPS server with an expired certificate
+//	chef [tls] [empty]                      starts a Chef Server with two nodes, sets CHEF_SERVER_URL, and CHEF_KEY and CHEF_CA to files
 //	ran TEXT COUNT                          fails unless the cloud saw COUNT calls whose name ends in TEXT
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -41,9 +45,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", filepath.Dir(galley)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("HOME", home)
+			e.Setenv("GALLEY", galley)
 			return os.MkdirAll(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"chef":          scriptChef,
 			"cloud":         scriptCloud,
 			"nothing-left":  scriptNothingLeft,
 			"expired-cloud": scriptExpired,
@@ -87,6 +93,41 @@ func scriptCloud(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv(k, v)
 	}
 	ts.Setenv("GALLEY_DEVCLOUD_DIR", dir)
+}
+
+// scriptTB lends a script to helpers that want a test.
+type scriptTB struct {
+	testing.TB
+	ts *testscript.TestScript
+}
+
+func (s scriptTB) Helper()           {}
+func (s scriptTB) Fatal(args ...any) { s.ts.Fatalf("%s", fmt.Sprint(args...)) }
+func (s scriptTB) Cleanup(f func())  { s.ts.Defer(f) }
+
+func scriptChef(ts *testscript.TestScript, neg bool, args []string) {
+	tb := scriptTB{ts: ts}
+	start := chefservertest.Start
+	if slices.Contains(args, "tls") {
+		start = chefservertest.StartTLS
+	}
+	s := start(tb, "acme")
+	if slices.Contains(args, "empty") {
+		s.AnswerEmpty()
+	}
+	s.AddValidator(tb, "acme-validator")
+	s.AddNode(tb, "db1", map[string]any{"chef_environment": "_default", "run_list": []string{}, "normal": map[string]any{}})
+	s.AddNode(tb, "web1", map[string]any{
+		"chef_environment": "production", "run_list": []string{"role[web]", "recipe[ntp]"},
+		"normal":    map[string]any{"tags": []string{"blue"}},
+		"automatic": map[string]any{"fqdn": "web1.example.com", "ipaddress": "10.0.0.7", "platform": "debian", "platform_version": "12", "roles": []string{"web"}, "recipes": []string{"nginx", "ntp"}},
+	})
+	key, ca := filepath.Join(ts.Getenv("WORK"), "admin.pem"), filepath.Join(ts.Getenv("WORK"), "ca.crt")
+	ts.Check(os.WriteFile(key, s.AdminKey, 0o600))
+	ts.Check(os.WriteFile(ca, s.CA, 0o600))
+	ts.Setenv("CHEF_SERVER_URL", s.URL)
+	ts.Setenv("CHEF_KEY", key)
+	ts.Setenv("CHEF_CA", ca)
 }
 
 func client(ts *testscript.TestScript) *devcloud.Client {

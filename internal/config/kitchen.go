@@ -86,6 +86,17 @@ func Load(ctx context.Context, o Options) (*Project, error) {
 	return l.project(ctx)
 }
 
+// ProjectFile returns the path of the project's own file, and whether it is
+// there. Where it is not, the path is where one should be.
+func ProjectFile(o Options) (path string, found bool, err error) {
+	l, err := newLoader(o)
+	if err != nil {
+		return "", false, err
+	}
+	defer l.close()
+	return l.main.path, l.main.found, nil
+}
+
 func (l *loader) project(ctx context.Context) (*Project, error) {
 	defer l.close()
 	raw, err := l.read(ctx)

@@ -32,10 +32,16 @@ func Validate(ctx context.Context, o Options) ([]Problem, error) {
 		}
 		return out, nil
 	}
+	return p.Problems(), nil
+}
+
+// Problems tells what is wrong or doubtful in a configuration that could be
+// read, in the order of the files; the Warnings are among it.
+func (p *Project) Problems() []Problem {
 	c := &checker{p: p, seen: map[string]bool{}, rank: map[string]int{}, tables: map[string]map[string]Key{}, legacy: known(secDriver, "")}
 	// What belongs to no file comes last.
-	c.rank[""] = len(l.files())
-	for i, f := range l.files() {
+	c.rank[""] = len(p.loader.files())
+	for i, f := range p.loader.files() {
 		c.rank[f.display] = i
 	}
 	c.problems = append(c.problems, p.Warnings...)
@@ -48,7 +54,7 @@ func Validate(ctx context.Context, o Options) ([]Problem, error) {
 		}
 		return a.Line - b.Line
 	})
-	return c.problems, nil
+	return c.problems
 }
 
 type checker struct {

@@ -93,6 +93,56 @@ func TestNetworksAndSubnets(t *testing.T) {
 	refused(t, "get", err, 404, "Network nosuch could not be found.")
 }
 
+// TestSubnetRules has what a real Neutron (Zed) refuses of subnets, in its
+// words.
+func TestSubnetRules(t *testing.T) {
+	c := startCloud(t)
+	cl := login(t, c, c.Env())
+	ctx := t.Context()
+	n := must[*networks.Network](t)(networks.Create(ctx, cl.network, networks.CreateOpts{Name: "n"}).Extract())
+	no := false
+	at := func(s string) *string { return &s }
+	four := func(cidr string) subnets.CreateOpts {
+		return subnets.CreateOpts{NetworkID: n.ID, CIDR: cidr, IPVersion: gophercloud.IPv4}
+	}
+	six := func(cidr, mode string) subnets.CreateOpts {
+		return subnets.CreateOpts{NetworkID: n.ID, CIDR: cidr, IPVersion: gophercloud.IPv6, IPv6RAMode: mode, IPv6AddressMode: mode}
+	}
+	with := func(o subnets.CreateOpts, change func(*subnets.CreateOpts)) subnets.CreateOpts { change(&o); return o }
+	for _, test := range []struct {
+		opts    subnets.CreateOpts
+		status  int
+		message string
+	}{
+		{with(four("10.1.0.0/24"), func(o *subnets.CreateOpts) { o.IPVersion = 0 }), 400, "Failed to parse request. Required attribute 'ip_version' not specified"},
+		{with(four("10.1.0.0/24"), func(o *subnets.CreateOpts) { o.GatewayIP = at("10.1.0.0") }), 400, "Gateway is not valid on subnet."},
+		{with(four("10.1.0.0/24"), func(o *subnets.CreateOpts) { o.GatewayIP = at("10.1.0.255") }), 400, "Gateway is not valid on subnet."},
+		{with(four("10.1.0.0/24"), func(o *subnets.CreateOpts) {
+			o.GatewayIP, o.AllocationPools = at("10.1.0.9"), []subnets.AllocationPool{{Start: "10.1.0.5", End: "10.1.0.20"}}
+		}), 409, "Gateway ip 10.1.0.9 conflicts with allocation pool 10.1.0.5-10.1.0.20."},
+		{with(four("10.1.0.0/24"), func(o *subnets.CreateOpts) { o.DNSNameservers = []string{"foo"} }), 400, "'foo' is not a valid nameserver. 'foo' is not a valid IP address."},
+		{with(four("10.1.0.0/24"), func(o *subnets.CreateOpts) { o.IPv6RAMode = "slaac" }), 400, "ipv6_ra_mode is not valid when ip_version is 4."},
+		{with(six("fd00:1::/64", "slaac"), func(o *subnets.CreateOpts) { o.EnableDHCP = &no }), 400, "cannot be set when enable_dhcp is set to False."},
+		{six("fd00:1::/72", "slaac"), 400, "which requires the prefix to be /64."},
+		{six("fd00:1::/64", "foo"), 400, "foo is not in valid_values."},
+	} {
+		_, err := subnets.Create(ctx, cl.network, test.opts).Extract()
+		refused(t, test.message, err, test.status, test.message)
+	}
+	sn := must[*subnets.Subnet](t)(subnets.Create(ctx, cl.network, six("fd00:1::/64", "")).Extract())
+	if sn.GatewayIP != "fd00:1::" {
+		t.Errorf("the gateway of an IPv6 subnet is %s", sn.GatewayIP)
+	}
+	// A router's subnets do not overlap.
+	one := must[*subnets.Subnet](t)(subnets.Create(ctx, cl.network, four("10.1.0.0/24")).Extract())
+	other := makeNetwork(t, cl, "other", "10.1.0.0/16")
+	two := all(t, subnets.List(cl.network, subnets.ListOpts{NetworkID: other}), subnets.ExtractSubnets)[0]
+	r := must[*routers.Router](t)(routers.Create(ctx, cl.network, routers.CreateOpts{Name: "r"}).Extract())
+	must[*routers.InterfaceInfo](t)(routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: one.ID}).Extract())
+	_, err := routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: two.ID}).Extract()
+	refused(t, "an overlap", err, 400, "Cidr 10.1.0.0/16 of subnet "+two.ID+" overlaps with cidr 10.1.0.0/24 of subnet "+one.ID+".")
+}
+
 func TestNetworkListsAndFilters(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())

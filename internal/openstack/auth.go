@@ -277,6 +277,12 @@ func (a Auth) Validate() error {
 	return a.validate("the driver section or the environment", driverNames)
 }
 
+// ValidateCommand is [Auth.Validate] for the commands that take credentials
+// from flags, knife.rb and the environment, whose names its errors have.
+func (a Auth) ValidateCommand() error {
+	return a.validate("knife.rb and the environment", commandNames)
+}
+
 // SameEndpoint says whether two auth URLs are of one identity service,
 // however they are spelt.
 func SameEndpoint(a, b string) bool {
@@ -296,6 +302,11 @@ var (
 		url: "openstack_auth_url (or OS_AUTH_URL)", user: "openstack_username (or OS_USERNAME)", password: "openstack_api_key (or OS_PASSWORD)",
 		project: "openstack_project_name (or OS_PROJECT_NAME)", secret: "openstack_application_credential_secret",
 		appUser: "openstack_username (or openstack_userid)",
+	}
+	commandNames = names{
+		url: "knife[:openstack_auth_url] (or --openstack-api-endpoint, OS_AUTH_URL)", user: "knife[:openstack_username] (or -A, OS_USERNAME)",
+		password: "knife[:openstack_password] (or -K, OS_PASSWORD)", project: "knife[:openstack_project_name] (or -T, OS_PROJECT_NAME)",
+		secret: "knife[:openstack_application_credential_secret]", appUser: "knife[:openstack_username] (or -A, OS_USERNAME)",
 	}
 )
 

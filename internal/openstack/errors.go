@@ -53,6 +53,8 @@ const (
 	NoAddress Kind = "no address"
 	// InUse: what is asked for belongs to somebody else.
 	InUse Kind = "in use"
+	// Differs: something of that name is there and is not as asked for.
+	Differs Kind = "differs"
 	// Invalid: a setting cannot be right.
 	Invalid Kind = "invalid"
 )

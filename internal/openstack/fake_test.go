@@ -27,6 +27,7 @@ type fakeCloud struct {
 	versions []string
 
 	servers, ports, fips, volumes, keys map[string]map[string]any
+	subnets, routers                    map[string]map[string]any
 	networks, images, flavors           []map[string]any
 	seq                                 int
 	requests                            []string
@@ -60,6 +61,7 @@ func newFake(t *testing.T) *fakeCloud {
 		t: t, build: 20 * time.Millisecond, gone: 20 * time.Millisecond, versions: []string{"v3.14"},
 		servers: map[string]map[string]any{}, ports: map[string]map[string]any{}, fips: map[string]map[string]any{},
 		volumes: map[string]map[string]any{}, keys: map[string]map[string]any{},
+		subnets: map[string]map[string]any{}, routers: map[string]map[string]any{},
 		networks: []map[string]any{
 			{"id": "net-public", "name": "public", "router:external": true, "tenant_id": "admin"},
 			{"id": "net-1", "name": "net1", "router:external": false, "tenant_id": "p1"},
@@ -98,9 +100,14 @@ func (f *fakeCloud) left() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out []string
-	for kind, m := range map[string]map[string]map[string]any{"server": f.servers, "port": f.ports, "floating IP": f.fips, "volume": f.volumes, "key pair": f.keys} {
+	for kind, m := range map[string]map[string]map[string]any{"server": f.servers, "port": f.ports, "floating IP": f.fips, "volume": f.volumes, "key pair": f.keys, "subnet": f.subnets, "router": f.routers} {
 		for id := range m {
 			out = append(out, kind+" "+id)
+		}
+	}
+	for _, n := range f.networks {
+		if n["made"] == true {
+			out = append(out, "network "+n["id"].(string))
 		}
 	}
 	slices.Sort(out)
@@ -409,6 +416,8 @@ func (f *fakeCloud) neutron(w http.ResponseWriter, r *http.Request, rest []strin
 		return x
 	}
 	switch key := r.Method + " " + rest[0]; {
+	case strings.HasSuffix(key, " subnets"), strings.HasSuffix(key, " routers"), strings.HasSuffix(key, " networks") && r.Method != "GET":
+		f.neutronParts(w, r, rest, body)
 	case key == "GET networks":
 		m := map[string]map[string]any{}
 		for _, n := range f.networks {

@@ -23,9 +23,31 @@ type FloatingIP struct {
 	FixedIP     string `json:"fixed_ip_address"`
 	Description string `json:"description"`
 	Status      string `json:"status"`
+	// Details is what the port is part of; nil where the cloud does not say or
+	// the address is on no port.
+	Details *PortDetails `json:"port_details"`
 	// Revision counts the changes, from 0; nil where the cloud does not count
 	// them.
 	Revision *int `json:"revision_number"`
+}
+
+// PortDetails is what a port is part of (Neutron: fip-port-details).
+type PortDetails struct {
+	// DeviceID is the server or router, DeviceOwner its kind: compute:ZONE for
+	// servers.
+	DeviceID    string `json:"device_id"`
+	DeviceOwner string `json:"device_owner"`
+}
+
+// serverOwner begins the device owner of the ports of servers.
+const serverOwner = "compute:"
+
+// ServerID returns the server that the address is on, "" for none.
+func (f FloatingIP) ServerID() string {
+	if f.Details == nil || !strings.HasPrefix(f.Details.DeviceOwner, serverOwner) {
+		return ""
+	}
+	return f.Details.DeviceID
 }
 
 // floatingIPIn reads a floating IP out of an answer. The library's own form
@@ -551,86 +573,4 @@ func wordOf(description, key string) string {
 		}
 	}
 	return ""
-}
-
-// AllocateFloatingIP makes a floating IP of a pool, given by ID or name. It
-// is on no port, and nothing removes it by itself.
-func (c *Cloud) AllocateFloatingIP(ctx context.Context, pool string, rep Reporter) (FloatingIP, error) {
-	n, err := c.Pool(ctx, pool, rep)
-	if err != nil {
-		return FloatingIP{}, err
-	}
-	sc, err := c.network()
-	if err != nil {
-		return FloatingIP{}, err
-	}
-	f, err := floatingIPIn(floatingips.Create(ctx, sc, floatingips.CreateOpts{FloatingNetworkID: n.ID}))
-	return f, explain(fmt.Sprintf("allocate a floating IP from the pool %q", n.Name), err)
-}
-
-// ReleaseFloatingIP deletes a floating IP, given by ID or address.
-func (c *Cloud) ReleaseFloatingIP(ctx context.Context, ref string) error {
-	f, err := c.FloatingIP(ctx, ref)
-	if err != nil {
-		return err
-	}
-	sc, err := c.network()
-	if err != nil {
-		return err
-	}
-	err = floatingips.Delete(ctx, sc, f.ID).ExtractErr()
-	return explain(fmt.Sprintf("release the floating IP %s (%s)", f.Address, f.ID), err)
-}
-
-// FloatingIP finds a floating IP of the project by ID or address.
-func (c *Cloud) FloatingIP(ctx context.Context, ref string) (FloatingIP, error) {
-	all, err := c.FloatingIPs(ctx)
-	if err != nil {
-		return FloatingIP{}, err
-	}
-	f, _, err := choose("floating IP", ref, all, func(f FloatingIP) string { return f.ID }, func(f FloatingIP) string { return f.Address })
-	return f, err
-}
-
-// AssociateFloatingIP puts a floating IP, given by ID or address, on a
-// server. One that is in use is taken from its holder only with takeOver;
-// from says who that was.
-func (c *Cloud) AssociateFloatingIP(ctx context.Context, ref, serverID string, takeOver bool) (address, from string, err error) {
-	f, err := c.FloatingIP(ctx, ref)
-	if err != nil {
-		return "", "", err
-	}
-	s, err := c.getServer(ctx, serverID)
-	if err != nil {
-		return "", "", err
-	}
-	m := &making{c: c, spec: ServerSpec{Name: s.Name, FloatingIP: FloatingIPSpec{TakeOver: takeOver}}, journal: &MemoryJournal{}, rec: &Record{Version: 1}, rep: silentReporter{}}
-	at, err := m.places(ctx, s)
-	if err != nil {
-		return "", "", err
-	}
-	if f.PortID != "" {
-		if !takeOver {
-			return "", "", m.held(ctx, f)
-		}
-		from = c.holderOf(ctx, f.PortID)
-	}
-	address, err = m.attachOne(ctx, f, s, at, true)
-	return address, from, err
-}
-
-// DisassociateFloatingIP takes a floating IP, given by ID or address, off its
-// port. One that is on none is left as it is.
-func (c *Cloud) DisassociateFloatingIP(ctx context.Context, ref string) error {
-	f, err := c.FloatingIP(ctx, ref)
-	if err != nil || f.PortID == "" {
-		return err
-	}
-	sc, err := c.network()
-	if err != nil {
-		return err
-	}
-	none := ""
-	_, err = floatingips.Update(ctx, sc, f.ID, floatingips.UpdateOpts{PortID: &none}).Extract()
-	return explain(fmt.Sprintf("detach the floating IP %s (%s)", f.Address, f.ID), err)
 }

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// ResourceKind is a kind of thing that is made for a server.
+// ResourceKind is a kind of thing that is made for a server or a network.
 type ResourceKind string
 
 // The kinds of resource a record can hold.
@@ -25,6 +25,13 @@ const (
 	KindPort       ResourceKind = "port"
 	KindServer     ResourceKind = "server"
 	KindFloatingIP ResourceKind = "floating IP"
+	// Those of networks: a gateway is a router's way to an external network, an
+	// interface its place on a subnet.
+	KindNetwork   ResourceKind = "network"
+	KindSubnet    ResourceKind = "subnet"
+	KindRouter    ResourceKind = "router"
+	KindGateway   ResourceKind = "gateway"
+	KindInterface ResourceKind = "interface"
 )
 
 // Stage is how far a resource has come.
@@ -37,7 +44,8 @@ const (
 	Made  Stage = "made"
 )
 
-// Resource is one thing that was made for a server, or may have been.
+// Resource is one thing that was made for a server or a network, or may have
+// been.
 type Resource struct {
 	Kind ResourceKind `json:"kind"`
 	// Name is the name it was asked for under, for a floating IP its pool.
@@ -56,9 +64,14 @@ type Resource struct {
 	// Address is the floating IP itself.
 	Address string `json:"address,omitempty"`
 	// Port is the port that a borrowed floating IP was put on, Network the
-	// network that a floating IP or port is in.
+	// network that a floating IP, port or subnet is in, or that a gateway leads
+	// to.
 	Port    string `json:"port,omitempty"`
 	Network string `json:"network,omitempty"`
+	// Router is the router that a gateway or interface belongs to, Subnet the
+	// subnet that an interface is on.
+	Router string `json:"router,omitempty"`
+	Subnet string `json:"subnet,omitempty"`
 }
 
 // Record is what is known of a server's making: enough to remove everything,

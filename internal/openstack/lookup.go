@@ -17,7 +17,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servergroups"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/external"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 )
@@ -31,6 +30,9 @@ type Image struct {
 	Created         time.Time
 	// Snapshot says that the image was made of a server.
 	Snapshot bool
+	// Distro and Version are the operating system, User the login user, where
+	// the image's properties tell (os_distro, os_version, os_admin_user).
+	Distro, Version, User string
 }
 
 // Flavor is a size of server. RAM is in MiB, Disk in GiB.
@@ -42,6 +44,7 @@ type Flavor struct {
 // Network is a Neutron network.
 type Network struct {
 	ID, Name, ProjectID string
+	Description         string
 	Shared, External    bool
 	Subnets             []string
 }
@@ -51,10 +54,9 @@ type Volume struct {
 	ID, Name, Status, Description string
 	Size                          int
 	Metadata                      map[string]string
+	// AttachedTo are the IDs of the servers that have it.
+	AttachedTo []string
 }
-
-// SecurityGroup is a Neutron security group.
-type SecurityGroup struct{ ID, Name, Description string }
 
 // KeyPair is a Nova key pair.
 type KeyPair struct{ Name, Fingerprint, PublicKey string }
@@ -339,11 +341,15 @@ func (c *Cloud) imageByID(ctx context.Context, id string) (Image, error) {
 }
 
 func imageOf(i images.Image) Image {
-	kind, _ := i.Properties["image_type"].(string)
+	property := func(name string) string {
+		text, _ := i.Properties[name].(string)
+		return text
+	}
 	return Image{
 		ID: i.ID, Name: i.Name, Status: string(i.Status), Visibility: string(i.Visibility),
 		MinDisk: i.MinDiskGigabytes, MinRAM: i.MinRAMMegabytes, Size: i.SizeBytes, Created: i.CreatedAt,
-		Snapshot: kind == "snapshot",
+		Snapshot: property("image_type") == "snapshot",
+		Distro:   property("os_distro"), Version: property("os_version"), User: property("os_admin_user"),
 	}
 }
 
@@ -448,7 +454,7 @@ func (c *Cloud) listNetworks(ctx context.Context, o networks.ListOptsBuilder) ([
 	}
 	out := make([]Network, len(list))
 	for i, n := range list {
-		out[i] = Network{ID: n.ID, Name: n.Name, ProjectID: n.TenantID, Shared: n.Shared, External: n.External, Subnets: n.Subnets}
+		out[i] = Network{ID: n.ID, Name: n.Name, ProjectID: n.TenantID, Description: n.Description, Shared: n.Shared, External: n.External, Subnets: n.Subnets}
 	}
 	return out, nil
 }
@@ -605,30 +611,6 @@ func (c *Cloud) listPorts(ctx context.Context, sc *gophercloud.ServiceClient, o 
 	return list, explain("read the list of ports", err)
 }
 
-// SecurityGroups lists the security groups of the project, once for a
-// connection.
-func (c *Cloud) SecurityGroups(ctx context.Context) ([]SecurityGroup, error) {
-	return cached(ctx, &c.lookups, "security groups", func(ctx context.Context) ([]SecurityGroup, error) {
-		sc, err := c.network()
-		if err != nil {
-			return nil, err
-		}
-		pages, err := groups.List(sc, groups.ListOpts{}).AllPages(ctx)
-		if err != nil {
-			return nil, explain("list the security groups", err)
-		}
-		list, err := groups.ExtractGroups(pages)
-		if err != nil {
-			return nil, explain("read the list of security groups", err)
-		}
-		out := make([]SecurityGroup, len(list))
-		for i, g := range list {
-			out[i] = SecurityGroup{g.ID, g.Name, g.Description}
-		}
-		return out, nil
-	})
-}
-
 // securityGroupIDs resolves names or IDs; ports take IDs only.
 func (c *Cloud) securityGroupIDs(ctx context.Context, refs []string) ([]string, error) {
 	all, err := c.SecurityGroups(ctx)
@@ -695,7 +677,11 @@ func (c *Cloud) listVolumes(ctx context.Context, o volumes.ListOpts) ([]Volume, 
 }
 
 func volumeOf(v volumes.Volume) Volume {
-	return Volume{ID: v.ID, Name: v.Name, Status: v.Status, Description: v.Description, Size: v.Size, Metadata: v.Metadata}
+	out := Volume{ID: v.ID, Name: v.Name, Status: v.Status, Description: v.Description, Size: v.Size, Metadata: v.Metadata}
+	for _, a := range v.Attachments {
+		out.AttachedTo = append(out.AttachedTo, a.ServerID)
+	}
+	return out
 }
 
 // VolumeID finds an existing volume by ID or name.

@@ -181,7 +181,10 @@ func (c *Cloud) ReclaimRecord(ctx context.Context, rec *Record, rep Reporter) er
 }
 
 // order is the order of removal: what holds on to something goes before it.
-var order = []ResourceKind{KindFloatingIP, KindServer, KindPort, KindVolume, KindKeyPair}
+var order = []ResourceKind{
+	KindFloatingIP, KindServer, KindPort, KindVolume, KindKeyPair,
+	KindInterface, KindGateway, KindRouter, KindSubnet, KindNetwork,
+}
 
 func (c *Cloud) reclaim(ctx context.Context, rec *Record, save func() error, rep Reporter) error {
 	if err := c.sameCloud(rec); err != nil {
@@ -283,7 +286,7 @@ func (c *Cloud) byToken(ctx context.Context, token string, r Resource) ([]string
 		}
 		return ids, err
 	}
-	return nil, nil
+	return c.networkPartByToken(ctx, token, r)
 }
 
 func (c *Cloud) removeOne(ctx context.Context, r Resource, id string, rep Reporter) error {
@@ -311,7 +314,7 @@ func (c *Cloud) removeOne(ctx context.Context, r Resource, id string, rep Report
 		}
 		return explain(fmt.Sprintf("delete the key pair %q", id), err)
 	}
-	return nil
+	return c.removeNetworkPart(ctx, r, id, rep)
 }
 
 // releaseFloatingIP deletes a floating IP that was allocated, and lets go of

@@ -1,5 +1,6 @@
 // Package state keeps what is durably known of a project's instances, and
-// knows the name of every file below its .kitchen directory.
+// knows the name of every file below its .kitchen directory, and of those that
+// belong to a person rather than to a project.
 //
 // An instance's state is a YAML file that Test Kitchen reads and writes too.
 // Files are 0600, directories 0700; a write is atomic and on disk when it

@@ -46,3 +46,20 @@ func (p Paths) Log(instance string) string {
 
 // CommonLog returns the log file of what concerns no single instance.
 func (p Paths) CommonLog() string { return filepath.Join(p.Logs(), "kitchen.log") }
+
+// Structured returns the structured log of an instance, which Test Kitchen
+// 4.1 shares.
+func (p Paths) Structured(instance string) string {
+	return filepath.Join(p.Logs(), instance+".ndjson")
+}
+
+// CommonStructured returns the structured log of runs as a whole.
+func (p Paths) CommonStructured() string { return p.Structured("kitchen") }
+
+// LogLock returns the file whose lock lets one process at a time put aside a
+// structured log that has become large.
+func (p Paths) LogLock() string { return filepath.Join(p.Own(), "logs.lock") }
+
+// Report returns the HTML report that is written unless another file is
+// named.
+func (p Paths) Report() string { return filepath.Join(p.Base(), "report.html") }

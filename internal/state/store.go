@@ -45,7 +45,14 @@ func (e *CorruptError) Hint() string {
 // Lock implements [kitchen.Store] with an advisory lock on a file, which the
 // system releases when the process ends in whatever way.
 func (s *Store) Lock(ctx context.Context, instance string, waiting func(holder string)) (func() error, error) {
-	path := s.paths.Lock(instance)
+	return Lock(ctx, s.paths.Lock(instance), "<"+instance+">", waiting)
+}
+
+// Lock holds the lock file at path for what, in people's words, and returns
+// what lets go of it. While another process holds it, Lock waits, having told
+// who that is; the context ends the wait. The system releases the lock when
+// the process ends in whatever way.
+func Lock(ctx context.Context, path, what string, waiting func(holder string)) (func() error, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory of %s: %w", path, err)
 	}
@@ -59,7 +66,7 @@ func (s *Store) Lock(ctx context.Context, instance string, waiting func(holder s
 	}
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("waiting for the lock of <%s>, held by %s: %w", instance, holder(path), ctx.Err())
+			return nil, fmt.Errorf("waiting for the lock of %s, held by %s: %w", what, holder(path), ctx.Err())
 		}
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}

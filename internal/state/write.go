@@ -10,10 +10,20 @@ import (
 // and makes missing directories (0700). It is atomic, and the data is on disk
 // when it returns.
 func WriteFile(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	return write(path, data, 0o700, 0o600)
+}
+
+// WriteResult replaces a file that is meant for others, as a CI server: it is
+// readable by whom the umask lets. Else it is as [WriteFile].
+func WriteResult(path string, data []byte) error {
+	return write(path, data, 0o777, 0o666)
+}
+
+func write(path string, data []byte, dirMode, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return fmt.Errorf("making the directory of %s: %w", path, err)
 	}
-	if err := replace(path, data); err != nil {
+	if err := replace(path, data, mode); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-func replace(path string, data []byte) error {
-	if err := renameio.WriteFile(path, data, 0o600); err != nil {
+func replace(path string, data []byte, mode os.FileMode) error {
+	if err := renameio.WriteFile(path, data, mode); err != nil {
 		return err
 	}
 	// The rename itself is durable only once its directory is.

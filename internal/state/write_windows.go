@@ -7,7 +7,7 @@ import (
 
 // replace writes beside the target and renames: renameio does not write on
 // Windows, where os.Rename replaces an existing file.
-func replace(path string, data []byte) (err error) {
+func replace(path string, data []byte, _ os.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err

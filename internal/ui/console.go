@@ -88,7 +88,7 @@ func (c *Console) Event(e kitchen.Event) {
 	case kitchen.StepFinished, kitchen.StepFailed:
 		c.end(e.Instance)
 	}
-	if levelOf(e) < c.opts.Level {
+	if LevelOf(e) < c.opts.Level {
 		return
 	}
 	if line, ok := c.opts.Product.line(e); ok {
@@ -105,7 +105,7 @@ func (c *Console) print(e kitchen.Event, text string) {
 		}
 		if c.opts.Color && e.Instance != "" {
 			color := InstanceColor(e.Index)
-			if levelOf(e) >= ErrorLevel {
+			if LevelOf(e) >= ErrorLevel {
 				color = Red
 			}
 			line = color.Paint(line)

@@ -5,6 +5,10 @@
 // Standard output carries what a script reads, standard error the rest.
 // Colour and live progress appear on a terminal only; NO_COLOR is honoured.
 //
+// What is made of the events beside that has a package each below it: runlog,
+// the structured log; history, which puts its records together again; junit,
+// report and summary, which show a history; ansi, which reads colours.
+//
 // internal/cli uses it; it imports the engine's event types and nothing else
 // of ours.
 package ui

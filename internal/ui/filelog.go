@@ -70,7 +70,7 @@ func (l *FileLog) write(e kitchen.Event, instance, text string) {
 	if name == "" {
 		name = l.product.Name
 	}
-	level := strings.ToUpper(levelNames[levelOf(e)])
+	level := strings.ToUpper(LevelOf(e).String())
 	w := bufio.NewWriter(f)
 	for line := range strings.SplitSeq(text, "\n") {
 		fmt.Fprintf(w, "%s, [%s #%d] %5s -- %s: %s\n", level[:1], e.Time.Format("2006-01-02T15:04:05.000000"), os.Getpid(), level, name, line)

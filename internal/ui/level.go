@@ -31,8 +31,11 @@ func ParseLevel(name string) (Level, error) {
 	return InfoLevel, fmt.Errorf("unknown log level %q: it is one of %s", name, strings.Join(levelNames[:], ", "))
 }
 
-// levelOf returns the level of an event.
-func levelOf(e kitchen.Event) Level {
+// String returns the level's name.
+func (l Level) String() string { return levelNames[l] }
+
+// LevelOf returns the level of an event.
+func LevelOf(e kitchen.Event) Level {
 	switch e.Kind {
 	case kitchen.Debug:
 		return DebugLevel
@@ -51,46 +54,72 @@ const (
 	debugPrefix  = "D      "
 	warnPrefix   = "$$$$$$ "
 	errorPrefix  = ">>>>>> "
+	fatalPrefix  = "!!!!!! "
 )
 
 // Product is what the tool calls itself in the lines of a run.
 type Product struct{ Name, Version string }
 
-// line returns an event as the peers' console line, without a trailing line
-// feed, and false for an event that is no line.
-func (p Product) line(e kitchen.Event) (string, bool) {
+// prefixes lead the lines of an event that is no headline, by its level.
+var prefixes = [...]string{DebugLevel: debugPrefix, InfoLevel: infoPrefix, WarnLevel: warnPrefix, ErrorLevel: errorPrefix, FatalLevel: fatalPrefix}
+
+// Message returns an event in the peers' words, and false for an event that
+// is no line. Headline says that it is one of the steps and banners that show
+// how a run goes on.
+func (p Product) Message(e kitchen.Event) (text string, headline, ok bool) {
 	name := "<" + e.Instance + ">"
 	switch e.Kind {
 	case kitchen.RunStarted:
-		return fmt.Sprintf("%sStarting %s (v%s)", bannerPrefix, p.Name, p.Version), true
+		return fmt.Sprintf("Starting %s (v%s)", p.Name, p.Version), true, true
 	case kitchen.RunFinished:
-		return fmt.Sprintf("%s%s is finished. (%s)", bannerPrefix, p.Name, kitchen.Clock(e.Elapsed)), true
+		return fmt.Sprintf("%s is finished. (%s)", p.Name, kitchen.Clock(e.Elapsed)), true, true
 	case kitchen.StepStarted:
-		return bannerPrefix + e.Action.Doing() + " " + name + "...", true
+		return e.Action.Doing() + " " + name + "...", true, true
 	case kitchen.StepFinished:
-		return fmt.Sprintf("%sFinished %s %s (%s).", infoPrefix, e.Action.Finishing(), name, kitchen.Clock(e.Elapsed)), true
+		return fmt.Sprintf("Finished %s %s (%s).", e.Action.Finishing(), name, kitchen.Clock(e.Elapsed)), false, true
 	case kitchen.StepFailed:
-		return fmt.Sprintf("%s%s failed on instance %s (%s).", errorPrefix, e.Action.Noun(), name, kitchen.Clock(e.Elapsed)), true
+		return fmt.Sprintf("%s failed on instance %s (%s).", e.Action.Noun(), name, kitchen.Clock(e.Elapsed)), false, true
 	case kitchen.Banner:
-		return prefixed(bannerPrefix, e.Text), true
-	case kitchen.Info:
-		return prefixed(infoPrefix, e.Text), true
-	case kitchen.Warn:
-		return prefixed(warnPrefix, e.Text), true
-	case kitchen.Error:
-		return prefixed(errorPrefix, e.Text), true
-	case kitchen.Debug:
-		return prefixed(debugPrefix, e.Text), true
-	case kitchen.Output:
+		return e.Text, true, true
+	case kitchen.Info, kitchen.Warn, kitchen.Error, kitchen.Debug, kitchen.Output:
+		return e.Text, false, true
+	}
+	return "", false, false
+}
+
+// line returns an event as the peers' console line, without a trailing line
+// feed, and false for an event that is no line.
+func (p Product) line(e kitchen.Event) (string, bool) {
+	text, headline, ok := p.Message(e)
+	switch {
+	case !ok:
+		return "", false
+	case headline:
+		return prefixed(bannerPrefix, text), true
+	case e.Kind == kitchen.Output:
 		// A line that has a rank already keeps it (Test Kitchen).
 		for _, p := range [...]string{bannerPrefix, errorPrefix, infoPrefix} {
-			if strings.HasPrefix(e.Text, p) {
-				return e.Text, true
+			if strings.HasPrefix(text, p) {
+				return text, true
 			}
 		}
-		return infoPrefix + e.Text, true
+		return infoPrefix + text, true
 	}
-	return "", false
+	return prefixed(prefixes[LevelOf(e)], text), true
+}
+
+// CutRank takes the seven columns off a line of output that has them, and
+// returns the rank that they stand for (Test Kitchen).
+func CutRank(line string) (text string, level Level, headline bool) {
+	if rest, ok := strings.CutPrefix(line, bannerPrefix); ok {
+		return rest, InfoLevel, true
+	}
+	for level, p := range prefixes {
+		if rest, ok := strings.CutPrefix(line, p); ok {
+			return rest, Level(level), false
+		}
+	}
+	return line, InfoLevel, false
 }
 
 // prefixed puts the prefix before every line of a text.

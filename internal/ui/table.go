@@ -37,6 +37,7 @@ func (t Table) Write(w io.Writer, color bool) error {
 	}
 	var b strings.Builder
 	for _, row := range append([][]Cell{header}, t.Rows...) {
+		var line strings.Builder
 		for i, c := range row {
 			text := c.Text
 			if i < len(row)-1 {
@@ -46,11 +47,11 @@ func (t Table) Write(w io.Writer, color bool) error {
 				text = c.Color.Paint(text)
 			}
 			if i > 0 {
-				b.WriteString("  ")
+				line.WriteString("  ")
 			}
-			b.WriteString(text)
+			line.WriteString(text)
 		}
-		b.WriteByte('\n')
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

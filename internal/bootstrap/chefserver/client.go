@@ -115,7 +115,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("asking the Chef Server: %w", err)
+		return &ReachError{URL: c.base.String(), Err: err}
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
@@ -170,6 +170,33 @@ func (c *Client) Clients(ctx context.Context) ([]string, error) { return c.names
 
 // Nodes returns the names of the nodes.
 func (c *Client) Nodes(ctx context.Context) ([]string, error) { return c.names(ctx, "nodes") }
+
+// NodesIn returns the names of the nodes of an environment.
+func (c *Client) NodesIn(ctx context.Context, environment string) ([]string, error) {
+	names, err := c.names(ctx, "environments/"+url.PathEscape(environment)+"/nodes")
+	if IsNotFound(err) {
+		return nil, fmt.Errorf("there is no environment %s: %w", environment, err)
+	}
+	return names, err
+}
+
+// APIClient is a client as the server describes it.
+type APIClient struct {
+	Name string `json:"name"`
+	// Validator says that it can register others.
+	Validator bool   `json:"validator"`
+	Admin     bool   `json:"admin"`
+	PublicKey string `json:"public_key,omitempty"`
+}
+
+// Client reads a client.
+func (c *Client) Client(ctx context.Context, name string) (*APIClient, error) {
+	var out APIClient
+	if err := c.do(ctx, http.MethodGet, "clients/"+url.PathEscape(name), nil, &out); err != nil {
+		return nil, fmt.Errorf("reading client %s: %w", name, err)
+	}
+	return &out, nil
+}
 
 // PrivateKey is a client's new private key in PEM form. It prints as
 // [redacted].
@@ -237,7 +264,10 @@ func (c *Client) DeleteNode(ctx context.Context, name string) error {
 }
 
 func (c *Client) remove(ctx context.Context, kind, name string) error {
-	err := c.do(ctx, http.MethodDelete, kind+"/"+url.PathEscape(name), nil, nil)
+	// The server answers with what was deleted; an empty answer is that of a
+	// server which has no such part, and has deleted nothing.
+	var gone map[string]any
+	err := c.do(ctx, http.MethodDelete, kind+"/"+url.PathEscape(name), nil, &gone)
 	if err != nil && !IsNotFound(err) {
 		return fmt.Errorf("deleting %s %s: %w", strings.TrimSuffix(kind, "s"), name, err)
 	}
@@ -295,4 +325,22 @@ func (c *Client) As(s *Signer) *Client {
 	other := *c
 	other.signer = s
 	return &other
+}
+
+// FullNode is a node object with what its runs and its roles have set.
+type FullNode struct {
+	Node
+	// Automatic is what the node's own runs have found out.
+	Automatic map[string]any `json:"automatic"`
+	Default   map[string]any `json:"default"`
+	Override  map[string]any `json:"override"`
+}
+
+// FullNode reads a node object with all of its attributes.
+func (c *Client) FullNode(ctx context.Context, name string) (*FullNode, error) {
+	var n FullNode
+	if err := c.do(ctx, http.MethodGet, "nodes/"+url.PathEscape(name), nil, &n); err != nil {
+		return nil, fmt.Errorf("reading node %s: %w", name, err)
+	}
+	return &n, nil
 }

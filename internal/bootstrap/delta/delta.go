@@ -30,6 +30,9 @@ type Options struct {
 	// which the next Sync recognises an unchanged tree at once. It is for
 	// directories that are not Galley's own.
 	Transient bool
+	// Plain sends without compression, which costs both ends more than it
+	// saves where they are on one host.
+	Plain bool
 	// Remove deletes paths below dest that the login user may not delete. Nil
 	// leaves it at the failure.
 	Remove func(ctx context.Context, code string) error
@@ -142,6 +145,9 @@ type syncer struct {
 	has   map[string]bool
 	state string // "absent", "present" or "same"
 }
+
+// zip says whether the stream is compressed.
+func (s *syncer) zip() bool { return s.has["gzip"] && !s.o.Plain }
 
 // keep says whether extras below a top-level name stay.
 func (s *syncer) keep(top string) bool { return s.o.Keep != nil && s.o.Keep(top) }
@@ -327,7 +333,7 @@ func plan(t *tree, have map[string]*found, there []string) (send []*entry, remov
 		}
 		switch {
 		case kind == typeLink && f.target == e.target:
-		case kind == typeFile && f.sum == e.sum && f.mode&0o7777 == e.bits():
+		case kind == typeFile && f.sum == e.hex() && f.mode&0o7777 == e.bits():
 		case kind == typeDir && f.mode&0o7777 == e.bits():
 		default:
 			send = append(send, e)
@@ -371,7 +377,7 @@ func (s *syncer) remove(ctx context.Context, paths []string) error {
 func (s *syncer) apply(ctx context.Context, send []*entry, total int64) error {
 	dest := shellescape.Quote(s.dest)
 	unpack := "tar -xpomf -"
-	if s.has["gzip"] {
+	if s.zip() {
 		unpack = "gzip -dc | " + unpack
 	}
 	code := "mkdir -p " + dest + " && cd " + dest + " || exit 1\n" +

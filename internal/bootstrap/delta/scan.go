@@ -18,9 +18,13 @@ type entry struct {
 	path string // slash-separated, relative
 	mode fs.FileMode
 	size int64
-	// sum is the hex SHA-256 of a file's content, target where a link points.
-	sum, target string
+	// sum is the SHA-256 of a file's content, target where a link points.
+	sum    [sha256.Size]byte
+	target string
 }
+
+// hex is the sum as programs print it.
+func (e *entry) hex() string { return hex.EncodeToString(e.sum[:]) }
 
 // bits is the entry's permissions as chmod counts them.
 func (e *entry) bits() uint32 {
@@ -80,7 +84,11 @@ func scan(src fs.FS) (*tree, error) {
 	slices.SortFunc(t.entries, func(a, b *entry) int { return strings.Compare(a.path, b.path) })
 	sum := sha256.New()
 	for _, e := range t.entries {
-		fmt.Fprintf(sum, "%s\x00%s\x00%o\x00%s%s\x00", e.path, kindOf(e.mode), e.bits(), e.sum, e.target)
+		content := e.target
+		if e.mode.IsRegular() {
+			content = e.hex()
+		}
+		fmt.Fprintf(sum, "%s\x00%s\x00%o\x00%s\x00", e.path, kindOf(e.mode), e.bits(), content)
 	}
 	t.digest = hex.EncodeToString(sum.Sum(nil))
 	return t, nil
@@ -132,12 +140,12 @@ func hashOne(src fs.FS, e *entry, buf []byte) error {
 	}
 	defer f.Close()
 	sum := sha256.New()
-	n, err := io.CopyBuffer(sum, struct{ io.Reader }{f}, buf)
+	// A file that grows counts as it was, and its end need not be asked for.
+	n, err := io.CopyBuffer(sum, io.LimitReader(f, e.size), buf)
 	if err != nil {
 		return err
 	}
-	// What was hashed is what counts: a file that grows is sent as it was.
 	e.size = n
-	e.sum = hex.EncodeToString(sum.Sum(nil))
+	sum.Sum(e.sum[:0])
 	return nil
 }

@@ -14,9 +14,9 @@ import (
 // it. Directories come before what is in them.
 func (s *syncer) write(w io.Writer, send []*entry, total int64) error {
 	// Few large writes: each one becomes a packet of the connection.
-	buf := bufio.NewWriterSize(w, 256<<10)
+	buf := bufio.NewWriterSize(w, 64<<10)
 	var out io.WriteCloser = nopCloser{buf}
-	if s.has["gzip"] {
+	if s.zip() {
 		// Cookbooks are text: even the fastest level halves them, and a better
 		// one would take longer than sending the rest.
 		z, err := gzip.NewWriterLevel(buf, gzip.BestSpeed)
@@ -26,9 +26,10 @@ func (s *syncer) write(w io.Writer, send []*entry, total int64) error {
 		out = z
 	}
 	tw := tar.NewWriter(out)
+	copied := make([]byte, 32<<10)
 	var sent int64
 	for _, e := range send {
-		if err := s.writeOne(tw, e); err != nil {
+		if err := s.writeOne(tw, e, copied); err != nil {
 			return err
 		}
 		sent += e.size
@@ -36,7 +37,7 @@ func (s *syncer) write(w io.Writer, send []*entry, total int64) error {
 			s.o.Progress(sent, total)
 		}
 	}
-	if err := s.writeOne(tw, &entry{path: arrived, mode: 0o600}); err != nil {
+	if err := s.writeOne(tw, &entry{path: arrived, mode: 0o600}, nil); err != nil {
 		return err
 	}
 	if err := tw.Close(); err != nil {
@@ -48,7 +49,8 @@ func (s *syncer) write(w io.Writer, send []*entry, total int64) error {
 	return buf.Flush()
 }
 
-func (s *syncer) writeOne(tw *tar.Writer, e *entry) error {
+// writeOne packs one entry; its content goes through buf.
+func (s *syncer) writeOne(tw *tar.Writer, e *entry, buf []byte) error {
 	h := &tar.Header{Name: "./" + e.path, Mode: int64(e.bits()), Format: tar.FormatGNU}
 	switch {
 	case e.mode.IsDir():
@@ -70,7 +72,8 @@ func (s *syncer) writeOne(tw *tar.Writer, e *entry) error {
 		return err
 	}
 	defer f.Close()
-	n, err := io.Copy(tw, io.LimitReader(f, e.size))
+	// Hidden, because tar's own ReadFrom would make a buffer for each file.
+	n, err := io.CopyBuffer(struct{ io.Writer }{tw}, io.LimitReader(f, e.size), buf)
 	if err != nil {
 		return fmt.Errorf("packing %s: %w", e.path, err)
 	}

@@ -60,8 +60,18 @@ except Exception as e:
     sys.stdout.write("000")
 PYTHON
 )
+	elif have perl && perl -MHTTP::Tiny -e 1 2>/dev/null; then
+		# What a small Debian with git has.
+		http=$(perl - "$1" "$2" 2>"$tmp/why" <<'PERL'
+use HTTP::Tiny;
+open(my $out, ">:raw", $ARGV[1]) or die "$!\n";
+my $answer = HTTP::Tiny->new(timeout => 60, verify_SSL => 1)->get($ARGV[0], {data_callback => sub { print {$out} $_[0] or die "$!\n" }});
+close($out) or die "$!\n";
+if ($answer->{status} == 599) { print STDERR $answer->{content}; print "000" } else { print $answer->{status} }
+PERL
+)
 	else
-		die 80 "this machine has none of curl, wget and python to download with"
+		die 80 "this machine has none of curl, wget, python and perl (with HTTP::Tiny) to download with"
 	fi
 	[ "$http" = 200 ]
 }

@@ -184,7 +184,7 @@ func plan(t *testing.T, r install.Request) *install.Plan {
 const debian = "ID=debian\nVERSION_ID=\"12\"\n"
 
 func TestInstallFromAnIndex(t *testing.T) {
-	for _, tools := range [][]string{{"curl", "sha256sum"}, {"wget", "openssl"}, {"python3"}, {"curl", "shasum", "perl"}} {
+	for _, tools := range [][]string{{"curl", "sha256sum"}, {"wget", "openssl"}, {"python3"}, {"curl", "shasum", "perl"}, {"perl", "sha256sum"}} {
 		t.Run(strings.Join(tools, " "), func(t *testing.T) {
 			m := newMirror(t)
 			m.packages["/files/cinc_18.4.12.tar.gz"] = tarball(t, cinc("18.4.12"))
@@ -316,7 +316,7 @@ func TestFailures(t *testing.T) {
 		status int
 		says   string
 	}{
-		"no downloader":    {tools: []string{"sha256sum"}, status: 80, says: "curl, wget and python"},
+		"no downloader":    {tools: []string{"sha256sum"}, status: 80, says: "curl, wget, python and perl"},
 		"no such version":  {req: install.Request{Version: "99"}, status: 82, says: "99"},
 		"licence refused":  {mirror: func(m *mirror) { m.fail = []int{403} }, status: 82, says: "licence"},
 		"index down":       {mirror: func(m *mirror) { m.fail = []int{503, 503, 503, 503} }, status: 83, says: "503"},

@@ -416,7 +416,7 @@ func (e *ExitError) Error() string {
 func (e *ExitError) Hint() string {
 	switch e.Status {
 	case 80:
-		return "install curl, wget or python on the machine (lifecycle: post_create), or use an image with the client in it"
+		return "install curl, wget, python or perl on the machine (lifecycle: post_create), or use an image with the client in it"
 	case 81:
 		return "set platform and platform_version, or name a package by download_url"
 	case 82:

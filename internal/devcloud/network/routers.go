@@ -1,6 +1,7 @@
 package network
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -202,6 +203,9 @@ func (s *Service) addInterface(c *call, rt *world.Router) (api.Obj, error) {
 		if sn.Gateway == "" {
 			return nil, badRequest("BadRequest", "Bad router request: Subnet for router interface must have a gateway IP.")
 		}
+		if err := s.checkOverlap(rt, sn); err != nil {
+			return nil, err
+		}
 		p = &world.Port{Std: world.Std{ProjectID: rt.ProjectID}, NetworkID: sn.NetworkID, AdminUp: true, Status: "ACTIVE", DeviceID: rt.ID, DeviceOwner: ownerInterface}
 		if err := s.InsertPort(p, []api.Obj{{"subnet_id": sn.ID, "ip_address": sn.Gateway}}); err != nil {
 			return nil, err
@@ -220,6 +224,27 @@ func (s *Service) addInterface(c *call, rt *world.Router) (api.Obj, error) {
 	rt.Revision++
 	s.w.Routers.Put(rt)
 	return interfaceView(rt, p), nil
+}
+
+// checkOverlap refuses a subnet whose addresses the router would find on two
+// of its interfaces.
+func (s *Service) checkOverlap(rt *world.Router, sn *world.Subnet) error {
+	prefix, err := netip.ParsePrefix(sn.CIDR)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.w.Ports.Where(func(p *world.Port) bool { return p.DeviceID == rt.ID }) {
+		for _, f := range p.FixedIPs {
+			other := s.w.Subnets.Get(f.SubnetID)
+			if other == nil {
+				continue
+			}
+			if o, err := netip.ParsePrefix(other.CIDR); err == nil && o.Overlaps(prefix) {
+				return badRequest("BadRequest", "Bad router request: Cidr %s of subnet %s overlaps with cidr %s of subnet %s.", sn.CIDR, sn.ID, other.CIDR, other.ID)
+			}
+		}
+	}
+	return nil
 }
 
 func (s *Service) removeInterface(c *call, rt *world.Router) (api.Obj, error) {

@@ -126,6 +126,8 @@ func notFound(class, id string) *api.Error {
 	format := "%s %s could not be found."
 	name := class
 	switch class {
+	case "Router":
+		format = "%s %s could not be found"
 	case "FloatingIP":
 		format, name = "%s %s could not be found", "Floating IP"
 	case "SecurityGroup":

@@ -21,15 +21,15 @@ func (s *Service) subnets() *resource {
 		attrs: []attr{
 			{name: "name", kind: kindString, when: onCreate | onUpdate, def: ""},
 			{name: "network_id", kind: kindUUID, when: onCreate | required},
-			{name: "ip_version", kind: kindInt, when: onCreate, def: 0},
+			{name: "ip_version", kind: kindInt, when: onCreate | required},
 			{name: "cidr", kind: kindStringOrNil, when: onCreate},
 			{name: "gateway_ip", kind: kindIPOrNil, when: onCreate | onUpdate},
 			{name: "enable_dhcp", kind: kindBool, when: onCreate | onUpdate, def: true},
 			{name: "allocation_pools", kind: kindObjects, when: onCreate | onUpdate},
 			{name: "dns_nameservers", kind: kindStrings, when: onCreate | onUpdate},
 			{name: "host_routes", kind: kindObjects, when: onCreate | onUpdate},
-			{name: "ipv6_ra_mode", kind: kindStringOrNil, when: onCreate},
-			{name: "ipv6_address_mode", kind: kindStringOrNil, when: onCreate},
+			{name: "ipv6_ra_mode", kind: kindStringOrNil, when: onCreate, choices: ipv6Modes},
+			{name: "ipv6_address_mode", kind: kindStringOrNil, when: onCreate, choices: ipv6Modes},
 			{name: "subnetpool_id", kind: kindUUIDOrNil, when: onCreate},
 			{name: "prefixlen", kind: kindIntOrNil, when: onCreate},
 			{name: "service_types", kind: kindStrings, when: onCreate | onUpdate},
@@ -60,6 +60,63 @@ func (s *Service) subnets() *resource {
 			return nil
 		},
 	}
+}
+
+// ipv6Modes are the ways in which guests get their IPv6 addresses.
+var ipv6Modes = []string{"dhcpv6-stateful", "dhcpv6-stateless", "slaac"}
+
+// checkModes refuses what Neutron refuses of the IPv6 modes.
+func checkModes(sn *world.Subnet, prefix netip.Prefix) error {
+	if sn.RAMode == "" && sn.AddressMode == "" {
+		return nil
+	}
+	if sn.IPVersion == 4 {
+		which := "ipv6_ra_mode"
+		if sn.RAMode == "" {
+			which = "ipv6_address_mode"
+		}
+		return invalidInput("%s is not valid when ip_version is 4.", which)
+	}
+	if !sn.DHCP {
+		return invalidInput("ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.")
+	}
+	if sn.RAMode != "" && sn.AddressMode != "" && sn.RAMode != sn.AddressMode {
+		return invalidInput("ipv6_ra_mode set to '%s' with ipv6_address_mode set to '%s' is not valid. If both attributes are set, they must be the same value", sn.RAMode, sn.AddressMode)
+	}
+	own := func(mode string) bool { return mode == "slaac" || mode == "dhcpv6-stateless" }
+	if prefix.Bits() != 64 && (own(sn.RAMode) || own(sn.AddressMode)) {
+		return invalidInput("Invalid CIDR %s for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix to be /64.", prefix)
+	}
+	return nil
+}
+
+// checkGateway refuses a gateway that no host can have, or that guests might
+// be given.
+func checkGateway(sn *world.Subnet, prefix netip.Prefix) error {
+	gw, err := netip.ParseAddr(sn.Gateway)
+	if err != nil {
+		return nil // none
+	}
+	if prefix.Contains(gw) && gw.Is4() && prefix.Bits() < 31 && (gw == prefix.Addr() || !prefix.Contains(gw.Next())) {
+		return invalidInput("Gateway is not valid on subnet.")
+	}
+	for _, p := range sn.Pools {
+		start, err1 := netip.ParseAddr(p.Start)
+		end, err2 := netip.ParseAddr(p.End)
+		if err1 == nil && err2 == nil && start.Compare(gw) <= 0 && gw.Compare(end) <= 0 {
+			return conflict("GatewayConflictWithAllocationPools", "Gateway ip %s conflicts with allocation pool %s-%s.", gw, p.Start, p.End)
+		}
+	}
+	return nil
+}
+
+func checkNameServers(list []string) error {
+	for _, ns := range list {
+		if _, err := netip.ParseAddr(ns); err != nil {
+			return badAttr("dns_nameservers", "'%s' is not a valid nameserver. '%s' is not a valid IP address.", ns, ns)
+		}
+	}
+	return nil
 }
 
 func subnetView(sn *world.Subnet) api.Obj {
@@ -107,9 +164,6 @@ func (s *Service) createSubnet(c *call) (string, error) {
 	if prefix.Addr().Is6() {
 		family = 6
 	}
-	if sn.IPVersion == 0 {
-		sn.IPVersion = family
-	}
 	if sn.IPVersion != family {
 		return "", invalidInput("cidr '%s' does not match the ip_version '%d'.", sn.CIDR, sn.IPVersion)
 	}
@@ -121,8 +175,8 @@ func (s *Service) createSubnet(c *call) (string, error) {
 	switch {
 	case !has(c.in, "gateway_ip"):
 		sn.Gateway = prefix.Addr().Next().String()
-		if family == 6 && sn.AddressMode != "" {
-			sn.Gateway = prefix.Addr().String()
+		if family == 6 {
+			sn.Gateway = prefix.Addr().String() // the routers' anycast address
 		}
 	default:
 		sn.Gateway = str(c.in, "gateway_ip")
@@ -130,6 +184,11 @@ func (s *Service) createSubnet(c *call) (string, error) {
 	sn.Pools = defaultPools(prefix, sn.Gateway)
 	if has(c.in, "allocation_pools") && len(objs(c.in, "allocation_pools")) > 0 {
 		if sn.Pools, err = pools(objs(c.in, "allocation_pools"), prefix); err != nil {
+			return "", err
+		}
+	}
+	for _, err := range []error{checkModes(sn, prefix), checkGateway(sn, prefix), checkNameServers(sn.DNS)} {
+		if err != nil {
 			return "", err
 		}
 	}
@@ -169,6 +228,9 @@ func pools(in []api.Obj, prefix netip.Prefix) ([]world.Range, error) {
 
 func (s *Service) updateSubnet(c *call, id string) error {
 	sn := s.w.Subnets.Get(id)
+	if err := checkNameServers(strs(c.in, "dns_nameservers")); err != nil {
+		return err
+	}
 	touch(&sn.Std, c.in)
 	if has(c.in, "gateway_ip") {
 		sn.Gateway = str(c.in, "gateway_ip")

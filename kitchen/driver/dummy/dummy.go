@@ -84,7 +84,7 @@ func (d *Driver) act(ctx context.Context, step *kitchen.Step, fail bool, key str
 		case <-end.C:
 			waiting = false
 		case <-tick.C:
-			step.Report.Waiting("The dummy sleeps", d.sleep.String(), start)
+			step.Report.Waiting("the dummy's sleep to end", d.sleep.String(), start)
 		}
 	}
 	if fail {

@@ -1,8 +1,6 @@
 package openstack
 
 import (
-	"strings"
-
 	"github.com/galleyhq/galley/internal/config"
 	cloud "github.com/galleyhq/galley/internal/openstack"
 )
@@ -26,7 +24,7 @@ func (d *Driver) auth() (cloud.Auth, error) {
 		return own, err
 	}
 	named := entry != ""
-	if !named && !hasCredentials(own) {
+	if !named && !own.Named() {
 		entry = lookup("OS_CLOUD")
 	}
 	if entry != "" {
@@ -46,120 +44,25 @@ func (d *Driver) auth() (cloud.Auth, error) {
 	if err != nil && !complete(own) {
 		return own, err
 	}
-	if !hasCredentials(own) && !named && entry == "" {
+	if !own.Named() && !named && entry == "" {
 		if _, err := cloud.AuthFromEnv(lookup); err != nil {
 			return own, err
 		}
 	}
-	return fill(own, around), nil
+	return own.Complete(around), nil
 }
 
-// readAuth reads the section's own keys. An auth URL without a host is what
-// an empty OS_AUTH_URL leaves of "#{ENV['OS_AUTH_URL']}/tokens": unset.
+// readAuth reads the section's own keys.
 func readAuth(s config.Section) (cloud.Auth, error) {
 	r := reader{s: s}
-	a := cloud.Auth{
-		URL:               r.text("openstack_auth_url"),
-		IdentityVersion:   r.text("openstack_identity_api_version"),
-		Username:          r.text("openstack_username"),
-		UserID:            r.text("openstack_userid"),
-		Password:          cloud.Secret(r.text("openstack_api_key")),
-		Token:             cloud.Secret(r.text("openstack_auth_token")),
-		AppCredID:         r.text("openstack_application_credential_id"),
-		AppCredName:       r.text("openstack_application_credential_name"),
-		AppCredSecret:     cloud.Secret(r.text("openstack_application_credential_secret")),
-		ProjectID:         r.first("openstack_project_id", "openstack_tenant_id"),
-		ProjectName:       r.first("openstack_project_name", "openstack_tenant"),
-		DomainID:          r.text("openstack_domain_id"),
-		DomainName:        r.text("openstack_domain_name"),
-		UserDomainID:      r.text("openstack_user_domain_id"),
-		UserDomainName:    r.first("openstack_user_domain_name", "openstack_user_domain"),
-		ProjectDomainID:   r.text("openstack_project_domain_id"),
-		ProjectDomainName: r.first("openstack_project_domain_name", "openstack_project_domain"),
-		Region:            r.text("openstack_region"),
-		Interface:         r.text("openstack_endpoint_type"),
-		ServiceType:       r.text("openstack_service_type"),
-		ServiceName:       r.text("openstack_service_name"),
-		ComputeURL:        r.text("openstack_management_url"),
-		CACert:            r.path("openstack_cacert"),
-		Insecure:          r.flag("disable_ssl_validation"),
-		ConnectTimeout:    r.seconds("connect_timeout", 0),
-		ReadTimeout:       r.seconds("read_timeout", 0),
-		WriteTimeout:      r.seconds("write_timeout", 0),
-	}
-	if strings.HasPrefix(strings.TrimSpace(a.URL), "/") {
-		a.URL = ""
-	}
-	switch v := strings.TrimPrefix(strings.ToLower(a.IdentityVersion), "v"); {
-	case strings.HasPrefix(v, "2"):
-		a.IdentityVersion = "2"
-	case strings.HasPrefix(v, "3"):
-		a.IdentityVersion = "3"
-	default:
-		a.IdentityVersion = ""
-	}
+	a := cloud.ReadKeys(r.first)
+	a.Password = cloud.Secret(r.text("openstack_api_key"))
+	a.CACert = r.path("openstack_cacert")
+	a.Insecure = r.flag("disable_ssl_validation")
+	a.ConnectTimeout = r.seconds("connect_timeout", 0)
+	a.ReadTimeout = r.seconds("read_timeout", 0)
+	a.WriteTimeout = r.seconds("write_timeout", 0)
 	return a, r.err
 }
 
-// hasCredentials says whether the section says who is to log in.
-func hasCredentials(a cloud.Auth) bool {
-	return a.URL != "" || a.Username != "" || a.UserID != "" || a.Password != "" || a.Token != "" || a.AppCredID != "" || a.AppCredName != ""
-}
-
 func complete(a cloud.Auth) bool { return a.Validate() == nil }
-
-// fill completes own by what is around it.
-func fill(own, around cloud.Auth) cloud.Auth {
-	if own.URL != "" && around.URL != "" && !cloud.SameEndpoint(own.URL, around.URL) {
-		return own
-	}
-	a := own
-	or := func(to *string, from string) {
-		if *to == "" {
-			*to = from
-		}
-	}
-	sameUser := (a.Username == "" && a.UserID == "") || a.Username == around.Username && around.Username != "" || a.UserID == around.UserID && around.UserID != ""
-	or(&a.URL, around.URL)
-	if own.URL == "" || own.IdentityVersion == "" && own.ProjectName == "" {
-		or(&a.IdentityVersion, around.IdentityVersion)
-	}
-	secretless := a.Password == "" && a.Token == "" && a.AppCredID == "" && a.AppCredName == ""
-	if sameUser && a.Token == "" && a.AppCredID == "" && a.AppCredName == "" {
-		if a.Username == "" && a.UserID == "" {
-			a.Username, a.UserID = around.Username, around.UserID
-		}
-		if a.UserDomainID == "" && a.UserDomainName == "" && a.DomainID == "" && a.DomainName == "" {
-			a.UserDomainID, a.UserDomainName = around.UserDomainID, around.UserDomainName
-		}
-	}
-	if secretless && sameUser {
-		a.Password, a.Passcode, a.Token = around.Password, around.Passcode, around.Token
-		a.AppCredID, a.AppCredName, a.AppCredSecret = around.AppCredID, around.AppCredName, around.AppCredSecret
-	}
-	sameProject := a.ProjectName == "" && a.ProjectID == "" || a.ProjectName != "" && a.ProjectName == around.ProjectName
-	if sameProject {
-		if a.ProjectName == "" && a.ProjectID == "" {
-			a.ProjectName, a.ProjectID = around.ProjectName, around.ProjectID
-			a.SystemScope, a.TrustID = around.SystemScope, around.TrustID
-		}
-		if a.ProjectDomainID == "" && a.ProjectDomainName == "" && a.DomainID == "" && a.DomainName == "" {
-			a.ProjectDomainID, a.ProjectDomainName = around.ProjectDomainID, around.ProjectDomainName
-		}
-	}
-	if a.DomainID == "" && a.DomainName == "" && a.UserDomainID == "" && a.UserDomainName == "" {
-		a.DomainID, a.DomainName = around.DomainID, around.DomainName
-	}
-	or(&a.Region, around.Region)
-	or(&a.Interface, around.Interface)
-	or(&a.CACert, around.CACert)
-	or(&a.ComputeURL, around.ComputeURL)
-	or(&a.NetworkURL, around.NetworkURL)
-	or(&a.ImageURL, around.ImageURL)
-	or(&a.VolumeURL, around.VolumeURL)
-	if a.Cert == "" {
-		a.Cert, a.Key = around.Cert, around.Key
-	}
-	a.Insecure = a.Insecure || around.Insecure
-	return a
-}

@@ -197,7 +197,7 @@ func (m *Machine) rebooted(ctx context.Context, lost error, start time.Time) boo
 
 // reconnect waits for wait_for_retry and then until the machine answers.
 func (m *Machine) reconnect(ctx context.Context) error {
-	if err := Sleep(ctx, m.step, m.Wait, "Waiting before the next try"); err != nil {
+	if err := Sleep(ctx, m.step, m.Wait, "the time before the next try (wait_for_retry) to pass"); err != nil {
 		return err
 	}
 	t := m.step.Instance.Transport
@@ -265,10 +265,16 @@ func (m *Machine) Sync(ctx context.Context, src fs.FS, dest string, keep func(st
 func (m *Machine) sync(ctx context.Context, src fs.FS, dest string, o delta.Options) error {
 	start := time.Now()
 	o.Progress = func(sent, total int64) {
-		m.step.Report.Waiting("Uploading to "+m.Instance, Size(sent)+" of "+Size(total), start)
+		// What is over in no time is no wait.
+		if time.Since(start) > time.Second {
+			m.step.Report.Waiting("the upload to "+m.Instance, Size(sent)+" of "+Size(total), start)
+		}
 	}
 	o.Remove = func(ctx context.Context, code string) error {
 		return m.Run(ctx, "removing old files", m.Sudo("sh -c "+Quote(code)))
+	}
+	if n, ok := m.Conn().(kitchen.Neighbour); ok {
+		o.Plain = n.Near(ctx)
 	}
 	st, err := delta.Sync(ctx, m.runner, src, dest, o)
 	if err != nil {

@@ -26,7 +26,7 @@ func ReadPlay(s config.Section) (Play, error) {
 // Act sleeps and fails as configured.
 func (p Play) Act(ctx context.Context, step *kitchen.Step, who, what string) error {
 	step.Report.Info("[%s] %s on <%s>", who, what, step.Instance.Name)
-	if err := Sleep(ctx, step, p.Sleep, who+" "+what); err != nil {
+	if err := Sleep(ctx, step, p.Sleep, "the dummy's sleep to end"); err != nil {
 		return err
 	}
 	if p.Fail {

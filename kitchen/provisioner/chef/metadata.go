@@ -35,6 +35,19 @@ func (e *MetadataError) Hint() string {
 	return "the metadata of a cookbook must give its name, as in `name 'apache'`"
 }
 
+// CookbookName returns the name of the cookbook in a directory, "" when there
+// is none.
+func CookbookName(ctx context.Context, o base.Options, dir string) (string, error) {
+	if !hasMetadata(dir) {
+		return "", nil
+	}
+	m, err := readMetadata(ctx, &kitchen.Step{}, o, dir)
+	if err != nil {
+		return "", err
+	}
+	return m.name, nil
+}
+
 // hasMetadata says whether a directory is a cookbook.
 func hasMetadata(dir string) bool {
 	for _, name := range []string{"metadata.rb", "metadata.json"} {

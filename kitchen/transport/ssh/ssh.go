@@ -504,6 +504,12 @@ func (c *conn) Upload(ctx context.Context, src fs.FS, dest string) error {
 	return failed(client.Upload(ctx, src, dest))
 }
 
+// Near implements [kitchen.Neighbour].
+func (c *conn) Near(ctx context.Context) bool {
+	client, err := c.client(ctx)
+	return err == nil && client.Near(ctx)
+}
+
 func (c *conn) Download(ctx context.Context, src, dest string) error {
 	client, err := c.client(ctx)
 	if err != nil {

@@ -122,7 +122,7 @@ func shellout(s config.Section, o base.Options) (l base.Local, err error) {
 // Verify implements [kitchen.Verifier].
 func (v *Verifier) Verify(ctx context.Context, step *kitchen.Step, conn kitchen.Conn) error {
 	step.Report.Info("[Shell] Verify on instance <%s>", step.Instance.Name)
-	if err := base.Sleep(ctx, step, v.sleep, "Waiting before the verification"); err != nil {
+	if err := base.Sleep(ctx, step, v.sleep, "the time before the verification (sleep) to pass"); err != nil {
 		return err
 	}
 	if !v.remote {

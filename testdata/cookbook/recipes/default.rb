@@ -1,4 +1,4 @@
 file '/etc/motd' do
-  content "Prepared by #{cookbook_name} on #{node['hostname']}\n"
+  content "Prepared by the cookbook galley_demo\n"
   mode '0644'
 end

@@ -19,6 +19,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -35,18 +36,47 @@ type Server struct {
 	Admin    string
 	AdminKey []byte
 
-	prefix string
-	mu     sync.Mutex
-	keys   map[string]*rsa.PublicKey
-	nodes  map[string]map[string]any
-	empty  bool
+	// CA is the certificate of a server that StartTLS made, in PEM form.
+	CA []byte
+
+	prefix     string
+	validators map[string]bool
+
+	mu    sync.Mutex
+	keys  map[string]*rsa.PublicKey
+	nodes map[string]map[string]any
+	empty bool
 }
 
 // Start runs a server with the given organization; an empty name is a server
 // without organizations. It stops with the test.
 func Start(t testing.TB, organization string) *Server {
 	t.Helper()
-	s := &Server{Admin: "admin", keys: map[string]*rsa.PublicKey{}, nodes: map[string]map[string]any{}}
+	s := newServer(t, organization)
+	s.serve(t, httptest.NewServer(s))
+	return s
+}
+
+// StartTLS is Start over HTTPS, with a certificate that no system trusts.
+func StartTLS(t testing.TB, organization string) *Server {
+	t.Helper()
+	s := newServer(t, organization)
+	web := httptest.NewUnstartedServer(s)
+	web.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that do not trust it
+	web.StartTLS()
+	s.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
+	s.serve(t, web)
+	return s
+}
+
+func (s *Server) serve(t testing.TB, web *httptest.Server) {
+	t.Cleanup(web.Close)
+	s.URL = web.URL + s.prefix
+}
+
+func newServer(t testing.TB, organization string) *Server {
+	t.Helper()
+	s := &Server{Admin: "admin", keys: map[string]*rsa.PublicKey{}, nodes: map[string]map[string]any{}, validators: map[string]bool{}}
 	if organization != "" {
 		s.prefix = "/organizations/" + organization
 	}
@@ -55,10 +85,32 @@ func Start(t testing.TB, organization string) *Server {
 		t.Fatal(err)
 	}
 	s.AdminKey, s.keys[s.Admin] = key, pub
-	web := httptest.NewServer(s)
-	t.Cleanup(web.Close)
-	s.URL = web.URL + s.prefix
 	return s
+}
+
+// AddValidator adds a validator client of that name.
+func (s *Server) AddValidator(t testing.TB, name string) {
+	t.Helper()
+	_, pub, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys[name], s.validators[name] = pub, true
+}
+
+// AddNode adds a node object and a client of its name.
+func (s *Server) AddNode(t testing.TB, name string, object map[string]any) {
+	t.Helper()
+	_, pub, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	object["name"] = name
+	s.keys[name], s.nodes[name] = pub, object
 }
 
 // AnswerEmpty makes the server answer everything with 200 and no body, as
@@ -120,6 +172,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.clients(w, r, name, body)
 	case "nodes":
 		s.nodeObjects(w, r, name, body)
+	case "environments":
+		s.environments(w, r, name)
 	default:
 		fail(w, http.StatusNotFound, "no such endpoint")
 	}
@@ -160,7 +214,7 @@ func (s *Server) clients(w http.ResponseWriter, r *http.Request, name string, bo
 			fail(w, http.StatusNotFound, "Cannot load client "+name)
 			return
 		}
-		answer(w, http.StatusOK, map[string]any{"name": name})
+		answer(w, http.StatusOK, map[string]any{"name": name, "validator": s.validators[name]})
 	case http.MethodDelete:
 		if _, ok := s.keys[name]; !ok {
 			fail(w, http.StatusNotFound, "Cannot load client "+name)
@@ -214,6 +268,22 @@ func (s *Server) nodeObjects(w http.ResponseWriter, r *http.Request, name string
 	default:
 		fail(w, http.StatusMethodNotAllowed, "no")
 	}
+}
+
+// environments lists the nodes of one: NAME/nodes.
+func (s *Server) environments(w http.ResponseWriter, r *http.Request, rest string) {
+	name, ok := strings.CutSuffix(rest, "/nodes")
+	list := map[string]string{}
+	for n, object := range s.nodes {
+		if object["chef_environment"] == name {
+			list[n] = s.URL + "/nodes/" + n
+		}
+	}
+	if !ok || r.Method != http.MethodGet || len(list) == 0 {
+		fail(w, http.StatusNotFound, "Cannot load environment "+rest)
+		return
+	}
+	answer(w, http.StatusOK, list)
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

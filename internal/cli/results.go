@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/galleyhq/galley/internal/state"
+	"github.com/galleyhq/galley/internal/ui"
+	"github.com/galleyhq/galley/internal/ui/history"
+	"github.com/galleyhq/galley/internal/ui/junit"
+	"github.com/galleyhq/galley/internal/ui/runlog"
+	"github.com/galleyhq/galley/internal/ui/summary"
+	"github.com/galleyhq/galley/kitchen"
+)
+
+// junitEvery is how often, at most, the JUnit file is brought up to date while
+// a run goes on, so that one that is killed leaves what is known.
+const junitEvery = 2 * time.Second
+
+// results hears how the instances of a run come out, for the closing summary
+// and the JUnit file.
+type results struct {
+	mu      sync.Mutex // what is told after the run's end must not disturb finish
+	history *history.History
+	run     junit.Run
+	file    string
+	written time.Time
+}
+
+func newResults(instances []*kitchen.Instance, command, file string) *results {
+	tail := 0
+	if file != "" {
+		tail = junit.Lines
+	}
+	r := &results{history: history.New(tail), file: file, run: junit.Run{Action: command, Begin: time.Now()}}
+	r.history.Expect(instances...)
+	return r
+}
+
+// clearJUnit makes sure that the file can be written, and that none of an
+// earlier run is taken for this one's, whatever happens next.
+func clearJUnit(file string) error {
+	if file == "" {
+		return nil
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return usagef("name a file in it, as "+file+"/junit.xml", "--junit %s: it is a directory", file)
+	}
+	if err := state.WriteResult(file, nil); err != nil {
+		return usagef("", "--junit: %w", err)
+	}
+	return os.Remove(file)
+}
+
+// begin writes a first JUnit file, which says that nothing is done yet.
+func (r *results) begin(p *project) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.run.ID, r.run.Log = p.Bus.Run(), p.paths.Log
+	return r.write()
+}
+
+func (r *results) add(rec runlog.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.history.Add(rec)
+	ended := rec.Kind() == kitchen.StepFinished || rec.Kind() == kitchen.StepFailed
+	if ended && time.Since(r.written) > junitEvery {
+		// Should it fail, the last write does too, and tells.
+		_ = r.write()
+	}
+}
+
+func (r *results) write() error {
+	if r.file == "" {
+		return nil
+	}
+	r.written = time.Now()
+	r.run.Now = r.written
+	data, err := junit.Marshal(r.history, r.run)
+	if err != nil {
+		return err
+	}
+	return state.WriteResult(r.file, data)
+}
+
+// finish prints the summary and writes the JUnit file.
+func (r *results) finish(a *app, w io.Writer, level ui.Level) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if level <= ui.InfoLevel {
+		if err := summary.Write(w, r.history, a.streams.Color(w, a.color())); err != nil {
+			return fmt.Errorf("printing the summary: %w", err)
+		}
+	}
+	return r.write()
+}

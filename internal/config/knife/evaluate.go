@@ -1,0 +1,344 @@
+package knife
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/config/ruby"
+)
+
+// loader gathers what the files set.
+type loader struct {
+	o        Options
+	places   places
+	in       *ruby.Interp
+	file     string // the configuration file, "" for none
+	settings *table
+	contexts map[string]*table
+	files    []string
+	warnings []string
+	warned   map[string]bool
+	self     *ruby.HostObject
+	depth    int
+}
+
+func newLoader(o Options) (*loader, error) {
+	p, err := o.places()
+	if err != nil {
+		return nil, err
+	}
+	l := &loader{o: o, places: p, settings: newTable(), contexts: map[string]*table{}, warned: map[string]bool{}}
+	for name := range contexts {
+		l.contexts[name] = newTable()
+	}
+	l.in = ruby.New(ruby.Config{
+		Env:       o.Env,
+		Dir:       p.dir,
+		AllowExec: o.AllowExec,
+		Require:   harmless,
+	})
+	l.self = &ruby.HostObject{Name: "ChefConfig::Config", Host: &config{l}}
+	for _, name := range []string{"Chef", "ChefConfig"} {
+		l.in.SetConst(name, &ruby.HostObject{Name: name, Host: module{"Config": l.self, "Log": quiet("Chef::Log"), "ReservedNames": l.reservedNames()}})
+	}
+	return l, nil
+}
+
+// harmless says of which libraries a require is let pass: those of Chef's own
+// that a knife has loaded anyway. Any other is a LoadError, as in a Ruby
+// without that gem.
+func harmless(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	switch first {
+	case "chef", "chef-config", "chef-utils", "mixlib", "ohai", "knife":
+		return true
+	}
+	return false
+}
+
+// run evaluates one file into the settings.
+func (l *loader) run(ctx context.Context, path string) error {
+	src, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	l.files = append(l.files, path)
+	if err := l.eval(ctx, string(src), path); err != nil {
+		return rubyError(err)
+	}
+	l.localVariables(string(src), path)
+	return nil
+}
+
+func (l *loader) eval(ctx context.Context, src, path string) error {
+	prog, err := ruby.Parse(src, ruby.Options{File: path})
+	if err != nil {
+		return err
+	}
+	_, err = l.in.RunAs(ctx, prog, l.self)
+	return err
+}
+
+// readFile reads a file of a size that can be a configuration.
+func readFile(path string) ([]byte, error) {
+	st, err := os.Stat(path)
+	if err == nil && st.Size() > ruby.MaxSource {
+		return nil, &Error{File: path, Msg: fmt.Sprintf("the file has %d bytes, which is no configuration", st.Size())}
+	}
+	if err == nil && !st.Mode().IsRegular() {
+		return nil, &Error{File: path, Msg: "this is not a regular file"}
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &Error{Msg: "reading the configuration: " + err.Error(), Err: err}
+	}
+	return src, nil
+}
+
+// assigned finds `node_name = "x"` at the start of a line.
+var assigned = regexp.MustCompile(`(?m)^[ \t]*([a-z_]+)[ \t]*=(?:[^=~>]|$)`)
+
+// localVariables warns of settings that were written as assignments: in Ruby
+// that makes a local variable, and knife sees nothing of it.
+func (l *loader) localVariables(src, path string) {
+	for _, m := range assigned.FindAllStringSubmatchIndex(src, -1) {
+		name := src[m[2]:m[3]]
+		switch name {
+		case "user", "group", "color", "profile", "environment", "target", "interval", "once", "listen":
+			continue // words that serve as variables of the file's own
+		}
+		if e, set := l.settings.get(name); set && e.file == path || !known[name] {
+			continue
+		}
+		line := 1 + strings.Count(src[:m[2]], "\n")
+		l.warn(fmt.Sprintf("%s:%d", path, line), "%q with = is a local variable of Ruby's and sets nothing; write %s without the =", name, name)
+	}
+}
+
+func (l *loader) warn(where, format string, args ...any) {
+	s := fmt.Sprintf(format, args...)
+	if where != "" {
+		s = where + ": " + s
+	}
+	if !l.warned[s] {
+		l.warned[s] = true
+		l.warnings = append(l.warnings, s)
+	}
+}
+
+// config is Chef::Config, which is also the self of every file.
+type config struct{ l *loader }
+
+// Responds answers respond_to? and defined?: any name may be set.
+func (h *config) Responds(string) bool { return true }
+
+// Call implements [ruby.Host].
+func (h *config) Call(c *ruby.Call) (ruby.Value, bool, error) {
+	l := h.l
+	switch c.Name {
+	case "[]":
+		name, err := l.nameArg(c, 1)
+		if err != nil {
+			return nil, true, err
+		}
+		return l.read(name), true, nil
+	case "[]=":
+		name, err := l.nameArg(c, 2)
+		if err != nil {
+			return nil, true, err
+		}
+		return c.Args[1], true, l.write(c, name, c.Args[1])
+	case "key?", "has_key?":
+		name, err := l.nameArg(c, 1)
+		if err != nil {
+			return nil, true, err
+		}
+		_, ok := l.settings.get(name)
+		return ok || contexts[name], true, nil
+	case "delete":
+		name, err := l.nameArg(c, 1)
+		if err != nil {
+			return nil, true, err
+		}
+		v := l.get(name)
+		l.settings.delete(name)
+		return v, true, nil
+	case "keys":
+		return symbols(l.settings.names()), true, nil
+	case "merge!":
+		return c.Self, true, l.eachArg(c, func(name string, v ruby.Value) error { return l.write(c, name, v) })
+	case "save", "to_hash", "hash_dup", "configuration":
+		return l.settings.hash(), true, nil
+	case "configure":
+		_, err := c.Yield(c.Self)
+		return nil, true, err
+	case "config_strict_mode", "config_strict_mode=":
+		return nil, true, nil
+	case "platform_specific_path":
+		if len(c.Args) == 1 {
+			return l.cleaned(c.Args[0]), true, nil
+		}
+	case "etc_chef_dir":
+		return ruby.NewString("/etc/chef"), true, nil
+	case "var_chef_dir":
+		return ruby.NewString("/var/chef"), true, nil
+	case "from_file":
+		return nil, true, l.fromFile(c)
+	case "instance_eval", "class_eval", "from_string":
+		return nil, false, nil
+	}
+	if contexts[strings.TrimSuffix(c.Name, "=")] {
+		return l.context(c)
+	}
+	return l.getOrSet(c)
+}
+
+// getOrSet is what every other name does: with arguments it sets, without it
+// gets (mixlib-config: method_missing).
+func (l *loader) getOrSet(c *ruby.Call) (ruby.Value, bool, error) {
+	name, assign := strings.CutSuffix(c.Name, "=")
+	if !settingName.MatchString(name) {
+		return nil, false, nil
+	}
+	args := c.Args
+	if c.Keywords != nil {
+		args = append(slices.Clone(args), c.Keywords)
+	}
+	switch len(args) {
+	case 0:
+		if assign {
+			return nil, false, nil
+		}
+		if _, set := l.settings.get(name); !set && c.Bare && !known[name] {
+			l.warn(fmt.Sprintf("%s:%d", c.File, c.Line), "%q is neither set above nor a setting of Chef; it counts as nil", name)
+		}
+		return l.get(name), true, nil
+	case 1:
+		if err := l.set(name, entry{args[0], c.File, c.Line}); err != nil {
+			return nil, true, err
+		}
+	default:
+		if err := l.set(name, entry{ruby.NewArray(args...), c.File, c.Line}); err != nil {
+			return nil, true, err
+		}
+	}
+	return l.get(name), true, nil
+}
+
+// settingName is a name that a setting can have; constants and operators are
+// none.
+var settingName = regexp.MustCompile(`^[a-z_][A-Za-z0-9_]*$`)
+
+// read is Chef::Config[:name].
+func (l *loader) read(name string) ruby.Value {
+	if contexts[name] {
+		return l.contextObject(name)
+	}
+	return l.get(name)
+}
+
+// write is Chef::Config[:name] = value.
+func (l *loader) write(c *ruby.Call, name string, v ruby.Value) error {
+	if contexts[name] {
+		return l.restore(c, name, v)
+	}
+	return l.set(name, entry{v, c.File, c.Line})
+}
+
+// nameArg is a call's first argument, a symbol or a text, of n.
+func (l *loader) nameArg(c *ruby.Call, n int) (string, error) {
+	if len(c.Args) != n {
+		return "", c.Raise("ArgumentError", fmt.Sprintf("wrong number of arguments (given %d, expected %d)", len(c.Args), n))
+	}
+	switch k := c.Args[0].(type) {
+	case ruby.Symbol:
+		return string(k), nil
+	case *ruby.String:
+		return k.String(), nil
+	}
+	return "", c.Raise("NoMethodError", "undefined method `to_sym' for "+c.Interp().Inspect(c.Args[0]))
+}
+
+// eachArg calls do for each entry of the one hash that a call was given.
+func (l *loader) eachArg(c *ruby.Call, do func(name string, v ruby.Value) error) error {
+	h := c.Keywords
+	if h == nil && len(c.Args) == 1 {
+		h, _ = c.Args[0].(*ruby.Hash)
+	}
+	if h == nil {
+		return c.Raise("TypeError", c.Name+" wants a hash")
+	}
+	var err error
+	h.Each(func(k, v ruby.Value) bool {
+		name, ok := text(ruby.ToGo(k))
+		if !ok {
+			err = c.Raise("TypeError", "the key "+c.Interp().Inspect(k)+" is not a name")
+			return false
+		}
+		err = do(name, v)
+		return err == nil
+	})
+	return err
+}
+
+func symbols(names []string) *ruby.Array {
+	out := make([]ruby.Value, len(names))
+	for i, n := range names {
+		out[i] = ruby.Symbol(n)
+	}
+	return ruby.NewArray(out...)
+}
+
+func (l *loader) cleaned(v ruby.Value) ruby.Value {
+	if s, ok := v.(*ruby.String); ok {
+		return ruby.NewString(filepath.Clean(s.String()))
+	}
+	return v
+}
+
+// maxNested bounds how deeply files may read each other.
+const maxNested = 20
+
+// fromFile is Chef::Config.from_file: another file, into the same settings.
+func (l *loader) fromFile(c *ruby.Call) error {
+	if len(c.Args) != 1 {
+		return c.Raise("ArgumentError", fmt.Sprintf("wrong number of arguments (given %d, expected 1)", len(c.Args)))
+	}
+	name, ok := text(ruby.ToGo(c.Args[0]))
+	if !ok {
+		return c.Raise("TypeError", "no implicit conversion of "+c.Interp().Inspect(c.Args[0])+" into String")
+	}
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(l.places.dir, path)
+	}
+	switch ext := filepath.Ext(path); ext {
+	case ".yml", ".yaml", ".json", ".toml":
+		return &Error{File: c.File, Line: c.Line, Column: c.Col, Msg: "from_file of a " + ext + " file is not supported", Advice: "write " + filepath.Base(path) + " as Ruby, or its settings into ~/.chef/credentials"}
+	}
+	if l.depth >= maxNested {
+		return &Error{File: c.File, Line: c.Line, Column: c.Col, Msg: fmt.Sprintf("files read each other more than %d deep", maxNested)}
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return c.Raise("Errno::ENOENT", "No such file or directory @ rb_sysopen - "+name)
+	}
+	src, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	l.depth++
+	defer func() { l.depth-- }()
+	l.files = append(l.files, path)
+	if err := l.eval(c.Context(), string(src), path); err != nil {
+		return err
+	}
+	l.localVariables(string(src), path)
+	return nil
+}

@@ -1,0 +1,209 @@
+package openstack
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+)
+
+// What people do with floating IPs by hand. Those of servers that are made
+// here are in floatingip.go.
+
+// allocated marks a floating IP that somebody asked for by hand. Unlike what
+// [Record.describe] writes it is nobody's orphan: nothing ever removes it by
+// itself.
+const allocated = "galley allocate="
+
+// cleanupTime is how long what was begun may take to be taken back after
+// Ctrl-C.
+const cleanupTime = 30 * time.Second
+
+// AllocateFloatingIP makes a floating IP of a pool, given by ID or name. It
+// is on no port, and nothing removes it by itself. When the answer is lost,
+// it is looked for; when ctx ends, it is released again.
+func (c *Cloud) AllocateFloatingIP(ctx context.Context, pool string, rep Reporter) (FloatingIP, error) {
+	n, err := c.Pool(ctx, pool, rep)
+	if err != nil {
+		return FloatingIP{}, err
+	}
+	sc, err := c.network()
+	if err != nil {
+		return FloatingIP{}, err
+	}
+	mark := allocated + NewToken()
+	what := fmt.Sprintf("allocate a floating IP from the pool %q", n.Name)
+	f, err := floatingIPIn(floatingips.Create(ctx, sc, floatingips.CreateOpts{FloatingNetworkID: n.ID, Description: mark}))
+	if err == nil || ctx.Err() == nil && !unsettled(err) {
+		return f, explain(what, err)
+	}
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	for _, pause := range c.settle {
+		if serr := sleep(after, pause); serr != nil {
+			break
+		}
+		list, lerr := c.listFloatingIPs(after, floatingips.ListOpts{FloatingNetworkID: n.ID, Description: mark})
+		if lerr != nil || len(list) == 0 {
+			continue
+		}
+		if ctx.Err() == nil {
+			return list[0], nil
+		}
+		if derr := floatingips.Delete(after, sc, list[0].ID).ExtractErr(); derr != nil && !isStatus(derr, 404) {
+			return FloatingIP{}, several(explain(what, err), explain("release the floating IP "+list[0].Address, derr))
+		}
+		break
+	}
+	return FloatingIP{}, explain(what, err)
+}
+
+// ReleaseFloatingIP deletes a floating IP, given by ID or address.
+func (c *Cloud) ReleaseFloatingIP(ctx context.Context, ref string) error {
+	f, err := c.FloatingIP(ctx, ref)
+	if err != nil {
+		return err
+	}
+	sc, err := c.network()
+	if err != nil {
+		return err
+	}
+	err = floatingips.Delete(ctx, sc, f.ID).ExtractErr()
+	return explain(fmt.Sprintf("release the floating IP %s (%s)", f.Address, f.ID), err)
+}
+
+// ReleaseUnused deletes a floating IP that was seen to be on no port. When
+// somebody has changed it since, it stays and the error is of the kind
+// [InUse].
+func (c *Cloud) ReleaseUnused(ctx context.Context, f FloatingIP) error {
+	sc, err := c.network()
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("release the floating IP %s (%s)", f.Address, f.ID)
+	o := gophercloud.RequestOpts{}
+	if f.Revision != nil {
+		o.MoreHeaders = map[string]string{"If-Match": fmt.Sprintf("revision_number=%d", *f.Revision)}
+	}
+	_, err = sc.Delete(ctx, sc.ServiceURL("floatingips", f.ID), &o)
+	switch {
+	case isStatus(err, http.StatusNotFound):
+		return nil
+	case isStatus(err, http.StatusPreconditionFailed):
+		return fail(InUse, what, "somebody has changed it since it was seen to be unused", "look at `galley floating-ip list`")
+	}
+	return explain(what, err)
+}
+
+// FloatingIP finds a floating IP of the project by ID or address.
+func (c *Cloud) FloatingIP(ctx context.Context, ref string) (FloatingIP, error) {
+	all, err := c.FloatingIPs(ctx)
+	if err != nil {
+		return FloatingIP{}, err
+	}
+	f, _, err := choose("floating IP", ref, all, func(f FloatingIP) string { return f.ID }, func(f FloatingIP) string { return f.Address })
+	return f, err
+}
+
+// FloatingIPHolders fills in what each floating IP is on where the cloud has
+// not said so itself.
+func (c *Cloud) FloatingIPHolders(ctx context.Context, list []FloatingIP) error {
+	missing := func(f FloatingIP) bool { return f.PortID != "" && f.Details == nil }
+	if !slices.ContainsFunc(list, missing) {
+		return nil
+	}
+	sc, err := c.network()
+	if err != nil {
+		return err
+	}
+	all, err := c.listPorts(ctx, sc, ports.ListOpts{})
+	if err != nil {
+		return err
+	}
+	on := map[string]*PortDetails{}
+	for _, p := range all {
+		on[p.ID] = &PortDetails{DeviceID: p.DeviceID, DeviceOwner: p.DeviceOwner}
+	}
+	for i, f := range list {
+		if missing(f) {
+			list[i].Details = on[f.PortID]
+		}
+	}
+	return nil
+}
+
+// HolderOf says in words who has a floating IP, "" for nobody.
+func (c *Cloud) HolderOf(ctx context.Context, f FloatingIP) string {
+	if f.PortID == "" {
+		return ""
+	}
+	return c.holderOf(ctx, f.PortID)
+}
+
+// AssociateFloatingIP puts a floating IP, given by ID or address, on a
+// server, given by ID. One that is in use elsewhere is taken from its holder
+// only with takeOver; from says who that was. One that is on the server
+// already stays.
+func (c *Cloud) AssociateFloatingIP(ctx context.Context, ref, serverID string, takeOver bool) (address, from string, err error) {
+	f, err := c.FloatingIP(ctx, ref)
+	if err != nil {
+		return "", "", err
+	}
+	s, err := c.getServer(ctx, serverID)
+	if err != nil {
+		return "", "", err
+	}
+	m := &making{c: c, spec: ServerSpec{Name: s.Name}, journal: &MemoryJournal{}, rec: &Record{Version: 1}, rep: silentReporter{}}
+	at, err := m.places(ctx, s)
+	if err != nil {
+		return "", "", err
+	}
+	for _, p := range at {
+		if p.port == f.PortID {
+			return f.Address, "", nil
+		}
+	}
+	if f.PortID != "" {
+		from = c.holderOf(ctx, f.PortID)
+		if !takeOver {
+			return "", "", fail(InUse, fmt.Sprintf("attach the floating IP %s to the server %q", f.Address, s.Name), "it is in use by "+from,
+				"--take-over takes it from there; `galley floating-ip list` shows which are free")
+		}
+	}
+	address, err = m.attachOne(ctx, f, s, at, true)
+	return address, from, err
+}
+
+// DisassociateFloatingIP takes a floating IP, given by ID or address, off its
+// port and says from whom; "" when it was on none. With a server's ID it is
+// taken off that server only.
+func (c *Cloud) DisassociateFloatingIP(ctx context.Context, ref, serverID string) (f FloatingIP, from string, err error) {
+	if f, err = c.FloatingIP(ctx, ref); err != nil || f.PortID == "" {
+		return f, "", err
+	}
+	one := []FloatingIP{f}
+	if err := c.FloatingIPHolders(ctx, one); err != nil {
+		return f, "", err
+	}
+	f, from = one[0], c.holderOf(ctx, f.PortID)
+	what := fmt.Sprintf("detach the floating IP %s (%s)", f.Address, f.ID)
+	if serverID != "" && f.ServerID() != serverID {
+		return f, from, fail(InUse, what, "it is not on that server, but in use by "+from, "`galley floating-ip list` shows what each is on")
+	}
+	sc, err := c.network()
+	if err != nil {
+		return f, from, err
+	}
+	none := ""
+	o := floatingips.UpdateOpts{PortID: &none, RevisionNumber: f.Revision}
+	_, err = floatingips.Update(ctx, sc, f.ID, o).Extract()
+	if isStatus(err, http.StatusPreconditionFailed) {
+		return f, from, fail(InUse, what, "somebody has changed it at the same time", "look at `galley floating-ip list` and try again")
+	}
+	return f, from, explain(what, err)
+}
