@@ -320,7 +320,7 @@ func (a *app) faultAdd(dir *string) *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.Service, "service", "", "identity, compute, network, image or volume")
+	fs.StringVar(&f.Service, "service", "", "identity, compute, network, image, volume or object-store")
 	fs.StringVar(&f.Method, "method", "", "the HTTP `method`")
 	fs.StringVar(&f.Path, "path", "", "a regular expression for the path below the service's")
 	fs.StringVar(&f.Name, "name", "", "a regular expression for the name of the server, volume or pool")

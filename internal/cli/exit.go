@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/fetch"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/internal/ui/runlog"
 	"github.com/galleyhq/galley/kitchen"
@@ -141,6 +142,9 @@ func (a *app) printError(err error) {
 	}
 	if errors.Is(err, errInterrupted) {
 		fmt.Fprintf(w, "%s: interrupted\n", a.name)
+		if f := (*fetch.Error)(nil); errors.As(err, &f) && f.Resumable {
+			writeHint(w, a.secrets.Clean(f.Hint()))
+		}
 		return
 	}
 	fmt.Fprintf(w, "%s: %s %s\n", a.name, paint("error:"), a.secrets.Clean(err.Error()))

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,14 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/galleyhq/galley/internal/fetch"
 	"github.com/galleyhq/galley/internal/ui"
-	"github.com/galleyhq/galley/kitchen"
 )
 
 // fetchFlags are the flags of galley fetch that are more than a field of its
@@ -33,6 +33,8 @@ type fetchFlags struct {
 	first                               int64
 	service                             string
 	summary, quiet, progress            bool
+
+	given func(flag string) bool
 }
 
 func (a *app) fetchCommand() *cobra.Command {
@@ -98,7 +100,7 @@ OS_* variables, --rc or --os-cloud.
 	fs.StringVar(&r.TLS.Cert, "cert", "", "show the client certificate in this PEM `file`")
 	fs.StringVar(&r.TLS.Key, "key", "", "PEM `file` of the certificate's key (default: beside it)")
 	fs.BoolVarP(&r.TLS.Insecure, "insecure", "k", false, "do not verify the server's certificate")
-	fs.StringVar(&f.proxy, "proxy", "", "`URL` of a proxy (default HTTPS_PROXY, HTTP_PROXY, NO_PROXY)")
+	fs.StringVar(&f.proxy, "proxy", "", "`URL` of a proxy, empty for none (default HTTPS_PROXY, HTTP_PROXY, NO_PROXY)")
 	fs.BoolVar(&r.HTTP1, "http1.1", false, "do not use HTTP/2")
 	fs.StringVar(&r.UserAgent, "user-agent", "galley/"+version(), "send this `name`")
 	fs.StringVar(&f.service, "service", "", "the argument is a path below this service of the OpenStack catalogue")
@@ -139,42 +141,38 @@ OS_* variables, --rc or --os-cloud.
 
 func (a *app) fetch(cmd *cobra.Command, r *fetch.Request, f *fetchFlags, what string) error {
 	ctx := cmd.Context()
-	for _, group := range [][]string{{"data", "json", "data-urlencode", "form"}, {"bearer", "user", "netrc", "netrc-file"}, {"output", "remote-name"}, {"quiet", "progress"}} {
-		var given []string
-		for _, name := range group {
-			if cmd.Flags().Changed(name) {
-				given = append(given, "--"+name)
-			}
-		}
-		if len(given) > 1 {
-			return usagef("", "%s exclude each other", strings.Join(given, " and "))
-		}
+	f.given = cmd.Flags().Changed
+	if err := checkFetchFlags(cmd.Flags()); err != nil {
+		return err
 	}
-	if cmd.Flags().Changed("items") {
+	if f.given("items") {
 		r.Items = &f.items
 	}
-	if cmd.Flags().Changed("count") {
+	if f.given("count") {
 		r.Pages.Count = &f.count
 	}
-	if cmd.Flags().Changed("first") {
+	if f.given("first") {
 		r.Pages.First = &f.first
 	}
-	err := errors.Join(a.fetchSizes(r, f), a.fetchHeaders(r, f), a.fetchBody(r, f), a.fetchAuth(r, f))
-	if err == nil {
-		err = a.fetchOutput(r, f)
-	}
-	if err != nil {
-		return fetchError(err)
+	// The first mistake is told; the rest may be its consequences.
+	for _, part := range []func(*fetch.Request, *fetchFlags) error{a.fetchSizes, a.fetchHeaders, a.fetchBody, a.fetchAuth, a.fetchOutput} {
+		if err := part(r, f); err != nil {
+			return fetchError(err)
+		}
 	}
 	if err := a.fetchSource(ctx, r, f, what); err != nil {
 		return err
 	}
 	if !f.quiet {
-		r.Notify = func(msg string) { fmt.Fprintf(a.streams.Err, "%s: %s\n", a.name, a.secrets.Clean(msg)) }
+		clear := ""
+		if ui.Terminal(a.streams.Err) != nil {
+			clear = "\r\x1b[K" // the progress line is drawn again below
+		}
+		r.Notify = func(msg string) { fmt.Fprintf(a.streams.Err, "%s%s: %s\n", clear, a.name, a.secrets.Clean(msg)) }
 	}
 	shed()
 	r.Meter = &fetch.Meter{}
-	stop := a.fetchProgress(ctx, r, f)
+	stop := a.fetchProgress(r, f)
 	sum, err := fetch.Fetch(ctx, *r)
 	stop()
 	if f.summary {
@@ -182,13 +180,54 @@ func (a *app) fetch(cmd *cobra.Command, r *fetch.Request, f *fetchFlags, what st
 		if r.Output.Writer != nil {
 			w = a.streams.Err
 		}
-		line, jerr := json.Marshal(sum)
-		if jerr != nil {
+		var line strings.Builder
+		e := json.NewEncoder(&line)
+		e.SetEscapeHTML(false) // URLs are to be read
+		if jerr := e.Encode(sum); jerr != nil {
 			return jerr
 		}
-		fmt.Fprintln(w, a.secrets.Clean(string(line)))
+		fmt.Fprint(w, a.secrets.Clean(line.String()))
+	} else if err == nil && f.remoteName && !f.quiet {
+		fmt.Fprintf(a.streams.Err, "%s: saved as %s\n", a.name, strings.Join(sum.Files, " "))
 	}
 	return fetchError(err)
+}
+
+// checkFetchFlags refuses what excludes each other, and values that would
+// leave an option without effect: an empty one is a variable that was not set,
+// most often, and a checksum or token that is lost in silence does harm.
+func checkFetchFlags(fs *pflag.FlagSet) error {
+	for _, group := range [][]string{{"data", "json", "data-urlencode", "form"}, {"bearer", "user", "netrc", "netrc-file"}, {"output", "remote-name"}, {"quiet", "progress"}} {
+		var given []string
+		for _, name := range group {
+			if fs.Changed(name) {
+				given = append(given, "--"+name)
+			}
+		}
+		if len(given) > 1 {
+			return usagef("", "%s exclude each other", strings.Join(given, " and "))
+		}
+	}
+	for _, name := range []string{"level", "workers", "limit", "max-pages", "retry"} {
+		if n, err := fs.GetInt(name); err == nil && fs.Changed(name) && n < 1 {
+			return usagef("", "--%s is 1 at least", name)
+		}
+	}
+	if n, err := fs.GetInt("max-ratio"); err == nil && fs.Changed("max-ratio") && n < 1 && n != -1 {
+		return usagef("", "--max-ratio is 1 at least, or -1 for none")
+	}
+	if d, err := fs.GetDuration("retry-after-max"); err == nil && fs.Changed("retry-after-max") && d <= 0 {
+		return usagef("", "--retry-after-max is a time such as 30s")
+	}
+	// These mean something when they are empty: no body, the root, no proxy.
+	empty := []string{"data", "json", "items", "count", "proxy"}
+	var err error
+	fs.Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" && !slices.Contains(empty, f.Name) {
+			err = usagef("leave it out, or see whether a variable is unset", "--%s is empty", f.Name)
+		}
+	})
+	return err
 }
 
 // fetchError makes a request that contradicts itself a mistake on the command
@@ -218,20 +257,22 @@ func (a *app) fetchSizes(r *fetch.Request, f *fetchFlags) error {
 			r.Limits.RequestsPerSecond = requests
 		}
 	}
-	size := func(s string, def int64) int64 {
-		if s == "" {
-			return def
+	var chunk, memory int64
+	for _, z := range []struct {
+		flag, text string
+		to         *int64
+	}{{"max-bytes", f.maxBytes, &r.Limits.Bytes}, {"chunk-size", f.chunk, &chunk}, {"max-memory", f.memory, &memory}} {
+		if !f.given(z.flag) {
+			continue
 		}
-		n, err := fetch.ParseSize(s)
+		n, err := fetch.ParseSize(z.text)
 		if err != nil {
-			return -1
+			return err
 		}
-		return n
-	}
-	r.Limits.Bytes = size(f.maxBytes, 0)
-	chunk, memory := size(f.chunk, 0), size(f.memory, 0)
-	if r.Limits.Bytes < 0 || chunk < 0 || memory < 0 {
-		return usagef("", "sizes are written as 10240, 64K, 32M or 1.5G")
+		if n == 0 {
+			return usagef("", "--%s is more than nothing", z.flag)
+		}
+		*z.to = n
 	}
 	r.Limits.ChunkSize = int(min(chunk, 1<<30))
 	// The program itself takes some memory; what the fetch may have is the
@@ -260,9 +301,9 @@ func (a *app) fetchHeaders(r *fetch.Request, f *fetchFlags) error {
 
 func (a *app) fetchBody(r *fetch.Request, f *fetchFlags) (err error) {
 	switch {
-	case f.data != "":
+	case f.given("data"):
 		r.Body, err = fetch.ParseBody(f.data, "application/x-www-form-urlencoded", a.streams.In)
-	case f.json != "":
+	case f.given("json"):
 		if r.Header.Get("Accept") == "" {
 			r.Header.Set("Accept", "application/json")
 		}
@@ -332,7 +373,7 @@ func (a *app) fetchAuth(r *fetch.Request, f *fetchFlags) error {
 		}
 		r.Auth, err = fetch.Netrc(path)
 	}
-	if err == nil && f.proxy != "" {
+	if err == nil && f.given("proxy") {
 		r.Proxy, err = fetch.ParseProxy(f.proxy)
 	}
 	if err != nil || f.config == "" {
@@ -361,6 +402,8 @@ func (a *app) fetchOutput(r *fetch.Request, f *fetchFlags) error {
 		o.Named, o.Overwrite, o.Path = true, f.force, f.outputDir
 	case o.Path == "":
 		return usagef("say -o FILE, -O for the server's name, or -o - for standard output", "there is no output")
+	case o.Path == "-" && f.outputDir != "":
+		return usagef("", "standard output lies in no folder: --output-dir goes with a file")
 	case o.Path == "-":
 		o.Path, o.Writer = "", a.streams.Out
 		if o.Compress != fetch.Auto && o.Compress != fetch.None && ui.Terminal(a.streams.Out) != nil {
@@ -373,21 +416,27 @@ func (a *app) fetchOutput(r *fetch.Request, f *fetchFlags) error {
 }
 
 // fetchProgress draws a line on a terminal while the fetch runs.
-func (a *app) fetchProgress(ctx context.Context, r *fetch.Request, f *fetchFlags) (stop func()) {
+func (a *app) fetchProgress(r *fetch.Request, f *fetchFlags) (stop func()) {
 	if f.quiet || ui.Terminal(a.streams.Err) == nil && !f.progress {
 		return func() {}
 	}
+	term := ui.Terminal(a.streams.Err)
+	every, draw := 200*time.Millisecond, "\r\x1b[K%s"
+	if term == nil {
+		every, draw = 2*time.Second, "%s\n" // a log
+	}
+	line := func() string { return ui.Fit(a.secrets.Clean(progressLine(r.Meter.Read())), term) }
 	done, drawn := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(drawn)
-		t := time.NewTicker(200 * time.Millisecond)
+		t := time.NewTicker(every)
 		defer t.Stop()
 		for {
 			select {
 			case <-t.C:
-				fmt.Fprintf(a.streams.Err, "\r\x1b[K%s", a.secrets.Clean(progressLine(r.Meter.Read())))
+				fmt.Fprintf(a.streams.Err, draw, line())
 			case <-done:
-				fmt.Fprintf(a.streams.Err, "\r\x1b[K%s\n", progressLine(r.Meter.Read()))
+				fmt.Fprintf(a.streams.Err, strings.TrimSuffix(draw, "\n")+"\n", line())
 				return
 			}
 		}
@@ -417,7 +466,7 @@ func progressLine(p fetch.Progress) string {
 		fmt.Fprintf(&b, ", %d items", p.Items)
 	}
 	if left, ok := p.Remaining(); ok && p.At < p.Total {
-		fmt.Fprintf(&b, ", %s left", kitchen.Clock(left))
+		fmt.Fprintf(&b, ", %s left", left.Round(time.Second))
 	}
 	if p.Waiting != "" {
 		fmt.Fprintf(&b, "; %s", p.Waiting)

@@ -90,7 +90,9 @@ func TestFetch(t *testing.T) {
 	if fetched(t, p, "page-02.json") != `{"data":[{"n":1},{"n":2}],"next":""}` {
 		t.Error(fetched(t, p, "page-02.json"))
 	}
-	p.must(t, "fetch", s.URL+"/named", "-O")
+	if _, stderr, code := p.run(t, "fetch", s.URL+"/named", "-O"); code != 0 || !strings.Contains(stderr, "saved as evil.txt") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
 	if fetched(t, p, "evil.txt") != "named" {
 		t.Error("not named")
 	}
@@ -106,7 +108,7 @@ func TestFetch(t *testing.T) {
 		args               []string
 		method, body, auth string
 	}{
-		{[]string{"-d", "a=b"}, "POST", "application/x-www-form-urlencoded a=b", ""}, {[]string{"--json", `{"a":1}`, "-X", "PUT"}, "PUT", `application/json {"a":1}`, ""},
+		{[]string{"-d", "a=b"}, "POST", "application/x-www-form-urlencoded a=b", ""}, {[]string{"-d", ""}, "POST", "application/x-www-form-urlencoded ", ""}, {[]string{"--json", `{"a":1}`, "-X", "PUT"}, "PUT", `application/json {"a":1}`, ""},
 		{[]string{"-d", "@data", "-H", "Content-Type: text/x"}, "POST", "text/x from a file", ""}, {[]string{"--data-urlencode", "a=b c"}, "POST", "application/x-www-form-urlencoded a=b+c", ""},
 		{[]string{"--bearer", "hush-hush"}, "GET", " ", "Bearer hush-hush"}, {[]string{"--bearer", "@data"}, "GET", " ", "Bearer from a file"}, {[]string{"-u", "me:pw"}, "GET", " ", "Basic bWU6cHc="},
 		{[]string{"--config", "secret.yml"}, "GET", " ", "hush-hush"},
@@ -128,6 +130,12 @@ func TestFetch(t *testing.T) {
 		{[]string{s.URL + "/gone?key=hush-hush", "-o", "o"}, 20, "410 Gone"}, {[]string{s.URL, "-o", "o", "--checksum", "md5:" + strings.Repeat("0", 32)}, 20, "md5"},
 		{[]string{s.URL, "-o", "no/dir/o"}, 20, "no directory"}, {[]string{s.URL, "-O", "-o", "x"}, 1, "--output and --remote-name exclude each other"}, {[]string{s.URL, "-o", "o", "--config", "no.yml"}, 1, "no configuration file"},
 		{[]string{s.URL, "-o", "o", "--next", "a..b"}, 1, "JSON path"}, {[]string{"--service", "object-store", "c/o", "-o", "o"}, 20, "OS_AUTH_URL"},
+		// What would be dropped in silence.
+		{[]string{s.URL, "-o", "o", "--checksum", ""}, 1, "--checksum is empty"}, {[]string{s.URL, "-o", "o", "--bearer", ""}, 1, "--bearer is empty"}, {[]string{s.URL, "-o", "o", "--next", ""}, 1, "--next is empty"},
+		{[]string{s.URL, "-o", "o", "--level", "3"}, 1, "not compressed"}, {[]string{s.URL, "-o", "o.gz", "--level", "0"}, 1, "--level is 1 at least"}, {[]string{s.URL, "-o", "o", "--workers", "-1"}, 1, "--workers"},
+		{[]string{s.URL, "-o", "o", "--max-bytes", "0"}, 1, "--max-bytes"}, {[]string{s.URL, "-o", "o", "--chunk-size", "much"}, 1, "no size"}, {[]string{s.URL, "-o", "o", "--max-ratio", "0"}, 1, "--max-ratio"},
+		{[]string{s.URL, "-o", "o", "--key", "k.pem"}, 1, "goes with a certificate"}, {[]string{s.URL, "-o", "-", "--output-dir", "d"}, 1, "no folder"}, {[]string{s.URL, "--link", "-d", "-", "-o", "o"}, 1, "from a pipe"},
+		{[]string{"image:", "-o", "o"}, 1, "names no image"},
 	} {
 		_, stderr, code := p.run(t, append([]string{"fetch"}, c.args...)...)
 		if code != c.code || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "hush-hush") {
@@ -139,7 +147,7 @@ func TestFetch(t *testing.T) {
 func TestFetchFromTheEmbeddedCloud(t *testing.T) {
 	c := newCloud(t, devcloud.Options{})
 	p := newProject(t, c, kitchenFile)
-	p.must(t, "fetch", "image:debian-12", "-O", "--checksum", "", "--summary")
+	p.must(t, "fetch", "image:debian-12", "-O", "--summary")
 	if got := fetched(t, p, "debian-12.raw"); !strings.Contains(got, "debian-12") {
 		t.Errorf("%q", got)
 	}
@@ -151,7 +159,7 @@ func TestFetchFromTheEmbeddedCloud(t *testing.T) {
 	if n := strings.Count(out, "\n"); n < 3 {
 		t.Errorf("%d images:\n%s", n, out)
 	}
-	for what, says := range map[string]string{"image:no-such": "no image", "--service=no-such x": "no service"} {
+	for what, says := range map[string]string{"image:no-such": `cannot find the image "no-such"`, "image:debian": `did you mean "debian-12"?`, "--service=no-such x": "the catalogue has block-storage"} {
 		_, stderr, code := p.run(t, append(strings.Fields("fetch "+what), "-o", "o")...)
 		if code != 20 || !strings.Contains(stderr, says) {
 			t.Errorf("%s: exit code %d, %s", what, code, stderr)

@@ -23,6 +23,7 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/identity"
 	"github.com/galleyhq/galley/internal/devcloud/image"
 	"github.com/galleyhq/galley/internal/devcloud/network"
+	"github.com/galleyhq/galley/internal/devcloud/object"
 	"github.com/galleyhq/galley/internal/devcloud/volume"
 	"github.com/galleyhq/galley/internal/devcloud/world"
 )
@@ -220,6 +221,7 @@ func (c *Cloud) build() (http.Handler, error) {
 		{Type: "image", Name: "glance", Path: "/image"},
 		{Type: "volumev3", Name: "cinder", Path: "/volume/v3/{project}"},
 		{Type: "block-storage", Name: "cinder", Path: "/volume/v3/{project}"},
+		{Type: "object-store", Name: "swift", Path: "/object-store/v1/AUTH_{project}"},
 	}})
 	c.network = network.New(network.Options{World: c.w, FloatingDelay: o.FloatingDelay, Quotas: q.network, PoolEmpty: c.faults.PoolIsEmpty})
 	c.images = image.New(image.Options{World: c.w, Dir: filepath.Join(o.Dir, imageDir), ImportDelay: o.VolumeDelay})
@@ -229,6 +231,8 @@ func (c *Cloud) build() (http.Handler, error) {
 
 	auth, authURL := c.identity.Authenticate, c.identity.AuthURL()
 	root := c.identity.Mount("")
+	objects := object.New(filepath.Join(o.Dir, objectDir))
+	objects.Prefix, objects.Authenticate, objects.AuthURL = "/object-store", auth, authURL
 	services := map[string]*api.Service{
 		"/identity": c.identity.Mount("/identity"),
 		"/compute":  c.compute.Mount("/compute", auth, authURL),
@@ -243,9 +247,20 @@ func (c *Cloud) build() (http.Handler, error) {
 		}
 		return root
 	}
+	// The object store's paths end in names that may be anything, so it finds its own way.
+	below := func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, objects.Prefix+"/") }
 	cloud := c.faults.Handler(
-		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { locate(r).ServeHTTP(w, r) }),
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if below(r) {
+				objects.ServeHTTP(w, r)
+				return
+			}
+			locate(r).ServeHTTP(w, r)
+		}),
 		func(r *http.Request) (string, string) {
+			if below(r) {
+				return "object-store", strings.TrimPrefix(r.URL.Path, objects.Prefix)
+			}
 			s := locate(r)
 			return s.Name, strings.TrimPrefix(r.URL.Path, s.Prefix)
 		})

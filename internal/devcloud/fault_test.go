@@ -277,7 +277,7 @@ func TestFaultsAboutThings(t *testing.T) {
 func TestFaultsThatMakeNoSense(t *testing.T) {
 	c := startCloud(t)
 	for _, f := range []Fault{{Action: "bogus"}, {Action: FaultStatus}, {Action: FaultLatency}, {Action: FaultDropAfter, Path: "("}, {Action: FaultServerError, Path: "/servers"},
-		{Action: FaultDropAfter, Service: "object-store"}} {
+		{Action: FaultDropAfter, Service: "dns"}} {
 		if _, err := c.Client().AddFault(t.Context(), f); err == nil {
 			t.Errorf("%+v was taken", f)
 		}

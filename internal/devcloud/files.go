@@ -14,6 +14,8 @@ const (
 	// imageDir holds image data, guestDir a directory for each server.
 	imageDir = "images"
 	guestDir = "guests"
+	// objectDir holds what the object store keeps.
+	objectDir = "objects"
 	// lockFile is held by the daemon while it runs.
 	lockFile = "lock"
 	// optionsFile is what `up` tells the daemon; daemonFile is what a running daemon tells its clients.

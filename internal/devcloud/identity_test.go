@@ -112,7 +112,7 @@ func TestTokens(t *testing.T) {
 		t.Errorf("%v, %v", ok, err)
 	}
 	cat := must[*tokens.ServiceCatalog](t)(tokens.Get(ctx, cl.identity, old).ExtractServiceCatalog())
-	if len(cat.Entries) != 6 {
+	if len(cat.Entries) != 7 {
 		t.Errorf("%d services", len(cat.Entries))
 	}
 	// An expired token is a 401 everywhere, and a client that may logs in again.
@@ -169,7 +169,7 @@ func TestDirectory(t *testing.T) {
 	if u := must[*users.User](t)(users.Get(ctx, cl.identity, user.ID).Extract()); u.Name != "demo" {
 		t.Errorf("%+v", u)
 	}
-	if l := all(t, catalog.List(cl.identity), catalog.ExtractServiceCatalog); len(l) != 6 {
+	if l := all(t, catalog.List(cl.identity), catalog.ExtractServiceCatalog); len(l) != 7 {
 		t.Errorf("%+v", l)
 	}
 	if l := all(t, users.List(root.identity, users.ListOpts{Name: "demo"}), users.ExtractUsers); len(l) != 1 {
@@ -181,7 +181,7 @@ func TestDirectory(t *testing.T) {
 	if l := all(t, services.List(root.identity, services.ListOpts{ServiceType: "compute"}), services.ExtractServices); len(l) != 1 {
 		t.Errorf("%+v", l)
 	}
-	if l := all(t, endpoints.List(root.identity, endpoints.ListOpts{Availability: gophercloud.AvailabilityPublic}), endpoints.ExtractEndpoints); len(l) != 6 {
+	if l := all(t, endpoints.List(root.identity, endpoints.ListOpts{Availability: gophercloud.AvailabilityPublic}), endpoints.ExtractEndpoints); len(l) != 7 {
 		t.Errorf("%+v", l)
 	}
 	if l := all(t, regions.List(root.identity, nil), regions.ExtractRegions); len(l) != 1 || l[0].ID != region {

@@ -145,6 +145,25 @@ func TestRedirects(t *testing.T) {
 	_, err := fetch(t, r)
 	failed(t, r.Output.Path, err, KindRedirect, "with the request's body")
 
+	// A body from a pipe is sent once.
+	for _, code := range []int{307, 308} {
+		r = req(fmt.Sprintf("/near?code=%d", code))
+		r.Body = ReaderBody(strings.NewReader("payload"), "text/plain")
+		_, err = fetch(t, r)
+		failed(t, r.Output.Path, err, KindRedirect, "cannot be sent twice")
+	}
+	// Who refuses us is the one that we were sent to, without credentials.
+	refusing := serve(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	from := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, refusing.URL+"/in", http.StatusFound)
+	})
+	r = Request{URL: from.URL + "/out", Auth: Bearer("hush"), Output: Output{Path: out(t, "o")}}
+	_, err = fetch(t, r)
+	e := failed(t, r.Output.Path, err, KindAuth, "GET "+refusing.URL+"/in, redirected from "+from.URL+"/out: the server answered 401")
+	if !strings.Contains(e.Hint(), "another host") {
+		t.Error(e.Hint())
+	}
+
 	secure := httptest.NewTLSServer(http.RedirectHandler(s.URL+"/here", http.StatusFound))
 	defer secure.Close()
 	r = Request{URL: secure.URL, TLS: TLS{Insecure: true}, Output: Output{Path: out(t, "o")}}
@@ -368,8 +387,24 @@ func TestTLS(t *testing.T) {
 	if e := failed(t, "", err, KindNetwork, "certificate"); !strings.Contains(e.Hint(), "--cacert") {
 		t.Error(e.Hint())
 	}
+	// A server that insists on a certificate is asked once.
+	sc, sk := issue("localhost", false)
+	pair, _ := tls.X509KeyPair(sc, sk)
+	var asked atomic.Int64
+	strict := httptest.NewUnstartedServer(http.NotFoundHandler())
+	strict.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		asked.Add(1)
+		return nil, nil
+	}}
+	strict.Config.ErrorLog = log.New(io.Discard, "", 0)
+	strict.StartTLS()
+	defer strict.Close()
+	_, err = fetch(t, Request{URL: strings.Replace(strict.URL, "127.0.0.1", "localhost", 1), TLS: TLS{CACert: caFile}, Output: Output{Path: out(t, "o")}})
+	if e := failed(t, "", err, KindNetwork, "certificate required"); !strings.Contains(e.Hint(), "--cert") || asked.Load() != 1 {
+		t.Errorf("asked %d times, %q", asked.Load(), e.Hint())
+	}
 	// Garbage in the files.
-	for _, c := range []TLS{{CACert: keyFile}, {Cert: caFile}, {Cert: "/nowhere"}} {
+	for _, c := range []TLS{{CACert: keyFile}, {Cert: caFile}, {Cert: "/nowhere"}, {Key: keyFile}} {
 		_, err := fetch(t, Request{URL: s.URL, TLS: c, Output: Output{Path: out(t, "o")}})
 		failed(t, "", err, KindUsage, "certificate")
 	}

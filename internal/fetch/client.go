@@ -79,6 +79,9 @@ func newClient(r *Request, auth Authorizer, origin *url.URL, m *Meter) (*client,
 	}
 	c := &client{req: r, auth: auth, origin: origin, meter: m, away: make1(conf)}
 	c.home = c.away
+	if r.TLS.Cert == "" && r.TLS.Key != "" {
+		return nil, usage("the key %s goes with a certificate, and none is given", r.TLS.Key)
+	}
 	if r.TLS.Cert != "" {
 		key := r.TLS.Key
 		if key == "" {
@@ -113,9 +116,16 @@ type call struct {
 	ifRange string
 	// trusted: credentials and all headers go with it.
 	trusted bool
+	// asked is what was asked for, if redirects have led from there to url.
+	asked *url.URL
 }
 
-func (k call) op() string { return k.method + " " + showURL(k.url) }
+func (k call) op() string {
+	if k.asked != nil {
+		return k.method + " " + showURL(k.url) + ", redirected from " + showURL(k.asked)
+	}
+	return k.method + " " + showURL(k.url)
+}
 
 // answer is a response whose body is still to be read. Its close ends the
 // exchange.
@@ -144,7 +154,7 @@ var (
 func (c *client) do(ctx context.Context, k call) (*answer, error) {
 	refreshed := false
 	for {
-		a, sent, err := c.follow(ctx, k)
+		a, last, sent, err := c.follow(ctx, k)
 		if err == nil {
 			switch s := a.StatusCode; {
 			case s >= 200 && s <= 299, s == http.StatusRequestedRangeNotSatisfiable && k.from > 0:
@@ -157,7 +167,7 @@ func (c *client) do(ctx context.Context, k call) (*answer, error) {
 				refreshed = true
 				continue
 			}
-			err = c.statusError(k, a)
+			err = c.statusError(last, a)
 			after, given := retryAfter(a.Header, c.retry.now())
 			retry := retryableStatus(a.StatusCode) && c.repeatable(sent) &&
 				(idempotent(k.method) || c.req.Retry.Unsafe || a.StatusCode == http.StatusTooManyRequests || a.StatusCode == http.StatusServiceUnavailable && given)
@@ -177,7 +187,7 @@ func (c *client) do(ctx context.Context, k call) (*answer, error) {
 		if errors.As(err, &own) {
 			return nil, err
 		}
-		werr := c.networkError(k, err)
+		werr := c.networkError(last, err)
 		if !transient(err) || !c.repeatable(sent) || !idempotent(k.method) && !c.req.Retry.Unsafe && !notSent(err) {
 			return nil, werr
 		}
@@ -217,27 +227,28 @@ func stopped(ctx context.Context, op string) error {
 	return &Error{Kind: KindNetwork, Op: op, err: context.Cause(ctx)}
 }
 
-// follow makes one attempt, through redirects. sent says whether a byte of the
-// request's body was read.
-func (c *client) follow(ctx context.Context, k call) (_ *answer, sent bool, _ error) {
+// follow makes one attempt, through redirects. last is the call they have led
+// to; sent says whether a byte of the request's body was read.
+func (c *client) follow(ctx context.Context, k call) (_ *answer, last call, sent bool, _ error) {
+	asked := k.url
 	seen := map[string]bool{k.method + " " + k.url.String(): true}
 	withBody := c.req.Body != nil
 	for hop := 0; ; hop++ {
 		a, used, err := c.send(ctx, k, withBody)
 		sent = sent || used
 		if err != nil {
-			return nil, sent, err
+			return nil, k, sent, err
 		}
 		switch a.StatusCode {
 		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		default:
 			a.url = k.url
-			return a, sent, nil
+			return a, k, sent, nil
 		}
 		loc := a.Header.Get("Location")
 		a.close()
-		bad := func(hint, format string, args ...any) (*answer, bool, error) {
-			return nil, sent, &Error{Kind: KindRedirect, Op: k.op(), Status: a.StatusCode, Msg: fmt.Sprintf(format, args...), hint: hint}
+		bad := func(hint, format string, args ...any) (*answer, call, bool, error) {
+			return nil, k, sent, &Error{Kind: KindRedirect, Op: k.op(), Status: a.StatusCode, Msg: fmt.Sprintf(format, args...), hint: hint}
 		}
 		to, err := k.url.Parse(loc)
 		if loc == "" || err != nil {
@@ -259,13 +270,16 @@ func (c *client) follow(ctx context.Context, k call) (_ *answer, sent bool, _ er
 			// Credentials are ours to give, not the server's.
 			to.User = nil
 		}
+		if withBody && c.req.Body.once && sent {
+			return bad("send it from a file, or to where the redirect leads", "redirected to %s, but the request's body was read from a pipe and cannot be sent twice", clean(showURL(to), 200))
+		}
 		if k.trusted && !sameOrigin(k.url, to) && !upgraded(k.url, to) {
 			if withBody {
 				return bad("if that is what you want, send it there yourself", "redirected, with the request's body, to another host: %s", clean(showURL(to), 200))
 			}
 			k.trusted = false
 		}
-		k.url = to
+		k.url, k.asked = to, asked
 		if id := k.method + " " + to.String(); seen[id] {
 			return bad("", "the server redirects in a loop, back to %s", clean(showURL(to), 200))
 		} else {
@@ -324,7 +338,9 @@ func (c *client) send(ctx context.Context, k call, withBody bool) (_ *answer, se
 	}
 	if k.from > 0 {
 		r.Header.Set("Range", "bytes="+strconv.FormatInt(k.from, 10)+"-")
-		r.Header.Set("If-Range", k.ifRange)
+		if k.ifRange != "" && !bareTag(k.ifRange) {
+			r.Header.Set("If-Range", k.ifRange)
+		}
 	}
 	if k.trusted && c.auth != nil {
 		if err := c.auth.Authorize(r); err != nil {
@@ -462,6 +478,11 @@ func (c *client) networkError(k call, err error) error {
 	case errors.As(err, &cert):
 		e.Msg = "the server's certificate"
 		e.hint = "a private authority is trusted by --cacert FILE"
+	case refusedByTLS(err):
+		e.Msg = "the server refuses the connection"
+		if c.req.TLS.Cert == "" && strings.Contains(err.Error(), "certificate") {
+			e.hint = "a client certificate is shown by --cert FILE, to the first URL's host alone"
+		}
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Kind = KindTimeout
 		if strings.Contains(err.Error(), "awaiting response headers") {
@@ -478,8 +499,11 @@ func (c *client) networkError(k call, err error) error {
 }
 
 // ParseProxy reads a proxy's URL (http, https, socks5 or socks5h) into a value
-// of Request.Proxy.
+// of Request.Proxy; "" is for none, whatever the environment says.
 func ParseProxy(s string) (func(*http.Request) (*url.URL, error), error) {
+	if s == "" {
+		return http.ProxyURL(nil), nil
+	}
 	if !strings.Contains(s, "://") {
 		s = "http://" + s
 	}

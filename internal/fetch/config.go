@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -84,6 +85,8 @@ func ReadConfig(path string) (c *Config, warning string, err error) {
 	return c, warning, nil
 }
 
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
+
 // yamlWords shortens an error of the YAML decoder to what does not quote the
 // file.
 func yamlWords(err error) string {
@@ -91,7 +94,10 @@ func yamlWords(err error) string {
 	if i := strings.IndexByte(s, '`'); i >= 0 {
 		s = strings.TrimSpace(s[:i])
 	}
-	return clean(strings.TrimPrefix(s, "unmarshal errors:"), 200)
+	s = clean(strings.TrimPrefix(s, "unmarshal errors:"), 200)
+	s = unknownKey.ReplaceAllString(s, "there is no key $1")
+	return strings.NewReplacer("cannot unmarshal !!map into string", "a text is expected, and here stands a mapping",
+		"cannot unmarshal !!seq into string", "a text is expected, and here stands a list").Replace(s)
 }
 
 // Apply puts what the file says into r, where r says nothing itself. It returns

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -71,9 +72,17 @@ func TestParseHeader(t *testing.T) {
 			t.Errorf("%q passed", bad)
 		}
 	}
-	for _, bad := range []string{"ftp://x", "://", ""} {
+	for _, bad := range []string{"ftp://x", "://", "http://"} {
 		if _, err := ParseProxy(bad); err == nil {
 			t.Errorf("%q passed", bad)
 		}
+	}
+	// None, although the environment may name one.
+	none, err := ParseProxy("")
+	if err != nil || none == nil {
+		t.Fatal(err)
+	}
+	if u, err := none(httptest.NewRequest("GET", "http://api.example.org/", nil)); u != nil || err != nil {
+		t.Error(u, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -136,6 +137,100 @@ func TestFaultyDisk(t *testing.T) {
 	}
 }
 
+// orderedFiles is a file system that forgets, as a power failure does, what was
+// not synced; it notes what is given a name.
+type orderedFiles struct {
+	osFiles
+	t       *testing.T
+	open    map[string]*orderedFile
+	named   []string
+	unnamed string // renamed, and the directory is not synced yet
+}
+
+type orderedFile struct {
+	outFile
+	dirty, closed bool
+}
+
+func (o *orderedFiles) create(path string, mode fs.FileMode, keep bool) (outFile, error) {
+	f, err := o.osFiles.create(path, mode, keep)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasSuffix(path, partEnding) {
+		o.t.Errorf("%s is written under its own name", path)
+	}
+	of := &orderedFile{outFile: f}
+	o.open[path] = of
+	return of, nil
+}
+
+func (f *orderedFile) Write(p []byte) (int, error) { f.dirty = true; return f.outFile.Write(p) }
+func (f *orderedFile) Truncate(n int64) error      { f.dirty = true; return f.outFile.Truncate(n) }
+func (f *orderedFile) Close() error                { f.closed = true; return f.outFile.Close() }
+func (f *orderedFile) Sync() error {
+	err := f.outFile.Sync()
+	f.dirty = err != nil
+	return err
+}
+
+func (o *orderedFiles) rename(from, to string) error {
+	f := o.open[from]
+	if f == nil || f.dirty || !f.closed || o.unnamed != "" {
+		o.t.Errorf("%s gets its name before its bytes are on the disk: %+v", to, f)
+	}
+	o.named, o.unnamed = append(o.named, filepath.Base(to)), filepath.Dir(to)
+	return o.osFiles.rename(from, to)
+}
+
+func (o *orderedFiles) syncDir(dir string) error {
+	if o.unnamed == dir {
+		o.unnamed = ""
+	}
+	return o.osFiles.syncDir(dir)
+}
+
+// A file gets its name once all its bytes are on the disk, and the name is
+// made durable: so a power failure at any moment leaves the whole or nothing.
+func TestRenameIsLast(t *testing.T) {
+	body := records(1500_000, 1, "null")
+	var n atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/pages" {
+			i := 0
+			fmt.Sscan(r.URL.Query().Get("c"), &i)
+			next := "null"
+			if i < 3 {
+				next = fmt.Sprint(i + 1)
+			}
+			w.Write(records(100_000, uint64(i), next))
+			return
+		}
+		if n.Add(1)%2 == 1 {
+			w = &cut{w, 700_000}
+		}
+		file(w, r, "", body) // begun anew after the cut, which truncates
+	})
+	pages := Pages{Next: "meta.next", CursorParam: "c"}
+	for _, c := range []struct {
+		name, path string
+		p          Pages
+		want       string
+	}{
+		{"o", "/", Pages{}, "[o]"}, {"o.gz", "/", Pages{}, "[o.gz]"}, {"o.zst", "/pages", pages, "[o.zst]"},
+		{"p-%d.gz", "/pages", pages, "[p-1.gz p-2.gz p-3.gz p-4.gz]"},
+	} {
+		o := &orderedFiles{t: t, open: map[string]*orderedFile{}}
+		r := Request{URL: s.URL + c.path, Output: Output{Path: out(t, c.name)}, Pages: c.p}
+		r.hooks.files = o
+		mustFetch(t, r)
+		if fmt.Sprint(o.named) != c.want || o.unnamed != "" {
+			t.Errorf("%s: named %v, not yet durable in %q", c.name, o.named, o.unnamed)
+		}
+		clear1(t, r.Output.Path)
+	}
+}
+
 func TestFullDevice(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full here")
@@ -245,6 +340,8 @@ func TestUsage(t *testing.T) {
 		{Request{URL: "ftp://x/", Output: Output{Path: "o"}}, "no http"}, {Request{URL: "http://x/"}, "no output"},
 		{Request{URL: "http://x/", Method: "HEAD", Output: Output{Path: "o"}}, "HEAD"},
 		{Request{URL: "http://x/", Output: Output{Path: "o.gz", Level: 10}}, "level"}, {Request{URL: "http://x/", Output: Output{Path: "o.zst", Level: 5}}, "level"},
+		{Request{URL: "http://x/", Output: Output{Path: "o", Level: 1}}, "not compressed"},
+		{Request{URL: "http://x/", Output: Output{Path: "o"}, Pages: Pages{Link: true}, Body: ReaderBody(strings.NewReader(""), "")}, "once only"},
 		{Request{URL: "http://x/", Output: Output{Path: "p-%d"}}, "next page"}, {Request{URL: "http://x/", Output: Output{Path: "p-%s"}}, "one verb"},
 		{Request{URL: "http://x/", Output: Output{Path: "o"}, Pages: Pages{Link: true, Next: "a"}}, "one way"},
 		{Request{URL: "http://x/", Output: Output{Path: "o"}, Pages: Pages{CursorParam: "c"}}, "options of pages"},

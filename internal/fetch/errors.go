@@ -80,16 +80,22 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.err }
 
-// Hint says what the person could do next, "" if nothing is known.
+// Hint says what the person could do next, "" if nothing is known. A cause,
+// such as the error of a [Source], may know it too.
 func (e *Error) Hint() string {
-	if e.Resumable {
-		h := "what came so far is kept; the same command with --resume goes on from there"
-		if e.hint != "" {
-			h = e.hint + "; " + h
-		}
-		return h
+	h := e.hint
+	var cause interface{ Hint() string }
+	if h == "" && errors.As(e.err, &cause) {
+		h = cause.Hint()
 	}
-	return e.hint
+	if e.Resumable {
+		kept := "what came so far is kept; the same command with --resume goes on from there"
+		if h != "" {
+			kept = h + "; " + kept
+		}
+		return kept
+	}
+	return h
 }
 
 func usage(format string, args ...any) *Error {

@@ -201,8 +201,22 @@ func TestNoLength(t *testing.T) {
 	}
 	answer = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"a\":[1,2"
 	path = out(t, "o")
-	_, err := fetch(t, Request{URL: url, Output: Output{Path: path}})
-	failed(t, path, err, KindJSON, "cut short")
+	said = nil
+	_, err := fetch(t, Request{URL: url, Output: Output{Path: path}, Retry: Retry{Attempts: 3}, Notify: func(m string) { said = append(said, m) }})
+	failed(t, path, err, KindTruncated, "the JSON has not ended")
+	if len(said) != 2 || !strings.Contains(said[1], "starting the body over") {
+		t.Errorf("read again %d times: %q", len(said), said)
+	}
+	// The connection broke once only.
+	short := answer
+	again := raw(t, func(n int) string {
+		if n == 1 {
+			return short
+		}
+		return short + ",3]}"
+	})
+	mustFetch(t, Request{URL: again, Output: Output{Path: path}})
+	same(t, path, []byte(`{"a":[1,2,3]}`))
 	answer = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"a\":[1,2]}"
 	path = out(t, "o")
 	said = nil

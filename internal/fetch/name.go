@@ -18,6 +18,8 @@ func fileName(h http.Header, u *url.URL, given string) string {
 		// ParseMediaType decodes filename* (RFC 5987, RFC 6266).
 		if _, p, err := mime.ParseMediaType(cd); err == nil {
 			candidates = append(candidates, p["filename"])
+		} else {
+			candidates = append(candidates, looseName(cd))
 		}
 	}
 	if u != nil {
@@ -29,6 +31,18 @@ func fileName(h http.Header, u *url.URL, given string) string {
 		}
 	}
 	return "download"
+}
+
+// looseName finds the file's name in a Content-Disposition that breaks the
+// grammar, most often by a name with blanks and no quotes; browsers take it.
+func looseName(cd string) string {
+	for _, part := range strings.Split(cd, ";") {
+		name, value, ok := strings.Cut(part, "=")
+		if ok && strings.EqualFold(strings.TrimSpace(name), "filename") {
+			return strings.Trim(strings.TrimSpace(value), `"`)
+		}
+	}
+	return ""
 }
 
 // maxName leaves room for the endings of part file and journal within the 255

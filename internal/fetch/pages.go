@@ -243,7 +243,7 @@ func (p *pager) follow(at checkpoint, g got) (checkpoint, error) {
 		}
 	}
 	if p.Max > 0 && at.Page >= p.Max {
-		return done(fmt.Sprintf("the %d pages allowed", p.Max))
+		return done(fmt.Sprintf("as many pages as allowed: %d", p.Max))
 	}
 	var next *url.URL
 	var err error

@@ -121,7 +121,7 @@ func TestWaysOfPaging(t *testing.T) {
 			{"/rel", Pages{Next: "next"}, 10, "data", "no next"},
 			{"/cursor?x=%20y", Pages{Next: "meta.next", CursorParam: "c"}, 10, "data", "no meta.next"},
 			{"/cursor", Pages{Next: "meta.next", CursorParam: "c", More: "more"}, 10, "data", "more is false"},
-			{"/cursor", Pages{Next: "meta.next", CursorParam: "c", Max: 3}, 3, "data", "the 3 pages"},
+			{"/cursor", Pages{Next: "meta.next", CursorParam: "c", Max: 3}, 3, "data", "as many pages as allowed: 3"},
 			{"/cursor", Pages{Next: "meta.next", CursorParam: "c", LimitParam: "limit", Limit: 20}, 5, "data", "no meta.next"},
 			{"/offset", Pages{OffsetParam: "offset", Count: ptr("data")}, 11, "data", "without records"},
 			{"/offset", Pages{OffsetParam: "offset", Limit: 10}, 10, "data", "fewer than 10"},
@@ -349,6 +349,7 @@ func TestManyPages(t *testing.T) {
 		if sum.Retries == 0 {
 			t.Error("the server was too kind")
 		}
+		t.Logf("%d pages, %d connections cut, %d answers 429, %d connections in all", sum.Pages, cuts, sum.Retries-int64(cuts), len(conns))
 	}
 }
 

@@ -50,7 +50,9 @@ type Request struct {
 	// Checksum is what the body must have, as "sha256:HEX" (also md5, sha1,
 	// sha224, sha384, sha512); of a body with a Content-Encoding it is that of
 	// the content. Repr-Digest, Content-Digest, Digest and Content-MD5 are
-	// verified without being asked for.
+	// verified without being asked for. A body whose checksum is known is gone
+	// on with although the server names no version of it: should the parts not
+	// make it, it is read anew.
 	Checksum string
 
 	// Meter, if given, can be read from another goroutine while the fetch
@@ -175,10 +177,11 @@ type Target struct {
 	TLS TLS
 	// Name is the file's name for Output.Named, "" if the source knows none.
 	Name string
-	// Checksum is as Request.Checksum; the request's own goes before it.
+	// Checksum is as Request.Checksum; the request's own goes before it. It is
+	// that of what GET gives, and no other method.
 	Checksum string
-	// ChecksumOf, if given, finds the body's checksum in the answer's header,
-	// "" if there is none.
+	// ChecksumOf, if given, finds the body's checksum in the header of the
+	// answer to GET, "" if there is none.
 	ChecksumOf func(http.Header) string
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // stopAt fetches until the server has sent n bytes of the answer to request
@@ -80,6 +81,86 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// OpenStack's object store sends its entity tags without quotes and knows no
+// If-Range: the part must be of the same version by its own word.
+func TestResumeByBareTag(t *testing.T) {
+	body, other := records(3_300_000, 1, "null"), records(3_300_000, 2, "null")
+	for _, c := range []struct {
+		tag     string // of the second answer
+		second  []byte
+		resumes bool
+	}{{"0123abcd", body, true}, {"4567cdef", other, false}, {"", body, false}} {
+		var n atomic.Int64
+		var ifRange string
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			ifRange += r.Header.Get("If-Range")
+			b, tag := body, "0123abcd"
+			if n.Add(1) > 1 {
+				b, tag = c.second, c.tag
+			}
+			if tag != "" {
+				w.Header().Set("Etag", tag)
+			}
+			if n.Load() == 1 {
+				w = &cut{w, 2_300_000}
+			}
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+		})
+		path := out(t, "o.json")
+		sum := mustFetch(t, Request{URL: s.URL, Output: Output{Path: path}})
+		same(t, path, c.second)
+		if resumed := sum.Received == int64(len(body)); resumed != c.resumes || ifRange != "" {
+			t.Errorf("%+v: received %d, If-Range %q", c, sum.Received, ifRange)
+		}
+	}
+}
+
+// A server such as Glance names no version of a body, but its checksum is
+// known: then that decides whether the parts belong together.
+func TestResumeByChecksum(t *testing.T) {
+	body, other := records(3_300_000, 1, "null"), records(3_300_000, 2, "null")
+	for _, name := range []string{"o.json", "o.json.gz"} {
+		for _, first := range [][]byte{body, other} {
+			for _, inOneRun := range []bool{true, false} {
+				var n atomic.Int64
+				var ranges []string
+				s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					ranges = append(ranges, r.Header.Get("Range")+r.Header.Get("If-Range"))
+					if n.Add(1) == 1 {
+						file(&cut{w, 2_300_000}, r, "", first)
+						return
+					}
+					file(w, r, "", body)
+				})
+				path := out(t, name)
+				r := Request{URL: s.URL, Output: Output{Path: path}, Checksum: fmt.Sprintf("sha256:%x", sum256(body))}
+				if !inOneRun {
+					if e := stopAt(t, r); !e.Resumable {
+						t.Fatal("nothing was kept")
+					}
+					r.Resume = true
+				}
+				sum := mustFetch(t, r)
+				got := read(t, path)
+				if name != "o.json" {
+					got = ungzip(t, got)
+				}
+				if !bytes.Equal(got, body) {
+					t.Fatalf("%s differs at %d", name, differ(got, body))
+				}
+				clear1(t, path)
+				requests := 2
+				if &first[0] != &body[0] {
+					requests = 3 // the parts did not fit
+				}
+				if len(ranges) != requests || !strings.HasPrefix(ranges[1], "bytes=2") || strings.Contains(ranges[1], "GMT") {
+					t.Errorf("%s, one run %v: asked for %q, %+v", name, inOneRun, ranges, sum)
+				}
+			}
+		}
+	}
+}
+
 // What is resumed is verified from its first byte.
 func TestResumeVerifiesAll(t *testing.T) {
 	body := records(3<<20, 1, "null")
@@ -131,7 +212,7 @@ func TestResumeNothing(t *testing.T) {
 	}{
 		{"nothing there", func(t *testing.T, r *Request) {}, "no earlier fetch"},
 		{"another URL", func(t *testing.T, r *Request) { stopAt(t, *r); r.URL += "?x=1" }, "something else"},
-		{"another level", func(t *testing.T, r *Request) { stopAt(t, *r); r.Output.Level = 3 }, "something else"},
+		{"another language", func(t *testing.T, r *Request) { stopAt(t, *r); r.Header = http.Header{"Accept-Language": {"de"}} }, "something else"},
 		{"part gone", func(t *testing.T, r *Request) { stopAt(t, *r); os.Remove(r.Output.Path + partEnding) }, "gone"},
 		{"part damaged", func(t *testing.T, r *Request) {
 			stopAt(t, *r)
@@ -156,6 +237,16 @@ func TestResumeNothing(t *testing.T) {
 			}
 		})
 	}
+	t.Run("another level", func(t *testing.T) {
+		n.Store(0)
+		path := out(t, "o.gz")
+		r := Request{URL: s.URL, Output: Output{Path: path}}
+		stopAt(t, r)
+		r.Resume, r.Output.Level = true, 3
+		if sum := mustFetch(t, r); !strings.Contains(sum.StartedOver, "something else") || !bytes.Equal(ungzip(t, read(t, path)), body) {
+			t.Errorf("%+v", sum)
+		}
+	})
 	t.Run("no version", func(t *testing.T) {
 		etag = ""
 		n.Store(0)

@@ -119,11 +119,18 @@ func transient(err error) bool {
 	switch {
 	case errors.As(err, &dns):
 		return !dns.IsNotFound
-	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &record), errors.As(err, &alert):
+	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &record), errors.As(err, &alert), refusedByTLS(err):
 		return false
 	}
 	s := err.Error()
 	return !strings.Contains(s, "unsupported protocol scheme") && !strings.Contains(s, "bad Content-Length") && !strings.Contains(s, "multiple Content-Length")
+}
+
+// refusedByTLS reports whether the server has ended the handshake with an
+// alert, such as "certificate required"; crypto/tls does not export its type.
+func refusedByTLS(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
 // notSent reports whether a failed request surely never reached the server.

@@ -27,6 +27,8 @@ type stream struct {
 	pos, total int64 // on the wire; total is -1 if unknown
 	coding     string
 	validator  string // for If-Range, "" if there is no strong one
+	proven     bool   // a checksum of the whole is known: it tells in the end whether parts fit
+	joined     bool   // parts were put together on the strength of that alone
 	ranges     bool   // the server may answer a range
 	complete   bool   // nothing is left to read
 	resumed    bool   // began at k.from
@@ -83,12 +85,15 @@ func (s *stream) begin(a *answer, want *bodyState) error {
 			return &restartError{why: "the body is coded otherwise now"}
 		case s.validator != "" && s.validator != want.Validator:
 			return &restartError{why: "the body has changed"}
+		case s.validator == "" && bareTag(want.Validator):
+			return &restartError{why: "the server does not say of which version it sent a part"}
 		}
 		if total < 0 {
 			total = want.Total
 		}
 		s.validator = want.Validator
 		s.pos, s.total, s.resumed = from, total, true
+		s.joined = s.joined || s.validator == ""
 	case a.StatusCode == http.StatusRequestedRangeNotSatisfiable:
 		// Nothing lies behind what we have: then it is all, if the server
 		// says the same length.
@@ -221,7 +226,9 @@ func (s *stream) read(p []byte) (int, error) {
 			s.verified = s.total >= 0 || !s.closeDelimited()
 			s.a.Body.Close()
 			s.a.cancel(nil)
-			s.c.retry.progress()
+			if s.verified {
+				s.c.retry.progress()
+			}
 			continue
 		}
 		if s.err = s.reconnect(err); s.err != nil {
@@ -235,6 +242,9 @@ func (s *stream) read(p []byte) (int, error) {
 func (s *stream) closeDelimited() bool {
 	return s.a.ProtoMajor < 2 && s.a.ContentLength < 0 && len(s.a.TransferEncoding) == 0
 }
+
+// goesOn reports whether the rest of the body can be asked for alone.
+func (s *stream) goesOn() bool { return s.ranges && (s.validator != "" || s.proven) }
 
 // progressStep is how many bytes count as progress, so that failures before
 // them are forgotten.
@@ -263,7 +273,7 @@ func (s *stream) reconnect(cause error) error {
 		return err
 	}
 	again := s.k
-	if s.pos > 0 && s.ranges && s.validator != "" {
+	if s.pos > 0 && s.goesOn() {
 		again.from, again.ifRange = s.pos, s.validator
 	} else if s.pos > 0 && s.prefix == nil {
 		why := "the connection broke and the server names no version to go on from"
@@ -349,15 +359,17 @@ func (s *stream) broke(cause error) error {
 	return e
 }
 
-// validator returns what If-Range may carry: a strong entity tag, or a date of
+// validator returns what tells one version of a body from another, so that
+// parts of it can be put together: a strong entity tag, or a date of
 // modification that is strong because a second at least has passed since (RFC
-// 9110, 8.8.2.2 and 13.1.5).
+// 9110, 8.8.2.2 and 13.1.5). A tag without quotes is taken, since OpenStack's
+// object store sends its tags so; see bareTag.
 func validator(h http.Header) string {
 	if tag := h.Get("ETag"); tag != "" {
-		if strings.HasPrefix(tag, `"`) {
-			return tag
+		if strings.HasPrefix(tag, "W/") {
+			return ""
 		}
-		return ""
+		return tag
 	}
 	mod, err1 := http.ParseTime(h.Get("Last-Modified"))
 	date, err2 := http.ParseTime(h.Get("Date"))
@@ -365,6 +377,16 @@ func validator(h http.Header) string {
 		return h.Get("Last-Modified")
 	}
 	return ""
+}
+
+// bareTag reports whether a validator is an entity tag without quotes. If-Range
+// cannot carry it: then the part itself must say that it is of that version.
+func bareTag(validator string) bool {
+	if validator == "" || strings.HasPrefix(validator, `"`) {
+		return false
+	}
+	_, err := http.ParseTime(validator)
+	return err != nil
 }
 
 // contentRange reads "bytes 5-9/10" and "bytes */10"; total is -1 if it is

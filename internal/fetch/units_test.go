@@ -70,7 +70,7 @@ func TestContentRange(t *testing.T) {
 func TestValidator(t *testing.T) {
 	date := "Sun, 22 Nov 2026 12:00:00 GMT"
 	for _, c := range []struct{ tag, mod, want string }{
-		{`"a"`, "", `"a"`}, {`W/"a"`, date, ""}, {"", "Sun, 22 Nov 2026 11:59:59 GMT", "Sun, 22 Nov 2026 11:59:59 GMT"}, {"", date, ""}, {"bare", "", ""}, {"", "yesterday", ""},
+		{`"a"`, "", `"a"`}, {`W/"a"`, date, ""}, {"", "Sun, 22 Nov 2026 11:59:59 GMT", "Sun, 22 Nov 2026 11:59:59 GMT"}, {"", date, ""}, {"bare", "", "bare"}, {"bare", date, "bare"}, {"", "yesterday", ""},
 	} {
 		h := http.Header{"Date": {date}}
 		if c.tag != "" {
@@ -90,6 +90,27 @@ func TestSetParam(t *testing.T) {
 		if got := setParam(c.query, c.name, c.value); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
+	}
+}
+
+func TestFileName(t *testing.T) {
+	u, _ := url.Parse("https://h/dir/from%20url.bin?x=1")
+	for cd, want := range map[string]string{
+		"": "from url.bin", "inline": "from url.bin", `attachment; filename="a b.json"`: "a b.json", "attachment; filename*=UTF-8''%e2%82%ac.txt": "€.txt",
+		`attachment; filename="old.txt"; filename*=UTF-8''n%C3%A9w.txt`: "néw.txt", "attachment; filename=two words.txt": "two words.txt", `attachment; filename="../../etc/passwd"`: "passwd",
+		`attachment; filename="C:\dir\x.txt"`: "x.txt", `attachment; filename=".ssh"`: "ssh", `attachment; filename=".."`: "from url.bin", `attachment; filename="NUL.txt"`: "_NUL.txt",
+		"attachment; filename=../../.bad one": "bad one",
+	} {
+		h := http.Header{}
+		if cd != "" {
+			h.Set("Content-Disposition", cd)
+		}
+		if got := fileName(h, u, ""); got != want {
+			t.Errorf("%s: %q, want %q", cd, got, want)
+		}
+	}
+	if got := fileName(http.Header{"Content-Disposition": {"attachment; filename=x"}}, u, "given"); got != "given" {
+		t.Error(got)
 	}
 }
 

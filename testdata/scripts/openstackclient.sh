@@ -52,6 +52,18 @@ keypair list
 keypair show demo
 limits show --absolute
 quota show
+container create c1
+object create c1 $work/image.raw --name dir/one.raw
+object list c1 --long
+object show c1 dir/one.raw
+object set --property colour=red c1 dir/one.raw
+object save c1 dir/one.raw --file $work/back.raw
+container list
+container show c1
+object store account show
+! container delete c1
+object delete c1 dir/one.raw
+container delete c1
 network list --long
 network show net1
 subnet list

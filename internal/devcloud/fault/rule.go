@@ -62,7 +62,7 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 // Rule is one fault. The zero value of a selector matches everything.
 type Rule struct {
 	ID string `json:"id,omitempty"`
-	// Service is identity, compute, network, image or volume.
+	// Service is identity, compute, network, image, volume or object-store.
 	Service string `json:"service,omitempty"`
 	Method  string `json:"method,omitempty"`
 	// Path is a regular expression for the path below the service's prefix, as in /_devcloud/requests.
@@ -92,8 +92,8 @@ func (r *Rule) prepare() error {
 	if !slices.Contains(actions, r.Action) {
 		return fmt.Errorf("there is no fault action %q; it is one of %s", r.Action, strings.Join(actions, ", "))
 	}
-	if r.Service != "" && !slices.Contains([]string{"identity", "compute", "network", "image", "volume"}, r.Service) {
-		return fmt.Errorf("there is no service %q; it is identity, compute, network, image or volume", r.Service)
+	if r.Service != "" && !slices.Contains([]string{"identity", "compute", "network", "image", "volume", "object-store"}, r.Service) {
+		return fmt.Errorf("there is no service %q; it is identity, compute, network, image, volume or object-store", r.Service)
 	}
 	if r.Action == Status && (r.Status < 200 || r.Status > 599) {
 		return fmt.Errorf("the action %q needs an HTTP status from 200 to 599, not %d", Status, r.Status)

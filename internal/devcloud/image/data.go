@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/world"
@@ -137,6 +139,36 @@ func (s *Service) download(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &api.Reply{Status: 200, Data: data, Type: "application/octet-stream",
-		Header: map[string][]string{"Content-Md5": {m.Checksum}, "Content-Length": {strconv.Itoa(len(data))}}}, nil
+	reply := &api.Reply{Status: 200, Data: data, Type: "application/octet-stream", Header: map[string][]string{"Content-Md5": {m.Checksum}}}
+	if want := r.HTTP.Header.Get("Range"); want != "" {
+		from, to, ok := byteRange(want, len(data))
+		if !ok {
+			return nil, &api.Error{Status: 416, Message: "The byte range passed in the 'Range' header did not match any available byte range in the current file. ",
+				Header: map[string][]string{"Content-Range": {fmt.Sprintf("bytes */%d", len(data))}}}
+		}
+		reply.Status, reply.Data = 206, data[from:to+1]
+		reply.Header["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", from, to, len(data))}
+	}
+	reply.Header["Content-Length"] = []string{strconv.Itoa(len(reply.Data))}
+	return reply, nil
+}
+
+// byteRange reads "bytes=5-9" and "bytes=5-" of so many bytes; Glance serves
+// one range at a time (Image service API v2, "Download binary image data").
+func byteRange(header string, size int) (from, to int, ok bool) {
+	span, isBytes := strings.CutPrefix(header, "bytes=")
+	first, last, isSpan := strings.Cut(span, "-")
+	from, err := strconv.Atoi(first)
+	if !isBytes || !isSpan || err != nil || from < 0 || from >= size {
+		return 0, 0, false
+	}
+	to = size - 1
+	if last != "" {
+		n, err := strconv.Atoi(last)
+		if err != nil || n < from {
+			return 0, 0, false
+		}
+		to = min(to, n)
+	}
+	return from, to, true
 }

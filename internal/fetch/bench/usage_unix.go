@@ -6,7 +6,20 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 )
+
+// threadTime returns the processor time of the calling thread so far; of the
+// process where the system does not tell threads apart.
+func threadTime() time.Duration {
+	who := syscall.RUSAGE_SELF
+	if runtime.GOOS == "linux" {
+		who = 1 // RUSAGE_THREAD
+	}
+	var u syscall.Rusage
+	_ = syscall.Getrusage(who, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
 
 // peak returns the largest resident size of a process that has ended, and of
 // those it waited for, in bytes.

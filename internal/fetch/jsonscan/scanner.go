@@ -271,9 +271,10 @@ func (s *Scanner) Finish() error {
 	if s.err == nil && s.st != sDone {
 		what := "inside an object or array"
 		switch {
+		case s.depth > 0:
 		case s.st == sTop:
 			what = "before any value"
-		case s.depth == 0:
+		default:
 			what = "inside a value"
 		}
 		s.err = fmt.Errorf("%w: after %d bytes, %s", ErrTruncated, s.off, what)

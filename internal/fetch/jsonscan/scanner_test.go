@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // lookup is the oracle: the same question asked of encoding/json.
@@ -80,29 +84,94 @@ func walk(v any, steps []step) (Kind, string) {
 	return None, ""
 }
 
-// feed gives doc to a scanner for p, cut at the given places.
-func feed(p Path, doc []byte, cuts ...int) (Kind, string, error) {
+// asked is a question about a document, and encoding/json's answer.
+type asked struct {
+	doc   []byte
+	path  Path
+	kind  Kind
+	text  string
+	valid bool
+	s     *Scanner
+	chunk []byte
+	whole string // what the scanner says of the document in one piece
+}
+
+func ask(t testing.TB, doc []byte, p Path) *asked {
+	t.Helper()
 	s, err := New(Options{Values: []Path{p}})
 	if err != nil {
-		return None, "", err
+		t.Fatal(err)
 	}
+	a := &asked{doc: doc, path: p, s: s}
+	a.kind, a.text, a.valid = lookup(doc, p)
+	kind, text, err := a.feed()
+	a.whole = fmt.Sprintf("%v %q %v", kind, text, err)
+	return a
+}
+
+// feed gives the document to the scanner, cut at the given places.
+func (a *asked) feed(cuts ...int) (Kind, string, error) {
+	a.s.Reset()
 	at := 0
-	for _, c := range append(cuts, len(doc)) {
-		// A copy: the scanner must not hold on to the chunk.
-		chunk := bytes.Clone(doc[at:c])
-		if _, err := s.Write(chunk); err != nil {
+	for i := range len(cuts) + 1 {
+		c := len(a.doc)
+		if i < len(cuts) {
+			c = cuts[i]
+		}
+		// A copy that changes: the scanner must not hold on to the chunk.
+		a.chunk = append(a.chunk[:0], a.doc[at:c]...)
+		if _, err := a.s.Write(a.chunk); err != nil {
 			return None, "", err
 		}
-		for i := range chunk {
-			chunk[i] = 'x'
+		for i := range a.chunk {
+			a.chunk[i] = 'x'
 		}
 		at = c
 	}
-	if err := s.Finish(); err != nil {
+	if err := a.s.Finish(); err != nil {
 		return None, "", err
 	}
-	v := s.Value(0)
+	v := a.s.Value(0)
 	return v.Kind, v.Text(), nil
+}
+
+// check compares the scanner's answer, however the document is cut, with the
+// oracle's.
+func (a *asked) check(t testing.TB, cuts ...int) {
+	t.Helper()
+	kind, text, err := a.feed(cuts...)
+	switch {
+	case a.valid && err != nil:
+		t.Fatalf("%q at %v cut at %v: %v", a.doc, a.path, cuts, err)
+	case a.valid && (kind != a.kind || text != a.text):
+		t.Fatalf("%q at %v cut at %v: got %v %q, want %v %q", a.doc, a.path, cuts, kind, text, a.kind, a.text)
+	case !a.valid:
+		// Not every fault off the path is seen, but cutting changes nothing.
+		if got := fmt.Sprintf("%v %q %v", kind, text, err); got != a.whole {
+			t.Fatalf("%q at %v: cut at %v it gives %s, whole %s", a.doc, a.path, cuts, got, a.whole)
+		}
+	}
+}
+
+// every checks each split in two, and chunks of each size up to a bound.
+func (a *asked) every(t testing.TB, sizes int) {
+	t.Helper()
+	a.check(t)
+	for i := range a.doc {
+		a.check(t, i)
+	}
+	for size := 1; size < len(a.doc) && size <= sizes; size++ {
+		a.check(t, chunks(len(a.doc), size)...)
+	}
+}
+
+// chunks are the cuts that make chunks of a size.
+func chunks(n, size int) []int {
+	var cuts []int
+	for c := size; c < n; c += size {
+		cuts = append(cuts, c)
+	}
+	return cuts
 }
 
 var paths = []string{
@@ -130,46 +199,198 @@ var documents = []string{
 	`nul`, `"open`, `1 2`, `{"x":[y]}`, "\xef\xbb", `{"x":["open]}`,
 }
 
-// check compares the scanner's answer, however the document is cut, with the
-// oracle's.
-func check(t *testing.T, doc []byte, p Path, cuts ...int) {
-	t.Helper()
-	wantKind, want, valid := lookup(doc, p)
-	kind, text, err := feed(p, doc, cuts...)
-	if valid && err != nil {
-		t.Fatalf("%q at %v cut at %v: %v", doc, p, cuts, err)
-	}
-	if valid && (kind != wantKind || text != want) {
-		t.Fatalf("%q at %v cut at %v: got %v %q, want %v %q", doc, p, cuts, kind, text, wantKind, want)
-	}
-	if valid {
-		return
-	}
-	// Not every fault off the path is seen, but cutting changes nothing.
-	kind1, text1, err1 := feed(p, doc)
-	if kind != kind1 || text != text1 || fmt.Sprint(err) != fmt.Sprint(err1) {
-		t.Fatalf("%q at %v: cut at %v it gives %v %q %v, whole %v %q %v", doc, p, cuts, kind, text, err, kind1, text1, err1)
-	}
-}
-
 func TestEverySplit(t *testing.T) {
 	for _, text := range paths {
 		p := MustParsePath(text)
 		for _, doc := range documents {
-			doc := []byte(doc)
-			check(t, doc, p)
-			for i := range doc {
-				check(t, doc, p, i)
-			}
-			for size := 1; size < len(doc) && size < 140; size++ {
-				var cuts []int
-				for c := size; c < len(doc); c += size {
-					cuts = append(cuts, c)
-				}
-				check(t, doc, p, cuts...)
-			}
+			ask(t, []byte(doc), p).every(t, 140)
 		}
 	}
+}
+
+// Documents made at random around the wanted path, whole and damaged, in
+// chunks of random sizes: no wrong value, ever. GALLEY_FETCH_SCANS sets how
+// many.
+func TestRandomDocuments(t *testing.T) {
+	scans := 20_000
+	if n, err := strconv.Atoi(os.Getenv("GALLEY_FETCH_SCANS")); err == nil {
+		scans = n
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	found := 0
+	for n := 0; n < scans; {
+		g := generator{r: r}
+		p := MustParsePath(paths[r.IntN(len(paths))])
+		g.value(p.steps, 0)
+		doc := g.b
+		if r.IntN(50) == 0 {
+			// Long: what is looked for lies behind many chunks.
+			long := []byte(`{"long":[`)
+			for limit := r.IntN(150_000); len(long) < limit; {
+				g.b = nil
+				g.value(nil, 2)
+				long = append(append(long, g.b...), ',')
+			}
+			long = append(long, `0],`...)
+			if len(doc) > 2 && doc[0] == '{' && doc[1] == '"' {
+				doc = append(long, doc[1:]...)
+			}
+		}
+		switch r.IntN(6) {
+		case 0:
+			doc = doc[:r.IntN(len(doc)+1)]
+		case 1:
+			doc[r.IntN(len(doc))] = "{}[]\",:\\ a0\x00\xff"[r.IntN(13)]
+		}
+		a := ask(t, doc, p)
+		if a.valid && a.kind != None {
+			found++
+		}
+		a.check(t)
+		for range 4 {
+			size := 1 + r.IntN(70_000)
+			if r.IntN(2) == 0 {
+				size = 1 + r.IntN(min(len(doc)+1, 200))
+			}
+			a.check(t, chunks(len(doc), size)...)
+		}
+		if n += 5; len(doc) < 120 && r.IntN(20) == 0 {
+			a.every(t, len(doc))
+			n += 2 * len(doc)
+		}
+	}
+	t.Logf("%d scans, a value in %d documents", scans, found)
+}
+
+// generator writes JSON at random, which leads along a path now and then.
+type generator struct {
+	r *rand.Rand
+	b []byte
+}
+
+func (g *generator) pick(s ...string) { g.b = append(g.b, s[g.r.IntN(len(s))]...) }
+func (g *generator) space()           { g.pick("", "", "", "", " ", "\n  ", "\t", "\r\n") }
+
+func (g *generator) name() {
+	g.pick(`"next"`, `"meta"`, `"href"`, `"rel"`, `"links"`, `"a"`, `"x"`, `"n\u0065xt"`, `"next_token"`, `"servers_links"`, `"\"next\""`, `"]}"`, `"é\\"`, `""`)
+}
+
+func (g *generator) text() {
+	g.b = append(g.b, '"')
+	for range g.r.IntN(1 << g.r.IntN(7)) {
+		g.pick("a", "next", `\"`, `\\`, `\/`, `\u002d`, `\ud83d\ude00`, `\ud800`, "é", "{", "}", "[", "]", ":", ",", `\n`, "\xff", "0123456789abcdef", "☃", `\\\\`, "y_Y\x7f")
+	}
+	g.b = append(g.b, '"')
+}
+
+// value writes a value; if steps are left, most often one that they lead into.
+func (g *generator) value(steps []step, depth int) {
+	g.space()
+	defer g.space()
+	if len(steps) > 0 && g.r.IntN(8) > 0 {
+		g.along(steps, depth)
+		return
+	}
+	kind := g.r.IntN(8)
+	if depth > 5 {
+		kind %= 4
+	}
+	switch kind {
+	case 0:
+		g.pick("null", "true", "false")
+	case 1:
+		g.pick("0", "-1", "12.50", "1e9", "-0.1E-7", "123456789012345678901234567890")
+	case 2, 3:
+		g.text()
+	case 4, 5:
+		g.list(g.r.IntN(4), func(int) { g.value(nil, depth+1) }, '[', ']')
+	default:
+		g.list(g.r.IntN(4), func(int) {
+			g.name()
+			g.space()
+			g.b = append(g.b, ':')
+			g.value(nil, depth+1)
+		}, '{', '}')
+	}
+}
+
+// along writes an object or array with an element that the next step means.
+func (g *generator) along(steps []step, depth int) {
+	st, n := steps[0], 1+g.r.IntN(4)
+	at := g.r.IntN(n)
+	member := func(name string, value func()) {
+		key, _ := json.Marshal(name)
+		g.space()
+		g.b = append(g.b, key...)
+		g.space()
+		g.b = append(g.b, ':')
+		value()
+	}
+	switch st.kind {
+	case stepKey:
+		g.list(n, func(i int) {
+			if i == at {
+				member(st.key, func() { g.value(steps[1:], depth+1) })
+				return
+			}
+			g.space()
+			g.name()
+			g.b = append(g.b, ':')
+			g.value(nil, depth+1)
+		}, '{', '}')
+	case stepIndex:
+		g.list(st.index+g.r.IntN(3), func(i int) {
+			if i == st.index {
+				g.value(steps[1:], depth+1)
+			} else {
+				g.value(nil, depth+1)
+			}
+		}, '[', ']')
+	case stepLast:
+		g.list(n, func(i int) {
+			if i == n-1 {
+				g.value(steps[1:], depth+1)
+			} else {
+				g.value(nil, depth+1)
+			}
+		}, '[', ']')
+	case stepFilter:
+		g.list(n, func(i int) {
+			is := func() {
+				member(st.key, func() {
+					want, _ := json.Marshal(st.want)
+					if i != at {
+						want = []byte(`"other"`)
+					}
+					g.b = append(g.b, want...)
+				})
+			}
+			goes := func() { member(steps[1].key, func() { g.value(steps[2:], depth+2) }) }
+			first, second := is, goes
+			if g.r.IntN(2) == 0 {
+				first, second = goes, is
+			}
+			g.b = append(g.b, '{')
+			first()
+			g.b = append(g.b, ',')
+			second()
+			g.b = append(g.b, '}')
+		}, '[', ']')
+	}
+}
+
+func (g *generator) list(n int, element func(i int), open, end byte) {
+	g.b = append(g.b, open)
+	for i := range n {
+		if i > 0 {
+			g.b = append(g.b, ',')
+		}
+		g.space()
+		element(i)
+	}
+	g.b = append(g.b, end)
 }
 
 func TestInvalidIsSeen(t *testing.T) {
@@ -177,7 +398,7 @@ func TestInvalidIsSeen(t *testing.T) {
 		if json.Valid([]byte(strings.TrimPrefix(doc, bomBytes))) {
 			continue
 		}
-		if _, _, err := feed(MustParsePath("next"), []byte(doc)); err == nil {
+		if _, _, err := ask(t, []byte(doc), MustParsePath("next")).feed(); err == nil {
 			t.Errorf("%q passed", doc)
 		} else {
 			var s *SyntaxError
@@ -190,10 +411,10 @@ func TestInvalidIsSeen(t *testing.T) {
 
 func TestDepth(t *testing.T) {
 	doc := strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth)
-	if _, _, err := feed(MustParsePath("next"), []byte(doc)); err != nil {
+	if _, _, err := ask(t, []byte(doc), MustParsePath("next")).feed(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := feed(MustParsePath("next"), []byte("["+doc+"]")); err == nil {
+	if _, _, err := ask(t, []byte("["+doc+"]"), MustParsePath("next")).feed(); err == nil {
 		t.Fatal("10001 levels passed")
 	}
 }
@@ -293,21 +514,16 @@ func FuzzSplit(f *testing.F) {
 				return
 			}
 		}
-		check(t, doc, p)
+		q := ask(t, doc, p)
 		if len(doc) == 0 {
+			q.check(t)
 			return
 		}
 		x, y := int(a)%len(doc), int(b)%len(doc)
-		check(t, doc, p, min(x, y), max(x, y))
-		var cuts []int
-		for c := int(a)%70 + 1; c < len(doc); c += int(a)%70 + 1 {
-			cuts = append(cuts, c)
-		}
-		check(t, doc, p, cuts...)
+		q.check(t, min(x, y), max(x, y))
+		q.check(t, chunks(len(doc), int(a)%70+1)...)
 		if len(doc) <= 256 {
-			for i := range doc {
-				check(t, doc, p, i)
-			}
+			q.every(t, 0)
 		}
 	})
 }

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galleyhq/galley/internal/fetch/jsonscan"
+)
+
+// row is one line of the table of targets.
+type row struct{ id, claim, bar, measured, verdict string }
+
+func verdict(good bool) string {
+	if good {
+		return "met"
+	}
+	return "MISSED"
+}
+
+// all makes every measurement that is wanted.
+func (b *bench) all(growth string) error {
+	stop, err := b.serve()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, c := range comparisons() {
+		if err := b.pair(c); err != nil {
+			return err
+		}
+	}
+	if err := b.memory(growth); err != nil {
+		return err
+	}
+	if err := b.scanner(); err != nil {
+		return err
+	}
+	return b.proofs()
+}
+
+// serve starts the server as a process of its own.
+func (b *bench) serve() (stop func(), err error) {
+	if _, err := exec.LookPath(b.galley); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	server := exec.Command(self, "serve", strconv.FormatInt(b.size, 10))
+	server.Stderr = os.Stderr
+	hold, err := server.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := server.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := server.Start(); err != nil {
+		return nil, err
+	}
+	stop = func() {
+		hold.Close()
+		_ = server.Wait()
+	}
+	line := make([]byte, 64)
+	n, err := out.Read(line)
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("the server did not start: %w", err)
+	}
+	b.url = "http://" + strings.TrimSpace(string(line[:n]))
+	return stop, nil
+}
+
+// scanner measures the tokenizer alone, on one thread and by that thread's own
+// processor time, so that a busy machine does not count.
+func (b *bench) scanner() error {
+	if !b.wanted("M9") {
+		return nil
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	doc := append(append(append([]byte(nil), head...), records(64<<20)...), tail...)
+	s, err := jsonscan.New(jsonscan.Options{Values: []jsonscan.Path{jsonscan.MustParsePath("meta.next")}})
+	if err != nil {
+		return err
+	}
+	const chunk = 256 << 10
+	feed := func(p []byte) error {
+		for o := 0; o < len(p); o += chunk {
+			if _, err := s.Write(p[o:min(o+chunk, len(p))]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var speeds []float64
+	for range 2*b.runs + 1 {
+		s.Reset()
+		begun := threadTime()
+		if err := feed(doc); err != nil {
+			return err
+		}
+		if err := s.Finish(); err != nil {
+			return err
+		}
+		speeds = append(speeds, float64(len(doc))/(threadTime()-begun).Seconds()/1e9)
+	}
+	slices.Sort(speeds)
+	m := speeds[len(speeds)/2]
+	b.rows = append(b.rows, row{"M9", "tokenizer on one core, a cursor behind 64 MiB", "at least 1.0 GB/s", fmt.Sprintf("%.2f GB/s (%.2f to %.2f)", m, speeds[0], speeds[len(speeds)-1]), verdict(m >= 1)})
+	s.Reset()
+	if err := feed(doc[:1<<20]); err != nil { // the root's names are kept once
+		return err
+	}
+	at := 1 << 20
+	n := testing.AllocsPerRun(50, func() {
+		_, _ = s.Write(doc[at : at+chunk])
+		at += chunk
+	})
+	b.rows = append(b.rows, row{"M9", "its allocations per chunk", "0", strconv.FormatFloat(n, 'f', -1, 64), verdict(n == 0)})
+	return nil
+}
+
+// proofs runs the tests that stand for targets of another kind than speed.
+func (b *bench) proofs() error {
+	for _, p := range []struct {
+		id, claim, pkg, test string
+		env                  string
+		short, long          int
+		says                 string // what of the test's log is the measure
+	}{
+		{"M8", "cursor at any split, against encoding/json: no wrong value", "jsonscan", "^(TestEverySplit|TestRandomDocuments)$", "GALLEY_FETCH_SCANS", 200_000, 1_000_000, `\d+ scans`},
+		{"M11", "kills at any moment, resumed: byte-identical", "", "^TestKills$", "GALLEY_FETCH_KILLS", 100, 1000, `\d+ kills`},
+		{"M12", "pages, 0.5 % of connections cut, 1 % 429: no gap, no duplicate", "", "^TestManyPages$", "GALLEY_FETCH_PAGES", 2000, 10_000, `\d+ pages.*`},
+		{"M13", "no partial file under the name, whatever call of the disk fails", "", "^(TestFaultyDisk|TestRenameIsLast)$", "", 0, 0, ""},
+	} {
+		if !b.wanted(p.id) {
+			continue
+		}
+		if _, err := exec.LookPath("go"); err != nil {
+			b.rows = append(b.rows, row{id: p.id, claim: p.claim, measured: "go is not installed"})
+			continue
+		}
+		n := p.short
+		if b.long {
+			n = p.long
+		}
+		cmd := exec.Command("go", "test", "-count=1", "-timeout=2h", "-v", "-run", p.test, "github.com/galleyhq/galley/internal/fetch/"+p.pkg)
+		if p.pkg == "" {
+			cmd.Args[len(cmd.Args)-1] = "github.com/galleyhq/galley/internal/fetch"
+		}
+		if p.env != "" {
+			cmd.Env = append(os.Environ(), p.env+"="+strconv.Itoa(n))
+		}
+		begun := time.Now()
+		out, err := cmd.CombinedOutput()
+		fmt.Printf("%s: %s\n", p.id, strings.Join(strings.Fields(strings.Join(cmd.Args, " ")), " "))
+		measured := fmt.Sprintf("in %.0f s", time.Since(begun).Seconds())
+		if p.says != "" {
+			if m := regexp.MustCompile(p.says).FindString(string(out)); m != "" {
+				measured = m + ", " + measured
+			}
+		}
+		if err != nil {
+			fmt.Printf("%s", out)
+		}
+		b.rows = append(b.rows, row{p.id, p.claim, "the test passes", measured, verdict(err == nil)})
+	}
+	return nil
+}
+
+// target is the place of a target in the table; what has no bar comes last.
+func target(id string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(id, "M"))
+	if err != nil {
+		return 100
+	}
+	return n
+}
+
+// table prints the rows.
+func (b *bench) table(w *os.File) {
+	if len(b.rows) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%d cores; ratios are medians of %d pairs (least to most)\n", runtime.NumCPU(), b.runs)
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		// Walls say little when others work, processor time somewhat more.
+		fmt.Fprintf(w, "load average at the end: %s\n", strings.Join(strings.Fields(string(load))[:3], " "))
+	}
+	slices.SortStableFunc(b.rows, func(x, y row) int { return target(x.id) - target(y.id) })
+	width := [4]int{}
+	for _, r := range b.rows {
+		for i, t := range [4]string{r.id, r.claim, r.bar, r.measured} {
+			width[i] = max(width[i], len(t))
+		}
+	}
+	for _, r := range b.rows {
+		fmt.Fprintf(w, "%-*s  %-*s  %-*s  %-*s  %s\n", width[0], r.id, width[1], r.claim, width[2], r.bar, width[3], r.measured, r.verdict)
+	}
+}
