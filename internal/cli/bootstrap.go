@@ -120,6 +120,10 @@ func (a *app) bootstrap(cmd *cobra.Command, f *bootstrapFlags, arg string, keep 
 		}
 	}
 	if err := node.Check(spec); err != nil {
+		var bad *node.SpecError
+		if errors.As(err, &bad) {
+			return &usageError{err, bad.Hint()}
+		}
 		return err
 	}
 	rep.Info("Connecting to %s using ssh", host)

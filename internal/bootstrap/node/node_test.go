@@ -24,7 +24,44 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// programs is the PATH of the machines: see link.
+var programs string
+
+func TestMain(m *testing.M) {
+	var err error
+	if programs, err = os.MkdirTemp("", "galley-path-"); err == nil {
+		err = link(programs)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(programs)
+		os.Exit(code)
+	}))
+}
+
+// link fills a directory with the programs of this computer, but those that a
+// bootstrap would take for the machine's client, or that become root for good.
+func link(dir string) error {
+	for _, from := range []string{"/usr/bin", "/bin", "/usr/sbin", "/sbin"} {
+		list, err := os.ReadDir(from)
+		if err != nil {
+			continue
+		}
+		for _, e := range list {
+			name := e.Name()
+			if strings.HasPrefix(name, "chef") || strings.HasPrefix(name, "cinc") || name == "sudo" || name == "su" {
+				continue
+			}
+			if err := os.Symlink(filepath.Join(from, name), filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // machine is a login on loopback whose root directory is root, with stand-ins
 // for what changes the user.
@@ -92,7 +129,7 @@ func newMachine(t *testing.T, files map[string]string) *machine {
 	}
 	m.srv = sshtest.Start(t, sshtest.Options{Password: "pw", Home: filepath.Join(m.root, "home"), Env: []string{
 		"GALLEY_ROOT=" + m.root, "GALLEY_PAUSE=0",
-		"PATH=" + filepath.Join(m.root, "bin") + ":/usr/bin:/bin:/usr/sbin:/sbin",
+		"PATH=" + filepath.Join(m.root, "bin") + ":" + programs,
 	}})
 	c, err := bootstrap.Dial(t.Context(), bootstrap.Config{
 		Hop:    bootstrap.Hop{Host: m.srv.Host, Port: m.srv.Port, User: "kim", Password: "pw"},

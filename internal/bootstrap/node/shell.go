@@ -173,7 +173,7 @@ func plainly(code string) string {
 // the password when sudo asks, once, and the script when the shell is there.
 func (r *root) overPipe(ctx context.Context, code string, f *filter) (int, error) {
 	in, write := io.Pipe()
-	defer in.Close()
+	defer write.Close()
 	send := func(text string) { _, _ = io.WriteString(write, text) }
 	// Not in the writer's own goroutine: the session reads no faster than it
 	// is written to.
@@ -222,7 +222,7 @@ func (r *root) atTerminal(ctx context.Context, code string, f *filter) (int, err
 		_, _, _ = quiet(feedCtx, "cat >"+dir+"/in", strings.NewReader(plainly(code)))
 	})
 	in, typed := io.Pipe()
-	defer in.Close()
+	defer typed.Close()
 	f.answer = func() bool {
 		if r.secret == "" {
 			return false
