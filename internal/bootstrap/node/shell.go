@@ -154,11 +154,13 @@ func (r *root) run(ctx context.Context, code string, out io.Writer) (status int,
 }
 
 // watched makes of shell code a script for a shell's standard input. The code
-// has no input of its own and is ended when the standard input ends.
+// has no input of its own and is ended, with all that it has started, when the
+// standard input ends.
 func watched(code string) string {
 	return "exec 2>&1\ngalley_main() (\nexec </dev/null 2>&1\n" + code + "\n)\n" +
+		"galley_end() {\nfor c in $(sed -n 's/^\\([0-9]*\\) (.*) . '$1' .*/\\1/p' /proc/[0-9]*/stat); do galley_end $c; done\nkill -TERM $1\n}\n" +
 		"{\ngalley_main & p=$!\n" +
-		"{ while read -r l; do :; done; kill -TERM $p; } <&3 >/dev/null 2>&1 &\nw=$!\n" +
+		"{ while read -r l; do :; done; galley_end $p; } <&3 >/dev/null 2>&1 &\nw=$!\n" +
 		"wait $p; s=$?\nkill $w\nexit $s\n} 3<&0 2>/dev/null\n"
 }
 
