@@ -98,8 +98,8 @@ func (r *root) sudo() string {
 // check tries it once, before anything depends on it.
 func (r *root) check(ctx context.Context) error {
 	status, tail, err := r.run(ctx, `[ "$(id -u)" = 0 ] || { id -un; exit 98; }`, io.Discard)
-	var failed *ElevationError
-	if errors.As(err, &failed) && !r.tty && failed.wantsTTY() {
+	var refused *ElevationError
+	if errors.As(err, &refused) && !r.tty && refused.wantsTTY() {
 		r.rep.Debug("sudo wants a terminal here")
 		r.tty = true
 		r.prefix = r.sudo()
@@ -111,7 +111,7 @@ func (r *root) check(ctx context.Context) error {
 	case status == 98:
 		return &ElevationError{How: r.name(), Said: "it makes the user " + strings.Join(tail, " ") + ", who is not root"}
 	case status != 0:
-		return &CommandError{What: "a first command as root", Status: status, Tail: tail}
+		return failed("a first command as root", status, tail)
 	}
 	return nil
 }
@@ -359,10 +359,6 @@ func (f *filter) flush() {
 // tail keeps the last lines written to it.
 type tail struct{ buf []byte }
 
-// tailLines is how much of a failed command's output goes into the error:
-// enough for a client's own summary.
-const tailLines = 15
-
 func (t *tail) Write(p []byte) (int, error) {
 	const most = 8 << 10
 	t.buf = append(t.buf, p...)
@@ -379,5 +375,5 @@ func (t *tail) lines() []string {
 			out = append(out, line)
 		}
 	}
-	return out[max(0, len(out)-tailLines):]
+	return out
 }
