@@ -62,7 +62,7 @@ func Bootstrap(ctx context.Context, m Machine, spec Spec, key chefserver.Private
 		return fmt.Errorf("writing %s: %w", l.etc, err)
 	}
 	if status != 0 {
-		return failed("writing " + l.etc, status, tail)
+		return failed("writing "+l.etc, status, tail)
 	}
 	fmt.Fprintf(r.out, "Starting the first %s run...\n", l.title)
 	status, tail, err = r.play(ctx, "E="+home(l.etc)+"\nexec "+spec.startCommand(shellescape.Quote(l.client), `"$E"`))
