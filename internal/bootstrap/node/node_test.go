@@ -116,7 +116,7 @@ func (n *notes) Debug(string, ...any)              {}
 func (n *notes) Waiting(string, string, time.Time) {}
 
 // newMachine starts one. files are put below its root directory, executable.
-func newMachine(t *testing.T, files map[string]string) *machine {
+func newMachine(t *testing.T, files map[string]string, change ...func(*sshtest.Options)) *machine {
 	t.Helper()
 	m := &machine{root: t.TempDir()}
 	for name, content := range files {
@@ -127,10 +127,14 @@ func newMachine(t *testing.T, files map[string]string) *machine {
 			t.Fatal(err)
 		}
 	}
-	m.srv = sshtest.Start(t, sshtest.Options{Password: "pw", Home: filepath.Join(m.root, "home"), Env: []string{
+	o := sshtest.Options{Password: "pw", Home: filepath.Join(m.root, "home"), Env: []string{
 		"GALLEY_ROOT=" + m.root, "GALLEY_PAUSE=0",
 		"PATH=" + filepath.Join(m.root, "bin") + ":" + programs,
-	}})
+	}}
+	for _, c := range change {
+		c(&o)
+	}
+	m.srv = sshtest.Start(t, o)
 	c, err := bootstrap.Dial(t.Context(), bootstrap.Config{
 		Hop:    bootstrap.Hop{Host: m.srv.Host, Port: m.srv.Port, User: "kim", Password: "pw"},
 		Getenv: func(string) string { return "" }, Home: t.TempDir(), Agent: "none",
@@ -400,9 +404,13 @@ func TestMachineWithoutSudo(t *testing.T) {
 	}
 }
 
-// What runs on the machine ends with the bootstrap that is cancelled.
+// What runs on the machine ends with the bootstrap that is cancelled, also
+// where sudo gives it a session of its own and drops the mark by which the
+// login user's processes are found.
 func TestCancelledFirstRun(t *testing.T) {
-	m := newMachine(t, map[string]string{"opt/cinc/bin/cinc-client": "#!/bin/sh\ntrap 'echo ended >" + "$GALLEY_ROOT/ended; exit 143' TERM\necho running\nwhile :; do sleep 0.05; done\n"})
+	files := elevated("unset LC_GALLEY\n"+strings.Replace(sudoFree, "exec ", "exec setsid -w ", 1), "")
+	files["opt/cinc/bin/cinc-client"] = "#!/bin/sh\ntrap 'echo ended >$GALLEY_ROOT/ended; exit 143' TERM\necho running\ni=0\nwhile [ $i -lt 600 ]; do sleep 0.05; i=$((i+1)); done\n"
+	m := newMachine(t, files, func(o *sshtest.Options) { o.IgnoreSignals = true })
 	running := m.out.await("running")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("the person pressed Ctrl-C")
