@@ -397,7 +397,7 @@ func (a answering) Run(_ context.Context, cmd bootstrap.Command) (int, error) {
 
 func TestMachineWithoutSudo(t *testing.T) {
 	s := node.Spec{Name: "web1", ServerURL: "https://chef.example"}
-	err := node.Bootstrap(t.Context(), answering("1000\n"), s, key, nil, nil)
+	err := node.Bootstrap(t.Context(), answering("Welcome!\ngalley-user 1000\n"), s, key, nil, nil)
 	var failed *node.ElevationError
 	if !errors.As(err, &failed) || !failed.Missing || !strings.Contains(failed.Hint(), "-U root") {
 		t.Errorf("error %v", err)

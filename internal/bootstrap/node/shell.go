@@ -52,15 +52,15 @@ func newRoot(ctx context.Context, m Machine, how Elevation, out io.Writer, rep R
 	r := &root{m: m, how: how, out: &lockedWriter{w: out}, rep: rep}
 	var said bytes.Buffer
 	_, err := m.Run(ctx, bootstrap.Command{
-		Line:   "sh -c " + shellescape.Quote(`id -u; command -v sudo >/dev/null 2>&1 && echo sudo; exit 0`),
+		Line:   "sh -c " + shellescape.Quote(`echo "galley-user $(id -u)"; command -v sudo >/dev/null 2>&1 && echo galley-sudo; exit 0`),
 		Stdout: &said,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("looking who the login user is: %w", err)
 	}
-	words := strings.Fields(said.String())
-	isRoot := len(words) > 0 && words[0] == "0"
-	hasSudo := len(words) > 1
+	// The login user's own profile may have said something too.
+	isRoot := strings.Contains(said.String(), "galley-user 0\n")
+	hasSudo := strings.Contains(said.String(), "galley-sudo\n")
 	switch {
 	case how.SuUser != "":
 		r.prefix, r.secret, r.tty = "su - "+shellescape.Quote(how.SuUser)+" -c ", how.SuPassword, true
