@@ -323,12 +323,18 @@ func (a *app) sure(ctx context.Context, question string) (bool, error) {
 	if a.knifeFlags.defaults {
 		return false, usagef("say -y", "%s? The default answer, which --defaults takes, is no", question)
 	}
-	p := a.streams.Prompter()
-	if p == nil {
+	if a.streams.Prompter() == nil {
 		return false, usagef("say -y", "%s? There is no terminal to ask on", question)
 	}
+	return a.askYesNo(ctx, question+"?")
+}
+
+// askYesNo asks the person at the terminal until the answer is yes or no; an
+// empty one is no.
+func (a *app) askYesNo(ctx context.Context, question string) (bool, error) {
+	p := a.streams.Prompter()
 	for {
-		answer, err := p.Prompt(ctx, question+"? (Y/N) ", true)
+		answer, err := p.Prompt(ctx, question+" (Y/N) ", true)
 		if err != nil {
 			return false, err
 		}
