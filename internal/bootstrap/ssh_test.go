@@ -515,6 +515,22 @@ func TestNoSession(t *testing.T) {
 	}
 }
 
+func TestNear(t *testing.T) {
+	_, cfg := fixture(t, sshtest.Options{})
+	client := dial(t, cfg)
+	// A busy machine may be too slow now and then, not for ever.
+	for range 100 {
+		if client.Near(t.Context()) {
+			client.Close()
+			if client.Near(t.Context()) {
+				t.Error("near after its end")
+			}
+			return
+		}
+	}
+	t.Error("a machine at a loopback address is not near")
+}
+
 func TestGateway(t *testing.T) {
 	inner, cfg := fixture(t, sshtest.Options{})
 	g1key, g1priv := sshtest.Key(t)
@@ -531,6 +547,9 @@ func TestGateway(t *testing.T) {
 	}
 	if g1.Forwards.Load() != 1 || g2.Forwards.Load() != 1 || inner.Logins.Load() != 1 {
 		t.Error("it did not go through both gateways")
+	}
+	if client.Near(t.Context()) {
+		t.Error("a machine behind gateways counts as near")
 	}
 
 	t.Run("what is behind refuses", func(t *testing.T) {

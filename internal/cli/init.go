@@ -67,42 +67,9 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 	if f.gemfile {
 		return usagef("leave it out: one binary is all that is needed", "init --create-gemfile is not available: there is no Ruby in Galley, so there are no gems to name")
 	}
-	driver, err := f.driver()
+	start, err := a.start(ctx, f)
 	if err != nil {
 		return err
-	}
-	provisioner := strings.TrimPrefix(f.provisioner, "kitchen-")
-	switch {
-	case provisioner == "" && driver == "dummy":
-		provisioner = "dummy"
-	case provisioner == "":
-		provisioner = "chef_infra"
-	}
-	if !chefFamily(provisioner) && provisioner != "shell" && provisioner != "dummy" {
-		return &usageError{err: &pluginError{"provisioner", provisioner, provisioners}}
-	}
-	o, err := a.readOptions(ctx)
-	if err != nil {
-		return err
-	}
-	file, found, err := config.ProjectFile(o)
-	if err != nil {
-		return err
-	}
-	start := starter.Options{
-		Root: o.Root, KitchenFile: file, Driver: driver, Provisioner: provisioner,
-		TestBase:  a.testBase(o.Root),
-		Platforms: []starter.Platform{{Name: "ubuntu-24.04", User: "ubuntu"}, {Name: "almalinux-10", User: "almalinux"}},
-	}
-	if !found {
-		if start.Cookbook, err = chef.CookbookName(ctx, base.Options{Root: o.Root, Environ: os.Environ()}, o.Root); err != nil {
-			return err
-		}
-		if driver == "openstack" {
-			if err := a.lookAround(ctx, o.Env, &start); err != nil {
-				return err
-			}
-		}
 	}
 	done, err := starter.Write(start)
 	for _, c := range done {
@@ -113,6 +80,60 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 	}
 	a.afterInit(done, start)
 	return nil
+}
+
+// start decides what is to be written. It asks the cloud only for a file that
+// is not there yet.
+func (a *app) start(ctx context.Context, f initFlags) (starter.Options, error) {
+	var start starter.Options
+	driver, err := f.driver()
+	if err != nil {
+		return start, err
+	}
+	provisioner, err := f.provisionerFor(driver)
+	if err != nil {
+		return start, err
+	}
+	o, err := a.readOptions(ctx)
+	if err != nil {
+		return start, err
+	}
+	file, found, err := config.ProjectFile(o)
+	if err != nil {
+		return start, err
+	}
+	start = starter.Options{
+		Root: o.Root, KitchenFile: file, Driver: driver, Provisioner: provisioner,
+		TestBase:  a.testBase(o.Root),
+		Platforms: []starter.Platform{{Name: "ubuntu-24.04", User: "ubuntu"}, {Name: "almalinux-10", User: "almalinux"}},
+	}
+	if found {
+		return start, nil
+	}
+	start.Cookbook, err = chef.CookbookName(ctx, base.Options{Root: o.Root, Environ: os.Environ()}, o.Root)
+	if err != nil && ctx.Err() == nil {
+		fmt.Fprintf(a.people(), "The cookbook's name is not to be had (%v): the run list is written as a comment.\n", err)
+		err = nil
+	}
+	if err == nil && driver == "openstack" {
+		err = a.lookAround(ctx, o.Env, &start)
+	}
+	return start, err
+}
+
+// provisionerFor is the provisioner asked for, or the one that goes with the
+// driver.
+func (f initFlags) provisionerFor(driver string) (string, error) {
+	name := strings.TrimPrefix(f.provisioner, "kitchen-")
+	switch {
+	case name == "" && driver == "dummy":
+		return "dummy", nil
+	case name == "":
+		return "chef_infra", nil
+	case chefFamily(name), name == "shell", name == "dummy":
+		return name, nil
+	}
+	return "", &usageError{err: &pluginError{"provisioner", name, provisioners}}
 }
 
 // afterInit tells the person what was left alone and what to do next.

@@ -3,6 +3,7 @@
 package delta_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -130,6 +131,19 @@ func sync(t *testing.T, m *machine, src fs.FS, dest string, o delta.Options) del
 		t.Fatalf("Sync: %v", err)
 	}
 	return st
+}
+
+func TestSyncPlain(t *testing.T) {
+	src := source()
+	src["big"] = &fstest.MapFile{Data: bytes.Repeat([]byte("much of the same\n"), 10_000), Mode: 0o644}
+	for _, plain := range []bool{false, true} {
+		m, dest := &machine{}, t.TempDir()
+		sync(t, m, src, dest, delta.Options{Plain: plain})
+		same(t, src, dest)
+		if large := m.bytes > 170_000; large != plain {
+			t.Errorf("plain %t: %d bytes went over", plain, m.bytes)
+		}
+	}
 }
 
 func TestSyncSendsWhatIsMissing(t *testing.T) {
