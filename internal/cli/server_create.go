@@ -36,6 +36,8 @@ What fails is taken back on the cloud and on the Chef Server, also after Ctrl-C;
 back by the next create or delete of that name, or by "server delete --orphans".
 
 ` + exitCodes,
+		Example: `  galley server create -N web1 -f m1.small -I debian-12 --network-ids net1 -U debian -a -r 'role[web]' -E prod
+  galley server create -N db1 -f 3 -I ubuntu-22.04 -S mykey -i ~/.ssh/mykey -U ubuntu --policy-name db --policy-group prod`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != formatSummary && format != formatJSON {
