@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -94,8 +95,42 @@ func (k *KeyRing) Signer(ctx context.Context, path string) (ssh.Signer, error) {
 	return &lockedSigner{ctx: ctx, key: e.locked}, nil
 }
 
-// unlock asks for the passphrase, three times at most as ssh does.
+// PlainPEM returns the private key in data, which was read from path, as
+// PKCS#8 in PEM form and not encrypted any more. Data is of any form that
+// [KeyRing.Signer] reads; a passphrase is asked for at once.
+func (k *KeyRing) PlainPEM(ctx context.Context, path string, data []byte) ([]byte, error) {
+	key, err := ssh.ParseRawPrivateKey(data)
+	if err != nil && encrypted(data, err) {
+		key, err = k.ask(ctx, path, data)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		return nil, keyError(path, data, err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, keyError(path, data, err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
 func (k *KeyRing) unlock(ctx context.Context, path string, data []byte) (ssh.Signer, error) {
+	key, err := k.ask(ctx, path, data)
+	if err != nil {
+		return nil, err
+	}
+	s, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		return nil, keyError(path, data, err)
+	}
+	return s, nil
+}
+
+// ask asks for the passphrase, three times at most as ssh does, and returns
+// the key.
+func (k *KeyRing) ask(ctx context.Context, path string, data []byte) (any, error) {
 	if k.prompt == nil {
 		return nil, &ConfigError{
 			Msg:    fmt.Sprintf("the key %s is encrypted, and there is no terminal to ask for its passphrase", path),
@@ -113,9 +148,9 @@ func (k *KeyRing) unlock(ctx context.Context, path string, data []byte) (ssh.Sig
 		if err != nil {
 			return nil, fmt.Errorf("asking for the passphrase of %s: %w", path, err)
 		}
-		s, err := decrypt(data, []byte(phrase))
+		key, err := decrypt(data, []byte(phrase))
 		if err == nil {
-			return s, nil
+			return key, nil
 		}
 		if !errors.Is(err, errPassphrase) {
 			return nil, keyError(path, data, err)
@@ -129,24 +164,20 @@ func (k *KeyRing) unlock(ctx context.Context, path string, data []byte) (ssh.Sig
 
 var errPassphrase = errors.New("wrong passphrase")
 
-func decrypt(data, phrase []byte) (ssh.Signer, error) {
+func decrypt(data, phrase []byte) (any, error) {
 	if b, _ := pem.Decode(data); b != nil && b.Type == "ENCRYPTED PRIVATE KEY" {
-		key, err := decryptPKCS8(b.Bytes, phrase)
-		if err != nil {
-			return nil, err
-		}
-		return ssh.NewSignerFromKey(key)
+		return decryptPKCS8(b.Bytes, phrase)
 	}
 	if len(phrase) == 0 {
 		return nil, errPassphrase
 	}
-	s, err := ssh.ParsePrivateKeyWithPassphrase(data, phrase)
+	key, err := ssh.ParseRawPrivateKeyWithPassphrase(data, phrase)
 	if err != nil && (strings.Contains(err.Error(), "decryption password incorrect") || strings.Contains(err.Error(), "asn1:")) {
 		// A wrong passphrase of an old PEM key shows as garbage in one case
 		// out of 256, which its parser calls malformed.
 		return nil, errPassphrase
 	}
-	return s, err
+	return key, err
 }
 
 func encrypted(data []byte, err error) bool {

@@ -35,7 +35,8 @@ read as knife reads them, and every option may stand in knife.rb under its key.
 
 A name that the Chef Server has already is replaced after a question, or with
 -y. What was registered for a machine that did not become a node is removed
-again; where only the client's first run fails, the node stays.
+again, after a kill by the next bootstrap of that name; where only the client's
+first run fails, the node stays.
 
 ` + exitCodes,
 		Example: `  galley bootstrap 10.0.0.5 -N web1 -U debian -i ~/.ssh/id_ed25519 -r 'role[web]' -E prod
@@ -120,6 +121,10 @@ func (a *app) bootstrap(cmd *cobra.Command, f *bootstrapFlags, arg string, keep 
 		}
 	}
 	if err := node.Check(spec); err != nil {
+		var bad *node.SpecError
+		if errors.As(err, &bad) {
+			return &usageError{err, bad.Hint()}
+		}
 		return err
 	}
 	rep.Info("Connecting to %s using ssh", host)
@@ -144,16 +149,18 @@ type bootstrapRun struct {
 	rep    *bootstrapConsole
 	host   string
 	keep   bool
+	rec    *nodeRecord
 }
 
 func (b *bootstrapRun) run(ctx context.Context, m node.Machine) error {
 	if err := node.CheckLogin(ctx, m, b.spec, b.rep); err != nil {
 		return err
 	}
-	key, err := b.register(ctx)
+	key, done, err := b.register(ctx)
 	if err != nil {
 		return err
 	}
+	defer done()
 	b.rep.Info("Bootstrapping %s", b.host)
 	out := b.rep.output(b.host)
 	err = node.Bootstrap(ctx, m, b.spec, key, out, b.rep)
@@ -167,40 +174,79 @@ func (b *bootstrapRun) run(ctx context.Context, m node.Machine) error {
 	case b.keep:
 		b.rep.Warn("node and client %s are left at the Chef Server, as --keep-on-failure asks", b.spec.Name)
 	default:
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unregisterTime)
-		defer cancel()
-		b.rep.Info("Taking %s away from the Chef Server again", b.spec.Name)
-		if left := node.Unregister(ctx, b.server, b.spec.Name, b.rep); left != nil {
-			b.rep.Warn("%v", left)
-		}
+		b.unregister(ctx, b.rec)
 	}
 	return err
 }
 
 // register makes the node's objects, after a question where the name is taken.
-func (b *bootstrapRun) register(ctx context.Context) (chefserver.PrivateKey, error) {
+// The record of them goes with done.
+func (b *bootstrapRun) register(ctx context.Context) (key chefserver.PrivateKey, done func(), err error) {
 	if b.server == nil {
 		b.rep.Warn("the node registers itself with the validation key, the legacy way: without validation_key in knife.rb it gets a key of its own")
-		return "", nil
+		return "", func() {}, nil
 	}
-	made := func(string, string) error { return nil }
-	key, err := node.Register(ctx, b.server, b.spec, made, b.rep)
+	rec, err := openNodeRecord(ctx, b.app.streams.Getenv, b.spec, b.rep)
+	if err != nil {
+		return "", nil, err
+	}
+	done = func() {
+		if err := rec.close(); err != nil {
+			b.rep.Warn("%v", err)
+		}
+	}
+	defer func() {
+		if err != nil {
+			done()
+		}
+	}()
+	if rec.Made {
+		b.rep.Info("An earlier bootstrap of %s from here was cut off: what it made is replaced", b.spec.Name)
+		b.spec.Overwrite = true
+	}
+	key, err = node.Register(ctx, b.server, b.spec, rec.asked, b.rep)
 	var taken *node.TakenError
-	if !errors.As(err, &taken) {
-		return key, err
+	if errors.As(err, &taken) {
+		if err = b.mayOverwrite(ctx, taken); err == nil {
+			b.spec.Overwrite = true
+			key, err = node.Register(ctx, b.server, b.spec, rec.asked, b.rep)
+		}
 	}
+	if err == nil {
+		if err = rec.made(); err != nil {
+			b.unregister(ctx, rec)
+		}
+	}
+	b.rec = rec
+	return key, done, err
+}
+
+// unregister takes away what was registered. Where that fails, the record
+// stays, for the next bootstrap of that name.
+func (b *bootstrapRun) unregister(ctx context.Context, rec *nodeRecord) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unregisterTime)
+	defer cancel()
+	b.rep.Info("Taking %s away from the Chef Server again", b.spec.Name)
+	if err := node.Unregister(ctx, b.server, b.spec.Name, b.rep); err != nil {
+		b.rep.Warn("%v", err)
+		rec.keep = true
+	}
+}
+
+// mayOverwrite asks whether a node and client are to be replaced; where nobody
+// can be asked, they are not.
+func (b *bootstrapRun) mayOverwrite(ctx context.Context, taken *node.TakenError) error {
 	if !b.app.knifeFlags.yes && (b.app.knifeFlags.defaults || b.app.streams.Prompter() == nil) {
-		return "", taken
+		return taken
 	}
-	yes, qerr := b.app.sure(ctx, capital(taken.Error())+". Overwrite it")
-	if qerr != nil {
-		return "", qerr
+	yes, err := b.app.sure(ctx, capital(taken.Error())+". Overwrite it")
+	if err != nil {
+		return err
 	}
 	if !yes {
-		return "", taken
+		return taken
 	}
-	b.spec.Overwrite = true
-	return node.Register(ctx, b.server, b.spec, made, b.rep)
+	return nil
 }
 
 func capital(s string) string {

@@ -56,6 +56,7 @@ type bootstrapFlags struct {
 	noProxy                     string
 	curl, wget                  string
 	licenseKey, index           string
+	download, checksum          string
 
 	changed func(name string) bool
 	// known are knife.rb's own values of what no flag can hold.
@@ -107,6 +108,8 @@ var bootstrapKeys = map[string][]string{
 	"bootstrap-wget-options":       {"bootstrap_wget_options"},
 	"chef-license-key":             {"chef_license_key"},
 	"omnitruck-url":                {"omnitruck_url"},
+	"download-url":                 {"download_url"},
+	"checksum":                     {"checksum"},
 }
 
 // bootstrapAliases are the elder spellings of flags.
@@ -223,6 +226,9 @@ func (f *bootstrapFlags) add(cmd *cobra.Command) {
 	str(&f.wget, "bootstrap-wget-options", "", "", "`OPTIONS` for wget when installing")
 	str(&f.licenseKey, "chef-license-key", "", "", "`KEY` for Chef's licensed downloads")
 	str(&f.index, "omnitruck-url", "", "", "`URL` of a package index, as that of a mirror")
+
+	str(&f.download, "download-url", "", "", "`URL` of the package itself")
+	str(&f.checksum, "checksum", "", "", "`SHA256` that the package has to have")
 
 	f.addElder(fs, short)
 }

@@ -37,7 +37,7 @@ func (a *app) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config
 		Color:          a.streams.Color(a.people(), a.color()),
 		Install: install.Request{
 			Product: f.product, Version: f.version, Channel: f.channel, ScriptURL: f.url,
-			License: f.licenseKey, Index: f.index, CurlOptions: f.curl, WgetOptions: f.wget,
+			URL: f.download, SHA256: f.checksum, License: f.licenseKey, Index: f.index, CurlOptions: f.curl, WgetOptions: f.wget,
 		},
 		InstallCommand: f.install, PreinstallCommand: f.preinstall,
 		Elevate: node.Elevation{
@@ -335,7 +335,8 @@ func (a *app) hostKeys(f *bootstrapFlags, home string) (*bootstrap.HostKeys, err
 			if a.streams.Prompter() == nil {
 				return false, nil
 			}
-			yes, err := a.sure(ctx, fmt.Sprintf("The authenticity of host %s cannot be established.\nIts key is %s.\nConnect", addr, described))
+			// Not a question that -y answers: it is about another thing.
+			yes, err := a.confirm(ctx, fmt.Sprintf("The authenticity of host %s cannot be established.\nIts key is %s.\nConnect?", addr, described), false)
 			if err != nil || !yes {
 				return false, err
 			}

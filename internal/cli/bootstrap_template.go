@@ -29,8 +29,13 @@ func (a *app) renderTemplate(ctx context.Context, src []byte, file string, f *bo
 		Environ: env.Environ(), AllowExec: a.flags.allowExec || env.Get("GALLEY_RUBY_EXEC") == "1",
 	})
 	var fault *ruby.Error
-	if errors.As(err, &fault) && fault.Kind != ruby.Raised && fault.Kind != ruby.SyntaxError {
-		fault.SetHint("write that part in plain shell, or set a value with `galley bootstrap -j`; without --bootstrap-template Galley does it all in its own way")
+	if errors.As(err, &fault) {
+		switch {
+		case fault.Kind == ruby.Unsupported:
+			fault.SetHint("write that part in plain shell, or leave --bootstrap-template out: then Galley does it all in its own way")
+		case fault.Class == "NameError" || fault.Class == "NoMethodError":
+			fault.SetHint("a template knows what knife gave it: @config, @chef_config, @run_list, config_content, first_boot, start_chef, client_pem, validation_key, version_to_install, …; not this")
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the bootstrap template: %w", err)

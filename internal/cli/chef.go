@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"crypto/fips140"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/config/knife"
 	"github.com/galleyhq/galley/internal/config/ruby"
@@ -26,7 +29,7 @@ func (a *app) chefServer(cmd *cobra.Command) (*chefserver.Client, error) {
 	if err := canServe(c); err != nil {
 		return nil, err
 	}
-	signer, err := chefSigner(c)
+	signer, err := a.chefSigner(cmd.Context(), c)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +61,9 @@ func canServe(c *knife.Config) error {
 	return nil
 }
 
-// chefSigner reads the user's key.
-func chefSigner(c *knife.Config) (*chefserver.Signer, error) {
+// chefSigner reads the user's key; a passphrase is asked for where there is a
+// terminal, as knife does.
+func (a *app) chefSigner(ctx context.Context, c *knife.Config) (*chefserver.Signer, error) {
 	pem, where := []byte(c.ClientKeyPEM.Reveal()), "the key in the configuration"
 	origin, _ := c.Setting("client_key")
 	if c.ClientKey != "" {
@@ -77,6 +81,13 @@ func chefSigner(c *knife.Config) (*chefserver.Signer, error) {
 		}
 		pem = data
 	}
+	if p := a.bootstrapPrompter(); p != nil && encryptedPEM(pem) {
+		plain, err := bootstrap.NewKeyRing(p).PlainPEM(ctx, where, pem)
+		if err != nil {
+			return nil, err
+		}
+		pem = plain
+	}
 	s, err := chefserver.NewSigner(c.NodeName, pem, chefserver.Protocol(c.AuthProtocol))
 	if err != nil {
 		return nil, &settingError{key: "client_key", msg: where + ": " + err.Error(), hint: keyHint(pem, where), err: err}
@@ -84,12 +95,14 @@ func chefSigner(c *knife.Config) (*chefserver.Signer, error) {
 	return s, nil
 }
 
+func encryptedPEM(pem []byte) bool { return bytes.Contains(pem, []byte("ENCRYPTED")) }
+
 // keyHint says how a key comes into a form that can be used.
 func keyHint(pem []byte, where string) string {
-	switch s := string(pem); {
-	case strings.Contains(s, "ENCRYPTED"):
-		return "take the passphrase off: openssl rsa -in " + where + " -out FILE"
-	case strings.Contains(s, "OPENSSH PRIVATE KEY"):
+	switch {
+	case encryptedPEM(pem):
+		return "run this at a terminal, to be asked for the passphrase, or take it off: openssl rsa -in " + where + " -out FILE"
+	case bytes.Contains(pem, []byte("OPENSSH PRIVATE KEY")):
 		return "bring it into PEM form: ssh-keygen -p -m PEM -f " + where
 	}
 	return ""

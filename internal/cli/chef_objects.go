@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
+	"github.com/galleyhq/galley/internal/config/ruby"
 )
 
 // chefCommands look at the Chef Server and clear up on it.
@@ -178,6 +179,12 @@ func words(v any) string {
 		parts := make([]string, len(x))
 		for i, e := range x {
 			parts[i] = fmt.Sprint(e)
+		}
+		return strings.Join(parts, ", ")
+	case ruby.Map:
+		parts := make([]string, len(x))
+		for i, p := range x {
+			parts[i] = fmt.Sprintf("%v: %s", p.Key, words(p.Value))
 		}
 		return strings.Join(parts, ", ")
 	}

@@ -26,6 +26,7 @@ func (a *app) configCommand() *cobra.Command {
 		a.configSchemaCommand(),
 		a.configKeysCommand(),
 		a.configEnvCommand(),
+		a.configKnifeCommand(),
 	)
 	return cmd
 }

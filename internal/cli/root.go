@@ -223,6 +223,8 @@ func usageArgs(cmd *cobra.Command) {
 			hint := fmt.Sprintf("run `%s --help` for the commands there are", cmd.CommandPath())
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				hint = "did you mean " + strings.Join(near, " or ") + "?"
+			} else if cmd.Root().Name() == "knife" {
+				hint = "this knife is Galley, which has knife's openstack, bootstrap, node and client commands: run `knife --help`"
 			}
 			return &knifeError{usagef(hint, "unknown command %q", args[0]), exitKnifeUnknown}
 		}

@@ -88,6 +88,17 @@ func (u User) Network(cloud, project, name string) string {
 // hold.
 func (u User) NetworksLock() string { return filepath.Join(u.Networks(), "lock") }
 
+// Node returns the record of a node of that name that is being made of a
+// machine, at a Chef Server.
+func (u User) Node(server, name string) string {
+	return filepath.Join(u.Root, "nodes", fileName(name, server, name)+".json")
+}
+
+// NodeLock returns the lock file that who makes that node holds.
+func (u User) NodeLock(server, name string) string {
+	return strings.TrimSuffix(u.Node(server, name), ".json") + ".lock"
+}
+
 // fileName makes a file name that people recognise and that is the key's
 // alone, whatever signs the name has.
 func fileName(name string, key ...string) string {

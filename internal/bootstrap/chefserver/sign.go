@@ -73,7 +73,7 @@ func parseKey(data []byte) (*rsa.PrivateKey, error) {
 	switch block.Type {
 	case "RSA PRIVATE KEY":
 		if block.Headers["Proc-Type"] != "" {
-			return nil, errors.New("it is protected by a passphrase, which a Chef key must not be")
+			return nil, errors.New("it is protected by a passphrase")
 		}
 		return x509.ParsePKCS1PrivateKey(block.Bytes)
 	case "PRIVATE KEY":

@@ -62,7 +62,7 @@ func Bootstrap(ctx context.Context, m Machine, spec Spec, key chefserver.Private
 		return fmt.Errorf("writing %s: %w", l.etc, err)
 	}
 	if status != 0 {
-		return &CommandError{What: "writing " + l.etc, Status: status, Tail: tail}
+		return failed("writing "+l.etc, status, tail)
 	}
 	fmt.Fprintf(r.out, "Starting the first %s run...\n", l.title)
 	status, tail, err = r.play(ctx, "E="+home(l.etc)+"\nexec "+spec.startCommand(shellescape.Quote(l.client), `"$E"`))
@@ -187,7 +187,7 @@ func (s *Spec) preinstall(ctx context.Context, r *root) error {
 		return fmt.Errorf("the preinstall command: %w", err)
 	}
 	if status != 0 {
-		return &CommandError{What: "the preinstall command", Status: status, Tail: tail}
+		return failed("the preinstall command", status, tail)
 	}
 	return nil
 }
@@ -258,7 +258,7 @@ func (s *Spec) install(ctx context.Context, r *root, plan *install.Plan) error {
 			return fmt.Errorf("the install command: %w", err)
 		}
 		if status != 0 {
-			return &CommandError{What: "the install command", Status: status, Tail: tail}
+			return failed("the install command", status, tail)
 		}
 		return nil
 	}

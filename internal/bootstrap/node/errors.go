@@ -70,6 +70,15 @@ type CommandError struct {
 	Advice string
 }
 
+// tailLines is how much of a failed command's output goes into the error:
+// enough for a client's own summary.
+const tailLines = 15
+
+// failed is the error of a command that wrote output.
+func failed(what string, status int, output []string) *CommandError {
+	return &CommandError{What: what, Status: status, Tail: output[max(0, len(output)-tailLines):]}
+}
+
 func (e *CommandError) Error() string {
 	msg := fmt.Sprintf("%s ended with exit status %d", e.What, e.Status)
 	if len(e.Tail) > 0 {
@@ -143,7 +152,7 @@ var signs = []struct {
 		"the node does not trust the Chef Server's certificate: put it into trusted_certs_dir, or give --node-ssl-verify-mode none for a server that is only tried out"},
 	{regexp.MustCompile(`(?i)401 "?unauthorized|synchronize the clock|failed to authenticate`),
 		"the Chef Server does not take the node's key: compare the machine's clock with the server's, then bootstrap again"},
-	{regexp.MustCompile(`(?i)error resolving cookbooks|missing cookbooks|404 "?not found`),
+	{regexp.MustCompile(`(?i)error resolving cookbooks|missing cookbooks|404 "?not found|412 "?precondition failed`),
 		"the run list, the policy or the environment names something that the Chef Server does not have: upload it, then bootstrap again"},
 	{regexp.MustCompile(`(?i)connection refused|failed to open tcp|getaddrinfo|name or service not known|host unreachable|execution expired`),
 		"the node itself must reach the Chef Server: see chef_server_url (not localhost), its security groups, and --bootstrap-proxy"},
@@ -155,7 +164,7 @@ func explainRun(what string, status int, tail []string) error {
 	if status == 0 {
 		return nil
 	}
-	e := &CommandError{What: what, Status: status, Tail: tail}
+	e := failed(what, status, tail)
 	switch status {
 	case 35:
 		e.Advice = "the machine is rebooting, as a recipe asked: its client runs when it is back"

@@ -35,8 +35,8 @@ func layoutOf(client string) layout {
 	return l
 }
 
-// ruby writes a string as Ruby reads it.
-func ruby(s string) string {
+// quoted writes a string as Ruby reads it.
+func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `#`, `\#`).Replace(s) + `"`
 }
 
@@ -47,7 +47,7 @@ func (s *Spec) clientRB(l layout, own bool) string {
 	line := func(key, value string) { fmt.Fprintf(&b, "%-16s %s\n", key, value) }
 	text := func(key, value string) {
 		if value != "" {
-			line(key, ruby(value))
+			line(key, quoted(value))
 		}
 	}
 	text("chef_server_url", s.ServerURL)
@@ -104,7 +104,7 @@ func (s *Spec) logLocation() string {
 	case "syslog", ":syslog":
 		return ":syslog"
 	}
-	return ruby(s.LogLocation)
+	return quoted(s.LogLocation)
 }
 
 // runList is what the node is to run: that of the Spec, else the one among the

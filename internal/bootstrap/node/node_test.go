@@ -24,7 +24,44 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// programs is the PATH of the machines: see link.
+var programs string
+
+func TestMain(m *testing.M) {
+	var err error
+	if programs, err = os.MkdirTemp("", "galley-path-"); err == nil {
+		err = link(programs)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(programs)
+		os.Exit(code)
+	}))
+}
+
+// link fills a directory with the programs of this computer, but those that a
+// bootstrap would take for the machine's client, or that become root for good.
+func link(dir string) error {
+	for _, from := range []string{"/usr/bin", "/bin", "/usr/sbin", "/sbin"} {
+		list, err := os.ReadDir(from)
+		if err != nil {
+			continue
+		}
+		for _, e := range list {
+			name := e.Name()
+			if strings.HasPrefix(name, "chef") || strings.HasPrefix(name, "cinc") || name == "sudo" || name == "su" {
+				continue
+			}
+			if err := os.Symlink(filepath.Join(from, name), filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // machine is a login on loopback whose root directory is root, with stand-ins
 // for what changes the user.
@@ -79,7 +116,7 @@ func (n *notes) Debug(string, ...any)              {}
 func (n *notes) Waiting(string, string, time.Time) {}
 
 // newMachine starts one. files are put below its root directory, executable.
-func newMachine(t *testing.T, files map[string]string) *machine {
+func newMachine(t *testing.T, files map[string]string, change ...func(*sshtest.Options)) *machine {
 	t.Helper()
 	m := &machine{root: t.TempDir()}
 	for name, content := range files {
@@ -90,10 +127,14 @@ func newMachine(t *testing.T, files map[string]string) *machine {
 			t.Fatal(err)
 		}
 	}
-	m.srv = sshtest.Start(t, sshtest.Options{Password: "pw", Home: filepath.Join(m.root, "home"), Env: []string{
+	o := sshtest.Options{Password: "pw", Home: filepath.Join(m.root, "home"), Env: []string{
 		"GALLEY_ROOT=" + m.root, "GALLEY_PAUSE=0",
-		"PATH=" + filepath.Join(m.root, "bin") + ":/usr/bin:/bin:/usr/sbin:/sbin",
-	}})
+		"PATH=" + filepath.Join(m.root, "bin") + ":" + programs,
+	}}
+	for _, c := range change {
+		c(&o)
+	}
+	m.srv = sshtest.Start(t, o)
 	c, err := bootstrap.Dial(t.Context(), bootstrap.Config{
 		Hop:    bootstrap.Hop{Host: m.srv.Host, Port: m.srv.Port, User: "kim", Password: "pw"},
 		Getenv: func(string) string { return "" }, Home: t.TempDir(), Agent: "none",
@@ -356,16 +397,20 @@ func (a answering) Run(_ context.Context, cmd bootstrap.Command) (int, error) {
 
 func TestMachineWithoutSudo(t *testing.T) {
 	s := node.Spec{Name: "web1", ServerURL: "https://chef.example"}
-	err := node.Bootstrap(t.Context(), answering("1000\n"), s, key, nil, nil)
+	err := node.Bootstrap(t.Context(), answering("Welcome!\ngalley-user 1000\n"), s, key, nil, nil)
 	var failed *node.ElevationError
 	if !errors.As(err, &failed) || !failed.Missing || !strings.Contains(failed.Hint(), "-U root") {
 		t.Errorf("error %v", err)
 	}
 }
 
-// What runs on the machine ends with the bootstrap that is cancelled.
+// What runs on the machine ends with the bootstrap that is cancelled, also
+// where sudo gives it a session of its own and drops the mark by which the
+// login user's processes are found.
 func TestCancelledFirstRun(t *testing.T) {
-	m := newMachine(t, map[string]string{"opt/cinc/bin/cinc-client": "#!/bin/sh\ntrap 'echo ended >" + "$GALLEY_ROOT/ended; exit 143' TERM\necho running\nwhile :; do sleep 0.05; done\n"})
+	files := elevated("unset LC_GALLEY\n"+strings.Replace(sudoFree, "exec ", "exec setsid -w ", 1), "")
+	files["opt/cinc/bin/cinc-client"] = "#!/bin/sh\ntrap 'echo ended >$GALLEY_ROOT/ended; exit 143' TERM\necho running\ni=0\nwhile [ $i -lt 600 ]; do sleep 0.05; i=$((i+1)); done\n"
+	m := newMachine(t, files, func(o *sshtest.Options) { o.IgnoreSignals = true })
 	running := m.out.await("running")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("the person pressed Ctrl-C")

@@ -170,3 +170,48 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+// The same against a real server, see make test-chefserver.
+func TestRegisterOnGoiardi(t *testing.T) {
+	g := chefservertest.StartGoiardi(t)
+	signer, err := chefserver.NewSigner(g.Admin, g.AdminKey, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := chefserver.New(g.URL, signer, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := node.Spec{Name: "web1", ServerURL: g.URL, RunList: []string{"recipe[a]", "role[b]"}, Environment: "_default", Tags: []string{"x"}}
+	key, err := node.Register(t.Context(), server, s, nobody, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := server.AsOwner("web1", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := own.Node(t.Context(), "web1")
+	if err != nil || fmt.Sprintf("%v %v %v", n.RunList, n.Environment, n.Normal) != "[recipe[a] role[b]] _default map[tags:[x]]" {
+		t.Errorf("node %+v, %v", n, err)
+	}
+	if _, err := node.Register(t.Context(), server, s, nobody, nil); !errors.As(err, new(*node.TakenError)) {
+		t.Errorf("error %v", err)
+	}
+	s.Overwrite = true
+	if _, err := node.Register(t.Context(), server, s, nobody, nil); err != nil {
+		t.Error(err)
+	}
+	var seen notes
+	if err := node.Unregister(t.Context(), server, "web1", &seen); err != nil || !strings.Contains(seen.String(), "Deleted node web1\ninfo: Deleted client web1") {
+		t.Errorf("error %v, told %s", err, seen.String())
+	}
+	for what, exists := range map[string]func() (bool, error){
+		"node":   func() (bool, error) { return server.NodeExists(t.Context(), "web1") },
+		"client": func() (bool, error) { return server.ClientExists(t.Context(), "web1") },
+	} {
+		if there, err := exists(); there || err != nil {
+			t.Errorf("the %s is there: %v, %v", what, there, err)
+		}
+	}
+}

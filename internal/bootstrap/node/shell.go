@@ -52,15 +52,15 @@ func newRoot(ctx context.Context, m Machine, how Elevation, out io.Writer, rep R
 	r := &root{m: m, how: how, out: &lockedWriter{w: out}, rep: rep}
 	var said bytes.Buffer
 	_, err := m.Run(ctx, bootstrap.Command{
-		Line:   "sh -c " + shellescape.Quote(`id -u; command -v sudo >/dev/null 2>&1 && echo sudo; exit 0`),
+		Line:   "sh -c " + shellescape.Quote(`echo "galley-user $(id -u)"; command -v sudo >/dev/null 2>&1 && echo galley-sudo; exit 0`),
 		Stdout: &said,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("looking who the login user is: %w", err)
 	}
-	words := strings.Fields(said.String())
-	isRoot := len(words) > 0 && words[0] == "0"
-	hasSudo := len(words) > 1
+	// The login user's own profile may have said something too.
+	isRoot := strings.Contains(said.String(), "galley-user 0\n")
+	hasSudo := strings.Contains(said.String(), "galley-sudo\n")
 	switch {
 	case how.SuUser != "":
 		r.prefix, r.secret, r.tty = "su - "+shellescape.Quote(how.SuUser)+" -c ", how.SuPassword, true
@@ -98,8 +98,8 @@ func (r *root) sudo() string {
 // check tries it once, before anything depends on it.
 func (r *root) check(ctx context.Context) error {
 	status, tail, err := r.run(ctx, `[ "$(id -u)" = 0 ] || { id -un; exit 98; }`, io.Discard)
-	var failed *ElevationError
-	if errors.As(err, &failed) && !r.tty && failed.wantsTTY() {
+	var refused *ElevationError
+	if errors.As(err, &refused) && !r.tty && refused.wantsTTY() {
 		r.rep.Debug("sudo wants a terminal here")
 		r.tty = true
 		r.prefix = r.sudo()
@@ -111,7 +111,7 @@ func (r *root) check(ctx context.Context) error {
 	case status == 98:
 		return &ElevationError{How: r.name(), Said: "it makes the user " + strings.Join(tail, " ") + ", who is not root"}
 	case status != 0:
-		return &CommandError{What: "a first command as root", Status: status, Tail: tail}
+		return failed("a first command as root", status, tail)
 	}
 	return nil
 }
@@ -154,11 +154,13 @@ func (r *root) run(ctx context.Context, code string, out io.Writer) (status int,
 }
 
 // watched makes of shell code a script for a shell's standard input. The code
-// has no input of its own and is ended when the standard input ends.
+// has no input of its own and is ended, with all that it has started, when the
+// standard input ends.
 func watched(code string) string {
 	return "exec 2>&1\ngalley_main() (\nexec </dev/null 2>&1\n" + code + "\n)\n" +
+		"galley_end() {\nfor c in $(sed -n 's/^\\([0-9]*\\) (.*) . '$1' .*/\\1/p' /proc/[0-9]*/stat); do galley_end $c; done\nkill -TERM $1\n}\n" +
 		"{\ngalley_main & p=$!\n" +
-		"{ while read -r l; do :; done; kill -TERM $p; } <&3 >/dev/null 2>&1 &\nw=$!\n" +
+		"{ while read -r l; do :; done; galley_end $p; } <&3 >/dev/null 2>&1 &\nw=$!\n" +
 		"wait $p; s=$?\nkill $w\nexit $s\n} 3<&0 2>/dev/null\n"
 }
 
@@ -173,7 +175,7 @@ func plainly(code string) string {
 // the password when sudo asks, once, and the script when the shell is there.
 func (r *root) overPipe(ctx context.Context, code string, f *filter) (int, error) {
 	in, write := io.Pipe()
-	defer in.Close()
+	defer write.Close()
 	send := func(text string) { _, _ = io.WriteString(write, text) }
 	// Not in the writer's own goroutine: the session reads no faster than it
 	// is written to.
@@ -222,7 +224,7 @@ func (r *root) atTerminal(ctx context.Context, code string, f *filter) (int, err
 		_, _, _ = quiet(feedCtx, "cat >"+dir+"/in", strings.NewReader(plainly(code)))
 	})
 	in, typed := io.Pipe()
-	defer in.Close()
+	defer typed.Close()
 	f.answer = func() bool {
 		if r.secret == "" {
 			return false
@@ -357,10 +359,6 @@ func (f *filter) flush() {
 // tail keeps the last lines written to it.
 type tail struct{ buf []byte }
 
-// tailLines is how much of a failed command's output goes into the error:
-// enough for a client's own summary.
-const tailLines = 15
-
 func (t *tail) Write(p []byte) (int, error) {
 	const most = 8 << 10
 	t.buf = append(t.buf, p...)
@@ -377,5 +375,5 @@ func (t *tail) lines() []string {
 			out = append(out, line)
 		}
 	}
-	return out[max(0, len(out)-tailLines):]
+	return out
 }

@@ -116,18 +116,23 @@ func (c *Config) Lookup(key string) (Value, bool) { return c.knife.value(key, "k
 func (c *Config) Setting(name string) (Value, bool) { return c.settings.value(name, name) }
 
 // Keys are the keys of knife[...] that are set, in order.
-func (c *Config) Keys() []string {
-	var keys []string
-	if c.knife == nil {
+func (c *Config) Keys() []string { return set(c.knife, c.Lookup) }
+
+// Settings are the settings of the top level that are set, in order.
+func (c *Config) Settings() []string { return set(c.settings, c.Setting) }
+
+func set(t *table, lookup func(string) (Value, bool)) []string {
+	if t == nil {
 		return nil
 	}
-	for _, k := range c.knife.names() {
-		if _, ok := c.Lookup(k); ok {
-			keys = append(keys, k)
+	var names []string
+	for _, n := range t.names() {
+		if _, ok := lookup(n); ok {
+			names = append(names, n)
 		}
 	}
-	slices.Sort(keys)
-	return keys
+	slices.Sort(names)
+	return names
 }
 
 // String returns knife[:key] as text; a symbol or number counts as text, a
