@@ -64,7 +64,7 @@ func (a *app) createServer(cmd *cobra.Command, f *serverFlags, b *bootstrapFlags
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(b.settle(cmd, conf), fromKnife(cmd.Flags(), conf, serverKeys)); err != nil {
+	if err := errors.Join(b.settle(cmd, conf), f.settle(cmd, conf)); err != nil {
 		return err
 	}
 	r := servers.Request{Reach: f.reach(), KeepOnFailure: f.keepOnFailure || !f.deleteOnFailure}
