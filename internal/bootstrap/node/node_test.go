@@ -3,7 +3,6 @@
 package node_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -76,44 +74,6 @@ const standInClient = `#!/bin/sh
 echo "client run: $*"
 echo "home: $HOME"
 `
-
-// notes is what a person would see.
-type notes struct {
-	mu   sync.Mutex
-	b    bytes.Buffer
-	wake chan struct{}
-	want string
-}
-
-func (n *notes) Write(p []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.b.Write(p)
-	if n.wake != nil && strings.Contains(n.b.String(), n.want) {
-		close(n.wake)
-		n.wake = nil
-	}
-	return len(p), nil
-}
-
-func (n *notes) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.String()
-}
-
-// await returns a channel that closes when text has been seen.
-func (n *notes) await(text string) <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.wake, n.want = make(chan struct{}), text
-	return n.wake
-}
-
-func (n *notes) Info(f string, a ...any)           { fmt.Fprintf(n, "info: "+f+"\n", a...) }
-func (n *notes) Warn(f string, a ...any)           { fmt.Fprintf(n, "warn: "+f+"\n", a...) }
-func (n *notes) Debug(string, ...any)              {}
-func (n *notes) Waiting(string, string, time.Time) {}
 
 // newMachine starts one. files are put below its root directory, executable.
 func newMachine(t *testing.T, files map[string]string, change ...func(*sshtest.Options)) *machine {
