@@ -102,6 +102,9 @@ func (a *app) createServer(cmd *cobra.Command, f *serverFlags, b *bootstrapFlags
 	if err, r.Node.Overwrite = a.replace(ctx, err); r.Node.Overwrite && err == nil {
 		n, err = m.Create(ctx, r)
 	}
+	if spec := (*node.SpecError)(nil); errors.As(err, &spec) {
+		return &usageError{err, spec.Hint()}
+	}
 	if err != nil {
 		return err
 	}
