@@ -39,6 +39,7 @@ import (
 //	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
 //	nothing-left                            fails if users of that cloud have left anything
 //	expired-cloud                           sets OS_AUTH_URL to an HTTPS server with an expired certificate
+//	server-vanish NAME                      deletes a server behind Galley's back
 //	server-shows NAME TEXT                  fails unless the cloud's own JSON of a server matches TEXT
 //	chef-server                             starts a Chef Server and a package index and writes ~/.chef/knife.rb
 //	chef-fault ACT N                        has the Chef Server do ACT ("500", "drop before", …) with its Nth call from now
@@ -67,6 +68,7 @@ func TestScripts(t *testing.T) {
 			"mirror":        scriptMirror,
 			"ran":           scriptRan,
 			"server-shows":  scriptServerShows,
+			"server-vanish": scriptServerVanish,
 			"chef-server": func(ts *testscript.TestScript, _ bool, _ []string) {
 				c := newChefWorld(t)
 				ts.Check(c.configure(ts.Getenv("HOME")))
@@ -90,10 +92,10 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptServerShows asks the cloud by plain HTTP, so that nothing of ours is
-// in between.
-func scriptServerShows(ts *testscript.TestScript, neg bool, args []string) {
-	ask := func(method, url, token, body string, out any) http.Header {
+// computeAPI is the cloud's Nova by plain HTTP, so that nothing of ours is in
+// between: ask sends a request and reads the JSON of the answer.
+func computeAPI(ts *testscript.TestScript) (ask func(method, path string, out any)) {
+	do := func(method, url, token, body string, out any) http.Header {
 		req, err := http.NewRequestWithContext(tsContext(ts), method, url, strings.NewReader(body))
 		ts.Check(err)
 		req.Header.Set("X-Auth-Token", token)
@@ -101,7 +103,9 @@ func scriptServerShows(ts *testscript.TestScript, neg bool, args []string) {
 		resp, err := http.DefaultClient.Do(req)
 		ts.Check(err)
 		defer resp.Body.Close()
-		ts.Check(json.NewDecoder(resp.Body).Decode(out))
+		if out != nil {
+			ts.Check(json.NewDecoder(resp.Body).Decode(out))
+		}
 		return resp.Header
 	}
 	quoted := func(name string) string { return strconv.Quote(ts.Getenv(name)) }
@@ -113,20 +117,40 @@ func scriptServerShows(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 	}
-	token := ask(http.MethodPost, ts.Getenv("OS_AUTH_URL")+"/auth/tokens", "", `{"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": `+quoted("OS_USERNAME")+
+	token := do(http.MethodPost, ts.Getenv("OS_AUTH_URL")+"/auth/tokens", "", `{"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": `+quoted("OS_USERNAME")+
 		`, "domain": {"name": "Default"}, "password": `+quoted("OS_PASSWORD")+`}}}, "scope": {"project": {"name": `+quoted("OS_PROJECT_NAME")+`, "domain": {"name": "Default"}}}}}`, &login).Get("X-Subject-Token")
-	var list struct{ Servers []map[string]any }
 	for _, service := range login.Token.Catalog {
 		for _, e := range service.Endpoints {
 			if service.Type == "compute" && e.Interface == "public" {
-				ask(http.MethodGet, e.URL+"/servers/detail?name="+args[0], token, "", &list)
+				return func(method, path string, out any) { do(method, e.URL+path, token, "", out) }
 			}
 		}
 	}
-	text, err := json.MarshalIndent(list.Servers, "", "  ")
+	ts.Fatalf("the cloud has no compute service")
+	return nil
+}
+
+func serversNamed(ask func(method, path string, out any), name string) []map[string]any {
+	var list struct{ Servers []map[string]any }
+	ask(http.MethodGet, "/servers/detail?name="+name, &list)
+	return list.Servers
+}
+
+func scriptServerShows(ts *testscript.TestScript, neg bool, args []string) {
+	text, err := json.MarshalIndent(serversNamed(computeAPI(ts), args[0]), "", "  ")
 	ts.Check(err)
 	if regexp.MustCompile(args[1]).Match(text) == neg {
 		ts.Fatalf("the cloud has %s", text)
+	}
+}
+
+func scriptServerVanish(ts *testscript.TestScript, _ bool, args []string) {
+	ask := computeAPI(ts)
+	for _, s := range serversNamed(ask, args[0]) {
+		ask(http.MethodDelete, fmt.Sprintf("/servers/%s", s["id"]), nil)
+	}
+	for len(serversNamed(ask, args[0])) > 0 {
+		// Its deletion takes a moment; tsContext bounds the wait.
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/galleyhq/galley/internal/servers"
 	"github.com/galleyhq/galley/internal/ui"
-	"github.com/galleyhq/galley/kitchen"
 )
 
 // dotEvery is the time between two dots of a wait.
@@ -142,13 +141,21 @@ func (c *serverConsole) Reached(s servers.Stage, n *servers.Node) {
 // Output implements [servers.Reporter]: what the machine says, behind its
 // address.
 func (c *serverConsole) Output() io.WriteCloser {
-	return kitchen.NewBus(func(e kitchen.Event) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.level <= ui.InfoLevel {
-			c.line(" %s %s", c.paint(ui.Cyan, "["+c.host+"]"), e.Text)
-		}
-	}).Reporter("", 0, "").Output()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &headed{w: consoleOutput{c}, head: c.paint(ui.Cyan, " ["+c.host+"]") + " ", mu: &sync.Mutex{}}
+}
+
+// consoleOutput takes whole lines of a machine.
+type consoleOutput struct{ c *serverConsole }
+
+func (o consoleOutput) Write(p []byte) (int, error) {
+	o.c.mu.Lock()
+	defer o.c.mu.Unlock()
+	if o.c.level <= ui.InfoLevel {
+		o.c.line("%s", strings.TrimSuffix(string(p), "\n"))
+	}
+	return len(p), nil
 }
 
 // close ends a line that a failure has left open.

@@ -36,6 +36,8 @@ What fails is taken back on the cloud and on the Chef Server, also after Ctrl-C;
 back by the next create or delete of that name, or by "server delete --orphans".
 
 ` + exitCodes,
+		Example: `  galley server create -N web1 -f m1.small -I debian-12 --network-ids net1 -U debian -a -r 'role[web]' -E prod
+  galley server create -N db1 -f 3 -I ubuntu-22.04 -S mykey -i ~/.ssh/mykey -U ubuntu --policy-name db --policy-group prod`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != formatSummary && format != formatJSON {
@@ -62,7 +64,7 @@ func (a *app) createServer(cmd *cobra.Command, f *serverFlags, b *bootstrapFlags
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(b.settle(cmd, conf), fromKnife(cmd.Flags(), conf, serverKeys)); err != nil {
+	if err := errors.Join(b.settle(cmd, conf), f.settle(cmd, conf)); err != nil {
 		return err
 	}
 	r := servers.Request{Reach: f.reach(), KeepOnFailure: f.keepOnFailure || !f.deleteOnFailure}
@@ -99,6 +101,9 @@ func (a *app) createServer(cmd *cobra.Command, f *serverFlags, b *bootstrapFlags
 	n, err := m.Create(ctx, r)
 	if err, r.Node.Overwrite = a.replace(ctx, err); r.Node.Overwrite && err == nil {
 		n, err = m.Create(ctx, r)
+	}
+	if spec := (*node.SpecError)(nil); errors.As(err, &spec) {
+		return &usageError{err, spec.Hint()}
 	}
 	if err != nil {
 		return err

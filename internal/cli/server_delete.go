@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -24,10 +25,13 @@ made for it; with --purge its node and client on the Chef Server as well. It
 asks before, unless told -y. What is gone already is no error. All servers named
 are tried, and all failures told.
 
-With --orphans it removes what creates have left that were killed, and what is
-left of servers that others have deleted; --dry-run only prints it.
+With --orphans it removes what creates have left that were killed, what is left
+of servers that others have deleted, and what was made on this workstation and
+has no record any more; --dry-run only prints it.
 
 ` + exitCodes,
+		Example: `  galley server delete web1 db1 --purge
+  galley server delete --orphans --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case orphans && len(args) > 0:
@@ -138,14 +142,23 @@ func (a *app) serverOrphans(cmd *cobra.Command, dryRun bool) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
 	for _, o := range found {
 		for _, what := range o.What {
 			fmt.Fprintf(a.streams.Out, "%s: %s\n", o.Name, what)
 		}
-		if dryRun {
-			continue
-		}
+	}
+	if dryRun || len(found) == 0 {
+		return nil
+	}
+	sure, err := a.sure(ctx, "Do you really want to remove all this")
+	if err != nil {
+		return err
+	}
+	if !sure {
+		return errors.New("it is left as it is, as you say")
+	}
+	var errs []error
+	for _, o := range found {
 		if err := m.RemoveOrphan(ctx, o); err != nil {
 			errs = append(errs, fmt.Errorf("what is left of %s: %w", o.Name, err))
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/galleyhq/galley/internal/config/knife"
+	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/servers"
 )
@@ -96,6 +98,31 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	fs.IntVar(&f.timeout, "server-create-timeout", 600, "`SECONDS` that the server may take to become ACTIVE")
 	fs.BoolVar(&f.deleteOnFailure, "delete-server-on-failure", true, "take everything back when something fails, which is the rule")
 	fs.BoolVar(&f.keepOnFailure, "keep-on-failure", false, "leave what a failed create has made")
+}
+
+// settle gives the flags that the command line does not have the values that
+// knife.rb has, which may be hashes and switches there.
+func (f *serverFlags) settle(cmd *cobra.Command, conf *knife.Config) error {
+	fs := cmd.Flags()
+	for name, list := range map[string]*[]string{"metadata": &f.metadata, "scheduler-hints": &f.hints} {
+		key := serverKeys[name][0]
+		v, ok := conf.Lookup(key)
+		hash, isHash := v.Data.(ruby.Map)
+		if !ok || !isHash || fs.Changed(name) {
+			continue
+		}
+		for _, p := range hash {
+			*list = append(*list, fmt.Sprintf("%v=%v", jsonOf(p.Key), jsonOf(p.Value)))
+		}
+		fs.Lookup(name).Changed = true
+	}
+	if v, ok := conf.Lookup(serverKeys[floatingFlag][0]); ok && !fs.Changed(floatingFlag) {
+		if on, isSwitch := v.Data.(bool); isSwitch {
+			f.floating = map[bool]string{true: floatingAny, false: floatingNone}[on]
+			fs.Lookup(floatingFlag).Changed = true
+		}
+	}
+	return fromKnife(fs, conf, serverKeys)
 }
 
 // spec reads the flags. It looks at no cloud; hide is told what must not be

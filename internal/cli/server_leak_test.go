@@ -178,7 +178,7 @@ func (w *nodeWorld) recover(t *testing.T, when string, k int, killed bool) {
 	case k%3 == 0:
 		args = [][]string{createNode("web"), {"server", "delete", "web", "--purge", "-y"}}
 	case k%3 == 1:
-		args = [][]string{{"server", "delete", "--orphans"}}
+		args = [][]string{{"server", "delete", "--orphans", "-y"}}
 	default:
 		args = [][]string{{"server", "delete", "web", "-y"}}
 	}

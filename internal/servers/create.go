@@ -375,8 +375,10 @@ func (m *Manager) register(ctx context.Context, j *journal, r Request) (chefserv
 		return "", errors.Join(j.asked(node.KindClient, ""), j.asked(node.KindNode, ""))
 	}
 	key, err := node.Register(ctx, m.Chef, r.Node, j.asked, m.Report)
-	if err != nil && chefserver.IsConflict(err) {
-		// Somebody else was quicker: what has the name is theirs.
+	var refused *chefserver.Error
+	if errors.As(err, &refused) && refused.Status < 500 {
+		// What was asked for last was not made. If it exists all the same,
+		// somebody else was quicker, and it is theirs.
 		if !j.rec.Chef.HasNode {
 			j.rec.Chef.HasClient = false
 		}

@@ -108,7 +108,10 @@ func (j *journal) forget() error {
 }
 
 // exists says whether anything may exist that the record tells of.
-func (j *journal) exists() bool { return j.rec.Cloud != nil || !j.rec.Chef.empty() }
+func (j *journal) exists() bool {
+	c := j.rec.Cloud
+	return c != nil && (len(c.Resources) > 0 || c.KeyFile != "") || !j.rec.Chef.empty()
+}
 
 // Read implements [openstack.Journal].
 func (j *journal) Read() (*openstack.Record, error) { return j.rec.Cloud, nil }
