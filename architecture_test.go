@@ -28,12 +28,14 @@ var arrows = map[string][]string{
 
 	"internal/openstack": {"internal/openstack/"},
 	"internal/bootstrap": {"internal/bootstrap/"},
-	"internal/config":    {"internal/config/"},
-	"internal/fetch":     {"internal/fetch", "internal/fetch/"},
-	"internal/devcloud":  {"internal/devcloud/"},
-	"internal/starter":   {"std"},
-	"internal/state":     {"kitchen"},
-	"internal/ui":        {"kitchen"},
+	// From a connection to a node: it runs commands over a connection.
+	"internal/bootstrap/node": {"internal/bootstrap"},
+	"internal/config":         {"internal/config/"},
+	"internal/fetch":          {"internal/fetch", "internal/fetch/"},
+	"internal/devcloud":       {"internal/devcloud/"},
+	"internal/starter":        {"std"},
+	"internal/state":          {"kitchen"},
+	"internal/ui":             {"kitchen"},
 
 	// What is made of events, each on the one before it.
 	"internal/ui/ansi":    {"std"},
@@ -42,6 +44,9 @@ var arrows = map[string][]string{
 	"internal/ui/junit":   {"kitchen", "internal/ui/ansi", "internal/ui/history"},
 	"internal/ui/report":  {"kitchen", "internal/ui/ansi", "internal/ui/history"},
 	"internal/ui/summary": {"kitchen", "internal/ui", "internal/ui/history"},
+
+	// Servers that are nodes: the cloud's part and the Chef Server's, joined.
+	"internal/servers": {"internal/openstack", "internal/bootstrap", "internal/state"},
 }
 
 func TestDependenciesPointOneWay(t *testing.T) {

@@ -130,6 +130,8 @@ const (
 	HostKeyForeign HostKeyProblem = "foreign"
 	// HostKeyRevoked: marked as revoked in known_hosts.
 	HostKeyRevoked HostKeyProblem = "revoked"
+	// HostKeyUnknown: nobody knows it, and it was not to be taken.
+	HostKeyUnknown HostKeyProblem = "unknown"
 )
 
 // HostKeyError says that what answered is not the machine that is meant, or
@@ -152,12 +154,17 @@ func (e *HostKeyError) Error() string {
 		return fmt.Sprintf("the host key of %s (%s) is not one that %s shows (%s): something else may be answering on that address", e.Addr, e.Got, e.Where, want)
 	case HostKeyRevoked:
 		return fmt.Sprintf("the host key of %s (%s) is revoked in %s", e.Addr, e.Got, e.Where)
+	case HostKeyUnknown:
+		return fmt.Sprintf("the host key of %s (%s) is not known", e.Addr, e.Got)
 	}
 	return fmt.Sprintf("the host key of %s has changed: it is %s, but %s has %s", e.Addr, e.Got, e.Where, want)
 }
 
 // Hint says how to go on if the change is meant.
 func (e *HostKeyError) Hint() string {
+	if e.Problem == HostKeyUnknown {
+		return "compare it with what the machine's console shows, then log in once with ssh, or take it with --ssh-verify-host-key accept_new"
+	}
 	if strings.Contains(e.Where, "known_hosts") {
 		return "if the change is meant: ssh-keygen -R " + hostOnly(e.Addr)
 	}

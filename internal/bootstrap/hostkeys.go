@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,9 +29,9 @@ type PinnedKey struct {
 // HostKeys decides whether the key that a machine shows is the machine's own.
 // The order: a key pinned as verified is taken; else the Source decides, if it
 // knows anything; else a key pinned earlier or listed in KnownHosts is taken
-// and another one refused; else the key is taken and pinned, unverified, to be
-// verified by a later connection once the Source knows. It is safe for
-// concurrent use; do not copy it after use.
+// and another one refused; else Unknown decides, and the key is taken and
+// pinned, unverified, to be verified by a later connection once the Source
+// knows. It is safe for concurrent use; do not copy it after use.
 type HostKeys struct {
 	// Off takes any key.
 	Off bool
@@ -47,6 +48,9 @@ type HostKeys struct {
 	// KnownHosts are files in the format of ssh's known_hosts. Those that do
 	// not exist are passed over.
 	KnownHosts []string
+	// Unknown says whether to take a key that nobody knows anything of, as
+	// "type base64"; described is its type and fingerprint. Nil takes it.
+	Unknown func(ctx context.Context, addr, key, described string) (bool, error)
 
 	mu      sync.Mutex
 	asked   time.Time
@@ -178,6 +182,15 @@ func (h *HostKeys) check(ctx context.Context, addr string, remote net.Addr, key 
 	if err != nil || known {
 		return err
 	}
+	if h.Unknown != nil {
+		take, err := h.Unknown(ctx, addr, line, describeKey(key))
+		if err != nil {
+			return err
+		}
+		if !take {
+			return &HostKeyError{Addr: addr, Problem: HostKeyUnknown, Got: describeKey(key)}
+		}
+	}
 	report.Debug("host key of %s remembered at first use: %s", addr, describeKey(key))
 	return h.pin([]PinnedKey{{Key: line}})
 }
@@ -209,6 +222,32 @@ func (h *HostKeys) inKnownHosts(addr string, remote net.Addr, key ssh.PublicKey)
 		return false, &HostKeyError{Addr: addr, Problem: HostKeyRevoked, Got: describeKey(key), Where: where}
 	}
 	return false, err
+}
+
+// RememberHost adds the key of the machine at addr (host:port) to a file in the
+// format of ssh's known_hosts, which is made if needed.
+func RememberHost(file, addr, key string) error {
+	pub := parseKey(key)
+	if pub == nil {
+		return fmt.Errorf("%q is no host key", key)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	line := knownhosts.Line([]string{addr}, pub) + "\n"
+	// A last line without an end would swallow this one.
+	if st, serr := f.Stat(); serr == nil && st.Size() > 0 {
+		last := make([]byte, 1)
+		if _, rerr := f.ReadAt(last, st.Size()-1); rerr == nil && last[0] != '\n' {
+			line = "\n" + line
+		}
+	}
+	_, err = f.WriteString(line)
+	return errors.Join(err, f.Close())
 }
 
 // ask returns what the source knows. A source that knows is asked once.

@@ -177,3 +177,48 @@ func TestKnownHosts(t *testing.T) {
 		})
 	}
 }
+
+// A key that nobody knows is taken only where that is allowed, and is known
+// from then on.
+func TestUnknownHostKey(t *testing.T) {
+	srv := sshtest.Start(t, sshtest.Options{Password: "pw"})
+	file := filepath.Join(t.TempDir(), "ssh", "known_hosts")
+	take, asked := false, 0
+	dial := func() error {
+		keys := &bootstrap.HostKeys{KnownHosts: []string{file}, Unknown: func(_ context.Context, addr, key, described string) (bool, error) {
+			asked++
+			if !strings.Contains(described, "SHA256:") {
+				t.Errorf("described as %q", described)
+			}
+			if take {
+				return true, bootstrap.RememberHost(file, addr, key)
+			}
+			return false, nil
+		}}
+		c, err := bootstrap.Dial(t.Context(), bootstrap.Config{
+			Hop:    bootstrap.Hop{Host: srv.Host, Port: srv.Port, User: "kim", Password: "pw", HostKeys: keys},
+			Getenv: func(string) string { return "" }, Home: t.TempDir(), Agent: "none",
+		})
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+	err := dial()
+	var unknown *bootstrap.HostKeyError
+	if !errors.As(err, &unknown) || unknown.Problem != bootstrap.HostKeyUnknown || !strings.Contains(unknown.Hint(), "accept_new") {
+		t.Errorf("error %v", err)
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte("# no line end"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	take = true
+	for range 2 {
+		if err := dial(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
+}

@@ -471,7 +471,7 @@ func (c *Client) Near(ctx context.Context) bool {
 		return false
 	}
 	// One quick answer will do: a busy host may have kept the others waiting.
-	for range 3 {
+	for range 5 {
 		if c.Alive(ctx, nearby) {
 			return true
 		}
@@ -480,7 +480,7 @@ func (c *Client) Near(ctx context.Context) bool {
 }
 
 // nearby is how soon a machine on this host answers.
-const nearby = 3 * time.Millisecond
+const nearby = 5 * time.Millisecond
 
 const keepAliveRequest = "keepalive@openssh.com"
 

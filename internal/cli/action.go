@@ -182,7 +182,8 @@ func (a *app) run(cmd *cobra.Command, args []string, command kitchen.Action, f *
 	if err != nil {
 		return err
 	}
-	if err := clearJUnit(f.junit); err != nil {
+	file, err := clearJUnit(f.junit)
+	if err != nil {
 		return err
 	}
 	action := command
@@ -201,7 +202,7 @@ func (a *app) run(cmd *cobra.Command, args []string, command kitchen.Action, f *
 	if err := p.equip(chosen, action); err != nil {
 		return err
 	}
-	p.results = newResults(chosen, string(command), f.junit)
+	p.results = newResults(chosen, string(command), file)
 	if err := p.report(chosen, workers); err != nil {
 		return err
 	}

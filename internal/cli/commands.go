@@ -50,7 +50,7 @@ func (a *app) knifeCommands() []*cobra.Command {
 	for _, cmd := range cloud {
 		a.knifeFlags.addTo(cmd, true)
 	}
-	chef := a.chefCommands()
+	chef := append(a.chefCommands(), a.bootstrapCommand())
 	for _, cmd := range chef {
 		a.knifeFlags.addTo(cmd, false)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/fetch"
@@ -25,13 +26,24 @@ const (
 	exitInterrupted = 130
 )
 
+// The codes that mean something else under the name knife (knife 18).
+const (
+	// exitKnifeFailed is any failure.
+	exitKnifeFailed = 1
+	// exitKnifeMissing is an option that is needed and not there.
+	exitKnifeMissing = 2
+	// exitKnifeUnknown is a command that there is not.
+	exitKnifeUnknown = 10
+)
+
 // exitCodes is what `galley help` and every command's help say of them.
 const exitCodes = `Exit codes:
   0    all done
   1    usage: an unknown flag, command or instance, or doctor found trouble
   20   an action failed, or the configuration is wrong
   130  interrupted by Ctrl-C
-  login and exec on one instance end with the status of what ran there`
+  login and exec on one instance end with the status of what ran there
+  under the name knife: 1 any failure, 2 a missing option, 10 an unknown command`
 
 // usageError is a mistake on the command line.
 type usageError struct {
@@ -60,6 +72,31 @@ type interruption struct{}
 
 func (interruption) Error() string { return "interrupted" }
 func (interruption) Unwrap() error { return context.Canceled }
+
+// knifeError is an error that has a code of its own under the name knife.
+type knifeError struct {
+	error
+	code int
+}
+
+func (e *knifeError) Unwrap() error { return e.error }
+
+// exitCode says which code an error ends the process with, by the name that
+// the program was called as.
+func (a *app) exitCode(ctx context.Context, err error) int {
+	code := exitCode(ctx, err)
+	if a.name != "knife" {
+		return code
+	}
+	var own *knifeError
+	switch {
+	case errors.As(err, &own):
+		return own.code
+	case code == exitFailed:
+		return exitKnifeFailed
+	}
+	return code
+}
 
 // exitCode says which code an error ends the process with.
 func exitCode(ctx context.Context, err error) int {
@@ -129,17 +166,19 @@ func (a *app) runReport(e *kitchen.RunError) string {
 	told := map[string]string{}
 	for _, f := range e.Failures {
 		reason, hint := f.Err.Error(), kitchen.Hint(f.Err)
+		log := ".kitchen/logs/" + f.Instance.Name + ".log"
 		head := fmt.Sprintf("    %s failed on instance <%s>: ", f.Action.Noun(), f.Instance.Name)
 		if first, ok := told[reason+"\x00"+hint]; ok {
 			fmt.Fprintf(&b, "%sfor the same reason as <%s>\n", head, first)
 		} else {
 			told[reason+"\x00"+hint] = f.Instance.Name
 			fmt.Fprintf(&b, "%s%s\n", head, strings.ReplaceAll(reason, "\n", "\n      "))
-			if hint != "" {
+			// Where the log is stands below.
+			if hint != "" && !strings.HasSuffix(filepath.ToSlash(hint), "/"+log) {
 				fmt.Fprintf(&b, "      hint: %s\n", strings.ReplaceAll(hint, "\n", "\n            "))
 			}
 		}
-		fmt.Fprintf(&b, "      log:  .kitchen/logs/%s.log\n", f.Instance.Name)
+		fmt.Fprintf(&b, "      log:  %s\n", log)
 	}
 	if len(e.Skipped) > 0 {
 		names := make([]string, len(e.Skipped))

@@ -37,6 +37,11 @@ func testMain(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building galley: %v\n%s", err, out)
 		return 1
 	}
+	// Under its other names it behaves as the peers do.
+	if err := os.Symlink(galley, filepath.Join(dir, "knife")); err != nil && runtime.GOOS != "windows" {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
 }
 

@@ -6,13 +6,11 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/state"
-	"github.com/galleyhq/galley/internal/ui"
 )
 
 func (a *app) networkNoun() *cobra.Command {
@@ -70,7 +68,7 @@ refused before anything is made. A failed create takes back what it has made.
 				return err
 			}
 			return a.withNetworks(cmd.Context(), func(ctx context.Context, c *openstack.Cloud, record func(string) openstack.Journal) error {
-				got, err := c.EnsureNetwork(ctx, spec, record(spec.Name), o.keep, cloudLines{a})
+				got, err := c.EnsureNetwork(ctx, spec, record(spec.Name), o.keep, lines{a})
 				if err != nil {
 					return err
 				}
@@ -257,18 +255,18 @@ func (a *app) deleteNetwork(ctx context.Context, ref string) error {
 		if n, err := c.OwnNetwork(ctx, ref); err == nil && n != nil {
 			name = n.Name
 		}
-		return c.RemoveNetwork(ctx, name, record(name), cloudLines{a})
+		return c.RemoveNetwork(ctx, name, record(name), lines{a})
 	})
 }
 
 // withNetworks does something with networks while no other process on this
 // machine makes or removes one. record is where a network's record lies.
 func (a *app) withNetworks(ctx context.Context, do func(ctx context.Context, c *openstack.Cloud, record func(name string) openstack.Journal) error) error {
-	dir, err := state.NetworksDir(a.streams.Getenv)
+	mine, err := state.UserFiles(a.streams.Getenv)
 	if err != nil {
 		return err
 	}
-	files := state.Networks{Base: dir}
+	files := mine.Networks()
 	return a.withCloud(ctx, func(ctx context.Context, c *openstack.Cloud) error {
 		unlock, err := state.Lock(ctx, files.Lock(), "the networks", func(holder string) {
 			fmt.Fprintf(a.streams.Err, "Waiting for %s, which is at work on networks.\n", holder)
@@ -278,31 +276,9 @@ func (a *app) withNetworks(ctx context.Context, do func(ctx context.Context, c *
 		}
 		defer unlock()
 		return do(ctx, c, func(name string) openstack.Journal {
-			return openstack.FileJournal(files.Record(c.AuthURL(), c.Whoami().ProjectID, name))
+			path := files.Record(c.AuthURL(), c.Whoami().ProjectID, name)
+			state.Sweep(path)
+			return openstack.FileJournal(path)
 		})
 	})
 }
-
-// cloudLines tells the person what is done to a cloud, a line each.
-type cloudLines struct{ a *app }
-
-// Info implements openstack.Reporter.
-func (l cloudLines) Info(format string, args ...any) {
-	fmt.Fprintln(l.a.people(), l.a.secrets.Clean(fmt.Sprintf(format, args...)))
-}
-
-// Warn implements openstack.Reporter.
-func (l cloudLines) Warn(format string, args ...any) {
-	fmt.Fprintf(l.a.streams.Err, "%s: warning: %s\n", l.a.name, l.a.secrets.Clean(fmt.Sprintf(format, args...)))
-}
-
-// Debug implements openstack.Reporter.
-func (l cloudLines) Debug(format string, args ...any) {
-	if level, err := l.a.level(); err == nil && level == ui.DebugLevel {
-		l.Info("D      "+format, args...)
-	}
-}
-
-// Waiting implements openstack.Reporter. Nothing here takes long enough to
-// show it.
-func (cloudLines) Waiting(string, string, time.Time) {}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,7 +76,8 @@ func wantNoRecords(t *testing.T, p *project, when string) {
 	t.Helper()
 	for _, e := range p.env {
 		if home, ok := strings.CutPrefix(e, "HOME="); ok {
-			left, err := filepath.Glob(filepath.Join(home, ".local/state/galley/networks/*.json"))
+			left, err := filepath.Glob(filepath.Join(home, ".local/state/galley/networks/*"))
+			left = slices.DeleteFunc(left, func(path string) bool { return filepath.Base(path) == "lock" })
 			if err != nil || len(left) > 0 {
 				t.Errorf("%s: records are left: %v %v", when, left, err)
 			}

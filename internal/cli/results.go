@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -41,18 +42,26 @@ func newResults(instances []*kitchen.Instance, command, file string) *results {
 }
 
 // clearJUnit makes sure that the file can be written, and that none of an
-// earlier run is taken for this one's, whatever happens next.
-func clearJUnit(file string) error {
+// earlier run is taken for this one's, whatever happens next. It returns the
+// file that a link leads to.
+func clearJUnit(file string) (string, error) {
 	if file == "" {
-		return nil
+		return "", nil
 	}
-	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return usagef("name a file in it, as "+file+"/junit.xml", "--junit %s: it is a directory", file)
+	info, err := os.Stat(file)
+	switch {
+	case err == nil && info.IsDir():
+		return "", usagef("name a file in it, as "+file+"/junit.xml", "--junit %s: it is a directory", file)
+	case err == nil && !info.Mode().IsRegular():
+		return "", usagef("the file is written more than once, so it has to be one", "--junit %s: it is no regular file", file)
 	}
 	if err := state.WriteResult(file, nil); err != nil {
-		return usagef("", "--junit: %w", err)
+		return "", usagef("", "--junit: %w", err)
 	}
-	return os.Remove(file)
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
+	}
+	return file, os.Remove(file)
 }
 
 // begin writes a first JUnit file, which says that nothing is done yet.

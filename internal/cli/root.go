@@ -71,7 +71,7 @@ func Main(args []string, streams *ui.Streams) int {
 	if err != nil {
 		a.printError(err)
 	}
-	return exitCode(ctx, err)
+	return a.exitCode(ctx, err)
 }
 
 // programName is "kitchen" or "knife" when the binary is called that, else
@@ -195,9 +195,10 @@ func (a *app) color() *bool {
 }
 
 // people is where lines for the person go: standard error, so that standard
-// output is a script's; under the name kitchen standard output, as there.
+// output is a script's; under the names kitchen and knife standard output, as
+// there.
 func (a *app) people() io.Writer {
-	if a.name == "kitchen" {
+	if a.name == "kitchen" || a.name == "knife" {
 		return a.streams.Out
 	}
 	return a.streams.Err
@@ -234,14 +235,23 @@ func usageArgs(cmd *cobra.Command) {
 			} else if cmd.Root().Name() == "knife" {
 				hint = "this knife is Galley, which has knife's openstack, bootstrap, node and client commands: run `knife --help`"
 			}
-			return usagef(hint, "unknown command %q", args[0])
+			return &knifeError{usagef(hint, "unknown command %q", args[0]), exitKnifeUnknown}
 		}
 	}
 }
 
-// normalise brings what Thor, the peer's library, reads of a command line into
-// the forms that the flag library knows: --no-X for a switch X, and -c with a
-// number that is optional: -c 4, -c4.
+// optionalValues are the flags whose value may be left out, and what is a
+// value when it stands apart; the flag library knows only the form -c=N.
+var optionalValues = map[string]func(next string) bool{
+	// The number after -c or --concurrency.
+	"concurrency": isNumber,
+	// The address after -a; the command takes no arguments.
+	floatingFlag: func(next string) bool { return next != "" && !strings.HasPrefix(next, "-") },
+}
+
+// normalise brings what the peers' libraries read of a command line into the
+// forms that the flag library knows: --no-X for a switch X, and a value apart
+// from a flag, or on its letter, where it may be left out: -c 4, -c4.
 func normalise(root *cobra.Command, args []string) []string {
 	cmd, _, err := root.Find(args)
 	if err != nil {
@@ -253,16 +263,18 @@ func normalise(root *cobra.Command, args []string) []string {
 			args[i] = "--" + f.Name + "=false"
 			continue
 		}
-		if cmd.Flags().Lookup("concurrency") == nil {
-			continue
-		}
-		if n, ok := strings.CutPrefix(args[i], "-c"); ok && isNumber(n) {
-			args[i] = "-c=" + n
-			continue
-		}
-		if (args[i] == "-c" || args[i] == "--concurrency") && i+1 < len(args) && isNumber(args[i+1]) {
-			args[i] += "=" + args[i+1]
-			args = slices.Delete(args, i+1, i+2)
+		for name, isValue := range optionalValues {
+			flag := cmd.Flags().Lookup(name)
+			if flag == nil {
+				continue
+			}
+			letter := "-" + flag.Shorthand
+			if v, ok := strings.CutPrefix(args[i], letter); ok && v != "" && v[0] >= '0' && v[0] <= '9' && isValue(v) {
+				args[i] = letter + "=" + v
+			} else if i+1 < len(args) && (args[i] == letter || args[i] == "--"+name) && isValue(args[i+1]) {
+				args[i] += "=" + args[i+1]
+				args = slices.Delete(args, i+1, i+2)
+			}
 		}
 	}
 	return args

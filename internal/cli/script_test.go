@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -16,15 +17,18 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
+	"github.com/galleyhq/galley/internal/bootstrap/install/standin"
 	"github.com/galleyhq/galley/internal/devcloud"
 )
 
@@ -35,9 +39,16 @@ import (
 //	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
 //	nothing-left                            fails if users of that cloud have left anything
 //	expired-cloud                           sets OS_AUTH_URL to an HTTPS server with an expired certificate
+//	server-shows NAME TEXT                  fails unless the cloud's own JSON of a server matches TEXT
+//	chef-server                             starts a Chef Server and a package index and writes ~/.chef/knife.rb
+//	chef-fault ACT N                        has the Chef Server do ACT ("500", "drop before", …) with its Nth call from now
+//	chef-node NAME TEXT                     fails unless the Chef Server has a client and a node NAME whose JSON matches TEXT
+//	chef-empty                              fails if the Chef Server has any client or node
+//	mirror                                  serves the stand-in of Cinc's package at MIRROR
 //	chef [tls] [empty]                      starts a Chef Server with two nodes, sets CHEF_SERVER_URL, and CHEF_KEY and CHEF_CA to files
 //	ran TEXT COUNT                          fails unless the cloud saw COUNT calls whose name ends in TEXT
 func TestScripts(t *testing.T) {
+	var chefs sync.Map // *chefWorld by directory
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -53,9 +64,93 @@ func TestScripts(t *testing.T) {
 			"cloud":         scriptCloud,
 			"nothing-left":  scriptNothingLeft,
 			"expired-cloud": scriptExpired,
+			"mirror":        scriptMirror,
 			"ran":           scriptRan,
+			"server-shows":  scriptServerShows,
+			"chef-server": func(ts *testscript.TestScript, _ bool, _ []string) {
+				c := newChefWorld(t)
+				ts.Check(c.configure(ts.Getenv("HOME")))
+				chefs.Store(ts.Getenv("WORK"), c)
+			},
+			"chef-fault": func(ts *testscript.TestScript, _ bool, args []string) {
+				n, err := strconv.Atoi(args[1])
+				ts.Check(err)
+				chefOf(ts, &chefs).gate.set(args[0], n)
+			},
+			"chef-node": func(ts *testscript.TestScript, neg bool, args []string) {
+				scriptNode(ts, chefOf(ts, &chefs), neg, args)
+			},
+			"chef-empty": func(ts *testscript.TestScript, neg bool, _ []string) {
+				c := chefOf(ts, &chefs)
+				if left := c.left(); (left == "") == neg {
+					ts.Fatalf("on the Chef Server: %q", left)
+				}
+			},
 		},
 	})
+}
+
+// scriptServerShows asks the cloud by plain HTTP, so that nothing of ours is
+// in between.
+func scriptServerShows(ts *testscript.TestScript, neg bool, args []string) {
+	ask := func(method, url, token, body string, out any) http.Header {
+		req, err := http.NewRequestWithContext(tsContext(ts), method, url, strings.NewReader(body))
+		ts.Check(err)
+		req.Header.Set("X-Auth-Token", token)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		defer resp.Body.Close()
+		ts.Check(json.NewDecoder(resp.Body).Decode(out))
+		return resp.Header
+	}
+	quoted := func(name string) string { return strconv.Quote(ts.Getenv(name)) }
+	var login struct {
+		Token struct {
+			Catalog []struct {
+				Type      string
+				Endpoints []struct{ Interface, URL string }
+			}
+		}
+	}
+	token := ask(http.MethodPost, ts.Getenv("OS_AUTH_URL")+"/auth/tokens", "", `{"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": `+quoted("OS_USERNAME")+
+		`, "domain": {"name": "Default"}, "password": `+quoted("OS_PASSWORD")+`}}}, "scope": {"project": {"name": `+quoted("OS_PROJECT_NAME")+`, "domain": {"name": "Default"}}}}}`, &login).Get("X-Subject-Token")
+	var list struct{ Servers []map[string]any }
+	for _, service := range login.Token.Catalog {
+		for _, e := range service.Endpoints {
+			if service.Type == "compute" && e.Interface == "public" {
+				ask(http.MethodGet, e.URL+"/servers/detail?name="+args[0], token, "", &list)
+			}
+		}
+	}
+	text, err := json.MarshalIndent(list.Servers, "", "  ")
+	ts.Check(err)
+	if regexp.MustCompile(args[1]).Match(text) == neg {
+		ts.Fatalf("the cloud has %s", text)
+	}
+}
+
+func chefOf(ts *testscript.TestScript, chefs *sync.Map) *chefWorld {
+	c, ok := chefs.Load(ts.Getenv("WORK"))
+	if !ok {
+		ts.Fatalf("there is no Chef Server: chef-server starts one")
+	}
+	return c.(*chefWorld)
+}
+
+func scriptNode(ts *testscript.TestScript, c *chefWorld, neg bool, args []string) {
+	node := c.Node(args[0])
+	if neg {
+		if node != nil || c.HasClient(args[0]) {
+			ts.Fatalf("the Chef Server has %s: %v", args[0], node)
+		}
+		return
+	}
+	text, err := json.Marshal(node)
+	ts.Check(err)
+	if node == nil || !c.HasClient(args[0]) || !regexp.MustCompile(args[1]).Match(text) {
+		ts.Fatalf("the Chef Server has %s: %s (client: %v)", args[0], text, c.HasClient(args[0]))
+	}
 }
 
 func scriptCloud(ts *testscript.TestScript, neg bool, args []string) {
@@ -93,6 +188,12 @@ func scriptCloud(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv(k, v)
 	}
 	ts.Setenv("GALLEY_DEVCLOUD_DIR", dir)
+}
+
+func scriptMirror(ts *testscript.TestScript, neg bool, args []string) {
+	web := httptest.NewServer(standin.Mirror{})
+	ts.Defer(web.Close)
+	ts.Setenv("MIRROR", web.URL)
 }
 
 // scriptTB lends a script to helpers that want a test.

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) serverNoun() *cobra.Command {
-	return noun("server", "Look at the servers of the cloud", a.serverList(), a.serverShow())
+	return noun("server", "Make, look at and remove servers that are nodes", a.serverCreate(), a.serverDelete(), a.serverList(), a.serverShow())
 }
 
 var serverColumns = []string{"Name", "Instance ID", "Addresses", "Flavor", "Image", "Keypair", "State", "Availability Zone"}

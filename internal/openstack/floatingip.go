@@ -119,7 +119,7 @@ func (c *Cloud) getFloatingIP(ctx context.Context, id string) (FloatingIP, error
 type place struct{ port, fixed string }
 
 // places lists the server's ports, those of the wanted networks in order.
-func (m *making) places(ctx context.Context, s *servers.Server) ([]place, error) {
+func (m *making) findPlaces(ctx context.Context, s *servers.Server) ([]place, error) {
 	sc, err := m.c.network()
 	if err != nil {
 		return nil, err
@@ -161,10 +161,11 @@ func (m *making) places(ctx context.Context, s *servers.Server) ([]place, error)
 // floatingIP sees to it that the server has the floating IP that is wanted
 // and returns it.
 func (m *making) floatingIP(ctx context.Context, s *servers.Server) (string, error) {
-	at, err := m.places(ctx, s)
+	at, err := m.findPlaces(ctx, s)
 	if err != nil {
 		return "", err
 	}
+	m.places = at
 	if r := m.rec.find(KindFloatingIP, ""); r != nil {
 		for _, pool := range m.pools {
 			if pool.Name == r.Name {
@@ -194,16 +195,37 @@ func (m *making) floatingIP(ctx context.Context, s *servers.Server) (string, err
 		for i, pool := range m.pools {
 			m.pool = pool
 			if len(errs) == 0 {
-				m.rep.Info("Attaching floating IP from <%s> pool", want.Pools[i])
+				name := pool.Name
+				if i < len(want.Pools) {
+					name = want.Pools[i]
+				}
+				m.rep.Info("Attaching floating IP from <%s> pool", name)
 			}
 			address, err := give(ctx, s, at)
-			if KindOf(err) != EmptyPool {
+			// Of several pools a router may lead to one only.
+			if KindOf(err) != EmptyPool && !(unreachable(err) && len(m.pools) > 1) {
 				return address, err
 			}
 			errs = append(errs, err)
 		}
 	}
 	return "", several(errs...)
+}
+
+// floatingNetwork names the server's network that its floating IP leads into.
+func (m *making) floatingNetwork(all []Address) string {
+	r := m.rec.find(KindFloatingIP, "")
+	if r == nil {
+		return ""
+	}
+	for _, p := range m.places {
+		for _, a := range all {
+			if p.port == r.Port && p.fixed == a.IP {
+				return a.Network
+			}
+		}
+	}
+	return ""
 }
 
 // floatingIPAgain looks at the floating IP that an earlier run recorded. ""
@@ -497,6 +519,9 @@ func (m *making) attachOne(ctx context.Context, f FloatingIP, s *servers.Server,
 				r.Stage = Asked
 			}
 			r.ID, r.Address, r.Network, r.Port, r.Borrowed = f.ID, f.Address, f.NetworkID, p.port, borrowed
+			if r.From == "" {
+				r.From = f.PortID
+			}
 			r.Asked = time.Now().UTC()
 		}); err != nil {
 			return "", err

@@ -159,7 +159,7 @@ func (c *Cloud) AssociateFloatingIP(ctx context.Context, ref, serverID string, t
 		return "", "", err
 	}
 	m := &making{c: c, spec: ServerSpec{Name: s.Name}, journal: &MemoryJournal{}, rec: &Record{Version: 1}, rep: silentReporter{}}
-	at, err := m.places(ctx, s)
+	at, err := m.findPlaces(ctx, s)
 	if err != nil {
 		return "", "", err
 	}

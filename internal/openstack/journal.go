@@ -68,6 +68,9 @@ type Resource struct {
 	// to.
 	Port    string `json:"port,omitempty"`
 	Network string `json:"network,omitempty"`
+	// From is the port that a floating IP was taken from, to be given back
+	// when the server does not come about.
+	From string `json:"from,omitempty"`
 	// Router is the router that a gateway or interface belongs to, Subnet the
 	// subnet that an interface is on.
 	Router string `json:"router,omitempty"`

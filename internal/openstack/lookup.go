@@ -490,6 +490,25 @@ func (c *Cloud) Pool(ctx context.Context, ref string, rep Reporter) (Network, er
 	})
 }
 
+// Pools lists the floating IP pools: the external networks that the project
+// sees. That there is none is an error.
+func (c *Cloud) Pools(ctx context.Context) ([]Network, error) {
+	all, err := c.Networks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Network
+	for _, n := range all {
+		if n.External {
+			out = append(out, n)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fail(NotFound, "take a floating IP from any pool", "the project sees no external network", "leave the floating IP out, or ask the operators for an external network")
+	}
+	return out, nil
+}
+
 func (c *Cloud) poolNames(ctx context.Context) []string {
 	all, err := c.Networks(ctx)
 	if err != nil {

@@ -34,7 +34,8 @@ type SubnetSpec struct {
 	// CIDR has no bits set beyond its length.
 	CIDR netip.Prefix
 	// Gateway is the router's address; the zero value leaves it to the cloud,
-	// which takes the first one. NoGateway is a subnet without.
+	// which takes the first one, of an IPv6 subnet that of the subnet itself.
+	// NoGateway is a subnet without.
 	Gateway   netip.Addr
 	NoGateway bool
 	// DNS are the name servers that guests are told of.
@@ -269,15 +270,21 @@ func (l *laying) survey(ctx context.Context) error {
 // nobody could tell them apart by it.
 func (l *laying) nameFree(ctx context.Context) error {
 	list, err := l.c.listNetworks(ctx, networks.ListOpts{Name: l.net.Name})
-	if err != nil || len(list) == 0 {
+	if err != nil {
 		return err
 	}
-	kind := "a shared"
-	if list[0].External {
-		kind = "an external"
+	for _, n := range list {
+		kind := "a shared"
+		switch {
+		case n.External:
+			kind = "an external"
+		case !n.Shared:
+			continue // An administrator sees what is none of the project's business.
+		}
+		return fail(Differs, fmt.Sprintf("make the network %q", l.net.Name),
+			fmt.Sprintf("there is %s network of this name, which belongs to another project (%s)", kind, n.ID), "take another name")
 	}
-	return fail(Differs, fmt.Sprintf("make the network %q", l.net.Name),
-		fmt.Sprintf("there is %s network of this name, which belongs to another project (%s)", kind, list[0].ID), "take another name")
+	return nil
 }
 
 func (l *laying) surveyParts(ctx context.Context, network string) (err error) {

@@ -50,6 +50,7 @@ type making struct {
 	devices  []servers.BlockDevice
 	names    []string // device names, by device
 	bootVol  bool
+	places   []place // where a floating IP was put, or could have been
 }
 
 // Create makes the server, or finishes what an earlier call began: whatever
@@ -115,7 +116,7 @@ func (s ServerSpec) check() error {
 		return fail(Invalid, what, "no image is named", "set image_ref")
 	case s.Flavor == "":
 		return fail(Invalid, what, "no flavor is named", "set flavor_ref")
-	case s.FloatingIP.Address == "" && s.FloatingIP.Allocate && len(s.FloatingIP.Pools) == 0:
+	case s.FloatingIP.Allocate && !s.FloatingIP.Wanted():
 		return fail(Invalid, what, "a floating IP is to be allocated, but no pool is named", "set floating_ip_pool")
 	}
 	return nil
@@ -166,7 +167,8 @@ func (m *making) run(ctx context.Context) (*Server, error) {
 			return nil, err
 		}
 	}
-	if out.Address = out.FloatingIP; out.Address == "" {
+	out.FloatingNetwork = m.floatingNetwork(out.Addresses)
+	if out.Address = out.FloatingIP; out.Address == "" && !m.spec.Address.None {
 		if out.Address, err = chooseAddress(out.Addresses, m.spec.Address, s.Name, id); err != nil {
 			return nil, err
 		}
@@ -212,6 +214,10 @@ func (c *Cloud) CheckSpec(ctx context.Context, spec ServerSpec) []error {
 	}
 	for _, pool := range spec.FloatingIP.Pools {
 		_, err := c.Pool(ctx, pool, nil)
+		try(err)
+	}
+	if spec.FloatingIP.AnyPool && len(spec.FloatingIP.Pools) == 0 {
+		_, err := c.Pools(ctx)
 		try(err)
 	}
 	if spec.KeyName != "" {
@@ -275,6 +281,12 @@ func (m *making) resolve(ctx context.Context, haveServer bool) error {
 		}
 	} else {
 		m.pools = make([]Network, len(m.spec.FloatingIP.Pools))
+		if want.AnyPool && len(want.Pools) == 0 {
+			l.do(func() (err error) {
+				m.pools, err = m.c.Pools(ctx)
+				return err
+			})
+		}
 		for i, pool := range m.spec.FloatingIP.Pools {
 			l.do(func() (err error) {
 				m.pools[i], err = m.c.Pool(ctx, pool, m.rep)
@@ -503,6 +515,7 @@ type createOpts struct {
 	servers.CreateOpts
 	deviceNames []string
 	description string
+	diskConfig  string
 	noImage     bool
 }
 
@@ -526,6 +539,9 @@ func (o createOpts) ToServerCreateMap() (map[string]any, error) {
 	}
 	if o.description != "" {
 		server["description"] = o.description
+	}
+	if o.diskConfig != "" {
+		server["OS-DCF:diskConfig"] = o.diskConfig
 	}
 	return b, nil
 }
@@ -553,13 +569,23 @@ func (m *making) server(ctx context.Context) (id string, created bool, err error
 			Metadata:         m.metadata(s.Metadata),
 			Tags:             s.Tags,
 			BlockDevice:      m.devices,
+			AccessIPv4:       s.AccessIPv4,
+			AccessIPv6:       s.AccessIPv6,
+			AdminPass:        s.AdminPass.Reveal(),
+			Hostname:         s.Hostname,
 		},
 		deviceNames: m.names,
 		description: s.Description,
+		diskConfig:  s.DiskConfig,
 		noImage:     m.bootVol || m.image.ID == "",
 	}
-	if len(m.nics) > 0 {
+	sc.Microversion = m.microversion()
+	switch {
+	case len(m.nics) > 0:
 		o.Networks = m.nics
+	case sc.Microversion != "" && sc.Microversion != "2.19":
+		// From 2.37 on Nova wants to be told that it is to choose.
+		o.Networks = "auto"
 	}
 	if s.ConfigDrive {
 		o.ConfigDrive = &s.ConfigDrive
@@ -573,7 +599,6 @@ func (m *making) server(ctx context.Context) (id string, created bool, err error
 	if len(m.hints) > 0 {
 		hints = hintMap(m.hints)
 	}
-	sc.Microversion = m.microversion()
 	keyed := keyOpts{o, m.keyName}
 	name := s.Name
 	if r := m.rec.find(KindServer, ""); r != nil {
@@ -616,6 +641,9 @@ func (o keyOpts) ToServerCreateMap() (map[string]any, error) {
 // microversion is the oldest one that knows what is asked for, "" for the
 // base version that every cloud has.
 func (m *making) microversion() string {
+	if m.spec.Hostname != "" {
+		return "2.90"
+	}
 	for _, d := range m.devices {
 		if d.VolumeType != "" {
 			return "2.67"

@@ -633,3 +633,89 @@ func TestServersAreFound(t *testing.T) {
 		t.Errorf("a second time: %v", err)
 	}
 }
+
+// An address that was taken from another server goes back to it when the
+// taker does not come about, and stays with a taker that did.
+func TestTakenFloatingIPIsGivenBack(t *testing.T) {
+	f := newFake(t)
+	f.fips["f-1"] = map[string]any{"id": "f-1", "floating_ip_address": "172.24.4.200", "floating_network_id": "net-public", "port_id": nil, "revision_number": 0}
+	c := f.connect(t)
+	spec := ServerSpec{Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Address: "172.24.4.200", TakeOver: true}}
+	var one, two MemoryJournal
+	if _, err := c.Create(t.Context(), spec, &one, nil); err != nil {
+		t.Fatal(err)
+	}
+	holder := func() any {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.fips["f-1"]["port_id"]
+	}
+	first := holder()
+	for _, complete := range []bool{false, true} {
+		spec.Name = "two"
+		s, err := c.Create(t.Context(), spec, &two, nil)
+		if err != nil || s.FloatingNetwork != "net1" || holder() == first {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		rec, _ := two.Read()
+		rec.Complete = complete
+		if err := two.Write(rec); err != nil {
+			t.Fatal(err)
+		}
+		rep := &recorder{}
+		if err := c.Reclaim(t.Context(), &two, rep); err != nil {
+			t.Fatal(err)
+		}
+		if got := holder(); complete && got != nil && got != "" || !complete && got != first {
+			t.Errorf("complete %v: the address is on %v, was on %v\n%s", complete, got, first, rep.text())
+		}
+	}
+}
+
+func TestFloatingIPOfAnyPool(t *testing.T) {
+	f := newFake(t)
+	c := f.connect(t)
+	spec := ServerSpec{Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{AnyPool: true, AllocateIfNone: true}, Address: AddressChoice{None: true}}
+	var j MemoryJournal
+	s, err := c.Create(t.Context(), spec, &j, nil)
+	if err != nil || s.FloatingIP == "" || s.Address != s.FloatingIP {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if err := c.Reclaim(t.Context(), &j, nil); err != nil {
+		t.Fatal(err)
+	}
+	if left := f.left(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	// A cloud without a pool is told before a server is made.
+	f.mu.Lock()
+	for _, n := range f.networks {
+		n["router:external"] = false
+	}
+	f.mu.Unlock()
+	c.Forget()
+	if _, err := c.Create(t.Context(), spec, &j, nil); KindOf(err) != NotFound || len(f.servers) != 0 {
+		t.Errorf("%v", err)
+	}
+}
+
+// What the request for a server has beside the usual.
+func TestServerAttributes(t *testing.T) {
+	f := newFake(t)
+	var asked map[string]any
+	f.hook = func(map[string]any) {
+		asked = f.bodies[len(f.bodies)-1]
+	}
+	c := f.connect(t)
+	spec := ServerSpec{Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Tags: []string{"web"},
+		AccessIPv4: "192.0.2.1", AdminPass: "pw", DiskConfig: "MANUAL", Hostname: "h", Address: AddressChoice{None: true}}
+	if _, err := c.Create(t.Context(), spec, &MemoryJournal{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := asked["server"].(map[string]any)
+	for key, want := range map[string]any{"accessIPv4": "192.0.2.1", "adminPass": "pw", "OS-DCF:diskConfig": "MANUAL", "hostname": "h", "networks": "auto"} {
+		if got[key] != want {
+			t.Errorf("%s is %v, want %v", key, got[key], want)
+		}
+	}
+}

@@ -219,6 +219,9 @@ func (c *Cloud) remove(ctx context.Context, rec *Record, r Resource, rep Reporte
 		rep.Info("The %s %s (%s) is kept, as delete_on_termination: false says", r.Kind, r.Name, r.ID)
 		return nil
 	}
+	if rec.Complete {
+		r.From = "" // What was taken for good is not given back.
+	}
 	ids := []string{}
 	if r.ID != "" {
 		ids = append(ids, r.ID)
@@ -331,6 +334,17 @@ func (c *Cloud) releaseFloatingIP(ctx context.Context, r Resource, id string, re
 		}
 		if err != nil {
 			return err
+		}
+		if r.From != "" {
+			_, err := floatingips.Update(ctx, sc, id, floatingips.UpdateOpts{PortID: &r.From}).Extract()
+			if err == nil {
+				rep.Info("Floating IP <%s> given back to %s.", r.Address, c.holderOf(ctx, r.From))
+				return nil
+			}
+			if !isStatus(err, 400, 404, 409) {
+				return explain(fmt.Sprintf("give the floating IP %s (%s) back", r.Address, id), err)
+			}
+			rep.Warn("the floating IP %s cannot be given back to the port %s: %v", r.Address, r.From, explain("move it", err))
 		}
 		none := ""
 		_, err = floatingips.Update(ctx, sc, id, floatingips.UpdateOpts{PortID: &none}).Extract()

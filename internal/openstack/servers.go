@@ -21,6 +21,10 @@ type ServerInfo struct {
 	Fault string
 }
 
+// Token returns the token of the making that the server came of, "" for one
+// that was not made through Galley.
+func (s ServerInfo) Token() string { return s.Metadata[metaToken] }
+
 func serverInfo(s *servers.Server) ServerInfo {
 	id := func(m map[string]any) string {
 		v, _ := m["id"].(string)

@@ -41,6 +41,17 @@ type ServerSpec struct {
 	SchedulerHints map[string]any
 	Volumes        []VolumeSpec
 
+	// AccessIPv4 and AccessIPv6 are shown as the server's addresses; they
+	// change nothing in the network (Nova API: accessIPv4, accessIPv6).
+	AccessIPv4, AccessIPv6 string
+	// AdminPass is the administrator's password; "" lets Nova make one.
+	AdminPass Secret
+	// DiskConfig is "AUTO" or "MANUAL" (Nova API: OS-DCF:diskConfig).
+	DiskConfig string
+	// Hostname is what the guest is told it is called (Nova API,
+	// microversion 2.90); "" has Nova make it of the name.
+	Hostname string
+
 	FloatingIP FloatingIPSpec
 	Address    AddressChoice
 
@@ -120,6 +131,8 @@ type FloatingIPSpec struct {
 	// Pools are the external networks to have an address of: the first that
 	// has one to give.
 	Pools []string
+	// AnyPool stands for all external networks that the project sees.
+	AnyPool bool
 	// Allocate makes a new one and releases it with the server; otherwise a
 	// free one of the project is borrowed.
 	Allocate bool
@@ -128,7 +141,7 @@ type FloatingIPSpec struct {
 }
 
 // Wanted says whether a floating IP is asked for at all.
-func (f FloatingIPSpec) Wanted() bool { return f.Address != "" || len(f.Pools) > 0 }
+func (f FloatingIPSpec) Wanted() bool { return f.Address != "" || len(f.Pools) > 0 || f.AnyPool }
 
 // AddressChoice says which of a server's addresses it is reached at
 // (kitchen-openstack: openstack_network_name, public_ip_order,
@@ -141,6 +154,8 @@ type AddressChoice struct {
 	IPv6                      bool
 	// PrivateOnly passes over the public addresses.
 	PrivateOnly bool
+	// None chooses no address: the caller does, of [Server.Addresses].
+	None bool
 }
 
 // Server is a server that can be used.
@@ -148,8 +163,9 @@ type Server struct {
 	ID, Name, Status string
 	// Address is where it is reached.
 	Address string
-	// FloatingIP is the floating IP it was given, "" if none.
-	FloatingIP string
+	// FloatingIP is the floating IP it was given, "" if none; FloatingNetwork
+	// is the server's network that it leads into.
+	FloatingIP, FloatingNetwork string
 	// KeyName is its key pair; KeyFile the private key generated for it.
 	KeyName, KeyFile string
 	Image, Flavor    string

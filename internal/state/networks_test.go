@@ -24,14 +24,14 @@ func TestNetworkRecordsHaveFilesOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestNetworksDir(t *testing.T) {
+func TestUserFiles(t *testing.T) {
 	for name, tc := range map[string]struct{ state, home, want string }{
 		"XDG":          {"/state", "/home/x", "/state/galley/networks"},
 		"relative XDG": {"state", "/home/x", "/home/x/.local/state/galley/networks"},
 		"no XDG":       {"", "/home/x", "/home/x/.local/state/galley/networks"},
 	} {
-		got, err := NetworksDir(func(k string) string { return map[string]string{"XDG_STATE_HOME": tc.state, "HOME": tc.home}[k] })
-		if err != nil || filepath.ToSlash(got) != tc.want {
+		got, err := UserFiles(func(k string) string { return map[string]string{"XDG_STATE_HOME": tc.state, "HOME": tc.home}[k] })
+		if err != nil || filepath.ToSlash(got.Networks().Base) != tc.want {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
 		}
 	}

@@ -136,3 +136,37 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestResultsGoWhereTheyAreSent: a link is followed, and others may read.
+func TestResultsGoWhereTheyAreSent(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	if err := os.WriteFile(target, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, link); err != nil {
+		t.Skip(err)
+	}
+	if err := WriteResult(link, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(link)
+	if err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v, %v", info.Mode(), err)
+	}
+	if data, err := os.ReadFile(target); err != nil || string(data) != "x" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if err := WriteResult(os.DevNull, []byte("x")); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Lstat(os.DevNull); err != nil || info.Mode().IsRegular() {
+		t.Fatalf("%s was replaced: %v", os.DevNull, err)
+	}
+	if err := WriteResult(filepath.Join(dir, "new", "file"), []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "new", "file")); err != nil || info.Mode().Perm()&0o600 != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}

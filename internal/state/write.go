@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // WriteFile replaces the file at path with data, readable by the user alone,
@@ -14,8 +15,19 @@ func WriteFile(path string, data []byte) error {
 }
 
 // WriteResult replaces a file that is meant for others, as a CI server: it is
-// readable by whom the umask lets. Else it is as [WriteFile].
+// readable by whom the umask lets. Else it is as [WriteFile]. Links are
+// followed, and what is no regular file, as a pipe, is written into: it would
+// be a bad surprise to find /dev/stdout replaced.
 func WriteResult(path string, data []byte) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			return fmt.Errorf("writing %s: %w", path, err)
+		}
+		return nil
+	}
 	return write(path, data, 0o777, 0o666)
 }
 
@@ -27,6 +39,21 @@ func write(path string, data []byte, dirMode, mode os.FileMode) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil
+}
+
+// Sweep removes what a process that was killed in the middle of writing the
+// file at path has left beside it. Nobody may be writing it meanwhile.
+func Sweep(path string) {
+	dir, base := filepath.Split(path)
+	list, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return
+	}
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), "."+base) {
+			_ = os.Remove(filepath.Join(dir, e.Name())) // The next sweep tries again.
+		}
+	}
 }
 
 // Remove deletes the file at path; that there is none is no error.

@@ -327,6 +327,16 @@ func (c *Client) As(s *Signer) *Client {
 	return &other
 }
 
+// AsOwner returns a client of the same server that signs, by the same protocol,
+// as the client called name with its private key.
+func (c *Client) AsOwner(name string, key PrivateKey) (*Client, error) {
+	s, err := NewSigner(name, []byte(key), c.signer.Protocol)
+	if err != nil {
+		return nil, fmt.Errorf("the private key that the Chef Server made for %s: %w", name, err)
+	}
+	return c.As(s), nil
+}
+
 // FullNode is a node object with what its runs and its roles have set.
 type FullNode struct {
 	Node

@@ -30,11 +30,19 @@ get() {
 	http=000
 	: >"$tmp/why"
 	if have curl; then
-		http=$(curl -sSL --connect-timeout 30 -o "$2" -w '%{http_code}' "$1" 2>"$tmp/why")
+		http=$(
+			url=$1 file=$2
+			eval "set -- $curl_options"
+			curl -sSL --connect-timeout 30 "$@" -o "$file" -w '%{http_code}' "$url" 2>"$tmp/why"
+		)
 		result=$?
 		[ $result -eq 0 ] || http=000
 	elif have wget; then
-		wget -S -T 30 -O "$2" "$1" >/dev/null 2>"$tmp/why"
+		(
+			url=$1 file=$2
+			eval "set -- $wget_options"
+			wget -S -T 30 "$@" -O "$file" "$url" >/dev/null 2>"$tmp/why"
+		)
 		result=$?
 		http=$(sed -n 's/^ *HTTP\/[0-9.]* \([0-9][0-9][0-9]\).*/\1/p' "$tmp/why" | tail -n 1)
 		# A wget that shows no headers shows the status in its complaint.

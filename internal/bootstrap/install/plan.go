@@ -60,6 +60,10 @@ type Request struct {
 	// Root is the directory on the machine that the package installs to;
 	// "" is /opt/ and the product's name.
 	Root string
+	// CurlOptions and WgetOptions are given to the program that downloads,
+	// words of the shell (knife: --bootstrap-curl-options,
+	// --bootstrap-wget-options).
+	CurlOptions, WgetOptions string
 }
 
 // The package indices. The public one of Chef is not among them: it ends in
@@ -193,7 +197,7 @@ func (p *Plan) notice() string {
 	if version == "" {
 		version = "(latest)"
 	}
-	return fmt.Sprintf("Chef's public downloads have ended: taking %s %s, the same program built by the Cinc project (a licence key, download_url or chef_omnibus_url gets Chef)",
+	return fmt.Sprintf("Chef's public downloads have ended: taking %s %s, the same program built by the Cinc project (a licence key, download_url or an installer of your own gets Chef)",
 		title(p.Product), version)
 }
 
@@ -381,6 +385,7 @@ func (p *Plan) Script() []byte {
 		{"platform", r.Platform}, {"platform_version", r.PlatformVersion}, {"architecture", r.Architecture},
 		{"url", r.URL}, {"sha256", r.SHA256}, {"api", p.api}, {"license", p.license()}, {"root", root},
 		{"script_url", scriptURL}, {"script_options", options},
+		{"curl_options", r.CurlOptions}, {"wget_options", r.WgetOptions},
 	} {
 		b.WriteString(v[0] + "=" + shellescape.Quote(v[1]) + "\n")
 	}

@@ -57,8 +57,10 @@ type section struct {
 	t    *table
 }
 
-// Responds answers respond_to?: any name may be set.
-func (s *section) Responds(string) bool { return true }
+// Responds answers respond_to?; see [config.Responds].
+func (s *section) Responds(name string) bool {
+	return methods[name] || s.name == "knife" && strings.TrimSuffix(name, "=") == "hints"
+}
 
 // get reads a value; what a file may add to without setting it first is kept.
 func (s *section) get(name string) ruby.Value {

@@ -136,8 +136,18 @@ func (l *loader) warn(where, format string, args ...any) {
 // config is Chef::Config, which is also the self of every file.
 type config struct{ l *loader }
 
-// Responds answers respond_to? and defined?: any name may be set.
-func (h *config) Responds(string) bool { return true }
+// Responds answers respond_to? and defined?, which mixlib-config affirms for
+// what is declared alone, though any name may be set.
+func (h *config) Responds(name string) bool {
+	name = strings.TrimSuffix(name, "=")
+	return known[name] || contexts[name] || methods[name]
+}
+
+// methods are those of every context.
+var methods = map[string]bool{
+	"[]": true, "[]=": true, "key?": true, "has_key?": true, "delete": true, "keys": true, "merge!": true, "save": true,
+	"to_hash": true, "hash_dup": true, "configuration": true, "configure": true, "config_strict_mode": true, "from_file": true,
+}
 
 // Call implements [ruby.Host].
 func (h *config) Call(c *ruby.Call) (ruby.Value, bool, error) {

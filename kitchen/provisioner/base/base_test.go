@@ -260,3 +260,40 @@ func TestOutputThatIsLongKeepsItsEnd(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What a command on the machine finds in its environment: the section's
+// proxies, else the workstation's, in both cases.
+func TestProxies(t *testing.T) {
+	m := kitchentest.NewMachine(t)
+	o := base.Options{Instance: "x", Environ: []string{"HTTP_PROXY=http://env:1", "ftp_proxy=http://env:2", "https_proxy=http://env:3", "NO_PROXY=env", "TKENV_COLOUR=green; echo x", "TKENV_BAD-NAME=x", "CI=true"}}
+	keys := map[string]any{"https_proxy": "http://own:3", "no_proxy": "", "ftp_proxy": nil}
+	s, err := base.Read(config.NewSection(keys), o, base.Defaults{RootPath: m.Path("root")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mm := s.On(stepOn(m), m.Conn())
+	out, _, err := mm.Ask(t.Context(), "it", `echo "$http_proxy $HTTP_PROXY|$https_proxy $HTTPS_PROXY|$ftp_proxy|$no_proxy$NO_PROXY|$COLOUR|$CI$TEST_KITCHEN"`)
+	if want := "http://env:1 http://env:1|http://own:3 http://own:3|http://env:2||green; echo x|true1\n"; err != nil || out != want {
+		t.Errorf("got  %q\nwant %q (%v)", out, want, err)
+	}
+}
+
+// The keys about root's rights, and the prefix, in front of a command.
+func TestSudoAndItsKin(t *testing.T) {
+	m := kitchentest.NewMachine(t)
+	m.Program(t, "doas", "echo doas \"$@\"; \"$@\"\n")
+	m.Program(t, "nice-wrapper", "echo wrapped; exec \"$@\"\n")
+	for name, c := range map[string]struct {
+		keys map[string]any
+		want string
+	}{
+		"another command": {map[string]any{"sudo_command": "doas"}, "doas echo it\nit\n"},
+		"none":            {map[string]any{"sudo": false, "sudo_command": "doas"}, "it\n"},
+		"a prefix":        {map[string]any{"sudo": "no", "command_prefix": "nice-wrapper"}, "wrapped\nit\n"},
+	} {
+		mm := settings(t, m, c.keys).On(stepOn(m), m.Conn())
+		if out, _, err := mm.Ask(t.Context(), "it", mm.Sudo("echo it")); err != nil || out != c.want {
+			t.Errorf("%s: got %q, want %q (%v)", name, out, c.want, err)
+		}
+	}
+}

@@ -822,3 +822,92 @@ func TestAttributesKeepTheirKinds(t *testing.T) {
 		}
 	}
 }
+
+// Each kind of client may be named by its path; nothing is installed or looked
+// for then.
+func TestPathsOfTheClients(t *testing.T) {
+	for name, run := range map[string]string{"chef_infra": "client", "chef_solo": "solo", "chef_apply": "apply"} {
+		m := machine(t)
+		m.Write(t, m.Path("own", "my-"+run), standIn, 0o755)
+		files := cookbook()
+		files["apply/one.rb"] = "1"
+		keys := map[string]any{"name": name, "require_chef_omnibus": false, "chef_" + run + "_path": m.Path("own", "my-"+run)}
+		if run == "apply" {
+			keys["run_list"] = []any{"one"}
+		}
+		text, err := converge(t, m, project(t, files), keys)
+		if err != nil || !strings.HasPrefix(m.Read("calls"), "my-"+run+" sudo=1 ") {
+			t.Errorf("%s: %v\n%s%s", name, err, text, m.Read("calls"))
+		}
+	}
+}
+
+// Directories and the secret of the sandbox, by their keys.
+func TestPathsOfTheSandbox(t *testing.T) {
+	m := machine(t)
+	files, keys := cookbook(), map[string]any{}
+	for _, name := range []string{"data", "data_bags", "environments", "nodes", "roles", "clients"} {
+		files["elsewhere/my-"+name+"/x.json"] = name
+		files[name+"/not-this.json"] = "x"
+		keys[name+"_path"] = "elsewhere/my-" + name
+	}
+	files["elsewhere/secret"] = "s3cret"
+	keys["encrypted_data_bag_secret_key_path"] = "elsewhere/secret"
+	if text, err := converge(t, m, project(t, files), keys); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for _, name := range []string{"data", "data_bags", "environments", "nodes", "roles", "clients"} {
+		if m.Read("kitchen", name, "x.json") != name || m.Read("kitchen", name, "not-this.json") != "" {
+			t.Errorf("%s is not what %s_path says", name, name)
+		}
+	}
+	if m.Read("kitchen", "encrypted_data_bag_secret") != "s3cret" {
+		t.Error("the secret was not sent")
+	}
+	for key := range keys {
+		_, err := newProvisioner(t, m, project(t, cookbook()), map[string]any{key: "nowhere"})
+		var ve *config.ValueError
+		if !errors.As(err, &ve) || ve.Key != key {
+			t.Errorf("%s that is not there: %v", key, err)
+		}
+	}
+}
+
+func TestCookbooksThatAreNotToBeUpdated(t *testing.T) {
+	m := machine(t)
+	o := project(t, map[string]string{"Berksfile": "cookbook 'apt'\n", "Berksfile.lock": "", "sub/Policyfile.rb": "name 'web'\n"})
+	policy := o
+	tool(t, &o, "berks", "echo berks $1 >>"+base.Quote(o.Root)+"/calls\n[ $1 != vendor ] || { mkdir -p $2/demo; touch $2/demo/metadata.rb; }\n")
+	tool(t, &policy, "chef-cli", "echo chef-cli $1 >>"+base.Quote(o.Root)+"/calls\n[ $1 != install ] || echo '{\"name\":\"web\"}' >Policyfile.lock.json\n[ $1 != export ] || mkdir -p $3\n")
+	if text, err := converge(t, m, o, map[string]any{"always_update_cookbooks": false}); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if text, err := converge(t, m, policy, map[string]any{"always_update_cookbooks": false, "policyfile_path": "sub/Policyfile.rb"}); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	calls, _ := os.ReadFile(filepath.Join(o.Root, "calls"))
+	if want := "berks vendor\nchef-cli install\nchef-cli export\n"; string(calls) != want {
+		t.Errorf("called\n%swant\n%s", calls, want)
+	}
+}
+
+// An installer of the user's own, with its options (chef_omnibus_url).
+func TestOwnInstaller(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip(err)
+	}
+	m := kitchentest.NewMachine(t)
+	m.Program(t, "id", "echo 0\n")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "echo own installer: \"$@\"\nmkdir -p %[1]s/bin\ncat >%[1]s/bin/chef-client <<'END'\n%[2]sEND\nchmod 755 %[1]s/bin/chef-client\n", m.Path("opt", "mine"), standIn)
+	}))
+	t.Cleanup(server.Close)
+	keys := map[string]any{
+		"chef_omnibus_url": server.URL + "/install.sh", "chef_omnibus_install_options": "-x 'a b'", "require_chef_omnibus": "17.10",
+		"chef_omnibus_root": m.Path("opt", "mine"), "chef_license": "accept",
+	}
+	text, err := converge(t, m, project(t, cookbook()), keys)
+	if err != nil || !strings.Contains(text, "own installer: -v 17.10 -x a b") || !strings.Contains(m.Read("calls"), "chef-client sudo=1") {
+		t.Errorf("%v\n%s", err, text)
+	}
+}

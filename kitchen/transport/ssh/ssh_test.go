@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -294,5 +295,39 @@ func TestBadSections(t *testing.T) {
 	tr := newTransport(t, nil, ssh.Options{})
 	if err := tr.Wait(t.Context(), step); err == nil || !strings.Contains(err.Error(), "twenty-two") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// ssh_key_only keeps a password from being tried; without it a password is.
+func TestKeysOnly(t *testing.T) {
+	srv := sshtest.Start(t, sshtest.Options{Password: "sesame", User: "centos"})
+	step, _ := kitchentest.NewStep(kitchen.Create, nil)
+	step.State.Set(kitchen.KeyHostname, srv.Host)
+	_, priv := sshtest.Key(t)
+	section := map[string]any{"username": "centos", "password": "sesame", "port": srv.Port, "ssh_key": writeKey(t, priv), "keepalive": false}
+	if err := newTransport(t, section, ssh.Options{Grace: -1}).Wait(t.Context(), step); err != nil {
+		t.Errorf("with a password: %v", err)
+	}
+	section["ssh_key_only"] = true
+	var auth *bootstrap.AuthError
+	if err := newTransport(t, section, ssh.Options{Grace: -1}).Wait(t.Context(), step); !errors.As(err, &auth) {
+		t.Errorf("with keys only: %v", err)
+	}
+}
+
+// ssh_proxy_command is run here, and its ends are the connection.
+func TestProxyCommand(t *testing.T) {
+	srv, step, _ := machine(t, sshtest.Options{})
+	mark := filepath.Join(t.TempDir(), "ran")
+	relay := "bash -c 'touch " + mark + "; exec 3<>/dev/tcp/%h/%p; cat <&3 & cat >&3; kill $!'"
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip(err)
+	}
+	tr := newTransport(t, map[string]any{"ssh_proxy_command": relay}, ssh.Options{})
+	if err := tr.Wait(t.Context(), step); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(mark); err != nil || srv.Port == 0 {
+		t.Errorf("the command was not run: %v", err)
 	}
 }

@@ -42,10 +42,11 @@ type Server struct {
 	prefix     string
 	validators map[string]bool
 
-	mu    sync.Mutex
-	keys  map[string]*rsa.PublicKey
-	nodes map[string]map[string]any
-	empty bool
+	mu     sync.Mutex
+	keys   map[string]*rsa.PublicKey
+	nodes  map[string]map[string]any
+	empty  bool
+	refuse map[string]int
 }
 
 // Start runs a server with the given organization; an empty name is a server
@@ -121,6 +122,18 @@ func (s *Server) AnswerEmpty() {
 	s.empty = true
 }
 
+// Refuse makes the server answer requests of a method for a kind of object
+// ("clients", "nodes") with a status; 0 ends that. The status 1 does what is
+// asked and then cuts the connection.
+func (s *Server) Refuse(method, kind string, status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse == nil {
+		s.refuse = map[string]int{}
+	}
+	s.refuse[method+" "+kind] = status
+}
+
 // Node returns a node object as it was stored, nil if there is none.
 func (s *Server) Node(name string) map[string]any {
 	s.mu.Lock()
@@ -133,6 +146,20 @@ func (s *Server) Clients() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.keys) - 1
+}
+
+// Nodes returns how many node objects there are.
+func (s *Server) Nodes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.nodes)
+}
+
+// HasClient says whether there is a client of that name.
+func (s *Server) HasClient(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys[name] != nil
 }
 
 func newKey() ([]byte, *rsa.PublicKey, error) {
@@ -167,6 +194,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kind, name, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
+	switch status := s.refuse[r.Method+" "+kind]; status {
+	case 0:
+	case 1:
+		w = httptest.NewRecorder()
+		defer panic(http.ErrAbortHandler)
+	default:
+		fail(w, status, "refused, as the test asks")
+		return
+	}
 	switch kind {
 	case "clients":
 		s.clients(w, r, name, body)

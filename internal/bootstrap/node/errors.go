@@ -1,0 +1,183 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/bootstrap/install"
+)
+
+// ElevationError tells that the login user does not become root.
+type ElevationError struct {
+	// How is "sudo" or "su".
+	How string
+	// Said is what it wrote.
+	Said string
+	// Missing says that the machine does not have it, Given that a password
+	// was at hand.
+	Missing, Given bool
+}
+
+func (e *ElevationError) Error() string {
+	if e.Missing {
+		return "the login user is not root, and the machine has no " + e.How
+	}
+	msg := "the login user cannot become root by " + e.How
+	if e.Said != "" {
+		msg += ": " + strings.ReplaceAll(e.Said, "\n", "; ")
+	}
+	return msg
+}
+
+// Hint tells what to give.
+func (e *ElevationError) Hint() string {
+	said := strings.ToLower(e.Said)
+	has := func(words ...string) bool {
+		for _, w := range words {
+			if strings.Contains(said, w) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case e.Missing:
+		return "log in as root (-U root), or become root by su (--su-user root --su-password PASSWORD)"
+	case has("not in the sudoers", "not allowed", "may not run"):
+		return "sudo does not know this user: log in as another (-U), or become root by su (--su-user root)"
+	case e.Given:
+		return "is the password right? --use-sudo-password takes that of -P, --su-user that of --su-password"
+	case e.How == "su":
+		return "give the password of the user to become: --su-password PASSWORD"
+	case has("password", "terminal", "tty"):
+		return "give the password (--use-sudo-password -P PASSWORD), or let the user do without (NOPASSWD in sudoers)"
+	}
+	return "log in as root (-U root), or see why " + e.How + " refuses on the machine"
+}
+
+func (e *ElevationError) wantsTTY() bool { return strings.Contains(e.Said, "must have a tty") }
+
+// CommandError tells that something ran on the machine and failed.
+type CommandError struct {
+	// What names it for a person, as "the first run of cinc-client".
+	What   string
+	Status int
+	// Tail are the last lines it wrote.
+	Tail []string
+	// Advice is what to do next, may be empty.
+	Advice string
+}
+
+func (e *CommandError) Error() string {
+	msg := fmt.Sprintf("%s ended with exit status %d", e.What, e.Status)
+	if len(e.Tail) > 0 {
+		msg += "; the end of its output:\n  " + strings.Join(e.Tail, "\n  ")
+	}
+	return msg
+}
+
+// Hint tells what to do next.
+func (e *CommandError) Hint() string { return e.Advice }
+
+// LicenseError tells that Chef's licence has not been accepted.
+type LicenseError struct{}
+
+func (e *LicenseError) Error() string {
+	return "cannot bootstrap with Chef Infra Client without accepting the Chef License"
+}
+
+// Hint tells how it is accepted.
+func (e *LicenseError) Hint() string {
+	return "give --chef-license accept (or set CHEF_LICENSE=accept), or take --bootstrap-product cinc, which has no such licence"
+}
+
+// InstallError tells that the client could not be installed.
+type InstallError struct{ Err error }
+
+func (e *InstallError) Error() string { return e.Err.Error() }
+func (e *InstallError) Unwrap() error { return e.Err }
+
+// Hint tells what to do about it, in knife's words.
+func (e *InstallError) Hint() string {
+	var exit *install.ExitError
+	if !errors.As(e.Err, &exit) {
+		var other interface{ Hint() string }
+		if errors.As(e.Err, &other) {
+			return other.Hint()
+		}
+		return ""
+	}
+	switch exit.Status {
+	case 80:
+		return "install curl, wget or python on the machine (--bootstrap-preinstall-command), or use an image with the client in it"
+	case 81, 82:
+		return "see whether --bootstrap-product, --bootstrap-version and --channel name something that exists for this system; --bootstrap-url or --bootstrap-install-command install it your own way"
+	case 83:
+		return "does the machine reach that address? --bootstrap-proxy, or --bootstrap-url and --omnitruck-url with a mirror, help where it does not"
+	case 84:
+		return "the package was changed on its way, as some proxies do: a mirror of your own (--omnitruck-url) helps"
+	}
+	return "the installer's output above tells more"
+}
+
+// NoClientError tells that there is no client on the machine to run.
+type NoClientError struct{ Looked []string }
+
+func (e *NoClientError) Error() string {
+	return "the machine has no client: there is neither cinc-client nor chef-client on its PATH or in " + strings.Join(e.Looked, ", ")
+}
+
+// Hint tells which options help.
+func (e *NoClientError) Hint() string {
+	return "let Galley install it (no --bootstrap-install-command), or say where it is by chef_client_path in knife.rb"
+}
+
+// signs are what a failed first run shows of its reason.
+var signs = []struct {
+	sign   *regexp.Regexp
+	advice string
+}{
+	{regexp.MustCompile(`(?i)certificate verify failed|SSL_connect|OpenSSL::SSL`),
+		"the node does not trust the Chef Server's certificate: put it into trusted_certs_dir, or give --node-ssl-verify-mode none for a server that is only tried out"},
+	{regexp.MustCompile(`(?i)401 "?unauthorized|synchronize the clock|failed to authenticate`),
+		"the Chef Server does not take the node's key: compare the machine's clock with the server's, then bootstrap again"},
+	{regexp.MustCompile(`(?i)error resolving cookbooks|missing cookbooks|404 "?not found`),
+		"the run list, the policy or the environment names something that the Chef Server does not have: upload it, then bootstrap again"},
+	{regexp.MustCompile(`(?i)connection refused|failed to open tcp|getaddrinfo|name or service not known|host unreachable|execution expired`),
+		"the node itself must reach the Chef Server: see chef_server_url (not localhost), its security groups, and --bootstrap-proxy"},
+	{regexp.MustCompile(`(?i)licen[sc]e.*accept|accept.*licen[sc]e`), (&LicenseError{}).Hint()},
+}
+
+// explainRun makes of a first run's status an error, nil for 0.
+func explainRun(what string, status int, tail []string) error {
+	if status == 0 {
+		return nil
+	}
+	e := &CommandError{What: what, Status: status, Tail: tail}
+	switch status {
+	case 35:
+		e.Advice = "the machine is rebooting, as a recipe asked: its client runs when it is back"
+	case 37:
+		e.Advice = "a recipe asks for a reboot: reboot the machine, and run the client there"
+	case 41:
+		e.Advice = "the reboot that a recipe asked for failed"
+	case 126, 127:
+		e.Advice = "the client cannot be run: chef_client_path in knife.rb says where it is"
+	case 172:
+		e.Advice = (&LicenseError{}).Hint()
+	case 213:
+		e.Advice = "the client was upgraded in the run: run it again on the machine"
+	default:
+		text := strings.Join(tail, "\n")
+		for _, s := range signs {
+			if s.sign.MatchString(text) {
+				e.Advice = s.advice
+				return e
+			}
+		}
+		e.Advice = "the output above tells what it stumbled over; -VV shows more of it"
+	}
+	return e
+}

@@ -1,0 +1,416 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/bootstrap/install"
+	"github.com/galleyhq/galley/internal/bootstrap/node"
+	"github.com/galleyhq/galley/internal/config/knife"
+	"github.com/galleyhq/galley/internal/config/ruby"
+)
+
+// nodeSpec makes of the flags, after settle, and of knife.rb the node that is
+// wanted. Its name is that of -N, "" without.
+func (a *app) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config, env *ruby.Env, verbosity int) (node.Spec, error) {
+	s := node.Spec{
+		Name: f.name, ServerURL: cfg.ChefServerURL, Environment: orElse(f.environment, cfg.Environment),
+		RunList: listed(f.runList), PolicyName: f.policyName, PolicyGroup: f.policyGroup, Tags: listed(f.tags),
+		ValidationClient: cfg.ValidationClientName,
+		// knife.rb may have the client's own word, :verify_none.
+		SSLVerifyMode: strings.TrimPrefix(f.sslVerifyMode, "verify_"),
+		FIPS:          f.fips || cfg.FIPS,
+		Proxy:         f.proxy, ProxyUser: f.proxyUser, ProxyPassword: node.Secret(f.proxyPass), NoProxy: f.noProxy,
+		ConfigLogLevel: topSetting(cfg, "config_log_level"), LogLocation: topSetting(cfg, "config_log_location"),
+		FileCachePath:  topSetting(cfg, "unix_bootstrap_file_cache_path"),
+		FileBackupPath: topSetting(cfg, "unix_bootstrap_file_backup_path"),
+		ClientPath:     topSetting(cfg, "chef_client_path"),
+		Color:          a.streams.Color(a.people(), a.color()),
+		Install: install.Request{
+			Product: f.product, Version: f.version, Channel: f.channel, ScriptURL: f.url,
+			License: f.licenseKey, Index: f.index, CurlOptions: f.curl, WgetOptions: f.wget,
+		},
+		InstallCommand: f.install, PreinstallCommand: f.preinstall,
+		Elevate: node.Elevation{
+			Sudo: f.sudo, PreserveHome: f.preserveHome, SuUser: f.suUser, SuPassword: node.Secret(f.suPassword),
+		},
+	}
+	if f.changed("node-verify-api-cert") || f.changed("no-node-verify-api-cert") {
+		s.VerifyAPICert = &f.verifyAPICert
+	}
+	switch {
+	case verbosity >= 3:
+		s.LogLevel = "trace"
+	case verbosity == 2:
+		s.LogLevel = "debug"
+	}
+	a.secrets.Add(f.password, f.suPassword, f.proxyPass, f.licenseKey, f.secret)
+	for _, read := range []func() error{
+		func() (err error) { s.Attributes, err = f.readAttributes(); return },
+		func() (err error) { s.Hints, err = f.readHints(); return },
+		func() (err error) { s.Secret, err = f.readSecret(); return },
+		func() (err error) { s.ValidationKey, err = validationKey(cfg); return },
+		func() (err error) { s.TrustedCerts, err = textFiles(cfg.TrustedCertsDir, isCertificate); return },
+		func() (err error) {
+			s.ClientD, err = textFiles(cfg.ClientDDir, func(string) bool { return true })
+			return
+		},
+		func() error { return f.sudoSecret(ctx, a, &s.Elevate) },
+		func() (err error) { s.Template, err = a.bootstrapTemplate(ctx, f, cfg, env); return },
+	} {
+		if err := read(); err != nil {
+			return s, err
+		}
+	}
+	s.ChefLicense = f.chefLicense(cfg, env)
+	a.secrets.Add(string(s.Secret), string(s.ValidationKey), string(s.Elevate.Password))
+	return s, nil
+}
+
+// topSetting is a setting of knife.rb's top level as text.
+func topSetting(cfg *knife.Config, name string) string {
+	v, ok := cfg.Setting(name)
+	if !ok {
+		return ""
+	}
+	switch d := v.Data.(type) {
+	case string:
+		return d
+	case ruby.Symbol:
+		return string(d)
+	}
+	return fmt.Sprint(v.Data)
+}
+
+// isCertificate says which files of trusted_certs go to the node (knife:
+// trusted_certs_content).
+func isCertificate(rel string) bool {
+	return !strings.Contains(rel, "/") && (strings.HasSuffix(rel, ".crt") || strings.HasSuffix(rel, ".pem"))
+}
+
+// readJSONObject reads one JSON object; where names its place in messages.
+// Numbers keep all their digits.
+func readJSONObject(text []byte, where string) (map[string]any, error) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	var v any
+	err := dec.Decode(&v)
+	if err == nil {
+		if _, rest := dec.Token(); !errors.Is(rest, io.EOF) {
+			err = errors.New("there is something after the end of the value")
+		}
+	}
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		line := 1 + bytes.Count(text[:min(int(syntax.Offset), len(text))], []byte("\n"))
+		return nil, usagef("it has to be a JSON object, as '{\"nginx\": {\"port\": 80}}'", "%s is no JSON: line %d: %v", where, line, err)
+	case err != nil:
+		return nil, usagef("it has to be a JSON object, as '{\"nginx\": {\"port\": 80}}'", "%s is no JSON: %v", where, err)
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, usagef("write it as '{\"name\": value}'", "%s is JSON, but no object", where)
+	}
+	return m, nil
+}
+
+func readJSONFile(file, where string) (map[string]any, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usagef("", "%s: %v", where, err)
+	}
+	return readJSONObject(text, where+" "+file)
+}
+
+func (f *bootstrapFlags) readAttributes() (map[string]any, error) {
+	inline := f.changed("json-attributes")
+	switch {
+	case inline && f.attributeFile != "" && f.changed("json-attribute-file"):
+		return nil, usagef("leave out one of them", "--json-attributes (-j) and --json-attribute-file exclude each other")
+	case inline:
+		return readJSONObject([]byte(f.attributes), "the value of --json-attributes (-j)")
+	case f.attributeFile != "":
+		return readJSONFile(f.attributeFile, "--json-attribute-file")
+	}
+	return f.knownAttributes, nil
+}
+
+// readHints reads --hint NAME[=FILE], over those of knife.rb.
+func (f *bootstrapFlags) readHints() (map[string][]byte, error) {
+	out := map[string][]byte{}
+	add := func(name string, v any) error {
+		var err error
+		out[name], err = json.Marshal(v)
+		return err
+	}
+	for name, v := range f.knownHints {
+		if v == nil {
+			v = map[string]any{}
+		}
+		if err := add(name, v); err != nil {
+			return nil, fmt.Errorf("knife[:hints]: %w", err)
+		}
+	}
+	for _, h := range f.hints {
+		name, file, given := strings.Cut(h, "=")
+		v := map[string]any{}
+		if given {
+			var err error
+			if v, err = readJSONFile(file, "--hint "+name+":"); err != nil {
+				return nil, err
+			}
+		}
+		if err := add(name, v); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (f *bootstrapFlags) readSecret() (node.Secret, error) {
+	switch {
+	case f.secret != "" && f.secretFile != "":
+		return "", usagef("leave out one of them", "--secret and --secret-file exclude each other")
+	case f.secretFile != "":
+		text, err := os.ReadFile(f.secretFile)
+		if err != nil {
+			return "", usagef("", "--secret-file: %v", err)
+		}
+		return node.Secret(strings.TrimSpace(string(text))), nil
+	}
+	return node.Secret(f.secret), nil
+}
+
+// validationKey is the key for the legacy way, "" where there is none: a key
+// that knife.rb names and that is gone means the new way (knife: bootstrap.rb,
+// register_client).
+func validationKey(cfg *knife.Config) (node.Secret, error) {
+	if cfg.ValidationKeyPEM != "" {
+		return node.Secret(cfg.ValidationKeyPEM.Reveal()), nil
+	}
+	if cfg.ValidationKey == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(cfg.ValidationKey)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("validation_key: %w", err)
+	}
+	return node.Secret(text), nil
+}
+
+// chefLicense is the word on Chef's licence: the flag, knife.rb, the
+// environment, or that it was accepted on this machine earlier.
+func (f *bootstrapFlags) chefLicense(cfg *knife.Config, env *ruby.Env) string {
+	for _, said := range []string{f.license, cfg.ChefLicense, env.Get("CHEF_LICENSE")} {
+		if said != "" {
+			return said
+		}
+	}
+	for _, file := range []string{
+		filepath.Join(env.Get("HOME"), ".chef", "accepted_licenses", "chef_infra_client"),
+		"/etc/chef/accepted_licenses/chef_infra_client",
+	} {
+		if _, err := os.Stat(file); err == nil {
+			return "accept"
+		}
+	}
+	return ""
+}
+
+// sudoSecret gives sudo the login user's password: the two are one, and where
+// sudo does not ask it is not used. --use-sudo-password asks for one that is
+// not there.
+func (f *bootstrapFlags) sudoSecret(ctx context.Context, a *app, e *node.Elevation) error {
+	e.Password = node.Secret(f.password)
+	if e.SuUser != "" && e.SuPassword == "" {
+		e.SuPassword = node.Secret(f.password)
+	}
+	if !f.sudoPassword || e.Password != "" {
+		return nil
+	}
+	p := a.streams.Prompter()
+	if p == nil {
+		return usagef("give it with -P", "--use-sudo-password needs a password, and there is no terminal to ask on")
+	}
+	given, err := p.Prompt(ctx, "Password for sudo: ", false)
+	e.Password = node.Secret(given)
+	return err
+}
+
+// sshConfig says how a machine is logged in to. The host key policy is that of
+// --ssh-verify-host-key; where the cloud tells a machine's keys, it is the
+// caller's to use those.
+func (a *app) sshConfig(f *bootstrapFlags, env *ruby.Env, host string, report bootstrap.Reporter) (bootstrap.Config, error) {
+	home := env.Get("HOME")
+	c := bootstrap.Config{
+		Hop: bootstrap.Hop{
+			Host: host, Port: f.port, User: f.user, Password: bootstrap.Secret(f.password), Keys: expandAll(f.identities, home),
+			// A key that is named is meant, unless a password is as well.
+			OnlyKeys: len(f.identities) > 0 && f.password == "",
+		},
+		DefaultUser: "root", ForwardAgent: f.forwardAgent, AskPassword: f.password == "",
+		ConnectTimeout: seconds(f.sessionTimeout), KeyRing: bootstrap.NewKeyRing(a.bootstrapPrompter()), Prompter: a.bootstrapPrompter(),
+		Home: home, Getenv: env.Get, Report: report,
+	}
+	c.UserConfig = bootstrap.LoadUserConfig(home, report)
+	switch protocol := strings.ToLower(f.protocol); protocol {
+	case "ssh":
+	case "winrm":
+		return c, usagef(winrmHint, "--connection-protocol winrm is not supported: %s", winrmWhy)
+	default:
+		return c, usagef("", "--connection-protocol %q is unknown: it is ssh", f.protocol)
+	}
+	if f.sessionTimeout <= 0 || f.maxWait < 0 || f.port < 0 || f.port > 65535 {
+		return c, usagef("", "--session-timeout, --max-wait and --connection-port are numbers above 0")
+	}
+	if f.gateway != "" {
+		jumps, err := bootstrap.ParseJumps(f.gateway)
+		if err != nil {
+			return c, &usageError{fmt.Errorf("--ssh-gateway: %w", err), "as in --ssh-gateway kim@gate.example:22"}
+		}
+		if f.gatewayIdentity != "" {
+			for i := range jumps {
+				jumps[i].Keys = expandAll([]string{f.gatewayIdentity}, home)
+			}
+		}
+		c.Gateways = jumps
+	} else if f.gatewayIdentity != "" && f.changed("ssh-gateway-identity") {
+		return c, usagef("name the gateway with -G", "--ssh-gateway-identity goes with --ssh-gateway only")
+	}
+	var err error
+	c.HostKeys, err = a.hostKeys(f, home)
+	return c, err
+}
+
+// expandAll replaces a leading ~ by the home directory, as a shell does.
+func expandAll(paths []string, home string) []string {
+	var out []string
+	for _, p := range paths {
+		if rest, ok := strings.CutPrefix(p, "~/"); ok {
+			p = filepath.Join(home, rest)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// hostKeys is the policy of --ssh-verify-host-key (knife: the names of
+// net-ssh's verifiers).
+func (a *app) hostKeys(f *bootstrapFlags, home string) (*bootstrap.HostKeys, error) {
+	policy := strings.ToLower(f.verifyHostKey)
+	if f.changed("host-key-verify") && !f.changed("ssh-verify-host-key") {
+		policy = map[bool]string{true: "always", false: "never"}[f.hostKeyVerify]
+	}
+	if a.flags.noHostKeys {
+		policy = "never"
+	}
+	file := filepath.Join(home, ".ssh", "known_hosts")
+	keys := &bootstrap.HostKeys{KnownHosts: []string{file, "/etc/ssh/ssh_known_hosts"}}
+	remember := func(addr, key string) error {
+		if err := bootstrap.RememberHost(file, addr, key); err != nil {
+			a.warnf("the host key is not remembered: %v", err)
+		}
+		return nil
+	}
+	switch policy {
+	case "never", "false":
+		return &bootstrap.HostKeys{Off: true}, nil
+	case "accept_new", "accept_new_or_local_tunnel":
+		keys.Unknown = func(_ context.Context, addr, key, _ string) (bool, error) { return true, remember(addr, key) }
+	case "always", "true":
+		keys.Unknown = func(ctx context.Context, addr, key, described string) (bool, error) {
+			if a.streams.Prompter() == nil {
+				return false, nil
+			}
+			yes, err := a.sure(ctx, fmt.Sprintf("The authenticity of host %s cannot be established.\nIts key is %s.\nConnect", addr, described))
+			if err != nil || !yes {
+				return false, err
+			}
+			return true, remember(addr, key)
+		}
+	default:
+		return nil, usagef("", "--ssh-verify-host-key %q is unknown: it is always, accept_new, accept_new_or_local_tunnel or never", f.verifyHostKey)
+	}
+	return keys, nil
+}
+
+// knifeMap is knife[:key] as a JSON object, nil where it is not set.
+func knifeMap(cfg *knife.Config, key string) (map[string]any, error) {
+	v, ok := cfg.Lookup(key)
+	if !ok {
+		return nil, nil
+	}
+	switch d := v.Data.(type) {
+	case ruby.Map:
+		m, _ := jsonOf(d).(map[string]any)
+		return m, nil
+	case string:
+		return readJSONObject([]byte(d), "knife[:"+key+"] ("+v.Where()+")")
+	}
+	return nil, &knife.Error{File: v.File, Line: v.Line, Msg: "knife[:" + key + "] is no hash"}
+}
+
+// jsonOf turns what Ruby has into what JSON has.
+func jsonOf(v any) any {
+	switch v := v.(type) {
+	case ruby.Map:
+		out := map[string]any{}
+		for _, p := range v {
+			out[fmt.Sprint(jsonOf(p.Key))] = jsonOf(p.Value)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = jsonOf(e)
+		}
+		return out
+	case ruby.Symbol:
+		return string(v)
+	}
+	return v
+}
+
+// templateNames are knife's own templates, which Galley's own way replaces.
+var templateNames = []string{"chef-full", "chef-full.erb"}
+
+// bootstrapTemplate finds and reads the template of --bootstrap-template; nil
+// is Galley's own way.
+func (a *app) bootstrapTemplate(ctx context.Context, f *bootstrapFlags, cfg *knife.Config, env *ruby.Env) (func(node.Values) ([]byte, error), error) {
+	if f.template == "" || slices.Contains(templateNames, f.template) {
+		return nil, nil
+	}
+	if strings.HasPrefix(f.template, "windows-") {
+		return nil, usagef(winrmHint, "the bootstrap template %s is for Windows: %s", f.template, winrmWhy)
+	}
+	places := []string{f.template}
+	for _, dir := range []string{cfg.ChefDir, filepath.Join(env.Get("HOME"), ".chef")} {
+		if dir != "" {
+			places = append(places, filepath.Join(dir, "bootstrap", f.template+".erb"))
+		}
+	}
+	for _, file := range places {
+		if st, err := os.Stat(file); err != nil || st.IsDir() {
+			continue
+		}
+		src, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("the bootstrap template: %w", err)
+		}
+		return func(v node.Values) ([]byte, error) { return a.renderTemplate(ctx, src, file, f, cfg, env, v) }, nil
+	}
+	return nil, usagef("it is a file, or the name of one in .chef/bootstrap", "there is no bootstrap template %q: looked for %s", f.template, strings.Join(places, ", "))
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/galleyhq/galley/internal/bootstrap/node"
+	"github.com/galleyhq/galley/internal/config/bootstraptemplate"
+	"github.com/galleyhq/galley/internal/config/knife"
+	"github.com/galleyhq/galley/internal/config/ruby"
+)
+
+// renderTemplate renders a bootstrap template of the user's own.
+func (a *app) renderTemplate(ctx context.Context, src []byte, file string, f *bootstrapFlags, cfg *knife.Config, env *ruby.Env, v node.Values) ([]byte, error) {
+	s := v.Spec
+	c := bootstraptemplate.Context{
+		Config: f.templateConfig(cfg, s), ChefConfig: map[string]any{
+			"chef_server_url": s.ServerURL, "validation_client_name": s.ValidationClient, "node_name": cfg.NodeName,
+			"client_key": cfg.ClientKey, "validation_key": cfg.ValidationKey, "chef_license": nilIfEmpty(s.ChefLicense),
+			"trusted_certs_dir": cfg.TrustedCertsDir, "client_d_dir": cfg.ClientDDir, "environment": nilIfEmpty(s.Environment), "fips": s.FIPS,
+		},
+		RunList: s.RunList, FirstBoot: v.FirstBoot, Environment: s.Environment,
+		ClientKey: string(v.ClientKey), ValidationKey: string(s.ValidationKey), Secret: string(s.Secret),
+		ConfigContent: v.ConfigContent, StartChef: v.StartChef, TrustedCerts: v.TrustedCerts, ClientD: v.ClientD,
+		Version: f.version, Hints: s.Hints,
+	}
+	out, err := bootstraptemplate.Render(ctx, src, file, c, bootstraptemplate.Options{
+		Environ: env.Environ(), AllowExec: a.flags.allowExec || env.Get("GALLEY_RUBY_EXEC") == "1",
+	})
+	var fault *ruby.Error
+	if errors.As(err, &fault) && fault.Kind != ruby.Raised && fault.Kind != ruby.SyntaxError {
+		fault.SetHint("write that part in plain shell, or set a value with `galley bootstrap -j`; without --bootstrap-template Galley does it all in its own way")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the bootstrap template: %w", err)
+	}
+	return out, nil
+}
+
+func nilIfEmpty(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// templateConfig are knife's options by key: knife.rb's own, and over them
+// what the flags say.
+func (f *bootstrapFlags) templateConfig(cfg *knife.Config, s node.Spec) map[string]any {
+	out := map[string]any{}
+	for _, key := range cfg.Keys() {
+		if v, ok := cfg.Lookup(key); ok {
+			out[key] = jsonOf(v.Data)
+		}
+	}
+	for key, value := range map[string]string{
+		"chef_node_name": s.Name, "environment": s.Environment, "policy_name": s.PolicyName, "policy_group": s.PolicyGroup,
+		"bootstrap_version": f.version, "channel": f.channel, "bootstrap_product": f.product, "bootstrap_url": f.url,
+		"bootstrap_install_command": f.install, "bootstrap_preinstall_command": f.preinstall,
+		"bootstrap_proxy": f.proxy, "bootstrap_proxy_user": f.proxyUser, "bootstrap_proxy_pass": f.proxyPass, "bootstrap_no_proxy": f.noProxy,
+		"bootstrap_curl_options": f.curl, "bootstrap_wget_options": f.wget, "node_ssl_verify_mode": f.sslVerifyMode,
+		"connection_user": f.user, "ssh_user": f.user, "bootstrap_template": f.template,
+	} {
+		// What is not set is nil in a template, which is false.
+		if value != "" {
+			out[key] = value
+		}
+	}
+	out["run_list"], out["tags"], out["first_boot_attributes"] = s.RunList, s.Tags, s.Attributes
+	out["use_sudo"], out["color"] = f.sudo || f.user != "" && f.user != "root", s.Color
+	if s.VerifyAPICert != nil {
+		out["node_verify_api_cert"] = *s.VerifyAPICert
+	}
+	return out
+}

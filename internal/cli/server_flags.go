@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/servers"
+)
+
+// serverFlags are the flags of server create that say what server it is
+// (knife-openstack: server create).
+type serverFlags struct {
+	image, flavor   string
+	prefix          string
+	keyPair         string
+	floating        string
+	pools           []string
+	private         bool
+	network         string
+	anyNetwork      bool
+	networks        []string
+	groups          []string
+	volumes         []string
+	hints           []string
+	userData        string
+	zone            string
+	metadata        []string
+	custom          string
+	osType          string
+	timeout         int
+	deleteOnFailure bool
+	keepOnFailure   bool
+}
+
+// floatingFlag is the long name of -a.
+const floatingFlag = "openstack-floating-ip"
+
+// floatingAny is the value of -a without an address, floatingNone that of its
+// absence, as knife.rb may have it.
+const (
+	floatingAny  = "any"
+	floatingNone = "-1"
+)
+
+// serverKeys are the keys of knife[...] that set the flags, the peer's first
+// and then those of its elder versions.
+var serverKeys = map[string][]string{
+	"image":                     {"image"},
+	"flavor":                    {"flavor"},
+	"chef-node-name-prefix":     {"chef_node_name_prefix"},
+	"openstack-ssh-key-id":      {"openstack_ssh_key_id"},
+	floatingFlag:                {"openstack_floating_ip", "floating_ip"},
+	"floating-ip-pool":          {"floating_ip_pool", "openstack_floating_ip_pool"},
+	"openstack-private-network": {"openstack_private_network", "private_network"},
+	"bootstrap-network":         {"bootstrap_network"},
+	"network-ids":               {"network_ids"},
+	"openstack-groups":          {"openstack_security_groups", "openstack_groups", "security_groups"},
+	"openstack-volumes":         {"openstack_volumes"},
+	"scheduler-hints":           {"scheduler_hints"},
+	"user-data":                 {"user_data"},
+	"availability-zone":         {"availability_zone"},
+	"metadata":                  {"metadata"},
+	"custom-attributes":         {"custom_attributes"},
+	"image-os-type":             {"image_os_type"},
+	"server-create-timeout":     {"server_create_timeout"},
+	"delete-server-on-failure":  {"delete_server_on_failure"},
+}
+
+func (f *serverFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVarP(&f.image, "image", "I", "", "`IMAGE` to boot: an ID, a name, or a regular expression that its name matches")
+	fs.StringVarP(&f.flavor, "flavor", "f", "", "`FLAVOR`: an ID or a name")
+	fs.StringVar(&f.prefix, "chef-node-name-prefix", "openstack", "beginning of the node's name where -N gives none")
+	fs.StringVarP(&f.keyPair, "openstack-ssh-key-id", "S", "", "`KEY` pair to put on the server (default: one made for it)")
+	fs.StringVarP(&f.floating, floatingFlag, "a", "", "give it a floating IP: this `IP`, taken from whoever holds it, or without one a free one of the project, allocated if there is none")
+	fs.Lookup(floatingFlag).NoOptDefVal = floatingAny
+	fs.StringSliceVar(&f.pools, "floating-ip-pool", nil, "take the floating IP from these external `NETWORKS` only")
+	fs.BoolVar(&f.private, "openstack-private-network", false, "bootstrap over an address inside the cloud, of the network called private if there is one")
+	fs.StringVar(&f.network, "bootstrap-network", "", "bootstrap over the address in the network of this `NAME` (default: the floating IP, else the network called public, else the address best reached from here)")
+	fs.BoolVar(&f.anyNetwork, "no-network", false, "bootstrap over any network, whatever knife.rb names")
+	fs.StringSliceVar(&f.networks, "network-ids", nil, "`NETWORKS` to be in, by ID or name")
+	fs.StringSliceVar(&f.groups, "openstack-groups", nil, "security `GROUPS` (default: the project's default one)")
+	fs.StringSliceVar(&f.volumes, "openstack-volumes", nil, "existing `VOLUMES` to attach as /dev/vdd, /dev/vde, …")
+	fs.StringArrayVar(&f.hints, "scheduler-hints", nil, "`HINT` for the scheduler: KEY=VALUE, a JSON object, or a server group")
+	fs.StringVar(&f.userData, "user-data", "", "`FILE` to hand to cloud-init")
+	fs.StringVarP(&f.zone, "availability-zone", "Z", "", "availability `ZONE`")
+	fs.StringArrayVarP(&f.metadata, "metadata", "M", nil, "`KEY=VALUE` of the server's metadata; may be given again")
+	fs.StringVar(&f.custom, "custom-attributes", "", "more `ATTRIBUTES` of the request: \"key=value;key2=value2\"")
+	fs.StringVar(&f.osType, "image-os-type", "linux", "`TYPE` of the image's system: linux")
+	fs.IntVar(&f.timeout, "server-create-timeout", 600, "`SECONDS` that the server may take to become ACTIVE")
+	fs.BoolVar(&f.deleteOnFailure, "delete-server-on-failure", true, "take everything back when something fails, which is the rule")
+	fs.BoolVar(&f.keepOnFailure, "keep-on-failure", false, "leave what a failed create has made")
+}
+
+// spec reads the flags. It looks at no cloud; hide is told what must not be
+// printed.
+func (f *serverFlags) spec(hide func(...string)) (openstack.ServerSpec, error) {
+	s := openstack.ServerSpec{
+		Image: f.image, Flavor: f.flavor, KeyName: f.keyPair, SecurityGroups: trimmed(f.groups), AvailabilityZone: f.zone,
+		ActiveTimeout: time.Duration(f.timeout) * time.Second,
+	}
+	switch {
+	case f.image == "":
+		return s, missing("an image", "--image", "-I", "image")
+	case f.flavor == "":
+		return s, missing("a flavor", "--flavor", "-f", "flavor")
+	case f.timeout <= 0:
+		return s, usagef("", "--server-create-timeout %d: it is a number of seconds above 0", f.timeout)
+	case f.private && f.network != "":
+		return s, usagef("leave out one of them", "--openstack-private-network and --bootstrap-network exclude each other")
+	}
+	switch strings.ToLower(f.osType) {
+	case "linux":
+	case "windows":
+		return s, usagef("an image with OpenSSH for Windows can be made a server with the cloud's own tools, and a node with `galley bootstrap`",
+			"--image-os-type windows is not supported: Galley reaches machines over SSH and bootstraps those with a POSIX shell")
+	default:
+		return s, usagef("", "--image-os-type %q is unknown: it is linux", f.osType)
+	}
+	for _, n := range trimmed(f.networks) {
+		s.Nics = append(s.Nics, openstack.Nic{Network: n})
+	}
+	var err error
+	if s.FloatingIP, err = f.floatingIP(); err != nil {
+		return s, err
+	}
+	if s.Metadata, err = servers.ReadMetadata(f.metadata); err != nil {
+		return s, err
+	}
+	if s.SchedulerHints, err = servers.ReadHints(f.hints); err != nil {
+		return s, err
+	}
+	if s.Volumes, err = servers.Volumes(trimmed(f.volumes)); err != nil {
+		return s, err
+	}
+	if f.userData != "" {
+		if s.UserData, err = os.ReadFile(f.userData); err != nil {
+			return s, usagef("", "--user-data: %v", err)
+		}
+	}
+	if err := servers.SetCustom(&s, f.custom); err != nil {
+		return s, err
+	}
+	hide(s.AdminPass.Reveal())
+	return s, nil
+}
+
+// floatingIP reads -a.
+func (f *serverFlags) floatingIP() (openstack.FloatingIPSpec, error) {
+	pools := trimmed(f.pools)
+	switch f.floating {
+	case "", floatingNone, "false":
+		if len(pools) > 0 {
+			return openstack.FloatingIPSpec{}, usagef("add -a", "--floating-ip-pool goes with --openstack-floating-ip only")
+		}
+		return openstack.FloatingIPSpec{}, nil
+	case floatingAny, "true":
+		return openstack.FloatingIPSpec{Pools: pools, AnyPool: len(pools) == 0, AllocateIfNone: true}, nil
+	}
+	if _, err := netip.ParseAddr(f.floating); err != nil {
+		return openstack.FloatingIPSpec{}, usagef("give an address, or none to have a free one taken", "--openstack-floating-ip %q is no address", f.floating)
+	}
+	if len(pools) > 0 {
+		return openstack.FloatingIPSpec{}, usagef("leave out one of them", "an address of --openstack-floating-ip and --floating-ip-pool exclude each other")
+	}
+	return openstack.FloatingIPSpec{Address: f.floating, TakeOver: true}, nil
+}
+
+func (f *serverFlags) reach() servers.Reach {
+	if f.anyNetwork {
+		return servers.Reach{}
+	}
+	return servers.Reach{Network: f.network, Private: f.private}
+}
+
+func missing(what, long, short, key string) error {
+	err := usagef(fmt.Sprintf("give it with %s (%s), or write knife[:%s] into knife.rb", long, short, key), "the server needs %s", what)
+	return &knifeError{err, exitKnifeMissing}
+}
+
+func trimmed(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if s = strings.TrimSpace(s); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}

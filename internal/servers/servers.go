@@ -1,0 +1,212 @@
+package servers
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
+	"github.com/galleyhq/galley/internal/bootstrap/node"
+	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/state"
+)
+
+// cleanTime bounds the taking back after a failure or an interruption.
+const cleanTime = 3 * time.Minute
+
+// metaNode is the metadata key under which a server tells the name of its
+// node.
+const metaNode = "galley_node"
+
+// Reporter is told what happens.
+type Reporter interface {
+	openstack.Reporter
+	// Reached tells that a server has come to a stage; n is what is known of
+	// it by then.
+	Reached(s Stage, n *Node)
+	// Output returns a writer for what the machine itself says.
+	Output() io.WriteCloser
+}
+
+// Stage is a point on the way to a node.
+type Stage int
+
+// The stages, in order.
+const (
+	// Making: all names are looked up, the server is about to be asked for.
+	Making Stage = iota
+	// Active: the server is made and has all its addresses.
+	Active
+	// Connecting: it is known where the server is bootstrapped, and waited
+	// for its SSH service there.
+	Connecting
+	// Connected: it has run a first command.
+	Connected
+	// Done: the client has run, the server is a node.
+	Done
+)
+
+// Manager makes and removes servers of one project of a cloud.
+type Manager struct {
+	Cloud *openstack.Cloud
+	// Chef is the Chef Server with the rights of its user; nil where none is
+	// configured.
+	Chef *chefserver.Client
+	// ChefURL is the Chef Server's address.
+	ChefURL string
+	// Files are where records lie.
+	Files state.Servers
+	// Mark tells the servers of this workstation from those of others.
+	Mark   string
+	Report Reporter
+}
+
+// Request is a server that is to become a node.
+type Request struct {
+	// Server is the server. Its Image is an ID, a name or a regular
+	// expression, also one without slashes (knife: --image).
+	Server openstack.ServerSpec
+	// Node is the node. Its name is the server's unless it has one.
+	Node node.Spec
+	// SSH says how the server is logged in to; its Host is filled in.
+	SSH bootstrap.Config
+	// Wait bounds the wait for SSH, 10 minutes by default
+	// (knife: --max-wait).
+	Wait time.Duration
+	// Reach chooses the address.
+	Reach Reach
+	// OwnKey has a key pair made for the server where none is named. PublicKey
+	// is an authorized_keys line for it, "" for a fresh key.
+	OwnKey    bool
+	PublicKey string
+	// KeepOnFailure leaves what a failed create has made.
+	KeepOnFailure bool
+}
+
+// Node is what became of a request.
+type Node struct {
+	Name             string   `json:"name"`
+	ID               string   `json:"instance_id"`
+	State            string   `json:"state"`
+	Image            string   `json:"image"`
+	Flavor           string   `json:"flavor"`
+	KeyPair          string   `json:"keypair"`
+	KeyFile          string   `json:"key_file,omitempty"`
+	AvailabilityZone string   `json:"availability_zone"`
+	PublicIPs        []string `json:"public_ips"`
+	PrivateIPs       []string `json:"private_ips"`
+	FloatingIP       string   `json:"floating_ip,omitempty"`
+	// Address is where it was bootstrapped.
+	Address     string   `json:"address"`
+	ChefServer  string   `json:"chef_server"`
+	Environment string   `json:"environment,omitempty"`
+	RunList     []string `json:"run_list"`
+	PolicyName  string   `json:"policy_name,omitempty"`
+	PolicyGroup string   `json:"policy_group,omitempty"`
+}
+
+// NodeName makes a name for a node that has none: the prefix and random
+// digits (knife: --chef-node-name-prefix).
+func NodeName(prefix string) string {
+	n, err := rand.Int(rand.Reader, big.NewInt(100_000_000))
+	if err != nil {
+		panic(err) // crypto/rand does not fail
+	}
+	return fmt.Sprintf("%s-%08d", strings.TrimSuffix(prefix, "-"), n)
+}
+
+// project is the cloud's project, to which records belong.
+func (m *Manager) project() string { return m.Cloud.Whoami().ProjectID }
+
+// lock holds the lock of a server's name and opens its journal.
+func (m *Manager) lock(ctx context.Context, name string) (*journal, func(), error) {
+	unlock, err := state.Lock(ctx, m.Files.Lock(m.project(), name), `the server "`+name+`"`, func(holder string) {
+		m.Report.Info("Another galley works on the server %q (%s): waiting for it to end", name, holder)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	done := func() { _ = unlock() } // The end of the process does it as well.
+	state.Sweep(m.Files.Record(m.project(), name))
+	state.Sweep(m.Files.Key(m.project(), name))
+	j, err := openJournal(m.Files.Record(m.project(), name), name)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return j, done, nil
+}
+
+// removeChef removes what the record says may be on the Chef Server.
+func (m *Manager) removeChef(ctx context.Context, j *journal) error {
+	c := j.rec.Chef
+	if c.empty() {
+		return nil
+	}
+	if err := m.sameChef(c.URL, c.Node); err != nil {
+		return err
+	}
+	if c.HasNode {
+		if err := m.Chef.DeleteNode(ctx, c.Node); err != nil {
+			return err
+		}
+		c.HasNode = false
+		if err := j.save(); err != nil {
+			return err
+		}
+	}
+	if c.HasClient {
+		if err := m.Chef.DeleteClient(ctx, c.Node); err != nil {
+			return err
+		}
+		c.HasClient = false
+		return j.save()
+	}
+	return nil
+}
+
+// ChefError says that the Chef Server's part of a server cannot be removed.
+type ChefError struct {
+	// Node is the name of node and client, URL their Chef Server.
+	Node, URL string
+	// Have is the Chef Server that is configured, "" for none.
+	Have string
+}
+
+// Error implements error.
+func (e *ChefError) Error() string {
+	if e.Have == "" {
+		return fmt.Sprintf("cannot remove the node and client %q from the Chef Server %s: no Chef Server is configured", e.Node, e.URL)
+	}
+	return fmt.Sprintf("cannot remove the node and client %q: they are on the Chef Server %s, and %s is configured", e.Node, e.URL, e.Have)
+}
+
+// Hint says what to do.
+func (e *ChefError) Hint() string {
+	if e.URL == "" {
+		return "name one in knife.rb or credentials: chef_server_url, node_name and client_key"
+	}
+	return "configure that one (chef_server_url, node_name and client_key in knife.rb or credentials, or -s, -u and -k)"
+}
+
+// sameChef sees to it that the Chef Server is the one that is meant.
+func (m *Manager) sameChef(url, name string) error {
+	switch {
+	case m.Chef == nil:
+		return &ChefError{Node: name, URL: url}
+	case url != "" && strings.TrimRight(url, "/") != strings.TrimRight(m.ChefURL, "/"):
+		return &ChefError{Node: name, URL: url, Have: m.ChefURL}
+	}
+	return nil
+}
+
+// cloudReporter hears of the cloud's steps; those that the stages tell as well
+// are details.
+type cloudReporter struct{ Reporter }
+
+func (r cloudReporter) Info(format string, args ...any) { r.Debug(format, args...) }
