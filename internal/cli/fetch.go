@@ -172,9 +172,10 @@ func (a *app) fetch(cmd *cobra.Command, r *fetch.Request, f *fetchFlags, what st
 	}
 	shed()
 	r.Meter = &fetch.Meter{}
-	stop := a.fetchProgress(r, f)
+	stop, small := a.fetchProgress(r, f), shedLater(r.Meter)
 	sum, err := fetch.Fetch(ctx, *r)
 	stop()
+	small()
 	if f.summary {
 		w := a.streams.Out
 		if r.Output.Writer != nil {
@@ -191,6 +192,28 @@ func (a *app) fetch(cmd *cobra.Command, r *fetch.Request, f *fetchFlags, what st
 		fmt.Fprintf(a.streams.Err, "%s: saved as %s\n", a.name, strings.Join(sum.Files, " "))
 	}
 	return fetchError(err)
+}
+
+// shedLater sheds once more when bytes flow: from then on little of the program
+// is in use.
+func shedLater(m *fetch.Meter) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		t := time.NewTicker(5 * time.Millisecond)
+		defer t.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-t.C:
+				if m.Read().Received > 0 {
+					shed()
+					return
+				}
+			}
+		}
+	}()
+	return func() { close(done) }
 }
 
 // checkFetchFlags refuses what excludes each other, and values that would

@@ -59,6 +59,9 @@ func Main(args []string, streams *ui.Streams) int {
 	if code, ok := reexec(args); ok {
 		return code
 	}
+	if slices.Contains(args[1:], "fetch") {
+		shed() // before the commands are built, which touches as much again
+	}
 	a := &app{streams: streams, name: programName(args[0]), secrets: &ui.Redactor{}}
 	ctx, stop := a.withSignals()
 	defer stop()

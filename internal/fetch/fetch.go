@@ -119,6 +119,11 @@ func (f *run) all() error {
 		f.client.retry.progress()
 		f.sum.Pages++
 		next, perr := f.pager.follow(f.at, g)
+		if next.Done != "" && perr == nil {
+			if why := f.pager.lonely(f.at); why != "" {
+				f.notify("%s", why)
+			}
+		}
 		if f.perPage {
 			if err := f.commitPage(); err != nil {
 				return err

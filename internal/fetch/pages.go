@@ -156,8 +156,10 @@ func newPager(r *Request, first *url.URL, onItem func([]byte, bool) error) (*pag
 		}
 	}
 	if items != nil && err == nil {
+		// "All elements" is what is meant anyway, in JSONPath's words and jq's.
+		text := strings.TrimSuffix(strings.TrimSuffix(*items, "[*]"), "[]")
 		var path jsonscan.Path
-		path, err = jsonscan.ParsePath(*items)
+		path, err = jsonscan.ParsePath(text)
 		o.Items = &path
 		p.countsItems = true
 	}
@@ -362,6 +364,24 @@ func (p *pager) follow(at checkpoint, g got) (checkpoint, error) {
 		return fail("", "the pages go round in a loop: page %d names as the next one that was fetched before, %s", at.Page, clean(showURL(next), 200))
 	}
 	return to, nil
+}
+
+// lonely says, of a first page that has no next one, that the path may be wrong:
+// then nothing of what it names is there. A filter finds nothing on a single
+// page of many APIs; that is nothing to speak of.
+func (p *pager) lonely(at checkpoint) string {
+	if p.mode != byNext || at.Page != 1 || strings.ContainsAny(p.Next, "=\"'") || p.scan.Value(p.next).Kind != jsonscan.None {
+		return ""
+	}
+	name := strings.TrimLeft(p.Next, "$.")
+	if i := strings.IndexAny(name, ".["); i >= 0 {
+		name = name[:i]
+	}
+	names := p.scan.Keys()
+	if name == "" || len(names) == 0 || len(names) >= jsonscan.MaxKeys || slices.Contains(names, name) {
+		return ""
+	}
+	return fmt.Sprintf("the first page has no %q (it has %s) and is taken for the only one", name, clean(strings.Join(names, ", "), 200))
 }
 
 // visit remembers a page, or returns an error if it was there before.

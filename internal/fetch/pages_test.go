@@ -283,6 +283,30 @@ func TestPagingGoesWrong(t *testing.T) {
 	}
 }
 
+// A path that is written wrong must not end the pages in silence.
+func TestLonelyPage(t *testing.T) {
+	for _, c := range []struct{ doc, next, says string }{
+		{`{"data":[1],"meta":{"next":"2"}}`, "mata.next", `the first page has no "mata" (it has data, meta)`},
+		{`{"data":[1],"meta":{"next":"2"}}`, "/meta/next", `the first page has no "/meta/next" (it has data, meta)`},
+		{`{"data":[1],"meta":{}}`, "meta.next", ""}, {`{"data":[1],"meta":{"next":null}}`, "meta.next", ""}, {`{"data":[1],"next":""}`, "$.next", ""},
+		{`{"servers":[]}`, "servers_links[rel=next]", ""}, {`[]`, "[-1].id", ""},
+	} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, c.doc) })
+		said := ""
+		mustFetch(t, Request{URL: s.URL, Pages: Pages{Next: c.next, CursorParam: "c"}, Output: Output{Path: out(t, "o")}, Notify: func(m string) { said += m }})
+		if said != "" != (c.says != "") || !strings.Contains(said, c.says) {
+			t.Errorf("%s in %s: said %q", c.next, c.doc, said)
+		}
+	}
+	// What others write for all elements is understood.
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"data":[1,2]}`) })
+	for _, items := range []string{"data", "data[*]", "$.data[*]", ".data[]"} {
+		path := out(t, "o")
+		mustFetch(t, Request{URL: s.URL, Items: &items, Output: Output{Path: path}})
+		same(t, path, []byte("1\n2\n"))
+	}
+}
+
 // Many pages of a server that cuts connections and asks to slow down: no gap,
 // no duplicate.
 func TestManyPages(t *testing.T) {

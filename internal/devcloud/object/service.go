@@ -23,7 +23,7 @@ type Service struct {
 	Authenticate func(token string) *api.Auth
 	AuthURL      string
 
-	mu    sync.RWMutex // of the containers' existence
+	mu    sync.RWMutex // of containers and what is said of them
 	store *store
 }
 
@@ -294,9 +294,9 @@ func (c *call) answer(kind string, body []byte) error {
 
 func (c *call) Write(p []byte) (int, error) { return c.ResponseWriter.Write(p) }
 
+// serveObject holds no lock of containers: an upload takes as long as it takes,
+// and a container that has one under way is not empty.
 func (s *Service) serveObject(c *call) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
 	h := c.Request.Header
 	switch c.Method {
 	case http.MethodPut:

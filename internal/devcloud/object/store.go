@@ -164,6 +164,9 @@ func (s *store) put(account, container string, o info, from io.Reader, want stri
 		return o, err
 	}
 	f, err := os.CreateTemp(dir, ".upload-*")
+	if errors.Is(err, fs.ErrNotExist) {
+		return o, errMissing // removed just now
+	}
 	if err != nil {
 		return o, err
 	}

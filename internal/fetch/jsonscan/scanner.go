@@ -70,8 +70,10 @@ const (
 
 	defaultMaxValue = 64 << 10
 	maxQueries      = 16
-	maxKeys         = 12
 )
+
+// MaxKeys is how many names [Scanner.Keys] returns at most.
+const MaxKeys = 12
 
 // Options say what a scanner looks for.
 type Options struct {
@@ -564,7 +566,7 @@ func (s *Scanner) reach(j int, q *query) {
 func (s *Scanner) keyEnd() {
 	d := s.depth
 	s.want, s.through, s.test = 0, 0, 0
-	if d == 1 && len(s.keys) < maxKeys && !s.keyLong {
+	if d == 1 && len(s.keys) < MaxKeys && !s.keyLong {
 		s.keys = append(s.keys, string(unquote(nil, s.key[:len(s.key)-1])))
 	}
 	if s.keyLong || s.alive[d] == 0 {
