@@ -51,9 +51,35 @@ func (k *Kitchen) each(ctx context.Context, req Request, do func(context.Context
 		out  RunError
 		wg   sync.WaitGroup
 	)
+	skip := func(inst *Instance) {
+		why := "another instance failed"
+		if ctx.Err() != nil {
+			why = "the run was interrupted"
+		}
+		mu.Lock()
+		out.Skipped = append(out.Skipped, inst)
+		mu.Unlock()
+		k.Bus.Publish(Event{Kind: Skipped, Instance: inst.Name, Index: inst.Index, Action: req.Action, Text: why})
+	}
+	over := func() bool {
+		select {
+		case <-ctx.Done():
+			return true
+		case <-stop:
+			return true
+		default:
+			return false
+		}
+	}
 	for range workers {
 		wg.Go(func() {
 			for inst := range queue {
+				// Asked again: it may have been handed over while the run was
+				// coming to its end.
+				if over() {
+					skip(inst)
+					continue
+				}
 				f := do(ctx, inst)
 				if f == nil {
 					continue
@@ -68,24 +94,13 @@ func (k *Kitchen) each(ctx context.Context, req Request, do func(context.Context
 		})
 	}
 	for _, inst := range req.Instances {
-		// Asked on its own first: select picks at random when both are ready.
 		select {
+		case queue <- inst:
 		case <-ctx.Done():
+			skip(inst)
 		case <-stop:
-		default:
-			select {
-			case queue <- inst:
-				continue
-			case <-ctx.Done():
-			case <-stop:
-			}
+			skip(inst)
 		}
-		out.Skipped = append(out.Skipped, inst)
-		why := "another instance failed"
-		if ctx.Err() != nil {
-			why = "the run was interrupted"
-		}
-		k.Bus.Publish(Event{Kind: Skipped, Instance: inst.Name, Index: inst.Index, Action: req.Action, Text: why})
 	}
 	close(queue)
 	wg.Wait()

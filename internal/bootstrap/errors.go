@@ -107,16 +107,16 @@ func (e *AuthError) Unwrap() error { return e.Err }
 // Hint names the users of common images.
 func (e *AuthError) Hint() string {
 	if e.Suggest != "" {
-		return "set username: " + e.Suggest + " in the transport section"
+		return "log in as " + e.Suggest + ": username in the transport section, or -U"
 	}
 	if e.Err != nil && strings.Contains(strings.ToLower(e.Err.Error()), "too many authentication failures") {
-		return "the server lost patience before the right key had its turn; name that key (transport: ssh_key)"
+		return "the server lost patience before the right key had its turn; name that key (ssh_key in the transport section, or -i)"
 	}
 	if len(e.Offered) == 0 {
-		return "name a key (transport: ssh_key), start an agent (ssh-add -l lists its keys), or set a password"
+		return "name a key (ssh_key in the transport section, or -i), start an agent (ssh-add -l lists its keys), or set a password"
 	}
 	return "cloud images have their own user: ubuntu, debian, centos, cloud-user (RHEL), fedora, rocky, almalinux, opensuse, ec2-user, core, freebsd, alpine; " +
-		"set username in the transport section, and check that key_name and ssh_key are halves of the same key"
+		"log in as that (username in the transport section, or -U), and check that the key pair and the private key are halves of the same key"
 }
 
 // HostKeyProblem says what is wrong with a host key.

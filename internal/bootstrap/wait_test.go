@@ -278,7 +278,7 @@ func TestWaitForASession(t *testing.T) {
 		}})
 		_, err := bootstrap.Wait(t.Context(), cfg, bootstrap.WaitOptions{})
 		var auth *bootstrap.AuthError
-		if !errors.As(err, &auth) || auth.Suggest != "debian" || !strings.Contains(auth.Hint(), "username: debian") {
+		if !errors.As(err, &auth) || auth.Suggest != "debian" || !strings.Contains(auth.Hint(), "log in as debian") {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -148,7 +148,6 @@ func (p *project) base(inst *kitchen.Instance) base.Options {
 		Root: inst.Root, TestBase: inst.TestBase,
 		Environ: environ,
 		Debug:   p.debug,
-		LogFile: p.paths.Log(inst.Name),
 		Login:   func(st *kitchen.State) (base.Login, error) { return loginOf(inst, st) },
 	}
 }

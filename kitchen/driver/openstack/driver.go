@@ -309,9 +309,9 @@ func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
 	return nil
 }
 
-// hintCommand writes Ohai's hint. It runs on any Bourne shell; sudo is used
-// only by those who are not root.
-const hintCommand = `sh -c 'd=/etc/chef/ohai/hints; s=sudo; [ "$(id -u)" = 0 ] && s=; $s mkdir -p $d && echo "{}" | $s tee $d/openstack.json >/dev/null'`
+// hintCommand writes Ohai's hint where Chef's looks and where Cinc's does. It
+// runs on any Bourne shell; sudo is used only by those who are not root.
+const hintCommand = `sh -c 's=sudo; [ "$(id -u)" = 0 ] && s=; for d in /etc/chef/ohai/hints /etc/cinc/ohai/hints; do $s mkdir -p $d && echo "{}" | $s tee $d/openstack.json >/dev/null || exit; done'`
 
 // Finish implements [kitchen.Finisher]: it puts the hint for Ohai on the
 // machine.

@@ -94,7 +94,7 @@ func (o Options) RunLocal(ctx context.Context, step *kitchen.Step, l Local) erro
 	if command == "" {
 		command = strings.Join(l.Args, " ")
 	}
-	return &CommandError{What: l.What, Command: command, Status: status, Tail: keep.lines(), LogFile: o.LogFile}
+	return &CommandError{What: l.What, Command: command, Status: status, Tail: keep.lines()}
 }
 
 type debugWriter struct{ r *kitchen.Reporter }

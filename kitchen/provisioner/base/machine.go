@@ -63,9 +63,7 @@ type CommandError struct {
 	Status  int
 	// Tail are the last lines it wrote.
 	Tail []string
-	// LogFile is where all of it is, "" when unknown.
-	LogFile string
-	// Advice is what to do next, "" for where to look.
+	// Advice is what to do next, "" for nothing but to look.
 	Advice string
 }
 
@@ -77,13 +75,10 @@ func (e *CommandError) Error() string {
 	return msg
 }
 
-// Hint tells what to do, or where all of the output is.
+// Hint tells what to do.
 func (e *CommandError) Hint() string {
 	if e.Advice == "" && slices.ContainsFunc(e.Tail, refusedSudo) {
 		return "the login user may not use sudo here: let it (NOPASSWD), log in as root, or switch it off (sudo: false)"
-	}
-	if e.Advice == "" && e.LogFile != "" {
-		return "all of the output is in " + e.LogFile
 	}
 	return e.Advice
 }
@@ -116,7 +111,7 @@ func (m *Machine) Run(ctx context.Context, what, code string) error {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	if status != 0 {
-		return &CommandError{What: what, Command: code, Status: status, Tail: tail, LogFile: m.LogFile}
+		return &CommandError{What: what, Command: code, Status: status, Tail: tail}
 	}
 	return nil
 }
@@ -128,7 +123,7 @@ func (m *Machine) RunRaw(ctx context.Context, what, line string) error {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	if status != 0 {
-		return &CommandError{What: what, Command: line, Status: status, Tail: tail, LogFile: m.LogFile}
+		return &CommandError{What: what, Command: line, Status: status, Tail: tail}
 	}
 	return nil
 }

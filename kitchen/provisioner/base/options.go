@@ -28,9 +28,6 @@ type Options struct {
 	Environ []string
 	// Debug is `converge -D` or `verify -D`.
 	Debug bool
-	// LogFile is the instance's log, for messages that point to it; "" leaves
-	// them without.
-	LogFile string
 	// Login tells how the workstation's own tools reach the machine; nil means
 	// that they cannot.
 	Login func(*kitchen.State) (Login, error)
