@@ -39,6 +39,7 @@ import (
 //	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
 //	nothing-left                            fails if users of that cloud have left anything
 //	expired-cloud                           sets OS_AUTH_URL to an HTTPS server with an expired certificate
+//	volume make|delete|shows NAME [TEXT]    makes a volume, deletes it, or fails unless its JSON matches TEXT
 //	server-vanish NAME                      deletes a server behind Galley's back
 //	server-shows NAME TEXT                  fails unless the cloud's own JSON of a server matches TEXT
 //	chef-server                             starts a Chef Server and a package index and writes ~/.chef/knife.rb
@@ -69,6 +70,7 @@ func TestScripts(t *testing.T) {
 			"ran":           scriptRan,
 			"server-shows":  scriptServerShows,
 			"server-vanish": scriptServerVanish,
+			"volume":        scriptVolume,
 			"chef-server": func(ts *testscript.TestScript, _ bool, _ []string) {
 				c := newChefWorld(t)
 				ts.Check(c.configure(ts.Getenv("HOME")))
@@ -92,22 +94,15 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// computeAPI is the cloud's Nova by plain HTTP, so that nothing of ours is in
-// between: ask sends a request and reads the JSON of the answer.
-func computeAPI(ts *testscript.TestScript) (ask func(method, path string, out any)) {
-	do := func(method, url, token, body string, out any) http.Header {
-		req, err := http.NewRequestWithContext(tsContext(ts), method, url, strings.NewReader(body))
-		ts.Check(err)
-		req.Header.Set("X-Auth-Token", token)
-		req.Header.Set("Content-Type", "application/json")
-		resp, err := http.DefaultClient.Do(req)
-		ts.Check(err)
-		defer resp.Body.Close()
-		if out != nil {
-			ts.Check(json.NewDecoder(resp.Body).Decode(out))
-		}
-		return resp.Header
-	}
+// cloudAPI asks the cloud by plain HTTP, so that nothing of ours is in between.
+type cloudAPI struct {
+	ts        *testscript.TestScript
+	token     string
+	endpoints map[string]string
+}
+
+func newCloudAPI(ts *testscript.TestScript) *cloudAPI {
+	api := &cloudAPI{ts: ts, endpoints: map[string]string{"": ts.Getenv("OS_AUTH_URL")}}
 	quoted := func(name string) string { return strconv.Quote(ts.Getenv(name)) }
 	var login struct {
 		Token struct {
@@ -117,40 +112,89 @@ func computeAPI(ts *testscript.TestScript) (ask func(method, path string, out an
 			}
 		}
 	}
-	token := do(http.MethodPost, ts.Getenv("OS_AUTH_URL")+"/auth/tokens", "", `{"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": `+quoted("OS_USERNAME")+
+	api.token = api.ask("", http.MethodPost, "/auth/tokens", `{"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": `+quoted("OS_USERNAME")+
 		`, "domain": {"name": "Default"}, "password": `+quoted("OS_PASSWORD")+`}}}, "scope": {"project": {"name": `+quoted("OS_PROJECT_NAME")+`, "domain": {"name": "Default"}}}}}`, &login).Get("X-Subject-Token")
 	for _, service := range login.Token.Catalog {
 		for _, e := range service.Endpoints {
-			if service.Type == "compute" && e.Interface == "public" {
-				return func(method, path string, out any) { do(method, e.URL+path, token, "", out) }
+			if e.Interface == "public" {
+				api.endpoints[service.Type] = e.URL
 			}
 		}
 	}
-	ts.Fatalf("the cloud has no compute service")
-	return nil
+	return api
 }
 
-func serversNamed(ask func(method, path string, out any), name string) []map[string]any {
+// ask sends a request to a service and reads the JSON of the answer into out,
+// unless that is nil.
+func (api *cloudAPI) ask(service, method, path, body string, out any) http.Header {
+	req, err := http.NewRequestWithContext(tsContext(api.ts), method, api.endpoints[service]+path, strings.NewReader(body))
+	api.ts.Check(err)
+	req.Header.Set("X-Auth-Token", api.token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	api.ts.Check(err)
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		api.ts.Fatalf("%s %s: %s", method, path, resp.Status)
+	}
+	if out != nil {
+		api.ts.Check(json.NewDecoder(resp.Body).Decode(out))
+	}
+	return resp.Header
+}
+
+func (api *cloudAPI) servers(name string) []map[string]any {
 	var list struct{ Servers []map[string]any }
-	ask(http.MethodGet, "/servers/detail?name="+name, &list)
+	api.ask("compute", http.MethodGet, "/servers/detail?name="+name, "", &list)
 	return list.Servers
 }
 
-func scriptServerShows(ts *testscript.TestScript, neg bool, args []string) {
-	text, err := json.MarshalIndent(serversNamed(computeAPI(ts), args[0]), "", "  ")
+func (api *cloudAPI) volumes(name string) []map[string]any {
+	var list struct{ Volumes []map[string]any }
+	api.ask("volumev3", http.MethodGet, "/volumes/detail?name="+name, "", &list)
+	return list.Volumes
+}
+
+func matchJSON(ts *testscript.TestScript, neg bool, found any, pattern string) {
+	text, err := json.MarshalIndent(found, "", "  ")
 	ts.Check(err)
-	if regexp.MustCompile(args[1]).Match(text) == neg {
+	if regexp.MustCompile(pattern).Match(text) == neg {
 		ts.Fatalf("the cloud has %s", text)
 	}
 }
 
+func scriptServerShows(ts *testscript.TestScript, neg bool, args []string) {
+	matchJSON(ts, neg, newCloudAPI(ts).servers(args[0]), args[1])
+}
+
 func scriptServerVanish(ts *testscript.TestScript, _ bool, args []string) {
-	ask := computeAPI(ts)
-	for _, s := range serversNamed(ask, args[0]) {
-		ask(http.MethodDelete, fmt.Sprintf("/servers/%s", s["id"]), nil)
+	api := newCloudAPI(ts)
+	for _, s := range api.servers(args[0]) {
+		api.ask("compute", http.MethodDelete, fmt.Sprintf("/servers/%s", s["id"]), "", nil)
 	}
-	for len(serversNamed(ask, args[0])) > 0 {
+	for len(api.servers(args[0])) > 0 {
 		// Its deletion takes a moment; tsContext bounds the wait.
+	}
+}
+
+// scriptVolume makes a volume, deletes it, or looks at one.
+func scriptVolume(ts *testscript.TestScript, neg bool, args []string) {
+	api := newCloudAPI(ts)
+	switch args[0] {
+	case "make":
+		api.ask("volumev3", http.MethodPost, "/volumes", `{"volume": {"name": "`+args[1]+`", "size": 1}}`, nil)
+		for api.volumes(args[1])[0]["status"] != "available" {
+			// It takes a moment.
+		}
+	case "delete":
+		for _, v := range api.volumes(args[1]) {
+			api.ask("volumev3", http.MethodDelete, fmt.Sprintf("/volumes/%s", v["id"]), "", nil)
+		}
+		for len(api.volumes(args[1])) > 0 {
+			// It takes a moment.
+		}
+	case "shows":
+		matchJSON(ts, neg, api.volumes(args[1]), args[2])
 	}
 }
 
