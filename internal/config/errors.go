@@ -78,7 +78,7 @@ type Problem struct {
 	File         string
 	Line, Column int
 	// Code names the kind of problem in one word, for programs:
-	// "unknown-key", "duplicate-key", "deprecated-key", "wrong-type", …
+	// "unknown-key", "foreign-key", "duplicate-key", "deprecated-key", "wrong-type", …
 	Code string
 	// Key is the path of the key, as in "driver.image_rf".
 	Key string

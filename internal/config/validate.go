@@ -320,7 +320,9 @@ func (c *checker) section(section string, s Section) {
 		at := section + "." + e.name
 		k, ok := keys[e.name]
 		if !ok {
-			if !slices.Contains(kitchenKeys[section], e.name) {
+			if owner := ownerOf(section, e.name); owner != "" {
+				c.add(e.val.org, "foreign-key", at, "", "%s is a key of the %s %s and has no effect for %s", e.name, section, owner, name)
+			} else if !slices.Contains(kitchenKeys[section], e.name) {
 				c.unknown(e, at, "the "+section+" "+name, keys)
 			}
 			continue
@@ -328,6 +330,17 @@ func (c *checker) section(section string, s Section) {
 		c.checkValue(k, e, at)
 		c.nested(k, e.val, at, name)
 	}
+}
+
+// ownerOf is the plug-in of a section that a key belongs to, "" for none. A
+// file for several projects sets keys of plug-ins that not every instance has.
+func ownerOf(section, key string) string {
+	for _, name := range plugins[section] {
+		if _, ok := known(section, "", name)[key]; ok {
+			return name
+		}
+	}
+	return ""
 }
 
 // nested checks a mapping, or a list of mappings, below a key that has a

@@ -29,6 +29,7 @@ func TestValidate(t *testing.T) {
 		{os + "plaforms: []\n" + one, []string{"kitchen.yml:2:1: plaforms is no key of the top level and has no effect (did you mean platforms?)"}},
 		{"driver: {name: openstack, image_rf: x}\n" + one, []string{"kitchen.yml:1:27: image_rf is no key of the driver openstack and has no effect (did you mean image_ref?)"}},
 		{"driver: {name: openstack, zzz: x}\n" + one, []string{"kitchen.yml:1:27: zzz is no key of the driver openstack and has no effect"}},
+		{os + "provisioner: {name: shell, product_name: cinc}\n" + one, []string{"kitchen.yml:2:42: product_name is a key of the provisioner chef_infra and has no effect for shell"}},
 		{"driver: {name: openstack, username: x}\n" + one, []string{"kitchen.yml:1:27: driver.username is of older days (use transport.username)"}},
 		{"driver: {name: openstack, use_ipv6: maybe}\n" + one, []string{`kitchen.yml:1:37: driver.use_ipv6 should be a boolean, but is "maybe"`}},
 		{"driver: {name: openstack, connect_timeout: '10', use_ipv6: 'true', flavor_ref: 3, image_ref: }\n" + one, nil},
