@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/fetch"
@@ -166,19 +165,17 @@ func (a *app) runReport(e *kitchen.RunError) string {
 	told := map[string]string{}
 	for _, f := range e.Failures {
 		reason, hint := f.Err.Error(), kitchen.Hint(f.Err)
-		log := ".kitchen/logs/" + f.Instance.Name + ".log"
 		head := fmt.Sprintf("    %s failed on instance <%s>: ", f.Action.Noun(), f.Instance.Name)
 		if first, ok := told[reason+"\x00"+hint]; ok {
 			fmt.Fprintf(&b, "%sfor the same reason as <%s>\n", head, first)
 		} else {
 			told[reason+"\x00"+hint] = f.Instance.Name
 			fmt.Fprintf(&b, "%s%s\n", head, strings.ReplaceAll(reason, "\n", "\n      "))
-			// Where the log is stands below.
-			if hint != "" && !strings.HasSuffix(filepath.ToSlash(hint), "/"+log) {
+			if hint != "" {
 				fmt.Fprintf(&b, "      hint: %s\n", strings.ReplaceAll(hint, "\n", "\n            "))
 			}
 		}
-		fmt.Fprintf(&b, "      log:  %s\n", log)
+		fmt.Fprintf(&b, "      log:  .kitchen/logs/%s.log\n", f.Instance.Name)
 	}
 	if len(e.Skipped) > 0 {
 		names := make([]string, len(e.Skipped))
