@@ -1,10 +1,6 @@
 package cli_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
+	"github.com/galleyhq/galley/internal/bootstrap/install/standin"
 )
 
 // standInClient stands for Cinc: it shows what it was given, and fails where
@@ -35,25 +32,7 @@ echo "Cinc Client finished"
 // newMirror starts a package index that has one package, the stand-in client.
 func newMirror(tb testing.TB) string {
 	tb.Helper()
-	var pack bytes.Buffer
-	z := gzip.NewWriter(&pack)
-	w := tar.NewWriter(z)
-	err := w.WriteHeader(&tar.Header{Name: "opt/cinc/bin/cinc-client", Mode: 0o755, Size: int64(len(standInClient)), Typeflag: tar.TypeReg})
-	_, werr := w.Write([]byte(standInClient))
-	if err := errors.Join(err, werr, w.Close(), z.Close()); err != nil {
-		tb.Fatal(err)
-	}
-	var web *httptest.Server
-	web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/stable/cinc/metadata":
-			fmt.Fprintf(w, "sha256\t%x\nurl\t%s/cinc.tar.gz\nversion\t18.4.12\n", sha256.Sum256(pack.Bytes()), web.URL)
-		case "/cinc.tar.gz":
-			_, _ = w.Write(pack.Bytes())
-		default:
-			http.NotFound(w, r)
-		}
-	}))
+	web := httptest.NewServer(standin.Mirror{Client: []byte(standInClient)})
 	tb.Cleanup(web.Close)
 	return web.URL
 }

@@ -25,10 +25,16 @@ const Version = "18.0.0"
 type Mirror struct {
 	// Checksum is told instead of the package's own where it is not "".
 	Checksum string
+	// Client is the program in the package; nil is the stand-in's own.
+	Client []byte
 }
 
-// Package is the package, a gzipped tarball.
-func Package() []byte {
+// pack makes the package, a gzipped tarball.
+func (m Mirror) pack() []byte {
+	program := m.Client
+	if program == nil {
+		program = client
+	}
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
 	w := tar.NewWriter(z)
@@ -40,8 +46,8 @@ func Package() []byte {
 		return err
 	}
 	err := errors.Join(
-		add("bin/cinc-client", 0o755, client),
-		add("bin/cinc-solo", 0o755, client),
+		add("bin/cinc-client", 0o755, program),
+		add("bin/cinc-solo", 0o755, program),
 		add("version-manifest.txt", 0o644, []byte("stand-in "+Version+"\n")),
 		w.Close(), z.Close(),
 	)
@@ -58,12 +64,12 @@ func (m Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.URL.Path, "/metadata"):
 		sum := m.Checksum
 		if sum == "" {
-			own := sha256.Sum256(Package())
+			own := sha256.Sum256(m.pack())
 			sum = hex.EncodeToString(own[:])
 		}
 		fmt.Fprintf(w, "sha256\t%s\nurl\thttp://%s/%s\nversion\t%s\n", sum, r.Host, name, Version)
 	case path.Base(r.URL.Path) == name:
-		w.Write(Package())
+		w.Write(m.pack())
 	default:
 		http.NotFound(w, r)
 	}
