@@ -5,7 +5,7 @@ BIN     := bin/galley
 # One static binary: no cgo, no paths, no build id, so that it is the same wherever it is built.
 LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/internal/cli.release=$(VERSION))
 
-.PHONY: build demo test vet fmt unit race parity acceptance openstackclient listings-check test-chefserver bench bench-fetch bench-converge fuzz clean
+.PHONY: build demo test vet fmt unit race parity acceptance openstackclient listings-check test-chefserver chefnode bench bench-fetch bench-converge fuzz clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/galley
@@ -44,6 +44,12 @@ openstackclient: build
 # port of this machine. Installed where apt-get can.
 test-chefserver:
 	sh testdata/scripts/chefserver.sh $(GO)
+
+# A server that becomes a node of a real Chef Server and goes again, on the
+# cloud of OS_* or an embedded one. CHEFNODE_ADDRESS is an address of this
+# machine that the cloud's guests reach.
+chefnode: build
+	sh testdata/scripts/chefnode.sh $(BIN)
 
 # Galley's listings and networks beside the stock client's answers: with OS_*
 # set on that cloud, else on an embedded one.
