@@ -19,6 +19,7 @@ const (
 	// The four brackets have these bits in common; so have 'Y', 'y', '_' and
 	// DEL, which valid JSON has only in strings.
 	brackets = 0x59 * ones
+	fill     = low7 &^ brackets
 )
 
 // differs marks the bytes of w that are not those of pattern, which is ASCII.
@@ -81,10 +82,12 @@ func (s *Scanner) skip(p []byte, i int) int {
 				((w2^quotes)+low7)&high*gather>>56<<16 | ((w3^quotes)+low7)&high*gather>>56<<24 |
 				((w4^quotes)+low7)&high*gather>>56<<32 | ((w5^quotes)+low7)&high*gather>>56<<40 |
 				((w6^quotes)+low7)&high*gather>>56<<48 | ((w7^quotes)+low7)&high*gather>>56<<56)
-			br = ^(((w0&brackets^brackets)+low7)&high*gather>>56 | ((w1&brackets^brackets)+low7)&high*gather>>56<<8 |
-				((w2&brackets^brackets)+low7)&high*gather>>56<<16 | ((w3&brackets^brackets)+low7)&high*gather>>56<<24 |
-				((w4&brackets^brackets)+low7)&high*gather>>56<<32 | ((w5&brackets^brackets)+low7)&high*gather>>56<<40 |
-				((w6&brackets^brackets)+low7)&high*gather>>56<<48 | ((w7&brackets^brackets)+low7)&high*gather>>56<<56)
+			// All bits but the high one are set of a bracket filled up, so that
+			// one more sets that and goes no further.
+			br = ((w0|fill)+ones)&high*gather>>56 | ((w1|fill)+ones)&high*gather>>56<<8 |
+				((w2|fill)+ones)&high*gather>>56<<16 | ((w3|fill)+ones)&high*gather>>56<<24 |
+				((w4|fill)+ones)&high*gather>>56<<32 | ((w5|fill)+ones)&high*gather>>56<<40 |
+				((w6|fill)+ones)&high*gather>>56<<48 | ((w7|fill)+ones)&high*gather>>56<<56
 			// Set if there is a backslash; a borrow may set it without one.
 			slash = (((w0 ^ backslashes) - ones) | ((w1 ^ backslashes) - ones) | ((w2 ^ backslashes) - ones) | ((w3 ^ backslashes) - ones) |
 				((w4 ^ backslashes) - ones) | ((w5 ^ backslashes) - ones) | ((w6 ^ backslashes) - ones) | ((w7 ^ backslashes) - ones)) & high
