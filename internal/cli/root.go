@@ -225,6 +225,7 @@ func usageArgs(cmd *cobra.Command) {
 	// A command that only holds others takes no arguments of its own: what is
 	// left over is a misspelt command.
 	if cmd.HasSubCommands() {
+		cmd.SuggestionsMinimumDistance = 2 // cobra's own default, which it sets too late for us
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -232,7 +233,7 @@ func usageArgs(cmd *cobra.Command) {
 			hint := fmt.Sprintf("run `%s --help` for the commands there are", cmd.CommandPath())
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				hint = "did you mean " + strings.Join(near, " or ") + "?"
-			} else if cmd.Root().Name() == "knife" {
+			} else if !cmd.HasParent() && cmd.Name() == "knife" {
 				hint = "this knife is Galley, which has knife's openstack, bootstrap, node and client commands: run `knife --help`"
 			}
 			return &knifeError{usagef(hint, "unknown command %q", args[0]), exitKnifeUnknown}
