@@ -108,7 +108,8 @@ func (c *Cloud) sameCloud(rec *Record) error {
 	}
 	return fail(Invalid, "use what was made for "+orInstance(rec.Owner),
 		fmt.Sprintf("it was made in the project %s at %s, and the credentials are for the project %s", rec.ProjectID, rec.AuthURL, have),
-		"source the RC file of that project")
+		"source the RC file of that project; if it is gone for good, delete the record of what was made there "+
+			"(an instance's are .kitchen/galley/INSTANCE.json and .kitchen/INSTANCE.yml)")
 }
 
 func orInstance(owner string) string {
