@@ -254,7 +254,7 @@ func (a *app) releaseNamed(ctx context.Context, c *openstack.Cloud, refs []strin
 		}
 		a.released(f)
 	}
-	return all(errs)
+	return openstack.Together(errs...)
 }
 
 func (a *app) released(f openstack.FloatingIP) {
@@ -290,7 +290,7 @@ func (a *app) releaseUnused(ctx context.Context, c *openstack.Cloud, o releaseFl
 			a.released(f)
 		}
 	}
-	return all(errs)
+	return openstack.Together(errs...)
 }
 
 func unusedIn(ctx context.Context, c *openstack.Cloud, pool string) ([]openstack.FloatingIP, error) {
@@ -309,15 +309,4 @@ func unusedIn(ctx context.Context, c *openstack.Cloud, pool string) ([]openstack
 	list = slices.DeleteFunc(list, func(f openstack.FloatingIP) bool { return f.PortID != "" || in != "" && f.NetworkID != in })
 	slices.SortFunc(list, byAddress)
 	return list, nil
-}
-
-// all makes one error of those that have come up.
-func all(errs []error) error {
-	switch len(errs) {
-	case 0:
-		return nil
-	case 1:
-		return errs[0]
-	}
-	return openstack.Several(errs)
 }

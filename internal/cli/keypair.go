@@ -104,7 +104,7 @@ func (a *app) keyPairDelete() *cobra.Command {
 					}
 					fmt.Fprintf(a.streams.Err, "Key pair %q deleted.\n", name)
 				}
-				return all(errs)
+				return openstack.Together(errs...)
 			})
 		},
 	}

@@ -242,7 +242,7 @@ other networks by now. A network that servers are on is refused.
 					break
 				}
 			}
-			return all(errs)
+			return openstack.Together(errs...)
 		},
 	}
 }

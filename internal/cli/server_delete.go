@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/servers"
 )
 
@@ -58,19 +59,28 @@ has no record any more; --dry-run only prints it.
 	return cmd
 }
 
+// toldServers is servers with a console that tells what is removed.
+func (a *app) toldServers(cmd *cobra.Command, needChef bool) (*servers.Manager, func(), error) {
+	m, done, err := a.servers(cmd, needChef)
+	if err != nil {
+		return nil, nil, err
+	}
+	console, err := a.serverConsole("", 0)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	m.Report = console
+	return m, func() { console.close(); done() }, nil
+}
+
 func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletion) error {
 	ctx := cmd.Context()
-	m, done, err := a.servers(cmd, d.Purge)
+	m, done, err := a.toldServers(cmd, d.Purge)
 	if err != nil {
 		return err
 	}
 	defer done()
-	console, err := a.serverConsole("", 0)
-	if err != nil {
-		return err
-	}
-	defer console.close()
-	m.Report = console
 	var errs []error
 	for _, ref := range refs {
 		if err := a.deleteServer(ctx, m, ref, d); err != nil {
@@ -80,7 +90,7 @@ func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletio
 			errs = append(errs, err)
 		}
 	}
-	return all(errs)
+	return openstack.Together(errs...)
 }
 
 func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, d servers.Deletion) error {
@@ -127,17 +137,11 @@ func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, 
 // serverOrphans prints, and unless dryRun removes, what no server owns.
 func (a *app) serverOrphans(cmd *cobra.Command, dryRun bool) error {
 	ctx := cmd.Context()
-	m, done, err := a.servers(cmd, false)
+	m, done, err := a.toldServers(cmd, false)
 	if err != nil {
 		return err
 	}
 	defer done()
-	console, err := a.serverConsole("", 0)
-	if err != nil {
-		return err
-	}
-	defer console.close()
-	m.Report = console
 	found, err := m.Orphans(ctx)
 	if err != nil {
 		return err
@@ -163,5 +167,5 @@ func (a *app) serverOrphans(cmd *cobra.Command, dryRun bool) error {
 			errs = append(errs, fmt.Errorf("what is left of %s: %w", o.Name, err))
 		}
 	}
-	return all(errs)
+	return openstack.Together(errs...)
 }

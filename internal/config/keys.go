@@ -119,10 +119,6 @@ var plugins = map[string][]string{
 	secVerifier:    {"busser", "inspec", "cinc_auditor", "shell", "dummy"},
 }
 
-// Plugins returns the names of the plug-ins of a section ("driver",
-// "provisioner", "transport", "verifier") that Galley has.
-func Plugins(section string) []string { return slices.Clone(plugins[section]) }
-
 // chefFamily are the provisioners that run a Chef client; those of kitchen-cinc
 // call the keys that begin with chef_ by its own name.
 const chefFamily = "chef_infra chef_zero chef_solo chef_apply cinc_infra cinc_zero cinc_solo cinc_apply"

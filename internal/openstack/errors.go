@@ -147,8 +147,9 @@ func (s Several) Hint() string {
 	return strings.Join(lines, "\n")
 }
 
-// several makes one error of those that are not nil.
-func several(errs ...error) error {
+// Together makes one error of those that are not nil: that one, or a [Several].
+// Of none it is nil.
+func Together(errs ...error) error {
 	var out Several
 	for _, err := range errs {
 		if more, ok := err.(Several); ok {

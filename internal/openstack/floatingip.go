@@ -209,7 +209,7 @@ func (m *making) floatingIP(ctx context.Context, s *servers.Server) (string, err
 			errs = append(errs, err)
 		}
 	}
-	return "", several(errs...)
+	return "", Together(errs...)
 }
 
 // floatingNetwork names the server's network that its floating IP leads into.
@@ -381,7 +381,7 @@ func (m *making) anyFree(ctx context.Context) error {
 	if len(m.seen) > 0 || m.spec.FloatingIP.AllocateIfNone {
 		return nil
 	}
-	return several(errs...)
+	return Together(errs...)
 }
 
 func (m *making) noneFree(pool Network, all, lost int) error {

@@ -56,7 +56,7 @@ func (c *Cloud) AllocateFloatingIP(ctx context.Context, pool string, rep Reporte
 			return list[0], nil
 		}
 		if derr := floatingips.Delete(after, sc, list[0].ID).ExtractErr(); derr != nil && !isStatus(derr, 404) {
-			return FloatingIP{}, several(explain(what, err), explain("release the floating IP "+list[0].Address, derr))
+			return FloatingIP{}, Together(explain(what, err), explain("release the floating IP "+list[0].Address, derr))
 		}
 		break
 	}

@@ -43,7 +43,7 @@ func (c *Cloud) MakeKeyPair(ctx context.Context, name, path string) (KeyPair, er
 	}
 	k, err := c.UploadKeyPair(ctx, name, public)
 	if err != nil && ctx.Err() == nil && !unsettled(err) {
-		return k, several(err, os.Remove(path))
+		return k, Together(err, os.Remove(path))
 	}
 	return k, err
 }

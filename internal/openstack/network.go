@@ -129,7 +129,7 @@ func (c *Cloud) EnsureNetwork(ctx context.Context, spec NetworkSpec, j Journal, 
 	}
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	return nil, several(err, l.takeBack(after, before))
+	return nil, Together(err, l.takeBack(after, before))
 }
 
 // finish writes down that all is there. A network of others of which nothing
@@ -163,9 +163,9 @@ func (l *laying) takeBack(ctx context.Context, before []Resource) error {
 		return !r.Borrowed && !slices.ContainsFunc(before, same) && !slices.ContainsFunc(made.Resources, same)
 	})
 	if !slices.ContainsFunc(l.rec.Resources, func(r Resource) bool { return !r.Borrowed }) {
-		return several(err, l.journal.Remove())
+		return Together(err, l.journal.Remove())
 	}
-	return several(err, l.save())
+	return Together(err, l.save())
 }
 
 // check finds what cannot be right whatever the cloud says.

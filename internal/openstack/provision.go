@@ -262,7 +262,7 @@ func (l *lookups) do(f func() error) {
 func (l *lookups) wait() error {
 	l.wg.Wait()
 	slices.SortFunc(l.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return several(l.errs...)
+	return Together(l.errs...)
 }
 
 // resolve looks up every name, all at once: each costs a round trip.
@@ -426,7 +426,7 @@ func (m *making) do(ctx context.Context, s step) (id string, made bool, err erro
 		m.rep.Debug("%s: %v; looking for it by its token", s.what, explain(s.what, err))
 		found, ferr := m.seek(ctx, s)
 		if ferr != nil {
-			return "", false, several(explain(s.what, err), ferr)
+			return "", false, Together(explain(s.what, err), ferr)
 		}
 		if found != "" {
 			return found, true, m.made(s, found)

@@ -210,7 +210,7 @@ func (c *Cloud) reclaim(ctx context.Context, rec *Record, save func() error, rep
 			}
 		}
 	}
-	return several(errs...)
+	return Together(errs...)
 }
 
 // remove removes one resource: the one whose ID is known, and when the answer
@@ -242,7 +242,7 @@ func (c *Cloud) remove(ctx context.Context, rec *Record, r Resource, rep Reporte
 	for _, id := range ids {
 		errs = append(errs, c.removeOne(ctx, r, id, rep))
 	}
-	return several(errs...)
+	return Together(errs...)
 }
 
 // seekAll finds what carries the record's token. When the request was made a

@@ -192,17 +192,7 @@ func (m *Manager) check(ctx context.Context, r *Request) error {
 	if chef != nil {
 		cloud = append(cloud, chef)
 	}
-	return together(cloud)
-}
-
-func together(errs []error) error {
-	switch len(errs) {
-	case 0:
-		return nil
-	case 1:
-		return errs[0]
-	}
-	return openstack.Several(errs)
+	return openstack.Together(cloud...)
 }
 
 // image finds the image as the peer does where nothing has the name: the

@@ -182,12 +182,18 @@ func (s *Spec) preinstall(ctx context.Context, r *root) error {
 		return nil
 	}
 	fmt.Fprintln(r.out, "Running the bootstrap preinstall command")
-	status, tail, err := r.play(ctx, s.exports()+userCode(s.PreinstallCommand))
+	return s.userCommand(ctx, r, "the preinstall command", s.PreinstallCommand)
+}
+
+// userCommand runs a command of the user's own in the environment of what
+// installs.
+func (s *Spec) userCommand(ctx context.Context, r *root, what, code string) error {
+	status, tail, err := r.play(ctx, s.exports()+userCode(code))
 	if err != nil {
-		return fmt.Errorf("the preinstall command: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	if status != 0 {
-		return failed("the preinstall command", status, tail)
+		return failed(what, status, tail)
 	}
 	return nil
 }
@@ -253,14 +259,7 @@ func find(ctx context.Context, r *root, search string, strategy install.Strategy
 
 func (s *Spec) install(ctx context.Context, r *root, plan *install.Plan) error {
 	if s.InstallCommand != "" {
-		status, tail, err := r.play(ctx, s.exports()+userCode(s.InstallCommand))
-		if err != nil {
-			return fmt.Errorf("the install command: %w", err)
-		}
-		if status != 0 {
-			return failed("the install command", status, tail)
-		}
-		return nil
+		return s.userCommand(ctx, r, "the install command", s.InstallCommand)
 	}
 	if plan.Notice != "" {
 		r.rep.Info("%s", plan.Notice)

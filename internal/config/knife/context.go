@@ -125,13 +125,9 @@ func (s *section) Call(c *ruby.Call) (ruby.Value, bool, error) {
 	case "config_strict_mode", "config_strict_mode=":
 		return nil, true, nil
 	}
-	name, assign := strings.CutSuffix(c.Name, "=")
-	if !settingName.MatchString(name) {
+	name, assign, args, ok := settingCall(c)
+	if !ok {
 		return nil, false, nil
-	}
-	args := c.Args
-	if c.Keywords != nil {
-		args = append(slices.Clone(args), c.Keywords)
 	}
 	switch {
 	case len(args) == 1:

@@ -210,16 +210,24 @@ func (h *config) Call(c *ruby.Call) (ruby.Value, bool, error) {
 	return l.getOrSet(c)
 }
 
+// settingCall reads a call that may get or set a setting: its name, whether it
+// is an assignment, and its arguments, keywords being one of them. ok is false
+// for a name that no setting has.
+func settingCall(c *ruby.Call) (name string, assign bool, args []ruby.Value, ok bool) {
+	name, assign = strings.CutSuffix(c.Name, "=")
+	args = c.Args
+	if c.Keywords != nil {
+		args = append(slices.Clone(args), c.Keywords)
+	}
+	return name, assign, args, settingName.MatchString(name)
+}
+
 // getOrSet is what every other name does: with arguments it sets, without it
 // gets (mixlib-config: method_missing).
 func (l *loader) getOrSet(c *ruby.Call) (ruby.Value, bool, error) {
-	name, assign := strings.CutSuffix(c.Name, "=")
-	if !settingName.MatchString(name) {
+	name, assign, args, ok := settingCall(c)
+	if !ok {
 		return nil, false, nil
-	}
-	args := c.Args
-	if c.Keywords != nil {
-		args = append(slices.Clone(args), c.Keywords)
 	}
 	switch len(args) {
 	case 0:
