@@ -72,7 +72,7 @@ bench:
 # galley fetch beside curl, gzip and requests, as ratios of one run.
 SIZE ?= 512M
 bench-fetch: build
-	$(GO) run ./internal/fetch/bench -galley $(abspath $(BIN)) -size $(SIZE)
+	$(GO) run ./internal/testing/fetchbench -galley $(abspath $(BIN)) -size $(SIZE)
 
 # A converge, an upload and twenty machines at once, each beside what it is
 # measured against, as ratios of one run.

@@ -19,12 +19,16 @@ var arrows = map[string][]string{
 
 	"kitchen":             {"std"},
 	"kitchen/kitchentest": {"kitchen"},
-	"kitchen/driver/":     {"kitchen", "internal/openstack", "internal/bootstrap", "internal/config"},
-	"kitchen/transport/":  {"kitchen", "internal/bootstrap", "internal/config"},
 
-	// Provisioners and verifiers share how a command is run on a machine.
-	"kitchen/provisioner/": {"kitchen", "internal/bootstrap", "internal/config", "kitchen/provisioner/base"},
-	"kitchen/verifier/":    {"kitchen", "internal/bootstrap", "internal/config", "kitchen/provisioner/base"},
+	"internal/driver":    {"kitchen", "internal/openstack", "internal/bootstrap", "internal/config"},
+	"internal/transport": {"kitchen", "internal/bootstrap", "internal/config"},
+
+	// Provisioners and verifiers share how a command is run on an instance.
+	"internal/provisioner": {"kitchen", "internal/bootstrap", "internal/config", "internal/provisioner/base"},
+	"internal/verifier":    {"kitchen", "internal/bootstrap", "internal/config", "internal/provisioner/base"},
+
+	"internal/testing":            {"internal/testing", "internal/bootstrap"},
+	"internal/testing/fetchbench": {"internal/fetch"},
 
 	"internal/openstack": {"internal/openstack/"},
 	"internal/bootstrap": {"internal/bootstrap/"},
@@ -33,7 +37,6 @@ var arrows = map[string][]string{
 	"internal/config":         {"internal/config/"},
 	"internal/fetch":          {"internal/fetch", "internal/fetch/"},
 	"internal/devcloud":       {"internal/devcloud/"},
-	"internal/starter":        {"std"},
 	"internal/state":          {"kitchen"},
 	"internal/ui":             {"kitchen"},
 
@@ -97,12 +100,7 @@ func permitted(pkg, imp string, allowed []string) bool {
 		return !third || allowed[0] != "std"
 	}
 	for _, a := range allowed {
-		if ours == a || strings.HasPrefix(ours, strings.TrimSuffix(a, "/")+"/") && a != "kitchen" {
-			return true
-		}
-		// The engine's joiner may import its plug-ins; its plug-ins may not
-		// import each other.
-		if a == "kitchen" && pkg == "internal/cli" && strings.HasPrefix(ours, "kitchen/") {
+		if ours == a || strings.HasPrefix(ours, strings.TrimSuffix(a, "/")+"/") {
 			return true
 		}
 	}

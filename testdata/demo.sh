@@ -29,7 +29,7 @@ run() {
 }
 
 # A mirror with one package, made on the spot.
-(cd "$here/.." && ${GO:-go} build -o "$work/serve" ./internal/bootstrap/install/standin/serve)
+(cd "$here/.." && ${GO:-go} build -o "$work/serve" ./internal/testing/standin/serve)
 "$work/serve" >"$work/mirror" &
 mirror=$!
 while [ ! -s "$work/mirror" ] && kill -0 "$mirror"; do sleep 0.1; done

@@ -22,7 +22,8 @@ func CommandLine(c Config) ([]string, error) {
 	if runtime.GOOS == "windows" {
 		null = "NUL"
 	}
-	args := []string{"ssh",
+	args := []string{
+		"ssh",
 		"-o", "UserKnownHostsFile=" + null,
 		"-o", "StrictHostKeyChecking=no",
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
-	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
+	"github.com/galleyhq/galley/internal/testing/sshtest"
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 )

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
-	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
+	"github.com/galleyhq/galley/internal/testing/sshtest"
 	"golang.org/x/crypto/ssh"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing/iotest"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
-	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
+	"github.com/galleyhq/galley/internal/testing/sshtest"
 	"golang.org/x/crypto/ssh"
 )
 

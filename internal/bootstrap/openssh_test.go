@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
-	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
+	"github.com/galleyhq/galley/internal/testing/sshtest"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 )

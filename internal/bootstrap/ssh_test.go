@@ -24,7 +24,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
-	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
+	"github.com/galleyhq/galley/internal/testing/sshtest"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
-	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
+	"github.com/galleyhq/galley/internal/testing/sshtest"
 	"github.com/google/go-cmp/cmp"
 )
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
-	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
+	"github.com/galleyhq/galley/internal/testing/sshtest"
 	"golang.org/x/crypto/ssh"
 )
 

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/galleyhq/galley/internal/bootstrap/install/standin"
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/testing/standin"
 )
 
 // The benchmarks of `make bench-converge`. Each runs the built binary against

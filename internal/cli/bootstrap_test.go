@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
-	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
+	"github.com/galleyhq/galley/internal/testing/chefservertest"
+	"github.com/galleyhq/galley/internal/testing/sshtest"
 )
 
 // machineToBe is a machine on loopback whose root is a directory, a Chef

@@ -14,7 +14,7 @@ import (
 
 	"github.com/creack/pty"
 
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
+	"github.com/galleyhq/galley/internal/testing/chefservertest"
 )
 
 // atTerminal runs galley at a terminal, answers each question that comes, in

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
-	"github.com/galleyhq/galley/internal/bootstrap/install/standin"
+	"github.com/galleyhq/galley/internal/testing/chefservertest"
+	"github.com/galleyhq/galley/internal/testing/standin"
 )
 
 // standInClient stands for Cinc: it shows what it was given, and fails where

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/galleyhq/galley/internal/bootstrap/install/standin"
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/testing/standin"
 )
 
 // chefFile converges the project's cookbook with a client from the mirror

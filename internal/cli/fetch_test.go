@@ -108,9 +108,14 @@ func TestFetch(t *testing.T) {
 		args               []string
 		method, body, auth string
 	}{
-		{[]string{"-d", "a=b"}, "POST", "application/x-www-form-urlencoded a=b", ""}, {[]string{"-d", ""}, "POST", "application/x-www-form-urlencoded ", ""}, {[]string{"--json", `{"a":1}`, "-X", "PUT"}, "PUT", `application/json {"a":1}`, ""},
-		{[]string{"-d", "@data", "-H", "Content-Type: text/x"}, "POST", "text/x from a file", ""}, {[]string{"--data-urlencode", "a=b c"}, "POST", "application/x-www-form-urlencoded a=b+c", ""},
-		{[]string{"--bearer", "hush-hush"}, "GET", " ", "Bearer hush-hush"}, {[]string{"--bearer", "@data"}, "GET", " ", "Bearer from a file"}, {[]string{"-u", "me:pw"}, "GET", " ", "Basic bWU6cHc="},
+		{[]string{"-d", "a=b"}, "POST", "application/x-www-form-urlencoded a=b", ""},
+		{[]string{"-d", ""}, "POST", "application/x-www-form-urlencoded ", ""},
+		{[]string{"--json", `{"a":1}`, "-X", "PUT"}, "PUT", `application/json {"a":1}`, ""},
+		{[]string{"-d", "@data", "-H", "Content-Type: text/x"}, "POST", "text/x from a file", ""},
+		{[]string{"--data-urlencode", "a=b c"}, "POST", "application/x-www-form-urlencoded a=b+c", ""},
+		{[]string{"--bearer", "hush-hush"}, "GET", " ", "Bearer hush-hush"},
+		{[]string{"--bearer", "@data"}, "GET", " ", "Bearer from a file"},
+		{[]string{"-u", "me:pw"}, "GET", " ", "Basic bWU6cHc="},
 		{[]string{"--config", "secret.yml"}, "GET", " ", "hush-hush"},
 	} {
 		p.must(t, append([]string{"fetch", s.URL, "-o", "o"}, c.args...)...)
@@ -125,16 +130,31 @@ func TestFetch(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{s.URL}, 1, "there is no output"}, {[]string{"-o", "o"}, 1, "arg"}, {[]string{"ftp://x", "-o", "o"}, 1, "no http or https URL"},
-		{[]string{s.URL, "-o", "o", "--timeout", "soon"}, 1, "timeout"}, {[]string{s.URL, "-o", "o", "--rate-limit", "x"}, 1, "no rate"},
-		{[]string{s.URL + "/gone?key=hush-hush", "-o", "o"}, 20, "410 Gone"}, {[]string{s.URL, "-o", "o", "--checksum", "md5:" + strings.Repeat("0", 32)}, 20, "md5"},
-		{[]string{s.URL, "-o", "no/dir/o"}, 20, "no directory"}, {[]string{s.URL, "-O", "-o", "x"}, 1, "--output and --remote-name exclude each other"}, {[]string{s.URL, "-o", "o", "--config", "no.yml"}, 1, "no configuration file"},
-		{[]string{s.URL, "-o", "o", "--next", "a..b"}, 1, "JSON path"}, {[]string{"--service", "object-store", "c/o", "-o", "o"}, 20, "OS_AUTH_URL"},
+		{[]string{s.URL}, 1, "there is no output"},
+		{[]string{"-o", "o"}, 1, "arg"},
+		{[]string{"ftp://x", "-o", "o"}, 1, "no http or https URL"},
+		{[]string{s.URL, "-o", "o", "--timeout", "soon"}, 1, "timeout"},
+		{[]string{s.URL, "-o", "o", "--rate-limit", "x"}, 1, "no rate"},
+		{[]string{s.URL + "/gone?key=hush-hush", "-o", "o"}, 20, "410 Gone"},
+		{[]string{s.URL, "-o", "o", "--checksum", "md5:" + strings.Repeat("0", 32)}, 20, "md5"},
+		{[]string{s.URL, "-o", "no/dir/o"}, 20, "no directory"},
+		{[]string{s.URL, "-O", "-o", "x"}, 1, "--output and --remote-name exclude each other"},
+		{[]string{s.URL, "-o", "o", "--config", "no.yml"}, 1, "no configuration file"},
+		{[]string{s.URL, "-o", "o", "--next", "a..b"}, 1, "JSON path"},
+		{[]string{"--service", "object-store", "c/o", "-o", "o"}, 20, "OS_AUTH_URL"},
 		// What would be dropped in silence.
-		{[]string{s.URL, "-o", "o", "--checksum", ""}, 1, "--checksum is empty"}, {[]string{s.URL, "-o", "o", "--bearer", ""}, 1, "--bearer is empty"}, {[]string{s.URL, "-o", "o", "--next", ""}, 1, "--next is empty"},
-		{[]string{s.URL, "-o", "o", "--level", "3"}, 1, "not compressed"}, {[]string{s.URL, "-o", "o.gz", "--level", "0"}, 1, "--level is 1 at least"}, {[]string{s.URL, "-o", "o", "--workers", "-1"}, 1, "--workers"},
-		{[]string{s.URL, "-o", "o", "--max-bytes", "0"}, 1, "--max-bytes"}, {[]string{s.URL, "-o", "o", "--chunk-size", "much"}, 1, "no size"}, {[]string{s.URL, "-o", "o", "--max-ratio", "0"}, 1, "--max-ratio"},
-		{[]string{s.URL, "-o", "o", "--key", "k.pem"}, 1, "goes with a certificate"}, {[]string{s.URL, "-o", "-", "--output-dir", "d"}, 1, "no folder"}, {[]string{s.URL, "--link", "-d", "-", "-o", "o"}, 1, "from a pipe"},
+		{[]string{s.URL, "-o", "o", "--checksum", ""}, 1, "--checksum is empty"},
+		{[]string{s.URL, "-o", "o", "--bearer", ""}, 1, "--bearer is empty"},
+		{[]string{s.URL, "-o", "o", "--next", ""}, 1, "--next is empty"},
+		{[]string{s.URL, "-o", "o", "--level", "3"}, 1, "not compressed"},
+		{[]string{s.URL, "-o", "o.gz", "--level", "0"}, 1, "--level is 1 at least"},
+		{[]string{s.URL, "-o", "o", "--workers", "-1"}, 1, "--workers"},
+		{[]string{s.URL, "-o", "o", "--max-bytes", "0"}, 1, "--max-bytes"},
+		{[]string{s.URL, "-o", "o", "--chunk-size", "much"}, 1, "no size"},
+		{[]string{s.URL, "-o", "o", "--max-ratio", "0"}, 1, "--max-ratio"},
+		{[]string{s.URL, "-o", "o", "--key", "k.pem"}, 1, "goes with a certificate"},
+		{[]string{s.URL, "-o", "-", "--output-dir", "d"}, 1, "no folder"},
+		{[]string{s.URL, "--link", "-d", "-", "-o", "o"}, 1, "from a pipe"},
 		{[]string{"image:", "-o", "o"}, 1, "names no image"},
 	} {
 		_, stderr, code := p.run(t, append([]string{"fetch"}, c.args...)...)

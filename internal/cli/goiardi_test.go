@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
+	"github.com/galleyhq/galley/internal/testing/chefservertest"
 )
 
 // TestGoiardi looks at a real Chef Server and clears up on it, by a knife.rb.

@@ -14,10 +14,9 @@ import (
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/starter"
+	"github.com/galleyhq/galley/internal/provisioner/base"
+	"github.com/galleyhq/galley/internal/provisioner/chef"
 	"github.com/galleyhq/galley/kitchen"
-	"github.com/galleyhq/galley/kitchen/provisioner/base"
-	"github.com/galleyhq/galley/kitchen/provisioner/chef"
 )
 
 // initFlags are those of init (Test Kitchen: init).
@@ -71,7 +70,7 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 	if err != nil {
 		return err
 	}
-	done, err := starter.Write(start)
+	done, err := writeInitFiles(start)
 	for _, c := range done {
 		fmt.Fprintf(a.streams.Out, "%12s  %s\n", c.Verb, c.Path)
 	}
@@ -84,8 +83,8 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 
 // start decides what is to be written. It asks the cloud only for a file that
 // is not there yet.
-func (a *app) start(ctx context.Context, f initFlags) (starter.Options, error) {
-	var start starter.Options
+func (a *app) start(ctx context.Context, f initFlags) (initOptions, error) {
+	var start initOptions
 	driver, err := f.driver()
 	if err != nil {
 		return start, err
@@ -102,10 +101,10 @@ func (a *app) start(ctx context.Context, f initFlags) (starter.Options, error) {
 	if err != nil {
 		return start, err
 	}
-	start = starter.Options{
+	start = initOptions{
 		Root: o.Root, KitchenFile: file, Driver: driver, Provisioner: provisioner,
 		TestBase:  a.testBase(o.Root),
-		Platforms: []starter.Platform{{Name: "ubuntu-24.04", User: "ubuntu"}, {Name: "almalinux-10", User: "almalinux"}},
+		Platforms: []initPlatform{{Name: "ubuntu-24.04", User: "ubuntu"}, {Name: "almalinux-10", User: "almalinux"}},
 	}
 	if found {
 		return start, nil
@@ -137,12 +136,12 @@ func (f initFlags) provisionerFor(driver string) (string, error) {
 }
 
 // afterInit tells the person what was left alone and what to do next.
-func (a *app) afterInit(done []starter.Change, start starter.Options) {
-	if slices.ContainsFunc(done, func(c starter.Change) bool { return c.Verb == starter.Left }) {
+func (a *app) afterInit(done []initChange, start initOptions) {
+	if slices.ContainsFunc(done, func(c initChange) bool { return c.Verb == initLeft }) {
 		fmt.Fprintln(a.people(), "What existed already was left as it is.")
 	}
 	switch {
-	case done[0].Verb == starter.Left:
+	case done[0].Verb == initLeft:
 	case start.Driver == "openstack" && !start.OpenStack.Known:
 		fmt.Fprintf(a.people(), "Fill in what is commented in %s, then check it with `%s doctor`.\n", done[0].Path, a.name)
 	case start.Driver == "proxy":
@@ -167,7 +166,7 @@ func (f initFlags) driver() (string, error) {
 
 // lookAround puts what the cloud offers into what is to be written. Where it
 // cannot be asked, that is said and placeholders stay.
-func (a *app) lookAround(ctx context.Context, env *ruby.Env, start *starter.Options) error {
+func (a *app) lookAround(ctx context.Context, env *ruby.Env, start *initOptions) error {
 	note := func(format string, args ...any) { fmt.Fprintf(a.people(), format+"\n", args...) }
 	auth, err := a.credentials(ctx)
 	var missing *openstack.MissingError
@@ -208,7 +207,7 @@ func (a *app) lookAround(ctx context.Context, env *ruby.Env, start *starter.Opti
 	}
 	start.Platforms = nil
 	for _, i := range found.Images {
-		start.Platforms = append(start.Platforms, starter.Platform{Name: platformName(i), Image: i.Ref, User: i.User})
+		start.Platforms = append(start.Platforms, initPlatform{Name: platformName(i), Image: i.Ref, User: i.User})
 	}
 	return nil
 }

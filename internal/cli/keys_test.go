@@ -19,15 +19,15 @@ func TestEveryKeyIsRead(t *testing.T) {
 			continue
 		}
 		n++
-		dirs := []string{"../../kitchen/provisioner/base"}
+		dirs := []string{"../provisioner/base"}
 		switch name := strings.FieldsFunc(k.Plugin+" ", func(c rune) bool { return c == '_' || c == ' ' }); {
 		case k.Section == "transport":
-			dirs = []string{"../../kitchen/transport/ssh"}
+			dirs = []string{"../transport/ssh"}
 		case k.Plugin == "":
 			// One of the plug-ins may be the only one that has a use for it.
-			dirs = append(dirs, "../../kitchen/"+k.Section+"/*")
+			dirs = append(dirs, "../"+k.Section+"/*")
 		default:
-			dirs = append(dirs, "../../kitchen/"+k.Section+"/"+name[0])
+			dirs = append(dirs, "../"+k.Section+"/"+name[0])
 		}
 		if !named(t, dirs, k) {
 			t.Errorf("%s (%s) is in the table of keys and not read", k.Path(), k.Plugin)

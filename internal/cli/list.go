@@ -134,7 +134,11 @@ func (a *app) list(ctx context.Context, p *project, chosen []*kitchen.Instance, 
 	}
 	for _, r := range rows {
 		cells := []ui.Cell{
-			{Text: r.Instance}, {Text: r.Driver}, {Text: r.Provisioner}, {Text: r.Verifier}, {Text: r.Transport},
+			{Text: r.Instance},
+			{Text: r.Driver},
+			{Text: r.Provisioner},
+			{Text: r.Verifier},
+			{Text: r.Transport},
 			lastAction(r.LastAction), lastError(r.LastError),
 		}
 		if r.liveRow != nil {

@@ -27,9 +27,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
-	"github.com/galleyhq/galley/internal/bootstrap/install/standin"
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/testing/chefservertest"
+	"github.com/galleyhq/galley/internal/testing/standin"
 )
 
 // TestScripts runs the stories in testdata/script: each drives the built

@@ -122,9 +122,11 @@ func plainData(n *yaml11.Node) any {
 
 // TestEmitter writes data that must come back as it was.
 func TestEmitter(t *testing.T) {
-	texts := []string{"", "a", "yes", "No", "null", "~", "1", "1.5", "0x1", "1e3", "1:30", "2024-01-01", ":a", "- a", "a: b", "a #b", "#a", " a", "a ", "a\nb", "a\nb\n", "\na", "a\n\n",
+	texts := []string{
+		"", "a", "yes", "No", "null", "~", "1", "1.5", "0x1", "1e3", "1:30", "2024-01-01", ":a", "- a", "a: b", "a #b", "#a", " a", "a ", "a\nb", "a\nb\n", "\na", "a\n\n",
 		"a\n b\n", "\ta\nb", "a\r\nb", "'", `"`, "it's", "{a}", "[a]", "a, b", "*a", "&a", "!a", "%a", "@a", "`a", "|", ">", "?", "? a", "-", "--", "---", "...", "é", "日本", "a\u2028b", "\u0085", "\ufeffx", "\x00", "\x7f",
-		"a\tb", "recipe[a::b]", "/re(x)/i", "C:\\x", "http://h/x?y=1#z", "<<", "=", "n", "Y", "on", "key with spaces", "a\n  ", "a  \nb", "trailing:", "x\n---\ny", "\u00a0"}
+		"a\tb", "recipe[a::b]", "/re(x)/i", "C:\\x", "http://h/x?y=1#z", "<<", "=", "n", "Y", "on", "key with spaces", "a\n  ", "a  \nb", "trailing:", "x\n---\ny", "\u00a0",
+	}
 	v := &value{kind: kindMap, m: &mapping{}}
 	list := &value{kind: kindList}
 	for i, s := range texts {

@@ -60,8 +60,10 @@ var reMark = regexp.MustCompile(markOpen + `(\d+)` + markClose)
 func (r *rubyRenderer) start(ctx context.Context) error {
 	ruby, err := exec.LookPath("ruby")
 	if err != nil {
-		return &Error{Msg: "there is no ruby on the PATH to render ERB with", Err: err,
-			Advice: "leave `--erb ruby` out: the built-in evaluator needs none"}
+		return &Error{
+			Msg: "there is no ruby on the PATH to render ERB with", Err: err,
+			Advice: "leave `--erb ruby` out: the built-in evaluator needs none",
+		}
 	}
 	cmd := exec.CommandContext(ctx, ruby, "-e", rubyServer)
 	cmd.Dir = r.l.root

@@ -122,8 +122,10 @@ func (l *loader) find() error {
 		path = plain
 		if exists(dotted) {
 			if exists(plain) {
-				return &Error{Msg: "both kitchen.yml and .kitchen.yml are in " + l.root,
-					Advice: "keep kitchen.yml and move what is in the other into it"}
+				return &Error{
+					Msg:    "both kitchen.yml and .kitchen.yml are in " + l.root,
+					Advice: "keep kitchen.yml and move what is in the other into it",
+				}
 			}
 			path = dotted
 		}
@@ -142,8 +144,10 @@ func (l *loader) find() error {
 		path = plain
 		if exists(dotted) {
 			if exists(plain) {
-				return &Error{Msg: fmt.Sprintf("both %s and .%s are in %s", base, base, filepath.Clean(dir)),
-					Advice: "keep one of them, or name one in KITCHEN_LOCAL_YAML"}
+				return &Error{
+					Msg:    fmt.Sprintf("both %s and .%s are in %s", base, base, filepath.Clean(dir)),
+					Advice: "keep one of them, or name one in KITCHEN_LOCAL_YAML",
+				}
 			}
 			path = dotted
 		}
@@ -172,8 +176,10 @@ func (l *loader) file(role, path string) configFile {
 // that. Keys are as Ruby symbols afterwards.
 func (l *loader) read(ctx context.Context) (*mapping, error) {
 	if !l.main.found {
-		return nil, &Error{Msg: fmt.Sprintf("Kitchen YAML file %s does not exist", l.main.path), Err: fs.ErrNotExist,
-			Advice: "run `galley init` here to write one, or go to the project's directory"}
+		return nil, &Error{
+			Msg: fmt.Sprintf("Kitchen YAML file %s does not exist", l.main.path), Err: fs.ErrNotExist,
+			Advice: "run `galley init` here to write one, or go to the project's directory",
+		}
 	}
 	merged, err := l.combined(ctx)
 	if err != nil {
@@ -236,15 +242,19 @@ func (l *loader) parse(ctx context.Context, f *configFile) (*mapping, error) {
 		return nil, f.yamlError(err)
 	}
 	for _, w := range warnings {
-		l.warnings = append(l.warnings, Problem{File: f.display, Line: f.doc.line(w.Line), Column: f.doc.column(w.Line, w.Column),
-			Code: string(w.Code), Key: w.Key, Msg: fmt.Sprintf("the key %q comes again (first in line %d); the last one counts", w.Key, f.doc.line(w.First))})
+		l.warnings = append(l.warnings, Problem{
+			File: f.display, Line: f.doc.line(w.Line), Column: f.doc.column(w.Line, w.Column),
+			Code: string(w.Code), Key: w.Key, Msg: fmt.Sprintf("the key %q comes again (first in line %d); the last one counts", w.Key, f.doc.line(w.First)),
+		})
 	}
 	if node == nil || node.Kind == yaml11.Null || node.Kind == yaml11.Bool && !node.Bool {
 		return &mapping{}, nil
 	}
 	if node.Kind != yaml11.Mapping {
-		return nil, &Error{File: f.display, Line: f.doc.line(node.Line), Msg: "the file should hold a mapping, but holds " + node.Kind.String(),
-			Advice: "run `galley config render " + f.display + "` to see what its template makes"}
+		return nil, &Error{
+			File: f.display, Line: f.doc.line(node.Line), Msg: "the file should hold a mapping, but holds " + node.Kind.String(),
+			Advice: "run `galley config render " + f.display + "` to see what its template makes",
+		}
 	}
 	c := &converter{file: f}
 	v := c.value(node)

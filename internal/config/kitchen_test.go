@@ -26,9 +26,11 @@ func TestResolve(t *testing.T) {
 		{"transport on windows", "platforms: [{name: Windows-2019}]\nsuites: [{name: s}]\n", "transport", `{"name":"winrm"}`},
 		{"driver as a string", "driver: openstack\n" + one, "driver", `{"name":"openstack"}`},
 		{"driver as null", "driver:\n" + one, "driver", `{"name":"dummy"}`},
-		{"suite over platform over top",
+		{
+			"suite over platform over top",
 			"driver: {a: 1, b: 1, c: 1}\nplatforms: [{name: p, driver: {b: 2, c: 2}}]\nsuites: [{name: s, driver: {c: 3}}]\n",
-			"driver", `{"a":1,"b":2,"c":3,"name":"dummy"}`},
+			"driver", `{"a":1,"b":2,"c":3,"name":"dummy"}`,
+		},
 		{"short form in a suite", "driver: {a: 1}\nplatforms: [{name: p}]\nsuites: [{name: s, driver: x}]\n", "driver", `{"a":1,"name":"x"}`},
 		{"lists are replaced", "driver: {a: [1, 2]}\nplatforms: [{name: p}]\nsuites: [{name: s, driver: {a: [3]}}]\n", "driver", `{"a":[3],"name":"dummy"}`},
 		{"null overrides", "driver: {a: 1}\nplatforms: [{name: p}]\nsuites: [{name: s, driver: {a: }}]\n", "driver", `{"a":null,"name":"dummy"}`},
@@ -40,24 +42,34 @@ func TestResolve(t *testing.T) {
 		{"http_proxy stays", "driver: {http_proxy: x}\n" + one, "driver", `{"http_proxy":"x","name":"dummy"}`},
 		{"busser as a version", "busser: '1.2'\n" + one, "verifier", `{"name":"busser","version":"1.2"}`},
 		{"verifier over busser", "busser: {a: 1, b: 1}\nverifier: {name: inspec, b: 2}\n" + one, "verifier", `{"a":1,"b":2,"name":"inspec"}`},
-		{"run lists are joined", "platforms: [{name: p, run_list: [a, b]}]\nsuites: [{name: s, run_list: [b, c]}]\n", "provisioner",
-			`{"name":"chef_infra","run_list":["a","b","b","c"]}`},
+		{
+			"run lists are joined", "platforms: [{name: p, run_list: [a, b]}]\nsuites: [{name: s, run_list: [b, c]}]\n", "provisioner",
+			`{"name":"chef_infra","run_list":["a","b","b","c"]}`,
+		},
 		{"run lists are flattened", "platforms: [{name: p}]\nsuites: [{name: s, run_list: [[a, [b]], null]}]\n", "provisioner", `{"name":"chef_infra","run_list":["a","b"]}`},
 		{"an empty run_list is none", "platforms: [{name: p}]\nsuites: [{name: s, run_list: }]\n", "provisioner", `{"name":"chef_infra"}`},
 		{"a lost run_list at the top", "provisioner: {run_list: [x]}\nplatforms: [{name: p}]\nsuites: [{name: s, run_list: [a]}]\n", "provisioner", `{"name":"chef_infra","run_list":["a"]}`},
-		{"attributes merge", "platforms: [{name: p, attributes: {a: {b: 1, l: [1]}}}]\nsuites: [{name: s, attributes: {a: {c: 2, l: [2]}}}]\n", "provisioner",
-			`{"attributes":{"a":{"b":1,"c":2,"l":[2]}},"name":"chef_infra"}`},
-		{"named_run_list and policy_group", "platforms: [{name: p, named_run_list: x, policy_group: g}]\nsuites: [{name: s, named_run_list: y}]\n", "provisioner",
-			`{"name":"chef_infra","named_run_list":"y","policy_group":"g"}`},
+		{
+			"attributes merge", "platforms: [{name: p, attributes: {a: {b: 1, l: [1]}}}]\nsuites: [{name: s, attributes: {a: {c: 2, l: [2]}}}]\n", "provisioner",
+			`{"attributes":{"a":{"b":1,"c":2,"l":[2]}},"name":"chef_infra"}`,
+		},
+		{
+			"named_run_list and policy_group", "platforms: [{name: p, named_run_list: x, policy_group: g}]\nsuites: [{name: s, named_run_list: y}]\n", "provisioner",
+			`{"name":"chef_infra","named_run_list":"y","policy_group":"g"}`,
+		},
 		{"paths of a suite", "platforms: [{name: p}]\nsuites: [{name: s, data_bags_path: x, roles_path: }]\n", "provisioner", `{"data_bags_path":"x","name":"chef_infra"}`},
-		{"lifecycle is joined", "lifecycle: {pre_create: a}\nplatforms: [{name: p, lifecycle: {pre_create: [b]}}]\nsuites: [{name: s, lifecycle: {pre_create: {remote: c}}}]\n", "lifecycle",
-			`{"pre_create":["a","b",{"remote":"c"}]}`},
+		{
+			"lifecycle is joined", "lifecycle: {pre_create: a}\nplatforms: [{name: p, lifecycle: {pre_create: [b]}}]\nsuites: [{name: s, lifecycle: {pre_create: {remote: c}}}]\n", "lifecycle",
+			`{"pre_create":["a","b",{"remote":"c"}]}`,
+		},
 		{"pre_create_command becomes a hook", "driver: {pre_create_command: x}\nlifecycle: {pre_create: [a]}\n" + one, "lifecycle", `{"pre_create":["a",{"local":"x"}]}`},
 		{"driver deep in the top level", "provisioner: {attributes: {driver: x}}\n" + one, "provisioner", `{"attributes":{"driver":{"name":"x"}},"name":"chef_infra"}`},
 		{"driver deep in a suite", "platforms: [{name: p}]\nsuites: [{name: s, attributes: {driver: x}}]\n", "provisioner", `{"attributes":{"driver":"x"},"name":"chef_infra"}`},
 		{"symbols", ":driver:\n  :name: x\n" + one, "driver", `{"name":"x"}`},
-		{"a move in one place of an alias", "driver: &d\n  require_chef_omnibus: 1\nplatforms:\n- name: p\n  driver:\n    sub: *d\nsuites: [{name: s}]\n", "driver",
-			`{"name":"dummy","sub":{"require_chef_omnibus":1}}`},
+		{
+			"a move in one place of an alias", "driver: &d\n  require_chef_omnibus: 1\nplatforms:\n- name: p\n  driver:\n    sub: *d\nsuites: [{name: s}]\n", "driver",
+			`{"name":"dummy","sub":{"require_chef_omnibus":1}}`,
+		},
 		{"first platform of a name", "platforms: [{name: p, driver: a}, {name: p, driver: b}]\nsuites: [{name: s}]\n", "driver", `{"name":"a"}`},
 		{"kitchen's log_level is everyone's", "kitchen: {log_level: debug}\ndriver: {log_level: warn}\n" + one, "driver", `{"log_level":"debug","name":"dummy"}`},
 		{"log_level of a driver is none", "driver: {log_level: warn}\n" + one, "driver", `{"name":"dummy"}`},
@@ -304,9 +316,11 @@ func TestJSONShape(t *testing.T) {
 	if err := json.Unmarshal(JSON(load(t, "platforms: [{name: p}]\nsuites: [{name: }]\n").Instances), &got); err != nil {
 		t.Fatal(err)
 	}
-	want := []map[string]any{{"name": "-p", "suite": nil, "platform": "p", "os_type": "unix", "shell_type": "bourne",
+	want := []map[string]any{{
+		"name": "-p", "suite": nil, "platform": "p", "os_type": "unix", "shell_type": "bourne",
 		"driver": map[string]any{"name": "dummy"}, "provisioner": map[string]any{"name": "chef_infra"}, "transport": map[string]any{"name": "ssh"},
-		"verifier": map[string]any{"name": "busser"}, "lifecycle": map[string]any{}}}
+		"verifier": map[string]any{"name": "busser"}, "lifecycle": map[string]any{},
+	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v", got)
 	}

@@ -36,8 +36,10 @@ func TestSectionScalars(t *testing.T) {
 		maps: [{a: 1}, {a: 2}]
 		half: 0.5
 		`)
-	for key, want := range map[string]string{"text": "abc", "int": "42", "float": "7.1", "big": "123456789012345678901234567890",
-		"quoted": "42", "none": "def", "missing": "def", "symbol": "sym"} {
+	for key, want := range map[string]string{
+		"text": "abc", "int": "42", "float": "7.1", "big": "123456789012345678901234567890",
+		"quoted": "42", "none": "def", "missing": "def", "symbol": "sym",
+	} {
 		if got, err := s.String(key, "def"); err != nil || got != want {
 			t.Errorf("String(%s) is %q, %v; want %q", key, got, err, want)
 		}
@@ -179,14 +181,18 @@ suites: [{name: s}]
 }
 
 func TestSecretKey(t *testing.T) {
-	for _, k := range []string{"password", "openstack_api_key", "openstack_auth_token", "openstack_application_credential_secret", "OS_PASSWORD",
-		"DB_PASS", "server_root_password", "aws_secret_access_key", "chef_license_key", "ssh_http_proxy_password", "apiKey", "secretKey", "privateKey"} {
+	for _, k := range []string{
+		"password", "openstack_api_key", "openstack_auth_token", "openstack_application_credential_secret", "OS_PASSWORD",
+		"DB_PASS", "server_root_password", "aws_secret_access_key", "chef_license_key", "ssh_http_proxy_password", "apiKey", "secretKey", "privateKey",
+	} {
 		if !SecretKey(k) {
 			t.Errorf("%s is no secret", k)
 		}
 	}
-	for _, k := range []string{"", "ssh_key", "key_name", "private_key_path", "encrypted_data_bag_secret_key_path", "username", "openstack_application_credential_id",
-		"token_ttl", "password_file", "passenger", "secretary", "compass", "aws_access_key_id", "monkey", "public_key_path", "tokens_url"} {
+	for _, k := range []string{
+		"", "ssh_key", "key_name", "private_key_path", "encrypted_data_bag_secret_key_path", "username", "openstack_application_credential_id",
+		"token_ttl", "password_file", "passenger", "secretary", "compass", "aws_access_key_id", "monkey", "public_key_path", "tokens_url",
+	} {
 		if SecretKey(k) {
 			t.Errorf("%s is a secret", k)
 		}

@@ -16,9 +16,11 @@ import (
 
 // readers are the names of methods whose string arguments are keys of a
 // section: those of [Section] and those that plug-ins wrap them in.
-var readers = []string{"String", "StringList", "Int", "Bool", "Seconds", "Path", "Map", "Maps", "Hooks",
+var readers = []string{
+	"String", "StringList", "Int", "Bool", "Seconds", "Path", "Map", "Maps", "Hooks",
 	"str", "strs", "bool", "int", "ints", "pairs", "section", "mistake", "Refuse",
-	"text", "path", "paths", "flag", "number", "list", "seconds", "first", "each", "plainMap", "stringMap", "only", "keyPath"}
+	"text", "path", "paths", "flag", "number", "list", "seconds", "first", "each", "plainMap", "stringMap", "only", "keyPath",
+}
 
 var reKey = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]*(_[a-zA-Z0-9]+)*$`)
 
@@ -30,9 +32,12 @@ func TestTableHasWhatPluginsRead(t *testing.T) {
 		t.Skip("the plug-ins' sources are not here")
 	}
 	for _, part := range []struct{ dir, section string }{
-		{"driver/openstack", secDriver}, {"driver/proxy", secDriver}, {"driver/dummy", secDriver},
+		{"driver/openstack", secDriver},
+		{"driver/proxy", secDriver},
+		{"driver/dummy", secDriver},
 		{"transport/ssh", secTransport},
-		{"provisioner", secProvisioner}, {"verifier", secVerifier},
+		{"provisioner", secProvisioner},
+		{"verifier", secVerifier},
 	} {
 		have := map[string]bool{}
 		for _, k := range Keys() {

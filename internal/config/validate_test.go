@@ -34,30 +34,40 @@ func TestValidate(t *testing.T) {
 		{"driver: {name: openstack, use_ipv6: maybe}\n" + one, []string{`kitchen.yml:1:37: driver.use_ipv6 should be a boolean, but is "maybe"`}},
 		{"driver: {name: openstack, connect_timeout: '10', use_ipv6: 'true', flavor_ref: 3, image_ref: }\n" + one, nil},
 		{"driver: {name: openstack, metadata: x}\n" + one, []string{`kitchen.yml:1:37: driver.metadata should be a mapping, but is "x"`}},
-		{"driver: {name: openstack, block_device_mapping: {make_volum: true}}\n" + one,
-			[]string{"kitchen.yml:1:50: make_volum is no key of driver.block_device_mapping and has no effect (did you mean make_volume?)"}},
+		{
+			"driver: {name: openstack, block_device_mapping: {make_volum: true}}\n" + one,
+			[]string{"kitchen.yml:1:50: make_volum is no key of driver.block_device_mapping and has no effect (did you mean make_volume?)"},
+		},
 		{"driver: {name: openstack, no_ssh_tcp_check: true}\n" + one, []string{"kitchen.yml:1:27: driver.no_ssh_tcp_check has no effect (the wait is for a session that can run a command)"}},
 		{"driver: vagrant\n" + one, []string{"kitchen.yml:1:9: the driver \"vagrant\" is not one of Galley's (to use OpenStack without changing a shared file, set `driver: {name: openstack}` in kitchen.local.yml)"}},
 		{"driver: openstak\n" + one, []string{"kitchen.yml:1:9: the driver \"openstak\" is not one of Galley's (did you mean openstack?)"}},
 		{os + "provisioner: {name: chef_zero, channel: beta}\n" + one, []string{`kitchen.yml:2:41: provisioner.channel is "beta" (it is one of stable, current, unstable)`}},
 		{"driver_plugin: openstack\ndriver_config: {image_ref: x}\n" + one, []string{
-			"kitchen.yml:1:1: driver_plugin is of older days (use driver.name)", "kitchen.yml:2:1: driver_config is of older days (use driver)"}},
+			"kitchen.yml:1:1: driver_plugin is of older days (use driver.name)", "kitchen.yml:2:1: driver_config is of older days (use driver)",
+		}},
 		{"driver: {name: openstack, require_chef_omnibus: true}\n" + one, []string{
-			"kitchen.yml:1:49: driver.require_chef_omnibus is of older days (use provisioner.product_version)"}},
+			"kitchen.yml:1:49: driver.require_chef_omnibus is of older days (use provisioner.product_version)",
+		}},
 		{os + "platforms: [{name: a}]\nsuites: [{name: s, includes: [b, a]}, {name: t, excludes: a}]\n", []string{
-			"kitchen.yml:3:31: includes of suite s: no platform is b (did you mean a?)", "kitchen.yml:3:46: suite t runs on no platform"}},
+			"kitchen.yml:3:31: includes of suite s: no platform is b (did you mean a?)", "kitchen.yml:3:46: suite t runs on no platform",
+		}},
 		{os + "platforms: [{name: a}, {name: b}]\nsuites: [{name: s, includes: a}]\n", []string{"kitchen.yml:2:31: platform b has no suite"}},
 		{os + "platforms: [{name: a}, {name: a}]\nsuites: [{name: s}]\n", []string{
-			"kitchen.yml:2:31: several instances are called s-a and would share one machine (give each platform and suite a name of its own)"}},
+			"kitchen.yml:2:31: several instances are called s-a and would share one machine (give each platform and suite a name of its own)",
+		}},
 		{os + "platforms: [{name: a, imge: x}]\nsuites: [{name: s, run_lst: [x]}]\n", []string{
-			"kitchen.yml:2:23: imge is no key of a platform and has no effect", "kitchen.yml:3:20: run_lst is no key of a suite and has no effect (did you mean run_list?)"}},
+			"kitchen.yml:2:23: imge is no key of a platform and has no effect", "kitchen.yml:3:20: run_lst is no key of a suite and has no effect (did you mean run_list?)",
+		}},
 		{os + "lifecycle: {pre_creat: x, post_create: [{remot: x}]}\n" + one, []string{
 			"kitchen.yml:2:13: pre_creat is no key of lifecycle and has no effect (did you mean pre_create?)",
 			"kitchen.yml:2:41: lifecycle.post_create has a hook with neither local nor remote",
-			"kitchen.yml:2:42: remot is no key of a hook and has no effect (did you mean remote?)"}},
+			"kitchen.yml:2:42: remot is no key of a hook and has no effect (did you mean remote?)",
+		}},
 		{os, []string{"the configuration has no instances (it needs at least one platform and one suite)"}},
-		{"driver: {name: openstack, imag_ref: x}\n", []string{"kitchen.yml:1:27: imag_ref is no key of the driver openstack and has no effect (did you mean image_ref?)",
-			"the configuration has no instances (it needs at least one platform and one suite)"}},
+		{"driver: {name: openstack, imag_ref: x}\n", []string{
+			"kitchen.yml:1:27: imag_ref is no key of the driver openstack and has no effect (did you mean image_ref?)",
+			"the configuration has no instances (it needs at least one platform and one suite)",
+		}},
 		{"a: [\n", []string{"kitchen.yml:2:1: the document ends where a value should be"}},
 		{os + one + "driver: openstack\n", []string{`kitchen.yml:4:1: the key "driver" comes again (first in line 1); the last one counts`}},
 	}

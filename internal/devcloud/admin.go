@@ -158,9 +158,11 @@ type Summary struct {
 
 func (c *Cloud) status() Status {
 	res := c.Resources()
-	s := Status{PID: os.Getpid(), URL: c.URL, Dir: c.opts.Dir, Net: fmt.Sprintf("127.%d.0.0/16", c.claim.b), SSHPort: c.SSHPort, Guests: c.opts.Guests,
+	s := Status{
+		PID: os.Getpid(), URL: c.URL, Dir: c.opts.Dir, Net: fmt.Sprintf("127.%d.0.0/16", c.claim.b), SSHPort: c.SSHPort, Guests: c.opts.Guests,
 		Resources: Summary{len(res.Servers), len(res.Volumes), len(res.FloatingIPs), len(res.Ports), len(res.KeyPairs)},
-		Requests:  c.faults.Requests(1 << 30).Total, Faults: len(c.faults.List()), Modes: c.keeper.modes()}
+		Requests:  c.faults.Requests(1 << 30).Total, Faults: len(c.faults.List()), Modes: c.keeper.modes(),
+	}
 	return s
 }
 
@@ -200,8 +202,19 @@ func (r Resources) All() []struct {
 	return []struct {
 		Kind  string
 		Items []Resource
-	}{{"server", r.Servers}, {"volume", r.Volumes}, {"snapshot", r.Snapshots}, {"floating IP", r.FloatingIPs}, {"port", r.Ports}, {"key pair", r.KeyPairs},
-		{"network", r.Networks}, {"router", r.Routers}, {"security group", r.SecurityGroups}, {"server group", r.ServerGroups}, {"image", r.Images}}
+	}{
+		{"server", r.Servers},
+		{"volume", r.Volumes},
+		{"snapshot", r.Snapshots},
+		{"floating IP", r.FloatingIPs},
+		{"port", r.Ports},
+		{"key pair", r.KeyPairs},
+		{"network", r.Networks},
+		{"router", r.Routers},
+		{"security group", r.SecurityGroups},
+		{"server group", r.ServerGroups},
+		{"image", r.Images},
+	}
 }
 
 // Count is how many resources there are.

@@ -226,8 +226,10 @@ func (c *Cloud) build() (http.Handler, error) {
 	c.network = network.New(network.Options{World: c.w, FloatingDelay: o.FloatingDelay, Quotas: q.network, PoolEmpty: c.faults.PoolIsEmpty})
 	c.images = image.New(image.Options{World: c.w, Dir: filepath.Join(o.Dir, imageDir), ImportDelay: o.VolumeDelay})
 	c.volumes = volume.New(volume.Options{World: c.w, Images: c.images, Delay: o.VolumeDelay, Quotas: q.volume, Fail: c.faults.VolumeFails})
-	c.compute = compute.New(compute.Options{World: c.w, Network: c.network, Volumes: c.volumes, Images: c.images, BuildDelay: o.BuildDelay, ActionDelay: o.ActionDelay,
-		DeleteDelay: o.DeleteDelay, Guests: o.Guests == GuestsNamespace, Console: c.console, FailBuild: c.faults.ServerFault, Quotas: q.compute, ImageURL: c.URL + "/image"})
+	c.compute = compute.New(compute.Options{
+		World: c.w, Network: c.network, Volumes: c.volumes, Images: c.images, BuildDelay: o.BuildDelay, ActionDelay: o.ActionDelay,
+		DeleteDelay: o.DeleteDelay, Guests: o.Guests == GuestsNamespace, Console: c.console, FailBuild: c.faults.ServerFault, Quotas: q.compute, ImageURL: c.URL + "/image",
+	})
 
 	auth, authURL := c.identity.Authenticate, c.identity.AuthURL()
 	root := c.identity.Mount("")

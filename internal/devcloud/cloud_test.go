@@ -50,8 +50,10 @@ func must[T any](t *testing.T) func(T, error) T {
 func login(t *testing.T, c *Cloud, env map[string]string) *clients {
 	t.Helper()
 	ctx := t.Context()
-	p, err := openstack.AuthenticatedClient(ctx, gophercloud.AuthOptions{IdentityEndpoint: env["OS_AUTH_URL"], Username: env["OS_USERNAME"], Password: env["OS_PASSWORD"],
-		DomainName: "Default", Scope: &gophercloud.AuthScope{ProjectName: env["OS_PROJECT_NAME"], DomainName: "Default"}, AllowReauth: true})
+	p, err := openstack.AuthenticatedClient(ctx, gophercloud.AuthOptions{
+		IdentityEndpoint: env["OS_AUTH_URL"], Username: env["OS_USERNAME"], Password: env["OS_PASSWORD"],
+		DomainName: "Default", Scope: &gophercloud.AuthScope{ProjectName: env["OS_PROJECT_NAME"], DomainName: "Default"}, AllowReauth: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -311,7 +311,8 @@ func TestServerBuildFailsWithItsVolume(t *testing.T) {
 	cl := login(t, c, c.Env())
 	addFault(t, c, Fault{Action: FaultVolumeError})
 	id := build(t, c, cl, servers.CreateOpts{Name: "x", BlockDevice: []servers.BlockDevice{
-		{SourceType: servers.SourceImage, DestinationType: servers.DestinationVolume, UUID: CentOSImageID, VolumeSize: 2, DeleteOnTermination: true}}})
+		{SourceType: servers.SourceImage, DestinationType: servers.DestinationVolume, UUID: CentOSImageID, VolumeSize: 2, DeleteOnTermination: true},
+	}})
 	s := must[*servers.Server](t)(servers.Get(t.Context(), cl.compute, id).Extract())
 	if s.Status != "ERROR" || !strings.Contains(s.Fault.Message, "did not finish being created") {
 		t.Errorf("%s: %+v", s.Status, s.Fault)

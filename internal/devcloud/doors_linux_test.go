@@ -324,7 +324,8 @@ func TestGuestSpec(t *testing.T) {
 	cl := login(t, c, c.Env())
 	on := true
 	id := build(t, c, cl, servers.CreateOpts{Name: "My Server_1", UserData: []byte("#cloud-config\n"), Metadata: map[string]string{"a": "b"}, ConfigDrive: &on, AdminPass: "secret", BlockDevice: []servers.BlockDevice{
-		{SourceType: servers.SourceImage, DestinationType: servers.DestinationVolume, UUID: seedImages[1].id, VolumeSize: 2, DeleteOnTermination: true}}})
+		{SourceType: servers.SourceImage, DestinationType: servers.DestinationVolume, UUID: seedImages[1].id, VolumeSize: 2, DeleteOnTermination: true},
+	}})
 	if got := status(t, cl, id); got != "ACTIVE" {
 		t.Fatal(got)
 	}

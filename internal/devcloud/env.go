@@ -67,8 +67,10 @@ func shellQuote(s string) string {
 }
 
 // stale are variables that would win over ours if a shell had them from another RC file.
-var stale = []string{"OS_CLOUD", "OS_TOKEN", "OS_TENANT_ID", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_USER_ID", "OS_USER_DOMAIN_ID", "OS_PROJECT_DOMAIN_NAME",
-	"OS_AUTH_TYPE", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET", "OS_CACERT", "OS_CERT", "OS_KEY", "OS_INSECURE"}
+var stale = []string{
+	"OS_CLOUD", "OS_TOKEN", "OS_TENANT_ID", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_USER_ID", "OS_USER_DOMAIN_ID", "OS_PROJECT_DOMAIN_NAME",
+	"OS_AUTH_TYPE", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET", "OS_CACERT", "OS_CERT", "OS_KEY", "OS_INSECURE",
+}
 
 // rc is an RC file for sourcing.
 func rc(env map[string]string) []byte {
@@ -101,8 +103,14 @@ func (c *Cloud) writeEnv() error {
 	b.WriteString("clouds:\n")
 	for name, env := range map[string]map[string]string{"devcloud": c.Env()} {
 		fmt.Fprintf(&b, "  %s:\n    auth_type: password\n    auth:\n", name)
-		for _, kv := range [][2]string{{"auth_url", "OS_AUTH_URL"}, {"username", "OS_USERNAME"}, {"password", "OS_PASSWORD"}, {"project_name", "OS_PROJECT_NAME"},
-			{"user_domain_name", "OS_USER_DOMAIN_NAME"}, {"project_domain_id", "OS_PROJECT_DOMAIN_ID"}} {
+		for _, kv := range [][2]string{
+			{"auth_url", "OS_AUTH_URL"},
+			{"username", "OS_USERNAME"},
+			{"password", "OS_PASSWORD"},
+			{"project_name", "OS_PROJECT_NAME"},
+			{"user_domain_name", "OS_USER_DOMAIN_NAME"},
+			{"project_domain_id", "OS_PROJECT_DOMAIN_ID"},
+		} {
 			fmt.Fprintf(&b, "      %s: %q\n", kv[0], env[kv[1]])
 		}
 		fmt.Fprintf(&b, "    region_name: %q\n    interface: public\n    identity_api_version: 3\n", region)

@@ -33,15 +33,21 @@ func TestFaultStatus(t *testing.T) {
 		call  func() error
 		want  string
 	}{
-		{Fault{Service: "compute", Method: "get", Path: "^/v2.1/servers", Action: FaultStatus, Status: 503, Message: "later"},
-			func() error { _, err := servers.List(cl.compute, nil).AllPages(t.Context()); return err }, `{"serviceUnavailable":{"code":503,"message":"later"}}`},
-		{Fault{Service: "network", Action: FaultStatus, Status: 500},
-			func() error { _, err := floatingips.List(cl.network, nil).AllPages(t.Context()); return err }, `{"NeutronError":{"detail":"","message":"Internal Server Error","type":"InjectedFault"}}`},
-		{Fault{Service: "image", Action: FaultStatus, Status: 502, Body: "<html>bad gateway</html>"},
+		{
+			Fault{Service: "compute", Method: "get", Path: "^/v2.1/servers", Action: FaultStatus, Status: 503, Message: "later"},
+			func() error { _, err := servers.List(cl.compute, nil).AllPages(t.Context()); return err }, `{"serviceUnavailable":{"code":503,"message":"later"}}`,
+		},
+		{
+			Fault{Service: "network", Action: FaultStatus, Status: 500},
+			func() error { _, err := floatingips.List(cl.network, nil).AllPages(t.Context()); return err }, `{"NeutronError":{"detail":"","message":"Internal Server Error","type":"InjectedFault"}}`,
+		},
+		{
+			Fault{Service: "image", Action: FaultStatus, Status: 502, Body: "<html>bad gateway</html>"},
 			func() error {
 				_, err := cl.image.Get(t.Context(), cl.image.ServiceURL("images"), nil, nil)
 				return err
-			}, `<html>bad gateway</html>`},
+			}, `<html>bad gateway</html>`,
+		},
 	} {
 		addFault(t, c, test.fault)
 		err := test.call()
@@ -276,8 +282,14 @@ func TestFaultsAboutThings(t *testing.T) {
 
 func TestFaultsThatMakeNoSense(t *testing.T) {
 	c := startCloud(t)
-	for _, f := range []Fault{{Action: "bogus"}, {Action: FaultStatus}, {Action: FaultLatency}, {Action: FaultDropAfter, Path: "("}, {Action: FaultServerError, Path: "/servers"},
-		{Action: FaultDropAfter, Service: "dns"}} {
+	for _, f := range []Fault{
+		{Action: "bogus"},
+		{Action: FaultStatus},
+		{Action: FaultLatency},
+		{Action: FaultDropAfter, Path: "("},
+		{Action: FaultServerError, Path: "/servers"},
+		{Action: FaultDropAfter, Service: "dns"},
+	} {
 		if _, err := c.Client().AddFault(t.Context(), f); err == nil {
 			t.Errorf("%+v was taken", f)
 		}

@@ -38,8 +38,12 @@ func TestImages(t *testing.T) {
 		t.Errorf("downloaded %d bytes", len(got))
 	}
 	refused(t, "upload again", imagedata.Upload(ctx, cl.image, img.ID, bytes.NewReader(data)).ExtractErr(), 409, "Image status transition from active to saving is not allowed")
-	img = must[*images.Image](t)(images.Update(ctx, cl.image, img.ID, images.UpdateOpts{images.ReplaceImageName{NewName: "renamed"}, images.ReplaceImageTags{NewTags: []string{"b"}},
-		images.UpdateImageProperty{Op: images.AddOp, Name: "p", Value: "q"}, images.ReplaceImageProtected{NewProtected: true}}).Extract())
+	img = must[*images.Image](t)(images.Update(ctx, cl.image, img.ID, images.UpdateOpts{
+		images.ReplaceImageName{NewName: "renamed"},
+		images.ReplaceImageTags{NewTags: []string{"b"}},
+		images.UpdateImageProperty{Op: images.AddOp, Name: "p", Value: "q"},
+		images.ReplaceImageProtected{NewProtected: true},
+	}).Extract())
 	if img.Name != "renamed" || img.Tags[0] != "b" || img.Properties["p"] != "q" {
 		t.Errorf("%+v", img)
 	}

@@ -278,8 +278,10 @@ func (k *keeper) ended(t *tended, id string) {
 }
 
 func (k *keeper) spec(v *world.Server) guest.Spec {
-	s := guest.Spec{ID: v.ID, Name: v.Name, Hostname: v.Hostname, Dir: k.dir(v.ID), UserData: v.UserData, Metadata: v.Metadata, AdminPass: v.AdminPass,
-		ConfigDrive: v.ConfigDrive, BootDelay: k.c.opts.BootDelay, Executable: slices.Clone(k.c.opts.Executable)}
+	s := guest.Spec{
+		ID: v.ID, Name: v.Name, Hostname: v.Hostname, Dir: k.dir(v.ID), UserData: v.UserData, Metadata: v.Metadata, AdminPass: v.AdminPass,
+		ConfigDrive: v.ConfigDrive, BootDelay: k.c.opts.BootDelay, Executable: slices.Clone(k.c.opts.Executable),
+	}
 	if v.PublicKey != "" {
 		s.AuthorizedKeys = []string{v.PublicKey}
 	}

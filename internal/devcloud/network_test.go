@@ -55,8 +55,10 @@ func TestNetworksAndSubnets(t *testing.T) {
 	_, err := networks.Create(ctx, cl.network, external.CreateOptsExt{CreateOptsBuilder: networks.CreateOpts{Name: "x"}, External: &isExternal}).Extract()
 	refused(t, "an external network of a user's", err, 403, "(rule:create_network and rule:create_network:router:external) is disallowed by policy")
 
-	sn := must[*subnets.Subnet](t)(subnets.Create(ctx, cl.network, subnets.CreateOpts{NetworkID: n.ID, CIDR: "10.7.0.5/24", IPVersion: gophercloud.IPv4, DNSNameservers: []string{"10.7.0.53"},
-		HostRoutes: []subnets.HostRoute{{DestinationCIDR: "10.8.0.0/24", NextHop: "10.7.0.9"}}}).Extract())
+	sn := must[*subnets.Subnet](t)(subnets.Create(ctx, cl.network, subnets.CreateOpts{
+		NetworkID: n.ID, CIDR: "10.7.0.5/24", IPVersion: gophercloud.IPv4, DNSNameservers: []string{"10.7.0.53"},
+		HostRoutes: []subnets.HostRoute{{DestinationCIDR: "10.8.0.0/24", NextHop: "10.7.0.9"}},
+	}).Extract())
 	if sn.CIDR != "10.7.0.0/24" || sn.GatewayIP != "10.7.0.1" || sn.AllocationPools[0].Start != "10.7.0.2" || sn.AllocationPools[0].End != "10.7.0.254" || len(sn.HostRoutes) != 1 {
 		t.Errorf("%+v", sn)
 	}
@@ -221,8 +223,10 @@ func TestPorts(t *testing.T) {
 	ctx := t.Context()
 	net := makeNetwork(t, cl, "n", "10.7.0.0/24")
 	g := must[*groups.SecGroup](t)(groups.Create(ctx, cl.network, groups.CreateOpts{Name: "g"}).Extract())
-	p := must[*ports.Port](t)(ports.Create(ctx, cl.network, ports.CreateOpts{NetworkID: net, Name: "p", Description: "token", DeviceID: "dev", FixedIPs: []ports.IP{{IPAddress: "10.7.0.50"}},
-		SecurityGroups: &[]string{g.ID}, AllowedAddressPairs: []ports.AddressPair{{IPAddress: "10.7.0.99"}}}).Extract())
+	p := must[*ports.Port](t)(ports.Create(ctx, cl.network, ports.CreateOpts{
+		NetworkID: net, Name: "p", Description: "token", DeviceID: "dev", FixedIPs: []ports.IP{{IPAddress: "10.7.0.50"}},
+		SecurityGroups: &[]string{g.ID}, AllowedAddressPairs: []ports.AddressPair{{IPAddress: "10.7.0.99"}},
+	}).Extract())
 	if p.FixedIPs[0].IPAddress != "10.7.0.50" || p.Status != "DOWN" || !strings.HasPrefix(p.MACAddress, "fa:16:3e:") || p.SecurityGroups[0] != g.ID || len(p.AllowedAddressPairs) != 1 {
 		t.Errorf("%+v", p)
 	}
@@ -244,8 +248,15 @@ func TestPorts(t *testing.T) {
 		t.Helper()
 		return len(all(t, ports.List(cl.network, o), ports.ExtractPorts))
 	}
-	for _, o := range []ports.ListOpts{{DeviceID: "dev"}, {Name: "p"}, {Description: "token"}, {MACAddress: p.MACAddress}, {SecurityGroups: []string{g.ID}},
-		{FixedIPs: []ports.FixedIPOpts{{IPAddress: "10.7.0.50"}}}, {FixedIPs: []ports.FixedIPOpts{{IPAddressSubstr: "7.0.5"}}}} {
+	for _, o := range []ports.ListOpts{
+		{DeviceID: "dev"},
+		{Name: "p"},
+		{Description: "token"},
+		{MACAddress: p.MACAddress},
+		{SecurityGroups: []string{g.ID}},
+		{FixedIPs: []ports.FixedIPOpts{{IPAddress: "10.7.0.50"}}},
+		{FixedIPs: []ports.FixedIPOpts{{IPAddressSubstr: "7.0.5"}}},
+	} {
 		if n := list(o); n != 1 {
 			t.Errorf("%+v: %d ports", o, n)
 		}

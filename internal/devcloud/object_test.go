@@ -50,8 +50,11 @@ func TestObjects(t *testing.T) {
 		opts objects.ListOpts
 		want string
 	}{
-		{objects.ListOpts{}, "a/b ü?.dump a/c d e"}, {objects.ListOpts{Prefix: "a/"}, "a/b ü?.dump a/c"}, {objects.ListOpts{Delimiter: "/"}, "a/ d e"},
-		{objects.ListOpts{Marker: "a/c", EndMarker: "e"}, "d"}, {objects.ListOpts{Limit: 1}, "a/b ü?.dump a/c d e"}, // page after page
+		{objects.ListOpts{}, "a/b ü?.dump a/c d e"},
+		{objects.ListOpts{Prefix: "a/"}, "a/b ü?.dump a/c"},
+		{objects.ListOpts{Delimiter: "/"}, "a/ d e"},
+		{objects.ListOpts{Marker: "a/c", EndMarker: "e"}, "d"},
+		{objects.ListOpts{Limit: 1}, "a/b ü?.dump a/c d e"}, // page after page
 	} {
 		var names []string
 		for _, o := range all(t, objects.List(store, "backups", l.opts), objects.ExtractInfo) {

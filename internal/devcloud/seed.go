@@ -95,8 +95,10 @@ func (c *Cloud) seed() error {
 		admin := w.Projects.Insert(&world.Project{Meta: world.Meta{ID: world.NewHexID()}, Name: adminProject, DomainID: domainID})
 		demo := w.Projects.Insert(&world.Project{Meta: world.Meta{ID: world.NewHexID()}, Name: demoProject, DomainID: domainID})
 		all := []string{"admin", "member", "reader"}
-		w.Users.Insert(&world.User{Meta: world.Meta{ID: world.NewHexID()}, Name: adminUser, DomainID: domainID, Password: o.Password,
-			DefaultProjectID: admin.ID, Roles: map[string][]string{admin.ID: all, demo.ID: all}})
+		w.Users.Insert(&world.User{
+			Meta: world.Meta{ID: world.NewHexID()}, Name: adminUser, DomainID: domainID, Password: o.Password,
+			DefaultProjectID: admin.ID, Roles: map[string][]string{admin.ID: all, demo.ID: all},
+		})
 		if err := c.seedUser(demo.ID, public); err != nil {
 			return err
 		}
@@ -104,8 +106,10 @@ func (c *Cloud) seed() error {
 			w.Flavors.Insert(&f)
 		}
 		for _, i := range seedImages {
-			m := &world.Image{Meta: world.Meta{ID: i.id}, Name: i.name, Status: "active", Visibility: "public", Owner: admin.ID, DiskFormat: "raw", Container: "bare",
-				MinDisk: 1, MinRAM: 256, Properties: map[string]string{"os_distro": i.os, "os_version": i.version}}
+			m := &world.Image{
+				Meta: world.Meta{ID: i.id}, Name: i.name, Status: "active", Visibility: "public", Owner: admin.ID, DiskFormat: "raw", Container: "bare",
+				MinDisk: 1, MinRAM: 256, Properties: map[string]string{"os_distro": i.os, "os_version": i.version},
+			}
 			// Guests have no disk of their own; the image says so in its data.
 			if err := c.images.Fill(m, []byte("The embedded cloud's guests are views of the host; this image stands for "+i.name+".\n")); err != nil {
 				return err
@@ -179,8 +183,10 @@ func (c *Cloud) seedUser(project, public string) error {
 	if err != nil {
 		return err
 	}
-	user := c.w.Users.Insert(&world.User{Meta: world.Meta{ID: world.NewHexID()}, Name: c.opts.User, DomainID: domainID, Password: c.opts.Password,
-		DefaultProjectID: project, Roles: map[string][]string{project: {"member", "reader"}}})
+	user := c.w.Users.Insert(&world.User{
+		Meta: world.Meta{ID: world.NewHexID()}, Name: c.opts.User, DomainID: domainID, Password: c.opts.Password,
+		DefaultProjectID: project, Roles: map[string][]string{project: {"member", "reader"}},
+	})
 	for _, name := range []string{c.opts.User, secondKeyPair} {
 		c.w.KeyPairs.Insert(&world.KeyPair{Meta: world.Meta{ID: user.ID + "/" + name}, UserID: user.ID, Name: name, Type: "ssh", PublicKey: public, Fingerprint: fp})
 	}

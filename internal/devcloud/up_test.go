@@ -236,8 +236,10 @@ func TestSSHThroughTheCloud(t *testing.T) {
 	env := c.Env()
 	cl := login(t, c, env)
 	ctx := t.Context()
-	s := must[*servers.Server](t)(servers.Create(ctx, cl.compute, keypairs.CreateOptsExt{KeyName: env["OS_USERNAME"], CreateOptsBuilder: servers.CreateOpts{Name: "real", FlavorRef: "2", ImageRef: CentOSImageID,
-		Networks: []servers.Network{{UUID: Net1ID}}}}, nil).Extract())
+	s := must[*servers.Server](t)(servers.Create(ctx, cl.compute, keypairs.CreateOptsExt{KeyName: env["OS_USERNAME"], CreateOptsBuilder: servers.CreateOpts{
+		Name: "real", FlavorRef: "2", ImageRef: CentOSImageID,
+		Networks: []servers.Network{{UUID: Net1ID}},
+	}}, nil).Extract())
 	await(t, c, "built", func() bool { return c.w.Servers.Get(s.ID).VMState != "building" })
 	if g := must[*servers.Server](t)(servers.Get(ctx, cl.compute, s.ID).Extract()); g.Status != "ACTIVE" {
 		t.Fatalf("%s: %s", g.Status, g.Fault.Message)
@@ -249,8 +251,10 @@ func TestSSHThroughTheCloud(t *testing.T) {
 	signer, err := ssh.ParsePrivateKey(pem)
 	check(t, "key", err)
 	var seen ssh.PublicKey
-	config := &ssh.ClientConfig{User: "centos", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, Timeout: 10 * time.Second,
-		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error { seen = key; return nil }}
+	config := &ssh.ClientConfig{
+		User: "centos", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, Timeout: 10 * time.Second,
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error { seen = key; return nil },
+	}
 	var client *ssh.Client
 	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(20 * time.Millisecond)

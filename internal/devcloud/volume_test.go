@@ -120,8 +120,14 @@ func TestVolumeListsAndTheRest(t *testing.T) {
 	for _, test := range []struct {
 		opts volumes.ListOpts
 		want int
-	}{{volumes.ListOpts{}, 3}, {volumes.ListOpts{Limit: 1}, 3}, {volumes.ListOpts{Name: "b"}, 1}, {volumes.ListOpts{Status: "available"}, 3}, {volumes.ListOpts{Status: "error"}, 0},
-		{volumes.ListOpts{Metadata: map[string]string{"n": "c"}}, 1}} {
+	}{
+		{volumes.ListOpts{}, 3},
+		{volumes.ListOpts{Limit: 1}, 3},
+		{volumes.ListOpts{Name: "b"}, 1},
+		{volumes.ListOpts{Status: "available"}, 3},
+		{volumes.ListOpts{Status: "error"}, 0},
+		{volumes.ListOpts{Metadata: map[string]string{"n": "c"}}, 1},
+	} {
 		if n := count(test.opts); n != test.want {
 			t.Errorf("%+v: %d volumes, want %d", test.opts, n, test.want)
 		}

@@ -43,8 +43,10 @@ func TestCredentials(t *testing.T) {
 		r    Request
 		want string
 	}{
-		{Request{URL: s.URL, Auth: Bearer("tok")}, "Bearer tok"}, {Request{URL: s.URL, Auth: Basic("me", "pw")}, "Basic bWU6cHc="},
-		{Request{URL: s.URL, Auth: n}, "Basic bWU6cCB3"}, {Request{URL: strings.Replace(s.URL, "//", "//me:pw@", 1)}, "Basic bWU6cHc="},
+		{Request{URL: s.URL, Auth: Bearer("tok")}, "Bearer tok"},
+		{Request{URL: s.URL, Auth: Basic("me", "pw")}, "Basic bWU6cHc="},
+		{Request{URL: s.URL, Auth: n}, "Basic bWU6cCB3"},
+		{Request{URL: strings.Replace(s.URL, "//", "//me:pw@", 1)}, "Basic bWU6cHc="},
 		{Request{URL: s.URL}, ""},
 	} {
 		c.r.Output.Path = out(t, "o")
@@ -274,8 +276,10 @@ func TestBodies(t *testing.T) {
 		typ, want  string
 		lengthSent bool
 	}{
-		{BytesBody([]byte("{}"), "application/json"), "application/json", "{}", true}, {fb, "x/y", "from a file", true},
-		{ReaderBody(strings.NewReader("stream"), ""), "", "stream", false}, {FormBody(url.Values{"a": {"1 2"}}), "application/x-www-form-urlencoded", "a=1+2", true},
+		{BytesBody([]byte("{}"), "application/json"), "application/json", "{}", true},
+		{fb, "x/y", "from a file", true},
+		{ReaderBody(strings.NewReader("stream"), ""), "", "stream", false},
+		{FormBody(url.Values{"a": {"1 2"}}), "application/x-www-form-urlencoded", "a=1+2", true},
 		{BytesBody(nil, ""), "", "", true},
 	} {
 		mustFetch(t, Request{URL: s.URL, Body: c.b, Output: Output{Path: out(t, "o")}})
@@ -448,10 +452,18 @@ func TestNetrcFormat(t *testing.T) {
 		in, want string
 		ok       bool
 	}{
-		{"machine a login b password c", "[{a b c}]", true}, {"machine a\nlogin b\npassword c\nmachine d password e", "[{a b c} {d  e}]", true},
-		{"# c\nmachine a login b # x\n password c", "[{a b c}]", true}, {"default login x password y", "[{ x y}]", true},
-		{"machine a macdef init\n cd /\n bin\n\nmachine b login c", "[{a  } {b c }]", true}, {`machine a login "b \"c" password "d\n"`, "[{a b \"c d\n}]", true},
-		{"machine a login b account z password c", "[{a b c}]", true}, {"", "[]", true}, {"machine", "", false}, {"login x", "", false}, {"who", "", false}, {`machine a login "b`, "", false},
+		{"machine a login b password c", "[{a b c}]", true},
+		{"machine a\nlogin b\npassword c\nmachine d password e", "[{a b c} {d  e}]", true},
+		{"# c\nmachine a login b # x\n password c", "[{a b c}]", true},
+		{"default login x password y", "[{ x y}]", true},
+		{"machine a macdef init\n cd /\n bin\n\nmachine b login c", "[{a  } {b c }]", true},
+		{`machine a login "b \"c" password "d\n"`, "[{a b \"c d\n}]", true},
+		{"machine a login b account z password c", "[{a b c}]", true},
+		{"", "[]", true},
+		{"machine", "", false},
+		{"login x", "", false},
+		{"who", "", false},
+		{`machine a login "b`, "", false},
 		{"machine a login #b password c", "[{a #b c}]", true},
 	} {
 		got, err := parseNetrc(strings.NewReader(c.in))

@@ -145,9 +145,7 @@ func (a *answer) close() {
 	a.cancel(nil)
 }
 
-var (
-	errStalled = errors.New("stalled")
-)
+var errStalled = errors.New("stalled")
 
 // do makes a call, repeating it as the retry policy says, and returns an
 // answer of success, or 416 if a range was asked for.

@@ -33,10 +33,18 @@ func TestCodings(t *testing.T) {
 		out            string
 		pass           bool
 	}{
-		{"gzip to gzip", "gzip", gzipped(body), "o.gz", true}, {"members", "x-gzip", double, "o.gz", true}, {"gzip to none", "gzip", gzipped(body), "o", false},
-		{"gzip to zstd", "gzip", double, "o.zst", false}, {"zstd to zstd", "zstd", zstded(body), "o.zst", true}, {"zstd to gzip", "zstd", zstded(body), "o.gz", false},
-		{"zstd to none", "zstd", zstded(body), "o", false}, {"deflate", "deflate", deflated(body), "o", false}, {"deflate to gzip", "deflate", deflated(body), "o.gz", false},
-		{"a file of gzip", "", gzipped(body), "o.gz", true}, {"a file of gzip to zstd", "", gzipped(body), "o.zst", false}, {"a file of zstd", "", zstded(body), "o.zst", true},
+		{"gzip to gzip", "gzip", gzipped(body), "o.gz", true},
+		{"members", "x-gzip", double, "o.gz", true},
+		{"gzip to none", "gzip", gzipped(body), "o", false},
+		{"gzip to zstd", "gzip", double, "o.zst", false},
+		{"zstd to zstd", "zstd", zstded(body), "o.zst", true},
+		{"zstd to gzip", "zstd", zstded(body), "o.gz", false},
+		{"zstd to none", "zstd", zstded(body), "o", false},
+		{"deflate", "deflate", deflated(body), "o", false},
+		{"deflate to gzip", "deflate", deflated(body), "o.gz", false},
+		{"a file of gzip", "", gzipped(body), "o.gz", true},
+		{"a file of gzip to zstd", "", gzipped(body), "o.zst", false},
+		{"a file of zstd", "", zstded(body), "o.zst", true},
 		{"identity", "identity", body, "o.gz", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -99,9 +107,15 @@ func TestBrokenCodings(t *testing.T) {
 		sent           []byte
 		says           string
 	}{
-		{"cut", "gzip", z[:len(z)/2], "ends early"}, {"damaged", "gzip", bad, "broken"}, {"checksum", "gzip", crc, "broken"}, {"not gzip", "gzip", []byte("hello"), "no gzip header"},
-		{"not gzip, longer", "gzip", body, "broken"}, {"garbage behind", "gzip", append(bytes.Clone(z), "garbage garbage garbage"...), "broken"},
-		{"zstd cut", "zstd", zstded(body)[:1000], "ends early"}, {"not zstd", "zstd", body, "broken"}, {"deflate garbage behind", "deflate", append(deflated(body), "x"...), "follow the end"},
+		{"cut", "gzip", z[:len(z)/2], "ends early"},
+		{"damaged", "gzip", bad, "broken"},
+		{"checksum", "gzip", crc, "broken"},
+		{"not gzip", "gzip", []byte("hello"), "no gzip header"},
+		{"not gzip, longer", "gzip", body, "broken"},
+		{"garbage behind", "gzip", append(bytes.Clone(z), "garbage garbage garbage"...), "broken"},
+		{"zstd cut", "zstd", zstded(body)[:1000], "ends early"},
+		{"not zstd", "zstd", body, "broken"},
+		{"deflate garbage behind", "deflate", append(deflated(body), "x"...), "follow the end"},
 	} {
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", c.encoding)

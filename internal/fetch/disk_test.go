@@ -217,7 +217,9 @@ func TestRenameIsLast(t *testing.T) {
 		p          Pages
 		want       string
 	}{
-		{"o", "/", Pages{}, "[o]"}, {"o.gz", "/", Pages{}, "[o.gz]"}, {"o.zst", "/pages", pages, "[o.zst]"},
+		{"o", "/", Pages{}, "[o]"},
+		{"o.gz", "/", Pages{}, "[o.gz]"},
+		{"o.zst", "/pages", pages, "[o.zst]"},
 		{"p-%d.gz", "/pages", pages, "[p-1.gz p-2.gz p-3.gz p-4.gz]"},
 	} {
 		o := &orderedFiles{t: t, open: map[string]*orderedFile{}}
@@ -297,9 +299,15 @@ func TestOutputs(t *testing.T) {
 	})
 	t.Run("named", func(t *testing.T) {
 		for _, c := range []struct{ header, want string }{
-			{"", "path.json"}, {`attachment; filename="a b.json"`, "a b.json"}, {`attachment; filename="../../etc/passwd"`, "passwd"},
-			{`attachment; filename*=UTF-8''na%C3%AFve%2Fx.txt`, "x.txt"}, {`attachment; filename="C:\\dir\\con.txt"`, "_con.txt"}, {`attachment; filename=".."`, "path.json"},
-			{`attachment; filename=".bashrc"`, "bashrc"}, {`attachment; filename="-rf"`, "rf"}, {`attachment; filename="a:b|c?.txt "`, "a_b_c_.txt"},
+			{"", "path.json"},
+			{`attachment; filename="a b.json"`, "a b.json"},
+			{`attachment; filename="../../etc/passwd"`, "passwd"},
+			{`attachment; filename*=UTF-8''na%C3%AFve%2Fx.txt`, "x.txt"},
+			{`attachment; filename="C:\\dir\\con.txt"`, "_con.txt"},
+			{`attachment; filename=".."`, "path.json"},
+			{`attachment; filename=".bashrc"`, "bashrc"},
+			{`attachment; filename="-rf"`, "rf"},
+			{`attachment; filename="a:b|c?.txt "`, "a_b_c_.txt"},
 		} {
 			dir := t.TempDir()
 			q := ""
@@ -337,12 +345,15 @@ func TestUsage(t *testing.T) {
 		r    Request
 		says string
 	}{
-		{Request{URL: "ftp://x/", Output: Output{Path: "o"}}, "no http"}, {Request{URL: "http://x/"}, "no output"},
+		{Request{URL: "ftp://x/", Output: Output{Path: "o"}}, "no http"},
+		{Request{URL: "http://x/"}, "no output"},
 		{Request{URL: "http://x/", Method: "HEAD", Output: Output{Path: "o"}}, "HEAD"},
-		{Request{URL: "http://x/", Output: Output{Path: "o.gz", Level: 10}}, "level"}, {Request{URL: "http://x/", Output: Output{Path: "o.zst", Level: 5}}, "level"},
+		{Request{URL: "http://x/", Output: Output{Path: "o.gz", Level: 10}}, "level"},
+		{Request{URL: "http://x/", Output: Output{Path: "o.zst", Level: 5}}, "level"},
 		{Request{URL: "http://x/", Output: Output{Path: "o", Level: 1}}, "not compressed"},
 		{Request{URL: "http://x/", Output: Output{Path: "o"}, Pages: Pages{Link: true}, Body: ReaderBody(strings.NewReader(""), "")}, "once only"},
-		{Request{URL: "http://x/", Output: Output{Path: "p-%d"}}, "next page"}, {Request{URL: "http://x/", Output: Output{Path: "p-%s"}}, "one verb"},
+		{Request{URL: "http://x/", Output: Output{Path: "p-%d"}}, "next page"},
+		{Request{URL: "http://x/", Output: Output{Path: "p-%s"}}, "one verb"},
 		{Request{URL: "http://x/", Output: Output{Path: "o"}, Pages: Pages{Link: true, Next: "a"}}, "one way"},
 		{Request{URL: "http://x/", Output: Output{Path: "o"}, Pages: Pages{CursorParam: "c"}}, "options of pages"},
 		{Request{URL: "http://x/", Output: Output{Path: "o"}, Pages: Pages{Next: "a..b"}}, "JSON path"},

@@ -27,9 +27,13 @@ func TestBrokenConnections(t *testing.T) {
 		name, out, etag string
 		ranges          bool
 	}{
-		{"etag", "o.json", `"v1"`, true}, {"etag, gzip", "o.json.gz", `"v1"`, true}, {"etag, zstd", "o.json.zst", `"v1"`, true},
-		{"no version", "o.json", "", true}, {"no version, gzip", "o.json.gz", "", true},
-		{"weak etag", "o.json", `W/"v1"`, true}, {"no ranges", "o.json.gz", `"v1"`, false},
+		{"etag", "o.json", `"v1"`, true},
+		{"etag, gzip", "o.json.gz", `"v1"`, true},
+		{"etag, zstd", "o.json.zst", `"v1"`, true},
+		{"no version", "o.json", "", true},
+		{"no version, gzip", "o.json.gz", "", true},
+		{"weak etag", "o.json", `W/"v1"`, true},
+		{"no ranges", "o.json.gz", `"v1"`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var n atomic.Int64
@@ -306,8 +310,12 @@ func TestRetryStatuses(t *testing.T) {
 		says   string
 		calls  int64
 	}{
-		{429, "86400", KindHTTP, "asks to be left alone for 24h", 1}, {404, "", KindHTTP, `404 Not Found: no such "thing"`, 1}, {500, "", KindHTTP, "(attempt 3, the last)", 3},
-		{403, "", KindAuth, "403", 1}, {401, "", KindAuth, "401", 1}, {304, "", KindHTTP, "304", 1},
+		{429, "86400", KindHTTP, "asks to be left alone for 24h", 1},
+		{404, "", KindHTTP, `404 Not Found: no such "thing"`, 1},
+		{500, "", KindHTTP, "(attempt 3, the last)", 3},
+		{403, "", KindAuth, "403", 1},
+		{401, "", KindAuth, "401", 1},
+		{304, "", KindHTTP, "304", 1},
 	} {
 		n.Store(0)
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -411,8 +419,11 @@ func TestLimits(t *testing.T) {
 		kind Kind
 		says string
 	}{
-		{"/endless", 1 << 20, KindLimit, "more than the 1.0 MiB allowed"}, {"/announced", 1 << 20, KindLimit, "1.0 MiB"},
-		{"/bomb", 1 << 20, KindLimit, "decompressed it is more than"}, {"/bomb", 0, KindCoding, "a bomb"}, {"/zbomb", 0, KindCoding, "a bomb"},
+		{"/endless", 1 << 20, KindLimit, "more than the 1.0 MiB allowed"},
+		{"/announced", 1 << 20, KindLimit, "1.0 MiB"},
+		{"/bomb", 1 << 20, KindLimit, "decompressed it is more than"},
+		{"/bomb", 0, KindCoding, "a bomb"},
+		{"/zbomb", 0, KindCoding, "a bomb"},
 		{"/window", 0, KindCoding, "memory"},
 	} {
 		path := out(t, "o")
@@ -460,9 +471,11 @@ func TestDigests(t *testing.T) {
 		header                        http.Header
 		ok                            bool
 	}{
-		{"given", "", hex(body), "o", nil, true}, {"given, wrong", "", hex(zipped), "o", nil, false},
+		{"given", "", hex(body), "o", nil, true},
+		{"given, wrong", "", hex(zipped), "o", nil, false},
 		{"bare hex", "", hex(body)[7:], "o.gz", nil, true},
-		{"given, of the content", "gzip", hex(body), "o.gz", nil, true}, {"given, of the content, wrong", "gzip", hex(zipped), "o.gz", nil, false},
+		{"given, of the content", "gzip", hex(body), "o.gz", nil, true},
+		{"given, of the content, wrong", "gzip", hex(zipped), "o.gz", nil, false},
 		{"given, inflated", "gzip", hex(body), "o", nil, true},
 		{"repr", "", "", "o", http.Header{"Repr-Digest": {"sha-256=" + sum(body) + ", md5=:AAAA:"}}, true},
 		{"repr, wrong", "", "", "o", http.Header{"Repr-Digest": {"sha-256=" + wrong}}, false},

@@ -258,14 +258,21 @@ func TestPagingGoesWrong(t *testing.T) {
 		kind Kind
 		says string
 	}{
-		{"/loop", next, "", KindPaging, "loop"}, {"/same", next, "", KindPaging, "loop"},
+		{"/loop", next, "", KindPaging, "loop"},
+		{"/same", next, "", KindPaging, "loop"},
 		{"/deaf", Pages{PageParam: "page"}, "data", KindPaging, `page 2 is the same as page 1, byte for byte: the server seems not to know the parameter "page"`},
-		{"/away", Pages{Next: "next"}, "", KindPaging, "another host"}, {"/scheme", Pages{Next: "next"}, "", KindPaging, "no web address"},
-		{"/loop", Pages{Next: "next"}, "", KindPaging, "no URL but a cursor"}, {"/object", next, "", KindPaging, "an object"}, {"/true", next, "", KindPaging, "no cursor"},
-		{"/html", next, "", KindJSON, "invalid JSON at byte 0"}, {"/cut", next, "", KindJSON, "cut short"}, {"/bad", next, "", KindJSON, "a name in quotes"},
+		{"/away", Pages{Next: "next"}, "", KindPaging, "another host"},
+		{"/scheme", Pages{Next: "next"}, "", KindPaging, "no web address"},
+		{"/loop", Pages{Next: "next"}, "", KindPaging, "no URL but a cursor"},
+		{"/object", next, "", KindPaging, "an object"},
+		{"/true", next, "", KindPaging, "no cursor"},
+		{"/html", next, "", KindJSON, "invalid JSON at byte 0"},
+		{"/cut", next, "", KindJSON, "cut short"},
+		{"/bad", next, "", KindJSON, "a name in quotes"},
 		{"/more", Pages{Next: "next", CursorParam: "c", More: "more"}, "", KindPaging, "not true or false"},
 		{"/total", Pages{PageParam: "page", Total: "total", Limit: 1}, "data", KindPaging, "no number"},
-		{"/deaf", Pages{PageParam: "page"}, "nothing", KindJSON, "at nothing stands nothing"}, {"/deaf", Pages{PageParam: "page"}, "data[0]", KindJSON, "a number and no array"},
+		{"/deaf", Pages{PageParam: "page"}, "nothing", KindJSON, "at nothing stands nothing"},
+		{"/deaf", Pages{PageParam: "page"}, "data[0]", KindJSON, "a number and no array"},
 		{"/later", next, "", KindHTTP, "page 3"},
 		{"/deaf", Pages{OffsetParam: "o", Total: "data"}, "", KindPaging, "not known"},
 	} {
@@ -288,8 +295,11 @@ func TestLonelyPage(t *testing.T) {
 	for _, c := range []struct{ doc, next, says string }{
 		{`{"data":[1],"meta":{"next":"2"}}`, "mata.next", `the first page has no "mata" (it has data, meta)`},
 		{`{"data":[1],"meta":{"next":"2"}}`, "/meta/next", `the first page has no "/meta/next" (it has data, meta)`},
-		{`{"data":[1],"meta":{}}`, "meta.next", ""}, {`{"data":[1],"meta":{"next":null}}`, "meta.next", ""}, {`{"data":[1],"next":""}`, "$.next", ""},
-		{`{"servers":[]}`, "servers_links[rel=next]", ""}, {`[]`, "[-1].id", ""},
+		{`{"data":[1],"meta":{}}`, "meta.next", ""},
+		{`{"data":[1],"meta":{"next":null}}`, "meta.next", ""},
+		{`{"data":[1],"next":""}`, "$.next", ""},
+		{`{"servers":[]}`, "servers_links[rel=next]", ""},
+		{`[]`, "[-1].id", ""},
 	} {
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, c.doc) })
 		said := ""
@@ -403,9 +413,21 @@ func TestPagesBelowARoot(t *testing.T) {
 
 func TestNextLink(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
-		{`<a>; rel=next`, "a"}, {`<a>; rel="prev", <b>; rel="next"`, "b"}, {`<a,b;c>; rel="next"`, "a,b;c"}, {`<a>;title="<x>; rel=next";rel=last`, ""},
-		{`<a>; rel="first NEXT"`, "a"}, {`<a>; rel=prev; rel=next`, ""}, {`<a>; anchor="#x"; rel=next, <b>; rel=next`, "b"}, {``, ""}, {`garbage, <b>; rel=next`, "b"},
-		{`<a`, ""}, {`<a>`, ""}, {`<a>; rel`, ""}, {`<a> ; REL = "next" `, "a"}, {`<>; rel=next`, ""}, {`<a>;rel="ne\xt"`, "a"},
+		{`<a>; rel=next`, "a"},
+		{`<a>; rel="prev", <b>; rel="next"`, "b"},
+		{`<a,b;c>; rel="next"`, "a,b;c"},
+		{`<a>;title="<x>; rel=next";rel=last`, ""},
+		{`<a>; rel="first NEXT"`, "a"},
+		{`<a>; rel=prev; rel=next`, ""},
+		{`<a>; anchor="#x"; rel=next, <b>; rel=next`, "b"},
+		{``, ""},
+		{`garbage, <b>; rel=next`, "b"},
+		{`<a`, ""},
+		{`<a>`, ""},
+		{`<a>; rel`, ""},
+		{`<a> ; REL = "next" `, "a"},
+		{`<>; rel=next`, ""},
+		{`<a>;rel="ne\xt"`, "a"},
 	} {
 		if got := nextLink([]string{c.in}); got != c.want {
 			t.Errorf("%s: %q", c.in, got)

@@ -37,8 +37,14 @@ func BenchmarkFetch(b *testing.B) {
 		next           bool
 		items          *string
 	}{
-		{"plain", "", "o", false, nil}, {"plain cursor", "", "o", true, nil}, {"gzip", "", "o.gz", false, nil}, {"gzip cursor", "", "o.gz", true, nil},
-		{"pass", "/gzip", "o.gz", false, nil}, {"pass cursor", "/gzip", "o.gz", true, nil}, {"items", "", "o", false, &path}, {"zstd", "", "o.zst", false, nil},
+		{"plain", "", "o", false, nil},
+		{"plain cursor", "", "o", true, nil},
+		{"gzip", "", "o.gz", false, nil},
+		{"gzip cursor", "", "o.gz", true, nil},
+		{"pass", "/gzip", "o.gz", false, nil},
+		{"pass cursor", "/gzip", "o.gz", true, nil},
+		{"items", "", "o", false, &path},
+		{"zstd", "", "o.zst", false, nil},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(int64(len(full)))

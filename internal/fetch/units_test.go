@@ -57,8 +57,16 @@ func TestContentRange(t *testing.T) {
 		from, total int64
 		ok          bool
 	}{
-		{"bytes 5-9/10", 5, 10, true}, {"bytes 0-0/*", 0, -1, true}, {"bytes */10", 0, 10, true}, {"bytes 5-4/10", 0, 0, false}, {"bytes 5-10/10", 0, 0, false},
-		{"items 0-1/2", 0, 0, false}, {"bytes 0-1", 0, 0, false}, {"", 0, 0, false}, {"bytes -5-9/10", 0, 0, false}, {"bytes a-b/c", 0, 0, false},
+		{"bytes 5-9/10", 5, 10, true},
+		{"bytes 0-0/*", 0, -1, true},
+		{"bytes */10", 0, 10, true},
+		{"bytes 5-4/10", 0, 0, false},
+		{"bytes 5-10/10", 0, 0, false},
+		{"items 0-1/2", 0, 0, false},
+		{"bytes 0-1", 0, 0, false},
+		{"", 0, 0, false},
+		{"bytes -5-9/10", 0, 0, false},
+		{"bytes a-b/c", 0, 0, false},
 	} {
 		from, total, err := contentRange(http.Header{"Content-Range": {c.in}})
 		if (err == nil) != c.ok || c.ok && (from != c.from || total != c.total) {

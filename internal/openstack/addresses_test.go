@@ -70,8 +70,14 @@ func TestChooseAddress(t *testing.T) {
 
 func TestServerName(t *testing.T) {
 	for _, c := range []struct{ instance, prefix string }{
-		{"default-ubuntu-1404", ""}, {"web_server-centos-stream-9x", ""}, {strings.Repeat("a", 300), ""},
-		{"x", "chef-ci"}, {"x", "Chef_CI.example"}, {"x", strings.Repeat("p", 200)}, {"ÄÖÜ", "ÄÖÜ"}, {"", "---"},
+		{"default-ubuntu-1404", ""},
+		{"web_server-centos-stream-9x", ""},
+		{strings.Repeat("a", 300), ""},
+		{"x", "chef-ci"},
+		{"x", "Chef_CI.example"},
+		{"x", strings.Repeat("p", 200)},
+		{"ÄÖÜ", "ÄÖÜ"},
+		{"", "---"},
 	} {
 		seen := map[string]bool{}
 		for range 50 {

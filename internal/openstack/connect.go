@@ -358,7 +358,8 @@ func (c *Cloud) tokenV3(ctx context.Context, sc *gophercloud.ServiceClient) (gop
 		ExtractUser() (*tokens3.User, error)
 		ExtractProject() (*tokens3.Project, error)
 		ExtractToken() (*tokens3.Token, error)
-	}) ([]service, Whoami, error) {
+	},
+	) ([]service, Whoami, error) {
 		var who Whoami
 		cat, err := ex.ExtractServiceCatalog()
 		if err != nil {

@@ -244,7 +244,8 @@ func (f *fakeCloud) tokens2(w http.ResponseWriter) {
 		"token": map[string]any{"id": "tok", "expires": "2030-01-01T00:00:00Z", "tenant": map[string]any{"id": "p1", "name": "demo"}},
 		"user":  map[string]any{"id": "u1", "name": "demo"},
 		"serviceCatalog": []any{
-			map[string]any{"type": "compute", "endpoints": ep("/nova/v2.1")}, map[string]any{"type": "network", "endpoints": ep("/neutron")},
+			map[string]any{"type": "compute", "endpoints": ep("/nova/v2.1")},
+			map[string]any{"type": "network", "endpoints": ep("/neutron")},
 			map[string]any{"type": "image", "endpoints": ep("/glance")},
 		},
 	}})

@@ -54,7 +54,8 @@ func (f FloatingIP) ServerID() string {
 // cannot tell revision 0 from none, which decides whether a claim is safe.
 func floatingIPIn(r interface {
 	ExtractIntoStructPtr(to any, label string) error
-}) (FloatingIP, error) {
+},
+) (FloatingIP, error) {
 	var f FloatingIP
 	err := r.ExtractIntoStructPtr(&f, "floatingip")
 	if err == nil && f.ID == "" {

@@ -63,8 +63,10 @@ func TestChoose(t *testing.T) {
 func TestActiveFirst(t *testing.T) {
 	at := func(d int) time.Time { return time.Date(2026, 1, d, 0, 0, 0, 0, time.UTC) }
 	usable, rest := activeFirst([]Image{
-		{ID: "old", Status: "active", Created: at(1)}, {ID: "queued", Status: "queued", Created: at(9)},
-		{ID: "new", Status: "active", Created: at(3)}, {ID: "mid", Status: "active", Created: at(2)},
+		{ID: "old", Status: "active", Created: at(1)},
+		{ID: "queued", Status: "queued", Created: at(9)},
+		{ID: "new", Status: "active", Created: at(3)},
+		{ID: "mid", Status: "active", Created: at(2)},
 	})
 	var got []string
 	for _, i := range usable {

@@ -707,8 +707,10 @@ func TestServerAttributes(t *testing.T) {
 		asked = f.bodies[len(f.bodies)-1]
 	}
 	c := f.connect(t)
-	spec := ServerSpec{Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Tags: []string{"web"},
-		AccessIPv4: "192.0.2.1", AdminPass: "pw", DiskConfig: "MANUAL", Hostname: "h", Address: AddressChoice{None: true}}
+	spec := ServerSpec{
+		Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Tags: []string{"web"},
+		AccessIPv4: "192.0.2.1", AdminPass: "pw", DiskConfig: "MANUAL", Hostname: "h", Address: AddressChoice{None: true},
+	}
 	if _, err := c.Create(t.Context(), spec, &MemoryJournal{}, nil); err != nil {
 		t.Fatal(err)
 	}

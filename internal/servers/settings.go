@@ -173,8 +173,10 @@ func SetCustom(s *openstack.ServerSpec, text string) error {
 			if flag := elsewhere[plain]; flag != "" {
 				return &SettingError{customFlag, fmt.Sprintf("the attribute %q has a flag of its own", key), "give it with " + flag}
 			}
-			return &SettingError{customFlag, fmt.Sprintf("the attribute %q cannot be given", key),
-				"these can: accessIPv4, accessIPv6, adminPass, availability_zone, config_drive, description, hostname, key_name, OS-DCF:diskConfig, user_data"}
+			return &SettingError{
+				customFlag, fmt.Sprintf("the attribute %q cannot be given", key),
+				"these can: accessIPv4, accessIPv6, adminPass, availability_zone, config_drive, description, hostname, key_name, OS-DCF:diskConfig, user_data",
+			}
 		}
 		if err := set(s, value); err != nil {
 			return &SettingError{customFlag, key + ": " + err.Error(), ""}

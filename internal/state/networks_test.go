@@ -10,8 +10,16 @@ func TestNetworkRecordsHaveFilesOfTheirOwn(t *testing.T) {
 	n := Networks{Base: "/base"}
 	seen := map[string]string{}
 	for _, key := range [][3]string{
-		{"c", "p", "net1"}, {"c", "p", "Net1"}, {"c", "p", "net/1"}, {"c", "p", "net_1"}, {"c", "q", "net1"}, {"d", "p", "net1"},
-		{"c", "p", ".."}, {"c", "p", strings.Repeat("x", 255)}, {"c", "p", strings.Repeat("x", 254)}, {"c", "p", "nét\x00"},
+		{"c", "p", "net1"},
+		{"c", "p", "Net1"},
+		{"c", "p", "net/1"},
+		{"c", "p", "net_1"},
+		{"c", "q", "net1"},
+		{"d", "p", "net1"},
+		{"c", "p", ".."},
+		{"c", "p", strings.Repeat("x", 255)},
+		{"c", "p", strings.Repeat("x", 254)},
+		{"c", "p", "nét\x00"},
 	} {
 		path := n.Record(key[0], key[1], key[2])
 		if other, ok := seen[strings.ToLower(path)]; ok {

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
+	"github.com/galleyhq/galley/internal/testing/chefservertest"
 )
 
 func admin(t *testing.T, s *chefservertest.Server, p chefserver.Protocol) *chefserver.Client {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
+	"github.com/galleyhq/galley/internal/testing/chefservertest"
 )
 
 // TestGoiardi does with a real Chef Server what a bootstrap and a purge do,

@@ -381,11 +381,21 @@ func (p *Plan) Script() []byte {
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\n")
 	for _, v := range [][2]string{
-		{"product", p.Product}, {"version", r.Version}, {"channel", r.Channel},
-		{"platform", r.Platform}, {"platform_version", r.PlatformVersion}, {"architecture", r.Architecture},
-		{"url", r.URL}, {"sha256", r.SHA256}, {"api", p.api}, {"license", p.license()}, {"root", root},
-		{"script_url", scriptURL}, {"script_options", options},
-		{"curl_options", r.CurlOptions}, {"wget_options", r.WgetOptions},
+		{"product", p.Product},
+		{"version", r.Version},
+		{"channel", r.Channel},
+		{"platform", r.Platform},
+		{"platform_version", r.PlatformVersion},
+		{"architecture", r.Architecture},
+		{"url", r.URL},
+		{"sha256", r.SHA256},
+		{"api", p.api},
+		{"license", p.license()},
+		{"root", root},
+		{"script_url", scriptURL},
+		{"script_options", options},
+		{"curl_options", r.CurlOptions},
+		{"wget_options", r.WgetOptions},
 	} {
 		b.WriteString(v[0] + "=" + shellescape.Quote(v[1]) + "\n")
 	}

@@ -148,14 +148,22 @@ var signs = []struct {
 	sign   *regexp.Regexp
 	advice string
 }{
-	{regexp.MustCompile(`(?i)certificate verify failed|SSL_connect|OpenSSL::SSL`),
-		"the node does not trust the Chef Server's certificate: put it into trusted_certs_dir, or give --node-ssl-verify-mode none for a server that is only tried out"},
-	{regexp.MustCompile(`(?i)401 "?unauthorized|synchronize the clock|failed to authenticate`),
-		"the Chef Server does not take the node's key: compare the machine's clock with the server's, then bootstrap again"},
-	{regexp.MustCompile(`(?i)error resolving cookbooks|missing cookbooks|404 "?not found|412 "?precondition failed`),
-		"the run list, the policy or the environment names something that the Chef Server does not have: upload it, then bootstrap again"},
-	{regexp.MustCompile(`(?i)connection refused|failed to open tcp|getaddrinfo|name or service not known|host unreachable|execution expired`),
-		"the node itself must reach the Chef Server: see chef_server_url (not localhost), its security groups, and --bootstrap-proxy"},
+	{
+		regexp.MustCompile(`(?i)certificate verify failed|SSL_connect|OpenSSL::SSL`),
+		"the node does not trust the Chef Server's certificate: put it into trusted_certs_dir, or give --node-ssl-verify-mode none for a server that is only tried out",
+	},
+	{
+		regexp.MustCompile(`(?i)401 "?unauthorized|synchronize the clock|failed to authenticate`),
+		"the Chef Server does not take the node's key: compare the machine's clock with the server's, then bootstrap again",
+	},
+	{
+		regexp.MustCompile(`(?i)error resolving cookbooks|missing cookbooks|404 "?not found|412 "?precondition failed`),
+		"the run list, the policy or the environment names something that the Chef Server does not have: upload it, then bootstrap again",
+	},
+	{
+		regexp.MustCompile(`(?i)connection refused|failed to open tcp|getaddrinfo|name or service not known|host unreachable|execution expired`),
+		"the node itself must reach the Chef Server: see chef_server_url (not localhost), its security groups, and --bootstrap-proxy",
+	},
 	{regexp.MustCompile(`(?i)licen[sc]e.*accept|accept.*licen[sc]e`), (&LicenseError{}).Hint()},
 }
 

@@ -19,7 +19,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/bootstrap/install"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
-	"github.com/galleyhq/galley/internal/bootstrap/sshtest"
+	"github.com/galleyhq/galley/internal/testing/sshtest"
 )
 
 // programs is the PATH of the machines: see link.

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver/chefservertest"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
+	"github.com/galleyhq/galley/internal/testing/chefservertest"
 )
 
 func newServer(t *testing.T) (*chefservertest.Server, *chefserver.Client) {

@@ -172,7 +172,8 @@ func TestRefusals(t *testing.T) {
 func TestHostileFilesEnd(t *testing.T) {
 	double := "A=aaaaaaaaaaaaaaaa\n" + strings.Repeat("A=$A$A$A$A$A$A$A$A\n", 100)
 	nested := "for a in 1 2 3 4 5 6 7 8 9 0; do " + strings.Repeat("for b in 1 2 3 4 5 6 7 8 9 0; do ", 8) + ":" + strings.Repeat("; done", 9) + "\n"
-	for name, text := range map[string]string{"doubling": double, "nested loops": nested, "deep substitution": "A=" + strings.Repeat("$(echo ", 50) + strings.Repeat(")", 50), "braces": "echo {1..99999999}\n",
+	for name, text := range map[string]string{
+		"doubling": double, "nested loops": nested, "deep substitution": "A=" + strings.Repeat("$(echo ", 50) + strings.Repeat(")", 50), "braces": "echo {1..99999999}\n",
 		"replacing":      "A=" + strings.Repeat("a", 30000) + "\nB=${A//a/$A}\n",
 		"many values":    "A=" + strings.Repeat("a", 60000) + "\nfor i in 1 2 3 4 5 6 7 8 9 0; do for j in 1 2 3 4 5 6 7 8 9 0; do declare \"V$i$j=$A\"; done; done\n",
 		"substitutions":  "A=" + strings.Repeat("a", 16000) + "\nB=" + strings.Repeat("$(echo $A)", 1000) + "\n",

@@ -983,7 +983,7 @@ func parseFloatStrict(s string) (float64, bool) {
 	}
 	t := strings.ReplaceAll(s, "_", "")
 	u := strings.TrimLeft(t, "+-")
-	if u == "" || !(isDigit(u[0])) || len(t)-len(u) > 1 {
+	if u == "" || !isDigit(u[0]) || len(t)-len(u) > 1 {
 		return 0, false
 	}
 	for i := 0; i < len(u); i++ {

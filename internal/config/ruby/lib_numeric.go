@@ -936,7 +936,7 @@ func (in *Interp) sprintf(f string, args []Value) string {
 	}
 	named := func(name string) Value {
 		if hash == nil {
-			h, ok := (Value)(nil), false
+			h, ok := Value(nil), false
 			if len(args) == 1 {
 				h = args[0]
 				hash, ok = h.(*Hash)

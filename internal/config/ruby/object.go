@@ -623,7 +623,7 @@ func (in *Interp) constIn(base Value, name string) Value {
 	switch c := base.(type) {
 	case *Class:
 		for _, k := range c.ancestors() {
-			if k == in.cObject && c != in.cObject && !(c.isModule) {
+			if k == in.cObject && c != in.cObject && !c.isModule {
 				// String::Array is refused by Ruby 3, too
 				if _, ok := k.consts[name]; ok || in.classes[name] != nil {
 					break

@@ -329,7 +329,7 @@ func (p *reParser) sequence() *reNode {
 
 func (p *reParser) quantifiers(n *reNode) *reNode {
 	for first := true; p.more(); first = false {
-		for p.flags&reExtended != 0 && p.more() && (isSpace(p.peek())) {
+		for p.flags&reExtended != 0 && p.more() && isSpace(p.peek()) {
 			p.i++
 		}
 		min, max := 0, -1

@@ -15,9 +15,15 @@ func reply(text string) Handler {
 func TestRoutes(t *testing.T) {
 	var root node
 	for _, rt := range []Route{
-		{Method: "GET", Path: "/servers"}, {Method: "POST", Path: "/servers"}, {Method: "GET", Path: "/servers/detail"}, {Method: "GET", Path: "/servers/{id}"},
-		{Method: "GET", Path: "/servers/{id}/tags/{tag}", Min: V(26)}, {Method: "GET", Path: "/networks", Max: V(35)}, {Method: "GET", Path: "/networks", Min: V(36)},
-		{Method: "GET", Path: "/{project}/volumes"}, {Method: "GET", Path: "/"},
+		{Method: "GET", Path: "/servers"},
+		{Method: "POST", Path: "/servers"},
+		{Method: "GET", Path: "/servers/detail"},
+		{Method: "GET", Path: "/servers/{id}"},
+		{Method: "GET", Path: "/servers/{id}/tags/{tag}", Min: V(26)},
+		{Method: "GET", Path: "/networks", Max: V(35)},
+		{Method: "GET", Path: "/networks", Min: V(36)},
+		{Method: "GET", Path: "/{project}/volumes"},
+		{Method: "GET", Path: "/"},
 	} {
 		rt.Do = reply(rt.Path)
 		root.add(rt)
@@ -71,8 +77,15 @@ func TestPaginate(t *testing.T) {
 		marker     string
 		want, next string
 	}{
-		{0, 100, "", "abcdefg", ""}, {3, 100, "", "abc", "c"}, {3, 100, "c", "def", "f"}, {3, 100, "f", "g", ""}, {7, 100, "", "abcdefg", "g"}, {0, 3, "", "abc", "c"},
-		{50, 3, "", "abc", "c"}, {0, 7, "", "abcdefg", ""}, {2, 100, "g", "", ""},
+		{0, 100, "", "abcdefg", ""},
+		{3, 100, "", "abc", "c"},
+		{3, 100, "c", "def", "f"},
+		{3, 100, "f", "g", ""},
+		{7, 100, "", "abcdefg", "g"},
+		{0, 3, "", "abc", "c"},
+		{50, 3, "", "abc", "c"},
+		{0, 7, "", "abcdefg", ""},
+		{2, 100, "g", "", ""},
 	} {
 		p, err := Paginate(letters, id, test.limit, test.max, test.marker)
 		if err != nil || strings.Join(p.Items, "") != test.want || p.Next != test.next {

@@ -226,15 +226,19 @@ func (s *Service) answer(r *Request) (*Reply, error) {
 }
 
 func (s *Service) unauthorized() *Error {
-	return &Error{Status: http.StatusUnauthorized, Type: "Unauthorized", Message: "The request you have made requires authentication.",
-		Header: http.Header{"Www-Authenticate": {fmt.Sprintf("Keystone uri=%q", s.AuthURL)}}}
+	return &Error{
+		Status: http.StatusUnauthorized, Type: "Unauthorized", Message: "The request you have made requires authentication.",
+		Header: http.Header{"Www-Authenticate": {fmt.Sprintf("Keystone uri=%q", s.AuthURL)}},
+	}
 }
 
 func (s *Service) fail(w http.ResponseWriter, r *Request, err error) {
 	var e *Error
 	if !errors.As(err, &e) {
-		e = &Error{Status: http.StatusInternalServerError, Type: "InternalServerError",
-			Message: "Unexpected API Error. " + err.Error()}
+		e = &Error{
+			Status: http.StatusInternalServerError, Type: "InternalServerError",
+			Message: "Unexpected API Error. " + err.Error(),
+		}
 	}
 	kind, body := s.Dialect.Error(e, r)
 	for k, v := range e.Header {

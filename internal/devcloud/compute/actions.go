@@ -152,8 +152,10 @@ func (s *Service) task(task, next string) func(*api.Request, *world.Server, any)
 	}
 }
 
-var powerOf = map[string]int{world.VMActive: powerRunning, world.VMStopped: powerOff, world.VMPaused: powerPaused, world.VMSuspend: powerSuspend,
-	world.VMRescued: powerRunning, world.VMShelved: powerOff, world.VMResized: powerRunning}
+var powerOf = map[string]int{
+	world.VMActive: powerRunning, world.VMStopped: powerOff, world.VMPaused: powerPaused, world.VMSuspend: powerSuspend,
+	world.VMRescued: powerRunning, world.VMShelved: powerOff, world.VMResized: powerRunning,
+}
 
 // finishTask ends the task of a server that is built, once its guest is where it should be.
 func (s *Service) finishTask(v *world.Server) {
@@ -213,10 +215,20 @@ func (s *Service) rebuild(r *api.Request, v *world.Server, arg any) (*api.Reply,
 		return nil, err
 	}
 	err = validate("rebuild", o, r.Version, []field{
-		{name: "imageRef", check: imageRef, required: true}, {name: "name", check: serverName}, {name: "adminPass", check: text(1, 255)}, {name: "metadata", check: isObject},
-		{name: "preserve_ephemeral", check: truth}, {name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")}, {name: "accessIPv4", check: orNull(isString)}, {name: "accessIPv6", check: orNull(isString)},
-		{name: "personality", check: isList, max: api.V(56)}, {name: "description", check: orNull(text(0, 255)), min: api.V(19)}, {name: "key_name", check: orNull(text(1, 255)), min: api.V(54)},
-		{name: "user_data", check: orNull(isBase64), min: api.V(57)}, {name: "trusted_image_certificates", check: anything, min: api.V(63)}, {name: "hostname", check: text(1, 255), min: api.V(90)},
+		{name: "imageRef", check: imageRef, required: true},
+		{name: "name", check: serverName},
+		{name: "adminPass", check: text(1, 255)},
+		{name: "metadata", check: isObject},
+		{name: "preserve_ephemeral", check: truth},
+		{name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")},
+		{name: "accessIPv4", check: orNull(isString)},
+		{name: "accessIPv6", check: orNull(isString)},
+		{name: "personality", check: isList, max: api.V(56)},
+		{name: "description", check: orNull(text(0, 255)), min: api.V(19)},
+		{name: "key_name", check: orNull(text(1, 255)), min: api.V(54)},
+		{name: "user_data", check: orNull(isBase64), min: api.V(57)},
+		{name: "trusted_image_certificates", check: anything, min: api.V(63)},
+		{name: "hostname", check: text(1, 255), min: api.V(90)},
 	})
 	if err != nil {
 		return nil, err
@@ -330,8 +342,10 @@ func (s *Service) createImage(r *api.Request, v *world.Server, arg any) (*api.Re
 		return nil, err
 	}
 	props := map[string]string{"image_type": "snapshot", "instance_uuid": v.ID, "user_id": v.UserID, "base_image_ref": v.ImageID, "owner_project_name": r.Auth.ProjectName, "owner_user_name": r.Auth.UserName}
-	m := &world.Image{Name: strOf(o, "name"), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk, Size: -1, VirtualSize: -1,
-		Due: s.w.Now().Add(s.ActionDelay)}
+	m := &world.Image{
+		Name: strOf(o, "name"), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk, Size: -1, VirtualSize: -1,
+		Due: s.w.Now().Add(s.ActionDelay),
+	}
 	if base := s.w.Images.Get(v.ImageID); base != nil {
 		p := maps.Clone(base.Properties)
 		if p == nil {

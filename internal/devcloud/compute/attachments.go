@@ -66,8 +66,12 @@ func (s *Service) attachVolume(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = validate("volumeAttachment", in, r.Version, []field{{name: "volumeId", check: isUUID, required: true}, {name: "device", check: orNull(text(0, 255))},
-		{name: "tag", check: tagForm, min: api.V(49)}, {name: "delete_on_termination", check: truth, min: api.V(79)}})
+	err = validate("volumeAttachment", in, r.Version, []field{
+		{name: "volumeId", check: isUUID, required: true},
+		{name: "device", check: orNull(text(0, 255))},
+		{name: "tag", check: tagForm, min: api.V(49)},
+		{name: "delete_on_termination", check: truth, min: api.V(79)},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -163,8 +163,10 @@ func (s *Service) plugOne(v *world.Server, want world.PlannedPort, groups []stri
 	if n == nil || n.External && n.ProjectID != v.ProjectID && !n.Shared {
 		return fmt.Errorf("Failed to allocate the network(s), not rescheduling.")
 	}
-	p := &world.Port{Std: world.Std{ProjectID: v.ProjectID}, NetworkID: want.NetworkID, AdminUp: true, DeviceID: v.ID, DeviceOwner: "compute:" + zone,
-		SecurityGroups: groups, PortSecurity: n.PortSecurity, HostID: host, Tag: want.Tag, NovaMade: true}
+	p := &world.Port{
+		Std: world.Std{ProjectID: v.ProjectID}, NetworkID: want.NetworkID, AdminUp: true, DeviceID: v.ID, DeviceOwner: "compute:" + zone,
+		SecurityGroups: groups, PortSecurity: n.PortSecurity, HostID: host, Tag: want.Tag, NovaMade: true,
+	}
 	if !n.PortSecurity {
 		p.SecurityGroups = nil
 	}

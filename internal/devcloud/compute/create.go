@@ -122,8 +122,10 @@ func (s *Service) createServers(r *api.Request) (*api.Reply, error) {
 	for _, g := range first.Plan.SecurityGroups {
 		groups = append(groups, api.Obj{"name": g})
 	}
-	return &api.Reply{Status: 202, Header: map[string][]string{"Location": {r.Root + "/v2.1/servers/" + first.ID}},
-		Body: api.Obj{"server": api.Obj{"id": first.ID, "links": links(r, "servers", first.ID), "OS-DCF:diskConfig": first.DiskConfig, "security_groups": groups, "adminPass": first.AdminPass}}}, nil
+	return &api.Reply{
+		Status: 202, Header: map[string][]string{"Location": {r.Root + "/v2.1/servers/" + first.ID}},
+		Body: api.Obj{"server": api.Obj{"id": first.ID, "links": links(r, "servers", first.ID), "OS-DCF:diskConfig": first.DiskConfig, "security_groups": groups, "adminPass": first.AdminPass}},
+	}, nil
 }
 
 // understand checks the body by itself.
@@ -240,8 +242,12 @@ func understandNetworks(r *api.Request, o *order) error {
 			if !ok {
 				return invalid(strconv.Itoa(i), e, pyRepr(e)+" is not of type 'object'")
 			}
-			err := validate(strconv.Itoa(i), net, r.Version, []field{{name: "uuid", check: orNull(isString)}, {name: "port", check: orNull(isUUID)}, {name: "fixed_ip", check: isAddress},
-				{name: "tag", check: tagForm, min: api.V(32)}})
+			err := validate(strconv.Itoa(i), net, r.Version, []field{
+				{name: "uuid", check: orNull(isString)},
+				{name: "port", check: orNull(isUUID)},
+				{name: "fixed_ip", check: isAddress},
+				{name: "tag", check: tagForm, min: api.V(32)},
+			})
 			if err != nil {
 				return err
 			}
@@ -299,8 +305,10 @@ func understandDisks(r *api.Request, o *order) error {
 		if m["no_device"] != nil && m["no_device"] != "" && m["no_device"] != false {
 			continue
 		}
-		d := world.PlannedDisk{Source: strOf(m, "source_type"), Destination: strOf(m, "destination_type"), UUID: strOf(m, "uuid"), Device: strOf(m, "device_name"),
-			Tag: strOf(m, "tag"), VolumeType: strOf(m, "volume_type")}
+		d := world.PlannedDisk{
+			Source: strOf(m, "source_type"), Destination: strOf(m, "destination_type"), UUID: strOf(m, "uuid"), Device: strOf(m, "device_name"),
+			Tag: strOf(m, "tag"), VolumeType: strOf(m, "volume_type"),
+		}
 		d.Size, _ = intOf(m["volume_size"])
 		d.DeleteOnTermination, _ = boolOf(m["delete_on_termination"])
 		if n, ok := intOf(m["boot_index"]); ok {

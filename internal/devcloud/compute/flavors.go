@@ -58,8 +58,10 @@ func flavorView(r *api.Request, f *world.Flavor, detail bool) api.Obj {
 	if f.Swap == 0 && !r.Version.AtLeast(api.V(75)) {
 		swap = ""
 	}
-	maps.Copy(o, api.Obj{"ram": f.RAM, "disk": f.Disk, "swap": swap, "OS-FLV-EXT-DATA:ephemeral": f.Ephemeral, "OS-FLV-DISABLED:disabled": false,
-		"vcpus": f.VCPUs, "os-flavor-access:is_public": !f.Private, "rxtx_factor": 1.0})
+	maps.Copy(o, api.Obj{
+		"ram": f.RAM, "disk": f.Disk, "swap": swap, "OS-FLV-EXT-DATA:ephemeral": f.Ephemeral, "OS-FLV-DISABLED:disabled": false,
+		"vcpus": f.VCPUs, "os-flavor-access:is_public": !f.Private, "rxtx_factor": 1.0,
+	})
 	if r.Version.AtLeast(api.V(61)) {
 		o["extra_specs"] = dict(f.ExtraSpecs)
 	}
@@ -92,9 +94,11 @@ func (s *Service) listFlavors(detail bool) api.Handler {
 				return !f.Private || slices.Contains(f.Projects, r.Auth.ProjectID)
 			})
 		})
-		key := map[string]func(f *world.Flavor) string{"name": func(f *world.Flavor) string { return f.Name },
+		key := map[string]func(f *world.Flavor) string{
+			"name":      func(f *world.Flavor) string { return f.Name },
 			"memory_mb": func(f *world.Flavor) string { return fmt.Sprintf("%012d", f.RAM) }, "vcpus": func(f *world.Flavor) string { return fmt.Sprintf("%012d", f.VCPUs) },
-			"root_gb": func(f *world.Flavor) string { return fmt.Sprintf("%012d", f.Disk) }}[q.Get("sort_key")]
+			"root_gb": func(f *world.Flavor) string { return fmt.Sprintf("%012d", f.Disk) },
+		}[q.Get("sort_key")]
 		if key == nil {
 			key = func(f *world.Flavor) string { return f.ID }
 		}
@@ -143,9 +147,18 @@ func (s *Service) createFlavor(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = validate("flavor", in, r.Version, []field{{name: "name", check: text(1, 255), required: true}, {name: "id", check: anything}, {name: "ram", check: number(1), required: true},
-		{name: "vcpus", check: number(1), required: true}, {name: "disk", check: number(0), required: true}, {name: "OS-FLV-EXT-DATA:ephemeral", check: number(0)}, {name: "swap", check: number(0)},
-		{name: "rxtx_factor", check: anything}, {name: "os-flavor-access:is_public", check: truth}, {name: "description", check: orNull(isString), min: api.V(55)}})
+	err = validate("flavor", in, r.Version, []field{
+		{name: "name", check: text(1, 255), required: true},
+		{name: "id", check: anything},
+		{name: "ram", check: number(1), required: true},
+		{name: "vcpus", check: number(1), required: true},
+		{name: "disk", check: number(0), required: true},
+		{name: "OS-FLV-EXT-DATA:ephemeral", check: number(0)},
+		{name: "swap", check: number(0)},
+		{name: "rxtx_factor", check: anything},
+		{name: "os-flavor-access:is_public", check: truth},
+		{name: "description", check: orNull(isString), min: api.V(55)},
+	})
 	if err != nil {
 		return nil, err
 	}

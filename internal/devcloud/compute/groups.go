@@ -43,8 +43,10 @@ func (s *Service) listGroups(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"server_groups": l})
 }
 
-var policies = []string{"anti-affinity", "affinity"}
-var policies15 = []string{"anti-affinity", "affinity", "soft-anti-affinity", "soft-affinity"}
+var (
+	policies   = []string{"anti-affinity", "affinity"}
+	policies15 = []string{"anti-affinity", "affinity", "soft-anti-affinity", "soft-affinity"}
+)
 
 func (s *Service) createGroup(r *api.Request) (*api.Reply, error) {
 	in, err := r.Object("server_group")
@@ -55,8 +57,12 @@ func (s *Service) createGroup(r *api.Request) (*api.Reply, error) {
 	if r.Version.AtLeast(api.V(15)) {
 		known = policies15
 	}
-	err = validate("server_group", in, r.Version, []field{{name: "name", check: serverName, required: true},
-		{name: "policies", check: isList, max: api.V(63), required: true}, {name: "policy", check: oneOf(known...), min: api.V(64), required: true}, {name: "rules", check: isObject, min: api.V(64)}})
+	err = validate("server_group", in, r.Version, []field{
+		{name: "name", check: serverName, required: true},
+		{name: "policies", check: isList, max: api.V(63), required: true},
+		{name: "policy", check: oneOf(known...), min: api.V(64), required: true},
+		{name: "rules", check: isObject, min: api.V(64)},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -28,8 +28,10 @@ func (s *Service) finished(v *world.Server, message string) {
 }
 
 func actionView(r *api.Request, a *world.InstanceAction) api.Obj {
-	o := api.Obj{"action": a.Action, "instance_uuid": a.ServerID, "request_id": a.RequestID, "user_id": a.UserID, "project_id": a.ProjectID,
-		"start_time": micros(a.Created), "message": orNil(a.Message)}
+	o := api.Obj{
+		"action": a.Action, "instance_uuid": a.ServerID, "request_id": a.RequestID, "user_id": a.UserID, "project_id": a.ProjectID,
+		"start_time": micros(a.Created), "message": orNil(a.Message),
+	}
 	if r.Version.AtLeast(api.V(58)) {
 		o["updated_at"] = micros(later(a.Finished, a.Created))
 	}

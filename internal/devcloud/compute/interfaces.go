@@ -48,8 +48,12 @@ func (s *Service) attachInterface(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = validate("interfaceAttachment", in, r.Version, []field{{name: "net_id", check: orNull(isUUID)}, {name: "port_id", check: orNull(isUUID)},
-		{name: "fixed_ips", check: isList}, {name: "tag", check: tagForm, min: api.V(49)}})
+	err = validate("interfaceAttachment", in, r.Version, []field{
+		{name: "net_id", check: orNull(isUUID)},
+		{name: "port_id", check: orNull(isUUID)},
+		{name: "fixed_ips", check: isList},
+		{name: "tag", check: tagForm, min: api.V(49)},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -88,8 +88,10 @@ func (s *Service) listKeyPairs(r *api.Request) (*api.Reply, error) {
 	return api.OK(body)
 }
 
-var keyName = regexp.MustCompile(`^[a-zA-Z0-9 _-]+$`)
-var keyName92 = regexp.MustCompile(`^[a-zA-Z0-9 _@.-]+$`)
+var (
+	keyName   = regexp.MustCompile(`^[a-zA-Z0-9 _-]+$`)
+	keyName92 = regexp.MustCompile(`^[a-zA-Z0-9 _@.-]+$`)
+)
 
 func (s *Service) createKeyPair(r *api.Request) (*api.Reply, error) {
 	in, err := r.Object("keypair")
@@ -97,9 +99,11 @@ func (s *Service) createKeyPair(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	err = validate("keypair", in, r.Version, []field{
-		{name: "name", check: text(1, 255), required: true}, {name: "public_key", check: isString, max: api.V(91)},
+		{name: "name", check: text(1, 255), required: true},
+		{name: "public_key", check: isString, max: api.V(91)},
 		{name: "public_key", check: isString, min: api.V(92), required: true},
-		{name: "type", check: oneOf("ssh", "x509"), min: api.V(2)}, {name: "user_id", check: isString, min: api.V(10)},
+		{name: "type", check: oneOf("ssh", "x509"), min: api.V(2)},
+		{name: "user_id", check: isString, min: api.V(10)},
 	})
 	if err != nil {
 		return nil, err

@@ -11,8 +11,10 @@ func (s *Service) miscRoutes() []api.Route {
 			return api.OK(api.Obj{"availabilityZoneInfo": api.List{api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true}, "hosts": nil}}})
 		}},
 		{Method: "GET", Path: "/os-availability-zone/detail", Do: s.adminOnly("os_compute_api:os-availability-zone:detail", func(*api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"availabilityZoneInfo": api.List{api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true},
-				"hosts": api.Obj{host: api.Obj{"nova-compute": api.Obj{"available": true, "active": true, "updated_at": nil}}}}}})
+			return api.OK(api.Obj{"availabilityZoneInfo": api.List{api.Obj{
+				"zoneName": zone, "zoneState": api.Obj{"available": true},
+				"hosts": api.Obj{host: api.Obj{"nova-compute": api.Obj{"available": true, "active": true, "updated_at": nil}}},
+			}}})
 		})},
 		{Method: "GET", Path: "/extensions", Do: func(*api.Request) (*api.Reply, error) {
 			l := api.List{}
@@ -58,9 +60,11 @@ func (s *Service) miscRoutes() []api.Route {
 }
 
 // extensions are the aliases that clients look for.
-var extensions = []string{"NMN", "OS-DCF", "OS-EXT-AZ", "OS-EXT-IMG-SIZE", "OS-EXT-IPS", "OS-EXT-IPS-MAC", "OS-EXT-SRV-ATTR", "OS-EXT-STS", "OS-FLV-DISABLED", "OS-FLV-EXT-DATA",
+var extensions = []string{
+	"NMN", "OS-DCF", "OS-EXT-AZ", "OS-EXT-IMG-SIZE", "OS-EXT-IPS", "OS-EXT-IPS-MAC", "OS-EXT-SRV-ATTR", "OS-EXT-STS", "OS-FLV-DISABLED", "OS-FLV-EXT-DATA",
 	"OS-SCH-HNT", "OS-SRV-USG", "os-attach-interfaces", "os-availability-zone", "os-block-device-mapping-v2-boot", "os-config-drive", "os-console-output", "os-flavor-access",
-	"os-flavor-extra-specs", "os-floating-ips", "os-keypairs", "os-quota-sets", "os-security-groups", "os-server-groups", "os-used-limits", "os-user-data", "os-volumes"}
+	"os-flavor-extra-specs", "os-floating-ips", "os-keypairs", "os-quota-sets", "os-security-groups", "os-server-groups", "os-used-limits", "os-user-data", "os-volumes",
+}
 
 func extensionView(alias string) api.Obj {
 	return api.Obj{"alias": alias, "name": alias, "description": "", "links": api.List{}, "namespace": "http://docs.openstack.org/compute/ext/fake_xml", "updated": "2014-12-03T00:00:00Z"}

@@ -9,8 +9,10 @@ import (
 
 // DefaultQuotas are Nova's own.
 func DefaultQuotas() map[string]int {
-	return map[string]int{"instances": 10, "cores": 20, "ram": 51200, "metadata_items": 128, "key_pairs": 100, "server_groups": 10, "server_group_members": 10,
-		"injected_files": 5, "injected_file_content_bytes": 10240, "injected_file_path_bytes": 255, "fixed_ips": -1, "floating_ips": -1, "security_groups": -1, "security_group_rules": -1}
+	return map[string]int{
+		"instances": 10, "cores": 20, "ram": 51200, "metadata_items": 128, "key_pairs": 100, "server_groups": 10, "server_group_members": 10,
+		"injected_files": 5, "injected_file_content_bytes": 10240, "injected_file_path_bytes": 255, "fixed_ips": -1, "floating_ips": -1, "security_groups": -1, "security_group_rules": -1,
+	}
 }
 
 // networkQuotas went to Neutron; Nova shows them up to 2.35. fileQuotas went with personality, in 2.57.
@@ -153,10 +155,12 @@ func (s *Service) limits(r *api.Request) (*api.Reply, error) {
 	}
 	var abs api.Obj
 	s.w.View(func() {
-		abs = api.Obj{"maxTotalInstances": s.limit(p, "instances"), "maxTotalCores": s.limit(p, "cores"), "maxTotalRAMSize": s.limit(p, "ram"),
+		abs = api.Obj{
+			"maxTotalInstances": s.limit(p, "instances"), "maxTotalCores": s.limit(p, "cores"), "maxTotalRAMSize": s.limit(p, "ram"),
 			"maxServerMeta": s.limit(p, "metadata_items"), "maxTotalKeypairs": s.limit(p, "key_pairs"), "maxServerGroups": s.limit(p, "server_groups"),
 			"maxServerGroupMembers": s.limit(p, "server_group_members"), "totalRAMUsed": s.used(p, "ram"), "totalCoresUsed": s.used(p, "cores"),
-			"totalInstancesUsed": s.used(p, "instances"), "totalServerGroupsUsed": s.used(p, "server_groups")}
+			"totalInstancesUsed": s.used(p, "instances"), "totalServerGroupsUsed": s.used(p, "server_groups"),
+		}
 		if !r.Version.AtLeast(api.V(36)) {
 			abs["maxTotalFloatingIps"], abs["maxSecurityGroups"], abs["maxSecurityGroupRules"] = -1, -1, -1
 			abs["totalFloatingIpsUsed"], abs["totalSecurityGroupsUsed"] = 0, 0

@@ -70,8 +70,10 @@ func (s *Service) with(r *api.Request, show func(v *world.Server) (any, error)) 
 // statuses give a server's status by its vm_state, and by its task where that decides.
 var statuses = map[string]map[string]string{
 	world.VMBuilding: {"": "BUILD"},
-	world.VMActive: {"": "ACTIVE", "rebooting": "REBOOT", "reboot_pending": "REBOOT", "reboot_started": "REBOOT", "rebooting_hard": "HARD_REBOOT",
-		"rebuilding": "REBUILD", "rebuild_spawning": "REBUILD", "updating_password": "PASSWORD", "resize_prep": "RESIZE", "resize_migrating": "RESIZE", "resize_finish": "RESIZE"},
+	world.VMActive: {
+		"": "ACTIVE", "rebooting": "REBOOT", "reboot_pending": "REBOOT", "reboot_started": "REBOOT", "rebooting_hard": "HARD_REBOOT",
+		"rebuilding": "REBUILD", "rebuild_spawning": "REBUILD", "updating_password": "PASSWORD", "resize_prep": "RESIZE", "resize_migrating": "RESIZE", "resize_finish": "RESIZE",
+	},
 	world.VMStopped: {"": "SHUTOFF", "rebooting_hard": "HARD_REBOOT", "rebuilding": "REBUILD", "resize_prep": "RESIZE", "resize_migrating": "RESIZE", "resize_finish": "RESIZE"},
 	world.VMPaused:  {"": "PAUSED", "rebooting_hard": "HARD_REBOOT"},
 	world.VMSuspend: {"": "SUSPENDED", "rebooting_hard": "HARD_REBOOT"},
@@ -169,9 +171,11 @@ func summary(r *api.Request, v *world.Server) api.Obj {
 
 // basic is what a server shows everywhere; PUT and rebuild show no more before 2.75.
 func (s *Service) basic(r *api.Request, v *world.Server, plain bool) api.Obj {
-	o := api.Obj{"id": v.ID, "name": v.Name, "status": Status(v), "tenant_id": v.ProjectID, "user_id": v.UserID, "metadata": dict(v.Metadata),
+	o := api.Obj{
+		"id": v.ID, "name": v.Name, "status": Status(v), "tenant_id": v.ProjectID, "user_id": v.UserID, "metadata": dict(v.Metadata),
 		"hostId": hostID(v), "image": "", "created": seconds(v.Created), "updated": seconds(v.UpdatedOrCreated()), "addresses": s.addresses(v, plain),
-		"accessIPv4": v.AccessIPv4, "accessIPv6": v.AccessIPv6, "links": links(r, "servers", v.ID), "OS-DCF:diskConfig": v.DiskConfig}
+		"accessIPv4": v.AccessIPv4, "accessIPv6": v.AccessIPv6, "links": links(r, "servers", v.ID), "OS-DCF:diskConfig": v.DiskConfig,
+	}
 	if v.ImageID != "" {
 		o["image"] = api.Obj{"id": v.ImageID, "links": bookmark(r, "images", v.ImageID)}
 	}
@@ -269,11 +273,13 @@ func (s *Service) showServer(r *api.Request) (*api.Reply, error) {
 }
 
 // listParams are the query parameters that Nova's list takes; from 2.75 it refuses any other.
-var listParams = []string{"limit", "marker", "sort_key", "sort_dir", "all_tenants", "name", "status", "image", "flavor", "ip", "ip6", "host", "hostname",
+var listParams = []string{
+	"limit", "marker", "sort_key", "sort_dir", "all_tenants", "name", "status", "image", "flavor", "ip", "ip6", "host", "hostname",
 	"changes-since", "changes-before", "tags", "tags-any", "not-tags", "not-tags-any", "tenant_id", "project_id", "user_id", "deleted", "reservation_id",
 	"uuid", "key_name", "availability_zone", "config_drive", "power_state", "task_state", "vm_state", "description", "locked", "access_ip_v4", "access_ip_v6",
 	"auto_disk_config", "created_at", "launched_at", "terminated_at", "display_name", "display_description", "image_ref", "instance_type_id", "launch_index",
-	"root_device_name", "progress", "node", "soft_deleted", "kernel_id", "ramdisk_id", "locked_by", "updated_at"}
+	"root_device_name", "progress", "node", "soft_deleted", "kernel_id", "ramdisk_id", "locked_by", "updated_at",
+}
 
 var serverSortKeys = map[string]func(v *world.Server) string{
 	"created_at":   func(v *world.Server) string { return v.Created.Format(time.RFC3339Nano) },
@@ -292,11 +298,13 @@ var serverSortKeys = map[string]func(v *world.Server) string{
 }
 
 // sortKeyNames are all that Nova takes; those without a function above are alike for all servers here.
-var sortKeyNames = []string{"access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive", "created_at", "display_description", "display_name",
+var sortKeyNames = []string{
+	"access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive", "created_at", "display_description", "display_name",
 	"host", "hostname", "image_ref", "instance_type_id", "kernel_id", "key_name", "launch_index", "launched_at", "locked_by", "node", "power_state", "progress",
 	"project_id", "ramdisk_id", "root_device_name", "task_state", "terminated_at", "updated_at", "user_id", "uuid", "vm_state", "architecture", "cell_name", "cleaned",
 	"default_ephemeral_device", "default_swap_device", "deleted", "deleted_at", "disable_terminate", "ephemeral_gb", "ephemeral_key_uuid", "id", "key_data",
-	"launched_on", "locked", "memory_mb", "os_type", "reservation_id", "root_gb", "shutdown_terminate", "user_data", "vcpus", "vm_mode"}
+	"launched_on", "locked", "memory_mb", "os_type", "reservation_id", "root_gb", "shutdown_terminate", "user_data", "vcpus", "vm_mode",
+}
 
 func (s *Service) listServers(detail bool) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
@@ -536,9 +544,12 @@ func (s *Service) updateServer(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	err = validate("server", in, r.Version, []field{
-		{name: "name", check: serverName}, {name: "accessIPv4", check: orNull(isIP(4))}, {name: "accessIPv6", check: orNull(isIP(6))},
+		{name: "name", check: serverName},
+		{name: "accessIPv4", check: orNull(isIP(4))},
+		{name: "accessIPv6", check: orNull(isIP(6))},
 		{name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")},
-		{name: "description", check: orNull(text(0, 255)), min: api.V(19)}, {name: "hostname", check: text(1, 255), min: api.V(90)},
+		{name: "description", check: orNull(text(0, 255)), min: api.V(19)},
+		{name: "hostname", check: text(1, 255), min: api.V(90)},
 	})
 	if err == nil {
 		err = checkName(in)
@@ -631,9 +642,11 @@ func (s *Service) diagnostics(r *api.Request) (*api.Reply, error) {
 		if !r.Version.AtLeast(api.V(48)) {
 			return api.Obj{"memory": v.Flavor.RAM * 1024}, nil
 		}
-		return api.Obj{"state": state, "driver": "devcloud", "hypervisor": "galley", "hypervisor_os": "linux", "uptime": 0, "num_cpus": v.Flavor.VCPUs, "num_nics": len(s.portsOf(v.ID)),
+		return api.Obj{
+			"state": state, "driver": "devcloud", "hypervisor": "galley", "hypervisor_os": "linux", "uptime": 0, "num_cpus": v.Flavor.VCPUs, "num_nics": len(s.portsOf(v.ID)),
 			"num_disks": 1 + len(s.attachmentsOf(v.ID)), "config_drive": v.ConfigDrive, "cpu_details": api.List{}, "nic_details": api.List{}, "disk_details": api.List{},
-			"memory_details": api.Obj{"maximum": v.Flavor.RAM, "used": v.Flavor.RAM}}, nil
+			"memory_details": api.Obj{"maximum": v.Flavor.RAM, "used": v.Flavor.RAM},
+		}, nil
 	})
 }
 

@@ -85,15 +85,19 @@ func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, auth
 
 func (s *Service) versions(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"versions": api.List{
-		api.Obj{"id": "v2.0", "status": "SUPPORTED", "version": "", "min_version": "", "updated": "2011-01-21T11:33:21Z",
-			"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2/"}}},
+		api.Obj{
+			"id": "v2.0", "status": "SUPPORTED", "version": "", "min_version": "", "updated": "2011-01-21T11:33:21Z",
+			"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2/"}},
+		},
 		describe(r),
 	}})
 }
 
 func describe(r *api.Request) api.Obj {
-	return api.Obj{"id": "v2.1", "status": "CURRENT", "version": maxVersion.String(), "min_version": minVersion.String(), "updated": "2013-07-23T11:33:21Z",
-		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.1/"}}}
+	return api.Obj{
+		"id": "v2.1", "status": "CURRENT", "version": maxVersion.String(), "min_version": minVersion.String(), "updated": "2013-07-23T11:33:21Z",
+		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.1/"}},
+	}
 }
 
 func (s *Service) version(r *api.Request) (*api.Reply, error) {

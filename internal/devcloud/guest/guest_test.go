@@ -900,8 +900,10 @@ func TestGateway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, chans, reqs, err := ssh.NewClientConn(through, "behind", &ssh.ClientConfig{User: "centos",
-		Auth: []ssh.AuthMethod{ssh.PublicKeys(behind.key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()}) //nolint:gosec // checked elsewhere
+	conn, chans, reqs, err := ssh.NewClientConn(through, "behind", &ssh.ClientConfig{
+		User: "centos",
+		Auth: []ssh.AuthMethod{ssh.PublicKeys(behind.key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+	}) //nolint:gosec // checked elsewhere
 	if err != nil {
 		t.Fatal(err)
 	}

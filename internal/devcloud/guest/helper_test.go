@@ -277,8 +277,10 @@ func starter(args []string) int {
 	if args[1] == ModeDirectory {
 		lim = limits{NoRoot: true, NoUserNS: true}
 	}
-	spec := Spec{ID: "00000000-0000-4000-8000-00000000dead", Name: "doomed", Image: "Debian 12", Dir: args[0],
-		AuthorizedKeys: []string{args[2]}, Executable: []string{exe, argGuest}}
+	spec := Spec{
+		ID: "00000000-0000-4000-8000-00000000dead", Name: "doomed", Image: "Debian 12", Dir: args[0],
+		AuthorizedKeys: []string{args[2]}, Executable: []string{exe, argGuest},
+	}
 	g, err := start(context.Background(), spec, lim)
 	if err != nil {
 		fmt.Println(err)

@@ -392,8 +392,10 @@ func readLine(r io.Reader) (string, bool) {
 }
 
 // keptVariables survive without -E, as in the sudoers of our images.
-var keptVariables = []string{"TERM", "COLORS", "COLORTERM", "DISPLAY", "HOSTNAME", "HISTSIZE", "LANG", "LANGUAGE", "LINGUAS", "LS_COLORS",
-	"XAUTHORITY", "TZ", "PS1", "PS2", guestMark, pidVariable, "TMPDIR"}
+var keptVariables = []string{
+	"TERM", "COLORS", "COLORTERM", "DISPLAY", "HOSTNAME", "HISTSIZE", "LANG", "LANGUAGE", "LINGUAS", "LS_COLORS",
+	"XAUTHORITY", "TZ", "PS1", "PS2", guestMark, pidVariable, "TMPDIR",
+}
 
 // environment is what the command gets: that of the target, with what is
 // asked to be kept of the caller's.

@@ -133,9 +133,15 @@ func fromBase64(data []byte) ([]byte, bool) {
 // kindOf tells the kind by the first line, as cloud-init does.
 func kindOf(data []byte) string {
 	for _, k := range []struct{ prefix, kind string }{
-		{"#cloud-config-archive", kindArchive}, {"#cloud-config", kindConfig}, {"#cloud-boothook", kindBoothook}, {"#!", kindScript},
-		{"#include-once", "text/x-include-once-url"}, {"#include", "text/x-include-url"}, {"#part-handler", "text/part-handler"},
-		{"#upstart-job", "text/upstart-job"}, {"## template: jinja", "text/jinja2"},
+		{"#cloud-config-archive", kindArchive},
+		{"#cloud-config", kindConfig},
+		{"#cloud-boothook", kindBoothook},
+		{"#!", kindScript},
+		{"#include-once", "text/x-include-once-url"},
+		{"#include", "text/x-include-url"},
+		{"#part-handler", "text/part-handler"},
+		{"#upstart-job", "text/upstart-job"},
+		{"## template: jinja", "text/jinja2"},
 	} {
 		if len(data) >= len(k.prefix) && strings.EqualFold(string(data[:len(k.prefix)]), k.prefix) {
 			return k.kind

@@ -210,8 +210,17 @@ func (b *builder) base() error {
 		name string
 		perm fs.FileMode
 	}{
-		{"boot", 0o755}, {"dev", 0o755}, {"home", 0o755}, {"media", 0o755}, {"mnt", 0o755}, {"proc", 0o555},
-		{"root", 0o700}, {"run", 0o755}, {"srv", 0o755}, {"sys", 0o555}, {"tmp", 0o1777},
+		{"boot", 0o755},
+		{"dev", 0o755},
+		{"home", 0o755},
+		{"media", 0o755},
+		{"mnt", 0o755},
+		{"proc", 0o555},
+		{"root", 0o700},
+		{"run", 0o755},
+		{"srv", 0o755},
+		{"sys", 0o555},
+		{"tmp", 0o1777},
 	} {
 		p := filepath.Join(diskName, d.name)
 		if err := os.Mkdir(p, 0o700); errors.Is(err, fs.ErrExist) {

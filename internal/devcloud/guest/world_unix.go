@@ -53,8 +53,10 @@ func plainWorld(o order) (*world, error) {
 	if o.Why != "" {
 		w.detail += " (" + o.Why + ")"
 	}
-	w.notes = []string{"This host allows no namespaces: the guest is a plain directory, " + root,
-		"What its commands do outside their home, they do to this host"}
+	w.notes = []string{
+		"This host allows no namespaces: the guest is a plain directory, " + root,
+		"What its commands do outside their home, they do to this host",
+	}
 	return w, nil
 }
 

@@ -42,9 +42,11 @@ func (s *Service) appCredentialView(r *api.Request, c *world.AppCredential) api.
 	for _, o := range roles {
 		maps.Copy(o.(api.Obj), api.Obj{"domain_id": nil, "description": nil, "options": api.Obj{}})
 	}
-	v := api.Obj{"id": c.ID, "name": c.Name, "description": nil, "project_id": c.ProjectID, "user_id": c.UserID,
+	v := api.Obj{
+		"id": c.ID, "name": c.Name, "description": nil, "project_id": c.ProjectID, "user_id": c.UserID,
 		"unrestricted": c.Unrestricted, "roles": roles, "expires_at": nil, "system": nil,
-		"links": api.Obj{"self": r.Root + "/v3/users/" + c.UserID + "/application_credentials/" + c.ID}}
+		"links": api.Obj{"self": r.Root + "/v3/users/" + c.UserID + "/application_credentials/" + c.ID},
+	}
 	if c.Description != "" {
 		v["description"] = c.Description
 	}
@@ -71,8 +73,10 @@ func (s *Service) createAppCredential(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &world.AppCredential{Meta: world.Meta{ID: world.NewHexID()}, Name: text(o, "name", ""), Description: text(o, "description", ""),
-		UserID: r.Var("user"), ProjectID: r.Auth.ProjectID, Secret: text(o, "secret", world.RandomString(64)), Roles: r.Auth.Roles}
+	c := &world.AppCredential{
+		Meta: world.Meta{ID: world.NewHexID()}, Name: text(o, "name", ""), Description: text(o, "description", ""),
+		UserID: r.Var("user"), ProjectID: r.Auth.ProjectID, Secret: text(o, "secret", world.RandomString(64)), Roles: r.Auth.Roles,
+	}
 	c.Unrestricted, _ = o["unrestricted"].(bool)
 	if c.Name == "" {
 		return nil, api.BadRequest("'name' is a required property")

@@ -60,14 +60,18 @@ func (s *Service) handleDirectory(svc *api.Service) {
 }
 
 func (s *Service) projectView(r *api.Request, p *world.Project) api.Obj {
-	return api.Obj{"id": p.ID, "name": p.Name, "domain_id": p.DomainID, "description": p.Description, "enabled": !p.Disabled,
+	return api.Obj{
+		"id": p.ID, "name": p.Name, "domain_id": p.DomainID, "description": p.Description, "enabled": !p.Disabled,
 		"parent_id": p.DomainID, "is_domain": false, "tags": api.List{}, "options": api.Obj{},
-		"links": api.Obj{"self": r.Root + "/v3/projects/" + p.ID}}
+		"links": api.Obj{"self": r.Root + "/v3/projects/" + p.ID},
+	}
 }
 
 func (s *Service) userView(r *api.Request, u *world.User) api.Obj {
-	v := api.Obj{"id": u.ID, "name": u.Name, "domain_id": u.DomainID, "enabled": !u.Disabled, "password_expires_at": nil,
-		"options": api.Obj{}, "links": api.Obj{"self": r.Root + "/v3/users/" + u.ID}}
+	v := api.Obj{
+		"id": u.ID, "name": u.Name, "domain_id": u.DomainID, "enabled": !u.Disabled, "password_expires_at": nil,
+		"options": api.Obj{}, "links": api.Obj{"self": r.Root + "/v3/users/" + u.ID},
+	}
 	if u.DefaultProjectID != "" {
 		v["default_project_id"] = u.DefaultProjectID
 	}
@@ -75,13 +79,17 @@ func (s *Service) userView(r *api.Request, u *world.User) api.Obj {
 }
 
 func (s *Service) domainView(r *api.Request, d *world.Domain) api.Obj {
-	return api.Obj{"id": d.ID, "name": d.Name, "description": "", "enabled": true, "tags": api.List{}, "options": api.Obj{},
-		"links": api.Obj{"self": r.Root + "/v3/domains/" + d.ID}}
+	return api.Obj{
+		"id": d.ID, "name": d.Name, "description": "", "enabled": true, "tags": api.List{}, "options": api.Obj{},
+		"links": api.Obj{"self": r.Root + "/v3/domains/" + d.ID},
+	}
 }
 
 func roleView(r *api.Request, name string) api.Obj {
-	return api.Obj{"id": roleID(name), "name": name, "domain_id": nil, "description": nil, "options": api.Obj{},
-		"links": api.Obj{"self": r.Root + "/v3/roles/" + roleID(name)}}
+	return api.Obj{
+		"id": roleID(name), "name": name, "domain_id": nil, "description": nil, "options": api.Obj{},
+		"links": api.Obj{"self": r.Root + "/v3/roles/" + roleID(name)},
+	}
 }
 
 // matches tells whether an object passes the query's exact filters.
@@ -227,8 +235,10 @@ func (s *Service) createUser(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &world.User{Meta: world.Meta{ID: world.NewHexID()}, Name: text(o, "name", ""), DomainID: text(o, "domain_id", defaultDomain),
-		Password: text(o, "password", ""), DefaultProjectID: text(o, "default_project_id", "")}
+	u := &world.User{
+		Meta: world.Meta{ID: world.NewHexID()}, Name: text(o, "name", ""), DomainID: text(o, "domain_id", defaultDomain),
+		Password: text(o, "password", ""), DefaultProjectID: text(o, "default_project_id", ""),
+	}
 	if u.Name == "" {
 		return nil, api.BadRequest("'name' is a required property")
 	}
@@ -363,8 +373,10 @@ func (s *Service) listAssignments(r *api.Request) (*api.Reply, error) {
 						role["name"], user["name"], project["name"] = n, u.Name, p.Name
 						user["domain"], project["domain"] = s.domainRef(u.DomainID), s.domainRef(p.DomainID)
 					}
-					l = append(l, api.Obj{"role": role, "user": user, "scope": api.Obj{"project": project},
-						"links": api.Obj{"assignment": r.Root + "/v3/projects/" + p.ID + "/users/" + u.ID + "/roles/" + roleID(n)}})
+					l = append(l, api.Obj{
+						"role": role, "user": user, "scope": api.Obj{"project": project},
+						"links": api.Obj{"assignment": r.Root + "/v3/projects/" + p.ID + "/users/" + u.ID + "/roles/" + roleID(n)},
+					})
 				}
 			}
 		}
@@ -373,8 +385,10 @@ func (s *Service) listAssignments(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) serviceView(r *api.Request, e Endpoint) api.Obj {
-	return api.Obj{"id": hexID(e.Type), "type": e.Type, "name": e.Name, "enabled": true, "description": "",
-		"links": api.Obj{"self": r.Root + "/v3/services/" + hexID(e.Type)}}
+	return api.Obj{
+		"id": hexID(e.Type), "type": e.Type, "name": e.Name, "enabled": true, "description": "",
+		"links": api.Obj{"self": r.Root + "/v3/services/" + hexID(e.Type)},
+	}
 }
 
 func (s *Service) listServices(r *api.Request) (*api.Reply, error) {
@@ -400,9 +414,11 @@ func (s *Service) listEndpoints(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
 	for _, e := range s.Catalog {
 		for _, iface := range interfaces {
-			v := api.Obj{"id": hexID(e.Type, iface), "interface": iface, "region": s.Region, "region_id": s.Region, "service_id": hexID(e.Type),
+			v := api.Obj{
+				"id": hexID(e.Type, iface), "interface": iface, "region": s.Region, "region_id": s.Region, "service_id": hexID(e.Type),
 				"enabled": true, "url": s.URL + strings.ReplaceAll(e.Path, "{project}", "%(project_id)s"),
-				"links": api.Obj{"self": r.Root + "/v3/endpoints/" + hexID(e.Type, iface)}}
+				"links": api.Obj{"self": r.Root + "/v3/endpoints/" + hexID(e.Type, iface)},
+			}
 			if matches(r, v, "interface", "service_id", "region_id") {
 				l = append(l, v)
 			}

@@ -98,20 +98,26 @@ func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
 }
 
 func (s *Service) describe3(r *api.Request) api.Obj {
-	return api.Obj{"id": "v3.14", "status": "stable", "updated": "2020-04-07T00:00:00Z",
+	return api.Obj{
+		"id": "v3.14", "status": "stable", "updated": "2020-04-07T00:00:00Z",
 		"links":       api.List{api.Obj{"rel": "self", "href": r.Root + "/v3/"}},
-		"media-types": api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}}}
+		"media-types": api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}},
+	}
 }
 
 func (s *Service) describe2(r *api.Request) api.Obj {
-	return api.Obj{"id": "v2.0", "status": "deprecated", "updated": "2016-08-04T00:00:00Z",
+	return api.Obj{
+		"id": "v2.0", "status": "deprecated", "updated": "2016-08-04T00:00:00Z",
 		"links":       api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/"}},
-		"media-types": api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-v2.0+json"}}}
+		"media-types": api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-v2.0+json"}},
+	}
 }
 
 func (s *Service) versions(r *api.Request) (*api.Reply, error) {
-	return &api.Reply{Status: http.StatusMultipleChoices, Header: http.Header{"Location": {r.Root + "/v3/"}},
-		Body: api.Obj{"versions": api.Obj{"values": api.List{s.describe3(r), s.describe2(r)}}}}, nil
+	return &api.Reply{
+		Status: http.StatusMultipleChoices, Header: http.Header{"Location": {r.Root + "/v3/"}},
+		Body: api.Obj{"versions": api.Obj{"values": api.List{s.describe3(r), s.describe2(r)}}},
+	}, nil
 }
 
 func (s *Service) version3(r *api.Request) (*api.Reply, error) {

@@ -93,16 +93,20 @@ func (s *Service) accessBody(t *world.Token, u *world.User, p *world.Project) ap
 			if e.Type == "identity" {
 				url = s.URL + "/v2.0"
 			}
-			catalog = append(catalog, api.Obj{"type": e.Type, "name": e.Name, "endpoints_links": api.List{},
-				"endpoints": api.List{api.Obj{"id": hexID(e.Type, "v2"), "region": s.Region, "publicURL": url, "internalURL": url, "adminURL": url}}})
+			catalog = append(catalog, api.Obj{
+				"type": e.Type, "name": e.Name, "endpoints_links": api.List{},
+				"endpoints": api.List{api.Obj{"id": hexID(e.Type, "v2"), "region": s.Region, "publicURL": url, "internalURL": url, "adminURL": url}},
+			})
 		}
 		for _, n := range t.Roles {
 			roles, roleIDs = append(roles, api.Obj{"name": n}), append(roleIDs, roleID(n))
 		}
 	}
-	return api.Obj{"access": api.Obj{"token": token, "serviceCatalog": catalog,
+	return api.Obj{"access": api.Obj{
+		"token": token, "serviceCatalog": catalog,
 		"user":     api.Obj{"id": u.ID, "name": u.Name, "username": u.Name, "roles": roles, "roles_links": api.List{}},
-		"metadata": api.Obj{"is_admin": 0, "roles": roleIDs}}}
+		"metadata": api.Obj{"is_admin": 0, "roles": roleIDs},
+	}}
 }
 
 func tenantView(p *world.Project) api.Obj {

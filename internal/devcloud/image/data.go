@@ -143,8 +143,10 @@ func (s *Service) download(r *api.Request) (*api.Reply, error) {
 	if want := r.HTTP.Header.Get("Range"); want != "" {
 		from, to, ok := byteRange(want, len(data))
 		if !ok {
-			return nil, &api.Error{Status: 416, Message: "The byte range passed in the 'Range' header did not match any available byte range in the current file. ",
-				Header: map[string][]string{"Content-Range": {fmt.Sprintf("bytes */%d", len(data))}}}
+			return nil, &api.Error{
+				Status: 416, Message: "The byte range passed in the 'Range' header did not match any available byte range in the current file. ",
+				Header: map[string][]string{"Content-Range": {fmt.Sprintf("bytes */%d", len(data))}},
+			}
 		}
 		reply.Status, reply.Data = 206, data[from:to+1]
 		reply.Header["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", from, to, len(data))}

@@ -37,11 +37,13 @@ func View(m *world.Image) api.Obj {
 	for k, p := range m.Properties {
 		v[k] = p
 	}
-	maps.Copy(v, api.Obj{"id": m.ID, "name": m.Name, "status": m.Status, "visibility": m.Visibility, "owner": m.Owner, "disk_format": orNil(m.DiskFormat),
+	maps.Copy(v, api.Obj{
+		"id": m.ID, "name": m.Name, "status": m.Status, "visibility": m.Visibility, "owner": m.Owner, "disk_format": orNil(m.DiskFormat),
 		"container_format": orNil(m.Container), "min_ram": m.MinRAM, "min_disk": m.MinDisk, "protected": m.Protected, "os_hidden": m.Hidden,
 		"size": sizeOrNil(m.Size), "virtual_size": sizeOrNil(m.VirtualSize), "checksum": orNil(m.Checksum), "os_hash_algo": orNil(m.HashAlgo), "os_hash_value": orNil(m.Hash),
 		"created_at": timeText(m.Created), "updated_at": timeText(m.UpdatedOrCreated()), "tags": slices.Clone(append([]string{}, m.Tags...)),
-		"self": "/v2/images/" + m.ID, "file": "/v2/images/" + m.ID + "/file", "schema": "/v2/schemas/image"})
+		"self": "/v2/images/" + m.ID, "file": "/v2/images/" + m.ID + "/file", "schema": "/v2/schemas/image",
+	})
 	if m.Staged {
 		v["virtual_size"], v["checksum"], v["os_hash_algo"], v["os_hash_value"] = nil, nil, nil, nil // these come with the import
 	}
@@ -397,7 +399,8 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	rep := &api.Reply{Status: 201, Body: View(m), Header: map[string][]string{
-		"Location": {r.Root + "/v2/images/" + m.ID}, "Openstack-Image-Import-Methods": {"glance-direct"}}}
+		"Location": {r.Root + "/v2/images/" + m.ID}, "Openstack-Image-Import-Methods": {"glance-direct"},
+	}}
 	return rep, nil
 }
 

@@ -8,8 +8,10 @@ import (
 )
 
 func memberView(x *world.ImageMember) api.Obj {
-	return api.Obj{"image_id": x.ImageID, "member_id": x.MemberID, "status": x.Status, "created_at": timeText(x.Created),
-		"updated_at": timeText(x.UpdatedOrCreated()), "schema": "/v2/schemas/member"}
+	return api.Obj{
+		"image_id": x.ImageID, "member_id": x.MemberID, "status": x.Status, "created_at": timeText(x.Created),
+		"updated_at": timeText(x.UpdatedOrCreated()), "schema": "/v2/schemas/member",
+	}
 }
 
 // seenMembers are the members of an image that the caller sees: the owner all, a member itself.

@@ -27,7 +27,8 @@ func enum(words []string, nullable bool) api.Obj {
 func imageSchema() api.Obj {
 	ro := api.Obj{"readOnly": true}
 	nullable := api.List{"null", "string"}
-	return api.Obj{"name": "image", "additionalProperties": api.Obj{"type": "string"},
+	return api.Obj{
+		"name": "image", "additionalProperties": api.Obj{"type": "string"},
 		"links": api.List{api.Obj{"rel": "self", "href": "{self}"}, api.Obj{"rel": "enclosure", "href": "{file}"}, api.Obj{"rel": "describedby", "href": "{schema}"}},
 		"properties": api.Obj{
 			"id":               property("string", "An identifier for the image"),
@@ -52,7 +53,8 @@ func imageSchema() api.Obj {
 			"self":             property("string", "An image self url", ro),
 			"file":             property("string", "An image file url", ro),
 			"schema":           property("string", "An image schema url", ro),
-		}}
+		},
+	}
 }
 
 func memberSchema() api.Obj {
@@ -67,8 +69,10 @@ func memberSchema() api.Obj {
 }
 
 func collection(name, element string, schema api.Obj) api.Obj {
-	return api.Obj{"name": name, "properties": api.Obj{name: api.Obj{"type": "array", "items": schema}, "first": api.Obj{"type": "string"},
-		"next": api.Obj{"type": "string"}, "schema": api.Obj{"type": "string"}}}
+	return api.Obj{"name": name, "properties": api.Obj{
+		name: api.Obj{"type": "array", "items": schema}, "first": api.Obj{"type": "string"},
+		"next": api.Obj{"type": "string"}, "schema": api.Obj{"type": "string"},
+	}}
 }
 
 func (s *Service) schema(r *api.Request) (*api.Reply, error) {

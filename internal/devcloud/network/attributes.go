@@ -53,8 +53,14 @@ type attr struct {
 
 // standard attributes that all resources share.
 var standardAttrs = []attr{
-	{name: "id"}, {name: "status"}, {name: "created_at"}, {name: "updated_at"}, {name: "revision_number"}, {name: "tags"},
-	{name: "tenant_id", kind: kindString, when: onCreate}, {name: "project_id", kind: kindString, when: onCreate},
+	{name: "id"},
+	{name: "status"},
+	{name: "created_at"},
+	{name: "updated_at"},
+	{name: "revision_number"},
+	{name: "tags"},
+	{name: "tenant_id", kind: kindString, when: onCreate},
+	{name: "project_id", kind: kindString, when: onCreate},
 	{name: "description", kind: kindString, when: onCreate | onUpdate, def: ""},
 }
 

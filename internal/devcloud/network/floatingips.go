@@ -22,7 +22,8 @@ func (s *Service) floatingIPs() *resource {
 			{name: "fixed_ip_address", kind: kindIPOrNil, when: onCreate | onUpdate},
 			{name: "dns_name", kind: kindString, when: onCreate},
 			{name: "dns_domain", kind: kindString, when: onCreate},
-			{name: "router_id"}, {name: "port_details"},
+			{name: "router_id"},
+			{name: "port_details"},
 		},
 		all: func() []item { return itemsOf(s.w.FloatingIPs.All(), wrap) },
 		get: func(id string) (item, bool) {
@@ -44,11 +45,15 @@ func (s *Service) floatingIPs() *resource {
 }
 
 func (s *Service) floatingView(f *world.FloatingIP) api.Obj {
-	v := api.Obj{"floating_ip_address": f.Address, "floating_network_id": f.NetworkID, "router_id": orNil(f.RouterID), "port_id": orNil(f.PortID),
-		"fixed_ip_address": orNil(f.FixedIP), "status": f.Status, "port_details": nil}
+	v := api.Obj{
+		"floating_ip_address": f.Address, "floating_network_id": f.NetworkID, "router_id": orNil(f.RouterID), "port_id": orNil(f.PortID),
+		"fixed_ip_address": orNil(f.FixedIP), "status": f.Status, "port_details": nil,
+	}
 	if p := s.w.Ports.Get(f.PortID); p != nil {
-		v["port_details"] = api.Obj{"name": p.Name, "network_id": p.NetworkID, "mac_address": p.MAC, "admin_state_up": p.AdminUp,
-			"status": p.Status, "device_id": p.DeviceID, "device_owner": p.DeviceOwner}
+		v["port_details"] = api.Obj{
+			"name": p.Name, "network_id": p.NetworkID, "mac_address": p.MAC, "admin_state_up": p.AdminUp,
+			"status": p.Status, "device_id": p.DeviceID, "device_owner": p.DeviceOwner,
+		}
 	}
 	return v
 }

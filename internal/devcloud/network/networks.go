@@ -27,7 +27,10 @@ func (s *Service) networks() *resource {
 			{name: "provider:network_type", kind: kindString, when: onCreate | adminOnly},
 			{name: "provider:physical_network", kind: kindStringOrNil, when: onCreate | adminOnly},
 			{name: "provider:segmentation_id", kind: kindIntOrNil, when: onCreate | adminOnly},
-			{name: "subnets"}, {name: "availability_zones"}, {name: "ipv4_address_scope"}, {name: "ipv6_address_scope"},
+			{name: "subnets"},
+			{name: "availability_zones"},
+			{name: "ipv4_address_scope"},
+			{name: "ipv6_address_scope"},
 		},
 		all: func() []item { return itemsOf(s.w.Networks.All(), wrap) },
 		get: func(id string) (item, bool) {
@@ -41,10 +44,12 @@ func (s *Service) networks() *resource {
 			if err := s.checkQuota(c.project, "network"); err != nil {
 				return "", err
 			}
-			n := &world.Network{Std: newStd(c), AdminUp: boolean(c.in, "admin_state_up"), Shared: boolean(c.in, "shared"), External: boolean(c.in, "router:external"),
+			n := &world.Network{
+				Std: newStd(c), AdminUp: boolean(c.in, "admin_state_up"), Shared: boolean(c.in, "shared"), External: boolean(c.in, "router:external"),
 				Default: boolean(c.in, "is_default"), PortSecurity: boolean(c.in, "port_security_enabled"), MTU: integer(c.in, "mtu"),
 				DNSDomain: str(c.in, "dns_domain"), ZoneHints: strs(c.in, "availability_zone_hints"), ProviderType: str(c.in, "provider:network_type"),
-				ProviderPhysical: str(c.in, "provider:physical_network"), ProviderSegment: integer(c.in, "provider:segmentation_id")}
+				ProviderPhysical: str(c.in, "provider:physical_network"), ProviderSegment: integer(c.in, "provider:segmentation_id"),
+			}
 			n.Revision = 1
 			if n.ProviderType == "" {
 				n.ProviderType = "local"
@@ -81,9 +86,11 @@ func (s *Service) networkView(n *world.Network, admin bool) api.Obj {
 	if len(subnets) > 0 {
 		zones = []string{zone}
 	}
-	v := api.Obj{"name": n.Name, "admin_state_up": n.AdminUp, "status": "ACTIVE", "mtu": n.MTU, "shared": n.Shared, "subnets": subnets,
+	v := api.Obj{
+		"name": n.Name, "admin_state_up": n.AdminUp, "status": "ACTIVE", "mtu": n.MTU, "shared": n.Shared, "subnets": subnets,
 		"router:external": n.External, "port_security_enabled": n.PortSecurity, "availability_zone_hints": list(n.ZoneHints), "availability_zones": zones,
-		"ipv4_address_scope": nil, "ipv6_address_scope": nil}
+		"ipv4_address_scope": nil, "ipv6_address_scope": nil,
+	}
 	if n.External {
 		v["is_default"] = n.Default
 	}

@@ -39,7 +39,8 @@ func (s *Service) ports() *resource {
 			{name: "binding:vnic_type", kind: kindString, when: onCreate | onUpdate, def: "normal"},
 			{name: "binding:host_id", kind: kindStringOrNil, when: onCreate | onUpdate | adminOnly},
 			{name: "binding:profile", kind: kindObject, when: onCreate | onUpdate | adminOnly},
-			{name: "binding:vif_type"}, {name: "binding:vif_details"},
+			{name: "binding:vif_type"},
+			{name: "binding:vif_details"},
 			{name: "dns_name", kind: kindString, when: onCreate | onUpdate},
 		},
 		filters: []string{"fixed_ips", "security_groups"},
@@ -85,10 +86,12 @@ func fixedMatches(f world.FixedIP, value string) bool {
 }
 
 func portView(p *world.Port, admin bool) api.Obj {
-	v := api.Obj{"name": p.Name, "network_id": p.NetworkID, "mac_address": p.MAC, "admin_state_up": p.AdminUp, "status": p.Status,
+	v := api.Obj{
+		"name": p.Name, "network_id": p.NetworkID, "mac_address": p.MAC, "admin_state_up": p.AdminUp, "status": p.Status,
 		"device_id": p.DeviceID, "device_owner": p.DeviceOwner, "fixed_ips": list(p.FixedIPs), "allowed_address_pairs": list(p.AddressPairs),
 		"extra_dhcp_opts": list(p.DHCPOptions), "security_groups": list(p.SecurityGroups), "binding:vnic_type": p.VNICType,
-		"port_security_enabled": p.PortSecurity}
+		"port_security_enabled": p.PortSecurity,
+	}
 	if admin {
 		vif, profile := "unbound", p.Profile
 		if p.HostID != "" {
@@ -113,10 +116,12 @@ func (s *Service) createPort(c *call) (string, error) {
 	if err := s.checkQuota(c.project, "port"); err != nil {
 		return "", err
 	}
-	p := &world.Port{Std: newStd(c), NetworkID: n.ID, MAC: str(c.in, "mac_address"), AdminUp: boolean(c.in, "admin_state_up"),
+	p := &world.Port{
+		Std: newStd(c), NetworkID: n.ID, MAC: str(c.in, "mac_address"), AdminUp: boolean(c.in, "admin_state_up"),
 		DeviceID: str(c.in, "device_id"), DeviceOwner: str(c.in, "device_owner"), PortSecurity: boolean(c.in, "port_security_enabled"),
 		AddressPairs: objs(c.in, "allowed_address_pairs"), DHCPOptions: objs(c.in, "extra_dhcp_opts"), VNICType: str(c.in, "binding:vnic_type"),
-		HostID: str(c.in, "binding:host_id"), DNSName: str(c.in, "dns_name")}
+		HostID: str(c.in, "binding:host_id"), DNSName: str(c.in, "dns_name"),
+	}
 	if has(c.in, "security_groups") {
 		if err := s.checkGroups(c.project, strs(c.in, "security_groups")); err != nil {
 			return "", err
@@ -308,8 +313,10 @@ func (s *Service) keepDHCP(network string) {
 	}
 	fresh := p == nil
 	if fresh {
-		p = &world.Port{Std: world.Std{ProjectID: n.ProjectID}, NetworkID: network, MAC: newMAC(), AdminUp: true, Status: "ACTIVE",
-			DeviceID: "dhcp" + world.NewUUID() + "-" + network, DeviceOwner: ownerDHCP, VNICType: "normal"}
+		p = &world.Port{
+			Std: world.Std{ProjectID: n.ProjectID}, NetworkID: network, MAC: newMAC(), AdminUp: true, Status: "ACTIVE",
+			DeviceID: "dhcp" + world.NewUUID() + "-" + network, DeviceOwner: ownerDHCP, VNICType: "normal",
+		}
 	}
 	old := p.FixedIPs
 	p.FixedIPs = nil

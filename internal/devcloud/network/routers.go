@@ -82,8 +82,10 @@ func (s *Service) routers() *resource {
 }
 
 func (s *Service) routerView(rt *world.Router) api.Obj {
-	v := api.Obj{"name": rt.Name, "admin_state_up": rt.AdminUp, "status": "ACTIVE", "external_gateway_info": nil, "routes": list(rt.Routes),
-		"availability_zones": []string{zone}, "availability_zone_hints": list(rt.ZoneHints), "flavor_id": nil}
+	v := api.Obj{
+		"name": rt.Name, "admin_state_up": rt.AdminUp, "status": "ACTIVE", "external_gateway_info": nil, "routes": list(rt.Routes),
+		"availability_zones": []string{zone}, "availability_zone_hints": list(rt.ZoneHints), "flavor_id": nil,
+	}
 	if rt.ExternalNetwork != "" {
 		v["external_gateway_info"] = api.Obj{"network_id": rt.ExternalNetwork, "external_fixed_ips": rt.ExternalIPs, "enable_snat": rt.SNAT}
 	}

@@ -19,7 +19,8 @@ func (s *Service) securityGroups() *resource {
 		attrs: []attr{
 			{name: "name", kind: kindString, when: onCreate | onUpdate, def: ""},
 			{name: "stateful", kind: kindBool, when: onCreate | onUpdate, def: true},
-			{name: "shared"}, {name: "security_group_rules"},
+			{name: "shared"},
+			{name: "security_group_rules"},
 		},
 		all: func() []item { return itemsOf(s.w.SecurityGroups.All(), wrap) },
 		get: func(id string) (item, bool) {
@@ -168,17 +169,21 @@ func (s *Service) touchGroup(id string) {
 }
 
 func ruleView(x *world.SecurityRule) api.Obj {
-	v := api.Obj{"security_group_id": x.GroupID, "ethertype": x.EtherType, "direction": x.Direction, "protocol": orNil(x.Protocol),
+	v := api.Obj{
+		"security_group_id": x.GroupID, "ethertype": x.EtherType, "direction": x.Direction, "protocol": orNil(x.Protocol),
 		"port_range_min": x.PortMin, "port_range_max": x.PortMax, "remote_ip_prefix": orNil(x.RemotePrefix), "normalized_cidr": orNil(x.RemotePrefix),
-		"remote_group_id": orNil(x.RemoteGroup), "remote_address_group_id": orNil(x.RemoteAddressGroup)}
+		"remote_group_id": orNil(x.RemoteGroup), "remote_address_group_id": orNil(x.RemoteAddressGroup),
+	}
 	if x.NoDescription {
 		v["description"] = nil
 	}
 	return v
 }
 
-var protocols = []string{"ah", "dccp", "egp", "esp", "gre", "hopopt", "icmp", "igmp", "ip", "ipip", "ipv6-encap", "ipv6-frag", "ipv6-icmp",
-	"icmpv6", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp", "udp", "udplite", "vrrp"}
+var protocols = []string{
+	"ah", "dccp", "egp", "esp", "gre", "hopopt", "icmp", "igmp", "ip", "ipip", "ipv6-encap", "ipv6-frag", "ipv6-icmp",
+	"icmpv6", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp", "udp", "udplite", "vrrp",
+}
 
 func (s *Service) createRule(c *call) (string, error) {
 	group := str(c.in, "security_group_id")
@@ -189,8 +194,10 @@ func (s *Service) createRule(c *call) (string, error) {
 	if err := s.checkQuota(c.project, "security_group_rule"); err != nil {
 		return "", err
 	}
-	x := &world.SecurityRule{Std: newStd(c), GroupID: group, Direction: str(c.in, "direction"), RemoteGroup: str(c.in, "remote_group_id"),
-		RemoteAddressGroup: str(c.in, "remote_address_group_id"), RemotePrefix: str(c.in, "remote_ip_prefix")}
+	x := &world.SecurityRule{
+		Std: newStd(c), GroupID: group, Direction: str(c.in, "direction"), RemoteGroup: str(c.in, "remote_group_id"),
+		RemoteAddressGroup: str(c.in, "remote_address_group_id"), RemotePrefix: str(c.in, "remote_ip_prefix"),
+	}
 	switch e := str(c.in, "ethertype"); strings.ToLower(e) {
 	case "ipv4":
 		x.EtherType = "IPv4"

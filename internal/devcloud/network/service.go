@@ -56,15 +56,19 @@ func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, auth
 }
 
 func (s *Service) versions(r *api.Request) (*api.Reply, error) {
-	return api.OK(api.Obj{"versions": api.List{api.Obj{"id": "v2.0", "status": "CURRENT",
-		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/"}}}}})
+	return api.OK(api.Obj{"versions": api.List{api.Obj{
+		"id": "v2.0", "status": "CURRENT",
+		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/"}},
+	}}})
 }
 
 func (s *Service) root(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
 	for _, res := range s.resources {
-		l = append(l, api.Obj{"name": res.single, "collection": res.plural,
-			"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/" + res.plural}}})
+		l = append(l, api.Obj{
+			"name": res.single, "collection": res.plural,
+			"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/" + res.plural}},
+		})
 	}
 	return api.OK(api.Obj{"resources": l})
 }

@@ -35,8 +35,10 @@ func (s *Service) subnetPools() *resource {
 			return wrap(p), true
 		},
 		create: func(c *call) (string, error) {
-			p := &world.SubnetPool{Std: newStd(c), Prefixes: strs(c.in, "prefixes"), DefaultLen: integer(c.in, "default_prefixlen"),
-				MinLen: integer(c.in, "min_prefixlen"), MaxLen: integer(c.in, "max_prefixlen"), Shared: boolean(c.in, "shared"), Default: boolean(c.in, "is_default")}
+			p := &world.SubnetPool{
+				Std: newStd(c), Prefixes: strs(c.in, "prefixes"), DefaultLen: integer(c.in, "default_prefixlen"),
+				MinLen: integer(c.in, "min_prefixlen"), MaxLen: integer(c.in, "max_prefixlen"), Shared: boolean(c.in, "shared"), Default: boolean(c.in, "is_default"),
+			}
 			for _, text := range p.Prefixes {
 				pr, err := netip.ParsePrefix(text)
 				if err != nil {
@@ -87,9 +89,11 @@ func (s *Service) subnetPools() *resource {
 }
 
 func poolView(p *world.SubnetPool) api.Obj {
-	return api.Obj{"name": p.Name, "prefixes": list(p.Prefixes), "ip_version": p.IPVersion, "shared": p.Shared, "is_default": p.Default,
+	return api.Obj{
+		"name": p.Name, "prefixes": list(p.Prefixes), "ip_version": p.IPVersion, "shared": p.Shared, "is_default": p.Default,
 		"default_prefixlen": strconv.Itoa(p.DefaultLen), "min_prefixlen": strconv.Itoa(p.MinLen), "max_prefixlen": strconv.Itoa(p.MaxLen),
-		"default_quota": nil, "address_scope_id": nil}
+		"default_quota": nil, "address_scope_id": nil,
+	}
 }
 
 // cidrFromPool picks a free prefix of the subnet's pool.

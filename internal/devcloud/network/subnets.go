@@ -120,9 +120,11 @@ func checkNameServers(list []string) error {
 }
 
 func subnetView(sn *world.Subnet) api.Obj {
-	return api.Obj{"name": sn.Name, "network_id": sn.NetworkID, "ip_version": sn.IPVersion, "cidr": sn.CIDR, "gateway_ip": orNil(sn.Gateway),
+	return api.Obj{
+		"name": sn.Name, "network_id": sn.NetworkID, "ip_version": sn.IPVersion, "cidr": sn.CIDR, "gateway_ip": orNil(sn.Gateway),
 		"enable_dhcp": sn.DHCP, "allocation_pools": list(sn.Pools), "dns_nameservers": list(sn.DNS), "host_routes": list(sn.Routes),
-		"ipv6_ra_mode": orNil(sn.RAMode), "ipv6_address_mode": orNil(sn.AddressMode), "subnetpool_id": orNil(sn.SubnetPoolID), "service_types": list(sn.ServiceTypes)}
+		"ipv6_ra_mode": orNil(sn.RAMode), "ipv6_address_mode": orNil(sn.AddressMode), "subnetpool_id": orNil(sn.SubnetPoolID), "service_types": list(sn.ServiceTypes),
+	}
 }
 
 func (s *Service) touchNetwork(id string) {
@@ -144,9 +146,11 @@ func (s *Service) createSubnet(c *call) (string, error) {
 	if err := s.checkQuota(c.project, "subnet"); err != nil {
 		return "", err
 	}
-	sn := &world.Subnet{Std: newStd(c), NetworkID: network, IPVersion: integer(c.in, "ip_version"), DHCP: boolean(c.in, "enable_dhcp"),
+	sn := &world.Subnet{
+		Std: newStd(c), NetworkID: network, IPVersion: integer(c.in, "ip_version"), DHCP: boolean(c.in, "enable_dhcp"),
 		DNS: strs(c.in, "dns_nameservers"), Routes: routes(objs(c.in, "host_routes")), RAMode: str(c.in, "ipv6_ra_mode"),
-		AddressMode: str(c.in, "ipv6_address_mode"), SubnetPoolID: str(c.in, "subnetpool_id"), ServiceTypes: strs(c.in, "service_types")}
+		AddressMode: str(c.in, "ipv6_address_mode"), SubnetPoolID: str(c.in, "subnetpool_id"), ServiceTypes: strs(c.in, "service_types"),
+	}
 	cidr := str(c.in, "cidr")
 	if cidr == "" {
 		var err error

@@ -219,12 +219,16 @@ func (s *Service) uploadImage(r *api.Request, v *world.Volume, in api.Obj) (*api
 	if container == "" {
 		container = "bare"
 	}
-	m := &world.Image{Name: name, Status: "saving", Visibility: "private", Owner: v.ProjectID, DiskFormat: format, Container: container, MinDisk: v.Size,
-		Size: 0, VirtualSize: int64(v.Size) << 30, Due: s.w.Now().Add(s.Delay), Properties: v.ImageMeta}
+	m := &world.Image{
+		Name: name, Status: "saving", Visibility: "private", Owner: v.ProjectID, DiskFormat: format, Container: container, MinDisk: v.Size,
+		Size: 0, VirtualSize: int64(v.Size) << 30, Due: s.w.Now().Add(s.Delay), Properties: v.ImageMeta,
+	}
 	s.w.Images.Insert(m)
 	v.NextStatus, v.Due = v.Status, s.w.Now().Add(s.Delay)
 	v.Status = "uploading"
 	s.w.Volumes.Put(v)
-	return api.Accepted(api.Obj{"os-volume_upload_image": api.Obj{"id": v.ID, "image_id": m.ID, "image_name": name, "status": "uploading", "size": v.Size,
-		"container_format": container, "disk_format": format, "display_description": v.Description, "updated_at": stamp(v.Updated), "volume_type": nil}})
+	return api.Accepted(api.Obj{"os-volume_upload_image": api.Obj{
+		"id": v.ID, "image_id": m.ID, "image_name": name, "status": "uploading", "size": v.Size,
+		"container_format": container, "disk_format": format, "display_description": v.Description, "updated_at": stamp(v.Updated), "volume_type": nil,
+	}})
 }

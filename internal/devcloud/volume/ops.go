@@ -53,8 +53,10 @@ func (s *Service) Insert(v *world.Volume, admin bool) error {
 			return api.BadRequest("Invalid input received: Volume size %dGB cannot be smaller than the image minDisk size %dGB.", v.Size, img.MinDisk)
 		}
 		v.Bootable = true
-		v.ImageMeta = map[string]string{"signature_verified": "False", "image_id": img.ID, "image_name": img.Name, "checksum": img.Checksum, "container_format": img.Container,
-			"disk_format": img.DiskFormat, "min_disk": strconv.Itoa(img.MinDisk), "min_ram": strconv.Itoa(img.MinRAM), "size": strconv.FormatInt(img.Size, 10)}
+		v.ImageMeta = map[string]string{
+			"signature_verified": "False", "image_id": img.ID, "image_name": img.Name, "checksum": img.Checksum, "container_format": img.Container,
+			"disk_format": img.DiskFormat, "min_disk": strconv.Itoa(img.MinDisk), "min_ram": strconv.Itoa(img.MinRAM), "size": strconv.FormatInt(img.Size, 10),
+		}
 	}
 	if v.Size == 0 {
 		return api.BadRequest("The server could not comply with the request since it is either malformed or otherwise incorrect.")

@@ -9,8 +9,10 @@ import (
 
 // DefaultQuotas are Cinder's own.
 func DefaultQuotas() map[string]int {
-	return map[string]int{"volumes": 10, "per_volume_gigabytes": -1, "snapshots": 10, "gigabytes": 1000, "backups": 10, "backup_gigabytes": 1000, "groups": 10,
-		"volumes_" + defaultType: -1, "gigabytes_" + defaultType: -1, "snapshots_" + defaultType: -1}
+	return map[string]int{
+		"volumes": 10, "per_volume_gigabytes": -1, "snapshots": 10, "gigabytes": 1000, "backups": 10, "backup_gigabytes": 1000, "groups": 10,
+		"volumes_" + defaultType: -1, "gigabytes_" + defaultType: -1, "snapshots_" + defaultType: -1,
+	}
 }
 
 func quotaID(project, resource string) string { return "volume/" + project + "/" + resource }
@@ -73,9 +75,11 @@ func (s *Service) limits(r *api.Request) (*api.Reply, error) {
 	var abs api.Obj
 	p := r.Auth.ProjectID
 	s.w.View(func() {
-		abs = api.Obj{"maxTotalVolumes": s.limit(p, "volumes"), "maxTotalSnapshots": s.limit(p, "snapshots"), "maxTotalVolumeGigabytes": s.limit(p, "gigabytes"),
+		abs = api.Obj{
+			"maxTotalVolumes": s.limit(p, "volumes"), "maxTotalSnapshots": s.limit(p, "snapshots"), "maxTotalVolumeGigabytes": s.limit(p, "gigabytes"),
 			"maxTotalBackups": s.limit(p, "backups"), "maxTotalBackupGigabytes": s.limit(p, "backup_gigabytes"), "totalVolumesUsed": s.used(p, "volumes"),
-			"totalGigabytesUsed": s.used(p, "gigabytes"), "totalSnapshotsUsed": s.used(p, "snapshots"), "totalBackupsUsed": 0, "totalBackupGigabytesUsed": 0}
+			"totalGigabytesUsed": s.used(p, "gigabytes"), "totalSnapshotsUsed": s.used(p, "snapshots"), "totalBackupsUsed": 0, "totalBackupGigabytesUsed": 0,
+		}
 	})
 	return api.OK(api.Obj{"limits": api.Obj{"rate": api.List{}, "absolute": abs}})
 }

@@ -138,7 +138,8 @@ func (s *Service) versions(status int) api.Handler {
 		return &api.Reply{Status: status, Body: api.Obj{"versions": api.List{api.Obj{
 			"id": "v3.0", "status": "CURRENT", "version": maxVersion.String(), "min_version": minVersion.String(), "updated": "2022-08-31T00:00:00Z",
 			"links":       api.List{api.Obj{"rel": "describedby", "type": "text/html", "href": "https://docs.openstack.org/"}, api.Obj{"rel": "self", "href": r.Root + "/v3/"}},
-			"media-types": api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.volume+json;version=3"}}}}}}, nil
+			"media-types": api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.volume+json;version=3"}},
+		}}}}, nil
 	}
 }
 

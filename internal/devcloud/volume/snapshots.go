@@ -12,8 +12,10 @@ func snapshotView(x *world.Snapshot, detail bool) api.Obj {
 	if x.HasDescription {
 		description = x.Description
 	}
-	o := api.Obj{"id": x.ID, "created_at": stamp(x.Created), "updated_at": stamp(x.Updated), "name": x.Name, "description": description,
-		"volume_id": x.VolumeID, "status": x.Status, "size": x.Size, "metadata": dict(x.Metadata)}
+	o := api.Obj{
+		"id": x.ID, "created_at": stamp(x.Created), "updated_at": stamp(x.Updated), "name": x.Name, "description": description,
+		"volume_id": x.VolumeID, "status": x.Status, "size": x.Size, "metadata": dict(x.Metadata),
+	}
 	if detail {
 		progress := "0%"
 		if x.Status == "available" {
@@ -68,8 +70,10 @@ func (s *Service) createSnapshot(r *api.Request) (*api.Reply, error) {
 	if b.Snapshot.VolumeID == "" {
 		return nil, api.BadRequest("Invalid input for field/attribute snapshot. Value: {}. 'volume_id' is a required property")
 	}
-	x := &world.Snapshot{Name: deref(b.Snapshot.Name), Description: deref(b.Snapshot.Description), HasDescription: b.Snapshot.Description != nil,
-		ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, VolumeID: b.Snapshot.VolumeID, Status: "creating", Metadata: b.Snapshot.Metadata}
+	x := &world.Snapshot{
+		Name: deref(b.Snapshot.Name), Description: deref(b.Snapshot.Description), HasDescription: b.Snapshot.Description != nil,
+		ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, VolumeID: b.Snapshot.VolumeID, Status: "creating", Metadata: b.Snapshot.Metadata,
+	}
 	var o api.Obj
 	err := s.w.Update(func() error {
 		v := s.w.Volumes.Get(x.VolumeID)

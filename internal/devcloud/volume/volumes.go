@@ -35,8 +35,10 @@ func (s *Service) view(r *api.Request, v *world.Volume, detail bool) api.Obj {
 		if a.Status == "reserved" {
 			continue
 		}
-		attachments = append(attachments, api.Obj{"id": v.ID, "attachment_id": a.ID, "volume_id": v.ID, "server_id": a.ServerID, "host_name": nil,
-			"device": a.Device, "attached_at": stamp(a.Attached)})
+		attachments = append(attachments, api.Obj{
+			"id": v.ID, "attachment_id": a.ID, "volume_id": v.ID, "server_id": a.ServerID, "host_name": nil,
+			"device": a.Device, "attached_at": stamp(a.Attached),
+		})
 	}
 	var description any
 	if v.HasDescription {
@@ -46,10 +48,12 @@ func (s *Service) view(r *api.Request, v *world.Volume, detail bool) api.Obj {
 	if v.Nameless {
 		name = nil
 	}
-	o := api.Obj{"id": v.ID, "status": v.Status, "size": v.Size, "availability_zone": v.Zone, "created_at": stamp(v.Created), "updated_at": stamp(v.Updated),
+	o := api.Obj{
+		"id": v.ID, "status": v.Status, "size": v.Size, "availability_zone": v.Zone, "created_at": stamp(v.Created), "updated_at": stamp(v.Updated),
 		"name": name, "description": description, "volume_type": v.Type, "snapshot_id": orNil(v.SnapshotID), "source_volid": orNil(v.SourceVolume),
 		"metadata": dict(v.Metadata), "links": s.links(r, "volumes", r.Auth.ProjectID, v.ID), "user_id": v.UserID, "bootable": fmt.Sprint(v.Bootable),
-		"encrypted": false, "replication_status": nil, "consistencygroup_id": nil, "multiattach": v.Multiattach, "attachments": attachments}
+		"encrypted": false, "replication_status": nil, "consistencygroup_id": nil, "multiattach": v.Multiattach, "attachments": attachments,
+	}
 	if len(v.ImageMeta) > 0 && detail {
 		o["volume_image_metadata"] = v.ImageMeta
 	}
@@ -303,10 +307,12 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 	if name := cmp.Or(deref(in.Name), deref(in.DisplayName)); len(name) > 255 {
 		return nil, api.BadRequest("Invalid input received: name has %d characters, more than 255.", len(name))
 	}
-	v := &world.Volume{Name: cmp.Or(deref(in.Name), deref(in.DisplayName)), Nameless: in.Name == nil && in.DisplayName == nil, HasDescription: in.Description != nil || in.DisplayDescription != nil,
+	v := &world.Volume{
+		Name: cmp.Or(deref(in.Name), deref(in.DisplayName)), Nameless: in.Name == nil && in.DisplayName == nil, HasDescription: in.Description != nil || in.DisplayDescription != nil,
 		Description: cmp.Or(deref(in.Description), deref(in.DisplayDescription)), ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, Size: size,
 		Type: deref(in.Type), Zone: cmp.Or(deref(in.Zone), zone), SnapshotID: deref(in.SnapshotID), SourceVolume: deref(in.Source),
-		ImageID: cmp.Or(deref(in.ImageRef), deref(in.ImageID)), Metadata: texts(in.Metadata)}
+		ImageID: cmp.Or(deref(in.ImageRef), deref(in.ImageID)), Metadata: texts(in.Metadata),
+	}
 	var o api.Obj
 	err := s.w.Update(func() error {
 		if err := s.Insert(v, r.Auth.Admin()); err != nil {

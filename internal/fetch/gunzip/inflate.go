@@ -29,8 +29,10 @@ const (
 // A second level is as wide as the longest code asks for; 286 codes make 140 of
 // 16 entries at most, 30 make 15 of 64. The sizes are powers of two, so that a
 // mask takes the place of a check.
-type litTable [8192]uint32
-type distTable [2048]uint32
+type (
+	litTable  [8192]uint32
+	distTable [2048]uint32
+)
 
 var (
 	lengthBase  = [29]uint16{3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258}

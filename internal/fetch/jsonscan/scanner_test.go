@@ -470,8 +470,13 @@ func TestItems(t *testing.T) {
 		n         int64
 		kind      Kind
 	}{
-		{"", `[1,2,3]`, 3, Array}, {"$", `[]`, 0, Array}, {"x", `{"x":null}`, 0, Null}, {"x", `{"y":[1]}`, 0, None}, {"x", `{"x":{"a":1}}`, 0, Object},
-		{"x[1]", `{"x":[[1],[2,3],[4]]}`, 2, Array}, {"x", `{"x":"[1]"}`, 0, String},
+		{"", `[1,2,3]`, 3, Array},
+		{"$", `[]`, 0, Array},
+		{"x", `{"x":null}`, 0, Null},
+		{"x", `{"y":[1]}`, 0, None},
+		{"x", `{"x":{"a":1}}`, 0, Object},
+		{"x[1]", `{"x":[[1],[2,3],[4]]}`, 2, Array},
+		{"x", `{"x":"[1]"}`, 0, String},
 	} {
 		_, s, err := collect(t, c.path, c.doc, 1)
 		if n, k := s.Items(); err != nil || n != c.n || k != c.kind {

@@ -1,0 +1,155 @@
+package shell
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/provisioner/base"
+	"github.com/galleyhq/galley/kitchen"
+)
+
+// Provisioner runs a script or a command on a machine (Test Kitchen: the
+// shell provisioner).
+type Provisioner struct {
+	set *base.Settings
+	// script and data are paths here, "" for none.
+	script, data string
+	command      string
+	arguments    string
+}
+
+var (
+	_ kitchen.Provisioner = (*Provisioner)(nil)
+	_ kitchen.Checker     = (*Provisioner)(nil)
+)
+
+// New reads the keys that every provisioner has and
+//   - script: uploaded and run as sudo would; default bootstrap.sh where the
+//     suite has one;
+//   - command: run instead, as the login user;
+//   - arguments: of the script; each element of a list is one, a string is
+//     appended as it is;
+//   - data_path: a directory uploaded to ROOT/data; default data where the
+//     suite has one.
+func New(section config.Section, o base.Options) (*Provisioner, error) {
+	set, err := base.Read(section, o, base.Defaults{RootPath: "/tmp/kitchen"})
+	if err != nil {
+		return nil, err
+	}
+	p := &Provisioner{set: set}
+	if p.command, err = section.String("command", ""); err != nil {
+		return nil, err
+	}
+	if p.script, err = section.Path("script", o.FindFile("bootstrap.sh")); err != nil {
+		return nil, err
+	}
+	if p.data, err = section.Path("data_path", o.FindDir("data")); err != nil {
+		return nil, err
+	}
+	p.arguments, err = arguments(section)
+	return p, err
+}
+
+func arguments(section config.Section) (string, error) {
+	if s, err := section.String("arguments", ""); err == nil {
+		return s, nil
+	}
+	list, err := section.StringList("arguments")
+	for i, a := range list {
+		list[i] = base.Quote(a)
+	}
+	return strings.Join(list, " "), err
+}
+
+// Check implements [kitchen.Checker].
+func (p *Provisioner) Check(context.Context, *kitchen.Step) []string {
+	var out []string
+	for _, path := range []string{p.script, p.data} {
+		if path == "" || path == p.script && p.command != "" {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			out = append(out, fmt.Sprintf("The shell provisioner needs %s, which cannot be read: %v.", path, err))
+		}
+	}
+	return out
+}
+
+// Converge implements [kitchen.Provisioner].
+func (p *Provisioner) Converge(ctx context.Context, step *kitchen.Step, conn kitchen.Conn) (err error) {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	tree, err := p.sandbox(step)
+	if err != nil {
+		return err
+	}
+	m := p.set.On(step, conn)
+	defer m.Close()
+	if err := m.SendUploads(ctx); err != nil {
+		return err
+	}
+	step.Report.Info("Transferring files to <%s>", step.Instance.Name)
+	// The data of an earlier run goes even when there is none any more.
+	if !tree.Has("data") {
+		code := "if [ -e " + base.Quote(p.set.OnMachine("data")) + " ]; then " + m.Sudo("rm -rf "+base.Quote(p.set.OnMachine("data"))) + " || exit; fi\n" +
+			"mkdir -p " + base.Quote(p.set.RootPath)
+		if err := m.Run(ctx, "preparing "+p.set.RootPath, code); err != nil {
+			return err
+		}
+	}
+	if err := m.Sync(ctx, tree, p.set.RootPath, nil); err != nil {
+		return err
+	}
+	what, code := p.run()
+	if code == "" {
+		return m.Finish(ctx, nil)
+	}
+	return m.Finish(ctx, m.RunRetrying(ctx, what, code))
+}
+
+// sandbox is what is uploaded to the root path.
+func (p *Provisioner) sandbox(step *kitchen.Step) (*base.Tree, error) {
+	tree := &base.Tree{}
+	step.Report.Info("Preparing files for transfer")
+	if p.data != "" {
+		step.Report.Info("Preparing data")
+		if err := tree.AddDir("data", p.data, nil); err != nil {
+			return nil, fmt.Errorf("preparing data: %w", err)
+		}
+	}
+	switch {
+	case p.command != "":
+	case p.script != "":
+		step.Report.Info("Preparing script")
+		script, err := os.ReadFile(p.script)
+		if err != nil {
+			return nil, fmt.Errorf("preparing the script: %w", err)
+		}
+		// Made executable here, so that it need not be there.
+		tree.AddBytes(filepath.Base(p.script), script, 0o755)
+	default:
+		step.Report.Info("No provisioner script file specified, skipping")
+	}
+	return tree, nil
+}
+
+// run is the shell code that does the work, "" for none, and its name.
+func (p *Provisioner) run() (what, code string) {
+	if p.command != "" {
+		return "the provisioner's command", p.command
+	}
+	if p.script == "" {
+		return "", ""
+	}
+	name := filepath.Base(p.script)
+	code = p.set.Sudo(base.Quote(p.set.OnMachine(name)))
+	if p.arguments != "" {
+		code += " " + p.arguments
+	}
+	return "the script " + name, code
+}

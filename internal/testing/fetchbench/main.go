@@ -1,0 +1,111 @@
+// Command bench measures galley fetch beside what people use otherwise: curl,
+// curl with gzip, and Python's requests. The candidates of one comparison run
+// in turn, several times, so that a busy machine is busy for all of them; what
+// counts are the medians of their ratios. It ends with a table of the targets:
+// the bar, what was measured, and whether that is enough.
+//
+//	go run ./internal/testing/fetchbench -galley bin/galley -size 512M
+//	go run ./internal/testing/fetchbench -galley bin/galley -long
+//
+// What is no matter of speed (cursors at any split, kills, broken connections,
+// full disks) is proved by tests; bench runs them and takes their word, with
+// -long in the numbers that the targets name. A candidate that is not installed
+// is left out, and the table says so.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/galleyhq/galley/internal/fetch"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		fatal(serve(os.Args[2]))
+		return
+	}
+	b := &bench{}
+	flag.StringVar(&b.galley, "galley", "galley", "the program to measure")
+	size := flag.String("size", "512M", "size of the body")
+	growth := flag.String("growth", "256M,1G", "two sizes for the growth of memory (empty: not measured)")
+	long := flag.Bool("long", false, "the long forms: memory from 1 to 10 GiB, a million scans, a thousand kills, ten thousand pages")
+	flag.IntVar(&b.runs, "runs", 5, "runs of each candidate")
+	only := flag.String("only", "", "comparisons to make, such as M1,M4 (empty: all)")
+	dir := flag.String("dir", "", "where to write (empty: a temporary folder)")
+	flag.Parse()
+	var err error
+	if b.size, err = fetch.ParseSize(*size); err != nil {
+		fatal(err)
+	}
+	b.only = strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
+	if b.dir = *dir; b.dir == "" {
+		if b.dir, err = os.MkdirTemp("", "bench-fetch-"); err != nil {
+			fatal(err)
+		}
+		defer os.RemoveAll(b.dir)
+	}
+	if *long {
+		b.long, *growth = true, "1G,10G"
+	}
+	err = b.all(*growth)
+	b.table(os.Stdout)
+	fatal(err)
+}
+
+func fatal(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// serve is the server, a process of its own. The paths are /plain/SIZE and
+// /gzip/SIZE.
+func serve(sizeText string) error {
+	size, err := strconv.ParseInt(sizeText, 10, 64)
+	if err != nil {
+		return err
+	}
+	block := records(32 << 20)
+	zipped, err := packed(block, size)
+	if err != nil {
+		return err
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(l.Addr())
+	go func() {
+		// It ends with the one who started it.
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		kind, text, _ := strings.Cut(r.URL.Path[1:], "/")
+		if kind == "gzip" {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Header().Set("Content-Length", strconv.Itoa(len(zipped)))
+			_, _ = w.Write(zipped)
+			return
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Length", strconv.FormatInt(bodySize(block, n), 10))
+		_ = writeBody(w, block, n)
+	})}
+	return s.Serve(l)
+}

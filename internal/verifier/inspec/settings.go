@@ -1,0 +1,310 @@
+package inspec
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/provisioner/base"
+)
+
+// settings are the keys of the verifier (kitchen-inspec).
+type settings struct {
+	profiles []profile
+	// explicit says that inspec_tests names them.
+	explicit   bool
+	inputs     map[string]any
+	inputFiles []string
+	waivers    []string
+	reporters  []reporter
+	controls   []string
+	tags       []string
+	color      bool
+	cache      bool
+	plugins    map[string]any
+	host       string
+	port       int
+	sudo       bool
+	sudoCmd    string
+	sudoOpts   string
+	proxyCmd   string
+	forward    bool
+	targetID   string
+	// options are passed on as they are.
+	options []string
+	license string
+	keys    []string // chef_license_key and _server as arguments
+	root    string   // chef_omnibus_root
+}
+
+// profile is what to check with.
+type profile struct {
+	// path is a file or directory here, "" for one from elsewhere.
+	path string
+	// target is the address of one from elsewhere.
+	target string
+	// wrap, when set, is the inspec.yml dependency of a profile that the
+	// command line has no notation for.
+	wrap map[string]string
+}
+
+// reporter is how results are shown: to a file, or on the console for "".
+type reporter struct{ name, file string }
+
+// reader reads keys until one is wrong.
+type reader struct {
+	s   config.Section
+	err error
+}
+
+func keep[T any](r *reader, v T, err error) T {
+	if r.err == nil {
+		r.err = err
+	}
+	return v
+}
+
+func (r *reader) str(key, def string) string {
+	v, err := r.s.String(key, def)
+	return keep(r, v, err)
+}
+
+func (r *reader) path(key, def string) string {
+	v, err := r.s.Path(key, def)
+	return keep(r, v, err)
+}
+
+func (r *reader) bool(key string, def bool) bool {
+	v, err := r.s.Bool(key, def)
+	return keep(r, v, err)
+}
+
+func (r *reader) int(key string, def int) int {
+	v, err := r.s.Int(key, def)
+	return keep(r, v, err)
+}
+
+func (r *reader) strs(key string) []string {
+	v, err := r.s.StringList(key)
+	return keep(r, v, err)
+}
+
+// plainMap reads a mapping as data.
+func (r *reader) plainMap(key string) map[string]any {
+	v, err := r.s.Map(key)
+	keep(r, v, err)
+	data, _ := v.Data().(map[string]any)
+	return data
+}
+
+// paths reads files that must exist.
+func (r *reader) paths(key string) []string {
+	var out []string
+	for _, p := range r.strs(key) {
+		p = r.s.Expand(p)
+		if info, err := os.Stat(p); err != nil || info.IsDir() {
+			r.wrong(key, p+", which is not there", "a file")
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (r *reader) wrong(key, found, want string) {
+	if r.err == nil {
+		r.err = &config.ValueError{Section: "verifier", Key: key, Where: r.s.Where(key), Found: found, Want: want}
+	}
+}
+
+func read(s config.Section, o base.Options) (*settings, error) {
+	r := &reader{s: s}
+	set := &settings{
+		inputFiles: append(r.paths("input_files"), r.paths("attrs")...),
+		waivers:    r.paths("waiver_files"),
+		controls:   r.strs("controls"),
+		tags:       r.strs("tags"),
+		color:      r.bool("color", true),
+		cache:      r.bool("backend_cache", true),
+		plugins:    r.plainMap("plugin_config"),
+		host:       r.str("host", ""),
+		port:       r.int("port", 0),
+		sudo:       r.bool("sudo", true),
+		sudoCmd:    r.str("sudo_command", "sudo -E"),
+		sudoOpts:   r.str("sudo_options", ""),
+		proxyCmd:   r.str("proxy_command", ""),
+		forward:    r.bool("forward_agent", false),
+		targetID:   r.str("target_id", ""),
+		license:    r.str("chef_license", ""),
+		root:       r.str("chef_omnibus_root", ""),
+	}
+	set.inputs = r.plainMap("inputs")
+	if set.inputs == nil || !s.Has("inputs") {
+		set.inputs = r.plainMap("attributes")
+	}
+	set.reporters = r.reporters(o)
+	set.profiles, set.explicit = r.profiles(o)
+	if v := r.str("chef_license_key", ""); v != "" {
+		set.keys = append(set.keys, "--chef-license-key", v)
+	}
+	if v := r.strs("chef_license_server"); v != nil {
+		set.keys = append(set.keys, "--chef-license-server", strings.Join(v, ","))
+	}
+	if s.Has("filter_empty_profiles") && r.bool("filter_empty_profiles", false) {
+		set.options = append(set.options, "--filter-empty-profiles")
+	}
+	if s.Has("reporter_backtrace_inclusion") && !r.bool("reporter_backtrace_inclusion", true) {
+		set.options = append(set.options, "--no-reporter-backtrace-inclusion")
+	}
+	if v := r.str("reporter_message_truncation", ""); v != "" {
+		set.options = append(set.options, "--reporter-message-truncation", v)
+	}
+	// Each run is a process of its own, which keeps no inputs.
+	_ = r.bool("cache_inputs", false)
+	if !r.bool("load_plugins", true) && r.err == nil {
+		return nil, base.Refuse(s, "load_plugins", "InSpec's command line has no switch for it", "uninstall the plug-ins that are in the way (inspec plugin list)")
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return set, nil
+}
+
+// reporters reads reporter, or the older format and output. %{platform} and
+// %{suite} stand for the instance's.
+func (r *reader) reporters(o base.Options) []reporter {
+	fill := strings.NewReplacer("%{platform}", o.Platform, "%{suite}", o.Suite)
+	var out []reporter
+	for _, text := range r.strs("reporter") {
+		name, file, _ := strings.Cut(fill.Replace(text), ":")
+		if file == "-" {
+			file = ""
+		}
+		if file != "" {
+			file = r.s.Expand(file)
+		}
+		out = append(out, reporter{name: name, file: file})
+	}
+	if format := r.str("format", ""); format != "" && out == nil {
+		rep := reporter{name: format}
+		if file := r.str("output", ""); file != "" {
+			rep.file = r.s.Expand(fill.Replace(file))
+		}
+		out = append(out, rep)
+	} else if file := r.str("output", ""); file != "" && out == nil {
+		out = append(out, reporter{name: "cli", file: r.s.Expand(fill.Replace(file))})
+	}
+	return out
+}
+
+// frameworks are directories of a suite that show that others than InSpec live
+// there too (kitchen-inspec); InSpec's own are then in inspec/.
+var frameworks = []string{"inspec", "serverspec", "bats", "pester", "rspec", "cucumber", "minitest", "bash"}
+
+// profiles reads inspec_tests, or finds the suite's own.
+func (r *reader) profiles(o base.Options) (out []profile, explicit bool) {
+	if r.s.Has("inspec_tests") {
+		maps, mapsErr := r.s.Maps("inspec_tests")
+		if mapsErr == nil {
+			for _, m := range maps {
+				out = append(out, r.entry(m))
+			}
+			return out, true
+		}
+		return r.mixed(), true
+	}
+	dir := o.SuiteDir()
+	for _, f := range frameworks {
+		if isDir(filepath.Join(o.SuiteDir(), f)) {
+			dir = filepath.Join(o.SuiteDir(), "inspec")
+		}
+	}
+	for _, d := range []string{dir, filepath.Join(o.Root, "test", "recipes")} {
+		if isDir(d) {
+			return []profile{{path: d}}, false
+		}
+	}
+	return nil, false
+}
+
+// mixed reads a list of paths, which may have mappings between them.
+func (r *reader) mixed() []profile {
+	data, _ := r.s.Data().(map[string]any)
+	list, ok := data["inspec_tests"].([]any)
+	if !ok {
+		list = []any{data["inspec_tests"]}
+	}
+	var out []profile
+	for _, e := range list {
+		switch e := e.(type) {
+		case nil:
+		case map[string]any:
+			out = append(out, r.entry(config.NewSection(e).WithRoot(r.s.Expand("."))))
+		default:
+			out = append(out, r.place(fmt.Sprint(e)))
+		}
+	}
+	return out
+}
+
+// place is a profile given by one word: an address or a path.
+func (r *reader) place(text string) profile {
+	if strings.Contains(text, "://") || strings.HasPrefix(text, "git@") {
+		return profile{target: text}
+	}
+	p := r.s.Expand(text)
+	if _, err := os.Stat(p); err != nil {
+		r.wrong("inspec_tests", p+", which is not there", "a path or an address of a profile")
+	}
+	return profile{path: p}
+}
+
+// entry is a profile given by a mapping.
+func (r *reader) entry(m config.Section) profile {
+	get := func(key string) string {
+		v, err := m.String(key, "")
+		return keep(r, v, err)
+	}
+	name := get("name")
+	switch {
+	case m.Has("path"):
+		return r.place(get("path"))
+	case m.Has("git"):
+		url := get("git")
+		wrap := map[string]string{"git": url}
+		for _, key := range []string{"branch", "tag", "commit", "version", "relative_path"} {
+			if m.Has(key) {
+				wrap[key] = get(key)
+			}
+		}
+		if len(wrap) == 1 {
+			return profile{target: url}
+		}
+		if name == "" {
+			name = strings.TrimSuffix(url[strings.LastIndexAny(url, "/:")+1:], ".git")
+		}
+		wrap["name"] = name
+		return profile{wrap: wrap}
+	case m.Has("url"):
+		return profile{target: get("url")}
+	case m.Has("compliance"):
+		return profile{target: "compliance://" + get("compliance")}
+	case m.Has("supermarket"):
+		return profile{target: "supermarket://" + get("supermarket")}
+	case name != "":
+		dir := r.path("profiles_path", "")
+		if p := filepath.Join(dir, name); dir != "" && isDir(p) {
+			return profile{path: p}
+		}
+		return profile{target: "supermarket://" + name}
+	}
+	r.wrong("inspec_tests", "a mapping of "+strings.Join(slices.Sorted(slices.Values(m.Keys())), ", "), "one with name, path, git, url, compliance or supermarket")
+	return profile{}
+}
+
+func isDir(p string) bool {
+	info, err := os.Stat(p)
+	return err == nil && info.IsDir()
+}
