@@ -24,7 +24,7 @@ var arrows = map[string][]string{
 	"internal/transport": {"kitchen", "internal/bootstrap", "internal/config"},
 
 	// Provisioners and verifiers share how a command is run on an instance.
-	"internal/provisioner": {"kitchen", "internal/bootstrap", "internal/config", "internal/provisioner/base"},
+	"internal/provisioner": {"kitchen", "internal/bootstrap", "internal/config", "internal/ruby", "internal/provisioner/base"},
 	"internal/verifier":    {"kitchen", "internal/bootstrap", "internal/config", "internal/provisioner/base"},
 
 	"internal/testing":            {"internal/testing", "internal/bootstrap"},
@@ -34,11 +34,14 @@ var arrows = map[string][]string{
 	"internal/bootstrap": {"internal/bootstrap/"},
 	// From a connection to a node: it runs commands over a connection.
 	"internal/bootstrap/node": {"internal/bootstrap"},
-	"internal/config":         {"internal/config/"},
-	"internal/fetch":          {"internal/fetch", "internal/fetch/"},
-	"internal/devcloud":       {"internal/devcloud/"},
-	"internal/state":          {"kitchen"},
-	"internal/ui":             {"kitchen"},
+	"internal/config":         {"internal/config/", "internal/ruby"},
+	// The Ruby that kitchen files, knife.rb, metadata.rb, Berksfiles and
+	// Policyfiles are written in; config and cookbooks read through it.
+	"internal/ruby":     {"internal/ruby/", "internal/config/yaml11"},
+	"internal/fetch":    {"internal/fetch", "internal/fetch/"},
+	"internal/devcloud": {"internal/devcloud/"},
+	"internal/state":    {"kitchen"},
+	"internal/ui":       {"kitchen"},
 
 	// What is made of events, each on the one before it.
 	"internal/ui/ansi":    {"std"},

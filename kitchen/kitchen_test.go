@@ -162,7 +162,7 @@ func (f *fake) Run(ctx context.Context, c kitchen.Command) (int, error) {
 func (f *fake) Upload(context.Context, fs.FS, string) error          { return nil }
 func (f *fake) Download(context.Context, string, string) error       { return nil }
 func (f *fake) Shell(context.Context, kitchen.Terminal) (int, error) { return 0, nil }
-func (f *fake) Close() error { return f.did(context.Background(), "close") }
+func (f *fake) Close() error                                         { return f.did(context.Background(), "close") }
 
 func (f *fake) Converge(ctx context.Context, s *kitchen.Step, c kitchen.Conn) error {
 	return f.did(ctx, "converge")

@@ -8,7 +8,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/knife"
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 func (a *app) configKnifeCommand() *cobra.Command {

@@ -8,7 +8,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/openrc"
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // environment returns the variables that this run works with: the process's,

@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/config"
-	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/internal/provisioner/chef"
+	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/kitchen"
 )
 

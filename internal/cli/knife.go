@@ -12,8 +12,8 @@ import (
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/clouds"
 	"github.com/galleyhq/galley/internal/config/knife"
-	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // knifeFlags are the flags that the knife-style commands share: those of

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config"
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/internal/ui/runlog"

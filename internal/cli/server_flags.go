@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/config/knife"
-	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/servers"
 )
 

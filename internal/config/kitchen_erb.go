@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config/erb"
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 func newRenderer(l *loader) renderer {

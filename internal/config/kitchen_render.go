@@ -5,7 +5,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // Env is the environment that files are found by and templates work on; the

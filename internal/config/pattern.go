@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // pattern is a Ruby regular expression of includes or excludes.

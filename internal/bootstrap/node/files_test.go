@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // What is written into client.rb is read there as what it was.

@@ -3,7 +3,7 @@
 // instance variables that knife gives such a template (knife:
 // --bootstrap-template, bootstrap_context.rb).
 //
-// The Ruby in it is evaluated by internal/config/ruby. What lies outside that
+// The Ruby in it is evaluated by internal/ruby. What lies outside that
 // subset, and methods that only knife itself has, are errors with the
 // template's line.
 //

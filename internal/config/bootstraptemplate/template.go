@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config/erb"
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // Context is what a template can ask for, under knife's names.

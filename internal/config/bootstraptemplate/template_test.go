@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 func sample() Context {

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/config/yaml11"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // TestCorpus renders the kitchen files of a directory and compares what YAML makes of them with recorded data:

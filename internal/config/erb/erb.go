@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // Line tells where one rendered line comes from.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 var renderTests = []struct{ name, src, want string }{

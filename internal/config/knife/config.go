@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // Options say where to look. Zero values are the process's own.

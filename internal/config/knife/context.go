@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // context answers `knife`, `knife key: value` and `chef_zero do … end`.

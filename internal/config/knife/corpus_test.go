@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // environments are those that each file of the corpus is read in.

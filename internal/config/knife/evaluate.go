@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // loader gathers what the files set.

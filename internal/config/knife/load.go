@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/config/yaml11"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // Load finds and reads the configuration: the profile of ~/.chef/credentials,

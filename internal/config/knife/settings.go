@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // known are the settings that chef-config 19 declares, without those of its

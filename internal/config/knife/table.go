@@ -1,6 +1,6 @@
 package knife
 
-import "github.com/galleyhq/galley/internal/config/ruby"
+import "github.com/galleyhq/galley/internal/ruby"
 
 // table is what has been set in one configuration context, each value with
 // the place that set it. It holds Ruby values, since files change them in

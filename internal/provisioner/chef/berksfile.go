@@ -6,8 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/provisioner/base"
+	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/kitchen"
 )
 

@@ -9,8 +9,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/config/ruby"
 	"github.com/galleyhq/galley/internal/provisioner/base"
+	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/kitchen"
 )
 
