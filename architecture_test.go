@@ -43,7 +43,7 @@ var arrows = map[string][]string{
 	"internal/config":         {"internal/config/", "internal/ruby"},
 	// The Ruby that kitchen files, knife.rb, metadata.rb, Berksfiles and
 	// Policyfiles are written in; config and cookbooks read through it.
-	"internal/ruby":     {"internal/ruby/", "internal/config/yaml11"},
+	"internal/ruby":     {"internal/ruby", "internal/config/yaml11"},
 	"internal/fetch":    {"internal/fetch", "internal/fetch/"},
 	"internal/devcloud": {"internal/devcloud/"},
 	"internal/state":    {"kitchen"},
