@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -272,104 +271,6 @@ func (a *app) devcloudRequests(dir *string) *cobra.Command {
 	cmd.Flags().IntVar(&since, "since", 0, "leave out the calls before this `number`")
 	cmd.Flags().BoolVar(&reset, "reset", false, "begin to count anew")
 	return cmd
-}
-
-func (a *app) devcloudFault(dir *string) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "fault",
-		Short: "Make the cloud misbehave at a chosen call",
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(a.faultAdd(dir), a.faultList(dir), a.faultClear(dir))
-	return cmd
-}
-
-func (a *app) faultAdd(dir *string) *cobra.Command {
-	var (
-		f     devcloud.Fault
-		delay time.Duration
-	)
-	actions := []string{
-		devcloud.FaultLatency, devcloud.FaultStatus, devcloud.FaultDropBefore, devcloud.FaultDropAfter, devcloud.FaultTruncate,
-		devcloud.FaultHoldBefore, devcloud.FaultHoldAfter, devcloud.FaultHoldAnswered,
-		devcloud.FaultServerError, devcloud.FaultVolumeError, devcloud.FaultPoolEmpty,
-	}
-	cmd := &cobra.Command{
-		Use:   "add ACTION",
-		Short: "Put a fault in force and print its ID",
-		Long: "ACTION is one of " + strings.Join(actions, ", ") + `.
-
-  galley devcloud fault add status --service compute --method POST --path '^/servers$' --status 503
-  galley devcloud fault add server-error --message 'No valid host was found.'
-
-` + exitCodes,
-		Args:      cobra.ExactArgs(1),
-		ValidArgs: actions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := devcloud.Connect(cmd.Context(), *dir)
-			if err != nil {
-				return err
-			}
-			f.Action, f.Delay = args[0], devcloud.FaultDuration(delay)
-			st, err := client.AddFault(cmd.Context(), f)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(a.streams.Out, st.ID)
-			return err
-		},
-	}
-	fs := cmd.Flags()
-	fs.StringVar(&f.Service, "service", "", "identity, compute, network, image, volume or object-store")
-	fs.StringVar(&f.Method, "method", "", "the HTTP `method`")
-	fs.StringVar(&f.Path, "path", "", "a regular expression for the path below the service's")
-	fs.StringVar(&f.Name, "name", "", "a regular expression for the name of the server, volume or pool")
-	fs.IntVar(&f.Nth, "nth", 1, "the first matching call that it hits")
-	fs.IntVar(&f.Count, "count", 1, "how many calls it hits, -1 for all")
-	fs.DurationVar(&delay, "delay", 0, "how late, for latency")
-	fs.IntVar(&f.Status, "status", 0, "the HTTP status, for status")
-	fs.StringVar(&f.Body, "body", "", "the body, for status (default the service's own form of an error)")
-	fs.StringVar(&f.RetryAfter, "retry-after", "", "the header's value, for status")
-	fs.StringVar(&f.Message, "message", "", "the error's message")
-	return cmd
-}
-
-func (a *app) faultList(dir *string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "Print the faults in force, as JSON",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := devcloud.Connect(cmd.Context(), *dir)
-			if err != nil {
-				return err
-			}
-			faults, err := client.Faults(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return a.json(faults)
-		},
-	}
-}
-
-func (a *app) faultClear(dir *string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "clear [ID]",
-		Short: "Take a fault out of force, or all",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := devcloud.Connect(cmd.Context(), *dir)
-			if err != nil {
-				return err
-			}
-			id := ""
-			if len(args) > 0 {
-				id = args[0]
-			}
-			return client.ClearFaults(cmd.Context(), id)
-		},
-	}
 }
 
 // devcloudDaemon is what `up` starts.

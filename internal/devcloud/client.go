@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/fault"
@@ -32,7 +33,11 @@ type (
 // What a Fault's Action can be.
 const (
 	FaultLatency      = fault.Latency
+	FaultLateEffect   = fault.LateEffect
+	FaultLateAnswer   = fault.LateAnswer
+	FaultDuplicate    = fault.Duplicate
 	FaultStatus       = fault.Status
+	FaultAnswer       = fault.Answer
 	FaultDropBefore   = fault.DropBefore
 	FaultDropAfter    = fault.DropAfter
 	FaultTruncate     = fault.Truncate
@@ -43,6 +48,9 @@ const (
 	FaultVolumeError  = fault.VolumeError
 	FaultPoolEmpty    = fault.PoolEmpty
 )
+
+// FaultActions lists every action in the order of the documentation.
+func FaultActions() []string { return slices.Clone(fault.Actions) }
 
 // Client talks to a cloud's daemon.
 type Client struct {

@@ -143,6 +143,107 @@ func TestFaultNth(t *testing.T) {
 	}
 }
 
+// A late effect comes when it is due, although the client has left.
+func TestFaultLateEffect(t *testing.T) {
+	c := startCloud(t)
+	cl := login(t, c, c.Env())
+	id := addFault(t, c, Fault{
+		Method: "POST", Path: "/os-keypairs$", Action: FaultLateEffect, Delay: FaultDuration(300 * time.Millisecond),
+	})
+	start := time.Now()
+	ctx, kill := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- makeKey(ctx, cl, "k") }()
+	st, err := c.Client().WaitFault(t.Context(), id, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kill()
+	if err := <-done; err == nil {
+		t.Fatal("no error")
+	}
+	if st.Holding == 1 && time.Since(start) < 200*time.Millisecond && hasKey(c, "k") {
+		t.Error("the key pair exists before its time")
+	}
+	await(t, c, "the key pair", func() bool { return c.w.KeyPairs.Len() == 3 })
+	if took := time.Since(start); took < 300*time.Millisecond {
+		t.Errorf("the effect came after %v", took)
+	}
+}
+
+// Without a client that leaves, a late effect is answered when it has come,
+// and a late answer comes after the effect.
+func TestFaultLateAnswers(t *testing.T) {
+	c := startCloud(t)
+	cl := login(t, c, c.Env())
+	for _, action := range []string{FaultLateEffect, FaultLateAnswer} {
+		addFault(t, c, Fault{
+			Method: "POST", Path: "/os-keypairs$", Action: action, Delay: FaultDuration(80 * time.Millisecond),
+		})
+		start := time.Now()
+		if err := makeKey(t.Context(), cl, action); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took < 80*time.Millisecond || !hasKey(c, action) {
+			t.Errorf("%s: answered after %v", action, took)
+		}
+	}
+}
+
+func TestFaultDuplicate(t *testing.T) {
+	c := startCloud(t)
+	cl := login(t, c, c.Env())
+	addFault(t, c, Fault{Method: "POST", Path: "/os-keypairs$", Action: FaultDuplicate})
+	if err := makeKey(t.Context(), cl, "k"); !gophercloud.ResponseCodeIs(err, 409) || !hasKey(c, "k") {
+		t.Errorf("a key pair asked for twice: %v", err)
+	}
+	addFault(t, c, Fault{Method: "POST", Path: "/servers$", Action: FaultDuplicate})
+	_, err := servers.Create(t.Context(), cl.compute, servers.CreateOpts{
+		Name: "twice", FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID}},
+	}, nil).Extract()
+	if n := len(c.Resources().Servers); err != nil || n != 2 {
+		t.Errorf("%d servers, %v", n, err)
+	}
+}
+
+func TestFaultAnswer(t *testing.T) {
+	c := startCloud(t)
+	cl := login(t, c, c.Env())
+	for _, test := range []struct {
+		fault  Fault
+		status int
+		kind   string
+		made   bool
+	}{
+		{Fault{Action: FaultAnswer}, 200, "application/json", true},
+		{Fault{Action: FaultAnswer, Body: "{}", Status: 202}, 202, "application/json", true},
+		{Fault{Action: FaultAnswer, Body: "null"}, 200, "application/json", true},
+		{Fault{Action: FaultAnswer, Body: "<html>hello</html>"}, 200, "text/html; charset=utf-8", true},
+		{Fault{Action: FaultStatus, Status: 200, EmptyBody: true}, 200, "application/json", false},
+		{Fault{Action: FaultStatus, Status: 404, Body: "not here"}, 404, "text/plain; charset=utf-8", false},
+	} {
+		f := test.fault
+		name := f.Action + f.Body
+		f.Method, f.Path = "POST", "/os-keypairs$"
+		addFault(t, c, f)
+		body := map[string]any{"keypair": map[string]any{"name": "n", "public_key": testKey}}
+		resp, err := cl.compute.Post(t.Context(), cl.compute.ServiceURL("os-keypairs"), body, nil,
+			&gophercloud.RequestOpts{OkCodes: []int{200, 202, 404}, KeepResponseBody: true})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || string(got) != f.Body || resp.StatusCode != test.status || resp.Header.Get("Content-Type") != test.kind {
+			t.Errorf("%s: %s %q %q, %v", name, resp.Status, resp.Header.Get("Content-Type"), got, err)
+		}
+		if hasKey(c, "n") != test.made {
+			t.Errorf("%s: made is %v", name, !test.made)
+		}
+		_ = keypairs.Delete(t.Context(), cl.compute, "n", nil).ExtractErr()
+	}
+}
+
 func TestFaultLatency(t *testing.T) {
 	c := startCloud(t)
 	addFault(t, c, Fault{Path: "^/v3$", Action: FaultLatency, Delay: FaultDuration(80 * time.Millisecond)})
@@ -289,6 +390,11 @@ func TestFaultsThatMakeNoSense(t *testing.T) {
 		{Action: FaultDropAfter, Path: "("},
 		{Action: FaultServerError, Path: "/servers"},
 		{Action: FaultDropAfter, Service: "dns"},
+		{Action: FaultLateEffect},
+		{Action: FaultDropAfter, Status: 500},
+		{Action: FaultAnswer, Message: "unused"},
+		{Action: FaultAnswer, Status: 99},
+		{Action: FaultStatus, Status: 500, Name: "server"},
 	} {
 		if _, err := c.Client().AddFault(t.Context(), f); err == nil {
 			t.Errorf("%+v was taken", f)

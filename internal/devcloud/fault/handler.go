@@ -12,25 +12,26 @@ import (
 	"time"
 )
 
-// Handler logs every call to next and applies the rules to it. locate names the service a call is for and its path
-// there.
+// bodyLimit bounds the bodies that are read before the rules apply.
+const bodyLimit = 64 << 20
+
+// Handler logs every request to next and applies the rules to it. locate
+// returns the service that a request is for and its path there.
 func (s *Set) Handler(next http.Handler, locate func(*http.Request) (service, path string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		service, path := locate(r)
-		// The body is read before the rules apply: a client that dies while its call is held has still sent it.
-		if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
-			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<20))
-			if err != nil {
-				http.Error(w, "request body: "+err.Error(), http.StatusBadRequest)
-				return
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
+		// The body is read before the rules apply: a client that dies while
+		// its request is held has sent it. Uploads are streamed.
+		if !streamed(service, r) && !buffer(w, r, service) {
+			return
 		}
 		if !s.gate() {
 			drop()
 		}
-		call := s.log.add(Request{Time: time.Now().UTC(), Service: service, Method: r.Method, Path: path, Query: r.URL.RawQuery, Agent: r.UserAgent()})
 		applied := s.match(service, r.Method, path)
+		call := s.log.add(Request{
+			Time: time.Now().UTC(), Service: service, Method: r.Method, Path: path, Query: r.URL.RawQuery, Agent: r.UserAgent(),
+		})
 		if len(applied) > 0 {
 			s.log.change(call, func(c *Request) {
 				for _, e := range applied {
@@ -41,32 +42,78 @@ func (s *Set) Handler(next http.Handler, locate func(*http.Request) (service, pa
 		if !s.before(w, r, service, call, applied) {
 			return
 		}
-		// The call is carried out even when its client is gone by now, as a cloud does.
-		rec := &recorder{header: http.Header{}, status: http.StatusOK}
-		next.ServeHTTP(rec, r.WithContext(context.WithoutCancel(r.Context())))
+		// The request is carried out even when its client has gone by now, as
+		// a cloud does.
+		r = r.WithContext(context.WithoutCancel(r.Context()))
+		if len(applied) == 0 {
+			next.ServeHTTP(&observer{ResponseWriter: w, log: &s.log, call: call}, r)
+			return
+		}
+		if applies(applied, Duplicate) {
+			if !buffer(w, r, service) {
+				return
+			}
+			first := r.Clone(r.Context())
+			first.Body, _ = r.GetBody()
+			next.ServeHTTP(newRecorder(), first)
+		}
+		rec := newRecorder()
+		next.ServeHTTP(rec, r)
 		s.log.change(call, func(c *Request) { c.Acted = true })
-		s.after(w, rec, call, applied)
+		s.after(w, r, rec, call, applied)
 	})
+}
+
+// buffer reads a request's body into memory, from where GetBody repeats it;
+// false when it was too large and the request has been answered.
+func buffer(w http.ResponseWriter, r *http.Request, service string) bool {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+	if err != nil {
+		refuse(w, service, Rule{Status: http.StatusRequestEntityTooLarge, Message: "Request is too large."})
+		return false
+	}
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
+	return true
+}
+
+// streamed reports whether a request's body may be large.
+func streamed(service string, r *http.Request) bool {
+	return service == "object-store" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream")
+}
+
+func applies(rules []*entry, action string) bool {
+	return slices.ContainsFunc(rules, func(e *entry) bool { return e.Action == action })
 }
 
 // drop closes the client's connection without an answer.
 func drop() { panic(http.ErrAbortHandler) }
 
-// before applies the rules that come before acting; false when the call is answered already.
+// wait returns after d, or when ctx is done.
+func wait(ctx context.Context, d Duration) {
+	t := time.NewTimer(time.Duration(d))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// before applies the rules that come before the cloud acts; false when the
+// request has been answered.
 func (s *Set) before(w http.ResponseWriter, r *http.Request, service string, call *Request, applied []*entry) bool {
 	for _, e := range applied {
 		switch e.Action {
 		case Latency:
-			t := time.NewTimer(time.Duration(e.Delay))
-			select {
-			case <-t.C:
-			case <-r.Context().Done():
+			wait(r.Context(), e.Delay)
+		case LateEffect:
+			if !s.hold(e, time.Duration(e.Delay)) {
+				drop()
 			}
-			t.Stop()
 		case DropBefore:
 			drop()
 		case HoldBefore:
-			if !s.hold(e) {
+			if !s.hold(e, 0) {
 				drop()
 			}
 		case Status:
@@ -78,25 +125,36 @@ func (s *Set) before(w http.ResponseWriter, r *http.Request, service string, cal
 	return true
 }
 
-// refuse writes the answer of a rule of the kind Status.
+// refuse writes the answer of a rule with the action Status.
 func refuse(w http.ResponseWriter, service string, e Rule) {
 	body := []byte(e.Body)
-	if e.Body == "" {
+	if e.Body == "" && !e.EmptyBody {
 		message := e.Message
 		if message == "" {
 			message = http.StatusText(e.Status)
 		}
 		body = errorBody(service, e.Status, message)
 	}
+	reply(w, e, body)
+}
+
+// reply writes an answer that a rule has made up.
+func reply(w http.ResponseWriter, e Rule, body []byte) {
 	if e.RetryAfter != "" {
 		w.Header().Set("Retry-After", e.RetryAfter)
 	}
 	kind := "application/json"
-	if !json.Valid(body) {
+	switch {
+	case len(body) > 0 && json.Valid(body):
+	case bytes.HasPrefix(body, []byte("<")):
+		kind = "text/html; charset=utf-8"
+	case len(body) > 0:
 		kind = "text/plain; charset=utf-8"
 	}
 	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if e.Status != http.StatusNoContent && e.Status != http.StatusNotModified {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(body)
 }
@@ -125,18 +183,37 @@ func errorBody(service string, status int, message string) []byte {
 	return b
 }
 
-// after applies the rules that come after acting, and answers.
-func (s *Set) after(w http.ResponseWriter, rec *recorder, call *Request, applied []*entry) {
+// after applies the rules that come after the cloud has acted, and answers.
+func (s *Set) after(w http.ResponseWriter, r *http.Request, rec *recorder, call *Request, applied []*entry) {
 	cut := false
+	var instead *Rule
 	for _, e := range applied {
 		switch e.Action {
+		case LateAnswer:
+			wait(r.Context(), e.Delay)
 		case HoldAfter:
-			s.hold(e)
+			s.hold(e, 0)
 		case DropAfter:
 			drop()
 		case Truncate:
 			cut = true
+		case Answer:
+			rule := e.Rule
+			instead = &rule
 		}
+	}
+	if instead != nil {
+		if instead.Status == 0 {
+			instead.Status = rec.status
+		}
+		s.log.change(call, func(c *Request) { c.Status = instead.Status })
+		for k, v := range rec.header {
+			if k != "Content-Length" {
+				w.Header()[k] = v
+			}
+		}
+		reply(w, *instead, []byte(instead.Body))
+		return
 	}
 	s.log.change(call, func(c *Request) { c.Status = rec.status })
 	for k, v := range rec.header {
@@ -171,6 +248,34 @@ type recorder struct {
 	body   bytes.Buffer
 }
 
+func newRecorder() *recorder { return &recorder{header: http.Header{}, status: http.StatusOK} }
+
 func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+
+// observer passes an answer on and logs its status before the client sees it.
+type observer struct {
+	http.ResponseWriter
+	log  *requestLog
+	call *Request
+	done bool
+}
+
+func (o *observer) WriteHeader(status int) {
+	if !o.done {
+		o.done = true
+		o.log.change(o.call, func(c *Request) { c.Acted, c.Status = true, status })
+	}
+	o.ResponseWriter.WriteHeader(status)
+}
+
+func (o *observer) Write(b []byte) (int, error) {
+	if !o.done {
+		o.WriteHeader(http.StatusOK)
+	}
+	return o.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (o *observer) Unwrap() http.ResponseWriter { return o.ResponseWriter }

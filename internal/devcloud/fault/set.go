@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // Set is the rules in force and the request log.
@@ -166,8 +167,7 @@ func (s *Set) match(service, method, path string) []*entry {
 	var out []*entry
 	for _, e := range s.rules {
 		if e.matchesCall(service, method, path) && e.apply() {
-			switch e.Action {
-			case HoldBefore, HoldAfter, HoldAnswered:
+			if e.Action == HoldBefore || e.Action == HoldAfter || e.Action == HoldAnswered {
 				e.Hits--
 			}
 			out = append(out, e)
@@ -179,25 +179,42 @@ func (s *Set) match(service, method, path string) []*entry {
 	return out
 }
 
-// hold waits until the rule is released; act tells what Release said, false when the cloud is closing.
-func (s *Set) hold(e *entry) (act bool) {
+// hold waits until the rule is released or limit, if not zero, has passed.
+// act is false when the request is to be dropped: Release said so, or the
+// cloud is closing.
+func (s *Set) hold(e *entry, limit time.Duration) (act bool) {
+	var expired <-chan time.Time
+	if limit > 0 {
+		t := time.NewTimer(limit)
+		defer t.Stop()
+		expired = t.C
+	}
 	s.mu.Lock()
-	e.Hits++
+	defer s.mu.Unlock()
+	if e.Action != LateEffect {
+		e.Hits++
+	}
 	e.Holding++
 	s.notify()
-	for {
-		if s.closed || e.Released {
-			act = e.act && !s.closed
-			e.Holding--
-			s.notify()
-			s.mu.Unlock()
-			return act
-		}
+	defer func() {
+		e.Holding--
+		s.notify()
+	}()
+	for !s.closed && !e.Released {
 		changed := s.changed
 		s.mu.Unlock()
-		<-changed
+		over := false
+		select {
+		case <-changed:
+		case <-expired:
+			over = true
+		}
 		s.mu.Lock()
+		if over {
+			return !s.closed
+		}
 	}
+	return e.act && !s.closed
 }
 
 // shut closes the gate for a rule of the kind HoldAnswered, before its call is answered.

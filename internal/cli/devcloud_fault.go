@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galleyhq/galley/internal/devcloud"
+)
+
+func (a *app) devcloudFault(dir *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "fault",
+		Short: "Make the cloud misbehave at chosen requests",
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.faultAdd(dir), a.faultList(dir), a.faultClear(dir))
+	return cmd
+}
+
+const faultHelp = `Add a rule that makes the cloud misbehave, and print the rule's ID.
+
+A rule selects requests by --service, --method, --path and number (--nth,
+--count), or a server, volume or pool by --name. The actions are:
+
+  latency        wait --delay before acting; stop waiting if the client leaves
+  late-effect    act --delay after the request arrived, whether or not the
+                 client still waits, and answer then
+  late-answer    act at once, answer --delay later
+  duplicate      act twice, as behind a proxy that repeats requests; the answer
+                 is the second one
+  status         answer --status, with --body, --empty-body or an error in the
+                 service's own form, without acting
+  answer         act, then answer exactly --body (none by default) with
+                 --status (the real one by default)
+  drop-before    close the connection without acting
+  drop-after     act, then close the connection without an answer
+  truncate       act, then close the connection in the middle of the answer
+  hold-before    keep the request waiting before acting, until the rule is
+                 cleared
+  hold-after     act, then keep the request waiting for its answer
+  hold-answered  answer, then keep every later request waiting
+  server-error   send a new server to ERROR, with --message
+  volume-error   send a new volume to "error"
+  pool-empty     leave a floating IP pool without addresses
+
+"galley devcloud fault list" shows how often each rule was hit and how many
+requests it keeps waiting.
+
+`
+
+var faultExamples = `  # The server appears 20 seconds after it was asked for
+  galley devcloud fault add late-effect --service compute --method POST --path '^/v2.1/servers$' --delay 20s
+
+  # A 404 for a server that exists, as from a proxy that asked the wrong cloud
+  galley devcloud fault add status --method DELETE --path '/servers/' --status 404
+
+  # The login succeeds and the answer is empty
+  galley devcloud fault add answer --service identity --method POST --status 200`
+
+func (a *app) faultAdd(dir *string) *cobra.Command {
+	var (
+		f     devcloud.Fault
+		delay time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:       "add ACTION",
+		Short:     "Add a fault and print its ID",
+		Long:      faultHelp + exitCodes,
+		Example:   faultExamples,
+		Args:      cobra.ExactArgs(1),
+		ValidArgs: devcloud.FaultActions(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := devcloud.Connect(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			f.Action, f.Delay = args[0], devcloud.FaultDuration(delay)
+			st, err := client.AddFault(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.streams.Out, st.ID)
+			return err
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.Service, "service", "", "identity, compute, network, image, volume or object-store")
+	fs.StringVar(&f.Method, "method", "", "the HTTP `method`")
+	fs.StringVar(&f.Path, "path", "", "a regular expression for the path below the service's")
+	fs.StringVar(&f.Name, "name", "", "a regular expression for the name of the server, volume or pool")
+	fs.IntVar(&f.Nth, "nth", 1, "the first matching request to hit")
+	fs.IntVar(&f.Count, "count", 1, "how many requests to hit, -1 for all")
+	fs.DurationVar(&delay, "delay", 0, "the `time` of latency, late-effect and late-answer")
+	fs.IntVar(&f.Status, "status", 0, "the HTTP status of status and answer")
+	fs.StringVar(&f.Body, "body", "", "the body of status (default an error in the service's form) and answer (default empty)")
+	fs.BoolVar(&f.EmptyBody, "empty-body", false, "for status: no body at all")
+	fs.StringVar(&f.RetryAfter, "retry-after", "", "the Retry-After header of status and answer")
+	fs.StringVar(&f.Message, "message", "", "the error's message, for status and server-error")
+	return cmd
+}
+
+func (a *app) faultList(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "Print the active faults as JSON",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := devcloud.Connect(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			faults, err := client.Faults(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.json(faults)
+		},
+	}
+}
+
+func (a *app) faultClear(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "clear [ID]",
+		Short: "Remove a fault, or all, and let held requests continue",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := devcloud.Connect(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			id := ""
+			if len(args) > 0 {
+				id = args[0]
+			}
+			return client.ClearFaults(cmd.Context(), id)
+		},
+	}
+}
