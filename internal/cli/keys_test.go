@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // TestEveryKeyIsRead holds that no key of the table of provisioners,
@@ -14,7 +14,7 @@ import (
 // be idle stands in its plug-in's source, or in what all of them share.
 func TestEveryKeyIsRead(t *testing.T) {
 	n := 0
-	for _, k := range config.Keys() {
+	for _, k := range settings.All() {
 		if k.Section != "provisioner" && k.Section != "transport" && k.Section != "verifier" || k.Idle != "" || k.Name == "name" || k.Parent != "" {
 			continue
 		}
@@ -30,7 +30,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			dirs = append(dirs, "../"+k.Section+"/"+name[0])
 		}
 		if !named(t, dirs, k) {
-			t.Errorf("%s (%s) is in the table of keys and not read", k.Path(), k.Plugin)
+			t.Errorf("%s (%s) is in the table of keys and not read", k.ID(), k.Plugin)
 		}
 	}
 	if n < 120 {
@@ -40,7 +40,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 
 // named says whether a key stands in the source below some directories, plain
 // or as the source composes it: NAME_path, chef_KIND_path.
-func named(t *testing.T, dirs []string, k config.Key) bool {
+func named(t *testing.T, dirs []string, k settings.Setting) bool {
 	t.Helper()
 	for _, d := range dirs {
 		files, err := filepath.Glob(d + "/*.go")

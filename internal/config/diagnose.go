@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // Diagnosis is a configuration as far as it can be read, for looking at it.
@@ -209,7 +210,7 @@ func (d *Diagnosis) plugins(o DiagnoseOptions) *value {
 			if m.has(camel(name)) {
 				continue
 			}
-			if !slices.Contains(plugins[section], name) {
+			if !slices.Contains(settings.Plugins(section), name) {
 				m.set(camel(name), obj("class", nil, "version", nil, "api_version", nil))
 				continue
 			}
@@ -238,7 +239,7 @@ func (d *Diagnosis) instancesPart(o DiagnoseOptions, r *redactor) *value {
 		out.set("error", failure(d.Err, userError, r))
 		return mapValue(out, nil)
 	}
-	tables := map[string]map[string]Key{}
+	tables := map[string]map[string]settings.Setting{}
 	for i := range d.Project.Instances {
 		in := &d.Project.Instances[i]
 		if o.Only != nil && !slices.Contains(o.Only, in.Name) {
@@ -261,8 +262,8 @@ func (d *Diagnosis) instancesPart(o DiagnoseOptions, r *redactor) *value {
 			name := sections[j]
 			id := name + " " + s.Name()
 			keys, ok := tables[id]
-			if !ok && slices.Contains(plugins[name], s.Name()) {
-				keys = known(name, "", s.Name())
+			if !ok && slices.Contains(settings.Plugins(name), s.Name()) {
+				keys = settings.Known(name, "", s.Name())
 			}
 			tables[id] = keys
 			data := withDefaults(name, s, keys)
@@ -278,7 +279,7 @@ func (d *Diagnosis) instancesPart(o DiagnoseOptions, r *redactor) *value {
 
 // withDefaults are a section's data with the defaults of the plug-in's keys
 // filled in, sorted by key. Of a plug-in that is not ours there are no keys.
-func withDefaults(section string, s Section, keys map[string]Key) *value {
+func withDefaults(section string, s Section, keys map[string]settings.Setting) *value {
 	m := s.m.cloneFor(len(keys))
 	if keys != nil {
 		org := &Origin{Default: fmt.Sprintf("the %s %s", section, s.Name())}
@@ -289,7 +290,7 @@ func withDefaults(section string, s Section, keys map[string]Key) *value {
 		}
 		for i := range m.entries {
 			e := &m.entries[i]
-			if k, ok := keys[e.name]; ok && k.isPath() && e.val.kind == kindString && e.val.s != "" {
+			if k, ok := keys[e.name]; ok && k.Path && e.val.kind == kindString && e.val.s != "" {
 				v := *e.val
 				v.s = s.Expand(v.s)
 				e.val = &v
@@ -299,37 +300,4 @@ func withDefaults(section string, s Section, keys map[string]Key) *value {
 	slices.SortFunc(m.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	m.reindex()
 	return mapValue(m, s.org)
-}
-
-// pathKeys are the keys whose values are local paths.
-var pathKeys = strings.Fields(`data_path data_bags_path environments_path nodes_path roles_path clients_path
-encrypted_data_bag_secret_key_path policyfile_path policyfile berksfile_path config_path script ssh_key
-private_key_path public_key_path user_data clouds_yaml_path openstack_cacert kitchen_root test_base_path profiles_path`)
-
-func (k Key) isPath() bool { return slices.Contains(pathKeys, k.Name) }
-
-// DefaultValue returns what holds without the key: a string, int, float64,
-// bool, an empty list or mapping; nil when nothing does, or when it is found
-// out elsewhere.
-func (k Key) DefaultValue() any {
-	d := k.Default
-	switch {
-	case d == "", strings.HasPrefix(d, "("):
-		return nil
-	case d == "[]":
-		return []any{}
-	case d == "{}":
-		return map[string]any{}
-	}
-	if k.Type&Flag != 0 || k.Type&Text != 0 {
-		if b, err := strconv.ParseBool(d); err == nil && (d == "true" || d == "false") {
-			return b
-		}
-	}
-	if k.Type&(Whole|Decimal) != 0 {
-		if n, err := strconv.Atoi(d); err == nil {
-			return n
-		}
-	}
-	return d
 }

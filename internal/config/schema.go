@@ -3,6 +3,8 @@ package config
 import (
 	"bytes"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // schemaID names the dialect.
@@ -26,12 +28,12 @@ func list(vs ...*value) *value { return &value{kind: kindList, list: vs} }
 func ref(name string) *value { return obj("$ref", "#/definitions/"+name) }
 
 // Schema returns a JSON Schema (draft 7) of kitchen.yml, for editors. It is
-// made of the table that [Keys] returns. Values that ERB will write are
+// made of the table that [settings.All] returns. Values that ERB will write are
 // accepted everywhere.
 func Schema() []byte {
-	top := properties(known("", ""), nil)
-	platform := properties(known("platform", ""), map[string]*value{})
-	suite := properties(known("suite", ""), map[string]*value{})
+	top := properties(settings.Known("", ""), nil)
+	platform := properties(settings.Known("platform", ""), map[string]*value{})
+	suite := properties(settings.Known("suite", ""), map[string]*value{})
 	for _, m := range []*value{top, platform, suite} {
 		for _, s := range sections {
 			if m.m.has(s) {
@@ -39,7 +41,7 @@ func Schema() []byte {
 			}
 		}
 	}
-	top.m.set("kitchen", withDoc(top.m.get("kitchen"), orNull(closed(properties(known("kitchen", ""), nil)))))
+	top.m.set("kitchen", withDoc(top.m.get("kitchen"), orNull(closed(properties(settings.Known("kitchen", ""), nil)))))
 	top.m.set("platforms", withDoc(top.m.get("platforms"), obj("type", "array", "items", ref("platform"))))
 	top.m.set("suites", withDoc(top.m.get("suites"), obj("type", "array", "items", ref("suite"))))
 
@@ -54,10 +56,10 @@ func Schema() []byte {
 	for _, section := range sections[:4] {
 		defs.m.set(section, pluginSchema(section))
 	}
-	hook := closed(properties(known(secLifecycle, "*"), nil))
+	hook := closed(properties(settings.Known(secLifecycle, "*"), nil))
 	hook.m.set("anyOf", list(obj("required", []string{"local"}), obj("required", []string{"remote"})))
 	defs.m.set("hook", hook)
-	life := known(secLifecycle, "")
+	life := settings.Known(secLifecycle, "")
 	lifeProps := obj()
 	for _, n := range ordered(secLifecycle, "") {
 		one := list(obj("type", "string"), ref("hook"))
@@ -81,9 +83,9 @@ func Schema() []byte {
 // ordered are the names of a section's keys in the order of the table.
 func ordered(section, parent string, plugin ...string) []string {
 	var out []string
-	for _, g := range table {
-		if g.section == section && g.parent == parent && (g.plugin == "" || len(plugin) > 0 && (Key{Plugin: g.plugin}).Of(plugin[0])) {
-			for _, k := range g.keys {
+	for _, g := range settings.Groups() {
+		if g.Section == section && g.Parent == parent && (g.Plugin == "" || len(plugin) > 0 && (settings.Setting{Plugin: g.Plugin}).Of(plugin[0])) {
+			for _, k := range g.Settings {
 				out = append(out, k.Name)
 			}
 		}
@@ -118,7 +120,7 @@ func withDoc(property, v *value) *value {
 }
 
 // properties makes the schema of each key; nested gives some of them another.
-func properties(keys map[string]Key, nested map[string]*value) *value {
+func properties(keys map[string]settings.Setting, nested map[string]*value) *value {
 	out := obj()
 	var section, parent string
 	var plugin []string
@@ -134,7 +136,7 @@ func properties(keys map[string]Key, nested map[string]*value) *value {
 	return out
 }
 
-func property(k Key, nested *value) *value {
+func property(k settings.Setting, nested *value) *value {
 	doc := k.Doc
 	if strings.HasPrefix(k.Default, "(") {
 		doc += " Default: " + strings.Trim(k.Default, "()") + "."
@@ -150,7 +152,7 @@ func property(k Key, nested *value) *value {
 		p.m.set("deprecated", fromGo(true, nil))
 		p.m.set("x-replacement", stringValue(k.Replacement, nil))
 	}
-	if k.Type&Any != 0 {
+	if k.Type&settings.Any != 0 {
 		return p
 	}
 	if len(k.Values) > 0 {
@@ -162,18 +164,18 @@ func property(k Key, nested *value) *value {
 		return p
 	}
 	forms := []*value{obj("type", "null")}
-	scalar := func(t Type) []*value {
+	scalar := func(t settings.Type) []*value {
 		var out []*value
 		switch {
-		case t&Text != 0:
+		case t&settings.Text != 0:
 			out = append(out, obj("type", []string{"string", "number", "boolean"}))
 			return out
-		case t&Decimal != 0:
+		case t&settings.Decimal != 0:
 			out = append(out, obj("type", "number"), obj("type", "string", "pattern", `^\s*-?[0-9.]+\s*$`))
-		case t&Whole != 0:
+		case t&settings.Whole != 0:
 			out = append(out, obj("type", "integer"), obj("type", "string", "pattern", `^\s*-?[0-9]+\s*$`))
 		}
-		if t&Flag != 0 {
+		if t&settings.Flag != 0 {
 			out = append(out, obj("type", "boolean"), obj("enum", []string{"true", "false", "yes", "no", "on", "off"}))
 		}
 		if len(out) > 0 {
@@ -182,18 +184,18 @@ func property(k Key, nested *value) *value {
 		return out
 	}
 	forms = append(forms, scalar(k.Type)...)
-	if k.Type&Map != 0 {
+	if k.Type&settings.Map != 0 {
 		if nested == nil {
 			nested = obj("type", "object")
 		}
 		forms = append(forms, nested)
 	}
-	if k.Type&(List|Maps) != 0 {
+	if k.Type&(settings.List|settings.Maps) != 0 {
 		items := []*value{obj("type", "null")}
-		if k.Type&List != 0 {
+		if k.Type&settings.List != 0 {
 			items = append(items, obj("type", []string{"string", "number", "boolean"}))
 		}
-		if k.Type&Maps != 0 {
+		if k.Type&settings.Maps != 0 {
 			if nested == nil {
 				nested = obj("type", "object")
 			}
@@ -201,7 +203,7 @@ func property(k Key, nested *value) *value {
 		}
 		forms = append(forms, obj("type", "array", "items", obj("anyOf", list(items...))))
 	}
-	if k.Type&(Map|Maps|List) != 0 && k.Type&Text == 0 {
+	if k.Type&(settings.Map|settings.Maps|settings.List) != 0 && k.Type&settings.Text == 0 {
 		forms = append(forms, ref("erb"))
 	}
 	p.m.set("anyOf", list(forms...))
@@ -212,24 +214,23 @@ func property(k Key, nested *value) *value {
 // keys depend on the name. Where none is given the section may belong to any
 // plug-in, so that no key is refused.
 func pluginSchema(section string) *value {
-	common := properties(known(section, ""), nil)
+	common := properties(settings.Known(section, ""), nil)
 	examples := &value{kind: kindList}
-	for _, n := range plugins[section] {
+	for _, n := range settings.Plugins(section) {
 		examples.list = append(examples.list, stringValue(n, nil))
 	}
 	common.m.set("name", obj("description", "Which "+section+" it is.", "type", []string{"string", "null"}, "examples", examples))
 	m := obj("type", "object", "properties", common)
 	var cases []*value
-	for _, plugin := range plugins[section] {
+	for _, plugin := range settings.Plugins(section) {
 		own := obj()
-		for _, g := range table {
-			if g.section != section || g.plugin == "" || g.parent != "" || !(Key{Plugin: g.plugin}).Of(plugin) {
+		for _, g := range settings.Groups() {
+			if g.Section != section || g.Plugin == "" || g.Parent != "" || !(settings.Setting{Plugin: g.Plugin}).Of(plugin) {
 				continue
 			}
-			for _, k := range g.keys {
-				k.Section, k.Plugin = g.section, g.plugin
+			for _, k := range g.Settings {
 				var nested *value
-				if sub := known(section, k.Name, plugin); len(sub) > 0 {
+				if sub := settings.Known(section, k.Name, plugin); len(sub) > 0 {
 					nested = obj("type", "object", "properties", properties(sub, nil))
 				}
 				own.m.set(k.Name, property(k, nested))

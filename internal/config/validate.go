@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // Validate reads the configuration and tells what is wrong or doubtful in it,
@@ -38,7 +40,7 @@ func Validate(ctx context.Context, o Options) ([]Problem, error) {
 // Problems tells what is wrong or doubtful in a configuration that could be
 // read, in the order of the files; the Warnings are among it.
 func (p *Project) Problems() []Problem {
-	c := &checker{p: p, seen: map[string]bool{}, rank: map[string]int{}, tables: map[string]map[string]Key{}, legacy: known(secDriver, "")}
+	c := &checker{p: p, seen: map[string]bool{}, rank: map[string]int{}, tables: map[string]map[string]settings.Setting{}, legacy: settings.Known(secDriver, "")}
 	// What belongs to no file comes last.
 	c.rank[""] = len(p.loader.files())
 	for i, f := range p.loader.files() {
@@ -64,8 +66,8 @@ type checker struct {
 	seen map[string]bool
 	rank map[string]int
 	// tables are the keys of each plug-in met, legacy those of every driver.
-	tables map[string]map[string]Key
-	legacy map[string]Key
+	tables map[string]map[string]settings.Setting
+	legacy map[string]settings.Setting
 }
 
 func (c *checker) add(org *Origin, code, key, advice, format string, args ...any) *Problem {
@@ -82,31 +84,7 @@ func (c *checker) add(org *Origin, code, key, advice, format string, args ...any
 	return &c.problems[len(c.problems)-1]
 }
 
-// known are the keys of a section for the plug-ins named, those below a
-// parent key only.
-func known(section, parent string, names ...string) map[string]Key {
-	out := map[string]Key{}
-	for _, g := range table {
-		if g.section != section || g.parent != parent {
-			continue
-		}
-		for _, k := range g.keys {
-			k.Section, k.Plugin, k.Parent = g.section, g.plugin, g.parent
-			if g.plugin == "" || slices.ContainsFunc(names, k.Of) {
-				if _, ok := out[k.Name]; !ok || g.plugin != "" {
-					out[k.Name] = k
-				}
-				// kitchen-cinc's own spelling.
-				if rest, ok := strings.CutPrefix(k.Name, "chef_"); ok && len(names) > 0 && strings.HasPrefix(names[0], "cinc_") {
-					out["cinc_"+rest] = k
-				}
-			}
-		}
-	}
-	return out
-}
-
-func names(keys map[string]Key) []string {
+func names(keys map[string]settings.Setting) []string {
 	out := make([]string, 0, len(keys))
 	for n := range keys {
 		out = append(out, n)
@@ -122,7 +100,7 @@ func free(name string) bool {
 }
 
 // checkKeys checks the keys and the forms of the values of one mapping.
-func (c *checker) checkKeys(m *mapping, keys map[string]Key, path, what string) {
+func (c *checker) checkKeys(m *mapping, keys map[string]settings.Setting, path, what string) {
 	if m == nil {
 		return
 	}
@@ -140,7 +118,7 @@ func (c *checker) checkKeys(m *mapping, keys map[string]Key, path, what string) 
 	}
 }
 
-func (c *checker) unknown(e entry, at, what string, keys map[string]Key) {
+func (c *checker) unknown(e entry, at, what string, keys map[string]settings.Setting) {
 	org := e.org
 	if org == nil {
 		org = e.val.org
@@ -152,7 +130,7 @@ func (c *checker) unknown(e entry, at, what string, keys map[string]Key) {
 	c.add(org, "unknown-key", at, advice, "%s is no key of %s and has no effect", e.name, what)
 }
 
-func (c *checker) checkValue(k Key, e entry, at string) {
+func (c *checker) checkValue(k settings.Setting, e entry, at string) {
 	org := e.org
 	if org == nil || e.val.org != nil && e.val.org.Moved != "" {
 		org = e.val.org
@@ -193,37 +171,37 @@ func article(s string) string {
 }
 
 // fits says whether a value has one of the forms; null stands for no value.
-func fits(v *value, t Type) bool {
-	if t&Any != 0 {
+func fits(v *value, t settings.Type) bool {
+	if t&settings.Any != 0 {
 		return true
 	}
 	switch v.kind {
 	case kindNull:
 		return true
 	case kindMap:
-		return t&Map != 0
+		return t&settings.Map != 0
 	case kindList:
 		for _, x := range v.list {
 			switch x.kind {
 			case kindNull:
 			case kindMap:
-				if t&Maps == 0 {
+				if t&settings.Maps == 0 {
 					return false
 				}
 			case kindList:
 				return false
 			default:
-				if t&List == 0 {
+				if t&settings.List == 0 {
 					return false
 				}
 			}
 		}
-		return t&(List|Maps) != 0
+		return t&(settings.List|settings.Maps) != 0
 	}
-	if t&Text != 0 {
+	if t&settings.Text != 0 {
 		return true
 	}
-	if t&Flag != 0 {
+	if t&settings.Flag != 0 {
 		if v.kind == kindBool {
 			return true
 		}
@@ -233,20 +211,20 @@ func fits(v *value, t Type) bool {
 		}
 	}
 	f, ok := v.number()
-	return ok && (t&Decimal != 0 || t&Whole != 0 && f == float64(int64(f)))
+	return ok && (t&settings.Decimal != 0 || t&settings.Whole != 0 && f == float64(int64(f)))
 }
 
 // topLevel checks what the files say, before it is moved and merged.
 func (c *checker) topLevel() {
 	raw := c.p.raw
-	c.checkKeys(raw, known("", ""), "", "the top level")
-	c.sub(raw, "kitchen", known("kitchen", ""))
+	c.checkKeys(raw, settings.Known("", ""), "", "the top level")
+	c.sub(raw, "kitchen", settings.Known("kitchen", ""))
 	for _, list := range []string{"platform", "suite"} {
 		v := raw.get(list + "s")
 		if v == nil || v.kind != kindList {
 			continue
 		}
-		keys := known(list, "")
+		keys := settings.Known(list, "")
 		for i, x := range v.list {
 			if x.kind == kindMap {
 				c.checkKeys(x.m, keys, fmt.Sprintf("%ss[%d]", list, i), "a "+list)
@@ -255,7 +233,7 @@ func (c *checker) topLevel() {
 	}
 }
 
-func (c *checker) sub(m *mapping, key string, keys map[string]Key) {
+func (c *checker) sub(m *mapping, key string, keys map[string]settings.Setting) {
 	if v := m.get(key); v != nil && v.kind == kindMap {
 		c.checkKeys(v.m, keys, key, key)
 	}
@@ -297,14 +275,14 @@ func (c *checker) section(section string, s Section) {
 		return
 	}
 	name := s.Name()
-	if !slices.Contains(plugins[section], name) {
+	if !slices.Contains(settings.Plugins(section), name) {
 		c.unsupported(section, name, s)
 		return
 	}
 	id := section + " " + name
 	keys := c.tables[id]
 	if keys == nil {
-		keys = known(section, "", name)
+		keys = settings.Known(section, "", name)
 		c.tables[id] = keys
 	}
 	for _, e := range s.m.entries {
@@ -335,8 +313,8 @@ func (c *checker) section(section string, s Section) {
 // ownerOf is the plug-in of a section that a key belongs to, "" for none. A
 // file for several projects sets keys of plug-ins that not every instance has.
 func ownerOf(section, key string) string {
-	for _, name := range plugins[section] {
-		if _, ok := known(section, "", name)[key]; ok {
+	for _, name := range settings.Plugins(section) {
+		if _, ok := settings.Known(section, "", name)[key]; ok {
 			return name
 		}
 	}
@@ -345,11 +323,11 @@ func ownerOf(section, key string) string {
 
 // nested checks a mapping, or a list of mappings, below a key that has a
 // table of its own.
-func (c *checker) nested(k Key, v *value, at, plugin string) {
-	if k.Type&(Map|Maps) == 0 {
+func (c *checker) nested(k settings.Setting, v *value, at, plugin string) {
+	if k.Type&(settings.Map|settings.Maps) == 0 {
 		return
 	}
-	keys := known(k.Section, k.Name, plugin)
+	keys := settings.Known(k.Section, k.Name, plugin)
 	if len(keys) == 0 {
 		return
 	}
@@ -366,8 +344,8 @@ func (c *checker) nested(k Key, v *value, at, plugin string) {
 
 func (c *checker) unsupported(section, name string, s Section) {
 	v := s.m.get("name")
-	advice := "Galley has " + strings.Join(plugins[section], ", ")
-	if n := nearest(name, plugins[section]); n != "" {
+	advice := "Galley has " + strings.Join(settings.Plugins(section), ", ")
+	if n := nearest(name, settings.Plugins(section)); n != "" {
 		advice = fmt.Sprintf("did you mean %s?", n)
 	} else if section == secDriver {
 		advice = "to use OpenStack without changing a shared file, set `driver: {name: openstack}` in kitchen.local.yml"
@@ -376,8 +354,8 @@ func (c *checker) unsupported(section, name string, s Section) {
 }
 
 func (c *checker) lifecycle(s Section) {
-	keys := known(secLifecycle, "")
-	hook := known(secLifecycle, "*")
+	keys := settings.Known(secLifecycle, "")
+	hook := settings.Known(secLifecycle, "*")
 	for _, e := range s.m.entries {
 		at := join(secLifecycle, e.name)
 		if _, ok := keys[e.name]; !ok {

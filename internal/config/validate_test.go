@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 func problems(t *testing.T, text string) []Problem {
@@ -38,7 +40,7 @@ func TestValidate(t *testing.T) {
 			"driver: {name: openstack, block_device_mapping: {make_volum: true}}\n" + one,
 			[]string{"kitchen.yml:1:50: make_volum is no key of driver.block_device_mapping and has no effect (did you mean make_volume?)"},
 		},
-		{"driver: {name: openstack, no_ssh_tcp_check: true}\n" + one, []string{"kitchen.yml:1:27: driver.no_ssh_tcp_check has no effect (the wait is for a session that can run a command)"}},
+		{"driver: {name: openstack, no_ssh_tcp_check: true}\n" + one, []string{"kitchen.yml:1:27: driver.no_ssh_tcp_check has no effect (the transport waits until a session can run a command)"}},
 		{"driver: vagrant\n" + one, []string{"kitchen.yml:1:9: the driver \"vagrant\" is not one of Galley's (to use OpenStack without changing a shared file, set `driver: {name: openstack}` in kitchen.local.yml)"}},
 		{"driver: openstak\n" + one, []string{"kitchen.yml:1:9: the driver \"openstak\" is not one of Galley's (did you mean openstack?)"}},
 		{os + "provisioner: {name: chef_zero, channel: beta}\n" + one, []string{`kitchen.yml:2:41: provisioner.channel is "beta" (it is one of stable, current, unstable)`}},
@@ -102,7 +104,7 @@ func TestTypeProblemsShowNoSecrets(t *testing.T) {
 // TestTable holds the table to its own rules.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
-	for _, k := range Keys() {
+	for _, k := range settings.All() {
 		id := k.Section + "|" + k.Plugin + "|" + k.Parent + "|" + k.Name
 		if seen[id] {
 			t.Errorf("%s is there twice", id)
@@ -130,9 +132,9 @@ func TestSchema(t *testing.T) {
 	}
 	// Every key of the table is somewhere in the schema.
 	text := string(Schema())
-	for _, k := range Keys() {
+	for _, k := range settings.All() {
 		if !strings.Contains(text, `"`+k.Name+`": {`) {
-			t.Errorf("%s is missing", k.Path())
+			t.Errorf("%s is missing", k.ID())
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	cloud "github.com/galleyhq/galley/internal/openstack"
+	table "github.com/galleyhq/galley/internal/settings"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -44,13 +45,13 @@ func TestEveryKeyIsRead(t *testing.T) {
 		return ""
 	})
 	n := 0
-	for _, k := range config.Keys() {
+	for _, k := range table.All() {
 		if k.Section != "driver" || k.Plugin != "openstack" || k.Idle != "" {
 			continue
 		}
 		n++
 		if !strings.Contains(source.String(), `"`+k.Name+`"`) {
-			t.Errorf("%s is in the table of keys and not read", k.Path())
+			t.Errorf("%s is in the table of keys and not read", k.ID())
 		}
 	}
 	if n < 60 {

@@ -1,0 +1,112 @@
+package settings
+
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Group is the settings of one section, plug-in and parent.
+type Group struct {
+	Section, Plugin, Parent string
+	Settings                []Setting
+}
+
+type group struct {
+	section, plugin, parent string
+	keys                    []Setting
+}
+
+// table is built at first use, so that it costs nothing at the start of a
+// command that does not need it.
+var table = sync.OnceValue(func() []Group {
+	var out []Group
+	for _, g := range slices.Concat(projectGroups(), driverGroups(), provisionerGroups(), transportGroups(), verifierGroups()) {
+		for i := range g.keys {
+			k := &g.keys[i]
+			k.Section, k.Plugin, k.Parent = g.section, g.plugin, g.parent
+		}
+		out = append(out, Group{g.section, g.plugin, g.parent, g.keys})
+	}
+	return out
+})
+
+var byID = sync.OnceValue(func() map[ID]Setting {
+	m := map[ID]Setting{}
+	for _, g := range table() {
+		for _, s := range g.Settings {
+			if _, ok := m[s.ID()]; !ok {
+				m[s.ID()] = s
+			}
+		}
+	}
+	return m
+})
+
+// Groups returns the table in the order of the documentation. It is shared:
+// callers do not change it.
+func Groups() []Group { return table() }
+
+// All returns every setting in the order of the documentation.
+func All() []Setting {
+	var out []Setting
+	for _, g := range table() {
+		out = append(out, g.Settings...)
+	}
+	return out
+}
+
+// Lookup returns the setting of an identity; where several plug-ins have a
+// key of that name, the first of the table.
+func Lookup(id ID) (Setting, bool) {
+	s, ok := byID()[id]
+	return s, ok
+}
+
+// Plugins returns the names of a section's plug-ins; the first is the
+// default.
+func Plugins(section string) []string {
+	switch section {
+	case Driver:
+		return []string{"openstack", "proxy", "dummy"}
+	case Provisioner:
+		return []string{
+			"chef_infra", "chef_zero", "chef_solo", "chef_apply",
+			"cinc_infra", "cinc_zero", "cinc_solo", "cinc_apply", "shell", "dummy",
+		}
+	case Transport:
+		return []string{"ssh"}
+	case Verifier:
+		return []string{"busser", "inspec", "cinc_auditor", "shell", "dummy"}
+	}
+	return nil
+}
+
+// chefFamily are the provisioners that run a Chef client; those of
+// kitchen-cinc call the keys that begin with chef_ by its own name.
+const chefFamily = "chef_infra chef_zero chef_solo chef_apply cinc_infra cinc_zero cinc_solo cinc_apply"
+
+// Known returns the settings of a section that the named plug-ins have,
+// those below a parent key only. A plug-in's own entry wins over the
+// section's; the provisioners of kitchen-cinc also have their own spelling of
+// the keys that begin with chef_.
+func Known(section, parent string, plugins ...string) map[string]Setting {
+	out := map[string]Setting{}
+	for _, g := range table() {
+		if g.Section != section || g.Parent != parent {
+			continue
+		}
+		for _, s := range g.Settings {
+			if g.Plugin != "" && !slices.ContainsFunc(plugins, s.Of) {
+				continue
+			}
+			if _, ok := out[s.Name]; !ok || g.Plugin != "" {
+				out[s.Name] = s
+			}
+			if rest, ok := strings.CutPrefix(s.Name, "chef_"); ok && len(plugins) > 0 && strings.HasPrefix(plugins[0], "cinc_") {
+				out["cinc_"+rest] = s
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,40 @@
+package settings
+
+// transportGroups are the settings of the transports.
+func transportGroups() []group {
+	return []group{
+		{section: Transport, keys: []Setting{
+			key("name", Text, "ssh", "The transport's name."),
+		}},
+		{section: Transport, plugin: "ssh", keys: []Setting{
+			key("username", Text, "root", "The user."),
+			key("password", Text, "", "The password; without one only keys are tried."),
+			key("port", Whole, "22", "The port."),
+			key("ssh_key", Text|List, "", "Private keys' files.").path(),
+			key("ssh_key_only", Flag, "false", "Whether only public keys are tried, the agent's among them."),
+			key("forward_agent", Flag, "false", "Whether the agent is forwarded."),
+			key("verbose", Text, "", "How much the SSH library tells."),
+			key("keepalive", Flag, "true", "Whether the connection is kept alive."),
+			key("keepalive_interval", Decimal, "60", "Seconds between signs of life."),
+			key("keepalive_maxcount", Whole, "3", "How many may go unanswered."),
+			key("connection_timeout", Decimal, "15", "Seconds for one attempt to connect."),
+			key("connection_retries", Whole, "5", "Attempts to connect."),
+			key("connection_retry_sleep", Decimal, "1", "Seconds between them."),
+			key("max_wait_until_ready", Decimal, "600", "Seconds to wait for the machine's first session."),
+			key("max_ssh_sessions", Whole, "9", "Parallel channels of an upload."),
+			key("compression", Text, "false", "zlib, none or false."),
+			idle("compression_level", Whole, "How hard to compress.", "uploads are compressed in any case, at a level of their own"),
+			key("ssh_gateway", Text, "", "A host to go through."),
+			key("ssh_gateway_port", Whole, "22", "Its port."),
+			key("ssh_gateway_username", Text, "", "The user there."),
+			key("ssh_http_proxy", Text, "", "An HTTP proxy to go through."),
+			key("ssh_http_proxy_port", Whole, "", "Its port."),
+			key("ssh_http_proxy_user", Text, "", "The user there."),
+			key("ssh_http_proxy_password", Text, "", "The password there."),
+			key("ssh_proxy_command", Text, "", "A command whose input and output are the connection."),
+			old("private_key_path", Text|List, "", "Private keys' files.", "transport.ssh_key").path(),
+			old("ssh_timeout", Decimal, "", "Seconds for one attempt to connect.", "transport.connection_timeout"),
+			old("ssh_retries", Whole, "", "Attempts to connect.", "transport.connection_retries"),
+		}},
+	}
+}
