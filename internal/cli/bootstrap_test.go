@@ -123,6 +123,7 @@ func (m *machineToBe) interrupt(t *testing.T, name string, sig syscall.Signal) (
 }
 
 func TestBootstrapInterrupted(t *testing.T) {
+	t.Parallel()
 	m := newMachineToBe(t)
 	code, out := m.interrupt(t, "web1", syscall.SIGINT)
 	if code != 130 || !strings.Contains(out, "Deleted client web1") {
@@ -134,6 +135,7 @@ func TestBootstrapInterrupted(t *testing.T) {
 }
 
 func TestBootstrapKilled(t *testing.T) {
+	t.Parallel()
 	m := newMachineToBe(t)
 	_, out := m.interrupt(t, "web1", syscall.SIGKILL)
 	if m.chef.Node("web1") == nil || len(m.records()) != 1 {
@@ -153,6 +155,7 @@ func TestBootstrapKilled(t *testing.T) {
 
 // What cannot be taken away again stays on record.
 func TestBootstrapThatCannotTidyUp(t *testing.T) {
+	t.Parallel()
 	m := newMachineToBe(t)
 	m.chef.Refuse("DELETE", "clients", 500)
 	_, errs, code := m.run(t, m.args("web1", "--bootstrap-preinstall-command", "exit 1")...)
@@ -166,6 +169,7 @@ func TestBootstrapThatCannotTidyUp(t *testing.T) {
 }
 
 func TestBootstrapThatTheChefServerRefuses(t *testing.T) {
+	t.Parallel()
 	m := newMachineToBe(t)
 	for name, c := range map[string]struct {
 		method, kind string

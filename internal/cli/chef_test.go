@@ -55,6 +55,7 @@ func (p *project) atTerminal(t *testing.T, answers [][2]string, args ...string) 
 
 // TestQuestions answers at a terminal what a removal and an encrypted key ask.
 func TestQuestions(t *testing.T) {
+	t.Parallel()
 	s := chefservertest.Start(t, "acme")
 	s.AddNode(t, "web1", map[string]any{})
 	p := newProject(t, nil, kitchenFile)

@@ -29,6 +29,7 @@ func fetched(t *testing.T, p *project, name string) string {
 }
 
 func TestFetch(t *testing.T) {
+	t.Parallel()
 	// The requests come from another process, so only the lock orders them
 	// with what the test reads.
 	var (
@@ -165,6 +166,7 @@ func TestFetch(t *testing.T) {
 }
 
 func TestFetchFromTheEmbeddedCloud(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, devcloud.Options{})
 	p := newProject(t, c, kitchenFile)
 	p.must(t, "fetch", "image:debian-12", "-O", "--summary")
@@ -190,6 +192,7 @@ func TestFetchFromTheEmbeddedCloud(t *testing.T) {
 // An object whose download outlives its token, from a cloud that ends tokens
 // after one use.
 func TestFetchObject(t *testing.T) {
+	t.Parallel()
 	body := strings.Repeat("0123456789abcdef", 200_000)
 	sum := fmt.Sprintf("%x", md5.Sum([]byte(body)))
 	var token, gets atomic.Int64

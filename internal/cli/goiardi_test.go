@@ -13,6 +13,7 @@ import (
 
 // TestGoiardi looks at a real Chef Server and clears up on it, by a knife.rb.
 func TestGoiardi(t *testing.T) {
+	t.Parallel()
 	g := chefservertest.StartGoiardi(t)
 	signer, err := chefserver.NewSigner(g.Admin, g.AdminKey, "")
 	if err != nil {

@@ -3,47 +3,76 @@ package cli_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/galleyhq/galley/internal/cli"
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/ui"
 )
 
-// galley is the built binary that the tests of this package drive.
+// galley is the path of this test binary under the program's name: run as
+// that, it is [cli.Main]. The tests start it as a process where they need a
+// working directory, an environment or signals of its own, and the coverage
+// of what runs there counts.
 var galley string
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+func TestMain(m *testing.M) {
+	run := func() { os.Exit(cli.Main(os.Args, ui.System())) }
+	// Under its other names it behaves as the peers do.
+	testscript.Main(mainOf{m}, map[string]func(){"galley": run, "knife": run, "kitchen": run})
+}
 
-func testMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "galley-test-")
-	if err != nil {
+// mainOf runs the tests once the commands are on the PATH.
+type mainOf struct{ *testing.M }
+
+func (m mainOf) Run() int {
+	// The tests wait for clouds and machines more than they compute.
+	if flag.Parse(); flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	var err error
+	if galley, err = exec.LookPath("galley"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	galley = filepath.Join(dir, "galley")
-	if runtime.GOOS == "windows" {
-		galley += ".exe"
+	return m.M.Run()
+}
+
+// shipped returns the path of the program as it is released, for what a test
+// binary cannot show: its size and its memory.
+func shipped(t testing.TB) string {
+	t.Helper()
+	file, err := buildShipped()
+	if err != nil {
+		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-o", galley, "github.com/galleyhq/galley/cmd/galley")
+	return file
+}
+
+var buildShipped = sync.OnceValues(func() (string, error) {
+	file := filepath.Join(filepath.Dir(galley), "shipped-galley")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, "github.com/galleyhq/galley/cmd/galley")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building galley: %v\n%s", err, out)
-		return 1
+		return "", fmt.Errorf("building galley: %w\n%s", err, out)
 	}
-	// Under its other names it behaves as the peers do.
-	if err := os.Symlink(galley, filepath.Join(dir, "knife")); err != nil && runtime.GOOS != "windows" {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
-}
+	return file, nil
+})
 
 // newCloud starts an embedded cloud in this process; its guests are processes
 // of the built binary. It ends with the test.
@@ -116,6 +145,9 @@ type project struct {
 func newProject(t testing.TB, c *devcloud.Cloud, file string) *project {
 	t.Helper()
 	p := &project{dir: t.TempDir(), env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}}
+	if dir := os.Getenv("GOCOVERDIR"); dir != "" {
+		p.env = append(p.env, "GOCOVERDIR="+dir)
+	}
 	if c != nil {
 		for k, v := range c.Env() {
 			p.env = append(p.env, k+"="+v)

@@ -48,6 +48,7 @@ func points(n int) []int {
 // the cloud has acted on it, after it has acted and before the answer is
 // read, and when the answer has been sent. A destroy then leaves nothing.
 func TestKillAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for _, action := range []string{devcloud.FaultHoldBefore, devcloud.FaultHoldAfter, devcloud.FaultHoldAnswered} {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
@@ -119,6 +120,7 @@ func reached(t *testing.T, c *devcloud.Cloud, id string, wait func() error) (boo
 // create either succeeds all the same or takes back what it has made, without
 // a destroy.
 func TestFailureAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for _, f := range []devcloud.Fault{
 		{Action: devcloud.FaultStatus, Status: 500},
 		{Action: devcloud.FaultDropBefore},

@@ -14,6 +14,7 @@ import (
 
 // TestListingOfThousands lists more servers than a page of Nova's holds.
 func TestListingOfThousands(t *testing.T) {
+	t.Parallel()
 	const n = 2100
 	c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone, Quotas: map[string]int{"instances": -1, "cores": -1, "ram": -1}})
 	p := newProject(t, c, "")

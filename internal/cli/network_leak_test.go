@@ -89,6 +89,7 @@ func wantNoRecords(t *testing.T, p *project, when string) {
 // every API call. A delete then leaves nothing, and so does a create that
 // finishes what was begun, followed by a delete.
 func TestNetworkKilledAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for _, action := range []string{devcloud.FaultHoldBefore, devcloud.FaultHoldAfter, devcloud.FaultHoldAnswered} {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
@@ -141,6 +142,7 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 // TestNetworkFailureAtEveryCall has every API call of a network create fail.
 // The create either succeeds all the same or takes back what it has made.
 func TestNetworkFailureAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for _, f := range []devcloud.Fault{
 		{Action: devcloud.FaultStatus, Status: 500},
 		{Action: devcloud.FaultDropBefore},

@@ -32,8 +32,8 @@ import (
 	"github.com/galleyhq/galley/internal/testing/standin"
 )
 
-// TestScripts runs the stories in testdata/script: each drives the built
-// binary in a directory of its own. Beside testscript's own commands there
+// TestScripts runs the stories in testdata/script: each drives the
+// program in a directory of its own. Beside testscript's own commands there
 // are:
 //
 //	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
@@ -55,7 +55,6 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("PATH", filepath.Dir(galley)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("HOME", home)
 			e.Setenv("GALLEY", galley)

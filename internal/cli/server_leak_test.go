@@ -148,6 +148,7 @@ func everyCall(t *testing.T, w *nodeWorld, by way, hit func(t *testing.T, k int)
 // cloud and to the Chef Server. The next create of the name, or a delete, or a
 // delete of orphans then leaves nothing of it.
 func TestServerKilledAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for _, by := range []way{
 		onCloud(devcloud.Fault{Action: devcloud.FaultHoldBefore}), onCloud(devcloud.Fault{Action: devcloud.FaultHoldAfter}),
 		onCloud(devcloud.Fault{Action: devcloud.FaultHoldAnswered}), onChef(gateHoldBefore), onChef(gateHoldAfter),
@@ -228,6 +229,7 @@ func endAt(t *testing.T, cmd *exec.Cmd, reached <-chan struct{}, sig os.Signal) 
 // TestServerInterruptedAtEveryCall presses Ctrl-C at every call. The create
 // then ends with 130, and nothing is left.
 func TestServerInterruptedAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for _, by := range []way{onCloud(devcloud.Fault{Action: devcloud.FaultHoldAfter}), onChef(gateHoldAfter)} {
 		t.Run(by.name, func(t *testing.T) {
 			t.Parallel()
@@ -272,6 +274,7 @@ func TestServerInterruptedAtEveryCall(t *testing.T) {
 // TestServerFailingAtEveryCall has every call fail or drop. The create either
 // succeeds all the same, or takes back what it has made.
 func TestServerFailingAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for _, by := range []way{
 		onCloud(devcloud.Fault{Action: devcloud.FaultStatus, Status: 500}), onCloud(devcloud.Fault{Action: devcloud.FaultDropBefore}),
 		onCloud(devcloud.Fault{Action: devcloud.FaultDropAfter}), onChef(gateError), onChef(gateDropBefore), onChef(gateDropAfter),
