@@ -11,6 +11,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/fetch"
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // fetchSource says where what is asked for lies: at a URL, or with a service of
@@ -49,7 +50,7 @@ type cloudSource struct {
 	notes         openstack.Reporter
 	service, path string
 	image         string
-	token         openstack.Secret // of the last request
+	token         session.Secret // of the last request
 }
 
 // Resolve looks the service up in the catalogue.

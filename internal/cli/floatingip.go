@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 func (a *app) floatingIPNoun() *cobra.Command {
@@ -254,7 +255,7 @@ func (a *app) releaseNamed(ctx context.Context, c *openstack.Cloud, refs []strin
 		}
 		a.released(f)
 	}
-	return openstack.Together(errs...)
+	return session.Join(errs...)
 }
 
 func (a *app) released(f openstack.FloatingIP) {
@@ -282,7 +283,7 @@ func (a *app) releaseUnused(ctx context.Context, c *openstack.Cloud, o releaseFl
 	for _, f := range unused {
 		err := c.ReleaseUnused(ctx, f)
 		switch {
-		case openstack.KindOf(err) == openstack.InUse:
+		case session.KindOf(err) == session.InUse:
 			fmt.Fprintf(a.streams.Err, "Floating IP %s is kept: somebody has just taken it.\n", f.Address)
 		case err != nil:
 			errs = append(errs, err)
@@ -290,7 +291,7 @@ func (a *app) releaseUnused(ctx context.Context, c *openstack.Cloud, o releaseFl
 			a.released(f)
 		}
 	}
-	return openstack.Together(errs...)
+	return session.Join(errs...)
 }
 
 func unusedIn(ctx context.Context, c *openstack.Cloud, pool string) ([]openstack.FloatingIP, error) {

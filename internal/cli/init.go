@@ -13,6 +13,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/internal/provisioner/chef"
 	"github.com/galleyhq/galley/internal/ruby"
@@ -169,7 +170,7 @@ func (f initFlags) driver() (string, error) {
 func (a *app) lookAround(ctx context.Context, env *ruby.Env, start *initOptions) error {
 	note := func(format string, args ...any) { fmt.Fprintf(a.people(), format+"\n", args...) }
 	auth, err := a.credentials(ctx)
-	var missing *openstack.MissingError
+	var missing *session.MissingError
 	if errors.As(err, &missing) {
 		note("No credentials for a cloud here (%s): what is to be looked up there is written as comments.", a.secrets.Clean(err.Error()))
 		return nil
@@ -215,7 +216,7 @@ func (a *app) lookAround(ctx context.Context, env *ruby.Env, start *initOptions)
 // devcloudPort is set by the RC file of `galley devcloud`.
 const devcloudPort = "GALLEY_DEVCLOUD_SSH_PORT"
 
-func (a *app) suggestion(ctx context.Context, auth openstack.Auth) (*openstack.Suggestion, error) {
+func (a *app) suggestion(ctx context.Context, auth session.Auth) (*openstack.Suggestion, error) {
 	c, err := openstack.Connect(ctx, auth, openstack.Options{})
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 func (a *app) keyPairNoun() *cobra.Command {
@@ -104,7 +105,7 @@ func (a *app) keyPairDelete() *cobra.Command {
 					}
 					fmt.Fprintf(a.streams.Err, "Key pair %q deleted.\n", name)
 				}
-				return openstack.Together(errs...)
+				return session.Join(errs...)
 			})
 		},
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/clouds"
 	"github.com/galleyhq/galley/internal/config/knife"
-	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
@@ -200,7 +200,7 @@ func (a *app) hideSecrets(c *knife.Config) {
 // the entry of clouds.yaml that OS_CLOUD or --os-cloud names, else the OS_*
 // variables. --rc and --os-cloud are the command line's word as well, and
 // stand before the files of knife.
-func (a *app) credentials(ctx context.Context) (openstack.Auth, error) {
+func (a *app) credentials(ctx context.Context) (session.Auth, error) {
 	env, own, err := a.ownCredentials(ctx)
 	if err != nil {
 		return own, err
@@ -211,37 +211,61 @@ func (a *app) credentials(ctx context.Context) (openstack.Auth, error) {
 		switch {
 		case err == nil:
 			lookup = func(name string) string { return entry[name] }
-		case a.flags.cloud != "" || own.ValidateCommand() != nil:
+		case a.flags.cloud != "" || validateCommand(own) != nil:
 			return own, err
 		}
 	}
 	if !own.Named() {
-		around, err := openstack.AuthFromEnv(lookup)
+		around, err := session.AuthFromEnv(lookup)
 		if err != nil {
 			return own, err
 		}
 		return own.Complete(around), nil
 	}
-	around, err := openstack.ReadEnv(lookup)
-	if err != nil && own.ValidateCommand() != nil {
+	around, err := session.ReadEnv(lookup)
+	if err != nil && validateCommand(own) != nil {
 		return own, err
 	}
 	auth := own.Complete(around)
-	return auth, auth.ValidateCommand()
+	return auth, validateCommand(auth)
+}
+
+// validateCommand checks credentials with the names of knife.rb, flags and
+// variables in its errors.
+func validateCommand(a session.Auth) error {
+	return a.Validate("knife.rb and the environment", spellCommand)
+}
+
+// spellCommand spells the settings of a connection for the commands that take
+// them from flags, knife.rb and the environment.
+func spellCommand(s session.Setting) string {
+	switch s {
+	case session.SettingAuthURL:
+		return "knife[:openstack_auth_url] (or --openstack-api-endpoint, OS_AUTH_URL)"
+	case session.SettingUsername, session.SettingAppCredUser:
+		return "knife[:openstack_username] (or -A, OS_USERNAME)"
+	case session.SettingPassword:
+		return "knife[:openstack_password] (or -K, OS_PASSWORD)"
+	case session.SettingProject:
+		return "knife[:openstack_project_name] (or -T, OS_PROJECT_NAME)"
+	case session.SettingAppCredSecret:
+		return "knife[:openstack_application_credential_secret]"
+	}
+	return ""
 }
 
 // ownCredentials are those of the flags and, for knife's commands, of the
 // configuration, with the environment that it was read in.
-func (a *app) ownCredentials(ctx context.Context) (*ruby.Env, openstack.Auth, error) {
+func (a *app) ownCredentials(ctx context.Context) (*ruby.Env, session.Auth, error) {
 	if !a.knifeStyle() {
 		env, err := a.environment(ctx)
-		return env, openstack.Auth{}, err
+		return env, session.Auth{}, err
 	}
 	c, err := a.knife(a.running)
 	if err != nil {
-		return nil, openstack.Auth{}, err
+		return nil, session.Auth{}, err
 	}
-	var own openstack.Auth
+	var own session.Auth
 	if a.flags.rc == "" && a.flags.cloud == "" {
 		if own, err = knifeAuth(c); err != nil {
 			return nil, own, err
@@ -252,7 +276,7 @@ func (a *app) ownCredentials(ctx context.Context) (*ruby.Env, openstack.Auth, er
 }
 
 // knifeAuth reads knife[:openstack_*].
-func knifeAuth(c *knife.Config) (openstack.Auth, error) {
+func knifeAuth(c *knife.Config) (session.Auth, error) {
 	var first error
 	text := func(keys ...string) string {
 		for _, k := range keys {
@@ -266,8 +290,8 @@ func knifeAuth(c *knife.Config) (openstack.Auth, error) {
 		}
 		return ""
 	}
-	auth := openstack.ReadKeys(text)
-	auth.Password = openstack.Secret(text("openstack_password", "openstack_api_key"))
+	auth := session.ReadKeys(text)
+	auth.Password = session.Secret(text("openstack_password", "openstack_api_key"))
 	auth.CACert = text("openstack_cacert")
 	insecure, _, err := c.Bool("openstack_insecure")
 	if err != nil && first == nil {
@@ -279,9 +303,9 @@ func knifeAuth(c *knife.Config) (openstack.Auth, error) {
 
 // over puts the flags over credentials. Another user or another cloud than
 // the configuration's has nothing of what stands there for its own.
-func (f *knifeFlags) over(auth *openstack.Auth) {
-	if f.authURL != "" && auth.URL != "" && !openstack.SameEndpoint(f.authURL, auth.URL) {
-		*auth = openstack.Auth{}
+func (f *knifeFlags) over(auth *session.Auth) {
+	if f.authURL != "" && auth.URL != "" && !session.SameEndpoint(f.authURL, auth.URL) {
+		*auth = session.Auth{}
 	}
 	if f.username != "" && f.username != auth.Username {
 		auth.UserID, auth.Password, auth.Token, auth.AppCredID, auth.AppCredName, auth.AppCredSecret = "", "", "", "", "", ""

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/state"
 )
 
@@ -242,7 +243,7 @@ other networks by now. A network that servers are on is refused.
 					break
 				}
 			}
-			return openstack.Together(errs...)
+			return session.Join(errs...)
 		},
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/servers"
 )
 
@@ -90,7 +90,7 @@ func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletio
 			errs = append(errs, err)
 		}
 	}
-	return openstack.Together(errs...)
+	return session.Join(errs...)
 }
 
 func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, d servers.Deletion) error {
@@ -167,5 +167,5 @@ func (a *app) serverOrphans(cmd *cobra.Command, dryRun bool) error {
 			errs = append(errs, fmt.Errorf("what is left of %s: %w", o.Name, err))
 		}
 	}
-	return openstack.Together(errs...)
+	return session.Join(errs...)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // addressesOf gives a server's addresses in an order that does not change:
@@ -91,12 +93,13 @@ func chooseAddress(all []Address, want AddressChoice, name, id string) (string, 
 			}
 		}
 		if len(there) == 0 {
-			return "", fail(NoAddress, what, fmt.Sprintf("it is not in the network %q that openstack_network_name names", want.Network), suggest("network", want.Network, names))
+			return "", session.Fail(session.NoAddress, what, fmt.Sprintf("it is not in the network %q that is asked for", want.Network), suggest("network", want.Network, names))
 		}
 		if fit := family(there); len(fit) > 0 {
 			return fit[0].IP, nil
 		}
-		return "", fail(NoAddress, what, fmt.Sprintf("it has no IPv%d address in the network %q, only %s", version, want.Network, ips(there)), familyHint(want))
+		return "", session.Fail(session.NoAddress, what, fmt.Sprintf("it has no IPv%d address in the network %q, only %s", version, want.Network, ips(there)), "").
+			Advise(familyAdvice(want), session.SettingUseIPv6)
 	}
 	var public, inside []Address
 	taken := map[string]bool{}
@@ -124,20 +127,21 @@ func chooseAddress(all []Address, want AddressChoice, name, id string) (string, 
 		return inside[i].IP, nil
 	}
 	if len(all) == 0 {
-		return "", fail(NoAddress, what, "it has none", "name a network in network_ref, or a floating_ip_pool")
+		return "", session.Fail(session.NoAddress, what, "it has none", "").Advise("name a network in %s, or a pool in %s", session.SettingNetwork, session.SettingFloatingIPPool)
 	}
 	if len(public) > 0 || len(inside) > 0 {
-		return "", fail(NoAddress, what, fmt.Sprintf("public_ip_order %d and private_ip_order %d are beyond what it has: %s", want.PublicOrder, want.PrivateOrder, ips(all)),
+		return "", session.Fail(session.NoAddress, what, fmt.Sprintf("public_ip_order %d and private_ip_order %d are beyond what it has: %s", want.PublicOrder, want.PrivateOrder, ips(all)),
 			"the orders count from 0")
 	}
-	return "", fail(NoAddress, what, fmt.Sprintf("it has no IPv%d address, only %s", version, ips(all)), familyHint(want))
+	return "", session.Fail(session.NoAddress, what, fmt.Sprintf("it has no IPv%d address, only %s", version, ips(all)), "").
+		Advise(familyAdvice(want), session.SettingUseIPv6)
 }
 
-func familyHint(want AddressChoice) string {
+func familyAdvice(want AddressChoice) string {
 	if want.IPv6 {
-		return "leave out use_ipv6"
+		return "remove %s"
 	}
-	return "set use_ipv6: true to use an IPv6 address"
+	return "set %s to use an IPv6 address"
 }
 
 func ips(list []Address) string {

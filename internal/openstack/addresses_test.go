@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 func TestAddressesOf(t *testing.T) {
@@ -62,7 +64,7 @@ func TestChooseAddress(t *testing.T) {
 		if got != c.ip || (err == nil) != (c.ip != "") {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, c.ip)
 		}
-		if err != nil && (KindOf(err) != NoAddress || !strings.Contains(err.Error(), "1234")) {
+		if err != nil && (session.KindOf(err) != session.NoAddress || !strings.Contains(err.Error(), "1234")) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

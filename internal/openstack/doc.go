@@ -1,12 +1,13 @@
-// Package openstack is all that Galley knows of OpenStack, over gophercloud:
-// one authenticated connection, lookups by ID, name or /regexp/, servers with
-// their volumes, ports, key pairs and floating IPs made and removed without
-// remainder, and one watcher for all waits.
+// Package openstack makes and removes what Galley needs on an OpenStack cloud:
+// look-ups by ID, name or /regexp/; servers with their volumes, ports, key
+// pairs and floating IPs; networks with their subnets and routers; and one
+// watcher for all waits. It is built on internal/openstack/session, which has
+// the login, the HTTP layer and the errors.
 //
-// Whatever is made is recorded in a [Journal] before it is asked for, with a
+// Each resource is recorded in a [Journal] before it is requested, with a
 // token that is also put into the resource, so that [Cloud.Reclaim] finds it
 // after a crash at any point.
 //
-// It knows neither kitchens nor their files. It may be imported by the driver
-// plug-ins and by internal/cli; it imports none of our packages.
+// It knows neither kitchens nor their files. It may be imported by the drivers,
+// by internal/servers and by internal/cli.
 package openstack

@@ -2,87 +2,14 @@ package openstack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
-
-// What others need in order to bring data out of the cloud by a client of
-// their own: where a service lies, the token, and where an image's data is.
-
-// Token returns the token in use.
-func (c *Cloud) Token() Secret { return Secret(c.provider.Token()) }
-
-// RenewToken asks for a new token in place of old, which was refused, unless
-// another is in use by now.
-func (c *Cloud) RenewToken(ctx context.Context, old Secret) error {
-	if err := c.provider.Reauthenticate(ctx, old.Reveal()); err != nil {
-		return explain("renew the token", err)
-	}
-	return nil
-}
-
-// TLS returns the PEM files of authorities to trust and of the client's
-// certificate and key, "" for none, and whether servers are not verified.
-func (c *Cloud) TLS() (caCert, cert, key string, insecure bool) {
-	return c.auth.CACert, c.auth.Cert, c.auth.Key, c.auth.Insecure
-}
-
-// volumeTypes are the names under which catalogues have had the service for
-// volumes (OpenStack service types authority, block-storage and its aliases).
-var volumeTypes = []string{"volumev3", "block-storage", "block-store", "volumev2", "volume"}
-
-// Endpoint returns the URL of a service as the catalogue has it, without a
-// slash at its end. service is the type, such as "object-store"; the region
-// and interface are those of the credentials.
-func (c *Cloud) Endpoint(service string) (string, error) {
-	service = strings.ToLower(service)
-	override, types := "", []string{service}
-	switch {
-	case service == "compute":
-		override = c.auth.ComputeURL
-	case service == "network" || service == "networking":
-		override, types = c.auth.NetworkURL, []string{"network", "networking"}
-	case service == "image":
-		override = c.auth.ImageURL
-	case slices.Contains(volumeTypes, service):
-		override = c.auth.VolumeURL
-		types = append(types, volumeTypes...)
-	}
-	u := override
-	if u == "" {
-		var err error
-		if u, err = c.endpoint(service, types, ""); err != nil {
-			return "", c.withServices(err, types)
-		}
-	}
-	return strings.TrimSuffix(u, "/"), nil
-}
-
-// withServices says in an error about a service that the catalogue lacks what
-// it has.
-func (c *Cloud) withServices(err error, types []string) error {
-	var e *Error
-	if !errors.As(err, &e) || e.Kind != NotFound {
-		return err
-	}
-	var kinds []string
-	c.mu.Lock()
-	for _, s := range c.catalog {
-		kinds = append(kinds, s.kind)
-	}
-	c.mu.Unlock()
-	if slices.ContainsFunc(types, func(t string) bool { return slices.Contains(kinds, t) }) {
-		return err // it is there, in another region or of another interface
-	}
-	slices.Sort(kinds)
-	with := *e
-	with.hint = "the catalogue has " + strings.Join(slices.Compact(kinds), ", ")
-	return &with
-}
 
 // ImageFile is the data of an image, to be downloaded.
 type ImageFile struct {
@@ -103,13 +30,13 @@ func (c *Cloud) ImageFile(ctx context.Context, ref string, rep Reporter) (ImageF
 	if err != nil {
 		return ImageFile{}, err
 	}
-	sc, err := c.image()
+	sc, err := c.ImageClient()
 	if err != nil {
 		return ImageFile{}, err
 	}
 	img, err := one(images.Get(ctx, sc, found.ID).Extract())
 	if err != nil {
-		return ImageFile{}, explain(fmt.Sprintf("find the image %q", found.ID), err)
+		return ImageFile{}, session.Explain(fmt.Sprintf("find the image %q", found.ID), err)
 	}
 	if img.Status != images.ImageStatusActive {
 		return ImageFile{}, imageNotActive(imageOf(*img))

@@ -12,6 +12,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // FloatingIP is a floating IP of the project.
@@ -93,26 +95,26 @@ func (c *Cloud) FloatingIPs(ctx context.Context) ([]FloatingIP, error) {
 }
 
 func (c *Cloud) listFloatingIPs(ctx context.Context, o floatingips.ListOpts) ([]FloatingIP, error) {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}
 	pages, err := floatingips.List(sc, o).AllPages(ctx)
 	if err != nil {
-		return nil, explain("list the floating IPs", err)
+		return nil, session.Explain("list the floating IPs", err)
 	}
 	var list []FloatingIP
 	err = pages.(floatingips.FloatingIPPage).ExtractIntoSlicePtr(&list, "floatingips")
-	return list, explain("read the list of floating IPs", err)
+	return list, session.Explain("read the list of floating IPs", err)
 }
 
 func (c *Cloud) getFloatingIP(ctx context.Context, id string) (FloatingIP, error) {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return FloatingIP{}, err
 	}
 	f, err := floatingIPIn(floatingips.Get(ctx, sc, id))
-	return f, explain("look at the floating IP "+id, err)
+	return f, session.Explain("look at the floating IP "+id, err)
 }
 
 // place is where a floating IP can be put: a port of the server and its
@@ -121,7 +123,7 @@ type place struct{ port, fixed string }
 
 // places lists the server's ports, those of the wanted networks in order.
 func (m *making) findPlaces(ctx context.Context, s *servers.Server) ([]place, error) {
-	sc, err := m.c.network()
+	sc, err := m.c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}
@@ -153,8 +155,9 @@ func (m *making) findPlaces(ctx context.Context, s *servers.Server) ([]place, er
 		}
 	}
 	if len(out) == 0 {
-		return nil, fail(NoAddress, fmt.Sprintf("give the server %q (%s) a floating IP", s.Name, s.ID),
-			"it has no port with an IPv4 address", "put it into a network that a router joins to the pool (network_ref)")
+		return nil, session.Fail(session.NoAddress, fmt.Sprintf("give the server %q (%s) a floating IP", s.Name, s.ID),
+			"it has no port with an IPv4 address", "").
+			Advise("put it into a network that a router joins to the pool (%s)", session.SettingNetwork)
 	}
 	return out, nil
 }
@@ -204,13 +207,13 @@ func (m *making) floatingIP(ctx context.Context, s *servers.Server) (string, err
 			}
 			address, err := give(ctx, s, at)
 			// Of several pools a router may lead to one only.
-			if KindOf(err) != EmptyPool && !(unreachable(err) && len(m.pools) > 1) {
+			if session.KindOf(err) != session.EmptyPool && !(unreachable(err) && len(m.pools) > 1) {
 				return address, err
 			}
 			errs = append(errs, err)
 		}
 	}
-	return "", Together(errs...)
+	return "", session.Join(errs...)
 }
 
 // floatingNetwork names the server's network that its floating IP leads into.
@@ -237,7 +240,7 @@ func (m *making) floatingIPAgain(ctx context.Context, r *Resource, s *servers.Se
 	}
 	f, err := m.c.getFloatingIP(ctx, r.ID)
 	switch {
-	case KindOf(err) == NotFound:
+	case session.KindOf(err) == session.NotFound:
 		m.forget(step{kind: KindFloatingIP, name: r.Name})
 		return "", nil
 	case err != nil:
@@ -254,8 +257,8 @@ func (m *making) floatingIPAgain(ctx context.Context, r *Resource, s *servers.Se
 			m.forget(step{kind: KindFloatingIP, name: r.Name})
 			return "", nil
 		}
-		return "", fail(InUse, fmt.Sprintf("use the floating IP %s of the server %q", f.Address, s.Name),
-			"it was moved to another port ("+f.PortID+")", "destroy the instance and create it again")
+		return "", session.Fail(session.InUse, fmt.Sprintf("use the floating IP %s of the server %q", f.Address, s.Name),
+			"it was moved to another port ("+f.PortID+")", "").Advise("%s and create it again", session.WordDestroy)
 	}
 	m.rep.Info("Attaching floating IP <%s>", f.Address)
 	return m.attachOne(ctx, f, s, at, r.Borrowed)
@@ -278,22 +281,22 @@ func (m *making) record(name string, change func(*Resource)) error {
 // unreachable says whether Neutron refused because no router joins the port
 // to the pool; another port of the server may do.
 func unreachable(err error) bool {
-	var e *Error
+	var e *session.Error
 	return errors.As(err, &e) && (e.Status == 404 || e.Status == 400) &&
 		(strings.Contains(e.Said, "not reachable") || strings.Contains(e.Said, "Router"))
 }
 
 func (m *making) unreachableHint(err error, s *servers.Server) error {
-	var e *Error
+	var e *session.Error
 	if unreachable(err) && errors.As(err, &e) {
-		e.hint = "a router must join one of the server's networks to the external network: see `openstack router list`, or name another network in network_ref"
+		e.Advise("a router must join one of the server's networks to the external network: see `openstack router list`, or name another network in %s", session.SettingNetwork)
 	}
 	return err
 }
 
 // allocate makes a new floating IP, on the server's port from the start.
 func (m *making) allocate(ctx context.Context, s *servers.Server, at []place) (string, error) {
-	sc, err := m.c.network()
+	sc, err := m.c.NetworkClient()
 	if err != nil {
 		return "", err
 	}
@@ -341,9 +344,9 @@ func (m *making) allocate(ctx context.Context, s *servers.Server, at []place) (s
 }
 
 func (m *making) explainPool(err error) error {
-	var e *Error
-	if errors.As(err, &e) && e.Kind == EmptyPool {
-		e.hint = fmt.Sprintf("the pool %q has no address left for anybody: release floating IPs that are no longer used (`openstack floating ip list`), or ask the operators", m.pool.Name)
+	var e *session.Error
+	if errors.As(err, &e) && e.Kind == session.EmptyPool {
+		e.SetHint(fmt.Sprintf("the pool %q has no address left for anybody: release floating IPs that are no longer used (`openstack floating ip list`), or ask the operators", m.pool.Name))
 	}
 	return err
 }
@@ -382,7 +385,7 @@ func (m *making) anyFree(ctx context.Context) error {
 	if len(m.seen) > 0 || m.spec.FloatingIP.AllocateIfNone {
 		return nil
 	}
-	return Together(errs...)
+	return session.Join(errs...)
 }
 
 func (m *making) noneFree(pool Network, all, lost int) error {
@@ -393,8 +396,9 @@ func (m *making) noneFree(pool Network, all, lost int) error {
 	if lost > 0 {
 		said += fmt.Sprintf(" (%d were free a moment ago)", lost)
 	}
-	return fail(EmptyPool, fmt.Sprintf("take a free floating IP from the pool %q for the server %q", pool.Name, m.spec.Name), said,
-		fmt.Sprintf("set allocate_floating_ip: true to have one made for the instance and released with it, or allocate one: `openstack floating ip create %s`", pool.Name))
+	return session.Fail(session.EmptyPool, fmt.Sprintf("take a free floating IP from the pool %q for the server %q", pool.Name, m.spec.Name), said,
+		"").Advise("set %s to allocate one for the %s and release it with it, or allocate one yourself: `galley floating-ip create %s`",
+		session.SettingAllocateFloatingIP, session.WordOwner, pool.Name)
 }
 
 // borrow takes a floating IP of the project that nobody uses. Others may be
@@ -417,7 +421,7 @@ func (m *making) borrow(ctx context.Context, s *servers.Server, at []place) (str
 			m.rep.Info("Attaching floating IP <%s>", f.Address)
 			address, err := m.attachOne(ctx, f, s, at, true)
 			m.c.claims.drop(f.ID)
-			if KindOf(err) == InUse {
+			if session.KindOf(err) == session.InUse {
 				m.rep.Info("the floating IP %s was taken by somebody else, trying the next", f.Address)
 				lost++
 				continue
@@ -454,14 +458,15 @@ func (c *Cloud) floatingIPAt(ctx context.Context, address, server string) (Float
 			have = append(have, x.Address)
 		}
 	}
-	return FloatingIP{}, fail(NotFound, fmt.Sprintf("attach the floating IP %s to the server %q", address, server),
+	return FloatingIP{}, session.Fail(session.NotFound, fmt.Sprintf("attach the floating IP %s to the server %q", address, server),
 		"the project has no such floating IP", suggest("floating IP", address, have))
 }
 
 // held is the error of a floating IP that somebody uses.
 func (m *making) held(ctx context.Context, f FloatingIP) error {
-	return fail(InUse, fmt.Sprintf("attach the floating IP %s to the server %q", f.Address, m.spec.Name), "it is in use by "+m.c.holderOf(ctx, f.PortID),
-		"each instance needs an address of its own: use floating_ip_pool for several, or free it with `openstack server remove floating ip`")
+	return session.Fail(session.InUse, fmt.Sprintf("attach the floating IP %s to the server %q", f.Address, m.spec.Name), "it is in use by "+m.c.holderOf(ctx, f.PortID),
+		"").Advise("each %s needs an address of its own: set %s instead, or free this one with `openstack server remove floating ip`",
+		session.WordOwner, session.SettingFloatingIPPool)
 }
 
 // fixedFloatingIP attaches the one address that the configuration names.
@@ -491,7 +496,7 @@ func (m *making) fixedFloatingIP(ctx context.Context, s *servers.Server, at []pl
 
 // holderOf says in words who holds a port.
 func (c *Cloud) holderOf(ctx context.Context, port string) string {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err == nil {
 		if p, err := one(ports.Get(ctx, sc, port).Extract()); err == nil && p.DeviceID != "" {
 			if s, err := c.getServer(ctx, p.DeviceID); err == nil {
@@ -507,7 +512,7 @@ func (c *Cloud) holderOf(ctx context.Context, port string) string {
 // that can be reached from it, and makes sure that it is ours afterwards. An
 // error of the kind [InUse] says that somebody else was quicker.
 func (m *making) attachOne(ctx context.Context, f FloatingIP, s *servers.Server, at []place, borrowed bool) (string, error) {
-	sc, err := m.c.network()
+	sc, err := m.c.NetworkClient()
 	if err != nil {
 		return "", err
 	}
@@ -533,23 +538,23 @@ func (m *making) attachOne(ctx context.Context, f FloatingIP, s *servers.Server,
 		}
 		asked := time.Now()
 		_, err := floatingips.Update(ctx, sc, f.ID, o).Extract()
-		if err != nil && !isStatus(err, 409, 412) && ctx.Err() == nil && !unsettled(err) {
-			if last = m.unreachableHint(explain(what, err), s); unreachable(last) {
+		if err != nil && !session.IsStatus(err, 409, 412) && ctx.Err() == nil && !session.Unsettled(err) {
+			if last = m.unreachableHint(session.Explain(what, err), s); unreachable(last) {
 				continue
 			}
 			m.forget(step{kind: KindFloatingIP, name: name})
 			return "", last
 		}
 		if ctx.Err() != nil {
-			return "", explain(what, ctx.Err())
+			return "", session.Explain(what, ctx.Err())
 		}
 		// Neutron checks the revision and writes in two steps: a claim that it
 		// was working on at the same time may come through after ours, with the
 		// same revision. Give that one the time that ours took, twice over, and
 		// let the last one win before looking who it was.
 		if f.PortID == "" && err == nil {
-			if err := sleep(ctx, m.c.claimSettle+2*time.Since(asked)); err != nil {
-				return "", explain(what, err)
+			if err := session.Sleep(ctx, m.c.claimSettle+2*time.Since(asked)); err != nil {
+				return "", session.Explain(what, err)
 			}
 		}
 		// Whatever the answer was, what counts is who holds it now.
@@ -559,11 +564,11 @@ func (m *making) attachOne(ctx context.Context, f FloatingIP, s *servers.Server,
 			return "", gerr
 		case now.PortID == p.port:
 			return f.Address, m.record(name, func(r *Resource) { r.Stage = Made })
-		case err != nil && !isStatus(err, 409, 412):
-			return "", explain(what, err)
+		case err != nil && !session.IsStatus(err, 409, 412):
+			return "", session.Explain(what, err)
 		}
 		m.forget(step{kind: KindFloatingIP, name: name})
-		return "", fail(InUse, what, "somebody else has taken it", "try again")
+		return "", session.Fail(session.InUse, what, "somebody else has taken it", "try again")
 	}
 	m.forget(step{kind: KindFloatingIP, name: name})
 	return "", last

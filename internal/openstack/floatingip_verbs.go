@@ -10,6 +10,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // What people do with floating IPs by hand. Those of servers that are made
@@ -32,20 +34,20 @@ func (c *Cloud) AllocateFloatingIP(ctx context.Context, pool string, rep Reporte
 	if err != nil {
 		return FloatingIP{}, err
 	}
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return FloatingIP{}, err
 	}
 	mark := allocated + NewToken()
 	what := fmt.Sprintf("allocate a floating IP from the pool %q", n.Name)
 	f, err := floatingIPIn(floatingips.Create(ctx, sc, floatingips.CreateOpts{FloatingNetworkID: n.ID, Description: mark}))
-	if err == nil || ctx.Err() == nil && !unsettled(err) {
-		return f, explain(what, err)
+	if err == nil || ctx.Err() == nil && !session.Unsettled(err) {
+		return f, session.Explain(what, err)
 	}
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	for _, pause := range c.settle {
-		if serr := sleep(after, pause); serr != nil {
+		if serr := session.Sleep(after, pause); serr != nil {
 			break
 		}
 		list, lerr := c.listFloatingIPs(after, floatingips.ListOpts{FloatingNetworkID: n.ID, Description: mark})
@@ -55,12 +57,12 @@ func (c *Cloud) AllocateFloatingIP(ctx context.Context, pool string, rep Reporte
 		if ctx.Err() == nil {
 			return list[0], nil
 		}
-		if derr := floatingips.Delete(after, sc, list[0].ID).ExtractErr(); derr != nil && !isStatus(derr, 404) {
-			return FloatingIP{}, Together(explain(what, err), explain("release the floating IP "+list[0].Address, derr))
+		if derr := floatingips.Delete(after, sc, list[0].ID).ExtractErr(); derr != nil && !session.IsStatus(derr, 404) {
+			return FloatingIP{}, session.Join(session.Explain(what, err), session.Explain("release the floating IP "+list[0].Address, derr))
 		}
 		break
 	}
-	return FloatingIP{}, explain(what, err)
+	return FloatingIP{}, session.Explain(what, err)
 }
 
 // ReleaseFloatingIP deletes a floating IP, given by ID or address.
@@ -69,19 +71,19 @@ func (c *Cloud) ReleaseFloatingIP(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return err
 	}
 	err = floatingips.Delete(ctx, sc, f.ID).ExtractErr()
-	return explain(fmt.Sprintf("release the floating IP %s (%s)", f.Address, f.ID), err)
+	return session.Explain(fmt.Sprintf("release the floating IP %s (%s)", f.Address, f.ID), err)
 }
 
 // ReleaseUnused deletes a floating IP that was seen to be on no port. When
 // somebody has changed it since, it stays and the error is of the kind
 // [InUse].
 func (c *Cloud) ReleaseUnused(ctx context.Context, f FloatingIP) error {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return err
 	}
@@ -92,12 +94,12 @@ func (c *Cloud) ReleaseUnused(ctx context.Context, f FloatingIP) error {
 	}
 	_, err = sc.Delete(ctx, sc.ServiceURL("floatingips", f.ID), &o)
 	switch {
-	case isStatus(err, http.StatusNotFound):
+	case session.IsStatus(err, http.StatusNotFound):
 		return nil
-	case isStatus(err, http.StatusPreconditionFailed):
-		return fail(InUse, what, "somebody has changed it since it was seen to be unused", "look at `galley floating-ip list`")
+	case session.IsStatus(err, http.StatusPreconditionFailed):
+		return session.Fail(session.InUse, what, "somebody has changed it since it was seen to be unused", "look at `galley floating-ip list`")
 	}
-	return explain(what, err)
+	return session.Explain(what, err)
 }
 
 // FloatingIP finds a floating IP of the project by ID or address.
@@ -117,7 +119,7 @@ func (c *Cloud) FloatingIPHolders(ctx context.Context, list []FloatingIP) error 
 	if !slices.ContainsFunc(list, missing) {
 		return nil
 	}
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return err
 	}
@@ -171,7 +173,7 @@ func (c *Cloud) AssociateFloatingIP(ctx context.Context, ref, serverID string, t
 	if f.PortID != "" {
 		from = c.holderOf(ctx, f.PortID)
 		if !takeOver {
-			return "", "", fail(InUse, fmt.Sprintf("attach the floating IP %s to the server %q", f.Address, s.Name), "it is in use by "+from,
+			return "", "", session.Fail(session.InUse, fmt.Sprintf("attach the floating IP %s to the server %q", f.Address, s.Name), "it is in use by "+from,
 				"--take-over takes it from there; `galley floating-ip list` shows which are free")
 		}
 	}
@@ -193,17 +195,17 @@ func (c *Cloud) DisassociateFloatingIP(ctx context.Context, ref, serverID string
 	f, from = one[0], c.holderOf(ctx, f.PortID)
 	what := fmt.Sprintf("detach the floating IP %s (%s)", f.Address, f.ID)
 	if serverID != "" && f.ServerID() != serverID {
-		return f, from, fail(InUse, what, "it is not on that server, but in use by "+from, "`galley floating-ip list` shows what each is on")
+		return f, from, session.Fail(session.InUse, what, "it is not on that server, but in use by "+from, "`galley floating-ip list` shows what each is on")
 	}
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return f, from, err
 	}
 	none := ""
 	o := floatingips.UpdateOpts{PortID: &none, RevisionNumber: f.Revision}
 	_, err = floatingips.Update(ctx, sc, f.ID, o).Extract()
-	if isStatus(err, http.StatusPreconditionFailed) {
-		return f, from, fail(InUse, what, "somebody has changed it at the same time", "look at `galley floating-ip list` and try again")
+	if session.IsStatus(err, http.StatusPreconditionFailed) {
+		return f, from, session.Fail(session.InUse, what, "somebody has changed it at the same time", "look at `galley floating-ip list` and try again")
 	}
-	return f, from, explain(what, err)
+	return f, from, session.Explain(what, err)
 }

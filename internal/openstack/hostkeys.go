@@ -9,21 +9,23 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // Console returns the last lines of a server's console, all of it when lines
 // is 0. A cloud that shows no console gives "".
 func (c *Cloud) Console(ctx context.Context, serverID string, lines int) (string, error) {
-	sc, err := c.compute()
+	sc, err := c.ComputeClient()
 	if err != nil {
 		return "", err
 	}
-	text, err := servers.ShowConsoleOutput(repeatable(ctx), sc, serverID, servers.ShowConsoleOutputOpts{Length: lines}).Extract()
+	text, err := servers.ShowConsoleOutput(session.Repeatable(ctx), sc, serverID, servers.ShowConsoleOutputOpts{Length: lines}).Extract()
 	switch {
-	case isStatus(err, 400, 403, 404, 405, 409, 501):
+	case session.IsStatus(err, 400, 403, 404, 405, 409, 501):
 		return "", nil // Not shown by this cloud, or not yet.
 	case err != nil:
-		return "", explain("read the console of the server "+serverID, err)
+		return "", session.Explain("read the console of the server "+serverID, err)
 	}
 	return text, nil
 }

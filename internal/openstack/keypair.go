@@ -11,6 +11,8 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // keyPair makes the server's own key pair if it is to have one. The private
@@ -24,7 +26,7 @@ func (m *making) keyPair(ctx context.Context) error {
 	name := keyPairName(m.rec)
 	m.keyName = name
 	public := want.PublicKey
-	sc, err := m.c.compute()
+	sc, err := m.c.ComputeClient()
 	if err != nil {
 		return err
 	}
@@ -55,16 +57,16 @@ func (m *making) keyPair(ctx context.Context) error {
 
 // keyPairNamed returns name if the user has such a key pair.
 func (c *Cloud) keyPairNamed(ctx context.Context, name string) (string, error) {
-	sc, err := c.compute()
+	sc, err := c.ComputeClient()
 	if err != nil {
 		return "", err
 	}
 	k, err := one(keypairs.Get(ctx, sc, name, nil).Extract())
 	switch {
-	case isStatus(err, 404):
+	case session.IsStatus(err, 404):
 		return "", nil
 	case err != nil:
-		return "", explain("look for the key pair "+name, err)
+		return "", session.Explain("look for the key pair "+name, err)
 	}
 	return k.Name, nil
 }

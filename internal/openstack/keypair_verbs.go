@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // What people do with key pairs by hand. Those of servers are in keypair.go.
@@ -15,13 +17,13 @@ import (
 // UploadKeyPair gives the user a key pair of a public key, which is a line as
 // in authorized_keys.
 func (c *Cloud) UploadKeyPair(ctx context.Context, name, public string) (KeyPair, error) {
-	sc, err := c.compute()
+	sc, err := c.ComputeClient()
 	if err != nil {
 		return KeyPair{}, err
 	}
 	k, err := one(keypairs.Create(ctx, sc, keypairs.CreateOpts{Name: name, PublicKey: public}).Extract())
 	if err != nil {
-		return KeyPair{}, explain(fmt.Sprintf("upload the key pair %q", name), err)
+		return KeyPair{}, session.Explain(fmt.Sprintf("upload the key pair %q", name), err)
 	}
 	return KeyPair{k.Name, k.Fingerprint, k.PublicKey}, nil
 }
@@ -32,7 +34,7 @@ func (c *Cloud) UploadKeyPair(ctx context.Context, name, public string) (KeyPair
 // cloud refuses, the file is removed again.
 func (c *Cloud) MakeKeyPair(ctx context.Context, name, path string) (KeyPair, error) {
 	if _, err := os.Lstat(path); err == nil {
-		return KeyPair{}, fail(InUse, fmt.Sprintf("make the key pair %q", name), "the file "+path+" is there already",
+		return KeyPair{}, session.Fail(session.InUse, fmt.Sprintf("make the key pair %q", name), "the file "+path+" is there already",
 			"name another file for the private key, or upload the public half of that one")
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return KeyPair{}, fmt.Errorf("cannot write the private key: %w", err)
@@ -42,8 +44,8 @@ func (c *Cloud) MakeKeyPair(ctx context.Context, name, path string) (KeyPair, er
 		return KeyPair{}, err
 	}
 	k, err := c.UploadKeyPair(ctx, name, public)
-	if err != nil && ctx.Err() == nil && !unsettled(err) {
-		return k, Together(err, os.Remove(path))
+	if err != nil && ctx.Err() == nil && !session.Unsettled(err) {
+		return k, session.Join(err, os.Remove(path))
 	}
 	return k, err
 }
@@ -51,13 +53,13 @@ func (c *Cloud) MakeKeyPair(ctx context.Context, name, path string) (KeyPair, er
 // DeleteKeyPair deletes a key pair of the user's; one that does not exist is
 // an error that tells which there are.
 func (c *Cloud) DeleteKeyPair(ctx context.Context, name string) error {
-	sc, err := c.compute()
+	sc, err := c.ComputeClient()
 	if err != nil {
 		return err
 	}
 	err = keypairs.Delete(ctx, sc, name, nil).ExtractErr()
-	if !isStatus(err, 404) {
-		return explain(fmt.Sprintf("delete the key pair %q", name), err)
+	if !session.IsStatus(err, 404) {
+		return session.Explain(fmt.Sprintf("delete the key pair %q", name), err)
 	}
 	keys, err := c.KeyPairs(ctx)
 	if err != nil {

@@ -19,6 +19,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/external"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // Image is an image that a server can boot from.
@@ -98,7 +100,7 @@ func cached[T any](ctx context.Context, c *cache, key string, get func(context.C
 			c.mu.Unlock()
 			v, err := get(ctx)
 			f.value, f.err = v, err
-			if err != nil && KindOf(err) != NotFound {
+			if err != nil && session.KindOf(err) != session.NotFound {
 				c.mu.Lock()
 				delete(c.flights, key)
 				c.mu.Unlock()
@@ -154,7 +156,7 @@ func compileRuby(shown, expr string) (*regexp.Regexp, error) {
 		if s := strings.TrimPrefix(err.Error(), "error parsing regexp: "); s != "" {
 			detail = s
 		}
-		return nil, fail(Invalid, "use the reference "+shown, "the regular expression is not understood: "+detail,
+		return nil, session.Fail(session.Invalid, "use the reference "+shown, "the regular expression is not understood: "+detail,
 			"write the exact name or ID instead")
 	}
 	return re, nil
@@ -231,7 +233,7 @@ func notFound(label, ref string, names []string) error {
 	if strings.HasPrefix(ref, "/") && strings.HasSuffix(ref, "/") && len(ref) > 2 {
 		said = fmt.Sprintf("no %s has a name that matches", label)
 	}
-	return fail(NotFound, fmt.Sprintf("find the %s %q", label, ref), said, suggest(label, strings.Trim(ref, "/"), names))
+	return session.Fail(session.NotFound, fmt.Sprintf("find the %s %q", label, ref), said, suggest(label, strings.Trim(ref, "/"), names))
 }
 
 // resolved is the outcome of a lookup with what the person should know of it.
@@ -258,7 +260,7 @@ func (c *Cloud) Image(ctx context.Context, ref string, rep Reporter) (Image, err
 	return lookup(ctx, c, "image", ref, rep, func(ctx context.Context) (Image, string, error) {
 		if looksLikeID(ref) {
 			img, err := c.imageByID(ctx, ref)
-			if err == nil || KindOf(err) != NotFound {
+			if err == nil || session.KindOf(err) != session.NotFound {
 				return img, "", err
 			}
 		}
@@ -281,7 +283,7 @@ func (c *Cloud) Image(ctx context.Context, ref string, rep Reporter) (Image, err
 		usable, rest := activeFirst(all)
 		img, note, err := choose("image", ref, usable, func(i Image) string { return i.ID }, func(i Image) string { return i.Name })
 		note = strings.Replace(note, ": taking ", ": taking the newest, ", 1)
-		if err != nil && KindOf(err) == NotFound {
+		if err != nil && session.KindOf(err) == session.NotFound {
 			if other, _, oerr := choose("image", ref, rest, func(i Image) string { return i.ID }, func(i Image) string { return i.Name }); oerr == nil {
 				return Image{}, "", imageNotActive(other)
 			}
@@ -291,7 +293,7 @@ func (c *Cloud) Image(ctx context.Context, ref string, rep Reporter) (Image, err
 }
 
 func imageNotActive(img Image) error {
-	return fail(Invalid, fmt.Sprintf("use the image %q (%s)", img.Name, img.ID), "its status is "+img.Status,
+	return session.Fail(session.Invalid, fmt.Sprintf("use the image %q (%s)", img.Name, img.ID), "its status is "+img.Status,
 		"wait until it is active, or take another image")
 }
 
@@ -329,13 +331,13 @@ func activeFirst(all []Image) (usable, rest []Image) {
 }
 
 func (c *Cloud) imageByID(ctx context.Context, id string) (Image, error) {
-	sc, err := c.image()
+	sc, err := c.ImageClient()
 	if err != nil {
 		return Image{}, err
 	}
 	img, err := one(images.Get(ctx, sc, id).Extract())
 	if err != nil {
-		return Image{}, explain(fmt.Sprintf("find the image %q", id), err)
+		return Image{}, session.Explain(fmt.Sprintf("find the image %q", id), err)
 	}
 	return imageOf(*img), nil
 }
@@ -354,17 +356,17 @@ func imageOf(i images.Image) Image {
 }
 
 func (c *Cloud) listImages(ctx context.Context, o images.ListOpts) ([]Image, error) {
-	sc, err := c.image()
+	sc, err := c.ImageClient()
 	if err != nil {
 		return nil, err
 	}
 	pages, err := images.List(sc, o).AllPages(ctx)
 	if err != nil {
-		return nil, explain("list the images", err)
+		return nil, session.Explain("list the images", err)
 	}
 	list, err := images.ExtractImages(pages)
 	if err != nil {
-		return nil, explain("read the list of images", err)
+		return nil, session.Explain("read the list of images", err)
 	}
 	out := make([]Image, len(list))
 	for i, img := range list {
@@ -389,7 +391,7 @@ func (c *Cloud) Flavor(ctx context.Context, ref string, rep Reporter) (Flavor, e
 			return Flavor{}, "", err
 		}
 		f, note, err := choose("flavor", ref, all, func(f Flavor) string { return f.ID }, func(f Flavor) string { return f.Name })
-		if err != nil && KindOf(err) == NotFound && !strings.HasPrefix(ref, "/") && !strings.ContainsAny(ref, " ?#") {
+		if err != nil && session.KindOf(err) == session.NotFound && !strings.HasPrefix(ref, "/") && !strings.ContainsAny(ref, " ?#") {
 			// One that is not listed, as a private flavor of a shared project.
 			if byID, gerr := c.flavorByID(ctx, ref); gerr == nil {
 				return byID, "", nil
@@ -400,13 +402,13 @@ func (c *Cloud) Flavor(ctx context.Context, ref string, rep Reporter) (Flavor, e
 }
 
 func (c *Cloud) flavorByID(ctx context.Context, id string) (Flavor, error) {
-	sc, err := c.compute()
+	sc, err := c.ComputeClient()
 	if err != nil {
 		return Flavor{}, err
 	}
 	f, err := one(flavors.Get(ctx, sc, id).Extract())
 	if err != nil {
-		return Flavor{}, explain(fmt.Sprintf("find the flavor %q", id), err)
+		return Flavor{}, session.Explain(fmt.Sprintf("find the flavor %q", id), err)
 	}
 	return Flavor{ID: f.ID, Name: f.Name, VCPUs: f.VCPUs, RAM: f.RAM, Disk: f.Disk}, nil
 }
@@ -414,17 +416,17 @@ func (c *Cloud) flavorByID(ctx context.Context, id string) (Flavor, error) {
 // Flavors lists the flavors that the project may use, once for a connection.
 func (c *Cloud) Flavors(ctx context.Context) ([]Flavor, error) {
 	return cached(ctx, &c.lookups, "flavors", func(ctx context.Context) ([]Flavor, error) {
-		sc, err := c.compute()
+		sc, err := c.ComputeClient()
 		if err != nil {
 			return nil, err
 		}
 		pages, err := flavors.ListDetail(sc, nil).AllPages(ctx)
 		if err != nil {
-			return nil, explain("list the flavors", err)
+			return nil, session.Explain("list the flavors", err)
 		}
 		list, err := flavors.ExtractFlavors(pages)
 		if err != nil {
-			return nil, explain("read the list of flavors", err)
+			return nil, session.Explain("read the list of flavors", err)
 		}
 		out := make([]Flavor, len(list))
 		for i, f := range list {
@@ -440,17 +442,17 @@ type networkResult struct {
 }
 
 func (c *Cloud) listNetworks(ctx context.Context, o networks.ListOptsBuilder) ([]Network, error) {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}
 	pages, err := networks.List(sc, o).AllPages(ctx)
 	if err != nil {
-		return nil, explain("list the networks", err)
+		return nil, session.Explain("list the networks", err)
 	}
 	var list []networkResult
 	if err := networks.ExtractNetworksInto(pages, &list); err != nil {
-		return nil, explain("read the list of networks", err)
+		return nil, session.Explain("read the list of networks", err)
 	}
 	out := make([]Network, len(list))
 	for i, n := range list {
@@ -478,12 +480,12 @@ func (c *Cloud) Network(ctx context.Context, ref string, rep Reporter) (Network,
 func (c *Cloud) Pool(ctx context.Context, ref string, rep Reporter) (Network, error) {
 	return lookup(ctx, c, "pool", ref, rep, func(ctx context.Context) (Network, string, error) {
 		n, note, err := c.findNetwork(ctx, "floating IP pool", ref, func(n Network) bool { return n.External })
-		if KindOf(err) != NotFound {
+		if session.KindOf(err) != session.NotFound {
 			return n, note, err
 		}
 		if inner, _, ierr := c.findNetwork(ctx, "network", ref, nil); ierr == nil {
 			pools := c.poolNames(ctx)
-			return n, "", fail(Invalid, fmt.Sprintf("use %q as floating IP pool", ref),
+			return n, "", session.Fail(session.Invalid, fmt.Sprintf("use %q as floating IP pool", ref),
 				fmt.Sprintf("the network %s (%s) is not external", inner.Name, inner.ID), suggest("external network", ref, pools))
 		}
 		return n, note, err
@@ -504,7 +506,7 @@ func (c *Cloud) Pools(ctx context.Context) ([]Network, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fail(NotFound, "take a floating IP from any pool", "the project sees no external network", "leave the floating IP out, or ask the operators for an external network")
+		return nil, session.Fail(session.NotFound, "take a floating IP from any pool", "the project sees no external network", "leave the floating IP out, or ask the operators for an external network")
 	}
 	return out, nil
 }
@@ -582,14 +584,14 @@ func (c *Cloud) ownNetwork(label, ref string, list []Network) (Network, string, 
 	if len(own) == 1 {
 		return own[0], fmt.Sprintf("%d networks are called %q: taking the project's own, %s", len(list), ref, own[0].ID), nil
 	}
-	return Network{}, "", fail(Ambiguous, fmt.Sprintf("find the %s %q", label, ref),
+	return Network{}, "", session.Fail(session.Ambiguous, fmt.Sprintf("find the %s %q", label, ref),
 		fmt.Sprintf("%d networks have this name: %s", len(list), strings.Join(ids, ", ")), "write the ID of the right one in its place")
 }
 
 // Port finds an existing port by ID or name.
 func (c *Cloud) Port(ctx context.Context, ref string, rep Reporter) (ID string, err error) {
 	return lookup(ctx, c, "port", ref, rep, func(ctx context.Context) (string, string, error) {
-		sc, err := c.network()
+		sc, err := c.NetworkClient()
 		if err != nil {
 			return "", "", err
 		}
@@ -603,7 +605,7 @@ func (c *Cloud) Port(ctx context.Context, ref string, rep Reporter) (ID string, 
 				return "", "", err
 			}
 			if len(list) > 1 {
-				return "", "", fail(Ambiguous, fmt.Sprintf("find the port %q", ref), fmt.Sprintf("%d ports have this name", len(list)), "write its ID")
+				return "", "", session.Fail(session.Ambiguous, fmt.Sprintf("find the port %q", ref), fmt.Sprintf("%d ports have this name", len(list)), "write its ID")
 			}
 			if len(list) == 1 {
 				return list[0].ID, "", nil
@@ -624,10 +626,10 @@ func (c *Cloud) Port(ctx context.Context, ref string, rep Reporter) (ID string, 
 func (c *Cloud) listPorts(ctx context.Context, sc *gophercloud.ServiceClient, o ports.ListOpts) ([]ports.Port, error) {
 	pages, err := ports.List(sc, o).AllPages(ctx)
 	if err != nil {
-		return nil, explain("list the ports", err)
+		return nil, session.Explain("list the ports", err)
 	}
 	list, err := ports.ExtractPorts(pages)
-	return list, explain("read the list of ports", err)
+	return list, session.Explain("read the list of ports", err)
 }
 
 // securityGroupIDs resolves names or IDs; ports take IDs only.
@@ -650,17 +652,17 @@ func (c *Cloud) securityGroupIDs(ctx context.Context, refs []string) ([]string, 
 // KeyPairs lists the user's key pairs, once for a connection.
 func (c *Cloud) KeyPairs(ctx context.Context) ([]KeyPair, error) {
 	return cached(ctx, &c.lookups, "key pairs", func(ctx context.Context) ([]KeyPair, error) {
-		sc, err := c.compute()
+		sc, err := c.ComputeClient()
 		if err != nil {
 			return nil, err
 		}
 		pages, err := keypairs.List(sc, nil).AllPages(ctx)
 		if err != nil {
-			return nil, explain("list the key pairs", err)
+			return nil, session.Explain("list the key pairs", err)
 		}
 		list, err := keypairs.ExtractKeyPairs(pages)
 		if err != nil {
-			return nil, explain("read the list of key pairs", err)
+			return nil, session.Explain("read the list of key pairs", err)
 		}
 		out := make([]KeyPair, len(list))
 		for i, k := range list {
@@ -676,17 +678,17 @@ func (c *Cloud) Volumes(ctx context.Context) ([]Volume, error) {
 }
 
 func (c *Cloud) listVolumes(ctx context.Context, o volumes.ListOpts) ([]Volume, error) {
-	sc, err := c.volume()
+	sc, err := c.VolumeClient()
 	if err != nil {
 		return nil, err
 	}
 	pages, err := volumes.List(sc, o).AllPages(ctx)
 	if err != nil {
-		return nil, explain("list the volumes", err)
+		return nil, session.Explain("list the volumes", err)
 	}
 	list, err := volumes.ExtractVolumes(pages)
 	if err != nil {
-		return nil, explain("read the list of volumes", err)
+		return nil, session.Explain("read the list of volumes", err)
 	}
 	out := make([]Volume, len(list))
 	for i, v := range list {
@@ -724,17 +726,17 @@ func (c *Cloud) SnapshotID(ctx context.Context, ref string, rep Reporter) (strin
 		return ref, nil
 	}
 	return lookup(ctx, c, "snapshot", ref, rep, func(ctx context.Context) (string, string, error) {
-		sc, err := c.volume()
+		sc, err := c.VolumeClient()
 		if err != nil {
 			return "", "", err
 		}
 		pages, err := snapshots.List(sc, snapshots.ListOpts{}).AllPages(ctx)
 		if err != nil {
-			return "", "", explain("list the volume snapshots", err)
+			return "", "", session.Explain("list the volume snapshots", err)
 		}
 		list, err := snapshots.ExtractSnapshots(pages)
 		if err != nil {
-			return "", "", explain("read the list of volume snapshots", err)
+			return "", "", session.Explain("read the list of volume snapshots", err)
 		}
 		s, note, err := choose("volume snapshot", ref, list, func(s snapshots.Snapshot) string { return s.ID }, func(s snapshots.Snapshot) string { return s.Name })
 		return s.ID, note, err
@@ -748,17 +750,17 @@ func (c *Cloud) ServerGroupID(ctx context.Context, ref string, rep Reporter) (st
 		return ref, nil
 	}
 	return lookup(ctx, c, "server group", ref, rep, func(ctx context.Context) (string, string, error) {
-		sc, err := c.compute()
+		sc, err := c.ComputeClient()
 		if err != nil {
 			return "", "", err
 		}
 		pages, err := servergroups.List(sc, nil).AllPages(ctx)
 		if err != nil {
-			return "", "", explain("list the server groups", err)
+			return "", "", session.Explain("list the server groups", err)
 		}
 		list, err := servergroups.ExtractServerGroups(pages)
 		if err != nil {
-			return "", "", explain("read the list of server groups", err)
+			return "", "", session.Explain("read the list of server groups", err)
 		}
 		g, note, err := choose("server group", ref, list, func(g servergroups.ServerGroup) string { return g.ID }, func(g servergroups.ServerGroup) string { return g.Name })
 		return g.ID, note, err

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 type thing struct{ id, name string }
@@ -42,21 +44,21 @@ func TestChoose(t *testing.T) {
 		"/ubuntu/":  "there is",
 	} {
 		_, _, err := chooseThing(ref, all)
-		if KindOf(err) != NotFound {
+		if session.KindOf(err) != session.NotFound {
 			t.Errorf("%q: %v", ref, err)
 			continue
 		}
-		if h := err.(*Error).Hint(); !strings.Contains(h, hint) {
+		if h := err.(*session.Error).Hint(); !strings.Contains(h, hint) {
 			t.Errorf("%q: hint %q, want %q", ref, h, hint)
 		}
 	}
 	for _, ref := range []string{"/(/", "/a(?=b)/"} {
-		if _, _, err := chooseThing(ref, all); KindOf(err) != Invalid {
+		if _, _, err := chooseThing(ref, all); session.KindOf(err) != session.Invalid {
 			t.Errorf("%q: %v", ref, err)
 		}
 	}
-	if _, _, err := chooseThing("x", nil); !strings.Contains(err.(*Error).Hint(), "no thing at all") {
-		t.Error(err.(*Error).Hint())
+	if _, _, err := chooseThing("x", nil); !strings.Contains(err.(*session.Error).Hint(), "no thing at all") {
+		t.Error(err.(*session.Error).Hint())
 	}
 }
 
@@ -100,7 +102,7 @@ func FuzzPattern(f *testing.F) {
 			return
 		}
 		re, err := pattern(s)
-		if err != nil && KindOf(err) != Invalid {
+		if err != nil && session.KindOf(err) != session.Invalid {
 			t.Errorf("%q: %v", s, err)
 		}
 		if re != nil {

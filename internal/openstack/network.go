@@ -12,6 +12,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // NetworkSpec is a network as somebody wants it: with its subnets, and a
@@ -129,7 +131,7 @@ func (c *Cloud) EnsureNetwork(ctx context.Context, spec NetworkSpec, j Journal, 
 	}
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	return nil, Together(err, l.takeBack(after, before))
+	return nil, session.Join(err, l.takeBack(after, before))
 }
 
 // finish writes down that all is there. A network of others of which nothing
@@ -163,9 +165,9 @@ func (l *laying) takeBack(ctx context.Context, before []Resource) error {
 		return !r.Borrowed && !slices.ContainsFunc(before, same) && !slices.ContainsFunc(made.Resources, same)
 	})
 	if !slices.ContainsFunc(l.rec.Resources, func(r Resource) bool { return !r.Borrowed }) {
-		return Together(err, l.journal.Remove())
+		return session.Join(err, l.journal.Remove())
 	}
-	return Together(err, l.save())
+	return session.Join(err, l.save())
 }
 
 // check finds what cannot be right whatever the cloud says.
@@ -173,18 +175,18 @@ func (s NetworkSpec) check() error {
 	what := fmt.Sprintf("make the network %q", s.Name)
 	switch {
 	case s.Name == "":
-		return fail(Invalid, "make a network", "it has no name", "")
+		return session.Fail(session.Invalid, "make a network", "it has no name", "")
 	case len(s.Name) > 255:
-		return fail(Invalid, what, "its name is longer than 255 characters", "")
+		return session.Fail(session.Invalid, what, "its name is longer than 255 characters", "")
 	case s.External != "" && s.Router == "":
-		return fail(Invalid, what, "a way to an external network needs a router", "name one: it is made if it does not exist")
+		return session.Fail(session.Invalid, what, "a way to an external network needs a router", "name one: it is made if it does not exist")
 	case s.Router != "" && len(s.Subnets) == 0:
-		return fail(Invalid, what, "a router joins subnets, and there is none", "give the network a subnet")
+		return session.Fail(session.Invalid, what, "a router joins subnets, and there is none", "give the network a subnet")
 	}
 	for i, sn := range s.Subnets {
 		for _, other := range s.Subnets[:i] {
 			if sn.CIDR.Overlaps(other.CIDR) {
-				return fail(Invalid, what, fmt.Sprintf("its subnets %s and %s overlap", other.CIDR, sn.CIDR), "")
+				return session.Fail(session.Invalid, what, fmt.Sprintf("its subnets %s and %s overlap", other.CIDR, sn.CIDR), "")
 			}
 		}
 		if err := sn.check(what, s.Router != ""); err != nil {
@@ -197,19 +199,19 @@ func (s NetworkSpec) check() error {
 func (sn SubnetSpec) check(what string, routed bool) error {
 	in := func(a netip.Addr, role string) error {
 		if !sn.CIDR.Contains(a) {
-			return fail(Invalid, what, fmt.Sprintf("the %s %s is not in the subnet %s", role, a, sn.CIDR), "")
+			return session.Fail(session.Invalid, what, fmt.Sprintf("the %s %s is not in the subnet %s", role, a, sn.CIDR), "")
 		}
 		return nil
 	}
 	switch {
 	case !sn.CIDR.IsValid():
-		return fail(Invalid, what, "a subnet has no CIDR", "")
+		return session.Fail(session.Invalid, what, "a subnet has no CIDR", "")
 	case sn.CIDR != sn.CIDR.Masked():
-		return fail(Invalid, what, fmt.Sprintf("%s is an address, not a network", sn.CIDR), "the network it is in is "+sn.CIDR.Masked().String())
+		return session.Fail(session.Invalid, what, fmt.Sprintf("%s is an address, not a network", sn.CIDR), "the network it is in is "+sn.CIDR.Masked().String())
 	case sn.NoGateway && routed:
-		return fail(Invalid, what, fmt.Sprintf("the subnet %s is to have no gateway, and a router needs one", sn.CIDR), "leave out either of them")
+		return session.Fail(session.Invalid, what, fmt.Sprintf("the subnet %s is to have no gateway, and a router needs one", sn.CIDR), "leave out either of them")
 	case sn.IPv6Mode != "" && (sn.CIDR.Addr().Is4() || sn.NoDHCP):
-		return fail(Invalid, what, fmt.Sprintf("%s is for IPv6 subnets with DHCP, which %s is not to be", sn.IPv6Mode, sn.CIDR), "")
+		return session.Fail(session.Invalid, what, fmt.Sprintf("%s is for IPv6 subnets with DHCP, which %s is not to be", sn.IPv6Mode, sn.CIDR), "")
 	}
 	if sn.Gateway.IsValid() {
 		if err := in(sn.Gateway, "gateway"); err != nil {
@@ -224,7 +226,7 @@ func (sn SubnetSpec) check(what string, routed bool) error {
 			return err
 		}
 		if p.End.Less(p.Start) {
-			return fail(Invalid, what, fmt.Sprintf("the pool %s ends before it starts", p), "")
+			return session.Fail(session.Invalid, what, fmt.Sprintf("the pool %s ends before it starts", p), "")
 		}
 	}
 	return nil
@@ -281,7 +283,7 @@ func (l *laying) nameFree(ctx context.Context) error {
 		case !n.Shared:
 			continue // An administrator sees what is none of the project's business.
 		}
-		return fail(Differs, fmt.Sprintf("make the network %q", l.net.Name),
+		return session.Fail(session.Differs, fmt.Sprintf("make the network %q", l.net.Name),
 			fmt.Sprintf("there is %s network of this name, which belongs to another project (%s)", kind, n.ID), "take another name")
 	}
 	return nil
@@ -398,7 +400,7 @@ func (l *laying) compare() error {
 	if len(diffs) == 0 {
 		return nil
 	}
-	return fail(Differs, fmt.Sprintf("make the network %q as asked", l.net.Name), "there is one already, and "+strings.Join(diffs, "; "),
+	return session.Fail(session.Differs, fmt.Sprintf("make the network %q as asked", l.net.Name), "there is one already, and "+strings.Join(diffs, "; "),
 		fmt.Sprintf("take another name; or, if it was made by galley, `galley network delete %s` and make it again", l.net.Name))
 }
 
@@ -471,7 +473,7 @@ func (r *Record) networkMark() string {
 
 // lay makes what is missing, in the order in which one needs the other.
 func (l *laying) lay(ctx context.Context) (*NetworkSetup, error) {
-	sc, err := l.c.network()
+	sc, err := l.c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}
@@ -646,7 +648,7 @@ func (l *laying) join(ctx context.Context, sc *gophercloud.ServiceClient, r Rout
 			}
 			// A PUT whose answer is lost is sent again, and refused if the first
 			// one came through.
-			if isStatus(err, 400, 409) {
+			if session.IsStatus(err, 400, 409) {
 				if ids, ferr := l.c.networkPartByToken(ctx, "", like); ferr == nil && len(ids) > 0 {
 					return ids[0], nil
 				}

@@ -10,6 +10,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // OwnNetwork finds a network of the project itself by name or ID, nil when
@@ -31,7 +33,7 @@ func (c *Cloud) OwnNetwork(ctx context.Context, ref string) (*Network, error) {
 			for _, n := range list {
 				ids = append(ids, n.ID)
 			}
-			return nil, fail(Ambiguous, fmt.Sprintf("use the network %q", ref), fmt.Sprintf("the project has %d of this name: %s", len(list), strings.Join(ids, ", ")),
+			return nil, session.Fail(session.Ambiguous, fmt.Sprintf("use the network %q", ref), fmt.Sprintf("the project has %d of this name: %s", len(list), strings.Join(ids, ", ")),
 				"rename or delete the ones that are not meant")
 		}
 		if len(list) == 1 {
@@ -64,7 +66,7 @@ func (c *Cloud) networkToUse(ctx context.Context, name string, rec *Record) (*Ne
 			return nil, err
 		}
 		if len(byID) == 1 {
-			return nil, fail(Differs, fmt.Sprintf("use the network %q", name), fmt.Sprintf("what was made under that name is called %q now (%s)", byID[0].Name, r.ID),
+			return nil, session.Fail(session.Differs, fmt.Sprintf("use the network %q", name), fmt.Sprintf("what was made under that name is called %q now (%s)", byID[0].Name, r.ID),
 				"give it its name back, or `galley network delete "+name+"`")
 		}
 	}
@@ -88,42 +90,42 @@ func (c *Cloud) routerToUse(ctx context.Context, ref, recorded string) (*routers
 		}
 		list = slices.DeleteFunc(list, func(r routers.Router) bool { return project != "" && r.TenantID != project })
 		if len(list) > 1 {
-			return nil, fail(Ambiguous, fmt.Sprintf("use the router %q", ref), fmt.Sprintf("the project has %d of this name", len(list)), "give the ID of the right one: `openstack router list`")
+			return nil, session.Fail(session.Ambiguous, fmt.Sprintf("use the router %q", ref), fmt.Sprintf("the project has %d of this name", len(list)), "give the ID of the right one: `openstack router list`")
 		}
 		if len(list) == 1 {
 			return &list[0], nil
 		}
 	}
 	if looksLikeID(ref) {
-		return nil, fail(NotFound, fmt.Sprintf("find the router %q", ref), "the project has no router of this ID", "give a name to have one made")
+		return nil, session.Fail(session.NotFound, fmt.Sprintf("find the router %q", ref), "the project has no router of this ID", "give a name to have one made")
 	}
 	return nil, nil
 }
 
 func (c *Cloud) listRouters(ctx context.Context, o routers.ListOpts) ([]routers.Router, error) {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}
 	pages, err := routers.List(sc, o).AllPages(ctx)
 	if err != nil {
-		return nil, explain("list the routers", err)
+		return nil, session.Explain("list the routers", err)
 	}
 	list, err := routers.ExtractRouters(pages)
-	return list, explain("read the list of routers", err)
+	return list, session.Explain("read the list of routers", err)
 }
 
 func (c *Cloud) listSubnets(ctx context.Context, o subnets.ListOpts) ([]subnets.Subnet, error) {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}
 	pages, err := subnets.List(sc, o).AllPages(ctx)
 	if err != nil {
-		return nil, explain("list the subnets", err)
+		return nil, session.Explain("list the subnets", err)
 	}
 	list, err := subnets.ExtractSubnets(pages)
-	return list, explain("read the list of subnets", err)
+	return list, session.Explain("read the list of subnets", err)
 }
 
 // joinsRouter says whether a port is a router's place on a subnet. Routers
@@ -134,7 +136,7 @@ func joinsRouter(p ports.Port) bool {
 
 // routerPorts lists the ports that join routers to subnets.
 func (c *Cloud) routerPorts(ctx context.Context, o ports.ListOpts) ([]ports.Port, error) {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}

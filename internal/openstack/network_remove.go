@@ -12,6 +12,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // RemoveNetwork undoes what [Cloud.EnsureNetwork] has made under that name,
@@ -70,7 +72,7 @@ func (c *Cloud) markedNetwork(ctx context.Context, ref string) (*Record, error) 
 		return nil, notFound("network", ref, names)
 	}
 	if tokenOf(n.Description) == "" {
-		return nil, fail(Invalid, fmt.Sprintf("delete the network %q (%s)", n.Name, n.ID), "it was not made by `galley network create`",
+		return nil, session.Fail(session.Invalid, fmt.Sprintf("delete the network %q (%s)", n.Name, n.ID), "it was not made by `galley network create`",
 			"delete it with the tool it was made with: `openstack network delete "+n.ID+"`")
 	}
 	return c.networkRecord(ctx, *n)
@@ -82,7 +84,7 @@ func (c *Cloud) networkUnused(ctx context.Context, rec *Record) error {
 	if n == nil || n.ID == "" {
 		return nil // Nothing can be on it yet.
 	}
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func (c *Cloud) networkUnused(ctx context.Context, rec *Record) error {
 		return nil
 	}
 	said, hint := c.usersOf(ctx, users)
-	return fail(InUse, fmt.Sprintf("delete the network %q (%s)", n.Name, n.ID), "it is in use by "+said+"; nothing was removed", hint)
+	return session.Fail(session.InUse, fmt.Sprintf("delete the network %q (%s)", n.Name, n.ID), "it is in use by "+said+"; nothing was removed", hint)
 }
 
 // hindersRemoval says whether a port belongs to somebody who uses what is to
@@ -187,7 +189,7 @@ func (c *Cloud) removeNetworkPart(ctx context.Context, r Resource, id string, re
 	if r.Borrowed {
 		return nil
 	}
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return err
 	}
@@ -226,14 +228,14 @@ const conflictTries = 10
 func removal(ctx context.Context, what string, ask func() error) error {
 	for i := 1; ; i++ {
 		err := ask()
-		if err == nil || isStatus(err, 404) {
+		if err == nil || session.IsStatus(err, 404) {
 			return nil
 		}
-		if !isStatus(err, 409) || i == conflictTries {
-			return explain(what, err)
+		if !session.IsStatus(err, 409) || i == conflictTries {
+			return session.Explain(what, err)
 		}
-		if err := sleep(ctx, 300*time.Millisecond); err != nil {
-			return explain(what, err)
+		if err := session.Sleep(ctx, 300*time.Millisecond); err != nil {
+			return session.Explain(what, err)
 		}
 	}
 }
@@ -245,19 +247,19 @@ func (c *Cloud) removeGateway(ctx context.Context, r Resource, rep Reporter) err
 	if err != nil || len(list) == 0 || list[0].GatewayInfo.NetworkID != r.Network {
 		return err
 	}
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return err
 	}
 	_, err = routers.Update(ctx, sc, r.Router, routers.UpdateOpts{GatewayInfo: &routers.GatewayInfo{}}).Extract()
-	if isStatus(err, 409) {
+	if session.IsStatus(err, 409) {
 		rep.Info("Router %q keeps its gateway: floating IPs need it", list[0].Name)
 		return nil
 	}
-	if isStatus(err, 404) {
+	if session.IsStatus(err, 404) {
 		return nil
 	}
-	return explain(fmt.Sprintf("take the gateway of the router %q (%s)", list[0].Name, r.Router), err)
+	return session.Explain(fmt.Sprintf("take the gateway of the router %q (%s)", list[0].Name, r.Router), err)
 }
 
 // removeRouter deletes a router unless it joins other subnets by now.
@@ -266,7 +268,7 @@ func (c *Cloud) removeRouter(ctx context.Context, r Resource, id string, rep Rep
 	if err != nil {
 		return err
 	}
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return err
 	}
@@ -276,10 +278,10 @@ func (c *Cloud) removeRouter(ctx context.Context, r Resource, id string, rep Rep
 		case err == nil:
 			rep.Info("Router %q deleted (%s)", r.Name, id)
 			return nil
-		case isStatus(err, 404):
+		case session.IsStatus(err, 404):
 			return nil
-		case !isStatus(err, 409):
-			return explain(fmt.Sprintf("delete the router %q (%s)", r.Name, id), err)
+		case !session.IsStatus(err, 409):
+			return session.Explain(fmt.Sprintf("delete the router %q (%s)", r.Name, id), err)
 		}
 	}
 	rep.Info("Router %q is kept: it is in use by other networks (%s)", r.Name, id)

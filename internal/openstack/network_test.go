@@ -4,111 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/testing/fakecloud"
 )
-
-// neutronParts is the fake cloud's networks, subnets and routers, with
-// Neutron's rules on what goes before what.
-func (f *fakeCloud) neutronParts(w http.ResponseWriter, r *http.Request, rest []string, body map[string]any) {
-	conflict := func(text string) {
-		answer(w, 409, map[string]any{"NeutronError": map[string]any{"type": "Conflict", "message": text}})
-	}
-	single := strings.TrimSuffix(rest[0], "s")
-	in, _ := body[single].(map[string]any)
-	store := map[string]map[string]map[string]any{"subnets": f.subnets, "routers": f.routers}[rest[0]]
-	onPort := func(key, value string) bool {
-		for _, p := range f.ports {
-			if p[key] == value {
-				return true
-			}
-		}
-		return false
-	}
-	if len(rest) > 1 && store != nil && store[rest[1]] == nil {
-		answer(w, 404, map[string]any{"NeutronError": map[string]any{"message": "not found"}})
-		return
-	}
-	switch key := r.Method + " " + rest[0]; {
-	case key == "POST networks":
-		in["id"], in["tenant_id"], in["router:external"], in["made"] = f.id("net"), "p1", false, true
-		f.networks = append(f.networks, in)
-		answer(w, 201, map[string]any{single: in})
-	case key == "DELETE networks":
-		if onPort("network_id", rest[1]) {
-			conflict("There are one or more ports still in use on the network")
-			return
-		}
-		f.networks = slices.DeleteFunc(f.networks, func(n map[string]any) bool { return n["id"] == rest[1] })
-		for id, s := range f.subnets {
-			if s["network_id"] == rest[1] {
-				delete(f.subnets, id)
-			}
-		}
-		answer(w, 204, nil)
-	case r.Method == "GET":
-		answer(w, 200, map[string]any{rest[0]: filtered(store, r)})
-	case r.Method == "POST":
-		in["id"], in["tenant_id"] = f.id(single), "p1"
-		if rest[0] == "subnets" && in["gateway_ip"] == nil {
-			in["gateway_ip"] = netip.MustParsePrefix(in["cidr"].(string)).Addr().Next().String()
-		}
-		store[in["id"].(string)] = in
-		answer(w, 201, map[string]any{single: in})
-	case key == "DELETE subnets":
-		if onPort("subnet", rest[1]) {
-			conflict("One or more ports have an IP allocation from this subnet")
-			return
-		}
-		delete(store, rest[1])
-		answer(w, 204, nil)
-	case key == "DELETE routers":
-		if onPort("device_id", rest[1]) {
-			conflict("Router has ports still attached")
-			return
-		}
-		delete(store, rest[1])
-		answer(w, 204, nil)
-	case len(rest) == 3:
-		f.interfaces(w, rest, body)
-	case r.Method == "PUT":
-		for k, v := range in {
-			store[rest[1]][k] = v
-		}
-		answer(w, 200, map[string]any{single: store[rest[1]]})
-	}
-}
-
-func (f *fakeCloud) interfaces(w http.ResponseWriter, rest []string, body map[string]any) {
-	subnet, _ := body["subnet_id"].(string)
-	port, _ := body["port_id"].(string)
-	for id, p := range f.ports {
-		if p["device_id"] == rest[1] && (p["subnet"] == subnet || id == port) {
-			port = id
-		}
-	}
-	switch {
-	case rest[2] == "remove_router_interface" && f.ports[port] != nil:
-		delete(f.ports, port)
-		answer(w, 200, map[string]any{"port_id": port})
-	case rest[2] == "remove_router_interface":
-		answer(w, 404, nil)
-	case port != "":
-		answer(w, 400, map[string]any{"NeutronError": map[string]any{"message": "Router already has a port on subnet"}})
-	default:
-		id := f.id("port")
-		sn := f.subnets[subnet]
-		f.ports[id] = map[string]any{
-			"id": id, "network_id": sn["network_id"], "device_id": rest[1], "device_owner": "network:router_interface", "subnet": subnet,
-			"fixed_ips": []any{map[string]any{"subnet_id": subnet, "ip_address": sn["gateway_ip"]}},
-		}
-		answer(w, 200, map[string]any{"port_id": id, "subnet_id": subnet})
-	}
-}
 
 func lan() NetworkSpec {
 	return NetworkSpec{
@@ -128,30 +32,30 @@ func ensure(t *testing.T, c *Cloud, spec NetworkSpec, j Journal) (*NetworkSetup,
 }
 
 func TestNetworkIsMadeOnceAndUndone(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	j := FileJournal(filepath.Join(t.TempDir(), "lan.json"))
 	got, _ := ensure(t, c, lan(), j)
 	if !got.Changed || got.Router == nil || got.Router.External != "net-public" || len(got.Subnets) != 1 {
 		t.Fatalf("made %+v", got)
 	}
-	before := len(f.requests)
-	again, told := ensure(t, f.connect(t), lan(), j)
+	before := len(f.Requests)
+	again, told := ensure(t, connect(t, f), lan(), j)
 	if again.Changed || told != "" || again.Network.ID != got.Network.ID || again.Router.ID != got.Router.ID {
 		t.Errorf("the second time made %+v, told %q", again, told)
 	}
-	for _, r := range f.requests[before:] {
+	for _, r := range f.Requests[before:] {
 		if !strings.HasPrefix(r, "GET") && !strings.Contains(r, "/auth/tokens") {
 			t.Errorf("the second time asked %s", r)
 		}
 	}
-	if err := f.connect(t).RemoveNetwork(t.Context(), "lan", j, nil); err != nil {
+	if err := connect(t, f).RemoveNetwork(t.Context(), "lan", j, nil); err != nil {
 		t.Fatal(err)
 	}
-	if left := f.left(); len(left) > 0 {
+	if left := f.Left(); len(left) > 0 {
 		t.Errorf("left %v", left)
 	}
-	if err := c.RemoveNetwork(t.Context(), "lan", j, nil); KindOf(err) != NotFound {
+	if err := c.RemoveNetwork(t.Context(), "lan", j, nil); session.KindOf(err) != session.NotFound {
 		t.Errorf("removing what is gone: %v", err)
 	}
 }
@@ -159,8 +63,8 @@ func TestNetworkIsMadeOnceAndUndone(t *testing.T) {
 // TestNetworkWithoutItsRecord loses the record: the marks in the cloud are
 // enough to go on with, and to undo everything.
 func TestNetworkWithoutItsRecord(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	ensure(t, c, lan(), &MemoryJournal{})
 	if again, _ := ensure(t, c, lan(), &MemoryJournal{}); again.Changed {
 		t.Errorf("made again: %+v", again)
@@ -168,7 +72,7 @@ func TestNetworkWithoutItsRecord(t *testing.T) {
 	if err := c.RemoveNetwork(t.Context(), "lan", &MemoryJournal{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if left := f.left(); len(left) > 0 {
+	if left := f.Left(); len(left) > 0 {
 		t.Errorf("left %v", left)
 	}
 }
@@ -176,28 +80,28 @@ func TestNetworkWithoutItsRecord(t *testing.T) {
 // TestNetworkFinishesWhatOthersBegan adds to a network and a router that were
 // there, and takes away no more than that.
 func TestNetworkFinishesWhatOthersBegan(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
-	f.networks = append(f.networks, map[string]any{"id": "net-lan", "name": "lan", "tenant_id": "p1"})
-	f.routers["r-1"] = map[string]any{"id": "r-1", "name": "way-out", "tenant_id": "p1"}
+	f := fakecloud.New(t)
+	c := connect(t, f)
+	f.Networks = append(f.Networks, map[string]any{"id": "net-lan", "name": "lan", "tenant_id": "p1"})
+	f.Routers["r-1"] = map[string]any{"id": "r-1", "name": "way-out", "tenant_id": "p1"}
 	j := &MemoryJournal{}
 	got, _ := ensure(t, c, lan(), j)
 	if got.Network.ID != "net-lan" || got.Router.ID != "r-1" || !got.Changed {
 		t.Fatalf("made %+v", got)
 	}
-	if gw, _ := f.routers["r-1"]["external_gateway_info"].(map[string]any); gw["network_id"] != "net-public" {
+	if gw, _ := f.Routers["r-1"]["external_gateway_info"].(map[string]any); gw["network_id"] != "net-public" {
 		t.Errorf("the router's gateway is %v", gw)
 	}
 	if err := c.RemoveNetwork(t.Context(), "lan", j, nil); err != nil {
 		t.Fatal(err)
 	}
-	if left := f.left(); !slices.Equal(left, []string{"router r-1"}) {
+	if left := f.Left(); !slices.Equal(left, []string{"router r-1"}) {
 		t.Errorf("left %v", left)
 	}
-	if gw, _ := f.routers["r-1"]["external_gateway_info"].(map[string]any); len(gw) != 0 {
+	if gw, _ := f.Routers["r-1"]["external_gateway_info"].(map[string]any); len(gw) != 0 {
 		t.Errorf("the router still leads to %v", gw)
 	}
-	if err := c.RemoveNetwork(t.Context(), "lan", j, nil); KindOf(err) != Invalid || !strings.Contains(err.Error(), "not made by") {
+	if err := c.RemoveNetwork(t.Context(), "lan", j, nil); session.KindOf(err) != session.Invalid || !strings.Contains(err.Error(), "not made by") {
 		t.Errorf("deleting others' network: %v", err)
 	}
 }
@@ -206,23 +110,23 @@ func TestNetworkFinishesWhatOthersBegan(t *testing.T) {
 func TestNetworkFindsWhatIsGone(t *testing.T) {
 	for _, gone := range []string{"interface", "router", "subnet", "network"} {
 		t.Run(gone, func(t *testing.T) {
-			f := newFake(t)
-			c := f.connect(t)
+			f := fakecloud.New(t)
+			c := connect(t, f)
 			j := &MemoryJournal{}
 			got, _ := ensure(t, c, lan(), j)
-			for id, p := range f.ports {
+			for id, p := range f.Ports {
 				if p["device_id"] == got.Router.ID {
-					delete(f.ports, id)
+					delete(f.Ports, id)
 				}
 			}
 			switch gone {
 			case "router":
-				delete(f.routers, got.Router.ID)
+				delete(f.Routers, got.Router.ID)
 			case "subnet":
-				delete(f.subnets, got.Subnets[0].ID)
+				delete(f.Subnets, got.Subnets[0].ID)
 			case "network":
-				clear(f.subnets)
-				f.networks = slices.DeleteFunc(f.networks, func(n map[string]any) bool { return n["id"] == got.Network.ID })
+				clear(f.Subnets)
+				f.Networks = slices.DeleteFunc(f.Networks, func(n map[string]any) bool { return n["id"] == got.Network.ID })
 			}
 			again, told := ensure(t, c, lan(), j)
 			if !again.Changed || !strings.Contains(told, "joined to") {
@@ -231,7 +135,7 @@ func TestNetworkFindsWhatIsGone(t *testing.T) {
 			if err := c.RemoveNetwork(t.Context(), "lan", j, nil); err != nil {
 				t.Fatal(err)
 			}
-			if left := f.left(); len(left) > 0 {
+			if left := f.Left(); len(left) > 0 {
 				t.Errorf("left %v", left)
 			}
 		})
@@ -242,7 +146,7 @@ func TestNetworkThatDiffersIsRefused(t *testing.T) {
 	cidr := netip.MustParsePrefix("10.9.0.0/24")
 	for name, tc := range map[string]struct {
 		change func(*NetworkSpec)
-		cloud  func(*fakeCloud)
+		cloud  func(*fakecloud.Cloud)
 		want   string
 	}{
 		"CIDR":       {change: func(s *NetworkSpec) { s.Subnets[0].CIDR = netip.MustParsePrefix("10.8.0.0/24") }, want: "it has the subnet 10.9.0.0/24, not 10.8.0.0/24"},
@@ -252,28 +156,28 @@ func TestNetworkThatDiffersIsRefused(t *testing.T) {
 		"DHCP":       {change: func(s *NetworkSpec) { s.Subnets[0].NoDHCP = true }, want: "has DHCP on, not off"},
 		"pool":       {change: func(s *NetworkSpec) { s.Subnets[0].Pools = []AddressRange{{cidr.Addr().Next(), cidr.Addr().Next()}} }, want: "has the pools none, not 10.9.0.1-10.9.0.1"},
 		"router":     {change: func(s *NetworkSpec) { s.Router = "other" }, want: `joined to another router (router-3), not to "other"`},
-		"external": {cloud: func(f *fakeCloud) {
-			f.networks = append(f.networks, map[string]any{"id": "net-o", "name": "other", "router:external": true})
+		"external": {cloud: func(f *fakecloud.Cloud) {
+			f.Networks = append(f.Networks, map[string]any{"id": "net-o", "name": "other", "router:external": true})
 		}, change: func(s *NetworkSpec) { s.External = "other" }, want: `leads to the network net-public, not to "other"`},
-		"two of them": {cloud: func(f *fakeCloud) {
-			f.networks = append(f.networks, map[string]any{"id": "net-x", "name": "lan", "tenant_id": "p1"})
+		"two of them": {cloud: func(f *fakecloud.Cloud) {
+			f.Networks = append(f.Networks, map[string]any{"id": "net-x", "name": "lan", "tenant_id": "p1"})
 		}, change: func(*NetworkSpec) {}, want: "the project has 2 of this name"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFake(t)
-			c := f.connect(t)
+			f := fakecloud.New(t)
+			c := connect(t, f)
 			ensure(t, c, lan(), &MemoryJournal{})
 			if tc.cloud != nil {
 				tc.cloud(f)
 			}
-			left := f.left()
+			left := f.Left()
 			spec := lan()
 			tc.change(&spec)
 			_, err := c.EnsureNetwork(t.Context(), spec, &MemoryJournal{}, false, nil)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
-			if now := f.left(); !slices.Equal(now, left) {
+			if now := f.Left(); !slices.Equal(now, left) {
 				t.Errorf("it changed %v to %v", left, now)
 			}
 		})
@@ -282,24 +186,24 @@ func TestNetworkThatDiffersIsRefused(t *testing.T) {
 
 // TestNetworkInUseStays names those who use it and removes nothing.
 func TestNetworkInUseStays(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	j := &MemoryJournal{}
 	got, _ := ensure(t, c, lan(), j)
-	left := f.left()
-	f.servers["srv-9"] = map[string]any{"id": "srv-9", "name": "web", "status": "ACTIVE"}
-	f.ports["port-s"] = map[string]any{"id": "port-s", "network_id": got.Network.ID, "device_id": "srv-9", "device_owner": "compute:nova"}
-	f.ports["port-f"] = map[string]any{"id": "port-f", "network_id": got.Network.ID, "name": "spare"}
-	f.ports["port-d"] = map[string]any{"id": "port-d", "network_id": got.Network.ID, "device_owner": "network:dhcp"}
+	left := f.Left()
+	f.Servers["srv-9"] = map[string]any{"id": "srv-9", "name": "web", "status": "ACTIVE"}
+	f.Ports["port-s"] = map[string]any{"id": "port-s", "network_id": got.Network.ID, "device_id": "srv-9", "device_owner": "compute:nova"}
+	f.Ports["port-f"] = map[string]any{"id": "port-f", "network_id": got.Network.ID, "name": "spare"}
+	f.Ports["port-d"] = map[string]any{"id": "port-d", "network_id": got.Network.ID, "device_owner": "network:dhcp"}
 	err := c.RemoveNetwork(t.Context(), "lan", j, nil)
-	if KindOf(err) != InUse || !strings.Contains(err.Error(), `the port "spare" (port-f), the server "web" (srv-9); nothing was removed`) {
+	if session.KindOf(err) != session.InUse || !strings.Contains(err.Error(), `the port "spare" (port-f), the server "web" (srv-9); nothing was removed`) {
 		t.Errorf("got %v", err)
 	}
-	delete(f.servers, "srv-9")
+	delete(f.Servers, "srv-9")
 	for _, id := range []string{"port-s", "port-f", "port-d"} {
-		delete(f.ports, id)
+		delete(f.Ports, id)
 	}
-	if now := f.left(); !slices.Equal(now, left) {
+	if now := f.Left(); !slices.Equal(now, left) {
 		t.Errorf("it changed %v to %v", left, now)
 	}
 }
@@ -307,8 +211,8 @@ func TestNetworkInUseStays(t *testing.T) {
 // TestRouterGoesWithItsLastNetwork shares a router that the first network was
 // made with.
 func TestRouterGoesWithItsLastNetwork(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	one, two := &MemoryJournal{}, &MemoryJournal{}
 	ensure(t, c, lan(), one)
 	second := lan()
@@ -317,13 +221,13 @@ func TestRouterGoesWithItsLastNetwork(t *testing.T) {
 	if err := c.RemoveNetwork(t.Context(), "lan", one, nil); err != nil {
 		t.Fatal(err)
 	}
-	if len(f.routers) != 1 {
+	if len(f.Routers) != 1 {
 		t.Fatal("the router is gone while another network uses it")
 	}
 	if err := c.RemoveNetwork(t.Context(), "lan2", two, nil); err != nil {
 		t.Fatal(err)
 	}
-	if left := f.left(); len(left) > 0 {
+	if left := f.Left(); len(left) > 0 {
 		t.Errorf("left %v", left)
 	}
 }
@@ -332,38 +236,38 @@ func TestRouterGoesWithItsLastNetwork(t *testing.T) {
 // succeeds or leaves nothing; what it could not take back while the cloud was
 // down, a remove does.
 func TestEveryFaultOfANetwork(t *testing.T) {
-	probe := newFake(t)
-	ensure(t, probe.connect(t), lan(), &MemoryJournal{})
-	calls := len(probe.requests)
-	for mode, name := range map[faultMode]string{error500: "error 500", dropBefore: "dropped before", dropAfter: "dropped after acting"} {
+	probe := fakecloud.New(t)
+	ensure(t, connect(t, probe), lan(), &MemoryJournal{})
+	calls := len(probe.Requests)
+	for mode, name := range map[fakecloud.Mode]string{fakecloud.Error500: "error 500", fakecloud.DropBefore: "dropped before", fakecloud.DropAfter: "dropped after acting"} {
 		for _, lasting := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s lasting=%v", name, lasting), func(t *testing.T) {
 				t.Parallel()
 				for n := 2; n <= calls; n++ {
-					f := newFake(t)
-					c := f.connect(t)
-					f.mu.Lock()
-					f.fault = func(i int, _, _ string) faultMode {
+					f := fakecloud.New(t)
+					c := connect(t, f)
+					f.Mu.Lock()
+					f.Fault = func(i int, _, _ string) fakecloud.Mode {
 						if i == n || lasting && i > n {
 							return mode
 						}
-						return well
+						return fakecloud.Well
 					}
-					f.mu.Unlock()
+					f.Mu.Unlock()
 					j := FileJournal(filepath.Join(t.TempDir(), "lan.json"))
 					_, err := c.EnsureNetwork(t.Context(), lan(), j, false, nil)
-					f.mu.Lock()
-					f.fault = nil
-					f.mu.Unlock()
+					f.Mu.Lock()
+					f.Fault = nil
+					f.Mu.Unlock()
 					if err != nil && !strings.HasPrefix(err.Error(), "cannot ") {
 						t.Errorf("call %d: not a sentence: %v", n, err)
 					}
 					if err == nil || lasting {
-						if err := f.connect(t).RemoveNetwork(t.Context(), "lan", j, nil); err != nil && KindOf(err) != NotFound {
+						if err := connect(t, f).RemoveNetwork(t.Context(), "lan", j, nil); err != nil && session.KindOf(err) != session.NotFound {
 							t.Errorf("call %d: %v", n, err)
 						}
 					}
-					if left := f.left(); len(left) > 0 {
+					if left := f.Left(); len(left) > 0 {
 						t.Errorf("call %d: left %v (create: %v)", n, left, err)
 					}
 					if rec, _ := j.Read(); rec != nil {
@@ -377,29 +281,29 @@ func TestEveryFaultOfANetwork(t *testing.T) {
 
 func TestNetworkCancelledAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []faultMode{dropBefore, dropAfter} {
+	for _, mode := range []fakecloud.Mode{fakecloud.DropBefore, fakecloud.DropAfter} {
 		for n := 2; n <= 14; n++ {
-			f := newFake(t)
-			c := f.connect(t)
+			f := fakecloud.New(t)
+			c := connect(t, f)
 			ctx, cancel := context.WithCancel(t.Context())
-			f.mu.Lock()
-			f.fault = func(i int, _, _ string) faultMode {
+			f.Mu.Lock()
+			f.Fault = func(i int, _, _ string) fakecloud.Mode {
 				if i == n {
 					cancel()
 					return mode
 				}
-				return well
+				return fakecloud.Well
 			}
-			f.mu.Unlock()
+			f.Mu.Unlock()
 			j := &MemoryJournal{}
 			_, err := c.EnsureNetwork(ctx, lan(), j, false, nil)
 			cancel()
 			if err == nil {
-				err = f.connect(t).RemoveNetwork(t.Context(), "lan", j, nil)
+				err = connect(t, f).RemoveNetwork(t.Context(), "lan", j, nil)
 			} else if errors.Is(err, context.Canceled) {
 				err = nil
 			}
-			if left := f.left(); err != nil || len(left) > 0 {
+			if left := f.Left(); err != nil || len(left) > 0 {
 				t.Errorf("call %d: %v, left %v", n, err, left)
 			}
 		}
@@ -423,7 +327,7 @@ func TestNetworkSpecCheck(t *testing.T) {
 		"IPv6 mode on v4":  {NetworkSpec{Name: "n", Subnets: []SubnetSpec{{CIDR: p("10.0.0.0/24"), IPv6Mode: "slaac"}}}, "for IPv6 subnets"},
 		"a subnet of none": {NetworkSpec{Name: "n", Subnets: []SubnetSpec{{}}}, "no CIDR"},
 	} {
-		if err := tc.spec.check(); KindOf(err) != Invalid || !strings.Contains(err.Error(), tc.want) {
+		if err := tc.spec.check(); session.KindOf(err) != session.Invalid || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
 		}
 	}

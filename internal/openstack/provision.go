@@ -14,6 +14,8 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // Metadata keys that Galley puts into servers and volumes. Descriptions of
@@ -96,7 +98,7 @@ func (c *Cloud) Create(ctx context.Context, spec ServerSpec, j Journal, rep Repo
 func (c *Cloud) newRecord(spec ServerSpec) *Record {
 	return &Record{
 		Version: 1, Token: NewToken(), Name: spec.Name, Owner: spec.Owner, Project: spec.Project,
-		AuthURL: c.AuthURL(), ProjectID: c.Whoami().ProjectID, Region: c.auth.Region,
+		AuthURL: c.AuthURL(), ProjectID: c.Whoami().ProjectID, Region: c.Region(),
 		Started: time.Now().UTC(),
 	}
 }
@@ -109,15 +111,15 @@ func (s ServerSpec) check() error {
 	}
 	switch {
 	case s.Name == "":
-		return fail(Invalid, what, "it has no name", "")
+		return session.Fail(session.Invalid, what, "it has no name", "")
 	case len(s.Name) > 255:
-		return fail(Invalid, what, "its name is longer than 255 characters", "")
+		return session.Fail(session.Invalid, what, "its name is longer than 255 characters", "")
 	case s.Image == "" && !s.bootsFromVolume():
-		return fail(Invalid, what, "no image is named", "set image_ref")
+		return session.Fail(session.Invalid, what, "no image is named", "").Advise("set %s", session.SettingImage)
 	case s.Flavor == "":
-		return fail(Invalid, what, "no flavor is named", "set flavor_ref")
+		return session.Fail(session.Invalid, what, "no flavor is named", "").Advise("set %s", session.SettingFlavor)
 	case s.FloatingIP.Allocate && !s.FloatingIP.Wanted():
-		return fail(Invalid, what, "a floating IP is to be allocated, but no pool is named", "set floating_ip_pool")
+		return session.Fail(session.Invalid, what, "a floating IP is to be allocated, but no pool is named", "").Advise("set %s", session.SettingFloatingIPPool)
 	}
 	return nil
 }
@@ -262,7 +264,7 @@ func (l *lookups) do(f func() error) {
 func (l *lookups) wait() error {
 	l.wg.Wait()
 	slices.SortFunc(l.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return Together(l.errs...)
+	return session.Join(l.errs...)
 }
 
 // resolve looks up every name, all at once: each costs a round trip.
@@ -415,26 +417,26 @@ func (m *making) do(ctx context.Context, s step) (id string, made bool, err erro
 		if err == nil {
 			return id, true, m.made(s, id)
 		}
-		if ctx.Err() != nil || !unsettled(err) {
+		if ctx.Err() != nil || !session.Unsettled(err) {
 			// Refused, or cancelled: the record of the intent stays when the
 			// outcome is unknown, and goes when nothing can have been made.
 			if ctx.Err() == nil {
 				m.forget(s)
 			}
-			return "", false, explain(s.what, err)
+			return "", false, session.Explain(s.what, err)
 		}
-		m.rep.Debug("%s: %v; looking for it by its token", s.what, explain(s.what, err))
+		m.rep.Debug("%s: %v; looking for it by its token", s.what, session.Explain(s.what, err))
 		found, ferr := m.seek(ctx, s)
 		if ferr != nil {
-			return "", false, Together(explain(s.what, err), ferr)
+			return "", false, session.Join(session.Explain(s.what, err), ferr)
 		}
 		if found != "" {
 			return found, true, m.made(s, found)
 		}
 		// A 500 is the cloud's own failure to do it; the rest may be an
 		// accident on the way.
-		if try > 1 || isStatus(err, 500) {
-			return "", false, explain(s.what, err)
+		if try > 1 || session.IsStatus(err, 500) {
+			return "", false, session.Explain(s.what, err)
 		}
 		m.rec.find(s.kind, s.name).Repeated = true
 		if err := m.save(); err != nil {
@@ -465,7 +467,7 @@ func (m *making) forget(s step) {
 // may still be on its way through the cloud.
 func (m *making) seek(ctx context.Context, s step) (string, error) {
 	for _, pause := range m.c.settle {
-		if err := sleep(ctx, pause); err != nil {
+		if err := session.Sleep(ctx, pause); err != nil {
 			return "", err
 		}
 		id, err := s.find(ctx)
@@ -556,7 +558,7 @@ func (h hintMap) ToSchedulerHintsMap() (map[string]any, error) {
 
 // server makes the server, or finds the one that is recorded.
 func (m *making) server(ctx context.Context) (id string, created bool, err error) {
-	sc, err := m.c.compute()
+	sc, err := m.c.ComputeClient()
 	if err != nil {
 		return "", false, err
 	}
@@ -666,25 +668,25 @@ func (m *making) explainServer(ctx context.Context, err error) error {
 		return err
 	}
 	what := fmt.Sprintf("create the server %q", m.spec.Name)
-	full := explain(what, err)
-	var e *Error
+	full := session.Explain(what, err)
+	var e *session.Error
 	if !errors.As(full, &e) {
 		return full
 	}
 	said := strings.ReplaceAll(strings.ToLower(e.Said), "_", " ")
 	switch {
 	case strings.Contains(said, "key name") || strings.Contains(said, "keypair") || strings.Contains(said, "key pair"):
-		e.Kind = NotFound
+		e.Kind = session.NotFound
 		e.Said = fmt.Sprintf("there is no key pair %q", m.keyName)
-		e.hint = "key pairs belong to the user who made them, not to the project"
+		e.SetHint("key pairs belong to the user who made them, not to the project")
 		if keys, kerr := m.c.KeyPairs(ctx); kerr == nil {
 			var have []string
 			for _, k := range keys {
 				have = append(have, k.Name)
 			}
-			e.hint = suggest("key pair", m.keyName, have) + "; without key_name one is made for the instance"
+			e.Advise("%s; without %s a key pair is made for the %s", suggest("key pair", m.keyName, have), session.SettingKeyName, session.WordOwner)
 		}
-	case e.Kind == Ambiguous:
+	case e.Kind == session.Ambiguous:
 		if nets, nerr := m.c.Networks(ctx); nerr == nil {
 			var have []string
 			for _, n := range nets {
@@ -692,23 +694,23 @@ func (m *making) explainServer(ctx context.Context, err error) error {
 					have = append(have, n.Name)
 				}
 			}
-			e.hint = "name one in network_ref: " + suggest("network", "", have)
+			e.Advise("name one in %s: %s", session.SettingNetwork, suggest("network", "", have))
 		}
 	case strings.Contains(said, "security group"):
 		if e.Status == 404 || strings.Contains(said, "not found") || strings.Contains(said, "unable to find") {
-			e.Kind = NotFound
+			e.Kind = session.NotFound
 		}
 		if groups, gerr := m.c.SecurityGroups(ctx); gerr == nil {
 			var have []string
 			for _, g := range groups {
 				have = append(have, g.Name)
 			}
-			e.hint = suggest("security group", strings.Join(m.spec.SecurityGroups, " "), have)
+			e.SetHint(suggest("security group", strings.Join(m.spec.SecurityGroups, " "), have))
 		}
 	case strings.Contains(said, "availability zone"):
-		e.hint = "`openstack availability zone list --compute` tells which there are"
+		e.SetHint("`openstack availability zone list --compute` tells which there are")
 	case strings.Contains(said, "microversion") || e.Status == 406:
-		e.hint = "the cloud is too old for tags, a description or volume_type on its servers: leave them out"
+		e.SetHint("the cloud is too old for tags, a description or volume_type on its servers: leave them out")
 	}
 	return full
 }
@@ -747,22 +749,22 @@ func (m *making) active(ctx context.Context, id string) (*servers.Server, error)
 const addressPatience = 20 * time.Second
 
 func goneError(name, id string) error {
-	return fail(ServerGone, fmt.Sprintf("use the server %q (%s)", name, id), "somebody has deleted it", "create the instance again")
+	return session.Fail(session.ServerGone, fmt.Sprintf("use the server %q (%s)", name, id), "somebody has deleted it", "").Advise("create the %s again", session.WordOwner)
 }
 
 // faultOf makes an error of a server in ERROR, in the words of its fault.
 func faultOf(s *servers.Server) error {
-	e := fail(ServerFault, fmt.Sprintf("use the server %q (%s)", s.Name, s.ID), "it went to ERROR", "`openstack server show "+s.ID+"` may tell more")
+	e := session.Fail(session.ServerFault, fmt.Sprintf("use the server %q (%s)", s.Name, s.ID), "it went to ERROR", "`openstack server show "+s.ID+"` may tell more")
 	if s.Fault.Message != "" {
-		e.Said = "it went to ERROR: " + tidy(s.Fault.Message)
+		e.Said = "it went to ERROR: " + session.Tidy(s.Fault.Message)
 		low := strings.ToLower(s.Fault.Message)
 		switch {
 		case strings.Contains(low, "no valid host"):
-			e.hint = noValidHostHint
+			e.AdviseNoRoom()
 		case strings.Contains(low, "quota"):
-			e.hint = "destroy what is no longer needed, or ask the operators for a bigger quota"
+			e.SetHint("destroy what is no longer needed, or ask the operators for a bigger quota")
 		case strings.Contains(low, "image") && (strings.Contains(low, "too large") || strings.Contains(low, "too small") || strings.Contains(low, "disk")):
-			e.hint = "take a flavor with a bigger disk"
+			e.SetHint("take a flavor with a bigger disk")
 		}
 	}
 	return e

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/testing/fakecloud"
 )
 
 // fullSpec asks for one of everything.
@@ -43,8 +46,8 @@ func (r *recorder) text() string {
 }
 
 func TestCreateAndReclaim(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	j := FileJournal(filepath.Join(t.TempDir(), "web.json"))
 	rep := &recorder{}
 	s, err := c.Create(t.Context(), fullSpec(t), j, rep)
@@ -54,7 +57,7 @@ func TestCreateAndReclaim(t *testing.T) {
 	if s.Address == "" || s.Address != s.FloatingIP || !s.Created || s.KeyFile == "" {
 		t.Errorf("%+v", s)
 	}
-	if got := f.left(); len(got) != 5 {
+	if got := f.Left(); len(got) != 5 {
 		t.Errorf("exists: %v", got)
 	}
 	for _, want := range []string{"OpenStack instance <" + s.ID + "> created.", "(server ready)", "Attaching floating IP from <public> pool", "Attaching floating IP <" + s.Address + ">"} {
@@ -64,15 +67,15 @@ func TestCreateAndReclaim(t *testing.T) {
 	}
 	// Everything carries the token.
 	rec, _ := j.Read()
-	f.mu.Lock()
-	for _, b := range f.bodies {
+	f.Mu.Lock()
+	for _, b := range f.Bodies {
 		for kind, x := range b {
 			if kind != "auth" && !strings.Contains(fmt.Sprint(x), rec.Token) {
 				t.Errorf("%s carries no token: %v", kind, x)
 			}
 		}
 	}
-	f.mu.Unlock()
+	f.Mu.Unlock()
 	// Again: the same server.
 	again, err := c.Create(t.Context(), fullSpec(t), j, rep)
 	if err != nil || again.ID != s.ID || again.Address != s.Address || again.Created {
@@ -81,7 +84,7 @@ func TestCreateAndReclaim(t *testing.T) {
 	if err := c.Reclaim(t.Context(), j, rep); err != nil {
 		t.Error(err)
 	}
-	if got := f.left(); len(got) != 0 {
+	if got := f.Left(); len(got) != 0 {
 		t.Errorf("left: %v", got)
 	}
 	if r, err := j.Read(); r != nil || err != nil {
@@ -95,22 +98,22 @@ func TestCreateAndReclaim(t *testing.T) {
 // TestCallsOfOneCreate holds the number of calls: one token, one lookup of
 // each name, one call for each thing made.
 func TestCallsOfOneCreate(t *testing.T) {
-	f := newFake(t)
-	f.build = 0
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	f.Build = 0
+	c := connect(t, f)
 	spec := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Pools: []string{"public"}, Allocate: true}}
 	if _, err := c.Create(t.Context(), spec, &MemoryJournal{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := c.Calls(); got != 9 {
-		t.Errorf("%d calls:\n%s", got, strings.Join(f.requests, "\n"))
+		t.Errorf("%d calls:\n%s", got, strings.Join(f.Requests, "\n"))
 	}
 }
 
 func TestTwentyShareTheirLookups(t *testing.T) {
-	f := newFake(t)
-	f.build = 300 * time.Millisecond
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	f.Build = 300 * time.Millisecond
+	c := connect(t, f)
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
@@ -123,67 +126,67 @@ func TestTwentyShareTheirLookups(t *testing.T) {
 	wg.Wait()
 	for what, most := range map[string]int{"POST /v3/auth": 1, "GET /nova/v2.1/flavors": 1, "GET /glance/v2/images": 1, "GET /neutron/v2.0/networks": 1, "POST /nova/v2.1/servers": 20} {
 		method, path, _ := strings.Cut(what, " ")
-		if n := f.count(method, path); n != most {
+		if n := f.Count(method, path); n != most {
 			t.Errorf("%s: %d times, want %d", what, n, most)
 		}
 	}
 	// One list each round, and at most one look of its own for the first.
-	if n := f.count("GET", "/nova/v2.1/servers/detail"); n == 0 || f.count("GET", "/nova/v2.1/servers")-n > 3 {
-		t.Errorf("%d lists and %d looks for twenty servers", n, f.count("GET", "/nova/v2.1/servers")-n)
+	if n := f.Count("GET", "/nova/v2.1/servers/detail"); n == 0 || f.Count("GET", "/nova/v2.1/servers")-n > 3 {
+		t.Errorf("%d lists and %d looks for twenty servers", n, f.Count("GET", "/nova/v2.1/servers")-n)
 	}
 }
 
 // TestEveryFaultAtEveryCall lets each call of a create fail in each way, and
 // then takes back what was made, in another process's place: nothing is left.
 func TestEveryFaultAtEveryCall(t *testing.T) {
-	probe := newFake(t)
-	probe.build = 0
-	c := probe.connect(t)
+	probe := fakecloud.New(t)
+	probe.Build = 0
+	c := connect(t, probe)
 	if _, err := c.Create(t.Context(), fullSpec(t), &MemoryJournal{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	calls := len(probe.requests)
-	for mode, name := range map[faultMode]string{error500: "error 500", busy503: "busy", dropBefore: "dropped before", dropAfter: "dropped after acting", limited429: "limited"} {
+	calls := len(probe.Requests)
+	for mode, name := range map[fakecloud.Mode]string{fakecloud.Error500: "error 500", fakecloud.Busy503: "busy", fakecloud.DropBefore: "dropped before", fakecloud.DropAfter: "dropped after acting", fakecloud.Limited429: "limited"} {
 		for _, lasting := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s lasting=%v", name, lasting), func(t *testing.T) {
-				if lasting && (mode == busy503 || mode == limited429) {
+				if lasting && (mode == fakecloud.Busy503 || mode == fakecloud.Limited429) {
 					t.Skip("takes as long as the patience with a busy cloud")
 				}
 				t.Parallel()
 				for n := 2; n <= calls; n++ {
-					f := newFake(t)
-					f.build = 0
-					c := f.connect(t)
+					f := fakecloud.New(t)
+					f.Build = 0
+					c := connect(t, f)
 					end := n
 					if lasting {
 						// The call, and all that repeat it.
 						end = n + 8
 					}
 					var failing string
-					f.mu.Lock()
-					f.fault = func(i int, method, path string) faultMode {
+					f.Mu.Lock()
+					f.Fault = func(i int, method, path string) fakecloud.Mode {
 						if i == n {
 							failing = method + " " + path
 						}
 						if i >= n && i <= end && method+" "+path == failing {
 							return mode
 						}
-						return well
+						return fakecloud.Well
 					}
-					f.mu.Unlock()
+					f.Mu.Unlock()
 					j := FileJournal(filepath.Join(t.TempDir(), "web.json"))
 					_, err := c.Create(t.Context(), fullSpec(t), j, nil)
-					f.mu.Lock()
-					f.fault = nil
-					f.mu.Unlock()
+					f.Mu.Lock()
+					f.Fault = nil
+					f.Mu.Unlock()
 					if err != nil && !strings.HasPrefix(err.Error(), "cannot ") {
 						t.Errorf("call %d: not a sentence: %v", n, err)
 					}
 					// A new process has the journal alone.
-					if err := f.connect(t).Reclaim(t.Context(), j, nil); err != nil {
+					if err := connect(t, f).Reclaim(t.Context(), j, nil); err != nil {
 						t.Errorf("call %d (%s): %v", n, failing, err)
 					}
-					if left := f.left(); len(left) > 0 {
+					if left := f.Left(); len(left) > 0 {
 						t.Errorf("call %d (%s): left %v (create: %v)", n, failing, left, err)
 					}
 				}
@@ -196,31 +199,31 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 // after the cloud has acted.
 func TestCancelAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []faultMode{dropBefore, dropAfter} {
+	for _, mode := range []fakecloud.Mode{fakecloud.DropBefore, fakecloud.DropAfter} {
 		for n := 2; n <= 16; n++ {
-			f := newFake(t)
-			f.build = 0
-			c := f.connect(t)
+			f := fakecloud.New(t)
+			f.Build = 0
+			c := connect(t, f)
 			ctx, cancel := context.WithCancel(t.Context())
-			f.mu.Lock()
-			f.fault = func(i int, _, _ string) faultMode {
+			f.Mu.Lock()
+			f.Fault = func(i int, _, _ string) fakecloud.Mode {
 				if i == n {
 					cancel()
 					return mode
 				}
-				return well
+				return fakecloud.Well
 			}
-			f.mu.Unlock()
+			f.Mu.Unlock()
 			j := FileJournal(filepath.Join(t.TempDir(), "web.json"))
 			_, err := c.Create(ctx, fullSpec(t), j, nil)
 			cancel()
 			if err != nil && !errors.Is(err, context.Canceled) {
 				t.Errorf("call %d: %v", n, err)
 			}
-			if err := f.connect(t).Reclaim(t.Context(), j, nil); err != nil {
+			if err := connect(t, f).Reclaim(t.Context(), j, nil); err != nil {
 				t.Errorf("call %d: %v", n, err)
 			}
-			if left := f.left(); len(left) > 0 {
+			if left := f.Left(); len(left) > 0 {
 				t.Errorf("call %d: left %v", n, left)
 			}
 		}
@@ -231,36 +234,36 @@ func TestCancelAtEveryCall(t *testing.T) {
 // finishes what the first has not.
 func TestEveryFaultOfAReclaim(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []faultMode{error500, dropBefore, dropAfter} {
+	for _, mode := range []fakecloud.Mode{fakecloud.Error500, fakecloud.DropBefore, fakecloud.DropAfter} {
 		for n := 1; n <= 14; n++ {
-			f := newFake(t)
-			f.build = 0
-			c := f.connect(t)
+			f := fakecloud.New(t)
+			f.Build = 0
+			c := connect(t, f)
 			j := FileJournal(filepath.Join(t.TempDir(), "web.json"))
 			if _, err := c.Create(t.Context(), fullSpec(t), j, nil); err != nil {
 				t.Fatal(err)
 			}
-			c = f.connect(t)
-			f.mu.Lock()
-			from := len(f.requests) + n
-			f.fault = func(i int, _, _ string) faultMode {
+			c = connect(t, f)
+			f.Mu.Lock()
+			from := len(f.Requests) + n
+			f.Fault = func(i int, _, _ string) fakecloud.Mode {
 				if i >= from && i < from+4 {
 					return mode
 				}
-				return well
+				return fakecloud.Well
 			}
-			f.mu.Unlock()
+			f.Mu.Unlock()
 			first := c.Reclaim(t.Context(), j, nil)
-			if left := f.left(); first == nil && len(left) > 0 {
+			if left := f.Left(); first == nil && len(left) > 0 {
 				t.Errorf("call %d: no error, and left %v", n, left)
 			}
-			f.mu.Lock()
-			f.fault = nil
-			f.mu.Unlock()
-			if err := f.connect(t).Reclaim(t.Context(), j, nil); err != nil {
+			f.Mu.Lock()
+			f.Fault = nil
+			f.Mu.Unlock()
+			if err := connect(t, f).Reclaim(t.Context(), j, nil); err != nil {
 				t.Errorf("call %d: %v", n, err)
 			}
-			if left := f.left(); len(left) > 0 {
+			if left := f.Left(); len(left) > 0 {
 				t.Errorf("call %d: left %v (first: %v)", n, left, first)
 			}
 		}
@@ -268,20 +271,20 @@ func TestEveryFaultOfAReclaim(t *testing.T) {
 }
 
 func TestReclaimGoesOnAndReportsAll(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	j := &MemoryJournal{}
 	if _, err := c.Create(t.Context(), fullSpec(t), j, nil); err != nil {
 		t.Fatal(err)
 	}
-	f.mu.Lock()
-	f.fault = func(_ int, method, path string) faultMode {
+	f.Mu.Lock()
+	f.Fault = func(_ int, method, path string) fakecloud.Mode {
 		if method == "DELETE" && (strings.Contains(path, "floatingips") || strings.Contains(path, "os-keypairs")) {
-			return error500
+			return fakecloud.Error500
 		}
-		return well
+		return fakecloud.Well
 	}
-	f.mu.Unlock()
+	f.Mu.Unlock()
 	err := c.Reclaim(t.Context(), j, nil)
 	if err == nil || !strings.Contains(err.Error(), "floating IP") || !strings.Contains(err.Error(), "key pair") {
 		t.Errorf("%v", err)
@@ -289,45 +292,48 @@ func TestReclaimGoesOnAndReportsAll(t *testing.T) {
 	if rec, _ := j.Read(); rec == nil || len(rec.Resources) != 2 {
 		t.Errorf("%+v", rec)
 	}
-	if left := f.left(); len(left) != 2 {
+	if left := f.Left(); len(left) != 2 {
 		t.Errorf("left: %v", left)
 	}
-	f.mu.Lock()
-	f.fault = nil
-	f.mu.Unlock()
-	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.left()) != 0 {
-		t.Errorf("%v, left %v", err, f.left())
+	f.Mu.Lock()
+	f.Fault = nil
+	f.Mu.Unlock()
+	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.Left()) != 0 {
+		t.Errorf("%v, left %v", err, f.Left())
 	}
 }
 
 func TestARecordedServerIsLookedAt(t *testing.T) {
 	simple := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}}
 	for name, c := range map[string]struct {
-		spoil  func(f *fakeCloud, id string)
+		spoil  func(f *fakecloud.Cloud, id string)
 		replay bool // a new server is expected
 		says   string
 	}{
-		"gone": {func(f *fakeCloud, id string) { delete(f.servers, id); clear(f.ports) }, true, "is gone"},
-		"error": {func(f *fakeCloud, id string) {
-			f.servers[id]["status"] = "ERROR"
-			f.servers[id]["fault"] = map[string]any{"message": "disk died"}
+		"gone": {func(f *fakecloud.Cloud, id string) { delete(f.Servers, id); clear(f.Ports) }, true, "is gone"},
+		"error": {func(f *fakecloud.Cloud, id string) {
+			f.Servers[id]["status"] = "ERROR"
+			f.Servers[id]["fault"] = map[string]any{"message": "disk died"}
 		}, true, "disk died"},
-		"shutoff": {func(f *fakeCloud, id string) { f.servers[id]["status"] = "SHUTOFF" }, false, "starting it"},
-		"build":   {func(f *fakeCloud, id string) { f.servers[id]["status"] = "BUILD"; f.servers[id]["made"] = time.Now() }, false, ""},
+		"shutoff": {func(f *fakecloud.Cloud, id string) { f.Servers[id]["status"] = "SHUTOFF" }, false, "starting it"},
+		"build": {func(f *fakecloud.Cloud, id string) {
+			f.Servers[id]["status"] = "BUILD"
+			f.Servers[id]["made"] = time.Now()
+		}, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFake(t)
-			cl := f.connect(t)
+			f := fakecloud.New(t)
+			cl := connect(t, f)
 			j := &MemoryJournal{}
 			first, err := cl.Create(t.Context(), simple, j, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			f.mu.Lock()
+			f.Mu.Lock()
 			c.spoil(f, first.ID)
-			f.mu.Unlock()
+			f.Mu.Unlock()
 			rep := &recorder{}
-			second, err := f.connect(t).Create(t.Context(), simple, j, rep)
+			second, err := connect(t, f).Create(t.Context(), simple, j, rep)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -337,33 +343,33 @@ func TestARecordedServerIsLookedAt(t *testing.T) {
 			if !strings.Contains(rep.text(), c.says) {
 				t.Errorf("%q is not said in %q", c.says, rep.text())
 			}
-			if n := len(f.left()); n != 2 { // server and its port
-				t.Errorf("exists: %v", f.left())
+			if n := len(f.Left()); n != 2 { // server and its port
+				t.Errorf("exists: %v", f.Left())
 			}
 		})
 	}
 }
 
 func TestServerInError(t *testing.T) {
-	f := newFake(t)
-	f.hook = func(s map[string]any) {
+	f := fakecloud.New(t)
+	f.Hook = func(s map[string]any) {
 		s["status"], s["fault"] = "ERROR", map[string]any{"code": 500, "message": "No valid host was found. There are not enough hosts available."}
 	}
-	c := f.connect(t)
+	c := connect(t, f)
 	j := &MemoryJournal{}
 	_, err := c.Create(t.Context(), fullSpec(t), j, nil)
-	var e *Error
-	if !errors.As(err, &e) || e.Kind != ServerFault || !strings.Contains(err.Error(), "No valid host") || !strings.Contains(e.Hint(), "another flavor") {
+	var e *session.Error
+	if !errors.As(err, &e) || e.Kind != session.ServerFault || !strings.Contains(err.Error(), "No valid host") || !strings.Contains(e.Hint(), "another flavor") {
 		t.Fatalf("%v", err)
 	}
-	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.left()) > 0 {
-		t.Errorf("%v, left %v", err, f.left())
+	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.Left()) > 0 {
+		t.Errorf("%v, left %v", err, f.Left())
 	}
 }
 
 func TestAnotherProjectsRecord(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	j := &MemoryJournal{}
 	if _, err := c.Create(t.Context(), fullSpec(t), j, nil); err != nil {
 		t.Fatal(err)
@@ -371,14 +377,14 @@ func TestAnotherProjectsRecord(t *testing.T) {
 	rec, _ := j.Read()
 	rec.ProjectID = "elsewhere"
 	_ = j.Write(rec)
-	if _, err := c.Create(t.Context(), fullSpec(t), j, nil); KindOf(err) != Invalid {
+	if _, err := c.Create(t.Context(), fullSpec(t), j, nil); session.KindOf(err) != session.Invalid {
 		t.Errorf("%v", err)
 	}
-	if err := c.Reclaim(t.Context(), j, nil); KindOf(err) != Invalid {
+	if err := c.Reclaim(t.Context(), j, nil); session.KindOf(err) != session.Invalid {
 		t.Errorf("%v", err)
 	}
-	if len(f.left()) != 5 {
-		t.Errorf("%v", f.left())
+	if len(f.Left()) != 5 {
+		t.Errorf("%v", f.Left())
 	}
 }
 
@@ -389,11 +395,11 @@ func TestBorrowedFloatingIPs(t *testing.T) {
 }
 
 func borrowers(t *testing.T, racy time.Duration) {
-	f := newFake(t)
-	f.racy = racy
+	f := fakecloud.New(t)
+	f.Racy = racy
 	for i := range 3 {
 		id := fmt.Sprintf("fip-free-%d", i)
-		f.fips[id] = map[string]any{"id": id, "floating_ip_address": fmt.Sprintf("172.24.4.20%d", i), "floating_network_id": "net-public", "port_id": nil, "revision_number": 0}
+		f.Fips[id] = map[string]any{"id": id, "floating_ip_address": fmt.Sprintf("172.24.4.20%d", i), "floating_network_id": "net-public", "port_id": nil, "revision_number": 0}
 	}
 	spec := func(i int) ServerSpec {
 		return ServerSpec{Name: fmt.Sprintf("web-%d", i), Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Pools: []string{"public"}}}
@@ -407,7 +413,7 @@ func borrowers(t *testing.T, racy time.Duration) {
 	)
 	for i := range 5 {
 		// Each has a connection of its own, as processes have.
-		c := f.connect(t)
+		c := connect(t, f)
 		wg.Go(func() {
 			s, err := c.Create(t.Context(), spec(i), &journals[i], nil)
 			mu.Lock()
@@ -424,21 +430,21 @@ func borrowers(t *testing.T, racy time.Duration) {
 		t.Errorf("addresses %v, failures %v", got, failed)
 	}
 	for _, err := range failed {
-		var e *Error
-		if KindOf(err) != EmptyPool || !errors.As(err, &e) || !strings.Contains(e.Hint(), "allocate_floating_ip: true") {
+		var e *session.Error
+		if session.KindOf(err) != session.EmptyPool || !errors.As(err, &e) || !strings.Contains(e.Hint(), "allocate_floating_ip: true") {
 			t.Errorf("%v", err)
 		}
 	}
-	c := f.connect(t)
+	c := connect(t, f)
 	for i := range journals {
 		if err := c.Reclaim(t.Context(), &journals[i], nil); err != nil {
 			t.Error(err)
 		}
 	}
-	if left := f.left(); len(left) != 3 {
+	if left := f.Left(); len(left) != 3 {
 		t.Errorf("left: %v", left)
 	}
-	for _, x := range f.fips {
+	for _, x := range f.Fips {
 		if x["port_id"] != nil {
 			t.Errorf("still attached: %v", x)
 		}
@@ -446,16 +452,16 @@ func borrowers(t *testing.T, racy time.Duration) {
 }
 
 func TestFixedFloatingIP(t *testing.T) {
-	f := newFake(t)
-	f.fips["fip-a"] = map[string]any{"id": "fip-a", "floating_ip_address": "172.24.4.200", "floating_network_id": "net-public", "port_id": nil, "revision_number": 0}
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	f.Fips["fip-a"] = map[string]any{"id": "fip-a", "floating_ip_address": "172.24.4.200", "floating_network_id": "net-public", "port_id": nil, "revision_number": 0}
+	c := connect(t, f)
 	spec := ServerSpec{Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Address: "172.24.4.200"}}
 	var one, two, three MemoryJournal
 	if s, err := c.Create(t.Context(), spec, &one, nil); err != nil || s.Address != "172.24.4.200" {
 		t.Fatal(s, err)
 	}
 	spec.Name = "two"
-	if _, err := c.Create(t.Context(), spec, &two, nil); len(f.servers) != 1 || KindOf(err) != InUse || !strings.Contains(err.Error(), `"one"`) {
+	if _, err := c.Create(t.Context(), spec, &two, nil); len(f.Servers) != 1 || session.KindOf(err) != session.InUse || !strings.Contains(err.Error(), `"one"`) {
 		t.Errorf("%v", err)
 	}
 	spec.FloatingIP.TakeOver = true
@@ -463,7 +469,7 @@ func TestFixedFloatingIP(t *testing.T) {
 		t.Errorf("%v, %v", s, err)
 	}
 	spec.Name, spec.FloatingIP.Address = "three", "172.24.4.201"
-	if _, err := c.Create(t.Context(), spec, &three, nil); KindOf(err) != NotFound || !strings.Contains(err.(*Error).Hint(), "172.24.4.200") {
+	if _, err := c.Create(t.Context(), spec, &three, nil); session.KindOf(err) != session.NotFound || !strings.Contains(err.(*session.Error).Hint(), "172.24.4.200") {
 		t.Errorf("%v", err)
 	}
 	for _, j := range []*MemoryJournal{&one, &two, &three} {
@@ -471,14 +477,14 @@ func TestFixedFloatingIP(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if left := f.left(); len(left) != 1 {
+	if left := f.Left(); len(left) != 1 {
 		t.Errorf("left: %v", left)
 	}
 }
 
 func TestOrphansAreFoundByTheirMarks(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	for i, project := range []string{"mine-1", "other-2"} {
 		s := fullSpec(t)
 		s.Name, s.Project, s.Owner = fmt.Sprintf("web-%d", i), project, "default-ubuntu"
@@ -486,10 +492,10 @@ func TestOrphansAreFoundByTheirMarks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.mu.Lock()
-	f.servers["srv-stranger"] = map[string]any{"id": "srv-stranger", "name": "stranger", "status": "ACTIVE"}
-	f.keys["galley-by-hand"] = map[string]any{"name": "galley-by-hand"}
-	f.mu.Unlock()
+	f.Mu.Lock()
+	f.Servers["srv-stranger"] = map[string]any{"id": "srv-stranger", "name": "stranger", "status": "ACTIVE"}
+	f.Keys["galley-by-hand"] = map[string]any{"name": "galley-by-hand"}
+	f.Mu.Unlock()
 	mine, err := c.Orphans(t.Context(), "mine-1")
 	if err != nil || len(mine) != 1 || len(mine[0].Resources) != 5 || mine[0].Owner != "default-ubuntu" {
 		t.Fatalf("%+v, %v", mine, err)
@@ -504,70 +510,70 @@ func TestOrphansAreFoundByTheirMarks(t *testing.T) {
 	if err := c.ReclaimRecord(t.Context(), all[0], nil); err != nil {
 		t.Error(err)
 	}
-	if left := f.left(); len(left) != 2 {
+	if left := f.Left(); len(left) != 2 {
 		t.Errorf("left: %v", left)
 	}
 }
 
 func TestMisspelt(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	good := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}}
 	for name, c2 := range map[string]struct {
 		change func(*ServerSpec)
-		kind   Kind
+		kind   session.Kind
 		hint   string
 	}{
-		"image":    {func(s *ServerSpec) { s.Image = "ubuntu-1404" }, NotFound, `did you mean "ubuntu-14.04"`},
-		"flavor":   {func(s *ServerSpec) { s.Flavor = "m1.smal" }, NotFound, `did you mean "m1.small"`},
-		"network":  {func(s *ServerSpec) { s.Nics[0].Network = "net3" }, NotFound, `"net1" or "net2"`},
-		"pool":     {func(s *ServerSpec) { s.FloatingIP = FloatingIPSpec{Pools: []string{"publik"}} }, NotFound, `did you mean "public"`},
-		"no pool":  {func(s *ServerSpec) { s.FloatingIP = FloatingIPSpec{Pools: []string{"net1"}} }, Invalid, `"public"`},
-		"key pair": {func(s *ServerSpec) { s.KeyName = "arnes" }, NotFound, "without key_name one is made"},
+		"image":    {func(s *ServerSpec) { s.Image = "ubuntu-1404" }, session.NotFound, `did you mean "ubuntu-14.04"`},
+		"flavor":   {func(s *ServerSpec) { s.Flavor = "m1.smal" }, session.NotFound, `did you mean "m1.small"`},
+		"network":  {func(s *ServerSpec) { s.Nics[0].Network = "net3" }, session.NotFound, `"net1" or "net2"`},
+		"pool":     {func(s *ServerSpec) { s.FloatingIP = FloatingIPSpec{Pools: []string{"publik"}} }, session.NotFound, `did you mean "public"`},
+		"no pool":  {func(s *ServerSpec) { s.FloatingIP = FloatingIPSpec{Pools: []string{"net1"}} }, session.Invalid, `"public"`},
+		"key pair": {func(s *ServerSpec) { s.KeyName = "arnes" }, session.NotFound, "without key_name one is made"},
 	} {
 		s := good
 		s.Nics = []Nic{{Network: "net1"}}
 		c2.change(&s)
 		j := &MemoryJournal{}
 		_, err := c.Create(t.Context(), s, j, nil)
-		var e *Error
-		if KindOf(err) != c2.kind || !errors.As(err, &e) || !strings.Contains(e.Hint(), c2.hint) {
+		var e *session.Error
+		if session.KindOf(err) != c2.kind || !errors.As(err, &e) || !strings.Contains(e.Hint(), c2.hint) {
 			t.Errorf("%s: %v, hint %v", name, err, e)
 		}
 		if rec, _ := j.Read(); rec != nil && len(rec.Resources) > 0 {
 			t.Errorf("%s: recorded %+v", name, rec.Resources)
 		}
 	}
-	if left := f.left(); len(left) > 0 {
+	if left := f.Left(); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 	// All that is misspelt is told at once, with all hints.
 	_, err := c.Create(t.Context(), ServerSpec{Name: "web", Image: "ubuntu-1404", Flavor: "m1.smal"}, &MemoryJournal{}, nil)
-	var all Several
+	var all session.Errors
 	if !errors.As(err, &all) || len(all) != 2 || strings.Count(all.Hint(), "did you mean") != 2 {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestWhatWasMadeTwiceIsRemoved(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
-	f.mu.Lock()
+	f := fakecloud.New(t)
+	c := connect(t, f)
+	f.Mu.Lock()
 	first := true
-	f.fault = func(_ int, method, path string) faultMode {
+	f.Fault = func(_ int, method, path string) fakecloud.Mode {
 		// The first server is made, its answer lost, and the cloud's list is
 		// late: the request is repeated.
 		if method == "POST" && path == "/nova/v2.1/servers" && first {
 			first = false
-			f.hide = true
-			return dropAfter
+			f.Hide = true
+			return fakecloud.DropAfter
 		}
 		if method == "POST" && path == "/nova/v2.1/servers" {
-			f.hide = false
+			f.Hide = false
 		}
-		return well
+		return fakecloud.Well
 	}
-	f.mu.Unlock()
+	f.Mu.Unlock()
 	rep := &recorder{}
 	j := &MemoryJournal{}
 	s, err := c.Create(t.Context(), ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}}, j, rep)
@@ -577,42 +583,42 @@ func TestWhatWasMadeTwiceIsRemoved(t *testing.T) {
 	if _, err := c.Servers(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if left := f.left(); len(left) != 2 || !strings.Contains(rep.text(), "twice") {
+	if left := f.Left(); len(left) != 2 || !strings.Contains(rep.text(), "twice") {
 		t.Errorf("exists: %v; said %q", left, rep.text())
 	}
-	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.left()) != 0 {
-		t.Errorf("%v, left %v", err, f.left())
+	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.Left()) != 0 {
+		t.Errorf("%v, left %v", err, f.Left())
 	}
 }
 
 func TestHostKeysAreReadOnce(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
-	f.servers["a"] = map[string]any{"id": "a", "name": "web", "status": "ACTIVE"}
+	f := fakecloud.New(t)
+	c := connect(t, f)
+	f.Servers["a"] = map[string]any{"id": "a", "name": "web", "status": "ACTIVE"}
 	for range 5 {
 		if keys, err := c.HostKeys(t.Context(), "a"); len(keys) != 0 || err != nil {
 			t.Error(keys, err)
 		}
 	}
 	c.consoles.seen["a"].at = time.Time{}
-	f.mu.Lock()
-	f.console = "-----BEGIN SSH HOST KEY KEYS-----\n" + edKey + " root@web\n-----END SSH HOST KEY KEYS-----\n"
-	f.mu.Unlock()
+	f.Mu.Lock()
+	f.Console = "-----BEGIN SSH HOST KEY KEYS-----\n" + edKey + " root@web\n-----END SSH HOST KEY KEYS-----\n"
+	f.Mu.Unlock()
 	for range 5 {
 		if keys, err := c.HostKeys(t.Context(), "a"); len(keys) != 1 || keys[0] != edKey || err != nil {
 			t.Error(keys, err)
 		}
 	}
-	if n := f.count("POST", "/nova/v2.1/servers/a/action"); n != 2 {
+	if n := f.Count("POST", "/nova/v2.1/servers/a/action"); n != 2 {
 		t.Errorf("%d looks at the console", n)
 	}
 }
 
 func TestServersAreFound(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	for id, name := range map[string]string{"a": "web", "b": "web", "c": "db"} {
-		f.servers[id] = map[string]any{"id": id, "name": name, "status": "ACTIVE", "image": "", "flavor": map[string]any{"id": "2"}}
+		f.Servers[id] = map[string]any{"id": id, "name": name, "status": "ACTIVE", "image": "", "flavor": map[string]any{"id": "2"}}
 	}
 	if s, err := c.Server(t.Context(), "db"); err != nil || s.ID != "c" || s.Flavor != "2" {
 		t.Errorf("%+v, %v", s, err)
@@ -620,10 +626,10 @@ func TestServersAreFound(t *testing.T) {
 	if s, err := c.Server(t.Context(), "a"); err != nil || s.ID != "a" {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if _, err := c.Server(t.Context(), "web"); KindOf(err) != Ambiguous {
+	if _, err := c.Server(t.Context(), "web"); session.KindOf(err) != session.Ambiguous {
 		t.Errorf("%v", err)
 	}
-	if _, err := c.Server(t.Context(), "wbe"); KindOf(err) != NotFound || !strings.Contains(err.(*Error).Hint(), `"web"`) {
+	if _, err := c.Server(t.Context(), "wbe"); session.KindOf(err) != session.NotFound || !strings.Contains(err.(*session.Error).Hint(), `"web"`) {
 		t.Errorf("%v", err)
 	}
 	if err := c.DeleteServer(t.Context(), "c", "db", nil); err != nil {
@@ -637,18 +643,18 @@ func TestServersAreFound(t *testing.T) {
 // An address that was taken from another server goes back to it when the
 // taker does not come about, and stays with a taker that did.
 func TestTakenFloatingIPIsGivenBack(t *testing.T) {
-	f := newFake(t)
-	f.fips["f-1"] = map[string]any{"id": "f-1", "floating_ip_address": "172.24.4.200", "floating_network_id": "net-public", "port_id": nil, "revision_number": 0}
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	f.Fips["f-1"] = map[string]any{"id": "f-1", "floating_ip_address": "172.24.4.200", "floating_network_id": "net-public", "port_id": nil, "revision_number": 0}
+	c := connect(t, f)
 	spec := ServerSpec{Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{Address: "172.24.4.200", TakeOver: true}}
 	var one, two MemoryJournal
 	if _, err := c.Create(t.Context(), spec, &one, nil); err != nil {
 		t.Fatal(err)
 	}
 	holder := func() any {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return f.fips["f-1"]["port_id"]
+		f.Mu.Lock()
+		defer f.Mu.Unlock()
+		return f.Fips["f-1"]["port_id"]
 	}
 	first := holder()
 	for _, complete := range []bool{false, true} {
@@ -673,8 +679,8 @@ func TestTakenFloatingIPIsGivenBack(t *testing.T) {
 }
 
 func TestFloatingIPOfAnyPool(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	spec := ServerSpec{Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, FloatingIP: FloatingIPSpec{AnyPool: true, AllocateIfNone: true}, Address: AddressChoice{None: true}}
 	var j MemoryJournal
 	s, err := c.Create(t.Context(), spec, &j, nil)
@@ -684,29 +690,29 @@ func TestFloatingIPOfAnyPool(t *testing.T) {
 	if err := c.Reclaim(t.Context(), &j, nil); err != nil {
 		t.Fatal(err)
 	}
-	if left := f.left(); len(left) > 0 {
+	if left := f.Left(); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 	// A cloud without a pool is told before a server is made.
-	f.mu.Lock()
-	for _, n := range f.networks {
+	f.Mu.Lock()
+	for _, n := range f.Networks {
 		n["router:external"] = false
 	}
-	f.mu.Unlock()
+	f.Mu.Unlock()
 	c.Forget()
-	if _, err := c.Create(t.Context(), spec, &j, nil); KindOf(err) != NotFound || len(f.servers) != 0 {
+	if _, err := c.Create(t.Context(), spec, &j, nil); session.KindOf(err) != session.NotFound || len(f.Servers) != 0 {
 		t.Errorf("%v", err)
 	}
 }
 
 // What the request for a server has beside the usual.
 func TestServerAttributes(t *testing.T) {
-	f := newFake(t)
+	f := fakecloud.New(t)
 	var asked map[string]any
-	f.hook = func(map[string]any) {
-		asked = f.bodies[len(f.bodies)-1]
+	f.Hook = func(map[string]any) {
+		asked = f.Bodies[len(f.Bodies)-1]
 	}
-	c := f.connect(t)
+	c := connect(t, f)
 	spec := ServerSpec{
 		Name: "one", Image: "ubuntu-14.04", Flavor: "m1.small", Tags: []string{"web"},
 		AccessIPv4: "192.0.2.1", AdminPass: "pw", DiskConfig: "MANUAL", Hostname: "h", Address: AddressChoice{None: true},

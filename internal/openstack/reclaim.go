@@ -14,6 +14,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // Deadlines of removing things.
@@ -47,7 +49,7 @@ func (c *Cloud) inspect(ctx context.Context, rec *Record, rep Reporter) (verdict
 		return verdict{}, nil
 	}
 	s, err := c.getServer(ctx, id)
-	if KindOf(err) == NotFound {
+	if session.KindOf(err) == session.NotFound {
 		return verdict{replace: "the server " + id + " is gone"}, nil
 	}
 	if err != nil {
@@ -64,10 +66,10 @@ func (c *Cloud) inspect(ctx context.Context, rec *Record, rep Reporter) (verdict
 	}[s.Status]; wake != nil {
 		rep.Info("the server %s is %s: starting it", id, s.Status)
 		err := wake()
-		if isStatus(err, 409) {
+		if session.IsStatus(err, 409) {
 			err = nil // It is on its way already; the wait will tell.
 		}
-		return verdict{name: s.Name}, explain(fmt.Sprintf("start the server %q (%s)", s.Name, id), err)
+		return verdict{name: s.Name}, session.Explain(fmt.Sprintf("start the server %q (%s)", s.Name, id), err)
 	}
 	switch s.Status {
 	case "ERROR":
@@ -75,8 +77,8 @@ func (c *Cloud) inspect(ctx context.Context, rec *Record, rep Reporter) (verdict
 	case "DELETED", "SOFT_DELETED":
 		return verdict{replace: "the server " + id + " was deleted"}, nil
 	case "RESCUE", "VERIFY_RESIZE", "UNKNOWN":
-		return verdict{}, fail(Other, fmt.Sprintf("use the server %q (%s)", s.Name, id), "its status is "+s.Status,
-			"finish what was begun with it (`openstack server show "+id+"`), or destroy the instance")
+		return verdict{}, session.Fail(session.Other, fmt.Sprintf("use the server %q (%s)", s.Name, id), "its status is "+s.Status,
+			"").Advise("finish what was begun with it (`openstack server show %s`), or %s", id, session.WordDestroy)
 	}
 	return verdict{name: s.Name}, nil
 }
@@ -84,14 +86,14 @@ func (c *Cloud) inspect(ctx context.Context, rec *Record, rep Reporter) (verdict
 func errorText(s *servers.Server) string {
 	text := "the server " + s.ID + " is in ERROR"
 	if s.Fault.Message != "" {
-		text += " (" + tidy(s.Fault.Message) + ")"
+		text += " (" + session.Tidy(s.Fault.Message) + ")"
 	}
 	return text
 }
 
 // act asks for a server action without parameters.
 func (c *Cloud) act(ctx context.Context, id, action string) error {
-	sc, err := c.compute()
+	sc, err := c.ComputeClient()
 	if err != nil {
 		return err
 	}
@@ -106,7 +108,7 @@ func (c *Cloud) sameCloud(rec *Record) error {
 	if rec.ProjectID == "" || have == "" || rec.ProjectID == have {
 		return nil
 	}
-	return fail(Invalid, "use what was made for "+orInstance(rec.Owner),
+	return session.Fail(session.Invalid, "use what was made for "+orInstance(rec.Owner),
 		fmt.Sprintf("it was made in the project %s at %s, and the credentials are for the project %s", rec.ProjectID, rec.AuthURL, have),
 		"source the RC file of that project; if it is gone for good, delete the record of what was made there "+
 			"(an instance's are .kitchen/galley/INSTANCE.json and .kitchen/INSTANCE.yml)")
@@ -210,7 +212,7 @@ func (c *Cloud) reclaim(ctx context.Context, rec *Record, save func() error, rep
 			}
 		}
 	}
-	return Together(errs...)
+	return session.Join(errs...)
 }
 
 // remove removes one resource: the one whose ID is known, and when the answer
@@ -242,14 +244,14 @@ func (c *Cloud) remove(ctx context.Context, rec *Record, r Resource, rep Reporte
 	for _, id := range ids {
 		errs = append(errs, c.removeOne(ctx, r, id, rep))
 	}
-	return Together(errs...)
+	return session.Join(errs...)
 }
 
 // seekAll finds what carries the record's token. When the request was made a
 // moment ago, it looks more than once.
 func (c *Cloud) seekAll(ctx context.Context, rec *Record, r Resource) ([]string, error) {
 	for _, pause := range c.lateSettle {
-		if err := sleep(ctx, pause); err != nil {
+		if err := session.Sleep(ctx, pause); err != nil {
 			return nil, err
 		}
 		ids, err := c.byToken(ctx, rec.Token, r)
@@ -308,15 +310,15 @@ func (c *Cloud) removeOne(ctx context.Context, r Resource, id string, rep Report
 	case KindVolume:
 		return c.deleteVolume(ctx, id, r.Name, rep)
 	case KindKeyPair:
-		sc, err := c.compute()
+		sc, err := c.ComputeClient()
 		if err != nil {
 			return err
 		}
 		err = keypairs.Delete(ctx, sc, id, nil).ExtractErr()
-		if isStatus(err, 404) {
+		if session.IsStatus(err, 404) {
 			return nil
 		}
-		return explain(fmt.Sprintf("delete the key pair %q", id), err)
+		return session.Explain(fmt.Sprintf("delete the key pair %q", id), err)
 	}
 	return c.removeNetworkPart(ctx, r, id, rep)
 }
@@ -324,13 +326,13 @@ func (c *Cloud) removeOne(ctx context.Context, r Resource, id string, rep Report
 // releaseFloatingIP deletes a floating IP that was allocated, and lets go of
 // one that was borrowed, if it is still where it was put.
 func (c *Cloud) releaseFloatingIP(ctx context.Context, r Resource, id string, rep Reporter) error {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return err
 	}
 	if r.Borrowed {
 		f, err := c.getFloatingIP(ctx, id)
-		if KindOf(err) == NotFound || err == nil && f.PortID != r.Port {
+		if session.KindOf(err) == session.NotFound || err == nil && f.PortID != r.Port {
 			return nil
 		}
 		if err != nil {
@@ -342,21 +344,21 @@ func (c *Cloud) releaseFloatingIP(ctx context.Context, r Resource, id string, re
 				rep.Info("Floating IP <%s> given back to %s.", r.Address, c.holderOf(ctx, r.From))
 				return nil
 			}
-			if !isStatus(err, 400, 404, 409) {
-				return explain(fmt.Sprintf("give the floating IP %s (%s) back", r.Address, id), err)
+			if !session.IsStatus(err, 400, 404, 409) {
+				return session.Explain(fmt.Sprintf("give the floating IP %s (%s) back", r.Address, id), err)
 			}
-			rep.Warn("the floating IP %s cannot be given back to the port %s: %v", r.Address, r.From, explain("move it", err))
+			rep.Warn("the floating IP %s cannot be given back to the port %s: %v", r.Address, r.From, session.Explain("move it", err))
 		}
 		none := ""
 		_, err = floatingips.Update(ctx, sc, id, floatingips.UpdateOpts{PortID: &none}).Extract()
-		if isStatus(err, 404) {
+		if session.IsStatus(err, 404) {
 			return nil
 		}
-		return explain(fmt.Sprintf("detach the floating IP %s (%s)", r.Address, id), err)
+		return session.Explain(fmt.Sprintf("detach the floating IP %s (%s)", r.Address, id), err)
 	}
 	err = floatingips.Delete(ctx, sc, id).ExtractErr()
-	if err != nil && !isStatus(err, 404) {
-		return explain(fmt.Sprintf("release the floating IP %s (%s)", r.Address, id), err)
+	if err != nil && !session.IsStatus(err, 404) {
+		return session.Explain(fmt.Sprintf("release the floating IP %s (%s)", r.Address, id), err)
 	}
 	if shown := r.Address; err == nil {
 		if shown == "" {
@@ -370,19 +372,19 @@ func (c *Cloud) releaseFloatingIP(ctx context.Context, r Resource, id string, re
 // deleteServer deletes a server and waits until it is gone: its ports and
 // volumes are free only then.
 func (c *Cloud) deleteServer(ctx context.Context, id, name string, rep Reporter) error {
-	sc, err := c.compute()
+	sc, err := c.ComputeClient()
 	if err != nil {
 		return err
 	}
 	ask := func() error {
 		err := servers.Delete(ctx, sc, id).ExtractErr()
-		if isStatus(err, 404) {
+		if session.IsStatus(err, 404) {
 			return nil
 		}
-		err = explain(fmt.Sprintf("delete the server %q (%s)", name, id), err)
-		var e *Error
+		err = session.Explain(fmt.Sprintf("delete the server %q (%s)", name, id), err)
+		var e *session.Error
 		if errors.As(err, &e) && e.Status == 409 && strings.Contains(e.Said, "locked") {
-			e.hint = "unlock it first: `openstack server unlock " + id + "`"
+			e.SetHint("unlock it first: `openstack server unlock " + id + "`")
 		}
 		return err
 	}
@@ -407,7 +409,7 @@ func (c *Cloud) deleteServer(ctx context.Context, id, name string, rep Reporter)
 			case s.TaskState == "" && time.Since(lastAsk) > 5*time.Second:
 				// The deletion failed and left the server as it was.
 				if again >= 3 {
-					return true, fail(Other, fmt.Sprintf("delete the server %q (%s)", name, id), "the cloud does not manage to: its status is "+s.Status,
+					return true, session.Fail(session.Other, fmt.Sprintf("delete the server %q (%s)", name, id), "the cloud does not manage to: its status is "+s.Status,
 						"try again later, or ask the operators")
 				}
 				again++
@@ -420,19 +422,19 @@ func (c *Cloud) deleteServer(ctx context.Context, id, name string, rep Reporter)
 }
 
 func (c *Cloud) deletePort(ctx context.Context, id string) error {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return err
 	}
 	for i := 0; ; i++ {
 		err := ports.Delete(ctx, sc, id).ExtractErr()
-		if err == nil || isStatus(err, 404) {
+		if err == nil || session.IsStatus(err, 404) {
 			return nil
 		}
-		if !isStatus(err, 409) || i >= 10 {
-			return explain("delete the port "+id, err)
+		if !session.IsStatus(err, 409) || i >= 10 {
+			return session.Explain("delete the port "+id, err)
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := session.Sleep(ctx, time.Second); err != nil {
 			return err
 		}
 	}
@@ -441,7 +443,7 @@ func (c *Cloud) deletePort(ctx context.Context, id string) error {
 // deleteVolume deletes a volume as soon as nothing holds it, and waits until
 // it is gone.
 func (c *Cloud) deleteVolume(ctx context.Context, id, name string, rep Reporter) error {
-	sc, err := c.volume()
+	sc, err := c.VolumeClient()
 	if err != nil {
 		return err
 	}
@@ -452,29 +454,29 @@ func (c *Cloud) deleteVolume(ctx context.Context, id, name string, rep Reporter)
 		if !asked {
 			err := volumes.Delete(ctx, sc, id, nil).ExtractErr()
 			switch {
-			case isStatus(err, 404):
+			case session.IsStatus(err, 404):
 				return nil
 			case err == nil:
 				asked = true
-			case !isStatus(err, 400, 409) || time.Since(began) > volumeGoneTimeout:
-				return explain(what, err)
+			case !session.IsStatus(err, 400, 409) || time.Since(began) > volumeGoneTimeout:
+				return session.Explain(what, err)
 			}
 		}
 		v, err := c.getVolume(ctx, id)
 		switch {
-		case KindOf(err) == NotFound:
+		case session.KindOf(err) == session.NotFound:
 			return nil
 		case err != nil:
 			return err
 		case v.Status == "deleting":
 			asked = true
 		case strings.HasPrefix(v.Status, "error") && asked:
-			return fail(Other, what, "its status is "+v.Status, "ask the operators to remove it")
+			return session.Fail(session.Other, what, "its status is "+v.Status, "ask the operators to remove it")
 		case time.Since(began) > volumeGoneTimeout:
-			return fail(Timeout, what, fmt.Sprintf("it is not gone after %s (status %s)", volumeGoneTimeout, v.Status), "try again later")
+			return session.Fail(session.Timeout, what, fmt.Sprintf("it is not gone after %s (status %s)", volumeGoneTimeout, v.Status), "try again later")
 		}
 		rep.Waiting("the volume to be gone", "status "+v.Status, began)
-		if err := sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
+		if err := session.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
 			return err
 		}
 	}
@@ -520,7 +522,7 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 		add(tokenOf(f.Description), wordOf(f.Description, "instance="), wordOf(f.Description, "project="),
 			Resource{Kind: KindFloatingIP, ID: f.ID, Address: f.Address, Network: f.NetworkID, Port: f.PortID})
 	}
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}
@@ -537,7 +539,7 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 		for _, v := range vols {
 			add(v.Metadata[metaToken], v.Metadata[metaInstance], v.Metadata[metaProject], Resource{Kind: KindVolume, Name: v.Name, ID: v.ID})
 		}
-	} else if KindOf(err) != NotFound {
+	} else if session.KindOf(err) != session.NotFound {
 		return nil, err
 	}
 	c.Forget()

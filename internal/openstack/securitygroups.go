@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // SecurityGroup is a Neutron security group with its rules.
@@ -56,17 +58,17 @@ func (r SecurityRule) Remote() string {
 // connection. Rules are in an order that does not change, ingress first.
 func (c *Cloud) SecurityGroups(ctx context.Context) ([]SecurityGroup, error) {
 	return cached(ctx, &c.lookups, "security groups", func(ctx context.Context) ([]SecurityGroup, error) {
-		sc, err := c.network()
+		sc, err := c.NetworkClient()
 		if err != nil {
 			return nil, err
 		}
 		pages, err := groups.List(sc, groups.ListOpts{}).AllPages(ctx)
 		if err != nil {
-			return nil, explain("list the security groups", err)
+			return nil, session.Explain("list the security groups", err)
 		}
 		var list []SecurityGroup
 		if err := pages.(groups.SecGroupPage).ExtractIntoSlicePtr(&list, "security_groups"); err != nil {
-			return nil, explain("read the list of security groups", err)
+			return nil, session.Explain("read the list of security groups", err)
 		}
 		for _, g := range list {
 			slices.SortFunc(g.Rules, func(a, b SecurityRule) int {

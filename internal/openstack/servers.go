@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // ServerInfo is a server of the project as a listing shows it. Image and
@@ -33,7 +35,7 @@ func serverInfo(s *servers.Server) ServerInfo {
 	return ServerInfo{
 		ID: s.ID, Name: s.Name, Status: s.Status, TaskState: s.TaskState,
 		Image: id(s.Image), Flavor: id(s.Flavor), KeyName: s.KeyName, AvailabilityZone: s.AvailabilityZone,
-		Created: s.Created, Addresses: addressesOf(s, nil), Metadata: s.Metadata, Fault: tidy(s.Fault.Message),
+		Created: s.Created, Addresses: addressesOf(s, nil), Metadata: s.Metadata, Fault: session.Tidy(s.Fault.Message),
 	}
 }
 
@@ -68,7 +70,7 @@ func (c *Cloud) Server(ctx context.Context, ref string) (ServerInfo, error) {
 		if err == nil {
 			return serverInfo(s), nil
 		}
-		if KindOf(err) != NotFound {
+		if session.KindOf(err) != session.NotFound {
 			return ServerInfo{}, err
 		}
 	}
@@ -93,7 +95,7 @@ func (c *Cloud) Server(ctx context.Context, ref string) (ServerInfo, error) {
 	case 1:
 		return named[0], nil
 	}
-	return ServerInfo{}, fail(Ambiguous, fmt.Sprintf("find the server %q", ref), fmt.Sprintf("%d servers have this name", len(named)), "give the ID: "+quotedOr(ids))
+	return ServerInfo{}, session.Fail(session.Ambiguous, fmt.Sprintf("find the server %q", ref), fmt.Sprintf("%d servers have this name", len(named)), "give the ID: "+quotedOr(ids))
 }
 
 // DeleteServer deletes a server by ID and waits until it is gone. That it is

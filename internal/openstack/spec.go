@@ -2,6 +2,8 @@ package openstack
 
 import (
 	"time"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // ServerSpec is a server as it is wanted. References are IDs, names or
@@ -45,7 +47,7 @@ type ServerSpec struct {
 	// change nothing in the network (Nova API: accessIPv4, accessIPv6).
 	AccessIPv4, AccessIPv6 string
 	// AdminPass is the administrator's password; "" lets Nova make one.
-	AdminPass Secret
+	AdminPass session.Secret
 	// DiskConfig is "AUTO" or "MANUAL" (Nova API: OS-DCF:diskConfig).
 	DiskConfig string
 	// Hostname is what the guest is told it is called (Nova API,
@@ -174,7 +176,7 @@ type Server struct {
 	// Created says that it was made by this call and not found.
 	Created bool
 	// AdminPass is what Nova generated for the administrator, if it did.
-	AdminPass Secret
+	AdminPass session.Secret
 }
 
 // Address is one address of a server.

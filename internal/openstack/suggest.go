@@ -172,7 +172,7 @@ func (c *Cloud) Suggest(ctx context.Context) (*Suggestion, error) {
 
 // routed finds which networks a router joins to which external one.
 func (c *Cloud) routed(ctx context.Context) (map[string]string, error) {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (c *Cloud) routed(ctx context.Context) (map[string]string, error) {
 }
 
 func (c *Cloud) groupsWithRules(ctx context.Context) ([]groups.SecGroup, error) {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // DefaultVolumeTimeout is how long a volume may take to become available
@@ -87,7 +89,7 @@ func Pause(ctx context.Context, rep Reporter, what string, d time.Duration) erro
 	began := time.Now()
 	for left := d; left > 0; left = d - time.Since(began) {
 		rep.Waiting(what, fmt.Sprintf("%s left", left.Round(time.Second)), began)
-		if err := sleep(ctx, min(left, time.Second)); err != nil {
+		if err := session.Sleep(ctx, min(left, time.Second)); err != nil {
 			return err
 		}
 	}
@@ -95,7 +97,7 @@ func Pause(ctx context.Context, rep Reporter, what string, d time.Duration) erro
 }
 
 func (m *making) makeVolume(ctx context.Context, i int, v VolumeSpec, boot bool) (string, error) {
-	sc, err := m.c.volume()
+	sc, err := m.c.VolumeClient()
 	if err != nil {
 		return "", err
 	}
@@ -127,10 +129,11 @@ func (m *making) makeVolume(ctx context.Context, i int, v VolumeSpec, boot bool)
 	}
 	if o.Size == 0 && o.SnapshotID == "" && o.SourceVolID == "" {
 		if o.ImageID == "" {
-			return "", fail(Invalid, fmt.Sprintf("make the volume %q", name), "its size is not given", "set volume_size (GiB) in block_device_mapping")
+			return "", session.Fail(session.Invalid, fmt.Sprintf("make the volume %q", name), "its size is not given", "").Advise("set volume_size (GiB) in %s", session.SettingVolumes)
 		}
 		if o.Size = m.flavor.Disk; o.Size == 0 {
-			return "", fail(Invalid, fmt.Sprintf("make the volume %q", name), "its size is not given, and the flavor has no disk to take it from", "set volume_size (GiB) in block_device_mapping")
+			return "", session.Fail(session.Invalid, fmt.Sprintf("make the volume %q", name), "its size is not given, and the flavor has no disk to take it from", "").
+				Advise("set volume_size (GiB) in %s", session.SettingVolumes)
 		}
 	}
 	id, _, err := m.do(ctx, step{
@@ -173,25 +176,25 @@ func (m *making) volumeReady(ctx context.Context, id, name string, timeout time.
 		case v.Status == "available", v.Status == "in-use":
 			return nil
 		case strings.HasPrefix(v.Status, "error"):
-			return fail(Other, what, "its status is "+v.Status, "`openstack volume show "+id+"` and `openstack volume message list` may tell why; is the volume big enough for the image?")
+			return session.Fail(session.Other, what, "its status is "+v.Status, "`openstack volume show "+id+"` and `openstack volume message list` may tell why; is the volume big enough for the image?")
 		case time.Since(began) > timeout:
-			return fail(Timeout, what, fmt.Sprintf("it has not become available within %s (status %s)", timeout, v.Status), "raise creation_timeout in block_device_mapping")
+			return session.Fail(session.Timeout, what, fmt.Sprintf("it has not become available within %s (status %s)", timeout, v.Status), "").Advise("raise creation_timeout in %s", session.SettingVolumes)
 		}
 		m.rep.Waiting("the volume to become available", "status "+v.Status, began)
-		if err := sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
+		if err := session.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
 			return err
 		}
 	}
 }
 
 func (c *Cloud) getVolume(ctx context.Context, id string) (Volume, error) {
-	sc, err := c.volume()
+	sc, err := c.VolumeClient()
 	if err != nil {
 		return Volume{}, err
 	}
 	v, err := one(volumes.Get(ctx, sc, id).Extract())
 	if err != nil {
-		return Volume{}, explain("look at the volume "+id, err)
+		return Volume{}, session.Explain("look at the volume "+id, err)
 	}
 	return volumeOf(*v), nil
 }
@@ -227,7 +230,7 @@ func (m *making) ports(ctx context.Context) error {
 }
 
 func (m *making) makePort(ctx context.Context, i int, p PortSpec) (string, error) {
-	sc, err := m.c.network()
+	sc, err := m.c.NetworkClient()
 	if err != nil {
 		return "", err
 	}
@@ -282,7 +285,7 @@ func (m *making) makePort(ctx context.Context, i int, p PortSpec) (string, error
 
 // portsByToken lists the IDs of ports that carry the token.
 func (c *Cloud) portsByToken(ctx context.Context, token, name string) ([]string, error) {
-	sc, err := c.network()
+	sc, err := c.NetworkClient()
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // How often the watcher looks. The pause grows with the age of the youngest
@@ -210,7 +212,7 @@ func (c *Cloud) glance(ctx context.Context, now []*wait) map[string]sighting {
 		}
 		s, err := c.getServer(ctx, id)
 		switch {
-		case KindOf(err) == NotFound:
+		case session.KindOf(err) == session.NotFound:
 			out[id] = sighting{gone: true}
 		case err != nil:
 			out[id] = sighting{err: err}
@@ -241,26 +243,26 @@ func nameFilter(names []string) string {
 }
 
 func (c *Cloud) listServers(ctx context.Context, o servers.ListOpts) ([]servers.Server, error) {
-	sc, err := c.compute()
+	sc, err := c.ComputeClient()
 	if err != nil {
 		return nil, err
 	}
 	pages, err := servers.List(sc, o).AllPages(ctx)
 	if err != nil {
-		return nil, explain("list the servers", err)
+		return nil, session.Explain("list the servers", err)
 	}
 	list, err := servers.ExtractServers(pages)
-	return list, explain("read the list of servers", err)
+	return list, session.Explain("read the list of servers", err)
 }
 
 func (c *Cloud) getServer(ctx context.Context, id string) (*servers.Server, error) {
-	sc, err := c.compute()
+	sc, err := c.ComputeClient()
 	if err != nil {
 		return nil, err
 	}
 	s, err := one(servers.Get(ctx, sc, id).Extract())
 	if err != nil {
-		return nil, explain("look at the server "+id, err)
+		return nil, session.Explain("look at the server "+id, err)
 	}
 	return s, nil
 }
@@ -281,7 +283,7 @@ func (c *Cloud) waitFor(ctx context.Context, id, name, what string, timeout time
 			if troubleSince.IsZero() {
 				troubleSince = time.Now()
 			}
-			if k := KindOf(s.err); k == Unauthorized || k == Forbidden || k == BadCertificate || time.Since(troubleSince) > patience {
+			if k := session.KindOf(s.err); k == session.Unauthorized || k == session.Forbidden || k == session.BadCertificate || time.Since(troubleSince) > patience {
 				return true, s.err
 			}
 			rep.Waiting(what, s.err.Error(), began)
@@ -301,15 +303,14 @@ func (c *Cloud) waitFor(ctx context.Context, id, name, what string, timeout time
 		}
 		return over, err
 	})
-	if err != nil && ctx.Err() == nil && deadline.Err() != nil && KindOf(err) == Other {
+	if err != nil && ctx.Err() == nil && deadline.Err() != nil && session.KindOf(err) == session.Other {
 		said := fmt.Sprintf("%s has not come within %s", what, timeout)
 		if last != "" {
 			said += " (" + last + ")"
 		}
-		e := fail(Timeout, fmt.Sprintf("wait for the server %q (%s)", name, id), said,
-			"raise glance_cache_wait_timeout if the cloud is slow, and look at `openstack server show "+id+"`")
-		e.err = context.DeadlineExceeded
-		return e
+		e := session.Fail(session.Timeout, fmt.Sprintf("wait for the server %q (%s)", name, id), said,
+			"").Advise("raise %s if the cloud is slow, and look at `openstack server show %s`", session.SettingActiveTimeout, id)
+		return e.Because(context.DeadlineExceeded)
 	}
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // ExistsError says that a server of the name was made before.
@@ -107,7 +108,7 @@ func (m *Manager) clear(ctx context.Context, j *journal) error {
 		if err == nil {
 			return &ExistsError{name, id}
 		}
-		if openstack.KindOf(err) != openstack.NotFound {
+		if session.KindOf(err) != session.NotFound {
 			return err
 		}
 		m.Report.Warn("the server %q (%s) that was made before is gone: removing what is left of it", name, id)
@@ -192,7 +193,7 @@ func (m *Manager) check(ctx context.Context, r *Request) error {
 	if chef != nil {
 		cloud = append(cloud, chef)
 	}
-	return openstack.Together(cloud...)
+	return session.Join(cloud...)
 }
 
 // image finds the image as the peer does where nothing has the name: the
@@ -202,7 +203,7 @@ func (m *Manager) image(ctx context.Context, s *openstack.ServerSpec) error {
 		return nil
 	}
 	_, err := m.Cloud.Image(ctx, s.Image, nil)
-	if openstack.KindOf(err) != openstack.NotFound || strings.HasPrefix(s.Image, "/") {
+	if session.KindOf(err) != session.NotFound || strings.HasPrefix(s.Image, "/") {
 		return err
 	}
 	img, rerr := m.Cloud.Image(ctx, "/"+s.Image+"/", nil)

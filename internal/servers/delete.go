@@ -10,6 +10,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/state"
 )
 
@@ -50,7 +51,7 @@ var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{1
 func (m *Manager) Find(ctx context.Context, ref string, purge bool) (*Target, error) {
 	s, err := m.Cloud.Server(ctx, ref)
 	there := err == nil
-	if err != nil && openstack.KindOf(err) != openstack.NotFound {
+	if err != nil && session.KindOf(err) != session.NotFound {
 		return nil, err
 	}
 	rec, rerr := m.recordOf(ref, s)

@@ -1,8 +1,10 @@
 package openstack
 
 import (
+	"strings"
+
 	"github.com/galleyhq/galley/internal/config"
-	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // auth gathers the credentials: the section's own keys, then the entry of
@@ -10,7 +12,7 @@ import (
 // leaves open is completed from there as long as both mean the same cloud: a
 // file of Keystone v2's time that reads OS_USERNAME and OS_PASSWORD works with
 // a v3 RC file, whose domains it does not know.
-func (d *Driver) auth() (cloud.Auth, error) {
+func (d *Driver) auth() (session.Auth, error) {
 	own, err := readAuth(d.section)
 	if err != nil {
 		return own, err
@@ -40,12 +42,12 @@ func (d *Driver) auth() (cloud.Auth, error) {
 		// sent to this one.
 		lookup = func(name string) string { return vars[name] }
 	}
-	around, err := cloud.ReadEnv(lookup)
+	around, err := session.ReadEnv(lookup)
 	if err != nil && !complete(own) {
 		return own, err
 	}
 	if !own.Named() && !named && entry == "" {
-		if _, err := cloud.AuthFromEnv(lookup); err != nil {
+		if _, err := session.AuthFromEnv(lookup); err != nil {
 			return own, err
 		}
 	}
@@ -53,10 +55,10 @@ func (d *Driver) auth() (cloud.Auth, error) {
 }
 
 // readAuth reads the section's own keys.
-func readAuth(s config.Section) (cloud.Auth, error) {
+func readAuth(s config.Section) (session.Auth, error) {
 	r := reader{s: s}
-	a := cloud.ReadKeys(r.first)
-	a.Password = cloud.Secret(r.text("openstack_api_key"))
+	a := session.ReadKeys(r.first)
+	a.Password = session.Secret(r.text("openstack_api_key"))
 	a.CACert = r.path("openstack_cacert")
 	a.Insecure = r.flag("disable_ssl_validation")
 	a.ConnectTimeout = r.seconds("connect_timeout", 0)
@@ -65,4 +67,26 @@ func readAuth(s config.Section) (cloud.Auth, error) {
 	return a, r.err
 }
 
-func complete(a cloud.Auth) bool { return a.Validate() == nil }
+func complete(a session.Auth) bool { return validate(a) == nil }
+
+// validate checks credentials with the section's keys in its errors.
+func validate(a session.Auth) error {
+	return a.Validate("the driver section or the environment", spell)
+}
+
+// spell spells settings as the keys of a driver section.
+func spell(s session.Setting) string {
+	switch s {
+	case session.SettingAuthURL, session.SettingUsername, session.SettingPassword, session.SettingProject,
+		session.SettingRegion, session.SettingInterface, session.SettingCACert:
+		variable, _, _ := strings.Cut(session.SpellEnv(s), " ")
+		return string(s) + " (or " + variable + ")"
+	case session.SettingAppCredSecret:
+		return string(s)
+	case session.SettingAppCredUser:
+		return "openstack_username (or openstack_userid)"
+	case session.SettingInsecure:
+		return "disable_ssl_validation: true"
+	}
+	return ""
+}

@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/config"
-	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
-func authOf(t *testing.T, s config.Section, env ...string) (cloud.Auth, error) {
+func authOf(t *testing.T, s config.Section, env ...string) (session.Auth, error) {
 	t.Helper()
 	m := map[string]string{}
 	for _, p := range env {
@@ -48,7 +48,7 @@ func TestCredentialsOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a.ProjectName != "p" || a.UserDomainName != "Users" || a.ProjectDomainID != "projects" || a.Region != "one" || a.Validate() != nil {
+		if a.ProjectName != "p" || a.UserDomainName != "Users" || a.ProjectDomainID != "projects" || a.Region != "one" || validate(a) != nil {
 			t.Errorf("%+v", a)
 		}
 	})
@@ -60,7 +60,7 @@ func TestCredentialsOrder(t *testing.T) {
 	})
 	t.Run("nothing at all", func(t *testing.T) {
 		_, err := authOf(t, section("openstack_username", nil, "openstack_auth_url", "/tokens"))
-		var m *cloud.MissingError
+		var m *session.MissingError
 		if !errors.As(err, &m) || len(m.Missing) != 4 {
 			t.Errorf("%v", err)
 		}
@@ -82,7 +82,7 @@ func TestCredentialsOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Validate(); err == nil || !strings.Contains(err.Error(), "openstack_api_key (or OS_PASSWORD)") {
+		if err := validate(a); err == nil || !strings.Contains(err.Error(), "openstack_api_key (or OS_PASSWORD)") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -123,7 +123,7 @@ func TestCredentialsOrder(t *testing.T) {
 	})
 	t.Run("an application credential", func(t *testing.T) {
 		a, err := authOf(t, section("openstack_auth_url", "http://h:5000/v3", "openstack_application_credential_id", "id", "openstack_application_credential_secret", "s"), v3rc...)
-		if err != nil || a.Username != "" || a.Password != "" || a.Validate() != nil {
+		if err != nil || a.Username != "" || a.Password != "" || validate(a) != nil {
 			t.Errorf("%+v, %v", a, err)
 		}
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud"
 	driver "github.com/galleyhq/galley/internal/driver/openstack"
 	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -111,7 +112,7 @@ func TestTheBlogsConfiguration(t *testing.T) {
 	c := devCloud(t)
 	f := newFixture(t, envOf(c))
 	// The pool's addresses have to be there: the configuration allocates none.
-	a, err := cloud.AuthFromEnv(envOf(c))
+	a, err := session.AuthFromEnv(envOf(c))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,25 +398,25 @@ func TestTroubleIsTold(t *testing.T) {
 	for name, x := range map[string]struct {
 		section    map[string]any
 		fault      *devcloud.Fault
-		kind       cloud.Kind
+		kind       session.Kind
 		says, hint string
 	}{
-		"image":           {with("image_ref", "ubuntu-1404"), nil, cloud.NotFound, `"ubuntu-1404"`, `"ubuntu-14.04"`},
-		"flavor":          {with("flavor_ref", "m1.smal"), nil, cloud.NotFound, `"m1.smal"`, `"m1.small"`},
-		"network":         {with("network_ref", "net2"), nil, cloud.NotFound, `"net2"`, `"net1"`},
-		"pool":            {with("floating_ip_pool", "publik"), nil, cloud.NotFound, `"publik"`, `"public"`},
-		"key pair":        {with("key_name", "dmeo"), nil, cloud.NotFound, `"dmeo"`, `"demo"`},
-		"security group":  {with("security_groups", "web"), nil, cloud.NotFound, "web", "default"},
-		"no address free": {with("floating_ip_pool", "public", "allocate_floating_ip", false), nil, cloud.EmptyPool, "no floating IP there", "allocate_floating_ip: true"},
+		"image":           {with("image_ref", "ubuntu-1404"), nil, session.NotFound, `"ubuntu-1404"`, `"ubuntu-14.04"`},
+		"flavor":          {with("flavor_ref", "m1.smal"), nil, session.NotFound, `"m1.smal"`, `"m1.small"`},
+		"network":         {with("network_ref", "net2"), nil, session.NotFound, `"net2"`, `"net1"`},
+		"pool":            {with("floating_ip_pool", "publik"), nil, session.NotFound, `"publik"`, `"public"`},
+		"key pair":        {with("key_name", "dmeo"), nil, session.NotFound, `"dmeo"`, `"demo"`},
+		"security group":  {with("security_groups", "web"), nil, session.NotFound, "web", "default"},
+		"no address free": {with("floating_ip_pool", "public", "allocate_floating_ip", false), nil, session.EmptyPool, "no floating IP there", "allocate_floating_ip: true"},
 		"dry pool": {
 			with("floating_ip_pool", "public", "allocate_floating_ip", true),
-			&devcloud.Fault{Action: devcloud.FaultPoolEmpty, Count: -1}, cloud.EmptyPool, "No more IP addresses", "release",
+			&devcloud.Fault{Action: devcloud.FaultPoolEmpty, Count: -1}, session.EmptyPool, "No more IP addresses", "release",
 		},
-		"server in ERROR": {with(), &devcloud.Fault{Action: devcloud.FaultServerError}, cloud.ServerFault, "No valid host", "flavor_ref"},
-		"wrong password":  {with("openstack_username", "demo", "openstack_api_key", "wrong"), nil, cloud.Unauthorized, "as demo", "password"},
-		"quota":           {with("__second", true), nil, cloud.Quota, "uota", "destroy"},
+		"server in ERROR": {with(), &devcloud.Fault{Action: devcloud.FaultServerError}, session.ServerFault, "No valid host", "flavor_ref"},
+		"wrong password":  {with("openstack_username", "demo", "openstack_api_key", "wrong"), nil, session.Unauthorized, "as demo", "password"},
+		"quota":           {with("__second", true), nil, session.Quota, "uota", "destroy"},
 		"volume in error": {
-			with("block_device_mapping", map[string]any{"volume_size": 1}), &devcloud.Fault{Action: devcloud.FaultVolumeError}, cloud.Other, "its status is error", "volume",
+			with("block_device_mapping", map[string]any{"volume_size": 1}), &devcloud.Fault{Action: devcloud.FaultVolumeError}, session.Other, "its status is error", "volume",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -440,15 +441,15 @@ func TestTroubleIsTold(t *testing.T) {
 			}
 			st := kitchen.NewState(nil)
 			err := f.driver("web", x.section).Create(t.Context(), f.step("web", kitchen.Create, st))
-			if err == nil || cloud.KindOf(err) != x.kind || !strings.Contains(err.Error(), x.says) {
-				t.Fatalf("%v (kind %q)", err, cloud.KindOf(err))
+			if err == nil || session.KindOf(err) != x.kind || !strings.Contains(err.Error(), x.says) {
+				t.Fatalf("%v (kind %q)", err, session.KindOf(err))
 			}
 			var h interface{ Hint() string }
 			if !errors.As(err, &h) || !strings.Contains(h.Hint(), x.hint) {
 				t.Errorf("%v: hint %v", err, h)
 			}
 			_ = c.Client().ClearFaults(t.Context(), "")
-			if x.kind != cloud.Quota {
+			if x.kind != session.Quota {
 				nothing(t, c, name)
 			}
 			if !st.Empty() {
@@ -465,7 +466,7 @@ func TestASlowCloud(t *testing.T) {
 	st := kitchen.NewState(nil)
 	err := f.driver("web", section).Create(t.Context(), f.step("web", kitchen.Create, st))
 	var h interface{ Hint() string }
-	if cloud.KindOf(err) != cloud.Timeout || !strings.Contains(err.Error(), "status BUILD") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "glance_cache_wait_timeout") {
+	if session.KindOf(err) != session.Timeout || !strings.Contains(err.Error(), "status BUILD") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "glance_cache_wait_timeout") {
 		t.Errorf("%v", err)
 	}
 	nothing(t, c, "afterwards")

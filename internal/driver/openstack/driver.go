@@ -10,6 +10,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -57,7 +58,11 @@ func (d *Driver) connect(ctx context.Context) (*cloud.Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.o.Connector.Connect(ctx, a)
+	if err := validate(a); err != nil {
+		return nil, err
+	}
+	c, err := d.o.Connector.Connect(ctx, a)
+	return c, session.Spelled(err, spell)
 }
 
 // stateJournal writes the server's ID into the instance's state as soon as
@@ -353,7 +358,7 @@ func (d *Driver) Status(ctx context.Context, step *kitchen.Step) (kitchen.Status
 		return kitchen.Status{}, err
 	}
 	server, err := c.ServerByID(ctx, id)
-	if cloud.KindOf(err) == cloud.NotFound {
+	if session.KindOf(err) == session.NotFound {
 		return kitchen.Status{Live: &no, State: kitchen.StateGone, ResourceID: id, Message: "the cloud does not know the server any more"}, nil
 	}
 	if err != nil {

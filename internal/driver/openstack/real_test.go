@@ -11,6 +11,7 @@ import (
 	"github.com/galleyhq/galley/internal/config"
 	driver "github.com/galleyhq/galley/internal/driver/openstack"
 	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -40,11 +41,11 @@ func newFixture(t *testing.T, env func(string) string) *fixture {
 	if os.Getenv("GALLEY_TEST_CLOUD") == "" {
 		f.pace = 10 * time.Millisecond // The embedded cloud is quick.
 	}
-	f.conn = &cloud.Connector{Options: cloud.Options{FirstRetry: f.pace, Settle: 5 * f.pace, Debug: func(format string, args ...any) {
+	f.conn = &cloud.Connector{Options: cloud.Options{Settle: 5 * f.pace, Options: session.Options{FirstRetry: f.pace, Debug: func(format string, args ...any) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.calls = append(f.calls, sprintf(format, args...))
-	}}}
+	}}}}
 	t.Cleanup(f.conn.Close)
 	f.bus = kitchen.NewBus(func(e kitchen.Event) {
 		if e.Kind == kitchen.StillWaiting || e.Kind == kitchen.Debug {
@@ -120,26 +121,26 @@ func TestRealRefusals(t *testing.T) {
 	defer cancel()
 	for name, c := range map[string]struct {
 		section map[string]any
-		kind    cloud.Kind
+		kind    session.Kind
 	}{
-		"no network":         {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny"}, cloud.Ambiguous},
-		"image":              {map[string]any{"image_ref": "ubuntu-1404", "flavor_ref": "m1.tiny", "network_ref": "net1"}, cloud.NotFound},
-		"key":                {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "key_name": "nobody"}, cloud.NotFound},
-		"group":              {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "security_groups": "webb"}, cloud.NotFound},
-		"zone":               {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "availability_zone": "moon"}, cloud.Other},
-		"pool":               {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "floating_ip_pool": "net2"}, cloud.Invalid},
-		"empty pool":         {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "floating_ip_pool": "public"}, cloud.EmptyPool},
-		"unreachable pool":   {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net2", "floating_ip_pool": "public", "allocate_floating_ip": true}, cloud.NotFound},
-		"address not theirs": {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "floating_ip": "172.24.4.250"}, cloud.NotFound},
-		"volume quota":       {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "block_device_mapping": map[string]any{"volume_size": 100000}}, cloud.Quota},
+		"no network":         {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny"}, session.Ambiguous},
+		"image":              {map[string]any{"image_ref": "ubuntu-1404", "flavor_ref": "m1.tiny", "network_ref": "net1"}, session.NotFound},
+		"key":                {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "key_name": "nobody"}, session.NotFound},
+		"group":              {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "security_groups": "webb"}, session.NotFound},
+		"zone":               {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "availability_zone": "moon"}, session.Other},
+		"pool":               {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "floating_ip_pool": "net2"}, session.Invalid},
+		"empty pool":         {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "floating_ip_pool": "public"}, session.EmptyPool},
+		"unreachable pool":   {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net2", "floating_ip_pool": "public", "allocate_floating_ip": true}, session.NotFound},
+		"address not theirs": {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "floating_ip": "172.24.4.250"}, session.NotFound},
+		"volume quota":       {map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.tiny", "network_ref": "net1", "block_device_mapping": map[string]any{"volume_size": 100000}}, session.Quota},
 	} {
 		d := f.driver("refused", c.section)
 		st := kitchen.NewState(nil)
 		err := d.Create(ctx, f.step("refused", kitchen.Create, st))
 		var h interface{ Hint() string }
 		_ = errors.As(err, &h)
-		if cloud.KindOf(err) != c.kind || err == nil {
-			t.Errorf("%s: kind %q", name, cloud.KindOf(err))
+		if session.KindOf(err) != c.kind || err == nil {
+			t.Errorf("%s: kind %q", name, session.KindOf(err))
 		}
 		if h != nil {
 			t.Logf("%s: %v\n  hint: %s", name, err, h.Hint())
@@ -194,7 +195,7 @@ func TestRealBorrowers(t *testing.T) {
 	realCloud(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	a, err := cloud.AuthFromEnv(os.Getenv)
+	a, err := session.AuthFromEnv(os.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +231,7 @@ func TestRealBorrowers(t *testing.T) {
 					t.Errorf("%s and %s have the same address", name, other)
 				}
 				hosts[st.String("hostname")] = name
-			} else if cloud.KindOf(err) != cloud.EmptyPool {
+			} else if session.KindOf(err) != session.EmptyPool {
 				f.report(err)
 			} else {
 				t.Log(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	table "github.com/galleyhq/galley/internal/settings"
 	"github.com/google/go-cmp/cmp"
 )
@@ -40,7 +41,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		}
 		source.Write(b)
 	}
-	cloud.ReadKeys(func(keys ...string) string {
+	session.ReadKeys(func(keys ...string) string {
 		source.WriteString(`"` + strings.Join(keys, `" "`) + `"`)
 		return ""
 	})

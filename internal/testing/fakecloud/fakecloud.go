@@ -1,4 +1,6 @@
-package openstack
+// Package fakecloud is as much of an OpenStack cloud as the tests of faults
+// need: it counts what exists, and fails where it is told to. Tests import it.
+package fakecloud
 
 import (
 	"encoding/json"
@@ -15,97 +17,77 @@ import (
 	"time"
 )
 
-// fakeCloud is as much of a cloud as the tests of faults need: it keeps
+// Cloud is as much of a cloud as the tests of faults need: it keeps
 // count of what exists, and fails where it is told to.
-type fakeCloud struct {
+type Cloud struct {
 	*httptest.Server
 	t  *testing.T
-	mu sync.Mutex
-	// build is how long a server is BUILD, gone how long it takes to go.
-	build, gone time.Duration
+	Mu sync.Mutex
+	// build is how long a server is BUILD, Gone how long it takes to go.
+	Build, Gone time.Duration
 	// versions of the identity service.
-	versions []string
+	Versions []string
 
-	servers, ports, fips, volumes, keys map[string]map[string]any
-	subnets, routers                    map[string]map[string]any
-	networks, images, flavors           []map[string]any
+	Servers, Ports, Fips, Volumes, Keys map[string]map[string]any
+	Subnets, Routers                    map[string]map[string]any
+	Networks, Images, Flavors           []map[string]any
 	seq                                 int
-	requests                            []string
-	bodies                              []map[string]any
+	Requests                            []string
+	Bodies                              []map[string]any
 	// fault is asked before each request but the login is served.
-	fault func(n int, method, path string) faultMode
+	Fault func(n int, method, path string) Mode
 	// racy is the time between checking and writing a floating IP, as Neutron
 	// has it.
-	racy time.Duration
+	Racy time.Duration
 	// hide keeps servers out of lists.
-	hide bool
+	Hide bool
 	// console is what every server's console shows.
-	console string
+	Console string
 	// hook sees a server as it is made and may change it.
-	hook func(server map[string]any)
+	Hook func(server map[string]any)
 }
 
-type faultMode int
+type Mode int
 
 const (
-	well faultMode = iota
-	error500
-	busy503
-	limited429
-	dropBefore
-	dropAfter
+	Well Mode = iota
+	Error500
+	Busy503
+	Limited429
+	DropBefore
+	DropAfter
 )
 
-func newFake(t *testing.T) *fakeCloud {
-	f := &fakeCloud{
-		t: t, build: 20 * time.Millisecond, gone: 20 * time.Millisecond, versions: []string{"v3.14"},
-		servers: map[string]map[string]any{}, ports: map[string]map[string]any{}, fips: map[string]map[string]any{},
-		volumes: map[string]map[string]any{}, keys: map[string]map[string]any{},
-		subnets: map[string]map[string]any{}, routers: map[string]map[string]any{},
-		networks: []map[string]any{
+func New(t *testing.T) *Cloud {
+	f := &Cloud{
+		t: t, Build: 20 * time.Millisecond, Gone: 20 * time.Millisecond, Versions: []string{"v3.14"},
+		Servers: map[string]map[string]any{}, Ports: map[string]map[string]any{}, Fips: map[string]map[string]any{},
+		Volumes: map[string]map[string]any{}, Keys: map[string]map[string]any{},
+		Subnets: map[string]map[string]any{}, Routers: map[string]map[string]any{},
+		Networks: []map[string]any{
 			{"id": "net-public", "name": "public", "router:external": true, "tenant_id": "admin"},
 			{"id": "net-1", "name": "net1", "router:external": false, "tenant_id": "p1"},
 			{"id": "net-2", "name": "net2", "router:external": false, "tenant_id": "p1"},
 		},
-		images:  []map[string]any{{"id": "img-1", "name": "ubuntu-14.04", "status": "active", "min_disk": 2, "created_at": "2026-01-01T00:00:00Z"}},
-		flavors: []map[string]any{{"id": "2", "name": "m1.small", "ram": 2048, "disk": 20, "vcpus": 1}},
+		Images:  []map[string]any{{"id": "img-1", "name": "ubuntu-14.04", "status": "active", "min_disk": 2, "created_at": "2026-01-01T00:00:00Z"}},
+		Flavors: []map[string]any{{"id": "2", "name": "m1.small", "ram": 2048, "disk": 20, "vcpus": 1}},
 	}
-	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
+	f.Server = httptest.NewServer(http.HandlerFunc(f.Serve))
 	t.Cleanup(f.Close)
 	return f
 }
 
-func (f *fakeCloud) auth() Auth {
-	return Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: 5 * time.Second}
-}
-
-func (f *fakeCloud) connect(t *testing.T) *Cloud {
-	t.Helper()
-	c, err := Connect(t.Context(), f.auth(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.x.firstPause = time.Millisecond
-	c.settle = []time.Duration{0, 10 * time.Millisecond}
-	c.lateSettle = c.settle
-	c.claimSettle = 20 * time.Millisecond
-	c.watch.least = 5 * time.Millisecond
-	c.x.pace.least = time.Millisecond
-	t.Cleanup(c.Close)
-	return c
-}
-
 // left lists everything that exists of what can be made.
-func (f *fakeCloud) left() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *Cloud) Left() []string {
+	f.Mu.Lock()
+	defer f.Mu.Unlock()
 	var out []string
-	for kind, m := range map[string]map[string]map[string]any{"server": f.servers, "port": f.ports, "floating IP": f.fips, "volume": f.volumes, "key pair": f.keys, "subnet": f.subnets, "router": f.routers} {
+	for kind, m := range map[string]map[string]map[string]any{"server": f.Servers, "port": f.Ports, "floating IP": f.Fips, "volume": f.Volumes, "key pair": f.Keys, "subnet": f.Subnets, "router": f.Routers} {
 		for id := range m {
 			out = append(out, kind+" "+id)
 		}
 	}
-	for _, n := range f.networks {
+	for _, n := range f.Networks {
 		if n["made"] == true {
 			out = append(out, "network "+n["id"].(string))
 		}
@@ -114,11 +96,11 @@ func (f *fakeCloud) left() []string {
 	return out
 }
 
-func (f *fakeCloud) count(method, path string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *Cloud) Count(method, path string) int {
+	f.Mu.Lock()
+	defer f.Mu.Unlock()
 	n := 0
-	for _, r := range f.requests {
+	for _, r := range f.Requests {
 		if strings.HasPrefix(r, method+" "+path) {
 			n++
 		}
@@ -126,7 +108,7 @@ func (f *fakeCloud) count(method, path string) int {
 	return n
 }
 
-func (f *fakeCloud) id(kind string) string {
+func (f *Cloud) NewID(kind string) string {
 	f.seq++
 	return fmt.Sprintf("%s-%d", kind, f.seq)
 }
@@ -139,33 +121,33 @@ func answer(w http.ResponseWriter, code int, v any) {
 	}
 }
 
-func (f *fakeCloud) serve(w http.ResponseWriter, r *http.Request) {
+func (f *Cloud) Serve(w http.ResponseWriter, r *http.Request) {
 	body := map[string]any{}
 	raw, _ := io.ReadAll(r.Body)
 	_ = json.Unmarshal(raw, &body)
-	f.mu.Lock()
-	f.requests = append(f.requests, r.Method+" "+r.URL.RequestURI())
-	f.bodies = append(f.bodies, body)
-	mode := well
-	if f.fault != nil {
-		mode = f.fault(len(f.requests), r.Method, r.URL.Path)
+	f.Mu.Lock()
+	f.Requests = append(f.Requests, r.Method+" "+r.URL.RequestURI())
+	f.Bodies = append(f.Bodies, body)
+	mode := Well
+	if f.Fault != nil {
+		mode = f.Fault(len(f.Requests), r.Method, r.URL.Path)
 	}
-	f.mu.Unlock()
+	f.Mu.Unlock()
 	switch mode {
-	case error500:
+	case Error500:
 		w.Header().Set("X-Openstack-Request-Id", "req-fault")
 		answer(w, 500, map[string]any{"computeFault": map[string]any{"message": "The server has either erred or is incapable of performing the requested operation.", "code": 500}})
 		return
-	case busy503:
+	case Busy503:
 		answer(w, 503, nil)
 		return
-	case limited429:
+	case Limited429:
 		w.Header().Set("Retry-After", "0")
 		answer(w, 429, nil)
 		return
-	case dropBefore:
+	case DropBefore:
 		panic(http.ErrAbortHandler)
-	case dropAfter:
+	case DropAfter:
 		f.handle(httptest.NewRecorder(), r, body)
 		panic(http.ErrAbortHandler)
 	}
@@ -174,12 +156,12 @@ func (f *fakeCloud) serve(w http.ResponseWriter, r *http.Request) {
 
 var routePattern = regexp.MustCompile(`^/(v2\.0|v3|nova|neutron|glance|cinder)/?(.*)$`)
 
-func (f *fakeCloud) handle(w http.ResponseWriter, r *http.Request, body map[string]any) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *Cloud) handle(w http.ResponseWriter, r *http.Request, body map[string]any) {
+	f.Mu.Lock()
+	defer f.Mu.Unlock()
 	if r.URL.Path == "/" {
 		var values []any
-		for _, v := range f.versions {
+		for _, v := range f.Versions {
 			values = append(values, map[string]any{"id": v, "status": "stable"})
 		}
 		answer(w, 300, map[string]any{"versions": map[string]any{"values": values}})
@@ -211,8 +193,8 @@ func (f *fakeCloud) handle(w http.ResponseWriter, r *http.Request, body map[stri
 	}
 }
 
-func (f *fakeCloud) tokens3(w http.ResponseWriter, body map[string]any) {
-	if !slices.ContainsFunc(f.versions, func(v string) bool { return strings.HasPrefix(v, "v3") }) {
+func (f *Cloud) tokens3(w http.ResponseWriter, body map[string]any) {
+	if !slices.ContainsFunc(f.Versions, func(v string) bool { return strings.HasPrefix(v, "v3") }) {
 		answer(w, 404, nil)
 		return
 	}
@@ -232,8 +214,8 @@ func (f *fakeCloud) tokens3(w http.ResponseWriter, body map[string]any) {
 	}})
 }
 
-func (f *fakeCloud) tokens2(w http.ResponseWriter) {
-	if !slices.ContainsFunc(f.versions, func(v string) bool { return strings.HasPrefix(v, "v2") }) {
+func (f *Cloud) tokens2(w http.ResponseWriter) {
+	if !slices.ContainsFunc(f.Versions, func(v string) bool { return strings.HasPrefix(v, "v2") }) {
 		answer(w, 404, nil)
 		return
 	}
@@ -252,8 +234,8 @@ func (f *fakeCloud) tokens2(w http.ResponseWriter) {
 }
 
 // aged gives the server as it is by now.
-func (f *fakeCloud) aged(s map[string]any) map[string]any {
-	if s["status"] == "BUILD" && time.Since(s["made"].(time.Time)) > f.build {
+func (f *Cloud) aged(s map[string]any) map[string]any {
+	if s["status"] == "BUILD" && time.Since(s["made"].(time.Time)) > f.Build {
 		s["status"] = "ACTIVE"
 		s["addresses"] = map[string]any{"net1": []any{map[string]any{"addr": "10.0.0.9", "version": 4, "OS-EXT-IPS:type": "fixed"}}}
 	}
@@ -268,21 +250,21 @@ func (f *fakeCloud) aged(s map[string]any) map[string]any {
 
 // reap forgets servers whose deletion is through, with the ports that Nova
 // made for them.
-func (f *fakeCloud) reap() {
-	for id, s := range f.servers {
+func (f *Cloud) reap() {
+	for id, s := range f.Servers {
 		at, ok := s["deleted"].(time.Time)
-		if !ok || time.Since(at) <= f.gone {
+		if !ok || time.Since(at) <= f.Gone {
 			continue
 		}
-		delete(f.servers, id)
-		for pid, p := range f.ports {
+		delete(f.Servers, id)
+		for pid, p := range f.Ports {
 			if p["device_id"] == id {
 				if p["nova"] == true {
-					delete(f.ports, pid)
+					delete(f.Ports, pid)
 				} else {
 					p["device_id"] = ""
 				}
-				for _, fip := range f.fips {
+				for _, fip := range f.Fips {
 					if fip["port_id"] == pid {
 						fip["port_id"] = nil
 					}
@@ -292,61 +274,61 @@ func (f *fakeCloud) reap() {
 	}
 }
 
-func (f *fakeCloud) nova(w http.ResponseWriter, r *http.Request, rest []string, body map[string]any) {
+func (f *Cloud) nova(w http.ResponseWriter, r *http.Request, rest []string, body map[string]any) {
 	f.reap()
 	switch key := r.Method + " " + rest[0]; {
 	case key == "GET flavors" && rest[1] != "detail":
 		answer(w, 404, nil)
 	case key == "GET flavors":
-		answer(w, 200, map[string]any{"flavors": f.flavors})
+		answer(w, 200, map[string]any{"flavors": f.Flavors})
 	case key == "POST os-keypairs":
 		k := body["keypair"].(map[string]any)
-		if _, ok := f.keys[k["name"].(string)]; ok {
+		if _, ok := f.Keys[k["name"].(string)]; ok {
 			answer(w, 409, map[string]any{"conflictingRequest": map[string]any{"message": "Key pair already exists."}})
 			return
 		}
-		f.keys[k["name"].(string)] = k
+		f.Keys[k["name"].(string)] = k
 		answer(w, 200, map[string]any{"keypair": k})
 	case key == "GET os-keypairs" && len(rest) == 1:
 		list := []any{}
-		for _, k := range f.keys {
+		for _, k := range f.Keys {
 			list = append(list, map[string]any{"keypair": k})
 		}
 		answer(w, 200, map[string]any{"keypairs": list})
 	case strings.HasSuffix(key, "os-keypairs"):
-		k, ok := f.keys[rest[1]]
+		k, ok := f.Keys[rest[1]]
 		if !ok {
 			answer(w, 404, nil)
 			return
 		}
 		if r.Method == "DELETE" {
-			delete(f.keys, rest[1])
+			delete(f.Keys, rest[1])
 			answer(w, 202, nil)
 			return
 		}
 		answer(w, 200, map[string]any{"keypair": k})
 	case key == "POST servers" && len(rest) == 1:
 		s := body["server"].(map[string]any)
-		if name, _ := s["key_name"].(string); name != "" && f.keys[name] == nil {
+		if name, _ := s["key_name"].(string); name != "" && f.Keys[name] == nil {
 			answer(w, 400, map[string]any{"badRequest": map[string]any{"message": "Invalid key_name provided."}})
 			return
 		}
-		id := f.id("srv")
+		id := f.NewID("srv")
 		s["id"], s["status"], s["made"] = id, "BUILD", time.Now()
 		s["addresses"] = map[string]any{}
-		f.servers[id] = s
+		f.Servers[id] = s
 		nets, _ := s["networks"].([]any)
 		for _, n := range nets {
 			n := n.(map[string]any)
 			if pid, ok := n["port"].(string); ok {
-				f.ports[pid]["device_id"] = id
+				f.Ports[pid]["device_id"] = id
 				continue
 			}
-			pid := f.id("port")
-			f.ports[pid] = map[string]any{"id": pid, "network_id": n["uuid"], "device_id": id, "nova": true, "fixed_ips": []any{map[string]any{"ip_address": "10.0.0.9"}}}
+			pid := f.NewID("port")
+			f.Ports[pid] = map[string]any{"id": pid, "network_id": n["uuid"], "device_id": id, "nova": true, "fixed_ips": []any{map[string]any{"ip_address": "10.0.0.9"}}}
 		}
-		if f.hook != nil {
-			f.hook(s)
+		if f.Hook != nil {
+			f.Hook(s)
 		}
 		answer(w, 202, map[string]any{"server": map[string]any{"id": id, "adminPass": "x"}})
 	case key == "GET servers" && rest[1] == "detail":
@@ -355,8 +337,8 @@ func (f *fakeCloud) nova(w http.ResponseWriter, r *http.Request, rest []string, 
 		if n := r.URL.Query().Get("name"); n != "" {
 			re = regexp.MustCompile(n)
 		}
-		for _, s := range f.servers {
-			if f.hide {
+		for _, s := range f.Servers {
+			if f.Hide {
 				continue
 			}
 			if re == nil || re.MatchString(s["name"].(string)) {
@@ -365,7 +347,7 @@ func (f *fakeCloud) nova(w http.ResponseWriter, r *http.Request, rest []string, 
 		}
 		answer(w, 200, map[string]any{"servers": list})
 	case strings.HasSuffix(key, " servers"):
-		s, ok := f.servers[rest[1]]
+		s, ok := f.Servers[rest[1]]
 		switch {
 		case !ok:
 			answer(w, 404, map[string]any{"itemNotFound": map[string]any{"message": "Instance could not be found."}})
@@ -374,7 +356,7 @@ func (f *fakeCloud) nova(w http.ResponseWriter, r *http.Request, rest []string, 
 				s["status"] = "ACTIVE"
 			}
 			if _, console := body["os-getConsoleOutput"]; console {
-				answer(w, 200, map[string]any{"output": f.console})
+				answer(w, 200, map[string]any{"output": f.Console})
 				return
 			}
 			answer(w, 202, nil)
@@ -406,7 +388,7 @@ func filtered(m map[string]map[string]any, r *http.Request) []any {
 	return out
 }
 
-func (f *fakeCloud) neutron(w http.ResponseWriter, r *http.Request, rest []string, body map[string]any) {
+func (f *Cloud) neutron(w http.ResponseWriter, r *http.Request, rest []string, body map[string]any) {
 	f.reap()
 	byID := func(m map[string]map[string]any) map[string]any {
 		x, ok := m[rest[1]]
@@ -421,44 +403,44 @@ func (f *fakeCloud) neutron(w http.ResponseWriter, r *http.Request, rest []strin
 		f.neutronParts(w, r, rest, body)
 	case key == "GET networks":
 		m := map[string]map[string]any{}
-		for _, n := range f.networks {
+		for _, n := range f.Networks {
 			m[n["id"].(string)] = n
 		}
 		answer(w, 200, map[string]any{"networks": filtered(m, r)})
 	case key == "GET security-groups":
 		answer(w, 200, map[string]any{"security_groups": []any{map[string]any{"id": "sg-1", "name": "default"}}})
 	case key == "GET ports" && len(rest) == 1:
-		answer(w, 200, map[string]any{"ports": filtered(f.ports, r)})
+		answer(w, 200, map[string]any{"ports": filtered(f.Ports, r)})
 	case key == "POST ports":
 		p := body["port"].(map[string]any)
-		p["id"] = f.id("port")
+		p["id"] = f.NewID("port")
 		p["fixed_ips"] = []any{map[string]any{"ip_address": "10.0.0.9"}}
-		f.ports[p["id"].(string)] = p
+		f.Ports[p["id"].(string)] = p
 		answer(w, 201, map[string]any{"port": p})
 	case key == "DELETE ports":
-		if p := byID(f.ports); p != nil {
-			delete(f.ports, rest[1])
+		if p := byID(f.Ports); p != nil {
+			delete(f.Ports, rest[1])
 			answer(w, 204, nil)
 		}
 	case key == "GET ports":
-		if p := byID(f.ports); p != nil {
+		if p := byID(f.Ports); p != nil {
 			answer(w, 200, map[string]any{"port": p})
 		}
 	case key == "GET floatingips" && len(rest) == 1:
-		answer(w, 200, map[string]any{"floatingips": filtered(f.fips, r)})
+		answer(w, 200, map[string]any{"floatingips": filtered(f.Fips, r)})
 	case key == "POST floatingips":
 		p := body["floatingip"].(map[string]any)
-		p["id"] = f.id("fip")
+		p["id"] = f.NewID("fip")
 		p["floating_ip_address"] = "172.24.4." + strconv.Itoa(f.seq)
 		p["revision_number"] = 0
-		f.fips[p["id"].(string)] = p
+		f.Fips[p["id"].(string)] = p
 		answer(w, 201, map[string]any{"floatingip": p})
 	case key == "GET floatingips":
-		if p := byID(f.fips); p != nil {
+		if p := byID(f.Fips); p != nil {
 			answer(w, 200, map[string]any{"floatingip": p})
 		}
 	case key == "PUT floatingips":
-		p := byID(f.fips)
+		p := byID(f.Fips)
 		if p == nil {
 			return
 		}
@@ -466,10 +448,10 @@ func (f *fakeCloud) neutron(w http.ResponseWriter, r *http.Request, rest []strin
 			answer(w, 412, nil)
 			return
 		}
-		if f.racy > 0 {
-			f.mu.Unlock()
-			time.Sleep(f.racy)
-			f.mu.Lock()
+		if f.Racy > 0 {
+			f.Mu.Unlock()
+			time.Sleep(f.Racy)
+			f.Mu.Lock()
 		}
 		for k, v := range body["floatingip"].(map[string]any) {
 			p[k] = v
@@ -477,8 +459,8 @@ func (f *fakeCloud) neutron(w http.ResponseWriter, r *http.Request, rest []strin
 		p["revision_number"] = p["revision_number"].(int) + 1
 		answer(w, 200, map[string]any{"floatingip": p})
 	case key == "DELETE floatingips":
-		if byID(f.fips) != nil {
-			delete(f.fips, rest[1])
+		if byID(f.Fips) != nil {
+			delete(f.Fips, rest[1])
 			answer(w, 204, nil)
 		}
 	default:
@@ -486,13 +468,13 @@ func (f *fakeCloud) neutron(w http.ResponseWriter, r *http.Request, rest []strin
 	}
 }
 
-func (f *fakeCloud) glance(w http.ResponseWriter, r *http.Request, rest []string) {
+func (f *Cloud) glance(w http.ResponseWriter, r *http.Request, rest []string) {
 	if len(rest) == 2 {
 		answer(w, 404, nil)
 		return
 	}
 	list := []any{}
-	for _, i := range f.images {
+	for _, i := range f.Images {
 		if n := r.URL.Query().Get("name"); n == "" || n == i["name"] {
 			list = append(list, i)
 		}
@@ -500,23 +482,23 @@ func (f *fakeCloud) glance(w http.ResponseWriter, r *http.Request, rest []string
 	answer(w, 200, map[string]any{"images": list})
 }
 
-func (f *fakeCloud) cinder(w http.ResponseWriter, r *http.Request, rest []string, body map[string]any) {
+func (f *Cloud) cinder(w http.ResponseWriter, r *http.Request, rest []string, body map[string]any) {
 	rest = rest[1:] // the project
 	switch {
 	case r.Method == "POST":
 		v := body["volume"].(map[string]any)
-		v["id"], v["status"] = f.id("vol"), "available"
-		f.volumes[v["id"].(string)] = v
+		v["id"], v["status"] = f.NewID("vol"), "available"
+		f.Volumes[v["id"].(string)] = v
 		answer(w, 202, map[string]any{"volume": v})
 	case rest[1] == "detail":
-		answer(w, 200, map[string]any{"volumes": filtered(f.volumes, r)})
+		answer(w, 200, map[string]any{"volumes": filtered(f.Volumes, r)})
 	default:
-		v, ok := f.volumes[rest[1]]
+		v, ok := f.Volumes[rest[1]]
 		switch {
 		case !ok:
 			answer(w, 404, nil)
 		case r.Method == "DELETE":
-			delete(f.volumes, rest[1])
+			delete(f.Volumes, rest[1])
 			answer(w, 202, nil)
 		default:
 			answer(w, 200, map[string]any{"volume": v})

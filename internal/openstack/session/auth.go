@@ -1,4 +1,4 @@
-package openstack
+package session
 
 import (
 	"crypto/sha256"
@@ -118,8 +118,8 @@ func orDefault(d time.Duration) time.Duration {
 	return d
 }
 
-// key identifies the connection that a makes, without showing secrets.
-func (a Auth) key() string {
+// Fingerprint identifies the connection that a makes, without showing secrets.
+func (a Auth) Fingerprint() string {
 	h := sha256.New()
 	secrets := []Secret{a.Password, a.Passcode, a.Token, a.AppCredSecret}
 	fmt.Fprintf(h, "%#v", a)
@@ -168,7 +168,7 @@ func AuthFromEnv(lookup func(string) string) (Auth, error) {
 	if err != nil {
 		return a, err
 	}
-	return a, a.validate("the environment", envNames)
+	return a, a.Validate("the environment", SpellEnv)
 }
 
 // ReadEnv is [AuthFromEnv] for callers who complete the credentials from
@@ -226,14 +226,14 @@ func ReadEnv(lookup func(string) string) (Auth, error) {
 	case "1", "true", "yes", "on", "y", "t":
 		a.Insecure = true
 	default:
-		return a, fail(Invalid, "read the credentials", fmt.Sprintf("OS_INSECURE is %q, expected true or false", v), "")
+		return a, Fail(Invalid, "read the credentials", fmt.Sprintf("OS_INSECURE is %q, expected true or false", v), "")
 	}
 	switch v := first("OS_SYSTEM_SCOPE"); v {
 	case "", "none", "false":
 	case "all", "true":
 		a.SystemScope = true
 	default:
-		return a, fail(Invalid, "read the credentials", fmt.Sprintf("OS_SYSTEM_SCOPE is %q, expected all", v), "")
+		return a, Fail(Invalid, "read the credentials", fmt.Sprintf("OS_SYSTEM_SCOPE is %q, expected all", v), "")
 	}
 	// OS_DEFAULT_DOMAIN stands in for both domains, as in the openstack client.
 	if d := first("OS_DEFAULT_DOMAIN", "OS_DEFAULT_DOMAIN_ID"); d != "" {
@@ -265,22 +265,10 @@ func ReadEnv(lookup func(string) string) (Auth, error) {
 	case "v3applicationcredential", "v3application_credential", "application_credential":
 		a.Password, a.Passcode, a.Token = "", "", ""
 	default:
-		return a, fail(Invalid, "log in", fmt.Sprintf("OS_AUTH_TYPE is %q, which is not supported", kind),
+		return a, Fail(Invalid, "log in", fmt.Sprintf("OS_AUTH_TYPE is %q, which is not supported", kind),
 			"use password, token or v3applicationcredential")
 	}
 	return a, nil
-}
-
-// Validate says what is missing or contradictory in a. The names in its
-// errors are those of the driver section.
-func (a Auth) Validate() error {
-	return a.validate("the driver section or the environment", driverNames)
-}
-
-// ValidateCommand is [Auth.Validate] for the commands that take credentials
-// from flags, knife.rb and the environment, whose names its errors have.
-func (a Auth) ValidateCommand() error {
-	return a.validate("knife.rb and the environment", commandNames)
 }
 
 // SameEndpoint says whether two auth URLs are of one identity service,
@@ -291,50 +279,34 @@ func SameEndpoint(a, b string) bool {
 	return errX == nil && errY == nil && strings.EqualFold(x.base, y.base)
 }
 
-type names struct{ url, user, password, project, secret, appUser string }
-
-var (
-	envNames = names{
-		url: "OS_AUTH_URL", user: "OS_USERNAME (or OS_USER_ID)", password: "OS_PASSWORD",
-		project: "OS_PROJECT_NAME (or OS_PROJECT_ID)", secret: "OS_APPLICATION_CREDENTIAL_SECRET", appUser: "OS_USERNAME (or OS_USER_ID)",
-	}
-	driverNames = names{
-		url: "openstack_auth_url (or OS_AUTH_URL)", user: "openstack_username (or OS_USERNAME)", password: "openstack_api_key (or OS_PASSWORD)",
-		project: "openstack_project_name (or OS_PROJECT_NAME)", secret: "openstack_application_credential_secret",
-		appUser: "openstack_username (or openstack_userid)",
-	}
-	commandNames = names{
-		url: "knife[:openstack_auth_url] (or --openstack-api-endpoint, OS_AUTH_URL)", user: "knife[:openstack_username] (or -A, OS_USERNAME)",
-		password: "knife[:openstack_password] (or -K, OS_PASSWORD)", project: "knife[:openstack_project_name] (or -T, OS_PROJECT_NAME)",
-		secret: "knife[:openstack_application_credential_secret]", appUser: "knife[:openstack_username] (or -A, OS_USERNAME)",
-	}
-)
-
-func (a Auth) validate(where string, n names) error {
+// Validate checks that a is complete and not contradictory. where names what
+// was read, for the error: "the environment"; spell how settings are spelled
+// there.
+func (a Auth) Validate(where string, spell Spelling) error {
 	var missing []string
 	if a.URL == "" {
-		missing = append(missing, n.url)
+		missing = append(missing, spell.of(SettingAuthURL))
 	}
 	switch {
 	case a.AppCredID != "" || a.AppCredName != "":
 		if a.AppCredSecret == "" {
-			missing = append(missing, n.secret)
+			missing = append(missing, spell.of(SettingAppCredSecret))
 		}
 		if a.AppCredID == "" && a.Username == "" && a.UserID == "" {
-			missing = append(missing, n.appUser)
+			missing = append(missing, spell.of(SettingAppCredUser))
 		}
 	case a.Token != "" && a.Password == "":
 	default:
 		if a.Username == "" && a.UserID == "" {
-			missing = append(missing, n.user)
+			missing = append(missing, spell.of(SettingUsername))
 		}
 		if a.Password == "" && a.Passcode == "" {
-			missing = append(missing, n.password)
+			missing = append(missing, spell.of(SettingPassword))
 		}
 		// A user may have a default project, so that its absence alone is
 		// found out by logging in.
 		if len(missing) > 0 && !a.hasScope() {
-			missing = append(missing, n.project)
+			missing = append(missing, spell.of(SettingProject))
 		}
 	}
 	if len(missing) > 0 {
@@ -359,7 +331,7 @@ func (a Auth) availability() (string, error) {
 		v = "public"
 	}
 	if !slices.Contains([]string{"public", "internal", "admin"}, v) {
-		return "", fail(Invalid, "use the endpoint type", fmt.Sprintf("%q is none of public, internal and admin", a.Interface), "")
+		return "", Fail(Invalid, "use the endpoint type", fmt.Sprintf("%q is none of public, internal and admin", a.Interface), "")
 	}
 	return v, nil
 }
@@ -421,8 +393,8 @@ var versionSegment = regexp.MustCompile(`^v[0-9]+(\.[0-9]+)?$`)
 // examples have ever shown.
 func parseAuthURL(raw string) (identityURL, error) {
 	bad := func(said string) (identityURL, error) {
-		return identityURL{}, fail(Invalid, fmt.Sprintf("use the auth URL %q", raw), said,
-			"an auth URL looks like https://cloud.example.com:5000/v3; the cloud's RC file has it as OS_AUTH_URL")
+		return identityURL{}, Fail(Invalid, fmt.Sprintf("use the auth URL %q", raw), said,
+			"").Advise("an auth URL looks like https://cloud.example.com:5000/v3; the cloud's RC file sets it as OS_AUTH_URL")
 	}
 	s := strings.TrimSpace(raw)
 	if strings.HasPrefix(s, "/") {

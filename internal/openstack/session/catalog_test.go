@@ -1,4 +1,4 @@
-package openstack
+package session
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 )
 
 func TestEndpoint(t *testing.T) {
-	c := &Cloud{catalog: []service{
+	c := &Session{catalog: []service{
 		{"object-store", "swift", []endpoint{{"R", "public", "https://h/v1/AUTH_p/"}, {"R", "internal", "https://i/v1"}, {"S", "public", "https://s/v1"}}},
 		{"volumev3", "cinder", []endpoint{{"R", "public", "https://h/volume/v3/p"}}},
 		{"image", "glance", []endpoint{{"R", "public", "https://h/image"}}},

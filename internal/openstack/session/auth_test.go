@@ -1,4 +1,4 @@
-package openstack
+package session
 
 import (
 	"encoding/json"
@@ -194,7 +194,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{fmt.Sprint(a), fmt.Sprintf("%v %+v %#v", a, a, a), fmt.Sprintf("%s %q %x %d", a.Password, a.Password, a.Password, a.Password), string(j), string(y), a.key()} {
+	for _, text := range []string{fmt.Sprint(a), fmt.Sprintf("%v %+v %#v", a, a, a), fmt.Sprintf("%s %q %x %d", a.Password, a.Password, a.Password, a.Password), string(j), string(y), a.Fingerprint()} {
 		if strings.Contains(text, word) || strings.Contains(text, fmt.Sprintf("%x", word)) {
 			t.Errorf("shown: %s", text)
 		}
@@ -204,7 +204,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 	}
 	b := a
 	b.Password = "other"
-	if a.key() == b.key() {
+	if a.Fingerprint() == b.Fingerprint() {
 		t.Error("two passwords share a connection")
 	}
 }

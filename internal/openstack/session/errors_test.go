@@ -1,4 +1,4 @@
-package openstack
+package session
 
 import (
 	"net/http"
@@ -49,7 +49,7 @@ func TestExplain(t *testing.T) {
 		{answer(404, ``), NotFound, ""},
 		{answer(500, `{"computeFault":{"message":"Unexpected API Error."}}`), Other, "trouble inside"},
 	} {
-		err := explain(`create the server "web"`, c.err)
+		err := Explain(`create the server "web"`, c.err)
 		if KindOf(err) != c.kind || !strings.Contains(err.(*Error).Hint(), c.hint) {
 			t.Errorf("%v: kind %q, hint %q", err, KindOf(err), err.(*Error).Hint())
 		}
@@ -57,14 +57,14 @@ func TestExplain(t *testing.T) {
 		if !strings.HasPrefix(text, `cannot create the server "web"`) || strings.Contains(text, "{") || strings.HasSuffix(text, ".") {
 			t.Errorf("%s", text)
 		}
-		if !isStatus(err, c.err.(gophercloud.ErrUnexpectedResponseCode).Actual) {
+		if !IsStatus(err, c.err.(gophercloud.ErrUnexpectedResponseCode).Actual) {
 			t.Errorf("%s: the status is lost", text)
 		}
-		if explain("do more", err) != err {
+		if Explain("do more", err) != err {
 			t.Error("explained twice")
 		}
 	}
-	if text := explain("x", answer(500, `{"f":{"message":"Oops"}}`)).Error(); !strings.Contains(text, "req-7") {
+	if text := Explain("x", answer(500, `{"f":{"message":"Oops"}}`)).Error(); !strings.Contains(text, "req-7") {
 		t.Error(text)
 	}
 }

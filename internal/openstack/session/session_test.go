@@ -1,7 +1,6 @@
-package openstack
+package session
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,8 +21,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"go.uber.org/goleak"
+
+	"github.com/galleyhq/galley/internal/testing/fakecloud"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,19 +49,23 @@ func TestEverySpellingOfTheAuthURL(t *testing.T) {
 		"no version, only v2.0 there": {[]string{"v2.0"}, "", "2", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFake(t)
-			f.versions = c.offered
-			a := f.auth()
+			f := fakecloud.New(t)
+			f.Versions = c.offered
+			a := authOf(f)
 			a.URL = f.URL + c.path
-			cl, err := Connect(t.Context(), a, Options{})
+			cl, err := Open(t.Context(), a, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer cl.Close()
 			if cl.identity.version != c.version || cl.Calls() != c.calls {
-				t.Errorf("version %s after %d calls: %v", cl.identity.version, cl.Calls(), f.requests)
+				t.Errorf("version %s after %d calls: %v", cl.identity.version, cl.Calls(), f.Requests)
 			}
-			if _, err := cl.Flavors(t.Context()); err != nil {
+			sc, err := cl.ComputeClient()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := sc.Get(t.Context(), sc.ServiceURL("flavors", "detail"), nil, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -69,14 +73,14 @@ func TestEverySpellingOfTheAuthURL(t *testing.T) {
 }
 
 func TestApplicationCredentialNeedsV3(t *testing.T) {
-	f := newFake(t)
-	f.versions = []string{"v2.0"}
+	f := fakecloud.New(t)
+	f.Versions = []string{"v2.0"}
 	a := Auth{URL: f.URL, AppCredID: "id", AppCredSecret: "shh"}
-	if _, err := Connect(t.Context(), a, Options{}); KindOf(err) != Invalid || !strings.Contains(err.Error(), "v2.0 only") {
+	if _, err := Open(t.Context(), a, Options{}); KindOf(err) != Invalid || !strings.Contains(err.Error(), "v2.0 only") {
 		t.Errorf("%v", err)
 	}
-	f.versions = []string{"v3"}
-	c, err := Connect(t.Context(), a, Options{})
+	f.Versions = []string{"v3"}
+	c, err := Open(t.Context(), a, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +88,7 @@ func TestApplicationCredentialNeedsV3(t *testing.T) {
 }
 
 func TestLoginFailures(t *testing.T) {
-	f := newFake(t)
+	f := fakecloud.New(t)
 	refused := "http://" + unusedAddress(t)
 	silent := silentServer(t)
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -106,12 +110,12 @@ func TestLoginFailures(t *testing.T) {
 		"own authority":  {func(a *Auth) { a.URL = secure.URL }, BadCertificate, "authority", "OS_CACERT"},
 		"no TLS there":   {func(a *Auth) { a.URL = strings.Replace(f.URL, "http:", "https:", 1) }, Unreachable, "does not speak TLS", "http://"},
 		"not identity":   {func(a *Auth) { a.URL = notIdentity.URL }, NotFound, "log in", "no identity service"},
-		"no password":    {func(a *Auth) { a.Password = "" }, Other, "openstack_api_key", "RC file"},
+		"no password":    {func(a *Auth) { a.Password = "" }, Other, "OS_PASSWORD", "RC file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := f.auth()
+			a := authOf(f)
 			c.change(&a)
-			_, err := Connect(t.Context(), a, Options{})
+			_, err := Open(t.Context(), a, Options{})
 			if err == nil || KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("%v (kind %q)", err, KindOf(err))
 			}
@@ -166,25 +170,25 @@ func silentServer(t *testing.T) string {
 }
 
 func TestTrustedAuthority(t *testing.T) {
-	f := newFake(t)
-	secure := httptest.NewTLSServer(http.HandlerFunc(f.serve))
+	f := fakecloud.New(t)
+	secure := httptest.NewTLSServer(http.HandlerFunc(f.Serve))
 	t.Cleanup(secure.Close)
-	a := f.auth()
+	a := authOf(f)
 	a.URL = secure.URL + "/v3"
 	a.Insecure = true
-	c, err := Connect(t.Context(), a, Options{})
+	c, err := Open(t.Context(), a, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
 	a.Insecure, a.CACert = false, filepath.Join(t.TempDir(), "ca.pem")
-	if _, err := Connect(t.Context(), a, Options{}); err == nil || !strings.Contains(err.Error(), "OS_CACERT") {
+	if _, err := Open(t.Context(), a, Options{}); err == nil || !strings.Contains(err.Error(), "OS_CACERT") {
 		t.Errorf("%v", err)
 	}
 	if err := os.WriteFile(a.CACert, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Connect(t.Context(), a, Options{}); KindOf(err) != Invalid {
+	if _, err := Open(t.Context(), a, Options{}); KindOf(err) != Invalid {
 		t.Errorf("%v", err)
 	}
 }
@@ -213,7 +217,7 @@ func authority(t *testing.T, from, to time.Time) (server tls.Certificate, caFile
 }
 
 func TestCertificates(t *testing.T) {
-	f := newFake(t)
+	f := fakecloud.New(t)
 	year := 365 * 24 * time.Hour
 	for name, c := range map[string]struct {
 		from, to time.Time
@@ -228,15 +232,15 @@ func TestCertificates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cert, ca := authority(t, c.from, c.to)
-			s := httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
+			s := httptest.NewUnstartedServer(http.HandlerFunc(f.Serve))
 			s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 			s.Config.ErrorLog = log.New(io.Discard, "", 0)
 			s.StartTLS()
 			defer s.Close()
-			a := f.auth()
+			a := authOf(f)
 			a.CACert = ca
 			a.URL = strings.Replace(s.URL, "127.0.0.1", c.host, 1) + "/v3"
-			cl, err := Connect(t.Context(), a, Options{})
+			cl, err := Open(t.Context(), a, Options{})
 			if err == nil {
 				cl.Close()
 			}
@@ -251,158 +255,94 @@ func TestCertificates(t *testing.T) {
 }
 
 func TestRegions(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	c.catalog = []service{{kind: "compute", endpoints: []endpoint{{"one", "public", f.URL + "/nova/v2.1"}, {"two", "public", f.URL + "/nova/v2.1"}, {"one", "internal", f.URL + "/nova/v2.1"}}}}
-	if _, err := c.compute(); KindOf(err) != Ambiguous || !strings.Contains(err.Error(), "one, two") {
+	if _, err := c.ComputeClient(); KindOf(err) != Ambiguous || !strings.Contains(err.Error(), "one, two") {
 		t.Errorf("%v", err)
 	}
 	c.auth.Region = "two"
-	if _, err := c.compute(); err != nil {
+	if _, err := c.ComputeClient(); err != nil {
 		t.Errorf("%v", err)
 	}
 	c.auth.Region = "three"
-	if _, err := c.compute(); KindOf(err) != NotFound || !strings.Contains(err.Error(), "one, two") {
+	if _, err := c.ComputeClient(); KindOf(err) != NotFound || !strings.Contains(err.Error(), "one, two") {
 		t.Errorf("%v", err)
 	}
 	c.auth.Region, c.auth.Interface = "", "adminURL"
-	if _, err := c.compute(); KindOf(err) != NotFound || !strings.Contains(err.Error(), "internal, public") {
+	if _, err := c.ComputeClient(); KindOf(err) != NotFound || !strings.Contains(err.Error(), "internal, public") {
 		t.Errorf("%v", err)
 	}
-	if _, err := c.volume(); KindOf(err) != NotFound {
+	if _, err := c.VolumeClient(); KindOf(err) != NotFound {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestConnectorSharesOneLogin(t *testing.T) {
-	f := newFake(t)
-	var k Connector
-	t.Cleanup(k.Close)
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			if _, err := k.Connect(t.Context(), f.auth()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if n := f.count("POST", "/v3/auth/tokens"); n != 1 {
-		t.Errorf("%d logins", n)
-	}
-	wrong := f.auth()
-	wrong.Password = "wrong"
-	for range 3 {
-		if _, err := k.Connect(t.Context(), wrong); KindOf(err) != Unauthorized {
-			t.Errorf("%v", err)
-		}
-	}
-	if n := f.count("POST", "/v3/auth/tokens"); n != 2 {
-		t.Errorf("a wrong password was sent %d times", n-1)
-	}
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	var k2 Connector
-	t.Cleanup(k2.Close)
-	if _, err := k2.Connect(cancelled, f.auth()); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
-	}
-	if _, err := k2.Connect(t.Context(), f.auth()); err != nil {
-		t.Errorf("after a cancelled login: %v", err)
 	}
 }
 
 func TestTokenIsRenewed(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	c.provider.SetToken("expired")
+	sc, err := c.ComputeClient()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if _, err := c.listServers(t.Context(), servers.ListOpts{}); err != nil {
+			if _, err := sc.Get(t.Context(), sc.ServiceURL("servers", "detail"), nil, nil); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	if n := f.count("POST", "/v3/auth/tokens"); n != 2 {
+	if n := f.Count("POST", "/v3/auth/tokens"); n != 2 {
 		t.Errorf("%d logins", n)
 	}
 }
 
 func TestTokenStaysWithTheCloud(t *testing.T) {
-	f := newFake(t)
-	c := f.connect(t)
+	f := fakecloud.New(t)
+	c := connect(t, f)
 	seen := false
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = true }))
 	t.Cleanup(other.Close)
-	sc, _ := c.compute()
+	sc, _ := c.ComputeClient()
 	if _, err := sc.Get(t.Context(), other.URL+"/servers", nil, nil); err == nil || seen {
 		t.Errorf("%v, seen %v", err, seen)
 	}
 }
 
-func TestDebugLogShowsNoSecrets(t *testing.T) {
-	f := newFake(t)
-	var mu sync.Mutex
-	var lines []string
-	c, err := Connect(t.Context(), f.auth(), Options{Debug: func(format string, args ...any) {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, a := range args {
-			lines = append(lines, a.(string))
-		}
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	s := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, UserData: []byte("my own secret")}
-	if _, err := c.Create(t.Context(), s, &MemoryJournal{}, nil); err != nil {
-		t.Fatal(err)
-	}
-	text := strings.Join(lines, "\n")
-	if !strings.Contains(text, "POST "+f.URL+"/nova/v2.1/servers") {
-		t.Errorf("%s", text)
-	}
-	for _, s := range []string{`"pw"`, "tok\n", "bXkgb3duIHNlY3JldA"} {
-		if strings.Contains(text, s) {
-			t.Errorf("%q is shown in\n%s", s, text)
-		}
-	}
-}
-
 func TestRepetitions(t *testing.T) {
 	for name, c := range map[string]struct {
-		mode   faultMode
+		mode   fakecloud.Mode
 		times  int
 		method string
 		works  bool
 	}{
-		"a busy GET":              {busy503, 3, "GET", true},
-		"a limited GET":           {limited429, 3, "GET", true},
-		"a limited POST":          {limited429, 3, "POST", true},
-		"a broken GET":            {dropBefore, 2, "GET", true},
-		"a broken GET, too often": {dropBefore, 20, "GET", false},
-		"a busy POST":             {busy503, 1, "POST", false},
-		"a broken POST":           {dropBefore, 1, "POST", false},
-		"an erring GET":           {error500, 2, "GET", true},
-		"an erring POST":          {error500, 1, "POST", false},
+		"a busy GET":              {fakecloud.Busy503, 3, "GET", true},
+		"a limited GET":           {fakecloud.Limited429, 3, "GET", true},
+		"a limited POST":          {fakecloud.Limited429, 3, "POST", true},
+		"a broken GET":            {fakecloud.DropBefore, 2, "GET", true},
+		"a broken GET, too often": {fakecloud.DropBefore, 20, "GET", false},
+		"a busy POST":             {fakecloud.Busy503, 1, "POST", false},
+		"a broken POST":           {fakecloud.DropBefore, 1, "POST", false},
+		"an erring GET":           {fakecloud.Error500, 2, "GET", true},
+		"an erring POST":          {fakecloud.Error500, 1, "POST", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFake(t)
-			cl := f.connect(t)
-			f.mu.Lock()
+			f := fakecloud.New(t)
+			cl := connect(t, f)
+			f.Mu.Lock()
 			left := c.times
-			f.fault = func(_ int, _, path string) faultMode {
+			f.Fault = func(_ int, _, path string) fakecloud.Mode {
 				if left > 0 && strings.HasPrefix(path, "/nova") {
 					left--
 					return c.mode
 				}
-				return well
+				return fakecloud.Well
 			}
-			f.mu.Unlock()
-			sc, _ := cl.compute()
+			f.Mu.Unlock()
+			sc, _ := cl.ComputeClient()
 			var err error
 			if c.method == "GET" {
 				_, err = sc.Get(t.Context(), sc.ServiceURL("servers", "detail"), nil, nil)
@@ -412,7 +352,7 @@ func TestRepetitions(t *testing.T) {
 			if (err == nil) != c.works {
 				t.Errorf("%v", err)
 			}
-			if n := len(f.servers); c.method == "POST" && n > 1 {
+			if n := len(f.Servers); c.method == "POST" && n > 1 {
 				t.Errorf("%d servers", n)
 			}
 		})
@@ -431,24 +371,17 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestWaits(t *testing.T) {
-	f := newFake(t)
-	f.build = time.Hour
-	c := f.connect(t)
-	spec := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, ActiveTimeout: 300 * time.Millisecond}
-	j := &MemoryJournal{}
-	_, err := c.Create(t.Context(), spec, j, nil)
-	if KindOf(err) != Timeout || !strings.Contains(err.Error(), "status BUILD") || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v", err)
+// authOf are credentials for the fake.
+func authOf(f *fakecloud.Cloud) Auth {
+	return Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: 5 * time.Second}
+}
+
+func connect(t *testing.T, f *fakecloud.Cloud) *Session {
+	t.Helper()
+	c, err := Open(t.Context(), authOf(f), Options{FirstRetry: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
 	}
-	// Somebody deletes it meanwhile.
-	time.AfterFunc(150*time.Millisecond, func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		clear(f.servers)
-	})
-	spec.ActiveTimeout = 10 * time.Second
-	if _, err = c.Create(t.Context(), spec, j, nil); KindOf(err) != ServerGone {
-		t.Errorf("%v", err)
-	}
+	t.Cleanup(c.Close)
+	return c
 }

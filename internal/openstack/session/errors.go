@@ -1,4 +1,4 @@
-package openstack
+package session
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -72,7 +71,7 @@ type Error struct {
 	Status int
 	// Request is the cloud's identifier of the failed request.
 	Request string
-	hint    string
+	advice  advice
 	err     error
 }
 
@@ -98,11 +97,37 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Because sets the cause, for errors.Is and errors.As.
+func (e *Error) Because(cause error) *Error {
+	e.err = cause
+	return e
+}
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.err }
 
-// Hint says what the person can do, "" when there is nothing to advise.
-func (e *Error) Hint() string { return e.hint }
+// Hint says what the user can do, "" when there is nothing to advise.
+func (e *Error) Hint() string { return e.advice.in(nil) }
+
+// HintIn is [Error.Hint] in the words of a front end.
+func (e *Error) HintIn(spell Spelling) string { return e.advice.in(spell) }
+
+// SetHint replaces the advice by one that names no setting.
+func (e *Error) SetHint(text string) { e.advice = plain(text) }
+
+// Advise replaces the advice. A [Setting] among args is spelled by the front
+// end.
+func (e *Error) Advise(format string, args ...any) *Error {
+	e.advice = advice{format, args}
+	return e
+}
+
+// AdviseNoRoom gives the advice for a server that the scheduler has no host
+// for.
+func (e *Error) AdviseNoRoom() {
+	e.Advise("the cloud has no room for this flavor, availability zone or set of scheduler hints: try another %s or %s",
+		SettingFlavor, SettingAvailabilityZone)
+}
 
 // KindOf returns the kind of the first [Error] in err's chain, [Other] if
 // there is none.
@@ -114,62 +139,18 @@ func KindOf(err error) Kind {
 	return Other
 }
 
-// fail makes an Error that no answer of the cloud stands behind.
-func fail(kind Kind, what, said, hint string) *Error {
-	return &Error{Kind: kind, What: what, Said: said, hint: hint}
+// Fail makes an Error that no answer of the cloud caused.
+func Fail(kind Kind, what, said, hint string) *Error {
+	e := &Error{Kind: kind, What: what, Said: said}
+	if hint != "" {
+		e.SetHint(hint)
+	}
+	return e
 }
 
-// Several are failures that have nothing to do with each other, told
-// together.
-type Several []error
-
-// Error implements error: one failure to a line.
-func (s Several) Error() string {
-	lines := make([]string, len(s))
-	for i, err := range s {
-		lines[i] = err.Error()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// Unwrap returns the failures.
-func (s Several) Unwrap() []error { return s }
-
-// Hint returns the hints of all that have one.
-func (s Several) Hint() string {
-	var lines []string
-	for _, err := range s {
-		var h interface{ Hint() string }
-		if errors.As(err, &h) && h.Hint() != "" && !slices.Contains(lines, h.Hint()) {
-			lines = append(lines, h.Hint())
-		}
-	}
-	return strings.Join(lines, "\n")
-}
-
-// Together makes one error of those that are not nil: that one, or a [Several].
-// Of none it is nil.
-func Together(errs ...error) error {
-	var out Several
-	for _, err := range errs {
-		if more, ok := err.(Several); ok {
-			out = append(out, more...)
-		} else if err != nil {
-			out = append(out, err)
-		}
-	}
-	switch len(out) {
-	case 0:
-		return nil
-	case 1:
-		return out[0]
-	}
-	return out
-}
-
-// explain turns what gophercloud or the HTTP client returned into an Error:
+// Explain turns what gophercloud or the HTTP client returned into an Error:
 // `what` reads after "cannot". Cancellation stays visible through errors.Is.
-func explain(what string, err error) error {
+func Explain(what string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -183,7 +164,7 @@ func explain(what string, err error) error {
 	switch {
 	case errors.As(err, &reauth):
 		// The token expired and the credentials are no longer good.
-		again := explain("log in again", reauth.ErrReauth)
+		again := Explain("log in again", reauth.ErrReauth)
 		if errors.As(again, &own) {
 			own.err = quiet{own.err}
 			return own
@@ -195,7 +176,7 @@ func explain(what string, err error) error {
 		e.Request = answer.ResponseHeader.Get("X-Openstack-Request-Id")
 		if loc := answer.ResponseHeader.Get("Location"); loc != "" && answer.Actual >= 301 && answer.Actual < 400 {
 			e.Said = "the endpoint redirects to " + loc
-			e.hint = "use that URL as OS_AUTH_URL"
+			e.Advise("use that URL as %s", SettingAuthURL)
 		}
 		// The library's error prints the whole body; keep it for errors.As only.
 		e.err = quiet{err}
@@ -264,31 +245,31 @@ func explainConnection(e *Error, err error) {
 				e.Said = fmt.Sprintf("the certificate of %s is valid from %s to %s only", host,
 					invalid.Cert.NotBefore.UTC().Format("2006-01-02"), invalid.Cert.NotAfter.UTC().Format("2006-01-02"))
 			}
-			e.hint = "check this machine's clock; if it is right, tell the operators of the cloud (OS_INSECURE=true or disable_ssl_validation: true skips the check at your own risk)"
+			e.Advise("check this machine's clock; if it is right, tell the operators of the cloud (%s skips the check at your own risk)", SettingInsecure)
 		} else {
 			e.Said = "the certificate of " + host + " is not valid: " + invalid.Error()
 		}
 	case errors.As(err, &unknown):
 		e.Kind = BadCertificate
 		e.Said = "the certificate of " + host + " is signed by an authority that this machine does not know"
-		e.hint = "name the authority's certificate file in OS_CACERT (OS_INSECURE=true or disable_ssl_validation: true skips the check at your own risk)"
+		e.Advise("name the authority's certificate file in %s (%s skips the check at your own risk)", SettingCACert, SettingInsecure)
 	case errors.As(err, &hostname):
 		e.Kind = BadCertificate
 		e.Said = "the certificate of " + host + " is for another name: " + hostname.Error()
-		e.hint = "use the name in the certificate in OS_AUTH_URL"
+		e.Advise("use the name in the certificate in %s", SettingAuthURL)
 	case errors.As(err, &verify):
 		e.Kind = BadCertificate
 		e.Said = "the certificate of " + host + " cannot be verified: " + verify.Err.Error()
-		e.hint = "name the authority's certificate file in OS_CACERT"
+		e.Advise("name the authority's certificate file in %s", SettingCACert)
 	case errors.As(err, &header) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.Said = host + " does not speak TLS"
-		e.hint = "write http:// in place of https:// in OS_AUTH_URL"
+		e.Advise("write http:// in place of https:// in %s", SettingAuthURL)
 	case errors.As(err, &dns):
 		e.Said = fmt.Sprintf("the name %q is not known", dns.Name)
-		e.hint = "check OS_AUTH_URL, and whether a VPN is needed to reach the cloud"
+		e.Advise("check %s, and whether a VPN is needed to reach the cloud", SettingAuthURL)
 	case errors.As(err, &silent):
 		e.Said = host + " did not answer within " + silent.after.String()
-		e.hint = "raise read_timeout if the cloud is slow"
+		e.Advise("raise %s if the cloud is slow", SettingReadTimeout)
 	default:
 		var op *net.OpError
 		if errors.As(err, &op) {
@@ -297,7 +278,7 @@ func explainConnection(e *Error, err error) {
 			} else {
 				e.Said = "no connection to " + host + ": " + innermost(op).Error()
 			}
-			e.hint = "check OS_AUTH_URL, and whether a VPN or proxy is needed to reach the cloud"
+			e.Advise("check %s, and whether a VPN or proxy is needed to reach the cloud", SettingAuthURL)
 		} else {
 			e.Said = "the connection to " + host + " broke: " + err.Error()
 		}
@@ -328,35 +309,33 @@ func classify(e *Error) {
 	switch {
 	case has("quota") && (e.Status == 403 || e.Status == 409 || e.Status == 413):
 		e.Kind = Quota
-		e.hint = "destroy what is no longer needed (`openstack quota show --usage` tells what the project may have), or ask the operators for more"
+		e.SetHint("destroy what is no longer needed (`openstack quota show --usage` tells what the project may have), or ask the operators for more")
 	case has("no more ip addresses"), has("ipaddressgenerationfailure"), has("externalipaddressexhausted"):
 		e.Kind = EmptyPool
-		e.hint = "release floating IPs that are no longer used (`openstack floating ip list`), or name another pool"
+		e.SetHint("release floating IPs that are no longer used (`openstack floating ip list`), or name another pool")
 	case has("multiple possible networks"), has("multiple", "networks", "more specific"):
 		e.Kind = Ambiguous
-		e.hint = "name the network in network_ref"
+		e.Advise("name the network in %s", SettingNetwork)
 	case has("no valid host"):
 		e.Kind = NoValidHost
-		e.hint = noValidHostHint
+		e.AdviseNoRoom()
 	case has("disk is too small"), has("memory is too small"), has("flavor", "too small"):
 		e.Kind = Invalid
-		e.hint = "take a bigger flavor in flavor_ref, or boot from a volume (block_device_mapping with make_volume)"
+		e.Advise("use a bigger flavor in %s, or boot from a volume that is made for it (%s)", SettingFlavor, SettingVolumes)
 	case e.Status == 401:
 		e.Kind = Unauthorized
-		e.hint = "check user name, password, domain and project: OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME, OS_PROJECT_NAME, OS_PROJECT_DOMAIN_NAME"
+		e.SetHint("check user name, password, project and their domains")
 	case e.Status == 403:
 		e.Kind = Forbidden
-		e.hint = "the user's roles in this project do not allow it: check OS_PROJECT_NAME, or ask the operators"
+		e.Advise("the user's roles in this project do not allow it: check %s, or ask the operators", SettingProject)
 	case e.Status == 404:
 		e.Kind = NotFound
 	case e.Status == 429 || e.Status == 413:
-		e.hint = "the cloud limits the rate of requests: use a lower concurrency (-c)"
+		e.SetHint("the cloud limits the rate of requests: use a lower concurrency (-c)")
 	case e.Status >= 500:
-		e.hint = "this is trouble inside the cloud: try again, and give the operators the request id if it stays"
+		e.SetHint("this is trouble inside the cloud: try again, and give the operators the request id if it stays")
 	}
 }
-
-const noValidHostHint = "the cloud has no room for this flavor, availability zone or set of scheduler hints: try another flavor_ref or availability_zone"
 
 var tagPattern = regexp.MustCompile(`(?s)<(head|style|script)\b.*?</(head|style|script)>|<[^>]*>`)
 
@@ -366,9 +345,9 @@ var tagPattern = regexp.MustCompile(`(?s)<(head|style|script)\b.*?</(head|style|
 func faultText(body []byte) string {
 	var v any
 	if json.Unmarshal(body, &v) == nil {
-		return tidy(messageIn(v, 0))
+		return Tidy(messageIn(v, 0))
 	}
-	return tidy(html.UnescapeString(tagPattern.ReplaceAllString(string(body), " ")))
+	return Tidy(html.UnescapeString(tagPattern.ReplaceAllString(string(body), " ")))
 }
 
 func messageIn(v any, depth int) string {
@@ -401,8 +380,8 @@ func messageIn(v any, depth int) string {
 	return ""
 }
 
-// tidy makes one bounded line of a message, without its final stop.
-func tidy(s string) string {
+// Tidy makes one bounded line of a message, without its final stop.
+func Tidy(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	const most = 500
 	if r := []rune(s); len(r) > most {
@@ -411,8 +390,8 @@ func tidy(s string) string {
 	return strings.TrimSuffix(s, ".")
 }
 
-// isStatus says whether err is an answer with one of these HTTP statuses.
-func isStatus(err error, codes ...int) bool {
+// IsStatus says whether err is an answer with one of these HTTP statuses.
+func IsStatus(err error, codes ...int) bool {
 	for _, c := range codes {
 		if gophercloud.ResponseCodeIs(err, c) {
 			return true
@@ -421,9 +400,9 @@ func isStatus(err error, codes ...int) bool {
 	return false
 }
 
-// unsettled says whether the cloud may have done what was asked although an
+// Unsettled says whether the cloud may have done what was asked although an
 // error came back: the answer was lost, or it came from something between.
-func unsettled(err error) bool {
+func Unsettled(err error) bool {
 	var answer gophercloud.ErrUnexpectedResponseCode
 	if errors.As(err, &answer) {
 		return answer.Actual >= 500

@@ -1,4 +1,4 @@
-package openstack
+package session
 
 import (
 	"bytes"
@@ -119,7 +119,7 @@ func (a Auth) tlsConfig() (*tls.Config, error) {
 			pool = x509.NewCertPool()
 		}
 		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fail(Invalid, "use OS_CACERT", fmt.Sprintf("%s holds no PEM certificate", a.CACert), "")
+			return nil, Fail(Invalid, "use OS_CACERT", fmt.Sprintf("%s holds no PEM certificate", a.CACert), "")
 		}
 		c.RootCAs = pool
 	}
@@ -152,9 +152,9 @@ func (x *exchange) allow(raw string) {
 
 type repeatableKey struct{}
 
-// repeatable marks the requests made with the context as safe to repeat
+// Repeatable marks the requests made with the context as safe to repeat
 // although their method does not say so, as logins and reading the console.
-func repeatable(ctx context.Context) context.Context {
+func Repeatable(ctx context.Context) context.Context {
 	return context.WithValue(ctx, repeatableKey{}, true)
 }
 
@@ -218,7 +218,7 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 		if pause > longestRetryAfter {
 			return resp, err
 		}
-		if werr := sleep(ctx, pause); werr != nil {
+		if werr := Sleep(ctx, pause); werr != nil {
 			return nil, werr
 		}
 		if req, err = rewind(req); err != nil {
@@ -420,8 +420,8 @@ func retryAfter(resp *http.Response) time.Duration {
 	return 0
 }
 
-// sleep waits for d or the context.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d or the context.
+func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
 	}
@@ -459,7 +459,7 @@ func (p *pacer) wait(ctx context.Context) error {
 	}
 	p.next = at.Add(p.gap)
 	p.mu.Unlock()
-	return sleep(ctx, at.Sub(now))
+	return Sleep(ctx, at.Sub(now))
 }
 
 func (p *pacer) slower() {

@@ -1,0 +1,70 @@
+package openstack
+
+import (
+	"context"
+	"time"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
+)
+
+// Reporter is told what happens. *kitchen.Reporter is one.
+type Reporter interface {
+	Info(format string, args ...any)
+	Warn(format string, args ...any)
+	Debug(format string, args ...any)
+	Waiting(what, detail string, since time.Time)
+}
+
+type silentReporter struct{}
+
+func (silentReporter) Info(string, ...any)               {}
+func (silentReporter) Warn(string, ...any)               {}
+func (silentReporter) Debug(string, ...any)              {}
+func (silentReporter) Waiting(string, string, time.Time) {}
+
+// Options are what a connection may be given beside the credentials.
+type Options struct {
+	session.Options
+	// Settle is how long a resource is looked for whose making was not
+	// answered, before it counts as not made. 2 s by default.
+	Settle time.Duration
+}
+
+// Cloud is one session with what is shared by everything that is made through
+// it: one set of lookups, one watcher. It is safe for concurrent use.
+type Cloud struct {
+	*session.Session
+
+	lookups  cache
+	consoles hostKeys
+	watch    *watcher
+	claims   claims
+	// settle are the pauses before each look for a resource whose making was
+	// not answered, by the one who asked; lateSettle those when a record is
+	// found in which the answer is missing.
+	settle, lateSettle []time.Duration
+	// claimSettle is the least pause between claiming a floating IP and
+	// looking who holds it.
+	claimSettle time.Duration
+}
+
+// Connect logs in; see [session.Open].
+func Connect(ctx context.Context, a session.Auth, o Options) (*Cloud, error) {
+	s, err := session.Open(ctx, a, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	settle := o.Settle
+	if settle <= 0 {
+		settle = 2 * time.Second
+	}
+	c := &Cloud{
+		Session:     s,
+		settle:      []time.Duration{0, settle / 6, settle / 2},
+		lateSettle:  []time.Duration{0, settle / 2, settle / 2},
+		claimSettle: 250 * time.Millisecond,
+	}
+	c.watch = newWatcher(c)
+	c.claims.held = map[string]bool{}
+	return c, nil
+}

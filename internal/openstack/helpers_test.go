@@ -1,0 +1,28 @@
+package openstack
+
+import (
+	"testing"
+	"time"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/testing/fakecloud"
+)
+
+// authOf are credentials for the fake.
+func authOf(f *fakecloud.Cloud) session.Auth {
+	return session.Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: 5 * time.Second}
+}
+
+func connect(t *testing.T, f *fakecloud.Cloud) *Cloud {
+	t.Helper()
+	c, err := Connect(t.Context(), authOf(f), Options{Options: session.Options{FirstRetry: time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.settle = []time.Duration{0, 10 * time.Millisecond}
+	c.lateSettle = c.settle
+	c.claimSettle = 20 * time.Millisecond
+	c.watch.least = 5 * time.Millisecond
+	t.Cleanup(c.Close)
+	return c
+}

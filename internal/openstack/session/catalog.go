@@ -1,0 +1,220 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+)
+
+// service is one entry of the catalogue.
+type service struct {
+	kind, name string
+	endpoints  []endpoint
+}
+
+type endpoint struct{ region, availability, url string }
+
+// ComputeClient returns the client of the compute service.
+func (c *Session) ComputeClient() (*gophercloud.ServiceClient, error) {
+	types := []string{"compute"}
+	if c.auth.ServiceType != "" {
+		types = []string{c.auth.ServiceType, "compute"}
+	}
+	return c.service("compute", types, c.auth.ServiceName, c.auth.ComputeURL, func(u string) string {
+		if hasVersion(u) {
+			return u
+		}
+		return u + "v2.1/"
+	})
+}
+
+func (c *Session) NetworkClient() (*gophercloud.ServiceClient, error) {
+	return c.service("network", []string{"network", "networking"}, "", c.auth.NetworkURL, func(u string) string {
+		if hasVersion(u) {
+			return u
+		}
+		return u + "v2.0/"
+	})
+}
+
+func (c *Session) ImageClient() (*gophercloud.ServiceClient, error) {
+	return c.service("image", []string{"image"}, "", c.auth.ImageURL, func(u string) string {
+		// Old catalogues name v1, which no cloud has any more.
+		u = strings.TrimSuffix(u, "v1/")
+		if hasVersion(u) {
+			return u
+		}
+		return u + "v2/"
+	})
+}
+
+func (c *Session) VolumeClient() (*gophercloud.ServiceClient, error) {
+	types := []string{"volumev3", "block-storage", "block-store", "volumev2", "volume"}
+	return c.service("volume", types, "", c.auth.VolumeURL, func(u string) string {
+		if hasVersion(u) {
+			return u
+		}
+		return u + "v3/" + c.Whoami().ProjectID + "/"
+	})
+}
+
+// hasVersion says whether a segment of the URL's path is an API version.
+func hasVersion(u string) bool {
+	_, path, _ := strings.Cut(u, "://")
+	return slices.ContainsFunc(strings.Split(path, "/")[1:], versionSegment.MatchString)
+}
+
+// service makes the client of one service out of the catalogue.
+func (c *Session) service(label string, types []string, name, override string, versioned func(string) string) (*gophercloud.ServiceClient, error) {
+	u := override
+	if u == "" {
+		var err error
+		if u, err = c.endpoint(label, types, name); err != nil {
+			return nil, err
+		}
+	}
+	u = strings.TrimSuffix(u, "/") + "/"
+	c.x.allow(u)
+	kind := label
+	if label == "volume" {
+		kind = "block-storage"
+	}
+	return &gophercloud.ServiceClient{ProviderClient: c.provider, Endpoint: versioned(u), Type: kind}, nil
+}
+
+func (c *Session) endpoint(label string, types []string, name string) (string, error) {
+	availability, err := c.auth.availability()
+	if err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	catalog := c.catalog
+	c.mu.Unlock()
+	what := "find the " + label + " service"
+	var regions, kinds []string
+	for _, kind := range types {
+		for pass := range 2 {
+			for _, s := range catalog {
+				// A name that no entry has is passed over, as the peer does.
+				if s.kind != kind || pass == 0 && name != "" && s.name != name {
+					continue
+				}
+				var fits []endpoint
+				for _, ep := range s.endpoints {
+					if ep.url == "" {
+						continue
+					}
+					if !slices.Contains(kinds, ep.availability) {
+						kinds = append(kinds, ep.availability)
+					}
+					if ep.availability != availability {
+						continue
+					}
+					if !slices.Contains(regions, ep.region) {
+						regions = append(regions, ep.region)
+					}
+					if c.auth.Region == "" || ep.region == c.auth.Region {
+						fits = append(fits, ep)
+					}
+				}
+				if len(fits) == 0 {
+					continue
+				}
+				for _, ep := range fits[1:] {
+					if ep.region != fits[0].region {
+						slices.Sort(regions)
+						return "", Fail(Ambiguous, what, "the cloud has several regions: "+strings.Join(regions, ", "),
+							"").Advise("name one in %s", SettingRegion)
+					}
+				}
+				return fits[0].url, nil
+			}
+		}
+	}
+	slices.Sort(regions)
+	slices.Sort(kinds)
+	switch {
+	case len(regions) > 0:
+		return "", Fail(NotFound, what, fmt.Sprintf("there is no region %q; the cloud has %s", c.auth.Region, strings.Join(regions, ", ")),
+			"").Advise("set %s to one of them", SettingRegion)
+	case len(kinds) > 0:
+		return "", Fail(NotFound, what, fmt.Sprintf("it has no %s endpoint, only %s", availability, strings.Join(kinds, ", ")),
+			"").Advise("set %s to one of them", SettingInterface)
+	}
+	return "", Fail(NotFound, what, "the catalogue of this project does not have it", "ask the operators, or check the project")
+}
+
+// Token returns the token in use.
+func (c *Session) Token() Secret { return Secret(c.provider.Token()) }
+
+// RenewToken asks for a new token in place of old, which was refused, unless
+// another is in use by now.
+func (c *Session) RenewToken(ctx context.Context, old Secret) error {
+	if err := c.provider.Reauthenticate(ctx, old.Reveal()); err != nil {
+		return Explain("renew the token", err)
+	}
+	return nil
+}
+
+// TLS returns the PEM files of authorities to trust and of the client's
+// certificate and key, "" for none, and whether servers are not verified.
+func (c *Session) TLS() (caCert, cert, key string, insecure bool) {
+	return c.auth.CACert, c.auth.Cert, c.auth.Key, c.auth.Insecure
+}
+
+// volumeTypes are the names under which catalogues have had the service for
+// volumes (OpenStack service types authority, block-storage and its aliases).
+var volumeTypes = []string{"volumev3", "block-storage", "block-store", "volumev2", "volume"}
+
+// Endpoint returns the URL of a service as the catalogue has it, without a
+// slash at its end. service is the type, such as "object-store"; the region
+// and interface are those of the credentials.
+func (c *Session) Endpoint(service string) (string, error) {
+	service = strings.ToLower(service)
+	override, types := "", []string{service}
+	switch {
+	case service == "compute":
+		override = c.auth.ComputeURL
+	case service == "network" || service == "networking":
+		override, types = c.auth.NetworkURL, []string{"network", "networking"}
+	case service == "image":
+		override = c.auth.ImageURL
+	case slices.Contains(volumeTypes, service):
+		override = c.auth.VolumeURL
+		types = append(types, volumeTypes...)
+	}
+	u := override
+	if u == "" {
+		var err error
+		if u, err = c.endpoint(service, types, ""); err != nil {
+			return "", c.withServices(err, types)
+		}
+	}
+	return strings.TrimSuffix(u, "/"), nil
+}
+
+// withServices says in an error about a service that the catalogue lacks what
+// it has.
+func (c *Session) withServices(err error, types []string) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != NotFound {
+		return err
+	}
+	var kinds []string
+	c.mu.Lock()
+	for _, s := range c.catalog {
+		kinds = append(kinds, s.kind)
+	}
+	c.mu.Unlock()
+	if slices.ContainsFunc(types, func(t string) bool { return slices.Contains(kinds, t) }) {
+		return err // it is there, in another region or of another interface
+	}
+	slices.Sort(kinds)
+	with := *e
+	with.SetHint("the catalogue has " + strings.Join(slices.Compact(kinds), ", "))
+	return &with
+}

@@ -1,0 +1,259 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+)
+
+// Options are what a session may be given beside the credentials.
+type Options struct {
+	// Debug receives one line for each request and its answer, without
+	// secrets; nil disables it.
+	Debug func(format string, args ...any)
+	// UserAgent names the program to the cloud, "galley" by default.
+	UserAgent string
+	// FirstRetry is the pause before a request is repeated for the first time;
+	// it doubles with each further one. 200 ms by default.
+	FirstRetry time.Duration
+}
+
+// Session is one login: a token that is renewed when it expires, the catalogue
+// that came with it, and the HTTP layer. It is safe for concurrent use.
+type Session struct {
+	auth     Auth
+	x        *exchange
+	provider *gophercloud.ProviderClient
+	identity identity
+
+	mu      sync.Mutex
+	catalog []service
+	who     Whoami
+}
+
+// Whoami is what the cloud says of the credentials.
+type Whoami struct {
+	UserID, UserName, ProjectID, ProjectName string
+	Expires                                  time.Time
+}
+
+// identity is the identity service as the cloud offers it.
+type identity struct {
+	version string // "2" or "3"
+	url     string // ends in a slash
+}
+
+// Open logs in. It asks the cloud which versions of the identity service
+// it offers unless the URL names v3, and asks for one token, which is renewed
+// when it runs out.
+func Open(ctx context.Context, a Auth, o Options) (*Session, error) {
+	if err := a.Validate("the credentials", nil); err != nil {
+		return nil, err
+	}
+	x, err := newExchange(a, o.Debug)
+	if err != nil {
+		return nil, err
+	}
+	if o.FirstRetry > 0 {
+		x.firstPause, x.pace.least = o.FirstRetry, min(o.FirstRetry, gapMin)
+	}
+	agent := o.UserAgent
+	if agent == "" {
+		agent = "galley"
+	}
+	c := &Session{auth: a, x: x}
+	c.provider = c.newProvider(agent)
+	u, err := parseAuthURL(a.URL)
+	if err != nil {
+		return nil, err
+	}
+	x.allow(u.base)
+	if err := c.login(ctx, u); err != nil {
+		return nil, err
+	}
+	throwaway := c.newProvider(agent)
+	throwaway.SetThrowaway(true)
+	c.provider.ReauthFunc = func(ctx context.Context) error {
+		if err := throwaway.SetTokenAndAuthResult(nil); err != nil {
+			return err
+		}
+		if err := c.token(ctx, throwaway, c.identity); err != nil {
+			return err
+		}
+		c.provider.CopyTokenFrom(throwaway)
+		return nil
+	}
+	return c, nil
+}
+
+func (c *Session) newProvider(agent string) *gophercloud.ProviderClient {
+	p := &gophercloud.ProviderClient{
+		HTTPClient: http.Client{
+			Transport: c.x,
+			// A redirect turns a POST into a GET, and would carry the token to
+			// another host. It is shown to the person instead.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	p.UserAgent.Prepend(agent)
+	p.UseTokenLock()
+	return p
+}
+
+// Calls returns how many HTTP requests were sent so far.
+func (c *Session) Calls() int64 { return c.x.calls.Load() }
+
+// Whoami returns what the cloud said of the credentials at login.
+func (c *Session) Whoami() Whoami {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.who
+}
+
+// Region returns the region that the credentials name, "" for the only one.
+func (c *Session) Region() string { return c.auth.Region }
+
+// AuthURL returns the base of the identity service in use.
+func (c *Session) AuthURL() string { return c.identity.url }
+
+// Close lets go of idle connections.
+func (c *Session) Close() {
+	if t, ok := c.x.base.(*http.Transport); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// login finds out which identity service to ask and asks it for a token.
+func (c *Session) login(ctx context.Context, u identityURL) error {
+	wanted := u.version
+	if c.auth.IdentityVersion != "" {
+		wanted = c.auth.IdentityVersion
+	}
+	v3 := identity{"3", u.base + "v3/"}
+	v2 := identity{"2", u.base + "v2.0/"}
+	if wanted == "3" {
+		// The usual case costs no discovery.
+		err := c.token(ctx, c.provider, v3)
+		if !IsStatus(err, 404, 300) {
+			c.identity = v3
+			return err
+		}
+	}
+	offered, derr := c.discover(ctx, u.base)
+	if derr != nil && KindOf(derr) != NotFound && KindOf(derr) != Forbidden && KindOf(derr) != Unauthorized && KindOf(derr) != Other {
+		return derr
+	}
+	var order []identity
+	switch {
+	case derr != nil || len(offered) == 0:
+		// A cloud that hides its list of versions: try what it may be.
+		order = []identity{v3, v2}
+		if wanted == "2" {
+			order = []identity{v2, v3}
+		}
+	case wanted == "2" && slices.Contains(offered, "2") && !c.auth.needsV3():
+		order = []identity{v2}
+	case slices.Contains(offered, "3"):
+		order = []identity{v3}
+	case slices.Contains(offered, "2"):
+		if c.auth.needsV3() {
+			return Fail(Invalid, "log in at "+u.base, "the cloud offers Identity v2.0 only, which knows no application credentials, domains or system scope",
+				"use user name, password and tenant")
+		}
+		order = []identity{v2}
+	default:
+		return Fail(Invalid, "log in at "+u.base, "the cloud offers none of the Identity versions 2.0 and 3", "").Advise("check %s", SettingAuthURL)
+	}
+	var err error
+	for _, candidate := range order {
+		err = c.token(ctx, c.provider, candidate)
+		if !IsStatus(err, 404, 300) {
+			c.identity = candidate
+			return err
+		}
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		e.Advise("there seems to be no identity service at %s: check %s", u.base, SettingAuthURL)
+	}
+	return err
+}
+
+// needsV3 says whether the credentials cannot be expressed in v2.0.
+func (a Auth) needsV3() bool {
+	return a.AppCredID != "" || a.AppCredName != "" || a.SystemScope || a.TrustID != "" || a.Passcode != "" ||
+		a.ProjectName == "" && a.ProjectID == "" && (a.DomainID != "" || a.DomainName != "")
+}
+
+// discover returns the major versions that the identity service lists.
+func (c *Session) discover(ctx context.Context, base string) ([]string, error) {
+	type version struct {
+		ID     string `json:"id"`
+		Status string `json:"status"`
+	}
+	var listed struct {
+		Versions struct {
+			Values []version `json:"values"`
+		} `json:"versions"`
+		Version *version `json:"version"`
+	}
+	_, err := c.provider.Request(ctx, http.MethodGet, base, &gophercloud.RequestOpts{
+		JSONResponse: &listed,
+		OkCodes:      []int{200, 300},
+	})
+	if err != nil {
+		return nil, Explain("ask "+base+" which Identity versions it offers", err)
+	}
+	values := listed.Versions.Values
+	if listed.Version != nil {
+		values = append(values, *listed.Version)
+	}
+	var out []string
+	for _, v := range values {
+		if strings.EqualFold(v.Status, "experimental") {
+			continue
+		}
+		if m := majorVersion(v.ID); m != "" && !slices.Contains(out, m) {
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
+// token asks for a token and keeps it and the catalogue that comes with it.
+func (c *Session) token(ctx context.Context, p *gophercloud.ProviderClient, at identity) error {
+	sc := &gophercloud.ServiceClient{ProviderClient: p, Endpoint: at.url, Type: "identity"}
+	what := "log in at " + at.url + c.auth.as()
+	ctx = Repeatable(ctx)
+	var (
+		result  gophercloud.AuthResult
+		catalog []service
+		who     Whoami
+		err     error
+	)
+	if at.version == "2" {
+		result, catalog, who, err = c.tokenV2(ctx, sc)
+	} else {
+		result, catalog, who, err = c.tokenV3(ctx, sc)
+	}
+	if err != nil {
+		return c.explainLogin(what, err)
+	}
+	if err := p.SetTokenAndAuthResult(result); err != nil {
+		return Explain(what, err)
+	}
+	if len(catalog) == 0 {
+		return Fail(Invalid, what, "the login is good, but no project goes with it",
+			"").Advise("set %s to one of the user's projects", SettingProject)
+	}
+	c.mu.Lock()
+	c.catalog, c.who = catalog, who
+	c.mu.Unlock()
+	return nil
+}
