@@ -684,7 +684,7 @@ func (m *making) explainServer(ctx context.Context, err error) error {
 			for _, k := range keys {
 				have = append(have, k.Name)
 			}
-			e.Advise("%s; without %s a key pair is made for the %s", suggest("key pair", m.keyName, have), session.SettingKeyName, session.WordOwner)
+			e.Advise("%s; without %s one is made for the %s", suggest("key pair", m.keyName, have), session.SettingKeyName, session.WordOwner)
 		}
 	case e.Kind == session.Ambiguous:
 		if nets, nerr := m.c.Networks(ctx); nerr == nil {
