@@ -14,6 +14,7 @@ import (
 	"github.com/galleyhq/galley/internal/config/knife"
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // knifeFlags are the flags that the knife-style commands share: those of
@@ -233,25 +234,7 @@ func (a *app) credentials(ctx context.Context) (session.Auth, error) {
 // validateCommand checks credentials with the names of knife.rb, flags and
 // variables in its errors.
 func validateCommand(a session.Auth) error {
-	return a.Validate("knife.rb and the environment", spellCommand)
-}
-
-// spellCommand spells the settings of a connection for the commands that take
-// them from flags, knife.rb and the environment.
-func spellCommand(s session.Setting) string {
-	switch s {
-	case session.SettingAuthURL:
-		return "knife[:openstack_auth_url] (or --openstack-api-endpoint, OS_AUTH_URL)"
-	case session.SettingUsername, session.SettingAppCredUser:
-		return "knife[:openstack_username] (or -A, OS_USERNAME)"
-	case session.SettingPassword:
-		return "knife[:openstack_password] (or -K, OS_PASSWORD)"
-	case session.SettingProject:
-		return "knife[:openstack_project_name] (or -T, OS_PROJECT_NAME)"
-	case session.SettingAppCredSecret:
-		return "knife[:openstack_application_credential_secret]"
-	}
-	return ""
+	return a.Validate("knife.rb and the environment", settings.Knife)
 }
 
 // ownCredentials are those of the flags and, for knife's commands, of the

@@ -10,6 +10,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // addressesOf gives a server's addresses in an order that does not change:
@@ -99,7 +100,7 @@ func chooseAddress(all []Address, want AddressChoice, name, id string) (string, 
 			return fit[0].IP, nil
 		}
 		return "", session.Fail(session.NoAddress, what, fmt.Sprintf("it has no IPv%d address in the network %q, only %s", version, want.Network, ips(there)), "").
-			Advise(familyAdvice(want), session.SettingUseIPv6)
+			Advise(familyAdvice(want), settings.ID("driver.use_ipv6"))
 	}
 	var public, inside []Address
 	taken := map[string]bool{}
@@ -127,21 +128,21 @@ func chooseAddress(all []Address, want AddressChoice, name, id string) (string, 
 		return inside[i].IP, nil
 	}
 	if len(all) == 0 {
-		return "", session.Fail(session.NoAddress, what, "it has none", "").Advise("name a network in %s, or a pool in %s", session.SettingNetwork, session.SettingFloatingIPPool)
+		return "", session.Fail(session.NoAddress, what, "it has none", "").Advise("name a network in %s, or a pool in %s", settings.Networks, settings.FloatingIPPools)
 	}
 	if len(public) > 0 || len(inside) > 0 {
 		return "", session.Fail(session.NoAddress, what, fmt.Sprintf("public_ip_order %d and private_ip_order %d are beyond what it has: %s", want.PublicOrder, want.PrivateOrder, ips(all)),
 			"the orders count from 0")
 	}
 	return "", session.Fail(session.NoAddress, what, fmt.Sprintf("it has no IPv%d address, only %s", version, ips(all)), "").
-		Advise(familyAdvice(want), session.SettingUseIPv6)
+		Advise(familyAdvice(want), settings.ID("driver.use_ipv6"))
 }
 
 func familyAdvice(want AddressChoice) string {
 	if want.IPv6 {
 		return "remove %s"
 	}
-	return "set %s to use an IPv6 address"
+	return "set %s: true to use an IPv6 address"
 }
 
 func ips(list []Address) string {

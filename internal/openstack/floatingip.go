@@ -14,6 +14,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // FloatingIP is a floating IP of the project.
@@ -157,7 +158,7 @@ func (m *making) findPlaces(ctx context.Context, s *servers.Server) ([]place, er
 	if len(out) == 0 {
 		return nil, session.Fail(session.NoAddress, fmt.Sprintf("give the server %q (%s) a floating IP", s.Name, s.ID),
 			"it has no port with an IPv4 address", "").
-			Advise("put it into a network that a router joins to the pool (%s)", session.SettingNetwork)
+			Advise("put it into a network that a router joins to the pool (%s)", settings.Networks)
 	}
 	return out, nil
 }
@@ -258,7 +259,7 @@ func (m *making) floatingIPAgain(ctx context.Context, r *Resource, s *servers.Se
 			return "", nil
 		}
 		return "", session.Fail(session.InUse, fmt.Sprintf("use the floating IP %s of the server %q", f.Address, s.Name),
-			"it was moved to another port ("+f.PortID+")", "").Advise("%s and create it again", session.WordDestroy)
+			"it was moved to another port ("+f.PortID+")", "").Advise("%s and create it again", session.DestroyIt)
 	}
 	m.rep.Info("Attaching floating IP <%s>", f.Address)
 	return m.attachOne(ctx, f, s, at, r.Borrowed)
@@ -289,7 +290,7 @@ func unreachable(err error) bool {
 func (m *making) unreachableHint(err error, s *servers.Server) error {
 	var e *session.Error
 	if unreachable(err) && errors.As(err, &e) {
-		e.Advise("a router must join one of the server's networks to the external network: see `openstack router list`, or name another network in %s", session.SettingNetwork)
+		e.Advise("a router must join one of the server's networks to the external network: see `openstack router list`, or name another network in %s", settings.Networks)
 	}
 	return err
 }
@@ -397,8 +398,8 @@ func (m *making) noneFree(pool Network, all, lost int) error {
 		said += fmt.Sprintf(" (%d were free a moment ago)", lost)
 	}
 	return session.Fail(session.EmptyPool, fmt.Sprintf("take a free floating IP from the pool %q for the server %q", pool.Name, m.spec.Name), said,
-		"").Advise("set %s to allocate one for the %s and release it with it, or allocate one yourself: `galley floating-ip create %s`",
-		session.SettingAllocateFloatingIP, session.WordOwner, pool.Name)
+		"").Advise("%s to allocate one for the %s and release it with it, or allocate one yourself: `galley floating-ip create %s`",
+		session.AllocateAddress, session.Owner, pool.Name)
 }
 
 // borrow takes a floating IP of the project that nobody uses. Others may be
@@ -465,8 +466,8 @@ func (c *Cloud) floatingIPAt(ctx context.Context, address, server string) (Float
 // held is the error of a floating IP that somebody uses.
 func (m *making) held(ctx context.Context, f FloatingIP) error {
 	return session.Fail(session.InUse, fmt.Sprintf("attach the floating IP %s to the server %q", f.Address, m.spec.Name), "it is in use by "+m.c.holderOf(ctx, f.PortID),
-		"").Advise("each %s needs an address of its own: set %s instead, or free this one with `openstack server remove floating ip`",
-		session.WordOwner, session.SettingFloatingIPPool)
+		"").Advise("each %s needs an address of its own: %s instead, or free this one with `openstack server remove floating ip`",
+		session.Owner, session.AnyFreeAddress)
 }
 
 // fixedFloatingIP attaches the one address that the configuration names.

@@ -16,6 +16,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // Metadata keys that Galley puts into servers and volumes. Descriptions of
@@ -115,11 +116,11 @@ func (s ServerSpec) check() error {
 	case len(s.Name) > 255:
 		return session.Fail(session.Invalid, what, "its name is longer than 255 characters", "")
 	case s.Image == "" && !s.bootsFromVolume():
-		return session.Fail(session.Invalid, what, "no image is named", "").Advise("set %s", session.SettingImage)
+		return session.Fail(session.Invalid, what, "no image is named", "").Advise("set %s", settings.Image)
 	case s.Flavor == "":
-		return session.Fail(session.Invalid, what, "no flavor is named", "").Advise("set %s", session.SettingFlavor)
+		return session.Fail(session.Invalid, what, "no flavor is named", "").Advise("set %s", settings.Flavor)
 	case s.FloatingIP.Allocate && !s.FloatingIP.Wanted():
-		return session.Fail(session.Invalid, what, "a floating IP is to be allocated, but no pool is named", "").Advise("set %s", session.SettingFloatingIPPool)
+		return session.Fail(session.Invalid, what, "a floating IP is to be allocated, but no pool is named", "").Advise("set %s", settings.FloatingIPPools)
 	}
 	return nil
 }
@@ -684,7 +685,7 @@ func (m *making) explainServer(ctx context.Context, err error) error {
 			for _, k := range keys {
 				have = append(have, k.Name)
 			}
-			e.Advise("%s; without %s one is made for the %s", suggest("key pair", m.keyName, have), session.SettingKeyName, session.WordOwner)
+			e.Advise("%s; without %s one is made for the %s", suggest("key pair", m.keyName, have), settings.KeyPair, session.Owner)
 		}
 	case e.Kind == session.Ambiguous:
 		if nets, nerr := m.c.Networks(ctx); nerr == nil {
@@ -694,7 +695,7 @@ func (m *making) explainServer(ctx context.Context, err error) error {
 					have = append(have, n.Name)
 				}
 			}
-			e.Advise("name one in %s: %s", session.SettingNetwork, suggest("network", "", have))
+			e.Advise("name one in %s: %s", settings.Networks, suggest("network", "", have))
 		}
 	case strings.Contains(said, "security group"):
 		if e.Status == 404 || strings.Contains(said, "not found") || strings.Contains(said, "unable to find") {
@@ -749,7 +750,7 @@ func (m *making) active(ctx context.Context, id string) (*servers.Server, error)
 const addressPatience = 20 * time.Second
 
 func goneError(name, id string) error {
-	return session.Fail(session.ServerGone, fmt.Sprintf("use the server %q (%s)", name, id), "somebody has deleted it", "").Advise("create the %s again", session.WordOwner)
+	return session.Fail(session.ServerGone, fmt.Sprintf("use the server %q (%s)", name, id), "somebody has deleted it", "").Advise("create the %s again", session.Owner)
 }
 
 // faultOf makes an error of a server in ERROR, in the words of its fault.

@@ -78,7 +78,7 @@ func (c *Cloud) inspect(ctx context.Context, rec *Record, rep Reporter) (verdict
 		return verdict{replace: "the server " + id + " was deleted"}, nil
 	case "RESCUE", "VERIFY_RESIZE", "UNKNOWN":
 		return verdict{}, session.Fail(session.Other, fmt.Sprintf("use the server %q (%s)", s.Name, id), "its status is "+s.Status,
-			"").Advise("finish what was begun with it (`openstack server show %s`), or %s", id, session.WordDestroy)
+			"").Advise("finish what was begun with it (`openstack server show %s`), or %s", id, session.DestroyIt)
 	}
 	return verdict{name: s.Name}, nil
 }

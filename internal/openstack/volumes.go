@@ -11,6 +11,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // DefaultVolumeTimeout is how long a volume may take to become available
@@ -129,11 +130,11 @@ func (m *making) makeVolume(ctx context.Context, i int, v VolumeSpec, boot bool)
 	}
 	if o.Size == 0 && o.SnapshotID == "" && o.SourceVolID == "" {
 		if o.ImageID == "" {
-			return "", session.Fail(session.Invalid, fmt.Sprintf("make the volume %q", name), "its size is not given", "").Advise("set volume_size (GiB) in %s", session.SettingVolumes)
+			return "", session.Fail(session.Invalid, fmt.Sprintf("make the volume %q", name), "its size is not given", "").Advise("set volume_size (GiB) in %s", settings.BlockDevices)
 		}
 		if o.Size = m.flavor.Disk; o.Size == 0 {
 			return "", session.Fail(session.Invalid, fmt.Sprintf("make the volume %q", name), "its size is not given, and the flavor has no disk to take it from", "").
-				Advise("set volume_size (GiB) in %s", session.SettingVolumes)
+				Advise("set volume_size (GiB) in %s", settings.BlockDevices)
 		}
 	}
 	id, _, err := m.do(ctx, step{
@@ -178,7 +179,7 @@ func (m *making) volumeReady(ctx context.Context, id, name string, timeout time.
 		case strings.HasPrefix(v.Status, "error"):
 			return session.Fail(session.Other, what, "its status is "+v.Status, "`openstack volume show "+id+"` and `openstack volume message list` may tell why; is the volume big enough for the image?")
 		case time.Since(began) > timeout:
-			return session.Fail(session.Timeout, what, fmt.Sprintf("it has not become available within %s (status %s)", timeout, v.Status), "").Advise("raise creation_timeout in %s", session.SettingVolumes)
+			return session.Fail(session.Timeout, what, fmt.Sprintf("it has not become available within %s (status %s)", timeout, v.Status), "").Advise("raise creation_timeout in %s", settings.BlockDevices)
 		}
 		m.rep.Waiting("the volume to become available", "status "+v.Status, began)
 		if err := session.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // How often the watcher looks. The pause grows with the age of the youngest
@@ -309,7 +310,7 @@ func (c *Cloud) waitFor(ctx context.Context, id, name, what string, timeout time
 			said += " (" + last + ")"
 		}
 		e := session.Fail(session.Timeout, fmt.Sprintf("wait for the server %q (%s)", name, id), said,
-			"").Advise("raise %s if the cloud is slow, and look at `openstack server show %s`", session.SettingActiveTimeout, id)
+			"").Advise("raise %s if the cloud is slow, and look at `openstack server show %s`", settings.ActiveTimeout, id)
 		return e.Because(context.DeadlineExceeded)
 	}
 	return err

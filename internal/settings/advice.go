@@ -12,6 +12,9 @@ const (
 	// Knife is a command in knife's style: a setting is called by its flag,
 	// else by its key of knife[...].
 	Knife
+	// Environment is a command that takes its credentials from an RC file: a
+	// setting is called by its variable, else by its key.
+	Environment
 )
 
 // In returns the setting as users of a front end write it.
@@ -24,6 +27,8 @@ func (id ID) In(d Dialect) string {
 		return "--" + s.Flag
 	case d == Knife && len(s.Knife) > 0:
 		return "knife[:" + s.Knife[0] + "]"
+	case d == Environment && s.Variable() != "":
+		return s.Variable()
 	}
 	return s.Name
 }

@@ -116,7 +116,7 @@ func credentialSettings() []Setting {
 		key("clouds_yaml_path", Text, "(searched)", "File that has the entry.").path(),
 		key("openstack_cacert", Text, "(OS_CACERT)", "File of certificate authorities to trust.").knife("openstack_cacert").path(),
 		key("disable_ssl_validation", Flag, "false", "Do not verify the certificates of the cloud.").
-			flag("insecure", "", "openstack_insecure"),
+			flag("insecure", "", "openstack_insecure").env("OS_INSECURE"),
 		key("connect_timeout", Decimal, "60", "Seconds to connect to an API of the cloud."),
 		key("read_timeout", Decimal, "60", "Seconds to wait for an answer of an API."),
 		key("write_timeout", Decimal, "60", "Seconds to send a request to an API."),

@@ -108,6 +108,18 @@ func (s Setting) ID() ID {
 	return ID(strings.Trim(strings.Join(parts, "."), "."))
 }
 
+// Variable returns the environment variable that the setting is read from, ""
+// for none.
+func (s Setting) Variable() string {
+	if len(s.Env) > 0 {
+		return s.Env[0]
+	}
+	if name, ok := strings.CutPrefix(s.Default, "(OS_"); ok {
+		return "OS_" + strings.TrimSuffix(name, ")")
+	}
+	return ""
+}
+
 // Of reports whether the plug-in has the key.
 func (s Setting) Of(plugin string) bool {
 	return s.Plugin == "" || slices.Contains(strings.Fields(s.Plugin), plugin)

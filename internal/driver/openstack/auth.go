@@ -1,10 +1,9 @@
 package openstack
 
 import (
-	"strings"
-
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // auth gathers the credentials: the section's own keys, then the entry of
@@ -71,22 +70,5 @@ func complete(a session.Auth) bool { return validate(a) == nil }
 
 // validate checks credentials with the section's keys in its errors.
 func validate(a session.Auth) error {
-	return a.Validate("the driver section or the environment", spell)
-}
-
-// spell spells settings as the keys of a driver section.
-func spell(s session.Setting) string {
-	switch s {
-	case session.SettingAuthURL, session.SettingUsername, session.SettingPassword, session.SettingProject,
-		session.SettingRegion, session.SettingInterface, session.SettingCACert:
-		variable, _, _ := strings.Cut(session.SpellEnv(s), " ")
-		return string(s) + " (or " + variable + ")"
-	case session.SettingAppCredSecret:
-		return string(s)
-	case session.SettingAppCredUser:
-		return "openstack_username (or openstack_userid)"
-	case session.SettingInsecure:
-		return "disable_ssl_validation: true"
-	}
-	return ""
+	return a.Validate("the driver section or the environment", settings.Kitchen)
 }

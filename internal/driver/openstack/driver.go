@@ -23,7 +23,7 @@ const reclaimTime = 3 * time.Minute
 type Driver struct {
 	section  config.Section
 	o        Options
-	settings settings
+	settings sectionSettings
 }
 
 var _ interface {
@@ -61,8 +61,7 @@ func (d *Driver) connect(ctx context.Context) (*cloud.Cloud, error) {
 	if err := validate(a); err != nil {
 		return nil, err
 	}
-	c, err := d.o.Connector.Connect(ctx, a)
-	return c, session.Spelled(err, spell)
+	return d.o.Connector.Connect(ctx, a)
 }
 
 // stateJournal writes the server's ID into the instance's state as soon as

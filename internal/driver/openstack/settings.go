@@ -70,7 +70,7 @@ func (e *SettingError) Error() string {
 }
 
 // settings is the driver section, read.
-type settings struct {
+type sectionSettings struct {
 	spec       cloud.ServerSpec
 	prefix     string
 	publicKey  string // path
@@ -81,9 +81,9 @@ type settings struct {
 }
 
 // readSettings reads everything but the credentials.
-func readSettings(s config.Section) (settings, error) {
+func readSettings(s config.Section) (sectionSettings, error) {
 	r := &reader{s: s}
-	var out settings
+	var out sectionSettings
 	spec := &out.spec
 	spec.Name = r.text("server_name")
 	out.prefix = r.text("server_name_prefix")
@@ -369,7 +369,7 @@ func (r *reader) devices(spec *cloud.ServerSpec, list []config.Section) {
 }
 
 // readUserData reads what goes to the server as user data.
-func (o settings) readUserData(s config.Section) ([]byte, error) {
+func (o sectionSettings) readUserData(s config.Section) ([]byte, error) {
 	const most = 64 << 10 // Nova's limit is 65535 bytes of base64.
 	var data []byte
 	key := "user_data"

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 const redacted = "[redacted]"
@@ -168,7 +170,7 @@ func AuthFromEnv(lookup func(string) string) (Auth, error) {
 	if err != nil {
 		return a, err
 	}
-	return a, a.Validate("the environment", SpellEnv)
+	return a, a.Validate("the environment", settings.Environment)
 }
 
 // ReadEnv is [AuthFromEnv] for callers who complete the credentials from
@@ -280,33 +282,32 @@ func SameEndpoint(a, b string) bool {
 }
 
 // Validate checks that a is complete and not contradictory. where names what
-// was read, for the error: "the environment"; spell how settings are spelled
-// there.
-func (a Auth) Validate(where string, spell Spelling) error {
+// was read, for the error: "the environment"; d is the dialect of its settings.
+func (a Auth) Validate(where string, d settings.Dialect) error {
 	var missing []string
 	if a.URL == "" {
-		missing = append(missing, spell.of(SettingAuthURL))
+		missing = append(missing, nameIn(settings.AuthURL, d))
 	}
 	switch {
 	case a.AppCredID != "" || a.AppCredName != "":
 		if a.AppCredSecret == "" {
-			missing = append(missing, spell.of(SettingAppCredSecret))
+			missing = append(missing, nameIn(settings.AppCredSecret, d))
 		}
 		if a.AppCredID == "" && a.Username == "" && a.UserID == "" {
-			missing = append(missing, spell.of(SettingAppCredUser))
+			missing = append(missing, nameIn(settings.Username, d))
 		}
 	case a.Token != "" && a.Password == "":
 	default:
 		if a.Username == "" && a.UserID == "" {
-			missing = append(missing, spell.of(SettingUsername))
+			missing = append(missing, nameIn(settings.Username, d))
 		}
 		if a.Password == "" && a.Passcode == "" {
-			missing = append(missing, spell.of(SettingPassword))
+			missing = append(missing, nameIn(settings.Password, d))
 		}
 		// A user may have a default project, so that its absence alone is
 		// found out by logging in.
 		if len(missing) > 0 && !a.hasScope() {
-			missing = append(missing, spell.of(SettingProject))
+			missing = append(missing, nameIn(settings.ProjectName, d))
 		}
 	}
 	if len(missing) > 0 {
@@ -317,6 +318,41 @@ func (a Auth) Validate(where string, spell Spelling) error {
 	}
 	_, err := a.availability()
 	return err
+}
+
+// alternatives are the settings that do as well as another one.
+var alternatives = map[settings.ID]settings.ID{
+	settings.Username:    settings.UserID,
+	settings.ProjectName: settings.ProjectID,
+}
+
+// nameIn names a missing setting with the ways to give it:
+// "openstack_username (or OS_USERNAME)".
+func nameIn(id settings.ID, d settings.Dialect) string {
+	s, _ := settings.Lookup(id)
+	var ways []string
+	switch d {
+	case settings.Kitchen:
+		ways = []string{s.Name, s.Variable()}
+	case settings.Knife:
+		ways = []string{"knife[:" + s.Knife[0] + "]"}
+		if s.Short != "" {
+			ways = append(ways, "-"+s.Short)
+		} else if s.Flag != "" {
+			ways = append(ways, "--"+s.Flag)
+		}
+		ways = append(ways, s.Variable())
+	default:
+		ways = []string{s.Variable()}
+		if other, ok := alternatives[id]; ok {
+			o, _ := settings.Lookup(other)
+			ways = append(ways, o.Variable())
+		}
+	}
+	if len(ways) == 1 {
+		return ways[0]
+	}
+	return ways[0] + " (or " + strings.Join(ways[1:], ", ") + ")"
 }
 
 func (a Auth) hasScope() bool {

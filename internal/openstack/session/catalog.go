@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // service is one entry of the catalogue.
@@ -128,7 +130,7 @@ func (c *Session) endpoint(label string, types []string, name string) (string, e
 					if ep.region != fits[0].region {
 						slices.Sort(regions)
 						return "", Fail(Ambiguous, what, "the cloud has several regions: "+strings.Join(regions, ", "),
-							"").Advise("name one in %s", SettingRegion)
+							"").Advise("name one in %s", settings.Region)
 					}
 				}
 				return fits[0].url, nil
@@ -140,10 +142,10 @@ func (c *Session) endpoint(label string, types []string, name string) (string, e
 	switch {
 	case len(regions) > 0:
 		return "", Fail(NotFound, what, fmt.Sprintf("there is no region %q; the cloud has %s", c.auth.Region, strings.Join(regions, ", ")),
-			"").Advise("set %s to one of them", SettingRegion)
+			"").Advise("set %s to one of them", settings.Region)
 	case len(kinds) > 0:
 		return "", Fail(NotFound, what, fmt.Sprintf("it has no %s endpoint, only %s", availability, strings.Join(kinds, ", ")),
-			"").Advise("set %s to one of them", SettingInterface)
+			"").Advise("set %s to one of them", settings.EndpointType)
 	}
 	return "", Fail(NotFound, what, "the catalogue of this project does not have it", "ask the operators, or check the project")
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // Kind tells callers what sort of failure an [Error] is.
@@ -71,7 +73,7 @@ type Error struct {
 	Status int
 	// Request is the cloud's identifier of the failed request.
 	Request string
-	advice  advice
+	advice  settings.Advice
 	err     error
 }
 
@@ -107,18 +109,18 @@ func (e *Error) Because(cause error) *Error {
 func (e *Error) Unwrap() error { return e.err }
 
 // Hint says what the user can do, "" when there is nothing to advise.
-func (e *Error) Hint() string { return e.advice.in(nil) }
+func (e *Error) Hint() string { return e.advice.In(settings.Environment) }
 
 // HintIn is [Error.Hint] in the words of a front end.
-func (e *Error) HintIn(spell Spelling) string { return e.advice.in(spell) }
+func (e *Error) HintIn(d settings.Dialect) string { return e.advice.In(d) }
 
 // SetHint replaces the advice by one that names no setting.
-func (e *Error) SetHint(text string) { e.advice = plain(text) }
+func (e *Error) SetHint(text string) { e.advice = settings.Advise("%s", text) }
 
-// Advise replaces the advice. A [Setting] among args is spelled by the front
+// Advise replaces the advice. A setting among args is spelled by the front
 // end.
 func (e *Error) Advise(format string, args ...any) *Error {
-	e.advice = advice{format, args}
+	e.advice = settings.Advise(format, args...)
 	return e
 }
 
@@ -126,7 +128,7 @@ func (e *Error) Advise(format string, args ...any) *Error {
 // for.
 func (e *Error) AdviseNoRoom() {
 	e.Advise("the cloud has no room for this flavor, availability zone or set of scheduler hints: try another %s or %s",
-		SettingFlavor, SettingAvailabilityZone)
+		settings.Flavor, settings.AvailabilityZone)
 }
 
 // KindOf returns the kind of the first [Error] in err's chain, [Other] if
@@ -176,7 +178,7 @@ func Explain(what string, err error) error {
 		e.Request = answer.ResponseHeader.Get("X-Openstack-Request-Id")
 		if loc := answer.ResponseHeader.Get("Location"); loc != "" && answer.Actual >= 301 && answer.Actual < 400 {
 			e.Said = "the endpoint redirects to " + loc
-			e.Advise("use that URL as %s", SettingAuthURL)
+			e.Advise("use that URL as %s", settings.AuthURL)
 		}
 		// The library's error prints the whole body; keep it for errors.As only.
 		e.err = quiet{err}
@@ -245,31 +247,31 @@ func explainConnection(e *Error, err error) {
 				e.Said = fmt.Sprintf("the certificate of %s is valid from %s to %s only", host,
 					invalid.Cert.NotBefore.UTC().Format("2006-01-02"), invalid.Cert.NotAfter.UTC().Format("2006-01-02"))
 			}
-			e.Advise("check this machine's clock; if it is right, tell the operators of the cloud (%s skips the check at your own risk)", SettingInsecure)
+			e.Advise("check this machine's clock; if it is right, tell the operators of the cloud (%s skips the check at your own risk)", settings.Insecure)
 		} else {
 			e.Said = "the certificate of " + host + " is not valid: " + invalid.Error()
 		}
 	case errors.As(err, &unknown):
 		e.Kind = BadCertificate
 		e.Said = "the certificate of " + host + " is signed by an authority that this machine does not know"
-		e.Advise("name the authority's certificate file in %s (%s skips the check at your own risk)", SettingCACert, SettingInsecure)
+		e.Advise("name the authority's certificate file in %s (%s skips the check at your own risk)", settings.CACert, settings.Insecure)
 	case errors.As(err, &hostname):
 		e.Kind = BadCertificate
 		e.Said = "the certificate of " + host + " is for another name: " + hostname.Error()
-		e.Advise("use the name in the certificate in %s", SettingAuthURL)
+		e.Advise("use the name in the certificate in %s", settings.AuthURL)
 	case errors.As(err, &verify):
 		e.Kind = BadCertificate
 		e.Said = "the certificate of " + host + " cannot be verified: " + verify.Err.Error()
-		e.Advise("name the authority's certificate file in %s", SettingCACert)
+		e.Advise("name the authority's certificate file in %s", settings.CACert)
 	case errors.As(err, &header) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.Said = host + " does not speak TLS"
-		e.Advise("write http:// in place of https:// in %s", SettingAuthURL)
+		e.Advise("write http:// in place of https:// in %s", settings.AuthURL)
 	case errors.As(err, &dns):
 		e.Said = fmt.Sprintf("the name %q is not known", dns.Name)
-		e.Advise("check %s, and whether a VPN is needed to reach the cloud", SettingAuthURL)
+		e.Advise("check %s, and whether a VPN is needed to reach the cloud", settings.AuthURL)
 	case errors.As(err, &silent):
 		e.Said = host + " did not answer within " + silent.after.String()
-		e.Advise("raise %s if the cloud is slow", SettingReadTimeout)
+		e.Advise("raise %s if the cloud is slow", settings.ReadTimeout)
 	default:
 		var op *net.OpError
 		if errors.As(err, &op) {
@@ -278,7 +280,7 @@ func explainConnection(e *Error, err error) {
 			} else {
 				e.Said = "no connection to " + host + ": " + innermost(op).Error()
 			}
-			e.Advise("check %s, and whether a VPN or proxy is needed to reach the cloud", SettingAuthURL)
+			e.Advise("check %s, and whether a VPN or proxy is needed to reach the cloud", settings.AuthURL)
 		} else {
 			e.Said = "the connection to " + host + " broke: " + err.Error()
 		}
@@ -315,19 +317,19 @@ func classify(e *Error) {
 		e.SetHint("release floating IPs that are no longer used (`openstack floating ip list`), or name another pool")
 	case has("multiple possible networks"), has("multiple", "networks", "more specific"):
 		e.Kind = Ambiguous
-		e.Advise("name the network in %s", SettingNetwork)
+		e.Advise("name the network in %s", settings.Networks)
 	case has("no valid host"):
 		e.Kind = NoValidHost
 		e.AdviseNoRoom()
 	case has("disk is too small"), has("memory is too small"), has("flavor", "too small"):
 		e.Kind = Invalid
-		e.Advise("use a bigger flavor in %s, or boot from a volume that is made for it (%s)", SettingFlavor, SettingVolumes)
+		e.Advise("use a bigger flavor in %s, or boot from a volume that is made for it (%s)", settings.Flavor, settings.BlockDevices)
 	case e.Status == 401:
 		e.Kind = Unauthorized
 		e.SetHint("check user name, password, project and their domains")
 	case e.Status == 403:
 		e.Kind = Forbidden
-		e.Advise("the user's roles in this project do not allow it: check %s, or ask the operators", SettingProject)
+		e.Advise("the user's roles in this project do not allow it: check %s, or ask the operators", settings.ProjectName)
 	case e.Status == 404:
 		e.Kind = NotFound
 	case e.Status == 429 || e.Status == 413:

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // Options are what a session may be given beside the credentials.
@@ -53,7 +55,7 @@ type identity struct {
 // it offers unless the URL names v3, and asks for one token, which is renewed
 // when it runs out.
 func Open(ctx context.Context, a Auth, o Options) (*Session, error) {
-	if err := a.Validate("the credentials", nil); err != nil {
+	if err := a.Validate("the credentials", settings.Environment); err != nil {
 		return nil, err
 	}
 	x, err := newExchange(a, o.Debug)
@@ -168,7 +170,7 @@ func (c *Session) login(ctx context.Context, u identityURL) error {
 		}
 		order = []identity{v2}
 	default:
-		return Fail(Invalid, "log in at "+u.base, "the cloud offers none of the Identity versions 2.0 and 3", "").Advise("check %s", SettingAuthURL)
+		return Fail(Invalid, "log in at "+u.base, "the cloud offers none of the Identity versions 2.0 and 3", "").Advise("check %s", settings.AuthURL)
 	}
 	var err error
 	for _, candidate := range order {
@@ -180,7 +182,7 @@ func (c *Session) login(ctx context.Context, u identityURL) error {
 	}
 	var e *Error
 	if errors.As(err, &e) {
-		e.Advise("there seems to be no identity service at %s: check %s", u.base, SettingAuthURL)
+		e.Advise("there seems to be no identity service at %s: check %s", u.base, settings.AuthURL)
 	}
 	return err
 }
@@ -250,7 +252,7 @@ func (c *Session) token(ctx context.Context, p *gophercloud.ProviderClient, at i
 	}
 	if len(catalog) == 0 {
 		return Fail(Invalid, what, "the login is good, but no project goes with it",
-			"").Advise("set %s to one of the user's projects", SettingProject)
+			"").Advise("set %s to one of the user's projects", settings.ProjectName)
 	}
 	c.mu.Lock()
 	c.catalog, c.who = catalog, who

@@ -8,6 +8,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 	tokens2 "github.com/gophercloud/gophercloud/v2/openstack/identity/v2/tokens"
 	tokens3 "github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
+
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // as describes the login for messages.
@@ -45,7 +47,7 @@ func (c *Session) explainLogin(what string, err error) error {
 		case c.auth.Token != "" && c.auth.Password == "":
 			e.SetHint("the token may have expired: get a new one (`openstack token issue`)")
 		default:
-			e.Advise("check the user name, the password, the user's domain and the project: source the RC file again, or look at %s and %s", SettingUsername, SettingPassword)
+			e.Advise("check the user name, the password, the user's domain and the project: source the RC file again, or look at %s and %s", settings.Username, settings.Password)
 		}
 	}
 	return err
