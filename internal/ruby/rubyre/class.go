@@ -1,0 +1,362 @@
+package rubyre
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// set is a character class: what regexp2 writes between brackets, or a
+// pattern that matches one character where brackets can't say it.
+type set struct {
+	items string // between brackets; regexp2 and we agree on their meaning
+	other string // a pattern that matches exactly one character, or ""
+}
+
+// text is the set as a pattern.
+func (s set) text() string {
+	switch {
+	case s.other != "" && s.items != "":
+		return "(?:[" + s.items + "]|" + s.other + ")"
+	case s.other != "":
+		return s.other
+	case s.items == "":
+		return `(?!)`
+	}
+	return "[" + s.items + "]"
+}
+
+func (s set) plus(v set) set {
+	s.items += v.items
+	switch {
+	case s.other == "":
+		s.other = v.other
+	case v.other != "":
+		s.other = "(?:" + s.other + "|" + v.other + ")"
+	}
+	return s
+}
+
+func (s set) not() set {
+	if s.other == "" && s.items != "" {
+		return set{other: "[^" + s.items + "]"}
+	}
+	return set{other: "(?:(?!" + s.text() + `)[\s\S])`}
+}
+
+func (s set) and(v set) set {
+	return set{other: "(?:(?=" + s.text() + ")" + v.text() + ")"}
+}
+
+// escapeClass is the set of \d, \w, \s, \h or the opposite.
+func escapeClass(c byte) (set, bool) {
+	var s set
+	switch c {
+	case 'd', 'D':
+		s.items = "0-9"
+	case 'w', 'W':
+		s.items = "a-zA-Z0-9_"
+	case 's', 'S':
+		s.items = `\t\n\v\f\r\x20`
+	case 'h', 'H':
+		s.items = "0-9a-fA-F"
+	default:
+		return s, false
+	}
+	if c < 'a' {
+		return s.not(), true
+	}
+	return s, true
+}
+
+// class reads a bracketed class; the opening bracket has been read.
+func (t *translation) class() set {
+	if t.depth++; t.depth > maxDepth {
+		t.fail("too deep nest level in regular expression")
+	}
+	defer func() { t.depth-- }()
+	negated := t.skip("^")
+	var all *set // the operands of && so far
+	var cur set
+	empty := true
+	for {
+		switch {
+		case t.pos >= len(t.src):
+			t.fail("premature end of char-class")
+		case t.skip("&&"):
+			both := cur
+			if all != nil {
+				both = all.and(cur)
+			}
+			all, cur = &both, set{}
+		case t.src[t.pos] == ']' && empty:
+			// Ruby warns of a bracket that stands first, and takes it as it is,
+			// unless there is no other closing one.
+			if !strings.Contains(t.src[t.pos+1:], "]") {
+				t.fail("empty char-class")
+			}
+			t.pos++
+			cur.items += `\]`
+		case t.skip("]"):
+			if all != nil {
+				cur = all.and(cur)
+			}
+			if negated {
+				cur = cur.not()
+			}
+			return cur
+		default:
+			cur = cur.plus(t.classItem())
+		}
+		empty = false
+	}
+}
+
+// classItem reads a character, a range, an escape or a nested class.
+func (t *translation) classItem() set {
+	if t.has("[:") {
+		if s, ok := t.posix(); ok {
+			return s
+		}
+	}
+	if t.skip("[") {
+		return t.class()
+	}
+	if t.has(`\`) && t.pos+1 < len(t.src) {
+		c := t.src[t.pos+1]
+		if s, ok := escapeClass(c); ok {
+			t.pos += 2
+			return s
+		}
+		switch c {
+		case 'p', 'P':
+			return t.property()
+		case 'R', 'X':
+			t.unsupported(`\` + string(c) + " within brackets")
+		}
+	}
+	lo := t.classRune()
+	if !t.has("-") || t.has("-]") || t.has("-[") || t.has("-&&") {
+		return set{items: literal(lo)}
+	}
+	t.pos++
+	if t.pos+1 < len(t.src) && t.src[t.pos] == '\\' {
+		if _, ok := escapeClass(t.src[t.pos+1]); ok || t.src[t.pos+1] == 'p' {
+			t.fail("char-class value at end of range")
+		}
+	}
+	if t.pos >= len(t.src) {
+		t.fail("premature end of char-class")
+	}
+	hi := t.classRune()
+	if hi < lo {
+		t.fail("empty range in char class")
+	}
+	return set{items: literal(lo) + "-" + literal(hi)}
+}
+
+// classRune reads one character of a class.
+func (t *translation) classRune() rune {
+	if t.has(`\b`) {
+		t.pos += 2
+		return '\b'
+	}
+	if t.has(`\`) {
+		if t.pos+1 >= len(t.src) {
+			t.fail("premature end of char-class")
+		}
+		return t.character()
+	}
+	r, size := utf8.DecodeRuneInString(t.src[t.pos:])
+	t.pos += size
+	return r
+}
+
+// character reads a backslash sequence that stands for one character.
+func (t *translation) character() rune {
+	c, size := utf8.DecodeRuneInString(t.src[t.pos+1:])
+	t.pos += 1 + size
+	switch c {
+	case 't':
+		return '\t'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 'f':
+		return '\f'
+	case 'v':
+		return '\v'
+	case 'a':
+		return '\a'
+	case 'e':
+		return 27
+	case 'x':
+		if t.has("{") {
+			t.unsupported(`\x{…}`)
+		}
+		r := t.number(16, 2)
+		if r >= 0x80 {
+			t.unsupported("a byte beyond ASCII")
+		}
+		return r
+	case 'u':
+		return t.unicodeEscape()
+	case 'c', 'C', 'M':
+		t.unsupported("a meta or control escape")
+	}
+	if c >= '0' && c <= '7' {
+		t.pos -= size
+		r := t.number(8, 3)
+		if r >= 0x80 {
+			t.unsupported("a byte beyond ASCII")
+		}
+		return r
+	}
+	return c
+}
+
+// number reads up to n digits.
+func (t *translation) number(base, n int) rune {
+	end := t.pos
+	for end < len(t.src) && end < t.pos+n {
+		if _, err := strconv.ParseUint(t.src[end:end+1], base, 8); err != nil {
+			break
+		}
+		end++
+	}
+	if end == t.pos {
+		t.fail("invalid hex escape")
+	}
+	v, _ := strconv.ParseUint(t.src[t.pos:end], base, 32)
+	t.pos = end
+	return rune(v)
+}
+
+func (t *translation) unicodeEscape() rune {
+	if t.skip("{") {
+		digits, rest, ok := strings.Cut(t.src[t.pos:], "}")
+		v, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 32)
+		switch {
+		case strings.Contains(strings.TrimSpace(digits), " "):
+			t.unsupported(`several characters in one \u{…}`)
+		case !ok || err != nil || v > unicode.MaxRune:
+			t.fail("invalid Unicode escape")
+		}
+		t.pos = len(t.src) - len(rest)
+		return rune(v)
+	}
+	start := t.pos
+	r := t.number(16, 4)
+	if t.pos != start+4 {
+		t.fail("invalid Unicode escape")
+	}
+	return r
+}
+
+// posixSet gives the items of a POSIX bracket or a property of that name;
+// they are Unicode.
+func (t *translation) posixSet(name string) (string, bool) {
+	if t.flags&IgnoreCase != 0 {
+		switch name {
+		case "upper":
+			return `\p{Lu}a-z`, true
+		case "lower":
+			return `\p{Ll}A-Z`, true
+		}
+	}
+	switch name {
+	case "alpha":
+		return `\p{L}\p{Nl}\p{Mn}\p{Mc}`, true
+	case "digit":
+		return `\p{Nd}`, true
+	case "alnum":
+		return `\p{L}\p{Nl}\p{Mn}\p{Mc}\p{Nd}`, true
+	case "upper":
+		return `\p{Lu}`, true
+	case "lower":
+		return `\p{Ll}`, true
+	case "space":
+		return `\t\n\v\f\r\x20\u0085\p{Z}`, true
+	case "blank":
+		return `\t\p{Zs}`, true
+	case "cntrl":
+		return `\p{Cc}`, true
+	case "punct":
+		return `\p{P}\$\+<=>\^\x60\|~`, true
+	case "xdigit":
+		return `0-9a-fA-F`, true
+	case "word":
+		return `\p{L}\p{M}\p{N}\p{Pc}`, true
+	case "ascii":
+		return `\x00-\x7f`, true
+	case "graph":
+		return `\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}`, true
+	case "print":
+		return `\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}\p{Zs}`, true
+	}
+	return "", false
+}
+
+// posix reads [:alpha:] or [:^alpha:]; ok is false when it is no such thing.
+func (t *translation) posix() (set, bool) {
+	name, rest, ok := strings.Cut(t.src[t.pos+2:], ":]")
+	name, negated := strings.CutPrefix(name, "^")
+	if !ok {
+		return set{}, false
+	}
+	items, ok := t.posixSet(name)
+	if !ok {
+		return set{}, false
+	}
+	t.pos = len(t.src) - len(rest)
+	s := set{items: items}
+	if negated {
+		s = s.not()
+	}
+	return s, true
+}
+
+// property reads \p{Name}, \p{^Name} or \P{Name}.
+func (t *translation) property() set {
+	negated := t.src[t.pos+1] == 'P'
+	t.pos += 2
+	if !t.skip("{") {
+		t.fail("invalid character property name {%s}", t.src[t.pos-1:t.pos])
+	}
+	name, rest, ok := strings.Cut(t.src[t.pos:], "}")
+	if !ok {
+		t.fail("invalid character property name {%s}", name)
+	}
+	t.pos = len(t.src) - len(rest)
+	plain, caret := strings.CutPrefix(name, "^")
+	items, ok := t.posixSet(strings.ToLower(plain))
+	if !ok {
+		items, ok = unicodeSet(plain)
+		if category := strings.ToLower(plain); category == "lu" || category == "ll" {
+			items, ok = t.posixSet(map[string]string{"lu": "upper", "ll": "lower"}[category])
+		}
+	}
+	if !ok {
+		panic(&Error{Msg: fmt.Sprintf("the character property {%s} is not supported", name), Unsupported: true})
+	}
+	s := set{items: items}
+	if negated != caret {
+		s = s.not()
+	}
+	return s
+}
+
+// unicodeSet finds a general category or a script.
+func unicodeSet(name string) (string, bool) {
+	for _, table := range []map[string]*unicode.RangeTable{unicode.Categories, unicode.Scripts} {
+		for k := range table {
+			if strings.EqualFold(k, name) {
+				return `\p{` + k + `}`, true
+			}
+		}
+	}
+	return "", false
+}

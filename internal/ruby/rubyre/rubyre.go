@@ -1,0 +1,219 @@
+package rubyre
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dlclark/regexp2"
+)
+
+// Timeout bounds the time of one match.
+const Timeout = 2 * time.Second
+
+// ErrTimeout is the error of a match that took longer than [Timeout].
+var ErrTimeout = errors.New("the regular expression takes too long on this text")
+
+// Flags are the letters after a pattern, with the values of Ruby's constants.
+type Flags int
+
+// The flags.
+const (
+	IgnoreCase Flags = 1 // i
+	Extended   Flags = 2 // x
+	Multiline  Flags = 4 // m: the dot matches a newline
+)
+
+// ParseFlags reads letters such as "ix"; letters of other meaning are skipped.
+func ParseFlags(s string) Flags {
+	var f Flags
+	for _, c := range s {
+		switch c {
+		case 'i':
+			f |= IgnoreCase
+		case 'x':
+			f |= Extended
+		case 'm':
+			f |= Multiline
+		}
+	}
+	return f
+}
+
+// String gives the letters in the order in which Ruby prints them.
+func (f Flags) String() string {
+	s := ""
+	if f&Multiline != 0 {
+		s += "m"
+	}
+	if f&IgnoreCase != 0 {
+		s += "i"
+	}
+	if f&Extended != 0 {
+		s += "x"
+	}
+	return s
+}
+
+// Error says why a pattern can't be compiled.
+type Error struct {
+	// Msg is Ruby's own message where Ruby refuses the pattern, too.
+	Msg string
+	// Unsupported tells that Ruby accepts the pattern.
+	Unsupported bool
+}
+
+func (e *Error) Error() string { return e.Msg }
+
+// Regexp is a compiled regular expression; several goroutines may use it.
+type Regexp struct {
+	re     *regexp2.Regexp
+	groups int
+	names  []string
+	byName map[string]int
+}
+
+// Compile compiles a pattern, the text between the slashes. The error is an
+// [*Error].
+func Compile(src string, flags Flags) (*Regexp, error) {
+	t, err := translate(src, flags)
+	if err != nil {
+		return nil, err
+	}
+	options := regexp2.RegexOptions(regexp2.None)
+	if flags&IgnoreCase != 0 {
+		options = regexp2.IgnoreCase
+	}
+	re, err := regexp2.Compile(t.out.String(), options)
+	if err != nil {
+		return nil, &Error{Msg: fmt.Sprintf("the pattern is not supported (%v)", err), Unsupported: true}
+	}
+	re.MatchTimeout = Timeout
+	return &Regexp{re: re, groups: t.groups, names: t.names, byName: t.byName}, nil
+}
+
+// Groups is the number of groups, without the whole match.
+func (r *Regexp) Groups() int { return r.groups }
+
+// Names are the names of the groups, in order; if there are any, all groups
+// have one.
+func (r *Regexp) Names() []string { return r.names }
+
+// GroupNumber returns the number of a named group, counted from 1, or 0.
+func (r *Regexp) GroupNumber(name string) int { return r.byName[name] }
+
+// MatchString tells whether the pattern matches anywhere in s. The error is
+// [ErrTimeout].
+func (r *Regexp) MatchString(s string) (bool, error) {
+	ok, err := r.re.MatchString(s)
+	if err != nil {
+		return false, ErrTimeout
+	}
+	return ok, nil
+}
+
+// Text is a text prepared for several searches.
+type Text struct {
+	s     string
+	runes []rune
+	at    []int // byte offset of each rune; nil when the text is ASCII
+}
+
+// NewText prepares a text.
+func NewText(s string) *Text {
+	t := &Text{s: s, runes: make([]rune, 0, len(s))}
+	for i, r := range s {
+		if r >= utf8.RuneSelf && t.at == nil {
+			t.at = make([]int, len(t.runes), len(s)+1)
+			for k := range t.at {
+				t.at[k] = k
+			}
+		}
+		if t.at != nil {
+			t.at = append(t.at, i)
+		}
+		t.runes = append(t.runes, r)
+	}
+	if t.at != nil {
+		t.at = append(t.at, len(s))
+	}
+	return t
+}
+
+// String is the text.
+func (t *Text) String() string { return t.s }
+
+func (t *Text) runeIndex(offset int) int {
+	if t.at == nil {
+		return offset
+	}
+	lo, hi := 0, len(t.at)
+	for lo < hi {
+		if m := (lo + hi) / 2; t.at[m] < offset {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo
+}
+
+func (t *Text) offset(rune int) int {
+	if t.at == nil {
+		return rune
+	}
+	return t.at[rune]
+}
+
+// Find searches from a byte offset on, which look-behind sees past, and
+// returns the byte offsets of the match and of each group, begin and end, -1
+// where a group took no part. Without a match it returns nil. The error is
+// [ErrTimeout].
+func (r *Regexp) Find(t *Text, from int) ([]int, error) {
+	if from > len(t.s) {
+		return nil, nil
+	}
+	m, err := r.re.FindRunesMatchStartingAt(t.runes, t.runeIndex(from))
+	if err != nil {
+		return nil, ErrTimeout
+	}
+	if m == nil {
+		return nil, nil
+	}
+	out := make([]int, 0, 2*r.groups+2)
+	for _, g := range m.Groups() {
+		if len(g.Captures) == 0 {
+			out = append(out, -1, -1)
+			continue
+		}
+		out = append(out, t.offset(g.Index), t.offset(g.Index+g.Length))
+	}
+	return out, nil
+}
+
+// Quote escapes a text so that it matches itself, as Regexp.escape does.
+func Quote(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; c {
+		case '[', ']', '{', '}', '(', ')', '|', '-', '*', '.', '\\', '?', '+', '^', '$', '#', ' ':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case '\t':
+			b.WriteString(`\t`)
+		case '\n':
+			b.WriteString(`\n`)
+		case '\r':
+			b.WriteString(`\r`)
+		case '\f':
+			b.WriteString(`\f`)
+		case '\v':
+			b.WriteString(`\v`)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
