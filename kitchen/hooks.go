@@ -7,9 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -21,9 +19,9 @@ const localHookTime = 60000 * time.Second
 type Hook struct {
 	// Local is run by this machine's shell, Remote by the instance's.
 	Local, Remote string
-	// Includes and Excludes are platform names or /regexps/; if there are
+	// Includes and Excludes match the names of platforms; if there are
 	// includes, only they count.
-	Includes, Excludes []string
+	Includes, Excludes []Pattern
 	// Environment is added to a local command's.
 	Environment map[string]string
 	// Cwd is a local command's directory, relative to the project; default
@@ -67,46 +65,13 @@ func (h Hook) appliesTo(platform string) (bool, error) {
 	return !excluded, err
 }
 
-func matchesAny(patterns []string, platform string) (bool, error) {
+func matchesAny(patterns []Pattern, platform string) (bool, error) {
 	for _, p := range patterns {
-		re, err := PlatformPattern(p)
-		if err != nil {
-			return false, err
-		}
-		if re == nil && p == platform || re != nil && re.MatchString(platform) {
-			return true, nil
+		if ok, err := p.Match(platform); ok || err != nil {
+			return ok, err
 		}
 	}
 	return false, nil
-}
-
-var slashed = regexp.MustCompile(`(?s)^/(.*)/([ix]*)$`)
-
-// PlatformPattern returns the regular expression that a /regexp/ with the
-// flags i and x stands for, nil for a plain platform name.
-func PlatformPattern(p string) (*regexp.Regexp, error) {
-	m := slashed.FindStringSubmatch(p)
-	if m == nil {
-		return nil, nil
-	}
-	body := m[1]
-	if strings.Contains(m[2], "x") {
-		// Go's regexp has no free-spacing mode: take out what it would skip.
-		body = regexp.MustCompile(`\\.|\s+|#[^\n]*`).ReplaceAllStringFunc(body, func(s string) string {
-			if strings.HasPrefix(s, `\`) {
-				return s
-			}
-			return ""
-		})
-	}
-	if strings.Contains(m[2], "i") {
-		body = "(?i)" + body
-	}
-	re, err := regexp.Compile(body)
-	if err != nil {
-		return nil, fmt.Errorf("platform pattern %s: %w", p, err)
-	}
-	return re, nil
 }
 
 func (s *session) remoteHook(ctx context.Context, step *Step, h Hook) error {

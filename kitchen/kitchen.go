@@ -2,7 +2,6 @@ package kitchen
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -13,6 +12,9 @@ type Kitchen struct {
 	Instances []*Instance
 	Store     Store
 	Bus       *Bus
+	// CompilePattern compiles an argument of [Kitchen.Select] that is not the
+	// name of an instance. Default: Go's regular expressions.
+	CompilePattern func(expr string) (Pattern, error)
 }
 
 // SelectError tells that an argument selects no instance.
@@ -91,13 +93,17 @@ func (k *Kitchen) choose(arg string, chosen []bool) error {
 			return nil
 		}
 	}
-	re, err := regexp.Compile(arg)
+	pattern, err := k.compile(arg)
 	if err != nil {
 		return &SelectError{Arg: arg, Bad: err, Names: k.names()}
 	}
 	found := false
 	for i, inst := range k.Instances {
-		if re.MatchString(inst.Name) {
+		ok, err := pattern.Match(inst.Name)
+		if err != nil {
+			return &SelectError{Arg: arg, Bad: err, Names: k.names()}
+		}
+		if ok {
 			chosen[i], found = true, true
 		}
 	}

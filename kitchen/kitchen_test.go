@@ -389,12 +389,12 @@ func TestHooks(t *testing.T) {
 	inst.Hooks = map[string][]kitchen.Hook{
 		"pre_create": {
 			{Local: `echo pre $KITCHEN_INSTANCE_NAME $KITCHEN_SUITE_NAME $X; pwd`, Environment: map[string]string{"X": "y z"}},
-			{Local: "echo never", Excludes: []string{"/UBUNTU/i"}},
-			{Local: "echo never", Includes: []string{"centos-7"}},
+			{Local: "echo never", Excludes: []kitchen.Pattern{kitchen.Name("debian-12"), kitchen.Name("ubuntu-14.04")}},
+			{Local: "echo never", Includes: []kitchen.Pattern{kitchen.Name("centos-7")}},
 			{Remote: "too early", Skippable: true},
 		},
 		"post_create":    {{Remote: "true"}, {Remote: "exit 3", Skippable: true}, {Remote: "exit 3"}, {Remote: "not reached"}},
-		"finally_create": {{Local: "echo finally $KITCHEN_INSTANCE_HOSTNAME", Includes: []string{"ubuntu-14.04"}}},
+		"finally_create": {{Local: "echo finally $KITCHEN_INSTANCE_HOSTNAME", Includes: []kitchen.Pattern{kitchen.Name("ubuntu-14.04")}}},
 	}
 	err := run(t, k, kitchen.Create)
 	var exit *kitchen.ExitError

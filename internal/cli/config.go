@@ -47,7 +47,7 @@ func (a *app) readOptions(ctx context.Context) (config.Options, error) {
 
 // selectNames returns the names of the instances that args mean.
 func selectNames(instances []config.Instance, args []string) ([]string, error) {
-	k := &kitchen.Kitchen{}
+	k := &kitchen.Kitchen{CompilePattern: compilePattern}
 	for i := range instances {
 		k.Instances = append(k.Instances, &kitchen.Instance{Name: instances[i].Name, Index: i})
 	}

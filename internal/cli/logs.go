@@ -100,7 +100,7 @@ func (a *app) logSources(ctx context.Context, args []string, all bool) ([]runlog
 			names = append(names, name)
 		}
 	}
-	k := &kitchen.Kitchen{Store: state.NewStore(root)}
+	k := &kitchen.Kitchen{Store: state.NewStore(root), CompilePattern: compilePattern}
 	for i, name := range names {
 		k.Instances = append(k.Instances, &kitchen.Instance{Name: name, Index: i})
 	}

@@ -51,7 +51,7 @@ func (a *app) open(ctx context.Context) (*project, error) {
 		return nil, err
 	}
 	p := &project{
-		Kitchen: &kitchen.Kitchen{Store: state.NewStore(root), Bus: kitchen.NewBus()},
+		Kitchen: &kitchen.Kitchen{Store: state.NewStore(root), Bus: kitchen.NewBus(), CompilePattern: compilePattern},
 		config:  cfg,
 		env:     env,
 		paths:   state.Paths{Root: root},
@@ -218,6 +218,18 @@ func (a *app) overwriteLogs() bool {
 	return true
 }
 
+func patterns(list []config.Pattern) []kitchen.Pattern {
+	var out []kitchen.Pattern
+	for _, p := range list {
+		out = append(out, p)
+	}
+	return out
+}
+
+// compilePattern compiles an argument that selects instances, which Test
+// Kitchen takes for a Ruby regular expression.
+func compilePattern(expr string) (kitchen.Pattern, error) { return config.CompilePattern(expr) }
+
 // hooksOf reads a lifecycle section (Test Kitchen: lifecycle).
 func hooksOf(s config.Section) (map[string][]kitchen.Hook, error) {
 	hooks := map[string][]kitchen.Hook{}
@@ -229,7 +241,7 @@ func hooksOf(s config.Section) (map[string][]kitchen.Hook, error) {
 		for _, h := range list {
 			hook := kitchen.Hook{
 				Local: h.Local, Remote: h.Remote,
-				Includes: h.Includes, Excludes: h.Excludes,
+				Includes: patterns(h.Includes), Excludes: patterns(h.Excludes),
 				Environment: h.Environment, Cwd: h.Cwd, User: h.User, Skippable: h.Skippable,
 			}
 			hooks[phase] = append(hooks[phase], hook)

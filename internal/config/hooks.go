@@ -7,7 +7,7 @@ type Hook struct {
 	Local, Remote string
 	// Includes and Excludes are platform names or /regexps/; when there are
 	// includes, they alone count.
-	Includes, Excludes []string
+	Includes, Excludes []Pattern
 	// Environment is added for a local command.
 	Environment map[string]string
 	// Cwd is a local command's directory, relative to the project; "" is the
@@ -56,9 +56,9 @@ func (s Section) hook(phase string, x *value) (h Hook, err error) {
 			*into, err = s.String(key, "")
 		}
 	}
-	list := func(key string, into *[]string) {
+	patterns := func(key string, into *[]Pattern) {
 		if err == nil {
-			*into, err = s.StringList(key)
+			*into, err = s.patterns(key)
 		}
 	}
 	switch {
@@ -70,8 +70,8 @@ func (s Section) hook(phase string, x *value) (h Hook, err error) {
 	if err == nil && h.Local == "" && h.Remote == "" {
 		return h, &ValueError{Section: secLifecycle, Key: phase, Where: x.org.place(), Found: "a mapping without a command", Want: "one with local or remote"}
 	}
-	list("includes", &h.Includes)
-	list("excludes", &h.Excludes)
+	patterns("includes", &h.Includes)
+	patterns("excludes", &h.Excludes)
 	text("cwd", &h.Cwd)
 	text("user", &h.User)
 	if err == nil {
@@ -90,4 +90,23 @@ func (s Section) hook(phase string, x *value) (h Hook, err error) {
 		}
 	}
 	return h, err
+}
+
+// patterns reads the includes or excludes of a hook.
+func (s Section) patterns(key string) ([]Pattern, error) {
+	texts, err := s.StringList(key)
+	if err != nil {
+		return nil, err
+	}
+	var out []Pattern
+	for _, text := range texts {
+		p, err := newPattern(text)
+		if err != nil {
+			e := at(s.get(key), "%s of a hook is not a valid regular expression: %s", key, cause(err))
+			e.Text, e.Err = text, err
+			return nil, e
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }

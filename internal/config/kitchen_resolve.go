@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -36,8 +35,8 @@ type suite struct {
 
 // filter is one entry of includes or excludes.
 type filter struct {
+	Pattern
 	text *value
-	re   *pattern
 }
 
 // matches is PlatformFilter#==.
@@ -48,7 +47,7 @@ func (f filter) matches(name *value) (bool, error) {
 	if name.kind != kindString && name.kind != kindSymbol {
 		return false, nil
 	}
-	ok, err := f.re.matches(name.s)
+	ok, err := f.Match(name.s)
 	if err != nil {
 		e := at(f.text, "matching the regular expression failed: %v", err)
 		e.Text, e.Err = f.text.s, err
@@ -75,8 +74,6 @@ func (s *suite) runsOn(name *value) (bool, error) {
 	return !excluded, err
 }
 
-var reFilter = regexp.MustCompile(`(?m)^/(.*)/([ix]*)$`)
-
 func filters(m *mapping, path, key string) ([]filter, error) {
 	v := m.get(key)
 	if v == nil {
@@ -89,19 +86,16 @@ func filters(m *mapping, path, key string) ([]filter, error) {
 			e := at(x, "%s of %s should hold names of platforms, but holds %s", key, path, x.describe())
 			return nil, e
 		}
-		f := filter{text: x}
-		if g := reFilter.FindStringSubmatch(x.s); g != nil {
-			re, err := compilePattern(g[1], strings.Contains(g[2], "i"), strings.Contains(g[2], "x"))
-			if err != nil {
-				e := at(x, "%s of %s is no regular expression: %s", key, path, cause(err))
-				e.Text = x.s
-				return nil, e
-			}
-			f.re = re
-		} else if x.kind == kindSymbol {
+		p, err := newPattern(x.s)
+		if err != nil {
+			e := at(x, "%s of %s is not a valid regular expression: %s", key, path, cause(err))
+			e.Text = x.s
+			return nil, e
+		}
+		if p.re == nil && x.kind == kindSymbol {
 			return nil, at(x, "%s of %s should hold names of platforms, but holds a symbol", key, path)
 		}
-		out = append(out, f)
+		out = append(out, filter{p, x})
 	}
 	return out, nil
 }

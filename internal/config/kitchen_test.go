@@ -166,7 +166,7 @@ func TestCrashes(t *testing.T) {
 		{"transport: [1]\n" + one, "transport should be a mapping"},
 		{"kitchen: x\n" + one, "kitchen should be a mapping"},
 		{"platforms: [{name: p}]\nsuites: [{name: s, includes: [1]}]\n", "should hold names of platforms, but holds 1"},
-		{"platforms: [{name: p}]\nsuites: [{name: s, includes: '/(/'}]\n", "is no regular expression"},
+		{"platforms: [{name: p}]\nsuites: [{name: s, includes: '/(/'}]\n", "is not a valid regular expression"},
 		{"- a\n", "kitchen.yml:1: the file should hold a mapping, but holds a list"},
 		{"a: !ruby/object:Foo {}\n", "Ruby objects are refused"},
 		{"a: *b\n", "kitchen.yml:1:4: no anchor &b comes before this alias: a: *b"},

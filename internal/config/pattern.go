@@ -1,71 +1,49 @@
 package config
 
 import (
-	"context"
-	"errors"
 	"regexp"
-	"strings"
 
-	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/ruby/rubyre"
 )
 
-// pattern is a Ruby regular expression of includes or excludes.
-type pattern struct {
-	re *regexp.Regexp
-	// in holds the expression in $re when Go's own cannot stand for it.
-	in    *ruby.Interp
-	match *ruby.Program
+// Pattern is an entry of includes or excludes, of a suite or of a hook: the
+// name of a platform, or a Ruby regular expression between slashes.
+type Pattern struct {
+	text string
+	re   *rubyre.Regexp // nil for a name
 }
 
-// reCommon are expressions that mean the same to Go and to Ruby once ^ and $
-// are lines: no lookaround, no bounds, no POSIX or nested classes, and only
-// the commonest escapes.
-var reCommon = regexp.MustCompile(`^(?:[A-Za-z0-9 _.,:;^$|)*+?/"'<>=~!@#%-]|\((?:$|[^?])|\[\^?(?:[A-Za-z0-9_.,-]|\\[dws.-])+\]|\\[dwsDWSAz./+*?()-])*$`)
+// String is the entry as it was written.
+func (p Pattern) String() string { return p.text }
 
-// compilePattern compiles what a kitchen file has between slashes, with the
-// flags i and x.
-func compilePattern(src string, ignoreCase, extended bool) (*pattern, error) {
-	if reCommon.MatchString(src) && !extended {
-		flags := "(?m"
-		if ignoreCase {
-			flags += "i"
-		}
-		if re, err := regexp.Compile(flags + ")" + src); err == nil {
-			return &pattern{re: re}, nil
-		}
+// Match tells whether the entry fits the name of a platform. The error is
+// [rubyre.ErrTimeout].
+func (p Pattern) Match(name string) (bool, error) {
+	if p.re == nil {
+		return p.text == name, nil
 	}
-	in := ruby.New(ruby.Config{})
-	in.SetGlobal("$src", ruby.NewString(src))
-	options := "0"
-	if ignoreCase {
-		options += " | Regexp::IGNORECASE"
-	}
-	if extended {
-		options += " | Regexp::EXTENDED"
-	}
-	if _, err := in.Eval(context.Background(), "$re = Regexp.new($src, "+options+"); nil", "regexp"); err != nil {
-		var re *ruby.Error
-		if errors.As(err, &re) {
-			return nil, errors.New(strings.TrimSpace(re.Message))
-		}
-		return nil, err
-	}
-	match, err := ruby.Parse("$re.match?($name)", ruby.Options{File: "regexp"})
-	if err != nil {
-		return nil, err
-	}
-	return &pattern{in: in, match: match}, nil
+	return p.re.MatchString(name)
 }
 
-// matches says whether the expression is found in the name.
-func (p *pattern) matches(name string) (bool, error) {
-	if p.re != nil {
-		return p.re.MatchString(name), nil
+// reSlashes is a regular expression between slashes with its flags (Test
+// Kitchen: PlatformFilter).
+const reSlashes = `(?m)^/(.*)/([ix]*)$`
+
+// newPattern reads an entry. The error is a [*rubyre.Error].
+func newPattern(text string) (Pattern, error) {
+	p := Pattern{text: text}
+	g := regexp.MustCompile(reSlashes).FindStringSubmatch(text)
+	if g == nil {
+		return p, nil
 	}
-	p.in.SetGlobal("$name", ruby.NewString(name))
-	v, err := p.in.Run(context.Background(), p.match)
-	if err != nil {
-		return false, err
-	}
-	return v == ruby.Value(true), nil
+	var err error
+	p.re, err = rubyre.Compile(g[1], rubyre.ParseFlags(g[2]))
+	return p, err
+}
+
+// CompilePattern compiles a Ruby regular expression without slashes, as an
+// argument that selects instances is one. The error is a [*rubyre.Error].
+func CompilePattern(expr string) (Pattern, error) {
+	re, err := rubyre.Compile(expr, 0)
+	return Pattern{text: expr, re: re}, err
 }

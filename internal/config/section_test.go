@@ -163,11 +163,18 @@ platforms: [{name: p}]
 suites: [{name: s}]
 `)
 	life := p.Instances[0].Lifecycle
+	pattern := func(text string) []Pattern {
+		p, err := newPattern(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []Pattern{p}
+	}
 	got, err := life.Hooks("pre_create")
 	want := []Hook{
 		{Local: "echo a"},
-		{Local: "echo b", Includes: []string{"/x/"}, Environment: map[string]string{"A": "1", "B": "x"}, Cwd: "sub", User: "me"},
-		{Remote: "echo c", Excludes: []string{"y"}, Skippable: true},
+		{Local: "echo b", Includes: pattern("/x/"), Environment: map[string]string{"A": "1", "B": "x"}, Cwd: "sub", User: "me"},
+		{Remote: "echo c", Excludes: pattern("y"), Skippable: true},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -195,6 +202,34 @@ func TestSecretKey(t *testing.T) {
 	} {
 		if SecretKey(k) {
 			t.Errorf("%s is a secret", k)
+		}
+	}
+}
+
+// The patterns of hooks are Ruby's, as those of suites, and read with the file.
+func TestHookPatterns(t *testing.T) {
+	p := load(t, `
+lifecycle:
+  post_create:
+  - {local: echo a, excludes: "/^(?!ubuntu)/"}
+  - {local: echo b, includes: ["/(/"]}
+platforms: [{name: ubuntu-22.04}]
+suites: [{name: s}]
+`)
+	life := p.Instances[0].Lifecycle
+	_, err := life.Hooks("post_create")
+	var e *Error
+	if !errors.As(err, &e) || e.Line != 5 || e.Text != "/(/" || !strings.Contains(e.Msg, "end pattern with unmatched parenthesis") {
+		t.Errorf("got %v", err)
+	}
+	for text, want := range map[string]bool{"/^(?!ubuntu)/": false, "/(?<!k)ubuntu/": true, "/UBUNTU-\\h/i": true, "/u b # x/x": true, "ubuntu": false, "ubuntu-22.04": true} {
+		p, err := newPattern(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got, err := p.Match("ubuntu-22.04"); got != want || err != nil {
+			t.Errorf("%s: got %v, %v", text, got, err)
 		}
 	}
 }
