@@ -44,7 +44,12 @@ real SSH. Any OpenStack client may use it:
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var dir string
-	cmd.PersistentFlags().StringVar(&dir, "dir", "", "the cloud's state `directory` (default GALLEY_DEVCLOUD_DIR, or galley/devcloud in the user's state directory)")
+	cmd.PersistentFlags().StringVar(
+		&dir,
+		"dir",
+		"",
+		"the cloud's state `directory` (default GALLEY_DEVCLOUD_DIR, or galley/devcloud in the user's state directory)",
+	)
 	cmd.AddCommand(
 		a.devcloudUp(&dir), a.devcloudDown(&dir), a.devcloudStatus(&dir), a.devcloudEnv(&dir),
 		a.devcloudList(&dir), a.devcloudFault(&dir), a.devcloudRequests(&dir), a.devcloudDaemon(&dir),
@@ -76,11 +81,31 @@ func (a *app) devcloudUp(dir *string) *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&o.Listen, "listen", "", "the API's loopback `address` (default a free port, the same after a restart)")
-	fs.StringVar(&o.Guests, "guests", "", "namespace for guests that answer SSH, none for servers with nothing behind them")
-	fs.IntVar(&o.SSHPort, "ssh-port", 0, "the `port` that guests answer on (default 22 where it can be had, else 2222)")
+	fs.StringVar(
+		&o.Listen,
+		"listen",
+		"",
+		"the API's loopback `address` (default a free port, the same after a restart)",
+	)
+	fs.StringVar(
+		&o.Guests,
+		"guests",
+		"",
+		"namespace for guests that answer SSH, none for servers with nothing behind them",
+	)
+	fs.IntVar(
+		&o.SSHPort,
+		"ssh-port",
+		0,
+		"the `port` that guests answer on (default 22 where it can be had, else 2222)",
+	)
 	fs.StringVar(&o.User, "user", "", "the user's name (default demo)")
-	fs.StringVar(&o.Password, "password", "", "the user's and the administrator's password (default only-on-this-machine)")
+	fs.StringVar(
+		&o.Password,
+		"password",
+		"",
+		"the user's and the administrator's password (default only-on-this-machine)",
+	)
 	fs.DurationVar(&o.BuildDelay, "build-delay", 0, "time until a server is ACTIVE (default 1s)")
 	fs.DurationVar(&o.BootDelay, "boot-delay", 0, "time from the boot until SSH answers (default the guest's own)")
 	fs.DurationVar(&o.TokenLife, "token-life", 0, "how long a token is good for (default 8h)")
@@ -107,7 +132,14 @@ func (a *app) up(ctx context.Context, o devcloud.Options) error {
 		word = "is up"
 	}
 	w := a.people()
-	fmt.Fprintf(w, "The embedded cloud %s at %s; its guests answer SSH on %s, port %d.\n", word, st.URL, st.Net, st.SSHPort)
+	fmt.Fprintf(
+		w,
+		"The embedded cloud %s at %s; its guests answer SSH on %s, port %d.\n",
+		word,
+		st.URL,
+		st.Net,
+		st.SSHPort,
+	)
 	mode, err := client.GuestMode(ctx)
 	if err != nil {
 		fmt.Fprintf(a.streams.Err, "%s: warning: no guest can be started here: %v\n", a.name, err)
@@ -234,7 +266,16 @@ func (a *app) devcloudList(dir *string) *cobra.Command {
 			t := ui.Table{Header: []string{"Kind", "ID", "Name", "Status", "Detail"}}
 			for _, kind := range res.All() {
 				for _, r := range kind.Items {
-					t.Rows = append(t.Rows, []ui.Cell{{Text: kind.Kind}, {Text: r.ID}, {Text: r.Name}, {Text: r.Status}, {Text: r.Detail}})
+					t.Rows = append(
+						t.Rows,
+						[]ui.Cell{
+							{Text: kind.Kind},
+							{Text: r.ID},
+							{Text: r.Name},
+							{Text: r.Status},
+							{Text: r.Detail},
+						},
+					)
 				}
 			}
 			return t.Write(a.streams.Out, a.streams.Color(a.streams.Out, a.color()))

@@ -94,7 +94,12 @@ func (a *app) faultAdd(dir *string) *cobra.Command {
 	fs.IntVar(&f.Count, "count", 1, "how many requests to hit, -1 for all")
 	fs.DurationVar(&delay, "delay", 0, "the `time` of latency, late-effect and late-answer")
 	fs.IntVar(&f.Status, "status", 0, "the HTTP status of status and answer")
-	fs.StringVar(&f.Body, "body", "", "the body of status (default an error in the service's form) and answer (default empty)")
+	fs.StringVar(
+		&f.Body,
+		"body",
+		"",
+		"the body of status (default an error in the service's form) and answer (default empty)",
+	)
 	fs.BoolVar(&f.EmptyBody, "empty-body", false, "for status: no body at all")
 	fs.StringVar(&f.RetryAfter, "retry-after", "", "the Retry-After header of status and answer")
 	fs.StringVar(&f.Message, "message", "", "the error's message, for status and server-error")

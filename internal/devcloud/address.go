@@ -6,8 +6,9 @@ import (
 	"net"
 )
 
-// Every cloud has a network 127.B.0.0/16 of its own, so that several can run side by side. B is claimed by binding
-// a UDP port on 127.B.0.1: the kernel gives it to one process only, and takes it back when that ends.
+// Every cloud has a network 127.B.0.0/16 of its own, so that several can run
+// side by side. B is claimed by binding a UDP port on 127.B.0.1: the kernel
+// gives it to one process only, and takes it back when that ends.
 const (
 	claimPort = 61022
 	firstNet  = 16
@@ -28,8 +29,9 @@ func tryClaim(b int) (*claim, error) {
 	return &claim{b, conn}, nil
 }
 
-// claimNet claims the network the cloud had before, or, when b is 0, a free one; where the search starts depends on
-// the state directory, so that clouds that come and go tend to keep apart.
+// claimNet claims the network the cloud had before, or, when b is 0, a free
+// one; where the search starts depends on the state directory, so that clouds
+// that come and go tend to keep apart.
 func claimNet(b int, dir string) (*claim, error) {
 	if b != 0 {
 		c, err := tryClaim(b)
@@ -54,7 +56,8 @@ func claimNet(b int, dir string) (*claim, error) {
 
 func (c *claim) release() { _ = c.conn.Close() }
 
-// chooseSSHPort finds the port on which guests can answer: the one asked for, or 22, or 2222.
+// chooseSSHPort finds the port on which guests can answer: the one asked for,
+// or 22, or 2222.
 func (c *claim) chooseSSHPort(want int) (int, error) {
 	ports := []int{22, 2222, 22022}
 	if want != 0 {

@@ -18,7 +18,8 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/fault"
 )
 
-// The types of faults and of the request log, for callers of a [Client]; package fault's comments describe them.
+// The types of faults and of the request log, for callers of a [Client];
+// package fault's comments describe them.
 type (
 	// Fault is a rule that makes the cloud misbehave.
 	Fault = fault.Rule
@@ -68,8 +69,8 @@ func (e *NotRunningError) Error() string {
 // Hint says how to start one.
 func (e *NotRunningError) Hint() string { return "galley devcloud up" }
 
-// Connect finds the cloud that runs with a state directory ([DefaultDir] when empty). The error is a
-// *NotRunningError when there is none.
+// Connect finds the cloud that runs with a state directory ([DefaultDir] when
+// empty). The error is a *NotRunningError when there is none.
 func Connect(ctx context.Context, dir string) (*Client, error) {
 	dir, err := resolveDir(dir)
 	if err != nil {
@@ -111,10 +112,12 @@ func readInfo(dir string) (daemonInfo, error) {
 	return info, json.Unmarshal(data, &info)
 }
 
-// httpClient keeps no connections: a client's calls are few, and tests look for leaks.
+// httpClient keeps no connections: a client's calls are few, and tests look for
+// leaks.
 var httpClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// GuestMode asks how guests are kept apart from this machine. The first call boots one to see.
+// GuestMode asks how guests are kept apart from this machine. The first call
+// boots one to see.
 func (c *Client) GuestMode(ctx context.Context) (GuestMode, error) {
 	var m GuestMode
 	return m, c.call(ctx, http.MethodGet, "/guests", nil, &m)
@@ -190,7 +193,8 @@ func (c *Client) Faults(ctx context.Context) ([]FaultState, error) {
 	return l, c.call(ctx, "GET", "/faults", nil, &l)
 }
 
-// ClearFaults takes a rule out of force, all of them when id is empty, and lets go what they hold.
+// ClearFaults takes a rule out of force, all of them when id is empty, and lets
+// go what they hold.
 func (c *Client) ClearFaults(ctx context.Context, id string) error {
 	if id != "" {
 		id = "/" + url.PathEscape(id)
@@ -198,21 +202,23 @@ func (c *Client) ClearFaults(ctx context.Context, id string) error {
 	return c.call(ctx, "DELETE", "/faults"+id, nil, nil)
 }
 
-// WaitFault returns when a rule has been hit n times. For the holding rules that means that a call is held, or, with
-// FaultHoldAnswered, that its answer is on the wire.
+// WaitFault returns when a rule has been hit n times. For the holding rules
+// that means that a call is held, or, with FaultHoldAnswered, that its answer
+// is on the wire.
 func (c *Client) WaitFault(ctx context.Context, id string, n int) (FaultState, error) {
 	var s FaultState
 	return s, c.call(ctx, "GET", fmt.Sprintf("/faults/%s?wait=hit&n=%d&timeout=1h", url.PathEscape(id), n), nil, &s)
 }
 
-// ReleaseFault lets go what a rule holds and ends the rule. A call held before it is acted on is acted on if act is
-// true, as if its client still were there, and dropped otherwise.
+// ReleaseFault lets go what a rule holds and ends the rule. A call held before
+// it is acted on is acted on if act is true, as if its client still were there,
+// and dropped otherwise.
 func (c *Client) ReleaseFault(ctx context.Context, id string, act bool) error {
 	return c.call(ctx, "POST", "/faults/"+url.PathEscape(id)+"/release", map[string]bool{"act": act}, nil)
 }
 
-// ReadEnv returns the variables that make a client use the cloud with that state directory, running or not, as its
-// RC file exports them.
+// ReadEnv returns the variables that make a client use the cloud with that
+// state directory, running or not, as its RC file exports them.
 func ReadEnv(dir string, admin bool) (map[string]string, error) {
 	dir, err := resolveDir(dir)
 	if err != nil {

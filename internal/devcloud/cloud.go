@@ -19,26 +19,26 @@ import (
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/compute"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 	"github.com/galleyhq/galley/internal/devcloud/fault"
 	"github.com/galleyhq/galley/internal/devcloud/identity"
 	"github.com/galleyhq/galley/internal/devcloud/image"
 	"github.com/galleyhq/galley/internal/devcloud/network"
 	"github.com/galleyhq/galley/internal/devcloud/object"
 	"github.com/galleyhq/galley/internal/devcloud/volume"
-	"github.com/galleyhq/galley/internal/devcloud/world"
 )
 
 // Cloud is a running cloud.
 type Cloud struct {
-	// URL is the API's address, "http://127.0.0.1:PORT"; Identity answers at its root and below /identity, the
-	// other services below their names.
+	// URL is the API's address, "http://127.0.0.1:PORT"; Identity answers at
+	// its root and below /identity, the other services below their names.
 	URL string
 	// SSHPort is where guests answer on their addresses.
 	SSHPort int
 
 	opts     Options
 	log      *slog.Logger
-	w        *world.World
+	db       *db.DB
 	faults   *fault.Set
 	identity *identity.Service
 	compute  *compute.Service
@@ -46,11 +46,11 @@ type Cloud struct {
 	images   *image.Service
 	volumes  *volume.Service
 
-	lock   *flock.Flock
-	claim  *claim
-	server *http.Server
-	keeper *keeper
-	doors  *doors
+	lock     *flock.Flock
+	claim    *claim
+	server   *http.Server
+	guests   *guestManager
+	sshPorts *sshPorts
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -58,11 +58,13 @@ type Cloud struct {
 	closed error
 }
 
-// ErrRunning is returned by Start when another process runs a cloud with the same state directory.
+// ErrRunning is returned by Start when another process runs a cloud with the
+// same state directory.
 var ErrRunning = errors.New("a cloud with this state directory runs already")
 
-// Start brings a cloud up in the calling process. ctx limits the start alone; [Cloud.Close] ends the cloud. The
-// calling program has to provide what Options.Executable names, unless Options.Guests is none.
+// Start brings a cloud up in the calling process. ctx limits the start alone;
+// [Cloud.Close] ends the cloud. The calling program has to provide what
+// Options.Executable names, unless Options.Guests is none.
 func Start(ctx context.Context, o Options) (*Cloud, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -75,7 +77,8 @@ func Start(ctx context.Context, o Options) (*Cloud, error) {
 	return c, nil
 }
 
-// Run is the daemon: it starts a cloud and ends it when ctx is done. ready, if not nil, is called in between.
+// Run is the daemon: it starts a cloud and ends it when ctx is done. ready, if
+// not nil, is called in between.
 func Run(ctx context.Context, o Options, ready func(*Cloud)) error {
 	c, err := Start(ctx, o)
 	if err != nil {
@@ -104,7 +107,7 @@ func (c *Cloud) start(ctx context.Context) error {
 		c.lock = nil
 		return fmt.Errorf("%w: %s", ErrRunning, dir)
 	}
-	if c.w, err = world.Open(filepath.Join(dir, worldDir)); err != nil {
+	if c.db, err = db.Open(filepath.Join(dir, dbDir)); err != nil {
 		return err
 	}
 	if err := c.takeAddresses(); err != nil {
@@ -124,14 +127,18 @@ func (c *Cloud) start(ctx context.Context) error {
 	}
 	run, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	c.doors = newDoors(c)
-	c.keeper = newKeeper(c)
-	c.spawn(func() { c.turn(run) })
-	c.spawn(func() { c.doors.run(run) })
+	c.sshPorts = newSSHPorts(c)
+	c.guests = newGuestManager(c)
+	c.spawn(func() { c.runTransitions(run) })
+	c.spawn(func() { c.sshPorts.run(run) })
 	if c.opts.Guests == GuestsNamespace {
-		c.spawn(func() { c.keeper.run(run) })
+		c.spawn(func() { c.guests.run(run) })
 	}
-	c.server = &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug)}
+	c.server = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 30 * time.Second,
+		ErrorLog:          slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
+	}
 	c.spawn(func() {
 		if err := c.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			c.log.Error("the API server ended", "error", err)
@@ -144,7 +151,17 @@ func (c *Cloud) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.log.Info("the cloud is up", "url", c.URL, "net", fmt.Sprintf("127.%d.0.0/16", c.claim.b), "ssh_port", c.SSHPort, "guests", c.opts.Guests)
+	c.log.Info(
+		"the cloud is up",
+		"url",
+		c.URL,
+		"net",
+		fmt.Sprintf("127.%d.0.0/16", c.claim.b),
+		"ssh_port",
+		c.SSHPort,
+		"guests",
+		c.opts.Guests,
+	)
 	return writeFile(dir, daemonFile, append(info, '\n'))
 }
 
@@ -162,7 +179,8 @@ func (c *Cloud) spawn(task func()) {
 	}()
 }
 
-// takeAddresses claims the cloud's network, the same as before when there was one, and settles the SSH port.
+// takeAddresses claims the cloud's network, the same as before when there was
+// one, and settles the SSH port.
 func (c *Cloud) takeAddresses() error {
 	b, _ := strconv.Atoi(c.setting(settingNet)) // 0 in a new cloud
 	var err error
@@ -214,20 +232,32 @@ func (c *Cloud) build() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.identity = identity.New(identity.Options{World: c.w, URL: c.URL, TokenLife: o.TokenLife, Region: region, Catalog: []identity.Endpoint{
-		{Type: "identity", Name: "keystone", Path: "/identity/v3"},
-		{Type: "compute", Name: "nova", Path: "/compute/v2.1"},
-		{Type: "network", Name: "neutron", Path: "/network"},
-		{Type: "image", Name: "glance", Path: "/image"},
-		{Type: "volumev3", Name: "cinder", Path: "/volume/v3/{project}"},
-		{Type: "block-storage", Name: "cinder", Path: "/volume/v3/{project}"},
-		{Type: "object-store", Name: "swift", Path: "/object-store/v1/AUTH_{project}"},
-	}})
-	c.network = network.New(network.Options{World: c.w, FloatingDelay: o.FloatingDelay, Quotas: q.network, PoolEmpty: c.faults.PoolIsEmpty})
-	c.images = image.New(image.Options{World: c.w, Dir: filepath.Join(o.Dir, imageDir), ImportDelay: o.VolumeDelay})
-	c.volumes = volume.New(volume.Options{World: c.w, Images: c.images, Delay: o.VolumeDelay, Quotas: q.volume, Fail: c.faults.VolumeFails})
+	c.identity = identity.New(
+		identity.Options{DB: c.db, URL: c.URL, TokenLife: o.TokenLife, Region: region, Catalog: []identity.Endpoint{
+			{Type: "identity", Name: "keystone", Path: "/identity/v3"},
+			{Type: "compute", Name: "nova", Path: "/compute/v2.1"},
+			{Type: "network", Name: "neutron", Path: "/network"},
+			{Type: "image", Name: "glance", Path: "/image"},
+			{Type: "volumev3", Name: "cinder", Path: "/volume/v3/{project}"},
+			{Type: "block-storage", Name: "cinder", Path: "/volume/v3/{project}"},
+			{Type: "object-store", Name: "swift", Path: "/object-store/v1/AUTH_{project}"},
+		}},
+	)
+	c.network = network.New(
+		network.Options{DB: c.db, FloatingDelay: o.FloatingDelay, Quotas: q.network, PoolEmpty: c.faults.PoolIsEmpty},
+	)
+	c.images = image.New(image.Options{DB: c.db, Dir: filepath.Join(o.Dir, imageDir), ImportDelay: o.VolumeDelay})
+	c.volumes = volume.New(
+		volume.Options{
+			DB:     c.db,
+			Images: c.images,
+			Delay:  o.VolumeDelay,
+			Quotas: q.volume,
+			Fail:   c.faults.VolumeFails,
+		},
+	)
 	c.compute = compute.New(compute.Options{
-		World: c.w, Network: c.network, Volumes: c.volumes, Images: c.images, BuildDelay: o.BuildDelay, ActionDelay: o.ActionDelay,
+		DB: c.db, Network: c.network, Volumes: c.volumes, Images: c.images, BuildDelay: o.BuildDelay, ActionDelay: o.ActionDelay,
 		DeleteDelay: o.DeleteDelay, Guests: o.Guests == GuestsNamespace, Console: c.console, FailBuild: c.faults.ServerFault, Quotas: q.compute, ImageURL: c.URL + "/image",
 	})
 
@@ -249,7 +279,8 @@ func (c *Cloud) build() (http.Handler, error) {
 		}
 		return root
 	}
-	// The object store's paths end in names that may be anything, so it finds its own way.
+	// The object store's paths end in names that may be anything, so it finds
+	// its own way.
 	below := func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, objects.Prefix+"/") }
 	cloud := c.faults.Handler(
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -280,7 +311,8 @@ func (c *Cloud) build() (http.Handler, error) {
 	}), nil
 }
 
-// localHost tells whether a Host header is a loopback one; a web page that had its own name point here has another.
+// localHost tells whether a Host header is a loopback one; a web page that had
+// its own name point here has another.
 func localHost(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -291,12 +323,12 @@ func localHost(hostport string) bool {
 }
 
 // turn carries out what is due, whenever it is.
-func (c *Cloud) turn(ctx context.Context) {
+func (c *Cloud) runTransitions(ctx context.Context) {
 	for {
-		changed := c.w.Changed()
+		changed := c.db.Changed()
 		var next time.Time
-		err := c.w.Update(func() error {
-			now := c.w.Now()
+		err := c.db.Update(func() error {
+			now := c.db.Now()
 			for _, advance := range []func(time.Time) time.Time{c.network.Advance, c.images.Advance, c.volumes.Advance, c.compute.Advance} {
 				if t := advance(now); !t.IsZero() && (next.IsZero() || t.Before(next)) {
 					next = t
@@ -327,7 +359,8 @@ func (c *Cloud) turn(ctx context.Context) {
 	}
 }
 
-// stopGrace is how long guests get to end by themselves when the cloud is closed.
+// stopGrace is how long guests get to end by themselves when the cloud is
+// closed.
 const stopGrace = 5 * time.Second
 
 // Close ends the cloud and everything it started. Its state stays.
@@ -342,8 +375,8 @@ func (c *Cloud) Close() error {
 			c.cancel()
 		}
 		c.tasks.Wait()
-		if c.w != nil {
-			errs = append(errs, c.w.Close())
+		if c.db != nil {
+			errs = append(errs, c.db.Close())
 		}
 		if c.claim != nil && c.claim.conn != nil {
 			c.claim.release()

@@ -15,7 +15,14 @@ import (
 // startCloud runs a cloud without guests and without delays worth waiting for.
 func startCloud(t *testing.T, change ...func(*Options)) *Cloud {
 	t.Helper()
-	o := Options{Dir: t.TempDir(), Guests: GuestsNone, BuildDelay: 10 * time.Millisecond, ActionDelay: 5 * time.Millisecond, DeleteDelay: 5 * time.Millisecond, VolumeDelay: 5 * time.Millisecond}
+	o := Options{
+		Dir:         t.TempDir(),
+		Guests:      GuestsNone,
+		BuildDelay:  10 * time.Millisecond,
+		ActionDelay: 5 * time.Millisecond,
+		DeleteDelay: 5 * time.Millisecond,
+		VolumeDelay: 5 * time.Millisecond,
+	}
 	for _, f := range change {
 		f(&o)
 	}
@@ -59,7 +66,14 @@ func login(t *testing.T, c *Cloud, env map[string]string) *clients {
 	}
 	eo := gophercloud.EndpointOpts{Region: env["OS_REGION_NAME"]}
 	m := must[*gophercloud.ServiceClient](t)
-	return &clients{p, m(openstack.NewIdentityV3(p, eo)), m(openstack.NewComputeV2(p, eo)), m(openstack.NewNetworkV2(p, eo)), m(openstack.NewImageV2(p, eo)), m(openstack.NewBlockStorageV3(p, eo))}
+	return &clients{
+		p,
+		m(openstack.NewIdentityV3(p, eo)),
+		m(openstack.NewComputeV2(p, eo)),
+		m(openstack.NewNetworkV2(p, eo)),
+		m(openstack.NewImageV2(p, eo)),
+		m(openstack.NewBlockStorageV3(p, eo)),
+	}
 }
 
 // await polls until cond is true; the cloud's state changes by itself.
@@ -67,7 +81,7 @@ func await(t *testing.T, c *Cloud, what string, cond func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := c.w.Wait(ctx, cond); err != nil {
+	if err := c.db.Wait(ctx, cond); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 }
@@ -76,8 +90,22 @@ func TestCreateWithFloatingIP(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	s := must[*servers.Server](t)(servers.Create(ctx, cl.compute, servers.CreateOpts{Name: "one", FlavorRef: "3", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID}}}, nil).Extract())
-	await(t, c, "ACTIVE", func() bool { return c.w.Servers.Get(s.ID).VMState == "active" })
+	s := must[*servers.Server](
+		t,
+	)(
+		servers.Create(
+			ctx,
+			cl.compute,
+			servers.CreateOpts{
+				Name:      "one",
+				FlavorRef: "3",
+				ImageRef:  CentOSImageID,
+				Networks:  []servers.Network{{UUID: Net1ID}},
+			},
+			nil,
+		).Extract(),
+	)
+	await(t, c, "ACTIVE", func() bool { return c.db.Servers.Get(s.ID).VMState == "active" })
 	s = must[*servers.Server](t)(servers.Get(ctx, cl.compute, s.ID).Extract())
 	if s.Status != "ACTIVE" {
 		t.Fatalf("status %s", s.Status)
@@ -90,14 +118,22 @@ func TestCreateWithFloatingIP(t *testing.T) {
 	if len(ps) != 1 {
 		t.Fatalf("%d ports", len(ps))
 	}
-	f := must[*floatingips.FloatingIP](t)(floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID, PortID: ps[0].ID}).Extract())
+	f := must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Create(
+			ctx,
+			cl.network,
+			floatingips.CreateOpts{FloatingNetworkID: PublicNetID, PortID: ps[0].ID},
+		).Extract(),
+	)
 	if f.FixedIP != ps[0].FixedIPs[0].IPAddress {
 		t.Errorf("floating IP is on %s, want %s", f.FixedIP, ps[0].FixedIPs[0].IPAddress)
 	}
 	if err := servers.Delete(ctx, cl.compute, s.ID).ExtractErr(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, c, "gone", func() bool { return c.w.Servers.Get(s.ID) == nil })
+	await(t, c, "gone", func() bool { return c.db.Servers.Get(s.ID) == nil })
 	if err := floatingips.Delete(ctx, cl.network, f.ID).ExtractErr(); err != nil {
 		t.Fatal(err)
 	}

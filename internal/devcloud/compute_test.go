@@ -81,14 +81,14 @@ func build(t *testing.T, c *Cloud, cl *clients, o servers.CreateOpts) string {
 	if s.AdminPass == "" {
 		t.Error("no adminPass")
 	}
-	await(t, c, o.Name+" built", func() bool { return c.w.Servers.Get(s.ID).VMState != "building" })
+	await(t, c, o.Name+" built", func() bool { return c.db.Servers.Get(s.ID).VMState != "building" })
 	return s.ID
 }
 
 // settle waits until a server has no task.
 func settle(t *testing.T, c *Cloud, id string) {
 	t.Helper()
-	await(t, c, "task of "+id, func() bool { v := c.w.Servers.Get(id); return v == nil || v.TaskState == "" })
+	await(t, c, "task of "+id, func() bool { v := c.db.Servers.Get(id); return v == nil || v.TaskState == "" })
 }
 
 func status(t *testing.T, cl *clients, id string) string {
@@ -100,12 +100,27 @@ func TestServerLifecycle(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	id := build(t, c, cl, servers.CreateOpts{Name: "one", Metadata: map[string]string{"a": "b"}, Tags: []string{"t1"}, UserData: []byte("#!/bin/sh\n"), ConfigDrive: new(bool)})
+	id := build(
+		t,
+		c,
+		cl,
+		servers.CreateOpts{
+			Name:        "one",
+			Metadata:    map[string]string{"a": "b"},
+			Tags:        []string{"t1"},
+			UserData:    []byte("#!/bin/sh\n"),
+			ConfigDrive: new(bool),
+		},
+	)
 	s := must[*servers.Server](t)(servers.Get(ctx, at(cl.compute, "2.79"), id).Extract())
-	if s.Status != "ACTIVE" || s.Flavor["original_name"] != "m1.tiny" || s.Tags == nil || (*s.Tags)[0] != "t1" || s.Metadata["a"] != "b" || s.Locked == nil || *s.Locked {
+	if s.Status != "ACTIVE" || s.Flavor["original_name"] != "m1.tiny" || s.Tags == nil || (*s.Tags)[0] != "t1" ||
+		s.Metadata["a"] != "b" ||
+		s.Locked == nil ||
+		*s.Locked {
 		t.Errorf("%+v", s)
 	}
-	if old := must[*servers.Server](t)(servers.Get(ctx, cl.compute, id).Extract()); old.Flavor["id"] != "1" || old.Tags != nil {
+	if old := must[*servers.Server](t)(servers.Get(ctx, cl.compute, id).Extract()); old.Flavor["id"] != "1" ||
+		old.Tags != nil {
 		t.Errorf("at 2.1: %+v", old)
 	}
 
@@ -153,26 +168,55 @@ func TestServerLifecycle(t *testing.T) {
 	}
 	refused(t, "delete while locked", servers.Delete(ctx, cl.compute, id).ExtractErr(), 409, "is locked")
 	check(t, "unlock", servers.Unlock(ctx, cl.compute, id).ExtractErr())
-	refused(t, "start while active", servers.Start(ctx, cl.compute, id).ExtractErr(), 409, "Cannot 'start' instance "+id+" while it is in vm_state active")
-	refused(t, "reset state", servers.ResetState(ctx, cl.compute, id, servers.StateError).ExtractErr(), 403, "Policy doesn't allow")
-	refused(t, "set password", servers.ChangeAdminPassword(ctx, cl.compute, id, "x").ExtractErr(), 409, "Failed to set admin password")
+	refused(
+		t,
+		"start while active",
+		servers.Start(ctx, cl.compute, id).ExtractErr(),
+		409,
+		"Cannot 'start' instance "+id+" while it is in vm_state active",
+	)
+	refused(
+		t,
+		"reset state",
+		servers.ResetState(ctx, cl.compute, id, servers.StateError).ExtractErr(),
+		403,
+		"Policy doesn't allow",
+	)
+	refused(
+		t,
+		"set password",
+		servers.ChangeAdminPassword(ctx, cl.compute, id, "x").ExtractErr(),
+		409,
+		"Failed to set admin password",
+	)
 
-	image := must[string](t)(servers.CreateImage(ctx, cl.compute, id, servers.CreateImageOpts{Name: "snap"}).ExtractImageID())
-	await(t, c, "the snapshot", func() bool { return c.w.Images.Get(image).Status == "active" })
+	image := must[string](
+		t,
+	)(
+		servers.CreateImage(ctx, cl.compute, id, servers.CreateImageOpts{Name: "snap"}).ExtractImageID(),
+	)
+	await(t, c, "the snapshot", func() bool { return c.db.Images.Get(image).Status == "active" })
 
 	s = must[*servers.Server](t)(servers.Update(ctx, cl.compute, id, servers.UpdateOpts{Name: "two"}).Extract())
 	if s.Name != "two" {
 		t.Errorf("renamed to %q", s.Name)
 	}
-	names := must[[]instanceactions.InstanceAction](t)(instanceactions.ExtractInstanceActions(must[pagination.Page](t)(instanceactions.List(at(cl.compute, "2.58"), id, nil).AllPages(ctx))))
+	names := must[[]instanceactions.InstanceAction](
+		t,
+	)(
+		instanceactions.ExtractInstanceActions(
+			must[pagination.Page](t)(instanceactions.List(at(cl.compute, "2.58"), id, nil).AllPages(ctx)),
+		),
+	)
 	if len(names) < 15 || names[len(names)-1].Action != "create" {
 		t.Errorf("history: %+v", names)
 	}
-	if d, err := instanceactions.Get(ctx, cl.compute, id, names[0].RequestID).Extract(); err != nil || d.Events == nil {
+	if d, err := instanceactions.Get(ctx, cl.compute, id, names[0].RequestID).Extract(); err != nil ||
+		d.Events == nil {
 		t.Errorf("%+v, %v", d, err)
 	}
 	check(t, "delete", servers.Delete(ctx, cl.compute, id).ExtractErr())
-	await(t, c, "gone", func() bool { return c.w.Servers.Get(id) == nil })
+	await(t, c, "gone", func() bool { return c.db.Servers.Get(id) == nil })
 	_, err := servers.Get(ctx, cl.compute, id).Extract()
 	refused(t, "get", err, 404, "Instance "+id+" could not be found.")
 }
@@ -180,7 +224,12 @@ func TestServerLifecycle(t *testing.T) {
 func TestServerCreateRefusals(t *testing.T) {
 	c := startCloud(t, func(o *Options) { o.Quotas = map[string]int{"instances": 1} })
 	cl := login(t, c, c.Env())
-	base := servers.CreateOpts{Name: "x", FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID}}}
+	base := servers.CreateOpts{
+		Name:      "x",
+		FlavorRef: "1",
+		ImageRef:  CentOSImageID,
+		Networks:  []servers.Network{{UUID: Net1ID}},
+	}
 	no := "11111111-1111-1111-1111-111111111111"
 	zero := 0
 	for _, test := range []struct {
@@ -210,7 +259,12 @@ func TestServerCreateRefusals(t *testing.T) {
 		_, err := servers.Create(t.Context(), cl.compute, o, nil).Extract()
 		refused(t, test.message, err, test.status, test.message)
 	}
-	_, err := servers.Create(t.Context(), cl.compute, keypairs.CreateOptsExt{CreateOptsBuilder: base, KeyName: "nosuch"}, nil).Extract()
+	_, err := servers.Create(
+		t.Context(),
+		cl.compute,
+		keypairs.CreateOptsExt{CreateOptsBuilder: base, KeyName: "nosuch"},
+		nil,
+	).Extract()
 	refused(t, "key", err, 400, "Invalid key_name provided.")
 	_, err = servers.Create(t.Context(), cl.compute, base, servers.SchedulerHintOpts{Group: no}).Extract()
 	refused(t, "group", err, 400, "Instance group "+no+" could not be found.")
@@ -225,13 +279,13 @@ func TestAmbiguousAndMissingNetworks(t *testing.T) {
 	o := servers.CreateOpts{Name: "x", FlavorRef: "1", ImageRef: CentOSImageID}
 	// With one network there is nothing to choose.
 	s := must[*servers.Server](t)(servers.Create(t.Context(), cl.compute, o, nil).Extract())
-	await(t, c, "built", func() bool { return c.w.Servers.Get(s.ID).VMState == "active" })
+	await(t, c, "built", func() bool { return c.db.Servers.Get(s.ID).VMState == "active" })
 	makeNetwork(t, cl, "net2", "10.9.0.0/24")
 	_, err := servers.Create(t.Context(), cl.compute, o, nil).Extract()
 	refused(t, "two networks", err, 409, "Multiple possible networks found, use a Network ID to be more specific.")
 	o.Networks = "none"
 	s = must[*servers.Server](t)(servers.Create(t.Context(), at(cl.compute, "2.37"), o, nil).Extract())
-	await(t, c, "built", func() bool { return c.w.Servers.Get(s.ID).VMState == "active" })
+	await(t, c, "built", func() bool { return c.db.Servers.Get(s.ID).VMState == "active" })
 	if s = must[*servers.Server](t)(servers.Get(t.Context(), cl.compute, s.ID).Extract()); len(s.Addresses) != 0 {
 		t.Errorf("addresses without networks: %v", s.Addresses)
 	}
@@ -244,7 +298,8 @@ func TestServerOnExternalNetworkFails(t *testing.T) {
 	cl := login(t, c, c.Env())
 	id := build(t, c, cl, servers.CreateOpts{Name: "x", Networks: []servers.Network{{UUID: PublicNetID}}})
 	s := must[*servers.Server](t)(servers.Get(t.Context(), cl.compute, id).Extract())
-	if s.Status != "ERROR" || s.Fault.Message != "Build of instance "+id+" aborted: Failed to allocate the network(s), not rescheduling." {
+	if s.Status != "ERROR" ||
+		s.Fault.Message != "Build of instance "+id+" aborted: Failed to allocate the network(s), not rescheduling." {
 		t.Errorf("%s: %+v", s.Status, s.Fault)
 	}
 	if r := c.Resources(); len(r.Ports) != 0 {
@@ -256,14 +311,44 @@ func TestServerWithAPortOfItsOwn(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	p := must[*ports.Port](t)(ports.Create(ctx, cl.network, ports.CreateOpts{NetworkID: Net1ID, Name: "p", Description: "token"}).Extract())
+	p := must[*ports.Port](
+		t,
+	)(
+		ports.Create(ctx, cl.network, ports.CreateOpts{NetworkID: Net1ID, Name: "p", Description: "token"}).Extract(),
+	)
 	id := build(t, c, cl, servers.CreateOpts{Name: "x", Networks: []servers.Network{{Port: p.ID}}})
-	_, err := servers.Create(ctx, cl.compute, servers.CreateOpts{Name: "y", FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{Port: p.ID}}}, nil).Extract()
+	_, err := servers.Create(
+		ctx,
+		cl.compute,
+		servers.CreateOpts{
+			Name:      "y",
+			FlavorRef: "1",
+			ImageRef:  CentOSImageID,
+			Networks:  []servers.Network{{Port: p.ID}},
+		},
+		nil,
+	).Extract()
 	refused(t, "a port in use", err, 409, "Port "+p.ID+" is still in use.")
-	_, err = servers.Create(ctx, cl.compute, servers.CreateOpts{Name: "y", FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID, FixedIP: p.FixedIPs[0].IPAddress}}}, nil).Extract()
-	refused(t, "an address in use", err, 400, "Fixed IP address "+p.FixedIPs[0].IPAddress+" is already in use on instance "+id+".")
+	_, err = servers.Create(
+		ctx,
+		cl.compute,
+		servers.CreateOpts{
+			Name:      "y",
+			FlavorRef: "1",
+			ImageRef:  CentOSImageID,
+			Networks:  []servers.Network{{UUID: Net1ID, FixedIP: p.FixedIPs[0].IPAddress}},
+		},
+		nil,
+	).Extract()
+	refused(
+		t,
+		"an address in use",
+		err,
+		400,
+		"Fixed IP address "+p.FixedIPs[0].IPAddress+" is already in use on instance "+id+".",
+	)
 	check(t, "delete", servers.Delete(ctx, cl.compute, id).ExtractErr())
-	await(t, c, "gone", func() bool { return c.w.Servers.Get(id) == nil })
+	await(t, c, "gone", func() bool { return c.db.Servers.Get(id) == nil })
 	p = must[*ports.Port](t)(ports.Get(ctx, cl.network, p.ID).Extract())
 	if p.DeviceID != "" || p.DeviceOwner != "" || p.Status != "DOWN" {
 		t.Errorf("the port after its server: %+v", p)
@@ -275,7 +360,14 @@ func TestServerVolumes(t *testing.T) {
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
 	id := build(t, c, cl, servers.CreateOpts{Name: "x", ImageRef: CentOSImageID, BlockDevice: []servers.BlockDevice{
-		{SourceType: servers.SourceImage, DestinationType: servers.DestinationVolume, UUID: CentOSImageID, VolumeSize: 2, BootIndex: 0, DeleteOnTermination: true},
+		{
+			SourceType:          servers.SourceImage,
+			DestinationType:     servers.DestinationVolume,
+			UUID:                CentOSImageID,
+			VolumeSize:          2,
+			BootIndex:           0,
+			DeleteOnTermination: true,
+		},
 		{SourceType: servers.SourceBlank, DestinationType: servers.DestinationVolume, VolumeSize: 1, BootIndex: -1},
 	}})
 	if got := status(t, cl, id); got != "ACTIVE" {
@@ -285,22 +377,52 @@ func TestServerVolumes(t *testing.T) {
 	if len(atts) != 2 || atts[0].Device != "/dev/vda" || atts[1].Device != "/dev/vdb" {
 		t.Fatalf("%+v", atts)
 	}
-	refused(t, "detach the root", volumeattach.Delete(ctx, cl.compute, id, atts[0].VolumeID).ExtractErr(), 400, "Cannot detach a root device volume")
-	v := must[*volumes.Volume](t)(volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1, Name: "v"}, nil).Extract())
-	await(t, c, "available", func() bool { return c.w.Volumes.Get(v.ID).Status == "available" })
-	a := must[*volumeattach.VolumeAttachment](t)(volumeattach.Create(ctx, at(cl.compute, "2.79"), id, volumeattach.CreateOpts{VolumeID: v.ID, DeleteOnTermination: true}).Extract())
+	refused(
+		t,
+		"detach the root",
+		volumeattach.Delete(ctx, cl.compute, id, atts[0].VolumeID).ExtractErr(),
+		400,
+		"Cannot detach a root device volume",
+	)
+	v := must[*volumes.Volume](
+		t,
+	)(
+		volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1, Name: "v"}, nil).Extract(),
+	)
+	await(t, c, "available", func() bool { return c.db.Volumes.Get(v.ID).Status == "available" })
+	a := must[*volumeattach.VolumeAttachment](
+		t,
+	)(
+		volumeattach.Create(
+			ctx,
+			at(cl.compute, "2.79"),
+			id,
+			volumeattach.CreateOpts{VolumeID: v.ID, DeleteOnTermination: true},
+		).Extract(),
+	)
 	if a.Device != "/dev/vdc" || a.ServerID != id {
 		t.Errorf("%+v", a)
 	}
-	await(t, c, "in-use", func() bool { return c.w.Volumes.Get(v.ID).Status == "in-use" })
-	refused(t, "delete in use", volumes.Delete(ctx, cl.volume, v.ID, nil).ExtractErr(), 400, "Invalid volume: Volume status must be available or error")
+	await(t, c, "in-use", func() bool { return c.db.Volumes.Get(v.ID).Status == "in-use" })
+	refused(
+		t,
+		"delete in use",
+		volumes.Delete(ctx, cl.volume, v.ID, nil).ExtractErr(),
+		400,
+		"Invalid volume: Volume status must be available or error",
+	)
 	if g := must[*volumeattach.VolumeAttachment](t)(volumeattach.Get(ctx, cl.compute, id, v.ID).Extract()); g.VolumeID != v.ID {
 		t.Errorf("%+v", g)
 	}
 	check(t, "detach", volumeattach.Delete(ctx, cl.compute, id, v.ID).ExtractErr())
-	await(t, c, "available", func() bool { return c.w.Volumes.Get(v.ID).Status == "available" })
+	await(t, c, "available", func() bool { return c.db.Volumes.Get(v.ID).Status == "available" })
 	check(t, "delete", servers.Delete(ctx, cl.compute, id).ExtractErr())
-	await(t, c, "server gone, its root volume too", func() bool { return c.w.Servers.Get(id) == nil && c.w.Volumes.Get(atts[0].VolumeID) == nil })
+	await(
+		t,
+		c,
+		"server gone, its root volume too",
+		func() bool { return c.db.Servers.Get(id) == nil && c.db.Volumes.Get(atts[0].VolumeID) == nil },
+	)
 	if left := must[*volumes.Volume](t)(volumes.Get(ctx, cl.volume, atts[1].VolumeID).Extract()); left.Status != "available" {
 		t.Errorf("the volume that was to stay: %s", left.Status)
 	}
@@ -311,13 +433,19 @@ func TestServerBuildFailsWithItsVolume(t *testing.T) {
 	cl := login(t, c, c.Env())
 	addFault(t, c, Fault{Action: FaultVolumeError})
 	id := build(t, c, cl, servers.CreateOpts{Name: "x", BlockDevice: []servers.BlockDevice{
-		{SourceType: servers.SourceImage, DestinationType: servers.DestinationVolume, UUID: CentOSImageID, VolumeSize: 2, DeleteOnTermination: true},
+		{
+			SourceType:          servers.SourceImage,
+			DestinationType:     servers.DestinationVolume,
+			UUID:                CentOSImageID,
+			VolumeSize:          2,
+			DeleteOnTermination: true,
+		},
 	}})
 	s := must[*servers.Server](t)(servers.Get(t.Context(), cl.compute, id).Extract())
 	if s.Status != "ERROR" || !strings.Contains(s.Fault.Message, "did not finish being created") {
 		t.Errorf("%s: %+v", s.Status, s.Fault)
 	}
-	await(t, c, "the volume is gone", func() bool { return c.w.Volumes.Len() == 0 })
+	await(t, c, "the volume is gone", func() bool { return c.db.Volumes.Len() == 0 })
 }
 
 func TestServerLists(t *testing.T) {
@@ -326,7 +454,10 @@ func TestServerLists(t *testing.T) {
 	ctx := t.Context()
 	var ids []string
 	for _, name := range []string{"web-1", "web-2", "db-1"} {
-		ids = append(ids, build(t, c, cl, servers.CreateOpts{Name: name, Tags: []string{strings.Split(name, "-")[0], "all"}}))
+		ids = append(
+			ids,
+			build(t, c, cl, servers.CreateOpts{Name: name, Tags: []string{strings.Split(name, "-")[0], "all"}}),
+		)
 	}
 	check(t, "stop", servers.Stop(ctx, cl.compute, ids[2]).ExtractErr())
 	settle(t, c, ids[2])
@@ -368,15 +499,24 @@ func TestServerLists(t *testing.T) {
 	_, err := servers.List(cl.compute, servers.ListOpts{Marker: "nosuch"}).AllPages(ctx)
 	refused(t, "marker", err, 400, "marker [nosuch] not found")
 	_, err = servers.List(cl.compute, servers.ListOpts{AllTenants: true}).AllPages(ctx)
-	refused(t, "all tenants", err, 403, "Policy doesn't allow os_compute_api:servers:detail:get_all_tenants to be performed.")
+	refused(
+		t,
+		"all tenants",
+		err,
+		403,
+		"Policy doesn't allow os_compute_api:servers:detail:get_all_tenants to be performed.",
+	)
 	root := login(t, c, c.AdminEnv())
-	if l := all(t, servers.List(root.compute, servers.ListOpts{AllTenants: true}), servers.ExtractServers); len(l) != 3 || l[0].Host == "" {
+	if l := all(t, servers.List(root.compute, servers.ListOpts{AllTenants: true}), servers.ExtractServers); len(
+		l,
+	) != 3 ||
+		l[0].Host == "" {
 		t.Errorf("the administrator's: %+v", l)
 	}
 	// A deleted server shows where one asks for changes.
 	since := time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)
 	check(t, "delete", servers.Delete(ctx, cl.compute, ids[0]).ExtractErr())
-	await(t, c, "gone", func() bool { return c.w.Servers.Get(ids[0]) == nil })
+	await(t, c, "gone", func() bool { return c.db.Servers.Get(ids[0]) == nil })
 	if got := names(servers.ListOpts{ChangesSince: since, Name: "web-1"}, "2.1"); got != "web-1" {
 		t.Errorf("changes since: %q", got)
 	}
@@ -388,15 +528,27 @@ func TestServerParts(t *testing.T) {
 	ctx := t.Context()
 	id := build(t, c, cl, servers.CreateOpts{Name: "x", Metadata: map[string]string{"a": "1"}})
 
-	m := must[map[string]string](t)(servers.UpdateMetadata(ctx, cl.compute, id, servers.MetadataOpts{"b": "2"}).Extract())
+	m := must[map[string]string](
+		t,
+	)(
+		servers.UpdateMetadata(ctx, cl.compute, id, servers.MetadataOpts{"b": "2"}).Extract(),
+	)
 	if !maps.Equal(m, map[string]string{"a": "1", "b": "2"}) {
 		t.Errorf("metadata %v", m)
 	}
-	m = must[map[string]string](t)(servers.ResetMetadata(ctx, cl.compute, id, servers.MetadataOpts{"c": "3"}).Extract())
+	m = must[map[string]string](
+		t,
+	)(
+		servers.ResetMetadata(ctx, cl.compute, id, servers.MetadataOpts{"c": "3"}).Extract(),
+	)
 	if !maps.Equal(m, map[string]string{"c": "3"}) {
 		t.Errorf("metadata %v", m)
 	}
-	must[map[string]string](t)(servers.CreateMetadatum(ctx, cl.compute, id, servers.MetadatumOpts{"d": "4"}).Extract())
+	must[map[string]string](
+		t,
+	)(
+		servers.CreateMetadatum(ctx, cl.compute, id, servers.MetadatumOpts{"d": "4"}).Extract(),
+	)
 	if m = must[map[string]string](t)(servers.Metadatum(ctx, cl.compute, id, "d").Extract()); m["d"] != "4" {
 		t.Errorf("metadatum %v", m)
 	}
@@ -425,11 +577,18 @@ func TestServerParts(t *testing.T) {
 	if !slices.Equal(addresses, []string{"net1"}) {
 		t.Errorf("networks %v", addresses)
 	}
-	if l := all(t, servers.ListAddressesByNetwork(cl.compute, id, "net1"), servers.ExtractNetworkAddresses); len(l) != 1 || l[0].Version != 4 {
+	if l := all(t, servers.ListAddressesByNetwork(cl.compute, id, "net1"), servers.ExtractNetworkAddresses); len(
+		l,
+	) != 1 ||
+		l[0].Version != 4 {
 		t.Errorf("addresses %v", l)
 	}
 	net2 := makeNetwork(t, cl, "net2", "10.9.0.0/24")
-	i := must[*attachinterfaces.Interface](t)(attachinterfaces.Create(ctx, cl.compute, id, attachinterfaces.CreateOpts{NetworkID: net2}).Extract())
+	i := must[*attachinterfaces.Interface](
+		t,
+	)(
+		attachinterfaces.Create(ctx, cl.compute, id, attachinterfaces.CreateOpts{NetworkID: net2}).Extract(),
+	)
 	if l := all(t, attachinterfaces.List(cl.compute, id), attachinterfaces.ExtractInterfaces); len(l) != 2 {
 		t.Errorf("interfaces %v", l)
 	}
@@ -438,11 +597,16 @@ func TestServerParts(t *testing.T) {
 	}
 	check(t, "detach", attachinterfaces.Delete(ctx, cl.compute, id, i.PortID).ExtractErr())
 
-	out := must[string](t)(servers.ShowConsoleOutput(ctx, cl.compute, id, servers.ShowConsoleOutputOpts{Length: 5}).Extract())
+	out := must[string](
+		t,
+	)(
+		servers.ShowConsoleOutput(ctx, cl.compute, id, servers.ShowConsoleOutputOpts{Length: 5}).Extract(),
+	)
 	if out != "" {
 		t.Errorf("console output without a guest: %q", out)
 	}
-	if l := all(t, availabilityzones.List(cl.compute), availabilityzones.ExtractAvailabilityZones); len(l) != 1 || l[0].ZoneName != "nova" {
+	if l := all(t, availabilityzones.List(cl.compute), availabilityzones.ExtractAvailabilityZones); len(l) != 1 ||
+		l[0].ZoneName != "nova" {
 		t.Errorf("zones %v", l)
 	}
 	if l := all(t, extensions.List(cl.compute), func(p pagination.Page) ([]string, error) {
@@ -462,10 +626,19 @@ func TestKeyPairs(t *testing.T) {
 	check(t, "private key", err)
 	public, _, _, _, err := ssh.ParseAuthorizedKey([]byte(made.PublicKey))
 	check(t, "public key", err)
-	if string(public.Marshal()) != string(signer.PublicKey().Marshal()) || ssh.FingerprintLegacyMD5(public) != made.Fingerprint {
+	if string(public.Marshal()) != string(signer.PublicKey().Marshal()) ||
+		ssh.FingerprintLegacyMD5(public) != made.Fingerprint {
 		t.Error("the halves do not belong together")
 	}
-	in := must[*keypairs.KeyPair](t)(keypairs.Create(ctx, at(cl.compute, "2.92"), keypairs.CreateOpts{Name: "in@2.92", Type: "ssh", PublicKey: testKey}).Extract())
+	in := must[*keypairs.KeyPair](
+		t,
+	)(
+		keypairs.Create(
+			ctx,
+			at(cl.compute, "2.92"),
+			keypairs.CreateOpts{Name: "in@2.92", Type: "ssh", PublicKey: testKey},
+		).Extract(),
+	)
 	if in.Type != "ssh" || in.PrivateKey != "" {
 		t.Errorf("%+v", in)
 	}
@@ -484,17 +657,41 @@ func TestKeyPairs(t *testing.T) {
 	if !slices.Equal(names, []string{"arnes", "demo", "in@2.92", "made"}) {
 		t.Errorf("key pairs %v", names)
 	}
-	if g := must[*keypairs.KeyPair](t)(keypairs.Get(ctx, cl.compute, "made", nil).Extract()); g.PrivateKey != "" || g.UserID == "" {
+	if g := must[*keypairs.KeyPair](t)(keypairs.Get(ctx, cl.compute, "made", nil).Extract()); g.PrivateKey != "" ||
+		g.UserID == "" {
 		t.Errorf("%+v", g)
 	}
 	id := build(t, c, cl, servers.CreateOpts{Name: "x"})
 	_ = id
-	s := must[*servers.Server](t)(servers.Create(ctx, cl.compute, keypairs.CreateOptsExt{CreateOptsBuilder: servers.CreateOpts{Name: "y", FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID}}}, KeyName: "made"}, nil).Extract())
+	s := must[*servers.Server](
+		t,
+	)(
+		servers.Create(
+			ctx,
+			cl.compute,
+			keypairs.CreateOptsExt{
+				CreateOptsBuilder: servers.CreateOpts{
+					Name:      "y",
+					FlavorRef: "1",
+					ImageRef:  CentOSImageID,
+					Networks:  []servers.Network{{UUID: Net1ID}},
+				},
+				KeyName: "made",
+			},
+			nil,
+		).Extract(),
+	)
 	if g := must[*servers.Server](t)(servers.Get(ctx, cl.compute, s.ID).Extract()); g.KeyName != "made" {
 		t.Errorf("key name %q", g.KeyName)
 	}
 	check(t, "delete", keypairs.Delete(ctx, cl.compute, "made", nil).ExtractErr())
-	refused(t, "delete again", keypairs.Delete(ctx, cl.compute, "made", nil).ExtractErr(), 404, "Keypair made not found for user")
+	refused(
+		t,
+		"delete again",
+		keypairs.Delete(ctx, cl.compute, "made", nil).ExtractErr(),
+		404,
+		"Keypair made not found for user",
+	)
 	// Another user has names of its own.
 	root := login(t, c, c.AdminEnv())
 	if l := all(t, keypairs.List(root.compute, nil), keypairs.ExtractKeyPairs); len(l) != 0 {
@@ -513,7 +710,9 @@ func TestFlavors(t *testing.T) {
 	if !slices.Equal(names, []string{"1m1.tiny", "2m1.small", "3m1.medium"}) {
 		t.Errorf("flavors %v", names)
 	}
-	if l := all(t, flavors.ListDetail(cl.compute, flavors.ListOpts{MinRAM: 2048}), flavors.ExtractFlavors); len(l) != 2 {
+	if l := all(t, flavors.ListDetail(cl.compute, flavors.ListOpts{MinRAM: 2048}), flavors.ExtractFlavors); len(
+		l,
+	) != 2 {
 		t.Errorf("with 2 GiB: %v", l)
 	}
 	f := must[*flavors.Flavor](t)(flavors.Get(ctx, at(cl.compute, "2.61"), "3").Extract())
@@ -525,11 +724,21 @@ func TestFlavors(t *testing.T) {
 	disk, private := 1, false
 	o := flavors.CreateOpts{Name: "own", RAM: 64, VCPUs: 1, Disk: &disk, IsPublic: &private}
 	_, err = flavors.Create(ctx, cl.compute, o).Extract()
-	refused(t, "create as a user", err, 403, "Policy doesn't allow os_compute_api:os-flavor-manage:create to be performed.")
+	refused(
+		t,
+		"create as a user",
+		err,
+		403,
+		"Policy doesn't allow os_compute_api:os-flavor-manage:create to be performed.",
+	)
 	f = must[*flavors.Flavor](t)(flavors.Create(ctx, root.compute, o).Extract())
 	_, err = flavors.Get(ctx, cl.compute, f.ID).Extract()
 	refused(t, "a private one", err, 404, "could not be found")
-	must[map[string]string](t)(flavors.CreateExtraSpecs(ctx, root.compute, f.ID, flavors.ExtraSpecsOpts{"k": "v"}).Extract())
+	must[map[string]string](
+		t,
+	)(
+		flavors.CreateExtraSpecs(ctx, root.compute, f.ID, flavors.ExtraSpecsOpts{"k": "v"}).Extract(),
+	)
 	if m := must[map[string]string](t)(flavors.ListExtraSpecs(ctx, root.compute, f.ID).Extract()); m["k"] != "v" {
 		t.Errorf("extra specs %v", m)
 	}
@@ -544,21 +753,55 @@ func TestServerGroups(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	g := must[*servergroups.ServerGroup](t)(servergroups.Create(ctx, cl.compute, servergroups.CreateOpts{Name: "g", Policies: []string{"anti-affinity"}}).Extract())
-	n := must[*servergroups.ServerGroup](t)(servergroups.Create(ctx, at(cl.compute, "2.64"), servergroups.CreateOpts{Name: "n", Policy: "soft-affinity"}).Extract())
+	g := must[*servergroups.ServerGroup](
+		t,
+	)(
+		servergroups.Create(
+			ctx,
+			cl.compute,
+			servergroups.CreateOpts{Name: "g", Policies: []string{"anti-affinity"}},
+		).Extract(),
+	)
+	n := must[*servergroups.ServerGroup](
+		t,
+	)(
+		servergroups.Create(
+			ctx,
+			at(cl.compute, "2.64"),
+			servergroups.CreateOpts{Name: "n", Policy: "soft-affinity"},
+		).Extract(),
+	)
 	if n.Policy == nil || *n.Policy != "soft-affinity" {
 		t.Errorf("%+v", n)
 	}
-	s := must[*servers.Server](t)(servers.Create(ctx, cl.compute, servers.CreateOpts{Name: "x", FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID}}}, servers.SchedulerHintOpts{Group: g.ID}).Extract())
-	if got := must[*servergroups.ServerGroup](t)(servergroups.Get(ctx, cl.compute, g.ID).Extract()); !slices.Equal(got.Members, []string{s.ID}) || !slices.Equal(got.Policies, []string{"anti-affinity"}) {
+	s := must[*servers.Server](
+		t,
+	)(
+		servers.Create(
+			ctx,
+			cl.compute,
+			servers.CreateOpts{
+				Name:      "x",
+				FlavorRef: "1",
+				ImageRef:  CentOSImageID,
+				Networks:  []servers.Network{{UUID: Net1ID}},
+			},
+			servers.SchedulerHintOpts{Group: g.ID},
+		).Extract(),
+	)
+	if got := must[*servergroups.ServerGroup](t)(servergroups.Get(ctx, cl.compute, g.ID).Extract()); !slices.Equal(
+		got.Members,
+		[]string{s.ID},
+	) ||
+		!slices.Equal(got.Policies, []string{"anti-affinity"}) {
 		t.Errorf("%+v", got)
 	}
 	if l := all(t, servergroups.List(cl.compute, nil), servergroups.ExtractServerGroups); len(l) != 2 {
 		t.Errorf("%v", l)
 	}
-	await(t, c, "built", func() bool { return c.w.Servers.Get(s.ID).VMState == "active" })
+	await(t, c, "built", func() bool { return c.db.Servers.Get(s.ID).VMState == "active" })
 	check(t, "delete the server", servers.Delete(ctx, cl.compute, s.ID).ExtractErr())
-	await(t, c, "empty", func() bool { return len(c.w.ServerGroups.Get(g.ID).Members) == 0 })
+	await(t, c, "empty", func() bool { return len(c.db.ServerGroups.Get(g.ID).Members) == 0 })
 	check(t, "delete", servergroups.Delete(ctx, cl.compute, g.ID).ExtractErr())
 	_, err := servergroups.Get(ctx, cl.compute, g.ID).Extract()
 	refused(t, "get", err, 404, "Instance group "+g.ID+" could not be found.")
@@ -571,7 +814,13 @@ func TestComputeQuotas(t *testing.T) {
 	project := c.Env()["OS_PROJECT_ID"]
 	five := 5
 	_, err := quotasets.Update(ctx, cl.compute, project, quotasets.UpdateOpts{Instances: &five}).Extract()
-	refused(t, "update as a user", err, 403, "Policy doesn't allow os_compute_api:os-quota-sets:update to be performed.")
+	refused(
+		t,
+		"update as a user",
+		err,
+		403,
+		"Policy doesn't allow os_compute_api:os-quota-sets:update to be performed.",
+	)
 	if q := must[*quotasets.QuotaSet](t)(quotasets.Update(ctx, root.compute, project, quotasets.UpdateOpts{Instances: &five}).Extract()); q.Instances != 5 {
 		t.Errorf("%+v", q)
 	}
@@ -593,7 +842,8 @@ func TestComputeQuotas(t *testing.T) {
 func TestComputeOfTheAdministrator(t *testing.T) {
 	c := startCloud(t)
 	cl, root := login(t, c, c.Env()), login(t, c, c.AdminEnv())
-	if l := all(t, services.List(at(root.compute, "2.53"), nil), services.ExtractServices); len(l) != 1 || l[0].Binary != "nova-compute" {
+	if l := all(t, services.List(at(root.compute, "2.53"), nil), services.ExtractServices); len(l) != 1 ||
+		l[0].Binary != "nova-compute" {
 		t.Errorf("%+v", l)
 	}
 	if l := all(t, hypervisors.List(at(root.compute, "2.53"), nil), hypervisors.ExtractHypervisors); len(l) != 1 {
@@ -606,11 +856,23 @@ func TestComputeOfTheAdministrator(t *testing.T) {
 func TestSeveralServersAtOnce(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
-	_, err := servers.Create(t.Context(), cl.compute, servers.CreateOpts{Name: "many", FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID}}, Min: 3, Max: 3}, nil).Extract()
+	_, err := servers.Create(
+		t.Context(),
+		cl.compute,
+		servers.CreateOpts{
+			Name:      "many",
+			FlavorRef: "1",
+			ImageRef:  CentOSImageID,
+			Networks:  []servers.Network{{UUID: Net1ID}},
+			Min:       3,
+			Max:       3,
+		},
+		nil,
+	).Extract()
 	check(t, "create", err)
 	await(t, c, "built", func() bool {
 		n := 0
-		for _, v := range c.w.Servers.All() {
+		for _, v := range c.db.Servers.All() {
 			if v.VMState == "active" {
 				n++
 			}

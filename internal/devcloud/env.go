@@ -10,15 +10,15 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// environ are the variables for a user of the project demo: what an RC file exports, in both generations' spelling,
-// and the cloud's own.
+// environ are the variables for a user of the project demo: what an RC file
+// exports, in both generations' spelling, and the cloud's own.
 func (c *Cloud) environ(user string) map[string]string {
 	var project string
-	c.w.View(func() {
-		if p := c.w.Projects.First(func(p *world.Project) bool { return p.Name == demoProject }); p != nil {
+	c.db.View(func() {
+		if p := c.db.Projects.First(func(p *db.Project) bool { return p.Name == demoProject }); p != nil {
 			project = p.ID
 		}
 	})
@@ -41,7 +41,8 @@ func (c *Cloud) environ(user string) map[string]string {
 	}
 }
 
-// Env are the variables that make a client use the cloud, as the RC file exports them.
+// Env are the variables that make a client use the cloud, as the RC file
+// exports them.
 func (c *Cloud) Env() map[string]string { return c.environ(c.opts.User) }
 
 // AdminEnv are the same for the administrator.
@@ -66,7 +67,8 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// stale are variables that would win over ours if a shell had them from another RC file.
+// stale are variables that would win over ours if a shell had them from another
+// RC file.
 var stale = []string{
 	"OS_CLOUD", "OS_TOKEN", "OS_TENANT_ID", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_USER_ID", "OS_USER_DOMAIN_ID", "OS_PROJECT_DOMAIN_NAME",
 	"OS_AUTH_TYPE", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET", "OS_CACERT", "OS_CERT", "OS_KEY", "OS_INSECURE",

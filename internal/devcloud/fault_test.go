@@ -90,7 +90,8 @@ func TestFaultRetryAfter(t *testing.T) {
 // testKey is a public key whose private half nobody has.
 const testKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP+tWbF6Zq0B3fKIqtbqfJ1Yl1rg8dPj5g0q7T0Qw3Pk test"
 
-// makeKey asks for a key pair; what the faults do to it shows in the answer and in the cloud.
+// makeKey asks for a key pair; what the faults do to it shows in the answer and
+// in the cloud.
 func makeKey(ctx context.Context, cl *clients, name string) error {
 	return keypairs.Create(ctx, cl.compute, keypairs.CreateOpts{Name: name, PublicKey: testKey}).Err
 }
@@ -107,7 +108,9 @@ func hasKey(c *Cloud, name string) bool {
 func TestFaultDrops(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
-	cl.provider.HTTPClient.Transport = &http.Transport{DisableKeepAlives: true} // a kept connection would be tried twice
+	cl.provider.HTTPClient.Transport = &http.Transport{
+		DisableKeepAlives: true,
+	} // a kept connection would be tried twice
 	for _, test := range []struct {
 		action string
 		made   bool
@@ -165,7 +168,7 @@ func TestFaultLateEffect(t *testing.T) {
 	if st.Holding == 1 && time.Since(start) < 200*time.Millisecond && hasKey(c, "k") {
 		t.Error("the key pair exists before its time")
 	}
-	await(t, c, "the key pair", func() bool { return c.w.KeyPairs.Len() == 3 })
+	await(t, c, "the key pair", func() bool { return c.db.KeyPairs.Len() == 3 })
 	if took := time.Since(start); took < 300*time.Millisecond {
 		t.Errorf("the effect came after %v", took)
 	}
@@ -234,7 +237,8 @@ func TestFaultAnswer(t *testing.T) {
 		}
 		got, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		if err != nil || string(got) != f.Body || resp.StatusCode != test.status || resp.Header.Get("Content-Type") != test.kind {
+		if err != nil || string(got) != f.Body || resp.StatusCode != test.status ||
+			resp.Header.Get("Content-Type") != test.kind {
 			t.Errorf("%s: %s %q %q, %v", name, resp.Status, resp.Header.Get("Content-Type"), got, err)
 		}
 		if hasKey(c, "n") != test.made {
@@ -301,7 +305,8 @@ func TestFaultHold(t *testing.T) {
 	}
 }
 
-// A client that is killed has sent its call: the cloud acts on it whether or not anyone reads the answer.
+// A client that is killed has sent its call: the cloud acts on it whether or
+// not anyone reads the answer.
 func TestFaultHoldOutlivesItsClient(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
@@ -319,7 +324,7 @@ func TestFaultHoldOutlivesItsClient(t *testing.T) {
 	if err := c.Client().ReleaseFault(t.Context(), id, true); err != nil {
 		t.Fatal(err)
 	}
-	await(t, c, "the key pair", func() bool { return c.w.KeyPairs.Len() == 3 })
+	await(t, c, "the key pair", func() bool { return c.db.KeyPairs.Len() == 3 })
 }
 
 func TestFaultHoldAnswered(t *testing.T) {
@@ -361,11 +366,25 @@ func TestFaultsAboutThings(t *testing.T) {
 	ctx := t.Context()
 	addFault(t, c, Fault{Action: FaultServerError, Name: "^bad", Message: "No valid host was found."})
 	make := func(name string) *servers.Server {
-		return must[*servers.Server](t)(servers.Create(ctx, cl.compute, servers.CreateOpts{Name: name, FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID}}}, nil).Extract())
+		return must[*servers.Server](
+			t,
+		)(
+			servers.Create(
+				ctx,
+				cl.compute,
+				servers.CreateOpts{
+					Name:      name,
+					FlavorRef: "1",
+					ImageRef:  CentOSImageID,
+					Networks:  []servers.Network{{UUID: Net1ID}},
+				},
+				nil,
+			).Extract(),
+		)
 	}
 	good, bad := make("good"), make("bad")
 	await(t, c, "both built", func() bool {
-		return c.w.Servers.Get(good.ID).VMState == "active" && c.w.Servers.Get(bad.ID).VMState == "error"
+		return c.db.Servers.Get(good.ID).VMState == "active" && c.db.Servers.Get(bad.ID).VMState == "error"
 	})
 	s := must[*servers.Server](t)(servers.Get(ctx, cl.compute, bad.ID).Extract())
 	if s.Status != "ERROR" || s.Fault.Message != "No valid host was found." || s.Fault.Code != 500 {
@@ -373,7 +392,8 @@ func TestFaultsAboutThings(t *testing.T) {
 	}
 	addFault(t, c, Fault{Action: FaultPoolEmpty, Name: "public"})
 	_, err := floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract()
-	if !gophercloud.ResponseCodeIs(err, 409) || !strings.Contains(err.Error(), "No more IP addresses available on network "+PublicNetID) {
+	if !gophercloud.ResponseCodeIs(err, 409) ||
+		!strings.Contains(err.Error(), "No more IP addresses available on network "+PublicNetID) {
 		t.Errorf("empty pool: %v", err)
 	}
 	if _, err := floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract(); err != nil {
@@ -400,7 +420,11 @@ func TestFaultsThatMakeNoSense(t *testing.T) {
 			t.Errorf("%+v was taken", f)
 		}
 	}
-	resp, err := http.Post(c.URL+"/_devcloud/faults", "application/json", strings.NewReader(`{"action":"drop-after","sevice":"compute"}`))
+	resp, err := http.Post(
+		c.URL+"/_devcloud/faults",
+		"application/json",
+		strings.NewReader(`{"action":"drop-after","sevice":"compute"}`),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,13 +4,13 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // What lies in the state directory.
 const (
-	// worldDir holds the cloud's state: snapshot and journal.
-	worldDir = "state"
+	// dbDir holds the cloud's state: snapshot and journal.
+	dbDir = "state"
 	// imageDir holds image data, guestDir a directory for each server.
 	imageDir = "images"
 	guestDir = "guests"
@@ -18,7 +18,8 @@ const (
 	objectDir = "objects"
 	// lockFile is held by the daemon while it runs.
 	lockFile = "lock"
-	// optionsFile is what `up` tells the daemon; daemonFile is what a running daemon tells its clients.
+	// optionsFile is what `up` tells the daemon; daemonFile is what a running
+	// daemon tells its clients.
 	optionsFile = "options.json"
 	daemonFile  = "daemon.json"
 	// logFile is the background daemon's log.
@@ -38,7 +39,7 @@ const (
 func privateDir(path string) error { return os.MkdirAll(path, 0o700) }
 
 func writeFile(dir, name string, data []byte) error {
-	return world.WriteFile(filepath.Join(dir, name), data)
+	return db.WriteFile(filepath.Join(dir, name), data)
 }
 
 func envFile(admin bool) string {

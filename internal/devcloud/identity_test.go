@@ -43,7 +43,16 @@ func TestLogins(t *testing.T) {
 	demo := login(t, c, env)
 	token := demo.provider.Token()
 	user := must[tokensUser](t)(userOf(t, demo))
-	ac := must[*applicationcredentials.ApplicationCredential](t)(applicationcredentials.Create(t.Context(), demo.identity, user.ID, applicationcredentials.CreateOpts{Name: "ac", Secret: "secret"}).Extract())
+	ac := must[*applicationcredentials.ApplicationCredential](
+		t,
+	)(
+		applicationcredentials.Create(
+			t.Context(),
+			demo.identity,
+			user.ID,
+			applicationcredentials.CreateOpts{Name: "ac", Secret: "secret"},
+		).Extract(),
+	)
 	pw := env["OS_PASSWORD"]
 	for _, test := range []struct {
 		name string
@@ -89,7 +98,16 @@ func userOf(t *testing.T, cl *clients) (*tokens.User, error) {
 func TestTokensAtBlogURLs(t *testing.T) {
 	c := startCloud(t)
 	for _, path := range []string{"/v2.0/tokens", "/v3/tokens", "/identity/v2.0/tokens"} {
-		resp, err := http.Post(c.URL+path, "application/json", strings.NewReader(fmt.Sprintf(`{"auth":{"tenantName":"demo","passwordCredentials":{"username":"demo","password":%q}}}`, c.Env()["OS_PASSWORD"])))
+		resp, err := http.Post(
+			c.URL+path,
+			"application/json",
+			strings.NewReader(
+				fmt.Sprintf(
+					`{"auth":{"tenantName":"demo","passwordCredentials":{"username":"demo","password":%q}}}`,
+					c.Env()["OS_PASSWORD"],
+				),
+			),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +123,8 @@ func TestTokens(t *testing.T) {
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
 	old := cl.provider.Token()
-	if tok := must[*tokens.Token](t)(tokens.Get(ctx, cl.identity, old).ExtractToken()); tok.ID != old && tok.ExpiresAt.IsZero() {
+	if tok := must[*tokens.Token](t)(tokens.Get(ctx, cl.identity, old).ExtractToken()); tok.ID != old &&
+		tok.ExpiresAt.IsZero() {
 		t.Errorf("%+v", tok)
 	}
 	if ok, err := tokens.Validate(ctx, cl.identity, old); !ok || err != nil {
@@ -115,14 +134,15 @@ func TestTokens(t *testing.T) {
 	if len(cat.Entries) != 7 {
 		t.Errorf("%d services", len(cat.Entries))
 	}
-	// An expired token is a 401 everywhere, and a client that may logs in again.
-	check(t, "expire", c.w.Update(func() error {
-		tok := c.w.Tokens.Get(old)
+	// An expired token is a 401 everywhere, and a client that may logs in
+	// again.
+	check(t, "expire", c.db.Update(func() error {
+		tok := c.db.Tokens.Get(old)
 		if life := tok.Expires.Sub(tok.Created); life != time.Hour {
 			t.Errorf("the token lives %v", life)
 		}
 		tok.Expires = time.Now().Add(-time.Second)
-		c.w.Tokens.Put(tok)
+		c.db.Tokens.Put(tok)
 		return nil
 	}))
 	for _, u := range []string{"/compute/v2.1/servers", "/network/v2.0/networks", "/image/v2/images", "/volume/v3/" + c.Env()["OS_PROJECT_ID"] + "/volumes", "/v3/auth/projects"} {
@@ -161,9 +181,16 @@ func TestDirectory(t *testing.T) {
 		"projects": func() error { _, err := projects.List(cl.identity, nil).AllPages(ctx); return err },
 		"roles":    func() error { _, err := roles.List(cl.identity, nil).AllPages(ctx); return err },
 	} {
-		refused(t, name+" as a user", do(), 403, "You are not authorized to perform the requested action: identity:list_"+name+".")
+		refused(
+			t,
+			name+" as a user",
+			do(),
+			403,
+			"You are not authorized to perform the requested action: identity:list_"+name+".",
+		)
 	}
-	if l := all(t, projects.ListAvailable(cl.identity), projects.ExtractProjects); len(l) != 1 || l[0].Name != "demo" {
+	if l := all(t, projects.ListAvailable(cl.identity), projects.ExtractProjects); len(l) != 1 ||
+		l[0].Name != "demo" {
 		t.Errorf("%+v", l)
 	}
 	if u := must[*users.User](t)(users.Get(ctx, cl.identity, user.ID).Extract()); u.Name != "demo" {
@@ -178,22 +205,42 @@ func TestDirectory(t *testing.T) {
 	if l := all(t, domains.List(root.identity, nil), domains.ExtractDomains); len(l) != 1 {
 		t.Errorf("%+v", l)
 	}
-	if l := all(t, services.List(root.identity, services.ListOpts{ServiceType: "compute"}), services.ExtractServices); len(l) != 1 {
+	if l := all(t, services.List(root.identity, services.ListOpts{ServiceType: "compute"}), services.ExtractServices); len(
+		l,
+	) != 1 {
 		t.Errorf("%+v", l)
 	}
-	if l := all(t, endpoints.List(root.identity, endpoints.ListOpts{Availability: gophercloud.AvailabilityPublic}), endpoints.ExtractEndpoints); len(l) != 7 {
+	if l := all(t, endpoints.List(root.identity, endpoints.ListOpts{Availability: gophercloud.AvailabilityPublic}), endpoints.ExtractEndpoints); len(
+		l,
+	) != 7 {
 		t.Errorf("%+v", l)
 	}
 	if l := all(t, regions.List(root.identity, nil), regions.ExtractRegions); len(l) != 1 || l[0].ID != region {
 		t.Errorf("%+v", l)
 	}
 
-	// A project and a user of one's own; what is in one project does not show in another.
+	// A project and a user of one's own; what is in one project does not show
+	// in another.
 	p := must[*projects.Project](t)(projects.Create(ctx, root.identity, projects.CreateOpts{Name: "other"}).Extract())
-	u := must[*users.User](t)(users.Create(ctx, root.identity, users.CreateOpts{Name: "other", Password: "pw", DefaultProjectID: p.ID}).Extract())
+	u := must[*users.User](
+		t,
+	)(
+		users.Create(
+			ctx,
+			root.identity,
+			users.CreateOpts{Name: "other", Password: "pw", DefaultProjectID: p.ID},
+		).Extract(),
+	)
 	member := all(t, roles.List(root.identity, roles.ListOpts{Name: "member"}), roles.ExtractRoles)[0]
-	check(t, "assign", roles.Assign(ctx, root.identity, member.ID, roles.AssignOpts{UserID: u.ID, ProjectID: p.ID}).ExtractErr())
-	if l := all(t, roles.ListAssignments(root.identity, roles.ListAssignmentsOpts{UserID: u.ID}), roles.ExtractRoleAssignments); len(l) != 1 || l[0].Scope.Project.ID != p.ID {
+	check(
+		t,
+		"assign",
+		roles.Assign(ctx, root.identity, member.ID, roles.AssignOpts{UserID: u.ID, ProjectID: p.ID}).ExtractErr(),
+	)
+	if l := all(t, roles.ListAssignments(root.identity, roles.ListAssignmentsOpts{UserID: u.ID}), roles.ExtractRoleAssignments); len(
+		l,
+	) != 1 ||
+		l[0].Scope.Project.ID != p.ID {
 		t.Errorf("%+v", l)
 	}
 	env := c.Env()
@@ -205,7 +252,11 @@ func TestDirectory(t *testing.T) {
 	}
 	_, err := servers.Get(ctx, other.compute, id).Extract()
 	refused(t, "another project's server", err, 404, "could not be found.")
-	check(t, "unassign", roles.Unassign(ctx, root.identity, member.ID, roles.UnassignOpts{UserID: u.ID, ProjectID: p.ID}).ExtractErr())
+	check(
+		t,
+		"unassign",
+		roles.Unassign(ctx, root.identity, member.ID, roles.UnassignOpts{UserID: u.ID, ProjectID: p.ID}).ExtractErr(),
+	)
 	check(t, "delete user", users.Delete(ctx, root.identity, u.ID).ExtractErr())
 	check(t, "delete project", projects.Delete(ctx, root.identity, p.ID).ExtractErr())
 }
@@ -216,18 +267,40 @@ func TestApplicationCredentials(t *testing.T) {
 	ctx := t.Context()
 	user := must[tokensUser](t)(userOf(t, cl)).ID
 	expires := time.Now().Add(time.Hour).UTC()
-	ac := must[*applicationcredentials.ApplicationCredential](t)(applicationcredentials.Create(ctx, cl.identity, user, applicationcredentials.CreateOpts{Name: "a", Description: "d", ExpiresAt: &expires}).Extract())
+	ac := must[*applicationcredentials.ApplicationCredential](
+		t,
+	)(
+		applicationcredentials.Create(
+			ctx,
+			cl.identity,
+			user,
+			applicationcredentials.CreateOpts{Name: "a", Description: "d", ExpiresAt: &expires},
+		).Extract(),
+	)
 	if ac.Secret == "" || ac.Description != "d" || len(ac.Roles) != 2 {
 		t.Errorf("%+v", ac)
 	}
-	_, err := applicationcredentials.Create(ctx, cl.identity, user, applicationcredentials.CreateOpts{Name: "a"}).Extract()
+	_, err := applicationcredentials.Create(
+		ctx,
+		cl.identity,
+		user,
+		applicationcredentials.CreateOpts{Name: "a"},
+	).Extract()
 	refused(t, "twice", err, 409, "Duplicate entry found with name a.")
 	if g := must[*applicationcredentials.ApplicationCredential](t)(applicationcredentials.Get(ctx, cl.identity, user, ac.ID).Extract()); g.Secret != "" {
 		t.Error("the secret shows again")
 	}
-	if l := all(t, applicationcredentials.List(cl.identity, user, applicationcredentials.ListOpts{Name: "a"}), applicationcredentials.ExtractApplicationCredentials); len(l) != 1 {
+	if l := all(t, applicationcredentials.List(cl.identity, user, applicationcredentials.ListOpts{Name: "a"}), applicationcredentials.ExtractApplicationCredentials); len(
+		l,
+	) != 1 {
 		t.Errorf("%+v", l)
 	}
 	check(t, "delete", applicationcredentials.Delete(ctx, cl.identity, user, ac.ID).ExtractErr())
-	refused(t, "delete again", applicationcredentials.Delete(ctx, cl.identity, user, ac.ID).ExtractErr(), 404, "Could not find Application Credential: "+ac.ID+".")
+	refused(
+		t,
+		"delete again",
+		applicationcredentials.Delete(ctx, cl.identity, user, ac.ID).ExtractErr(),
+		404,
+		"Could not find Application Credential: "+ac.ID+".",
+	)
 }

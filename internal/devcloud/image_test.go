@@ -20,7 +20,22 @@ func TestImages(t *testing.T) {
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
 	private := images.ImageVisibilityShared
-	img := must[*images.Image](t)(images.Create(ctx, cl.image, images.CreateOpts{Name: "i", DiskFormat: "raw", ContainerFormat: "bare", Visibility: &private, Tags: []string{"a"}, Properties: map[string]string{"k": "v"}}).Extract())
+	img := must[*images.Image](
+		t,
+	)(
+		images.Create(
+			ctx,
+			cl.image,
+			images.CreateOpts{
+				Name:            "i",
+				DiskFormat:      "raw",
+				ContainerFormat: "bare",
+				Visibility:      &private,
+				Tags:            []string{"a"},
+				Properties:      map[string]string{"k": "v"},
+			},
+		).Extract(),
+	)
 	if img.Status != images.ImageStatusQueued || img.Properties["k"] != "v" || img.Owner != c.Env()["OS_PROJECT_ID"] {
 		t.Errorf("%+v", img)
 	}
@@ -28,7 +43,8 @@ func TestImages(t *testing.T) {
 	check(t, "upload", imagedata.Upload(ctx, cl.image, img.ID, bytes.NewReader(data)).ExtractErr())
 	sum := md5.Sum(data)
 	img = must[*images.Image](t)(images.Get(ctx, cl.image, img.ID).Extract())
-	if img.Status != images.ImageStatusActive || img.SizeBytes != int64(len(data)) || img.Checksum != hex.EncodeToString(sum[:]) {
+	if img.Status != images.ImageStatusActive || img.SizeBytes != int64(len(data)) ||
+		img.Checksum != hex.EncodeToString(sum[:]) {
 		t.Errorf("%+v", img)
 	}
 	body := must[io.ReadCloser](t)(imagedata.Download(ctx, cl.image, img.ID).Extract())
@@ -37,7 +53,13 @@ func TestImages(t *testing.T) {
 	if !bytes.Equal(got, data) {
 		t.Errorf("downloaded %d bytes", len(got))
 	}
-	refused(t, "upload again", imagedata.Upload(ctx, cl.image, img.ID, bytes.NewReader(data)).ExtractErr(), 409, "Image status transition from active to saving is not allowed")
+	refused(
+		t,
+		"upload again",
+		imagedata.Upload(ctx, cl.image, img.ID, bytes.NewReader(data)).ExtractErr(),
+		409,
+		"Image status transition from active to saving is not allowed",
+	)
 	img = must[*images.Image](t)(images.Update(ctx, cl.image, img.ID, images.UpdateOpts{
 		images.ReplaceImageName{NewName: "renamed"},
 		images.ReplaceImageTags{NewTags: []string{"b"}},
@@ -47,8 +69,23 @@ func TestImages(t *testing.T) {
 	if img.Name != "renamed" || img.Tags[0] != "b" || img.Properties["p"] != "q" {
 		t.Errorf("%+v", img)
 	}
-	refused(t, "protected", images.Delete(ctx, cl.image, img.ID).ExtractErr(), 403, "is protected and cannot be deleted.")
-	must[*images.Image](t)(images.Update(ctx, cl.image, img.ID, images.UpdateOpts{images.ReplaceImageProtected{NewProtected: false}}).Extract())
+	refused(
+		t,
+		"protected",
+		images.Delete(ctx, cl.image, img.ID).ExtractErr(),
+		403,
+		"is protected and cannot be deleted.",
+	)
+	must[*images.Image](
+		t,
+	)(
+		images.Update(
+			ctx,
+			cl.image,
+			img.ID,
+			images.UpdateOpts{images.ReplaceImageProtected{NewProtected: false}},
+		).Extract(),
+	)
 
 	m := must[*members.Member](t)(members.Create(ctx, cl.image, img.ID, "other").Extract())
 	if m.Status != "pending" {
@@ -63,7 +100,13 @@ func TestImages(t *testing.T) {
 	check(t, "delete", images.Delete(ctx, cl.image, img.ID).ExtractErr())
 	_, err = images.Get(ctx, cl.image, img.ID).Extract()
 	refused(t, "get", err, 404, "No image found with ID "+img.ID)
-	refused(t, "the cloud's image", images.Delete(ctx, cl.image, CentOSImageID).ExtractErr(), 403, "You do not own this image")
+	refused(
+		t,
+		"the cloud's image",
+		images.Delete(ctx, cl.image, CentOSImageID).ExtractErr(),
+		403,
+		"You do not own this image",
+	)
 	public := images.ImageVisibilityPublic
 	_, err = images.Create(ctx, cl.image, images.CreateOpts{Name: "x", Visibility: &public}).Extract()
 	refused(t, "publish", err, 403, "You are not authorized to complete publicize_image action.")
@@ -76,21 +119,57 @@ func TestImageImport(t *testing.T) {
 	if info := must[*imageimport.ImportInfo](t)(imageimport.Get(ctx, cl.image).Extract()); info.ImportMethods.Value[0] != "glance-direct" {
 		t.Errorf("%+v", info)
 	}
-	img := must[*images.Image](t)(images.Create(ctx, cl.image, images.CreateOpts{Name: "i", DiskFormat: "raw", ContainerFormat: "bare"}).Extract())
-	refused(t, "before staging", imageimport.Create(ctx, cl.image, img.ID, imageimport.CreateOpts{Name: imageimport.GlanceDirectMethod}).ExtractErr(), 409, "Image needs to be staged")
+	img := must[*images.Image](
+		t,
+	)(
+		images.Create(
+			ctx,
+			cl.image,
+			images.CreateOpts{Name: "i", DiskFormat: "raw", ContainerFormat: "bare"},
+		).Extract(),
+	)
+	refused(
+		t,
+		"before staging",
+		imageimport.Create(
+			ctx,
+			cl.image,
+			img.ID,
+			imageimport.CreateOpts{Name: imageimport.GlanceDirectMethod},
+		).ExtractErr(),
+		409,
+		"Image needs to be staged",
+	)
 	check(t, "stage", imagedata.Stage(ctx, cl.image, img.ID, strings.NewReader("data")).ExtractErr())
 	if i := must[*images.Image](t)(images.Get(ctx, cl.image, img.ID).Extract()); i.Status != "uploading" {
 		t.Errorf("%s", i.Status)
 	}
-	check(t, "import", imageimport.Create(ctx, cl.image, img.ID, imageimport.CreateOpts{Name: imageimport.GlanceDirectMethod}).ExtractErr())
-	await(t, c, "active", func() bool { return c.w.Images.Get(img.ID).Status == "active" })
+	check(
+		t,
+		"import",
+		imageimport.Create(
+			ctx,
+			cl.image,
+			img.ID,
+			imageimport.CreateOpts{Name: imageimport.GlanceDirectMethod},
+		).ExtractErr(),
+	)
+	await(t, c, "active", func() bool { return c.db.Images.Get(img.ID).Status == "active" })
 }
 
 func TestImageLists(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	for i := range 30 {
-		must[*images.Image](t)(images.Create(t.Context(), cl.image, images.CreateOpts{Name: fmt.Sprintf("own-%02d", i), Tags: []string{fmt.Sprint(i % 3)}}).Extract())
+		must[*images.Image](
+			t,
+		)(
+			images.Create(
+				t.Context(),
+				cl.image,
+				images.CreateOpts{Name: fmt.Sprintf("own-%02d", i), Tags: []string{fmt.Sprint(i % 3)}},
+			).Extract(),
+		)
 	}
 	count := func(o images.ListOpts) int {
 		t.Helper()

@@ -28,7 +28,11 @@ func makeNetwork(t *testing.T, cl *clients, name, cidr string) string {
 	t.Helper()
 	n, err := networks.Create(t.Context(), cl.network, networks.CreateOpts{Name: name}).Extract()
 	check(t, "create network", err)
-	_, err = subnets.Create(t.Context(), cl.network, subnets.CreateOpts{NetworkID: n.ID, Name: name + "-subnet", CIDR: cidr, IPVersion: gophercloud.IPv4}).Extract()
+	_, err = subnets.Create(
+		t.Context(),
+		cl.network,
+		subnets.CreateOpts{NetworkID: n.ID, Name: name + "-subnet", CIDR: cidr, IPVersion: gophercloud.IPv4},
+	).Extract()
 	check(t, "create subnet", err)
 	return n.ID
 }
@@ -45,24 +49,58 @@ func TestNetworksAndSubnets(t *testing.T) {
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
 	up := true
-	n := must[*networks.Network](t)(networks.Create(ctx, cl.network, networks.CreateOpts{Name: "n", Description: "d", AdminStateUp: &up}).Extract())
+	n := must[*networks.Network](
+		t,
+	)(
+		networks.Create(
+			ctx,
+			cl.network,
+			networks.CreateOpts{Name: "n", Description: "d", AdminStateUp: &up},
+		).Extract(),
+	)
 	name := "renamed"
 	n = must[*networks.Network](t)(networks.Update(ctx, cl.network, n.ID, networks.UpdateOpts{Name: &name}).Extract())
 	if n.Name != name || n.Description != "d" || n.RevisionNumber != 2 || n.Status != "ACTIVE" {
 		t.Errorf("%+v", n)
 	}
 	isExternal := true
-	_, err := networks.Create(ctx, cl.network, external.CreateOptsExt{CreateOptsBuilder: networks.CreateOpts{Name: "x"}, External: &isExternal}).Extract()
-	refused(t, "an external network of a user's", err, 403, "(rule:create_network and rule:create_network:router:external) is disallowed by policy")
+	_, err := networks.Create(
+		ctx,
+		cl.network,
+		external.CreateOptsExt{CreateOptsBuilder: networks.CreateOpts{Name: "x"}, External: &isExternal},
+	).Extract()
+	refused(
+		t,
+		"an external network of a user's",
+		err,
+		403,
+		"(rule:create_network and rule:create_network:router:external) is disallowed by policy",
+	)
 
 	sn := must[*subnets.Subnet](t)(subnets.Create(ctx, cl.network, subnets.CreateOpts{
 		NetworkID: n.ID, CIDR: "10.7.0.5/24", IPVersion: gophercloud.IPv4, DNSNameservers: []string{"10.7.0.53"},
 		HostRoutes: []subnets.HostRoute{{DestinationCIDR: "10.8.0.0/24", NextHop: "10.7.0.9"}},
 	}).Extract())
-	if sn.CIDR != "10.7.0.0/24" || sn.GatewayIP != "10.7.0.1" || sn.AllocationPools[0].Start != "10.7.0.2" || sn.AllocationPools[0].End != "10.7.0.254" || len(sn.HostRoutes) != 1 {
+	if sn.CIDR != "10.7.0.0/24" || sn.GatewayIP != "10.7.0.1" || sn.AllocationPools[0].Start != "10.7.0.2" ||
+		sn.AllocationPools[0].End != "10.7.0.254" ||
+		len(sn.HostRoutes) != 1 {
 		t.Errorf("%+v", sn)
 	}
-	six := must[*subnets.Subnet](t)(subnets.Create(ctx, cl.network, subnets.CreateOpts{NetworkID: n.ID, CIDR: "fd00:7::/64", IPVersion: gophercloud.IPv6, IPv6AddressMode: "slaac", IPv6RAMode: "slaac"}).Extract())
+	six := must[*subnets.Subnet](
+		t,
+	)(
+		subnets.Create(
+			ctx,
+			cl.network,
+			subnets.CreateOpts{
+				NetworkID:       n.ID,
+				CIDR:            "fd00:7::/64",
+				IPVersion:       gophercloud.IPv6,
+				IPv6AddressMode: "slaac",
+				IPv6RAMode:      "slaac",
+			},
+		).Extract(),
+	)
 	gone := "none"
 	_ = gone
 	for _, test := range []struct {
@@ -83,14 +121,32 @@ func TestNetworksAndSubnets(t *testing.T) {
 	}) {
 		t.Errorf("addresses %+v", p.FixedIPs)
 	}
-	refused(t, "a network in use", networks.Delete(ctx, cl.network, n.ID).ExtractErr(), 409, "There are one or more ports still in use on the network, id for these ports is: "+p.ID+".")
-	refused(t, "a subnet in use", subnets.Delete(ctx, cl.network, sn.ID).ExtractErr(), 409, "One or more ports have an IP allocation from this subnet.")
+	refused(
+		t,
+		"a network in use",
+		networks.Delete(ctx, cl.network, n.ID).ExtractErr(),
+		409,
+		"There are one or more ports still in use on the network, id for these ports is: "+p.ID+".",
+	)
+	refused(
+		t,
+		"a subnet in use",
+		subnets.Delete(ctx, cl.network, sn.ID).ExtractErr(),
+		409,
+		"One or more ports have an IP allocation from this subnet.",
+	)
 	check(t, "delete port", ports.Delete(ctx, cl.network, p.ID).ExtractErr())
 	check(t, "delete subnet", subnets.Delete(ctx, cl.network, six.ID).ExtractErr())
 	check(t, "delete network", networks.Delete(ctx, cl.network, n.ID).ExtractErr())
 	_, err = subnets.Get(ctx, cl.network, sn.ID).Extract()
 	refused(t, "a subnet goes with its network", err, 404, "Subnet "+sn.ID+" could not be found.")
-	refused(t, "the cloud's network", networks.Delete(ctx, cl.network, PublicNetID).ExtractErr(), 403, "rule:delete_network is disallowed by policy")
+	refused(
+		t,
+		"the cloud's network",
+		networks.Delete(ctx, cl.network, PublicNetID).ExtractErr(),
+		403,
+		"rule:delete_network is disallowed by policy",
+	)
 	_, err = networks.Get(ctx, cl.network, "nosuch").Extract()
 	refused(t, "get", err, 404, "Network nosuch could not be found.")
 }
@@ -108,7 +164,13 @@ func TestSubnetRules(t *testing.T) {
 		return subnets.CreateOpts{NetworkID: n.ID, CIDR: cidr, IPVersion: gophercloud.IPv4}
 	}
 	six := func(cidr, mode string) subnets.CreateOpts {
-		return subnets.CreateOpts{NetworkID: n.ID, CIDR: cidr, IPVersion: gophercloud.IPv6, IPv6RAMode: mode, IPv6AddressMode: mode}
+		return subnets.CreateOpts{
+			NetworkID:       n.ID,
+			CIDR:            cidr,
+			IPVersion:       gophercloud.IPv6,
+			IPv6RAMode:      mode,
+			IPv6AddressMode: mode,
+		}
 	}
 	with := func(o subnets.CreateOpts, change func(*subnets.CreateOpts)) subnets.CreateOpts { change(&o); return o }
 	for _, test := range []struct {
@@ -140,9 +202,19 @@ func TestSubnetRules(t *testing.T) {
 	other := makeNetwork(t, cl, "other", "10.1.0.0/16")
 	two := all(t, subnets.List(cl.network, subnets.ListOpts{NetworkID: other}), subnets.ExtractSubnets)[0]
 	r := must[*routers.Router](t)(routers.Create(ctx, cl.network, routers.CreateOpts{Name: "r"}).Extract())
-	must[*routers.InterfaceInfo](t)(routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: one.ID}).Extract())
+	must[*routers.InterfaceInfo](
+		t,
+	)(
+		routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: one.ID}).Extract(),
+	)
 	_, err := routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: two.ID}).Extract()
-	refused(t, "an overlap", err, 400, "Cidr 10.1.0.0/16 of subnet "+two.ID+" overlaps with cidr 10.1.0.0/24 of subnet "+one.ID+".")
+	refused(
+		t,
+		"an overlap",
+		err,
+		400,
+		"Cidr 10.1.0.0/16 of subnet "+two.ID+" overlaps with cidr 10.1.0.0/24 of subnet "+one.ID+".",
+	)
 }
 
 func TestNetworkListsAndFilters(t *testing.T) {
@@ -150,8 +222,26 @@ func TestNetworkListsAndFilters(t *testing.T) {
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
 	for i := range 5 {
-		n := must[*networks.Network](t)(networks.Create(ctx, cl.network, networks.CreateOpts{Name: fmt.Sprintf("n%d", i), Description: fmt.Sprint(i % 2)}).Extract())
-		must[[]string](t)(attributestags.ReplaceAll(ctx, cl.network, "networks", n.ID, attributestags.ReplaceAllOpts{Tags: []string{fmt.Sprintf("t%d", i%2), "x"}}).Extract())
+		n := must[*networks.Network](
+			t,
+		)(
+			networks.Create(
+				ctx,
+				cl.network,
+				networks.CreateOpts{Name: fmt.Sprintf("n%d", i), Description: fmt.Sprint(i % 2)},
+			).Extract(),
+		)
+		must[[]string](
+			t,
+		)(
+			attributestags.ReplaceAll(
+				ctx,
+				cl.network,
+				"networks",
+				n.ID,
+				attributestags.ReplaceAllOpts{Tags: []string{fmt.Sprintf("t%d", i%2), "x"}},
+			).Extract(),
+		)
 	}
 	names := func(o networks.ListOpts) string {
 		t.Helper()
@@ -185,13 +275,21 @@ func TestNetworkListsAndFilters(t *testing.T) {
 		}
 	}
 	yes := true
-	ext := all(t, networks.List(cl.network, external.ListOptsExt{ListOptsBuilder: networks.ListOpts{}, External: &yes}), networks.ExtractNetworks)
+	ext := all(
+		t,
+		networks.List(cl.network, external.ListOptsExt{ListOptsBuilder: networks.ListOpts{}, External: &yes}),
+		networks.ExtractNetworks,
+	)
 	if len(ext) != 1 || ext[0].ID != PublicNetID {
 		t.Errorf("external: %+v", ext)
 	}
 	_, err := cl.network.Get(ctx, cl.network.ServiceURL("networks")+"?bogus=1", nil, nil)
 	refused(t, "bogus filter", err, 400, "['bogus'] is invalid attribute for filtering")
-	sorted := all(t, networks.List(cl.network, networks.ListOpts{SortKey: "name", SortDir: "desc"}), networks.ExtractNetworks)
+	sorted := all(
+		t,
+		networks.List(cl.network, networks.ListOpts{SortKey: "name", SortDir: "desc"}),
+		networks.ExtractNetworks,
+	)
 	if sorted[0].Name != "public" {
 		t.Errorf("sorted: %s first", sorted[0].Name)
 	}
@@ -201,16 +299,29 @@ func TestTagsOfNetworkThings(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	f := must[*floatingips.FloatingIP](t)(floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract())
+	f := must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract(),
+	)
 	check(t, "add", attributestags.Add(ctx, cl.network, "floatingips", f.ID, "a").ExtractErr())
 	if ok, err := attributestags.Confirm(ctx, cl.network, "floatingips", f.ID, "a").Extract(); !ok || err != nil {
 		t.Errorf("%v, %v", ok, err)
 	}
-	if l := all(t, floatingips.List(cl.network, floatingips.ListOpts{Tags: "a"}), floatingips.ExtractFloatingIPs); len(l) != 1 || l[0].RevisionNumber != 1 {
+	if l := all(t, floatingips.List(cl.network, floatingips.ListOpts{Tags: "a"}), floatingips.ExtractFloatingIPs); len(
+		l,
+	) != 1 ||
+		l[0].RevisionNumber != 1 {
 		t.Errorf("%+v", l)
 	}
 	check(t, "delete", attributestags.Delete(ctx, cl.network, "floatingips", f.ID, "a").ExtractErr())
-	refused(t, "delete again", attributestags.Delete(ctx, cl.network, "floatingips", f.ID, "a").ExtractErr(), 404, "Tag a could not be found.")
+	refused(
+		t,
+		"delete again",
+		attributestags.Delete(ctx, cl.network, "floatingips", f.ID, "a").ExtractErr(),
+		404,
+		"Tag a could not be found.",
+	)
 	check(t, "delete all", attributestags.DeleteAll(ctx, cl.network, "floatingips", f.ID).ExtractErr())
 	if l := must[[]string](t)(attributestags.List(ctx, cl.network, "floatingips", f.ID).Extract()); len(l) != 0 {
 		t.Errorf("%v", l)
@@ -227,7 +338,10 @@ func TestPorts(t *testing.T) {
 		NetworkID: net, Name: "p", Description: "token", DeviceID: "dev", FixedIPs: []ports.IP{{IPAddress: "10.7.0.50"}},
 		SecurityGroups: &[]string{g.ID}, AllowedAddressPairs: []ports.AddressPair{{IPAddress: "10.7.0.99"}},
 	}).Extract())
-	if p.FixedIPs[0].IPAddress != "10.7.0.50" || p.Status != "DOWN" || !strings.HasPrefix(p.MACAddress, "fa:16:3e:") || p.SecurityGroups[0] != g.ID || len(p.AllowedAddressPairs) != 1 {
+	if p.FixedIPs[0].IPAddress != "10.7.0.50" || p.Status != "DOWN" ||
+		!strings.HasPrefix(p.MACAddress, "fa:16:3e:") ||
+		p.SecurityGroups[0] != g.ID ||
+		len(p.AllowedAddressPairs) != 1 {
 		t.Errorf("%+v", p)
 	}
 	for _, test := range []struct {
@@ -264,19 +378,46 @@ func TestPorts(t *testing.T) {
 	refused(t, "a group in use", groups.Delete(ctx, cl.network, g.ID).ExtractErr(), 409, "in use")
 	name := "renamed"
 	revision := p.RevisionNumber
-	p = must[*ports.Port](t)(ports.Update(ctx, cl.network, p.ID, ports.UpdateOpts{Name: &name, SecurityGroups: &[]string{}, FixedIPs: []ports.IP{{SubnetID: p.FixedIPs[0].SubnetID}}, RevisionNumber: &revision}).Extract())
+	p = must[*ports.Port](
+		t,
+	)(
+		ports.Update(
+			ctx,
+			cl.network,
+			p.ID,
+			ports.UpdateOpts{
+				Name:           &name,
+				SecurityGroups: &[]string{},
+				FixedIPs:       []ports.IP{{SubnetID: p.FixedIPs[0].SubnetID}},
+				RevisionNumber: &revision,
+			},
+		).Extract(),
+	)
 	if p.Name != name || len(p.SecurityGroups) != 0 || p.FixedIPs[0].IPAddress == "10.7.0.50" {
 		t.Errorf("%+v", p)
 	}
 	_, err := ports.Update(ctx, cl.network, p.ID, ports.UpdateOpts{Name: &name, RevisionNumber: &revision}).Extract()
-	refused(t, "an old revision", err, 412, fmt.Sprintf("Constrained to %d, but current revision is %d", revision, p.RevisionNumber))
+	refused(
+		t,
+		"an old revision",
+		err,
+		412,
+		fmt.Sprintf("Constrained to %d, but current revision is %d", revision, p.RevisionNumber),
+	)
 	check(t, "delete", ports.Delete(ctx, cl.network, p.ID).ExtractErr())
-	// The DHCP server's and the router's ports show; what belongs to the cloud itself does not.
+	// The DHCP server's and the router's ports show; what belongs to the cloud
+	// itself does not.
 	owners := map[string]bool{}
 	for _, p := range all(t, ports.List(cl.network, nil), ports.ExtractPorts) {
 		owners[p.DeviceOwner] = true
 		if p.DeviceOwner == "network:router_interface" {
-			refused(t, "a router's port", ports.Delete(ctx, cl.network, p.ID).ExtractErr(), 409, "cannot be deleted directly via the port API: has device owner network:router_interface.")
+			refused(
+				t,
+				"a router's port",
+				ports.Delete(ctx, cl.network, p.ID).ExtractErr(),
+				409,
+				"cannot be deleted directly via the port API: has device owner network:router_interface.",
+			)
 		}
 	}
 	if !owners["network:dhcp"] || !owners["network:router_interface"] || len(owners) != 2 {
@@ -291,27 +432,59 @@ func TestRouters(t *testing.T) {
 	net := makeNetwork(t, cl, "n", "10.7.0.0/24")
 	sn := all(t, subnets.List(cl.network, subnets.ListOpts{NetworkID: net}), subnets.ExtractSubnets)[0]
 	r := must[*routers.Router](t)(routers.Create(ctx, cl.network, routers.CreateOpts{Name: "r"}).Extract())
-	i := must[*routers.InterfaceInfo](t)(routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: sn.ID}).Extract())
+	i := must[*routers.InterfaceInfo](
+		t,
+	)(
+		routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: sn.ID}).Extract(),
+	)
 	if i.SubnetID != sn.ID || i.PortID == "" {
 		t.Errorf("%+v", i)
 	}
 	_, err := routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: sn.ID}).Extract()
 	refused(t, "twice", err, 400, "Bad router request: Router already has a port on subnet "+sn.ID+".")
 	p := must[*ports.Port](t)(ports.Create(ctx, cl.network, ports.CreateOpts{NetworkID: net}).Extract())
-	f := must[*floatingips.FloatingIP](t)(floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract())
+	f := must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract(),
+	)
 	_, err = floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &p.ID}).Extract()
 	refused(t, "no gateway yet", err, 404, "External network "+PublicNetID+" is not reachable from subnet "+sn.ID+".")
 	gw := routers.GatewayInfo{NetworkID: PublicNetID}
-	r = must[*routers.Router](t)(routers.Update(ctx, cl.network, r.ID, routers.UpdateOpts{GatewayInfo: &gw}).Extract())
+	r = must[*routers.Router](
+		t,
+	)(
+		routers.Update(ctx, cl.network, r.ID, routers.UpdateOpts{GatewayInfo: &gw}).Extract(),
+	)
 	if r.GatewayInfo.NetworkID != PublicNetID || len(r.GatewayInfo.ExternalFixedIPs) != 1 {
 		t.Errorf("%+v", r.GatewayInfo)
 	}
-	must[*floatingips.FloatingIP](t)(floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &p.ID}).Extract())
+	must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &p.ID}).Extract(),
+	)
 	_, err = routers.RemoveInterface(ctx, cl.network, r.ID, routers.RemoveInterfaceOpts{SubnetID: sn.ID}).Extract()
-	refused(t, "needed by a floating IP", err, 409, "cannot be deleted, as it is required by one or more floating IPs.")
-	refused(t, "delete", routers.Delete(ctx, cl.network, r.ID).ExtractErr(), 409, "Router "+r.ID+" has ports still attached: "+i.PortID)
+	refused(
+		t,
+		"needed by a floating IP",
+		err,
+		409,
+		"cannot be deleted, as it is required by one or more floating IPs.",
+	)
+	refused(
+		t,
+		"delete",
+		routers.Delete(ctx, cl.network, r.ID).ExtractErr(),
+		409,
+		"Router "+r.ID+" has ports still attached: "+i.PortID,
+	)
 	check(t, "delete the floating IP", floatingips.Delete(ctx, cl.network, f.ID).ExtractErr())
-	must[*routers.InterfaceInfo](t)(routers.RemoveInterface(ctx, cl.network, r.ID, routers.RemoveInterfaceOpts{SubnetID: sn.ID}).Extract())
+	must[*routers.InterfaceInfo](
+		t,
+	)(
+		routers.RemoveInterface(ctx, cl.network, r.ID, routers.RemoveInterfaceOpts{SubnetID: sn.ID}).Extract(),
+	)
 	if l := all(t, routers.List(cl.network, routers.ListOpts{Name: "r"}), routers.ExtractRouters); len(l) != 1 {
 		t.Errorf("%+v", l)
 	}
@@ -329,29 +502,60 @@ func TestFloatingIPs(t *testing.T) {
 	p1 := port(build(t, c, cl, servers.CreateOpts{Name: "one"}))
 	p2 := port(build(t, c, cl, servers.CreateOpts{Name: "two"}))
 	allocate := func() (*floatingips.FloatingIP, error) {
-		return floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID, Description: "token"}).Extract()
+		return floatingips.Create(
+			ctx,
+			cl.network,
+			floatingips.CreateOpts{FloatingNetworkID: PublicNetID, Description: "token"},
+		).Extract()
 	}
 	f1, f2 := must[*floatingips.FloatingIP](t)(allocate()), must[*floatingips.FloatingIP](t)(allocate())
 	if f1.Status != "DOWN" || f1.PortID != "" || f1.RevisionNumber != 0 || f1.Description != "token" {
 		t.Errorf("%+v", f1)
 	}
-	if l := all(t, floatingips.List(cl.network, floatingips.ListOpts{Description: "token", Status: "DOWN"}), floatingips.ExtractFloatingIPs); len(l) != 2 {
+	if l := all(t, floatingips.List(cl.network, floatingips.ListOpts{Description: "token", Status: "DOWN"}), floatingips.ExtractFloatingIPs); len(
+		l,
+	) != 2 {
 		t.Errorf("%+v", l)
 	}
 
 	revision := f1.RevisionNumber
-	f1 = must[*floatingips.FloatingIP](t)(floatingips.Update(ctx, cl.network, f1.ID, floatingips.UpdateOpts{PortID: &p1, RevisionNumber: &revision}).Extract())
+	f1 = must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Update(
+			ctx,
+			cl.network,
+			f1.ID,
+			floatingips.UpdateOpts{PortID: &p1, RevisionNumber: &revision},
+		).Extract(),
+	)
 	if f1.PortID != p1 || f1.RouterID == "" {
 		t.Errorf("%+v", f1)
 	}
-	await(t, c, "ACTIVE", func() bool { return c.w.FloatingIPs.Get(f1.ID).Status == "ACTIVE" })
-	// Two that claim the same address: the second, with the revision it saw, learns of it.
-	_, err := floatingips.Update(ctx, cl.network, f1.ID, floatingips.UpdateOpts{PortID: &p2, RevisionNumber: &revision}).Extract()
+	await(t, c, "ACTIVE", func() bool { return c.db.FloatingIPs.Get(f1.ID).Status == "ACTIVE" })
+	// Two that claim the same address: the second, with the revision it saw,
+	// learns of it.
+	_, err := floatingips.Update(
+		ctx,
+		cl.network,
+		f1.ID,
+		floatingips.UpdateOpts{PortID: &p2, RevisionNumber: &revision},
+	).Extract()
 	refused(t, "a stale claim", err, 412, "Constrained to 0, but current revision is 1")
 	_, err = floatingips.Update(ctx, cl.network, f2.ID, floatingips.UpdateOpts{PortID: &p1}).Extract()
-	refused(t, "a second one on the port", err, 409, "as that fixed IP already has a floating IP on external network "+PublicNetID+".")
+	refused(
+		t,
+		"a second one on the port",
+		err,
+		409,
+		"as that fixed IP already has a floating IP on external network "+PublicNetID+".",
+	)
 	// Without it the address moves.
-	f1 = must[*floatingips.FloatingIP](t)(floatingips.Update(ctx, cl.network, f1.ID, floatingips.UpdateOpts{PortID: &p2}).Extract())
+	f1 = must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Update(ctx, cl.network, f1.ID, floatingips.UpdateOpts{PortID: &p2}).Extract(),
+	)
 	if f1.PortID != p2 {
 		t.Errorf("%+v", f1)
 	}
@@ -364,7 +568,8 @@ func TestFloatingIPs(t *testing.T) {
 		t.Errorf("the server's addresses: %v", s.Addresses)
 	}
 	empty := ""
-	if f1 = must[*floatingips.FloatingIP](t)(floatingips.Update(ctx, cl.network, f1.ID, floatingips.UpdateOpts{PortID: &empty}).Extract()); f1.PortID != "" || f1.FixedIP != "" {
+	if f1 = must[*floatingips.FloatingIP](t)(floatingips.Update(ctx, cl.network, f1.ID, floatingips.UpdateOpts{PortID: &empty}).Extract()); f1.PortID != "" ||
+		f1.FixedIP != "" {
 		t.Errorf("%+v", f1)
 	}
 	_, err = floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: Net1ID}).Extract()
@@ -373,13 +578,23 @@ func TestFloatingIPs(t *testing.T) {
 	_, err = allocate()
 	refused(t, "the pool is dry", err, 409, "No more IP addresses available on network "+PublicNetID+".")
 	// A server that goes leaves its address free.
-	must[*floatingips.FloatingIP](t)(floatingips.Update(ctx, cl.network, f1.ID, floatingips.UpdateOpts{PortID: &p2}).Extract())
+	must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Update(ctx, cl.network, f1.ID, floatingips.UpdateOpts{PortID: &p2}).Extract(),
+	)
 	check(t, "delete server", servers.Delete(ctx, cl.compute, s.ID).ExtractErr())
 	await(t, c, "free", func() bool {
-		return c.w.FloatingIPs.Get(f1.ID).PortID == "" && c.w.FloatingIPs.Get(f1.ID).Status == "DOWN"
+		return c.db.FloatingIPs.Get(f1.ID).PortID == "" && c.db.FloatingIPs.Get(f1.ID).Status == "DOWN"
 	})
 	check(t, "delete", floatingips.Delete(ctx, cl.network, f1.ID).ExtractErr())
-	refused(t, "delete again", floatingips.Delete(ctx, cl.network, f1.ID).ExtractErr(), 404, "Floating IP "+f1.ID+" could not be found")
+	refused(
+		t,
+		"delete again",
+		floatingips.Delete(ctx, cl.network, f1.ID).ExtractErr(),
+		404,
+		"Floating IP "+f1.ID+" could not be found",
+	)
 }
 
 func TestFloatingIPsThroughNova(t *testing.T) {
@@ -387,10 +602,22 @@ func TestFloatingIPsThroughNova(t *testing.T) {
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
 	id := build(t, c, cl, servers.CreateOpts{Name: "x"})
-	f := must[*floatingips.FloatingIP](t)(floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract())
+	f := must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract(),
+	)
 	act := func(version, name string) error {
-		_, err := at(cl.compute, version).Post(ctx, cl.compute.ServiceURL("servers", id, "action"), map[string]any{name: map[string]any{"address": f.FloatingIP}}, nil,
-			&gophercloud.RequestOpts{OkCodes: []int{202}})
+		_, err := at(
+			cl.compute,
+			version,
+		).Post(
+			ctx,
+			cl.compute.ServiceURL("servers", id, "action"),
+			map[string]any{name: map[string]any{"address": f.FloatingIP}},
+			nil,
+			&gophercloud.RequestOpts{OkCodes: []int{202}},
+		)
 		return err
 	}
 	check(t, "add", act("2.1", "addFloatingIp"))
@@ -409,12 +636,38 @@ func TestSecurityGroups(t *testing.T) {
 	if len(l) != 1 || l[0].Name != "default" || len(l[0].Rules) != 8 {
 		t.Fatalf("%+v", l)
 	}
-	refused(t, "delete default", groups.Delete(ctx, cl.network, l[0].ID).ExtractErr(), 409, "Insufficient rights for removing default security group.")
-	g := must[*groups.SecGroup](t)(groups.Create(ctx, cl.network, groups.CreateOpts{Name: "g", Description: "d"}).Extract())
+	refused(
+		t,
+		"delete default",
+		groups.Delete(ctx, cl.network, l[0].ID).ExtractErr(),
+		409,
+		"Insufficient rights for removing default security group.",
+	)
+	g := must[*groups.SecGroup](
+		t,
+	)(
+		groups.Create(ctx, cl.network, groups.CreateOpts{Name: "g", Description: "d"}).Extract(),
+	)
 	if len(g.Rules) != 2 {
 		t.Errorf("%+v", g.Rules)
 	}
-	r := must[*rules.SecGroupRule](t)(rules.Create(ctx, cl.network, rules.CreateOpts{SecGroupID: g.ID, Direction: rules.DirIngress, EtherType: rules.EtherType4, Protocol: rules.ProtocolTCP, PortRangeMin: 22, PortRangeMax: 22, RemoteIPPrefix: "10.0.0.0/8"}).Extract())
+	r := must[*rules.SecGroupRule](
+		t,
+	)(
+		rules.Create(
+			ctx,
+			cl.network,
+			rules.CreateOpts{
+				SecGroupID:     g.ID,
+				Direction:      rules.DirIngress,
+				EtherType:      rules.EtherType4,
+				Protocol:       rules.ProtocolTCP,
+				PortRangeMin:   22,
+				PortRangeMax:   22,
+				RemoteIPPrefix: "10.0.0.0/8",
+			},
+		).Extract(),
+	)
 	for _, test := range []struct {
 		opts    rules.CreateOpts
 		status  int
@@ -438,7 +691,8 @@ func TestSecurityGroups(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 	id := build(t, c, cl, servers.CreateOpts{Name: "x", SecurityGroups: []string{"renamed"}})
-	if s := must[*servers.Server](t)(servers.Get(ctx, cl.compute, id).Extract()); len(s.SecurityGroups) != 1 || s.SecurityGroups[0]["name"] != "renamed" {
+	if s := must[*servers.Server](t)(servers.Get(ctx, cl.compute, id).Extract()); len(s.SecurityGroups) != 1 ||
+		s.SecurityGroups[0]["name"] != "renamed" {
 		t.Errorf("%+v", s.SecurityGroups)
 	}
 	refused(t, "in use", groups.Delete(ctx, cl.network, g.ID).ExtractErr(), 409, "Security Group "+g.ID+" in use.")
@@ -464,16 +718,39 @@ func TestNetworkQuotasAndTheRest(t *testing.T) {
 	if !slices.ContainsFunc(aliases, func(e extensions.Extension) bool { return e.Alias == "revision-if-match" }) {
 		t.Error("revision-if-match is not listed")
 	}
-	if e, err := extensions.Get(ctx, cl.network, "standard-attr-tag").Extract(); err != nil || e.Alias != "standard-attr-tag" {
+	if e, err := extensions.Get(ctx, cl.network, "standard-attr-tag").Extract(); err != nil ||
+		e.Alias != "standard-attr-tag" {
 		t.Errorf("%+v, %v", e, err)
 	}
-	pool := must[*subnetpools.SubnetPool](t)(subnetpools.Create(ctx, cl.network, subnetpools.CreateOpts{Name: "p", Prefixes: []string{"10.50.0.0/22"}, DefaultPrefixLen: 24}).Extract())
+	pool := must[*subnetpools.SubnetPool](
+		t,
+	)(
+		subnetpools.Create(
+			ctx,
+			cl.network,
+			subnetpools.CreateOpts{Name: "p", Prefixes: []string{"10.50.0.0/22"}, DefaultPrefixLen: 24},
+		).Extract(),
+	)
 	n := must[*networks.Network](t)(networks.Create(ctx, cl.network, networks.CreateOpts{Name: "n"}).Extract())
 	for _, want := range []string{"10.50.0.0/24", "10.50.1.0/24"} {
-		sn := must[*subnets.Subnet](t)(subnets.Create(ctx, cl.network, subnets.CreateOpts{NetworkID: n.ID, SubnetPoolID: pool.ID, IPVersion: gophercloud.IPv4}).Extract())
+		sn := must[*subnets.Subnet](
+			t,
+		)(
+			subnets.Create(
+				ctx,
+				cl.network,
+				subnets.CreateOpts{NetworkID: n.ID, SubnetPoolID: pool.ID, IPVersion: gophercloud.IPv4},
+			).Extract(),
+		)
 		if sn.CIDR != want {
 			t.Errorf("got %s of the pool, want %s", sn.CIDR, want)
 		}
 	}
-	refused(t, "a pool in use", subnetpools.Delete(ctx, cl.network, pool.ID).ExtractErr(), 400, "Subnet pool has existing allocations")
+	refused(
+		t,
+		"a pool in use",
+		subnetpools.Delete(ctx, cl.network, pool.ID).ExtractErr(),
+		400,
+		"Subnet pool has existing allocations",
+	)
 }

@@ -20,59 +20,71 @@ import (
 
 // What Options.Guests can say.
 const (
-	// GuestsNamespace starts a guest for every server, in namespaces where the host allows them.
+	// GuestsNamespace starts a guest for every server, in namespaces where the
+	// host allows them.
 	GuestsNamespace = "namespace"
-	// GuestsNone starts none: servers become ACTIVE and nothing answers on their addresses.
+	// GuestsNone starts none: servers become ACTIVE and nothing answers on
+	// their addresses.
 	GuestsNone = "none"
 )
 
-// Options describe a cloud. The zero value is a cloud with guests in the default directory; durations and limits
-// that are zero take the defaults named; a negative duration is none.
+// Options describe a cloud. The zero value is a cloud with guests in the
+// default directory; durations and limits that are zero take the defaults
+// named; a negative duration is none.
 type Options struct {
 	// Dir is the state directory; [DefaultDir] when empty.
 	Dir string `json:"-"`
-	// Listen is the API's address, "127.0.0.1:0" when empty: a free port, the same again after a restart.
+	// Listen is the API's address, "127.0.0.1:0" when empty: a free port, the
+	// same again after a restart.
 	Listen string `json:"listen,omitempty"`
-	// Guests is GuestsNamespace or GuestsNone. Empty is namespace on Linux and none elsewhere.
+	// Guests is GuestsNamespace or GuestsNone. Empty is namespace on Linux and
+	// none elsewhere.
 	Guests string `json:"guests,omitempty"`
 	// SSHPort is where guests answer. 0: 22 where that can be bound, else 2222.
 	SSHPort int `json:"ssh_port,omitempty"`
-	// User and Password are the seeded user's, "demo" and "only-on-this-machine". The administrator is "admin", with the same
+	// User and Password are the seeded user's, "demo" and
+	// "only-on-this-machine". The administrator is "admin", with the same
 	// password.
 	User     string `json:"user,omitempty"`
 	Password string `json:"password,omitempty"`
 
-	// BuildDelay is the time from a server's creation until it is ACTIVE: 1 s. BootDelay is the time from the start
-	// of its boot until SSH answers: none but the guest's own.
+	// BuildDelay is the time from a server's creation until it is ACTIVE: 1 s.
+	// BootDelay is the time from the start of its boot until SSH answers: none
+	// but the guest's own.
 	BuildDelay time.Duration `json:"build_delay,omitempty"`
 	BootDelay  time.Duration `json:"boot_delay,omitempty"`
-	// ActionDelay is how long a stop, a start or a reboot takes (200 ms), DeleteDelay a server's deletion (200 ms),
-	// VolumeDelay what happens to a volume (200 ms), FloatingDelay a floating IP's way to ACTIVE (none).
+	// ActionDelay is how long a stop, a start or a reboot takes (200 ms),
+	// DeleteDelay a server's deletion (200 ms), VolumeDelay what happens to a
+	// volume (200 ms), FloatingDelay a floating IP's way to ACTIVE (none).
 	ActionDelay   time.Duration `json:"action_delay,omitempty"`
 	DeleteDelay   time.Duration `json:"delete_delay,omitempty"`
 	VolumeDelay   time.Duration `json:"volume_delay,omitempty"`
 	FloatingDelay time.Duration `json:"floating_delay,omitempty"`
 	// TokenLife is how long a token is good for: 8 h.
 	TokenLife time.Duration `json:"token_life,omitempty"`
-	// FloatingPool is how many floating IPs the pool "public" has: 100, at most 150; negative is none.
+	// FloatingPool is how many floating IPs the pool "public" has: 100, at most
+	// 150; negative is none.
 	FloatingPool int `json:"floating_pool,omitempty"`
-	// Quotas override the services' limits, by the names the services use: instances, cores, ram, key_pairs,
-	// floatingip, port, security_group, volumes, gigabytes, … Unlike a real cloud's, the limits that a developer's
-	// machine meets first are wide: 100 instances and volumes, and no limit of cores and RAM.
+	// Quotas override the services' limits, by the names the services use:
+	// instances, cores, ram, key_pairs, floatingip, port, security_group,
+	// volumes, gigabytes, … Unlike a real cloud's, the limits that a
+	// developer's machine meets first are wide: 100 instances and volumes, and
+	// no limit of cores and RAM.
 	Quotas map[string]int `json:"quotas,omitempty"`
 
-	// Executable is the command that a guest's process is started with, up to the arguments of guest.Main; this
-	// program with [GuestCommand] when nil.
+	// Executable is the command that a guest's process is started with, up to
+	// the arguments of guest.Main; this program with [GuestCommand] when nil.
 	Executable []string `json:"-"`
 	// Log is where the daemon says what it does; nowhere when nil.
 	Log *slog.Logger `json:"-"`
 
 	// startGuest stands in for guest.Start in tests.
-	startGuest func(ctx context.Context, spec guest.Spec) (machine, error)
+	startGuest func(ctx context.Context, spec guest.Spec) (guestProcess, error)
 }
 
-// The hidden sub-commands that the program has for this package, below "devcloud": the daemon, whose one flag is
-// --dir, and a guest's process, whose arguments go to [GuestMain].
+// The hidden sub-commands that the program has for this package, below
+// "devcloud": the daemon, whose one flag is --dir, and a guest's process, whose
+// arguments go to [GuestMain].
 const (
 	DaemonCommand = "_run"
 	GuestCommand  = "_guest"
@@ -104,7 +116,11 @@ func (o Options) complete() (Options, error) {
 	def(&o.TokenLife, 8*time.Hour)
 	def(&o.FloatingPool, 100)
 	if o.FloatingPool > maxFloatingPool {
-		return o, fmt.Errorf("the floating IP pool holds at most %d addresses, not %d", maxFloatingPool, o.FloatingPool)
+		return o, fmt.Errorf(
+			"the floating IP pool holds at most %d addresses, not %d",
+			maxFloatingPool,
+			o.FloatingPool,
+		)
 	}
 	o.FloatingPool = max(o.FloatingPool, 0)
 	linux := runtime.GOOS == "linux"
@@ -117,7 +133,11 @@ func (o Options) complete() (Options, error) {
 	case GuestsNone:
 	case GuestsNamespace:
 		if !linux {
-			return o, fmt.Errorf("guests need Linux, where every address of 127.0.0.0/8 can be listened on; on %s start the cloud with guests %q", runtime.GOOS, GuestsNone)
+			return o, fmt.Errorf(
+				"guests need Linux, where every address of 127.0.0.0/8 can be listened on; on %s start the cloud with guests %q",
+				runtime.GOOS,
+				GuestsNone,
+			)
 		}
 	default:
 		return o, fmt.Errorf("guests can be %q or %q, not %q", GuestsNamespace, GuestsNone, o.Guests)
@@ -169,8 +189,9 @@ func (o Options) quotas() (quotaSets, error) {
 	return q, errors.Join(unknown...)
 }
 
-// DefaultDir is where a cloud's state lies unless told otherwise: $GALLEY_DEVCLOUD_DIR, or galley/devcloud in
-// $XDG_STATE_HOME or ~/.local/state.
+// DefaultDir is where a cloud's state lies unless told otherwise:
+// $GALLEY_DEVCLOUD_DIR, or galley/devcloud in $XDG_STATE_HOME or
+// ~/.local/state.
 func DefaultDir() (string, error) {
 	if dir := os.Getenv("GALLEY_DEVCLOUD_DIR"); dir != "" {
 		return dir, nil

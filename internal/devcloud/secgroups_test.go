@@ -12,8 +12,26 @@ func TestSecurityGroupsThroughNova(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	g := must[*secgroups.SecurityGroup](t)(secgroups.Create(ctx, cl.compute, secgroups.CreateOpts{Name: "g", Description: "d"}).Extract())
-	r := must[*secgroups.Rule](t)(secgroups.CreateRule(ctx, cl.compute, secgroups.CreateRuleOpts{ParentGroupID: g.ID, FromPort: 22, ToPort: 22, IPProtocol: "TCP", CIDR: "0.0.0.0/0"}).Extract())
+	g := must[*secgroups.SecurityGroup](
+		t,
+	)(
+		secgroups.Create(ctx, cl.compute, secgroups.CreateOpts{Name: "g", Description: "d"}).Extract(),
+	)
+	r := must[*secgroups.Rule](
+		t,
+	)(
+		secgroups.CreateRule(
+			ctx,
+			cl.compute,
+			secgroups.CreateRuleOpts{
+				ParentGroupID: g.ID,
+				FromPort:      22,
+				ToPort:        22,
+				IPProtocol:    "TCP",
+				CIDR:          "0.0.0.0/0",
+			},
+		).Extract(),
+	)
 	if r.FromPort != 22 || r.IPProtocol != "tcp" || r.IPRange.CIDR != "0.0.0.0/0" {
 		t.Errorf("%+v", r)
 	}
@@ -21,8 +39,13 @@ func TestSecurityGroupsThroughNova(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	name := "renamed"
-	must[*secgroups.SecurityGroup](t)(secgroups.Update(ctx, cl.compute, g.ID, secgroups.UpdateOpts{Name: name, Description: &name}).Extract())
-	if got := must[*secgroups.SecurityGroup](t)(secgroups.Get(ctx, cl.compute, g.ID).Extract()); got.Name != name || len(got.Rules) != 1 {
+	must[*secgroups.SecurityGroup](
+		t,
+	)(
+		secgroups.Update(ctx, cl.compute, g.ID, secgroups.UpdateOpts{Name: name, Description: &name}).Extract(),
+	)
+	if got := must[*secgroups.SecurityGroup](t)(secgroups.Get(ctx, cl.compute, g.ID).Extract()); got.Name != name ||
+		len(got.Rules) != 1 {
 		t.Errorf("%+v", got)
 	}
 	id := build(t, c, cl, servers.CreateOpts{Name: "x"})
@@ -31,8 +54,20 @@ func TestSecurityGroupsThroughNova(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	check(t, "remove", secgroups.RemoveServer(ctx, cl.compute, id, name).ExtractErr())
-	refused(t, "remove again", secgroups.RemoveServer(ctx, cl.compute, id, name).ExtractErr(), 404, "not associated with the instance")
-	refused(t, "unknown", secgroups.AddServer(ctx, cl.compute, id, "nosuch").ExtractErr(), 404, "Security group nosuch is not found for project "+c.Env()["OS_PROJECT_ID"])
+	refused(
+		t,
+		"remove again",
+		secgroups.RemoveServer(ctx, cl.compute, id, name).ExtractErr(),
+		404,
+		"not associated with the instance",
+	)
+	refused(
+		t,
+		"unknown",
+		secgroups.AddServer(ctx, cl.compute, id, "nosuch").ExtractErr(),
+		404,
+		"Security group nosuch is not found for project "+c.Env()["OS_PROJECT_ID"],
+	)
 	check(t, "delete rule", secgroups.DeleteRule(ctx, cl.compute, r.ID).ExtractErr())
 	check(t, "delete", secgroups.Delete(ctx, cl.compute, g.ID).ExtractErr())
 	_, err := secgroups.Get(ctx, cl.compute, g.ID).Extract()

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/galleyhq/galley/internal/devcloud/compute"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // IDs that never change, so that files can name them.
@@ -46,10 +46,10 @@ var seedImages = []struct{ id, name, os, version string }{
 }
 
 // seedFlavors are the flavors, numbered as Nova's own once were.
-var seedFlavors = []world.Flavor{
-	{Meta: world.Meta{ID: "1"}, Name: "m1.tiny", VCPUs: 1, RAM: 512, Disk: 4},
-	{Meta: world.Meta{ID: "2"}, Name: "m1.small", VCPUs: 1, RAM: 2048, Disk: 20},
-	{Meta: world.Meta{ID: "3"}, Name: "m1.medium", VCPUs: 2, RAM: 4096, Disk: 40},
+var seedFlavors = []db.Flavor{
+	{Meta: db.Meta{ID: "1"}, Name: "m1.tiny", VCPUs: 1, RAM: 512, Disk: 4},
+	{Meta: db.Meta{ID: "2"}, Name: "m1.small", VCPUs: 1, RAM: 2048, Disk: 20},
+	{Meta: db.Meta{ID: "3"}, Name: "m1.medium", VCPUs: 2, RAM: 4096, Disk: 40},
 }
 
 // The settings that a cloud keeps.
@@ -61,8 +61,8 @@ const (
 )
 
 func (c *Cloud) setting(name string) (value string) {
-	c.w.View(func() {
-		if s := c.w.Settings.Get(name); s != nil {
+	c.db.View(func() {
+		if s := c.db.Settings.Get(name); s != nil {
 			value = s.Value
 		}
 	})
@@ -73,9 +73,9 @@ func (c *Cloud) set(name, value string) error {
 	if c.setting(name) == value {
 		return nil
 	}
-	return c.w.Update(func() error {
-		c.w.Settings.Delete(name)
-		c.w.Settings.Insert(&world.Setting{Meta: world.Meta{ID: name}, Value: value})
+	return c.db.Update(func() error {
+		c.db.Settings.Delete(name)
+		c.db.Settings.Insert(&db.Setting{Meta: db.Meta{ID: name}, Value: value})
 		return nil
 	})
 }
@@ -86,17 +86,21 @@ func (c *Cloud) seed() error {
 	if err != nil {
 		return err
 	}
-	w, o := c.w, c.opts
+	w, o := c.db, c.opts
 	if c.setting(settingSeed) != "" {
 		return c.renewUsers(public)
 	}
 	return w.Update(func() error {
-		w.Domains.Insert(&world.Domain{Meta: world.Meta{ID: domainID}, Name: "Default"})
-		admin := w.Projects.Insert(&world.Project{Meta: world.Meta{ID: world.NewHexID()}, Name: adminProject, DomainID: domainID})
-		demo := w.Projects.Insert(&world.Project{Meta: world.Meta{ID: world.NewHexID()}, Name: demoProject, DomainID: domainID})
+		w.Domains.Insert(&db.Domain{Meta: db.Meta{ID: domainID}, Name: "Default"})
+		admin := w.Projects.Insert(
+			&db.Project{Meta: db.Meta{ID: db.NewHexID()}, Name: adminProject, DomainID: domainID},
+		)
+		demo := w.Projects.Insert(
+			&db.Project{Meta: db.Meta{ID: db.NewHexID()}, Name: demoProject, DomainID: domainID},
+		)
 		all := []string{"admin", "member", "reader"}
-		w.Users.Insert(&world.User{
-			Meta: world.Meta{ID: world.NewHexID()}, Name: adminUser, DomainID: domainID, Password: o.Password,
+		w.Users.Insert(&db.User{
+			Meta: db.Meta{ID: db.NewHexID()}, Name: adminUser, DomainID: domainID, Password: o.Password,
 			DefaultProjectID: admin.ID, Roles: map[string][]string{admin.ID: all, demo.ID: all},
 		})
 		if err := c.seedUser(demo.ID, public); err != nil {
@@ -106,8 +110,10 @@ func (c *Cloud) seed() error {
 			w.Flavors.Insert(&f)
 		}
 		for _, i := range seedImages {
-			m := &world.Image{
-				Meta: world.Meta{ID: i.id}, Name: i.name, Status: "active", Visibility: "public", Owner: admin.ID, DiskFormat: "raw", Container: "bare",
+			m := &db.Image{
+				Meta: db.Meta{
+					ID: i.id,
+				}, Name: i.name, Status: "active", Visibility: "public", Owner: admin.ID, DiskFormat: "raw", Container: "bare",
 				MinDisk: 1, MinRAM: 256, Properties: map[string]string{"os_distro": i.os, "os_version": i.version},
 			}
 			// Guests have no disk of their own; the image says so in its data.
@@ -116,39 +122,46 @@ func (c *Cloud) seed() error {
 			}
 			w.Images.Insert(m)
 		}
-		w.VolumeTypes.Insert(&world.VolumeType{Name: "__DEFAULT__", Description: "Default Volume Type"})
+		w.VolumeTypes.Insert(&db.VolumeType{Name: "__DEFAULT__", Description: "Default Volume Type"})
 		return c.seedNetworks(admin.ID, demo.ID)
 	})
 }
 
 func (c *Cloud) seedNetworks(admin, demo string) error {
 	addr := func(net, host int) string { return fmt.Sprintf("127.%d.%d.%d", c.claim.b, net, host) }
-	outside := &world.Subnet{Std: world.Std{Name: "public-subnet"}, CIDR: addr(4, 0) + "/24", Gateway: addr(4, 1)}
+	outside := &db.Subnet{Std: db.Std{Name: "public-subnet"}, CIDR: addr(4, 0) + "/24", Gateway: addr(4, 1)}
 	if n := c.opts.FloatingPool; n > 0 {
-		outside.Pools = []world.Range{{Start: addr(4, 101), End: addr(4, 100+n)}}
+		outside.Pools = []db.Range{{Start: addr(4, 101), End: addr(4, 100+n)}}
 	} else {
-		outside.Pools = []world.Range{{Start: addr(4, 2), End: addr(4, 2)}} // the router's; none is left
+		outside.Pools = []db.Range{{Start: addr(4, 2), End: addr(4, 2)}} // the router's; none is left
 	}
-	public := &world.Network{Meta: world.Meta{ID: PublicNetID}, Std: world.Std{Name: "public", ProjectID: admin}, External: true, ProviderType: "flat", ProviderPhysical: "public"}
+	public := &db.Network{
+		Meta:             db.Meta{ID: PublicNetID},
+		Std:              db.Std{Name: "public", ProjectID: admin},
+		External:         true,
+		ProviderType:     "flat",
+		ProviderPhysical: "public",
+	}
 	if err := c.network.MakeNetwork(public, outside); err != nil {
 		return err
 	}
-	inside := &world.Subnet{Std: world.Std{Name: "subnet1"}, CIDR: addr(1, 0) + "/24", Gateway: addr(1, 1), DHCP: true}
-	net1 := &world.Network{Meta: world.Meta{ID: Net1ID}, Std: world.Std{Name: "net1", ProjectID: demo}, ProviderType: "vxlan"}
+	inside := &db.Subnet{Std: db.Std{Name: "subnet1"}, CIDR: addr(1, 0) + "/24", Gateway: addr(1, 1), DHCP: true}
+	net1 := &db.Network{Meta: db.Meta{ID: Net1ID}, Std: db.Std{Name: "net1", ProjectID: demo}, ProviderType: "vxlan"}
 	if err := c.network.MakeNetwork(net1, inside); err != nil {
 		return err
 	}
-	router := &world.Router{Std: world.Std{Name: seedRouter, ProjectID: demo}}
+	router := &db.Router{Std: db.Std{Name: seedRouter, ProjectID: demo}}
 	if err := c.network.MakeRouter(router, public.ID, addr(4, 2), inside); err != nil {
 		return err
 	}
 	c.network.OpenDefaultGroup(demo)
-	c.w.Settings.Insert(&world.Setting{Meta: world.Meta{ID: settingSeed}, Value: "1"})
+	c.db.Settings.Insert(&db.Setting{Meta: db.Meta{ID: settingSeed}, Value: "1"})
 	return nil
 }
 
-// keyPair returns the public half of the key beside the RC file, making the key if it is not there. It is an ECDSA
-// key in the old PEM form: every SSH library reads that, also those of 2014.
+// keyPair returns the public half of the key beside the RC file, making the key
+// if it is not there. It is an ECDSA key in the old PEM form: every SSH library
+// reads that, also those of 2014.
 func (c *Cloud) keyPair() (public string, err error) {
 	path := filepath.Join(c.opts.Dir, keyFile)
 	data, err := os.ReadFile(path)
@@ -176,42 +189,55 @@ func (c *Cloud) keyPair() (public string, err error) {
 	return public, writeFile(c.opts.Dir, publicFile, []byte(public+"\n"))
 }
 
-// seedUser makes the user of the options, a member of the project, with key pairs of the key beside the RC file. It
-// runs within an update of the world.
+// seedUser makes the user of the options, a member of the project, with key
+// pairs of the key beside the RC file. It runs within an update of the db.
 func (c *Cloud) seedUser(project, public string) error {
 	fp, err := compute.Fingerprint(public)
 	if err != nil {
 		return err
 	}
-	user := c.w.Users.Insert(&world.User{
-		Meta: world.Meta{ID: world.NewHexID()}, Name: c.opts.User, DomainID: domainID, Password: c.opts.Password,
+	user := c.db.Users.Insert(&db.User{
+		Meta: db.Meta{ID: db.NewHexID()}, Name: c.opts.User, DomainID: domainID, Password: c.opts.Password,
 		DefaultProjectID: project, Roles: map[string][]string{project: {"member", "reader"}},
 	})
 	for _, name := range []string{c.opts.User, secondKeyPair} {
-		c.w.KeyPairs.Insert(&world.KeyPair{Meta: world.Meta{ID: user.ID + "/" + name}, UserID: user.ID, Name: name, Type: "ssh", PublicKey: public, Fingerprint: fp})
+		c.db.KeyPairs.Insert(
+			&db.KeyPair{
+				Meta:        db.Meta{ID: user.ID + "/" + name},
+				UserID:      user.ID,
+				Name:        name,
+				Type:        "ssh",
+				PublicKey:   public,
+				Fingerprint: fp,
+			},
+		)
 	}
 	return nil
 }
 
-// renewUsers brings the seeded users to the options, which the RC files name: those of an earlier start may have said
-// another user or password.
+// renewUsers brings the seeded users to the options, which the RC files name:
+// those of an earlier start may have said another user or password.
 func (c *Cloud) renewUsers(public string) error {
-	return c.w.Update(func() error {
+	return c.db.Update(func() error {
 		found := false
-		for _, u := range c.w.Users.All() {
+		for _, u := range c.db.Users.All() {
 			found = found || u.Name == c.opts.User
 			if (u.Name == adminUser || u.Name == c.opts.User) && u.Password != c.opts.Password {
 				next := *u
 				next.Password = c.opts.Password
-				c.w.Users.Put(&next)
+				c.db.Users.Put(&next)
 			}
 		}
 		if found {
 			return nil
 		}
-		demo := c.w.Projects.First(func(p *world.Project) bool { return p.Name == demoProject })
+		demo := c.db.Projects.First(func(p *db.Project) bool { return p.Name == demoProject })
 		if demo == nil {
-			return fmt.Errorf("the project %q is gone, which user %q is to be in: `galley devcloud down --wipe` begins afresh", demoProject, c.opts.User)
+			return fmt.Errorf(
+				"the project %q is gone, which user %q is to be in: `galley devcloud down --wipe` begins afresh",
+				demoProject,
+				c.opts.User,
+			)
 		}
 		return c.seedUser(demo.ID, public)
 	})

@@ -15,9 +15,11 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Up starts the daemon as a background process of this program and returns when it answers. It returns a client and
-// whether the cloud was started now: one that runs already is left as it is, whatever the options say. o.Log and
-// o.Executable do not reach the daemon, which logs to daemon.log in its state directory.
+// Up starts the daemon as a background process of this program and returns when
+// it answers. It returns a client and whether the cloud was started now: one
+// that runs already is left as it is, whatever the options say. o.Log and
+// o.Executable do not reach the daemon, which logs to daemon.log in its state
+// directory.
 func Up(ctx context.Context, o Options) (c *Client, started bool, err error) {
 	if o, err = o.complete(); err != nil {
 		return nil, false, err
@@ -62,7 +64,8 @@ func Up(ctx context.Context, o Options) (c *Client, started bool, err error) {
 	return c, true, nil
 }
 
-// RunDir is the daemon's side of Up: it runs the cloud of a state directory with the options that Up has left there.
+// RunDir is the daemon's side of Up: it runs the cloud of a state directory
+// with the options that Up has left there.
 func RunDir(ctx context.Context, dir string, base Options) error {
 	data, err := os.ReadFile(filepath.Join(dir, optionsFile))
 	if err != nil {
@@ -75,7 +78,8 @@ func RunDir(ctx context.Context, dir string, base Options) error {
 	return Run(ctx, base, nil)
 }
 
-// poll is how often a starting or ending daemon is looked at; it has no channel to tell us by.
+// poll is how often a starting or ending daemon is looked at; it has no channel
+// to tell us by.
 const poll = 20 * time.Millisecond
 
 func awaitUp(ctx context.Context, dir string, ended <-chan error) (*Client, error) {
@@ -93,9 +97,17 @@ func awaitUp(ctx context.Context, dir string, ended <-chan error) (*Client, erro
 		select {
 		case <-tick.C:
 		case err := <-ended:
-			return nil, fmt.Errorf("the embedded cloud did not start (%v): %s", err, lastLine(filepath.Join(dir, logFile)))
+			return nil, fmt.Errorf(
+				"the embedded cloud did not start (%v): %s",
+				err,
+				lastLine(filepath.Join(dir, logFile)),
+			)
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the embedded cloud did not come up: %w; see %s", ctx.Err(), filepath.Join(dir, logFile))
+			return nil, fmt.Errorf(
+				"the embedded cloud did not come up: %w; see %s",
+				ctx.Err(),
+				filepath.Join(dir, logFile),
+			)
 		}
 	}
 }
@@ -109,8 +121,9 @@ func lastLine(path string) string {
 	return lines[len(lines)-1]
 }
 
-// Down ends the daemon with that state directory and whatever it started, and returns when it is gone. With wipe the
-// state directory goes too. That no daemon runs is an error only without wipe.
+// Down ends the daemon with that state directory and whatever it started, and
+// returns when it is gone. With wipe the state directory goes too. That no
+// daemon runs is an error only without wipe.
 func Down(ctx context.Context, dir string, wipe bool) error {
 	dir, err := resolveDir(dir)
 	if err != nil {
@@ -130,7 +143,8 @@ func Down(ctx context.Context, dir string, wipe bool) error {
 	case !errors.As(err, &down) || !wipe:
 		return err
 	}
-	// Asking for the lock makes the file: look first whether this is a state directory at all.
+	// Asking for the lock makes the file: look first whether this is a state
+	// directory at all.
 	if _, err := os.Stat(filepath.Join(dir, lockFile)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -167,7 +181,8 @@ func awaitUnlocked(ctx context.Context, dir string) error {
 	}
 }
 
-// wipeDir removes a state directory: by name what a cloud puts there, and the directory if nothing else is in it.
+// wipeDir removes a state directory: by name what a cloud puts there, and the
+// directory if nothing else is in it.
 func wipeDir(dir string) error {
 	guests, err := os.ReadDir(filepath.Join(dir, guestDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -178,7 +193,7 @@ func wipeDir(dir string) error {
 			return err
 		}
 	}
-	for _, name := range []string{worldDir, imageDir, guestDir, optionsFile, daemonFile, logFile, rcFile, adminRCFile, cloudsFile, envJSON, adminEnvJSON, keyFile, publicFile, lockFile} {
+	for _, name := range []string{dbDir, imageDir, guestDir, optionsFile, daemonFile, logFile, rcFile, adminRCFile, cloudsFile, envJSON, adminEnvJSON, keyFile, publicFile, lockFile} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err
 		}

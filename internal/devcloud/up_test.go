@@ -25,7 +25,8 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/guest"
 )
 
-// The test binary is the program that Up starts in the background, and a guest's process, as galley is.
+// The test binary is the program that Up starts in the background, and a
+// guest's process, as galley is.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "devcloud" {
 		switch os.Args[2] {
@@ -61,7 +62,15 @@ func TestUpAndDown(t *testing.T) {
 	if _, err := ReadEnv(dir, false); !errors.As(err, &down) {
 		t.Errorf("env before up: %v", err)
 	}
-	c, started, err := Up(ctx, Options{Dir: dir, Guests: GuestsNone, BuildDelay: 10 * time.Millisecond, Quotas: map[string]int{"instances": 7}})
+	c, started, err := Up(
+		ctx,
+		Options{
+			Dir:        dir,
+			Guests:     GuestsNone,
+			BuildDelay: 10 * time.Millisecond,
+			Quotas:     map[string]int{"instances": 7},
+		},
+	)
 	if err != nil || !started {
 		t.Fatalf("%v, %v", started, err)
 	}
@@ -95,7 +104,8 @@ func TestUpAndDown(t *testing.T) {
 	// And for another user and password than before.
 	_, _, err = Up(ctx, Options{Dir: dir, Guests: GuestsNone, User: "somebody", Password: "another-word"})
 	check(t, "up for somebody", err)
-	if env, err = ReadEnv(dir, false); err != nil || env["OS_USERNAME"] != "somebody" || env["OS_PASSWORD"] != "another-word" {
+	if env, err = ReadEnv(dir, false); err != nil || env["OS_USERNAME"] != "somebody" ||
+		env["OS_PASSWORD"] != "another-word" {
 		t.Errorf("env: %v, %v", env, err)
 	}
 	login(t, nil, env)
@@ -126,7 +136,8 @@ func TestUpSaysWhyNot(t *testing.T) {
 	}
 }
 
-// A cloud says how its guests are kept apart, and leaves nothing of the one that it booted to see.
+// A cloud says how its guests are kept apart, and leaves nothing of the one
+// that it booted to see.
 func TestGuestMode(t *testing.T) {
 	c := startCloud(t, func(o *Options) { o.Guests = "" })
 	for range 2 {
@@ -170,7 +181,13 @@ func TestEnvironment(t *testing.T) {
 	rcPath, err := RCFile(c.Dir(), false)
 	check(t, "path", err)
 	if runtime.GOOS != "windows" {
-		out, err := exec.Command("sh", "-c", `OS_CLOUD=other; OS_TOKEN=x; . "$1" && printf '%s|' "$OS_USERNAME" "$OS_PASSWORD" "$OS_AUTH_URL" "$OS_TENANT_NAME" "${OS_CLOUD-unset}" "${OS_TOKEN-unset}"`, "sh", rcPath).Output()
+		out, err := exec.Command(
+			"sh",
+			"-c",
+			`OS_CLOUD=other; OS_TOKEN=x; . "$1" && printf '%s|' "$OS_USERNAME" "$OS_PASSWORD" "$OS_AUTH_URL" "$OS_TENANT_NAME" "${OS_CLOUD-unset}" "${OS_TOKEN-unset}"`,
+			"sh",
+			rcPath,
+		).Output()
 		check(t, "sh", err)
 		if got, want := string(out), "jane|a 'quoted' $word|"+c.URL+"/v3|demo|unset|unset|"; got != want {
 			t.Errorf("sourced: %s, want %s", got, want)
@@ -202,7 +219,7 @@ func TestEnvironment(t *testing.T) {
 	check(t, "env", err)
 	login(t, c, admin)
 	if runtime.GOOS != "windows" {
-		for _, name := range []string{rcFile, adminRCFile, cloudsFile, envJSON, keyFile, filepath.Join(worldDir, "state.json")} {
+		for _, name := range []string{rcFile, adminRCFile, cloudsFile, envJSON, keyFile, filepath.Join(dbDir, "state.json")} {
 			info, err := os.Stat(filepath.Join(c.Dir(), name))
 			check(t, name, err)
 			if info.Mode().Perm() != 0o600 {
@@ -225,27 +242,48 @@ func TestCloseLeavesNothingRunning(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-// One server from the API to a command run over SSH, with the host key that its console log shows.
+// One server from the API to a command run over SSH, with the host key that its
+// console log shows.
 func TestSSHThroughTheCloud(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("guests need Linux")
 	}
 	self, err := os.Executable()
 	check(t, "executable", err)
-	c := startCloud(t, func(o *Options) { o.Guests, o.Executable = GuestsNamespace, []string{self, "devcloud", GuestCommand} })
+	c := startCloud(
+		t,
+		func(o *Options) { o.Guests, o.Executable = GuestsNamespace, []string{self, "devcloud", GuestCommand} },
+	)
 	env := c.Env()
 	cl := login(t, c, env)
 	ctx := t.Context()
-	s := must[*servers.Server](t)(servers.Create(ctx, cl.compute, keypairs.CreateOptsExt{KeyName: env["OS_USERNAME"], CreateOptsBuilder: servers.CreateOpts{
-		Name: "real", FlavorRef: "2", ImageRef: CentOSImageID,
-		Networks: []servers.Network{{UUID: Net1ID}},
-	}}, nil).Extract())
-	await(t, c, "built", func() bool { return c.w.Servers.Get(s.ID).VMState != "building" })
+	s := must[*servers.Server](
+		t,
+	)(
+		servers.Create(
+			ctx,
+			cl.compute,
+			keypairs.CreateOptsExt{KeyName: env["OS_USERNAME"], CreateOptsBuilder: servers.CreateOpts{
+				Name: "real", FlavorRef: "2", ImageRef: CentOSImageID,
+				Networks: []servers.Network{{UUID: Net1ID}},
+			}},
+			nil,
+		).Extract(),
+	)
+	await(t, c, "built", func() bool { return c.db.Servers.Get(s.ID).VMState != "building" })
 	if g := must[*servers.Server](t)(servers.Get(ctx, cl.compute, s.ID).Extract()); g.Status != "ACTIVE" {
 		t.Fatalf("%s: %s", g.Status, g.Fault.Message)
 	}
 	_, port := fixedIPOf(t, cl, s.ID)
-	f := must[*floatingips.FloatingIP](t)(floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID, PortID: port}).Extract())
+	f := must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Create(
+			ctx,
+			cl.network,
+			floatingips.CreateOpts{FloatingNetworkID: PublicNetID, PortID: port},
+		).Extract(),
+	)
 	pem, err := os.ReadFile(env["GALLEY_DEVCLOUD_SSH_KEY"])
 	check(t, "key", err)
 	signer, err := ssh.ParsePrivateKey(pem)
@@ -272,15 +310,19 @@ func TestSSHThroughTheCloud(t *testing.T) {
 	check(t, "session", err)
 	out, err := session.CombinedOutput("hostname -s; id -un")
 	check(t, "run", err)
-	if got := strings.Fields(string(out)); len(got) == 0 || got[0] != "real" && c.keeper.modes()["directory"] == 0 {
+	if got := strings.Fields(string(out)); len(got) == 0 || got[0] != "real" && c.guests.modes()["directory"] == 0 {
 		t.Errorf("it says %q", out)
 	}
-	log := must[string](t)(servers.ShowConsoleOutput(ctx, cl.compute, s.ID, servers.ShowConsoleOutputOpts{}).Extract())
+	log := must[string](
+		t,
+	)(
+		servers.ShowConsoleOutput(ctx, cl.compute, s.ID, servers.ShowConsoleOutputOpts{}).Extract(),
+	)
 	if want := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(seen))); !strings.Contains(log, want) {
 		t.Errorf("the console log does not show the host key %s:\n%s", want, log)
 	}
 	check(t, "delete", servers.Delete(ctx, cl.compute, s.ID).ExtractErr())
-	await(t, c, "gone", func() bool { return c.w.Servers.Get(s.ID) == nil })
+	await(t, c, "gone", func() bool { return c.db.Servers.Get(s.ID) == nil })
 	if err := client.Wait(); err == nil {
 		t.Log("the connection ended in order")
 	}

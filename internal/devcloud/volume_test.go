@@ -18,7 +18,7 @@ import (
 func volumeIs(t *testing.T, c *Cloud, id, status string) {
 	t.Helper()
 	await(t, c, "volume "+status, func() bool {
-		v := c.w.Volumes.Get(id)
+		v := c.db.Volumes.Get(id)
 		return v == nil && status == "gone" || v != nil && v.Status == status
 	})
 }
@@ -27,7 +27,22 @@ func TestVolumes(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	v := must[*volumes.Volume](t)(volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1, Name: "v", Description: "d", Metadata: map[string]string{"a": "b"}, ImageID: CentOSImageID}, nil).Extract())
+	v := must[*volumes.Volume](
+		t,
+	)(
+		volumes.Create(
+			ctx,
+			cl.volume,
+			volumes.CreateOpts{
+				Size:        1,
+				Name:        "v",
+				Description: "d",
+				Metadata:    map[string]string{"a": "b"},
+				ImageID:     CentOSImageID,
+			},
+			nil,
+		).Extract(),
+	)
 	if v.Status != "creating" || v.VolumeType != "__DEFAULT__" || v.Bootable != "true" {
 		t.Errorf("%+v", v)
 	}
@@ -41,39 +56,77 @@ func TestVolumes(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	check(t, "extend", volumes.ExtendSize(ctx, cl.volume, v.ID, volumes.ExtendSizeOpts{NewSize: 3}).ExtractErr())
-	await(t, c, "extended", func() bool { x := c.w.Volumes.Get(v.ID); return x.Status == "available" && x.Size == 3 })
-	refused(t, "shrink", volumes.ExtendSize(ctx, cl.volume, v.ID, volumes.ExtendSizeOpts{NewSize: 1}).ExtractErr(), 400, "New size for extend must be greater than current size. (current: 3, extended: 1).")
-	check(t, "bootable", volumes.SetBootable(ctx, cl.volume, v.ID, volumes.BootableOpts{Bootable: false}).ExtractErr())
+	await(
+		t,
+		c,
+		"extended",
+		func() bool { x := c.db.Volumes.Get(v.ID); return x.Status == "available" && x.Size == 3 },
+	)
+	refused(
+		t,
+		"shrink",
+		volumes.ExtendSize(ctx, cl.volume, v.ID, volumes.ExtendSizeOpts{NewSize: 1}).ExtractErr(),
+		400,
+		"New size for extend must be greater than current size. (current: 3, extended: 1).",
+	)
+	check(
+		t,
+		"bootable",
+		volumes.SetBootable(ctx, cl.volume, v.ID, volumes.BootableOpts{Bootable: false}).ExtractErr(),
+	)
 	check(t, "reserve", volumes.Reserve(ctx, cl.volume, v.ID).ExtractErr())
 	check(t, "unreserve", volumes.Unreserve(ctx, cl.volume, v.ID).ExtractErr())
-	up := must[volumes.VolumeImage](t)(volumes.UploadImage(ctx, cl.volume, v.ID, volumes.UploadImageOpts{ImageName: "of-volume", DiskFormat: "raw", ContainerFormat: "bare"}).Extract())
+	up := must[volumes.VolumeImage](
+		t,
+	)(
+		volumes.UploadImage(
+			ctx,
+			cl.volume,
+			v.ID,
+			volumes.UploadImageOpts{ImageName: "of-volume", DiskFormat: "raw", ContainerFormat: "bare"},
+		).Extract(),
+	)
 	await(t, c, "the image", func() bool {
-		return c.w.Images.Get(up.ImageID).Status == "active" && c.w.Volumes.Get(v.ID).Status == "available"
+		return c.db.Images.Get(up.ImageID).Status == "active" && c.db.Volumes.Get(v.ID).Status == "available"
 	})
 
-	sn := must[*snapshots.Snapshot](t)(snapshots.Create(ctx, cl.volume, snapshots.CreateOpts{VolumeID: v.ID, Name: "s"}).Extract())
-	await(t, c, "the snapshot", func() bool { return c.w.Snapshots.Get(sn.ID).Status == "available" })
+	sn := must[*snapshots.Snapshot](
+		t,
+	)(
+		snapshots.Create(ctx, cl.volume, snapshots.CreateOpts{VolumeID: v.ID, Name: "s"}).Extract(),
+	)
+	await(t, c, "the snapshot", func() bool { return c.db.Snapshots.Get(sn.ID).Status == "available" })
 	refused(t, "with a snapshot", volumes.Delete(ctx, cl.volume, v.ID, nil).ExtractErr(), 400, "have snapshots")
-	if l := all(t, snapshots.List(cl.volume, snapshots.ListOpts{VolumeID: v.ID}), snapshots.ExtractSnapshots); len(l) != 1 {
+	if l := all(t, snapshots.List(cl.volume, snapshots.ListOpts{VolumeID: v.ID}), snapshots.ExtractSnapshots); len(
+		l,
+	) != 1 {
 		t.Errorf("%+v", l)
 	}
 	must[*snapshots.Snapshot](t)(snapshots.Update(ctx, cl.volume, sn.ID, snapshots.UpdateOpts{Name: &name}).Extract())
-	v2 := must[*volumes.Volume](t)(volumes.Create(ctx, cl.volume, volumes.CreateOpts{SnapshotID: sn.ID}, nil).Extract())
+	v2 := must[*volumes.Volume](
+		t,
+	)(
+		volumes.Create(ctx, cl.volume, volumes.CreateOpts{SnapshotID: sn.ID}, nil).Extract(),
+	)
 	if v2.Size != 3 {
 		t.Errorf("of the snapshot: %d GiB", v2.Size)
 	}
-	v3 := must[*volumes.Volume](t)(volumes.Create(ctx, cl.volume, volumes.CreateOpts{SourceVolID: v.ID, Size: 4}, nil).Extract())
+	v3 := must[*volumes.Volume](
+		t,
+	)(
+		volumes.Create(ctx, cl.volume, volumes.CreateOpts{SourceVolID: v.ID, Size: 4}, nil).Extract(),
+	)
 	volumeIs(t, c, v2.ID, "available")
 	volumeIs(t, c, v3.ID, "available")
 	check(t, "delete snapshot", snapshots.Delete(ctx, cl.volume, sn.ID).ExtractErr())
-	await(t, c, "snapshot gone", func() bool { return c.w.Snapshots.Get(sn.ID) == nil })
+	await(t, c, "snapshot gone", func() bool { return c.db.Snapshots.Get(sn.ID) == nil })
 	for _, id := range []string{v.ID, v2.ID, v3.ID} {
 		check(t, "delete", volumes.Delete(ctx, cl.volume, id, nil).ExtractErr())
 		volumeIs(t, c, id, "gone")
 	}
 	_, err := volumes.Get(ctx, cl.volume, v.ID).Extract()
 	refused(t, "get", err, 404, "Volume "+v.ID+" could not be found.")
-	check(t, "image of the volume", c.w.Update(func() error { c.w.Images.Delete(up.ImageID); return nil }))
+	check(t, "image of the volume", c.db.Update(func() error { c.db.Images.Delete(up.ImageID); return nil }))
 	if n := c.Resources().Count(); n != 0 {
 		t.Errorf("%d things are left", n)
 	}
@@ -102,7 +155,13 @@ func TestVolumeRefusals(t *testing.T) {
 	}
 	must[*volumes.Volume](t)(volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1}, nil).Extract())
 	_, err := volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1}, nil).Extract()
-	refused(t, "over quota", err, 413, "VolumeLimitExceeded: Maximum number of volumes allowed (1) exceeded for quota 'volumes'.")
+	refused(
+		t,
+		"over quota",
+		err,
+		413,
+		"VolumeLimitExceeded: Maximum number of volumes allowed (1) exceeded for quota 'volumes'.",
+	)
 }
 
 func TestVolumeListsAndTheRest(t *testing.T) {
@@ -110,7 +169,16 @@ func TestVolumeListsAndTheRest(t *testing.T) {
 	cl, root := login(t, c, c.Env()), login(t, c, c.AdminEnv())
 	ctx := t.Context()
 	for _, name := range []string{"a", "b", "c"} {
-		v := must[*volumes.Volume](t)(volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1, Name: name, Metadata: map[string]string{"n": name}}, nil).Extract())
+		v := must[*volumes.Volume](
+			t,
+		)(
+			volumes.Create(
+				ctx,
+				cl.volume,
+				volumes.CreateOpts{Size: 1, Name: name, Metadata: map[string]string{"n": name}},
+				nil,
+			).Extract(),
+		)
 		volumeIs(t, c, v.ID, "available")
 	}
 	count := func(o volumes.ListOpts) int {
@@ -135,12 +203,21 @@ func TestVolumeListsAndTheRest(t *testing.T) {
 	if l := all(t, volumes.List(cl.volume, volumes.ListOpts{Sort: "name:asc"}), volumes.ExtractVolumes); l[0].Name != "a" {
 		t.Errorf("first by name: %s", l[0].Name)
 	}
-	if l := all(t, volumetypes.List(cl.volume, nil), volumetypes.ExtractVolumeTypes); len(l) != 1 || l[0].Name != "__DEFAULT__" {
+	if l := all(t, volumetypes.List(cl.volume, nil), volumetypes.ExtractVolumeTypes); len(l) != 1 ||
+		l[0].Name != "__DEFAULT__" {
 		t.Errorf("%+v", l)
 	}
 	_, err := volumetypes.Create(ctx, cl.volume, volumetypes.CreateOpts{Name: "fast"}).Extract()
 	refused(t, "a type of a user's", err, 403, "Policy doesn't allow")
-	ty := must[*volumetypes.VolumeType](t)(volumetypes.Create(ctx, root.volume, volumetypes.CreateOpts{Name: "fast", ExtraSpecs: map[string]string{"k": "v"}}).Extract())
+	ty := must[*volumetypes.VolumeType](
+		t,
+	)(
+		volumetypes.Create(
+			ctx,
+			root.volume,
+			volumetypes.CreateOpts{Name: "fast", ExtraSpecs: map[string]string{"k": "v"}},
+		).Extract(),
+	)
 	must[*volumetypes.VolumeType](t)(volumetypes.Get(ctx, cl.volume, ty.ID).Extract())
 	check(t, "delete type", volumetypes.Delete(ctx, root.volume, ty.ID).ExtractErr())
 	lim := must[*limits.Limits](t)(limits.Get(ctx, cl.volume).Extract())
@@ -160,10 +237,18 @@ func TestVolumeAttachments(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	v := must[*volumes.Volume](t)(volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1, Name: "v"}, nil).Extract())
+	v := must[*volumes.Volume](
+		t,
+	)(
+		volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1, Name: "v"}, nil).Extract(),
+	)
 	volumeIs(t, c, v.ID, "available")
 	id, id2 := build(t, c, cl, servers.CreateOpts{Name: "x"}), build(t, c, cl, servers.CreateOpts{Name: "y"})
-	must[*volumeattach.VolumeAttachment](t)(volumeattach.Create(ctx, cl.compute, id, volumeattach.CreateOpts{VolumeID: v.ID}).Extract())
+	must[*volumeattach.VolumeAttachment](
+		t,
+	)(
+		volumeattach.Create(ctx, cl.compute, id, volumeattach.CreateOpts{VolumeID: v.ID}).Extract(),
+	)
 	_, err := volumeattach.Create(ctx, cl.compute, id2, volumeattach.CreateOpts{VolumeID: v.ID}).Extract()
 	refused(t, "attach twice", err, 400, "is already attached to instances: "+id)
 	volumeIs(t, c, v.ID, "in-use")

@@ -14,11 +14,12 @@ type Error struct {
 	Type    string
 	Message string
 	Header  http.Header
-	// Malformed marks a body that is no JSON; Missing names a body's outermost element that is not there. Services
-	// word these two differently.
+	// Malformed marks a body that is no JSON; Missing names a body's outermost
+	// element that is not there. Services word these two differently.
 	Malformed bool
 	Missing   string
-	// Plain marks Nova's and Cinder's answer to an unknown path, which is no JSON.
+	// Plain marks Nova's and Cinder's answer to an unknown path, which is no
+	// JSON.
 	Plain bool
 }
 
@@ -109,17 +110,28 @@ func NeutronBody(e *Error) (string, []byte) {
 
 // KeystoneBody is an error as Keystone writes it.
 func KeystoneBody(e *Error) (string, []byte) {
-	return "application/json", mustJSON(Obj{"error": Obj{"code": e.Status, "message": e.Message, "title": http.StatusText(e.Status)}})
+	return "application/json", mustJSON(
+		Obj{"error": Obj{"code": e.Status, "message": e.Message, "title": http.StatusText(e.Status)}},
+	)
 }
 
-// WebobBody is an error as the WSGI layer below Glance, Nova and Cinder writes it: its form follows Accept.
+// WebobBody is an error as the WSGI layer below Glance, Nova and Cinder writes
+// it: its form follows Accept.
 func WebobBody(e *Error, accept string) (string, []byte) {
 	status := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
 	switch {
 	case strings.Contains(accept, "application/json"):
-		return "application/json", mustJSON(Obj{"message": e.Message + "<br /><br />\n\n\n", "code": status, "title": http.StatusText(e.Status)})
+		return "application/json", mustJSON(
+			Obj{"message": e.Message + "<br /><br />\n\n\n", "code": status, "title": http.StatusText(e.Status)},
+		)
 	case strings.Contains(accept, "html") || strings.Contains(accept, "*/*"):
-		return "text/html; charset=UTF-8", fmt.Appendf(nil, "<html>\n <head>\n  <title>%s</title>\n </head>\n <body>\n  <h1>%s</h1>\n  %s<br /><br />\n\n\n\n </body>\n</html>", status, status, html.EscapeString(e.Message))
+		return "text/html; charset=UTF-8", fmt.Appendf(
+			nil,
+			"<html>\n <head>\n  <title>%s</title>\n </head>\n <body>\n  <h1>%s</h1>\n  %s<br /><br />\n\n\n\n </body>\n</html>",
+			status,
+			status,
+			html.EscapeString(e.Message),
+		)
 	}
 	return "text/plain; charset=UTF-8", fmt.Appendf(nil, "%s\n\n%s\n\n   ", status, e.Message)
 }

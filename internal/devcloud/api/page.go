@@ -8,8 +8,8 @@ import (
 // Page is the part of a list that a call asked for with limit and marker.
 type Page[T any] struct {
 	Items []T
-	// Next is the marker of the next page, empty on the last; the services that cannot tell whether a full page is
-	// the last say that there is a next one.
+	// Next is the marker of the next page, empty on the last; the services that
+	// cannot tell whether a full page is the last say that there is a next one.
 	Next string
 }
 
@@ -18,7 +18,8 @@ type MarkerError struct{ Marker string }
 
 func (e *MarkerError) Error() string { return "marker [" + e.Marker + "] not found" }
 
-// Paginate cuts a list. limit 0 is no limit of the caller's; max bounds it in any case.
+// Paginate cuts a list. limit 0 is no limit of the caller's; max bounds it in
+// any case.
 func Paginate[T any](all []T, id func(T) string, limit, max int, marker string) (Page[T], error) {
 	start := 0
 	if marker != "" {

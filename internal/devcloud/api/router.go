@@ -10,7 +10,6 @@ import (
 type node struct {
 	literal map[string]*node
 	param   *node
-	name    string // of the path variable that leads here
 	routes  []Route
 }
 
@@ -47,8 +46,8 @@ func (n *node) add(rt Route) {
 	n.routes = append(n.routes, rt)
 }
 
-// find returns the route for a call and its path variables; handled tells that the path is there, though not for
-// this method or microversion.
+// find returns the route for a call and its path variables; handled tells that
+// the path is there, though not for this method or microversion.
 func (n *node) find(method, path string, v Version) (rt *Route, vars map[string]string, handled bool) {
 	segs := split(path)
 	node, values := n.walk(segs)
@@ -77,7 +76,8 @@ func (n *node) find(method, path string, v Version) (rt *Route, vars map[string]
 	return nil, nil, handled
 }
 
-// walk finds the node of a path, preferring literal segments, and the values of the variables on the way.
+// walk finds the node of a path, preferring literal segments, and the values of
+// the variables on the way.
 func (n *node) walk(segs []string) (*node, []string) {
 	if len(segs) == 0 {
 		if len(n.routes) == 0 {

@@ -61,7 +61,18 @@ func TestRoutes(t *testing.T) {
 		}
 		slices.Sort(l)
 		if got != test.want || strings.Join(l, " ") != test.vars || handled != test.handled {
-			t.Errorf("%s %s at %s: %q %v %v, want %q %q %v", test.method, test.path, test.v, got, l, handled, test.want, test.vars, test.handled)
+			t.Errorf(
+				"%s %s at %s: %q %v %v, want %q %q %v",
+				test.method,
+				test.path,
+				test.v,
+				got,
+				l,
+				handled,
+				test.want,
+				test.vars,
+				test.handled,
+			)
 		}
 	}
 	if rt, _, _ := root.find("GET", "/networks", V(36)); rt.Min != V(36) {
@@ -120,7 +131,8 @@ func TestWebobBody(t *testing.T) {
 			t.Errorf("%q: %s", accept, body)
 		}
 	}
-	if kind, body := WebobBody(e, "*/*"); kind != "text/html; charset=UTF-8" || !strings.Contains(string(body), "no &lt;such&gt; thing<br /><br />") {
+	if kind, body := WebobBody(e, "*/*"); kind != "text/html; charset=UTF-8" ||
+		!strings.Contains(string(body), "no &lt;such&gt; thing<br /><br />") {
 		t.Errorf("%s: %s", kind, body)
 	}
 }
@@ -165,19 +177,34 @@ func (plain) NotFound(_ *Request, _ bool) *Error          { return NotFound("not
 func (plain) Error(e *Error, r *Request) (string, []byte) { return FaultBody(e, r) }
 
 func TestService(t *testing.T) {
-	s := &Service{Name: "x", Prefix: "/x", Dialect: plain{}, AuthURL: "http://k/v3", Authenticate: func(token string) *Auth {
-		if token == "good" {
-			return &Auth{UserID: "u"}
-		}
-		return nil
-	}}
-	s.Handle(Route{Method: "GET", Path: "/open", Open: true, Do: reply("open")}, Route{Method: "POST", Path: "/shut", Do: func(r *Request) (*Reply, error) {
-		o, err := r.Object("thing")
-		if err != nil {
-			return nil, err
-		}
-		return Accepted(o)
-	}}, Route{Method: "GET", Path: "/broken", Open: true, Do: func(*Request) (*Reply, error) { return nil, http.ErrBodyNotAllowed }})
+	s := &Service{
+		Name:    "x",
+		Prefix:  "/x",
+		Dialect: plain{},
+		AuthURL: "http://k/v3",
+		Authenticate: func(token string) *Auth {
+			if token == "good" {
+				return &Auth{UserID: "u"}
+			}
+			return nil
+		},
+	}
+	s.Handle(
+		Route{Method: "GET", Path: "/open", Open: true, Do: reply("open")},
+		Route{Method: "POST", Path: "/shut", Do: func(r *Request) (*Reply, error) {
+			o, err := r.Object("thing")
+			if err != nil {
+				return nil, err
+			}
+			return Accepted(o)
+		}},
+		Route{
+			Method: "GET",
+			Path:   "/broken",
+			Open:   true,
+			Do:     func(*Request) (*Reply, error) { return nil, http.ErrBodyNotAllowed },
+		},
+	)
 	for _, test := range []struct {
 		method, path, token, body string
 		status                    int

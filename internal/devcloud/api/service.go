@@ -9,19 +9,21 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// Handler answers one call. The error it returns is written in the service's dialect when it is an *Error, and is
-// the service's "unexpected error" otherwise.
+// Handler answers one call. The error it returns is written in the service's
+// dialect when it is an *Error, and is the service's "unexpected error"
+// otherwise.
 type Handler func(*Request) (*Reply, error)
 
-// Route joins a method and a path pattern to a handler. In the pattern {name} stands for one path segment; a
-// literal segment wins over a variable one.
+// Route joins a method and a path pattern to a handler. In the pattern {name}
+// stands for one path segment; a literal segment wins over a variable one.
 type Route struct {
 	Method, Path string
 	Do           Handler
-	// Min and Max bound the microversions that have this call; zero is no bound.
+	// Min and Max bound the microversions that have this call; zero is no
+	// bound.
 	Min, Max Version
 	// Open marks a call that needs no token.
 	Open bool
@@ -29,7 +31,7 @@ type Route struct {
 
 // Auth is whom a token speaks for.
 type Auth struct {
-	Token                       *world.Token
+	Token                       *db.Token
 	UserID, UserName            string
 	ProjectID, ProjectName      string
 	UserDomainID, ProjectDomain string
@@ -48,15 +50,18 @@ func (a *Auth) Admin() bool {
 
 // Dialect is how one service speaks besides its calls.
 type Dialect interface {
-	// Begin looks at the request before it is routed and may refuse it (a microversion that is not there).
+	// Begin looks at the request before it is routed and may refuse it (a
+	// microversion that is not there).
 	Begin(*Request) error
-	// Headers adds what the service puts on its answers; r.Refused tells that something before the service answers.
+	// Headers adds what the service puts on its answers; r.Refused tells that
+	// something before the service answers.
 	Headers(h http.Header, r *Request)
 	// Empty is the content type of an answer without a body, "" for none.
 	Empty(status int) string
 	// Error writes an error's body.
 	Error(e *Error, r *Request) (contentType string, body []byte)
-	// NotFound is the answer to a path that no route has; handled tells that another method has it.
+	// NotFound is the answer to a path that no route has; handled tells that
+	// another method has it.
 	NotFound(r *Request, handled bool) *Error
 }
 
@@ -65,7 +70,8 @@ type Service struct {
 	Name    string
 	Prefix  string // "/compute"
 	Dialect Dialect
-	// Authenticate finds whom a token speaks for; nil when it is unknown, expired or revoked.
+	// Authenticate finds whom a token speaks for; nil when it is unknown,
+	// expired or revoked.
 	Authenticate func(token string) *Auth
 	// AuthURL is what a 401 names.
 	AuthURL string
@@ -86,7 +92,8 @@ type Request struct {
 	Auth    *Auth
 	// Root is the URL of the service's prefix, without a slash at its end.
 	Root string
-	// Refused tells that the call did not get as far as the service: no valid token, no such path.
+	// Refused tells that the call did not get as far as the service: no valid
+	// token, no such path.
 	Refused bool
 }
 
@@ -104,7 +111,8 @@ func (r *Request) JSON(into any) error {
 	return nil
 }
 
-// Object decodes the body as an object and returns its element of that name, which has to be an object too.
+// Object decodes the body as an object and returns its element of that name,
+// which has to be an object too.
 func (r *Request) Object(name string) (Obj, error) {
 	var body map[string]json.RawMessage
 	if err := r.JSON(&body); err != nil {
@@ -112,11 +120,24 @@ func (r *Request) Object(name string) (Obj, error) {
 	}
 	raw, ok := body[name]
 	if !ok {
-		return nil, &Error{Status: http.StatusBadRequest, Missing: name, Message: fmt.Sprintf("'%s' is a required property", name)}
+		return nil, &Error{
+			Status:  http.StatusBadRequest,
+			Missing: name,
+			Message: fmt.Sprintf("'%s' is a required property", name),
+		}
 	}
 	var o Obj
 	if err := json.Unmarshal(raw, &o); err != nil || o == nil {
-		return nil, &Error{Status: http.StatusBadRequest, Missing: name, Message: fmt.Sprintf("Invalid input for field/attribute %s. Value: %s. %s is not of type 'object'", name, raw, raw)}
+		return nil, &Error{
+			Status:  http.StatusBadRequest,
+			Missing: name,
+			Message: fmt.Sprintf(
+				"Invalid input for field/attribute %s. Value: %s. %s is not of type 'object'",
+				name,
+				raw,
+				raw,
+			),
+		}
 	}
 	return o, nil
 }
@@ -158,7 +179,12 @@ func (s *Service) Handle(routes ...Route) {
 
 // ServeHTTP answers a call to the service.
 func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
-	r := &Request{HTTP: hr, ID: "req-" + world.NewUUID(), Path: strings.TrimPrefix(hr.URL.Path, s.Prefix), Root: "http://" + hr.Host + s.Prefix}
+	r := &Request{
+		HTTP: hr,
+		ID:   "req-" + db.NewUUID(),
+		Path: strings.TrimPrefix(hr.URL.Path, s.Prefix),
+		Root: "http://" + hr.Host + s.Prefix,
+	}
 	reply, err := s.answer(r)
 	var e *Error
 	if errors.As(err, &e) && (e.Plain || e.Status == http.StatusUnauthorized) {
@@ -245,8 +271,11 @@ func (s *Service) fail(w http.ResponseWriter, r *Request, err error) {
 		w.Header()[k] = v
 	}
 	if e.Status == http.StatusUnauthorized {
-		// The token middleware before the service writes this one, in Keystone's form everywhere.
-		kind, body = "application/json", mustJSON(Obj{"error": Obj{"code": 401, "title": "Unauthorized", "message": e.Message}})
+		// The token middleware before the service writes this one, in
+		// Keystone's form everywhere.
+		kind, body = "application/json", mustJSON(
+			Obj{"error": Obj{"code": 401, "title": "Unauthorized", "message": e.Message}},
+		)
 	}
 	if kind != "" {
 		w.Header().Set("Content-Type", kind)

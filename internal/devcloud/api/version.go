@@ -28,7 +28,8 @@ func (v Version) AtLeast(o Version) bool {
 	return v.Major > o.Major || v.Major == o.Major && v.Minor >= o.Minor
 }
 
-// Within tells whether v lies between two bounds, inclusively; a zero bound is none.
+// Within tells whether v lies between two bounds, inclusively; a zero bound is
+// none.
 func (v Version) Within(min, max Version) bool {
 	return (min == Version{} || v.AtLeast(min)) && (max == Version{} || max.AtLeast(v))
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // actionSpec is one of the actions of POST /servers/ID/action.
@@ -20,29 +20,109 @@ type actionSpec struct {
 	lockable bool
 	// record names the entry in the server's history; "" makes none.
 	record string
-	do     func(r *api.Request, v *world.Server, arg any) (*api.Reply, error)
+	do     func(r *api.Request, v *db.Server, arg any) (*api.Reply, error)
 }
 
 func (s *Service) actionTable() map[string]actionSpec {
-	any := []string{world.VMActive, world.VMStopped, world.VMPaused, world.VMSuspend, world.VMRescued, world.VMError}
+	any := []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend, db.VMRescued, db.VMError}
 	return map[string]actionSpec{
-		"reboot":              {from: []string{world.VMActive, world.VMStopped, world.VMPaused, world.VMSuspend, world.VMError}, lockable: true, record: "reboot", do: s.reboot},
-		"os-start":            {from: []string{world.VMStopped}, lockable: true, record: "start", do: s.task("powering-on", world.VMActive)},
-		"os-stop":             {from: []string{world.VMActive, world.VMRescued, world.VMError}, lockable: true, record: "stop", do: s.task("powering-off", world.VMStopped)},
-		"pause":               {from: []string{world.VMActive}, lockable: true, record: "pause", do: s.task("pausing", world.VMPaused)},
-		"unpause":             {from: []string{world.VMPaused}, lockable: true, record: "unpause", do: s.task("unpausing", world.VMActive)},
-		"suspend":             {from: []string{world.VMActive}, lockable: true, record: "suspend", do: s.task("suspending", world.VMSuspend)},
-		"resume":              {from: []string{world.VMSuspend}, lockable: true, record: "resume", do: s.task("resuming", world.VMActive)},
-		"shelve":              {from: []string{world.VMActive, world.VMStopped, world.VMPaused, world.VMSuspend}, lockable: true, record: "shelve", do: s.task("shelving", world.VMShelved)},
-		"unshelve":            {from: []string{world.VMShelved}, lockable: true, record: "unshelve", do: s.task("unshelving", world.VMActive)},
-		"rescue":              {from: []string{world.VMActive, world.VMStopped, world.VMError}, lockable: true, record: "rescue", do: s.rescue},
-		"unrescue":            {from: []string{world.VMRescued}, lockable: true, record: "unrescue", do: s.task("unrescuing", world.VMActive)},
-		"rebuild":             {from: any, lockable: true, record: "rebuild", do: s.rebuild},
-		"resize":              {from: []string{world.VMActive, world.VMStopped}, lockable: true, record: "resize", do: s.resize},
-		"confirmResize":       {from: []string{world.VMResized}, lockable: true, record: "confirmResize", do: s.confirmResize},
-		"revertResize":        {from: []string{world.VMResized}, lockable: true, record: "revertResize", do: s.revertResize},
-		"changePassword":      {from: []string{world.VMActive}, lockable: true, record: "changePassword", do: s.changePassword},
-		"createImage":         {from: []string{world.VMActive, world.VMStopped, world.VMPaused, world.VMSuspend}, lockable: true, record: "createImage", do: s.createImage},
+		"reboot": {
+			from:     []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend, db.VMError},
+			lockable: true,
+			record:   "reboot",
+			do:       s.reboot,
+		},
+		"os-start": {
+			from:     []string{db.VMStopped},
+			lockable: true,
+			record:   "start",
+			do:       s.task("powering-on", db.VMActive),
+		},
+		"os-stop": {
+			from:     []string{db.VMActive, db.VMRescued, db.VMError},
+			lockable: true,
+			record:   "stop",
+			do:       s.task("powering-off", db.VMStopped),
+		},
+		"pause": {
+			from:     []string{db.VMActive},
+			lockable: true,
+			record:   "pause",
+			do:       s.task("pausing", db.VMPaused),
+		},
+		"unpause": {
+			from:     []string{db.VMPaused},
+			lockable: true,
+			record:   "unpause",
+			do:       s.task("unpausing", db.VMActive),
+		},
+		"suspend": {
+			from:     []string{db.VMActive},
+			lockable: true,
+			record:   "suspend",
+			do:       s.task("suspending", db.VMSuspend),
+		},
+		"resume": {
+			from:     []string{db.VMSuspend},
+			lockable: true,
+			record:   "resume",
+			do:       s.task("resuming", db.VMActive),
+		},
+		"shelve": {
+			from:     []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend},
+			lockable: true,
+			record:   "shelve",
+			do:       s.task("shelving", db.VMShelved),
+		},
+		"unshelve": {
+			from:     []string{db.VMShelved},
+			lockable: true,
+			record:   "unshelve",
+			do:       s.task("unshelving", db.VMActive),
+		},
+		"rescue": {
+			from:     []string{db.VMActive, db.VMStopped, db.VMError},
+			lockable: true,
+			record:   "rescue",
+			do:       s.rescue,
+		},
+		"unrescue": {
+			from:     []string{db.VMRescued},
+			lockable: true,
+			record:   "unrescue",
+			do:       s.task("unrescuing", db.VMActive),
+		},
+		"rebuild": {from: any, lockable: true, record: "rebuild", do: s.rebuild},
+		"resize": {
+			from:     []string{db.VMActive, db.VMStopped},
+			lockable: true,
+			record:   "resize",
+			do:       s.resize,
+		},
+		"confirmResize": {
+			from:     []string{db.VMResized},
+			lockable: true,
+			record:   "confirmResize",
+			do:       s.confirmResize,
+		},
+		"revertResize": {
+			from:     []string{db.VMResized},
+			lockable: true,
+			record:   "revertResize",
+			do:       s.revertResize,
+		},
+		"changePassword": {
+			from:     []string{db.VMActive},
+			lockable: true,
+			record:   "changePassword",
+			do:       s.changePassword,
+		},
+		"createImage": {
+			from:     []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend},
+			lockable: true,
+			record:   "createImage",
+			do:       s.createImage,
+		},
 		"lock":                {record: "lock", do: s.lock},
 		"unlock":              {record: "unlock", do: s.unlock},
 		"os-getConsoleOutput": {do: s.consoleOutput},
@@ -63,11 +143,11 @@ func (s *Service) actionTable() map[string]actionSpec {
 	}
 }
 
-func noConsole(*api.Request, *world.Server, any) (*api.Reply, error) {
+func noConsole(*api.Request, *db.Server, any) (*api.Reply, error) {
 	return nil, api.BadRequest("Unavailable console type novnc.") // guests here have no screen
 }
 
-func (s *Service) nothing(*api.Request, *world.Server, any) (*api.Reply, error) { return nil, nil }
+func (s *Service) nothing(*api.Request, *db.Server, any) (*api.Reply, error) { return nil, nil }
 
 func (s *Service) action(r *api.Request) (*api.Reply, error) {
 	var body map[string]any
@@ -88,7 +168,7 @@ func (s *Service) action(r *api.Request) (*api.Reply, error) {
 		return nil, api.NotFound("The resource could not be found.")
 	}
 	var reply *api.Reply
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -100,10 +180,20 @@ func (s *Service) action(r *api.Request) (*api.Reply, error) {
 		}
 		if spec.from != nil {
 			if !slices.Contains(spec.from, v.VMState) {
-				return api.Conflict("Cannot '%s' instance %s while it is in vm_state %s", strings.TrimPrefix(name, "os-"), v.ID, v.VMState)
+				return api.Conflict(
+					"Cannot '%s' instance %s while it is in vm_state %s",
+					strings.TrimPrefix(name, "os-"),
+					v.ID,
+					v.VMState,
+				)
 			}
 			if v.TaskState != "" {
-				return api.Conflict("Cannot '%s' instance %s while it is in task_state %s", strings.TrimPrefix(name, "os-"), v.ID, v.TaskState)
+				return api.Conflict(
+					"Cannot '%s' instance %s while it is in task_state %s",
+					strings.TrimPrefix(name, "os-"),
+					v.ID,
+					v.TaskState,
+				)
 			}
 		}
 		if spec.record != "" {
@@ -131,18 +221,18 @@ func argument(name string, arg any) (api.Obj, error) {
 }
 
 // begin starts a task that ends in a vm_state.
-func (s *Service) begin(v *world.Server, task, next string) {
-	v.TaskState, v.NextState, v.Due = task, next, s.w.Now().Add(s.ActionDelay)
-	s.w.Servers.Put(v)
+func (s *Service) begin(v *db.Server, task, next string) {
+	v.TaskState, v.NextState, v.Due = task, next, s.db.Now().Add(s.ActionDelay)
+	s.db.Servers.Put(v)
 }
 
 // task is an action that only takes a server from one state to another.
-func (s *Service) task(task, next string) func(*api.Request, *world.Server, any) (*api.Reply, error) {
-	return func(r *api.Request, v *world.Server, _ any) (*api.Reply, error) {
+func (s *Service) task(task, next string) func(*api.Request, *db.Server, any) (*api.Reply, error) {
+	return func(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
 		switch next {
-		case world.VMStopped, world.VMShelved, world.VMSuspend, world.VMPaused:
+		case db.VMStopped, db.VMShelved, db.VMSuspend, db.VMPaused:
 			v.Run = false
-		case world.VMActive:
+		case db.VMActive:
 			if !v.Run {
 				v.Run, v.Boot = true, v.Boot+1
 			}
@@ -153,32 +243,33 @@ func (s *Service) task(task, next string) func(*api.Request, *world.Server, any)
 }
 
 var powerOf = map[string]int{
-	world.VMActive: powerRunning, world.VMStopped: powerOff, world.VMPaused: powerPaused, world.VMSuspend: powerSuspend,
-	world.VMRescued: powerRunning, world.VMShelved: powerOff, world.VMResized: powerRunning,
+	db.VMActive: powerRunning, db.VMStopped: powerOff, db.VMPaused: powerPaused, db.VMSuspend: powerSuspend,
+	db.VMRescued: powerRunning, db.VMShelved: powerOff, db.VMResized: powerRunning,
 }
 
-// finishTask ends the task of a server that is built, once its guest is where it should be.
-func (s *Service) finishTask(v *world.Server) {
+// finishTask ends the task of a server that is built, once its guest is where
+// it should be.
+func (s *Service) finishTask(v *db.Server) {
 	if v.Run {
 		up, failed := s.guestUp(v)
 		if !up && failed == "" {
 			return
 		}
 		if failed != "" {
-			v.VMState, v.TaskState, v.Due = world.VMError, "", time.Time{}
-			v.Fault = &world.ServerFault{Code: 500, Message: failed, Created: s.w.Now()}
-			s.w.Servers.Put(v)
+			v.VMState, v.TaskState, v.Due = db.VMError, "", time.Time{}
+			v.Fault = &db.ServerFault{Code: 500, Message: failed, Created: s.db.Now()}
+			s.db.Servers.Put(v)
 			s.finished(v, "Error")
 			return
 		}
 	}
 	v.VMState, v.TaskState, v.NextState, v.Due, v.Fault = v.NextState, "", "", time.Time{}, nil
 	v.PowerState = powerOf[v.VMState]
-	s.w.Servers.Put(v)
+	s.db.Servers.Put(v)
 	s.finished(v, "")
 }
 
-func (s *Service) reboot(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) reboot(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, err := argument("reboot", arg)
 	if err != nil {
 		return nil, err
@@ -187,7 +278,7 @@ func (s *Service) reboot(r *api.Request, v *world.Server, arg any) (*api.Reply, 
 		return nil, err
 	}
 	hard := strings.EqualFold(strOf(o, "type"), "HARD")
-	if !hard && v.VMState != world.VMActive {
+	if !hard && v.VMState != db.VMActive {
 		return nil, api.Conflict("Cannot 'reboot' instance %s while it is in vm_state %s", v.ID, v.VMState)
 	}
 	task := "rebooting"
@@ -195,21 +286,21 @@ func (s *Service) reboot(r *api.Request, v *world.Server, arg any) (*api.Reply, 
 		task = "rebooting_hard"
 	}
 	v.Run, v.Boot = true, v.Boot+1
-	s.begin(v, task, world.VMActive)
+	s.begin(v, task, db.VMActive)
 	return nil, nil
 }
 
-func (s *Service) rescue(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) rescue(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, _ := arg.(api.Obj)
 	pass := strOf(o, "adminPass")
 	if pass == "" {
-		pass = world.RandomString(12)
+		pass = db.RandomString(12)
 	}
-	s.begin(v, "rescuing", world.VMRescued)
+	s.begin(v, "rescuing", db.VMRescued)
 	return api.OK(api.Obj{"adminPass": pass})
 }
 
-func (s *Service) rebuild(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) rebuild(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, err := argument("rebuild", arg)
 	if err != nil {
 		return nil, err
@@ -255,7 +346,7 @@ func (s *Service) rebuild(r *api.Request, v *world.Server, arg any) (*api.Reply,
 	if name, given := o["key_name"]; given {
 		v.KeyName, v.PublicKey = "", ""
 		if n, ok := name.(string); ok {
-			k := s.w.KeyPairs.Get(keyID(r.Auth.UserID, n))
+			k := s.db.KeyPairs.Get(keyID(r.Auth.UserID, n))
 			if k == nil {
 				return nil, api.BadRequest("Invalid key_name provided.")
 			}
@@ -268,10 +359,10 @@ func (s *Service) rebuild(r *api.Request, v *world.Server, arg any) (*api.Reply,
 			v.UserData, _ = decodeBase64(t) // the schema has looked at it
 		}
 	}
-	next := world.VMActive
+	next := db.VMActive
 	v.Disk++
-	if v.VMState == world.VMStopped {
-		next = world.VMStopped
+	if v.VMState == db.VMStopped {
+		next = db.VMStopped
 	} else {
 		v.Run, v.Boot = true, v.Boot+1
 	}
@@ -287,15 +378,19 @@ func (s *Service) rebuild(r *api.Request, v *world.Server, arg any) (*api.Reply,
 	if r.Version.AtLeast(api.V(57)) {
 		shown["user_data"] = nil
 	}
-	return &api.Reply{Status: 202, Body: api.Obj{"server": shown}, Header: map[string][]string{"Location": {r.Root + "/v2.1/servers/" + v.ID}}}, nil
+	return &api.Reply{
+		Status: 202,
+		Body:   api.Obj{"server": shown},
+		Header: map[string][]string{"Location": {r.Root + "/v2.1/servers/" + v.ID}},
+	}, nil
 }
 
-func (s *Service) resize(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) resize(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, err := argument("resize", arg)
 	if err != nil {
 		return nil, err
 	}
-	f := s.w.Flavors.Get(pyStr(o["flavorRef"]))
+	f := s.db.Flavors.Get(pyStr(o["flavorRef"]))
 	if f == nil || !s.flavorVisible(r, f) {
 		return nil, api.BadRequest("Flavor %s could not be found.", pyStr(o["flavorRef"]))
 	}
@@ -307,33 +402,36 @@ func (s *Service) resize(r *api.Request, v *world.Server, arg any) (*api.Reply, 
 	}
 	old := v.Flavor
 	v.OldFlavor, v.Flavor, v.FlavorID = &old, *f, f.ID
-	s.begin(v, "resize_prep", world.VMResized)
+	s.begin(v, "resize_prep", db.VMResized)
 	return nil, nil
 }
 
-func (s *Service) confirmResize(r *api.Request, v *world.Server, _ any) (*api.Reply, error) {
-	v.OldFlavor, v.VMState = nil, world.VMActive
-	s.w.Servers.Put(v)
+func (s *Service) confirmResize(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
+	v.OldFlavor, v.VMState = nil, db.VMActive
+	s.db.Servers.Put(v)
 	return api.NoContent()
 }
 
-func (s *Service) revertResize(r *api.Request, v *world.Server, _ any) (*api.Reply, error) {
+func (s *Service) revertResize(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
 	if v.OldFlavor != nil {
 		v.Flavor, v.FlavorID, v.OldFlavor = *v.OldFlavor, v.OldFlavor.ID, nil
 	}
-	s.begin(v, "resize_reverting", world.VMActive)
+	s.begin(v, "resize_reverting", db.VMActive)
 	return nil, nil
 }
 
-func (s *Service) changePassword(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) changePassword(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, _ := arg.(api.Obj)
 	if strOf(o, "adminPass") == "" {
 		return nil, invalid("changePassword", o, "'adminPass' is a required property")
 	}
-	return nil, api.Conflict("Failed to set admin password on %s because error setting admin password", v.ID) // guests run no agent
+	return nil, api.Conflict(
+		"Failed to set admin password on %s because error setting admin password",
+		v.ID,
+	) // guests run no agent
 }
 
-func (s *Service) createImage(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) createImage(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, err := argument("createImage", arg)
 	if err != nil {
 		return nil, err
@@ -341,12 +439,22 @@ func (s *Service) createImage(r *api.Request, v *world.Server, arg any) (*api.Re
 	if err := validate("createImage", o, r.Version, []field{{name: "name", check: text(1, 255), required: true}, {name: "metadata", check: isObject}}); err != nil {
 		return nil, err
 	}
-	props := map[string]string{"image_type": "snapshot", "instance_uuid": v.ID, "user_id": v.UserID, "base_image_ref": v.ImageID, "owner_project_name": r.Auth.ProjectName, "owner_user_name": r.Auth.UserName}
-	m := &world.Image{
-		Name: strOf(o, "name"), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk, Size: -1, VirtualSize: -1,
-		Due: s.w.Now().Add(s.ActionDelay),
+	props := map[string]string{
+		"image_type":         "snapshot",
+		"instance_uuid":      v.ID,
+		"user_id":            v.UserID,
+		"base_image_ref":     v.ImageID,
+		"owner_project_name": r.Auth.ProjectName,
+		"owner_user_name":    r.Auth.UserName,
 	}
-	if base := s.w.Images.Get(v.ImageID); base != nil {
+	m := &db.Image{
+		Name: strOf(
+			o,
+			"name",
+		), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk, Size: -1, VirtualSize: -1,
+		Due: s.db.Now().Add(s.ActionDelay),
+	}
+	if base := s.db.Images.Get(v.ImageID); base != nil {
 		p := maps.Clone(base.Properties)
 		if p == nil {
 			p = map[string]string{}
@@ -360,7 +468,7 @@ func (s *Service) createImage(r *api.Request, v *world.Server, arg any) (*api.Re
 		}
 	}
 	m.Properties = props
-	s.w.Images.Insert(m)
+	s.db.Images.Insert(m)
 	s.finished(v, "")
 	rep := &api.Reply{Status: 202, Header: map[string][]string{"Location": {s.ImageURL + "/images/" + m.ID}}}
 	if r.Version.AtLeast(api.V(45)) {
@@ -369,24 +477,24 @@ func (s *Service) createImage(r *api.Request, v *world.Server, arg any) (*api.Re
 	return rep, nil
 }
 
-func (s *Service) lock(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) lock(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	v.Locked = true
 	if o, ok := arg.(api.Obj); ok && r.Version.AtLeast(api.V(73)) {
 		v.LockedReason = strOf(o, "locked_reason")
 	}
-	s.w.Servers.Put(v)
+	s.db.Servers.Put(v)
 	s.finished(v, "")
 	return nil, nil
 }
 
-func (s *Service) unlock(r *api.Request, v *world.Server, _ any) (*api.Reply, error) {
+func (s *Service) unlock(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
 	v.Locked, v.LockedReason = false, ""
-	s.w.Servers.Put(v)
+	s.db.Servers.Put(v)
 	s.finished(v, "")
 	return nil, nil
 }
 
-func (s *Service) consoleOutput(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) consoleOutput(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, err := argument("os-getConsoleOutput", arg)
 	if err != nil {
 		return nil, err
@@ -396,7 +504,7 @@ func (s *Service) consoleOutput(r *api.Request, v *world.Server, arg any) (*api.
 			return nil, invalid("length", n, pyRepr(n)+" does not match '^-?[0-9]+$'")
 		}
 	}
-	if v.VMState == world.VMBuilding && v.TaskState != taskSpawning {
+	if v.VMState == db.VMBuilding && v.TaskState != taskSpawning {
 		return nil, api.Conflict("Instance %s is not ready", v.ID)
 	}
 	log := s.Console(v.ID)
@@ -422,31 +530,31 @@ func lastLines(log []byte, n int) []byte {
 	return log
 }
 
-func (s *Service) resetState(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) resetState(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	if !r.Auth.Admin() {
 		return nil, forbidden("os_compute_api:os-admin-actions:reset_state")
 	}
 	o, _ := arg.(api.Obj)
 	switch strOf(o, "state") {
 	case "active":
-		v.VMState = world.VMActive
+		v.VMState = db.VMActive
 	case "error":
-		v.VMState = world.VMError
+		v.VMState = db.VMError
 	default:
 		return nil, invalid("state", o["state"], pyRepr(o["state"])+" is not one of ['active', 'error']")
 	}
 	v.TaskState, v.Due = "", time.Time{}
-	s.w.Servers.Put(v)
+	s.db.Servers.Put(v)
 	return nil, nil
 }
 
-func (s *Service) forceDelete(r *api.Request, v *world.Server, _ any) (*api.Reply, error) {
+func (s *Service) forceDelete(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
 	s.terminate(r, v)
 	return nil, nil
 }
 
 // groupArg is the security group that an action names.
-func (s *Service) groupArg(v *world.Server, arg any) (*world.SecurityGroup, error) {
+func (s *Service) groupArg(v *db.Server, arg any) (*db.SecurityGroup, error) {
 	o, _ := arg.(api.Obj)
 	name, ok := o["name"].(string)
 	if !ok {
@@ -462,7 +570,7 @@ func (s *Service) groupArg(v *world.Server, arg any) (*world.SecurityGroup, erro
 	return g, nil
 }
 
-func (s *Service) addSecurityGroup(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) addSecurityGroup(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	g, err := s.groupArg(v, arg)
 	if err != nil {
 		return nil, err
@@ -471,13 +579,13 @@ func (s *Service) addSecurityGroup(r *api.Request, v *world.Server, arg any) (*a
 		if !slices.Contains(p.SecurityGroups, g.ID) {
 			p.SecurityGroups = append(slices.Clone(p.SecurityGroups), g.ID)
 			p.Revision++
-			s.w.Ports.Put(p)
+			s.db.Ports.Put(p)
 		}
 	}
 	return nil, nil
 }
 
-func (s *Service) removeSecurityGroup(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) removeSecurityGroup(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	g, err := s.groupArg(v, arg)
 	if err != nil {
 		return nil, err
@@ -488,7 +596,7 @@ func (s *Service) removeSecurityGroup(r *api.Request, v *world.Server, arg any) 
 			found = true
 			p.SecurityGroups = slices.Delete(slices.Clone(p.SecurityGroups), i, i+1)
 			p.Revision++
-			s.w.Ports.Put(p)
+			s.db.Ports.Put(p)
 		}
 	}
 	if !found {
@@ -497,10 +605,12 @@ func (s *Service) removeSecurityGroup(r *api.Request, v *world.Server, arg any) 
 	return nil, nil
 }
 
-func (s *Service) addFloatingIP(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) addFloatingIP(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, _ := arg.(api.Obj)
 	address, fixed := strOf(o, "address"), strOf(o, "fixed_address")
-	f := s.w.FloatingIPs.First(func(f *world.FloatingIP) bool { return f.Address == address && f.ProjectID == v.ProjectID })
+	f := s.db.FloatingIPs.First(
+		func(f *db.FloatingIP) bool { return f.Address == address && f.ProjectID == v.ProjectID },
+	)
 	if f == nil {
 		return nil, api.NotFound("floating IP not found")
 	}
@@ -510,7 +620,13 @@ func (s *Service) addFloatingIP(r *api.Request, v *world.Server, arg any) (*api.
 				continue
 			}
 			if err := s.Network.Associate(f, p.ID, ip.IPAddress); err != nil {
-				return nil, api.BadRequest("Unable to associate floating IP %s to fixed IP %s for instance %s. Error: %s", address, ip.IPAddress, v.ID, plainError(err))
+				return nil, api.BadRequest(
+					"Unable to associate floating IP %s to fixed IP %s for instance %s. Error: %s",
+					address,
+					ip.IPAddress,
+					v.ID,
+					plainError(err),
+				)
 			}
 			return nil, nil
 		}
@@ -521,13 +637,15 @@ func (s *Service) addFloatingIP(r *api.Request, v *world.Server, arg any) (*api.
 	return nil, api.BadRequest("No fixed IPs associated to instance")
 }
 
-func (s *Service) removeFloatingIP(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) removeFloatingIP(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, _ := arg.(api.Obj)
-	f := s.w.FloatingIPs.First(func(f *world.FloatingIP) bool { return f.Address == strOf(o, "address") && f.ProjectID == v.ProjectID })
+	f := s.db.FloatingIPs.First(
+		func(f *db.FloatingIP) bool { return f.Address == strOf(o, "address") && f.ProjectID == v.ProjectID },
+	)
 	if f == nil {
 		return nil, api.NotFound("floating IP not found")
 	}
-	p := s.w.Ports.Get(f.PortID)
+	p := s.db.Ports.Get(f.PortID)
 	if p == nil {
 		return nil, forbidden("os_compute_api:os-floating-ips:remove")
 	}
@@ -538,30 +656,30 @@ func (s *Service) removeFloatingIP(r *api.Request, v *world.Server, arg any) (*a
 	return nil, nil
 }
 
-func (s *Service) addFixedIP(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) addFixedIP(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, _ := arg.(api.Obj)
 	for _, p := range s.portsOf(v.ID) {
 		if p.NetworkID == strOf(o, "networkId") {
-			extra := &world.Port{NetworkID: p.NetworkID}
+			extra := &db.Port{NetworkID: p.NetworkID}
 			if err := s.Network.InsertPort(extra, nil); err != nil {
 				return nil, api.BadRequest("%s", plainError(err))
 			}
-			s.w.Ports.Delete(extra.ID) // its address is what was wanted
+			s.db.Ports.Delete(extra.ID) // its address is what was wanted
 			p.FixedIPs = append(slices.Clone(p.FixedIPs), extra.FixedIPs...)
-			s.w.Ports.Put(p)
+			s.db.Ports.Put(p)
 			return nil, nil
 		}
 	}
 	return nil, api.BadRequest("Network could not be found for instance %s.", v.ID)
 }
 
-func (s *Service) removeFixedIP(r *api.Request, v *world.Server, arg any) (*api.Reply, error) {
+func (s *Service) removeFixedIP(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
 	o, _ := arg.(api.Obj)
 	for _, p := range s.portsOf(v.ID) {
-		i := slices.IndexFunc(p.FixedIPs, func(f world.FixedIP) bool { return f.IPAddress == strOf(o, "address") })
+		i := slices.IndexFunc(p.FixedIPs, func(f db.FixedIP) bool { return f.IPAddress == strOf(o, "address") })
 		if i >= 0 {
 			p.FixedIPs = slices.Delete(slices.Clone(p.FixedIPs), i, i+1)
-			s.w.Ports.Put(p)
+			s.db.Ports.Put(p)
 			return nil, nil
 		}
 	}

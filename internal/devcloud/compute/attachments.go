@@ -2,14 +2,14 @@ package compute
 
 import (
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) attachmentRoutes() []api.Route {
 	const base = "/servers/{id}/os-volume_attachments"
 	return []api.Route{
 		{Method: "GET", Path: base, Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *world.Server) (any, error) {
+			return s.with(r, func(v *db.Server) (any, error) {
 				l := api.List{}
 				for _, a := range s.attachmentsOf(v.ID) {
 					l = append(l, attachmentView(r, a))
@@ -18,7 +18,7 @@ func (s *Service) attachmentRoutes() []api.Route {
 			})
 		}},
 		{Method: "GET", Path: base + "/{volume}", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *world.Server) (any, error) {
+			return s.with(r, func(v *db.Server) (any, error) {
 				a, err := s.attachment(r, v)
 				if err != nil {
 					return nil, err
@@ -32,7 +32,7 @@ func (s *Service) attachmentRoutes() []api.Route {
 	}
 }
 
-func attachmentView(r *api.Request, a *world.Attachment) api.Obj {
+func attachmentView(r *api.Request, a *db.Attachment) api.Obj {
 	o := api.Obj{"volumeId": a.VolumeID, "serverId": a.ServerID, "device": a.Device}
 	if !r.Version.AtLeast(api.V(89)) {
 		o["id"] = a.VolumeID
@@ -48,14 +48,14 @@ func attachmentView(r *api.Request, a *world.Attachment) api.Obj {
 	return o
 }
 
-func (s *Service) attachment(r *api.Request, v *world.Server) (*world.Attachment, error) {
+func (s *Service) attachment(r *api.Request, v *db.Server) (*db.Attachment, error) {
 	id := r.Var("volume")
 	for _, a := range s.attachmentsOf(v.ID) {
 		if a.VolumeID == id {
 			return a, nil
 		}
 	}
-	if s.w.Volumes.Get(id) == nil {
+	if s.db.Volumes.Get(id) == nil {
 		return nil, api.NotFound("Volume %s could not be found.", id)
 	}
 	return nil, api.NotFound("Instance %s is not attached to volume %s", v.ID, id)
@@ -76,7 +76,7 @@ func (s *Service) attachVolume(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	var o api.Obj
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -84,19 +84,19 @@ func (s *Service) attachVolume(r *api.Request) (*api.Reply, error) {
 		if err := unlocked(r, v); err != nil {
 			return err
 		}
-		vol := s.w.Volumes.Get(strOf(in, "volumeId"))
+		vol := s.db.Volumes.Get(strOf(in, "volumeId"))
 		if vol == nil || vol.ProjectID != v.ProjectID {
 			return api.NotFound("Volume %s could not be found.", strOf(in, "volumeId"))
 		}
 		switch v.VMState {
-		case world.VMActive, world.VMPaused, world.VMStopped, world.VMSuspend, world.VMShelved, world.VMResized:
+		case db.VMActive, db.VMPaused, db.VMStopped, db.VMSuspend, db.VMShelved, db.VMResized:
 		default:
 			return api.Conflict("Cannot 'attach_volume' instance %s while it is in vm_state %s", v.ID, v.VMState)
 		}
 		if v.TaskState == "deleting" {
 			return api.Conflict("Cannot 'attach_volume' instance %s while it is in task_state %s", v.ID, v.TaskState)
 		}
-		a := &world.Attachment{ServerID: v.ID, Device: s.nextDevice(v), Tag: strOf(in, "tag"), BootIndex: -1}
+		a := &db.Attachment{ServerID: v.ID, Device: s.nextDevice(v), Tag: strOf(in, "tag"), BootIndex: -1}
 		a.DeleteOnTermination, _ = boolOf(in["delete_on_termination"])
 		if err := s.Volumes.Attach(vol, a); err != nil {
 			return err
@@ -115,13 +115,14 @@ func (s *Service) attachVolume(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"volumeAttachment": o})
 }
 
-// updateAttachment changes delete_on_termination; swapping volumes is for administrators of real clouds.
+// updateAttachment changes delete_on_termination; swapping volumes is for
+// administrators of real clouds.
 func (s *Service) updateAttachment(r *api.Request) (*api.Reply, error) {
 	in, err := r.Object("volumeAttachment")
 	if err != nil {
 		return nil, err
 	}
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -138,7 +139,7 @@ func (s *Service) updateAttachment(r *api.Request) (*api.Reply, error) {
 			return invalid("volumeAttachment", in, "'delete_on_termination' is a required property")
 		}
 		a.DeleteOnTermination = b
-		s.w.Attachments.Put(a)
+		s.db.Attachments.Put(a)
 		return nil
 	})
 	if err != nil {
@@ -148,7 +149,7 @@ func (s *Service) updateAttachment(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) detachVolume(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -164,7 +165,9 @@ func (s *Service) detachVolume(r *api.Request) (*api.Reply, error) {
 			return api.BadRequest("Cannot detach a root device volume")
 		}
 		if a.Status != "attached" {
-			return api.BadRequest("Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.")
+			return api.BadRequest(
+				"Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.",
+			)
 		}
 		s.record(r, v, "detach_volume")
 		s.Volumes.Detach(a)

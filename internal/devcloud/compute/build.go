@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // The tasks of a build, in their order.
@@ -25,9 +25,10 @@ const (
 	powerSuspend = 7
 )
 
-// Advance carries out what is due, inside a transaction, and tells when the next thing is.
+// Advance carries out what is due, inside a transaction, and tells when the
+// next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
-	for _, v := range s.w.Servers.Where(func(v *world.Server) bool { return !v.Due.IsZero() }) {
+	for _, v := range s.db.Servers.Where(func(v *db.Server) bool { return !v.Due.IsZero() }) {
 		if v.Due.After(now) {
 			if next.IsZero() || v.Due.Before(next) {
 				next = v.Due
@@ -38,7 +39,7 @@ func (s *Service) Advance(now time.Time) (next time.Time) {
 			s.bury(v)
 			continue
 		}
-		if v.VMState == world.VMBuilding {
+		if v.VMState == db.VMBuilding {
 			s.build(v, now)
 		} else {
 			s.finishTask(v)
@@ -50,9 +51,9 @@ func (s *Service) Advance(now time.Time) (next time.Time) {
 	return next
 }
 
-// build carries a new server one step on. Waiting for something that is not a time, it leaves Due as it is and is
-// asked again after the next change.
-func (s *Service) build(v *world.Server, now time.Time) {
+// build carries a new server one step on. Waiting for something that is not a
+// time, it leaves Due as it is and is asked again after the next change.
+func (s *Service) build(v *db.Server, now time.Time) {
 	switch v.TaskState {
 	case taskScheduling:
 		v.Host = host
@@ -66,7 +67,7 @@ func (s *Service) build(v *world.Server, now time.Time) {
 			return
 		}
 		v.TaskState = taskDisks
-		s.w.Servers.Put(v)
+		s.db.Servers.Put(v)
 		s.build(v, now)
 	case taskDisks:
 		ready, err := s.attachVolumes(v)
@@ -82,7 +83,7 @@ func (s *Service) build(v *world.Server, now time.Time) {
 		if v.WillFail != "" {
 			v.Run = false
 		}
-		s.w.Servers.Put(v)
+		s.db.Servers.Put(v)
 		if !v.Due.After(now) {
 			s.build(v, now)
 		}
@@ -99,19 +100,20 @@ func (s *Service) build(v *world.Server, now time.Time) {
 		if !up {
 			return
 		}
-		v.VMState, v.TaskState, v.PowerState, v.Launched, v.Due = world.VMActive, "", powerRunning, s.w.Now(), time.Time{}
+		v.VMState, v.TaskState, v.PowerState, v.Launched, v.Due = db.VMActive, "", powerRunning, s.db.Now(), time.Time{}
 		for _, p := range s.portsOf(v.ID) {
 			p.Status = "ACTIVE"
 			p.Revision++
-			s.w.Ports.Put(p)
+			s.db.Ports.Put(p)
 		}
-		s.w.Servers.Put(v)
+		s.db.Servers.Put(v)
 		s.finished(v, "")
 	}
 }
 
-// guestUp tells whether the guest has been started as often as the server says; why it could not be, else.
-func (s *Service) guestUp(v *world.Server) (up bool, failed string) {
+// guestUp tells whether the guest has been started as often as the server says;
+// why it could not be, else.
+func (s *Service) guestUp(v *db.Server) (up bool, failed string) {
 	if !s.Guests {
 		return true, ""
 	}
@@ -121,19 +123,20 @@ func (s *Service) guestUp(v *world.Server) (up bool, failed string) {
 	return v.GuestError == "", v.GuestError
 }
 
-// fail ends a build in ERROR. What was made for the server is given back, as Nova does.
-func (s *Service) fail(v *world.Server, message string) {
-	v.VMState, v.TaskState, v.PowerState, v.Run, v.Due = world.VMError, "", powerNone, false, time.Time{}
+// fail ends a build in ERROR. What was made for the server is given back, as
+// Nova does.
+func (s *Service) fail(v *db.Server, message string) {
+	v.VMState, v.TaskState, v.PowerState, v.Run, v.Due = db.VMError, "", powerNone, false, time.Time{}
 	v.Host = ""
-	v.Fault = &world.ServerFault{Code: 500, Message: message, Created: s.w.Now()}
+	v.Fault = &db.ServerFault{Code: 500, Message: message, Created: s.db.Now()}
 	s.unplug(v)
 	s.dropVolumes(v)
-	s.w.Servers.Put(v)
+	s.db.Servers.Put(v)
 	s.finished(v, "Error")
 }
 
 // plug gives a server its ports.
-func (s *Service) plug(v *world.Server) error {
+func (s *Service) plug(v *db.Server) error {
 	var groups []string
 	for _, name := range v.Plan.SecurityGroups {
 		if g := s.Network.FindGroup(v.ProjectID, name); g != nil {
@@ -148,23 +151,25 @@ func (s *Service) plug(v *world.Server) error {
 	return nil
 }
 
-func (s *Service) plugOne(v *world.Server, want world.PlannedPort, groups []string) error {
+func (s *Service) plugOne(v *db.Server, want db.PlannedPort, groups []string) error {
 	if want.PortID != "" {
-		p := s.w.Ports.Get(want.PortID)
+		p := s.db.Ports.Get(want.PortID)
 		if p == nil || p.DeviceID != "" && p.DeviceID != v.ID {
 			return fmt.Errorf("Port %s is still in use.", want.PortID)
 		}
 		p.DeviceID, p.DeviceOwner, p.HostID, p.Tag = v.ID, "compute:"+zone, host, want.Tag
 		p.Revision++
-		s.w.Ports.Put(p)
+		s.db.Ports.Put(p)
 		return nil
 	}
-	n := s.w.Networks.Get(want.NetworkID)
+	n := s.db.Networks.Get(want.NetworkID)
 	if n == nil || n.External && n.ProjectID != v.ProjectID && !n.Shared {
 		return fmt.Errorf("Failed to allocate the network(s), not rescheduling.")
 	}
-	p := &world.Port{
-		Std: world.Std{ProjectID: v.ProjectID}, NetworkID: want.NetworkID, AdminUp: true, DeviceID: v.ID, DeviceOwner: "compute:" + zone,
+	p := &db.Port{
+		Std: db.Std{
+			ProjectID: v.ProjectID,
+		}, NetworkID: want.NetworkID, AdminUp: true, DeviceID: v.ID, DeviceOwner: "compute:" + zone,
 		SecurityGroups: groups, PortSecurity: n.PortSecurity, HostID: host, Tag: want.Tag, NovaMade: true,
 	}
 	if !n.PortSecurity {
@@ -176,32 +181,37 @@ func (s *Service) plugOne(v *world.Server, want world.PlannedPort, groups []stri
 	}
 	if err := s.Network.InsertPort(p, fixed); err != nil {
 		if e, ok := err.(*api.Error); ok && e.Type == "InvalidIpForNetwork" {
-			return fmt.Errorf("Invalid input received: Fixed IP %s is not a valid ip address for network %s.", want.FixedIP, want.NetworkID)
+			return fmt.Errorf(
+				"Invalid input received: Fixed IP %s is not a valid ip address for network %s.",
+				want.FixedIP,
+				want.NetworkID,
+			)
 		}
 		return fmt.Errorf("Failed to allocate the network(s), not rescheduling.")
 	}
 	return nil
 }
 
-// unplug takes a server's ports away: those Nova made go, those it was given are freed.
-func (s *Service) unplug(v *world.Server) {
+// unplug takes a server's ports away: those Nova made go, those it was given
+// are freed.
+func (s *Service) unplug(v *db.Server) {
 	for _, p := range s.portsOf(v.ID) {
 		s.unplugOne(p)
 	}
 }
 
-func (s *Service) unplugOne(p *world.Port) {
+func (s *Service) unplugOne(p *db.Port) {
 	if p.NovaMade {
 		s.Network.DropPort(p.ID)
 		return
 	}
 	p.DeviceID, p.DeviceOwner, p.HostID, p.Tag, p.Status = "", "", "", "", "DOWN"
 	p.Revision++
-	s.w.Ports.Put(p)
+	s.db.Ports.Put(p)
 }
 
 // makeVolumes asks for the volumes that a server's mappings want made.
-func (s *Service) makeVolumes(v *world.Server) error {
+func (s *Service) makeVolumes(v *db.Server) error {
 	disks := slices.Clone(v.Plan.Disks)
 	for i, d := range disks {
 		if d.Destination != "volume" {
@@ -211,7 +221,14 @@ func (s *Service) makeVolumes(v *world.Server) error {
 			disks[i].VolumeID = d.UUID
 			continue
 		}
-		vol := &world.Volume{ProjectID: v.ProjectID, UserID: v.UserID, Size: d.Size, Type: d.VolumeType, Zone: zone, HasDescription: true}
+		vol := &db.Volume{
+			ProjectID:      v.ProjectID,
+			UserID:         v.UserID,
+			Size:           d.Size,
+			Type:           d.VolumeType,
+			Zone:           zone,
+			HasDescription: true,
+		}
 		switch d.Source {
 		case "image":
 			vol.ImageID = d.UUID
@@ -237,18 +254,22 @@ func plainError(err error) error {
 	return err
 }
 
-// attachVolumes attaches a new server's volumes once all are made; ready tells whether they are.
-func (s *Service) attachVolumes(v *world.Server) (ready bool, err error) {
+// attachVolumes attaches a new server's volumes once all are made; ready tells
+// whether they are.
+func (s *Service) attachVolumes(v *db.Server) (ready bool, err error) {
 	for _, d := range v.Plan.Disks {
 		if d.VolumeID == "" {
 			continue
 		}
-		vol := s.w.Volumes.Get(d.VolumeID)
+		vol := s.db.Volumes.Get(d.VolumeID)
 		switch {
 		case vol == nil:
 			return false, fmt.Errorf("Volume %s could not be found.", d.VolumeID)
 		case vol.Status == "error":
-			return false, fmt.Errorf("Volume %s did not finish being created even after we waited 0 seconds or 1 attempts. And its status is error.", d.VolumeID)
+			return false, fmt.Errorf(
+				"Volume %s did not finish being created even after we waited 0 seconds or 1 attempts. And its status is error.",
+				d.VolumeID,
+			)
 		case vol.Status == "creating" || vol.Status == "downloading":
 			return false, nil
 		}
@@ -257,7 +278,13 @@ func (s *Service) attachVolumes(v *world.Server) (ready bool, err error) {
 		if d.VolumeID == "" {
 			continue
 		}
-		a := &world.Attachment{ServerID: v.ID, Device: d.Device, Tag: d.Tag, DeleteOnTermination: d.DeleteOnTermination, BootIndex: -1}
+		a := &db.Attachment{
+			ServerID:            v.ID,
+			Device:              d.Device,
+			Tag:                 d.Tag,
+			DeleteOnTermination: d.DeleteOnTermination,
+			BootIndex:           -1,
+		}
 		if d.BootIndex != nil {
 			a.BootIndex = *d.BootIndex
 		}
@@ -267,7 +294,7 @@ func (s *Service) attachVolumes(v *world.Server) (ready bool, err error) {
 				a.Device = "/dev/vda"
 			}
 		}
-		if err := s.Volumes.AttachNow(s.w.Volumes.Get(d.VolumeID), a); err != nil {
+		if err := s.Volumes.AttachNow(s.db.Volumes.Get(d.VolumeID), a); err != nil {
 			return false, plainError(err)
 		}
 		v.Plan.Disks[i].VolumeID = d.VolumeID
@@ -277,7 +304,7 @@ func (s *Service) attachVolumes(v *world.Server) (ready bool, err error) {
 }
 
 // nextDevice is the first device name a server has free; vda is its root disk.
-func (s *Service) nextDevice(v *world.Server) string {
+func (s *Service) nextDevice(v *db.Server) string {
 	taken := map[string]bool{"/dev/vda": true}
 	for _, a := range s.attachmentsOf(v.ID) {
 		taken[a.Device] = true
@@ -290,8 +317,9 @@ func (s *Service) nextDevice(v *world.Server) string {
 	return ""
 }
 
-// dropVolumes ends a server's attachments, and with them the volumes that were to go with it.
-func (s *Service) dropVolumes(v *world.Server) {
+// dropVolumes ends a server's attachments, and with them the volumes that were
+// to go with it.
+func (s *Service) dropVolumes(v *db.Server) {
 	attached := map[string]bool{}
 	for _, a := range s.attachmentsOf(v.ID) {
 		attached[a.VolumeID] = true
@@ -302,10 +330,10 @@ func (s *Service) dropVolumes(v *world.Server) {
 		if d.VolumeID == "" || d.Source == "volume" || attached[d.VolumeID] || !d.DeleteOnTermination {
 			continue
 		}
-		if vol := s.w.Volumes.Get(d.VolumeID); vol != nil {
+		if vol := s.db.Volumes.Get(d.VolumeID); vol != nil {
 			if vol.Status == "creating" {
 				vol.NextStatus = "deleted"
-				s.w.Volumes.Put(vol)
+				s.db.Volumes.Put(vol)
 				continue
 			}
 			_ = s.Volumes.Delete(vol, false)
@@ -317,24 +345,24 @@ func (s *Service) dropVolumes(v *world.Server) {
 const gravesKept = 200
 
 // bury removes a server whose deletion is due.
-func (s *Service) bury(v *world.Server) {
+func (s *Service) bury(v *db.Server) {
 	s.unplug(v)
 	s.dropVolumes(v)
-	if g := s.w.ServerGroups.Get(v.GroupID); g != nil {
+	if g := s.db.ServerGroups.Get(v.GroupID); g != nil {
 		g.Members = slices.DeleteFunc(slices.Clone(g.Members), func(m string) bool { return m == v.ID })
-		s.w.ServerGroups.Put(g)
+		s.db.ServerGroups.Put(g)
 	}
 	s.finished(v, "")
-	s.w.Servers.Delete(v.ID)
-	v.VMState, v.TaskState, v.PowerState, v.Terminated, v.Due, v.Run = "deleted", "", powerNone, s.w.Now(), time.Time{}, false
-	v.Updated = s.w.Now()
-	s.w.Graves.Insert(v)
-	if s.w.Graves.Len() <= gravesKept {
+	s.db.Servers.Delete(v.ID)
+	v.VMState, v.TaskState, v.PowerState, v.Terminated, v.Due, v.Run = "deleted", "", powerNone, s.db.Now(), time.Time{}, false
+	v.Updated = s.db.Now()
+	s.db.DeletedServers.Insert(v)
+	if s.db.DeletedServers.Len() <= gravesKept {
 		return
 	}
-	oldest := s.w.Graves.All()[0].ID
-	s.w.Graves.Delete(oldest)
-	for _, a := range s.w.Actions.Where(func(a *world.InstanceAction) bool { return a.ServerID == oldest }) {
-		s.w.Actions.Delete(a.ID)
+	oldest := s.db.DeletedServers.All()[0].ID
+	s.db.DeletedServers.Delete(oldest)
+	for _, a := range s.db.Actions.Where(func(a *db.InstanceAction) bool { return a.ServerID == oldest }) {
+		s.db.Actions.Delete(a.ID)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 var bdmFields = []field{
@@ -79,7 +79,7 @@ type order struct {
 	in       api.Obj
 	count    int
 	minCount int
-	server   world.Server // what all the servers of the call have in common
+	server   db.Server // what all the servers of the call have in common
 	hints    api.Obj
 }
 
@@ -103,8 +103,8 @@ func (s *Service) createServers(r *api.Request) (*api.Reply, error) {
 	if err := s.understand(r, o); err != nil {
 		return nil, err
 	}
-	var made []*world.Server
-	err = s.w.Update(func() error {
+	var made []*db.Server
+	err = s.db.Update(func() error {
 		if err := s.resolve(r, o); err != nil {
 			return err
 		}
@@ -124,7 +124,15 @@ func (s *Service) createServers(r *api.Request) (*api.Reply, error) {
 	}
 	return &api.Reply{
 		Status: 202, Header: map[string][]string{"Location": {r.Root + "/v2.1/servers/" + first.ID}},
-		Body: api.Obj{"server": api.Obj{"id": first.ID, "links": links(r, "servers", first.ID), "OS-DCF:diskConfig": first.DiskConfig, "security_groups": groups, "adminPass": first.AdminPass}},
+		Body: api.Obj{
+			"server": api.Obj{
+				"id":                first.ID,
+				"links":             links(r, "servers", first.ID),
+				"OS-DCF:diskConfig": first.DiskConfig,
+				"security_groups":   groups,
+				"adminPass":         first.AdminPass,
+			},
+		},
 	}, nil
 }
 
@@ -164,7 +172,7 @@ func (s *Service) understand(r *api.Request, o *order) error {
 	if given, ok := in["adminPass"].(string); ok {
 		v.AdminPass = given
 	} else {
-		v.AdminPass = world.RandomString(12)
+		v.AdminPass = db.RandomString(12)
 	}
 	v.ImageID, v.KeyName = strOf(in, "imageRef"), strOf(in, "key_name")
 	v.AccessIPv4, v.AccessIPv6 = strOf(in, "accessIPv4"), strOf(in, "accessIPv6")
@@ -251,7 +259,7 @@ func understandNetworks(r *api.Request, o *order) error {
 			if err != nil {
 				return err
 			}
-			p := world.PlannedPort{NetworkID: strOf(net, "uuid"), PortID: strOf(net, "port"), FixedIP: strOf(net, "fixed_ip"), Tag: strOf(net, "tag")}
+			p := db.PlannedPort{NetworkID: strOf(net, "uuid"), PortID: strOf(net, "port"), FixedIP: strOf(net, "fixed_ip"), Tag: strOf(net, "tag")}
 			if p.PortID != "" && p.FixedIP != "" {
 				return api.BadRequest("Specified Fixed IP '%s' cannot be used with port '%s': the two cannot be specified together.", p.FixedIP, p.PortID)
 			}
@@ -281,7 +289,12 @@ func understandDisks(r *api.Request, o *order) error {
 		if !ok {
 			return invalid("block_device_mapping", o.in["block_device_mapping"], pyRepr(e)+" is not of type 'object'")
 		}
-		d := world.PlannedDisk{Source: "volume", Destination: "volume", UUID: strOf(m, "volume_id"), Device: strOf(m, "device_name")}
+		d := db.PlannedDisk{
+			Source:      "volume",
+			Destination: "volume",
+			UUID:        strOf(m, "volume_id"),
+			Device:      strOf(m, "device_name"),
+		}
 		if id := strOf(m, "snapshot_id"); id != "" {
 			d.Source, d.UUID = "snapshot", id
 		}
@@ -305,8 +318,11 @@ func understandDisks(r *api.Request, o *order) error {
 		if m["no_device"] != nil && m["no_device"] != "" && m["no_device"] != false {
 			continue
 		}
-		d := world.PlannedDisk{
-			Source: strOf(m, "source_type"), Destination: strOf(m, "destination_type"), UUID: strOf(m, "uuid"), Device: strOf(m, "device_name"),
+		d := db.PlannedDisk{
+			Source: strOf(
+				m,
+				"source_type",
+			), Destination: strOf(m, "destination_type"), UUID: strOf(m, "uuid"), Device: strOf(m, "device_name"),
 			Tag: strOf(m, "tag"), VolumeType: strOf(m, "volume_type"),
 		}
 		d.Size, _ = intOf(m["volume_size"])
@@ -341,17 +357,23 @@ func understandDisks(r *api.Request, o *order) error {
 	return nil
 }
 
-// resolve checks the order against what there is. The world is locked, inside a transaction.
+// resolve checks the order against what there is. The database is locked,
+// inside a transaction.
 func (s *Service) resolve(r *api.Request, o *order) error {
 	v := &o.server
-	bootsFromDisk := slices.ContainsFunc(v.Plan.Disks, func(d world.PlannedDisk) bool { return d.BootIndex != nil && *d.BootIndex == 0 })
+	bootsFromDisk := slices.ContainsFunc(
+		v.Plan.Disks,
+		func(d db.PlannedDisk) bool { return d.BootIndex != nil && *d.BootIndex == 0 },
+	)
 	if v.ImageID == "" && !bootsFromDisk {
 		if len(v.Plan.Disks) > 0 {
-			return api.BadRequest("Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.")
+			return api.BadRequest(
+				"Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.",
+			)
 		}
 		return api.BadRequest("Missing imageRef attribute")
 	}
-	f := s.w.Flavors.Get(v.FlavorID)
+	f := s.db.Flavors.Get(v.FlavorID)
 	if f == nil || !s.flavorVisible(r, f) {
 		return api.BadRequest("Flavor %s could not be found.", v.FlavorID)
 	}
@@ -364,7 +386,7 @@ func (s *Service) resolve(r *api.Request, o *order) error {
 	}
 	v.AvailabilityZone = zone
 	if v.KeyName != "" {
-		k := s.w.KeyPairs.Get(keyID(r.Auth.UserID, v.KeyName))
+		k := s.db.KeyPairs.Get(keyID(r.Auth.UserID, v.KeyName))
 		if k == nil {
 			return api.BadRequest("Invalid key_name provided.")
 		}
@@ -404,7 +426,11 @@ func (s *Service) resolveImage(r *api.Request, o *order) error {
 		return api.BadRequest("Flavor's memory is too small for requested image.")
 	}
 	if v.Flavor.Disk != 0 && img.MinDisk > v.Flavor.Disk {
-		return api.BadRequest("Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is %d bytes, minimum size is %d bytes.", int64(v.Flavor.Disk)<<30, int64(img.MinDisk)<<30)
+		return api.BadRequest(
+			"Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is %d bytes, minimum size is %d bytes.",
+			int64(v.Flavor.Disk)<<30,
+			int64(img.MinDisk)<<30,
+		)
 	}
 	return nil
 }
@@ -440,7 +466,7 @@ func (s *Service) resolveHints(r *api.Request, o *order) error {
 		return nil
 	}
 	id := pyStr(ref)
-	g := s.w.ServerGroups.Get(id)
+	g := s.db.ServerGroups.Get(id)
 	if g == nil || g.ProjectID != r.Auth.ProjectID {
 		return api.BadRequest("Instance group %s could not be found.", id)
 	}
@@ -455,7 +481,7 @@ func (s *Service) resolveDisks(r *api.Request, o *order) error {
 	for _, d := range o.server.Plan.Disks {
 		switch d.Source {
 		case "volume":
-			v := s.w.Volumes.Get(d.UUID)
+			v := s.db.Volumes.Get(d.UUID)
 			if v == nil || v.ProjectID != r.Auth.ProjectID {
 				return api.BadRequest("Volume %s could not be found.", d.UUID)
 			}
@@ -463,13 +489,17 @@ func (s *Service) resolveDisks(r *api.Request, o *order) error {
 				return api.BadRequest("Cannot attach one or more volumes to multiple instances")
 			}
 			if v.Status != "available" && !(v.Multiattach && v.Status == "in-use") {
-				return api.BadRequest("Invalid volume: volume '%s' status must be 'available'. Currently in '%s'", v.ID, v.Status)
+				return api.BadRequest(
+					"Invalid volume: volume '%s' status must be 'available'. Currently in '%s'",
+					v.ID,
+					v.Status,
+				)
 			}
 			if d.BootIndex != nil && *d.BootIndex == 0 && !v.Bootable {
 				return api.BadRequest("Block Device %s is not bootable.", d.UUID)
 			}
 		case "snapshot":
-			if x := s.w.Snapshots.Get(d.UUID); x == nil || x.ProjectID != r.Auth.ProjectID {
+			if x := s.db.Snapshots.Get(d.UUID); x == nil || x.ProjectID != r.Auth.ProjectID {
 				return api.BadRequest("Snapshot %s could not be found.", d.UUID)
 			}
 		case "image":
@@ -495,20 +525,22 @@ func (s *Service) resolveNetworks(r *api.Request, o *order) error {
 			return api.BadRequest("Unable to automatically allocate a network for project %s", v.ProjectID)
 		}
 		for _, n := range usable {
-			v.Plan.Networks = []world.PlannedPort{{NetworkID: n.ID}}
+			v.Plan.Networks = []db.PlannedPort{{NetworkID: n.ID}}
 		}
 	}
 	fresh := 0
 	for i, p := range v.Plan.Networks {
 		if p.PortID != "" {
-			port := s.w.Ports.Get(p.PortID)
+			port := s.db.Ports.Get(p.PortID)
 			switch {
 			case port == nil || port.ProjectID != v.ProjectID && !r.Auth.Admin():
 				return api.BadRequest("Port id %s could not be found.", p.PortID)
 			case port.DeviceID != "":
 				return api.Conflict("Port %s is still in use.", p.PortID)
 			case o.count > 1:
-				return api.BadRequest("Failed to launch instances: Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.")
+				return api.BadRequest(
+					"Failed to launch instances: Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.",
+				)
 			case len(port.FixedIPs) == 0:
 				return api.BadRequest("Port %s requires a FixedIP in order to be used.", p.PortID)
 			}
@@ -516,21 +548,24 @@ func (s *Service) resolveNetworks(r *api.Request, o *order) error {
 			continue
 		}
 		fresh++
-		n := s.w.Networks.Get(p.NetworkID)
+		n := s.db.Networks.Get(p.NetworkID)
 		if n == nil || n.ProjectID != v.ProjectID && !n.Shared && !n.External {
 			return api.BadRequest("Network %s could not be found.", p.NetworkID)
 		}
-		if s.w.Subnets.First(func(sn *world.Subnet) bool { return sn.NetworkID == n.ID }) == nil {
+		if s.db.Subnets.First(func(sn *db.Subnet) bool { return sn.NetworkID == n.ID }) == nil {
 			return api.BadRequest("Network %s requires a subnet in order to boot instances on.", n.ID)
 		}
 		if p.FixedIP == "" {
 			continue
 		}
 		if o.count > 1 {
-			return api.BadRequest("Invalid fixed IPs and min_count/max_count combination: multiple instances cannot share one fixed IP.")
+			return api.BadRequest(
+				"Invalid fixed IPs and min_count/max_count combination: multiple instances cannot share one fixed IP.",
+			)
 		}
-		holder := s.w.Ports.First(func(x *world.Port) bool {
-			return x.NetworkID == n.ID && slices.ContainsFunc(x.FixedIPs, func(f world.FixedIP) bool { return f.IPAddress == p.FixedIP })
+		holder := s.db.Ports.First(func(x *db.Port) bool {
+			return x.NetworkID == n.ID &&
+				slices.ContainsFunc(x.FixedIPs, func(f db.FixedIP) bool { return f.IPAddress == p.FixedIP })
 		})
 		if holder != nil {
 			return api.BadRequest("Fixed IP address %s is already in use on instance %s.", p.FixedIP, holder.DeviceID)
@@ -542,7 +577,8 @@ func (s *Service) resolveNetworks(r *api.Request, o *order) error {
 	return nil
 }
 
-// checkServerQuota refuses more than a project may have; with fewer than max_count to be had, Nova makes those.
+// checkServerQuota refuses more than a project may have; with fewer than
+// max_count to be had, Nova makes those.
 func (s *Service) checkServerQuota(o *order) error {
 	v := &o.server
 	for ; o.count > 0; o.count-- {
@@ -557,7 +593,7 @@ func (s *Service) checkServerQuota(o *order) error {
 	return nil
 }
 
-func (s *Service) overQuota(v *world.Server, n int) error {
+func (s *Service) overQuota(v *db.Server, n int) error {
 	var names, wanted, used, limits []string
 	for _, q := range []struct {
 		name string
@@ -573,26 +609,33 @@ func (s *Service) overQuota(v *world.Server, n int) error {
 		return nil
 	}
 	join := func(l []string) string { return strings.Join(l, ", ") }
-	return api.Forbidden("Quota exceeded for %s: Requested %s, but already used %s of %s %s", join(names), join(wanted), join(used), join(limits), join(names))
+	return api.Forbidden(
+		"Quota exceeded for %s: Requested %s, but already used %s of %s %s",
+		join(names),
+		join(wanted),
+		join(used),
+		join(limits),
+		join(names),
+	)
 }
 
-func (s *Service) insertServers(r *api.Request, o *order) []*world.Server {
-	var made []*world.Server
-	reservation := "r-" + strings.ToLower(world.RandomString(8))
+func (s *Service) insertServers(r *api.Request, o *order) []*db.Server {
+	var made []*db.Server
+	reservation := "r-" + strings.ToLower(db.RandomString(8))
 	for i := range o.count {
 		v := o.server
-		v.ID, v.ReservationID, v.LaunchIndex = world.NewUUID(), reservation, i
+		v.ID, v.ReservationID, v.LaunchIndex = db.NewUUID(), reservation, i
 		if o.count > 1 {
 			v.Name = fmt.Sprintf("%s-%d", v.Name, i+1)
 			v.Hostname = fmt.Sprintf("%s-%d", v.Hostname, i+1)
 		}
-		v.VMState, v.TaskState, v.Due = world.VMBuilding, taskScheduling, s.w.Now().Add(s.BuildDelay/10)
+		v.VMState, v.TaskState, v.Due = db.VMBuilding, taskScheduling, s.db.Now().Add(s.BuildDelay/10)
 		v.WillFail = s.FailBuild(v.Name)
-		s.w.Servers.Insert(&v)
+		s.db.Servers.Insert(&v)
 		if v.GroupID != "" {
-			g := s.w.ServerGroups.Get(v.GroupID)
+			g := s.db.ServerGroups.Get(v.GroupID)
 			g.Members = append(slices.Clone(g.Members), v.ID)
-			s.w.ServerGroups.Put(g)
+			s.db.ServerGroups.Put(g)
 		}
 		s.record(r, &v, "create")
 		made = append(made, &v)

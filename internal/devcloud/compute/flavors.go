@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) flavorRoutes() []api.Route {
@@ -20,10 +20,13 @@ func (s *Service) flavorRoutes() []api.Route {
 		{Method: "PUT", Path: "/flavors/{id}", Min: api.V(55), Do: s.updateFlavor},
 		{Method: "DELETE", Path: "/flavors/{id}", Do: s.deleteFlavor},
 		{Method: "GET", Path: "/flavors/{id}/os-extra_specs", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.withFlavor(r, func(f *world.Flavor) (any, error) { return api.Obj{"extra_specs": dict(f.ExtraSpecs)}, nil })
+			return s.withFlavor(
+				r,
+				func(f *db.Flavor) (any, error) { return api.Obj{"extra_specs": dict(f.ExtraSpecs)}, nil },
+			)
 		}},
 		{Method: "GET", Path: "/flavors/{id}/os-extra_specs/{key}", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.withFlavor(r, func(f *world.Flavor) (any, error) {
+			return s.withFlavor(r, func(f *db.Flavor) (any, error) {
 				v, ok := f.ExtraSpecs[r.Var("key")]
 				if !ok {
 					return nil, api.NotFound("Flavor %s has no extra specs with key %s.", f.ID, r.Var("key"))
@@ -40,13 +43,13 @@ func sortBy[T any](l []T, key func(T) string) {
 	slices.SortStableFunc(l, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
 }
 
-func (s *Service) flavorVisible(r *api.Request, f *world.Flavor) bool {
+func (s *Service) flavorVisible(r *api.Request, f *db.Flavor) bool {
 	return !f.Private || r.Auth.Admin() || slices.Contains(f.Projects, r.Auth.ProjectID)
 }
 
 func errFlavor(id string) *api.Error { return api.NotFound("Flavor %s could not be found.", id) }
 
-func flavorView(r *api.Request, f *world.Flavor, detail bool) api.Obj {
+func flavorView(r *api.Request, f *db.Flavor, detail bool) api.Obj {
 	o := api.Obj{"id": f.ID, "name": f.Name, "links": links(r, "flavors", f.ID)}
 	if r.Version.AtLeast(api.V(55)) {
 		o["description"] = orNil(f.Description)
@@ -73,13 +76,17 @@ func (s *Service) listFlavors(detail bool) api.Handler {
 		q := r.HTTP.URL.Query()
 		limit, ok := api.Limit(q)
 		if !ok {
-			return nil, api.BadRequest("Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'", q.Get("limit"), q.Get("limit"))
+			return nil, api.BadRequest(
+				"Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'",
+				q.Get("limit"),
+				q.Get("limit"),
+			)
 		}
 		minRAM, _ := intOf(cmp.Or(q.Get("minRam"), "0"))
 		minDisk, _ := intOf(cmp.Or(q.Get("minDisk"), "0"))
-		var seen []*world.Flavor
-		s.w.View(func() {
-			seen = s.w.Flavors.Where(func(f *world.Flavor) bool {
+		var seen []*db.Flavor
+		s.db.View(func() {
+			seen = s.db.Flavors.Where(func(f *db.Flavor) bool {
 				if f.RAM < minRAM || f.Disk < minDisk || !s.flavorVisible(r, f) {
 					return false
 				}
@@ -94,19 +101,19 @@ func (s *Service) listFlavors(detail bool) api.Handler {
 				return !f.Private || slices.Contains(f.Projects, r.Auth.ProjectID)
 			})
 		})
-		key := map[string]func(f *world.Flavor) string{
-			"name":      func(f *world.Flavor) string { return f.Name },
-			"memory_mb": func(f *world.Flavor) string { return fmt.Sprintf("%012d", f.RAM) }, "vcpus": func(f *world.Flavor) string { return fmt.Sprintf("%012d", f.VCPUs) },
-			"root_gb": func(f *world.Flavor) string { return fmt.Sprintf("%012d", f.Disk) },
+		key := map[string]func(f *db.Flavor) string{
+			"name":      func(f *db.Flavor) string { return f.Name },
+			"memory_mb": func(f *db.Flavor) string { return fmt.Sprintf("%012d", f.RAM) }, "vcpus": func(f *db.Flavor) string { return fmt.Sprintf("%012d", f.VCPUs) },
+			"root_gb": func(f *db.Flavor) string { return fmt.Sprintf("%012d", f.Disk) },
 		}[q.Get("sort_key")]
 		if key == nil {
-			key = func(f *world.Flavor) string { return f.ID }
+			key = func(f *db.Flavor) string { return f.ID }
 		}
 		sortBy(seen, key)
 		if q.Get("sort_dir") == "desc" {
 			slices.Reverse(seen)
 		}
-		page, err := api.Paginate(seen, func(f *world.Flavor) string { return f.ID }, limit, maxPage, q.Get("marker"))
+		page, err := api.Paginate(seen, func(f *db.Flavor) string { return f.ID }, limit, maxPage, q.Get("marker"))
 		if err != nil {
 			return nil, api.BadRequest("marker [%s] not found", q.Get("marker"))
 		}
@@ -122,9 +129,9 @@ func (s *Service) listFlavors(detail bool) api.Handler {
 	}
 }
 
-func (s *Service) withFlavor(r *api.Request, show func(f *world.Flavor) (any, error)) (*api.Reply, error) {
-	var f *world.Flavor
-	s.w.View(func() { f = s.w.Flavors.Get(r.Var("id")) })
+func (s *Service) withFlavor(r *api.Request, show func(f *db.Flavor) (any, error)) (*api.Reply, error) {
+	var f *db.Flavor
+	s.db.View(func() { f = s.db.Flavors.Get(r.Var("id")) })
 	if f == nil || !s.flavorVisible(r, f) {
 		return nil, errFlavor(r.Var("id"))
 	}
@@ -136,7 +143,7 @@ func (s *Service) withFlavor(r *api.Request, show func(f *world.Flavor) (any, er
 }
 
 func (s *Service) showFlavor(r *api.Request) (*api.Reply, error) {
-	return s.withFlavor(r, func(f *world.Flavor) (any, error) { return api.Obj{"flavor": flavorView(r, f, true)}, nil })
+	return s.withFlavor(r, func(f *db.Flavor) (any, error) { return api.Obj{"flavor": flavorView(r, f, true)}, nil })
 }
 
 func (s *Service) createFlavor(r *api.Request) (*api.Reply, error) {
@@ -162,7 +169,7 @@ func (s *Service) createFlavor(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &world.Flavor{Name: strOf(in, "name"), Description: strOf(in, "description")}
+	f := &db.Flavor{Name: strOf(in, "name"), Description: strOf(in, "description")}
 	if in["id"] != nil && in["id"] != "auto" {
 		f.ID = pyStr(in["id"])
 	}
@@ -174,14 +181,14 @@ func (s *Service) createFlavor(r *api.Request) (*api.Reply, error) {
 	if public, ok := boolOf(in["os-flavor-access:is_public"]); ok {
 		f.Private = !public
 	}
-	err = s.w.Update(func() error {
-		if s.w.Flavors.First(func(x *world.Flavor) bool { return x.Name == f.Name }) != nil {
+	err = s.db.Update(func() error {
+		if s.db.Flavors.First(func(x *db.Flavor) bool { return x.Name == f.Name }) != nil {
 			return api.Conflict("Flavor with name %s already exists.", f.Name)
 		}
-		if f.ID != "" && s.w.Flavors.Get(f.ID) != nil {
+		if f.ID != "" && s.db.Flavors.Get(f.ID) != nil {
 			return api.Conflict("Flavor with ID %s already exists.", f.ID)
 		}
-		s.w.Flavors.Insert(f)
+		s.db.Flavors.Insert(f)
 		return nil
 	})
 	if err != nil {
@@ -191,19 +198,19 @@ func (s *Service) createFlavor(r *api.Request) (*api.Reply, error) {
 }
 
 // changeFlavor runs do on a flavor inside a transaction and stores it.
-func (s *Service) changeFlavor(r *api.Request, rule string, do func(f *world.Flavor) error) (*world.Flavor, error) {
+func (s *Service) changeFlavor(r *api.Request, rule string, do func(f *db.Flavor) error) (*db.Flavor, error) {
 	if !r.Auth.Admin() {
 		return nil, forbidden(rule)
 	}
-	var f *world.Flavor
-	err := s.w.Update(func() error {
-		if f = s.w.Flavors.Get(r.Var("id")); f == nil {
+	var f *db.Flavor
+	err := s.db.Update(func() error {
+		if f = s.db.Flavors.Get(r.Var("id")); f == nil {
 			return errFlavor(r.Var("id"))
 		}
 		if err := do(f); err != nil {
 			return err
 		}
-		s.w.Flavors.Put(f)
+		s.db.Flavors.Put(f)
 		return nil
 	})
 	return f, err
@@ -214,7 +221,7 @@ func (s *Service) updateFlavor(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.changeFlavor(r, "os_compute_api:os-flavor-manage:update", func(f *world.Flavor) error {
+	f, err := s.changeFlavor(r, "os_compute_api:os-flavor-manage:update", func(f *db.Flavor) error {
 		f.Description = strOf(in, "description")
 		return nil
 	})
@@ -225,9 +232,9 @@ func (s *Service) updateFlavor(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) deleteFlavor(r *api.Request) (*api.Reply, error) {
-	_, err := s.changeFlavor(r, "os_compute_api:os-flavor-manage:delete", func(*world.Flavor) error { return nil })
+	_, err := s.changeFlavor(r, "os_compute_api:os-flavor-manage:delete", func(*db.Flavor) error { return nil })
 	if err == nil {
-		err = s.w.Update(func() error { s.w.Flavors.Delete(r.Var("id")); return nil })
+		err = s.db.Update(func() error { s.db.Flavors.Delete(r.Var("id")); return nil })
 	}
 	if err != nil {
 		return nil, err
@@ -240,7 +247,7 @@ func (s *Service) addExtraSpecs(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.changeFlavor(r, "os_compute_api:os-flavor-extra-specs:create", func(f *world.Flavor) error {
+	f, err := s.changeFlavor(r, "os_compute_api:os-flavor-extra-specs:create", func(f *db.Flavor) error {
 		specs := maps.Clone(dict(f.ExtraSpecs))
 		for k, v := range in {
 			specs[k] = pyStr(v)
@@ -255,7 +262,7 @@ func (s *Service) addExtraSpecs(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) removeExtraSpec(r *api.Request) (*api.Reply, error) {
-	_, err := s.changeFlavor(r, "os_compute_api:os-flavor-extra-specs:delete", func(f *world.Flavor) error {
+	_, err := s.changeFlavor(r, "os_compute_api:os-flavor-extra-specs:delete", func(f *db.Flavor) error {
 		if _, ok := f.ExtraSpecs[r.Var("key")]; !ok {
 			return api.NotFound("Flavor %s has no extra specs with key %s.", f.ID, r.Var("key"))
 		}

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) groupRoutes() []api.Route {
@@ -16,7 +16,7 @@ func (s *Service) groupRoutes() []api.Route {
 	}
 }
 
-func groupView(r *api.Request, g *world.ServerGroup) api.Obj {
+func groupView(r *api.Request, g *db.ServerGroup) api.Obj {
 	o := api.Obj{"id": g.ID, "name": g.Name, "members": append([]string{}, g.Members...)}
 	if r.Version.AtLeast(api.V(13)) {
 		o["project_id"], o["user_id"] = g.ProjectID, g.UserID
@@ -35,8 +35,8 @@ func groupView(r *api.Request, g *world.ServerGroup) api.Obj {
 
 func (s *Service) listGroups(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.w.View(func() {
-		for _, g := range s.w.ServerGroups.Where(func(g *world.ServerGroup) bool { return g.ProjectID == r.Auth.ProjectID }) {
+	s.db.View(func() {
+		for _, g := range s.db.ServerGroups.Where(func(g *db.ServerGroup) bool { return g.ProjectID == r.Auth.ProjectID }) {
 			l = append(l, groupView(r, g))
 		}
 	})
@@ -66,7 +66,12 @@ func (s *Service) createGroup(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &world.ServerGroup{Name: strOf(in, "name"), ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, Policy: strOf(in, "policy")}
+	g := &db.ServerGroup{
+		Name:      strOf(in, "name"),
+		ProjectID: r.Auth.ProjectID,
+		UserID:    r.Auth.UserID,
+		Policy:    strOf(in, "policy"),
+	}
 	g.Rules, _ = in["rules"].(api.Obj)
 	if l := list(in["policies"]); len(l) > 0 {
 		p, _ := l[0].(string)
@@ -75,12 +80,12 @@ func (s *Service) createGroup(r *api.Request) (*api.Reply, error) {
 		}
 		g.Policy = p
 	}
-	err = s.w.Update(func() error {
-		have := s.w.ServerGroups.Count(func(x *world.ServerGroup) bool { return x.ProjectID == g.ProjectID })
+	err = s.db.Update(func() error {
+		have := s.db.ServerGroups.Count(func(x *db.ServerGroup) bool { return x.ProjectID == g.ProjectID })
 		if n := s.limit(g.ProjectID, "server_groups"); n >= 0 && have >= n {
 			return api.Forbidden("Quota exceeded, too many server groups.")
 		}
-		s.w.ServerGroups.Insert(g)
+		s.db.ServerGroups.Insert(g)
 		return nil
 	})
 	if err != nil {
@@ -89,8 +94,8 @@ func (s *Service) createGroup(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"server_group": groupView(r, g)})
 }
 
-func (s *Service) findGroup(r *api.Request) (*world.ServerGroup, error) {
-	g := s.w.ServerGroups.Get(r.Var("id"))
+func (s *Service) findGroup(r *api.Request) (*db.ServerGroup, error) {
+	g := s.db.ServerGroups.Get(r.Var("id"))
 	if g == nil || g.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
 		return nil, api.NotFound("Instance group %s could not be found.", r.Var("id"))
 	}
@@ -98,9 +103,9 @@ func (s *Service) findGroup(r *api.Request) (*world.ServerGroup, error) {
 }
 
 func (s *Service) showGroup(r *api.Request) (*api.Reply, error) {
-	var g *world.ServerGroup
+	var g *db.ServerGroup
 	var err error
-	s.w.View(func() { g, err = s.findGroup(r) })
+	s.db.View(func() { g, err = s.findGroup(r) })
 	if err != nil {
 		return nil, err
 	}
@@ -108,18 +113,18 @@ func (s *Service) showGroup(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) deleteGroup(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		g, err := s.findGroup(r)
 		if err != nil {
 			return err
 		}
 		for _, id := range slices.Clone(g.Members) {
-			if v := s.w.Servers.Get(id); v != nil {
+			if v := s.db.Servers.Get(id); v != nil {
 				v.GroupID = ""
-				s.w.Servers.Put(v)
+				s.db.Servers.Put(v)
 			}
 		}
-		s.w.ServerGroups.Delete(g.ID)
+		s.db.ServerGroups.Delete(g.ID)
 		return nil
 	})
 	if err != nil {

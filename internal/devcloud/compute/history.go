@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) historyRoutes() []api.Route {
@@ -15,19 +15,27 @@ func (s *Service) historyRoutes() []api.Route {
 }
 
 // record adds an entry to a server's history.
-func (s *Service) record(r *api.Request, v *world.Server, action string) {
-	s.w.Actions.Insert(&world.InstanceAction{ServerID: v.ID, Action: action, RequestID: r.ID, UserID: r.Auth.UserID, ProjectID: r.Auth.ProjectID})
+func (s *Service) record(r *api.Request, v *db.Server, action string) {
+	s.db.Actions.Insert(
+		&db.InstanceAction{
+			ServerID:  v.ID,
+			Action:    action,
+			RequestID: r.ID,
+			UserID:    r.Auth.UserID,
+			ProjectID: r.Auth.ProjectID,
+		},
+	)
 }
 
 // finished closes the open entries of a server's history.
-func (s *Service) finished(v *world.Server, message string) {
-	for _, a := range s.w.Actions.Where(func(a *world.InstanceAction) bool { return a.ServerID == v.ID && a.Finished.IsZero() }) {
-		a.Finished, a.Message = s.w.Now(), message
-		s.w.Actions.Put(a)
+func (s *Service) finished(v *db.Server, message string) {
+	for _, a := range s.db.Actions.Where(func(a *db.InstanceAction) bool { return a.ServerID == v.ID && a.Finished.IsZero() }) {
+		a.Finished, a.Message = s.db.Now(), message
+		s.db.Actions.Put(a)
 	}
 }
 
-func actionView(r *api.Request, a *world.InstanceAction) api.Obj {
+func actionView(r *api.Request, a *db.InstanceAction) api.Obj {
 	o := api.Obj{
 		"action": a.Action, "instance_uuid": a.ServerID, "request_id": a.RequestID, "user_id": a.UserID, "project_id": a.ProjectID,
 		"start_time": micros(a.Created), "message": orNil(a.Message),
@@ -45,23 +53,24 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// actionsOf are a server's entries, the latest first; from 2.21 those of a deleted server too.
-func (s *Service) actionsOf(r *api.Request) ([]*world.InstanceAction, error) {
+// actionsOf are a server's entries, the latest first; from 2.21 those of a
+// deleted server too.
+func (s *Service) actionsOf(r *api.Request) ([]*db.InstanceAction, error) {
 	id := r.Var("id")
 	if _, err := s.find(r); err != nil {
-		buried := s.w.Graves.Get(id)
+		buried := s.db.DeletedServers.Get(id)
 		if buried == nil || buried.ProjectID != r.Auth.ProjectID || !r.Version.AtLeast(api.V(21)) {
 			return nil, err
 		}
 	}
-	return s.w.Actions.Where(func(a *world.InstanceAction) bool { return a.ServerID == id }), nil
+	return s.db.Actions.Where(func(a *db.InstanceAction) bool { return a.ServerID == id }), nil
 }
 
 func (s *Service) listActions(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
 	var err error
-	s.w.View(func() {
-		var actions []*world.InstanceAction
+	s.db.View(func() {
+		var actions []*db.InstanceAction
 		actions, err = s.actionsOf(r)
 		for i := len(actions) - 1; i >= 0; i-- {
 			l = append(l, actionView(r, actions[i]))
@@ -76,8 +85,8 @@ func (s *Service) listActions(r *api.Request) (*api.Reply, error) {
 func (s *Service) showAction(r *api.Request) (*api.Reply, error) {
 	var o api.Obj
 	var err error
-	s.w.View(func() {
-		var actions []*world.InstanceAction
+	s.db.View(func() {
+		var actions []*db.InstanceAction
 		actions, err = s.actionsOf(r)
 		for _, a := range actions {
 			if a.RequestID != r.Var("request") {
@@ -91,7 +100,12 @@ func (s *Service) showAction(r *api.Request) (*api.Reply, error) {
 			if a.Finished.IsZero() {
 				result = nil
 			}
-			event := api.Obj{"event": "compute_" + a.Action + "_instance", "start_time": micros(a.Created), "finish_time": micros(a.Finished), "result": result}
+			event := api.Obj{
+				"event":       "compute_" + a.Action + "_instance",
+				"start_time":  micros(a.Created),
+				"finish_time": micros(a.Finished),
+				"result":      result,
+			}
 			if r.Version.AtLeast(api.V(62)) {
 				event["hostId"] = ""
 			}

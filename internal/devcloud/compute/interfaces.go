@@ -2,13 +2,13 @@ package compute
 
 import (
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) interfaceRoutes() []api.Route {
 	return []api.Route{
 		{Method: "GET", Path: "/servers/{id}/os-interface", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *world.Server) (any, error) {
+			return s.with(r, func(v *db.Server) (any, error) {
 				l := api.List{}
 				for _, p := range s.portsOf(v.ID) {
 					l = append(l, interfaceView(r, p))
@@ -17,7 +17,7 @@ func (s *Service) interfaceRoutes() []api.Route {
 			})
 		}},
 		{Method: "GET", Path: "/servers/{id}/os-interface/{port}", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *world.Server) (any, error) {
+			return s.with(r, func(v *db.Server) (any, error) {
 				for _, p := range s.portsOf(v.ID) {
 					if p.ID == r.Var("port") {
 						return api.Obj{"interfaceAttachment": interfaceView(r, p)}, nil
@@ -31,12 +31,18 @@ func (s *Service) interfaceRoutes() []api.Route {
 	}
 }
 
-func interfaceView(r *api.Request, p *world.Port) api.Obj {
+func interfaceView(r *api.Request, p *db.Port) api.Obj {
 	fixed := api.List{}
 	for _, f := range p.FixedIPs {
 		fixed = append(fixed, api.Obj{"subnet_id": f.SubnetID, "ip_address": f.IPAddress})
 	}
-	o := api.Obj{"net_id": p.NetworkID, "port_id": p.ID, "mac_addr": p.MAC, "port_state": p.Status, "fixed_ips": fixed}
+	o := api.Obj{
+		"net_id":     p.NetworkID,
+		"port_id":    p.ID,
+		"mac_addr":   p.MAC,
+		"port_state": p.Status,
+		"fixed_ips":  fixed,
+	}
 	if r.Version.AtLeast(api.V(70)) {
 		o["tag"] = orNil(p.Tag)
 	}
@@ -57,7 +63,7 @@ func (s *Service) attachInterface(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := world.PlannedPort{NetworkID: strOf(in, "net_id"), PortID: strOf(in, "port_id"), Tag: strOf(in, "tag")}
+	want := db.PlannedPort{NetworkID: strOf(in, "net_id"), PortID: strOf(in, "port_id"), Tag: strOf(in, "tag")}
 	for _, e := range list(in["fixed_ips"]) {
 		f, _ := e.(api.Obj)
 		want.FixedIP = strOf(f, "ip_address")
@@ -69,7 +75,7 @@ func (s *Service) attachInterface(r *api.Request) (*api.Reply, error) {
 		return nil, api.BadRequest("Must input network_id when request IP address")
 	}
 	var o api.Obj
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -77,7 +83,7 @@ func (s *Service) attachInterface(r *api.Request) (*api.Reply, error) {
 		if err := unlocked(r, v); err != nil {
 			return err
 		}
-		if v.VMState != world.VMActive && v.VMState != world.VMStopped && v.VMState != world.VMPaused {
+		if v.VMState != db.VMActive && v.VMState != db.VMStopped && v.VMState != db.VMPaused {
 			return api.Conflict("Cannot 'attach_interface' instance %s while it is in vm_state %s", v.ID, v.VMState)
 		}
 		if err := s.checkInterface(r, v, &want); err != nil {
@@ -96,7 +102,7 @@ func (s *Service) attachInterface(r *api.Request) (*api.Reply, error) {
 				continue
 			}
 			p.Status = "ACTIVE"
-			s.w.Ports.Put(p)
+			s.db.Ports.Put(p)
 			o = interfaceView(r, p)
 		}
 		s.finished(v, "")
@@ -108,10 +114,11 @@ func (s *Service) attachInterface(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"interfaceAttachment": o})
 }
 
-// checkInterface refuses what cannot be attached and fills in the network where only one is possible.
-func (s *Service) checkInterface(r *api.Request, v *world.Server, want *world.PlannedPort) error {
+// checkInterface refuses what cannot be attached and fills in the network where
+// only one is possible.
+func (s *Service) checkInterface(r *api.Request, v *db.Server, want *db.PlannedPort) error {
 	if want.PortID != "" {
-		p := s.w.Ports.Get(want.PortID)
+		p := s.db.Ports.Get(want.PortID)
 		if p == nil || p.ProjectID != v.ProjectID && !r.Auth.Admin() {
 			return api.NotFound("Port id %s could not be found.", want.PortID)
 		}
@@ -131,14 +138,14 @@ func (s *Service) checkInterface(r *api.Request, v *world.Server, want *world.Pl
 		want.NetworkID = usable[0].ID
 		return nil
 	}
-	if n := s.w.Networks.Get(want.NetworkID); n == nil || n.ProjectID != v.ProjectID && !n.Shared && !n.External {
+	if n := s.db.Networks.Get(want.NetworkID); n == nil || n.ProjectID != v.ProjectID && !n.Shared && !n.External {
 		return api.NotFound("Network %s could not be found.", want.NetworkID)
 	}
 	return nil
 }
 
 func (s *Service) detachInterface(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) keyPairRoutes() []api.Route {
@@ -26,7 +26,8 @@ func (s *Service) keyPairRoutes() []api.Route {
 // keyID is a key pair's place in the table; names are each user's own.
 func keyID(user, name string) string { return user + "/" + name }
 
-// Fingerprint is the MD5 fingerprint that Nova shows of a public key in authorized_keys form.
+// Fingerprint is the MD5 fingerprint that Nova shows of a public key in
+// authorized_keys form.
 func Fingerprint(publicKey string) (string, error) {
 	k, _, _, _, err := ssh.ParseAuthorizedKey([]byte(publicKey))
 	if err != nil {
@@ -35,7 +36,8 @@ func Fingerprint(publicKey string) (string, error) {
 	return ssh.FingerprintLegacyMD5(k), nil
 }
 
-// keyOwner is the user whose key pairs a call is about; from 2.10 an administrator may name another.
+// keyOwner is the user whose key pairs a call is about; from 2.10 an
+// administrator may name another.
 func keyOwner(r *api.Request) (string, error) {
 	if id := r.Query("user_id"); id != "" && r.Version.AtLeast(api.V(10)) && id != r.Auth.UserID {
 		if !r.Auth.Admin() {
@@ -46,7 +48,7 @@ func keyOwner(r *api.Request) (string, error) {
 	return r.Auth.UserID, nil
 }
 
-func keyView(r *api.Request, k *world.KeyPair) api.Obj {
+func keyView(r *api.Request, k *db.KeyPair) api.Obj {
 	o := api.Obj{"name": k.Name, "public_key": k.PublicKey, "fingerprint": k.Fingerprint}
 	if r.Version.AtLeast(api.V(2)) {
 		o["type"] = k.Type
@@ -62,18 +64,22 @@ func (s *Service) listKeyPairs(r *api.Request) (*api.Reply, error) {
 	q := r.HTTP.URL.Query()
 	limit, ok := api.Limit(q)
 	if !ok {
-		return nil, api.BadRequest("Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'", q.Get("limit"), q.Get("limit"))
+		return nil, api.BadRequest(
+			"Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'",
+			q.Get("limit"),
+			q.Get("limit"),
+		)
 	}
-	var keys []*world.KeyPair
-	s.w.View(func() { keys = s.w.KeyPairs.Where(func(k *world.KeyPair) bool { return k.UserID == owner }) })
-	sortBy(keys, func(k *world.KeyPair) string { return k.Name })
+	var keys []*db.KeyPair
+	s.db.View(func() { keys = s.db.KeyPairs.Where(func(k *db.KeyPair) bool { return k.UserID == owner }) })
+	sortBy(keys, func(k *db.KeyPair) string { return k.Name })
 	marker := ""
 	if r.Version.AtLeast(api.V(35)) {
 		marker = q.Get("marker")
 	} else {
 		limit = 0
 	}
-	page, err := api.Paginate(keys, func(k *world.KeyPair) string { return k.Name }, limit, maxPage, marker)
+	page, err := api.Paginate(keys, func(k *db.KeyPair) string { return k.Name }, limit, maxPage, marker)
 	if err != nil {
 		return nil, api.BadRequest("marker [%s] not found", marker)
 	}
@@ -108,7 +114,7 @@ func (s *Service) createKeyPair(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &world.KeyPair{UserID: r.Auth.UserID, Name: strOf(in, "name"), Type: "ssh", PublicKey: strOf(in, "public_key")}
+	k := &db.KeyPair{UserID: r.Auth.UserID, Name: strOf(in, "name"), Type: "ssh", PublicKey: strOf(in, "public_key")}
 	if u := strOf(in, "user_id"); u != "" && u != k.UserID {
 		if !r.Auth.Admin() {
 			return nil, forbidden("os_compute_api:os-keypairs:create")
@@ -135,14 +141,15 @@ func (s *Service) createKeyPair(r *api.Request) (*api.Reply, error) {
 		return nil, api.BadRequest("Keypair data is invalid: failed to generate fingerprint")
 	}
 	k.ID = keyID(k.UserID, k.Name)
-	err = s.w.Update(func() error {
-		if s.w.KeyPairs.Get(k.ID) != nil {
+	err = s.db.Update(func() error {
+		if s.db.KeyPairs.Get(k.ID) != nil {
 			return api.Conflict("Key pair '%s' already exists.", k.Name)
 		}
-		if n := s.limit(r.Auth.ProjectID, "key_pairs"); n >= 0 && s.w.KeyPairs.Count(func(x *world.KeyPair) bool { return x.UserID == k.UserID }) >= n {
+		if n := s.limit(r.Auth.ProjectID, "key_pairs"); n >= 0 &&
+			s.db.KeyPairs.Count(func(x *db.KeyPair) bool { return x.UserID == k.UserID }) >= n {
 			return api.Forbidden("Quota exceeded, too many key pairs.")
 		}
-		s.w.KeyPairs.Insert(k)
+		s.db.KeyPairs.Insert(k)
 		return nil
 	})
 	if err != nil {
@@ -183,8 +190,8 @@ func (s *Service) showKeyPair(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var k *world.KeyPair
-	s.w.View(func() { k = s.w.KeyPairs.Get(keyID(owner, r.Var("name"))) })
+	var k *db.KeyPair
+	s.db.View(func() { k = s.db.KeyPairs.Get(keyID(owner, r.Var("name"))) })
 	if k == nil {
 		return nil, errKey(r.Var("name"), owner)
 	}
@@ -199,12 +206,12 @@ func (s *Service) deleteKeyPair(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		id := keyID(owner, r.Var("name"))
-		if s.w.KeyPairs.Get(id) == nil {
+		if s.db.KeyPairs.Get(id) == nil {
 			return errKey(r.Var("name"), owner)
 		}
-		s.w.KeyPairs.Delete(id)
+		s.db.KeyPairs.Delete(id)
 		return nil
 	})
 	if err != nil {

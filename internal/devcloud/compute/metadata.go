@@ -6,18 +6,18 @@ import (
 	"strconv"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) metadataRoutes() []api.Route {
 	return []api.Route{
 		{Method: "GET", Path: "/servers/{id}/metadata", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *world.Server) (any, error) { return api.Obj{"metadata": dict(v.Metadata)}, nil })
+			return s.with(r, func(v *db.Server) (any, error) { return api.Obj{"metadata": dict(v.Metadata)}, nil })
 		}},
 		{Method: "POST", Path: "/servers/{id}/metadata", Do: s.mergeMetadata(false)},
 		{Method: "PUT", Path: "/servers/{id}/metadata", Do: s.mergeMetadata(true)},
 		{Method: "GET", Path: "/servers/{id}/metadata/{key}", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *world.Server) (any, error) {
+			return s.with(r, func(v *db.Server) (any, error) {
 				m, ok := v.Metadata[r.Var("key")]
 				if !ok {
 					return nil, errMetadata
@@ -32,9 +32,10 @@ func (s *Service) metadataRoutes() []api.Route {
 
 var errMetadata = api.NotFound("Metadata item was not found")
 
-// changeServer runs do on the caller's server inside a transaction and stores it.
-func (s *Service) changeServer(r *api.Request, do func(v *world.Server) error) error {
-	return s.w.Update(func() error {
+// changeServer runs do on the caller's server inside a transaction and stores
+// it.
+func (s *Service) changeServer(r *api.Request, do func(v *db.Server) error) error {
+	return s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -45,7 +46,7 @@ func (s *Service) changeServer(r *api.Request, do func(v *world.Server) error) e
 		if err := do(v); err != nil {
 			return err
 		}
-		s.w.Servers.Put(v)
+		s.db.Servers.Put(v)
 		return nil
 	})
 }
@@ -60,7 +61,7 @@ func (s *Service) mergeMetadata(replace bool) api.Handler {
 			return nil, err
 		}
 		var out map[string]string
-		err = s.changeServer(r, func(v *world.Server) error {
+		err = s.changeServer(r, func(v *db.Server) error {
 			out = map[string]string{}
 			if !replace {
 				maps.Copy(out, v.Metadata)
@@ -93,7 +94,7 @@ func (s *Service) setMetadataItem(r *api.Request) (*api.Reply, error) {
 	if !ok || len(in) != 1 {
 		return nil, api.BadRequest("Request body and URI mismatch")
 	}
-	err = s.changeServer(r, func(v *world.Server) error {
+	err = s.changeServer(r, func(v *db.Server) error {
 		m := maps.Clone(dict(v.Metadata))
 		m[r.Var("key")] = value
 		v.Metadata = m
@@ -106,7 +107,7 @@ func (s *Service) setMetadataItem(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) removeMetadataItem(r *api.Request) (*api.Reply, error) {
-	err := s.changeServer(r, func(v *world.Server) error {
+	err := s.changeServer(r, func(v *db.Server) error {
 		if _, ok := v.Metadata[r.Var("key")]; !ok {
 			return errMetadata
 		}
@@ -127,11 +128,14 @@ const maxTags = 50
 func (s *Service) tagRoutes() []api.Route {
 	routes := []api.Route{
 		{Method: "GET", Path: "/servers/{id}/tags", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *world.Server) (any, error) { return api.Obj{"tags": append([]string{}, v.Tags...)}, nil })
+			return s.with(
+				r,
+				func(v *db.Server) (any, error) { return api.Obj{"tags": append([]string{}, v.Tags...)}, nil },
+			)
 		}},
 		{Method: "PUT", Path: "/servers/{id}/tags", Do: s.replaceTags},
 		{Method: "DELETE", Path: "/servers/{id}/tags", Do: func(r *api.Request) (*api.Reply, error) {
-			if err := s.changeServer(r, func(v *world.Server) error { v.Tags = nil; return nil }); err != nil {
+			if err := s.changeServer(r, func(v *db.Server) error { v.Tags = nil; return nil }); err != nil {
 				return nil, err
 			}
 			return api.NoContent()
@@ -146,7 +150,7 @@ func (s *Service) tagRoutes() []api.Route {
 	return routes
 }
 
-func errTag(v *world.Server, tag string) *api.Error {
+func errTag(v *db.Server, tag string) *api.Error {
 	return api.NotFound("Server %s has no tag '%s'", v.ID, tag)
 }
 
@@ -167,14 +171,14 @@ func (s *Service) replaceTags(r *api.Request) (*api.Reply, error) {
 	if len(tags) > maxTags {
 		return nil, api.BadRequest("The number of tags exceeded the per-server limit %d", maxTags)
 	}
-	if err := s.changeServer(r, func(v *world.Server) error { v.Tags = tags; return nil }); err != nil {
+	if err := s.changeServer(r, func(v *db.Server) error { v.Tags = tags; return nil }); err != nil {
 		return nil, err
 	}
 	return api.OK(api.Obj{"tags": append([]string{}, tags...)})
 }
 
 func (s *Service) checkTag(r *api.Request) (*api.Reply, error) {
-	_, err := s.with(r, func(v *world.Server) (any, error) {
+	_, err := s.with(r, func(v *db.Server) (any, error) {
 		if !slices.Contains(v.Tags, r.Var("tag")) {
 			return nil, errTag(v, r.Var("tag"))
 		}
@@ -189,10 +193,14 @@ func (s *Service) checkTag(r *api.Request) (*api.Reply, error) {
 func (s *Service) addTag(r *api.Request) (*api.Reply, error) {
 	tag := r.Var("tag")
 	if msg := tagForm(tag); msg != "" {
-		return nil, api.BadRequest("Tag '%s' is invalid. It must be a non empty string without characters '/' and ','. Validation error message: %s", tag, msg)
+		return nil, api.BadRequest(
+			"Tag '%s' is invalid. It must be a non empty string without characters '/' and ','. Validation error message: %s",
+			tag,
+			msg,
+		)
 	}
 	status := 201
-	err := s.changeServer(r, func(v *world.Server) error {
+	err := s.changeServer(r, func(v *db.Server) error {
 		if slices.Contains(v.Tags, tag) {
 			status = 204
 			return nil
@@ -210,7 +218,7 @@ func (s *Service) addTag(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) removeTag(r *api.Request) (*api.Reply, error) {
-	err := s.changeServer(r, func(v *world.Server) error {
+	err := s.changeServer(r, func(v *db.Server) error {
 		i := slices.Index(v.Tags, r.Var("tag"))
 		if i < 0 {
 			return api.NotFound("Instance %s has no tag '%s'", v.ID, r.Var("tag"))

@@ -2,20 +2,32 @@ package compute
 
 import (
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) miscRoutes() []api.Route {
 	return []api.Route{
 		{Method: "GET", Path: "/os-availability-zone", Do: func(*api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"availabilityZoneInfo": api.List{api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true}, "hosts": nil}}})
+			return api.OK(
+				api.Obj{
+					"availabilityZoneInfo": api.List{
+						api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true}, "hosts": nil},
+					},
+				},
+			)
 		}},
-		{Method: "GET", Path: "/os-availability-zone/detail", Do: s.adminOnly("os_compute_api:os-availability-zone:detail", func(*api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"availabilityZoneInfo": api.List{api.Obj{
-				"zoneName": zone, "zoneState": api.Obj{"available": true},
-				"hosts": api.Obj{host: api.Obj{"nova-compute": api.Obj{"available": true, "active": true, "updated_at": nil}}},
-			}}})
-		})},
+		{
+			Method: "GET",
+			Path:   "/os-availability-zone/detail",
+			Do: s.adminOnly("os_compute_api:os-availability-zone:detail", func(*api.Request) (*api.Reply, error) {
+				return api.OK(api.Obj{"availabilityZoneInfo": api.List{api.Obj{
+					"zoneName": zone, "zoneState": api.Obj{"available": true},
+					"hosts": api.Obj{
+						host: api.Obj{"nova-compute": api.Obj{"available": true, "active": true, "updated_at": nil}},
+					},
+				}}})
+			}),
+		},
 		{Method: "GET", Path: "/extensions", Do: func(*api.Request) (*api.Reply, error) {
 			l := api.List{}
 			for i := range extensions {
@@ -31,25 +43,61 @@ func (s *Service) miscRoutes() []api.Route {
 			}
 			return nil, api.NotFound("The resource could not be found.")
 		}},
-		{Method: "GET", Path: "/os-services", Do: s.adminOnly("os_compute_api:os-services:list", func(r *api.Request) (*api.Reply, error) {
-			var id any = 1
-			if r.Version.AtLeast(api.V(53)) {
-				id = serviceID
-			}
-			return api.OK(api.Obj{"services": api.List{api.Obj{"id": id, "binary": "nova-compute", "host": host, "zone": zone, "status": "enabled", "state": "up", "disabled_reason": nil, "updated_at": nil, "forced_down": false}}})
-		})},
-		{Method: "GET", Path: "/os-hypervisors", Do: s.adminOnly("os_compute_api:os-hypervisors:list", func(r *api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, false)}})
-		})},
-		{Method: "GET", Path: "/os-hypervisors/detail", Do: s.adminOnly("os_compute_api:os-hypervisors:list-detail", func(r *api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, true)}})
-		})},
-		{Method: "GET", Path: "/os-aggregates", Do: s.adminOnly("os_compute_api:os-aggregates:index", func(*api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"aggregates": api.List{}})
-		})},
-		{Method: "GET", Path: "/os-migrations", Do: s.adminOnly("os_compute_api:os-migrations:index", func(*api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"migrations": api.List{}})
-		})},
+		{
+			Method: "GET",
+			Path:   "/os-services",
+			Do: s.adminOnly("os_compute_api:os-services:list", func(r *api.Request) (*api.Reply, error) {
+				var id any = 1
+				if r.Version.AtLeast(api.V(53)) {
+					id = serviceID
+				}
+				return api.OK(
+					api.Obj{
+						"services": api.List{
+							api.Obj{
+								"id":              id,
+								"binary":          "nova-compute",
+								"host":            host,
+								"zone":            zone,
+								"status":          "enabled",
+								"state":           "up",
+								"disabled_reason": nil,
+								"updated_at":      nil,
+								"forced_down":     false,
+							},
+						},
+					},
+				)
+			}),
+		},
+		{
+			Method: "GET",
+			Path:   "/os-hypervisors",
+			Do: s.adminOnly("os_compute_api:os-hypervisors:list", func(r *api.Request) (*api.Reply, error) {
+				return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, false)}})
+			}),
+		},
+		{
+			Method: "GET",
+			Path:   "/os-hypervisors/detail",
+			Do: s.adminOnly("os_compute_api:os-hypervisors:list-detail", func(r *api.Request) (*api.Reply, error) {
+				return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, true)}})
+			}),
+		},
+		{
+			Method: "GET",
+			Path:   "/os-aggregates",
+			Do: s.adminOnly("os_compute_api:os-aggregates:index", func(*api.Request) (*api.Reply, error) {
+				return api.OK(api.Obj{"aggregates": api.List{}})
+			}),
+		},
+		{
+			Method: "GET",
+			Path:   "/os-migrations",
+			Do: s.adminOnly("os_compute_api:os-migrations:index", func(*api.Request) (*api.Reply, error) {
+				return api.OK(api.Obj{"migrations": api.List{}})
+			}),
+		},
 		{Method: "GET", Path: "/os-simple-tenant-usage/{project}", Do: func(r *api.Request) (*api.Reply, error) {
 			if r.Var("project") != r.Auth.ProjectID && !r.Auth.Admin() {
 				return nil, forbidden("os_compute_api:os-simple-tenant-usage:show")
@@ -67,7 +115,14 @@ var extensions = []string{
 }
 
 func extensionView(alias string) api.Obj {
-	return api.Obj{"alias": alias, "name": alias, "description": "", "links": api.List{}, "namespace": "http://docs.openstack.org/compute/ext/fake_xml", "updated": "2014-12-03T00:00:00Z"}
+	return api.Obj{
+		"alias":       alias,
+		"name":        alias,
+		"description": "",
+		"links":       api.List{},
+		"namespace":   "http://docs.openstack.org/compute/ext/fake_xml",
+		"updated":     "2014-12-03T00:00:00Z",
+	}
 }
 
 func (s *Service) adminOnly(rule string, do api.Handler) api.Handler {
@@ -90,7 +145,9 @@ func (s *Service) hypervisorView(r *api.Request, detail bool) api.Obj {
 	o := api.Obj{"id": id, "hypervisor_hostname": host, "state": "up", "status": "enabled"}
 	if detail {
 		running := 0
-		s.w.View(func() { running = s.w.Servers.Count(func(v *world.Server) bool { return v.VMState == world.VMActive }) })
+		s.db.View(
+			func() { running = s.db.Servers.Count(func(v *db.Server) bool { return v.VMState == db.VMActive }) },
+		)
 		o["hypervisor_type"], o["hypervisor_version"], o["host_ip"] = "galley", 1, "127.0.0.1"
 		o["service"] = api.Obj{"host": host, "id": id, "disabled_reason": nil}
 		o["uptime"] = nil

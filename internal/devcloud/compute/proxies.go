@@ -4,10 +4,11 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// proxyRoutes are Nova's older windows on Glance and Neutron, which end with 2.35.
+// proxyRoutes are Nova's older windows on Glance and Neutron, which end with
+// 2.35.
 func (s *Service) proxyRoutes() []api.Route {
 	routes := []api.Route{
 		{Method: "GET", Path: "/images", Do: s.listImages(false)},
@@ -30,21 +31,35 @@ func (s *Service) proxyRoutes() []api.Route {
 	for i := range routes {
 		routes[i].Max = api.V(35)
 	}
-	return append(routes, api.Route{Method: "GET", Path: "/servers/{id}/os-security-groups", Do: func(r *api.Request) (*api.Reply, error) {
-		return s.with(r, func(v *world.Server) (any, error) {
-			l := api.List{}
-			for _, e := range s.groupsOf(v) {
-				if g := s.Network.FindGroup(v.ProjectID, e.(api.Obj)["name"].(string)); g != nil {
-					l = append(l, s.groupProxy(g))
-				}
-			}
-			return api.Obj{"security_groups": l}, nil
-		})
-	}})
+	return append(
+		routes,
+		api.Route{
+			Method: "GET",
+			Path:   "/servers/{id}/os-security-groups",
+			Do: func(r *api.Request) (*api.Reply, error) {
+				return s.with(r, func(v *db.Server) (any, error) {
+					l := api.List{}
+					for _, e := range s.groupsOf(v) {
+						if g := s.Network.FindGroup(v.ProjectID, e.(api.Obj)["name"].(string)); g != nil {
+							l = append(l, s.groupProxy(g))
+						}
+					}
+					return api.Obj{"security_groups": l}, nil
+				})
+			},
+		},
+	)
 }
 
-func (s *Service) imageProxy(r *api.Request, m *world.Image, detail bool) api.Obj {
-	ls := append(links(r, "images", m.ID), api.Obj{"rel": "alternate", "type": "application/vnd.openstack.image", "href": s.ImageURL + "/images/" + m.ID})
+func (s *Service) imageProxy(r *api.Request, m *db.Image, detail bool) api.Obj {
+	ls := append(
+		links(r, "images", m.ID),
+		api.Obj{
+			"rel":  "alternate",
+			"type": "application/vnd.openstack.image",
+			"href": s.ImageURL + "/images/" + m.ID,
+		},
+	)
 	o := api.Obj{"id": m.ID, "name": m.Name, "links": ls}
 	if detail {
 		status, progress := "UNKNOWN", 0
@@ -54,7 +69,11 @@ func (s *Service) imageProxy(r *api.Request, m *world.Image, detail bool) api.Ob
 		case "queued", "saving":
 			status, progress = "SAVING", 25
 		}
-		o["status"], o["progress"], o["minRam"], o["minDisk"], o["created"], o["updated"] = status, progress, m.MinRAM, m.MinDisk, seconds(m.Created), seconds(m.UpdatedOrCreated())
+		o["status"], o["progress"], o["minRam"], o["minDisk"], o["created"], o["updated"] = status, progress, m.MinRAM, m.MinDisk, seconds(
+			m.Created,
+		), seconds(
+			m.LastChange(),
+		)
 		o["metadata"], o["OS-EXT-IMG-SIZE:size"] = dict(m.Properties), m.Size
 	}
 	return o
@@ -63,9 +82,10 @@ func (s *Service) imageProxy(r *api.Request, m *world.Image, detail bool) api.Ob
 func (s *Service) listImages(detail bool) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
 		l := api.List{}
-		s.w.View(func() {
-			for _, m := range s.w.Images.All() {
-				if s.Images.Usable(r.Auth.ProjectID, false, m.ID) != nil && (r.Query("name") == "" || r.Query("name") == m.Name) {
+		s.db.View(func() {
+			for _, m := range s.db.Images.All() {
+				if s.Images.Usable(r.Auth.ProjectID, false, m.ID) != nil &&
+					(r.Query("name") == "" || r.Query("name") == m.Name) {
 					l = append(l, s.imageProxy(r, m, detail))
 				}
 			}
@@ -75,8 +95,8 @@ func (s *Service) listImages(detail bool) api.Handler {
 }
 
 func (s *Service) showImage(r *api.Request) (*api.Reply, error) {
-	var m *world.Image
-	s.w.View(func() { m = s.Images.Usable(r.Auth.ProjectID, r.Auth.Admin(), r.Var("id")) })
+	var m *db.Image
+	s.db.View(func() { m = s.Images.Usable(r.Auth.ProjectID, r.Auth.Admin(), r.Var("id")) })
 	if m == nil {
 		return nil, api.NotFound("Image not found.")
 	}
@@ -84,15 +104,15 @@ func (s *Service) showImage(r *api.Request) (*api.Reply, error) {
 }
 
 // seenNetworks are the networks Nova shows: the usable and the external ones.
-func (s *Service) seenNetworks(r *api.Request) []*world.Network {
-	return s.w.Networks.Where(func(n *world.Network) bool {
+func (s *Service) seenNetworks(r *api.Request) []*db.Network {
+	return s.db.Networks.Where(func(n *db.Network) bool {
 		return n.ProjectID == r.Auth.ProjectID || n.Shared || n.External
 	})
 }
 
 func (s *Service) listNetworks(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.w.View(func() {
+	s.db.View(func() {
 		for _, n := range s.seenNetworks(r) {
 			o := api.Obj{"id": n.ID, "label": n.Name}
 			for _, k := range []string{"cidr", "netmask", "gateway", "broadcast", "dns1", "dns2", "cidr_v6", "gateway_v6", "netmask_v6"} {
@@ -106,7 +126,7 @@ func (s *Service) listNetworks(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) listTenantNetworks(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.w.View(func() {
+	s.db.View(func() {
 		for _, n := range s.seenNetworks(r) {
 			l = append(l, api.Obj{"id": n.ID, "label": n.Name, "cidr": "None"})
 		}
@@ -114,12 +134,12 @@ func (s *Service) listTenantNetworks(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"networks": l})
 }
 
-func (s *Service) floatingProxy(f *world.FloatingIP) api.Obj {
+func (s *Service) floatingProxy(f *db.FloatingIP) api.Obj {
 	o := api.Obj{"id": f.ID, "ip": f.Address, "pool": f.NetworkID, "fixed_ip": orNil(f.FixedIP), "instance_id": nil}
-	if n := s.w.Networks.Get(f.NetworkID); n != nil {
+	if n := s.db.Networks.Get(f.NetworkID); n != nil {
 		o["pool"] = n.Name
 	}
-	if p := s.w.Ports.Get(f.PortID); p != nil {
+	if p := s.db.Ports.Get(f.PortID); p != nil {
 		o["instance_id"] = orNil(p.DeviceID)
 	}
 	return o
@@ -127,9 +147,9 @@ func (s *Service) floatingProxy(f *world.FloatingIP) api.Obj {
 
 func (s *Service) listFloatingIPs(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.w.View(func() {
-		own := s.w.FloatingIPs.Where(func(f *world.FloatingIP) bool { return f.ProjectID == r.Auth.ProjectID })
-		sortBy(own, func(f *world.FloatingIP) string { return f.ID })
+	s.db.View(func() {
+		own := s.db.FloatingIPs.Where(func(f *db.FloatingIP) bool { return f.ProjectID == r.Auth.ProjectID })
+		sortBy(own, func(f *db.FloatingIP) string { return f.ID })
 		for _, f := range own {
 			l = append(l, s.floatingProxy(f))
 		}
@@ -139,8 +159,8 @@ func (s *Service) listFloatingIPs(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) listPools(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.w.View(func() {
-		for _, n := range s.w.Networks.Where(func(n *world.Network) bool { return n.External }) {
+	s.db.View(func() {
+		for _, n := range s.db.Networks.Where(func(n *db.Network) bool { return n.External }) {
 			l = append(l, api.Obj{"name": n.Name})
 		}
 	})
@@ -153,8 +173,8 @@ func (s *Service) allocateFloatingIP(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	var o api.Obj
-	err := s.w.Update(func() error {
-		n := s.w.Networks.First(func(n *world.Network) bool {
+	err := s.db.Update(func() error {
+		n := s.db.Networks.First(func(n *db.Network) bool {
 			return n.External && (b.Pool == "" || n.Name == b.Pool || n.ID == b.Pool)
 		})
 		if n == nil {
@@ -177,8 +197,8 @@ func (s *Service) allocateFloatingIP(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) releaseFloatingIP(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
-		f := s.w.FloatingIPs.Get(r.Var("id"))
+	err := s.db.Update(func() error {
+		f := s.db.FloatingIPs.Get(r.Var("id"))
 		if f == nil || f.ProjectID != r.Auth.ProjectID {
 			return api.NotFound("Floating IP not found for ID %s", r.Var("id"))
 		}
@@ -205,12 +225,16 @@ func (s *Service) createSecurityGroup(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	var o api.Obj
-	err = s.w.Update(func() error {
-		id, err := s.Network.Make(r, "security-groups", api.Obj{"name": strOf(in, "name"), "description": strOf(in, "description")})
+	err = s.db.Update(func() error {
+		id, err := s.Network.Make(
+			r,
+			"security-groups",
+			api.Obj{"name": strOf(in, "name"), "description": strOf(in, "description")},
+		)
 		if err != nil {
 			return novaWords(err)
 		}
-		o = s.groupProxy(s.w.SecurityGroups.Get(id))
+		o = s.groupProxy(s.db.SecurityGroups.Get(id))
 		return nil
 	})
 	if err != nil {
@@ -219,8 +243,8 @@ func (s *Service) createSecurityGroup(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"security_group": o})
 }
 
-func (s *Service) findSecurityGroup(r *api.Request) (*world.SecurityGroup, error) {
-	g := s.w.SecurityGroups.Get(r.Var("id"))
+func (s *Service) findSecurityGroup(r *api.Request) (*db.SecurityGroup, error) {
+	g := s.db.SecurityGroups.Get(r.Var("id"))
 	if g == nil || g.ProjectID != r.Auth.ProjectID {
 		return nil, api.NotFound("Security group %s not found", r.Var("id"))
 	}
@@ -230,8 +254,8 @@ func (s *Service) findSecurityGroup(r *api.Request) (*world.SecurityGroup, error
 func (s *Service) showSecurityGroup(r *api.Request) (*api.Reply, error) {
 	var o api.Obj
 	var err error
-	s.w.View(func() {
-		var g *world.SecurityGroup
+	s.db.View(func() {
+		var g *db.SecurityGroup
 		if g, err = s.findSecurityGroup(r); err == nil {
 			o = s.groupProxy(g)
 		}
@@ -248,7 +272,7 @@ func (s *Service) updateSecurityGroup(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	var o api.Obj
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		g, err := s.findSecurityGroup(r)
 		if err != nil {
 			return err
@@ -258,7 +282,7 @@ func (s *Service) updateSecurityGroup(r *api.Request) (*api.Reply, error) {
 		}
 		g.Name, g.Description = strOf(in, "name"), strOf(in, "description")
 		g.Revision++
-		s.w.SecurityGroups.Put(g)
+		s.db.SecurityGroups.Put(g)
 		o = s.groupProxy(g)
 		return nil
 	})
@@ -270,7 +294,7 @@ func (s *Service) updateSecurityGroup(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) removeNetworkThing(plural string) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
-		if err := s.w.Update(func() error { return novaWords(s.Network.Unmake(r, plural, r.Var("id"))) }); err != nil {
+		if err := s.db.Update(func() error { return novaWords(s.Network.Unmake(r, plural, r.Var("id"))) }); err != nil {
 			return nil, err
 		}
 		return api.Accepted(nil)
@@ -292,12 +316,12 @@ func (s *Service) createSecurityRule(r *api.Request) (*api.Reply, error) {
 		rule["ethertype"] = "IPv6"
 	}
 	var o any
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		id, err := s.Network.Make(r, "security-group-rules", rule)
 		if err != nil {
 			return novaWords(err)
 		}
-		for _, e := range s.groupProxy(s.w.SecurityGroups.Get(pyStr(in["parent_group_id"])))["rules"].(api.List) {
+		for _, e := range s.groupProxy(s.db.SecurityGroups.Get(pyStr(in["parent_group_id"])))["rules"].(api.List) {
 			if e.(api.Obj)["id"] == id {
 				o = e
 			}
@@ -310,16 +334,26 @@ func (s *Service) createSecurityRule(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"security_group_rule": o})
 }
 
-func (s *Service) groupProxy(g *world.SecurityGroup) api.Obj {
+func (s *Service) groupProxy(g *db.SecurityGroup) api.Obj {
 	rules := api.List{}
-	ingress := s.w.SecurityRules.Where(func(x *world.SecurityRule) bool { return x.GroupID == g.ID && x.Direction == "ingress" })
-	sortBy(ingress, func(x *world.SecurityRule) string { return x.ID })
+	ingress := s.db.SecurityRules.Where(
+		func(x *db.SecurityRule) bool { return x.GroupID == g.ID && x.Direction == "ingress" },
+	)
+	sortBy(ingress, func(x *db.SecurityRule) string { return x.ID })
 	for _, x := range ingress {
-		o := api.Obj{"id": x.ID, "parent_group_id": g.ID, "ip_protocol": orNil(x.Protocol), "from_port": x.PortMin, "to_port": x.PortMax, "group": api.Obj{}, "ip_range": api.Obj{}}
+		o := api.Obj{
+			"id":              x.ID,
+			"parent_group_id": g.ID,
+			"ip_protocol":     orNil(x.Protocol),
+			"from_port":       x.PortMin,
+			"to_port":         x.PortMax,
+			"group":           api.Obj{},
+			"ip_range":        api.Obj{},
+		}
 		if x.Protocol == "icmp" || x.Protocol == "ipv6-icmp" {
 			o["from_port"], o["to_port"] = -1, -1
 		}
-		if rg := s.w.SecurityGroups.Get(x.RemoteGroup); rg != nil {
+		if rg := s.db.SecurityGroups.Get(x.RemoteGroup); rg != nil {
 			o["group"] = api.Obj{"name": rg.Name, "tenant_id": rg.ProjectID}
 		}
 		if x.RemotePrefix != "" {
@@ -332,9 +366,9 @@ func (s *Service) groupProxy(g *world.SecurityGroup) api.Obj {
 
 func (s *Service) listSecurityGroups(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	err := s.w.Update(func() error { // the default group is made when first looked for
+	err := s.db.Update(func() error { // the default group is made when first looked for
 		s.Network.DefaultGroup(r.Auth.ProjectID)
-		for _, g := range s.w.SecurityGroups.Where(func(g *world.SecurityGroup) bool { return g.ProjectID == r.Auth.ProjectID }) {
+		for _, g := range s.db.SecurityGroups.Where(func(g *db.SecurityGroup) bool { return g.ProjectID == r.Auth.ProjectID }) {
 			l = append(l, s.groupProxy(g))
 		}
 		return nil

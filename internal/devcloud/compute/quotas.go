@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // DefaultQuotas are Nova's own.
@@ -15,7 +15,8 @@ func DefaultQuotas() map[string]int {
 	}
 }
 
-// networkQuotas went to Neutron; Nova shows them up to 2.35. fileQuotas went with personality, in 2.57.
+// networkQuotas went to Neutron; Nova shows them up to 2.35. fileQuotas went
+// with personality, in 2.57.
 var (
 	networkQuotas = []string{"fixed_ips", "floating_ips", "security_groups", "security_group_rules"}
 	fileQuotas    = []string{"injected_files", "injected_file_content_bytes", "injected_file_path_bytes"}
@@ -35,7 +36,7 @@ func (s *Service) quotaRoutes() []api.Route {
 func quotaID(project, resource string) string { return "compute/" + project + "/" + resource }
 
 func (s *Service) limit(project, resource string) int {
-	if q := s.w.Quotas.Get(quotaID(project, resource)); q != nil {
+	if q := s.db.Quotas.Get(quotaID(project, resource)); q != nil {
 		return q.Limit
 	}
 	return s.Quotas[resource]
@@ -43,7 +44,7 @@ func (s *Service) limit(project, resource string) int {
 
 func (s *Service) used(project, resource string) int {
 	n := 0
-	for _, v := range s.w.Servers.Where(func(v *world.Server) bool { return v.ProjectID == project }) {
+	for _, v := range s.db.Servers.Where(func(v *db.Server) bool { return v.ProjectID == project }) {
 		switch resource {
 		case "instances":
 			n++
@@ -54,14 +55,15 @@ func (s *Service) used(project, resource string) int {
 		}
 	}
 	if resource == "server_groups" {
-		n = s.w.ServerGroups.Count(func(g *world.ServerGroup) bool { return g.ProjectID == project })
+		n = s.db.ServerGroups.Count(func(g *db.ServerGroup) bool { return g.ProjectID == project })
 	}
 	return n
 }
 
 // quotaShown tells whether a microversion still knows a quota.
 func quotaShown(r *api.Request, name string) bool {
-	return !(r.Version.AtLeast(api.V(36)) && slices.Contains(networkQuotas, name)) && !(r.Version.AtLeast(api.V(57)) && slices.Contains(fileQuotas, name))
+	return !(r.Version.AtLeast(api.V(36)) && slices.Contains(networkQuotas, name)) &&
+		!(r.Version.AtLeast(api.V(57)) && slices.Contains(fileQuotas, name))
 }
 
 func (s *Service) showQuotas(detail bool) api.Handler {
@@ -71,12 +73,16 @@ func (s *Service) showQuotas(detail bool) api.Handler {
 			return nil, forbidden("os_compute_api:os-quota-sets:show")
 		}
 		out := api.Obj{"id": project}
-		s.w.View(func() {
+		s.db.View(func() {
 			for name := range s.Quotas {
 				switch {
 				case !quotaShown(r, name):
 				case detail:
-					out[name] = api.Obj{"limit": s.limit(project, name), "in_use": s.used(project, name), "reserved": 0}
+					out[name] = api.Obj{
+						"limit":    s.limit(project, name),
+						"in_use":   s.used(project, name),
+						"reserved": 0,
+					}
 				default:
 					out[name] = s.limit(project, name)
 				}
@@ -113,12 +119,12 @@ func (s *Service) updateQuotas(r *api.Request) (*api.Reply, error) {
 	if err := validate("quota_set", in, r.Version, fields); err != nil {
 		return nil, err
 	}
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		for name, v := range in {
 			if n, ok := intOf(v); ok && name != "force" {
 				id := quotaID(r.Var("project"), name)
-				s.w.Quotas.Delete(id)
-				s.w.Quotas.Insert(&world.Quota{Meta: world.Meta{ID: id}, Limit: n})
+				s.db.Quotas.Delete(id)
+				s.db.Quotas.Insert(&db.Quota{Meta: db.Meta{ID: id}, Limit: n})
 			}
 		}
 		return nil
@@ -133,9 +139,9 @@ func (s *Service) resetQuotas(r *api.Request) (*api.Reply, error) {
 	if !r.Auth.Admin() {
 		return nil, forbidden("os_compute_api:os-quota-sets:delete")
 	}
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		for name := range s.Quotas {
-			s.w.Quotas.Delete(quotaID(r.Var("project"), name))
+			s.db.Quotas.Delete(quotaID(r.Var("project"), name))
 		}
 		return nil
 	})
@@ -154,11 +160,20 @@ func (s *Service) limits(r *api.Request) (*api.Reply, error) {
 		p = t
 	}
 	var abs api.Obj
-	s.w.View(func() {
+	s.db.View(func() {
 		abs = api.Obj{
-			"maxTotalInstances": s.limit(p, "instances"), "maxTotalCores": s.limit(p, "cores"), "maxTotalRAMSize": s.limit(p, "ram"),
-			"maxServerMeta": s.limit(p, "metadata_items"), "maxTotalKeypairs": s.limit(p, "key_pairs"), "maxServerGroups": s.limit(p, "server_groups"),
-			"maxServerGroupMembers": s.limit(p, "server_group_members"), "totalRAMUsed": s.used(p, "ram"), "totalCoresUsed": s.used(p, "cores"),
+			"maxTotalInstances": s.limit(
+				p,
+				"instances",
+			), "maxTotalCores": s.limit(p, "cores"), "maxTotalRAMSize": s.limit(p, "ram"),
+			"maxServerMeta": s.limit(
+				p,
+				"metadata_items",
+			), "maxTotalKeypairs": s.limit(p, "key_pairs"), "maxServerGroups": s.limit(p, "server_groups"),
+			"maxServerGroupMembers": s.limit(
+				p,
+				"server_group_members",
+			), "totalRAMUsed": s.used(p, "ram"), "totalCoresUsed": s.used(p, "cores"),
 			"totalInstancesUsed": s.used(p, "instances"), "totalServerGroupsUsed": s.used(p, "server_groups"),
 		}
 		if !r.Version.AtLeast(api.V(36)) {
@@ -169,7 +184,13 @@ func (s *Service) limits(r *api.Request) (*api.Reply, error) {
 			abs["maxImageMeta"] = s.limit(p, "metadata_items")
 		}
 		if !r.Version.AtLeast(api.V(57)) {
-			abs["maxPersonality"], abs["maxPersonalitySize"] = s.limit(p, "injected_files"), s.limit(p, "injected_file_content_bytes")
+			abs["maxPersonality"], abs["maxPersonalitySize"] = s.limit(
+				p,
+				"injected_files",
+			), s.limit(
+				p,
+				"injected_file_content_bytes",
+			)
 		}
 	})
 	return api.OK(api.Obj{"limits": api.Obj{"rate": api.List{}, "absolute": abs}})

@@ -16,7 +16,8 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/api"
 )
 
-// check looks at one value; its message is the schema library's, without Nova's preamble.
+// check looks at one value; its message is the schema library's, without Nova's
+// preamble.
 type check func(v any) (message string)
 
 // field is one property of an object that Nova's schema knows.
@@ -32,7 +33,8 @@ func invalid(name string, value any, message string) *api.Error {
 	return api.BadRequest("Invalid input for field/attribute %s. Value: %s. %s", name, pyStr(value), message)
 }
 
-// validate checks an object as Nova does: required properties, then unknown ones, then each value.
+// validate checks an object as Nova does: required properties, then unknown
+// ones, then each value.
 func validate(name string, o api.Obj, v api.Version, fields []field) error {
 	known := map[string]field{}
 	for _, f := range fields {
@@ -54,7 +56,11 @@ func validate(name string, o api.Obj, v api.Version, fields []field) error {
 	case 1:
 		return invalid(name, o, fmt.Sprintf("Additional properties are not allowed (%s was unexpected)", unknown[0]))
 	default:
-		return invalid(name, o, fmt.Sprintf("Additional properties are not allowed (%s were unexpected)", strings.Join(unknown, ", ")))
+		return invalid(
+			name,
+			o,
+			fmt.Sprintf("Additional properties are not allowed (%s were unexpected)", strings.Join(unknown, ", ")),
+		)
 	}
 	for _, key := range slices.Sorted(maps.Keys(o)) {
 		if msg := known[key].check(o[key]); msg != "" {
@@ -133,12 +139,16 @@ func text(min, max int) check {
 	}
 }
 
-// serverName is a name's length; checkName looks at its characters, for which Nova has a sentence of its own.
+// serverName is a name's length; checkName looks at its characters, for which
+// Nova has a sentence of its own.
 func serverName(v any) string { return text(1, 255)(v) }
 
 func checkName(o api.Obj) error {
-	if s, ok := o["name"].(string); ok && (strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })) {
-		return api.BadRequest("An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.")
+	if s, ok := o["name"].(string); ok &&
+		(strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })) {
+		return api.BadRequest(
+			"An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.",
+		)
 	}
 	return nil
 }
@@ -167,7 +177,9 @@ func orNull(c check) check {
 // truth is what Nova takes for a boolean.
 func truth(v any) string {
 	if _, ok := boolOf(v); !ok {
-		return pyRepr(v) + " is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no']"
+		return pyRepr(
+			v,
+		) + " is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no']"
 	}
 	return ""
 }
@@ -283,7 +295,11 @@ var metadataKey = regexp.MustCompile(`^[a-zA-Z0-9-_:. ]{1,255}$`)
 func checkMetadata(m api.Obj) error {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		if !metadataKey.MatchString(k) {
-			return invalid("metadata", m, fmt.Sprintf("'%s' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'", k))
+			return invalid(
+				"metadata",
+				m,
+				fmt.Sprintf("'%s' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'", k),
+			)
 		}
 		if msg := text(0, 255)(m[k]); msg != "" {
 			return invalid(k, m[k], msg)

@@ -50,7 +50,8 @@ func TestValidate(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := validate("server", o, test.version, createFields())
-		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+		if test.want == "" && err != nil ||
+			test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s at %s: %v, want %q", test.body, test.version, err, test.want)
 		}
 	}
@@ -74,8 +75,16 @@ func TestLastLines(t *testing.T) {
 }
 
 func FuzzCreateBody(f *testing.F) {
-	f.Add([]byte(`{"name":"x","flavorRef":"1","networks":[{"uuid":"a","fixed_ip":"1.2.3.4"}],"block_device_mapping_v2":[{"boot_index":"0","source_type":"blank","volume_size":1}]}`))
-	f.Add([]byte(`{"name":"x","flavorRef":{},"metadata":{"a":"b"},"tags":["a",5],"personality":[{"path":"/a","contents":"eA=="}],"security_groups":[{"name":"a"},5]}`))
+	f.Add(
+		[]byte(
+			`{"name":"x","flavorRef":"1","networks":[{"uuid":"a","fixed_ip":"1.2.3.4"}],"block_device_mapping_v2":[{"boot_index":"0","source_type":"blank","volume_size":1}]}`,
+		),
+	)
+	f.Add(
+		[]byte(
+			`{"name":"x","flavorRef":{},"metadata":{"a":"b"},"tags":["a",5],"personality":[{"path":"/a","contents":"eA=="}],"security_groups":[{"name":"a"},5]}`,
+		),
+	)
 	f.Add([]byte(`{"name":"x","flavorRef":null,"block_device_mapping":[{"volume_id":"a","device_name":"vda"},null]}`))
 	s := New(Options{})
 	f.Fuzz(func(t *testing.T, body []byte) {

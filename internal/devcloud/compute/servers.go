@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 const maxPage = 1000
@@ -32,10 +32,10 @@ func (s *Service) serverRoutes() []api.Route {
 		{Method: "GET", Path: "/servers/{id}/diagnostics", Do: s.diagnostics},
 		{Method: "POST", Path: "/servers/{id}/remote-consoles", Min: api.V(6), Do: s.remoteConsole},
 		{Method: "GET", Path: "/servers/{id}/topology", Min: api.V(78), Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *world.Server) (any, error) { return api.Obj{"nodes": api.List{}}, nil })
+			return s.with(r, func(v *db.Server) (any, error) { return api.Obj{"nodes": api.List{}}, nil })
 		}},
 		{Method: "GET", Path: "/servers/{id}/os-server-password", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *world.Server) (any, error) { return api.Obj{"password": ""}, nil })
+			return s.with(r, func(v *db.Server) (any, error) { return api.Obj{"password": ""}, nil })
 		}},
 	}
 }
@@ -43,8 +43,8 @@ func (s *Service) serverRoutes() []api.Route {
 func errServer(id string) *api.Error { return api.NotFound("Instance %s could not be found.", id) }
 
 // find is the server that the path names, if it is the caller's.
-func (s *Service) find(r *api.Request) (*world.Server, error) {
-	v := s.w.Servers.Get(r.Var("id"))
+func (s *Service) find(r *api.Request) (*db.Server, error) {
+	v := s.db.Servers.Get(r.Var("id"))
 	if v == nil || v.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
 		return nil, errServer(r.Var("id"))
 	}
@@ -52,11 +52,11 @@ func (s *Service) find(r *api.Request) (*world.Server, error) {
 }
 
 // with answers 200 with what show makes of the caller's server.
-func (s *Service) with(r *api.Request, show func(v *world.Server) (any, error)) (*api.Reply, error) {
+func (s *Service) with(r *api.Request, show func(v *db.Server) (any, error)) (*api.Reply, error) {
 	var body any
 	var err error
-	s.w.View(func() {
-		var v *world.Server
+	s.db.View(func() {
+		var v *db.Server
 		if v, err = s.find(r); err == nil {
 			body, err = show(v)
 		}
@@ -67,25 +67,33 @@ func (s *Service) with(r *api.Request, show func(v *world.Server) (any, error)) 
 	return api.OK(body)
 }
 
-// statuses give a server's status by its vm_state, and by its task where that decides.
+// statuses give a server's status by its vm_state, and by its task where that
+// decides.
 var statuses = map[string]map[string]string{
-	world.VMBuilding: {"": "BUILD"},
-	world.VMActive: {
+	db.VMBuilding: {"": "BUILD"},
+	db.VMActive: {
 		"": "ACTIVE", "rebooting": "REBOOT", "reboot_pending": "REBOOT", "reboot_started": "REBOOT", "rebooting_hard": "HARD_REBOOT",
 		"rebuilding": "REBUILD", "rebuild_spawning": "REBUILD", "updating_password": "PASSWORD", "resize_prep": "RESIZE", "resize_migrating": "RESIZE", "resize_finish": "RESIZE",
 	},
-	world.VMStopped: {"": "SHUTOFF", "rebooting_hard": "HARD_REBOOT", "rebuilding": "REBUILD", "resize_prep": "RESIZE", "resize_migrating": "RESIZE", "resize_finish": "RESIZE"},
-	world.VMPaused:  {"": "PAUSED", "rebooting_hard": "HARD_REBOOT"},
-	world.VMSuspend: {"": "SUSPENDED", "rebooting_hard": "HARD_REBOOT"},
-	world.VMRescued: {"": "RESCUE"},
-	world.VMShelved: {"": "SHELVED_OFFLOADED"},
-	world.VMResized: {"": "VERIFY_RESIZE", "resize_reverting": "REVERT_RESIZE"},
-	world.VMError:   {"": "ERROR", "rebuilding": "REBUILD", "rebuild_spawning": "REBUILD"},
-	"deleted":       {"": "DELETED"},
+	db.VMStopped: {
+		"":                 "SHUTOFF",
+		"rebooting_hard":   "HARD_REBOOT",
+		"rebuilding":       "REBUILD",
+		"resize_prep":      "RESIZE",
+		"resize_migrating": "RESIZE",
+		"resize_finish":    "RESIZE",
+	},
+	db.VMPaused:  {"": "PAUSED", "rebooting_hard": "HARD_REBOOT"},
+	db.VMSuspend: {"": "SUSPENDED", "rebooting_hard": "HARD_REBOOT"},
+	db.VMRescued: {"": "RESCUE"},
+	db.VMShelved: {"": "SHELVED_OFFLOADED"},
+	db.VMResized: {"": "VERIFY_RESIZE", "resize_reverting": "REVERT_RESIZE"},
+	db.VMError:   {"": "ERROR", "rebuilding": "REBUILD", "rebuild_spawning": "REBUILD"},
+	"deleted":    {"": "DELETED"},
 }
 
 // Status is what a server's "status" says.
-func Status(v *world.Server) string {
+func Status(v *db.Server) string {
 	byTask := statuses[v.VMState]
 	if st, ok := byTask[v.TaskState]; ok {
 		return st
@@ -96,7 +104,7 @@ func Status(v *world.Server) string {
 // progressStates are the statuses with which a server shows its progress.
 var progressStates = []string{"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"}
 
-func hostID(v *world.Server) string {
+func hostID(v *db.Server) string {
 	if v.Host == "" {
 		return ""
 	}
@@ -104,8 +112,8 @@ func hostID(v *world.Server) string {
 }
 
 // portsOf are a server's ports in the order of their making.
-func (s *Service) portsOf(server string) []*world.Port {
-	return s.w.Ports.Where(func(p *world.Port) bool {
+func (s *Service) portsOf(server string) []*db.Port {
+	return s.db.Ports.Where(func(p *db.Port) bool {
 		return p.DeviceID == server && strings.HasPrefix(p.DeviceOwner, "compute:")
 	})
 }
@@ -117,8 +125,9 @@ func family(addr string) int {
 	return 4
 }
 
-// addresses are a server's by network name; plain ones lack the extensions' attributes.
-func (s *Service) addresses(v *world.Server, plain bool) api.Obj {
+// addresses are a server's by network name; plain ones lack the extensions'
+// attributes.
+func (s *Service) addresses(v *db.Server, plain bool) api.Obj {
 	out := map[string]api.List{}
 	add := func(net, addr, kind, mac string) {
 		e := api.Obj{"version": family(addr), "addr": addr}
@@ -129,12 +138,12 @@ func (s *Service) addresses(v *world.Server, plain bool) api.Obj {
 	}
 	for _, p := range s.portsOf(v.ID) {
 		name := p.NetworkID
-		if n := s.w.Networks.Get(p.NetworkID); n != nil {
+		if n := s.db.Networks.Get(p.NetworkID); n != nil {
 			name = n.Name
 		}
 		for _, f := range p.FixedIPs {
 			add(name, f.IPAddress, "fixed", p.MAC)
-			for _, fl := range s.w.FloatingIPs.Where(func(x *world.FloatingIP) bool { return x.PortID == p.ID && x.FixedIP == f.IPAddress }) {
+			for _, fl := range s.db.FloatingIPs.Where(func(x *db.FloatingIP) bool { return x.PortID == p.ID && x.FixedIP == f.IPAddress }) {
 				add(name, fl.Address, "floating", p.MAC)
 			}
 		}
@@ -147,12 +156,12 @@ func (s *Service) addresses(v *world.Server, plain bool) api.Obj {
 }
 
 // groupsOf are the names of the security groups of a server's ports.
-func (s *Service) groupsOf(v *world.Server) api.List {
+func (s *Service) groupsOf(v *db.Server) api.List {
 	l := api.List{}
 	seen := map[string]bool{}
 	for _, p := range s.portsOf(v.ID) {
 		for _, id := range p.SecurityGroups {
-			if g := s.w.SecurityGroups.Get(id); g != nil && !seen[id] {
+			if g := s.db.SecurityGroups.Get(id); g != nil && !seen[id] {
 				seen[id] = true
 				l = append(l, api.Obj{"name": g.Name})
 			}
@@ -161,19 +170,22 @@ func (s *Service) groupsOf(v *world.Server) api.List {
 	return l
 }
 
-func (s *Service) attachmentsOf(server string) []*world.Attachment {
-	return s.w.Attachments.Where(func(a *world.Attachment) bool { return a.ServerID == server })
+func (s *Service) attachmentsOf(server string) []*db.Attachment {
+	return s.db.Attachments.Where(func(a *db.Attachment) bool { return a.ServerID == server })
 }
 
-func summary(r *api.Request, v *world.Server) api.Obj {
+func summary(r *api.Request, v *db.Server) api.Obj {
 	return api.Obj{"id": v.ID, "name": v.Name, "links": links(r, "servers", v.ID)}
 }
 
-// basic is what a server shows everywhere; PUT and rebuild show no more before 2.75.
-func (s *Service) basic(r *api.Request, v *world.Server, plain bool) api.Obj {
+// basic is what a server shows everywhere; PUT and rebuild show no more before
+// 2.75.
+func (s *Service) basic(r *api.Request, v *db.Server, plain bool) api.Obj {
 	o := api.Obj{
 		"id": v.ID, "name": v.Name, "status": Status(v), "tenant_id": v.ProjectID, "user_id": v.UserID, "metadata": dict(v.Metadata),
-		"hostId": hostID(v), "image": "", "created": seconds(v.Created), "updated": seconds(v.UpdatedOrCreated()), "addresses": s.addresses(v, plain),
+		"hostId": hostID(
+			v,
+		), "image": "", "created": seconds(v.Created), "updated": seconds(v.LastChange()), "addresses": s.addresses(v, plain),
 		"accessIPv4": v.AccessIPv4, "accessIPv6": v.AccessIPv6, "links": links(r, "servers", v.ID), "OS-DCF:diskConfig": v.DiskConfig,
 	}
 	if v.ImageID != "" {
@@ -181,14 +193,22 @@ func (s *Service) basic(r *api.Request, v *world.Server, plain bool) api.Obj {
 	}
 	if r.Version.AtLeast(api.V(47)) {
 		f := v.Flavor
-		o["flavor"] = api.Obj{"vcpus": f.VCPUs, "ram": f.RAM, "disk": f.Disk, "ephemeral": f.Ephemeral, "swap": f.Swap, "original_name": f.Name, "extra_specs": dict(f.ExtraSpecs)}
+		o["flavor"] = api.Obj{
+			"vcpus":         f.VCPUs,
+			"ram":           f.RAM,
+			"disk":          f.Disk,
+			"ephemeral":     f.Ephemeral,
+			"swap":          f.Swap,
+			"original_name": f.Name,
+			"extra_specs":   dict(f.ExtraSpecs),
+		}
 	} else {
 		o["flavor"] = api.Obj{"id": v.FlavorID, "links": bookmark(r, "flavors", v.FlavorID)}
 	}
 	if slices.Contains(progressStates, Status(v)) {
 		o["progress"] = v.Progress
 	}
-	if v.Fault != nil && (v.VMState == world.VMError || v.VMState == "deleted") {
+	if v.Fault != nil && (v.VMState == db.VMError || v.VMState == "deleted") {
 		f := api.Obj{"code": v.Fault.Code, "created": seconds(v.Fault.Created), "message": v.Fault.Message}
 		if r.Auth.Admin() && v.Fault.Details != "" {
 			f["details"] = v.Fault.Details
@@ -214,7 +234,7 @@ func (s *Service) basic(r *api.Request, v *world.Server, plain bool) api.Obj {
 }
 
 // view is a server with all that its detail shows.
-func (s *Service) view(r *api.Request, v *world.Server, single bool) api.Obj {
+func (s *Service) view(r *api.Request, v *db.Server, single bool) api.Obj {
 	o := s.basic(r, v, false)
 	o["OS-EXT-AZ:availability_zone"] = v.AvailabilityZone
 	if v.Host == "" {
@@ -229,7 +249,9 @@ func (s *Service) view(r *api.Request, v *world.Server, single bool) api.Obj {
 	if groups := s.groupsOf(v); len(groups) > 0 {
 		o["security_groups"] = groups
 	}
-	o["OS-EXT-STS:task_state"], o["OS-EXT-STS:vm_state"], o["OS-EXT-STS:power_state"] = orNil(v.TaskState), v.VMState, v.PowerState
+	o["OS-EXT-STS:task_state"], o["OS-EXT-STS:vm_state"], o["OS-EXT-STS:power_state"] = orNil(
+		v.TaskState,
+	), v.VMState, v.PowerState
 	volumes := api.List{}
 	for _, a := range s.attachmentsOf(v.ID) {
 		e := api.Obj{"id": a.VolumeID}
@@ -269,10 +291,11 @@ func (s *Service) view(r *api.Request, v *world.Server, single bool) api.Obj {
 }
 
 func (s *Service) showServer(r *api.Request) (*api.Reply, error) {
-	return s.with(r, func(v *world.Server) (any, error) { return api.Obj{"server": s.view(r, v, true)}, nil })
+	return s.with(r, func(v *db.Server) (any, error) { return api.Obj{"server": s.view(r, v, true)}, nil })
 }
 
-// listParams are the query parameters that Nova's list takes; from 2.75 it refuses any other.
+// listParams are the query parameters that Nova's list takes; from 2.75 it
+// refuses any other.
 var listParams = []string{
 	"limit", "marker", "sort_key", "sort_dir", "all_tenants", "name", "status", "image", "flavor", "ip", "ip6", "host", "hostname",
 	"changes-since", "changes-before", "tags", "tags-any", "not-tags", "not-tags-any", "tenant_id", "project_id", "user_id", "deleted", "reservation_id",
@@ -281,23 +304,24 @@ var listParams = []string{
 	"root_device_name", "progress", "node", "soft_deleted", "kernel_id", "ramdisk_id", "locked_by", "updated_at",
 }
 
-var serverSortKeys = map[string]func(v *world.Server) string{
-	"created_at":   func(v *world.Server) string { return v.Created.Format(time.RFC3339Nano) },
-	"updated_at":   func(v *world.Server) string { return v.UpdatedOrCreated().Format(time.RFC3339Nano) },
-	"display_name": func(v *world.Server) string { return v.Name },
-	"uuid":         func(v *world.Server) string { return v.ID },
-	"vm_state":     func(v *world.Server) string { return v.VMState },
-	"task_state":   func(v *world.Server) string { return v.TaskState },
-	"key_name":     func(v *world.Server) string { return v.KeyName },
-	"hostname":     func(v *world.Server) string { return v.Hostname },
-	"launched_at":  func(v *world.Server) string { return v.Launched.Format(time.RFC3339Nano) },
-	"project_id":   func(v *world.Server) string { return v.ProjectID },
-	"user_id":      func(v *world.Server) string { return v.UserID },
-	"image_ref":    func(v *world.Server) string { return v.ImageID },
-	"power_state":  func(v *world.Server) string { return fmt.Sprint(v.PowerState) },
+var serverSortKeys = map[string]func(v *db.Server) string{
+	"created_at":   func(v *db.Server) string { return v.Created.Format(time.RFC3339Nano) },
+	"updated_at":   func(v *db.Server) string { return v.LastChange().Format(time.RFC3339Nano) },
+	"display_name": func(v *db.Server) string { return v.Name },
+	"uuid":         func(v *db.Server) string { return v.ID },
+	"vm_state":     func(v *db.Server) string { return v.VMState },
+	"task_state":   func(v *db.Server) string { return v.TaskState },
+	"key_name":     func(v *db.Server) string { return v.KeyName },
+	"hostname":     func(v *db.Server) string { return v.Hostname },
+	"launched_at":  func(v *db.Server) string { return v.Launched.Format(time.RFC3339Nano) },
+	"project_id":   func(v *db.Server) string { return v.ProjectID },
+	"user_id":      func(v *db.Server) string { return v.UserID },
+	"image_ref":    func(v *db.Server) string { return v.ImageID },
+	"power_state":  func(v *db.Server) string { return fmt.Sprint(v.PowerState) },
 }
 
-// sortKeyNames are all that Nova takes; those without a function above are alike for all servers here.
+// sortKeyNames are all that Nova takes; those without a function above are
+// alike for all servers here.
 var sortKeyNames = []string{
 	"access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive", "created_at", "display_description", "display_name",
 	"host", "hostname", "image_ref", "instance_type_id", "kernel_id", "key_name", "launch_index", "launched_at", "locked_by", "node", "power_state", "progress",
@@ -318,20 +342,20 @@ func (s *Service) listServers(detail bool) api.Handler {
 			return nil, err
 		}
 		body := api.Obj{}
-		s.w.View(func() {
-			servers := s.w.Servers.All()
+		s.db.View(func() {
+			servers := s.db.Servers.All()
 			if q.Has("changes-since") || r.Auth.Admin() && q.Get("deleted") != "" {
-				servers = append(servers, s.w.Graves.All()...)
+				servers = append(servers, s.db.DeletedServers.All()...)
 			}
-			var seen []*world.Server
+			var seen []*db.Server
 			for _, v := range servers {
 				if match(s, v) {
 					seen = append(seen, v)
 				}
 			}
 			sortServers(seen, q)
-			var page api.Page[*world.Server]
-			page, err = api.Paginate(seen, func(v *world.Server) string { return v.ID }, limit, maxPage, q.Get("marker"))
+			var page api.Page[*db.Server]
+			page, err = api.Paginate(seen, func(v *db.Server) string { return v.ID }, limit, maxPage, q.Get("marker"))
 			if err != nil {
 				err = api.BadRequest("marker [%s] not found", q.Get("marker"))
 				return
@@ -359,11 +383,20 @@ func (s *Service) listServers(detail bool) api.Handler {
 func checkList(r *api.Request, q url.Values) (limit int, err error) {
 	limit, ok := api.Limit(q)
 	if !ok {
-		return 0, api.BadRequest("Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'", q.Get("limit"), q.Get("limit"))
+		return 0, api.BadRequest(
+			"Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'",
+			q.Get("limit"),
+			q.Get("limit"),
+		)
 	}
 	for _, k := range q["sort_key"] {
 		if !slices.Contains(sortKeyNames, k) {
-			return 0, api.BadRequest("Invalid input for query parameters sort_key. Value: %s. '%s' is not one of ['%s']", k, k, strings.Join(sortKeyNames, "', '"))
+			return 0, api.BadRequest(
+				"Invalid input for query parameters sort_key. Value: %s. '%s' is not one of ['%s']",
+				k,
+				k,
+				strings.Join(sortKeyNames, "', '"),
+			)
 		}
 	}
 	if r.Version.AtLeast(api.V(75)) {
@@ -393,7 +426,7 @@ func splitList(s string) []string {
 }
 
 // serverFilter reads a list call's filters.
-func serverFilter(r *api.Request, q url.Values) (func(*Service, *world.Server) bool, error) {
+func serverFilter(r *api.Request, q url.Values) (func(*Service, *db.Server) bool, error) {
 	everyone := false
 	if q.Has("all_tenants") && q.Get("all_tenants") != "0" && !strings.EqualFold(q.Get("all_tenants"), "false") {
 		if !r.Auth.Admin() {
@@ -401,43 +434,48 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *world.Server) b
 		}
 		everyone = true
 	}
-	var tests []func(*Service, *world.Server) bool
-	add := func(t func(*Service, *world.Server) bool) { tests = append(tests, t) }
-	pattern := func(key string, value func(v *world.Server) string) error {
+	var tests []func(*Service, *db.Server) bool
+	add := func(t func(*Service, *db.Server) bool) { tests = append(tests, t) }
+	pattern := func(key string, value func(v *db.Server) string) error {
 		if !q.Has(key) {
 			return nil
 		}
 		re, err := regexp.Compile(q.Get(key))
 		if err != nil {
-			return api.BadRequest("Invalid input for query parameters %s. Value: %s. '%s' is not a 'regex'", key, q.Get(key), q.Get(key))
+			return api.BadRequest(
+				"Invalid input for query parameters %s. Value: %s. '%s' is not a 'regex'",
+				key,
+				q.Get(key),
+				q.Get(key),
+			)
 		}
-		add(func(_ *Service, v *world.Server) bool { return re.MatchString(value(v)) })
+		add(func(_ *Service, v *db.Server) bool { return re.MatchString(value(v)) })
 		return nil
 	}
-	for key, value := range map[string]func(v *world.Server) string{"name": func(v *world.Server) string { return v.Name }, "hostname": func(v *world.Server) string { return v.Hostname }, "description": func(v *world.Server) string { return v.Description }} {
+	for key, value := range map[string]func(v *db.Server) string{"name": func(v *db.Server) string { return v.Name }, "hostname": func(v *db.Server) string { return v.Hostname }, "description": func(v *db.Server) string { return v.Description }} {
 		if err := pattern(key, value); err != nil {
 			return nil, err
 		}
 	}
-	for key, value := range map[string]func(v *world.Server) string{
-		"image": func(v *world.Server) string { return v.ImageID }, "flavor": func(v *world.Server) string { return v.FlavorID },
-		"uuid": func(v *world.Server) string { return v.ID }, "key_name": func(v *world.Server) string { return v.KeyName },
-		"user_id": func(v *world.Server) string { return v.UserID }, "availability_zone": func(v *world.Server) string { return v.AvailabilityZone },
-		"vm_state": func(v *world.Server) string { return v.VMState }, "task_state": func(v *world.Server) string { return v.TaskState },
-		"reservation_id": func(v *world.Server) string { return v.ReservationID }, "host": func(v *world.Server) string { return v.Host },
-		"access_ip_v4": func(v *world.Server) string { return v.AccessIPv4 }, "access_ip_v6": func(v *world.Server) string { return v.AccessIPv6 },
+	for key, value := range map[string]func(v *db.Server) string{
+		"image": func(v *db.Server) string { return v.ImageID }, "flavor": func(v *db.Server) string { return v.FlavorID },
+		"uuid": func(v *db.Server) string { return v.ID }, "key_name": func(v *db.Server) string { return v.KeyName },
+		"user_id": func(v *db.Server) string { return v.UserID }, "availability_zone": func(v *db.Server) string { return v.AvailabilityZone },
+		"vm_state": func(v *db.Server) string { return v.VMState }, "task_state": func(v *db.Server) string { return v.TaskState },
+		"reservation_id": func(v *db.Server) string { return v.ReservationID }, "host": func(v *db.Server) string { return v.Host },
+		"access_ip_v4": func(v *db.Server) string { return v.AccessIPv4 }, "access_ip_v6": func(v *db.Server) string { return v.AccessIPv6 },
 	} {
 		if q.Has(key) {
-			add(func(_ *Service, v *world.Server) bool { return slices.Contains(q[key], value(v)) })
+			add(func(_ *Service, v *db.Server) bool { return slices.Contains(q[key], value(v)) })
 		}
 	}
 	for _, key := range []string{"tenant_id", "project_id"} {
 		if q.Has(key) && everyone {
-			add(func(_ *Service, v *world.Server) bool { return v.ProjectID == q.Get(key) })
+			add(func(_ *Service, v *db.Server) bool { return v.ProjectID == q.Get(key) })
 		}
 	}
 	if q.Has("status") {
-		add(func(_ *Service, v *world.Server) bool {
+		add(func(_ *Service, v *db.Server) bool {
 			return slices.ContainsFunc(q["status"], func(w string) bool { return strings.EqualFold(w, Status(v)) })
 		})
 	}
@@ -447,9 +485,14 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *world.Server) b
 		}
 		re, err := regexp.Compile(q.Get(key))
 		if err != nil {
-			return nil, api.BadRequest("Invalid input for query parameters %s. Value: %s. '%s' is not a 'regex'", key, q.Get(key), q.Get(key))
+			return nil, api.BadRequest(
+				"Invalid input for query parameters %s. Value: %s. '%s' is not a 'regex'",
+				key,
+				q.Get(key),
+				q.Get(key),
+			)
 		}
-		add(func(s *Service, v *world.Server) bool {
+		add(func(s *Service, v *db.Server) bool {
 			for _, p := range s.portsOf(v.ID) {
 				for _, f := range p.FixedIPs {
 					if family(f.IPAddress) == version && re.MatchString(f.IPAddress) {
@@ -466,19 +509,27 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *world.Server) b
 		}
 		t, ok := parseTime(q.Get(key))
 		if !ok {
-			return nil, api.BadRequest("Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'", key, q.Get(key), q.Get(key))
+			return nil, api.BadRequest(
+				"Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'",
+				key,
+				q.Get(key),
+				q.Get(key),
+			)
 		}
-		add(func(_ *Service, v *world.Server) bool {
-			u := v.UpdatedOrCreated().Truncate(time.Second)
+		add(func(_ *Service, v *db.Server) bool {
+			u := v.LastChange().Truncate(time.Second)
 			return after && !u.Before(t) || !after && !u.After(t)
 		})
 	}
 	if q.Has("locked") && r.Version.AtLeast(api.V(73)) {
 		want, ok := boolOf(q.Get("locked"))
 		if !ok {
-			return nil, api.BadRequest("Unrecognized value '%s', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'", q.Get("locked"))
+			return nil, api.BadRequest(
+				"Unrecognized value '%s', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'",
+				q.Get("locked"),
+			)
 		}
-		add(func(_ *Service, v *world.Server) bool { return v.Locked == want })
+		add(func(_ *Service, v *db.Server) bool { return v.Locked == want })
 	}
 	if r.Version.AtLeast(api.V(26)) {
 		for _, key := range []string{"tags", "tags-any", "not-tags", "not-tags-any"} {
@@ -486,7 +537,7 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *world.Server) b
 			if want == nil {
 				continue
 			}
-			add(func(_ *Service, v *world.Server) bool {
+			add(func(_ *Service, v *db.Server) bool {
 				n := 0
 				for _, t := range want {
 					if slices.Contains(v.Tags, t) {
@@ -505,7 +556,7 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *world.Server) b
 			})
 		}
 	}
-	return func(s *Service, v *world.Server) bool {
+	return func(s *Service, v *db.Server) bool {
 		if v.ProjectID != r.Auth.ProjectID && !everyone {
 			return false
 		}
@@ -518,9 +569,9 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *world.Server) b
 	}, nil
 }
 
-func sortServers(l []*world.Server, q url.Values) {
+func sortServers(l []*db.Server, q url.Values) {
 	keys, dirs := q["sort_key"], q["sort_dir"]
-	slices.SortFunc(l, func(a, b *world.Server) int {
+	slices.SortFunc(l, func(a, b *db.Server) int {
 		for i, k := range keys {
 			value := serverSortKeys[k]
 			if value == nil {
@@ -558,7 +609,7 @@ func (s *Service) updateServer(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	var o api.Obj
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -568,7 +619,7 @@ func (s *Service) updateServer(r *api.Request) (*api.Reply, error) {
 				*to = strOf(in, key)
 			}
 		}
-		s.w.Servers.Put(v)
+		s.db.Servers.Put(v)
 		if o = s.basic(r, v, true); r.Version.AtLeast(api.V(75)) {
 			o = s.view(r, v, true)
 		}
@@ -581,7 +632,7 @@ func (s *Service) updateServer(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) deleteServer(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -599,17 +650,17 @@ func (s *Service) deleteServer(r *api.Request) (*api.Reply, error) {
 }
 
 // terminate starts deleting a server.
-func (s *Service) terminate(r *api.Request, v *world.Server) {
+func (s *Service) terminate(r *api.Request, v *db.Server) {
 	if v.TaskState == "deleting" {
 		return
 	}
 	s.record(r, v, "delete")
-	v.TaskState, v.Run, v.NextState, v.Due = "deleting", false, "deleted", s.w.Now().Add(s.DeleteDelay)
-	s.w.Servers.Put(v)
+	v.TaskState, v.Run, v.NextState, v.Due = "deleting", false, "deleted", s.db.Now().Add(s.DeleteDelay)
+	s.db.Servers.Put(v)
 }
 
 // unlocked refuses what a lock forbids to those who did not make it.
-func unlocked(r *api.Request, v *world.Server) error {
+func unlocked(r *api.Request, v *db.Server) error {
 	if v.Locked && !r.Auth.Admin() {
 		return api.Conflict("Instance %s is locked", v.ID)
 	}
@@ -617,11 +668,11 @@ func unlocked(r *api.Request, v *world.Server) error {
 }
 
 func (s *Service) listAddresses(r *api.Request) (*api.Reply, error) {
-	return s.with(r, func(v *world.Server) (any, error) { return api.Obj{"addresses": s.addresses(v, true)}, nil })
+	return s.with(r, func(v *db.Server) (any, error) { return api.Obj{"addresses": s.addresses(v, true)}, nil })
 }
 
 func (s *Service) showAddresses(r *api.Request) (*api.Reply, error) {
-	return s.with(r, func(v *world.Server) (any, error) {
+	return s.with(r, func(v *db.Server) (any, error) {
 		l, ok := s.addresses(v, true)[r.Var("network")]
 		if !ok {
 			return nil, api.NotFound("Network not found")
@@ -634,9 +685,9 @@ func (s *Service) diagnostics(r *api.Request) (*api.Reply, error) {
 	if !r.Auth.Admin() {
 		return nil, forbidden("os_compute_api:os-server-diagnostics")
 	}
-	return s.with(r, func(v *world.Server) (any, error) {
+	return s.with(r, func(v *db.Server) (any, error) {
 		state := "shutdown"
-		if v.VMState == world.VMActive {
+		if v.VMState == db.VMActive {
 			state = "running"
 		}
 		if !r.Version.AtLeast(api.V(48)) {
@@ -644,14 +695,16 @@ func (s *Service) diagnostics(r *api.Request) (*api.Reply, error) {
 		}
 		return api.Obj{
 			"state": state, "driver": "devcloud", "hypervisor": "galley", "hypervisor_os": "linux", "uptime": 0, "num_cpus": v.Flavor.VCPUs, "num_nics": len(s.portsOf(v.ID)),
-			"num_disks": 1 + len(s.attachmentsOf(v.ID)), "config_drive": v.ConfigDrive, "cpu_details": api.List{}, "nic_details": api.List{}, "disk_details": api.List{},
+			"num_disks": 1 + len(
+				s.attachmentsOf(v.ID),
+			), "config_drive": v.ConfigDrive, "cpu_details": api.List{}, "nic_details": api.List{}, "disk_details": api.List{},
 			"memory_details": api.Obj{"maximum": v.Flavor.RAM, "used": v.Flavor.RAM},
 		}, nil
 	})
 }
 
 func (s *Service) remoteConsole(r *api.Request) (*api.Reply, error) {
-	return s.with(r, func(v *world.Server) (any, error) {
+	return s.with(r, func(v *db.Server) (any, error) {
 		return nil, api.BadRequest("Unavailable console type novnc.") // guests here have no screen
 	})
 }

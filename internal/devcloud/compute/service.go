@@ -7,21 +7,22 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 	"github.com/galleyhq/galley/internal/devcloud/image"
 	"github.com/galleyhq/galley/internal/devcloud/network"
 	"github.com/galleyhq/galley/internal/devcloud/volume"
-	"github.com/galleyhq/galley/internal/devcloud/world"
 )
 
 // Options configure the service.
 type Options struct {
-	World   *world.World
+	DB      *db.DB
 	Network *network.Service
 	Volumes *volume.Service
 	Images  *image.Service
 	// BuildDelay is the time from a server's creation until it is ACTIVE.
 	BuildDelay time.Duration
-	// ActionDelay is how long a reboot, a stop or a start takes; DeleteDelay, how long a server is being deleted.
+	// ActionDelay is how long a reboot, a stop or a start takes; DeleteDelay,
+	// how long a server is being deleted.
 	ActionDelay, DeleteDelay time.Duration
 	// Guests tells that something starts guests, for which a server waits.
 	Guests bool
@@ -29,7 +30,8 @@ type Options struct {
 	Console func(server string) []byte
 	// FailBuild gives the fault a new server of that name is to end in, or "".
 	FailBuild func(name string) string
-	// Quotas are the limits of projects that have none of their own; -1 is none.
+	// Quotas are the limits of projects that have none of their own; -1 is
+	// none.
 	Quotas map[string]int
 	// ImageURL is the image service's address, for links.
 	ImageURL string
@@ -38,7 +40,7 @@ type Options struct {
 // Service answers Compute calls.
 type Service struct {
 	Options
-	w *world.World
+	db *db.DB
 }
 
 // New returns the service.
@@ -49,7 +51,7 @@ func New(o Options) *Service {
 	if o.Console == nil {
 		o.Console = func(string) []byte { return nil }
 	}
-	return &Service{Options: o, w: o.World}
+	return &Service{Options: o, db: o.DB}
 }
 
 // The microversions this service speaks.
@@ -66,7 +68,13 @@ const (
 
 // Mount builds the API below a prefix.
 func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, authURL string) *api.Service {
-	svc := &api.Service{Name: "compute", Prefix: prefix, Dialect: dialect{}, Authenticate: authenticate, AuthURL: authURL}
+	svc := &api.Service{
+		Name:         "compute",
+		Prefix:       prefix,
+		Dialect:      dialect{},
+		Authenticate: authenticate,
+		AuthURL:      authURL,
+	}
 	svc.Handle(
 		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
 		api.Route{Method: "GET", Path: "/v2.1", Do: s.version, Open: true},
@@ -102,15 +110,21 @@ func describe(r *api.Request) api.Obj {
 
 func (s *Service) version(r *api.Request) (*api.Reply, error) {
 	v := describe(r)
-	v["links"] = append(v["links"].(api.List), api.Obj{"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"})
-	v["media-types"] = api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}}
+	v["links"] = append(
+		v["links"].(api.List),
+		api.Obj{"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"},
+	)
+	v["media-types"] = api.List{
+		api.Obj{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"},
+	}
 	return api.OK(api.Obj{"version": v})
 }
 
 // dialect is Nova's.
 type dialect struct{}
 
-// versioned tells whether Nova itself answers the path, and so shows a microversion.
+// versioned tells whether Nova itself answers the path, and so shows a
+// microversion.
 func versioned(r *api.Request) bool { return strings.HasPrefix(r.Path, "/v2.1") }
 
 func (dialect) Begin(r *api.Request) error {
@@ -134,11 +148,22 @@ func (dialect) Begin(r *api.Request) error {
 	v, err := api.ParseVersion(text)
 	if err != nil {
 		r.Version = api.Version{}
-		return api.BadRequest("API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.", text)
+		return api.BadRequest(
+			"API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.",
+			text,
+		)
 	}
 	r.Version = v
 	if !v.Within(minVersion, maxVersion) {
-		return &api.Error{Status: http.StatusNotAcceptable, Message: fmt.Sprintf("Version %s is not supported by the API. Minimum is %s and maximum is %s.", text, minVersion, maxVersion)}
+		return &api.Error{
+			Status: http.StatusNotAcceptable,
+			Message: fmt.Sprintf(
+				"Version %s is not supported by the API. Minimum is %s and maximum is %s.",
+				text,
+				minVersion,
+				maxVersion,
+			),
+		}
 	}
 	return nil
 }

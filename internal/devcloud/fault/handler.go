@@ -166,9 +166,15 @@ func errorBody(service string, status int, message string) []byte {
 	case "network":
 		v = map[string]any{"NeutronError": map[string]any{"type": "InjectedFault", "message": message, "detail": ""}}
 	case "identity":
-		v = map[string]any{"error": map[string]any{"code": status, "message": message, "title": http.StatusText(status)}}
+		v = map[string]any{
+			"error": map[string]any{"code": status, "message": message, "title": http.StatusText(status)},
+		}
 	case "image":
-		v = map[string]any{"message": message, "code": strconv.Itoa(status) + " " + http.StatusText(status), "title": http.StatusText(status)}
+		v = map[string]any{
+			"message": message,
+			"code":    strconv.Itoa(status) + " " + http.StatusText(status),
+			"title":   http.StatusText(status),
+		}
 	default:
 		name := map[int]string{400: "badRequest", 403: "forbidden", 404: "itemNotFound", 409: "conflictingRequest", 413: "overLimit", 429: "overLimit", 503: "serviceUnavailable"}[status]
 		if name == "" {

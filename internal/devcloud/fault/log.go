@@ -16,9 +16,11 @@ type Request struct {
 	// Path is below the service's prefix; Query follows it in the URL.
 	Path  string `json:"path"`
 	Query string `json:"query,omitempty"`
-	// Status is the answer's, 0 while there is none and when the connection was dropped.
+	// Status is the answer's, 0 while there is none and when the connection was
+	// dropped.
 	Status int `json:"status"`
-	// Acted tells that the cloud has carried the call out, whatever was answered.
+	// Acted tells that the cloud has carried the call out, whatever was
+	// answered.
 	Acted bool `json:"acted"`
 	// Fault names the rules that applied.
 	Fault []string `json:"fault,omitempty"`
@@ -28,12 +30,14 @@ type Request struct {
 // Log is the request log and its sums.
 type Log struct {
 	Total int `json:"total"`
-	// Counts are calls by "SERVICE METHOD PATH", with identifiers in the path written {id}.
+	// Counts are calls by "SERVICE METHOD PATH", with identifiers in the path
+	// written {id}.
 	Counts   map[string]int `json:"counts"`
 	Requests []Request      `json:"requests"`
 }
 
-// logKept is how many calls the log shows one by one; older ones are only counted.
+// logKept is how many calls the log shows one by one; older ones are only
+// counted.
 const logKept = 20000
 
 type requestLog struct {
@@ -43,7 +47,9 @@ type requestLog struct {
 	calls  []*Request
 }
 
-var identifiers = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-f]{32}`)
+var identifiers = regexp.MustCompile(
+	`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-f]{32}`,
+)
 
 func (l *requestLog) add(r Request) *Request {
 	l.mu.Lock()

@@ -60,7 +60,8 @@ var Actions = []string{
 
 var services = []string{"identity", "compute", "network", "image", "volume", "object-store"}
 
-// Duration is a time.Duration that JSON shows as "1.5s" and reads as that or as a number of milliseconds.
+// Duration is a time.Duration that JSON shows as "1.5s" and reads as that or as
+// a number of milliseconds.
 type Duration time.Duration
 
 // MarshalJSON gives "1.5s".
@@ -125,7 +126,8 @@ func (r *Rule) prepare() error {
 	if r.Service != "" && !slices.Contains(services, r.Service) {
 		return fmt.Errorf("unknown service %q; the services are %s", r.Service, strings.Join(services, ", "))
 	}
-	if valid := r.Status >= 200 && r.Status <= 599; r.Action == Status && !valid || r.Action == Answer && r.Status != 0 && !valid {
+	if valid := r.Status >= 200 && r.Status <= 599; r.Action == Status && !valid ||
+		r.Action == Answer && r.Status != 0 && !valid {
 		return fmt.Errorf("the action %q needs an HTTP status from 200 to 599, not %d", r.Action, r.Status)
 	}
 	if r.delays() && r.Delay <= 0 {

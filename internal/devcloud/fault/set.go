@@ -22,7 +22,8 @@ type entry struct {
 	State
 	// act tells, once released, whether a call held before acting is acted on.
 	act bool
-	// shut tells that a rule of the kind HoldAnswered keeps later calls waiting.
+	// shut tells that a rule of the kind HoldAnswered keeps later calls
+	// waiting.
 	shut bool
 }
 
@@ -85,7 +86,8 @@ func (s *Set) find(id string) *entry {
 	return nil
 }
 
-// Clear takes a rule out of force, or all of them when id is empty, and lets go what they hold. It tells how many.
+// Clear takes a rule out of force, or all of them when id is empty, and lets go
+// what they hold. It tells how many.
 func (s *Set) Clear(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +106,8 @@ func (s *Set) Clear(id string) int {
 	return n
 }
 
-// Release lets go what a rule holds and ends the rule. Calls held before acting are acted on if act, else dropped.
+// Release lets go what a rule holds and ends the rule. Calls held before acting
+// are acted on if act, else dropped.
 func (s *Set) Release(id string, act bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,7 +163,8 @@ func (e *entry) apply() bool {
 	return true
 }
 
-// match returns the rules that apply to a call. Those that hold count as hit when the call is where they hold it.
+// match returns the rules that apply to a call. Those that hold count as hit
+// when the call is where they hold it.
 func (s *Set) match(service, method, path string) []*entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -217,14 +221,16 @@ func (s *Set) hold(e *entry, limit time.Duration) (act bool) {
 	return e.act && !s.closed
 }
 
-// shut closes the gate for a rule of the kind HoldAnswered, before its call is answered.
+// shut closes the gate for a rule of the kind HoldAnswered, before its call is
+// answered.
 func (s *Set) shut(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.shut = true
 }
 
-// answered marks a rule of the kind HoldAnswered as hit: its call's answer is on the wire.
+// answered marks a rule of the kind HoldAnswered as hit: its call's answer is
+// on the wire.
 func (s *Set) answered(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -232,7 +238,8 @@ func (s *Set) answered(e *entry) {
 	s.notify()
 }
 
-// gate waits while a rule of the kind HoldAnswered is hit and not released; false when the call is to be dropped.
+// gate waits while a rule of the kind HoldAnswered is hit and not released;
+// false when the call is to be dropped.
 func (s *Set) gate() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

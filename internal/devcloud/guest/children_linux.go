@@ -33,8 +33,13 @@ func prepareThread(w *world) {
 	// 6.3 refuse to start programs as Go does from a thread whose children
 	// are to have another time.
 	var now unix.Timespec
-	if kernelAtLeast(6, 3) && unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) == nil && unix.Unshare(unix.CLONE_NEWTIME) == nil {
-		_ = os.WriteFile(fmt.Sprintf("/proc/%d/timens_offsets", unix.Gettid()), fmt.Appendf(nil, "boottime -%d 0\n", now.Sec), 0)
+	if kernelAtLeast(6, 3) && unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) == nil &&
+		unix.Unshare(unix.CLONE_NEWTIME) == nil {
+		_ = os.WriteFile(
+			fmt.Sprintf("/proc/%d/timens_offsets", unix.Gettid()),
+			fmt.Appendf(nil, "boottime -%d 0\n", now.Sec),
+			0,
+		)
 	}
 }
 

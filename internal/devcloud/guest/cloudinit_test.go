@@ -117,7 +117,17 @@ no_such_key: 1
 	defer func() { _ = a.Close() }()
 	expect(t, a, map[string]string{"echo $SHELL": "/bin/sh", "sudo sh -c 'id -u'": "0"})
 	if g.Mode() == ModeNamespaces {
-		expect(t, a, map[string]string{"id -un": "alice", "id -u": "4711", "stat -c %U ~/late ~": "alice\nalice", "stat -c %G /etc/plain": "root", "tail -1 /var/runcmd": "root"})
+		expect(
+			t,
+			a,
+			map[string]string{
+				"id -un":                "alice",
+				"id -u":                 "4711",
+				"stat -c %U ~/late ~":   "alice\nalice",
+				"stat -c %G /etc/plain": "root",
+				"tail -1 /var/runcmd":   "root",
+			},
+		)
 	}
 }
 
@@ -147,7 +157,14 @@ func TestUserDataForms(t *testing.T) {
 			g := boot(t, func(s *Spec) { s.UserData = data })
 			c := g.login(t, "centos")
 			g.finished(t, c, "done")
-			expect(t, c, map[string]string{"cat /var/script": "from the script", "grep -c 'to the console' /var/log/cloud-init-output.log || sudo grep -c 'to the console' /var/log/cloud-init-output.log": "1"})
+			expect(
+				t,
+				c,
+				map[string]string{
+					"cat /var/script": "from the script",
+					"grep -c 'to the console' /var/log/cloud-init-output.log || sudo grep -c 'to the console' /var/log/cloud-init-output.log": "1",
+				},
+			)
 			if !strings.Contains(string(g.Console()), "to the console") {
 				t.Error("the console log lacks the script's output")
 			}
@@ -196,11 +213,16 @@ func TestHostKeysGiven(t *testing.T) {
 	}
 	indented := strings.ReplaceAll(strings.TrimSpace(string(pem.EncodeToMemory(block))), "\n", "\n    ")
 	g := boot(t, func(s *Spec) {
-		s.UserData = []byte("#cloud-config\nssh_keys:\n  rsa_private: |\n    " + indented + "\n  rsa_public: " + authorized(signer) + "\n")
+		s.UserData = []byte(
+			"#cloud-config\nssh_keys:\n  rsa_private: |\n    " + indented + "\n  rsa_public: " + authorized(
+				signer,
+			) + "\n",
+		)
 	})
 	g.login(t, "centos")
 	console := string(g.Console())
-	if !strings.Contains(console, authorized(signer)) || !strings.Contains(console, "(RSA)") || strings.Contains(console, "ssh-ed25519 ") {
+	if !strings.Contains(console, authorized(signer)) || !strings.Contains(console, "(RSA)") ||
+		strings.Contains(console, "ssh-ed25519 ") {
 		t.Errorf("console:\n%s", console)
 	}
 	if strings.Contains(console, "PRIVATE KEY") {
@@ -263,7 +285,9 @@ chpasswd:
 func TestUsersWithoutDefault(t *testing.T) {
 	key := newKey(t)
 	g := boot(t, func(s *Spec) {
-		s.UserData = []byte("#cloud-config\nusers:\n  - name: only\n    ssh_authorized_keys: [" + authorized(key) + "]\n")
+		s.UserData = []byte(
+			"#cloud-config\nusers:\n  - name: only\n    ssh_authorized_keys: [" + authorized(key) + "]\n",
+		)
 	})
 	c, err := g.dial("only", ssh.PublicKeys(key))
 	if err != nil {
@@ -293,14 +317,22 @@ func TestConfigDrive(t *testing.T) {
 
 func TestScriptsRunAfterSSHIsUp(t *testing.T) {
 	apart(t)
-	g := boot(t, func(s *Spec) { s.UserData = []byte("#!/bin/sh\nwhile ! test -e /tmp/go-on; do sleep 0.02; done\n") })
+	g := boot(
+		t,
+		func(s *Spec) { s.UserData = []byte("#!/bin/sh\nwhile ! test -e /tmp/go-on; do sleep 0.02; done\n") },
+	)
 	c := g.login(t, "centos")
 	if got := must(t, c, "cloud-init status"); got != "status: running" {
 		t.Errorf("got %q", got)
 	}
 	must(t, c, "touch /tmp/go-on")
 	g.finished(t, c, "done")
-	within(t, 5*time.Second, "the login prompt", func() bool { return bytes.HasSuffix(bytes.TrimSpace(g.Console()), []byte(" login:")) })
+	within(
+		t,
+		5*time.Second,
+		"the login prompt",
+		func() bool { return bytes.HasSuffix(bytes.TrimSpace(g.Console()), []byte(" login:")) },
+	)
 }
 
 func TestPowerState(t *testing.T) {

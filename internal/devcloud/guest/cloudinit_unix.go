@@ -64,7 +64,11 @@ func (ci *cloudInit) early() {
 	if !m.first {
 		stage = "init (not the first boot: only what is for every boot)"
 	}
-	m.con.cloud("Cloud-init v. 23.1 (embedded cloud) running '%s' at %s.", stage, time.Now().UTC().Format(time.RFC1123Z))
+	m.con.cloud(
+		"Cloud-init v. 23.1 (embedded cloud) running '%s' at %s.",
+		stage,
+		time.Now().UTC().Format(time.RFC1123Z),
+	)
 	for _, err := range append(errs, more...) {
 		ci.fail("%v", err)
 	}
@@ -340,7 +344,14 @@ func (ci *cloudInit) users() {
 		rules.WriteString(ci.user(u))
 	}
 	if rules.Len() > 0 {
-		ci.try("sudo rules", m.w.write("/etc/sudoers.d/90-cloud-init-users", []byte("# Created by cloud-init\n"+rules.String()), 0o440))
+		ci.try(
+			"sudo rules",
+			m.w.write(
+				"/etc/sudoers.d/90-cloud-init-users",
+				[]byte("# Created by cloud-init\n"+rules.String()),
+				0o440,
+			),
+		)
 	}
 	keys := append(slices.Clone(m.o.Spec.AuthorizedKeys), c.Keys...)
 	if withDefault {
@@ -480,7 +491,14 @@ func (ci *cloudInit) passwords() {
 		}
 		text, err := m.w.read("/etc/ssh/sshd_config")
 		ci.try("ssh_pwauth", err)
-		ci.try("ssh_pwauth", m.w.write("/etc/ssh/sshd_config", []byte(setSSHDOption(string(text), "PasswordAuthentication", value)), 0o600))
+		ci.try(
+			"ssh_pwauth",
+			m.w.write(
+				"/etc/ssh/sshd_config",
+				[]byte(setSSHDOption(string(text), "PasswordAuthentication", value)),
+				0o600,
+			),
+		)
 	}
 }
 
@@ -571,14 +589,20 @@ func (ci *cloudInit) script(name string, body []byte) {
 func (ci *cloudInit) final() {
 	m, c := ci.m, ci.conf
 	if m.first {
-		m.con.cloud("Cloud-init v. 23.1 (embedded cloud) running 'modules:final' at %s.", time.Now().UTC().Format(time.RFC1123Z))
+		m.con.cloud(
+			"Cloud-init v. 23.1 (embedded cloud) running 'modules:final' at %s.",
+			time.Now().UTC().Format(time.RFC1123Z),
+		)
 		ci.writeFiles(true)
 		if c.Packages.Kind != 0 || c.PackageUpdate || c.PackageUpgrade {
 			var names []string
 			for _, n := range c.Packages.Content {
 				names = append(names, n.Value)
 			}
-			m.con.cloud("WARNING: packages cannot be installed in this guest, it has those of its host: %s", strings.Join(names, " "))
+			m.con.cloud(
+				"WARNING: packages cannot be installed in this guest, it has those of its host: %s",
+				strings.Join(names, " "),
+			)
 		}
 		if len(c.Runcmd) > 0 {
 			ci.script(cloudDir+"/instance/scripts/runcmd", commandScript(c.Runcmd))
@@ -598,10 +622,32 @@ func (ci *cloudInit) final() {
 	ci.perBoot()
 	up := time.Since(m.con.start).Seconds()
 	now := time.Now().UTC().Format(time.RFC1123Z)
-	msg := fmt.Sprintf("Cloud-init v. 23.1 (embedded cloud) finished at %s. Datasource DataSourceOpenStackLocal [net,ver=2].  Up %.2f seconds", now, up)
+	msg := fmt.Sprintf(
+		"Cloud-init v. 23.1 (embedded cloud) finished at %s. Datasource DataSourceOpenStackLocal [net,ver=2].  Up %.2f seconds",
+		now,
+		up,
+	)
 	if c.FinalMessage != "" && m.first {
-		msg = strings.NewReplacer("$UPTIME", fmt.Sprintf("%.2f", up), "$uptime", fmt.Sprintf("%.2f", up), "$TIMESTAMP", now, "$timestamp", now,
-			"$VERSION", "23.1", "$version", "23.1", "$DATASOURCE", "DataSourceOpenStackLocal", "$datasource", "DataSourceOpenStackLocal").Replace(c.FinalMessage)
+		msg = strings.NewReplacer(
+			"$UPTIME",
+			fmt.Sprintf("%.2f", up),
+			"$uptime",
+			fmt.Sprintf("%.2f", up),
+			"$TIMESTAMP",
+			now,
+			"$timestamp",
+			now,
+			"$VERSION",
+			"23.1",
+			"$version",
+			"23.1",
+			"$DATASOURCE",
+			"DataSourceOpenStackLocal",
+			"$datasource",
+			"DataSourceOpenStackLocal",
+		).Replace(
+			c.FinalMessage,
+		)
 	}
 	m.con.cloud("%s", msg)
 	if ci.log != nil {
@@ -637,7 +683,11 @@ func (ci *cloudInit) result(up float64) error {
 	if errs == nil {
 		errs = []string{}
 	}
-	b, err := json.MarshalIndent(map[string]any{"v1": map[string]any{"datasource": "DataSourceOpenStackLocal [net,ver=2]", "errors": errs}}, "", " ")
+	b, err := json.MarshalIndent(
+		map[string]any{"v1": map[string]any{"datasource": "DataSourceOpenStackLocal [net,ver=2]", "errors": errs}},
+		"",
+		" ",
+	)
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,10 @@ func bootNoWait(t testing.TB, change func(*Spec), lim ...limits) testGuest {
 	t.Helper()
 	key := newKey(t)
 	spec := Spec{
-		ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", ids.Add(1)), Name: "web one", Image: "CentOS 7 GC 2014-09-16",
+		ID: fmt.Sprintf(
+			"00000000-0000-4000-8000-%012d",
+			ids.Add(1),
+		), Name: "web one", Image: "CentOS 7 GC 2014-09-16",
 		Dir: guestDir(t), AuthorizedKeys: []string{authorized(key)}, Executable: self(t),
 	}
 	if change != nil {
@@ -160,12 +163,18 @@ func (g testGuest) dial(user string, auth ...ssh.AuthMethod) (*ssh.Client, error
 	if err != nil {
 		return nil, err
 	}
-	conf := &ssh.ClientConfig{User: user, Auth: auth, Timeout: 10 * time.Second, HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-		if !bytes.Contains(g.Console(), bytes.TrimSpace(ssh.MarshalAuthorizedKey(key))) || !strings.Contains(string(g.Console()), ssh.FingerprintSHA256(key)) {
-			return errors.New("the console log does not show this host key")
-		}
-		return nil
-	}}
+	conf := &ssh.ClientConfig{
+		User:    user,
+		Auth:    auth,
+		Timeout: 10 * time.Second,
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			if !bytes.Contains(g.Console(), bytes.TrimSpace(ssh.MarshalAuthorizedKey(key))) ||
+				!strings.Contains(string(g.Console()), ssh.FingerprintSHA256(key)) {
+				return errors.New("the console log does not show this host key")
+			}
+			return nil
+		},
+	}
 	conn, chans, reqs, err := ssh.NewClientConn(c, "guest", conf)
 	if err != nil {
 		_ = c.Close()

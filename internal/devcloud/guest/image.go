@@ -20,7 +20,9 @@ var imageUsers = []string{"centos", "ubuntu", "debian"}
 
 // imageName finds the distribution and, not far behind it, a version: not a
 // date, whose year has four digits.
-var imageName = regexp.MustCompile(`(?i)(?:^|[^a-z])(centos|ubuntu|debian)(?:[^0-9]{0,16}?(\d{1,2}(?:\.\d{1,2})?)(?:[^0-9]|$))?`)
+var imageName = regexp.MustCompile(
+	`(?i)(?:^|[^a-z])(centos|ubuntu|debian)(?:[^0-9]{0,16}?(\d{1,2}(?:\.\d{1,2})?)(?:[^0-9]|$))?`,
+)
 
 var ubuntuNames = map[string]string{
 	"12.04": "precise", "14.04": "trusty", "16.04": "xenial", "18.04": "bionic",
@@ -68,8 +70,24 @@ func centosImage(version string) image {
 	}
 	pretty := fmt.Sprintf("CentOS %s %s", flavour, label)
 	return image{id: "centos", user: "centos", version: major, name: pretty, files: map[string]string{
-		"/etc/os-release": osRelease("NAME", "CentOS "+flavour, "VERSION", label, "ID", "centos", "ID_LIKE", "rhel fedora",
-			"VERSION_ID", major, "PRETTY_NAME", pretty, "HOME_URL", "https://www.centos.org/", "BUG_REPORT_URL", "https://bugs.centos.org/"),
+		"/etc/os-release": osRelease(
+			"NAME",
+			"CentOS "+flavour,
+			"VERSION",
+			label,
+			"ID",
+			"centos",
+			"ID_LIKE",
+			"rhel fedora",
+			"VERSION_ID",
+			major,
+			"PRETTY_NAME",
+			pretty,
+			"HOME_URL",
+			"https://www.centos.org/",
+			"BUG_REPORT_URL",
+			"https://bugs.centos.org/",
+		),
 		"/etc/centos-release": release,
 		"/etc/redhat-release": release,
 		"/etc/system-release": release,
@@ -91,9 +109,32 @@ func ubuntuImage(version string) image {
 		pretty += " LTS"
 	}
 	return image{id: "ubuntu", user: "ubuntu", version: version, name: pretty, files: map[string]string{
-		"/etc/os-release": osRelease("NAME", "Ubuntu", "VERSION", label, "ID", "ubuntu", "ID_LIKE", "debian", "PRETTY_NAME", pretty,
-			"VERSION_ID", version, "VERSION_CODENAME", code, "UBUNTU_CODENAME", code, "HOME_URL", "https://www.ubuntu.com/"),
-		"/etc/lsb-release":    fmt.Sprintf("DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=%s\nDISTRIB_CODENAME=%s\nDISTRIB_DESCRIPTION=%q\n", version, code, pretty),
+		"/etc/os-release": osRelease(
+			"NAME",
+			"Ubuntu",
+			"VERSION",
+			label,
+			"ID",
+			"ubuntu",
+			"ID_LIKE",
+			"debian",
+			"PRETTY_NAME",
+			pretty,
+			"VERSION_ID",
+			version,
+			"VERSION_CODENAME",
+			code,
+			"UBUNTU_CODENAME",
+			code,
+			"HOME_URL",
+			"https://www.ubuntu.com/",
+		),
+		"/etc/lsb-release": fmt.Sprintf(
+			"DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=%s\nDISTRIB_CODENAME=%s\nDISTRIB_DESCRIPTION=%q\n",
+			version,
+			code,
+			pretty,
+		),
 		"/etc/centos-release": "", "/etc/redhat-release": "", "/etc/system-release": "",
 	}}
 }
@@ -110,8 +151,24 @@ func debianImage(version string) image {
 		pretty = "Debian GNU/Linux " + label
 	}
 	return image{id: "debian", user: "debian", version: major, name: pretty, files: map[string]string{
-		"/etc/os-release": osRelease("PRETTY_NAME", pretty, "NAME", "Debian GNU/Linux", "VERSION_ID", major, "VERSION", label,
-			"VERSION_CODENAME", code, "ID", "debian", "HOME_URL", "https://www.debian.org/", "BUG_REPORT_URL", "https://bugs.debian.org/"),
+		"/etc/os-release": osRelease(
+			"PRETTY_NAME",
+			pretty,
+			"NAME",
+			"Debian GNU/Linux",
+			"VERSION_ID",
+			major,
+			"VERSION",
+			label,
+			"VERSION_CODENAME",
+			code,
+			"ID",
+			"debian",
+			"HOME_URL",
+			"https://www.debian.org/",
+			"BUG_REPORT_URL",
+			"https://bugs.debian.org/",
+		),
 		"/etc/debian_version": version + "\n",
 		"/etc/centos-release": "", "/etc/redhat-release": "", "/etc/system-release": "", "/etc/lsb-release": "",
 	}}

@@ -316,7 +316,14 @@ func (m *machine) personalise() error {
 	groups := []group{{name: "root", gid: root.gid}}
 	next := 1000
 	for _, name := range m.image.users() {
-		u := account{name: name, uid: next, gid: next, gecos: strings.ToUpper(name[:1]) + name[1:], home: "/home/" + name, shell: shell}
+		u := account{
+			name:  name,
+			uid:   next,
+			gid:   next,
+			gecos: strings.ToUpper(name[:1]) + name[1:],
+			home:  "/home/" + name,
+			shell: shell,
+		}
 		if m.w.single {
 			u.uid, u.gid = m.w.uid, m.w.gid
 		}
@@ -330,7 +337,8 @@ func (m *machine) personalise() error {
 	// The host's system accounts, so that files have owners with names; its
 	// people are nobody here.
 	for _, u := range hostUsers {
-		if (u.uid < 1000 || u.uid == 65534) && u.uid != 0 && !slices.ContainsFunc(users, func(o account) bool { return o.name == u.name }) {
+		if (u.uid < 1000 || u.uid == 65534) && u.uid != 0 &&
+			!slices.ContainsFunc(users, func(o account) bool { return o.name == u.name }) {
 			if u.home == "/root" || strings.HasPrefix(u.home, "/home/") {
 				u.home = "/nonexistent"
 			}
@@ -339,7 +347,8 @@ func (m *machine) personalise() error {
 		}
 	}
 	for _, g := range hostGroups {
-		if (g.gid < 1000 || g.gid == 65534) && g.gid != 0 && !slices.ContainsFunc(groups, func(o group) bool { return o.name == g.name }) {
+		if (g.gid < 1000 || g.gid == 65534) && g.gid != 0 &&
+			!slices.ContainsFunc(groups, func(o group) bool { return o.name == g.name }) {
 			g.members = nil
 			groups = append(groups, g)
 		}
@@ -421,7 +430,11 @@ func (m *machine) plainPasswords() {
 		if err != nil {
 			continue
 		}
-		text := bytes.ReplaceAll(bytes.ReplaceAll(old, []byte("yescrypt"), []byte("sha512")), []byte("YESCRYPT"), []byte("SHA512"))
+		text := bytes.ReplaceAll(
+			bytes.ReplaceAll(old, []byte("yescrypt"), []byte("sha512")),
+			[]byte("YESCRYPT"),
+			[]byte("SHA512"),
+		)
 		if !bytes.Equal(text, old) {
 			_ = m.w.write(f, text, 0o644)
 		}
@@ -579,9 +592,22 @@ func (m *machine) baseEnv(u account) []string {
 	if m.w.binDir != "" {
 		p = m.w.at(m.w.binDir) + ":" + p
 	}
-	env := []string{"USER=" + u.name, "LOGNAME=" + u.name, "HOME=" + m.w.at(u.home), "PATH=" + p, "SHELL=" + u.shell, "MAIL=/var/mail/" + u.name}
+	env := []string{
+		"USER=" + u.name,
+		"LOGNAME=" + u.name,
+		"HOME=" + m.w.at(u.home),
+		"PATH=" + p,
+		"SHELL=" + u.shell,
+		"MAIL=/var/mail/" + u.name,
+	}
 	if m.w.root != "" {
-		env = append(env, "TMPDIR="+m.w.at("/tmp"), "HOSTNAME="+m.shortName(), guestMark+"="+m.o.Dir, pidVariable+"="+fmt.Sprint(os.Getpid()))
+		env = append(
+			env,
+			"TMPDIR="+m.w.at("/tmp"),
+			"HOSTNAME="+m.shortName(),
+			guestMark+"="+m.o.Dir,
+			pidVariable+"="+fmt.Sprint(os.Getpid()),
+		)
 	}
 	return env
 }

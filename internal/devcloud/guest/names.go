@@ -10,7 +10,8 @@ const (
 	layersName  = "layers"      // overlay layers: what it changed of the host's
 )
 
-// toolDir is where the guest finds this program and the files of its tools. Below /run, so that it is made anew by every boot.
+// toolDir is where the guest finds this program and the files of its tools.
+// Below /run, so that it is made anew by every boot.
 const toolDir = "/run/galley-guest"
 
 // Exit statuses by which the guest's process says why it ended.

@@ -99,14 +99,23 @@ func TestSplitUserData(t *testing.T) {
 
 func TestParseCloudConfig(t *testing.T) {
 	c, errs := parseCloudConfig([]part{
-		{kind: kindConfig, body: []byte("#cloud-config\nhostname: a\nruncmd: [one]\nchpasswd: {expire: true}\nusers: a, b\n")},
+		{
+			kind: kindConfig,
+			body: []byte("#cloud-config\nhostname: a\nruncmd: [one]\nchpasswd: {expire: true}\nusers: a, b\n"),
+		},
 		{kind: kindScript, body: []byte("#!/bin/sh\n")},
-		{kind: kindConfig, body: []byte("#cloud-config\nhostname: b\nruncmd: [two, [x, 1, true]]\nchpasswd: {list: ['u:p']}\nssh_pwauth: yes\nusers: {carl: {shell: /bin/sh}, dora: }\n")},
+		{
+			kind: kindConfig,
+			body: []byte(
+				"#cloud-config\nhostname: b\nruncmd: [two, [x, 1, true]]\nchpasswd: {list: ['u:p']}\nssh_pwauth: yes\nusers: {carl: {shell: /bin/sh}, dora: }\n",
+			),
+		},
 	})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	if c.Hostname != "b" || len(c.Runcmd) != 2 || c.Runcmd[0].line != "two" || !reflect.DeepEqual(c.Runcmd[1].argv, []string{"x", "1", "true"}) {
+	if c.Hostname != "b" || len(c.Runcmd) != 2 || c.Runcmd[0].line != "two" ||
+		!reflect.DeepEqual(c.Runcmd[1].argv, []string{"x", "1", "true"}) {
 		t.Errorf("got %+v", c)
 	}
 	if c.Chpasswd.Expire == nil || !*c.Chpasswd.Expire {
@@ -118,7 +127,9 @@ func TestParseCloudConfig(t *testing.T) {
 	if len(c.Users) != 2 || c.Users[0].Name != "carl" || c.Users[0].Shell != "/bin/sh" || c.Users[1].Name != "dora" {
 		t.Errorf("users: %+v", c.Users)
 	}
-	c, errs = parseCloudConfig([]part{{kind: kindConfig, body: []byte("hostname: [1]\nfqdn: x.y\nusers: 7\nwrite_files: nonsense\n")}})
+	c, errs = parseCloudConfig(
+		[]part{{kind: kindConfig, body: []byte("hostname: [1]\nfqdn: x.y\nusers: 7\nwrite_files: nonsense\n")}},
+	)
 	if len(errs) != 2 || c.FQDN != "x.y" {
 		t.Errorf("got %+v, %v", c, errs)
 	}
@@ -135,7 +146,9 @@ func TestTruth(t *testing.T) {
 }
 
 func TestSSHDConfig(t *testing.T) {
-	c := parseSSHDConfig("# PasswordAuthentication yes\npasswordauthentication no\nPasswordAuthentication yes\nAcceptEnv LANG LC_*\nAcceptEnv FOO\nPermitRootLogin without-password\nMaxAuthTries 3\nAllowTcpForwarding=no\nMatch User x\nPubkeyAuthentication no\n")
+	c := parseSSHDConfig(
+		"# PasswordAuthentication yes\npasswordauthentication no\nPasswordAuthentication yes\nAcceptEnv LANG LC_*\nAcceptEnv FOO\nPermitRootLogin without-password\nMaxAuthTries 3\nAllowTcpForwarding=no\nMatch User x\nPubkeyAuthentication no\n",
+	)
 	if c.passwords || !c.publicKeys || c.rootLogin != "prohibit-password" || c.maxAuth != 3 || c.forwarding {
 		t.Errorf("got %+v", c)
 	}
@@ -154,7 +167,11 @@ func TestSSHDConfig(t *testing.T) {
 }
 
 func TestAccountsFiles(t *testing.T) {
-	users := parsePasswd([]byte("root:x:0:0:root:/root:/bin/sh\nbad\nx:x:-1:0:::\ny:x:a:0:::\nbob:x:1001:1002:Bob,,:/home/bob:/bin/bash\n"))
+	users := parsePasswd(
+		[]byte(
+			"root:x:0:0:root:/root:/bin/sh\nbad\nx:x:-1:0:::\ny:x:a:0:::\nbob:x:1001:1002:Bob,,:/home/bob:/bin/bash\n",
+		),
+	)
 	if len(users) != 2 || users[1].line() != "bob:x:1001:1002:Bob,,:/home/bob:/bin/bash" {
 		t.Errorf("got %+v", users)
 	}

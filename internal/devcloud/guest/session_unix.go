@@ -78,7 +78,8 @@ func (ss *session) request(r *ssh.Request, done chan struct{}) bool {
 	switch r.Type {
 	case "env":
 		var kv struct{ Name, Value string }
-		if ssh.Unmarshal(r.Payload, &kv) != nil || !ss.lg.conf.accepts(kv.Name) || strings.ContainsRune(kv.Name+kv.Value, 0) {
+		if ssh.Unmarshal(r.Payload, &kv) != nil || !ss.lg.conf.accepts(kv.Name) ||
+			strings.ContainsRune(kv.Name+kv.Value, 0) {
 			return false
 		}
 		ss.env = append(ss.env, kv.Name+"="+kv.Value)
@@ -200,7 +201,11 @@ func (ss *session) start(command string, shell bool) (run func(), err error) {
 		home = m.w.at("/")
 	}
 	sudoer := m.acc.right(u) != sudoNone
-	attr := &syscall.ProcAttr{Dir: home, Env: ss.environment(), Sys: attributesFor(m.w, u, m.acc.memberships(u), sudoer)}
+	attr := &syscall.ProcAttr{
+		Dir: home,
+		Env: ss.environment(),
+		Sys: attributesFor(m.w, u, m.acc.memberships(u), sudoer),
+	}
 	if ss.wantPty {
 		return ss.startPty(prog, argv, attr, warning, shell)
 	}
@@ -304,7 +309,13 @@ func (ss *session) startPipes(prog string, argv []string, attr *syscall.ProcAttr
 	}, nil
 }
 
-func (ss *session) startPty(prog string, argv []string, attr *syscall.ProcAttr, warning string, shell bool) (func(), error) {
+func (ss *session) startPty(
+	prog string,
+	argv []string,
+	attr *syscall.ProcAttr,
+	warning string,
+	shell bool,
+) (func(), error) {
 	master, slave, err := openTerminalPair()
 	if err != nil {
 		return nil, fmt.Errorf("no terminal: %w", err)

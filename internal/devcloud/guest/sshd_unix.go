@@ -220,14 +220,17 @@ func (s *sshServer) publicKey(conf sshdConfig, name string, key ssh.PublicKey) (
 		if name == "root" && conf.rootLogin == "forced-commands-only" && opts.command == "" {
 			continue
 		}
-		return &ssh.Permissions{Extensions: map[string]string{extUser: name, extOptions: strings.Join(options, "\x00")}}, nil
+		return &ssh.Permissions{
+			Extensions: map[string]string{extUser: name, extOptions: strings.Join(options, "\x00")},
+		}, nil
 	}
 	return nil, errDenied
 }
 
 func (s *sshServer) password(conf sshdConfig, name, password string) (*ssh.Permissions, error) {
 	u, ok := s.m.acc.lookup(name)
-	if !ok || (name == "root" && conf.rootLogin != "yes") || !loginShell(u) || !checkPassword(password, s.m.acc.shadow(name)) {
+	if !ok || (name == "root" && conf.rootLogin != "yes") || !loginShell(u) ||
+		!checkPassword(password, s.m.acc.shadow(name)) {
 		return nil, errDenied
 	}
 	return &ssh.Permissions{Extensions: map[string]string{extUser: name}}, nil
@@ -335,7 +338,10 @@ func (f *forwarder) listen(payload []byte) (bool, []byte) {
 		return false, nil
 	}
 	// GatewayPorts no: whatever address is asked for.
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(req.Port)))) //nolint:noctx // ends with the connection
+	l, err := net.Listen(
+		"tcp",
+		net.JoinHostPort("127.0.0.1", strconv.Itoa(int(req.Port))),
+	) //nolint:noctx // ends with the connection
 	if err != nil {
 		return false, nil
 	}
@@ -410,7 +416,11 @@ func (f *forwarder) direct(nc ssh.NewChannel) {
 		_ = nc.Reject(ssh.Prohibited, "administratively prohibited: open failed")
 		return
 	}
-	c, err := net.DialTimeout("tcp", net.JoinHostPort(req.Host, strconv.Itoa(int(req.Port))), 30*time.Second) //nolint:noctx // the channel's opener cannot be cancelled
+	c, err := net.DialTimeout(
+		"tcp",
+		net.JoinHostPort(req.Host, strconv.Itoa(int(req.Port))),
+		30*time.Second,
+	) //nolint:noctx // the channel's opener cannot be cancelled
 	if err != nil {
 		_ = nc.Reject(ssh.ConnectionFailed, "connect failed: "+err.Error())
 		return

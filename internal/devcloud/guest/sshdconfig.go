@@ -41,7 +41,14 @@ UsePAM yes
 // what follows a Match line is for cases we do not tell apart, and is passed
 // over.
 func parseSSHDConfig(text string) sshdConfig {
-	c := sshdConfig{publicKeys: true, passwords: true, rootLogin: "prohibit-password", forwarding: true, agents: true, maxAuth: 6}
+	c := sshdConfig{
+		publicKeys: true,
+		passwords:  true,
+		rootLogin:  "prohibit-password",
+		forwarding: true,
+		agents:     true,
+		maxAuth:    6,
+	}
 	seen := map[string]bool{}
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "#")

@@ -50,7 +50,14 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 	}
 	var why []string
 	for _, mode := range candidates(lim) {
-		o := order{Spec: spec, Dir: spec.Dir, Mode: mode, Limits: lim, Why: strings.Join(why, "; "), Host: facts(spec.Dir)}
+		o := order{
+			Spec:   spec,
+			Dir:    spec.Dir,
+			Mode:   mode,
+			Limits: lim,
+			Why:    strings.Join(why, "; "),
+			Host:   facts(spec.Dir),
+		}
 		p, events, err := launch(o)
 		if err != nil {
 			if mode == ModeDirectory || errors.Is(err, os.ErrNotExist) {
@@ -137,7 +144,9 @@ func launch(o order) (*process, <-chan event, error) {
 		_ = orderW.Close()
 		return nil, nil, err
 	}
-	cmd := exec.Command(o.Spec.Executable[0], append(append([]string(nil), o.Spec.Executable[1:]...), "run")...) //nolint:noctx // its life is the guest's
+	cmd := exec.Command(
+		o.Spec.Executable[0],
+		append(append([]string(nil), o.Spec.Executable[1:]...), "run")...) //nolint:noctx // its life is the guest's
 	cmd.ExtraFiles = []*os.File{orderR, eventW}
 	cmd.Stdout, cmd.Stderr = console, console // a crash is to be seen somewhere
 	cmd.Dir = "/"

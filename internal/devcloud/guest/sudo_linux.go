@@ -25,7 +25,9 @@ func becomeRoot(single bool) error {
 
 func errNoRight(err error) error {
 	if errors.Is(err, syscall.EPERM) {
-		return errors.New("this process may not become root: only what descends from a login of a user in sudoers can")
+		return errors.New(
+			"this process may not become root: only what descends from a login of a user in sudoers can",
+		)
 	}
 	return err
 }

@@ -240,7 +240,10 @@ func (c sudoCall) run() error {
 		return nil
 	}
 	if c.list {
-		fmt.Printf("User %s may run the following commands on this host:\n    (ALL) ALL\n", caller.name) //nolint:forbidigo // what the tool is for
+		fmt.Printf(
+			"User %s may run the following commands on this host:\n    (ALL) ALL\n",
+			caller.name,
+		) //nolint:forbidigo // what the tool is for
 		return nil
 	}
 	target, err := acc.target(c.user)
@@ -250,7 +253,10 @@ func (c sudoCall) run() error {
 	gid := target.gid
 	groups := acc.memberships(target)
 	if c.group != "" {
-		i := slices.IndexFunc(acc.groups(), func(g group) bool { return g.name == c.group || "#"+strconv.Itoa(g.gid) == c.group })
+		i := slices.IndexFunc(
+			acc.groups(),
+			func(g group) bool { return g.name == c.group || "#"+strconv.Itoa(g.gid) == c.group },
+		)
 		if i < 0 {
 			return fmt.Errorf("unknown group %s", c.group)
 		}
@@ -336,7 +342,20 @@ func (c sudoCall) askPassword(a *accounts, caller account) error {
 		return errors.New("a password is required")
 	}
 	entry := a.shadow(caller.name)
-	prompt := strings.NewReplacer("%p", caller.name, "%u", caller.name, "%U", c.user, "%h", "", "%%", "%").Replace(c.prompt)
+	prompt := strings.NewReplacer(
+		"%p",
+		caller.name,
+		"%u",
+		caller.name,
+		"%U",
+		c.user,
+		"%h",
+		"",
+		"%%",
+		"%",
+	).Replace(
+		c.prompt,
+	)
 	for range 3 {
 		var given string
 		switch {
@@ -350,7 +369,9 @@ func (c sudoCall) askPassword(a *accounts, caller account) error {
 		default:
 			tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 			if err != nil {
-				return errors.New("a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper")
+				return errors.New(
+					"a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper",
+				)
 			}
 			_, _ = tty.WriteString(prompt)
 			b, err := term.ReadPassword(int(tty.Fd()))
@@ -425,7 +446,8 @@ func (c sudoCall) environment(env []string, a *accounts, caller, target account)
 		}
 	}
 	p := systemPath
-	if rest, ok := strings.CutSuffix(os.Getenv("PATH"), ":"+systemPath); ok && strings.HasSuffix(rest, "galley-guest/bin") {
+	if rest, ok := strings.CutSuffix(os.Getenv("PATH"), ":"+systemPath); ok &&
+		strings.HasSuffix(rest, "galley-guest/bin") {
 		p = os.Getenv("PATH") // where the tools are not in /usr
 	}
 	if a.root != "" {
@@ -505,7 +527,9 @@ func sudoQuote(command []string) string {
 			b.WriteByte(' ')
 		}
 		for _, r := range []byte(arg) {
-			plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '$' || r >= 0x80
+			plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' ||
+				r == '$' ||
+				r >= 0x80
 			if !plain {
 				b.WriteByte('\\')
 			}

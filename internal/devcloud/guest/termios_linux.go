@@ -21,14 +21,32 @@ func applyModes(tty *os.File, modes []byte) {
 		word *uint32
 		bit  uint32
 	}{
-		30: {&t.Iflag, unix.IGNPAR}, 31: {&t.Iflag, unix.PARMRK}, 32: {&t.Iflag, unix.INPCK}, 33: {&t.Iflag, unix.ISTRIP},
-		34: {&t.Iflag, unix.INLCR}, 35: {&t.Iflag, unix.IGNCR}, 36: {&t.Iflag, unix.ICRNL}, 37: {&t.Iflag, unix.IUCLC},
-		38: {&t.Iflag, unix.IXON}, 39: {&t.Iflag, unix.IXANY}, 40: {&t.Iflag, unix.IXOFF}, 41: {&t.Iflag, unix.IMAXBEL},
+		30: {
+			&t.Iflag,
+			unix.IGNPAR,
+		}, 31: {&t.Iflag, unix.PARMRK}, 32: {&t.Iflag, unix.INPCK}, 33: {&t.Iflag, unix.ISTRIP},
+		34: {
+			&t.Iflag,
+			unix.INLCR,
+		}, 35: {&t.Iflag, unix.IGNCR}, 36: {&t.Iflag, unix.ICRNL}, 37: {&t.Iflag, unix.IUCLC},
+		38: {
+			&t.Iflag,
+			unix.IXON,
+		}, 39: {&t.Iflag, unix.IXANY}, 40: {&t.Iflag, unix.IXOFF}, 41: {&t.Iflag, unix.IMAXBEL},
 		42: {&t.Iflag, unix.IUTF8},
 		50: {&t.Lflag, unix.ISIG}, 51: {&t.Lflag, unix.ICANON}, 53: {&t.Lflag, unix.ECHO}, 54: {&t.Lflag, unix.ECHOE},
-		55: {&t.Lflag, unix.ECHOK}, 56: {&t.Lflag, unix.ECHONL}, 57: {&t.Lflag, unix.NOFLSH}, 58: {&t.Lflag, unix.TOSTOP},
-		59: {&t.Lflag, unix.IEXTEN}, 60: {&t.Lflag, unix.ECHOCTL}, 61: {&t.Lflag, unix.ECHOKE}, 62: {&t.Lflag, unix.PENDIN},
-		70: {&t.Oflag, unix.OPOST}, 71: {&t.Oflag, unix.OLCUC}, 72: {&t.Oflag, unix.ONLCR}, 73: {&t.Oflag, unix.OCRNL},
+		55: {
+			&t.Lflag,
+			unix.ECHOK,
+		}, 56: {&t.Lflag, unix.ECHONL}, 57: {&t.Lflag, unix.NOFLSH}, 58: {&t.Lflag, unix.TOSTOP},
+		59: {
+			&t.Lflag,
+			unix.IEXTEN,
+		}, 60: {&t.Lflag, unix.ECHOCTL}, 61: {&t.Lflag, unix.ECHOKE}, 62: {&t.Lflag, unix.PENDIN},
+		70: {
+			&t.Oflag,
+			unix.OPOST,
+		}, 71: {&t.Oflag, unix.OLCUC}, 72: {&t.Oflag, unix.ONLCR}, 73: {&t.Oflag, unix.OCRNL},
 		74: {&t.Oflag, unix.ONOCR}, 75: {&t.Oflag, unix.ONLRET},
 	}
 	for code, value := range modeList(modes) {

@@ -36,8 +36,12 @@ func (m *machine) installTools() error {
 	}
 	if m.w.root != "" {
 		// Without namespaces the host's name is the host's.
-		scripts["/bin/hostname"] = "#!/bin/sh\ncase \"$1\" in\n-s|'') exec cut -d. -f1 " + shellescape.Quote(t.at("/etc/hostname")) + ";;\n-f|--fqdn) exec cat " +
-			shellescape.Quote(t.at("/etc/hostname")) + ";;\n*) echo \"hostname: not possible in this guest\" >&2; exit 1;;\nesac\n"
+		scripts["/bin/hostname"] = "#!/bin/sh\ncase \"$1\" in\n-s|'') exec cut -d. -f1 " + shellescape.Quote(
+			t.at("/etc/hostname"),
+		) + ";;\n-f|--fqdn) exec cat " +
+			shellescape.Quote(
+				t.at("/etc/hostname"),
+			) + ";;\n*) echo \"hostname: not possible in this guest\" >&2; exit 1;;\nesac\n"
 	}
 	for name, text := range scripts {
 		var dest string

@@ -80,7 +80,10 @@ func (s *splitter) add(data []byte, kind, name string, depth int) {
 		s.addArchive(data, depth)
 	case "":
 		first, _, _ := bytes.Cut(data, []byte("\n"))
-		s.fail("user data is of no known kind: it begins with %q; expected #cloud-config, #! or a MIME message", clip(string(first), 40))
+		s.fail(
+			"user data is of no known kind: it begins with %q; expected #cloud-config, #! or a MIME message",
+			clip(string(first), 40),
+		)
 	default:
 		s.fail("user data of kind %s is not supported in this guest", kind)
 	}
@@ -476,7 +479,10 @@ func (l *groupList) UnmarshalYAML(n *yaml.Node) error {
 		for _, c := range n.Content {
 			c = resolve(c)
 			if c.Kind == yaml.SequenceNode {
-				return fmt.Errorf("line %d: a list within the list of groups", c.Line) // or the list itself, by its anchor
+				return fmt.Errorf(
+					"line %d: a list within the list of groups",
+					c.Line,
+				) // or the list itself, by its anchor
 			}
 			if err := l.UnmarshalYAML(c); err != nil {
 				return err

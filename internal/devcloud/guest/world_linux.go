@@ -88,8 +88,30 @@ func unescapeMount(s string) string {
 // onDisk tells file systems that hold files from those the kernel makes up.
 func onDisk(fstype string) bool {
 	switch fstype {
-	case "proc", "sysfs", "devtmpfs", "devpts", "tmpfs", "ramfs", "cgroup", "cgroup2", "mqueue", "hugetlbfs", "debugfs", "tracefs",
-		"securityfs", "pstore", "bpf", "configfs", "fusectl", "autofs", "binfmt_misc", "nsfs", "efivarfs", "rpc_pipefs", "nfsd", "squashfs":
+	case "proc",
+		"sysfs",
+		"devtmpfs",
+		"devpts",
+		"tmpfs",
+		"ramfs",
+		"cgroup",
+		"cgroup2",
+		"mqueue",
+		"hugetlbfs",
+		"debugfs",
+		"tracefs",
+		"securityfs",
+		"pstore",
+		"bpf",
+		"configfs",
+		"fusectl",
+		"autofs",
+		"binfmt_misc",
+		"nsfs",
+		"efivarfs",
+		"rpc_pipefs",
+		"nfsd",
+		"squashfs":
 		return false
 	}
 	return !strings.HasPrefix(fstype, "fuse")
@@ -337,8 +359,11 @@ func (b *builder) probe(real, dest string, first error) error {
 	if len(b.below(real)) == 0 || !errors.Is(first, unix.EINVAL) || b.o.Mode == ModeNamespaces {
 		if err := b.memoryLayers(); err == nil {
 			if b.overlay(real, dest) == nil {
-				b.note("overlayfs cannot keep its layers in %s (%v): what the guest changes of the system lives in memory, and is saved when it is shut down or rebooted in order",
-					b.o.Dir, first)
+				b.note(
+					"overlayfs cannot keep its layers in %s (%v): what the guest changes of the system lives in memory, and is saved when it is shut down or rebooted in order",
+					b.o.Dir,
+					first,
+				)
 				return nil
 			}
 			b.w.store.close()
@@ -380,7 +405,10 @@ func (b *builder) overlay(real, dest string) error {
 	if b.o.Limits.NoDiskLayers && !b.w.volatile {
 		return unix.EINVAL
 	}
-	layer := filepath.Join(layersName, strings.ReplaceAll(strings.Trim(strings.ReplaceAll(real, "_", "__"), "/"), "/", "_"))
+	layer := filepath.Join(
+		layersName,
+		strings.ReplaceAll(strings.Trim(strings.ReplaceAll(real, "_", "__"), "/"), "/", "_"),
+	)
 	upper, work := filepath.Join(layer, "upper"), filepath.Join(layer, "work")
 	if err := os.MkdirAll(layer, 0o700); err != nil {
 		return err
@@ -732,7 +760,9 @@ func makeReadOnly(p string) error {
 	}
 	// Flags that the mount came with may not be dropped in a user namespace;
 	// statfs's are mount's own for these.
-	keep := uintptr(st.Flags) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME)
+	keep := uintptr(
+		st.Flags,
+	) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME)
 	return unix.Mount("", p, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|keep, "")
 }
 

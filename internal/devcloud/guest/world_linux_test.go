@@ -137,7 +137,8 @@ func TestPackedTree(t *testing.T) {
 	if target, err := os.Readlink(filepath.Join(to, "usr/upper/link")); err != nil || target != "/no/where" {
 		t.Errorf("a link: %q, %v", target, err)
 	}
-	if st, err := os.Lstat(filepath.Join(to, "usr/upper/empty")); err != nil || st.Mode() != os.ModeDir|os.ModeSticky|0o777 {
+	if st, err := os.Lstat(filepath.Join(to, "usr/upper/empty")); err != nil ||
+		st.Mode() != os.ModeDir|os.ModeSticky|0o777 {
 		t.Errorf("a directory: %v, %v", st, err)
 	}
 	if st, err := os.Lstat(filepath.Join(to, "usr/upper/fifo")); err != nil || st.Mode()&os.ModeNamedPipe == 0 {
@@ -148,7 +149,8 @@ func TestPackedTree(t *testing.T) {
 	}
 	if xattr {
 		value := make([]byte, 8)
-		if n, err := unix.Getxattr(filepath.Join(to, "usr/upper/empty"), "user.overlay.opaque", value); err != nil || string(value[:n]) != "y" {
+		if n, err := unix.Getxattr(filepath.Join(to, "usr/upper/empty"), "user.overlay.opaque", value); err != nil ||
+			string(value[:n]) != "y" {
 			t.Errorf("an attribute: %q, %v", value[:max(n, 0)], err)
 		}
 	}

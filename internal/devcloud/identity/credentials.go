@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) handleCredentials(svc *api.Service) {
@@ -26,18 +26,18 @@ func (s *Service) handleCredentials(svc *api.Service) {
 	)
 }
 
-func (s *Service) findAppCredential(id, name, userID, userName string, d nameOrID) *world.AppCredential {
+func (s *Service) findAppCredential(id, name, userID, userName string, d nameOrID) *db.AppCredential {
 	if id != "" {
-		return s.w.AppCredentials.Get(id)
+		return s.db.AppCredentials.Get(id)
 	}
 	u := s.findUser(userID, userName, d)
 	if u == nil {
 		return nil
 	}
-	return s.w.AppCredentials.First(func(c *world.AppCredential) bool { return c.Name == name && c.UserID == u.ID })
+	return s.db.AppCredentials.First(func(c *db.AppCredential) bool { return c.Name == name && c.UserID == u.ID })
 }
 
-func (s *Service) appCredentialView(r *api.Request, c *world.AppCredential) api.Obj {
+func (s *Service) appCredentialView(r *api.Request, c *db.AppCredential) api.Obj {
 	roles := roleRefs(c.Roles)
 	for _, o := range roles {
 		maps.Copy(o.(api.Obj), api.Obj{"domain_id": nil, "description": nil, "options": api.Obj{}})
@@ -58,8 +58,8 @@ func (s *Service) appCredentialView(r *api.Request, c *world.AppCredential) api.
 
 func (s *Service) listAppCredentials(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.w.View(func() {
-		for _, c := range s.w.AppCredentials.Where(func(c *world.AppCredential) bool { return c.UserID == r.Var("user") }) {
+	s.db.View(func() {
+		for _, c := range s.db.AppCredentials.Where(func(c *db.AppCredential) bool { return c.UserID == r.Var("user") }) {
 			if v := s.appCredentialView(r, c); matches(r, v, "name") {
 				l = append(l, v)
 			}
@@ -73,9 +73,11 @@ func (s *Service) createAppCredential(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &world.AppCredential{
-		Meta: world.Meta{ID: world.NewHexID()}, Name: text(o, "name", ""), Description: text(o, "description", ""),
-		UserID: r.Var("user"), ProjectID: r.Auth.ProjectID, Secret: text(o, "secret", world.RandomString(64)), Roles: r.Auth.Roles,
+	c := &db.AppCredential{
+		Meta: db.Meta{ID: db.NewHexID()}, Name: text(o, "name", ""), Description: text(o, "description", ""),
+		UserID: r.Var(
+			"user",
+		), ProjectID: r.Auth.ProjectID, Secret: text(o, "secret", db.RandomString(64)), Roles: r.Auth.Roles,
 	}
 	c.Unrestricted, _ = o["unrestricted"].(bool)
 	if c.Name == "" {
@@ -94,11 +96,16 @@ func (s *Service) createAppCredential(r *api.Request) (*api.Reply, error) {
 			return nil, api.BadRequest("The parameter grant expiry is not a valid date and time: %s", e)
 		}
 	}
-	err = s.w.Update(func() error {
-		if s.w.AppCredentials.First(func(x *world.AppCredential) bool { return x.Name == c.Name && x.UserID == c.UserID }) != nil {
-			return api.Conflict("Conflict occurred attempting to store application_credential - Duplicate entry found with name %s.", c.Name)
+	err = s.db.Update(func() error {
+		if s.db.AppCredentials.First(
+			func(x *db.AppCredential) bool { return x.Name == c.Name && x.UserID == c.UserID },
+		) != nil {
+			return api.Conflict(
+				"Conflict occurred attempting to store application_credential - Duplicate entry found with name %s.",
+				c.Name,
+			)
 		}
-		s.w.AppCredentials.Insert(c)
+		s.db.AppCredentials.Insert(c)
 		return nil
 	})
 	if err != nil {
@@ -109,9 +116,9 @@ func (s *Service) createAppCredential(r *api.Request) (*api.Reply, error) {
 	return api.Created(api.Obj{"application_credential": v})
 }
 
-func (s *Service) appCredential(r *api.Request) (*world.AppCredential, error) {
-	var c *world.AppCredential
-	s.w.View(func() { c = s.w.AppCredentials.Get(r.Var("id")) })
+func (s *Service) appCredential(r *api.Request) (*db.AppCredential, error) {
+	var c *db.AppCredential
+	s.db.View(func() { c = s.db.AppCredentials.Get(r.Var("id")) })
 	if c == nil || c.UserID != r.Var("user") {
 		return nil, api.NotFound("Could not find Application Credential: %s.", r.Var("id"))
 	}
@@ -131,10 +138,10 @@ func (s *Service) deleteAppCredential(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.w.Update(func() error {
-		s.w.AppCredentials.Delete(c.ID)
-		for _, t := range s.w.Tokens.Where(func(t *world.Token) bool { return t.AppCredentialID == c.ID }) {
-			s.w.Tokens.Delete(t.ID)
+	err = s.db.Update(func() error {
+		s.db.AppCredentials.Delete(c.ID)
+		for _, t := range s.db.Tokens.Where(func(t *db.Token) bool { return t.AppCredentialID == c.ID }) {
+			s.db.Tokens.Delete(t.ID)
 		}
 		return nil
 	})

@@ -8,10 +8,11 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// roleNames are the roles there are; each is its own thing, none implies another beyond what users are given.
+// roleNames are the roles there are; each is its own thing, none implies
+// another beyond what users are given.
 var roleNames = []string{"admin", "member", "reader"}
 
 func roleID(name string) string { return hexID("role", name) }
@@ -45,21 +46,37 @@ func (s *Service) handleDirectory(svc *api.Service) {
 		api.Route{Method: "GET", Path: "/v3/domains/{id}", Do: s.showDomain},
 		api.Route{Method: "GET", Path: "/v3/roles", Do: admin("identity:list_roles", s.listRoles)},
 		api.Route{Method: "GET", Path: "/v3/roles/{id}", Do: admin("identity:get_role", s.showRole)},
-		api.Route{Method: "GET", Path: "/v3/role_assignments", Do: admin("identity:list_role_assignments", s.listAssignments)},
-		api.Route{Method: "PUT", Path: "/v3/projects/{project}/users/{user}/roles/{role}", Do: admin("identity:create_grant", s.grant)},
-		api.Route{Method: "DELETE", Path: "/v3/projects/{project}/users/{user}/roles/{role}", Do: admin("identity:revoke_grant", s.revokeGrant)},
+		api.Route{
+			Method: "GET",
+			Path:   "/v3/role_assignments",
+			Do:     admin("identity:list_role_assignments", s.listAssignments),
+		},
+		api.Route{
+			Method: "PUT",
+			Path:   "/v3/projects/{project}/users/{user}/roles/{role}",
+			Do:     admin("identity:create_grant", s.grant),
+		},
+		api.Route{
+			Method: "DELETE",
+			Path:   "/v3/projects/{project}/users/{user}/roles/{role}",
+			Do:     admin("identity:revoke_grant", s.revokeGrant),
+		},
 		api.Route{Method: "GET", Path: "/v3/services", Do: admin("identity:list_services", s.listServices)},
 		api.Route{Method: "GET", Path: "/v3/services/{id}", Do: admin("identity:get_service", s.showService)},
 		api.Route{Method: "GET", Path: "/v3/endpoints", Do: admin("identity:list_endpoints", s.listEndpoints)},
 		api.Route{Method: "GET", Path: "/v3/regions", Do: s.listRegions},
 		api.Route{Method: "GET", Path: "/v3/regions/{id}", Do: s.showRegion},
-		api.Route{Method: "GET", Path: "/v3/groups", Do: admin("identity:list_groups", func(r *api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"groups": api.List{}, "links": links(r)})
-		})},
+		api.Route{
+			Method: "GET",
+			Path:   "/v3/groups",
+			Do: admin("identity:list_groups", func(r *api.Request) (*api.Reply, error) {
+				return api.OK(api.Obj{"groups": api.List{}, "links": links(r)})
+			}),
+		},
 	)
 }
 
-func (s *Service) projectView(r *api.Request, p *world.Project) api.Obj {
+func (s *Service) projectView(r *api.Request, p *db.Project) api.Obj {
 	return api.Obj{
 		"id": p.ID, "name": p.Name, "domain_id": p.DomainID, "description": p.Description, "enabled": !p.Disabled,
 		"parent_id": p.DomainID, "is_domain": false, "tags": api.List{}, "options": api.Obj{},
@@ -67,7 +84,7 @@ func (s *Service) projectView(r *api.Request, p *world.Project) api.Obj {
 	}
 }
 
-func (s *Service) userView(r *api.Request, u *world.User) api.Obj {
+func (s *Service) userView(r *api.Request, u *db.User) api.Obj {
 	v := api.Obj{
 		"id": u.ID, "name": u.Name, "domain_id": u.DomainID, "enabled": !u.Disabled, "password_expires_at": nil,
 		"options": api.Obj{}, "links": api.Obj{"self": r.Root + "/v3/users/" + u.ID},
@@ -78,7 +95,7 @@ func (s *Service) userView(r *api.Request, u *world.User) api.Obj {
 	return v
 }
 
-func (s *Service) domainView(r *api.Request, d *world.Domain) api.Obj {
+func (s *Service) domainView(r *api.Request, d *db.Domain) api.Obj {
 	return api.Obj{
 		"id": d.ID, "name": d.Name, "description": "", "enabled": true, "tags": api.List{}, "options": api.Obj{},
 		"links": api.Obj{"self": r.Root + "/v3/domains/" + d.ID},
@@ -102,14 +119,14 @@ func matches(r *api.Request, view api.Obj, keys ...string) bool {
 	return true
 }
 
-func (s *Service) projectsOf(user string) []*world.Project {
-	var out []*world.Project
-	s.w.View(func() {
-		u := s.w.Users.Get(user)
+func (s *Service) projectsOf(user string) []*db.Project {
+	var out []*db.Project
+	s.db.View(func() {
+		u := s.db.Users.Get(user)
 		if u == nil {
 			return
 		}
-		out = s.w.Projects.Where(func(p *world.Project) bool { return len(u.Roles[p.ID]) > 0 })
+		out = s.db.Projects.Where(func(p *db.Project) bool { return len(u.Roles[p.ID]) > 0 })
 	})
 	return out
 }
@@ -118,7 +135,7 @@ func (s *Service) authProjects(r *api.Request) (*api.Reply, error) {
 	return s.projectList(r, s.projectsOf(r.Auth.UserID))
 }
 
-func (s *Service) projectList(r *api.Request, projects []*world.Project) (*api.Reply, error) {
+func (s *Service) projectList(r *api.Request, projects []*db.Project) (*api.Reply, error) {
 	l := api.List{}
 	for _, p := range projects {
 		if v := s.projectView(r, p); matches(r, v, "name", "domain_id") {
@@ -140,8 +157,8 @@ func (s *Service) userProjects(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) listProjects(r *api.Request) (*api.Reply, error) {
-	var all []*world.Project
-	s.w.View(func() { all = s.w.Projects.All() })
+	var all []*db.Project
+	s.db.View(func() { all = s.db.Projects.All() })
 	return s.projectList(r, all)
 }
 
@@ -150,8 +167,8 @@ func (s *Service) showProject(r *api.Request) (*api.Reply, error) {
 	if id != r.Auth.ProjectID && !r.Auth.Admin() {
 		return nil, forbidden("identity:get_project")
 	}
-	var p *world.Project
-	s.w.View(func() { p = s.w.Projects.Get(id) })
+	var p *db.Project
+	s.db.View(func() { p = s.db.Projects.Get(id) })
 	if p == nil {
 		return nil, api.NotFound("Could not find project: %s.", id)
 	}
@@ -170,15 +187,25 @@ func (s *Service) createProject(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &world.Project{Meta: world.Meta{ID: world.NewHexID()}, Name: text(o, "name", ""), DomainID: text(o, "domain_id", defaultDomain), Description: text(o, "description", "")}
+	p := &db.Project{
+		Meta:        db.Meta{ID: db.NewHexID()},
+		Name:        text(o, "name", ""),
+		DomainID:    text(o, "domain_id", defaultDomain),
+		Description: text(o, "description", ""),
+	}
 	if p.Name == "" {
 		return nil, api.BadRequest("'name' is a required property")
 	}
-	err = s.w.Update(func() error {
-		if s.w.Projects.First(func(x *world.Project) bool { return x.Name == p.Name && x.DomainID == p.DomainID }) != nil {
-			return api.Conflict("Conflict occurred attempting to store project - it is not permitted to have two projects with the same name in the same domain : %s.", p.Name)
+	err = s.db.Update(func() error {
+		if s.db.Projects.First(
+			func(x *db.Project) bool { return x.Name == p.Name && x.DomainID == p.DomainID },
+		) != nil {
+			return api.Conflict(
+				"Conflict occurred attempting to store project - it is not permitted to have two projects with the same name in the same domain : %s.",
+				p.Name,
+			)
 		}
-		s.w.Projects.Insert(p)
+		s.db.Projects.Insert(p)
 		return nil
 	})
 	if err != nil {
@@ -189,13 +216,13 @@ func (s *Service) createProject(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) deleteProject(r *api.Request) (*api.Reply, error) {
 	id := r.Var("id")
-	err := s.w.Update(func() error {
-		if s.w.Projects.Get(id) == nil {
+	err := s.db.Update(func() error {
+		if s.db.Projects.Get(id) == nil {
 			return api.NotFound("Could not find project: %s.", id)
 		}
-		s.w.Projects.Delete(id)
-		for _, t := range s.w.Tokens.Where(func(t *world.Token) bool { return t.ProjectID == id }) {
-			s.w.Tokens.Delete(t.ID)
+		s.db.Projects.Delete(id)
+		for _, t := range s.db.Tokens.Where(func(t *db.Token) bool { return t.ProjectID == id }) {
+			s.db.Tokens.Delete(t.ID)
 		}
 		return nil
 	})
@@ -207,8 +234,8 @@ func (s *Service) deleteProject(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) listUsers(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.w.View(func() {
-		for _, u := range s.w.Users.All() {
+	s.db.View(func() {
+		for _, u := range s.db.Users.All() {
 			if v := s.userView(r, u); matches(r, v, "name", "domain_id") {
 				l = append(l, v)
 			}
@@ -222,8 +249,8 @@ func (s *Service) showUser(r *api.Request) (*api.Reply, error) {
 	if id != r.Auth.UserID && !r.Auth.Admin() {
 		return nil, forbidden("identity:get_user")
 	}
-	var u *world.User
-	s.w.View(func() { u = s.w.Users.Get(id) })
+	var u *db.User
+	s.db.View(func() { u = s.db.Users.Get(id) })
 	if u == nil {
 		return nil, api.NotFound("Could not find user: %s.", id)
 	}
@@ -235,18 +262,22 @@ func (s *Service) createUser(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &world.User{
-		Meta: world.Meta{ID: world.NewHexID()}, Name: text(o, "name", ""), DomainID: text(o, "domain_id", defaultDomain),
+	u := &db.User{
+		Meta: db.Meta{ID: db.NewHexID()}, Name: text(o, "name", ""), DomainID: text(o, "domain_id", defaultDomain),
 		Password: text(o, "password", ""), DefaultProjectID: text(o, "default_project_id", ""),
 	}
 	if u.Name == "" {
 		return nil, api.BadRequest("'name' is a required property")
 	}
-	err = s.w.Update(func() error {
-		if s.w.Users.First(func(x *world.User) bool { return x.Name == u.Name && x.DomainID == u.DomainID }) != nil {
-			return api.Conflict("Conflict occurred attempting to store user - Duplicate entry found with name %s at domain ID %s.", u.Name, u.DomainID)
+	err = s.db.Update(func() error {
+		if s.db.Users.First(func(x *db.User) bool { return x.Name == u.Name && x.DomainID == u.DomainID }) != nil {
+			return api.Conflict(
+				"Conflict occurred attempting to store user - Duplicate entry found with name %s at domain ID %s.",
+				u.Name,
+				u.DomainID,
+			)
 		}
-		s.w.Users.Insert(u)
+		s.db.Users.Insert(u)
 		return nil
 	})
 	if err != nil {
@@ -257,11 +288,11 @@ func (s *Service) createUser(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) deleteUser(r *api.Request) (*api.Reply, error) {
 	id := r.Var("id")
-	err := s.w.Update(func() error {
-		if s.w.Users.Get(id) == nil {
+	err := s.db.Update(func() error {
+		if s.db.Users.Get(id) == nil {
 			return api.NotFound("Could not find user: %s.", id)
 		}
-		s.w.Users.Delete(id)
+		s.db.Users.Delete(id)
 		return nil
 	})
 	if err != nil {
@@ -272,12 +303,12 @@ func (s *Service) deleteUser(r *api.Request) (*api.Reply, error) {
 
 // changeGrant replaces a user's roles on a project.
 func (s *Service) changeGrant(r *api.Request, change func(have []string, role string) []string) (*api.Reply, error) {
-	err := s.w.Update(func() error {
-		u := s.w.Users.Get(r.Var("user"))
+	err := s.db.Update(func() error {
+		u := s.db.Users.Get(r.Var("user"))
 		if u == nil {
 			return api.NotFound("Could not find user: %s.", r.Var("user"))
 		}
-		p := s.w.Projects.Get(r.Var("project"))
+		p := s.db.Projects.Get(r.Var("project"))
 		if p == nil {
 			return api.NotFound("Could not find project: %s.", r.Var("project"))
 		}
@@ -291,7 +322,7 @@ func (s *Service) changeGrant(r *api.Request, change func(have []string, role st
 		}
 		roles[p.ID] = change(roles[p.ID], roleNames[i])
 		u.Roles = roles
-		s.w.Users.Put(u)
+		s.db.Users.Put(u)
 		return nil
 	})
 	if err != nil {
@@ -317,8 +348,8 @@ func (s *Service) revokeGrant(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) listDomains(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.w.View(func() {
-		for _, d := range s.w.Domains.All() {
+	s.db.View(func() {
+		for _, d := range s.db.Domains.All() {
 			if v := s.domainView(r, d); matches(r, v, "name") {
 				l = append(l, v)
 			}
@@ -332,8 +363,8 @@ func (s *Service) showDomain(r *api.Request) (*api.Reply, error) {
 	if id != r.Auth.UserDomainID && id != r.Auth.ProjectDomain && !r.Auth.Admin() {
 		return nil, forbidden("identity:get_domain")
 	}
-	var d *world.Domain
-	s.w.View(func() { d = s.w.Domains.Get(id) })
+	var d *db.Domain
+	s.db.View(func() { d = s.db.Domains.Get(id) })
 	if d == nil {
 		return nil, api.NotFound("Could not find domain: %s.", id)
 	}
@@ -361,11 +392,12 @@ func (s *Service) showRole(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) listAssignments(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.w.View(func() {
-		for _, u := range s.w.Users.All() {
-			for _, p := range s.w.Projects.All() {
+	s.db.View(func() {
+		for _, u := range s.db.Users.All() {
+			for _, p := range s.db.Projects.All() {
 				for _, n := range u.Roles[p.ID] {
-					if r.Query("user.id") != "" && r.Query("user.id") != u.ID || r.Query("scope.project.id") != "" && r.Query("scope.project.id") != p.ID {
+					if r.Query("user.id") != "" && r.Query("user.id") != u.ID ||
+						r.Query("scope.project.id") != "" && r.Query("scope.project.id") != p.ID {
 						continue
 					}
 					role, user, project := api.Obj{"id": roleID(n)}, api.Obj{"id": u.ID}, api.Obj{"id": p.ID}
@@ -375,7 +407,9 @@ func (s *Service) listAssignments(r *api.Request) (*api.Reply, error) {
 					}
 					l = append(l, api.Obj{
 						"role": role, "user": user, "scope": api.Obj{"project": project},
-						"links": api.Obj{"assignment": r.Root + "/v3/projects/" + p.ID + "/users/" + u.ID + "/roles/" + roleID(n)},
+						"links": api.Obj{
+							"assignment": r.Root + "/v3/projects/" + p.ID + "/users/" + u.ID + "/roles/" + roleID(n),
+						},
 					})
 				}
 			}
@@ -415,7 +449,10 @@ func (s *Service) listEndpoints(r *api.Request) (*api.Reply, error) {
 	for _, e := range s.Catalog {
 		for _, iface := range interfaces {
 			v := api.Obj{
-				"id": hexID(e.Type, iface), "interface": iface, "region": s.Region, "region_id": s.Region, "service_id": hexID(e.Type),
+				"id": hexID(
+					e.Type,
+					iface,
+				), "interface": iface, "region": s.Region, "region_id": s.Region, "service_id": hexID(e.Type),
 				"enabled": true, "url": s.URL + strings.ReplaceAll(e.Path, "{project}", "%(project_id)s"),
 				"links": api.Obj{"self": r.Root + "/v3/endpoints/" + hexID(e.Type, iface)},
 			}
@@ -428,7 +465,12 @@ func (s *Service) listEndpoints(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) regionView(r *api.Request) api.Obj {
-	return api.Obj{"id": s.Region, "description": "", "parent_region_id": nil, "links": api.Obj{"self": r.Root + "/v3/regions/" + s.Region}}
+	return api.Obj{
+		"id":               s.Region,
+		"description":      "",
+		"parent_region_id": nil,
+		"links":            api.Obj{"self": r.Root + "/v3/regions/" + s.Region},
+	}
 }
 
 func (s *Service) listRegions(r *api.Request) (*api.Reply, error) {

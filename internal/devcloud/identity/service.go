@@ -7,19 +7,20 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // Endpoint is one service of the catalogue.
 type Endpoint struct {
 	Type, Name string
-	// Path is below the cloud's own URL; {project} stands for the token's project.
+	// Path is below the cloud's own URL; {project} stands for the token's
+	// project.
 	Path string
 }
 
 // Options configure the service.
 type Options struct {
-	World *world.World
+	DB *db.DB
 	// URL is the cloud's own, "http://127.0.0.1:5000", without a slash.
 	URL string
 	// TokenLife is how long a token is good for.
@@ -31,18 +32,24 @@ type Options struct {
 // Service answers Identity calls at each of the prefixes it is mounted on.
 type Service struct {
 	Options
-	w *world.World
+	db *db.DB
 }
 
 // New returns the service.
-func New(o Options) *Service { return &Service{Options: o, w: o.World} }
+func New(o Options) *Service { return &Service{Options: o, db: o.DB} }
 
 // AuthURL is what an RC file and a 401 name.
 func (s *Service) AuthURL() string { return s.URL + "/v3" }
 
 // Mount builds the API below a prefix, "" or "/identity".
 func (s *Service) Mount(prefix string) *api.Service {
-	svc := &api.Service{Name: "identity", Prefix: prefix, Dialect: dialect{s.AuthURL()}, Authenticate: s.Authenticate, AuthURL: s.AuthURL()}
+	svc := &api.Service{
+		Name:         "identity",
+		Prefix:       prefix,
+		Dialect:      dialect{s.AuthURL()},
+		Authenticate: s.Authenticate,
+		AuthURL:      s.AuthURL(),
+	}
 	svc.Handle(
 		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
 		api.Route{Method: "GET", Path: "/v3", Do: s.version3, Open: true},
@@ -77,7 +84,9 @@ func (dialect) Empty(int) string { return "" }
 func (d dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
 	switch {
 	case e.Plain:
-		return "text/html; charset=utf-8", []byte("<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.</p>\n")
+		return "text/html; charset=utf-8", []byte(
+			"<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.</p>\n",
+		)
 	case e.Status == http.StatusMethodNotAllowed:
 		return "application/json", []byte(`{"message": "The method is not allowed for the requested URL."}` + "\n")
 	case e.Status == http.StatusUnauthorized && e.Header == nil:
@@ -100,16 +109,20 @@ func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
 func (s *Service) describe3(r *api.Request) api.Obj {
 	return api.Obj{
 		"id": "v3.14", "status": "stable", "updated": "2020-04-07T00:00:00Z",
-		"links":       api.List{api.Obj{"rel": "self", "href": r.Root + "/v3/"}},
-		"media-types": api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}},
+		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v3/"}},
+		"media-types": api.List{
+			api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"},
+		},
 	}
 }
 
 func (s *Service) describe2(r *api.Request) api.Obj {
 	return api.Obj{
 		"id": "v2.0", "status": "deprecated", "updated": "2016-08-04T00:00:00Z",
-		"links":       api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/"}},
-		"media-types": api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-v2.0+json"}},
+		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/"}},
+		"media-types": api.List{
+			api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-v2.0+json"},
+		},
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 const timeFormat = "2006-01-02T15:04:05.000000Z"
@@ -21,7 +21,11 @@ func errUnauthorized() *api.Error {
 
 // expecting words a body that lacks something.
 func expecting(what, where string) *api.Error {
-	return api.BadRequest("Expecting to find %s in %s. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.", what, where)
+	return api.BadRequest(
+		"Expecting to find %s in %s. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
+		what,
+		where,
+	)
 }
 
 // authBody is the body of POST /v3/auth/tokens.
@@ -59,45 +63,46 @@ type scopeBody struct {
 	System *struct{ All bool }
 }
 
-// Authenticate finds whom a token speaks for; nil when it is unknown, expired or revoked.
+// Authenticate finds whom a token speaks for; nil when it is unknown, expired
+// or revoked.
 func (s *Service) Authenticate(token string) *api.Auth {
 	var a *api.Auth
-	s.w.View(func() { a = s.authOf(token) })
+	s.db.View(func() { a = s.authOf(token) })
 	return a
 }
 
 func (s *Service) authOf(token string) *api.Auth {
-	t := s.w.Tokens.Get(token)
+	t := s.db.Tokens.Get(token)
 	if t == nil || !time.Now().Before(t.Expires) {
 		return nil
 	}
-	u := s.w.Users.Get(t.UserID)
+	u := s.db.Users.Get(t.UserID)
 	if u == nil || u.Disabled {
 		return nil
 	}
 	a := &api.Auth{Token: t, UserID: u.ID, UserName: u.Name, UserDomainID: u.DomainID, Roles: t.Roles}
-	if p := s.w.Projects.Get(t.ProjectID); p != nil {
+	if p := s.db.Projects.Get(t.ProjectID); p != nil {
 		a.ProjectID, a.ProjectName, a.ProjectDomain = p.ID, p.Name, p.DomainID
 	}
 	return a
 }
 
-func (s *Service) findDomain(d nameOrID) *world.Domain {
+func (s *Service) findDomain(d nameOrID) *db.Domain {
 	if d.ID != "" {
-		return s.w.Domains.Get(d.ID)
+		return s.db.Domains.Get(d.ID)
 	}
-	return s.w.Domains.First(func(x *world.Domain) bool { return x.Name == d.Name })
+	return s.db.Domains.First(func(x *db.Domain) bool { return x.Name == d.Name })
 }
 
-func (s *Service) findUser(id, name string, d nameOrID) *world.User {
+func (s *Service) findUser(id, name string, d nameOrID) *db.User {
 	if id != "" {
-		return s.w.Users.Get(id)
+		return s.db.Users.Get(id)
 	}
 	domain := s.findDomain(d)
 	if domain == nil {
 		return nil
 	}
-	return s.w.Users.First(func(u *world.User) bool { return u.Name == name && u.DomainID == domain.ID })
+	return s.db.Users.First(func(u *db.User) bool { return u.Name == name && u.DomainID == domain.ID })
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
@@ -135,10 +140,10 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 	if err := b.complete(); err != nil {
 		return nil, err
 	}
-	t := &world.Token{Methods: id.Methods}
-	err := s.w.Update(func() error {
-		var user *world.User
-		var app *world.AppCredential
+	t := &db.Token{Methods: id.Methods}
+	err := s.db.Update(func() error {
+		var user *db.User
+		var app *db.AppCredential
 		for _, m := range id.Methods {
 			switch m {
 			case "password":
@@ -152,7 +157,7 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 				if old == nil {
 					return api.NotFound("Could not recognize Fernet token")
 				}
-				user = s.w.Users.Get(old.UserID)
+				user = s.db.Users.Get(old.UserID)
 				t.Expires = old.Token.Expires // a token got with a token lives no longer than that one
 				t.Methods = append(slices.Clone(old.Token.Methods), "token")
 				slices.Sort(t.Methods)
@@ -163,10 +168,11 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 				if app == nil && c.ID != "" {
 					return api.NotFound("Could not find Application Credential: %s.", c.ID)
 				}
-				if app == nil || !same(app.Secret, c.Secret) || !app.Expires.IsZero() && !time.Now().Before(app.Expires) {
+				if app == nil || !same(app.Secret, c.Secret) ||
+					!app.Expires.IsZero() && !time.Now().Before(app.Expires) {
 					return errUnauthorized()
 				}
-				user = s.w.Users.Get(app.UserID)
+				user = s.db.Users.Get(app.UserID)
 			default:
 				return errUnauthorized()
 			}
@@ -177,7 +183,10 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 		t.UserID = user.ID
 		if app != nil {
 			if len(b.Auth.Scope) > 0 {
-				return &api.Error{Status: http.StatusUnauthorized, Message: "Error authenticating with application credential: Application credentials cannot request a scope."}
+				return &api.Error{
+					Status:  http.StatusUnauthorized,
+					Message: "Error authenticating with application credential: Application credentials cannot request a scope.",
+				}
 			}
 			t.ProjectID, t.Roles, t.AppCredentialID = app.ProjectID, app.Roles, app.ID
 		} else if err := s.scope(t, user, b.Auth.Scope); err != nil {
@@ -193,7 +202,7 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 }
 
 // scope fills in what the token is for.
-func (s *Service) scope(t *world.Token, user *world.User, raw json.RawMessage) error {
+func (s *Service) scope(t *db.Token, user *db.User, raw json.RawMessage) error {
 	if string(raw) == `"unscoped"` {
 		return nil
 	}
@@ -201,7 +210,7 @@ func (s *Service) scope(t *world.Token, user *world.User, raw json.RawMessage) e
 		if user.DefaultProjectID == "" {
 			return nil
 		}
-		return s.scopeProject(t, user, s.w.Projects.Get(user.DefaultProjectID))
+		return s.scopeProject(t, user, s.db.Projects.Get(user.DefaultProjectID))
 	}
 	var sc scopeBody
 	if err := json.Unmarshal(raw, &sc); err != nil {
@@ -224,18 +233,22 @@ func (s *Service) scope(t *world.Token, user *world.User, raw json.RawMessage) e
 			return expecting("domain", "project")
 		}
 		if p.ID != "" {
-			return s.scopeProject(t, user, s.w.Projects.Get(p.ID))
+			return s.scopeProject(t, user, s.db.Projects.Get(p.ID))
 		}
 		d := s.findDomain(p.Domain)
 		if d == nil {
 			return errUnauthorized()
 		}
-		return s.scopeProject(t, user, s.w.Projects.First(func(x *world.Project) bool { return x.Name == p.Name && x.DomainID == d.ID }))
+		return s.scopeProject(
+			t,
+			user,
+			s.db.Projects.First(func(x *db.Project) bool { return x.Name == p.Name && x.DomainID == d.ID }),
+		)
 	}
 	return nil
 }
 
-func (s *Service) scopeProject(t *world.Token, user *world.User, p *world.Project) error {
+func (s *Service) scopeProject(t *db.Token, user *db.User, p *db.Project) error {
 	if p == nil || p.Disabled || len(user.Roles[p.ID]) == 0 {
 		return errUnauthorized()
 	}
@@ -243,32 +256,37 @@ func (s *Service) scopeProject(t *world.Token, user *world.User, p *world.Projec
 	return nil
 }
 
-func (s *Service) insertToken(t *world.Token) {
+func (s *Service) insertToken(t *db.Token) {
 	var b [48]byte
 	_, _ = rand.Read(b[:])
 	t.ID = "gAAAAA" + base64.RawURLEncoding.EncodeToString(b[:])
 	t.AuditID = base64.RawURLEncoding.EncodeToString(b[:16])
-	now := s.w.Now()
+	now := s.db.Now()
 	if t.Expires.IsZero() {
 		t.Expires = now.Add(s.TokenLife)
 	}
-	for _, old := range s.w.Tokens.Where(func(x *world.Token) bool { return x.Expires.Add(time.Hour).Before(now) }) {
-		s.w.Tokens.Delete(old.ID)
+	for _, old := range s.db.Tokens.Where(func(x *db.Token) bool { return x.Expires.Add(time.Hour).Before(now) }) {
+		s.db.Tokens.Delete(old.ID)
 	}
-	s.w.Tokens.Insert(t)
+	s.db.Tokens.Insert(t)
 }
 
 // tokenReply is the answer to an issued or validated v3 token.
-func (s *Service) tokenReply(t *world.Token, status int, noCatalog bool) *api.Reply {
+func (s *Service) tokenReply(t *db.Token, status int, noCatalog bool) *api.Reply {
 	body := api.Obj{
 		"methods": t.Methods, "audit_ids": api.List{t.AuditID},
 		"issued_at": t.Created.Format(timeFormat), "expires_at": t.Expires.Format(timeFormat),
 	}
-	s.w.View(func() {
-		if u := s.w.Users.Get(t.UserID); u != nil {
-			body["user"] = api.Obj{"id": u.ID, "name": u.Name, "password_expires_at": nil, "domain": s.domainRef(u.DomainID)}
+	s.db.View(func() {
+		if u := s.db.Users.Get(t.UserID); u != nil {
+			body["user"] = api.Obj{
+				"id":                  u.ID,
+				"name":                u.Name,
+				"password_expires_at": nil,
+				"domain":              s.domainRef(u.DomainID),
+			}
 		}
-		if p := s.w.Projects.Get(t.ProjectID); p != nil {
+		if p := s.db.Projects.Get(t.ProjectID); p != nil {
 			body["project"] = api.Obj{"id": p.ID, "name": p.Name, "domain": s.domainRef(p.DomainID)}
 			body["is_domain"] = false
 		}
@@ -276,7 +294,7 @@ func (s *Service) tokenReply(t *world.Token, status int, noCatalog bool) *api.Re
 			body["system"] = api.Obj{"all": true}
 		}
 		if t.AppCredentialID != "" {
-			if c := s.w.AppCredentials.Get(t.AppCredentialID); c != nil {
+			if c := s.db.AppCredentials.Get(t.AppCredentialID); c != nil {
 				body["application_credential"] = api.Obj{"id": c.ID, "name": c.Name, "restricted": !c.Unrestricted}
 			}
 		}
@@ -292,7 +310,7 @@ func (s *Service) tokenReply(t *world.Token, status int, noCatalog bool) *api.Re
 
 func (s *Service) domainRef(id string) api.Obj {
 	name := id
-	if d := s.w.Domains.Get(id); d != nil {
+	if d := s.db.Domains.Get(id); d != nil {
 		name = d.Name
 	}
 	return api.Obj{"id": id, "name": name}
@@ -312,7 +330,16 @@ func (s *Service) catalog(project string) api.List {
 	for _, e := range s.Catalog {
 		eps := api.List{}
 		for _, iface := range interfaces {
-			eps = append(eps, api.Obj{"id": hexID(e.Type, iface), "interface": iface, "region": s.Region, "region_id": s.Region, "url": s.endpointURL(e, project)})
+			eps = append(
+				eps,
+				api.Obj{
+					"id":        hexID(e.Type, iface),
+					"interface": iface,
+					"region":    s.Region,
+					"region_id": s.Region,
+					"url":       s.endpointURL(e, project),
+				},
+			)
 		}
 		l = append(l, api.Obj{"id": hexID(e.Type), "type": e.Type, "name": e.Name, "endpoints": eps})
 	}
@@ -321,14 +348,15 @@ func (s *Service) catalog(project string) api.List {
 
 var interfaces = []string{"admin", "internal", "public"}
 
-// subject is the token that X-Subject-Token names; a token may look at itself, an administrator's at any.
-func (s *Service) subject(r *api.Request) (*world.Token, error) {
+// subject is the token that X-Subject-Token names; a token may look at itself,
+// an administrator's at any.
+func (s *Service) subject(r *api.Request) (*db.Token, error) {
 	id := r.HTTP.Header.Get("X-Subject-Token")
 	if id == "" {
 		return nil, forbidden("identity:validate_token")
 	}
-	var t *world.Token
-	s.w.View(func() {
+	var t *db.Token
+	s.db.View(func() {
 		if a := s.authOf(id); a != nil {
 			t = a.Token
 		}
@@ -359,7 +387,7 @@ func (s *Service) revoke(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.w.Update(func() error { s.w.Tokens.Delete(t.ID); return nil })
+	err = s.db.Update(func() error { s.db.Tokens.Delete(t.ID); return nil })
 	if err != nil {
 		return nil, err
 	}

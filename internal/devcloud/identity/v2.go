@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // Identity v2.0 knew one domain.
@@ -26,12 +26,14 @@ func (s *Service) issueV2(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	if b.Auth == nil {
-		return nil, api.BadRequest("Expecting to find auth in request body. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.")
+		return nil, api.BadRequest(
+			"Expecting to find auth in request body. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
+		)
 	}
-	t := &world.Token{Methods: []string{"password"}}
+	t := &db.Token{Methods: []string{"password"}}
 	var body api.Obj
-	err := s.w.Update(func() error {
-		var user *world.User
+	err := s.db.Update(func() error {
+		var user *db.User
 		switch {
 		case b.Auth.Password != nil:
 			user = s.findUser(b.Auth.Password.UserID, b.Auth.Password.Username, nameOrID{ID: defaultDomain})
@@ -43,20 +45,24 @@ func (s *Service) issueV2(r *api.Request) (*api.Reply, error) {
 			if old == nil {
 				return errUnauthorized()
 			}
-			user, t.Expires = s.w.Users.Get(old.UserID), old.Token.Expires
+			user, t.Expires = s.db.Users.Get(old.UserID), old.Token.Expires
 		default:
-			return api.BadRequest("Expecting to find passwordCredentials or token in auth. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.")
+			return api.BadRequest(
+				"Expecting to find passwordCredentials or token in auth. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
+			)
 		}
 		if user.Disabled {
 			return errUnauthorized()
 		}
 		t.UserID = user.ID
-		var project *world.Project
+		var project *db.Project
 		switch {
 		case b.Auth.TenantID != "":
-			project = s.w.Projects.Get(b.Auth.TenantID)
+			project = s.db.Projects.Get(b.Auth.TenantID)
 		case b.Auth.Tenant != "":
-			project = s.w.Projects.First(func(p *world.Project) bool { return p.Name == b.Auth.Tenant && p.DomainID == defaultDomain })
+			project = s.db.Projects.First(
+				func(p *db.Project) bool { return p.Name == b.Auth.Tenant && p.DomainID == defaultDomain },
+			)
 		}
 		if b.Auth.TenantID != "" || b.Auth.Tenant != "" {
 			if err := s.scopeProject(t, user, project); err != nil {
@@ -73,8 +79,9 @@ func (s *Service) issueV2(r *api.Request) (*api.Reply, error) {
 	return api.OK(body)
 }
 
-// issueEither answers a path that Keystone has not: what configuration files of the time of v2.0 make of a v3 URL by
-// putting "/tokens" behind it. The body tells which version its sender speaks.
+// issueEither answers a path that Keystone has not: what configuration files of
+// the time of v2.0 make of a v3 URL by putting "/tokens" behind it. The body
+// tells which version its sender speaks.
 func (s *Service) issueEither(r *api.Request) (*api.Reply, error) {
 	var b authBody
 	if err := r.JSON(&b); err == nil && b.Auth.Identity != nil {
@@ -83,8 +90,13 @@ func (s *Service) issueEither(r *api.Request) (*api.Reply, error) {
 	return s.issueV2(r)
 }
 
-func (s *Service) accessBody(t *world.Token, u *world.User, p *world.Project) api.Obj {
-	token := api.Obj{"id": t.ID, "issued_at": t.Created.Format(timeFormat), "expires": t.Expires.Format(time.RFC3339), "audit_ids": api.List{t.AuditID}}
+func (s *Service) accessBody(t *db.Token, u *db.User, p *db.Project) api.Obj {
+	token := api.Obj{
+		"id":        t.ID,
+		"issued_at": t.Created.Format(timeFormat),
+		"expires":   t.Expires.Format(time.RFC3339),
+		"audit_ids": api.List{t.AuditID},
+	}
 	catalog, roles, roleIDs := api.List{}, api.List{}, api.List{}
 	if p != nil {
 		token["tenant"] = tenantView(p)
@@ -95,7 +107,15 @@ func (s *Service) accessBody(t *world.Token, u *world.User, p *world.Project) ap
 			}
 			catalog = append(catalog, api.Obj{
 				"type": e.Type, "name": e.Name, "endpoints_links": api.List{},
-				"endpoints": api.List{api.Obj{"id": hexID(e.Type, "v2"), "region": s.Region, "publicURL": url, "internalURL": url, "adminURL": url}},
+				"endpoints": api.List{
+					api.Obj{
+						"id":          hexID(e.Type, "v2"),
+						"region":      s.Region,
+						"publicURL":   url,
+						"internalURL": url,
+						"adminURL":    url,
+					},
+				},
 			})
 		}
 		for _, n := range t.Roles {
@@ -104,12 +124,18 @@ func (s *Service) accessBody(t *world.Token, u *world.User, p *world.Project) ap
 	}
 	return api.Obj{"access": api.Obj{
 		"token": token, "serviceCatalog": catalog,
-		"user":     api.Obj{"id": u.ID, "name": u.Name, "username": u.Name, "roles": roles, "roles_links": api.List{}},
+		"user": api.Obj{
+			"id":          u.ID,
+			"name":        u.Name,
+			"username":    u.Name,
+			"roles":       roles,
+			"roles_links": api.List{},
+		},
 		"metadata": api.Obj{"is_admin": 0, "roles": roleIDs},
 	}}
 }
 
-func tenantView(p *world.Project) api.Obj {
+func tenantView(p *db.Project) api.Obj {
 	return api.Obj{"id": p.ID, "name": p.Name, "description": p.Description, "enabled": !p.Disabled}
 }
 

@@ -14,11 +14,11 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // store writes an image's data and fills in its size and hashes.
-func (s *Service) store(m *world.Image, from io.Reader) error {
+func (s *Service) store(m *db.Image, from io.Reader) error {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return err
 	}
@@ -40,10 +40,11 @@ func (s *Service) store(m *world.Image, from io.Reader) error {
 	return nil
 }
 
-// Fill gives an image its data outside of a call: the seed, and servers' snapshots.
-func (s *Service) Fill(m *world.Image, data []byte) error { return s.store(m, bytes.NewReader(data)) }
+// Fill gives an image its data outside of a call: the seed, and servers'
+// snapshots.
+func (s *Service) Fill(m *db.Image, data []byte) error { return s.store(m, bytes.NewReader(data)) }
 
-func requireFormats(m *world.Image) error {
+func requireFormats(m *db.Image) error {
 	if m.DiskFormat == "" || m.Container == "" {
 		return api.BadRequest("Properties disk_format, container_format must be set prior to saving data.")
 	}
@@ -51,13 +52,13 @@ func requireFormats(m *world.Image) error {
 }
 
 // receive takes the call's data for the image in one of the states.
-func (s *Service) receive(r *api.Request, finish func(m *world.Image)) error {
+func (s *Service) receive(r *api.Request, finish func(m *db.Image)) error {
 	if ct := r.HTTP.Header.Get("Content-Type"); ct != "application/octet-stream" {
 		return &api.Error{Status: 415, Message: "The request media type " + ct + " is not supported by this server. "}
 	}
-	var m *world.Image
+	var m *db.Image
 	var err error
-	s.w.View(func() {
+	s.db.View(func() {
 		if m, err = s.own(r); err == nil {
 			err = requireFormats(m)
 		}
@@ -72,27 +73,30 @@ func (s *Service) receive(r *api.Request, finish func(m *world.Image)) error {
 	if err := s.store(m, r.HTTP.Body); err != nil {
 		return err
 	}
-	return s.w.Update(func() error {
-		now := s.w.Images.Get(m.ID)
+	return s.db.Update(func() error {
+		now := s.db.Images.Get(m.ID)
 		if now == nil {
-			return &api.Error{Status: 410, Message: "Image " + m.ID + " could not be found after upload. The image may have been deleted during the upload."}
+			return &api.Error{
+				Status:  410,
+				Message: "Image " + m.ID + " could not be found after upload. The image may have been deleted during the upload.",
+			}
 		}
 		now.Size, now.VirtualSize, now.Checksum, now.HashAlgo, now.Hash = m.Size, m.VirtualSize, m.Checksum, m.HashAlgo, m.Hash
 		finish(now)
-		s.w.Images.Put(now)
+		s.db.Images.Put(now)
 		return nil
 	})
 }
 
 func (s *Service) upload(r *api.Request) (*api.Reply, error) {
-	if err := s.receive(r, func(m *world.Image) { m.Status = "active" }); err != nil {
+	if err := s.receive(r, func(m *db.Image) { m.Status = "active" }); err != nil {
 		return nil, err
 	}
 	return api.NoContent()
 }
 
 func (s *Service) stage(r *api.Request) (*api.Reply, error) {
-	if err := s.receive(r, func(m *world.Image) { m.Status, m.Staged = "uploading", true }); err != nil {
+	if err := s.receive(r, func(m *db.Image) { m.Status, m.Staged = "uploading", true }); err != nil {
 		return nil, err
 	}
 	return api.NoContent()
@@ -106,11 +110,11 @@ func (s *Service) importData(r *api.Request) (*api.Reply, error) {
 	if b.Method.Name != "glance-direct" {
 		return nil, api.BadRequest("Unknown import method name '%s'.", b.Method.Name)
 	}
-	_, err := s.change(r, func(m *world.Image) error {
+	_, err := s.change(r, func(m *db.Image) error {
 		if m.Status != "uploading" || !m.Staged {
 			return api.Conflict("Image needs to be staged before 'glance-direct' method can be used")
 		}
-		m.Status, m.Staged, m.Due = "importing", false, s.w.Now().Add(s.ImportDelay)
+		m.Status, m.Staged, m.Due = "importing", false, s.db.Now().Add(s.ImportDelay)
 		return nil
 	})
 	if err != nil {
@@ -120,9 +124,9 @@ func (s *Service) importData(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) download(r *api.Request) (*api.Reply, error) {
-	var m *world.Image
+	var m *db.Image
 	var err error
-	s.w.View(func() { m, err = s.find(r) })
+	s.db.View(func() { m, err = s.find(r) })
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +143,12 @@ func (s *Service) download(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	reply := &api.Reply{Status: 200, Data: data, Type: "application/octet-stream", Header: map[string][]string{"Content-Md5": {m.Checksum}}}
+	reply := &api.Reply{
+		Status: 200,
+		Data:   data,
+		Type:   "application/octet-stream",
+		Header: map[string][]string{"Content-Md5": {m.Checksum}},
+	}
 	if want := r.HTTP.Header.Get("Range"); want != "" {
 		from, to, ok := byteRange(want, len(data))
 		if !ok {

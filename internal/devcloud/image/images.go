@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func timeText(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }
@@ -32,16 +32,22 @@ func sizeOrNil(n int64) any {
 }
 
 // View is an image as Glance shows it.
-func View(m *world.Image) api.Obj {
+func View(m *db.Image) api.Obj {
 	v := api.Obj{}
 	for k, p := range m.Properties {
 		v[k] = p
 	}
 	maps.Copy(v, api.Obj{
 		"id": m.ID, "name": m.Name, "status": m.Status, "visibility": m.Visibility, "owner": m.Owner, "disk_format": orNil(m.DiskFormat),
-		"container_format": orNil(m.Container), "min_ram": m.MinRAM, "min_disk": m.MinDisk, "protected": m.Protected, "os_hidden": m.Hidden,
-		"size": sizeOrNil(m.Size), "virtual_size": sizeOrNil(m.VirtualSize), "checksum": orNil(m.Checksum), "os_hash_algo": orNil(m.HashAlgo), "os_hash_value": orNil(m.Hash),
-		"created_at": timeText(m.Created), "updated_at": timeText(m.UpdatedOrCreated()), "tags": slices.Clone(append([]string{}, m.Tags...)),
+		"container_format": orNil(
+			m.Container,
+		), "min_ram": m.MinRAM, "min_disk": m.MinDisk, "protected": m.Protected, "os_hidden": m.Hidden,
+		"size": sizeOrNil(
+			m.Size,
+		), "virtual_size": sizeOrNil(m.VirtualSize), "checksum": orNil(m.Checksum), "os_hash_algo": orNil(m.HashAlgo), "os_hash_value": orNil(m.Hash),
+		"created_at": timeText(
+			m.Created,
+		), "updated_at": timeText(m.LastChange()), "tags": slices.Clone(append([]string{}, m.Tags...)),
 		"self": "/v2/images/" + m.ID, "file": "/v2/images/" + m.ID + "/file", "schema": "/v2/schemas/image",
 	})
 	if m.Staged {
@@ -50,24 +56,25 @@ func View(m *world.Image) api.Obj {
 	return v
 }
 
-// Usable is the image of that ID if the project may use it, else nil. The world is locked.
-func (s *Service) Usable(project string, admin bool, id string) *world.Image {
-	m := s.w.Images.Get(id)
+// Usable is the image of that ID if the project may use it, else nil. The
+// database is locked.
+func (s *Service) Usable(project string, admin bool, id string) *db.Image {
+	m := s.db.Images.Get(id)
 	if m == nil || !s.visible(project, admin, m) {
 		return nil
 	}
 	return m
 }
 
-func (s *Service) visible(project string, admin bool, m *world.Image) bool {
+func (s *Service) visible(project string, admin bool, m *db.Image) bool {
 	if admin || m.Owner == project || m.Visibility == "public" || m.Visibility == "community" {
 		return true
 	}
-	return m.Visibility == "shared" && s.w.ImageMembers.Get(m.ID+"/"+project) != nil
+	return m.Visibility == "shared" && s.db.ImageMembers.Get(m.ID+"/"+project) != nil
 }
 
 // find is the image that the path names, if the caller may see it.
-func (s *Service) find(r *api.Request) (*world.Image, error) {
+func (s *Service) find(r *api.Request) (*db.Image, error) {
 	m := s.Usable(r.Auth.ProjectID, r.Auth.Admin(), r.Var("id"))
 	if m == nil {
 		return nil, api.NotFound("No image found with ID %s", r.Var("id"))
@@ -76,7 +83,7 @@ func (s *Service) find(r *api.Request) (*world.Image, error) {
 }
 
 // own is find for a change.
-func (s *Service) own(r *api.Request) (*world.Image, error) {
+func (s *Service) own(r *api.Request) (*db.Image, error) {
 	m, err := s.find(r)
 	if err == nil && m.Owner != r.Auth.ProjectID && !r.Auth.Admin() {
 		return nil, api.Forbidden("You do not own this image")
@@ -85,25 +92,25 @@ func (s *Service) own(r *api.Request) (*world.Image, error) {
 }
 
 // change runs do on the caller's image inside a transaction and stores it.
-func (s *Service) change(r *api.Request, do func(m *world.Image) error) (*world.Image, error) {
-	var m *world.Image
-	err := s.w.Update(func() (err error) {
+func (s *Service) change(r *api.Request, do func(m *db.Image) error) (*db.Image, error) {
+	var m *db.Image
+	err := s.db.Update(func() (err error) {
 		if m, err = s.own(r); err != nil {
 			return err
 		}
 		if err := do(m); err != nil {
 			return err
 		}
-		s.w.Images.Put(m)
+		s.db.Images.Put(m)
 		return nil
 	})
 	return m, err
 }
 
 func (s *Service) show(r *api.Request) (*api.Reply, error) {
-	var m *world.Image
+	var m *db.Image
 	var err error
-	s.w.View(func() { m, err = s.find(r) })
+	s.db.View(func() { m, err = s.find(r) })
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +143,8 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 		}
 	}
 	var views []api.Obj
-	s.w.View(func() {
-		for _, m := range s.w.Images.All() {
+	s.db.View(func() {
+		for _, m := range s.db.Images.All() {
 			if !s.listed(r, m) {
 				continue
 			}
@@ -150,7 +157,13 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 	if err := sortViews(views, q["sort_key"], q["sort_dir"], q.Get("sort")); err != nil {
 		return nil, err
 	}
-	page, err := api.Paginate(views, func(v api.Obj) string { return v["id"].(string) }, min(limit, maxPage), maxPage, q.Get("marker"))
+	page, err := api.Paginate(
+		views,
+		func(v api.Obj) string { return v["id"].(string) },
+		min(limit, maxPage),
+		maxPage,
+		q.Get("marker"),
+	)
 	if err != nil {
 		return nil, api.BadRequest("No image found with ID %s", q.Get("marker"))
 	}
@@ -178,7 +191,7 @@ func withQuery(path, query string) string {
 }
 
 // listed tells whether a list shows an image the caller could show by ID.
-func (s *Service) listed(r *api.Request, m *world.Image) bool {
+func (s *Service) listed(r *api.Request, m *db.Image) bool {
 	q := r.HTTP.URL.Query()
 	if m.Hidden != (q.Get("os_hidden") == "true" || q.Get("os_hidden") == "True") {
 		return false
@@ -194,7 +207,7 @@ func (s *Service) listed(r *api.Request, m *world.Image) bool {
 	case "community":
 		return vis == "community" || vis == "all" || r.Auth.Admin()
 	case "shared":
-		member := s.w.ImageMembers.Get(m.ID + "/" + r.Auth.ProjectID)
+		member := s.db.ImageMembers.Get(m.ID + "/" + r.Auth.ProjectID)
 		want := cmp.Or(q.Get("member_status"), "accepted")
 		return member != nil && (want == "all" || member.Status == want) || r.Auth.Admin()
 	}
@@ -202,7 +215,7 @@ func (s *Service) listed(r *api.Request, m *world.Image) bool {
 }
 
 // filtered tells whether an image passes the query's filters.
-func filtered(v api.Obj, m *world.Image, q map[string][]string) bool {
+func filtered(v api.Obj, m *db.Image, q map[string][]string) bool {
 	for key, values := range q {
 		want := values[0]
 		switch key {
@@ -254,7 +267,11 @@ func sortViews(views []api.Obj, keys, dirs []string, short string) error {
 	}
 	for _, k := range keys {
 		if !slices.Contains(sortKeys, k) {
-			return api.BadRequest("Invalid sort key: %s. It must be one of the following: %s.", k, strings.Join(sortKeys, ", "))
+			return api.BadRequest(
+				"Invalid sort key: %s. It must be one of the following: %s.",
+				k,
+				strings.Join(sortKeys, ", "),
+			)
 		}
 	}
 	slices.SortStableFunc(views, func(a, b api.Obj) int {
@@ -284,7 +301,21 @@ func sortViews(views []api.Obj, keys, dirs []string, short string) error {
 }
 
 // readOnly are attributes a caller never sets.
-var readOnly = []string{"created_at", "updated_at", "status", "checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size", "self", "file", "schema", "direct_url", "locations"}
+var readOnly = []string{
+	"created_at",
+	"updated_at",
+	"status",
+	"checksum",
+	"os_hash_algo",
+	"os_hash_value",
+	"size",
+	"virtual_size",
+	"self",
+	"file",
+	"schema",
+	"direct_url",
+	"locations",
+}
 
 var (
 	visibilities     = []string{"community", "public", "private", "shared"}
@@ -293,7 +324,7 @@ var (
 )
 
 // set gives an image one attribute, as create and update do.
-func set(r *api.Request, m *world.Image, key string, value any) error {
+func set(r *api.Request, m *db.Image, key string, value any) error {
 	if slices.Contains(readOnly, key) {
 		return api.Forbidden("Attribute '%s' is read-only.", key)
 	}
@@ -301,7 +332,10 @@ func set(r *api.Request, m *world.Image, key string, value any) error {
 	number := func(to *int) error {
 		n, ok := value.(float64)
 		if !ok || n < 0 {
-			return api.BadRequest("Provided object does not match schema 'image': '%v' is not of type 'integer'", value)
+			return api.BadRequest(
+				"Provided object does not match schema 'image': '%v' is not of type 'integer'",
+				value,
+			)
 		}
 		*to = int(n)
 		return nil
@@ -320,7 +354,11 @@ func set(r *api.Request, m *world.Image, key string, value any) error {
 			return nil
 		}
 		if !slices.Contains(choices, text) {
-			return api.BadRequest("Provided object does not match schema 'image': '%v' is not one of ['%s']", value, strings.Join(choices, "', '"))
+			return api.BadRequest(
+				"Provided object does not match schema 'image': '%v' is not one of ['%s']",
+				value,
+				strings.Join(choices, "', '"),
+			)
 		}
 		*to = text
 		return nil
@@ -330,7 +368,10 @@ func set(r *api.Request, m *world.Image, key string, value any) error {
 		m.ID = text
 	case "name":
 		if !isText && value != nil {
-			return api.BadRequest("Provided object does not match schema 'image': %v is not of type 'null', 'string'", value)
+			return api.BadRequest(
+				"Provided object does not match schema 'image': %v is not of type 'null', 'string'",
+				value,
+			)
 		}
 		m.Name = text
 	case "visibility":
@@ -382,17 +423,17 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 	if err := json.Unmarshal(r.Body, &in); err != nil {
 		return nil, api.BadRequest("Malformed JSON in request body.")
 	}
-	m := &world.Image{Status: "queued", Visibility: "shared", Owner: r.Auth.ProjectID, Size: -1, VirtualSize: -1}
+	m := &db.Image{Status: "queued", Visibility: "shared", Owner: r.Auth.ProjectID, Size: -1, VirtualSize: -1}
 	for _, key := range slices.Sorted(maps.Keys(in)) {
 		if err := set(r, m, key, in[key]); err != nil {
 			return nil, err
 		}
 	}
-	err := s.w.Update(func() error {
-		if m.ID != "" && s.w.Images.Get(m.ID) != nil {
+	err := s.db.Update(func() error {
+		if m.ID != "" && s.db.Images.Get(m.ID) != nil {
 			return api.Conflict("Image ID %s already exists!", m.ID)
 		}
-		s.w.Images.Insert(m)
+		s.db.Images.Insert(m)
 		return nil
 	})
 	if err != nil {
@@ -416,9 +457,12 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 		return nil, api.BadRequest("Request body must be a JSON array of operation objects.")
 	}
 	if ct := r.HTTP.Header.Get("Content-Type"); !strings.HasPrefix(ct, "application/openstack-images-v2") {
-		return nil, &api.Error{Status: 415, Message: "The request media type " + ct + " is not supported by this server."}
+		return nil, &api.Error{
+			Status:  415,
+			Message: "The request media type " + ct + " is not supported by this server.",
+		}
 	}
-	m, err := s.change(r, func(m *world.Image) error {
+	m, err := s.change(r, func(m *db.Image) error {
 		for _, op := range ops {
 			key := strings.TrimPrefix(op.Path, "/")
 			key = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
@@ -427,21 +471,33 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 			case "add":
 			case "replace":
 				if !exists {
-					return api.Conflict("There was a conflict when trying to complete your request.\n\n Property %s does not exist.", key)
+					return api.Conflict(
+						"There was a conflict when trying to complete your request.\n\n Property %s does not exist.",
+						key,
+					)
 				}
 			case "remove":
 				if _, ok := m.Properties[key]; !ok {
 					if exists {
-						return api.Forbidden("Access was denied to this resource.\n\n Property %s may not be removed.", key)
+						return api.Forbidden(
+							"Access was denied to this resource.\n\n Property %s may not be removed.",
+							key,
+						)
 					}
-					return api.Conflict("There was a conflict when trying to complete your request.\n\n Property %s does not exist.", key)
+					return api.Conflict(
+						"There was a conflict when trying to complete your request.\n\n Property %s does not exist.",
+						key,
+					)
 				}
 				props := maps.Clone(m.Properties)
 				delete(props, key)
 				m.Properties = props
 				continue
 			default:
-				return api.BadRequest("Invalid operation: `%s`. It must be one of the following: add, remove, replace.", op.Op)
+				return api.BadRequest(
+					"Invalid operation: `%s`. It must be one of the following: add, remove, replace.",
+					op.Op,
+				)
 			}
 			if key == "id" {
 				return api.Forbidden("Attribute 'id' is read-only.")
@@ -459,9 +515,9 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) remove(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		m, err := s.own(r)
-		if m == nil && s.w.Images.Get(r.Var("id")) == nil {
+		if m == nil && s.db.Images.Get(r.Var("id")) == nil {
 			return api.NotFound("Failed to find image %s to delete", r.Var("id"))
 		}
 		if err != nil {
@@ -470,13 +526,18 @@ func (s *Service) remove(r *api.Request) (*api.Reply, error) {
 		if m.Protected {
 			return api.Forbidden("Image %s is protected and cannot be deleted.", m.ID)
 		}
-		if s.w.Volumes.First(func(v *world.Volume) bool { return v.ImageID == m.ID && v.Status == "downloading" }) != nil {
-			return api.Conflict("Image %s could not be deleted because it is in use: The image cannot be deleted because it is in use through the backend store outside of Glance.", m.ID)
+		if s.db.Volumes.First(
+			func(v *db.Volume) bool { return v.ImageID == m.ID && v.Status == "downloading" },
+		) != nil {
+			return api.Conflict(
+				"Image %s could not be deleted because it is in use: The image cannot be deleted because it is in use through the backend store outside of Glance.",
+				m.ID,
+			)
 		}
-		for _, mm := range s.w.ImageMembers.Where(func(x *world.ImageMember) bool { return x.ImageID == m.ID }) {
-			s.w.ImageMembers.Delete(mm.ID)
+		for _, mm := range s.db.ImageMembers.Where(func(x *db.ImageMember) bool { return x.ImageID == m.ID }) {
+			s.db.ImageMembers.Delete(mm.ID)
 		}
-		s.w.Images.Delete(m.ID)
+		s.db.Images.Delete(m.ID)
 		return nil
 	})
 	if err != nil {
@@ -488,9 +549,13 @@ func (s *Service) remove(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) setStatus(from, to string) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
-		_, err := s.change(r, func(m *world.Image) error {
+		_, err := s.change(r, func(m *db.Image) error {
 			if m.Status != from && m.Status != to {
-				return api.Forbidden("Not allowed to %s image in status '%s'", map[string]string{"active": "reactivate", "deactivated": "deactivate"}[to], m.Status)
+				return api.Forbidden(
+					"Not allowed to %s image in status '%s'",
+					map[string]string{"active": "reactivate", "deactivated": "deactivate"}[to],
+					m.Status,
+				)
 			}
 			m.Status = to
 			return nil
@@ -503,7 +568,7 @@ func (s *Service) setStatus(from, to string) api.Handler {
 }
 
 func (s *Service) addTag(r *api.Request) (*api.Reply, error) {
-	_, err := s.change(r, func(m *world.Image) error {
+	_, err := s.change(r, func(m *db.Image) error {
 		if !slices.Contains(m.Tags, r.Var("tag")) {
 			m.Tags = append(slices.Clone(m.Tags), r.Var("tag"))
 		}
@@ -516,7 +581,7 @@ func (s *Service) addTag(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) removeTag(r *api.Request) (*api.Reply, error) {
-	_, err := s.change(r, func(m *world.Image) error {
+	_, err := s.change(r, func(m *db.Image) error {
 		i := slices.Index(m.Tags, r.Var("tag"))
 		if i < 0 {
 			return api.NotFound("The resource could not be found.")

@@ -4,18 +4,19 @@ import (
 	"slices"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func memberView(x *world.ImageMember) api.Obj {
+func memberView(x *db.ImageMember) api.Obj {
 	return api.Obj{
 		"image_id": x.ImageID, "member_id": x.MemberID, "status": x.Status, "created_at": timeText(x.Created),
-		"updated_at": timeText(x.UpdatedOrCreated()), "schema": "/v2/schemas/member",
+		"updated_at": timeText(x.LastChange()), "schema": "/v2/schemas/member",
 	}
 }
 
-// seenMembers are the members of an image that the caller sees: the owner all, a member itself.
-func (s *Service) seenMembers(r *api.Request) ([]*world.ImageMember, error) {
+// seenMembers are the members of an image that the caller sees: the owner all,
+// a member itself.
+func (s *Service) seenMembers(r *api.Request) ([]*db.ImageMember, error) {
 	m, err := s.find(r)
 	if err != nil {
 		return nil, err
@@ -24,7 +25,7 @@ func (s *Service) seenMembers(r *api.Request) ([]*world.ImageMember, error) {
 		return nil, api.Forbidden("Not allowed to list members for image %s: Only shared images have members.", m.ID)
 	}
 	owner := m.Owner == r.Auth.ProjectID || r.Auth.Admin()
-	return s.w.ImageMembers.Where(func(x *world.ImageMember) bool {
+	return s.db.ImageMembers.Where(func(x *db.ImageMember) bool {
 		return x.ImageID == m.ID && (owner || x.MemberID == r.Auth.ProjectID)
 	}), nil
 }
@@ -32,8 +33,8 @@ func (s *Service) seenMembers(r *api.Request) ([]*world.ImageMember, error) {
 func (s *Service) listMembers(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
 	var err error
-	s.w.View(func() {
-		var members []*world.ImageMember
+	s.db.View(func() {
+		var members []*db.ImageMember
 		members, err = s.seenMembers(r)
 		for _, x := range members {
 			l = append(l, memberView(x))
@@ -46,12 +47,12 @@ func (s *Service) listMembers(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) showMember(r *api.Request) (*api.Reply, error) {
-	var found *world.ImageMember
+	var found *db.ImageMember
 	var err error
-	s.w.View(func() {
-		var members []*world.ImageMember
+	s.db.View(func() {
+		var members []*db.ImageMember
 		members, err = s.seenMembers(r)
-		if i := slices.IndexFunc(members, func(x *world.ImageMember) bool { return x.MemberID == r.Var("member") }); i >= 0 {
+		if i := slices.IndexFunc(members, func(x *db.ImageMember) bool { return x.MemberID == r.Var("member") }); i >= 0 {
 			found = members[i]
 		}
 	})
@@ -72,9 +73,9 @@ func (s *Service) addMember(r *api.Request) (*api.Reply, error) {
 	if b.Member == "" {
 		return nil, api.BadRequest("Member to be added not specified")
 	}
-	x := &world.ImageMember{ImageID: r.Var("id"), MemberID: b.Member, Status: "pending"}
+	x := &db.ImageMember{ImageID: r.Var("id"), MemberID: b.Member, Status: "pending"}
 	x.ID = x.ImageID + "/" + x.MemberID
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		m, err := s.own(r)
 		if err != nil {
 			return err
@@ -82,10 +83,10 @@ func (s *Service) addMember(r *api.Request) (*api.Reply, error) {
 		if m.Visibility != "shared" {
 			return api.Forbidden("Only shared images have members.")
 		}
-		if s.w.ImageMembers.Get(x.ID) != nil {
+		if s.db.ImageMembers.Get(x.ID) != nil {
 			return api.Conflict("Image member %s already exists for the image %s.", b.Member, m.ID)
 		}
-		s.w.ImageMembers.Insert(x)
+		s.db.ImageMembers.Insert(x)
 		return nil
 	})
 	if err != nil {
@@ -102,16 +103,16 @@ func (s *Service) updateMember(r *api.Request) (*api.Reply, error) {
 	if !slices.Contains([]string{"pending", "accepted", "rejected"}, b.Status) {
 		return nil, api.BadRequest("Status must be \"pending\", \"accepted\" or \"rejected\".")
 	}
-	var x *world.ImageMember
-	err := s.w.Update(func() error {
-		if x = s.w.ImageMembers.Get(r.Var("id") + "/" + r.Var("member")); x == nil {
+	var x *db.ImageMember
+	err := s.db.Update(func() error {
+		if x = s.db.ImageMembers.Get(r.Var("id") + "/" + r.Var("member")); x == nil {
 			return api.NotFound("%s not found in the member list of the image %s.", r.Var("member"), r.Var("id"))
 		}
 		if x.MemberID != r.Auth.ProjectID && !r.Auth.Admin() {
 			return api.Forbidden("Not allowed to update members for image %s.", r.Var("id"))
 		}
 		x.Status = b.Status
-		s.w.ImageMembers.Put(x)
+		s.db.ImageMembers.Put(x)
 		return nil
 	})
 	if err != nil {
@@ -121,15 +122,15 @@ func (s *Service) updateMember(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) removeMember(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		if _, err := s.own(r); err != nil {
 			return err
 		}
 		id := r.Var("id") + "/" + r.Var("member")
-		if s.w.ImageMembers.Get(id) == nil {
+		if s.db.ImageMembers.Get(id) == nil {
 			return api.NotFound("%s not found in the member list of the image %s.", r.Var("member"), r.Var("id"))
 		}
-		s.w.ImageMembers.Delete(id)
+		s.db.ImageMembers.Delete(id)
 		return nil
 	})
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 	"math/big"
 	"net/netip"
 
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // taken are the addresses of a subnet that some port has.
 func (s *Service) taken(subnet string) map[string]bool {
 	t := map[string]bool{}
-	for _, p := range s.w.Ports.Where(func(p *world.Port) bool {
+	for _, p := range s.db.Ports.Where(func(p *db.Port) bool {
 		for _, f := range p.FixedIPs {
 			if f.SubnetID == subnet {
 				return true
@@ -31,8 +31,9 @@ func (s *Service) taken(subnet string) map[string]bool {
 // tries bounds the search in pools too large to list.
 const tries = 1 << 16
 
-// freeAddress picks a free address of the subnet's pools, at random as Neutron does; ok is false when there is none.
-func (s *Service) freeAddress(sn *world.Subnet) (string, bool) {
+// freeAddress picks a free address of the subnet's pools, at random as Neutron
+// does; ok is false when there is none.
+func (s *Service) freeAddress(sn *db.Subnet) (string, bool) {
 	taken := s.taken(sn.ID)
 	var free []string
 	for _, r := range sn.Pools {
@@ -58,7 +59,7 @@ func (s *Service) freeAddress(sn *world.Subnet) (string, bool) {
 }
 
 // slaacAddress is the address a port with that MAC gives itself.
-func slaacAddress(sn *world.Subnet, mac string) string {
+func slaacAddress(sn *db.Subnet, mac string) string {
 	p, err := netip.ParsePrefix(sn.CIDR)
 	if err != nil {
 		return ""
@@ -96,7 +97,7 @@ func lastAddress(p netip.Prefix) netip.Addr {
 }
 
 // defaultPools are all host addresses of a prefix but the gateway.
-func defaultPools(p netip.Prefix, gateway string) []world.Range {
+func defaultPools(p netip.Prefix, gateway string) []db.Range {
 	first, last := p.Masked().Addr(), lastAddress(p)
 	if p.Addr().Is4() && p.Bits() < 31 {
 		first, last = first.Next(), last.Prev()
@@ -105,14 +106,14 @@ func defaultPools(p netip.Prefix, gateway string) []world.Range {
 	}
 	gw, err := netip.ParseAddr(gateway)
 	if err != nil || !p.Contains(gw) || gw.Compare(first) < 0 || gw.Compare(last) > 0 {
-		return []world.Range{{Start: first.String(), End: last.String()}}
+		return []db.Range{{Start: first.String(), End: last.String()}}
 	}
-	var pools []world.Range
+	var pools []db.Range
 	if first.Compare(gw) < 0 {
-		pools = append(pools, world.Range{Start: first.String(), End: gw.Prev().String()})
+		pools = append(pools, db.Range{Start: first.String(), End: gw.Prev().String()})
 	}
 	if gw.Compare(last) < 0 {
-		pools = append(pools, world.Range{Start: gw.Next().String(), End: last.String()})
+		pools = append(pools, db.Range{Start: gw.Next().String(), End: last.String()})
 	}
 	return pools
 }

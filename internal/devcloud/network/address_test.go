@@ -4,23 +4,23 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func TestDefaultPools(t *testing.T) {
 	for _, test := range []struct {
 		cidr, gateway string
-		want          []world.Range
+		want          []db.Range
 	}{
-		{"10.0.0.0/24", "10.0.0.1", []world.Range{{Start: "10.0.0.2", End: "10.0.0.254"}}},
-		{"10.0.0.0/24", "10.0.0.254", []world.Range{{Start: "10.0.0.1", End: "10.0.0.253"}}},
-		{"10.0.0.0/24", "10.0.0.100", []world.Range{{Start: "10.0.0.1", End: "10.0.0.99"}, {Start: "10.0.0.101", End: "10.0.0.254"}}},
-		{"10.0.0.0/24", "", []world.Range{{Start: "10.0.0.1", End: "10.0.0.254"}}},
-		{"10.0.0.0/24", "10.9.9.9", []world.Range{{Start: "10.0.0.1", End: "10.0.0.254"}}},
-		{"10.0.0.0/30", "10.0.0.1", []world.Range{{Start: "10.0.0.2", End: "10.0.0.2"}}},
-		{"10.0.0.0/31", "", []world.Range{{Start: "10.0.0.0", End: "10.0.0.1"}}},
-		{"10.0.0.7/32", "", []world.Range{{Start: "10.0.0.7", End: "10.0.0.7"}}},
-		{"fd00::/64", "fd00::1", []world.Range{{Start: "fd00::2", End: "fd00::ffff:ffff:ffff:ffff"}}},
+		{"10.0.0.0/24", "10.0.0.1", []db.Range{{Start: "10.0.0.2", End: "10.0.0.254"}}},
+		{"10.0.0.0/24", "10.0.0.254", []db.Range{{Start: "10.0.0.1", End: "10.0.0.253"}}},
+		{"10.0.0.0/24", "10.0.0.100", []db.Range{{Start: "10.0.0.1", End: "10.0.0.99"}, {Start: "10.0.0.101", End: "10.0.0.254"}}},
+		{"10.0.0.0/24", "", []db.Range{{Start: "10.0.0.1", End: "10.0.0.254"}}},
+		{"10.0.0.0/24", "10.9.9.9", []db.Range{{Start: "10.0.0.1", End: "10.0.0.254"}}},
+		{"10.0.0.0/30", "10.0.0.1", []db.Range{{Start: "10.0.0.2", End: "10.0.0.2"}}},
+		{"10.0.0.0/31", "", []db.Range{{Start: "10.0.0.0", End: "10.0.0.1"}}},
+		{"10.0.0.7/32", "", []db.Range{{Start: "10.0.0.7", End: "10.0.0.7"}}},
+		{"fd00::/64", "fd00::1", []db.Range{{Start: "fd00::2", End: "fd00::ffff:ffff:ffff:ffff"}}},
 	} {
 		got := defaultPools(netip.MustParsePrefix(test.cidr), test.gateway)
 		if len(got) != len(test.want) {
@@ -36,32 +36,32 @@ func TestDefaultPools(t *testing.T) {
 }
 
 func TestSLAAC(t *testing.T) {
-	sn := &world.Subnet{CIDR: "fd00:10:10:1::/64"}
+	sn := &db.Subnet{CIDR: "fd00:10:10:1::/64"}
 	if got, want := slaacAddress(sn, "fa:16:3e:b4:97:dd"), "fd00:10:10:1:f816:3eff:feb4:97dd"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
 
 func TestFreeAddressUsesThePoolUp(t *testing.T) {
-	w, err := world.Open("")
+	w, err := db.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(Options{World: w, Quotas: DefaultQuotas()})
+	s := New(Options{DB: w, Quotas: DefaultQuotas()})
 	seen := map[string]bool{}
 	err = w.Update(func() error {
-		n := &world.Network{Std: world.Std{ProjectID: "p"}}
-		if err := s.MakeNetwork(n, &world.Subnet{CIDR: "10.0.0.0/29", Gateway: "10.0.0.1"}); err != nil {
+		n := &db.Network{Std: db.Std{ProjectID: "p"}}
+		if err := s.MakeNetwork(n, &db.Subnet{CIDR: "10.0.0.0/29", Gateway: "10.0.0.1"}); err != nil {
 			return err
 		}
 		for range 5 {
-			p := &world.Port{NetworkID: n.ID}
+			p := &db.Port{NetworkID: n.ID}
 			if err := s.InsertPort(p, nil); err != nil {
 				return err
 			}
 			seen[p.FixedIPs[0].IPAddress] = true
 		}
-		if err := s.InsertPort(&world.Port{NetworkID: n.ID}, nil); err == nil {
+		if err := s.InsertPort(&db.Port{NetworkID: n.ID}, nil); err == nil {
 			t.Error("a sixth address out of five")
 		}
 		return nil

@@ -41,7 +41,8 @@ const (
 	adminOnly
 )
 
-// attr is one attribute a caller may give. One without onCreate and onUpdate is known and read-only.
+// attr is one attribute a caller may give. One without onCreate and onUpdate is
+// known and read-only.
 type attr struct {
 	name string
 	kind kind
@@ -66,7 +67,8 @@ var standardAttrs = []attr{
 
 var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$`)
 
-// prepare checks a body against the attributes and, on create, fills in defaults.
+// prepare checks a body against the attributes and, on create, fills in
+// defaults.
 func prepare(res *resource, in api.Obj, post, admin bool) (api.Obj, error) {
 	action, flag := "update", onUpdate
 	if post {
@@ -92,7 +94,9 @@ func prepare(res *resource, in api.Obj, post, admin bool) (api.Obj, error) {
 			return nil, api.BadRequest("Cannot update read-only attribute %s", name)
 		}
 		if a.when&adminOnly != 0 && !admin {
-			return nil, disallowed(fmt.Sprintf("(rule:%s_%s and rule:%s_%s:%s)", action, res.single, action, res.single, name))
+			return nil, disallowed(
+				fmt.Sprintf("(rule:%s_%s and rule:%s_%s:%s)", action, res.single, action, res.single, name),
+			)
 		}
 		c, err := a.check(v)
 		if err != nil {
@@ -120,7 +124,8 @@ func prepare(res *resource, in api.Obj, post, admin bool) (api.Obj, error) {
 	return out, nil
 }
 
-// check returns the value in the form the resource reads: string, bool, int, []string, []api.Obj, api.Obj or nil.
+// check returns the value in the form the resource reads: string, bool, int,
+// []string, []api.Obj, api.Obj or nil.
 func (a attr) check(v any) (any, error) {
 	switch a.kind {
 	case kindString, kindStringOrNil:

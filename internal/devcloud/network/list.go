@@ -19,13 +19,13 @@ const maxPage = 1 << 30 // Neutron's default sets no bound
 func (s *Service) listItems(res *resource, r *api.Request) (*api.Reply, error) {
 	q := r.HTTP.URL.Query()
 	if res.plural == "security-groups" {
-		if err := s.w.Update(func() error { s.defaultGroup(r.Auth.ProjectID); return nil }); err != nil {
+		if err := s.db.Update(func() error { s.defaultGroup(r.Auth.ProjectID); return nil }); err != nil {
 			return nil, err
 		}
 	}
 	var views []api.Obj
 	var err error
-	s.w.View(func() {
+	s.db.View(func() {
 		var items []item
 		for _, it := range res.all() {
 			if visible(it, r.Auth) {
@@ -170,7 +170,10 @@ func (s *Service) pageOf(res *resource, r *api.Request, views []api.Obj) (*api.R
 	if limit > 0 && len(page.Items) > 0 {
 		links := api.List{}
 		if page.Next != "" {
-			links = append(links, api.Obj{"rel": "next", "href": api.NextURL(r, page.Items[len(page.Items)-1]["id"].(string))})
+			links = append(
+				links,
+				api.Obj{"rel": "next", "href": api.NextURL(r, page.Items[len(page.Items)-1]["id"].(string))},
+			)
 		}
 		prev := r.HTTP.URL.Query()
 		prev.Set("marker", page.Items[0]["id"].(string))

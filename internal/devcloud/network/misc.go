@@ -34,7 +34,10 @@ var extensions = []struct{ alias, name string }{
 	{"sorting", "Sorting support"},
 	{"standard-attr-description", "standard-attr-description"},
 	{"standard-attr-revisions", "Resource revision numbers"},
-	{"standard-attr-tag", "Tag support for resources with standard attribute: floatingip, network, port, router, security_group, subnet, subnetpool"},
+	{
+		"standard-attr-tag",
+		"Tag support for resources with standard attribute: floatingip, network, port, router, security_group, subnet, subnetpool",
+	},
 	{"standard-attr-timestamp", "Resource timestamps"},
 	{"stateful-security-group", "Stateful security group"},
 	{"subnet_allocation", "Subnet Allocation"},
@@ -43,11 +46,25 @@ var extensions = []struct{ alias, name string }{
 
 func extensionView(i int) api.Obj {
 	e := extensions[i]
-	return api.Obj{"alias": e.alias, "name": e.name, "description": e.name, "updated": "2022-01-01T00:00:00-00:00", "links": api.List{}}
+	return api.Obj{
+		"alias":       e.alias,
+		"name":        e.name,
+		"description": e.name,
+		"updated":     "2022-01-01T00:00:00-00:00",
+		"links":       api.List{},
+	}
 }
 
-// emptyLists are collections of which this cloud never has any; clients list them in passing.
-var emptyLists = []string{"address-scopes", "address-groups", "agents", "rbac-policies", "network-ip-availabilities", "flavors"}
+// emptyLists are collections of which this cloud never has any; clients list
+// them in passing.
+var emptyLists = []string{
+	"address-scopes",
+	"address-groups",
+	"agents",
+	"rbac-policies",
+	"network-ip-availabilities",
+	"flavors",
+}
 
 func (s *Service) handleMisc(svc *api.Service) {
 	svc.Handle(
@@ -73,7 +90,13 @@ func (s *Service) handleMisc(svc *api.Service) {
 			}})
 		}},
 		api.Route{Method: "GET", Path: "/v2.0/service-providers", Do: func(r *api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"service_providers": api.List{api.Obj{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": false}}})
+			return api.OK(
+				api.Obj{
+					"service_providers": api.List{
+						api.Obj{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": false},
+					},
+				},
+			)
 		}},
 	)
 	for _, name := range emptyLists {

@@ -5,12 +5,18 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) networks() *resource {
-	wrap := func(n *world.Network) item {
-		return item{meta: &n.Meta, std: &n.Std, open: n.Shared || n.External, put: func() { s.w.Networks.Put(n) }, view: func(admin bool) api.Obj { return s.networkView(n, admin) }}
+	wrap := func(n *db.Network) item {
+		return item{
+			meta: &n.Meta,
+			std:  &n.Std,
+			open: n.Shared || n.External,
+			put:  func() { s.db.Networks.Put(n) },
+			view: func(admin bool) api.Obj { return s.networkView(n, admin) },
+		}
 	}
 	return &resource{
 		single: "network", plural: "networks", class: "Network",
@@ -32,9 +38,9 @@ func (s *Service) networks() *resource {
 			{name: "ipv4_address_scope"},
 			{name: "ipv6_address_scope"},
 		},
-		all: func() []item { return itemsOf(s.w.Networks.All(), wrap) },
+		all: func() []item { return itemsOf(s.db.Networks.All(), wrap) },
 		get: func(id string) (item, bool) {
-			n := s.w.Networks.Get(id)
+			n := s.db.Networks.Get(id)
 			if n == nil {
 				return item{}, false
 			}
@@ -44,20 +50,31 @@ func (s *Service) networks() *resource {
 			if err := s.checkQuota(c.project, "network"); err != nil {
 				return "", err
 			}
-			n := &world.Network{
-				Std: newStd(c), AdminUp: boolean(c.in, "admin_state_up"), Shared: boolean(c.in, "shared"), External: boolean(c.in, "router:external"),
-				Default: boolean(c.in, "is_default"), PortSecurity: boolean(c.in, "port_security_enabled"), MTU: integer(c.in, "mtu"),
-				DNSDomain: str(c.in, "dns_domain"), ZoneHints: strs(c.in, "availability_zone_hints"), ProviderType: str(c.in, "provider:network_type"),
-				ProviderPhysical: str(c.in, "provider:physical_network"), ProviderSegment: integer(c.in, "provider:segmentation_id"),
+			n := &db.Network{
+				Std: newStd(
+					c,
+				), AdminUp: boolean(c.in, "admin_state_up"), Shared: boolean(c.in, "shared"), External: boolean(c.in, "router:external"),
+				Default: boolean(
+					c.in,
+					"is_default",
+				), PortSecurity: boolean(c.in, "port_security_enabled"), MTU: integer(c.in, "mtu"),
+				DNSDomain: str(
+					c.in,
+					"dns_domain",
+				), ZoneHints: strs(c.in, "availability_zone_hints"), ProviderType: str(c.in, "provider:network_type"),
+				ProviderPhysical: str(
+					c.in,
+					"provider:physical_network",
+				), ProviderSegment: integer(c.in, "provider:segmentation_id"),
 			}
 			n.Revision = 1
 			if n.ProviderType == "" {
 				n.ProviderType = "local"
 			}
-			return s.w.Networks.Insert(n).ID, nil
+			return s.db.Networks.Insert(n).ID, nil
 		},
 		update: func(c *call, id string) error {
-			n := s.w.Networks.Get(id)
+			n := s.db.Networks.Get(id)
 			touch(&n.Std, c.in)
 			for key, to := range map[string]*bool{"admin_state_up": &n.AdminUp, "shared": &n.Shared, "router:external": &n.External, "is_default": &n.Default, "port_security_enabled": &n.PortSecurity} {
 				if has(c.in, key) {
@@ -70,14 +87,14 @@ func (s *Service) networks() *resource {
 			if has(c.in, "dns_domain") {
 				n.DNSDomain = str(c.in, "dns_domain")
 			}
-			s.w.Networks.Put(n)
+			s.db.Networks.Put(n)
 			return nil
 		},
 		remove: func(c *call, id string) error { return s.removeNetwork(id) },
 	}
 }
 
-func (s *Service) networkView(n *world.Network, admin bool) api.Obj {
+func (s *Service) networkView(n *db.Network, admin bool) api.Obj {
 	subnets := []string{}
 	for _, sn := range s.subnetsOf(n.ID) {
 		subnets = append(subnets, sn.ID)
@@ -95,7 +112,9 @@ func (s *Service) networkView(n *world.Network, admin bool) api.Obj {
 		v["is_default"] = n.Default
 	}
 	if admin {
-		v["provider:network_type"], v["provider:physical_network"], v["provider:segmentation_id"] = n.ProviderType, orNil(n.ProviderPhysical), nil
+		v["provider:network_type"], v["provider:physical_network"], v["provider:segmentation_id"] = n.ProviderType, orNil(
+			n.ProviderPhysical,
+		), nil
 		if n.ProviderSegment != 0 {
 			v["provider:segmentation_id"] = n.ProviderSegment
 		}
@@ -103,14 +122,15 @@ func (s *Service) networkView(n *world.Network, admin bool) api.Obj {
 	return v
 }
 
-func (s *Service) subnetsOf(network string) []*world.Subnet {
-	return s.w.Subnets.Where(func(sn *world.Subnet) bool { return sn.NetworkID == network })
+func (s *Service) subnetsOf(network string) []*db.Subnet {
+	return s.db.Subnets.Where(func(sn *db.Subnet) bool { return sn.NetworkID == network })
 }
 
-// removeNetwork removes a network with its subnets and the ports that are Neutron's own.
+// removeNetwork removes a network with its subnets and the ports that are
+// Neutron's own.
 func (s *Service) removeNetwork(id string) error {
 	var busy []string
-	ports := s.w.Ports.Where(func(p *world.Port) bool { return p.NetworkID == id })
+	ports := s.db.Ports.Where(func(p *db.Port) bool { return p.NetworkID == id })
 	for _, p := range ports {
 		if p.DeviceOwner != ownerDHCP {
 			busy = append(busy, p.ID)
@@ -118,15 +138,20 @@ func (s *Service) removeNetwork(id string) error {
 	}
 	if len(busy) > 0 {
 		slices.Sort(busy)
-		return conflict("NetworkInUse", "Unable to complete operation on network %s. There are one or more ports still in use on the network, id for these ports is: %s.", id, strings.Join(busy, ","))
+		return conflict(
+			"NetworkInUse",
+			"Unable to complete operation on network %s. There are one or more ports still in use on the network, id for these ports is: %s.",
+			id,
+			strings.Join(busy, ","),
+		)
 	}
 	for _, p := range ports {
-		s.w.Ports.Delete(p.ID)
+		s.db.Ports.Delete(p.ID)
 	}
 	for _, sn := range s.subnetsOf(id) {
-		s.w.Subnets.Delete(sn.ID)
+		s.db.Subnets.Delete(sn.ID)
 	}
-	s.w.Networks.Delete(id)
+	s.db.Networks.Delete(id)
 	return nil
 }
 

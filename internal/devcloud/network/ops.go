@@ -5,21 +5,22 @@ import (
 	"slices"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// The operations below are Nova's side of Neutron, and the daemon's. All run with the world locked; those that
-// change something, inside a transaction.
+// The operations below are Nova's side of Neutron, and the daemon's. All run
+// with the database locked; those that change something, inside a transaction.
 
 // DefaultGroup is the project's security group "default".
-func (s *Service) DefaultGroup(project string) *world.SecurityGroup { return s.defaultGroup(project) }
+func (s *Service) DefaultGroup(project string) *db.SecurityGroup { return s.defaultGroup(project) }
 
-// FindGroup is the project's security group of that ID or name, nil when there is none.
-func (s *Service) FindGroup(project, ref string) *world.SecurityGroup {
+// FindGroup is the project's security group of that ID or name, nil when there
+// is none.
+func (s *Service) FindGroup(project, ref string) *db.SecurityGroup {
 	if ref == defaultGroupName {
 		return s.defaultGroup(project)
 	}
-	return s.w.SecurityGroups.First(func(g *world.SecurityGroup) bool {
+	return s.db.SecurityGroups.First(func(g *db.SecurityGroup) bool {
 		return g.ProjectID == project && (g.ID == ref || g.Name == ref)
 	})
 }
@@ -30,39 +31,44 @@ func (s *Service) CheckPorts(project string, n int) bool {
 	return limit < 0 || s.used(project, "port")+n <= limit
 }
 
-// Usable are the networks a server of the project can be put on without naming one: its own and the shared ones.
-func (s *Service) Usable(project string) []*world.Network {
-	return s.w.Networks.Where(func(n *world.Network) bool { return !n.External && (n.ProjectID == project || n.Shared) })
+// Usable are the networks a server of the project can be put on without naming
+// one: its own and the shared ones.
+func (s *Service) Usable(project string) []*db.Network {
+	return s.db.Networks.Where(
+		func(n *db.Network) bool { return !n.External && (n.ProjectID == project || n.Shared) },
+	)
 }
 
 // DropPort removes a port; a floating IP on it is left without association.
 func (s *Service) DropPort(id string) {
-	s.dissociate(func(f *world.FloatingIP) bool { return f.PortID == id })
-	s.w.Ports.Delete(id)
+	s.dissociate(func(f *db.FloatingIP) bool { return f.PortID == id })
+	s.db.Ports.Delete(id)
 }
 
 // Associate joins a floating IP to a port, as Neutron's PUT does.
-func (s *Service) Associate(f *world.FloatingIP, port, fixed string) error {
+func (s *Service) Associate(f *db.FloatingIP, port, fixed string) error {
 	f.Revision++
 	return s.associate(f, port, fixed)
 }
 
 // Disassociate takes a floating IP's association away.
-func (s *Service) Disassociate(f *world.FloatingIP) {
+func (s *Service) Disassociate(f *db.FloatingIP) {
 	f.Revision++
 	s.clear(f)
 }
 
-// Admits tells whether a port lets in TCP connections to the given port from the given address.
-func (s *Service) Admits(p *world.Port, tcpPort int, from netip.Addr) bool {
+// Admits tells whether a port lets in TCP connections to the given port from
+// the given address.
+func (s *Service) Admits(p *db.Port, tcpPort int, from netip.Addr) bool {
 	if !p.AdminUp {
 		return false
 	}
 	if !p.PortSecurity && len(p.SecurityGroups) == 0 {
 		return true
 	}
-	return s.w.SecurityRules.First(func(x *world.SecurityRule) bool {
-		if !slices.Contains(p.SecurityGroups, x.GroupID) || x.Direction != "ingress" || x.RemoteGroup != "" || x.RemoteAddressGroup != "" {
+	return s.db.SecurityRules.First(func(x *db.SecurityRule) bool {
+		if !slices.Contains(p.SecurityGroups, x.GroupID) || x.Direction != "ingress" || x.RemoteGroup != "" ||
+			x.RemoteAddressGroup != "" {
 			return false
 		}
 		if from.Is4() != (x.EtherType == "IPv4") {
@@ -82,25 +88,29 @@ func (s *Service) Admits(p *world.Port, tcpPort int, from netip.Addr) bool {
 	}) != nil
 }
 
-// Allocate makes a floating IP for the caller's project, as Neutron's POST does.
-func (s *Service) Allocate(r *api.Request, network string) (*world.FloatingIP, error) {
-	id, err := s.createFloatingIP(&call{Request: r, project: r.Auth.ProjectID, in: api.Obj{"floating_network_id": network}})
+// Allocate makes a floating IP for the caller's project, as Neutron's POST
+// does.
+func (s *Service) Allocate(r *api.Request, network string) (*db.FloatingIP, error) {
+	id, err := s.createFloatingIP(
+		&call{Request: r, project: r.Auth.ProjectID, in: api.Obj{"floating_network_id": network}},
+	)
 	if err != nil {
 		return nil, err
 	}
-	return s.w.FloatingIPs.Get(id), nil
+	return s.db.FloatingIPs.Get(id), nil
 }
 
 // Release deletes a floating IP.
-func (s *Service) Release(f *world.FloatingIP) {
-	s.w.Ports.Delete(f.ExternalPort)
-	s.w.FloatingIPs.Delete(f.ID)
+func (s *Service) Release(f *db.FloatingIP) {
+	s.db.Ports.Delete(f.ExternalPort)
+	s.db.FloatingIPs.Delete(f.ID)
 }
 
-// MakeNetwork adds a network with its subnets, whose pools are filled in where they are not given.
-func (s *Service) MakeNetwork(n *world.Network, subnets ...*world.Subnet) error {
+// MakeNetwork adds a network with its subnets, whose pools are filled in where
+// they are not given.
+func (s *Service) MakeNetwork(n *db.Network, subnets ...*db.Subnet) error {
 	n.AdminUp, n.PortSecurity, n.MTU, n.Revision = true, true, 1500, 1
-	s.w.Networks.Insert(n)
+	s.db.Networks.Insert(n)
 	for _, sn := range subnets {
 		prefix, err := netip.ParsePrefix(sn.CIDR)
 		if err != nil {
@@ -114,17 +124,21 @@ func (s *Service) MakeNetwork(n *world.Network, subnets ...*world.Subnet) error 
 		if len(sn.Pools) == 0 {
 			sn.Pools = defaultPools(prefix, sn.Gateway)
 		}
-		s.w.Subnets.Insert(sn)
+		s.db.Subnets.Insert(sn)
 	}
 	s.keepDHCP(n.ID)
 	return nil
 }
 
-// MakeRouter adds a router with an address on an external network and an interface on each of the subnets.
-func (s *Service) MakeRouter(rt *world.Router, external, address string, subnets ...*world.Subnet) error {
+// MakeRouter adds a router with an address on an external network and an
+// interface on each of the subnets.
+func (s *Service) MakeRouter(rt *db.Router, external, address string, subnets ...*db.Subnet) error {
 	rt.AdminUp, rt.SNAT, rt.Revision = true, true, 1
-	s.w.Routers.Insert(rt)
-	err := s.setGateway(rt, api.Obj{"network_id": external, "external_fixed_ips": []any{api.Obj{"ip_address": address}}})
+	s.db.Routers.Insert(rt)
+	err := s.setGateway(
+		rt,
+		api.Obj{"network_id": external, "external_fixed_ips": []any{api.Obj{"ip_address": address}}},
+	)
 	if err != nil {
 		return err
 	}
@@ -136,18 +150,40 @@ func (s *Service) MakeRouter(rt *world.Router, external, address string, subnets
 	return nil
 }
 
-// OpenDefaultGroup lets SSH and ping into the project's default group, for both address families.
+// OpenDefaultGroup lets SSH and ping into the project's default group, for both
+// address families.
 func (s *Service) OpenDefaultGroup(project string) {
 	g := s.defaultGroup(project)
 	ssh := 22
 	for _, family := range []struct{ ether, ping, all string }{{"IPv4", "icmp", "0.0.0.0/0"}, {"IPv6", "ipv6-icmp", "::/0"}} {
-		std := world.Std{ProjectID: project}
-		s.w.SecurityRules.Insert(&world.SecurityRule{Std: std, GroupID: g.ID, Direction: "ingress", EtherType: family.ether, Protocol: "tcp", PortMin: &ssh, PortMax: &ssh, RemotePrefix: family.all})
-		s.w.SecurityRules.Insert(&world.SecurityRule{Std: std, GroupID: g.ID, Direction: "ingress", EtherType: family.ether, Protocol: family.ping, RemotePrefix: family.all})
+		std := db.Std{ProjectID: project}
+		s.db.SecurityRules.Insert(
+			&db.SecurityRule{
+				Std:          std,
+				GroupID:      g.ID,
+				Direction:    "ingress",
+				EtherType:    family.ether,
+				Protocol:     "tcp",
+				PortMin:      &ssh,
+				PortMax:      &ssh,
+				RemotePrefix: family.all,
+			},
+		)
+		s.db.SecurityRules.Insert(
+			&db.SecurityRule{
+				Std:          std,
+				GroupID:      g.ID,
+				Direction:    "ingress",
+				EtherType:    family.ether,
+				Protocol:     family.ping,
+				RemotePrefix: family.all,
+			},
+		)
 	}
 }
 
-// Make creates an object of the kind that a path names ("security-groups") from a body, for the caller.
+// Make creates an object of the kind that a path names ("security-groups") from
+// a body, for the caller.
 func (s *Service) Make(r *api.Request, plural string, body api.Obj) (string, error) {
 	for _, res := range s.resources {
 		if res.plural == plural {

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // The device owners of ports that are not a server's.
@@ -19,8 +19,14 @@ const (
 )
 
 func (s *Service) ports() *resource {
-	wrap := func(p *world.Port) item {
-		return item{meta: &p.Meta, std: &p.Std, hidden: p.ProjectID == "", put: func() { s.w.Ports.Put(p) }, view: func(admin bool) api.Obj { return portView(p, admin) }}
+	wrap := func(p *db.Port) item {
+		return item{
+			meta:   &p.Meta,
+			std:    &p.Std,
+			hidden: p.ProjectID == "",
+			put:    func() { s.db.Ports.Put(p) },
+			view:   func(admin bool) api.Obj { return portView(p, admin) },
+		}
 	}
 	return &resource{
 		single: "port", plural: "ports", class: "Port",
@@ -45,15 +51,15 @@ func (s *Service) ports() *resource {
 		},
 		filters: []string{"fixed_ips", "security_groups"},
 		filter: func(it item, key, value string) bool {
-			p := s.w.Ports.Get(it.meta.ID)
+			p := s.db.Ports.Get(it.meta.ID)
 			if key == "security_groups" {
 				return slices.Contains(p.SecurityGroups, value)
 			}
-			return slices.ContainsFunc(p.FixedIPs, func(f world.FixedIP) bool { return fixedMatches(f, value) })
+			return slices.ContainsFunc(p.FixedIPs, func(f db.FixedIP) bool { return fixedMatches(f, value) })
 		},
-		all: func() []item { return itemsOf(s.w.Ports.All(), wrap) },
+		all: func() []item { return itemsOf(s.db.Ports.All(), wrap) },
 		get: func(id string) (item, bool) {
-			p := s.w.Ports.Get(id)
+			p := s.db.Ports.Get(id)
 			if p == nil {
 				return item{}, false
 			}
@@ -62,9 +68,14 @@ func (s *Service) ports() *resource {
 		create: s.createPort,
 		update: s.updatePort,
 		remove: func(c *call, id string) error {
-			p := s.w.Ports.Get(id)
+			p := s.db.Ports.Get(id)
 			if strings.HasPrefix(p.DeviceOwner, "network:") && p.DeviceOwner != ownerDHCP {
-				return conflict("ServicePortInUse", "Port %s cannot be deleted directly via the port API: has device owner %s.", id, p.DeviceOwner)
+				return conflict(
+					"ServicePortInUse",
+					"Port %s cannot be deleted directly via the port API: has device owner %s.",
+					id,
+					p.DeviceOwner,
+				)
 			}
 			s.DropPort(id)
 			return nil
@@ -72,7 +83,7 @@ func (s *Service) ports() *resource {
 	}
 }
 
-func fixedMatches(f world.FixedIP, value string) bool {
+func fixedMatches(f db.FixedIP, value string) bool {
 	key, want, _ := strings.Cut(value, "=")
 	switch key {
 	case "ip_address":
@@ -85,11 +96,13 @@ func fixedMatches(f world.FixedIP, value string) bool {
 	return false
 }
 
-func portView(p *world.Port, admin bool) api.Obj {
+func portView(p *db.Port, admin bool) api.Obj {
 	v := api.Obj{
 		"name": p.Name, "network_id": p.NetworkID, "mac_address": p.MAC, "admin_state_up": p.AdminUp, "status": p.Status,
 		"device_id": p.DeviceID, "device_owner": p.DeviceOwner, "fixed_ips": list(p.FixedIPs), "allowed_address_pairs": list(p.AddressPairs),
-		"extra_dhcp_opts": list(p.DHCPOptions), "security_groups": list(p.SecurityGroups), "binding:vnic_type": p.VNICType,
+		"extra_dhcp_opts": list(
+			p.DHCPOptions,
+		), "security_groups": list(p.SecurityGroups), "binding:vnic_type": p.VNICType,
 		"port_security_enabled": p.PortSecurity,
 	}
 	if admin {
@@ -106,7 +119,7 @@ func portView(p *world.Port, admin bool) api.Obj {
 }
 
 func (s *Service) createPort(c *call) (string, error) {
-	n := s.w.Networks.Get(str(c.in, "network_id"))
+	n := s.db.Networks.Get(str(c.in, "network_id"))
 	if n == nil || n.ProjectID != c.Auth.ProjectID && !n.Shared && !n.External && !c.Auth.Admin() {
 		return "", notFound("Network", str(c.in, "network_id"))
 	}
@@ -116,10 +129,16 @@ func (s *Service) createPort(c *call) (string, error) {
 	if err := s.checkQuota(c.project, "port"); err != nil {
 		return "", err
 	}
-	p := &world.Port{
+	p := &db.Port{
 		Std: newStd(c), NetworkID: n.ID, MAC: str(c.in, "mac_address"), AdminUp: boolean(c.in, "admin_state_up"),
-		DeviceID: str(c.in, "device_id"), DeviceOwner: str(c.in, "device_owner"), PortSecurity: boolean(c.in, "port_security_enabled"),
-		AddressPairs: objs(c.in, "allowed_address_pairs"), DHCPOptions: objs(c.in, "extra_dhcp_opts"), VNICType: str(c.in, "binding:vnic_type"),
+		DeviceID: str(
+			c.in,
+			"device_id",
+		), DeviceOwner: str(c.in, "device_owner"), PortSecurity: boolean(c.in, "port_security_enabled"),
+		AddressPairs: objs(
+			c.in,
+			"allowed_address_pairs",
+		), DHCPOptions: objs(c.in, "extra_dhcp_opts"), VNICType: str(c.in, "binding:vnic_type"),
 		HostID: str(c.in, "binding:host_id"), DNSName: str(c.in, "dns_name"),
 	}
 	if has(c.in, "security_groups") {
@@ -140,9 +159,9 @@ func (s *Service) createPort(c *call) (string, error) {
 	return p.ID, nil
 }
 
-// InsertPort adds a port, choosing its addresses: those asked for, one of each family when fixed is nil, none when
-// it is empty.
-func (s *Service) InsertPort(p *world.Port, fixed []api.Obj) error {
+// InsertPort adds a port, choosing its addresses: those asked for, one of each
+// family when fixed is nil, none when it is empty.
+func (s *Service) InsertPort(p *db.Port, fixed []api.Obj) error {
 	if p.MAC == "" {
 		p.MAC = newMAC()
 	}
@@ -157,26 +176,30 @@ func (s *Service) InsertPort(p *world.Port, fixed []api.Obj) error {
 		return err
 	}
 	p.FixedIPs, p.Revision = ips, 1
-	s.w.Ports.Insert(p)
+	s.db.Ports.Insert(p)
 	return nil
 }
 
-func (s *Service) chooseAddresses(p *world.Port, fixed []api.Obj) ([]world.FixedIP, error) {
+func (s *Service) chooseAddresses(p *db.Port, fixed []api.Obj) ([]db.FixedIP, error) {
 	subnets := s.subnetsOf(p.NetworkID)
 	if fixed == nil {
 		return s.oneOfEach(p, subnets)
 	}
-	var out []world.FixedIP
+	var out []db.FixedIP
 	for _, o := range fixed {
 		id, _ := o["subnet_id"].(string)
 		ip, _ := o["ip_address"].(string)
-		var sn *world.Subnet
+		var sn *db.Subnet
 		if id != "" {
-			if sn = s.w.Subnets.Get(id); sn == nil {
+			if sn = s.db.Subnets.Get(id); sn == nil {
 				return nil, notFound("Subnet", id)
 			}
 			if sn.NetworkID != p.NetworkID {
-				return nil, invalidInput("Failed to create port on network %s, because fixed_ips included invalid subnet %s.", p.NetworkID, id)
+				return nil, invalidInput(
+					"Failed to create port on network %s, because fixed_ips included invalid subnet %s.",
+					p.NetworkID,
+					id,
+				)
 			}
 		}
 		if ip == "" {
@@ -188,9 +211,13 @@ func (s *Service) chooseAddresses(p *world.Port, fixed []api.Obj) ([]world.Fixed
 				a, ok = slaacAddress(sn, p.MAC), true
 			}
 			if !ok {
-				return nil, conflict("IpAddressGenerationFailure", "No more IP addresses available on network %s.", p.NetworkID)
+				return nil, conflict(
+					"IpAddressGenerationFailure",
+					"No more IP addresses available on network %s.",
+					p.NetworkID,
+				)
 			}
-			out = append(out, world.FixedIP{SubnetID: sn.ID, IPAddress: a})
+			out = append(out, db.FixedIP{SubnetID: sn.ID, IPAddress: a})
 			continue
 		}
 		addr, err := netip.ParseAddr(ip)
@@ -204,30 +231,40 @@ func (s *Service) chooseAddresses(p *world.Port, fixed []api.Obj) ([]world.Fixed
 				}
 			}
 			if sn == nil {
-				return nil, badRequest("InvalidIpForNetwork", "IP address %s is not a valid IP for any of the subnets on the specified network.", ip)
+				return nil, badRequest(
+					"InvalidIpForNetwork",
+					"IP address %s is not a valid IP for any of the subnets on the specified network.",
+					ip,
+				)
 			}
 		} else if pr, err := netip.ParsePrefix(sn.CIDR); err == nil && !pr.Contains(addr) {
 			return nil, badRequest("InvalidIpForSubnet", "IP address %s is not a valid IP for the specified subnet.", ip)
 		}
-		holder := s.w.Ports.First(func(x *world.Port) bool {
-			return x.ID != p.ID && slices.Contains(x.FixedIPs, world.FixedIP{SubnetID: sn.ID, IPAddress: addr.String()})
+		holder := s.db.Ports.First(func(x *db.Port) bool {
+			return x.ID != p.ID && slices.Contains(x.FixedIPs, db.FixedIP{SubnetID: sn.ID, IPAddress: addr.String()})
 		})
 		if holder != nil {
-			return nil, conflict("IpAddressAlreadyAllocated", "IP address %s already allocated in subnet %s", addr, sn.ID)
+			return nil, conflict(
+				"IpAddressAlreadyAllocated",
+				"IP address %s already allocated in subnet %s",
+				addr,
+				sn.ID,
+			)
 		}
-		out = append(out, world.FixedIP{SubnetID: sn.ID, IPAddress: addr.String()})
+		out = append(out, db.FixedIP{SubnetID: sn.ID, IPAddress: addr.String()})
 	}
 	return out, nil
 }
 
-// oneOfEach chooses an address of each family, and one of every subnet where ports address themselves.
-func (s *Service) oneOfEach(p *world.Port, subnets []*world.Subnet) ([]world.FixedIP, error) {
-	var out []world.FixedIP
+// oneOfEach chooses an address of each family, and one of every subnet where
+// ports address themselves.
+func (s *Service) oneOfEach(p *db.Port, subnets []*db.Subnet) ([]db.FixedIP, error) {
+	var out []db.FixedIP
 	have := map[int]bool{}
 	wanted := map[int]bool{}
 	for _, sn := range subnets {
 		if sn.IPVersion == 6 && (sn.AddressMode == "slaac" || sn.AddressMode == "dhcpv6-stateless") {
-			out = append(out, world.FixedIP{SubnetID: sn.ID, IPAddress: slaacAddress(sn, p.MAC)})
+			out = append(out, db.FixedIP{SubnetID: sn.ID, IPAddress: slaacAddress(sn, p.MAC)})
 			continue
 		}
 		wanted[sn.IPVersion] = true
@@ -235,19 +272,23 @@ func (s *Service) oneOfEach(p *world.Port, subnets []*world.Subnet) ([]world.Fix
 			continue
 		}
 		if a, ok := s.freeAddress(sn); ok {
-			out, have[sn.IPVersion] = append(out, world.FixedIP{SubnetID: sn.ID, IPAddress: a}), true
+			out, have[sn.IPVersion] = append(out, db.FixedIP{SubnetID: sn.ID, IPAddress: a}), true
 		}
 	}
 	for v := range wanted {
 		if !have[v] {
-			return nil, conflict("IpAddressGenerationFailure", "No more IP addresses available on network %s.", p.NetworkID)
+			return nil, conflict(
+				"IpAddressGenerationFailure",
+				"No more IP addresses available on network %s.",
+				p.NetworkID,
+			)
 		}
 	}
 	return out, nil
 }
 
 func (s *Service) updatePort(c *call, id string) error {
-	p := s.w.Ports.Get(id)
+	p := s.db.Ports.Get(id)
 	touch(&p.Std, c.in)
 	if has(c.in, "fixed_ips") {
 		old := p.FixedIPs
@@ -258,7 +299,7 @@ func (s *Service) updatePort(c *call, id string) error {
 		p.FixedIPs = ips
 		for _, f := range old {
 			if !slices.Contains(ips, f) {
-				s.dissociate(func(x *world.FloatingIP) bool { return x.PortID == id && x.FixedIP == f.IPAddress })
+				s.dissociate(func(x *db.FloatingIP) bool { return x.PortID == id && x.FixedIP == f.IPAddress })
 			}
 		}
 	}
@@ -271,7 +312,10 @@ func (s *Service) updatePort(c *call, id string) error {
 	if has(c.in, "port_security_enabled") {
 		p.PortSecurity = boolean(c.in, "port_security_enabled")
 		if !p.PortSecurity && len(p.SecurityGroups) > 0 {
-			return conflict("PortSecurityPortHasSecurityGroup", "Port has security group associated. Cannot disable port security or IP address until security group is removed.")
+			return conflict(
+				"PortSecurityPortHasSecurityGroup",
+				"Port has security group associated. Cannot disable port security or IP address until security group is removed.",
+			)
 		}
 	}
 	for key, to := range map[string]*string{"device_id": &p.DeviceID, "device_owner": &p.DeviceOwner, "mac_address": &p.MAC, "binding:vnic_type": &p.VNICType, "binding:host_id": &p.HostID, "dns_name": &p.DNSName} {
@@ -291,15 +335,16 @@ func (s *Service) updatePort(c *call, id string) error {
 	if has(c.in, "extra_dhcp_opts") {
 		p.DHCPOptions = objs(c.in, "extra_dhcp_opts")
 	}
-	s.w.Ports.Put(p)
+	s.db.Ports.Put(p)
 	return nil
 }
 
-// keepDHCP gives a network the port its DHCP server has, on each subnet that wants one.
+// keepDHCP gives a network the port its DHCP server has, on each subnet that
+// wants one.
 func (s *Service) keepDHCP(network string) {
-	n := s.w.Networks.Get(network)
-	p := s.w.Ports.First(func(p *world.Port) bool { return p.NetworkID == network && p.DeviceOwner == ownerDHCP })
-	var want []*world.Subnet
+	n := s.db.Networks.Get(network)
+	p := s.db.Ports.First(func(p *db.Port) bool { return p.NetworkID == network && p.DeviceOwner == ownerDHCP })
+	var want []*db.Subnet
 	for _, sn := range s.subnetsOf(network) {
 		if sn.DHCP {
 			want = append(want, sn)
@@ -307,38 +352,38 @@ func (s *Service) keepDHCP(network string) {
 	}
 	if len(want) == 0 || n == nil || n.External {
 		if p != nil {
-			s.w.Ports.Delete(p.ID)
+			s.db.Ports.Delete(p.ID)
 		}
 		return
 	}
 	fresh := p == nil
 	if fresh {
-		p = &world.Port{
-			Std: world.Std{ProjectID: n.ProjectID}, NetworkID: network, MAC: newMAC(), AdminUp: true, Status: "ACTIVE",
-			DeviceID: "dhcp" + world.NewUUID() + "-" + network, DeviceOwner: ownerDHCP, VNICType: "normal",
+		p = &db.Port{
+			Std: db.Std{ProjectID: n.ProjectID}, NetworkID: network, MAC: newMAC(), AdminUp: true, Status: "ACTIVE",
+			DeviceID: "dhcp" + db.NewUUID() + "-" + network, DeviceOwner: ownerDHCP, VNICType: "normal",
 		}
 	}
 	old := p.FixedIPs
 	p.FixedIPs = nil
 	for _, sn := range want {
-		i := slices.IndexFunc(old, func(f world.FixedIP) bool { return f.SubnetID == sn.ID })
+		i := slices.IndexFunc(old, func(f db.FixedIP) bool { return f.SubnetID == sn.ID })
 		if i >= 0 {
 			p.FixedIPs = append(p.FixedIPs, old[i])
 			continue
 		}
 		if a, ok := s.lowestFree(sn, p.MAC); ok {
-			p.FixedIPs = append(p.FixedIPs, world.FixedIP{SubnetID: sn.ID, IPAddress: a})
+			p.FixedIPs = append(p.FixedIPs, db.FixedIP{SubnetID: sn.ID, IPAddress: a})
 		}
 	}
 	if fresh {
-		s.w.Ports.Insert(p)
+		s.db.Ports.Insert(p)
 	} else {
-		s.w.Ports.Put(p)
+		s.db.Ports.Put(p)
 	}
 }
 
 // lowestFree is the address the DHCP server takes.
-func (s *Service) lowestFree(sn *world.Subnet, mac string) (string, bool) {
+func (s *Service) lowestFree(sn *db.Subnet, mac string) (string, bool) {
 	if sn.AddressMode == "slaac" {
 		return slaacAddress(sn, mac), true
 	}

@@ -5,42 +5,52 @@ import (
 	"slices"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // DefaultQuotas are Neutron's own.
 func DefaultQuotas() map[string]int {
-	return map[string]int{"network": 100, "subnet": 100, "subnetpool": -1, "port": 500, "router": 10, "floatingip": 50, "rbac_policy": 10, "security_group": 10, "security_group_rule": 100}
+	return map[string]int{
+		"network":             100,
+		"subnet":              100,
+		"subnetpool":          -1,
+		"port":                500,
+		"router":              10,
+		"floatingip":          50,
+		"rbac_policy":         10,
+		"security_group":      10,
+		"security_group_rule": 100,
+	}
 }
 
 func quotaID(project, resource string) string { return "network/" + project + "/" + resource }
 
 func (s *Service) limit(project, resource string) int {
-	if q := s.w.Quotas.Get(quotaID(project, resource)); q != nil {
+	if q := s.db.Quotas.Get(quotaID(project, resource)); q != nil {
 		return q.Limit
 	}
 	return s.Quotas[resource]
 }
 
 func (s *Service) used(project, resource string) int {
-	mine := func(std *world.Std) bool { return std.ProjectID == project }
+	mine := func(std *db.Std) bool { return std.ProjectID == project }
 	switch resource {
 	case "network":
-		return s.w.Networks.Count(func(x *world.Network) bool { return mine(&x.Std) })
+		return s.db.Networks.Count(func(x *db.Network) bool { return mine(&x.Std) })
 	case "subnet":
-		return s.w.Subnets.Count(func(x *world.Subnet) bool { return mine(&x.Std) })
+		return s.db.Subnets.Count(func(x *db.Subnet) bool { return mine(&x.Std) })
 	case "subnetpool":
-		return s.w.SubnetPools.Count(func(x *world.SubnetPool) bool { return mine(&x.Std) })
+		return s.db.SubnetPools.Count(func(x *db.SubnetPool) bool { return mine(&x.Std) })
 	case "port":
-		return s.w.Ports.Count(func(x *world.Port) bool { return mine(&x.Std) })
+		return s.db.Ports.Count(func(x *db.Port) bool { return mine(&x.Std) })
 	case "router":
-		return s.w.Routers.Count(func(x *world.Router) bool { return mine(&x.Std) })
+		return s.db.Routers.Count(func(x *db.Router) bool { return mine(&x.Std) })
 	case "floatingip":
-		return s.w.FloatingIPs.Count(func(x *world.FloatingIP) bool { return mine(&x.Std) })
+		return s.db.FloatingIPs.Count(func(x *db.FloatingIP) bool { return mine(&x.Std) })
 	case "security_group":
-		return s.w.SecurityGroups.Count(func(x *world.SecurityGroup) bool { return mine(&x.Std) })
+		return s.db.SecurityGroups.Count(func(x *db.SecurityGroup) bool { return mine(&x.Std) })
 	case "security_group_rule":
-		return s.w.SecurityRules.Count(func(x *world.SecurityRule) bool { return mine(&x.Std) })
+		return s.db.SecurityRules.Count(func(x *db.SecurityRule) bool { return mine(&x.Std) })
 	}
 	return 0
 }
@@ -60,7 +70,7 @@ func (s *Service) handleQuotas(svc *api.Service) {
 				return nil, disallowed("rule:get_quota")
 			}
 			out := api.Obj{}
-			s.w.View(func() {
+			s.db.View(func() {
 				for _, name := range slices.Sorted(maps.Keys(s.Quotas)) {
 					out[name] = view(project, name)
 				}
@@ -71,7 +81,11 @@ func (s *Service) handleQuotas(svc *api.Service) {
 	plain := show(func(p, n string) any { return s.limit(p, n) })
 	svc.Handle(
 		api.Route{Method: "GET", Path: "/v2.0/quotas/{project}", Do: plain},
-		api.Route{Method: "GET", Path: "/v2.0/quotas/{project}/default", Do: show(func(_, n string) any { return s.Quotas[n] })},
+		api.Route{
+			Method: "GET",
+			Path:   "/v2.0/quotas/{project}/default",
+			Do:     show(func(_, n string) any { return s.Quotas[n] }),
+		},
 		api.Route{Method: "GET", Path: "/v2.0/quotas/{project}/details", Do: show(func(p, n string) any {
 			return api.Obj{"limit": s.limit(p, n), "used": s.used(p, n), "reserved": 0}
 		})},
@@ -83,15 +97,15 @@ func (s *Service) handleQuotas(svc *api.Service) {
 			if err != nil {
 				return nil, err
 			}
-			err = s.w.Update(func() error {
+			err = s.db.Update(func() error {
 				for name, v := range o {
 					n, ok := v.(float64)
 					if _, known := s.Quotas[name]; !known || !ok {
 						return api.BadRequest("Unrecognized attribute(s) '%s'", name)
 					}
 					id := quotaID(r.Var("project"), name)
-					s.w.Quotas.Delete(id)
-					s.w.Quotas.Insert(&world.Quota{Meta: world.Meta{ID: id}, Limit: int(n)})
+					s.db.Quotas.Delete(id)
+					s.db.Quotas.Insert(&db.Quota{Meta: db.Meta{ID: id}, Limit: int(n)})
 				}
 				return nil
 			})
@@ -104,9 +118,9 @@ func (s *Service) handleQuotas(svc *api.Service) {
 			if !r.Auth.Admin() {
 				return nil, disallowed("rule:delete_quota")
 			}
-			err := s.w.Update(func() error {
+			err := s.db.Update(func() error {
 				for name := range s.Quotas {
-					s.w.Quotas.Delete(quotaID(r.Var("project"), name))
+					s.db.Quotas.Delete(quotaID(r.Var("project"), name))
 				}
 				return nil
 			})

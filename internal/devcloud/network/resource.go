@@ -7,29 +7,32 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // item is one object with what every kind of object has.
 type item struct {
-	meta *world.Meta
-	std  *world.Std
+	meta *db.Meta
+	std  *db.Std
 	// open tells that projects other than the owner see it.
 	open bool
 	// tagless objects show no tags.
 	tagless bool
-	// hidden objects belong to the cloud itself: an administrator alone sees them.
+	// hidden objects belong to the cloud itself: an administrator alone sees
+	// them.
 	hidden bool
 	view   func(admin bool) api.Obj
 	// put stores std after tags or the revision changed.
 	put func()
 }
 
-// resource is one kind of Neutron object. Its functions run with the world locked.
+// resource is one kind of Neutron object. Its functions run with the database
+// locked.
 type resource struct {
 	single, plural, class string
 	attrs                 []attr
-	// filters are query parameters beside the attributes of the view; they match in filter.
+	// filters are query parameters beside the attributes of the view; they
+	// match in filter.
 	filters []string
 	filter  func(it item, key, value string) bool
 
@@ -40,7 +43,8 @@ type resource struct {
 	remove func(c *call, id string) error
 }
 
-// key names a list of the resource in a body; paths have dashes where keys have underscores.
+// key names a list of the resource in a body; paths have dashes where keys have
+// underscores.
 func (res *resource) key() string { return strings.ReplaceAll(res.plural, "-", "_") }
 
 // call is a create or an update under way.
@@ -53,19 +57,65 @@ type call struct {
 func (s *Service) handleResource(svc *api.Service, res *resource) {
 	base := "/v2.0/" + res.plural
 	svc.Handle(
-		api.Route{Method: "GET", Path: base, Do: func(r *api.Request) (*api.Reply, error) { return s.listItems(res, r) }},
-		api.Route{Method: "GET", Path: base + "/{id}", Do: func(r *api.Request) (*api.Reply, error) { return s.showItem(res, r) }},
-		api.Route{Method: "POST", Path: base, Do: func(r *api.Request) (*api.Reply, error) { return s.createItem(res, r) }},
-		api.Route{Method: "DELETE", Path: base + "/{id}", Do: func(r *api.Request) (*api.Reply, error) { return s.removeItem(res, r) }},
-		api.Route{Method: "GET", Path: base + "/{id}/tags", Do: func(r *api.Request) (*api.Reply, error) { return s.showTags(res, r) }},
-		api.Route{Method: "PUT", Path: base + "/{id}/tags", Do: func(r *api.Request) (*api.Reply, error) { return s.replaceTags(res, r) }},
-		api.Route{Method: "DELETE", Path: base + "/{id}/tags", Do: func(r *api.Request) (*api.Reply, error) { return s.clearTags(res, r) }},
-		api.Route{Method: "GET", Path: base + "/{id}/tags/{tag}", Do: func(r *api.Request) (*api.Reply, error) { return s.checkTag(res, r) }},
-		api.Route{Method: "PUT", Path: base + "/{id}/tags/{tag}", Do: func(r *api.Request) (*api.Reply, error) { return s.addTag(res, r) }},
-		api.Route{Method: "DELETE", Path: base + "/{id}/tags/{tag}", Do: func(r *api.Request) (*api.Reply, error) { return s.removeTag(res, r) }},
+		api.Route{
+			Method: "GET",
+			Path:   base,
+			Do:     func(r *api.Request) (*api.Reply, error) { return s.listItems(res, r) },
+		},
+		api.Route{
+			Method: "GET",
+			Path:   base + "/{id}",
+			Do:     func(r *api.Request) (*api.Reply, error) { return s.showItem(res, r) },
+		},
+		api.Route{
+			Method: "POST",
+			Path:   base,
+			Do:     func(r *api.Request) (*api.Reply, error) { return s.createItem(res, r) },
+		},
+		api.Route{
+			Method: "DELETE",
+			Path:   base + "/{id}",
+			Do:     func(r *api.Request) (*api.Reply, error) { return s.removeItem(res, r) },
+		},
+		api.Route{
+			Method: "GET",
+			Path:   base + "/{id}/tags",
+			Do:     func(r *api.Request) (*api.Reply, error) { return s.showTags(res, r) },
+		},
+		api.Route{
+			Method: "PUT",
+			Path:   base + "/{id}/tags",
+			Do:     func(r *api.Request) (*api.Reply, error) { return s.replaceTags(res, r) },
+		},
+		api.Route{
+			Method: "DELETE",
+			Path:   base + "/{id}/tags",
+			Do:     func(r *api.Request) (*api.Reply, error) { return s.clearTags(res, r) },
+		},
+		api.Route{
+			Method: "GET",
+			Path:   base + "/{id}/tags/{tag}",
+			Do:     func(r *api.Request) (*api.Reply, error) { return s.checkTag(res, r) },
+		},
+		api.Route{
+			Method: "PUT",
+			Path:   base + "/{id}/tags/{tag}",
+			Do:     func(r *api.Request) (*api.Reply, error) { return s.addTag(res, r) },
+		},
+		api.Route{
+			Method: "DELETE",
+			Path:   base + "/{id}/tags/{tag}",
+			Do:     func(r *api.Request) (*api.Reply, error) { return s.removeTag(res, r) },
+		},
 	)
 	if res.update != nil {
-		svc.Handle(api.Route{Method: "PUT", Path: base + "/{id}", Do: func(r *api.Request) (*api.Reply, error) { return s.updateItem(res, r) }})
+		svc.Handle(
+			api.Route{
+				Method: "PUT",
+				Path:   base + "/{id}",
+				Do:     func(r *api.Request) (*api.Reply, error) { return s.updateItem(res, r) },
+			},
+		)
 	}
 }
 
@@ -102,7 +152,7 @@ func (it item) shown(a *api.Auth) api.Obj {
 	if !it.tagless {
 		v["tags"] = list(it.std.Tags)
 	}
-	v["created_at"], v["updated_at"] = timeText(it.meta.Created), timeText(it.meta.UpdatedOrCreated())
+	v["created_at"], v["updated_at"] = timeText(it.meta.Created), timeText(it.meta.LastChange())
 	v["revision_number"] = it.std.Revision
 	return v
 }
@@ -110,7 +160,7 @@ func (it item) shown(a *api.Auth) api.Obj {
 func (s *Service) showItem(res *resource, r *api.Request) (*api.Reply, error) {
 	var v api.Obj
 	var err error
-	s.w.View(func() {
+	s.db.View(func() {
 		var it item
 		if it, err = res.find(r, r.Var("id")); err == nil {
 			v = it.shown(r.Auth)
@@ -135,7 +185,7 @@ func (s *Service) createItem(res *resource, r *api.Request) (*api.Reply, error) 
 		return nil, err
 	}
 	var v api.Obj
-	err = s.w.Update(func() (err error) {
+	err = s.db.Update(func() (err error) {
 		v, err = s.createOne(res, r, o)
 		return err
 	})
@@ -148,7 +198,7 @@ func (s *Service) createItem(res *resource, r *api.Request) (*api.Reply, error) 
 // createMany is Neutron's bulk create: all or none.
 func (s *Service) createMany(res *resource, r *api.Request, many []any) (*api.Reply, error) {
 	l := api.List{}
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		for _, e := range many {
 			o, ok := e.(api.Obj)
 			if !ok {
@@ -177,7 +227,9 @@ func (s *Service) createOne(res *resource, r *api.Request, o api.Obj) (api.Obj, 
 	for _, key := range []string{"tenant_id", "project_id"} {
 		if p := str(in, key); p != "" && p != project {
 			if !r.Auth.Admin() {
-				return nil, disallowed("(rule:create_" + res.single + " and rule:create_" + res.single + ":" + key + ")")
+				return nil, disallowed(
+					"(rule:create_" + res.single + " and rule:create_" + res.single + ":" + key + ")",
+				)
 			}
 			project = p
 		}
@@ -190,7 +242,8 @@ func (s *Service) createOne(res *resource, r *api.Request, o api.Obj) (api.Obj, 
 	return it.shown(r.Auth), nil
 }
 
-// matchRevision honours If-Match: revision_number=N (Neutron's revision-if-match extension).
+// matchRevision honours If-Match: revision_number=N (Neutron's
+// revision-if-match extension).
 func matchRevision(r *api.Request, it item) error {
 	h := r.HTTP.Header.Get("If-Match")
 	if h == "" {
@@ -202,7 +255,13 @@ func matchRevision(r *api.Request, it item) error {
 		return nil // Neutron passes over what it does not understand
 	}
 	if n != it.std.Revision {
-		return failure(http.StatusPreconditionFailed, "RevisionNumberConstraintFailed", "Constrained to %d, but current revision is %d", n, it.std.Revision)
+		return failure(
+			http.StatusPreconditionFailed,
+			"RevisionNumberConstraintFailed",
+			"Constrained to %d, but current revision is %d",
+			n,
+			it.std.Revision,
+		)
 	}
 	return nil
 }
@@ -213,7 +272,7 @@ func (s *Service) updateItem(res *resource, r *api.Request) (*api.Reply, error) 
 		return nil, err
 	}
 	var v api.Obj
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		in, err := prepare(res, o, false, r.Auth.Admin())
 		if err != nil {
 			return err
@@ -239,7 +298,7 @@ func (s *Service) updateItem(res *resource, r *api.Request) (*api.Reply, error) 
 }
 
 func (s *Service) removeItem(res *resource, r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		it, err := res.own(r, r.Var("id"), "delete")
 		if err != nil {
 			return err
@@ -256,7 +315,7 @@ func (s *Service) removeItem(res *resource, r *api.Request) (*api.Reply, error) 
 }
 
 // touch bumps a revision and takes over what callers may change on anything.
-func touch(std *world.Std, in api.Obj) {
+func touch(std *db.Std, in api.Obj) {
 	std.Revision++
 	if has(in, "name") {
 		std.Name = str(in, "name")
@@ -266,8 +325,8 @@ func touch(std *world.Std, in api.Obj) {
 	}
 }
 
-func newStd(c *call) world.Std {
-	return world.Std{Name: str(c.in, "name"), Description: str(c.in, "description"), ProjectID: c.project}
+func newStd(c *call) db.Std {
+	return db.Std{Name: str(c.in, "name"), Description: str(c.in, "description"), ProjectID: c.project}
 }
 
 // fields keeps the attributes that the query's "fields" name.

@@ -6,12 +6,17 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) routers() *resource {
-	wrap := func(rt *world.Router) item {
-		return item{meta: &rt.Meta, std: &rt.Std, put: func() { s.w.Routers.Put(rt) }, view: func(admin bool) api.Obj { return s.routerView(rt) }}
+	wrap := func(rt *db.Router) item {
+		return item{
+			meta: &rt.Meta,
+			std:  &rt.Std,
+			put:  func() { s.db.Routers.Put(rt) },
+			view: func(admin bool) api.Obj { return s.routerView(rt) },
+		}
 	}
 	return &resource{
 		single: "router", plural: "routers", class: "Router",
@@ -26,9 +31,9 @@ func (s *Service) routers() *resource {
 			{name: "flavor_id", kind: kindUUIDOrNil, when: onCreate},
 			{name: "availability_zones"},
 		},
-		all: func() []item { return itemsOf(s.w.Routers.All(), wrap) },
+		all: func() []item { return itemsOf(s.db.Routers.All(), wrap) },
 		get: func(id string) (item, bool) {
-			rt := s.w.Routers.Get(id)
+			rt := s.db.Routers.Get(id)
 			if rt == nil {
 				return item{}, false
 			}
@@ -38,9 +43,14 @@ func (s *Service) routers() *resource {
 			if err := s.checkQuota(c.project, "router"); err != nil {
 				return "", err
 			}
-			rt := &world.Router{Std: newStd(c), AdminUp: boolean(c.in, "admin_state_up"), ZoneHints: strs(c.in, "availability_zone_hints"), SNAT: true}
+			rt := &db.Router{
+				Std:       newStd(c),
+				AdminUp:   boolean(c.in, "admin_state_up"),
+				ZoneHints: strs(c.in, "availability_zone_hints"),
+				SNAT:      true,
+			}
 			rt.Revision = 1
-			s.w.Routers.Insert(rt)
+			s.db.Routers.Insert(rt)
 			if gw, _ := c.in["external_gateway_info"].(api.Obj); len(gw) > 0 {
 				if err := s.setGateway(rt, gw); err != nil {
 					return "", err
@@ -49,7 +59,7 @@ func (s *Service) routers() *resource {
 			return rt.ID, nil
 		},
 		update: func(c *call, id string) error {
-			rt := s.w.Routers.Get(id)
+			rt := s.db.Routers.Get(id)
 			touch(&rt.Std, c.in)
 			if has(c.in, "admin_state_up") {
 				rt.AdminUp = boolean(c.in, "admin_state_up")
@@ -57,7 +67,7 @@ func (s *Service) routers() *resource {
 			if has(c.in, "routes") {
 				rt.Routes = routes(objs(c.in, "routes"))
 			}
-			s.w.Routers.Put(rt)
+			s.db.Routers.Put(rt)
 			if has(c.in, "external_gateway_info") {
 				gw, _ := c.in["external_gateway_info"].(api.Obj)
 				return s.setGateway(rt, gw)
@@ -66,53 +76,62 @@ func (s *Service) routers() *resource {
 		},
 		remove: func(c *call, id string) error {
 			var busy []string
-			for _, p := range s.w.Ports.Where(func(p *world.Port) bool { return p.DeviceID == id && p.DeviceOwner == ownerInterface }) {
+			for _, p := range s.db.Ports.Where(func(p *db.Port) bool { return p.DeviceID == id && p.DeviceOwner == ownerInterface }) {
 				busy = append(busy, p.ID)
 			}
 			if len(busy) > 0 {
 				return conflict("RouterInUse", "Router %s has ports still attached: %s", id, strings.Join(busy, ", "))
 			}
-			if err := s.setGateway(s.w.Routers.Get(id), nil); err != nil {
+			if err := s.setGateway(s.db.Routers.Get(id), nil); err != nil {
 				return err
 			}
-			s.w.Routers.Delete(id)
+			s.db.Routers.Delete(id)
 			return nil
 		},
 	}
 }
 
-func (s *Service) routerView(rt *world.Router) api.Obj {
+func (s *Service) routerView(rt *db.Router) api.Obj {
 	v := api.Obj{
 		"name": rt.Name, "admin_state_up": rt.AdminUp, "status": "ACTIVE", "external_gateway_info": nil, "routes": list(rt.Routes),
 		"availability_zones": []string{zone}, "availability_zone_hints": list(rt.ZoneHints), "flavor_id": nil,
 	}
 	if rt.ExternalNetwork != "" {
-		v["external_gateway_info"] = api.Obj{"network_id": rt.ExternalNetwork, "external_fixed_ips": rt.ExternalIPs, "enable_snat": rt.SNAT}
+		v["external_gateway_info"] = api.Obj{
+			"network_id":         rt.ExternalNetwork,
+			"external_fixed_ips": rt.ExternalIPs,
+			"enable_snat":        rt.SNAT,
+		}
 	}
 	return v
 }
 
 // setGateway gives a router its external network, or takes it away.
-func (s *Service) setGateway(rt *world.Router, gw api.Obj) error {
+func (s *Service) setGateway(rt *db.Router, gw api.Obj) error {
 	network, _ := gw["network_id"].(string)
 	if network == rt.ExternalNetwork {
 		if snat, ok := gw["enable_snat"].(bool); ok {
 			rt.SNAT = snat
-			s.w.Routers.Put(rt)
+			s.db.Routers.Put(rt)
 		}
 		return nil
 	}
 	if rt.ExternalNetwork != "" {
-		if s.w.FloatingIPs.First(func(f *world.FloatingIP) bool { return f.RouterID == rt.ID }) != nil {
-			return conflict("RouterExternalGatewayInUseByFloatingIp", "Gateway cannot be updated for router %s, since a gateway to external network %s is required by one or more floating IPs.", rt.ID, rt.ExternalNetwork)
+		if s.db.FloatingIPs.First(func(f *db.FloatingIP) bool { return f.RouterID == rt.ID }) != nil {
+			return conflict(
+				"RouterExternalGatewayInUseByFloatingIp",
+				"Gateway cannot be updated for router %s, since a gateway to external network %s is required by one or more floating IPs.",
+				rt.ID,
+				rt.ExternalNetwork,
+			)
 		}
-		for _, p := range s.w.Ports.Where(func(p *world.Port) bool { return p.DeviceID == rt.ID && p.DeviceOwner == ownerGateway }) {
-			s.w.Ports.Delete(p.ID)
+		for _, p := range s.db.Ports.Where(func(p *db.Port) bool { return p.DeviceID == rt.ID && p.DeviceOwner == ownerGateway }) {
+			s.db.Ports.Delete(p.ID)
 		}
 		rt.ExternalNetwork, rt.ExternalIPs = "", nil
 	}
 	if network != "" {
-		n := s.w.Networks.Get(network)
+		n := s.db.Networks.Get(network)
 		if n == nil {
 			return notFound("Network", network)
 		}
@@ -127,7 +146,7 @@ func (s *Service) setGateway(rt *world.Router, gw api.Obj) error {
 				}
 			}
 		}
-		p := &world.Port{NetworkID: network, AdminUp: true, Status: "ACTIVE", DeviceID: rt.ID, DeviceOwner: ownerGateway}
+		p := &db.Port{NetworkID: network, AdminUp: true, Status: "ACTIVE", DeviceID: rt.ID, DeviceOwner: ownerGateway}
 		if err := s.InsertPort(p, fixed); err != nil {
 			return err
 		}
@@ -136,20 +155,20 @@ func (s *Service) setGateway(rt *world.Router, gw api.Obj) error {
 			rt.SNAT = snat
 		}
 	}
-	s.w.Routers.Put(rt)
+	s.db.Routers.Put(rt)
 	return nil
 }
 
 func (s *Service) handleRouterActions(svc *api.Service) {
-	action := func(do func(c *call, rt *world.Router) (api.Obj, error)) api.Handler {
+	action := func(do func(c *call, rt *db.Router) (api.Obj, error)) api.Handler {
 		return func(r *api.Request) (*api.Reply, error) {
 			in := api.Obj{}
 			if err := r.JSON(&in); err != nil {
 				return nil, err
 			}
 			var out api.Obj
-			err := s.w.Update(func() (err error) {
-				rt := s.w.Routers.Get(r.Var("id"))
+			err := s.db.Update(func() (err error) {
+				rt := s.db.Routers.Get(r.Var("id"))
 				if rt == nil || rt.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
 					return notFound("Router", r.Var("id"))
 				}
@@ -168,115 +187,166 @@ func (s *Service) handleRouterActions(svc *api.Service) {
 	)
 }
 
-func interfaceView(rt *world.Router, p *world.Port) api.Obj {
+func interfaceView(rt *db.Router, p *db.Port) api.Obj {
 	ids := []string{}
 	for _, f := range p.FixedIPs {
 		ids = append(ids, f.SubnetID)
 	}
-	v := api.Obj{"id": rt.ID, "tenant_id": rt.ProjectID, "port_id": p.ID, "network_id": p.NetworkID, "subnet_ids": ids}
+	v := api.Obj{
+		"id":         rt.ID,
+		"tenant_id":  rt.ProjectID,
+		"port_id":    p.ID,
+		"network_id": p.NetworkID,
+		"subnet_ids": ids,
+	}
 	if len(ids) > 0 {
 		v["subnet_id"] = ids[0]
 	}
 	return v
 }
 
-func onSubnet(p *world.Port, subnet string) bool {
-	return slices.ContainsFunc(p.FixedIPs, func(f world.FixedIP) bool { return f.SubnetID == subnet })
+func onSubnet(p *db.Port, subnet string) bool {
+	return slices.ContainsFunc(p.FixedIPs, func(f db.FixedIP) bool { return f.SubnetID == subnet })
 }
 
-func (s *Service) addInterface(c *call, rt *world.Router) (api.Obj, error) {
+func (s *Service) addInterface(c *call, rt *db.Router) (api.Obj, error) {
 	subnet, port := str(c.in, "subnet_id"), str(c.in, "port_id")
-	var p *world.Port
+	var p *db.Port
 	switch {
 	case subnet == "" && port == "":
 		return nil, badRequest("BadRequest", "Bad router request: Either subnet_id or port_id must be specified.")
 	case subnet != "" && port != "":
 		return nil, badRequest("BadRequest", "Bad router request: Cannot specify both subnet-id and port-id.")
 	case subnet != "":
-		sn := s.w.Subnets.Get(subnet)
+		sn := s.db.Subnets.Get(subnet)
 		if sn == nil {
 			return nil, notFound("Subnet", subnet)
 		}
-		if s.w.Ports.First(func(p *world.Port) bool {
+		if s.db.Ports.First(func(p *db.Port) bool {
 			return p.DeviceID == rt.ID && p.DeviceOwner == ownerInterface && onSubnet(p, subnet)
 		}) != nil {
-			return nil, badRequest("BadRequest", "Bad router request: Router already has a port on subnet %s.", subnet)
+			return nil, badRequest(
+				"BadRequest",
+				"Bad router request: Router already has a port on subnet %s.",
+				subnet,
+			)
 		}
 		if sn.Gateway == "" {
-			return nil, badRequest("BadRequest", "Bad router request: Subnet for router interface must have a gateway IP.")
+			return nil, badRequest(
+				"BadRequest",
+				"Bad router request: Subnet for router interface must have a gateway IP.",
+			)
 		}
 		if err := s.checkOverlap(rt, sn); err != nil {
 			return nil, err
 		}
-		p = &world.Port{Std: world.Std{ProjectID: rt.ProjectID}, NetworkID: sn.NetworkID, AdminUp: true, Status: "ACTIVE", DeviceID: rt.ID, DeviceOwner: ownerInterface}
+		p = &db.Port{
+			Std:         db.Std{ProjectID: rt.ProjectID},
+			NetworkID:   sn.NetworkID,
+			AdminUp:     true,
+			Status:      "ACTIVE",
+			DeviceID:    rt.ID,
+			DeviceOwner: ownerInterface,
+		}
 		if err := s.InsertPort(p, []api.Obj{{"subnet_id": sn.ID, "ip_address": sn.Gateway}}); err != nil {
 			return nil, err
 		}
 	default:
-		if p = s.w.Ports.Get(port); p == nil {
+		if p = s.db.Ports.Get(port); p == nil {
 			return nil, notFound("Port", port)
 		}
 		if p.DeviceID != "" {
-			return nil, conflict("PortInUse", "Unable to complete operation on port %s for network %s. Port already has an attached device %s.", p.ID, p.NetworkID, p.DeviceID)
+			return nil, conflict(
+				"PortInUse",
+				"Unable to complete operation on port %s for network %s. Port already has an attached device %s.",
+				p.ID,
+				p.NetworkID,
+				p.DeviceID,
+			)
 		}
 		p.DeviceID, p.DeviceOwner, p.Status = rt.ID, ownerInterface, "ACTIVE"
 		p.Revision++
-		s.w.Ports.Put(p)
+		s.db.Ports.Put(p)
 	}
 	rt.Revision++
-	s.w.Routers.Put(rt)
+	s.db.Routers.Put(rt)
 	return interfaceView(rt, p), nil
 }
 
 // checkOverlap refuses a subnet whose addresses the router would find on two
 // of its interfaces.
-func (s *Service) checkOverlap(rt *world.Router, sn *world.Subnet) error {
+func (s *Service) checkOverlap(rt *db.Router, sn *db.Subnet) error {
 	prefix, err := netip.ParsePrefix(sn.CIDR)
 	if err != nil {
 		return err
 	}
-	for _, p := range s.w.Ports.Where(func(p *world.Port) bool { return p.DeviceID == rt.ID }) {
+	for _, p := range s.db.Ports.Where(func(p *db.Port) bool { return p.DeviceID == rt.ID }) {
 		for _, f := range p.FixedIPs {
-			other := s.w.Subnets.Get(f.SubnetID)
+			other := s.db.Subnets.Get(f.SubnetID)
 			if other == nil {
 				continue
 			}
 			if o, err := netip.ParsePrefix(other.CIDR); err == nil && o.Overlaps(prefix) {
-				return badRequest("BadRequest", "Bad router request: Cidr %s of subnet %s overlaps with cidr %s of subnet %s.", sn.CIDR, sn.ID, other.CIDR, other.ID)
+				return badRequest(
+					"BadRequest",
+					"Bad router request: Cidr %s of subnet %s overlaps with cidr %s of subnet %s.",
+					sn.CIDR,
+					sn.ID,
+					other.CIDR,
+					other.ID,
+				)
 			}
 		}
 	}
 	return nil
 }
 
-func (s *Service) removeInterface(c *call, rt *world.Router) (api.Obj, error) {
+func (s *Service) removeInterface(c *call, rt *db.Router) (api.Obj, error) {
 	subnet, port := str(c.in, "subnet_id"), str(c.in, "port_id")
 	if subnet == "" && port == "" {
 		return nil, badRequest("BadRequest", "Bad router request: Either subnet_id or port_id must be specified.")
 	}
-	if subnet != "" && s.w.Subnets.Get(subnet) == nil {
+	if subnet != "" && s.db.Subnets.Get(subnet) == nil {
 		return nil, notFound("Subnet", subnet)
 	}
-	p := s.w.Ports.First(func(p *world.Port) bool {
-		return p.DeviceID == rt.ID && p.DeviceOwner == ownerInterface && (port == "" || p.ID == port) && (subnet == "" || onSubnet(p, subnet))
+	p := s.db.Ports.First(func(p *db.Port) bool {
+		return p.DeviceID == rt.ID && p.DeviceOwner == ownerInterface && (port == "" || p.ID == port) &&
+			(subnet == "" || onSubnet(p, subnet))
 	})
 	if p == nil {
 		if port != "" {
-			return nil, failure(404, "RouterInterfaceNotFound", "Router %s does not have an interface with id %s", rt.ID, port)
+			return nil, failure(
+				404,
+				"RouterInterfaceNotFound",
+				"Router %s does not have an interface with id %s",
+				rt.ID,
+				port,
+			)
 		}
-		return nil, failure(404, "RouterInterfaceNotFoundForSubnet", "Router %s has no interface on subnet %s", rt.ID, subnet)
+		return nil, failure(
+			404,
+			"RouterInterfaceNotFoundForSubnet",
+			"Router %s has no interface on subnet %s",
+			rt.ID,
+			subnet,
+		)
 	}
 	for _, f := range p.FixedIPs {
-		used := s.w.FloatingIPs.First(func(x *world.FloatingIP) bool {
-			fp := s.w.Ports.Get(x.PortID)
+		used := s.db.FloatingIPs.First(func(x *db.FloatingIP) bool {
+			fp := s.db.Ports.Get(x.PortID)
 			return x.RouterID == rt.ID && fp != nil && onSubnet(fp, f.SubnetID)
 		})
 		if used != nil {
-			return nil, conflict("RouterInterfaceInUseByFloatingIP", "Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more floating IPs.", f.SubnetID, rt.ID)
+			return nil, conflict(
+				"RouterInterfaceInUseByFloatingIP",
+				"Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more floating IPs.",
+				f.SubnetID,
+				rt.ID,
+			)
 		}
 	}
-	s.w.Ports.Delete(p.ID)
+	s.db.Ports.Delete(p.ID)
 	rt.Revision++
-	s.w.Routers.Put(rt)
+	s.db.Routers.Put(rt)
 	return interfaceView(rt, p), nil
 }

@@ -7,12 +7,18 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) securityGroups() *resource {
-	wrap := func(g *world.SecurityGroup) item {
-		return item{meta: &g.Meta, std: &g.Std, open: g.Shared, put: func() { s.w.SecurityGroups.Put(g) }, view: func(admin bool) api.Obj { return s.groupView(g) }}
+	wrap := func(g *db.SecurityGroup) item {
+		return item{
+			meta: &g.Meta,
+			std:  &g.Std,
+			open: g.Shared,
+			put:  func() { s.db.SecurityGroups.Put(g) },
+			view: func(admin bool) api.Obj { return s.groupView(g) },
+		}
 	}
 	return &resource{
 		single: "security_group", plural: "security-groups", class: "SecurityGroup",
@@ -22,9 +28,9 @@ func (s *Service) securityGroups() *resource {
 			{name: "shared"},
 			{name: "security_group_rules"},
 		},
-		all: func() []item { return itemsOf(s.w.SecurityGroups.All(), wrap) },
+		all: func() []item { return itemsOf(s.db.SecurityGroups.All(), wrap) },
 		get: func(id string) (item, bool) {
-			g := s.w.SecurityGroups.Get(id)
+			g := s.db.SecurityGroups.Get(id)
 			if g == nil {
 				return item{}, false
 			}
@@ -38,14 +44,14 @@ func (s *Service) securityGroups() *resource {
 			if err := s.checkQuota(c.project, "security_group"); err != nil {
 				return "", err
 			}
-			g := &world.SecurityGroup{Std: newStd(c), Stateful: boolean(c.in, "stateful")}
+			g := &db.SecurityGroup{Std: newStd(c), Stateful: boolean(c.in, "stateful")}
 			g.Revision = 1
-			s.w.SecurityGroups.Insert(g)
+			s.db.SecurityGroups.Insert(g)
 			s.egressRules(g)
 			return g.ID, nil
 		},
 		update: func(c *call, id string) error {
-			g := s.w.SecurityGroups.Get(id)
+			g := s.db.SecurityGroups.Get(id)
 			if g.Name == defaultGroupName && has(c.in, "name") && str(c.in, "name") != defaultGroupName {
 				return conflict("SecurityGroupCannotUpdateDefault", "Updating default security group not allowed.")
 			}
@@ -53,21 +59,24 @@ func (s *Service) securityGroups() *resource {
 			if has(c.in, "stateful") {
 				g.Stateful = boolean(c.in, "stateful")
 			}
-			s.w.SecurityGroups.Put(g)
+			s.db.SecurityGroups.Put(g)
 			return nil
 		},
 		remove: func(c *call, id string) error {
-			g := s.w.SecurityGroups.Get(id)
+			g := s.db.SecurityGroups.Get(id)
 			if g.Name == defaultGroupName && !c.Auth.Admin() {
-				return conflict("SecurityGroupCannotRemoveDefault", "Insufficient rights for removing default security group.")
+				return conflict(
+					"SecurityGroupCannotRemoveDefault",
+					"Insufficient rights for removing default security group.",
+				)
 			}
-			if s.w.Ports.First(func(p *world.Port) bool { return slices.Contains(p.SecurityGroups, id) }) != nil {
+			if s.db.Ports.First(func(p *db.Port) bool { return slices.Contains(p.SecurityGroups, id) }) != nil {
 				return conflict("SecurityGroupInUse", "Security Group %s in use.", id)
 			}
 			for _, rule := range s.rulesOf(id) {
-				s.w.SecurityRules.Delete(rule.ID)
+				s.db.SecurityRules.Delete(rule.ID)
 			}
-			s.w.SecurityGroups.Delete(id)
+			s.db.SecurityGroups.Delete(id)
 			return nil
 		},
 	}
@@ -75,14 +84,14 @@ func (s *Service) securityGroups() *resource {
 
 const defaultGroupName = "default"
 
-func (s *Service) rulesOf(group string) []*world.SecurityRule {
-	return s.w.SecurityRules.Where(func(x *world.SecurityRule) bool { return x.GroupID == group })
+func (s *Service) rulesOf(group string) []*db.SecurityRule {
+	return s.db.SecurityRules.Where(func(x *db.SecurityRule) bool { return x.GroupID == group })
 }
 
-func (s *Service) groupView(g *world.SecurityGroup) api.Obj {
+func (s *Service) groupView(g *db.SecurityGroup) api.Obj {
 	rules := api.List{}
 	own := s.rulesOf(g.ID)
-	slices.SortFunc(own, func(a, b *world.SecurityRule) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(own, func(a, b *db.SecurityRule) int { return strings.Compare(a.ID, b.ID) })
 	for _, x := range own {
 		it := item{meta: &x.Meta, std: &x.Std, view: func(admin bool) api.Obj { return ruleView(x) }}
 		v := it.shown(&api.Auth{})
@@ -93,31 +102,58 @@ func (s *Service) groupView(g *world.SecurityGroup) api.Obj {
 }
 
 // defaultGroup is the project's default group, made when it is first needed.
-func (s *Service) defaultGroup(project string) *world.SecurityGroup {
-	g := s.w.SecurityGroups.First(func(g *world.SecurityGroup) bool { return g.ProjectID == project && g.Name == defaultGroupName })
+func (s *Service) defaultGroup(project string) *db.SecurityGroup {
+	g := s.db.SecurityGroups.First(
+		func(g *db.SecurityGroup) bool { return g.ProjectID == project && g.Name == defaultGroupName },
+	)
 	if g != nil || project == "" {
 		return g
 	}
-	g = &world.SecurityGroup{Std: world.Std{Name: defaultGroupName, Description: "Default security group", ProjectID: project, Revision: 1}, Stateful: true}
-	s.w.SecurityGroups.Insert(g)
+	g = &db.SecurityGroup{
+		Std: db.Std{
+			Name:        defaultGroupName,
+			Description: "Default security group",
+			ProjectID:   project,
+			Revision:    1,
+		},
+		Stateful: true,
+	}
+	s.db.SecurityGroups.Insert(g)
 	s.egressRules(g)
 	for _, family := range []string{"IPv4", "IPv6"} {
-		s.w.SecurityRules.Insert(&world.SecurityRule{Std: world.Std{ProjectID: project}, GroupID: g.ID, Direction: "ingress", EtherType: family, RemoteGroup: g.ID, NoDescription: true})
+		s.db.SecurityRules.Insert(
+			&db.SecurityRule{
+				Std:           db.Std{ProjectID: project},
+				GroupID:       g.ID,
+				Direction:     "ingress",
+				EtherType:     family,
+				RemoteGroup:   g.ID,
+				NoDescription: true,
+			},
+		)
 	}
 	return g
 }
 
 // egressRules lets everything out, as Neutron does for a new group.
-func (s *Service) egressRules(g *world.SecurityGroup) {
+func (s *Service) egressRules(g *db.SecurityGroup) {
 	for _, family := range []string{"IPv4", "IPv6"} {
-		s.w.SecurityRules.Insert(&world.SecurityRule{Std: world.Std{ProjectID: g.ProjectID}, GroupID: g.ID, Direction: "egress", EtherType: family, NoDescription: true})
+		s.db.SecurityRules.Insert(
+			&db.SecurityRule{
+				Std:           db.Std{ProjectID: g.ProjectID},
+				GroupID:       g.ID,
+				Direction:     "egress",
+				EtherType:     family,
+				NoDescription: true,
+			},
+		)
 	}
 }
 
 // checkGroups tells whether a project may put a port into the groups.
 func (s *Service) checkGroups(project string, ids []string) error {
 	for _, id := range ids {
-		g := s.w.SecurityGroups.Get(id)
+		g := s.db.SecurityGroups.Get(id)
 		if g == nil || g.ProjectID != project && !g.Shared {
 			return notFound("SecurityGroup", id)
 		}
@@ -126,8 +162,14 @@ func (s *Service) checkGroups(project string, ids []string) error {
 }
 
 func (s *Service) securityRules() *resource {
-	wrap := func(x *world.SecurityRule) item {
-		return item{meta: &x.Meta, tagless: true, std: &x.Std, put: func() { s.w.SecurityRules.Put(x) }, view: func(admin bool) api.Obj { return ruleView(x) }}
+	wrap := func(x *db.SecurityRule) item {
+		return item{
+			meta:    &x.Meta,
+			tagless: true,
+			std:     &x.Std,
+			put:     func() { s.db.SecurityRules.Put(x) },
+			view:    func(admin bool) api.Obj { return ruleView(x) },
+		}
 	}
 	return &resource{
 		single: "security_group_rule", plural: "security-group-rules", class: "SecurityGroupRule",
@@ -143,9 +185,9 @@ func (s *Service) securityRules() *resource {
 			{name: "remote_address_group_id", kind: kindUUIDOrNil, when: onCreate},
 			{name: "normalized_cidr"},
 		},
-		all: func() []item { return itemsOf(s.w.SecurityRules.All(), wrap) },
+		all: func() []item { return itemsOf(s.db.SecurityRules.All(), wrap) },
 		get: func(id string) (item, bool) {
-			x := s.w.SecurityRules.Get(id)
+			x := s.db.SecurityRules.Get(id)
 			if x == nil {
 				return item{}, false
 			}
@@ -153,8 +195,8 @@ func (s *Service) securityRules() *resource {
 		},
 		create: s.createRule,
 		remove: func(c *call, id string) error {
-			x := s.w.SecurityRules.Get(id)
-			s.w.SecurityRules.Delete(id)
+			x := s.db.SecurityRules.Get(id)
+			s.db.SecurityRules.Delete(id)
 			s.touchGroup(x.GroupID)
 			return nil
 		},
@@ -162,13 +204,13 @@ func (s *Service) securityRules() *resource {
 }
 
 func (s *Service) touchGroup(id string) {
-	if g := s.w.SecurityGroups.Get(id); g != nil {
+	if g := s.db.SecurityGroups.Get(id); g != nil {
 		g.Revision++
-		s.w.SecurityGroups.Put(g)
+		s.db.SecurityGroups.Put(g)
 	}
 }
 
-func ruleView(x *world.SecurityRule) api.Obj {
+func ruleView(x *db.SecurityRule) api.Obj {
 	v := api.Obj{
 		"security_group_id": x.GroupID, "ethertype": x.EtherType, "direction": x.Direction, "protocol": orNil(x.Protocol),
 		"port_range_min": x.PortMin, "port_range_max": x.PortMax, "remote_ip_prefix": orNil(x.RemotePrefix), "normalized_cidr": orNil(x.RemotePrefix),
@@ -187,14 +229,14 @@ var protocols = []string{
 
 func (s *Service) createRule(c *call) (string, error) {
 	group := str(c.in, "security_group_id")
-	g := s.w.SecurityGroups.Get(group)
+	g := s.db.SecurityGroups.Get(group)
 	if g == nil || g.ProjectID != c.Auth.ProjectID && !c.Auth.Admin() {
 		return "", notFound("SecurityGroup", group)
 	}
 	if err := s.checkQuota(c.project, "security_group_rule"); err != nil {
 		return "", err
 	}
-	x := &world.SecurityRule{
+	x := &db.SecurityRule{
 		Std: newStd(c), GroupID: group, Direction: str(c.in, "direction"), RemoteGroup: str(c.in, "remote_group_id"),
 		RemoteAddressGroup: str(c.in, "remote_address_group_id"), RemotePrefix: str(c.in, "remote_ip_prefix"),
 	}
@@ -204,7 +246,11 @@ func (s *Service) createRule(c *call) (string, error) {
 	case "ipv6":
 		x.EtherType = "IPv6"
 	default:
-		return "", badRequest("SecurityGroupRuleInvalidEtherType", "Security group rule for ethertype '%s' not supported. Allowed values are ['IPv4', 'IPv6'].", e)
+		return "", badRequest(
+			"SecurityGroupRuleInvalidEtherType",
+			"Security group rule for ethertype '%s' not supported. Allowed values are ['IPv4', 'IPv6'].",
+			e,
+		)
 	}
 	switch p := c.in["protocol"].(type) {
 	case nil:
@@ -236,13 +282,25 @@ func (s *Service) createRule(c *call) (string, error) {
 		}
 		p, err := netip.ParsePrefix(x.RemotePrefix)
 		if err != nil {
-			return "", badAttr("remote_ip_prefix", "'%s' is neither a valid IP address, nor is it a valid IP subnet.", x.RemotePrefix)
+			return "", badAttr(
+				"remote_ip_prefix",
+				"'%s' is neither a valid IP address, nor is it a valid IP subnet.",
+				x.RemotePrefix,
+			)
 		}
 		if p.Addr().Is4() != (x.EtherType == "IPv4") {
-			return "", badRequest("SecurityGroupRuleParameterConflict", "Conflicting value ethertype %s for CIDR %s", x.EtherType, x.RemotePrefix)
+			return "", badRequest(
+				"SecurityGroupRuleParameterConflict",
+				"Conflicting value ethertype %s for CIDR %s",
+				x.EtherType,
+				x.RemotePrefix,
+			)
 		}
 		if x.RemoteGroup != "" || x.RemoteAddressGroup != "" {
-			return "", badRequest("SecurityGroupMultipleRemoteEntites", "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.")
+			return "", badRequest(
+				"SecurityGroupMultipleRemoteEntites",
+				"Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
+			)
 		}
 	}
 	if x.RemoteGroup != "" {
@@ -252,29 +310,43 @@ func (s *Service) createRule(c *call) (string, error) {
 	}
 	for _, have := range s.rulesOf(group) {
 		if sameRule(have, x) {
-			return "", conflict("SecurityGroupRuleExists", "Security group rule already exists. Rule id is %s.", have.ID)
+			return "", conflict(
+				"SecurityGroupRuleExists",
+				"Security group rule already exists. Rule id is %s.",
+				have.ID,
+			)
 		}
 	}
-	s.w.SecurityRules.Insert(x)
+	s.db.SecurityRules.Insert(x)
 	s.touchGroup(group)
 	return x.ID, nil
 }
 
-func checkPorts(x *world.SecurityRule) error {
+func checkPorts(x *db.SecurityRule) error {
 	if x.PortMin == nil && x.PortMax == nil {
 		return nil
 	}
 	switch x.Protocol {
 	case "":
-		return badRequest("SecurityGroupProtocolRequiredWithPorts", "Must also specify protocol if port range is given.")
+		return badRequest(
+			"SecurityGroupProtocolRequiredWithPorts",
+			"Must also specify protocol if port range is given.",
+		)
 	case "icmp", "icmpv6", "ipv6-icmp":
 		if x.PortMin == nil {
-			return badRequest("SecurityGroupMissingIcmpType", "ICMP code (port-range-max) %d is provided but ICMP type (port-range-min) is missing.", *x.PortMax)
+			return badRequest(
+				"SecurityGroupMissingIcmpType",
+				"ICMP code (port-range-max) %d is provided but ICMP type (port-range-min) is missing.",
+				*x.PortMax,
+			)
 		}
 		return nil
 	}
 	if x.PortMin == nil || x.PortMax == nil {
-		return badRequest("SecurityGroupInvalidPortRange", "For TCP/UDP protocols, port_range_min must be <= port_range_max")
+		return badRequest(
+			"SecurityGroupInvalidPortRange",
+			"For TCP/UDP protocols, port_range_min must be <= port_range_max",
+		)
 	}
 	for _, n := range []*int{x.PortMin, x.PortMax} {
 		if *n < 0 || *n > 65535 {
@@ -282,7 +354,10 @@ func checkPorts(x *world.SecurityRule) error {
 		}
 	}
 	if *x.PortMin > *x.PortMax {
-		return badRequest("SecurityGroupInvalidPortRange", "For TCP/UDP protocols, port_range_min must be <= port_range_max")
+		return badRequest(
+			"SecurityGroupInvalidPortRange",
+			"For TCP/UDP protocols, port_range_min must be <= port_range_max",
+		)
 	}
 	return nil
 }
@@ -297,7 +372,9 @@ func anywhere(prefix string) string {
 	return prefix
 }
 
-func sameRule(a, b *world.SecurityRule) bool {
+func sameRule(a, b *db.SecurityRule) bool {
 	return a.Direction == b.Direction && a.EtherType == b.EtherType && a.Protocol == b.Protocol && sameInt(a.PortMin, b.PortMin) && sameInt(a.PortMax, b.PortMax) &&
-		anywhere(a.RemotePrefix) == anywhere(b.RemotePrefix) && a.RemoteGroup == b.RemoteGroup && a.RemoteAddressGroup == b.RemoteAddressGroup
+		anywhere(a.RemotePrefix) == anywhere(b.RemotePrefix) &&
+		a.RemoteGroup == b.RemoteGroup &&
+		a.RemoteAddressGroup == b.RemoteAddressGroup
 }

@@ -6,30 +6,33 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // Options configure the service.
 type Options struct {
-	World *world.World
-	// FloatingDelay is how long an associated floating IP is DOWN before it is ACTIVE.
+	DB *db.DB
+	// FloatingDelay is how long an associated floating IP is DOWN before it is
+	// ACTIVE.
 	FloatingDelay time.Duration
-	// Quotas are the limits of projects that have none of their own; -1 is none.
+	// Quotas are the limits of projects that have none of their own; -1 is
+	// none.
 	Quotas map[string]int
-	// PoolEmpty tells that an external network is to give no address, whatever it has left.
+	// PoolEmpty tells that an external network is to give no address, whatever
+	// it has left.
 	PoolEmpty func(network string) bool
 }
 
 // Service answers Network calls.
 type Service struct {
 	Options
-	w         *world.World
+	db        *db.DB
 	resources []*resource
 }
 
 // New returns the service.
 func New(o Options) *Service {
-	s := &Service{Options: o, w: o.World}
+	s := &Service{Options: o, db: o.DB}
 	if s.PoolEmpty == nil {
 		s.PoolEmpty = func(string) bool { return false }
 	}
@@ -41,7 +44,13 @@ func New(o Options) *Service {
 
 // Mount builds the API below a prefix.
 func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, authURL string) *api.Service {
-	svc := &api.Service{Name: "network", Prefix: prefix, Dialect: dialect{}, Authenticate: authenticate, AuthURL: authURL}
+	svc := &api.Service{
+		Name:         "network",
+		Prefix:       prefix,
+		Dialect:      dialect{},
+		Authenticate: authenticate,
+		AuthURL:      authURL,
+	}
 	svc.Handle(
 		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
 		api.Route{Method: "GET", Path: "/v2.0", Do: s.root},
@@ -125,7 +134,8 @@ func disallowed(rule string) *api.Error {
 	return failure(http.StatusForbidden, "PolicyNotAuthorized", "%s is disallowed by policy", rule)
 }
 
-// notFound words a missing object as Neutron does; class is "Network", "FloatingIP".
+// notFound words a missing object as Neutron does; class is "Network",
+// "FloatingIP".
 func notFound(class, id string) *api.Error {
 	format := "%s %s could not be found."
 	name := class

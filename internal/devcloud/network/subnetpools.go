@@ -5,12 +5,18 @@ import (
 	"strconv"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) subnetPools() *resource {
-	wrap := func(p *world.SubnetPool) item {
-		return item{meta: &p.Meta, std: &p.Std, open: p.Shared, put: func() { s.w.SubnetPools.Put(p) }, view: func(admin bool) api.Obj { return poolView(p) }}
+	wrap := func(p *db.SubnetPool) item {
+		return item{
+			meta: &p.Meta,
+			std:  &p.Std,
+			open: p.Shared,
+			put:  func() { s.db.SubnetPools.Put(p) },
+			view: func(admin bool) api.Obj { return poolView(p) },
+		}
 	}
 	return &resource{
 		single: "subnetpool", plural: "subnetpools", class: "SubnetPool",
@@ -26,18 +32,21 @@ func (s *Service) subnetPools() *resource {
 			{name: "address_scope_id", kind: kindUUIDOrNil, when: onCreate | onUpdate},
 			{name: "ip_version"},
 		},
-		all: func() []item { return itemsOf(s.w.SubnetPools.All(), wrap) },
+		all: func() []item { return itemsOf(s.db.SubnetPools.All(), wrap) },
 		get: func(id string) (item, bool) {
-			p := s.w.SubnetPools.Get(id)
+			p := s.db.SubnetPools.Get(id)
 			if p == nil {
 				return item{}, false
 			}
 			return wrap(p), true
 		},
 		create: func(c *call) (string, error) {
-			p := &world.SubnetPool{
+			p := &db.SubnetPool{
 				Std: newStd(c), Prefixes: strs(c.in, "prefixes"), DefaultLen: integer(c.in, "default_prefixlen"),
-				MinLen: integer(c.in, "min_prefixlen"), MaxLen: integer(c.in, "max_prefixlen"), Shared: boolean(c.in, "shared"), Default: boolean(c.in, "is_default"),
+				MinLen: integer(
+					c.in,
+					"min_prefixlen",
+				), MaxLen: integer(c.in, "max_prefixlen"), Shared: boolean(c.in, "shared"), Default: boolean(c.in, "is_default"),
 			}
 			for _, text := range p.Prefixes {
 				pr, err := netip.ParsePrefix(text)
@@ -49,7 +58,10 @@ func (s *Service) subnetPools() *resource {
 					version, widest = 6, 128
 				}
 				if p.IPVersion != 0 && p.IPVersion != version {
-					return "", badRequest("PrefixVersionMismatch", "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.")
+					return "", badRequest(
+						"PrefixVersionMismatch",
+						"Cannot mix IPv4 and IPv6 prefixes in a subnet pool.",
+					)
 				}
 				p.IPVersion = version
 				if p.MinLen == 0 {
@@ -62,10 +74,10 @@ func (s *Service) subnetPools() *resource {
 					p.DefaultLen = p.MinLen
 				}
 			}
-			return s.w.SubnetPools.Insert(p).ID, nil
+			return s.db.SubnetPools.Insert(p).ID, nil
 		},
 		update: func(c *call, id string) error {
-			p := s.w.SubnetPools.Get(id)
+			p := s.db.SubnetPools.Get(id)
 			touch(&p.Std, c.in)
 			if has(c.in, "prefixes") {
 				p.Prefixes = strs(c.in, "prefixes")
@@ -75,33 +87,41 @@ func (s *Service) subnetPools() *resource {
 					*to = integer(c.in, key)
 				}
 			}
-			s.w.SubnetPools.Put(p)
+			s.db.SubnetPools.Put(p)
 			return nil
 		},
 		remove: func(c *call, id string) error {
-			if s.w.Subnets.First(func(sn *world.Subnet) bool { return sn.SubnetPoolID == id }) != nil {
-				return badRequest("SubnetPoolDeleteError", "Unable to delete subnet pool: Subnet pool has existing allocations.")
+			if s.db.Subnets.First(func(sn *db.Subnet) bool { return sn.SubnetPoolID == id }) != nil {
+				return badRequest(
+					"SubnetPoolDeleteError",
+					"Unable to delete subnet pool: Subnet pool has existing allocations.",
+				)
 			}
-			s.w.SubnetPools.Delete(id)
+			s.db.SubnetPools.Delete(id)
 			return nil
 		},
 	}
 }
 
-func poolView(p *world.SubnetPool) api.Obj {
+func poolView(p *db.SubnetPool) api.Obj {
 	return api.Obj{
 		"name": p.Name, "prefixes": list(p.Prefixes), "ip_version": p.IPVersion, "shared": p.Shared, "is_default": p.Default,
-		"default_prefixlen": strconv.Itoa(p.DefaultLen), "min_prefixlen": strconv.Itoa(p.MinLen), "max_prefixlen": strconv.Itoa(p.MaxLen),
+		"default_prefixlen": strconv.Itoa(
+			p.DefaultLen,
+		), "min_prefixlen": strconv.Itoa(p.MinLen), "max_prefixlen": strconv.Itoa(p.MaxLen),
 		"default_quota": nil, "address_scope_id": nil,
 	}
 }
 
 // cidrFromPool picks a free prefix of the subnet's pool.
-func (s *Service) cidrFromPool(sn *world.Subnet, length int) (string, error) {
+func (s *Service) cidrFromPool(sn *db.Subnet, length int) (string, error) {
 	if sn.SubnetPoolID == "" {
-		return "", badRequest("BadRequest", "Bad subnets request: a subnetpool must be specified in the absence of a cidr.")
+		return "", badRequest(
+			"BadRequest",
+			"Bad subnets request: a subnetpool must be specified in the absence of a cidr.",
+		)
 	}
-	p := s.w.SubnetPools.Get(sn.SubnetPoolID)
+	p := s.db.SubnetPools.Get(sn.SubnetPoolID)
 	if p == nil {
 		return "", notFound("SubnetPool", sn.SubnetPoolID)
 	}
@@ -109,7 +129,7 @@ func (s *Service) cidrFromPool(sn *world.Subnet, length int) (string, error) {
 		length = p.DefaultLen
 	}
 	var used []netip.Prefix
-	for _, x := range s.w.Subnets.Where(func(x *world.Subnet) bool { return x.SubnetPoolID == p.ID }) {
+	for _, x := range s.db.Subnets.Where(func(x *db.Subnet) bool { return x.SubnetPoolID == p.ID }) {
 		if pr, err := netip.ParsePrefix(x.CIDR); err == nil {
 			used = append(used, pr)
 		}
@@ -131,5 +151,9 @@ func (s *Service) cidrFromPool(sn *world.Subnet, length int) (string, error) {
 			return candidate.String(), nil
 		}
 	}
-	return "", badRequest("SubnetAllocationError", "Failed to allocate subnet: Insufficient prefix space to allocate subnet size /%d.", length)
+	return "", badRequest(
+		"SubnetAllocationError",
+		"Failed to allocate subnet: Insufficient prefix space to allocate subnet size /%d.",
+		length,
+	)
 }

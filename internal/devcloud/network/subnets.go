@@ -5,16 +5,22 @@ import (
 	"slices"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) subnets() *resource {
-	wrap := func(sn *world.Subnet) item {
+	wrap := func(sn *db.Subnet) item {
 		open := false
-		if n := s.w.Networks.Get(sn.NetworkID); n != nil {
+		if n := s.db.Networks.Get(sn.NetworkID); n != nil {
 			open = n.Shared
 		}
-		return item{meta: &sn.Meta, std: &sn.Std, open: open, put: func() { s.w.Subnets.Put(sn) }, view: func(admin bool) api.Obj { return subnetView(sn) }}
+		return item{
+			meta: &sn.Meta,
+			std:  &sn.Std,
+			open: open,
+			put:  func() { s.db.Subnets.Put(sn) },
+			view: func(admin bool) api.Obj { return subnetView(sn) },
+		}
 	}
 	return &resource{
 		single: "subnet", plural: "subnets", class: "Subnet",
@@ -36,9 +42,9 @@ func (s *Service) subnets() *resource {
 			{name: "use_default_subnetpool", kind: kindBool, when: onCreate},
 			{name: "segment_id", kind: kindUUIDOrNil},
 		},
-		all: func() []item { return itemsOf(s.w.Subnets.All(), wrap) },
+		all: func() []item { return itemsOf(s.db.Subnets.All(), wrap) },
 		get: func(id string) (item, bool) {
-			sn := s.w.Subnets.Get(id)
+			sn := s.db.Subnets.Get(id)
 			if sn == nil {
 				return item{}, false
 			}
@@ -47,14 +53,18 @@ func (s *Service) subnets() *resource {
 		create: s.createSubnet,
 		update: s.updateSubnet,
 		remove: func(c *call, id string) error {
-			for _, p := range s.w.Ports.Where(func(p *world.Port) bool {
-				return p.DeviceOwner != ownerDHCP && slices.ContainsFunc(p.FixedIPs, func(f world.FixedIP) bool { return f.SubnetID == id })
+			for _, p := range s.db.Ports.Where(func(p *db.Port) bool {
+				return p.DeviceOwner != ownerDHCP && slices.ContainsFunc(p.FixedIPs, func(f db.FixedIP) bool { return f.SubnetID == id })
 			}) {
 				_ = p
-				return conflict("SubnetInUse", "Unable to complete operation on subnet %s: One or more ports have an IP allocation from this subnet.", id)
+				return conflict(
+					"SubnetInUse",
+					"Unable to complete operation on subnet %s: One or more ports have an IP allocation from this subnet.",
+					id,
+				)
 			}
-			sn := s.w.Subnets.Get(id)
-			s.w.Subnets.Delete(id)
+			sn := s.db.Subnets.Get(id)
+			s.db.Subnets.Delete(id)
 			s.keepDHCP(sn.NetworkID)
 			s.touchNetwork(sn.NetworkID)
 			return nil
@@ -66,7 +76,7 @@ func (s *Service) subnets() *resource {
 var ipv6Modes = []string{"dhcpv6-stateful", "dhcpv6-stateless", "slaac"}
 
 // checkModes refuses what Neutron refuses of the IPv6 modes.
-func checkModes(sn *world.Subnet, prefix netip.Prefix) error {
+func checkModes(sn *db.Subnet, prefix netip.Prefix) error {
 	if sn.RAMode == "" && sn.AddressMode == "" {
 		return nil
 	}
@@ -81,18 +91,25 @@ func checkModes(sn *world.Subnet, prefix netip.Prefix) error {
 		return invalidInput("ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.")
 	}
 	if sn.RAMode != "" && sn.AddressMode != "" && sn.RAMode != sn.AddressMode {
-		return invalidInput("ipv6_ra_mode set to '%s' with ipv6_address_mode set to '%s' is not valid. If both attributes are set, they must be the same value", sn.RAMode, sn.AddressMode)
+		return invalidInput(
+			"ipv6_ra_mode set to '%s' with ipv6_address_mode set to '%s' is not valid. If both attributes are set, they must be the same value",
+			sn.RAMode,
+			sn.AddressMode,
+		)
 	}
 	own := func(mode string) bool { return mode == "slaac" || mode == "dhcpv6-stateless" }
 	if prefix.Bits() != 64 && (own(sn.RAMode) || own(sn.AddressMode)) {
-		return invalidInput("Invalid CIDR %s for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix to be /64.", prefix)
+		return invalidInput(
+			"Invalid CIDR %s for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix to be /64.",
+			prefix,
+		)
 	}
 	return nil
 }
 
 // checkGateway refuses a gateway that no host can have, or that guests might
 // be given.
-func checkGateway(sn *world.Subnet, prefix netip.Prefix) error {
+func checkGateway(sn *db.Subnet, prefix netip.Prefix) error {
 	gw, err := netip.ParseAddr(sn.Gateway)
 	if err != nil {
 		return nil // none
@@ -104,7 +121,13 @@ func checkGateway(sn *world.Subnet, prefix netip.Prefix) error {
 		start, err1 := netip.ParseAddr(p.Start)
 		end, err2 := netip.ParseAddr(p.End)
 		if err1 == nil && err2 == nil && start.Compare(gw) <= 0 && gw.Compare(end) <= 0 {
-			return conflict("GatewayConflictWithAllocationPools", "Gateway ip %s conflicts with allocation pool %s-%s.", gw, p.Start, p.End)
+			return conflict(
+				"GatewayConflictWithAllocationPools",
+				"Gateway ip %s conflicts with allocation pool %s-%s.",
+				gw,
+				p.Start,
+				p.End,
+			)
 		}
 	}
 	return nil
@@ -113,30 +136,37 @@ func checkGateway(sn *world.Subnet, prefix netip.Prefix) error {
 func checkNameServers(list []string) error {
 	for _, ns := range list {
 		if _, err := netip.ParseAddr(ns); err != nil {
-			return badAttr("dns_nameservers", "'%s' is not a valid nameserver. '%s' is not a valid IP address.", ns, ns)
+			return badAttr(
+				"dns_nameservers",
+				"'%s' is not a valid nameserver. '%s' is not a valid IP address.",
+				ns,
+				ns,
+			)
 		}
 	}
 	return nil
 }
 
-func subnetView(sn *world.Subnet) api.Obj {
+func subnetView(sn *db.Subnet) api.Obj {
 	return api.Obj{
 		"name": sn.Name, "network_id": sn.NetworkID, "ip_version": sn.IPVersion, "cidr": sn.CIDR, "gateway_ip": orNil(sn.Gateway),
 		"enable_dhcp": sn.DHCP, "allocation_pools": list(sn.Pools), "dns_nameservers": list(sn.DNS), "host_routes": list(sn.Routes),
-		"ipv6_ra_mode": orNil(sn.RAMode), "ipv6_address_mode": orNil(sn.AddressMode), "subnetpool_id": orNil(sn.SubnetPoolID), "service_types": list(sn.ServiceTypes),
+		"ipv6_ra_mode": orNil(
+			sn.RAMode,
+		), "ipv6_address_mode": orNil(sn.AddressMode), "subnetpool_id": orNil(sn.SubnetPoolID), "service_types": list(sn.ServiceTypes),
 	}
 }
 
 func (s *Service) touchNetwork(id string) {
-	if n := s.w.Networks.Get(id); n != nil {
+	if n := s.db.Networks.Get(id); n != nil {
 		n.Revision++
-		s.w.Networks.Put(n)
+		s.db.Networks.Put(n)
 	}
 }
 
 func (s *Service) createSubnet(c *call) (string, error) {
 	network := str(c.in, "network_id")
-	n := s.w.Networks.Get(network)
+	n := s.db.Networks.Get(network)
 	if n == nil || n.ProjectID != c.Auth.ProjectID && !n.Shared && !n.External && !c.Auth.Admin() {
 		return "", notFound("Network", network)
 	}
@@ -146,10 +176,18 @@ func (s *Service) createSubnet(c *call) (string, error) {
 	if err := s.checkQuota(c.project, "subnet"); err != nil {
 		return "", err
 	}
-	sn := &world.Subnet{
-		Std: newStd(c), NetworkID: network, IPVersion: integer(c.in, "ip_version"), DHCP: boolean(c.in, "enable_dhcp"),
-		DNS: strs(c.in, "dns_nameservers"), Routes: routes(objs(c.in, "host_routes")), RAMode: str(c.in, "ipv6_ra_mode"),
-		AddressMode: str(c.in, "ipv6_address_mode"), SubnetPoolID: str(c.in, "subnetpool_id"), ServiceTypes: strs(c.in, "service_types"),
+	sn := &db.Subnet{
+		Std: newStd(
+			c,
+		), NetworkID: network, IPVersion: integer(c.in, "ip_version"), DHCP: boolean(c.in, "enable_dhcp"),
+		DNS: strs(
+			c.in,
+			"dns_nameservers",
+		), Routes: routes(objs(c.in, "host_routes")), RAMode: str(c.in, "ipv6_ra_mode"),
+		AddressMode: str(
+			c.in,
+			"ipv6_address_mode",
+		), SubnetPoolID: str(c.in, "subnetpool_id"), ServiceTypes: strs(c.in, "service_types"),
 	}
 	cidr := str(c.in, "cidr")
 	if cidr == "" {
@@ -173,7 +211,11 @@ func (s *Service) createSubnet(c *call) (string, error) {
 	}
 	for _, other := range s.subnetsOf(network) {
 		if p, err := netip.ParsePrefix(other.CIDR); err == nil && p.Overlaps(prefix) {
-			return "", invalidInput("Requested subnet with cidr: %s for network: %s overlaps with another subnet.", sn.CIDR, network)
+			return "", invalidInput(
+				"Requested subnet with cidr: %s for network: %s overlaps with another subnet.",
+				sn.CIDR,
+				network,
+			)
 		}
 	}
 	switch {
@@ -196,24 +238,24 @@ func (s *Service) createSubnet(c *call) (string, error) {
 			return "", err
 		}
 	}
-	s.w.Subnets.Insert(sn)
+	s.db.Subnets.Insert(sn)
 	s.keepDHCP(network)
 	s.touchNetwork(network)
 	return sn.ID, nil
 }
 
-func routes(in []api.Obj) []world.Route {
-	var out []world.Route
+func routes(in []api.Obj) []db.Route {
+	var out []db.Route
 	for _, o := range in {
 		d, _ := o["destination"].(string)
 		h, _ := o["nexthop"].(string)
-		out = append(out, world.Route{Destination: d, NextHop: h})
+		out = append(out, db.Route{Destination: d, NextHop: h})
 	}
 	return out
 }
 
-func pools(in []api.Obj, prefix netip.Prefix) ([]world.Range, error) {
-	var out []world.Range
+func pools(in []api.Obj, prefix netip.Prefix) ([]db.Range, error) {
+	var out []db.Range
 	for _, o := range in {
 		start, _ := o["start"].(string)
 		end, _ := o["end"].(string)
@@ -223,15 +265,21 @@ func pools(in []api.Obj, prefix netip.Prefix) ([]world.Range, error) {
 			return nil, badRequest("InvalidAllocationPool", "The allocation pool %s-%s is not valid.", start, end)
 		}
 		if !prefix.Contains(a) || !prefix.Contains(b) {
-			return nil, badRequest("OutOfBoundsAllocationPool", "The allocation pool %s-%s spans beyond the subnet cidr %s.", start, end, prefix)
+			return nil, badRequest(
+				"OutOfBoundsAllocationPool",
+				"The allocation pool %s-%s spans beyond the subnet cidr %s.",
+				start,
+				end,
+				prefix,
+			)
 		}
-		out = append(out, world.Range{Start: a.String(), End: b.String()})
+		out = append(out, db.Range{Start: a.String(), End: b.String()})
 	}
 	return out, nil
 }
 
 func (s *Service) updateSubnet(c *call, id string) error {
-	sn := s.w.Subnets.Get(id)
+	sn := s.db.Subnets.Get(id)
 	if err := checkNameServers(strs(c.in, "dns_nameservers")); err != nil {
 		return err
 	}
@@ -260,7 +308,7 @@ func (s *Service) updateSubnet(c *call, id string) error {
 			return err
 		}
 	}
-	s.w.Subnets.Put(sn)
+	s.db.Subnets.Put(sn)
 	s.keepDHCP(sn.NetworkID)
 	return nil
 }

@@ -7,9 +7,13 @@ import (
 )
 
 // changeTags stores what change makes of an object's tags.
-func (s *Service) changeTags(res *resource, r *api.Request, change func(have []string) ([]string, error)) ([]string, error) {
+func (s *Service) changeTags(
+	res *resource,
+	r *api.Request,
+	change func(have []string) ([]string, error),
+) ([]string, error) {
 	var tags []string
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		it, err := res.own(r, r.Var("id"), "update")
 		if err != nil {
 			return err
@@ -29,7 +33,7 @@ func (s *Service) changeTags(res *resource, r *api.Request, change func(have []s
 func (s *Service) showTags(res *resource, r *api.Request) (*api.Reply, error) {
 	var tags []string
 	var err error
-	s.w.View(func() {
+	s.db.View(func() {
 		var it item
 		if it, err = res.find(r, r.Var("id")); err == nil {
 			tags = it.std.Tags
@@ -65,7 +69,7 @@ func (s *Service) clearTags(res *resource, r *api.Request) (*api.Reply, error) {
 
 func (s *Service) checkTag(res *resource, r *api.Request) (*api.Reply, error) {
 	var err error
-	s.w.View(func() {
+	s.db.View(func() {
 		var it item
 		if it, err = res.find(r, r.Var("id")); err == nil && !slices.Contains(it.std.Tags, r.Var("tag")) {
 			err = failure(404, "TagNotFound", "Tag %s could not be found.", r.Var("tag"))

@@ -1,5 +1,7 @@
-// Package object is the embedded cloud's object store, as Swift speaks it: accounts, containers and objects with
-// their metadata, listings with marker, prefix and delimiter, ranges, and entity tags without quotes.
+// Package object is the embedded cloud's object store, as Swift speaks it:
+// accounts, containers and objects with their metadata, listings with marker,
+// prefix and delimiter, ranges, and entity tags without quotes.
 //
-// Left out: large objects made of segments, versions, access lists, temporary URLs, quotas and bulk calls.
+// Left out: large objects made of segments, versions, access lists, temporary
+// URLs, quotas and bulk calls.
 package object

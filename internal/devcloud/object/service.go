@@ -13,7 +13,7 @@ import (
 	"sync"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // Service answers calls to the object store below a prefix of the cloud's port.
@@ -44,13 +44,17 @@ type call struct {
 
 // ServeHTTP answers /v1/AUTH_project[/container[/object]].
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	trans := "tx" + world.NewHexID()[:21] + "-0000000000"
+	trans := "tx" + db.NewHexID()[:21] + "-0000000000"
 	w.Header().Set("X-Trans-Id", trans)
 	w.Header().Set("X-Openstack-Request-Id", trans)
 	auth := s.Authenticate(r.Header.Get("X-Auth-Token"))
 	if auth == nil {
 		w.Header().Set("Www-Authenticate", fmt.Sprintf("Keystone uri=%q", s.AuthURL))
-		refuse(w, http.StatusUnauthorized, "This server could not verify that you are authorized to access the document you requested.")
+		refuse(
+			w,
+			http.StatusUnauthorized,
+			"This server could not verify that you are authorized to access the document you requested.",
+		)
 		return
 	}
 	c := &call{ResponseWriter: w, Request: r}
@@ -91,7 +95,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errDigest):
 		refuse(w, http.StatusUnprocessableEntity, "Unable to process the contained instructions")
 	case err != nil:
-		refuse(w, http.StatusInternalServerError, "The server has either erred or is incapable of performing the requested operation.")
+		refuse(
+			w,
+			http.StatusInternalServerError,
+			"The server has either erred or is incapable of performing the requested operation.",
+		)
 	}
 }
 
@@ -121,7 +129,8 @@ func (c *call) notAllowed(methods string) error {
 	return nil
 }
 
-// meta collects the request's metadata headers, such as X-Object-Meta-Colour; those to be removed are empty.
+// meta collects the request's metadata headers, such as X-Object-Meta-Colour;
+// those to be removed are empty.
 func (c *call) meta(kind string) map[string]string {
 	m := map[string]string{}
 	for name, v := range c.Request.Header {
@@ -157,7 +166,10 @@ func (s *Service) serveAccount(c *call) error {
 		}
 		objects += len(inside)
 		bytes += i.Size
-		entries = append(entries, entry{i.Name, api.Obj{"name": i.Name, "count": len(inside), "bytes": i.Size, "last_modified": stamp(i)}})
+		entries = append(
+			entries,
+			entry{i.Name, api.Obj{"name": i.Name, "count": len(inside), "bytes": i.Size, "last_modified": stamp(i)}},
+		)
 	}
 	c.Header().Set("X-Account-Container-Count", strconv.Itoa(len(all)))
 	c.Header().Set("X-Account-Object-Count", strconv.Itoa(objects))
@@ -209,7 +221,19 @@ func (s *Service) serveContainer(c *call) error {
 	bytes := int64(0)
 	for _, i := range all {
 		bytes += i.Size
-		entries = append(entries, entry{i.Name, api.Obj{"name": i.Name, "bytes": i.Size, "hash": i.ETag, "content_type": i.Type, "last_modified": stamp(i)}})
+		entries = append(
+			entries,
+			entry{
+				i.Name,
+				api.Obj{
+					"name":          i.Name,
+					"bytes":         i.Size,
+					"hash":          i.ETag,
+					"content_type":  i.Type,
+					"last_modified": stamp(i),
+				},
+			},
+		)
 	}
 	c.Header().Set("X-Container-Object-Count", strconv.Itoa(len(all)))
 	c.Header().Set("X-Container-Bytes-Used", strconv.FormatInt(bytes, 10))
@@ -301,7 +325,11 @@ func (s *Service) serveObject(c *call) error {
 	switch c.Method {
 	case http.MethodPut:
 		if c.URL.Query().Has("multipart-manifest") || h.Get("X-Object-Manifest") != "" || h.Get("X-Copy-From") != "" {
-			refuse(c.ResponseWriter, http.StatusNotImplemented, "The embedded cloud has no large objects and no copies.")
+			refuse(
+				c.ResponseWriter,
+				http.StatusNotImplemented,
+				"The embedded cloud has no large objects and no copies.",
+			)
 			return nil
 		}
 		o := info{Name: c.object, Type: h.Get("Content-Type")}
@@ -328,7 +356,8 @@ func (s *Service) serveObject(c *call) error {
 		defer f.Close()
 		c.setMeta(o.Meta)
 		c.Header().Set("Content-Type", o.Type)
-		// Without quotes, and If-Range is not known: so Swift does (swift: common/middleware/etag_quoter).
+		// Without quotes, and If-Range is not known: so Swift does (swift:
+		// common/middleware/etag_quoter).
 		c.Header().Set("Etag", o.ETag)
 		h.Del("If-Range")
 		http.ServeContent(c.ResponseWriter, c.Request, "", o.Modified, f)

@@ -16,11 +16,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// store keeps a directory for each account and container, and in it for each object the data and a file that
-// describes them. Names are hashed: an object's name is any text.
+// store keeps a directory for each account and container, and in it for each
+// object the data and a file that describes them. Names are hashed: an object's
+// name is any text.
 type store struct {
 	dir string
 	// mu keeps an object's two files together.
@@ -71,7 +72,7 @@ func writeInfo(path string, i info) error {
 	if err != nil {
 		return err
 	}
-	return world.WriteFile(path, b)
+	return db.WriteFile(path, b)
 }
 
 // putContainer makes a container, or sets metadata of one that is there.

@@ -5,17 +5,18 @@ import (
 	"maps"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// action answers POST /volumes/ID/action, whose body has one key: the action's name.
+// action answers POST /volumes/ID/action, whose body has one key: the action's
+// name.
 func (s *Service) action(r *api.Request) (*api.Reply, error) {
 	var body map[string]any
 	if err := r.JSON(&body); err != nil {
 		return nil, err
 	}
 	var reply *api.Reply
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -23,7 +24,10 @@ func (s *Service) action(r *api.Request) (*api.Reply, error) {
 		for name, arg := range body {
 			do, ok := s.actions()[name]
 			if !ok {
-				return api.BadRequest("There is no such action: %s. Verify the request body and Content-Type header and try again.", name)
+				return api.BadRequest(
+					"There is no such action: %s. Verify the request body and Content-Type header and try again.",
+					name,
+				)
 			}
 			in, _ := arg.(api.Obj)
 			reply, err = do(r, v, in)
@@ -40,13 +44,13 @@ func (s *Service) action(r *api.Request) (*api.Reply, error) {
 	return reply, nil
 }
 
-type actionFunc func(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error)
+type actionFunc func(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error)
 
 func (s *Service) actions() map[string]actionFunc {
 	setStatus := func(status string) actionFunc {
-		return func(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+		return func(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 			v.Status = status
-			s.w.Volumes.Put(v)
+			s.db.Volumes.Put(v)
 			return nil, nil
 		}
 	}
@@ -70,7 +74,7 @@ func (s *Service) actions() map[string]actionFunc {
 	}
 }
 
-func (s *Service) extend(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) extend(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	var size int
 	switch n := in["new_size"].(type) {
 	case nil:
@@ -83,39 +87,50 @@ func (s *Service) extend(r *api.Request, v *world.Volume, in api.Obj) (*api.Repl
 		}
 	}
 	if v.Status != "available" && !(v.Status == "in-use" && r.Version.AtLeast(v3(42))) {
-		return nil, api.BadRequest("Invalid volume: Volume %s status must be '('available',)' to extend, currently %s.", v.ID, v.Status)
+		return nil, api.BadRequest(
+			"Invalid volume: Volume %s status must be '('available',)' to extend, currently %s.",
+			v.ID,
+			v.Status,
+		)
 	}
 	if size <= v.Size {
-		return nil, api.BadRequest("Invalid input received: New size for extend must be greater than current size. (current: %d, extended: %d).", v.Size, size)
+		return nil, api.BadRequest(
+			"Invalid input received: New size for extend must be greater than current size. (current: %d, extended: %d).",
+			v.Size,
+			size,
+		)
 	}
 	if err := s.checkGigabytes(v.ProjectID, size-v.Size); err != nil {
 		return nil, err
 	}
-	v.NextStatus, v.NextSize, v.Due = v.Status, size, s.w.Now().Add(s.Delay)
+	v.NextStatus, v.NextSize, v.Due = v.Status, size, s.db.Now().Add(s.Delay)
 	v.Status = "extending"
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return nil, nil
 }
 
-func (s *Service) reserve(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) reserve(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	if v.Status != "available" {
-		return nil, api.BadRequest("Invalid volume: Volume status must be available to reserve, but the status is %s.", v.Status)
+		return nil, api.BadRequest(
+			"Invalid volume: Volume status must be available to reserve, but the status is %s.",
+			v.Status,
+		)
 	}
 	v.Status = "attaching"
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return nil, nil
 }
 
-func (s *Service) osAttach(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) osAttach(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	server, _ := in["instance_uuid"].(string)
 	device, _ := in["mountpoint"].(string)
 	if v.Status == "attaching" {
 		v.Status = "available"
 	}
-	return nil, s.AttachNow(v, &world.Attachment{ServerID: server, Device: device, BootIndex: -1})
+	return nil, s.AttachNow(v, &db.Attachment{ServerID: server, Device: device, BootIndex: -1})
 }
 
-func (s *Service) osDetach(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) osDetach(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	id, _ := in["attachment_id"].(string)
 	for _, a := range s.attachmentsOf(v.ID) {
 		if id == "" || a.ID == id {
@@ -124,89 +139,95 @@ func (s *Service) osDetach(r *api.Request, v *world.Volume, in api.Obj) (*api.Re
 		}
 	}
 	v.Status = "available"
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return nil, nil
 }
 
-func (s *Service) beginDetaching(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) beginDetaching(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	if v.Status != "in-use" {
-		return nil, api.BadRequest("Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.")
+		return nil, api.BadRequest(
+			"Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.",
+		)
 	}
 	v.Status = "detaching"
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return nil, nil
 }
 
-func (s *Service) setBootable(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) setBootable(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	v.Bootable = fmt.Sprint(in["bootable"]) == "true" || fmt.Sprint(in["bootable"]) == "True"
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return api.OK(nil)
 }
 
-func (s *Service) setReadOnly(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) setReadOnly(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	v.ReadOnly = fmt.Sprint(in["readonly"]) == "true" || fmt.Sprint(in["readonly"]) == "True"
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return nil, nil
 }
 
-func (s *Service) retype(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) retype(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	name, _ := in["new_type"].(string)
 	t := s.findType(name)
 	if t == nil {
 		return nil, api.NotFound("Volume type with name %s could not be found.", name)
 	}
 	v.Type = t.Name
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return nil, nil
 }
 
-func (s *Service) resetStatus(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) resetStatus(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	if !r.Auth.Admin() {
-		return nil, api.Forbidden("Policy doesn't allow volume_extension:volume_admin_actions:reset_status to be performed.")
+		return nil, api.Forbidden(
+			"Policy doesn't allow volume_extension:volume_admin_actions:reset_status to be performed.",
+		)
 	}
 	if status, ok := in["status"].(string); ok {
 		v.Status = status
 	}
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return nil, nil
 }
 
-func (s *Service) forceDelete(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) forceDelete(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	if !r.Auth.Admin() {
-		return nil, api.Forbidden("Policy doesn't allow volume_extension:volume_admin_actions:force_delete to be performed.")
+		return nil, api.Forbidden(
+			"Policy doesn't allow volume_extension:volume_admin_actions:force_delete to be performed.",
+		)
 	}
 	for _, a := range s.attachmentsOf(v.ID) {
-		s.w.Attachments.Delete(a.ID)
+		s.db.Attachments.Delete(a.ID)
 	}
 	v.Status = "error"
 	return nil, s.Delete(v, true)
 }
 
-func (s *Service) setImageMetadata(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) setImageMetadata(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	m, _ := in["metadata"].(api.Obj)
 	v.ImageMeta = maps.Clone(dict(v.ImageMeta))
 	maps.Copy(v.ImageMeta, texts(m))
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return api.OK(api.Obj{"metadata": v.ImageMeta})
 }
 
-func (s *Service) unsetImageMetadata(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) unsetImageMetadata(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	key, _ := in["key"].(string)
 	if _, ok := v.ImageMeta[key]; !ok {
 		return nil, api.NotFound("Glance metadata for volume/snapshot %s cannot be found.", v.ID)
 	}
 	v.ImageMeta = maps.Clone(v.ImageMeta)
 	delete(v.ImageMeta, key)
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return api.OK(nil)
 }
 
-func (s *Service) showImageMetadata(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) showImageMetadata(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	return api.OK(api.Obj{"metadata": dict(v.ImageMeta)})
 }
 
 // uploadImage makes an image of a volume.
-func (s *Service) uploadImage(r *api.Request, v *world.Volume, in api.Obj) (*api.Reply, error) {
+func (s *Service) uploadImage(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	if v.Status != "available" && v.Status != "in-use" {
 		return nil, api.BadRequest("Invalid volume: Volume status must be available/in-use.")
 	}
@@ -219,14 +240,14 @@ func (s *Service) uploadImage(r *api.Request, v *world.Volume, in api.Obj) (*api
 	if container == "" {
 		container = "bare"
 	}
-	m := &world.Image{
+	m := &db.Image{
 		Name: name, Status: "saving", Visibility: "private", Owner: v.ProjectID, DiskFormat: format, Container: container, MinDisk: v.Size,
-		Size: 0, VirtualSize: int64(v.Size) << 30, Due: s.w.Now().Add(s.Delay), Properties: v.ImageMeta,
+		Size: 0, VirtualSize: int64(v.Size) << 30, Due: s.db.Now().Add(s.Delay), Properties: v.ImageMeta,
 	}
-	s.w.Images.Insert(m)
-	v.NextStatus, v.Due = v.Status, s.w.Now().Add(s.Delay)
+	s.db.Images.Insert(m)
+	v.NextStatus, v.Due = v.Status, s.db.Now().Add(s.Delay)
 	v.Status = "uploading"
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	return api.Accepted(api.Obj{"os-volume_upload_image": api.Obj{
 		"id": v.ID, "image_id": m.ID, "image_name": name, "status": "uploading", "size": v.Size,
 		"container_format": container, "disk_format": format, "display_description": v.Description, "updated_at": stamp(v.Updated), "volume_type": nil,

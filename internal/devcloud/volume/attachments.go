@@ -2,13 +2,15 @@ package volume
 
 import (
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func attachmentView(a *world.Attachment, detail bool) api.Obj {
+func attachmentView(a *db.Attachment, detail bool) api.Obj {
 	o := api.Obj{"id": a.ID, "status": a.Status, "instance": a.ServerID, "volume_id": a.VolumeID}
 	if detail {
-		o["attached_at"], o["detached_at"], o["attach_mode"], o["connection_info"] = stamp(a.Attached), nil, a.Mode, api.Obj{}
+		o["attached_at"], o["detached_at"], o["attach_mode"], o["connection_info"] = stamp(
+			a.Attached,
+		), nil, a.Mode, api.Obj{}
 	}
 	return o
 }
@@ -17,8 +19,8 @@ func (s *Service) listAttachments(detail bool) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
 		q := r.HTTP.URL.Query()
 		var views []api.Obj
-		s.w.View(func() {
-			for _, a := range s.w.Attachments.All() {
+		s.db.View(func() {
+			for _, a := range s.db.Attachments.All() {
 				if a.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
 					continue
 				}
@@ -34,8 +36,8 @@ func (s *Service) listAttachments(detail bool) api.Handler {
 	}
 }
 
-func (s *Service) findAttachment(r *api.Request) (*world.Attachment, error) {
-	a := s.w.Attachments.Get(r.Var("id"))
+func (s *Service) findAttachment(r *api.Request) (*db.Attachment, error) {
+	a := s.db.Attachments.Get(r.Var("id"))
 	if a == nil || a.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
 		return nil, api.NotFound("Volume attachment could not be found with filter: attachment_id = %s.", r.Var("id"))
 	}
@@ -43,9 +45,9 @@ func (s *Service) findAttachment(r *api.Request) (*world.Attachment, error) {
 }
 
 func (s *Service) showAttachment(r *api.Request) (*api.Reply, error) {
-	var a *world.Attachment
+	var a *db.Attachment
 	var err error
-	s.w.View(func() { a, err = s.findAttachment(r) })
+	s.db.View(func() { a, err = s.findAttachment(r) })
 	if err != nil {
 		return nil, err
 	}
@@ -53,12 +55,12 @@ func (s *Service) showAttachment(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) removeAttachment(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		a, err := s.findAttachment(r)
 		if err != nil {
 			return err
 		}
-		if s.w.Servers.Get(a.ServerID) != nil {
+		if s.db.Servers.Get(a.ServerID) != nil {
 			return api.Conflict("Detach volume from instance %s using the Compute API", a.ServerID)
 		}
 		s.DetachNow(a, false)

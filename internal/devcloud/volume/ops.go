@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// The operations below are Nova's side of Cinder too. All run with the world locked, inside a transaction.
+// The operations below are Nova's side of Cinder too. All run with the database
+// locked, inside a transaction.
 
 // Insert checks a volume to be made as Cinder does and starts making it.
-func (s *Service) Insert(v *world.Volume, admin bool) error {
+func (s *Service) Insert(v *db.Volume, admin bool) error {
 	if v.SnapshotID != "" {
-		sn := s.w.Snapshots.Get(v.SnapshotID)
+		sn := s.db.Snapshots.Get(v.SnapshotID)
 		if sn == nil || sn.ProjectID != v.ProjectID && !admin {
 			return errSnapshot(v.SnapshotID)
 		}
@@ -24,14 +25,18 @@ func (s *Service) Insert(v *world.Volume, admin bool) error {
 		}
 		v.Size = cmp.Or(v.Size, sn.Size)
 		if v.Size < sn.Size {
-			return api.BadRequest("Invalid input received: Invalid volume size provided for create request: %d. (size argument must be an integer (or string representation of an integer) and greater than or equal to the snapshot size %d).", v.Size, sn.Size)
+			return api.BadRequest(
+				"Invalid input received: Invalid volume size provided for create request: %d. (size argument must be an integer (or string representation of an integer) and greater than or equal to the snapshot size %d).",
+				v.Size,
+				sn.Size,
+			)
 		}
-		if src := s.w.Volumes.Get(sn.VolumeID); src != nil {
+		if src := s.db.Volumes.Get(sn.VolumeID); src != nil {
 			v.Bootable, v.ImageMeta, v.Type = src.Bootable, src.ImageMeta, cmp.Or(v.Type, src.Type)
 		}
 	}
 	if v.SourceVolume != "" {
-		src := s.w.Volumes.Get(v.SourceVolume)
+		src := s.db.Volumes.Get(v.SourceVolume)
 		if src == nil || src.ProjectID != v.ProjectID && !admin {
 			return errVolume(v.SourceVolume)
 		}
@@ -50,7 +55,11 @@ func (s *Service) Insert(v *world.Volume, admin bool) error {
 			return api.BadRequest("Invalid image identifier or unable to access requested image.")
 		}
 		if v.Size > 0 && v.Size < img.MinDisk {
-			return api.BadRequest("Invalid input received: Volume size %dGB cannot be smaller than the image minDisk size %dGB.", v.Size, img.MinDisk)
+			return api.BadRequest(
+				"Invalid input received: Volume size %dGB cannot be smaller than the image minDisk size %dGB.",
+				v.Size,
+				img.MinDisk,
+			)
 		}
 		v.Bootable = true
 		v.ImageMeta = map[string]string{
@@ -59,7 +68,9 @@ func (s *Service) Insert(v *world.Volume, admin bool) error {
 		}
 	}
 	if v.Size == 0 {
-		return api.BadRequest("The server could not comply with the request since it is either malformed or otherwise incorrect.")
+		return api.BadRequest(
+			"The server could not comply with the request since it is either malformed or otherwise incorrect.",
+		)
 	}
 	v.Type = cmp.Or(v.Type, defaultType)
 	t := s.findType(v.Type)
@@ -73,49 +84,62 @@ func (s *Service) Insert(v *world.Volume, admin bool) error {
 	if err := s.checkQuota(v.ProjectID, "volumes", v.Size); err != nil {
 		return err
 	}
-	v.Status, v.NextStatus, v.Due = "creating", "available", s.w.Now().Add(s.Delay)
+	v.Status, v.NextStatus, v.Due = "creating", "available", s.db.Now().Add(s.Delay)
 	if s.Fail(v.Name) {
 		v.NextStatus = "error"
 	}
-	s.w.Volumes.Insert(v)
+	s.db.Volumes.Insert(v)
 	return nil
 }
 
 // Delete starts deleting a volume.
-func (s *Service) Delete(v *world.Volume, cascade bool) error {
-	snaps := s.w.Snapshots.Where(func(x *world.Snapshot) bool { return x.VolumeID == v.ID })
-	ok := slices.Contains([]string{"available", "error", "error_restoring", "error_extending", "error_managing"}, v.Status)
+func (s *Service) Delete(v *db.Volume, cascade bool) error {
+	snaps := s.db.Snapshots.Where(func(x *db.Snapshot) bool { return x.VolumeID == v.ID })
+	ok := slices.Contains(
+		[]string{"available", "error", "error_restoring", "error_extending", "error_managing"},
+		v.Status,
+	)
 	if !ok || len(snaps) > 0 && !cascade || len(s.attachmentsOf(v.ID)) > 0 {
-		return api.BadRequest("Invalid volume: Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.")
+		return api.BadRequest(
+			"Invalid volume: Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.",
+		)
 	}
 	for _, x := range snaps {
-		s.w.Snapshots.Delete(x.ID)
+		s.db.Snapshots.Delete(x.ID)
 	}
-	v.Status, v.NextStatus, v.Due = "deleting", "deleted", s.w.Now().Add(s.Delay)
-	s.w.Volumes.Put(v)
+	v.Status, v.NextStatus, v.Due = "deleting", "deleted", s.db.Now().Add(s.Delay)
+	s.db.Volumes.Put(v)
 	return nil
 }
 
 // Attach starts attaching a volume to a server.
-func (s *Service) Attach(v *world.Volume, a *world.Attachment) error {
+func (s *Service) Attach(v *db.Volume, a *db.Attachment) error {
 	if !v.Multiattach {
 		if have := s.attachmentsOf(v.ID); len(have) > 0 {
-			return api.BadRequest("Invalid volume: volume %s is already attached to instances: %s", v.ID, have[0].ServerID)
+			return api.BadRequest(
+				"Invalid volume: volume %s is already attached to instances: %s",
+				v.ID,
+				have[0].ServerID,
+			)
 		}
 	}
 	if v.Status != "available" && v.Status != "in-use" {
-		return api.BadRequest("Invalid volume: volume '%s' status must be 'available' or 'in-use'. Currently in '%s'", v.ID, v.Status)
+		return api.BadRequest(
+			"Invalid volume: volume '%s' status must be 'available' or 'in-use'. Currently in '%s'",
+			v.ID,
+			v.Status,
+		)
 	}
-	a.VolumeID, a.ProjectID, a.Status, a.BDM, a.Mode = v.ID, v.ProjectID, "reserved", world.NewUUID(), "rw"
-	a.Due = s.w.Now().Add(s.Delay)
+	a.VolumeID, a.ProjectID, a.Status, a.BDM, a.Mode = v.ID, v.ProjectID, "reserved", db.NewUUID(), "rw"
+	a.Due = s.db.Now().Add(s.Delay)
 	v.Status, v.NextStatus, v.Due = "reserved", "", time.Time{}
-	s.w.Volumes.Put(v)
-	s.w.Attachments.Insert(a)
+	s.db.Volumes.Put(v)
+	s.db.Attachments.Insert(a)
 	return nil
 }
 
 // AttachNow attaches a volume at once, as at a server's build.
-func (s *Service) AttachNow(v *world.Volume, a *world.Attachment) error {
+func (s *Service) AttachNow(v *db.Volume, a *db.Attachment) error {
 	if err := s.Attach(v, a); err != nil {
 		return err
 	}
@@ -123,29 +147,29 @@ func (s *Service) AttachNow(v *world.Volume, a *world.Attachment) error {
 	return nil
 }
 
-func (s *Service) attached(a *world.Attachment) {
-	a.Status, a.Attached, a.Due = "attached", s.w.Now(), time.Time{}
-	s.w.Attachments.Put(a)
-	if v := s.w.Volumes.Get(a.VolumeID); v != nil {
+func (s *Service) attached(a *db.Attachment) {
+	a.Status, a.Attached, a.Due = "attached", s.db.Now(), time.Time{}
+	s.db.Attachments.Put(a)
+	if v := s.db.Volumes.Get(a.VolumeID); v != nil {
 		v.Status = "in-use"
-		s.w.Volumes.Put(v)
+		s.db.Volumes.Put(v)
 	}
 }
 
 // Detach starts detaching a volume.
-func (s *Service) Detach(a *world.Attachment) {
-	a.Status, a.Due = "detaching", s.w.Now().Add(s.Delay)
-	s.w.Attachments.Put(a)
-	if v := s.w.Volumes.Get(a.VolumeID); v != nil {
+func (s *Service) Detach(a *db.Attachment) {
+	a.Status, a.Due = "detaching", s.db.Now().Add(s.Delay)
+	s.db.Attachments.Put(a)
+	if v := s.db.Volumes.Get(a.VolumeID); v != nil {
 		v.Status = "detaching"
-		s.w.Volumes.Put(v)
+		s.db.Volumes.Put(v)
 	}
 }
 
 // DetachNow ends an attachment; with it goes the volume if Nova was told so.
-func (s *Service) DetachNow(a *world.Attachment, terminate bool) {
-	s.w.Attachments.Delete(a.ID)
-	v := s.w.Volumes.Get(a.VolumeID)
+func (s *Service) DetachNow(a *db.Attachment, terminate bool) {
+	s.db.Attachments.Delete(a.ID)
+	v := s.db.Volumes.Get(a.VolumeID)
 	if v == nil {
 		return
 	}
@@ -153,13 +177,14 @@ func (s *Service) DetachNow(a *world.Attachment, terminate bool) {
 	if len(s.attachmentsOf(v.ID)) > 0 {
 		v.Status = "in-use"
 	}
-	s.w.Volumes.Put(v)
+	s.db.Volumes.Put(v)
 	if terminate && a.DeleteOnTermination {
 		_ = s.Delete(v, false) // one with snapshots stays, as with Nova
 	}
 }
 
-// Advance carries out what is due, inside a transaction, and tells when the next thing is.
+// Advance carries out what is due, inside a transaction, and tells when the
+// next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
 	later := func(due time.Time) bool {
 		if due.After(now) {
@@ -170,7 +195,7 @@ func (s *Service) Advance(now time.Time) (next time.Time) {
 		}
 		return false
 	}
-	for _, a := range s.w.Attachments.Where(func(a *world.Attachment) bool { return !a.Due.IsZero() }) {
+	for _, a := range s.db.Attachments.Where(func(a *db.Attachment) bool { return !a.Due.IsZero() }) {
 		if later(a.Due) {
 			continue
 		}
@@ -180,30 +205,30 @@ func (s *Service) Advance(now time.Time) (next time.Time) {
 			s.attached(a)
 		}
 	}
-	for _, v := range s.w.Volumes.Where(func(v *world.Volume) bool { return !v.Due.IsZero() }) {
+	for _, v := range s.db.Volumes.Where(func(v *db.Volume) bool { return !v.Due.IsZero() }) {
 		if later(v.Due) {
 			continue
 		}
 		if v.NextStatus == "deleted" {
-			s.w.Volumes.Delete(v.ID)
+			s.db.Volumes.Delete(v.ID)
 			continue
 		}
 		v.Status, v.NextStatus, v.Due = v.NextStatus, "", time.Time{}
 		if v.NextSize > 0 {
 			v.Size, v.NextSize = v.NextSize, 0
 		}
-		s.w.Volumes.Put(v)
+		s.db.Volumes.Put(v)
 	}
-	for _, x := range s.w.Snapshots.Where(func(x *world.Snapshot) bool { return !x.Due.IsZero() }) {
+	for _, x := range s.db.Snapshots.Where(func(x *db.Snapshot) bool { return !x.Due.IsZero() }) {
 		if later(x.Due) {
 			continue
 		}
 		if x.NextStatus == "deleted" {
-			s.w.Snapshots.Delete(x.ID)
+			s.db.Snapshots.Delete(x.ID)
 			continue
 		}
 		x.Status, x.NextStatus, x.Due = x.NextStatus, "", time.Time{}
-		s.w.Snapshots.Put(x)
+		s.db.Snapshots.Put(x)
 	}
 	return next
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // DefaultQuotas are Cinder's own.
@@ -18,18 +18,19 @@ func DefaultQuotas() map[string]int {
 func quotaID(project, resource string) string { return "volume/" + project + "/" + resource }
 
 func (s *Service) limit(project, resource string) int {
-	if q := s.w.Quotas.Get(quotaID(project, resource)); q != nil {
+	if q := s.db.Quotas.Get(quotaID(project, resource)); q != nil {
 		return q.Limit
 	}
 	return s.Quotas[resource]
 }
 
-// used counts what a project has; gigabytes are of volumes and snapshots, as Cinder counts.
+// used counts what a project has; gigabytes are of volumes and snapshots, as
+// Cinder counts.
 func (s *Service) used(project, resource string) int {
 	resource, _ = strings.CutSuffix(resource, "_"+defaultType)
 	n := 0
-	volumes := s.w.Volumes.Where(func(v *world.Volume) bool { return v.ProjectID == project })
-	snapshots := s.w.Snapshots.Where(func(x *world.Snapshot) bool { return x.ProjectID == project })
+	volumes := s.db.Volumes.Where(func(v *db.Volume) bool { return v.ProjectID == project })
+	snapshots := s.db.Snapshots.Where(func(x *db.Snapshot) bool { return x.ProjectID == project })
 	switch resource {
 	case "volumes":
 		n = len(volumes)
@@ -46,10 +47,15 @@ func (s *Service) used(project, resource string) int {
 	return n
 }
 
-// checkQuota tells whether a project may have one more volume or snapshot of that size.
+// checkQuota tells whether a project may have one more volume or snapshot of
+// that size.
 func (s *Service) checkQuota(project, kind string, size int) error {
 	if n := s.limit(project, "per_volume_gigabytes"); kind == "volumes" && n >= 0 && size > n {
-		return api.OverLimit("VolumeSizeExceedsLimit: Requested volume size %dG is larger than maximum allowed limit %dG.", size, n)
+		return api.OverLimit(
+			"VolumeSizeExceedsLimit: Requested volume size %dG is larger than maximum allowed limit %dG.",
+			size,
+			n,
+		)
 	}
 	if err := s.checkGigabytes(project, size); err != nil {
 		return err
@@ -58,7 +64,11 @@ func (s *Service) checkQuota(project, kind string, size int) error {
 		if kind == "snapshots" {
 			return api.OverLimit("SnapshotLimitExceeded: Maximum number of snapshots allowed (%d) exceeded", n)
 		}
-		return api.OverLimit("VolumeLimitExceeded: Maximum number of volumes allowed (%d) exceeded for quota '%s'.", n, kind)
+		return api.OverLimit(
+			"VolumeLimitExceeded: Maximum number of volumes allowed (%d) exceeded for quota '%s'.",
+			n,
+			kind,
+		)
 	}
 	return nil
 }
@@ -66,7 +76,12 @@ func (s *Service) checkQuota(project, kind string, size int) error {
 func (s *Service) checkGigabytes(project string, size int) error {
 	n, used := s.limit(project, "gigabytes"), s.used(project, "gigabytes")
 	if n >= 0 && used+size > n {
-		return api.OverLimit("VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. Requested %dG, quota is %dG and %dG has been consumed.", size, n, used)
+		return api.OverLimit(
+			"VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. Requested %dG, quota is %dG and %dG has been consumed.",
+			size,
+			n,
+			used,
+		)
 	}
 	return nil
 }
@@ -74,11 +89,20 @@ func (s *Service) checkGigabytes(project string, size int) error {
 func (s *Service) limits(r *api.Request) (*api.Reply, error) {
 	var abs api.Obj
 	p := r.Auth.ProjectID
-	s.w.View(func() {
+	s.db.View(func() {
 		abs = api.Obj{
-			"maxTotalVolumes": s.limit(p, "volumes"), "maxTotalSnapshots": s.limit(p, "snapshots"), "maxTotalVolumeGigabytes": s.limit(p, "gigabytes"),
-			"maxTotalBackups": s.limit(p, "backups"), "maxTotalBackupGigabytes": s.limit(p, "backup_gigabytes"), "totalVolumesUsed": s.used(p, "volumes"),
-			"totalGigabytesUsed": s.used(p, "gigabytes"), "totalSnapshotsUsed": s.used(p, "snapshots"), "totalBackupsUsed": 0, "totalBackupGigabytesUsed": 0,
+			"maxTotalVolumes": s.limit(
+				p,
+				"volumes",
+			), "maxTotalSnapshots": s.limit(p, "snapshots"), "maxTotalVolumeGigabytes": s.limit(p, "gigabytes"),
+			"maxTotalBackups": s.limit(
+				p,
+				"backups",
+			), "maxTotalBackupGigabytes": s.limit(p, "backup_gigabytes"), "totalVolumesUsed": s.used(p, "volumes"),
+			"totalGigabytesUsed": s.used(
+				p,
+				"gigabytes",
+			), "totalSnapshotsUsed": s.used(p, "snapshots"), "totalBackupsUsed": 0, "totalBackupGigabytesUsed": 0,
 		}
 	})
 	return api.OK(api.Obj{"limits": api.Obj{"rate": api.List{}, "absolute": abs}})
@@ -91,7 +115,7 @@ func (s *Service) showQuotas(r *api.Request) (*api.Reply, error) {
 	}
 	usage := strings.EqualFold(r.Query("usage"), "true")
 	out := api.Obj{"id": p}
-	s.w.View(func() {
+	s.db.View(func() {
 		for name := range s.Quotas {
 			if usage {
 				out[name] = api.Obj{"limit": s.limit(p, name), "in_use": s.used(p, name), "reserved": 0}
@@ -119,15 +143,15 @@ func (s *Service) updateQuotas(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		for name, v := range in {
 			n, ok := v.(float64)
 			if _, known := s.Quotas[name]; !known || !ok {
 				continue // Cinder passes over what it does not know
 			}
 			id := quotaID(r.Var("target"), name)
-			s.w.Quotas.Delete(id)
-			s.w.Quotas.Insert(&world.Quota{Meta: world.Meta{ID: id}, Limit: int(n)})
+			s.db.Quotas.Delete(id)
+			s.db.Quotas.Insert(&db.Quota{Meta: db.Meta{ID: id}, Limit: int(n)})
 		}
 		return nil
 	})

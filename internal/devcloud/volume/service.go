@@ -8,26 +8,29 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 	"github.com/galleyhq/galley/internal/devcloud/image"
-	"github.com/galleyhq/galley/internal/devcloud/world"
 )
 
 // Options configure the service.
 type Options struct {
-	World  *world.World
+	DB     *db.DB
 	Images *image.Service
-	// Delay is how long a volume takes to be made, attached, detached or deleted.
+	// Delay is how long a volume takes to be made, attached, detached or
+	// deleted.
 	Delay time.Duration
-	// Quotas are the limits of projects that have none of their own; -1 is none.
+	// Quotas are the limits of projects that have none of their own; -1 is
+	// none.
 	Quotas map[string]int
-	// Fail, when it returns true, sends a volume that is made to the state "error".
+	// Fail, when it returns true, sends a volume that is made to the state
+	// "error".
 	Fail func(name string) bool
 }
 
 // Service answers Block Storage calls.
 type Service struct {
 	Options
-	w *world.World
+	db *db.DB
 }
 
 // New returns the service.
@@ -35,7 +38,7 @@ func New(o Options) *Service {
 	if o.Fail == nil {
 		o.Fail = func(string) bool { return false }
 	}
-	return &Service{Options: o, w: o.World}
+	return &Service{Options: o, db: o.DB}
 }
 
 // The microversions this service speaks.
@@ -55,21 +58,38 @@ const zone = "nova"
 
 // Mount builds the API below a prefix.
 func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, authURL string) *api.Service {
-	svc := &api.Service{Name: "volume", Prefix: prefix, Dialect: dialect{}, Authenticate: authenticate, AuthURL: authURL}
+	svc := &api.Service{
+		Name:         "volume",
+		Prefix:       prefix,
+		Dialect:      dialect{},
+		Authenticate: authenticate,
+		AuthURL:      authURL,
+	}
 	svc.Handle(
 		api.Route{Method: "GET", Path: "/", Do: s.versions(http.StatusMultipleChoices), Open: true},
 		api.Route{Method: "GET", Path: "/v3", Do: s.versions(http.StatusOK), Open: true},
 	)
 	handle := func(method, path string, min api.Version, do api.Handler) {
-		svc.Handle(api.Route{Method: method, Path: "/v3/{project}" + path, Min: min, Do: func(r *api.Request) (*api.Reply, error) {
-			if p := r.Var("project"); p != r.Auth.ProjectID {
-				if !projectForm.MatchString(p) {
-					return nil, &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: true}
-				}
-				return nil, api.BadRequest("Malformed request url")
-			}
-			return do(r)
-		}})
+		svc.Handle(
+			api.Route{
+				Method: method,
+				Path:   "/v3/{project}" + path,
+				Min:    min,
+				Do: func(r *api.Request) (*api.Reply, error) {
+					if p := r.Var("project"); p != r.Auth.ProjectID {
+						if !projectForm.MatchString(p) {
+							return nil, &api.Error{
+								Status:  http.StatusNotFound,
+								Message: "The resource could not be found.",
+								Plain:   true,
+							}
+						}
+						return nil, api.BadRequest("Malformed request url")
+					}
+					return do(r)
+				},
+			},
+		)
 	}
 	none := api.Version{}
 	handle("GET", "/volumes", none, s.list(false))
@@ -105,12 +125,25 @@ func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, auth
 	handle("GET", "/os-quota-sets/{target}/defaults", none, s.defaultQuotas)
 	handle("PUT", "/os-quota-sets/{target}", none, s.updateQuotas)
 	handle("GET", "/os-availability-zone", none, func(*api.Request) (*api.Reply, error) {
-		return api.OK(api.Obj{"availabilityZoneInfo": api.List{api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true}}}})
+		return api.OK(
+			api.Obj{
+				"availabilityZoneInfo": api.List{api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true}}},
+			},
+		)
 	})
 	handle("GET", "/extensions", none, func(*api.Request) (*api.Reply, error) {
 		l := api.List{}
 		for _, e := range []string{"os-quota-sets", "os-volume-actions", "os-vol-image-meta", "os-availability-zone", "os-volume-type-access", "os-vol-tenant-attr"} {
-			l = append(l, api.Obj{"alias": e, "name": e, "description": "", "updated": "2015-01-01T00:00:00+00:00", "links": api.List{}})
+			l = append(
+				l,
+				api.Obj{
+					"alias":       e,
+					"name":        e,
+					"description": "",
+					"updated":     "2015-01-01T00:00:00+00:00",
+					"links":       api.List{},
+				},
+			)
 		}
 		return api.OK(api.Obj{"extensions": l})
 	})
@@ -137,8 +170,13 @@ func (s *Service) versions(status int) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
 		return &api.Reply{Status: status, Body: api.Obj{"versions": api.List{api.Obj{
 			"id": "v3.0", "status": "CURRENT", "version": maxVersion.String(), "min_version": minVersion.String(), "updated": "2022-08-31T00:00:00Z",
-			"links":       api.List{api.Obj{"rel": "describedby", "type": "text/html", "href": "https://docs.openstack.org/"}, api.Obj{"rel": "self", "href": r.Root + "/v3/"}},
-			"media-types": api.List{api.Obj{"base": "application/json", "type": "application/vnd.openstack.volume+json;version=3"}},
+			"links": api.List{
+				api.Obj{"rel": "describedby", "type": "text/html", "href": "https://docs.openstack.org/"},
+				api.Obj{"rel": "self", "href": r.Root + "/v3/"},
+			},
+			"media-types": api.List{
+				api.Obj{"base": "application/json", "type": "application/vnd.openstack.volume+json;version=3"},
+			},
 		}}}}, nil
 	}
 }
@@ -164,11 +202,22 @@ func (dialect) Begin(r *api.Request) error {
 		v, err := api.ParseVersion(text)
 		if err != nil {
 			r.Version = api.Version{}
-			return api.BadRequest("API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.", text)
+			return api.BadRequest(
+				"API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.",
+				text,
+			)
 		}
 		r.Version = v
 		if !v.Within(minVersion, maxVersion) {
-			return &api.Error{Status: http.StatusNotAcceptable, Message: fmt.Sprintf("Version %s is not supported by the API. Minimum is %s and maximum is %s.", text, minVersion, maxVersion)}
+			return &api.Error{
+				Status: http.StatusNotAcceptable,
+				Message: fmt.Sprintf(
+					"Version %s is not supported by the API. Minimum is %s and maximum is %s.",
+					text,
+					minVersion,
+					maxVersion,
+				),
+			}
 		}
 	}
 	return nil
@@ -198,8 +247,13 @@ func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
 }
 
 func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
-	// Below a project Cinder answers for itself; above, the layer beneath it does.
-	return &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: strings.Count(r.Path, "/") < 3}
+	// Below a project Cinder answers for itself; above, the layer beneath it
+	// does.
+	return &api.Error{
+		Status:  http.StatusNotFound,
+		Message: "The resource could not be found.",
+		Plain:   strings.Count(r.Path, "/") < 3,
+	}
 }
 
 func stamp(t time.Time) any {

@@ -4,10 +4,10 @@ import (
 	"cmp"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func snapshotView(x *world.Snapshot, detail bool) api.Obj {
+func snapshotView(x *db.Snapshot, detail bool) api.Obj {
 	var description any
 	if x.HasDescription {
 		description = x.Description
@@ -26,8 +26,8 @@ func snapshotView(x *world.Snapshot, detail bool) api.Obj {
 	return o
 }
 
-func (s *Service) findSnapshot(r *api.Request) (*world.Snapshot, error) {
-	x := s.w.Snapshots.Get(r.Var("id"))
+func (s *Service) findSnapshot(r *api.Request) (*db.Snapshot, error) {
+	x := s.db.Snapshots.Get(r.Var("id"))
 	if x == nil || x.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
 		return nil, errSnapshot(r.Var("id"))
 	}
@@ -38,8 +38,8 @@ func (s *Service) listSnapshots(detail bool) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
 		q := r.HTTP.URL.Query()
 		var views []api.Obj
-		s.w.View(func() {
-			for _, x := range s.w.Snapshots.All() {
+		s.db.View(func() {
+			for _, x := range s.db.Snapshots.All() {
 				if x.ProjectID != r.Auth.ProjectID && !(r.Auth.Admin() && q.Get("all_tenants") != "") {
 					continue
 				}
@@ -68,27 +68,36 @@ func (s *Service) createSnapshot(r *api.Request) (*api.Reply, error) {
 		return nil, api.BadRequest("'snapshot' is a required property")
 	}
 	if b.Snapshot.VolumeID == "" {
-		return nil, api.BadRequest("Invalid input for field/attribute snapshot. Value: {}. 'volume_id' is a required property")
+		return nil, api.BadRequest(
+			"Invalid input for field/attribute snapshot. Value: {}. 'volume_id' is a required property",
+		)
 	}
-	x := &world.Snapshot{
-		Name: deref(b.Snapshot.Name), Description: deref(b.Snapshot.Description), HasDescription: b.Snapshot.Description != nil,
+	x := &db.Snapshot{
+		Name: deref(
+			b.Snapshot.Name,
+		), Description: deref(b.Snapshot.Description), HasDescription: b.Snapshot.Description != nil,
 		ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, VolumeID: b.Snapshot.VolumeID, Status: "creating", Metadata: b.Snapshot.Metadata,
 	}
 	var o api.Obj
-	err := s.w.Update(func() error {
-		v := s.w.Volumes.Get(x.VolumeID)
+	err := s.db.Update(func() error {
+		v := s.db.Volumes.Get(x.VolumeID)
 		if v == nil || v.ProjectID != r.Auth.ProjectID {
 			return errVolume(x.VolumeID)
 		}
-		forced := b.Snapshot.Force == true || b.Snapshot.Force == "true" || b.Snapshot.Force == "True" || r.Version.AtLeast(v3(66))
+		forced := b.Snapshot.Force == true || b.Snapshot.Force == "true" || b.Snapshot.Force == "True" ||
+			r.Version.AtLeast(v3(66))
 		if v.Status != "available" && !(forced && v.Status == "in-use") {
-			return api.BadRequest("Invalid volume: Volume %s status must be available, but current status is: %s.", v.ID, v.Status)
+			return api.BadRequest(
+				"Invalid volume: Volume %s status must be available, but current status is: %s.",
+				v.ID,
+				v.Status,
+			)
 		}
 		if err := s.checkQuota(x.ProjectID, "snapshots", v.Size); err != nil {
 			return err
 		}
-		x.Size, x.NextStatus, x.Due = v.Size, "available", s.w.Now().Add(s.Delay)
-		s.w.Snapshots.Insert(x)
+		x.Size, x.NextStatus, x.Due = v.Size, "available", s.db.Now().Add(s.Delay)
+		s.db.Snapshots.Insert(x)
 		o = snapshotView(x, false)
 		return nil
 	})
@@ -99,9 +108,9 @@ func (s *Service) createSnapshot(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) showSnapshot(r *api.Request) (*api.Reply, error) {
-	var x *world.Snapshot
+	var x *db.Snapshot
 	var err error
-	s.w.View(func() { x, err = s.findSnapshot(r) })
+	s.db.View(func() { x, err = s.findSnapshot(r) })
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +122,8 @@ func (s *Service) updateSnapshot(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var x *world.Snapshot
-	err = s.w.Update(func() error {
+	var x *db.Snapshot
+	err = s.db.Update(func() error {
 		var err error
 		if x, err = s.findSnapshot(r); err != nil {
 			return err
@@ -124,7 +133,7 @@ func (s *Service) updateSnapshot(r *api.Request) (*api.Reply, error) {
 		if d, ok := in["description"].(string); ok {
 			x.Description, x.HasDescription = d, true
 		}
-		s.w.Snapshots.Put(x)
+		s.db.Snapshots.Put(x)
 		return nil
 	})
 	if err != nil {
@@ -134,16 +143,19 @@ func (s *Service) updateSnapshot(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) removeSnapshot(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		x, err := s.findSnapshot(r)
 		if err != nil {
 			return err
 		}
 		if x.Status != "available" && x.Status != "error" {
-			return api.BadRequest("Invalid snapshot: Snapshot status must be available or error, but current status is: %s", x.Status)
+			return api.BadRequest(
+				"Invalid snapshot: Snapshot status must be available or error, but current status is: %s",
+				x.Status,
+			)
 		}
-		x.Status, x.NextStatus, x.Due = "deleting", "deleted", s.w.Now().Add(s.Delay)
-		s.w.Snapshots.Put(x)
+		x.Status, x.NextStatus, x.Due = "deleting", "deleted", s.db.Now().Add(s.Delay)
+		s.db.Snapshots.Put(x)
 		return nil
 	})
 	if err != nil {

@@ -2,18 +2,24 @@ package volume
 
 import (
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // defaultType is the type of volumes that ask for none.
 const defaultType = "__DEFAULT__"
 
-func (s *Service) findType(ref string) *world.VolumeType {
-	return s.w.VolumeTypes.First(func(t *world.VolumeType) bool { return t.ID == ref || t.Name == ref })
+func (s *Service) findType(ref string) *db.VolumeType {
+	return s.db.VolumeTypes.First(func(t *db.VolumeType) bool { return t.ID == ref || t.Name == ref })
 }
 
-func typeView(t *world.VolumeType, listed bool) api.Obj {
-	o := api.Obj{"id": t.ID, "name": t.Name, "is_public": !t.Private, "description": orNil(t.Description), "extra_specs": dict(t.ExtraSpecs)}
+func typeView(t *db.VolumeType, listed bool) api.Obj {
+	o := api.Obj{
+		"id":          t.ID,
+		"name":        t.Name,
+		"is_public":   !t.Private,
+		"description": orNil(t.Description),
+		"extra_specs": dict(t.ExtraSpecs),
+	}
 	if listed {
 		o["os-volume-type-access:is_public"] = !t.Private
 	}
@@ -22,8 +28,8 @@ func typeView(t *world.VolumeType, listed bool) api.Obj {
 
 func (s *Service) listTypes(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.w.View(func() {
-		for _, t := range s.w.VolumeTypes.All() {
+	s.db.View(func() {
+		for _, t := range s.db.VolumeTypes.All() {
 			if !t.Private || r.Auth.Admin() {
 				l = append(l, typeView(t, true))
 			}
@@ -37,8 +43,8 @@ func (s *Service) showType(r *api.Request) (*api.Reply, error) {
 	if id == "default" {
 		id = defaultType
 	}
-	var t *world.VolumeType
-	s.w.View(func() { t = s.findType(id) })
+	var t *db.VolumeType
+	s.db.View(func() { t = s.findType(id) })
 	if t == nil || t.Name == r.Var("id") {
 		return nil, api.NotFound("Volume type %s could not be found.", r.Var("id"))
 	}
@@ -53,7 +59,7 @@ func (s *Service) createType(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &world.VolumeType{}
+	t := &db.VolumeType{}
 	t.Name, _ = in["name"].(string)
 	t.Description, _ = in["description"].(string)
 	if m, ok := in["extra_specs"].(api.Obj); ok {
@@ -62,11 +68,11 @@ func (s *Service) createType(r *api.Request) (*api.Reply, error) {
 	if p, ok := in["os-volume-type-access:is_public"].(bool); ok {
 		t.Private = !p
 	}
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		if s.findType(t.Name) != nil {
 			return api.Conflict("Volume Type %s already exists.", t.Name)
 		}
-		s.w.VolumeTypes.Insert(t)
+		s.db.VolumeTypes.Insert(t)
 		return nil
 	})
 	if err != nil {
@@ -79,15 +85,15 @@ func (s *Service) removeType(r *api.Request) (*api.Reply, error) {
 	if !r.Auth.Admin() {
 		return nil, api.Forbidden("Policy doesn't allow volume_extension:type_delete to be performed.")
 	}
-	err := s.w.Update(func() error {
-		t := s.w.VolumeTypes.Get(r.Var("id"))
+	err := s.db.Update(func() error {
+		t := s.db.VolumeTypes.Get(r.Var("id"))
 		if t == nil {
 			return api.NotFound("Volume type %s could not be found.", r.Var("id"))
 		}
-		if t.Name == defaultType || s.w.Volumes.First(func(v *world.Volume) bool { return v.Type == t.Name }) != nil {
+		if t.Name == defaultType || s.db.Volumes.First(func(v *db.Volume) bool { return v.Type == t.Name }) != nil {
 			return api.BadRequest("Target volume type is still in use.")
 		}
-		s.w.VolumeTypes.Delete(t.ID)
+		s.db.VolumeTypes.Delete(t.ID)
 		return nil
 	})
 	if err != nil {
@@ -97,8 +103,8 @@ func (s *Service) removeType(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) typeSpecs(r *api.Request) (*api.Reply, error) {
-	var t *world.VolumeType
-	s.w.View(func() { t = s.w.VolumeTypes.Get(r.Var("id")) })
+	var t *db.VolumeType
+	s.db.View(func() { t = s.db.VolumeTypes.Get(r.Var("id")) })
 	if t == nil {
 		return nil, api.NotFound("Volume type %s could not be found.", r.Var("id"))
 	}

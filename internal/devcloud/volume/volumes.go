@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 const maxPage = 1000
@@ -29,7 +29,7 @@ func dict(m map[string]string) map[string]string {
 	return m
 }
 
-func (s *Service) view(r *api.Request, v *world.Volume, detail bool) api.Obj {
+func (s *Service) view(r *api.Request, v *db.Volume, detail bool) api.Obj {
 	attachments := api.List{}
 	for _, a := range s.attachmentsOf(v.ID) {
 		if a.Status == "reserved" {
@@ -51,7 +51,9 @@ func (s *Service) view(r *api.Request, v *world.Volume, detail bool) api.Obj {
 	o := api.Obj{
 		"id": v.ID, "status": v.Status, "size": v.Size, "availability_zone": v.Zone, "created_at": stamp(v.Created), "updated_at": stamp(v.Updated),
 		"name": name, "description": description, "volume_type": v.Type, "snapshot_id": orNil(v.SnapshotID), "source_volid": orNil(v.SourceVolume),
-		"metadata": dict(v.Metadata), "links": s.links(r, "volumes", r.Auth.ProjectID, v.ID), "user_id": v.UserID, "bootable": fmt.Sprint(v.Bootable),
+		"metadata": dict(
+			v.Metadata,
+		), "links": s.links(r, "volumes", r.Auth.ProjectID, v.ID), "user_id": v.UserID, "bootable": fmt.Sprint(v.Bootable),
 		"encrypted": false, "replication_status": nil, "consistencygroup_id": nil, "multiattach": v.Multiattach, "attachments": attachments,
 	}
 	if len(v.ImageMeta) > 0 && detail {
@@ -83,16 +85,16 @@ func (s *Service) view(r *api.Request, v *world.Volume, detail bool) api.Obj {
 	return o
 }
 
-func (s *Service) attachmentsOf(volume string) []*world.Attachment {
-	return s.w.Attachments.Where(func(a *world.Attachment) bool { return a.VolumeID == volume })
+func (s *Service) attachmentsOf(volume string) []*db.Attachment {
+	return s.db.Attachments.Where(func(a *db.Attachment) bool { return a.VolumeID == volume })
 }
 
 func errVolume(id string) *api.Error   { return api.NotFound("Volume %s could not be found.", id) }
 func errSnapshot(id string) *api.Error { return api.NotFound("Snapshot %s could not be found.", id) }
 
 // find is the volume that the path names, if it is the caller's.
-func (s *Service) find(r *api.Request) (*world.Volume, error) {
-	v := s.w.Volumes.Get(r.Var("id"))
+func (s *Service) find(r *api.Request) (*db.Volume, error) {
+	v := s.db.Volumes.Get(r.Var("id"))
 	if v == nil || v.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
 		return nil, errVolume(r.Var("id"))
 	}
@@ -102,8 +104,8 @@ func (s *Service) find(r *api.Request) (*world.Volume, error) {
 func (s *Service) show(r *api.Request) (*api.Reply, error) {
 	var o api.Obj
 	var err error
-	s.w.View(func() {
-		var v *world.Volume
+	s.db.View(func() {
+		var v *db.Volume
 		if v, err = s.find(r); err == nil {
 			o = s.view(r, v, true)
 		}
@@ -135,7 +137,11 @@ func page(r *api.Request, key string, views []api.Obj, show func(api.Obj) api.Ob
 	}
 	p, err := api.Paginate(views, func(o api.Obj) string { return o["id"].(string) }, limit, maxPage, q.Get("marker"))
 	if err != nil {
-		return nil, api.NotFound("%s %s could not be found.", strings.ToUpper(key[:1])+key[1:len(key)-1], q.Get("marker"))
+		return nil, api.NotFound(
+			"%s %s could not be found.",
+			strings.ToUpper(key[:1])+key[1:len(key)-1],
+			q.Get("marker"),
+		)
 	}
 	items := api.List{}
 	for _, o := range p.Items {
@@ -160,7 +166,10 @@ func sortViews(views []api.Obj, q url.Values) error {
 		}
 	}
 	for _, k := range keys {
-		if !slices.Contains([]string{"id", "status", "size", "availability_zone", "name", "bootable", "created_at", "updated_at"}, k) {
+		if !slices.Contains(
+			[]string{"id", "status", "size", "availability_zone", "name", "bootable", "created_at", "updated_at"},
+			k,
+		) {
 			return api.BadRequest("Invalid input received: Invalid sort key")
 		}
 	}
@@ -225,8 +234,8 @@ func (s *Service) list(detail bool) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
 		q := r.HTTP.URL.Query()
 		var views []api.Obj
-		s.w.View(func() {
-			for _, v := range s.w.Volumes.All() {
+		s.db.View(func() {
+			for _, v := range s.db.Volumes.All() {
 				if v.ProjectID != r.Auth.ProjectID && !(r.Auth.Admin() && q.Get("all_tenants") != "") {
 					continue
 				}
@@ -246,15 +255,16 @@ func (s *Service) list(detail bool) api.Handler {
 
 func (s *Service) summary(r *api.Request) (*api.Reply, error) {
 	n, size := 0, 0
-	s.w.View(func() {
-		for _, v := range s.w.Volumes.Where(func(v *world.Volume) bool { return v.ProjectID == r.Auth.ProjectID }) {
+	s.db.View(func() {
+		for _, v := range s.db.Volumes.Where(func(v *db.Volume) bool { return v.ProjectID == r.Auth.ProjectID }) {
 			n, size = n+1, size+v.Size
 		}
 	})
 	return api.OK(api.Obj{"volume-summary": api.Obj{"total_count": n, "total_size": size, "metadata": api.Obj{}}})
 }
 
-// createBody is the body of POST /volumes. Cinder takes a size as a number or its text.
+// createBody is the body of POST /volumes. Cinder takes a size as a number or
+// its text.
 type createBody struct {
 	Volume *struct {
 		Name, Description  *string
@@ -299,7 +309,11 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 		}
 	}
 	if in.Size != nil && size < 1 {
-		return nil, api.BadRequest("Invalid input for field/attribute size. Value: %v. %v is less than the minimum of 1", in.Size, in.Size)
+		return nil, api.BadRequest(
+			"Invalid input for field/attribute size. Value: %v. %v is less than the minimum of 1",
+			in.Size,
+			in.Size,
+		)
 	}
 	if err := checkTexts(in.Metadata); err != nil {
 		return nil, err
@@ -307,14 +321,22 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 	if name := cmp.Or(deref(in.Name), deref(in.DisplayName)); len(name) > 255 {
 		return nil, api.BadRequest("Invalid input received: name has %d characters, more than 255.", len(name))
 	}
-	v := &world.Volume{
-		Name: cmp.Or(deref(in.Name), deref(in.DisplayName)), Nameless: in.Name == nil && in.DisplayName == nil, HasDescription: in.Description != nil || in.DisplayDescription != nil,
-		Description: cmp.Or(deref(in.Description), deref(in.DisplayDescription)), ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, Size: size,
-		Type: deref(in.Type), Zone: cmp.Or(deref(in.Zone), zone), SnapshotID: deref(in.SnapshotID), SourceVolume: deref(in.Source),
+	v := &db.Volume{
+		Name: cmp.Or(
+			deref(in.Name),
+			deref(in.DisplayName),
+		), Nameless: in.Name == nil && in.DisplayName == nil, HasDescription: in.Description != nil || in.DisplayDescription != nil,
+		Description: cmp.Or(
+			deref(in.Description),
+			deref(in.DisplayDescription),
+		), ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, Size: size,
+		Type: deref(
+			in.Type,
+		), Zone: cmp.Or(deref(in.Zone), zone), SnapshotID: deref(in.SnapshotID), SourceVolume: deref(in.Source),
 		ImageID: cmp.Or(deref(in.ImageRef), deref(in.ImageID)), Metadata: texts(in.Metadata),
 	}
 	var o api.Obj
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		if err := s.Insert(v, r.Auth.Admin()); err != nil {
 			return err
 		}
@@ -334,7 +356,7 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	var o api.Obj
-	err = s.w.Update(func() error {
+	err = s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -352,7 +374,7 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 		if m, ok := in["metadata"].(api.Obj); ok {
 			v.Metadata = texts(m)
 		}
-		s.w.Volumes.Put(v)
+		s.db.Volumes.Put(v)
 		o = s.view(r, v, false)
 		return nil
 	})
@@ -366,7 +388,12 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 func checkTexts(m api.Obj) error {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		if _, ok := m[k].(string); !ok {
-			return api.BadRequest("Invalid input for field/attribute %s. Value: %v. %v is not of type 'string'", k, m[k], m[k])
+			return api.BadRequest(
+				"Invalid input for field/attribute %s. Value: %v. %v is not of type 'string'",
+				k,
+				m[k],
+				m[k],
+			)
 		}
 	}
 	return nil
@@ -381,7 +408,7 @@ func texts(m api.Obj) map[string]string {
 }
 
 func (s *Service) remove(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -403,8 +430,8 @@ func gone() (*api.Reply, error) {
 func (s *Service) showMetadata(r *api.Request) (*api.Reply, error) {
 	var m map[string]string
 	var err error
-	s.w.View(func() {
-		var v *world.Volume
+	s.db.View(func() {
+		var v *db.Volume
 		if v, err = s.find(r); err == nil {
 			m = v.Metadata
 		}
@@ -425,7 +452,7 @@ func (s *Service) setMetadata(replace bool) api.Handler {
 			return nil, err
 		}
 		var m map[string]string
-		err = s.w.Update(func() error {
+		err = s.db.Update(func() error {
 			v, err := s.find(r)
 			if err != nil {
 				return err
@@ -437,7 +464,7 @@ func (s *Service) setMetadata(replace bool) api.Handler {
 				m = old
 			}
 			v.Metadata = m
-			s.w.Volumes.Put(v)
+			s.db.Volumes.Put(v)
 			return nil
 		})
 		if err != nil {
@@ -454,8 +481,8 @@ func errMetadata(volume, key string) *api.Error {
 func (s *Service) showMetadataItem(r *api.Request) (*api.Reply, error) {
 	var text string
 	var err error
-	s.w.View(func() {
-		var v *world.Volume
+	s.db.View(func() {
+		var v *db.Volume
 		if v, err = s.find(r); err != nil {
 			return
 		}
@@ -471,7 +498,7 @@ func (s *Service) showMetadataItem(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) removeMetadataItem(r *api.Request) (*api.Reply, error) {
-	err := s.w.Update(func() error {
+	err := s.db.Update(func() error {
 		v, err := s.find(r)
 		if err != nil {
 			return err
@@ -481,7 +508,7 @@ func (s *Service) removeMetadataItem(r *api.Request) (*api.Reply, error) {
 		}
 		v.Metadata = maps.Clone(v.Metadata)
 		delete(v.Metadata, r.Var("key"))
-		s.w.Volumes.Put(v)
+		s.db.Volumes.Put(v)
 		return nil
 	})
 	if err != nil {

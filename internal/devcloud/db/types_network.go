@@ -1,4 +1,4 @@
-package world
+package db
 
 import (
 	"strings"
@@ -122,7 +122,8 @@ type SecurityRule struct {
 	PortMin, PortMax                        *int
 	RemotePrefix, RemoteGroup               string
 	RemoteAddressGroup                      string
-	// NoDescription marks the rules Neutron makes itself, whose description is null.
+	// NoDescription marks the rules Neutron makes itself, whose description is
+	// null.
 	NoDescription bool
 }
 
@@ -136,5 +137,6 @@ type SubnetPool struct {
 	Shared, Default            bool
 }
 
-// Internal tells that Neutron made the port for itself: a router's, a floating IP's, a DHCP server's.
+// Internal tells that Neutron made the port for itself: a router's, a floating
+// IP's, a DHCP server's.
 func (p *Port) Internal() bool { return strings.HasPrefix(p.DeviceOwner, "network:") }

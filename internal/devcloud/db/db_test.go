@@ -1,4 +1,4 @@
-package world
+package db
 
 import (
 	"context"
@@ -75,7 +75,8 @@ func TestStateSurvives(t *testing.T) {
 	if err := w.Update(func() error { w.Flavors.Delete("b"); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	// No Close: the process was killed. The last line of the journal is one that it was writing.
+	// No Close: the process was killed. The last line of the journal is one
+	// that it was writing.
 	j, err := os.OpenFile(filepath.Join(dir, journalFile), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package world
+package db
 
 import (
 	"bufio"
@@ -12,12 +12,14 @@ import (
 	"path/filepath"
 )
 
-// The state lies in two files: a snapshot, replaced as a whole, and a journal with one line for each transaction
-// since. A journal line that is cut short belongs to a transaction nobody was told about, and is dropped.
+// The state lies in two files: a snapshot, replaced as a whole, and a journal
+// with one line for each transaction since. A journal line that is cut short
+// belongs to a transaction nobody was told about, and is dropped.
 const (
 	snapshotFile = "state.json"
 	journalFile  = "journal.jsonl"
-	// compactAt is the size of the journal in bytes at which it is folded into the snapshot.
+	// compactAt is the size of the journal in bytes at which it is folded into
+	// the snapshot.
 	compactAt = 8 << 20
 )
 
@@ -33,21 +35,21 @@ type storedChange struct {
 	Value json.RawMessage `json:"v"`
 }
 
-func openJournal(dir string, w *World) (*journal, error) {
+func openJournal(dir string, d *DB) (*journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{snapshotFile, journalFile} {
-		if err := replay(filepath.Join(dir, name), w); err != nil {
+		if err := replay(filepath.Join(dir, name), d); err != nil {
 			return nil, err
 		}
 	}
 	j := &journal{dir: dir}
-	return j, j.compact(w)
+	return j, j.compact(d)
 }
 
 // replay applies a file of transactions to the tables.
-func replay(path string, w *World) error {
+func replay(path string, d *DB) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -70,7 +72,7 @@ func replay(path string, w *World) error {
 			return fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 		for _, c := range changes {
-			t, ok := w.tables[c.Table]
+			t, ok := d.tables[c.Table]
 			if !ok {
 				return fmt.Errorf("%s:%d: no table is called %q", path, n, c.Table)
 			}
@@ -81,29 +83,31 @@ func replay(path string, w *World) error {
 	}
 }
 
-func (j *journal) append(w *World, log []change) error {
+func (j *journal) append(d *DB, log []change) error {
 	line, err := json.Marshal(log)
 	if err != nil {
 		return err
 	}
-	// One write call: a killed process leaves a whole line or a cut one, never two mixed.
+	// One write call: a killed process leaves a whole line or a cut one, never
+	// two mixed.
 	n, err := j.file.Write(append(line, '\n'))
 	j.size += int64(n)
 	if err != nil {
 		return err
 	}
 	if j.size > compactAt {
-		return j.compact(w)
+		return j.compact(d)
 	}
 	return nil
 }
 
-// compact writes the tables as a new snapshot and starts an empty journal. Killed between the two, the old journal
-// is applied once more to the new snapshot, which changes nothing.
-func (j *journal) compact(w *World) error {
+// compact writes the tables as a new snapshot and starts an empty journal.
+// Killed between the two, the old journal is applied once more to the new
+// snapshot, which changes nothing.
+func (j *journal) compact(d *DB) error {
 	var buf bytes.Buffer
 	var failed error
-	for _, t := range w.tables {
+	for _, t := range d.tables {
 		t.dump(func(c change) {
 			line, err := json.Marshal([]change{c})
 			if err != nil {
@@ -130,12 +134,13 @@ func (j *journal) compact(w *World) error {
 	return nil
 }
 
-func (j *journal) close(w *World) error {
-	err := j.compact(w)
+func (j *journal) close(d *DB) error {
+	err := j.compact(d)
 	return errors.Join(err, j.file.Close())
 }
 
-// WriteFile replaces path with data, readable by the owner alone: a reader sees the old or the new content, whole.
+// WriteFile replaces path with data, readable by the owner alone: a reader sees
+// the old or the new content, whole.
 func WriteFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

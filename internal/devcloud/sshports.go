@@ -8,20 +8,23 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/galleyhq/galley/internal/devcloud/world"
+	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// doors are the listeners on the servers' addresses. An address is open while its server's guest answers SSH, its
-// port exists (and the floating IP is on it), and a security group lets port 22 in; else nothing listens there, and
-// a connection is refused. A real cloud would let the packet drop: a refusal is what loopback can do.
-type doors struct {
+// sshPorts are the listeners on the servers' addresses. An address is open
+// while its server's guest answers SSH, its port exists (and the floating IP is
+// on it), and a security group lets port 22 in; else nothing listens there, and
+// a connection is refused. A real cloud would let the packet drop: a refusal is
+// what loopback can do.
+type sshPorts struct {
 	c    *Cloud
-	open map[string]*door
-	// complained remembers the addresses that could not be bound, to say so once.
+	open map[string]*sshPort
+	// complained remembers the addresses that could not be bound, to say so
+	// once.
 	complained map[string]bool
 }
 
-type door struct {
+type sshPort struct {
 	server string
 	ln     net.Listener
 
@@ -31,28 +34,28 @@ type door struct {
 	wg    sync.WaitGroup
 }
 
-func newDoors(c *Cloud) *doors {
-	return &doors{c: c, open: map[string]*door{}, complained: map[string]bool{}}
+func newSSHPorts(c *Cloud) *sshPorts {
+	return &sshPorts{c: c, open: map[string]*sshPort{}, complained: map[string]bool{}}
 }
 
-// run opens and closes doors as the cloud changes.
-func (d *doors) run(ctx context.Context) {
+// run opens and closes sshPorts as the cloud changes.
+func (d *sshPorts) run(ctx context.Context) {
 	defer func() {
 		for address := range d.open {
-			d.shut(address)
+			d.close(address)
 		}
 	}()
 	for {
-		changed, guests := d.c.w.Changed(), d.c.keeper.notice()
+		changed, guests := d.c.db.Changed(), d.c.guests.notice()
 		want := d.wanted()
 		for address, door := range d.open {
 			if want[address] != door.server {
-				d.shut(address)
+				d.close(address)
 			}
 		}
 		for address, server := range want {
 			if d.open[address] == nil {
-				d.unlock(ctx, address, server)
+				d.listen(ctx, address, server)
 			}
 		}
 		select {
@@ -64,24 +67,25 @@ func (d *doors) run(ctx context.Context) {
 	}
 }
 
-// sshService is the port that security groups know SSH by, wherever it is bound.
+// sshService is the port that security groups know SSH by, wherever it is
+// bound.
 const sshService = 22
 
 // wanted are the addresses that should be open, with their servers.
-func (d *doors) wanted() map[string]string {
+func (d *sshPorts) wanted() map[string]string {
 	out := map[string]string{}
 	// Connections to loopback addresses come from 127.0.0.1.
 	from := netip.MustParseAddr("127.0.0.1")
-	d.c.w.View(func() {
-		for _, p := range d.c.w.Ports.Where(func(p *world.Port) bool { return p.DeviceID != "" }) {
-			v := d.c.w.Servers.Get(p.DeviceID)
-			if v == nil || !v.Run || d.c.keeper.get(v.ID) == nil || !d.c.network.Admits(p, sshService, from) {
+	d.c.db.View(func() {
+		for _, p := range d.c.db.Ports.Where(func(p *db.Port) bool { return p.DeviceID != "" }) {
+			v := d.c.db.Servers.Get(p.DeviceID)
+			if v == nil || !v.Run || d.c.guests.get(v.ID) == nil || !d.c.network.Admits(p, sshService, from) {
 				continue
 			}
 			for _, f := range p.FixedIPs {
 				out[f.IPAddress] = v.ID
 			}
-			for _, f := range d.c.w.FloatingIPs.Where(func(f *world.FloatingIP) bool { return f.PortID == p.ID && f.Status == "ACTIVE" }) {
+			for _, f := range d.c.db.FloatingIPs.Where(func(f *db.FloatingIP) bool { return f.PortID == p.ID && f.Status == "ACTIVE" }) {
 				out[f.Address] = v.ID
 			}
 		}
@@ -94,7 +98,7 @@ func (d *doors) wanted() map[string]string {
 	return out
 }
 
-func (d *doors) unlock(ctx context.Context, address, server string) {
+func (d *sshPorts) listen(ctx context.Context, address, server string) {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", net.JoinHostPort(address, fmt.Sprint(d.c.SSHPort)))
 	if err != nil {
 		if !d.complained[address] && ctx.Err() == nil {
@@ -104,22 +108,22 @@ func (d *doors) unlock(ctx context.Context, address, server string) {
 		return
 	}
 	delete(d.complained, address)
-	door := &door{server: server, ln: ln, conns: map[net.Conn]bool{}}
+	door := &sshPort{server: server, ln: ln, conns: map[net.Conn]bool{}}
 	d.open[address] = door
 	door.wg.Add(1)
 	go func() {
 		defer door.wg.Done()
-		door.serve(d.c.keeper)
+		door.serve(d.c.guests)
 	}()
 }
 
-func (d *doors) shut(address string) {
+func (d *sshPorts) close(address string) {
 	d.open[address].close()
 	delete(d.open, address)
 }
 
 // serve passes connections on to the guest until the door is closed.
-func (d *door) serve(k *keeper) {
+func (d *sshPort) serve(k *guestManager) {
 	for {
 		conn, err := d.ln.Accept()
 		if err != nil {
@@ -138,7 +142,7 @@ func (d *door) serve(k *keeper) {
 }
 
 // pass carries one connection to the guest and back.
-func (d *door) pass(k *keeper, conn net.Conn) {
+func (d *sshPort) pass(k *guestManager, conn net.Conn) {
 	m := k.get(d.server)
 	if m == nil {
 		return
@@ -164,8 +168,9 @@ func (d *door) pass(k *keeper, conn net.Conn) {
 	both.Wait()
 }
 
-// enter takes a connection into the door's care; false, and the connection closed, when the door is closed.
-func (d *door) enter(conn net.Conn) bool {
+// enter takes a connection into the door's care; false, and the connection
+// closed, when the door is closed.
+func (d *sshPort) enter(conn net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.done {
@@ -176,7 +181,7 @@ func (d *door) enter(conn net.Conn) bool {
 	return true
 }
 
-func (d *door) leave(conn net.Conn) {
+func (d *sshPort) leave(conn net.Conn) {
 	_ = conn.Close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -184,7 +189,7 @@ func (d *door) leave(conn net.Conn) {
 }
 
 // close stops listening and ends the connections.
-func (d *door) close() {
+func (d *sshPort) close() {
 	_ = d.ln.Close()
 	d.mu.Lock()
 	d.done = true

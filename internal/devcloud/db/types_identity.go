@@ -1,8 +1,9 @@
-package world
+package db
 
 import "time"
 
-// Setting is one remembered choice of the cloud itself: the loopback network it holds, ports, the seed's version.
+// Setting is one remembered choice of the cloud itself: the loopback network it
+// holds, ports, the seed's version.
 type Setting struct {
 	Meta
 	Value string
@@ -21,7 +22,8 @@ type Project struct {
 	Disabled                    bool
 }
 
-// User is a Keystone user. Roles are those it holds on each project, by project ID.
+// User is a Keystone user. Roles are those it holds on each project, by project
+// ID.
 type User struct {
 	Meta
 	Name, DomainID   string
@@ -53,7 +55,8 @@ type AppCredential struct {
 	Unrestricted      bool
 }
 
-// Quota is a project's own limit for one resource of one service; its ID is service/project/resource.
+// Quota is a project's own limit for one resource of one service; its ID is
+// service/project/resource.
 type Quota struct {
 	Meta
 	Limit int

@@ -24,7 +24,8 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/guest"
 )
 
-// fakeHost starts machines that say their server's name and boot to whoever connects.
+// fakeHost starts machines that say their server's name and boot to whoever
+// connects.
 type fakeHost struct {
 	mu       sync.Mutex
 	machines map[string]*fakeMachine // by server name
@@ -37,7 +38,7 @@ func newFakeHost() *fakeHost {
 	return &fakeHost{machines: map[string]*fakeMachine{}, fail: map[string]error{}}
 }
 
-func (h *fakeHost) start(_ context.Context, spec guest.Spec) (machine, error) {
+func (h *fakeHost) start(_ context.Context, spec guest.Spec) (guestProcess, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.fail[spec.Name]; err != nil {
@@ -137,7 +138,8 @@ func startWithGuests(t *testing.T, change ...func(*Options)) (*Cloud, *fakeHost)
 	return c, h
 }
 
-// eventually tries until it works; what it waits for happens outside of the cloud's state.
+// eventually tries until it works; what it waits for happens outside of the
+// cloud's state.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -200,15 +202,31 @@ func TestDoors(t *testing.T) {
 	says(t, c, addr1, "one boot 1")
 	says(t, c, addr2, "two boot 1")
 
-	f := must[*floatingips.FloatingIP](t)(floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract())
+	f := must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract(),
+	)
 	refuses(t, c, f.FloatingIP)
-	must[*floatingips.FloatingIP](t)(floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &port1}).Extract())
+	must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &port1}).Extract(),
+	)
 	says(t, c, f.FloatingIP, "one boot 1")
-	must[*floatingips.FloatingIP](t)(floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &port2}).Extract())
+	must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &port2}).Extract(),
+	)
 	says(t, c, f.FloatingIP, "two boot 1")
 
 	// A reboot shows; a stopped server answers nowhere.
-	check(t, "reboot", servers.Reboot(ctx, cl.compute, two, servers.RebootOpts{Type: servers.HardReboot}).ExtractErr())
+	check(
+		t,
+		"reboot",
+		servers.Reboot(ctx, cl.compute, two, servers.RebootOpts{Type: servers.HardReboot}).ExtractErr(),
+	)
 	says(t, c, f.FloatingIP, "two boot 2")
 	settle(t, c, two)
 	check(t, "stop", servers.Stop(ctx, cl.compute, two).ExtractErr())
@@ -224,7 +242,11 @@ func TestDoors(t *testing.T) {
 
 	// Security groups: without a rule for port 22 nothing gets in.
 	g := must[*groups.SecGroup](t)(groups.Create(ctx, cl.network, groups.CreateOpts{Name: "g"}).Extract())
-	must[*ports.Port](t)(ports.Update(ctx, cl.network, port2, ports.UpdateOpts{SecurityGroups: &[]string{g.ID}}).Extract())
+	must[*ports.Port](
+		t,
+	)(
+		ports.Update(ctx, cl.network, port2, ports.UpdateOpts{SecurityGroups: &[]string{g.ID}}).Extract(),
+	)
 	refuses(t, c, f.FloatingIP)
 	refuses(t, c, addr2)
 	for _, o := range []rules.CreateOpts{
@@ -237,7 +259,22 @@ func TestDoors(t *testing.T) {
 		must[*rules.SecGroupRule](t)(rules.Create(ctx, cl.network, o).Extract())
 	}
 	refuses(t, c, addr2)
-	must[*rules.SecGroupRule](t)(rules.Create(ctx, cl.network, rules.CreateOpts{SecGroupID: g.ID, Direction: rules.DirIngress, EtherType: rules.EtherType4, Protocol: rules.ProtocolTCP, PortRangeMin: 20, PortRangeMax: 25}).Extract())
+	must[*rules.SecGroupRule](
+		t,
+	)(
+		rules.Create(
+			ctx,
+			cl.network,
+			rules.CreateOpts{
+				SecGroupID:   g.ID,
+				Direction:    rules.DirIngress,
+				EtherType:    rules.EtherType4,
+				Protocol:     rules.ProtocolTCP,
+				PortRangeMin: 20,
+				PortRangeMax: 25,
+			},
+		).Extract(),
+	)
 	says(t, c, addr2, "two boot 1")
 	says(t, c, f.FloatingIP, "two boot 1")
 
@@ -296,7 +333,7 @@ func TestGuestThatPowersItselfOff(t *testing.T) {
 	addr, _ := fixedIPOf(t, cl, id)
 	says(t, c, addr, "x boot 1")
 	check(t, "power off", h.get("x").Stop(t.Context()))
-	await(t, c, "SHUTOFF", func() bool { return c.w.Servers.Get(id).VMState == "stopped" })
+	await(t, c, "SHUTOFF", func() bool { return c.db.Servers.Get(id).VMState == "stopped" })
 	refuses(t, c, addr)
 }
 
@@ -308,7 +345,11 @@ func TestRebuildGivesAFreshDisk(t *testing.T) {
 	says(t, c, addr, "x boot 1")
 	mark := filepath.Join(h.get("x").spec.Dir, "mark")
 	check(t, "mark", os.WriteFile(mark, nil, 0o600))
-	must[*servers.Server](t)(servers.Rebuild(t.Context(), cl.compute, id, servers.RebuildOpts{ImageRef: seedImages[2].id}).Extract())
+	must[*servers.Server](
+		t,
+	)(
+		servers.Rebuild(t.Context(), cl.compute, id, servers.RebuildOpts{ImageRef: seedImages[2].id}).Extract(),
+	)
 	settle(t, c, id)
 	says(t, c, addr, "x boot 1")
 	if _, err := os.Stat(mark); !errors.Is(err, os.ErrNotExist) {
@@ -323,14 +364,37 @@ func TestGuestSpec(t *testing.T) {
 	c, h := startWithGuests(t)
 	cl := login(t, c, c.Env())
 	on := true
-	id := build(t, c, cl, servers.CreateOpts{Name: "My Server_1", UserData: []byte("#cloud-config\n"), Metadata: map[string]string{"a": "b"}, ConfigDrive: &on, AdminPass: "secret", BlockDevice: []servers.BlockDevice{
-		{SourceType: servers.SourceImage, DestinationType: servers.DestinationVolume, UUID: seedImages[1].id, VolumeSize: 2, DeleteOnTermination: true},
-	}})
+	id := build(
+		t,
+		c,
+		cl,
+		servers.CreateOpts{
+			Name:        "My Server_1",
+			UserData:    []byte("#cloud-config\n"),
+			Metadata:    map[string]string{"a": "b"},
+			ConfigDrive: &on,
+			AdminPass:   "secret",
+			BlockDevice: []servers.BlockDevice{
+				{
+					SourceType:          servers.SourceImage,
+					DestinationType:     servers.DestinationVolume,
+					UUID:                seedImages[1].id,
+					VolumeSize:          2,
+					DeleteOnTermination: true,
+				},
+			},
+		},
+	)
 	if got := status(t, cl, id); got != "ACTIVE" {
 		t.Fatal(got)
 	}
 	s := h.get("My Server_1").spec
-	if s.ID != id || s.Hostname != "my-server-1" || s.Image != "ubuntu-14.04" || string(s.UserData) != "#cloud-config\n" || s.Metadata["a"] != "b" || !s.ConfigDrive || s.AdminPass != "secret" || len(s.Executable) == 0 {
+	if s.ID != id || s.Hostname != "my-server-1" || s.Image != "ubuntu-14.04" ||
+		string(s.UserData) != "#cloud-config\n" ||
+		s.Metadata["a"] != "b" ||
+		!s.ConfigDrive ||
+		s.AdminPass != "secret" ||
+		len(s.Executable) == 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -342,7 +406,15 @@ func TestRestart(t *testing.T) {
 	cl := login(t, c, c.Env())
 	id := build(t, c, cl, servers.CreateOpts{Name: "x"})
 	addr, port := fixedIPOf(t, cl, id)
-	f := must[*floatingips.FloatingIP](t)(floatingips.Create(t.Context(), cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID, PortID: port}).Extract())
+	f := must[*floatingips.FloatingIP](
+		t,
+	)(
+		floatingips.Create(
+			t.Context(),
+			cl.network,
+			floatingips.CreateOpts{FloatingNetworkID: PublicNetID, PortID: port},
+		).Extract(),
+	)
 	says(t, c, f.FloatingIP, "x boot 1")
 	stopped := build(t, c, cl, servers.CreateOpts{Name: "stopped"})
 	check(t, "stop", servers.Stop(t.Context(), cl.compute, stopped).ExtractErr())
@@ -381,10 +453,24 @@ func TestRestartInMidBuild(t *testing.T) {
 	set := func(o *Options) { o.Dir, o.BuildDelay = dir, 300*time.Millisecond }
 	c, _ := startWithGuests(t, set)
 	cl := login(t, c, c.Env())
-	s := must[*servers.Server](t)(servers.Create(t.Context(), cl.compute, servers.CreateOpts{Name: "x", FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID}}}, nil).Extract())
+	s := must[*servers.Server](
+		t,
+	)(
+		servers.Create(
+			t.Context(),
+			cl.compute,
+			servers.CreateOpts{
+				Name:      "x",
+				FlavorRef: "1",
+				ImageRef:  CentOSImageID,
+				Networks:  []servers.Network{{UUID: Net1ID}},
+			},
+			nil,
+		).Extract(),
+	)
 	check(t, "close", c.Close())
 	again, _ := startWithGuests(t, set)
-	await(t, again, "built", func() bool { return again.w.Servers.Get(s.ID).VMState == "active" })
+	await(t, again, "built", func() bool { return again.db.Servers.Get(s.ID).VMState == "active" })
 }
 
 func TestCloudsSideBySide(t *testing.T) {

@@ -1,4 +1,4 @@
-package world
+package db
 
 import (
 	"encoding/json"
@@ -20,8 +20,8 @@ type Meta struct {
 // Head gives the record's Meta to the table that keeps it.
 func (m *Meta) Head() *Meta { return m }
 
-// UpdatedOrCreated is the time most services show as the last change.
-func (m *Meta) UpdatedOrCreated() time.Time {
+// LastChange is the time most services show as the last change.
+func (m *Meta) LastChange() time.Time {
 	if m.Updated.IsZero() {
 		return m.Created
 	}
@@ -34,11 +34,12 @@ type record[T any] interface {
 	Head() *Meta
 }
 
-// Table keeps records of one kind by ID. It hands out copies and takes copies: a caller changes its copy and puts
-// it back. Maps and slices inside a record are shared, so they are replaced, never changed in place.
+// Table keeps records of one kind by ID. It hands out copies and takes copies:
+// a caller changes its copy and puts it back. Maps and slices inside a record
+// are shared, so they are replaced, never changed in place.
 type Table[T any, P record[T]] struct {
 	name string
-	w    *World
+	db   *DB
 	rows map[string]P
 	sort []P // by Seq; nil when it has to be built anew
 }
@@ -49,9 +50,9 @@ type anyTable interface {
 	dump(emit func(change))
 }
 
-func newTable[T any, P record[T]](w *World, name string) *Table[T, P] {
-	t := &Table[T, P]{name: name, w: w, rows: map[string]P{}}
-	w.tables[name] = t
+func newTable[T any, P record[T]](d *DB, name string) *Table[T, P] {
+	t := &Table[T, P]{name: name, db: d, rows: map[string]P{}}
+	d.tables[name] = t
 	return t
 }
 
@@ -71,8 +72,8 @@ func (t *Table[T, P]) Len() int { return len(t.rows) }
 // All returns copies of all records in the order of their creation.
 func (t *Table[T, P]) All() []P { return t.Where(func(P) bool { return true }) }
 
-// Where returns copies of the records that match, in the order of their creation. match must not change its
-// argument nor keep it.
+// Where returns copies of the records that match, in the order of their
+// creation. match must not change its argument nor keep it.
 func (t *Table[T, P]) Where(match func(P) bool) []P {
 	var out []P
 	for _, row := range t.ordered() {
@@ -107,8 +108,8 @@ func (t *Table[T, P]) Count(match func(P) bool) int {
 }
 
 func (t *Table[T, P]) ordered() []P {
-	t.w.orderMu.Lock() // readers share the world's lock and may all come here
-	defer t.w.orderMu.Unlock()
+	t.db.orderMu.Lock() // readers share the database's lock and may all come here
+	defer t.db.orderMu.Unlock()
 	if t.sort == nil {
 		t.sort = make([]P, 0, len(t.rows))
 		for _, row := range t.rows {
@@ -119,17 +120,17 @@ func (t *Table[T, P]) ordered() []P {
 	return t.sort
 }
 
-// Insert adds a new record; an empty ID becomes a new UUID. Created and Seq are set, and the record that is now
-// in the table is what p points to.
+// Insert adds a new record; an empty ID becomes a new UUID. Created and Seq are
+// set, and the record that is now in the table is what p points to.
 func (t *Table[T, P]) Insert(p P) P {
 	m := p.Head()
 	if m.ID == "" {
 		m.ID = NewUUID()
 	}
-	t.w.seq++
-	m.Seq = t.w.seq
+	t.db.seq++
+	m.Seq = t.db.seq
 	if m.Created.IsZero() {
-		m.Created = t.w.txTime
+		m.Created = t.db.txTime
 	}
 	t.write(m.ID, p)
 	return p
@@ -141,7 +142,7 @@ func (t *Table[T, P]) Put(p P) {
 	if _, ok := t.rows[m.ID]; !ok {
 		panic(fmt.Sprintf("devcloud: put of %s %q, which is not in the table", t.name, m.ID))
 	}
-	m.Updated = t.w.txTime
+	m.Updated = t.db.txTime
 	t.write(m.ID, p)
 }
 
@@ -153,11 +154,11 @@ func (t *Table[T, P]) Delete(id string) {
 }
 
 func (t *Table[T, P]) write(id string, p P) {
-	if t.w.tx == nil {
+	if t.db.tx == nil {
 		panic("devcloud: change of " + t.name + " outside of a transaction")
 	}
 	old, had := t.rows[id]
-	t.w.tx.undo = append(t.w.tx.undo, func() {
+	t.db.tx.undo = append(t.db.tx.undo, func() {
 		if had {
 			t.rows[id] = old
 		} else {
@@ -168,12 +169,12 @@ func (t *Table[T, P]) write(id string, p P) {
 	t.sort = nil
 	if p == nil {
 		delete(t.rows, id)
-		t.w.tx.log = append(t.w.tx.log, change{Table: t.name, ID: id})
+		t.db.tx.log = append(t.db.tx.log, change{Table: t.name, ID: id})
 		return
 	}
 	c := *p
 	t.rows[id] = &c
-	t.w.tx.log = append(t.w.tx.log, change{Table: t.name, ID: id, Value: &c})
+	t.db.tx.log = append(t.db.tx.log, change{Table: t.name, ID: id, Value: &c})
 }
 
 func (t *Table[T, P]) load(id string, value json.RawMessage) error {
@@ -187,8 +188,8 @@ func (t *Table[T, P]) load(id string, value json.RawMessage) error {
 		return fmt.Errorf("record %s of %s: %w", id, t.name, err)
 	}
 	t.rows[id] = p
-	if s := p.Head().Seq; s > t.w.seq {
-		t.w.seq = s
+	if s := p.Head().Seq; s > t.db.seq {
+		t.db.seq = s
 	}
 	return nil
 }

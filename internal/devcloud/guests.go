@@ -10,12 +10,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/galleyhq/galley/internal/devcloud/db"
 	"github.com/galleyhq/galley/internal/devcloud/guest"
-	"github.com/galleyhq/galley/internal/devcloud/world"
 )
 
 // machine is what the keeper needs of a guest.
-type machine interface {
+type guestProcess interface {
 	Dial(ctx context.Context) (net.Conn, error)
 	Ready() <-chan struct{}
 	Done() <-chan struct{}
@@ -24,26 +24,33 @@ type machine interface {
 	Reboot(ctx context.Context) error
 }
 
-// GuestMain is the guest's side of the program, for the hidden sub-command [GuestCommand].
+// GuestMain is the guest's side of the program, for the hidden sub-command
+// [GuestCommand].
 func GuestMain(args []string) int { return guest.Main(args) }
 
-// keeper makes the guests follow the servers: one goroutine for each server, from its first start until it is gone.
-type keeper struct {
+// keeper makes the guests follow the servers: one goroutine for each server,
+// from its first start until it is gone.
+type guestManager struct {
 	c     *Cloud
-	start func(ctx context.Context, spec guest.Spec) (machine, error)
+	start func(ctx context.Context, spec guest.Spec) (guestProcess, error)
 
 	mu       sync.Mutex
-	machines map[string]machine // those whose SSH server answers, or did
-	changed  chan struct{}      // closed and replaced when machines change
+	machines map[string]guestProcess // those whose SSH server answers, or did
+	changed  chan struct{}           // closed and replaced when machines change
 
 	probing sync.Mutex
 	mode    GuestMode // what probe found
 }
 
-func newKeeper(c *Cloud) *keeper {
-	k := &keeper{c: c, machines: map[string]machine{}, changed: make(chan struct{}), start: c.opts.startGuest}
+func newGuestManager(c *Cloud) *guestManager {
+	k := &guestManager{
+		c:        c,
+		machines: map[string]guestProcess{},
+		changed:  make(chan struct{}),
+		start:    c.opts.startGuest,
+	}
 	if k.start == nil {
-		k.start = func(ctx context.Context, spec guest.Spec) (machine, error) {
+		k.start = func(ctx context.Context, spec guest.Spec) (guestProcess, error) {
 			g, err := guest.Start(ctx, spec)
 			if err != nil {
 				return nil, err
@@ -56,16 +63,20 @@ func newKeeper(c *Cloud) *keeper {
 
 // GuestMode is how the guests of a cloud are kept apart from this machine.
 type GuestMode struct {
-	// Mode is "namespaces", "user-namespace" or "directory", "none" for servers with nothing behind them.
+	// Mode is "namespaces", "user-namespace" or "directory", "none" for servers
+	// with nothing behind them.
 	Mode string `json:"mode"`
-	// Detail says in one line what that means here, and why it is not a better one.
+	// Detail says in one line what that means here, and why it is not a better
+	// one.
 	Detail string `json:"detail,omitempty"`
-	// Apart is false where what runs in a guest runs on this machine, as the user who started the cloud.
+	// Apart is false where what runs in a guest runs on this machine, as the
+	// user who started the cloud.
 	Apart bool `json:"apart"`
 }
 
-// probe boots a guest that is nobody's server to see how the host lets it be kept apart, once for a cloud.
-func (k *keeper) probe(ctx context.Context) (GuestMode, error) {
+// probe boots a guest that is nobody's server to see how the host lets it be
+// kept apart, once for a cloud.
+func (k *guestManager) probe(ctx context.Context) (GuestMode, error) {
 	k.probing.Lock()
 	defer k.probing.Unlock()
 	if k.mode.Mode != "" {
@@ -80,7 +91,16 @@ func (k *keeper) probe(ctx context.Context) (GuestMode, error) {
 			k.c.log.Error("removing the probed guest", "error", err)
 		}
 	}()
-	g, err := guest.Start(ctx, guest.Spec{ID: "probe", Name: "probe", Hostname: "probe", Dir: dir, Executable: slices.Clone(k.c.opts.Executable)})
+	g, err := guest.Start(
+		ctx,
+		guest.Spec{
+			ID:         "probe",
+			Name:       "probe",
+			Hostname:   "probe",
+			Dir:        dir,
+			Executable: slices.Clone(k.c.opts.Executable),
+		},
+	)
 	if err != nil {
 		return GuestMode{}, err
 	}
@@ -88,17 +108,18 @@ func (k *keeper) probe(ctx context.Context) (GuestMode, error) {
 	return k.mode, g.Stop(ctx)
 }
 
-// run starts a goroutine for every server that appears, and sweeps away what is left of servers that are gone.
-func (k *keeper) run(ctx context.Context) {
+// run starts a goroutine for every server that appears, and sweeps away what is
+// left of servers that are gone.
+func (k *guestManager) run(ctx context.Context) {
 	k.sweep()
 	var tending sync.WaitGroup
 	defer tending.Wait()
 	known := map[string]bool{}
 	for {
-		changed := k.c.w.Changed()
+		changed := k.c.db.Changed()
 		here := map[string]bool{}
-		k.c.w.View(func() {
-			for _, v := range k.c.w.Servers.All() {
+		k.c.db.View(func() {
+			for _, v := range k.c.db.Servers.All() {
 				here[v.ID] = true
 			}
 		})
@@ -107,7 +128,7 @@ func (k *keeper) run(ctx context.Context) {
 				tending.Add(1)
 				go func() {
 					defer tending.Done()
-					k.tend(ctx, id)
+					k.manage(ctx, id)
 				}()
 			}
 		}
@@ -120,39 +141,40 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-func (k *keeper) dir(id string) string { return filepath.Join(k.c.opts.Dir, guestDir, id) }
+func (k *guestManager) dir(id string) string { return filepath.Join(k.c.opts.Dir, guestDir, id) }
 
 // sweep removes the directories of servers that went while the cloud was down.
-func (k *keeper) sweep() {
+func (k *guestManager) sweep() {
 	entries, err := os.ReadDir(filepath.Join(k.c.opts.Dir, guestDir))
 	if err != nil {
 		return // nothing was ever there
 	}
 	for _, e := range entries {
-		var v *world.Server
-		k.c.w.View(func() { v = k.c.w.Servers.Get(e.Name()) })
+		var v *db.Server
+		k.c.db.View(func() { v = k.c.db.Servers.Get(e.Name()) })
 		if v == nil {
 			k.remove(e.Name())
 		}
 	}
 }
 
-func (k *keeper) remove(id string) {
+func (k *guestManager) remove(id string) {
 	if err := guest.Remove(k.dir(id)); err != nil {
 		k.c.log.Error("removing a guest", "server", id, "error", err)
 	}
 }
 
-// tended is one server's guest as the keeper has it.
-type tended struct {
-	machine machine
+// managedGuest is one server's guest as the keeper has it.
+type managedGuest struct {
+	process guestProcess
 	boot    int
 	disk    int
 }
 
-// tend keeps one server's guest until the server is gone or the cloud is closed.
-func (k *keeper) tend(ctx context.Context, id string) {
-	var t tended
+// tend keeps one server's guest until the server is gone or the cloud is
+// closed.
+func (k *guestManager) manage(ctx context.Context, id string) {
+	var t managedGuest
 	defer func() {
 		k.put(id, nil)
 		k.stop(&t, id)
@@ -161,23 +183,23 @@ func (k *keeper) tend(ctx context.Context, id string) {
 		}
 	}()
 	for {
-		changed := k.c.w.Changed()
+		changed := k.c.db.Changed()
 		v := k.server(id)
 		if v == nil || ctx.Err() != nil {
 			return
 		}
-		k.follow(ctx, &t, v)
+		k.reconcile(ctx, &t, v)
 		var done, ready <-chan struct{}
-		if t.machine != nil {
-			done = t.machine.Done()
+		if t.process != nil {
+			done = t.process.Done()
 			if k.get(id) == nil {
-				ready = t.machine.Ready()
+				ready = t.process.Ready()
 			}
 		}
 		select {
 		case <-changed:
 		case <-ready:
-			k.put(id, t.machine)
+			k.put(id, t.process)
 		case <-done:
 			k.ended(&t, id)
 		case <-ctx.Done():
@@ -186,23 +208,23 @@ func (k *keeper) tend(ctx context.Context, id string) {
 	}
 }
 
-func (k *keeper) server(id string) (v *world.Server) {
-	k.c.w.View(func() { v = k.c.w.Servers.Get(id) })
+func (k *guestManager) server(id string) (v *db.Server) {
+	k.c.db.View(func() { v = k.c.db.Servers.Get(id) })
 	return v
 }
 
 // follow brings the guest to where the server's record wants it.
-func (k *keeper) follow(ctx context.Context, t *tended, v *world.Server) {
+func (k *guestManager) reconcile(ctx context.Context, t *managedGuest, v *db.Server) {
 	switch {
-	case !v.Run && t.machine != nil:
+	case !v.Run && t.process != nil:
 		k.put(v.ID, nil)
 		k.stop(t, v.ID)
-	case v.Run && t.machine != nil && t.boot != v.Boot && t.disk == v.Disk:
+	case v.Run && t.process != nil && t.boot != v.Boot && t.disk == v.Disk:
 		k.put(v.ID, nil)
-		err := t.machine.Reboot(ctx)
+		err := t.process.Reboot(ctx)
 		t.boot = v.Boot
 		k.report(v.ID, v.Boot, err)
-	case v.Run && (t.machine == nil || t.boot != v.Boot):
+	case v.Run && (t.process == nil || t.boot != v.Boot):
 		if v.GuestBoot == v.Boot && v.GuestError != "" {
 			return // it failed, and was told so
 		}
@@ -214,7 +236,7 @@ func (k *keeper) follow(ctx context.Context, t *tended, v *world.Server) {
 		m, err := k.start(ctx, k.spec(v))
 		t.boot, t.disk = v.Boot, v.Disk
 		if err == nil {
-			t.machine = m
+			t.process = m
 		} else {
 			k.c.log.Error("starting a guest", "server", v.ID, "name", v.Name, "error", err)
 		}
@@ -225,22 +247,23 @@ func (k *keeper) follow(ctx context.Context, t *tended, v *world.Server) {
 }
 
 // stop ends a guest, if there is one.
-func (k *keeper) stop(t *tended, id string) {
-	if t.machine == nil {
+func (k *guestManager) stop(t *managedGuest, id string) {
+	if t.process == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
-	if err := t.machine.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := t.process.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		k.c.log.Error("stopping a guest", "server", id, "error", err)
 	}
-	t.machine = nil
+	t.process = nil
 }
 
-// report writes into the server's record that a boot has been carried out, or why not.
-func (k *keeper) report(id string, boot int, failed error) {
-	err := k.c.w.Update(func() error {
-		v := k.c.w.Servers.Get(id)
+// report writes into the server's record that a boot has been carried out, or
+// why not.
+func (k *guestManager) report(id string, boot int, failed error) {
+	err := k.c.db.Update(func() error {
+		v := k.c.db.Servers.Get(id)
 		if v == nil || v.GuestBoot == boot && failed == nil {
 			return nil
 		}
@@ -248,7 +271,7 @@ func (k *keeper) report(id string, boot int, failed error) {
 		if failed != nil {
 			v.GuestError = "the guest did not start: " + failed.Error()
 		}
-		k.c.w.Servers.Put(v)
+		k.c.db.Servers.Put(v)
 		return nil
 	})
 	if err != nil {
@@ -256,20 +279,21 @@ func (k *keeper) report(id string, boot int, failed error) {
 	}
 }
 
-// ended is what follows when a guest powers itself off, or dies: Nova finds the server SHUTOFF.
-func (k *keeper) ended(t *tended, id string) {
-	if err := t.machine.Err(); err != nil {
+// ended is what follows when a guest powers itself off, or dies: Nova finds the
+// server SHUTOFF.
+func (k *guestManager) ended(t *managedGuest, id string) {
+	if err := t.process.Err(); err != nil {
 		k.c.log.Error("a guest died", "server", id, "error", err)
 	}
 	k.put(id, nil)
-	t.machine = nil
-	err := k.c.w.Update(func() error {
-		v := k.c.w.Servers.Get(id)
-		if v == nil || !v.Run || v.TaskState != "" || v.VMState != world.VMActive {
+	t.process = nil
+	err := k.c.db.Update(func() error {
+		v := k.c.db.Servers.Get(id)
+		if v == nil || !v.Run || v.TaskState != "" || v.VMState != db.VMActive {
 			return nil
 		}
-		v.Run, v.VMState, v.PowerState = false, world.VMStopped, 4
-		k.c.w.Servers.Put(v)
+		v.Run, v.VMState, v.PowerState = false, db.VMStopped, 4
+		k.c.db.Servers.Put(v)
 		return nil
 	})
 	if err != nil {
@@ -277,7 +301,7 @@ func (k *keeper) ended(t *tended, id string) {
 	}
 }
 
-func (k *keeper) spec(v *world.Server) guest.Spec {
+func (k *guestManager) spec(v *db.Server) guest.Spec {
 	s := guest.Spec{
 		ID: v.ID, Name: v.Name, Hostname: v.Hostname, Dir: k.dir(v.ID), UserData: v.UserData, Metadata: v.Metadata, AdminPass: v.AdminPass,
 		ConfigDrive: v.ConfigDrive, BootDelay: k.c.opts.BootDelay, Executable: slices.Clone(k.c.opts.Executable),
@@ -285,32 +309,34 @@ func (k *keeper) spec(v *world.Server) guest.Spec {
 	if v.PublicKey != "" {
 		s.AuthorizedKeys = []string{v.PublicKey}
 	}
-	k.c.w.View(func() { s.Image = k.imageName(v) })
+	k.c.db.View(func() { s.Image = k.imageName(v) })
 	return s
 }
 
-// imageName is what decides what a guest looks like: its image's name, or that of the image its disk was made of.
-func (k *keeper) imageName(v *world.Server) string {
+// imageName is what decides what a guest looks like: its image's name, or that
+// of the image its disk was made of.
+func (k *guestManager) imageName(v *db.Server) string {
 	id := v.ImageID
 	if id == "" {
-		for _, a := range k.c.w.Attachments.Where(func(a *world.Attachment) bool { return a.ServerID == v.ID && a.BootIndex == 0 }) {
-			if vol := k.c.w.Volumes.Get(a.VolumeID); vol != nil {
+		for _, a := range k.c.db.Attachments.Where(func(a *db.Attachment) bool { return a.ServerID == v.ID && a.BootIndex == 0 }) {
+			if vol := k.c.db.Volumes.Get(a.VolumeID); vol != nil {
 				return vol.ImageMeta["image_name"]
 			}
 		}
 	}
-	m := k.c.w.Images.Get(id)
+	m := k.c.db.Images.Get(id)
 	if m == nil {
 		return ""
 	}
-	if base := k.c.w.Images.Get(m.Properties["base_image_ref"]); base != nil {
+	if base := k.c.db.Images.Get(m.Properties["base_image_ref"]); base != nil {
 		return base.Name // a snapshot is of its server's image
 	}
 	return m.Name
 }
 
-// put notes the machine whose SSH server answers for a server, or that there is none.
-func (k *keeper) put(id string, m machine) {
+// put notes the machine whose SSH server answers for a server, or that there is
+// none.
+func (k *guestManager) put(id string, m guestProcess) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.machines[id] == m {
@@ -326,26 +352,26 @@ func (k *keeper) put(id string, m machine) {
 }
 
 // get returns the machine whose SSH server answers for a server.
-func (k *keeper) get(id string) machine {
+func (k *guestManager) get(id string) guestProcess {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.machines[id]
 }
 
-func (k *keeper) notice() <-chan struct{} {
+func (k *guestManager) notice() <-chan struct{} {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.changed
 }
 
 // console is a server's console log so far.
-func (c *Cloud) console(id string) []byte { return guest.ReadConsole(c.keeper.dir(id)) }
+func (c *Cloud) console(id string) []byte { return guest.ReadConsole(c.guests.dir(id)) }
 
 // dialTimeout bounds the way from a door to a guest, which is a unix socket.
 const dialTimeout = 5 * time.Second
 
 // modes counts the running guests by their mode.
-func (k *keeper) modes() map[string]int {
+func (k *guestManager) modes() map[string]int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	out := map[string]int{}

@@ -1,4 +1,4 @@
-package world
+package db
 
 import (
 	"context"
@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// World is the whole cloud. Its tables are read inside View and changed inside Update, nowhere else.
-type World struct {
+// World is the whole cloud. Its tables are read inside View and changed inside
+// Update, nowhere else.
+type DB struct {
 	mu      sync.RWMutex
 	orderMu sync.Mutex
 	tables  map[string]anyTable
@@ -34,10 +35,10 @@ type World struct {
 	Flavors  *Table[Flavor, *Flavor]
 	KeyPairs *Table[KeyPair, *KeyPair]
 	Servers  *Table[Server, *Server]
-	// Graves are deleted servers, which changes-since still shows.
-	Graves       *Table[Server, *Server]
-	ServerGroups *Table[ServerGroup, *ServerGroup]
-	Actions      *Table[InstanceAction, *InstanceAction]
+	// DeletedServers are deleted servers, which changes-since still shows.
+	DeletedServers *Table[Server, *Server]
+	ServerGroups   *Table[ServerGroup, *ServerGroup]
+	Actions        *Table[InstanceAction, *InstanceAction]
 
 	Networks       *Table[Network, *Network]
 	Subnets        *Table[Subnet, *Subnet]
@@ -71,76 +72,77 @@ type transaction struct {
 	log  []change
 }
 
-// Open reads the state kept in dir, or starts an empty world there. With an empty dir nothing is kept.
-func Open(dir string) (*World, error) {
-	w := &World{tables: map[string]anyTable{}, changed: make(chan struct{})}
-	w.Settings = newTable[Setting](w, "settings")
-	w.Domains = newTable[Domain](w, "domains")
-	w.Projects = newTable[Project](w, "projects")
-	w.Users = newTable[User](w, "users")
-	w.Tokens = newTable[Token](w, "tokens")
-	w.AppCredentials = newTable[AppCredential](w, "application_credentials")
-	w.Flavors = newTable[Flavor](w, "flavors")
-	w.KeyPairs = newTable[KeyPair](w, "keypairs")
-	w.Servers = newTable[Server](w, "servers")
-	w.Graves = newTable[Server](w, "graves")
-	w.ServerGroups = newTable[ServerGroup](w, "server_groups")
-	w.Actions = newTable[InstanceAction](w, "instance_actions")
-	w.Networks = newTable[Network](w, "networks")
-	w.Subnets = newTable[Subnet](w, "subnets")
-	w.Routers = newTable[Router](w, "routers")
-	w.Ports = newTable[Port](w, "ports")
-	w.FloatingIPs = newTable[FloatingIP](w, "floating_ips")
-	w.SecurityGroups = newTable[SecurityGroup](w, "security_groups")
-	w.SecurityRules = newTable[SecurityRule](w, "security_rules")
-	w.SubnetPools = newTable[SubnetPool](w, "subnet_pools")
-	w.Images = newTable[Image](w, "images")
-	w.ImageMembers = newTable[ImageMember](w, "image_members")
-	w.Volumes = newTable[Volume](w, "volumes")
-	w.Snapshots = newTable[Snapshot](w, "snapshots")
-	w.VolumeTypes = newTable[VolumeType](w, "volume_types")
-	w.Attachments = newTable[Attachment](w, "attachments")
-	w.Quotas = newTable[Quota](w, "quotas")
+// Open reads the state kept in dir, or starts an empty database there. With an
+// empty dir nothing is kept.
+func Open(dir string) (*DB, error) {
+	d := &DB{tables: map[string]anyTable{}, changed: make(chan struct{})}
+	d.Settings = newTable[Setting](d, "settings")
+	d.Domains = newTable[Domain](d, "domains")
+	d.Projects = newTable[Project](d, "projects")
+	d.Users = newTable[User](d, "users")
+	d.Tokens = newTable[Token](d, "tokens")
+	d.AppCredentials = newTable[AppCredential](d, "application_credentials")
+	d.Flavors = newTable[Flavor](d, "flavors")
+	d.KeyPairs = newTable[KeyPair](d, "keypairs")
+	d.Servers = newTable[Server](d, "servers")
+	d.DeletedServers = newTable[Server](d, "graves")
+	d.ServerGroups = newTable[ServerGroup](d, "server_groups")
+	d.Actions = newTable[InstanceAction](d, "instance_actions")
+	d.Networks = newTable[Network](d, "networks")
+	d.Subnets = newTable[Subnet](d, "subnets")
+	d.Routers = newTable[Router](d, "routers")
+	d.Ports = newTable[Port](d, "ports")
+	d.FloatingIPs = newTable[FloatingIP](d, "floating_ips")
+	d.SecurityGroups = newTable[SecurityGroup](d, "security_groups")
+	d.SecurityRules = newTable[SecurityRule](d, "security_rules")
+	d.SubnetPools = newTable[SubnetPool](d, "subnet_pools")
+	d.Images = newTable[Image](d, "images")
+	d.ImageMembers = newTable[ImageMember](d, "image_members")
+	d.Volumes = newTable[Volume](d, "volumes")
+	d.Snapshots = newTable[Snapshot](d, "snapshots")
+	d.VolumeTypes = newTable[VolumeType](d, "volume_types")
+	d.Attachments = newTable[Attachment](d, "attachments")
+	d.Quotas = newTable[Quota](d, "quotas")
 	if dir != "" {
-		j, err := openJournal(dir, w)
+		j, err := openJournal(dir, d)
 		if err != nil {
 			return nil, err
 		}
-		w.journal = j
+		d.journal = j
 	}
-	return w, nil
+	return d, nil
 }
 
 // Close writes the state out as one snapshot.
-func (w *World) Close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.journal == nil {
+func (d *DB) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.journal == nil {
 		return nil
 	}
-	j := w.journal
-	w.journal = nil
-	return j.close(w)
+	j := d.journal
+	d.journal = nil
+	return j.close(d)
 }
 
 // View runs read with the tables held still.
-func (w *World) View(read func()) {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
+func (d *DB) View(read func()) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	read()
 }
 
-// Update runs change as one transaction: when it returns an error or panics nothing has changed. The changes are
-// in the journal when Update returns.
-func (w *World) Update(change func() error) (err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.tx = &transaction{}
-	w.txTime = time.Now().UTC()
+// Update runs change as one transaction: when it returns an error or panics
+// nothing has changed. The changes are in the journal when Update returns.
+func (d *DB) Update(change func() error) (err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tx = &transaction{}
+	d.txTime = time.Now().UTC()
 	done := false
 	defer func() {
-		tx := w.tx
-		w.tx = nil
+		tx := d.tx
+		d.tx = nil
 		if !done {
 			for i := len(tx.undo) - 1; i >= 0; i-- {
 				tx.undo[i]()
@@ -148,15 +150,15 @@ func (w *World) Update(change func() error) (err error) {
 			return
 		}
 		if len(tx.log) > 0 {
-			close(w.changed)
-			w.changed = make(chan struct{})
+			close(d.changed)
+			d.changed = make(chan struct{})
 		}
 	}()
 	if err := change(); err != nil {
 		return err
 	}
-	if w.journal != nil && len(w.tx.log) > 0 {
-		if err := w.journal.append(w, w.tx.log); err != nil {
+	if d.journal != nil && len(d.tx.log) > 0 {
+		if err := d.journal.append(d, d.tx.log); err != nil {
 			return fmt.Errorf("keep the state of the cloud: %w", err)
 		}
 	}
@@ -165,22 +167,22 @@ func (w *World) Update(change func() error) (err error) {
 }
 
 // Now is the time of the running transaction.
-func (w *World) Now() time.Time { return w.txTime }
+func (d *DB) Now() time.Time { return d.txTime }
 
-// Changed returns a channel that is closed at the next commit. Take it before looking at the tables, so that no
-// change slips in between.
-func (w *World) Changed() <-chan struct{} {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	return w.changed
+// Changed returns a channel that is closed at the next commit. Take it before
+// looking at the tables, so that no change slips in between.
+func (d *DB) Changed() <-chan struct{} {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.changed
 }
 
 // Wait returns when cond, run as by View, is true, or with ctx's error.
-func (w *World) Wait(ctx context.Context, cond func() bool) error {
+func (d *DB) Wait(ctx context.Context, cond func() bool) error {
 	for {
-		changed := w.Changed()
+		changed := d.Changed()
 		ok := false
-		w.View(func() { ok = cond() })
+		d.View(func() { ok = cond() })
 		if ok {
 			return nil
 		}

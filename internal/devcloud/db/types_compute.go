@@ -1,4 +1,4 @@
-package world
+package db
 
 import "time"
 
@@ -12,7 +12,8 @@ type Flavor struct {
 	ExtraSpecs                        map[string]string
 }
 
-// KeyPair is a Nova key pair; its ID is user/name, because names are the user's own.
+// KeyPair is a Nova key pair; its ID is user/name, because names are the user's
+// own.
 type KeyPair struct {
 	Meta
 	UserID, Name, Type     string
@@ -69,7 +70,8 @@ type Server struct {
 	Launched           time.Time `json:",omitzero"`
 	Terminated         time.Time `json:",omitzero"`
 	Fault              *ServerFault
-	// WillFail is the fault the server goes to ERROR with at the end of its build.
+	// WillFail is the fault the server goes to ERROR with at the end of its
+	// build.
 	WillFail string
 	// Due is when the task of TaskState ends.
 	Due time.Time `json:",omitzero"`
@@ -77,10 +79,12 @@ type Server struct {
 	NextState string
 
 	Plan ServerPlan
-	// Run tells the guest's keeper whether the guest is to run; Boot counts its starts, so that a reboot shows.
+	// Run tells the guest's keeper whether the guest is to run; Boot counts its
+	// starts, so that a reboot shows.
 	Run  bool
 	Boot int
-	// GuestBoot is the start that the keeper has carried out, GuestError why it could not.
+	// GuestBoot is the start that the keeper has carried out, GuestError why it
+	// could not.
 	GuestBoot  int
 	GuestError string
 	// Disk counts rebuilds: a new one means a fresh disk.
@@ -100,7 +104,8 @@ type PlannedPort struct {
 	NetworkID, PortID, FixedIP, Tag string
 }
 
-// PlannedDisk is one element of a server's block_device_mapping_v2. Size is in GiB.
+// PlannedDisk is one element of a server's block_device_mapping_v2. Size is in
+// GiB.
 type PlannedDisk struct {
 	Source, Destination, UUID string
 	BootIndex                 *int
