@@ -1,0 +1,53 @@
+package posix
+
+// Attached returns shell code that runs code, which has no standard input,
+// and ends it with everything that it has started as soon as the standard
+// input of the session ends: that is, when the connection is cut or the other
+// side hangs up. At a terminal the kernel does that by itself. The caller
+// keeps standard input open until the command has ended.
+//
+// kill is the command that sends signals, as "kill" or "sudo kill". setup runs
+// first and may read from standard input, as [Attached] reads only the rest.
+func Attached(setup, code, kill string) string {
+	return setup + `
+exec 3<&0 </dev/null
+if ! [ -t 3 ]; then
+galley_leader=$$
+# The session that sshd began for this command, if it has one; its leader is
+# the login shell.
+galley_session() { sed -n 's/^[0-9]* (.*) [A-Za-z] [0-9]* [0-9]* \([0-9]*\) .*/\1/p' "/proc/$1/stat" 2>/dev/null; }
+galley_children() { sed -n 's/^\([0-9]*\) (.*) [A-Za-z] '"$1"' .*/\1/p' /proc/[0-9]*/stat 2>/dev/null; }
+galley_tree() {
+for galley_p in $(galley_children "$1"); do [ "$galley_p" = "$galley_me" ] || (galley_tree "$galley_p"); done
+echo "$1"
+}
+galley_all() {
+galley_s=$(galley_session "$galley_me")
+if [ "$galley_s" = "$galley_leader" ] || [ "$galley_s" = "$galley_parent" ]; then
+sed -n 's/^\([0-9]*\) (.*) [A-Za-z] [0-9]* [0-9]* '"$galley_s"' .*/\1/p' /proc/[0-9]*/stat 2>/dev/null | grep -vx "$galley_me"
+else
+galley_tree "$galley_leader"
+fi
+}
+galley_parent=$PPID
+{
+trap '' HUP INT TERM
+galley_me=$(exec sh -c 'echo $PPID')
+while read -r galley_line <&3; do :; done
+galley_list=$(galley_all)
+` + kill + ` -TERM $galley_list
+sleep 2
+` + kill + ` -KILL $galley_list $(galley_all)
+} >/dev/null 2>&1 &
+galley_watch=$!
+fi
+exec 3<&-
+(
+` + code + `
+)
+galley_status=$?
+# No word of the shell about the end of its watch.
+exec 2>/dev/null
+[ -z "${galley_watch:-}" ] || kill -KILL "$galley_watch"
+exit $galley_status`
+}
