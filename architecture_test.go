@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"internal/text":     {""}, // its library only
 
 	"internal/openstack": {"internal/openstack/"},
-	"internal/bootstrap": {"internal/bootstrap/"},
+	"internal/bootstrap": {"internal/bootstrap/", "kitchen"},
 	// From a connection to a node: it runs commands over a connection.
 	"internal/bootstrap/node": {"internal/bootstrap"},
 	"internal/config":         {"internal/config/", "internal/ruby"},

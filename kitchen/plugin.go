@@ -104,7 +104,7 @@ type Conn interface {
 // Neighbour is a Conn that can say whether its machine is on this host, so
 // that what is sent to it is not worth compressing.
 type Neighbour interface {
-	Near(ctx context.Context) bool
+	Near() bool
 }
 
 // Command is one command line for a machine's shell.
@@ -116,7 +116,8 @@ type Command struct {
 	// Stdout and Stderr receive what it writes; nil throws it away. With TTY
 	// both streams arrive on Stdout.
 	Stdout, Stderr io.Writer
-	// TTY asks for a pseudo terminal.
+	// TTY asks for a pseudo terminal. A machine that gives none runs the
+	// command without one.
 	TTY bool
 }
 

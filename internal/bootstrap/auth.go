@@ -13,10 +13,12 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
-// authenticator gathers what one login may offer, and remembers what was
-// offered and what the server would have taken.
+// authenticator gathers what one login may offer, and remembers what the
+// server would have accepted.
 type authenticator struct {
 	ctx    context.Context
 	cfg    *Config
@@ -27,11 +29,12 @@ type authenticator struct {
 	pause func(ask func())
 
 	mu      sync.Mutex
-	offered []string
 	allowed []string
 	banner  bytes.Buffer
 	// fatal is a failure that trying again cannot mend.
 	fatal error
+	// sealed is an encrypted key file that nobody can open.
+	sealed string
 
 	agentConn io.Closer
 }
@@ -75,10 +78,10 @@ func (a *authenticator) empty() bool {
 
 func (a *authenticator) offer(format string, args ...any) {
 	s := fmt.Sprintf(format, args...)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !slices.Contains(a.offered, s) {
-		a.offered = append(a.offered, s)
+	a.tried.mu.Lock()
+	defer a.tried.mu.Unlock()
+	if !slices.Contains(a.tried.offered, s) {
+		a.tried.offered = append(a.tried.offered, s)
 	}
 }
 
@@ -116,6 +119,10 @@ func (a *authenticator) close() {
 // that holds it if one does, then the agent's others and the usual files,
 // unless only the named ones may be used. Keys that need a passphrase come
 // last, so that nobody is asked without need.
+//
+// An old encrypted key file does not show which key is in it, so that it may be
+// any of the agent's: those are offered first, and the file in a further
+// connection.
 func (a *authenticator) signers() ([]ssh.Signer, error) {
 	held, err := a.agentSigners()
 	if err != nil {
@@ -156,13 +163,26 @@ func (a *authenticator) signers() ([]ssh.Signer, error) {
 	}
 
 	var failures []error
+	guess := false
 	for _, path := range a.hop.Keys {
+		if len(held) > 0 && a.tried.postpone(path) && a.cfg.KeyRing.isSealed(path) {
+			guess = true
+			a.tried.note(path)
+			continue
+		}
 		if err := addFile(path); err != nil {
 			failures = append(failures, err)
 		}
 	}
 	if len(failures) > 0 {
 		if len(failures) == len(a.hop.Keys) && (a.hop.OnlyKeys || len(held) == 0) {
+			var c *ConfigError
+			if len(held) > 0 && errors.As(failures[0], &c) && c.sealed != "" {
+				// The agent's keys had their turn: perhaps the machine does not
+				// know the right one yet.
+				a.sealed = c.sealed
+				return nil, nil
+			}
 			a.setFatal(failures[0])
 			return nil, failures[0]
 		}
@@ -170,11 +190,11 @@ func (a *authenticator) signers() ([]ssh.Signer, error) {
 			a.report.Warn("%v", err)
 		}
 	}
-	if !a.hop.OnlyKeys {
+	if !a.hop.OnlyKeys || guess {
 		for _, s := range held {
 			add(s, "agent key "+ssh.FingerprintSHA256(s.PublicKey()))
 		}
-		if len(a.hop.Keys) == 0 {
+		if len(a.hop.Keys) == 0 && !a.hop.OnlyKeys {
 			for _, path := range defaultKeyFiles(a.cfg.Home) {
 				if err := addFile(path); err != nil {
 					a.report.Debug("%v", err)
@@ -192,21 +212,42 @@ const maxKeyRounds = 6
 type triedKeys struct {
 	mu   sync.Mutex
 	seen map[string]bool
+	// offered describes what was offered, for messages.
+	offered []string
 	// news says that the last connection offered a key for the first time.
 	news bool
+	// postponed are key files left to a further connection, and waiting says
+	// that the last one left such a file.
+	postponed map[string]bool
+	waiting   bool
+}
+
+// postpone reports whether a key file has not been left to a further connection
+// yet.
+func (t *triedKeys) postpone(path string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.postponed[path]
+}
+
+// note leaves a key file to a further connection.
+func (t *triedKeys) note(path string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.postponed == nil {
+		t.postponed = map[string]bool{}
+	}
+	t.postponed[path], t.waiting = true, true
 }
 
 func (t *triedKeys) begin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.news = false
+	t.news, t.waiting = false, false
 }
 
 // rest leaves out the keys that were seen and notes those that will be.
 func (t *triedKeys) rest(all []ssh.Signer) []ssh.Signer {
-	if t == nil {
-		return all
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []ssh.Signer
@@ -235,13 +276,18 @@ func (t *triedKeys) rest(all []ssh.Signer) []ssh.Signer {
 	return out
 }
 
-// patienceLost says whether a login failed because too many keys were tried
-// in one connection, so that others may still be.
-func (t *triedKeys) patienceLost(err error) bool {
+// another reports whether a refused login is worth another connection: too many
+// keys were tried in one, so that others have not had their turn, or a key file
+// was left for later.
+func (t *triedKeys) another(err error) bool {
 	var auth *AuthError
+	if !errors.As(err, &auth) {
+		return false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.news && errors.As(err, &auth) && auth.Err != nil && strings.Contains(strings.ToLower(auth.Err.Error()), "too many authentication failures")
+	return t.waiting || t.news && auth.Err != nil &&
+		strings.Contains(strings.ToLower(auth.Err.Error()), "too many authentication failures")
 }
 
 // noted is a key that notes when it is offered, which is when the protocol
@@ -331,12 +377,12 @@ func (a *authenticator) challenge() ssh.KeyboardInteractiveChallenge {
 			head := ""
 			if i == 0 {
 				for _, s := range []string{name, instruction} {
-					if s = strings.TrimSpace(s); s != "" {
-						head += printable(s) + "\n"
+					if s = strings.TrimSpace(text.Clean(s)); s != "" {
+						head += s + "\n"
 					}
 				}
 			}
-			s, err := a.ask(fmt.Sprintf("%s(%s) %s", head, a.hop, printable(q)), echos[i])
+			s, err := a.ask(fmt.Sprintf("%s(%s) %s", head, a.hop, strings.TrimRight(text.CleanLine(q), " ")+" "), echos[i])
 			if err != nil {
 				return nil, err
 			}
@@ -381,28 +427,17 @@ func (a *authenticator) failure(addr string, err error) error {
 	if a.fatal != nil {
 		return a.fatal
 	}
+	a.tried.mu.Lock()
+	offered := slices.Clone(a.tried.offered)
+	a.tried.mu.Unlock()
 	e := &AuthError{
-		User: a.hop.User, Addr: addr, Offered: a.offered, Allowed: a.allowed,
-		Banner: printable(strings.TrimSpace(a.banner.String())),
+		User: a.hop.User, Addr: addr, Offered: offered, Allowed: a.allowed, Sealed: a.sealed,
+		Banner: strings.TrimSpace(text.Clean(a.banner.String())),
 	}
 	if err != nil && !strings.Contains(err.Error(), "unable to authenticate") {
-		e.Err = errors.New(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "ssh: handshake failed: "), "ssh: "))
+		e.Err = errors.New(text.CleanLine(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "ssh: handshake failed: "), "ssh: ")))
 	}
 	return e
-}
-
-// printable replaces control characters, so that a server cannot play tricks
-// on the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 // shorten gives a path below the home directory with a ~.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
 )
 
 // Client is an open connection to a machine. It is safe for concurrent use.
@@ -30,8 +29,11 @@ type Client struct {
 	cause   error
 	closed  bool
 	forward bool
-	// traits of the machine, learnt on the way.
+	// Traits of the machine, learnt on the way.
 	noGzip, noTar bool
+	noTTY         atomic.Bool
+	// booting says that cloud-init was at work when the machine was reached.
+	booting bool
 }
 
 // Close ends the connection and everything that runs over it.
@@ -77,25 +79,13 @@ func (c *Client) Alive(ctx context.Context, within time.Duration) bool {
 	}
 }
 
-// Near says whether the machine is on this host, as a guest of a local
-// hypervisor is: it has a loopback address, and answers faster than the far
-// end of a tunnel could. What is sent to it is not worth compressing.
-func (c *Client) Near(ctx context.Context) bool {
+// Near reports whether the machine is on this host, as a guest of a local
+// hypervisor is: it is connected to directly and has a loopback address.
+// Compressing what is sent to it is not worth while.
+func (c *Client) Near() bool {
 	addr, ok := c.ssh.RemoteAddr().(*net.TCPAddr)
-	if !ok || !addr.IP.IsLoopback() || c.route.via() != "" {
-		return false
-	}
-	// One quick answer will do: a busy host may have kept the others waiting.
-	for range 5 {
-		if c.Alive(ctx, nearby) {
-			return true
-		}
-	}
-	return false
+	return ok && addr.IP.IsLoopback() && c.route.via() == ""
 }
-
-// nearby is how soon a machine on this host answers.
-const nearby = 5 * time.Millisecond
 
 const keepAliveRequest = "keepalive@openssh.com"
 
@@ -143,117 +133,4 @@ func (c *Client) lost(during string, err error) error {
 		err = c.cause
 	}
 	return &LostError{Addr: c.cfg.Addr(), During: during, Err: err}
-}
-
-// session opens a session, waiting for its turn where too many are open.
-func (c *Client) session(ctx context.Context) (s *ssh.Session, done func(), err error) {
-	select {
-	case c.slots <- struct{}{}:
-	case <-c.gone:
-		return nil, nil, c.lost("opening a session", io.EOF)
-	case <-ctx.Done():
-		return nil, nil, context.Cause(ctx)
-	}
-	free := func() { <-c.slots }
-	type result struct {
-		s   *ssh.Session
-		err error
-	}
-	got := make(chan result, 1)
-	go func() {
-		s, err := c.newSession(ctx)
-		got <- result{s, err}
-	}()
-	select {
-	case r := <-got:
-		if r.err != nil {
-			free()
-			var refused *ssh.OpenChannelError
-			if errors.As(r.err, &refused) {
-				return nil, nil, &SessionError{User: c.cfg.User, Addr: c.cfg.Addr(), Reason: "the machine refuses a session: " + reason(r.err), Err: r.err}
-			}
-			return nil, nil, c.lost("opening a session", r.err)
-		}
-		if c.cfg.ForwardAgent {
-			if err := c.forwardAgent(r.s); err != nil {
-				c.cfg.Report.Warn("the SSH agent is not forwarded to %s: %v", c.cfg.Addr(), err)
-			}
-		}
-		return r.s, func() { r.s.Close(); free() }, nil
-	case <-ctx.Done():
-		go func() {
-			if r := <-got; r.err == nil {
-				r.s.Close()
-			}
-			free()
-		}()
-		return nil, nil, context.Cause(ctx)
-	}
-}
-
-// newSession opens a session. A server counts a session a little longer than
-// this side does (MaxSessions), so that one too many is tried again.
-func (c *Client) newSession(ctx context.Context) (*ssh.Session, error) {
-	for pause := 20 * time.Millisecond; ; pause *= 2 {
-		s, err := c.ssh.NewSession()
-		var refused *ssh.OpenChannelError
-		if err == nil {
-			c.worked.Store(true)
-			return s, nil
-		}
-		if !errors.As(err, &refused) || !c.worked.Load() || pause > time.Second {
-			return nil, err
-		}
-		t := time.NewTimer(pause)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return nil, err
-		case <-c.gone:
-			t.Stop()
-			return nil, err
-		}
-	}
-}
-
-// forwardAgent lets s use the agent here.
-func (c *Client) forwardAgent(s *ssh.Session) error {
-	path := c.cfg.agentPath()
-	if path == "" {
-		return errors.New("no agent runs here")
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.forward {
-		chans := c.ssh.HandleChannelOpen("auth-agent@openssh.com")
-		if chans == nil {
-			return errors.New("the connection forwards agents already")
-		}
-		go func() {
-			for nc := range chans {
-				ch, reqs, err := nc.Accept()
-				if err != nil {
-					continue
-				}
-				go ssh.DiscardRequests(reqs)
-				go func() {
-					defer ch.Close()
-					conn, err := dialAgent(context.Background(), path)
-					if err != nil {
-						c.cfg.Report.Debug("the SSH agent at %s does not answer: %v", path, err)
-						return
-					}
-					defer conn.Close()
-					go func() {
-						io.Copy(conn, ch)
-						conn.Close()
-					}()
-					io.Copy(ch, conn)
-				}()
-			}
-		}()
-		c.forward = true
-	}
-	return agent.RequestAgentForwarding(s)
 }

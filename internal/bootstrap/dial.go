@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // phase is how far an attempt to connect has come.
@@ -46,7 +48,8 @@ func connect(ctx context.Context, cfg *Config, r *route, progress func(phase)) (
 	if err != nil {
 		return nil, err
 	}
-	sc, err := login(ctx, cfg, &cfg.Hop, r.via(), conn, r.dial, progress)
+	l := &loginAttempt{cfg: cfg, hop: &cfg.Hop, via: r.via(), again: r.dial, progress: progress}
+	sc, err := l.login(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
@@ -58,31 +61,42 @@ func connect(ctx context.Context, cfg *Config, r *route, progress func(phase)) (
 	if cfg.KeepAlive > 0 {
 		go c.keepAlive(cfg.KeepAlive, cfg.KeepAliveMax)
 	}
-	cfg.Report.Debug("connected to %s as %s (%s)", cfg.Addr(), cfg.User, printable(string(sc.ServerVersion())))
+	cfg.Report.Debug("connected to %s as %s (%s)", cfg.Addr(), cfg.User, text.CleanLine(string(sc.ServerVersion())))
 	return c, nil
 }
 
-// login makes an SSH connection to hop out of conn, which it closes on
-// failure. again opens another such connection.
-func login(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.Conn, again func(context.Context) (net.Conn, error), progress func(phase)) (*ssh.Client, error) {
-	tried := &triedKeys{}
-	sc, err := handshake(ctx, cfg, hop, via, conn, nil, tried, progress)
+// loginAttempt makes an SSH connection to one machine.
+type loginAttempt struct {
+	cfg *Config
+	hop *Hop
+	// via names the way to it, for messages.
+	via string
+	// again opens another connection to the same port.
+	again    func(context.Context) (net.Conn, error)
+	progress func(phase)
+	tried    *triedKeys
+}
+
+// login makes an SSH connection out of conn, which it closes on failure.
+func (l *loginAttempt) login(ctx context.Context, conn net.Conn) (*ssh.Client, error) {
+	l.tried = &triedKeys{}
+	sc, err := l.handshake(ctx, conn, nil)
 	for range maxKeyRounds {
-		// A server has patience for a few keys in one connection
-		// (MaxAuthTries); an agent may hold more.
-		if err == nil || !tried.patienceLost(err) {
+		// A server accepts a few keys in one connection (MaxAuthTries); an
+		// agent may hold more.
+		if err == nil || !l.tried.another(err) {
 			break
 		}
-		conn, err2 := again(ctx)
+		conn, err2 := l.again(ctx)
 		if err2 != nil {
 			return nil, err
 		}
-		sc, err = handshake(ctx, cfg, hop, via, conn, nil, tried, progress)
+		sc, err = l.handshake(ctx, conn, nil)
 	}
 	var other errOtherType
 	retype := errors.As(err, &other)
 	if !retype && !hostKeyNegotiation(err) {
-		return sc, err
+		return sc, l.explained(err)
 	}
 	// The server has host keys of several types and showed, or was asked for,
 	// one that cannot be compared. Ask for the others.
@@ -90,21 +104,43 @@ func login(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.Conn
 	if !retype {
 		algos = plainHostKeyAlgos()
 	}
-	conn, err2 := again(ctx)
+	conn, err2 := l.again(ctx)
 	if err2 != nil {
 		return nil, err2
 	}
-	sc, err = handshake(ctx, cfg, hop, via, conn, algos, tried, progress)
+	sc, err = l.handshake(ctx, conn, algos)
 	if retype && hostKeyNegotiation(err) {
-		return nil, &HostKeyError{Addr: hop.Addr(), Problem: HostKeyForeign, Got: "of another type", Want: hop.HostKeys.described(), Where: hop.HostKeys.SourceName}
+		return nil, &HostKeyError{
+			Addr: l.hop.Addr(), Problem: HostKeyForeign, Got: "of another type",
+			Want: l.hop.HostKeys.described(), Where: l.hop.HostKeys.SourceName,
+		}
 	}
-	return sc, err
+	return sc, l.explained(err)
 }
 
-// handshake makes an SSH connection to hop out of conn, which it closes on
-// failure. algos are the host key algorithms to ask for, nil to choose.
-func handshake(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.Conn, algos []string, tried *triedKeys, progress func(phase)) (*ssh.Client, error) {
-	progress(phaseHandshake)
+// explained gives a failed negotiation its type.
+func (l *loginAttempt) explained(err error) error {
+	var ne *ssh.AlgorithmNegotiationError
+	if !errors.As(err, &ne) {
+		return err
+	}
+	return &AlgorithmError{
+		Addr: l.hop.Addr(), Via: l.via, What: strings.TrimPrefix(strings.TrimPrefix(ne.What, "client to server "), "server to client "),
+		Server: ne.RequestedAlgorithms, Client: ne.SupportedAlgorithms, Err: err,
+	}
+}
+
+// keyExchanges are those that x/crypto has, and last the one of servers from
+// before 2016.
+func keyExchanges() []string {
+	return append(ssh.SupportedAlgorithms().KeyExchanges, ssh.InsecureKeyExchangeDH14SHA1)
+}
+
+// handshake makes an SSH connection out of conn, which it closes on failure.
+// algos are the host key algorithms to ask for, nil to choose.
+func (l *loginAttempt) handshake(ctx context.Context, conn net.Conn, algos []string) (*ssh.Client, error) {
+	cfg, hop := l.cfg, l.hop
+	l.progress(phaseHandshake)
 	addr := hop.Addr()
 	sniff := &sniffer{Conn: conn}
 
@@ -114,13 +150,13 @@ func handshake(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.
 	defer clock.stop()
 	release := context.AfterFunc(ctx, func() { conn.Close() })
 
-	auth := &authenticator{ctx: ctx, cfg: cfg, hop: hop, report: cfg.Report, tried: tried, pause: func(ask func()) {
-		progress(phaseAsking)
+	auth := &authenticator{ctx: ctx, cfg: cfg, hop: hop, report: cfg.Report, tried: l.tried, pause: func(ask func()) {
+		l.progress(phaseAsking)
 		clock.pause(ask)
-		progress(phaseAuth)
+		l.progress(phaseAuth)
 	}}
 	defer auth.close()
-	tried.begin()
+	l.tried.begin()
 	var keyErr error
 	shown := false
 	retyped := algos != nil
@@ -128,6 +164,7 @@ func handshake(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.
 		algos = hop.HostKeys.algorithms(addr)
 	}
 	conf := &ssh.ClientConfig{
+		Config:            ssh.Config{KeyExchanges: keyExchanges()},
 		User:              hop.User,
 		ClientVersion:     "SSH-2.0-Galley",
 		HostKeyAlgorithms: algos,
@@ -139,7 +176,7 @@ func handshake(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.
 			// To ask the console may take longer than all the rest.
 			clock.pause(func() { keyErr = hop.HostKeys.check(ctx, addr, remote, key, retyped, cfg.Report) })
 			if keyErr == nil {
-				progress(phaseAuth)
+				l.progress(phaseAuth)
 			}
 			return keyErr
 		},
@@ -164,32 +201,35 @@ func handshake(ctx context.Context, cfg *Config, hop *Hop, via string, conn net.
 	case ctx.Err() != nil:
 		return nil, cause
 	}
-	if hostKeyNegotiation(err) {
+	var ne *ssh.AlgorithmNegotiationError
+	if errors.As(err, &ne) {
 		return nil, err
 	}
-	unreachable := &UnreachableError{Addr: addr, Via: via, Err: err}
-	switch {
-	case errors.Is(context.Cause(ctx), errTooSlow):
-		unreachable.Reason = fmt.Sprintf("the SSH server did not finish the handshake within %s", cfg.ConnectTimeout)
-		if sniff.text() == "" {
-			unreachable.Reason = fmt.Sprintf("something accepts the connection but said nothing within %s", cfg.ConnectTimeout)
-		}
-	case !shown || (isDropped(err) && auth.fatal == nil):
-		unreachable.Reason = reason(err)
-		if shown {
-			unreachable.Reason = "the SSH server closed the connection during login"
-		} else if said := sniff.text(); said != "" && !strings.HasPrefix(said, "SSH-") {
-			unreachable.Reason = fmt.Sprintf("what answers is not an SSH server, it says %q", said)
-			if strings.HasPrefix(said, "Not allowed at this time") || strings.HasPrefix(said, "Exceeded MaxStartups") {
-				unreachable.Reason = fmt.Sprintf("the SSH server turns connections away for a while, it says %q", said)
-			}
-		} else if said != "" && isDropped(err) {
-			unreachable.Reason = "the SSH server closed the connection during the handshake"
-		}
-	default:
+	if shown && !errors.Is(context.Cause(ctx), errTooSlow) && (!isDropped(err) || auth.fatal != nil) {
 		return nil, auth.failure(addr, err)
 	}
-	return nil, unreachable
+	return nil, &UnreachableError{Addr: addr, Via: l.via, Reason: l.unreachable(context.Cause(ctx), err, shown, sniff.text()), Err: err}
+}
+
+// unreachable says why a handshake did not get as far as the login. shown says
+// that a host key was shown, said is the first line that the other side sent.
+func (l *loginAttempt) unreachable(cause, err error, shown bool, said string) string {
+	isSSH := strings.HasPrefix(said, "SSH-")
+	switch {
+	case errors.Is(cause, errTooSlow) && said == "":
+		return fmt.Sprintf("something accepts the connection but said nothing within %s", l.cfg.ConnectTimeout)
+	case errors.Is(cause, errTooSlow):
+		return fmt.Sprintf("the SSH server did not finish the handshake within %s", l.cfg.ConnectTimeout)
+	case shown:
+		return "the SSH server closed the connection during login"
+	case strings.HasPrefix(said, "Not allowed at this time"), strings.HasPrefix(said, "Exceeded MaxStartups"):
+		return fmt.Sprintf("the SSH server turns connections away for a while, it says %q", said)
+	case said != "" && !isSSH:
+		return fmt.Sprintf("what answers is not an SSH server, it says %q", said)
+	case isSSH && isDropped(err):
+		return "the SSH server closed the connection during the handshake"
+	}
+	return reason(err)
 }
 
 var errTooSlow = errors.New("the handshake took too long")
@@ -276,5 +316,5 @@ func (s *sniffer) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	line, _, _ := strings.Cut(strings.TrimLeft(string(s.first), "\r\n"), "\n")
-	return printable(strings.TrimSpace(line))
+	return text.CleanLine(strings.TrimSpace(line))
 }

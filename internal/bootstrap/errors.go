@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // UnreachableError says that no SSH connection came about: nothing answered,
@@ -43,17 +46,48 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // Hint says what to look at next.
 func (e *UnreachableError) Hint() string {
+	var proxy *proxyError
 	switch {
+	case errors.As(e.Err, &proxy):
+		return proxy.Hint()
 	case strings.Contains(e.Reason, "refused"):
 		return "the machine answers but no SSH server listens there: it may still be booting, or listen on another port (transport: port)"
 	case strings.Contains(e.Reason, "no answer"), strings.Contains(e.Reason, "no route"), strings.Contains(e.Reason, "unreachable"):
 		return "check that a security group lets this machine in on that port, that the address can be reached from here (floating_ip_pool, ssh_gateway), and that the machine has booted"
-	case strings.Contains(e.Reason, "no such host"):
+	case e.Reason == reasonNoHost:
 		return "the name does not resolve here; use an address, or set hostname in ~/.ssh/config"
 	case e.Via != "":
 		return "check that the gateway or proxy may open connections to that address"
 	}
 	return "look at the machine's console log"
+}
+
+// AlgorithmError says that the SSH server and this client have no algorithm of
+// some kind in common.
+type AlgorithmError struct {
+	// Addr is host:port; Via is the gateway or proxy on the way, "" for none.
+	Addr, Via string
+	// What is the kind, as "key exchange" or "host key".
+	What string
+	// Server and Client are what each side offers.
+	Server, Client []string
+	Err            error
+}
+
+func (e *AlgorithmError) Error() string {
+	return fmt.Sprintf("the SSH server on %s offers no %s algorithm that Galley has; it offers %s",
+		e.Addr, e.What, text.CleanLine(strings.Join(e.Server, ", ")))
+}
+
+func (e *AlgorithmError) Unwrap() error { return e.Err }
+
+// Hint names what to allow on the server.
+func (e *AlgorithmError) Hint() string {
+	option := map[string]string{"key exchange": "KexAlgorithms", "host key": "HostKeyAlgorithms", "cipher": "Ciphers", "MAC": "MACs"}[e.What]
+	if option == "" {
+		return "allow one of " + text.And(e.Client) + " on the server"
+	}
+	return "add one of these to " + option + " in the server's sshd_config: " + strings.Join(e.Client, ", ")
 }
 
 // AuthError says that the machine let nobody in with what was offered.
@@ -67,6 +101,9 @@ type AuthError struct {
 	Suggest string
 	// Banner is what the server said while logging in, cut short.
 	Banner string
+	// Sealed is a key file that could not be offered, "" for none: it is
+	// encrypted, and there is no terminal to ask for its passphrase.
+	Sealed string
 	// Waited is how long it was tried, zero for a single attempt.
 	Waited time.Duration
 	Err    error
@@ -93,6 +130,9 @@ func (e *AuthError) Error() string {
 	default:
 		b.WriteString(": there is no key or password to offer")
 	}
+	if e.Sealed != "" {
+		fmt.Fprintf(&b, "; the key %s is encrypted, and there is no terminal to ask for its passphrase", e.Sealed)
+	}
 	if e.Banner != "" {
 		fmt.Fprintf(&b, "; it says %q", e.Banner)
 	}
@@ -111,6 +151,10 @@ func (e *AuthError) Hint() string {
 	}
 	if e.Err != nil && strings.Contains(strings.ToLower(e.Err.Error()), "too many authentication failures") {
 		return "the server lost patience before the right key had its turn; name that key (ssh_key in the transport section, or -i)"
+	}
+	if e.Sealed != "" {
+		return "none of the agent's keys (ssh-add -l) was accepted: add this one with ssh-add " + posix.Quote(e.Sealed) +
+			", or check that the machine knows it"
 	}
 	if len(e.Offered) == 0 {
 		return "name a key (ssh_key in the transport section, or -i), start an agent (ssh-add -l lists its keys), or set a password"
@@ -238,6 +282,9 @@ func (e *LostError) Hint() string {
 type ConfigError struct {
 	Msg, Advice string
 	Err         error
+	// sealed is the encrypted key file that nobody can open, "" for another
+	// failure.
+	sealed string
 }
 
 func (e *ConfigError) Error() string { return e.Msg }
@@ -246,19 +293,30 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 // Hint is the advice, or "".
 func (e *ConfigError) Hint() string { return e.Advice }
 
+// hintOf is the advice of err, "" for none.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+const reasonNoHost = "no such host"
+
 // reason puts a network error in a few words.
 func reason(err error) string {
 	var open *ssh.OpenChannelError
 	var dns *net.DNSError
 	var ne net.Error
-	var proxy *proxyCommandError
+	var proxy *proxyError
 	switch {
 	case err == nil:
 		return "unknown"
 	case errors.As(err, &proxy):
 		return proxy.Error()
 	case errors.As(err, &open):
-		msg := strings.ToLower(strings.TrimSpace(open.Message))
+		msg := strings.ToLower(text.CleanLine(open.Message))
 		if open.Reason == ssh.Prohibited {
 			return "the gateway does not allow forwarding (" + msg + ")"
 		}
@@ -268,7 +326,7 @@ func reason(err error) string {
 		return msg
 	case errors.As(err, &dns):
 		if dns.IsNotFound {
-			return "no such host"
+			return reasonNoHost
 		}
 		return "the name could not be resolved (" + dns.Err + ")"
 	case errors.Is(err, syscall.ECONNREFUSED), windowsErrno(err, 10061):
@@ -284,7 +342,7 @@ func reason(err error) string {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
 		return "the connection was closed before the SSH server said anything"
 	}
-	return strings.TrimPrefix(err.Error(), "ssh: ")
+	return text.CleanLine(strings.TrimPrefix(err.Error(), "ssh: "))
 }
 
 // windowsErrno reports a WSA error, which the syscall constants of Windows do

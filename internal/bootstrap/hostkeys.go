@@ -16,6 +16,8 @@ import (
 
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // PinnedKey is a host key that is remembered of a machine.
@@ -367,7 +369,7 @@ func describeAll(lines []string) []string {
 		if pub := parseKey(l); pub != nil {
 			out = append(out, describeKey(pub))
 		} else {
-			out = append(out, printable(l))
+			out = append(out, text.CleanLine(l))
 		}
 	}
 	return out

@@ -14,6 +14,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
 )
 
 // maxKeyFile bounds what is read of a key file, in bytes.
@@ -116,6 +118,29 @@ func (k *KeyRing) PlainPEM(ctx context.Context, path string, data []byte) ([]byt
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
+// isSealed reports whether the key file at path is encrypted and shows nothing
+// of the key in it, not even the public half, and has not been opened yet.
+func (k *KeyRing) isSealed(path string) bool {
+	k.mu.Lock()
+	e := k.entries[path]
+	k.mu.Unlock()
+	if e != nil {
+		e.mu.Lock()
+		known := e.signer != nil || e.locked != nil
+		e.mu.Unlock()
+		if known {
+			return false
+		}
+	}
+	data, err := readKeyFile(path)
+	if err != nil {
+		return false
+	}
+	_, err = ssh.ParsePrivateKey(data)
+	var missing *ssh.PassphraseMissingError
+	return err != nil && encrypted(data, err) && !(errors.As(err, &missing) && missing.PublicKey != nil) && publicHalf(path) == nil
+}
+
 func (k *KeyRing) unlock(ctx context.Context, path string, data []byte) (ssh.Signer, error) {
 	key, err := k.ask(ctx, path, data)
 	if err != nil {
@@ -134,7 +159,8 @@ func (k *KeyRing) ask(ctx context.Context, path string, data []byte) (any, error
 	if k.prompt == nil {
 		return nil, &ConfigError{
 			Msg:    fmt.Sprintf("the key %s is encrypted, and there is no terminal to ask for its passphrase", path),
-			Advice: "add it to an agent first: ssh-add " + path,
+			Advice: "add it to an agent first: ssh-add " + posix.Quote(path),
+			sealed: path,
 		}
 	}
 	select {

@@ -109,6 +109,10 @@ type Config struct {
 	// After KeepAliveMax (3) unanswered ones the connection counts as lost.
 	KeepAlive    time.Duration
 	KeepAliveMax int
+	// SessionTimeout bounds the answers of a machine that is connected: to
+	// open a session, to start a command, and to send the exit status of a
+	// script after the end of its output; 60 s. It does not bound the command.
+	SessionTimeout time.Duration
 	// MaxSessions bounds the sessions open at once; 9. OpenSSH's sshd allows
 	// 10 for a connection.
 	MaxSessions int
@@ -134,6 +138,7 @@ const (
 	DefaultKeepAlive      = 60 * time.Second
 	DefaultKeepAliveMax   = 3
 	DefaultMaxSessions    = 9
+	DefaultSessionTimeout = 60 * time.Second
 )
 
 // resolved returns a copy of c in which every blank is filled in.
@@ -181,6 +186,9 @@ func (c Config) resolved() (*Config, error) {
 	}
 	if c.KeepAliveMax <= 0 {
 		c.KeepAliveMax = DefaultKeepAliveMax
+	}
+	if c.SessionTimeout <= 0 {
+		c.SessionTimeout = DefaultSessionTimeout
 	}
 	if c.MaxSessions <= 0 {
 		c.MaxSessions = DefaultMaxSessions

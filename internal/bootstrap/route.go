@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -12,12 +11,15 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // route reaches the address that is meant: directly, through a proxy, or
@@ -80,7 +82,7 @@ func (r *route) through(ctx context.Context, from *ssh.Client, to *Hop, via stri
 	}
 	var refused *ssh.OpenChannelError
 	if !errors.As(err, &refused) && !errors.Is(err, context.DeadlineExceeded) {
-		// The gateway itself is gone; the next attempt connects anew.
+		// The gateway itself is gone; the next attempt connects again.
 		r.drop(from)
 	}
 	return nil, &UnreachableError{Addr: to.Addr(), Via: via, Reason: reason(err), Err: err}
@@ -115,7 +117,8 @@ func (r *route) gateway(ctx context.Context) (*ssh.Client, error) {
 			r.dropLocked()
 			return nil, &gatewayError{err}
 		}
-		c, err := login(ctx, r.cfg, hop, r.viaTo(n), conn, dial, func(phase) {})
+		l := &loginAttempt{cfg: r.cfg, hop: hop, via: r.viaTo(n), again: dial, progress: func(phase) {}}
+		c, err := l.login(ctx, conn)
 		if err != nil {
 			r.dropLocked()
 			return nil, &gatewayError{err}
@@ -135,6 +138,24 @@ type gatewayError struct{ err error }
 
 func (e *gatewayError) Error() string { return "the gateway: " + e.err.Error() }
 func (e *gatewayError) Unwrap() error { return e.err }
+
+// Hint is about the gateway: the advice of the error inside is about the
+// machine.
+func (e *gatewayError) Hint() string {
+	const where = "ssh_gateway, or ProxyJump in ~/.ssh/config"
+	var unreachable *UnreachableError
+	var auth *AuthError
+	switch {
+	case errors.As(e.err, &auth):
+		return "the machine itself has not been asked yet; check the gateway's user (ssh_gateway_username, or User in ~/.ssh/config) " +
+			"and that the gateway accepts this key"
+	case errors.As(e.err, &unreachable) && unreachable.Reason == reasonNoHost:
+		return "the gateway's name does not resolve here: check " + where
+	case errors.As(e.err, &unreachable):
+		return "the machine itself has not been asked yet; check that the gateway is up and can be reached from here: " + where
+	}
+	return hintOf(e.err)
+}
 
 // drop forgets the gateways if c is still one of them.
 func (r *route) drop(c *ssh.Client) {
@@ -201,7 +222,10 @@ func (r *route) httpConnect(ctx context.Context, addr string) (net.Conn, error) 
 	}
 	conn, err := r.tcp(ctx, net.JoinHostPort(p.Host, strconv.Itoa(port)))
 	if err != nil {
-		return nil, fmt.Errorf("the proxy itself does not answer: %w", err)
+		if context.Cause(ctx) != nil {
+			return nil, err
+		}
+		return nil, &proxyError{said: "cannot be reached: " + reason(err), err: err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.ConnectTimeout)
 	defer cancel()
@@ -224,11 +248,20 @@ func (r *route) httpConnect(ctx context.Context, addr string) (net.Conn, error) 
 	br := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(br, req)
 	if err != nil {
-		return fail(fmt.Errorf("the proxy does not answer as an HTTP proxy: %w", err))
+		return fail(&proxyError{said: "does not answer as an HTTP proxy", err: err})
 	}
 	resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
-		return fail(fmt.Errorf("the proxy answers %s", printable(resp.Status)))
+		e := &proxyError{said: "answers " + text.CleanLine(resp.Status)}
+		// 502 and its kin are about the machine, which may still be booting.
+		e.permanent = resp.StatusCode < 500 || resp.StatusCode == http.StatusNotImplemented
+		if resp.StatusCode == http.StatusProxyAuthRequired {
+			e.said = "wants a login (" + text.CleanLine(resp.Status) + ")"
+			if p.User != "" {
+				e.said = "does not accept the user name and password (" + text.CleanLine(resp.Status) + ")"
+			}
+		}
+		return fail(e)
 	}
 	if !release() {
 		return fail(context.Cause(ctx))
@@ -275,16 +308,37 @@ func startProxyCommand(line string) (net.Conn, error) {
 	return c, nil
 }
 
-// proxyCommandError is the end of a proxy command that had something to say.
-type proxyCommandError struct {
+// proxyError is a failure of a proxy, or of a proxy command, itself.
+type proxyError struct {
+	// said completes "the proxy …".
 	said string
-	err  error
+	// command says that it is a proxy command.
+	command bool
+	// permanent says that waiting does not help.
+	permanent bool
+	err       error
 }
 
-func (e *proxyCommandError) Error() string {
-	return fmt.Sprintf("the proxy command ended and says %q", e.said)
+func (e *proxyError) Error() string {
+	if e.command {
+		return "the proxy command " + e.said
+	}
+	return "the proxy " + e.said
 }
-func (e *proxyCommandError) Unwrap() error { return e.err }
+func (e *proxyError) Unwrap() error { return e.err }
+
+func (e *proxyError) Hint() string {
+	if e.command {
+		return "check ssh_proxy_command, or ProxyCommand in ~/.ssh/config"
+	}
+	return "check ssh_http_proxy and its _port, _user and _password"
+}
+
+// hopeless are complaints of a proxy command that waiting does not cure.
+var hopeless = []string{
+	"not found", "No such file or directory", "Permission denied", "Could not resolve hostname",
+	"Host key verification failed", "Bad configuration option", "usage:",
+}
 
 func (c *commandConn) Read(p []byte) (int, error) {
 	n, err := c.out.Read(p)
@@ -312,10 +366,26 @@ func (c *commandConn) explain(err error) error {
 	case <-c.waited:
 	case <-t.C:
 	}
-	if said := c.stderr.String(); said != "" {
-		return &proxyCommandError{said, err}
+	said := c.stderr.String()
+	status := 0
+	select {
+	case <-c.waited:
+		status = c.cmd.ProcessState.ExitCode()
+	default:
 	}
-	return err
+	e := &proxyError{command: true, err: err}
+	switch {
+	case said != "":
+		e.said = fmt.Sprintf("ended and says %q", said)
+	case status > 0:
+		e.said = fmt.Sprintf("ended with exit status %d", status)
+	default:
+		return err
+	}
+	e.permanent = status == 126 || status == 127 || status != 0 && slices.ContainsFunc(hopeless, func(sign string) bool {
+		return strings.Contains(said, sign)
+	})
+	return e
 }
 
 func (c *commandConn) wait() {
@@ -367,5 +437,5 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return printable(string(bytes.TrimSpace(t.buf)))
+	return strings.TrimSpace(text.Clean(string(t.buf)))
 }

@@ -6,86 +6,80 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
+	"github.com/galleyhq/galley/kitchen"
 )
 
-// Command is one command line for a machine's shell. Its fields are those of
-// kitchen.Command, so that one converts into the other.
-type Command struct {
-	// Line is handed to the login shell as it is.
-	Line string
-	// Stdin is what the command reads; nil is the empty input. Run does not
-	// wait for a Read under way when the command ends.
-	Stdin io.Reader
-	// Stdout and Stderr receive what it writes; nil throws it away. With TTY
-	// both streams arrive on Stdout.
-	Stdout, Stderr io.Writer
-	// TTY asks for a pseudo terminal.
-	TTY bool
-}
+// Command is one command line for a machine's shell. With TTY, a machine that
+// gives no pseudo terminal (PermitTTY no) runs the command without one.
+type Command = kitchen.Command
 
-// Terminal is the person's end of an interactive session. Its fields are those
-// of kitchen.Terminal.
-type Terminal struct {
-	In       io.Reader
-	Out, Err io.Writer
-	// Type is the value of TERM, "" when there is no terminal at all.
-	Type string
-	// Width and Height are the terminal's size in cells at the start.
-	Width, Height int
-	// Resized yields the new size (width, height) each time it changes.
-	Resized <-chan [2]int
-}
+// Terminal is the user's end of an interactive session.
+type Terminal = kitchen.Terminal
 
 // How long a command may take to end after it was told to: by a signal of the
 // protocol, by kill on the machine, and how long that kill may take.
 const (
 	signalGrace = 500 * time.Millisecond
-	killGrace   = 1500 * time.Millisecond
-	killTime    = 3 * time.Second
+	killGrace   = 3 * time.Second
+	killTime    = 5 * time.Second
 )
 
-// runVariable marks the processes of a command, so that they can be found
-// again. Its name is one that sshd takes from clients as most systems
-// configure it (AcceptEnv LANG LC_*).
-const runVariable = "LC_GALLEY"
+const (
+	// lingerTime is how long the output of a command that has ended may be
+	// silent before it is no longer waited for: a process in the background
+	// may keep it open for ever.
+	lingerTime = 5 * time.Second
+	// maxLinger bounds, in bytes, what such a process may still write.
+	maxLinger = 8 << 20
+)
 
 // Run runs a command and returns its exit status; one that a signal ended has
-// 128 and the signal's number, as in a shell. A non-zero status is no error:
-// err is a [LostError] where the end of the command was not seen, or a
+// 128 and the signal's number, as in a shell. A non-zero status is not an
+// error: err is a [LostError] where the end of the command was not seen, or a
 // [SessionError] where it could not be started. When ctx ends, the command and
-// what it has started are sent SIGTERM and, if they do not heed that within
-// two seconds, SIGKILL; Run then returns the context's cause. The command has
-// LC_GALLEY in its environment, by which its processes are found where the
-// server does not hand on signals (sshd does not for root).
+// the processes it has started are sent SIGTERM and, if they do not heed that
+// within two seconds, SIGKILL; Run then returns the context's cause. Run does
+// not wait for a Read of Stdin under way when the command ends.
+//
+// The login shell has LC_GALLEY in its environment, by which its processes are
+// found where the server does not hand on signals (sshd does not for root).
 func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 	s, done, err := c.session(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer done()
-	if cmd.TTY {
-		if err := s.RequestPty("xterm", 24, 80, ssh.TerminalModes{ssh.ECHO: 0}); err != nil {
-			return 0, c.refused("it gives no terminal", err)
+	if cmd.TTY && !c.noTTY.Load() {
+		ok, err := s.terminal(ctx, "xterm", 80, 24, ssh.TerminalModes{ssh.ECHO: 0})
+		if err != nil {
+			return 0, c.unstarted(ctx, err)
+		}
+		if !ok {
+			c.noTTY.Store(true)
+			c.cfg.Report.Debug("%s gives no terminal: commands are run without one", c.cfg.Addr())
 		}
 	}
-	return c.perform(ctx, s, cmd, func() error { return s.Start(cmd.Line) }, nil)
+	return c.perform(ctx, s, cmd, nil)
 }
 
-// localeVariables are told to a login shell, where the server takes them, as
+// localeVariables are set for a login shell, where the server accepts them, as
 // ssh does on most systems (SendEnv).
 var localeVariables = []string{
 	"LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME", "COLORTERM",
 }
 
-// disconnected is the status of a session that the person ended with ~., the
+// disconnected is the status of a session that the user ended with ~., the
 // same as ssh's.
 const disconnected = 255
 
-// Shell gives the person at the terminal a login shell and returns its exit
+// Shell gives the user at the terminal a login shell and returns its exit
 // status. The caller has put the local terminal into raw mode; see
 // [LocalTerminal]. At a terminal, ~. at the start of a line ends the session
 // with status 255, and ~~ is a tilde.
@@ -100,103 +94,201 @@ func (c *Client) Shell(ctx context.Context, t Terminal) (int, error) {
 		if w <= 0 || h <= 0 {
 			w, h = 80, 24
 		}
-		if err := s.RequestPty(t.Type, h, w, ssh.TerminalModes{
+		ok, err := s.terminal(ctx, t.Type, w, h, ssh.TerminalModes{
 			ssh.ECHO: 1, ssh.IUTF8: 1, ssh.TTY_OP_ISPEED: 38400, ssh.TTY_OP_OSPEED: 38400,
-		}); err != nil {
-			return 0, c.refused("it gives no terminal", err)
+		})
+		if err != nil {
+			return 0, c.unstarted(ctx, err)
+		}
+		if !ok {
+			c.cfg.Report.Warn("%s gives no terminal: the shell shows no prompt", c.cfg.Addr())
 		}
 	}
 	cmd := Command{Stdin: t.In, Stdout: t.Out, Stderr: t.Err}
 	if t.Type == "" || t.In == nil {
-		return c.perform(ctx, s, cmd, s.Shell, t.Resized)
+		return c.perform(ctx, s, cmd, &t)
 	}
 	for _, name := range localeVariables {
 		if v := c.cfg.Getenv(name); v != "" {
-			// Not waiting for an answer: most servers take only some.
-			_, _ = s.SendRequest("env", false, ssh.Marshal(struct{ Name, Value string }{name, v}))
+			s.setenv(name, v)
 		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	cmd.Stdin = newEscapeReader(t.In, func() { cancel(errEscaped) })
-	status, err := c.perform(ctx, s, cmd, s.Shell, t.Resized)
+	status, err := c.perform(ctx, s, cmd, &t)
 	if errors.Is(err, errEscaped) {
 		return disconnected, nil
 	}
 	return status, err
 }
 
-var errEscaped = errors.New("the person ended the session")
+var errEscaped = errors.New("the user ended the session")
 
-func (c *Client) refused(what string, err error) error {
-	select {
-	case <-c.gone:
-		return c.lost("starting a command", err)
-	default:
+// unstarted makes the error of a request that was not answered.
+func (c *Client) unstarted(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, errNoAnswer):
+		return c.refused(fmt.Sprintf("the machine answers, but did not start the command within %s", c.cfg.SessionTimeout), err)
 	}
-	return &SessionError{User: c.cfg.User, Addr: c.cfg.Addr(), Reason: what, Err: err}
+	return c.refused("the machine does not start the command", err)
 }
 
-// perform starts what start starts in s and sees it to its end.
-func (c *Client) perform(ctx context.Context, s *ssh.Session, cmd Command, start func() error, resized <-chan [2]int) (int, error) {
-	var out, errs *writer
-	out, errs = &writer{w: cmd.Stdout}, &writer{w: cmd.Stderr}
-	s.Stdout, s.Stderr = out, errs
-	var in io.WriteCloser
-	if cmd.Stdin != nil {
-		// Not s.Stdin: its Wait would wait for a Read from a terminal.
-		var err error
-		if in, err = s.StdinPipe(); err != nil {
-			return 0, err
-		}
-	}
+// perform starts a command or, for a terminal, a login shell in s and sees it
+// to its end.
+func (c *Client) perform(ctx context.Context, s *session, cmd Command, shell *Terminal) (int, error) {
 	id := uuid.NewString()
-	// Not waiting for an answer: a server that does not take it loses little.
-	_, _ = s.SendRequest("env", false, ssh.Marshal(struct{ Name, Value string }{runVariable, id}))
-	if err := start(); err != nil {
-		return 0, c.refused("it does not start the command", err)
+	s.setenv(posix.RunVariable, id)
+	var ok bool
+	var err error
+	if shell != nil {
+		ok, err = s.request(ctx, "the login shell to start", "shell", nil)
+	} else {
+		ok, err = s.request(ctx, "the command to start", "exec", struct{ Line string }{cmd.Line})
 	}
-	if in != nil {
+	if err == nil && !ok {
+		err = errors.New("the server refuses the request")
+	}
+	if err != nil {
+		return 0, c.unstarted(ctx, err)
+	}
+	if cmd.Stdin != nil {
 		go func() {
-			_, err := io.Copy(in, cmd.Stdin)
-			if err != nil && !errors.Is(err, io.EOF) {
+			if _, err := io.Copy(s, cmd.Stdin); err != nil && !errors.Is(err, io.EOF) {
 				c.cfg.Report.Debug("the input of the command ended: %v", err)
 			}
-			in.Close()
+			_ = s.CloseWrite()
 		}()
+	} else {
+		_ = s.CloseWrite()
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.Wait() }()
+	out, errs := &writer{w: cmd.Stdout}, &writer{w: cmd.Stderr}
+	var copying sync.WaitGroup
+	copying.Go(func() { _, _ = io.Copy(out, s) })
+	copying.Go(func() { _, _ = io.Copy(errs, s.Stderr()) })
+	drained := make(chan struct{})
+	go func() { copying.Wait(); close(drained) }()
+
+	var resized <-chan [2]int
+	if shell != nil {
+		resized = shell.Resized
+	}
 	for {
 		select {
-		case err := <-ended:
-			return c.status(err, out, errs)
+		case status := <-s.exit:
+			return c.drain(s, out, errs, drained, int(status))
+		case <-drained:
+			return c.finish(ctx, s, id, out, errs, shell == nil && posix.IsScript(cmd.Line))
 		case size, ok := <-resized:
 			if !ok {
 				resized = nil
 				continue
 			}
-			if err := s.WindowChange(size[1], size[0]); err != nil {
-				c.cfg.Report.Debug("the machine is not told the new size of the terminal: %v", err)
+			if err := s.resize(size[0], size[1]); err != nil {
+				c.cfg.Report.Debug("the new size of the terminal cannot be reported: %v", err)
 			}
 		case <-ctx.Done():
-			if cause := context.Cause(ctx); errors.Is(cause, errEscaped) {
-				s.Close()
-				return 0, cause
-			}
-			c.endCommand(s, id, ended)
-			return 0, context.Cause(ctx)
+			return 0, c.interrupted(ctx, s, id)
 		}
 	}
 }
 
-// endCommand makes a command end and does not wait for long.
-func (c *Client) endCommand(s *ssh.Session, id string, ended <-chan error) {
+// interrupted ends a command whose context has ended and returns the cause.
+func (c *Client) interrupted(ctx context.Context, s *session, id string) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errEscaped) {
+		s.Close()
+		return cause
+	}
+	c.endCommand(s, id)
+	return cause
+}
+
+// drain waits for the rest of the output of a command that has ended. A
+// process in the background that keeps the output open is left alone.
+func (c *Client) drain(s *session, out, errs *writer, drained <-chan struct{}, status int) (int, error) {
+	start, at := time.Now(), out.count.Load()+errs.count.Load()
+	last, since := at, start
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-drained:
+			return status, errors.Join(out.failure(), errs.failure())
+		case <-c.gone:
+			return status, errors.Join(out.failure(), errs.failure())
+		case now := <-tick.C:
+			n := out.count.Load() + errs.count.Load()
+			if n != last {
+				last, since = n, now
+			}
+			if now.Sub(since) > lingerTime || n-at > maxLinger {
+				c.cfg.Report.Debug("the command on %s has ended, but something that it started keeps its output open: no longer waiting for that", c.cfg.Addr())
+				out.stop()
+				errs.stop()
+				s.Close()
+				return status, errors.Join(out.failure(), errs.failure())
+			}
+			if now.Sub(start) > time.Second {
+				c.cfg.Report.Waiting("the output of the command on "+c.cfg.Addr()+" to end", "the command itself has ended", start)
+			}
+		}
+	}
+}
+
+// finish waits for the exit status after the output has ended. A command may
+// close its output and go on; a script cannot, since the shell around it keeps
+// the output open, so that its status is due.
+func (c *Client) finish(ctx context.Context, s *session, id string, out, errs *writer, due bool) (int, error) {
+	fail := func(err error) (int, error) {
+		if w := errors.Join(out.failure(), errs.failure()); w != nil {
+			return 0, w
+		}
+		return 0, c.lost("running a command", err)
+	}
+	// The status comes before the end of the channel, but select does not know.
+	late := make(<-chan time.Time)
+	if due {
+		t := time.NewTimer(c.cfg.SessionTimeout)
+		defer t.Stop()
+		late = t.C
+	}
+	over := make(chan struct{})
+	defer close(over)
+	go c.notice(ctx, over, "the command on "+c.cfg.Addr()+" to end", "its output has ended")
+	select {
+	case status := <-s.exit:
+		return int(status), errors.Join(out.failure(), errs.failure())
+	case <-s.ended:
+		select {
+		case status := <-s.exit:
+			return int(status), errors.Join(out.failure(), errs.failure())
+		default:
+		}
+		select {
+		case <-c.gone:
+			return fail(io.EOF)
+		case <-time.After(100 * time.Millisecond):
+			// The session alone ended.
+			return fail(errors.New("the machine ended the session without an exit status"))
+		}
+	case <-late:
+		s.Close()
+		return fail(fmt.Errorf("the machine sent no exit status within %s after the end of the output", c.cfg.SessionTimeout))
+	case <-ctx.Done():
+		return 0, c.interrupted(ctx, s, id)
+	}
+}
+
+// endCommand ends a command and does not wait for long.
+func (c *Client) endCommand(s *session, id string) {
 	over := func(within time.Duration) bool {
 		t := time.NewTimer(within)
 		defer t.Stop()
 		select {
-		case <-ended:
+		case <-s.ended:
 			return true
 		case <-c.gone:
 			return true
@@ -206,84 +298,92 @@ func (c *Client) endCommand(s *ssh.Session, id string, ended <-chan error) {
 	}
 	signal := func(sig ssh.Signal) {
 		// Sending may block where the connection does.
-		go func() { _ = s.Signal(sig) }()
+		go func() { _ = s.signal(sig) }()
 	}
+	defer s.Close()
 	signal(ssh.SIGTERM)
 	if over(signalGrace) {
 		return
 	}
-	c.kill("TERM", id)
+	go c.kill(id)
 	if over(killGrace) {
 		return
 	}
 	signal(ssh.SIGKILL)
-	c.kill("KILL", id)
 	over(signalGrace)
-	s.Close()
 }
 
-// kill sends a signal to all processes of a command, by way of another
-// session; Linux only.
-func (c *Client) kill(sig, id string) {
+// killCode ends the processes of a command and those they have started: by
+// SIGTERM, and the stubborn ones after a second by SIGKILL; Linux only.
+const killCode = `galley_tree() {
+for galley_c in $(sed -n 's/^\([0-9]*\) (.*) [A-Za-z] '"$1"' .*/\1/p' /proc/[0-9]*/stat 2>/dev/null); do (galley_tree "$galley_c"); done
+echo "$1"
+}
+galley_list=
+for galley_f in $(grep -l %s=%s /proc/[0-9]*/environ 2>/dev/null); do
+galley_p=${galley_f#/proc/}
+galley_list="$galley_list $(galley_tree "${galley_p%%/environ}")"
+done
+[ -n "$galley_list" ] || exit 0
+kill -TERM $galley_list 2>/dev/null
+sleep 1
+kill -KILL $galley_list 2>/dev/null
+exit 0`
+
+// kill ends all processes of a command, by way of another session.
+func (c *Client) kill(id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), killTime)
 	defer cancel()
-	s, err := c.ssh.NewSession()
+	s, err := c.newSession(ctx)
 	if err != nil {
 		return
 	}
 	defer s.Close()
-	defer context.AfterFunc(ctx, func() { s.Close() })()
-	body := fmt.Sprintf("for f in $(grep -l %s=%s /proc/[0-9]*/environ 2>/dev/null); do p=${f#/proc/}; kill -%s ${p%%/environ}; done", runVariable, id, sig)
-	if err := s.Run(script(body)); err != nil {
-		c.cfg.Report.Debug("kill -%s on %s: %v", sig, c.cfg.Addr(), err)
+	line := posix.Script(fmt.Sprintf(killCode, posix.RunVariable, id))
+	if ok, err := s.request(ctx, "the command to be ended", "exec", struct{ Line string }{line}); err != nil || !ok {
+		c.cfg.Report.Debug("ending a command on %s: %v", c.cfg.Addr(), err)
+		return
 	}
-}
-
-// status turns the end of a session into an exit status.
-func (c *Client) status(err error, out, errs *writer) (int, error) {
-	if w := errors.Join(out.failure(), errs.failure()); w != nil {
-		return 0, w
+	_ = s.CloseWrite()
+	select {
+	case <-s.exit:
+	case <-s.ended:
+	case <-c.gone:
+	case <-ctx.Done():
 	}
-	var exit *ssh.ExitError
-	var missing *ssh.ExitMissingError
-	switch {
-	case err == nil:
-		return 0, nil
-	case errors.As(err, &exit):
-		return exit.ExitStatus(), nil
-	case errors.As(err, &missing):
-		select {
-		case <-c.gone:
-			return 0, c.lost("running a command", io.EOF)
-		case <-time.After(100 * time.Millisecond):
-			// The session alone ended.
-			return 0, c.lost("running a command", errors.New("the machine ended the session without an exit status"))
-		}
-	}
-	return 0, c.lost("running a command", err)
 }
 
 // writer passes on to w and remembers its failure, after which everything is
-// swallowed: the session must not hang on a full local disk.
+// discarded: the session must not hang on a full local disk.
 type writer struct {
-	w   io.Writer
-	mu  sync.Mutex
-	err error
+	w     io.Writer
+	count atomic.Int64
+	mu    sync.Mutex
+	over  bool
+	err   error
 }
 
 func (w *writer) Write(p []byte) (int, error) {
+	w.count.Add(int64(len(p)))
 	if w.w == nil {
 		return len(p), nil
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err != nil {
+	if w.err != nil || w.over {
 		return len(p), nil
 	}
 	if _, err := w.w.Write(p); err != nil {
 		w.err = err
 	}
 	return len(p), nil
+}
+
+// stop discards what is still to come, so that w is not written to any more.
+func (w *writer) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
 }
 
 func (w *writer) failure() error {

@@ -17,6 +17,8 @@ import (
 	"al.essio.dev/pkg/shellescape"
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // TransferError says that files could not be moved to or from a machine, for
@@ -513,7 +515,7 @@ func untar(r io.Reader, dest string, report Reporter) error {
 			_ = root.Chtimes(name, hdr.ModTime, hdr.ModTime)
 		case tar.TypeSymlink:
 			if target := path.Join(path.Dir(hdr.Name), hdr.Linkname); path.IsAbs(hdr.Linkname) || !filepath.IsLocal(filepath.FromSlash(target)) {
-				report.Warn("the link %s is left out: it leads out of the directory, to %s", printable(hdr.Name), printable(hdr.Linkname))
+				report.Warn("the link %s is left out: it leads out of the directory, to %s", text.CleanLine(hdr.Name), text.CleanLine(hdr.Linkname))
 				continue
 			}
 			_ = root.Remove(name)
@@ -526,7 +528,7 @@ func untar(r io.Reader, dest string, report Reporter) error {
 				return err
 			}
 		default:
-			report.Debug("%s is left out: neither file, directory nor link", printable(hdr.Name))
+			report.Debug("%s is left out: neither file, directory nor link", text.CleanLine(hdr.Name))
 		}
 	}
 	for i := len(dirs) - 1; i >= 0; i-- {

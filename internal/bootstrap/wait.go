@@ -12,6 +12,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // WaitOptions bound a [Wait]. The zero value of each field means its default.
@@ -26,6 +29,11 @@ type WaitOptions struct {
 	// Retry is the pause after an attempt that found nothing listening;
 	// 100 ms.
 	Retry time.Duration
+	// Boot is how long cloud-init is waited for where it is at work when the
+	// machine is reached; 0 for not at all. MustBoot makes it an error when
+	// that time is over.
+	Boot     time.Duration
+	MustBoot bool
 }
 
 // Defaults of [WaitOptions].
@@ -48,8 +56,10 @@ const (
 	sessionStagger   = 10 * time.Second
 	// maxTalking bounds the attempts that are beyond dialling.
 	maxTalking = 3
-	// nameGrace is how long a name that does not resolve is tried.
-	nameGrace = 30 * time.Second
+	// nameGrace is how long a name that does not resolve is tried, and
+	// gatewayGrace a gateway that does not answer.
+	nameGrace    = 30 * time.Second
+	gatewayGrace = 30 * time.Second
 )
 
 // Wait tries until a command has been run on the machine and returns the
@@ -76,12 +86,20 @@ func Wait(ctx context.Context, c Config, o WaitOptions) (*Client, error) {
 	if (&authenticator{ctx: ctx, cfg: cfg, hop: &cfg.Hop, report: cfg.Report}).emptyNow() {
 		return nil, &AuthError{User: cfg.User, Addr: cfg.Addr()}
 	}
-	w := &waiter{cfg: cfg, o: o, route: newRoute(cfg), started: time.Now()}
-	client, err := w.run(ctx)
-	if err != nil {
-		w.route.Close()
+	reach := func() (*Client, bool, error) {
+		w := &waiter{cfg: cfg, o: o, route: newRoute(cfg), started: time.Now()}
+		client, err := w.run(ctx)
+		if err != nil {
+			w.route.Close()
+			return nil, false, err
+		}
+		return client, client.booting, nil
 	}
-	return client, err
+	client, booting, err := reach()
+	if err != nil || !booting || o.Boot <= 0 {
+		return client, err
+	}
+	return whenBooted(ctx, client, o, reach)
 }
 
 // emptyNow is empty for an authenticator that is used for nothing else.
@@ -121,6 +139,7 @@ type waiter struct {
 	refusedSince time.Time
 	backoff      time.Duration
 	nameSince    time.Time
+	gatewaySince time.Time
 	last         error
 }
 
@@ -323,23 +342,18 @@ func (c *Client) abandon() {
 func (w *waiter) judge(err error) (time.Duration, error) {
 	var gate *gatewayError
 	var auth *AuthError
-	var key *HostKeyError
 	var session *SessionError
-	var conf *ConfigError
-	var dns *net.DNSError
+	var unreachable *UnreachableError
+	var lost *LostError
 	w.last = err
 	switch {
-	case errors.As(err, &conf), errors.As(err, &key):
+	case permanent(err):
 		return 0, err
 	case errors.As(err, &gate):
-		if errors.As(err, &auth) {
-			return 0, err
-		}
-		return w.o.Retry, nil
+		// A gateway is there before the machines behind it: it may restart, but
+		// it need not boot.
+		return w.within(&w.gatewaySince, gatewayGrace, err)
 	case errors.As(err, &auth):
-		if auth.Suggest != "" || len(auth.Offered) == 0 && len(auth.Allowed) == 0 {
-			return 0, err
-		}
 		if bootingUp(auth.Banner) {
 			return w.slower(2 * time.Second), nil
 		}
@@ -349,22 +363,52 @@ func (w *waiter) judge(err error) (time.Duration, error) {
 			return w.slower(2 * time.Second), nil
 		}
 		return w.refused(err)
-	case errors.As(err, &dns) && dns.IsNotFound:
-		if w.nameSince.IsZero() {
-			w.nameSince = time.Now()
-		}
-		if time.Since(w.nameSince) > nameGrace {
-			return 0, w.waited(err, w.nameSince)
-		}
-		return time.Second, nil
+	case nameUnknown(err):
+		return w.within(&w.nameSince, nameGrace, err)
 	}
-	var typed *UnreachableError
-	var lost *LostError
-	if !errors.As(err, &typed) && !errors.As(err, &lost) {
+	if !errors.As(err, &unreachable) && !errors.As(err, &lost) {
 		return 0, err
 	}
-	w.nameSince = time.Time{}
+	w.nameSince, w.gatewaySince = time.Time{}, time.Time{}
 	return w.o.Retry, nil
+}
+
+// permanent reports whether waiting cannot cure a failure.
+func permanent(err error) bool {
+	var conf *ConfigError
+	var key *HostKeyError
+	var algo *AlgorithmError
+	var proxy *proxyError
+	var gate *gatewayError
+	var auth *AuthError
+	switch {
+	case errors.As(err, &conf), errors.As(err, &key), errors.As(err, &algo):
+		return true
+	case errors.As(err, &proxy) && proxy.permanent:
+		return true
+	case errors.As(err, &gate) && (errors.As(err, &auth) || nameUnknown(err)):
+		return true
+	case errors.As(err, &auth):
+		return auth.Suggest != "" || len(auth.Offered) == 0 && len(auth.Allowed) == 0
+	}
+	return false
+}
+
+func nameUnknown(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound
+}
+
+// within bounds, from the first time on, the tries of a failure that heals soon
+// or not at all.
+func (w *waiter) within(since *time.Time, limit time.Duration, err error) (time.Duration, error) {
+	if since.IsZero() {
+		*since = time.Now()
+	}
+	if time.Since(*since) > limit {
+		return 0, w.waited(err, *since)
+	}
+	return time.Second, nil
 }
 
 // refused counts the grace.
@@ -397,10 +441,13 @@ func bootingUp(text string) bool {
 // waited adds to err how long it was tried.
 func (w *waiter) waited(err error, since time.Time) error {
 	d := max(time.Since(since), time.Millisecond)
+	var gate *gatewayError
 	var unreachable *UnreachableError
 	var auth *AuthError
 	var session *SessionError
 	switch {
+	case errors.As(err, &gate):
+		return &gatewayError{w.waited(gate.err, since)}
 	case errors.As(err, &auth):
 		e := *auth
 		e.Waited = d
@@ -469,11 +516,13 @@ func detailOf(err error) string {
 }
 
 // The probe prints a word; any shell can do that, be it of Unix or Windows.
+// Where there is a POSIX shell, it also says whether cloud-init is at work.
 const (
 	probeWord    = "galley-is-in"
-	probeLine    = "echo " + probeWord
 	probeTimeout = 60 * time.Second
 )
+
+var probeLine = "echo " + probeWord + "; " + posix.Script(bootCheck)
 
 // loginAs is what the root account of a cloud image answers.
 var loginAs = regexp.MustCompile(`(?i)please log ?in as the (?:following )?user:? *["']?([A-Za-z_][A-Za-z0-9_.-]*)`)
@@ -535,10 +584,14 @@ func (c *Client) probe(ctx context.Context) error {
 			return &SessionError{User: c.cfg.User, Addr: c.cfg.Addr(), Reason: "the session ended at once", Output: text, Err: e.err}
 		}
 		return e.err
-	case strings.Contains(text, probeWord):
+	case strings.Contains(out.all(), probeWord):
+		c.booting = isBooting(out.all())
 		return nil
 	}
-	return &SessionError{User: c.cfg.User, Addr: c.cfg.Addr(), Reason: fmt.Sprintf("%q ended with status %d and did not print its word", probeLine, e.status), Output: text}
+	return &SessionError{
+		User: c.cfg.User, Addr: c.cfg.Addr(), Output: text,
+		Reason: fmt.Sprintf("%q ended with status %d and did not print its word", "echo "+probeWord, e.status),
+	}
 }
 
 // watch collects a little output and shows what there is each time.
@@ -558,14 +611,16 @@ func (w *watch) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *watch) String() string {
+// all is what was collected.
+func (w *watch) all() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := strings.TrimSpace(w.buf.String())
-	if len(s) > 300 {
-		s = s[:300]
-	}
-	return printable(s)
+	return w.buf.String()
+}
+
+// String is the beginning of it, for messages.
+func (w *watch) String() string {
+	return text.Clean(text.Shorten(strings.TrimSpace(w.all()), 300))
 }
 
 var _ io.Writer = (*watch)(nil)

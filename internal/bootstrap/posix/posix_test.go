@@ -80,7 +80,7 @@ func TestLoginInEveryLoginShell(t *testing.T) {
 		`ls / >/dev/null || echo "no!such"; echo "a!b"`: "a!b\n",
 		"printf '%s\\n' 'one\ntwo'":                     "one\ntwo\n",
 		"x=1 sh -c 'echo $x'; false && echo no; true":   "1\n",
-		"echo out 2>&1":                                 "out\n",
+		"echo out 2>&1": "out\n",
 	}
 	eachShell(t, func(t *testing.T, path string, argv []string) {
 		for line, want := range lines {

@@ -269,7 +269,7 @@ func (m *Machine) sync(ctx context.Context, src fs.FS, dest string, o delta.Opti
 		return m.Run(ctx, "removing old files", m.Sudo("sh -c "+Quote(code)))
 	}
 	if n, ok := m.Conn().(kitchen.Neighbour); ok {
-		o.Plain = n.Near(ctx)
+		o.Plain = n.Near()
 	}
 	st, err := delta.Sync(ctx, m.runner, src, dest, o)
 	if err != nil {

@@ -492,7 +492,7 @@ func (c *conn) Run(ctx context.Context, cmd kitchen.Command) (int, error) {
 	if err != nil {
 		return 0, failed(err)
 	}
-	status, err := client.Run(ctx, bootstrap.Command(cmd))
+	status, err := client.Run(ctx, cmd)
 	return status, failed(err)
 }
 
@@ -505,9 +505,10 @@ func (c *conn) Upload(ctx context.Context, src fs.FS, dest string) error {
 }
 
 // Near implements [kitchen.Neighbour].
-func (c *conn) Near(ctx context.Context) bool {
-	client, err := c.client(ctx)
-	return err == nil && client.Near(ctx)
+func (c *conn) Near() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sh != nil && c.sh.client.Near()
 }
 
 func (c *conn) Download(ctx context.Context, src, dest string) error {
@@ -523,7 +524,7 @@ func (c *conn) Shell(ctx context.Context, term kitchen.Terminal) (int, error) {
 	if err != nil {
 		return 0, failed(err)
 	}
-	status, err := client.Shell(ctx, bootstrap.Terminal(term))
+	status, err := client.Shell(ctx, term)
 	return status, failed(err)
 }
 

@@ -1,0 +1,139 @@
+package bootstrap
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
+	"github.com/galleyhq/galley/internal/text"
+)
+
+// DefaultBootTimeout is how long cloud-init may take for what user data asks
+// of it.
+const DefaultBootTimeout = 600 * time.Second
+
+// bootCheck is shell code that prints "galley-boot running" while cloud-init is
+// at work (cloud-init: boot-finished, status.json). It must stay one that every
+// shell reads alike; see posix.Script.
+const bootCheck = `if [ -e /run/cloud-init/result.json ]; then echo galley-boot done; ` +
+	`elif [ -e /run/cloud-init/enabled ] || [ -e /run/cloud-init/status.json ] || [ -e /run/cloud-init/cloud-id ]; ` +
+	`then echo galley-boot running; fi`
+
+// isBooting reports whether a probe's output says that cloud-init is at work.
+func isBooting(output string) bool {
+	for line := range strings.Lines(output) {
+		if strings.TrimSpace(line) == "galley-boot running" {
+			return true
+		}
+	}
+	return false
+}
+
+// BootError says that cloud-init did not finish in time.
+type BootError struct {
+	Addr   string
+	Waited time.Duration
+}
+
+func (e *BootError) Error() string {
+	return fmt.Sprintf("cloud-init on %s did not finish within %s", e.Addr, e.Waited.Round(time.Second))
+}
+
+// Hint says where to look and how to wait differently.
+func (e *BootError) Hint() string {
+	return "look at /var/log/cloud-init-output.log on the machine; wait_for_cloud_init sets another limit in seconds, or false for no wait"
+}
+
+// maxResult bounds cloud-init's result file, in bytes.
+const maxResult = 256 << 10
+
+// awaitBoot waits until cloud-init has finished, and warns of its errors.
+func (c *Client) awaitBoot(ctx context.Context, limit time.Duration) error {
+	outer := ctx
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, &BootError{Addr: c.cfg.Addr(), Waited: limit})
+	defer cancel()
+	over := make(chan struct{})
+	defer close(over)
+	go c.notice(ctx, over, "cloud-init on "+c.cfg.Addr(), "the first boot is still under way")
+	out := NewBuffer("the result of cloud-init", maxResult)
+	line := posix.Script("while ! [ -s /run/cloud-init/result.json ]; do sleep 1; done; cat /run/cloud-init/result.json")
+	status, err := c.Run(ctx, Command{Line: line, Stdout: out})
+	if err != nil {
+		return err
+	}
+	if outer.Err() != nil {
+		return context.Cause(outer)
+	}
+	if errs := bootErrors(out.Bytes()); status == 0 && len(errs) > 0 {
+		c.cfg.Report.Warn("cloud-init on %s finished with errors: %s (see /var/log/cloud-init-output.log there)", c.cfg.Addr(), strings.Join(errs, "; "))
+	}
+	return nil
+}
+
+// failedModule is the module in one of cloud-init's errors, a Python tuple.
+var failedModule = regexp.MustCompile(`^\('([\w.-]+)', *(.*)\)$`)
+
+// bootErrors are the errors in cloud-init's result file, each with the name of
+// the module that failed.
+func bootErrors(result []byte) []string {
+	var r struct {
+		V1 struct {
+			Errors []string `json:"errors"`
+		} `json:"v1"`
+	}
+	if json.Unmarshal(result, &r) != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range r.V1.Errors {
+		if m := failedModule.FindStringSubmatch(e); m != nil {
+			e = "module " + m[1] + ": " + m[2]
+		}
+		out = append(out, text.Shorten(text.CleanLine(e), 200))
+	}
+	return out
+}
+
+// whenBooted waits for cloud-init on a machine that has just been reached.
+// again reaches it once more: what cloud-init was asked for may be a reboot.
+func whenBooted(ctx context.Context, c *Client, o WaitOptions, again func() (*Client, bool, error)) (*Client, error) {
+	start := time.Now()
+	for {
+		left := o.Boot - time.Since(start)
+		if left <= 0 {
+			left = time.Millisecond
+		}
+		err := c.awaitBoot(ctx, left)
+		var lost *LostError
+		var late *BootError
+		switch {
+		case err == nil:
+			return c, nil
+		case errors.As(err, &late):
+			late.Waited = o.Boot
+			if o.MustBoot {
+				c.Close()
+				return nil, late
+			}
+			c.cfg.Report.Info("%v; going on without it", late)
+			return c, nil
+		case !errors.As(err, &lost) || ctx.Err() != nil:
+			c.Close()
+			return nil, err
+		}
+		c.cfg.Report.Info("The connection was lost while cloud-init was at work: connecting again")
+		c.Close()
+		booting := false
+		if c, booting, err = again(); err != nil {
+			return nil, err
+		}
+		if !booting {
+			return c, nil
+		}
+	}
+}
