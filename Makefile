@@ -2,34 +2,57 @@
 
 GO      ?= go
 BIN     := bin/galley
-# One static binary: no cgo, no paths, no build id, so that it is the same wherever it is built.
+# One static binary: no cgo, no paths, no build id, so that it is the same
+# wherever it is built.
 LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/internal/cli.release=$(VERSION))
+# Tools are pinned in a module of their own; the product's go.mod stays small.
+TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: build demo test vet fmt unit race parity acceptance openstackclient listings-check test-chefserver chefnode bench bench-fetch bench-converge fuzz clean
+.PHONY: build demo test vet unit race lint fmt docs docs-check release-snapshot parity acceptance openstackclient \
+	listings-check test-chefserver chefnode bench bench-fetch bench-converge fuzz clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/galley
 
 # The main job on the embedded cloud, as a newcomer would type it.
-demo: build
+demo:
+	@echo "Compiling Galley (a minute or two the first time) ..."
+	@$(MAKE) --no-print-directory build
 	@sh testdata/demo.sh $(BIN)
 
 # All tests. CI calls this.
-test: fmt vet race
-
-fmt:
-	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt'd:"; echo "$$out"; exit 1; fi
-
-vet:
-	$(GO) vet ./...
-	GOOS=darwin $(GO) vet ./...
-	GOOS=windows $(GO) vet ./...
+test: lint vet race
 
 unit:
 	$(GO) test ./...
 
 race:
 	$(GO) test -race -timeout 30m ./...
+
+vet:
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+
+# What every change must pass beside the tests.
+lint: docs-check
+	$(GO) mod tidy -diff
+	$(TOOL) golangci-lint run
+	@out=$$($(TOOL) deadcode ./cmd/galley); if [ -n "$$out" ]; then echo "unreachable:"; echo "$$out"; exit 1; fi
+
+fmt:
+	$(TOOL) gofumpt -w .
+
+# The generated part of docs/: commands and configuration keys.
+docs: build
+	sh testdata/scripts/docs.sh $(BIN) docs
+
+docs-check: build
+	sh testdata/scripts/docs.sh $(BIN) docs check
+
+# All packages of a release, built here and not published.
+release-snapshot:
+	sh testdata/scripts/release.sh
 
 # The run that a cloud must pass, embedded or real: with OS_* set it goes
 # against that cloud, else against an embedded one that it starts.
@@ -67,7 +90,7 @@ fuzz:
 	sh testdata/scripts/fuzz.sh $(FUZZTIME)
 
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./internal/config/... ./internal/fetch/... ./internal/bootstrap/...
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/config/... ./internal/ruby/... ./internal/fetch/... ./internal/bootstrap/...
 
 # galley fetch beside curl, gzip and requests, as ratios of one run.
 SIZE ?= 512M
