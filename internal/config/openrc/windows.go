@@ -3,8 +3,6 @@ package openrc
 import (
 	"regexp"
 	"strings"
-
-	"mvdan.cc/sh/v3/syntax"
 )
 
 // Lines of PowerShell that RC files consist of.
@@ -19,24 +17,22 @@ var (
 	psBare   = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 )
 
-// place is a line of a file that has no syntax tree.
-type place int
-
-func (p place) Pos() syntax.Pos { return syntax.NewPos(0, uint(p), 1) } //nolint:gosec // of a small file
-func (p place) End() syntax.Pos { return p.Pos() }
-
-// assignAt sets a variable, exported or not.
-func (r *reader) assignAt(at place, name, value string, export bool) error {
-	if err := r.step(at); err != nil {
+// assign sets a variable, exported or not.
+func (r *reader) assign(name, value string, export bool) error {
+	if err := r.step(); err != nil {
 		return err
 	}
-	if err := r.assign(name, value, at.Pos()); err != nil {
-		return err
+	if len(value) > maxValue {
+		return r.tooMuch()
 	}
-	if export {
-		r.export(name, true)
-	}
+	r.vars[name] = variable{value, true, export}
+	r.where[name] = r.at.String()
 	return nil
+}
+
+func (r *reader) unset(name string) {
+	delete(r.vars, name)
+	delete(r.where, name)
 }
 
 // known finds the name under which a variable is known: Windows does not tell
@@ -59,10 +55,9 @@ const psLocal = "powershell "
 
 // powerShell reads a file that sets $env:NAME and asks with Read-Host.
 func (r *reader) powerShell(text, name string) error {
-	r.name, r.first = name, name
 	comment := false
 	for i, line := range strings.Split(text, "\n") {
-		at := place(i + 1)
+		r.at = place{name, uint(i + 1), 1} //nolint:gosec // of a small file
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "<#") {
 			comment = true
@@ -75,7 +70,7 @@ func (r *reader) powerShell(text, name string) error {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if err := r.powerShellLine(at, line); err != nil {
+		if err := r.powerShellLine(line); err != nil {
 			return err
 		}
 	}
@@ -87,39 +82,40 @@ func (r *reader) powerShell(text, name string) error {
 	return nil
 }
 
-func (r *reader) powerShellLine(at place, line string) error {
+func (r *reader) powerShellLine(line string) error {
 	if m := psAssign.FindStringSubmatch(line); m != nil {
 		name, env := m[2], m[1] != ""
-		value, err := r.powerShellValue(at, m[2], strings.TrimSpace(m[3]))
+		value, err := r.powerShellValue(m[2], strings.TrimSpace(m[3]))
 		if err != nil {
 			return err
 		}
 		if !env {
-			return r.assignAt(at, psLocal+strings.ToLower(name), value, false)
+			return r.assign(psLocal+strings.ToLower(name), value, false)
 		}
 		if value == "" {
 			// An empty value takes the variable away.
 			r.unset(r.known(name))
 			return nil
 		}
-		return r.assignAt(at, r.known(name), value, true)
+		return r.assign(r.known(name), value, true)
 	}
 	if m := psRemove.FindStringSubmatch(line); m != nil {
 		r.unset(r.known(m[1]))
 		return nil
 	}
 	if m := psWrite.FindStringSubmatch(line); m != nil {
-		value, err := r.powerShellValue(at, "", m[1])
+		value, err := r.powerShellValue("", m[1])
 		if err != nil {
 			return err
 		}
-		return r.print(value + "\n")
+		r.print(value + "\n")
+		return nil
 	}
-	return r.errorf(at, "this line needs PowerShell, which Galley does not run")
+	return r.errorf("this line needs PowerShell, which Galley does not run")
 }
 
 // powerShellValue works out the right side of an assignment to name.
-func (r *reader) powerShellValue(at place, name, s string) (string, error) {
+func (r *reader) powerShellValue(name, s string) (string, error) {
 	lookup := func(env, local string) string {
 		if env != "" {
 			return r.vars[r.known(env)].value
@@ -139,7 +135,7 @@ func (r *reader) powerShellValue(at place, name, s string) (string, error) {
 			}
 		}
 		if question = strings.TrimSpace(question); question != "" {
-			q, err := r.powerShellValue(at, "", question)
+			q, err := r.powerShellValue("", question)
 			if err != nil {
 				return "", err
 			}
@@ -149,7 +145,7 @@ func (r *reader) powerShellValue(at place, name, s string) (string, error) {
 		if secret && !strings.Contains(asked, "PASS") {
 			asked = "OS_PASSWORD"
 		}
-		line, _, err := r.answerAt(at, asked, question, !secret)
+		line, _, err := r.ask(asked, "", question, !secret, true)
 		return line, err
 	}
 	for _, p := range []*regexp.Regexp{psPlain, psNet} {
@@ -167,7 +163,7 @@ func (r *reader) powerShellValue(at place, name, s string) (string, error) {
 	case s[0] == '"':
 		if body, ok := quoted(s, '"'); ok && !strings.Contains(body, "$(") {
 			if len(body)+strings.Count(body, "$")*maxValue > 64*maxValue {
-				return "", r.errorf(at, "it expands more variables than any RC file")
+				return "", r.errorf("it expands more variables than any RC file")
 			}
 			out := expandOutsideEscapes(body, func(t string) string {
 				return psVar.ReplaceAllStringFunc(t, func(v string) string {
@@ -181,7 +177,7 @@ func (r *reader) powerShellValue(at place, name, s string) (string, error) {
 		m := psVar.FindStringSubmatch(s)
 		return lookup(m[1], m[2]), nil
 	}
-	return "", r.errorf(at, "this value needs PowerShell, which Galley does not run")
+	return "", r.errorf("this value needs PowerShell, which Galley does not run")
 }
 
 // quoted returns what is between quotes that are the first and the last
@@ -247,9 +243,8 @@ var (
 
 // batch reads a Windows batch file that sets variables.
 func (r *reader) batch(text, name string) error {
-	r.name, r.first = name, name
 	for i, line := range strings.Split(text, "\n") {
-		at := place(i + 1)
+		r.at = place{name, uint(i + 1), 1} //nolint:gosec // of a small file
 		line = strings.TrimLeft(strings.TrimLeft(line, " \t"), "@")
 		line = strings.TrimRight(line, "\r")
 		if bare := strings.TrimSpace(line); bare == "" || strings.HasPrefix(bare, "::") || batQuiet.MatchString(bare) {
@@ -258,11 +253,11 @@ func (r *reader) batch(text, name string) error {
 			}
 			continue
 		}
-		if err := r.step(at); err != nil {
+		if err := r.step(); err != nil {
 			return err
 		}
 		if strings.Count(line, "%")/2 > 64 {
-			return r.errorf(at, "it expands more variables in one line than any RC file")
+			return r.errorf("it expands more variables in one line than any RC file")
 		}
 		// %% is a percent sign.
 		parts := strings.Split(line, "%%")
@@ -271,20 +266,20 @@ func (r *reader) batch(text, name string) error {
 				return r.vars[r.known(strings.Trim(v, "%"))].value
 			})
 		}
-		if err := r.batchLine(at, strings.Join(parts, "%")); err != nil {
+		if err := r.batchLine(strings.Join(parts, "%")); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *reader) batchLine(at place, line string) error {
+func (r *reader) batchLine(line string) error {
 	if m := batAsk.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
-		value, _, err := r.answerAt(at, m[1], m[2], true)
+		value, _, err := r.ask(m[1], "", m[2], true, true)
 		if err != nil {
 			return err
 		}
-		return r.assignAt(at, r.known(m[1]), value, true)
+		return r.assign(r.known(m[1]), value, true)
 	}
 	if m := batSet.FindStringSubmatch(line); m != nil {
 		name, value := m[1]+m[3], m[2]+m[4]
@@ -292,10 +287,11 @@ func (r *reader) batchLine(at place, line string) error {
 			r.unset(r.known(name))
 			return nil
 		}
-		return r.assignAt(at, r.known(name), value, true)
+		return r.assign(r.known(name), value, true)
 	}
 	if m := batEcho.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
-		return r.print(m[1] + "\n")
+		r.print(m[1] + "\n")
+		return nil
 	}
-	return r.errorf(at, "this line needs cmd.exe, which Galley does not run")
+	return r.errorf("this line needs cmd.exe, which Galley does not run")
 }

@@ -86,7 +86,7 @@ func TestTellings(t *testing.T) {
 		t.Errorf("got %v", got.Vars)
 	}
 	warnings := strings.Join(got.Warnings, "\n")
-	for _, part := range []string{"rc.sh:5: the file ends early, with status 3, saying: Hello a\tb red bye", "not exported, so without effect: OS_USERNAME"} {
+	for _, part := range []string{"rc.sh:5: the file ends early, with status 3, saying: Hello a b red bye", "not exported, so without effect: OS_USERNAME"} {
 		if !strings.Contains(warnings, part) {
 			t.Errorf("%q is missing in\n%s", part, warnings)
 		}
