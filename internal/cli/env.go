@@ -100,9 +100,6 @@ func (p pipedAnswers) Prompt(ctx context.Context, question string, _ bool) (stri
 				break
 			}
 			if err != nil {
-				if errors.Is(err, io.EOF) {
-					err = errors.New("standard input ended")
-				}
 				answered <- reply{err: err}
 				return
 			}

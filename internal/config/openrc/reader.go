@@ -2,7 +2,9 @@ package openrc
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -143,10 +145,13 @@ func (r *reader) ask(name, wanted, question string, echo, known bool) (line stri
 	if v := r.opts.Env[wanted]; known && v != "" {
 		return v, false, nil
 	}
-	if r.opts.Prompt == nil {
-		e := r.errorf("it asks for %s, and there is no terminal to ask on", wanted)
+	unanswered := func(why string) error {
+		e := r.errorf("it asks for %s, and %s", wanted, why)
 		e.Advice = "set " + wanted + " in the environment"
-		return "", false, e
+		return e
+	}
+	if r.opts.Prompt == nil {
+		return "", false, unanswered("there is no terminal to ask on")
 	}
 	if question = strings.TrimSpace(text.Clean(question)); question == "" {
 		question = wanted + ":"
@@ -157,6 +162,9 @@ func (r *reader) ask(name, wanted, question string, echo, known bool) (line stri
 	line, err = r.opts.Prompt.Prompt(r.ctx, question, !secret)
 	r.until = r.until.Add(time.Since(begin))
 	r.waited.Add(int64(time.Since(begin)))
+	if errors.Is(err, io.EOF) {
+		return "", false, unanswered("standard input has ended")
+	}
 	if err != nil {
 		return "", false, fmt.Errorf("%s:%d: asking for %s: %w", r.at.file, r.at.line, wanted, err)
 	}
