@@ -14,7 +14,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/config/knife"
-	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -39,7 +39,7 @@ func nodeOf(t *testing.T, rb string, args ...string) (*bootstrapFlags, node.Spec
 		}
 	}
 	t.Chdir(home)
-	env := ruby.NewEnvMap(map[string]string{"HOME": home})
+	env := env.FromMap(map[string]string{"HOME": home})
 	cfg, err := knife.Load(t.Context(), knife.Options{Dir: home, Home: home, Env: env})
 	if err != nil {
 		t.Fatal(err)

@@ -16,12 +16,13 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/install"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/config/knife"
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // nodeSpec makes of the flags, after settle, and of knife.rb the node that is
 // wanted. Its name is that of -N, "" without.
-func (a *app) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config, env *ruby.Env, verbosity int) (node.Spec, error) {
+func (a *app) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config, env *env.Env, verbosity int) (node.Spec, error) {
 	s := node.Spec{
 		Name: f.name, ServerURL: cfg.ChefServerURL, Environment: orElse(f.environment, cfg.Environment),
 		RunList: listed(f.runList), PolicyName: f.policyName, PolicyGroup: f.policyGroup, Tags: listed(f.tags),
@@ -213,7 +214,7 @@ func validationKey(cfg *knife.Config) (node.Secret, error) {
 
 // chefLicense is the word on Chef's licence: the flag, knife.rb, the
 // environment, or that it was accepted on this machine earlier.
-func (f *bootstrapFlags) chefLicense(cfg *knife.Config, env *ruby.Env) string {
+func (f *bootstrapFlags) chefLicense(cfg *knife.Config, env *env.Env) string {
 	for _, said := range []string{f.license, cfg.ChefLicense, env.Get("CHEF_LICENSE")} {
 		if said != "" {
 			return said
@@ -253,7 +254,7 @@ func (f *bootstrapFlags) sudoSecret(ctx context.Context, a *app, e *node.Elevati
 // sshConfig says how a machine is logged in to. The host key policy is that of
 // --ssh-verify-host-key; where the cloud tells a machine's keys, it is the
 // caller's to use those.
-func (a *app) sshConfig(f *bootstrapFlags, env *ruby.Env, host string, report bootstrap.Reporter) (bootstrap.Config, error) {
+func (a *app) sshConfig(f *bootstrapFlags, env *env.Env, host string, report bootstrap.Reporter) (bootstrap.Config, error) {
 	home := env.Get("HOME")
 	c := bootstrap.Config{
 		Hop: bootstrap.Hop{
@@ -390,7 +391,7 @@ var templateNames = []string{"chef-full", "chef-full.erb"}
 
 // bootstrapTemplate finds and reads the template of --bootstrap-template; nil
 // is Galley's own way.
-func (a *app) bootstrapTemplate(ctx context.Context, f *bootstrapFlags, cfg *knife.Config, env *ruby.Env) (func(node.Values) ([]byte, error), error) {
+func (a *app) bootstrapTemplate(ctx context.Context, f *bootstrapFlags, cfg *knife.Config, env *env.Env) (func(node.Values) ([]byte, error), error) {
 	if f.template == "" || slices.Contains(templateNames, f.template) {
 		return nil, nil
 	}

@@ -8,11 +8,12 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/config/bootstraptemplate"
 	"github.com/galleyhq/galley/internal/config/knife"
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // renderTemplate renders a bootstrap template of the user's own.
-func (a *app) renderTemplate(ctx context.Context, src []byte, file string, f *bootstrapFlags, cfg *knife.Config, env *ruby.Env, v node.Values) ([]byte, error) {
+func (a *app) renderTemplate(ctx context.Context, src []byte, file string, f *bootstrapFlags, cfg *knife.Config, env *env.Env, v node.Values) ([]byte, error) {
 	s := v.Spec
 	c := bootstraptemplate.Context{
 		Config: f.templateConfig(cfg, s), ChefConfig: map[string]any{

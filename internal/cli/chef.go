@@ -15,7 +15,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/config/knife"
-	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/env"
 )
 
 // chefServer returns a client of the Chef Server that knife's configuration
@@ -111,7 +111,7 @@ func keyHint(pem []byte, where string) string {
 // chefHTTP is how the server is reached. As for knife, which writes its
 // proxies into the environment only where there are none, the environment's
 // stand before the file's.
-func chefHTTP(c *knife.Config, env *ruby.Env) (*http.Client, error) {
+func chefHTTP(c *knife.Config, env *env.Env) (*http.Client, error) {
 	first := func(name, configured string) string {
 		if v := env.Get(strings.ToLower(name)); v != "" {
 			return v

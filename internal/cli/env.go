@@ -12,14 +12,14 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/openrc"
-	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/env"
 )
 
 // environment returns the variables that this run works with: the process's,
 // then those of --rc and --os-cloud over them. The process's own environment
 // is never written to.
-func (a *app) environment(ctx context.Context) (*ruby.Env, error) {
-	env := ruby.NewEnv(os.Environ())
+func (a *app) environment(ctx context.Context) (*env.Env, error) {
+	env := env.New(os.Environ())
 	if a.flags.rc != "" {
 		rc, err := openrc.Read(ctx, a.flags.rc, openrc.Options{Env: env.Map(), Prompt: a.prompter()})
 		if err != nil {
@@ -49,7 +49,7 @@ func (a *app) environment(ctx context.Context) (*ruby.Env, error) {
 }
 
 // configOptions says how the configuration at root is read.
-func (a *app) configOptions(root string, env *ruby.Env) (config.Options, error) {
+func (a *app) configOptions(root string, env *env.Env) (config.Options, error) {
 	o := config.Options{Root: root, Env: env, AllowExec: a.flags.allowExec || env.Get("GALLEY_RUBY_EXEC") == "1"}
 	switch a.flags.erb {
 	case "", "galley":

@@ -12,11 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/internal/provisioner/chef"
-	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -167,7 +167,7 @@ func (f initFlags) driver() (string, error) {
 
 // lookAround puts what the cloud offers into what is to be written. Where it
 // cannot be asked, that is said and placeholders stay.
-func (a *app) lookAround(ctx context.Context, env *ruby.Env, start *initOptions) error {
+func (a *app) lookAround(ctx context.Context, env *env.Env, start *initOptions) error {
 	note := func(format string, args ...any) { fmt.Fprintf(a.people(), format+"\n", args...) }
 	auth, err := a.credentials(ctx)
 	var missing *session.MissingError

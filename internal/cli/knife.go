@@ -12,8 +12,8 @@ import (
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/clouds"
 	"github.com/galleyhq/galley/internal/config/knife"
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/openstack/session"
-	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/settings"
 )
 
@@ -40,7 +40,7 @@ type knifeFlags struct {
 
 	// loaded and env are what knife has made of them.
 	loaded *knife.Config
-	env    *ruby.Env
+	env    *env.Env
 }
 
 // addTo gives the flags to the commands below cmd that do something; with
@@ -239,7 +239,7 @@ func validateCommand(a session.Auth) error {
 
 // ownCredentials are those of the flags and, for knife's commands, of the
 // configuration, with the environment that it was read in.
-func (a *app) ownCredentials(ctx context.Context) (*ruby.Env, session.Auth, error) {
+func (a *app) ownCredentials(ctx context.Context) (*env.Env, session.Auth, error) {
 	if !a.knifeStyle() {
 		env, err := a.environment(ctx)
 		return env, session.Auth{}, err
@@ -311,7 +311,7 @@ func (f *knifeFlags) over(auth *session.Auth) {
 }
 
 // cloudEntry returns an entry of clouds.yaml as OS_* variables.
-func (a *app) cloudEntry(name string, env *ruby.Env) (map[string]string, error) {
+func (a *app) cloudEntry(name string, env *env.Env) (map[string]string, error) {
 	entry, err := clouds.Load(name, clouds.Options{Getenv: env.Get})
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config"
-	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/internal/ui/runlog"
@@ -19,7 +19,7 @@ import (
 type project struct {
 	*kitchen.Kitchen
 	config  *config.Project
-	env     *ruby.Env
+	env     *env.Env
 	paths   state.Paths
 	app     *app
 	shared  shared

@@ -1,5 +1,7 @@
 package config
 
-import "github.com/galleyhq/galley/internal/ruby"
+import (
+	"github.com/galleyhq/galley/internal/env"
+)
 
-func testEnv(m map[string]string) *Env { return ruby.NewEnvMap(m) }
+func testEnv(m map[string]string) *Env { return env.FromMap(m) }

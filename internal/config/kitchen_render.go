@@ -5,14 +5,14 @@ import (
 	"os"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/env"
 )
 
 // Env is the environment that files are found by and templates work on; the
 // process's own is never touched.
-type Env = ruby.Env
+type Env = env.Env
 
-func processEnv() *Env { return ruby.NewEnv(os.Environ()) }
+func processEnv() *Env { return env.New(os.Environ()) }
 
 // renderer renders one template after another; what one leaves in the
 // environment, in globals and in methods the next one sees.

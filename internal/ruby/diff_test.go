@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/galleyhq/galley/internal/env"
 )
 
 // realRuby evaluates programs with the ruby on the PATH, each in its own binding, and returns what each gave: the
@@ -66,7 +68,7 @@ real.write JSON.generate(res)
 
 // ourRuby evaluates one program here, in the same notation; what is not supported gives "?".
 func ourRuby(src string) (string, error) {
-	in := New(Config{Env: NewEnv(append(os.Environ(), "TZ=UTC"))})
+	in := New(Config{Env: env.New(append(os.Environ(), "TZ=UTC"))})
 	for _, lib := range strings.Fields("json set time date yaml shellwords uri base64 digest ostruct securerandom") {
 		in.required[lib] = true
 	}

@@ -2,7 +2,7 @@
 // tags of kitchen.yml, knife.rb, metadata.rb, a Berksfile, a Policyfile.
 //
 // It is a lexer, a parser and an evaluator of their own, with the semantics of Ruby 3.1. Nothing of the process is
-// changed by a program: it works on a private copy of the environment ([Env]), cannot write files, and starts commands
+// changed by a program: it works on a private copy of the environment ([env.Env]), cannot write files, and starts commands
 // only where [Config.AllowExec] says so. Evaluation is bounded in steps, depth, memory and time ([Limits]), so that a
 // hostile file ends in an error rather than in a hang.
 //
@@ -12,7 +12,7 @@
 // Reading a file takes three steps:
 //
 //	prog, err := ruby.Parse(src, ruby.Options{File: "knife.rb"})
-//	in := ruby.New(ruby.Config{Env: ruby.NewEnv(os.Environ()), Host: settings})
+//	in := ruby.New(ruby.Config{Env: env.New(os.Environ()), Host: settings})
 //	v, err := in.Run(ctx, prog)
 //
 // An [Interp] keeps what a program leaves behind (environment, globals, constants, methods) for the next one, as one

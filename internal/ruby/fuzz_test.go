@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/galleyhq/galley/internal/env"
 )
 
 // seeds gives every target the programs of testdata.
@@ -86,7 +88,7 @@ func FuzzEval(f *testing.F) {
 func checkBounded(t *testing.T, src string) {
 	t.Helper()
 	in := New(Config{
-		Env:    NewEnv([]string{"HOME=/home/tester", "PATH=/bin", "X=x"}),
+		Env:    env.New([]string{"HOME=/home/tester", "PATH=/bin", "X=x"}),
 		Dir:    "/nonexistent",
 		Limits: Limits{Steps: 200_000, Time: 2 * time.Second},
 	})

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/galleyhq/galley/internal/env"
 )
 
 // settings reads knife.rb the way a reader of it would: a bare call of one argument sets, a call of none gets.
@@ -48,7 +50,7 @@ func (s *settings) Call(c *Call) (Value, bool, error) {
 
 func TestHostKnife(t *testing.T) {
 	s := &settings{values: map[string]any{}, knife: map[string]any{}}
-	in := New(Config{Env: NewEnv([]string{"USER=Jo", "HOME=/home/jo", "OS_USERNAME=demo"}), Dir: "/srv/repo", Host: s})
+	in := New(Config{Env: env.New([]string{"USER=Jo", "HOME=/home/jo", "OS_USERNAME=demo"}), Dir: "/srv/repo", Host: s})
 	in.SetConst("Chef", &HostObject{Name: "Chef", Host: HostFunc(func(c *Call) (Value, bool, error) {
 		if c.Name != "Config" {
 			return nil, false, nil

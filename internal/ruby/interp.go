@@ -11,6 +11,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/galleyhq/galley/internal/env"
 )
 
 // Limits bound what a program may use. A zero field means its default.
@@ -41,7 +43,7 @@ func (l Limits) withDefaults() Limits {
 // no commands, and output thrown away.
 type Config struct {
 	// Env is ENV: read and written by programs. Default: empty.
-	Env *Env
+	Env *env.Env
 	// Dir is the directory that relative paths and Dir.pwd refer to. Default: the process's.
 	Dir string
 	// AllowExec lets programs start commands (backticks, %x, system, Open3). Otherwise each is refused with an error.
@@ -63,7 +65,7 @@ type Config struct {
 // next. It is not safe for use by several goroutines at once.
 type Interp struct {
 	cfg    Config
-	env    *Env
+	env    *env.Env
 	dir    string
 	limits Limits
 
@@ -115,7 +117,7 @@ type EnvRead struct {
 func New(cfg Config) *Interp {
 	in := &Interp{cfg: cfg, env: cfg.Env, dir: cfg.Dir, limits: cfg.Limits.withDefaults()}
 	if in.env == nil {
-		in.env = &Env{}
+		in.env = &env.Env{}
 	}
 	if in.dir == "" {
 		in.dir, _ = os.Getwd()
@@ -133,7 +135,7 @@ func New(cfg Config) *Interp {
 }
 
 // Env is the environment that programs see as ENV.
-func (in *Interp) Env() *Env { return in.env }
+func (in *Interp) Env() *env.Env { return in.env }
 
 // Dir is the working directory.
 func (in *Interp) Dir() string { return in.dir }

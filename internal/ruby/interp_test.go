@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/galleyhq/galley/internal/env"
 )
 
 func eval(t *testing.T, cfg Config, src string) (any, error) {
@@ -19,37 +21,9 @@ func eval(t *testing.T, cfg Config, src string) (any, error) {
 	return ToGo(v), err
 }
 
-func TestEnv(t *testing.T) {
-	e := NewEnv([]string{"B=2", "A=1", "B=3", "EMPTY=", "=C:=x", "WITH=a=b"})
-	if got := e.Names(); !reflect.DeepEqual(got, []string{"B", "A", "EMPTY", "WITH"}) {
-		t.Errorf("names %q", got)
-	}
-	if v, ok := e.Lookup("EMPTY"); v != "" || !ok {
-		t.Error("EMPTY")
-	}
-	if _, ok := e.Lookup("NOPE"); ok || e.Get("NOPE") != "" || e.Get("B") != "3" || e.Get("WITH") != "a=b" {
-		t.Error("look-up")
-	}
-	c := e.Clone()
-	c.Set("A", "9")
-	c.Unset("B")
-	c.Unset("NOPE")
-	if e.Get("A") != "1" || e.Get("B") != "3" {
-		t.Error("a clone shares its variables")
-	}
-	if got := c.Environ(); !reflect.DeepEqual(got, []string{"A=9", "EMPTY=", "WITH=a=b"}) {
-		t.Errorf("environ %q", got)
-	}
-	if got := NewEnvMap(map[string]string{"z": "1", "a": "2"}).Environ(); !reflect.DeepEqual(got, []string{"a=2", "z=1"}) {
-		t.Errorf("from a map: %q", got)
-	}
-	var zero Env
-	zero.Set("x", "y")
-	if !reflect.DeepEqual(zero.Map(), map[string]string{"x": "y"}) {
-		t.Error("the zero value")
-	}
+func TestEnvIsACopy(t *testing.T) {
 	t.Setenv("GALLEY_TEST_VAR", "process")
-	own := NewEnv(os.Environ())
+	own := env.New(os.Environ())
 	if _, err := eval(t, Config{Env: own}, `ENV["GALLEY_TEST_VAR"] = "changed"; ENV.delete("PATH")`); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +122,7 @@ func TestExec(t *testing.T) {
 	if r, err := filepath.EvalSymlinks(dir); err == nil {
 		dir = r
 	}
-	cfg := Config{AllowExec: true, Dir: dir, Env: NewEnv([]string{"PATH=/usr/bin:/bin", "V=val"})}
+	cfg := Config{AllowExec: true, Dir: dir, Env: env.New([]string{"PATH=/usr/bin:/bin", "V=val"})}
 	tests := map[string]any{
 		"`echo hi`":                         "hi\n",
 		"%x(printf %s $V).upcase":           "VAL",
@@ -221,7 +195,7 @@ func TestFiles(t *testing.T) {
 		"Dir.home":                                                        "/home/me",
 	}
 	for src, want := range tests {
-		if got, err := eval(t, Config{Dir: dir, Env: NewEnv([]string{"HOME=/home/me"})}, src); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := eval(t, Config{Dir: dir, Env: env.New([]string{"HOME=/home/me"})}, src); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %#v, %v, want %#v", src, got, err, want)
 		}
 	}
@@ -244,7 +218,7 @@ func TestRequireHook(t *testing.T) {
 }
 
 func TestEnvReads(t *testing.T) {
-	in := New(Config{Env: NewEnv([]string{"A=1"})})
+	in := New(Config{Env: env.New([]string{"A=1"})})
 	if _, err := in.Eval(context.Background(), "x = ENV['A']\ny = ENV.fetch('B', 2) if ENV.key?('C')\n", "t.rb"); err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +263,7 @@ func TestOutput(t *testing.T) {
 }
 
 func TestClock(t *testing.T) {
-	cfg := Config{Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }, Env: NewEnv([]string{"TZ=UTC"})}
+	cfg := Config{Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }, Env: env.New([]string{"TZ=UTC"})}
 	if v, err := eval(t, cfg, `require "date"; [Time.now.strftime("%F %T"), Time.now.to_i, Date.today.to_s].inspect`); err != nil || v != `["2026-01-02 03:04:05", 1767323045, "2026-01-02"]` {
 		t.Errorf("got %v, %v", v, err)
 	}
@@ -342,7 +316,7 @@ func TestCancelled(t *testing.T) {
 }
 
 func ExampleInterp_Eval() {
-	in := New(Config{Env: NewEnv([]string{"OS_AUTH_URL=http://cloud"}), Stdout: os.Stdout})
+	in := New(Config{Env: env.New([]string{"OS_AUTH_URL=http://cloud"}), Stdout: os.Stdout})
 	_, _ = in.Eval(context.Background(), `puts "#{ENV['OS_AUTH_URL']}/tokens"`, "knife.rb")
 	// Output: http://cloud/tokens
 }

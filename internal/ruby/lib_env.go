@@ -100,8 +100,8 @@ func defEnv(l *library) {
 		return in.arr(in.toA(in.envHash()))
 	})
 	d.def("keys values", 0, 0, func(in *Interp, c *call) Value { return in.send(in.envHash(), c.name) })
-	d.def("length size", 0, 0, func(in *Interp, c *call) Value { return len(in.env.names) })
-	d.def("empty?", 0, 0, func(in *Interp, c *call) Value { return len(in.env.names) == 0 })
+	d.def("length size", 0, 0, func(in *Interp, c *call) Value { return len(in.env.Names()) })
+	d.def("empty?", 0, 0, func(in *Interp, c *call) Value { return len(in.env.Names()) == 0 })
 	d.def("key", 1, 1, func(in *Interp, c *call) Value { return in.send(in.envHash(), "key", c.args[0]) })
 	d.def("each each_pair", 0, 0, func(in *Interp, c *call) Value {
 		if c.blk == nil {

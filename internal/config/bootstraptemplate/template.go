@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config/erb"
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
@@ -58,7 +59,7 @@ func Render(ctx context.Context, src []byte, file string, c Context, o Options) 
 		return nil, err
 	}
 	in := ruby.New(ruby.Config{
-		Env: ruby.NewEnv(o.Environ), Dir: o.Dir, AllowExec: o.AllowExec,
+		Env: env.New(o.Environ), Dir: o.Dir, AllowExec: o.AllowExec,
 		Require: func(string) bool { return true },
 	})
 	in.SetConst("GALLEY_CONTEXT", ruby.FromGo(v))

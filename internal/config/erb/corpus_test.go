@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/config/yaml11"
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
@@ -52,7 +53,7 @@ func TestCorpus(t *testing.T) {
 		}
 		for variant, w := range want {
 			all++
-			in := ruby.New(ruby.Config{Env: ruby.NewEnvMap(w.Env), Dir: "/srv/project"})
+			in := ruby.New(ruby.Config{Env: env.FromMap(w.Env), Dir: "/srv/project"})
 			r, err := Render(context.Background(), string(src), "/srv/project/.kitchen.yml", in)
 			var data any
 			if err == nil {

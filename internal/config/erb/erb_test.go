@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
@@ -61,7 +62,7 @@ var renderTests = []struct{ name, src, want string }{
 }
 
 func newInterp() *ruby.Interp {
-	return ruby.New(ruby.Config{Env: ruby.NewEnv([]string{"X=x", "PATH=/usr/bin:/bin", "HOME=/home/tester"})})
+	return ruby.New(ruby.Config{Env: env.New([]string{"X=x", "PATH=/usr/bin:/bin", "HOME=/home/tester"})})
 }
 
 func TestRender(t *testing.T) {
@@ -296,7 +297,7 @@ func FuzzERB(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		in := ruby.New(ruby.Config{Env: ruby.NewEnv([]string{"X=x"}), Dir: "/nonexistent", Limits: ruby.Limits{Steps: 100_000, Time: 2 * time.Second}})
+		in := ruby.New(ruby.Config{Env: env.New([]string{"X=x"}), Dir: "/nonexistent", Limits: ruby.Limits{Steps: 100_000, Time: 2 * time.Second}})
 		res, err := Render(context.Background(), src, "k", in)
 		if err != nil {
 			var e *ruby.Error
@@ -338,7 +339,7 @@ func tenByTen() string {
 
 func BenchmarkRender(b *testing.B) {
 	src := tenByTen()
-	env := ruby.NewEnv([]string{"OS_AUTH_URL=http://cloud", "HOME=/home/tester"})
+	env := env.New([]string{"OS_AUTH_URL=http://cloud", "HOME=/home/tester"})
 	b.ReportAllocs()
 	for b.Loop() {
 		in := ruby.New(ruby.Config{Env: env.Clone(), Dir: "/"})

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
@@ -16,7 +17,7 @@ type Options struct {
 	Dir, Home string
 	// Env is the environment that the files see. Files may write to it, as
 	// knife's own process is written to.
-	Env *ruby.Env
+	Env *env.Env
 	// File is the one configuration to read (knife: --config); os.DevNull is
 	// none at all.
 	File string

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
@@ -110,7 +111,7 @@ func compare(t *testing.T, o Options) {
 	oracle(t, o, before, c, err)
 }
 
-func oracle(t *testing.T, o Options, env *ruby.Env, c *Config, loadErr error) {
+func oracle(t *testing.T, o Options, env *env.Env, c *Config, loadErr error) {
 	sources := os.Getenv("CHEF_CONFIG")
 	if sources == "" {
 		return

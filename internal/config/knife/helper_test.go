@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/env"
 )
 
 // tree writes files below a fresh home directory and returns it.
@@ -31,14 +31,14 @@ func tree(t testing.TB, files map[string]string) string {
 
 // at returns options for a home directory, a directory below it and more
 // environment.
-func at(home, dir string, env map[string]string) Options {
+func at(home, dir string, more map[string]string) Options {
 	m := map[string]string{"HOME": home, "USER": "jo"}
-	for k, v := range env {
+	for k, v := range more {
 		m[k] = v
 	}
 	dir = filepath.Join(home, dir)
 	_ = os.MkdirAll(dir, 0o700)
-	return Options{Dir: dir, Home: home, Env: ruby.NewEnvMap(m)}
+	return Options{Dir: dir, Home: home, Env: env.FromMap(m)}
 }
 
 func load(t testing.TB, o Options) *Config {

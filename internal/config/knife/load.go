@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config/yaml11"
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
@@ -19,7 +20,7 @@ import (
 // beside that, then the overrides. That there is none is no error.
 func Load(ctx context.Context, o Options) (*Config, error) {
 	if o.Env == nil {
-		o.Env = ruby.NewEnv(os.Environ())
+		o.Env = env.New(os.Environ())
 	}
 	l, err := newLoader(o)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/kitchen"
@@ -89,7 +90,7 @@ func readBerksfile(ctx context.Context, step *kitchen.Step, o base.Options, file
 		}
 		return nil, true, nil
 	}
-	in := ruby.New(ruby.Config{Env: ruby.NewEnv(o.Environ), Dir: dir, Host: ruby.HostFunc(host)})
+	in := ruby.New(ruby.Config{Env: env.New(o.Environ), Dir: dir, Host: ruby.HostFunc(host)})
 	if _, err := in.Eval(ctx, string(src), file); err != nil {
 		return nil, err
 	}

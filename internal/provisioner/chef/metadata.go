@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/kitchen"
@@ -70,7 +71,7 @@ func readMetadata(ctx context.Context, step *kitchen.Step, o base.Options, dir s
 		return nil, err
 	}
 	m := &metadata{}
-	in := ruby.New(ruby.Config{Env: ruby.NewEnv(o.Environ), Dir: dir, Host: ruby.HostFunc(m.call)})
+	in := ruby.New(ruby.Config{Env: env.New(o.Environ), Dir: dir, Host: ruby.HostFunc(m.call)})
 	if _, err := in.Eval(ctx, string(src), file); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)

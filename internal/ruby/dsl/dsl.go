@@ -3,6 +3,7 @@ package dsl
 import (
 	"context"
 
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
@@ -13,7 +14,7 @@ type Options struct {
 	// Dir is the directory that relative paths refer to.
 	Dir string
 	// Env is what the file sees as ENV; nil is an empty environment.
-	Env *ruby.Env
+	Env *env.Env
 	// AllowExec lets the file run commands.
 	AllowExec bool
 	// Known are the names that the file may call. Any other name gives the
