@@ -99,7 +99,7 @@ func TestDiagnoseBroken(t *testing.T) {
 	data := plainData(n).(map[string]any)
 	loader := data["loader"].(map[string]any)
 	fail := loader["project_config"].(map[string]any)["raw_data"].(map[string]any)["error"].(map[string]any)
-	if msg := fail["message"].(string); !strings.Contains(msg, "kitchen.yml:2:9") {
+	if msg := fail["message"].(string); !strings.Contains(msg, "kitchen.yml:1:1: a comma or } should be here") {
 		t.Errorf("got %q", msg)
 	}
 	if raw := fail["raw_file"].(string); strings.Contains(raw, "abcdefgh") || !strings.Contains(raw, "driver: {a: b") {

@@ -242,6 +242,13 @@ func (l *loader) parse(ctx context.Context, f *configFile) (*mapping, error) {
 		return nil, f.yamlError(err)
 	}
 	for _, w := range warnings {
+		if w.Code == yaml11.ByteOrderMark {
+			l.warnings = append(l.warnings, Problem{
+				File: f.display, Line: 1, Column: 1, Code: string(w.Code), Msg: "the file begins with a byte order mark, which Test Kitchen misreads",
+				Advice: "save it as UTF-8 without the mark",
+			})
+			continue
+		}
 		l.warnings = append(l.warnings, Problem{
 			File: f.display, Line: f.doc.line(w.Line), Column: f.doc.column(w.Line, w.Column),
 			Code: string(w.Code), Key: w.Key, Msg: fmt.Sprintf("the key %q comes again (first in line %d); the last one counts", w.Key, f.doc.line(w.First)),
@@ -293,9 +300,6 @@ func (f *configFile) yamlError(err error) error {
 		return &Error{File: f.display, Msg: err.Error(), Err: err}
 	}
 	e := &Error{File: f.display, Line: f.doc.line(ye.Line), Column: f.doc.column(ye.Line, ye.Column), Msg: ye.Msg, Text: ye.Text, Err: ye}
-	if ye.Start > 0 {
-		e.Msg += fmt.Sprintf(" (what it belongs to begins in line %d)", f.doc.line(ye.Start))
-	}
 	if f.doc.erb(ye.Line) {
 		e.Advice = "the line is made by ERB: `galley config render --lines " + f.display + "` shows what it becomes"
 	}
@@ -354,10 +358,6 @@ func (c *converter) value(n *yaml11.Node) *value {
 		for _, p := range n.Pairs {
 			e := entry{org: c.origin(p.Key.Line, p.Key.Column)}
 			e.val = c.value(p.Value)
-			if p.Value.Kind == yaml11.Null && p.Value.Line != p.Key.Line {
-				// Where nothing is, the key is what can be pointed at.
-				e.val.org = e.org
-			}
 			switch p.Key.Kind {
 			case yaml11.String:
 				e.mapKey = mapKey{name: p.Key.Str}

@@ -70,7 +70,7 @@ func TestValidate(t *testing.T) {
 			"kitchen.yml:1:27: imag_ref is no key of the driver openstack and has no effect (did you mean image_ref?)",
 			"the configuration has no instances (it needs at least one platform and one suite)",
 		}},
-		{"a: [\n", []string{"kitchen.yml:2:1: the document ends where a value should be"}},
+		{"a: [\n", []string{"kitchen.yml:1:1: a value should be here, or a bracket is not closed: a: ["}},
 		{os + one + "driver: openstack\n", []string{`kitchen.yml:4:1: the key "driver" comes again (first in line 1); the last one counts`}},
 	}
 	for _, c := range cases {

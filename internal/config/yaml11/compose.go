@@ -1,41 +1,26 @@
 package yaml11
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
 )
 
-// composer reads tokens and makes nodes of them, with the meaning that Psych
-// gives to tags, anchors, aliases and merge keys.
+// composer makes nodes of yaml.v3's, with the meaning that Psych gives to
+// scalars, tags and merge keys.
 type composer struct {
-	*scanner
-	// handles are the document's tag handles.
-	handles  map[string]string
-	anchors  map[string]*Node
+	// question is the letter that replaces a question mark.
+	question string
+	done     map[*yaml.Node]*Node
 	warnings []Warning
 	nodes    int
 	merged   int
 }
-
-// part is a composed node with what the text says of it.
-type part struct {
-	*Node
-	alias bool
-	tag   string
-	// form is the node's form in the text: it differs from its kind for an
-	// alias and for what a tag turns into something else.
-	form form
-}
-
-type form uint8
-
-const (
-	formScalar form = iota
-	formSequence
-	formMapping
-)
 
 // checkText refuses what YAML's reader does: text that is not UTF-8, and
 // control characters.
@@ -67,445 +52,86 @@ func checkText(src string) error {
 	return nil
 }
 
-// document reads the first document, nil if there is none.
-func (c *composer) document() (*Node, error) {
-	t, err := c.next()
-	if err != nil {
-		return nil, err
+// hideQuestions replaces the question marks that are within a word, for
+// yaml.v3 takes them for the beginning of a key within brackets, as in
+// [http://host/?q=1]. The letter that replaces them occurs nowhere else.
+func (c *composer) hideQuestions(text string) string {
+	if !strings.Contains(text, "?") {
+		return text
 	}
-	switch t.kind {
-	case tokStreamEnd:
-		return nil, nil
-	case tokVersion, tokTagDirective, tokDocumentStart:
-		if err := c.directives(); err != nil {
-			return nil, err
-		}
-		if t, err = c.next(); err != nil {
-			return nil, err
-		}
-		if t.kind != tokDocumentStart {
-			return nil, c.fault(t.start, nil, "--- should follow the directives")
-		}
-		c.take()
-		if t, err = c.next(); err != nil {
-			return nil, err
-		}
-		switch t.kind {
-		case tokVersion, tokTagDirective, tokDocumentStart, tokDocumentEnd, tokStreamEnd:
-			return &Node{Kind: Null, Line: t.start.line + 1, Column: t.start.col + 1}, nil
-		}
+	free := rune(0xE000)
+	for strings.ContainsRune(text, free) {
+		free++
 	}
-	p, err := c.node(true, false, 0)
-	if err != nil {
-		return nil, err
-	}
-	// The end of the document is seen when the next token is.
-	if _, err := c.next(); err != nil {
-		return nil, err
-	}
-	return p.Node, nil
-}
-
-func (c *composer) directives() error {
-	version := false
-	for {
-		t, err := c.next()
-		if err != nil {
-			return err
-		}
-		switch t.kind {
-		case tokVersion:
-			if version {
-				return c.fault(t.start, nil, "a second %%YAML directive")
-			}
-			if t.text != "1.1" && t.text != "1.2" {
-				return c.fault(t.start, nil, "YAML %s is not known", t.text)
-			}
-			version = true
-		case tokTagDirective:
-			if _, dup := c.handles[t.handle]; dup {
-				return c.fault(t.start, nil, "a second %%TAG directive for %s", t.handle)
-			}
-			c.handles[t.handle] = t.text
-		default:
-			return nil
-		}
-		c.take()
-	}
-}
-
-// longPrefix is what !! stands for.
-const longPrefix = "tag:yaml.org,2002:"
-
-// resolve makes the tag of a token, "!!x" for tag:yaml.org,2002:x.
-func (c *composer) resolve(t *token) (string, error) {
-	tag := t.text
-	if t.handle != "" {
-		prefix, ok := c.handles[t.handle]
-		switch {
-		case ok:
-		case t.handle == "!":
-			prefix = "!"
-		case t.handle == "!!":
-			prefix = longPrefix
-		default:
-			return "", c.fault(t.start, nil, "the tag handle %s is not defined", t.handle)
-		}
-		tag = prefix + tag
-	}
-	if strings.HasPrefix(tag, longPrefix) {
-		tag = "!!" + tag[len(longPrefix):]
-	}
-	return tag, nil
-}
-
-func (c *composer) at(m mark) *Node {
-	return &Node{Line: m.line + 1, Column: m.col + 1}
-}
-
-// node composes one node. Where block is false only flow nodes are possible;
-// indentless allows a list at its key's own column.
-func (c *composer) node(block, indentless bool, depth int) (part, error) {
-	t, err := c.next()
-	if err != nil {
-		return part{}, err
-	}
-	if depth > maxDepth {
-		return part{}, c.fault(t.start, nil, "nested too deeply")
-	}
-	if c.nodes++; c.nodes > maxNodes {
-		return part{}, c.fault(t.start, nil, "more than %d values", maxNodes)
-	}
-	if t.kind == tokAlias {
-		n := c.anchors[t.text]
-		if n == nil {
-			e := c.fault(t.start, nil, "no anchor &%s comes before this alias", t.text)
-			return part{}, e
-		}
-		c.take()
-		return part{Node: n, alias: true}, nil
-	}
-	start := t.start
-	anchor, tag := "", ""
-	for range 2 {
-		switch {
-		case t.kind == tokAnchor && anchor == "":
-			anchor = t.text
-		case t.kind == tokTag && tag == "":
-			if tag, err = c.resolve(t); err != nil {
-				return part{}, err
-			}
-		default:
+	q := string(free)
+	c.question = q
+	var b strings.Builder
+	for i, r := range text {
+		if r == '?' && i > 0 && !strings.ContainsRune(" \t\r\n[{,:", rune(text[i-1])) {
+			b.WriteString(q)
 			continue
 		}
-		c.take()
-		if t, err = c.next(); err != nil {
-			return part{}, err
-		}
+		b.WriteRune(r)
 	}
-	n := c.at(start)
-	p := part{Node: n, tag: tag}
-	register := func() {
-		if anchor != "" {
-			c.anchors[anchor] = n
-		}
-	}
-	switch {
-	case indentless && t.kind == tokBlockEntry:
-		p.form = formSequence
-		register()
-		return p, c.sequence(p, depth, c.indentlessItems)
-	case t.kind == tokScalar:
-		text, plain := t.text, t.plain
-		c.take()
-		if err := c.scalar(p, text, plain); err != nil {
-			return part{}, err
-		}
-		register()
-		return p, nil
-	case t.kind == tokFlowSequence:
-		p.form = formSequence
-		register()
-		return p, c.sequence(p, depth, c.flowItems)
-	case t.kind == tokFlowMapping:
-		p.form = formMapping
-		register()
-		return p, c.mapping(p, depth, c.flowPairs)
-	case block && t.kind == tokBlockSequence:
-		p.form = formSequence
-		register()
-		return p, c.sequence(p, depth, c.blockItems)
-	case block && t.kind == tokBlockMapping:
-		p.form = formMapping
-		register()
-		return p, c.mapping(p, depth, c.blockPairs)
-	case anchor != "" || tag != "":
-		if err := c.scalar(p, "", true); err != nil {
-			return part{}, err
-		}
-		register()
-		return p, nil
-	}
-	return part{}, c.unexpected(t, &start)
+	return b.String()
 }
 
-// unexpected tells of a token that nothing can begin with.
-func (c *composer) unexpected(t *token, start *mark) error {
-	switch t.kind {
-	case tokBlockEntry:
-		return c.fault(t.start, start, "a list cannot begin here")
-	case tokFlowSequenceEnd, tokFlowMappingEnd:
-		return c.fault(t.start, start, "a closing bracket too many")
-	case tokFlowEntry:
-		return c.fault(t.start, start, "a comma without a value before it")
-	case tokValue:
-		return c.fault(t.start, start, "a colon cannot begin a value within brackets; put the text in quotes")
-	case tokStreamEnd, tokDocumentEnd, tokDocumentStart:
-		return c.fault(t.start, start, "the document ends where a value should be")
+// original is a text with its question marks.
+func (c *composer) original(text string) string {
+	if c.question == "" {
+		return text
 	}
-	return c.fault(t.start, start, "a value should be here")
+	return strings.ReplaceAll(text, c.question, "?")
 }
 
-// empty is a value that is not there.
-func (c *composer) empty(m mark) part { return part{Node: c.at(m)} }
-
-// oneOf says whether the next token is one of kinds.
-func (c *composer) oneOf(kinds ...tokenKind) (bool, *token, error) {
-	t, err := c.next()
-	if err != nil {
-		return false, nil, err
-	}
-	for _, k := range kinds {
-		if t.kind == k {
-			return true, t, nil
+// document reads the first document, nil if there is none.
+func document(text string) (doc *yaml.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			doc, err = nil, &Error{Msg: fmt.Sprintf("the YAML cannot be parsed: %v", r)}
 		}
+	}()
+	var n yaml.Node
+	switch err := yaml.NewDecoder(strings.NewReader(text)).Decode(&n); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, parseError(text, err)
 	}
-	return false, t, nil
+	if n.Kind != yaml.DocumentNode || len(n.Content) == 0 {
+		return nil, nil
+	}
+	return n.Content[0], nil
 }
 
-// orEmpty composes a node unless one of the kinds comes next.
-func (c *composer) orEmpty(block, indentless bool, depth int, kinds ...tokenKind) (part, error) {
-	ends, t, err := c.oneOf(kinds...)
-	if err != nil {
-		return part{}, err
+// node makes a node of yaml.v3's. The nodes of an alias are shared.
+func (c *composer) node(y *yaml.Node, depth int) (*Node, error) {
+	if y.Kind == yaml.AliasNode {
+		y = y.Alias
 	}
-	if ends {
-		return c.empty(t.start), nil
+	if n, ok := c.done[y]; ok {
+		return n, nil
 	}
-	return c.node(block, indentless, depth)
-}
-
-type items func(depth int, add func(part) error) error
-
-func (c *composer) blockItems(depth int, add func(part) error) error {
-	t, err := c.next()
-	if err != nil {
-		return err
+	n := &Node{Line: y.Line, Column: y.Column}
+	if depth > maxDepth {
+		return nil, wrong(n, "nested too deeply", "")
 	}
-	start := t.start
-	c.take()
-	for {
-		if t, err = c.next(); err != nil {
-			return err
-		}
-		switch t.kind {
-		case tokBlockEntry:
-			c.take()
-			p, err := c.orEmpty(true, false, depth, tokBlockEntry, tokBlockEnd)
-			if err != nil {
-				return err
-			}
-			if err := add(p); err != nil {
-				return err
-			}
-		case tokBlockEnd:
-			c.take()
-			return nil
-		default:
-			return c.fault(t.start, &start, "a dash should begin the next item of this list; is the line indented wrongly?")
-		}
+	if c.nodes++; c.nodes > maxNodes {
+		return nil, wrong(n, fmt.Sprintf("more than %d values", maxNodes), "")
 	}
-}
-
-func (c *composer) indentlessItems(depth int, add func(part) error) error {
-	for {
-		more, _, err := c.oneOf(tokBlockEntry)
-		if err != nil || !more {
-			return err
-		}
-		c.take()
-		p, err := c.orEmpty(true, false, depth, tokBlockEntry, tokKey, tokValue, tokBlockEnd)
-		if err != nil {
-			return err
-		}
-		if err := add(p); err != nil {
-			return err
-		}
+	c.done[y] = n
+	tag := ""
+	if y.Style&yaml.TaggedStyle != 0 {
+		tag = c.original(y.Tag)
 	}
-}
-
-// separated takes the comma before all but the first entry within brackets.
-func (c *composer) separated(first bool, start mark, closing tokenKind, sign string) (*token, error) {
-	t, err := c.next()
-	if err != nil || t.kind == closing || first {
-		return t, err
+	switch y.Kind {
+	case yaml.SequenceNode:
+		return n, c.sequence(n, y, tag, depth)
+	case yaml.MappingNode:
+		return n, c.mapping(n, y, tag, depth)
 	}
-	if t.kind != tokFlowEntry {
-		return nil, c.fault(t.start, &start, "a comma or %s should be here", sign)
-	}
-	c.take()
-	return c.next()
-}
-
-func (c *composer) flowItems(depth int, add func(part) error) error {
-	t, err := c.next()
-	if err != nil {
-		return err
-	}
-	start := t.start
-	c.take()
-	for first := true; ; first = false {
-		if t, err = c.separated(first, start, tokFlowSequenceEnd, "]"); err != nil {
-			return err
-		}
-		var p part
-		switch t.kind {
-		case tokFlowSequenceEnd:
-			c.take()
-			return nil
-		case tokKey:
-			p = part{Node: c.at(t.start), form: formMapping}
-			c.take()
-			err = c.mapping(p, depth, c.onePair)
-		default:
-			p, err = c.node(false, false, depth)
-		}
-		if err != nil {
-			return err
-		}
-		if err := add(p); err != nil {
-			return err
-		}
-	}
-}
-
-// pairs calls add for each key and its value. The value is composed by a
-// call, for the key counts first.
-type pairsOf func(depth int, add func(k, v part) error) error
-
-// onePair is a mapping of one pair in a list within brackets.
-func (c *composer) onePair(depth int, add func(k, v part) error) error {
-	ends, t, err := c.oneOf(tokValue, tokFlowEntry, tokFlowSequenceEnd)
-	if err != nil {
-		return err
-	}
-	var k part
-	if ends {
-		// libyaml passes over this token, whatever it is.
-		k = c.empty(t.start)
-		c.take()
-	} else if k, err = c.node(false, false, depth); err != nil {
-		return err
-	}
-	has, t, err := c.oneOf(tokValue)
-	if err != nil {
-		return err
-	}
-	v := c.empty(t.start)
-	if has {
-		c.take()
-		if v, err = c.orEmpty(false, false, depth, tokFlowEntry, tokFlowSequenceEnd); err != nil {
-			return err
-		}
-	}
-	return add(k, v)
-}
-
-func (c *composer) flowPairs(depth int, add func(k, v part) error) error {
-	t, err := c.next()
-	if err != nil {
-		return err
-	}
-	start := t.start
-	c.take()
-	for first := true; ; first = false {
-		if t, err = c.separated(first, start, tokFlowMappingEnd, "}"); err != nil {
-			return err
-		}
-		if t.kind == tokFlowMappingEnd {
-			c.take()
-			return nil
-		}
-		var k part
-		hasValue := false
-		if t.kind == tokKey {
-			c.take()
-			if k, err = c.orEmpty(false, false, depth, tokValue, tokFlowEntry, tokFlowMappingEnd); err != nil {
-				return err
-			}
-			if hasValue, t, err = c.oneOf(tokValue); err != nil {
-				return err
-			}
-		} else {
-			if k, err = c.node(false, false, depth); err != nil {
-				return err
-			}
-			if t, err = c.next(); err != nil {
-				return err
-			}
-		}
-		v := c.empty(t.start)
-		if hasValue {
-			c.take()
-			if v, err = c.orEmpty(false, false, depth, tokFlowEntry, tokFlowMappingEnd); err != nil {
-				return err
-			}
-		}
-		if err := add(k, v); err != nil {
-			return err
-		}
-	}
-}
-
-func (c *composer) blockPairs(depth int, add func(k, v part) error) error {
-	t, err := c.next()
-	if err != nil {
-		return err
-	}
-	start := t.start
-	c.take()
-	for {
-		if t, err = c.next(); err != nil {
-			return err
-		}
-		switch t.kind {
-		case tokBlockEnd:
-			c.take()
-			return nil
-		case tokKey:
-		default:
-			return c.fault(t.start, &start, "the next key of this mapping should be here; is the line indented wrongly?")
-		}
-		c.take()
-		k, err := c.orEmpty(true, true, depth, tokKey, tokValue, tokBlockEnd)
-		if err != nil {
-			return err
-		}
-		has, t, err := c.oneOf(tokValue)
-		if err != nil {
-			return err
-		}
-		v := c.empty(t.start)
-		if has {
-			c.take()
-			if v, err = c.orEmpty(true, true, depth, tokKey, tokValue, tokBlockEnd); err != nil {
-				return err
-			}
-		}
-		if err := add(k, v); err != nil {
-			return err
-		}
-	}
+	plain := y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
+	return n, scalar(n, tag, c.original(y.Value), plain)
 }
 
 func wrong(n *Node, msg, text string) error {
@@ -516,13 +142,8 @@ func refused(n *Node, tag string) error {
 	return wrong(n, "the tag "+tag+" is not allowed: Ruby objects are refused", "")
 }
 
-// scalar gives p the value of a scalar.
-func (c *composer) scalar(p part, text string, plain bool) error {
-	n, tag := p.Node, p.tag
-	if tag == "!" {
-		// To libyaml the tag that says nothing makes a scalar a plain one.
-		tag, plain = "", true
-	}
+// scalar gives n the value of a scalar.
+func scalar(n *Node, tag, text string, plain bool) error {
 	if tag == "" && !plain {
 		n.Kind, n.Str = String, text
 		return nil
@@ -553,17 +174,17 @@ func (c *composer) scalar(p part, text string, plain bool) error {
 	return nil
 }
 
-func (c *composer) sequence(p part, depth int, each items) error {
-	n, tag := p.Node, p.tag
+func (c *composer) sequence(n *Node, y *yaml.Node, tag string, depth int) error {
 	if strings.HasPrefix(tag, "!seq:") || strings.HasPrefix(tag, "!ruby/array:") {
 		return refused(n, tag)
 	}
 	n.Kind = Sequence
-	if err := each(depth+1, func(x part) error {
-		n.Items = append(n.Items, x.Node)
-		return nil
-	}); err != nil {
-		return err
+	for _, x := range y.Content {
+		item, err := c.node(x, depth+1)
+		if err != nil {
+			return err
+		}
+		n.Items = append(n.Items, item)
 	}
 	if tag == "!omap" || tag == "!!omap" {
 		return ordered(n)
@@ -585,8 +206,7 @@ func ordered(n *Node) error {
 	return nil
 }
 
-func (c *composer) mapping(p part, depth int, each pairsOf) error {
-	n, tag := p.Node, p.tag
+func (c *composer) mapping(n *Node, y *yaml.Node, tag string, depth int) error {
 	switch {
 	case tag == "!ruby/object:Hash":
 	case strings.HasPrefix(tag, "!ruby/"), strings.HasPrefix(tag, "!map:"), strings.HasPrefix(tag, "!str"),
@@ -595,23 +215,40 @@ func (c *composer) mapping(p part, depth int, each pairsOf) error {
 	}
 	n.Kind = Mapping
 	set := pairs{n: n}
-	return each(depth+1, func(k, v part) error {
-		if k.Kind == String && k.Str == "<<" && k.tag != "!!str" {
-			if sources, ok := mergeSources(v); ok {
-				return c.merge(&set, k, sources)
+	for i := 0; i+1 < len(y.Content); i += 2 {
+		k, err := c.node(y.Content[i], depth+1)
+		if err != nil {
+			return err
+		}
+		v, err := c.node(y.Content[i+1], depth+1)
+		if err != nil {
+			return err
+		}
+		if x := y.Content[i+1]; x.Kind == yaml.ScalarNode && x.Value == "" && x.Anchor == "" && v.Kind == Null {
+			// Where nothing is, the key is what can be pointed at.
+			v.Line, v.Column = k.Line, k.Column
+		}
+		if k.Kind == String && k.Str == "<<" && (y.Content[i].Style&yaml.TaggedStyle == 0 || y.Content[i].Tag != "!!str") {
+			if sources, ok := mergeSources(y.Content[i+1], v); ok {
+				if err := c.merge(&set, k, sources); err != nil {
+					return err
+				}
+				continue
 			}
 		}
-		if first, dup := set.put(k.Node, v.Node); dup {
-			c.warnings = append(c.warnings, Warning{Line: k.Line, Column: k.Column, First: first, Key: k.Str, Code: DuplicateKey})
+		if first, dup := set.put(k, v); dup {
+			c.warnings = append(c.warnings, Warning{
+				Line: y.Content[i].Line, Column: y.Content[i].Column, First: first, Key: k.Str, Code: DuplicateKey,
+			})
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
-func (c *composer) merge(set *pairs, k part, sources []*Node) error {
+func (c *composer) merge(set *pairs, k *Node, sources []*Node) error {
 	for _, src := range sources {
 		if c.merged += len(src.Pairs); c.merged > maxMerged {
-			return wrong(k.Node, "too much is merged", "")
+			return wrong(k, "too much is merged", "")
 		}
 		// A mapping may be merged into itself.
 		for _, p := range append([]Pair(nil), src.Pairs...) {
@@ -624,13 +261,16 @@ func (c *composer) merge(set *pairs, k part, sources []*Node) error {
 
 // mergeSources returns the mappings that a merge key brings in, in the order
 // in which they are assigned; not ok when it is a key like any other.
-func mergeSources(v part) (sources []*Node, ok bool) {
-	switch {
-	case v.alias || v.form == formMapping:
+func mergeSources(y *yaml.Node, v *Node) (sources []*Node, ok bool) {
+	switch y.Kind {
+	case yaml.AliasNode, yaml.MappingNode:
 		if v.Kind == Mapping {
-			return []*Node{v.Node}, true
+			return []*Node{v}, true
 		}
-	case v.form == formSequence && v.Kind == Sequence:
+	case yaml.SequenceNode:
+		if v.Kind != Sequence {
+			return nil, false
+		}
 		for i := len(v.Items) - 1; i >= 0; i-- {
 			if v.Items[i].Kind != Mapping {
 				return nil, false

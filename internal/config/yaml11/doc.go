@@ -2,11 +2,25 @@
 // it: YAML 1.1 with Psych's own idea of numbers, booleans, symbols and merge
 // keys, aliases allowed, and no Ruby objects and no dates.
 //
-// It has a scanner and a parser of its own, which accept and refuse what
-// libyaml 0.2.5, the parser below Psych, accepts and refuses. No Go library
-// does: yaml.v3 refuses `[http://host/?q=1]`, accepts tabs that Psych does
-// not, reads what follows a byte order mark otherwise, and its errors have no
-// column. The tests compare with a real Psych where there is one.
+// The text is parsed by yaml.v3, whose scanner is that of libyaml, the parser
+// below Psych. It differs in a few texts that hardly anybody writes, which the
+// tests against a real Psych know:
 //
-// It may be imported by internal/config and the packages below it.
+//   - a question mark within a word within brackets, as in [http://host/?q=1],
+//     is read as Psych reads it; one that stands alone before a bracket is
+//     refused;
+//   - the tag that says nothing (! "1") leaves quoted text a text, where Psych
+//     makes a number of it;
+//   - a colon before a closing bracket ([a:]) is accepted, Psych refuses it;
+//   - a tag directly before a comma or bracket ([!foo, a]) is refused or
+//     dropped; tags of signs that are not allowed in them are accepted;
+//   - what follows a document that is not a mapping is read and may be
+//     refused, Psych stops before it;
+//   - a tab and the line ends of Unicode (NEL, LS, PS) count as white space in
+//     a few more or fewer places;
+//   - a byte order mark is passed over with a warning, Psych misreads what
+//     follows it.
+//
+// It may be imported by internal/ruby, internal/config and the packages below
+// it.
 package yaml11

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -174,19 +176,34 @@ func TestScalarsAgainstPsych(t *testing.T) {
 	}
 }
 
-// known are the documents on which the two differ by intention, or because
-// yaml.v3's parser cannot be had otherwise.
-func known(doc, want, got string) bool {
+// differences are the texts that yaml.v3 reads otherwise than libyaml, as the
+// package's documentation lists them.
+var differences = []struct{ name, pattern string }{
+	{"the tag that says nothing", `! `},
+	{"a colon before a closing bracket", `:[\]},]`},
+	{"a block scalar that is the whole document", `^(?:\x{feff}|---|#.*\n|%.*\n|[ \n])*[|>]`},
+	{"a tag of odd signs, or one before a bracket or comma", `![^ \n]*[^\w/:. \n!]`},
+	{"a tag within brackets", `[\[{,]\s*!`},
+	{"a byte order mark", "\ufeff"},
+	{"a tab", "\t"},
+	{"line ends of Unicode", "[\u0085\u2028\u2029]"},
 	// Psych passes over the tag of a Ruby object on a scalar; we refuse them
 	// everywhere.
-	return strings.Contains(doc, "!ruby/")
+	{"Ruby objects", `!ruby/`},
+}
+
+func known(doc string) bool {
+	return slices.ContainsFunc(differences, func(d struct{ name, pattern string }) bool {
+		return regexp.MustCompile(d.pattern).MatchString(doc)
+	})
 }
 
 func check(t *testing.T, p *psych, doc string) {
 	t.Helper()
 	want, got := p.load(t, doc), parse(doc)
 	if (want[0] == '!') != (got[0] == '!') || want[0] != '!' && want != got {
-		if !known(doc, want, got) {
+		// What follows a document that is not a mapping is refused.
+		if !known(doc) && (got[0] != '!' || strings.ContainsRune("!{[", rune(want[0]))) {
 			t.Errorf("%q\npsych %s\nours  %s", doc, want, got)
 		}
 	}

@@ -1,8 +1,12 @@
 package yaml11
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
+	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Kind is the type of a node, in Ruby's terms.
@@ -61,8 +65,13 @@ type Pair struct {
 // Code is a kind of warning.
 type Code string
 
-// DuplicateKey is a key that is written twice in one mapping.
-const DuplicateKey Code = "duplicate-key"
+const (
+	// DuplicateKey is a key that is written twice in one mapping.
+	DuplicateKey Code = "duplicate-key"
+	// ByteOrderMark is a mark at the beginning of the text. It is passed over;
+	// Psych takes the lines after it for indented otherwise than they are.
+	ByteOrderMark Code = "byte-order-mark"
+)
 
 // Warning is something that Psych passes over in silence.
 type Warning struct {
@@ -82,9 +91,6 @@ type Error struct {
 	Msg string
 	// Text is the offending piece, "" for none.
 	Text string
-	// Start is the line in which begins what the fault is a fault of, such as
-	// a list; 0 when it is the same line or does not matter.
-	Start int
 }
 
 // Error has the form "line 3, column 5: what is wrong: text".
@@ -117,13 +123,23 @@ func Parse(src []byte) (*Node, []Warning, error) {
 	if len(src) > maxBytes {
 		return nil, nil, &Error{Msg: fmt.Sprintf("more than %d MiB of YAML", maxBytes>>20)}
 	}
-	text := string(src)
+	text, marked := strings.CutPrefix(string(src), "\ufeff")
 	if err := checkText(text); err != nil {
 		return nil, nil, err
 	}
-	c := &composer{scanner: newScanner(text), handles: map[string]string{}, anchors: map[string]*Node{}}
-	n, err := c.document()
-	if err != nil || n == nil {
+	c := &composer{done: map[*yaml.Node]*Node{}}
+	if marked {
+		c.warnings = append(c.warnings, Warning{Code: ByteOrderMark, Line: 1, Column: 1, First: 1})
+	}
+	doc, err := document(c.hideQuestions(text))
+	if e := (*Error)(nil); errors.As(err, &e) {
+		e.Msg, e.Text = c.original(e.Msg), c.original(e.Text)
+	}
+	if err != nil || doc == nil {
+		return nil, nil, err
+	}
+	n, err := c.node(doc, 0)
+	if err != nil {
 		return nil, nil, err
 	}
 	if err := bound(n); err != nil {
