@@ -104,7 +104,7 @@ func (a *app) devcloudUp(dir *string) *cobra.Command {
 		&o.Password,
 		"password",
 		"",
-		"the user's and the administrator's password (default only-on-this-machine)",
+		"the user's and the administrator's password (default random, in the RC file)",
 	)
 	fs.DurationVar(&o.BuildDelay, "build-delay", 0, "time until a server is ACTIVE (default 1s)")
 	fs.DurationVar(&o.BootDelay, "boot-delay", 0, "time from the boot until SSH answers (default the guest's own)")

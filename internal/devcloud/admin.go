@@ -2,7 +2,9 @@ package devcloud
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,6 +18,9 @@ import (
 
 // adminPrefix is where the daemon itself answers, beside the cloud's APIs.
 const adminPrefix = "/_devcloud"
+
+// tokenHeader carries daemonInfo.Token.
+const tokenHeader = "X-Galley-Devcloud-Token"
 
 func (c *Cloud) adminHandler() http.Handler {
 	mux := http.NewServeMux()
@@ -70,7 +75,13 @@ func (c *Cloud) adminHandler() http.Handler {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if subtle.ConstantTimeCompare([]byte(r.Header.Get(tokenHeader)), []byte(c.token)) != 1 {
+			writeError(w, http.StatusUnauthorized, errors.New("these calls are for the owner of the state directory, whose daemon.json has the token"))
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -56,7 +56,8 @@ func FaultActions() []string { return slices.Clone(fault.Actions) }
 // Client talks to a cloud's daemon.
 type Client struct {
 	// URL is the cloud's.
-	URL string
+	URL   string
+	token string
 }
 
 // NotRunningError says that no cloud runs with a state directory.
@@ -80,7 +81,7 @@ func Connect(ctx context.Context, dir string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{URL: info.URL}
+	c := &Client{URL: info.URL, token: info.Token}
 	short, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	st, err := c.Status(short)
@@ -136,6 +137,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if err != nil {
 		return err
 	}
+	req.Header.Set(tokenHeader, c.token)
 	resp, err := httpClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("the embedded cloud at %s does not answer: %w", c.URL, err)

@@ -37,6 +37,7 @@ type Cloud struct {
 	SSHPort int
 
 	opts     Options
+	token    string // for the daemon's own calls
 	log      *slog.Logger
 	db       *db.DB
 	faults   *fault.Set
@@ -70,7 +71,7 @@ func Start(ctx context.Context, o Options) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cloud{opts: o, log: o.Log, faults: fault.NewSet()}
+	c := &Cloud{opts: o, log: o.Log, faults: fault.NewSet(), token: db.RandomString(32)}
 	if err := c.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the embedded cloud: %w", err), c.Close())
 	}
@@ -110,6 +111,9 @@ func (c *Cloud) start(ctx context.Context) error {
 	if c.db, err = db.Open(filepath.Join(dir, dbDir)); err != nil {
 		return err
 	}
+	if err := c.choosePassword(); err != nil {
+		return err
+	}
 	if err := c.takeAddresses(); err != nil {
 		return err
 	}
@@ -147,7 +151,7 @@ func (c *Cloud) start(ctx context.Context) error {
 	if err := c.writeEnv(); err != nil {
 		return err
 	}
-	info, err := json.MarshalIndent(daemonInfo{PID: os.Getpid(), URL: c.URL}, "", "  ")
+	info, err := json.MarshalIndent(daemonInfo{PID: os.Getpid(), URL: c.URL, Token: c.token}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -169,6 +173,9 @@ func (c *Cloud) start(ctx context.Context) error {
 type daemonInfo struct {
 	PID int    `json:"pid"`
 	URL string `json:"url"`
+	// Token is what the daemon's own calls ask for: the file is the owner's,
+	// the port is everybody's.
+	Token string `json:"token"`
 }
 
 func (c *Cloud) spawn(task func()) {
@@ -394,4 +401,4 @@ func (c *Cloud) Close() error {
 func (c *Cloud) Dir() string { return c.opts.Dir }
 
 // Client talks to the cloud as other processes do.
-func (c *Cloud) Client() *Client { return &Client{URL: c.URL} }
+func (c *Cloud) Client() *Client { return &Client{URL: c.URL, token: c.token} }

@@ -420,11 +420,13 @@ func TestFaultsThatMakeNoSense(t *testing.T) {
 			t.Errorf("%+v was taken", f)
 		}
 	}
-	resp, err := http.Post(
-		c.URL+"/_devcloud/faults",
-		"application/json",
-		strings.NewReader(`{"action":"drop-after","sevice":"compute"}`),
-	)
+	req, err := http.NewRequestWithContext(t.Context(), "POST", c.URL+"/_devcloud/faults",
+		strings.NewReader(`{"action":"drop-after","sevice":"compute"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set(tokenHeader, c.token)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,12 @@ const (
 )
 
 // privateDir makes a directory that only its owner can look into.
-func privateDir(path string) error { return os.MkdirAll(path, 0o700) }
+func privateDir(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o700) //nolint:gosec // a directory
+}
 
 func writeFile(dir, name string, data []byte) error {
 	return db.WriteFile(filepath.Join(dir, name), data)

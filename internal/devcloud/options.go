@@ -42,9 +42,8 @@ type Options struct {
 	Guests string `json:"guests,omitempty"`
 	// SSHPort is where guests answer. 0: 22 where that can be bound, else 2222.
 	SSHPort int `json:"ssh_port,omitempty"`
-	// User and Password are the seeded user's, "demo" and
-	// "only-on-this-machine". The administrator is "admin", with the same
-	// password.
+	// User is the seeded user's name, "demo". Password is that user's and the
+	// administrator's ("admin"); when empty, a random one that the cloud keeps.
 	User     string `json:"user,omitempty"`
 	Password string `json:"password,omitempty"`
 
@@ -108,7 +107,7 @@ func (o Options) complete() (Options, error) {
 	o.Dir = dir
 	def(&o.Listen, "127.0.0.1:0")
 	def(&o.User, "demo")
-	def(&o.Password, "only-on-this-machine")
+
 	def(&o.BuildDelay, time.Second)
 	def(&o.ActionDelay, 200*time.Millisecond)
 	def(&o.DeleteDelay, 200*time.Millisecond)

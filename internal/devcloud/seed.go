@@ -58,6 +58,8 @@ const (
 	settingNet    = "net"
 	settingListen = "listen"
 	settingSSH    = "ssh_port"
+	// settingPassword is the random password of a cloud that was given none.
+	settingPassword = "password"
 )
 
 func (c *Cloud) setting(name string) (value string) {
@@ -78,6 +80,20 @@ func (c *Cloud) set(name, value string) error {
 		c.db.Settings.Insert(&db.Setting{Meta: db.Meta{ID: name}, Value: value})
 		return nil
 	})
+}
+
+// choosePassword makes a new cloud's password, unless the options name one. A
+// documented one would let every user of the machine log in, since the API is
+// on TCP.
+func (c *Cloud) choosePassword() error {
+	if c.opts.Password != "" {
+		return nil
+	}
+	if c.opts.Password = c.setting(settingPassword); c.opts.Password != "" {
+		return nil
+	}
+	c.opts.Password = db.RandomString(24)
+	return c.set(settingPassword, c.opts.Password)
 }
 
 // seed fills a new cloud: accounts, flavors, images, networks, a key pair.

@@ -21,6 +21,9 @@ import (
 // o.Executable do not reach the daemon, which logs to daemon.log in its state
 // directory.
 func Up(ctx context.Context, o Options) (c *Client, started bool, err error) {
+	if o, err = remembered(o); err != nil {
+		return nil, false, err
+	}
 	if o, err = o.complete(); err != nil {
 		return nil, false, err
 	}
@@ -62,6 +65,33 @@ func Up(ctx context.Context, o Options) (c *Client, started bool, err error) {
 		return nil, false, err
 	}
 	return c, true, nil
+}
+
+// remembered fills in what o leaves open from the options of the last start
+// with the same state directory.
+func remembered(o Options) (Options, error) {
+	dir, err := resolveDir(o.Dir)
+	if err != nil {
+		return o, err
+	}
+	given, err := json.Marshal(o)
+	if err != nil {
+		return o, err
+	}
+	last, err := os.ReadFile(filepath.Join(dir, optionsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return o, nil
+	}
+	if err != nil {
+		return o, err
+	}
+	all := Options{Dir: o.Dir, Executable: o.Executable, Log: o.Log, startGuest: o.startGuest}
+	for _, data := range [][]byte{last, given} {
+		if err := json.Unmarshal(data, &all); err != nil {
+			return o, fmt.Errorf("%s: %w", filepath.Join(dir, optionsFile), err)
+		}
+	}
+	return all, nil
 }
 
 // RunDir is the daemon's side of Up: it runs the cloud of a state directory

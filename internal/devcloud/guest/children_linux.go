@@ -11,22 +11,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withheld are the rights that root has on a machine of its own but a guest's
-// root has not, since they reach the host: its network, devices, clock,
-// modules. (And files that nobody could delete.)
-var withheld = []uintptr{
+// droppedCaps are the capabilities that reach the host where the guest's root
+// is the host's: its network, devices, clock, modules, mounts, processes, and
+// files by their handles. (And files that nobody could delete.) In a user
+// namespace of its own they reach the guest alone, which may keep them.
+var droppedCaps = []uintptr{
 	unix.CAP_NET_ADMIN, unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_SYS_TIME, unix.CAP_SYS_BOOT, unix.CAP_MKNOD,
 	unix.CAP_MAC_ADMIN, unix.CAP_MAC_OVERRIDE, unix.CAP_SYSLOG, unix.CAP_WAKE_ALARM, unix.CAP_BLOCK_SUSPEND, unix.CAP_BPF,
 	unix.CAP_PERFMON, unix.CAP_SYS_PACCT, unix.CAP_AUDIT_CONTROL, unix.CAP_AUDIT_READ, unix.CAP_LINUX_IMMUTABLE,
-	unix.CAP_CHECKPOINT_RESTORE,
+	unix.CAP_CHECKPOINT_RESTORE, unix.CAP_DAC_READ_SEARCH, unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_SYS_RESOURCE,
 }
 
 // prepareThread makes the calling thread one whose children are a guest's.
-func prepareThread(w *world) {
-	for _, c := range withheld {
-		_ = unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0) // fails for one this kernel does not know
+func prepareThread(fs *rootfs) {
+	if fs.mode != ModeNamespaces {
+		for _, c := range droppedCaps {
+			_ = unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0) // fails for one this kernel does not know
+		}
 	}
-	if !w.pidSpace {
+	if !fs.pidSpace {
 		return
 	}
 	// The guest's uptime begins now. It is an ornament, and kernels before
@@ -58,12 +61,12 @@ func kernelAtLeast(major, minor int) bool {
 // attributesFor makes a process one of the user's: its IDs, and for those who
 // may use sudo the right to become another, since sudo is no setuid program
 // here (see sudo_unix.go).
-func attributesFor(w *world, u account, groups []int, sudoer bool) *syscall.SysProcAttr {
+func attributesFor(fs *rootfs, u account, groups []int, sudoer bool) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Setsid: true}
-	if !w.pidSpace {
+	if !fs.pidSpace {
 		a.Pdeathsig = syscall.SIGKILL
 	}
-	if w.single {
+	if fs.single {
 		return a
 	}
 	a.Credential = &syscall.Credential{Uid: uint32(u.uid), Gid: uint32(u.gid)}
@@ -82,8 +85,8 @@ func adopt() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
 // signalAll sends a signal to every process of the guest but this one, and
 // tells whether there was any.
-func signalAll(w *world, sig syscall.Signal) bool {
-	if w.pidSpace {
+func signalAll(fs *rootfs, sig syscall.Signal) bool {
+	if fs.pidSpace {
 		return syscall.Kill(-1, sig) == nil
 	}
 	found := false

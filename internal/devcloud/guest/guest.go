@@ -50,8 +50,14 @@ type Spec struct {
 
 // The modes a guest can run in, from the best to the plainest.
 const (
-	// ModeNamespaces: namespaces as root; real users and sudo.
+	// ModeNamespaces: namespaces, a user namespace among them, started by
+	// root. The guest has users of its own; its root is a user without rights
+	// on the host.
 	ModeNamespaces = "namespaces"
+	// ModeReducedRoot: namespaces without a user namespace, where the kernel
+	// or the file system cannot map the owners of files. The guest's root is
+	// the host's without the capabilities that reach the host.
+	ModeReducedRoot = "reduced-root"
 	// ModeUserNamespace: namespaces below a user namespace with one user ID;
 	// the login user is root under another name.
 	ModeUserNamespace = "user-namespace"

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package guest
 
@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case argGuest:
 			os.Exit(Main(os.Args[2:]))
+		case argAttack:
+			os.Exit(attack(os.Args[2]))
 		case argStarter:
 			os.Exit(starter(os.Args[2:]))
 		}

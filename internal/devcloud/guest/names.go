@@ -25,6 +25,7 @@ const (
 // limits forbids what this host allows, so that tests can see every mode.
 type limits struct {
 	NoRoot       bool `json:",omitempty"` // no namespaces as root
+	NoMapping    bool `json:",omitempty"` // no mounts with mapped owners
 	NoUserNS     bool `json:",omitempty"`
 	NoOverlay    bool `json:",omitempty"` // no overlayfs at all
 	NoDiskLayers bool `json:",omitempty"` // no overlayfs with layers in Dir
@@ -32,19 +33,24 @@ type limits struct {
 
 // order is what the starter writes to the guest's process, as one line of
 // JSON. After it come lines that each hold one command word.
-type order struct {
+type bootRequest struct {
 	Spec   Spec
 	Dir    string // absolute
 	Mode   string
 	Why    string // why the mode is not a better one
 	Limits limits
-	Host   hostFacts
+	// Mounts are the host's mounts that the starter sends, in that order
+	// after the program and Dir; Program is then where the program is.
+	Mounts  []string `json:",omitempty"`
+	Program string   `json:",omitempty"`
+	Host    hostFacts
 }
 
 // hostFacts is what the guest's process cannot see for itself once it is in
 // a namespace, and what is to be hidden from the guest.
 type hostFacts struct {
 	UID, GID int
+	Resolv   string   // the host's /etc/resolv.conf
 	Hide     []string // directories of the host that the guest must not see
 }
 
@@ -56,13 +62,13 @@ const (
 
 // event is one line of JSON from the guest's process.
 type event struct {
-	Event  string // "world", "refused", "ready"
+	Event  string // "root", "refused", "ready"
 	Mode   string `json:",omitempty"` // what the world came to
 	Detail string `json:",omitempty"`
 }
 
 const (
-	evWorld   = "world"
+	evRoot    = "root"
 	evRefused = "refused"
 	evReady   = "ready"
 )

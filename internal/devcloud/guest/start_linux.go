@@ -13,7 +13,10 @@ import (
 func candidates(lim limits) []string {
 	var out []string
 	if os.Geteuid() == 0 && !lim.NoRoot {
-		out = append(out, ModeNamespaces)
+		if !lim.NoMapping {
+			out = append(out, ModeNamespaces)
+		}
+		out = append(out, ModeReducedRoot)
 	}
 	if !lim.NoUserNS {
 		out = append(out, ModeUserNamespace)
@@ -22,11 +25,14 @@ func candidates(lim limits) []string {
 }
 
 // attributes say how the guest's process is born.
-func attributes(o order) *syscall.SysProcAttr {
-	const spaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC
+func attributes(o bootRequest) *syscall.SysProcAttr {
+	const spaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWCGROUP
 	a := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	switch o.Mode {
 	case ModeNamespaces:
+		a.Cloneflags = spaces
+		mappedIDs(a, idBase(o.Spec.ID))
+	case ModeReducedRoot:
 		a.Cloneflags = spaces
 	case ModeUserNamespace:
 		a.Cloneflags = spaces | syscall.CLONE_NEWUSER

@@ -2,82 +2,544 @@ package guest
 
 import (
 	"errors"
-	"runtime"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
-// becomeRoot takes on root's IDs by the capabilities that the caller carries.
-func becomeRoot(single bool) error {
-	if single || syscall.Geteuid() == 0 {
+// sudo in a guest. It is no setuid program: copies of this one for every
+// guest would cost too much, and a bind mount cannot change a file's mode.
+// Instead, the processes of users who may use sudo carry the capabilities to
+// change their IDs, as ambient ones; sudo checks sudoers and uses them. Where
+// there is one user ID only, sudo changes the environment and no more.
+
+// sudoCall is a parsed command line of sudo's.
+type sudoCall struct {
+	user, group     string
+	preserve        bool     // -E
+	keep            []string // --preserve-env=a,b
+	setHome         bool     // -H
+	login, shell    bool     // -i, -s
+	noPrompt, stdin bool     // -n, -S
+	validate, list  bool     // -v, -l
+	forget          bool     // -k, -K
+	version         bool
+	background      bool
+	chdir           string
+	prompt          string
+	vars            []string // NAME=value
+	command         []string
+}
+
+// parseSudo reads sudo's arguments.
+func parseSudo(args []string) (sudoCall, error) {
+	c := sudoCall{user: "root", prompt: "[sudo] password for %p: "}
+	i := 0
+	value := func(opt, rest string) (string, error) {
+		if rest != "" {
+			return rest, nil
+		}
+		i++
+		if i >= len(args) {
+			return "", fmt.Errorf("option requires an argument -- '%s'", opt)
+		}
+		return args[i], nil
+	}
+	for ; i < len(args); i++ {
+		a := args[i]
+		if a == "--" {
+			i++
+			break
+		}
+		if len(a) < 2 || a[0] != '-' {
+			if name, _, ok := strings.Cut(a, "="); ok && validVariable(name) {
+				c.vars = append(c.vars, a)
+				continue
+			}
+			break
+		}
+		var err error
+		if long, ok := strings.CutPrefix(a, "--"); ok {
+			name, val, has := strings.Cut(long, "=")
+			switch name {
+			case "preserve-env":
+				if has {
+					c.keep = append(c.keep, strings.Split(val, ",")...)
+				} else {
+					c.preserve = true
+				}
+			case "user", "group", "prompt", "chdir":
+				if !has {
+					if val, err = value(name, ""); err != nil {
+						return c, err
+					}
+				}
+				*map[string]*string{"user": &c.user, "group": &c.group, "prompt": &c.prompt, "chdir": &c.chdir}[name] = val
+			case "set-home":
+				c.setHome = true
+			case "login":
+				c.login = true
+			case "shell":
+				c.shell = true
+			case "non-interactive":
+				c.noPrompt = true
+			case "stdin":
+				c.stdin = true
+			case "validate":
+				c.validate = true
+			case "list":
+				c.list = true
+			case "reset-timestamp", "remove-timestamp":
+				c.forget = true
+			case "version":
+				c.version = true
+			case "background":
+				c.background = true
+			default:
+				return c, fmt.Errorf("unrecognized option '%s'", a)
+			}
+			continue
+		}
+		for j := 1; j < len(a); j++ {
+			rest := a[j+1:]
+			switch a[j] {
+			case 'E':
+				c.preserve = true
+			case 'H':
+				c.setHome = true
+			case 'i':
+				c.login = true
+			case 's':
+				c.shell = true
+			case 'n':
+				c.noPrompt = true
+			case 'S':
+				c.stdin = true
+			case 'v':
+				c.validate = true
+			case 'l':
+				c.list = true
+			case 'k', 'K':
+				c.forget = true
+			case 'V':
+				c.version = true
+			case 'b':
+				c.background = true
+			case 'P', 'A': // groups are the target's; there is no askpass
+			case 'u', 'g', 'p', 'D', 'C', 'r', 't', 'h', 'U':
+				val, err := value(string(a[j]), rest)
+				if err != nil {
+					return c, err
+				}
+				switch a[j] {
+				case 'u':
+					c.user = val
+				case 'g':
+					c.group = val
+				case 'p':
+					c.prompt = val
+				case 'D':
+					c.chdir = val
+				}
+				j = len(a)
+			default:
+				return c, fmt.Errorf("invalid option -- '%c'", a[j])
+			}
+		}
+	}
+	for ; i < len(args); i++ {
+		// Assignments may follow "--" too.
+		if name, _, ok := strings.Cut(args[i], "="); ok && validVariable(name) {
+			c.vars = append(c.vars, args[i])
+			continue
+		}
+		break
+	}
+	c.command = args[i:]
+	if c.login && c.shell {
+		return c, errors.New("you may not specify both the '-i' and '-s' options")
+	}
+	return c, nil
+}
+
+func validVariable(name string) bool {
+	for i, r := range name {
+		if r == '_' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || i > 0 && r >= '0' && r <= '9' {
+			continue
+		}
+		return false
+	}
+	return name != ""
+}
+
+// sudoMain runs as whoever called sudo, and becomes the command.
+func sudoMain(args []string) int {
+	c, err := parseSudo(args)
+	if err == nil {
+		err = c.run()
+	}
+	var status exitStatus
+	switch {
+	case errors.As(err, &status):
+		return int(status)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "sudo: "+err.Error())
+		return 1
+	}
+	return 0
+}
+
+// exitStatus is an end that needs no message.
+type exitStatus int
+
+func (e exitStatus) Error() string { return "exit status " + strconv.Itoa(int(e)) }
+
+func (c sudoCall) run() error {
+	if c.version {
+		fmt.Println("Sudo version 1.9 (embedded cloud)") //nolint:forbidigo // what the tool is for
 		return nil
 	}
-	if err := syscall.Setresgid(0, 0, 0); err != nil {
-		return errNoRight(err)
+	if c.forget && len(c.command) == 0 && !c.validate && !c.list {
+		return nil // nothing is remembered
 	}
-	if err := syscall.Setresuid(0, 0, 0); err != nil {
-		return errNoRight(err)
+	if len(c.command) == 0 && !c.login && !c.shell && !c.validate && !c.list {
+		fmt.Fprintln(os.Stderr, "usage: sudo [-EHnS] [-u user] [-g group] [-i | -s] [VAR=value] [command [arg ...]]")
+		return exitStatus(1)
+	}
+	acc, caller := c.caller()
+	if err := becomeRoot(acc.single); err != nil {
+		return err
+	}
+	// What reads sudoers and shadow runs as root from here on.
+	right := sudoFree
+	if !acc.single {
+		right = acc.right(caller)
+	}
+	switch right {
+	case sudoNone:
+		if c.noPrompt {
+			return errors.New("a password is required")
+		}
+		fmt.Fprintf(os.Stderr, "%s is not in the sudoers file.\n", caller.name)
+		return exitStatus(1)
+	case sudoPassword:
+		if err := c.askPassword(acc, caller); err != nil {
+			return err
+		}
+	}
+	if c.validate {
+		return nil
+	}
+	if c.list {
+		fmt.Printf(
+			"User %s may run the following commands on this host:\n    (ALL) ALL\n",
+			caller.name,
+		) //nolint:forbidigo // what the tool is for
+		return nil
+	}
+	target, err := acc.target(c.user)
+	if err != nil {
+		return err
+	}
+	gid := target.gid
+	groups := acc.memberships(target)
+	if c.group != "" {
+		i := slices.IndexFunc(
+			acc.groups(),
+			func(g group) bool { return g.name == c.group || "#"+strconv.Itoa(g.gid) == c.group },
+		)
+		if i < 0 {
+			return fmt.Errorf("unknown group %s", c.group)
+		}
+		gid = acc.groups()[i].gid
+		groups = append(groups, gid)
+	}
+	env := c.environment(os.Environ(), acc, caller, target)
+	argv, program, err := c.program(target, env)
+	if err != nil {
+		return err
+	}
+	if c.login {
+		if err := os.Chdir(acc.at(target.home)); err != nil {
+			fmt.Fprintf(os.Stderr, "sudo: unable to change directory to %s: %v\n", target.home, err)
+		}
+	}
+	if c.chdir != "" {
+		if err := os.Chdir(c.chdir); err != nil {
+			return fmt.Errorf("unable to change directory to %s: %w", c.chdir, err)
+		}
+	}
+	sudoer := target.uid != 0 && acc.right(target) != sudoNone
+	if c.background {
+		// As a script's "&": the caller goes on, the command is init's.
+		argv = append([]string{"/bin/sh", "-c", `"$@" &`, "sh", program}, argv[1:]...)
+		program = "/bin/sh"
+	}
+	if !acc.single {
+		if err := execAs(target.uid, gid, groups, sudoer, program, argv, env); err != nil {
+			return fmt.Errorf("unable to execute %s: %w", program, err)
+		}
+	}
+	if err := syscall.Exec(program, argv, env); err != nil {
+		return fmt.Errorf("unable to execute %s: %w", program, err)
 	}
 	return nil
 }
 
-func errNoRight(err error) error {
-	if errors.Is(err, syscall.EPERM) {
-		return errors.New(
-			"this process may not become root: only what descends from a login of a user in sudoers can",
-		)
+// caller finds the guest's accounts and who runs this.
+func (c sudoCall) caller() (*accounts, account) {
+	a := &accounts{}
+	if dir := os.Getenv(guestMark); dir != "" {
+		a.root, a.single = filepath.Join(dir, diskName), true
+		a.uid, a.gid = os.Getuid(), os.Getgid()
+	} else {
+		a.single = !mapsUsers()
 	}
-	return err
-}
-
-// execAs becomes the program as another user. It returns only an error.
-// Credentials are each thread's own in Linux, and exec keeps those of the
-// thread that calls it, so that only this one needs to change.
-func execAs(uid, gid int, groups []int, sudoer bool, program string, argv, env []string) error {
-	runtime.LockOSThread()
-	list := make([]uint32, 0, len(groups)+1)
-	for _, g := range groups {
-		list = append(list, uint32(g))
+	name := os.Getenv("USER")
+	if u, ok := a.lookup(name); ok && u.uid == os.Getuid() {
+		return a, u
 	}
-	var first unsafe.Pointer
-	if len(list) > 0 {
-		first = unsafe.Pointer(&list[0])
-	}
-	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(list)), uintptr(first), 0); e != 0 {
-		return e
-	}
-	if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(gid), uintptr(gid), uintptr(gid)); e != 0 {
-		return e
-	}
-	if uid != 0 {
-		if sudoer {
-			if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
-				return err
+	if data, err := a.read("/etc/passwd"); err == nil {
+		for _, u := range parsePasswd(data) {
+			if u.uid == os.Getuid() {
+				return a, u
 			}
 		}
-		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)); e != 0 {
-			return e
-		}
-		if sudoer {
-			carryRights()
-		}
 	}
-	return syscall.Exec(program, argv, env)
+	return a, account{name: "#" + strconv.Itoa(os.Getuid()), uid: os.Getuid(), gid: os.Getgid(), home: "/"}
 }
 
-// carryRights makes the rights that sudo needs ambient, for another sudo
-// below this one. Without them only that one fails.
-func carryRights() {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	const set = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID
-	data[0] = unix.CapUserData{Effective: set, Permitted: set, Inheritable: set}
-	if unix.Capset(&header, &data[0]) != nil {
-		return
+// target is the account that -u names, "#1000" an ID.
+func (a *accounts) target(name string) (account, error) {
+	if u, ok := a.lookup(name); ok {
+		return u, nil
 	}
-	for _, c := range []uintptr{unix.CAP_SETUID, unix.CAP_SETGID} {
-		_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, c, 0, 0)
+	if num, ok := strings.CutPrefix(name, "#"); ok {
+		if id, err := strconv.Atoi(num); err == nil && id >= 0 {
+			data, _ := a.read("/etc/passwd")
+			for _, u := range parsePasswd(data) {
+				if u.uid == id {
+					return u, nil
+				}
+			}
+			return account{name: name, uid: id, gid: id, home: "/", shell: "/bin/sh"}, nil
+		}
 	}
+	return account{}, fmt.Errorf("unknown user %s", name)
+}
+
+func (c sudoCall) askPassword(a *accounts, caller account) error {
+	if c.noPrompt {
+		return errors.New("a password is required")
+	}
+	entry := a.shadow(caller.name)
+	prompt := strings.NewReplacer(
+		"%p",
+		caller.name,
+		"%u",
+		caller.name,
+		"%U",
+		c.user,
+		"%h",
+		"",
+		"%%",
+		"%",
+	).Replace(
+		c.prompt,
+	)
+	for range 3 {
+		var given string
+		switch {
+		case c.stdin:
+			fmt.Fprint(os.Stderr, prompt)
+			line, ok := readLine(os.Stdin)
+			if !ok {
+				return errors.New("no password was provided")
+			}
+			given = line
+		default:
+			tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+			if err != nil {
+				return errors.New(
+					"a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper",
+				)
+			}
+			_, _ = tty.WriteString(prompt)
+			b, err := term.ReadPassword(int(tty.Fd()))
+			_, _ = tty.WriteString("\n")
+			_ = tty.Close()
+			if err != nil {
+				return fmt.Errorf("reading the password: %w", err)
+			}
+			given = string(b)
+		}
+		if checkPassword(given, entry) {
+			return nil
+		}
+		fmt.Fprintln(os.Stderr, "Sorry, try again.")
+	}
+	return errors.New("3 incorrect password attempts")
+}
+
+// readLine reads a line byte by byte: what follows is the command's input.
+func readLine(r io.Reader) (string, bool) {
+	var line []byte
+	var b [1]byte
+	for {
+		n, err := r.Read(b[:])
+		if n == 1 {
+			if b[0] == '\n' {
+				break
+			}
+			line = append(line, b[0])
+		}
+		if err != nil {
+			if len(line) == 0 {
+				return "", false
+			}
+			break
+		}
+	}
+	return strings.TrimRight(string(line), "\r"), true
+}
+
+// keptVariables survive without -E, as in the sudoers of our images.
+var keptVariables = []string{
+	"TERM", "COLORS", "COLORTERM", "DISPLAY", "HOSTNAME", "HISTSIZE", "LANG", "LANGUAGE", "LINGUAS", "LS_COLORS",
+	"XAUTHORITY", "TZ", "PS1", "PS2", guestMark, pidVariable, "TMPDIR",
+}
+
+// environment is what the command gets: that of the target, with what is
+// asked to be kept of the caller's.
+func (c sudoCall) environment(env []string, a *accounts, caller, target account) []string {
+	set := map[string]string{}
+	var order []string
+	put := func(name, value string) {
+		if _, ok := set[name]; !ok {
+			order = append(order, name)
+		}
+		set[name] = value
+	}
+	home := ""
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		if name == "HOME" {
+			home = value
+		}
+		keep := slices.Contains(keptVariables, name) || strings.HasPrefix(name, "LC_")
+		if name == "TMPDIR" && !c.preserve {
+			keep = a.root != "" // the guest's own only
+		}
+		if (c.preserve && !c.login) || keep || slices.Contains(c.keep, name) {
+			if !strings.HasPrefix(name, "LD_") && !strings.HasPrefix(name, "SUDO_") {
+				put(name, value)
+			}
+		}
+	}
+	p := systemPath
+	if rest, ok := strings.CutSuffix(os.Getenv("PATH"), ":"+systemPath); ok &&
+		strings.HasSuffix(rest, "galley-guest/bin") {
+		p = os.Getenv("PATH") // where the tools are not in /usr
+	}
+	if a.root != "" {
+		p = os.Getenv("PATH")
+	}
+	put("PATH", p)
+	put("HOME", a.at(target.home))
+	if c.preserve && !c.setHome && !c.login && home != "" {
+		put("HOME", home)
+	}
+	put("LOGNAME", target.name)
+	put("USER", target.name)
+	put("SHELL", shellOf(target))
+	put("MAIL", "/var/mail/"+target.name)
+	put("SUDO_COMMAND", strings.Join(c.command, " "))
+	put("SUDO_USER", caller.name)
+	put("SUDO_UID", strconv.Itoa(caller.uid))
+	put("SUDO_GID", strconv.Itoa(caller.gid))
+	for _, v := range c.vars {
+		name, value, _ := strings.Cut(v, "=")
+		put(name, value)
+	}
+	out := make([]string, 0, len(order))
+	for _, name := range order {
+		out = append(out, name+"="+set[name])
+	}
+	return out
+}
+
+// program finds what to execute.
+func (c sudoCall) program(target account, env []string) (argv []string, program string, err error) {
+	if c.login || c.shell {
+		shell := shellOf(target)
+		if c.shell {
+			if s := os.Getenv("SHELL"); s != "" {
+				shell = s
+			}
+		}
+		argv = []string{filepath.Base(shell)}
+		if c.login {
+			argv[0] = "-" + argv[0]
+		}
+		if len(c.command) > 0 {
+			argv = append(argv, "-c", sudoQuote(c.command))
+		}
+		return argv, shell, nil
+	}
+	name := c.command[0]
+	if strings.Contains(name, "/") {
+		if _, err := os.Stat(name); err != nil {
+			return nil, "", fmt.Errorf("%s: command not found", name)
+		}
+		return c.command, name, nil
+	}
+	dirs := systemPath
+	for _, kv := range env {
+		if p, ok := strings.CutPrefix(kv, "PATH="); ok {
+			dirs = p
+		}
+	}
+	for dir := range strings.SplitSeq(dirs, ":") {
+		p := filepath.Join(dir, name)
+		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			return c.command, p, nil
+		}
+	}
+	fmt.Fprintf(os.Stderr, "sudo: %s: command not found\n", name)
+	return nil, "", exitStatus(1)
+}
+
+// sudoQuote joins a command for -i and -s as sudo does: every character that
+// is not a letter, digit, "_", "-" or "$" gets a backslash.
+func sudoQuote(command []string) string {
+	var b strings.Builder
+	for i, arg := range command {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		for _, r := range []byte(arg) {
+			plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' ||
+				r == '$' ||
+				r >= 0x80
+			if !plain {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(r)
+		}
+	}
+	return b.String()
+}
+
+func shellOf(u account) string {
+	if u.shell == "" {
+		return "/bin/sh"
+	}
+	return u.shell
 }

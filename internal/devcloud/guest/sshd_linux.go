@@ -1,5 +1,3 @@
-//go:build unix
-
 package guest
 
 import (
@@ -120,7 +118,7 @@ const (
 )
 
 func (s *sshServer) handle(c net.Conn) {
-	text, _ := s.m.w.read("/etc/ssh/sshd_config")
+	text, _ := s.m.fs.read("/etc/ssh/sshd_config")
 	conf := parseSSHDConfig(string(text))
 	cfg := &ssh.ServerConfig{
 		ServerVersion: "SSH-2.0-GalleyGuest_1.0",
@@ -147,7 +145,7 @@ func (s *sshServer) handle(c net.Conn) {
 		}
 	}
 	if conf.banner != "" && conf.banner != "none" {
-		if b, err := s.m.w.read(conf.banner); err == nil {
+		if b, err := s.m.fs.read(conf.banner); err == nil {
 			cfg.BannerCallback = func(ssh.ConnMetadata) string { return string(b) }
 		}
 	}
@@ -163,7 +161,7 @@ func (s *sshServer) handle(c net.Conn) {
 		return
 	}
 	_ = c.SetDeadline(time.Time{})
-	user, ok := s.m.acc.lookup(conn.Permissions.Extensions[extUser])
+	user, ok := s.m.accounts.lookup(conn.Permissions.Extensions[extUser])
 	if !ok {
 		return
 	}
@@ -194,11 +192,11 @@ func (s *sshServer) handle(c net.Conn) {
 var errDenied = errors.New("permission denied")
 
 func (s *sshServer) publicKey(conf sshdConfig, name string, key ssh.PublicKey) (*ssh.Permissions, error) {
-	u, ok := s.m.acc.lookup(name)
+	u, ok := s.m.accounts.lookup(name)
 	if !ok || (name == "root" && conf.rootLogin == "no") || !loginShell(u) {
 		return nil, errDenied
 	}
-	data, err := s.m.w.read(path.Join(u.home, ".ssh", "authorized_keys"))
+	data, err := s.m.fs.read(path.Join(u.home, ".ssh", "authorized_keys"))
 	if err != nil {
 		return nil, errDenied
 	}
@@ -214,7 +212,7 @@ func (s *sshServer) publicKey(conf sshdConfig, name string, key ssh.PublicKey) (
 		}
 		opts, err := parseKeyOptions(options)
 		if err != nil {
-			s.m.con.cloud("WARNING: sshd: a key of %s is not accepted: %v", name, err)
+			s.m.console.cloud("WARNING: sshd: a key of %s is not accepted: %v", name, err)
 			continue
 		}
 		if name == "root" && conf.rootLogin == "forced-commands-only" && opts.command == "" {
@@ -228,9 +226,9 @@ func (s *sshServer) publicKey(conf sshdConfig, name string, key ssh.PublicKey) (
 }
 
 func (s *sshServer) password(conf sshdConfig, name, password string) (*ssh.Permissions, error) {
-	u, ok := s.m.acc.lookup(name)
+	u, ok := s.m.accounts.lookup(name)
 	if !ok || (name == "root" && conf.rootLogin != "yes") || !loginShell(u) ||
-		!checkPassword(password, s.m.acc.shadow(name)) {
+		!checkPassword(password, s.m.accounts.shadow(name)) {
 		return nil, errDenied
 	}
 	return &ssh.Permissions{Extensions: map[string]string{extUser: name}}, nil

@@ -1,5 +1,3 @@
-//go:build unix
-
 package guest
 
 import (
@@ -34,12 +32,12 @@ func guestMain(args []string) int {
 
 // machine is the guest from its own side: process 1.
 type machine struct {
-	o        order
-	w        *world
-	con      *console
+	o        bootRequest
+	fs       *rootfs
+	console  *console
 	image    image
-	acc      *accounts
-	kids     *children
+	accounts *accounts
+	children *children
 	sshd     *sshServer
 	init     *cloudInit
 	end      chan int // exit statuses: from commands, signals, cloud-init
@@ -50,14 +48,19 @@ type machine struct {
 
 // runGuest is the process of one boot.
 func runGuest() int {
-	orders, events := os.NewFile(3, "orders"), os.NewFile(4, "events")
-	if orders == nil || events == nil {
+	control, events := os.NewFile(3, "control"), os.NewFile(4, "events")
+	if control == nil || events == nil {
 		return exitFailed
 	}
 	syscall.CloseOnExec(3)
 	syscall.CloseOnExec(4)
+	_ = syscall.Close(5) // this program
 	closeInherited()
-	in := bufio.NewReader(orders)
+	mounts, err := receiveFiles(control)
+	if err != nil {
+		return exitFailed // the starter is gone
+	}
+	in := bufio.NewReader(control)
 	line, err := in.ReadBytes('\n')
 	if err != nil {
 		return exitFailed // the starter is gone
@@ -66,10 +69,15 @@ func runGuest() int {
 	if err := json.Unmarshal(line, &m.o); err != nil {
 		return m.refuse(err)
 	}
-	m.con = &console{w: os.Stdout, start: time.Now()}
-	m.deadline = m.con.start.Add(m.o.Spec.BootDelay)
+	m.console = &console{w: os.Stdout, start: time.Now()}
+	m.deadline = m.console.start.Add(m.o.Spec.BootDelay)
 	syscall.Umask(0o022)
 	m.watch(in)
+	if m.o.Mode == ModeNamespaces {
+		if err := enterClonedRoot(&m.o, mounts); err != nil {
+			return m.refuse(err)
+		}
+	}
 
 	marker := filepath.Join(m.o.Dir, bootedName)
 	booted, _ := os.ReadFile(marker)
@@ -83,23 +91,23 @@ func runGuest() int {
 	if err != nil {
 		return m.refuse(err)
 	}
-	if m.w, err = enter(m.o); err != nil {
+	if m.fs, err = buildRoot(m.o); err != nil {
 		return m.refuse(err)
 	}
-	if m.w.volatile {
-		m.first = m.first || !m.w.restored // nothing is left of an earlier boot
+	if m.fs.volatile {
+		m.first = m.first || !m.fs.restored // nothing is left of an earlier boot
 	}
 	mode := m.o.Mode
-	if mode == ModeNamespaces && m.w.single {
+	if mode == ModeReducedRoot && m.fs.single {
 		mode = ModeUserNamespace // root of a container that is one
 	}
-	m.say(event{Event: evWorld, Mode: mode, Detail: m.w.detail})
+	m.say(event{Event: evRoot, Mode: mode, Detail: m.fs.detail})
 	adopt()
-	m.kids = newChildren(m.w)
+	m.children = newChildren(m.fs)
 	m.image = parseImage(m.o.Spec.Image)
-	m.acc = &accounts{tree: m.w.tree, single: m.w.single, uid: m.w.uid, gid: m.w.gid}
+	m.accounts = &accounts{tree: m.fs.tree, single: m.fs.single, uid: m.fs.uid, gid: m.fs.gid}
 	if err := m.boot(sock, mark); err != nil {
-		m.con.kernel("ERROR: boot failed: %v", err)
+		m.console.kernel("ERROR: boot failed: %v", err)
 		return exitFailed
 	}
 	status := <-m.end
@@ -153,7 +161,7 @@ func (m *machine) watch(in *bufio.Reader) {
 	}()
 }
 
-func (o order) pidSpace() bool { return o.Mode != ModeDirectory }
+func (o bootRequest) pidSpace() bool { return o.Mode != ModeDirectory }
 
 func (m *machine) finish(status int) {
 	select {
@@ -208,12 +216,12 @@ func listen(sock *os.File) (net.Listener, error) {
 
 // boot takes the guest from an empty world to a login prompt.
 func (m *machine) boot(sock, mark *os.File) error {
-	c := m.con
+	c := m.console
 	c.line("")
 	c.kernel("Linux version %s (galley embedded cloud) #1 SMP", kernelRelease())
 	c.kernel("Command line: BOOT_IMAGE=/boot/vmlinuz ro console=tty0 console=ttyS0,115200n8")
-	c.kernel("Guest: %s", m.w.detail)
-	for _, n := range m.w.notes {
+	c.kernel("Guest: %s", m.fs.detail)
+	for _, n := range m.fs.notes {
 		c.kernel("Guest: WARNING: %s", n)
 	}
 	if m.first {
@@ -237,7 +245,7 @@ func (m *machine) boot(sock, mark *os.File) error {
 	}
 	_ = mark.Close()
 
-	keys, err := loadHostKeys(m.w.tree)
+	keys, err := loadHostKeys(m.fs.tree)
 	if err != nil {
 		return fmt.Errorf("the SSH host keys: %w", err)
 	}
@@ -276,19 +284,19 @@ func (m *machine) boot(sock, mark *os.File) error {
 // readConsole copies what programs write to /dev/console to the console log.
 // It is a pipe, opened for both so that it never comes to an end.
 func (m *machine) readConsole() {
-	if !m.w.pidSpace {
+	if !m.fs.pidSpace {
 		return
 	}
 	f, err := os.OpenFile("/dev/console", os.O_RDWR, 0)
 	if err != nil {
-		m.con.kernel("WARNING: /dev/console cannot be read: %v", err)
+		m.console.kernel("WARNING: /dev/console cannot be read: %v", err)
 		return
 	}
-	go func() { _, _ = io.Copy(m.con, f) }()
+	go func() { _, _ = io.Copy(m.console, f) }()
 }
 
 func (m *machine) shortName() string {
-	if b, err := m.w.read("/etc/hostname"); err == nil {
+	if b, err := m.fs.read("/etc/hostname"); err == nil {
 		if s := shortName(strings.TrimSpace(string(b))); s != "" {
 			return s
 		}
@@ -308,8 +316,8 @@ func (m *machine) personalise() error {
 	}
 	shell := defaultShell()
 	var users []account
-	root := account{name: "root", gecos: "root", home: "/root", shell: shell, uid: m.w.uid, gid: m.w.gid}
-	if !m.w.single {
+	root := account{name: "root", gecos: "root", home: "/root", shell: shell, uid: m.fs.uid, gid: m.fs.gid}
+	if !m.fs.single {
 		root.uid, root.gid = 0, 0
 		users = append(users, root)
 	}
@@ -324,14 +332,14 @@ func (m *machine) personalise() error {
 			home:  "/home/" + name,
 			shell: shell,
 		}
-		if m.w.single {
-			u.uid, u.gid = m.w.uid, m.w.gid
+		if m.fs.single {
+			u.uid, u.gid = m.fs.uid, m.fs.gid
 		}
 		users = append(users, u)
 		groups = append(groups, group{name: name, gid: u.gid})
 		next++
 	}
-	if m.w.single {
+	if m.fs.single {
 		users = append(users, root) // `whoami` shows the first name of the ID
 	}
 	// The host's system accounts, so that files have owners with names; its
@@ -356,8 +364,8 @@ func (m *machine) personalise() error {
 	for _, name := range []string{"wheel", "adm", "systemd-journal", "sudo"} { // as the images' own cloud.cfg
 		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
 		if i < 0 {
-			id := m.w.gid
-			if !m.w.single {
+			id := m.fs.gid
+			if !m.fs.single {
 				id = freeID(700, func(id int) bool {
 					return slices.ContainsFunc(groups, func(o group) bool { return o.gid == id })
 				})
@@ -375,10 +383,10 @@ func (m *machine) personalise() error {
 	for _, name := range imageUsers {
 		sudoers.WriteString(name + " ALL=(ALL) NOPASSWD:ALL\n")
 	}
-	if err := m.acc.save(users, groups); err != nil {
+	if err := m.accounts.save(users, groups); err != nil {
 		return err
 	}
-	t := m.w.tree
+	t := m.fs.tree
 	id := strings.ReplaceAll(m.o.Spec.ID, "-", "")
 	files := []struct {
 		name, text string
@@ -410,7 +418,7 @@ func (m *machine) personalise() error {
 	}
 	for _, u := range users {
 		if slices.Contains(imageUsers, u.name) || u.name == "root" {
-			if err := m.acc.makeHome(u); err != nil {
+			if err := m.accounts.makeHome(u); err != nil {
 				return err
 			}
 		}
@@ -426,7 +434,7 @@ func (m *machine) personalise() error {
 // the SSH server here can read.
 func (m *machine) plainPasswords() {
 	for _, f := range []string{"/etc/pam.d/common-password", "/etc/pam.d/system-auth", "/etc/pam.d/password-auth", "/etc/login.defs"} {
-		old, err := m.w.read(f)
+		old, err := m.fs.read(f)
 		if err != nil {
 			continue
 		}
@@ -436,7 +444,7 @@ func (m *machine) plainPasswords() {
 			[]byte("SHA512"),
 		)
 		if !bytes.Equal(text, old) {
-			_ = m.w.write(f, text, 0o644)
+			_ = m.fs.write(f, text, 0o644)
 		}
 	}
 }
@@ -444,13 +452,13 @@ func (m *machine) plainPasswords() {
 // everyBoot does what each boot needs: the tools below /run, empty /tmp of
 // sockets left, names.
 func (m *machine) everyBoot() error {
-	t := m.w.tree
+	t := m.fs.tree
 	if m.first {
 		name := hostName(m.o.Spec)
 		if err := m.setHostName(shortName(name), name, true); err != nil {
 			return err
 		}
-	} else if name := m.shortName(); m.w.pidSpace {
+	} else if name := m.shortName(); m.fs.pidSpace {
 		_ = setHostName(name)
 	}
 	for _, d := range []struct {
@@ -469,11 +477,11 @@ func (m *machine) everyBoot() error {
 
 // setHostName writes the names of the guest and makes them hold.
 func (m *machine) setHostName(short, fqdn string, hosts bool) error {
-	t := m.w.tree
+	t := m.fs.tree
 	if err := t.write("/etc/hostname", []byte(short+"\n"), 0o644); err != nil {
 		return err
 	}
-	if m.w.pidSpace {
+	if m.fs.pidSpace {
 		if err := setHostName(short); err != nil {
 			return fmt.Errorf("setting the host name: %w", err)
 		}
@@ -499,44 +507,44 @@ func (m *machine) shutdown(status int) {
 	if status == exitReboot {
 		what = "System Reboot"
 	}
-	m.con.unit("Reached target %s.", what)
+	m.console.unit("Reached target %s.", what)
 	if m.sshd != nil {
 		m.sshd.closeAll(syscall.SIGHUP)
 	}
-	if m.sshd != nil && m.kids != nil {
-		signalAll(m.w, syscall.SIGTERM)
+	if m.sshd != nil && m.children != nil {
+		signalAll(m.fs, syscall.SIGTERM)
 		deadline := time.Now().Add(stopGrace)
-		for signalAll(m.w, 0) && time.Now().Before(deadline) {
+		for signalAll(m.fs, 0) && time.Now().Before(deadline) {
 			time.Sleep(2 * time.Millisecond) // nothing tells of the end of others' children
 		}
 	}
-	if !m.w.pidSpace {
+	if !m.fs.pidSpace {
 		if m.sshd != nil {
 			m.sshd.closeAll(syscall.SIGKILL)
 		}
 		for range 200 {
-			if !signalAll(m.w, syscall.SIGKILL) {
+			if !signalAll(m.fs, syscall.SIGKILL) {
 				break
 			}
 			time.Sleep(time.Millisecond)
 		}
 	}
-	if m.w.store != nil {
-		signalAll(m.w, syscall.SIGKILL) // nobody is to change what is being saved
-		if err := m.w.store.save(); err != nil {
-			m.con.kernel("ERROR: what the guest has changed of the system is lost: %v", err)
+	if m.fs.store != nil {
+		signalAll(m.fs, syscall.SIGKILL) // nobody is to change what is being saved
+		if err := m.fs.store.save(); err != nil {
+			m.console.kernel("ERROR: what the guest has changed of the system is lost: %v", err)
 		}
 	}
 	if status == exitReboot {
-		m.con.kernel("reboot: Restarting system")
+		m.console.kernel("reboot: Restarting system")
 	} else {
-		m.con.kernel("reboot: Power down")
+		m.console.kernel("reboot: Power down")
 	}
 }
 
 // run runs a command as root in the guest and returns its exit status.
 func (m *machine) run(ctx context.Context, argv []string, env []string, out io.Writer) (int, error) {
-	root, ok := m.acc.lookup("root")
+	root, ok := m.accounts.lookup("root")
 	if !ok {
 		root = account{name: "root", home: "/root", shell: "/bin/sh"}
 	}
@@ -551,12 +559,12 @@ func (m *machine) run(ctx context.Context, argv []string, env []string, out io.W
 	}
 	defer func() { _ = r.Close() }()
 	attr := &syscall.ProcAttr{
-		Dir:   m.w.at("/"),
+		Dir:   m.fs.at("/"),
 		Env:   append(m.baseEnv(root), env...),
 		Files: []uintptr{null.Fd(), w.Fd(), w.Fd()},
-		Sys:   attributesFor(m.w, root, []int{root.gid}, false),
+		Sys:   attributesFor(m.fs, root, []int{root.gid}, false),
 	}
-	ch, err := m.kids.start(argv[0], argv, attr)
+	ch, err := m.children.start(argv[0], argv, attr)
 	_ = w.Close()
 	if err != nil {
 		return 0, fmt.Errorf("starting %s: %w", argv[0], err)
@@ -589,21 +597,21 @@ const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 // baseEnv is the environment of a user's processes.
 func (m *machine) baseEnv(u account) []string {
 	p := systemPath
-	if m.w.binDir != "" {
-		p = m.w.at(m.w.binDir) + ":" + p
+	if m.fs.binDir != "" {
+		p = m.fs.at(m.fs.binDir) + ":" + p
 	}
 	env := []string{
 		"USER=" + u.name,
 		"LOGNAME=" + u.name,
-		"HOME=" + m.w.at(u.home),
+		"HOME=" + m.fs.at(u.home),
 		"PATH=" + p,
 		"SHELL=" + u.shell,
 		"MAIL=/var/mail/" + u.name,
 	}
-	if m.w.root != "" {
+	if m.fs.root != "" {
 		env = append(
 			env,
-			"TMPDIR="+m.w.at("/tmp"),
+			"TMPDIR="+m.fs.at("/tmp"),
 			"HOSTNAME="+m.shortName(),
 			guestMark+"="+m.o.Dir,
 			pidVariable+"="+fmt.Sprint(os.Getpid()),

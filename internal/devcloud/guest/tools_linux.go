@@ -1,5 +1,3 @@
-//go:build unix
-
 package guest
 
 import (
@@ -15,13 +13,13 @@ import (
 // They are small scripts: sudo goes on to this program, the others signal
 // process 1 as systemd's own would.
 func (m *machine) installTools() error {
-	t := m.w.tree
-	self := m.w.self
+	t := m.fs.tree
+	self := m.fs.self
 	sudo := []string{self}
 	sudo = append(sudo, m.o.Spec.Executable[1:]...)
 	sudo = append(sudo, "sudo")
 	power := strings.NewReplacer("@REBOOT@", fmt.Sprint(int(sigReboot)), "@OFF@", fmt.Sprint(int(sigPowerOff)),
-		"@INIT@", "${"+pidVariable+":-1}", "@UID@", fmt.Sprint(m.w.uid)).Replace(powerScript)
+		"@INIT@", "${"+pidVariable+":-1}", "@UID@", fmt.Sprint(m.fs.uid)).Replace(powerScript)
 
 	scripts := map[string]string{
 		"/bin/sudo":       "#!/bin/sh\nexec " + shellescape.QuoteCommand(sudo) + " \"$@\"\n",
@@ -29,12 +27,12 @@ func (m *machine) installTools() error {
 		"/sbin/poweroff":  power,
 		"/sbin/halt":      power,
 		"/sbin/shutdown":  power,
-		"/bin/cloud-init": cloudInitScript(m.w.at("/run/cloud-init")),
+		"/bin/cloud-init": cloudInitScript(m.fs.at("/run/cloud-init")),
 	}
 	if _, err := os.Stat(t.at("/usr/bin/systemctl")); err == nil {
 		scripts["/bin/systemctl"] = power
 	}
-	if m.w.root != "" {
+	if m.fs.root != "" {
 		// Without namespaces the host's name is the host's.
 		scripts["/bin/hostname"] = "#!/bin/sh\ncase \"$1\" in\n-s|'') exec cut -d. -f1 " + shellescape.Quote(
 			t.at("/etc/hostname"),
@@ -46,10 +44,10 @@ func (m *machine) installTools() error {
 	for name, text := range scripts {
 		var dest string
 		switch {
-		case m.w.binDir == "":
+		case m.fs.binDir == "":
 			dest = path.Join("/usr", name)
 		default:
-			dest = path.Join(m.w.binDir, path.Base(name))
+			dest = path.Join(m.fs.binDir, path.Base(name))
 		}
 		if old, err := t.read(dest); err == nil && string(old) == text {
 			continue

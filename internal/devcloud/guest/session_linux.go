@@ -1,5 +1,3 @@
-//go:build unix
-
 package guest
 
 import (
@@ -194,17 +192,17 @@ func (ss *session) start(command string, shell bool) (run func(), err error) {
 	if shell {
 		argv = []string{"-" + filepath.Base(prog)}
 	}
-	home := m.w.at(u.home)
+	home := m.fs.at(u.home)
 	warning := ""
 	if st, err := os.Stat(home); err != nil || !st.IsDir() {
 		warning = fmt.Sprintf("Could not chdir to home directory %s: No such file or directory\r\n", u.home)
-		home = m.w.at("/")
+		home = m.fs.at("/")
 	}
-	sudoer := m.acc.right(u) != sudoNone
+	sudoer := m.accounts.right(u) != sudoNone
 	attr := &syscall.ProcAttr{
 		Dir: home,
 		Env: ss.environment(),
-		Sys: attributesFor(m.w, u, m.acc.memberships(u), sudoer),
+		Sys: attributesFor(m.fs, u, m.accounts.memberships(u), sudoer),
 	}
 	if ss.wantPty {
 		return ss.startPty(prog, argv, attr, warning, shell)
@@ -217,10 +215,10 @@ func (ss *session) start(command string, shell bool) (run func(), err error) {
 func (ss *session) environment() []string {
 	m := ss.s.m
 	env := m.baseEnv(ss.lg.user)
-	if data, err := m.w.read("/etc/environment"); err == nil {
+	if data, err := m.fs.read("/etc/environment"); err == nil {
 		for line := range strings.Lines(string(data)) {
 			name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
-			if ok && validVariable(name) && !(name == "PATH" && m.w.binDir != "") {
+			if ok && validVariable(name) && !(name == "PATH" && m.fs.binDir != "") {
 				env = append(env, name+"="+strings.Trim(value, `"'`))
 			}
 		}
@@ -275,7 +273,7 @@ func (ss *session) startPipes(prog string, argv []string, attr *syscall.ProcAttr
 	}
 	inR, inW, outR, outW, errR, errW := files[0], files[1], files[2], files[3], files[4], files[5]
 	attr.Files = []uintptr{inR.Fd(), outW.Fd(), errW.Fd()}
-	ch, err := ss.s.m.kids.start(prog, argv, attr)
+	ch, err := ss.s.m.children.start(prog, argv, attr)
 	_, _, _ = inR.Close(), outW.Close(), errW.Close()
 	if err != nil {
 		closeFiles()
@@ -323,9 +321,9 @@ func (ss *session) startPty(
 	setSize(master, ss.size)
 	applyModes(slave, ss.modes)
 	u := ss.lg.user
-	if !ss.s.m.w.single {
+	if !ss.s.m.fs.single {
 		gid := u.gid
-		for _, g := range ss.s.m.acc.groups() {
+		for _, g := range ss.s.m.accounts.groups() {
 			if g.name == "tty" {
 				gid = g.gid
 			}
@@ -336,7 +334,7 @@ func (ss *session) startPty(
 	attr.Env = append(attr.Env, "SSH_TTY="+slave.Name())
 	attr.Files = []uintptr{slave.Fd(), slave.Fd(), slave.Fd()}
 	attr.Sys.Setsid, attr.Sys.Setctty, attr.Sys.Ctty = true, true, 0
-	ch, err := ss.s.m.kids.start(prog, argv, attr)
+	ch, err := ss.s.m.children.start(prog, argv, attr)
 	_ = slave.Close()
 	if err != nil {
 		_ = master.Close()
@@ -403,10 +401,10 @@ func setSize(master *os.File, size unix.Winsize) {
 // greet prints the message of the day, as a login does.
 func (ss *session) greet() {
 	m := ss.s.m
-	if _, err := os.Stat(filepath.Join(m.w.at(ss.lg.user.home), ".hushlogin")); err == nil {
+	if _, err := os.Stat(filepath.Join(m.fs.at(ss.lg.user.home), ".hushlogin")); err == nil {
 		return
 	}
-	if motd, err := m.w.read("/etc/motd"); err == nil && len(motd) > 0 {
+	if motd, err := m.fs.read("/etc/motd"); err == nil && len(motd) > 0 {
 		_, _ = ss.ch.Write(bytes.ReplaceAll(motd, []byte("\n"), []byte("\r\n")))
 	}
 }
@@ -444,7 +442,7 @@ var sshSignals = map[string]syscall.Signal{
 // forwardAgent opens a socket behind which the client's agent answers.
 func (ss *session) forwardAgent() error {
 	m := ss.s.m
-	dir, err := os.MkdirTemp(m.w.at("/tmp"), "ssh-")
+	dir, err := os.MkdirTemp(m.fs.at("/tmp"), "ssh-")
 	if err != nil {
 		return err
 	}
@@ -453,8 +451,8 @@ func (ss *session) forwardAgent() error {
 		_ = os.RemoveAll(dir)
 		return err
 	}
-	m.acc.chown(dir, ss.lg.user)
-	m.acc.chown(filepath.Join(dir, "agent"), ss.lg.user)
+	m.accounts.chown(dir, ss.lg.user)
+	m.accounts.chown(filepath.Join(dir, "agent"), ss.lg.user)
 	ss.agentDir = dir
 	go func() {
 		_ = ss.conn.Wait()

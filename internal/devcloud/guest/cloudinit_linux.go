@@ -1,5 +1,3 @@
-//go:build unix
-
 package guest
 
 import (
@@ -43,7 +41,7 @@ func (ci *cloudInit) fail(format string, args ...any) {
 	ci.mu.Lock()
 	ci.errors = append(ci.errors, msg)
 	ci.mu.Unlock()
-	ci.m.con.cloud("ERROR: %s", msg)
+	ci.m.console.cloud("ERROR: %s", msg)
 }
 
 func (ci *cloudInit) try(what string, err error) {
@@ -64,7 +62,7 @@ func (ci *cloudInit) early() {
 	if !m.first {
 		stage = "init (not the first boot: only what is for every boot)"
 	}
-	m.con.cloud(
+	m.console.cloud(
 		"Cloud-init v. 23.1 (embedded cloud) running '%s' at %s.",
 		stage,
 		time.Now().UTC().Format(time.RFC1123Z),
@@ -76,7 +74,7 @@ func (ci *cloudInit) early() {
 	if m.first {
 		for key := range conf.Unknown {
 			if !harmless[key] {
-				m.con.cloud("WARNING: cloud-config key %s is not supported in this guest and is passed over", key)
+				m.console.cloud("WARNING: cloud-config key %s is not supported in this guest and is passed over", key)
 			}
 		}
 		ci.try("writing the instance's data", ci.instanceData())
@@ -95,7 +93,7 @@ func (ci *cloudInit) early() {
 }
 
 func (ci *cloudInit) openLog() error {
-	f, err := os.OpenFile(ci.m.w.at("/var/log/cloud-init-output.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	f, err := os.OpenFile(ci.m.fs.at("/var/log/cloud-init-output.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 	if err == nil {
 		ci.log = f
 	}
@@ -106,16 +104,16 @@ func (ci *cloudInit) openLog() error {
 // log.
 func (ci *cloudInit) output() io.Writer {
 	if ci.log == nil {
-		return ci.m.con
+		return ci.m.console
 	}
-	return io.MultiWriter(ci.m.con, ci.log)
+	return io.MultiWriter(ci.m.console, ci.log)
 }
 
 const cloudDir = "/var/lib/cloud"
 
 func (ci *cloudInit) instanceData() error {
 	m := ci.m
-	t, id := m.w.tree, m.o.Spec.ID
+	t, id := m.fs.tree, m.o.Spec.ID
 	dir := path.Join(cloudDir, "instances", id)
 	for _, d := range []string{dir, dir + "/scripts", dir + "/sem", cloudDir + "/data", cloudDir + "/scripts/per-boot", cloudDir + "/scripts/per-instance", cloudDir + "/scripts/per-once"} {
 		if err := os.MkdirAll(t.at(d), 0o755); err != nil {
@@ -178,18 +176,18 @@ func (ci *cloudInit) configDrive() error {
 	for _, version := range []string{"2012-08-10", "2013-10-17", "2015-10-15", "2018-08-27", "latest"} {
 		dir := "/mnt/config/openstack/" + version
 		// The administrator's password and the user data are root's alone.
-		if err := ci.m.w.write(dir+"/meta_data.json", b, 0o600); err != nil {
+		if err := ci.m.fs.write(dir+"/meta_data.json", b, 0o600); err != nil {
 			return err
 		}
 		if len(spec.UserData) > 0 {
-			if err := ci.m.w.write(dir+"/user_data", spec.UserData, 0o600); err != nil {
+			if err := ci.m.fs.write(dir+"/user_data", spec.UserData, 0o600); err != nil {
 				return err
 			}
 		}
-		if err := ci.m.w.write(dir+"/vendor_data.json", []byte("{}\n"), 0o600); err != nil {
+		if err := ci.m.fs.write(dir+"/vendor_data.json", []byte("{}\n"), 0o600); err != nil {
 			return err
 		}
-		if err := ci.m.w.write(dir+"/network_data.json", []byte(`{"links": [], "networks": [], "services": []}`+"\n"), 0o600); err != nil {
+		if err := ci.m.fs.write(dir+"/network_data.json", []byte(`{"links": [], "networks": [], "services": []}`+"\n"), 0o600); err != nil {
 			return err
 		}
 	}
@@ -214,7 +212,7 @@ func (ci *cloudInit) writeFile(f fileSpec) error {
 	if err != nil {
 		return err
 	}
-	t := ci.m.w.tree
+	t := ci.m.fs.tree
 	name := path.Clean(f.Path)
 	perm := fs.FileMode(0o644)
 	if f.Permissions != "" {
@@ -241,18 +239,18 @@ func (ci *cloudInit) writeFile(f fileSpec) error {
 	if err := syscall.Chmod(t.at(name), uint32(perm)); err != nil {
 		return err
 	}
-	if f.Owner == "" || ci.m.w.single {
+	if f.Owner == "" || ci.m.fs.single {
 		return nil
 	}
 	user, grp, _ := strings.Cut(f.Owner, ":")
 	uid, gid := 0, -1
-	if u, ok := ci.m.acc.lookup(user); ok {
+	if u, ok := ci.m.accounts.lookup(user); ok {
 		uid = u.uid
 	} else if uid, err = strconv.Atoi(user); err != nil && user != "" {
 		return fmt.Errorf("unknown user %s", user)
 	}
 	if grp != "" {
-		groups := ci.m.acc.groups()
+		groups := ci.m.accounts.groups()
 		if i := slices.IndexFunc(groups, func(g group) bool { return g.name == grp }); i >= 0 {
 			gid = groups[i].gid
 		} else if gid, err = strconv.Atoi(grp); err != nil {
@@ -288,7 +286,7 @@ func (ci *cloudInit) names() {
 
 // hostKeys installs the SSH host keys: those given, else new ones.
 func (ci *cloudInit) hostKeys() {
-	t := ci.m.w.tree
+	t := ci.m.fs.tree
 	for _, kind := range append([]string{"dsa"}, hostKeyKinds...) {
 		_ = os.Remove(t.at(hostKeyPath(kind)))
 		_ = os.Remove(t.at(hostKeyPath(kind) + ".pub"))
@@ -319,7 +317,7 @@ func (ci *cloudInit) hostKeys() {
 func (ci *cloudInit) users() {
 	m, c := ci.m, ci.conf
 	for _, g := range c.Groups {
-		ci.try("groups: "+g.name, m.acc.addGroup(g.name, g.members))
+		ci.try("groups: "+g.name, m.accounts.addGroup(g.name, g.members))
 	}
 	withDefault := c.Users == nil
 	var rules strings.Builder
@@ -346,7 +344,7 @@ func (ci *cloudInit) users() {
 	if rules.Len() > 0 {
 		ci.try(
 			"sudo rules",
-			m.w.write(
+			m.fs.write(
 				"/etc/sudoers.d/90-cloud-init-users",
 				[]byte("# Created by cloud-init\n"+rules.String()),
 				0o440,
@@ -381,17 +379,17 @@ func (ci *cloudInit) users() {
 }
 
 func (ci *cloudInit) addKeys(name string, keys []string) {
-	u, ok := ci.m.acc.lookup(name)
+	u, ok := ci.m.accounts.lookup(name)
 	if !ok {
 		ci.fail("ssh_authorized_keys: there is no user %s", name)
 		return
 	}
-	ci.try("ssh_authorized_keys of "+name, ci.m.acc.addKeys(u, keys))
+	ci.try("ssh_authorized_keys of "+name, ci.m.accounts.addKeys(u, keys))
 }
 
 // user makes one user and returns its lines for sudoers.
 func (ci *cloudInit) user(u userEntry) string {
-	acc := ci.m.acc
+	acc := ci.m.accounts
 	n := newUser{
 		account: account{name: u.Name, gecos: u.Gecos, home: u.HomeDir, shell: u.Shell},
 		primary: u.PrimaryGroup, groups: u.Groups, noHome: u.NoCreateHome || u.System, system: u.System,
@@ -441,11 +439,11 @@ func (ci *cloudInit) user(u userEntry) string {
 func (ci *cloudInit) passwords() {
 	m, c := ci.m, ci.conf
 	set := func(name, entry string) {
-		if _, ok := m.acc.lookup(name); !ok {
+		if _, ok := m.accounts.lookup(name); !ok {
 			ci.fail("chpasswd: there is no user %s", name)
 			return
 		}
-		ci.try("chpasswd: "+name, m.acc.setShadow(name, entry))
+		ci.try("chpasswd: "+name, m.accounts.setShadow(name, entry))
 	}
 	name := m.image.user
 	if c.User != nil && c.User.Name != "" {
@@ -489,11 +487,11 @@ func (ci *cloudInit) passwords() {
 		if on {
 			value = "yes"
 		}
-		text, err := m.w.read("/etc/ssh/sshd_config")
+		text, err := m.fs.read("/etc/ssh/sshd_config")
 		ci.try("ssh_pwauth", err)
 		ci.try(
 			"ssh_pwauth",
-			m.w.write(
+			m.fs.write(
 				"/etc/ssh/sshd_config",
 				[]byte(setSSHDOption(string(text), "PasswordAuthentication", value)),
 				0o600,
@@ -506,7 +504,7 @@ func (ci *cloudInit) passwords() {
 func (ci *cloudInit) randomPassword(name string, set func(name, entry string)) {
 	pass := randomText(12)
 	set(name, hashPassword(pass))
-	ci.m.con.cloud("Set the following 'random' passwords\n%s:%s", name, pass)
+	ci.m.console.cloud("Set the following 'random' passwords\n%s:%s", name, pass)
 }
 
 func (ci *cloudInit) timezone() {
@@ -519,7 +517,7 @@ func (ci *cloudInit) timezone() {
 		ci.fail("timezone: there is no %s", file)
 		return
 	}
-	t := ci.m.w.tree
+	t := ci.m.fs.tree
 	ci.try("timezone", t.write("/etc/timezone", []byte(zone+"\n"), 0o644))
 	_ = os.Remove(t.at("/etc/localtime"))
 	ci.try("timezone", os.Symlink(file, t.at("/etc/localtime")))
@@ -564,11 +562,11 @@ func commandScript(commands []command) []byte {
 // script writes a script into the guest and runs it.
 func (ci *cloudInit) script(name string, body []byte) {
 	m := ci.m
-	if err := m.w.write(name, body, 0o700); err != nil {
+	if err := m.fs.write(name, body, 0o700); err != nil {
 		ci.fail("%s: %v", name, err)
 		return
 	}
-	real := m.w.at(name)
+	real := m.fs.at(name)
 	if resolved, err := filepath.EvalSymlinks(real); err == nil {
 		real = resolved
 	}
@@ -589,7 +587,7 @@ func (ci *cloudInit) script(name string, body []byte) {
 func (ci *cloudInit) final() {
 	m, c := ci.m, ci.conf
 	if m.first {
-		m.con.cloud(
+		m.console.cloud(
 			"Cloud-init v. 23.1 (embedded cloud) running 'modules:final' at %s.",
 			time.Now().UTC().Format(time.RFC1123Z),
 		)
@@ -599,7 +597,7 @@ func (ci *cloudInit) final() {
 			for _, n := range c.Packages.Content {
 				names = append(names, n.Value)
 			}
-			m.con.cloud(
+			m.console.cloud(
 				"WARNING: packages cannot be installed in this guest, it has those of its host: %s",
 				strings.Join(names, " "),
 			)
@@ -620,7 +618,7 @@ func (ci *cloudInit) final() {
 		}
 	}
 	ci.perBoot()
-	up := time.Since(m.con.start).Seconds()
+	up := time.Since(m.console.start).Seconds()
 	now := time.Now().UTC().Format(time.RFC1123Z)
 	msg := fmt.Sprintf(
 		"Cloud-init v. 23.1 (embedded cloud) finished at %s. Datasource DataSourceOpenStackLocal [net,ver=2].  Up %.2f seconds",
@@ -649,7 +647,7 @@ func (ci *cloudInit) final() {
 			c.FinalMessage,
 		)
 	}
-	m.con.cloud("%s", msg)
+	m.console.cloud("%s", msg)
 	if ci.log != nil {
 		_, _ = io.WriteString(ci.log, msg+"\n")
 		_ = ci.log.Close()
@@ -663,12 +661,12 @@ func (ci *cloudInit) final() {
 // perBoot runs what a user has left in cloud-init's directory for every boot.
 func (ci *cloudInit) perBoot() {
 	dir := cloudDir + "/scripts/per-boot"
-	entries, _ := os.ReadDir(ci.m.w.at(dir))
+	entries, _ := os.ReadDir(ci.m.fs.at(dir))
 	for _, e := range entries {
 		if st, err := e.Info(); err != nil || !st.Mode().IsRegular() || st.Mode()&0o111 == 0 {
 			continue
 		}
-		status, err := ci.m.run(context.Background(), []string{ci.m.w.at(path.Join(dir, e.Name()))}, nil, ci.output())
+		status, err := ci.m.run(context.Background(), []string{ci.m.fs.at(path.Join(dir, e.Name()))}, nil, ci.output())
 		if err != nil || status != 0 {
 			ci.fail("scripts/per-boot/%s: exit status %d, %v", e.Name(), status, err)
 		}
@@ -691,7 +689,7 @@ func (ci *cloudInit) result(up float64) error {
 	if err != nil {
 		return err
 	}
-	t := ci.m.w.tree
+	t := ci.m.fs.tree
 	finished := fmt.Sprintf("%.2f - %s - v. 23.1\n", up, time.Now().UTC().Format(time.RFC1123Z))
 	if err := t.write(cloudDir+"/instance/boot-finished", []byte(finished), 0o644); err != nil {
 		return err

@@ -1,5 +1,3 @@
-//go:build unix
-
 package guest
 
 import (
@@ -19,14 +17,16 @@ import (
 
 // process is one boot's process, seen from the starter.
 type process struct {
-	cmd   *exec.Cmd
-	order *os.File // its write end; closing it ends the guest
-	exit  chan struct{}
-	state *os.ProcessState // valid after exit
+	cmd *exec.Cmd
+	// control is the starter's end of the socket: a bootRequest, commands and
+	// descriptors. Closing it ends the guest.
+	control *os.File
+	exit    chan struct{}
+	state   *os.ProcessState // valid after exit
 }
 
 // say sends a command word. A guest that is gone does not mind.
-func (p *process) say(word string) { _, _ = io.WriteString(p.order, word+"\n") }
+func (p *process) say(word string) { _, _ = io.WriteString(p.control, word+"\n") }
 
 func (p *process) kill() { _ = p.cmd.Process.Kill() }
 
@@ -50,7 +50,7 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 	}
 	var why []string
 	for _, mode := range candidates(lim) {
-		o := order{
+		o := bootRequest{
 			Spec:   spec,
 			Dir:    spec.Dir,
 			Mode:   mode,
@@ -67,14 +67,14 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 			why = append(why, plain(mode, err))
 			continue
 		}
-		world, err := awaitWorld(ctx, p, events)
+		world, err := awaitRoot(ctx, p, events)
 		if err == nil {
 			g.mode, g.detail, g.boots, g.proc = world.Mode, world.Detail, 1, p
 			go g.run(o, p, events)
 			return g, nil
 		}
 		p.kill()
-		_ = p.order.Close()
+		_ = p.control.Close()
 		<-p.exit
 		var refused refusedError
 		if !errors.As(err, &refused) || mode == ModeDirectory {
@@ -109,8 +109,8 @@ type refusedError string
 
 func (e refusedError) Error() string { return string(e) }
 
-// awaitWorld waits until the guest's world is set up or refused.
-func awaitWorld(ctx context.Context, p *process, events <-chan event) (event, error) {
+// awaitRoot waits until the guest's world is set up or refused.
+func awaitRoot(ctx context.Context, p *process, events <-chan event) (event, error) {
 	select {
 	case ev, ok := <-events:
 		switch {
@@ -128,32 +128,43 @@ func awaitWorld(ctx context.Context, p *process, events <-chan event) (event, er
 
 // launch starts the process for one boot. Its events come on the channel,
 // which is closed when the process has closed its end.
-func launch(o order) (*process, <-chan event, error) {
+func launch(o bootRequest) (*process, <-chan event, error) {
 	console, err := os.OpenFile(filepath.Join(o.Dir, consoleName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening the console log: %w", err)
 	}
 	defer func() { _ = console.Close() }()
-	orderR, orderW, err := os.Pipe()
+	exe, err := os.Open(o.Spec.Executable[0])
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the guest's program: %w", err)
+	}
+	defer func() { _ = exe.Close() }()
+	if o.Mode == ModeNamespaces {
+		if o.Mounts, err = clonedPaths(); err != nil {
+			return nil, nil, err
+		}
+	}
+	control, theirs, err := controlSocket()
 	if err != nil {
 		return nil, nil, err
 	}
 	eventR, eventW, err := os.Pipe()
 	if err != nil {
-		_ = orderR.Close()
-		_ = orderW.Close()
+		closeFiles([]*os.File{control, theirs})
 		return nil, nil, err
 	}
-	cmd := exec.Command(
-		o.Spec.Executable[0],
-		append(append([]string(nil), o.Spec.Executable[1:]...), "run")...) //nolint:noctx // its life is the guest's
-	cmd.ExtraFiles = []*os.File{orderR, eventW}
+	// Started by its descriptor: root of the guest may not be allowed to look
+	// into the directories above the program.
+	args := append(append([]string(nil), o.Spec.Executable[1:]...), "run")
+	cmd := exec.Command("/proc/self/fd/5", args...) //nolint:noctx // its life is the guest's
+	cmd.Args[0] = o.Spec.Executable[0]
+	cmd.ExtraFiles = []*os.File{theirs, eventW, exe}
 	cmd.Stdout, cmd.Stderr = console, console // a crash is to be seen somewhere
 	cmd.Dir = "/"
 	cmd.Env = append(keepEnv(os.Environ()), "GOMAXPROCS=2", "GOGC=50", "GOTRACEBACK=single")
 	cmd.SysProcAttr = attributes(o)
 
-	p := &process{cmd: cmd, order: orderW, exit: make(chan struct{})}
+	p := &process{cmd: cmd, control: control, exit: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
 		// Pdeathsig is sent when the thread that made the child ends, so the
@@ -170,12 +181,16 @@ func launch(o order) (*process, <-chan event, error) {
 		close(p.exit)
 	}()
 	err = <-started
-	_ = orderR.Close()
-	_ = eventW.Close()
+	closeFiles([]*os.File{theirs, eventW})
 	if err != nil {
-		_ = orderW.Close()
-		_ = eventR.Close()
+		closeFiles([]*os.File{control, eventR})
 		return nil, nil, err
+	}
+	if err := p.sendMounts(&o, exe); err != nil {
+		p.kill()
+		<-p.exit
+		closeFiles([]*os.File{control, eventR})
+		return nil, nil, refusedError(err.Error())
 	}
 	recordPid(o.Dir, cmd.Process.Pid)
 
@@ -196,10 +211,24 @@ func launch(o order) (*process, <-chan event, error) {
 		// process that dies early never reads it.
 		line, err := json.Marshal(o)
 		if err == nil {
-			_, _ = orderW.Write(append(line, '\n'))
+			_, _ = control.Write(append(line, '\n'))
 		}
 	}()
 	return p, events, nil
+}
+
+// sendMounts sends a guest in a user namespace the mounts that it is built
+// from.
+func (p *process) sendMounts(o *bootRequest, exe *os.File) error {
+	var files []*os.File
+	if o.Mode == ModeNamespaces {
+		var err error
+		if files, err = cloneMounts(p.cmd.Process.Pid, o, exe); err != nil {
+			return err
+		}
+		defer closeFiles(files)
+	}
+	return sendFiles(p.control, files)
 }
 
 // plain says why a process could not be started in a mode's namespaces,
@@ -227,7 +256,7 @@ func keepEnv(env []string) []string {
 }
 
 // run watches one boot after the other until the guest is to end.
-func (g *Guest) run(o order, p *process, events <-chan event) {
+func (g *Guest) run(o bootRequest, p *process, events <-chan event) {
 	for {
 		for ev := range events {
 			if ev.Event == evReady {
@@ -237,7 +266,7 @@ func (g *Guest) run(o order, p *process, events <-chan event) {
 			}
 		}
 		<-p.exit
-		_ = p.order.Close()
+		_ = p.control.Close()
 		g.tidy()
 		if o.Mode == ModeDirectory {
 			sweep(o.Dir) // no namespace has done it
@@ -260,9 +289,9 @@ func (g *Guest) run(o order, p *process, events <-chan event) {
 			g.mu.Lock()
 			g.proc = next // so that Stop can kill it while it sets up
 			g.mu.Unlock()
-			if world, err = awaitWorld(context.Background(), next, nextEvents); err != nil {
+			if world, err = awaitRoot(context.Background(), next, nextEvents); err != nil {
 				next.kill()
-				_ = next.order.Close()
+				_ = next.control.Close()
 				<-next.exit
 			}
 		}

@@ -1,5 +1,3 @@
-//go:build unix
-
 package guest
 
 import (
@@ -9,8 +7,9 @@ import (
 )
 
 // world is the place a guest's commands run in.
-type world struct {
+type rootfs struct {
 	tree
+	mode     string // as in bootRequest
 	single   bool   // there is one user ID
 	uid, gid int    // that ID, in the guest's own terms
 	pidSpace bool   // the guest's process is process 1
@@ -24,11 +23,11 @@ type world struct {
 	detail   string   // for ModeDetail
 }
 
-// plainWorld is the guest's directory and nothing else: for hosts that allow
+// plainDirectory is the guest's directory and nothing else: for hosts that allow
 // no namespaces.
-func plainWorld(o order) (*world, error) {
+func plainDirectory(o bootRequest) (*rootfs, error) {
 	root := filepath.Join(o.Dir, diskName)
-	w := &world{
+	w := &rootfs{
 		tree: tree{root: root}, single: true, uid: os.Getuid(), gid: os.Getgid(),
 		tools: filepath.Join(root, toolDir), binDir: filepath.Join(toolDir, "bin"),
 	}

@@ -1,5 +1,3 @@
-//go:build unix
-
 package guest
 
 import (
@@ -28,14 +26,14 @@ type child struct {
 
 // newChildren starts the two goroutines behind it. They live as long as the
 // process.
-func newChildren(w *world) *children {
+func newChildren(fs *rootfs) *children {
 	c := &children{done: map[int]chan syscall.WaitStatus{}, jobs: make(chan func())}
 	go func() {
 		// A child has the credentials of the thread that makes it, and it is
 		// killed when that thread ends where Pdeathsig says so. Hence one
 		// thread for all.
 		runtime.LockOSThread()
-		prepareThread(w)
+		prepareThread(fs)
 		for job := range c.jobs {
 			job()
 		}

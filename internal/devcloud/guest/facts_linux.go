@@ -1,5 +1,3 @@
-//go:build unix
-
 package guest
 
 import (
@@ -11,6 +9,9 @@ import (
 // facts gathers what the guest's process is to know of the host.
 func facts(dir string) hostFacts {
 	h := hostFacts{UID: os.Getuid(), GID: os.Getgid()}
+	if resolv, err := os.ReadFile("/etc/resolv.conf"); err == nil {
+		h.Resolv = string(resolv)
+	}
 	// Hidden is the directory that holds this guest and its like, and the
 	// user's home; but never a top of the system's own tree.
 	hide := []string{filepath.Dir(dir)}

@@ -1,0 +1,227 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// overlay mounts a copy-on-write view of a directory.
+func (b *builder) overlay(real, dest string) error {
+	if b.o.Limits.NoDiskLayers && !b.fs.volatile {
+		return unix.EINVAL
+	}
+	layer := filepath.Join(
+		layersName,
+		strings.ReplaceAll(strings.Trim(strings.ReplaceAll(real, "_", "__"), "/"), "/", "_"),
+	)
+	upper, work := filepath.Join(layer, "upper"), filepath.Join(layer, "work")
+	if err := os.MkdirAll(layer, 0o700); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(upper); errors.Is(err, fs.ErrNotExist) {
+		// Prepared aside, so that a guest killed in the middle starts over.
+		fresh := filepath.Join(layer, "fresh")
+		_ = os.RemoveAll(fresh)
+		if err := b.prepare(real, fresh); err != nil {
+			return err
+		}
+		if err := os.Rename(fresh, upper); err != nil {
+			return err
+		}
+	}
+	// "volatile" leaves a mark in the work directory against being used again
+	// after a crash of the host; that is no concern of a guest's.
+	_ = os.Chmod(filepath.Join(work, "work"), 0o700)
+	if err := os.RemoveAll(work); err != nil {
+		return err
+	}
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return err
+	}
+	options := "lowerdir=" + escapeOverlay(real) + ",upperdir=" + upper + ",workdir=" + work
+	if b.userXattr {
+		options += ",userxattr"
+	}
+	err := unix.Mount("overlay", dest, "overlay", 0, options+",volatile")
+	if errors.Is(err, unix.EINVAL) {
+		err = unix.Mount("overlay", dest, "overlay", 0, options) // a kernel before 5.10
+	}
+	return err
+}
+
+func escapeOverlay(p string) string {
+	return strings.NewReplacer(`\`, `\\`, `,`, `\,`, `:`, `\:`).Replace(p)
+}
+
+// prepare makes the first upper layer of a directory: what hides the host's
+// secrets, and, where there is one user ID only, what makes its directories
+// writable.
+func (b *builder) prepare(real, upper string) error {
+	if err := os.Mkdir(upper, 0o700); err != nil {
+		return err
+	}
+	if err := copyAttributes(real, upper); err != nil {
+		return err
+	}
+	if b.fs.single {
+		if err := b.own(real, upper); err != nil {
+			return err
+		}
+	}
+	for _, h := range emptied {
+		rel, ok := strings.CutPrefix(h, real+"/")
+		if st, err := os.Lstat(h); !ok || err != nil || !st.IsDir() {
+			continue
+		}
+		if err := b.mkdirIn(upper, real, rel); err != nil {
+			return err
+		}
+		if err := b.setOpaque(filepath.Join(upper, rel)); err != nil {
+			return fmt.Errorf("hiding %s: %w", h, err)
+		}
+	}
+	for _, h := range b.hidden {
+		rel, ok := strings.CutPrefix(h, real+"/")
+		if _, err := os.Lstat(h); !ok || err != nil || b.isHidden(filepath.Dir(h)) {
+			continue
+		}
+		if err := b.mkdirIn(upper, real, filepath.Dir(rel)); err != nil {
+			return err
+		}
+		p := filepath.Join(upper, rel)
+		_ = os.RemoveAll(p)
+		if err := unix.Mknod(p, unix.S_IFCHR, 0); err != nil { // a whiteout
+			return fmt.Errorf("hiding %s: %w", h, err)
+		}
+	}
+	return nil
+}
+
+func (b *builder) setOpaque(p string) error {
+	name := "trusted.overlay.opaque"
+	if b.userXattr {
+		name = "user.overlay.opaque"
+	}
+	return unix.Setxattr(p, name, []byte("y"), 0)
+}
+
+// own makes directories in the upper layer, to a depth where guests write.
+// A directory in the upper layer belongs to the guest; one that only the host
+// has belongs to a user who does not exist in the namespace. So do files: the
+// upper ones of /etc are copied, so that they can be written to.
+func (b *builder) own(real, upper string) error {
+	switch real {
+	case "/etc":
+		return b.ownLevel(real, upper, 2, 2)
+	case "/var":
+		return b.ownLevel(real, upper, 2, 0)
+	case "/opt":
+		return b.ownLevel(real, upper, 1, 0)
+	case "/usr":
+		err := b.ownLevel(real, upper, 1, 0)
+		if st, e := os.Lstat("/usr/local"); err == nil && e == nil && st.IsDir() {
+			err = b.ownLevel("/usr/local", filepath.Join(upper, "local"), 2, 0)
+		}
+		return err
+	}
+	return nil
+}
+
+// ownFileMax is the largest configuration file that is copied for the guest
+// to write to.
+const ownFileMax = 64 << 10
+
+// ownLevel does so to a depth for directories, and to another for files.
+func (b *builder) ownLevel(real, upper string, depth, files int) error {
+	entries, err := os.ReadDir(real)
+	if err != nil {
+		return nil //nolint:nilerr // not readable for us: it stays as it is
+	}
+	for _, e := range entries {
+		from, to := filepath.Join(real, e.Name()), filepath.Join(upper, e.Name())
+		if b.isHidden(from) {
+			continue
+		}
+		switch {
+		case e.IsDir():
+			if err := os.Mkdir(to, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+			if depth > 1 {
+				if err := b.ownLevel(from, to, depth-1, files-1); err != nil {
+					return err
+				}
+			}
+			if err := copyAttributes(from, to); err != nil {
+				return err
+			}
+		case files > 0 && e.Type().IsRegular():
+			st, err := e.Info()
+			if err != nil || st.Size() > ownFileMax {
+				continue
+			}
+			data, err := os.ReadFile(from)
+			if err != nil {
+				continue
+			}
+			if err := os.WriteFile(to, data, st.Mode().Perm()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mkdirIn makes the directory rel and its parents in an upper layer, each with
+// the owner and mode that the host's has.
+func (b *builder) mkdirIn(upper, real, rel string) error {
+	if rel == "." {
+		return nil
+	}
+	done := ""
+	for part := range strings.SplitSeq(rel, "/") {
+		done = filepath.Join(done, part)
+		p := filepath.Join(upper, done)
+		if err := os.Mkdir(p, 0o700); errors.Is(err, fs.ErrExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if err := copyAttributes(filepath.Join(real, done), p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mkdirLike makes the host's directory real below base, with its parents.
+func (b *builder) mkdirLike(base, real string) error {
+	return b.mkdirIn(base, "/", strings.TrimPrefix(real, "/"))
+}
+
+// copyAttributes gives a directory the mode, and where possible the owner, of
+// one of the host's.
+func copyAttributes(from, to string) error {
+	st, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		_ = os.Lchown(to, int(sys.Uid), int(sys.Gid)) // an owner who is not in the namespace stays ours
+	}
+	mode := uint32(st.Mode().Perm())
+	if st.Mode()&fs.ModeSticky != 0 {
+		mode |= unix.S_ISVTX
+	}
+	if st.Mode()&fs.ModeSetgid != 0 {
+		mode |= unix.S_ISGID
+	}
+	return unix.Chmod(to, mode)
+}

@@ -1,0 +1,427 @@
+package guest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// systemDirs are the tops of the host's tree that a guest shares. All others
+// (homes, projects, temporary files) are the guest's own, or not there.
+var systemDirs = []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "opt", "var", "nix", "gnu"}
+
+// emptied are directories of the host that a guest sees empty: they hold
+// secrets or traces of the host.
+var emptied = []string{
+	"/etc/sudoers.d", "/etc/ssl/private", "/etc/NetworkManager/system-connections", "/etc/wireguard", "/etc/openvpn",
+	"/etc/letsencrypt", "/etc/pki/tls/private", "/etc/netplan", "/etc/cron.d",
+	"/var/log", "/var/tmp", "/var/mail", "/var/spool/mail", "/var/spool/cron", "/var/backups", "/var/crash",
+	"/var/lib/cloud", "/var/lib/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/kubelet",
+	"/var/lib/libvirt", "/var/lib/lxc", "/var/lib/lxd", "/var/lib/mysql", "/var/lib/postgresql", "/var/lib/rabbitmq",
+	"/var/lib/NetworkManager", "/var/lib/systemd/coredump",
+}
+
+// absent are things of the host that a new machine does not have.
+var absent = []string{
+	"/etc/chef", "/etc/cinc", "/opt/chef", "/opt/cinc", "/opt/chefdk", "/opt/chef-workstation", "/opt/cinc-workstation",
+	"/opt/opscode", "/var/chef", "/var/cinc", "/var/lib/chef", "/var/opt/opscode",
+	"/etc/krb5.keytab", "/etc/sudoers", "/etc/shadow-", "/etc/gshadow-", "/etc/gshadow", "/etc/shadow",
+	"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_dsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key",
+	"/etc/ssh/ssh_host_rsa_key.pub", "/etc/ssh/ssh_host_dsa_key.pub", "/etc/ssh/ssh_host_ecdsa_key.pub", "/etc/ssh/ssh_host_ed25519_key.pub",
+	"/etc/ssh/sshd_config", "/etc/motd",
+}
+
+// mountPoint is one line of /proc/self/mountinfo.
+type mountPoint struct{ path, fstype string }
+
+func mountPoints() ([]mountPoint, error) {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	return parseMountInfo(data), nil
+}
+
+func parseMountInfo(data []byte) []mountPoint {
+	var out []mountPoint
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		left, right, ok := strings.Cut(lines.Text(), " - ")
+		f, t := strings.Fields(left), strings.Fields(right)
+		if ok && len(f) >= 5 && len(t) >= 1 {
+			out = append(out, mountPoint{path: unescapeMount(f[4]), fstype: t[0]})
+		}
+	}
+	return out
+}
+
+// unescapeMount undoes the octal escapes of mountinfo.
+func unescapeMount(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// onDisk tells file systems that hold files from those the kernel makes up.
+func onDisk(fstype string) bool {
+	switch fstype {
+	case "proc",
+		"sysfs",
+		"devtmpfs",
+		"devpts",
+		"tmpfs",
+		"ramfs",
+		"cgroup",
+		"cgroup2",
+		"mqueue",
+		"hugetlbfs",
+		"debugfs",
+		"tracefs",
+		"securityfs",
+		"pstore",
+		"bpf",
+		"configfs",
+		"fusectl",
+		"autofs",
+		"binfmt_misc",
+		"nsfs",
+		"efivarfs",
+		"rpc_pipefs",
+		"nfsd",
+		"squashfs":
+		return false
+	}
+	return !strings.HasPrefix(fstype, "fuse")
+}
+
+// builder makes a world. Paths named real are the host's; all else is
+// relative to the guest's directory, which is the working directory.
+type builder struct {
+	o         bootRequest
+	fs        *rootfs
+	mounts    []mountPoint
+	hidden    []string        // the host's paths that are to be absent
+	unseen    map[string]bool // hidden and emptied ones
+	userXattr bool            // overlayfs keeps its marks in user.*, as it must in a user namespace
+	noOverlay bool
+	mounted   int
+}
+
+// enter makes the world that the order asks for and moves the process into
+// it. An error means that the host forbids it.
+func buildRoot(o bootRequest) (*rootfs, error) {
+	if o.Mode == ModeDirectory {
+		return plainDirectory(o)
+	}
+	w := &rootfs{mode: o.Mode, pidSpace: true, tools: toolDir, self: toolDir + "/galley"}
+	w.single = !mapsUsers()
+	b := &builder{o: o, fs: w, userXattr: !firstUserNamespace(), noOverlay: o.Limits.NoOverlay}
+	if err := b.build(); err != nil {
+		return nil, err
+	}
+	if err := unix.Sethostname([]byte(shortName(hostName(o.Spec)))); err != nil {
+		return nil, fmt.Errorf("setting the host name: %w", err)
+	}
+	return w, nil
+}
+
+// mapsUsers tells whether this user namespace has room for the users of an
+// image, or for one only.
+func mapsUsers() bool {
+	data, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		var inside, outside, n uint64
+		if _, err := fmt.Sscan(line, &inside, &outside, &n); err == nil && inside == 0 && n > 2000 {
+			return true
+		}
+	}
+	return false
+}
+
+// firstUserNamespace tells whether root here is the host's root. A container's
+// may not be.
+func firstUserNamespace() bool {
+	data, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(string(data)), " ") == "0 0 4294967295"
+}
+
+func (b *builder) build() error {
+	if b.o.Mode != ModeNamespaces { // there it has been done
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return fmt.Errorf("making mounts private: %w", err)
+		}
+	}
+	var err error
+	if b.mounts, err = mountPoints(); err != nil {
+		return err
+	}
+	b.hidden = append(slices.Clone(absent), b.o.Host.Hide...)
+	b.unseen = map[string]bool{}
+	for _, p := range slices.Concat(b.hidden, emptied) {
+		b.unseen[p] = true
+	}
+	if err := os.Chdir(b.o.Dir); err != nil {
+		return err
+	}
+	if err := b.base(); err != nil {
+		return fmt.Errorf("laying out the root directory: %w", err)
+	}
+	if err := b.system(); err != nil {
+		return err
+	}
+	if err := b.kernelDirs(); err != nil {
+		return err
+	}
+	if err := b.bindSelf(); err != nil {
+		return fmt.Errorf("showing the guest its tools: %w", err)
+	}
+	if err := changeRoot(diskName); err != nil {
+		return err
+	}
+	if b.o.Host.Resolv != "" {
+		if err := b.fs.write("/etc/resolv.conf", []byte(b.o.Host.Resolv), 0o644); err != nil {
+			return fmt.Errorf("writing /etc/resolv.conf: %w", err)
+		}
+	}
+	b.describe()
+	return nil
+}
+
+// base makes the guest's own directories and the mount point of its root.
+func (b *builder) base() error {
+	if err := os.MkdirAll(diskName, 0o755); err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		name string
+		perm fs.FileMode
+	}{
+		{"boot", 0o755},
+		{"dev", 0o755},
+		{"home", 0o755},
+		{"media", 0o755},
+		{"mnt", 0o755},
+		{"proc", 0o555},
+		{"root", 0o700},
+		{"run", 0o755},
+		{"srv", 0o755},
+		{"sys", 0o555},
+		{"tmp", 0o1777},
+	} {
+		p := filepath.Join(diskName, d.name)
+		if err := os.Mkdir(p, 0o700); errors.Is(err, fs.ErrExist) {
+			continue // the guest's own doing by now
+		} else if err != nil {
+			return err
+		}
+		if err := unix.Chmod(p, uint32(d.perm)); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mount(diskName, diskName, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("binding it: %w", err)
+	}
+	// A directory below a nosuid or noexec mount passes that on; as root it
+	// can be taken off, in a user namespace it cannot.
+	_ = unix.Mount("", diskName, "", unix.MS_REMOUNT|unix.MS_BIND, "")
+	return nil
+}
+
+// system puts the host's system directories below the new root.
+func (b *builder) system() error {
+	for _, name := range systemDirs {
+		real := "/" + name
+		st, err := os.Lstat(real)
+		if err != nil {
+			continue
+		}
+		dest := filepath.Join(diskName, name)
+		if st.Mode()&fs.ModeSymlink != 0 {
+			target, err := os.Readlink(real)
+			if err != nil {
+				return err
+			}
+			if err := os.Symlink(target, dest); err != nil && !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+			continue
+		}
+		if err := b.graft(real); err != nil {
+			return fmt.Errorf("a copy-on-write view of %s: %w", real, err)
+		}
+	}
+	return nil
+}
+
+// below lists the mounts inside a directory of the host.
+func (b *builder) below(real string) []mountPoint {
+	var out []mountPoint
+	for _, m := range b.mounts {
+		if strings.HasPrefix(m.path, real+"/") {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (b *builder) isHidden(real string) bool {
+	for p := real; len(p) > 1; p = filepath.Dir(p) {
+		if b.unseen[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// graft shows the guest a directory of the host so that its changes stay its
+// own.
+func (b *builder) graft(real string) error {
+	dest := filepath.Join(diskName, real)
+	if err := b.mkdirLike(diskName, real); err != nil {
+		return err
+	}
+	if b.noOverlay {
+		return b.bare(real)
+	}
+	err := b.overlay(real, dest)
+	inner := b.below(real)
+	if err != nil && b.mounted == 0 {
+		// The first one decides what this host can do at all.
+		if err = b.probe(real, dest, err); b.noOverlay {
+			return b.bare(real)
+		}
+	}
+	if errors.Is(err, unix.EINVAL) && len(inner) > 0 {
+		// There are mounts that a user namespace may not look behind.
+		if real == "/etc" {
+			return b.bare(real) // a container's hosts, hostname, …: not worth an overlay for each directory
+		}
+		return b.descend(real)
+	}
+	if err != nil {
+		return err
+	}
+	b.mounted++
+	for _, m := range inner {
+		st, err := os.Stat(m.path)
+		if err != nil || !st.IsDir() || !onDisk(m.fstype) || b.isHidden(m.path) {
+			continue
+		}
+		if err := b.overlay(m.path, filepath.Join(diskName, m.path)); err != nil {
+			b.note("%s, a mount of its own, is shown read-only", m.path)
+			if err := b.bindReadOnly(m.path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// probe finds the kind of overlay that this host allows, after the plain one
+// has failed with the error given.
+func (b *builder) probe(real, dest string, first error) error {
+	if len(b.below(real)) == 0 || !errors.Is(first, unix.EINVAL) || b.o.Mode != ModeUserNamespace {
+		if err := b.memoryLayers(); err == nil {
+			if b.overlay(real, dest) == nil {
+				b.note(
+					"overlayfs cannot keep its layers in %s (%v): what the guest changes of the system lives in memory, and is saved when it is shut down or rebooted in order",
+					b.o.Dir,
+					first,
+				)
+				return nil
+			}
+			b.fs.store.close()
+			_ = unix.Unmount(layersName, unix.MNT_DETACH)
+			b.fs.store, b.fs.volatile, b.fs.restored = nil, false, false
+		}
+	}
+	if errors.Is(first, unix.EINVAL) && len(b.below(real)) > 0 && b.o.Mode == ModeUserNamespace {
+		return first // to descend
+	}
+	b.noOverlay = true
+	b.note("overlayfs is not possible here (%v): /usr is the host's, read-only; /etc is a copy", first)
+	return nil
+}
+
+// memoryLayers puts the overlay's layers on a tmpfs, for a host whose disk
+// cannot hold them: in containers the disk is an overlay itself.
+func (b *builder) memoryLayers() error {
+	if err := os.MkdirAll(layersName, 0o700); err != nil {
+		return err
+	}
+	if err := unix.Mount("layers", layersName, "tmpfs", unix.MS_NODEV, "mode=0700"); err != nil {
+		return err
+	}
+	restored, err := restoreLayers()
+	if err == nil {
+		b.fs.store, err = openMemoryStore()
+	}
+	if err != nil {
+		_ = unix.Unmount(layersName, unix.MNT_DETACH)
+		return err
+	}
+	b.fs.volatile, b.fs.restored = true, restored
+	return nil
+}
+
+func (b *builder) bindReadOnly(real string) error {
+	dest := filepath.Join(diskName, real)
+	if err := unix.Mount(real, dest, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return err
+	}
+	return makeReadOnly(dest)
+}
+
+func (b *builder) note(format string, args ...any) {
+	b.fs.notes = append(b.fs.notes, fmt.Sprintf(format, args...))
+}
+
+// describe says what came out.
+func (b *builder) describe() {
+	w := b.fs
+	what := "namespaces whose root has no rights on this host, users as on a machine"
+	if b.o.Mode == ModeReducedRoot {
+		what = "namespaces whose root is this host's with fewer capabilities, users as on a machine"
+	}
+	if w.single {
+		what = "a user namespace with one user: the login user is root under another name"
+	}
+	switch {
+	case b.noOverlay:
+		w.binDir = toolDir + "/bin"
+		what += "; the host's /usr read-only"
+	case w.volatile:
+		what += "; a copy-on-write view of the host, kept in memory"
+	default:
+		what += "; a copy-on-write view of the host"
+	}
+	if b.o.Why != "" {
+		what += " (" + b.o.Why + ")"
+	}
+	w.detail = what
+}

@@ -1,8 +1,0 @@
-//go:build unix && !linux
-
-package guest
-
-import "os"
-
-// applyModes leaves the terminal as the system makes it.
-func applyModes(*os.File, []byte) {}
