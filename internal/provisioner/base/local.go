@@ -33,6 +33,9 @@ type Local struct {
 	User string
 	// Quiet tells the output as debug lines, and in the error of a failure.
 	Quiet bool
+	// Stdout receives standard output in place of the report. Standard error is
+	// then only kept for the error of a failure.
+	Stdout io.Writer
 }
 
 // RunLocal runs a command on the workstation and tells its output. A status
@@ -67,6 +70,9 @@ func (o Options) RunLocal(ctx context.Context, step *kitchen.Step, l Local) erro
 	keep := &tailWriter{}
 	w := io.MultiWriter(out, keep)
 	cmd.Stdout, cmd.Stderr = w, w
+	if l.Stdout != nil {
+		cmd.Stdout, cmd.Stderr = l.Stdout, keep
+	}
 	// What it leaves running must not hold up the action.
 	cmd.WaitDelay = 10 * time.Second
 	err := cmd.Run()
