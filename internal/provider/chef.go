@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/config"
@@ -17,7 +15,6 @@ import (
 	"github.com/galleyhq/galley/internal/provisioner/chef"
 	"github.com/galleyhq/galley/internal/provisioner/external"
 	"github.com/galleyhq/galley/internal/secret"
-	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/transport/ssh"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -40,9 +37,10 @@ var _ external.Provider = (*Chef)(nil)
 // Kinds are the names that [Chef.Kind] may have; "chef" is chef_infra.
 var Kinds = []string{"chef", "chef_infra", "chef_zero", "chef_solo", "chef_apply", "cinc_infra", "cinc_zero", "cinc_solo", "cinc_apply"}
 
-// Capabilities implements [external.Provider].
+// Capabilities implements [external.Provider]. Test Kitchen 4.1.0 calls its
+// own SSH transport "custom", and sends neither host nor user with it.
 func (c *Chef) Capabilities() external.Capabilities {
-	return external.NewCapabilities("galley", c.Version, "ssh")
+	return external.NewCapabilities("galley", c.Version, "ssh", "custom")
 }
 
 // Validate implements [external.Provider].
@@ -50,18 +48,16 @@ func (c *Chef) Validate(ctx context.Context, r external.Request) (bad, warnings 
 	report := func(list *[]external.Message, path, text string) {
 		*list = append(*list, external.Message{Path: path, Message: text})
 	}
-	t := r.Components.Transport
-	if t.Type != "ssh" {
-		report(&bad, "/components/transport/type", fmt.Sprintf("galley provider reaches instances over ssh, not over %s", t.Type))
+	l, err := c.login(ctx, r)
+	if err != nil {
+		report(&bad, "/components/transport", err.Error())
 		return bad, warnings
 	}
-	if t.Target.Hostname == "" || t.Target.Hostname == "unknown" {
-		report(&bad, "/components/transport/target/hostname", "the instance has no hostname: it has not been created")
+	l.close()
+	if system := r.Platform.OSType; system != "" && system != "unix" {
+		report(&bad, "/platform/os_type", fmt.Sprintf("galley provider converges unix instances, not %s", system))
 	}
-	if os := r.Platform.OSType; os != "" && os != "unix" {
-		report(&bad, "/platform/os_type", fmt.Sprintf("galley provider converges unix instances, not %s", os))
-	}
-	j, err := c.job(r, nil)
+	j, err := c.job(ctx, r, nil)
 	if err != nil {
 		report(&bad, "/components/provisioner/config", err.Error())
 		return bad, warnings
@@ -75,12 +71,12 @@ func (c *Chef) Validate(ctx context.Context, r external.Request) (bad, warnings 
 
 // Run implements [external.Provider].
 func (c *Chef) Run(ctx context.Context, r external.Request, events *external.Events) (map[string]any, error) {
-	j, err := c.job(r, events)
+	j, err := c.job(ctx, r, events)
 	if err != nil {
 		return nil, err
 	}
 	defer j.close()
-	events.Progress("connect", "Connecting to "+r.Components.Transport.Target.Hostname)
+	events.Progress("connect", "Connecting to "+j.step.State.String(kitchen.KeyHostname))
 	if err := j.transport.Wait(ctx, j.step); err != nil {
 		return nil, withHint(err)
 	}
@@ -135,26 +131,18 @@ type job struct {
 	transport   *ssh.Transport
 	provisioner *chef.Provisioner
 	resolver    *chef.Resolver
-	// keyFile is a temporary file with the private key, "" for none.
-	keyFile string
+	login       *login
 }
 
 func (j *job) close() {
 	j.resolver.Close()
-	if j.keyFile != "" {
-		_ = os.Remove(j.keyFile)
-	}
+	j.login.close()
 }
 
-func (c *Chef) job(r external.Request, events *external.Events) (*job, error) {
-	login, key, err := c.login(r)
+func (c *Chef) job(ctx context.Context, r external.Request, events *external.Events) (*job, error) {
+	login, err := c.login(ctx, r)
 	if err != nil {
 		return nil, err
-	}
-	known := kitchen.NewState(nil)
-	known.Set(kitchen.KeyHostname, r.Components.Transport.Target.Hostname)
-	if r.Instance.LastAction != nil {
-		known.Set(kitchen.KeyLastAction, *r.Instance.LastAction)
 	}
 	bus := kitchen.NewBus()
 	if events != nil {
@@ -168,11 +156,11 @@ func (c *Chef) job(r external.Request, events *external.Events) (*job, error) {
 		ProvisionerName: c.kind(), TransportName: "ssh",
 	}
 	j := &job{
-		step:     &kitchen.Step{Instance: inst, Action: kitchen.Converge, State: known, Report: bus.Reporter(inst.Name, 0, kitchen.Converge)},
-		resolver: chef.NewResolver(), keyFile: key,
+		step:     &kitchen.Step{Instance: inst, Action: kitchen.Converge, State: login.state, Report: bus.Reporter(inst.Name, 0, kitchen.Converge)},
+		resolver: chef.NewResolver(), login: login,
 	}
 	home := c.Env.Get("HOME")
-	j.transport, err = ssh.New(config.NewSection(login).WithRoot(root), ssh.Options{
+	j.transport, err = ssh.New(config.NewSection(login.section).WithRoot(root), ssh.Options{
 		UserConfig: bootstrap.LoadUserConfig(home, j.step.Report), Home: home, Getenv: c.Env.Get,
 		// Test Kitchen does not verify host keys, nor does it say which to expect.
 		NoHostKeyVerify: true,
@@ -199,85 +187,6 @@ func (c *Chef) job(r external.Request, events *external.Events) (*job, error) {
 		return nil, err
 	}
 	return j, nil
-}
-
-// sshKeys are keys of the provisioner's section that are about the login:
-// the protocol does not say which key opens the instance.
-var sshKeys = []string{"ssh_key", "ssh_key_only", "forward_agent"}
-
-// login is the transport's section: what the request says, the secrets that it
-// names in the environment, and the key that the driver left in the state file.
-// temporary is a file with the key that is to be removed, "" for none.
-func (c *Chef) login(r external.Request) (section map[string]any, temporary string, err error) {
-	t := r.Components.Transport
-	section = map[string]any{"name": "ssh"}
-	for from, to := range map[string]string{
-		"username": "username", "port": "port", "connection_timeout": "connection_timeout",
-		"connection_retries": "connection_retries", "connection_retry_sleep": "connection_retry_sleep",
-		"proxy_command": "ssh_proxy_command", "gateway": "ssh_gateway", "gateway_port": "ssh_gateway_port",
-		"gateway_username": "ssh_gateway_username",
-	} {
-		if v := t.Config[from]; v != nil {
-			section[to] = v
-		}
-	}
-	for _, k := range sshKeys {
-		if v := r.Components.Provisioner.Config[k]; v != nil {
-			section[k] = v
-		}
-	}
-	if password := c.secret(t, "password"); password != "" {
-		section["password"] = password
-	}
-	if key := c.secret(t, "private_key"); key != "" {
-		if section["ssh_key"], temporary, err = keyFile(key); err != nil {
-			return nil, "", err
-		}
-	}
-	if section["ssh_key"] == nil {
-		if key := stateKey(r); key != "" {
-			section["ssh_key"] = key
-		}
-	}
-	return section, temporary, nil
-}
-
-// secret returns the value of the variable that the request names for a kind of
-// secret.
-func (c *Chef) secret(t external.Transport, kind string) string {
-	value := c.Env.Get(t.Secrets[kind])
-	if value != "" && c.Secrets != nil {
-		c.Secrets.Add(value)
-	}
-	return value
-}
-
-// keyFile returns the path of a private key that is given as a path or as its
-// text. A text goes to a temporary file that only this user can read.
-func keyFile(key string) (path, temporary string, err error) {
-	if !strings.Contains(key, "PRIVATE KEY") {
-		return key, "", nil
-	}
-	f, err := os.CreateTemp("", "galley-key-*") // mode 0600
-	if err != nil {
-		return "", "", fmt.Errorf("the transport's private key: %w", err)
-	}
-	_, err = f.WriteString(strings.TrimRight(key, "\n") + "\n")
-	return f.Name(), f.Name(), errors.Join(err, f.Close())
-}
-
-// stateKey returns the private key that the driver has recorded for the
-// instance in its state file, "" for none.
-func stateKey(r external.Request) string {
-	st, err := state.NewStore(r.Kitchen.RootPath).Load(filepath.Base(r.Instance.Name))
-	if err != nil {
-		return "" // a login without it says what is missing
-	}
-	key := st.String(kitchen.KeySSHKey)
-	if key != "" && !filepath.IsAbs(key) {
-		key = filepath.Join(r.Kitchen.RootPath, key)
-	}
-	return key
 }
 
 // forward turns what happens into events of the protocol.
