@@ -28,8 +28,12 @@ var arrows = map[string][]string{
 	"internal/provisioner": {"kitchen", "internal/bootstrap", "internal/config", "internal/ruby", "internal/provisioner/base"},
 	"internal/verifier":    {"kitchen", "internal/bootstrap", "internal/config", "internal/provisioner/base"},
 
-	"internal/testing":            {"internal/testing", "internal/bootstrap"},
-	"internal/testing/fetchbench": {"internal/fetch"},
+	// The Chef provisioner behind Test Kitchen's protocol for other hosts.
+	"internal/provider": {"kitchen", "internal/provisioner", "internal/transport", "internal/bootstrap", "internal/config", "internal/state"},
+
+	"internal/testing":              {"internal/testing", "internal/bootstrap"},
+	"internal/testing/providertest": {"internal/provisioner/external"},
+	"internal/testing/fetchbench":   {"internal/fetch"},
 
 	"internal/secret": {"std"},
 	"internal/retry":  {"std"},
