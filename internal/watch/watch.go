@@ -32,8 +32,8 @@ type Watcher struct {
 }
 
 // New watches the directory root. ignore says which files and directories do
-// not count, by their path relative to root, with slashes; what is below an
-// ignored directory is not watched at all. nil ignores nothing.
+// not count, by their path relative to root, with slashes; the contents of an
+// ignored directory are not watched. nil ignores nothing.
 func New(root string, ignore func(path string, dir bool) bool) (*Watcher, error) {
 	if ignore == nil {
 		ignore = func(string, bool) bool { return false }
@@ -47,7 +47,7 @@ func New(root string, ignore func(path string, dir bool) bool) (*Watcher, error)
 		_ = f.Close()
 		return nil, err
 	}
-	clear(w.changed) // what is there at the start is not a change
+	clear(w.changed) // files present at the start have not changed
 	return w, nil
 }
 

@@ -52,7 +52,7 @@ func TestRounds(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 
-	// A directory that appears is watched, with what is in it already.
+	// A directory that appears is watched, with the files already in it.
 	write(t, root, "templates/deep/motd.erb", "one")
 	if got, want := next(t, w), []string{"templates/deep/motd.erb"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
