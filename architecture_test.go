@@ -28,8 +28,6 @@ var arrows = map[string][]string{
 	"internal/provisioner": {"kitchen", "internal/bootstrap", "internal/config", "internal/ruby", "internal/provisioner/base"},
 	"internal/verifier":    {"kitchen", "internal/bootstrap", "internal/config", "internal/provisioner/base"},
 
-	"internal/watch": {""}, // its library only
-
 	// The Chef provisioner behind Test Kitchen's protocol for other hosts.
 	"internal/provider": {"kitchen", "internal/provisioner", "internal/transport", "internal/bootstrap", "internal/config", "internal/state"},
 
@@ -66,7 +64,7 @@ var arrows = map[string][]string{
 	"internal/ui/summary": {"kitchen", "internal/ui", "internal/ui/history"},
 
 	// Servers that are nodes: the cloud's part and the Chef Server's, joined.
-	"internal/servers": {"internal/openstack", "internal/bootstrap", "internal/state"},
+	"internal/servers": {"kitchen", "internal/openstack", "internal/bootstrap", "internal/state"},
 }
 
 // shared are the small packages that every package but the engine may import.

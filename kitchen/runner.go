@@ -118,7 +118,7 @@ func (k *Kitchen) perform(ctx context.Context, inst *Instance, req Request) *Fai
 	fail := func(err error) *Failure { return &Failure{Instance: inst, Action: req.Action, Err: err} }
 	report := k.Bus.Reporter(inst.Name, inst.Index, req.Action)
 	unlock, err := k.Store.Lock(ctx, inst.Name, func(holder string) {
-		report.Info("Waiting for %s, which works on <%s>", holder, inst.Name)
+		report.Warn("Waiting for %s, which works on <%s>", holder, inst.Name)
 	})
 	if err != nil {
 		report.emit(Event{Kind: StepFailed, Err: err})

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -12,197 +14,103 @@ import (
 // unlimited is what -c without a number stands for (Test Kitchen).
 const unlimited = 9999
 
-// actionFlags are the flags of the commands that bring instances somewhere.
-type actionFlags struct {
+// useInstances is the usage of arguments that select instances.
+const useInstances = " [INSTANCE|REGEXP|all]..."
+
+// actionOptions are those of the commands that work on instances.
+type actionOptions struct {
+	*projects
+	// command is an action of the lifecycle, or "test".
+	command kitchen.Action
+
 	concurrency int
 	parallel    bool
 	failFast    bool
 	keep        bool
 	debug       bool
 	junit       string
+	// changed reports whether a flag is on the command line.
+	changed func(flag string) bool
 }
 
-func (f *actionFlags) add(cmd *cobra.Command) {
-	fs := cmd.Flags()
-	fs.IntVarP(&f.concurrency, "concurrency", "c", 1, "work on `N` instances at once; without a number on all")
-	fs.Lookup("concurrency").NoOptDefVal = fmt.Sprint(unlimited)
-	fs.BoolVarP(&f.parallel, "parallel", "p", false, "work on all instances at once (the old spelling of -c)")
-	fs.BoolVarP(&f.failFast, "fail-fast", "f", false, "begin no further instance after one has failed")
-	fs.StringVar(&f.junit, "junit", "", "write the outcome of every phase to `FILE` as JUnit XML, also of a run that fails")
+func newActionOptions(d *deps, command kitchen.Action) *actionOptions {
+	return &actionOptions{projects: d.projects, command: command}
 }
 
-func (f *actionFlags) addKeep(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.keep, "keep-on-failure", false, "leave the machine of a failed create standing, to look at it")
-}
-
-func (f *actionFlags) addDebug(cmd *cobra.Command) {
-	cmd.Flags().BoolVarP(&f.debug, "debug", "D", false, "have the provisioner and the verifier say more")
-}
-
-func (f *actionFlags) workers(cmd *cobra.Command) (int, error) {
-	if cmd.Flags().Changed("concurrency") {
-		if f.concurrency < 1 {
-			return 0, usagef("", "--concurrency is %d: it must be at least 1", f.concurrency)
-		}
-		return f.concurrency, nil
+// newCommand returns the command with the flags of all actions.
+func (o *actionOptions) newCommand(short, long, example string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               string(o.command) + useInstances,
+		Short:             short,
+		Long:              long,
+		Example:           example,
+		ValidArgsFunction: o.completeInstances,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
-	if f.parallel {
+	fs := cmd.Flags()
+	fs.IntVarP(&o.concurrency, "concurrency", "c", 1, "work on `N` instances at once; without a number on all")
+	fs.Lookup("concurrency").NoOptDefVal = fmt.Sprint(unlimited)
+	fs.BoolVarP(&o.parallel, "parallel", "p", false, "work on all instances at once (older spelling of -c)")
+	fs.BoolVarP(&o.failFast, "fail-fast", "f", false, "start no further instance after one has failed")
+	fs.StringVar(&o.junit, "junit", "", "write the outcome of every phase to `FILE` as JUnit XML, also when the run fails")
+	o.changed = fs.Changed
+	return cmd
+}
+
+func (o *actionOptions) addKeep(fs *pflag.FlagSet) {
+	fs.BoolVar(&o.keep, "keep-on-failure", false, "keep the machine of a failed create")
+}
+
+func (o *actionOptions) addDebug(fs *pflag.FlagSet) {
+	fs.BoolVarP(&o.debug, "debug", "D", false, "run the provisioner and the verifier at debug level")
+}
+
+// workers returns how many instances to work on at once.
+func (o *actionOptions) workers() (int, error) {
+	switch {
+	case o.changed("concurrency") && o.concurrency < 1:
+		return 0, usagef("", "--concurrency is %d: it must be at least 1", o.concurrency)
+	case o.changed("concurrency"):
+		return o.concurrency, nil
+	case o.parallel:
 		return unlimited, nil
 	}
 	return 1, nil
 }
 
-func (a *app) createCommand() *cobra.Command {
-	var f actionFlags
-	cmd := &cobra.Command{
-		Use:   "create [INSTANCE|REGEXP|all]...",
-		Short: "Make the machine of one or more instances",
-		Long: `Makes the machine of each instance and waits until a command can be run on it.
-A machine that is there already is checked; one that is gone, broken or half
-made is replaced or finished.
-
-` + exitCodes,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.act(cmd, args, kitchen.Create, &f) },
-	}
-	f.add(cmd)
-	f.addKeep(cmd)
-	return cmd
+// run brings the instances that the arguments name to the action.
+func (o *actionOptions) run(ctx context.Context, args []string) error {
+	return o.runWith(ctx, args, func(p *project, req kitchen.Request) error { return p.Run(ctx, req) })
 }
 
-func (a *app) destroyCommand() *cobra.Command {
-	var (
-		f               actionFlags
-		orphans, dryRun bool
-	)
-	cmd := &cobra.Command{
-		Use:   "destroy [INSTANCE|REGEXP|all]...",
-		Short: "Remove the machine of one or more instances, and all that was made for it",
-		Long: `Removes the machine of each instance with its floating IP, volumes, ports and
-key pair. What is gone already is no error. Also takes back what an
-interrupted or killed create has left.
-
-With --orphans it looks on the cloud for what this directory's galley has made
-and no configured instance owns any more: instances renamed or removed from the
-file, state that was lost. --dry-run only prints it.
-
-` + exitCodes,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case orphans && len(args) > 0:
-				return usagef("", "--orphans takes no instances")
-			case dryRun && !orphans:
-				return usagef("", "--dry-run goes with --orphans only")
-			case orphans && f.junit != "":
-				return usagef("", "--junit goes with instances, --orphans with what belongs to none")
-			case orphans:
-				return a.orphans(cmd, dryRun)
-			}
-			return a.act(cmd, args, kitchen.Destroy, &f)
-		},
-	}
-	f.add(cmd)
-	cmd.Flags().BoolVar(&orphans, "orphans", false, "remove what belongs to no configured instance any more")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "with --orphans, print what would be removed")
-	return cmd
-}
-
-// lifecycleCommands are the steps after create.
-func (a *app) lifecycleCommands() []*cobra.Command {
-	step := func(action kitchen.Action, short, long string) *cobra.Command {
-		var f actionFlags
-		cmd := &cobra.Command{
-			Use:   string(action) + " [INSTANCE|REGEXP|all]...",
-			Short: short,
-			Long:  long + "\n\n" + exitCodes,
-			RunE:  func(cmd *cobra.Command, args []string) error { return a.act(cmd, args, action, &f) },
-		}
-		f.add(cmd)
-		f.addKeep(cmd)
-		if action != kitchen.Setup {
-			f.addDebug(cmd)
-		}
-		return cmd
-	}
-	return []*cobra.Command{
-		step(kitchen.Converge, "Run the provisioner on one or more machines", "Runs the provisioner on each machine, which is made first if need be."),
-		step(kitchen.Setup, "Prepare one or more machines for the verifier", "Brings each instance to the step between converge and verify, which does nothing\nof its own and counts as done."),
-		step(kitchen.Verify, "Check one or more converged machines", "Runs the verifier on each machine, after the steps that are still owed."),
-	}
-}
-
-func (a *app) testCommand() *cobra.Command {
-	var (
-		f        actionFlags
-		destroy  string
-		autoInit bool
-	)
-	cmd := &cobra.Command{
-		Use:   "test [INSTANCE|REGEXP|all]...",
-		Short: "Take one or more instances from nothing through the whole lifecycle",
-		Long: `Destroys what there is of each instance, then creates, converges and verifies
-it, and destroys it again: when all has passed (--destroy=passing), in any case
-(always) or not at all (never).
-
-` + exitCodes,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			strategy, err := kitchen.ParseStrategy(destroy)
-			if err != nil {
-				return &usageError{err: err}
-			}
-			if autoInit {
-				if err := a.autoInit(cmd.Context()); err != nil {
-					return err
-				}
-			}
-			return a.run(cmd, args, "test", &f, func(p *project, req kitchen.Request) error {
-				return p.Test(cmd.Context(), req, strategy)
-			})
-		},
-	}
-	f.add(cmd)
-	f.addKeep(cmd)
-	f.addDebug(cmd)
-	cmd.Flags().StringVarP(&destroy, "destroy", "d", string(kitchen.DestroyPassing), "when to destroy afterwards: passing, always or never")
-	cmd.Flags().BoolVar(&autoInit, "auto-init", false, "write a kitchen.yml first where there is none, as galley init does")
-	return cmd
-}
-
-// act brings the instances that the arguments name to an action.
-func (a *app) act(cmd *cobra.Command, args []string, action kitchen.Action, f *actionFlags) error {
-	return a.run(cmd, args, action, f, func(p *project, req kitchen.Request) error {
-		return p.Run(cmd.Context(), req)
-	})
-}
-
-// run reads the configuration, gives the instances that the arguments name
-// the plug-ins for a command, which is an action or "test", and hands a
-// request to do.
-func (a *app) run(cmd *cobra.Command, args []string, command kitchen.Action, f *actionFlags, do func(*project, kitchen.Request) error) error {
-	workers, err := f.workers(cmd)
+// runWith reads the configuration, gives the instances that the arguments name
+// their plug-ins, and passes the request to do.
+func (o *actionOptions) runWith(ctx context.Context, args []string, do func(*project, kitchen.Request) error) error {
+	workers, err := o.workers()
 	if err != nil {
 		return err
 	}
-	file, err := clearJUnit(f.junit)
+	file, err := clearJUnit(o.junit)
 	if err != nil {
 		return err
 	}
-	action := command
-	if command == "test" {
+	action := o.command
+	if action == "test" {
 		action = kitchen.Verify
 	}
-	p, err := a.open(cmd.Context())
+	p, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
-	p.debug = f.debug
+	p.debug = o.debug
 	chosen, err := p.Select(args...)
 	if err != nil {
 		return err
 	}
-	if err := p.equip(chosen, action); err != nil {
+	if err := p.addPlugins(chosen, action); err != nil {
 		return err
 	}
-	p.results = newResults(chosen, string(command), file)
+	p.results = newResults(chosen, string(o.command), file)
 	if err := p.report(chosen, workers); err != nil {
 		return err
 	}
@@ -213,23 +121,189 @@ func (a *app) run(cmd *cobra.Command, args []string, command kitchen.Action, f *
 	if action != kitchen.Destroy {
 		p.idleKeys()
 	}
-	return do(p, kitchen.Request{
+	err = do(p, kitchen.Request{
 		Action:        action,
 		Instances:     chosen,
 		Concurrency:   workers,
-		FailFast:      f.failFast,
-		KeepOnFailure: f.keep,
+		FailFast:      o.failFast,
+		KeepOnFailure: o.keep,
 	})
+	return p.explain(ctx, chosen, err)
 }
 
-// orphans prints, and unless dryRun removes, what no instance owns any more.
-func (a *app) orphans(cmd *cobra.Command, dryRun bool) error {
-	ctx := cmd.Context()
-	p, err := a.open(ctx)
+// runFailure is a failed run with what is left of it.
+type runFailure struct {
+	*kitchen.RunError
+	// chosen is how many instances the run was for.
+	chosen int
+	// kept are the instances that have a machine now.
+	kept []string
+	// interrupted means that the run was ended by the user.
+	interrupted bool
+}
+
+func (e *runFailure) Unwrap() error { return e.RunError }
+
+// explain adds to the failure of a run which machines still run.
+func (p *project) explain(ctx context.Context, chosen []*kitchen.Instance, err error) error {
+	var run *kitchen.RunError
+	if !errors.As(err, &run) {
+		return err
+	}
+	f := &runFailure{RunError: run, chosen: len(chosen), interrupted: errors.Is(context.Cause(ctx), errInterrupted)}
+	for _, inst := range chosen {
+		if p.hasMachine(inst.Name) {
+			f.kept = append(f.kept, inst.Name)
+		}
+	}
+	return f
+}
+
+// hasMachine reports whether a machine of the instance may exist: by its
+// state, or by the journal of an unfinished create.
+func (p *project) hasMachine(instance string) bool {
+	if st, err := p.Store.Load(instance); err == nil && (st.String(kitchen.KeyHostname) != "" || st.String(kitchen.KeyServerID) != "") {
+		return true
+	}
+	return p.unfinished(instance)
+}
+
+func newCreateCommand(d *deps) *cobra.Command {
+	o := newActionOptions(d, kitchen.Create)
+	cmd := o.newCommand("Create the machine of one or more instances",
+		`Create the machine of each instance and wait until it runs a command over SSH. An
+existing machine is checked; one that is gone, broken or half created is replaced
+or completed. A create that fails removes what it has created.`,
+		`  galley create
+  galley create ubuntu -c
+  galley create default-debian-12 --keep-on-failure`)
+	o.addKeep(cmd.Flags())
+	return cmd
+}
+
+func newConvergeCommand(d *deps) *cobra.Command {
+	o := newActionOptions(d, kitchen.Converge)
+	cmd := o.newCommand("Run the provisioner on one or more machines",
+		`Run the provisioner (Chef, Cinc or a script) on each machine, which is created
+first if it does not exist.`,
+		`  galley converge
+  galley converge default-debian-12 --debug`)
+	o.addKeep(cmd.Flags())
+	o.addDebug(cmd.Flags())
+	return cmd
+}
+
+func newSetupCommand(d *deps) *cobra.Command {
+	o := newActionOptions(d, kitchen.Setup)
+	cmd := o.newCommand("Prepare one or more machines for the verifier",
+		`Bring each instance to the step between converge and verify. It runs the hooks of
+setup and counts as done; the verifiers prepare the machine themselves.`,
+		`  galley setup
+  galley setup default-debian-12`)
+	o.addKeep(cmd.Flags())
+	return cmd
+}
+
+func newVerifyCommand(d *deps) *cobra.Command {
+	o := newActionOptions(d, kitchen.Verify)
+	cmd := o.newCommand("Run the verifier on one or more converged machines",
+		`Run the verifier (InSpec, Cinc Auditor, Busser or a script) on each machine, after
+the steps that it still needs.`,
+		`  galley verify
+  galley verify default-debian-12 --junit results.xml`)
+	o.addKeep(cmd.Flags())
+	o.addDebug(cmd.Flags())
+	return cmd
+}
+
+// testOptions are those of test.
+type testOptions struct {
+	*actionOptions
+	init *initOptions
+
+	destroy  string
+	autoInit bool
+}
+
+func newTestCommand(d *deps) *cobra.Command {
+	o := &testOptions{actionOptions: newActionOptions(d, "test"), init: newInitOptions(d)}
+	cmd := o.newCommand("Test one or more instances from scratch",
+		`Destroy what exists of each instance, create, converge and verify it, and destroy it
+again: if everything has passed (--destroy passing), in any case (always) or not at
+all (never).`,
+		`  galley test
+  galley test ubuntu -c 4 --junit results.xml
+  galley test default-debian-12 --destroy never`)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) }
+	o.addKeep(cmd.Flags())
+	o.addDebug(cmd.Flags())
+	cmd.Flags().StringVarP(&o.destroy, "destroy", "d", string(kitchen.DestroyPassing), "`WHEN` to destroy afterwards: passing, always or never")
+	cmd.Flags().BoolVar(&o.autoInit, "auto-init", false, "write a kitchen.yml first if there is none, as galley init does")
+	completeFlag(cmd, "destroy", fixed(string(kitchen.DestroyPassing), string(kitchen.DestroyAlways), string(kitchen.DestroyNever)))
+	return cmd
+}
+
+func (o *testOptions) run(ctx context.Context, args []string) error {
+	strategy, err := kitchen.ParseStrategy(o.destroy)
+	if err != nil {
+		return &usageError{err: err}
+	}
+	if o.autoInit {
+		if err := o.init.runIfMissing(ctx); err != nil {
+			return err
+		}
+	}
+	return o.runWith(ctx, args, func(p *project, req kitchen.Request) error { return p.Test(ctx, req, strategy) })
+}
+
+// destroyOptions are those of destroy.
+type destroyOptions struct {
+	*actionOptions
+
+	orphans, dryRun bool
+}
+
+func newDestroyCommand(d *deps) *cobra.Command {
+	o := &destroyOptions{actionOptions: newActionOptions(d, kitchen.Destroy)}
+	cmd := o.newCommand("Destroy the machine of one or more instances, and all that was created for it",
+		`Destroy the machine of each instance with its floating IP, volumes, ports and key
+pair, and clean up after creates that were interrupted or killed. Resources that no
+longer exist are ignored. With --orphans it removes what this directory's galley has
+created on the cloud and no configured instance owns any more: instances that were
+renamed or removed from the file, and state that was lost.`,
+		`  galley destroy
+  galley destroy ubuntu -c
+  galley destroy --orphans --dry-run`)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) }
+	cmd.Flags().BoolVar(&o.orphans, "orphans", false, "remove what belongs to no configured instance any more")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "with --orphans, print what would be removed")
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "no-op: destroy does not ask for confirmation")
+	hide(cmd.Flags(), "yes")
+	return cmd
+}
+
+func (o *destroyOptions) run(ctx context.Context, args []string) error {
+	switch {
+	case o.orphans && len(args) > 0:
+		return usagef("", "--orphans takes no instances")
+	case o.dryRun && !o.orphans:
+		return usagef("", "--dry-run requires --orphans")
+	case o.orphans && o.junit != "":
+		return usagef("", "--junit is about instances, --orphans about what belongs to none")
+	case o.orphans:
+		return o.removeOrphans(ctx)
+	}
+	return o.actionOptions.run(ctx, args)
+}
+
+// removeOrphans prints, and unless with --dry-run removes, what no instance
+// owns any more.
+func (o *destroyOptions) removeOrphans(ctx context.Context) error {
+	p, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
-	if err := p.equip(p.Instances, ""); err != nil {
+	if err := p.addPlugins(p.Instances, ""); err != nil {
 		return err
 	}
 	if err := p.report(nil, 1); err != nil {
@@ -240,16 +314,20 @@ func (a *app) orphans(cmd *cobra.Command, dryRun bool) error {
 	if err != nil {
 		return err
 	}
+	if len(found) == 0 {
+		o.notef("There is nothing left over.")
+		return nil
+	}
 	var errs []error
-	for _, o := range found {
-		for _, what := range o.What {
-			fmt.Fprintf(a.streams.Out, "%s: %s\n", o.Instance, what)
+	for _, orphan := range found {
+		for _, what := range orphan.What {
+			fmt.Fprintln(o.streams.Out, o.clean(orphan.Instance+": "+what))
 		}
-		if dryRun {
+		if o.dryRun {
 			continue
 		}
-		if err := o.Remove(ctx, p.Bus.Reporter(o.Instance, 0, kitchen.Destroy)); err != nil {
-			errs = append(errs, fmt.Errorf("what is left of <%s>: %w", o.Instance, err))
+		if err := orphan.Remove(ctx, p.Bus.Reporter(orphan.Instance, 0, kitchen.Destroy)); err != nil {
+			errs = append(errs, fmt.Errorf("what is left of <%s>: %w", orphan.Instance, err))
 		}
 	}
 	return errors.Join(errs...)

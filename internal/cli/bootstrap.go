@@ -3,59 +3,65 @@ package cli
 import (
 	"context"
 	"errors"
-	"io"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
-	"github.com/galleyhq/galley/internal/ui"
+	"github.com/galleyhq/galley/kitchen"
 )
 
 // unregisterTime bounds the removal of what a failed bootstrap has made.
 const unregisterTime = 30 * time.Second
 
-func (a *app) bootstrapCommand() *cobra.Command {
-	f := &bootstrapFlags{}
-	var keep bool
+// bootstrapOptions are those of bootstrap.
+type bootstrapOptions struct {
+	*bootstrapper
+
+	machine string
+	node    bootstrapFlags
+	keep    bool
+}
+
+func newBootstrapCommand(d *deps) *cobra.Command {
+	o := &bootstrapOptions{bootstrapper: newBootstrapper(d)}
 	cmd := &cobra.Command{
 		Use:   "bootstrap [ssh://][USER@]HOST[:PORT] -N NAME",
-		Short: "Make a machine that exists a node of the Chef Server",
-		Long: `Registers a node and its client at the Chef Server with your own key, installs
-Chef or Cinc on the machine where it has none, puts key and configuration there
-and runs the client for the first time. knife.rb, config.rb and credentials are
-read as knife reads them, and every option may stand in knife.rb under its key.
-
-A name that the Chef Server has already is replaced after a question, or with
--y. What was registered for a machine that did not become a node is removed
-again, after a kill by the next bootstrap of that name; where only the client's
-first run fails, the node stays.
-
-` + exitCodes,
+		Short: "Bootstrap an existing machine as a Chef node",
+		Long: `Register a node and its client at the Chef Server with your own key, install Chef
+or Cinc on the machine unless it has one, write key and configuration there and run
+the client for the first time. knife.rb, config.rb and credentials are read as knife
+reads them, and every option can be set in knife.rb under its key. A name that the
+Chef Server has already is replaced after a confirmation. What was registered for a
+machine that did not become a node is removed again, after a kill by the next
+bootstrap of that name; where only the client's first run fails, the node is kept.`,
 		Example: `  galley bootstrap 10.0.0.5 -N web1 -U debian -i ~/.ssh/id_ed25519 -r 'role[web]' -E prod
   galley bootstrap kim@db.example -N db1 --policy-name db --policy-group prod -j '{"db": {"size": 4}}'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.bootstrap(cmd, f, args[0], keep)
+			o.machine = args[0]
+			return o.run(cmd.Context(), cmd.Flags())
 		},
 	}
-	f.add(cmd)
-	cmd.Flags().BoolVar(&keep, "keep-on-failure", false, "leave the node and client of a failed bootstrap at the Chef Server")
+	o.node.add(cmd)
+	cmd.Flags().BoolVar(&o.keep, "keep-on-failure", false, "keep the node and client of a failed bootstrap at the Chef Server")
+	d.knife.addTo(cmd, usesChef|asks)
+	o.node.complete(cmd)
 	return cmd
 }
 
-// target reads [ssh://][USER@]HOST[:PORT]; what it says stands before the
-// flags (knife: connection_protocol).
+// target reads [ssh://][USER@]HOST[:PORT]; what it says takes precedence over
+// the flags (knife: connection_protocol).
 func (f *bootstrapFlags) target(arg string) (host string, err error) {
 	bad := func() error {
-		return usagef("as in `galley bootstrap kim@web.example -N web1`", "%q is no machine to bootstrap", arg)
+		return usagef("as in `galley bootstrap kim@web.example -N web1`", "%q is not a machine to bootstrap: use [ssh://][USER@]HOST[:PORT]", arg)
 	}
 	rest := arg
 	if protocol, after, ok := strings.Cut(arg, "://"); ok {
@@ -73,7 +79,7 @@ func (f *bootstrapFlags) target(arg string) (host string, err error) {
 	}
 	if u.User != nil {
 		if _, ok := u.User.Password(); ok {
-			return "", usagef("give it with -P", "a password does not belong into an address")
+			return "", usagef("give it with -P", "an address must not contain a password")
 		}
 		f.user = u.User.Username()
 	}
@@ -85,38 +91,37 @@ func (f *bootstrapFlags) target(arg string) (host string, err error) {
 	return u.Hostname(), nil
 }
 
-func (a *app) bootstrap(cmd *cobra.Command, f *bootstrapFlags, arg string, keep bool) error {
-	ctx := cmd.Context()
-	cfg, err := a.knife(cmd)
+func (o *bootstrapOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
+	cfg, err := o.knife.config(ctx)
 	if err != nil {
 		return err
 	}
-	env := a.knifeFlags.env
-	if err := f.settle(cmd, cfg); err != nil {
+	if err := o.node.settle(flags, cfg); err != nil {
 		return err
 	}
-	host, err := f.target(arg)
+	host, err := o.node.target(o.machine)
 	if err != nil {
 		return err
 	}
-	spec, err := a.nodeSpec(ctx, f, cfg, env, a.knifeFlags.verbosity)
+	spec, err := o.nodeSpec(ctx, &o.node, cfg)
 	if err != nil {
 		return err
 	}
 	if spec.Name == "" {
 		return usagef("the name by which the Chef Server is to know the machine", "the node needs a name: -N NAME")
 	}
-	rep, err := a.newBootstrapConsole()
+	bus, done, err := o.events(o.people())
 	if err != nil {
 		return err
 	}
-	ssh, err := a.sshConfig(f, env, host, rep)
+	defer done()
+	b := &bootstrapRun{bootstrapOptions: o, spec: spec, bus: bus, report: bus.Reporter("", 0, ""), host: host}
+	ssh, err := o.sshConfig(&o.node, host, b.report)
 	if err != nil {
 		return err
 	}
-	b := &bootstrapRun{app: a, spec: spec, rep: rep, host: host, keep: keep}
 	if spec.ValidationKey == "" {
-		if b.server, err = a.chefServer(cmd); err != nil {
+		if b.server, err = o.chef.connect(ctx); err != nil {
 			return err
 		}
 	}
@@ -127,10 +132,10 @@ func (a *app) bootstrap(cmd *cobra.Command, f *bootstrapFlags, arg string, keep 
 		}
 		return err
 	}
-	rep.Info("Connecting to %s using ssh", host)
+	b.report.Info("Connecting to %s using ssh", host)
 	var client *bootstrap.Client
-	if f.maxWait > 0 {
-		client, err = bootstrap.Wait(ctx, ssh, bootstrap.WaitOptions{Timeout: seconds(f.maxWait)})
+	if o.node.maxWait > 0 {
+		client, err = bootstrap.Wait(ctx, ssh, bootstrap.WaitOptions{Timeout: seconds(o.node.maxWait)})
 	} else {
 		client, err = bootstrap.Dial(ctx, ssh)
 	}
@@ -143,17 +148,17 @@ func (a *app) bootstrap(cmd *cobra.Command, f *bootstrapFlags, arg string, keep 
 
 // bootstrapRun is one bootstrap of a machine that is reached.
 type bootstrapRun struct {
-	app    *app
+	*bootstrapOptions
 	server *chefserver.Client // nil where the node registers itself
 	spec   node.Spec
-	rep    *bootstrapConsole
+	bus    *kitchen.Bus
+	report *kitchen.Reporter
 	host   string
-	keep   bool
 	rec    *nodeRecord
 }
 
 func (b *bootstrapRun) run(ctx context.Context, m node.Machine) error {
-	if err := node.CheckLogin(ctx, m, b.spec, b.rep); err != nil {
+	if err := node.CheckLogin(ctx, m, b.spec, b.report); err != nil {
 		return err
 	}
 	key, done, err := b.register(ctx)
@@ -161,38 +166,38 @@ func (b *bootstrapRun) run(ctx context.Context, m node.Machine) error {
 		return err
 	}
 	defer done()
-	b.rep.Info("Bootstrapping %s", b.host)
-	out := b.rep.output(b.host)
-	err = node.Bootstrap(ctx, m, b.spec, key, out, b.rep)
+	b.report.Info("Bootstrapping %s", b.host)
+	out := b.bus.Reporter(b.host, 0, "").Output()
+	err = node.Bootstrap(ctx, m, b.spec, key, out, b.report)
 	err = errors.Join(err, out.Close())
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, new(*node.RunError)):
-		b.rep.Warn("the node %s is registered and its machine configured: when the cause is mended, run the client there, or bootstrap again", b.spec.Name)
+		b.report.Warn("the node %s is registered and its machine configured: fix the cause and run the client there, or bootstrap again", b.spec.Name)
 	case b.server == nil:
 	case b.keep:
-		b.rep.Warn("node and client %s are left at the Chef Server, as --keep-on-failure asks", b.spec.Name)
+		b.report.Warn("node and client %s are kept at the Chef Server (--keep-on-failure)", b.spec.Name)
 	default:
 		b.unregister(ctx, b.rec)
 	}
 	return err
 }
 
-// register makes the node's objects, after a question where the name is taken.
-// The record of them goes with done.
+// register creates the node's objects, after a confirmation where the name is
+// taken. done removes the record of them.
 func (b *bootstrapRun) register(ctx context.Context) (key chefserver.PrivateKey, done func(), err error) {
 	if b.server == nil {
-		b.rep.Warn("the node registers itself with the validation key, the legacy way: without validation_key in knife.rb it gets a key of its own")
+		b.report.Warn("the node registers itself with the validation key, which is the legacy procedure: without validation_key in knife.rb it gets its own key")
 		return "", func() {}, nil
 	}
-	rec, err := openNodeRecord(ctx, b.app.streams.Getenv, b.spec, b.rep)
+	rec, err := openNodeRecord(ctx, b.streams.Getenv, b.spec, b.report)
 	if err != nil {
 		return "", nil, err
 	}
 	done = func() {
 		if err := rec.close(); err != nil {
-			b.rep.Warn("%v", err)
+			b.report.Warn("%v", err)
 		}
 	}
 	defer func() {
@@ -201,15 +206,15 @@ func (b *bootstrapRun) register(ctx context.Context) (key chefserver.PrivateKey,
 		}
 	}()
 	if rec.Made {
-		b.rep.Info("An earlier bootstrap of %s from here was cut off: what it made is replaced", b.spec.Name)
+		b.report.Info("An earlier bootstrap of %s from here was interrupted: what it created is replaced", b.spec.Name)
 		b.spec.Overwrite = true
 	}
-	key, err = node.Register(ctx, b.server, b.spec, rec.asked, b.rep)
+	key, err = node.Register(ctx, b.server, b.spec, rec.asked, b.report)
 	var taken *node.TakenError
 	if errors.As(err, &taken) {
 		if err = b.mayOverwrite(ctx, taken); err == nil {
 			b.spec.Overwrite = true
-			key, err = node.Register(ctx, b.server, b.spec, rec.asked, b.rep)
+			key, err = node.Register(ctx, b.server, b.spec, rec.asked, b.report)
 		}
 	}
 	if err == nil {
@@ -221,25 +226,25 @@ func (b *bootstrapRun) register(ctx context.Context) (key chefserver.PrivateKey,
 	return key, done, err
 }
 
-// unregister takes away what was registered. Where that fails, the record
-// stays, for the next bootstrap of that name.
+// unregister removes what was registered. Where that fails, the record is kept
+// for the next bootstrap of that name.
 func (b *bootstrapRun) unregister(ctx context.Context, rec *nodeRecord) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unregisterTime)
 	defer cancel()
-	b.rep.Info("Taking %s away from the Chef Server again", b.spec.Name)
-	if err := node.Unregister(ctx, b.server, b.spec.Name, b.rep); err != nil {
-		b.rep.Warn("%v", err)
+	b.report.Info("Removing %s from the Chef Server again", b.spec.Name)
+	if err := node.Unregister(ctx, b.server, b.spec.Name, b.report); err != nil {
+		b.report.Warn("%v", err)
 		rec.keep = true
 	}
 }
 
-// mayOverwrite asks whether a node and client are to be replaced; where nobody
-// can be asked, they are not.
+// mayOverwrite asks whether to replace an existing node and client; where
+// nobody can be asked, they are kept.
 func (b *bootstrapRun) mayOverwrite(ctx context.Context, taken *node.TakenError) error {
-	if !b.app.knifeFlags.yes && (b.app.knifeFlags.defaults || b.app.streams.Prompter() == nil) {
+	if !b.yes && (b.useDefaults || b.streams.Prompter() == nil) {
 		return taken
 	}
-	yes, err := b.app.sure(ctx, capital(taken.Error())+". Overwrite it")
+	yes, err := b.confirm(ctx, capital(taken.Error())+". Overwrite it")
 	if err != nil {
 		return err
 	}
@@ -254,61 +259,4 @@ func capital(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// bootstrapConsole tells the person how a machine becomes a node.
-type bootstrapConsole struct {
-	lines
-	debug bool
-
-	mu      sync.Mutex
-	waiting string
-}
-
-func (a *app) newBootstrapConsole() (*bootstrapConsole, error) {
-	level, err := a.level()
-	if err != nil {
-		return nil, err
-	}
-	return &bootstrapConsole{lines: lines{a}, debug: level == ui.DebugLevel || a.knifeFlags.verbosity > 0}, nil
-}
-
-// Debug implements [bootstrap.Reporter].
-func (c *bootstrapConsole) Debug(format string, args ...any) {
-	if c.debug {
-		c.Info("DEBUG: "+format, args...)
-	}
-}
-
-// Waiting implements [bootstrap.Reporter]: a line whenever something else is
-// waited for.
-func (c *bootstrapConsole) Waiting(what, detail string, _ time.Time) {
-	text := "Waiting for " + what
-	if detail != "" {
-		text += " (" + detail + ")"
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.waiting != text {
-		c.waiting = text
-		c.Info("%s", text)
-	}
-}
-
-// output is where the machine's lines go, each behind its address as the peer
-// has it.
-func (c *bootstrapConsole) output(host string) io.WriteCloser {
-	head := " [" + host + "]"
-	if c.a.streams.Color(c.a.people(), c.a.color()) {
-		head = ui.Cyan.Paint(head)
-	}
-	return &headed{w: cleaned{c.a}, head: head + " ", mu: &c.mu}
-}
-
-// cleaned passes whole lines on without the secrets.
-type cleaned struct{ a *app }
-
-func (c cleaned) Write(p []byte) (int, error) {
-	_, err := io.WriteString(c.a.people(), c.a.secrets.Clean(string(p)))
-	return len(p), err
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // bootstrapFlags are the flags of knife bootstrap, which server create has as
-// well (knife: bootstrap.rb). settle is to be called before any is read.
+// well (knife: bootstrap.rb). Call settle before reading any.
 type bootstrapFlags struct {
 	// How the machine is reached.
 	protocol, user, password string
@@ -64,7 +64,7 @@ type bootstrapFlags struct {
 }
 
 // bootstrapKeys are the keys of knife[...] that set the flags, the present
-// name first and then those of elder versions.
+// name first and then those of older versions.
 var bootstrapKeys = map[string][]string{
 	"connection-protocol":          {"connection_protocol", "bootstrap_protocol"},
 	"connection-user":              {"connection_user", "ssh_user"},
@@ -112,7 +112,7 @@ var bootstrapKeys = map[string][]string{
 	"checksum":                     {"checksum"},
 }
 
-// bootstrapAliases are the elder spellings of flags.
+// bootstrapAliases are the older spellings of flags.
 var bootstrapAliases = map[string]string{
 	"bootstrap-protocol": "connection-protocol",
 	"ssh-user":           "connection-user",
@@ -126,7 +126,7 @@ var bootstrapAliases = map[string]string{
 	"json-attribs":       "json-attributes",
 }
 
-// refusedFlags are flags of the peer's that there is a reason not to have.
+// refusedFlags are knife's flags that Galley does not support.
 var refusedFlags = []struct {
 	name, short string
 	noValue     bool
@@ -156,114 +156,147 @@ var refusedFlags = []struct {
 
 const (
 	winrmWhy  = "Galley reaches machines over SSH, and bootstraps those that have a POSIX shell"
-	winrmHint = "leave the options of WinRM and Windows out; -U and -P give user and password"
-	vaultWhy  = "an item of chef-vault has to be encrypted anew for the node's key, which only the chef-vault gem does"
-	vaultHint = "bootstrap without it, then `knife vault refresh VAULT ITEM` where the gem is; or use --secret-file with encrypted data bags"
+	winrmHint = "leave out the options of WinRM and Windows; -U and -P set user and password"
+	vaultWhy  = "an item of chef-vault must be encrypted again for the node's key, which only the chef-vault gem does"
+	vaultHint = "bootstrap without it, then `knife vault refresh VAULT ITEM` where that gem is installed; or use --secret-file with encrypted data bags"
 )
 
-// add gives a command the flags. A short form that the command has already
-// keeps its meaning there.
+// add gives a command the flags. A letter that the command uses already keeps
+// its meaning there.
 func (f *bootstrapFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	f.changed = fs.Changed
-	short := func(s string) string {
-		if s != "" && fs.ShorthandLookup(s) != nil {
-			return ""
-		}
-		return s
-	}
-	str := func(p *string, name, s, def, usage string) { fs.StringVarP(p, name, short(s), def, usage) }
-	yes := func(p *bool, name, s, usage string) { fs.BoolVarP(p, name, short(s), false, usage) }
-
-	str(&f.protocol, "connection-protocol", "o", "ssh", "`PROTOCOL` to reach the machine by: ssh")
-	str(&f.user, "connection-user", "U", "", "`USER` to log in as (default root)")
-	str(&f.password, "connection-password", "P", "", "`PASSWORD` of that user")
-	fs.IntVarP(&f.port, "connection-port", short("p"), 0, "`PORT` of the machine's SSH (default 22)")
-	fs.StringArrayVarP(&f.identities, "ssh-identity-file", short("i"), nil, "private key `FILE` to log in with")
-	str(&f.verifyHostKey, "ssh-verify-host-key", "", "always", "`WHEN` to insist on a known host key: always, accept_new, accept_new_or_local_tunnel or never")
-	fs.BoolVar(&f.hostKeyVerify, "host-key-verify", true, "insist on a known host key")
-	str(&f.gateway, "ssh-gateway", "G", "", "`[USER@]HOST[:PORT]` to go through, several separated by commas")
-	str(&f.gatewayIdentity, "ssh-gateway-identity", "", "", "private key `FILE` for the gateway")
-	yes(&f.forwardAgent, "ssh-forward-agent", "A", "let the machine use the SSH agent here")
-	fs.IntVarP(&f.maxWait, "max-wait", short("W"), 0, "wait up to `SECONDS` until the machine lets somebody in")
-	fs.IntVar(&f.sessionTimeout, "session-timeout", 60, "`SECONDS` that a connection may take")
-	yes(&f.sudo, "sudo", "", "use sudo even as root (others always use it)")
-	yes(&f.sudoPassword, "use-sudo-password", "", "answer sudo with the password of -P, or ask for it")
-	yes(&f.preserveHome, "sudo-preserve-home", "", "keep the login user's HOME under sudo")
-	str(&f.suUser, "su-user", "", "", "`USER` to become by su, in place of sudo")
-	str(&f.suPassword, "su-password", "", "", "`PASSWORD` for su")
-
-	str(&f.name, "node-name", "N", "", "`NAME` of the node and its client")
-	str(&f.runList, "run-list", "r", "", "`ITEMS` to run, recipes and roles, separated by commas or blanks")
-	str(&f.environment, "environment", "E", "", "`ENVIRONMENT` of the node")
-	str(&f.policyName, "policy-name", "", "", "`POLICY` to use, with --policy-group")
-	str(&f.policyGroup, "policy-group", "", "", "`GROUP` of the policy, with --policy-name")
-	str(&f.tags, "tags", "", "", "`TAGS` of the node, separated by commas or blanks")
-	str(&f.attributes, "json-attributes", "j", "", "`JSON` with attributes of the node")
-	str(&f.attributeFile, "json-attribute-file", "", "", "`FILE` with attributes of the node as JSON")
-	fs.StringArrayVar(&f.hints, "hint", nil, "`NAME[=FILE]` of an Ohai hint, {} without a file; may be given again")
-	str(&f.secret, "secret", "", "", "`SECRET` of encrypted data bags")
-	str(&f.secretFile, "secret-file", "", "", "`FILE` with the secret of encrypted data bags")
-	str(&f.sslVerifyMode, "node-ssl-verify-mode", "", "", "`MODE` for the node's own HTTPS requests: peer or none")
-	fs.BoolVar(&f.verifyAPICert, "node-verify-api-cert", false, "have the node verify the Chef Server's certificate, =false for not")
-	fs.Bool("no-node-verify-api-cert", false, "have the node not verify the Chef Server's certificate")
-	yes(&f.fips, "fips", "", "have the node's client run in FIPS mode")
-	str(&f.license, "chef-license", "", "", "accept Chef's licence: `HOW` is accept, accept-no-persist or accept-silent (CHEF_LICENSE)")
-
-	str(&f.version, "bootstrap-version", "", "", "`VERSION` of the client to install, or its beginning (default the newest)")
-	str(&f.channel, "channel", "", "stable", "`CHANNEL` to install from: stable, current or unstable")
-	str(&f.product, "bootstrap-product", "", "chef", "`PRODUCT` to install: chef, cinc, …; without a source or licence key for Chef, it is Cinc")
-	yes(&f.prerelease, "prerelease", "", "")
-	str(&f.url, "bootstrap-url", "", "", "`URL` of an installer script of your own")
-	str(&f.install, "bootstrap-install-command", "", "", "`COMMANDS` that install the client")
-	str(&f.preinstall, "bootstrap-preinstall-command", "", "", "`COMMANDS` to run before anything else")
-	str(&f.template, "bootstrap-template", "t", "", "`TEMPLATE` of a script of your own: an ERB file, or its name below .chef/bootstrap")
-	str(&f.proxy, "bootstrap-proxy", "", "", "`URL` of the node's proxy")
-	str(&f.proxyUser, "bootstrap-proxy-user", "", "", "`USER` at the node's proxy")
-	str(&f.proxyPass, "bootstrap-proxy-pass", "", "", "`PASSWORD` at the node's proxy")
-	str(&f.noProxy, "bootstrap-no-proxy", "", "", "`NAMES` that the node reaches without its proxy")
-	str(&f.curl, "bootstrap-curl-options", "", "", "`OPTIONS` for curl when installing")
-	str(&f.wget, "bootstrap-wget-options", "", "", "`OPTIONS` for wget when installing")
-	str(&f.licenseKey, "chef-license-key", "", "", "`KEY` for Chef's licensed downloads")
-	str(&f.index, "omnitruck-url", "", "", "`URL` of a package index, as that of a mirror")
-
-	str(&f.download, "download-url", "", "", "`URL` of the package itself")
-	str(&f.checksum, "checksum", "", "", "`SHA256` that the package has to have")
-
-	f.addElder(fs, short)
+	d := flagDefiner{fs}
+	f.addConnection(d)
+	f.addNode(d)
+	f.addInstall(d)
+	f.addOlder(d)
 }
 
-// addElder adds the elder spellings and the flags that are refused, which help
+// flagDefiner defines flags whose letter may be taken.
+type flagDefiner struct{ *pflag.FlagSet }
+
+// free returns a letter unless it is taken.
+func (d flagDefiner) free(letter string) string {
+	if letter != "" && d.ShorthandLookup(letter) != nil {
+		return ""
+	}
+	return letter
+}
+
+func (d flagDefiner) text(p *string, name, letter, def, usage string) {
+	d.StringVarP(p, name, d.free(letter), def, usage)
+}
+
+func (d flagDefiner) toggle(p *bool, name, letter, usage string) {
+	d.BoolVarP(p, name, d.free(letter), false, usage)
+}
+
+// addConnection adds the flags that say how the machine is reached.
+func (f *bootstrapFlags) addConnection(d flagDefiner) {
+	d.text(&f.protocol, "connection-protocol", "o", "ssh", "`PROTOCOL` to connect with: ssh")
+	d.text(&f.user, "connection-user", "U", "", "`USER` to log in as (default root)")
+	d.text(&f.password, "connection-password", "P", "", "`PASSWORD` of that user")
+	d.IntVarP(&f.port, "connection-port", d.free("p"), 0, "SSH `PORT` of the machine (default 22)")
+	d.StringArrayVarP(&f.identities, "ssh-identity-file", d.free("i"), nil, "private key `FILE` to log in with")
+	d.text(&f.verifyHostKey, "ssh-verify-host-key", "", "always", "`WHEN` to require a known host key: always, accept_new, accept_new_or_local_tunnel or never")
+	d.BoolVar(&f.hostKeyVerify, "host-key-verify", true, "require a known host key")
+	d.text(&f.gateway, "ssh-gateway", "G", "", "`[USER@]HOST[:PORT]` to connect through, several separated by commas")
+	d.text(&f.gatewayIdentity, "ssh-gateway-identity", "", "", "private key `FILE` for the gateway")
+	d.toggle(&f.forwardAgent, "ssh-forward-agent", "A", "forward the SSH agent to the machine")
+	d.IntVarP(&f.maxWait, "max-wait", d.free("W"), 0, "wait up to `SECONDS` until the machine accepts logins")
+	d.IntVar(&f.sessionTimeout, "session-timeout", 60, "`SECONDS` that opening a connection may take")
+	d.toggle(&f.sudo, "sudo", "", "use sudo even as root (other users always use it)")
+	d.toggle(&f.sudoPassword, "use-sudo-password", "", "answer sudo with the password of -P, or ask for it")
+	d.toggle(&f.preserveHome, "sudo-preserve-home", "", "keep the login user's HOME under sudo")
+	d.text(&f.suUser, "su-user", "", "", "`USER` to become with su, instead of sudo")
+	d.text(&f.suPassword, "su-password", "", "", "`PASSWORD` for su")
+}
+
+// addNode adds the flags that describe the node.
+func (f *bootstrapFlags) addNode(d flagDefiner) {
+	d.text(&f.name, "node-name", "N", "", "`NAME` of the node and its client")
+	d.text(&f.runList, "run-list", "r", "", "`ITEMS` to run, recipes and roles, separated by commas or spaces")
+	d.text(&f.environment, "environment", "E", "", "`ENVIRONMENT` of the node")
+	d.text(&f.policyName, "policy-name", "", "", "`POLICY` to use, with --policy-group")
+	d.text(&f.policyGroup, "policy-group", "", "", "`GROUP` of the policy, with --policy-name")
+	d.text(&f.tags, "tags", "", "", "`TAGS` of the node, separated by commas or spaces")
+	d.text(&f.attributes, "json-attributes", "j", "", "`JSON` with attributes of the node")
+	d.text(&f.attributeFile, "json-attribute-file", "", "", "`FILE` with attributes of the node as JSON")
+	d.StringArrayVar(&f.hints, "hint", nil, "`NAME[=FILE]` of an Ohai hint, {} without a file; repeatable")
+	d.text(&f.secret, "secret", "", "", "`SECRET` of encrypted data bags")
+	d.text(&f.secretFile, "secret-file", "", "", "`FILE` with the secret of encrypted data bags")
+	d.text(&f.sslVerifyMode, "node-ssl-verify-mode", "", "", "`MODE` for the node's own HTTPS requests: peer or none")
+	d.BoolVar(&f.verifyAPICert, "node-verify-api-cert", false, "have the node verify the Chef Server's certificate, or not with =false")
+	d.Bool("no-node-verify-api-cert", false, "have the node not verify the Chef Server's certificate")
+	d.toggle(&f.fips, "fips", "", "run the node's client in FIPS mode")
+	d.text(&f.license, "chef-license", "", "", "`HOW` to accept Chef's license: accept, accept-no-persist or accept-silent (CHEF_LICENSE)")
+}
+
+// addInstall adds the flags that say what is installed.
+func (f *bootstrapFlags) addInstall(d flagDefiner) {
+	d.text(&f.version, "bootstrap-version", "", "", "`VERSION` of the client to install, or its beginning (default the newest)")
+	d.text(&f.channel, "channel", "", "stable", "`CHANNEL` to install from: stable, current or unstable")
+	d.text(&f.product, "bootstrap-product", "", "chef", "`PRODUCT` to install: chef, cinc, …; without a source or license key for Chef, Cinc is installed")
+	d.toggle(&f.prerelease, "prerelease", "", "")
+	d.text(&f.url, "bootstrap-url", "", "", "`URL` of your own installer script")
+	d.text(&f.install, "bootstrap-install-command", "", "", "`COMMANDS` that install the client")
+	d.text(&f.preinstall, "bootstrap-preinstall-command", "", "", "`COMMANDS` to run before anything else")
+	d.text(&f.template, "bootstrap-template", "t", "", "`TEMPLATE` of your own bootstrap script: an ERB file, or its name in .chef/bootstrap")
+	d.text(&f.proxy, "bootstrap-proxy", "", "", "`URL` of the node's proxy")
+	d.text(&f.proxyUser, "bootstrap-proxy-user", "", "", "`USER` at the node's proxy")
+	d.text(&f.proxyPass, "bootstrap-proxy-pass", "", "", "`PASSWORD` at the node's proxy")
+	d.text(&f.noProxy, "bootstrap-no-proxy", "", "", "`NAMES` that the node reaches without its proxy")
+	d.text(&f.curl, "bootstrap-curl-options", "", "", "`OPTIONS` for curl when installing")
+	d.text(&f.wget, "bootstrap-wget-options", "", "", "`OPTIONS` for wget when installing")
+	d.text(&f.licenseKey, "chef-license-key", "", "", "`KEY` for Chef's licensed downloads")
+	d.text(&f.index, "omnitruck-url", "", "", "`URL` of a package index, such as a mirror's")
+	d.text(&f.download, "download-url", "", "", "`URL` of the package itself")
+	d.text(&f.checksum, "checksum", "", "", "`SHA256` that the package must have")
+}
+
+// complete sets how the flags' values are completed.
+func (f *bootstrapFlags) complete(cmd *cobra.Command) {
+	for flag, words := range map[string][]string{
+		"connection-protocol":  {"ssh"},
+		"ssh-verify-host-key":  {"always", "accept_new", "accept_new_or_local_tunnel", "never"},
+		"node-ssl-verify-mode": {"peer", "none"},
+		"chef-license":         {"accept", "accept-no-persist", "accept-silent"},
+		"channel":              {"stable", "current", "unstable"},
+		"bootstrap-product":    {"chef", "cinc"},
+	} {
+		completeFlag(cmd, flag, fixed(words...))
+	}
+}
+
+// addOlder adds the older spellings and the flags that are refused, which help
 // does not show.
-func (f *bootstrapFlags) addElder(fs *pflag.FlagSet, short func(string) string) {
-	hide := func(flag *pflag.Flag) { flag.Hidden = true }
-	hide(fs.Lookup("prerelease"))
-	hide(fs.Lookup("host-key-verify"))
+func (f *bootstrapFlags) addOlder(d flagDefiner) {
+	hide(d.FlagSet, "prerelease", "host-key-verify")
 	for name, main := range bootstrapAliases {
-		m := fs.Lookup(main)
+		m := d.Lookup(main)
 		letter := ""
 		if name == "ssh-user" {
-			letter = short("x")
+			letter = d.free("x")
 		}
-		alias := fs.VarPF(m.Value, name, letter, m.Usage)
+		alias := d.VarPF(m.Value, name, letter, m.Usage)
 		alias.NoOptDefVal = m.NoOptDefVal
-		hide(alias)
+		alias.Hidden = true
 	}
 	for _, r := range refusedFlags {
 		if r.noValue {
-			fs.BoolP(r.name, short(r.short), false, "")
+			d.BoolP(r.name, d.free(r.short), false, "")
 		} else {
-			fs.StringP(r.name, short(r.short), "", "")
+			d.StringP(r.name, d.free(r.short), "", "")
 		}
-		hide(fs.Lookup(r.name))
+		hide(d.FlagSet, r.name)
 	}
 }
 
-// settle brings the flags into order: elder spellings count as the present
-// ones, what is refused is an error, and what the command line leaves open
-// comes from knife.rb.
-func (f *bootstrapFlags) settle(cmd *cobra.Command, cfg *knife.Config) error {
-	fs := cmd.Flags()
+// settle completes the flags: older spellings count as the present ones, what
+// is refused is an error, and what is not on the command line comes from
+// knife.rb.
+func (f *bootstrapFlags) settle(fs *pflag.FlagSet, cfg *knife.Config) error {
 	for _, r := range refusedFlags {
 		if fs.Changed(r.name) {
 			return usagef(r.hint, "--%s is not supported: %s", r.name, r.why)

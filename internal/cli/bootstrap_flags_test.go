@@ -44,18 +44,20 @@ func nodeOf(t *testing.T, rb string, args ...string) (*bootstrapFlags, node.Spec
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{streams: &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Env: func(string) (string, bool) { return "", false }}, name: "galley", secrets: &ui.Redactor{}}
+	d := newDeps(nameGalley, &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Env: func(string) (string, bool) { return "", false }})
+	d.knife.env, d.verbosity = env, 2
+	b := newBootstrapper(d)
 	f := &bootstrapFlags{}
 	var s node.Spec
 	cmd := &cobra.Command{Use: "x", SilenceErrors: true, SilenceUsage: true, RunE: func(cmd *cobra.Command, _ []string) error {
-		if err := f.settle(cmd, cfg); err != nil {
+		if err := f.settle(cmd.Flags(), cfg); err != nil {
 			return err
 		}
 		var err error
-		if s, err = a.nodeSpec(t.Context(), f, cfg, env, 2); err != nil {
+		if s, err = b.nodeSpec(t.Context(), f, cfg); err != nil {
 			return err
 		}
-		_, err = a.sshConfig(f, env, "host", nil)
+		_, err = b.sshConfig(f, "host", nil)
 		return err
 	}}
 	f.add(cmd)
@@ -150,19 +152,19 @@ func TestBootstrapFlagsThatAreRefused(t *testing.T) {
 		{"", "--bootstrap-vault-item a:b", "chef-vault", "vault refresh"},
 		{"", "-t windows-chef-client-msi", "is for Windows", ""},
 		{"", "-t nowhere", "there is no bootstrap template", ".chef/bootstrap"},
-		{"", "-j {", "the value of --json-attributes (-j) is no JSON", "JSON object"},
-		{"", "-j []", "no object", ""},
-		{"", "-j {}{}", "after the end", ""},
+		{"", "-j {", "the value of --json-attributes (-j) is not JSON", "JSON object"},
+		{"", "-j []", "not an object", ""},
+		{"", "-j {}{}", "after the value", ""},
 		{"", "-j {} --json-attribute-file attributes.json", "exclude each other", ""},
 		{"", "--hint x=gone.json", "--hint x:", ""},
 		{"", "--secret a --secret-file secret", "exclude each other", ""},
 		{"", "--use-sudo-password", "no terminal", "-P"},
 		{"", "--ssh-verify-host-key maybe", "is unknown", ""},
 		{"", "-G gate:port", "--ssh-gateway", "gate.example"},
-		{"", "--ssh-gateway-identity x", "goes with --ssh-gateway", ""},
+		{"", "--ssh-gateway-identity x", "requires --ssh-gateway", ""},
 		{"", "--session-timeout 0", "numbers above 0", ""},
 		{"knife[:ssh_port] = 'many'\n", "", "knife.rb:2: knife[:ssh_port]", ""},
-		{"knife[:hints] = 3\n", "", "knife[:hints] is no hash", ""},
+		{"knife[:hints] = 3\n", "", "knife[:hints] is not a hash", ""},
 	} {
 		_, _, err := nodeOf(t, c.rb, strings.Fields(c.args)...)
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(kitchen.Hint(err), c.hint) {
@@ -171,7 +173,7 @@ func TestBootstrapFlagsThatAreRefused(t *testing.T) {
 	}
 }
 
-// Each key of knife.rb and each elder spelling is of a flag that there is.
+// Each key of knife.rb and each older spelling belongs to a flag.
 func TestBootstrapTables(t *testing.T) {
 	cmd := &cobra.Command{Use: "x"}
 	(&bootstrapFlags{}).add(cmd)
@@ -200,10 +202,10 @@ func TestBootstrapTarget(t *testing.T) {
 		"10.0.0.5":                   "/10.0.0.5/0",
 		"fe80::1":                    "/fe80::1/0",
 		"[2001:db8::1]:22":           "/2001:db8::1/22",
-		"":                           "is no machine",
-		"a b":                        "is no machine",
-		"kim:secret@web":             "does not belong",
-		"web/x":                      "is no machine",
+		"":                           "is not a machine",
+		"a b":                        "is not a machine",
+		"kim:secret@web":             "must not contain",
+		"web/x":                      "is not a machine",
 	} {
 		cmd := &cobra.Command{Use: "x"}
 		f := &bootstrapFlags{}

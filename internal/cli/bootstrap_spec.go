@@ -16,13 +16,25 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/install"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/config/knife"
-	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
-// nodeSpec makes of the flags, after settle, and of knife.rb the node that is
-// wanted. Its name is that of -N, "" without.
-func (a *app) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config, env *env.Env, verbosity int) (node.Spec, error) {
+// bootstrapper makes requests of the flags that bootstrap and server create
+// share.
+type bootstrapper struct {
+	*settings
+	knife *knifeSetup
+	chef  *chefAccess
+}
+
+func newBootstrapper(d *deps) *bootstrapper {
+	return &bootstrapper{settings: d.settings, knife: d.knife, chef: d.chef}
+}
+
+// nodeSpec describes the node by the flags, after settle, and by knife.rb. Its
+// name is that of -N, "" without.
+func (b *bootstrapper) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config) (node.Spec, error) {
+	env := b.knife.env
 	s := node.Spec{
 		Name: f.name, ServerURL: cfg.ChefServerURL, Environment: orElse(f.environment, cfg.Environment),
 		RunList: listed(f.runList), PolicyName: f.policyName, PolicyGroup: f.policyGroup, Tags: listed(f.tags),
@@ -35,7 +47,7 @@ func (a *app) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config
 		FileCachePath:  topSetting(cfg, "unix_bootstrap_file_cache_path"),
 		FileBackupPath: topSetting(cfg, "unix_bootstrap_file_backup_path"),
 		ClientPath:     topSetting(cfg, "chef_client_path"),
-		Color:          a.streams.Color(a.people(), a.color()),
+		Color:          b.colors(b.people()),
 		Install: install.Request{
 			Product: f.product, Version: f.version, Channel: f.channel, ScriptURL: f.url,
 			URL: f.download, SHA256: f.checksum, License: f.licenseKey, Index: f.index, CurlOptions: f.curl, WgetOptions: f.wget,
@@ -49,12 +61,12 @@ func (a *app) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config
 		s.VerifyAPICert = &f.verifyAPICert
 	}
 	switch {
-	case verbosity >= 3:
+	case b.verbosity >= 3:
 		s.LogLevel = "trace"
-	case verbosity == 2:
+	case b.verbosity == 2:
 		s.LogLevel = "debug"
 	}
-	a.secrets.Add(f.password, f.suPassword, f.proxyPass, f.licenseKey, f.secret)
+	b.secrets.Add(f.password, f.suPassword, f.proxyPass, f.licenseKey, f.secret)
 	for _, read := range []func() error{
 		func() (err error) { s.Attributes, err = f.readAttributes(); return },
 		func() (err error) { s.Hints, err = f.readHints(); return },
@@ -65,15 +77,15 @@ func (a *app) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config
 			s.ClientD, err = textFiles(cfg.ClientDDir, func(string) bool { return true })
 			return
 		},
-		func() error { return f.sudoSecret(ctx, a, &s.Elevate) },
-		func() (err error) { s.Template, err = a.bootstrapTemplate(ctx, f, cfg, env); return },
+		func() error { return f.sudoSecret(ctx, b.program, &s.Elevate) },
+		func() (err error) { s.Template, err = b.bootstrapTemplate(ctx, f, cfg); return },
 	} {
 		if err := read(); err != nil {
 			return s, err
 		}
 	}
 	s.ChefLicense = f.chefLicense(cfg, env)
-	a.secrets.Add(string(s.Secret), string(s.ValidationKey), string(s.Elevate.Password))
+	b.secrets.Add(string(s.Secret), string(s.ValidationKey), string(s.Elevate.Password))
 	return s, nil
 }
 
@@ -107,20 +119,20 @@ func readJSONObject(text []byte, where string) (map[string]any, error) {
 	err := dec.Decode(&v)
 	if err == nil {
 		if _, rest := dec.Token(); !errors.Is(rest, io.EOF) {
-			err = errors.New("there is something after the end of the value")
+			err = errors.New("unexpected text after the value")
 		}
 	}
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
 		line := 1 + bytes.Count(text[:min(int(syntax.Offset), len(text))], []byte("\n"))
-		return nil, usagef("it has to be a JSON object, as '{\"nginx\": {\"port\": 80}}'", "%s is no JSON: line %d: %v", where, line, err)
+		return nil, usagef("it must be a JSON object, as '{\"nginx\": {\"port\": 80}}'", "%s is not JSON: line %d: %v", where, line, err)
 	case err != nil:
-		return nil, usagef("it has to be a JSON object, as '{\"nginx\": {\"port\": 80}}'", "%s is no JSON: %v", where, err)
+		return nil, usagef("it must be a JSON object, as '{\"nginx\": {\"port\": 80}}'", "%s is not JSON: %v", where, err)
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
-		return nil, usagef("write it as '{\"name\": value}'", "%s is JSON, but no object", where)
+		return nil, usagef("write it as '{\"name\": value}'", "%s is JSON, but not an object", where)
 	}
 	return m, nil
 }
@@ -192,9 +204,9 @@ func (f *bootstrapFlags) readSecret() (node.Secret, error) {
 	return node.Secret(f.secret), nil
 }
 
-// validationKey is the key for the legacy way, "" where there is none: a key
-// that knife.rb names and that is gone means the new way (knife: bootstrap.rb,
-// register_client).
+// validationKey is the key for the legacy registration, "" for none. A key
+// that knife.rb names and that does not exist means the present registration
+// (knife: bootstrap.rb, register_client).
 func validationKey(cfg *knife.Config) (node.Secret, error) {
 	if cfg.ValidationKeyPEM != "" {
 		return node.Secret(cfg.ValidationKeyPEM.Reveal()), nil
@@ -212,9 +224,9 @@ func validationKey(cfg *knife.Config) (node.Secret, error) {
 	return node.Secret(text), nil
 }
 
-// chefLicense is the word on Chef's licence: the flag, knife.rb, the
-// environment, or that it was accepted on this machine earlier.
-func (f *bootstrapFlags) chefLicense(cfg *knife.Config, env *env.Env) string {
+// chefLicense is the acceptance of Chef's license: the flag, knife.rb, the
+// environment, or an earlier acceptance on this machine.
+func (f *bootstrapFlags) chefLicense(cfg *knife.Config, env *variables) string {
 	for _, said := range []string{f.license, cfg.ChefLicense, env.Get("CHEF_LICENSE")} {
 		if said != "" {
 			return said
@@ -231,10 +243,9 @@ func (f *bootstrapFlags) chefLicense(cfg *knife.Config, env *env.Env) string {
 	return ""
 }
 
-// sudoSecret gives sudo the login user's password: the two are one, and where
-// sudo does not ask it is not used. --use-sudo-password asks for one that is
-// not there.
-func (f *bootstrapFlags) sudoSecret(ctx context.Context, a *app, e *node.Elevation) error {
+// sudoSecret gives sudo the login user's password, which is unused where sudo
+// does not ask. --use-sudo-password asks for a missing one.
+func (f *bootstrapFlags) sudoSecret(ctx context.Context, p *program, e *node.Elevation) error {
 	e.Password = node.Secret(f.password)
 	if e.SuUser != "" && e.SuPassword == "" {
 		e.SuPassword = node.Secret(f.password)
@@ -242,19 +253,20 @@ func (f *bootstrapFlags) sudoSecret(ctx context.Context, a *app, e *node.Elevati
 	if !f.sudoPassword || e.Password != "" {
 		return nil
 	}
-	p := a.streams.Prompter()
-	if p == nil {
+	terminal := p.streams.Prompter()
+	if terminal == nil {
 		return usagef("give it with -P", "--use-sudo-password needs a password, and there is no terminal to ask on")
 	}
-	given, err := p.Prompt(ctx, "Password for sudo: ", false)
+	given, err := terminal.Prompt(ctx, "Password for sudo: ", false)
 	e.Password = node.Secret(given)
 	return err
 }
 
-// sshConfig says how a machine is logged in to. The host key policy is that of
-// --ssh-verify-host-key; where the cloud tells a machine's keys, it is the
-// caller's to use those.
-func (a *app) sshConfig(f *bootstrapFlags, env *env.Env, host string, report bootstrap.Reporter) (bootstrap.Config, error) {
+// sshConfig says how to log in to a machine. The host key policy is that of
+// --ssh-verify-host-key; where the cloud shows a machine's keys, the caller
+// adds them.
+func (b *bootstrapper) sshConfig(f *bootstrapFlags, host string, report bootstrap.Reporter) (bootstrap.Config, error) {
+	env := b.knife.env
 	home := env.Get("HOME")
 	c := bootstrap.Config{
 		Hop: bootstrap.Hop{
@@ -263,7 +275,7 @@ func (a *app) sshConfig(f *bootstrapFlags, env *env.Env, host string, report boo
 			OnlyKeys: len(f.identities) > 0 && f.password == "",
 		},
 		DefaultUser: "root", ForwardAgent: f.forwardAgent, AskPassword: f.password == "",
-		ConnectTimeout: seconds(f.sessionTimeout), KeyRing: bootstrap.NewKeyRing(a.bootstrapPrompter()), Prompter: a.bootstrapPrompter(),
+		ConnectTimeout: seconds(f.sessionTimeout), KeyRing: bootstrap.NewKeyRing(b.bootstrapPrompter()), Prompter: b.bootstrapPrompter(),
 		Home: home, Getenv: env.Get, Report: report,
 	}
 	c.UserConfig = bootstrap.LoadUserConfig(home, report)
@@ -289,10 +301,10 @@ func (a *app) sshConfig(f *bootstrapFlags, env *env.Env, host string, report boo
 		}
 		c.Gateways = jumps
 	} else if f.gatewayIdentity != "" && f.changed("ssh-gateway-identity") {
-		return c, usagef("name the gateway with -G", "--ssh-gateway-identity goes with --ssh-gateway only")
+		return c, usagef("name the gateway with -G", "--ssh-gateway-identity requires --ssh-gateway")
 	}
 	var err error
-	c.HostKeys, err = a.hostKeys(f, home)
+	c.HostKeys, err = b.hostKeys(f, home)
 	return c, err
 }
 
@@ -310,19 +322,19 @@ func expandAll(paths []string, home string) []string {
 
 // hostKeys is the policy of --ssh-verify-host-key (knife: the names of
 // net-ssh's verifiers).
-func (a *app) hostKeys(f *bootstrapFlags, home string) (*bootstrap.HostKeys, error) {
+func (b *bootstrapper) hostKeys(f *bootstrapFlags, home string) (*bootstrap.HostKeys, error) {
 	policy := strings.ToLower(f.verifyHostKey)
 	if f.changed("host-key-verify") && !f.changed("ssh-verify-host-key") {
 		policy = map[bool]string{true: "always", false: "never"}[f.hostKeyVerify]
 	}
-	if a.flags.noHostKeys {
+	if b.flags.noHostKeys {
 		policy = "never"
 	}
 	file := filepath.Join(home, ".ssh", "known_hosts")
 	keys := &bootstrap.HostKeys{KnownHosts: []string{file, "/etc/ssh/ssh_known_hosts"}}
 	remember := func(addr, key string) error {
 		if err := bootstrap.RememberHost(file, addr, key); err != nil {
-			a.warnf("the host key is not remembered: %v", err)
+			b.warnf("the host key is not remembered: %v", err)
 		}
 		return nil
 	}
@@ -333,11 +345,11 @@ func (a *app) hostKeys(f *bootstrapFlags, home string) (*bootstrap.HostKeys, err
 		keys.Unknown = func(_ context.Context, addr, key, _ string) (bool, error) { return true, remember(addr, key) }
 	case "always", "true":
 		keys.Unknown = func(ctx context.Context, addr, key, described string) (bool, error) {
-			if a.streams.Prompter() == nil {
+			if b.streams.Prompter() == nil {
 				return false, nil
 			}
 			// Not a question that -y answers: it is about another thing.
-			yes, err := a.askYesNo(ctx, fmt.Sprintf("The authenticity of host %s cannot be established.\nIts key is %s.\nConnect?", addr, described))
+			yes, err := b.askYesNo(ctx, fmt.Sprintf("The authenticity of host %s cannot be established.\nIts key is %s.\nConnect?", addr, described))
 			if err != nil || !yes {
 				return false, err
 			}
@@ -362,10 +374,10 @@ func knifeMap(cfg *knife.Config, key string) (map[string]any, error) {
 	case string:
 		return readJSONObject([]byte(d), "knife[:"+key+"] ("+v.Where()+")")
 	}
-	return nil, &knife.Error{File: v.File, Line: v.Line, Msg: "knife[:" + key + "] is no hash"}
+	return nil, &knife.Error{File: v.File, Line: v.Line, Msg: "knife[:" + key + "] is not a hash"}
 }
 
-// jsonOf turns what Ruby has into what JSON has.
+// jsonOf converts Ruby values to JSON values.
 func jsonOf(v any) any {
 	switch v := v.(type) {
 	case ruby.Map:
@@ -386,12 +398,13 @@ func jsonOf(v any) any {
 	return v
 }
 
-// templateNames are knife's own templates, which Galley's own way replaces.
+// templateNames are knife's own templates, for which Galley has its own
+// procedure.
 var templateNames = []string{"chef-full", "chef-full.erb"}
 
 // bootstrapTemplate finds and reads the template of --bootstrap-template; nil
-// is Galley's own way.
-func (a *app) bootstrapTemplate(ctx context.Context, f *bootstrapFlags, cfg *knife.Config, env *env.Env) (func(node.Values) ([]byte, error), error) {
+// stands for Galley's own procedure.
+func (b *bootstrapper) bootstrapTemplate(ctx context.Context, f *bootstrapFlags, cfg *knife.Config) (func(node.Values) ([]byte, error), error) {
 	if f.template == "" || slices.Contains(templateNames, f.template) {
 		return nil, nil
 	}
@@ -399,7 +412,7 @@ func (a *app) bootstrapTemplate(ctx context.Context, f *bootstrapFlags, cfg *kni
 		return nil, usagef(winrmHint, "the bootstrap template %s is for Windows: %s", f.template, winrmWhy)
 	}
 	places := []string{f.template}
-	for _, dir := range []string{cfg.ChefDir, filepath.Join(env.Get("HOME"), ".chef")} {
+	for _, dir := range []string{cfg.ChefDir, filepath.Join(b.knife.env.Get("HOME"), ".chef")} {
 		if dir != "" {
 			places = append(places, filepath.Join(dir, "bootstrap", f.template+".erb"))
 		}
@@ -412,7 +425,7 @@ func (a *app) bootstrapTemplate(ctx context.Context, f *bootstrapFlags, cfg *kni
 		if err != nil {
 			return nil, fmt.Errorf("the bootstrap template: %w", err)
 		}
-		return func(v node.Values) ([]byte, error) { return a.renderTemplate(ctx, src, file, f, cfg, env, v) }, nil
+		return func(v node.Values) ([]byte, error) { return b.renderTemplate(ctx, src, file, f, cfg, v) }, nil
 	}
 	return nil, usagef("it is a file, or the name of one in .chef/bootstrap", "there is no bootstrap template %q: looked for %s", f.template, strings.Join(places, ", "))
 }

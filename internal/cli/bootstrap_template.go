@@ -8,12 +8,11 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/config/bootstraptemplate"
 	"github.com/galleyhq/galley/internal/config/knife"
-	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
-// renderTemplate renders a bootstrap template of the user's own.
-func (a *app) renderTemplate(ctx context.Context, src []byte, file string, f *bootstrapFlags, cfg *knife.Config, env *env.Env, v node.Values) ([]byte, error) {
+// renderTemplate renders the user's own bootstrap template.
+func (b *bootstrapper) renderTemplate(ctx context.Context, src []byte, file string, f *bootstrapFlags, cfg *knife.Config, v node.Values) ([]byte, error) {
 	s := v.Spec
 	c := bootstraptemplate.Context{
 		Config: f.templateConfig(cfg, s), ChefConfig: map[string]any{
@@ -27,15 +26,15 @@ func (a *app) renderTemplate(ctx context.Context, src []byte, file string, f *bo
 		Version: f.version, Hints: s.Hints,
 	}
 	out, err := bootstraptemplate.Render(ctx, src, file, c, bootstraptemplate.Options{
-		Environ: env.Environ(), AllowExec: a.flags.allowExec || env.Get("GALLEY_RUBY_EXEC") == "1",
+		Environ: b.knife.env.Environ(), AllowExec: b.mayExec(b.knife.env),
 	})
 	var fault *ruby.Error
 	if errors.As(err, &fault) {
 		switch {
 		case fault.Kind == ruby.Unsupported:
-			fault.SetHint("write that part in plain shell, or leave --bootstrap-template out: then Galley does it all in its own way")
+			fault.SetHint("write that part in plain shell, or leave out --bootstrap-template to use Galley's own procedure")
 		case fault.Class == "NameError" || fault.Class == "NoMethodError":
-			fault.SetHint("a template knows what knife gave it: @config, @chef_config, @run_list, config_content, first_boot, start_chef, client_pem, validation_key, version_to_install, …; not this")
+			fault.SetHint("a template has what knife passes to it: @config, @chef_config, @run_list, config_content, first_boot, start_chef, client_pem, validation_key, version_to_install, …")
 		}
 	}
 	if err != nil {

@@ -145,7 +145,7 @@ func TestBootstrapKilled(t *testing.T) {
 		t.Errorf("record %s, %v", text, err)
 	}
 	_, errs, code := m.run(t, m.args("web1", "-r", "recipe[second]")...)
-	if code != 0 || !strings.Contains(errs, "was cut off") || !strings.Contains(errs, "] ran\n") {
+	if code != 0 || !strings.Contains(errs, "was interrupted") || !strings.Contains(errs, "] ran\n") {
 		t.Errorf("exit code %d\n%s", code, errs)
 	}
 	if got := fmt.Sprint(m.chef.Node("web1")["run_list"]); got != "[recipe[second]]" || m.chef.Clients() != 1 || len(m.records()) != 0 {

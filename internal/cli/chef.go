@@ -10,37 +10,37 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/config/knife"
-	"github.com/galleyhq/galley/internal/env"
 )
 
-// chefServer returns a client of the Chef Server that knife's configuration
-// and the flags name, signing with the user's key. Where none is configured
-// at all, the error is one that noChefServer knows.
-func (a *app) chefServer(cmd *cobra.Command) (*chefserver.Client, error) {
-	c, err := a.knife(cmd)
+// chefAccess connects to the Chef Server that knife's configuration and the
+// flags name.
+type chefAccess struct{ knife *knifeSetup }
+
+// connect returns a client that signs with the user's key. Where no Chef
+// Server is configured at all, the error is one that noChefServer knows.
+func (a *chefAccess) connect(ctx context.Context) (*chefserver.Client, error) {
+	c, err := a.knife.config(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := canServe(c); err != nil {
 		return nil, err
 	}
-	signer, err := a.chefSigner(cmd.Context(), c)
+	signer, err := a.signer(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	web, err := chefHTTP(c, a.knifeFlags.env)
+	web, err := chefHTTP(c, a.knife.env)
 	if err != nil {
 		return nil, &settingError{key: "trusted_certs_dir", msg: err.Error(), err: err, hint: "the file comes from " + orElse(c.TrustedCertsDir, "ssl_ca_file or ssl_ca_path")}
 	}
 	return chefserver.New(c.ChefServerURL, signer, web)
 }
 
-// canServe says what a configuration asks for that cannot be had.
+// canServe refuses a configuration that names no usable Chef Server.
 func canServe(c *knife.Config) error {
 	switch {
 	case c.LocalMode, strings.HasPrefix(c.ChefServerURL, "chefzero:"):
@@ -48,7 +48,7 @@ func canServe(c *knife.Config) error {
 		if v, ok := c.Setting("local_mode"); ok {
 			where = v.Where()
 		}
-		return &settingError{key: "local_mode", msg: "local_mode is on in " + where + ", and Galley has no Chef Server in itself", hint: "name a Chef Server with chef_server_url and leave local_mode out, or give --config-option local_mode=false"}
+		return &settingError{key: "local_mode", msg: "local_mode is on in " + where + ", and Galley has no Chef Server of its own", hint: "name a Chef Server with chef_server_url and leave local_mode out, or give --config-option local_mode=false"}
 	case c.ChefServerURL == "":
 		return missingSetting(c, "chef_server_url", "--server-url", `chef_server_url "https://chef.example.com/organizations/NAME"`)
 	case c.FIPS && !fips140.Enabled():
@@ -63,7 +63,7 @@ func canServe(c *knife.Config) error {
 
 // chefSigner reads the user's key; a passphrase is asked for where there is a
 // terminal, as knife does.
-func (a *app) chefSigner(ctx context.Context, c *knife.Config) (*chefserver.Signer, error) {
+func (a *chefAccess) signer(ctx context.Context, c *knife.Config) (*chefserver.Signer, error) {
 	pem, where := []byte(c.ClientKeyPEM.Reveal()), "the key in the configuration"
 	origin, _ := c.Setting("client_key")
 	if c.ClientKey != "" {
@@ -81,7 +81,7 @@ func (a *app) chefSigner(ctx context.Context, c *knife.Config) (*chefserver.Sign
 		}
 		pem = data
 	}
-	if p := a.bootstrapPrompter(); p != nil && encryptedPEM(pem) {
+	if p := a.knife.bootstrapPrompter(); p != nil && encryptedPEM(pem) {
 		plain, err := bootstrap.NewKeyRing(p).PlainPEM(ctx, where, pem)
 		if err != nil {
 			return nil, err
@@ -97,21 +97,21 @@ func (a *app) chefSigner(ctx context.Context, c *knife.Config) (*chefserver.Sign
 
 func encryptedPEM(pem []byte) bool { return bytes.Contains(pem, []byte("ENCRYPTED")) }
 
-// keyHint says how a key comes into a form that can be used.
+// keyHint says how to convert a key into a form that can be used.
 func keyHint(pem []byte, where string) string {
 	switch {
 	case encryptedPEM(pem):
-		return "run this at a terminal, to be asked for the passphrase, or take it off: openssl rsa -in " + where + " -out FILE"
+		return "run this at a terminal, to be asked for the passphrase, or remove it: openssl rsa -in " + where + " -out FILE"
 	case bytes.Contains(pem, []byte("OPENSSH PRIVATE KEY")):
-		return "bring it into PEM form: ssh-keygen -p -m PEM -f " + where
+		return "convert it to PEM: ssh-keygen -p -m PEM -f " + where
 	}
 	return ""
 }
 
-// chefHTTP is how the server is reached. As for knife, which writes its
-// proxies into the environment only where there are none, the environment's
-// stand before the file's.
-func chefHTTP(c *knife.Config, env *env.Env) (*http.Client, error) {
+// chefHTTP returns the HTTP client for the server. As in knife, which sets its
+// proxies in the environment only where there are none, the environment's
+// proxies take precedence over the file's.
+func chefHTTP(c *knife.Config, env *variables) (*http.Client, error) {
 	first := func(name, configured string) string {
 		if v := env.Get(strings.ToLower(name)); v != "" {
 			return v

@@ -4,136 +4,200 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/text"
 )
 
-// chefCommands look at the Chef Server and clear up on it.
-func (a *app) chefCommands() []*cobra.Command {
-	return []*cobra.Command{
-		noun("node", "Look at the nodes of the Chef Server, and remove them", a.nodeList(), a.nodeShow(), a.nodeDelete()),
-		noun("client", "Look at the clients of the Chef Server, and remove them", a.clientList(), a.clientDelete()),
-	}
+// nameListOptions are those of the "list" of a noun of the Chef Server.
+type nameListOptions struct {
+	*program
+	chef *chefAccess
+	get  func(context.Context, *chefserver.Client) ([]string, error)
+
+	format string
 }
 
-// nameFormats are those of a list of names.
-const nameFormats = "text (or summary), json or yaml"
+// The formats of a list of names; summary and text are knife's.
+var nameFormats = []string{"text", "json", "yaml"}
 
-// nameList is the "list" of a noun of the Chef Server.
-func (a *app) nameList(short string, get func(context.Context, *chefserver.Client) ([]string, error)) *cobra.Command {
-	var format string
+func newNameListCommand(d *deps, short, long, example string, get func(context.Context, *chefserver.Client) ([]string, error)) *cobra.Command {
+	o := &nameListOptions{program: d.program, chef: d.chef, get: get}
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: short,
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkFormat(format, nameFormats, "text", "summary", "json", "yaml"); err != nil {
-				return err
-			}
-			c, err := a.chefServer(cmd)
-			if err != nil {
-				return err
-			}
-			names, err := get(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			return a.printNames(names, format)
-		},
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   short,
+		Long:    long,
+		Example: example,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	cmd.Flags().StringVarP(&format, "format", "F", "summary", "print as "+nameFormats)
+	cmd.Flags().StringVarP(&o.format, "format", "F", "text", "output `FORMAT`: text, json or yaml")
+	completeFlag(cmd, "format", fixed(nameFormats...))
 	return cmd
 }
 
-// checkFormat finds a format that does not exist before anything is asked.
-func checkFormat(format, all string, known ...string) error {
-	for _, k := range known {
-		if format == k {
-			return nil
-		}
+func (o *nameListOptions) run(ctx context.Context) error {
+	if !slices.Contains(append([]string{"summary", "table"}, nameFormats...), o.format) {
+		return unknownFormat(o.format, "text, json or yaml")
 	}
-	if format == "pp" {
-		return usagef("json holds the same", "the format pp is Ruby's own notation and is not available")
+	c, err := o.chef.connect(ctx)
+	if err != nil {
+		return err
 	}
-	return usagef("", "unknown format %q: it is %s", format, all)
-}
-
-// printNames writes names one a line, or as a list.
-func (a *app) printNames(names []string, format string) error {
+	names, err := o.get(ctx, c)
+	if err != nil {
+		return err
+	}
 	if names == nil {
 		names = []string{}
 	}
-	switch format {
+	switch o.format {
 	case "json":
-		return a.json(names)
+		return o.json(names)
 	case "yaml":
-		return a.yaml(names)
+		return o.yaml(names)
 	}
 	for _, n := range names {
-		if _, err := fmt.Fprintln(a.streams.Out, oneLine(n)); err != nil {
+		if _, err := fmt.Fprintln(o.streams.Out, text.CleanLine(n)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *app) nodeList() *cobra.Command {
+func newNodeCommand(d *deps) *cobra.Command {
+	return noun("node", "List, show and delete Chef nodes", newNodeListCommand(d), newNodeShowCommand(d), newNodeDeleteCommand(d))
+}
+
+func newClientCommand(d *deps) *cobra.Command {
+	return noun("client", "List, show and delete Chef clients", newClientListCommand(d), newClientShowCommand(d), newClientDeleteCommand(d))
+}
+
+func newNodeListCommand(d *deps) *cobra.Command {
 	var environment string
-	cmd := a.nameList("List the nodes", func(ctx context.Context, c *chefserver.Client) ([]string, error) {
-		if environment != "" {
-			return c.NodesIn(ctx, environment)
-		}
-		return c.Nodes(ctx)
-	})
-	cmd.Flags().StringVarP(&environment, "environment", "E", "", "only those of this `ENVIRONMENT`")
+	cmd := newNameListCommand(d, "List the nodes of the Chef Server",
+		"List the names of the nodes, of all environments or of one.",
+		"  galley node list\n  galley node list --environment prod --format json",
+		func(ctx context.Context, c *chefserver.Client) ([]string, error) {
+			if environment != "" {
+				return c.NodesIn(ctx, environment)
+			}
+			return c.Nodes(ctx)
+		})
+	cmd.Flags().StringVarP(&environment, "environment", "E", "", "only nodes of this `ENVIRONMENT`")
+	d.knife.addTo(cmd, usesChef)
 	return cmd
 }
 
-func (a *app) clientList() *cobra.Command {
-	return a.nameList("List the clients", func(ctx context.Context, c *chefserver.Client) ([]string, error) { return c.Clients(ctx) })
+func newClientListCommand(d *deps) *cobra.Command {
+	cmd := newNameListCommand(d, "List the clients of the Chef Server",
+		"List the names of the API clients of the organization, validators among them.",
+		"  galley client list\n  galley client list --format json",
+		func(ctx context.Context, c *chefserver.Client) ([]string, error) { return c.Clients(ctx) })
+	d.knife.addTo(cmd, usesChef)
+	return cmd
 }
 
-func (a *app) nodeShow() *cobra.Command {
-	var f listingFlags
-	var runList bool
+// clientShowOptions are those of client show.
+type clientShowOptions struct {
+	*program
+	chef *chefAccess
+
+	output listingFlags
+}
+
+var clientColumns = []string{"Name", "Validator"}
+
+func newClientShowCommand(d *deps) *cobra.Command {
+	o := &clientShowOptions{program: d.program, chef: d.chef}
+	cmd := &cobra.Command{
+		Use:     "show CLIENT",
+		Short:   "Show one client",
+		Long:    "Show a client of the Chef Server and whether it is a validator.",
+		Example: "  galley client show web1\n  galley client show web1 --format json",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) },
+	}
+	o.output.add(cmd, clientColumns)
+	d.knife.addTo(cmd, usesChef)
+	return cmd
+}
+
+func (o *clientShowOptions) run(ctx context.Context, name string) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	c, err := o.chef.connect(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := c.Client(ctx, name)
+	if err != nil {
+		return missingObject(err, "client", name)
+	}
+	l := listing{columns: clientColumns}
+	l.add(name, flagged(found.Validator))
+	return o.printOne(l, &o.output)
+}
+
+// nodeShowOptions are those of node show.
+type nodeShowOptions struct {
+	*program
+	chef *chefAccess
+
+	runList bool
+	output  listingFlags
+}
+
+var nodeColumns = []string{"Node Name", "Environment", "Policy Name", "Policy Group", "FQDN", "IP", "Run List", "Roles", "Recipes", "Platform", "Tags"}
+
+func newNodeShowCommand(d *deps) *cobra.Command {
+	o := &nodeShowOptions{program: d.program, chef: d.chef}
 	cmd := &cobra.Command{
 		Use:   "show NODE",
 		Short: "Show one node",
-		Long: `Shows a node's environment or policy, run list and what its last run has found
-out; as json or yaml with all of its attributes.`,
+		Long: `Show a node's environment or policy, its run list and what its last run has found
+out; with --format json or yaml all of its attributes.`,
+		Example: `  galley node show web1
+  galley node show web1 --run-list
+  galley node show web1 --format json`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			c, err := a.chefServer(cmd)
-			if err != nil {
-				return err
-			}
-			n, err := c.FullNode(cmd.Context(), args[0])
-			if err != nil {
-				return missingObject(err, "node", args[0])
-			}
-			l := nodeListing(n)
-			switch {
-			case runList:
-				f.columns = []string{"Run List"}
-				return a.printOne(l, &f)
-			case f.format == "json" && len(f.columns) == 0:
-				return a.json(n)
-			case f.format == "yaml" && len(f.columns) == 0:
-				return a.yaml(nodeObject(n))
-			}
-			return a.printOne(l, &f)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) },
 	}
-	f.add(cmd)
-	cmd.Flags().BoolVarP(&runList, "run-list", "r", false, "show the run list only")
+	o.output.add(cmd, nodeColumns)
+	cmd.Flags().BoolVarP(&o.runList, "run-list", "r", false, "show only the run list")
+	d.knife.addTo(cmd, usesChef)
 	return cmd
+}
+
+func (o *nodeShowOptions) run(ctx context.Context, name string) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	c, err := o.chef.connect(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := c.FullNode(ctx, name)
+	if err != nil {
+		return missingObject(err, "node", name)
+	}
+	l := nodeListing(n)
+	switch {
+	case o.runList:
+		o.output.columns = []string{"Run List"}
+	case o.output.format == "json" && len(o.output.columns) == 0:
+		return o.json(n)
+	case o.output.format == "yaml" && len(o.output.columns) == 0:
+		return o.yaml(nodeObject(n))
+	}
+	return o.printOne(l, &o.output)
 }
 
 // nodeListing is a node in knife's summary.
@@ -141,7 +205,7 @@ func nodeListing(n *chefserver.FullNode) listing {
 	found := func(keys ...string) cell {
 		for _, k := range keys {
 			if v, ok := n.Automatic[k]; ok && v != nil {
-				return cell{words(v), v}
+				return cell{text: words(v), value: v}
 			}
 		}
 		return cell{}
@@ -149,15 +213,15 @@ func nodeListing(n *chefserver.FullNode) listing {
 	platform := cell{}
 	if p := found("platform"); p.text != "" {
 		s := strings.TrimSpace(p.text + " " + found("platform_version").text)
-		platform = cell{s, s}
+		platform = textOf(s)
 	}
 	var tags any
 	if n.Normal != nil {
 		tags = n.Normal["tags"]
 	}
-	l := listing{columns: []string{"Node Name", "Environment", "Policy Name", "Policy Group", "FQDN", "IP", "Run List", "Roles", "Recipes", "Platform", "Tags"}}
+	l := listing{columns: nodeColumns}
 	l.add(n.Name, n.Environment, orNone(n.PolicyName), orNone(n.PolicyGroup), found("fqdn"), found("cloud_public_ip", "ipaddress"),
-		cell{strings.Join(n.RunList, ", "), n.RunList}, found("roles"), found("recipes"), platform, cell{words(tags), tags})
+		joined(n.RunList, ", "), found("roles"), found("recipes"), platform, cell{text: words(tags), value: tags})
 	return l
 }
 
@@ -170,7 +234,7 @@ func nodeObject(n *chefserver.FullNode) object {
 	return append(o, field{"normal", n.Normal}, field{"default", n.Default}, field{"override", n.Override}, field{"automatic", n.Automatic})
 }
 
-// words is data as a person reads it in a line.
+// words returns data as text on one line.
 func words(v any) string {
 	switch x := v.(type) {
 	case nil:
@@ -191,79 +255,96 @@ func words(v any) string {
 	return fmt.Sprint(v)
 }
 
-func (a *app) nodeDelete() *cobra.Command {
-	return a.objectDelete("node", func(ctx context.Context, c *chefserver.Client, name string) error {
-		_, err := c.Node(ctx, name)
-		return err
-	}, (*chefserver.Client).DeleteNode)
+// objectDeleteOptions are those of the "delete" of a noun of the Chef Server.
+type objectDeleteOptions struct {
+	*program
+	chef *chefAccess
+	kind string
+	// check looks at an object before it is removed.
+	check  func(context.Context, *chefserver.Client, string) error
+	remove func(*chefserver.Client, context.Context, string) error
 }
 
-func (a *app) clientDelete() *cobra.Command {
+func newNodeDeleteCommand(d *deps) *cobra.Command {
+	o := &objectDeleteOptions{program: d.program, chef: d.chef, kind: "node", remove: (*chefserver.Client).DeleteNode}
+	o.check = func(ctx context.Context, c *chefserver.Client, name string) error {
+		_, err := c.Node(ctx, name)
+		return err
+	}
+	return newObjectDeleteCommand(d, o, "  galley node delete web1\n  galley node delete web1 db1 --yes")
+}
+
+func newClientDeleteCommand(d *deps) *cobra.Command {
 	var validators bool
-	cmd := a.objectDelete("client", func(ctx context.Context, c *chefserver.Client, name string) error {
+	o := &objectDeleteOptions{program: d.program, chef: d.chef, kind: "client", remove: (*chefserver.Client).DeleteClient}
+	o.check = func(ctx context.Context, c *chefserver.Client, name string) error {
 		found, err := c.Client(ctx, name)
 		if err == nil && found.Validator && !validators {
-			return usagef("if that is meant, say --delete-validators", "the client %s is a validator, by which nodes register", name)
+			return usagef("add --delete-validators to delete it", "the client %s is a validator, with which nodes register", name)
 		}
 		return err
-	}, (*chefserver.Client).DeleteClient)
-	cmd.Flags().BoolVarP(&validators, "delete-validators", "D", false, "delete even a validator")
+	}
+	cmd := newObjectDeleteCommand(d, o, "  galley client delete web1\n  galley client delete web1 db1 --yes")
+	cmd.Flags().BoolVarP(&validators, "delete-validators", "D", false, "delete validators too")
 	return cmd
 }
 
-// objectDelete is the "delete" of a noun of the Chef Server: each object is
-// looked at by check first, asked about, and removed. All are tried.
-func (a *app) objectDelete(kind string, check func(context.Context, *chefserver.Client, string) error, remove func(*chefserver.Client, context.Context, string) error) *cobra.Command {
-	upper := strings.ToUpper(kind)
-	return &cobra.Command{
-		Use:   "delete " + upper + "...",
-		Short: "Remove one or more " + kind + "s from the Chef Server",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			c, err := a.chefServer(cmd)
-			if err != nil {
-				return err
-			}
-			var errs []error
-			for _, name := range args {
-				if err := a.deleteObject(ctx, c, kind, name, check, remove); err != nil {
-					if ctx.Err() != nil {
-						return err
-					}
-					errs = append(errs, err)
-				}
-			}
-			if len(errs) == 1 {
-				return errs[0]
-			}
-			return errors.Join(errs...)
-		},
+func newObjectDeleteCommand(d *deps, o *objectDeleteOptions, example string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "delete " + strings.ToUpper(o.kind) + "...",
+		Short: "Delete " + o.kind + "s from the Chef Server",
+		Long: "Delete " + o.kind + `s from the Chef Server, after a confirmation for each. All that are named
+are tried, also after a failure.`,
+		Example: example,
+		Args:    cobra.MinimumNArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
+	d.knife.addTo(cmd, usesChef|asks)
+	return cmd
 }
 
-func (a *app) deleteObject(ctx context.Context, c *chefserver.Client, kind, name string, check func(context.Context, *chefserver.Client, string) error, remove func(*chefserver.Client, context.Context, string) error) error {
-	if err := check(ctx, c, name); err != nil {
-		return missingObject(err, kind, name)
+func (o *objectDeleteOptions) run(ctx context.Context, names []string) error {
+	c, err := o.chef.connect(ctx)
+	if err != nil {
+		return err
 	}
-	ok, err := a.sure(ctx, "Do you really want to delete "+kind+" "+name)
+	var errs []error
+	for _, name := range names {
+		if err := o.delete(ctx, c, name); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return errors.Join(errs...)
+}
+
+func (o *objectDeleteOptions) delete(ctx context.Context, c *chefserver.Client, name string) error {
+	if err := o.check(ctx, c, name); err != nil {
+		return missingObject(err, o.kind, name)
+	}
+	ok, err := o.confirm(ctx, "Do you really want to delete "+o.kind+" "+name)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return fmt.Errorf("the %s %s was not deleted, as you say", kind, name)
+		return fmt.Errorf("the %s %s was not deleted, as you say", o.kind, name)
 	}
-	if err := remove(c, ctx, name); err != nil {
+	if err := o.remove(c, ctx, name); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.people(), "Deleted %s[%s]\n", kind, name)
+	o.notef("Deleted %s[%s]", o.kind, name)
 	return nil
 }
 
-// missingObject says of a server's 404 what is not there.
+// missingObject names what a server's 404 is about.
 func missingObject(err error, kind, name string) error {
 	if !chefserver.IsNotFound(err) {
 		return err
 	}
-	return usagef("`galley "+kind+" list` tells what there is", "the Chef Server has no %s %s", kind, name)
+	return usagef("`galley "+kind+" list` lists them", "the Chef Server has no %s %s", kind, name)
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -30,19 +29,6 @@ func (a *app) configCommand() *cobra.Command {
 		a.configKnifeCommand(),
 	)
 	return cmd
-}
-
-// readOptions are the options to read the current directory's configuration.
-func (a *app) readOptions(ctx context.Context) (config.Options, error) {
-	env, err := a.environment(ctx)
-	if err != nil {
-		return config.Options{}, err
-	}
-	root, err := os.Getwd()
-	if err != nil {
-		return config.Options{}, fmt.Errorf("finding the current directory: %w", err)
-	}
-	return a.configOptions(root, env)
 }
 
 // selectNames returns the names of the instances that args mean.
@@ -77,9 +63,7 @@ func (a *app) configResolveCommand() *cobra.Command {
 		Long: `Prints a list of instances with name, suite, platform, os_type, shell_type and
 the merged data of driver, provisioner, transport, verifier and lifecycle, before
 any plug-in's own defaults. Secrets are shown as they are in the files, unless
---redact is given.
-
-` + exitCodes,
+--redact is given.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write := config.JSON
 			switch format {
@@ -148,9 +132,7 @@ func (a *app) configValidateCommand() *cobra.Command {
 		Short: "Check the files: unknown and old keys, wrong types, suites without platforms",
 		Long: `Checks the configuration without a cloud and prints one line for each thing that
 is wrong or doubtful. Unknown keys are never a failure: files are shared between
-tools.
-
-` + exitCodes,
+tools.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
@@ -240,9 +222,7 @@ func (a *app) configEnvCommand() *cobra.Command {
 		Use:   "env [FILE]",
 		Short: "Print what sourcing an OpenStack RC file would export",
 		Long: `Reads the RC file, that of --rc unless one is named, without a shell and prints
-the variables as export lines that a shell can evaluate. Secrets are among them.
-
-` + exitCodes,
+the variables as export lines that a shell can evaluate. Secrets are among them.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := a.flags.rc

@@ -18,15 +18,13 @@ func (a *app) configKnifeCommand() *cobra.Command {
 		Short: "Show what knife.rb and credentials set, and where",
 		Long: `Shows the settings that knife's configuration has for the knife-style commands,
 with the file and line that set each, after all flags: which files were read is
-told on standard error. Secrets are not shown.
-
-` + exitCodes,
+told on standard error. Secrets are not shown.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
-			c, err := a.knife(cmd)
+			c, err := a.knife.config(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -43,18 +41,20 @@ told on standard error. Secrets are not shown.
 			return a.print(knifeListing(c), &f)
 		},
 	}
-	f.add(cmd)
-	a.knifeFlags.addTo(cmd, true)
+	f.add(cmd, knifeColumns)
+	a.knife.addTo(cmd, usesCloud|usesChef)
 	return cmd
 }
 
+var knifeColumns = []string{"Setting", "Value", "Origin"}
+
 // knifeListing has a line for each setting, then for each key of knife[...].
 func knifeListing(c *knife.Config) listing {
-	l := listing{columns: []string{"Setting", "Value", "Origin"}}
+	l := listing{columns: knifeColumns}
 	add := func(called, key string, v knife.Value) {
-		value := cell{words(v.Data), plainData(v.Data)}
+		value := cell{text: words(v.Data), value: plainData(v.Data)}
 		if config.SecretKey(key) || strings.HasSuffix(key, "_contents") || strings.HasSuffix(key, "_proxy") && strings.Contains(value.text, "@") {
-			value = cell{"[redacted]", "[redacted]"}
+			value = textOf("[redacted]")
 		}
 		origin := v.Where()
 		if origin == "" {

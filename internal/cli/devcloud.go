@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,9 +37,7 @@ func (a *app) devcloudCommand() *cobra.Command {
 real SSH. Any OpenStack client may use it:
 
   galley devcloud up
-  eval "$(galley devcloud env)"
-
-` + exitCodes,
+  eval "$(galley devcloud env)"`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var dir string
@@ -223,7 +220,7 @@ func (a *app) devcloudEnv(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print the shell lines that make a client use the cloud",
-		Long:  "Prints export lines:  eval \"$(galley devcloud env)\"\n\n" + exitCodes,
+		Long:  "Prints export lines:  eval \"$(galley devcloud env)\"",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := devcloud.Connect(cmd.Context(), *dir); err != nil {
@@ -327,14 +324,6 @@ func (a *app) devcloudDaemon(dir *string) *cobra.Command {
 			return devcloud.RunDir(ctx, *dir, devcloud.Options{Log: daemonLog(a.streams.Err)})
 		},
 	}
-}
-
-// json prints data for a script.
-func (a *app) json(v any) error {
-	enc := json.NewEncoder(a.streams.Out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }
 
 func daemonLog(w io.Writer) *slog.Logger {

@@ -67,7 +67,7 @@ func (a *app) faultAdd(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:       "add ACTION",
 		Short:     "Add a fault and print its ID",
-		Long:      faultHelp + exitCodes,
+		Long:      faultHelp,
 		Example:   faultExamples,
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: devcloud.FaultActions(),

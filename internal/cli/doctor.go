@@ -1,63 +1,68 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
 
-func (a *app) doctorCommand() *cobra.Command {
-	var all bool
-	cmd := &cobra.Command{
-		Use:   "doctor [INSTANCE|REGEXP|all]...",
-		Short: "Check configuration, credentials and cloud before anything is made",
-		Long: `Asks the plug-ins of the first matching instance, or of all with --all, what
-would stand in the way of a create.
+// doctorOptions are those of doctor.
+type doctorOptions struct {
+	*projects
 
-` + exitCodes,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			chosen, err := p.Select(args...)
-			if err != nil {
-				return err
-			}
-			if !all {
-				chosen = chosen[:1]
-			}
-			if err := p.equip(chosen, kitchen.Verify); err != nil {
-				return err
-			}
-			if err := p.report(nil, 1); err != nil {
-				return err
-			}
-			defer p.close()
-			return a.doctor(cmd, p, chosen)
-		},
+	all bool
+}
+
+func newDoctorCommand(d *deps) *cobra.Command {
+	o := &doctorOptions{projects: d.projects}
+	cmd := &cobra.Command{
+		Use:   "doctor" + useInstances,
+		Short: "Check configuration, credentials and cloud before anything is created",
+		Long: `Check all instances, or those named, for whatever would make a create or converge
+fail, and print one line for each check. Nothing is created.`,
+		Example: `  galley doctor
+  galley doctor ubuntu`,
+		ValidArgsFunction: o.completeInstances,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "check every matching instance, not the first alone")
+	cmd.Flags().BoolVarP(&o.all, "all", "a", false, "no-op: all instances are checked")
+	hide(cmd.Flags(), "all")
 	return cmd
 }
 
-func (a *app) doctor(cmd *cobra.Command, p *project, chosen []*kitchen.Instance) error {
-	p.Bus.Publish(kitchen.Event{Kind: kitchen.Banner, Text: "The doctor is in"})
+func (o *doctorOptions) run(ctx context.Context, args []string) error {
+	p, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	chosen, err := p.Select(args...)
+	if err != nil {
+		return err
+	}
+	if err := p.addPlugins(chosen, kitchen.Verify); err != nil {
+		return err
+	}
+	if err := p.report(nil, 1); err != nil {
+		return err
+	}
+	defer p.close()
 	found := 0
 	for _, inst := range chosen {
-		complaints, err := p.Check(cmd.Context(), inst)
+		complaints, err := p.Check(ctx, inst)
 		if err != nil {
 			return err
 		}
 		for _, c := range complaints {
-			fmt.Fprintf(a.streams.Out, "%s: %s\n", inst.Name, a.secrets.Clean(c))
+			fmt.Fprintf(o.streams.Out, "%s: %s\n", inst.Name, o.clean(c))
 		}
 		found += len(complaints)
 	}
 	if found > 0 {
-		return usagef("", "the doctor found %d complaints", found)
+		return usagef("", "the doctor found %s", text.Count(found, "complaint"))
 	}
 	return nil
 }

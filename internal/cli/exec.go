@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -9,45 +10,55 @@ import (
 	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
+	"github.com/galleyhq/galley/internal/text"
+	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/kitchen"
 )
 
-func (a *app) execCommand() *cobra.Command {
-	var (
-		line    string
-		tty     bool
-		workers int
-	)
+// execOptions are those of exec.
+type execOptions struct {
+	*projects
+
+	line    string
+	tty     bool
+	workers int
+}
+
+func newExecCommand(d *deps) *cobra.Command {
+	o := &execOptions{projects: d.projects}
 	cmd := &cobra.Command{
 		Use:   "exec [INSTANCE|REGEXP|all]... -c COMMAND",
 		Short: "Run a command on one or more machines",
-		Long: `Runs a command on each machine in turn, by its login shell. Its output goes to
-standard output and standard error as it is, with the instance's name before
-each line when there are several. "galley exec INSTANCE -- WORD..." runs the
-words as they are, quoted for the shell.
-
-` + exitCodes,
+		Long: `Run a command with the login shell of each machine in turn. Its output goes to
+standard output and standard error, with the instance's name before each line when
+there are several instances. "galley exec INSTANCE -- WORD..." runs the words as
+they are, quoted for the shell. On one instance it ends with the command's status.`,
+		Example: `  galley exec default-debian-12 -c 'systemctl status nginx'
+  galley exec all -c uptime --jobs 4
+  galley exec debian -- cat '/etc/my file'`,
+		ValidArgsFunction: o.completeInstances,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if at := cmd.ArgsLenAtDash(); at >= 0 {
-				if line != "" {
+				if o.line != "" {
 					return usagef("", "give the command after -c or after --, not both")
 				}
-				line, args = shellescape.QuoteCommand(args[at:]), args[:at]
+				o.line, args = shellescape.QuoteCommand(args[at:]), args[:at]
 			}
-			if strings.TrimSpace(line) == "" {
-				return usagef("as in `galley exec default -c 'uname -a'`", "no command given")
-			}
-			return a.exec(cmd, args, line, tty, workers)
+			return o.run(cmd.Context(), args)
 		},
 	}
-	cmd.Flags().StringVarP(&line, "command", "c", "", "the `COMMAND` to run")
-	cmd.Flags().BoolVar(&tty, "tty", false, "give the command a pseudo terminal")
-	cmd.Flags().IntVar(&workers, "jobs", 1, "run on `N` machines at once")
+	cmd.Flags().StringVarP(&o.line, "command", "c", "", "`COMMAND` to run")
+	cmd.Flags().BoolVar(&o.tty, "tty", false, "give the command a pseudo terminal")
+	cmd.Flags().IntVar(&o.workers, "jobs", 1, "run on `N` machines at once")
+	completeFlag(cmd, "command", cobra.NoFileCompletions)
 	return cmd
 }
 
-func (a *app) exec(cmd *cobra.Command, args []string, line string, tty bool, workers int) error {
-	p, err := a.open(cmd.Context())
+func (o *execOptions) run(ctx context.Context, args []string) error {
+	if strings.TrimSpace(o.line) == "" {
+		return usagef("as in `galley exec default -c 'uname -a'`", "no command given")
+	}
+	p, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -55,41 +66,77 @@ func (a *app) exec(cmd *cobra.Command, args []string, line string, tty bool, wor
 	if err != nil {
 		return err
 	}
-	if err := p.equip(chosen, ""); err != nil {
+	if err := p.addPlugins(chosen, ""); err != nil {
 		return err
 	}
 	if err := p.report(nil, 1); err != nil {
 		return err
 	}
 	defer p.close()
-	var mu sync.Mutex
-	width := 0
-	for _, inst := range chosen {
-		width = max(width, len(inst.Name))
-	}
-	var closers []io.Closer
-	err = p.Exec(cmd.Context(), kitchen.Request{Instances: chosen, Concurrency: workers}, line, func(inst *kitchen.Instance) kitchen.Command {
+	streams := o.newStreams(chosen)
+	err = p.Exec(ctx, kitchen.Request{Instances: chosen, Concurrency: o.workers}, o.line, func(inst *kitchen.Instance) kitchen.Command {
 		p.Bus.Publish(kitchen.Event{Kind: kitchen.Banner, Instance: inst.Name, Index: inst.Index, Text: "Execute command on " + inst.Name + "."})
-		if len(chosen) == 1 {
-			return kitchen.Command{Stdin: a.execInput(), Stdout: a.streams.Out, Stderr: a.streams.Err, TTY: tty}
-		}
-		head := fmt.Sprintf("%-*s  ", width, inst.Name)
-		out, errs := &headed{w: a.streams.Out, head: head, mu: &mu}, &headed{w: a.streams.Err, head: head, mu: &mu}
-		mu.Lock()
-		closers = append(closers, out, errs)
-		mu.Unlock()
-		return kitchen.Command{Stdout: out, Stderr: errs, TTY: tty}
+		return streams.command(inst)
 	})
-	for _, c := range closers {
-		c.Close()
-	}
-	if len(chosen) == 1 && a.name != "kitchen" {
-		// A script wants the command's own status; kitchen gives 20.
+	streams.close()
+	if len(chosen) == 1 && o.name != nameKitchen {
+		// A script needs the command's own status; kitchen returns 20.
 		if status, ok := exitStatus(err); ok {
 			return &statusError{status}
 		}
 	}
 	return err
+}
+
+// execStreams connects commands on machines to the user.
+type execStreams struct {
+	*execOptions
+	one   bool
+	width int
+
+	mu      sync.Mutex
+	closers []io.Closer
+}
+
+func (o *execOptions) newStreams(chosen []*kitchen.Instance) *execStreams {
+	s := &execStreams{execOptions: o, one: len(chosen) == 1}
+	for _, inst := range chosen {
+		s.width = max(s.width, len(inst.Name))
+	}
+	return s
+}
+
+// command returns the streams of one machine's command. What a command writes
+// to a terminal of its own is not touched; else a terminal here gets only
+// text and colors.
+func (s *execStreams) command(inst *kitchen.Instance) kitchen.Command {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cmd := kitchen.Command{TTY: s.tty}
+	head := ""
+	if s.one {
+		cmd.Stdin = s.commandInput()
+	} else {
+		head = fmt.Sprintf("%-*s  ", s.width, inst.Name)
+	}
+	stream := func(w io.Writer) io.Writer {
+		onTerminal := ui.Terminal(w) != nil && !s.tty
+		if s.one && !onTerminal {
+			return w
+		}
+		h := &headed{w: w, head: head, mu: &s.mu, clean: onTerminal}
+		s.closers = append(s.closers, h)
+		return h
+	}
+	cmd.Stdout, cmd.Stderr = stream(s.streams.Out), stream(s.streams.Err)
+	return cmd
+}
+
+// close prints what was left without a line's end.
+func (s *execStreams) close() {
+	for _, c := range s.closers {
+		_ = c.Close() // what cannot be printed cannot be reported either
+	}
 }
 
 // headed writes whole lines behind a head, so that several machines' output
@@ -99,6 +146,8 @@ type headed struct {
 	head string
 	mu   *sync.Mutex
 	rest []byte
+	// clean removes what would control the terminal.
+	clean bool
 }
 
 func (h *headed) Write(p []byte) (int, error) {
@@ -111,7 +160,11 @@ func (h *headed) Write(p []byte) (int, error) {
 			h.rest = append(h.rest, p...)
 			return n, nil
 		}
-		if _, err := fmt.Fprintf(h.w, "%s%s%s\n", h.head, h.rest, p[:i]); err != nil {
+		line := string(h.rest) + string(p[:i])
+		if h.clean {
+			line = text.CleanOutput(line)
+		}
+		if _, err := fmt.Fprintf(h.w, "%s%s\n", h.head, line); err != nil {
 			return 0, err
 		}
 		h.rest, p = h.rest[:0], p[i+1:]

@@ -13,10 +13,10 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-// Exit codes. The table in the README says the same.
+// Exit codes; see exitCodesTopic.
 const (
 	exitOK = 0
-	// exitUsage is a command line that cannot be carried out: an unknown flag
+	// exitUsage is a command line that cannot be executed: an unknown flag
 	// or command, an argument that selects no instance, a doctor's finding.
 	exitUsage = 1
 	// exitFailed is a failed action or a configuration error (Test Kitchen).
@@ -29,20 +29,22 @@ const (
 const (
 	// exitKnifeFailed is any failure.
 	exitKnifeFailed = 1
-	// exitKnifeMissing is an option that is needed and not there.
+	// exitKnifeMissing is a missing option.
 	exitKnifeMissing = 2
-	// exitKnifeUnknown is a command that there is not.
+	// exitKnifeUnknown is an unknown command.
 	exitKnifeUnknown = 10
 )
 
-// exitCodes is what `galley help` and every command's help say of them.
-const exitCodes = `Exit codes:
-  0    all done
-  1    usage: an unknown flag, command or instance, or doctor found trouble
+// exitCodesTopic is the help topic exit-codes.
+const exitCodesTopic = `  0    success
+  1    usage error: an unknown flag, command or instance; doctor has found a problem
   20   an action failed, or the configuration is wrong
   130  interrupted by Ctrl-C
-  login and exec on one instance end with the status of what ran there
-  under the name knife: 1 any failure, 2 a missing option, 10 an unknown command`
+
+login and exec on one instance end with the status of the command that ran there.
+
+Under the name knife: 1 for any failure, 2 for a missing option, 10 for an unknown
+command.`
 
 // usageError is a mistake on the command line.
 type usageError struct {
@@ -80,11 +82,11 @@ type knifeError struct {
 
 func (e *knifeError) Unwrap() error { return e.error }
 
-// exitCode says which code an error ends the process with, by the name that
-// the program was called as.
-func (a *app) exitCode(ctx context.Context, err error) int {
+// exitCode returns the code that an error ends the process with, under the
+// name that the program was called by.
+func (p *program) exitCode(ctx context.Context, err error) int {
 	code := exitCode(ctx, err)
-	if a.name != "knife" {
+	if p.name != nameKnife {
 		return code
 	}
 	var own *knifeError
@@ -97,7 +99,6 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 	return code
 }
 
-// exitCode says which code an error ends the process with.
 func exitCode(ctx context.Context, err error) int {
 	var (
 		usage   *usageError
@@ -105,6 +106,7 @@ func exitCode(ctx context.Context, err error) int {
 		log     *runlog.NoLogError
 		session *runlog.NoSessionError
 		status  *statusError
+		config  *configError
 	)
 	switch {
 	case err == nil:
@@ -113,42 +115,36 @@ func exitCode(ctx context.Context, err error) int {
 		return status.status
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return exitInterrupted
+	case errors.As(err, &config):
+		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &sel), errors.As(err, &log), errors.As(err, &session):
 		return exitUsage
 	}
 	return exitFailed
 }
 
-// printError tells the person why a command failed.
-func (a *app) printError(err error) {
+// printError says why a command failed.
+func (p *program) printError(err error) {
 	var status *statusError
 	if errors.As(err, &status) {
 		return
 	}
-	w := a.streams.Err
-	paint := func(s string) string {
-		if a.streams.Color(w, a.color()) {
-			return ui.Red.Paint(s)
-		}
-		return s
-	}
-	var run *kitchen.RunError
+	w := p.streams.Err
+	var run *runFailure
 	if errors.As(err, &run) {
-		for line := range strings.SplitSeq(a.secrets.Clean(a.runReport(run)), "\n") {
-			fmt.Fprintln(w, paint(">>>>>> "+line))
-		}
+		p.printFailure(w, run)
 		return
 	}
 	if errors.Is(err, errInterrupted) {
-		fmt.Fprintf(w, "%s: interrupted\n", a.name)
+		fmt.Fprintf(w, "%s: interrupted\n", p.name)
 		if f := (*fetch.Error)(nil); errors.As(err, &f) && f.Resumable {
-			writeHint(w, a.secrets.Clean(f.Hint()))
+			writeHint(w, p.clean(f.Hint()))
 		}
 		return
 	}
-	fmt.Fprintf(w, "%s: %s %s\n", a.name, paint("error:"), a.secrets.Clean(err.Error()))
+	fmt.Fprintf(w, "%s: %s %s\n", p.name, p.painter(w)(ui.Red, "error:"), p.clean(err.Error()))
 	if hint := kitchen.Hint(err); hint != "" {
-		writeHint(w, a.secrets.Clean(hint))
+		writeHint(w, p.clean(hint))
 	}
 }
 
@@ -156,40 +152,8 @@ func writeHint(w io.Writer, hint string) {
 	fmt.Fprintln(w, "hint: "+strings.ReplaceAll(strings.TrimSpace(hint), "\n", "\n      "))
 }
 
-// runReport is the closing block of a failed run, in the form of Test
-// Kitchen's, with what it leaves out: the reasons and what to do.
-func (a *app) runReport(e *kitchen.RunError) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "------Exception-------\nClass: Kitchen::ActionFailed\nMessage: %d actions failed.\n", len(e.Failures))
-	// One cause, such as a wrong password, fails them all: it is told once.
-	told := map[string]string{}
-	for _, f := range e.Failures {
-		reason, hint := f.Err.Error(), kitchen.Hint(f.Err)
-		head := fmt.Sprintf("    %s failed on instance <%s>: ", f.Action.Noun(), f.Instance.Name)
-		if first, ok := told[reason+"\x00"+hint]; ok {
-			fmt.Fprintf(&b, "%sfor the same reason as <%s>\n", head, first)
-		} else {
-			told[reason+"\x00"+hint] = f.Instance.Name
-			fmt.Fprintf(&b, "%s%s\n", head, strings.ReplaceAll(reason, "\n", "\n      "))
-			if hint != "" {
-				fmt.Fprintf(&b, "      hint: %s\n", strings.ReplaceAll(hint, "\n", "\n            "))
-			}
-		}
-		fmt.Fprintf(&b, "      log:  .kitchen/logs/%s.log\n", f.Instance.Name)
-	}
-	if len(e.Skipped) > 0 {
-		names := make([]string, len(e.Skipped))
-		for i, s := range e.Skipped {
-			names[i] = s.Name
-		}
-		fmt.Fprintf(&b, "    not begun: %s\n", strings.Join(names, ", "))
-	}
-	b.WriteString("----------------------")
-	return b.String()
-}
-
 // exitStatus returns the status of a command that ran on a machine and
-// failed, if that is what the error is of.
+// failed, if the error is about that.
 func exitStatus(err error) (int, bool) {
 	var exit *kitchen.ExitError
 	if errors.As(err, &exit) {

@@ -65,9 +65,7 @@ brought is kept beside the output, and --resume goes on from there.
 Secrets stay off the command line in a --config file (YAML: headers, bearer,
 user, password, netrc, cacert, cert, key, proxy). They are sent to the first
 URL's host alone. OpenStack's services, and image:NAME, are asked with the
-OS_* variables, --rc or --os-cloud.
-
-` + exitCodes,
+OS_* variables, --rc or --os-cloud.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.fetch(cmd, &r, &f, args[0])

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/galleyhq/galley/internal/fetch"
 	"github.com/galleyhq/galley/internal/openstack"
@@ -31,11 +30,11 @@ func (a *app) fetchSource(ctx context.Context, r *fetch.Request, f *fetchFlags, 
 	if r.Auth != nil {
 		return usagef("", "a service of the catalogue is asked with OS_* credentials, and no others")
 	}
-	c, err := a.cloud(ctx)
+	c, err := a.clouds.connect(ctx)
 	if err != nil {
 		return err
 	}
-	s := &cloudSource{cloud: c, notes: cloudNotes{a}, service: f.service, path: what}
+	s := &cloudSource{cloud: c, notes: a.reporter(), service: f.service, path: what}
 	if isImage {
 		s.service, s.path, s.image = "image", "", image
 	}
@@ -94,16 +93,6 @@ func (s *cloudSource) Resolve(ctx context.Context) (fetch.Target, error) {
 	}
 	return t, nil
 }
-
-// cloudNotes tells the person what a lookup has chosen.
-type cloudNotes struct{ *app }
-
-func (n cloudNotes) Info(format string, args ...any) {
-	fmt.Fprintf(n.streams.Err, "%s: %s\n", n.name, n.secrets.Clean(fmt.Sprintf(format, args...)))
-}
-func (n cloudNotes) Warn(format string, args ...any) { n.Info("warning: "+format, args...) }
-func (cloudNotes) Debug(string, ...any)              {}
-func (cloudNotes) Waiting(string, string, time.Time) {}
 
 // versionPart is what stands behind a service's root in its endpoint.
 var versionPart = regexp.MustCompile(`/v\d+(\.\d+)?(/.*)?$`)

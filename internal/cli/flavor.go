@@ -9,8 +9,11 @@ import (
 	"github.com/galleyhq/galley/internal/openstack"
 )
 
-func (a *app) flavorNoun() *cobra.Command {
-	return noun("flavor", "Look up flavors", a.listOf("flavors", listFlavors))
+var flavorColumns = []string{"Name", "ID", "Virtual CPUs", "RAM", "Disk"}
+
+func newFlavorCommand(d *deps) *cobra.Command {
+	return noun("flavor", "List flavors, the sizes of servers",
+		newCloudListCommand(d, "flavors", "  galley flavor list\n  galley flavor list --format json", flavorColumns, listFlavors))
 }
 
 func listFlavors(ctx context.Context, c *openstack.Cloud) (listing, error) {
@@ -20,7 +23,7 @@ func listFlavors(ctx context.Context, c *openstack.Cloud) (listing, error) {
 	}
 	flavors = slices.Clone(flavors)
 	slices.SortFunc(flavors, func(x, y openstack.Flavor) int { return byNames(x.Name, y.Name, x.ID, y.ID) })
-	l := listing{columns: []string{"Name", "ID", "Virtual CPUs", "RAM", "Disk"}}
+	l := listing{columns: flavorColumns}
 	for _, f := range flavors {
 		l.add(f.Name, f.ID, counted(f.VCPUs), sized(f.RAM, "MB"), sized(f.Disk, "GB"))
 	}

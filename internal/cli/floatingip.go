@@ -14,15 +14,18 @@ import (
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
-func (a *app) floatingIPNoun() *cobra.Command {
+var floatingIPColumns = []string{"ID", "Instance ID", "IP Address", "Fixed IP", "Floating IP Pool", "Status", "Port ID"}
+
+func newFloatingIPCommand(d *deps) *cobra.Command {
 	cmd := noun("floating-ip", "Allocate, associate, release and list floating IPs",
-		a.listOf("floating IPs", listFloatingIPs), a.floatingIPAllocate(), a.floatingIPAssociate(), a.floatingIPDisassociate(), a.floatingIPRelease())
+		newCloudListCommand(d, "floating IPs", "  galley floating-ip list\n  galley floating-ip list --columns ip_address,status", floatingIPColumns, listFloatingIPs),
+		newFloatingIPAllocateCommand(d), newFloatingIPAssociateCommand(d), newFloatingIPDisassociateCommand(d), newFloatingIPReleaseCommand(d))
 	cmd.Aliases = []string{"floating_ip"} // knife's spelling
 	return cmd
 }
 
 func listFloatingIPs(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	l := listing{columns: []string{"ID", "Instance ID", "IP Address", "Fixed IP", "Floating IP Pool", "Status", "Port ID"}}
+	l := listing{columns: floatingIPColumns}
 	fips, err := c.FloatingIPs(ctx)
 	if err != nil || len(fips) == 0 {
 		return l, err
@@ -57,46 +60,60 @@ func poolNames(ctx context.Context, c *openstack.Cloud) (map[string]string, erro
 	return names, err
 }
 
-func (a *app) floatingIPAllocate() *cobra.Command {
-	var (
-		f    listingFlags
-		pool string
-	)
+// floatingIPAllocateOptions are those of floating-ip allocate.
+type floatingIPAllocateOptions struct {
+	*program
+	clouds *cloudAccess
+
+	pool   string
+	output listingFlags
+}
+
+var floatingIPAllocateColumns = []string{"ID", "Instance ID", "Floating IP", "Fixed IP", "Pool"}
+
+func newFloatingIPAllocateCommand(d *deps) *cobra.Command {
+	o := &floatingIPAllocateOptions{program: d.program, clouds: d.clouds}
 	cmd := &cobra.Command{
 		Use:   "allocate",
-		Short: "Take a floating IP from a pool for the project",
-		Long: `Takes a floating IP from a pool: an external network, by name or ID. Without
---pool it is the only external network that there is.`,
+		Short: "Allocate a floating IP from a pool to the project",
+		Long: `Allocate a floating IP from a pool, which is an external network given by name or
+ID. Without --pool it is the only external network that the project can see.`,
+		Example: `  galley floating-ip allocate
+  galley floating-ip allocate --pool public --format json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	cmd.Flags().StringVarP(&o.pool, "pool", "p", "", "allocate from this `POOL`: an external network")
+	o.output.add(cmd, floatingIPAllocateColumns)
+	d.knife.addTo(cmd, usesCloud)
+	completeFlag(cmd, "pool", d.clouds.complete(poolNamesOf))
+	return cmd
+}
+
+func (o *floatingIPAllocateOptions) run(ctx context.Context) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
+		from := o.pool
+		if from == "" {
+			var err error
+			if from, err = onlyPool(ctx, c); err != nil {
 				return err
 			}
-			return a.withCloud(cmd.Context(), func(ctx context.Context, c *openstack.Cloud) error {
-				from := pool
-				if from == "" {
-					var err error
-					if from, err = onlyPool(ctx, c); err != nil {
-						return err
-					}
-				}
-				ip, err := c.AllocateFloatingIP(ctx, from, nil)
-				if err != nil {
-					return err
-				}
-				names, err := poolNames(ctx, c)
-				if err != nil {
-					return err
-				}
-				l := listing{columns: []string{"ID", "Instance ID", "Floating IP", "Fixed IP", "Pool"}}
-				l.add(ip.ID, orNone(ip.ServerID()), ip.Address, orNone(ip.FixedIP), named(names, ip.NetworkID))
-				return a.printOne(l, &f)
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&pool, "pool", "p", "", "the `POOL` to take it from: an external network")
-	f.add(cmd)
-	return cmd
+		}
+		ip, err := c.AllocateFloatingIP(ctx, from, nil)
+		if err != nil {
+			return err
+		}
+		names, err := poolNames(ctx, c)
+		if err != nil {
+			return err
+		}
+		l := listing{columns: floatingIPAllocateColumns}
+		l.add(ip.ID, orNone(ip.ServerID()), ip.Address, orNone(ip.FixedIP), named(names, ip.NetworkID))
+		return o.printOne(l, &o.output)
+	})
 }
 
 // onlyPool is the external network when there is exactly one.
@@ -121,111 +138,162 @@ func onlyPool(ctx context.Context, c *openstack.Cloud) (string, error) {
 	return "", usagef("name one with --pool: "+strings.Join(names, ", "), "there are %d pools to take a floating IP from", len(ids))
 }
 
-func (a *app) floatingIPAssociate() *cobra.Command {
-	var (
-		server   string
-		takeOver bool
-	)
+// floatingIPAssociateOptions are those of floating-ip associate.
+type floatingIPAssociateOptions struct {
+	*program
+	clouds *cloudAccess
+
+	ip, server string
+	takeOver   bool
+}
+
+func newFloatingIPAssociateCommand(d *deps) *cobra.Command {
+	o := &floatingIPAssociateOptions{program: d.program, clouds: d.clouds}
 	cmd := &cobra.Command{
 		Use:   "associate IP --instance-id SERVER",
-		Short: "Put a floating IP on a server",
-		Args:  cobra.ExactArgs(1),
+		Short: "Associate a floating IP with a server",
+		Long: `Associate a floating IP of the project, given by address or ID, with a server. One
+that is in use is refused unless --take-over is given.`,
+		Example: `  galley floating-ip associate 203.0.113.9 --instance-id web1
+  galley floating-ip associate 203.0.113.9 --instance-id web2 --take-over`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: d.clouds.completeFirst(floatingIPNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if server == "" {
-				return usagef("as in `galley floating-ip associate "+args[0]+" --instance-id web1`", "no server is named: --instance-id is needed")
-			}
-			return a.withCloud(cmd.Context(), func(ctx context.Context, c *openstack.Cloud) error {
-				s, err := c.Server(ctx, server)
-				if err != nil {
-					return err
-				}
-				address, from, err := c.AssociateFloatingIP(ctx, args[0], s.ID, takeOver)
-				if err != nil {
-					return err
-				}
-				if from != "" {
-					fmt.Fprintf(a.streams.Err, "Floating IP %s is taken from %s.\n", address, from)
-				}
-				fmt.Fprintf(a.streams.Out, "Floating IP %s associated with Instance %s\n", address, s.ID)
-				return nil
-			})
+			o.ip = args[0]
+			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&server, "instance-id", "", "the `SERVER` to put it on, by ID or name")
-	cmd.Flags().BoolVar(&takeOver, "take-over", false, "take it from whoever has it")
+	cmd.Flags().StringVar(&o.server, "instance-id", "", "`SERVER` to associate it with, by ID or name")
+	cmd.Flags().BoolVar(&o.takeOver, "take-over", false, "take it from the server that has it")
+	d.knife.addTo(cmd, usesCloud)
+	completeFlag(cmd, "instance-id", d.clouds.complete(serverNamesOf))
 	return cmd
 }
 
-func (a *app) floatingIPDisassociate() *cobra.Command {
-	var server string
+func (o *floatingIPAssociateOptions) run(ctx context.Context) error {
+	if o.server == "" {
+		return usagef("as in `galley floating-ip associate "+o.ip+" --instance-id web1`", "no server is named: --instance-id is needed")
+	}
+	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
+		s, err := c.Server(ctx, o.server)
+		if err != nil {
+			return err
+		}
+		address, from, err := c.AssociateFloatingIP(ctx, o.ip, s.ID, o.takeOver)
+		if err != nil {
+			return err
+		}
+		if from != "" {
+			fmt.Fprintf(o.streams.Err, "Floating IP %s is taken from %s.\n", address, o.clean(from))
+		}
+		fmt.Fprintf(o.streams.Out, "Floating IP %s associated with Instance %s\n", address, s.ID)
+		return nil
+	})
+}
+
+// floatingIPDisassociateOptions are those of floating-ip disassociate.
+type floatingIPDisassociateOptions struct {
+	*program
+	clouds *cloudAccess
+
+	ip, server string
+}
+
+func newFloatingIPDisassociateCommand(d *deps) *cobra.Command {
+	o := &floatingIPDisassociateOptions{program: d.program, clouds: d.clouds}
 	cmd := &cobra.Command{
 		Use:   "disassociate IP [--instance-id SERVER]",
-		Short: "Take a floating IP off its server; it stays the project's",
-		Args:  cobra.ExactArgs(1),
+		Short: "Disassociate a floating IP from its server; the project keeps it",
+		Long: `Disassociate a floating IP, given by address or ID, from its server. The project
+keeps it: "galley floating-ip release" gives it back to its pool.`,
+		Example: `  galley floating-ip disassociate 203.0.113.9
+  galley floating-ip disassociate 203.0.113.9 --instance-id web1`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: d.clouds.completeFirst(floatingIPNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withCloud(cmd.Context(), func(ctx context.Context, c *openstack.Cloud) error {
-				var id string
-				if server != "" {
-					s, err := c.Server(ctx, server)
-					if err != nil {
-						return err
-					}
-					id = s.ID
-				}
-				f, from, err := c.DisassociateFloatingIP(ctx, args[0], id)
-				switch {
-				case err != nil:
-					return err
-				case from == "":
-					fmt.Fprintf(a.streams.Err, "Floating IP %s is on no server: nothing to do.\n", f.Address)
-				case f.ServerID() != "":
-					fmt.Fprintf(a.streams.Out, "Floating IP %s disassociated with Instance %s\n", f.Address, f.ServerID())
-				default:
-					fmt.Fprintf(a.streams.Out, "Floating IP %s disassociated with %s\n", f.Address, from)
-				}
-				return nil
-			})
+			o.ip = args[0]
+			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&server, "instance-id", "", "refuse unless it is on this `SERVER` (ID or name)")
+	cmd.Flags().StringVar(&o.server, "instance-id", "", "refuse unless it is on this `SERVER` (ID or name)")
+	d.knife.addTo(cmd, usesCloud)
+	completeFlag(cmd, "instance-id", d.clouds.complete(serverNamesOf))
 	return cmd
 }
 
-// releaseFlags is a floating-ip release as the flags have it.
-type releaseFlags struct {
+func (o *floatingIPDisassociateOptions) run(ctx context.Context) error {
+	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
+		var id string
+		if o.server != "" {
+			s, err := c.Server(ctx, o.server)
+			if err != nil {
+				return err
+			}
+			id = s.ID
+		}
+		f, from, err := c.DisassociateFloatingIP(ctx, o.ip, id)
+		switch {
+		case err != nil:
+			return err
+		case from == "":
+			fmt.Fprintf(o.streams.Err, "Floating IP %s is on no server: nothing to do.\n", f.Address)
+		case f.ServerID() != "":
+			fmt.Fprintf(o.streams.Out, "Floating IP %s disassociated with Instance %s\n", f.Address, f.ServerID())
+		default:
+			fmt.Fprintf(o.streams.Out, "Floating IP %s disassociated with %s\n", f.Address, o.clean(from))
+		}
+		return nil
+	})
+}
+
+// floatingIPReleaseOptions are those of floating-ip release.
+type floatingIPReleaseOptions struct {
+	*program
+	clouds *cloudAccess
+
 	unused bool
 	pool   string
 }
 
-func (a *app) floatingIPRelease() *cobra.Command {
-	var o releaseFlags
+func newFloatingIPReleaseCommand(d *deps) *cobra.Command {
+	o := &floatingIPReleaseOptions{program: d.program, clouds: d.clouds}
 	cmd := &cobra.Command{
 		Use:   "release {ID|IP... | --unused}",
-		Short: "Give floating IPs back to their pool",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case o.unused && len(args) > 0:
-				return usagef("", "--unused releases all that are on no port: name none beside it")
-			case !o.unused && len(args) == 0:
-				return usagef("`galley floating-ip list` shows what there is; --unused releases all that are on no port", "name the floating IPs to release")
-			case !o.unused && o.pool != "":
-				return usagef("", "--pool goes with --unused only")
-			}
-			return a.withCloud(cmd.Context(), func(ctx context.Context, c *openstack.Cloud) error {
-				if o.unused {
-					return a.releaseUnused(ctx, c, o)
-				}
-				return a.releaseNamed(ctx, c, args)
-			})
-		},
+		Short: "Release floating IPs to their pool",
+		Long: `Release floating IPs, given by address or ID, to their pool, after a confirmation
+that names who uses them. With --unused all of the project's floating IPs that
+are on no port are released.`,
+		Example: `  galley floating-ip release 203.0.113.9
+  galley floating-ip release --unused --yes`,
+		ValidArgsFunction: d.clouds.complete(floatingIPNames),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
 	cmd.Flags().BoolVar(&o.unused, "unused", false, "release all of the project's floating IPs that are on no port")
-	cmd.Flags().StringVarP(&o.pool, "pool", "p", "", "with --unused: those of this `POOL` only")
+	cmd.Flags().StringVarP(&o.pool, "pool", "p", "", "with --unused, only those of this `POOL`")
+	d.knife.addTo(cmd, usesCloud|asks)
+	completeFlag(cmd, "pool", d.clouds.complete(poolNamesOf))
 	return cmd
 }
 
-// releaseNamed tries all that are named, whatever becomes of each.
-func (a *app) releaseNamed(ctx context.Context, c *openstack.Cloud, refs []string) error {
+func (o *floatingIPReleaseOptions) run(ctx context.Context, args []string) error {
+	switch {
+	case o.unused && len(args) > 0:
+		return usagef("", "--unused releases all that are on no port: it takes no arguments")
+	case !o.unused && len(args) == 0:
+		return usagef("`galley floating-ip list` lists them; --unused releases all that are on no port", "name the floating IPs to release")
+	case !o.unused && o.pool != "":
+		return usagef("", "--pool requires --unused")
+	}
+	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
+		if o.unused {
+			return o.releaseUnused(ctx, c)
+		}
+		return o.releaseNamed(ctx, c, args)
+	})
+}
+
+// releaseNamed tries all that are named, also after a failure.
+func (o *floatingIPReleaseOptions) releaseNamed(ctx context.Context, c *openstack.Cloud, refs []string) error {
 	var errs []error
 	var list []openstack.FloatingIP
 	for _, ref := range refs {
@@ -241,41 +309,41 @@ func (a *app) releaseNamed(ctx context.Context, c *openstack.Cloud, refs []strin
 		if holder := c.HolderOf(ctx, f); holder != "" {
 			question = fmt.Sprintf("The floating IP %s (%s) is in use by %s. Do you really want to release it", f.Address, f.ID, holder)
 		}
-		sure, err := a.sure(ctx, question)
+		sure, err := o.confirm(ctx, question)
 		if err != nil {
 			return err
 		}
 		if !sure {
-			fmt.Fprintf(a.streams.Err, "Floating IP %s is kept.\n", f.Address)
+			fmt.Fprintf(o.streams.Err, "Floating IP %s kept.\n", f.Address)
 			continue
 		}
 		if err := c.ReleaseFloatingIP(ctx, f.ID); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		a.released(f)
+		o.released(f)
 	}
 	return session.Join(errs...)
 }
 
-func (a *app) released(f openstack.FloatingIP) {
-	fmt.Fprintf(a.streams.Out, "Floating IP: %s\nFloating IP released successfully.\n", f.Address)
+func (o *floatingIPReleaseOptions) released(f openstack.FloatingIP) {
+	fmt.Fprintf(o.streams.Out, "Floating IP: %s\nFloating IP released successfully.\n", f.Address)
 }
 
-func (a *app) releaseUnused(ctx context.Context, c *openstack.Cloud, o releaseFlags) error {
+func (o *floatingIPReleaseOptions) releaseUnused(ctx context.Context, c *openstack.Cloud) error {
 	unused, err := unusedIn(ctx, c, o.pool)
 	if err != nil {
 		return err
 	}
 	if len(unused) == 0 {
-		fmt.Fprintln(a.streams.Err, "No floating IP is unused: nothing to release.")
+		fmt.Fprintln(o.streams.Err, "No floating IP is unused: nothing to release.")
 		return nil
 	}
 	addresses := make([]string, len(unused))
 	for i, f := range unused {
 		addresses[i] = f.Address
 	}
-	sure, err := a.sure(ctx, fmt.Sprintf("On no port: %s. Do you really want to release all %d", strings.Join(addresses, ", "), len(unused)))
+	sure, err := o.confirm(ctx, fmt.Sprintf("On no port: %s. Do you really want to release all %d", strings.Join(addresses, ", "), len(unused)))
 	if err != nil || !sure {
 		return err
 	}
@@ -284,11 +352,11 @@ func (a *app) releaseUnused(ctx context.Context, c *openstack.Cloud, o releaseFl
 		err := c.ReleaseUnused(ctx, f)
 		switch {
 		case session.KindOf(err) == session.InUse:
-			fmt.Fprintf(a.streams.Err, "Floating IP %s is kept: somebody has just taken it.\n", f.Address)
+			fmt.Fprintf(o.streams.Err, "Floating IP %s kept: it has just been put to use.\n", f.Address)
 		case err != nil:
 			errs = append(errs, err)
 		default:
-			a.released(f)
+			o.released(f)
 		}
 	}
 	return session.Join(errs...)

@@ -9,17 +9,20 @@ import (
 	"github.com/galleyhq/galley/internal/openstack"
 )
 
-func (a *app) groupNoun() *cobra.Command {
-	return noun("group", "Look up security groups", a.listOf("security groups", listGroups))
+var groupColumns = []string{
+	"Name", "Protocol", "From", "To", "CIDR", "Description",
+	"Direction", "IP Version", "Remote Group", "Rule Description", "ID", "Rule ID",
 }
 
-// listGroups has a line for each rule, as the peer does; a group without
-// rules has one of its own.
+func newGroupCommand(d *deps) *cobra.Command {
+	return noun("group", "List security groups and their rules",
+		newCloudListCommand(d, "security groups", "  galley group list\n  galley group list --columns name,protocol,from,to,cidr", groupColumns, listGroups))
+}
+
+// listGroups has a line for each rule, as knife-openstack does; a group
+// without rules has one line.
 func listGroups(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	l := listing{columns: []string{
-		"Name", "Protocol", "From", "To", "CIDR", "Description",
-		"Direction", "IP Version", "Remote Group", "Rule Description", "ID", "Rule ID",
-	}}
+	l := listing{columns: groupColumns}
 	groups, err := c.SecurityGroups(ctx)
 	if err != nil {
 		return l, err
@@ -35,9 +38,9 @@ func listGroups(ctx context.Context, c *openstack.Cloud) (listing, error) {
 			l.add(g.Name, cell{}, cell{}, cell{}, cell{}, g.Description, cell{}, cell{}, cell{}, cell{}, g.ID, cell{})
 		}
 		for _, r := range g.Rules {
-			protocol := cell{"any", nil}
+			protocol := cell{text: "any"}
 			if r.Protocol != "" {
-				protocol = cell{r.Protocol, r.Protocol}
+				protocol = textOf(r.Protocol)
 			}
 			l.add(g.Name, protocol, maybe(r.From), maybe(r.To), orNone(r.CIDR()), g.Description,
 				r.Direction, r.EtherType, orNone(named(names, r.Remote())), orNone(r.Description), g.ID, r.ID)

@@ -35,8 +35,8 @@ type initOpenStack struct {
 	PortVariable string
 }
 
-// initOptions say what to write where.
-type initOptions struct {
+// initPlan says what to write where.
+type initPlan struct {
 	// Root is the project's directory.
 	Root string
 	// KitchenFile is the path of the kitchen file to be written; one that
@@ -52,7 +52,7 @@ type initOptions struct {
 	OpenStack initOpenStack
 }
 
-// initVerb says what became of a file, in Thor's initYAMLWords.
+// initVerb says what happened to a file, in Thor's words.
 type initVerb string
 
 // The verbs.
@@ -62,16 +62,16 @@ const (
 	initAppended initVerb = "append"
 )
 
-// initChange is what became of one file or directory.
+// initChange is what happened to one file or directory.
 type initChange struct {
 	Verb initVerb
 	// Path is relative to the project's directory where it lies below it.
 	Path string
 }
 
-// Write writes the files and returns what became of each, also when it fails
-// half way.
-func writeInitFiles(o initOptions) ([]initChange, error) {
+// writeInitFiles writes the files and returns what happened to each, also when it fails
+// halfway.
+func writeInitFiles(o initPlan) ([]initChange, error) {
 	w := &initWriter{o: o}
 	w.file(o.KitchenFile, initKitchenFile(o))
 	w.file(filepath.Join(o.Root, "chefignore"), chefignore)
@@ -83,7 +83,7 @@ func writeInitFiles(o initOptions) ([]initChange, error) {
 }
 
 type initWriter struct {
-	o    initOptions
+	o    initPlan
 	done []initChange
 	err  error
 }
@@ -139,7 +139,7 @@ func (w *initWriter) tests() {
 	w.tell(initCreated, dir)
 }
 
-// ignored is what git is not to see: state, and a person's own settings.
+// ignored is what git must not track: state, and a user's own settings.
 var ignored = []string{".kitchen/", "kitchen.local.yml", ".kitchen.local.yml"}
 
 // gitignore adds what is missing in .gitignore.
@@ -183,14 +183,14 @@ func (w *initWriter) gitignore() {
 	w.tell(verb, path)
 }
 
-// sameIgnore says whether a line of .gitignore says the same as another.
+// sameIgnore reports whether two lines of .gitignore mean the same.
 func sameIgnore(have, want string) bool {
 	trim := func(s string) string { return strings.Trim(strings.TrimRight(s, " \t\r"), "/") }
 	return trim(have) == trim(want)
 }
 
-// inGit says whether a directory lies in a git work tree. In a linked one .git
-// is a file.
+// inGit reports whether a directory is in a git work tree. In a linked one
+// .git is a file.
 func inGit(dir string) bool {
 	for {
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {

@@ -14,7 +14,7 @@ import (
 // YAML and ERB alike.
 func TestNamesSurvive(t *testing.T) {
 	for _, name := range []string{"plain-1.0", "CentOS 7 GC 2014-09-16", "yes", "No", "24", "1e3", "a: b", "#x", "a # b", `q"uo'te\`, "ü € 漢", "<%= `id` %>", "%> x", "", " ", "-", "null", "a\nb", "&a", "*a", "{x", "@", "`"} {
-		initText := initKitchenFile(initOptions{
+		initText := initKitchenFile(initPlan{
 			Driver: "openstack", Provisioner: "chef_infra", Cookbook: name,
 			Platforms: []initPlatform{{Name: name, Image: name, User: name}},
 			OpenStack: initOpenStack{Flavor: name, Network: name, Pool: name, SecurityGroups: []string{name}, Known: true},
@@ -50,7 +50,7 @@ func TestNamesSurvive(t *testing.T) {
 
 func TestNothingIsOverwritten(t *testing.T) {
 	root := t.TempDir()
-	o := initOptions{Root: root, KitchenFile: filepath.Join(root, "kitchen.yml"), Driver: "dummy", Provisioner: "shell", TestBase: filepath.Join(root, "test")}
+	o := initPlan{Root: root, KitchenFile: filepath.Join(root, "kitchen.yml"), Driver: "dummy", Provisioner: "shell", TestBase: filepath.Join(root, "test")}
 	if err := os.WriteFile(filepath.Join(root, "chefignore"), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestGitignore(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			o := initOptions{Root: root, KitchenFile: filepath.Join(root, "kitchen.yml"), Driver: "dummy", Provisioner: "shell", TestBase: filepath.Join(root, "test")}
+			o := initPlan{Root: root, KitchenFile: filepath.Join(root, "kitchen.yml"), Driver: "dummy", Provisioner: "shell", TestBase: filepath.Join(root, "test")}
 			for range 2 {
 				if _, err := writeInitFiles(o); err != nil {
 					t.Fatal(err)
@@ -108,7 +108,7 @@ func TestGitignore(t *testing.T) {
 
 func TestUnwritable(t *testing.T) {
 	root := t.TempDir()
-	o := initOptions{Root: root, KitchenFile: filepath.Join(root, "none", "kitchen.yml"), Driver: "dummy"}
+	o := initPlan{Root: root, KitchenFile: filepath.Join(root, "none", "kitchen.yml"), Driver: "dummy"}
 	if done, err := writeInitFiles(o); err == nil || len(done) != 0 {
 		t.Errorf("got %v, %v", done, err)
 	}

@@ -18,8 +18,8 @@ kitchen*.yml
 test/*
 `
 
-// kitchenFile is the initText of the kitchen file.
-func initKitchenFile(o initOptions) string {
+// initKitchenFile returns the text of the kitchen file.
+func initKitchenFile(o initPlan) string {
 	var t initText
 	t.line("---")
 	switch o.Driver {
@@ -117,13 +117,14 @@ func (t *initText) platform(p initPlatform, driver string) {
 	}
 }
 
-// plain is what means itself in YAML without quotes.
+// initPlainYAML matches what means itself in YAML without quotes, except for
+// initYAMLWords.
 var (
 	initPlainYAML = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
 	initYAMLWords = regexp.MustCompile(`(?i)^(?:y|n|yes|no|on|off|true|false|null)$`)
 )
 
-// scalar writes a string as YAML, in a form that ERB does not touch either.
+// initScalar writes a string as YAML, in a form that ERB does not change.
 func initScalar(s string) string {
 	if initPlainYAML.MatchString(s) && !initYAMLWords.MatchString(s) {
 		return s

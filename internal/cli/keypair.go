@@ -13,8 +13,12 @@ import (
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
-func (a *app) keyPairNoun() *cobra.Command {
-	return noun("keypair", "Make, delete and look up key pairs", a.listOf("key pairs", listKeyPairs), a.keyPairCreate(), a.keyPairDelete())
+var keyPairColumns = []string{"Name", "Fingerprint"}
+
+func newKeyPairCommand(d *deps) *cobra.Command {
+	return noun("keypair", "Create, delete and list key pairs",
+		newCloudListCommand(d, "key pairs", "  galley keypair list\n  galley keypair list --format csv", keyPairColumns, listKeyPairs),
+		newKeyPairCreateCommand(d), newKeyPairDeleteCommand(d))
 }
 
 func listKeyPairs(ctx context.Context, c *openstack.Cloud) (listing, error) {
@@ -24,89 +28,133 @@ func listKeyPairs(ctx context.Context, c *openstack.Cloud) (listing, error) {
 	}
 	keys = slices.Clone(keys)
 	slices.SortFunc(keys, func(x, y openstack.KeyPair) int { return byNames(x.Name, y.Name, "", "") })
-	l := listing{columns: []string{"Name", "Fingerprint"}}
+	l := listing{columns: keyPairColumns}
 	for _, k := range keys {
 		l.add(k.Name, k.Fingerprint)
 	}
 	return l, nil
 }
 
-func (a *app) keyPairCreate() *cobra.Command {
-	var (
-		f               listingFlags
-		public, private string
-	)
+// keyPairCreateOptions are those of keypair create.
+type keyPairCreateOptions struct {
+	*program
+	clouds *cloudAccess
+
+	name            string
+	public, private string
+	output          listingFlags
+}
+
+var keyPairCreateColumns = []string{"Name", "Fingerprint", "Private Key"}
+
+func newKeyPairCreateCommand(d *deps) *cobra.Command {
+	o := &keyPairCreateOptions{program: d.program, clouds: d.clouds}
 	cmd := &cobra.Command{
 		Use:   "create NAME {--public-key FILE | --private-key FILE}",
-		Short: "Upload a public key, or make a key and upload its public half",
-		Long: `Gives the user a key pair at the cloud. With --public-key it is of a key that
-exists. With --private-key a new Ed25519 key is made on this machine and written
-to that file, which must not exist; the private half never leaves it.`,
+		Short: "Upload a public key, or generate a key and upload its public half",
+		Long: `Create a key pair at the cloud. With --public-key it is made of an existing key.
+With --private-key a new Ed25519 key is generated on this machine and written to
+that file, which must not exist; the private half never leaves this machine.`,
+		Example: `  galley keypair create web --private-key web.pem
+  galley keypair create laptop --public-key ~/.ssh/id_ed25519.pub`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			if (public == "") == (private == "") {
-				return usagef("as in --public-key ~/.ssh/id_ed25519.pub, or --private-key web.pem for a new key", "either --public-key or --private-key is needed")
-			}
-			var line string
-			if public != "" {
-				b, err := os.ReadFile(public)
-				if err != nil {
-					return usagef("", "cannot read the public key: %v", err)
-				}
-				if line = strings.TrimSpace(string(b)); strings.Contains(line, "PRIVATE KEY") {
-					return usagef("the public key is usually beside it, in "+public+".pub", "%s is a private key, which is not sent anywhere", public)
-				}
-			}
-			return a.withCloud(cmd.Context(), func(ctx context.Context, c *openstack.Cloud) (err error) {
-				var k openstack.KeyPair
-				if line != "" {
-					k, err = c.UploadKeyPair(ctx, args[0], line)
-				} else {
-					k, err = c.MakeKeyPair(ctx, args[0], private)
-				}
-				if err != nil {
-					return err
-				}
-				l := listing{columns: []string{"Name", "Fingerprint", "Private Key"}}
-				l.add(k.Name, k.Fingerprint, orNone(private))
-				return a.printOne(l, &f)
-			})
+			o.name = args[0]
+			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&public, "public-key", "", "upload the public key in this `FILE`")
-	cmd.Flags().StringVar(&private, "private-key", "", "make a key and write its private half to this `FILE`")
-	f.add(cmd)
+	cmd.Flags().StringVar(&o.public, "public-key", "", "upload the public key in this `FILE`")
+	cmd.Flags().StringVar(&o.private, "private-key", "", "generate a key and write its private half to this `FILE`")
+	o.output.add(cmd, keyPairCreateColumns)
+	d.knife.addTo(cmd, usesCloud)
 	return cmd
 }
 
-func (a *app) keyPairDelete() *cobra.Command {
-	return &cobra.Command{
-		Use:   "delete NAME...",
-		Short: "Delete key pairs; private keys on this machine stay",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withCloud(cmd.Context(), func(ctx context.Context, c *openstack.Cloud) error {
-				var errs []error
-				for _, name := range args {
-					sure, err := a.sure(ctx, fmt.Sprintf("Do you really want to delete the key pair %q", name))
-					if err != nil {
-						return err
-					}
-					if !sure {
-						fmt.Fprintf(a.streams.Err, "Key pair %q is kept.\n", name)
-						continue
-					}
-					if err := c.DeleteKeyPair(ctx, name); err != nil {
-						errs = append(errs, err)
-						continue
-					}
-					fmt.Fprintf(a.streams.Err, "Key pair %q deleted.\n", name)
-				}
-				return session.Join(errs...)
-			})
-		},
+func (o *keyPairCreateOptions) run(ctx context.Context) error {
+	if err := o.output.check(); err != nil {
+		return err
 	}
+	line, err := o.publicKey()
+	if err != nil {
+		return err
+	}
+	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) (err error) {
+		var k openstack.KeyPair
+		if line != "" {
+			k, err = c.UploadKeyPair(ctx, o.name, line)
+		} else {
+			k, err = c.MakeKeyPair(ctx, o.name, o.private)
+		}
+		if err != nil {
+			return err
+		}
+		l := listing{columns: keyPairCreateColumns}
+		l.add(k.Name, k.Fingerprint, orNone(o.private))
+		return o.printOne(l, &o.output)
+	})
+}
+
+// publicKey reads the key to upload, "" for a new one.
+func (o *keyPairCreateOptions) publicKey() (string, error) {
+	if (o.public == "") == (o.private == "") {
+		return "", usagef("as in --public-key ~/.ssh/id_ed25519.pub, or --private-key web.pem for a new key",
+			"either --public-key or --private-key is needed")
+	}
+	if o.public == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(o.public)
+	if err != nil {
+		return "", usagef("", "cannot read the public key: %v", err)
+	}
+	line := strings.TrimSpace(string(data))
+	if strings.Contains(line, "PRIVATE KEY") {
+		return "", usagef("the public key is usually beside it, in "+o.public+".pub", "%s is a private key, which is not sent anywhere", o.public)
+	}
+	return line, nil
+}
+
+// keyPairDeleteOptions are those of keypair delete.
+type keyPairDeleteOptions struct {
+	*program
+	clouds *cloudAccess
+}
+
+func newKeyPairDeleteCommand(d *deps) *cobra.Command {
+	o := &keyPairDeleteOptions{program: d.program, clouds: d.clouds}
+	cmd := &cobra.Command{
+		Use:   "delete NAME...",
+		Short: "Delete key pairs from the cloud",
+		Long: `Delete key pairs from the cloud, after a confirmation for each. Private keys on
+this machine are kept.`,
+		Example: `  galley keypair delete web
+  galley keypair delete web laptop --yes`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: d.clouds.complete(keyPairNames),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
+	}
+	d.knife.addTo(cmd, usesCloud|asks)
+	return cmd
+}
+
+func (o *keyPairDeleteOptions) run(ctx context.Context, names []string) error {
+	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
+		var errs []error
+		for _, name := range names {
+			sure, err := o.confirm(ctx, fmt.Sprintf("Do you really want to delete the key pair %q", name))
+			if err != nil {
+				return err
+			}
+			if !sure {
+				fmt.Fprintf(o.streams.Err, "Key pair %q kept.\n", name)
+				continue
+			}
+			if err := c.DeleteKeyPair(ctx, name); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			fmt.Fprintf(o.streams.Err, "Key pair %q deleted.\n", name)
+		}
+		return session.Join(errs...)
+	})
 }

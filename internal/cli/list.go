@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,72 +13,86 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-func (a *app) listCommand() *cobra.Command {
-	var (
-		bare, asJSON, debug bool
-		look                liveFlags
-	)
-	cmd := &cobra.Command{
-		Use:     "list [INSTANCE|REGEXP|all]...",
-		Aliases: []string{"status"},
-		Short:   "List the instances of the configuration and how far each has come",
-		Long: `Lists the instances of the configuration and how far each has come, from their
-state files alone. With --live the cloud is asked as well whether each machine is
-there, with --probe each machine is logged in to.
+// listOptions are those of list.
+type listOptions struct {
+	*projects
 
-` + exitCodes,
+	bare, json, debug bool
+	// live asks the cloud about each machine, probe logs in as well.
+	live, probe bool
+	output      listingFlags
+}
+
+var listColumns = []string{"Instance", "Driver", "Provisioner", "Verifier", "Transport", "Last Action", "Last Error"}
+
+func newListCommand(d *deps) *cobra.Command {
+	o := &listOptions{projects: d.projects}
+	cmd := &cobra.Command{
+		Use:     "list" + useInstances,
+		Aliases: []string{"ls", "status"},
+		Short:   "List the instances of the configuration and their state",
+		Long: `List the instances of the configuration and the last action that succeeded on each,
+from their state files alone. With --live the cloud is asked whether each machine
+exists, with --probe each machine is logged in to. On a narrow terminal the least
+important columns are left out.`,
+		Example: `  galley list
+  galley list ubuntu --live
+  galley list --format json`,
+		ValidArgsFunction: o.completeInstances,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if debug {
-				return usagef("run `galley diagnose` instead", "list --debug is no longer supported")
-			}
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			chosen, err := p.Select(args...)
-			if err != nil {
-				return err
-			}
-			return a.list(cmd.Context(), p, chosen, bare, asJSON, look)
+			return o.run(cmd.Context(), args)
 		},
 	}
 	fs := cmd.Flags()
-	fs.BoolVarP(&bare, "bare", "b", false, "print the names only, one a line")
-	fs.BoolVarP(&asJSON, "json", "j", false, "print JSON")
-	fs.BoolVarP(&debug, "debug", "d", false, "refused: see diagnose")
-	fs.MarkHidden("debug")
-	fs.BoolVar(&look.live, "live", false, "ask the cloud for the state of each machine (Test Kitchen 4.1)")
-	fs.BoolVar(&look.probe, "probe", false, "the same, and log in to each machine")
-	fs.Var(formatFlag{&asJSON}, "format", "print as table or json")
-	cmd.MarkFlagsMutuallyExclusive("bare", "json")
-	cmd.MarkFlagsMutuallyExclusive("bare", "format")
-	cmd.MarkFlagsMutuallyExclusive("bare", "live")
-	cmd.MarkFlagsMutuallyExclusive("bare", "probe")
+	fs.BoolVarP(&o.bare, "bare", "b", false, "print only the names, one per line")
+	fs.BoolVarP(&o.json, "json", "j", false, "the same as --format json")
+	fs.BoolVarP(&o.debug, "debug", "d", false, "not available: see diagnose")
+	hide(fs, "debug")
+	fs.BoolVar(&o.live, "live", false, "ask the cloud for the state of each machine")
+	fs.BoolVar(&o.probe, "probe", false, "the same, and log in to each machine")
+	o.output.add(cmd, append(slices.Clone(listColumns), "Live Status"))
+	for _, other := range []string{"json", "format", "live", "probe"} {
+		cmd.MarkFlagsMutuallyExclusive("bare", other)
+	}
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	return cmd
 }
 
-// liveFlags say what is looked at beside the state files.
-type liveFlags struct{ live, probe bool }
-
-// formatFlag is --format beside the peer's --json.
-type formatFlag struct{ json *bool }
-
-func (f formatFlag) String() string {
-	if f.json != nil && *f.json {
-		return "json"
+func (o *listOptions) run(ctx context.Context, args []string) error {
+	if o.debug {
+		return usagef("run `galley diagnose` instead", "list --debug is not available")
 	}
-	return "table"
-}
-func (f formatFlag) Type() string { return "table|json" }
-func (f formatFlag) Set(s string) error {
-	if s != "json" && s != "table" {
-		return fmt.Errorf("it is table or json")
+	if o.json {
+		o.output.format = "json"
 	}
-	*f.json = s == "json"
-	return nil
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	p, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	chosen, err := p.Select(args...)
+	if err != nil {
+		return err
+	}
+	if o.bare {
+		for _, inst := range chosen {
+			fmt.Fprintln(o.streams.Out, inst.Name)
+		}
+		return nil
+	}
+	rows, err := o.rows(ctx, p, chosen)
+	if err != nil {
+		return err
+	}
+	if o.output.format == "json" && len(o.output.columns) == 0 {
+		return o.program.json(rows)
+	}
+	return o.print(o.listing(p, rows), &o.output)
 }
 
-// row is one instance in the list, in the peer's words.
+// row is one instance in the list, with Test Kitchen's names.
 type row struct {
 	Instance    string  `json:"instance"`
 	Driver      string  `json:"driver"`
@@ -97,18 +113,13 @@ type liveRow struct {
 	Status        kitchen.Status `json:"status"`
 }
 
-func (a *app) list(ctx context.Context, p *project, chosen []*kitchen.Instance, bare, asJSON bool, look liveFlags) error {
-	if bare {
-		for _, inst := range chosen {
-			fmt.Fprintln(a.streams.Out, inst.Name)
-		}
-		return nil
-	}
+// rows reads the state of instances, and looks at the machines if asked to.
+func (o *listOptions) rows(ctx context.Context, p *project, chosen []*kitchen.Instance) ([]row, error) {
 	rows := make([]row, 0, len(chosen))
 	for _, inst := range chosen {
 		st, err := p.Store.Load(inst.Name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		rows = append(rows, row{
 			Instance:    inst.Name,
@@ -120,39 +131,33 @@ func (a *app) list(ctx context.Context, p *project, chosen []*kitchen.Instance, 
 			LastError:   optional(st.String(kitchen.KeyLastError)),
 		})
 	}
-	if look.live || look.probe {
-		if err := p.look(ctx, chosen, look.probe, rows); err != nil {
-			return err
-		}
+	if !o.live && !o.probe {
+		return rows, nil
 	}
-	if asJSON {
-		return a.json(rows)
-	}
-	t := ui.Table{Header: []string{"Instance", "Driver", "Provisioner", "Verifier", "Transport", "Last Action", "Last Error"}}
-	if look.live || look.probe {
-		t.Header = append(t.Header, "Live Status")
+	return rows, p.look(ctx, chosen, o.probe, rows)
+}
+
+// listing shows rows as a table. What the transport and the driver report
+// about trouble is printed beside it.
+func (o *listOptions) listing(p *project, rows []row) listing {
+	l := listing{columns: listColumns, optional: []string{"Transport", "Verifier", "Driver", "Provisioner"}}
+	if o.live || o.probe {
+		l.columns = append(slices.Clone(listColumns), "Live Status")
 	}
 	for _, r := range rows {
-		cells := []ui.Cell{
-			{Text: r.Instance},
-			{Text: r.Driver},
-			{Text: r.Provisioner},
-			{Text: r.Verifier},
-			{Text: r.Transport},
-			lastAction(r.LastAction), lastError(r.LastError),
-		}
+		cells := []any{r.Instance, r.Driver, r.Provisioner, r.Verifier, r.Transport, p.lastAction(r), lastError(r.LastError)}
 		if r.liveRow != nil {
 			cells = append(cells, liveStatus(r.Status))
-			tellTrouble(a, r)
+			o.warnTrouble(r)
 		}
-		t.Rows = append(t.Rows, cells)
+		l.add(cells...)
 	}
-	return t.Write(a.streams.Out, a.streams.Color(a.streams.Out, a.color()))
+	return l
 }
 
 // look adds to rows what the machines themselves show.
 func (p *project) look(ctx context.Context, chosen []*kitchen.Instance, probe bool, rows []row) error {
-	if err := p.equip(chosen, kitchen.Create); err != nil {
+	if err := p.addPlugins(chosen, kitchen.Create); err != nil {
 		return err
 	}
 	all, err := p.Status(ctx, chosen, probe)
@@ -164,7 +169,7 @@ func (p *project) look(ctx context.Context, chosen []*kitchen.Instance, probe bo
 		if err != nil {
 			return err
 		}
-		all[i].Message, all[i].Error = p.app.secrets.Clean(all[i].Message), p.app.secrets.Clean(all[i].Error)
+		all[i].Message, all[i].Error = p.projects.clean(all[i].Message), p.projects.clean(all[i].Error)
 		rows[i].liveRow = &liveRow{
 			LogPath: p.paths.Log(inst.Name), StructuredLog: p.paths.Structured(inst.Name), StatePath: p.paths.State(inst.Name),
 			Session: optional(st.String(kitchen.KeySession)), Status: all[i],
@@ -173,32 +178,32 @@ func (p *project) look(ctx context.Context, chosen []*kitchen.Instance, probe bo
 	return nil
 }
 
-// liveStatus is a machine's state as the peer writes it.
-func liveStatus(s kitchen.Status) ui.Cell {
-	c := ui.Cell{Text: s.State}
+// liveStatus is a machine's state as Test Kitchen writes it.
+func liveStatus(s kitchen.Status) cell {
+	c := textOf(s.State)
 	if s.Live != nil {
-		c.Color = ui.Red
+		c.color = ui.Red
 		if *s.Live {
-			c.Color = ui.Green
+			c.color = ui.Green
 		}
 	}
 	if s.Probe != nil {
-		c.Text += " (" + s.Probe.State + ")"
-		if c.Color = ui.Red; s.Probe.Reachable {
-			c.Color = ui.Green
+		c.text += " (" + s.Probe.State + ")"
+		c.value = c.text
+		if c.color = ui.Red; s.Probe.Reachable {
+			c.color = ui.Green
 		}
 	}
 	return c
 }
 
-// tellTrouble says below the people's lines why a state is not known or a
-// machine does not answer.
-func tellTrouble(a *app, r row) {
+// warnTrouble says why a state is not known or a machine does not answer.
+func (o *listOptions) warnTrouble(r row) {
 	if r.Status.Error != "" {
-		fmt.Fprintf(a.streams.Err, "%s: %s: %s\n", a.name, r.Instance, r.Status.Message)
+		fmt.Fprintf(o.streams.Err, "%s: %s: %s\n", o.name, r.Instance, o.clean(r.Status.Message))
 	}
 	if p := r.Status.Probe; p != nil && p.Error != "" {
-		fmt.Fprintf(a.streams.Err, "%s: %s: %s\n", a.name, r.Instance, a.secrets.Clean(p.Message))
+		fmt.Fprintf(o.streams.Err, "%s: %s: %s\n", o.name, r.Instance, o.clean(p.Message))
 	}
 }
 
@@ -209,31 +214,46 @@ func optional(s string) *string {
 	return &s
 }
 
-var lastActions = map[string]ui.Cell{
-	"create":   {Text: "Created", Color: ui.Cyan},
-	"converge": {Text: "Converged", Color: ui.Magenta},
-	"setup":    {Text: "Set Up", Color: ui.Blue},
-	"verify":   {Text: "Verified", Color: ui.Yellow},
+var lastActions = map[string]cell{
+	"create":   {text: "Created", color: ui.Cyan},
+	"converge": {text: "Converged", color: ui.Magenta},
+	"setup":    {text: "Set Up", color: ui.Blue},
+	"verify":   {text: "Verified", color: ui.Yellow},
 }
 
-func lastAction(s *string) ui.Cell {
+// lastAction shows how far an instance is. One that has none of the actions
+// behind it may have a machine all the same: of a create that failed or was
+// killed.
+func (p *project) lastAction(r row) cell {
+	if r.LastAction == nil {
+		if p.hasMachine(r.Instance) {
+			return cell{text: "<Incomplete>", color: ui.Yellow}
+		}
+		return cell{text: "<Not Created>", color: ui.Red}
+	}
+	c, ok := lastActions[*r.LastAction]
+	if !ok {
+		c.text = "<Unknown>"
+	}
+	c.value = *r.LastAction
+	return c
+}
+
+// unfinished reports whether there is a journal of what was created for an
+// instance.
+func (p *project) unfinished(instance string) bool {
+	_, err := os.Stat(p.paths.Journal(instance))
+	return err == nil
+}
+
+func lastError(s *string) cell {
 	if s == nil {
-		return ui.Cell{Text: "<Not Created>", Color: ui.Red}
+		return cell{text: "<None>"}
 	}
-	if c, ok := lastActions[*s]; ok {
-		return c
-	}
-	return ui.Cell{Text: "<Unknown>"}
+	return cell{text: *s, value: *s, color: ui.Red}
 }
 
-func lastError(s *string) ui.Cell {
-	if s == nil {
-		return ui.Cell{Text: "<None>"}
-	}
-	return ui.Cell{Text: *s, Color: ui.Red}
-}
-
-// camel writes a plug-in's name as its Ruby class: chef_infra is ChefInfra.
+// camel writes a plug-in's name as Ruby's class: chef_infra is ChefInfra.
 func camel(name string) string {
 	var b strings.Builder
 	for part := range strings.SplitSeq(name, "_") {

@@ -3,47 +3,50 @@ package cli
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
-	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/internal/ui"
 )
 
-// listing is rows of the same columns, to be printed as the person likes.
+// listing is rows of the same columns, to be printed in any format.
 type listing struct {
 	columns []string
-	rows    [][]string
-	// values are the cells as data, for json and yaml; a missing one is its
-	// text.
-	values [][]any
+	rows    [][]cell
+	// optional are the columns that a narrow terminal may leave out, the least
+	// important first.
+	optional []string
 }
 
-// cell is a field that says more as data than as text.
+// cell is a field: its text, its value as data for json and yaml, and its
+// color in a table.
 type cell struct {
 	text  string
 	value any
+	color ui.Color
 }
 
-// sized is a number with its unit, which data leaves out.
-func sized(n int, unit string) cell { return cell{fmt.Sprintf("%d %s", n, unit), n} }
+// textOf is a cell whose data is its text.
+func textOf(s string) cell { return cell{text: s, value: s} }
 
-func counted(n int) cell { return cell{fmt.Sprint(n), n} }
+// sized is a number with its unit, which data leaves out.
+func sized(n int, unit string) cell { return cell{text: fmt.Sprintf("%d %s", n, unit), value: n} }
+
+func counted(n int) cell { return cell{text: fmt.Sprint(n), value: n} }
 
 func flagged(b bool) cell {
 	if b {
-		return cell{"yes", true}
+		return cell{text: "yes", value: true}
 	}
-	return cell{"no", false}
+	return cell{text: "no", value: false}
 }
 
 // maybe is a number that may be missing.
@@ -59,31 +62,35 @@ func orNone(s string) cell {
 	if s == "" {
 		return cell{}
 	}
-	return cell{s, s}
+	return textOf(s)
 }
 
-// add appends a row of texts and cells.
+// joined is a list, in a table with separators.
+func joined(list []string, separator string) cell {
+	return cell{text: strings.Join(list, separator), value: list}
+}
+
+// add appends a row of cells and of values that are their own text.
 func (l *listing) add(fields ...any) {
-	row, values := make([]string, len(fields)), make([]any, len(fields))
+	row := make([]cell, len(fields))
 	for i, f := range fields {
-		switch f := f.(type) {
-		case cell:
-			row[i], values[i] = f.text, f.value
-		default:
-			row[i], values[i] = fmt.Sprint(f), f
+		if c, ok := f.(cell); ok {
+			row[i] = c
+		} else {
+			row[i] = cell{text: fmt.Sprint(f), value: f}
 		}
 	}
-	l.rows, l.values = append(l.rows, row), append(l.values, values)
+	l.rows = append(l.rows, row)
 }
+
+// columnKey is a column's name in json and yaml.
+func columnKey(column string) string { return strings.ReplaceAll(strings.ToLower(column), " ", "_") }
 
 // data returns row i as it is in json and yaml.
 func (l listing) data(i int) object {
 	o := make(object, len(l.columns))
 	for j, c := range l.columns {
-		o[j] = field{strings.ReplaceAll(strings.ToLower(c), " ", "_"), l.rows[i][j]}
-		if i < len(l.values) {
-			o[j].value = l.values[i][j]
-		}
+		o[j] = field{columnKey(c), l.rows[i][j].value}
 	}
 	return o
 }
@@ -148,23 +155,49 @@ type listingFlags struct {
 	columns []string
 }
 
-// formats are those of a listing; summary and text are knife's names.
-const formats = "table (or summary), text, json, yaml or csv"
+// The formats of a listing; summary is knife's name for table, text has a
+// line for each field.
+var (
+	listingFormats = []string{"table", "json", "yaml", "csv", "text"}
+	formatsInWords = "table, json, yaml, csv or text"
+)
 
-func (f *listingFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.format, "format", "F", "table", "print as "+formats)
-	cmd.Flags().StringSliceVar(&f.columns, "columns", nil, "print these `COLUMNS` only, in this order")
+func (f *listingFlags) add(cmd *cobra.Command, columns []string) {
+	cmd.Flags().StringVarP(&f.format, "format", "F", "table", "output `FORMAT`: "+formatsInWords)
+	cmd.Flags().StringSliceVar(&f.columns, "columns", nil, "print only these `COLUMNS`, in this order")
+	completeFlag(cmd, "format", fixed(listingFormats...))
+	completeFlag(cmd, "columns", func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		return completeColumns(columns, toComplete), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	})
+}
+
+// completeColumns completes the last of several columns with commas between.
+func completeColumns(columns []string, toComplete string) []string {
+	before := ""
+	if i := strings.LastIndexByte(toComplete, ','); i >= 0 {
+		before = toComplete[:i+1]
+	}
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = before + columnKey(c)
+	}
+	return out
 }
 
 // check finds a format that does not exist before the cloud is asked.
 func (f *listingFlags) check() error {
-	switch f.format {
-	case "table", "summary", "text", "json", "yaml", "csv":
+	if f.format == "summary" || slices.Contains(listingFormats, f.format) {
 		return nil
-	case "pp":
-		return usagef("json holds the same", "the format pp is Ruby's own notation and is not available")
 	}
-	return usagef("", "unknown format %q: it is %s", f.format, formats)
+	return unknownFormat(f.format, formatsInWords)
+}
+
+// unknownFormat refuses a format.
+func unknownFormat(format, all string) error {
+	if format == "pp" {
+		return usagef("json has the same content", "the format pp is Ruby's own notation and is not available")
+	}
+	return usagef("", "unknown format %q: it is %s", format, all)
 }
 
 // chosen returns the listing with the columns asked for.
@@ -175,21 +208,18 @@ func (f *listingFlags) chosen(l listing) (listing, error) {
 	var at []int
 	out := listing{}
 	for _, want := range f.columns {
-		plain := strings.ReplaceAll(strings.TrimSpace(want), "_", " ")
-		i := slices.IndexFunc(l.columns, func(c string) bool { return strings.EqualFold(c, plain) })
+		key := columnKey(strings.TrimSpace(want))
+		i := slices.IndexFunc(l.columns, func(c string) bool { return columnKey(c) == key })
 		if i < 0 {
 			return l, usagef("the columns are "+strings.Join(l.columns, ", "), "unknown column %q", want)
 		}
 		at = append(at, i)
 		out.columns = append(out.columns, l.columns[i])
 	}
-	for i, row := range l.rows {
+	for _, row := range l.rows {
 		cells := make([]any, len(at))
 		for j, from := range at {
 			cells[j] = row[from]
-			if i < len(l.values) {
-				cells[j] = cell{row[from], l.values[i][from]}
-			}
 		}
 		out.add(cells...)
 	}
@@ -197,7 +227,7 @@ func (f *listingFlags) chosen(l listing) (listing, error) {
 }
 
 // print writes a listing in the format asked for.
-func (a *app) print(l listing, f *listingFlags) error {
+func (p *program) print(l listing, f *listingFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -207,38 +237,53 @@ func (a *app) print(l listing, f *listingFlags) error {
 	}
 	switch f.format {
 	case "table", "summary":
-		t := ui.Table{Header: l.columns}
-		for _, row := range l.rows {
-			cells := make([]ui.Cell, len(row))
-			for i, c := range row {
-				cells[i].Text = oneLine(c)
-			}
-			t.Rows = append(t.Rows, cells)
-		}
-		return t.Write(a.streams.Out, a.streams.Color(a.streams.Out, a.color()))
+		return p.table(l)
 	case "text":
 		for i := range l.rows {
 			if i > 0 {
-				fmt.Fprintln(a.streams.Out)
+				fmt.Fprintln(p.streams.Out)
 			}
-			l.pairs(a.streams.Out, i, false)
+			l.pairs(p.streams.Out, i, false)
 		}
 		return nil
 	case "json":
-		return a.json(l.objects())
+		return p.json(l.objects())
 	case "yaml":
-		return a.yaml(l.objects())
+		return p.yaml(l.objects())
 	}
-	w := csv.NewWriter(a.streams.Out)
+	w := csv.NewWriter(p.streams.Out)
 	if err := w.Write(l.columns); err != nil {
 		return err
 	}
-	return w.WriteAll(l.rows)
+	for _, row := range l.rows {
+		texts := make([]string, len(row))
+		for i, c := range row {
+			texts[i] = c.text
+		}
+		if err := w.Write(texts); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// table writes a listing as a table, as wide as standard output shows it.
+func (p *program) table(l listing) error {
+	t := ui.Table{Header: l.columns, Optional: l.optional, Width: ui.Width(p.streams.Out)}
+	for _, row := range l.rows {
+		cells := make([]ui.Cell, len(row))
+		for i, c := range row {
+			cells[i] = ui.Cell{Text: c.text, Color: c.color}
+		}
+		t.Rows = append(t.Rows, cells)
+	}
+	return t.Write(p.streams.Out, p.colors(p.streams.Out))
 }
 
 // printOne writes a listing of one row: as lines of name and value, or as one
 // object.
-func (a *app) printOne(l listing, f *listingFlags) error {
+func (p *program) printOne(l listing, f *listingFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -248,111 +293,27 @@ func (a *app) printOne(l listing, f *listingFlags) error {
 	}
 	switch f.format {
 	case "table", "summary", "text":
-		l.pairs(a.streams.Out, 0, true)
+		l.pairs(p.streams.Out, 0, true)
 		return nil
 	case "json":
-		return a.json(l.data(0))
+		return p.json(l.data(0))
 	case "yaml":
-		return a.yaml(l.data(0))
+		return p.yaml(l.data(0))
 	}
-	return a.print(l, f)
+	return p.print(l, f)
 }
 
 // pairs writes a row as lines of name and value.
 func (l listing) pairs(w io.Writer, row int, skipEmpty bool) {
 	for i, name := range l.columns {
-		if text := oneLine(l.rows[row][i]); text != "" || !skipEmpty {
-			fmt.Fprintln(w, strings.TrimRight(name+": "+text, " "))
+		if value := text.CleanLine(l.rows[row][i].text); value != "" || !skipEmpty {
+			fmt.Fprintln(w, strings.TrimRight(name+": "+value, " "))
 		}
 	}
 }
 
-func (a *app) yaml(v any) error {
-	enc := yaml.NewEncoder(a.streams.Out)
-	enc.SetIndent(2)
-	return enc.Encode(v)
-}
-
-// oneLine keeps what others wrote, as a description, from breaking a table or
-// moving the cursor.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-// cloud logs in with the credentials of the environment.
-func (a *app) cloud(ctx context.Context) (*openstack.Cloud, error) {
-	auth, err := a.credentials(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var o openstack.Options
-	if level, err := a.level(); err != nil {
-		return nil, err
-	} else if level == ui.DebugLevel {
-		o.Debug = func(format string, args ...any) {
-			fmt.Fprintln(a.streams.Err, "D      "+a.secrets.Clean(fmt.Sprintf(format, args...)))
-		}
-	}
-	return openstack.Connect(ctx, auth, o)
-}
-
-// listOf returns the "list" of a noun.
-func (a *app) listOf(what string, get func(context.Context, *openstack.Cloud) (listing, error)) *cobra.Command {
-	var f listingFlags
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the " + what + " of the cloud",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			return a.withCloud(cmd.Context(), func(ctx context.Context, c *openstack.Cloud) error {
-				l, err := get(ctx, c)
-				if err != nil {
-					return err
-				}
-				return a.print(l, &f)
-			})
-		},
-	}
-	f.add(cmd)
-	return cmd
-}
-
-// withCloud does something with a cloud that it logs in to first.
-func (a *app) withCloud(ctx context.Context, do func(context.Context, *openstack.Cloud) error) error {
-	c, err := a.cloud(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return do(ctx, c)
-}
-
-// noun is a command that only holds others.
-func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(verbs...)
-	return cmd
-}
-
-// cloudCommands look up what a cloud offers, with knife-openstack's columns,
-// and make what needs no kitchen.
-func (a *app) cloudCommands() []*cobra.Command {
-	return []*cobra.Command{
-		a.serverNoun(), a.imageNoun(), a.flavorNoun(), a.networkNoun(), a.groupNoun(),
-		a.volumeNoun(), a.keyPairNoun(), a.floatingIPNoun(),
-	}
-}
-
-// byNames orders what a listing shows: by name, then by ID, so that the order
-// is the same each time.
+// byNames orders listings by name, then by ID, so that the order is the same
+// each time.
 func byNames(name, otherName, id, otherID string) int {
 	return cmp.Or(strings.Compare(name, otherName), strings.Compare(id, otherID))
 }

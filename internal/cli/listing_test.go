@@ -16,10 +16,10 @@ import (
 func printed(t *testing.T, l listing, f listingFlags, one bool) string {
 	t.Helper()
 	var out bytes.Buffer
-	a := &app{streams: &ui.Streams{Out: &out, Err: &out, Env: func(string) (string, bool) { return "", false }}, name: "galley"}
-	print := a.print
+	p := newDeps(nameGalley, &ui.Streams{Out: &out, Err: &out, Env: func(string) (string, bool) { return "", false }}).program
+	print := p.print
 	if one {
-		print = a.printOne
+		print = p.printOne
 	}
 	if err := print(l, &f); err != nil {
 		t.Fatal(err)
@@ -75,8 +75,7 @@ func TestListingColumns(t *testing.T) {
 	if want := "{\n  \"shared\": true,\n  \"fixed_ip\": null\n}\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	// Rows without typed values, too.
-	plain := listing{columns: []string{"Name", "ID"}, rows: [][]string{{"n", "i"}}}
+	plain := listing{columns: []string{"Name", "ID"}, rows: [][]cell{{textOf("n"), textOf("i")}}}
 	if got := printed(t, plain, listingFlags{format: "csv", columns: []string{"ID"}}, false); got != "ID\ni\n" {
 		t.Errorf("got %q", got)
 	}
@@ -95,13 +94,21 @@ func TestServerCells(t *testing.T) {
 		{"web", "s1", "net1=10.0.0.9,172.24.4.5 net2=fd00::9", "gone-flavor", "gone-image", "", "active", ""},
 		{"web", "s1", "net1=10.0.0.9,172.24.4.5 net2=fd00::9", "m1.small", fromVolume, "", "active", ""},
 	}
-	if diff := cmp.Diff(want, l.rows); diff != "" {
+	var got [][]string
+	for _, row := range l.rows {
+		var texts []string
+		for _, c := range row {
+			texts = append(texts, c.text)
+		}
+		got = append(got, texts)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if v := l.values[1][slices.Index(serverColumns, "Image")]; v != nil {
+	if v := l.rows[1][slices.Index(serverColumns, "Image")].value; v != nil {
 		t.Errorf("the image of a server booted from a volume is %v as data", v)
 	}
-	if diff := cmp.Diff(map[string][]string{"net1": {"10.0.0.9", "172.24.4.5"}, "net2": {"fd00::9"}}, l.values[0][2]); diff != "" {
+	if diff := cmp.Diff(map[string][]string{"net1": {"10.0.0.9", "172.24.4.5"}, "net2": {"fd00::9"}}, l.rows[0][2].value); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -111,7 +118,7 @@ func TestImageListingHidesBootParts(t *testing.T) {
 	names := func(l listing) string {
 		var out []string
 		for _, r := range l.rows {
-			out = append(out, r[0]+r[1])
+			out = append(out, r[0].text+r[1].text)
 		}
 		return strings.Join(out, " ")
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -13,36 +14,43 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-func (a *app) loginCommand() *cobra.Command {
+// loginOptions are those of login.
+type loginOptions struct{ *projects }
+
+func newLoginCommand(d *deps) *cobra.Command {
+	o := &loginOptions{d.projects}
 	return &cobra.Command{
 		Use:   "login INSTANCE|REGEXP",
 		Short: "Open a shell on the machine of one instance",
-		Long: `Opens a login shell on the machine. At a terminal it is an interactive one; else
-the shell reads its commands from standard input. Ends with the shell's status.
-
-` + exitCodes,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			chosen, err := p.Select(args...)
-			if err != nil {
-				return err
-			}
-			if len(chosen) > 1 {
-				return tooMany(args, chosen)
-			}
-			if err := p.equip(chosen, ""); err != nil {
-				return err
-			}
-			if err := p.report(nil, 1); err != nil {
-				return err
-			}
-			defer p.close()
-			return a.login(cmd, p, chosen[0])
-		},
+		Long: `Open a login shell on the machine: an interactive one at a terminal, else one that
+reads its commands from standard input. It ends with the shell's status.`,
+		Example: `  galley login default-debian-12
+  echo uptime | galley login debian`,
+		ValidArgsFunction: o.completeOneInstance,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
+}
+
+func (o *loginOptions) run(ctx context.Context, args []string) error {
+	p, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	chosen, err := p.Select(args...)
+	if err != nil {
+		return err
+	}
+	if len(chosen) > 1 {
+		return tooMany(args, chosen)
+	}
+	if err := p.addPlugins(chosen, ""); err != nil {
+		return err
+	}
+	if err := p.report(nil, 1); err != nil {
+		return err
+	}
+	defer p.close()
+	return o.shell(ctx, p, chosen[0])
 }
 
 func tooMany(args []string, chosen []*kitchen.Instance) error {
@@ -50,22 +58,25 @@ func tooMany(args []string, chosen []*kitchen.Instance) error {
 	for i, inst := range chosen {
 		names[i] = "  * " + inst.Name
 	}
-	return usagef("name one of them:\n"+strings.Join(names, "\n"),
-		"argument `%s' selects %d instances, and a login needs one", strings.Join(args, " "), len(chosen))
+	hint := "name one of them:\n" + strings.Join(names, "\n")
+	if len(args) == 0 {
+		return usagef(hint, "a login needs one instance, and there are %d", len(chosen))
+	}
+	return usagef(hint, "argument `%s' selects %d instances, and a login needs one", strings.Join(args, " "), len(chosen))
 }
 
-func (a *app) login(cmd *cobra.Command, p *project, inst *kitchen.Instance) error {
-	conn, err := p.Connect(cmd.Context(), inst)
+func (o *loginOptions) shell(ctx context.Context, p *project, inst *kitchen.Instance) error {
+	conn, err := p.Connect(ctx, inst)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	t, restore, err := a.terminal()
+	t, restore, err := o.terminal()
 	if err != nil {
 		return fmt.Errorf("preparing the terminal: %w", err)
 	}
 	defer restore()
-	status, err := conn.Shell(cmd.Context(), t)
+	status, err := conn.Shell(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -75,26 +86,26 @@ func (a *app) login(cmd *cobra.Command, p *project, inst *kitchen.Instance) erro
 	return nil
 }
 
-// terminal returns the person's end of a session; restore undoes what it
+// terminal returns the user's end of a session; restore undoes what it
 // changed.
-func (a *app) terminal() (kitchen.Terminal, func(), error) {
-	in, out := ui.Terminal(a.streams.In), ui.Terminal(a.streams.Out)
+func (p *program) terminal() (kitchen.Terminal, func(), error) {
+	in, out := ui.Terminal(p.streams.In), ui.Terminal(p.streams.Out)
 	if in == nil || out == nil {
-		return kitchen.Terminal{In: a.streams.In, Out: a.streams.Out, Err: a.streams.Err}, func() {}, nil
+		return kitchen.Terminal{In: p.streams.In, Out: p.streams.Out, Err: p.streams.Err}, func() {}, nil
 	}
-	errs, ok := a.streams.Err.(*os.File)
+	errs, ok := p.streams.Err.(*os.File)
 	if !ok {
 		errs = out
 	}
-	t, restore, err := bootstrap.LocalTerminal(in, out, errs, a.streams.Getenv)
+	t, restore, err := bootstrap.LocalTerminal(in, out, errs, p.streams.Getenv)
 	return kitchen.Terminal(t), restore, err
 }
 
-// execInput is what a command on one machine reads: what is piped into
-// galley, and nothing when a person sits there, who would wait for nothing.
-func (a *app) execInput() io.Reader {
-	if ui.Terminal(a.streams.In) != nil {
+// commandInput is what a command on one machine reads: what is piped into
+// galley, and nothing at a terminal, where it would wait for the user.
+func (p *program) commandInput() io.Reader {
+	if ui.Terminal(p.streams.In) != nil {
 		return nil
 	}
-	return a.streams.In
+	return p.streams.In
 }

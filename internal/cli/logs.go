@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -14,71 +12,77 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-func (a *app) logsCommand() *cobra.Command {
-	var (
-		view          runlog.View
-		level, format string
-		follow        bool
-	)
+// logsOptions are those of logs.
+type logsOptions struct {
+	*projects
+
+	view          runlog.View
+	level, format string
+	follow        bool
+}
+
+func newLogsCommand(d *deps) *cobra.Command {
+	o := &logsOptions{projects: d.projects}
 	cmd := &cobra.Command{
-		Use:   "logs [INSTANCE|REGEXP|all]...",
-		Short: "Show what was said of one or more instances, or follow it",
-		Long: `Shows the structured log of each instance, .kitchen/logs/INSTANCE.ndjson: by
-default that of its current session, which lasts from the machine's creation to
-its destruction, or else of the latest. Logs that Test Kitchen 4.1 has written
-are read as well.
-
-With --follow it goes on with what is added, of new sessions too, until Ctrl-C,
-and ends with 130.
-
-` + exitCodes,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var ok bool
-			if view.Level, ok = runlog.ParseLevel(level); !ok {
-				return usagef("", "unknown level %q: it is debug, info, warn, error or fatal", level)
-			}
-			if format != "text" && format != "ndjson" {
-				return usagef("", "unknown format %q: it is text or ndjson", format)
-			}
-			view.NDJSON = format == "ndjson"
-			view.Color = a.streams.Color(a.streams.Out, a.color())
-			return a.logs(cmd.Context(), args, view, follow)
-		},
+		Use:   "logs" + useInstances,
+		Short: "Show or follow the logs of one or more instances",
+		Long: `Show the structured log of each instance, .kitchen/logs/INSTANCE.ndjson: by default
+that of its current session, which lasts from the machine's creation to its
+destruction, or else of the latest. Logs that Test Kitchen 4.1 has written are read
+as well. With --follow it prints what is added, also of new sessions, until Ctrl-C.`,
+		Example: `  galley logs default-debian-12
+  galley logs --level warn
+  galley logs -f`,
+		ValidArgsFunction: o.completeInstances,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&level, "level", "info", "least `level` to show: debug, info, warn, error or fatal")
-	fs.StringVar(&view.Session, "session-id", "", "show this session only")
-	fs.BoolVar(&view.All, "all-sessions", false, "show all sessions, also of instances that are configured no longer")
-	fs.StringVar(&format, "format", "text", "print as text or ndjson")
-	fs.BoolVarP(&follow, "follow", "f", false, "go on with what is added")
-	cmd.MarkFlagsMutuallyExclusive("session-id", "all-sessions")
+	fs.StringVar(&o.level, "level", "info", "lowest `LEVEL` to show: debug, info, warn, error or fatal")
+	fs.StringVar(&o.view.Session, "session", "", "show only the session with this `ID`")
+	fs.StringVar(&o.view.Session, "session-id", "", "older spelling of --session")
+	hide(fs, "session-id")
+	fs.BoolVar(&o.view.All, "all-sessions", false, "show all sessions, also of instances that are no longer configured")
+	fs.StringVar(&o.format, "format", "text", "output `FORMAT`: text or ndjson")
+	fs.BoolVarP(&o.follow, "follow", "f", false, "print what is added until Ctrl-C")
+	cmd.MarkFlagsMutuallyExclusive("session", "session-id", "all-sessions")
+	completeFlag(cmd, "level", fixed("debug", "info", "warn", "error", "fatal"))
+	completeFlag(cmd, "format", fixed("text", "ndjson"))
 	return cmd
 }
 
-func (a *app) logs(ctx context.Context, args []string, view runlog.View, follow bool) error {
-	sources, err := a.logSources(ctx, args, view.All)
+func (o *logsOptions) run(ctx context.Context, args []string) error {
+	var ok bool
+	if o.view.Level, ok = runlog.ParseLevel(o.level); !ok {
+		return usagef("", "unknown level %q: it is debug, info, warn, error or fatal", o.level)
+	}
+	if o.format != "text" && o.format != "ndjson" {
+		return usagef("", "unknown format %q: it is text or ndjson", o.format)
+	}
+	o.view.NDJSON = o.format == "ndjson"
+	o.view.Color = o.colors(o.streams.Out)
+	sources, err := o.logSources(ctx, args, o.view.All)
 	if err != nil {
 		return err
 	}
-	a.quiet.Store(follow)
-	err = view.Print(ctx, a.streams.Out, sources, follow)
-	if follow && errors.Is(err, errInterrupted) {
+	o.quiet.Store(o.follow)
+	err = o.view.Print(ctx, o.streams.Out, sources, o.follow)
+	if o.follow && errors.Is(err, errInterrupted) {
 		return &statusError{exitInterrupted}
 	}
 	return err
 }
 
-// logSources returns the logs of the instances that the arguments name. These
-// are the configured ones; where there is no configuration to be read, or all
-// is asked for, also those that have a log.
-func (a *app) logSources(ctx context.Context, args []string, all bool) ([]runlog.Source, error) {
-	root, err := os.Getwd()
+// logSources returns the logs of the instances that the arguments name: of the
+// configured ones, and where the configuration cannot be read or all sessions
+// are asked for, also of those that have a log.
+func (o *projects) logSources(ctx context.Context, args []string, all bool) ([]runlog.Source, error) {
+	root, err := workingDirectory()
 	if err != nil {
-		return nil, fmt.Errorf("finding the current directory: %w", err)
+		return nil, err
 	}
 	paths := state.Paths{Root: root}
 	var names []string
-	p, cerr := a.open(ctx)
+	p, cerr := o.open(ctx)
 	if cerr == nil {
 		for _, inst := range p.Instances {
 			names = append(names, inst.Name)
@@ -92,10 +96,10 @@ func (a *app) logSources(ctx context.Context, args []string, all bool) ([]runlog
 		return nil, cerr
 	}
 	if cerr != nil {
-		fmt.Fprintf(a.streams.Err, "%s: warning: the configuration cannot be read; taking the instances that have a log: %v\n", a.name, a.secrets.Clean(cerr.Error()))
+		o.warnf("the configuration cannot be read; showing the instances that have a log: %v", cerr)
 	}
 	for _, name := range logged {
-		// An instance that was taken out of the configuration can be named.
+		// An instance that was removed from the configuration can be named.
 		if (all || cerr != nil || slices.Contains(args, name)) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -111,7 +115,7 @@ func (a *app) logSources(ctx context.Context, args []string, all bool) ([]runlog
 	sources := make([]runlog.Source, len(chosen))
 	for i, inst := range chosen {
 		sources[i] = runlog.Source{Instance: inst.Name, Path: paths.Structured(inst.Name)}
-		// A state that cannot be read is no reason not to show the log.
+		// The log is shown also where the state cannot be read.
 		if st, err := k.Store.Load(inst.Name); err == nil {
 			sources[i].Session = st.String(kitchen.KeySession)
 		}

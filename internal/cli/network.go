@@ -8,15 +8,20 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/state"
 )
 
-func (a *app) networkNoun() *cobra.Command {
-	return noun("network", "Make, delete and look up networks", a.listOf("networks", listNetworks), a.networkCreate(), a.networkDelete())
+func newNetworkCommand(d *deps) *cobra.Command {
+	return noun("network", "Create, delete and list networks",
+		newCloudListCommand(d, "networks", "  galley network list\n  galley network list --columns name,external", networkColumns, listNetworks),
+		newNetworkCreateCommand(d), newNetworkDeleteCommand(d))
 }
+
+var networkColumns = []string{"Name", "ID", "Tenant", "Shared", "External"}
 
 func listNetworks(ctx context.Context, c *openstack.Cloud) (listing, error) {
 	networks, err := c.Networks(ctx)
@@ -25,14 +30,14 @@ func listNetworks(ctx context.Context, c *openstack.Cloud) (listing, error) {
 	}
 	networks = slices.Clone(networks)
 	slices.SortFunc(networks, func(x, y openstack.Network) int { return byNames(x.Name, y.Name, x.ID, y.ID) })
-	l := listing{columns: []string{"Name", "ID", "Tenant", "Shared", "External"}}
+	l := listing{columns: networkColumns}
 	for _, n := range networks {
 		l.add(n.Name, n.ID, n.ProjectID, flagged(n.Shared), flagged(n.External))
 	}
 	return l, nil
 }
 
-// networkFlags are a network as the command line has it.
+// networkFlags are the flags that describe a network.
 type networkFlags struct {
 	subnets, dns, pools, gateways        []string
 	subnetName, router, external, v6mode string
@@ -40,111 +45,129 @@ type networkFlags struct {
 	noDHCP, noGateway, keep              bool
 }
 
-func (a *app) networkCreate() *cobra.Command {
-	var (
-		f listingFlags
-		o networkFlags
-	)
+func (f *networkFlags) add(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&f.subnets, "subnet", nil, "address range of the subnet as `CIDR`: 10.0.0.0/24; once for each address family")
+	fs.StringVar(&f.subnetName, "subnet-name", "", "`NAME` of a new subnet (default the network's)")
+	fs.StringVar(&f.router, "router", "", "connect the subnets to this `ROUTER` (name or ID), which is created if it does not exist")
+	fs.StringVar(&f.external, "external", "", "connect the router to this external `NETWORK` (name or ID)")
+	fs.StringSliceVar(&f.gateways, "gateway", nil, "`ADDRESS` of the router on the subnet (default the first one)")
+	fs.BoolVar(&f.noGateway, "no-gateway", false, "create the subnets without a gateway")
+	fs.StringSliceVar(&f.dns, "dns", nil, "`ADDRESSES` of the name servers for guests")
+	fs.StringSliceVar(&f.pools, "pool", nil, "assign only addresses of this range: `START-END`")
+	fs.IntVar(&f.ipVersion, "ip-version", 0, "refuse a subnet that is not of this `VERSION`: 4 or 6")
+	fs.StringVar(&f.v6mode, "ipv6-mode", "", "`MODE`: slaac, dhcpv6-stateful, dhcpv6-stateless or none (default slaac for a /64, else dhcpv6-stateful)")
+	fs.BoolVar(&f.noDHCP, "no-dhcp", false, "create the subnets without DHCP")
+	fs.BoolVar(&f.keep, "keep-on-failure", false, "keep what was created when something fails")
+}
+
+// networkCreateOptions are those of network create.
+type networkCreateOptions struct {
+	*program
+	networks networkAccess
+
+	name   string
+	flags  networkFlags
+	output listingFlags
+}
+
+func newNetworkCreateCommand(d *deps) *cobra.Command {
+	o := &networkCreateOptions{program: d.program, networks: networkAccess{d.program, d.clouds}}
 	cmd := &cobra.Command{
 		Use:   "create NAME --subnet CIDR [--router NAME] [--external NETWORK]",
-		Short: "Make a network that servers can be put on, with its subnet and router",
-		Long: `Makes a network, its subnets, and a router that joins them to an external
-network: what took five commands of the neutron client.
-
-  galley network create net1 --subnet 10.0.0.0/24 --router gw --external public
-
-What is there already is used as it is, so that the same line run twice changes
-nothing, and one that was interrupted is finished. What is there and differs is
-refused before anything is made. A failed create takes back what it has made.
-"galley network delete NAME" undoes exactly what create has made.
-
-` + exitCodes,
+		Short: "Create a network for servers, with its subnet and router",
+		Long: `Create a network, its subnets, and a router that connects them to an external
+network: five commands of the neutron client in one. What exists and is as asked
+is used, so that the same command run twice changes nothing, and one that was
+interrupted is completed; what differs is refused before anything is created. A
+failed create removes what it has created. "galley network delete NAME" undoes
+exactly what create has done.`,
+		Example: `  galley network create net1 --subnet 10.0.0.0/24 --router gw --external public
+  galley network create isolated --subnet 10.9.0.0/24 --no-gateway`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			spec, err := o.spec(args[0])
-			if err != nil {
-				return err
-			}
-			return a.withNetworks(cmd.Context(), func(ctx context.Context, c *openstack.Cloud, record func(string) openstack.Journal) error {
-				got, err := c.EnsureNetwork(ctx, spec, record(spec.Name), o.keep, lines{a})
-				if err != nil {
-					return err
-				}
-				if !got.Changed {
-					fmt.Fprintf(a.streams.Err, "The network %q is as asked: nothing to do.\n", spec.Name)
-				}
-				return a.printOne(networkListing(got), &f)
-			})
+			o.name = args[0]
+			return o.run(cmd.Context())
 		},
 	}
-	fs := cmd.Flags()
-	fs.StringSliceVar(&o.subnets, "subnet", nil, "the subnet's addresses as `CIDR`: 10.0.0.0/24; once for each address family")
-	fs.StringVar(&o.subnetName, "subnet-name", "", "the `NAME` of a subnet that is made (default the network's)")
-	fs.StringVar(&o.router, "router", "", "join the subnets to this `ROUTER` (name or ID), which is made if there is none of the name")
-	fs.StringVar(&o.external, "external", "", "have the router lead to this external `NETWORK` (name or ID)")
-	fs.StringSliceVar(&o.gateways, "gateway", nil, "the router's `ADDRESS` on the subnet (default the first one)")
-	fs.BoolVar(&o.noGateway, "no-gateway", false, "make the subnets without a gateway")
-	fs.StringSliceVar(&o.dns, "dns", nil, "name server `ADDRESSES` that guests are told of")
-	fs.StringSliceVar(&o.pools, "pool", nil, "give guests addresses of this range only: `START-END`")
-	fs.IntVar(&o.ipVersion, "ip-version", 0, "4 or 6: refuse a subnet of the other (default what the CIDR is)")
-	fs.StringVar(&o.v6mode, "ipv6-mode", "", "slaac, dhcpv6-stateful, dhcpv6-stateless or none (default slaac for a /64, else dhcpv6-stateful)")
-	fs.BoolVar(&o.noDHCP, "no-dhcp", false, "make the subnets without DHCP")
-	fs.BoolVar(&o.keep, "keep-on-failure", false, "leave what was made when something fails, for a look at it")
-	f.add(cmd)
+	o.flags.add(cmd.Flags())
+	o.output.add(cmd, networkCreateColumns)
+	d.knife.addTo(cmd, usesCloud)
+	completeFlag(cmd, "external", d.clouds.complete(poolNamesOf))
+	completeFlag(cmd, "ip-version", fixed("4", "6"))
+	completeFlag(cmd, "ipv6-mode", fixed(v6Modes...))
 	return cmd
 }
 
+func (o *networkCreateOptions) run(ctx context.Context) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	spec, err := o.flags.spec(o.name)
+	if err != nil {
+		return err
+	}
+	return o.networks.use(ctx, func(ctx context.Context, c *openstack.Cloud, record func(string) openstack.Journal) error {
+		got, err := c.EnsureNetwork(ctx, spec, record(spec.Name), o.flags.keep, o.reporter())
+		if err != nil {
+			return err
+		}
+		if !got.Changed {
+			fmt.Fprintf(o.streams.Err, "The network %q is as asked: nothing to do.\n", spec.Name)
+		}
+		return o.printOne(networkListing(got), &o.output)
+	})
+}
+
+var v6Modes = []string{"slaac", "dhcpv6-stateful", "dhcpv6-stateless", "none"}
+
 // spec checks the flags and makes a request of them.
-func (o *networkFlags) spec(name string) (openstack.NetworkSpec, error) {
-	spec := openstack.NetworkSpec{Name: name, Router: o.router, External: o.external}
+func (f *networkFlags) spec(name string) (openstack.NetworkSpec, error) {
+	spec := openstack.NetworkSpec{Name: name, Router: f.router, External: f.external}
 	switch {
 	case strings.TrimSpace(name) == "":
 		return spec, usagef("", "the network needs a name")
-	case o.external != "" && o.router == "":
+	case f.external != "" && f.router == "":
 		return spec, usagef("name one with --router: it is made if it does not exist", "--external needs a router that leads there")
-	case o.router != "" && len(o.subnets) == 0:
+	case f.router != "" && len(f.subnets) == 0:
 		return spec, usagef("give the network one with --subnet", "--router needs a subnet to join")
-	case len(o.subnets) == 0 && (len(o.dns)+len(o.pools)+len(o.gateways) > 0 || o.noDHCP || o.noGateway || o.v6mode != "" || o.ipVersion != 0 || o.subnetName != ""):
+	case len(f.subnets) == 0 && (len(f.dns)+len(f.pools)+len(f.gateways) > 0 || f.noDHCP || f.noGateway || f.v6mode != "" || f.ipVersion != 0 || f.subnetName != ""):
 		return spec, usagef("give the network one with --subnet", "--dns, --gateway, --pool and their like need a subnet")
-	case o.noGateway && len(o.gateways) > 0:
+	case f.noGateway && len(f.gateways) > 0:
 		return spec, usagef("", "--gateway and --no-gateway exclude each other")
-	case o.ipVersion != 0 && o.ipVersion != 4 && o.ipVersion != 6:
-		return spec, usagef("", "--ip-version is 4 or 6, not %d", o.ipVersion)
-	case !slices.Contains([]string{"", "slaac", "dhcpv6-stateful", "dhcpv6-stateless", "none"}, o.v6mode):
-		return spec, usagef("", "unknown IPv6 mode %q: it is slaac, dhcpv6-stateful, dhcpv6-stateless or none", o.v6mode)
+	case f.ipVersion != 0 && f.ipVersion != 4 && f.ipVersion != 6:
+		return spec, usagef("", "--ip-version is 4 or 6, not %d", f.ipVersion)
+	case f.v6mode != "" && !slices.Contains(v6Modes, f.v6mode):
+		return spec, usagef("", "unknown IPv6 mode %q: it is slaac, dhcpv6-stateful, dhcpv6-stateless or none", f.v6mode)
 	}
-	for _, text := range o.subnets {
-		sn, err := o.subnet(name, text)
+	for _, text := range f.subnets {
+		sn, err := f.subnet(name, text)
 		if err != nil {
 			return spec, err
 		}
 		spec.Subnets = append(spec.Subnets, sn)
 	}
-	return spec, o.share(spec.Subnets)
+	return spec, f.share(spec.Subnets)
 }
 
-func (o *networkFlags) subnet(network, text string) (openstack.SubnetSpec, error) {
-	sn := openstack.SubnetSpec{Name: o.subnetName, NoDHCP: o.noDHCP, NoGateway: o.noGateway}
+func (f *networkFlags) subnet(network, text string) (openstack.SubnetSpec, error) {
+	sn := openstack.SubnetSpec{Name: f.subnetName, NoDHCP: f.noDHCP, NoGateway: f.noGateway}
 	if sn.Name == "" {
 		sn.Name = network
 	}
 	cidr, err := netip.ParsePrefix(text)
 	if err != nil {
-		return sn, usagef("as in --subnet 10.0.0.0/24", "%q is no network in CIDR notation", text)
+		return sn, usagef("as in --subnet 10.0.0.0/24", "%q is not a network in CIDR notation", text)
 	}
 	if m := cidr.Masked(); cidr != m {
 		return sn, usagef("did you mean --subnet "+m.String()+"?", "%s is an address on a network, not the network", text)
 	}
 	sn.CIDR = cidr
 	v6 := cidr.Addr().Is6()
-	if o.ipVersion != 0 && v6 != (o.ipVersion == 6) {
-		return sn, usagef("", "the subnet %s is not of IP version %d", text, o.ipVersion)
+	if f.ipVersion != 0 && v6 != (f.ipVersion == 6) {
+		return sn, usagef("", "the subnet %s is not of IP version %d", text, f.ipVersion)
 	}
-	if v6 && !o.noDHCP && o.v6mode != "none" {
-		if sn.IPv6Mode = o.v6mode; sn.IPv6Mode == "" {
+	if v6 && !f.noDHCP && f.v6mode != "none" {
+		if sn.IPv6Mode = f.v6mode; sn.IPv6Mode == "" {
 			sn.IPv6Mode = "dhcpv6-stateful"
 			if cidr.Bits() == 64 {
 				sn.IPv6Mode = "slaac"
@@ -156,7 +179,7 @@ func (o *networkFlags) subnet(network, text string) (openstack.SubnetSpec, error
 
 // share gives each subnet the gateways, pools and name servers that are its
 // own: those of its addresses, or of its family.
-func (o *networkFlags) share(subnets []openstack.SubnetSpec) error {
+func (f *networkFlags) share(subnets []openstack.SubnetSpec) error {
 	in := func(flag string, addr netip.Addr, fits func(*openstack.SubnetSpec) bool, put func(*openstack.SubnetSpec)) error {
 		found := false
 		for i := range subnets {
@@ -170,27 +193,27 @@ func (o *networkFlags) share(subnets []openstack.SubnetSpec) error {
 		}
 		return nil
 	}
-	for _, text := range o.gateways {
+	for _, text := range f.gateways {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
-			return usagef("", "the gateway %q is no IP address", text)
+			return usagef("", "the gateway %q is not an IP address", text)
 		}
 		if err := in("gateway", addr, func(s *openstack.SubnetSpec) bool { return s.CIDR.Contains(addr) && !s.Gateway.IsValid() },
 			func(s *openstack.SubnetSpec) { s.Gateway = addr }); err != nil {
 			return err
 		}
 	}
-	for _, text := range o.dns {
+	for _, text := range f.dns {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
-			return usagef("", "the name server %q is no IP address", text)
+			return usagef("", "the name server %q is not an IP address", text)
 		}
 		if err := in("dns", addr, func(s *openstack.SubnetSpec) bool { return s.CIDR.Addr().Is4() == addr.Is4() },
 			func(s *openstack.SubnetSpec) { s.DNS = append(s.DNS, addr.String()) }); err != nil {
 			return err
 		}
 	}
-	for _, text := range o.pools {
+	for _, text := range f.pools {
 		from, to, _ := strings.Cut(text, "-")
 		start, err := netip.ParseAddr(from)
 		end, err2 := netip.ParseAddr(to)
@@ -207,9 +230,11 @@ func (o *networkFlags) share(subnets []openstack.SubnetSpec) error {
 	return nil
 }
 
-// networkListing is what a create has come to.
+var networkCreateColumns = []string{"Network", "Network ID", "Subnets", "Subnet IDs", "Router", "Router ID", "External Network ID", "Changed"}
+
+// networkListing shows the outcome of a create.
 func networkListing(n *openstack.NetworkSetup) listing {
-	l := listing{columns: []string{"Network", "Network ID", "Subnets", "Subnet IDs", "Router", "Router ID", "External Network ID", "Changed"}}
+	l := listing{columns: networkCreateColumns}
 	cidrs, ids := []string{}, []string{}
 	for _, s := range n.Subnets {
 		cidrs, ids = append(cidrs, s.CIDR), append(ids, s.ID)
@@ -218,59 +243,77 @@ func networkListing(n *openstack.NetworkSetup) listing {
 	if n.Router != nil {
 		router = *n.Router
 	}
-	l.add(n.Network.Name, n.Network.ID, cell{strings.Join(cidrs, " "), cidrs}, cell{strings.Join(ids, " "), ids},
+	l.add(n.Network.Name, n.Network.ID, joined(cidrs, " "), joined(ids, " "),
 		orNone(router.Name), orNone(router.ID), orNone(router.External), flagged(n.Changed))
 	return l
 }
 
-func (a *app) networkDelete() *cobra.Command {
-	return &cobra.Command{
-		Use:   "delete NAME...",
-		Short: "Undo exactly what `network create` has made",
-		Long: `Removes what "galley network create" has made under a name, and nothing else: a
-network or router that was there before stays, and so does a router that joins
-other networks by now. A network that servers are on is refused.
-
-` + exitCodes,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var errs []error
-			for _, name := range args {
-				if err := a.deleteNetwork(cmd.Context(), name); err != nil {
-					errs = append(errs, err)
-				}
-				if cmd.Context().Err() != nil {
-					break
-				}
-			}
-			return session.Join(errs...)
-		},
-	}
+// networkDeleteOptions are those of network delete.
+type networkDeleteOptions struct {
+	*program
+	networks networkAccess
 }
 
-// deleteNetwork undoes a create. The record lies under the name, whether the
-// person gives that or the ID.
-func (a *app) deleteNetwork(ctx context.Context, ref string) error {
-	return a.withNetworks(ctx, func(ctx context.Context, c *openstack.Cloud, record func(name string) openstack.Journal) error {
+func newNetworkDeleteCommand(d *deps) *cobra.Command {
+	o := &networkDeleteOptions{program: d.program, networks: networkAccess{d.program, d.clouds}}
+	cmd := &cobra.Command{
+		Use:   "delete NAME...",
+		Short: "Remove exactly what `network create` has created",
+		Long: `Remove what "galley network create" has created under a name, and nothing else: a
+network or router that existed before is kept, and so is a router that connects
+other networks by now. A network with servers on it is refused.`,
+		Example: `  galley network delete net1
+  galley network delete net1 isolated`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: d.clouds.complete(networkNames),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
+	}
+	d.knife.addTo(cmd, usesCloud)
+	return cmd
+}
+
+func (o *networkDeleteOptions) run(ctx context.Context, names []string) error {
+	var errs []error
+	for _, name := range names {
+		if err := o.remove(ctx, name); err != nil {
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return session.Join(errs...)
+}
+
+// remove undoes a create. The record has the network's name, whether the user
+// gives that or the ID.
+func (o *networkDeleteOptions) remove(ctx context.Context, ref string) error {
+	return o.networks.use(ctx, func(ctx context.Context, c *openstack.Cloud, record func(name string) openstack.Journal) error {
 		name := ref
 		if n, err := c.OwnNetwork(ctx, ref); err == nil && n != nil {
 			name = n.Name
 		}
-		return c.RemoveNetwork(ctx, name, record(name), lines{a})
+		return c.RemoveNetwork(ctx, name, record(name), o.reporter())
 	})
 }
 
-// withNetworks does something with networks while no other process on this
-// machine makes or removes one. record is where a network's record lies.
-func (a *app) withNetworks(ctx context.Context, do func(ctx context.Context, c *openstack.Cloud, record func(name string) openstack.Journal) error) error {
+// networkAccess is the cloud while no other process on this machine creates or
+// removes networks.
+type networkAccess struct {
+	*program
+	clouds *cloudAccess
+}
+
+// use logs in and calls do; record returns the record of a network by name.
+func (a networkAccess) use(ctx context.Context, do func(ctx context.Context, c *openstack.Cloud, record func(name string) openstack.Journal) error) error {
 	mine, err := state.UserFiles(a.streams.Getenv)
 	if err != nil {
 		return err
 	}
 	files := mine.Networks()
-	return a.withCloud(ctx, func(ctx context.Context, c *openstack.Cloud) error {
+	return a.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
 		unlock, err := state.Lock(ctx, files.Lock(), "the networks", func(holder string) {
-			fmt.Fprintf(a.streams.Err, "Waiting for %s, which is at work on networks.\n", holder)
+			fmt.Fprintf(a.streams.Err, "Waiting for %s, which is creating or removing networks.\n", holder)
 		})
 		if err != nil {
 			return err

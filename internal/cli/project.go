@@ -2,47 +2,70 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/galleyhq/galley/internal/config"
-	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/state"
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/internal/ui/runlog"
 	"github.com/galleyhq/galley/kitchen"
 )
 
-// project is the configuration in the current directory joined to the engine.
-type project struct {
-	*kitchen.Kitchen
-	config  *config.Project
-	env     *env.Env
-	paths   state.Paths
-	app     *app
-	shared  shared
-	debug   bool
-	results *results
-	closers []func() error
+// projects opens the configuration in the current directory.
+type projects struct {
+	*settings
+
+	// kitchenFlags are those that Test Kitchen's commands share.
+	kitchenFlags           *pflag.FlagSet
+	overwrite, noOverwrite bool
 }
 
-// open reads the configuration. It makes no plug-ins: those are made for the
-// instances that are acted on, so that listing a hundred costs nothing.
-func (a *app) open(ctx context.Context) (*project, error) {
-	if _, err := a.level(); err != nil {
+// flagSet returns the flags that Test Kitchen's commands share.
+func (p *projects) flagSet() *pflag.FlagSet {
+	fs := pflag.NewFlagSet("kitchen", pflag.ContinueOnError)
+	fs.BoolVarP(&p.verbose, "verbose", "v", false, "print all of Test Kitchen's lines, not only headlines, warnings and output")
+	fs.BoolVar(&p.overwrite, "log-overwrite", true, "begin new .log files, keeping the last five; =false appends (KITCHEN_LOG_OVERWRITE). The .ndjson files are always appended to")
+	fs.BoolVar(&p.noOverwrite, "no-log-overwrite", false, "append to the logs")
+	fs.StringVarP(&p.flags.testBase, "test-base-path", "t", "", "`DIR` of the tests (default test/integration)")
+	fs.StringVar(&p.flags.erb, "erb", "", "`ENGINE` that renders ERB: galley, or ruby for the ruby on the PATH (default galley)")
+	p.kitchenFlags = fs
+	return fs
+}
+
+// project is the configuration in a directory joined to the engine.
+type project struct {
+	*kitchen.Kitchen
+	projects *projects
+	config   *config.Project
+	env      *variables
+	paths    state.Paths
+	shared   shared
+	debug    bool
+	results  *results
+	closers  []func() error
+}
+
+// open reads the configuration. It creates no plug-ins: those are created for
+// the instances that are acted on, so that listing a hundred costs nothing.
+func (p *projects) open(ctx context.Context) (*project, error) {
+	if _, err := p.level(); err != nil {
 		return nil, err
 	}
-	env, err := a.environment(ctx)
+	env, err := p.environment(ctx)
 	if err != nil {
 		return nil, err
 	}
-	root, err := os.Getwd()
+	root, err := workingDirectory()
 	if err != nil {
-		return nil, fmt.Errorf("finding the current directory: %w", err)
+		return nil, err
 	}
-	opts, err := a.configOptions(root, env)
+	opts, err := p.configOptions(root, env)
 	if err != nil {
 		return nil, err
 	}
@@ -50,23 +73,23 @@ func (a *app) open(ctx context.Context) (*project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &project{
-		Kitchen: &kitchen.Kitchen{Store: state.NewStore(root), Bus: kitchen.NewBus(), CompilePattern: compilePattern},
-		config:  cfg,
-		env:     env,
-		paths:   state.Paths{Root: root},
-		app:     a,
+	k := &project{
+		Kitchen:  &kitchen.Kitchen{Store: state.NewStore(root), Bus: kitchen.NewBus(), CompilePattern: compilePattern},
+		projects: p,
+		config:   cfg,
+		env:      env,
+		paths:    state.Paths{Root: root},
 	}
-	p.shared.connector.Options.Debug = func(format string, args ...any) {
-		p.Bus.Reporter("", 0, "").Debug(format, args...)
+	k.shared.connector.Options.Debug = func(format string, args ...any) {
+		k.Bus.Reporter("", 0, "").Debug(format, args...)
 	}
-	testBase := a.testBase(root)
+	testBase := p.testBase(root)
 	for i, inst := range cfg.Instances {
 		hooks, err := hooksOf(inst.Lifecycle)
 		if err != nil {
 			return nil, fmt.Errorf("instance <%s>: %w", inst.Name, err)
 		}
-		p.Instances = append(p.Instances, &kitchen.Instance{
+		k.Instances = append(k.Instances, &kitchen.Instance{
 			Name: inst.Name, Suite: inst.Suite, Platform: inst.Platform, Index: i,
 			OSType: inst.OSType, ShellType: inst.ShellType,
 			Root: root, TestBase: testBase,
@@ -77,8 +100,38 @@ func (a *app) open(ctx context.Context) (*project, error) {
 			Hooks:           hooks,
 		})
 	}
-	return p, nil
+	return k, nil
 }
+
+// Select returns the instances that the arguments name, and refuses a
+// configuration without instances.
+func (p *project) Select(args ...string) ([]*kitchen.Instance, error) {
+	chosen, err := p.Kitchen.Select(args...)
+	var none *kitchen.SelectError
+	if errors.As(err, &none) && len(p.Instances) == 0 {
+		return nil, p.noInstances(err)
+	}
+	return chosen, err
+}
+
+// noInstances explains why a configuration has no instances, by what is wrong
+// with it.
+func (p *project) noInstances(err error) error {
+	for _, x := range p.config.Problems() {
+		if x.Code == "unknown-key" && x.Advice != "" {
+			return &configError{err, x.String()}
+		}
+	}
+	return &configError{err, "`" + p.projects.name + " init` writes a configuration to start from"}
+}
+
+// configError is a configuration that cannot be used, with advice.
+type configError struct {
+	error
+	hint string
+}
+
+func (e *configError) Hint() string { return e.hint }
 
 func orElse(s, def string) string {
 	if s == "" {
@@ -95,31 +148,42 @@ func provisionerName(name string) string {
 	return name
 }
 
-// report subscribes the console and the logs to what happens. Instances are
-// those that will be brought somewhere, none for a mere look at them.
+// style is the form of a run's lines: all of Test Kitchen's under its name.
+func (p *program) style() ui.Style {
+	level, err := p.level()
+	if p.verbose || p.name != nameGalley || err == nil && level == ui.DebugLevel {
+		return ui.Full
+	}
+	return ui.Compact
+}
+
+// report subscribes the console and the logs to what happens. instances are
+// those that a run works on, none for a mere look at them.
 func (p *project) report(instances []*kitchen.Instance, concurrency int) error {
-	a := p.app
-	level, err := a.level()
+	out := p.projects
+	level, err := out.level()
 	if err != nil {
 		return err
 	}
-	w := a.people()
+	w := out.people()
 	width := 0
 	for _, i := range instances {
 		width = max(width, len(i.Name))
 	}
 	console := ui.NewConsole(w, ui.ConsoleOptions{
 		Product: product(),
+		Style:   out.style(),
 		Level:   level,
-		Color:   a.streams.Color(w, a.color()),
-		Live:    ui.Terminal(w) != nil && a.streams.Getenv("TERM") != "dumb",
+		Color:   out.colors(w),
+		Live:    out.live(),
 		Names:   concurrency > 1 && len(instances) > 1,
 		Width:   width,
-		Secrets: a.secrets,
+		Secrets: out.secrets,
 	})
-	// A look at a machine, as a login, is added to the log of what was done.
-	fresh := len(instances) > 0 && a.overwriteLogs()
-	log := ui.NewFileLog(product(), fresh, a.secrets, func(instance string) string {
+	// A look at a machine, such as a login, is added to the log of what was
+	// done before.
+	fresh := len(instances) > 0 && out.overwriteLogs()
+	log := ui.NewFileLog(product(), fresh, out.secrets, func(instance string) string {
 		if instance == "" {
 			return p.paths.CommonLog()
 		}
@@ -133,12 +197,12 @@ func (p *project) report(instances []*kitchen.Instance, concurrency int) error {
 	}, p.paths.LogLock())
 	sinks := []func(runlog.Record){structured.Add}
 	if p.results != nil {
-		// Closers run from the last to the first: the summary comes when the
-		// console has ended.
-		p.closers = append(p.closers, func() error { return p.results.finish(a, w, level) })
+		// Closers run from the last to the first: the summary follows the end
+		// of the console.
+		p.closers = append(p.closers, func() error { return p.results.finish(out.program, w, level) })
 		sinks = append(sinks, p.results.add)
 	}
-	recorder := runlog.NewRecorder(runlog.Options{Product: product(), Secrets: a.secrets, Instances: p.Instances}, sinks...)
+	recorder := runlog.NewRecorder(runlog.Options{Product: product(), Secrets: out.secrets, Instances: p.Instances}, sinks...)
 	p.closers = append(p.closers, func() error { console.Close(); return nil }, log.Close, structured.Close)
 	p.Bus = kitchen.NewBus(log.Event, recorder.Event, console.Event)
 	for _, w := range p.config.Warnings {
@@ -151,9 +215,9 @@ func (p *project) warn(format string, args ...any) {
 	p.Bus.Publish(kitchen.Event{Kind: kitchen.Warn, Text: fmt.Sprintf(format, args...)})
 }
 
-// idleKeys tells, before something is made of the configuration, which of its
-// keys have no effect: misspelt ones each, others, as those of another tool's
-// plug-ins, by their number.
+// idleKeys warns, before a run, about keys of the configuration that have no
+// effect: each misspelt one, and the number of others, such as those of
+// another tool's plug-ins.
 func (p *project) idleKeys() {
 	idle := 0
 	for _, x := range p.config.Problems() {
@@ -165,7 +229,7 @@ func (p *project) idleKeys() {
 		}
 	}
 	if idle > 0 {
-		p.warn("Keys of the configuration that have no effect: %d; `%s config validate` names them", idle, p.app.name)
+		p.warn("%s of the configuration with no effect; `%s config validate` names them", text.Count(idle, "key"), p.projects.name)
 	}
 }
 
@@ -173,45 +237,22 @@ func (p *project) idleKeys() {
 func (p *project) close() {
 	for _, c := range slices.Backward(p.closers) {
 		if err := c(); err != nil {
-			fmt.Fprintf(p.app.streams.Err, "%s: warning: %v\n", p.app.name, err)
+			p.projects.warnf("%v", err)
 		}
 	}
 	p.closers = nil
 }
 
-// level returns the log level asked for.
-func (a *app) level() (ui.Level, error) {
-	if a.flags.logLevel != "" {
-		l, err := ui.ParseLevel(a.flags.logLevel)
-		if err != nil {
-			return 0, &usageError{err: err}
-		}
-		return l, nil
-	}
-	if a.knifeFlags.verbosity > 0 {
-		return ui.DebugLevel, nil
-	}
-	name := a.streams.Getenv("KITCHEN_LOG")
-	if name == "" {
-		return ui.InfoLevel, nil
-	}
-	l, err := ui.ParseLevel(name)
-	if err != nil {
-		fmt.Fprintf(a.streams.Err, "%s: warning: KITCHEN_LOG: %v; taking info\n", a.name, err)
-	}
-	return l, nil
-}
-
-// overwriteLogs says whether a run begins fresh logs: by flag, else by
+// overwriteLogs reports whether a run begins new log files: by flag, else by
 // KITCHEN_LOG_OVERWRITE (Test Kitchen: false, f and no append).
-func (a *app) overwriteLogs() bool {
-	if a.flags.noOverwrite {
+func (p *projects) overwriteLogs() bool {
+	if p.noOverwrite {
 		return false
 	}
-	if a.flags.changed("log-overwrite") {
-		return a.flags.overwrite
+	if p.kitchenFlags.Changed("log-overwrite") {
+		return p.overwrite
 	}
-	switch strings.ToLower(a.streams.Getenv("KITCHEN_LOG_OVERWRITE")) {
+	switch strings.ToLower(p.streams.Getenv("KITCHEN_LOG_OVERWRITE")) {
 	case "false", "f", "no":
 		return false
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -15,47 +14,49 @@ import (
 	"github.com/galleyhq/galley/internal/ui/report"
 )
 
-func (a *app) reportCommand() *cobra.Command {
-	var (
-		file, session string
-		all           bool
-	)
+// reportOptions are those of report.
+type reportOptions struct {
+	*projects
+
+	file, session string
+	all           bool
+}
+
+func newReportCommand(d *deps) *cobra.Command {
+	o := &reportOptions{projects: d.projects}
 	cmd := &cobra.Command{
-		Use:   "report [INSTANCE|REGEXP|all]...",
-		Short: "Write what happened to the instances as one HTML page",
-		Long: `Writes one HTML page that needs nothing else, with a timeline of every
-instance's phases, how each came out and why, and the end of what was said. It
-is made from the structured logs, so that it can be made after a run, also after
-one that was killed, and of what Test Kitchen 4.1 has done.
-
-By default it shows each instance's current session, from the machine's creation
-to its destruction. The name of the file that was written is printed.
-
-` + exitCodes,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.report(cmd.Context(), args, file, session, all)
-		},
+		Use:   "report" + useInstances,
+		Short: "Write a report of the instances' runs as one HTML page",
+		Long: `Write one self-contained HTML page with a timeline of every instance's phases, the
+outcome and its reason, and the last lines of output. It is made from the structured
+logs, so it can be written after a run, also after one that was killed, and of runs
+of Test Kitchen 4.1. By default it shows each instance's current session, from the
+machine's creation to its destruction. The name of the file is printed.`,
+		Example: `  galley report
+  galley report ubuntu --output report.html`,
+		ValidArgsFunction: o.completeInstances,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
 	fs := cmd.Flags()
-	fs.StringVarP(&file, "output", "o", "", "write to `FILE`, - being standard output (default .kitchen/report.html)")
-	fs.StringVar(&session, "session", "", "show this session only, by its `ID`")
-	fs.BoolVar(&all, "all-sessions", false, "show all sessions in the logs, also of instances that are configured no longer")
+	fs.StringVarP(&o.file, "output", "o", "", "write to `FILE`, - for standard output (default .kitchen/report.html)")
+	fs.StringVar(&o.session, "session", "", "show only the session with this `ID`")
+	fs.BoolVar(&o.all, "all-sessions", false, "show all sessions in the logs, also of instances that are no longer configured")
 	cmd.MarkFlagsMutuallyExclusive("session", "all-sessions")
 	return cmd
 }
 
-func (a *app) report(ctx context.Context, args []string, file, session string, all bool) error {
-	sources, err := a.logSources(ctx, args, all)
+func (o *reportOptions) run(ctx context.Context, args []string) error {
+	sources, err := o.logSources(ctx, args, o.all)
 	if err != nil {
 		return err
 	}
 	h := history.New(report.Lines)
-	if err := h.LoadAll(sources, session, all); err != nil {
+	if err := h.LoadAll(sources, o.session, o.all); err != nil {
 		return err
 	}
-	root, err := os.Getwd()
+	root, err := workingDirectory()
 	if err != nil {
-		return fmt.Errorf("finding the current directory: %w", err)
+		return err
 	}
 	var page bytes.Buffer
 	err = report.Write(&page, h, report.Options{
@@ -65,16 +66,16 @@ func (a *app) report(ctx context.Context, args []string, file, session string, a
 	if err != nil {
 		return err
 	}
-	if file == "-" {
-		_, err := a.streams.Out.Write(page.Bytes())
+	if o.file == "-" {
+		_, err := o.streams.Out.Write(page.Bytes())
 		return err
 	}
-	if file == "" {
-		file = state.Paths{}.Report()
+	if o.file == "" {
+		o.file = state.Paths{}.Report()
 	}
-	if err := state.WriteResult(file, page.Bytes()); err != nil {
+	if err := state.WriteResult(o.file, page.Bytes()); err != nil {
 		return err
 	}
-	fmt.Fprintln(a.streams.Out, file)
+	fmt.Fprintln(o.streams.Out, o.file)
 	return nil
 }

@@ -21,10 +21,10 @@ import (
 // a run goes on, so that one that is killed leaves what is known.
 const junitEvery = 2 * time.Second
 
-// results hears how the instances of a run come out, for the closing summary
-// and the JUnit file.
+// results collects the outcomes of a run, for the closing summary and the
+// JUnit file.
 type results struct {
-	mu      sync.Mutex // what is told after the run's end must not disturb finish
+	mu      sync.Mutex // events after the run's end must not disturb finish
 	history *history.History
 	run     junit.Run
 	file    string
@@ -41,9 +41,9 @@ func newResults(instances []*kitchen.Instance, command, file string) *results {
 	return r
 }
 
-// clearJUnit makes sure that the file can be written, and that none of an
-// earlier run is taken for this one's, whatever happens next. It returns the
-// file that a link leads to.
+// clearJUnit verifies that the file can be written, and removes an earlier
+// run's file, which must not be mistaken for this one's. It returns the file
+// that a link leads to.
 func clearJUnit(file string) (string, error) {
 	if file == "" {
 		return "", nil
@@ -53,7 +53,7 @@ func clearJUnit(file string) (string, error) {
 	case err == nil && info.IsDir():
 		return "", usagef("name a file in it, as "+file+"/junit.xml", "--junit %s: it is a directory", file)
 	case err == nil && !info.Mode().IsRegular():
-		return "", usagef("the file is written more than once, so it has to be one", "--junit %s: it is no regular file", file)
+		return "", usagef("the file is written several times, so it must be a regular one", "--junit %s: it is not a regular file", file)
 	}
 	if err := state.WriteResult(file, nil); err != nil {
 		return "", usagef("", "--junit: %w", err)
@@ -64,7 +64,7 @@ func clearJUnit(file string) (string, error) {
 	return file, os.Remove(file)
 }
 
-// begin writes a first JUnit file, which says that nothing is done yet.
+// begin writes a first JUnit file, in which nothing is done yet.
 func (r *results) begin(p *project) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,7 +78,7 @@ func (r *results) add(rec runlog.Record) {
 	r.history.Add(rec)
 	ended := rec.Kind() == kitchen.StepFinished || rec.Kind() == kitchen.StepFailed
 	if ended && time.Since(r.written) > junitEvery {
-		// Should it fail, the last write does too, and tells.
+		// If it fails, so does the last write, which reports it.
 		_ = r.write()
 	}
 }
@@ -97,11 +97,11 @@ func (r *results) write() error {
 }
 
 // finish prints the summary and writes the JUnit file.
-func (r *results) finish(a *app, w io.Writer, level ui.Level) error {
+func (r *results) finish(p *program, w io.Writer, level ui.Level) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if level <= ui.InfoLevel {
-		if err := summary.Write(w, r.history, a.streams.Color(w, a.color())); err != nil {
+		if err := summary.Write(w, r.history, p.colors(w)); err != nil {
 			return fmt.Errorf("printing the summary: %w", err)
 		}
 	}

@@ -10,26 +10,26 @@ import (
 	"github.com/galleyhq/galley/internal/openstack"
 )
 
-func (a *app) serverNoun() *cobra.Command {
-	return noun("server", "Make, look at and remove servers that are nodes", a.serverCreate(), a.serverDelete(), a.serverList(), a.serverShow())
+func newServerCommand(d *deps) *cobra.Command {
+	return noun("server", "Create, list, show and delete servers managed as Chef nodes",
+		newServerCreateCommand(d), newServerDeleteCommand(d), newServerListCommand(d), newServerShowCommand(d))
 }
 
 var serverColumns = []string{"Name", "Instance ID", "Addresses", "Flavor", "Image", "Keypair", "State", "Availability Zone"}
 
-// fromVolume stands for the image of a server that was booted from a volume.
+// fromVolume is shown as the image of a server that was booted from a volume.
 const fromVolume = "N/A (booted from volume)"
 
 // serverCells are the fields of serverColumns.
 func serverCells(s openstack.ServerInfo, flavors, images map[string]string) []any {
-	image := cell{fromVolume, nil}
+	image := cell{text: fromVolume}
 	if s.Image != "" {
-		name := named(images, s.Image)
-		image = cell{name, name}
+		image = textOf(named(images, s.Image))
 	}
 	return []any{s.Name, s.ID, addressCell(s.Addresses), named(flavors, s.Flavor), image, orNone(s.KeyName), strings.ToLower(s.Status), s.AvailabilityZone}
 }
 
-// addressCell tells the addresses of all networks: "net1=10.0.0.9,172.24.4.5
+// addressCell shows the addresses of all networks: "net1=10.0.0.9,172.24.4.5
 // net2=10.1.0.4", and as data a list for each network.
 func addressCell(all []openstack.Address) cell {
 	data := map[string][]string{}
@@ -44,11 +44,11 @@ func addressCell(all []openstack.Address) cell {
 	for i, n := range networks {
 		words[i] = n + "=" + strings.Join(data[n], ",")
 	}
-	return cell{strings.Join(words, " "), data}
+	return cell{text: strings.Join(words, " "), value: data}
 }
 
-// named returns the name that an ID has, or the ID: what a server was made of
-// may be gone.
+// named returns the name of an ID, or the ID itself: what a server was created
+// from may be gone.
 func named(names map[string]string, id string) string {
 	if n := names[id]; n != "" {
 		return n
@@ -77,11 +77,13 @@ func serverNames(ctx context.Context, c *openstack.Cloud) (flavors, images map[s
 	return flavors, images, nil
 }
 
-func (a *app) serverList() *cobra.Command {
-	var d chefData
-	cmd := a.listOf("servers", func(ctx context.Context, c *openstack.Cloud) (listing, error) { return listServers(ctx, c, &d) })
-	d.flags(cmd)
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return d.connect(a, cmd) }
+func newServerListCommand(d *deps) *cobra.Command {
+	var data chefData
+	cmd := newCloudListCommand(d, "servers", "  galley server list\n  galley server list --chef-data --format json", serverColumns,
+		func(ctx context.Context, c *openstack.Cloud) (listing, error) { return listServers(ctx, c, &data) })
+	data.flags(cmd)
+	showChefFlags(cmd)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return data.connect(cmd.Context(), d.chef) }
 	return cmd
 }
 
@@ -90,7 +92,7 @@ func listServers(ctx context.Context, c *openstack.Cloud, d *chefData) (listing,
 	if err != nil {
 		return listing{}, err
 	}
-	l := listing{columns: serverColumns}
+	l := listing{columns: serverColumns, optional: []string{"Availability Zone", "Keypair", "Image", "Flavor", "Instance ID"}}
 	if d.wanted {
 		l.columns = append(slices.Clone(serverColumns), d.columns()...)
 	}
@@ -117,31 +119,48 @@ func listServers(ctx context.Context, c *openstack.Cloud, d *chefData) (listing,
 	return l, nil
 }
 
-func (a *app) serverShow() *cobra.Command {
-	var f listingFlags
+// serverShowOptions are those of server show.
+type serverShowOptions struct {
+	*program
+	clouds *cloudAccess
+
+	output listingFlags
+}
+
+func newServerShowCommand(d *deps) *cobra.Command {
+	o := &serverShowOptions{program: d.program, clouds: d.clouds}
+	columns := append(slices.Clone(serverColumns), "Fault")
 	cmd := &cobra.Command{
 		Use:   "show ID|NAME",
 		Short: "Show one server",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			return a.withCloud(cmd.Context(), func(ctx context.Context, c *openstack.Cloud) error {
-				s, err := c.Server(ctx, args[0])
-				if err != nil {
-					return err
-				}
-				flavors, images, err := serverNames(ctx, c)
-				if err != nil {
-					return err
-				}
-				l := listing{columns: append(slices.Clone(serverColumns), "Fault")}
-				l.add(append(serverCells(s, flavors, images), orNone(s.Fault))...)
-				return a.printOne(l, &f)
-			})
-		},
+		Long: `Show a server's addresses, flavor, image, key pair, state and availability zone,
+and the cloud's reason where its state is ERROR.`,
+		Example: `  galley server show web1
+  galley server show web1 --format json --columns addresses`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: d.clouds.completeFirst(serverNamesOf),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0], columns) },
 	}
-	f.add(cmd)
+	o.output.add(cmd, columns)
+	d.knife.addTo(cmd, usesCloud)
 	return cmd
+}
+
+func (o *serverShowOptions) run(ctx context.Context, ref string, columns []string) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
+		s, err := c.Server(ctx, ref)
+		if err != nil {
+			return err
+		}
+		flavors, images, err := serverNames(ctx, c)
+		if err != nil {
+			return err
+		}
+		l := listing{columns: columns}
+		l.add(append(serverCells(s, flavors, images), orNone(s.Fault))...)
+		return o.printOne(l, &o.output)
+	})
 }

@@ -25,14 +25,14 @@ type chefData struct {
 }
 
 func (d *chefData) flags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&d.wanted, "chef-data", false, "add what the Chef Server knows of the node of the server's name")
+	cmd.Flags().BoolVar(&d.wanted, "chef-data", false, "add what the Chef Server knows about the node of the server's name")
 	cmd.Flags().StringSliceVar(&d.attributes, "chef-node-attribute", nil, "add a column with this `ATTRIBUTE` of the node, as in kernel.release; implies --chef-data")
 }
 
 // connect finds out whether there is a Chef Server before the cloud is asked.
-func (d *chefData) connect(a *app, cmd *cobra.Command) (err error) {
+func (d *chefData) connect(ctx context.Context, chef *chefAccess) (err error) {
 	if d.wanted = d.wanted || len(d.attributes) > 0; d.wanted {
-		d.client, err = a.chefServer(cmd)
+		d.client, err = chef.connect(ctx)
 	}
 	return err
 }
@@ -98,7 +98,7 @@ func (d *chefData) cells(server string) []any {
 	tags, _ := attribute(n, "tags")
 	fqdn, _ := attribute(n, "fqdn")
 	platform, _ := attribute(n, "platform")
-	copy(out, []any{orNone(n.Name), orNone(n.Environment), dataCell(fqdn), cell{strings.Join(n.RunList, ", "), n.RunList}, dataCell(tags), dataCell(platform)})
+	copy(out, []any{orNone(n.Name), orNone(n.Environment), dataCell(fqdn), joined(n.RunList, ", "), dataCell(tags), dataCell(platform)})
 	for i, name := range d.attributes {
 		if v, ok := attribute(n, name); ok {
 			out[len(chefColumns)+i] = dataCell(v)
@@ -107,8 +107,8 @@ func (d *chefData) cells(server string) []any {
 	return out
 }
 
-// attribute finds a node's attribute by its path, with the precedence that
-// Chef has: what the node has found out, then override, normal and default.
+// attribute finds a node's attribute by its path, in Chef's order of
+// precedence: automatic, override, normal, default.
 func attribute(n *chefserver.FullNode, path string) (any, bool) {
 	for _, level := range []map[string]any{n.Automatic, n.Override, n.Normal, n.Default} {
 		var at any = level
@@ -127,12 +127,12 @@ func attribute(n *chefserver.FullNode, path string) (any, bool) {
 	return nil, false
 }
 
-// dataCell shows a list as words, and what has parts as JSON.
+// dataCell shows a list as words, and a mapping as JSON.
 func dataCell(v any) cell {
 	if _, parts := v.(map[string]any); parts {
 		if b, err := json.Marshal(v); err == nil {
-			return cell{string(b), v}
+			return cell{text: string(b), value: v}
 		}
 	}
-	return cell{words(v), v}
+	return cell{text: words(v), value: v}
 }

@@ -4,102 +4,92 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/servers"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/ui"
+	"github.com/galleyhq/galley/kitchen"
 )
 
-func (a *app) serverCreate() *cobra.Command {
-	var (
-		f      serverFlags
-		b      bootstrapFlags
-		format string
-	)
+// serverCreateOptions are those of server create.
+type serverCreateOptions struct {
+	*program
+	servers   serverAccess
+	bootstrap *bootstrapper
+
+	server serverFlags
+	node   bootstrapFlags
+	noChef bool
+	format string
+}
+
+func newServerCreateCommand(d *deps) *cobra.Command {
+	o := &serverCreateOptions{program: d.program, servers: serverAccess{d.program, d.clouds, d.chef}, bootstrap: newBootstrapper(d)}
 	cmd := &cobra.Command{
 		Use:   "create -I IMAGE -f FLAVOR",
-		Short: "Make a server and have it join the Chef Server",
-		Long: `Makes a server, waits until it answers SSH, registers it with the Chef Server,
-installs Chef or Cinc on it and runs the client for the first time. Image,
-flavor, networks, key pair, groups and the node's name are looked up on both
-sides before anything is made.
-
-What fails is taken back on the cloud and on the Chef Server, also after Ctrl-C;
---keep-on-failure leaves it for a look. What a killed create has left is taken
-back by the next create or delete of that name, or by "server delete --orphans".
-
-` + exitCodes,
+		Short: "Create a server and bootstrap it as a Chef node",
+		Long: `Create a server, wait until it answers SSH, register it with the Chef Server,
+install Chef or Cinc on it and run the client for the first time; with --no-chef,
+or where no Chef Server is configured, it stays a plain server. All names are
+looked up on both sides before anything is created. What fails is removed from the
+cloud and the Chef Server, also after Ctrl-C, unless --keep-on-failure is given;
+what a killed create has left is removed by the next create or delete of that
+name, or by "server delete --orphans".`,
 		Example: `  galley server create -N web1 -f m1.small -I debian-12 --network-ids net1 -U debian -a -r 'role[web]' -E prod
-  galley server create -N db1 -f 3 -I ubuntu-22.04 -S mykey -i ~/.ssh/mykey -U ubuntu --policy-name db --policy-group prod`,
+  galley server create -N db1 -f 3 -I ubuntu-22.04 -S mykey -i ~/.ssh/mykey -U ubuntu --policy-name db --policy-group prod
+  galley server create -N box1 -f m1.small -I debian-12 -U debian --no-chef`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != formatSummary && format != formatJSON {
-				return usagef("", "unknown format %q: it is summary or json", format)
-			}
-			return a.createServer(cmd, &f, &b, format)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.Flags()) },
 	}
-	f.add(cmd)
-	b.add(cmd)
-	cmd.Flags().StringVarP(&format, "format", "F", formatSummary, "print the server as summary or json")
+	o.server.add(cmd)
+	o.node.add(cmd)
+	cmd.Flags().BoolVar(&o.noChef, "no-chef", false, "create the server only: no Chef Server, no bootstrap")
+	cmd.Flags().StringVarP(&o.format, "format", "F", formatSummary, "output `FORMAT` of the new server: summary or json")
+	d.knife.addTo(cmd, usesCloud|usesChef|asks)
+	o.server.complete(cmd, d.clouds)
+	o.node.complete(cmd)
+	completeFlag(cmd, "format", fixed(formatSummary, formatJSON))
 	return cmd
 }
 
-// The formats of a server that was made.
+// The formats of a new server.
 const (
 	formatSummary = "summary"
 	formatJSON    = "json"
 )
 
-func (a *app) createServer(cmd *cobra.Command, f *serverFlags, b *bootstrapFlags, format string) error {
-	ctx := cmd.Context()
-	conf, err := a.knife(cmd)
-	if err != nil {
-		return err
+func (o *serverCreateOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
+	if o.format != formatSummary && o.format != formatJSON {
+		return usagef("", "unknown format %q: it is summary or json", o.format)
 	}
-	if err := errors.Join(b.settle(cmd, conf), f.settle(cmd, conf)); err != nil {
-		return err
+	w := o.people()
+	if o.format == formatJSON {
+		w = o.streams.Err // JSON alone is on standard output
 	}
-	r := servers.Request{Reach: f.reach(), KeepOnFailure: f.keepOnFailure || !f.deleteOnFailure}
-	if r.Server, err = f.spec(a.secrets.Add); err != nil {
-		return err
-	}
-	console, err := a.serverConsole(format, f.timeout)
-	if err != nil {
-		return err
-	}
-	defer console.close()
-	env := a.knifeFlags.env
-	if r.Node, err = a.nodeSpec(ctx, b, conf, env, a.knifeFlags.verbosity); err != nil {
-		return err
-	}
-	if r.Node.Name == "" {
-		r.Node.Name = servers.NodeName(f.prefix)
-	}
-	r.Server.Name = r.Node.Name
-	if r.SSH, err = a.sshConfig(b, env, "", console); err != nil {
-		return err
-	}
-	freshHostKeys(b, &r.SSH)
-	r.Wait = seconds(b.maxWait)
-	if err := ownKey(&r); err != nil {
-		return err
-	}
-	m, done, err := a.servers(cmd, r.Node.ValidationKey == "")
+	bus, done, err := o.events(w)
 	if err != nil {
 		return err
 	}
 	defer done()
-	m.Report = console
+	r, err := o.request(ctx, flags, bus)
+	if err != nil {
+		return err
+	}
+	m, release, err := o.servers.manager(ctx, !r.NoChef && r.Node.ValidationKey == "")
+	if err != nil {
+		return err
+	}
+	defer release()
+	m.Bus = bus
 	n, err := m.Create(ctx, r)
-	if err, r.Node.Overwrite = a.replace(ctx, err); r.Node.Overwrite && err == nil {
+	if err, r.Node.Overwrite = o.replace(ctx, err); r.Node.Overwrite && err == nil {
 		n, err = m.Create(ctx, r)
 	}
 	if spec := (*node.SpecError)(nil); errors.As(err, &spec) {
@@ -108,25 +98,67 @@ func (a *app) createServer(cmd *cobra.Command, f *serverFlags, b *bootstrapFlags
 	if err != nil {
 		return err
 	}
-	console.close()
-	if format == formatJSON {
-		return a.json(n)
+	done()
+	if o.format == formatJSON {
+		return o.json(n)
 	}
-	if a.name == "knife" {
-		fmt.Fprintln(a.streams.Out)
+	if o.name == nameKnife {
+		fmt.Fprintln(o.streams.Out)
 	}
-	writeServer(a.streams.Out, n, a.head(a.streams.Out))
-	return nil
+	return o.printServer(n)
 }
 
-// replace asks whether a node that has the name may be replaced, and says yes
-// where -y does.
-func (a *app) replace(ctx context.Context, err error) (error, bool) {
+// request reads flags and knife.rb.
+func (o *serverCreateOptions) request(ctx context.Context, flags *pflag.FlagSet, bus *kitchen.Bus) (servers.Request, error) {
+	conf, err := o.bootstrap.knife.config(ctx)
+	if err != nil {
+		return servers.Request{}, err
+	}
+	if err := errors.Join(o.node.settle(flags, conf), o.server.settle(flags, conf)); err != nil {
+		return servers.Request{}, err
+	}
+	r := servers.Request{
+		Reach: o.server.reach(), KeepOnFailure: o.server.keepOnFailure || !o.server.deleteOnFailure, NoChef: o.noChef,
+	}
+	if r.Server, err = o.server.spec(o.secrets.Add); err != nil {
+		return r, err
+	}
+	if conf.ChefServerURL == "" && !r.NoChef && !conf.LocalMode {
+		bus.Reporter("", 0, "").Warn("no Chef Server is configured: the server is created and not bootstrapped (--no-chef)")
+		r.NoChef = true
+	}
+	if r.Node, err = o.bootstrap.nodeSpec(ctx, &o.node, conf); err != nil {
+		return r, err
+	}
+	if r.Node.Name == "" {
+		r.Node.Name = servers.NodeName(o.server.prefix)
+	}
+	r.Server.Name = r.Node.Name
+	if r.SSH, err = o.bootstrap.sshConfig(&o.node, "", bus.Reporter("", 0, "")); err != nil {
+		return r, err
+	}
+	freshHostKeys(&o.node, &r.SSH)
+	r.Wait = seconds(o.node.maxWait)
+	return r, ownKey(&r)
+}
+
+// printServer prints a server's summary in two columns, as knife does.
+func (o *serverCreateOptions) printServer(n *servers.Node) error {
+	t := ui.Table{}
+	for _, f := range n.Fields() {
+		t.Rows = append(t.Rows, []ui.Cell{{Text: f[0], Color: ui.Cyan}, {Text: f[1]}})
+	}
+	return t.Write(o.streams.Out, o.colors(o.streams.Out))
+}
+
+// replace asks whether an existing node of the name may be replaced, and
+// returns true where it may.
+func (o *serverCreateOptions) replace(ctx context.Context, err error) (error, bool) {
 	var taken *node.TakenError
-	if !errors.As(err, &taken) || !a.knifeFlags.yes && (a.knifeFlags.defaults || a.streams.Prompter() == nil) {
+	if !errors.As(err, &taken) || !o.yes && (o.useDefaults || o.streams.Prompter() == nil) {
 		return err, false
 	}
-	yes, qerr := a.sure(ctx, capital(taken.Error())+". Overwrite it")
+	yes, qerr := o.confirm(ctx, capital(taken.Error())+". Overwrite it")
 	if qerr != nil {
 		return qerr, false
 	}
@@ -136,10 +168,10 @@ func (a *app) replace(ctx context.Context, err error) (error, bool) {
 	return nil, true
 }
 
-// freshHostKeys leaves known_hosts out unless the person insists on it by
-// flag: of a server that did not exist a moment ago it knows nothing, and may
-// know another one that had its address. The console of the cloud shows its
-// keys, else the first one seen is its own.
+// freshHostKeys ignores known_hosts unless it is asked for by flag: it cannot
+// know a server that did not exist a moment ago, and may know another one that
+// had its address. The console log of the cloud shows its keys, else the first
+// one seen is pinned.
 func freshHostKeys(b *bootstrapFlags, c *bootstrap.Config) {
 	if c.HostKeys == nil || c.HostKeys.Off || b.changed("ssh-verify-host-key") || b.changed("host-key-verify") {
 		return
@@ -147,9 +179,9 @@ func freshHostKeys(b *bootstrapFlags, c *bootstrap.Config) {
 	c.HostKeys = &bootstrap.HostKeys{}
 }
 
-// ownKey has a key pair made for a server that is given none and is not
-// logged in to by password: of the public half of the identity file, if that
-// is there.
+// ownKey has a key pair created for a server that is given none and is not
+// logged in to by password: from the public half of the identity file, if
+// there is one.
 func ownKey(r *servers.Request) error {
 	if r.Server.KeyName != "" || r.SSH.Password != "" {
 		return nil
@@ -169,58 +201,32 @@ func ownKey(r *servers.Request) error {
 	return nil
 }
 
-// servers joins what makes and removes servers: the cloud, the Chef Server if
-// one is configured or needed, and the records. done lets go of the cloud.
-func (a *app) servers(cmd *cobra.Command, needChef bool) (m *servers.Manager, done func(), err error) {
-	mine, err := state.UserFiles(a.streams.Getenv)
+// serverAccess joins what creates and removes servers: the cloud, the Chef
+// Server if one is configured or needed, and the records.
+type serverAccess struct {
+	*program
+	clouds *cloudAccess
+	chef   *chefAccess
+}
+
+// manager logs in. done closes the cloud.
+func (s serverAccess) manager(ctx context.Context, needChef bool) (m *servers.Manager, done func(), err error) {
+	mine, err := state.UserFiles(s.streams.Getenv)
 	if err != nil {
 		return nil, nil, err
 	}
-	conf, err := a.knife(cmd)
+	conf, err := s.chef.knife.config(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	chef, err := a.chefServer(cmd)
+	chef, err := s.chef.connect(ctx)
 	if err != nil && (needChef || !noChefServer(err)) {
 		return nil, nil, err
 	}
-	c, err := a.cloud(cmd.Context())
+	c, err := s.clouds.connect(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	return &servers.Manager{Cloud: c, Chef: chef, ChefURL: conf.ChefServerURL, Files: mine.Servers(), Mark: servers.Mark(mine.Servers().Base)}, c.Close, nil
-}
-
-// serverConsole is where a create tells what it does. Beside JSON on standard
-// output, all of it is for standard error.
-func (a *app) serverConsole(format string, timeout int) (*serverConsole, error) {
-	level, err := a.level()
-	if err != nil {
-		return nil, err
-	}
-	if a.knifeFlags.verbosity > 0 && level > ui.DebugLevel {
-		level = ui.DebugLevel
-	}
-	w := a.people()
-	if format == formatJSON {
-		w = a.streams.Err
-	}
-	return &serverConsole{
-		w: w, secrets: a.secrets, level: level, timeout: timeout, paint: a.painter(w),
-		summary: func(w io.Writer, n *servers.Node) { writeServer(w, n, a.head(w)) },
-	}, nil
-}
-
-// painter colours text for w, where w takes colours.
-func (a *app) painter(w io.Writer) func(ui.Color, string) string {
-	if !a.streams.Color(w, a.color()) {
-		return func(_ ui.Color, s string) string { return s }
-	}
-	return ui.Color.Paint
-}
-
-// head colours the names of a summary as knife does.
-func (a *app) head(w io.Writer) func(string) string {
-	paint := a.painter(w)
-	return func(s string) string { return paint(ui.Cyan, s) }
+	files := mine.Servers()
+	return &servers.Manager{Cloud: c, Chef: chef, ChefURL: conf.ChefServerURL, Files: files, Mark: servers.Mark(files.Base)}, c.Close, nil
 }

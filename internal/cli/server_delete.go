@@ -13,77 +13,70 @@ import (
 	"github.com/galleyhq/galley/internal/servers"
 )
 
-func (a *app) serverDelete() *cobra.Command {
-	var (
-		purge, orphans, dryRun bool
-		node                   string
-	)
+// serverDeleteOptions are those of server delete.
+type serverDeleteOptions struct {
+	*program
+	servers serverAccess
+
+	orphans, dryRun bool
+	deletion        servers.Deletion
+}
+
+func newServerDeleteCommand(d *deps) *cobra.Command {
+	o := &serverDeleteOptions{program: d.program, servers: serverAccess{d.program, d.clouds, d.chef}}
 	cmd := &cobra.Command{
 		Use:   "delete ID|NAME...",
-		Short: "Remove servers and all that was made with them",
-		Long: `Removes each server with the floating IP, volumes, ports and key pair that were
-made for it; with --purge its node and client on the Chef Server as well. It
-asks before, unless told -y. What is gone already is no error. All servers named
-are tried, and all failures told.
-
-With --orphans it removes what creates have left that were killed, what is left
-of servers that others have deleted, and what was made on this workstation and
-has no record any more; --dry-run only prints it.
-
-` + exitCodes,
+		Short: "Delete servers and everything that was created with them",
+		Long: `Delete each server with the floating IP, volumes, ports and key pair that were
+created for it; with --purge also its node and client on the Chef Server. Each is
+confirmed unless --yes is given. Resources that no longer exist are ignored, and
+all servers are tried, also after a failure. With --orphans it removes what killed
+creates have left, what is left of servers that others have deleted, and what was
+created on this workstation and has no record any more.`,
 		Example: `  galley server delete web1 db1 --purge
   galley server delete --orphans --dry-run`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case orphans && len(args) > 0:
-				return usagef("", "--orphans takes no servers")
-			case dryRun && !orphans:
-				return usagef("", "--dry-run goes with --orphans only")
-			case orphans:
-				return a.serverOrphans(cmd, dryRun)
-			case len(args) == 0:
-				return usagef("name it by ID or by name: `galley server list` tells both", "which server is to be deleted?")
-			case node != "" && !purge:
-				return usagef("add --purge", "-N names what --purge removes")
-			case node != "" && len(args) > 1:
-				return usagef("delete them one by one, or leave -N out", "-N names one node, and %d servers are to be deleted", len(args))
-			}
-			return a.deleteServers(cmd, args, servers.Deletion{Purge: purge, Node: node})
-		},
+		ValidArgsFunction: d.clouds.complete(serverNamesOf),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
 	fs := cmd.Flags()
-	fs.BoolVarP(&purge, "purge", "P", false, "remove the node and the client from the Chef Server as well")
-	fs.StringVarP(&node, "node-name", "N", "", "`NAME` of the node and client to purge (default: as it was registered, else the server's name)")
-	fs.BoolVar(&orphans, "orphans", false, "remove what is left of creates that were killed and of servers that are gone")
-	fs.BoolVar(&dryRun, "dry-run", false, "with --orphans, print what would be removed")
+	fs.BoolVarP(&o.deletion.Purge, "purge", "P", false, "also delete the node and the client from the Chef Server")
+	fs.StringVarP(&o.deletion.Node, "node-name", "N", "", "`NAME` of the node and client to purge (default: as it was registered, else the server's name)")
+	fs.BoolVar(&o.orphans, "orphans", false, "remove what killed creates and deleted servers have left")
+	fs.BoolVar(&o.dryRun, "dry-run", false, "with --orphans, print what would be removed")
+	d.knife.addTo(cmd, usesCloud|usesChef|asks)
 	return cmd
 }
 
-// toldServers is servers with a console that tells what is removed.
-func (a *app) toldServers(cmd *cobra.Command, needChef bool) (*servers.Manager, func(), error) {
-	m, done, err := a.servers(cmd, needChef)
-	if err != nil {
-		return nil, nil, err
+func (o *serverDeleteOptions) run(ctx context.Context, refs []string) error {
+	switch {
+	case o.orphans && len(refs) > 0:
+		return usagef("", "--orphans takes no servers")
+	case o.dryRun && !o.orphans:
+		return usagef("", "--dry-run requires --orphans")
+	case !o.orphans && len(refs) == 0:
+		return usagef("name it by ID or name, as `galley server list` shows them", "no server to delete is named")
+	case o.deletion.Node != "" && !o.deletion.Purge:
+		return usagef("add --purge", "-N names what --purge deletes")
+	case o.deletion.Node != "" && len(refs) > 1:
+		return usagef("delete them one by one, or leave -N out", "-N names one node, and %d servers are to be deleted", len(refs))
 	}
-	console, err := a.serverConsole("", 0)
+	m, release, err := o.servers.manager(ctx, o.deletion.Purge)
 	if err != nil {
-		done()
-		return nil, nil, err
+		return err
 	}
-	m.Report = console
-	return m, func() { console.close(); done() }, nil
-}
-
-func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletion) error {
-	ctx := cmd.Context()
-	m, done, err := a.toldServers(cmd, d.Purge)
+	defer release()
+	bus, done, err := o.events(o.people())
 	if err != nil {
 		return err
 	}
 	defer done()
+	m.Bus = bus
+	if o.orphans {
+		return o.removeOrphans(ctx, m)
+	}
 	var errs []error
 	for _, ref := range refs {
-		if err := a.deleteServer(ctx, m, ref, d); err != nil {
+		if err := o.deleteOne(ctx, m, ref); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
@@ -93,29 +86,29 @@ func (a *app) deleteServers(cmd *cobra.Command, refs []string, d servers.Deletio
 	return session.Join(errs...)
 }
 
-func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, d servers.Deletion) error {
-	w := a.people()
+func (o *serverDeleteOptions) deleteOne(ctx context.Context, m *servers.Manager, ref string) error {
+	report := m.Bus.Reporter("", 0, "")
+	d := o.deletion
 	t, err := m.Find(ctx, ref, d.Purge)
 	if err != nil {
 		return err
 	}
 	if t == nil {
-		m.Report.Warn("the server %s is gone already", ref)
+		report.Warn("the server %s no longer exists", ref)
 		return nil
 	}
-	fmt.Fprintf(w, "Instance Name: %s\n", t.Name)
+	o.notef("Instance Name: %s", t.Name)
 	if t.ID != "" {
-		fmt.Fprintf(w, "Instance ID: %s\n", t.ID)
+		o.notef("Instance ID: %s", t.ID)
 	}
 	if len(t.With) > 0 {
-		fmt.Fprintf(w, "Deleted with it: %s\n", strings.Join(t.With, ", "))
+		o.notef("Deleted with it: %s", strings.Join(t.With, ", "))
 	}
-	node := cmp.Or(d.Node, t.Node)
 	if d.Purge {
-		fmt.Fprintf(w, "Purged with it: node and client %s\n", node)
+		o.notef("Purged with it: node and client %s", cmp.Or(d.Node, t.Node))
 	}
-	fmt.Fprintln(w)
-	sure, err := a.sure(ctx, "Do you really want to delete this server")
+	o.notef("")
+	sure, err := o.confirm(ctx, "Do you really want to delete this server")
 	if err != nil {
 		return err
 	}
@@ -126,35 +119,33 @@ func (a *app) deleteServer(ctx context.Context, m *servers.Manager, ref string, 
 		return err
 	}
 	if t.ID != "" {
-		m.Report.Warn("Deleted server %s", t.ID)
+		report.Warn("Deleted server %s", t.ID)
 	}
-	if !d.Purge && !t.Unfinished {
-		m.Report.Warn("Corresponding node and client for the %s server were not deleted and remain registered with the Chef Server", t.Name)
+	if !d.Purge && !t.Unfinished && (m.Chef != nil || t.Registered) {
+		report.Warn("Corresponding node and client for the %s server were not deleted and remain registered with the Chef Server", t.Name)
 	}
 	return nil
 }
 
-// serverOrphans prints, and unless dryRun removes, what no server owns.
-func (a *app) serverOrphans(cmd *cobra.Command, dryRun bool) error {
-	ctx := cmd.Context()
-	m, done, err := a.toldServers(cmd, false)
-	if err != nil {
-		return err
-	}
-	defer done()
+// removeOrphans prints, and unless with --dry-run removes, what no server owns.
+func (o *serverDeleteOptions) removeOrphans(ctx context.Context, m *servers.Manager) error {
 	found, err := m.Orphans(ctx)
 	if err != nil {
 		return err
 	}
-	for _, o := range found {
-		for _, what := range o.What {
-			fmt.Fprintf(a.streams.Out, "%s: %s\n", o.Name, what)
-		}
-	}
-	if dryRun || len(found) == 0 {
+	if len(found) == 0 {
+		o.notef("There is nothing left over.")
 		return nil
 	}
-	sure, err := a.sure(ctx, "Do you really want to remove all this")
+	for _, orphan := range found {
+		for _, what := range orphan.What {
+			fmt.Fprintln(o.streams.Out, o.clean(orphan.Name+": "+what))
+		}
+	}
+	if o.dryRun {
+		return nil
+	}
+	sure, err := o.confirm(ctx, "Do you really want to remove all this")
 	if err != nil {
 		return err
 	}
@@ -162,9 +153,9 @@ func (a *app) serverOrphans(cmd *cobra.Command, dryRun bool) error {
 		return errors.New("it is left as it is, as you say")
 	}
 	var errs []error
-	for _, o := range found {
-		if err := m.RemoveOrphan(ctx, o); err != nil {
-			errs = append(errs, fmt.Errorf("what is left of %s: %w", o.Name, err))
+	for _, orphan := range found {
+		if err := m.RemoveOrphan(ctx, orphan); err != nil {
+			errs = append(errs, fmt.Errorf("what is left of %s: %w", orphan.Name, err))
 		}
 	}
 	return session.Join(errs...)

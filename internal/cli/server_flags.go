@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/galleyhq/galley/internal/config/knife"
 	"github.com/galleyhq/galley/internal/openstack"
@@ -15,7 +16,7 @@ import (
 	"github.com/galleyhq/galley/internal/servers"
 )
 
-// serverFlags are the flags of server create that say what server it is
+// serverFlags are the flags of server create that describe the server
 // (knife-openstack: server create).
 type serverFlags struct {
 	image, flavor   string
@@ -50,8 +51,8 @@ const (
 	floatingNone = "-1"
 )
 
-// serverKeys are the keys of knife[...] that set the flags, the peer's first
-// and then those of its elder versions.
+// serverKeys are the keys of knife[...] that set the flags, knife-openstack's
+// first and then those of its older versions.
 var serverKeys = map[string][]string{
 	"image":                     {"image"},
 	"flavor":                    {"flavor"},
@@ -78,32 +79,43 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVarP(&f.image, "image", "I", "", "`IMAGE` to boot: an ID, a name, or a regular expression that its name matches")
 	fs.StringVarP(&f.flavor, "flavor", "f", "", "`FLAVOR`: an ID or a name")
-	fs.StringVar(&f.prefix, "chef-node-name-prefix", "openstack", "beginning of the node's name where -N gives none")
-	fs.StringVarP(&f.keyPair, "openstack-ssh-key-id", "S", "", "`KEY` pair to put on the server (default: one made for it)")
-	fs.StringVarP(&f.floating, floatingFlag, "a", "", "give it a floating IP: this `IP`, taken from whoever holds it, or without one a free one of the project, allocated if there is none")
+	fs.StringVar(&f.prefix, "chef-node-name-prefix", "openstack", "`PREFIX` of the node's name where -N is not given")
+	fs.StringVarP(&f.keyPair, "openstack-ssh-key-id", "S", "", "`KEY` pair to put on the server (default: a new one)")
+	fs.StringVarP(&f.floating, floatingFlag, "a", "", "give it a floating IP: this `IP`, taken from its holder, or without a value a free one of the project, allocated if there is none")
 	fs.Lookup(floatingFlag).NoOptDefVal = floatingAny
-	fs.StringSliceVar(&f.pools, "floating-ip-pool", nil, "take the floating IP from these external `NETWORKS` only")
+	fs.StringSliceVar(&f.pools, "floating-ip-pool", nil, "take the floating IP only from these external `NETWORKS`")
 	fs.BoolVar(&f.private, "openstack-private-network", false, "bootstrap over an address inside the cloud, of the network called private if there is one")
-	fs.StringVar(&f.network, "bootstrap-network", "", "bootstrap over the address in the network of this `NAME` (default: the floating IP, else the network called public, else the address best reached from here)")
+	fs.StringVar(&f.network, "bootstrap-network", "", "bootstrap over the address in the network of this `NAME` (default: the floating IP, else the network called public, else the most reachable address)")
 	fs.BoolVar(&f.anyNetwork, "no-network", false, "bootstrap over any network, whatever knife.rb names")
-	fs.StringSliceVar(&f.networks, "network-ids", nil, "`NETWORKS` to be in, by ID or name")
-	fs.StringSliceVar(&f.groups, "openstack-groups", nil, "security `GROUPS` (default: the project's default one)")
+	fs.StringSliceVar(&f.networks, "network-ids", nil, "`NETWORKS` to attach, by ID or name")
+	fs.StringSliceVar(&f.groups, "openstack-groups", nil, "security `GROUPS` (default: the project's default group)")
 	fs.StringSliceVar(&f.volumes, "openstack-volumes", nil, "existing `VOLUMES` to attach as /dev/vdd, /dev/vde, …")
 	fs.StringArrayVar(&f.hints, "scheduler-hints", nil, "`HINT` for the scheduler: KEY=VALUE, a JSON object, or a server group")
-	fs.StringVar(&f.userData, "user-data", "", "`FILE` to hand to cloud-init")
+	fs.StringVar(&f.userData, "user-data", "", "`FILE` with user data for cloud-init")
 	fs.StringVarP(&f.zone, "availability-zone", "Z", "", "availability `ZONE`")
-	fs.StringArrayVarP(&f.metadata, "metadata", "M", nil, "`KEY=VALUE` of the server's metadata; may be given again")
+	fs.StringArrayVarP(&f.metadata, "metadata", "M", nil, "`KEY=VALUE` of the server's metadata; repeatable")
 	fs.StringVar(&f.custom, "custom-attributes", "", "more `ATTRIBUTES` of the request: \"key=value;key2=value2\"")
 	fs.StringVar(&f.osType, "image-os-type", "linux", "`TYPE` of the image's system: linux")
-	fs.IntVar(&f.timeout, "server-create-timeout", 600, "`SECONDS` that the server may take to become ACTIVE")
-	fs.BoolVar(&f.deleteOnFailure, "delete-server-on-failure", true, "take everything back when something fails, which is the rule")
-	fs.BoolVar(&f.keepOnFailure, "keep-on-failure", false, "leave what a failed create has made")
+	fs.IntVar(&f.timeout, "server-create-timeout", 600, "`SECONDS` until the server must be ACTIVE")
+	fs.BoolVar(&f.deleteOnFailure, "delete-server-on-failure", true, "remove everything when something fails")
+	fs.BoolVar(&f.keepOnFailure, "keep-on-failure", false, "keep what a failed create has created")
 }
 
-// settle gives the flags that the command line does not have the values that
-// knife.rb has, which may be hashes and switches there.
-func (f *serverFlags) settle(cmd *cobra.Command, conf *knife.Config) error {
-	fs := cmd.Flags()
+// complete sets how the flags' values are completed.
+func (f *serverFlags) complete(cmd *cobra.Command, clouds *cloudAccess) {
+	for flag, names := range map[string]cloudNames{
+		"image": imageNames, "flavor": flavorNames, "openstack-ssh-key-id": keyPairNames, floatingFlag: floatingIPNames,
+		"floating-ip-pool": poolNamesOf, "bootstrap-network": networkNames, "network-ids": networkNames,
+		"openstack-groups": groupNames, "openstack-volumes": volumeNames,
+	} {
+		completeFlag(cmd, flag, clouds.complete(names))
+	}
+	completeFlag(cmd, "image-os-type", fixed("linux"))
+}
+
+// settle gives the flags that are not on the command line their values in
+// knife.rb, which may be hashes and booleans there.
+func (f *serverFlags) settle(fs *pflag.FlagSet, conf *knife.Config) error {
 	for name, list := range map[string]*[]string{"metadata": &f.metadata, "scheduler-hints": &f.hints} {
 		key := serverKeys[name][0]
 		v, ok := conf.Lookup(key)
@@ -125,8 +137,8 @@ func (f *serverFlags) settle(cmd *cobra.Command, conf *knife.Config) error {
 	return fromKnife(fs, conf, serverKeys)
 }
 
-// spec reads the flags. It looks at no cloud; hide is told what must not be
-// printed.
+// spec reads the flags, without asking the cloud; hide receives what must not
+// be printed.
 func (f *serverFlags) spec(hide func(...string)) (openstack.ServerSpec, error) {
 	s := openstack.ServerSpec{
 		Image: f.image, Flavor: f.flavor, KeyName: f.keyPair, SecurityGroups: trimmed(f.groups), AvailabilityZone: f.zone,
@@ -184,14 +196,14 @@ func (f *serverFlags) floatingIP() (openstack.FloatingIPSpec, error) {
 	switch f.floating {
 	case "", floatingNone, "false":
 		if len(pools) > 0 {
-			return openstack.FloatingIPSpec{}, usagef("add -a", "--floating-ip-pool goes with --openstack-floating-ip only")
+			return openstack.FloatingIPSpec{}, usagef("add -a", "--floating-ip-pool requires --openstack-floating-ip")
 		}
 		return openstack.FloatingIPSpec{}, nil
 	case floatingAny, "true":
 		return openstack.FloatingIPSpec{Pools: pools, AnyPool: len(pools) == 0, AllocateIfNone: true}, nil
 	}
 	if _, err := netip.ParseAddr(f.floating); err != nil {
-		return openstack.FloatingIPSpec{}, usagef("give an address, or none to have a free one taken", "--openstack-floating-ip %q is no address", f.floating)
+		return openstack.FloatingIPSpec{}, usagef("give an address, or no value for a free one", "--openstack-floating-ip %q is not an address", f.floating)
 	}
 	if len(pools) > 0 {
 		return openstack.FloatingIPSpec{}, usagef("leave out one of them", "an address of --openstack-floating-ip and --floating-ip-pool exclude each other")

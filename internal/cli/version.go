@@ -3,14 +3,15 @@ package cli
 import (
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/ui"
 )
 
-// release is set by the linker for a release; else the build says which
-// version it is of.
+// release is set by the linker for a release; else the build information has
+// the version.
 var release string
 
 // version returns the program's version without a leading v.
@@ -29,14 +30,47 @@ func version() string {
 
 func product() ui.Product { return ui.Product{Name: "Galley", Version: version()} }
 
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(a.streams.Out, "Galley version %s\n", version())
-			return err
-		},
+// versionOptions are those of version.
+type versionOptions struct {
+	*program
+
+	asJSON bool
+}
+
+func newVersionCommand(d *deps) *cobra.Command {
+	o := &versionOptions{program: d.program}
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Long:    "Print the version of the program, with --format json as data.",
+		Example: "  galley version\n  galley version --format json",
+		Args:    cobra.NoArgs,
+		RunE:    func(*cobra.Command, []string) error { return o.run() },
 	}
+	cmd.Flags().Var(formatFlag{&o.asJSON}, "format", "output `FORMAT`: table or json")
+	completeFlag(cmd, "format", fixed("table", "json"))
+	return cmd
+}
+
+func (o *versionOptions) run() error {
+	if o.asJSON {
+		return o.json(map[string]string{"name": "galley", "version": version()})
+	}
+	_, err := fmt.Fprintln(o.streams.Out, versionLine(o.name))
+	return err
+}
+
+// buildTime returns the time of the commit that the program was built from.
+func buildTime() (time.Time, bool) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return time.Time{}, false
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			at, err := time.Parse(time.RFC3339, s.Value)
+			return at, err == nil
+		}
+	}
+	return time.Time{}, false
 }

@@ -3,15 +3,17 @@ package cli
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/openstack"
 )
 
-func (a *app) volumeNoun() *cobra.Command {
-	return noun("volume", "Look up volumes", a.listOf("volumes", listVolumes))
+var volumeColumns = []string{"Name", "ID", "Status", "Size", "Description", "Attached To"}
+
+func newVolumeCommand(d *deps) *cobra.Command {
+	return noun("volume", "List volumes",
+		newCloudListCommand(d, "volumes", "  galley volume list\n  galley volume list --columns name,status", volumeColumns, listVolumes))
 }
 
 func listVolumes(ctx context.Context, c *openstack.Cloud) (listing, error) {
@@ -20,13 +22,13 @@ func listVolumes(ctx context.Context, c *openstack.Cloud) (listing, error) {
 		return listing{}, err
 	}
 	slices.SortFunc(volumes, func(x, y openstack.Volume) int { return byNames(x.Name, y.Name, x.ID, y.ID) })
-	l := listing{columns: []string{"Name", "ID", "Status", "Size", "Description", "Attached To"}}
+	l := listing{columns: volumeColumns}
 	for _, v := range volumes {
 		to := v.AttachedTo
 		if to == nil {
 			to = []string{}
 		}
-		l.add(v.Name, v.ID, v.Status, sized(v.Size, "GB"), v.Description, cell{strings.Join(to, " "), to})
+		l.add(v.Name, v.ID, v.Status, sized(v.Size, "GB"), v.Description, joined(to, " "))
 	}
 	return l, nil
 }

@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,11 +44,8 @@ func (e *ExistsError) Hint() string {
 // anything is made, as all those of names that cannot be resolved.
 func (m *Manager) Create(ctx context.Context, r Request) (*Node, error) {
 	r.complete()
-	if err := node.Check(r.Node); err != nil {
+	if err := m.checkNode(r); err != nil {
 		return nil, err
-	}
-	if m.Chef == nil && r.Node.ValidationKey == "" {
-		return nil, &ChefError{Node: r.Node.Name}
 	}
 	j, unlock, err := m.lock(ctx, r.Server.Name)
 	if err != nil {
@@ -62,10 +60,9 @@ func (m *Manager) Create(ctx context.Context, r Request) (*Node, error) {
 	}
 	j.rec = record{
 		Version: recordVersion, Name: r.Server.Name, Started: time.Now().UTC(),
-		Chef: &chefRecord{URL: r.Node.ServerURL, Node: r.Node.Name},
 	}
-	if m.ChefURL != "" {
-		j.rec.Chef.URL = m.ChefURL
+	if !r.NoChef {
+		j.rec.Chef = &chefRecord{URL: cmp.Or(m.ChefURL, r.Node.ServerURL), Node: r.Node.Name}
 	}
 	n, err := m.make(ctx, j, r)
 	if err == nil {
@@ -75,8 +72,21 @@ func (m *Manager) Create(ctx context.Context, r Request) (*Node, error) {
 	if err != nil {
 		return nil, inFlags(m.takeBack(ctx, j, r.KeepOnFailure, err))
 	}
-	m.Report.Reached(Done, n)
 	return n, nil
+}
+
+// checkNode finds a node that cannot be made of the server.
+func (m *Manager) checkNode(r Request) error {
+	if r.NoChef {
+		return nil
+	}
+	if err := node.Check(r.Node); err != nil {
+		return err
+	}
+	if m.Chef == nil && r.Node.ValidationKey == "" {
+		return &ChefError{Node: r.Node.Name}
+	}
+	return nil
 }
 
 // complete fills in what follows from the rest.
@@ -92,7 +102,9 @@ func (r *Request) complete() {
 	if r.Server.Metadata == nil {
 		r.Server.Metadata = map[string]string{}
 	}
-	r.Server.Metadata[metaNode] = r.Node.Name
+	if !r.NoChef {
+		r.Server.Metadata[metaNode] = r.Node.Name
+	}
 	// The address is chosen here, by the peer's rules.
 	r.Server.Address = openstack.AddressChoice{None: true}
 }
@@ -111,13 +123,13 @@ func (m *Manager) clear(ctx context.Context, j *journal) error {
 		if session.KindOf(err) != session.NotFound {
 			return err
 		}
-		m.Report.Warn("the server %q (%s) that was made before is gone: removing what is left of it", name, id)
+		m.report().Warn("the server %q (%s) that was made before is gone: removing what is left of it", name, id)
 		if j.rec.Complete {
 			// The node was a working one; its objects are the person's to remove.
 			j.rec.Chef = nil
 		}
 	} else {
-		m.Report.Warn("an earlier create of %q did not come to its end: taking back what it has left", name)
+		m.report().Warn("an earlier create of %q did not come to its end: taking back what it has left", name)
 	}
 	return m.reclaim(ctx, j)
 }
@@ -133,7 +145,7 @@ func (m *Manager) reclaim(ctx context.Context, j *journal) error {
 	}
 	// The server goes first: as long as it runs, its client may write the node
 	// anew.
-	err := m.Cloud.Reclaim(ctx, j, m.Report)
+	err := m.Cloud.Reclaim(ctx, j, m.report())
 	if err == nil {
 		err = m.removeChef(ctx, j)
 	} else if ctx.Err() == nil {
@@ -154,10 +166,10 @@ func (m *Manager) takeBack(ctx context.Context, j *journal, keep bool, cause err
 	if keep {
 		j.rec.Kept = true
 		err := j.save()
-		m.Report.Warn("Keeping what the failed create has made; `galley server delete %s` removes it", name)
+		m.report().Warn("Keeping what the failed create has made; `galley server delete %s` removes it", name)
 		return errors.Join(cause, err)
 	}
-	m.Report.Info("Taking back what was made for %s...", name)
+	m.report().Info("Taking back what was made for %s...", name)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
 	if err := m.reclaim(ctx, j); err != nil {
@@ -210,7 +222,7 @@ func (m *Manager) image(ctx context.Context, s *openstack.ServerSpec) error {
 	if rerr != nil {
 		return err
 	}
-	m.Report.Info("No image is called %q: taking %s (%s), whose name it matches", s.Image, img.Name, img.ID)
+	m.report().Info("No image is called %q: taking %s (%s), whose name it matches", s.Image, img.Name, img.ID)
 	s.Image = "/" + s.Image + "/"
 	return nil
 }
@@ -239,7 +251,7 @@ func (m *Manager) checkReach(ctx context.Context, r *Request) error {
 
 // checkChef sees that the Chef Server answers and that the name is free.
 func (m *Manager) checkChef(ctx context.Context, r *Request) error {
-	if m.Chef == nil {
+	if m.Chef == nil || r.NoChef {
 		return nil
 	}
 	var err error
@@ -263,31 +275,35 @@ func (m *Manager) make(ctx context.Context, j *journal, r Request) (*Node, error
 	if spec.KeyName == "" && r.OwnKey {
 		spec.NewKeyPair = &openstack.NewKeyPair{PublicKey: r.PublicKey, PrivateKeyFile: m.Files.Key(m.project(), spec.Name)}
 	}
-	m.Report.Reached(Making, &Node{Name: spec.Name})
-	s, err := m.Cloud.Create(ctx, spec, j, cloudReporter{m.Report})
+	progress := &progress{Reporter: m.report(), timeout: spec.ActiveTimeout}
+	progress.creating()
+	s, err := m.Cloud.Create(ctx, spec, j, progress)
 	if err != nil {
 		return nil, err
 	}
 	n := nodeOf(s, &r)
-	m.Report.Reached(Active, n)
+	progress.active(n)
 	if n.Address, err = r.Reach.address(s); err != nil {
 		return nil, err
 	}
-	m.Report.Reached(Connecting, n)
-	client, err := m.connect(ctx, r, s, n.Address)
+	progress.connecting(n.Address, r.NoChef)
+	client, err := m.connect(ctx, r, s, n.Address, progress)
 	if err != nil {
 		m.console(ctx, s.ID)
 		return nil, err
 	}
 	defer client.Close()
-	m.Report.Reached(Connected, n)
+	if r.NoChef {
+		return n, nil
+	}
+	m.report().Info("Connecting to %s", n.Address)
 	key, err := m.register(ctx, j, r)
 	if err != nil {
 		return nil, err
 	}
-	out := m.Report.Output()
+	out := m.Bus.Reporter(n.Address, 0, "").Output()
 	defer out.Close()
-	return n, node.Bootstrap(ctx, client, r.Node, key, out, m.Report)
+	return n, node.Bootstrap(ctx, client, r.Node, key, out, m.report())
 }
 
 // nodeOf is what is known of a server that is made.
@@ -321,9 +337,9 @@ func nodeOf(s *openstack.Server, r *Request) *Node {
 }
 
 // connect waits until the server has run a command.
-func (m *Manager) connect(ctx context.Context, r Request, s *openstack.Server, address string) (*bootstrap.Client, error) {
+func (m *Manager) connect(ctx context.Context, r Request, s *openstack.Server, address string, report bootstrap.Reporter) (*bootstrap.Client, error) {
 	cfg := r.SSH
-	cfg.Host, cfg.Report = address, m.Report
+	cfg.Host, cfg.Report = address, report
 	if s.KeyFile != "" {
 		cfg.Keys = append([]string{s.KeyFile}, cfg.Keys...)
 	}
@@ -355,7 +371,7 @@ func (m *Manager) console(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(ctx, consoleTime)
 	defer cancel()
 	if text, err := m.Cloud.Console(ctx, id, consoleTail); err == nil && strings.TrimSpace(text) != "" {
-		m.Report.Warn("the end of the server's console:\n%s", openstack.Printable(text, consoleTail))
+		m.report().Warn("the end of the server's console:\n%s", openstack.Printable(text, consoleTail))
 	}
 }
 
@@ -365,7 +381,7 @@ func (m *Manager) register(ctx context.Context, j *journal, r Request) (chefserv
 	if r.Node.ValidationKey != "" {
 		return "", errors.Join(j.asked(node.KindClient, ""), j.asked(node.KindNode, ""))
 	}
-	key, err := node.Register(ctx, m.Chef, r.Node, j.asked, m.Report)
+	key, err := node.Register(ctx, m.Chef, r.Node, j.asked, m.report())
 	var refused *chefserver.Error
 	if errors.As(err, &refused) && refused.Status < 500 {
 		// What was asked for last was not made. If it exists all the same,

@@ -35,6 +35,8 @@ type Target struct {
 	// Unfinished says that its making was not ended: its objects on the Chef
 	// Server go with it in any case.
 	Unfinished bool
+	// Registered says that it is known to be a node of a Chef Server.
+	Registered bool
 
 	key    string // name of the record, "" for none
 	marked *openstack.Record
@@ -58,12 +60,15 @@ func (m *Manager) Find(ctx context.Context, ref string, purge bool) (*Target, er
 	if rerr != nil {
 		return nil, rerr
 	}
-	t := &Target{Name: cmp.Or(s.Name, ref), ID: s.ID, Node: cmp.Or(s.Metadata[metaNode], s.Name, ref)}
+	t := &Target{
+		Name: cmp.Or(s.Name, ref), ID: s.ID, Node: cmp.Or(s.Metadata[metaNode], s.Name, ref),
+		Registered: s.Metadata[metaNode] != "",
+	}
 	switch {
 	case rec != nil:
 		t.key, t.Name, t.Unfinished = rec.Name, rec.Name, !rec.Complete
 		if rec.Chef != nil {
-			t.Node = rec.Chef.Node
+			t.Node, t.Registered = rec.Chef.Node, true
 		}
 		t.With = parts(rec.Cloud)
 	case there && s.Token() != "":
@@ -205,7 +210,7 @@ func (m *Manager) Delete(ctx context.Context, t *Target, d Deletion) error {
 		return inFlags(err)
 	}
 	if d.Purge {
-		return node.Unregister(ctx, m.Chef, name, m.Report)
+		return node.Unregister(ctx, m.Chef, name, m.report())
 	}
 	return nil
 }
@@ -221,12 +226,12 @@ func (m *Manager) remove(ctx context.Context, t *Target, j *journal) error {
 		}
 	}
 	if t.marked != nil {
-		return m.Cloud.ReclaimRecord(ctx, t.marked, m.Report)
+		return m.Cloud.ReclaimRecord(ctx, t.marked, m.report())
 	}
 	if t.ID == "" {
 		return nil
 	}
-	return m.Cloud.DeleteServer(ctx, t.ID, t.Name, m.Report)
+	return m.Cloud.DeleteServer(ctx, t.ID, t.Name, m.report())
 }
 
 // Orphan is what is left of a server that no one owns any more.
@@ -312,7 +317,7 @@ func (m *Manager) busy(name string) bool {
 // RemoveOrphan removes what is left.
 func (m *Manager) RemoveOrphan(ctx context.Context, o *Orphan) error {
 	if o.marked != nil {
-		return inFlags(m.Cloud.ReclaimRecord(ctx, o.marked, m.Report))
+		return inFlags(m.Cloud.ReclaimRecord(ctx, o.marked, m.report()))
 	}
 	j, unlock, err := m.lock(ctx, o.key)
 	if err != nil {

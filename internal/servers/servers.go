@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"math/big"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/state"
+	"github.com/galleyhq/galley/kitchen"
 )
 
 // cleanTime bounds the taking back after a failure or an interruption.
@@ -22,34 +22,6 @@ const cleanTime = 3 * time.Minute
 // metaNode is the metadata key under which a server tells the name of its
 // node.
 const metaNode = "galley_node"
-
-// Reporter is told what happens.
-type Reporter interface {
-	openstack.Reporter
-	// Reached tells that a server has come to a stage; n is what is known of
-	// it by then.
-	Reached(s Stage, n *Node)
-	// Output returns a writer for what the machine itself says.
-	Output() io.WriteCloser
-}
-
-// Stage is a point on the way to a node.
-type Stage int
-
-// The stages, in order.
-const (
-	// Making: all names are looked up, the server is about to be asked for.
-	Making Stage = iota
-	// Active: the server is made and has all its addresses.
-	Active
-	// Connecting: it is known where the server is bootstrapped, and waited
-	// for its SSH service there.
-	Connecting
-	// Connected: it has run a first command.
-	Connected
-	// Done: the client has run, the server is a node.
-	Done
-)
 
 // Manager makes and removes servers of one project of a cloud.
 type Manager struct {
@@ -62,9 +34,13 @@ type Manager struct {
 	// Files are where records lie.
 	Files state.Servers
 	// Mark tells the servers of this workstation from those of others.
-	Mark   string
-	Report Reporter
+	Mark string
+	// Bus is told what happens; nil for nobody.
+	Bus *kitchen.Bus
 }
+
+// report returns where the progress of the servers is told.
+func (m *Manager) report() *kitchen.Reporter { return m.Bus.Reporter("", 0, "") }
 
 // Request is a server that is to become a node.
 type Request struct {
@@ -86,6 +62,9 @@ type Request struct {
 	PublicKey string
 	// KeepOnFailure leaves what a failed create has made.
 	KeepOnFailure bool
+	// NoChef leaves the server as it is once it can be logged in to: it does
+	// not become a node.
+	NoChef bool
 }
 
 // Node is what became of a request.
@@ -126,7 +105,7 @@ func (m *Manager) project() string { return m.Cloud.Whoami().ProjectID }
 // lock holds the lock of a server's name and opens its journal.
 func (m *Manager) lock(ctx context.Context, name string) (*journal, func(), error) {
 	unlock, err := state.Lock(ctx, m.Files.Lock(m.project(), name), `the server "`+name+`"`, func(holder string) {
-		m.Report.Info("Another galley works on the server %q (%s): waiting for it to end", name, holder)
+		m.report().Info("Another galley works on the server %q (%s): waiting for it to end", name, holder)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -204,9 +183,3 @@ func (m *Manager) sameChef(url, name string) error {
 	}
 	return nil
 }
-
-// cloudReporter hears of the cloud's steps; those that the stages tell as well
-// are details.
-type cloudReporter struct{ Reporter }
-
-func (r cloudReporter) Info(format string, args ...any) { r.Debug(format, args...) }

@@ -2,10 +2,10 @@ package ui
 
 import "fmt"
 
-// Color is a foreground colour's SGR code; 0 is none.
+// Color is a foreground color's SGR code; 0 is none.
 type Color int
 
-// The colours that the peers use.
+// The colors that Test Kitchen and knife use.
 const (
 	Red     Color = 31
 	Green   Color = 32
@@ -18,10 +18,10 @@ const (
 // instanceColors are given to instances in turn (Test Kitchen).
 var instanceColors = [...]Color{Cyan, Yellow, Green, Magenta, Blue, 96, 93, 92, 95, 94}
 
-// InstanceColor returns the colour of the instance at that place.
+// InstanceColor returns the color of the instance at that place.
 func InstanceColor(index int) Color { return instanceColors[index%len(instanceColors)] }
 
-// Paint wraps s in the colour, which may be none.
+// Paint wraps s in the color, which may be none.
 func (c Color) Paint(s string) string {
 	if c == 0 || s == "" {
 		return s

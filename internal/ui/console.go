@@ -7,75 +7,86 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
-
+	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
 
-// quietWait is how long a wait goes on between two signs of life on a console
-// that is no terminal.
+// quietWait is how long a wait goes on between two lines about it on a console
+// that is not a terminal.
 const quietWait = 30 * time.Second
+
+// dotEvery is the time between two dots of a wait in the style of knife.
+const dotEvery = time.Second
+
+// Style is the form of a console's lines.
+type Style int
+
+// The styles.
+const (
+	// Compact has Test Kitchen's headlines, warnings and the output of
+	// commands: two lines for a create that succeeds.
+	Compact Style = iota
+	// Full has all of Test Kitchen's lines.
+	Full
+	// Plain has lines without a prefix, for what is not a run of the engine.
+	Plain
+	// Knife is Plain in knife's words: a wait is a line of dots.
+	Knife
+)
 
 // ConsoleOptions say how a [Console] looks.
 type ConsoleOptions struct {
 	Product Product
+	Style   Style
 	Level   Level
 	// Color paints each instance's lines.
 	Color bool
-	// Live shows a progress line for each instance at the bottom of a
-	// terminal.
+	// Live shows a status line for each instance at the bottom of a terminal.
 	Live bool
 	// Names puts the instance's name before each of its lines, for several at
 	// once; Width is the longest name's.
 	Names bool
 	Width int
-	// Secrets are taken out of every line; nil for none.
-	Secrets *Redactor
+	// Warnings starts a warning in the Plain style: "galley: warning: ".
+	Warnings string
+	// Secrets are removed from every line; nil for none.
+	Secrets *secret.Redactor
 }
 
-// Console shows events to the person at the keyboard. Its method Event is a
-// [kitchen.Subscriber].
+// Console prints events as they happen. Its method Event is a
+// [kitchen.Subscriber]. Text is printed without secrets and without characters
+// that control a terminal; the output of commands keeps its colors.
 type Console struct {
 	w    io.Writer
 	opts ConsoleOptions
 
 	mu      sync.Mutex
-	live    *mpb.Progress
-	bars    map[string]*bar
+	live    *live
 	shown   map[string]time.Duration
 	waiting map[string]string
-}
-
-// bar is one instance's progress line.
-type bar struct {
-	*mpb.Bar
-	mu   sync.Mutex
-	text string
-}
-
-func (b *bar) set(text string) {
-	b.mu.Lock()
-	b.text = text
-	b.mu.Unlock()
-}
-
-func (b *bar) get() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text
+	// run is the action of the run, held the headlines that are printed only
+	// if something follows.
+	run  kitchen.Action
+	held map[string]kitchen.Event
+	// dotted is when the last dot of an open line of dots was printed, dots
+	// what it waits for.
+	dots   string
+	dotted time.Time
 }
 
 // NewConsole returns a console that writes to w. Close it.
 func NewConsole(w io.Writer, opts ConsoleOptions) *Console {
-	c := &Console{w: w, opts: opts, bars: map[string]*bar{}, shown: map[string]time.Duration{}, waiting: map[string]string{}}
-	if opts.Live {
-		c.live = mpb.New(mpb.WithOutput(w), mpb.WithRefreshRate(100*time.Millisecond))
+	c := &Console{
+		w: w, opts: opts, shown: map[string]time.Duration{}, waiting: map[string]string{}, held: map[string]kitchen.Event{},
+	}
+	if f := Terminal(w); opts.Live && f != nil {
+		c.live = newLive(w, f)
 	}
 	return c
 }
 
-// Event shows e.
+// Event prints e.
 func (c *Console) Event(e kitchen.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,27 +94,112 @@ func (c *Console) Event(e kitchen.Event) {
 	case kitchen.StillWaiting:
 		c.wait(e)
 		return
+	case kitchen.RunStarted:
+		c.run = e.Action
 	case kitchen.StepStarted:
 		c.begin(e)
 	case kitchen.StepFinished, kitchen.StepFailed:
 		c.end(e.Instance)
+	default:
+		if c.opts.Style >= Plain {
+			c.end(e.Instance) // there are no steps: anything else ends a wait
+		}
 	}
-	if LevelOf(e) < c.opts.Level {
+	if LevelOf(e) < c.opts.Level || c.hidden(e) {
 		return
 	}
-	if line, ok := c.opts.Product.line(e); ok {
+	c.release(e)
+	if line, ok := c.line(e); ok {
 		c.print(e, line)
 	}
 }
 
-func (c *Console) print(e kitchen.Event, text string) {
-	text = c.opts.Secrets.Clean(text)
+// line returns an event as text, without a trailing line feed.
+func (c *Console) line(e kitchen.Event) (string, bool) {
+	if c.opts.Style < Plain {
+		return c.opts.Product.line(e)
+	}
+	message, _, ok := c.opts.Product.Message(e)
+	switch {
+	case !ok:
+		return "", false
+	case e.Kind == kitchen.Warn && c.opts.Style == Knife:
+		return c.paint(Yellow, "WARNING:") + " " + message, true
+	case e.Kind == kitchen.Warn:
+		return c.opts.Warnings + message, true
+	case e.Kind == kitchen.Debug:
+		return prefixed(debugPrefix, message), true
+	case e.Kind == kitchen.Output && e.Instance != "":
+		return prefixed(" ["+e.Instance+"] ", message), true
+	}
+	return message, true
+}
+
+func (c *Console) paint(color Color, s string) string {
+	if !c.opts.Color {
+		return s
+	}
+	return color.Paint(s)
+}
+
+// hidden reports whether the compact style leaves an event out. A step that
+// may have nothing to do is held back until it has something to say.
+func (c *Console) hidden(e kitchen.Event) bool {
+	if c.opts.Style != Compact {
+		return false
+	}
+	quiet := e.Action == kitchen.Setup && c.run != kitchen.Setup || e.Action == kitchen.Destroy && c.run == "test"
+	switch e.Kind {
+	case kitchen.RunStarted, kitchen.RunFinished:
+		return true
+	case kitchen.Banner:
+		return e.Action == "test"
+	case kitchen.Info:
+		switch e.Action {
+		case kitchen.Create, kitchen.Destroy, kitchen.Setup, "test":
+			c.announce(e)
+			return true
+		}
+	case kitchen.StepStarted:
+		if quiet {
+			c.held[e.Instance] = e
+			return true
+		}
+	case kitchen.StepFinished:
+		_, nothing := c.held[e.Instance]
+		delete(c.held, e.Instance)
+		return nothing
+	}
+	return false
+}
+
+// announce prints a held headline, now that the step has something to do.
+func (c *Console) announce(e kitchen.Event) {
+	held, ok := c.held[e.Instance]
+	if !ok {
+		return
+	}
+	delete(c.held, e.Instance)
+	if line, ok := c.line(held); ok && LevelOf(held) >= c.opts.Level {
+		c.print(held, line)
+	}
+}
+
+// release announces what an event is about that is printed itself.
+func (c *Console) release(e kitchen.Event) {
+	if e.Instance != "" && e.Kind != kitchen.StepStarted {
+		c.announce(e)
+	}
+}
+
+func (c *Console) print(e kitchen.Event, lines string) {
+	lines = c.clean(e, lines)
 	var b strings.Builder
-	for line := range strings.SplitSeq(text, "\n") {
+	for line := range strings.SplitSeq(lines, "\n") {
 		if c.opts.Names && e.Instance != "" {
 			line = fmt.Sprintf("%-*s  %s", c.opts.Width, e.Instance, line)
 		}
-		if c.opts.Color && e.Instance != "" {
+		if c.opts.Color && e.Instance != "" && c.opts.Style < Plain {
 			color := InstanceColor(e.Index)
 			if LevelOf(e) >= ErrorLevel {
 				color = Red
@@ -113,75 +209,114 @@ func (c *Console) print(e kitchen.Event, text string) {
 		b.WriteString(line)
 		b.WriteByte('\n')
 	}
-	if c.live != nil {
-		// mpb puts the line above its bars; once it has ended it refuses.
-		if _, err := io.WriteString(c.live, b.String()); err == nil {
-			return
-		}
+	c.endDots()
+	c.write(b.String())
+}
+
+// clean makes text from elsewhere harmless. What the console itself has
+// colored stays so, and so does the output of a command.
+func (c *Console) clean(e kitchen.Event, s string) string {
+	s = c.opts.Secrets.Clean(s)
+	if e.Kind == kitchen.Output || c.opts.Color {
+		return text.CleanOutput(s)
 	}
-	io.WriteString(c.w, b.String())
+	return text.Clean(s)
+}
+
+func (c *Console) write(lines string) {
+	if c.live != nil {
+		c.live.print(lines)
+		return
+	}
+	_, _ = io.WriteString(c.w, lines)
 }
 
 func (c *Console) begin(e kitchen.Event) {
 	if c.live == nil || e.Instance == "" {
 		return
 	}
-	b := &bar{text: strings.ToLower(e.Action.Doing())}
-	start := time.Now()
-	head := fmt.Sprintf("%-*s  ", c.opts.Width, e.Instance)
+	row := statusLine{place: e.Index, name: e.Instance, text: strings.ToLower(e.Action.Doing()), since: time.Now()}
 	if c.opts.Color {
-		head = InstanceColor(e.Index).Paint(head)
+		row.color = InstanceColor(e.Index)
 	}
-	b.Bar = c.live.New(0, mpb.NopStyle(), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(
-		decor.Any(func(decor.Statistics) string {
-			return fmt.Sprintf("%s%s  %s", head, b.get(), time.Since(start).Round(time.Second))
-		}),
-	))
-	c.bars[e.Instance] = b
+	c.live.set(e.Instance, row)
 }
 
 func (c *Console) end(instance string) {
 	delete(c.shown, instance)
 	delete(c.waiting, instance)
-	if b := c.bars[instance]; b != nil {
-		delete(c.bars, instance)
-		b.Abort(true)
+	if c.live != nil {
+		c.live.remove(instance)
 	}
 }
 
-// wait shows a sign of life: at once on a terminal's progress line, else as a
-// line when the wait begins and now and then while it lasts.
+// wait shows what is waited for: at once in a status line, else as a line when
+// the wait begins and now and then while it lasts.
 func (c *Console) wait(e kitchen.Event) {
+	if c.opts.Level > InfoLevel {
+		return
+	}
 	what, _, _ := strings.Cut(e.Text, " (")
 	if c.waiting[e.Instance] != what {
 		c.waiting[e.Instance] = what
 		delete(c.shown, e.Instance)
 	}
-	if b := c.bars[e.Instance]; b != nil {
-		b.set("waiting for " + c.opts.Secrets.Clean(e.Text))
+	if c.live != nil && c.opts.Style != Knife {
+		if e.Instance != "" && !c.live.has(e.Instance) {
+			return // the step is over
+		}
+		c.live.set(e.Instance, statusLine{place: e.Index, name: e.Instance, text: "waiting for " + c.opts.Secrets.Clean(e.Text), since: time.Now().Add(-e.Elapsed)})
+		return
+	}
+	if c.opts.Style == Knife {
+		c.dot("Waiting for "+what, "Waiting for "+e.Text)
 		return
 	}
 	last, shown := c.shown[e.Instance]
-	if shown && e.Elapsed-last < quietWait || c.opts.Level > InfoLevel {
+	if shown && e.Elapsed-last < quietWait || c.opts.Style == Compact && !shown && e.Elapsed < quietWait {
 		return
 	}
 	c.shown[e.Instance] = e.Elapsed
-	text := infoPrefix + "Waiting for " + e.Text + "..."
-	if shown {
-		text += " " + e.Elapsed.Round(time.Second).String()
+	line := "Waiting for " + e.Text
+	if c.opts.Style < Plain {
+		line = infoPrefix + line + "..."
 	}
-	c.print(e, text)
+	if shown || e.Elapsed >= quietWait {
+		line += " " + e.Elapsed.Round(time.Second).String()
+	}
+	c.announce(e)
+	c.print(e, line)
 }
 
-// Close ends the live progress.
+// dot begins a line of dots with head, or adds one where that is about the
+// same wait.
+func (c *Console) dot(wait, head string) {
+	if !strings.HasPrefix(c.dots, wait) {
+		c.endDots()
+		_, _ = io.WriteString(c.w, text.Clean(c.opts.Secrets.Clean(head)))
+		c.dots, c.dotted = head, time.Now()
+		return
+	}
+	if time.Since(c.dotted) >= dotEvery {
+		_, _ = io.WriteString(c.w, ".")
+		c.dotted = time.Now()
+	}
+}
+
+func (c *Console) endDots() {
+	if c.dots != "" {
+		_, _ = io.WriteString(c.w, "\n")
+		c.dots = ""
+	}
+}
+
+// Close erases the status lines. What happens afterwards is still printed.
 func (c *Console) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for name := range c.bars {
-		c.end(name)
-	}
+	c.endDots()
 	if c.live != nil {
-		c.live.Wait()
+		c.live.close()
 		c.live = nil
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -16,14 +18,15 @@ import (
 const keepLogs = 5
 
 // FileLog writes events to a log file for each instance and one for the run,
-// in the line form of Ruby's logger, as the peers do. A file is touched only
-// when there is something to write into it, so that looking at instances
-// does not destroy the log of what happened to them.
+// in the line form of Ruby's logger, as Test Kitchen does. A file is touched
+// only when there is something to write into it, so that looking at instances
+// does not destroy the log of what happened to them. Text is written without
+// secrets and without characters that control a terminal.
 type FileLog struct {
 	path      func(instance string) string
 	overwrite bool
 	product   Product
-	secrets   *Redactor
+	secrets   *secret.Redactor
 
 	mu    sync.Mutex
 	files map[string]*os.File
@@ -33,7 +36,7 @@ type FileLog struct {
 // NewFileLog returns a log that writes to the files that path names ("" is
 // the run's own). With overwrite each run begins fresh files and keeps the
 // earlier ones beside them; else it appends.
-func NewFileLog(product Product, overwrite bool, secrets *Redactor, path func(instance string) string) *FileLog {
+func NewFileLog(product Product, overwrite bool, secrets *secret.Redactor, path func(instance string) string) *FileLog {
 	return &FileLog{path: path, overwrite: overwrite, product: product, secrets: secrets, files: map[string]*os.File{}}
 }
 
@@ -50,7 +53,7 @@ func (l *FileLog) Event(e kitchen.Event) {
 			line += "\n" + errorPrefix + "hint: " + hint
 		}
 	}
-	line = l.secrets.Clean(line)
+	line = text.Clean(l.secrets.Clean(line))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.write(e, e.Instance, line)
@@ -60,7 +63,7 @@ func (l *FileLog) Event(e kitchen.Event) {
 	}
 }
 
-func (l *FileLog) write(e kitchen.Event, instance, text string) {
+func (l *FileLog) write(e kitchen.Event, instance, lines string) {
 	f, err := l.file(instance)
 	if err != nil {
 		l.err = err
@@ -72,7 +75,7 @@ func (l *FileLog) write(e kitchen.Event, instance, text string) {
 	}
 	level := strings.ToUpper(LevelOf(e).String())
 	w := bufio.NewWriter(f)
-	for line := range strings.SplitSeq(text, "\n") {
+	for line := range strings.SplitSeq(lines, "\n") {
 		fmt.Fprintf(w, "%s, [%s #%d] %5s -- %s: %s\n", level[:1], e.Time.Format("2006-01-02T15:04:05.000000"), os.Getpid(), level, name, line)
 	}
 	if err := w.Flush(); err != nil {

@@ -3,8 +3,6 @@ package ui
 import (
 	"io"
 	"os"
-
-	"golang.org/x/term"
 )
 
 // Streams are the standard streams of one run, so that a test can hand in its
@@ -22,23 +20,14 @@ func System() *Streams {
 	return &Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.LookupEnv}
 }
 
-// Terminal returns the file behind a stream if it is a terminal, else nil.
-func Terminal(stream any) *os.File {
-	f, ok := stream.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil
-	}
-	return f
-}
-
 // Getenv returns the value of an environment variable, "" when unset.
 func (s *Streams) Getenv(name string) string {
 	v, _ := s.Env(name)
 	return v
 }
 
-// Color says whether lines on w are coloured: the person's word if given
-// (--color, --no-color), else whether w is a terminal and NO_COLOR is unset.
+// Color reports whether lines on w are colored: as asked for by flag
+// (--color, --no-color), else if w is a terminal and NO_COLOR is unset.
 func (s *Streams) Color(w io.Writer, asked *bool) bool {
 	if asked != nil {
 		return *asked

@@ -10,12 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/kitchen"
 )
 
 func TestConsoleSpeaksAsThePeers(t *testing.T) {
 	var out strings.Builder
-	c := NewConsole(&out, ConsoleOptions{Product: Product{"Galley", "1.2.3"}, Level: InfoLevel})
+	c := NewConsole(&out, ConsoleOptions{Style: Full, Product: Product{"Galley", "1.2.3"}, Level: InfoLevel})
 	bus := kitchen.NewBus(c.Event)
 	bus.Publish(kitchen.Event{Kind: kitchen.RunStarted})
 	bus.Publish(kitchen.Event{Kind: kitchen.StepStarted, Instance: "default-ubuntu-1404", Action: kitchen.Create})
@@ -47,7 +48,7 @@ $$$$$$ twice
 
 func TestConsoleNamesAndColoursSeveral(t *testing.T) {
 	var out strings.Builder
-	c := NewConsole(&out, ConsoleOptions{Names: true, Width: 4, Color: true})
+	c := NewConsole(&out, ConsoleOptions{Style: Full, Names: true, Width: 4, Color: true})
 	bus := kitchen.NewBus(c.Event)
 	bus.Reporter("a", 0, kitchen.Create).Info("x\ny")
 	bus.Reporter("bbbb", 11, kitchen.Create).Info("z")
@@ -59,7 +60,7 @@ func TestConsoleNamesAndColoursSeveral(t *testing.T) {
 
 func TestWaitsShowOnceAndThenNowAndThen(t *testing.T) {
 	var out strings.Builder
-	c := NewConsole(&out, ConsoleOptions{Level: InfoLevel})
+	c := NewConsole(&out, ConsoleOptions{Style: Full, Level: InfoLevel})
 	wait := func(text string, elapsed time.Duration) {
 		c.Event(kitchen.Event{Kind: kitchen.StillWaiting, Instance: "a", Text: text, Elapsed: elapsed})
 	}
@@ -79,9 +80,9 @@ func TestWaitsShowOnceAndThenNowAndThen(t *testing.T) {
 
 func TestSecretsReachNeitherConsoleNorLog(t *testing.T) {
 	var out strings.Builder
-	secrets := &Redactor{}
+	secrets := &secret.Redactor{}
 	secrets.Add("hunter22", "abc") // too short to be one
-	c := NewConsole(&out, ConsoleOptions{Secrets: secrets})
+	c := NewConsole(&out, ConsoleOptions{Style: Full, Secrets: secrets})
 	dir := t.TempDir()
 	l := NewFileLog(Product{"Galley", "1"}, true, secrets, func(i string) string { return filepath.Join(dir, i+".log") })
 	bus := kitchen.NewBus(c.Event, l.Event)

@@ -67,8 +67,13 @@ type CommandError struct {
 	Advice string
 }
 
+// WithoutOutput is the error for where the command's output was just shown.
+func (e *CommandError) WithoutOutput() string {
+	return fmt.Sprintf("%s ended with exit status %d", e.What, e.Status)
+}
+
 func (e *CommandError) Error() string {
-	msg := fmt.Sprintf("%s ended with exit status %d", e.What, e.Status)
+	msg := e.WithoutOutput()
 	if len(e.Tail) > 0 {
 		msg += "; the end of its output:\n  " + strings.Join(e.Tail, "\n  ")
 	}

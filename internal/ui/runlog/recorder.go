@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -18,7 +19,7 @@ const quietWait = 30 * time.Second
 type Options struct {
 	Product ui.Product
 	// Secrets are taken out of every text; nil for none.
-	Secrets *ui.Redactor
+	Secrets *secret.Redactor
 	// Instances are those whose suite and platform are known.
 	Instances []*kitchen.Instance
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -82,7 +83,7 @@ func newLog(t *testing.T, dir string, limit int64) *Files {
 // fields and order are Test Kitchen's.
 func TestFilesAreTestKitchens(t *testing.T) {
 	dir := t.TempDir()
-	secrets := &ui.Redactor{}
+	secrets := &secret.Redactor{}
 	secrets.Add("hunter22")
 	f := newLog(t, dir, 0)
 	rec := NewRecorder(Options{

@@ -25,7 +25,7 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-// shared is what the plug-ins of a run have in common: one login to the
+// shared is what the plug-ins of a run share: one login to the
 // cloud, one question for a passphrase, one resolution of cookbooks.
 type shared struct {
 	connector  cloud.Connector
@@ -36,25 +36,25 @@ type shared struct {
 	warned     sync.Map
 }
 
-// warnOnce tells of what concerns several instances, once for a run.
+// warnOnce warns once in a run about what concerns several instances.
 func (p *project) warnOnce(text string) {
-	if _, told := p.shared.warned.LoadOrStore(text, true); !told {
+	if _, warned := p.shared.warned.LoadOrStore(text, true); !warned {
 		p.Bus.Reporter("", 0, "").Warn("%s", text)
 	}
 }
 
-// equip gives instances the plug-ins that an action up to the given one
-// needs. What cannot be right is found here, before anything is made.
-func (p *project) equip(instances []*kitchen.Instance, upTo kitchen.Action) error {
+// addPlugins gives instances the plug-ins that an action up to the given one
+// needs. It validates their settings, before anything is created.
+func (p *project) addPlugins(instances []*kitchen.Instance, upTo kitchen.Action) error {
 	for _, inst := range instances {
-		if err := p.equipOne(inst, upTo); err != nil {
+		if err := p.addPluginsTo(inst, upTo); err != nil {
 			return fmt.Errorf("instance <%s>: %w", inst.Name, err)
 		}
 	}
 	return nil
 }
 
-func (p *project) equipOne(inst *kitchen.Instance, upTo kitchen.Action) error {
+func (p *project) addPluginsTo(inst *kitchen.Instance, upTo kitchen.Action) error {
 	s := p.config.Instances[inst.Index]
 	fallback, err := p.driver(inst, s.Driver)
 	if err != nil {
@@ -77,8 +77,8 @@ func (p *project) equipOne(inst *kitchen.Instance, upTo kitchen.Action) error {
 	return nil
 }
 
-// driver gives an instance its driver and returns what the driver's section
-// says about SSH.
+// driver gives an instance its driver and returns the SSH settings of the
+// driver's section.
 func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map[string]any, err error) {
 	switch inst.DriverName {
 	case "openstack":
@@ -115,19 +115,18 @@ func (p *project) transport(inst *kitchen.Instance, s config.Section, fallback m
 	if inst.TransportName != "ssh" {
 		return &transportError{inst.TransportName}
 	}
-	a := p.app
 	if p.shared.keyRing == nil {
-		p.shared.keyRing = bootstrap.NewKeyRing(a.bootstrapPrompter())
+		p.shared.keyRing = bootstrap.NewKeyRing(p.projects.bootstrapPrompter())
 		p.shared.userConfig = bootstrap.LoadUserConfig(p.env.Get("HOME"), p.Bus.Reporter("", 0, ""))
 	}
 	t, err := ssh.New(s, ssh.Options{
 		Fallback:        config.NewSection(fallback).WithRoot(p.paths.Root),
 		KeyRing:         p.shared.keyRing,
-		Prompter:        a.bootstrapPrompter(),
+		Prompter:        p.projects.bootstrapPrompter(),
 		UserConfig:      p.shared.userConfig,
 		Home:            p.env.Get("HOME"),
 		Getenv:          p.env.Get,
-		NoHostKeyVerify: a.flags.noHostKeys,
+		NoHostKeyVerify: p.projects.flags.noHostKeys,
 	})
 	if err != nil {
 		return err
@@ -152,7 +151,7 @@ func (p *project) base(inst *kitchen.Instance) base.Options {
 	}
 }
 
-// loginOf tells how a program on the workstation reaches an instance.
+// loginOf says how a program on the workstation reaches an instance.
 func loginOf(inst *kitchen.Instance, st *kitchen.State) (base.Login, error) {
 	t, ok := inst.Transport.(*ssh.Transport)
 	if !ok {
@@ -171,20 +170,20 @@ func loginOf(inst *kitchen.Instance, st *kitchen.State) (base.Login, error) {
 	}
 	switch {
 	case len(c.Gateways) > 1:
-		return l, errors.New("a chain of ssh gateways cannot be handed to a program on the workstation: name one")
+		return l, errors.New("a chain of ssh gateways cannot be passed to a program on the workstation: name one")
 	case len(c.Gateways) == 1:
 		l.Gateway, l.GatewayPort, l.GatewayUser = c.Gateways[0].Host, c.Gateways[0].Port, c.Gateways[0].User
 	case c.HTTPProxy != nil:
 		// The proxy's own login would be readable in the process list.
 		if c.HTTPProxy.User != "" {
-			return l, errors.New("an HTTP proxy that wants a login cannot be handed to a program on the workstation")
+			return l, errors.New("an HTTP proxy with a login cannot be passed to a program on the workstation")
 		}
 		l.ProxyCommand = "nc -X connect -x " + net.JoinHostPort(c.HTTPProxy.Host, strconv.Itoa(c.HTTPProxy.Port)) + " %h %p"
 	}
 	return l, nil
 }
 
-// provisioners are those that there are, for messages.
+// provisioners are the supported ones, for messages.
 const provisioners = "chef_infra (chef_zero), chef_solo, chef_apply, shell and dummy"
 
 // chefFamily says whether a provisioner runs Chef or Cinc.
@@ -238,27 +237,27 @@ func (p *project) hideSecrets(sections ...config.Section) {
 				continue
 			}
 			if v, err := s.String(key, ""); err == nil {
-				p.app.secrets.Add(v)
+				p.projects.secrets.Add(v)
 			}
 		}
 	}
 }
 
-// driverError refuses a driver that is not ours, and tells how to run the
-// same instances on OpenStack.
+// driverError refuses an unsupported driver, and says how to run the same
+// instances on OpenStack.
 type driverError struct{ name string }
 
 func (e *driverError) Error() string {
 	return fmt.Sprintf("driver %q is not one of Galley's, which are openstack, proxy and dummy", e.name)
 }
 
-// Hint shows the override file.
+// Hint names the command that writes the override file.
 func (e *driverError) Hint() string {
 	return "to run it on OpenStack without changing a shared file, write kitchen.local.yml:\n" +
 		"driver:\n  name: openstack\n  image_ref: IMAGE\n  flavor_ref: FLAVOR"
 }
 
-// transportError refuses a transport that is not ours.
+// transportError refuses an unsupported transport.
 type transportError struct{ name string }
 
 func (e *transportError) Error() string {
@@ -268,7 +267,7 @@ func (e *transportError) Error() string {
 	return fmt.Sprintf("transport %q is not one of Galley's: it reaches machines over ssh", e.name)
 }
 
-// Hint tells how to go on.
+// Hint says how to go on.
 func (e *transportError) Hint() string {
 	if e.name == "winrm" {
 		return "an image with OpenSSH for Windows works with `transport: {name: ssh}`"
@@ -276,7 +275,7 @@ func (e *transportError) Hint() string {
 	return "write `transport: {name: ssh}` into kitchen.local.yml"
 }
 
-// pluginError refuses a provisioner or verifier that is not ours.
+// pluginError refuses an unsupported provisioner or verifier.
 type pluginError struct{ kind, name, ours string }
 
 func (e *pluginError) Error() string {

@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/galleyhq/galley/internal/config/clouds"
+	"github.com/galleyhq/galley/internal/config/knife"
+	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
+	allsettings "github.com/galleyhq/galley/internal/settings"
+)
+
+// cloudAccess logs in to the cloud that the command line, knife.rb or the
+// environment names, for commands that need no kitchen file.
+type cloudAccess struct {
+	*settings
+	knife *knifeSetup
+}
+
+// connect logs in. Close the cloud.
+func (c *cloudAccess) connect(ctx context.Context) (*openstack.Cloud, error) {
+	auth, err := c.credentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	debug, err := c.debugf()
+	if err != nil {
+		return nil, err
+	}
+	return openstack.Connect(ctx, auth, openstack.Options{Options: session.Options{Debug: debug}})
+}
+
+// use logs in, calls do and closes the cloud.
+func (c *cloudAccess) use(ctx context.Context, do func(context.Context, *openstack.Cloud) error) error {
+	cloud, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer cloud.Close()
+	return do(ctx, cloud)
+}
+
+// credentials returns the credentials of the first source that has them:
+//
+//  1. knife-openstack's flags (knife-style commands),
+//  2. knife[:openstack_*] of knife.rb (knife-style commands, unless --rc or
+//     --os-cloud is given),
+//  3. the entry of clouds.yaml that --os-cloud or OS_CLOUD names,
+//  4. the OS_* variables, those of --rc over the process's.
+//
+// What an earlier source leaves open is completed from a later one.
+func (c *cloudAccess) credentials(ctx context.Context) (session.Auth, error) {
+	env, own, err := c.ownCredentials(ctx)
+	if err != nil {
+		return own, err
+	}
+	lookup := env.Get
+	if name := env.Get("OS_CLOUD"); name != "" {
+		entry, err := c.cloudEntry(name, env)
+		switch {
+		case err == nil:
+			lookup = func(name string) string { return entry[name] }
+		case c.settings.flags.cloud != "" || validateCommand(own) != nil:
+			return own, err
+		}
+	}
+	if !own.Named() {
+		around, err := session.AuthFromEnv(lookup)
+		if err != nil {
+			return own, err
+		}
+		return own.Complete(around), nil
+	}
+	around, err := session.ReadEnv(lookup)
+	if err != nil && validateCommand(own) != nil {
+		return own, err
+	}
+	auth := own.Complete(around)
+	return auth, validateCommand(auth)
+}
+
+// validateCommand checks credentials with the names of knife.rb, flags and
+// variables in its errors.
+func validateCommand(a session.Auth) error {
+	return a.Validate("knife.rb and the environment", allsettings.Knife)
+}
+
+// ownCredentials are those of the flags and, for knife-style commands, of the
+// configuration, with the environment that it was read in.
+func (c *cloudAccess) ownCredentials(ctx context.Context) (*variables, session.Auth, error) {
+	if !c.knife.style {
+		env, err := c.environment(ctx)
+		return env, session.Auth{}, err
+	}
+	conf, err := c.knife.config(ctx)
+	if err != nil {
+		return nil, session.Auth{}, err
+	}
+	var own session.Auth
+	if c.settings.flags.rc == "" && c.settings.flags.cloud == "" {
+		if own, err = knifeAuth(conf); err != nil {
+			return nil, own, err
+		}
+	}
+	c.knife.flags.over(&own)
+	return c.knife.env, own, nil
+}
+
+// knifeAuth reads knife[:openstack_*].
+func knifeAuth(c *knife.Config) (session.Auth, error) {
+	var first error
+	text := func(keys ...string) string {
+		for _, k := range keys {
+			s, _, err := c.String(k)
+			if err != nil && first == nil {
+				first = err
+			}
+			if s != "" {
+				return s
+			}
+		}
+		return ""
+	}
+	auth := session.ReadKeys(text)
+	auth.Password = session.Secret(text("openstack_password", "openstack_api_key"))
+	auth.CACert = text("openstack_cacert")
+	insecure, _, err := c.Bool("openstack_insecure")
+	if err != nil && first == nil {
+		first = err
+	}
+	auth.Insecure = insecure
+	return auth, first
+}
+
+// over puts the flags over credentials. Another user or another cloud than
+// the configuration's does not get the configuration's secrets.
+func (f *knifeFlags) over(auth *session.Auth) {
+	if f.authURL != "" && auth.URL != "" && !session.SameEndpoint(f.authURL, auth.URL) {
+		*auth = session.Auth{}
+	}
+	if f.username != "" && f.username != auth.Username {
+		auth.UserID, auth.Password, auth.Token, auth.AppCredID, auth.AppCredName, auth.AppCredSecret = "", "", "", "", "", ""
+	}
+	if f.tenant != "" {
+		auth.ProjectID = ""
+	}
+	set := func(to *string, from string) {
+		if from != "" {
+			*to = from
+		}
+	}
+	set(&auth.URL, f.authURL)
+	set(&auth.Username, f.username)
+	set((*string)(&auth.Password), f.password)
+	set(&auth.ProjectName, f.tenant)
+	set(&auth.Interface, f.endpointType)
+	set(&auth.Region, f.region)
+	auth.Insecure = auth.Insecure || f.insecure
+}
+
+// cloudEntry returns an entry of clouds.yaml as OS_* variables.
+func (c *cloudAccess) cloudEntry(name string, env *variables) (map[string]string, error) {
+	entry, err := clouds.Load(name, clouds.Options{Getenv: env.Get})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range entry.Warnings {
+		c.warnf("%s", w)
+	}
+	return entry.Env(), nil
+}
