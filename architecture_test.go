@@ -28,6 +28,8 @@ var arrows = map[string][]string{
 	"internal/provisioner": {"kitchen", "internal/bootstrap", "internal/config", "internal/ruby", "internal/provisioner/base"},
 	"internal/verifier":    {"kitchen", "internal/bootstrap", "internal/config", "internal/provisioner/base"},
 
+	"internal/watch": {""}, // its library only
+
 	// The Chef provisioner behind Test Kitchen's protocol for other hosts.
 	"internal/provider": {"kitchen", "internal/provisioner", "internal/transport", "internal/bootstrap", "internal/config", "internal/state"},
 
