@@ -705,9 +705,6 @@ Host loop2
 	}
 	n := newNotes()
 	u := bootstrap.LoadUserConfig(home, n, file)
-	if !n.has("debug", "Match block is passed over") {
-		t.Errorf("reported:\n%s", n)
-	}
 	cfg := bootstrap.Config{Hop: bootstrap.Hop{Host: "box", Password: "p"}, DefaultUser: "root", UserConfig: u, Home: home, Agent: "none", Report: n}
 	client := dial(t, cfg)
 	if out, _ := run(t, client, "echo in"); out != "in\n" {
@@ -718,6 +715,9 @@ Host loop2
 	}
 	if _, err := os.Stat(filepath.Join(home, "never")); err == nil {
 		t.Error("a Match exec was run")
+	}
+	if !n.has("warn", "the Match block is skipped") {
+		t.Errorf("reported:\n%s", n)
 	}
 
 	t.Run("what is configured wins", func(t *testing.T) {
@@ -755,7 +755,7 @@ Host loop2
 	t.Run("a file that cannot be read", func(t *testing.T) {
 		n := newNotes()
 		bootstrap.LoadUserConfig(home, n, home)
-		if !n.has("warn", "passed over") {
+		if !n.has("warn", "skipped") {
 			t.Errorf("reported:\n%s", n)
 		}
 	})

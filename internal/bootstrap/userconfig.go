@@ -1,80 +1,40 @@
 package bootstrap
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 
-	"github.com/kevinburke/ssh_config"
+	"github.com/galleyhq/galley/internal/bootstrap/sshconfig"
 )
 
-// UserConfig is what a person has set up for ssh itself, in ~/.ssh/config and
-// the system's file. Of it HostName, Port, User, IdentityFile,
-// IdentitiesOnly, IdentityAgent, ProxyJump, ProxyCommand and
-// UserKnownHostsFile are used, each only where a [Config] says nothing of its
-// own; ssh_config(5).
+// UserConfig is what a user has set up for ssh itself, in ~/.ssh/config and the
+// system's file; see package sshconfig. HostName, Port, User, IdentityFile,
+// IdentitiesOnly, IdentityAgent, ProxyJump, ProxyCommand and UserKnownHostsFile
+// are used, each only where a [Config] does not set it.
 type UserConfig struct {
-	files []*ssh_config.Config
-	home  string
-	user  string
+	file *sshconfig.File
+	home string
+	user string
 }
 
-// LoadUserConfig reads ssh's configuration files, the first to have a value
-// winning; files that do not exist are passed over. With no paths they are
-// ~/.ssh/config and /etc/ssh/ssh_config. What cannot be understood is
-// reported as a warning and passed over: the file belongs to another program.
+// LoadUserConfig reads ssh's configuration files; with no paths they are
+// ~/.ssh/config and /etc/ssh/ssh_config. What cannot be used is reported as a
+// warning and skipped.
 func LoadUserConfig(home string, report Reporter, paths ...string) *UserConfig {
 	if report == nil {
 		report = silent{}
 	}
-	u := &UserConfig{home: home, user: localUser()}
 	if paths == nil {
 		if home != "" {
 			paths = append(paths, filepath.Join(home, ".ssh", "config"))
 		}
 		paths = append(paths, "/etc/ssh/ssh_config")
 	}
-	for _, p := range paths {
-		data, err := os.ReadFile(p)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			report.Warn("%s cannot be read and is passed over: %v", p, causeOf(err))
-			continue
-		}
-		cfg, err := ssh_config.DecodeBytes(withoutMatch(data, p, report))
-		if err != nil {
-			report.Warn("%s cannot be understood and is passed over: %v", p, strings.TrimPrefix(err.Error(), "ssh_config: "))
-			continue
-		}
-		u.files = append(u.files, cfg)
-	}
-	return u
-}
-
-// withoutMatch takes out the Match blocks that would need a program or a
-// session to decide (exec, user, canonical and so on).
-func withoutMatch(data []byte, path string, report Reporter) []byte {
-	lines := bytes.Split(data, []byte("\n"))
-	for i, l := range lines {
-		f := strings.Fields(strings.Replace(string(l), "=", " ", 1))
-		if len(f) < 2 || !strings.EqualFold(f[0], "match") {
-			continue
-		}
-		if what := strings.ToLower(f[1]); (what == "all" && len(f) == 2) || (what == "host" && len(f) == 3) {
-			continue
-		}
-		report.Debug("%s:%d: this Match block is passed over", path, i+1)
-		lines[i] = []byte("Host !*")
-	}
-	return bytes.Join(lines, []byte("\n"))
+	return &UserConfig{file: sshconfig.Read(home, report.Warn, paths...), home: home, user: localUser()}
 }
 
 func localUser() string {
@@ -86,40 +46,9 @@ func localUser() string {
 	return u.Username[strings.LastIndexByte(u.Username, '\\')+1:]
 }
 
-func (u *UserConfig) get(alias, key string) string {
-	if u == nil {
-		return ""
-	}
-	for _, f := range u.files {
-		if v, err := f.Get(alias, key); err == nil && v != "" {
-			return unquote(v)
-		}
-	}
-	return ""
-}
-
-func (u *UserConfig) all(alias, key string) []string {
-	if u == nil {
-		return nil
-	}
-	var out []string
-	for _, f := range u.files {
-		vs, err := f.GetAll(alias, key)
-		if err != nil {
-			continue
-		}
-		for _, v := range vs {
-			out = append(out, unquote(v))
-		}
-	}
-	return out
-}
-
-func unquote(s string) string {
-	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
-		return s[1 : len(s)-1]
-	}
-	return s
+// of is what ssh's configuration says of a machine.
+func (u *UserConfig) of(h *Hop) *sshconfig.Host {
+	return u.file.Lookup(sshconfig.Query{Host: h.alias(), User: h.User, LocalUser: u.user})
 }
 
 // expand replaces ~ and the tokens of ssh_config(5).
@@ -163,30 +92,31 @@ func (u *UserConfig) expand(s string, h *Hop) string {
 func (u *UserConfig) completeHop(h *Hop, user string) (identitiesOnly bool, err error) {
 	alias := h.Host
 	h.Alias = alias
-	if v := u.get(alias, "HostName"); v != "" {
+	said := u.of(h)
+	if v := said.Get("hostname"); v != "" {
 		h.Host = strings.ReplaceAll(strings.ReplaceAll(v, "%h", alias), "%%", "%")
 	}
 	if h.Port == 0 {
 		h.Port = 22
-		if v := u.get(alias, "Port"); v != "" {
+		if v := said.Get("port"); v != "" {
 			n, err := strconv.Atoi(v)
 			if err != nil || n < 1 || n > 65535 {
-				return false, &ConfigError{Msg: fmt.Sprintf("ssh's configuration gives %s the port %q, which is none", alias, v)}
+				return false, &ConfigError{Msg: fmt.Sprintf("ssh's configuration gives %s the invalid port %q", alias, v)}
 			}
 			h.Port = n
 		}
 	}
 	if h.User == "" {
-		h.User = u.get(alias, "User")
+		h.User = said.Get("user")
 	}
 	if h.User == "" {
 		h.User = user
 	}
-	if h.User == "" && u != nil {
+	if h.User == "" {
 		h.User = u.user
 	}
-	if len(h.Keys) == 0 && u != nil {
-		for _, v := range u.all(alias, "IdentityFile") {
+	if len(h.Keys) == 0 {
+		for _, v := range said.All("identityfile") {
 			if strings.EqualFold(v, "none") {
 				continue
 			}
@@ -197,7 +127,7 @@ func (u *UserConfig) completeHop(h *Hop, user string) (identitiesOnly bool, err 
 			}
 			h.Keys = append(h.Keys, p)
 		}
-		if len(h.Keys) > 0 && strings.EqualFold(u.get(alias, "IdentitiesOnly"), "yes") {
+		if len(h.Keys) > 0 && strings.EqualFold(said.Get("identitiesonly"), "yes") {
 			h.OnlyKeys = true
 		}
 	}
@@ -213,9 +143,9 @@ func (u *UserConfig) complete(c *Config) error {
 	if _, err := u.completeHop(&c.Hop, c.DefaultUser); err != nil {
 		return err
 	}
-	alias := c.Hop.alias()
+	said := u.of(&c.Hop)
 	if c.Agent == "" {
-		switch v := u.get(alias, "IdentityAgent"); {
+		switch v := said.Get("identityagent"); {
 		case strings.EqualFold(v, "none"):
 			c.Agent = "none"
 		case v != "" && v != "SSH_AUTH_SOCK" && !strings.HasPrefix(v, "$"):
@@ -223,14 +153,14 @@ func (u *UserConfig) complete(c *Config) error {
 		}
 	}
 	if silentRoute {
-		jump := u.get(alias, "ProxyJump")
+		jump := said.Get("proxyjump")
 		if jump != "" && !strings.EqualFold(jump, "none") {
 			hops, err := ParseJumps(jump)
 			if err != nil {
 				return err
 			}
 			c.Gateways = hops
-		} else if cmd := u.get(alias, "ProxyCommand"); jump == "" && cmd != "" && !strings.EqualFold(cmd, "none") {
+		} else if cmd := said.Raw("proxycommand"); jump == "" && cmd != "" && !strings.EqualFold(cmd, "none") {
 			c.ProxyCommand = cmd
 		}
 	}
@@ -244,7 +174,7 @@ func (u *UserConfig) complete(c *Config) error {
 		if len(c.Gateways) > 0 {
 			first = &c.Gateways[0]
 		}
-		// The local shell sees them: an address that is none must not become
+		// The local shell sees them: what is not an address must not become
 		// a command.
 		if !harmlessName(first.Host) || !harmlessName(first.alias()) || !harmlessName(first.User) {
 			return &ConfigError{Msg: fmt.Sprintf("the host %q or the user %q cannot be handed to a proxy command: there are characters in it that a shell would act on", first.Host, first.User)}
@@ -282,9 +212,10 @@ func (u *UserConfig) completeGateways(c *Config, mayProxy bool) error {
 			return &ConfigError{Msg: fmt.Sprintf("ssh's configuration leads to the gateway %s through itself (ProxyJump)", alias)}
 		}
 		seen[alias] = true
-		jump := u.get(alias, "ProxyJump")
+		said := u.of(first)
+		jump := said.Get("proxyjump")
 		if jump == "" || strings.EqualFold(jump, "none") || c.ProxyCommand != "" || c.HTTPProxy != nil {
-			if cmd := u.get(alias, "ProxyCommand"); jump == "" && mayProxy && cmd != "" && !strings.EqualFold(cmd, "none") && c.ProxyCommand == "" {
+			if cmd := said.Raw("proxycommand"); jump == "" && mayProxy && cmd != "" && !strings.EqualFold(cmd, "none") && c.ProxyCommand == "" {
 				c.ProxyCommand = cmd
 			}
 			break
@@ -317,14 +248,13 @@ func (u *UserConfig) completeGateways(c *Config, mayProxy bool) error {
 }
 
 func (u *UserConfig) knownHosts(h *Hop) []string {
-	if v := u.get(h.alias(), "UserKnownHostsFile"); v != "" {
-		var files []string
-		for _, f := range strings.Fields(v) {
-			files = append(files, u.expand(f, h))
-		}
+	var files []string
+	for _, f := range u.of(h).List("userknownhostsfile") {
+		files = append(files, u.expand(f, h))
+	}
+	if files != nil {
 		return files
 	}
-	var files []string
 	if u.home != "" {
 		files = append(files, filepath.Join(u.home, ".ssh", "known_hosts"))
 	}
@@ -337,7 +267,7 @@ func ParseJumps(s string) ([]Hop, error) {
 	var hops []Hop
 	for part := range strings.SplitSeq(s, ",") {
 		part = strings.TrimSpace(part)
-		bad := &ConfigError{Msg: fmt.Sprintf("%q is no gateway", part), Advice: "write [user@]host[:port]"}
+		bad := &ConfigError{Msg: fmt.Sprintf("%q is not a gateway", part), Advice: "write [user@]host[:port]"}
 		rest := strings.TrimSuffix(strings.TrimPrefix(part, "ssh://"), "/")
 		var h Hop
 		if i := strings.LastIndexByte(rest, '@'); i >= 0 {
