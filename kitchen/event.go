@@ -172,8 +172,10 @@ func (r *Reporter) Waiting(what, detail string, since time.Time) {
 	r.emit(Event{Kind: StillWaiting, Text: text, Elapsed: time.Since(since)})
 }
 
-// Output returns a writer that tells each line written to it as a line of
-// command output. Close tells the last line if it was left unended.
+// Output returns a writer that reports each line written to it as a line of
+// command output. A line that is not ended within a second, as a question that
+// waits for an answer, is reported as far as it goes. Close reports the last
+// line if it was left unended.
 func (r *Reporter) Output() io.WriteCloser {
 	return &lineWriter{emit: func(line string) { r.emit(Event{Kind: Output, Text: line}) }}
 }
@@ -181,10 +183,16 @@ func (r *Reporter) Output() io.WriteCloser {
 // maxLine bounds what a lineWriter holds; a longer line is told in pieces.
 const maxLine = 64 << 10
 
+// unfinishedTime is how long a line may be left unended.
+const unfinishedTime = time.Second
+
 type lineWriter struct {
 	mu   sync.Mutex
 	buf  []byte
 	emit func(string)
+	// timer reports the beginning of an unended line; begun says that it did.
+	timer *time.Timer
+	begun bool
 }
 
 func (w *lineWriter) Write(p []byte) (int, error) {
@@ -203,10 +211,36 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 		} else {
 			rest = nil
 		}
-		w.emit(strings.TrimSuffix(string(line), "\r"))
+		// The end alone of a line that was reported is not a line.
+		if text := strings.TrimSuffix(string(line), "\r"); text != "" || !w.begun {
+			w.emit(text)
+		}
+		w.begun = false
 	}
 	w.buf = append(w.buf[:0], rest...)
+	w.schedule()
 	return len(p), nil
+}
+
+// schedule sees to it that an unended line is reported in time.
+func (w *lineWriter) schedule() {
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+	}
+	if len(w.buf) > 0 {
+		w.timer = time.AfterFunc(unfinishedTime, w.flush)
+	}
+}
+
+// flush reports the beginning of an unended line.
+func (w *lineWriter) flush() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.buf) > 0 {
+		w.emit(strings.TrimSuffix(string(w.buf), "\r"))
+		w.buf, w.begun = w.buf[:0], true
+	}
 }
 
 func (w *lineWriter) Close() error {
@@ -216,5 +250,6 @@ func (w *lineWriter) Close() error {
 		w.emit(strings.TrimSuffix(string(w.buf), "\r"))
 		w.buf = nil
 	}
+	w.schedule()
 	return nil
 }

@@ -78,13 +78,17 @@ func (s *session) remoteHook(ctx context.Context, step *Step, h Hook) error {
 	if s.state.LastAction() == "" && h.Skippable {
 		return nil
 	}
+	if step.Action == Destroy && s.state.String(KeyHostname) == "" {
+		step.Report.Info("Skipping the remote command [%s]: there is no machine to run it on", h.Remote)
+		return nil
+	}
 	conn, err := s.connect(ctx, step)
 	if err != nil {
 		return err
 	}
 	out := step.Report.Output()
 	defer out.Close()
-	status, err := conn.Run(ctx, Command{Line: h.Remote, Stdout: out, Stderr: out, TTY: true})
+	status, err := conn.Run(ctx, Command{Line: h.Remote, Stdout: out, Stderr: out, TTY: step.Terminal})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,9 @@ type Kitchen struct {
 	// CompilePattern compiles an argument of [Kitchen.Select] that is not the
 	// name of an instance. Default: Go's regular expressions.
 	CompilePattern func(expr string) (Pattern, error)
+	// Terminal says that a user at a terminal follows the run: commands on a
+	// machine get a pseudo terminal too.
+	Terminal bool
 }
 
 // SelectError tells that an argument selects no instance.

@@ -111,7 +111,8 @@ type Neighbour interface {
 type Command struct {
 	// Line is handed to the login shell as it is.
 	Line string
-	// Stdin is what the command reads; nil is the empty input.
+	// Stdin is what the command reads; nil is the empty input. Run does not
+	// wait for a Read under way when the command ends.
 	Stdin io.Reader
 	// Stdout and Stderr receive what it writes; nil throws it away. With TTY
 	// both streams arrive on Stdout.
@@ -160,6 +161,8 @@ type Step struct {
 	// HostKeys asks the driver for the machine's SSH host keys. It is nil
 	// when the driver is no [HostKeySource].
 	HostKeys func(ctx context.Context) ([]string, error)
+	// Terminal is [Kitchen.Terminal].
+	Terminal bool
 	// KeepOnFailure tells the driver not to take back what a failing Create
 	// has made.
 	KeepOnFailure bool

@@ -162,6 +162,7 @@ func (s *session) newStep(a Action) *Step {
 		State:         s.state,
 		Report:        report,
 		KeepOnFailure: s.keep,
+		Terminal:      s.kitchen.Terminal,
 	}
 	if src, ok := s.instance.Driver.(HostKeySource); ok {
 		step.HostKeys = func(ctx context.Context) ([]string, error) { return src.HostKeys(ctx, step) }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/galleyhq/galley/internal/bootstrap/limit"
 	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/text"
 )
@@ -53,14 +54,14 @@ func (e *BootError) Hint() string {
 const maxResult = 256 << 10
 
 // awaitBoot waits until cloud-init has finished, and warns of its errors.
-func (c *Client) awaitBoot(ctx context.Context, limit time.Duration) error {
+func (c *Client) awaitBoot(ctx context.Context, within time.Duration) error {
 	outer := ctx
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, &BootError{Addr: c.cfg.Addr(), Waited: limit})
+	ctx, cancel := context.WithTimeoutCause(ctx, within, &BootError{Addr: c.cfg.Addr(), Waited: within})
 	defer cancel()
 	over := make(chan struct{})
 	defer close(over)
 	go c.notice(ctx, over, "cloud-init on "+c.cfg.Addr(), "the first boot is still under way")
-	out := NewBuffer("the result of cloud-init", maxResult)
+	out := limit.NewBuffer("the result of cloud-init", maxResult)
 	line := posix.Script("while ! [ -s /run/cloud-init/result.json ]; do sleep 1; done; cat /run/cloud-init/result.json")
 	status, err := c.Run(ctx, Command{Line: line, Stdout: out})
 	if err != nil {
@@ -69,7 +70,7 @@ func (c *Client) awaitBoot(ctx context.Context, limit time.Duration) error {
 	if outer.Err() != nil {
 		return context.Cause(outer)
 	}
-	if errs := bootErrors(out.Bytes()); status == 0 && len(errs) > 0 {
+	if errs := bootErrors([]byte(out.String())); status == 0 && len(errs) > 0 {
 		c.cfg.Report.Warn("cloud-init on %s finished with errors: %s (see /var/log/cloud-init-output.log there)", c.cfg.Addr(), strings.Join(errs, "; "))
 	}
 	return nil

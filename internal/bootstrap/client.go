@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,12 @@ func (c *Client) Alive(ctx context.Context, within time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// Windows reports whether the machine's SSH server is that of Windows, whose
+// shell is not a POSIX shell.
+func (c *Client) Windows() bool {
+	return strings.Contains(string(c.ssh.ServerVersion()), "Windows")
 }
 
 // Near reports whether the machine is on this host, as a guest of a local

@@ -127,6 +127,7 @@ func (p *project) transport(inst *kitchen.Instance, s config.Section, fallback m
 		Home:            p.env.Get("HOME"),
 		Getenv:          p.env.Get,
 		NoHostKeyVerify: p.projects.flags.noHostKeys,
+		UserData:        p.config.Instances[inst.Index].Driver.Has("user_data") || p.config.Instances[inst.Index].Driver.Has("cloud_config"),
 	})
 	if err != nil {
 		return err

@@ -170,6 +170,8 @@ func (p *project) report(instances []*kitchen.Instance, concurrency int) error {
 	for _, i := range instances {
 		width = max(width, len(i.Name))
 	}
+	// Programs on a machine draw for a terminal where a user looks at one.
+	p.Terminal = ui.Terminal(w) != nil && out.colors(w) && out.streams.Getenv("CI") == ""
 	console := ui.NewConsole(w, ui.ConsoleOptions{
 		Product: product(),
 		Style:   out.style(),

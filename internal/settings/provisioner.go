@@ -8,6 +8,7 @@ func provisionerGroups() []group {
 			key("root_path", Text, "/tmp/kitchen", "The directory on the machine that files go to."),
 			key("sudo", Flag, "true", "Whether commands get root's rights."),
 			key("sudo_command", Text, "sudo -E", "How they get them."),
+			key("sudo_password", Text, "", "The password that sudo wants; by default the transport's."),
 			key("command_prefix", Text, "", "What is put before every command."),
 			key("http_proxy", Text, "(the environment's)", "Exported to the machine."),
 			key("https_proxy", Text, "(the environment's)", "Exported to the machine."),

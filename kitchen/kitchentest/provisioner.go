@@ -166,8 +166,17 @@ func (c *machineConn) Run(ctx context.Context, cmd kitchen.Command) (int, error)
 	p := exec.CommandContext(ctx, "/bin/sh", "-c", cmd.Line)
 	p.Dir = c.m.Dir
 	p.Env = []string{"HOME=" + c.m.Dir, "PATH=" + c.m.Bin + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "USER=tester", "LOGNAME=tester"}
+	ownSession(p)
 	if cmd.Stdin != nil {
-		p.Stdin = &countingReader{r: cmd.Stdin, m: c.m}
+		// Not p.Stdin: Run would wait for a Read under way.
+		in, err := p.StdinPipe()
+		if err != nil {
+			return 0, err
+		}
+		go func() {
+			_, _ = io.Copy(in, &countingReader{r: cmd.Stdin, m: c.m})
+			in.Close()
+		}()
 	}
 	p.Stdout, p.Stderr = cmd.Stdout, cmd.Stderr
 	if cmd.TTY {

@@ -12,12 +12,13 @@ import (
 	"strings"
 	"sync"
 
-	"al.essio.dev/pkg/shellescape"
+	"github.com/galleyhq/galley/internal/bootstrap/limit"
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
 )
 
-// Runner runs one command line by the machine's shell, without a terminal,
-// and returns its exit status. A non-zero status is no error.
-type Runner func(ctx context.Context, line string, stdin io.Reader, stdout, stderr io.Writer) (status int, err error)
+// Runner runs shell code by the machine's sh, without a terminal, and returns
+// its exit status. A non-zero status is not an error.
+type Runner func(ctx context.Context, code string, stdin io.Reader, stdout, stderr io.Writer) (status int, err error)
 
 // Options refine a [Sync]. The zero value makes every directory at the top of
 // the tree on the machine equal to the one in the source.
@@ -26,6 +27,9 @@ type Options struct {
 	// below it and the source lacks stays there. Nil keeps nothing. What stands
 	// at the top beside the source's names is never touched.
 	Keep func(top string) bool
+	// Prepare is shell code that the machine runs before anything else, as to
+	// get write access to dest; "" for none. It has no standard input.
+	Prepare string
 	// Transient leaves nothing on the machine but the files: no record by
 	// which the next Sync recognises an unchanged tree at once. It is for
 	// directories that are not Galley's own.
@@ -36,7 +40,8 @@ type Options struct {
 	// Remove deletes paths below dest that the login user may not delete. Nil
 	// leaves it at the failure.
 	Remove func(ctx context.Context, code string) error
-	// Progress is told now and then how many of the bytes to send are sent.
+	// Progress is called now and then with how many of the bytes to send have
+	// been sent.
 	Progress func(sent, total int64)
 }
 
@@ -128,7 +133,7 @@ func (e *RemoteError) Hint() string {
 		return "the machine's disk is full: free space on it, or use a bigger flavor or volume"
 	case strings.Contains(e.Output, "Read-only file system"):
 		return "choose another root_path, on a file system that can be written"
-	case strings.Contains(e.Output, "Permission denied"):
+	case strings.Contains(e.Output, "Permission denied"), strings.Contains(e.Output, "can't cd"):
 		return "the login user may not write there: choose another root_path, or remove what another user left"
 	}
 	return ""
@@ -158,7 +163,7 @@ func (s *syncer) keep(top string) bool { return s.o.Keep != nil && s.o.Keep(top)
 func (s *syncer) listing() string {
 	var names strings.Builder
 	for _, n := range s.tops {
-		names.WriteString(" " + shellescape.Quote("./"+n))
+		names.WriteString(" " + posix.Quote("./"+n))
 	}
 	return "find" + names.String() + ` -printf '%p %y %m %s %T@ %C@ %i %l\n' 2>&1 | sha256sum`
 }
@@ -180,12 +185,14 @@ func (s *syncer) look(ctx context.Context) error {
 	wg.Go(func() { s.tree, scanErr = scan(s.src) })
 	code := "for t in tar gzip sha256sum; do command -v $t >/dev/null 2>&1 && echo has $t; done\n" +
 		"find / -maxdepth 0 -printf '' >/dev/null 2>&1 && echo has printf\n" +
-		"cd " + shellescape.Quote(s.dest) + " 2>/dev/null || { echo absent; exit 0; }\n" +
+		"[ -d " + posix.Quote(s.dest) + " ] || galley_new=yes\n" + s.o.Prepare + "\n" +
+		"[ -z \"${galley_new:-}\" ] || { echo absent; exit 0; }\n" +
+		"cd " + posix.Quote(s.dest) + " || exit 1\n" +
 		"echo present\n"
 	if !s.o.Transient && len(s.tops) > 0 {
 		code += "if [ -f ./" + stamp + " ]; then cat ./" + stamp + "; l=$(" + s.listing() + "); echo now ${l%% *}; fi\n"
 	}
-	out, err := s.remote(ctx, "looking at "+s.dest, code+"exit 0", nil)
+	out, err := s.remote(ctx, "preparing "+s.dest, code+"exit 0", nil)
 	wg.Wait()
 	if err := cmp.Or(err, scanErr); err != nil {
 		return err
@@ -205,7 +212,7 @@ func (s *syncer) look(ctx context.Context) error {
 		}
 	}
 	if s.state == "" {
-		return &RemoteError{Doing: "looking at " + s.dest, Output: "the machine's shell gave no answer: " + strings.TrimSpace(out)}
+		return &RemoteError{Doing: "preparing " + s.dest, Output: "the machine's shell gave no answer: " + strings.TrimSpace(out)}
 	}
 	return nil
 }
@@ -220,10 +227,10 @@ func (s *syncer) compare(ctx context.Context) (send []*entry, remove []string, e
 	var exact strings.Builder
 	for _, n := range s.tops {
 		if !s.keep(n) {
-			exact.WriteString(" " + shellescape.Quote("./"+n))
+			exact.WriteString(" " + posix.Quote("./"+n))
 		}
 	}
-	code := "cd " + shellescape.Quote(s.dest) + " || exit 1\n" +
+	code := "cd " + posix.Quote(s.dest) + " || exit 1\n" +
 		`xargs -0 sh -c 'stat -c "s %f %n" -- "$@" 2>/dev/null; sha256sum -- "$@" 2>/dev/null; ` +
 		`for f do if [ -L "$f" ]; then echo "l $f"; readlink -- "$f"; fi; done; exit 0' sh` + "\n" +
 		"echo end\n"
@@ -364,7 +371,7 @@ func (s *syncer) remove(ctx context.Context, paths []string) error {
 		names.WriteString("./" + p + "\x00")
 	}
 	const list = "./.galley-remove"
-	cd := "cd " + shellescape.Quote(s.dest)
+	cd := "cd " + posix.Quote(s.dest)
 	_, err := s.remote(ctx, "removing files from "+s.dest, cd+" && rm -f ./"+stamp+" && cat >"+list+" && "+removeCode+" <"+list+" && rm -f "+list, &names)
 	var refused *RemoteError
 	if err != nil && s.o.Remove != nil && errors.As(err, &refused) {
@@ -375,7 +382,7 @@ func (s *syncer) remove(ctx context.Context, paths []string) error {
 
 // apply sends the entries and, when all is in place, leaves the record.
 func (s *syncer) apply(ctx context.Context, send []*entry, total int64) error {
-	dest := shellescape.Quote(s.dest)
+	dest := posix.Quote(s.dest)
 	unpack := "tar -xpomf -"
 	if s.zip() {
 		unpack = "gzip -dc | " + unpack
@@ -400,17 +407,20 @@ func (s *syncer) apply(ctx context.Context, send []*entry, total int64) error {
 	return err
 }
 
+// maxAnswer bounds what the machine may answer, in bytes: the names of some
+// hundred thousand files.
+const maxAnswer = 16 << 20
+
 // remote runs code and returns what it wrote. A non-zero status is a
 // *[RemoteError] with the end of its error output.
 func (s *syncer) remote(ctx context.Context, doing, code string, stdin io.Reader) (string, error) {
-	var out bytes.Buffer
+	out := limit.NewBuffer("what the machine answers while "+doing, maxAnswer)
 	errs := &tail{}
-	line := "sh -c " + shellescape.Quote("LC_ALL=C; export LC_ALL\n"+code)
 	watched := &watchedReader{r: stdin}
 	if stdin != nil {
 		stdin = watched
 	}
-	status, err := s.run(ctx, line, stdin, &out, errs)
+	status, err := s.run(ctx, "LC_ALL=C; export LC_ALL\n"+code, stdin, out, errs)
 	// A source that cannot be read explains whatever the machine made of it.
 	if werr := watched.failed(); werr != nil {
 		return "", fmt.Errorf("%s: %w", doing, werr)

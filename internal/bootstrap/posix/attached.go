@@ -6,6 +6,10 @@ package posix
 // side hangs up. At a terminal the kernel does that by itself. The caller
 // keeps standard input open until the command has ended.
 //
+// What is ended is the session that sshd began for the command, whose leader is
+// the login shell; where the command has no session, the processes below it.
+// The shell reports nothing about the end of the watch (exec 2>/dev/null).
+//
 // kill is the command that sends signals, as "kill" or "sudo kill". setup runs
 // first and may read from standard input, as [Attached] reads only the rest.
 func Attached(setup, code, kill string) string {
@@ -13,8 +17,6 @@ func Attached(setup, code, kill string) string {
 exec 3<&0 </dev/null
 if ! [ -t 3 ]; then
 galley_leader=$$
-# The session that sshd began for this command, if it has one; its leader is
-# the login shell.
 galley_session() { sed -n 's/^[0-9]* (.*) [A-Za-z] [0-9]* [0-9]* \([0-9]*\) .*/\1/p' "/proc/$1/stat" 2>/dev/null; }
 galley_children() { sed -n 's/^\([0-9]*\) (.*) [A-Za-z] '"$1"' .*/\1/p' /proc/[0-9]*/stat 2>/dev/null; }
 galley_tree() {
@@ -46,7 +48,6 @@ exec 3<&-
 ` + code + `
 )
 galley_status=$?
-# No word of the shell about the end of its watch.
 exec 2>/dev/null
 [ -z "${galley_watch:-}" ] || kill -KILL "$galley_watch"
 exit $galley_status`

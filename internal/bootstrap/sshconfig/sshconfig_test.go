@@ -123,13 +123,13 @@ func TestLookupAsSSH(t *testing.T) {
 
 func TestWhatIsNotUsedIsReported(t *testing.T) {
 	for content, word := range map[string]string{
-		"Match exec \"touch %s/ran\"\n Port 2201\n":      `config:1: the Match block is skipped: Galley does not evaluate "exec"`,
-		"Match host box exec true\n Port 2201\n":         `"exec"`,
-		"Match final all\n Port 2201\n":                  `"final"`,
-		"Host \"box\n":                                   "config:1: the line is skipped: a quote is not closed",
-		"Port\n":                                         "a value is missing",
-		"Include config\n":                               "more than 16 deep",
-		"Match localnetwork 10.0.0.0/8\n Port 2201\n":    `"localnetwork"`,
+		"Match exec \"touch %s/ran\"\n Port 2201\n":       `config:1: the Match block is skipped: Galley does not evaluate "exec"`,
+		"Match host box exec true\n Port 2201\n":          `"exec"`,
+		"Match final all\n Port 2201\n":                   `"final"`,
+		"Host \"box\n":                                    "config:1: the line is skipped: a quote is not closed",
+		"Port\n":                                          "a value is missing",
+		"Include config\n":                                "more than 16 deep",
+		"Match localnetwork 10.0.0.0/8\n Port 2201\n":     `"localnetwork"`,
 		"Match host box tagged \"x\"\n Port 2201\nHost\n": "config:3",
 	} {
 		dir := home(t, map[string]string{})

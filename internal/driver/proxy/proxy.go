@@ -127,7 +127,7 @@ func (d *Driver) run(ctx context.Context, step *kitchen.Step) error {
 	defer conn.Close()
 	out := step.Report.Output()
 	defer out.Close()
-	status, err := conn.Run(ctx, kitchen.Command{Line: d.reset, Stdout: out, Stderr: out, TTY: true})
+	status, err := conn.Run(ctx, kitchen.Command{Line: d.reset, Stdout: out, Stderr: out, TTY: step.Terminal})
 	if err != nil {
 		return fmt.Errorf("resetting %s: %w", d.host, err)
 	}

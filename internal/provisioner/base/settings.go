@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"al.essio.dev/pkg/shellescape"
-
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // Defaults are the values of a plug-in's shared keys that differ from one
@@ -35,9 +35,10 @@ type Settings struct {
 	MaxRetries int
 	Wait       time.Duration
 
-	sudo    string // the command, "" without
-	prefix  string
-	exports string
+	sudo         string // the command, "" without
+	sudoPassword secret.Text
+	prefix       string
+	exports      string
 }
 
 // Transfer is one file or directory to copy. Paths on the workstation are
@@ -88,6 +89,7 @@ func Read(s config.Section, o Options, d Defaults) (*Settings, error) {
 	}
 	if r.bool("sudo", true) {
 		set.sudo = r.str("sudo_command", "sudo -E")
+		set.sudoPassword = secret.Text(r.str("sudo_password", ""))
 	}
 	set.exports = r.exports(o)
 	if r.err != nil {
@@ -181,7 +183,7 @@ func (r *reader) pairs(key string, localKeys bool) []Transfer {
 func (r *reader) exports(o Options) string {
 	var b strings.Builder
 	export := func(name, value string) {
-		b.WriteString(name + "=" + shellescape.Quote(value) + "; export " + name + "\n")
+		b.WriteString(name + "=" + posix.Quote(value) + "; export " + name + "\n")
 	}
 	for _, name := range []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy"} {
 		upper := strings.ToUpper(name)
@@ -198,7 +200,7 @@ func (r *reader) exports(o Options) string {
 		}
 	}
 	export("TEST_KITCHEN", "1")
-	for _, name := range []string{"CI", "CHEF_LICENSE"} {
+	for _, name := range []string{"CI", "NO_COLOR", "CHEF_LICENSE"} {
 		if v := o.Getenv(name); v != "" {
 			export(name, v)
 		}
@@ -214,8 +216,13 @@ func (r *reader) exports(o Options) string {
 	for _, name := range names {
 		export(name, o.Getenv("TKENV_"+name))
 	}
+	b.WriteString(plainOutput)
 	return b.String()
 }
+
+// plainOutput is shell code that has programs write plain lines where there is
+// no terminal.
+const plainOutput = "[ -t 1 ] || { : \"${NO_COLOR=1}\" \"${TERM=dumb}\"; export NO_COLOR TERM; }\n"
 
 func isName(s string) bool {
 	for i, c := range s {
@@ -226,27 +233,8 @@ func isName(s string) bool {
 	return s != ""
 }
 
-// Quote makes one word of the shell of s.
-func Quote(s string) string { return shellescape.Quote(s) }
-
-// Sudo prefixes a command with sudo where that is configured.
-func (s *Settings) Sudo(command string) string {
-	if s.sudo == "" {
-		return command
-	}
-	return s.sudo + " " + command
-}
-
-// Wrap makes the command line that runs shell code on the machine in the
-// environment that every command of a provisioner has. The code may hold
-// quotes, which in Test Kitchen it may not.
-func (s *Settings) Wrap(code string) string {
-	line := "sh -c " + Quote("\n"+s.exports+code+"\n")
-	if s.prefix != "" {
-		line = s.prefix + " " + line
-	}
-	return line
-}
+// Quote makes one word of a POSIX shell of s.
+func Quote(s string) string { return posix.Quote(s) }
 
 // OnMachine joins the root path and what lies below it.
 func (s *Settings) OnMachine(parts ...string) string {

@@ -158,11 +158,8 @@ func (p *Provisioner) Converge(ctx context.Context, step *kitchen.Step, conn kit
 	if err != nil {
 		return err
 	}
-	if err := m.Run(ctx, "preparing "+p.set.RootPath, p.initCode(m, tree)); err != nil {
-		return err
-	}
 	step.Report.Info("Transferring files to <%s>", step.Instance.Name)
-	if err := m.Sync(ctx, tree, p.set.RootPath, kept); err != nil {
+	if err := m.Sync(ctx, tree, kept, p.initCode(m, tree)); err != nil {
 		return err
 	}
 	return m.Finish(ctx, p.run(ctx, step, m, client))
@@ -178,23 +175,20 @@ var stale = []string{
 	"cookbook_artifacts", "policies", "policy_groups", "apply",
 }
 
-// initCode makes the root path ready: what an earlier sandbox had and this one
-// lacks goes.
+// initCode is shell code that removes from the root path what an earlier
+// sandbox had and this one lacks.
 func (p *Provisioner) initCode(m *base.Machine, tree *base.Tree) string {
 	var gone []string
 	for _, name := range stale {
 		if !tree.Has(name) {
-			gone = append(gone, base.Quote(p.set.OnMachine(name)))
+			gone = append(gone, p.set.OnMachine(name))
 		}
 	}
-	code := m.Sudo("rm -rf "+strings.Join(gone, " ")) + " || exit\nmkdir -p " + base.Quote(p.set.RootPath) + " || exit"
-	// Another login user may have made it.
-	root := base.Quote(p.set.RootPath)
-	code += "\nif [ ! -w " + root + " ]; then " + m.Sudo("chown -R \"$(id -u)\" "+root) + " || exit; fi"
+	code := m.SudoCode() + m.RemoveCode(gone...)
 	if tree.Has("nodes") {
 		// The client, as root, may have made it.
 		nodes := base.Quote(p.set.OnMachine("nodes"))
-		code += "\nif [ -d " + nodes + " ] && [ ! -w " + nodes + " ]; then " + m.Sudo("chown \"$(id -u)\" "+nodes) + "; fi"
+		code += "if [ -d " + nodes + " ] && [ ! -w " + nodes + " ]; then " + m.Sudo("chown \"$(id -u)\" "+nodes) + " </dev/null; fi\n"
 	}
 	return code
 }

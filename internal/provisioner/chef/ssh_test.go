@@ -35,7 +35,7 @@ func newOverSSH(tb testing.TB, client string) *overSSH {
 	m := &overSSH{home: tb.TempDir()}
 	for name, script := range map[string]string{
 		"cinc/bin/cinc-client": client,
-		"bin/sudo":             "#!/bin/sh\n[ \"$1\" != -E ] || shift\nexec \"$@\"\n",
+		"bin/sudo":             "#!/bin/sh\nwhile [ \"${1#-}\" != \"$1\" ]; do shift; done\nexec \"$@\"\n",
 	} {
 		p := filepath.Join(m.home, name)
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {

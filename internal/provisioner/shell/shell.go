@@ -95,14 +95,14 @@ func (p *Provisioner) Converge(ctx context.Context, step *kitchen.Step, conn kit
 	}
 	step.Report.Info("Transferring files to <%s>", step.Instance.Name)
 	// The data of an earlier run goes even when there is none any more.
-	if !tree.Has("data") {
-		code := "if [ -e " + base.Quote(p.set.OnMachine("data")) + " ]; then " + m.Sudo("rm -rf "+base.Quote(p.set.OnMachine("data"))) + " || exit; fi\n" +
-			"mkdir -p " + base.Quote(p.set.RootPath)
-		if err := m.Run(ctx, "preparing "+p.set.RootPath, code); err != nil {
-			return err
-		}
+	before := ""
+	if p.command == "" && p.script != "" {
+		before = m.SudoCode()
 	}
-	if err := m.Sync(ctx, tree, p.set.RootPath, nil); err != nil {
+	if !tree.Has("data") {
+		before += m.RemoveCode(p.set.OnMachine("data"))
+	}
+	if err := m.Sync(ctx, tree, nil, before); err != nil {
 		return err
 	}
 	what, code := p.run()

@@ -18,15 +18,19 @@ type settings struct {
 	keys               []string
 	keyOnly            bool
 
-	forwardAgent     bool
-	keepAlive        bool
-	keepAliveEvery   time.Duration
-	keepAliveMax     int
-	connectTimeout   time.Duration
-	retries          int
-	retrySleep       time.Duration
-	readyTimeout     time.Duration
-	maxSessions      int
+	forwardAgent   bool
+	keepAlive      bool
+	keepAliveEvery time.Duration
+	keepAliveMax   int
+	connectTimeout time.Duration
+	retries        int
+	retrySleep     time.Duration
+	readyTimeout   time.Duration
+	maxSessions    int
+	sessionTimeout time.Duration
+	// bootTimeout is wait_for_cloud_init, nil where nothing is said.
+	bootTimeout      *time.Duration
+	dial             dialMap
 	verbose          bool
 	compression      string
 	gateway          string
@@ -124,6 +128,27 @@ func (r *reader) paths(key string, legacy ...string) []string {
 	return out
 }
 
+// bootTimeout reads wait_for_cloud_init: true, false or seconds.
+func (r *reader) bootTimeout() *time.Duration {
+	const key = "wait_for_cloud_init"
+	s, k := r.section(key)
+	if !s.Has(k) {
+		return nil
+	}
+	d := time.Duration(0)
+	if on, err := s.Bool(k, false); err == nil {
+		if on {
+			d = bootstrap.DefaultBootTimeout
+		}
+		return &d
+	}
+	d, err := s.Seconds(k, 0)
+	if err != nil || d < 0 {
+		r.keep(&config.ValueError{Key: k, Where: s.Where(k), Found: "another value", Want: "true, false or a number of seconds"})
+	}
+	return &d
+}
+
 const many = 1 << 20
 
 // read takes the keys out of the sections.
@@ -144,6 +169,9 @@ func read(own, below config.Section) (settings, error) {
 		retrySleep:     r.seconds("connection_retry_sleep", defaultRetrySleep),
 		readyTimeout:   r.seconds("max_wait_until_ready", defaultReady),
 		maxSessions:    r.number("max_ssh_sessions", defaultMaxSessions, 1, many),
+		sessionTimeout: r.seconds("session_timeout", bootstrap.DefaultSessionTimeout),
+		bootTimeout:    r.bootTimeout(),
+		dial:           r.dialMap(),
 		compression:    strings.ToLower(r.text("compression", "false")),
 		gateway:        r.text("ssh_gateway", ""),
 		gatewayPort:    r.number("ssh_gateway_port", 0, 0, 65535),

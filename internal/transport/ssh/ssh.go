@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -40,6 +42,9 @@ type Options struct {
 	Getenv func(string) string
 	// NoHostKeyVerify takes any host key (--no-host-key-verify).
 	NoHostKeyVerify bool
+	// UserData says that the driver gives the machine user data, for which its
+	// cloud-init is waited.
+	UserData bool
 	// Grace is how long a refused login is tried again while a machine comes
 	// up; 0 means bootstrap's default, a negative one none.
 	Grace time.Duration
@@ -85,6 +90,9 @@ func New(section config.Section, o Options) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
 	if o.KeyRing == nil {
 		o.KeyRing = bootstrap.NewKeyRing(o.Prompter)
 	}
@@ -118,7 +126,7 @@ func (t *Transport) Wait(ctx context.Context, step *kitchen.Step) error {
 		return err
 	}
 	t.drop()
-	client, err := bootstrap.Wait(ctx, cfg, bootstrap.WaitOptions{Timeout: t.s.readyTimeout, Grace: t.o.Grace})
+	client, err := bootstrap.Wait(ctx, cfg, t.waitOptions())
 	if err != nil {
 		return failed(err)
 	}
@@ -129,6 +137,23 @@ func (t *Transport) Wait(ctx context.Context, step *kitchen.Step) error {
 	t.mu.Unlock()
 	step.Report.Info("(ssh ready)")
 	return nil
+}
+
+// shortBoot is how long cloud-init is waited for where nothing was asked of it:
+// it may still hold the locks of the package manager.
+const shortBoot = 60 * time.Second
+
+// waitOptions are the limits of a wait. Cloud-init counts where the file gives
+// it something to do, or asks for the wait.
+func (t *Transport) waitOptions() bootstrap.WaitOptions {
+	o := bootstrap.WaitOptions{Timeout: t.s.readyTimeout, Grace: t.o.Grace, Boot: shortBoot}
+	switch {
+	case t.s.bootTimeout != nil:
+		o.Boot, o.MustBoot = *t.s.bootTimeout, true
+	case t.o.UserData:
+		o.Boot, o.MustBoot = bootstrap.DefaultBootTimeout, true
+	}
+	return o
 }
 
 // Connect implements [kitchen.Transport].
@@ -299,6 +324,7 @@ func (t *Transport) config(step *kitchen.Step) (bootstrap.Config, error) {
 		KeepAlive:      s.keepAliveEvery,
 		KeepAliveMax:   s.keepAliveMax,
 		MaxSessions:    s.maxSessions,
+		SessionTimeout: s.sessionTimeout,
 		KeyRing:        t.o.KeyRing,
 		Prompter:       t.o.Prompter,
 		AskPassword:    t.o.Prompter != nil,
@@ -307,13 +333,19 @@ func (t *Transport) config(step *kitchen.Step) (bootstrap.Config, error) {
 		Getenv:         t.o.Getenv,
 		Report:         report,
 	}
+	if to := s.dial.hop(host); to != nil {
+		cfg.Host = to.Host
+		if to.Port != 0 {
+			cfg.Port = to.Port
+		}
+	}
 	for _, g := range s.gatewayHops {
 		cfg.Gateways = append(cfg.Gateways, bootstrap.Hop{Host: g.Host, Port: g.Port, User: g.User})
 	}
 	if !s.keepAlive {
 		cfg.KeepAlive = -1
 	}
-	if v := step.State.String(kitchen.KeyPort); v != "" {
+	if v := step.State.String(kitchen.KeyPort); v != "" && cfg.Port == s.port {
 		n, err := strconv.Atoi(strings.TrimSpace(v))
 		if err != nil || n < 1 || n > 65535 {
 			return cfg, fmt.Errorf("the state of instance <%s> has the port %q, which is none", step.Instance.Name, v)
@@ -492,6 +524,13 @@ func (c *conn) Run(ctx context.Context, cmd kitchen.Command) (int, error) {
 	if err != nil {
 		return 0, failed(err)
 	}
+	if !client.Windows() {
+		setup := ""
+		if !cmd.TTY {
+			setup = c.t.plainOutput()
+		}
+		cmd.Line = posix.Login(cmd.Line, setup)
+	}
 	status, err := client.Run(ctx, cmd)
 	return status, failed(err)
 }
@@ -502,6 +541,18 @@ func (c *conn) Upload(ctx context.Context, src fs.FS, dest string) error {
 		return failed(err)
 	}
 	return failed(client.Upload(ctx, src, dest))
+}
+
+// plainOutput is shell code that has a user's command, which has no terminal,
+// write plain lines.
+func (t *Transport) plainOutput() string {
+	code := ""
+	for _, name := range []string{"CI", "NO_COLOR"} {
+		if v := t.o.Getenv(name); v != "" {
+			code += name + "=" + posix.Quote(v) + "; export " + name + "\n"
+		}
+	}
+	return code + `: "${NO_COLOR=1}" "${TERM=dumb}"; export NO_COLOR TERM` + "\n"
 }
 
 // Near implements [kitchen.Neighbour].

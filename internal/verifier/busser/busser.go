@@ -252,7 +252,7 @@ func (v *Verifier) Verify(ctx context.Context, step *kitchen.Step, conn kitchen.
 		return err
 	}
 	step.Report.Info("Transferring files to <%s>", step.Instance.Name)
-	if err := m.Sync(ctx, &s.tree, v.set.RootPath, nil); err != nil {
+	if err := m.Sync(ctx, &s.tree, nil, m.SudoCode()); err != nil {
 		return err
 	}
 	return m.Finish(ctx, m.RunRetrying(ctx, "the test run", m.Sudo("sh "+base.Quote(v.set.OnMachine("run")))))

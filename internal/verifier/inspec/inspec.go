@@ -422,7 +422,7 @@ func (v *Verifier) there(ctx context.Context, step *kitchen.Step, conn kitchen.C
 		args = append(args, base.Quote(a))
 	}
 	step.Report.Info("Transferring files to <%s>", step.Instance.Name)
-	if err := m.Sync(ctx, &tree, v.set.RootPath, nil); err != nil {
+	if err := m.Sync(ctx, &tree, nil, m.SudoCode()); err != nil {
 		return err
 	}
 	code := ""

@@ -1,0 +1,88 @@
+// Package limit bounds what is read from a machine or a server: whatever the
+// other side sends, memory and disk have an end, and the error says what was
+// too long.
+//
+// Any package that reads from a machine or a server may import it. It imports
+// the standard library alone.
+package limit
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Error says that something was longer than it may be.
+type Error struct {
+	// What names it, as "the listing of /tmp/kitchen".
+	What string
+	// Limit is the bound in bytes.
+	Limit int64
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s is longer than the limit of %s", e.What, size(e.Limit))
+}
+
+func size(n int64) string {
+	for _, unit := range []string{"bytes", "KiB", "MiB"} {
+		if n < 1024 || n%1024 != 0 {
+			return fmt.Sprintf("%d %s", n, unit)
+		}
+		n /= 1024
+	}
+	return fmt.Sprintf("%d GiB", n)
+}
+
+// Buffer keeps what is written to it up to a limit; beyond that, Write returns
+// an *[Error]. It may be written to by several goroutines at once.
+type Buffer struct {
+	what string
+	most int64
+	mu   sync.Mutex
+	buf  bytes.Buffer
+}
+
+// NewBuffer returns an empty buffer for at most the given number of bytes. what
+// names its content in the error.
+func NewBuffer(what string, most int64) *Buffer { return &Buffer{what: what, most: most} }
+
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if int64(b.buf.Len())+int64(len(p)) > b.most {
+		return 0, &Error{What: b.what, Limit: b.most}
+	}
+	return b.buf.Write(p)
+}
+
+// String returns the content.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// Reader reads at most the given number of bytes from r. Where there is more,
+// Read returns an *[Error].
+func Reader(r io.Reader, what string, most int64) io.Reader {
+	return &reader{r: r, what: what, most: most}
+}
+
+type reader struct {
+	r    io.Reader
+	what string
+	most int64
+	read int64
+}
+
+func (l *reader) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if over := l.read + int64(n) - l.most; over > 0 {
+		l.read = l.most
+		return n - int(over), &Error{What: l.what, Limit: l.most}
+	}
+	l.read += int64(n)
+	return n, err
+}

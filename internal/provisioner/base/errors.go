@@ -1,0 +1,85 @@
+package base
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/galleyhq/galley/kitchen"
+)
+
+// CommandError says that a command ran on the machine and failed.
+type CommandError struct {
+	// What names the command for messages, as "chef-client".
+	What string
+	// Command is the shell code, without the environment around it.
+	Command string
+	Status  int
+	// Tail are the last lines it wrote.
+	Tail []string
+	// Advice is what to do next, may be empty.
+	Advice string
+}
+
+// WithoutOutput is the error for where the command's output was just shown.
+func (e *CommandError) WithoutOutput() string {
+	return fmt.Sprintf("%s ended with exit status %d", e.What, e.Status)
+}
+
+func (e *CommandError) Error() string {
+	msg := e.WithoutOutput()
+	if len(e.Tail) > 0 {
+		msg += "; the end of its output:\n  " + strings.Join(e.Tail, "\n  ")
+	}
+	return msg
+}
+
+// Hint says what to do next.
+func (e *CommandError) Hint() string {
+	if e.Advice == "" {
+		return sudoAdvice(strings.Join(e.Tail, "\n"))
+	}
+	return e.Advice
+}
+
+// Class is the name of the failure in the state file (Test Kitchen:
+// last_error).
+func (e *CommandError) Class() string { return "Kitchen::ActionFailed" }
+
+// Unwrap returns the failure as the engine knows it.
+func (e *CommandError) Unwrap() error {
+	return &kitchen.ExitError{Command: e.Command, Status: e.Status}
+}
+
+// tailLines is how much of a failed command's output goes into the error:
+// enough for a client's own summary.
+const tailLines = 15
+
+// tailWriter keeps the last lines written to it.
+type tailWriter struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tailWriter) Write(p []byte) (int, error) {
+	const most = 8 << 10
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if len(t.buf) > 2*most {
+		t.buf = append(t.buf[:0], t.buf[len(t.buf)-most:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tailWriter) lines() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []string
+	for line := range strings.Lines(string(t.buf)) {
+		if line = strings.TrimRight(line, "\r\n \t"); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out[max(0, len(out)-tailLines):]
+}
