@@ -10,6 +10,7 @@ import (
 type rootfs struct {
 	tree
 	mode     string // as in bootRequest
+	realSudo bool   // the guest has a sudo of its own
 	single   bool   // there is one user ID
 	uid, gid int    // that ID, in the guest's own terms
 	pidSpace bool   // the guest's process is process 1

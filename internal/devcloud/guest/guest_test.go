@@ -1049,7 +1049,7 @@ func TestConsoleDevice(t *testing.T) {
 	g := boot(t, nil)
 	must(t, g.login(t, "root"), "echo written to the console > /dev/console; echo and again >> /dev/console")
 	within(t, 5*time.Second, "the text in the console log", func() bool {
-		return bytes.Contains(g.Console(), []byte("written to the console\nand again\n"))
+		return bytes.Contains(g.Console(), []byte("written to the console\n")) && bytes.Contains(g.Console(), []byte("and again\n"))
 	})
 }
 

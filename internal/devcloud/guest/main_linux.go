@@ -25,6 +25,8 @@ func guestMain(args []string) int {
 		return runGuest()
 	case len(args) >= 1 && args[0] == "sudo":
 		return sudoMain(args[1:])
+	case len(args) >= 1 && args[0] == "init":
+		return initMain(args[1:])
 	}
 	fmt.Fprintln(os.Stderr, "galley: error: this command is the embedded cloud's own, to start its guests")
 	return exitFailed
@@ -38,6 +40,8 @@ type machine struct {
 	image    image
 	accounts *accounts
 	children *children
+	units    *unitManager // nil where there is no pid namespace
+	lifetime context.Context
 	sshd     *sshServer
 	init     *cloudInit
 	end      chan int // exit statuses: from commands, signals, cloud-init
@@ -106,6 +110,14 @@ func runGuest() int {
 	m.children = newChildren(m.fs)
 	m.image = parseImage(m.o.Spec.Image)
 	m.accounts = &accounts{tree: m.fs.tree, single: m.fs.single, uid: m.fs.uid, gid: m.fs.gid}
+	var cancel context.CancelFunc
+	m.lifetime, cancel = context.WithCancel(context.Background())
+	defer cancel()
+	if m.fs.pidSpace {
+		m.units = newUnitManager(m)
+		// Programs tell systemd by the name of process 1.
+		_ = os.WriteFile("/proc/1/comm", []byte("systemd"), 0o600)
+	}
 	if err := m.boot(sock, mark); err != nil {
 		m.console.kernel("ERROR: boot failed: %v", err)
 		return exitFailed
@@ -267,6 +279,9 @@ func (m *machine) boot(sock, mark *os.File) error {
 	c.unit("Started OpenSSH server daemon.")
 	m.say(event{Event: evReady})
 	go func() {
+		if m.units != nil {
+			m.units.startEnabled()
+		}
 		m.init.final()
 		name := m.image.name
 		if name == "" {
@@ -376,7 +391,7 @@ func (m *machine) personalise() error {
 		groups[i].members = slices.Clone(imageUsers)
 	}
 	var shadow, sudoers strings.Builder
-	sudoers.WriteString("root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n")
+	sudoers.WriteString("root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n")
 	for _, u := range users {
 		shadow.WriteString(shadowLine(u.name, "!!"))
 	}
@@ -471,6 +486,15 @@ func (m *machine) everyBoot() error {
 		if err := syscall.Chmod(t.at(d.name), uint32(d.perm)); err != nil {
 			return err
 		}
+	}
+	if m.fs.pidSpace {
+		// What packages' scripts ask whether systemd runs.
+		if err := os.MkdirAll("/run/systemd/system", 0o755); err != nil {
+			return err
+		}
+	}
+	if err := m.serveTools(); err != nil {
+		return err
 	}
 	return m.installTools()
 }
@@ -614,14 +638,10 @@ func (m *machine) baseEnv(u account) []string {
 			"TMPDIR="+m.fs.at("/tmp"),
 			"HOSTNAME="+m.shortName(),
 			guestMark+"="+m.o.Dir,
-			pidVariable+"="+fmt.Sprint(os.Getpid()),
 		)
 	}
 	return env
 }
-
-// pidVariable tells the tools of a guest without namespaces whom to signal.
-const pidVariable = "GALLEY_GUEST_PID"
 
 func machineName() string {
 	switch runtime.GOARCH {

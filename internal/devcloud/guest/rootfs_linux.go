@@ -28,6 +28,10 @@ var emptied = []string{
 	"/var/lib/cloud", "/var/lib/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/kubelet",
 	"/var/lib/libvirt", "/var/lib/lxc", "/var/lib/lxd", "/var/lib/mysql", "/var/lib/postgresql", "/var/lib/rabbitmq",
 	"/var/lib/NetworkManager", "/var/lib/systemd/coredump",
+	// The host's services are not the guest's.
+	"/etc/systemd/system/multi-user.target.wants", "/etc/systemd/system/graphical.target.wants",
+	"/etc/systemd/system/default.target.wants", "/etc/systemd/system/sockets.target.wants",
+	"/etc/systemd/system/timers.target.wants", "/etc/systemd/system/sysinit.target.wants",
 }
 
 // absent are things of the host that a new machine does not have.

@@ -198,7 +198,7 @@ func (ss *session) start(command string, shell bool) (run func(), err error) {
 		warning = fmt.Sprintf("Could not chdir to home directory %s: No such file or directory\r\n", u.home)
 		home = m.fs.at("/")
 	}
-	sudoer := m.accounts.right(u) != sudoNone
+	sudoer := !m.fs.realSudo && m.accounts.right(u) != sudoNone
 	attr := &syscall.ProcAttr{
 		Dir: home,
 		Env: ss.environment(),

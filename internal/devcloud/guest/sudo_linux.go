@@ -413,7 +413,7 @@ func readLine(r io.Reader) (string, bool) {
 // keptVariables survive without -E, as in the sudoers of our images.
 var keptVariables = []string{
 	"TERM", "COLORS", "COLORTERM", "DISPLAY", "HOSTNAME", "HISTSIZE", "LANG", "LANGUAGE", "LINGUAS", "LS_COLORS",
-	"XAUTHORITY", "TZ", "PS1", "PS2", guestMark, pidVariable, "TMPDIR",
+	"XAUTHORITY", "TZ", "PS1", "PS2", guestMark, "TMPDIR",
 }
 
 // environment is what the command gets: that of the target, with what is

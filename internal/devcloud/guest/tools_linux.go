@@ -10,27 +10,22 @@ import (
 )
 
 // installTools puts sudo, reboot and their like where the guest finds them.
-// They are small scripts: sudo goes on to this program, the others signal
-// process 1 as systemd's own would.
+// They are small scripts that call this program: sudo does its work there, the
+// others ask process 1.
 func (m *machine) installTools() error {
 	t := m.fs.tree
 	self := m.fs.self
-	sudo := []string{self}
-	sudo = append(sudo, m.o.Spec.Executable[1:]...)
-	sudo = append(sudo, "sudo")
-	power := strings.NewReplacer("@REBOOT@", fmt.Sprint(int(sigReboot)), "@OFF@", fmt.Sprint(int(sigPowerOff)),
-		"@INIT@", "${"+pidVariable+":-1}", "@UID@", fmt.Sprint(m.fs.uid)).Replace(powerScript)
-
-	scripts := map[string]string{
-		"/bin/sudo":       "#!/bin/sh\nexec " + shellescape.QuoteCommand(sudo) + " \"$@\"\n",
-		"/sbin/reboot":    power,
-		"/sbin/poweroff":  power,
-		"/sbin/halt":      power,
-		"/sbin/shutdown":  power,
-		"/bin/cloud-init": cloudInitScript(m.fs.at("/run/cloud-init")),
+	program := shellescape.QuoteCommand(append([]string{self}, m.o.Spec.Executable[1:]...))
+	scripts := map[string]string{"/bin/cloud-init": cloudInitScript(m.fs.at("/run/cloud-init"))}
+	if m.fs.realSudo = m.hasSudo(); !m.fs.realSudo {
+		scripts["/bin/sudo"] = "#!/bin/sh\nexec " + program + " sudo \"$@\"\n"
 	}
-	if _, err := os.Stat(t.at("/usr/bin/systemctl")); err == nil {
-		scripts["/bin/systemctl"] = power
+	for _, name := range toolNames {
+		dir := "/sbin/"
+		if strings.HasSuffix(name, "ctl") {
+			dir = "/bin/"
+		}
+		scripts[dir+name] = "#!/bin/sh\nexec " + program + " init " + shellescape.Quote(m.initSocket()) + " " + name + " \"$@\"\n"
 	}
 	if m.fs.root != "" {
 		// Without namespaces the host's name is the host's.
@@ -59,45 +54,12 @@ func (m *machine) installTools() error {
 	return nil
 }
 
-// powerScript is reboot, poweroff, halt, shutdown and systemctl, by its name.
-const powerScript = `#!/bin/sh
-# Ends or restarts this guest of the embedded cloud.
-me=${0##*/}
-if [ "$me" = systemctl ]; then
-  verb=
-  for a in "$@"; do case $a in -*) ;; *) verb=$a; break;; esac; done
-  case $verb in
-    reboot|poweroff|halt) me=$verb; set --;;
-    is-system-running) echo offline; exit 1;;
-    *) echo "System has not been booted with systemd as init system (PID 1). Can't operate." >&2; exit 1;;
-  esac
-fi
-if [ "$(id -u)" != @UID@ ]; then
-  echo "$me: must be superuser." >&2
-  exit 1
-fi
-sig=@OFF@ when=now
-[ "$me" = reboot ] && sig=@REBOOT@
-for a in "$@"; do
-  case $a in
-    -r|--reboot) sig=@REBOOT@;;
-    -h|-P|-p|-H|--halt|--poweroff) sig=@OFF@;;
-    -c) echo "$me: there is no scheduled shutdown to cancel" >&2; exit 1;;
-    -*) ;;
-    now) when=now;;
-    +0) when=now;;
-    +*[!0-9]*) echo "$me: bad time: $a" >&2; exit 1;;
-    +[0-9]*) when=$((${a#+} * 60));;
-    [0-9]*:*) echo "$me: a time of day is not supported in this guest; use +MINUTES" >&2; exit 1;;
-  esac
-done
-if [ "$when" = now ]; then
-  kill -$sig @INIT@
-else
-  echo "Shutdown scheduled in $when seconds."
-  (trap '' HUP; sleep "$when"; kill -$sig @INIT@) </dev/null >/dev/null 2>&1 &
-fi
-`
+// hasSudo reports whether the guest has a sudo of its own that works: a setuid
+// program does in a user namespace with IDs of its own.
+func (m *machine) hasSudo() bool {
+	st, err := os.Lstat("/usr/bin/sudo")
+	return err == nil && m.fs.mode == ModeNamespaces && st.Mode().IsRegular() && st.Mode()&os.ModeSetuid != 0
+}
 
 // cloudInitScript is the part of cloud-init's command that scripts call.
 func cloudInitScript(run string) string {
