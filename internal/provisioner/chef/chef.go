@@ -71,6 +71,10 @@ func New(section config.Section, o Options) (*Provisioner, error) {
 		return nil, err
 	}
 	p := &Provisioner{set: set, chef: chef, files: newMatcher(chef.filesGlob), resolver: o.Resolver}
+	if chef.kind == infra && len(chef.runList) > 0 && isFile(chef.policyfile) {
+		p.moot = append(p.moot, fmt.Sprintf("%s: run_list has no effect beside %s: the policy's own run list counts; named_run_list chooses another one of it",
+			section.Where("run_list"), filepath.Base(chef.policyfile)))
+	}
 	for _, m := range [][2]string{
 		{"config_path", "proxies are set by http_proxy and its kin, or in the environment"},
 		{"ruby_bindir", "Galley's verifiers install no gems"},

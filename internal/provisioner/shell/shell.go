@@ -74,6 +74,15 @@ func (p *Provisioner) Check(context.Context, *kitchen.Step) []string {
 		}
 		if _, err := os.Stat(path); err != nil {
 			out = append(out, fmt.Sprintf("The shell provisioner needs %s, which cannot be read: %v.", path, err))
+			continue
+		}
+		if path != p.script {
+			continue
+		}
+		if data, err := os.ReadFile(path); err == nil {
+			if _, changed := base.UnixScript(data); changed != "" {
+				out = append(out, base.ScriptWarning(path, changed)+".")
+			}
 		}
 	}
 	return out
@@ -129,6 +138,10 @@ func (p *Provisioner) sandbox(step *kitchen.Step) (*base.Tree, error) {
 		script, err := os.ReadFile(p.script)
 		if err != nil {
 			return nil, fmt.Errorf("preparing the script: %w", err)
+		}
+		script, changed := base.UnixScript(script)
+		if changed != "" {
+			step.Report.Warn("%s", base.ScriptWarning(p.script, changed))
 		}
 		// Made executable here, so that it need not be there.
 		tree.AddBytes(filepath.Base(p.script), script, 0o755)

@@ -100,6 +100,8 @@ type suite struct {
 	// bats are the .bats files, plain the executables, as paths below the
 	// root path.
 	bats, plain []string
+	// warnings are about files that had to be changed.
+	warnings []string
 }
 
 // find collects the suite's tests.
@@ -164,6 +166,12 @@ func holdsNoFile(dir string) (bool, error) {
 func (s *suite) add(kind, dir string) error {
 	top := "suites/" + kind
 	if err := s.tree.AddDir(top, dir, nil); err != nil {
+		return fmt.Errorf("reading the tests in %s: %w", dir, err)
+	}
+	script := func(string) bool { return true }
+	if err := s.tree.FixScripts(top, script, func(name, changed string) {
+		s.warnings = append(s.warnings, base.ScriptWarning(name, changed))
+	}); err != nil {
 		return fmt.Errorf("reading the tests in %s: %w", dir, err)
 	}
 	return fs.WalkDir(&s.tree, top, func(p string, d fs.DirEntry, err error) error {
@@ -243,6 +251,9 @@ func (v *Verifier) Verify(ctx context.Context, step *kitchen.Step, conn kitchen.
 	}
 	for _, key := range v.moot {
 		step.Report.Info("Busser itself is not installed: %s has no effect", key)
+	}
+	for _, w := range s.warnings {
+		step.Report.Warn("%s", w)
 	}
 	m := v.set.On(step, conn)
 	defer m.Close()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,16 +82,20 @@ func (e *NoInSpecError) Hint() string {
 
 // Check implements [kitchen.Checker].
 func (v *Verifier) Check(_ context.Context, _ *kitchen.Step) []string {
+	out := slices.Clone(v.inspec.warnings)
 	if len(v.inspec.profiles) == 0 {
-		return []string{fmt.Sprintf("The inspec verifier finds no tests in %s.", v.set.SuiteDir())}
+		out = append(out, fmt.Sprintf("The inspec verifier finds no tests in %s.", v.set.SuiteDir()))
 	}
-	return nil
+	return out
 }
 
 // Verify implements [kitchen.Verifier].
 func (v *Verifier) Verify(ctx context.Context, step *kitchen.Step, conn kitchen.Conn) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	for _, w := range v.inspec.warnings {
+		step.Report.Warn("%s", w)
 	}
 	if len(v.inspec.profiles) == 0 {
 		step.Report.Info("No tests for InSpec in %s: nothing to verify", v.set.SuiteDir())

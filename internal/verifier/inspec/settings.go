@@ -2,6 +2,7 @@ package inspec
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,11 +10,14 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/provisioner/base"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // settings are the keys of the verifier (kitchen-inspec).
 type settings struct {
 	profiles []profile
+	// warnings are about keys that have no effect.
+	warnings []string
 	// explicit says that inspec_tests names them.
 	explicit   bool
 	inputs     map[string]any
@@ -58,6 +62,8 @@ type reporter struct{ name, file string }
 type reader struct {
 	s   config.Section
 	err error
+	// warnings are about keys that have no effect.
+	warnings []string
 }
 
 func keep[T any](r *reader, v T, err error) T {
@@ -146,6 +152,7 @@ func read(s config.Section, o base.Options) (*settings, error) {
 	}
 	set.reporters = r.reporters(o)
 	set.profiles, set.explicit = r.profiles(o)
+	set.warnings = r.warnings
 	if v := r.str("chef_license_key", ""); v != "" {
 		set.keys = append(set.keys, "--chef-license-key", v)
 	}
@@ -268,6 +275,7 @@ func (r *reader) entry(m config.Section) profile {
 		return keep(r, v, err)
 	}
 	name := get("name")
+	r.unused(m)
 	switch {
 	case m.Has("path"):
 		return r.place(get("path"))
@@ -291,6 +299,18 @@ func (r *reader) entry(m config.Section) profile {
 		return profile{target: get("url")}
 	case m.Has("compliance"):
 		return profile{target: "compliance://" + get("compliance")}
+	case m.Has("supermarket_url"):
+		// The command line knows the public Supermarket only.
+		from := get("supermarket")
+		if from == "" {
+			from = name
+		}
+		if name == "" {
+			name = from
+		}
+		return profile{wrap: map[string]string{
+			"name": strings.ReplaceAll(name, "/", "-"), "supermarket": from, "supermarket_url": get("supermarket_url"),
+		}}
 	case m.Has("supermarket"):
 		return profile{target: "supermarket://" + get("supermarket")}
 	case name != "":
@@ -302,6 +322,32 @@ func (r *reader) entry(m config.Section) profile {
 	}
 	r.wrong("inspec_tests", "a mapping of "+strings.Join(slices.Sorted(slices.Values(m.Keys())), ", "), "one with name, path, git, url, compliance or supermarket")
 	return profile{}
+}
+
+// entryKeys are the keys of an entry of inspec_tests, each with those that it
+// goes with; nil for all.
+var entryKeys = map[string][]string{
+	"name": nil, "path": nil, "git": nil, "url": nil, "compliance": nil, "supermarket": nil,
+	"branch": {"git"}, "tag": {"git"}, "commit": {"git"}, "version": {"git"}, "relative_path": {"git"},
+	"supermarket_url": {"supermarket", "name"},
+}
+
+// unused warns of the keys of an entry that are not known, or that have no
+// effect beside the others.
+func (r *reader) unused(m config.Section) {
+	for _, key := range m.Keys() {
+		with, known := entryKeys[key]
+		switch {
+		case !known:
+			w := fmt.Sprintf("inspec_tests: the key %s has no effect (%s)", key, m.Where(key))
+			if hint := text.DidYouMean(key, slices.Sorted(maps.Keys(entryKeys))); hint != "" {
+				w += "; " + hint
+			}
+			r.warnings = append(r.warnings, w)
+		case with != nil && !slices.ContainsFunc(with, m.Has):
+			r.warnings = append(r.warnings, fmt.Sprintf("inspec_tests: the key %s has no effect without %s (%s)", key, strings.Join(with, " or "), m.Where(key)))
+		}
+	}
 }
 
 func isDir(p string) bool {
