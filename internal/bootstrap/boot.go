@@ -62,7 +62,7 @@ func (c *Client) awaitBoot(ctx context.Context, within time.Duration) error {
 	defer close(over)
 	go c.notice(ctx, over, "cloud-init on "+c.cfg.Addr(), "the first boot is still under way")
 	out := limit.NewBuffer("the result of cloud-init", maxResult)
-	line := posix.Script("while ! [ -s /run/cloud-init/result.json ]; do sleep 1; done; cat /run/cloud-init/result.json")
+	line := posix.Script("while ! [ -s /run/cloud-init/result.json ]; do sleep 0.1 2>/dev/null || sleep 1; done; cat /run/cloud-init/result.json")
 	status, err := c.Run(ctx, Command{Line: line, Stdout: out})
 	if err != nil {
 		return err
