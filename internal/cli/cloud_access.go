@@ -7,6 +7,7 @@ import (
 	"github.com/galleyhq/galley/internal/config/knife"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/secret"
 	allsettings "github.com/galleyhq/galley/internal/settings"
 )
 
@@ -122,7 +123,7 @@ func knifeAuth(c *knife.Config) (session.Auth, error) {
 		return ""
 	}
 	auth := session.ReadKeys(text)
-	auth.Password = session.Secret(text("openstack_password", "openstack_api_key"))
+	auth.Password = secret.Text(text("openstack_password", "openstack_api_key"))
 	auth.CACert = text("openstack_cacert")
 	insecure, _, err := c.Bool("openstack_insecure")
 	if err != nil && first == nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/fetch"
 	"github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // fetchSource says where what is asked for lies: at a URL, or with a service of
@@ -49,7 +49,7 @@ type cloudSource struct {
 	notes         openstack.Reporter
 	service, path string
 	image         string
-	token         session.Secret // of the last request
+	token         secret.Text // of the last request
 }
 
 // Resolve looks the service up in the catalogue.

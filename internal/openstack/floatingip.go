@@ -14,6 +14,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/settings"
 )
 
@@ -554,7 +555,7 @@ func (m *making) attachOne(ctx context.Context, f FloatingIP, s *servers.Server,
 		// same revision. Give that one the time that ours took, twice over, and
 		// let the last one win before looking who it was.
 		if f.PortID == "" && err == nil {
-			if err := session.Sleep(ctx, m.c.claimSettle+2*time.Since(asked)); err != nil {
+			if err := retry.Sleep(ctx, m.c.claimSettle+2*time.Since(asked)); err != nil {
 				return "", session.Explain(what, err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/retry"
 )
 
 // What people do with floating IPs by hand. Those of servers that are made
@@ -47,7 +48,7 @@ func (c *Cloud) AllocateFloatingIP(ctx context.Context, pool string, rep Reporte
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	for _, pause := range c.settle {
-		if serr := session.Sleep(after, pause); serr != nil {
+		if serr := retry.Sleep(after, pause); serr != nil {
 			break
 		}
 		list, lerr := c.listFloatingIPs(after, floatingips.ListOpts{FloatingNetworkID: n.ID, Description: mark})

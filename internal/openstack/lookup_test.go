@@ -79,20 +79,6 @@ func TestActiveFirst(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"a", "", 1}, {"m1.small", "m1.smal", 1}, {"ubnutu", "ubuntu", 1}, {"größe", "grosse", 3}, {"kitten", "sitting", 3}} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-		if got := distance(c.b, c.a); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.b, c.a, got, c.want)
-		}
-	}
-}
-
 func FuzzPattern(f *testing.F) {
 	for _, s := range []string{"/ubuntu/", `/\h+\Z/`, "/(/", "^a.*$", "//", "/[/"} {
 		f.Add(s)

@@ -14,6 +14,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/retry"
 )
 
 // RemoveNetwork undoes what [Cloud.EnsureNetwork] has made under that name,
@@ -234,7 +235,7 @@ func removal(ctx context.Context, what string, ask func() error) error {
 		if !session.IsStatus(err, 409) || i == conflictTries {
 			return session.Explain(what, err)
 		}
-		if err := session.Sleep(ctx, 300*time.Millisecond); err != nil {
+		if err := retry.Sleep(ctx, 300*time.Millisecond); err != nil {
 			return session.Explain(what, err)
 		}
 	}

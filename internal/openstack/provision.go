@@ -16,6 +16,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/settings"
 )
 
@@ -468,7 +469,7 @@ func (m *making) forget(s step) {
 // may still be on its way through the cloud.
 func (m *making) seek(ctx context.Context, s step) (string, error) {
 	for _, pause := range m.c.settle {
-		if err := session.Sleep(ctx, pause); err != nil {
+		if err := retry.Sleep(ctx, pause); err != nil {
 			return "", err
 		}
 		id, err := s.find(ctx)

@@ -16,6 +16,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/retry"
 )
 
 // Deadlines of removing things.
@@ -251,7 +252,7 @@ func (c *Cloud) remove(ctx context.Context, rec *Record, r Resource, rep Reporte
 // moment ago, it looks more than once.
 func (c *Cloud) seekAll(ctx context.Context, rec *Record, r Resource) ([]string, error) {
 	for _, pause := range c.lateSettle {
-		if err := session.Sleep(ctx, pause); err != nil {
+		if err := retry.Sleep(ctx, pause); err != nil {
 			return nil, err
 		}
 		ids, err := c.byToken(ctx, rec.Token, r)
@@ -434,7 +435,7 @@ func (c *Cloud) deletePort(ctx context.Context, id string) error {
 		if !session.IsStatus(err, 409) || i >= 10 {
 			return session.Explain("delete the port "+id, err)
 		}
-		if err := session.Sleep(ctx, time.Second); err != nil {
+		if err := retry.Sleep(ctx, time.Second); err != nil {
 			return err
 		}
 	}
@@ -476,7 +477,7 @@ func (c *Cloud) deleteVolume(ctx context.Context, id, name string, rep Reporter)
 			return session.Fail(session.Timeout, what, fmt.Sprintf("it is not gone after %s (status %s)", volumeGoneTimeout, v.Status), "try again later")
 		}
 		rep.Waiting("the volume to be gone", "status "+v.Status, began)
-		if err := session.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
+		if err := retry.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // ServerInfo is a server of the project as a listing shows it. Image and
@@ -95,7 +96,7 @@ func (c *Cloud) Server(ctx context.Context, ref string) (ServerInfo, error) {
 	case 1:
 		return named[0], nil
 	}
-	return ServerInfo{}, session.Fail(session.Ambiguous, fmt.Sprintf("find the server %q", ref), fmt.Sprintf("%d servers have this name", len(named)), "give the ID: "+quotedOr(ids))
+	return ServerInfo{}, session.Fail(session.Ambiguous, fmt.Sprintf("find the server %q", ref), fmt.Sprintf("%d servers have this name", len(named)), "give the ID: "+text.QuotedOr(ids))
 }
 
 // DeleteServer deletes a server by ID and waits until it is gone. That it is

@@ -3,7 +3,7 @@ package openstack
 import (
 	"time"
 
-	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // ServerSpec is a server as it is wanted. References are IDs, names or
@@ -47,7 +47,7 @@ type ServerSpec struct {
 	// change nothing in the network (Nova API: accessIPv4, accessIPv6).
 	AccessIPv4, AccessIPv6 string
 	// AdminPass is the administrator's password; "" lets Nova make one.
-	AdminPass session.Secret
+	AdminPass secret.Text
 	// DiskConfig is "AUTO" or "MANUAL" (Nova API: OS-DCF:diskConfig).
 	DiskConfig string
 	// Hostname is what the guest is told it is called (Nova API,
@@ -176,7 +176,7 @@ type Server struct {
 	// Created says that it was made by this call and not found.
 	Created bool
 	// AdminPass is what Nova generated for the administrator, if it did.
-	AdminPass session.Secret
+	AdminPass secret.Text
 }
 
 // Address is one address of a server.

@@ -11,6 +11,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/settings"
 )
 
@@ -90,7 +91,7 @@ func Pause(ctx context.Context, rep Reporter, what string, d time.Duration) erro
 	began := time.Now()
 	for left := d; left > 0; left = d - time.Since(began) {
 		rep.Waiting(what, fmt.Sprintf("%s left", left.Round(time.Second)), began)
-		if err := session.Sleep(ctx, min(left, time.Second)); err != nil {
+		if err := retry.Sleep(ctx, min(left, time.Second)); err != nil {
 			return err
 		}
 	}
@@ -182,7 +183,7 @@ func (m *making) volumeReady(ctx context.Context, id, name string, timeout time.
 			return session.Fail(session.Timeout, what, fmt.Sprintf("it has not become available within %s (status %s)", timeout, v.Status), "").Advise("raise creation_timeout in %s", settings.BlockDevices)
 		}
 		m.rep.Waiting("the volume to become available", "status "+v.Status, began)
-		if err := session.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
+		if err := retry.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
 			return err
 		}
 	}

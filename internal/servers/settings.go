@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // SettingError is a setting of a server that cannot be right whatever the
@@ -113,7 +113,7 @@ var attributes = map[string]attribute{
 	"availabilityzone": func(s *openstack.ServerSpec, v string) error { s.AvailabilityZone = v; return nil },
 	"keyname":          func(s *openstack.ServerSpec, v string) error { s.KeyName = v; return nil },
 	"userdata":         func(s *openstack.ServerSpec, v string) error { s.UserData = []byte(v); return nil },
-	"adminpass":        func(s *openstack.ServerSpec, v string) error { s.AdminPass = session.Secret(v); return nil },
+	"adminpass":        func(s *openstack.ServerSpec, v string) error { s.AdminPass = secret.Text(v); return nil },
 	"accessipv4":       func(s *openstack.ServerSpec, v string) error { s.AccessIPv4 = v; return isAddress(v, 4) },
 	"accessipv6":       func(s *openstack.ServerSpec, v string) error { s.AccessIPv6 = v; return isAddress(v, 6) },
 	"configdrive":      setConfigDrive,

@@ -3,6 +3,7 @@ package openstack
 import (
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/settings"
 )
 
@@ -57,7 +58,7 @@ func (d *Driver) auth() (session.Auth, error) {
 func readAuth(s config.Section) (session.Auth, error) {
 	r := reader{s: s}
 	a := session.ReadKeys(r.first)
-	a.Password = session.Secret(r.text("openstack_api_key"))
+	a.Password = secret.Text(r.text("openstack_api_key"))
 	a.CACert = r.path("openstack_cacert")
 	a.Insecure = r.flag("disable_ssl_validation")
 	a.ConnectTimeout = r.seconds("connect_timeout", 0)

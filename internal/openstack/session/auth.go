@@ -3,53 +3,17 @@ package session
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/settings"
+	"github.com/galleyhq/galley/internal/text"
 )
-
-const redacted = "[redacted]"
-
-// Secret is text that must never be shown. Every way of printing it gives
-// "[redacted]"; [Secret.Reveal] gives the text.
-type Secret string
-
-// Reveal returns the text itself.
-func (s Secret) Reveal() string { return string(s) }
-
-// String implements fmt.Stringer.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return redacted
-}
-
-// GoString implements fmt.GoStringer.
-func (s Secret) GoString() string { return strconv.Quote(s.String()) }
-
-// Format implements fmt.Formatter, so that no verb shows the text.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
-
-// MarshalJSON implements json.Marshaler.
-func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
-
-// MarshalText implements encoding.TextMarshaler.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// MarshalYAML implements the marshaler of yaml.v3.
-func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
-
-// LogValue implements slog.LogValuer.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // DefaultTimeout is used for each of connect, read and write where the
 // configuration names none (kitchen-openstack: 60 s).
@@ -66,19 +30,19 @@ type Auth struct {
 	IdentityVersion string
 
 	Username, UserID string
-	Password         Secret
+	Password         secret.Text
 	// Passcode is the one-time password of TOTP, beside Password.
-	Passcode Secret
+	Passcode secret.Text
 	// UserDomainID and UserDomainName are the user's domain, one of them is
 	// enough; "default" where neither is set.
 	UserDomainID, UserDomainName string
 
 	// Token is a ready token in place of user and password.
-	Token Secret
+	Token secret.Text
 	// AppCredID, or AppCredName with the user, and AppCredSecret are an
 	// application credential. It carries its project.
 	AppCredID, AppCredName string
-	AppCredSecret          Secret
+	AppCredSecret          secret.Text
 
 	// ProjectID or ProjectName (in Keystone v2: tenant) is the project.
 	ProjectID, ProjectName             string
@@ -123,7 +87,7 @@ func orDefault(d time.Duration) time.Duration {
 // Fingerprint identifies the connection that a makes, without showing secrets.
 func (a Auth) Fingerprint() string {
 	h := sha256.New()
-	secrets := []Secret{a.Password, a.Passcode, a.Token, a.AppCredSecret}
+	secrets := []secret.Text{a.Password, a.Passcode, a.Token, a.AppCredSecret}
 	fmt.Fprintf(h, "%#v", a)
 	for _, s := range secrets {
 		fmt.Fprintf(h, "|%d|%s", len(s), string(s))
@@ -143,23 +107,16 @@ type MissingError struct {
 
 // Error implements error.
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("credentials are incomplete: %s not set in %s", andList(e.Missing), e.Where)
+	verb := "is"
+	if len(e.Missing) > 1 {
+		verb = "are"
+	}
+	return fmt.Sprintf("credentials are incomplete: %s %s not set in %s", text.And(e.Missing), verb, e.Where)
 }
 
 // Hint says how to get what is missing.
 func (e *MissingError) Hint() string {
 	return "download an RC file from the cloud's dashboard (API Access, \"OpenStack RC file\") and source it: `. ./PROJECT-openrc.sh`; or name an entry of clouds.yaml in OS_CLOUD"
-}
-
-func andList(items []string) string {
-	switch n := len(items); n {
-	case 0:
-		return ""
-	case 1:
-		return items[0] + " is"
-	default:
-		return strings.Join(items[:n-1], ", ") + " and " + items[n-1] + " are"
-	}
 }
 
 // AuthFromEnv interprets OS_* variables as an RC file sets them, those of
@@ -185,10 +142,10 @@ func ReadEnv(lookup func(string) string) (Auth, error) {
 		return ""
 	}
 	// Passwords may begin or end with a blank.
-	secret := func(names ...string) Secret {
+	verbatim := func(names ...string) secret.Text {
 		for _, n := range names {
 			if v := lookup(n); v != "" {
-				return Secret(v)
+				return secret.Text(v)
 			}
 		}
 		return ""
@@ -198,14 +155,14 @@ func ReadEnv(lookup func(string) string) (Auth, error) {
 		IdentityVersion:   majorVersion(first("OS_IDENTITY_API_VERSION")),
 		Username:          first("OS_USERNAME", "OS_USER_NAME"),
 		UserID:            first("OS_USER_ID", "OS_USERID"),
-		Password:          secret("OS_PASSWORD"),
-		Passcode:          secret("OS_PASSCODE"),
+		Password:          verbatim("OS_PASSWORD"),
+		Passcode:          verbatim("OS_PASSCODE"),
 		UserDomainID:      first("OS_USER_DOMAIN_ID"),
 		UserDomainName:    first("OS_USER_DOMAIN_NAME"),
-		Token:             secret("OS_TOKEN", "OS_AUTH_TOKEN"),
+		Token:             verbatim("OS_TOKEN", "OS_AUTH_TOKEN"),
 		AppCredID:         first("OS_APPLICATION_CREDENTIAL_ID"),
 		AppCredName:       first("OS_APPLICATION_CREDENTIAL_NAME"),
-		AppCredSecret:     secret("OS_APPLICATION_CREDENTIAL_SECRET"),
+		AppCredSecret:     verbatim("OS_APPLICATION_CREDENTIAL_SECRET"),
 		ProjectID:         first("OS_PROJECT_ID", "OS_TENANT_ID"),
 		ProjectName:       first("OS_PROJECT_NAME", "OS_TENANT_NAME"),
 		ProjectDomainID:   first("OS_PROJECT_DOMAIN_ID"),

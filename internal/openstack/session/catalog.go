@@ -10,6 +10,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 
 	"github.com/galleyhq/galley/internal/settings"
+
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // service is one entry of the catalogue.
@@ -151,11 +153,11 @@ func (c *Session) endpoint(label string, types []string, name string) (string, e
 }
 
 // Token returns the token in use.
-func (c *Session) Token() Secret { return Secret(c.provider.Token()) }
+func (c *Session) Token() secret.Text { return secret.Text(c.provider.Token()) }
 
 // RenewToken asks for a new token in place of old, which was refused, unless
 // another is in use by now.
-func (c *Session) RenewToken(ctx context.Context, old Secret) error {
+func (c *Session) RenewToken(ctx context.Context, old secret.Text) error {
 	if err := c.provider.Reauthenticate(ctx, old.Reveal()); err != nil {
 		return Explain("renew the token", err)
 	}

@@ -1,6 +1,10 @@
 package session
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/galleyhq/galley/internal/secret"
+)
 
 // Named says whether a says who is to log in, or where.
 func (a Auth) Named() bool {
@@ -18,10 +22,10 @@ func ReadKeys(text func(keys ...string) string) Auth {
 		IdentityVersion:   majorVersion(text("openstack_identity_api_version")),
 		Username:          text("openstack_username"),
 		UserID:            text("openstack_userid"),
-		Token:             Secret(text("openstack_auth_token")),
+		Token:             secret.Text(text("openstack_auth_token")),
 		AppCredID:         text("openstack_application_credential_id"),
 		AppCredName:       text("openstack_application_credential_name"),
-		AppCredSecret:     Secret(text("openstack_application_credential_secret")),
+		AppCredSecret:     secret.Text(text("openstack_application_credential_secret")),
 		ProjectID:         text("openstack_project_id", "openstack_tenant_id"),
 		ProjectName:       text("openstack_project_name", "openstack_tenant"),
 		DomainID:          text("openstack_domain_id"),

@@ -4,21 +4,18 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/galleyhq/galley/internal/retry"
 )
 
 // Limits of the HTTP layer.
@@ -29,14 +26,22 @@ const (
 	// inFlight is how many requests one connection to a cloud has open at once.
 	inFlight = 16
 	// busyTries is how often a request is sent in all when the cloud says that
-	// it is busy, brokenTries when the connection breaks.
+	// it is busy, brokenTries when the connection breaks, failedTries when the
+	// cloud fails with a 500.
 	busyTries   = 7
 	brokenTries = 4
+	failedTries = 3
 	backoffMin  = 200 * time.Millisecond
 	backoffMax  = 10 * time.Second
 	// longestRetryAfter is the longest pause that is kept when the cloud asks
 	// for one.
 	longestRetryAfter = 2 * time.Minute
+	// restartPatience is how long a service that answered before may refuse
+	// connections, restartPause the longest pause meanwhile, and restartNotice
+	// the attempt after which the user hears of it.
+	restartPatience = 20 * time.Second
+	restartPause    = 2 * time.Second
+	restartNotice   = 4
 )
 
 // silentError is an endpoint that took the request and then said nothing.
@@ -55,6 +60,10 @@ type exchange struct {
 	pace        pacer
 	slots       chan struct{}
 	calls       atomic.Int64
+	// reached says that some service has answered.
+	reached atomic.Bool
+	// notice tells the user that a request takes longer; may be nil.
+	notice func(format string, args ...any)
 	// firstPause is the pause before the first repetition; it doubles.
 	firstPause time.Duration
 
@@ -62,7 +71,7 @@ type exchange struct {
 	hosts map[string]string // host:port -> scheme
 }
 
-func newExchange(a Auth, debug func(string, ...any)) (*exchange, error) {
+func newExchange(a Auth, o Options) (*exchange, error) {
 	tlsConfig, err := a.tlsConfig()
 	if err != nil {
 		return nil, err
@@ -86,55 +95,13 @@ func newExchange(a Auth, debug func(string, ...any)) (*exchange, error) {
 			IdleConnTimeout:     90 * time.Second,
 		},
 		readTimeout: a.readTimeout(),
-		debug:       debug,
+		debug:       o.Debug,
+		notice:      o.Notice,
 		slots:       make(chan struct{}, inFlight),
 		firstPause:  backoffMin,
 		pace:        pacer{least: gapMin},
 		hosts:       map[string]string{},
 	}, nil
-}
-
-// writeLimited gives each write its own deadline.
-type writeLimited struct {
-	net.Conn
-	limit time.Duration
-}
-
-func (c *writeLimited) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.limit)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(p)
-}
-
-func (a Auth) tlsConfig() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.Insecure} //nolint:gosec // on the user's explicit word
-	if a.CACert != "" {
-		pem, err := os.ReadFile(a.CACert)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the certificate authorities of OS_CACERT: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, Fail(Invalid, "use OS_CACERT", fmt.Sprintf("%s holds no PEM certificate", a.CACert), "")
-		}
-		c.RootCAs = pool
-	}
-	if a.Cert != "" {
-		key := a.Key
-		if key == "" {
-			key = a.Cert
-		}
-		pair, err := tls.LoadX509KeyPair(a.Cert, key)
-		if err != nil {
-			return nil, fmt.Errorf("cannot load the client certificate of OS_CERT and OS_KEY: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
 }
 
 // allow lets the token go to the host of u.
@@ -174,7 +141,7 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx := req.Context()
-	again := mayRepeat(req)
+	tries := x.startTries()
 	for try := 1; ; try++ {
 		if err := x.pace.wait(ctx); err != nil {
 			return nil, err
@@ -185,45 +152,101 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 			// cause, which must not pass for the outcome of this request.
 			return nil, ctx.Err()
 		}
-		var pause time.Duration
-		switch {
-		case err != nil:
-			if try >= brokenTries || !again && !neverSent(err) || certificateTrouble(err) {
-				return nil, err
-			}
-			pause = x.backoff(try)
-		case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == 498 ||
-			resp.StatusCode == http.StatusRequestEntityTooLarge && resp.Header.Get("Retry-After") != "":
-			// Turned away at the door: nothing was done, whatever the method.
-			// Old Nova and Cinder limit with 413.
-			x.pace.slower()
-			if try >= busyTries || quotaAnswer(resp) {
-				return resp, nil
-			}
-			pause = max(retryAfter(resp), x.backoff(try))
-		case again && (resp.StatusCode == 503 || resp.StatusCode == 502 || resp.StatusCode == 504):
-			x.pace.slower()
-			if try >= busyTries {
-				return resp, nil
-			}
-			pause = max(retryAfter(resp), x.backoff(try))
-		case again && resp.StatusCode == 500 && try < 3:
-			pause = x.backoff(try)
-		default:
-			if resp.StatusCode < 500 {
-				x.pace.faster()
-			}
-			return resp, nil
-		}
-		if pause > longestRetryAfter {
+		x.adapt(resp)
+		attempts, after := tries.next(req, resp, err)
+		if attempts == nil {
 			return resp, err
 		}
-		if werr := Sleep(ctx, pause); werr != nil {
-			return nil, werr
+		cause := err
+		if cause == nil {
+			cause = errNotRepeated
+		}
+		if attempts.Wait(ctx, cause, after) != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return resp, err // the last attempt's outcome
 		}
 		if req, err = rewind(req); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// errNotRepeated stands for an answer that the policy does not repeat any more.
+var errNotRepeated = errors.New("the cloud is busy")
+
+// tries counts the failures of one request by their kind: each has a policy of
+// its own.
+type tries struct{ broken, refused, busy, failed *retry.Attempts }
+
+func (x *exchange) startTries() tries {
+	policy := func(attempts int) *retry.Attempts {
+		return retry.Policy{Attempts: attempts, First: x.firstPause, Max: backoffMax, LongestAfter: longestRetryAfter}.Start()
+	}
+	t := tries{broken: policy(brokenTries), busy: policy(busyTries), failed: policy(failedTries)}
+	if t.refused = t.broken; x.reached.Load() {
+		// The service answered before: it may be starting again.
+		p := retry.Policy{Attempts: 100, First: x.firstPause, Max: restartPause, Budget: restartPatience}
+		p.OnPause = func(p retry.Pause) {
+			if p.Attempt == restartNotice && x.notice != nil {
+				x.notice("an API of the cloud refuses connections (%v): trying again for up to %s", p.Cause, restartPatience)
+			}
+		}
+		t.refused = p.Start()
+	}
+	return t
+}
+
+// next returns which policy decides whether the request is sent again, with the
+// pause that the cloud asked for; nil for an outcome that stands:
+//
+//	outcome                                 repeated
+//	no connection, refused before sending   any method; a service that answered before is waited for
+//	connection broke                        GET, HEAD, PUT, DELETE and what is marked
+//	certificate, unknown host               never
+//	429, 498, 413 with Retry-After          any method: turned away at the door; not for a quota
+//	502, 503, 504                           GET, HEAD, PUT, DELETE and what is marked
+//	500                                     the same, twice
+func (t tries) next(req *http.Request, resp *http.Response, err error) (*retry.Attempts, time.Duration) {
+	repeatable := mayRepeat(req)
+	if err != nil {
+		switch {
+		case certificateTrouble(err):
+			return nil, 0
+		case neverSent(err):
+			return t.refused, 0
+		case repeatable:
+			return t.broken, 0
+		}
+		return nil, 0
+	}
+	after, asked := retry.After(resp.Header, time.Now())
+	switch code := resp.StatusCode; {
+	case code == http.StatusTooManyRequests, code == 498, code == http.StatusRequestEntityTooLarge && asked:
+		// Old Nova and Cinder limit with 413.
+		if !quotaAnswer(resp) {
+			return t.busy, after
+		}
+	case repeatable && (code == http.StatusBadGateway || code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout):
+		return t.busy, after
+	case repeatable && code == http.StatusInternalServerError:
+		return t.failed, 0
+	}
+	return nil, 0
+}
+
+// adapt has the pace follow what the cloud says of its load.
+func (x *exchange) adapt(resp *http.Response) {
+	if resp == nil {
+		return
+	}
+	x.reached.Store(true)
+	switch code := resp.StatusCode; {
+	case code == http.StatusTooManyRequests, code == 498, code == http.StatusRequestEntityTooLarge, code >= 502 && code <= 504:
+		x.pace.slower()
+	case code < 500:
+		x.pace.faster()
 	}
 }
 
@@ -326,153 +349,4 @@ func (t *touching) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
 	t.touch()
 	return n, err
-}
-
-func (x *exchange) log(req *http.Request, resp *http.Response, err error, try int, took time.Duration) {
-	if x.debug == nil {
-		return
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", req.Method, req.URL.Redacted())
-	if text := redactedBody(req); text != "" {
-		b.WriteString(" " + text)
-	}
-	if try > 1 {
-		fmt.Fprintf(&b, " (try %d)", try)
-	}
-	if err != nil {
-		fmt.Fprintf(&b, " -> %v", err)
-	} else {
-		fmt.Fprintf(&b, " -> %d", resp.StatusCode)
-		if id := resp.Header.Get("X-Openstack-Request-Id"); id != "" {
-			b.WriteString(" " + id)
-		}
-	}
-	fmt.Fprintf(&b, " in %s", took.Round(time.Millisecond))
-	x.debug("%s", b.String())
-}
-
-// redactedBody gives the JSON body of a request with its secrets hidden. Of a
-// login nothing is shown.
-func redactedBody(req *http.Request) string {
-	if req.GetBody == nil || strings.HasSuffix(req.URL.Path, "/tokens") {
-		return ""
-	}
-	r, err := req.GetBody()
-	if err != nil {
-		return ""
-	}
-	defer r.Close()
-	var v any
-	if json.NewDecoder(io.LimitReader(r, 1<<20)).Decode(&v) != nil {
-		return ""
-	}
-	out, err := json.Marshal(hide(v))
-	if err != nil {
-		return ""
-	}
-	const most = 2000
-	if len(out) > most {
-		out = append(out[:most], "…"...)
-	}
-	return string(out)
-}
-
-var secretKeys = map[string]bool{
-	"adminpass": true, "password": true, "user_data": true, "secret": true, "private_key": true, "token": true, "personality": true,
-}
-
-func hide(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for k := range v {
-			if secretKeys[strings.ToLower(k)] {
-				v[k] = redacted
-			} else {
-				v[k] = hide(v[k])
-			}
-		}
-	case []any:
-		for i := range v {
-			v[i] = hide(v[i])
-		}
-	}
-	return v
-}
-
-func (x *exchange) backoff(try int) time.Duration {
-	d := min(x.firstPause<<(try-1), backoffMax)
-	return d/2 + rand.N(d/2+1)
-}
-
-// retryAfter reads the header of that name: seconds or a date.
-func retryAfter(resp *http.Response) time.Duration {
-	h := strings.TrimSpace(resp.Header.Get("Retry-After"))
-	if h == "" {
-		return 0
-	}
-	if s, err := strconv.Atoi(h); err == nil {
-		return time.Duration(max(s, 0)) * time.Second
-	}
-	if t, err := http.ParseTime(h); err == nil {
-		return max(time.Until(t), 0)
-	}
-	return 0
-}
-
-// Sleep waits for d or the context.
-func Sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// pacer spaces the requests to one cloud: not at all while it answers, more
-// and more when it says that it is busy.
-type pacer struct {
-	mu sync.Mutex
-	// least is the first gap that is kept.
-	least time.Duration
-	gap   time.Duration
-	next  time.Time
-}
-
-const (
-	gapMin = 50 * time.Millisecond
-	gapMax = 2 * time.Second
-)
-
-func (p *pacer) wait(ctx context.Context) error {
-	p.mu.Lock()
-	now := time.Now()
-	at := p.next
-	if at.Before(now) {
-		at = now
-	}
-	p.next = at.Add(p.gap)
-	p.mu.Unlock()
-	return Sleep(ctx, at.Sub(now))
-}
-
-func (p *pacer) slower() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gap = min(max(p.gap*2, p.least), gapMax)
-}
-
-func (p *pacer) faster() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gap = p.gap * 3 / 4
-	if p.gap < p.least/2 {
-		p.gap = 0
-	}
 }

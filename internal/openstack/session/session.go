@@ -19,6 +19,9 @@ type Options struct {
 	// Debug receives one line for each request and its answer, without
 	// secrets; nil disables it.
 	Debug func(format string, args ...any)
+	// Notice receives what the user should know while a request takes longer;
+	// nil disables it.
+	Notice func(format string, args ...any)
 	// UserAgent names the program to the cloud, "galley" by default.
 	UserAgent string
 	// FirstRetry is the pause before a request is repeated for the first time;
@@ -58,7 +61,7 @@ func Open(ctx context.Context, a Auth, o Options) (*Session, error) {
 	if err := a.Validate("the credentials", settings.Environment); err != nil {
 		return nil, err
 	}
-	x, err := newExchange(a, o.Debug)
+	x, err := newExchange(a, o)
 	if err != nil {
 		return nil, err
 	}

@@ -359,18 +359,6 @@ func TestRepetitions(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	for in, want := range map[string]time.Duration{"": 0, "7": 7 * time.Second, "-3": 0, "soon": 0, "Mon, 01 Jan 2001 00:00:00 GMT": 0} {
-		if got := retryAfter(&http.Response{Header: http.Header{"Retry-After": {in}}}); got != want {
-			t.Errorf("%q: %v", in, got)
-		}
-	}
-	at := time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)
-	if got := retryAfter(&http.Response{Header: http.Header{"Retry-After": {at}}}); got < 50*time.Second || got > time.Minute {
-		t.Errorf("%v", got)
-	}
-}
-
 // authOf are credentials for the fake.
 func authOf(f *fakecloud.Cloud) Auth {
 	return Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: 5 * time.Second}
@@ -384,4 +372,43 @@ func connect(t *testing.T, f *fakecloud.Cloud) *Session {
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// flaky is a transport that refuses the first connections.
+type flaky struct {
+	http.RoundTripper
+	refuse int
+}
+
+func (f *flaky) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.refuse > 0 {
+		f.refuse--
+		return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+	}
+	return f.RoundTripper.RoundTrip(r)
+}
+
+func TestAnAPIThatRestartsIsWaitedFor(t *testing.T) {
+	f := fakecloud.New(t)
+	c := connect(t, f)
+	told := 0
+	c.x.notice = func(string, ...any) { told++ }
+	c.x.base = &flaky{c.x.base, brokenTries + 3}
+	sc, err := c.ComputeClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sc.Post(t.Context(), sc.ServiceURL("servers"), map[string]any{"server": map[string]any{"name": "x"}}, nil, nil); err != nil || told != 1 {
+		t.Errorf("%v, told %d times", err, told)
+	}
+	// A service that never answered is not waited for.
+	first := connect(t, f)
+	first.x.reached.Store(false)
+	first.x.base = &flaky{first.x.base, brokenTries}
+	if sc, err = first.ComputeClient(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sc.Get(t.Context(), sc.ServiceURL("servers", "detail"), nil, nil); err == nil {
+		t.Error("the first refusals were waited out")
+	}
 }
