@@ -8,7 +8,7 @@ import (
 
 // Named says whether a says who is to log in, or where.
 func (a Auth) Named() bool {
-	return a.URL != "" || a.Username != "" || a.UserID != "" || a.Password != "" || a.Token != "" || a.AppCredID != "" || a.AppCredName != ""
+	return a.URL != "" || a.namesUser() || a.hasSecret()
 }
 
 // ReadKeys interprets the keys openstack_* that are text, as kitchen.yml and
@@ -46,59 +46,120 @@ func ReadKeys(text func(keys ...string) string) Auth {
 	return a
 }
 
-// Complete fills in what own leaves open from what is around it, as the
-// environment, as long as both mean the same cloud, user and project.
+// Complete fills in what own leaves open from around: the environment, or an
+// entry of clouds.yaml. Nothing is taken that belongs to another cloud, user or
+// project:
+//
+//	taken from around       when own
+//	anything at all         names no identity service, or the same one
+//	identity version        has no URL, or neither a version nor a project's name
+//	user                    names none, and has no token or application credential
+//	domain of the user      logs in as that user or names none, and names no domain
+//	password, token,        has no secret of any kind, and names that user or none
+//	application credential
+//	project, scope, trust   names no project
+//	domain of the project   names that project or none, and names no domain
+//	domain                  names neither it nor the user's domain
+//	region, interface,      does not set them
+//	files, endpoints
+//	no verification         either of them asks for it
 func (own Auth) Complete(around Auth) Auth {
 	if own.URL != "" && around.URL != "" && !SameEndpoint(own.URL, around.URL) {
 		return own
 	}
 	a := own
-	or := func(to *string, from string) {
-		if *to == "" {
-			*to = from
+	fill(&a.URL, around.URL)
+	if own.URL == "" || (own.IdentityVersion == "" && own.ProjectName == "") {
+		fill(&a.IdentityVersion, around.IdentityVersion)
+	}
+	if own.sameUser(around) {
+		a.takeUser(around)
+		if !own.hasSecret() {
+			a.takeSecrets(around)
 		}
 	}
-	sameUser := (a.Username == "" && a.UserID == "") || a.Username == around.Username && around.Username != "" || a.UserID == around.UserID && around.UserID != ""
-	or(&a.URL, around.URL)
-	if own.URL == "" || own.IdentityVersion == "" && own.ProjectName == "" {
-		or(&a.IdentityVersion, around.IdentityVersion)
+	if own.sameProject(around) {
+		a.takeProject(around)
 	}
-	secretless := a.Password == "" && a.Token == "" && a.AppCredID == "" && a.AppCredName == ""
-	if sameUser && a.Token == "" && a.AppCredID == "" && a.AppCredName == "" {
-		if a.Username == "" && a.UserID == "" {
-			a.Username, a.UserID = around.Username, around.UserID
-		}
-		if a.UserDomainID == "" && a.UserDomainName == "" && a.DomainID == "" && a.DomainName == "" {
-			a.UserDomainID, a.UserDomainName = around.UserDomainID, around.UserDomainName
-		}
-	}
-	if secretless && sameUser {
-		a.Password, a.Passcode, a.Token = around.Password, around.Passcode, around.Token
-		a.AppCredID, a.AppCredName, a.AppCredSecret = around.AppCredID, around.AppCredName, around.AppCredSecret
-	}
-	sameProject := a.ProjectName == "" && a.ProjectID == "" || a.ProjectName != "" && a.ProjectName == around.ProjectName
-	if sameProject {
-		if a.ProjectName == "" && a.ProjectID == "" {
-			a.ProjectName, a.ProjectID = around.ProjectName, around.ProjectID
-			a.SystemScope, a.TrustID = around.SystemScope, around.TrustID
-		}
-		if a.ProjectDomainID == "" && a.ProjectDomainName == "" && a.DomainID == "" && a.DomainName == "" {
-			a.ProjectDomainID, a.ProjectDomainName = around.ProjectDomainID, around.ProjectDomainName
-		}
-	}
-	if a.DomainID == "" && a.DomainName == "" && a.UserDomainID == "" && a.UserDomainName == "" {
+	if !a.hasDomain() && a.UserDomainID == "" && a.UserDomainName == "" {
 		a.DomainID, a.DomainName = around.DomainID, around.DomainName
 	}
-	or(&a.Region, around.Region)
-	or(&a.Interface, around.Interface)
-	or(&a.CACert, around.CACert)
-	or(&a.ComputeURL, around.ComputeURL)
-	or(&a.NetworkURL, around.NetworkURL)
-	or(&a.ImageURL, around.ImageURL)
-	or(&a.VolumeURL, around.VolumeURL)
-	if a.Cert == "" {
-		a.Cert, a.Key = around.Cert, around.Key
-	}
-	a.Insecure = a.Insecure || around.Insecure
+	a.takeConnection(around)
 	return a
+}
+
+// fill sets what is empty.
+func fill(to *string, from string) {
+	if *to == "" {
+		*to = from
+	}
+}
+
+// namesUser, hasDomain and hasAppCred say what the credentials name; hasSecret
+// whether they can log in by themselves.
+func (a Auth) namesUser() bool  { return a.Username != "" || a.UserID != "" }
+func (a Auth) hasDomain() bool  { return a.DomainID != "" || a.DomainName != "" }
+func (a Auth) hasAppCred() bool { return a.AppCredID != "" || a.AppCredName != "" }
+func (a Auth) hasSecret() bool  { return a.Password != "" || a.Token != "" || a.hasAppCred() }
+
+// sameUser reports whether a names the user of b, or none.
+func (a Auth) sameUser(b Auth) bool {
+	if !a.namesUser() {
+		return true
+	}
+	return (a.Username != "" && a.Username == b.Username) || (a.UserID != "" && a.UserID == b.UserID)
+}
+
+// sameProject reports whether a names the project of b, or none.
+func (a Auth) sameProject(b Auth) bool {
+	if a.ProjectName == "" {
+		return a.ProjectID == ""
+	}
+	return a.ProjectName == b.ProjectName
+}
+
+// takeUser fills in the user and its domain. A token or an application
+// credential has its own.
+func (a *Auth) takeUser(from Auth) {
+	if a.Token != "" || a.hasAppCred() {
+		return
+	}
+	if !a.namesUser() {
+		a.Username, a.UserID = from.Username, from.UserID
+	}
+	if a.UserDomainID == "" && a.UserDomainName == "" && !a.hasDomain() {
+		a.UserDomainID, a.UserDomainName = from.UserDomainID, from.UserDomainName
+	}
+}
+
+func (a *Auth) takeSecrets(from Auth) {
+	a.Password, a.Passcode, a.Token = from.Password, from.Passcode, from.Token
+	a.AppCredID, a.AppCredName, a.AppCredSecret = from.AppCredID, from.AppCredName, from.AppCredSecret
+}
+
+// takeProject fills in the project, or what else the login is scoped to, and
+// the project's domain.
+func (a *Auth) takeProject(from Auth) {
+	if a.ProjectName == "" && a.ProjectID == "" {
+		a.ProjectName, a.ProjectID = from.ProjectName, from.ProjectID
+		a.SystemScope, a.TrustID = from.SystemScope, from.TrustID
+	}
+	if a.ProjectDomainID == "" && a.ProjectDomainName == "" && !a.hasDomain() {
+		a.ProjectDomainID, a.ProjectDomainName = from.ProjectDomainID, from.ProjectDomainName
+	}
+}
+
+// takeConnection fills in how the services are reached.
+func (a *Auth) takeConnection(from Auth) {
+	fill(&a.Region, from.Region)
+	fill(&a.Interface, from.Interface)
+	fill(&a.CACert, from.CACert)
+	fill(&a.ComputeURL, from.ComputeURL)
+	fill(&a.NetworkURL, from.NetworkURL)
+	fill(&a.ImageURL, from.ImageURL)
+	fill(&a.VolumeURL, from.VolumeURL)
+	if a.Cert == "" {
+		a.Cert, a.Key = from.Cert, from.Key
+	}
+	a.Insecure = a.Insecure || from.Insecure
 }
