@@ -14,7 +14,7 @@ import (
 // how many points there are at which it can be hit.
 func calls(t *testing.T, c *devcloud.Cloud) int {
 	t.Helper()
-	p := newProject(t, c, kitchenFile)
+	p := newLeakProject(t, c, kitchenFile)
 	if err := c.Client().ResetRequests(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestKillAtEveryCall(t *testing.T) {
 
 func killAt(t *testing.T, c *devcloud.Cloud, action string, k int) {
 	t.Helper()
-	p := newProject(t, c, kitchenFile)
+	p := newLeakProject(t, c, kitchenFile)
 	f, err := c.Client().AddFault(t.Context(), devcloud.Fault{Action: action, Nth: k})
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestFailureAtEveryCall(t *testing.T) {
 			t.Parallel()
 			c := newCloud(t, devcloud.Options{})
 			for _, k := range points(calls(t, c)) {
-				p := newProject(t, c, kitchenFile)
+				p := newLeakProject(t, c, kitchenFile)
 				f.Nth = k
 				if _, err := c.Client().AddFault(t.Context(), f); err != nil {
 					t.Fatal(err)
@@ -158,7 +158,7 @@ func TestInterruptAtEveryCall(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, devcloud.Options{})
 	for _, k := range points(calls(t, c)) {
-		p := newProject(t, c, kitchenFile)
+		p := newLeakProject(t, c, kitchenFile)
 		f, err := c.Client().AddFault(t.Context(), devcloud.Fault{Action: devcloud.FaultHoldAfter, Nth: k})
 		if err != nil {
 			t.Fatal(err)
@@ -191,4 +191,13 @@ func TestInterruptAtEveryCall(t *testing.T) {
 			t.FailNow()
 		}
 	}
+}
+
+// newLeakProject is a project whose requests have a short timeout: an
+// unanswered one counts as without effect soon after.
+func newLeakProject(t testing.TB, c *devcloud.Cloud, file string) *project {
+	t.Helper()
+	p := newProject(t, c, file)
+	p.env = append(p.env, "OS_API_TIMEOUT=4")
+	return p
 }

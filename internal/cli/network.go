@@ -293,7 +293,7 @@ func (o *networkDeleteOptions) remove(ctx context.Context, ref string) error {
 		if n, err := c.OwnNetwork(ctx, ref); err == nil && n != nil {
 			name = n.Name
 		}
-		return c.RemoveNetwork(ctx, name, record(name), o.reporter())
+		return c.RemoveNetwork(ctx, name, record(name), openstack.ReclaimOptions{}, o.reporter())
 	})
 }
 

@@ -35,7 +35,7 @@ func callsOf(t *testing.T, c *devcloud.Cloud, p *project, args ...string) int {
 // networkCalls returns the calls of one create and one delete.
 func networkCalls(t *testing.T, c *devcloud.Cloud) (create, remove int) {
 	t.Helper()
-	p := newProject(t, c, "")
+	p := newLeakProject(t, c, "")
 	create = callsOf(t, c, p, everyNetworkPart...)
 	remove = callsOf(t, c, p, "network", "delete", "lan")
 	wantNothing(t, c, "after an ordinary create and delete")
@@ -97,7 +97,7 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 			create, remove := networkCalls(t, c)
 			for _, k := range points(create) {
 				when := fmt.Sprintf("create killed at call %d (%s)", k, action)
-				p := newProject(t, c, "")
+				p := newLeakProject(t, c, "")
 				hit, _ := p.hit(t, c, devcloud.Fault{Action: action, Nth: k}, syscall.SIGKILL, everyNetworkPart...)
 				if !hit {
 					t.Fatalf("%s: it was not reached", when)
@@ -122,7 +122,7 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 			}
 			for _, k := range points(remove) {
 				when := fmt.Sprintf("delete killed at call %d (%s)", k, action)
-				p := newProject(t, c, "")
+				p := newLeakProject(t, c, "")
 				p.must(t, everyNetworkPart...)
 				p.hit(t, c, devcloud.Fault{Action: action, Nth: k}, syscall.SIGKILL, "network", "delete", "lan")
 				// Who has read the last answer may be done before the signal comes.
@@ -153,7 +153,7 @@ func TestNetworkFailureAtEveryCall(t *testing.T) {
 			c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone})
 			create, _ := networkCalls(t, c)
 			for _, k := range points(create) {
-				p := newProject(t, c, "")
+				p := newLeakProject(t, c, "")
 				f.Nth = k
 				if _, err := c.Client().AddFault(t.Context(), f); err != nil {
 					t.Fatal(err)
@@ -183,7 +183,7 @@ func TestNetworkInterruptedAtEveryCall(t *testing.T) {
 	c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone})
 	create, _ := networkCalls(t, c)
 	for _, k := range points(create) {
-		p := newProject(t, c, "")
+		p := newLeakProject(t, c, "")
 		_, code := p.hit(t, c, devcloud.Fault{Action: devcloud.FaultHoldAfter, Nth: k}, os.Interrupt, everyNetworkPart...)
 		when := fmt.Sprintf("interrupted at call %d (create ended with %d)", k, code)
 		switch code {

@@ -25,7 +25,7 @@ type nodeWorld struct {
 func newNodeWorld(t *testing.T) *nodeWorld {
 	t.Helper()
 	w := &nodeWorld{cloud: newCloud(t, devcloud.Options{}), chef: newChefWorld(t)}
-	w.project = newProject(t, w.cloud, "")
+	w.project = newLeakProject(t, w.cloud, "")
 	home := ""
 	for _, v := range w.env {
 		if h, ok := strings.CutPrefix(v, "HOME="); ok {

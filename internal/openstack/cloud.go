@@ -25,8 +25,8 @@ func (silentReporter) Waiting(string, string, time.Time) {}
 // Options are what a connection may be given beside the credentials.
 type Options struct {
 	session.Options
-	// Settle is how long a resource is looked for whose making was not
-	// answered, before it counts as not made. 2 s by default.
+	// Settle is how long a create looks for a resource whose request was not
+	// answered before it asks once more. 2 s by default.
 	Settle time.Duration
 }
 
@@ -39,10 +39,12 @@ type Cloud struct {
 	consoles hostKeys
 	watch    *watcher
 	claims   claims
-	// settle are the pauses before each look for a resource whose making was
-	// not answered, by the one who asked; lateSettle those when a record is
-	// found in which the answer is missing.
-	settle, lateSettle []time.Duration
+	// settle are the pauses before each look for a resource whose request was
+	// not answered, by a create that goes on.
+	settle []time.Duration
+	// window is how long after a request without an answer its effect may still
+	// come: the time that its answer would be waited for, and a margin.
+	window time.Duration
 	// claimSettle is the least pause between claiming a floating IP and
 	// looking who holds it.
 	claimSettle time.Duration
@@ -61,7 +63,7 @@ func Connect(ctx context.Context, a session.Auth, o Options) (*Cloud, error) {
 	c := &Cloud{
 		Session:     s,
 		settle:      []time.Duration{0, settle / 6, settle / 2},
-		lateSettle:  []time.Duration{0, settle / 2, settle / 2},
+		window:      s.RequestTimeout() + s.RequestTimeout()/4,
 		claimSettle: 250 * time.Millisecond,
 	}
 	c.watch = newWatcher(c)

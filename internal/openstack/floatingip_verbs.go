@@ -161,10 +161,14 @@ func (c *Cloud) AssociateFloatingIP(ctx context.Context, ref, serverID string, t
 	if err != nil {
 		return "", "", err
 	}
-	m := &making{c: c, spec: ServerSpec{Name: s.Name}, journal: &MemoryJournal{}, rec: &Record{Version: 1}, rep: silentReporter{}}
-	at, err := m.findPlaces(ctx, s)
+	list, err := c.serverPorts(ctx, s.ID)
 	if err != nil {
 		return "", "", err
+	}
+	at := choosePlaces(list, nil)
+	if len(at) == 0 {
+		return "", "", session.Fail(session.NoAddress, fmt.Sprintf("attach the floating IP %s to the server %q", f.Address, s.Name),
+			"the server has no port with an IPv4 address", "")
 	}
 	for _, p := range at {
 		if p.port == f.PortID {
@@ -178,7 +182,8 @@ func (c *Cloud) AssociateFloatingIP(ctx context.Context, ref, serverID string, t
 				"--take-over takes it from there; `galley floating-ip list` shows which are free")
 		}
 	}
-	address, err = m.attachOne(ctx, f, s, at, true)
+	step := &addressStep{in: &intent{c: c, journal: &MemoryJournal{}, rec: &Record{Version: 1}, rep: silentReporter{}}, server: s.Name, id: s.ID}
+	address, err = step.attach(ctx, f, at, true)
 	return address, from, err
 }
 

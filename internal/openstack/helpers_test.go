@@ -20,7 +20,7 @@ func connect(t *testing.T, f *fakecloud.Cloud) *Cloud {
 		t.Fatal(err)
 	}
 	c.settle = []time.Duration{0, 10 * time.Millisecond}
-	c.lateSettle = c.settle
+	c.window = 40 * time.Millisecond
 	c.claimSettle = 20 * time.Millisecond
 	c.watch.least = 5 * time.Millisecond
 	t.Cleanup(c.Close)

@@ -56,6 +56,9 @@ type Resource struct {
 	Asked time.Time `json:"asked"`
 	// Borrowed is a resource that existed before: it is let go, not deleted.
 	Borrowed bool `json:"borrowed,omitempty"`
+	// Answered says that the cloud answered the request with a failure of its
+	// own: it takes no effect later.
+	Answered bool `json:"answered,omitempty"`
 	// Repeated says that it was asked for twice, so that there may be two.
 	Repeated bool `json:"repeated,omitempty"`
 	// Keep says that it outlives a server that was made completely, by the
@@ -90,10 +93,14 @@ type Record struct {
 	Owner string `json:"owner,omitempty"`
 	// Project identifies the set of owners that belong together.
 	Project string `json:"project,omitempty"`
-	// AuthURL, ProjectID and Region are the cloud that it is in.
-	AuthURL   string `json:"auth_url,omitempty"`
-	ProjectID string `json:"project_id,omitempty"`
-	Region    string `json:"region,omitempty"`
+	// AuthURL, ProjectID and Region are where it is, UserID is who created it:
+	// key pairs belong to users.
+	AuthURL     string `json:"auth_url,omitempty"`
+	ProjectID   string `json:"project_id,omitempty"`
+	ProjectName string `json:"project_name,omitempty"`
+	Region      string `json:"region,omitempty"`
+	UserID      string `json:"user_id,omitempty"`
+	UserName    string `json:"user_name,omitempty"`
 	// Started is when the making began.
 	Started time.Time `json:"started"`
 	// Complete says that everything asked for is there.

@@ -15,44 +15,41 @@ import (
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
-// keyPair makes the server's own key pair if it is to have one. The private
-// key is on disk before the public one is uploaded.
-func (m *making) keyPair(ctx context.Context) error {
-	if m.spec.KeyName != "" || m.spec.NewKeyPair == nil {
-		m.keyName = m.spec.KeyName
-		return nil
+// createKeyPair creates the server's own key pair if it is to have one, and
+// returns the name of the one to use. The private key is on disk before the
+// public one is uploaded.
+func (in *intent) createKeyPair(ctx context.Context, keyName string, want *NewKeyPair) (string, error) {
+	if keyName != "" || want == nil {
+		return keyName, nil
 	}
-	want := m.spec.NewKeyPair
-	name := keyPairName(m.rec)
-	m.keyName = name
+	name := keyPairName(in.rec)
 	public := want.PublicKey
-	sc, err := m.c.ComputeClient()
+	sc, err := in.c.ComputeClient()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if public == "" {
 		// One that an earlier run left is used again, so that a key pair which
 		// was uploaded before a crash fits.
-		m.rec.KeyFile = want.PrivateKeyFile
-		if err := m.save(); err != nil {
-			return err
+		if err := in.save(func(rec *Record) { rec.KeyFile = want.PrivateKeyFile }); err != nil {
+			return "", err
 		}
-		if public, err = generateKey(want.PrivateKeyFile, m.rec.Owner); err != nil {
-			return err
+		if public, err = generateKey(want.PrivateKeyFile, in.rec.Owner); err != nil {
+			return "", err
 		}
 	}
-	_, _, err = m.do(ctx, step{
+	_, _, err = in.do(ctx, request{
 		kind: KindKeyPair, name: name, what: fmt.Sprintf("upload the key pair %q", name),
 		ask: func(ctx context.Context) (string, error) {
 			k, err := one(keypairs.Create(ctx, sc, keypairs.CreateOpts{Name: name, PublicKey: public}).Extract())
 			if err != nil {
 				return "", err
 			}
-			return k.Name, nil
+			return idOf(k.Name, nil)
 		},
-		find: func(ctx context.Context) (string, error) { return m.c.keyPairNamed(ctx, name) },
+		find: func(ctx context.Context) (string, error) { return in.c.keyPairNamed(ctx, name) },
 	})
-	return err
+	return name, err
 }
 
 // keyPairNamed returns name if the user has such a key pair.

@@ -80,7 +80,7 @@ type flight struct {
 // for, as those of a stray proxy: the library returns nil without an error.
 func one[T any](v *T, err error) (*T, error) {
 	if err == nil && v == nil {
-		err = errors.New("the answer does not hold what was asked for")
+		err = session.ErrEmptyAnswer
 	}
 	return v, err
 }

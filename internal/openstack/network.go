@@ -73,9 +73,9 @@ type NetworkSetup struct {
 	Changed bool
 }
 
-// laying is one network on its way.
-type laying struct {
-	making
+// networkStep creates one network, or what is missing of it.
+type networkStep struct {
+	*intent
 	net      NetworkSpec
 	external Network
 	have     layout
@@ -114,7 +114,7 @@ func (c *Cloud) EnsureNetwork(ctx context.Context, spec NetworkSpec, j Journal, 
 			return nil, err
 		}
 	}
-	l := &laying{making: making{c: c, journal: j, rec: rec, rep: rep}, net: spec}
+	l := &networkStep{intent: &intent{c: c, journal: j, rec: rec, rep: rep}, net: spec}
 	if err := l.survey(ctx); err != nil {
 		return nil, err
 	}
@@ -131,13 +131,13 @@ func (c *Cloud) EnsureNetwork(ctx context.Context, spec NetworkSpec, j Journal, 
 	}
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	return nil, session.Join(err, l.takeBack(after, before))
+	return nil, session.Join(err, l.undo(after, before))
 }
 
 // finish writes down that all is there. A network of others of which nothing
 // is ours needs no record.
-func (l *laying) finish(ctx context.Context, had *Record) error {
-	if err := l.dropDoubles(ctx); err != nil {
+func (l *networkStep) finish(ctx context.Context, had *Record) error {
+	if err := l.removeDuplicates(ctx); err != nil {
 		return err
 	}
 	ours := slices.ContainsFunc(l.rec.Resources, func(r Resource) bool { return !r.Borrowed })
@@ -149,17 +149,16 @@ func (l *laying) finish(ctx context.Context, had *Record) error {
 	case l.rec.Complete && !l.changed && had != nil:
 		return nil
 	}
-	l.rec.Complete = true
-	return l.save()
+	return l.save(func(rec *Record) { rec.Complete = true })
 }
 
-// takeBack removes what was made since, and leaves the record as it was.
-func (l *laying) takeBack(ctx context.Context, before []Resource) error {
+// undo removes what was created since, and leaves the record as it was.
+func (l *networkStep) undo(ctx context.Context, before []Resource) error {
 	made := l.rec.clone()
 	made.Resources = slices.DeleteFunc(made.Resources, func(r Resource) bool {
 		return r.Borrowed || slices.ContainsFunc(before, func(b Resource) bool { return b.Kind == r.Kind && b.Name == r.Name })
 	})
-	err := l.c.reclaim(ctx, made, func() error { return nil }, l.rep)
+	err := l.c.reclaim(ctx, made, func(*Record) error { return nil }, ReclaimOptions{}, l.rep)
 	l.rec.Resources = slices.DeleteFunc(l.rec.Resources, func(r Resource) bool {
 		same := func(x Resource) bool { return x.Kind == r.Kind && x.Name == r.Name }
 		return !r.Borrowed && !slices.ContainsFunc(before, same) && !slices.ContainsFunc(made.Resources, same)
@@ -167,7 +166,7 @@ func (l *laying) takeBack(ctx context.Context, before []Resource) error {
 	if !slices.ContainsFunc(l.rec.Resources, func(r Resource) bool { return !r.Borrowed }) {
 		return session.Join(err, l.journal.Remove())
 	}
-	return session.Join(err, l.save())
+	return session.Join(err, l.journal.Write(l.rec))
 }
 
 // check finds what cannot be right whatever the cloud says.
@@ -233,7 +232,7 @@ func (sn SubnetSpec) check(what string, routed bool) error {
 }
 
 // survey looks at what is there, and brings the record in line with it.
-func (l *laying) survey(ctx context.Context) error {
+func (l *networkStep) survey(ctx context.Context) error {
 	if l.net.External != "" {
 		var err error
 		if l.external, err = l.c.Pool(ctx, l.net.External, l.rep); err != nil {
@@ -270,7 +269,7 @@ func (l *laying) survey(ctx context.Context) error {
 
 // nameFree keeps from making a second network of a name that the project sees:
 // nobody could tell them apart by it.
-func (l *laying) nameFree(ctx context.Context) error {
+func (l *networkStep) nameFree(ctx context.Context) error {
 	list, err := l.c.listNetworks(ctx, networks.ListOpts{Name: l.net.Name})
 	if err != nil {
 		return err
@@ -289,7 +288,7 @@ func (l *laying) nameFree(ctx context.Context) error {
 	return nil
 }
 
-func (l *laying) surveyParts(ctx context.Context, network string) (err error) {
+func (l *networkStep) surveyParts(ctx context.Context, network string) (err error) {
 	if l.have.subnets, err = l.c.listSubnets(ctx, subnets.ListOpts{NetworkID: network}); err != nil {
 		return err
 	}
@@ -297,7 +296,7 @@ func (l *laying) surveyParts(ctx context.Context, network string) (err error) {
 	return err
 }
 
-func (l *laying) surveyRouter(ctx context.Context) error {
+func (l *networkStep) surveyRouter(ctx context.Context) error {
 	if l.net.Router == "" {
 		return nil
 	}
@@ -314,7 +313,7 @@ func (l *laying) surveyRouter(ctx context.Context) error {
 
 // reconcile drops from the record what is gone, and enters what belongs to
 // others and is used.
-func (l *laying) reconcile() {
+func (l *networkStep) reconcile() {
 	subnetThere := func(id string) bool {
 		return slices.ContainsFunc(l.have.subnets, func(s subnets.Subnet) bool { return s.ID == id })
 	}
@@ -349,7 +348,7 @@ func (l *laying) reconcile() {
 }
 
 // enter records something that is there. It is ours if it bears our token.
-func (l *laying) enter(kind ResourceKind, name string, there bool, what func() (id, description string)) {
+func (l *networkStep) enter(kind ResourceKind, name string, there bool, what func() (id, description string)) {
 	if !there {
 		return
 	}
@@ -363,7 +362,7 @@ func (l *laying) enter(kind ResourceKind, name string, there bool, what func() (
 }
 
 // subnet returns the network's subnet of that CIDR, nil when there is none.
-func (l *laying) subnet(cidr netip.Prefix) *subnets.Subnet {
+func (l *networkStep) subnet(cidr netip.Prefix) *subnets.Subnet {
 	for i, s := range l.have.subnets {
 		if p, err := netip.ParsePrefix(s.CIDR); err == nil && p.Masked() == cidr {
 			return &l.have.subnets[i]
@@ -373,7 +372,7 @@ func (l *laying) subnet(cidr netip.Prefix) *subnets.Subnet {
 }
 
 // compare tells, all at once, how what is there differs from what is asked.
-func (l *laying) compare() error {
+func (l *networkStep) compare() error {
 	var diffs []string
 	add := func(format string, args ...any) { diffs = append(diffs, fmt.Sprintf(format, args...)) }
 	if n := l.have.network; n != nil && n.External {
@@ -405,7 +404,7 @@ func (l *laying) compare() error {
 }
 
 // compareInterfaces finds another router on the address that ours is to have.
-func (l *laying) compareInterfaces(sn subnets.Subnet, add func(string, ...any)) {
+func (l *networkStep) compareInterfaces(sn subnets.Subnet, add func(string, ...any)) {
 	if l.net.Router == "" {
 		return
 	}
@@ -472,7 +471,7 @@ func (r *Record) networkMark() string {
 }
 
 // lay makes what is missing, in the order in which one needs the other.
-func (l *laying) lay(ctx context.Context) (*NetworkSetup, error) {
+func (l *networkStep) lay(ctx context.Context) (*NetworkSetup, error) {
 	sc, err := l.c.NetworkClient()
 	if err != nil {
 		return nil, err
@@ -505,8 +504,8 @@ func (l *laying) lay(ctx context.Context) (*NetworkSetup, error) {
 }
 
 // part makes one thing and tells that it did.
-func (l *laying) part(ctx context.Context, s step, told string) (string, error) {
-	id, made, err := l.do(ctx, s)
+func (l *networkStep) part(ctx context.Context, r request, told string) (string, error) {
+	id, made, err := l.do(ctx, r)
 	if err == nil && made {
 		l.changed, l.rec.Complete = true, false
 		l.rep.Info("%s (%s)", told, id)
@@ -514,34 +513,23 @@ func (l *laying) part(ctx context.Context, s step, told string) (string, error) 
 	return id, err
 }
 
-func (l *laying) layNetwork(ctx context.Context, sc *gophercloud.ServiceClient) (Network, error) {
+func (l *networkStep) layNetwork(ctx context.Context, sc *gophercloud.ServiceClient) (Network, error) {
 	up := true
-	id, err := l.part(ctx, step{
+	id, err := l.part(ctx, request{
 		kind: KindNetwork, name: l.net.Name, what: fmt.Sprintf("create the network %q", l.net.Name),
 		ask: func(ctx context.Context) (string, error) {
 			n, err := one(networks.Create(ctx, sc, networks.CreateOpts{Name: l.net.Name, Description: l.rec.networkMark(), AdminStateUp: &up}).Extract())
 			if err != nil {
 				return "", err
 			}
-			return n.ID, nil
+			return idOf(n.ID, nil)
 		},
-		find: l.finder(Resource{Kind: KindNetwork, Name: l.net.Name}),
+		find: l.firstByToken(Resource{Kind: KindNetwork, Name: l.net.Name}),
 	}, fmt.Sprintf("Network %q created", l.net.Name))
 	return Network{ID: id, Name: l.net.Name}, err
 }
 
-// finder looks for a thing by the token.
-func (l *laying) finder(like Resource) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
-		ids, err := l.c.byToken(ctx, l.rec.Token, like)
-		if err != nil || len(ids) == 0 {
-			return "", err
-		}
-		return ids[0], nil
-	}
-}
-
-func (l *laying) laySubnet(ctx context.Context, sc *gophercloud.ServiceClient, network string, want SubnetSpec) (Subnet, error) {
+func (l *networkStep) laySubnet(ctx context.Context, sc *gophercloud.ServiceClient, network string, want SubnetSpec) (Subnet, error) {
 	cidr := want.CIDR.String()
 	dhcp := !want.NoDHCP
 	o := subnets.CreateOpts{
@@ -561,7 +549,7 @@ func (l *laying) laySubnet(ctx context.Context, sc *gophercloud.ServiceClient, n
 		o.AllocationPools = append(o.AllocationPools, subnets.AllocationPool{Start: p.Start.String(), End: p.End.String()})
 	}
 	like := Resource{Kind: KindSubnet, Name: cidr, Network: network}
-	id, err := l.part(ctx, step{
+	id, err := l.part(ctx, request{
 		kind: KindSubnet, name: cidr, what: fmt.Sprintf("create the subnet %s of the network %q", cidr, l.net.Name),
 		note: func(r *Resource) { r.Network = network },
 		ask: func(ctx context.Context) (string, error) {
@@ -569,9 +557,9 @@ func (l *laying) laySubnet(ctx context.Context, sc *gophercloud.ServiceClient, n
 			if err != nil {
 				return "", err
 			}
-			return sn.ID, nil
+			return idOf(sn.ID, nil)
 		},
-		find: l.finder(like),
+		find: l.firstByToken(like),
 	}, fmt.Sprintf("Subnet %s created", cidr))
 	name := want.Name
 	if have := l.subnet(want.CIDR); have != nil {
@@ -582,22 +570,22 @@ func (l *laying) laySubnet(ctx context.Context, sc *gophercloud.ServiceClient, n
 
 // layRouter makes the router with its gateway, or gives the one that is there
 // a gateway if it has none.
-func (l *laying) layRouter(ctx context.Context, sc *gophercloud.ServiceClient) (Router, error) {
+func (l *networkStep) layRouter(ctx context.Context, sc *gophercloud.ServiceClient) (Router, error) {
 	name := l.net.Router
 	o := routers.CreateOpts{Name: name, Description: l.rec.networkMark()}
 	if l.external.ID != "" {
 		o.GatewayInfo = &routers.GatewayInfo{NetworkID: l.external.ID}
 	}
-	id, err := l.part(ctx, step{
+	id, err := l.part(ctx, request{
 		kind: KindRouter, name: name, what: fmt.Sprintf("create the router %q", name),
 		ask: func(ctx context.Context) (string, error) {
 			r, err := one(routers.Create(ctx, sc, o).Extract())
 			if err != nil {
 				return "", err
 			}
-			return r.ID, nil
+			return idOf(r.ID, nil)
 		},
-		find: l.finder(Resource{Kind: KindRouter, Name: name}),
+		find: l.firstByToken(Resource{Kind: KindRouter, Name: name}),
 	}, fmt.Sprintf("Router %q created", name))
 	if err != nil {
 		return Router{}, err
@@ -614,37 +602,37 @@ func (l *laying) layRouter(ctx context.Context, sc *gophercloud.ServiceClient) (
 	return out, nil
 }
 
-func (l *laying) layGateway(ctx context.Context, sc *gophercloud.ServiceClient, r Router) error {
+func (l *networkStep) layGateway(ctx context.Context, sc *gophercloud.ServiceClient, r Router) error {
 	if l.external.ID == "" {
 		return nil
 	}
-	_, err := l.part(ctx, step{
+	_, err := l.part(ctx, request{
 		kind: KindGateway, name: r.ID, what: fmt.Sprintf("lead the router %q to the network %q", r.Name, l.external.Name),
 		note: func(res *Resource) { res.Router, res.Network = r.ID, l.external.ID },
 		ask: func(ctx context.Context) (string, error) {
 			_, err := one(routers.Update(ctx, sc, r.ID, routers.UpdateOpts{GatewayInfo: &routers.GatewayInfo{NetworkID: l.external.ID}}).Extract())
 			return l.external.ID, err
 		},
-		find: l.finder(Resource{Kind: KindGateway, Router: r.ID, Network: l.external.ID}),
+		find: l.firstByToken(Resource{Kind: KindGateway, Router: r.ID, Network: l.external.ID}),
 	}, fmt.Sprintf("Router %q leads to %q", r.Name, l.external.Name))
 	return err
 }
 
 // join puts the router on a subnet unless it is there.
-func (l *laying) join(ctx context.Context, sc *gophercloud.ServiceClient, r Router, sn Subnet, cidr netip.Prefix) error {
+func (l *networkStep) join(ctx context.Context, sc *gophercloud.ServiceClient, r Router, sn Subnet, cidr netip.Prefix) error {
 	for _, p := range l.have.interfaces {
 		if p.DeviceID == r.ID && slices.ContainsFunc(p.FixedIPs, func(ip ports.IP) bool { return ip.SubnetID == sn.ID }) {
 			return nil
 		}
 	}
 	like := Resource{Kind: KindInterface, Router: r.ID, Subnet: sn.ID}
-	_, err := l.part(ctx, step{
+	_, err := l.part(ctx, request{
 		kind: KindInterface, name: cidr.String(), what: fmt.Sprintf("join the subnet %s to the router %q", cidr, r.Name),
 		note: func(res *Resource) { res.Router, res.Subnet = r.ID, sn.ID },
 		ask: func(ctx context.Context) (string, error) {
 			i, err := one(routers.AddInterface(ctx, sc, r.ID, routers.AddInterfaceOpts{SubnetID: sn.ID}).Extract())
 			if err == nil {
-				return i.PortID, nil
+				return idOf(i.PortID, nil)
 			}
 			// A PUT whose answer is lost is sent again, and refused if the first
 			// one came through.
@@ -655,7 +643,7 @@ func (l *laying) join(ctx context.Context, sc *gophercloud.ServiceClient, r Rout
 			}
 			return "", err
 		},
-		find: l.finder(like),
+		find: l.firstByToken(like),
 	}, fmt.Sprintf("Subnet %s joined to the router %q", cidr, r.Name))
 	return err
 }

@@ -2,10 +2,10 @@ package openstack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/routers"
@@ -14,7 +14,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
-	"github.com/galleyhq/galley/internal/retry"
 )
 
 // RemoveNetwork undoes what [Cloud.EnsureNetwork] has made under that name,
@@ -24,7 +23,7 @@ import (
 //
 // Without a record it goes by the marks in the cloud; a network without them
 // was made by others and is refused.
-func (c *Cloud) RemoveNetwork(ctx context.Context, name string, j Journal, rep Reporter) error {
+func (c *Cloud) RemoveNetwork(ctx context.Context, name string, j Journal, o ReclaimOptions, rep Reporter) error {
 	if rep == nil {
 		rep = silentReporter{}
 	}
@@ -51,7 +50,7 @@ func (c *Cloud) RemoveNetwork(ctx context.Context, name string, j Journal, rep R
 			return err
 		}
 	}
-	return c.Reclaim(ctx, j, rep)
+	return c.Reclaim(ctx, j, o, rep)
 }
 
 func (c *Cloud) markedNetwork(ctx context.Context, ref string) (*Record, error) {
@@ -185,64 +184,50 @@ func (c *Cloud) heir(ctx context.Context, rec *Record) bool {
 	return changed
 }
 
-// removeNetworkPart removes one thing of a network.
-func (c *Cloud) removeNetworkPart(ctx context.Context, r Resource, id string, rep Reporter) error {
+// removeNetworkPart removes one part of a network and says whether it existed.
+func (c *Cloud) removeNetworkPart(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
 	if r.Borrowed {
-		return nil
+		return true, nil
 	}
 	sc, err := c.NetworkClient()
 	if err != nil {
-		return err
+		return false, err
 	}
 	switch r.Kind {
 	case KindInterface:
-		return removal(ctx, fmt.Sprintf("take the router %s off the subnet %s", r.Router, r.Name), func() error {
-			_, err := routers.RemoveInterface(ctx, sc, r.Router, routers.RemoveInterfaceOpts{PortID: id}).Extract()
-			return err
-		})
+		return deletion{
+			what: fmt.Sprintf("detach the subnet %s from the router %s", r.Name, r.Router),
+			ask: func() error {
+				_, err := routers.RemoveInterface(ctx, sc, r.Router, routers.RemoveInterfaceOpts{PortID: id}).Extract()
+				return err
+			},
+			look: func() error { return lookResult(ports.Get(ctx, sc, id).Err, "look for the router's port "+id) },
+		}.run(ctx)
 	case KindGateway:
-		return c.removeGateway(ctx, r, rep)
+		return true, c.removeGateway(ctx, r, rep)
 	case KindRouter:
 		return c.removeRouter(ctx, r, id, rep)
 	case KindSubnet:
-		return removal(ctx, fmt.Sprintf("delete the subnet %s (%s)", r.Name, id), func() error {
-			return subnets.Delete(ctx, sc, id).ExtractErr()
-		})
+		return deletion{
+			what: fmt.Sprintf("delete the subnet %s (%s)", r.Name, id),
+			ask:  func() error { return subnets.Delete(ctx, sc, id).ExtractErr() },
+			look: func() error { return lookResult(subnets.Get(ctx, sc, id).Err, "look for the subnet "+id) },
+		}.run(ctx)
 	case KindNetwork:
-		err := removal(ctx, fmt.Sprintf("delete the network %q (%s)", r.Name, id), func() error {
-			return networks.Delete(ctx, sc, id).ExtractErr()
-		})
-		if err == nil {
+		existed, err = deletion{
+			what: fmt.Sprintf("delete the network %q (%s)", r.Name, id),
+			ask:  func() error { return networks.Delete(ctx, sc, id).ExtractErr() },
+			look: func() error { return lookResult(networks.Get(ctx, sc, id).Err, "look for the network "+id) },
+		}.run(ctx)
+		if err == nil && existed {
 			rep.Info("Network %q deleted (%s)", r.Name, id)
 		}
-		return err
 	}
-	return nil
+	return existed, err
 }
 
-// conflictTries is how often a removal is asked for that Neutron refuses
-// because something is still on its way out.
-const conflictTries = 10
-
-// removal removes something that may be held for a moment longer. That it is
-// gone is success.
-func removal(ctx context.Context, what string, ask func() error) error {
-	for i := 1; ; i++ {
-		err := ask()
-		if err == nil || session.IsStatus(err, 404) {
-			return nil
-		}
-		if !session.IsStatus(err, 409) || i == conflictTries {
-			return session.Explain(what, err)
-		}
-		if err := retry.Sleep(ctx, 300*time.Millisecond); err != nil {
-			return session.Explain(what, err)
-		}
-	}
-}
-
-// removeGateway takes back the gateway that a router of others was given,
-// unless it leads elsewhere by now or floating IPs need it.
+// removeGateway removes the gateway that a router of others was given, unless
+// it leads elsewhere by now or floating IPs need it.
 func (c *Cloud) removeGateway(ctx context.Context, r Resource, rep Reporter) error {
 	list, err := c.listRouters(ctx, routers.ListOpts{ID: r.Router})
 	if err != nil || len(list) == 0 || list[0].GatewayInfo.NetworkID != r.Network {
@@ -260,31 +245,42 @@ func (c *Cloud) removeGateway(ctx context.Context, r Resource, rep Reporter) err
 	if session.IsStatus(err, 404) {
 		return nil
 	}
-	return session.Explain(fmt.Sprintf("take the gateway of the router %q (%s)", list[0].Name, r.Router), err)
+	return session.Explain(fmt.Sprintf("remove the gateway of the router %q (%s)", list[0].Name, r.Router), err)
 }
 
-// removeRouter deletes a router unless it joins other subnets by now.
-func (c *Cloud) removeRouter(ctx context.Context, r Resource, id string, rep Reporter) error {
-	joins, err := c.routerPorts(ctx, ports.ListOpts{DeviceID: id})
-	if err != nil {
-		return err
-	}
+// removeRouter deletes a router unless it joins other subnets by now. A router
+// that the cloud refuses to delete although it joins none is an error.
+func (c *Cloud) removeRouter(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
 	sc, err := c.NetworkClient()
 	if err != nil {
-		return err
+		return false, err
 	}
-	if len(joins) == 0 {
-		err = routers.Delete(ctx, sc, id).ExtractErr()
-		switch {
-		case err == nil:
-			rep.Info("Router %q deleted (%s)", r.Name, id)
-			return nil
-		case session.IsStatus(err, 404):
-			return nil
-		case !session.IsStatus(err, 409):
-			return session.Explain(fmt.Sprintf("delete the router %q (%s)", r.Name, id), err)
-		}
+	kept := false
+	existed, err = deletion{
+		what: fmt.Sprintf("delete the router %q (%s)", r.Name, id),
+		ask: func() error {
+			joins, err := c.routerPorts(ctx, ports.ListOpts{DeviceID: id})
+			if kept = len(joins) > 0; err != nil || kept {
+				return err
+			}
+			return routers.Delete(ctx, sc, id).ExtractErr()
+		},
+		look: func() error {
+			if kept {
+				return errKept
+			}
+			return lookResult(routers.Get(ctx, sc, id).Err, "look for the router "+id)
+		},
+	}.run(ctx)
+	switch {
+	case errors.Is(err, errKept):
+		rep.Info("Router %q is kept: it is in use by other networks (%s)", r.Name, id)
+		return true, nil
+	case err == nil && existed:
+		rep.Info("Router %q deleted (%s)", r.Name, id)
 	}
-	rep.Info("Router %q is kept: it is in use by other networks (%s)", r.Name, id)
-	return nil
+	return existed, err
 }
+
+// errKept ends the deletion of a router that others use.
+var errKept = errors.New("the router is in use by other networks")

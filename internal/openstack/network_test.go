@@ -49,13 +49,13 @@ func TestNetworkIsMadeOnceAndUndone(t *testing.T) {
 			t.Errorf("the second time asked %s", r)
 		}
 	}
-	if err := connect(t, f).RemoveNetwork(t.Context(), "lan", j, nil); err != nil {
+	if err := connect(t, f).RemoveNetwork(t.Context(), "lan", j, ReclaimOptions{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if left := f.Left(); len(left) > 0 {
 		t.Errorf("left %v", left)
 	}
-	if err := c.RemoveNetwork(t.Context(), "lan", j, nil); session.KindOf(err) != session.NotFound {
+	if err := c.RemoveNetwork(t.Context(), "lan", j, ReclaimOptions{}, nil); session.KindOf(err) != session.NotFound {
 		t.Errorf("removing what is gone: %v", err)
 	}
 }
@@ -69,7 +69,7 @@ func TestNetworkWithoutItsRecord(t *testing.T) {
 	if again, _ := ensure(t, c, lan(), &MemoryJournal{}); again.Changed {
 		t.Errorf("made again: %+v", again)
 	}
-	if err := c.RemoveNetwork(t.Context(), "lan", &MemoryJournal{}, nil); err != nil {
+	if err := c.RemoveNetwork(t.Context(), "lan", &MemoryJournal{}, ReclaimOptions{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if left := f.Left(); len(left) > 0 {
@@ -92,7 +92,7 @@ func TestNetworkFinishesWhatOthersBegan(t *testing.T) {
 	if gw, _ := f.Routers["r-1"]["external_gateway_info"].(map[string]any); gw["network_id"] != "net-public" {
 		t.Errorf("the router's gateway is %v", gw)
 	}
-	if err := c.RemoveNetwork(t.Context(), "lan", j, nil); err != nil {
+	if err := c.RemoveNetwork(t.Context(), "lan", j, ReclaimOptions{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if left := f.Left(); !slices.Equal(left, []string{"router r-1"}) {
@@ -101,7 +101,7 @@ func TestNetworkFinishesWhatOthersBegan(t *testing.T) {
 	if gw, _ := f.Routers["r-1"]["external_gateway_info"].(map[string]any); len(gw) != 0 {
 		t.Errorf("the router still leads to %v", gw)
 	}
-	if err := c.RemoveNetwork(t.Context(), "lan", j, nil); session.KindOf(err) != session.Invalid || !strings.Contains(err.Error(), "not made by") {
+	if err := c.RemoveNetwork(t.Context(), "lan", j, ReclaimOptions{}, nil); session.KindOf(err) != session.Invalid || !strings.Contains(err.Error(), "not made by") {
 		t.Errorf("deleting others' network: %v", err)
 	}
 }
@@ -132,7 +132,7 @@ func TestNetworkFindsWhatIsGone(t *testing.T) {
 			if !again.Changed || !strings.Contains(told, "joined to") {
 				t.Errorf("told %q", told)
 			}
-			if err := c.RemoveNetwork(t.Context(), "lan", j, nil); err != nil {
+			if err := c.RemoveNetwork(t.Context(), "lan", j, ReclaimOptions{}, nil); err != nil {
 				t.Fatal(err)
 			}
 			if left := f.Left(); len(left) > 0 {
@@ -195,7 +195,7 @@ func TestNetworkInUseStays(t *testing.T) {
 	f.Ports["port-s"] = map[string]any{"id": "port-s", "network_id": got.Network.ID, "device_id": "srv-9", "device_owner": "compute:nova"}
 	f.Ports["port-f"] = map[string]any{"id": "port-f", "network_id": got.Network.ID, "name": "spare"}
 	f.Ports["port-d"] = map[string]any{"id": "port-d", "network_id": got.Network.ID, "device_owner": "network:dhcp"}
-	err := c.RemoveNetwork(t.Context(), "lan", j, nil)
+	err := c.RemoveNetwork(t.Context(), "lan", j, ReclaimOptions{}, nil)
 	if session.KindOf(err) != session.InUse || !strings.Contains(err.Error(), `the port "spare" (port-f), the server "web" (srv-9); nothing was removed`) {
 		t.Errorf("got %v", err)
 	}
@@ -218,13 +218,13 @@ func TestRouterGoesWithItsLastNetwork(t *testing.T) {
 	second := lan()
 	second.Name, second.Subnets[0].CIDR = "lan2", netip.MustParsePrefix("10.10.0.0/24")
 	ensure(t, c, second, two)
-	if err := c.RemoveNetwork(t.Context(), "lan", one, nil); err != nil {
+	if err := c.RemoveNetwork(t.Context(), "lan", one, ReclaimOptions{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if len(f.Routers) != 1 {
 		t.Fatal("the router is gone while another network uses it")
 	}
-	if err := c.RemoveNetwork(t.Context(), "lan2", two, nil); err != nil {
+	if err := c.RemoveNetwork(t.Context(), "lan2", two, ReclaimOptions{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if left := f.Left(); len(left) > 0 {
@@ -263,7 +263,7 @@ func TestEveryFaultOfANetwork(t *testing.T) {
 						t.Errorf("call %d: not a sentence: %v", n, err)
 					}
 					if err == nil || lasting {
-						if err := connect(t, f).RemoveNetwork(t.Context(), "lan", j, nil); err != nil && session.KindOf(err) != session.NotFound {
+						if err := connect(t, f).RemoveNetwork(t.Context(), "lan", j, ReclaimOptions{}, nil); err != nil && session.KindOf(err) != session.NotFound {
 							t.Errorf("call %d: %v", n, err)
 						}
 					}
@@ -299,7 +299,7 @@ func TestNetworkCancelledAtEveryCall(t *testing.T) {
 			_, err := c.EnsureNetwork(ctx, lan(), j, false, nil)
 			cancel()
 			if err == nil {
-				err = connect(t, f).RemoveNetwork(t.Context(), "lan", j, nil)
+				err = connect(t, f).RemoveNetwork(t.Context(), "lan", j, ReclaimOptions{}, nil)
 			} else if errors.Is(err, context.Canceled) {
 				err = nil
 			}

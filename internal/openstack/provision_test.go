@@ -81,7 +81,7 @@ func TestCreateAndReclaim(t *testing.T) {
 	if err != nil || again.ID != s.ID || again.Address != s.Address || again.Created {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if err := c.Reclaim(t.Context(), j, rep); err != nil {
+	if err := c.Reclaim(t.Context(), j, ReclaimOptions{}, rep); err != nil {
 		t.Error(err)
 	}
 	if got := f.Left(); len(got) != 0 {
@@ -90,13 +90,14 @@ func TestCreateAndReclaim(t *testing.T) {
 	if r, err := j.Read(); r != nil || err != nil {
 		t.Errorf("%v, %v", r, err)
 	}
-	if err := c.Reclaim(t.Context(), j, rep); err != nil {
+	if err := c.Reclaim(t.Context(), j, ReclaimOptions{}, rep); err != nil {
 		t.Errorf("a second time: %v", err)
 	}
 }
 
-// TestCallsOfOneCreate holds the number of calls: one token, one lookup of
-// each name, one call for each thing made.
+// TestCallsOfOneCreate holds the number of calls: one token, one look-up of each
+// name and of the quota, one call for each resource, one look at the server and
+// its ports.
 func TestCallsOfOneCreate(t *testing.T) {
 	f := fakecloud.New(t)
 	f.Build = 0
@@ -105,7 +106,7 @@ func TestCallsOfOneCreate(t *testing.T) {
 	if _, err := c.Create(t.Context(), spec, &MemoryJournal{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Calls(); got != 9 {
+	if got := c.Calls(); got != 10 {
 		t.Errorf("%d calls:\n%s", got, strings.Join(f.Requests, "\n"))
 	}
 }
@@ -183,7 +184,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 						t.Errorf("call %d: not a sentence: %v", n, err)
 					}
 					// A new process has the journal alone.
-					if err := connect(t, f).Reclaim(t.Context(), j, nil); err != nil {
+					if err := connect(t, f).Reclaim(t.Context(), j, ReclaimOptions{}, nil); err != nil {
 						t.Errorf("call %d (%s): %v", n, failing, err)
 					}
 					if left := f.Left(); len(left) > 0 {
@@ -220,7 +221,7 @@ func TestCancelAtEveryCall(t *testing.T) {
 			if err != nil && !errors.Is(err, context.Canceled) {
 				t.Errorf("call %d: %v", n, err)
 			}
-			if err := connect(t, f).Reclaim(t.Context(), j, nil); err != nil {
+			if err := connect(t, f).Reclaim(t.Context(), j, ReclaimOptions{}, nil); err != nil {
 				t.Errorf("call %d: %v", n, err)
 			}
 			if left := f.Left(); len(left) > 0 {
@@ -253,14 +254,14 @@ func TestEveryFaultOfAReclaim(t *testing.T) {
 				return fakecloud.Well
 			}
 			f.Mu.Unlock()
-			first := c.Reclaim(t.Context(), j, nil)
+			first := c.Reclaim(t.Context(), j, ReclaimOptions{}, nil)
 			if left := f.Left(); first == nil && len(left) > 0 {
 				t.Errorf("call %d: no error, and left %v", n, left)
 			}
 			f.Mu.Lock()
 			f.Fault = nil
 			f.Mu.Unlock()
-			if err := connect(t, f).Reclaim(t.Context(), j, nil); err != nil {
+			if err := connect(t, f).Reclaim(t.Context(), j, ReclaimOptions{}, nil); err != nil {
 				t.Errorf("call %d: %v", n, err)
 			}
 			if left := f.Left(); len(left) > 0 {
@@ -285,7 +286,7 @@ func TestReclaimGoesOnAndReportsAll(t *testing.T) {
 		return fakecloud.Well
 	}
 	f.Mu.Unlock()
-	err := c.Reclaim(t.Context(), j, nil)
+	err := c.Reclaim(t.Context(), j, ReclaimOptions{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "floating IP") || !strings.Contains(err.Error(), "key pair") {
 		t.Errorf("%v", err)
 	}
@@ -298,7 +299,7 @@ func TestReclaimGoesOnAndReportsAll(t *testing.T) {
 	f.Mu.Lock()
 	f.Fault = nil
 	f.Mu.Unlock()
-	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.Left()) != 0 {
+	if err := c.Reclaim(t.Context(), j, ReclaimOptions{}, nil); err != nil || len(f.Left()) != 0 {
 		t.Errorf("%v, left %v", err, f.Left())
 	}
 }
@@ -362,7 +363,7 @@ func TestServerInError(t *testing.T) {
 	if !errors.As(err, &e) || e.Kind != session.ServerFault || !strings.Contains(err.Error(), "No valid host") || !strings.Contains(e.Hint(), "another flavor") {
 		t.Fatalf("%v", err)
 	}
-	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.Left()) > 0 {
+	if err := c.Reclaim(t.Context(), j, ReclaimOptions{}, nil); err != nil || len(f.Left()) > 0 {
 		t.Errorf("%v, left %v", err, f.Left())
 	}
 }
@@ -380,7 +381,7 @@ func TestAnotherProjectsRecord(t *testing.T) {
 	if _, err := c.Create(t.Context(), fullSpec(t), j, nil); session.KindOf(err) != session.Invalid {
 		t.Errorf("%v", err)
 	}
-	if err := c.Reclaim(t.Context(), j, nil); session.KindOf(err) != session.Invalid {
+	if err := c.Reclaim(t.Context(), j, ReclaimOptions{}, nil); session.KindOf(err) != session.Invalid {
 		t.Errorf("%v", err)
 	}
 	if len(f.Left()) != 5 {
@@ -437,7 +438,7 @@ func borrowers(t *testing.T, racy time.Duration) {
 	}
 	c := connect(t, f)
 	for i := range journals {
-		if err := c.Reclaim(t.Context(), &journals[i], nil); err != nil {
+		if err := c.Reclaim(t.Context(), &journals[i], ReclaimOptions{}, nil); err != nil {
 			t.Error(err)
 		}
 	}
@@ -473,7 +474,7 @@ func TestFixedFloatingIP(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for _, j := range []*MemoryJournal{&one, &two, &three} {
-		if err := c.Reclaim(t.Context(), j, nil); err != nil {
+		if err := c.Reclaim(t.Context(), j, ReclaimOptions{}, nil); err != nil {
 			t.Error(err)
 		}
 	}
@@ -586,7 +587,7 @@ func TestWhatWasMadeTwiceIsRemoved(t *testing.T) {
 	if left := f.Left(); len(left) != 2 || !strings.Contains(rep.text(), "twice") {
 		t.Errorf("exists: %v; said %q", left, rep.text())
 	}
-	if err := c.Reclaim(t.Context(), j, nil); err != nil || len(f.Left()) != 0 {
+	if err := c.Reclaim(t.Context(), j, ReclaimOptions{}, nil); err != nil || len(f.Left()) != 0 {
 		t.Errorf("%v, left %v", err, f.Left())
 	}
 }
@@ -669,7 +670,7 @@ func TestTakenFloatingIPIsGivenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		rep := &recorder{}
-		if err := c.Reclaim(t.Context(), &two, rep); err != nil {
+		if err := c.Reclaim(t.Context(), &two, ReclaimOptions{}, rep); err != nil {
 			t.Fatal(err)
 		}
 		if got := holder(); complete && got != nil && got != "" || !complete && got != first {
@@ -687,7 +688,7 @@ func TestFloatingIPOfAnyPool(t *testing.T) {
 	if err != nil || s.FloatingIP == "" || s.Address != s.FloatingIP {
 		t.Fatalf("%+v, %v", s, err)
 	}
-	if err := c.Reclaim(t.Context(), &j, nil); err != nil {
+	if err := c.Reclaim(t.Context(), &j, ReclaimOptions{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if left := f.Left(); len(left) > 0 {

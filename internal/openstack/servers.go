@@ -105,5 +105,6 @@ func (c *Cloud) DeleteServer(ctx context.Context, id, name string, rep Reporter)
 	if rep == nil {
 		rep = silentReporter{}
 	}
-	return c.deleteServer(ctx, id, name, rep)
+	_, err := c.deleteServer(ctx, id, name, rep)
+	return err
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/retry"
@@ -35,54 +34,58 @@ func (v VolumeSpec) boots(first, haveImage bool) bool {
 	return rootDevices[strings.TrimPrefix(v.DeviceName, "/dev/")]
 }
 
-// volumes makes the volumes that are to be made, each for this server alone,
-// and lists the devices.
-func (m *making) volumes(ctx context.Context) error {
-	for i, v := range m.spec.Volumes {
-		boot := !m.bootVol && v.boots(i == 0, m.image.ID != "")
+// devices are the block devices of a server.
+type devices struct {
+	list []servers.BlockDevice
+	// names are the device names that guests are asked to use, by device.
+	names []string
+	// bootsVolume says that one of the volumes is booted from.
+	bootsVolume bool
+}
+
+// createVolumes creates the volumes that are to be created, each for this server
+// alone, and lists the devices.
+func (in *intent) createVolumes(ctx context.Context, s ServerSpec, res resolvedSpec) (devices, error) {
+	var out devices
+	for i, v := range s.Volumes {
+		boot := !out.bootsVolume && v.boots(i == 0, res.image.ID != "")
 		d := servers.BlockDevice{
 			SourceType: servers.SourceVolume, DestinationType: servers.DestinationVolume,
 			DeleteOnTermination: v.DeleteOnTermination, BootIndex: -1,
 		}
 		if boot {
 			d.BootIndex = 0
-			m.bootVol = true
+			out.bootsVolume = true
 		} else if v.BootIndex != nil {
 			d.BootIndex = *v.BootIndex
 		}
 		var err error
 		if v.Make {
-			d.UUID, err = m.makeVolume(ctx, i, v, boot)
+			d.UUID, err = volumeStep{in, s.Name, v, res}.create(ctx, i, boot)
 		} else {
-			d.UUID, err = m.c.VolumeID(ctx, v.VolumeID, m.rep)
+			d.UUID, err = in.c.VolumeID(ctx, v.VolumeID, in.rep)
 		}
 		if err != nil {
-			return err
+			return out, err
 		}
 		if v.AttachTimeout > 0 {
-			if err := m.pause(ctx, "the volume to settle (attach_timeout)", v.AttachTimeout); err != nil {
-				return err
+			if err := Pause(ctx, in.rep, "the volume to settle (attach_timeout)", v.AttachTimeout); err != nil {
+				return out, err
 			}
 		}
-		m.devices = append(m.devices, d)
-		m.names = append(m.names, strings.TrimPrefix(v.DeviceName, "/dev/"))
+		out.list = append(out.list, d)
+		out.names = append(out.names, strings.TrimPrefix(v.DeviceName, "/dev/"))
 	}
 	// Nova wants the image as a device too when other devices are given and it
 	// is the one to boot from.
-	if len(m.devices) > 0 && !m.bootVol && m.image.ID != "" {
-		m.devices = append([]servers.BlockDevice{{
-			SourceType: servers.SourceImage, UUID: m.image.ID, DestinationType: servers.DestinationLocal,
+	if len(out.list) > 0 && !out.bootsVolume && res.image.ID != "" {
+		out.list = append([]servers.BlockDevice{{
+			SourceType: servers.SourceImage, UUID: res.image.ID, DestinationType: servers.DestinationLocal,
 			BootIndex: 0, DeleteOnTermination: true,
-		}}, m.devices...)
-		m.names = append([]string{""}, m.names...)
+		}}, out.list...)
+		out.names = append([]string{""}, out.names...)
 	}
-	return nil
-}
-
-// pause waits because the user asked for a pause, with a sign of life each
-// second.
-func (m *making) pause(ctx context.Context, what string, d time.Duration) error {
-	return Pause(ctx, m.rep, what, d)
+	return out, nil
 }
 
 // Pause waits for d because the user asked for it, with a sign of life each
@@ -98,33 +101,44 @@ func Pause(ctx context.Context, rep Reporter, what string, d time.Duration) erro
 	return nil
 }
 
-func (m *making) makeVolume(ctx context.Context, i int, v VolumeSpec, boot bool) (string, error) {
-	sc, err := m.c.VolumeClient()
+// volumeStep creates one volume.
+type volumeStep struct {
+	in     *intent
+	server string
+	want   VolumeSpec
+	res    resolvedSpec
+}
+
+// create requests the volume, the i-th of the server, and waits until it is
+// available.
+func (step volumeStep) create(ctx context.Context, i int, boot bool) (string, error) {
+	in, v := step.in, step.want
+	sc, err := in.c.VolumeClient()
 	if err != nil {
 		return "", err
 	}
-	name := clip(m.spec.Name, 240) + "-volume"
+	name := clip(step.server, 240) + "-volume"
 	if i > 0 {
 		name = fmt.Sprintf("%s-%d", name, i+1)
 	}
 	o := volumes.CreateOpts{
 		Name: name, Size: v.Size, VolumeType: v.VolumeType, AvailabilityZone: v.AvailabilityZone,
-		Description: m.rec.describe(), Metadata: m.metadata(nil),
+		Description: in.rec.describe(), Metadata: in.rec.metadata(nil),
 	}
 	switch {
 	case v.SnapshotID != "":
-		o.SnapshotID, err = m.c.SnapshotID(ctx, v.SnapshotID, m.rep)
+		o.SnapshotID, err = in.c.SnapshotID(ctx, v.SnapshotID, in.rep)
 	case v.SourceVolume != "":
-		o.SourceVolID, err = m.c.VolumeID(ctx, v.SourceVolume, m.rep)
+		o.SourceVolID, err = in.c.VolumeID(ctx, v.SourceVolume, in.rep)
 	case v.Image != "":
 		var img Image
-		img, err = m.c.Image(ctx, v.Image, m.rep)
+		img, err = in.c.Image(ctx, v.Image, in.rep)
 		o.ImageID = img.ID
 		o.Size = max(o.Size, img.MinDisk)
 	case boot:
 		// An empty volume boots nothing: it gets the server's image.
-		o.ImageID = m.image.ID
-		o.Size = max(o.Size, m.image.MinDisk)
+		o.ImageID = step.res.image.ID
+		o.Size = max(o.Size, step.res.image.MinDisk)
 	}
 	if err != nil {
 		return "", err
@@ -133,12 +147,12 @@ func (m *making) makeVolume(ctx context.Context, i int, v VolumeSpec, boot bool)
 		if o.ImageID == "" {
 			return "", session.Fail(session.Invalid, fmt.Sprintf("make the volume %q", name), "its size is not given", "").Advise("set volume_size (GiB) in %s", settings.BlockDevices)
 		}
-		if o.Size = m.flavor.Disk; o.Size == 0 {
+		if o.Size = step.res.flavor.Disk; o.Size == 0 {
 			return "", session.Fail(session.Invalid, fmt.Sprintf("make the volume %q", name), "its size is not given, and the flavor has no disk to take it from", "").
 				Advise("set volume_size (GiB) in %s", settings.BlockDevices)
 		}
 	}
-	id, _, err := m.do(ctx, step{
+	id, _, err := in.do(ctx, request{
 		kind: KindVolume, name: name, what: fmt.Sprintf("make the volume %q", name),
 		note: func(r *Resource) { r.Keep = v.KeepAfter },
 		ask: func(ctx context.Context) (string, error) {
@@ -146,31 +160,25 @@ func (m *making) makeVolume(ctx context.Context, i int, v VolumeSpec, boot bool)
 			if err != nil {
 				return "", err
 			}
-			return made.ID, nil
+			return idOf(made.ID, nil)
 		},
-		find: func(ctx context.Context) (string, error) {
-			list, err := m.c.volumesByToken(ctx, m.rec.Token, name)
-			if err != nil || len(list) == 0 {
-				return "", err
-			}
-			return list[0].ID, nil
-		},
+		find: in.firstByToken(Resource{Kind: KindVolume, Name: name}),
 	})
 	if err != nil {
 		return "", err
 	}
-	return id, m.volumeReady(ctx, id, name, v.CreationTimeout)
+	return id, in.c.volumeReady(ctx, id, name, v.CreationTimeout, in.rep)
 }
 
 // volumeReady waits until the volume is available.
-func (m *making) volumeReady(ctx context.Context, id, name string, timeout time.Duration) error {
+func (c *Cloud) volumeReady(ctx context.Context, id, name string, timeout time.Duration, rep Reporter) error {
 	if timeout <= 0 {
 		timeout = DefaultVolumeTimeout
 	}
 	what := fmt.Sprintf("use the volume %q (%s)", name, id)
 	began := time.Now()
 	for {
-		v, err := m.c.getVolume(ctx, id)
+		v, err := c.getVolume(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -182,7 +190,7 @@ func (m *making) volumeReady(ctx context.Context, id, name string, timeout time.
 		case time.Since(began) > timeout:
 			return session.Fail(session.Timeout, what, fmt.Sprintf("it has not become available within %s (status %s)", timeout, v.Status), "").Advise("raise creation_timeout in %s", settings.BlockDevices)
 		}
-		m.rep.Waiting("the volume to become available", "status "+v.Status, began)
+		rep.Waiting("the volume to become available", "status "+v.Status, began)
 		if err := retry.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
 			return err
 		}
@@ -211,94 +219,6 @@ func (c *Cloud) volumesByToken(ctx context.Context, token, name string) ([]Volum
 	for _, v := range list {
 		if v.Metadata[metaToken] == token {
 			out = append(out, v)
-		}
-	}
-	return out, nil
-}
-
-// ports makes the ports that are to be made.
-func (m *making) ports(ctx context.Context) error {
-	for i, nic := range m.spec.Nics {
-		if nic.Make == nil {
-			continue
-		}
-		id, err := m.makePort(ctx, i, *nic.Make)
-		if err != nil {
-			return err
-		}
-		m.nics[i].Port, m.nics[i].UUID, m.nics[i].FixedIP = id, "", ""
-	}
-	return nil
-}
-
-func (m *making) makePort(ctx context.Context, i int, p PortSpec) (string, error) {
-	sc, err := m.c.NetworkClient()
-	if err != nil {
-		return "", err
-	}
-	network := m.nics[i].UUID
-	name := p.Name
-	if name == "" {
-		name = fmt.Sprintf("%s-port-%d", clip(m.spec.Name, 240), i+1)
-	}
-	o := ports.CreateOpts{NetworkID: network, Name: name, Description: m.rec.describe(), MACAddress: p.MAC}
-	var fixed []ports.IP
-	for _, a := range p.Addresses {
-		fixed = append(fixed, ports.IP{IPAddress: a})
-	}
-	for _, s := range p.Subnets {
-		fixed = append(fixed, ports.IP{SubnetID: s})
-	}
-	if len(fixed) > 0 {
-		o.FixedIPs = fixed
-	}
-	// Nova puts its groups on the ports that it makes itself only.
-	want := p.SecurityGroups
-	if want == nil {
-		want = m.spec.SecurityGroups
-	}
-	if want != nil {
-		ids, err := m.c.securityGroupIDs(ctx, want)
-		if err != nil {
-			return "", err
-		}
-		o.SecurityGroups = &ids
-	}
-	id, _, err := m.do(ctx, step{
-		kind: KindPort, name: name, what: fmt.Sprintf("make the port %q in the network %s", name, network),
-		note: func(r *Resource) { r.Network = network },
-		ask: func(ctx context.Context) (string, error) {
-			made, err := one(ports.Create(ctx, sc, o).Extract())
-			if err != nil {
-				return "", err
-			}
-			return made.ID, nil
-		},
-		find: func(ctx context.Context) (string, error) {
-			list, err := m.c.portsByToken(ctx, m.rec.Token, name)
-			if err != nil || len(list) == 0 {
-				return "", err
-			}
-			return list[0], nil
-		},
-	})
-	return id, err
-}
-
-// portsByToken lists the IDs of ports that carry the token.
-func (c *Cloud) portsByToken(ctx context.Context, token, name string) ([]string, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	list, err := c.listPorts(ctx, sc, ports.ListOpts{Name: name})
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, p := range list {
-		if tokenOf(p.Description) == token {
-			out = append(out, p.ID)
 		}
 	}
 	return out, nil

@@ -145,7 +145,7 @@ func (m *Manager) reclaim(ctx context.Context, j *journal) error {
 	}
 	// The server goes first: as long as it runs, its client may write the node
 	// anew.
-	err := m.Cloud.Reclaim(ctx, j, m.report())
+	err := m.Cloud.Reclaim(ctx, j, openstack.ReclaimOptions{}, m.report())
 	if err == nil {
 		err = m.removeChef(ctx, j)
 	} else if ctx.Err() == nil {

@@ -118,7 +118,7 @@ func credentialSettings() []Setting {
 		key("disable_ssl_validation", Flag, "false", "Do not verify the certificates of the cloud.").
 			flag("insecure", "", "openstack_insecure").env("OS_INSECURE"),
 		key("connect_timeout", Decimal, "60", "Seconds to connect to an API of the cloud."),
-		key("read_timeout", Decimal, "60", "Seconds to wait for an answer of an API."),
+		key("read_timeout", Decimal, "60", "Seconds to wait for an answer of an API.").env("OS_API_TIMEOUT"),
 		key("write_timeout", Decimal, "60", "Seconds to send a request to an API."),
 	}
 }

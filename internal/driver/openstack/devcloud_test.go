@@ -79,8 +79,11 @@ func devCloud(t *testing.T, change ...func(*devcloud.Options)) *devcloud.Cloud {
 	return c
 }
 
+// envOf is the environment of who uses the cloud. A short timeout of requests
+// ends the wait for the effect of those that were never answered.
 func envOf(c *devcloud.Cloud) func(string) string {
 	env := c.Env()
+	env["OS_API_TIMEOUT"] = "2"
 	return func(name string) string { return env[name] }
 }
 

@@ -208,7 +208,7 @@ func (d *Driver) reconcile(ctx context.Context, c *cloud.Cloud, j cloud.Journal,
 		// The state is of another server than the journal: what the journal
 		// has left is taken away first.
 		step.Report.Info("the state names another server than the journal (%s): removing what is left of that", rec.ServerID())
-		if err := c.Reclaim(ctx, cloud.FileJournal(d.o.JournalPath()), step.Report); err != nil {
+		if err := c.Reclaim(ctx, cloud.FileJournal(d.o.JournalPath()), cloud.ReclaimOptions{}, step.Report); err != nil {
 			return nil, err
 		}
 	}
@@ -253,7 +253,7 @@ func (d *Driver) takeBack(ctx context.Context, c *cloud.Cloud, j cloud.Journal, 
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), reclaimTime)
 	defer cancel()
-	if err := c.Reclaim(clean, j, step.Report); err != nil {
+	if err := c.Reclaim(clean, j, cloud.ReclaimOptions{}, step.Report); err != nil {
 		return errors.Join(cause, fmt.Errorf("not everything could be taken back, `galley destroy %s` tries again: %w", d.o.Instance, err))
 	}
 	d.removeKey(rec)
@@ -305,7 +305,7 @@ func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
 			return err
 		}
 	}
-	if err := c.Reclaim(ctx, j, step.Report); err != nil {
+	if err := c.Reclaim(ctx, j, cloud.ReclaimOptions{}, step.Report); err != nil {
 		return err
 	}
 	d.removeKey(rec)

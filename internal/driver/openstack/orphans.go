@@ -90,7 +90,7 @@ func (d *Driver) orphan(c *cloud.Cloud, rec *cloud.Record, journal string) kitch
 		if err != nil {
 			return err
 		}
-		if err := c.Reclaim(ctx, j, report); err != nil {
+		if err := c.Reclaim(ctx, j, cloud.ReclaimOptions{}, report); err != nil {
 			return err
 		}
 		if saved != nil && filepath.Dir(saved.KeyFile) == filepath.Clean(d.o.dir()) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -209,6 +210,13 @@ func ReadEnv(lookup func(string) string) (Auth, error) {
 		if a.ProjectDomainID == "" && a.ProjectDomainName == "" {
 			a.ProjectDomainName = d
 		}
+	}
+	if v := first("OS_API_TIMEOUT"); v != "" {
+		n, err := strconv.ParseFloat(v, 64)
+		if err != nil || n <= 0 {
+			return a, Fail(Invalid, "read the credentials", fmt.Sprintf("OS_API_TIMEOUT is %q, expected a number of seconds", v), "")
+		}
+		a.ReadTimeout = time.Duration(n * float64(time.Second))
 	}
 	// The type of authentication decides when several sets are present, as
 	// when one RC file was sourced after another.

@@ -61,7 +61,7 @@ func ReadKeys(text func(keys ...string) string) Auth {
 //	domain of the project   names that project or none, and names no domain
 //	domain                  names neither it nor the user's domain
 //	region, interface,      does not set them
-//	files, endpoints
+//	files, endpoints, time
 //	no verification         either of them asks for it
 func (own Auth) Complete(around Auth) Auth {
 	if own.URL != "" && around.URL != "" && !SameEndpoint(own.URL, around.URL) {
@@ -160,6 +160,9 @@ func (a *Auth) takeConnection(from Auth) {
 	fill(&a.VolumeURL, from.VolumeURL)
 	if a.Cert == "" {
 		a.Cert, a.Key = from.Cert, from.Key
+	}
+	if a.ReadTimeout == 0 {
+		a.ReadTimeout = from.ReadTimeout
 	}
 	a.Insecure = a.Insecure || from.Insecure
 }

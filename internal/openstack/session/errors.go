@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -56,6 +57,8 @@ const (
 	InUse Kind = "in use"
 	// Differs: something of that name is there and is not as asked for.
 	Differs Kind = "differs"
+	// Pending: a request that was never answered may still take effect.
+	Pending Kind = "pending"
 	// Invalid: a setting cannot be right.
 	Invalid Kind = "invalid"
 )
@@ -131,6 +134,9 @@ func (e *Error) AdviseNoRoom() {
 		settings.Flavor, settings.AvailabilityZone)
 }
 
+// ErrEmptyAnswer is an answer that does not hold what was asked for.
+var ErrEmptyAnswer = errors.New("the answer does not hold what was asked for")
+
 // KindOf returns the kind of the first [Error] in err's chain, [Other] if
 // there is none.
 func KindOf(err error) Kind {
@@ -192,8 +198,34 @@ func Explain(what string, err error) error {
 		}
 		return e
 	}
+	if said := badAnswer(err); said != "" {
+		e.Said = said
+		e.SetHint("something between here and the cloud may have answered in its place: check proxies, and the address of the service")
+		return e
+	}
 	explainConnection(e, err)
 	return e
+}
+
+// badAnswer says what is wrong with an answer that came and is not what the API
+// promises, "" for other errors.
+func badAnswer(err error) string {
+	var inTransit *url.Error
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, ErrEmptyAnswer):
+		return err.Error()
+	case errors.As(err, &inTransit):
+		return ""
+	case errors.Is(err, io.EOF):
+		return "the answer is empty"
+	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the answer is not JSON: " + err.Error()
+	case errors.As(err, &kind):
+		return "the answer has another form than the API's: " + err.Error()
+	}
+	return ""
 }
 
 func contextError(err error) error {

@@ -2,8 +2,10 @@ package session
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 )
@@ -77,4 +79,20 @@ func FuzzFaultText(f *testing.F) {
 			t.Errorf("%q", s)
 		}
 	})
+}
+
+func TestAnswersWithoutSubstance(t *testing.T) {
+	for body, want := range map[string]string{"": "empty", "null": "does not hold", "{}": "does not hold", "<html>": "not JSON", `{"token": []}`: "another form"} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Subject-Token", "t")
+			w.WriteHeader(http.StatusCreated)
+			_, _ = w.Write([]byte(body))
+		}))
+		a := Auth{URL: s.URL + "/v3", Username: "u", Password: "p", ProjectName: "p"}
+		_, err := Open(t.Context(), a, Options{FirstRetry: time.Millisecond})
+		s.Close()
+		if err == nil || !strings.HasPrefix(err.Error(), "cannot log in at "+s.URL) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "broke") {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
 }

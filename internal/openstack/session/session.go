@@ -124,6 +124,9 @@ func (c *Session) Whoami() Whoami {
 // Region returns the region that the credentials name, "" for the only one.
 func (c *Session) Region() string { return c.auth.Region }
 
+// RequestTimeout is how long the answer to a request is waited for.
+func (c *Session) RequestTimeout() time.Duration { return c.auth.readTimeout() }
+
 // AuthURL returns the base of the identity service in use.
 func (c *Session) AuthURL() string { return c.identity.url }
 
@@ -252,6 +255,9 @@ func (c *Session) token(ctx context.Context, p *gophercloud.ProviderClient, at i
 	}
 	if err := p.SetTokenAndAuthResult(result); err != nil {
 		return Explain(what, err)
+	}
+	if who == (Whoami{UserName: who.UserName}) {
+		return Explain(what, ErrEmptyAnswer)
 	}
 	if len(catalog) == 0 {
 		return Fail(Invalid, what, "the login is good, but no project goes with it",

@@ -106,7 +106,7 @@ func TestLoginFailures(t *testing.T) {
 		"wrong password": {func(a *Auth) { a.Password = "wrong" }, Unauthorized, "as demo in project demo", "check the user name, the password"},
 		"nobody there":   {func(a *Auth) { a.URL = refused }, Unreachable, "refused", "OS_AUTH_URL"},
 		"no such name":   {func(a *Auth) { a.URL = "http://nowhere.invalid:5000/v3" }, Unreachable, "nowhere.invalid", "OS_AUTH_URL"},
-		"silence":        {func(a *Auth) { a.URL, a.ReadTimeout = silent, 50*time.Millisecond }, Unreachable, "did not answer", "read_timeout"},
+		"silence":        {func(a *Auth) { a.URL, a.ReadTimeout = silent, 50*time.Millisecond }, Unreachable, "did not answer", "OS_API_TIMEOUT"},
 		"own authority":  {func(a *Auth) { a.URL = secure.URL }, BadCertificate, "authority", "OS_CACERT"},
 		"no TLS there":   {func(a *Auth) { a.URL = strings.Replace(f.URL, "http:", "https:", 1) }, Unreachable, "does not speak TLS", "http://"},
 		"not identity":   {func(a *Auth) { a.URL = notIdentity.URL }, NotFound, "log in", "no identity service"},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -374,7 +375,8 @@ func (f *Cloud) nova(w http.ResponseWriter, r *http.Request, rest []string, body
 
 func filtered(m map[string]map[string]any, r *http.Request) []any {
 	out := []any{}
-	for _, x := range m {
+	for _, id := range slices.Sorted(maps.Keys(m)) {
+		x := m[id]
 		fits := true
 		for k, v := range r.URL.Query() {
 			if s, _ := x[k].(string); s != v[0] {
@@ -406,7 +408,11 @@ func (f *Cloud) neutron(w http.ResponseWriter, r *http.Request, rest []string, b
 		for _, n := range f.Networks {
 			m[n["id"].(string)] = n
 		}
-		answer(w, 200, map[string]any{"networks": filtered(m, r)})
+		if len(rest) == 1 {
+			answer(w, 200, map[string]any{"networks": filtered(m, r)})
+		} else if n := byID(m); n != nil {
+			answer(w, 200, map[string]any{"network": n})
+		}
 	case key == "GET security-groups":
 		answer(w, 200, map[string]any{"security_groups": []any{map[string]any{"id": "sg-1", "name": "default"}}})
 	case key == "GET ports" && len(rest) == 1:

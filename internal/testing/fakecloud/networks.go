@@ -45,6 +45,8 @@ func (f *Cloud) neutronParts(w http.ResponseWriter, r *http.Request, rest []stri
 			}
 		}
 		answer(w, 204, nil)
+	case r.Method == "GET" && len(rest) > 1:
+		answer(w, 200, map[string]any{single: store[rest[1]]})
 	case r.Method == "GET":
 		answer(w, 200, map[string]any{rest[0]: filtered(store, r)})
 	case r.Method == "POST":

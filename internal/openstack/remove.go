@@ -1,0 +1,291 @@
+package openstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/retry"
+)
+
+// Deadlines and pauses of removing things.
+const (
+	serverGoneTimeout = 5 * time.Minute
+	volumeGoneTimeout = 3 * time.Minute
+	// conflictTries is how often a removal is requested that is refused because
+	// something is still on its way out, conflictPause the first pause between.
+	conflictTries = 12
+	conflictPause = 200 * time.Millisecond
+	// ghostTries is how often something is deleted that the cloud calls deleted
+	// and still shows.
+	ghostTries = 4
+	// ghostPause is how long a volume may be available after it was accepted for
+	// deletion.
+	ghostPause = 2 * time.Second
+)
+
+// removeOne removes one resource by its ID and says whether it existed.
+func (c *Cloud) removeOne(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
+	switch r.Kind {
+	case KindFloatingIP:
+		return c.releaseFloatingIP(ctx, r, id, rep)
+	case KindServer:
+		return c.deleteServer(ctx, id, r.Name, rep)
+	case KindPort:
+		return c.deletePort(ctx, id)
+	case KindVolume:
+		return c.deleteVolume(ctx, id, r.Name, rep)
+	case KindKeyPair:
+		return c.deleteKeyPair(ctx, id)
+	}
+	return c.removeNetworkPart(ctx, r, id, rep)
+}
+
+// deletion deletes something and looks whether it is gone. The answer to the
+// request alone proves nothing: a 404 or a 204 may come from elsewhere.
+type deletion struct {
+	// what reads after "cannot".
+	what string
+	ask  func() error
+	// look returns an error of the kind [session.NotFound] when it is gone.
+	look func() error
+}
+
+// run repeats the request while the cloud refuses it because of a conflict, and
+// says whether the thing existed.
+func (d deletion) run(ctx context.Context) (existed bool, err error) {
+	pause := conflictPause
+	for conflicts, ghosts := 0, 0; ; {
+		err := d.ask()
+		switch {
+		case err == nil:
+			existed = true
+		case session.IsStatus(err, 404):
+		case session.IsStatus(err, 409) && conflicts < conflictTries:
+			existed = true
+			conflicts++
+			if err := retry.Sleep(ctx, pause); err != nil {
+				return existed, session.Explain(d.what, err)
+			}
+			pause = min(pause*3/2, time.Second)
+			continue
+		default:
+			return existed, session.Explain(d.what, err)
+		}
+		err = d.look()
+		switch {
+		case session.KindOf(err) == session.NotFound:
+			return existed, nil
+		case err != nil:
+			return existed, err
+		}
+		existed = true
+		if ghosts++; ghosts == ghostTries {
+			return existed, session.Fail(session.Other, d.what, "the cloud calls it deleted and still shows it", "try again later, or ask the operators")
+		}
+		if err := retry.Sleep(ctx, pause); err != nil {
+			return existed, session.Explain(d.what, err)
+		}
+	}
+}
+
+func (c *Cloud) deleteKeyPair(ctx context.Context, name string) (existed bool, err error) {
+	sc, err := c.ComputeClient()
+	if err != nil {
+		return false, err
+	}
+	return deletion{
+		what: fmt.Sprintf("delete the key pair %q", name),
+		ask:  func() error { return keypairs.Delete(ctx, sc, name, nil).ExtractErr() },
+		look: func() error { return lookResult(keypairs.Get(ctx, sc, name, nil).Err, "look for the key pair "+name) },
+	}.run(ctx)
+}
+
+func (c *Cloud) deletePort(ctx context.Context, id string) (existed bool, err error) {
+	sc, err := c.NetworkClient()
+	if err != nil {
+		return false, err
+	}
+	return deletion{
+		what: "delete the port " + id,
+		ask:  func() error { return ports.Delete(ctx, sc, id).ExtractErr() },
+		look: func() error { return lookResult(ports.Get(ctx, sc, id).Err, "look for the port "+id) },
+	}.run(ctx)
+}
+
+// lookResult explains the error of a look.
+func lookResult(err error, what string) error { return session.Explain(what, err) }
+
+// releaseFloatingIP deletes a floating IP that was allocated, and detaches one
+// that was borrowed, if it is still where it was put.
+func (c *Cloud) releaseFloatingIP(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
+	sc, err := c.NetworkClient()
+	if err != nil {
+		return false, err
+	}
+	if r.Borrowed {
+		return c.returnFloatingIP(ctx, r, id, rep)
+	}
+	existed, err = deletion{
+		what: fmt.Sprintf("release the floating IP %s (%s)", r.Address, id),
+		ask:  func() error { return floatingips.Delete(ctx, sc, id).ExtractErr() },
+		look: func() error {
+			_, err := c.getFloatingIP(ctx, id)
+			return err
+		},
+	}.run(ctx)
+	if err == nil && existed {
+		shown := r.Address
+		if shown == "" {
+			shown = id
+		}
+		rep.Info("OpenStack Floating IP <%s> released.", shown)
+	}
+	return existed, err
+}
+
+// returnFloatingIP gives a floating IP back to the port that it was taken from,
+// or else detaches it.
+func (c *Cloud) returnFloatingIP(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
+	f, err := c.getFloatingIP(ctx, id)
+	if session.KindOf(err) == session.NotFound || err == nil && f.PortID != r.Port {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	sc, err := c.NetworkClient()
+	if err != nil {
+		return true, err
+	}
+	if r.From != "" {
+		_, err := floatingips.Update(ctx, sc, id, floatingips.UpdateOpts{PortID: &r.From}).Extract()
+		if err == nil {
+			rep.Info("Floating IP <%s> given back to %s.", r.Address, c.holderOf(ctx, r.From))
+			return true, nil
+		}
+		if !session.IsStatus(err, 400, 404, 409) {
+			return true, session.Explain(fmt.Sprintf("give the floating IP %s (%s) back", r.Address, id), err)
+		}
+		rep.Warn("the floating IP %s cannot be given back to the port %s: %v", r.Address, r.From, session.Explain("move it", err))
+	}
+	none := ""
+	_, err = floatingips.Update(ctx, sc, id, floatingips.UpdateOpts{PortID: &none}).Extract()
+	if session.IsStatus(err, 404) {
+		return false, nil
+	}
+	return true, session.Explain(fmt.Sprintf("detach the floating IP %s (%s)", r.Address, id), err)
+}
+
+// deleteServer deletes a server and waits until it is gone: its ports and
+// volumes are free only then. It says whether the server existed.
+func (c *Cloud) deleteServer(ctx context.Context, id, name string, rep Reporter) (existed bool, err error) {
+	sc, err := c.ComputeClient()
+	if err != nil {
+		return false, err
+	}
+	what := fmt.Sprintf("delete the server %q (%s)", name, id)
+	accepted := false
+	ask := func() error {
+		err := servers.Delete(ctx, sc, id).ExtractErr()
+		if accepted = err == nil; session.IsStatus(err, 404) {
+			return nil // The look will tell.
+		}
+		err = session.Explain(what, err)
+		var e *session.Error
+		if errors.As(err, &e) && e.Status == 409 && strings.Contains(e.Said, "locked") {
+			e.SetHint("unlock it first: `openstack server unlock " + id + "`")
+		}
+		return err
+	}
+	if err := ask(); err != nil {
+		return true, err
+	}
+	existed = accepted
+	again, lastAsk := 0, time.Now()
+	err = c.waitFor(ctx, id, name, "the server to be gone", serverGoneTimeout, rep,
+		func(s *servers.Server) (bool, error) {
+			switch {
+			case s.Status == "DELETED":
+				return true, nil
+			case s.Status == "SOFT_DELETED":
+				// Kept for a while by the cloud's rule, with its ports and
+				// volumes; where users may, it is ended at once.
+				if again > 0 {
+					return true, nil
+				}
+				again++
+				_ = servers.ForceDelete(ctx, sc, id).ExtractErr()
+				return false, nil
+			case s.TaskState == "" && (!accepted || time.Since(lastAsk) > 5*time.Second):
+				// The request was lost, or the deletion failed and left the server
+				// as it was.
+				existed = true
+				if again >= 3 {
+					return true, session.Fail(session.Other, what, "the cloud does not manage to: its status is "+s.Status,
+						"try again later, or ask the operators")
+				}
+				again++
+				lastAsk = time.Now()
+				return false, ask()
+			}
+			existed = true
+			return false, nil
+		},
+		func() error { return nil })
+	return existed, err
+}
+
+// deleteVolume deletes a volume as soon as nothing holds it, and waits until
+// it is gone.
+func (c *Cloud) deleteVolume(ctx context.Context, id, name string, rep Reporter) (existed bool, err error) {
+	sc, err := c.VolumeClient()
+	if err != nil {
+		return false, err
+	}
+	what := fmt.Sprintf("delete the volume %q (%s)", name, id)
+	began := time.Now()
+	asked, lastAsk := false, began
+	for {
+		if !asked {
+			err := volumes.Delete(ctx, sc, id, nil).ExtractErr()
+			switch {
+			case session.IsStatus(err, 404):
+				// The look will tell.
+			case err == nil:
+				asked, existed, lastAsk = true, true, time.Now()
+			case !session.IsStatus(err, 400, 409) || time.Since(began) > volumeGoneTimeout:
+				return existed, session.Explain(what, err)
+			}
+		}
+		v, err := c.getVolume(ctx, id)
+		switch {
+		case session.KindOf(err) == session.NotFound:
+			return existed, nil
+		case err != nil:
+			return existed, err
+		case v.Status == "deleting":
+			asked = true
+		case v.Status == "available" && asked && time.Since(lastAsk) > ghostPause:
+			asked = false // The request did not arrive.
+		case strings.HasPrefix(v.Status, "error") && asked:
+			return true, session.Fail(session.Other, what, "its status is "+v.Status, "ask the operators to remove it")
+		case time.Since(began) > volumeGoneTimeout:
+			return true, session.Fail(session.Timeout, what, fmt.Sprintf("it is not gone after %s (status %s)", volumeGoneTimeout, v.Status), "try again later")
+		}
+		existed = true
+		rep.Waiting("the volume to be gone", "status "+v.Status, began)
+		if err := retry.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
+			return existed, err
+		}
+	}
+}

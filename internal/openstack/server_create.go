@@ -1,0 +1,223 @@
+package openstack
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/settings"
+)
+
+// serverStep creates the server itself.
+type serverStep struct {
+	in      *intent
+	spec    ServerSpec
+	res     resolvedSpec
+	nics    []servers.Network
+	devices devices
+	keyName string
+}
+
+// create requests the server, or finds the one that is recorded.
+func (step serverStep) create(ctx context.Context) (id string, created bool, err error) {
+	in := step.in
+	sc, err := in.c.ComputeClient()
+	if err != nil {
+		return "", false, err
+	}
+	s := step.spec
+	o := createOpts{
+		CreateOpts: servers.CreateOpts{
+			Name: s.Name, ImageRef: step.res.image.ID, FlavorRef: step.res.flavor.ID,
+			SecurityGroups:   s.SecurityGroups,
+			AvailabilityZone: s.AvailabilityZone,
+			Metadata:         in.rec.metadata(s.Metadata),
+			Tags:             s.Tags,
+			BlockDevice:      step.devices.list,
+			AccessIPv4:       s.AccessIPv4,
+			AccessIPv6:       s.AccessIPv6,
+			AdminPass:        s.AdminPass.Reveal(),
+			Hostname:         s.Hostname,
+		},
+		deviceNames: step.devices.names,
+		description: s.Description,
+		diskConfig:  s.DiskConfig,
+		noImage:     step.devices.bootsVolume || step.res.image.ID == "",
+	}
+	sc.Microversion = step.microversion()
+	switch {
+	case len(step.nics) > 0:
+		o.Networks = step.nics
+	case sc.Microversion != "" && sc.Microversion != "2.19":
+		// From 2.37 on Nova wants to be told that it is to choose.
+		o.Networks = "auto"
+	}
+	if s.ConfigDrive {
+		o.ConfigDrive = &s.ConfigDrive
+	}
+	if len(s.UserData) > 0 {
+		// The library passes on what happens to be base64 already; a script of
+		// four letters would be.
+		o.UserData = []byte(base64.StdEncoding.EncodeToString(s.UserData))
+	}
+	var hints servers.SchedulerHintOptsBuilder
+	if len(step.res.hints) > 0 {
+		hints = hintMap(step.res.hints)
+	}
+	keyed := keyOpts{o, step.keyName}
+	name := s.Name
+	if r, ok := in.resource(KindServer, ""); ok {
+		name = r.Name // There is one server to a record, whatever it is called.
+	}
+	return in.do(ctx, request{
+		kind: KindServer, name: name, what: fmt.Sprintf("create the server %q", s.Name),
+		ask: func(ctx context.Context) (string, error) {
+			made, err := one(servers.Create(ctx, sc, keyed, hints).Extract())
+			if err != nil {
+				return "", step.explain(ctx, err)
+			}
+			return idOf(made.ID, nil)
+		},
+		find: in.firstByToken(Resource{Kind: KindServer, Name: s.Name}),
+	})
+}
+
+// microversion is the oldest one that knows what is asked for, "" for the
+// base version that every cloud has.
+func (step serverStep) microversion() string {
+	if step.spec.Hostname != "" {
+		return "2.90"
+	}
+	for _, d := range step.devices.list {
+		if d.VolumeType != "" {
+			return "2.67"
+		}
+	}
+	switch {
+	case len(step.spec.Tags) > 0:
+		return "2.52"
+	case step.spec.Description != "":
+		return "2.19"
+	}
+	return ""
+}
+
+// explain adds to a refusal what the user needs to fix it. It asks
+// the cloud once more only when something is wrong.
+func (step serverStep) explain(ctx context.Context, err error) error {
+	var answer gophercloud.ErrUnexpectedResponseCode
+	if !errors.As(err, &answer) || answer.Actual >= 500 {
+		return err
+	}
+	what := fmt.Sprintf("create the server %q", step.spec.Name)
+	full := session.Explain(what, err)
+	var e *session.Error
+	if !errors.As(full, &e) {
+		return full
+	}
+	said := strings.ReplaceAll(strings.ToLower(e.Said), "_", " ")
+	switch {
+	case strings.Contains(said, "key name") || strings.Contains(said, "keypair") || strings.Contains(said, "key pair"):
+		e.Kind = session.NotFound
+		e.Said = fmt.Sprintf("there is no key pair %q", step.keyName)
+		e.SetHint("key pairs belong to the user who made them, not to the project")
+		if keys, kerr := step.in.c.KeyPairs(ctx); kerr == nil {
+			var have []string
+			for _, k := range keys {
+				have = append(have, k.Name)
+			}
+			e.Advise("%s; without %s one is made for the %s", suggest("key pair", step.keyName, have), settings.KeyPair, session.Owner)
+		}
+	case e.Kind == session.Ambiguous:
+		if nets, nerr := step.in.c.Networks(ctx); nerr == nil {
+			var have []string
+			for _, n := range nets {
+				if !n.External {
+					have = append(have, n.Name)
+				}
+			}
+			e.Advise("name one in %s: %s", settings.Networks, suggest("network", "", have))
+		}
+	case strings.Contains(said, "security group"):
+		if e.Status == 404 || strings.Contains(said, "not found") || strings.Contains(said, "unable to find") {
+			e.Kind = session.NotFound
+		}
+		if groups, gerr := step.in.c.SecurityGroups(ctx); gerr == nil {
+			var have []string
+			for _, g := range groups {
+				have = append(have, g.Name)
+			}
+			e.SetHint(suggest("security group", strings.Join(step.spec.SecurityGroups, " "), have))
+		}
+	case strings.Contains(said, "availability zone"):
+		e.SetHint("`openstack availability zone list --compute` tells which there are")
+	case strings.Contains(said, "microversion") || e.Status == 406:
+		e.SetHint("the cloud is too old for tags, a description or volume_type on its servers: leave them out")
+	}
+	return full
+}
+
+// createOpts adds to gophercloud's options what they do not know.
+type createOpts struct {
+	servers.CreateOpts
+	deviceNames []string
+	description string
+	diskConfig  string
+	noImage     bool
+}
+
+// ToServerCreateMap implements servers.CreateOptsBuilder.
+func (o createOpts) ToServerCreateMap() (map[string]any, error) {
+	b, err := o.CreateOpts.ToServerCreateMap()
+	if err != nil {
+		return nil, err
+	}
+	server := b["server"].(map[string]any)
+	if devices, ok := server["block_device_mapping_v2"].([]any); ok {
+		for i, d := range devices {
+			if d, ok := d.(map[string]any); ok && i < len(o.deviceNames) && o.deviceNames[i] != "" {
+				d["device_name"] = o.deviceNames[i]
+			}
+		}
+	}
+	if o.noImage {
+		// Nova refuses an image beside a volume to boot from, even "".
+		delete(server, "imageRef")
+	}
+	if o.description != "" {
+		server["description"] = o.description
+	}
+	if o.diskConfig != "" {
+		server["OS-DCF:diskConfig"] = o.diskConfig
+	}
+	return b, nil
+}
+
+// hintMap are scheduler hints as they are handed on.
+type hintMap map[string]any
+
+// ToSchedulerHintsMap implements servers.SchedulerHintOptsBuilder.
+func (h hintMap) ToSchedulerHintsMap() (map[string]any, error) {
+	return map[string]any{"os:scheduler_hints": map[string]any(h)}, nil
+}
+
+// keyOpts adds the key pair.
+type keyOpts struct {
+	createOpts
+	key string
+}
+
+// ToServerCreateMap implements servers.CreateOptsBuilder.
+func (o keyOpts) ToServerCreateMap() (map[string]any, error) {
+	b, err := o.createOpts.ToServerCreateMap()
+	if err == nil && o.key != "" {
+		b["server"].(map[string]any)["key_name"] = o.key
+	}
+	return b, err
+}
