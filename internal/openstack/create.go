@@ -94,10 +94,10 @@ func (c *Cloud) createServer(ctx context.Context, spec ServerSpec, in *intent) (
 	}, giveUp)
 	s, err := c.active(building, id, spec, in.rep)
 	if err != nil {
-		address.cancel()
-		if address.err != nil && ctx.Err() == nil && building.Err() != nil {
-			return nil, address.err
+		if ctx.Err() == nil && building.Err() != nil {
+			err = context.Cause(building) // the address's failure
 		}
+		address.cancel()
 		return nil, err
 	}
 	if created {

@@ -143,13 +143,17 @@ const (
 // awaitPlaces waits until the server has the ports of all its interfaces. When
 // it is ACTIVE, they are there.
 func (step *addressStep) awaitPlaces(ctx context.Context) ([]place, error) {
-	pause := portsPauseMin
-	for {
+	for pause := portsPauseMin; ; pause = min(pause*3/2, portsPauseMax) {
 		built := false
+		t := time.NewTimer(pause)
 		select {
+		case <-t.C:
 		case <-step.built:
 			built = true
-		default:
+		case <-ctx.Done():
+		}
+		if t.Stop(); ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		list, err := step.in.c.serverPorts(ctx, step.id)
 		if err != nil {
@@ -165,16 +169,6 @@ func (step *addressStep) awaitPlaces(ctx context.Context) ([]place, error) {
 				"it has no port with an IPv4 address", "").
 				Advise("put it into a network that a router joins to the pool (%s)", settings.Networks)
 		}
-		t := time.NewTimer(pause)
-		select {
-		case <-t.C:
-		case <-step.built:
-		case <-ctx.Done():
-			t.Stop()
-			return nil, ctx.Err()
-		}
-		t.Stop()
-		pause = min(pause*3/2, portsPauseMax)
 	}
 }
 

@@ -189,18 +189,19 @@ func TestCallsAndTime(t *testing.T) {
 		took := time.Since(began)
 		calls, looks := 0, 0
 		for _, line := range f.calls {
-			if strings.HasPrefix(line, "GET ") && strings.Contains(line, "/servers/") {
+			if strings.HasPrefix(line, "GET ") && (strings.Contains(line, "/servers/") || strings.Contains(line, "/ports?device_id=")) {
 				looks++
 			} else {
 				calls++
 			}
 		}
 		t.Logf("%d at once: %s over the cloud's own %s; %d calls and %d looks", n, (took - build).Round(time.Millisecond), build, calls, looks)
-		// One token, one look-up of each of four names, and three calls for each.
-		if want := 5 + 3*n; calls != want {
+		// One token, one look-up of each of four names and of the quota, and two
+		// calls for each.
+		if want := 6 + 2*n; calls != want {
 			t.Errorf("%d at once: %d calls, want %d\n%s", n, calls, want, strings.Join(f.calls, "\n"))
 		}
-		if looks > 12+n {
+		if looks > 12+3*n {
 			t.Errorf("%d at once: %d looks", n, looks)
 		}
 		for i := range n {
