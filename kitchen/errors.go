@@ -30,6 +30,23 @@ func (e *NoAddressError) Hint() string {
 	return "run `galley create " + e.Instance + "` again: it checks the server and finishes or replaces it"
 }
 
+// MissingPluginError reports that an instance, or the kitchen, lacks a plug-in
+// that an action needs.
+type MissingPluginError struct {
+	// Instance is the instance's name, "" for the kitchen.
+	Instance string
+	// Kind is what is missing: "driver", "transport", "provisioner",
+	// "verifier" or "store".
+	Kind string
+}
+
+func (e *MissingPluginError) Error() string {
+	if e.Instance == "" {
+		return "the kitchen has no " + e.Kind
+	}
+	return fmt.Sprintf("instance <%s> has no %s", e.Instance, e.Kind)
+}
+
 // ExitError tells that a command ran on a machine and failed.
 type ExitError struct {
 	Command string
@@ -61,7 +78,11 @@ type RunError struct {
 
 func (e *RunError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d actions failed", len(e.Failures))
+	noun := "actions"
+	if len(e.Failures) == 1 {
+		noun = "action"
+	}
+	fmt.Fprintf(&b, "%d %s failed", len(e.Failures), noun)
 	for _, f := range e.Failures {
 		fmt.Fprintf(&b, "; %s failed on instance <%s>: %v", f.Action.Noun(), f.Instance.Name, f.Err)
 	}

@@ -117,6 +117,10 @@ func (k *Kitchen) each(ctx context.Context, req Request, do func(context.Context
 func (k *Kitchen) perform(ctx context.Context, inst *Instance, req Request) *Failure {
 	fail := func(err error) *Failure { return &Failure{Instance: inst, Action: req.Action, Err: err} }
 	report := k.Bus.Reporter(inst.Name, inst.Index, req.Action)
+	if err := k.needs(inst, req.Action); err != nil {
+		report.emit(Event{Kind: StepFailed, Err: err})
+		return fail(err)
+	}
 	unlock, err := k.Store.Lock(ctx, inst.Name, func(holder string) {
 		report.Warn("Waiting for %s, which works on <%s>", holder, inst.Name)
 	})
@@ -125,7 +129,7 @@ func (k *Kitchen) perform(ctx context.Context, inst *Instance, req Request) *Fai
 		return fail(err)
 	}
 	defer unlock()
-	state, err := k.Store.Load(inst.Name)
+	state, err := k.load(inst)
 	if err != nil {
 		report.emit(Event{Kind: StepFailed, Err: err})
 		return fail(err)
@@ -138,6 +142,34 @@ func (k *Kitchen) perform(ctx context.Context, inst *Instance, req Request) *Fai
 		}
 	}
 	return nil
+}
+
+// needs returns a *[MissingPluginError] unless everything is there that an
+// action of an instance needs. It is called before anything is locked or
+// created.
+func (k *Kitchen) needs(inst *Instance, a Action) error {
+	missing := func(kind string) error { return &MissingPluginError{inst.Name, kind} }
+	switch {
+	case k.Store == nil:
+		return &MissingPluginError{Kind: "store"}
+	case inst.Driver == nil:
+		return missing("driver")
+	case a != Destroy && inst.Transport == nil:
+		return missing("transport")
+	case (a == Converge || a == Setup || a == Verify) && inst.Provisioner == nil:
+		return missing("provisioner")
+	case a == Verify && inst.Verifier == nil:
+		return missing("verifier")
+	}
+	return nil
+}
+
+// load returns the state of an instance.
+func (k *Kitchen) load(inst *Instance) (*State, error) {
+	if k.Store == nil {
+		return nil, &MissingPluginError{Kind: "store"}
+	}
+	return k.Store.Load(inst.Name)
 }
 
 // session is one instance's way through the steps of a request. It keeps one
@@ -345,6 +377,9 @@ func (s *session) connect(ctx context.Context, step *Step) (Conn, error) {
 		}
 		return nil, &NoAddressError{Instance: s.instance.Name}
 	}
+	if s.instance.Transport == nil {
+		return nil, &MissingPluginError{s.instance.Name, "transport"}
+	}
 	conn, err := s.instance.Transport.Connect(ctx, step)
 	if err != nil {
 		return nil, err
@@ -365,7 +400,7 @@ func (s *session) close() {
 // Connect opens a connection to the machine of an instance that has been
 // created, for something outside the lifecycle (login, exec).
 func (k *Kitchen) Connect(ctx context.Context, inst *Instance) (Conn, error) {
-	state, err := k.Store.Load(inst.Name)
+	state, err := k.load(inst)
 	if err != nil {
 		return nil, err
 	}
@@ -407,7 +442,7 @@ func (k *Kitchen) exec(ctx context.Context, inst *Instance, line string, open fu
 // Check asks an instance's plug-ins what would stand in the way of using it.
 // Each returned string is one complaint.
 func (k *Kitchen) Check(ctx context.Context, inst *Instance) ([]string, error) {
-	state, err := k.Store.Load(inst.Name)
+	state, err := k.load(inst)
 	if err != nil {
 		return nil, err
 	}

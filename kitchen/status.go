@@ -86,7 +86,7 @@ func (k *Kitchen) Status(ctx context.Context, instances []*Instance, probe bool)
 }
 
 func (k *Kitchen) status(ctx context.Context, inst *Instance, probe bool) (Status, error) {
-	state, err := k.Store.Load(inst.Name)
+	state, err := k.load(inst)
 	if err != nil {
 		return Status{}, err
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/galleyhq/galley/kitchen"
 )
 
 func TestRoundTripKeepsOrderAndUnknownKeys(t *testing.T) {
@@ -68,7 +70,7 @@ func TestLoadTolerates(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := NewStore(root).Load("x")
-			var corrupt *CorruptError
+			var corrupt *kitchen.CorruptError
 			if !errors.As(err, &corrupt) {
 				t.Errorf("got %v, want a CorruptError", err)
 			}
