@@ -65,6 +65,7 @@ var entries = []entry{
 
 	{name: "fetch", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses((&app{d}).fetchCommand(), cloudFlags) }},
 	{name: "devcloud", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return (&app{d}).devcloudCommand() }},
+	{name: "provider", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses(newProviderCommand(d), execFlag) }},
 	{name: "version", group: groupTools, in: everywhere, build: newVersionCommand},
 	{name: "docs", in: onlyUnderOwn, build: newDocsCommand},
 	{name: "package", in: underKitchen, build: unavailable("package", "the OpenStack driver cannot package a machine",

@@ -16,6 +16,7 @@ import (
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/internal/provisioner/chef"
 	provisionerdummy "github.com/galleyhq/galley/internal/provisioner/dummy"
+	"github.com/galleyhq/galley/internal/provisioner/external"
 	provisionershell "github.com/galleyhq/galley/internal/provisioner/shell"
 	"github.com/galleyhq/galley/internal/transport/ssh"
 	"github.com/galleyhq/galley/internal/verifier/busser"
@@ -185,7 +186,7 @@ func loginOf(inst *kitchen.Instance, st *kitchen.State) (base.Login, error) {
 }
 
 // provisioners are the supported ones, for messages.
-const provisioners = "chef_infra (chef_zero), chef_solo, chef_apply, shell and dummy"
+const provisioners = "chef_infra (chef_zero), chef_solo, chef_apply, shell, external and dummy"
 
 // chefFamily says whether a provisioner runs Chef or Cinc.
 func chefFamily(name string) bool {
@@ -206,6 +207,11 @@ func (p *project) provisioner(inst *kitchen.Instance, s config.Section) (err err
 		inst.Provisioner, err = chef.New(s, chef.Options{Options: p.base(inst), Resolver: p.shared.resolver})
 	case name == "shell":
 		inst.Provisioner, err = provisionershell.New(s, p.base(inst))
+	case name == "external":
+		inst.Provisioner, err = external.New(s, external.Options{
+			Options: p.base(inst), Version: version(),
+			Transport: inst.TransportName, Driver: inst.DriverName, Verifier: inst.VerifierName,
+		})
 	case name == "dummy":
 		inst.Provisioner, err = provisionerdummy.New(s, p.base(inst))
 	default:

@@ -298,6 +298,9 @@ func (c *checker) section(section string, s Section) {
 		at := section + "." + e.name
 		k, ok := keys[e.name]
 		if !ok {
+			if settings.Open(section, name) {
+				continue
+			}
 			if owner := ownerOf(section, e.name); owner != "" {
 				c.add(e.val.org, "foreign-key", at, "", "%s is a key of the %s %s and has no effect for %s", e.name, section, owner, name)
 			} else if !slices.Contains(kitchenKeys[section], e.name) {

@@ -83,6 +83,12 @@ func provisionerGroups() []group {
 			key("arguments", Text|List, "[]", "The script's arguments; a list is quoted, text is not."),
 			key("data_path", Text, "(data)", "A directory copied to the machine.").path(),
 		}},
+		{section: Provisioner, plugin: "external", keys: []Setting{
+			key("command", Text, "", "The provider program with its arguments; needed (Test Kitchen 4.1)."),
+			key("provider", Text, "(from command)", "The name under which the provider's state is kept."),
+			key("pass_env", Text|List, "[]", "Variables that the provider may see."),
+			key("timeout", Decimal, "7200", "Seconds for one operation of the provider."),
+		}},
 		{section: Provisioner, plugin: "dummy", keys: []Setting{
 			key("sleep", Decimal, "0", "Seconds that it takes."),
 			key("random_failure", Flag, "false", "Whether it fails now and then."),

@@ -72,7 +72,7 @@ func Plugins(section string) []string {
 	case Provisioner:
 		return []string{
 			"chef_infra", "chef_zero", "chef_solo", "chef_apply",
-			"cinc_infra", "cinc_zero", "cinc_solo", "cinc_apply", "shell", "dummy",
+			"cinc_infra", "cinc_zero", "cinc_solo", "cinc_apply", "shell", "external", "dummy",
 		}
 	case Transport:
 		return []string{"ssh"}
@@ -81,6 +81,10 @@ func Plugins(section string) []string {
 	}
 	return nil
 }
+
+// Open reports whether a plug-in has keys that no table knows: those of an
+// external provisioner are its provider's.
+func Open(section, plugin string) bool { return section == Provisioner && plugin == "external" }
 
 // chefFamily are the provisioners that run a Chef client; those of
 // kitchen-cinc call the keys that begin with chef_ by its own name.
