@@ -29,6 +29,7 @@ type actionOptions struct {
 	keep        bool
 	debug       bool
 	junit       string
+	shard       shardFlag
 	// changed reports whether a flag is on the command line.
 	changed func(flag string) bool
 }
@@ -53,6 +54,7 @@ func (o *actionOptions) newCommand(short, long, example string) *cobra.Command {
 	fs.BoolVarP(&o.parallel, "parallel", "p", false, "work on all instances at once (older spelling of -c)")
 	fs.BoolVarP(&o.failFast, "fail-fast", "f", false, "start no further instance after one has failed")
 	fs.StringVar(&o.junit, "junit", "", "write the outcome of every phase to `FILE` as JUnit XML, also when the run fails")
+	o.shard.add(fs)
 	o.changed = fs.Changed
 	return cmd
 }
@@ -106,6 +108,9 @@ func (o *actionOptions) runWith(ctx context.Context, args []string, do func(*pro
 	chosen, err := p.Select(args...)
 	if err != nil {
 		return err
+	}
+	if chosen = o.shard.of(p, chosen); len(chosen) == 0 {
+		o.notef("Shard %s has no instances.", &o.shard)
 	}
 	if err := p.addPlugins(chosen, action); err != nil {
 		return err
@@ -284,7 +289,7 @@ renamed or removed from the file, and state that was lost.`,
 
 func (o *destroyOptions) run(ctx context.Context, args []string) error {
 	switch {
-	case o.orphans && len(args) > 0:
+	case o.orphans && (len(args) > 0 || o.shard.N > 0):
 		return usagef("", "--orphans takes no instances")
 	case o.dryRun && !o.orphans:
 		return usagef("", "--dry-run requires --orphans")

@@ -21,6 +21,7 @@ type listOptions struct {
 	// live asks the cloud about each machine, probe logs in as well.
 	live, probe bool
 	output      listingFlags
+	shard       shardFlag
 }
 
 var listColumns = []string{"Instance", "Driver", "Provisioner", "Verifier", "Transport", "Last Action", "Last Error"}
@@ -50,7 +51,9 @@ important columns are left out.`,
 	hide(fs, "debug")
 	fs.BoolVar(&o.live, "live", false, "ask the cloud for the state of each machine")
 	fs.BoolVar(&o.probe, "probe", false, "the same, and log in to each machine")
-	o.output.add(cmd, append(slices.Clone(listColumns), "Live Status"))
+	o.output.add(cmd, append(slices.Clone(listColumns), "Live Status"), matrixFormats...)
+	fs.Lookup("format").Usage += "; for CI systems matrix (GitHub Actions) or matrix-gitlab"
+	o.shard.add(fs)
 	for _, other := range []string{"json", "format", "live", "probe"} {
 		cmd.MarkFlagsMutuallyExclusive("bare", other)
 	}
@@ -65,8 +68,13 @@ func (o *listOptions) run(ctx context.Context, args []string) error {
 	if o.json {
 		o.output.format = "json"
 	}
-	if err := o.output.check(); err != nil {
-		return err
+	asMatrix := slices.Contains(matrixFormats, o.output.format)
+	if !asMatrix {
+		if err := o.output.check(); err != nil {
+			return err
+		}
+	} else if o.live || o.probe || len(o.output.columns) > 0 {
+		return usagef("", "--format %s takes none of --live, --probe and --columns", o.output.format)
 	}
 	p, err := o.open(ctx)
 	if err != nil {
@@ -75,6 +83,10 @@ func (o *listOptions) run(ctx context.Context, args []string) error {
 	chosen, err := p.Select(args...)
 	if err != nil {
 		return err
+	}
+	chosen = o.shard.of(p, chosen)
+	if asMatrix {
+		return o.printMatrix(o.output.format, chosen)
 	}
 	if o.bare {
 		for _, inst := range chosen {

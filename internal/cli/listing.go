@@ -162,10 +162,11 @@ var (
 	formatsInWords = "table, json, yaml, csv or text"
 )
 
-func (f *listingFlags) add(cmd *cobra.Command, columns []string) {
+// add adds the flags to a command. more are formats of that command alone.
+func (f *listingFlags) add(cmd *cobra.Command, columns []string, more ...string) {
 	cmd.Flags().StringVarP(&f.format, "format", "F", "table", "output `FORMAT`: "+formatsInWords)
 	cmd.Flags().StringSliceVar(&f.columns, "columns", nil, "print only these `COLUMNS`, in this order")
-	completeFlag(cmd, "format", fixed(listingFormats...))
+	completeFlag(cmd, "format", fixed(append(slices.Clone(listingFormats), more...)...))
 	completeFlag(cmd, "columns", func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		return completeColumns(columns, toComplete), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	})

@@ -148,6 +148,13 @@ func (p *program) json(v any) error {
 	return enc.Encode(v)
 }
 
+// jsonLine prints data on one line.
+func (p *program) jsonLine(v any) error {
+	enc := json.NewEncoder(p.streams.Out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
 func (p *program) yaml(v any) error {
 	enc := yaml.NewEncoder(p.streams.Out)
 	enc.SetIndent(2)
