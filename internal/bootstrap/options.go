@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // Hop is a machine that is logged in to: the one meant, or a gateway.
@@ -21,7 +23,7 @@ type Hop struct {
 	User string
 	// Password is offered as password and as the answer to the first hidden
 	// question of keyboard-interactive.
-	Password Secret
+	Password secret.Text
 	// Keys are paths of private keys, or of public ones whose private half an
 	// agent holds.
 	Keys []string
@@ -74,7 +76,7 @@ type HTTPProxy struct {
 	Host     string
 	Port     int
 	User     string
-	Password Secret
+	Password secret.Text
 }
 
 // Config says how to reach a machine and as whom.

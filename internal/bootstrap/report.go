@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"context"
-	"log/slog"
 	"time"
 )
 
@@ -31,32 +30,3 @@ type Prompter interface {
 	// With echo false the line is not shown.
 	Prompt(ctx context.Context, question string, echo bool) (string, error)
 }
-
-// Secret is text that shows itself to nobody: printed, logged or marshalled
-// it is "[redacted]".
-type Secret string
-
-const redacted = "[redacted]"
-
-// String returns "[redacted]", or "" for the empty secret.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return redacted
-}
-
-// GoString is String.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalJSON gives the redacted form.
-func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + s.String() + `"`), nil }
-
-// MarshalYAML gives the redacted form.
-func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
-
-// MarshalText gives the redacted form.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// LogValue gives the redacted form.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

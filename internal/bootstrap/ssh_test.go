@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/testing/sshtest"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -795,7 +796,7 @@ func TestParseJumps(t *testing.T) {
 }
 
 func TestSecret(t *testing.T) {
-	s := bootstrap.Secret("hush")
+	s := secret.Text("hush")
 	data, err := json.Marshal(map[string]any{"a": s})
 	if err != nil {
 		t.Fatal(err)
@@ -805,7 +806,7 @@ func TestSecret(t *testing.T) {
 			t.Errorf("shown in %s", text)
 		}
 	}
-	if bootstrap.Secret("").String() != "" {
+	if secret.Text("").String() != "" {
 		t.Error("an empty secret is empty")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -186,7 +187,7 @@ func (b *bootstrapRun) run(ctx context.Context, m node.Machine) error {
 
 // register creates the node's objects, after a confirmation where the name is
 // taken. done removes the record of them.
-func (b *bootstrapRun) register(ctx context.Context) (key chefserver.PrivateKey, done func(), err error) {
+func (b *bootstrapRun) register(ctx context.Context) (key secret.Text, done func(), err error) {
 	if b.server == nil {
 		b.report.Warn("the node registers itself with the validation key, which is the legacy procedure: without validation_key in knife.rb it gets its own key")
 		return "", func() {}, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/config/knife"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // bootstrapper makes requests of the flags that bootstrap and server create
@@ -42,7 +43,7 @@ func (b *bootstrapper) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *kni
 		// knife.rb may have the client's own word, :verify_none.
 		SSLVerifyMode: strings.TrimPrefix(f.sslVerifyMode, "verify_"),
 		FIPS:          f.fips || cfg.FIPS,
-		Proxy:         f.proxy, ProxyUser: f.proxyUser, ProxyPassword: node.Secret(f.proxyPass), NoProxy: f.noProxy,
+		Proxy:         f.proxy, ProxyUser: f.proxyUser, ProxyPassword: secret.Text(f.proxyPass), NoProxy: f.noProxy,
 		ConfigLogLevel: topSetting(cfg, "config_log_level"), LogLocation: topSetting(cfg, "config_log_location"),
 		FileCachePath:  topSetting(cfg, "unix_bootstrap_file_cache_path"),
 		FileBackupPath: topSetting(cfg, "unix_bootstrap_file_backup_path"),
@@ -54,7 +55,7 @@ func (b *bootstrapper) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *kni
 		},
 		InstallCommand: f.install, PreinstallCommand: f.preinstall,
 		Elevate: node.Elevation{
-			Sudo: f.sudo, PreserveHome: f.preserveHome, SuUser: f.suUser, SuPassword: node.Secret(f.suPassword),
+			Sudo: f.sudo, PreserveHome: f.preserveHome, SuUser: f.suUser, SuPassword: secret.Text(f.suPassword),
 		},
 	}
 	if f.changed("node-verify-api-cert") || f.changed("no-node-verify-api-cert") {
@@ -190,7 +191,7 @@ func (f *bootstrapFlags) readHints() (map[string][]byte, error) {
 	return out, nil
 }
 
-func (f *bootstrapFlags) readSecret() (node.Secret, error) {
+func (f *bootstrapFlags) readSecret() (secret.Text, error) {
 	switch {
 	case f.secret != "" && f.secretFile != "":
 		return "", usagef("leave out one of them", "--secret and --secret-file exclude each other")
@@ -199,17 +200,17 @@ func (f *bootstrapFlags) readSecret() (node.Secret, error) {
 		if err != nil {
 			return "", usagef("", "--secret-file: %v", err)
 		}
-		return node.Secret(strings.TrimSpace(string(text))), nil
+		return secret.Text(strings.TrimSpace(string(text))), nil
 	}
-	return node.Secret(f.secret), nil
+	return secret.Text(f.secret), nil
 }
 
 // validationKey is the key for the legacy registration, "" for none. A key
 // that knife.rb names and that does not exist means the present registration
 // (knife: bootstrap.rb, register_client).
-func validationKey(cfg *knife.Config) (node.Secret, error) {
+func validationKey(cfg *knife.Config) (secret.Text, error) {
 	if cfg.ValidationKeyPEM != "" {
-		return node.Secret(cfg.ValidationKeyPEM.Reveal()), nil
+		return secret.Text(cfg.ValidationKeyPEM.Reveal()), nil
 	}
 	if cfg.ValidationKey == "" {
 		return "", nil
@@ -221,7 +222,7 @@ func validationKey(cfg *knife.Config) (node.Secret, error) {
 	if err != nil {
 		return "", fmt.Errorf("validation_key: %w", err)
 	}
-	return node.Secret(text), nil
+	return secret.Text(text), nil
 }
 
 // chefLicense is the acceptance of Chef's license: the flag, knife.rb, the
@@ -246,9 +247,9 @@ func (f *bootstrapFlags) chefLicense(cfg *knife.Config, env *variables) string {
 // sudoSecret gives sudo the login user's password, which is unused where sudo
 // does not ask. --use-sudo-password asks for a missing one.
 func (f *bootstrapFlags) sudoSecret(ctx context.Context, p *program, e *node.Elevation) error {
-	e.Password = node.Secret(f.password)
+	e.Password = secret.Text(f.password)
 	if e.SuUser != "" && e.SuPassword == "" {
-		e.SuPassword = node.Secret(f.password)
+		e.SuPassword = secret.Text(f.password)
 	}
 	if !f.sudoPassword || e.Password != "" {
 		return nil
@@ -258,7 +259,7 @@ func (f *bootstrapFlags) sudoSecret(ctx context.Context, p *program, e *node.Ele
 		return usagef("give it with -P", "--use-sudo-password needs a password, and there is no terminal to ask on")
 	}
 	given, err := terminal.Prompt(ctx, "Password for sudo: ", false)
-	e.Password = node.Secret(given)
+	e.Password = secret.Text(given)
 	return err
 }
 
@@ -270,7 +271,7 @@ func (b *bootstrapper) sshConfig(f *bootstrapFlags, host string, report bootstra
 	home := env.Get("HOME")
 	c := bootstrap.Config{
 		Hop: bootstrap.Hop{
-			Host: host, Port: f.port, User: f.user, Password: bootstrap.Secret(f.password), Keys: expandAll(f.identities, home),
+			Host: host, Port: f.port, User: f.user, Password: secret.Text(f.password), Keys: expandAll(f.identities, home),
 			// A key that is named is meant, unless a password is as well.
 			OnlyKeys: len(f.identities) > 0 && f.password == "",
 		},

@@ -17,6 +17,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // ExistsError says that a server of the name was made before.
@@ -377,7 +378,7 @@ func (m *Manager) console(ctx context.Context, id string) {
 
 // register makes the node's objects on the Chef Server. In the legacy way the
 // node does that itself.
-func (m *Manager) register(ctx context.Context, j *journal, r Request) (chefserver.PrivateKey, error) {
+func (m *Manager) register(ctx context.Context, j *journal, r Request) (secret.Text, error) {
 	if r.Node.ValidationKey != "" {
 		return "", errors.Join(j.asked(node.KindClient, ""), j.asked(node.KindNode, ""))
 	}

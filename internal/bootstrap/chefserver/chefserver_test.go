@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/testing/chefservertest"
 )
 
@@ -112,7 +113,7 @@ func TestKeysThatAreNone(t *testing.T) {
 }
 
 func TestPrivateKeyIsNeverPrinted(t *testing.T) {
-	k := chefserver.PrivateKey("SECRET")
+	k := secret.Text("SECRET")
 	j, err := json.Marshal(map[string]any{"k": k})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/url"
 	"syscall"
+
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // ReachError tells that a Chef Server could not be reached or not be trusted.
@@ -23,7 +25,7 @@ func (e *ReachError) Error() string {
 	if errors.As(err, &u) { // it repeats method and address
 		err = u.Err
 	}
-	return fmt.Sprintf("the Chef Server at %s cannot be asked: %v", e.URL, err)
+	return fmt.Sprintf("the Chef Server at %s cannot be reached: %v", secret.URL(e.URL), err)
 }
 
 // Unwrap returns the cause.

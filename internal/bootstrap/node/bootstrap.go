@@ -14,8 +14,8 @@ import (
 
 	"al.essio.dev/pkg/shellescape"
 
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/bootstrap/install"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // Bootstrap puts everything on the machine, installs the client where there is
@@ -27,7 +27,7 @@ import (
 // A second Bootstrap of the same machine does what is still to be done and
 // runs the client again. Where ctx ends in mid-run, what runs on the machine
 // is ended too.
-func Bootstrap(ctx context.Context, m Machine, spec Spec, key chefserver.PrivateKey, out io.Writer, rep Reporter) error {
+func Bootstrap(ctx context.Context, m Machine, spec Spec, key secret.Text, out io.Writer, rep Reporter) error {
 	rep = loud(rep)
 	if err := spec.Validate(); err != nil {
 		return err
@@ -276,7 +276,7 @@ func (s *Spec) install(ctx context.Context, r *root, plan *install.Plan) error {
 }
 
 // bootstrapByTemplate runs a script of the user's own, which does everything.
-func bootstrapByTemplate(ctx context.Context, m Machine, spec Spec, key chefserver.PrivateKey, out io.Writer, rep Reporter) error {
+func bootstrapByTemplate(ctx context.Context, m Machine, spec Spec, key secret.Text, out io.Writer, rep Reporter) error {
 	script, err := spec.Template(spec.values(key))
 	if err != nil {
 		return err
@@ -297,11 +297,11 @@ func bootstrapByTemplate(ctx context.Context, m Machine, spec Spec, key chefserv
 
 // values are what a template is made from. Its text names /etc/chef itself, so
 // that is where everything is, whichever client it installs.
-func (s *Spec) values(key chefserver.PrivateKey) Values {
+func (s *Spec) values(key secret.Text) Values {
 	l := chefLayout
 	client := or(s.ClientPath, l.client)
 	v := Values{
-		Spec: *s, ClientKey: Secret(key),
+		Spec: *s, ClientKey: secret.Text(key),
 		ConfigContent: s.clientRB(l, false),
 		FirstBoot:     s.firstBoot(),
 		StartChef:     s.startCommand(client, l.etc),

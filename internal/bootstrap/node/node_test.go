@@ -16,9 +16,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/bootstrap/install"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/testing/sshtest"
 )
 
@@ -129,7 +129,7 @@ func (m *machine) read(t *testing.T, name string) string {
 }
 
 func (m *machine) bootstrap(ctx context.Context, s node.Spec, key string) error {
-	return node.Bootstrap(ctx, m, s, chefserver.PrivateKey(key), &m.out, &m.out)
+	return node.Bootstrap(ctx, m, s, secret.Text(key), &m.out, &m.out)
 }
 
 // spec is a node whose client is the stand-in at opt/cinc.

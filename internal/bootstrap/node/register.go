@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // The kinds of things that Register makes.
@@ -50,11 +51,12 @@ func (e *TakenError) Hint() string {
 // replaced. made is called before each thing is asked for, so that it is on
 // record by then; an error from it ends Register. What was made by a Register
 // that fails is removed again.
-func Register(ctx context.Context, server *chefserver.Client, spec Spec, made func(kind, name string) error, rep Reporter) (chefserver.PrivateKey, error) {
+func Register(ctx context.Context, server *chefserver.Client, spec Spec, made func(kind, name string) error, rep Reporter) (secret.Text, error) {
 	rep = loud(rep)
 	if err := spec.Validate(); err != nil {
 		return "", err
 	}
+	server = server.Noticing(rep.Waiting)
 	if err := vacate(ctx, server, spec, rep); err != nil {
 		return "", err
 	}
@@ -143,6 +145,7 @@ func (s *Spec) object() chefserver.Node {
 // them there was. That there is none is no error.
 func Unregister(ctx context.Context, server *chefserver.Client, name string, rep Reporter) error {
 	rep = loud(rep)
+	server = server.Noticing(rep.Waiting)
 	remove := func(kind string, exists func(context.Context, string) (bool, error), del func(context.Context, string) error) error {
 		there, err := exists(ctx, name)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 const (
@@ -40,7 +41,7 @@ type root struct {
 	prefix string
 	// secret answers what asks for a password, at a terminal if tty is true,
 	// else on standard input.
-	secret Secret
+	secret secret.Text
 	tty    bool
 }
 

@@ -8,10 +8,8 @@ import (
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/install"
+	"github.com/galleyhq/galley/internal/secret"
 )
-
-// Secret is text that prints as [redacted].
-type Secret = bootstrap.Secret
 
 // Reporter is told what happens; nil is nobody.
 type Reporter = bootstrap.Reporter
@@ -51,12 +49,12 @@ type Spec struct {
 	// (client_d_dir).
 	ClientD map[string][]byte
 	// Secret is that of encrypted data bags (--secret, --secret-file).
-	Secret Secret
+	Secret secret.Text
 	// ValidationClient and ValidationKey let the node register itself, the
 	// legacy way (validation_client_name, validation_key). Without a key the
 	// node gets one of its own from Register.
 	ValidationClient string
-	ValidationKey    Secret
+	ValidationKey    secret.Text
 	// SSLVerifyMode is "peer", "none" or "" (--node-ssl-verify-mode).
 	SSLVerifyMode string
 	// VerifyAPICert is nil where nothing is said (--node-verify-api-cert).
@@ -69,7 +67,7 @@ type Spec struct {
 	// Proxy is the URL of the node's proxy, NoProxy the names it is not for;
 	// both also hold for the installation (--bootstrap-proxy and its kin).
 	Proxy, ProxyUser, NoProxy string
-	ProxyPassword             Secret
+	ProxyPassword             secret.Text
 	// ConfigLogLevel and LogLocation go into client.rb (config_log_level,
 	// config_log_location); "" is the client's own level, and standard output.
 	ConfigLogLevel, LogLocation string
@@ -106,12 +104,12 @@ type Elevation struct {
 	// Sudo uses sudo for root as well (--sudo).
 	Sudo bool
 	// Password answers sudo where it asks (--use-sudo-password).
-	Password Secret
+	Password secret.Text
 	// PreserveHome keeps the login user's HOME (--sudo-preserve-home).
 	PreserveHome bool
 	// SuUser is the user to become by su, "" for no su (--su-user).
 	SuUser     string
-	SuPassword Secret
+	SuPassword secret.Text
 }
 
 // Values are what a script of the user's own is made from, by the names that
@@ -119,7 +117,7 @@ type Elevation struct {
 type Values struct {
 	Spec Spec
 	// ClientKey is the node's private key, "" in the legacy way.
-	ClientKey Secret
+	ClientKey secret.Text
 	// ConfigContent is client.rb, FirstBoot first-boot.json's content.
 	ConfigContent string
 	FirstBoot     map[string]any

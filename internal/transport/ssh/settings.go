@@ -9,6 +9,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // settings is what the configuration says, before any state.
@@ -202,7 +203,7 @@ func read(own, below config.Section) (settings, error) {
 			p.Port = proxyPort
 		}
 		if proxyUser != "" {
-			p.User, p.Password = proxyUser, bootstrap.Secret(proxyPassword)
+			p.User, p.Password = proxyUser, secret.Text(proxyPassword)
 		}
 		s.httpProxy = p
 	}
@@ -242,7 +243,7 @@ func httpProxy(s string) (*bootstrap.HTTPProxy, error) {
 		p.Host, s = u.Hostname(), u.Host
 		p.User = u.User.Username()
 		pw, _ := u.User.Password()
-		p.Password = bootstrap.Secret(pw)
+		p.Password = secret.Text(pw)
 	}
 	if i := strings.LastIndexByte(s, ':'); i > 0 && strings.Count(s, ":") == 1 {
 		n, err := strconv.Atoi(s[i+1:])

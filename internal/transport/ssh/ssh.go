@@ -17,6 +17,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -315,7 +316,7 @@ func (t *Transport) config(step *kitchen.Step) (bootstrap.Config, error) {
 		}
 	})
 	cfg := bootstrap.Config{
-		Hop:            bootstrap.Hop{Host: host, Port: s.port, User: s.username, Password: bootstrap.Secret(s.password), Keys: slices.Clone(s.keys)},
+		Hop:            bootstrap.Hop{Host: host, Port: s.port, User: s.username, Password: secret.Text(s.password), Keys: slices.Clone(s.keys)},
 		DefaultUser:    defaultUser,
 		HTTPProxy:      s.httpProxy,
 		ProxyCommand:   s.proxyCommand,
@@ -356,7 +357,7 @@ func (t *Transport) config(step *kitchen.Step) (bootstrap.Config, error) {
 		cfg.User = v
 	}
 	if v := step.State.String(kitchen.KeyPassword); v != "" {
-		cfg.Password = bootstrap.Secret(v)
+		cfg.Password = secret.Text(v)
 	}
 	if keys := stateKeys(step.State.Get(kitchen.KeySSHKey)); len(keys) > 0 {
 		cfg.Keys = keys
