@@ -21,6 +21,13 @@ const (
 	exitUsage = 1
 	// exitFailed is a failed action or a configuration error (Test Kitchen).
 	exitFailed = 20
+	// The failures of fetch, by their kind.
+	exitRefused    = 21
+	exitNotFound   = 22
+	exitNetwork    = 23
+	exitIncomplete = 24
+	exitDamaged    = 25
+	exitLocalFile  = 26
 	// exitInterrupted is a run ended by Ctrl-C.
 	exitInterrupted = 130
 )
@@ -107,6 +114,7 @@ func exitCode(ctx context.Context, err error) int {
 		session *runlog.NoSessionError
 		status  *statusError
 		config  *configError
+		failed  *fetch.Error
 	)
 	switch {
 	case err == nil:
@@ -119,6 +127,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &sel), errors.As(err, &log), errors.As(err, &session):
 		return exitUsage
+	case errors.As(err, &failed):
+		return fetchExit(failed)
 	}
 	return exitFailed
 }

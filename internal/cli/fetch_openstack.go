@@ -7,15 +7,16 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/galleyhq/galley/internal/fetch"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/secret"
 )
 
-// fetchSource says where what is asked for lies: at a URL, or with a service of
-// the cloud that the environment names.
-func (a *app) fetchSource(ctx context.Context, r *fetch.Request, f *fetchFlags, what string) error {
+// source makes the request one for a URL, or for a service of the cloud that
+// the environment names.
+func (f *fetchOptions) source(ctx context.Context, r *fetch.Request, what string) error {
 	image, isImage := strings.CutPrefix(what, "image:")
 	if !isImage && f.service == "" {
 		r.URL = what
@@ -25,16 +26,16 @@ func (a *app) fetchSource(ctx context.Context, r *fetch.Request, f *fetchFlags, 
 		return usagef("say image:NAME or image:ID", "image: names no image")
 	}
 	if isImage && f.service != "" && f.service != "image" {
-		return usagef("", "image:NAME is asked of the image service, not of %s", f.service)
+		return usagef("", "image:NAME is an image of the image service, not of %s", f.service)
 	}
 	if r.Auth != nil {
-		return usagef("", "a service of the catalogue is asked with OS_* credentials, and no others")
+		return usagef("", "a service of the catalogue is requested with OS_* credentials, and no others")
 	}
-	c, err := a.clouds.connect(ctx)
+	c, err := f.clouds.connect(ctx)
 	if err != nil {
 		return err
 	}
-	s := &cloudSource{cloud: c, notes: a.reporter(), service: f.service, path: what}
+	s := &cloudSource{cloud: c, notes: f.program.reporter(), service: f.service, path: what}
 	if isImage {
 		s.service, s.path, s.image = "image", "", image
 	}
@@ -64,7 +65,7 @@ func (s *cloudSource) Resolve(ctx context.Context) (fetch.Target, error) {
 	if err != nil {
 		return t, fmt.Errorf("the endpoint of service %q is no URL: %w", s.service, err)
 	}
-	t.Root = versionPart.ReplaceAllString(u.EscapedPath(), "")
+	t.Root = versionPart().ReplaceAllString(u.EscapedPath(), "")
 	switch {
 	case s.image != "":
 		f, err := s.cloud.ImageFile(ctx, s.image, s.notes)
@@ -94,8 +95,8 @@ func (s *cloudSource) Resolve(ctx context.Context) (fetch.Target, error) {
 	return t, nil
 }
 
-// versionPart is what stands behind a service's root in its endpoint.
-var versionPart = regexp.MustCompile(`/v\d+(\.\d+)?(/.*)?$`)
+// versionPart is the part of an endpoint after the service's root.
+var versionPart = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`/v\d+(\.\d+)?(/.*)?$`) })
 
 // objectChecksum is the entity tag of an object, its MD5 unless it is put
 // together of segments (Object Storage API, "Large objects").

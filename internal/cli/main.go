@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,9 +21,6 @@ func Main(args []string, streams *ui.Streams) int {
 	}
 	if code, ok := reexec(args); ok {
 		return code
-	}
-	if slices.Contains(args[1:], "fetch") {
-		shed() // before the commands are built, which touches as much again
 	}
 	d := newDeps(programName(args[0]), streams)
 	ctx, stop := d.withSignals()

@@ -9,46 +9,37 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/secret"
 )
 
-// Secret is a string that does not show itself in messages, logs or files.
-type Secret string
-
-// String returns "[redacted]".
-func (Secret) String() string { return "[redacted]" }
-
-// GoString returns "[redacted]".
-func (Secret) GoString() string { return "[redacted]" }
-
-// MarshalText returns "[redacted]"; JSON and YAML go through it.
-func (Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
-
-type bearer struct{ token Secret }
+type bearer struct{ token secret.Text }
 
 // Bearer returns an [Authorizer] that sends a bearer token (RFC 6750).
-func Bearer(token Secret) Authorizer { return bearer{token} }
+func Bearer(token secret.Text) Authorizer { return bearer{token} }
 
-// fmt reads what lies in a struct without asking it: so the struct answers.
+// fmt prints the fields of a struct without calling their methods, so the struct
+// has one.
 func (bearer) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[redacted]") }
 
 func (b bearer) Authorize(r *http.Request) error {
-	r.Header.Set("Authorization", "Bearer "+string(b.token))
+	r.Header.Set("Authorization", "Bearer "+b.token.Reveal())
 	return nil
 }
 
 type basic struct {
 	user string
-	pass Secret
+	pass secret.Text
 }
 
 // Basic returns an [Authorizer] that sends a user's name and password (RFC
 // 7617).
-func Basic(user string, password Secret) Authorizer { return basic{user, password} }
+func Basic(user string, password secret.Text) Authorizer { return basic{user, password} }
 
 func (basic) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[redacted]") }
 
 func (b basic) Authorize(r *http.Request) error {
-	r.SetBasicAuth(b.user, string(b.pass))
+	r.SetBasicAuth(b.user, b.pass.Reveal())
 	return nil
 }
 
@@ -60,7 +51,7 @@ func Netrc(path string) (Authorizer, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, usage("there is no netrc file %s", path)
+			return nil, usage("netrc file %s not found", path)
 		}
 		return nil, &Error{Kind: KindUsage, Msg: "the netrc file", err: err}
 	}
@@ -78,7 +69,7 @@ func (n netrcAuth) Authorize(r *http.Request) error {
 	for _, e := range n {
 		if e.host == "" || strings.EqualFold(e.host, r.URL.Hostname()) {
 			if e.login != "" || e.password != "" {
-				r.SetBasicAuth(e.login, string(e.password))
+				r.SetBasicAuth(e.login, e.password.Reveal())
 			}
 			return nil
 		}
@@ -89,7 +80,7 @@ func (n netrcAuth) Authorize(r *http.Request) error {
 // netrcEntry is one machine of a .netrc file; host is "" for the default.
 type netrcEntry struct {
 	host, login string
-	password    Secret
+	password    secret.Text
 }
 
 // parseNetrc reads the format of ftp(1): machine, default, login, password,
@@ -129,7 +120,7 @@ func parseNetrc(r io.Reader) ([]netrcEntry, error) {
 				if pending == "login" {
 					cur.login = word
 				} else if pending == "password" {
-					cur.password = Secret(word)
+					cur.password = secret.Text(word)
 				}
 			case "macdef":
 				macro = true
@@ -142,7 +133,7 @@ func parseNetrc(r io.Reader) ([]netrcEntry, error) {
 					entries = append(entries, netrcEntry{})
 					cur = &entries[len(entries)-1]
 				default:
-					return nil, fmt.Errorf("line %d: %s", line, "a keyword (machine, default, login, password, account, macdef) is expected")
+					return nil, fmt.Errorf("line %d: %s", line, "expected a keyword (machine, default, login, password, account, macdef)")
 				}
 				continue
 			}

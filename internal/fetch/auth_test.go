@@ -27,6 +27,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 func TestCredentials(t *testing.T) {
@@ -55,7 +57,7 @@ func TestCredentials(t *testing.T) {
 			t.Errorf("sent %q, want %q; %s", got, c.want, sum.URL)
 		}
 	}
-	if s := fmt.Sprintf("%v %+v %#v %s %+v", Secret("hush"), bearer{"hush"}, basic{"u", "hush"}, mustJSON(Secret("hush")), Request{Auth: Bearer("hush")}); strings.Contains(s, "hush") {
+	if s := fmt.Sprintf("%v %+v %#v %s %+v", secret.Text("hush"), bearer{"hush"}, basic{"u", "hush"}, mustJSON(secret.Text("hush")), Request{Auth: Bearer("hush")}); strings.Contains(s, "hush") {
 		t.Error(s)
 	}
 }
@@ -124,7 +126,7 @@ func TestRedirects(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	for path, says := range map[string]string{
-		"/loop": "loop", "/self": "loop", "/none": "no URL", "/bad": "no URL", "/file": "no web address", "/many0": "more than 10",
+		"/loop": "loop", "/self": "loop", "/none": "not a URL", "/bad": "not a URL", "/file": "not a web address", "/many0": "more than 10",
 	} {
 		r := req(path)
 		_, err := fetch(t, r)
@@ -162,7 +164,7 @@ func TestRedirects(t *testing.T) {
 	r = Request{URL: from.URL + "/out", Auth: Bearer("hush"), Output: Output{Path: out(t, "o")}}
 	_, err = fetch(t, r)
 	e := failed(t, r.Output.Path, err, KindAuth, "GET "+refusing.URL+"/in, redirected from "+from.URL+"/out: the server answered 401")
-	if !strings.Contains(e.Hint(), "another host") {
+	if !strings.Contains(e.Hint(), "only to the host") {
 		t.Error(e.Hint())
 	}
 

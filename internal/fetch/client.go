@@ -2,23 +2,18 @@ package fetch
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
-	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"slices"
-	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/galleyhq/galley/internal/retry"
 )
 
 const (
@@ -26,6 +21,9 @@ const (
 	// drainLimit is how much of an unwanted body is read to keep its
 	// connection.
 	drainLimit = 64 << 10
+	// maxNotReady bounds how often an answer that is still being prepared (202)
+	// is asked for again.
+	maxNotReady = 1000
 )
 
 // client sends requests: with credentials where they belong, through
@@ -33,90 +31,58 @@ const (
 type client struct {
 	req    *Request
 	auth   Authorizer
+	authMu sync.Mutex
 	origin *url.URL // whose requests carry credentials
 	home   *http.Transport
-	away   *http.Transport // without our certificate
-	rate   *rate.Limiter
-	retry  *retrier
+	away   *http.Transport // without the client's certificate
+	owned  bool            // the transports are of this fetch alone
+	jar    *cookiejar.Jar
+	rate   *rate.Limiter // of requests, nil for none
+	bytes  *rate.Limiter
 	meter  *Meter
+	notify func(format string, args ...any)
+	policy retry.Policy
+	// failed counts failures in a row, of whatever request.
+	failed *retry.Attempts
 }
 
-func newClient(r *Request, auth Authorizer, origin *url.URL, m *Meter) (*client, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: r.TLS.Insecure}
-	if r.TLS.CACert != "" {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		pem, err := os.ReadFile(r.TLS.CACert)
-		if err != nil {
-			return nil, &Error{Kind: KindUsage, Msg: "the file of certificate authorities", err: err}
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, usage("%s holds no certificate", r.TLS.CACert)
-		}
-		conf.RootCAs = pool
+func newClient(r *Request, auth Authorizer, origin *url.URL, m *Meter, notify func(string, ...any)) (*client, error) {
+	c := &client{req: r, auth: auth, origin: origin, meter: m, notify: notify}
+	if !r.NoCookies {
+		c.jar, _ = cookiejar.New(nil) // fails never
 	}
-	proxy := r.Proxy
-	if proxy == nil {
-		proxy = http.ProxyFromEnvironment
+	if err := c.connectBy(r.Shared); err != nil {
+		return nil, err
 	}
-	t := r.Timeouts
-	dialer := &net.Dialer{Timeout: t.Connect, KeepAlive: 30 * time.Second}
-	make1 := func(c *tls.Config) *http.Transport {
-		tr := &http.Transport{
-			Proxy: proxy, DialContext: dialer.DialContext, TLSClientConfig: c, TLSHandshakeTimeout: t.Connect,
-			ResponseHeaderTimeout: t.FirstByte, ForceAttemptHTTP2: !r.HTTP1, MaxIdleConnsPerHost: 2, IdleConnTimeout: 90 * time.Second,
-			ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: 1 << 20, ReadBufferSize: 64 << 10,
-			// The library would inflate silently and lose the length.
-			DisableCompression: true,
-		}
-		if r.HTTP1 {
-			tr.Protocols = new(http.Protocols)
-			tr.Protocols.SetHTTP1(true)
-		}
-		return tr
-	}
-	c := &client{req: r, auth: auth, origin: origin, meter: m, away: make1(conf)}
-	c.home = c.away
-	if r.TLS.Cert == "" && r.TLS.Key != "" {
-		return nil, usage("the key %s goes with a certificate, and none is given", r.TLS.Key)
-	}
-	if r.TLS.Cert != "" {
-		key := r.TLS.Key
-		if key == "" {
-			key = r.TLS.Cert
-		}
-		pair, err := tls.LoadX509KeyPair(r.TLS.Cert, key)
-		if err != nil {
-			return nil, &Error{Kind: KindUsage, Msg: "the client certificate", err: err}
-		}
-		own := conf.Clone()
-		own.Certificates = []tls.Certificate{pair}
-		c.home = make1(own)
-	}
-	if n := r.Limits.RequestsPerSecond; n > 0 {
-		c.rate = rate.NewLimiter(rate.Limit(n), 1)
-	}
-	c.retry = newRetrier(r)
+	c.policy = retry.Policy{Attempts: r.Retry.Attempts, First: r.Retry.Base, Max: r.Retry.Max, LongestAfter: r.Retry.AfterMax, Clock: r.hooks.clock}
+	c.failed = c.policy.Start()
 	return c, nil
 }
 
 func (c *client) close() {
-	c.home.CloseIdleConnections()
-	c.away.CloseIdleConnections()
+	if c.owned {
+		c.home.CloseIdleConnections()
+		c.away.CloseIdleConnections()
+	}
 }
+
+// progress forgets the failures so far.
+func (c *client) progress() { c.failed.Reset() }
 
 // call is one request to make.
 type call struct {
 	method  string
 	url     *url.URL
+	body    *Body
 	accept  string // Accept-Encoding
 	from    int64  // Range from this byte on; 0 for all
+	to      int64  // and up to this one, exclusively; 0 for the end
 	ifRange string
+	// Conditions of a fetch that need not be.
+	ifNoneMatch, ifModifiedSince string
 	// trusted: credentials and all headers go with it.
 	trusted bool
-	// asked is what was asked for, if redirects have led from there to url.
+	// asked is the URL that redirects have led away from, nil without any.
 	asked *url.URL
 }
 
@@ -145,54 +111,106 @@ func (a *answer) close() {
 	a.cancel(nil)
 }
 
-var errStalled = errors.New("stalled")
+var (
+	errStalled = errors.New("stalled")
+	errTooSlow = errors.New("too slow")
+	errMaxTime = errors.New("the time allowed for the whole fetch is over (--max-time)")
+)
 
-// do makes a call, repeating it as the retry policy says, and returns an
-// answer of success, or 416 if a range was asked for.
+// do makes a call, repeating it as the retry policy says, and returns an answer
+// of success, 304 to a condition, or 416 if a range was asked for.
 func (c *client) do(ctx context.Context, k call) (*answer, error) {
 	refreshed := false
-	for {
+	for notReady := 0; ; {
 		a, last, sent, err := c.follow(ctx, k)
-		if err == nil {
-			switch s := a.StatusCode; {
-			case s >= 200 && s <= 299, s == http.StatusRequestedRangeNotSatisfiable && k.from > 0:
-				return a, nil
-			case s == http.StatusUnauthorized && !refreshed && k.trusted && c.refresher() != nil && c.repeatable(sent):
-				a.close()
-				if err := c.refresher().Refresh(ctx); err != nil {
-					return nil, &Error{Kind: KindAuth, Op: k.op(), Status: s, Msg: "the credentials could not be renewed", err: err}
-				}
-				refreshed = true
-				continue
-			}
-			err = c.statusError(last, a)
-			after, given := retryAfter(a.Header, c.retry.now())
-			retry := retryableStatus(a.StatusCode) && c.repeatable(sent) &&
-				(idempotent(k.method) || c.req.Retry.Unsafe || a.StatusCode == http.StatusTooManyRequests || a.StatusCode == http.StatusServiceUnavailable && given)
-			a.close()
-			if !retry {
-				return nil, err
-			}
-			if err := c.pause(ctx, err, after); err != nil {
+		if err != nil {
+			if err = c.afterNoAnswer(ctx, k, last, sent, err); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		var own *Error
-		if ctx.Err() != nil {
-			return nil, stopped(ctx, k.op())
+		after, asked := c.pauseAskedBy(a)
+		switch s := a.StatusCode; {
+		case s == http.StatusAccepted && asked && idempotent(k.method) && notReady < maxNotReady:
+			notReady++
+			a.close()
+			if err := c.wait(ctx, max(after, time.Second), "the server is still preparing its answer (202)"); err != nil {
+				return nil, err
+			}
+			continue
+		case s >= 200 && s <= 299, s == http.StatusRequestedRangeNotSatisfiable && k.from > 0,
+			s == http.StatusNotModified && k.ifNoneMatch+k.ifModifiedSince != "":
+			return a, nil
+		case s == http.StatusUnauthorized && !refreshed && k.trusted && c.refresher() != nil && repeatable(k, sent):
+			a.close()
+			c.authMu.Lock()
+			err := c.refresher().Refresh(ctx)
+			c.authMu.Unlock()
+			if err != nil {
+				return nil, &Error{Kind: KindAuth, Op: k.op(), Status: s, Msg: "the credentials could not be renewed", err: err}
+			}
+			refreshed = true
+			continue
 		}
-		if errors.As(err, &own) {
+		err = c.statusError(last, a)
+		limited := rateLimited(a, asked)
+		again := (retry.Status(a.StatusCode) || limited) && repeatable(k, sent) &&
+			(idempotent(k.method) || c.req.Retry.Unsafe || limited || a.StatusCode == http.StatusServiceUnavailable && asked)
+		a.close()
+		if !again {
 			return nil, err
 		}
-		werr := c.networkError(last, err)
-		if !transient(err) || !c.repeatable(sent) || !idempotent(k.method) && !c.req.Retry.Unsafe && !notSent(err) {
-			return nil, werr
-		}
-		if err := c.pause(ctx, werr, 0); err != nil {
+		if err := c.pause(ctx, err, after); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// afterNoAnswer pauses after a request without an answer, or returns its error
+// if it is not to be repeated.
+func (c *client) afterNoAnswer(ctx context.Context, k, last call, sent bool, err error) error {
+	if ctx.Err() != nil {
+		return stopped(ctx, k.op())
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	failure := c.networkError(last, err)
+	if !retry.Transient(err) || !repeatable(k, sent) || !idempotent(k.method) && !c.req.Retry.Unsafe && !retry.NotSent(err) {
+		return failure
+	}
+	return c.pause(ctx, failure, 0)
+}
+
+// rateLimited reports whether an answer says that requests come too fast: 429,
+// or 403 with a pause, as GitHub does.
+func rateLimited(a *answer, asked bool) bool {
+	return a.StatusCode == http.StatusTooManyRequests || a.StatusCode == http.StatusForbidden && asked
+}
+
+// pauseAskedBy returns the pause that an answer asks for.
+func (c *client) pauseAskedBy(a *answer) (time.Duration, bool) {
+	now := c.now()
+	if d, ok := retry.After(a.Header, now); ok {
+		return d, true
+	}
+	if a.StatusCode != http.StatusTooManyRequests {
+		return 0, false
+	}
+	// The status says already that nothing remains.
+	h := a.Header.Clone()
+	for _, name := range []string{"X-Ratelimit-Remaining", "X-Rate-Limit-Remaining", "Ratelimit-Remaining"} {
+		h.Set(name, "0")
+	}
+	return retry.After(h, now)
+}
+
+func (c *client) now() time.Time {
+	if c.policy.Clock != nil {
+		return c.policy.Clock.Now()
+	}
+	return time.Now()
 }
 
 func (c *client) refresher() Refresher {
@@ -201,20 +219,65 @@ func (c *client) refresher() Refresher {
 }
 
 // repeatable reports whether the request's body can be sent (again).
-func (c *client) repeatable(sent bool) bool {
-	return c.req.Body == nil || !c.req.Body.once || !sent
+func repeatable(k call, sent bool) bool { return k.body == nil || !k.body.once || !sent }
+
+// mayRepeat reports whether a request whose answer broke off may be sent again.
+func (c *client) mayRepeat(k call) bool {
+	return repeatable(k, true) && (idempotent(k.method) || c.req.Retry.Unsafe)
 }
 
 // pause waits before a repetition, or returns cause if there is to be none.
 func (c *client) pause(ctx context.Context, cause error, after time.Duration) error {
-	d, err := c.retry.next(cause, after)
+	p, err := c.failed.Next(cause, after)
 	if err != nil {
-		return err
+		return c.lastFailure(err)
 	}
 	c.meter.retries.Add(1)
-	c.meter.wait(fmt.Sprintf("retry in %s (%v)", d.Round(100*time.Millisecond), cause))
+	why := fmt.Sprintf("%v; attempt %d of %d", cause, p.Attempt+1, c.req.Retry.Attempts)
+	return c.wait(ctx, p.For, why)
+}
+
+// lastFailure is the error of a request that is not repeated any more.
+func (c *client) lastFailure(err error) error {
+	var long *retry.TooLongError
+	var e *Error
+	if errors.As(err, &long) && errors.As(long.Err, &e) {
+		copied := *e
+		copied.Msg += fmt.Sprintf("; it asks for a pause of %s, more than the %s allowed", long.After.Round(time.Second), long.Longest)
+		copied.hint = "allow a longer pause with --retry-after-max TIME"
+		return &copied
+	}
+	if n := c.failed.Failed(); n > 1 && errors.As(err, &e) {
+		copied := *e
+		if copied.err == nil {
+			copied.Msg += fmt.Sprintf(" (attempt %d, the last)", n)
+		} else {
+			copied.err = fmt.Errorf("%w (attempt %d, the last)", copied.err, n)
+		}
+		return &copied
+	}
+	return err
+}
+
+// wait waits and says why, to the meter and as a notice.
+func (c *client) wait(ctx context.Context, d time.Duration, why string) error {
+	if d > c.req.Retry.AfterMax && d > c.req.Retry.Max {
+		return &Error{Kind: KindHTTP, Msg: fmt.Sprintf("%s, for %s more, which is longer than the %s allowed", why, d.Round(time.Second), c.req.Retry.AfterMax), hint: "allow a longer pause with --retry-after-max TIME"}
+	}
+	shown := d.Round(10 * time.Millisecond)
+	until := ""
+	if d >= 10*time.Second {
+		shown = d.Round(time.Second)
+		until = " (until " + time.Now().Add(d).Format(time.TimeOnly) + ")"
+	}
+	c.notify("waiting %s%s: %s", shown, until, why)
+	c.meter.wait(fmt.Sprintf("waiting %s (%s)", shown, why))
 	defer c.meter.wait("")
-	if c.retry.sleep(ctx, d) != nil {
+	sleep := retry.Sleep
+	if c.policy.Clock != nil {
+		sleep = c.policy.Clock.Sleep
+	}
+	if sleep(ctx, d) != nil {
 		return stopped(ctx, "")
 	}
 	return nil
@@ -222,321 +285,10 @@ func (c *client) pause(ctx context.Context, cause error, after time.Duration) er
 
 // stopped is the error of a fetch whose context has ended.
 func stopped(ctx context.Context, op string) error {
-	return &Error{Kind: KindNetwork, Op: op, err: context.Cause(ctx)}
-}
-
-// follow makes one attempt, through redirects. last is the call they have led
-// to; sent says whether a byte of the request's body was read.
-func (c *client) follow(ctx context.Context, k call) (_ *answer, last call, sent bool, _ error) {
-	asked := k.url
-	seen := map[string]bool{k.method + " " + k.url.String(): true}
-	withBody := c.req.Body != nil
-	for hop := 0; ; hop++ {
-		a, used, err := c.send(ctx, k, withBody)
-		sent = sent || used
-		if err != nil {
-			return nil, k, sent, err
-		}
-		switch a.StatusCode {
-		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		default:
-			a.url = k.url
-			return a, k, sent, nil
-		}
-		loc := a.Header.Get("Location")
-		a.close()
-		bad := func(hint, format string, args ...any) (*answer, call, bool, error) {
-			return nil, k, sent, &Error{Kind: KindRedirect, Op: k.op(), Status: a.StatusCode, Msg: fmt.Sprintf(format, args...), hint: hint}
-		}
-		to, err := k.url.Parse(loc)
-		if loc == "" || err != nil {
-			return bad("", "the server redirects, but its Location %q is no URL", clean(loc, 100))
-		}
-		if to.Scheme != "http" && to.Scheme != "https" {
-			return bad("", "redirected to %s, which is no web address", clean(showURL(to), 200))
-		}
-		if k.url.Scheme == "https" && to.Scheme == "http" {
-			return bad("if that is what you want, fetch the http URL itself", "redirected from https to the unprotected %s", clean(showURL(to), 200))
-		}
-		if hop+1 > maxRedirects {
-			return bad("", "more than %d redirects", maxRedirects)
-		}
-		if s := a.StatusCode; (s == http.StatusSeeOther || s <= http.StatusFound && k.method == http.MethodPost) && k.method != http.MethodGet {
-			k.method, withBody = http.MethodGet, false
-		}
-		if to.User != nil {
-			// Credentials are ours to give, not the server's.
-			to.User = nil
-		}
-		if withBody && c.req.Body.once && sent {
-			return bad("send it from a file, or to where the redirect leads", "redirected to %s, but the request's body was read from a pipe and cannot be sent twice", clean(showURL(to), 200))
-		}
-		if k.trusted && !sameOrigin(k.url, to) && !upgraded(k.url, to) {
-			if withBody {
-				return bad("if that is what you want, send it there yourself", "redirected, with the request's body, to another host: %s", clean(showURL(to), 200))
-			}
-			k.trusted = false
-		}
-		k.url, k.asked = to, asked
-		if id := k.method + " " + to.String(); seen[id] {
-			return bad("", "the server redirects in a loop, back to %s", clean(showURL(to), 200))
-		} else {
-			seen[id] = true
-		}
+	cause := context.Cause(ctx)
+	kind := KindNetwork
+	if errors.Is(cause, errMaxTime) {
+		kind = KindTimeout
 	}
-}
-
-// alwaysSent are the caller's headers that go to any host.
-var alwaysSent = []string{"Accept", "Accept-Language", "User-Agent", "Content-Type"}
-
-// send makes one exchange.
-func (c *client) send(ctx context.Context, k call, withBody bool) (_ *answer, sent bool, _ error) {
-	if c.rate != nil {
-		if err := c.rate.Wait(ctx); err != nil {
-			if ctx.Err() == nil {
-				// It knows as well when the deadline is too near.
-				err = &Error{Kind: KindTimeout, Op: k.op(), err: context.DeadlineExceeded}
-			}
-			return nil, false, err
-		}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	fail := func(err error) (*answer, bool, error) {
-		if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
-			err = cause
-		}
-		cancel(nil)
-		return nil, sent, err
-	}
-	r, err := http.NewRequestWithContext(ctx, k.method, k.url.String(), nil)
-	if err != nil {
-		return fail(&Error{Kind: KindUsage, Op: k.op(), err: err})
-	}
-	r.Header.Set("User-Agent", c.req.UserAgent)
-	if withBody && c.req.Body.Type != "" {
-		r.Header.Set("Content-Type", c.req.Body.Type)
-	}
-	for name, v := range c.req.Header {
-		if k.trusted {
-			r.Header[name] = v
-			if name == "Host" && len(v) > 0 {
-				r.Host = v[0]
-			}
-		}
-	}
-	if !k.trusted {
-		for _, name := range alwaysSent {
-			if v := c.req.Header[name]; v != nil && (name != "Content-Type" || withBody) {
-				r.Header[name] = v
-			}
-		}
-	}
-	if r.Header.Get("Accept-Encoding") == "" {
-		r.Header.Set("Accept-Encoding", k.accept)
-	}
-	if k.from > 0 {
-		r.Header.Set("Range", "bytes="+strconv.FormatInt(k.from, 10)+"-")
-		if k.ifRange != "" && !bareTag(k.ifRange) {
-			r.Header.Set("If-Range", k.ifRange)
-		}
-	}
-	if k.trusted && c.auth != nil {
-		if err := c.auth.Authorize(r); err != nil {
-			return fail(&Error{Kind: KindAuth, Op: k.op(), Msg: "no credentials", err: err})
-		}
-	}
-	var up *upload
-	if withBody {
-		body, err := c.req.Body.open()
-		if err != nil {
-			return fail(&Error{Kind: KindUsage, Op: k.op(), Msg: "the request's body", err: err})
-		}
-		// A server that takes nothing more stalls as much as one that sends
-		// nothing.
-		up = &upload{ReadCloser: body, stall: c.req.Timeouts.Stall}
-		up.timer = time.AfterFunc(up.stall, func() { cancel(errStalled) })
-		r.Body, r.ContentLength = up, c.req.Body.size
-		if c.req.Body.size == 0 {
-			r.Body = http.NoBody
-		}
-	}
-	t := c.away
-	if k.trusted {
-		t = c.home
-	}
-	c.meter.requests.Add(1)
-	resp, err := t.RoundTrip(r)
-	if up != nil {
-		sent = up.used.Load()
-		up.timer.Stop()
-	}
-	if err != nil {
-		return fail(err)
-	}
-	return &answer{Response: resp, url: k.url, ctx: ctx, cancel: cancel}, sent, nil
-}
-
-// statusError makes the error of an answer that is no success; what the server
-// says about it is read from the body.
-func (c *client) statusError(k call, a *answer) error {
-	e := &Error{Kind: KindHTTP, Op: k.op(), Status: a.StatusCode}
-	e.Msg = fmt.Sprintf("the server answered %d %s", a.StatusCode, http.StatusText(a.StatusCode))
-	stall := time.AfterFunc(c.req.Timeouts.Stall, func() { a.cancel(errStalled) })
-	text := errorText(a.Response)
-	stall.Stop()
-	if said := serverWords(a.Header.Get("Content-Type"), text); said != "" {
-		e.Msg += ": " + said
-	}
-	switch a.StatusCode {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		e.Kind = KindAuth
-		if c.auth == nil && a.StatusCode == http.StatusUnauthorized {
-			e.hint = "no credentials were sent; see --bearer, --user, --netrc and --config"
-		}
-		if !k.trusted {
-			e.hint = "credentials are not sent to another host than the one that was asked for"
-		}
-	}
-	return e
-}
-
-// errorText reads the beginning of an error's body, which may be compressed
-// since we ask for that.
-func errorText(r *http.Response) []byte {
-	const limit = 8 << 10
-	in := io.LimitReader(r.Body, limit)
-	if how, err := coding(r.Header); err == nil && how != codingNone {
-		var d decoder
-		defer d.close()
-		if in, err = d.reset(how, in); err != nil {
-			return nil
-		}
-	}
-	text, _ := io.ReadAll(io.LimitReader(in, limit))
-	return text
-}
-
-// serverWords extracts from the body of an error what a person would read.
-func serverWords(contentType string, body []byte) string {
-	media, _, _ := mime.ParseMediaType(contentType)
-	if media == "application/json" || strings.HasSuffix(media, "+json") || len(body) > 0 && body[0] == '{' {
-		var v any
-		if json.Unmarshal(body, &v) == nil {
-			return clean(findMessage(v, 3), 300)
-		}
-		return ""
-	}
-	if media == "text/plain" || media == "" {
-		return clean(string(body), 300)
-	}
-	return ""
-}
-
-// findMessage looks for a message in the shapes that APIs use: {"message": …},
-// {"error": {"message": …}}, {"itemNotFound": {"message": …}}, {"errors": […]}.
-func findMessage(v any, depth int) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case []any:
-		if len(v) > 0 && depth > 0 {
-			return findMessage(v[0], depth-1)
-		}
-	case map[string]any:
-		for _, k := range []string{"message", "detail", "error_description", "error", "errors", "faultstring", "title"} {
-			if e, ok := v[k]; ok && depth > 0 {
-				if m := findMessage(e, depth-1); m != "" {
-					return m
-				}
-			}
-		}
-		if len(v) == 1 && depth > 0 {
-			for _, e := range v {
-				if _, ok := e.(map[string]any); ok {
-					return findMessage(e, depth-1)
-				}
-			}
-		}
-	}
-	return ""
-}
-
-// networkError wraps what the transport returned.
-func (c *client) networkError(k call, err error) error {
-	e := &Error{Kind: KindNetwork, Op: k.op(), err: err}
-	var dns *net.DNSError
-	var cert *tls.CertificateVerificationError
-	var timeout interface{ Timeout() bool }
-	switch {
-	case errors.Is(err, errStalled):
-		e.Kind, e.err, e.Msg = KindTimeout, nil, fmt.Sprintf("nothing moved for %s", c.req.Timeouts.Stall)
-		e.hint = "a longer wait is allowed by --timeout stall=TIME"
-	case errors.As(err, &dns) && dns.IsNotFound:
-		e.err, e.Msg = nil, fmt.Sprintf("there is no host %q", dns.Name)
-	case errors.As(err, &cert):
-		e.Msg = "the server's certificate"
-		e.hint = "a private authority is trusted by --cacert FILE"
-	case refusedByTLS(err):
-		e.Msg = "the server refuses the connection"
-		if c.req.TLS.Cert == "" && strings.Contains(err.Error(), "certificate") {
-			e.hint = "a client certificate is shown by --cert FILE, to the first URL's host alone"
-		}
-	case errors.As(err, &timeout) && timeout.Timeout():
-		e.Kind = KindTimeout
-		if strings.Contains(err.Error(), "awaiting response headers") {
-			e.err, e.Msg = nil, fmt.Sprintf("no answer within %s", c.req.Timeouts.FirstByte)
-			e.hint = "a longer wait is allowed by --timeout first-byte=TIME"
-		} else {
-			e.Msg = fmt.Sprintf("no connection within %s", c.req.Timeouts.Connect)
-			e.hint = "a longer wait is allowed by --timeout connect=TIME"
-		}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		e.err, e.Msg = nil, "the server closed the connection without an answer"
-	}
-	return e
-}
-
-// ParseProxy reads a proxy's URL (http, https, socks5 or socks5h) into a value
-// of Request.Proxy; "" is for none, whatever the environment says.
-func ParseProxy(s string) (func(*http.Request) (*url.URL, error), error) {
-	if s == "" {
-		return http.ProxyURL(nil), nil
-	}
-	if !strings.Contains(s, "://") {
-		s = "http://" + s
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
-		return nil, usage("the proxy is no URL of http, https or socks5")
-	}
-	return http.ProxyURL(u), nil
-}
-
-func idempotent(method string) bool {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace, "PROPFIND", "REPORT", "SEARCH", "QUERY":
-		return true
-	}
-	return false
-}
-
-// sameOrigin compares scheme, host and port (RFC 6454).
-func sameOrigin(a, b *url.URL) bool {
-	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
-}
-
-// upgraded reports whether b is a's host at the usual port of https where a is
-// at that of http.
-func upgraded(a, b *url.URL) bool {
-	return a.Scheme == "http" && b.Scheme == "https" && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == "80" && port(b) == "443"
-}
-
-func port(u *url.URL) string {
-	if p := u.Port(); p != "" {
-		return p
-	}
-	if u.Scheme == "https" {
-		return "443"
-	}
-	return "80"
+	return &Error{Kind: kind, Op: op, err: cause}
 }

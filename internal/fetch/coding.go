@@ -10,10 +10,12 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/fetch/gunzip"
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/galleyhq/galley/internal/fetch/gunzip"
 )
 
 // Format is how the output is compressed.
@@ -58,7 +60,7 @@ func (f Format) ending() string {
 	return map[Format]string{Gzip: ".gz", Zstd: ".zst"}[f]
 }
 
-// The content codings (RFC 9110, 8.4.1) that we undo.
+// The content codings (RFC 9110, 8.4.1) that can be undone.
 const (
 	codingNone    = ""
 	codingGzip    = "gzip"
@@ -66,26 +68,32 @@ const (
 	codingDeflate = "deflate"
 )
 
-// coding reads Content-Encoding.
-func coding(h http.Header) (string, error) {
-	var c string
-	for _, v := range strings.Split(strings.Join(h.Values("Content-Encoding"), ","), ",") {
-		switch v = strings.ToLower(strings.TrimSpace(v)); v {
-		case "", "identity":
+// coding reads Content-Encoding. It returns the coding, if it is one that can be
+// undone, or the name of one that cannot. Some servers put a charset or the
+// name of a protocol there, which say nothing about the bytes.
+func coding(h http.Header) (known, opaque string) {
+	var codings []string
+	for v := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
+		v = strings.ToLower(strings.TrimSpace(v))
+		switch {
+		case v == "", v == "identity", v == "none", v == "binary", v == "text", v == "plain", v == "raw", v == "chunked", v == "base64",
+			v == "ascii", v == "us-ascii", v == "7bit", v == "8bit", v == "aws-chunked",
+			strings.HasPrefix(v, "utf"), strings.HasPrefix(v, "iso-"), strings.HasPrefix(v, "windows-"), strings.Contains(v, "/"):
 			continue
-		case "x-gzip":
+		case v == "x-gzip":
 			v = codingGzip
 		}
-		if c != "" {
-			return "", fmt.Errorf("the body is encoded twice (%s, %s), which is not supported", c, clean(v, 40))
-		}
-		c = v
+		codings = append(codings, v)
 	}
-	switch c {
-	case codingNone, codingGzip, codingZstd, codingDeflate:
-		return c, nil
+	if len(codings) == 0 {
+		return codingNone, ""
 	}
-	return "", fmt.Errorf("the body is encoded as %q, which was not asked for and is not supported", clean(c, 40))
+	switch c := codings[0]; {
+	case len(codings) > 1:
+	case c == codingGzip, c == codingZstd, c == codingDeflate:
+		return c, ""
+	}
+	return codingNone, clean(strings.Join(codings, ", "), 60)
 }
 
 // sniff returns the coding that the first bytes of a body show.
@@ -99,7 +107,7 @@ func sniff(b []byte) string {
 	return codingNone
 }
 
-// maxWindow is what RFC 9659 lets a server use for the coding zstd.
+// maxWindow is the window that RFC 9659 lets a server use for the coding zstd.
 const maxWindow = 8 << 20
 
 // decoder undoes codings, one body after the other, and keeps its buffers in
@@ -137,6 +145,10 @@ func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
 		}
 		return d.zs, err
 	case codingDeflate:
+		// Many servers send it without the frame of RFC 1950.
+		if head, err := d.buf.Peek(2); err == nil && (head[0]&0x0f != 8 || (int(head[0])<<8|int(head[1]))%31 != 0) {
+			return flate.NewReader(d.buf), nil
+		}
 		d.zl, err = zlib.NewReader(d.buf)
 		return d.zl, err
 	}
@@ -150,7 +162,8 @@ func (d *decoder) maxWindow() uint64 {
 	return d.window
 }
 
-// rest returns how many bytes follow what was decoded. It is asked at the end.
+// rest returns how many bytes follow the end of the coding. It is called at the
+// end.
 func (d *decoder) rest(coding string) (int64, error) {
 	if coding == codingGzip {
 		return 0, nil // it reads members until there is nothing
@@ -164,14 +177,16 @@ func (d *decoder) close() {
 	}
 }
 
-// decodeError explains what a decoder says.
+// decodeError explains the error of a decoder.
 func decodeError(op, coding string, window uint64, err error) error {
-	e := &Error{Kind: KindCoding, Op: op, err: err, Msg: "the body's " + coding + " is broken"}
+	e := &Error{Kind: KindCoding, Op: op, err: err, Msg: "the body's " + coding + " is damaged"}
 	switch {
+	case errors.Is(err, gunzip.ErrHeader), errors.Is(err, zstd.ErrMagicMismatch):
+		e.hint = "to store the body as it comes, say --raw"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		e.err, e.Msg = nil, "the body's "+coding+" ends early, although the server sent all it had announced"
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		e.err, e.Msg = nil, fmt.Sprintf("the body's zstd wants more memory than it may have (%s)", FormatSize(int64(window)))
+		e.err, e.Msg = nil, fmt.Sprintf("the body's zstd needs more memory than allowed (%s)", FormatSize(int64(window)))
 	}
 	return e
 }
@@ -240,7 +255,7 @@ func newShape(f Format, l Limits, workers int) shape {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	s := shape{block: 1 << 20, workers: workers, blocks: workers + 2}
+	s := shape{block: 768 << 10, workers: workers, blocks: workers + 2}
 	if f == None {
 		s = shape{block: max(l.ChunkSize, 64<<10), blocks: 3}
 	}

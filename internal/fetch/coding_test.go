@@ -108,13 +108,13 @@ func TestBrokenCodings(t *testing.T) {
 		says           string
 	}{
 		{"cut", "gzip", z[:len(z)/2], "ends early"},
-		{"damaged", "gzip", bad, "broken"},
-		{"checksum", "gzip", crc, "broken"},
+		{"damaged", "gzip", bad, "damaged"},
+		{"checksum", "gzip", crc, "damaged"},
 		{"not gzip", "gzip", []byte("hello"), "no gzip header"},
-		{"not gzip, longer", "gzip", body, "broken"},
-		{"garbage behind", "gzip", append(bytes.Clone(z), "garbage garbage garbage"...), "broken"},
+		{"not gzip, longer", "gzip", body, "damaged"},
+		{"garbage behind", "gzip", append(bytes.Clone(z), "garbage garbage garbage"...), "damaged"},
 		{"zstd cut", "zstd", zstded(body)[:1000], "ends early"},
-		{"not zstd", "zstd", body, "broken"},
+		{"not zstd", "zstd", body, "damaged"},
 		{"deflate garbage behind", "deflate", append(deflated(body), "x"...), "follow the end"},
 	} {
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -12,66 +12,98 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/galleyhq/galley/internal/secret"
 )
 
-// Config is what a file says of requests, so that secrets need not stand on a
-// command line.
+// Config holds the settings of requests that a file has, so that secrets are
+// not on a command line.
 type Config struct {
 	Headers map[string]string `yaml:"headers"`
 	// Bearer is a token; User and Password are basic authentication; Netrc is
 	// a .netrc file.
-	Bearer   *text  `yaml:"bearer"`
-	User     string `yaml:"user"`
-	Password *text  `yaml:"password"`
-	Netrc    string `yaml:"netrc"`
-	CACert   string `yaml:"cacert"`
-	Cert     string `yaml:"cert"`
-	Key      string `yaml:"key"`
-	Proxy    *text  `yaml:"proxy"`
+	Bearer   *secretText `yaml:"bearer"`
+	User     string      `yaml:"user"`
+	Password *secretText `yaml:"password"`
+	Netrc    string      `yaml:"netrc"`
+	CACert   string      `yaml:"cacert"`
+	Cert     string      `yaml:"cert"`
+	Key      string      `yaml:"key"`
+	Proxy    *secretText `yaml:"proxy"`
+	OAuth2   *struct {
+		TokenURL     string      `yaml:"token_url"`
+		ClientID     string      `yaml:"client_id"`
+		ClientSecret *secretText `yaml:"client_secret"`
+		Scope        string      `yaml:"scope"`
+	} `yaml:"oauth2"`
 }
 
-// text is a secret that is read from YAML.
-type text struct{ s Secret }
+// secretText is a secret that is read from YAML.
+type secretText struct{ s secret.Text }
 
-func (t *text) UnmarshalYAML(n *yaml.Node) error {
+func (t *secretText) UnmarshalYAML(n *yaml.Node) error {
 	var s string
 	if err := n.Decode(&s); err != nil {
 		return err
 	}
-	t.s = Secret(s)
+	t.s = secret.Text(s)
 	return nil
 }
 
-func (t *text) secret() Secret {
+func (t *secretText) value() secret.Text {
 	if t == nil {
 		return ""
 	}
 	return t.s
 }
 
+// configKeys are the keys of a configuration file, for messages.
+const configKeys = "headers, bearer, user, password, netrc, cacert, cert, key, proxy and oauth2 (token_url, client_id, client_secret, scope)"
+
 // ReadConfig reads a YAML file of the keys headers (a mapping), bearer, user,
-// password, netrc, cacert, cert, key and proxy. Paths in it are relative to the
-// file. warning says that others may read the file.
-func ReadConfig(path string) (c *Config, warning string, err error) {
+// password, netrc, cacert, cert, key, proxy and oauth2. ${NAME} in a value is
+// replaced by a variable of the environment. Paths are relative to the file.
+// warning says that others may read the file.
+func ReadConfig(path string, getenv func(string) string) (c *Config, warning string, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, "", usage("there is no configuration file %s", path)
+			return nil, "", usage("configuration file %s not found", path)
 		}
 		return nil, "", &Error{Kind: KindUsage, Msg: "the configuration file", err: err}
 	}
 	c = &Config{}
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
-	if err := d.Decode(c); err != nil && err != io.EOF {
-		// yaml's own message quotes values; its line is what helps.
-		return nil, "", &Error{Kind: KindUsage, Msg: fmt.Sprintf("the configuration file %s: %s", path, yamlWords(err)), hint: "its keys are headers, bearer, user, password, netrc, cacert, cert, key and proxy"}
+	var node yaml.Node
+	if err = d.Decode(&node); err == nil {
+		if err = expandNode(&node, getenv); err != nil {
+			return nil, "", usage("the configuration file %s: %v", path, err)
+		}
+		// Only a decoder of text knows which keys are unknown.
+		var expanded []byte
+		if expanded, err = yaml.Marshal(&node); err == nil {
+			d = yaml.NewDecoder(bytes.NewReader(expanded))
+			d.KnownFields(true)
+			err = d.Decode(c)
+		}
 	}
-	if (c.Bearer != nil) && (c.User != "" || c.Netrc != "") || c.User != "" && c.Netrc != "" {
-		return nil, "", usage("the configuration file %s: bearer, user and netrc exclude each other", path)
+	if err != nil && err != io.EOF {
+		// yaml's own message quotes values; only its line is safe to show.
+		return nil, "", &Error{Kind: KindUsage, Msg: fmt.Sprintf("the configuration file %s: %s", path, yamlWords(err)), hint: "its keys are " + configKeys}
+	}
+	ways := 0
+	for _, given := range []bool{c.Bearer != nil, c.User != "", c.Netrc != "", c.OAuth2 != nil} {
+		if given {
+			ways++
+		}
+	}
+	if ways > 1 {
+		return nil, "", usage("the configuration file %s: bearer, user, netrc and oauth2 exclude each other", path)
 	}
 	dir := filepath.Dir(path)
 	for _, p := range []*string{&c.Netrc, &c.CACert, &c.Cert, &c.Key} {
@@ -85,7 +117,49 @@ func ReadConfig(path string) (c *Config, warning string, err error) {
 	return c, warning, nil
 }
 
-var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
+var unknownKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`field (\S+) not found in type \S+`) })
+
+// expandNode replaces ${NAME} in all values of a file. A variable that is not
+// set is an error: an empty secret would be sent.
+func expandNode(n *yaml.Node, getenv func(string) string) error {
+	if n.Kind == yaml.ScalarNode {
+		text, err := expand(n.Value, getenv)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n.Line, err)
+		}
+		if text != n.Value {
+			n.Value, n.Tag, n.Style = text, "!!str", yaml.DoubleQuotedStyle
+		}
+	}
+	for _, c := range n.Content {
+		if err := expandNode(c, getenv); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expand replaces ${NAME} in a text.
+func expand(s string, getenv func(string) string) (string, error) {
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(s, "${")
+		b.WriteString(before)
+		if !ok {
+			return b.String(), nil
+		}
+		name, after, ok := strings.Cut(rest, "}")
+		if !ok || name == "" || strings.ContainsAny(name, " \t\"'{$") {
+			return "", errors.New("${NAME} takes the name of a variable")
+		}
+		v := getenv(name)
+		if v == "" {
+			return "", fmt.Errorf("the variable %s is not set", name)
+		}
+		b.WriteString(v)
+		s = after
+	}
+}
 
 // yamlWords shortens an error of the YAML decoder to what does not quote the
 // file.
@@ -95,13 +169,13 @@ func yamlWords(err error) string {
 		s = strings.TrimSpace(s[:i])
 	}
 	s = clean(strings.TrimPrefix(s, "unmarshal errors:"), 200)
-	s = unknownKey.ReplaceAllString(s, "there is no key $1")
-	return strings.NewReplacer("cannot unmarshal !!map into string", "a text is expected, and here stands a mapping",
-		"cannot unmarshal !!seq into string", "a text is expected, and here stands a list").Replace(s)
+	s = unknownKey().ReplaceAllString(s, "unknown key $1")
+	return strings.NewReplacer("cannot unmarshal !!map into string", "expected a text, found a mapping",
+		"cannot unmarshal !!seq into string", "expected a text, found a list").Replace(s)
 }
 
-// Apply puts what the file says into r, where r says nothing itself. It returns
-// the secrets, for a redactor.
+// Apply puts the settings of the file into r, where r has none of its own. It
+// returns the secrets, for a redactor.
 func (c *Config) Apply(r *Request) (secrets []string, err error) {
 	if r.Header == nil {
 		r.Header = http.Header{}
@@ -112,13 +186,23 @@ func (c *Config) Apply(r *Request) (secrets []string, err error) {
 			r.Header.Set(name, v)
 		}
 	}
-	secrets = append(secrets, string(c.Bearer.secret()), string(c.Password.secret()))
+	secrets = append(secrets, c.Bearer.value().Reveal(), c.Password.value().Reveal())
 	if r.Auth == nil && r.Source == nil {
 		switch {
 		case c.Bearer != nil:
-			r.Auth = Bearer(c.Bearer.secret())
+			r.Auth = Bearer(c.Bearer.value())
 		case c.User != "":
-			r.Auth = Basic(c.User, c.Password.secret())
+			r.Auth = Basic(c.User, c.Password.value())
+		case c.OAuth2 != nil:
+			o := c.OAuth2
+			secrets = append(secrets, o.ClientSecret.value().Reveal())
+			t := r.TLS
+			if t.CACert == "" {
+				t.CACert = c.CACert
+			}
+			if r.Auth, err = OAuth2Auth(OAuth2{TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecret: o.ClientSecret.value(), Scope: o.Scope, TLS: t}); err != nil {
+				return secrets, err
+			}
 		case c.Netrc != "":
 			if r.Auth, err = Netrc(c.Netrc); err != nil {
 				return secrets, err
@@ -135,7 +219,7 @@ func (c *Config) Apply(r *Request) (secrets []string, err error) {
 		r.TLS.Cert, r.TLS.Key = c.Cert, c.Key
 	}
 	if c.Proxy != nil && r.Proxy == nil {
-		r.Proxy, err = ParseProxy(string(c.Proxy.secret()))
+		r.Proxy, err = ParseProxy(c.Proxy.value().Reveal())
 	}
 	return secrets, err
 }

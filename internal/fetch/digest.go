@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// digest is a checksum that a body must have.
+// digest is a checksum that a body must have. given: the user named it.
 type digest struct {
 	name   string // of the algorithm, as in Repr-Digest
 	want   []byte
@@ -21,6 +21,7 @@ type digest struct {
 	// content: of the body without its Content-Encoding; else of the bytes on
 	// the wire.
 	content bool
+	given   bool
 	hash    hash.Hash
 }
 
@@ -124,5 +125,5 @@ func (d *digest) check() error {
 	if string(got) == string(d.want) {
 		return nil
 	}
-	return &Error{Kind: KindChecksum, Msg: fmt.Sprintf("the body's %s is %x, but %s says %x", d.name, got, d.source, d.want)}
+	return &Error{Kind: KindChecksum, given: d.given, Msg: fmt.Sprintf("the body's %s is %x, but %s is %x", d.name, got, d.source, d.want)}
 }

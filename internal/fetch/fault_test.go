@@ -71,7 +71,7 @@ func TestBrokenConnections(t *testing.T) {
 	}
 }
 
-// What is written to a pipe cannot be taken back: a body that starts anew is
+// What is written to a pipe cannot be undone: a body that starts anew is
 // compared and passed over.
 func TestBrokenConnectionsToAPipe(t *testing.T) {
 	body := records(2<<20, 1, "null")
@@ -101,7 +101,7 @@ func TestBrokenConnectionsToAPipe(t *testing.T) {
 	})
 	var b bytes.Buffer
 	_, err := fetch(t, Request{URL: s.URL, Output: Output{Writer: &b}})
-	failed(t, "", err, KindChanged, "cannot be taken back")
+	failed(t, "", err, KindChanged, "cannot be undone")
 	if !bytes.HasPrefix(body, b.Bytes()) {
 		t.Fatal("bytes of another body were written")
 	}
@@ -129,7 +129,7 @@ func TestChangedWhileRead(t *testing.T) {
 		if !bytes.Equal(got, new) {
 			t.Fatalf("%s: differs at %d", name, differ(got, new))
 		}
-		if len(said) != 1 || !strings.Contains(said[0], "starting the body over") {
+		if len(said) != 2 || !strings.Contains(said[0], "waiting") || !strings.Contains(said[1], "starting the body over") {
 			t.Errorf("%q", said)
 		}
 	}
@@ -176,8 +176,6 @@ func TestGarbage(t *testing.T) {
 		{"chunk garbage", ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n", KindTruncated, "broke off"},
 		{"no HTTP", "220 smtp ready\r\n", KindNetwork, "malformed HTTP"},
 		{"nothing", "", KindNetwork, "closed the connection without an answer"},
-		{"unwanted coding", ok + "Content-Encoding: br\r\nContent-Length: 3\r\n\r\nabc", KindCoding, `"br"`},
-		{"two codings", ok + "Content-Encoding: gzip, zstd\r\nContent-Length: 3\r\n\r\nabc", KindCoding, "twice"},
 		{"an unwanted part", "HTTP/1.1 206 Partial Content\r\nConnection: close\r\nContent-Range: bytes 0-2/9\r\nContent-Length: 3\r\n\r\nabc", KindHTTP, "part"},
 		{"header without end", ok + "X: " + strings.Repeat("a", 2<<20), KindNetwork, "header"},
 	} {
@@ -200,15 +198,15 @@ func TestNoLength(t *testing.T) {
 	path := out(t, "o")
 	sum := mustFetch(t, Request{URL: url, Output: Output{Path: path}, Notify: func(m string) { said = append(said, m) }})
 	same(t, path, []byte("abc"))
-	if len(said) != 1 || !strings.Contains(said[0], "whole") || len(sum.Verified) != 0 {
+	if len(said) != 1 || !strings.Contains(said[0], "complete") || len(sum.Verified) != 0 {
 		t.Errorf("%q %v", said, sum.Verified)
 	}
 	answer = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"a\":[1,2"
 	path = out(t, "o")
 	said = nil
 	_, err := fetch(t, Request{URL: url, Output: Output{Path: path}, Retry: Retry{Attempts: 3}, Notify: func(m string) { said = append(said, m) }})
-	failed(t, path, err, KindTruncated, "the JSON has not ended")
-	if len(said) != 2 || !strings.Contains(said[1], "starting the body over") {
+	failed(t, path, err, KindTruncated, "before the end of the JSON")
+	if len(said) != 4 || !strings.Contains(said[3], "starting the body over") {
 		t.Errorf("read again %d times: %q", len(said), said)
 	}
 	// The connection broke once only.
@@ -274,7 +272,7 @@ func TestUploadStalls(t *testing.T) {
 		URL: "http://" + l.Addr().String(), Body: BytesBody(make([]byte, 64<<20), ""), Output: Output{Path: path},
 		Timeouts: Timeouts{Stall: 100 * time.Millisecond}, Retry: Retry{Attempts: 1},
 	})
-	failed(t, path, err, KindTimeout, "nothing moved for 100ms")
+	failed(t, path, err, KindTimeout, "nothing was sent or received for 100ms")
 }
 
 func TestRetryStatuses(t *testing.T) {
@@ -296,7 +294,7 @@ func TestRetryStatuses(t *testing.T) {
 	})
 	p := new(pauses)
 	path := out(t, "o")
-	sum := mustFetch(t, Request{URL: s.URL, Output: Output{Path: path}, hooks: hooks{sleep: p.sleep}})
+	sum := mustFetch(t, Request{URL: s.URL, Output: Output{Path: path}, hooks: hooks{clock: p}})
 	same(t, path, body)
 	if sum.Retries != 3 || len(p.d) != 3 || p.d[0] != 7*time.Second || p.d[1] < 500*time.Millisecond || p.d[1] > time.Second || p.d[2] < 90*time.Second || p.d[2] > 100*time.Second {
 		t.Errorf("%v, %d retries", p.d, sum.Retries)
@@ -310,7 +308,7 @@ func TestRetryStatuses(t *testing.T) {
 		says   string
 		calls  int64
 	}{
-		{429, "86400", KindHTTP, "asks to be left alone for 24h", 1},
+		{429, "86400", KindHTTP, "asks for a pause of 24h", 1},
 		{404, "", KindHTTP, `404 Not Found: no such "thing"`, 1},
 		{500, "", KindHTTP, "(attempt 3, the last)", 3},
 		{403, "", KindAuth, "403", 1},
@@ -495,14 +493,16 @@ func TestDigests(t *testing.T) {
 			path := out(t, c.out)
 			sum, err := fetch(t, Request{URL: s.URL, Output: Output{Path: path}, Checksum: c.checksum})
 			if !c.ok {
-				failed(t, path, err, KindChecksum, "says")
-				clear1(t, path)
+				failed(t, path, err, KindChecksum, " but ")
+				if c.checksum == "" {
+					clear1(t, path) // else the checksum may be wrong
+				}
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := "[length digest]"; fmt.Sprint(sum.Verified) != want && c.name != "unknown" {
+			if got := fmt.Sprint(sum.Verified); got != "[length digest]" && got != "[length digest gzip]" && c.name != "unknown" {
 				t.Error(sum.Verified)
 			}
 		})

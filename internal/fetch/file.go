@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,7 +26,8 @@ type outFile interface {
 	Close() error
 }
 
-// files is what a fetch asks of the file system; tests put one in that fails.
+// files are the operations that a fetch needs of the file system; tests use one
+// that fails.
 type files interface {
 	// create opens a file for writing, at its end; it keeps what is there if
 	// keep is set.
@@ -36,11 +38,11 @@ type files interface {
 	syncDir(dir string) error
 }
 
-// osFiles is the system's. early starts the writing back while the bytes come.
+// osFiles are the system's. early starts to write back while the bytes arrive.
 type osFiles struct{ early bool }
 
-// osFile starts the writing back of what it was given early, so that the fsync
-// at the end finds little left to do.
+// osFile starts to write its content back early, so that the fsync at the end
+// has little left to do.
 type osFile struct {
 	*os.File
 	early       bool
@@ -71,15 +73,13 @@ func (f *osFile) Truncate(size int64) error {
 func (o osFiles) create(path string, mode fs.FileMode, keep bool) (outFile, error) {
 	flags := os.O_RDWR
 	if !keep {
-		// A new file, not what a link of that name points to.
+		// A new file, not the target of a link of that name.
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		flags |= os.O_CREATE | os.O_EXCL
-	} else if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 	}
-	f, err := os.OpenFile(path, flags, mode)
+	f, err := openBeside(path, flags, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (o osFiles) create(path string, mode fs.FileMode, keep bool) (outFile, erro
 			return nil, err
 		}
 	}
-	end, err := f.Seek(0, 2)
+	end, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -98,11 +98,43 @@ func (o osFiles) create(path string, mode fs.FileMode, keep bool) (outFile, erro
 	return &osFile{File: f, early: o.early, at: end, started: end}, nil
 }
 
+var (
+	errNotRegular = errors.New("not a regular file: remove it")
+	errManyNames  = errors.New("the file has another name too (a hard link): remove it")
+)
+
+// openBeside opens a file beside an output: part file, journal, manifest and
+// the like. It is the one way to do so: never through a symbolic link, and only
+// a regular file that has no other name, since others may have planted one in
+// the directory.
+func openBeside(path string, flags int, mode fs.FileMode) (*os.File, error) {
+	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errNotRegular}
+	}
+	f, err := os.OpenFile(path, flags|noFollow, mode)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+	case !st.Mode().IsRegular():
+		err = &fs.PathError{Op: "open", Path: path, Err: errNotRegular}
+	case names(st) > 1 && flags&(os.O_RDWR|os.O_WRONLY) != 0:
+		err = &fs.PathError{Op: "open", Path: path, Err: errManyNames}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 func (osFiles) rename(from, to string) error { return os.Rename(from, to) }
 func (osFiles) remove(path string) error     { return os.Remove(path) }
 func (osFiles) syncDir(dir string) error     { return syncDir(dir) }
 
-// diskError says what went wrong with the output.
+// diskError explains an error of the output.
 func diskError(path string, err error) error {
 	if err == nil {
 		return nil
@@ -122,20 +154,19 @@ func diskError(path string, err error) error {
 	}
 	switch {
 	case isFull(err):
-		e.err, e.Msg = err, "cannot write "+path+": the disk is full"
-		e.err = nil
-		e.hint = "make room"
+		e.err, e.Msg = nil, "cannot write "+path+": the disk is full"
+		e.hint = "free some space"
 	case errors.Is(err, fs.ErrNotExist):
 		e.Msg, e.err = "cannot write "+path+": there is no directory "+filepath.Dir(path), nil
 	case errors.Is(err, syscall.EPIPE):
-		e.Msg, e.err = "the reader of the output has gone", nil
+		e.Msg, e.err = "the reader of the output has closed it", nil
 	}
 	return e
 }
 
 // target resolves a symbolic link, so that the file it points to is replaced
-// and not the link, and says whether the path is to be written to directly:
-// it exists and is no regular file.
+// and not the link, and says whether the path is written to directly: it exists
+// and is not a regular file.
 func target(path string) (resolved string, direct bool, mode fs.FileMode, err error) {
 	if r, err := filepath.EvalSymlinks(path); err == nil {
 		path = r

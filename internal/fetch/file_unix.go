@@ -10,6 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// noFollow refuses a symbolic link, and does not wait for the other end of a
+// pipe.
+const noFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
+
+// names returns how many names a file has.
+func names(st os.FileInfo) uint64 {
+	if s, ok := st.Sys().(*syscall.Stat_t); ok {
+		return uint64(s.Nlink)
+	}
+	return 1
+}
+
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

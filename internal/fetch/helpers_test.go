@@ -39,13 +39,15 @@ func records(n int, seed uint64, next string) []byte {
 	return b.Bytes()
 }
 
-// instant is a pause that takes no time and is remembered.
+// pauses is a clock whose pauses take no time and are remembered.
 type pauses struct {
 	mu sync.Mutex
 	d  []time.Duration
 }
 
-func (p *pauses) sleep(ctx context.Context, d time.Duration) error {
+func (p *pauses) Now() time.Time { return time.Now() }
+
+func (p *pauses) Sleep(ctx context.Context, d time.Duration) error {
 	p.mu.Lock()
 	p.d = append(p.d, d)
 	p.mu.Unlock()
@@ -99,8 +101,8 @@ func out(t testing.TB, name string) string {
 // run fetches with no pauses and the proxy of no environment.
 func fetch(t testing.TB, r Request) (*Summary, error) {
 	t.Helper()
-	if r.hooks.sleep == nil {
-		r.hooks.sleep = new(pauses).sleep
+	if r.hooks.clock == nil {
+		r.hooks.clock = new(pauses)
 	}
 	return Fetch(t.Context(), r)
 }

@@ -21,32 +21,38 @@ type journal struct {
 	f    *os.File
 	path string
 	size int64
-	// What a shorter journal would hold.
-	head []byte
-	resp []byte
-	last []byte
-	seen []uint64
-	next int64 // rewritten when it grows beyond
+	// The lines of a shorter journal.
+	head  []byte
+	resp  []byte
+	first []byte
+	last  []byte
+	seen  []uint64
+	next  int64 // rewritten when it grows beyond
+	// refused: the part is of another request, and stays.
+	refused bool
 }
 
-const journalVersion = 1
+const journalVersion = 2
 
 // compactAt is the size from which on a journal is rewritten.
 const compactAt = 4 << 20
 
 type journalLine struct {
-	// Version and Request begin a journal: what is fetched, and in which form.
-	Version int    `json:"galley_fetch,omitempty"`
-	Request string `json:"request,omitempty"`
-	// Response tells what the body is.
+	// Version and Identity begin a journal.
+	Version  int       `json:"galley_fetch,omitempty"`
+	Identity *identity `json:"identity,omitempty"`
+	// Response is the version of a single body.
 	Response *bodyState `json:"response,omitempty"`
+	// First is the shape of the first page.
+	First *pageShape `json:"first,omitempty"`
 	// At is a place to go on from.
 	At *checkpoint `json:"at,omitempty"`
-	// Seen are the pages that a rewritten journal does not list any more.
+	// Seen are pages that no line has in its place.
 	Seen []byte `json:"seen,omitempty"`
 }
 
-// bodyState is what a single body must still be when it is gone on with.
+// bodyState is the version of a single body, which must be the same when a
+// download is resumed.
 type bodyState struct {
 	Validator string `json:"validator"`
 	Coding    string `json:"coding,omitempty"`
@@ -62,13 +68,17 @@ type checkpoint struct {
 	In  int64  `json:"in,omitempty"`
 	Out int64  `json:"out"`
 	CRC uint32 `json:"crc"`
-	// Page is the next page, from 1; 0 for a single body.
-	Page   int    `json:"page,omitempty"`
-	URL    string `json:"url,omitempty"`
-	Offset int64  `json:"offset,omitempty"`
-	Items  int64  `json:"items,omitempty"`
-	Seen   uint64 `json:"seen,omitempty"`
-	Done   string `json:"done,omitempty"` // why there is no next page
+	// Page is the next page, from 1; 0 for a single body. Cursor is the value
+	// that its request carries in the body.
+	Page   int             `json:"page,omitempty"`
+	URL    string          `json:"url,omitempty"`
+	Cursor json.RawMessage `json:"cursor,omitempty"`
+	Offset int64           `json:"offset,omitempty"`
+	Items  int64           `json:"items,omitempty"`
+	Seen   uint64          `json:"seen,omitempty"`
+	Done   string          `json:"done,omitempty"` // why there is no next page
+	// Tail are complete pages that are not in the output yet.
+	Tail *tailPart `json:"tail,omitempty"`
 }
 
 var errLocked = errors.New("another fetch is writing this file")
@@ -77,7 +87,7 @@ var errLocked = errors.New("another fetch is writing this file")
 // held, if they are wanted and any.
 func openJournal(path string, want bool) (*journal, []journalLine, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err := openBeside(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -89,9 +99,9 @@ func openJournal(path string, want bool) (*journal, []journalLine, error) {
 			}
 			return nil, nil, err
 		}
-		// Who had it may have finished, and removed it, just now.
+		// The process that had it may have removed it just now.
 		mine, err1 := f.Stat()
-		there, err2 := os.Stat(path)
+		there, err2 := os.Lstat(path)
 		if err1 != nil {
 			f.Close()
 			return nil, nil, err1
@@ -133,7 +143,7 @@ func readJournal(r io.Reader) ([]journalLine, int64) {
 			return lines, valid
 		}
 		sum, err := strconv.ParseUint(string(text[:8]), 16, 32)
-		if err != nil || text[8] != ' ' || crc32.Checksum(text[9:len(text)-1], castagnoli) != uint32(sum) {
+		if err != nil || text[8] != ' ' || crc32.Checksum(text[9:len(text)-1], castagnoli()) != uint32(sum) {
 			return lines, valid
 		}
 		var l journalLine
@@ -147,7 +157,7 @@ func readJournal(r io.Reader) ([]journalLine, int64) {
 
 // restart empties the journal.
 func (j *journal) restart() error {
-	j.size, j.head, j.resp, j.last, j.seen, j.next = 0, nil, nil, nil, nil, compactAt
+	j.size, j.head, j.resp, j.first, j.last, j.seen, j.next = 0, nil, nil, nil, nil, nil, compactAt
 	if err := j.f.Truncate(0); err != nil {
 		return err
 	}
@@ -160,7 +170,7 @@ func formatLine(l journalLine) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum(text, castagnoli), text), nil
+	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum(text, castagnoli()), text), nil
 }
 
 func (j *journal) remember(l journalLine) {
@@ -173,18 +183,20 @@ func (j *journal) remember(l journalLine) {
 		j.head = b
 	case l.Response != nil:
 		j.resp = b
+	case l.First != nil:
+		j.first = b
 	case l.At != nil:
 		j.last = b
 		if l.At.Seen != 0 && len(j.seen) < maxSeen {
 			j.seen = append(j.seen, l.At.Seen)
 		}
-	case l.Seen != nil:
+	}
+	if l.Seen != nil && len(j.seen) < maxSeen {
 		j.seen = append(j.seen, unpackSeen(l.Seen)...)
 	}
 }
 
-// add appends a line. One write call is all: a process that is killed leaves
-// it out or in.
+// add appends a line, with one write call: after a kill it is there or not.
 func (j *journal) add(l journalLine) error {
 	j.remember(l)
 	b, err := formatLine(l)
@@ -198,9 +210,9 @@ func (j *journal) add(l journalLine) error {
 	return err
 }
 
-// cutAfter makes good the last place of the journal, whose lines are given.
+// cutAfter makes good the last place of the journal, which holds lines.
 func (j *journal) cutAfter(lines []journalLine, good *checkpoint) error {
-	j.head, j.resp, j.last, j.seen = nil, nil, nil, nil
+	j.head, j.resp, j.first, j.last, j.seen = nil, nil, nil, nil, nil
 	for _, l := range lines {
 		j.remember(l)
 		if l.At == good {
@@ -210,12 +222,13 @@ func (j *journal) cutAfter(lines []journalLine, good *checkpoint) error {
 	return j.compact()
 }
 
-// compact rewrites the journal with what still matters. A kill in the middle
-// costs the resume, never the output.
+// compact rewrites the journal without the lines that are superseded. A kill in
+// the middle costs the resume, never the output.
 func (j *journal) compact() error {
 	var b bytes.Buffer
 	b.Write(j.head)
 	b.Write(j.resp)
+	b.Write(j.first)
 	if len(j.seen) > 0 {
 		line, err := formatLine(journalLine{Seen: packSeen(j.seen)})
 		if err != nil {
@@ -236,7 +249,7 @@ func (j *journal) compact() error {
 	return err
 }
 
-// finish removes the journal: nothing is left to go on with.
+// finish removes the journal: nothing is left to resume.
 func (j *journal) finish() {
 	// Removed while it is locked, so that nobody else's is hit; Windows wants
 	// it closed first.

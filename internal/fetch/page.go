@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -12,262 +13,339 @@ import (
 
 // stored says how the bytes of a body on the wire become those of the output.
 type stored struct {
-	// Coding is the body's Content-Encoding, Magic what its first bytes show
-	// when it has none.
+	// Coding is the body's Content-Encoding; Magic the compression that its
+	// first bytes show when it has none.
 	Coding string `json:"coding,omitempty"`
 	Magic  string `json:"magic,omitempty"`
-	// Raw: they are stored as they come.
+	// Raw: the bytes are stored as they come.
 	Raw bool `json:"raw,omitempty"`
-	// Decode is the coding that is undone before they are stored.
+	// Decode is the coding that is decoded before they are stored.
 	Decode string `json:"decode,omitempty"`
+	// Charset is converted to UTF-8, "" for none.
+	Charset string `json:"charset,omitempty"`
 }
 
-// page brings one page into the sink, from its beginning if need be several
-// times.
-func (f *run) page(u *url.URL) (got, error) {
-	k := call{method: f.req.Method, url: u, accept: f.accept(), trusted: sameOrigin(f.url, u)}
-	var want *bodyState
-	if f.going != nil && f.going.Page == 0 && f.going.In > 0 {
-		k.from, k.ifRange, want = f.going.In, f.state.Validator, f.state
-	}
-	f.going = nil
-	if f.perPage {
-		path := f.pagePath()
-		f.part = path + partEnding
-		var err error
-		if f.file, err = f.fs.create(f.part, newMode, false); err != nil {
-			return got{}, diskError(f.part, err)
-		}
-		f.sink.retarget(f.file, path, 0, 0, 0)
-		f.pageOut, f.pageCRC = 0, 0
-	}
-	var a *answer
-	for restarts := 0; ; {
-		g, err := f.pageOnce(k, want, a)
-		var re *restartError
-		if !errors.As(err, &re) {
-			return g, err
-		}
-		if re.a == nil && re.cause != nil {
-			// Each is a failure in a row: nothing was gained.
-			if restarts++; restarts >= f.req.Retry.Attempts {
-				return g, re.cause
-			}
-		}
-		if want != nil {
-			f.sum.StartedOver, f.sum.ResumedAt = re.why, 0
-		}
-		f.notify("%s; starting %s over", re.why, f.what())
-		a, want = re.a, nil
-		k.from, k.ifRange = 0, ""
-		if err := f.rollBack(); err != nil {
-			return g, err
-		}
-	}
+// page is one attempt at one page: its body, and everything on the way from
+// there to the output.
+type page struct {
+	s    *session
+	out  *output
+	at   checkpoint
+	k    call
+	want *bodyState // of the body that the answer must be the rest of
+
+	st     *stream
+	how    stored
+	in     *inspection
+	result pageResult
+	early  bool // the next page was requested
 }
 
-// accept is the Accept-Encoding of our requests: the output's own form, so
-// that it can be stored as it comes; and gzip where records are picked out of
-// it, since the network is slower than inflating.
-func (f *run) accept() string {
+// call makes the request for a place.
+func (s *session) call(at checkpoint) (call, error) {
+	u, err := url.Parse(at.URL)
+	if err != nil {
+		return call{}, &Error{Kind: KindPaging, Msg: "the address of the next page", err: err}
+	}
+	k := call{method: s.req.Method, url: u, body: s.req.Body, accept: s.accept(), trusted: sameOrigin(s.origin, u)}
+	if s.paging.body.inBody() {
+		if k.body, err = s.paging.body.at(at); err != nil {
+			return k, err
+		}
+	}
+	return k, nil
+}
+
+// accept is the Accept-Encoding of the requests: the output's own format, so
+// that it can be stored as it comes; and gzip where records are extracted,
+// since the network is slower than inflating.
+func (s *session) accept() string {
 	switch {
-	case f.req.Header.Get("Range") != "":
+	case s.req.Header.Get("Range") != "":
 		return "identity"
-	case f.req.Items != nil:
+	case s.req.Items != nil && !s.req.Raw:
 		return "gzip"
-	case f.format == Gzip:
+	case s.out.format == Gzip:
 		return "gzip"
-	case f.format == Zstd:
+	case s.out.format == Zstd:
 		return "zstd"
 	}
 	return "identity"
 }
 
-// rollBack takes back what the page at hand has written.
-func (f *run) rollBack() error {
-	f.sink.drop()
-	if err := f.sink.settle(); err != nil {
+// page brings the page at hand into the sink, from its beginning if need be
+// more than once.
+func (s *session) page() (*pageResult, error) {
+	k, err := s.call(s.at)
+	if err != nil {
+		return nil, err
+	}
+	s.condition(&k)
+	var want *bodyState
+	if s.goingOn != nil && s.goingOn.Page == 0 && s.goingOn.In > 0 {
+		want = s.out.state
+		k.from, k.ifRange = s.goingOn.In, want.Validator
+	}
+	s.goingOn = nil
+	if err := s.out.beginPage(s.at.Page); err != nil {
+		return nil, err
+	}
+	a := s.ahead.take(s.at)
+	for restarts := 0; ; {
+		p := &page{s: s, out: s.out, at: s.at, k: k, want: want}
+		err := p.fetch(a)
+		var re *restartError
+		if !errors.As(err, &re) {
+			return &p.result, err
+		}
+		if re.a == nil && re.cause != nil {
+			// Each is a failure in a row: nothing was gained.
+			if restarts++; restarts >= s.req.Retry.Attempts {
+				return nil, re.cause
+			}
+		}
+		if want != nil {
+			s.sum.StartedOver, s.sum.ResumedAt = re.why, 0
+		}
+		s.notify("%s; starting %s over", re.why, s.pageName())
+		a, want = re.a, nil
+		k.from, k.ifRange = 0, ""
+		if err := s.rollBack(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// rollBack undoes the page at hand.
+func (s *session) rollBack() error {
+	if err := s.out.rollBack(); err != nil {
 		return err
 	}
-	f.lines.reset()
-	f.meter.items.Store(f.at.Items)
-	f.taken = f.pageTaken
-	if f.sink.out == f.pageOut && f.pageOut == 0 {
-		f.sink.retarget(f.sink.w, f.path, 0, 0, 0)
-		return nil
-	}
-	if f.direct {
-		if f.sink.out == f.pageOut {
-			return nil
-		}
-		return &Error{Kind: KindChanged, Msg: "what was written cannot be taken back"}
-	}
-	if f.at.Page == 0 {
-		f.pageOut, f.pageCRC, f.lastIn, f.state = 0, 0, 0, nil
-		if err := f.journal.restart(); err != nil {
-			return diskError(f.path, err)
-		}
-		if err := f.note(journalLine{Version: journalVersion, Request: f.fingerprint()}); err != nil {
-			return err
-		}
-	}
-	if err := f.file.Truncate(f.pageOut); err != nil {
-		return diskError(f.part, err)
-	}
-	f.sink.retarget(f.file, f.path, 0, f.pageOut, f.pageCRC)
+	s.lines.reset()
+	s.meter.items.Store(s.at.Items)
+	s.taken = s.takenBefore
 	return nil
 }
 
-// plan decides how a body is stored, by its coding and its first bytes.
-func (f *run) plan(coding string, head []byte) stored {
-	s := stored{Coding: coding}
-	if coding == codingNone {
-		s.Magic = sniff(head)
-	}
-	form := coding
-	if form == codingNone {
-		form = s.Magic
-	}
-	switch {
-	case f.req.Items != nil:
-		s.Decode = form
-	case string(f.format) == form && form != codingNone, coding == codingNone && f.format == None:
-		s.Raw = true
-	default:
-		s.Decode = form
-	}
-	return s
-}
-
-// pageOnce brings one page into the sink. a is its answer if there is one
-// already; want tells what the rest of a body must belong to.
-func (f *run) pageOnce(k call, want *bodyState, a *answer) (g got, err error) {
-	st := &stream{c: f.client, ctx: f.ctx, k: k, bytes: f.byteRt, limit: f.req.Limits.Bytes, taken: &f.taken, proven: f.req.Checksum != "" && !f.direct}
+// fetch brings the page into the sink. a is its answer if there is one already.
+func (p *page) fetch(a *answer) (err error) {
+	s := p.s
+	p.st = &stream{c: s.client, ctx: s.ctx, k: p.k, bytes: s.client.bytes, limit: s.req.Limits.Bytes, taken: &s.taken, proven: s.req.Checksum != "" && !p.out.direct}
+	st := p.st
 	defer st.close()
 	if a == nil {
-		if a, err = f.client.do(f.ctx, k); err != nil {
-			return g, err
+		if a, err = s.client.do(s.ctx, p.k); err != nil {
+			return err
 		}
 	}
-	if err := st.begin(a, want); err != nil {
+	if a.StatusCode == http.StatusNotModified {
+		a.close()
+		return errUnchanged
+	}
+	if err := st.begin(a, p.want); err != nil {
 		st.a = a
-		return g, err
+		return err
 	}
-	if want != nil && !st.resumed {
-		return g, f.changed(st, a)
+	if p.want != nil && !st.resumed {
+		return p.changed(a)
 	}
-	if !f.opened {
-		if err := f.nameOutput(a); err != nil {
-			return g, err
+	if !p.out.opened {
+		if err := p.out.named(a.Header, a.url, s.target.Name); err != nil {
+			return err
+		}
+		if err := s.open(); err != nil {
+			return err
 		}
 	}
-	if f.direct {
+	if p.out.direct {
 		st.prefix = new(maphash.Hash)
 	}
-	g.url, g.header = a.url, a.Header
-	f.sum.ETag = a.Header.Get("ETag")
-	var how stored
+	p.answered(a)
+	if err := p.plan(); err != nil {
+		return err
+	}
+	if err := p.inspect(a); err != nil {
+		return err
+	}
+	p.result.doc = p.in.doc
 	if st.resumed {
-		how = want.Stored
-	} else {
-		head, err := st.peek()
-		if err != nil {
-			return g, err
-		}
-		how = f.plan(st.coding, head)
-	}
-	t := &taps{scan: f.pager.scan, count: f.pager.mode == byOffset || f.pager.mode == byNumber}
-	t.sum.SetSeed(runSeed)
-	if t.scan != nil {
-		t.scan.Reset()
-	}
-	if err := f.findDigests(t, a, how); err != nil {
-		return g, err
-	}
-	if t.scan == nil && st.total < 0 && st.closeDelimited() && isJSON(a.Header.Get("Content-Type")) && how.Decode == "" && (how.Raw && st.coding == "" || f.format != None) {
-		// The end of such a body is known only by what it says.
-		if t.scan, err = jsonscan.New(jsonscan.Options{}); err != nil {
-			return g, err
+		if err := p.replay(); err != nil {
+			return err
 		}
 	}
-	if st.resumed {
-		if err := f.replay(t, want); err != nil {
-			return g, err
-		}
+	p.checkpoints()
+	if err := p.out.sink.setRaw(p.how.Raw); err != nil {
+		return err
 	}
-	f.checkpoints(st, how)
-	f.sink.raw = how.Raw
-	if err := f.pump(st, how, t); err != nil {
-		return g, err
+	p.nextIsKnown()
+	if err := p.move(); err != nil {
+		return err
 	}
-	if t.scan != nil {
-		if err := t.scan.Finish(); err != nil {
-			return g, f.jsonEnds(st, err)
-		}
-		st.verified = true
-		f.verified["json"]++
-	}
-	if err := f.verify(t, st); err != nil {
-		if st.joined && !f.direct {
-			return g, &restartError{cause: err, why: "the parts do not make the body that the checksum is of"}
-		}
-		return g, err
-	}
-	f.bodies++
-	g.length = t.length
-	if t.count {
-		g.sum = t.sum.Sum64()
-	}
-	if f.pager.countsItems {
-		n, kind := t.scan.Items()
-		if err := f.itemsFound(st, n, kind); err != nil {
-			return g, err
-		}
-		g.items = n
-	}
-	if how.Raw && f.format != None {
-		f.sum.PassedThrough = true
-	}
-	f.meter.content.Add(t.length)
-	return g, nil
+	return p.complete()
 }
 
-// runSeed makes the hashes of pages comparable.
-var runSeed = maphash.MakeSeed()
+// answered takes down what the header of the answer says.
+func (p *page) answered(a *answer) {
+	p.result.url, p.result.header = a.url, a.Header
+	p.s.sum.ETag = a.Header.Get("ETag")
+	p.s.version = versionOf(a.Header)
+	if t, err := http.ParseTime(a.Header.Get("Last-Modified")); err == nil {
+		p.out.modified = t
+	}
+	if p.st.opaque != "" && p.s.sum.ContentEncoding == "" && !p.s.req.Raw {
+		p.s.notify("the body is encoded as %s, which was not asked for; it is stored as it comes", p.st.opaque)
+	}
+	p.s.sum.ContentEncoding = p.st.opaque
+}
+
+// complete checks a page that has arrived, and counts its records.
+func (p *page) complete() error {
+	s, st, t := p.s, p.st, p.in
+	if t.doc != nil {
+		if err := t.doc.Finish(); err != nil {
+			return p.documentEnds(err)
+		}
+		st.verified = true
+		s.verified["json"]++
+	}
+	if err := p.verify(); err != nil {
+		if (st.joined || p.want != nil) && !p.out.direct {
+			return &restartError{cause: err, why: "the parts do not have the checksum of the body"}
+		}
+		return err
+	}
+	s.bodies++
+	r := &p.result
+	r.length = t.length
+	if t.count {
+		r.sum = t.sum.Sum64()
+	}
+	if s.paging.counts() && t.doc != nil {
+		r.items, r.kind = t.doc.Items()
+		if s.paging.mode != onePage {
+			r.sum = s.paging.reader.sum.Sum64()
+		}
+		s.meter.items.Store(p.at.Items + r.items)
+		if err := s.paging.itemsFound(p.k.op(), p.at, s.sum.ResumedPage > 0, r); err != nil {
+			return err
+		}
+	}
+	if p.how.Raw && p.out.format != None && !s.req.Raw {
+		s.sum.PassedThrough = true
+	}
+	s.meter.content.Add(t.length)
+	return nil
+}
+
+// smallPage is the length up to which a page that the server has compressed is
+// compressed again, together with others: alone it would be much larger.
+const smallPage = 128 << 10
+
+// plan decides how a body is stored, by its coding and its first bytes.
+func (p *page) plan() error {
+	if p.st.resumed {
+		p.how = p.want.Stored
+		return nil
+	}
+	head, err := p.st.peek()
+	if err != nil {
+		return err
+	}
+	h := stored{Coding: p.st.coding}
+	if h.Coding == codingNone && p.st.opaque == "" {
+		h.Magic = sniff(head)
+	}
+	form := h.Coding
+	if form == codingNone {
+		form = h.Magic
+	}
+	records := p.s.req.Items != nil
+	format := string(p.out.format)
+	small := p.s.paging.mode != onePage && !p.out.perPage && p.st.total >= 0 && p.st.total <= smallPage
+	switch {
+	case p.s.req.Raw, p.st.opaque != "" && p.out.format == None:
+		h.Raw = true
+	case p.st.opaque != "":
+	case records:
+		h.Decode = form
+	case format == form && form != codingNone:
+		if h.Raw = !small; small {
+			h.Decode = form
+		}
+	case h.Coding == codingNone && p.out.format == None:
+		h.Raw = true
+	default:
+		h.Decode = form
+	}
+	p.how = h
+	return p.planCharset()
+}
 
 // changed makes the answer, which holds the whole body although a part was
 // asked for, the first of a new start.
-func (f *run) changed(st *stream, a *answer) error {
-	why := "the server gives no parts of the body"
-	if v := validator(a.Header); v != "" && f.state != nil && v != f.state.Validator {
+func (p *page) changed(a *answer) error {
+	why := "the server sends no parts of the body"
+	if v := validator(a.Header); v != "" && v != p.want.Validator {
 		why = "the body has changed on the server"
 	}
-	st.timer.Stop()
-	st.a = nil
+	p.st.timer.Stop()
+	p.st.a = nil
 	return &restartError{why: why, a: a}
 }
 
-// itemsFound judges what stands where the records should.
-func (f *run) itemsFound(st *stream, n int64, kind jsonscan.Kind) error {
-	f.meter.items.Store(f.at.Items + n)
-	path := "the root"
-	if f.req.Items != nil && *f.req.Items != "" {
-		path = *f.req.Items
-	} else if f.req.Items == nil && f.pager.Count != nil && *f.pager.Count != "" {
-		path = *f.pager.Count
+// documentError explains the error of a document.
+func (p *page) documentError(err error) error {
+	if serr := p.out.sink.failure(); serr != nil {
+		return serr
 	}
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	e := &Error{Kind: KindJSON, Op: p.k.op(), err: err}
+	contentType := p.st.a.Header.Get("Content-Type")
 	switch {
-	case kind == jsonscan.Array, kind == jsonscan.Null:
-		return nil
-	case kind == jsonscan.None && (f.at.Page > 1 || f.sum.ResumedPage > 0):
-		return nil // many APIs leave an empty list out
+	case errors.Is(err, jsonscan.ErrTruncated):
+		e.Msg = "the server sent all bytes that it had announced, but the JSON in them is incomplete"
+		return e
+	case formOf(contentType) != formJSON && contentType != "":
+		e.hint = "the server says that the body is " + clean(contentType, 80)
 	}
-	e := &Error{Kind: KindJSON, Op: st.k.op(), Msg: fmt.Sprintf("at %s stands %v and no array", path, kind)}
-	if keys := f.pager.scan.Keys(); len(keys) > 0 {
-		for i := range keys {
-			keys[i] = clean(keys[i], 40)
-		}
-		e.hint = "the body's own names are " + strings.Join(keys, ", ")
+	if cs := charsetOf(contentType); cs != "" && cs != "utf-8" {
+		e.hint = fmt.Sprintf("the body's charset is %s; --utf8 converts it", clean(cs, 40))
 	}
 	return e
+}
+
+// documentEnds explains the error at the end of a document. Where only the end
+// of the connection marked the end of the body, the connection may have broken:
+// then the body is read again.
+func (p *page) documentEnds(err error) error {
+	if !errors.Is(err, jsonscan.ErrTruncated) || p.st.verified {
+		return p.documentError(err)
+	}
+	broke := &Error{Kind: KindTruncated, Op: p.k.op(), Msg: "the server closed the connection before the end of the JSON", err: err}
+	if p.out.direct || !p.s.client.mayRepeat(p.k) {
+		return broke
+	}
+	if err := p.s.client.pause(p.s.ctx, broke, 0); err != nil {
+		return err
+	}
+	return &restartError{cause: broke, why: "the server closed the connection before the end of the JSON"}
+}
+
+func (s *session) pageName() string {
+	if s.at.Page == 0 {
+		return "the body"
+	}
+	return fmt.Sprintf("page %d", s.at.Page)
+}
+
+// describePage names the page in an error.
+func (s *session) describePage(err error) error {
+	var e *Error
+	if s.at.Page > 1 && errors.As(err, &e) && e.Op != "" && !strings.HasPrefix(e.Op, "page ") {
+		e.Op = fmt.Sprintf("page %d: %s", s.at.Page, e.Op)
+	}
+	return err
 }

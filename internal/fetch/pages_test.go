@@ -124,13 +124,14 @@ func TestWaysOfPaging(t *testing.T) {
 			{"/cursor", Pages{Next: "meta.next", CursorParam: "c", Max: 3}, 3, "data", "as many pages as allowed: 3"},
 			{"/cursor", Pages{Next: "meta.next", CursorParam: "c", LimitParam: "limit", Limit: 20}, 5, "data", "no meta.next"},
 			{"/offset", Pages{OffsetParam: "offset", Count: ptr("data")}, 11, "data", "without records"},
-			{"/offset", Pages{OffsetParam: "offset", Limit: 10}, 10, "data", "fewer than 10"},
+			{"/offset", Pages{OffsetParam: "offset", Limit: 10}, 11, "data", "without records"},
+			{"/offset", Pages{OffsetParam: "offset", Limit: 10, End: End{Short: true}}, 10, "data", "fewer than 10"},
 			{"/offset", Pages{OffsetParam: "offset", Limit: 50, LimitParam: "limit", Total: "total"}, 2, "data", "total is 95"},
-			{"/offset", Pages{OffsetParam: "offset", Limit: 10, Total: "total"}, 10, "", "total is 95"},
+			{"/offset", Pages{OffsetParam: "offset", Total: "total", Count: ptr("data")}, 10, "", "total is 95"},
 			{"/offset?bare=1", Pages{OffsetParam: "offset"}, 11, "$", "without records"},
 			{"/number", Pages{PageParam: "page"}, 11, "data", "without records"},
 			{"/number", Pages{PageParam: "page", TotalPages: "pages"}, 10, "", "pages is 10"},
-			{"/number", Pages{PageParam: "page", Total: "total", Limit: 10}, 10, "", "total is 95"},
+			{"/number", Pages{PageParam: "page", Total: "total", Count: ptr("data")}, 10, "", "total is 95"},
 			{"/number", Pages{PageParam: "page", First: ptr(int64(4)), More: "more"}, 7, "data", "more is false"},
 			{"/gone", Pages{PageParam: "page", StopStatus: []int{404}}, 10, "data", "answered 404"},
 		} {
@@ -260,21 +261,21 @@ func TestPagingGoesWrong(t *testing.T) {
 	}{
 		{"/loop", next, "", KindPaging, "loop"},
 		{"/same", next, "", KindPaging, "loop"},
-		{"/deaf", Pages{PageParam: "page"}, "data", KindPaging, `page 2 is the same as page 1, byte for byte: the server seems not to know the parameter "page"`},
+		{"/deaf", Pages{PageParam: "page"}, "data", KindPaging, `page 2 has the same content as page 1: the server seems not to know the parameter "page"`},
 		{"/away", Pages{Next: "next"}, "", KindPaging, "another host"},
-		{"/scheme", Pages{Next: "next"}, "", KindPaging, "no web address"},
-		{"/loop", Pages{Next: "next"}, "", KindPaging, "no URL but a cursor"},
+		{"/scheme", Pages{Next: "next"}, "", KindPaging, "not a web address"},
+		{"/loop", Pages{Next: "next"}, "", KindPaging, "a cursor and not a URL"},
 		{"/object", next, "", KindPaging, "an object"},
-		{"/true", next, "", KindPaging, "no cursor"},
-		{"/html", next, "", KindJSON, "invalid JSON at byte 0"},
-		{"/cut", next, "", KindJSON, "cut short"},
+		{"/true", next, "", KindPaging, "not a cursor"},
+		{"/html", next, "", KindJSON, "a web page (text/html)"},
+		{"/cut", next, "", KindJSON, "incomplete"},
 		{"/bad", next, "", KindJSON, "a name in quotes"},
 		{"/more", Pages{Next: "next", CursorParam: "c", More: "more"}, "", KindPaging, "not true or false"},
-		{"/total", Pages{PageParam: "page", Total: "total", Limit: 1}, "data", KindPaging, "no number"},
-		{"/deaf", Pages{PageParam: "page"}, "nothing", KindJSON, "at nothing stands nothing"},
-		{"/deaf", Pages{PageParam: "page"}, "data[0]", KindJSON, "a number and no array"},
+		{"/total", Pages{PageParam: "page", Total: "total", Limit: 1}, "data", KindPaging, "not a number"},
+		{"/deaf", Pages{PageParam: "page"}, "nothing", KindJSON, "an array at nothing, found nothing"},
+		{"/deaf", Pages{PageParam: "page"}, "data[0]", KindJSON, "an array at data[0], found a number"},
 		{"/later", next, "", KindHTTP, "page 3"},
-		{"/deaf", Pages{OffsetParam: "o", Total: "data"}, "", KindPaging, "not known"},
+		{"/deaf", Pages{OffsetParam: "o", Total: "data"}, "", KindUsage, "which array holds the records"},
 	} {
 		r := Request{URL: s.URL + c.path, Pages: c.p, Output: Output{Path: out(t, "o")}, Auth: Bearer("hush"), Retry: Retry{Attempts: 2}}
 		if c.item != "" {
@@ -290,22 +291,33 @@ func TestPagingGoesWrong(t *testing.T) {
 	}
 }
 
-// A path that is written wrong must not end the pages in silence.
-func TestLonelyPage(t *testing.T) {
+// A path that matches nothing must not end the pages silently, unless the user
+// says that this is how they end.
+func TestPathThatMatchesNothing(t *testing.T) {
 	for _, c := range []struct{ doc, next, says string }{
-		{`{"data":[1],"meta":{"next":"2"}}`, "mata.next", `the first page has no "mata" (it has data, meta)`},
-		{`{"data":[1],"meta":{"next":"2"}}`, "/meta/next", `the first page has no "/meta/next" (it has data, meta)`},
-		{`{"data":[1],"meta":{}}`, "meta.next", ""},
+		{`{"data":[1],"meta":{"next":"2"}}`, "mata.next", `page 1 has no "mata.next" (it has data, meta)`},
+		{`{"data":[1],"meta":{"next":"2"}}`, "/meta/next", `page 1 has no "/meta/next" (it has data, meta)`},
+		{`{"data":[1],"meta":{"after":"2"}}`, "meta.next", `no "meta.next"`},
+		{`{"servers":[],"servers_links":[{"rel":"prev","href":"x"}]}`, "servers_links[rel=next]", "no "},
 		{`{"data":[1],"meta":{"next":null}}`, "meta.next", ""},
+		{`{"data":[1],"meta":null}`, "meta.next", ""},
+		{`{"data":[1],"meta":{}}`, "meta.next", ""},
 		{`{"data":[1],"next":""}`, "$.next", ""},
-		{`{"servers":[]}`, "servers_links[rel=next]", ""},
-		{`[]`, "[-1].id", ""},
+		{`[]`, "[-1].id", "no "},
 	} {
-		s := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, c.doc) })
-		said := ""
-		mustFetch(t, Request{URL: s.URL, Pages: Pages{Next: c.next, CursorParam: "c"}, Output: Output{Path: out(t, "o")}, Notify: func(m string) { said += m }})
-		if said != "" != (c.says != "") || !strings.Contains(said, c.says) {
-			t.Errorf("%s in %s: said %q", c.next, c.doc, said)
+		for _, missing := range []bool{false, true} {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, c.doc) })
+			r := Request{URL: s.URL, Pages: Pages{Next: c.next, CursorParam: "c", End: End{NoNext: missing}}, Output: Output{Path: out(t, "o")}}
+			_, err := fetch(t, r)
+			if c.says == "" || missing {
+				if err != nil {
+					t.Errorf("%s in %s: %v", c.next, c.doc, err)
+				}
+				continue
+			}
+			if e := failed(t, r.Output.Path, err, KindPaging, c.says); !strings.Contains(e.Hint(), "--end-on no-next") {
+				t.Errorf("hint %q", e.Hint())
+			}
 		}
 	}
 	// What others write for all elements is understood.

@@ -9,17 +9,18 @@ import (
 )
 
 // Request says what to fetch, how, and where to. Its zero values are the
-// defaults told at each field; URL or Source, and Output, must be given.
+// defaults given at each field; URL or Source, and Output, are required.
 type Request struct {
 	// URL is what to fetch. User and password in it become basic
 	// authentication.
 	URL string
-	// Source finds and signs what a URL alone does not say; then URL is empty.
+	// Source resolves and signs requests that need more than a URL; then URL is
+	// empty.
 	Source Source
 	// Method is GET, or POST with a Body, unless given.
 	Method string
 	// Header is sent with every request to URL's origin. To another origin
-	// (a redirect, a page elsewhere) only what cannot be a secret is sent:
+	// (a redirect, a page elsewhere) only headers without secrets are sent:
 	// Accept, Accept-Language, User-Agent and Content-Type.
 	Header http.Header
 	// Body is the request's body, nil for none.
@@ -28,39 +29,77 @@ type Request struct {
 	Auth Authorizer
 	TLS  TLS
 	// Proxy chooses a proxy for a request; nil means the environment's
-	// (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), as net/http reads it.
+	// (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY).
 	Proxy func(*http.Request) (*url.URL, error)
+	// UnixSocket is the path of a socket that all connections are made to.
+	UnixSocket string
+	// HostAddresses maps "host:port" to the address to connect to instead, as
+	// curl's --resolve does.
+	HostAddresses map[string]string
+	// NoCookies neither keeps nor sends the cookies that servers set.
+	NoCookies bool
 	// HTTP1 forbids HTTP/2.
 	HTTP1 bool
 	// UserAgent is "galley" unless given.
 	UserAgent string
 
 	Output Output
-	// Resume goes on from what an earlier, failed fetch of the same request
-	// to the same output left behind; without it such remains are overwritten.
+	// Resume goes on from the kept part of an earlier fetch although its
+	// address was another; a fetch of the same address does so by itself.
 	Resume bool
+	// Restart discards the kept part of an earlier fetch.
+	Restart bool
+	// IfChanged fetches only if the body differs from the one that this output
+	// was made from (If-None-Match, If-Modified-Since). It needs a StateDir.
+	IfChanged bool
+	// StateDir is where IfChanged remembers the versions of finished outputs,
+	// "" for none.
+	StateDir string
 	// Items is the JSON path of an array: its elements are written, one per
 	// line, in place of the pages. Nil for none, the root is "".
 	Items *string
 	Pages Pages
+	// Parallel is how many pages are requested at once where their addresses
+	// are known; 0 means 8, 1 one after the other.
+	Parallel int
+	// Split downloads a single body over this many connections at once, where
+	// the server serves ranges of a version it names; 0 and 1 mean one.
+	Split int
+
+	// Raw stores bodies as they come, with their Content-Encoding.
+	Raw bool
+	// NoVerify stores compressed bodies that pass through without checking
+	// them to their end.
+	NoVerify bool
+	// UTF8 converts text of another charset to UTF-8.
+	UTF8 bool
+	// WantJSON makes a body of HTML an error.
+	WantJSON bool
 
 	Limits   Limits
 	Timeouts Timeouts
 	Retry    Retry
 	// Checksum is what the body must have, as "sha256:HEX" (also md5, sha1,
 	// sha224, sha384, sha512); of a body with a Content-Encoding it is that of
-	// the content. Repr-Digest, Content-Digest, Digest and Content-MD5 are
-	// verified without being asked for. A body whose checksum is known is gone
-	// on with although the server names no version of it: should the parts not
-	// make it, it is read anew.
+	// the content. Repr-Digest, Content-Digest, Digest and Content-MD5 are always
+	// verified. With a checksum a download is resumed even if the server names
+	// no version of the body: if the parts do not match, it is read again.
 	Checksum string
+	// FailBody is the path of a file for the body of an answer that is an
+	// error, "" for none.
+	FailBody string
 
 	// Meter, if given, can be read from another goroutine while the fetch
 	// runs.
 	Meter *Meter
-	// Notify, if given, receives what a person should know although it is no
-	// failure: a fetch that starts over, a body whose end cannot be verified.
+	// Notify, if given, receives notices that are not failures: a fetch that
+	// starts over, a pause before a repetition, an end that cannot be verified.
 	Notify func(msg string)
+	// Trace, if given, receives a line for each request and answer, without
+	// secrets.
+	Trace func(line string)
+	// Shared is common to several fetches that run at once, nil for one alone.
+	Shared *Shared
 
 	hooks hooks
 }
@@ -71,9 +110,12 @@ type Output struct {
 	// ("page-%05d.json") each page is a file. A path that is there already
 	// and is no regular file (a pipe, /dev/null) is written to directly.
 	Path string
-	// Writer receives the bytes in place of a file. What was written to it
-	// cannot be taken back: a failure is known by the error alone.
+	// Writer receives the bytes in place of a file. Written bytes cannot be
+	// undone: a failure is known by the error alone.
 	Writer io.Writer
+	// Store receives the bytes in place of a file, and makes them an object at
+	// the end.
+	Store Store
 	// Named takes the file's name from Content-Disposition or the URL, made
 	// safe, in the directory Path ("" is the current one). A file that exists
 	// is not overwritten unless Overwrite is set.
@@ -89,16 +131,34 @@ type Output struct {
 	// NoSync leaves out the fsync before the rename: a power failure may then
 	// lose what a finished fetch has written.
 	NoSync bool
+	// RemoteTime gives the file the time of Last-Modified.
+	RemoteTime bool
+	// Manifest is the path of a file that lists the output's files with their
+	// sizes and SHA-256, one JSON object per line; "" for none.
+	Manifest string
 }
 
-// Limits bound what a fetch takes. 0 means no limit but for the ones named.
+// Store is an output that is not a local file, such as an object in a cloud.
+type Store interface {
+	io.Writer
+	// Commit makes the written bytes an object. Nothing is visible before.
+	Commit(ctx context.Context) error
+	// Abort removes the written bytes. It is called after a failure, also of
+	// Commit.
+	Abort(ctx context.Context)
+	// Name is how the output is called in messages.
+	Name() string
+}
+
+// Limits bound the memory and traffic of a fetch. 0 means no limit, except
+// where a default is named.
 type Limits struct {
 	// ChunkSize bounds one read, in bytes; 0 means 256 KiB.
 	ChunkSize int
 	// Memory bounds the buffers and compressors of a fetch, in bytes, by
 	// making blocks smaller and workers fewer. It must be 4 MiB at least.
 	Memory int64
-	// Bytes bounds what may come, on the wire as well as decompressed.
+	// Bytes bounds the bytes received, on the wire as well as decompressed.
 	Bytes int64
 	// Ratio bounds by how much a compressed body may grow, once 16 MiB came
 	// out of it; 0 means 250, a negative number no bound.
@@ -106,9 +166,12 @@ type Limits struct {
 	// BytesPerSecond and RequestsPerSecond bound the rate.
 	BytesPerSecond    float64
 	RequestsPerSecond float64
+	// MinBytesPerSecond is the speed below which, over 15 seconds, a connection
+	// counts as broken.
+	MinBytesPerSecond float64
 }
 
-// Timeouts say how long nothing may happen. There is none for the whole.
+// Timeouts say how long nothing may happen.
 type Timeouts struct {
 	// Connect bounds the making of a connection, TLS included; 0 means 30 s.
 	Connect time.Duration
@@ -117,9 +180,11 @@ type Timeouts struct {
 	FirstByte time.Duration
 	// Stall bounds the wait for the next bytes of a body; 0 means 60 s.
 	Stall time.Duration
+	// Total bounds the whole fetch; 0 means no bound.
+	Total time.Duration
 }
 
-// Retry says how failures that may pass are met.
+// Retry says how temporary failures are repeated.
 type Retry struct {
 	// Attempts is how often in a row a request may fail without any progress
 	// before the fetch gives up; 0 means 6, 1 means no repetition.
@@ -127,15 +192,15 @@ type Retry struct {
 	// Base is the first pause, doubled each time up to Max, and shortened by
 	// up to a half at random; 0 means 500 ms and 1 minute.
 	Base, Max time.Duration
-	// AfterMax bounds what a server may ask for in Retry-After; more is an
-	// error. 0 means 5 minutes.
+	// AfterMax bounds the pause that a server may ask for; more is an error. 0
+	// means 5 minutes.
 	AfterMax time.Duration
 	// Unsafe repeats methods as well that may have an effect each time (POST,
 	// PATCH) when it is not known whether the server has acted.
 	Unsafe bool
 }
 
-// TLS says how servers are verified and who we are to them.
+// TLS says how servers are verified, and holds the client's certificate.
 type TLS struct {
 	// CACert is a PEM file of authorities to trust besides the system's.
 	CACert string
@@ -153,68 +218,34 @@ type Authorizer interface {
 }
 
 // Refresher is an [Authorizer] that can renew its credentials. Refresh is
-// called after a 401; nil means that the request is worth another attempt.
+// called after a 401; on success the request is sent once more.
 type Refresher interface {
 	Refresh(ctx context.Context) error
 }
 
-// Source resolves what is named otherwise than by a URL, and signs the
-// requests for it. It may be a [Refresher] as well.
+// Source resolves things that are not named by a URL, and signs the requests
+// for them. It may be a [Refresher] as well.
 type Source interface {
 	Authorizer
 	// Resolve is called once, before anything else.
 	Resolve(ctx context.Context) (Target, error)
 }
 
-// Target is what a [Source] resolves to.
+// Target is the result of [Source.Resolve].
 type Target struct {
 	URL string
-	// Root is the path under which the service lies, "" for the host's root. A
-	// next page's path that lies outside is taken to be relative to it, since
-	// services often do not know where a proxy has put them.
+	// Root is the path of the service, "" for the host's root. A next page's
+	// path outside of it is taken as relative to it, since services often do
+	// not know the path that a proxy has given them.
 	Root string
 	// TLS, if not zero, is used in place of the request's.
 	TLS TLS
 	// Name is the file's name for Output.Named, "" if the source knows none.
 	Name string
-	// Checksum is as Request.Checksum; the request's own goes before it. It is
-	// that of what GET gives, and no other method.
+	// Checksum is as Request.Checksum, which overrides it. It is that of the
+	// answer to GET, and of no other method.
 	Checksum string
 	// ChecksumOf, if given, finds the body's checksum in the header of the
 	// answer to GET, "" if there is none.
 	ChecksumOf func(http.Header) string
-}
-
-// Summary tells what was fetched. Its JSON is `galley fetch --summary`.
-type Summary struct {
-	URL   string   `json:"url"`
-	Files []string `json:"files,omitempty"` // the last 1000, when each page is a file
-	// Received are bytes of bodies on the wire, in this run. Content is what
-	// they are without Content-Encoding, where that was looked at. Written is
-	// the size of the output.
-	Received int64 `json:"bytes_received"`
-	Content  int64 `json:"bytes_content,omitempty"`
-	Written  int64 `json:"bytes_written"`
-	// Compressed is the output's format; PassedThrough says that the server's
-	// own compression was kept.
-	Compressed    string `json:"compress"`
-	PassedThrough bool   `json:"passed_through"`
-	Pages         int    `json:"pages"`
-	Items         int64  `json:"items,omitempty"`
-	Requests      int64  `json:"requests"`
-	Retries       int64  `json:"retries"`
-	// ResumedAt is the byte, and ResumedPage the page from 1, that an earlier
-	// fetch had come to.
-	ResumedAt   int64 `json:"resumed_at,omitempty"`
-	ResumedPage int   `json:"resumed_page,omitempty"`
-	// StartedOver is why nothing was resumed although it was asked for.
-	StartedOver string `json:"started_over,omitempty"`
-	// Verified names what was verified of a single body: "length", "digest",
-	// "json". Of pages: what held for each of them.
-	Verified []string `json:"verified,omitempty"`
-	// Stopped says why the last page was the last.
-	Stopped string        `json:"stopped,omitempty"`
-	ETag    string        `json:"etag,omitempty"`
-	Elapsed time.Duration `json:"-"`
-	Seconds float64       `json:"seconds"`
 }

@@ -1,125 +1,225 @@
 package fetch
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
-	"net/http"
+	"net/url"
 	"os"
-	"slices"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/secret"
 )
 
-// fingerprint tells whether two requests ask for the same output.
-func (f *run) fingerprint() string {
-	r := f.req
+// identity says which requests a part file can serve: those that make the same
+// bytes of the same source. What may change between two runs is not in it:
+// credentials, signatures in the URL, headers, the rules that end the pages.
+type identity struct {
+	// Form is a digest of the options that shape the bytes.
+	Form string `json:"form"`
+	// Source is the address: of a single body without its query, since the
+	// body's version is compared; of pages without the secrets in it.
+	Source string `json:"source"`
+}
+
+func (s *session) identity() identity {
+	r := s.req
+	block := 0
+	if s.out.format != None {
+		block = newShape(s.out.format, r.Limits, 1).block
+	}
+	p := s.paging
 	body := ""
 	if r.Body != nil {
 		body = r.Body.id
 	}
-	var names []string
-	for n, v := range r.Header {
-		// Credentials may change between runs; what they are is no one's
-		// business here.
-		if s := http.CanonicalHeaderKey(n); s == "Accept" || s == "Accept-Language" || s == "Range" {
-			names = append(names, s+": "+strings.Join(v, ", "))
-		}
+	form := []any{
+		r.Method, body, s.out.format, s.out.level, block, r.Items, r.UTF8, r.Raw, r.Header.Get("Range"), s.out.perPage,
+		p.mode, p.Next, p.NextAlso, p.NextHeader, p.CursorParam, p.CursorBody, p.OffsetParam, p.OffsetBody, p.PageParam, p.PageBody,
 	}
-	slices.Sort(names)
-	sh := newShape(f.format, r.Limits, 1)
-	block := 0
-	if f.format != None {
-		block = sh.block
-	}
-	text, _ := json.Marshal([]any{r.Method, f.target.URL, body, names, f.format, f.level, block, r.Items, r.Pages, r.Checksum})
+	text, _ := json.Marshal(form)
 	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+	u := *s.origin
+	if p.mode == onePage {
+		u.RawQuery = ""
+	}
+	return identity{Form: hex.EncodeToString(sum[:16]), Source: withoutSignature(&u)}
 }
 
-// takeUp finds the last place of an earlier run that the part file bears out.
-// It returns why there is none.
-func (f *run) takeUp(lines []journalLine) (why string, err error) {
-	if len(lines) == 0 || lines[0].Version == 0 {
-		return "no earlier fetch has left anything", nil
+// withoutSignature returns a URL without the parameters that are secret or
+// belong to a signature.
+func withoutSignature(u *url.URL) string {
+	c := *u
+	var kept []string
+	for p := range strings.SplitSeq(c.RawQuery, "&") {
+		name, _, _ := strings.Cut(p, "=")
+		lower := strings.ToLower(name)
+		switch {
+		case p == "", strings.HasPrefix(lower, "x-amz-"), strings.HasPrefix(lower, "x-goog-"), strings.HasPrefix(lower, "x-oss-"),
+			lower == "expires", lower == "policy", lower == "key-pair-id", lower == "se", lower == "st", lower == "temp_url_expires",
+			strings.Contains(secret.HideURLs("http://x/?"+p), secret.Redacted):
+			continue
+		}
+		kept = append(kept, p)
 	}
-	if lines[0].Version != journalVersion {
-		return "the earlier fetch was made by another version of galley", nil
-	}
-	if lines[0].Request != f.fingerprint() {
-		return "the earlier fetch was of something else", nil
+	c.RawQuery = strings.Join(kept, "&")
+	return c.String()
+}
+
+// resume finds the last place of an earlier fetch up to which the part file is
+// as its journal says. It returns why a part that was there cannot be used, and
+// an error if it belongs to another request.
+func (s *session) resume(lines []journalLine) (why string, err error) {
+	nothing := func(why string) (string, error) {
+		if !s.req.Resume {
+			why = ""
+		}
+		return why, nil
 	}
 	var places []*checkpoint
 	var state *bodyState
 	for _, l := range lines {
-		if l.Response != nil {
+		switch {
+		case l.Response != nil:
 			state, places = l.Response, nil
-		}
-		if l.At != nil {
+		case l.First != nil:
+			s.paging.start = l.First
+		case l.At != nil:
 			places = append(places, l.At)
 		}
 	}
 	if len(places) == 0 {
-		return "the earlier fetch came to nothing that could be kept", nil
+		s.paging.start = nil
+		return nothing("no earlier fetch has left anything")
 	}
-	if f.perPage {
-		f.going = places[len(places)-1]
-		f.at = *f.going
-		f.sum.ResumedPage = f.at.Page
-		return "", nil
+	defer func() {
+		if s.goingOn == nil {
+			s.paging.start = nil
+		}
+	}()
+	if err := s.sameRequest(lines[0]); err != nil {
+		if _, serr := os.Lstat(s.out.partOf(places[0])); errors.Is(serr, fs.ErrNotExist) {
+			return nothing("the part file is missing")
+		}
+		s.out.journal.refused = true
+		return "", err
 	}
-	if f.pager.mode == onePage && (state == nil || state.Validator == "" && f.req.Checksum == "") {
-		return "the server named no version of the body to go on with", nil
+	if s.out.perPage {
+		return s.resumePages(places)
 	}
-	good, err := f.bornOut(places)
+	if s.paging.mode == onePage && (state == nil || state.Validator == "" && s.req.Checksum == "") {
+		return "the server named no version of the body", nil
+	}
+	good, err := s.lastValid(places)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "the part file is gone", nil
+		return "the part file is missing", nil
 	case err != nil:
 		return "", err
 	case good == nil:
 		return "the part file is damaged", nil
 	}
-	out, err := f.fs.create(f.part, newMode, true)
+	w := s.out
+	out, err := w.files.create(w.part, newMode, true)
 	if err == nil {
 		err = out.Truncate(good.Out)
 	}
 	if err == nil {
-		// What lies behind it was never so.
-		err = f.journal.cutAfter(lines, good)
+		// The places after it do not hold.
+		err = w.journal.cutAfter(lines, good)
 	}
 	if err != nil {
-		return "", diskError(f.part, err)
+		return "", diskError(w.part, err)
 	}
-	f.file, f.going, f.at, f.state = out, good, *good, state
-	if f.pager.mode == onePage {
-		f.at.URL = f.pager.begin().URL
-		f.taken = good.In
-		f.sum.ResumedAt = good.In
+	w.file, w.state = out, state
+	s.goingOn, s.at = good, *good
+	if s.paging.mode == onePage {
+		s.at.URL = s.origin.String()
+		s.taken = good.In
+		s.sum.ResumedAt = good.In
 	} else {
-		f.sum.ResumedPage = good.Page
+		s.sum.ResumedPage = good.Page
 	}
-	f.sink.retarget(out, f.path, good.In, good.Out, good.CRC)
-	f.pageOut, f.pageCRC, f.lastIn = good.Out, good.CRC, good.In
+	w.sink.retarget(out, w.path, good.In, good.Out, good.CRC)
+	w.pageOut, w.pageCRC, w.lastIn = good.Out, good.CRC, good.In
+	w.ended = *good
+	w.ended.Tail = nil
+	if good.Tail != nil {
+		s.at.Tail = nil
+		pages := w.loadTail(good.Tail)
+		if err := w.sink.restore(pages, w.mark(w.ended)); err != nil {
+			return "", diskError(w.part, err)
+		}
+	}
 	return "", nil
 }
 
-// bornOut returns the last of the places up to which the part file is what the
+// partOf is the part file that a place refers to.
+func (w *output) partOf(c *checkpoint) string {
+	if w.perPage {
+		return w.pagePath(c.Page-1) + partEnding
+	}
+	return w.part
+}
+
+// sameRequest refuses the part of another request: it is kept until the user
+// discards it.
+func (s *session) sameRequest(head journalLine) error {
+	what := ""
+	switch id := s.out.identity; {
+	case head.Version != journalVersion || head.Identity == nil:
+		what = "was made by another version of galley"
+	case head.Identity.Form != id.Form:
+		what = "was made with other options (format, records, or way of paging)"
+	case head.Identity.Source != id.Source && !s.req.Resume:
+		what = "is of " + secret.HideURLs(clean(head.Identity.Source, 200))
+	default:
+		return nil
+	}
+	e := usage("the part of %s that an earlier fetch has left %s", s.out.path, what)
+	e.hint = "discard it with --restart, or name another output"
+	if head.Identity != nil && head.Identity.Form == s.out.identity.Form {
+		e.hint += "; if both addresses have the same content, say --resume"
+	}
+	return e
+}
+
+// resumePages resumes a fetch whose pages are files.
+func (s *session) resumePages(places []*checkpoint) (string, error) {
+	w := s.out
+	last := places[len(places)-1]
+	for page := 1; page < last.Page; page++ {
+		path := w.pagePath(page)
+		if _, err := os.Lstat(path + partEnding); err == nil {
+			continue
+		}
+		if _, err := os.Lstat(path); err != nil || last.Done == "" {
+			return fmt.Sprintf("the file of page %d is missing", page), nil
+		}
+	}
+	s.goingOn, s.at = last, *last
+	s.sum.ResumedPage = last.Page
+	return "", nil
+}
+
+// lastValid returns the last of the places up to which the part file is as the
 // journal says, nil if there is none.
-func (f *run) bornOut(places []*checkpoint) (*checkpoint, error) {
-	file, err := os.Open(f.part)
+func (s *session) lastValid(places []*checkpoint) (*checkpoint, error) {
+	part := s.out.part
+	file, err := openBeside(part, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	f.meter.wait("checking what is there already")
-	defer f.meter.wait("")
-	// What the journal says may not have reached the disk before a power
-	// failure: the checksum of what is there decides.
+	s.meter.wait("checking the part file")
+	defer s.meter.wait("")
+	// After a power failure the journal may be ahead of the part file: the
+	// checksum of the part decides.
 	buf := make([]byte, 256<<10)
 	var at int64
 	var crc uint32
@@ -129,44 +229,46 @@ func (f *run) bornOut(places []*checkpoint) (*checkpoint, error) {
 			continue
 		}
 		for at < p.Out {
-			if f.ctx.Err() != nil {
-				return nil, stopped(f.ctx, "")
+			if s.ctx.Err() != nil {
+				return nil, stopped(s.ctx, "")
 			}
 			n, err := file.Read(buf[:min(int64(len(buf)), p.Out-at)])
-			crc = crc32.Update(crc, castagnoli, buf[:n])
+			crc = crc32.Update(crc, castagnoli(), buf[:n])
 			at += int64(n)
 			if err == io.EOF {
 				break
 			}
 			if err != nil {
-				return nil, diskError(f.part, err)
+				return nil, diskError(part, err)
 			}
 		}
 		if at != p.Out || crc != p.CRC {
 			break
+		}
+		if p.Tail != nil && s.out.loadTail(p.Tail) == nil {
+			continue // a later one has replaced it
 		}
 		good = p
 	}
 	return good, nil
 }
 
-// replay feeds the part that is there already to the digests.
-func (f *run) replay(t *taps, want *bodyState) error {
-	if len(t.digests) == 0 && t.scan == nil {
+// replay passes the part that was downloaded before through the inspection.
+func (p *page) replay() error {
+	t, part := p.in, p.out.part
+	if len(t.digests) == 0 && t.doc == nil && !t.check {
 		return nil
 	}
-	file, err := os.Open(f.part)
+	file, err := openBeside(part, os.O_RDONLY, 0)
 	if err != nil {
-		return diskError(f.part, err)
+		return diskError(part, err)
 	}
 	defer file.Close()
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return diskError(f.part, err)
-	}
-	var in io.Reader = io.LimitReader(file, f.at.Out)
-	if !want.Stored.Raw && f.format != None {
-		if in, err = f.dec.reset(string(f.format), in); err != nil {
-			return decodeError(f.part, string(f.format), f.dec.maxWindow(), err)
+	var in io.Reader = io.LimitReader(file, p.s.at.Out)
+	if !p.how.Raw && p.out.format != None {
+		dec := &p.s.dec
+		if in, err = dec.reset(string(p.out.format), in); err != nil {
+			return decodeError(part, string(p.out.format), dec.maxWindow(), err)
 		}
 	}
 	buf := make([]byte, 256<<10)
@@ -180,79 +282,41 @@ func (f *run) replay(t *taps, want *bodyState) error {
 			return nil
 		}
 		if err != nil {
-			return diskError(f.part, err)
+			return diskError(part, err)
 		}
 	}
 }
 
 // checkpoints lets the sink's writer note places to resume a single body from,
-// where a byte of the output stands for one on the wire.
-func (f *run) checkpoints(st *stream, how stored) {
-	if f.pager.mode != onePage {
-		return // its places are the pages' ends
+// where each byte of the output corresponds to one on the wire.
+func (p *page) checkpoints() {
+	s, w := p.s, p.out
+	if s.paging.mode != onePage {
+		return // its places are the ends of the pages
 	}
-	f.sink.after, f.sink.sums = nil, false
-	if f.direct || f.req.Items != nil || how.Decode != "" {
+	w.sink.after, w.sink.sums = nil, false
+	if w.direct || p.in.emits || p.how.Decode != "" || p.how.Charset != "" || !p.st.goesOn() {
 		return
 	}
-	if !st.goesOn() {
+	if p.how.Raw && p.how.Coding != "" && p.in.wantsContent() {
+		// The state of a decoder cannot be kept.
 		return
 	}
-	if how.Raw && how.Coding != "" && f.needsContent() {
-		// Its digest is of what is inside; that state cannot be kept.
-		return
-	}
-	if !st.resumed {
-		f.state = &bodyState{Validator: st.validator, Coding: st.coding, Total: st.total, Stored: how}
-		if f.note(journalLine{Response: f.state}) != nil {
-			f.state = nil
+	if !p.st.resumed {
+		w.state = &bodyState{Validator: p.st.validator, Coding: p.st.coding, Total: p.st.total, Stored: p.how}
+		if w.note(journalLine{Response: w.state}) != nil {
+			w.state = nil
 			return
 		}
 	}
-	f.sink.sums = true
-	const step = 1 << 20
-	last := f.lastIn
-	f.sink.after = func(in, out int64, crc uint32) error {
+	w.sink.sums = true
+	const step = 512 << 10
+	last := w.lastIn
+	w.sink.after = func(in, out int64, crc uint32) error {
 		if in-last < step {
 			return nil
 		}
 		last = in
-		return f.note(journalLine{At: &checkpoint{In: in, Out: out, CRC: crc}})
+		return w.note(journalLine{At: &checkpoint{In: in, Out: out, CRC: crc}})
 	}
-}
-
-func (f *run) needsContent() bool {
-	return f.req.Checksum != "" || f.target.ChecksumOf != nil || f.pager.scan != nil
-}
-
-// keeps reports whether what came before this failure is worth keeping.
-func keeps(err error) bool {
-	var e *Error
-	if errors.As(err, &e) {
-		switch e.Kind {
-		case KindChecksum, KindUsage, KindChanged:
-			return false
-		}
-	}
-	return true
-}
-
-// keepRest writes what can still be kept of a single body that is stored as it
-// comes, and notes the place.
-func (f *run) keepRest() error {
-	if f.sink.after == nil || f.file == nil || f.direct {
-		return nil
-	}
-	// The sink waits on the context, which may have ended.
-	f.sink.ctx = context.WithoutCancel(f.ctx)
-	if !f.sink.raw || f.sink.cur == nil {
-		return f.sink.settle()
-	}
-	in := f.sink.in
-	if err := f.sink.cut(func(out int64, crc uint32) error {
-		return f.note(journalLine{At: &checkpoint{In: in, Out: out, CRC: crc}})
-	}); err != nil {
-		return err
-	}
-	return f.sink.settle()
 }

@@ -2,17 +2,24 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"hash/crc32"
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli is a table that crc32 builds at its first use.
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // sink takes the bytes to store, cuts them into blocks, compresses the blocks
-// on several cores, and writes them in order. Its memory is its blocks, which
-// go round; who gives it bytes waits while all are under way.
+// on all cores, and writes them in order. Its memory is its blocks, which are
+// used in turn; its user waits while all are under way.
+//
+// Small pages share a block, but a page that does not fit into the rest of one
+// begins the next: so every block begins with a page, or is within one. The
+// page at hand can be undone as long as its block was not submitted.
 //
 // It is used by one goroutine. After a failure every method returns the error.
 type sink struct {
@@ -24,21 +31,28 @@ type sink struct {
 	free, work, order chan *block
 	cur               *block
 	in                int64 // bytes taken since the last retarget
-	raw               bool  // what comes now is stored as it is; set between blocks
-	wg                sync.WaitGroup
-	closed            bool
+	raw               bool  // the bytes that come now are stored as they are
+
+	// The page at hand began at base in the current block, after complete
+	// pages; mark is to be called once those are written.
+	base    int
+	mark    func(out int64, crc uint32) error
+	spilled bool // a block with its beginning was submitted
+	flushed time.Time
+	wg      sync.WaitGroup
+	closed  bool
 
 	failed chan struct{} // closed at the first error
 	once   sync.Once
 	err    error
 
-	// The writer's, and ours only while nothing is under way.
+	// The writer's; the user's only while nothing is under way.
 	w     io.Writer
 	sums  bool   // the checksum is wanted; set while nothing is under way
 	path  string // for messages
 	out   int64
 	crc   uint32
-	after func(in, out int64, crc uint32) error // told after each full block
+	after func(in, out int64, crc uint32) error // called after each full block
 	size  atomic.Int64
 }
 
@@ -126,7 +140,7 @@ func (s *sink) write() {
 			if err != nil {
 				s.fail(diskError(s.path, err))
 			} else if s.sums {
-				s.crc = crc32.Update(s.crc, castagnoli, data)
+				s.crc = crc32.Update(s.crc, castagnoli(), data)
 			}
 		}
 		if s.failure() == nil && b.mark != nil {
@@ -147,10 +161,11 @@ func (s *sink) write() {
 	}
 }
 
-// retarget makes w the place to write to; out and crc tell what is there
-// already, in the number of bytes that were taken. Nothing may be under way.
+// retarget makes w the place to write to, which holds out bytes with that
+// checksum, made of in bytes. Nothing may be under way.
 func (s *sink) retarget(w io.Writer, path string, in, out int64, crc uint32) {
 	s.w, s.path, s.in, s.out, s.crc = w, path, in, out, crc
+	s.base, s.mark, s.spilled, s.flushed = 0, nil, false, time.Now()
 	s.size.Store(out)
 }
 
@@ -176,16 +191,102 @@ func (s *sink) space() ([]byte, error) {
 func (s *sink) advance(n int) error {
 	s.cur.n += n
 	s.in += int64(n)
-	if s.cur.n == len(s.cur.buf) {
-		s.cur.full = true
-		s.submit(s.cur)
+	if s.cur.n < len(s.cur.buf) {
+		return s.failure()
+	}
+	if s.base > 0 {
+		return s.split()
+	}
+	s.cur.full, s.spilled = true, true
+	s.submit(s.cur, s.in)
+	return s.failure()
+}
+
+// split submits the complete pages of the current block, and moves the page at
+// hand to a new one.
+func (s *sink) split() error {
+	full, base := s.cur, s.base
+	s.cur, s.base = nil, 0
+	rest := full.buf[base:full.n]
+	if _, err := s.space(); err != nil {
+		s.cur, s.base = full, base
+		return err
+	}
+	s.cur.n = copy(s.cur.buf, rest)
+	moved := s.cur
+	full.n, full.mark = base, s.mark
+	s.mark = nil
+	s.submit(full, s.in-int64(moved.n))
+	s.cur = moved
+	if moved.n == len(moved.buf) {
+		return s.advance(0)
 	}
 	return s.failure()
 }
 
-func (s *sink) submit(b *block) {
+// setRaw says whether the bytes of the page that begins now are stored as they
+// are.
+func (s *sink) setRaw(raw bool) error {
+	if raw != s.raw && s.cur != nil && s.cur.n > 0 {
+		if err := s.cut(s.mark); err != nil {
+			return err
+		}
+	}
+	s.raw = raw
+	return nil
+}
+
+// pageEnd ends the page at hand. mark is called, with the place in the output,
+// once all up to here is written, or a later page's instead; now ends the block.
+func (s *sink) pageEnd(mark func(out int64, crc uint32) error, now bool) error {
+	if s.cur == nil || now || s.spilled && s.format == None {
+		return s.cut(mark)
+	}
+	s.base, s.mark, s.spilled = s.cur.n, mark, false
+	return nil
+}
+
+// complete returns the content of complete pages that were not submitted. It is
+// called between pages.
+func (s *sink) complete() []byte {
+	if s.cur == nil || s.spilled {
+		return nil
+	}
+	return s.cur.buf[:s.base]
+}
+
+// restore puts complete pages into the current block, as at the start of a
+// resumed run. mark is theirs.
+func (s *sink) restore(pages []byte, mark func(out int64, crc uint32) error) error {
+	b, err := s.space()
+	if err != nil {
+		return err
+	}
+	if len(pages) > len(b) {
+		return errors.New("the block is too small")
+	}
+	s.cur.n = copy(b, pages)
+	s.in += int64(s.cur.n)
+	s.base, s.mark = s.cur.n, mark
+	return nil
+}
+
+// undo forgets the page at hand, and returns false if a part of it was
+// submitted.
+func (s *sink) undo() bool {
+	if s.spilled {
+		return false
+	}
+	if s.cur != nil {
+		s.in -= int64(s.cur.n - s.base)
+		s.cur.n = s.base
+	}
+	return true
+}
+
+func (s *sink) submit(b *block, inEnd int64) {
 	s.cur = nil
-	b.inEnd, b.raw = s.in, s.raw || s.format == None
+	b.inEnd, b.raw = inEnd, s.raw || s.format == None
 	if !b.raw && b.n > 0 {
 		s.work <- b // never blocks: it holds all blocks there are
 	}
@@ -208,9 +309,10 @@ func (s *sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// cut ends the block at hand here. mark, if not nil, is told where in the
-// output that is, once all up to here is written.
+// cut ends the current block, and with it the page at hand. mark, if not nil,
+// is called with the place in the output once all up to here is written.
 func (s *sink) cut(mark func(out int64, crc uint32) error) error {
+	s.base, s.mark, s.spilled, s.flushed = 0, nil, false, time.Now()
 	if s.cur == nil {
 		if mark == nil {
 			return s.failure()
@@ -223,12 +325,11 @@ func (s *sink) cut(mark func(out int64, crc uint32) error) error {
 		return s.failure()
 	}
 	s.cur.mark = mark
-	s.submit(s.cur)
+	s.submit(s.cur, s.in)
 	return s.failure()
 }
 
-// settle waits until nothing is under way. What is in the block at hand is
-// kept there.
+// settle waits until nothing is under way. The current block stays.
 func (s *sink) settle() error {
 	held := s.cur
 	s.cur = nil
@@ -247,8 +348,9 @@ func (s *sink) settle() error {
 	return s.failure()
 }
 
-// drop forgets the block at hand.
+// drop forgets the current block.
 func (s *sink) drop() {
+	s.base, s.mark, s.spilled = 0, nil, false
 	if s.cur != nil {
 		s.in -= int64(s.cur.n)
 		s.cur.n = 0
@@ -272,11 +374,11 @@ func (s *sink) empty(level int) error {
 	s.out += int64(n)
 	s.size.Store(s.out)
 	s.meter.written.Add(int64(n))
-	s.crc = crc32.Update(s.crc, castagnoli, p)
+	s.crc = crc32.Update(s.crc, castagnoli(), p)
 	return diskError(s.path, err)
 }
 
-// close ends the goroutines; what is in the block at hand is lost.
+// close ends the goroutines; the content of the current block is lost.
 func (s *sink) close() {
 	if s.closed {
 		return

@@ -36,7 +36,7 @@ func ParseSize(s string) (int64, error) {
 		}
 	}
 	if err != nil || n < 0 || n*mult > math.MaxInt64/2 {
-		return 0, usage("%q is no size: write a number of bytes, or 64K, 32M, 1.5G (powers of 1024), 10MB (of 1000)", s)
+		return 0, usage("invalid size %q: write a number of bytes, or 64K, 32M, 1.5G (powers of 1024), 10MB (of 1000)", s)
 	}
 	return int64(n * mult), nil
 }
@@ -54,7 +54,7 @@ func ParseRate(s string) (bytes, requests float64, err error) {
 		case "h", "hour":
 			per = time.Hour
 		default:
-			return 0, 0, usage("%q is no rate: it ends in /s, /m or /h", s)
+			return 0, 0, usage("invalid rate %q: it ends in /s, /m or /h", s)
 		}
 	}
 	text = strings.TrimSpace(text)
@@ -62,19 +62,19 @@ func ParseRate(s string) (bytes, requests float64, err error) {
 		if t, ok := strings.CutSuffix(text, suffix); ok {
 			n, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
 			if err != nil || n <= 0 || math.IsInf(n, 0) || math.IsNaN(n) {
-				return 0, 0, usage("%q is no rate: requests are written as 10r/s", s)
+				return 0, 0, usage("invalid rate %q: requests are written as 10r/s", s)
 			}
 			return 0, n / per.Seconds(), nil
 		}
 	}
 	n, err := ParseSize(text)
 	if err != nil || n == 0 {
-		return 0, 0, usage("%q is no rate: bytes are written as 2M/s, requests as 10r/s", s)
+		return 0, 0, usage("invalid rate %q: bytes are written as 2M/s, requests as 10r/s", s)
 	}
 	return float64(n) / per.Seconds(), 0, nil
 }
 
-// FormatSize prints a number of bytes for a person, in powers of 1024.
+// FormatSize prints a number of bytes for users, in powers of 1024.
 func FormatSize(n int64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)

@@ -7,16 +7,15 @@ import (
 	"hash/maphash"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// stream is one body as it lies on the server, coded as the server coded it.
+// stream is one body as the server has it, with its Content-Encoding.
 // Connections may break under it: it goes on where it was by Range and
-// If-Range, and where that cannot be it says so by a restartError.
+// If-Range, and where that is not possible it returns a restartError.
 type stream struct {
 	c     *client
 	ctx   context.Context
@@ -26,9 +25,10 @@ type stream struct {
 
 	pos, total int64 // on the wire; total is -1 if unknown
 	coding     string
+	opaque     string // a Content-Encoding that cannot be decoded
 	validator  string // for If-Range, "" if there is no strong one
-	proven     bool   // a checksum of the whole is known: it tells in the end whether parts fit
-	joined     bool   // parts were put together on the strength of that alone
+	proven     bool   // a checksum of the whole is known: it shows in the end whether parts match
+	joined     bool   // parts were put together on that basis alone
 	ranges     bool   // the server may answer a range
 	complete   bool   // nothing is left to read
 	resumed    bool   // began at k.from
@@ -37,11 +37,12 @@ type stream struct {
 
 	ahead  []byte // peeked
 	aheadB [4]byte
-	early  error // what came along with the last bytes
+	early  error // that came along with the last bytes
 	failed int64 // position of the last failure
+	speed  speedCheck
 
-	// When what was delivered cannot be taken back, a body that starts anew
-	// must begin with the same bytes.
+	// When delivered bytes cannot be undone, a body that starts again must
+	// begin with the same ones.
 	prefix *maphash.Hash
 
 	bytes *rate.Limiter
@@ -65,10 +66,7 @@ func (e *restartError) Unwrap() error { return e.cause }
 func (s *stream) begin(a *answer, want *bodyState) error {
 	s.a = a
 	s.total = a.ContentLength
-	var err error
-	if s.coding, err = coding(a.Header); err != nil {
-		return &Error{Kind: KindCoding, Op: s.k.op(), Msg: err.Error()}
-	}
+	s.coding, s.opaque = coding(a.Header)
 	s.validator = validator(a.Header)
 	s.ranges = s.k.method == http.MethodGet && !strings.EqualFold(a.Header.Get("Accept-Ranges"), "none") && s.c.req.Header.Get("Range") == ""
 	switch {
@@ -82,11 +80,11 @@ func (s *stream) begin(a *answer, want *bodyState) error {
 		case want.Total >= 0 && total >= 0 && total != want.Total:
 			return &restartError{why: "the body's length has changed"}
 		case s.coding != want.Coding:
-			return &restartError{why: "the body is coded otherwise now"}
+			return &restartError{why: "the body has another Content-Encoding now"}
 		case s.validator != "" && s.validator != want.Validator:
 			return &restartError{why: "the body has changed"}
 		case s.validator == "" && bareTag(want.Validator):
-			return &restartError{why: "the server does not say of which version it sent a part"}
+			return &restartError{why: "the server does not name the version of the part that it sent"}
 		}
 		if total < 0 {
 			total = want.Total
@@ -95,24 +93,26 @@ func (s *stream) begin(a *answer, want *bodyState) error {
 		s.pos, s.total, s.resumed = from, total, true
 		s.joined = s.joined || s.validator == ""
 	case a.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		// Nothing lies behind what we have: then it is all, if the server
-		// says the same length.
+		// There is nothing after the part that we have: then it is all, if the
+		// server gives the same length.
 		if _, total, err := contentRange(a.Header); err == nil && total == s.k.from && (want.Total < 0 || want.Total == total) {
 			s.pos, s.total, s.complete, s.verified = total, total, true, true
 			s.resumed, s.coding, s.validator = true, want.Coding, want.Validator
 			a.close()
 			return nil
 		}
-		return &restartError{why: "the server has no bytes there any more"}
+		return &restartError{why: "the body on the server is shorter now"}
 	case a.StatusCode == http.StatusPartialContent && s.c.req.Header.Get("Range") == "":
 		return &Error{Kind: KindHTTP, Op: s.k.op(), Status: a.StatusCode, Msg: "the server sent a part although all was asked for"}
 	case a.StatusCode == http.StatusPartialContent && strings.HasPrefix(a.Header.Get("Content-Type"), "multipart/byteranges"):
-		return &Error{Kind: KindHTTP, Op: s.k.op(), Status: a.StatusCode, Msg: "the server sent several ranges at once, which is not supported"}
+		return &Error{Kind: KindHTTP, Op: s.k.op(), Status: a.StatusCode, Msg: "the server sent more than one range, which is not supported"}
 	default:
 		s.pos = 0
 	}
 	s.k.from = 0
 	s.arm()
+	s.speed.reset(s.pos)
+	s.splitRest()
 	if s.limit > 0 && s.total >= 0 && *s.taken+s.total-s.pos > s.limit {
 		return s.tooMuch()
 	}
@@ -128,7 +128,7 @@ func (s *stream) arm() {
 }
 
 func (s *stream) tooMuch() error {
-	return &Error{Kind: KindLimit, Op: s.k.op(), Msg: fmt.Sprintf("more than the %s allowed", FormatSize(s.limit)), hint: "more is allowed by --max-bytes SIZE"}
+	return &Error{Kind: KindLimit, Op: s.k.op(), Msg: fmt.Sprintf("more than the %s allowed", FormatSize(s.limit)), hint: "allow more with --max-bytes SIZE"}
 }
 
 func (s *stream) close() {
@@ -193,7 +193,7 @@ func (s *stream) read(p []byte) (int, error) {
 		if n > 0 {
 			if s.bytes != nil {
 				if werr := s.bytes.WaitN(s.ctx, n); werr != nil {
-					// It knows as well when the deadline is too near.
+					// The limiter sees that the deadline is too near.
 					if s.err = stopped(s.ctx, s.k.op()); s.ctx.Err() == nil {
 						s.err = &Error{Kind: KindTimeout, Op: s.k.op(), err: context.DeadlineExceeded}
 					}
@@ -216,6 +216,9 @@ func (s *stream) read(p []byte) (int, error) {
 				s.prefix.Write(p[:n])
 			}
 			s.early = err
+			if s.speed.tooSlow(s.pos, s.c.req.Limits.MinBytesPerSecond) {
+				s.early = errTooSlow
+			}
 			return n, nil
 		}
 		if err == nil {
@@ -227,7 +230,7 @@ func (s *stream) read(p []byte) (int, error) {
 			s.a.Body.Close()
 			s.a.cancel(nil)
 			if s.verified {
-				s.c.retry.progress()
+				s.c.progress()
 			}
 			continue
 		}
@@ -263,10 +266,10 @@ func (s *stream) reconnect(cause error) error {
 	}
 	broke := s.broke(cause)
 	if s.pos-s.failed >= progressStep {
-		s.c.retry.progress()
+		s.c.progress()
 	}
 	s.failed = s.pos
-	if !s.c.repeatable(true) || !idempotent(s.k.method) && !s.c.req.Retry.Unsafe {
+	if !s.c.mayRepeat(s.k) {
 		return broke
 	}
 	if err := s.c.pause(s.ctx, broke, 0); err != nil {
@@ -314,7 +317,7 @@ func (s *stream) reconnect(cause error) error {
 	return &restartError{cause: broke, why: "the body has changed while it was read", a: a}
 }
 
-// skipSame reads the first n bytes of a body that starts anew and makes sure
+// skipSame reads the first n bytes of a body that starts again and makes sure
 // that they are the ones delivered before.
 func (s *stream) skipSame(n int64, was bodyState) error {
 	var h maphash.Hash
@@ -334,7 +337,7 @@ func (s *stream) skipSame(n int64, was bodyState) error {
 		}
 	}
 	if h.Sum64() != s.prefix.Sum64() || s.coding != was.Coding {
-		return &Error{Kind: KindChanged, Op: s.k.op(), Msg: fmt.Sprintf("the connection broke after %d bytes, and what the server sends now begins otherwise; what was written cannot be taken back", n)}
+		return &Error{Kind: KindChanged, Op: s.k.op(), Msg: fmt.Sprintf("the connection broke after %d bytes, and the body that the server sends now begins differently; written bytes cannot be undone", n)}
 	}
 	return nil
 }
@@ -351,66 +354,13 @@ func (s *stream) broke(cause error) error {
 	case errors.Is(cause, errStalled):
 		e.Kind = KindTimeout
 		e.Msg = fmt.Sprintf("no byte came for %s, after %d%s bytes", s.c.req.Timeouts.Stall, s.pos, of)
-		e.hint = "a longer wait is allowed by --timeout stall=TIME"
+		e.hint = "allow more time with --timeout stall=TIME"
+	case errors.Is(cause, errTooSlow):
+		e.Kind = KindTimeout
+		e.Msg = fmt.Sprintf("slower than %s per second, after %d%s bytes", FormatSize(int64(s.c.req.Limits.MinBytesPerSecond)), s.pos, of)
 	case cause == io.EOF, errors.Is(cause, io.ErrUnexpectedEOF):
 	default:
 		e.err = cause
 	}
 	return e
-}
-
-// validator returns what tells one version of a body from another, so that
-// parts of it can be put together: a strong entity tag, or a date of
-// modification that is strong because a second at least has passed since (RFC
-// 9110, 8.8.2.2 and 13.1.5). A tag without quotes is taken, since OpenStack's
-// object store sends its tags so; see bareTag.
-func validator(h http.Header) string {
-	if tag := h.Get("ETag"); tag != "" {
-		if strings.HasPrefix(tag, "W/") {
-			return ""
-		}
-		return tag
-	}
-	mod, err1 := http.ParseTime(h.Get("Last-Modified"))
-	date, err2 := http.ParseTime(h.Get("Date"))
-	if err1 == nil && err2 == nil && date.Sub(mod) >= time.Second {
-		return h.Get("Last-Modified")
-	}
-	return ""
-}
-
-// bareTag reports whether a validator is an entity tag without quotes. If-Range
-// cannot carry it: then the part itself must say that it is of that version.
-func bareTag(validator string) bool {
-	if validator == "" || strings.HasPrefix(validator, `"`) {
-		return false
-	}
-	_, err := http.ParseTime(validator)
-	return err != nil
-}
-
-// contentRange reads "bytes 5-9/10" and "bytes */10"; total is -1 if it is
-// unknown.
-func contentRange(h http.Header) (from, total int64, err error) {
-	v, ok := strings.CutPrefix(strings.TrimSpace(h.Get("Content-Range")), "bytes ")
-	span, all, ok2 := strings.Cut(v, "/")
-	if !ok || !ok2 {
-		return 0, 0, errors.New("no byte range")
-	}
-	total = -1
-	if all != "*" {
-		if total, err = strconv.ParseInt(strings.TrimSpace(all), 10, 64); err != nil || total < 0 {
-			return 0, 0, errors.New("no length")
-		}
-	}
-	if span = strings.TrimSpace(span); span == "*" {
-		return 0, total, nil
-	}
-	a, b, ok := strings.Cut(span, "-")
-	from, err1 := strconv.ParseInt(a, 10, 64)
-	to, err2 := strconv.ParseInt(b, 10, 64)
-	if !ok || err1 != nil || err2 != nil || from < 0 || to < from || total >= 0 && to >= total {
-		return 0, 0, errors.New("no byte range")
-	}
-	return from, total, nil
 }

@@ -25,7 +25,7 @@ func Status(code int) bool {
 }
 
 // After returns the pause that an answer asks for: Retry-After in seconds
-// (also with a fraction), as an HTTP or ISO 8601 date or as seconds since
+// (also with a fraction or a unit), as an HTTP or ISO 8601 date or as seconds since
 // 1970; else, where the quota of requests is used up, the rate limit headers
 // (x-ratelimit-reset, x-rate-limit-reset, ratelimit-reset, ratelimit). It
 // returns false where the answer asks for nothing.
@@ -68,6 +68,9 @@ func moment(value string, now time.Time) (time.Duration, bool) {
 	}
 	if t, err := http.ParseTime(value); err == nil {
 		return between(t, now), true
+	}
+	if d, err := time.ParseDuration(value); err == nil { // "2s", against RFC 9110
+		return min(max(d, 0), longestPause), true
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05"} {
 		if t, err := time.Parse(layout, value); err == nil {

@@ -114,6 +114,7 @@ func TestAfter(t *testing.T) {
 		none    bool
 	}{
 		{headers: map[string]string{"Retry-After": "3"}, want: 3 * time.Second},
+		{headers: map[string]string{"Retry-After": "2s"}, want: 2 * time.Second},
 		{headers: map[string]string{"Retry-After": "0.5"}, want: 500 * time.Millisecond},
 		{headers: map[string]string{"Retry-After": "Mon, 04 May 2026 12:00:05 GMT"}, want: 5 * time.Second},
 		{headers: map[string]string{"Retry-After": "2026-05-04T12:00:06Z"}, want: 6 * time.Second},

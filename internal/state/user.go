@@ -30,6 +30,10 @@ func UserFiles(getenv func(string) string) (User, error) {
 	return User{filepath.Join(home, ".local", "state", "galley")}, nil
 }
 
+// Fetched is the directory in which `galley fetch` remembers the versions of
+// finished downloads.
+func (u User) Fetched() string { return filepath.Join(u.Root, "fetched") }
+
 // fileName makes a file name that people recognise and that is the key's
 // alone, whatever signs the name has.
 func fileName(name string, key ...string) string {

@@ -199,6 +199,9 @@ func (z *Reader) header() error {
 		}
 		return z.short()
 	}
+	if z.in[z.p] == 0 && !z.first {
+		return z.padding()
+	}
 	b, err := z.bytes(10)
 	if err != nil {
 		if z.n > z.p && z.in[z.p] != 0x1f {
@@ -247,6 +250,24 @@ func (z *Reader) header() error {
 	z.first, z.final, z.base, z.sum, z.crc, z.size = false, false, z.w, z.w, 0, 0
 	z.step = (*Reader).block
 	return nil
+}
+
+// padding reads zeros after the last member, which tapes and some archives have
+// and gzip ignores.
+func (z *Reader) padding() error {
+	for {
+		for ; z.p < z.n; z.p++ {
+			if z.in[z.p] != 0 {
+				return ErrHeader
+			}
+		}
+		if !z.more() {
+			if z.rerr != nil {
+				return z.rerr
+			}
+			return io.EOF
+		}
+	}
 }
 
 // block reads a block's header (RFC 1951, 3.2.3).

@@ -1,54 +1,9 @@
 package jsonscan
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"unicode/utf16"
-	"unicode/utf8"
 )
-
-// Kind is the kind of a value that was looked for.
-type Kind uint8
-
-// The kinds of value. None says that the path led nowhere.
-const (
-	None Kind = iota
-	Null
-	Bool
-	Number
-	String
-	Object
-	Array
-)
-
-// String returns the kind's name, with an article.
-func (k Kind) String() string {
-	return [...]string{"nothing", "null", "a boolean", "a number", "a string", "an object", "an array"}[k]
-}
-
-// Value is what was found at a path. Objects and arrays are known by their
-// kind alone; their content is not held.
-type Value struct {
-	Kind Kind
-	raw  []byte
-}
-
-// Raw returns the value as it was sent, nil for an object or an array. It is
-// valid until the scanner is fed or reset.
-func (v Value) Raw() []byte { return v.raw }
-
-// Text returns a string's value, decoded, and the text of any other scalar as
-// it was sent. Of null, an object, an array and nothing it is "".
-func (v Value) Text() string {
-	switch v.Kind {
-	case String:
-		return string(unquote(nil, v.raw[1:len(v.raw)-1]))
-	case Bool, Number:
-		return string(v.raw)
-	}
-	return ""
-}
 
 // SyntaxError says where a document stopped being JSON.
 type SyntaxError struct {
@@ -73,7 +28,7 @@ const (
 )
 
 // MaxKeys is how many names [Scanner.Keys] returns at most.
-const MaxKeys = 12
+const MaxKeys = 64
 
 // Options say what a scanner looks for.
 type Options struct {
@@ -160,6 +115,15 @@ type Scanner struct {
 	start      int // of the element at hand, in this chunk
 	onItem     func([]byte, bool) error
 
+	// An object or array that is wanted itself is held as it was sent.
+	holding   bool
+	holdDepth int    // depth outside of it
+	holdMask  uint16 // whose it is
+	holdFrom  int    // in this chunk
+	hold      []byte
+	holdLong  bool
+
+	root     Kind
 	capture  bool
 	tooLong  bool
 	kind     Kind
@@ -199,7 +163,7 @@ func New(o Options) (*Scanner, error) {
 	if o.Items != nil {
 		for _, st := range o.Items.steps {
 			if st.kind == stepFilter || st.kind == stepLast {
-				return nil, fmt.Errorf("JSON path %q: the elements of an array are found by names and numbers alone", o.Items)
+				return nil, fmt.Errorf("JSON path %q: the path of the array is made of names, numbers and [*]", o.Items)
 			}
 		}
 		s.itemsBit = 1 << len(s.queries)
@@ -219,7 +183,7 @@ func (s *Scanner) Reset() {
 	s.st, s.inKey, s.off, s.err, s.depth, s.skipping = sTop, false, 0, nil, 0, false
 	s.itemsDepth, s.itemsKind, s.items, s.emitting = 0, None, 0, false
 	s.want, s.through, s.test = 0, 0, 0
-	s.capture, s.bom = false, 0
+	s.capture, s.bom, s.holding, s.root = false, 0, false, None
 	s.keys = s.keys[:0]
 	for i := range s.queries {
 		q := &s.queries[i]
@@ -241,7 +205,7 @@ func (s *Scanner) Value(i int) Value {
 	if !q.have || q.filter >= 0 && !q.locked {
 		return Value{}
 	}
-	if q.kind >= Object {
+	if q.kind >= Object && len(q.raw) == 0 {
 		return Value{Kind: q.kind}
 	}
 	return Value{Kind: q.kind, raw: q.raw}
@@ -250,6 +214,9 @@ func (s *Scanner) Value(i int) Value {
 // Items returns how many elements were seen at Options.Items, and what stands
 // there: None if the path led nowhere.
 func (s *Scanner) Items() (int64, Kind) { return s.items, s.itemsKind }
+
+// Root returns the kind of the document itself, None before it began.
+func (s *Scanner) Root() Kind { return s.root }
 
 // Keys returns the first few names of the document's root object, for
 // messages.
@@ -322,7 +289,7 @@ func (s *Scanner) Write(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
 	}
-	s.start = 0
+	s.start, s.holdFrom = 0, 0
 	for i := 0; i < len(p); {
 		if s.skipping {
 			if i = s.skip(p, i); !s.skipping && s.err == nil {
@@ -423,6 +390,9 @@ func (s *Scanner) Write(p []byte) (int, error) {
 			return 0, s.err
 		}
 	}
+	if s.holding {
+		s.holdOn(p[s.holdFrom:])
+	}
 	s.off += int64(len(p))
 	return len(p), nil
 }
@@ -518,91 +488,6 @@ func (s *Scanner) close(p []byte, c byte, i int) int {
 	return i + 1
 }
 
-// element computes who is interested in the array's next element.
-func (s *Scanner) element() {
-	d := s.depth
-	s.want, s.through, s.test = 0, 0, 0
-	s.index[d]++
-	if s.alive[d] == 0 {
-		return
-	}
-	for j := range s.queries {
-		if s.alive[d]>>j&1 == 0 {
-			continue
-		}
-		q := &s.queries[j]
-		switch st := &q.steps[d-1]; st.kind {
-		case stepIndex:
-			if s.index[d]-1 != st.index {
-				continue
-			}
-		case stepLast:
-			if q.locked {
-				continue
-			}
-			q.clear()
-		case stepFilter:
-			if q.locked {
-				continue
-			}
-			q.clear()
-			q.matched = false
-		default:
-			continue
-		}
-		s.reach(j, q)
-	}
-}
-
-func (s *Scanner) reach(j int, q *query) {
-	if len(q.steps) == s.depth {
-		s.want |= 1 << j
-	} else {
-		s.through |= 1 << j
-	}
-}
-
-// keyEnd computes who is interested in the member whose name was just read.
-func (s *Scanner) keyEnd() {
-	d := s.depth
-	s.want, s.through, s.test = 0, 0, 0
-	if d == 1 && len(s.keys) < MaxKeys && !s.keyLong {
-		s.keys = append(s.keys, string(unquote(nil, s.key[:len(s.key)-1])))
-	}
-	if s.keyLong || s.alive[d] == 0 {
-		return
-	}
-	name := s.key[:len(s.key)-1]
-	for _, c := range name {
-		if c == '\\' || c >= 0x80 {
-			s.scratch = unquote(s.scratch[:0], name)
-			name = s.scratch
-			break
-		}
-	}
-	for j := range s.queries {
-		if s.alive[d]>>j&1 == 0 {
-			continue
-		}
-		q := &s.queries[j]
-		if d >= 2 {
-			if f := &q.steps[d-2]; f.kind == stepFilter && string(name) == f.key {
-				s.test |= 1 << j
-				q.matched = false
-			}
-		}
-		if st := &q.steps[d-1]; st.kind == stepKey && string(name) == st.key && !(q.locked && d-1 > q.filter) {
-			// A name given twice: what stood there before is forgotten.
-			q.clear()
-			q.locked = false
-			if s.itemsBit>>j&1 == 1 {
-				s.itemsKind = None
-			}
-			s.reach(j, q)
-		}
-	}
-}
-
 // valueStart begins the value whose first character is c.
 func (s *Scanner) valueStart(c byte, i int) int {
 	s.capture, s.tooLong, s.tok = s.want|s.test != 0, false, s.tok[:0]
@@ -613,7 +498,7 @@ func (s *Scanner) valueStart(c byte, i int) int {
 		if c == '[' {
 			kind = Array
 		}
-		s.found(kind)
+		s.begins(kind, i)
 		items := s.want&s.itemsBit != 0 && kind == Array
 		if !s.push(c) {
 			s.fail(i, errDeep)
@@ -649,43 +534,13 @@ func (s *Scanner) valueStart(c byte, i int) int {
 		s.fail(i, fmt.Sprintf("%q where a value should begin", rune(c)))
 		return i
 	}
+	if s.depth == 0 {
+		s.root = s.kind
+	}
 	if s.capture {
 		s.tok = append(s.tok, c)
 	}
 	return i + 1
-}
-
-// found hands the value at hand, which is complete or a container, to those
-// whose path ends here.
-func (s *Scanner) found(kind Kind) {
-	if s.want|s.test == 0 {
-		return
-	}
-	if s.want&s.itemsBit != 0 {
-		s.itemsKind = kind
-	}
-	for j := range s.queries {
-		q := &s.queries[j]
-		if s.want>>j&1 == 1 && s.itemsBit>>j&1 == 0 {
-			q.have, q.kind, q.raw = true, kind, q.raw[:0]
-			if kind < Object {
-				if s.tooLong {
-					s.fail(0, fmt.Sprintf("the value looked for is longer than %d bytes", s.maxValue))
-					return
-				}
-				q.raw = append(q.raw, s.tok...)
-			}
-		}
-		if s.test>>j&1 == 1 {
-			want := q.steps[s.depth-2].want
-			switch kind {
-			case String:
-				q.matched = !s.tooLong && want == string(unquote(s.scratch[:0], s.tok[1:len(s.tok)-1]))
-			case Bool, Number, Null:
-				q.matched = want == string(s.tok)
-			}
-		}
-	}
 }
 
 // valueEnd ends the value at hand, whose last byte is before p[i].
@@ -693,6 +548,9 @@ func (s *Scanner) valueEnd(p []byte, i int) {
 	if s.capture {
 		s.found(s.kind)
 		s.capture = false
+	}
+	if s.holding && s.depth == s.holdDepth {
+		s.release(p, i)
 	}
 	if s.emitting && s.depth == s.itemsDepth {
 		s.emitting = false
@@ -725,111 +583,4 @@ func (s *Scanner) keep(b []byte) {
 		}
 		s.tok = append(s.tok, b...)
 	}
-}
-
-// number returns the state after c within a number, or false if c does not
-// belong to it.
-func number(st state, c byte) (state, bool) {
-	digit := c >= '0' && c <= '9'
-	switch st {
-	case sNeg:
-		if c == '0' {
-			return sZero, true
-		}
-		return sInt, digit
-	case sZero, sInt:
-		if digit && st == sInt {
-			return sInt, true
-		}
-		if c == '.' {
-			return sDot, true
-		}
-		return sE, c == 'e' || c == 'E'
-	case sDot:
-		return sFrac, digit
-	case sFrac:
-		if digit {
-			return sFrac, true
-		}
-		return sE, c == 'e' || c == 'E'
-	case sE:
-		if c == '+' || c == '-' {
-			return sESign, true
-		}
-		return sExp, digit
-	default: // sESign, sExp
-		return sExp, digit
-	}
-}
-
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
-// unquote appends the text of a JSON string, given without its quotes, to dst.
-// Like encoding/json it puts U+FFFD in place of what is no Unicode.
-func unquote(dst, s []byte) []byte {
-	if bytes.IndexByte(s, '\\') < 0 && utf8.Valid(s) {
-		return append(dst, s...)
-	}
-	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
-		case c == '\\' && i+1 < len(s):
-			i += 2
-			switch c = s[i-1]; c {
-			case 'b':
-				dst = append(dst, '\b')
-			case 'f':
-				dst = append(dst, '\f')
-			case 'n':
-				dst = append(dst, '\n')
-			case 'r':
-				dst = append(dst, '\r')
-			case 't':
-				dst = append(dst, '\t')
-			case 'u':
-				r := hex4(s, i)
-				i += 4
-				if utf16.IsSurrogate(r) {
-					low := rune(-1)
-					if i+6 <= len(s) && s[i] == '\\' && s[i+1] == 'u' {
-						low = hex4(s, i+2)
-					}
-					if d := utf16.DecodeRune(r, low); d != utf8.RuneError {
-						r = d
-						i += 6
-					} else {
-						r = utf8.RuneError
-					}
-				}
-				dst = utf8.AppendRune(dst, r)
-			default:
-				dst = append(dst, c)
-			}
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-			i++
-		default:
-			r, n := utf8.DecodeRune(s[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += n
-		}
-	}
-	return dst
-}
-
-func hex4(s []byte, i int) (r rune) {
-	for _, c := range s[i:min(i+4, len(s))] {
-		switch {
-		case c <= '9':
-			c -= '0'
-		case c >= 'a':
-			c -= 'a' - 10
-		default:
-			c -= 'A' - 10
-		}
-		r = r<<4 | rune(c)
-	}
-	return r
 }

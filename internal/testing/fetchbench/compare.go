@@ -215,7 +215,7 @@ func (b *bench) memory(sizes string) error {
 		what, ext, flags string
 		most             int64 // MiB
 	}{
-		{"plain", ".json", "", 16},
+		{"plain", ".json", "", 24},
 		{fmt.Sprintf("gzip, %d workers, a cursor looked for", workers), ".json.gz", fmt.Sprintf("--next meta.next --workers %d", workers), 32},
 	} {
 		var peaks []int64

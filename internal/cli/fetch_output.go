@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/galleyhq/galley/internal/fetch"
+	"github.com/galleyhq/galley/internal/ui"
+)
+
+// output says where the response of one job goes.
+func (f *fetchOptions) output(r *fetch.Request, j fetchJob) error {
+	a, o := f.program, &r.Output
+	var err error
+	if o.Compress, err = fetch.ParseFormat(f.compress); err != nil {
+		return err
+	}
+	path := f.outputPath
+	if j.output != "" {
+		path = j.output
+	} else {
+		path = j.replace(path)
+	}
+	if swift, ok := strings.CutPrefix(path, "swift:"); ok {
+		o.Store, err = f.swiftStore(r, swift)
+		return err
+	}
+	if f.segment != "" {
+		return usagef("", "--segment-size goes with -o swift:CONTAINER/OBJECT")
+	}
+	switch {
+	case f.remoteName && j.output == "", strings.HasSuffix(path, "/"):
+		o.Named, o.Overwrite, o.Path = true, f.force, filepath.Join(f.outputDir, path)
+		if f.outputDir == "" && path == "" {
+			o.Path = ""
+		}
+	case path == "":
+		return usagef("say -o FILE, -O for the server's name, or -o - for standard output", "there is no output")
+	case path == "-" && f.outputDir != "":
+		return usagef("", "standard output is not in a folder: --output-dir goes with a file")
+	case path == "-":
+		o.Path, o.Writer = "", a.streams.Out
+		if o.Compress != fetch.Auto && o.Compress != fetch.None && ui.Terminal(a.streams.Out) != nil {
+			return usagef("", "compressed data is not written to a terminal")
+		}
+	default:
+		o.Path = filepath.Join(f.outputDir, path)
+	}
+	return nil
+}
+
+// showProgress draws a line on a terminal while the download runs.
+func (f *fetchOptions) showProgress(state func() string) (stop func()) {
+	a := f.program
+	if f.quiet || ui.Terminal(a.streams.Err) == nil && !f.progress {
+		return func() {}
+	}
+	term := ui.Terminal(a.streams.Err)
+	every, draw := 200*time.Millisecond, "\r\x1b[K%s"
+	if term == nil {
+		every, draw = 2*time.Second, "%s\n" // a log
+	}
+	line := func() string { return ui.Fit(a.clean(state()), term) }
+	ctx, cancel := context.WithCancel(context.Background())
+	drawn := make(chan struct{})
+	go func() {
+		defer close(drawn)
+		t := time.NewTicker(every)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				fmt.Fprintf(a.streams.Err, draw, line())
+			case <-ctx.Done():
+				fmt.Fprintf(a.streams.Err, strings.TrimSuffix(draw, "\n")+"\n", line())
+				return
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-drawn
+	}
+}
+
+// progressLine describes the state of a download.
+func progressLine(p fetch.Progress) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s in", fetch.FormatSize(p.Received))
+	if p.Total > 0 {
+		fmt.Fprintf(&b, " (%d%%)", p.At*100/p.Total)
+	}
+	fmt.Fprintf(&b, ", %s out", fetch.FormatSize(p.Written))
+	if p.Written > 0 && p.Received > p.Written {
+		fmt.Fprintf(&b, " (%.1f:1)", float64(p.Received)/float64(p.Written))
+	}
+	fmt.Fprintf(&b, ", %s/s", fetch.FormatSize(int64(p.Rate())))
+	if p.Page > 1 {
+		fmt.Fprintf(&b, ", page %d", p.Page)
+	}
+	if p.Items > 0 {
+		fmt.Fprintf(&b, ", %d items", p.Items)
+	}
+	if left, ok := p.Remaining(); ok && p.At < p.Total {
+		fmt.Fprintf(&b, ", %s left", left.Round(time.Second))
+	}
+	if p.Waiting != "" {
+		fmt.Fprintf(&b, "; %s", p.Waiting)
+	}
+	return b.String()
+}

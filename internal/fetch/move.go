@@ -1,0 +1,220 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/galleyhq/galley/internal/fetch/gunzip"
+)
+
+// move moves the body from the stream to the sink.
+func (p *page) move() error {
+	coded := p.how.Coding
+	if coded == "" {
+		coded = p.how.Magic
+	}
+	switch {
+	case p.how.Decode == "" && p.how.Charset == "" && !p.in.emits && (coded == "" || !p.in.wantsContent()):
+		return p.copyPlain(coded != "")
+	case p.how.Raw && coded != "":
+		// Stored as it comes; a copy is decoded to look at it.
+		return p.decode(coded, &tee{p}, nil)
+	}
+	store := p.out.store
+	if p.in.emits {
+		store = nil
+	}
+	if p.how.Decode == "" {
+		if p.how.Charset == "" {
+			return p.copyContent(p.st, true, store)
+		}
+		in, err := p.toUTF8(&wireReader{p})
+		if err != nil {
+			return err
+		}
+		return p.copyContent(in, false, store)
+	}
+	return p.decode(p.how.Decode, &wireReader{p}, store)
+}
+
+// copyPlain reads into the sink's own blocks. opaque says that the bytes are
+// not the content.
+func (p *page) copyPlain(opaque bool) error {
+	sink, t := p.out.sink, p.in
+	for {
+		b, err := sink.space()
+		if err != nil {
+			return err
+		}
+		b = b[:min(len(b), p.s.req.Limits.ChunkSize)]
+		n, rerr := p.fill(p.st, b)
+		if n > 0 {
+			t.wire(b[:n])
+			if !opaque {
+				if err := t.content(b[:n]); err != nil {
+					return p.documentError(err)
+				}
+			}
+			if err := sink.advance(n); err != nil {
+				return err
+			}
+			if p.out.direct && p.out.format == None && p.s.req.Output.Store == nil {
+				// The reader of a pipe waits for it.
+				if err := sink.cut(nil); err != nil {
+					return err
+				}
+			}
+		}
+		if rerr == io.EOF {
+			return nil
+		}
+		if rerr != nil {
+			return rerr
+		}
+	}
+}
+
+// fill reads until b is full, so that many small reads make few writes; for a
+// pipe each read counts.
+func (p *page) fill(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) {
+		var m int
+		m, err = r.Read(b[n:])
+		n += m
+		if err != nil || p.out.direct {
+			break
+		}
+	}
+	return n, err
+}
+
+// copyContent reads content, inspects it and stores it. wire says that it comes
+// directly from the wire.
+func (p *page) copyContent(in io.Reader, wire bool, store func([]byte) error) error {
+	next := p.s.pieces(p, in)
+	t := p.in
+	for {
+		piece, err := next()
+		if len(piece) > 0 {
+			if wire {
+				t.wire(piece)
+			}
+			if cerr := t.content(piece); cerr != nil {
+				return p.documentError(cerr)
+			}
+			if !wire {
+				if berr := p.bounded(); berr != nil {
+					return berr
+				}
+			}
+			if store != nil {
+				if serr := store(piece); serr != nil {
+					return serr
+				}
+			}
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// pieces returns a function that returns piece after piece of in, in the
+// decoder's own buffer or in the session's.
+func (s *session) pieces(p *page, in io.Reader) func() ([]byte, error) {
+	if z, ok := in.(*gunzip.Reader); ok {
+		return z.Next
+	}
+	if s.buf == nil {
+		s.buf = make([]byte, s.req.Limits.ChunkSize)
+	}
+	return func() ([]byte, error) {
+		n, err := p.fill(in, s.buf)
+		return s.buf[:n], err
+	}
+}
+
+// decode is copyContent through a decoder.
+func (p *page) decode(coding string, in io.Reader, store func([]byte) error) error {
+	st, dec := p.st, &p.s.dec
+	failed := func(err error) error {
+		if st.err != nil && st.err != io.EOF {
+			return st.err
+		}
+		if serr := p.out.sink.failure(); serr != nil {
+			return serr
+		}
+		var own *Error
+		if errors.As(err, &own) {
+			return err
+		}
+		return decodeError(p.k.op(), coding, dec.maxWindow(), err)
+	}
+	if st.complete || st.total == 0 {
+		if head, err := st.peek(); err == nil && len(head) == 0 {
+			return nil // no body is no broken gzip
+		}
+	}
+	content, err := dec.reset(coding, in)
+	if err != nil {
+		return failed(err)
+	}
+	if p.how.Charset != "" {
+		if content, err = p.toUTF8(content); err != nil {
+			return err
+		}
+	}
+	if err := p.copyContent(content, false, store); err != nil {
+		return failed(err)
+	}
+	n, err := dec.rest(coding)
+	if err != nil {
+		return failed(err)
+	}
+	if n > 0 {
+		return &Error{Kind: KindCoding, Op: p.k.op(), Msg: fmt.Sprintf("%d bytes follow the end of the body's %s", n, coding)}
+	}
+	return nil
+}
+
+// bounded compares the output of a decoder with the limits.
+func (p *page) bounded() error {
+	length, req := p.in.length, p.s.req
+	if p.how.Raw {
+		return nil // a bomb that is stored as it comes does no harm
+	}
+	if l := req.Limits.Bytes; l > 0 && p.s.meter.content.Load()-p.s.contentBefore+length > l {
+		return &Error{Kind: KindLimit, Op: p.k.op(), Msg: fmt.Sprintf("decompressed it is more than the %s allowed", FormatSize(l)), hint: "allow more with --max-bytes SIZE"}
+	}
+	if r := req.Limits.Ratio; r > 0 && length > 16<<20 && length/int64(r) > max(p.st.pos, 1) {
+		return &Error{Kind: KindCoding, Op: p.k.op(), Msg: fmt.Sprintf("the body grows more than %d-fold when it is decompressed (%s from %s): a bomb", r, FormatSize(length), FormatSize(p.st.pos)), hint: "if that is expected, say --max-ratio N"}
+	}
+	return nil
+}
+
+// tee stores the bytes that a decoder reads.
+type tee struct{ p *page }
+
+func (t *tee) Read(b []byte) (int, error) {
+	n, err := t.p.st.Read(b)
+	if n > 0 {
+		t.p.in.wire(b[:n])
+		if werr := t.p.out.store(b[:n]); werr != nil {
+			return 0, werr
+		}
+	}
+	return n, err
+}
+
+// wireReader inspects the bytes that a decoder reads.
+type wireReader struct{ p *page }
+
+func (w *wireReader) Read(b []byte) (int, error) {
+	n, err := w.p.st.Read(b)
+	w.p.in.wire(b[:n])
+	return n, err
+}
