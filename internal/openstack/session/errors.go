@@ -192,9 +192,9 @@ func Explain(what string, err error) error {
 		return e
 	}
 	if ctx := contextError(err); ctx != nil {
-		e.Said, e.err = ctx.Error(), ctx
+		e.Said, e.err = "interrupted", ctx
 		if errors.Is(ctx, context.DeadlineExceeded) {
-			e.Kind = Timeout
+			e.Kind, e.Said = Timeout, "no time is left"
 		}
 		return e
 	}
@@ -439,7 +439,7 @@ func IsStatus(err error, codes ...int) bool {
 func Unsettled(err error) bool {
 	var answer gophercloud.ErrUnexpectedResponseCode
 	if errors.As(err, &answer) {
-		return answer.Actual >= 500
+		return answer.Actual >= 500 || answer.Actual < 400 || answer.Actual == http.StatusRequestTimeout
 	}
 	return !neverSent(err)
 }
