@@ -50,6 +50,10 @@ type Cloud struct {
 	claimSettle time.Duration
 }
 
+// Window is how long after a request without an answer its effect may still
+// come.
+func (c *Cloud) Window() time.Duration { return c.window }
+
 // Connect logs in; see [session.Open].
 func Connect(ctx context.Context, a session.Auth, o Options) (*Cloud, error) {
 	s, err := session.Open(ctx, a, o.Options)

@@ -384,7 +384,10 @@ func (m *Manager) register(ctx context.Context, j *journal, r Request) (secret.T
 	}
 	key, err := node.Register(ctx, m.Chef, r.Node, j.asked, m.report())
 	var refused *chefserver.Error
-	if errors.As(err, &refused) && refused.Status < 500 {
+	if errors.As(err, &refused); err == nil || refused != nil {
+		j.rec.Chef.Unanswered = time.Time{}
+	}
+	if refused != nil && refused.Status < 500 {
 		// What was asked for last was not made. If it exists all the same,
 		// somebody else was quicker, and it is theirs.
 		if !j.rec.Chef.HasNode {

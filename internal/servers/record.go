@@ -39,6 +39,9 @@ type chefRecord struct {
 	// HasClient and HasNode say that it was asked for, so that it may exist.
 	HasClient bool `json:"client,omitempty"`
 	HasNode   bool `json:"node_object,omitempty"`
+	// Unanswered is when the last request was sent that was not answered: it
+	// may still take effect for a while.
+	Unanswered time.Time `json:"unanswered,omitzero"`
 }
 
 func (c *chefRecord) empty() bool { return c == nil || !c.HasClient && !c.HasNode }
@@ -136,5 +139,6 @@ func (j *journal) asked(kind, _ string) error {
 	case node.KindNode:
 		j.rec.Chef.HasNode = true
 	}
+	j.rec.Chef.Unanswered = time.Now().UTC()
 	return j.save()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -121,7 +122,8 @@ func (m *Manager) lock(ctx context.Context, name string) (*journal, func(), erro
 	return j, done, nil
 }
 
-// removeChef removes what the record says may be on the Chef Server.
+// removeChef removes what the record says may be on the Chef Server. What was
+// requested and never answered is removed again until it can no longer appear.
 func (m *Manager) removeChef(ctx context.Context, j *journal) error {
 	c := j.rec.Chef
 	if c.empty() {
@@ -130,23 +132,33 @@ func (m *Manager) removeChef(ctx context.Context, j *journal) error {
 	if err := m.sameChef(c.URL, c.Node); err != nil {
 		return err
 	}
-	if c.HasNode {
-		if err := m.Chef.DeleteNode(ctx, c.Node); err != nil {
-			return err
+	until := c.Unanswered.Add(m.Cloud.Window())
+	for told := false; ; told = true {
+		if c.HasNode {
+			if err := m.Chef.DeleteNode(ctx, c.Node); err != nil {
+				return err
+			}
 		}
-		c.HasNode = false
-		if err := j.save(); err != nil {
+		if c.HasClient {
+			if err := m.Chef.DeleteClient(ctx, c.Node); err != nil {
+				return err
+			}
+		}
+		left := time.Until(until)
+		if c.Unanswered.IsZero() || left <= 0 {
+			break
+		}
+		if !told {
+			m.report().Info("The Chef Server never answered the request of %s for the node or client %q: removing it until %s",
+				c.Unanswered.Local().Format(time.TimeOnly), c.Node, until.Local().Format(time.TimeOnly))
+		}
+		m.report().Waiting("the client to appear or not", left.Round(time.Second).String()+" left", c.Unanswered)
+		if err := retry.Sleep(ctx, min(left, m.Cloud.Window()/20)); err != nil {
 			return err
 		}
 	}
-	if c.HasClient {
-		if err := m.Chef.DeleteClient(ctx, c.Node); err != nil {
-			return err
-		}
-		c.HasClient = false
-		return j.save()
-	}
-	return nil
+	c.HasNode, c.HasClient, c.Unanswered = false, false, time.Time{}
+	return j.save()
 }
 
 // ChefError says that the Chef Server's part of a server cannot be removed.

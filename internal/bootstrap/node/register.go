@@ -64,7 +64,15 @@ func Register(ctx context.Context, server *chefserver.Client, spec Spec, made fu
 		return "", fmt.Errorf("recording the client %s before it is made: %w", spec.Name, err)
 	}
 	rep.Info("Creating new client for %s", spec.Name)
-	key, err := server.CreateClient(ctx, spec.Name)
+	// An answer is waited for even when ctx ends meanwhile: a request that is cut
+	// off may take effect later.
+	answered := context.WithoutCancel(ctx)
+	key, err := server.CreateClient(answered, spec.Name)
+	if err == nil {
+		if err = ctx.Err(); err != nil {
+			return "", undo(ctx, server, spec.Name, err, true)
+		}
+	}
 	if err != nil {
 		return "", undo(ctx, server, spec.Name, err, false)
 	}
@@ -74,7 +82,10 @@ func Register(ctx context.Context, server *chefserver.Client, spec Spec, made fu
 	rep.Info("Creating new node for %s", spec.Name)
 	owner, err := server.AsOwner(spec.Name, key)
 	if err == nil {
-		err = owner.CreateNode(ctx, spec.object())
+		err = owner.CreateNode(answered, spec.object())
+	}
+	if err == nil {
+		err = ctx.Err()
 	}
 	if err != nil {
 		return "", undo(ctx, server, spec.Name, err, true)

@@ -182,6 +182,9 @@ func Explain(what string, err error) error {
 		e.Status = answer.Actual
 		e.Said = faultText(answer.Body)
 		e.Request = answer.ResponseHeader.Get("X-Openstack-Request-Id")
+		if answer.Actual < 300 {
+			e.Said = strings.TrimSuffix("the answer is not the API's: "+e.Said, ": ")
+		}
 		if loc := answer.ResponseHeader.Get("Location"); loc != "" && answer.Actual >= 301 && answer.Actual < 400 {
 			e.Said = "the endpoint redirects to " + loc
 			e.Advise("use that URL as %s", settings.AuthURL)
