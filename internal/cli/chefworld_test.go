@@ -1,8 +1,11 @@
 package cli_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/galleyhq/galley/internal/testing/chefservertest"
 	"github.com/galleyhq/galley/internal/testing/standin"
@@ -57,6 +61,9 @@ const (
 	gateError      = "500"
 	gateDropBefore = "drop before"
 	gateDropAfter  = "drop after"
+	// gateLate has a call take effect after a while, whether or not its sender
+	// still waits.
+	gateLate = "late effect"
 )
 
 // set arms the gate for the nth call from now; 0 counts only.
@@ -116,6 +123,16 @@ func (g *chefGate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		close(hit)
 		<-let
 		g.next.ServeHTTP(rec, r)
+	case gateLate:
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		late := r.Clone(context.WithoutCancel(r.Context()))
+		late.Body = io.NopCloser(bytes.NewReader(body))
+		close(hit)
+		time.Sleep(slow)
+		g.next.ServeHTTP(rec, late)
 	case gateHoldAfter:
 		g.next.ServeHTTP(rec, r)
 		close(hit)

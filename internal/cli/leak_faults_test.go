@@ -71,6 +71,75 @@ func TestEndedWhileARequestIsSlow(t *testing.T) {
 	}
 }
 
+// TestNetworkEndedWhileARequestIsSlow is the same for a network.
+func TestNetworkEndedWhileARequestIsSlow(t *testing.T) {
+	for _, end := range endings {
+		if testing.Short() && !end.short {
+			continue
+		}
+		t.Run(end.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone})
+			for _, at := range []devcloud.Fault{
+				{Method: "POST", Path: "/networks$"}, {Method: "POST", Path: "/subnets$"}, {Method: "POST", Path: "/routers$"}, {Method: "PUT", Path: "/add_router_interface$"},
+			} {
+				at.Service, at.Action, at.Delay = "network", devcloud.FaultLateEffect, devcloud.FaultDuration(slow)
+				when := fmt.Sprintf("%s during %s %s", end.name, at.Method, at.Path)
+				p := newLeakProject(t, c, "")
+				said := p.endAtFault(t, c, at, end.signals, everyNetworkPart...)
+				if out, errs, code := p.run(t, "network", "delete", "lan"); code != 0 && !strings.Contains(errs, `cannot find the network "lan"`) {
+					t.Errorf("%s: delete ended with %d\n%s%s", when, code, out, errs)
+				}
+				wantNothing(t, c, when+", then deleted")
+				clearAndSettle(t, c)
+				wantNothing(t, c, when+", after all effects")
+				wantNoRecords(t, p, when)
+				if t.Failed() {
+					t.Fatal(said)
+				}
+			}
+		})
+	}
+}
+
+// TestServerEndedWhileARequestIsSlow is the same for a server that becomes a
+// node, with the requests to its Chef Server.
+func TestServerEndedWhileARequestIsSlow(t *testing.T) {
+	late := func(service, path string) way {
+		w := onCloud(devcloud.Fault{Service: service, Method: "POST", Path: path, Action: devcloud.FaultLateEffect, Delay: devcloud.FaultDuration(slow)})
+		w.name = path
+		return w
+	}
+	for _, by := range []way{late("compute", "/os-keypairs$"), late("compute", "/servers$"), late("network", "/floatingips$"), onChef(gateLate)} {
+		for _, sig := range []os.Signal{os.Kill, os.Interrupt} {
+			t.Run(fmt.Sprintf("%s %s", sig, by.name), func(t *testing.T) {
+				t.Parallel()
+				w := newNodeWorld(t)
+				most := 1
+				if by.name == "chef "+gateLate {
+					most = by.count(t, w)
+					w.must(t, "server", "delete", "count", "--purge", "-y")
+				}
+				for k := 1; k <= most; k++ {
+					reached, disarm := by.arm(t, w, k)
+					endAt(t, w.command(t.Context(), createNode("web")...), reached, sig)
+					when := fmt.Sprintf("%s while call %d of %s is slow", sig, k, by.name)
+					if out, errs, code := w.run(t, "server", "delete", "web", "-y"); code != 0 && !strings.Contains(errs, `"web": no server has this ID or name`) {
+						t.Errorf("%s: delete ended with %d\n%s%s", when, code, out, errs)
+					}
+					w.wantNothing(t, when)
+					clearAndSettle(t, w.cloud)
+					disarm()
+					w.wantNothing(t, when+", after all effects")
+					if t.Failed() {
+						t.FailNow()
+					}
+				}
+			})
+		}
+	}
+}
+
 // endAtFault runs galley and sends it signals when the fault is reached, a
 // moment apart. It returns what was said on standard error.
 func (p *project) endAtFault(t *testing.T, c *devcloud.Cloud, f devcloud.Fault, signals []os.Signal, args ...string) string {
