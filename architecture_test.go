@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"internal/transport": {"kitchen", "internal/bootstrap", "internal/config"},
 
 	// Provisioners and verifiers share how a command is run on an instance.
-	"internal/provisioner": {"kitchen", "internal/bootstrap", "internal/config", "internal/ruby", "internal/provisioner/base"},
+	"internal/provisioner": {"kitchen", "internal/bootstrap", "internal/config", "internal/cookbooks", "internal/ruby", "internal/provisioner/base"},
 	"internal/verifier":    {"kitchen", "internal/bootstrap", "internal/config", "internal/provisioner/base"},
 
 	"internal/watch": {""}, // its library only
@@ -51,11 +51,14 @@ var arrows = map[string][]string{
 	"internal/config":         {"internal/config/", "internal/ruby"},
 	// The Ruby that kitchen files, knife.rb, metadata.rb, Berksfiles and
 	// Policyfiles are written in; config and cookbooks read through it.
-	"internal/ruby":     {"internal/ruby", "internal/config/yaml11"},
-	"internal/fetch":    {"internal/fetch", "internal/fetch/"},
-	"internal/devcloud": {"internal/devcloud/"},
-	"internal/state":    {"kitchen"},
-	"internal/ui":       {"kitchen"},
+	"internal/ruby": {"internal/ruby", "internal/config/yaml11"},
+	// Cookbooks and their dependencies; requests to a Chef Server are signed
+	// by the caller.
+	"internal/cookbooks": {"internal/cookbooks", "internal/ruby"},
+	"internal/fetch":     {"internal/fetch", "internal/fetch/"},
+	"internal/devcloud":  {"internal/devcloud/"},
+	"internal/state":     {"kitchen"},
+	"internal/ui":        {"kitchen"},
 
 	// What is made of events, each on the one before it.
 	"internal/ui/ansi":    {"std"},

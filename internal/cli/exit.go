@@ -49,6 +49,7 @@ const exitCodesTopic = `  0    success
   130  interrupted by Ctrl-C
 
 login and exec on one instance end with the status of the command that ran there.
+The deps commands have codes of their own: see galley deps --help.
 
 Under the name knife: 1 for any failure, 2 for a missing option, 10 for an unknown
 command.`
@@ -115,6 +116,7 @@ func exitCode(ctx context.Context, err error) int {
 		status  *statusError
 		config  *configError
 		failed  *fetch.Error
+		coded   *codedError
 	)
 	switch {
 	case err == nil:
@@ -129,6 +131,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.As(err, &failed):
 		return fetchExit(failed)
+	case errors.As(err, &coded):
+		return coded.code
 	}
 	return exitFailed
 }

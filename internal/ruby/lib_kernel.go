@@ -20,6 +20,9 @@ func defKernel(l *library) {
 	b.def("__send__", 1, -1, kernelSend)
 	b.def("instance_eval instance_exec", 0, -1, func(in *Interp, c *call) Value {
 		if c.blk == nil {
+			if c.name == "instance_eval" && in.evaluable(c.self) {
+				return in.evalText(c.self, c.args)
+			}
 			in.unsupported("instance_eval of a string")
 		}
 		args := c.args
@@ -320,6 +323,9 @@ func defKernel(l *library) {
 		return nil
 	})
 	fn("eval binding local_variables", 0, -1, func(in *Interp, c *call) Value {
+		if c.name == "eval" && len(c.args) == 1 && in.evaluable(c.self) {
+			return in.evalText(c.self, c.args)
+		}
 		in.unsupported("Kernel#" + c.name)
 		return nil
 	})

@@ -1,0 +1,11 @@
+package chefserver
+
+import "context"
+
+// Do sends a signed request for which there is no method of its own: in is
+// sent as JSON, unless nil, and the answer read into out, unless nil. path is
+// relative to the server's URL. An answer that is not a success is an
+// [*Error].
+func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	return c.do(ctx, method, path, in, out)
+}

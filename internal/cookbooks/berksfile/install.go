@@ -1,0 +1,457 @@
+package berksfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/solver"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
+	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/cookbooks/web"
+)
+
+// parallel is how many cookbooks are fetched at once.
+const parallel = 8
+
+// install installs what the Berksfile needs and writes the lock (Berkshelf:
+// Installer).
+func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*Result, error) {
+	if err := l.reduce(ctx, b); err != nil {
+		return nil, err
+	}
+	j.say("Resolving cookbook dependencies...")
+	trusted, err := l.trusted(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	i := &installer{job: j, file: b, lock: l}
+	var dependencies []*dependency
+	if trusted {
+		dependencies, err = i.fromLock(ctx)
+	} else {
+		dependencies, err = i.fromSources(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{}
+	l.graph, l.dependencies = map[string]*item{}, map[string]*dependency{}
+	for _, d := range i.installed {
+		m := d.book.meta
+		l.graph[m.Name] = &item{name: m.Name, version: d.book.version, needs: needsOf(m)}
+		res.Cookbooks = append(res.Cookbooks, Cookbook{Name: m.Name, Version: d.book.version.String(), Dir: d.book.dir, meta: m})
+	}
+	for _, d := range dependencies {
+		if b.has(d.name) {
+			l.dependencies[d.name] = d
+		}
+	}
+	res.Changed, err = l.save()
+	return res, err
+}
+
+// reduce forgets what the Berksfile no longer asks for, and takes over what
+// its cookbooks need now.
+func (l *lockfile) reduce(ctx context.Context, b *berksfile) error {
+	for _, name := range sortedKeys(l.dependencies) {
+		if !b.has(name) {
+			l.unlock(name, true)
+		}
+	}
+	for _, d := range b.dependencies() {
+		graphed := l.graph[d.name]
+		if graphed == nil {
+			continue
+		}
+		if !d.constraint.Allows(graphed.version) {
+			return &StateError{
+				Msg:    fmt.Sprintf("%s needs %s %s, and the lock has %s", d.line, d.name, d.constraint, graphed.version),
+				hint:   fmt.Sprintf("run `galley deps update %s %s`", l.job.file, d.name),
+				Status: 128,
+			}
+		}
+		v := graphed.version
+		d.locked = &v
+		book, err := d.cached(ctx)
+		if err != nil {
+			return err
+		}
+		if book != nil {
+			graphed.needs = needsOf(book.meta)
+		}
+	}
+	for again := true; again; {
+		again = false
+		for _, name := range l.names() {
+			if l.graph[name] != nil && l.dependencies[name] == nil && !l.needed(name) {
+				l.unlock(name, false)
+				again = true
+			}
+		}
+	}
+	return nil
+}
+
+// trusted says whether the lock answers the Berksfile, so that nothing has to
+// be resolved.
+func (l *lockfile) trusted(ctx context.Context, b *berksfile) (bool, error) {
+	checked := map[string]bool{}
+	for _, d := range b.dependencies() {
+		locked, graphed := l.dependencies[d.name], l.graph[d.name]
+		if locked == nil || graphed == nil {
+			return false, nil
+		}
+		book, err := locked.cached(ctx)
+		if err != nil {
+			return false, err
+		}
+		if book != nil {
+			for name := range needsOf(book.meta) {
+				if _, ok := graphed.needs[name]; !ok {
+					return false, nil
+				}
+			}
+		}
+		if !d.place.equal(locked.place) || !d.constraint.Allows(graphed.version) {
+			return false, nil
+		}
+		if ok, err := l.satisfied(graphed, checked); !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// satisfied says whether what a cookbook needs is in the graph. Berkshelf
+// looks one level deep, and so the lock must be trusted here as there.
+func (l *lockfile) satisfied(i *item, checked map[string]bool) (bool, error) {
+	if checked[i.name] {
+		return true, nil
+	}
+	for _, name := range sortedKeys(i.needs) {
+		graphed := l.graph[name]
+		if graphed == nil {
+			return false, nil
+		}
+		c, err := version.ParseConstraint(i.needs[name])
+		if err != nil || !c.Allows(graphed.version) {
+			return false, err
+		}
+		checked[name] = true
+	}
+	return true, nil
+}
+
+// installer is one installation.
+type installer struct {
+	job       *Job
+	file      *berksfile
+	lock      *lockfile
+	loaded    bool
+	installed []*dependency // sorted by name
+}
+
+// fromLock installs what the lock says.
+func (i *installer) fromLock(ctx context.Context) ([]*dependency, error) {
+	list := i.lock.locks(i.file)
+	if err := i.places(ctx, list); err != nil {
+		return nil, err
+	}
+	return list, i.installAll(ctx, list)
+}
+
+// places installs the cookbooks that have a place.
+func (i *installer) places(ctx context.Context, list []*dependency) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, d := range list {
+		if d.place != nil {
+			g.Go(func() error { return d.install(ctx) })
+		}
+	}
+	return g.Wait()
+}
+
+// load fetches the lists of the sources. One that does not answer is left out
+// with a warning; one that answers nonsense is an error.
+func (i *installer) load(ctx context.Context) error {
+	if i.loaded {
+		return nil
+	}
+	i.loaded = true
+	if len(i.file.sources) == 0 {
+		return i.file.errNoSource()
+	}
+	failed := make([]error, len(i.file.sources))
+	g, gctx := errgroup.WithContext(ctx)
+	for n, s := range i.file.sources {
+		i.job.say("Fetching cookbook index from %s...", s)
+		g.Go(func() error {
+			err := s.Load(gctx)
+			var w *web.Error
+			if errors.As(err, &w) && !w.Broken {
+				failed[n] = err
+				return nil
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	var left []source.Source
+	for n, s := range i.file.sources {
+		if failed[n] == nil {
+			left = append(left, s)
+			continue
+		}
+		i.job.warn("the source %s is left out: %v", s, failed[n])
+	}
+	if len(left) == 0 {
+		return failed[0]
+	}
+	i.file.sources = left
+	return nil
+}
+
+// fromSources resolves what the Berksfile asks for.
+func (i *installer) fromSources(ctx context.Context) ([]*dependency, error) {
+	var list []*dependency
+	seen := map[string]bool{}
+	for _, d := range append(i.lock.locks(i.file), i.file.dependencies()...) {
+		if !seen[d.name] {
+			seen[d.name] = true
+			list = append(list, d)
+		}
+	}
+	if err := i.places(ctx, list); err != nil {
+		return nil, err
+	}
+	if err := i.load(ctx); err != nil {
+		return nil, err
+	}
+	var books []*book
+	for _, d := range list {
+		if d.place != nil {
+			b, err := d.cached(ctx)
+			if err != nil {
+				return nil, err
+			}
+			books = append(books, b)
+		}
+	}
+	graph, err := i.graph(list, books)
+	if err != nil {
+		return nil, err
+	}
+	choices, err := solver.Solve(ctx, graph, demands(list), 0)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []*dependency
+	for _, c := range choices {
+		n := slices.IndexFunc(list, func(d *dependency) bool { return d.name == c.Name })
+		d := &dependency{job: i.job, name: c.Name, constraint: version.Any, groups: []string{"default"}}
+		if n >= 0 {
+			d = list[n]
+		}
+		v := c.Version
+		d.locked = &v
+		chosen = append(chosen, d)
+	}
+	sortByName(chosen)
+	return list, i.installAll(ctx, chosen)
+}
+
+func demands(list []*dependency) []solver.Demand {
+	out := make([]solver.Demand, len(list))
+	for n, d := range list {
+		c, origin := d.constraint, d.line
+		if d.locked != nil {
+			c = version.Exactly(*d.locked)
+		}
+		if origin == "" {
+			origin = "the lock"
+		}
+		out[n] = solver.Demand{Requirement: solver.Requirement{Name: d.name, Constraint: c}, Origin: origin}
+	}
+	return out
+}
+
+// graph collects the versions of all cookbooks that may be needed: those that
+// have a place, and all that the sources have.
+func (i *installer) graph(list []*dependency, books []*book) (*solver.Graph, error) {
+	g := solver.NewGraph()
+	var todo []string
+	for _, d := range list {
+		todo = append(todo, d.name)
+	}
+	add := func(name string, v version.Version, needs []cookbook.Dependency) error {
+		reqs := make([]solver.Requirement, len(needs))
+		for n, d := range needs {
+			c, err := version.ParseConstraint(d.Constraint)
+			if err != nil {
+				return fmt.Errorf("the cookbook %s %s: the dependency on %s: %w", name, v, d.Name, err)
+			}
+			reqs[n] = solver.Requirement{Name: d.Name, Constraint: c}
+			todo = append(todo, d.Name)
+		}
+		g.Add(name, v, reqs)
+		return nil
+	}
+	for _, b := range books {
+		if err := add(b.meta.Name, b.version, b.meta.Dependencies); err != nil {
+			return nil, err
+		}
+	}
+	seen := map[string]bool{}
+	for len(todo) > 0 {
+		name := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		for _, s := range i.file.sources {
+			releases, err := s.Releases(name)
+			if err != nil {
+				return nil, err
+			}
+			for _, r := range releases {
+				v, err := version.Parse(r.Version)
+				if err != nil {
+					return nil, fmt.Errorf("the cookbook %s of %s: %w", name, s, err)
+				}
+				if !g.Has(name, v) {
+					if err := add(name, v, r.Dependencies); err != nil {
+						return nil, err
+					}
+				}
+			}
+		}
+	}
+	return g, nil
+}
+
+// installAll sees that every cookbook is on this machine.
+func (i *installer) installAll(ctx context.Context, list []*dependency) error {
+	var missing []*dependency
+	for _, d := range list {
+		b, err := d.cached(ctx)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			missing = append(missing, d)
+			continue
+		}
+		from := ""
+		if d.place != nil {
+			from = " from " + d.place.String()
+		}
+		i.job.say("Using %s (%s)%s", d.name, b.version, from)
+	}
+	i.installed = slices.Clone(list)
+	sortByName(i.installed)
+	if len(missing) == 0 {
+		return nil
+	}
+	if err := i.load(ctx); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, d := range missing {
+		s, r, err := i.find(d)
+		if err != nil {
+			return err
+		}
+		i.job.say("Installing %s (%s) from %s", d.name, d.locked, s)
+		g.Go(func() error { return i.fetch(ctx, d, s, r) })
+	}
+	return g.Wait()
+}
+
+// find returns the first source that has the version of a dependency.
+func (i *installer) find(d *dependency) (source.Source, source.Release, error) {
+	for _, s := range i.file.sources {
+		releases, err := s.Releases(d.name)
+		if err != nil {
+			return nil, source.Release{}, err
+		}
+		for _, r := range releases {
+			if v, err := version.Parse(r.Version); err == nil && v.Compare(*d.locked) == 0 {
+				return s, r, nil
+			}
+		}
+	}
+	return nil, source.Release{}, &StateError{
+		Msg: fmt.Sprintf("no source has the cookbook %s %s, which the lock names", d.name, d.locked), Status: 149,
+		hint: fmt.Sprintf("run `galley deps update %s %s`, or add the source that has it", i.job.file, d.name),
+	}
+}
+
+// fetch brings a release into the cache.
+func (i *installer) fetch(ctx context.Context, d *dependency, s source.Source, r source.Release) error {
+	dir, key, err := i.download(ctx, d, s, r)
+	if err != nil {
+		return err
+	}
+	if d.book, err = i.job.readBook(ctx, dir); err != nil || key == "" {
+		return err
+	}
+	file := i.job.noteFile(d.name, *d.locked)
+	return i.job.o.Source.Cache.Write(file, []byte(key+"\n"))
+}
+
+func (i *installer) download(ctx context.Context, d *dependency, s source.Source, r source.Release) (dir, key string, err error) {
+	c := i.job.o.Source
+	want := source.Wanted{Name: d.name, Constraint: version.Exactly(*d.locked)}
+	switch r.Type {
+	case "file_store":
+		return r.Dir, "", nil
+	case "chef_server":
+		object := "cookbooks/" + d.name + "/" + r.Version
+		dir, err = c.FromServer(ctx, r.Location, object, want)
+		return dir, source.ServerKey(r.Location, object), err
+	case "supermarket", "opscode", "uri":
+	default:
+		return "", "", fmt.Errorf("%s has %s %s at a place of the kind %q, which is not supported", s, d.name, r.Version, r.Type)
+	}
+	var header http.Header
+	if strings.HasPrefix(s.String(), string(source.Artifactory)+"(") {
+		if header, err = c.ArtifactoryHeader(ctx); err != nil {
+			return "", "", err
+		}
+	}
+	at, err := archiveURL(s, r)
+	if err != nil {
+		return "", "", err
+	}
+	dir, err = c.Download(ctx, at, header, want)
+	return dir, source.ArchiveKey(at), err
+}
+
+// archiveURL is where a release is downloaded. What is relative is so to the
+// source.
+func archiveURL(s source.Source, r source.Release) (string, error) {
+	at := r.URL
+	if r.Type == "uri" {
+		at = r.Location
+	}
+	if at == "" {
+		at = strings.TrimRight(r.Location, "/") + "/cookbooks/" + r.Name + "/versions/" + r.Version + "/download"
+	}
+	based, ok := s.(interface{ URL() string })
+	if !ok {
+		return at, nil
+	}
+	return source.Resolve(based.URL(), at)
+}

@@ -1,0 +1,306 @@
+package berksfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/git"
+	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
+	"github.com/galleyhq/galley/internal/cookbooks/version"
+)
+
+// lockfile is the content of a Berksfile.lock: the dependencies that the
+// Berksfile had, and the graph of all cookbooks.
+type lockfile struct {
+	job          *Job
+	dependencies map[string]*dependency
+	graph        map[string]*item
+	// present says that the file is there and not empty.
+	present bool
+}
+
+// item is one cookbook of the graph.
+type item struct {
+	name    string
+	version version.Version
+	// needs are the constraints as they are written, by name.
+	needs map[string]string
+}
+
+// LockError tells that a lock cannot be read.
+type LockError struct {
+	File string
+	Line int
+	Err  error
+}
+
+func (e *LockError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: the lock cannot be read: %v", e.File, e.Err)
+	}
+	return fmt.Sprintf("%s:%d: the lock cannot be read: %v", e.File, e.Line, e.Err)
+}
+
+func (e *LockError) Unwrap() error { return e.Err }
+
+// Hint tells how to get a good lock.
+func (e *LockError) Hint() string {
+	return "restore the lock from version control, or remove it and run `galley deps install`"
+}
+
+// readLock reads the lock of the job; none is an empty one.
+func (j *Job) readLock() (*lockfile, error) {
+	l := &lockfile{job: j, dependencies: map[string]*dependency{}, graph: map[string]*item{}}
+	data, err := os.ReadFile(j.lock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, l.parse(string(data))
+}
+
+// lockName is a name and perhaps, in parentheses, a version or a constraint
+// without what follows a dash.
+var (
+	lockName   = regexp.MustCompile(`^([^ ].*?)(?: \(([^-]*)(?:-(.*))?\))?$`)
+	lockOption = regexp.MustCompile(`^ {4}(.+): (.+)`)
+)
+
+func (l *lockfile) parse(text string) error {
+	l.present = strings.TrimSpace(text) != ""
+	if !l.present {
+		return nil
+	}
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		converted, err := fromJSON(text)
+		if err != nil {
+			return &LockError{File: l.job.lock, Err: err}
+		}
+		text = converted
+	}
+	p := &lockParser{lock: l, options: map[string]map[string]string{}}
+	for i, line := range strings.Split(text, "\n") {
+		if err := p.line(strings.TrimSuffix(line, "\r")); err != nil {
+			return &LockError{File: l.job.lock, Line: i + 1, Err: err}
+		}
+	}
+	if err := p.finish(); err != nil {
+		return &LockError{File: l.job.lock, Err: err}
+	}
+	return nil
+}
+
+// lockParser reads a lock line by line.
+type lockParser struct {
+	lock    *lockfile
+	section string
+	names   []string
+	options map[string]map[string]string
+	current map[string]string
+	item    *item
+}
+
+func (p *lockParser) line(line string) error {
+	switch {
+	case line == "":
+		return nil
+	case line == "DEPENDENCIES" || line == "GRAPH":
+		p.section = line
+		return nil
+	case p.section == "":
+		return fmt.Errorf("it does not begin with DEPENDENCIES")
+	}
+	two, isTwo := strings.CutPrefix(line, "  ")
+	m := lockName.FindStringSubmatch(two)
+	if p.section == "DEPENDENCIES" {
+		if isTwo && m != nil {
+			if p.options[m[1]] == nil {
+				p.options[m[1]] = map[string]string{}
+				p.names = append(p.names, m[1])
+			}
+			p.current = p.options[m[1]]
+			if m[2] != "" {
+				p.current["constraint"] = m[2]
+			}
+		} else if o := lockOption.FindStringSubmatch(line); o != nil && p.current != nil {
+			p.current[o[1]] = o[2]
+		}
+		return nil
+	}
+	if isTwo && m != nil {
+		if p.item = p.lock.graph[m[1]]; p.item == nil {
+			v, err := version.Parse(m[2])
+			if err != nil {
+				return err
+			}
+			p.item = &item{name: m[1], version: v, needs: map[string]string{}}
+			p.lock.graph[m[1]] = p.item
+		}
+		return nil
+	}
+	four, isFour := strings.CutPrefix(line, "    ")
+	if m := lockName.FindStringSubmatch(four); isFour && m != nil && p.item != nil {
+		if _, err := version.ParseConstraint(m[2]); err != nil {
+			return err
+		}
+		p.item.needs[m[1]] = m[2]
+	}
+	return nil
+}
+
+// finish makes the dependencies.
+func (p *lockParser) finish() error {
+	j := p.lock.job
+	for _, name := range p.names {
+		o := p.options[name]
+		c, err := version.ParseConstraint(o["constraint"])
+		if err != nil {
+			return err
+		}
+		d := &dependency{job: j, name: name, constraint: c, groups: []string{"default"}}
+		if i := p.lock.graph[name]; i != nil {
+			v := i.version
+			d.locked = &v
+		}
+		switch {
+		case o["path"] != "":
+			if d.place, err = j.pathPlace(o["path"], o["metadata"] != ""); err != nil {
+				return err
+			}
+		case o["git"] != "":
+			d.place = &place{git: &git.Place{
+				URL: o["git"], Branch: o["branch"], Tag: o["tag"], Ref: o["ref"],
+				Revision: o["revision"], Rel: o["rel"], Default: "master",
+			}}
+		}
+		p.lock.dependencies[name] = d
+	}
+	return nil
+}
+
+// fromJSON converts the lock of Berkshelf 2.
+func fromJSON(text string) (string, error) {
+	o, err := jsonorder.ParseObject([]byte(text))
+	if err != nil {
+		return "", err
+	}
+	deps, graph := "DEPENDENCIES\n", "GRAPH\n"
+	given := o.Object("dependencies")
+	names := slices.Sorted(slices.Values(given.Keys()))
+	for _, name := range names {
+		deps += "  " + name + " (>= 0.0.0)\n"
+		info := given.Object(name)
+		for _, k := range info.Keys() {
+			if k != "locked_version" {
+				deps += fmt.Sprintf("    %s: %v\n", k, info.Value(k))
+			}
+		}
+		graph += fmt.Sprintf("  %s (%s)\n", name, info.String("locked_version"))
+	}
+	return deps + "\n" + graph, nil
+}
+
+// text is the lock as Berkshelf writes it.
+func (l *lockfile) text() string {
+	var b strings.Builder
+	b.WriteString("DEPENDENCIES\n")
+	list := make([]*dependency, 0, len(l.dependencies))
+	for _, d := range l.dependencies {
+		list = append(list, d)
+	}
+	sortByName(list)
+	for _, d := range list {
+		b.WriteString(d.lines())
+	}
+	b.WriteString("\nGRAPH\n")
+	for _, name := range l.names() {
+		i := l.graph[name]
+		fmt.Fprintf(&b, "  %s (%s)\n", name, i.version)
+		for _, n := range sortedKeys(i.needs) {
+			fmt.Fprintf(&b, "    %s (%s)\n", n, i.needs[n])
+		}
+	}
+	return b.String()
+}
+
+// names are the cookbooks of the graph, sorted.
+func (l *lockfile) names() []string { return sortedKeys(l.graph) }
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// needed says whether a cookbook of the graph needs another one.
+func (l *lockfile) needed(name string) bool {
+	for _, i := range l.graph {
+		if _, ok := i.needs[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// unlock forgets a cookbook, and those that only it needed. With force, it is
+// forgotten even where others need it.
+func (l *lockfile) unlock(name string, force bool) {
+	delete(l.dependencies, name)
+	l.remove(name, force)
+}
+
+func (l *lockfile) remove(name string, force bool) {
+	if l.dependencies[name] != nil || !force && l.needed(name) {
+		return
+	}
+	i := l.graph[name]
+	delete(l.graph, name)
+	if i != nil {
+		for _, n := range sortedKeys(i.needs) {
+			l.remove(n, false)
+		}
+	}
+}
+
+// locks are the dependencies of all cookbooks of the graph, each held at its
+// version: as the lock has them, else as the Berksfile has them.
+func (l *lockfile) locks(b *berksfile) []*dependency {
+	var out []*dependency
+	for _, name := range l.names() {
+		d := l.dependencies[name]
+		if d == nil {
+			d = b.lines[name]
+		}
+		if d == nil {
+			d = &dependency{job: l.job, name: name, constraint: version.Any, groups: []string{"default"}}
+		}
+		d = d.copy()
+		if d.locked == nil {
+			v := l.graph[name].version
+			d.locked = &v
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// needsOf are the dependencies of a cookbook as a graph has them.
+func needsOf(m *cookbook.Metadata) map[string]string {
+	out := map[string]string{}
+	for _, d := range m.Dependencies {
+		out[d.Name] = d.Constraint
+	}
+	return out
+}

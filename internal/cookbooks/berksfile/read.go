@@ -1,0 +1,325 @@
+package berksfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/galleyhq/galley/internal/cookbooks/git"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
+	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/text"
+)
+
+// words are the names that a Berksfile may call.
+var words = []string{"source", "cookbook", "metadata", "group", "solver", "extension"}
+
+// berksfile is what was read.
+type berksfile struct {
+	job     *Job
+	lines   map[string]*dependency
+	sources []source.Source
+	urls    map[string]bool
+
+	groups  []string // of the open group block
+	unknown string
+}
+
+// Error tells what is wrong with a Berksfile.
+type Error struct {
+	File string
+	Line int
+	Msg  string
+	hint string
+	// Status is the exit status that Berkshelf has for it.
+	Status int
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Msg
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
+}
+
+// Hint tells how to mend it.
+func (e *Error) Hint() string { return e.hint }
+
+// read evaluates the Berksfile of the job.
+func (j *Job) read(ctx context.Context) (*berksfile, error) {
+	src, err := os.ReadFile(j.file)
+	if os.IsNotExist(err) {
+		return nil, &MissingError{File: j.file}
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := &berksfile{job: j, lines: map[string]*dependency{}, urls: map[string]bool{}}
+	in := ruby.New(ruby.Config{Env: j.o.Source.Env.Clone(), Dir: j.o.Dir, AllowExec: j.o.AllowExec, Host: b})
+	if _, err := in.Eval(ctx, string(src), j.file); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		var re *ruby.Error
+		if errors.As(err, &re) && b.unknown != "" && (re.Class == "NameError" || re.Class == "NoMethodError") && re.Hint() == "" {
+			re.SetHint(text.DidYouMean(b.unknown, words))
+			if b.unknown == "site" {
+				re.SetHint("site is of Berkshelf 2; write source 'https://supermarket.chef.io'")
+			}
+		}
+		return nil, err
+	}
+	for _, s := range b.sources {
+		j.sources += s.String() + " "
+	}
+	return b, nil
+}
+
+// Responds implements [ruby.Responder].
+func (b *berksfile) Responds(name string) bool { return slices.Contains(words, name) }
+
+// Call implements [ruby.Host].
+func (b *berksfile) Call(c *ruby.Call) (ruby.Value, bool, error) {
+	args := make([]any, 0, len(c.Args)+1)
+	for _, a := range c.Args {
+		args = append(args, ruby.ToGo(a))
+	}
+	if c.Keywords != nil {
+		args = append(args, ruby.ToGo(c.Keywords))
+	}
+	switch c.Name {
+	case "source":
+		return nil, true, b.source(c, args)
+	case "cookbook":
+		return nil, true, b.cookbook(c, args)
+	case "metadata":
+		return nil, true, b.metadata(c, args)
+	case "group":
+		b.groups = nil
+		for _, a := range args {
+			b.groups = append(b.groups, fmt.Sprint(a))
+		}
+		_, err := c.Yield()
+		b.groups = nil // groups do not nest, as in Berkshelf
+		return nil, true, err
+	case "solver", "extension":
+		return nil, true, nil
+	}
+	b.unknown = c.Name
+	return nil, false, nil
+}
+
+func (b *berksfile) fail(c *ruby.Call, status int, hint, format string, args ...any) error {
+	return &Error{File: b.job.file, Line: c.Line, Msg: fmt.Sprintf(format, args...), Status: status, hint: hint}
+}
+
+// split takes the hash at the end of arguments.
+func split(args []any) (rest []any, options ruby.Map) {
+	if n := len(args); n > 0 {
+		if m, ok := args[n-1].(ruby.Map); ok {
+			return args[:n-1], m
+		}
+	}
+	return args, nil
+}
+
+// option returns an option as text, "" where it is nil or not there.
+func option(m ruby.Map, name string) string {
+	for _, p := range m {
+		if fmt.Sprint(p.Key) == name && p.Value != nil {
+			return fmt.Sprint(p.Value)
+		}
+	}
+	return ""
+}
+
+func (b *berksfile) source(c *ruby.Call, args []any) error {
+	args, options := split(args)
+	kind, at := source.Supermarket, ""
+	switch {
+	case len(args) > 0 && args[0] == ruby.Symbol("chef_server"):
+		kind, at = source.ChefServer, option(options, "url")
+		if at == "" && b.job.o.ChefConfig != nil {
+			v, err := b.job.o.ChefConfig(c.Context(), "chef_server_url")
+			if err != nil {
+				return err
+			}
+			at, _ = v.(string)
+		}
+	case len(args) > 0:
+		at = fmt.Sprint(args[0])
+	case len(options) > 0:
+		at = fmt.Sprint(options[0].Value)
+		switch k := fmt.Sprint(options[0].Key); k {
+		case "supermarket", "chef_server", "artifactory":
+			kind = source.Kind(k)
+		case "chef_repo":
+			if !filepath.IsAbs(at) {
+				at = filepath.Join(b.job.root(), at)
+			}
+			if !b.urls["file://"+at] {
+				b.urls["file://"+at] = true
+				b.sources = append(b.sources, source.Folder(b.job.o.Source, at))
+			}
+			return nil
+		default:
+			return b.fail(c, 113, "", "the source type %s is not known: it is supermarket, chef_server, artifactory or chef_repo", k)
+		}
+	default:
+		return c.Raise("ArgumentError", "wrong number of arguments (given 0, expected 1)")
+	}
+	if u, err := url.Parse(at); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return b.fail(c, 137, "a source is a URL that begins with https:// or http://", "%q is not a valid source", at)
+	}
+	if !b.urls[at] {
+		b.urls[at] = true
+		b.sources = append(b.sources, source.New(b.job.o.Source, kind, at))
+	}
+	return nil
+}
+
+func (b *berksfile) cookbook(c *ruby.Call, args []any) error {
+	args, options := split(args)
+	if len(args) == 0 {
+		return b.fail(c, 113, "", "cookbook needs a name")
+	}
+	name, constraint := fmt.Sprint(args[0]), ""
+	if len(args) > 1 && args[1] != nil {
+		constraint = fmt.Sprint(args[1])
+	}
+	var groups []string
+	for _, p := range options {
+		if fmt.Sprint(p.Key) == "group" {
+			list, ok := p.Value.([]any)
+			if !ok && p.Value != nil {
+				list = []any{p.Value}
+			}
+			for _, g := range list {
+				groups = append(groups, fmt.Sprint(g))
+			}
+		}
+	}
+	at, err := b.place(options)
+	if err != nil {
+		return b.fail(c, 113, "", "cookbook %s: %v", name, err)
+	}
+	return b.add(c, name, constraint, append(groups, b.groups...), at)
+}
+
+// place reads where a cookbook comes from: by the first option that says so.
+func (b *berksfile) place(options ruby.Map) (*place, error) {
+	for _, p := range options {
+		value := fmt.Sprint(p.Value)
+		switch fmt.Sprint(p.Key) {
+		case "path":
+			if p.Value != nil {
+				return b.job.pathPlace(value, false)
+			}
+		case "git":
+			return gitPlace(value, options), nil
+		case "github":
+			return gitPlace("https://github.com/"+value+".git", options), nil
+		case "bitbucket", "gitlab":
+			// Berkshelf has these in plug-ins; a git URL says the same.
+			return nil, fmt.Errorf("%s is not supported: write git: 'https://…'", p.Key)
+		}
+	}
+	return nil, nil
+}
+
+func (j *Job) pathPlace(path string, metadata bool) (*place, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(j.root(), path)
+	}
+	rel, err := filepath.Rel(j.root(), path)
+	if err != nil {
+		return nil, err
+	}
+	return &place{path: filepath.ToSlash(rel), metadata: metadata}, nil
+}
+
+func gitPlace(at string, o ruby.Map) *place {
+	return &place{git: &git.Place{
+		URL: at, Branch: option(o, "branch"), Tag: option(o, "tag"), Ref: option(o, "ref"),
+		Revision: option(o, "revision"), Rel: option(o, "rel"), Default: "master",
+	}}
+}
+
+func (b *berksfile) metadata(c *ruby.Call, args []any) error {
+	_, options := split(args)
+	dir := b.job.root()
+	if p := option(options, "path"); p != "" {
+		// Berkshelf reads it relative to the current folder, and locks it
+		// relative to the Berksfile.
+		if dir = p; !filepath.IsAbs(dir) {
+			dir = filepath.Join(b.job.o.Dir, p)
+		}
+	}
+	m, err := b.job.o.Source.Metadata.Read(c.Context(), dir)
+	if err != nil {
+		return err
+	}
+	if m.Name == "" {
+		return b.fail(c, 113, "give it one: name 'NAME'", "metadata: the metadata of %s give no name", dir)
+	}
+	at, err := b.job.pathPlace(dir, true)
+	if err != nil {
+		return err
+	}
+	return b.add(c, m.Name, "", nil, at)
+}
+
+// add adds a cookbook line.
+func (b *berksfile) add(c *ruby.Call, name, constraint string, groups []string, at *place) error {
+	if len(groups) == 0 {
+		groups = []string{"default"}
+	}
+	if old := b.lines[name]; old != nil {
+		for _, g := range groups {
+			if slices.Contains(old.groups, g) {
+				return b.fail(c, 105, "remove one of them, or put them into different groups", "the cookbook %s is named twice; first in %s", name, old.line)
+			}
+		}
+	}
+	parsed, err := version.ParseConstraint(constraint)
+	if err != nil {
+		return b.fail(c, 113, "", "cookbook %s: %v", name, err)
+	}
+	line := fmt.Sprintf("%s:%d", filepath.Base(c.File), c.Line)
+	b.lines[name] = &dependency{job: b.job, name: name, constraint: parsed, groups: groups, place: at, line: line}
+	return nil
+}
+
+// dependencies are the cookbook lines that the groups of the job choose,
+// sorted by name.
+func (b *berksfile) dependencies() []*dependency {
+	var out []*dependency
+	for _, d := range b.lines {
+		in := func(groups []string) bool {
+			return slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(d.groups, g) })
+		}
+		if o := b.job.o; (len(o.Only) == 0 || in(o.Only)) && !in(o.Except) {
+			out = append(out, d)
+		}
+	}
+	sortByName(out)
+	return out
+}
+
+// has says whether the chosen lines name a cookbook.
+func (b *berksfile) has(name string) bool {
+	return slices.ContainsFunc(b.dependencies(), func(d *dependency) bool { return d.name == name })
+}
+
+// errNoSource is that of a Berksfile without a source.
+func (b *berksfile) errNoSource() error {
+	return &Error{
+		File: b.job.file, Status: 146, Msg: "it defines no source to get cookbooks from",
+		hint: "add a line such as: source 'https://supermarket.chef.io'",
+	}
+}

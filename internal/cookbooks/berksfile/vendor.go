@@ -1,0 +1,184 @@
+package berksfile
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/disk"
+	"github.com/galleyhq/galley/internal/cookbooks/solver"
+	"github.com/galleyhq/galley/internal/cookbooks/version"
+)
+
+// Vendor installs, and copies the cookbooks into a folder, each below its
+// name. With remove, everything else in the folder goes.
+func (j *Job) Vendor(ctx context.Context, dir string, remove bool) (*Result, error) {
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(j.o.Dir, dir)
+	}
+	res, err := j.Install(ctx)
+	if err != nil || len(res.Cookbooks) == 0 {
+		return res, err
+	}
+	var books []disk.Tree
+	for _, c := range res.Cookbooks {
+		j.say("Vendoring %s (%s) to %s", c.Name, c.Version, filepath.Join(dir, c.Name))
+		t, err := vendored(c, dir)
+		if err != nil {
+			return nil, fmt.Errorf("vendoring the cookbook %s: %w", c.Name, err)
+		}
+		books = append(books, t)
+	}
+	return res, disk.Merge(dir, books, remove)
+}
+
+// vendored are the files of a cookbook as Berkshelf vendors them: all but what
+// the chefignore names and what git and Subversion keep for themselves, with
+// metadata.json added where it is missing.
+func vendored(c Cookbook, target string) (disk.Tree, error) {
+	t := disk.Tree{Name: c.Name, From: c.Dir, Data: map[string][]byte{}}
+	ignore, err := cookbook.FindIgnore(c.Dir, "chefignore", "cookbooks/chefignore", ".chef/chefignore")
+	if err != nil {
+		return t, err
+	}
+	err = filepath.WalkDir(c.Dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if d.Name() == ".git" || d.Name() == ".svn" || file == target {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		rel, err := filepath.Rel(c.Dir, file)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		info, err := os.Stat(file)
+		if err != nil || !info.Mode().IsRegular() || ignore.Has(rel) || d.Name() == ".git" || d.Name() == ".svn" {
+			return nil //nolint:nilerr // a broken link is left out
+		}
+		t.Files = append(t.Files, rel)
+		return nil
+	})
+	if err == nil && !slices.Contains(t.Files, "metadata.json") {
+		t.Data["metadata.json"] = c.meta.JSON()
+	}
+	return t, err
+}
+
+// Newer is a cookbook of which a source has a newer version that the
+// constraints allow.
+type Newer struct {
+	Name, Version string
+	// Newest is the newest such version, Sources those that have it.
+	Newest  string
+	Sources []string
+}
+
+// Outdated lists the locked cookbooks that have newer versions. It needs a
+// lock that fits the Berksfile, and the cookbooks installed.
+func (j *Job) Outdated(ctx context.Context) ([]Newer, error) {
+	b, l, err := j.open(ctx)
+	if err == nil {
+		err = l.mustBePresent()
+	}
+	if err != nil {
+		return nil, err
+	}
+	trusted, err := l.trusted(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	if !trusted {
+		return nil, &StateError{Msg: fmt.Sprintf("the lock %s does not fit the Berksfile", j.lock), hint: "run `galley deps install`", Status: 144}
+	}
+	i := &installer{job: j, file: b, lock: l}
+	locks := l.locks(b)
+	for _, d := range locks {
+		have, err := d.cached(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if have == nil {
+			return nil, &StateError{Msg: fmt.Sprintf("the cookbook %s is not installed", d), hint: "run `galley deps install`", Status: 145}
+		}
+	}
+	if err := i.load(ctx); err != nil {
+		return nil, err
+	}
+	var out []Newer
+	for _, d := range locks {
+		if d.place != nil {
+			continue
+		}
+		n, err := i.newer(d)
+		if err != nil {
+			return nil, err
+		}
+		if n != nil {
+			out = append(out, *n)
+		}
+	}
+	return out, nil
+}
+
+func (i *installer) newer(d *dependency) (*Newer, error) {
+	best := *d.locked
+	n := &Newer{Name: d.name, Version: d.locked.String()}
+	for _, s := range i.file.sources {
+		releases, err := s.Releases(d.name)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range releases {
+			v, err := version.Parse(r.Version)
+			if err != nil || !d.constraint.Allows(v) {
+				continue
+			}
+			switch c := v.Compare(best); {
+			case c > 0:
+				best, n.Newest, n.Sources = v, v.String(), []string{s.String()}
+			case c == 0 && n.Newest != "" && !slices.Contains(n.Sources, s.String()):
+				n.Sources = append(n.Sources, s.String())
+			}
+		}
+	}
+	if n.Newest == "" {
+		return nil, nil
+	}
+	return n, nil
+}
+
+// Graph returns what the Berksfile asks for, the locked version of each
+// cookbook, and what it needs.
+func (j *Job) Graph() (roots []solver.Requirement, versions map[string]string, needs map[string][]solver.Requirement, err error) {
+	l, err := j.readLock()
+	if err == nil {
+		err = l.mustBePresent()
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	versions, needs = map[string]string{}, map[string][]solver.Requirement{}
+	for _, name := range sortedKeys(l.dependencies) {
+		roots = append(roots, solver.Requirement{Name: name, Constraint: l.dependencies[name].constraint})
+	}
+	for name, i := range l.graph {
+		versions[name] = i.version.String()
+		for _, n := range sortedKeys(i.needs) {
+			c, err := version.ParseConstraint(i.needs[n])
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			needs[name] = append(needs[name], solver.Requirement{Name: n, Constraint: c})
+		}
+	}
+	return roots, versions, needs, nil
+}

@@ -1,0 +1,264 @@
+package policyfile
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/solver"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
+	"github.com/galleyhq/galley/internal/cookbooks/version"
+)
+
+// location is the place of a locked cookbook.
+func (c *CookbookLock) location() (*location, error) {
+	l, err := newLocation(c.Name, "= "+c.Version, c.options, "the lock")
+	if err != nil {
+		return nil, fmt.Errorf("the lock: %w", err)
+	}
+	if l.kind == "" {
+		return nil, fmt.Errorf("the lock does not say where the cookbook %s comes from", c.Name)
+	}
+	return l, nil
+}
+
+// installLocked installs the cookbooks of a lock.
+func (j *Job) installLocked(ctx context.Context, l *Lock) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, c := range l.Cookbooks {
+		place, err := c.location()
+		if err != nil {
+			return err
+		}
+		if dir, ok := j.cached(place); ok && dir != "" {
+			j.say("Using      %s %s", c.Name, c.Version)
+			continue
+		}
+		j.say("Installing %s %s", c.Name, c.Version)
+		g.Go(func() error {
+			if err := j.install(ctx, place); err != nil {
+				return err
+			}
+			return j.compare(c, place.dir)
+		})
+	}
+	return g.Wait()
+}
+
+// compare warns of a cookbook that came with another content than locked.
+// Export and push refuse it, so that it reaches no machine.
+func (j *Job) compare(c *CookbookLock, dir string) error {
+	if c.Local {
+		return nil
+	}
+	id, err := cookbook.Identify(dir)
+	if err != nil {
+		return err
+	}
+	if id != c.Identifier {
+		j.warn("%s", (&ModifiedError{Name: c.Name, Version: c.Version, Dir: dir, Locked: c.Identifier, Found: id}).Error())
+	}
+	return nil
+}
+
+// cached returns the folder of a place whose content cannot change, if it is
+// in the cache.
+func (j *Job) cached(l *location) (dir string, ok bool) {
+	o, s := l.options, j.o.Source
+	place := o.String(l.kind)
+	switch l.kind {
+	case kindGit:
+		if o.String("revision") == "" {
+			return "", false
+		}
+		return s.Cache.Lookup(source.GitKey(place, o.String("revision"), o.String("rel")))
+	case kindSupermarket, kindArtifactory:
+		return s.Cache.Lookup(source.ArchiveKey(place))
+	case kindServer:
+		return s.Cache.Lookup(source.ServerKey(place, "cookbooks/"+l.name+"/"+o.String("version")))
+	case kindServerArtifact:
+		return s.Cache.Lookup(source.ServerKey(place, "cookbook_artifacts/"+l.name+"/"+o.String("identifier")))
+	}
+	return "", false
+}
+
+// ModifiedError tells that the files of a cookbook are not those locked.
+type ModifiedError struct {
+	Name, Version, Dir string
+	Locked, Found      cookbook.Identifier
+}
+
+func (e *ModifiedError) Error() string {
+	return fmt.Sprintf("the cookbook %s %s is not the one that was locked: its files have the identifier %s, and the lock says %s (%s)", e.Name, e.Version, e.Found, e.Locked, e.Dir)
+}
+
+// Hint tells what may have happened.
+func (e *ModifiedError) Hint() string {
+	return "the source has replaced the version, or the copy in the cache was changed: remove " + e.Dir + " and install again, or lock it anew with `galley deps update`"
+}
+
+// NotInstalledError tells that a locked cookbook is not on this machine.
+type NotInstalledError struct{ Name, Version string }
+
+func (e *NotInstalledError) Error() string {
+	return fmt.Sprintf("the cookbook %s %s of the lock is not in the cache", e.Name, e.Version)
+}
+
+// Hint tells how to get it.
+func (e *NotInstalledError) Hint() string { return "run `galley deps install` first" }
+
+// dirOf is the folder of a locked cookbook, which must be here.
+func (j *Job) dirOf(c *CookbookLock) (string, error) {
+	if c.Local {
+		dir := j.absolute(c.Source)
+		if _, err := os.Stat(dir); err != nil {
+			return "", fmt.Errorf("the cookbook %s is not at its path %s", c.Name, c.Source)
+		}
+		return dir, nil
+	}
+	place, err := c.location()
+	if err != nil {
+		return "", err
+	}
+	dir, ok := j.cached(place)
+	if !ok {
+		return "", &NotInstalledError{c.Name, c.Version}
+	}
+	return dir, nil
+}
+
+// validate sees that a locked cookbook is here under its name, and notes the
+// state of the work tree of a local one.
+func (j *Job) validate(ctx context.Context, c *CookbookLock) error {
+	_, err := j.content(ctx, c)
+	if err == nil {
+		err = j.describe(ctx, c)
+	}
+	return err
+}
+
+// content is the metadata of a locked cookbook.
+func (j *Job) content(ctx context.Context, c *CookbookLock) (*cookbook.Metadata, error) {
+	dir, err := j.dirOf(c)
+	if err != nil {
+		return nil, err
+	}
+	m, err := j.o.Source.Metadata.Read(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	if m.Name != c.Name {
+		return nil, &source.MismatchError{Wanted: source.Wanted{Name: c.Name, Constraint: version.Any}, Place: dir, Name: m.Name, Version: m.Version}
+	}
+	return m, nil
+}
+
+// refresh brings the lock up to date with the local cookbooks, as an export
+// needs it, and sees that the others are those locked. The result is what the
+// cookbooks hold, in the order of the lock.
+func (j *Job) refresh(ctx context.Context, l *Lock) ([]*content, error) {
+	var out []*content
+	var updated []*content
+	for _, c := range l.Cookbooks {
+		m, err := j.content(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		dir, err := j.dirOf(c)
+		if err != nil {
+			return nil, err
+		}
+		id, err := cookbook.Identify(dir)
+		if err != nil {
+			return nil, err
+		}
+		b := &content{c, dir, m}
+		out = append(out, b)
+		if !c.Local {
+			if id != c.Identifier {
+				return nil, &ModifiedError{Name: c.Name, Version: c.Version, Dir: dir, Locked: c.Identifier, Found: id}
+			}
+			continue
+		}
+		if id != c.Identifier || m.Version != c.Version {
+			updated = append(updated, b)
+		}
+		c.Identifier, c.dotted, c.Version = id, id.Dotted(), m.Version
+		if err := j.describe(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return out, l.update(updated)
+}
+
+// content is a locked cookbook on this machine.
+type content struct {
+	lock *CookbookLock
+	dir  string
+	meta *cookbook.Metadata
+}
+
+// update takes over what local cookbooks need now.
+func (l *Lock) update(updated []*content) error {
+	for _, b := range updated {
+		needs, err := requirements(b.meta.Dependencies)
+		if err != nil {
+			return err
+		}
+		l.deps.replace(b.lock.Name, b.lock.Version, needs)
+	}
+	for _, b := range updated {
+		if conflicts := l.deps.conflicts(b.lock.Name); len(conflicts) > 0 {
+			return &OutdatedError{Name: b.lock.Name, Version: b.lock.Version, Conflicts: conflicts}
+		}
+	}
+	return nil
+}
+
+// OutdatedError tells that a local cookbook no longer fits the lock.
+type OutdatedError struct {
+	Name, Version string
+	// Conflicts are sentences.
+	Conflicts []string
+}
+
+func (e *OutdatedError) Error() string {
+	return fmt.Sprintf("the cookbook %s %s no longer fits the lock: %s", e.Name, e.Version, strings.Join(e.Conflicts, "; "))
+}
+
+// Hint tells how to get a lock that fits.
+func (e *OutdatedError) Hint() string { return "run `galley deps update`" }
+
+// Graph returns what the Policyfile asks for, which are the cookbooks that no
+// other one needs and those of the run lists; the version of each cookbook; and
+// what it needs.
+func (l *Lock) Graph() (roots []solver.Requirement, versions map[string]string, needs map[string][]solver.Requirement) {
+	versions, needs = map[string]string{}, map[string][]solver.Requirement{}
+	wanted := map[string]bool{}
+	for _, item := range l.RunList {
+		wanted[cookbookOf(plainItems([]string{item})[0])] = true
+	}
+	for _, n := range l.named {
+		for _, item := range plainItems(n.items) {
+			wanted[cookbookOf(item)] = true
+		}
+	}
+	needed := map[string]bool{}
+	for _, b := range l.deps.books {
+		versions[b.name], needs[b.name] = b.version, b.needs
+		for _, r := range b.needs {
+			needed[r.Name] = true
+		}
+	}
+	for _, r := range l.deps.sortedDemands() {
+		if wanted[r.Name] || !needed[r.Name] {
+			roots = append(roots, r)
+		}
+	}
+	return roots, versions, needs
+}

@@ -1,0 +1,552 @@
+package policyfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/git"
+	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
+	"github.com/galleyhq/galley/internal/cookbooks/solver"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
+	"github.com/galleyhq/galley/internal/cookbooks/version"
+)
+
+// parallel is how many cookbooks are fetched at once.
+const parallel = 8
+
+// resolver finds the cookbooks of a policy.
+type resolver struct {
+	job     *Job
+	policy  *policy
+	sources []*preferred
+	// included is the first of sources where the policy includes others.
+	included *includedSource
+	loaded   bool
+	// demanded are the cookbooks of the run lists and of the cookbook lines.
+	demanded []string
+	possible map[string]bool // see couldAppear
+	releases map[string][]source.Release
+	choices  []solver.Choice
+	places   map[string]*location
+}
+
+// installed is a cookbook that is on this machine.
+type installed struct {
+	dir      string
+	meta     *cookbook.Metadata
+	version  version.Version
+	revision string // of a git repository
+}
+
+// resolve chooses the cookbooks of a policy and installs them.
+func (j *Job) resolve(ctx context.Context, p *policy) (*resolver, error) {
+	r := &resolver{job: j, policy: p, releases: map[string][]source.Release{}, places: map[string]*location{}}
+	if len(p.includes) > 0 {
+		included, err := newIncludedSource(p.includes)
+		if err != nil {
+			return nil, err
+		}
+		r.included = included
+		s := &preferred{Source: included}
+		for name := range included.releases {
+			s.names = append(s.names, name)
+		}
+		r.sources = append(r.sources, s)
+	}
+	r.sources = append(r.sources, p.sources...)
+	if err := r.installFixed(ctx); err != nil {
+		return nil, err
+	}
+	for _, item := range r.items() {
+		r.demand(cookbookOf(item))
+	}
+	for _, l := range p.cookbooks {
+		r.demand(l.name)
+	}
+	graph, err := r.graph(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.choices, err = solver.Solve(ctx, graph, r.demands(), 0); err != nil {
+		return nil, err
+	}
+	if err := r.installChosen(ctx); err != nil {
+		return nil, err
+	}
+	return r, r.checkRecipes()
+}
+
+func (r *resolver) demand(name string) {
+	if !slices.Contains(r.demanded, name) {
+		r.demanded = append(r.demanded, name)
+	}
+}
+
+// items are the entries of all run lists.
+func (r *resolver) items() []string {
+	out := slices.Clone(r.policy.runList)
+	for _, n := range r.policy.named {
+		out = append(out, n.items...)
+	}
+	return out
+}
+
+// installFixed installs the cookbooks whose place decides on the version.
+func (r *resolver) installFixed(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, l := range r.policy.cookbooks {
+		if l.fixed() {
+			g.Go(func() error { return r.job.install(ctx, l) })
+		}
+	}
+	return g.Wait()
+}
+
+// graph collects the versions of all cookbooks that may be needed.
+func (r *resolver) graph(ctx context.Context) (*solver.Graph, error) {
+	g := solver.NewGraph()
+	seen := map[string]bool{}
+	var todo []string
+	for _, d := range r.demands() {
+		todo = append(todo, d.Name)
+	}
+	for len(todo) > 0 {
+		name := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		releases, err := r.find(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		r.releases[name] = releases
+		for _, rel := range releases {
+			v, err := version.Parse(rel.Version)
+			if err != nil {
+				return nil, fmt.Errorf("the cookbook %s: %w", name, err)
+			}
+			needs, err := requirements(rel.Dependencies)
+			if err != nil {
+				return nil, fmt.Errorf("the cookbook %s %s: %w", name, rel.Version, err)
+			}
+			if g.Has(name, v) {
+				continue
+			}
+			g.Add(name, v, needs)
+			for _, n := range needs {
+				if !seen[n.Name] {
+					todo = append(todo, n.Name)
+				}
+			}
+		}
+	}
+	return g, nil
+}
+
+// find returns the versions of a cookbook: that of its cookbook line where it
+// has a place of its own, else those of the source that counts.
+func (r *resolver) find(ctx context.Context, name string) ([]source.Release, error) {
+	l := r.policy.find(name)
+	if l != nil && l.fixed() {
+		return []source.Release{{Name: name, Version: l.meta.Version, Dependencies: l.meta.Dependencies}}, nil
+	}
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	s, err := r.sourceOf(name)
+	if err != nil || s == nil {
+		return nil, err
+	}
+	return s.Releases(name)
+}
+
+// load fetches the lists of all sources.
+func (r *resolver) load(ctx context.Context) error {
+	if r.loaded {
+		return nil
+	}
+	r.loaded = true
+	g, ctx := errgroup.WithContext(ctx)
+	for _, s := range r.sources {
+		g.Go(func() error { return s.Load(ctx) })
+	}
+	return g.Wait()
+}
+
+// ConflictError tells that several sources have the same cookbook.
+type ConflictError struct {
+	Name    string
+	Sources []string
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("several sources have the cookbook %s: %s", e.Name, strings.Join(e.Sources, " and "))
+}
+
+// Hint tells how to settle it.
+func (e *ConflictError) Hint() string {
+	return fmt.Sprintf("say which one counts: default_source(…) { |s| s.preferred_for %q }, or give the cookbook a line with a source of its own", e.Name)
+}
+
+// sourceOf is the source whose versions of a cookbook count, nil where none
+// has it.
+func (r *resolver) sourceOf(name string) (*preferred, error) {
+	var have []*preferred
+	for _, s := range r.sources {
+		list, err := s.Releases(name)
+		if err != nil {
+			return nil, err
+		}
+		if len(list) > 0 {
+			have = append(have, s)
+		}
+	}
+	if len(have) == 0 {
+		return nil, nil
+	}
+	for _, s := range have {
+		if slices.Contains(s.names, name) {
+			return s, nil
+		}
+	}
+	if len(have) == 1 {
+		return have[0], nil
+	}
+	if l := r.policy.find(name); l != nil && l.options.Len() > 0 {
+		return nil, nil
+	}
+	if could, err := r.couldAppear(name); err != nil || !could {
+		return nil, err // as for chef-cli, no source has it then
+	}
+	e := &ConflictError{Name: name}
+	for _, s := range have {
+		e.Sources = append(e.Sources, s.String())
+	}
+	return nil, e
+}
+
+// couldAppear says whether a cookbook can be reached from the demands within
+// one source, constraints disregarded.
+func (r *resolver) couldAppear(name string) (bool, error) {
+	if r.possible == nil {
+		r.possible = map[string]bool{}
+		for _, s := range r.sources {
+			if err := reach(s, slices.Clone(r.demanded), r.possible); err != nil {
+				return false, err
+			}
+		}
+	}
+	return r.possible[name], nil
+}
+
+// reach adds what can be reached from names in one source.
+func reach(s source.Source, todo []string, into map[string]bool) error {
+	seen := map[string]bool{}
+	for len(todo) > 0 {
+		name := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		list, err := s.Releases(name)
+		if err != nil {
+			return err
+		}
+		if len(list) > 0 {
+			into[name] = true
+		}
+		for _, rel := range list {
+			for _, d := range rel.Dependencies {
+				todo = append(todo, d.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// installChosen installs the cookbooks of the solution.
+func (r *resolver) installChosen(ctx context.Context) error {
+	for _, c := range r.choices {
+		l := r.policy.find(c.Name)
+		if l == nil || !l.fixed() {
+			options, err := r.optionsFor(c)
+			if err != nil {
+				return err
+			}
+			if l, err = newLocation(c.Name, version.Exactly(c.Version).String(), options, ""); err != nil {
+				return err
+			}
+		}
+		r.places[c.Name] = l
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, c := range r.choices {
+		l := r.places[c.Name]
+		if l.installed == nil {
+			r.job.say("Installing %s %s", c.Name, c.Version)
+			g.Go(func() error { return r.job.install(ctx, l) })
+		}
+	}
+	return g.Wait()
+}
+
+// optionsFor are the source options of a cookbook of the solution.
+func (r *resolver) optionsFor(c solver.Choice) (*jsonorder.Object, error) {
+	s, err := r.sourceOf(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(r.releases[c.Name], func(rel source.Release) bool {
+		v, err := version.Parse(rel.Version)
+		return err == nil && v.Compare(c.Version) == 0
+	})
+	if s == nil || i < 0 {
+		return nil, fmt.Errorf("no source has %s %s", c.Name, c.Version)
+	}
+	rel := r.releases[c.Name][i]
+	if r.included != nil && s.Source == source.Source(r.included) {
+		options := r.included.options[c.Name]
+		if options == nil {
+			return nil, fmt.Errorf("the included policies do not say where the cookbook %s comes from", c.Name)
+		}
+		return options, nil
+	}
+	at, ok := s.Source.(source.Placed)
+	if !ok {
+		return nil, fmt.Errorf("%s does not say where the cookbook %s is", s, c.Name)
+	}
+	kind, value, err := at.Place(rel)
+	if err != nil {
+		return nil, err
+	}
+	return jsonorder.NewObject(kind, value, "version", rel.Version), nil
+}
+
+// install sees that a cookbook is on this machine, and that it is the one
+// wanted.
+func (j *Job) install(ctx context.Context, l *location) error {
+	s, o := j.o.Source, l.options
+	want := source.Wanted{Name: l.name, Constraint: l.constraint}
+	in := &installed{}
+	place := o.String(l.kind)
+	var err error
+	switch l.kind {
+	case kindPath:
+		in.dir = j.absolute(place)
+	case kindGit:
+		in.dir, in.revision, err = j.fromGit(ctx, o, want)
+	case kindSupermarket:
+		in.dir, err = s.Download(ctx, place, nil, want)
+	case kindArtifactory:
+		var header http.Header
+		if header, err = s.ArtifactoryHeader(ctx); err == nil {
+			in.dir, err = s.Download(ctx, place, header, want)
+		}
+	case kindServer:
+		in.dir, err = s.FromServer(ctx, place, "cookbooks/"+l.name+"/"+o.String("version"), want)
+	case kindServerArtifact:
+		in.dir, err = s.FromServer(ctx, place, "cookbook_artifacts/"+l.name+"/"+o.String("identifier"), want)
+	default:
+		err = fmt.Errorf("nothing says where the cookbook %s comes from", l.name)
+	}
+	if err != nil {
+		return err
+	}
+	if in.meta, err = s.Check(ctx, in.dir, place, want); err != nil {
+		return err
+	}
+	if in.version, err = version.Parse(in.meta.Version); err != nil {
+		return err
+	}
+	l.installed = in
+	return nil
+}
+
+// fromGit returns the folder of a cookbook from a git repository.
+func (j *Job) fromGit(ctx context.Context, o *jsonorder.Object, want source.Wanted) (dir, revision string, err error) {
+	p := git.Place{
+		URL: o.String("git"), Branch: o.String("branch"), Tag: o.String("tag"), Ref: o.String("ref"),
+		Revision: o.String("revision"), Rel: o.String("rel"), Default: "main",
+	}
+	if p.Revision, err = j.o.Git.Resolve(ctx, p); err != nil {
+		return "", "", fmt.Errorf("the cookbook %s: %w", want.Name, err)
+	}
+	dir, err = j.o.Source.FromGit(ctx, j.o.Git, p, want)
+	return dir, p.Revision, err
+}
+
+// RecipeError tells that recipes of the run lists are not in the cookbooks.
+type RecipeError struct {
+	// Missing holds entries "cookbook::recipe (cookbook version)".
+	Missing []string
+}
+
+func (e *RecipeError) Error() string {
+	return "the installed cookbooks do not have all recipes of the run lists: " + strings.Join(e.Missing, ", ")
+}
+
+// Hint names the usual causes.
+func (e *RecipeError) Hint() string {
+	return "check the spelling of the recipe, or take a version of the cookbook that has it"
+}
+
+func (r *resolver) checkRecipes() error {
+	e := &RecipeError{}
+	for _, item := range r.items() {
+		name, recipe, ok := strings.Cut(item, "::")
+		if !ok {
+			recipe = "default"
+		}
+		if l := r.places[name]; l != nil && !cookbook.HasRecipe(l.dir, recipe) {
+			e.Missing = append(e.Missing, fmt.Sprintf("%s::%s (%s %s)", name, recipe, name, l.version))
+		}
+	}
+	if len(e.Missing) > 0 {
+		return e
+	}
+	return nil
+}
+
+// lock makes the lock of a resolved policy.
+func (r *resolver) lock(ctx context.Context) (*Lock, error) {
+	p := r.policy
+	l := &Lock{Name: p.name, defaults: p.defaults, overrides: p.overrides}
+	for _, item := range p.runList {
+		l.RunList = append(l.RunList, normalized(item))
+	}
+	for _, n := range p.named {
+		list := namedList{name: n.name}
+		for _, item := range n.items {
+			list.items = append(list.items, normalized(item))
+		}
+		l.named = append(l.named, list)
+	}
+	for _, i := range p.includes {
+		l.included = append(l.included, jsonorder.NewObject("name", i.name, "revision_id", i.revision, "source_options", i.forLock))
+	}
+	l.Cookbooks = make([]*CookbookLock, len(r.choices))
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i, c := range r.choices {
+		place := r.places[c.Name]
+		g.Go(func() (err error) {
+			l.Cookbooks[i], err = r.job.lockOf(place)
+			return err
+		})
+		needs, err := r.needs(c)
+		if err != nil {
+			return nil, err
+		}
+		l.deps.books = append(l.deps.books, bookDependencies{c.Name, c.Version.String(), needs})
+		l.deps.policyfile = append(l.deps.policyfile, solver.Requirement{Name: c.Name, Constraint: place.constraint})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for _, c := range l.Cookbooks {
+		if err := r.job.describe(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// needs are the dependencies of a choice as its source lists them.
+func (r *resolver) needs(c solver.Choice) ([]solver.Requirement, error) {
+	for _, rel := range r.releases[c.Name] {
+		if v, err := version.Parse(rel.Version); err == nil && v.Compare(c.Version) == 0 {
+			return requirements(rel.Dependencies)
+		}
+	}
+	return nil, errors.New("the solver chose a version that is not there") // cannot be
+}
+
+// lockOf makes the lock of an installed cookbook.
+func (j *Job) lockOf(l *location) (*CookbookLock, error) {
+	id, err := cookbook.Identify(l.dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &CookbookLock{Name: l.name, Version: l.meta.Version, Identifier: id, dotted: id.Dotted(), options: &jsonorder.Object{}}
+	place := l.options.String(l.kind)
+	c.options.Set(l.kind, place)
+	c.origin = place
+	switch l.kind {
+	case kindPath:
+		rel, err := filepath.Rel(j.root(), l.dir)
+		if err != nil {
+			return nil, err
+		}
+		c.Local, c.Source = true, filepath.ToSlash(rel)
+		c.options.Set(kindPath, c.Source)
+		if v, _ := l.options.Value("metadata").(bool); v {
+			c.options.Set("metadata", true)
+		}
+	case kindGit:
+		c.cacheKey = l.name + "-" + l.revision
+		c.options.Set("revision", l.revision)
+		if ref := l.options.String("ref"); ref != "" {
+			c.options.Set("ref", ref[:min(7, len(ref))])
+		}
+		for _, key := range []string{"branch", "tag", "rel"} {
+			if v := l.options.String(key); v != "" {
+				c.options.Set(key, v)
+			}
+		}
+	case kindServerArtifact:
+		c.cacheKey = l.name + "-" + l.options.String("identifier")
+		c.options.Set("identifier", l.options.String("identifier"))
+	default:
+		c.cacheKey = l.name + "-" + l.options.String("version")
+		c.options.Set("version", l.options.String("version"))
+		if l.kind != kindServer {
+			c.cacheKey += "-" + source.HostOf(place)
+		}
+	}
+	return c, nil
+}
+
+// describe notes the state of the work tree that a local cookbook is in.
+func (j *Job) describe(ctx context.Context, c *CookbookLock) error {
+	if !c.Local {
+		return nil
+	}
+	c.scm = nil
+	dir := j.absolute(c.Source)
+	top := git.Top(dir)
+	if top == "" {
+		return nil
+	}
+	if known, ok := j.trees[top]; ok {
+		c.scm = known
+		return nil
+	}
+	w, err := j.o.Git.Describe(ctx, dir)
+	if err != nil {
+		return err
+	}
+	o := jsonorder.NewObject("scm", "git", "remote", nil, "revision", nil, "working_tree_clean", w.Clean,
+		"published", len(w.Synchronized) > 0, "synchronized_remote_branches", w.Synchronized)
+	if w.Remote != "" {
+		o.Set("remote", w.Remote)
+	}
+	if w.Revision != "" {
+		o.Set("revision", w.Revision)
+	}
+	j.trees[top] = o
+	c.scm = o
+	return nil
+}

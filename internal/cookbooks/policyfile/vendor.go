@@ -1,0 +1,150 @@
+package policyfile
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/disk"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
+	"github.com/galleyhq/galley/internal/cookbooks/version"
+)
+
+// Vendor installs, and copies the cookbooks into a folder, each below its
+// name, with the metadata compiled. With remove, everything else in the folder
+// goes.
+func (j *Job) Vendor(ctx context.Context, dir string, remove bool) (*Result, error) {
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(j.o.Dir, dir)
+	}
+	res, err := j.Install(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var trees []disk.Tree
+	for _, c := range res.Lock.Cookbooks {
+		m, err := j.content(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		t, err := j.vendored(c, m)
+		if err != nil {
+			return nil, fmt.Errorf("vendoring the cookbook %s: %w", c.Name, err)
+		}
+		trees = append(trees, t)
+	}
+	return res, disk.Merge(dir, trees, remove)
+}
+
+func (j *Job) vendored(c *CookbookLock, m *cookbook.Metadata) (disk.Tree, error) {
+	t := disk.Tree{Name: c.Name, Data: map[string][]byte{}}
+	dir, err := j.dirOf(c)
+	if err != nil {
+		return t, err
+	}
+	t.From = dir
+	ignore, err := cookbook.FindIgnore(dir)
+	if err != nil {
+		return t, err
+	}
+	if t.Files, err = cookbook.Files(dir, ignore); err == nil && !slices.Contains(t.Files, "metadata.json") {
+		t.Data["metadata.json"] = m.JSON()
+	}
+	return t, err
+}
+
+// Newer is a cookbook of which a source has a newer version that the
+// constraints allow.
+type Newer struct {
+	Name, Version, Newest string
+	Sources               []string
+}
+
+// Outdated lists the locked cookbooks of which the sources of the Policyfile
+// have newer versions that the Policyfile and the other cookbooks allow.
+func (j *Job) Outdated(ctx context.Context) ([]Newer, error) {
+	l, err := j.ReadLock()
+	if err != nil {
+		return nil, err
+	}
+	p, err := j.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	for _, s := range p.sources {
+		g.Go(func() error { return s.Load(gctx) })
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []Newer
+	for _, c := range l.sorted() {
+		if o := c.options; o.String(kindPath) != "" || o.String(kindGit) != "" || o.String(kindServerArtifact) != "" {
+			continue
+		}
+		n, err := l.newer(c, p)
+		if err != nil {
+			return nil, err
+		}
+		if n != nil {
+			out = append(out, *n)
+		}
+	}
+	return out, nil
+}
+
+// allowed are the constraints on a cookbook: of its line in the Policyfile and
+// of the locked cookbooks that need it.
+func (l *Lock) allowed(name string, p *policy) []version.Constraint {
+	var out []version.Constraint
+	if line := p.find(name); line != nil {
+		out = append(out, line.constraint)
+	}
+	for _, b := range l.deps.books {
+		for _, r := range b.needs {
+			if r.Name == name {
+				out = append(out, r.Constraint)
+			}
+		}
+	}
+	return out
+}
+
+func (l *Lock) newer(c *CookbookLock, p *policy) (*Newer, error) {
+	best, err := version.Parse(c.Version)
+	if err != nil {
+		return nil, err
+	}
+	n := &Newer{Name: c.Name, Version: c.Version}
+	allowed := l.allowed(c.Name, p)
+	try := func(s *preferred, r source.Release) {
+		v, err := version.Parse(r.Version)
+		if err != nil || slices.ContainsFunc(allowed, func(c version.Constraint) bool { return !c.Allows(v) }) {
+			return
+		}
+		switch order := v.Compare(best); {
+		case order > 0:
+			best, n.Newest, n.Sources = v, v.String(), []string{s.String()}
+		case order == 0 && n.Newest != "" && !slices.Contains(n.Sources, s.String()):
+			n.Sources = append(n.Sources, s.String())
+		}
+	}
+	for _, s := range p.sources {
+		list, err := s.Releases(c.Name)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range list {
+			try(s, r)
+		}
+	}
+	if n.Newest == "" {
+		return nil, nil
+	}
+	return n, nil
+}

@@ -1,0 +1,289 @@
+package cookbooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/cookbooks/berksfile"
+	"github.com/galleyhq/galley/internal/cookbooks/cache"
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/git"
+	"github.com/galleyhq/galley/internal/cookbooks/policyfile"
+	"github.com/galleyhq/galley/internal/cookbooks/solver"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
+	"github.com/galleyhq/galley/internal/cookbooks/web"
+	"github.com/galleyhq/galley/internal/env"
+	"github.com/galleyhq/galley/internal/secret"
+)
+
+// Options are what a project works with.
+type Options struct {
+	// Env has the variables of the user.
+	Env *env.Env
+	// Dir is the current folder, absolute.
+	Dir string
+	// HTTP makes the requests; nil is a client with the proxies and
+	// certificates of the environment.
+	HTTP      *http.Client
+	UserAgent string
+	// Offline uses the cache and the lock alone.
+	Offline bool
+	// AllowExec lets Ruby files run commands.
+	AllowExec bool
+	// Server returns a client that signs requests to the Chef Server at a URL;
+	// nil where there is no user for one.
+	Server func(ctx context.Context, url string) (Server, error)
+	// ChefConfig returns a setting of knife's configuration, nil for none.
+	ChefConfig func(ctx context.Context, key string) (any, error)
+	// Only and Except choose groups of a Berksfile.
+	Only, Except []string
+	// Say receives lines about what is done, Warn what is amiss; may be nil.
+	Say, Warn func(line string)
+}
+
+// Server makes signed requests to one Chef Server; see [source.Server].
+type Server = source.Server
+
+// Project is a Policyfile or a Berksfile.
+type Project struct {
+	policy *policyfile.Job
+	berks  *berksfile.Job
+}
+
+// The names that are looked for in a folder.
+const (
+	Policyfile = "Policyfile.rb"
+	Berksfile  = "Berksfile"
+)
+
+// MissingError tells that a folder has neither a Policyfile nor a Berksfile.
+type MissingError struct{ Dir string }
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("there is neither a %s nor a %s in %s", Policyfile, Berksfile, e.Dir)
+}
+
+// Unwrap makes it a fs.ErrNotExist.
+func (e *MissingError) Unwrap() error { return fs.ErrNotExist }
+
+// Hint tells what to do.
+func (e *MissingError) Hint() string { return "name the file, or go to the folder that has it" }
+
+// Find returns the name of the Policyfile in a folder, else of the Berksfile.
+func Find(dir string) (string, error) {
+	for _, name := range []string{Policyfile, Berksfile} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return name, nil
+		}
+	}
+	return "", &MissingError{dir}
+}
+
+// IsPolicy says whether a file is a Policyfile or its lock, by its name.
+func IsPolicy(file string) bool {
+	return strings.HasSuffix(file, ".rb") || strings.HasSuffix(file, ".lock.json")
+}
+
+// Open makes a project of a file. A name that ends in .rb or .lock.json is
+// that of a Policyfile or its lock, every other that of a Berksfile; "" is what
+// [Find] finds.
+func Open(file string, o Options) (*Project, error) {
+	if file == "" {
+		var err error
+		if file, err = Find(o.Dir); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := cache.UserDir(o.Env.Get)
+	if err != nil {
+		return nil, err
+	}
+	store := cache.New(dir)
+	src := &source.Context{
+		Web: &web.Client{HTTP: o.HTTP, Offline: o.Offline, UserAgent: o.UserAgent}, Cache: store, Env: o.Env, Server: o.Server,
+		Metadata: cookbook.Reader{Env: o.Env, Dir: o.Dir, AllowExec: o.AllowExec},
+		Secret: func(ctx context.Context, key string) (secret.Text, error) {
+			if o.ChefConfig == nil {
+				return "", nil
+			}
+			v, err := o.ChefConfig(ctx, key)
+			s, _ := v.(string)
+			return secret.Text(s), err
+		},
+	}
+	g := &git.Client{Env: o.Env, Cache: store, Offline: o.Offline}
+	if !IsPolicy(file) {
+		return &Project{berks: berksfile.Open(file, berksfile.Options{
+			Source: src, Git: g, Dir: o.Dir, AllowExec: o.AllowExec, Only: o.Only, Except: o.Except, ChefConfig: o.ChefConfig,
+			Say: o.Say, Warn: o.Warn,
+		})}, nil
+	}
+	if len(o.Only)+len(o.Except) > 0 {
+		return nil, errors.New("a Policyfile has no groups: --only and --except are for Berksfiles")
+	}
+	j, err := policyfile.Open(file, policyfile.Options{
+		Source: src, Git: g, Dir: o.Dir, AllowExec: o.AllowExec, ChefConfig: o.ChefConfig, Say: o.Say, Warn: o.Warn,
+	})
+	return &Project{policy: j}, err
+}
+
+// File and LockFile are the absolute paths of the project's file and its lock.
+func (p *Project) File() string {
+	if p.policy != nil {
+		return p.policy.File()
+	}
+	return p.berks.File()
+}
+
+// LockFile is the absolute path of the lock.
+func (p *Project) LockFile() string {
+	if p.policy != nil {
+		return p.policy.LockFile()
+	}
+	return p.berks.LockFile()
+}
+
+// Locked is one cookbook of a lock.
+type Locked struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Summary is what was done.
+type Summary struct {
+	File     string `json:"file"`
+	LockFile string `json:"lock_file"`
+	// Changed says that the lock was written with another content.
+	Changed bool `json:"changed"`
+	// Policy and RevisionID are those of a Policyfile.
+	Policy     string   `json:"policy,omitempty"`
+	RevisionID string   `json:"revision_id,omitempty"`
+	Cookbooks  []Locked `json:"cookbooks"`
+}
+
+func (p *Project) ofPolicy(r *policyfile.Result, err error) (*Summary, error) {
+	if err != nil {
+		return nil, err
+	}
+	s := &Summary{File: p.File(), LockFile: p.LockFile(), Changed: r.Changed, Policy: r.Lock.Name, RevisionID: r.Lock.RevisionID(), Cookbooks: []Locked{}}
+	for _, c := range r.Lock.Cookbooks {
+		s.Cookbooks = append(s.Cookbooks, Locked{c.Name, c.Version})
+	}
+	return s, nil
+}
+
+func (p *Project) ofBerks(r *berksfile.Result, err error) (*Summary, error) {
+	if err != nil {
+		return nil, err
+	}
+	s := &Summary{File: p.File(), LockFile: p.LockFile(), Changed: r.Changed, Cookbooks: []Locked{}}
+	for _, c := range r.Cookbooks {
+		s.Cookbooks = append(s.Cookbooks, Locked{c.Name, c.Version})
+	}
+	return s, nil
+}
+
+// Install installs the cookbooks of the lock; where there is none, or a
+// Berksfile's no longer fits, it resolves the file and writes the lock.
+func (p *Project) Install(ctx context.Context) (*Summary, error) {
+	if p.policy != nil {
+		return p.ofPolicy(p.policy.Install(ctx))
+	}
+	return p.ofBerks(p.berks.Install(ctx))
+}
+
+// UpdateOptions say what an update changes.
+type UpdateOptions struct {
+	// Cookbooks are those that may change, with what they need; none means
+	// all.
+	Cookbooks []string
+	// OnlyThese leaves alone what they need (Policyfile).
+	OnlyThese bool
+	// Attributes takes over the attributes alone (Policyfile).
+	Attributes bool
+}
+
+// Update resolves the file again and writes the lock.
+func (p *Project) Update(ctx context.Context, o UpdateOptions) (*Summary, error) {
+	switch {
+	case p.policy == nil && (o.OnlyThese || o.Attributes):
+		return nil, errors.New("--attributes and --exclude-deps are for Policyfiles")
+	case p.policy == nil:
+		return p.ofBerks(p.berks.Update(ctx, o.Cookbooks))
+	case o.Attributes:
+		return p.ofPolicy(p.policy.UpdateAttributes(ctx))
+	}
+	return p.ofPolicy(p.policy.Update(ctx, o.Cookbooks, o.OnlyThese))
+}
+
+// ExportOptions say how a policy is exported; see [policyfile.ExportOptions].
+type ExportOptions = policyfile.ExportOptions
+
+// Export writes the locked policy into a folder, or an archive in it, in the
+// form that `chef-client -z` runs.
+func (p *Project) Export(ctx context.Context, dir string, o ExportOptions) (*policyfile.Exported, error) {
+	if p.policy == nil {
+		return nil, errors.New("only a Policyfile can be exported; vendor the cookbooks of a Berksfile")
+	}
+	return p.policy.Export(ctx, dir, o)
+}
+
+// Vendor copies the cookbooks into a folder, each below its name. With remove,
+// everything else in the folder goes.
+func (p *Project) Vendor(ctx context.Context, dir string, remove bool) (*Summary, error) {
+	if p.policy != nil {
+		return p.ofPolicy(p.policy.Vendor(ctx, dir, remove))
+	}
+	return p.ofBerks(p.berks.Vendor(ctx, dir, remove))
+}
+
+// Newer is a cookbook of which a source has a newer version.
+type Newer struct {
+	Name    string   `json:"name"`
+	Version string   `json:"version"`
+	Newest  string   `json:"newest"`
+	Sources []string `json:"sources"`
+}
+
+// Outdated lists the locked cookbooks that have newer versions which the
+// constraints allow.
+func (p *Project) Outdated(ctx context.Context) ([]Newer, error) {
+	out := []Newer{}
+	if p.policy != nil {
+		list, err := p.policy.Outdated(ctx)
+		for _, n := range list {
+			out = append(out, Newer(n))
+		}
+		return out, err
+	}
+	list, err := p.berks.Outdated(ctx)
+	for _, n := range list {
+		out = append(out, Newer(n))
+	}
+	return out, err
+}
+
+// Graph returns the locked cookbooks and what they need.
+func (p *Project) Graph() (*Graph, error) {
+	g := &Graph{}
+	var demands []solver.Requirement
+	var versions map[string]string
+	var err error
+	if p.policy != nil {
+		var l *policyfile.Lock
+		if l, err = p.policy.ReadLock(); err != nil {
+			return nil, err
+		}
+		demands, versions, g.needs = l.Graph()
+	} else if demands, versions, g.needs, err = p.berks.Graph(); err != nil {
+		return nil, err
+	}
+	g.roots, g.versions = demands, versions
+	return g, nil
+}

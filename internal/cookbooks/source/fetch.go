@@ -1,0 +1,226 @@
+package source
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // the API's definition
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/galleyhq/galley/internal/cookbooks/cache"
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/cookbooks/web"
+)
+
+// Wanted is the cookbook that a place is expected to hold.
+type Wanted struct {
+	Name       string
+	Constraint version.Constraint
+}
+
+// MismatchError tells that a place holds another cookbook, or another version
+// of it, than expected.
+type MismatchError struct {
+	Wanted Wanted
+	// Place is where it is, as a path or URL.
+	Place string
+	// Name and Version are those found.
+	Name, Version string
+}
+
+func (e *MismatchError) Error() string {
+	if e.Name != e.Wanted.Name {
+		return fmt.Sprintf("%s is to be the cookbook %s, but its metadata name it %q", e.Place, e.Wanted.Name, e.Name)
+	}
+	return fmt.Sprintf("%s holds %s %s, which does not fit the constraint %s", e.Place, e.Name, e.Version, e.Wanted.Constraint)
+}
+
+// Hint tells how to mend it.
+func (e *MismatchError) Hint() string {
+	if e.Name != e.Wanted.Name {
+		return "write the name that the metadata give, or correct the metadata"
+	}
+	return "change the constraint, or take another version"
+}
+
+// Check reads the metadata of the cookbook in a folder and sees that it is
+// the one expected. place names the folder in errors.
+func (c *Context) Check(ctx context.Context, dir, place string, want Wanted) (*cookbook.Metadata, error) {
+	m, err := c.Metadata.Read(ctx, dir)
+	if err != nil {
+		var bad *cookbook.MetadataError
+		if errors.As(err, &bad) {
+			err = fmt.Errorf("the cookbook %s at %s: %w", want.Name, place, bad.Err)
+		}
+		return nil, err
+	}
+	v, err := version.Parse(m.Version)
+	if err != nil {
+		return nil, fmt.Errorf("the cookbook %s at %s: %w", want.Name, place, err)
+	}
+	if !want.Constraint.Allows(v) || m.Name != want.Name {
+		return nil, &MismatchError{Wanted: want, Place: place, Name: m.Name, Version: m.Version}
+	}
+	return m, nil
+}
+
+// Download returns the folder with the cookbook in the archive at a URL,
+// from the cache or the network.
+func (c *Context) Download(ctx context.Context, url string, header http.Header, want Wanted) (string, error) {
+	what := fmt.Sprintf("%s %s", want.Name, strings.TrimPrefix(want.Constraint.String(), "= "))
+	return c.Cache.Fill(ctx, ArchiveKey(url), func(ctx context.Context, dir string) error {
+		tmp, err := c.Cache.Temp()
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(tmp)
+		err = c.Web.Get(ctx, web.Request{What: what, URL: url, Header: header}, func(resp *http.Response) error {
+			if err := os.RemoveAll(tmp); err != nil {
+				return err
+			}
+			if err := os.Mkdir(tmp, 0o755); err != nil {
+				return err
+			}
+			return cache.Unpack(resp.Body, tmp)
+		})
+		if err != nil {
+			return err
+		}
+		top, err := topFolder(tmp, want.Name)
+		if err != nil {
+			return fmt.Errorf("the archive of %s from %s: %w", what, url, err)
+		}
+		if _, err := c.Check(ctx, top, url, want); err != nil {
+			return err
+		}
+		if err := os.Remove(dir); err != nil {
+			return err
+		}
+		return os.Rename(top, dir)
+	})
+}
+
+// topFolder finds the cookbook in an unpacked archive: the folder of its
+// name, or the only one that is a cookbook, or the archive's own top.
+func topFolder(dir, name string) (string, error) {
+	if named := filepath.Join(dir, name); cookbook.Is(named) {
+		return named, nil
+	}
+	if cookbook.Is(dir) {
+		return dir, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if at := filepath.Join(dir, e.Name()); e.IsDir() && cookbook.Is(at) {
+			return at, nil
+		}
+	}
+	return "", cookbook.ErrNotCookbook
+}
+
+// manifest is what a Chef Server says of the files of a cookbook: in one list,
+// or by the kinds of API version 0 and 1.
+type manifest struct {
+	All         []manifestFile `json:"all_files"`
+	Resources   []manifestFile `json:"resources"`
+	Providers   []manifestFile `json:"providers"`
+	Recipes     []manifestFile `json:"recipes"`
+	Definitions []manifestFile `json:"definitions"`
+	Libraries   []manifestFile `json:"libraries"`
+	Attributes  []manifestFile `json:"attributes"`
+	Files       []manifestFile `json:"files"`
+	Templates   []manifestFile `json:"templates"`
+	Root        []manifestFile `json:"root_files"`
+}
+
+type manifestFile struct {
+	Path     string `json:"path"`
+	URL      string `json:"url"`
+	Checksum string `json:"checksum"`
+}
+
+func (m *manifest) files() []manifestFile {
+	var out []manifestFile
+	for _, list := range [][]manifestFile{m.All, m.Resources, m.Providers, m.Recipes, m.Definitions, m.Libraries, m.Attributes, m.Files, m.Templates, m.Root} {
+		out = append(out, list...)
+	}
+	return out
+}
+
+// parallelFiles is how many files of one cookbook are fetched at once.
+const parallelFiles = 10
+
+// FromServer returns the folder with a cookbook of a Chef Server: object is
+// its path there, as "cookbooks/NAME/VERSION".
+func (c *Context) FromServer(ctx context.Context, at, object string, want Wanted) (string, error) {
+	place := strings.TrimRight(at, "/") + "/" + object
+	return c.Cache.Fill(ctx, ServerKey(at, object), func(ctx context.Context, dir string) error {
+		server, err := c.ServerAt(ctx, at)
+		if err != nil {
+			return err
+		}
+		var m manifest
+		if err := server.Do(ctx, http.MethodGet, object, nil, &m); err != nil {
+			return fmt.Errorf("fetching %s: %w", want.Name, err)
+		}
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(parallelFiles)
+		for _, f := range m.files() {
+			g.Go(func() error { return c.serverFile(gctx, root, f, want) })
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		_, err = c.Check(ctx, dir, place, want)
+		return err
+	})
+}
+
+// serverFile fetches one file and compares its check sum.
+func (c *Context) serverFile(ctx context.Context, root *os.Root, f manifestFile, want Wanted) error {
+	name := path.Clean(f.Path)
+	if path.IsAbs(f.Path) || name == ".." || strings.HasPrefix(name, "../") || strings.ContainsAny(f.Path, "\\\x00") {
+		return fmt.Errorf("fetching %s: the server lists %q, which is outside of the cookbook", want.Name, f.Path)
+	}
+	if dir := path.Dir(name); dir != "." {
+		if err := root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	what := name + " of " + want.Name
+	return c.Web.Get(ctx, web.Request{What: what, URL: f.URL}, func(resp *http.Response) error {
+		out, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+		if err != nil {
+			return err
+		}
+		sum := md5.New() //nolint:gosec // the API's definition
+		_, err = io.Copy(io.MultiWriter(out, sum), io.LimitReader(resp.Body, maxServerFile))
+		if err1 := out.Close(); err == nil {
+			err = err1
+		}
+		if got := hex.EncodeToString(sum.Sum(nil)); err == nil && got != f.Checksum {
+			err = fmt.Errorf("its check sum is %s, and the server says %s", got, f.Checksum)
+		}
+		return err
+	})
+}
+
+// maxServerFile bounds one file of a cookbook on a Chef Server.
+const maxServerFile = 256 << 20

@@ -1,0 +1,160 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
+)
+
+// index is the list of cookbooks of a Supermarket: {name: {version: {…}}}.
+// Lists have tens of megabytes, of which a resolution needs little: only the
+// places of the names are found at first, the rest is read on demand.
+type index struct {
+	data  []byte
+	spans map[string][2]int
+	read  map[string][]Release
+}
+
+// parseIndex finds the names in a list.
+func parseIndex(data []byte) (*index, error) {
+	x := &index{data: data, spans: map[string][2]int{}, read: map[string][]Release{}}
+	i := skipSpace(data, 0)
+	if i >= len(data) || data[i] != '{' {
+		return nil, notAList(data)
+	}
+	i = skipSpace(data, i+1)
+	if i < len(data) && data[i] == '}' {
+		return x, nil
+	}
+	for {
+		start := i
+		end := skipString(data, i)
+		if end < 0 {
+			return nil, errCut
+		}
+		i = skipSpace(data, end)
+		if i >= len(data) || data[i] != ':' {
+			return nil, errCut
+		}
+		name, err := jsonorder.Parse(data[start:end])
+		if err != nil {
+			return nil, err
+		}
+		start = skipSpace(data, i+1)
+		if end = skipValue(data, start); end < 0 {
+			return nil, errCut
+		}
+		x.spans[name.(string)] = [2]int{start, end}
+		i = skipSpace(data, end)
+		switch {
+		case i < len(data) && data[i] == ',':
+			i = skipSpace(data, i+1)
+		case i < len(data) && data[i] == '}':
+			return x, nil
+		default:
+			return nil, errCut
+		}
+	}
+}
+
+var errCut = errors.New("the list of cookbooks is not complete JSON")
+
+// notAList describes what came in place of a list.
+func notAList(data []byte) error {
+	begin := bytes.TrimSpace(data[:min(len(data), 200)])
+	switch {
+	case len(begin) == 0:
+		return errors.New("the list of cookbooks is empty")
+	case begin[0] == '<':
+		return errors.New("a web page came in place of the list of cookbooks; is there a login or a proxy in between?")
+	}
+	return errors.New("the list of cookbooks is not JSON")
+}
+
+// releases reads the versions of a cookbook.
+func (x *index) releases(name string) ([]Release, error) {
+	if list, ok := x.read[name]; ok {
+		return list, nil
+	}
+	span, ok := x.spans[name]
+	if !ok {
+		return nil, nil
+	}
+	versions, err := jsonorder.ParseObject(x.data[span[0]:span[1]])
+	if err != nil {
+		return nil, fmt.Errorf("the list of cookbooks, at %s: %w", name, err)
+	}
+	list := make([]Release, 0, versions.Len())
+	for _, v := range versions.Keys() {
+		entry := versions.Object(v)
+		r := Release{
+			Name: name, Version: v,
+			Type: entry.String("location_type"), Location: entry.String("location_path"), URL: entry.String("download_url"),
+		}
+		deps := entry.Object("dependencies")
+		for _, d := range deps.Keys() {
+			r.Dependencies = append(r.Dependencies, cookbook.Dependency{Name: d, Constraint: deps.String(d)})
+		}
+		list = append(list, r)
+	}
+	x.read[name] = list
+	return list, nil
+}
+
+func skipSpace(data []byte, i int) int {
+	for i < len(data) && (data[i] == ' ' || data[i] == '\n' || data[i] == '\r' || data[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// skipString returns the index after a string, negative where there is none.
+func skipString(data []byte, i int) int {
+	if i >= len(data) || data[i] != '"' {
+		return -1
+	}
+	i++
+	for {
+		n := bytes.IndexByte(data[i:], '"')
+		if n < 0 {
+			return -1
+		}
+		end := i + n
+		backslashes := 0
+		for j := end - 1; j >= i && data[j] == '\\'; j-- {
+			backslashes++
+		}
+		i = end + 1
+		if backslashes%2 == 0 {
+			return i
+		}
+	}
+}
+
+// skipValue returns the index after an object, negative where it has no end.
+func skipValue(data []byte, i int) int {
+	if i >= len(data) || data[i] != '{' {
+		return -1
+	}
+	depth := 0
+	for i < len(data) {
+		switch data[i] {
+		case '"':
+			if i = skipString(data, i); i < 0 {
+				return -1
+			}
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+		i++
+	}
+	return -1
+}

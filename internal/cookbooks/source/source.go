@@ -1,0 +1,105 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/galleyhq/galley/internal/cookbooks/cache"
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/web"
+	"github.com/galleyhq/galley/internal/env"
+	"github.com/galleyhq/galley/internal/secret"
+)
+
+// Source lists cookbooks.
+type Source interface {
+	// String describes the source, as "supermarket(https://…)".
+	String() string
+	// Load fetches the list. It must have succeeded before Releases is called.
+	Load(ctx context.Context) error
+	// Releases returns the versions of a cookbook in the order of the list;
+	// none where the source does not have it.
+	Releases(name string) ([]Release, error)
+}
+
+// Release is one version of a cookbook as a source lists it.
+type Release struct {
+	Name string
+	// Version is as the source writes it.
+	Version string
+	// Dependencies are in the order of the list.
+	Dependencies []cookbook.Dependency
+	// Type is the list's location_type: supermarket, chef_server, uri, …
+	Type string
+	// Location is the base of the API that has it, URL where it is downloaded;
+	// both may be relative to the source.
+	Location, URL string
+	// Dir is where it is, for one on this machine.
+	Dir string
+}
+
+// Server makes signed requests to one Chef Server.
+type Server interface {
+	// Do sends in as JSON, unless nil, and reads the answer into out, unless
+	// nil. path is relative to the server's URL.
+	Do(ctx context.Context, method, path string, in, out any) error
+}
+
+// NotFounder may be implemented by the error of a [Server] to say that there
+// is no such object.
+type NotFounder interface{ NotFound() bool }
+
+// Context is what sources work with.
+type Context struct {
+	Web   *web.Client
+	Cache *cache.Store
+	// Env has the variables of the user; see [Context.ArtifactoryHeader] and
+	// [Git].
+	Env *env.Env
+	// Server returns a client for the Chef Server at a URL; nil where none can
+	// be had.
+	Server func(ctx context.Context, url string) (Server, error)
+	// Secret returns a setting of knife's configuration; see
+	// [Context.ArtifactoryHeader].
+	Secret   func(ctx context.Context, key string) (secret.Text, error)
+	Metadata cookbook.Reader
+}
+
+// ArtifactoryHeader is how requests to Artifactory say who asks: the identity
+// token, else the API key, each of knife's configuration or the environment
+// (chef-cli).
+func (c *Context) ArtifactoryHeader(ctx context.Context) (http.Header, error) {
+	h := http.Header{}
+	for _, s := range []struct{ setting, variable, header, prefix string }{
+		{"artifactory_identity_token", "ARTIFACTORY_IDENTITY_TOKEN", "Authorization", "Bearer "},
+		{"artifactory_api_key", "ARTIFACTORY_API_KEY", "X-Jfrog-Art-API", ""},
+	} {
+		value := secret.Text(c.Env.Get(s.variable))
+		if c.Secret != nil {
+			v, err := c.Secret(ctx, s.setting)
+			if err != nil {
+				return nil, err
+			}
+			if v != "" {
+				value = v
+			}
+		}
+		if value != "" {
+			h.Set(s.header, s.prefix+value.Reveal())
+			break
+		}
+	}
+	return h, nil
+}
+
+// ServerAt returns a client of the Chef Server at a URL.
+func (c *Context) ServerAt(ctx context.Context, url string) (Server, error) {
+	if c.Server == nil {
+		return nil, fmt.Errorf("%s is a Chef Server, and there is no configuration of a user for one", url)
+	}
+	if c.Web.Offline {
+		return nil, &web.Error{What: "anything", URL: secret.URL(url), Err: web.ErrOffline}
+	}
+	return c.Server(ctx, url)
+}
