@@ -11,8 +11,8 @@ import (
 	"github.com/galleyhq/galley/internal/secret"
 )
 
-// maxLocated bounds the text in which the place of a fault is searched.
-const maxLocated = 256 << 10
+// maxLocated bounds what is parsed again to find the place of a fault.
+const maxLocated = 8 << 20
 
 var (
 	reMessage = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
@@ -67,14 +67,13 @@ func parseError(text string, err error) error {
 // sound is how many lines at the beginning of a text can be parsed: the fault
 // is in the next one, or in what begins there.
 func sound(text string) int {
-	if len(text) > maxLocated {
-		return 0
-	}
-	lines := strings.SplitAfter(text, "\n")
-	for n := len(lines) - 1; n > 0; n-- {
+	n := strings.Count(text, "\n")
+	for budget := maxLocated; n > 0 && budget > 0; n-- {
+		text = text[:strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n')+1]
+		budget -= len(text)
 		var doc yaml.Node
-		if err := yaml.Unmarshal([]byte(strings.Join(lines[:n], "")), &doc); err == nil {
-			return n
+		if err := yaml.Unmarshal([]byte(text), &doc); err == nil {
+			return strings.Count(text, "\n")
 		}
 	}
 	return 0
