@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -123,74 +122,6 @@ func (a *app) configRenderCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&lines, "lines", false, "put the template's line number before each line")
 	return cmd
-}
-
-func (a *app) configValidateCommand() *cobra.Command {
-	var format string
-	cmd := &cobra.Command{
-		Use:   "validate",
-		Short: "Check the files: unknown and old keys, wrong types, suites without platforms",
-		Long: `Checks the configuration without a cloud and prints one line for each thing that
-is wrong or doubtful. Unknown keys are never a failure: files are shared between
-tools.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
-				return usagef("", "unknown format %q: it is text or json", format)
-			}
-			o, err := a.readOptions(cmd.Context())
-			if err != nil {
-				return err
-			}
-			problems, err := config.Validate(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			return a.printProblems(problems, format)
-		},
-	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	return cmd
-}
-
-// problemRow is a problem in JSON.
-type problemRow struct {
-	Severity string `json:"severity"`
-	File     string `json:"file,omitempty"`
-	Line     int    `json:"line,omitempty"`
-	Column   int    `json:"column,omitempty"`
-	Code     string `json:"code"`
-	Key      string `json:"key,omitempty"`
-	Message  string `json:"message"`
-	Hint     string `json:"hint,omitempty"`
-}
-
-func (a *app) printProblems(problems []config.Problem, format string) error {
-	rows := make([]problemRow, 0, len(problems))
-	fatal := 0
-	for _, p := range problems {
-		severity := "warning"
-		if p.Fatal {
-			severity = "error"
-			fatal++
-		}
-		rows = append(rows, problemRow{severity, p.File, p.Line, p.Column, p.Code, p.Key, p.Msg, p.Advice})
-		if format == "text" {
-			fmt.Fprintf(a.streams.Out, "%s: %s\n", severity, p)
-		}
-	}
-	if format == "json" {
-		enc := json.NewEncoder(a.streams.Out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(rows); err != nil {
-			return err
-		}
-	}
-	if fatal > 0 {
-		return fmt.Errorf("the configuration has errors: %d", fatal)
-	}
-	return nil
 }
 
 func (a *app) configSchemaCommand() *cobra.Command {

@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/knife"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 func (a *app) configKnifeCommand() *cobra.Command {
@@ -53,7 +53,7 @@ func knifeListing(c *knife.Config) listing {
 	l := listing{columns: knifeColumns}
 	add := func(called, key string, v knife.Value) {
 		value := cell{text: words(v.Data), value: plainData(v.Data)}
-		if config.SecretKey(key) || strings.HasSuffix(key, "_contents") || strings.HasSuffix(key, "_proxy") && strings.Contains(value.text, "@") {
+		if secret.IsName(key) || strings.HasSuffix(key, "_contents") || strings.HasSuffix(key, "_proxy") && strings.Contains(value.text, "@") {
 			value = textOf("[redacted]")
 		}
 		origin := v.Where()

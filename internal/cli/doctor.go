@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,15 +44,21 @@ func (o *doctorOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.addPlugins(chosen, kitchen.Verify); err != nil {
-		return err
-	}
+	complaints, sound := p.complaints(chosen)
 	if err := p.report(nil, 1); err != nil {
 		return err
 	}
 	defer p.close()
-	found := 0
-	for _, inst := range chosen {
+	for _, x := range p.config.Problems() {
+		if x.Fatal && x.Code != "unsupported-plugin" {
+			complaints = append(complaints, x.String())
+		}
+	}
+	for _, c := range complaints {
+		fmt.Fprintln(o.streams.Out, o.clean(c))
+	}
+	found := len(complaints)
+	for _, inst := range sound {
 		complaints, err := p.Check(ctx, inst)
 		if err != nil {
 			return err
@@ -65,4 +72,35 @@ func (o *doctorOptions) run(ctx context.Context, args []string) error {
 		return usagef("", "the doctor found %s", text.Count(found, "complaint"))
 	}
 	return nil
+}
+
+// complaints gives all instances their plug-ins, and returns what keeps some
+// from being used and those that are sound.
+func (p *project) complaints(chosen []*kitchen.Instance) (complaints []string, sound []*kitchen.Instance) {
+	var r refusals
+	var unsupported []string
+	for _, inst := range chosen {
+		if p.config.Unsupported([]string{inst.Name}, pluginSections...) != nil {
+			unsupported = append(unsupported, inst.Name)
+			continue
+		}
+		if !r.add(inst.Name, p.addPluginsTo(inst, kitchen.Verify)...) {
+			sound = append(sound, inst)
+		}
+	}
+	with := func(where string, err error) {
+		c := where + err.Error()
+		if h := kitchen.Hint(err); h != "" {
+			c += "\n  hint: " + strings.ReplaceAll(h, "\n", "\n        ")
+		}
+		complaints = append(complaints, c)
+	}
+	if err := p.config.Unsupported(unsupported, pluginSections...); err != nil {
+		with(text.Count(len(unsupported), "instance")+": ", err)
+	}
+	e := refusedError{r, len(chosen)}
+	for i, err := range r.errs {
+		with(e.where(i), err)
+	}
+	return complaints, sound
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/knife"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // knifeSetup is the configuration that knife would read: knife.rb or config.rb
@@ -65,7 +65,7 @@ func (k *knifeSetup) config(ctx context.Context) (*knife.Config, error) {
 // hideSecrets keeps the secrets of a configuration out of all output.
 func (k *knifeSetup) hideSecrets(c *knife.Config) {
 	for _, key := range c.Keys() {
-		if s, ok, err := c.String(key); ok && err == nil && config.SecretKey(key) {
+		if s, ok, err := c.String(key); ok && err == nil && secret.IsName(key) {
 			k.secrets.Add(s)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
@@ -18,6 +19,8 @@ import (
 	provisionerdummy "github.com/galleyhq/galley/internal/provisioner/dummy"
 	"github.com/galleyhq/galley/internal/provisioner/external"
 	provisionershell "github.com/galleyhq/galley/internal/provisioner/shell"
+	"github.com/galleyhq/galley/internal/secret"
+	table "github.com/galleyhq/galley/internal/settings"
 	"github.com/galleyhq/galley/internal/transport/ssh"
 	"github.com/galleyhq/galley/internal/verifier/busser"
 	verifierdummy "github.com/galleyhq/galley/internal/verifier/dummy"
@@ -44,44 +47,10 @@ func (p *project) warnOnce(text string) {
 	}
 }
 
-// addPlugins gives instances the plug-ins that an action up to the given one
-// needs. It validates their settings, before anything is created.
-func (p *project) addPlugins(instances []*kitchen.Instance, upTo kitchen.Action) error {
-	for _, inst := range instances {
-		if err := p.addPluginsTo(inst, upTo); err != nil {
-			return fmt.Errorf("instance <%s>: %w", inst.Name, err)
-		}
-	}
-	return nil
-}
-
-func (p *project) addPluginsTo(inst *kitchen.Instance, upTo kitchen.Action) error {
-	s := p.config.Instances[inst.Index]
-	fallback, err := p.driver(inst, s.Driver)
-	if err != nil {
-		return err
-	}
-	if err := p.transport(inst, s.Transport, fallback); err != nil {
-		return err
-	}
-	if upTo == kitchen.Converge || upTo == kitchen.Setup || upTo == kitchen.Verify {
-		if err := p.provisioner(inst, s.Provisioner); err != nil {
-			return err
-		}
-	}
-	if upTo == kitchen.Verify {
-		if err := p.verifier(inst, s.Verifier); err != nil {
-			return err
-		}
-	}
-	p.hideSecrets(s.Driver, s.Transport, s.Provisioner, s.Verifier)
-	return nil
-}
-
 // driver gives an instance its driver and returns the SSH settings of the
 // driver's section.
 func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map[string]any, err error) {
-	switch inst.DriverName {
+	switch s.Name() {
 	case "openstack":
 		inst.Driver, err = openstack.New(s, openstack.Options{
 			Instance: inst.Name, Suite: inst.Suite, Platform: inst.Platform,
@@ -104,22 +73,21 @@ func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map
 		inst.Driver, err = driverdummy.New(s)
 		return nil, err
 	}
-	return nil, &driverError{inst.DriverName}
+	return nil, &pluginError{"driver", s.Name(), strings.Join(table.Plugins(table.Driver), ", ")}
 }
 
 func (p *project) transport(inst *kitchen.Instance, s config.Section, fallback map[string]any) error {
-	if inst.DriverName == "dummy" {
+	if _, dummy := inst.Driver.(*driverdummy.Driver); dummy {
 		// There is no machine to reach, by whatever transport.
 		inst.Transport = driverdummy.Transport{}
 		return nil
-	}
-	if inst.TransportName != "ssh" {
-		return &transportError{inst.TransportName}
 	}
 	if p.shared.keyRing == nil {
 		p.shared.keyRing = bootstrap.NewKeyRing(p.projects.bootstrapPrompter())
 		p.shared.userConfig = bootstrap.LoadUserConfig(p.env.Get("HOME"), p.Bus.Reporter("", 0, ""))
 	}
+	name, note, _ := table.Canonical(table.Transport, inst.TransportName)
+	p.aliased(table.Transport, inst.TransportName, name, note)
 	t, err := ssh.New(s, ssh.Options{
 		Fallback:        config.NewSection(fallback).WithRoot(p.paths.Root),
 		KeyRing:         p.shared.keyRing,
@@ -198,7 +166,9 @@ func chefFamily(name string) bool {
 }
 
 func (p *project) provisioner(inst *kitchen.Instance, s config.Section) (err error) {
-	switch name := inst.ProvisionerName; {
+	name, note, _ := table.Canonical(table.Provisioner, inst.ProvisionerName)
+	p.aliased(table.Provisioner, inst.ProvisionerName, name, note)
+	switch {
 	case chefFamily(name), name == "chef_target", name == "cinc_target": // which it refuses with the reason
 		if p.shared.resolver == nil {
 			p.shared.resolver = chef.NewResolver()
@@ -221,7 +191,9 @@ func (p *project) provisioner(inst *kitchen.Instance, s config.Section) (err err
 }
 
 func (p *project) verifier(inst *kitchen.Instance, s config.Section) (err error) {
-	switch inst.VerifierName {
+	name, note, _ := table.Canonical(table.Verifier, inst.VerifierName)
+	p.aliased(table.Verifier, inst.VerifierName, name, note)
+	switch name {
 	case "busser":
 		inst.Verifier, err = busser.New(s, p.base(inst))
 	case "inspec", "cinc_auditor":
@@ -240,7 +212,7 @@ func (p *project) verifier(inst *kitchen.Instance, s config.Section) (err error)
 func (p *project) hideSecrets(sections ...config.Section) {
 	for _, s := range sections {
 		for _, key := range s.Keys() {
-			if !config.SecretKey(key) {
+			if !secret.IsName(key) {
 				continue
 			}
 			if v, err := s.String(key, ""); err == nil {
@@ -248,38 +220,6 @@ func (p *project) hideSecrets(sections ...config.Section) {
 			}
 		}
 	}
-}
-
-// driverError refuses an unsupported driver, and says how to run the same
-// instances on OpenStack.
-type driverError struct{ name string }
-
-func (e *driverError) Error() string {
-	return fmt.Sprintf("driver %q is not one of Galley's, which are openstack, proxy and dummy", e.name)
-}
-
-// Hint names the command that writes the override file.
-func (e *driverError) Hint() string {
-	return "to run it on OpenStack without changing a shared file, write kitchen.local.yml:\n" +
-		"driver:\n  name: openstack\n  image_ref: IMAGE\n  flavor_ref: FLAVOR"
-}
-
-// transportError refuses an unsupported transport.
-type transportError struct{ name string }
-
-func (e *transportError) Error() string {
-	if e.name == "winrm" {
-		return "transport winrm is not supported yet: Galley reaches machines over SSH"
-	}
-	return fmt.Sprintf("transport %q is not one of Galley's: it reaches machines over ssh", e.name)
-}
-
-// Hint says how to go on.
-func (e *transportError) Hint() string {
-	if e.name == "winrm" {
-		return "an image with OpenSSH for Windows works with `transport: {name: ssh}`"
-	}
-	return "write `transport: {name: ssh}` into kitchen.local.yml"
 }
 
 // pluginError refuses an unsupported provisioner or verifier.

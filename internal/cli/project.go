@@ -49,6 +49,8 @@ type project struct {
 	debug    bool
 	results  *results
 	closers  []func() error
+	// notes are for the console, when there is one.
+	notes []string
 }
 
 // open reads the configuration. It creates no plug-ins: those are created for
@@ -210,6 +212,9 @@ func (p *project) report(instances []*kitchen.Instance, concurrency int) error {
 	for _, w := range p.config.Warnings {
 		p.warn("%s", w)
 	}
+	for _, n := range p.notes {
+		p.Bus.Reporter("", 0, "").Info("%s", n)
+	}
 	return nil
 }
 
@@ -217,14 +222,20 @@ func (p *project) warn(format string, args ...any) {
 	p.Bus.Publish(kitchen.Event{Kind: kitchen.Warn, Text: fmt.Sprintf(format, args...)})
 }
 
-// idleKeys warns, before a run, about keys of the configuration that have no
-// effect: each misspelt one, and the number of others, such as those of
-// another tool's plug-ins.
+// doubtful are the kinds of problem to warn of before a run, since it may end
+// otherwise than meant.
+var doubtful = []string{
+	"switched-off", "carriage-return", "number-for-text", "missing-directory", "missing-file", "flat-data-bag", "environment",
+}
+
+// idleKeys warns, before a run, about what is doubtful in the configuration
+// and about keys that have no effect: each misspelt one, and the number of
+// others, such as those of another tool's plug-ins.
 func (p *project) idleKeys() {
 	idle := 0
 	for _, x := range p.config.Problems() {
 		switch {
-		case x.Code == "unknown-key" && x.Advice != "":
+		case x.Code == "unknown-key" && x.Advice != "", slices.Contains(doubtful, x.Code):
 			p.warn("%s", x)
 		case x.Code == "unknown-key", x.Code == "idle-key":
 			idle++

@@ -210,7 +210,7 @@ func (d *Diagnosis) plugins(o DiagnoseOptions) *value {
 			if m.has(camel(name)) {
 				continue
 			}
-			if !slices.Contains(settings.Plugins(section), name) {
+			if _, _, ok := settings.Canonical(section, name); !ok {
 				m.set(camel(name), obj("class", nil, "version", nil, "api_version", nil))
 				continue
 			}
@@ -262,7 +262,7 @@ func (d *Diagnosis) instancesPart(o DiagnoseOptions, r *redactor) *value {
 			name := sections[j]
 			id := name + " " + s.Name()
 			keys, ok := tables[id]
-			if !ok && slices.Contains(settings.Plugins(name), s.Name()) {
+			if _, _, ours := settings.Canonical(name, s.Name()); !ok && ours {
 				keys = settings.Known(name, "", s.Name())
 			}
 			tables[id] = keys

@@ -163,7 +163,7 @@ func TestSecretsFromTheEnvironment(t *testing.T) {
 }
 
 func TestTablesOfProblemsHaveTemplateLines(t *testing.T) {
-	ps := problems(t, "<% 3.times do %>\n<% end %>\ndriver: {name: openstack, imag_ref: x}\n"+oneInstance)
+	ps := problems(t, "<% 3.times do %>\n<% end %>\ndriver: {name: openstack, imag_ref: x, image_id: i, flavor_ref: f}\n"+oneInstance)
 	if len(ps) != 1 || ps[0].Line != 3 {
 		t.Errorf("got %v", ps)
 	}

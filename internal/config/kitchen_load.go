@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config/yaml11"
@@ -43,6 +44,9 @@ type configFile struct {
 	doc     *rendering
 	data    *mapping
 	err     error
+	// anchors are the keys of the top level whose values are used again
+	// elsewhere in the file.
+	anchors []string
 }
 
 func newLoader(o Options) (*loader, error) {
@@ -263,9 +267,20 @@ func (l *loader) parse(ctx context.Context, f *configFile) (*mapping, error) {
 			Advice: "run `galley config render " + f.display + "` to see what its template makes",
 		}
 	}
+	for _, p := range node.Pairs {
+		if p.Key.Kind == yaml11.String && aliased(p.Value) {
+			f.anchors = append(f.anchors, p.Key.Str)
+		}
+	}
 	c := &converter{file: f}
 	v := c.value(node)
 	return v.m, nil
+}
+
+// aliased reports whether something in a value is used again elsewhere.
+func aliased(n *yaml11.Node) bool {
+	return n.Aliased || slices.ContainsFunc(n.Items, aliased) ||
+		slices.ContainsFunc(n.Pairs, func(p yaml11.Pair) bool { return aliased(p.Value) })
 }
 
 // readFile reads a file of bounded size.
@@ -341,7 +356,7 @@ func (c *converter) value(n *yaml11.Node) *value {
 	case yaml11.Int:
 		v.kind, v.i, v.big = kindInt, n.Int, n.Big
 	case yaml11.Float:
-		v.kind, v.f = kindFloat, n.Float
+		v.kind, v.f, v.s = kindFloat, n.Float, n.Str
 	case yaml11.String:
 		v.kind, v.s = kindString, n.Str
 	case yaml11.Symbol:

@@ -174,6 +174,28 @@ func (p *Project) resolve() error {
 			p.Instances = append(p.Instances, inst)
 		}
 	}
+	return p.unique()
+}
+
+// unique refuses two instances of one name, which would share a machine and a
+// state file; on some file systems that is so for names that differ in case.
+func (p *Project) unique() error {
+	seen := map[string]*Instance{}
+	for i := range p.Instances {
+		in := &p.Instances[i]
+		other := seen[strings.ToLower(in.Name)]
+		if other == nil {
+			seen[strings.ToLower(in.Name)] = in
+			continue
+		}
+		what := "two instances are called " + in.Name
+		if other.Name != in.Name {
+			what = fmt.Sprintf("the instances %s and %s differ in case only", other.Name, in.Name)
+		}
+		e := at(in.platform, "%s and would share one machine", what)
+		e.Advice = "give each platform and suite a name of its own"
+		return e
+	}
 	return nil
 }
 

@@ -70,7 +70,6 @@ func TestResolve(t *testing.T) {
 			"a move in one place of an alias", "driver: &d\n  require_chef_omnibus: 1\nplatforms:\n- name: p\n  driver:\n    sub: *d\nsuites: [{name: s}]\n", "driver",
 			`{"name":"dummy","sub":{"require_chef_omnibus":1}}`,
 		},
-		{"first platform of a name", "platforms: [{name: p, driver: a}, {name: p, driver: b}]\nsuites: [{name: s}]\n", "driver", `{"name":"a"}`},
 		{"kitchen's log_level is everyone's", "kitchen: {log_level: debug}\ndriver: {log_level: warn}\n" + one, "driver", `{"log_level":"debug","name":"dummy"}`},
 		{"log_level of a driver is none", "driver: {log_level: warn}\n" + one, "driver", `{"name":"dummy"}`},
 		{"log_level of a provisioner stays", "provisioner: {log_level: warn}\n" + one, "provisioner", `{"log_level":"warn","name":"chef_infra"}`},
@@ -174,6 +173,8 @@ func TestCrashes(t *testing.T) {
 		{"a:\n\tb: c\n", "kitchen.yml:2:1: a tab in the indentation; YAML wants spaces: b: c"},
 		{"a:\n  b: c\n d: e\n", "kitchen.yml:3:2: the next key of this mapping should be here"},
 		{"a: &a [*a]\n", "contains itself"},
+		{"platforms: [{name: p}, {name: p}]\nsuites: [{name: s}]\n", "kitchen.yml:1:31: two instances are called s-p and would share one machine"},
+		{"platforms: [{name: Debian}, {name: debian}]\nsuites: [{name: s}]\n", "the instances s-Debian and s-debian differ in case only"},
 	}
 	for _, c := range cases {
 		err := loadError(t, c.text)

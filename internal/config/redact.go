@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // redactedText stands in the place of a secret.
@@ -25,7 +27,7 @@ func newRedactor(env *Env, data ...*value) *redactor {
 	r := &redactor{}
 	if env != nil {
 		for _, kv := range env.Environ() {
-			if name, v, _ := strings.Cut(kv, "="); SecretKey(name) {
+			if name, v, _ := strings.Cut(kv, "="); secret.IsName(name) {
 				r.learn(v)
 			}
 		}
@@ -45,28 +47,28 @@ func (r *redactor) learn(s string) {
 	}
 }
 
-func (r *redactor) collect(v *value, secret bool) {
+func (r *redactor) collect(v *value, hide bool) {
 	if v == nil {
 		return
 	}
 	switch v.kind {
 	case kindMap:
 		for _, e := range v.m.entries {
-			r.collect(e.val, secret || SecretKey(e.name))
+			r.collect(e.val, hide || secret.IsName(e.name))
 		}
 	case kindList:
 		for _, x := range v.list {
-			r.collect(x, secret)
+			r.collect(x, hide)
 		}
 	case kindString:
-		if secret {
+		if hide {
 			r.learn(v.s)
 		}
 	}
 }
 
 // value returns a copy without secrets.
-func (r *redactor) value(v *value, secret bool) *value {
+func (r *redactor) value(v *value, hide bool) *value {
 	if r == nil || v == nil {
 		return v
 	}
@@ -74,14 +76,14 @@ func (r *redactor) value(v *value, secret bool) *value {
 	case kindMap:
 		m := &mapping{entries: make([]entry, 0, v.m.len())}
 		for _, e := range v.m.entries {
-			e.val = r.value(e.val, secret || SecretKey(e.name))
+			e.val = r.value(e.val, hide || secret.IsName(e.name))
 			m.put(e)
 		}
 		return mapValue(m, v.org)
 	case kindList:
 		out := &value{kind: kindList, org: v.org, list: make([]*value, len(v.list))}
 		for i, x := range v.list {
-			out.list[i] = r.value(x, secret)
+			out.list[i] = r.value(x, hide)
 		}
 		return out
 	case kindNull, kindBool:
@@ -90,7 +92,7 @@ func (r *redactor) value(v *value, secret bool) *value {
 	if v.kind == kindString && v.s == "" {
 		return v
 	}
-	if secret || v.org != nil && slices.ContainsFunc(v.org.Env, SecretKey) {
+	if hide || v.org != nil && slices.ContainsFunc(v.org.Env, secret.IsName) {
 		return stringValue(redactedText, v.org)
 	}
 	if v.kind == kindString {
@@ -101,13 +103,10 @@ func (r *redactor) value(v *value, secret bool) *value {
 	return v
 }
 
-// reUserinfo is the password in a URL.
-var reUserinfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*):[^/\s@]+@`)
-
 // reSetting is a line of a file that gives a key its value.
 var reSetting = regexp.MustCompile(`(?m)^([ \t-]*["':]?)([A-Za-z_][A-Za-z0-9_.-]*)(["']?[ \t]*:[ \t]+)([^\s#].*)$`)
 
-// text hides known secrets and passwords of URLs.
+// text hides known secrets, and those in URLs.
 func (r *redactor) text(s string) string {
 	if r == nil {
 		return s
@@ -115,10 +114,7 @@ func (r *redactor) text(s string) string {
 	for _, x := range r.secrets {
 		s = strings.ReplaceAll(s, x, redactedText)
 	}
-	if strings.Contains(s, "://") {
-		s = reUserinfo.ReplaceAllString(s, "$1:"+redactedText+"@")
-	}
-	return s
+	return secret.HideURLs(s)
 }
 
 // file hides what a file's text gives to keys with a secret's name.
@@ -129,7 +125,7 @@ func (r *redactor) file(s string) string {
 	s = reSetting.ReplaceAllStringFunc(s, func(l string) string {
 		m := reSetting.FindStringSubmatch(l)
 		// A template's code names a secret, but does not hold it.
-		if !SecretKey(m[2]) || strings.HasPrefix(m[4], "<%") {
+		if !secret.IsName(m[2]) || strings.HasPrefix(m[4], "<%") {
 			return l
 		}
 		return m[1] + m[2] + m[3] + redactedText

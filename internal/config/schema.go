@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/settings"
@@ -28,222 +29,183 @@ func list(vs ...*value) *value { return &value{kind: kindList, list: vs} }
 func ref(name string) *value { return obj("$ref", "#/definitions/"+name) }
 
 // Schema returns a JSON Schema (draft 7) of kitchen.yml, for editors. It is
-// made of the table that [settings.All] returns. Values that ERB will write are
-// accepted everywhere.
+// made of the table in internal/settings. Each value has one list of types
+// rather than alternatives, so that an editor can say what is wrong; text that
+// ERB will write is accepted everywhere.
 func Schema() []byte {
-	top := properties(settings.Known("", ""), nil)
-	platform := properties(settings.Known("platform", ""), map[string]*value{})
-	suite := properties(settings.Known("suite", ""), map[string]*value{})
-	for _, m := range []*value{top, platform, suite} {
+	defs := obj()
+	root := schemaOf("", "", "")
+	root.m.delete("additionalProperties")
+	// Any key may hold what an anchor is set on, but for these.
+	root.m.set("propertyNames", obj("not", obj("enum", []string{
+		"platform", "suite", "suits", "drivers", "provisioners", "transports", "verifiers", "lifecycles",
+	})))
+	root.m.set("additionalProperties", obj("type", []string{"object", "array", "null"}))
+	platform, suite := schemaOf("platform", "", ""), schemaOf("suite", "", "")
+	for _, m := range []*value{root, platform, suite} {
+		props := m.m.get("properties").m
 		for _, s := range sections {
-			if m.m.has(s) {
-				m.m.set(s, withDoc(m.m.get(s), ref(s)))
+			if p := props.get(s); p != nil {
+				props.set(s, obj("allOf", list(ref(s)), "description", p.m.get("description")))
 			}
 		}
 	}
-	top.m.set("kitchen", withDoc(top.m.get("kitchen"), orNull(closed(properties(settings.Known("kitchen", ""), nil)))))
-	top.m.set("platforms", withDoc(top.m.get("platforms"), obj("type", "array", "items", ref("platform"))))
-	top.m.set("suites", withDoc(top.m.get("suites"), obj("type", "array", "items", ref("suite"))))
-
-	defs := obj()
-	defs.m.set("erb", obj("type", "string", "pattern", "<%", "description", "a template's code"))
-	p := closed(platform)
-	p.m.set("required", fromGo([]string{"name"}, nil))
-	defs.m.set("platform", p)
-	s := closed(suite)
-	s.m.set("required", fromGo([]string{"name"}, nil))
-	defs.m.set("suite", s)
+	top := root.m.get("properties").m
+	for _, name := range []string{"platform", "suite"} {
+		m := platform
+		if name == "suite" {
+			m = suite
+		}
+		m.m.set("required", fromGo([]string{"name"}, nil))
+		m.m.set("type", fromGo("object", nil))
+		defs.m.set(name, m)
+		top.set(name+"s", obj("description", top.get(name+"s").m.get("description"), "type", "array", "items", ref(name)))
+	}
+	top.set("kitchen", obj("description", top.get("kitchen").m.get("description"), "allOf", list(schemaOf("kitchen", "", ""))))
 	for _, section := range sections[:4] {
-		defs.m.set(section, pluginSchema(section))
+		defs.m.set(section, pluginSchema(section, defs))
 	}
-	hook := closed(properties(settings.Known(secLifecycle, "*"), nil))
-	hook.m.set("anyOf", list(obj("required", []string{"local"}), obj("required", []string{"remote"})))
-	defs.m.set("hook", hook)
-	life := settings.Known(secLifecycle, "")
-	lifeProps := obj()
-	for _, n := range ordered(secLifecycle, "") {
-		one := list(obj("type", "string"), ref("hook"))
-		lifeProps.m.set(n, obj("description", life[n].Doc, "anyOf", list(obj("type", "null"), obj("type", "string"), ref("hook"), obj("type", "array", "items", obj("anyOf", one)))))
+	life := schemaOf(secLifecycle, "", "")
+	defs.m.set("hook", schemaOf(secLifecycle, "*", ""))
+	for _, e := range life.m.get("properties").m.entries {
+		e.val.m.delete("type")
+		e.val.m.delete("items")
+		e.val.m.set("anyOf", list(obj("type", []string{"string", "null"}), ref("hook"), obj("type", "array", "items", obj("anyOf", list(obj("type", "string"), ref("hook"))))))
 	}
-	defs.m.set(secLifecycle, orNull(closed(lifeProps)))
+	defs.m.set(secLifecycle, life)
 
-	root := closed(top)
-	root.m.set("patternProperties", obj("^(x-|_|\\.)", obj()))
 	schema := obj("$schema", schemaID, "title", "kitchen.yml", "description", "A configuration of Test Kitchen, as Galley reads it.")
 	for _, e := range root.m.entries {
 		schema.m.put(e)
 	}
 	schema.m.set("definitions", defs)
 	var b bytes.Buffer
-	appendJSON(&b, schema, "", "  ")
+	appendJSON(&b, schema, "", "")
 	b.WriteByte('\n')
 	return b.Bytes()
 }
 
-// ordered are the names of a section's keys in the order of the table.
-func ordered(section, parent string, plugin ...string) []string {
-	var out []string
+// schemaOf is the mapping of a section, or of what is below a parent key of
+// it, with the keys that are common to all plug-ins and those of one.
+func schemaOf(section, parent, plugin string) *value {
+	props := obj()
 	for _, g := range settings.Groups() {
-		if g.Section == section && g.Parent == parent && (g.Plugin == "" || len(plugin) > 0 && (settings.Setting{Plugin: g.Plugin}).Of(plugin[0])) {
+		if g.Section == section && g.Parent == parent && (g.Plugin == "" || plugin != "" && g.Plugin == plugin) {
 			for _, k := range g.Settings {
-				out = append(out, k.Name)
+				props.m.set(k.Name, property(k))
 			}
 		}
 	}
-	return out
+	return obj("type", []string{"object", "null"}, "properties", props, "additionalProperties", false)
 }
 
-// closed is an object without further properties.
-func closed(props *value) *value {
-	return obj("type", "object", "properties", props, "additionalProperties", false)
-}
-
-// orNull also accepts null, which is what an empty key is.
-func orNull(v *value) *value { return obj("anyOf", list(obj("type", "null"), v)) }
-
-// withDoc puts v in the place of a property and keeps its description.
-func withDoc(property, v *value) *value {
-	out := obj()
-	for _, name := range []string{"description", "default", "deprecated", "x-replacement"} {
-		if d := property.m.get(name); d != nil {
-			out.m.set(name, d)
-		}
-	}
-	if v.m.has("$ref") {
-		out.m.set("allOf", list(v))
-		return out
-	}
-	for _, e := range v.m.entries {
-		out.m.put(e)
-	}
-	return out
-}
-
-// properties makes the schema of each key; nested gives some of them another.
-func properties(keys map[string]settings.Setting, nested map[string]*value) *value {
-	out := obj()
-	var section, parent string
-	var plugin []string
-	for _, k := range keys {
-		section, parent = k.Section, k.Parent
-		if k.Plugin != "" {
-			plugin = []string{k.Plugin}
-		}
-	}
-	for _, n := range ordered(section, parent, plugin...) {
-		out.m.set(n, property(keys[n], nested[n]))
-	}
-	return out
-}
-
-func property(k settings.Setting, nested *value) *value {
-	doc := k.Doc
+// property is the schema of one key.
+func property(k settings.Setting) *value {
+	doc := strings.ReplaceAll(k.Doc, "`", "")
 	if strings.HasPrefix(k.Default, "(") {
 		doc += " Default: " + strings.Trim(k.Default, "()") + "."
 	}
 	if k.Idle != "" {
 		doc += " No effect: " + k.Idle + "."
 	}
+	if k.Replacement != "" {
+		doc += " Deprecated: use " + k.Replacement + "."
+	}
 	p := obj("description", doc)
 	if v := k.DefaultValue(); v != nil {
 		p.m.set("default", fromGo(v, nil))
 	}
-	if k.Replacement != "" {
-		p.m.set("deprecated", fromGo(true, nil))
-		p.m.set("x-replacement", stringValue(k.Replacement, nil))
-	}
 	if k.Type&settings.Any != 0 {
 		return p
 	}
-	if len(k.Values) > 0 {
-		vals := &value{kind: kindList, list: []*value{{}}}
-		for _, v := range k.Values {
-			vals.list = append(vals.list, stringValue(v, nil))
-		}
-		p.m.set("anyOf", list(obj("enum", vals), ref("erb")))
-		return p
-	}
-	forms := []*value{obj("type", "null")}
-	scalar := func(t settings.Type) []*value {
-		var out []*value
-		switch {
-		case t&settings.Text != 0:
-			out = append(out, obj("type", []string{"string", "number", "boolean"}))
-			return out
-		case t&settings.Decimal != 0:
-			out = append(out, obj("type", "number"), obj("type", "string", "pattern", `^\s*-?[0-9.]+\s*$`))
-		case t&settings.Whole != 0:
-			out = append(out, obj("type", "integer"), obj("type", "string", "pattern", `^\s*-?[0-9]+\s*$`))
-		}
-		if t&settings.Flag != 0 {
-			out = append(out, obj("type", "boolean"), obj("enum", []string{"true", "false", "yes", "no", "on", "off"}))
-		}
-		if len(out) > 0 {
-			out = append(out, ref("erb"))
-		}
-		return out
-	}
-	forms = append(forms, scalar(k.Type)...)
+	types, pattern := scalarTypes(k)
 	if k.Type&settings.Map != 0 {
-		if nested == nil {
-			nested = obj("type", "object")
-		}
-		forms = append(forms, nested)
+		types = append(types, "object")
 	}
-	if k.Type&(settings.List|settings.Maps) != 0 {
-		items := []*value{obj("type", "null")}
-		if k.Type&settings.List != 0 {
-			items = append(items, obj("type", []string{"string", "number", "boolean"}))
-		}
-		if k.Type&settings.Maps != 0 {
-			if nested == nil {
-				nested = obj("type", "object")
-			}
-			items = append(items, nested)
-		}
-		forms = append(forms, obj("type", "array", "items", obj("anyOf", list(items...))))
+	var items []string
+	if k.Type&settings.List != 0 {
+		items = append(items, "string", "number", "boolean", "null")
 	}
-	if k.Type&(settings.Map|settings.Maps|settings.List) != 0 && k.Type&settings.Text == 0 {
-		forms = append(forms, ref("erb"))
+	if k.Type&settings.Maps != 0 {
+		items = append(items, "object", "null")
 	}
-	p.m.set("anyOf", list(forms...))
+	var nested *value
+	if k.Parent == "" && k.Type&(settings.Map|settings.Maps) != 0 && len(settings.Known(k.Section, k.Name, strings.Fields(k.Plugin)...)) > 0 {
+		nested = schemaOf(k.Section, k.Name, k.Plugin)
+	}
+	if items != nil {
+		types = append(types, "array")
+		slices.Sort(items)
+		of := obj("type", slices.Compact(items))
+		if nested != nil {
+			of.m.set("properties", nested.m.get("properties"))
+			of.m.set("additionalProperties", fromGo(false, nil))
+		}
+		p.m.set("items", of)
+	}
+	if k.Type&settings.Map != 0 && nested != nil {
+		p.m.set("properties", nested.m.get("properties"))
+		p.m.set("additionalProperties", fromGo(false, nil))
+	}
+	p.m.set("type", fromGo(append(types, "null"), nil))
+	if pattern != "" {
+		p.m.set("pattern", fromGo(pattern, nil))
+	}
+	if len(k.Values) > 0 {
+		p.m.set("examples", fromGo(k.Values, nil))
+	}
 	return p
 }
 
-// pluginSchema is a plug-in's section: a name, null, or a mapping whose other
-// keys depend on the name. Where none is given the section may belong to any
-// plug-in, so that no key is refused.
-func pluginSchema(section string) *value {
-	common := properties(settings.Known(section, ""), nil)
-	examples := &value{kind: kindList}
-	for _, n := range settings.Plugins(section) {
-		examples.list = append(examples.list, stringValue(n, nil))
+// scalarTypes are the types of a key's scalars, and what a text among them
+// looks like.
+func scalarTypes(k settings.Setting) (types []string, pattern string) {
+	const erb = "|<%"
+	switch {
+	case len(k.Values) > 0:
+		return []string{"string"}, "^(" + strings.Join(k.Values, "|") + ")$" + erb
+	case k.Type&settings.Text != 0:
+		return []string{"string", "number", "boolean"}, ""
 	}
-	common.m.set("name", obj("description", "Which "+section+" it is.", "type", []string{"string", "null"}, "examples", examples))
-	m := obj("type", "object", "properties", common)
+	var words []string
+	if k.Type&settings.Decimal != 0 {
+		types, words = append(types, "number"), append(words, `\s*-?[0-9.]+\s*`)
+	}
+	if k.Type&settings.Whole != 0 {
+		types, words = append(types, "integer"), append(words, `\s*-?[0-9]+\s*`)
+	}
+	if k.Type&settings.Flag != 0 {
+		types, words = append(types, "boolean"), append(words, "true|false|yes|no|on|off")
+	}
+	if types == nil {
+		return []string{"string"}, "<%"
+	}
+	return append(types, "string"), "^(" + strings.Join(words, "|") + ")$" + erb
+}
+
+// pluginSchema is a plug-in's section: a name, or a mapping whose other keys
+// depend on the name. Where none is given the section may be any plug-in's, so
+// that no key is refused.
+func pluginSchema(section string, defs *value) *value {
+	common := schemaOf(section, "", "")
+	common.m.delete("additionalProperties")
+	common.m.get("properties").m.set("name", obj("description", "Name of the "+section+".", "type", []string{"string", "null"}, "examples", settings.Plugins(section)))
+	common.m.set("type", fromGo([]string{"object", "string", "null"}, nil))
 	var cases []*value
-	for _, plugin := range settings.Plugins(section) {
-		own := obj()
-		for _, g := range settings.Groups() {
-			if g.Section != section || g.Plugin == "" || g.Parent != "" || !(settings.Setting{Plugin: g.Plugin}).Of(plugin) {
-				continue
-			}
-			for _, k := range g.Settings {
-				var nested *value
-				if sub := settings.Known(section, k.Name, plugin); len(sub) > 0 {
-					nested = obj("type", "object", "properties", properties(sub, nil))
-				}
-				own.m.set(k.Name, property(k, nested))
-			}
-		}
-		if own.m.len() == 0 {
+	for _, g := range settings.Groups() {
+		if g.Section != section || g.Plugin == "" || g.Parent != "" {
 			continue
 		}
-		is := obj("properties", obj("name", obj("const", plugin)), "required", []string{"name"})
-		cases = append(cases, obj("if", is, "then", obj("properties", own)))
+		name := section + "." + strings.Fields(g.Plugin)[0]
+		own := schemaOf(section, "", g.Plugin)
+		for _, k := range common.m.get("properties").m.entries {
+			own.m.get("properties").m.delete(k.name)
+		}
+		own.m.delete("additionalProperties")
+		defs.m.set(name, own)
+		is := obj("properties", obj("name", obj("enum", strings.Fields(g.Plugin))), "required", []string{"name"})
+		cases = append(cases, obj("if", is, "then", ref(name)))
 	}
-	if len(cases) > 0 {
-		m.m.set("allOf", list(cases...))
-	}
-	return obj("anyOf", list(obj("type", "null"), obj("type", "string"), m))
+	common.m.set("allOf", list(cases...))
+	return common
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 func sectionOf(t *testing.T, text string) Section {
@@ -192,7 +194,7 @@ func TestSecretKey(t *testing.T) {
 		"password", "openstack_api_key", "openstack_auth_token", "openstack_application_credential_secret", "OS_PASSWORD",
 		"DB_PASS", "server_root_password", "aws_secret_access_key", "chef_license_key", "ssh_http_proxy_password", "apiKey", "secretKey", "privateKey",
 	} {
-		if !SecretKey(k) {
+		if !secret.IsName(k) {
 			t.Errorf("%s is no secret", k)
 		}
 	}
@@ -200,7 +202,7 @@ func TestSecretKey(t *testing.T) {
 		"", "ssh_key", "key_name", "private_key_path", "encrypted_data_bag_secret_key_path", "username", "openstack_application_credential_id",
 		"token_ttl", "password_file", "passenger", "secretary", "compass", "aws_access_key_id", "monkey", "public_key_path", "tokens_url",
 	} {
-		if SecretKey(k) {
+		if secret.IsName(k) {
 			t.Errorf("%s is a secret", k)
 		}
 	}

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/settings"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Validate reads the configuration and tells what is wrong or doubtful in it,
@@ -99,6 +101,12 @@ func free(name string) bool {
 	return strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "_") || strings.HasPrefix(name, ".")
 }
 
+// holdsAnchor reports whether a key of the top level is there for its value
+// to be used elsewhere.
+func (c *checker) holdsAnchor(name string) bool {
+	return slices.ContainsFunc(c.p.loader.files(), func(f *configFile) bool { return slices.Contains(f.anchors, name) })
+}
+
 // checkKeys checks the keys and the forms of the values of one mapping.
 func (c *checker) checkKeys(m *mapping, keys map[string]settings.Setting, path, what string) {
 	if m == nil {
@@ -108,7 +116,7 @@ func (c *checker) checkKeys(m *mapping, keys map[string]settings.Setting, path, 
 		at := join(path, e.name)
 		k, ok := keys[e.name]
 		if !ok {
-			if path == "" && free(e.name) {
+			if path == "" && (free(e.name) || c.holdsAnchor(e.name)) {
 				continue
 			}
 			c.unknown(e, at, what, keys)
@@ -124,7 +132,7 @@ func (c *checker) unknown(e entry, at, what string, keys map[string]settings.Set
 		org = e.val.org
 	}
 	advice := ""
-	if n := nearest(e.name, names(keys)); n != "" {
+	if n := text.Nearest(e.name, names(keys)); n != "" {
 		advice = fmt.Sprintf("did you mean %s?", n)
 	}
 	c.add(org, "unknown-key", at, advice, "%s is no key of %s and has no effect", e.name, what)
@@ -154,7 +162,7 @@ func (c *checker) checkValue(k settings.Setting, e entry, at string) {
 
 // shown describes a value, but no secret.
 func (c *checker) shown(name string, v *value) string {
-	if SecretKey(name) && v.kind < kindList {
+	if secret.IsName(name) && v.kind < kindList {
 		return "something else"
 	}
 	return v.describe()
@@ -244,7 +252,7 @@ func (c *checker) sub(m *mapping, key string, keys map[string]settings.Setting) 
 func (c *checker) instances() {
 	for i := range c.p.Instances {
 		for j, s := range c.p.Instances[i].Sections() {
-			c.section(sections[j], s)
+			c.section(&c.p.Instances[i], sections[j], s)
 		}
 	}
 	if len(c.p.Instances) > 0 {
@@ -264,18 +272,19 @@ func (c *checker) instances() {
 			v = mapValue(m, v.org)
 		}
 		if section == secLifecycle || v.m.has("name") {
-			c.section(section, Section{m: v.m, path: section})
+			c.section(nil, section, Section{m: v.m, path: section})
 		}
 	}
 }
 
-func (c *checker) section(section string, s Section) {
+// section checks the data of one plug-in, of an instance unless that is nil.
+func (c *checker) section(in *Instance, section string, s Section) {
 	if section == secLifecycle {
 		c.lifecycle(s)
 		return
 	}
 	name := s.Name()
-	if !slices.Contains(settings.Plugins(section), name) {
+	if !supported(section, s) {
 		c.unsupported(section, name, s)
 		return
 	}
@@ -310,6 +319,9 @@ func (c *checker) section(section string, s Section) {
 		}
 		c.checkValue(k, e, at)
 		c.nested(k, e.val, at, name)
+	}
+	if in != nil {
+		c.values(in, section, s, keys)
 	}
 }
 
@@ -346,14 +358,19 @@ func (c *checker) nested(k settings.Setting, v *value, at, plugin string) {
 }
 
 func (c *checker) unsupported(section, name string, s Section) {
-	v := s.m.get("name")
-	advice := "Galley has " + strings.Join(settings.Plugins(section), ", ")
-	if n := nearest(name, settings.Plugins(section)); n != "" {
-		advice = fmt.Sprintf("did you mean %s?", n)
-	} else if section == secDriver {
-		advice = "to use OpenStack without changing a shared file, set `driver: {name: openstack}` in kitchen.local.yml"
+	other, why := settings.Substitute(section, name)
+	advice := other + " is the nearest that Galley has"
+	if why != "" {
+		advice += ": " + why
 	}
-	c.add(v.org, "unsupported-plugin", section+".name", advice, "the %s %q is not one of Galley's", section, name)
+	if n := text.Nearest(name, settings.Plugins(section)); n != "" {
+		advice = fmt.Sprintf("did you mean %s?", n)
+	}
+	v := s.m.get("name")
+	if v == nil {
+		v = &value{org: s.org}
+	}
+	c.add(v.org, "unsupported-plugin", section+".name", advice, "Galley does not have the %s %q", section, name).Fatal = true
 }
 
 func (c *checker) lifecycle(s Section) {
@@ -394,18 +411,13 @@ func (c *checker) combinations() {
 		return
 	}
 	used := map[string]bool{}
-	byName := map[string]int{}
 	for i := range p.Instances {
 		in := &p.Instances[i]
 		used["suite "+in.Suite] = true
 		used["platform "+in.Platform] = true
-		byName[in.Name]++
-		if byName[in.Name] == 2 {
-			c.add(in.platform.org, "duplicate-instance", in.Name, "give each platform and suite a name of its own",
-				"several instances are called %s and would share one machine", in.Name)
-		}
 	}
 	for _, s := range p.suites {
+		c.filtersOf(s)
 		for _, part := range []struct {
 			key string
 			fs  []filter
@@ -416,7 +428,7 @@ func (c *checker) combinations() {
 					return ok || err != nil
 				}) {
 					advice := ""
-					if n := nearest(f.text.text(), platformNames); n != "" && f.re == nil {
+					if n := text.Nearest(f.text.text(), platformNames); n != "" && f.re == nil {
 						advice = fmt.Sprintf("did you mean %s?", n)
 					}
 					c.add(f.text.org, "no-such-platform", s.path+"."+part.key, advice, "%s of suite %s: no platform is %s", part.key, s.name.text(), f.text.text())

@@ -41,8 +41,8 @@ func TestValidate(t *testing.T) {
 			[]string{"kitchen.yml:1:50: make_volum is no key of driver.block_device_mapping and has no effect (did you mean make_volume?)"},
 		},
 		{"driver: {name: openstack, no_ssh_tcp_check: true}\n" + one, []string{"kitchen.yml:1:27: driver.no_ssh_tcp_check has no effect (the transport waits until a session can run a command)"}},
-		{"driver: vagrant\n" + one, []string{"kitchen.yml:1:9: the driver \"vagrant\" is not one of Galley's (to use OpenStack without changing a shared file, set `driver: {name: openstack}` in kitchen.local.yml)"}},
-		{"driver: openstak\n" + one, []string{"kitchen.yml:1:9: the driver \"openstak\" is not one of Galley's (did you mean openstack?)"}},
+		{"driver: vagrant\n" + one, []string{"kitchen.yml:1:9: Galley does not have the driver \"vagrant\" (openstack is the nearest that Galley has)"}},
+		{"driver: openstak\n" + one, []string{"kitchen.yml:1:9: Galley does not have the driver \"openstak\" (did you mean openstack?)"}},
 		{os + "provisioner: {name: chef_zero, channel: beta}\n" + one, []string{`kitchen.yml:2:41: provisioner.channel is "beta" (it is one of stable, current, unstable)`}},
 		{"driver_plugin: openstack\ndriver_config: {image_ref: x}\n" + one, []string{
 			"kitchen.yml:1:1: driver_plugin is of older days (use driver.name)", "kitchen.yml:2:1: driver_config is of older days (use driver)",
@@ -55,7 +55,7 @@ func TestValidate(t *testing.T) {
 		}},
 		{os + "platforms: [{name: a}, {name: b}]\nsuites: [{name: s, includes: a}]\n", []string{"kitchen.yml:2:31: platform b has no suite"}},
 		{os + "platforms: [{name: a}, {name: a}]\nsuites: [{name: s}]\n", []string{
-			"kitchen.yml:2:31: several instances are called s-a and would share one machine (give each platform and suite a name of its own)",
+			"kitchen.yml:2:31: two instances are called s-a and would share one machine (give each platform and suite a name of its own)",
 		}},
 		{os + "platforms: [{name: a, imge: x}]\nsuites: [{name: s, run_lst: [x]}]\n", []string{
 			"kitchen.yml:2:23: imge is no key of a platform and has no effect", "kitchen.yml:3:20: run_lst is no key of a suite and has no effect (did you mean run_list?)",
@@ -76,7 +76,10 @@ func TestValidate(t *testing.T) {
 	for _, c := range cases {
 		var got []string
 		for _, p := range problems(t, c.text) {
-			got = append(got, p.String())
+			// Most of the cases are not about an image and a flavor.
+			if p.Code != "missing-key" {
+				got = append(got, p.String())
+			}
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%q:\ngot  %s\nwant %s", c.text, strings.Join(got, "\n     "), strings.Join(c.want, "\n     "))
@@ -87,7 +90,7 @@ func TestValidate(t *testing.T) {
 // TestUnknownKeysAreNoFailures: files are shared with other tools.
 func TestUnknownKeysAreNoFailures(t *testing.T) {
 	for _, p := range problems(t, "foo: 1\ndriver: {name: openstack, bar: 1}\nplatforms: [{name: p, baz: 1}]\nsuites: [{name: s, qux: 1}]\n") {
-		if p.Fatal || p.Code != "unknown-key" {
+		if p.Code != "missing-key" && (p.Fatal || p.Code != "unknown-key") {
 			t.Errorf("%+v", p)
 		}
 	}
@@ -133,16 +136,11 @@ func TestSchema(t *testing.T) {
 	// Every key of the table is somewhere in the schema.
 	text := string(Schema())
 	for _, k := range settings.All() {
-		if !strings.Contains(text, `"`+k.Name+`": {`) {
+		if !strings.Contains(text, `"`+k.Name+`":`) {
 			t.Errorf("%s is missing", k.ID())
 		}
 	}
-}
-
-func TestNearest(t *testing.T) {
-	for name, want := range map[string]string{"imge_ref": "image_ref", "plaforms": "platforms", "deiver": "driver", "suits": "suites", "x": "", "entirely": "", "falvor_ref": "flavor_ref"} {
-		if got := nearest(name, []string{"image_ref", "platforms", "driver", "suites", "flavor_ref"}); got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
-		}
+	if len(text) > 100<<10 {
+		t.Errorf("%d kB are more than an editor should load", len(text)>>10)
 	}
 }

@@ -191,3 +191,13 @@ func legacySSHSettings() []Setting {
 		old("ssh_retries", Whole, "", "Attempts to connect.", "transport.connection_retries"),
 	}
 }
+
+// Credentials returns the keys of the openstack driver that say which cloud,
+// who, and in which project.
+func Credentials() []string {
+	var out []string
+	for _, s := range credentialSettings() {
+		out = append(out, s.Name)
+	}
+	return out
+}

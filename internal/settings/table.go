@@ -63,25 +63,6 @@ func Lookup(id ID) (Setting, bool) {
 	return s, ok
 }
 
-// Plugins returns the names of a section's plug-ins; the first is the
-// default.
-func Plugins(section string) []string {
-	switch section {
-	case Driver:
-		return []string{"openstack", "proxy", "dummy"}
-	case Provisioner:
-		return []string{
-			"chef_infra", "chef_zero", "chef_solo", "chef_apply",
-			"cinc_infra", "cinc_zero", "cinc_solo", "cinc_apply", "shell", "external", "dummy",
-		}
-	case Transport:
-		return []string{"ssh"}
-	case Verifier:
-		return []string{"busser", "inspec", "cinc_auditor", "shell", "dummy"}
-	}
-	return nil
-}
-
 // Open reports whether a plug-in has keys that no table knows: those of an
 // external provisioner are its provider's.
 func Open(section, plugin string) bool { return section == Provisioner && plugin == "external" }

@@ -66,5 +66,20 @@ func verifierGroups() []group {
 			key("chef_license_key", Text, "", "A licence key for InSpec."),
 			key("chef_license_server", Text|List, "", "A licence server for InSpec."),
 		}},
+		{section: Verifier, plugin: "inspec cinc_auditor", parent: "inspec_tests", keys: []Setting{
+			key("name", Text, "", "Name of the profile, in profiles_path or on the Supermarket."),
+			key("path", Text, "", "Path of the profile."),
+			key("url", Text, "", "URL of the profile, a .tar.gz or .zip."),
+			key("git", Text, "", "URL of the Git repository that has the profile."),
+			key("branch", Text, "", "Branch of the repository."),
+			key("tag", Text, "", "Tag of the repository."),
+			key("commit", Text, "", "Commit of the repository."),
+			key("ref", Text, "", "Reference of the repository."),
+			key("version", Text, "", "Tag of the repository, as a version."),
+			key("relative_path", Text, "", "Path of the profile in the repository."),
+			key("supermarket", Text, "", "Profile on the Supermarket, as OWNER/NAME."),
+			key("supermarket_url", Text, "(the public one)", "URL of the Supermarket."),
+			key("compliance", Text, "", "Profile on a compliance server, as OWNER/NAME."),
+		}},
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // maxFile bounds a file; real ones have some kilobytes.
@@ -92,7 +94,7 @@ func (e *NotFoundError) Hint() string {
 		return "the file names no clouds at all"
 	}
 	all := "it has " + strings.Join(e.Names, ", ")
-	if near := nearest(e.Name, e.Names); near != "" {
+	if near := text.Nearest(e.Name, e.Names); near != "" {
 		return fmt.Sprintf("did you mean %q? %s", near, all)
 	}
 	return all
@@ -452,44 +454,4 @@ func (o Options) withRegion(e *Entry, entry object) (object, error) {
 		known = append(known, name)
 	}
 	return nil, &RegionError{Cloud: e.Name, Region: want, File: e.File, Names: known}
-}
-
-// nearest returns the name that is spelt most alike, "" if none is alike.
-func nearest(name string, all []string) string {
-	best, least := "", len(name)/3+2
-	for _, n := range all {
-		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < least {
-			best, least = n, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, remove, replace or swap with a
-// neighbour to get from a to b.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	var before []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
-		next[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			next[j] = min(row[j]+1, next[j-1]+1, row[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
-		}
-		before, row = row, next
-	}
-	return row[len(b)]
 }

@@ -106,10 +106,12 @@ func document(text string) (doc *yaml.Node, err error) {
 
 // node makes a node of yaml.v3's. The nodes of an alias are shared.
 func (c *composer) node(y *yaml.Node, depth int) (*Node, error) {
-	if y.Kind == yaml.AliasNode {
+	alias := y.Kind == yaml.AliasNode
+	if alias {
 		y = y.Alias
 	}
 	if n, ok := c.done[y]; ok {
+		n.Aliased = n.Aliased || alias
 		return n, nil
 	}
 	n := &Node{Line: y.Line, Column: y.Column}

@@ -50,6 +50,8 @@ type Node struct {
 	// Pairs are the entries of a Mapping, each key once, in Ruby's order: a
 	// key that comes again keeps its first place.
 	Pairs []Pair
+	// Aliased says that an alias elsewhere refers to the node.
+	Aliased bool
 	// Line and Column are where the node starts, counted from 1.
 	Line, Column int
 	// size is the number of nodes when every alias is written out; negative

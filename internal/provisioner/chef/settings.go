@@ -1,7 +1,9 @@
 package chef
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -251,8 +253,11 @@ func (r *source) files(set *settings, o base.Options) {
 		p := o.FindDir(name)
 		if r.s.Has(key) {
 			p = r.path(key, "")
-			if info, err := os.Stat(p); err != nil || !info.IsDir() {
-				r.fail(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: p + ", which is not there", Want: "a directory"})
+			switch info, err := os.Stat(p); {
+			case errors.Is(err, fs.ErrNotExist):
+				p = "" // as with Test Kitchen: git does not keep an empty folder
+			case err != nil || !info.IsDir():
+				r.fail(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: p + ", which is not one", Want: "a directory"})
 			}
 		}
 		if p != "" {

@@ -139,6 +139,9 @@ func (v *Verifier) here(ctx context.Context, step *kitchen.Step, program string)
 		case p.target != "":
 			args = append(args, p.target)
 		default:
+			if url := p.wrap["supermarket_url"]; url != "" {
+				step.Report.Info("The profile %s comes from the Supermarket at %s", p.wrap["supermarket"], url)
+			}
 			at := filepath.Join(dir, fmt.Sprintf("profile-%d", i))
 			if err := writeFiles(at, wrapper(p.wrap)); err != nil {
 				return err
