@@ -210,7 +210,7 @@ func (c *checker) chef(in *Instance, s Section) {
 	if list == nil || list.kind == kindList && len(list.list) == 0 || list.kind == kindNull || !exists(policyfile) {
 		return
 	}
-	c.add(list.org, "switched-off", "run_list", "name one of its run lists with named_run_list",
+	c.add(list.org, "idle-run-list", "run_list", "name one of its run lists with named_run_list",
 		"run_list has no effect with %s", filepath.Base(policyfile))
 }
 
