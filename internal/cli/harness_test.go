@@ -77,6 +77,9 @@ var buildShipped = sync.OnceValues(func() (string, error) {
 // newCloud starts an embedded cloud in this process; its guests are processes
 // of the built binary. It ends with the test.
 func newCloud(t testing.TB, o devcloud.Options) *devcloud.Cloud {
+	if o.GuestNetwork == "" {
+		o.GuestNetwork = devcloud.NetworkHost // the tests' Chef Server is on this host's loopback
+	}
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("the embedded cloud's guests need Linux")

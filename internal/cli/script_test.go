@@ -221,7 +221,10 @@ func scriptNode(ts *testscript.TestScript, c *chefWorld, neg bool, args []string
 }
 
 func scriptCloud(ts *testscript.TestScript, neg bool, args []string) {
-	o := devcloud.Options{Quotas: map[string]int{}, BuildDelay: 20 * time.Millisecond, DeleteDelay: 20 * time.Millisecond, VolumeDelay: 20 * time.Millisecond}
+	o := devcloud.Options{
+		GuestNetwork: devcloud.NetworkHost, // the stories' Chef Server is on this host's loopback
+		Quotas:       map[string]int{}, BuildDelay: 20 * time.Millisecond, DeleteDelay: 20 * time.Millisecond, VolumeDelay: 20 * time.Millisecond,
+	}
 	for len(args) > 0 {
 		switch {
 		case args[0] == "none":

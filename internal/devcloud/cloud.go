@@ -25,6 +25,7 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/image"
 	"github.com/galleyhq/galley/internal/devcloud/network"
 	"github.com/galleyhq/galley/internal/devcloud/object"
+	"github.com/galleyhq/galley/internal/devcloud/vnet"
 	"github.com/galleyhq/galley/internal/devcloud/volume"
 )
 
@@ -47,11 +48,12 @@ type Cloud struct {
 	images   *image.Service
 	volumes  *volume.Service
 
-	lock     *flock.Flock
-	claim    *claim
-	server   *http.Server
-	guests   *guestManager
-	sshPorts *sshPorts
+	lock   *flock.Flock
+	claim  *claim
+	server *http.Server
+	guests *guestManager
+	ports  *publishedPorts
+	vnet   *vnet.Switch // nil where guests share the host's network
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -131,10 +133,13 @@ func (c *Cloud) start(ctx context.Context) error {
 	}
 	run, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	c.sshPorts = newSSHPorts(c)
+	if c.opts.Guests == GuestsNamespace && c.opts.GuestNetwork == NetworkOwn {
+		c.vnet = vnet.New(c.log)
+	}
+	c.ports = newPublishedPorts(c)
 	c.guests = newGuestManager(c)
 	c.spawn(func() { c.runTransitions(run) })
-	c.spawn(func() { c.sshPorts.run(run) })
+	c.spawn(func() { c.ports.run(run) })
 	if c.opts.Guests == GuestsNamespace {
 		c.spawn(func() { c.guests.run(run) })
 	}
@@ -382,6 +387,9 @@ func (c *Cloud) Close() error {
 			c.cancel()
 		}
 		c.tasks.Wait()
+		if c.vnet != nil {
+			c.vnet.Close()
+		}
 		if c.db != nil {
 			errs = append(errs, c.db.Close())
 		}

@@ -122,6 +122,9 @@ func (k *guestManager) run(ctx context.Context) {
 			for _, v := range k.c.db.Servers.All() {
 				here[v.ID] = true
 			}
+			if k.c.vnet != nil {
+				k.c.vnet.Update(k.c.topology())
+			}
 		})
 		for id := range here {
 			if !known[id] {
@@ -310,6 +313,11 @@ func (k *guestManager) spec(v *db.Server) guest.Spec {
 		s.AuthorizedKeys = []string{v.PublicKey}
 	}
 	k.c.db.View(func() { s.Image = k.imageName(v) })
+	if k.c.vnet != nil {
+		var ports []string
+		s.NICs, ports = k.c.nics(v.ID)
+		s.Attach = k.c.attach(ports)
+	}
 	return s
 }
 

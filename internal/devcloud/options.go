@@ -40,6 +40,8 @@ type Options struct {
 	// Guests is GuestsNamespace or GuestsNone. Empty is namespace on Linux and
 	// none elsewhere.
 	Guests string `json:"guests,omitempty"`
+	// GuestNetwork is NetworkOwn, which is the default, or NetworkHost.
+	GuestNetwork string `json:"guest_network,omitempty"`
 	// SSHPort is where guests answer. 0: 22 where that can be bound, else 2222.
 	SSHPort int `json:"ssh_port,omitempty"`
 	// User is the seeded user's name, "demo". Password is that user's and the
@@ -107,6 +109,10 @@ func (o Options) complete() (Options, error) {
 	o.Dir = dir
 	def(&o.Listen, "127.0.0.1:0")
 	def(&o.User, "demo")
+	def(&o.GuestNetwork, NetworkOwn)
+	if o.GuestNetwork != NetworkOwn && o.GuestNetwork != NetworkHost {
+		return o, fmt.Errorf("unknown guest network %q; use %q or %q", o.GuestNetwork, NetworkOwn, NetworkHost)
+	}
 
 	def(&o.BuildDelay, time.Second)
 	def(&o.ActionDelay, 200*time.Millisecond)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -43,9 +44,25 @@ type Spec struct {
 	ConfigDrive bool
 	// BootDelay is the time from the start of a boot until sshd answers.
 	BootDelay time.Duration
+	// NICs are the guest's network devices, eth0 first. Without any it shares
+	// the host's network.
+	NICs []NIC
+	// Attach is called for each boot with the other ends of the devices: one
+	// read or write is one Ethernet frame. The caller closes them.
+	Attach func(taps []*os.File) `json:"-"`
 	// Executable is the command that calls [Main], with its leading
 	// arguments. Required.
 	Executable []string
+}
+
+// NIC is a network device of a guest.
+type NIC struct {
+	MAC string
+	// Address has the length of the network's prefix.
+	Address netip.Prefix
+	Gateway netip.Addr
+	DNS     []netip.Addr
+	MTU     int
 }
 
 // The modes a guest can run in, from the best to the plainest.

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,7 +63,12 @@ func (b *builder) kernelDirs() error {
 			_ = unix.Mount(f, at("proc/sys/kernel/random/boot_id"), "", unix.MS_BIND, "")
 		}
 	}
-	if unix.Mount("/sys", at("sys"), "", unix.MS_BIND|unix.MS_REC, "") == nil {
+	// A fresh one shows the guest's own network devices.
+	own := errors.New("the network is the host's")
+	if len(b.o.Spec.NICs) > 0 {
+		own = unix.Mount("sysfs", at("sys"), "sysfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	}
+	if own != nil && unix.Mount("/sys", at("sys"), "", unix.MS_BIND|unix.MS_REC, "") == nil {
 		_ = makeReadOnly(at("sys"))
 	}
 	return b.devices()

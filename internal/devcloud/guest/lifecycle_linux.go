@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type process struct {
 	// control is the starter's end of the socket: a bootRequest, commands and
 	// descriptors. Closing it ends the guest.
 	control *os.File
+	taps    []*os.File // until attach
 	exit    chan struct{}
 	state   *os.ProcessState // valid after exit
 }
@@ -49,6 +51,11 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 		return nil, fmt.Errorf("guest %s: %w", spec.ID, err)
 	}
 	var why []string
+	if len(spec.NICs) > 0 {
+		if err := ownNetwork(); err != nil {
+			why, spec.NICs = append(why, err.Error()), nil
+		}
+	}
 	for _, mode := range candidates(lim) {
 		o := bootRequest{
 			Spec:   spec,
@@ -67,9 +74,14 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 			why = append(why, plain(mode, err))
 			continue
 		}
-		world, err := awaitRoot(ctx, p, events)
+		root, err := awaitRoot(ctx, p, events)
 		if err == nil {
-			g.mode, g.detail, g.boots, g.proc = world.Mode, world.Detail, 1, p
+			err = p.attach(spec, mode)
+		} else {
+			closeFiles(p.taps)
+		}
+		if err == nil {
+			g.mode, g.detail, g.boots, g.proc = root.Mode, root.Detail, 1, p
 			go g.run(o, p, events)
 			return g, nil
 		}
@@ -186,10 +198,10 @@ func launch(o bootRequest) (*process, <-chan event, error) {
 		closeFiles([]*os.File{control, eventR})
 		return nil, nil, err
 	}
-	if err := p.sendMounts(&o, exe); err != nil {
+	if err := p.equip(&o, exe); err != nil {
 		p.kill()
 		<-p.exit
-		closeFiles([]*os.File{control, eventR})
+		closeFiles(append(p.taps, control, eventR))
 		return nil, nil, refusedError(err.Error())
 	}
 	recordPid(o.Dir, cmd.Process.Pid)
@@ -217,9 +229,9 @@ func launch(o bootRequest) (*process, <-chan event, error) {
 	return p, events, nil
 }
 
-// sendMounts sends a guest in a user namespace the mounts that it is built
-// from.
-func (p *process) sendMounts(o *bootRequest, exe *os.File) error {
+// equip sends a guest in a user namespace the mounts that it is built from,
+// and makes the network devices of one that root has started.
+func (p *process) equip(o *bootRequest, exe *os.File) error {
 	var files []*os.File
 	if o.Mode == ModeNamespaces {
 		var err error
@@ -228,7 +240,37 @@ func (p *process) sendMounts(o *bootRequest, exe *os.File) error {
 		}
 		defer closeFiles(files)
 	}
+	if n := len(o.Spec.NICs); n > 0 && (o.Mode == ModeNamespaces || o.Mode == ModeReducedRoot) {
+		var err error
+		if p.taps, err = openTapsIn(p.cmd.Process.Pid, n); err != nil {
+			return err
+		}
+		o.StarterTaps = true
+	}
 	return sendFiles(p.control, files)
+}
+
+// attach hands out the network devices once the guest has set them up.
+func (p *process) attach(spec Spec, mode string) error {
+	if len(spec.NICs) == 0 || mode == ModeDirectory {
+		return nil
+	}
+	if p.taps == nil {
+		fds, err := receiveFiles(p.control)
+		if err != nil {
+			return fmt.Errorf("the guest's network devices: %w", err)
+		}
+		for _, fd := range fds {
+			_ = syscall.SetNonblock(fd, true)
+			p.taps = append(p.taps, os.NewFile(uintptr(fd), tunDevice))
+		}
+	}
+	if spec.Attach == nil {
+		closeFiles(p.taps)
+		return nil
+	}
+	spec.Attach(p.taps)
+	return nil
 }
 
 // plain says why a process could not be started in a mode's namespaces,
@@ -284,12 +326,15 @@ func (g *Guest) run(o bootRequest, p *process, events <-chan event) {
 		g.mu.Unlock()
 
 		next, nextEvents, err := launch(o)
-		var world event
+		var root event
 		if err == nil {
 			g.mu.Lock()
 			g.proc = next // so that Stop can kill it while it sets up
 			g.mu.Unlock()
-			if world, err = awaitRoot(context.Background(), next, nextEvents); err != nil {
+			if root, err = awaitRoot(context.Background(), next, nextEvents); err == nil {
+				err = next.attach(o.Spec, o.Mode)
+			}
+			if err != nil {
 				next.kill()
 				_ = next.control.Close()
 				<-next.exit
@@ -306,7 +351,7 @@ func (g *Guest) run(o bootRequest, p *process, events <-chan event) {
 			g.ready = make(chan struct{})
 		default: // nobody saw the last boot ready; they wait for this one
 		}
-		g.mode, g.detail = world.Mode, world.Detail
+		g.mode, g.detail = root.Mode, root.Detail
 		g.boots++
 		if g.want == wantStop { // asked for while the new boot was starting
 			next.say(cmdStop)

@@ -77,6 +77,9 @@ func runGuest() int {
 	m.deadline = m.console.start.Add(m.o.Spec.BootDelay)
 	syscall.Umask(0o022)
 	m.watch(in)
+	if err := m.startNetwork(control); err != nil {
+		return m.refuse(err)
+	}
 	if m.o.Mode == ModeNamespaces {
 		if err := enterClonedRoot(&m.o, mounts); err != nil {
 			return m.refuse(err)
@@ -125,6 +128,36 @@ func runGuest() int {
 	status := <-m.end
 	m.shutdown(status)
 	return status
+}
+
+// startNetwork makes the guest's network devices, unless the starter has, and
+// gives them their addresses.
+func (m *machine) startNetwork(control *os.File) error {
+	nics := m.o.Spec.NICs
+	if len(nics) == 0 || m.o.Mode == ModeDirectory {
+		return nil
+	}
+	if !m.o.StarterTaps {
+		taps, err := openTaps(len(nics))
+		if err != nil {
+			return err
+		}
+		defer closeFiles(taps)
+		if err := sendFiles(control, taps); err != nil {
+			return err
+		}
+	}
+	if err := configureNetwork(nics); err != nil {
+		return fmt.Errorf("the guest's network: %w", err)
+	}
+	var b strings.Builder
+	for _, n := range nics {
+		for _, a := range n.DNS {
+			fmt.Fprintf(&b, "nameserver %s\n", a)
+		}
+	}
+	m.o.Host.Resolv = b.String()
+	return nil
 }
 
 func (m *machine) say(ev event) {

@@ -39,6 +39,9 @@ type bootRequest struct {
 	Mode   string
 	Why    string // why the mode is not a better one
 	Limits limits
+	// StarterTaps is set where the starter makes the network devices, not the
+	// guest.
+	StarterTaps bool `json:",omitempty"`
 	// Mounts are the host's mounts that the starter sends, in that order
 	// after the program and Dir; Program is then where the program is.
 	Mounts  []string `json:",omitempty"`

@@ -28,14 +28,17 @@ func candidates(lim limits) []string {
 func attributes(o bootRequest) *syscall.SysProcAttr {
 	const spaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWCGROUP
 	a := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	if len(o.Spec.NICs) > 0 && o.Mode != ModeDirectory {
+		a.Cloneflags |= syscall.CLONE_NEWNET
+	}
 	switch o.Mode {
 	case ModeNamespaces:
-		a.Cloneflags = spaces
+		a.Cloneflags |= spaces
 		mappedIDs(a, idBase(o.Spec.ID))
 	case ModeReducedRoot:
-		a.Cloneflags = spaces
+		a.Cloneflags |= spaces
 	case ModeUserNamespace:
-		a.Cloneflags = spaces | syscall.CLONE_NEWUSER
+		a.Cloneflags |= spaces | syscall.CLONE_NEWUSER
 		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: o.Host.UID, Size: 1}}
 		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: o.Host.GID, Size: 1}}
 	default:

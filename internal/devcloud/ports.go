@@ -1,0 +1,248 @@
+package devcloud
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+
+	"github.com/galleyhq/galley/internal/devcloud/db"
+)
+
+// publishedPorts are the listeners of this host on the servers' addresses: for
+// SSH, and for the TCP ports that a security group opens one by one. They are
+// there while the server's guest answers SSH and its port (and the floating
+// IP on it) exists; else nothing listens, and a connection is refused. A real
+// cloud would let the packet drop: a refusal is what loopback can do.
+type publishedPorts struct {
+	c    *Cloud
+	open map[string]*publishedPort
+	// complained remembers the addresses that could not be bound, to say so
+	// once.
+	complained map[string]bool
+}
+
+// target is where a published port leads.
+type target struct {
+	server string
+	// network and guest are the guest's own address, for ports other than
+	// SSH's.
+	network string
+	guest   netip.AddrPort
+}
+
+type publishedPort struct {
+	target target
+	ln     net.Listener
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+	done  bool
+	wg    sync.WaitGroup
+}
+
+func newPublishedPorts(c *Cloud) *publishedPorts {
+	return &publishedPorts{c: c, open: map[string]*publishedPort{}, complained: map[string]bool{}}
+}
+
+// run opens and closes ports as the cloud changes.
+func (d *publishedPorts) run(ctx context.Context) {
+	defer func() {
+		for address := range d.open {
+			d.close(address)
+		}
+	}()
+	for {
+		changed, guests := d.c.db.Changed(), d.c.guests.notice()
+		want := d.wanted()
+		for address, port := range d.open {
+			if want[address] != port.target {
+				d.close(address)
+			}
+		}
+		for address, to := range want {
+			if d.open[address] == nil {
+				d.listen(ctx, address, to)
+			}
+		}
+		select {
+		case <-changed:
+		case <-guests:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sshService is the port that security groups know SSH by, wherever it is
+// bound.
+const sshService = 22
+
+// wanted are the addresses that should be open, "127.16.4.101:22", with what
+// is behind them.
+func (d *publishedPorts) wanted() map[string]target {
+	out := map[string]target{}
+	c := d.c
+	// Connections to loopback addresses come from 127.0.0.1.
+	from := netip.MustParseAddr("127.0.0.1")
+	c.db.View(func() {
+		rules := c.db.SecurityRules.All()
+		for _, p := range c.db.Ports.Where(func(p *db.Port) bool { return p.DeviceID != "" }) {
+			v := c.db.Servers.Get(p.DeviceID)
+			if v == nil || !v.Run || c.guests.get(v.ID) == nil {
+				continue
+			}
+			var open []int
+			if c.network.Admits(p, sshService, from) {
+				open = append(open, sshService)
+			}
+			if c.vnet != nil {
+				for _, n := range openedPorts(p, rules) {
+					if c.network.Admits(p, n, from) {
+						open = append(open, n)
+					}
+				}
+			}
+			for _, f := range p.FixedIPs {
+				guest, err := netip.ParseAddr(f.IPAddress)
+				if err != nil {
+					continue
+				}
+				addresses := []string{f.IPAddress}
+				for _, fl := range c.db.FloatingIPs.Where(func(x *db.FloatingIP) bool {
+					return x.PortID == p.ID && x.FixedIP == f.IPAddress && x.Status == "ACTIVE"
+				}) {
+					addresses = append(addresses, fl.Address)
+				}
+				for _, a := range addresses {
+					for _, n := range open {
+						if n == sshService {
+							out[net.JoinHostPort(a, strconv.Itoa(c.SSHPort))] = target{server: v.ID}
+							continue
+						}
+						out[net.JoinHostPort(a, strconv.Itoa(n))] = target{v.ID, p.NetworkID, netip.AddrPortFrom(guest, uint16(n))}
+					}
+				}
+			}
+		}
+	})
+	for address := range out {
+		if ip, err := netip.ParseAddrPort(address); err != nil || !ip.Addr().Is4() || !ip.Addr().IsLoopback() {
+			delete(out, address) // a network of the user's own, which this machine does not have
+		}
+	}
+	return out
+}
+
+func (d *publishedPorts) listen(ctx context.Context, address string, to target) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", address)
+	if err != nil {
+		if !d.complained[address] && ctx.Err() == nil {
+			d.c.log.Error("opening a server's address", "address", address, "server", to.server, "error", err)
+			d.complained[address] = true
+		}
+		return
+	}
+	delete(d.complained, address)
+	port := &publishedPort{target: to, ln: ln, conns: map[net.Conn]bool{}}
+	d.open[address] = port
+	port.wg.Add(1)
+	go func() {
+		defer port.wg.Done()
+		port.serve(d.c)
+	}()
+}
+
+func (d *publishedPorts) close(address string) {
+	d.open[address].close()
+	delete(d.open, address)
+}
+
+// serve passes connections on to the guest until the port is closed.
+func (d *publishedPort) serve(c *Cloud) {
+	for {
+		conn, err := d.ln.Accept()
+		if err != nil {
+			return // closed
+		}
+		if !d.enter(conn) {
+			return
+		}
+		d.wg.Add(1)
+		go func() {
+			defer d.wg.Done()
+			defer d.leave(conn)
+			d.pass(c, conn)
+		}()
+	}
+}
+
+// dial connects to the guest.
+func (d *publishedPort) dial(c *Cloud) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	if d.target.network != "" {
+		return c.vnet.Dial(ctx, d.target.network, d.target.guest)
+	}
+	m := c.guests.get(d.target.server)
+	if m == nil {
+		return nil, errors.New("the guest is not running")
+	}
+	return m.Dial(ctx)
+}
+
+// pass carries one connection to the guest and back.
+func (d *publishedPort) pass(c *Cloud, conn net.Conn) {
+	inner, err := d.dial(c)
+	if err != nil || !d.enter(inner) {
+		return
+	}
+	defer d.leave(inner)
+	var both sync.WaitGroup
+	for _, way := range [][2]net.Conn{{conn, inner}, {inner, conn}} {
+		both.Add(1)
+		go func() {
+			defer both.Done()
+			_, _ = io.Copy(way[0], way[1]) // ends with either side
+			if half, ok := way[0].(interface{ CloseWrite() error }); ok {
+				_ = half.CloseWrite()
+			}
+		}()
+	}
+	both.Wait()
+}
+
+// enter registers a connection; false, and the connection closed, when the
+// port is closed.
+func (d *publishedPort) enter(conn net.Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.done {
+		_ = conn.Close()
+		return false
+	}
+	d.conns[conn] = true
+	return true
+}
+
+func (d *publishedPort) leave(conn net.Conn) {
+	_ = conn.Close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.conns, conn)
+}
+
+// close stops listening and ends the connections.
+func (d *publishedPort) close() {
+	_ = d.ln.Close()
+	d.mu.Lock()
+	d.done = true
+	for conn := range d.conns {
+		_ = conn.Close()
+	}
+	d.mu.Unlock()
+	d.wg.Wait()
+}
