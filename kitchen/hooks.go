@@ -101,7 +101,10 @@ func (s *session) remoteHook(ctx context.Context, step *Step, h Hook) error {
 func (s *session) localHook(ctx context.Context, step *Step, h Hook) error {
 	ctx, cancel := context.WithTimeout(ctx, localHookTime)
 	defer cancel()
-	cmd := localShell(ctx, h.Local)
+	cmd, err := LocalCommand(ctx, h.Local, nil, h.User)
+	if err != nil {
+		return err
+	}
 	cmd.Dir = s.instance.Root
 	if h.Cwd != "" {
 		if cmd.Dir = h.Cwd; !filepath.IsAbs(h.Cwd) {
@@ -122,17 +125,12 @@ func (s *session) localHook(ctx context.Context, step *Step, h Hook) error {
 	for _, n := range names {
 		cmd.Env = append(cmd.Env, n+"="+h.Environment[n])
 	}
-	if h.User != "" {
-		if err := runAs(cmd, h.User); err != nil {
-			return err
-		}
-	}
 	out := step.Report.Output()
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
 	// A grandchild that keeps the pipe open must not hold up the run.
 	cmd.WaitDelay = 10 * time.Second
-	err := cmd.Run()
+	err = cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return fmt.Errorf("the local command [%s] ended with exit status %d", h.Local, exit.ExitCode())

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/galleyhq/galley/internal/text"
+	"github.com/galleyhq/galley/kitchen"
 )
 
 // route reaches the address that is meant: directly, through a proxy, or
@@ -284,25 +286,43 @@ type commandConn struct {
 	out    io.ReadCloser
 	stderr *tail
 	waited chan struct{}
+	// stop ends the command and the processes it has started.
+	stop context.CancelFunc
 
 	closing, waiting sync.Once
 }
 
-func startProxyCommand(line string) (net.Conn, error) {
-	cmd := shellCommand(line)
-	in, err := cmd.StdinPipe()
+// proxyLine has the shell replaced by the command, as ssh does.
+func proxyLine(line string) string {
+	if runtime.GOOS == "windows" {
+		return line
+	}
+	return "exec " + line
+}
+
+func startProxyCommand(line string) (_ net.Conn, err error) {
+	// Its own process group: Ctrl-C in the terminal does not reach it first.
+	ctx, stop := context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
+	cmd, err := kitchen.LocalCommand(ctx, proxyLine(line), nil, "")
 	if err != nil {
 		return nil, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
+	c := &commandConn{cmd: cmd, stderr: &tail{max: 300}, waited: make(chan struct{}), stop: stop}
+	if c.in, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	c := &commandConn{cmd: cmd, in: in, out: out, stderr: &tail{max: 300}, waited: make(chan struct{})}
+	if c.out, err = cmd.StdoutPipe(); err != nil {
+		return nil, err
+	}
 	cmd.Stderr = c.stderr
 	// A command that ignores the end of its input is not waited for longer.
 	cmd.WaitDelay = 2 * time.Second
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return nil, fmt.Errorf("the proxy command cannot be started: %w", err)
 	}
 	return c, nil
@@ -392,6 +412,7 @@ func (c *commandConn) wait() {
 	c.waiting.Do(func() {
 		go func() {
 			_ = c.cmd.Wait()
+			c.stop()
 			close(c.waited)
 		}()
 	})
@@ -403,7 +424,7 @@ func (c *commandConn) Close() error {
 		select {
 		case <-c.waited:
 		default:
-			killTree(c.cmd)
+			c.stop()
 		}
 		c.wait()
 	})

@@ -49,17 +49,19 @@ func (o Options) RunLocal(ctx context.Context, step *kitchen.Step, l Local) erro
 		ctx, cancel = context.WithTimeoutCause(ctx, l.Timeout, fmt.Errorf("%s did not end within %s", l.What, l.Timeout))
 		defer cancel()
 	}
-	cmd := localCommand(ctx, l.Line, l.Args)
+	args := l.Args
+	if l.Line != "" {
+		args = nil
+	}
+	cmd, err := kitchen.LocalCommand(ctx, l.Line, args, l.User)
+	if err != nil {
+		return err
+	}
 	cmd.Dir = o.Root
 	if l.Dir != "" {
 		cmd.Dir = l.Dir
 	}
 	cmd.Env = append(append([]string{}, o.Environ...), l.Env...)
-	if l.User != "" {
-		if err := runAs(cmd, l.User); err != nil {
-			return err
-		}
-	}
 	if l.Stdin != "" {
 		cmd.Stdin = strings.NewReader(l.Stdin)
 	}
@@ -75,7 +77,7 @@ func (o Options) RunLocal(ctx context.Context, step *kitchen.Step, l Local) erro
 	}
 	// What it leaves running must not hold up the action.
 	cmd.WaitDelay = 10 * time.Second
-	err := cmd.Run()
+	err = cmd.Run()
 	out.Close()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
