@@ -52,8 +52,8 @@ func (p *paging) sendInBody(r *Request) error {
 	if place == "" && p.CursorParam != "" {
 		place = bodyPath(root, p.CursorParam)
 		p.CursorBody, p.CursorParam = place, ""
-		p.scroll()
 	}
+	p.scroll()
 	set := func(where string) (string, error) {
 		path, err := jsonscan.ParsePath(where)
 		names, plain := path.Names()

@@ -239,12 +239,8 @@ func (w *output) finish(err error) (resumable bool, _ error) {
 		return false, err
 	}
 	if err == nil || w.journal.last == nil || !keeps(err) {
-		if err != nil && w.part != "" && !w.committed && !w.keptBefore() {
+		if err != nil && w.part != "" && !w.committed {
 			_ = w.files.remove(w.part)
-		}
-		if w.keptBefore() {
-			w.journal.f.Close()
-			return false, err
 		}
 		w.removeTail()
 		w.journal.finish()
@@ -256,10 +252,6 @@ func (w *output) finish(err error) (resumable bool, _ error) {
 	}
 	return true, err
 }
-
-// keptBefore reports whether the part file is an earlier fetch's, which this
-// one has refused to touch.
-func (w *output) keptBefore() bool { return w.journal != nil && w.journal.refused }
 
 // keeps reports whether the bytes before this failure are worth keeping.
 func keeps(err error) bool {
@@ -300,9 +292,9 @@ func (w *output) keepRest() error {
 	if !w.sink.raw || w.sink.cur == nil {
 		return w.sink.settle()
 	}
-	in := w.sink.in
+	in, last := w.sink.in, lastOf(nil, w.sink.cur.buf[:w.sink.cur.n])
 	if err := w.sink.cut(func(out int64, crc uint32) error {
-		return w.note(journalLine{At: &checkpoint{In: in, Out: out, CRC: crc}})
+		return w.note(journalLine{At: &checkpoint{In: in, Out: out, CRC: crc, Last: last}})
 	}); err != nil {
 		return err
 	}

@@ -28,8 +28,6 @@ type journal struct {
 	last  []byte
 	seen  []uint64
 	next  int64 // rewritten when it grows beyond
-	// refused: the part is of another request, and stays.
-	refused bool
 }
 
 const journalVersion = 2
@@ -77,6 +75,8 @@ type checkpoint struct {
 	Items  int64           `json:"items,omitempty"`
 	Seen   uint64          `json:"seen,omitempty"`
 	Done   string          `json:"done,omitempty"` // why there is no next page
+	// Last are the last bytes of the body before In.
+	Last []byte `json:"last,omitempty"`
 	// Tail are complete pages that are not in the output yet.
 	Tail *tailPart `json:"tail,omitempty"`
 }

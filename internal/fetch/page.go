@@ -33,6 +33,7 @@ type page struct {
 	at   checkpoint
 	k    call
 	want *bodyState // of the body that the answer must be the rest of
+	last []byte     // the last bytes that were kept of it
 
 	st     *stream
 	how    stored
@@ -82,9 +83,13 @@ func (s *session) page() (*pageResult, error) {
 	}
 	s.condition(&k)
 	var want *bodyState
+	var last []byte
 	if s.goingOn != nil && s.goingOn.Page == 0 && s.goingOn.In > 0 {
 		want = s.out.state
-		k.from, k.ifRange = s.goingOn.In, want.Validator
+		if s.goingOn.In > maxOverlap {
+			last = s.goingOn.Last
+		}
+		k.from, k.ifRange = s.goingOn.In-int64(len(last)), want.Validator
 	}
 	s.goingOn = nil
 	if err := s.out.beginPage(s.at.Page); err != nil {
@@ -92,7 +97,7 @@ func (s *session) page() (*pageResult, error) {
 	}
 	a := s.ahead.take(s.at)
 	for restarts := 0; ; {
-		p := &page{s: s, out: s.out, at: s.at, k: k, want: want}
+		p := &page{s: s, out: s.out, at: s.at, k: k, want: want, last: last}
 		err := p.fetch(a)
 		var re *restartError
 		if !errors.As(err, &re) {
@@ -108,7 +113,7 @@ func (s *session) page() (*pageResult, error) {
 			s.sum.StartedOver, s.sum.ResumedAt = re.why, 0
 		}
 		s.notify("%s; starting %s over", re.why, s.pageName())
-		a, want = re.a, nil
+		a, want, last = re.a, nil, nil
 		k.from, k.ifRange = 0, ""
 		if err := s.rollBack(); err != nil {
 			return nil, err
@@ -130,7 +135,7 @@ func (s *session) rollBack() error {
 // fetch brings the page into the sink. a is its answer if there is one already.
 func (p *page) fetch(a *answer) (err error) {
 	s := p.s
-	p.st = &stream{c: s.client, ctx: s.ctx, k: p.k, bytes: s.client.bytes, limit: s.req.Limits.Bytes, taken: &s.taken, proven: s.req.Checksum != "" && !p.out.direct}
+	p.st = &stream{c: s.client, ctx: s.ctx, k: p.k, bytes: s.client.bytes, limit: s.req.Limits.Bytes, taken: &s.taken, proven: s.req.Checksum != "" && !p.out.direct, expect: p.last}
 	st := p.st
 	defer st.close()
 	if a == nil {

@@ -102,13 +102,6 @@ func (s *session) resume(lines []journalLine) (why string, err error) {
 			s.paging.start = nil
 		}
 	}()
-	if err := s.sameRequest(lines[0]); err != nil {
-		if _, serr := os.Lstat(s.out.partOf(places[0])); errors.Is(serr, fs.ErrNotExist) {
-			return nothing("the part file is missing")
-		}
-		s.out.journal.refused = true
-		return "", err
-	}
 	if s.out.perPage {
 		return s.resumePages(places)
 	}
@@ -157,36 +150,6 @@ func (s *session) resume(lines []journalLine) (why string, err error) {
 		}
 	}
 	return "", nil
-}
-
-// partOf is the part file that a place refers to.
-func (w *output) partOf(c *checkpoint) string {
-	if w.perPage {
-		return w.pagePath(c.Page-1) + partEnding
-	}
-	return w.part
-}
-
-// sameRequest refuses the part of another request: it is kept until the user
-// discards it.
-func (s *session) sameRequest(head journalLine) error {
-	what := ""
-	switch id := s.out.identity; {
-	case head.Version != journalVersion || head.Identity == nil:
-		what = "was made by another version of galley"
-	case head.Identity.Form != id.Form:
-		what = "was made with other options (format, records, or way of paging)"
-	case head.Identity.Source != id.Source && !s.req.Resume:
-		what = "is of " + secret.HideURLs(clean(head.Identity.Source, 200))
-	default:
-		return nil
-	}
-	e := usage("the part of %s that an earlier fetch has left %s", s.out.path, what)
-	e.hint = "discard it with --restart, or name another output"
-	if head.Identity != nil && head.Identity.Form == s.out.identity.Form {
-		e.hint += "; if both addresses have the same content, say --resume"
-	}
-	return e
 }
 
 // resumePages resumes a fetch whose pages are files.
@@ -311,12 +274,12 @@ func (p *page) checkpoints() {
 	}
 	w.sink.sums = true
 	const step = 512 << 10
-	last := w.lastIn
-	w.sink.after = func(in, out int64, crc uint32) error {
-		if in-last < step {
+	noted := w.lastIn
+	w.sink.after = func(in, out int64, crc uint32, last []byte) error {
+		if in-noted < step {
 			return nil
 		}
-		last = in
-		return w.note(journalLine{At: &checkpoint{In: in, Out: out, CRC: crc}})
+		noted = in
+		return w.note(journalLine{At: &checkpoint{In: in, Out: out, CRC: crc, Last: last}})
 	}
 }

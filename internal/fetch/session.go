@@ -245,7 +245,7 @@ func (s *session) open() error {
 	if direct, err := w.openDirect(); direct || err != nil {
 		return err
 	}
-	lines, err := w.openJournal()
+	lines, err := s.openJournal()
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ type sink struct {
 	path  string // for messages
 	out   int64
 	crc   uint32
-	after func(in, out int64, crc uint32) error // called after each full block
+	after func(in, out int64, crc uint32, last []byte) error // called after each full block
 	size  atomic.Int64
 }
 
@@ -149,7 +149,7 @@ func (s *sink) write() {
 			}
 		}
 		if s.failure() == nil && b.full && s.after != nil {
-			if err := s.after(b.inEnd, s.out, s.crc); err != nil {
+			if err := s.after(b.inEnd, s.out, s.crc, lastOf(nil, b.buf[:b.n])); err != nil {
 				s.fail(err)
 			}
 		}

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,10 @@ type stream struct {
 	aheadB [4]byte
 	early  error // that came along with the last bytes
 	failed int64 // position of the last failure
-	speed  speedCheck
+	// last are the bytes before pos. A request for the rest asks for them
+	// again, as expect: other ones show that the server's ranges are wrong.
+	last, expect []byte
+	speed        speedCheck
 
 	// When delivered bytes cannot be undone, a body that starts again must
 	// begin with the same ones.
@@ -111,6 +115,11 @@ func (s *stream) begin(a *answer, want *bodyState) error {
 	}
 	s.k.from = 0
 	s.arm()
+	if s.resumed {
+		if err := s.overlap(); err != nil {
+			return err
+		}
+	}
 	s.speed.reset(s.pos)
 	s.splitRest()
 	if s.limit > 0 && s.total >= 0 && *s.taken+s.total-s.pos > s.limit {
@@ -215,6 +224,7 @@ func (s *stream) read(p []byte) (int, error) {
 			if s.prefix != nil {
 				s.prefix.Write(p[:n])
 			}
+			s.last = lastOf(s.last, p[:n])
 			s.early = err
 			if s.speed.tooSlow(s.pos, s.c.req.Limits.MinBytesPerSecond) {
 				s.early = errTooSlow
@@ -277,7 +287,10 @@ func (s *stream) reconnect(cause error) error {
 	}
 	again := s.k
 	if s.pos > 0 && s.goesOn() {
-		again.from, again.ifRange = s.pos, s.validator
+		if s.expect = nil; s.pos > maxOverlap {
+			s.expect = bytes.Clone(s.last)
+		}
+		again.from, again.ifRange = s.pos-int64(len(s.expect)), s.validator
 	} else if s.pos > 0 && s.prefix == nil {
 		why := "the connection broke and the server names no version to go on from"
 		return &restartError{cause: broke, why: why}
@@ -294,7 +307,7 @@ func (s *stream) reconnect(cause error) error {
 	var re *restartError
 	if errors.As(err, &re) && s.prefix != nil {
 		a.close()
-		again.from, again.ifRange, s.k.from = 0, "", 0
+		again.from, again.ifRange, s.k.from, s.expect = 0, "", 0, nil
 		if a, err = s.c.do(s.ctx, again); err == nil {
 			err = s.begin(a, &was)
 		}
@@ -315,6 +328,40 @@ func (s *stream) reconnect(cause error) error {
 	}
 	s.a = nil // it is the next stream's
 	return &restartError{cause: broke, why: "the body has changed while it was read", a: a}
+}
+
+// maxOverlap is how many bytes are requested again when a body is resumed.
+const maxOverlap = 64
+
+// lastOf returns the last bytes of before and p, in the memory of before.
+func lastOf(before, p []byte) []byte {
+	if len(p) >= maxOverlap {
+		return append(before[:0], p[len(p)-maxOverlap:]...)
+	}
+	if over := len(before) + len(p) - maxOverlap; over > 0 {
+		before = before[:copy(before, before[over:])]
+	}
+	return append(before, p...)
+}
+
+// overlap reads the bytes that are known already and compares them.
+func (s *stream) overlap() error {
+	if len(s.expect) == 0 {
+		return nil
+	}
+	got := make([]byte, len(s.expect))
+	s.timer.Reset(s.c.req.Timeouts.Stall)
+	_, err := io.ReadFull(s.a.Body, got)
+	s.timer.Stop()
+	if err != nil {
+		return &restartError{cause: s.broke(err), why: "the connection broke at once"}
+	}
+	if !bytes.Equal(got, s.expect) {
+		return &restartError{why: fmt.Sprintf("the server sent other bytes than those before byte %d", s.pos+int64(len(got)))}
+	}
+	s.pos += int64(len(got))
+	s.last, s.expect = append(s.last[:0], got...), nil
+	return nil
 }
 
 // skipSame reads the first n bytes of a body that starts again and makes sure
