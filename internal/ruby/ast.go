@@ -1,6 +1,7 @@
 package ruby
 
-// node is a piece of a parsed program. Its position is a byte offset into the program's source.
+// node is a piece of a parsed program. Its position is a byte offset into the
+// program's source.
 type node interface {
 	eval(in *Interp, f *frame) Value
 	offset() int
@@ -11,12 +12,10 @@ type at int
 func (a at) offset() int { return int(a) }
 
 type (
-	nilNode   struct{ at }
-	trueNode  struct{ at }
-	falseNode struct{ at }
-	selfNode  struct{ at }
+	nilNode  struct{ at }
+	selfNode struct{ at }
 
-	// litNode is an immutable literal: Integer, Float, Symbol.
+	// litNode is an immutable literal: true, false, Integer, Float, Symbol.
 	litNode struct {
 		at
 		v Value
@@ -63,11 +62,7 @@ type (
 	}
 	splatNode struct {
 		at
-		n node
-	}
-	blockPassNode struct {
-		at
-		n node
+		n node // nil for a bare * among targets
 	}
 
 	lvarNode struct {
@@ -84,10 +79,6 @@ type (
 		at
 		name string
 	}
-	cvarNode struct {
-		at
-		name string
-	}
 	nthRefNode struct {
 		at
 		n int
@@ -99,7 +90,8 @@ type (
 		name  string
 	}
 
-	// asgnNode assigns to any single target: lvar, ivar, gvar, cvar, const, attribute call, index call.
+	// asgnNode assigns to a single target: lvar, ivar, gvar, const, attribute
+	// call, index call.
 	asgnNode struct {
 		at
 		target node
@@ -114,7 +106,7 @@ type (
 	}
 	mlhsNode struct {
 		at
-		targets []node // one may be splatNode (n nil for a bare *)
+		targets []node // one may be splatNode
 	}
 	masgnNode struct {
 		at
@@ -126,19 +118,18 @@ type (
 		at
 		recv     node // nil: self
 		name     string
-		args     []node // the last may be a hashNode without braces; may hold splatNode
-		block    *blockNode
+		args     []node // the last may be a hashNode without braces
+		block    *funcNode
 		blockArg node
 		safe     bool // &.
 		parens   bool // has an argument list, if only an empty one
-		splat    bool // args holds a splatNode or a ** pair
 		private  bool // recv is self, so that private methods may be called
 	}
 	superNode struct {
 		at
 		args     []node
-		bare     bool // zsuper: passes on the method's own arguments
-		block    *blockNode
+		bare     bool // passes on the method's own arguments
+		block    *funcNode
 		blockArg node
 	}
 	yieldNode struct {
@@ -149,13 +140,10 @@ type (
 		at
 		n node
 	}
-	andNode struct {
+	logicNode struct {
 		at
 		l, r node
-	}
-	orNode struct {
-		at
-		l, r node
+		and  bool // else or
 	}
 	definedNode struct {
 		at
@@ -170,14 +158,12 @@ type (
 		cond, body node
 		until      bool
 		doWhile    bool
-		jumps      bool // the body holds break or next
 	}
 	forNode struct {
 		at
 		target node // assignable or mlhsNode
 		iter   node
 		body   node
-		jumps  bool
 	}
 	caseNode struct {
 		at
@@ -219,59 +205,39 @@ type (
 		val    node
 		inLoop bool
 	}
-	redoNode  struct{ at }
 	retryNode struct{ at }
 
 	defNode struct {
 		at
-		singleton node
-		name      string
-		fn        *funcNode
+		onSelf bool // def self.name
+		name   string
+		fn     *funcNode
 	}
 	classNode struct {
 		at
-		cpath  *constNode
-		super  node
-		sclass node // class << x
-		module bool
-		body   node
-		scope  *scope
-	}
-	aliasNode struct {
-		at
-		to, from string
-		global   bool
-	}
-	undefNode struct {
-		at
-		names []string
+		cpath     *constNode
+		super     node
+		singleton bool // class << self
+		module    bool
+		body      node
+		scope     *scope
 	}
 	lambdaNode struct {
 		at
 		fn *funcNode
-	}
-	// matchAsgnNode is /(?<name>…)/ =~ x, which sets local variables.
-	matchAsgnNode struct {
-		at
-		call  *callNode
-		names []string
-		vars  []*lvarNode
 	}
 )
 
 // funcNode is the body of a method, block or lambda.
 type funcNode struct {
 	at
-	params  *paramList
+	params  *paramList // nil: a block without any
 	body    node
 	scope   *scope
 	jumpNxt bool // holds a next (blocks)
 	jumpBrk bool // holds a break (blocks)
 	jumpRet bool // holds a return, its own or in a block inside
-	numArgs int  // highest numbered parameter in use
 }
-
-type blockNode = funcNode
 
 type paramKind uint8
 
@@ -283,30 +249,27 @@ const (
 	pKey
 	pKeyReq
 	pKeyRest
-	pNoKey
 	pBlock
 )
 
 type param struct {
 	kind paramKind
 	name string
-	idx  int
+	idx  int // variable, -1 for none
 	def  node
 	sub  *paramList // destructured
 }
 
 type paramList struct {
-	ps      []param
-	req     int // required, before and after the optional ones
-	opt     int
-	rest    int // index into ps, or -1
-	hasKw   bool
-	keyRest bool
-	block   int  // index into ps, or -1
-	comma   bool // |a,|: takes the first of an array
+	ps    []param
+	req   int // required, before and after the optional ones
+	opt   int
+	rest  int // index into ps, or -1
+	hasKw bool
+	comma bool // |a,|: takes the first of an array
 }
 
-func newParamList() *paramList { return &paramList{rest: -1, block: -1} }
+func newParamList() *paramList { return &paramList{rest: -1} }
 
 func (pl *paramList) add(p param) {
 	switch p.kind {
@@ -316,47 +279,39 @@ func (pl *paramList) add(p param) {
 		pl.opt++
 	case pRest:
 		pl.rest = len(pl.ps)
-	case pKey, pKeyReq:
+	case pKey, pKeyReq, pKeyRest:
 		pl.hasKw = true
-	case pKeyRest:
-		pl.hasKw, pl.keyRest = true, true
-	case pBlock:
-		pl.block = len(pl.ps)
 	}
 	pl.ps = append(pl.ps, p)
 }
 
 // arity is Ruby's: the number required when that is all, else -required-1.
 func (pl *paramList) arity(lambda bool) int {
-	min, max := pl.req, pl.req+pl.opt
+	least, most := pl.req, pl.req+pl.opt
 	for i := range pl.ps {
 		if pl.ps[i].kind == pKeyReq {
-			min = pl.req + 1
+			least = pl.req + 1
 			break
 		}
 	}
 	if pl.hasKw {
-		max++
+		most++
 	}
-	if pl.rest >= 0 {
-		return -min - 1
+	if pl.rest >= 0 || lambda && least != most {
+		return -least - 1
 	}
-	if !lambda || min == max {
-		return min
-	}
-	return -min - 1
+	return least
 }
 
-// scope holds the local variables of a method, class, program or block while it is parsed; afterwards only its size
-// counts.
+// scope holds the local variables of a method, class, program or block while it
+// is parsed; afterwards only its size counts.
 type scope struct {
-	names    map[string]int
-	order    []string
-	parent   *scope // of a block only
-	fn       *funcNode
-	kind     scopeKind
-	loops    int  // while loops we are inside of
-	explicit bool // block with explicit parameters: no _1
+	names  map[string]int
+	order  []string
+	parent *scope // of a block only
+	fn     *funcNode
+	kind   scopeKind
+	loops  int // while loops we are inside of
 }
 
 type scopeKind uint8
@@ -375,13 +330,12 @@ func (s *scope) declare(name string) int {
 	if s.names == nil {
 		s.names = map[string]int{}
 	}
-	i := len(s.order)
-	s.names[name] = i
-	s.order = append(s.order, name)
+	i := s.hidden()
+	s.names[name], s.order[i] = i, name
 	return i
 }
 
-// hidden makes a slot that no name reaches.
+// hidden makes a variable that no name reaches.
 func (s *scope) hidden() int {
 	s.order = append(s.order, "")
 	return len(s.order) - 1

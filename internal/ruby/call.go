@@ -14,9 +14,10 @@ func (in *Interp) raise(class, format string, args ...any) {
 	in.throw(in.newException(class, msg))
 }
 
-func (in *Interp) raiseName(class, name string, recv Value, format string, args ...any) {
+// raiseName raises a NameError or NoMethodError about a name.
+func (in *Interp) raiseName(class, name, format string, args ...any) {
 	e := in.newException(class, fmt.Sprintf(format, args...))
-	e.extra, e.recv = Symbol(name), recv
+	e.extra = Symbol(name)
 	in.throw(e)
 }
 
@@ -28,13 +29,13 @@ func (in *Interp) newException(class, msg string) *Exception {
 	if len(msg) > 10_000 {
 		msg = msg[:10_000]
 	}
-	in.bytes += len(msg) + 200 // uncounted against the limit here, so that the limit itself can be reported
+	in.bytes += len(msg) + 200 // past the limit, so that the limit itself can be reported
 	return &Exception{Object: Object{class: c}, msg: &String{s: msg}}
 }
 
 func (in *Interp) throw(e *Exception) {
 	if e.prog == nil {
-		e.prog, e.off = in.curProg, in.curOff
+		e.prog, e.off = in.place()
 		e.trace = in.backtrace()
 	}
 	if e.cause == nil && in.errInfo != any(e) {
@@ -44,228 +45,229 @@ func (in *Interp) throw(e *Exception) {
 	panic(&raised{e})
 }
 
+// place is where the program is: inside of the prelude, the place that called
+// it.
+func (in *Interp) place() (*Program, int) {
+	prog, off := in.curProg, in.curOff
+	for i := len(in.stack) - 1; i >= 0 && prog != nil && prog.prelude; i-- {
+		prog, off = in.stack[i].prog, in.stack[i].off
+	}
+	return prog, off
+}
+
 func (in *Interp) backtrace() []string {
 	var out []string
 	prog, off := in.curProg, in.curOff
-	for i := len(in.stack); i >= 0 && len(out) < 50; i-- {
-		if prog == nil {
-			break
-		}
+	for i := len(in.stack); i >= 0 && len(out) < 50 && prog != nil; i-- {
 		line, _ := prog.Position(off)
-		s := fmt.Sprintf("%s:%d", prog.opts.File, line)
+		where, hidden := "<main>", prog.prelude
 		if i > 0 {
-			s += fmt.Sprintf(":in `%s'", in.stack[i-1].name)
-			prog, off = in.stack[i-1].prog, in.stack[i-1].off
-		} else {
-			s += ":in `<main>'"
+			where = in.stack[i-1].name
 		}
-		out = append(out, s)
+		if !hidden {
+			out = append(out, fmt.Sprintf("%s:%d:in `%s'", prog.opts.File, line, where))
+		}
+		if i > 0 {
+			prog, off = in.stack[i-1].prog, in.stack[i-1].off
+		}
 	}
 	return out
 }
 
-// noMethod raises NameError or NoMethodError, or says that we lack what Ruby has.
+// noMethod raises NameError or NoMethodError, or refuses what Ruby has and this
+// package does not.
 func (in *Interp) noMethod(self Value, name string, bare bool) {
 	if in.rubyHas(self, name) {
-		what := "the method " + in.classOf(self).name + "#" + name
-		if c, ok := self.(*Class); ok {
-			what = "the method " + c.name + "." + name
-		} else if self == any(in.main) {
-			what = "the method " + name
-		}
-		in.unsupported(what)
+		in.unsupported(in.methodName(self, name))
 	}
 	if bare {
-		in.raiseName("NameError", name, self, "undefined local variable or method `%s' for %s", name, in.describe(self))
+		in.raiseName("NameError", name, "undefined local variable or method `%s' for %s", name, in.describe(self))
 	}
-	in.raiseName("NoMethodError", name, self, "undefined method `%s' for %s", name, in.describe(self))
+	in.raiseName("NoMethodError", name, "undefined method `%s' for %s", name, in.describe(self))
 }
 
-// ownMissing finds a method_missing other than Ruby's default.
-func (in *Interp) ownMissing(v Value) *method {
-	m, _ := in.findMethod(v, "method_missing")
-	if m == stdlib().byName["BasicObject"].methods["method_missing"] {
-		return nil
+// methodName names a method as documentation does.
+func (in *Interp) methodName(self Value, name string) string {
+	if c, ok := self.(*Class); ok {
+		return "the method " + c.name + "." + name
 	}
-	return m
+	if self == any(in.main) {
+		return "the method " + name
+	}
+	return "the method " + in.classOf(self).name + "#" + name
 }
 
-// describe names an object the way NoMethodError does.
-func (in *Interp) describe(v Value) string {
-	switch x := v.(type) {
-	case nil:
-		return "nil:NilClass"
-	case bool:
-		if x {
-			return "true:TrueClass"
-		}
-		return "false:FalseClass"
-	case *Class:
-		if x.isModule {
-			return x.name + ":Module"
-		}
-		return x.name + ":Class"
-	case *Object:
-		if x == in.main {
-			return "main:Object"
-		}
-		if m, _ := in.findMethod(x, "inspect"); m == nil || m.fn == nil {
-			return in.anyToS(x)
-		}
-	case *HostObject:
-		return x.Name
-	}
-	s := in.inspect(v)
-	if len(s) > 65 {
-		return in.anyToS(v)
-	}
-	return s + ":" + in.classOf(v).name
-}
-
-// invokeNamed finds and calls a method.
-func (in *Interp) invokeNamed(f *frame, self Value, name string, args []Value, kw bool, blk *Proc, fcall bool) Value {
-	m, _ := in.findMethod(self, name)
-	if m == nil || m.vis != visPublic && !fcall && !in.mayCall(m, f) {
-		if h, ok := self.(*HostObject); ok {
-			return in.callHostObject(f, h, name, args, kw, blk)
-		}
-		if mm := in.ownMissing(self); mm != nil {
-			return in.invoke(f, mm, self, "method_missing", append([]Value{Symbol(name)}, args...), kw, blk, true)
-		}
-		if m != nil {
-			in.raiseName("NoMethodError", name, self, "private method `%s' called for %s", name, in.describe(self))
-		}
-		in.noMethod(self, name, false)
-	}
-	return in.invoke(f, m, self, name, args, kw, blk, fcall)
+// invocation is a call as the evaluator makes it.
+type invocation struct {
+	f     *frame // of the caller, nil for a call from Go
+	self  Value
+	name  string
+	args  []Value
+	kw    bool // the last argument is keywords
+	blk   *Proc
+	fcall bool // private methods may be called
+	bare  bool // a name alone, which may be meant as a variable
 }
 
 // send calls a method with arguments, private ones too.
 func (in *Interp) send(self Value, name string, args ...Value) Value {
-	return in.invokeNamed(nil, self, name, args, false, nil, true)
+	return in.call(invocation{self: self, name: name, args: args, fcall: true})
 }
 
-func (in *Interp) argError(given, min, max int) {
-	want := fmt.Sprint(min)
+// call finds a method and calls it; what has none goes to the host, to
+// method_missing, or ends in an exception.
+func (in *Interp) call(v invocation) Value {
+	m := in.findMethod(v.self, v.name)
+	if m != nil && (!m.private || v.fcall) {
+		return in.invoke(v, m)
+	}
+	c := &call{self: v.self, name: v.name, args: v.args, kw: v.kw, blk: v.blk, f: v.f}
+	if h, ok := v.self.(*HostObject); ok {
+		if r, ok := in.hostCall(h.Host, h, c, v.bare); ok {
+			return r
+		}
+	} else if m == nil && v.fcall && v.self == any(in.main) {
+		if r, ok := in.hostCall(in.cfg.Host, nil, c, v.bare); ok {
+			return r
+		}
+	}
+	if mm := in.findMethod(v.self, "method_missing"); mm != nil {
+		v.args = append([]Value{Symbol(v.name)}, v.args...)
+		v.name = "method_missing"
+		return in.invoke(v, mm)
+	}
+	if m != nil {
+		in.raiseName("NoMethodError", v.name, "private method `%s' called for %s", v.name, in.describe(v.self))
+	}
+	in.noMethod(v.self, v.name, v.bare)
+	return nil
+}
+
+func (in *Interp) argError(given, least, most int) {
+	want := fmt.Sprint(least)
 	switch {
-	case max < 0:
+	case most < 0:
 		want += "+"
-	case max != min:
-		want += fmt.Sprintf("..%d", max)
+	case most != least:
+		want += fmt.Sprintf("..%d", most)
 	}
 	in.raise("ArgumentError", "wrong number of arguments (given %d, expected %s)", given, want)
 }
 
-// invoke calls a method that was found.
-func (in *Interp) invoke(f *frame, m *method, self Value, name string, args []Value, kw bool, blk *Proc, fcall bool) Value {
-	in.step(1)
-	if m.bi != nil {
-		if len(args) < m.min || m.max >= 0 && len(args) > m.max {
-			in.argError(len(args), m.min, m.max)
-		}
-		in.depth += 3
-		if in.depth > in.limits.Depth {
-			in.tooDeep()
-		}
-		v := m.bi(in, &call{self: self, name: name, args: args, kw: kw, blk: blk, f: f, fcal: fcall, min: m.min})
-		in.depth -= 3
-		return v
+// refuseArity refuses a number of arguments that Ruby's own method may accept.
+func (in *Interp) refuseArity(v invocation) {
+	if variable, ok := in.rubyMethod(v.self, v.name); ok && variable {
+		in.unsupported(fmt.Sprintf("%s with %s", in.methodName(v.self, v.name), plural(len(v.args), "argument")))
 	}
-	if m.proc != nil {
-		return in.callBlockSelf(m.proc, self, m, args, kw)
-	}
-	in.depth += 5
-	if in.depth > in.limits.Depth {
-		in.tooDeep()
-	}
-	fn := m.fn
-	in.alloc(96 + 16*len(fn.scope.order))
-	mf := &methFrame{m: m, self: self, args: args, kw: kw, blk: blk}
-	nf := &frame{self: self, vars: make([]Value, len(fn.scope.order)), mf: mf, prog: m.prog, cref: m.cref}
-	site := callSite{name, in.curProg, in.curOff}
-	in.bind(fn.params, nf, args, kw, blk, true)
-	in.stack = append(in.stack, site)
-	var v Value
-	if fn.jumpRet {
-		var p any
-		v, p = in.protect(func() Value { return in.ev(fn.body, nf) })
-		mf.dead = true
-		if p != nil {
-			j, ok := p.(*jump)
-			if !ok || j.kind != jReturn || j.tag != any(mf) {
-				panic(p)
-			}
-			v = j.val
-		}
-	} else {
-		v = in.ev(fn.body, nf)
-		mf.dead = true
-	}
-	in.stack = in.stack[:len(in.stack)-1]
-	in.depth -= 5
-	in.curProg, in.curOff = site.prog, site.off
-	return v
 }
 
-// bind assigns arguments to parameters. strict is for methods and lambdas: the number must fit.
-func (in *Interp) bind(pl *paramList, f *frame, args []Value, kw bool, blk *Proc, strict bool) {
-	if len(pl.ps) == 0 {
-		if strict && len(args) > 0 {
-			if kw {
-				if h, ok := args[len(args)-1].(*Hash); ok && len(args) == 1 && h.live == 0 {
-					return
-				}
-			}
-			in.argError(len(args), 0, 0)
-		}
-		return
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
 	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+func (in *Interp) deeper(n int) {
+	if in.depth += n; in.depth > in.limits.Depth {
+		in.tooDeep()
+	}
+}
+
+// invoke calls a method that was found.
+func (in *Interp) invoke(v invocation, m *method) Value {
+	in.step(1)
+	if m.bi != nil {
+		if len(v.args) < m.min || m.max >= 0 && len(v.args) > m.max {
+			in.refuseArity(v)
+			in.argError(len(v.args), m.min, m.max)
+		}
+		in.deeper(3)
+		r := m.bi(in, &call{self: v.self, name: v.name, args: v.args, kw: v.kw, blk: v.blk, f: v.f, min: m.min})
+		in.depth -= 3
+		return r
+	}
+	in.deeper(5)
+	fn := m.fn
+	in.alloc(96 + 16*len(fn.scope.order))
+	mf := &methFrame{m: m, args: v.args, kw: v.kw, blk: v.blk}
+	f := &frame{self: v.self, vars: make([]Value, len(fn.scope.order)), mf: mf, prog: m.prog, cref: m.cref}
+	in.stack = append(in.stack, callSite{v.name, in.curProg, in.curOff})
+	in.bind(fn.params, f, arguments{v.args, v.kw, v.blk}, true)
+	var r Value
+	if fn.jumpRet {
+		r = in.catch(func() Value { return in.ev(fn.body, f) }, func(j *jump) bool {
+			return j.kind == jReturn && j.tag == any(mf)
+		})
+	} else {
+		r = in.ev(fn.body, f)
+	}
+	mf.dead = true
+	last := len(in.stack) - 1
+	in.curProg, in.curOff = in.stack[last].prog, in.stack[last].off
+	in.stack = in.stack[:last]
+	in.depth -= 5
+	return r
+}
+
+// catch calls fn and returns the value of a jump that is meant for here.
+func (in *Interp) catch(fn func() Value, mine func(j *jump) bool) Value {
+	v, p := in.protect(fn)
+	if p == nil {
+		return v
+	}
+	if j, ok := p.(*jump); ok && mine(j) {
+		return j.val
+	}
+	panic(p)
+}
+
+// arguments are what a method or block is called with.
+type arguments struct {
+	list []Value
+	kw   bool
+	blk  *Proc
+}
+
+// bind assigns arguments to parameters. strict is for methods and lambdas: the
+// number must fit.
+func (in *Interp) bind(pl *paramList, f *frame, a arguments, strict bool) {
+	args := a.list
 	var kws *Hash
-	if pl.hasKw {
-		if kw && len(args) > 0 {
-			kws = args[len(args)-1].(*Hash)
-			args = args[:len(args)-1]
+	if n := len(args); a.kw && n > 0 {
+		kws = args[n-1].(*Hash)
+		if pl.hasKw || kws.live == 0 {
+			args = args[:n-1]
 		}
 	}
-	if strict {
-		max := pl.req + pl.opt
-		if pl.rest >= 0 {
-			max = -1
-		}
-		if len(args) < pl.req || max >= 0 && len(args) > max {
-			in.argError(len(args), pl.req, max)
-		}
+	most := pl.req + pl.opt
+	if pl.rest >= 0 {
+		most = -1
 	}
-	n := len(args)
-	// how many of the optional ones get an argument
-	opt := n - pl.req
-	if opt < 0 {
-		opt = 0
+	if strict && (len(args) < pl.req || most >= 0 && len(args) > most) {
+		if f.prog.prelude && f.mf.m != nil {
+			in.refuseArity(invocation{self: f.self, name: f.mf.m.name, args: args})
+		}
+		in.argError(len(args), pl.req, most)
 	}
+	opt := max(0, min(pl.opt, len(args)-pl.req))
 	rest := 0
-	if opt > pl.opt {
-		rest = opt - pl.opt
-		opt = pl.opt
+	if pl.rest >= 0 {
+		rest = max(0, len(args)-pl.req-pl.opt)
 	}
-	if pl.rest < 0 {
-		rest = 0
-	}
-	i := 0
 	take := func() Value {
-		if i < n {
-			v := args[i]
-			i++
-			return v
+		if len(args) == 0 {
+			return nil
 		}
-		return nil
+		v := args[0]
+		args = args[1:]
+		return v
 	}
 	for k := range pl.ps {
-		p := &pl.ps[k]
-		switch p.kind {
+		switch p := &pl.ps[k]; p.kind {
 		case pReq, pPost:
-			v := take()
-			if p.sub != nil {
-				in.bind(p.sub, f, in.toAryForMasgn(v), false, nil, false)
+			if v := take(); p.sub != nil {
+				in.bind(p.sub, f, arguments{list: in.spread(v)}, false)
 			} else {
 				f.vars[p.idx] = v
 			}
@@ -278,213 +280,115 @@ func (in *Interp) bind(pl *paramList, f *frame, args []Value, kw bool, blk *Proc
 			}
 		case pRest:
 			if p.idx >= 0 {
-				f.vars[p.idx] = in.arr(append([]Value(nil), args[i:i+rest]...))
+				f.vars[p.idx] = in.arr(append([]Value(nil), args[:rest]...))
 			}
-			i += rest
+			args = args[rest:]
 		case pBlock:
-			if p.idx >= 0 {
-				f.vars[p.idx] = procValue(blk)
+			if p.idx >= 0 && a.blk != nil {
+				f.vars[p.idx] = a.blk
 			}
 		}
 	}
 	if pl.hasKw {
 		in.bindKeywords(pl, f, kws, strict)
-	} else {
-		for k := range pl.ps {
-			if pl.ps[k].kind == pNoKey && kw {
-				in.raise("ArgumentError", "no keywords accepted")
-			}
-		}
 	}
-}
-
-func procValue(p *Proc) Value {
-	if p == nil {
-		return nil
-	}
-	return p
 }
 
 func (in *Interp) bindKeywords(pl *paramList, f *frame, kws *Hash, strict bool) {
-	used := 0
+	rest := NewHash()
+	if kws != nil {
+		rest = kws.copy()
+	}
 	var missing []string
+	restIdx := -2
 	for k := range pl.ps {
 		p := &pl.ps[k]
 		switch p.kind {
 		case pKey, pKeyReq:
-			if kws != nil {
-				if v, ok := kws.Get(Symbol(p.name)); ok {
-					f.vars[p.idx] = v
-					used++
-					continue
-				}
-			}
-			if p.kind == pKeyReq {
+			if v, ok := rest.Delete(Symbol(p.name)); ok {
+				f.vars[p.idx] = v
+			} else if p.kind == pKey {
+				f.vars[p.idx] = in.ev(p.def, f)
+			} else {
 				missing = append(missing, ":"+p.name)
-				continue
 			}
-			f.vars[p.idx] = in.ev(p.def, f)
+		case pKeyRest:
+			restIdx = p.idx
 		}
+	}
+	plural := func(word string, list []string) {
+		if len(list) > 1 {
+			word += "s"
+		}
+		in.raise("ArgumentError", "%s: %s", word, strings.Join(list, ", "))
 	}
 	if len(missing) > 0 {
-		s := ""
-		if len(missing) > 1 {
-			s = "s"
-		}
-		in.raise("ArgumentError", "missing keyword%s: %s", s, strings.Join(missing, ", "))
+		plural("missing keyword", missing)
 	}
-	for k := range pl.ps {
-		p := &pl.ps[k]
-		if p.kind != pKeyRest {
-			continue
-		}
-		if p.idx >= 0 {
-			h := NewHash()
-			if kws != nil {
-				kws.Each(func(k, v Value) bool {
-					if s, ok := k.(Symbol); !ok || !pl.hasKey(string(s)) {
-						in.hset(h, k, v)
-					}
-					return true
-				})
-			}
-			f.vars[p.idx] = h
-		}
-		return
+	if restIdx >= 0 {
+		in.alloc(100 * rest.live)
+		f.vars[restIdx] = rest
 	}
-	if kws != nil && used < kws.live && strict {
+	if strict && restIdx == -2 && rest.live > 0 {
 		var unknown []string
-		kws.Each(func(k, _ Value) bool {
-			if s, ok := k.(Symbol); !ok || !pl.hasKey(string(s)) {
-				unknown = append(unknown, in.inspect(k))
-			}
-			return true
-		})
-		s := ""
-		if len(unknown) > 1 {
-			s = "s"
+		for _, k := range rest.keys() {
+			unknown = append(unknown, in.inspect(k))
 		}
-		in.raise("ArgumentError", "unknown keyword%s: %s", s, strings.Join(unknown, ", "))
+		plural("unknown keyword", unknown)
 	}
 }
 
-func (pl *paramList) hasKey(name string) bool {
-	for i := range pl.ps {
-		if (pl.ps[i].kind == pKey || pl.ps[i].kind == pKeyReq) && pl.ps[i].name == name {
-			return true
-		}
+// spread gives the elements that a value destructures into.
+func (in *Interp) spread(v Value) []Value {
+	if a, ok := in.convert(v, "to_ary").(*Array); ok {
+		return a.a
 	}
-	return false
+	return []Value{v}
 }
 
 // yield calls a block with arguments.
 func (in *Interp) yield(p *Proc, args ...Value) Value {
-	return in.callBlock(p, args, false, nil)
+	return in.callProc(p, arguments{list: args})
 }
 
 // yieldBool calls a block for a truth value.
-func (in *Interp) yieldBool(p *Proc, args ...Value) bool {
-	return truthy(in.callBlock(p, args, false, nil))
-}
+func (in *Interp) yieldBool(p *Proc, args ...Value) bool { return truthy(in.yield(p, args...)) }
 
-// callBlock calls a block: as a proc, or as a lambda if it is one.
-func (in *Interp) callBlock(p *Proc, args []Value, kw bool, blk *Proc) Value {
+// callProc calls a block, proc or lambda.
+func (in *Interp) callProc(p *Proc, a arguments) Value {
 	if p.bi != nil {
 		in.step(1)
-		in.depth += 3
-		if in.depth > in.limits.Depth {
-			in.tooDeep()
-		}
-		v := p.bi(in, args, blk)
+		in.deeper(3)
+		v := p.bi(in, a.list)
 		in.depth -= 3
 		return v
 	}
-	return in.runBlock(p, p.self, args, kw, blk, nil, nil)
+	return in.runBlock(p, p.self, a)
 }
 
-// callProc is Proc#call.
-func (in *Interp) callProc(p *Proc, args []Value, kw bool, blk *Proc) Value {
-	return in.callBlock(p, args, kw, blk)
-}
-
-// callBlockSelf calls a block with another self: instance_eval, or a method made by define_method.
-func (in *Interp) callBlockSelf(p *Proc, self Value, m *method, args []Value, kw bool) Value {
-	if p.bi != nil {
-		if p.isSym && m != nil {
-			args = append([]Value{self}, args...)
-		}
-		return in.callBlock(p, args, kw, nil)
-	}
-	if m != nil {
-		q := *p
-		q.lambda = true
-		q.self = self
-		return in.runBlock(&q, self, args, kw, nil, nil, m)
-	}
-	return in.runBlock(p, self, args, kw, nil, nil, nil)
-}
-
-// runBlock runs the body of a block. defTo is where def goes (class_eval), m the method that the block implements.
-func (in *Interp) runBlock(p *Proc, self Value, args []Value, kw bool, blk *Proc, defTo *Class, m *method) Value {
+// runBlock runs the body of a block with a self of its own.
+func (in *Interp) runBlock(p *Proc, self Value, a arguments) Value {
 	fn := p.fn
-	in.depth += 4
-	if in.depth > in.limits.Depth {
-		in.tooDeep()
-	}
+	in.deeper(4)
 	in.alloc(64 + 16*len(fn.scope.order))
-	f := &frame{self: self, vars: make([]Value, len(fn.scope.order)), parent: p.f, mf: p.f.mf, prog: p.f.prog, cref: p.f.cref, proc: p, defTo: defTo}
-	if m != nil {
-		f.mf = &methFrame{m: m, self: self, args: args, kw: kw, blk: blk}
+	f := &frame{
+		self: self, vars: make([]Value, len(fn.scope.order)),
+		parent: p.f, mf: p.f.mf, prog: p.f.prog, cref: p.f.cref, proc: p,
 	}
 	prog, off := in.curProg, in.curOff
 	if pl := fn.params; pl != nil {
-		if p.lambda {
-			// yield [1, 2] to a lambda of two parameters spreads the array
-			in.bind(pl, f, args, kw, blk, true)
-		} else {
-			if len(args) == 1 {
-				if simple := len(pl.ps) == 1 && pl.ps[0].kind == pReq && pl.ps[0].sub == nil && !pl.comma; simple {
-					f.vars[pl.ps[0].idx] = args[0]
-					goto bound
-				}
-				if pl.req+pl.opt > 1 || pl.rest >= 0 && pl.req+pl.opt > 0 || pl.comma {
-					switch x := args[0].(type) {
-					case *Array:
-						args = x.a
-					case *Object:
-						if in.respondTo(x, "to_ary") {
-							args = in.toAryForMasgn(x)
-						}
-					}
-				}
-			}
-			in.bind(pl, f, args, kw, blk, false)
+		if len(a.list) == 1 && !p.lambda && (pl.req+pl.opt > 1 || pl.rest >= 0 && pl.req+pl.opt > 0 || pl.comma) {
+			a.list = in.spread(a.list[0])
 		}
+		in.bind(pl, f, a, p.lambda)
 	}
-bound:
 	var v Value
-	switch {
-	case p.lambda:
-		var pn any
-		v, pn = in.protect(func() Value { return in.ev(fn.body, f) })
-		if pn != nil {
-			j, ok := pn.(*jump)
-			if !ok || !(j.kind == jReturn && j.tag == any(f) || j.kind == jBreak && j.tag == any(p) || j.kind == jNext && j.tag == any(f)) {
-				panic(pn)
-			}
-			v = j.val
-		}
-	case fn.jumpNxt:
-		var pn any
-		v, pn = in.protect(func() Value { return in.ev(fn.body, f) })
-		if pn != nil {
-			j, ok := pn.(*jump)
-			if !ok || j.kind != jNext || j.tag != any(f) {
-				panic(pn)
-			}
-			v = j.val
-		}
-	default:
+	if p.lambda || fn.jumpNxt {
+		v = in.catch(func() Value { return in.ev(fn.body, f) }, func(j *jump) bool {
+			return j.kind == jNext && j.tag == any(f) ||
+				p.lambda && (j.kind == jReturn && j.tag == any(f) || j.kind == jBreak && j.tag == any(p))
+		})
+	} else {
 		v = in.ev(fn.body, f)
 	}
 	in.depth -= 4
@@ -503,13 +407,21 @@ func (p *Proc) arityOf() int {
 	return p.fn.params.arity(p.lambda)
 }
 
-// nparams is how many values a block likes to get; used where Ruby yields one or two depending on it.
-func (p *Proc) nparams() int {
-	if p.fn == nil {
-		return p.arity
+// toProc makes the block of a & argument.
+func (in *Interp) toProc(v Value) *Proc {
+	switch x := v.(type) {
+	case nil:
+		return nil
+	case *Proc:
+		return x
+	case Symbol:
+		return &Proc{arity: -2, lambda: true, bi: func(in *Interp, args []Value) Value {
+			if len(args) == 0 {
+				in.raise("ArgumentError", "no receiver given")
+			}
+			return in.call(invocation{self: args[0], name: string(x), args: args[1:]})
+		}}
 	}
-	if p.fn.params == nil {
-		return 0
-	}
-	return p.fn.params.req + p.fn.params.opt
+	in.raise("TypeError", "wrong argument type %s (expected Proc)", in.classOf(v).name)
+	return nil
 }

@@ -34,7 +34,7 @@ var genBlocks = []string{"{ |x| x }", "{ |a, b| [a, b] }", "{ |x| x.to_s }", "{ 
 // not comparable: they depend on chance, the process, memory addresses, or would not end
 var genSkip = map[string]bool{
 	"hash": true, "object_id": true, "__id__": true, "sample": true, "shuffle": true, "shuffle!": true, "sleep": true, "instance_eval": true, "instance_exec": true,
-	"cycle": true, "loop": true, "singleton_class": true, "method": true, "methods": true, "public_methods": true, "define_singleton_method": true, "extend": true,
+	"cycle": true, "minmax": true, "collect_concat": true, "loop": true, "singleton_class": true, "method": true, "methods": true, "public_methods": true, "define_singleton_method": true, "extend": true,
 	"enum_for": true, "to_enum": true, "display": true, "instance_variable_set": true, "instance_variable_get": true, "instance_variable_defined?": true, "crypt": true, "unpack": true, "unpack1": true,
 	"to_proc": true, "send": true, "__send__": true, "public_send": true, "tap": true, "then": true, "yield_self": true, "lazy": true, "class": false, "encode": true, "force_encoding": true,
 	"respond_to?": true, "to_set": true, "to_c": true, "to_r": true, "rationalize": true, "numerator": true, "denominator": true, "pack": true, "each_entry": true, "freeze": true,
@@ -48,19 +48,25 @@ var genSkip = map[string]bool{
 
 func newGenerator(seed uint64) *generator {
 	g := &generator{r: rand.New(rand.NewPCG(seed, 1)), methods: map[string][]*method{}}
-	lib := stdlib()
+	in := New(Config{})
 	for class := range genLiterals {
 		names := map[string]*method{}
-		for c := class; c != ""; {
-			s := lib.byName[c]
-			for _, k := range append([]string{c}, s.includes...) {
-				for n, m := range lib.byName[k].methods {
-					if _, ok := names[n]; !ok && m.vis == visPublic && !genSkip[n] && k != "Kernel" {
-						names[n] = m
-					}
+		for _, k := range in.classes[class].ancestors() {
+			if k.name == "Kernel" {
+				continue
+			}
+			for n, m := range k.builtin {
+				if names[n] == nil && !m.private && !genSkip[n] {
+					names[n] = m
 				}
 			}
-			c = s.super
+			for n, m := range k.methods {
+				if !m.private && !genSkip[n] {
+					cp := *m
+					cp.min, cp.max = m.fn.params.req, m.fn.params.req+m.fn.params.opt
+					names[n] = &cp
+				}
+			}
 		}
 		var sorted []string
 		for n := range names {

@@ -83,7 +83,7 @@ func (c *Call) YieldAs(self Value, args ...Value) (Value, error) {
 	if c.Block == nil {
 		return nil, nil
 	}
-	return c.in.run(c.in.ctx, func() Value { return c.in.callBlockSelf(c.Block, self, nil, args, false) })
+	return c.in.run(c.in.ctx, func() Value { return c.in.runBlock(c.Block, self, arguments{list: args}) })
 }
 
 // Raise makes an error that the program sees as a Ruby exception of the named standard class.
@@ -101,7 +101,7 @@ func (in *Interp) CallProc(ctx context.Context, p *Proc, args ...Value) (Value, 
 	if p == nil {
 		return nil, nil
 	}
-	return in.run(ctx, func() Value { return in.callProc(p, args, false, nil) })
+	return in.run(ctx, func() Value { return in.yield(p, args...) })
 }
 
 // RunAs evaluates a program with another self, as instance_eval of a file does: a [HostObject] gets the calls that
@@ -110,7 +110,7 @@ func (in *Interp) RunAs(ctx context.Context, p *Program, self Value) (Value, err
 	return in.run(ctx, func() Value {
 		prog, off := in.curProg, in.curOff
 		f := in.topFrame(p)
-		f.self, f.mf.self = self, self
+		f.self = self
 		v := in.ev(p.body, f)
 		in.curProg, in.curOff = prog, off
 		return v

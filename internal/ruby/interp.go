@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"sort"
 	"strings"
 	"time"
 
@@ -61,8 +60,9 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Interp evaluates programs. Environment, globals, constants, classes and methods carry over from one program to the
-// next. It is not safe for use by several goroutines at once.
+// Interp evaluates programs. Environment, globals, constants, classes and
+// methods carry over from one program to the next. It is not safe for use by
+// several goroutines at once.
 type Interp struct {
 	cfg    Config
 	env    *env.Env
@@ -76,27 +76,22 @@ type Interp struct {
 	depth    int
 	running  bool
 
-	cObject, cBasicObject, cModule, cClass, cKernel, cComparable, cEnumerable *Class
-
-	classes  map[string]*Class // Ruby's own, by full name
-	main     *Object
-	globals  map[string]Value
-	required map[string]bool
-	epoch    int
-	singles  map[any]*Class // singleton classes of values that are no *Object
+	classes                  map[string]*Class // Ruby's own, by full name
+	cObject, cModule, cClass *Class
+	main                     *Object
+	globals                  map[string]Value
+	required                 map[string]bool
 
 	curProg *Program
 	curOff  int
 	stack   []callSite
 	errInfo Value // $!
 	status  Value // $?
-	rnd     *rng
-	catches map[any]int // tags of the catch blocks we are in
 	objIDs  map[any]int
+	walking map[any]bool // containers that inspect, == and the like are in
 
 	envReads []EnvRead
 	onEnv    func(name string)
-	inspects map[any]bool
 }
 
 type callSite struct {
@@ -128,8 +123,9 @@ func New(cfg Config) *Interp {
 	if in.cfg.Now == nil {
 		in.cfg.Now = time.Now
 	}
-	in.globals = map[string]Value{}
-	in.required = map[string]bool{}
+	in.globals, in.required = map[string]Value{}, map[string]bool{}
+	in.objIDs, in.walking = map[any]int{}, map[any]bool{}
+	in.ctx, in.deadline = context.Background(), time.Now().Add(time.Hour)
 	in.boot()
 	return in
 }
@@ -141,7 +137,7 @@ func (in *Interp) Env() *env.Env { return in.env }
 func (in *Interp) Dir() string { return in.dir }
 
 // SetConst defines a top-level constant, such as a [HostObject] for Chef.
-func (in *Interp) SetConst(name string, v Value) { in.cObject.setConst(name, v) }
+func (in *Interp) SetConst(name string, v Value) { in.defConst(in.cObject, name, v) }
 
 // SetGlobal defines a global variable; the name begins with "$".
 func (in *Interp) SetGlobal(name string, v Value) { in.globals[name] = v }
@@ -179,7 +175,7 @@ func (in *Interp) topFrame(p *Program) *frame {
 	return &frame{
 		self: in.main,
 		vars: make([]Value, len(p.scope.order)),
-		mf:   &methFrame{self: in.main, vis: visPrivate, top: true},
+		mf:   &methFrame{private: true},
 		prog: p,
 		cref: &cref{class: in.cObject},
 	}
@@ -219,9 +215,7 @@ func (in *Interp) protect(fn func() Value) (v Value, p any) {
 		if r := recover(); r != nil {
 			in.depth, in.stack = depth, in.stack[:stack]
 			switch x := r.(type) {
-			case *raised, *jump, *Error:
-				p = x
-			case *internalPanic:
+			case *raised, *jump, *Error, *internalPanic:
 				p = x
 			default:
 				p = &internalPanic{r, string(debug.Stack())}
@@ -246,7 +240,6 @@ const (
 	jReturn
 	jLoopBreak
 	jLoopNext
-	jThrow
 	jRetry
 	jStop // ends a Go-side iteration
 )
@@ -270,8 +263,6 @@ func (in *Interp) toError(p any) error {
 			e.Message = "unexpected return"
 		case jBreak:
 			e.Message = "break from proc-closure"
-		case jThrow:
-			e.Class, e.Message = "UncaughtThrowError", "uncaught throw "+in.inspect(x.tag)
 		}
 		in.here(e)
 		return e
@@ -283,10 +274,11 @@ func (in *Interp) toError(p any) error {
 	return &Error{Kind: Internal, Message: fmt.Sprint(p)}
 }
 
+// here sets the place of an error.
 func (in *Interp) here(e *Error) {
-	if in.curProg != nil {
-		e.File = in.curProg.opts.File
-		e.Line, e.Col = in.curProg.Position(in.curOff)
+	if prog, off := in.place(); prog != nil {
+		e.File = prog.opts.File
+		e.Line, e.Col = prog.Position(off)
 	}
 }
 
@@ -302,7 +294,8 @@ func (in *Interp) exceptionError(x *Exception) error {
 	}
 	switch x.class.name {
 	case "LoadError":
-		e.hint = "only the names of Ruby's standard library can be required, no gems; drop the line when Galley does what the gem did, or let `--erb ruby` render the file"
+		e.hint = "only the libraries of Ruby itself can be required, not gems; remove the line if Galley does what " +
+			"the gem did, or use the real Ruby: --erb ruby"
 	case "SystemExit":
 		e.Kind = Refused
 		e.Message = "the program ends itself with exit or abort: " + e.Message
@@ -385,48 +378,6 @@ func (in *Interp) push(a *Array, v Value) {
 	a.a = append(a.a, v)
 }
 
-func (in *Interp) hset(h *Hash, k, v Value) {
-	in.alloc(100)
-	switch x := k.(type) {
-	case *Array, *Hash, *Range:
-		in.step(in.sizeOf(k, 0))
-		in.alloc(in.sizeOf(k, 0))
-	case *Object:
-		if in.userHash(h, x, k, v) {
-			return
-		}
-	}
-	h.Set(k, v)
-}
-
-// sizeOf estimates the work of walking a container, so that it can be charged.
-func (in *Interp) sizeOf(v Value, depth int) int {
-	if depth > 20 {
-		return 1
-	}
-	n := 1
-	switch x := v.(type) {
-	case *String:
-		n += len(x.s) / 8
-	case *Array:
-		for _, e := range x.a {
-			n += in.sizeOf(e, depth+1)
-			if n > in.limits.Steps {
-				in.step(n)
-			}
-		}
-	case *Hash:
-		x.Each(func(k, v Value) bool {
-			n += in.sizeOf(k, depth+1) + in.sizeOf(v, depth+1)
-			if n > in.limits.Steps {
-				in.step(n)
-			}
-			return true
-		})
-	}
-	return n
-}
-
 // ev evaluates a node; everything goes through here, so that steps and depth are counted.
 func (in *Interp) ev(n node, f *frame) Value {
 	in.steps++
@@ -451,9 +402,9 @@ func (in *Interp) tooDeep() {
 // noteEnv records a read of the environment.
 func (in *Interp) noteEnv(name string) {
 	r := EnvRead{Name: name}
-	if in.curProg != nil {
-		r.File = in.curProg.opts.File
-		r.Line, r.Col = in.curProg.Position(in.curOff)
+	if prog, off := in.place(); prog != nil {
+		r.File = prog.opts.File
+		r.Line, r.Col = prog.Position(off)
 	}
 	if len(in.envReads) < 10_000 {
 		in.envReads = append(in.envReads, r)
@@ -513,13 +464,11 @@ func (in *Interp) RunTemplate(ctx context.Context, p *Program, t Template) (stri
 	return v.(*String).s, nil
 }
 
-func sortStrings(s []string) { sort.Strings(s) }
-
-func sortedKeys[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
+// strs makes an array of strings.
+func (in *Interp) strs(list []string) *Array {
+	a := in.arr(nil)
+	for _, s := range list {
+		in.push(a, in.str(s))
 	}
-	sort.Strings(out)
-	return out
+	return a
 }

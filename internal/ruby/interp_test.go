@@ -60,7 +60,7 @@ func TestErrors(t *testing.T) {
 		{"`ls`", Refused, "", 1, 1, "command `ls'"},
 		{"x = %x(git rev-parse HEAD)", Refused, "", 1, 5, "git rev-parse HEAD"},
 		{"system('ls', '-l')", Refused, "", 1, 1, "ls -l"},
-		{"require 'open3'\nOpen3.capture2('ls')", Refused, "", 2, 7, "ls"},
+		{"require 'open3'\nOpen3.capture2('ls')", Unsupported, "", 2, 1, "Open3"},
 		{"`ls` rescue 1", Refused, "", 1, 1, "not allowed"},
 		{"require_relative 'x'", Refused, "", 1, 1, "require_relative"},
 		{"File.write('x', 'y')", Refused, "", 1, 6, "can't change files"},
@@ -71,13 +71,14 @@ func TestErrors(t *testing.T) {
 		{"eval('x +')", Raised, "SyntaxError", 1, 1, "(eval)"},
 		{"instance_eval('nope', 'shared.rb', 7)", Raised, "NameError", 7, 1, "nope"},
 		{"require 'net/http'\nNet::HTTP.get('x')", Unsupported, "NotImplementedError", 2, 1, "Net"},
-		{"Pathname.new('x')", Unsupported, "NotImplementedError", 1, 1, "Pathname"},
+		{"Set.new", Unsupported, "NotImplementedError", 1, 1, "Set"},
+		{"case 1\nin 1 then 2\nend", Unsupported, "NotImplementedError", 2, 1, "pattern matching"},
 		{"'x'.encode('UTF-16')", Unsupported, "NotImplementedError", 1, 5, "UTF-16"},
 		{"1.5.to_r rescue 2", Unsupported, "NotImplementedError", 1, 5, "to_r"},
 		{"x = 3r", Unsupported, "NotImplementedError", 1, 5, "rational"},
 		{"loop {}", LimitExceeded, "", 1, 0, "steps"},
 		{"'x' * 10**9", LimitExceeded, "", 1, 5, "MiB"},
-		{"throw :x", Raised, "UncaughtThrowError", 1, 1, "uncaught throw :x"},
+		{"throw :x", Unsupported, "NotImplementedError", 1, 1, "throw"},
 	}
 	for _, tt := range tests {
 		_, err := eval(t, Config{Limits: Limits{Steps: 200_000}}, tt.src)
@@ -136,9 +137,7 @@ func TestExec(t *testing.T) {
 		"system('no-such-command-x')":       nil,
 		"system('test', 'a b', '=', 'a b')": true,
 		"ENV['W'] = 'w'; `printf $W`":       "w",
-		"begin; `no-such-command-x`; rescue Errno::ENOENT; 'none'; end":                                   "none",
-		"require 'open3'; Open3.capture2('cat', stdin_data: 'in')[0]":                                     "in",
-		"require 'open3'; Open3.capture3('echo e >&2; exit 2').then { |o, e, s| [e, s.exitstatus] }.to_s": `["e\n", 2]`,
+		"begin; `no-such-command-x`; rescue Errno::ENOENT; 'none'; end": "none",
 	}
 	for src, want := range tests {
 		if got, err := eval(t, cfg, src); err != nil || !reflect.DeepEqual(got, want) {
@@ -173,28 +172,27 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	tests := map[string]any{
-		"File.read('a.txt')":                                              "l1\nl2\n",
-		"File.readlines('a.txt').map(&:chomp).join(',')":                  "l1,l2",
-		"IO.readlines('a.txt', chomp: true).last":                         "l2",
-		"File.foreach('a.txt').to_a.size":                                 int64(2),
-		"File.open('a.txt') { |f| f.gets + f.read }":                      "l1\nl2\n",
-		"File.open('a.txt', &:readlines).size":                            int64(2),
-		"File.exist?('a.txt') && !File.exist?('zz')":                      true,
-		"File.size('a.txt')":                                              int64(6),
-		"YAML.load_file('c.yml')['k'].inspect":                            "[1, true]",
-		"JSON.parse(File.read('d.json'))['a']":                            int64(1),
-		"Dir.pwd":                                                         filepath.ToSlash(dir),
-		"Dir.glob('*').join(' ')":                                         "a.txt c.yml d.json sub",
-		"Dir.glob('**/*.{rb,txt}').join(' ')":                             "sub/b.rb a.txt",
-		"Dir['sub/*'].join":                                               "sub/b.rb",
-		"Dir.glob('sub/*', File::FNM_DOTMATCH).include?('sub/.hid')":      true,
-		"Dir.children('sub').sort.join(' ')":                              ".hid b.rb",
-		"Dir.chdir('sub') { File.read('b.rb') + File.basename(Dir.pwd) }": "xsub",
-		"File.expand_path('x')":                                           filepath.ToSlash(dir) + "/x",
-		"File.expand_path('~/x')":                                         "/home/me/x",
-		"File.directory?('sub')":                                          true,
-		"__dir__":                                                         filepath.ToSlash(dir),
-		"Dir.home":                                                        "/home/me",
+		"File.read('a.txt')":                                         "l1\nl2\n",
+		"File.readlines('a.txt').map(&:chomp).join(',')":             "l1,l2",
+		"IO.readlines('a.txt', chomp: true).last":                    "l2",
+		"File.foreach('a.txt').to_a.size":                            int64(2),
+		"File.open('a.txt') { |f| f.gets + f.read }":                 "l1\nl2\n",
+		"File.open('a.txt', &:readlines).size":                       int64(2),
+		"File.exist?('a.txt') && !File.exist?('zz')":                 true,
+		"File.size('a.txt')":                                         int64(6),
+		"YAML.load_file('c.yml')['k'].inspect":                       "[1, true]",
+		"JSON.parse(File.read('d.json'))['a']":                       int64(1),
+		"Dir.pwd":                                                    filepath.ToSlash(dir),
+		"Dir.glob('*').join(' ')":                                    "a.txt c.yml d.json sub",
+		"Dir.glob('**/*.{rb,txt}').join(' ')":                        "sub/b.rb a.txt",
+		"Dir['sub/*'].join":                                          "sub/b.rb",
+		"Dir.glob('sub/*', File::FNM_DOTMATCH).include?('sub/.hid')": true,
+		"Dir.children('sub').sort.join(' ')":                         ".hid b.rb",
+		"File.expand_path('x')":                                      filepath.ToSlash(dir) + "/x",
+		"File.expand_path('~/x')":                                    "/home/me/x",
+		"File.directory?('sub')":                                     true,
+		"__dir__":                                                    filepath.ToSlash(dir),
+		"Dir.home":                                                   "/home/me",
 	}
 	for src, want := range tests {
 		if got, err := eval(t, Config{Dir: dir, Env: env.New([]string{"HOME=/home/me"})}, src); err != nil || !reflect.DeepEqual(got, want) {
@@ -234,12 +232,12 @@ func TestEnvReads(t *testing.T) {
 }
 
 func TestGoData(t *testing.T) {
-	v, err := eval(t, Config{}, `{b: [1, 2.5, nil, true], "a" => :s, 3 => {"x" => "y"}, nil => String, big: 2**70}`)
+	v, err := eval(t, Config{}, `{b: [1, 2.5, nil, true], "a" => :s, 3 => {"x" => "y"}, nil => String}`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := v.(Map)
-	if len(m) != 5 || m[0].Key != Symbol("b") || !reflect.DeepEqual(m[0].Value, []any{int64(1), 2.5, nil, true}) || m[1].Key != "a" || m[1].Value != Symbol("s") ||
+	if len(m) != 4 || m[0].Key != Symbol("b") || !reflect.DeepEqual(m[0].Value, []any{int64(1), 2.5, nil, true}) || m[1].Key != "a" || m[1].Value != Symbol("s") ||
 		m[2].Key != int64(3) || !reflect.DeepEqual(m[2].Value, Map{{"x", "y"}}) || m[3].Value != "String" {
 		t.Errorf("got %#v", m)
 	}
@@ -266,7 +264,7 @@ func TestOutput(t *testing.T) {
 
 func TestClock(t *testing.T) {
 	cfg := Config{Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }, Env: env.New([]string{"TZ=UTC"})}
-	if v, err := eval(t, cfg, `require "date"; [Time.now.strftime("%F %T"), Time.now.to_i, Date.today.to_s].inspect`); err != nil || v != `["2026-01-02 03:04:05", 1767323045, "2026-01-02"]` {
+	if v, err := eval(t, cfg, `[Time.now.strftime("%F %T"), Time.now.to_i].inspect`); err != nil || v != `["2026-01-02 03:04:05", 1767323045]` {
 		t.Errorf("got %v, %v", v, err)
 	}
 }

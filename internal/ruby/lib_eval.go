@@ -1,37 +1,49 @@
 package ruby
 
-// evalText runs a program text with another self, as instance_eval and eval
-// of a string do: a Berksfile that shares lines with others reads their file
-// and evaluates it. The text has local variables of its own; it does not see
-// those of the place that evaluates it.
-func (in *Interp) evalText(self Value, args []Value) Value {
-	if len(args) == 0 {
-		in.raise("ArgumentError", "wrong number of arguments (given 0, expected 1..3)")
+// kernelEval evaluates a program text with the caller's self; see evalText.
+func kernelEval(in *Interp, c *call) Value {
+	if len(c.args) > 1 {
+		in.unsupported("eval with a binding")
+	}
+	return in.evalText(c)
+}
+
+// objectInstanceEval runs a block or a program text with another self.
+func objectInstanceEval(in *Interp, c *call) Value {
+	switch {
+	case c.blk != nil && c.name == "instance_exec":
+		return in.runBlock(c.blk, c.self, arguments{c.args, c.kw, nil})
+	case c.blk != nil:
+		return in.runBlock(c.blk, c.self, arguments{list: []Value{c.self}})
+	}
+	return in.evalText(c)
+}
+
+// evalText runs a program text: a Berksfile that shares lines with others reads
+// their file and evaluates it. The text has local variables of its own; it does
+// not see those of the place that evaluates it.
+func (in *Interp) evalText(c *call) Value {
+	if _, host := c.self.(*HostObject); !host && c.self != any(in.main) {
+		in.unsupported(in.methodName(c.self, c.name) + " with a text")
+	}
+	if len(c.args) == 0 {
+		in.argError(0, 1, 3)
 	}
 	o := Options{}
-	if len(args) > 1 {
-		o.File = in.argString(args[1])
+	if len(c.args) > 1 {
+		o.File = in.argString(c.args[1])
 	}
-	if len(args) > 2 {
-		o.Line = in.argInt(args[2])
+	if len(c.args) > 2 {
+		o.Line = in.argInt(c.args[2])
 	}
-	p, err := Parse(in.argString(args[0]), o)
+	p, err := Parse(in.argString(c.args[0]), o)
 	if err != nil {
 		in.raise("SyntaxError", "%v", err)
 	}
 	prog, off := in.curProg, in.curOff
 	f := in.topFrame(p)
-	f.self, f.mf.self = self, self
+	f.self = c.self
 	v := in.ev(p.body, f)
 	in.curProg, in.curOff = prog, off
 	return v
-}
-
-// evaluable says whether a text can be evaluated with a value as self: the
-// program's own or an object of the host.
-func (in *Interp) evaluable(self Value) bool {
-	if _, ok := self.(*HostObject); ok {
-		return true
-	}
-	return self == any(in.main)
 }

@@ -1,237 +1,387 @@
 package ruby
 
-import "strings"
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
 
-// matchCall is match and match? of strings and regexps.
-func (in *Interp) matchCall(c *call, re *Regexp, subject, pos Value) Value {
-	if subject == nil {
-		if pos != nil {
-			in.argInt(pos)
+	"github.com/galleyhq/galley/internal/ruby/rubyre"
+)
+
+// Regexp is a Ruby regular expression.
+type Regexp struct {
+	*rubyre.Regexp
+	src   string
+	flags rubyre.Flags
+}
+
+// MatchData is the result of a match.
+type MatchData struct {
+	re  *Regexp
+	s   string
+	idx []int // begin and end of the match and of each group, in bytes
+}
+
+var regexpClassMethods = []builtin{
+	{"new compile", 1, 2, regexpNew},
+	{"escape quote", 1, 1, regexpEscape},
+	{"union", 0, -1, regexpUnion},
+	{"last_match", 0, 1, regexpLastMatch},
+}
+
+var regexpMethods = []builtin{
+	{"source", 0, 0, regexpSource},
+	{"options", 0, 0, regexpOptions},
+	{"names", 0, 0, regexpNames},
+	{"to_s", 0, 0, regexpToS},
+	{"inspect", 0, 0, regexpInspect},
+	{"===", 1, 1, regexpCaseEqual},
+	{"=~", 1, 1, regexpMatchAt},
+	{"match match?", 1, 1, regexpMatch},
+}
+
+var matchMethods = []builtin{
+	{"[]", 1, 1, matchGet},
+	{"to_a", 0, 0, matchToA},
+	{"captures", 0, 0, matchCaptures},
+	{"named_captures", 0, 0, matchNamedCaptures},
+	{"names", 0, 0, matchNames},
+	{"pre_match", 0, 0, matchPre},
+	{"post_match", 0, 0, matchPost},
+	{"to_s", 0, 0, matchToS},
+	{"begin end", 1, 1, matchBegin},
+}
+
+// maxSubject bounds the texts that are searched, as the memory of the search
+// grows with them.
+const maxSubject = 256 << 10
+
+func newRegexp(src, flags string) (*Regexp, *rubyre.Error) {
+	f := rubyre.ParseFlags(flags)
+	re, err := rubyre.Compile(src, f)
+	if err != nil {
+		var e *rubyre.Error
+		errors.As(err, &e)
+		return nil, e
+	}
+	return &Regexp{re, src, f}, nil
+}
+
+// embed is Regexp#to_s, the form in which a regexp goes into another.
+func (r *Regexp) embed() string {
+	on, off := r.flags.String(), ""
+	for _, c := range "mix" {
+		if !strings.ContainsRune(on, c) {
+			off += string(c)
 		}
-		if c.name == "match" {
-			in.setMatch(c, nil)
-			return nil
+	}
+	if off != "" {
+		off = "-" + off
+	}
+	return "(?" + on + off + ":" + r.src + ")"
+}
+
+// regexp compiles a pattern met at run time.
+func (in *Interp) regexp(src, flags string) *Regexp {
+	in.alloc(100*len(src) + 200)
+	in.step(len(src))
+	re, err := newRegexp(src, flags)
+	switch {
+	case err != nil && err.Unsupported:
+		in.unsupported(strings.TrimSuffix(err.Msg, " is not supported"))
+	case err != nil:
+		in.raise("RegexpError", "%s: /%s/", err.Msg, src)
+	}
+	return re
+}
+
+// toRegexp gives a regexp for a pattern argument: a string matches itself.
+func (in *Interp) toRegexp(v Value) *Regexp {
+	switch x := v.(type) {
+	case *Regexp:
+		return x
+	case *String:
+		return in.regexp(rubyre.Quote(x.s), "")
+	}
+	in.raise("TypeError", "wrong argument type %s (expected Regexp)", in.classOf(v).name)
+	return nil
+}
+
+// find searches a prepared text from a byte offset on.
+func (in *Interp) find(re *Regexp, t *rubyre.Text, from int) *MatchData {
+	in.step(1)
+	in.checkLimits()
+	if len(t.String()) > maxSubject {
+		in.limit(fmt.Sprintf("a text of more than %d KiB is too large for a regular expression", maxSubject>>10))
+	}
+	idx, err := re.Find(t, from)
+	if err != nil {
+		in.limit(err.Error())
+	}
+	if idx == nil {
+		return nil
+	}
+	in.alloc(64 + 8*len(idx))
+	return &MatchData{re, t.String(), idx}
+}
+
+// search matches and sets $~ of the caller.
+func (in *Interp) search(c *call, re *Regexp, s string, from int) *MatchData {
+	in.alloc(4 * len(s))
+	in.step(len(s) / 16)
+	return in.setMatch(c, in.find(re, rubyre.NewText(s), from))
+}
+
+func (in *Interp) setMatch(c *call, m *MatchData) *MatchData {
+	if c.f != nil {
+		c.f.mf.match = m
+	}
+	return m
+}
+
+// eachMatch calls fn for the matches of a pattern, with $~ set, until it
+// returns false, and returns the last match.
+func (in *Interp) eachMatch(c *call, re *Regexp, s string, fn func(m *MatchData) bool) *MatchData {
+	in.alloc(4 * len(s))
+	in.step(len(s) / 16)
+	t := rubyre.NewText(s)
+	var last *MatchData
+	for pos := 0; pos <= len(s); {
+		m := in.find(re, t, pos)
+		if m == nil {
+			break
 		}
+		last = m
+		in.setMatch(c, m)
+		if !fn(m) {
+			break
+		}
+		if pos = m.idx[1]; m.idx[1] == m.idx[0] { // an empty match moves on by a character
+			_, w := utf8.DecodeRuneInString(s[pos:])
+			pos += max(1, w)
+		}
+	}
+	return in.setMatch(c, last)
+}
+
+// group is the text of a group; ok is false where it took no part.
+func (m *MatchData) group(i int) (string, bool) {
+	if i < 0 || 2*i+1 >= len(m.idx) || m.idx[2*i] < 0 {
+		return "", false
+	}
+	return m.s[m.idx[2*i]:m.idx[2*i+1]], true
+}
+
+func (in *Interp) groupValue(m *MatchData, i int) Value {
+	if s, ok := m.group(i); ok {
+		return in.str(s)
+	}
+	return nil
+}
+
+// groupNumber finds a group by its number or name.
+func (in *Interp) groupNumber(m *MatchData, v Value) int {
+	switch x := v.(type) {
+	case int:
+		if x < 0 {
+			x += len(m.idx) / 2
+		}
+		return x
+	case *String, Symbol:
+		n := m.re.GroupNumber(in.argName(v))
+		if n == 0 {
+			in.raise("IndexError", "undefined group name reference: %s", in.argName(v))
+		}
+		return n
+	}
+	in.unsupported("a range as an index of MatchData")
+	return 0
+}
+
+// groups are the groups from a number on.
+func (in *Interp) groups(m *MatchData, from int) []Value {
+	var out []Value
+	for i := from; i < len(m.idx)/2; i++ {
+		out = append(out, in.groupValue(m, i))
+	}
+	return out
+}
+
+func regexpNew(in *Interp, c *call) Value {
+	if re, ok := c.args[0].(*Regexp); ok {
+		return re
+	}
+	flags := ""
+	switch x := c.opt(1).(type) {
+	case int:
+		flags = rubyre.Flags(x & 7).String()
+	default:
+		if truthy(x) {
+			flags = "i"
+		}
+	}
+	return in.regexp(in.argString(c.args[0]), flags)
+}
+
+func regexpEscape(in *Interp, c *call) Value { return in.str(rubyre.Quote(in.argName(c.args[0]))) }
+
+func regexpUnion(in *Interp, c *call) Value {
+	args := c.args
+	if len(args) == 1 {
+		if a, ok := args[0].(*Array); ok {
+			args = a.a
+		}
+	}
+	if len(args) == 0 {
+		return in.regexp("(?!)", "")
+	}
+	var parts []string
+	for _, a := range args {
+		re, ok := a.(*Regexp)
+		switch {
+		case ok && len(args) == 1:
+			return re
+		case ok:
+			parts = append(parts, re.embed())
+		default:
+			parts = append(parts, rubyre.Quote(in.argName(a)))
+		}
+	}
+	return in.regexp(strings.Join(parts, "|"), "")
+}
+
+func regexpLastMatch(in *Interp, c *call) Value {
+	if c.f == nil || c.f.mf.match == nil {
+		return nil
+	}
+	if len(c.args) == 0 {
+		return c.f.mf.match
+	}
+	return in.groupValue(c.f.mf.match, in.groupNumber(c.f.mf.match, c.args[0]))
+}
+
+func regexpSource(in *Interp, c *call) Value { return in.str(c.self.(*Regexp).src) }
+
+func regexpOptions(_ *Interp, c *call) Value { return int(c.self.(*Regexp).flags) }
+
+func regexpNames(in *Interp, c *call) Value { return in.strs(c.self.(*Regexp).Names()) }
+
+func regexpToS(in *Interp, c *call) Value { return in.str(c.self.(*Regexp).embed()) }
+
+func regexpInspect(in *Interp, c *call) Value {
+	re := c.self.(*Regexp)
+	src := strings.ReplaceAll(strings.ReplaceAll(re.src, `\/`, "/"), "/", `\/`)
+	return in.str("/" + src + "/" + re.flags.String())
+}
+
+// subject is the text of a string or symbol.
+func subject(v Value) (string, bool) {
+	switch x := v.(type) {
+	case *String:
+		return x.s, true
+	case Symbol:
+		return string(x), true
+	}
+	return "", false
+}
+
+func regexpCaseEqual(in *Interp, c *call) Value {
+	s, ok := subject(c.args[0])
+	if !ok {
+		in.setMatch(c, nil)
 		return false
 	}
-	var s string
-	if y, ok := subject.(Symbol); ok {
-		s = string(y)
-	} else {
-		s = in.argString(subject)
+	return in.search(c, c.self.(*Regexp), s, 0) != nil
+}
+
+func regexpMatchAt(in *Interp, c *call) Value { return in.matchAt(c, c.self.(*Regexp), c.args[0]) }
+
+// matchAt is =~.
+func (in *Interp) matchAt(c *call, re *Regexp, v Value) Value {
+	s, ok := subject(v)
+	if !ok && v == nil {
+		in.setMatch(c, nil)
+		return nil
 	}
-	start := 0
-	if pos != nil {
-		n := in.argInt(pos)
-		if n < 0 {
-			n += runeCount(s)
-		}
-		start = byteOffset(s, n)
-		if start < 0 {
-			if c.name == "match?" {
-				return false
-			}
-			in.setMatch(c, nil)
-			return nil
-		}
+	if !ok {
+		s = in.argString(v)
 	}
-	if c.name == "match?" {
-		return re.match(in, s, start) != nil
-	}
-	m := in.search(c, re, s, start)
+	m := in.search(c, re, s, 0)
 	if m == nil {
 		return nil
 	}
-	if c.blk != nil {
+	return runeCount(s[:m.idx[0]])
+}
+
+func regexpMatch(in *Interp, c *call) Value { return in.match(c, c.self.(*Regexp), c.args[0]) }
+
+// match is match and match? of strings and regexps.
+func (in *Interp) match(c *call, re *Regexp, v Value) Value {
+	s, ok := subject(v)
+	if !ok && v != nil {
+		s = in.argString(v)
+	}
+	if c.name == "match?" {
+		return v != nil && in.find(re, rubyre.NewText(s), 0) != nil
+	}
+	if v == nil {
+		in.setMatch(c, nil)
+		return nil
+	}
+	m := in.search(c, re, s, 0)
+	switch {
+	case m == nil:
+		return nil
+	case c.blk != nil:
 		return in.yield(c.blk, m)
 	}
 	return m
 }
 
-func defRegexp(l *library) {
-	d := l.class("Regexp", "Object")
-	d.sdef("new compile", 1, 3, func(in *Interp, c *call) Value {
-		if re, ok := c.args[0].(*Regexp); ok {
-			return re
-		}
-		flags := 0
-		switch x := c.opt(1).(type) {
-		case nil:
-		case int:
-			flags = x & 7
-		default:
-			if truthy(x) {
-				flags = reIgnoreCase
-			}
-		}
-		return in.regexp(in.argString(c.args[0]), flags)
-	})
-	d.sdef("escape quote", 1, 1, func(in *Interp, c *call) Value { return in.str(quoteRegexp(in.argName(c.args[0]))) })
-	d.sdef("union", 0, -1, func(in *Interp, c *call) Value {
-		args := flattenArgs(c.args)
-		if len(args) == 0 {
-			return in.regexp("(?!)", 0)
-		}
-		var parts []string
-		for _, a := range args {
-			if re, ok := a.(*Regexp); ok {
-				if len(args) == 1 {
-					return re
-				}
-				parts = append(parts, re.embed())
-				continue
-			}
-			parts = append(parts, quoteRegexp(in.argName(a)))
-		}
-		return in.regexp(strings.Join(parts, "|"), 0)
-	})
-	d.sdef("last_match", 0, 1, func(in *Interp, c *call) Value {
-		if c.f == nil || c.f.mf.match == nil {
-			return nil
-		}
-		if len(c.args) == 1 {
-			return in.groupValue(c.f.mf.match, in.groupNumber(c.f.mf.match, c.args[0]))
-		}
-		return c.f.mf.match
-	})
-	d.def("source", 0, 0, func(in *Interp, c *call) Value { return in.str(c.self.(*Regexp).src) })
-	d.def("options", 0, 0, func(in *Interp, c *call) Value { return c.self.(*Regexp).flags })
-	d.def("casefold?", 0, 0, func(in *Interp, c *call) Value { return c.self.(*Regexp).flags&reIgnoreCase != 0 })
-	d.def("names", 0, 0, func(in *Interp, c *call) Value {
-		var out []Value
-		for _, n := range c.self.(*Regexp).names {
-			out = append(out, in.str(n))
-		}
-		return in.arr(out)
-	})
-	d.def("to_s", 0, 0, func(in *Interp, c *call) Value { return in.str(c.self.(*Regexp).embed()) })
-	d.def("inspect", 0, 0, func(in *Interp, c *call) Value {
-		re := c.self.(*Regexp)
-		return in.str("/" + escapeSlash(re.src) + "/" + re.flagString())
-	})
-	d.def("==  eql?", 1, 1, func(in *Interp, c *call) Value { return in.equal(c.self, c.args[0]) })
-	d.def("===", 1, 1, func(in *Interp, c *call) Value {
-		var s string
-		switch x := c.args[0].(type) {
-		case *String:
-			s = x.s
-		case Symbol:
-			s = string(x)
-		default:
-			in.setMatch(c, nil)
-			return false
-		}
-		return in.search(c, c.self.(*Regexp), s, 0) != nil
-	})
-	d.def("=~", 1, 1, func(in *Interp, c *call) Value {
-		var s string
-		switch x := c.args[0].(type) {
-		case nil:
-			in.setMatch(c, nil)
-			return nil
-		case Symbol:
-			s = string(x)
-		default:
-			s = in.argString(x)
-		}
-		m := in.search(c, c.self.(*Regexp), s, 0)
-		if m == nil {
-			return nil
-		}
-		return runeCount(s[:m.idx[0]])
-	})
-	d.def("match match?", 1, 2, func(in *Interp, c *call) Value {
-		return in.matchCall(c, c.self.(*Regexp), c.args[0], c.opt(1))
-	})
-	d.def("~", 0, 0, func(in *Interp, c *call) Value { in.unsupported("~ of a regexp"); return nil })
-
-	m := l.class("MatchData", "Object")
-	m.def("[]", 1, 2, func(in *Interp, c *call) Value {
-		md := c.self.(*MatchData)
-		if len(c.args) == 1 {
-			switch x := c.args[0].(type) {
-			case int:
-				return in.groupValue(md, in.groupNumber(md, x))
-			case *String, Symbol:
-				return in.groupValue(md, in.groupNumber(md, x))
-			}
-		}
-		cc := *c
-		cc.self, cc.name = in.arr(in.groups(md, 0)), "[]"
-		return stdlib().byName["Array"].methods["[]"].bi(in, &cc)
-	})
-	m.def("to_a", 0, 0, func(in *Interp, c *call) Value { return in.arr(in.groups(c.self.(*MatchData), 0)) })
-	m.def("captures deconstruct", 0, 0, func(in *Interp, c *call) Value { return in.arr(in.groups(c.self.(*MatchData), 1)) })
-	m.def("named_captures", 0, -1, func(in *Interp, c *call) Value {
-		md := c.self.(*MatchData)
-		h := NewHash()
-		for _, n := range md.re.names {
-			in.hset(h, in.str(n), in.namedGroup(md, n))
-		}
-		return h
-	})
-	m.def("names", 0, 0, func(in *Interp, c *call) Value {
-		var out []Value
-		for _, n := range c.self.(*MatchData).re.names {
-			out = append(out, in.str(n))
-		}
-		return in.arr(out)
-	})
-	m.def("values_at", 0, -1, func(in *Interp, c *call) Value {
-		md := c.self.(*MatchData)
-		var out []Value
-		for _, a := range c.args {
-			out = append(out, in.groupValue(md, in.groupNumber(md, a)))
-		}
-		return in.arr(out)
-	})
-	m.def("pre_match", 0, 0, func(in *Interp, c *call) Value { md := c.self.(*MatchData); return in.str(md.s[:md.idx[0]]) })
-	m.def("post_match", 0, 0, func(in *Interp, c *call) Value { md := c.self.(*MatchData); return in.str(md.s[md.idx[1]:]) })
-	m.def("to_s", 0, 0, func(in *Interp, c *call) Value { return in.groupValue(c.self.(*MatchData), 0) })
-	m.def("string", 0, 0, func(in *Interp, c *call) Value { return &String{s: c.self.(*MatchData).s, frozen: true} })
-	m.def("regexp", 0, 0, func(in *Interp, c *call) Value { return c.self.(*MatchData).re })
-	m.def("length size", 0, 0, func(in *Interp, c *call) Value { return len(c.self.(*MatchData).idx) / 2 })
-	m.def("begin end offset", 1, 1, func(in *Interp, c *call) Value {
-		md := c.self.(*MatchData)
-		g := in.groupNumber(md, c.args[0])
-		if g < 0 || 2*g+1 >= len(md.idx) {
-			in.raise("IndexError", "index %d out of matches", g)
-		}
-		var lo, hi Value
-		if md.idx[2*g] >= 0 {
-			lo, hi = runeCount(md.s[:md.idx[2*g]]), runeCount(md.s[:md.idx[2*g+1]])
-		}
-		switch c.name {
-		case "begin":
-			return lo
-		case "end":
-			return hi
-		}
-		return in.arr([]Value{lo, hi})
-	})
-	m.def("==", 1, 1, func(in *Interp, c *call) Value { return c.self == c.args[0] })
-	m.def("inspect", 0, 0, func(in *Interp, c *call) Value {
-		md := c.self.(*MatchData)
-		s := "#<MatchData " + in.inspect(in.groupValue(md, 0))
-		for i := 1; i < len(md.idx)/2; i++ {
-			name := in.toS(i)
-			for n, gs := range md.re.group {
-				for _, g := range gs {
-					if g == i {
-						name = n
-					}
-				}
-			}
-			s += " " + name + ":" + in.inspect(in.groupValue(md, i))
-		}
-		return in.str(s + ">")
-	})
+func matchGet(in *Interp, c *call) Value {
+	m := c.self.(*MatchData)
+	return in.groupValue(m, in.groupNumber(m, c.args[0]))
 }
 
-func (in *Interp) groups(md *MatchData, from int) []Value {
-	var out []Value
-	for i := from; i < len(md.idx)/2; i++ {
-		out = append(out, in.groupValue(md, i))
+func matchToA(in *Interp, c *call) Value { return in.arr(in.groups(c.self.(*MatchData), 0)) }
+
+func matchCaptures(in *Interp, c *call) Value { return in.arr(in.groups(c.self.(*MatchData), 1)) }
+
+func matchNames(in *Interp, c *call) Value { return in.strs(c.self.(*MatchData).re.Names()) }
+
+func matchNamedCaptures(in *Interp, c *call) Value {
+	m := c.self.(*MatchData)
+	h := NewHash()
+	for _, n := range m.re.Names() {
+		in.hset(h, in.str(n), in.groupValue(m, m.re.GroupNumber(n)))
 	}
-	return out
+	return h
+}
+
+func matchPre(in *Interp, c *call) Value {
+	m := c.self.(*MatchData)
+	return in.str(m.s[:m.idx[0]])
+}
+
+func matchPost(in *Interp, c *call) Value {
+	m := c.self.(*MatchData)
+	return in.str(m.s[m.idx[1]:])
+}
+
+func matchToS(in *Interp, c *call) Value { return in.groupValue(c.self.(*MatchData), 0) }
+
+func matchBegin(in *Interp, c *call) Value {
+	m := c.self.(*MatchData)
+	g := 2 * in.groupNumber(m, c.args[0])
+	if c.name == "end" {
+		g++
+	}
+	if g < 0 || g >= len(m.idx) {
+		in.raise("IndexError", "index %d out of matches", g/2)
+	}
+	if m.idx[g] < 0 {
+		return nil
+	}
+	return runeCount(m.s[:m.idx[g]])
 }

@@ -4,12 +4,9 @@ package ruby
 
 import (
 	"errors"
-	"os"
 	"os/exec"
 	"syscall"
 )
-
-const openNonBlock = syscall.O_NONBLOCK
 
 func isErrno(err error, name string) bool {
 	switch name {
@@ -19,12 +16,6 @@ func isErrno(err error, name string) bool {
 		return errors.Is(err, syscall.EISDIR)
 	}
 	return false
-}
-
-func writable(path string) bool { return syscall.Access(path, 2) == nil }
-
-func userIDs() (uid, euid, gid, egid int) {
-	return os.Getuid(), os.Geteuid(), os.Getgid(), os.Getegid()
 }
 
 // shellCommand runs a command line as Ruby's backticks do.

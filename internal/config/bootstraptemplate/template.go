@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -103,7 +102,7 @@ func numbers(v any) any {
 		}
 		return out
 	case json.Number:
-		if n, ok := new(big.Int).SetString(v.String(), 10); ok {
+		if n, err := v.Int64(); err == nil {
 			return n
 		}
 		f, _ := v.Float64()

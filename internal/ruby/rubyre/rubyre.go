@@ -11,7 +11,7 @@ import (
 )
 
 // Timeout bounds the time of one match.
-const Timeout = 2 * time.Second
+const Timeout = time.Second
 
 // ErrTimeout is the error of a match that took longer than [Timeout].
 var ErrTimeout = errors.New("the regular expression takes too long on this text")

@@ -1,6 +1,7 @@
 package rubyre
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 type translation struct {
 	src    string
 	pos    int
-	out    strings.Builder
+	out    bytes.Buffer
 	groups int
 	names  []string
 	byName map[string]int
@@ -35,10 +36,16 @@ func (w width) plus(v width) width {
 	return width{w.min + v.min, w.max + v.max}
 }
 
-const maxDepth = 200
+const (
+	maxDepth   = 200
+	maxPattern = 8 << 10
+)
 
 // translate reads a pattern and writes it for regexp2.
 func translate(src string, flags Flags) (t *translation, err error) {
+	if len(src) > maxPattern {
+		return nil, &Error{Msg: fmt.Sprintf("a pattern of more than %d bytes is not supported", maxPattern), Unsupported: true}
+	}
 	t = &translation{src: src, byName: map[string]int{}, named: hasNamedGroup(src)}
 	defer func() {
 		switch e := recover().(type) {
@@ -227,15 +234,13 @@ func (t *translation) quantified(flags Flags) width {
 		if !ok {
 			break
 		}
-		text := t.out.String()
-		atom := text[start:]
-		t.out.Reset()
-		t.out.WriteString(text[:start])
+		open := "(?:(?:"
 		if strings.HasSuffix(q, "+") && len(q) > 1 {
-			t.out.WriteString("(?>(?:" + atom + ")" + q[:len(q)-1] + ")")
-		} else {
-			t.out.WriteString("(?:(?:" + atom + ")" + q + ")")
+			open, q = "(?>(?:", q[:len(q)-1]
 		}
+		atom := open + string(t.out.Bytes()[start:]) + ")" + q + ")"
+		t.out.Truncate(start)
+		t.out.WriteString(atom)
 		w = w.times(lo, hi)
 	}
 	return w

@@ -1,0 +1,272 @@
+package ruby
+
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Class is a Ruby class or module.
+type Class struct {
+	name     string
+	super    *Class
+	isModule bool
+	methods  map[string]*method
+	builtin  map[string]*method // shared, never changed
+	sbuiltin map[string]*method // singleton methods of the same kind
+	meta     *Class             // singleton methods that the program defined
+	includes []*Class
+	consts   map[string]Value
+	order    []string // names of the constants
+	ivars    map[string]Value
+	attached *Class // of a meta class: its class
+}
+
+// Name is the full name of the class, such as "Chef::Config".
+func (c *Class) Name() string { return c.name }
+
+// ancestors lists the classes and modules in which methods are looked up, first
+// match first.
+func (c *Class) ancestors() []*Class {
+	var out []*Class
+	var add func(k *Class)
+	add = func(k *Class) {
+		if slices.Contains(out, k) {
+			return
+		}
+		out = append(out, k)
+		for _, m := range slices.Backward(k.includes) {
+			add(m)
+		}
+	}
+	for k := c; k != nil; k = k.super {
+		add(k)
+	}
+	return out
+}
+
+func (c *Class) isA(other *Class) bool {
+	for k := c; k != nil; k = k.super {
+		if k == other {
+			return true
+		}
+		for _, m := range k.includes {
+			if m.isA(other) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lookup finds an instance method.
+func (c *Class) lookup(name string) *method {
+	for k := c; k != nil; k = k.super {
+		if m := k.own(name); m != nil {
+			return m
+		}
+		for _, i := range slices.Backward(k.includes) {
+			if m := i.lookup(name); m != nil {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Class) own(name string) *method {
+	if m, ok := c.methods[name]; ok {
+		return m
+	}
+	return c.builtin[name]
+}
+
+// builtin is a row of a method table: names separated by blanks, the least and
+// the greatest number of arguments (-1: any), and the function.
+type builtin struct {
+	names    string
+	min, max int
+	fn       builtinFunc
+}
+
+// classDef describes one of Ruby's own classes or modules.
+type classDef struct {
+	name, super string
+	module      bool
+	include     string
+	methods     []builtin
+	class       []builtin // singleton methods
+}
+
+// library is Ruby's own classes with their method tables; it is made once and
+// never changed.
+type library struct {
+	defs    []classDef
+	methods []map[string]*method
+	class   []map[string]*method
+}
+
+var theLibrary = sync.OnceValue(func() *library {
+	l := &library{defs: classDefs()}
+	for _, d := range l.defs {
+		l.methods = append(l.methods, methodMap(d.methods))
+		l.class = append(l.class, methodMap(d.class))
+	}
+	return l
+})
+
+func methodMap(rows []builtin) map[string]*method {
+	m := map[string]*method{}
+	for _, r := range rows {
+		for _, name := range strings.Fields(r.names) {
+			// A name after - is private.
+			name, private := strings.CutPrefix(name, "-private:")
+			m[name] = &method{name: name, bi: r.fn, min: r.min, max: r.max, private: private}
+		}
+	}
+	return m
+}
+
+// boot makes the classes of one interpreter.
+func (in *Interp) boot() {
+	lib := theLibrary()
+	in.classes = make(map[string]*Class, len(lib.defs))
+	for i, d := range lib.defs {
+		c := &Class{name: d.name, isModule: d.module, builtin: lib.methods[i], sbuiltin: lib.class[i]}
+		c.super = in.classes[d.super]
+		if d.include != "" {
+			c.includes = []*Class{in.classes[d.include]}
+		}
+		in.classes[d.name] = c
+	}
+	in.cObject, in.cModule, in.cClass = in.classes["Object"], in.classes["Module"], in.classes["Class"]
+	in.main = &Object{class: in.cObject}
+	in.loadPrelude()
+}
+
+// classOf gives a value's class.
+func (in *Interp) classOf(v Value) *Class {
+	name := "Object"
+	switch x := v.(type) {
+	case nil:
+		name = "NilClass"
+	case bool:
+		name = "FalseClass"
+		if x {
+			name = "TrueClass"
+		}
+	case int:
+		name = "Integer"
+	case float64:
+		name = "Float"
+	case Symbol:
+		name = "Symbol"
+	case *String:
+		name = "String"
+	case *Array:
+		name = "Array"
+	case *Hash:
+		name = "Hash"
+	case *Range:
+		name = "Range"
+	case *Regexp:
+		name = "Regexp"
+	case *MatchData:
+		name = "MatchData"
+	case *Proc:
+		name = "Proc"
+	case *enumerator:
+		name = "Enumerator"
+	case *timeValue:
+		name = "Time"
+	case envObject:
+		name = "ENV"
+	case *Class:
+		if x.isModule {
+			return in.cModule
+		}
+		return in.cClass
+	case *Object:
+		return x.class
+	case *Exception:
+		return x.class
+	}
+	return in.classes[name]
+}
+
+// findMethod finds the method that a call of name on v runs, or nil.
+func (in *Interp) findMethod(v Value, name string) *method {
+	c, ok := v.(*Class)
+	if !ok {
+		return in.classOf(v).lookup(name)
+	}
+	for k := c; k != nil; k = k.super {
+		if k.meta != nil {
+			if m := k.meta.lookup(name); m != nil {
+				return m
+			}
+		}
+		if m, ok := k.sbuiltin[name]; ok {
+			return m
+		}
+	}
+	return in.classOf(c).lookup(name)
+}
+
+// superMethod finds what super runs in the method of frame f.
+func (in *Interp) superMethod(f *frame) *method {
+	m := f.mf.m
+	var chain []*Class
+	if c, ok := f.self.(*Class); ok {
+		for k := c; k != nil; k = k.super {
+			if k.meta != nil {
+				chain = append(chain, k.meta.ancestors()...)
+			}
+		}
+	}
+	chain = append(chain, in.classOf(f.self).ancestors()...)
+	i := slices.Index(chain, m.owner)
+	if i < 0 {
+		return nil
+	}
+	if b := m.owner.builtin[m.name]; b != nil {
+		return b // a method of Ruby's that the program replaced
+	}
+	for _, k := range chain[i+1:] {
+		if s := k.own(m.name); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+func (in *Interp) addMethod(c *Class, name string, m *method) {
+	in.checkFrozen(c)
+	in.alloc(150)
+	if c.methods == nil {
+		c.methods = map[string]*method{}
+	}
+	m.owner = c
+	c.methods[name] = m
+}
+
+// metaOf gives the class that holds the singleton methods of a class.
+func (in *Interp) metaOf(v Value) *Class {
+	c, ok := v.(*Class)
+	if !ok {
+		in.unsupported("a singleton method on " + in.classOf(v).name)
+	}
+	if c.meta == nil {
+		in.alloc(300)
+		c.meta = &Class{name: "#<Class:" + c.name + ">", attached: c}
+	}
+	return c.meta
+}
+
+func (in *Interp) respondTo(v Value, name string) bool {
+	m := in.findMethod(v, name)
+	return m != nil && !m.private
+}
+
+// isBuiltin tells whether the class is Ruby's own.
+func (in *Interp) isBuiltin(c *Class) bool { return in.classes[c.name] == c }

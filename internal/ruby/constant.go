@@ -1,0 +1,317 @@
+package ruby
+
+import (
+	_ "embed"
+	"strings"
+	"sync"
+)
+
+func (in *Interp) defConst(c *Class, name string, v Value) {
+	in.checkFrozen(c)
+	in.alloc(100)
+	if c.consts == nil {
+		c.consts = map[string]Value{}
+	}
+	if _, ok := c.consts[name]; !ok {
+		c.order = append(c.order, name)
+	}
+	c.consts[name] = v
+	if k, ok := v.(*Class); ok && k.name == "" {
+		k.name = in.scopedName(c, name)
+	}
+}
+
+func (in *Interp) scopedName(c *Class, name string) string {
+	if c == in.cObject {
+		return name
+	}
+	return c.name + "::" + name
+}
+
+// constOf looks a constant up in one class, without its ancestors.
+func (in *Interp) constOf(c *Class, name string) (Value, bool) {
+	if v, ok := c.consts[name]; ok {
+		return v, true
+	}
+	if !in.isBuiltin(c) {
+		return nil, false
+	}
+	if name == "ENV" && c == in.cObject {
+		return envObject{}, true
+	}
+	if k, ok := in.classes[in.scopedName(c, name)]; ok {
+		return k, true
+	}
+	v := in.builtinConst(in.scopedName(c, name))
+	if v != nil {
+		in.defConst(c, name, v)
+	}
+	return v, v != nil
+}
+
+// builtinConst makes a constant of Ruby's own, or nil.
+func (in *Interp) builtinConst(name string) Value {
+	text := func(s string) Value { return &String{s: s, frozen: true} }
+	switch name {
+	case "RUBY_VERSION":
+		return text("3.1.7")
+	case "RUBY_ENGINE":
+		return text("ruby")
+	case "RUBY_PLATFORM":
+		return text(rubyPlatform())
+	case "ARGV":
+		return NewArray()
+	case "STDOUT", "STDERR", "STDIN":
+		return &Object{class: in.classes["IO"], data: &fileData{path: "<" + name + ">"}}
+	case "File::SEPARATOR", "IO::SEPARATOR":
+		return text("/")
+	case "File::PATH_SEPARATOR":
+		return text(pathListSeparator)
+	case "File::FNM_PATHNAME":
+		return fnmPathname
+	case "File::FNM_DOTMATCH":
+		return fnmDotmatch
+	case "File::FNM_EXTGLOB":
+		return fnmExtglob
+	case "Regexp::IGNORECASE":
+		return 1
+	case "Regexp::EXTENDED":
+		return 2
+	case "Regexp::MULTILINE":
+		return 4
+	case "Encoding::UTF_8", "Encoding::ASCII_8BIT", "Encoding::BINARY":
+		s := strings.TrimPrefix(name, "Encoding::")
+		return &Object{class: in.classes["Encoding"], data: strings.ReplaceAll(strings.Replace(s, "BINARY", "ASCII_8BIT", 1), "_", "-")}
+	case "YAML":
+		return in.classes["Psych"]
+	case "RbConfig::CONFIG":
+		return rbConfig()
+	}
+	return nil
+}
+
+// constIn is base::name.
+func (in *Interp) constIn(base Value, name string) Value {
+	switch c := base.(type) {
+	case *Class:
+		for _, k := range c.ancestors() {
+			if v, ok := in.constOf(k, name); ok && (k != in.cObject || c == k || c.isModule) {
+				return v
+			}
+		}
+		return in.missingConst(c, name)
+	case *HostObject:
+		if v, ok := in.hostCall(c.Host, c, &call{self: c, name: name}, true); ok {
+			return v
+		}
+		in.raiseName("NameError", name, "uninitialized constant %s::%s", c.Name, name)
+	}
+	in.raise("TypeError", "%s is not a class/module", in.inspect(base))
+	return nil
+}
+
+// lookupConst finds a constant by its bare name.
+func (in *Interp) lookupConst(f *frame, name string) (Value, bool) {
+	for c := f.cref; c != nil && c.class != in.cObject; c = c.outer {
+		if v, ok := in.constOf(c.class, name); ok {
+			return v, true
+		}
+	}
+	k := f.cref.class
+	if k.attached != nil {
+		k = k.attached
+	}
+	for _, a := range k.ancestors() {
+		if v, ok := in.constOf(a, name); ok {
+			return v, true
+		}
+	}
+	return in.constOf(in.cObject, name)
+}
+
+func (in *Interp) missingConst(c *Class, name string) Value {
+	full := in.scopedName(c, name)
+	switch {
+	case c != in.cObject && in.isBuiltin(c):
+		in.unsupported("the constant " + full)
+	case rubyConstants()[name] && c == in.cObject:
+		in.unsupported("the class or module " + name)
+	}
+	if in.cfg.Host != nil {
+		if v, ok := in.hostCall(in.cfg.Host, nil, &call{self: in.main, name: name}, true); ok {
+			return v
+		}
+	}
+	in.raiseName("NameError", name, "uninitialized constant %s", full)
+	return nil
+}
+
+// The names of Ruby 3.1's methods by class (with a dot: of the class itself; with
+// a star: of variable arity) and of its top-level constants, those of the
+// standard library included.
+var (
+	//go:embed lib/methods.txt
+	methodNames string
+	//go:embed lib/constants.txt
+	constantNames string
+)
+
+// rubyMethods tells of each method whether its arity is variable.
+var rubyMethods = sync.OnceValue(func() map[string]map[string]bool {
+	m := map[string]map[string]bool{}
+	class := ""
+	for line := range strings.Lines(methodNames) {
+		if name, rest, ok := strings.Cut(line, ": "); ok && line[0] != ' ' {
+			class, line = name, rest
+			m[class] = map[string]bool{}
+		}
+		for _, name := range strings.Fields(line) {
+			name, variable := strings.CutSuffix(name, "*")
+			if name == "" || name == "*" {
+				name, variable = name+"*", false // the operators * and **
+			}
+			m[class][name] = variable
+		}
+	}
+	return m
+})
+
+var rubyConstants = sync.OnceValue(func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range strings.Fields(constantNames) {
+		m[name] = true
+	}
+	return m
+})
+
+// rubyHas tells whether Ruby 3.1 itself defines the method, so that its absence
+// here is a limit of this package and not a mistake of the program.
+func (in *Interp) rubyHas(self Value, name string) bool {
+	_, ok := in.rubyMethod(self, name)
+	return ok
+}
+
+// rubyMethod looks a method of Ruby's own up; variable tells of its arity.
+func (in *Interp) rubyMethod(self Value, name string) (variable, ok bool) {
+	var classes []string
+	switch c := self.(type) {
+	case *HostObject:
+		return false, false
+	case envObject:
+		classes = append(classes, "ENV.", "Enumerable")
+	case *Class:
+		for k := c; k != nil; k = k.super {
+			if in.isBuiltin(k) {
+				classes = append(classes, k.name+".")
+			}
+		}
+		classes = append(classes, "Module", "Kernel")
+		if !c.isModule {
+			classes = append(classes, "Class")
+		}
+	default:
+		for _, k := range in.classOf(self).ancestors() {
+			if in.isBuiltin(k) {
+				classes = append(classes, k.name)
+			}
+		}
+		switch self.(type) {
+		case *String, int, float64, *timeValue:
+			classes = append(classes, "Comparable", "Numeric")
+			if _, text := self.(*String); text {
+				classes = classes[:len(classes)-1]
+			}
+		}
+	}
+	for _, c := range append(classes, "Object") {
+		if variable, ok = rubyMethods()[c][name]; ok {
+			return variable, true
+		}
+	}
+	return false, false
+}
+
+// Instance variables.
+
+// fields gives the instance variables of a value that can have them.
+func fields(v Value) map[string]Value {
+	switch x := v.(type) {
+	case *Object:
+		return x.ivars
+	case *Exception:
+		return x.ivars
+	case *Class:
+		return x.ivars
+	}
+	return nil
+}
+
+func (in *Interp) ivarSet(self Value, name string, v Value) {
+	in.alloc(64)
+	in.checkFrozen(self)
+	var o *Object
+	switch x := self.(type) {
+	case *Class:
+		if x.ivars == nil {
+			x.ivars = map[string]Value{}
+		}
+		x.ivars[name] = v
+		return
+	case *Object:
+		o = x
+	case *Exception:
+		o = &x.Object
+	default:
+		in.unsupported("an instance variable of " + in.classOf(self).name)
+	}
+	if o.ivars == nil {
+		o.ivars = map[string]Value{}
+	}
+	if _, ok := o.ivars[name]; !ok {
+		o.order = append(o.order, name)
+	}
+	o.ivars[name] = v
+}
+
+// Globals.
+
+func (in *Interp) gvarGet(name string, f *frame) Value {
+	switch name {
+	case "$~":
+		if f.mf.match == nil {
+			return nil
+		}
+		return f.mf.match
+	case "$&":
+		if f.mf.match == nil {
+			return nil
+		}
+		return in.groupValue(f.mf.match, 0)
+	case "$!":
+		return in.errInfo
+	case "$?":
+		return in.status
+	case "$0", "$PROGRAM_NAME":
+		return in.str("galley")
+	case "$stdout", "$stderr", "$stdin":
+		v, _ := in.constOf(in.cObject, strings.ToUpper(name[1:]))
+		return v
+	case "$:", "$LOAD_PATH", "$LOADED_FEATURES":
+		return NewArray()
+	case "$VERBOSE", "$DEBUG":
+		return false
+	}
+	return in.globals[name]
+}
+
+func (in *Interp) gvarSet(name string, v Value) {
+	switch name {
+	case "$~", "$&", "$!", "$?", "$:", "$LOAD_PATH", "$LOADED_FEATURES", "$stdout", "$stderr", "$stdin":
+		in.unsupported("an assignment to " + name)
+	}
+	if len(in.globals) > 10_000 {
+		in.limit("the program made too many global variables")
+	}
+	in.alloc(100)
+	in.globals[name] = v
+}

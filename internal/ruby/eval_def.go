@@ -1,0 +1,196 @@
+package ruby
+
+// callArgs evaluates arguments; kw tells that the last one is the keywords.
+func (in *Interp) callArgs(nodes []node, blockArg node, f *frame) (args []Value, kw bool, blk *Proc) {
+	if h, ok := lastNode(nodes).(*hashNode); ok && !h.brace {
+		args = in.evalList(nodes[:len(nodes)-1], f)
+		if v := in.ev(h, f).(*Hash); v.live > 0 || len(h.pairs) == 0 {
+			args, kw = append(args, v), true // **{} passes nothing
+		}
+	} else {
+		args = in.evalList(nodes, f)
+	}
+	if blockArg != nil {
+		blk = in.toProc(in.ev(blockArg, f))
+	}
+	return args, kw, blk
+}
+
+func lastNode(nodes []node) node {
+	if len(nodes) == 0 {
+		return nil
+	}
+	return nodes[len(nodes)-1]
+}
+
+func (n *callNode) eval(in *Interp, f *frame) Value {
+	v := invocation{f: f, self: f.self, name: n.name, fcall: n.recv == nil || n.private}
+	if n.recv != nil {
+		v.self = in.ev(n.recv, f)
+		if n.safe && v.self == nil {
+			return nil
+		}
+	}
+	v.args, v.kw, v.blk = in.callArgs(n.args, n.blockArg, f)
+	v.bare = n.recv == nil && !n.parens && n.block == nil
+	in.at(f, n)
+	return in.withBlock(n.block, v, in.call)
+}
+
+// withBlock makes the block of a call, and catches a break out of it.
+func (in *Interp) withBlock(block *funcNode, v invocation, do func(invocation) Value) Value {
+	if block == nil {
+		return do(v)
+	}
+	in.alloc(64)
+	v.blk = &Proc{fn: block, f: v.f, self: v.f.self}
+	if !block.jumpBrk {
+		return do(v)
+	}
+	return in.catch(func() Value { return do(v) }, func(j *jump) bool {
+		return j.kind == jBreak && j.tag == any(v.blk)
+	})
+}
+
+func (n *superNode) eval(in *Interp, f *frame) Value {
+	if f.mf.m == nil {
+		in.at(f, n)
+		in.raise("RuntimeError", "super called outside of method")
+	}
+	v := invocation{f: f, self: f.self, name: f.mf.m.name, blk: f.mf.blk, fcall: true}
+	if n.bare {
+		v.args, v.kw = in.currentArgs(f)
+	} else {
+		var blk *Proc
+		if v.args, v.kw, blk = in.callArgs(n.args, n.blockArg, f); blk != nil {
+			v.blk = blk
+		}
+	}
+	in.at(f, n)
+	m := in.superMethod(f)
+	if m == nil {
+		in.raiseName("NoMethodError", v.name, "super: no superclass method `%s' for %s", v.name, in.describe(f.self))
+	}
+	return in.withBlock(n.block, v, func(v invocation) Value { return in.invoke(v, m) })
+}
+
+// currentArgs collects the present values of the method's parameters, which a
+// bare super passes on.
+func (in *Interp) currentArgs(f *frame) ([]Value, bool) {
+	top := f
+	for top.parent != nil {
+		top = top.parent
+	}
+	var args []Value
+	kws := NewHash()
+	for _, p := range f.mf.m.fn.params.ps {
+		if p.idx < 0 {
+			continue
+		}
+		switch v := top.vars[p.idx]; p.kind {
+		case pReq, pOpt, pPost:
+			args = append(args, v)
+		case pRest:
+			args = append(args, in.splat(v)...)
+		case pKey, pKeyReq:
+			in.hset(kws, Symbol(p.name), v)
+		case pKeyRest:
+			v.(*Hash).Each(func(k, v Value) bool { in.hset(kws, k, v); return true })
+		}
+	}
+	if kws.live > 0 {
+		return append(args, kws), true
+	}
+	return args, false
+}
+
+func (n *yieldNode) eval(in *Interp, f *frame) Value {
+	args, kw, _ := in.callArgs(n.args, nil, f)
+	in.at(f, n)
+	if f.mf.blk == nil {
+		in.raise("LocalJumpError", "no block given (yield)")
+	}
+	return in.callProc(f.mf.blk, arguments{list: args, kw: kw})
+}
+
+func (n *lambdaNode) eval(in *Interp, f *frame) Value {
+	in.alloc(64)
+	return &Proc{fn: n.fn, f: f, self: f.self, lambda: true}
+}
+
+func (n *defNode) eval(in *Interp, f *frame) Value {
+	in.at(f, n)
+	in.alloc(200)
+	m := &method{name: n.name, fn: n.fn, prog: f.prog, cref: f.cref}
+	c := f.cref.class
+	if n.onSelf {
+		in.addMethod(in.metaOf(f.self), n.name, m)
+		return Symbol(n.name)
+	}
+	m.private = f.mf.private || n.name == "initialize" || n.name == "respond_to_missing?"
+	in.addMethod(c, n.name, m)
+	if f.mf.modfn {
+		public := *m
+		public.private = false
+		in.addMethod(in.metaOf(c), n.name, &public)
+	}
+	return Symbol(n.name)
+}
+
+func (n *classNode) eval(in *Interp, f *frame) Value {
+	in.at(f, n)
+	in.alloc(500)
+	var c *Class
+	if n.singleton {
+		c = in.metaOf(f.self)
+	} else {
+		c = in.openClass(n, f)
+	}
+	return in.ev(n.body, &frame{
+		self: c,
+		vars: make([]Value, len(n.scope.order)),
+		mf:   &methFrame{},
+		prog: f.prog,
+		cref: &cref{class: c, outer: f.cref},
+	})
+}
+
+// openClass finds the class or module, or makes it.
+func (in *Interp) openClass(n *classNode, f *frame) *Class {
+	base, name := f.cref.class, n.cpath.name
+	if n.cpath.top {
+		base = in.cObject
+	} else if n.cpath.scope != nil {
+		base = in.argClass(in.ev(n.cpath.scope, f))
+	}
+	super := in.cObject
+	if n.super != nil {
+		super = in.argClass(in.ev(n.super, f))
+	}
+	in.at(f, n)
+	if old, ok := in.constOf(base, name); ok {
+		c, ok := old.(*Class)
+		switch {
+		case !ok || c.isModule != n.module:
+			in.raise("TypeError", "%s is not a %s", name, map[bool]string{true: "module", false: "class"}[n.module])
+		case n.super != nil && c.super != super:
+			in.raise("TypeError", "superclass mismatch for class %s", c.name)
+		}
+		return c
+	}
+	if base == in.cObject && rubyConstants()[name] && !f.prog.prelude {
+		in.unsupported("opening the class or module " + name)
+	}
+	c := &Class{name: in.scopedName(base, name), isModule: n.module}
+	if !n.module {
+		if in.isBuiltin(super) && super != in.cObject && !super.isA(in.classes["Exception"]) {
+			in.unsupported("a subclass of " + super.name)
+		}
+		c.super = super
+	}
+	in.defConst(base, name, c)
+	if !n.module {
+		in.send(super, "inherited", c)
+	}
+	return c
+}

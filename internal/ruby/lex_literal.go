@@ -1,0 +1,544 @@
+package ruby
+
+import (
+	"strconv"
+	"strings"
+)
+
+func (p *parser) lexNumber(t token) token {
+	i := t.pos
+	base, digits := 10, "0123456789"
+	if p.src[i] == '0' {
+		switch c := p.ch(i+1) | 0x20; {
+		case c == 'x':
+			base, digits, i = 16, "0123456789abcdefABCDEF", i+2
+		case c == 'b':
+			base, digits, i = 2, "01", i+2
+		case c == 'o':
+			base, digits, i = 8, "01234567", i+2
+		case isDigit(p.ch(i+1)) || p.ch(i+1) == '_':
+			base, digits, i = 8, "01234567", i+1
+		}
+	}
+	s, i := p.digits(i, digits)
+	isFloat := false
+	if base == 10 {
+		if p.ch(i) == '.' && isDigit(p.ch(i+1)) {
+			var frac string
+			frac, i = p.digits(i+1, digits)
+			s, isFloat = s+"."+frac, true
+		}
+		if j := p.exponent(i); j > 0 {
+			var exp string
+			sign := p.src[i:j]
+			exp, i = p.digits(j, digits)
+			s, isFloat = s+sign+exp, true
+		}
+	}
+	if (p.ch(i) == 'r' || p.ch(i) == 'i') && !isIdentChar(p.ch(i+1)) {
+		p.unsupported(t.pos, "a rational or imaginary literal")
+	}
+	if isIdentChar(p.ch(i)) {
+		p.fail(i, "unexpected letter or digit after a number")
+	}
+	t.s, t.end = p.src[t.pos:i], i
+	p.pos, p.state = i, sEnd
+	if isFloat {
+		f, _ := strconv.ParseFloat(s, 64)
+		t.kind, t.val = tFloat, f
+		return t
+	}
+	n, err := strconv.ParseInt(s, base, strconv.IntSize)
+	if err != nil {
+		p.unsupported(t.pos, "an integer of more than 64 bits")
+	}
+	t.kind, t.val = tInt, int(n)
+	return t
+}
+
+// digits reads digits with single underscores between them.
+func (p *parser) digits(i int, set string) (string, int) {
+	start := i
+	for p.ch(i) != 0 && strings.IndexByte(set, p.ch(i)) >= 0 ||
+		p.ch(i) == '_' && i > start && p.ch(i-1) != '_' && p.ch(i+1) != 0 && strings.IndexByte(set, p.ch(i+1)) >= 0 {
+		i++
+	}
+	if i == start {
+		p.fail(start, "numeric literal without digits")
+	}
+	return strings.ReplaceAll(p.src[start:i], "_", ""), i
+}
+
+// exponent tells where the digits of an exponent at i begin, 0 for none.
+func (p *parser) exponent(i int) int {
+	if p.ch(i)|0x20 != 'e' {
+		return 0
+	}
+	if i++; p.ch(i) == '+' || p.ch(i) == '-' {
+		i++
+	}
+	if !isDigit(p.ch(i)) {
+		return 0
+	}
+	return i
+}
+
+// literalOf joins parts that hold no interpolation.
+func literalOf(parts []node) (string, bool) {
+	switch len(parts) {
+	case 0:
+		return "", true
+	case 1:
+		if s, ok := parts[0].(*strNode); ok {
+			return s.s, true
+		}
+	}
+	return "", false
+}
+
+func closing(c byte) (open, shut byte) {
+	switch c {
+	case '(':
+		return c, ')'
+	case '[':
+		return c, ']'
+	case '{':
+		return c, '}'
+	case '<':
+		return c, '>'
+	}
+	return 0, c
+}
+
+// lexPercent reads %w(…) and its kin.
+func (p *parser) lexPercent(t token) token {
+	i := t.pos + 1
+	kind := p.ch(i)
+	if isIdentStart(kind) {
+		i++
+	} else {
+		kind = 'Q'
+	}
+	d := p.ch(i)
+	if d == 0 || isIdentChar(d) || isSpace(d) {
+		p.fail(t.pos, "unknown type of %%string")
+	}
+	style := stringStyle{interp: strings.IndexByte("QxrWI", kind) >= 0, regexp: kind == 'r'}
+	style.open, style.shut = closing(d)
+	p.pos = i + 1
+	switch kind {
+	case 'r':
+		return p.regexpToken(t, p.stringBody(style))
+	case 'q', 'Q', 's', 'x':
+		t.kind, t.parts = tString, p.stringBody(style)
+		if kind == 'x' {
+			t.kind = tXString
+		} else if kind == 's' {
+			t.kind = tSymbol
+			t.s, _ = literalOf(t.parts)
+		}
+	case 'w', 'W', 'i', 'I':
+		t.kind, t.words = tWords, p.wordList(style)
+		if kind|0x20 == 'i' {
+			t.kind = tSymbols
+		}
+	default:
+		p.fail(t.pos, "unknown type of %%string")
+	}
+	t.end, p.state = p.pos, sEnd
+	return t
+}
+
+func (p *parser) regexpToken(t token, parts []node) token {
+	i := p.pos
+	for p.ch(i) >= 'a' && p.ch(i) <= 'z' {
+		if strings.IndexByte("imxounse", p.src[i]) < 0 {
+			p.fail(i, "unknown regexp option - %c", p.src[i])
+		}
+		i++
+	}
+	t.kind, t.parts, t.s = tRegexp, parts, p.src[p.pos:i]
+	p.pos, t.end, p.state = i, i, sEnd
+	return t
+}
+
+// lexQuoted reads "…", '…' and `…`.
+func (p *parser) lexQuoted(t token, q byte) token {
+	st := p.state
+	labelOK := p.labelOK(token{space: t.space})
+	p.pos++
+	t.parts = p.stringBody(stringStyle{shut: q, interp: q != '\''})
+	t.kind = tString
+	if q == '`' {
+		t.kind = tXString
+	} else if p.ch(p.pos) == ':' && p.ch(p.pos+1) != ':' && labelOK && st != sEnd && st != sFname {
+		p.pos++
+		t.kind, t.end, p.state = tLabelStr, p.pos, sBeg
+		return t
+	}
+	t.end, p.state = p.pos, sEnd
+	return t
+}
+
+// stringStyle says how the body of a string literal is read.
+type stringStyle struct {
+	open, shut byte // nested pairs count; shut 0: up to the end of the source
+	interp     bool // has escapes and interpolations
+	regexp     bool // escapes stay as they are
+	dedent     int  // columns of indentation that each line loses
+}
+
+// textParts collects literal text and interpolations.
+type textParts struct {
+	parts []node
+	b     strings.Builder
+	at    int
+}
+
+func (t *textParts) flush() {
+	if t.b.Len() > 0 {
+		t.parts = append(t.parts, &strNode{at(t.at), t.b.String()})
+		t.b.Reset()
+	}
+}
+
+func (t *textParts) add(n node) {
+	t.flush()
+	t.parts = append(t.parts, n)
+}
+
+// stringBody reads up to the unescaped terminator.
+func (p *parser) stringBody(s stringStyle) []node {
+	start := p.pos
+	t := &textParts{at: start}
+	depth := 0
+	lineStart := s.dedent > 0
+	for {
+		if lineStart {
+			lineStart = false
+			p.dedentLine(s.dedent)
+		}
+		if t.b.Len() == 0 {
+			t.at = p.pos
+		}
+		if p.pos >= len(p.src) {
+			if s.shut != 0 {
+				p.fail(start-1, "unterminated string or regexp meets end of file")
+			}
+			t.flush()
+			return t.parts
+		}
+		c := p.src[p.pos]
+		switch {
+		case s.shut != 0 && c == s.shut && depth == 0:
+			p.pos++
+			t.flush()
+			return t.parts
+		case c == '\\':
+			lineStart = p.backslash(s, t)
+		case c == '#' && s.interp && p.interpolates(s.shut):
+			t.add(p.interpolation())
+		case c == '\r' && p.ch(p.pos+1) == '\n':
+			p.pos++
+		case c == '\n':
+			t.b.WriteByte(c)
+			if s.shut != 0 {
+				p.newline() // a here-document may have begun on this line
+			} else {
+				p.pos++
+			}
+			lineStart = s.dedent > 0
+		default:
+			if s.open != 0 && c == s.open {
+				depth++
+			} else if s.open != 0 && c == s.shut {
+				depth--
+			}
+			t.b.WriteByte(c)
+			p.pos++
+		}
+	}
+}
+
+// backslash reads what begins with one; lineStart tells that a line ended.
+func (p *parser) backslash(s stringStyle, t *textParts) (lineStart bool) {
+	n := p.ch(p.pos + 1)
+	switch {
+	case n == 0 && s.shut != 0:
+		p.fail(p.pos, "unterminated string or regexp meets end of file")
+	case n == '\n' && (s.interp || s.regexp):
+		p.pos += 2
+		return s.dedent > 0
+	case s.regexp && n == s.shut && (n == '/' || strings.IndexByte(`.*+?()[]{}|^$-`, n) < 0),
+		!s.interp && s.shut != 0 && (n == '\\' || n == s.shut || s.open != 0 && n == s.open):
+		t.b.WriteByte(n) // an escaped delimiter loses its backslash
+		p.pos += 2
+	case s.regexp:
+		t.b.WriteString(p.src[p.pos : p.pos+2])
+		p.pos += 2
+	case s.interp:
+		p.escape(&t.b)
+	default:
+		t.b.WriteByte('\\')
+		p.pos++
+	}
+	return false
+}
+
+func (p *parser) dedentLine(n int) {
+	for col := 0; p.pos < len(p.src) && col < n; p.pos++ {
+		switch p.src[p.pos] {
+		case ' ':
+			col++
+		case '\t':
+			if col += 8 - col%8; col > n {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// interpolates tells whether the # at the current position begins an
+// interpolation.
+func (p *parser) interpolates(shut byte) bool {
+	n, m := p.ch(p.pos+1), p.ch(p.pos+2)
+	switch n {
+	case '{':
+		return true
+	case '@':
+		return isIdentStart(m) || m == '@' && isIdentStart(p.ch(p.pos+3))
+	case '$':
+		return isIdentChar(m) || m != 0 && m != shut && strings.IndexByte("~!?:&", m) >= 0
+	}
+	return false
+}
+
+// interpolation parses #{…}, #@name and #$name; pos is at the #.
+func (p *parser) interpolation() node {
+	start := p.pos
+	saved := *p
+	restore := func(end int) {
+		ntok, nodes := p.ntok, p.nodes
+		*p = saved
+		p.ntok, p.nodes, p.pos = ntok, nodes, end
+	}
+	if p.ch(p.pos+1) != '{' {
+		p.pos++
+		t := token{pos: p.pos}
+		var n node
+		if p.src[p.pos] == '@' {
+			t = p.lexIvar(t)
+			n = &ivarNode{at(t.pos), t.s}
+		} else if t = p.lexGlobal(t); t.kind == tNthRef {
+			n = &nthRefNode{at(t.pos), t.val.(int)}
+		} else {
+			n = &gvarNode{at(t.pos), t.s}
+		}
+		restore(t.end)
+		return &dstrNode{at(start), []node{n}}
+	}
+	p.enter(start)
+	p.pos += 2
+	p.state, p.exprContext, p.heredocEnd, p.defName = sBeg, exprContext{}, 0, false
+	p.advance()
+	body := p.stmts("}")
+	if !p.isOp("}") {
+		p.fail(start, "unterminated interpolation")
+	}
+	restore(p.tok.end)
+	return &dstrNode{at(start), []node{body}}
+}
+
+// escape reads one backslash sequence of a double-quoted string into b.
+func (p *parser) escape(b *strings.Builder) {
+	start := p.pos
+	if p.pos += 2; p.pos > len(p.src) {
+		p.fail(start, "unterminated string meets end of file")
+	}
+	c := p.src[p.pos-1]
+	if i := strings.IndexByte("ntsrabefv", c); i >= 0 {
+		b.WriteByte("\n\t \r\a\b\x1b\f\v"[i])
+		return
+	}
+	switch c {
+	case '0', '1', '2', '3', '4', '5', '6', '7':
+		p.pos--
+		v, _ := p.number(8, 3)
+		b.WriteByte(byte(v))
+	case 'x':
+		v, n := p.number(16, 2)
+		if n == 0 {
+			p.fail(start, "invalid hex escape")
+		}
+		b.WriteByte(byte(v))
+	case 'u':
+		if p.ch(p.pos) != '{' {
+			v, n := p.number(16, 4)
+			p.runeEscape(b, start, v, n == 4)
+			return
+		}
+		for p.pos++; p.ch(p.pos) != '}'; {
+			v, n := p.number(16, 6)
+			p.runeEscape(b, start, v, n > 0)
+			for p.ch(p.pos) == ' ' {
+				p.pos++
+			}
+		}
+		p.pos++
+	case 'c', 'C', 'M':
+		p.unsupported(start, "a meta or control escape")
+	default:
+		b.WriteByte(c)
+	}
+}
+
+// number reads up to n digits of an escape.
+func (p *parser) number(base, most int) (v, n int) {
+	for n < most && digitVal(p.ch(p.pos)) < base {
+		v = v*base + digitVal(p.ch(p.pos))
+		p.pos++
+		n++
+	}
+	return v, n
+}
+
+func (p *parser) runeEscape(b *strings.Builder, start, v int, ok bool) {
+	if !ok || v > 0x10ffff || v >= 0xd800 && v < 0xe000 {
+		p.fail(start, "invalid Unicode escape")
+	}
+	b.WriteRune(rune(v))
+}
+
+// wordList reads the words of %w and its kin.
+func (p *parser) wordList(s stringStyle) [][]node {
+	start := p.pos
+	var words [][]node
+	t := &textParts{}
+	end := func() {
+		if t.flush(); len(t.parts) > 0 {
+			words = append(words, t.parts)
+		}
+		t = &textParts{}
+	}
+	for depth := 0; ; {
+		if p.pos >= len(p.src) {
+			p.fail(start-1, "unterminated list meets end of file")
+		}
+		if t.b.Len() == 0 {
+			t.at = p.pos
+		}
+		c := p.src[p.pos]
+		switch n := p.ch(p.pos + 1); {
+		case c == s.shut && depth == 0:
+			end()
+			p.pos++
+			return words
+		case isSpace(c):
+			end()
+			if c == '\n' {
+				p.newline()
+			} else {
+				p.pos++
+			}
+		case c == '\\' && isSpace(n):
+			t.b.WriteByte(n)
+			p.pos += 2
+		case c == '\\':
+			p.backslash(s, t)
+		case c == '#' && s.interp && n == '{':
+			t.add(p.interpolation())
+		default:
+			if s.open != 0 && c == s.open {
+				depth++
+			} else if s.open != 0 && c == s.shut {
+				depth--
+			}
+			t.b.WriteByte(c)
+			p.pos++
+		}
+	}
+}
+
+// heredoc reads <<ID, <<-ID, <<~ID with optional quotes; the body starts on the
+// next line.
+func (p *parser) heredoc(t token) (token, bool) {
+	i := p.pos + 2
+	mode, quote := byte(0), byte(0)
+	if c := p.ch(i); c == '-' || c == '~' {
+		mode = c
+		i++
+	}
+	id := ""
+	if c := p.ch(i); c == '"' || c == '\'' || c == '`' {
+		quote = c
+		j := strings.IndexByte(p.src[i+1:], c)
+		if j < 0 || strings.Contains(p.src[i+1:i+1+j], "\n") {
+			return t, false
+		}
+		id = p.src[i+1 : i+1+j]
+		i += j + 2
+	} else {
+		if !isIdentStart(c) {
+			return t, false
+		}
+		j := p.identEnd(i)
+		id, i = p.src[i:j], j
+	}
+	// The body begins after this line, or after the line's last document.
+	body := p.heredocEnd
+	if body <= p.pos {
+		nl := strings.IndexByte(p.src[i:], '\n')
+		if nl < 0 {
+			p.fail(t.pos, "can't find string %q anywhere before EOF", id)
+		}
+		body = i + nl + 1
+	}
+	end, after, indent := p.heredocExtent(t.pos, body, id, mode)
+	saved := *p
+	p.src, p.pos = p.src[:end], body
+	parts := p.stringBody(stringStyle{interp: quote != '\'', dedent: indent})
+	nodes, ntok := p.nodes, p.ntok
+	*p = saved
+	p.nodes, p.ntok = nodes, ntok
+	p.heredocEnd = min(after, len(p.src))
+	p.pos, p.state = i, sEnd
+	t.kind, t.parts, t.end = tString, parts, i
+	if quote == '`' {
+		t.kind = tXString
+	}
+	return t, true
+}
+
+// heredocExtent finds the terminator and the least indentation of the lines.
+func (p *parser) heredocExtent(pos, body int, id string, mode byte) (end, after, indent int) {
+	indent = -1
+	for ls := body; ls < len(p.src); ls = after {
+		line, _, _ := strings.Cut(p.src[ls:], "\n")
+		after = ls + len(line) + 1
+		line = strings.TrimSuffix(line, "\r")
+		text := strings.TrimLeft(line, " \t")
+		if line == id || mode != 0 && text == id {
+			if mode != '~' {
+				indent = 0
+			}
+			return ls, after, max(indent, 0)
+		}
+		if text != "" {
+			col := 0
+			for _, c := range line[:len(line)-len(text)] {
+				if c == '\t' {
+					col += 8 - col%8
+				} else {
+					col++
+				}
+			}
+			if indent < 0 || col < indent {
+				indent = col
+			}
+		}
+	}
+	p.fail(pos, "can't find string %q anywhere before EOF", id)
+	return
+}

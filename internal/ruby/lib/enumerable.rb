@@ -1,0 +1,457 @@
+# The methods of Enumerable, Array, Hash and others that are not written in Go.
+
+module Enumerable
+  def partition
+    return to_enum(:partition) unless block_given?
+    yes, no = [], []
+    each_entry { |x| (yield(x) ? yes : no) << x }
+    [yes, no]
+  end
+
+  def group_by
+    return to_enum(:group_by) unless block_given?
+    groups = {}
+    each_entry { |x| (groups[yield(x)] ||= []) << x }
+    groups
+  end
+
+  def tally
+    counts = {}
+    each_entry { |x| counts[x] = (counts[x] || 0) + 1 }
+    counts
+  end
+
+  def flat_map
+    return to_enum(:flat_map) unless block_given?
+    out = []
+    each_entry do |x|
+      v = yield(x)
+      v.is_a?(Array) ? out.concat(v) : out.push(v)
+    end
+    out
+  end
+
+  alias_method :collect_concat, :flat_map
+
+  def filter_map
+    return to_enum(:filter_map) unless block_given?
+    out = []
+    each_entry do |x|
+      v = yield(x)
+      out << v if v
+    end
+    out
+  end
+
+  def each_with_object(memo)
+    return to_enum(:each_with_object, memo) unless block_given?
+    each_entry { |x| yield(x, memo) }
+    memo
+  end
+
+  def reverse_each(&block)
+    return to_enum(:reverse_each) unless block
+    to_a.reverse.each(&block)
+    self
+  end
+
+  def each_slice(n)
+    size = __int(n)
+    raise ArgumentError, 'invalid slice size' if size <= 0
+    return to_enum(:each_slice, n) unless block_given?
+    slice = []
+    each_entry do |x|
+      slice << x
+      if slice.size == size
+        yield(slice)
+        slice = []
+      end
+    end
+    yield(slice) unless slice.empty?
+    self
+  end
+
+  def each_cons(n)
+    size = __int(n)
+    raise ArgumentError, 'invalid size' if size <= 0
+    return to_enum(:each_cons, n) unless block_given?
+    all = to_a
+    (0..all.size - size).each { |i| yield(all[i, size]) }
+    self
+  end
+
+  def take(n)
+    first(n)
+  end
+
+  def drop(n)
+    n = __int(n)
+    raise ArgumentError, 'attempt to drop negative size' if n < 0
+    to_a[n..-1] || []
+  end
+
+  def take_while
+    return to_enum(:take_while) unless block_given?
+    out = []
+    each_entry do |x|
+      break unless yield(x)
+      out << x
+    end
+    out
+  end
+
+  def drop_while
+    return to_enum(:drop_while) unless block_given?
+    out = []
+    dropping = true
+    each_entry do |x|
+      dropping = false if dropping && !yield(x)
+      out << x unless dropping
+    end
+    out
+  end
+
+  def min_by
+    return to_enum(:min_by) unless block_given?
+    (map { |x| [yield(x), x] }.min { |a, b| a[0] <=> b[0] } || [])[1]
+  end
+
+  def max_by
+    return to_enum(:max_by) unless block_given?
+    (map { |x| [yield(x), x] }.max { |a, b| a[0] <=> b[0] } || [])[1]
+  end
+
+  def minmax(&block)
+    [min(&block), max(&block)]
+  end
+
+  def find_index(*value)
+    return to_enum(:find_index) if value.empty? && !block_given?
+    i = 0
+    each_entry do |x|
+      return i if value.empty? ? yield(x) : x == value[0]
+      i += 1
+    end
+    nil
+  end
+
+  def zip(*others)
+    others = others.map(&:to_a)
+    rows = []
+    each_with_index { |x, n| rows << [x, *others.map { |o| o[n] }] }
+    return rows unless block_given?
+    rows.each { |row| yield(row) }
+    nil
+  end
+
+  def grep(pattern)
+    found = to_a.select { |x| pattern === x }
+    block_given? ? found.map { |x| yield(x) } : found
+  end
+
+  def grep_v(pattern)
+    found = to_a.reject { |x| pattern === x }
+    block_given? ? found.map { |x| yield(x) } : found
+  end
+end
+
+class Enumerator
+  def with_object(memo)
+    return to_enum(:with_object, memo) unless block_given?
+    each { |*x| yield(x.size > 1 ? x : x[0], memo) }
+    memo
+  end
+end
+
+class Array
+  def first(*n)
+    n.empty? ? self[0] : super
+  end
+
+  def each_index
+    return to_enum(:each_index) unless block_given?
+    size.times { |i| yield(i) }
+    self
+  end
+
+  def rindex(*value)
+    (size - 1).downto(0) { |i| return i if value.empty? ? yield(self[i]) : self[i] == value[0] }
+    nil
+  end
+
+  def rotate(n = 1)
+    return [] if empty?
+    n = __int(n) % size
+    self[n..-1] + self[0, n]
+  end
+
+  def transpose
+    return [] if empty?
+    rows = map { |row| [] + row }
+    width = rows[0].size
+    rows.each do |row|
+      raise IndexError, "element size differs (#{row.size} should be #{width})" if row.size != width
+    end
+    Array.new(width) { |i| rows.map { |row| row[i] } }
+  end
+
+  def product(*others)
+    rows = map { |x| [x] }
+    others.each { |list| rows = rows.flat_map { |row| list.map { |x| row + [x] } } }
+    rows
+  end
+
+  def difference(*others)
+    others.inject(self) { |a, b| a - b }
+  end
+
+  def union(*others)
+    others.inject(self | []) { |a, b| a | b }
+  end
+
+  def intersection(*others)
+    others.inject(self & self) { |a, b| a & b }
+  end
+
+  def intersect?(other)
+    !(self & other).empty?
+  end
+
+  def assoc(key)
+    find { |x| x.is_a?(Array) && x[0] == key }
+  end
+
+  def shelljoin
+    map { |x| Shellwords.escape(x) }.join(' ')
+  end
+end
+
+class Hash
+  def values_at(*keys)
+    keys.map { |k| self[k] }
+  end
+
+  def fetch_values(*keys, &block)
+    keys.map { |k| fetch(k, &block) }
+  end
+
+  def each_key
+    return to_enum(:each_key) unless block_given?
+    each { |k, _| yield(k) }
+  end
+
+  def each_value
+    return to_enum(:each_value) unless block_given?
+    each { |_, v| yield(v) }
+  end
+
+  def key(value)
+    each { |k, v| return k if v == value }
+    nil
+  end
+
+  def value?(value)
+    values.include?(value)
+  end
+
+  def has_value?(value)
+    values.include?(value)
+  end
+
+  def invert
+    out = {}
+    each { |k, v| out[v] = k }
+    out
+  end
+
+  def slice(*keys)
+    out = {}
+    keys.each { |k| out[k] = fetch(k) if key?(k) }
+    out
+  end
+
+  def except(*keys)
+    out = reject { false }
+    keys.each { |k| out.delete(k) }
+    out
+  end
+
+  def compact
+    reject { |_, v| v.nil? }
+  end
+
+  def compact!
+    reject! { |_, v| v.nil? }
+  end
+
+  def transform_values
+    return to_enum(:transform_values) unless block_given?
+    out = {}
+    each { |k, v| out[k] = yield(v) }
+    out
+  end
+
+  def transform_values!(&block)
+    return to_enum(:transform_values!) unless block
+    replace(transform_values(&block))
+  end
+
+  def transform_keys(names = {})
+    return to_enum(:transform_keys) if names.empty? && !block_given?
+    out = {}
+    each { |k, v| out[names.fetch(k) { block_given? ? yield(k) : k }] = v }
+    out
+  end
+
+  def transform_keys!(names = {}, &block)
+    return to_enum(:transform_keys!) if names.empty? && !block
+    replace(transform_keys(names, &block))
+  end
+
+  def shift
+    k, = keys
+    k.nil? && empty? ? nil : [k, delete(k)]
+  end
+
+  def sort(&block)
+    to_a.sort(&block)
+  end
+
+  def <=(other)
+    all? { |k, v| other.key?(k) && other[k] == v }
+  end
+
+  def >=(other)
+    other <= self
+  end
+end
+
+class Range
+  def last(*n)
+    n.empty? ? self.end : to_a.last(*n)
+  end
+
+  def min(&block)
+    return super if block
+    return nil if self.end && (self.begin <=> self.end) > 0
+    self.begin
+  end
+
+  def max(&block)
+    raise TypeError, 'cannot exclude non Integer end value' if exclude_end? && !self.end.is_a?(Integer)
+    return super if block || exclude_end? || !self.end.is_a?(Integer)
+    (self.begin <=> self.end) > 0 ? nil : self.end
+  end
+end
+
+class Integer
+  def digits
+    to_s.chars.reverse.map(&:to_i)
+  end
+
+  def gcd(other)
+    other == 0 ? abs : other.gcd(self % other)
+  end
+
+  def lcm(other)
+    (self * other).abs / gcd(other)
+  end
+
+  def pow(other, *mod)
+    mod.empty? ? self**other : (self**other) % mod[0]
+  end
+
+  def nonzero?
+    self == 0 ? nil : self
+  end
+
+  def step(limit = nil, by = 1, **options)
+    __refuse('Integer#step without a limit or with keywords') if limit.nil? || !options.empty?
+    return to_enum(:step, limit, by) unless block_given?
+    i = self
+    while by > 0 ? i <= limit : i >= limit
+      yield(i)
+      i += by
+    end
+    self
+  end
+end
+
+class String
+  def partition(sep)
+    i = index(sep)
+    return [dup, '', ''] unless i
+    found = sep.is_a?(Regexp) ? Regexp.last_match(0) : sep
+    [self[0, i], found, self[i + found.size..-1]]
+  end
+
+  def rpartition(sep)
+    i = rindex(sep)
+    return ['', '', dup] unless i
+    [self[0, i], sep, self[i + sep.size..-1]]
+  end
+
+  def slice!(*index)
+    found = self[*index]
+    self[*index] = '' if found
+    found
+  end
+
+  def clear
+    replace('')
+  end
+
+  def chr
+    self[0, 1]
+  end
+
+  def oct
+    return hex if start_with?('0x')
+    sub(/\A0[bo]/, '').to_i(start_with?('0b') ? 2 : 8)
+  end
+
+  def shellescape
+    Shellwords.escape(self)
+  end
+
+  def shellsplit
+    Shellwords.split(self)
+  end
+end
+
+class MatchData
+  def inspect
+    labels = names.empty? ? (1...to_a.size).to_a : names
+    "#<MatchData #{to_s.inspect}#{labels.map { |k| " #{k}:#{self[k].inspect}" }.join}>"
+  end
+end
+
+module Shellwords
+  def self.escape(text)
+    text = text.to_s
+    return "''" if text.empty?
+    text.gsub(%r{[^A-Za-z0-9_\-.,:+/@\n]}) { |c| "\\#{c}" }.gsub("\n", "'\n'")
+  end
+
+  def self.shellescape(text)
+    escape(text)
+  end
+
+  def self.join(words)
+    words.map { |w| escape(w) }.join(' ')
+  end
+
+  def self.split(line)
+    words = []
+    word = nil
+    line.scan(/\s*(?>([^\s\\'"]+)|'([^']*)'|"((?:[^"\\]|\\.)*)"|(\\.?)|(\S))(\s|\z)?/m) do |plain, single, double, escaped, bad, sep|
+      raise ArgumentError, "Unmatched quote: #{line}" if bad
+      word = (word || '') + (plain || single || (double && double.gsub(/\\([$`"\\\n])/, '\\1')) || escaped.sub(/\A\\/, ''))
+      if sep
+        words << word
+        word = nil
+      end
+    end
+    words
+  end
+end

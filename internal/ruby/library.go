@@ -1,0 +1,292 @@
+package ruby
+
+import "strings"
+
+// classDefs lists Ruby's own classes and modules, each after its superclass,
+// with the methods that are written in Go. More methods of them are in lib/*.rb.
+func classDefs() []classDef {
+	defs := []classDef{
+		{name: "Kernel", module: true, methods: append(kernelMethods, kernelFunctions...), class: kernelFunctions},
+		{name: "Object", include: "Kernel", methods: []builtin{{"-private:initialize", 0, 0, objectInitialize}}},
+		{name: "Module", super: "Object", methods: moduleMethods, class: []builtin{{"new", 0, 0, moduleNew}}},
+		{name: "Class", super: "Module", methods: classMethods, class: []builtin{{"new", 0, 1, classClassNew}}},
+		{name: "Enumerable", module: true, methods: enumerableMethods},
+		{name: "NilClass", super: "Object", methods: nilMethods},
+		{name: "TrueClass", super: "Object", methods: boolMethods},
+		{name: "FalseClass", super: "Object", methods: boolMethods},
+		{name: "Numeric", super: "Object"},
+		{name: "Integer", super: "Numeric", methods: append(numberMethods, integerMethods...)},
+		{name: "Float", super: "Numeric", methods: append(numberMethods, floatMethods...)},
+		{name: "String", super: "Object", methods: stringMethods, class: []builtin{{"new", 0, -1, stringNew}}},
+		{name: "Symbol", super: "Object", methods: symbolMethods},
+		{name: "Array", super: "Object", include: "Enumerable", methods: arrayMethods, class: arrayClassMethods},
+		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods, class: hashClassMethods},
+		{name: "Range", super: "Object", include: "Enumerable", methods: rangeMethods, class: []builtin{{"new", 2, 3, rangeNew}}},
+		{name: "Enumerator", super: "Object", include: "Enumerable", methods: enumeratorMethods},
+		{name: "Regexp", super: "Object", methods: regexpMethods, class: regexpClassMethods},
+		{name: "MatchData", super: "Object", methods: matchMethods},
+		{name: "Proc", super: "Object", methods: procMethods, class: []builtin{{"new", 0, 0, procNew}}},
+		{name: "ENV", super: "Object", include: "Enumerable", methods: envMethods},
+		{name: "Encoding", super: "Object", methods: []builtin{{"to_s name", 0, 0, encodingName}}},
+		{name: "IO", super: "Object", include: "Enumerable", methods: ioMethods, class: ioClassMethods},
+		{name: "File", super: "IO", class: fileClassMethods},
+		{name: "Dir", super: "Object", class: dirClassMethods},
+		{name: "FileUtils", module: true, class: fileUtilsMethods},
+		{name: "Time", super: "Object", methods: timeMethods, class: timeClassMethods},
+		{name: "Process", module: true},
+		{name: "Process::Status", super: "Object", methods: statusMethods},
+		{name: "JSON", module: true, class: jsonMethods},
+		{name: "Psych", module: true, class: yamlMethods},
+		{name: "Base64", module: true, class: base64Methods},
+		{name: "SecureRandom", module: true, class: secureRandomMethods},
+		{name: "RbConfig", module: true},
+		{name: "Etc", module: true, class: etcMethods},
+		{name: "Socket", super: "Object", class: []builtin{{"gethostname", 0, 0, hostname}}},
+		{name: "Errno", module: true},
+		{name: "Exception", super: "Object", methods: exceptionMethods, class: []builtin{{"exception", 0, -1, exceptionNew}}},
+	}
+	for _, pair := range strings.Fields(exceptionTree) {
+		name, super, _ := strings.Cut(pair, "<")
+		defs = append(defs, classDef{name: name, super: super})
+	}
+	return defs
+}
+
+// exceptionTree lists Ruby's exceptions as child<parent.
+const exceptionTree = `NoMemoryError<Exception ScriptError<Exception LoadError<ScriptError
+	NotImplementedError<ScriptError SyntaxError<ScriptError SecurityError<Exception SystemExit<Exception
+	SystemStackError<Exception SignalException<Exception Interrupt<SignalException StandardError<Exception
+	ArgumentError<StandardError EncodingError<StandardError IOError<StandardError EOFError<IOError
+	IndexError<StandardError KeyError<IndexError StopIteration<IndexError LocalJumpError<StandardError
+	NameError<StandardError NoMethodError<NameError RangeError<StandardError FloatDomainError<RangeError
+	RegexpError<StandardError RuntimeError<StandardError FrozenError<RuntimeError SystemCallError<StandardError
+	TypeError<StandardError ZeroDivisionError<StandardError Errno::ENOENT<SystemCallError
+	Errno::EACCES<SystemCallError Errno::EISDIR<SystemCallError Errno::ENOTDIR<SystemCallError
+	Errno::EINVAL<SystemCallError JSON::JSONError<StandardError JSON::ParserError<JSON::JSONError
+	Psych::SyntaxError<StandardError Psych::BadAlias<StandardError`
+
+var exceptionMethods = []builtin{
+	{"-private:initialize", 0, -1, exceptionInitialize},
+	{"message", 0, 0, exceptionMessage},
+	{"to_s", 0, 0, exceptionToS},
+	{"full_message", 0, -1, exceptionFullMessage},
+	{"inspect", 0, 0, exceptionInspect},
+	{"==", 1, 1, exceptionEqual},
+	{"backtrace", 0, 0, exceptionBacktrace},
+	{"cause", 0, 0, exceptionCause},
+	{"key name path", 0, 0, exceptionExtra},
+}
+
+func exceptionNew(in *Interp, c *call) Value {
+	return in.call(invocation{f: c.f, self: c.self, name: "new", args: c.args, kw: c.kw})
+}
+
+func exceptionInitialize(in *Interp, c *call) Value {
+	x := c.self.(*Exception)
+	if len(c.args) > 0 {
+		x.msg = c.args[0]
+	}
+	if text := errnoText(x.class.name); text != "" {
+		if len(c.args) > 0 {
+			text += " - " + in.toS(c.args[0])
+		}
+		x.msg = in.str(text)
+	}
+	return nil
+}
+
+func exceptionMessage(in *Interp, c *call) Value { return in.str(in.toS(c.self)) }
+
+func exceptionToS(in *Interp, c *call) Value {
+	x := c.self.(*Exception)
+	if x.msg == nil {
+		return in.str(x.class.name)
+	}
+	return in.str(in.toS(x.msg))
+}
+
+func exceptionFullMessage(in *Interp, c *call) Value {
+	x := c.self.(*Exception)
+	return in.str(in.excMessage(x) + " (" + x.class.name + ")")
+}
+
+func exceptionInspect(in *Interp, c *call) Value {
+	name, s := c.self.(*Exception).class.name, in.toS(c.self)
+	if s == "" {
+		return in.str(name)
+	}
+	return in.str("#<" + name + ": " + s + ">")
+}
+
+func exceptionEqual(in *Interp, c *call) Value {
+	a := c.self.(*Exception)
+	b, ok := c.args[0].(*Exception)
+	return ok && a.class == b.class && in.excMessage(a) == in.excMessage(b)
+}
+
+func exceptionBacktrace(in *Interp, c *call) Value {
+	x := c.self.(*Exception)
+	if x.trace == nil {
+		return nil
+	}
+	return in.strs(x.trace)
+}
+
+func exceptionCause(_ *Interp, c *call) Value { return c.self.(*Exception).cause }
+
+// exceptionExtra is KeyError#key, NameError#name, LoadError#path.
+func exceptionExtra(in *Interp, c *call) Value {
+	x := c.self.(*Exception)
+	if class := map[string]string{"key": "KeyError", "name": "NameError", "path": "LoadError"}[c.name]; !x.class.isA(in.classes[class]) {
+		in.noMethod(x, c.name, false)
+	}
+	return x.extra
+}
+
+// excMessage is Exception#message.
+func (in *Interp) excMessage(x *Exception) string { return in.toS(in.send(x, "message")) }
+
+// errnoText is the operating system's text of an Errno class, or "".
+func errnoText(class string) string {
+	switch class {
+	case "Errno::ENOENT":
+		return "No such file or directory"
+	case "Errno::EACCES":
+		return "Permission denied"
+	case "Errno::EISDIR":
+		return "Is a directory"
+	case "Errno::ENOTDIR":
+		return "Not a directory"
+	case "Errno::EINVAL":
+		return "Invalid argument"
+	}
+	return ""
+}
+
+var procMethods = []builtin{
+	{"call () yield === []", 0, -1, procCall},
+	{"to_proc", 0, 0, self},
+	{"lambda?", 0, 0, procLambda},
+	{"arity", 0, 0, procArity},
+}
+
+func procNew(in *Interp, c *call) Value {
+	if c.blk == nil {
+		in.raise("ArgumentError", "tried to create Proc object without a block")
+	}
+	return c.blk
+}
+
+func procCall(in *Interp, c *call) Value {
+	return in.callProc(c.self.(*Proc), arguments{c.args, c.kw, c.blk})
+}
+
+func procLambda(_ *Interp, c *call) Value { return c.self.(*Proc).lambda }
+
+func procArity(_ *Interp, c *call) Value { return c.self.(*Proc).arityOf() }
+
+var envMethods = []builtin{
+	{"[]", 1, 1, envGet},
+	{"[]= store", 2, 2, envSet},
+	{"fetch", 1, 2, envFetch},
+	{"key? has_key? include? member?", 1, 1, envHas},
+	{"delete", 1, 1, envDelete},
+	{"to_h to_hash", 0, 0, envToH},
+	{"each each_pair", 0, 0, envEach},
+	{"keys values size length empty? select filter reject slice values_at to_a any? find map sort", 0, -1, envAsHash},
+	{"inspect", 0, 0, envInspect},
+	{"to_s", 0, 0, func(in *Interp, _ *call) Value { return in.str("ENV") }},
+}
+
+// envObject is ENV.
+type envObject struct{}
+
+func (in *Interp) frozenStr(s string) *String {
+	in.alloc(len(s) + 48)
+	return &String{s: s, frozen: true}
+}
+
+// envLookup is ENV[name], noted as a read.
+func (in *Interp) envLookup(v Value) Value {
+	name := in.argString(v)
+	in.noteEnv(name)
+	if s, ok := in.env.Lookup(name); ok {
+		return in.frozenStr(s)
+	}
+	return nil
+}
+
+func envGet(in *Interp, c *call) Value { return in.envLookup(c.args[0]) }
+
+func envHas(in *Interp, c *call) Value { return in.envLookup(c.args[0]) != nil }
+
+func envSet(in *Interp, c *call) Value {
+	name := in.argString(c.args[0])
+	if c.args[1] == nil {
+		in.env.Unset(name)
+		return nil
+	}
+	value := in.argString(c.args[1])
+	if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
+		in.throw(in.newException("Errno::EINVAL", errnoText("Errno::EINVAL")+" - setenv("+name+")"))
+	}
+	in.alloc(len(name) + len(value) + 100)
+	in.env.Set(name, value)
+	return c.args[1]
+}
+
+func envFetch(in *Interp, c *call) Value {
+	if v := in.envLookup(c.args[0]); v != nil {
+		return v
+	}
+	return in.fetchDefault(c)
+}
+
+// fetchDefault is what fetch gives for a missing key: the block's value, the
+// second argument, or a KeyError.
+func (in *Interp) fetchDefault(c *call) Value {
+	if c.blk != nil {
+		return in.yield(c.blk, c.args[0])
+	}
+	if len(c.args) > 1 {
+		return c.args[1]
+	}
+	e := in.newException("KeyError", "key not found: "+in.inspect(c.args[0]))
+	e.extra = c.args[0]
+	in.throw(e)
+	return nil
+}
+
+func envDelete(in *Interp, c *call) Value {
+	v := in.envLookup(c.args[0])
+	in.env.Unset(in.argString(c.args[0]))
+	return v
+}
+
+func (in *Interp) envHash() *Hash {
+	h := NewHash()
+	for _, n := range in.env.Names() {
+		in.noteEnv(n)
+		in.hset(h, in.frozenStr(n), in.frozenStr(in.env.Get(n)))
+	}
+	return h
+}
+
+func envToH(in *Interp, _ *call) Value { return in.envHash() }
+
+// envAsHash calls the method of the same name on a copy of the environment.
+func envAsHash(in *Interp, c *call) Value {
+	return in.call(invocation{f: c.f, self: in.envHash(), name: c.name, args: c.args, blk: c.blk})
+}
+
+func envInspect(in *Interp, _ *call) Value { return in.str(in.inspectHash(in.envHash())) }
+
+func envEach(in *Interp, c *call) Value {
+	if c.blk == nil {
+		return in.enum(c)
+	}
+	in.each(in.envHash(), func(p Value) bool { in.yield(c.blk, p); return true })
+	return c.self
+}
+
+func encodingName(in *Interp, c *call) Value { return in.str(c.self.(*Object).data.(string)) }

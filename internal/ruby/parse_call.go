@@ -1,0 +1,438 @@
+package ruby
+
+import "strings"
+
+type argList struct {
+	list     []node
+	blockArg node
+}
+
+// args reads call arguments up to the closing token or, when it is "", the end
+// of a command call.
+func (p *parser) args(close string) argList {
+	var a argList
+	saved := p.inner()
+	if close == "" {
+		p.exprContext = saved
+		p.noDo = true
+	}
+	p.stmtPos = -1
+	var kw *hashNode
+	for {
+		if close != "" {
+			p.skipNewlinesOnly()
+			if p.isOp(close) {
+				break
+			}
+		}
+		pos := p.tok.pos
+		p.count(pos)
+		n, pair := p.arg(close, &a)
+		switch {
+		case pair != nil:
+			if kw == nil {
+				kw = &hashNode{at: at(pos)}
+			}
+			kw.pairs = append(kw.pairs, *pair)
+		case n != nil && kw != nil:
+			p.fail(pos, "unexpected argument after keyword arguments")
+		case n != nil:
+			a.list = append(a.list, n)
+		}
+		if close != "" {
+			p.skipNewlinesOnly()
+		}
+		if !p.isOp(",") {
+			break
+		}
+		if a.blockArg != nil {
+			p.unexpected()
+		}
+		p.advance()
+	}
+	if kw != nil {
+		a.list = append(a.list, kw)
+	}
+	p.exprContext = saved
+	return a
+}
+
+// arg reads one argument: a value, a keyword, or the block argument.
+func (p *parser) arg(close string, a *argList) (node, *pairNode) {
+	t := p.tok
+	pos := at(t.pos)
+	begins := t.beg || close != ""
+	switch {
+	case p.isOp("*") && begins:
+		p.advance()
+		if p.isOp(",") || close != "" && p.isOp(close) {
+			p.unsupported(t.pos, "an argument without a name (*)")
+		}
+		return &splatNode{pos, p.expr()}, nil
+	case p.isOp("&") && begins:
+		p.advance()
+		if close != "" && p.isOp(close) {
+			p.unsupported(t.pos, "an argument without a name (&)")
+		}
+		a.blockArg = p.expr()
+		return nil, nil
+	case p.isOp("**") && begins, t.kind == tLabel, t.kind == tLabelStr:
+		pr := p.pair()
+		return nil, &pr
+	}
+	var n node
+	if close != "" {
+		n = p.notExpr()
+	} else {
+		n = p.expr()
+	}
+	if !p.acceptOp("=>") {
+		return n, nil
+	}
+	p.skipNewlinesOnly()
+	return nil, &pairNode{n, p.argValue()}
+}
+
+// canStartCommandArg tells whether the current token, after a method's name,
+// begins an argument without parentheses.
+func (p *parser) canStartCommandArg() bool {
+	c := p.tok
+	if !c.space {
+		return false
+	}
+	switch c.kind {
+	case tEOF, tNL:
+		return false
+	case tKeyword:
+		return strings.Contains(" nil true false self defined? not case def begin yield super __FILE__ __LINE__ ",
+			" "+c.s+" ")
+	case tOp:
+		switch c.s {
+		case "[", "-", "+", "*", "&", "**", "::":
+			return c.beg
+		case "!", "->", "~", "(":
+			return true
+		}
+		return false
+	}
+	return true
+}
+
+func (p *parser) identifier() node {
+	t := p.tok
+	p.advance()
+	if d, i, ok := p.sc.lookup(t.s); ok && t.kind == tIdent && !(p.isOp("(") && !p.tok.space) {
+		return &lvarNode{at(t.pos), t.s, d, i}
+	}
+	if len(t.s) == 2 && t.s[0] == '_' && t.s[1] >= '1' && t.s[1] <= '9' && p.sc.kind == scopeBlock {
+		p.unsupported(t.pos, "a numbered parameter ("+t.s+")")
+	}
+	c := &callNode{at: at(t.pos), name: t.s}
+	p.callRest(c)
+	return c
+}
+
+// callRest reads arguments and a block after a method's name.
+func (p *parser) callRest(c *callNode) {
+	if p.isOp("(") && !p.tok.space {
+		p.parenArgs(c)
+	} else if p.canStartCommandArg() {
+		a := p.args("")
+		c.args, c.blockArg, c.parens = a.list, a.blockArg, true
+	}
+	c.block = p.blockOpt(c.blockArg)
+}
+
+func (p *parser) parenArgs(c *callNode) {
+	p.advance()
+	a := p.args(")")
+	p.expectOp(")")
+	c.args, c.blockArg, c.parens = a.list, a.blockArg, true
+}
+
+// blockOpt reads { … } or do … end if one follows.
+func (p *parser) blockOpt(blockArg node) *funcNode {
+	brace := p.isOp("{")
+	if !brace && !(p.isKw("do") && !p.noDo) {
+		return nil
+	}
+	if blockArg != nil {
+		p.fail(p.tok.pos, "both block arg and actual block given")
+	}
+	return p.block()
+}
+
+// blockScope begins the scope of a block.
+func (p *parser) blockScope(pos int) *funcNode {
+	b := &funcNode{at: at(pos)}
+	p.sc = &scope{kind: scopeBlock, parent: p.sc, fn: b}
+	b.scope = p.sc
+	return b
+}
+
+func (p *parser) block() *funcNode {
+	pos := p.tok.pos
+	p.enter(pos)
+	defer p.leave()
+	b := p.blockScope(pos)
+	saved := p.inner()
+	brace := p.isOp("{")
+	p.advance()
+	p.skipNewlinesOnly()
+	if p.acceptOp("||") {
+		b.params = newParamList()
+	} else if p.acceptOp("|") {
+		b.params = p.params("|")
+		p.expectOp("|")
+	}
+	p.blockBody(b, brace, saved)
+	return b
+}
+
+// blockBody reads up to } or end, the opening token having been read.
+func (p *parser) blockBody(b *funcNode, brace bool, saved exprContext) {
+	if brace {
+		b.body = p.stmts("}")
+	} else {
+		b.body = p.bodyWithRescue(b.offset())
+	}
+	p.sc = p.sc.parent
+	p.exprContext = saved
+	if brace {
+		p.expectOp("}")
+	} else {
+		p.expectKw("end")
+	}
+}
+
+func (p *parser) lambda() node {
+	pos := p.tok.pos
+	fn := p.blockScope(pos)
+	p.advance()
+	fn.params = newParamList()
+	if p.acceptOp("(") {
+		fn.params = p.params(")")
+		p.expectOp(")")
+	} else if p.tok.kind == tIdent || p.isOp("*") || p.isOp("&") || p.tok.kind == tLabel {
+		fn.params = p.params("{")
+	}
+	saved := p.inner()
+	brace := p.isOp("{")
+	if !brace && !p.isKw("do") {
+		p.unexpected()
+	}
+	p.advance()
+	p.blockBody(fn, brace, saved)
+	return &lambdaNode{at(pos), fn}
+}
+
+// paramReader reads a list of parameters.
+type paramReader struct {
+	*parser
+	close string
+	list  *paramList
+	seen  map[string]bool
+	stage int // kinds of parameters come in a fixed order
+}
+
+// The order of parameters.
+const (
+	stageRequired = iota
+	stageOptional
+	stageRest
+	stagePost
+	stageKeyword
+	stageKeyRest
+	stageBlock
+)
+
+// params reads parameters up to (not including) the closing token: "|", ")",
+// "{" or "" for the end of the line.
+func (p *parser) params(close string) *paramList {
+	r := &paramReader{parser: p, close: close, list: newParamList(), seen: map[string]bool{}}
+	noPipe := p.noPipe
+	p.noPipe = close == "|"
+	defer func() { p.noPipe = noPipe }()
+	for {
+		if close != "" {
+			p.skipNewlinesOnly()
+		}
+		if close != "" && p.isOp(close) || p.tok.kind == tNL && (close == "" || p.tok.s == ";") {
+			break
+		}
+		p.count(p.tok.pos)
+		r.param()
+		if close != "" {
+			p.skipNewlinesOnly()
+		}
+		if !p.acceptOp(",") {
+			break
+		}
+		if close == "|" && p.isOp("|") {
+			r.list.comma = len(r.list.ps) == 1 && r.list.req == 1
+			break
+		}
+	}
+	// Block-local variables: |a; b, c|
+	if close == "|" && p.tok.kind == tNL && p.tok.s == ";" {
+		p.advance()
+		for p.tok.kind == tIdent {
+			r.slot(p.tok)
+			p.advance()
+			if !p.acceptOp(",") {
+				break
+			}
+		}
+	}
+	return r.list
+}
+
+// slot declares a parameter; one of a block shadows an outer variable.
+func (r *paramReader) slot(t token) int {
+	if r.seen[t.s] && !strings.HasPrefix(t.s, "_") {
+		r.fail(t.pos, "duplicated argument name")
+	}
+	r.seen[t.s] = true
+	return r.sc.declare(t.s)
+}
+
+// name reads the optional name of a *, ** or & parameter.
+func (r *paramReader) name(pr param) param {
+	pr.idx = -1
+	if r.tok.kind == tIdent {
+		pr.name, pr.idx = r.tok.s, r.slot(r.tok)
+		r.advance()
+	}
+	return pr
+}
+
+func (r *paramReader) param() {
+	t := r.tok
+	need := func(stage int) {
+		if r.stage > stage {
+			r.fail(t.pos, "unexpected order of parameters")
+		}
+		r.stage = stage
+	}
+	required := func() paramKind {
+		if r.stage > stageRequired {
+			need(stagePost)
+			return pPost
+		}
+		return pReq
+	}
+	switch {
+	case r.acceptOp("*"):
+		if r.list.rest >= 0 {
+			r.fail(t.pos, "unexpected second splat parameter")
+		}
+		need(stageRest)
+		r.list.add(r.name(param{kind: pRest}))
+	case r.acceptOp("**"):
+		need(stageKeyRest)
+		if r.isKw("nil") {
+			r.unsupported(t.pos, "**nil in parameters")
+		}
+		r.list.add(r.name(param{kind: pKeyRest}))
+	case r.acceptOp("&"):
+		need(stageBlock)
+		r.list.add(r.name(param{kind: pBlock}))
+	case r.isOp("..."):
+		r.unsupported(t.pos, "the forwarding of all arguments (...)")
+	case r.isOp("("):
+		r.enter(t.pos)
+		r.advance()
+		sub := r.params(")")
+		r.expectOp(")")
+		r.leave()
+		r.list.add(param{kind: required(), sub: sub, idx: r.sc.hidden()})
+	case t.kind == tLabel:
+		need(stageKeyword)
+		pr := param{kind: pKeyReq, name: t.s, idx: r.slot(t)}
+		r.advance()
+		if !(r.isOp(",") || r.close != "" && r.isOp(r.close) || r.tok.kind == tNL) {
+			pr.kind, pr.def = pKey, r.expr()
+		}
+		r.list.add(pr)
+	case t.kind == tIdent:
+		r.advance()
+		if r.isOp("=") {
+			need(stageOptional)
+			pr := param{kind: pOpt, name: t.s, idx: r.slot(t)}
+			r.advance()
+			pr.def = r.expr()
+			r.list.add(pr)
+			return
+		}
+		kind := required()
+		r.list.add(param{kind: kind, name: t.s, idx: r.slot(t)})
+	case t.kind == tConst:
+		r.fail(t.pos, "formal argument cannot be a constant")
+	default:
+		r.unexpected()
+	}
+}
+
+// postfix reads method calls and indexes that follow an operand.
+func (p *parser) postfix(n node) node {
+	for p.tok.kind == tOp {
+		t := p.tok
+		switch {
+		case t.s == "." || t.s == "&.":
+			n = p.methodCall(n)
+		case t.s == "::" && !t.beg:
+			n = p.scoped(n)
+		case t.s == "[" && !t.beg:
+			p.count(t.pos)
+			p.advance()
+			a := p.args("]")
+			p.expectOp("]")
+			_, self := n.(*selfNode)
+			n = &callNode{
+				at: at(t.pos), recv: n, name: "[]", args: a.list, blockArg: a.blockArg, parens: true, private: self,
+			}
+		default:
+			return n
+		}
+	}
+	return n
+}
+
+// methodCall reads .name(args) { block }.
+func (p *parser) methodCall(recv node) node {
+	safe := p.isOp("&.")
+	p.count(p.tok.pos)
+	p.advance()
+	m := p.tok
+	_, self := recv.(*selfNode)
+	c := &callNode{at: at(m.pos), recv: recv, name: m.s, safe: safe, private: self}
+	switch {
+	case p.isOp("("):
+		c.name = "call"
+		p.parenArgs(c)
+		c.block = p.blockOpt(c.blockArg)
+	case m.kind == tIdent, m.kind == tFID, m.kind == tConst, m.kind == tOp && isOperatorName(m.s):
+		p.advance()
+		p.callRest(c)
+	default:
+		p.unexpected()
+	}
+	return c
+}
+
+// scoped reads ::Name or ::name.
+func (p *parser) scoped(n node) node {
+	p.count(p.tok.pos)
+	p.advance()
+	m := p.tok
+	if m.kind != tConst && m.kind != tIdent && m.kind != tFID {
+		p.unexpected()
+	}
+	p.advance()
+	if m.kind == tConst && !(p.isOp("(") && !p.tok.space) {
+		return &constNode{at(m.pos), n, false, m.s}
+	}
+	c := &callNode{at: at(m.pos), recv: n, name: m.s}
+	p.callRest(c)
+	return c
+}

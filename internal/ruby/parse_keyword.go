@@ -1,0 +1,403 @@
+package ruby
+
+import "strings"
+
+func (p *parser) keyword() node {
+	t := p.tok
+	pos := at(t.pos)
+	switch t.s {
+	case "if", "unless":
+		return p.ifExpr()
+	case "while", "until":
+		return p.whileExpr()
+	case "case":
+		return p.caseExpr()
+	case "for":
+		return p.forExpr()
+	case "def":
+		return p.def()
+	case "class", "module":
+		return p.class()
+	case "return", "break", "next":
+		return p.jumpExpr()
+	case "yield", "super":
+		return p.yieldOrSuper()
+	case "defined?":
+		return p.defined()
+	case "not":
+		return p.notParen()
+	case "redo", "alias", "undef", "BEGIN", "END", "__ENCODING__":
+		p.unsupported(t.pos, t.s)
+	}
+	p.advance()
+	switch t.s {
+	case "nil":
+		return &nilNode{pos}
+	case "true", "false":
+		return &litNode{pos, t.s == "true"}
+	case "self":
+		return &selfNode{pos}
+	case "retry":
+		return &retryNode{pos}
+	case "__FILE__":
+		return &strNode{pos, p.prog.opts.File}
+	case "__LINE__":
+		line, _ := p.prog.Position(t.pos)
+		return &litNode{pos, line}
+	case "begin":
+		b := p.bodyWithRescue(t.pos)
+		p.expectKw("end")
+		if bn, ok := b.(*beginNode); ok && bn.at == pos {
+			return bn
+		}
+		return &beginNode{at: pos, body: b}
+	}
+	p.tok = t
+	p.unexpected()
+	return nil
+}
+
+// notParen is not(x) as an operand.
+func (p *parser) notParen() node {
+	pos := at(p.tok.pos)
+	p.advance()
+	if !p.acceptOp("(") {
+		return &notNode{pos, p.expr()}
+	}
+	p.skipNL()
+	n := p.exprStmt()
+	p.skipNL()
+	p.expectOp(")")
+	return &notNode{pos, n}
+}
+
+func (p *parser) jumpExpr() node {
+	t := p.tok
+	pos := at(t.pos)
+	p.advance()
+	var val node
+	if p.startsOperand() || p.isOp("*") {
+		a := p.args("")
+		if a.blockArg != nil {
+			p.fail(t.pos, "block argument should not be given")
+		}
+		val = &arrayNode{pos, a.list}
+		if len(a.list) == 1 {
+			if _, splat := a.list[0].(*splatNode); !splat {
+				val = a.list[0]
+			}
+		}
+		if h, ok := val.(*hashNode); ok {
+			h.brace = true
+		}
+	}
+	if t.s == "return" {
+		if p.sc.kind == scopeClass {
+			p.fail(t.pos, "Invalid return in class/module body")
+		}
+		for sc := p.sc; sc != nil; sc = sc.parent {
+			sc.fn.jumpRet = true
+		}
+		return &returnNode{pos, val}
+	}
+	inLoop := p.sc.loops > 0
+	if !inLoop && p.sc.kind != scopeBlock {
+		p.fail(t.pos, "Invalid %s", t.s)
+	}
+	if t.s == "break" {
+		p.sc.fn.jumpBrk = p.sc.fn.jumpBrk || !inLoop
+		return &breakNode{pos, val, inLoop}
+	}
+	p.sc.fn.jumpNxt = p.sc.fn.jumpNxt || !inLoop
+	return &nextNode{pos, val, inLoop}
+}
+
+func (p *parser) yieldOrSuper() node {
+	t := p.tok
+	p.advance()
+	c := &callNode{}
+	if p.isOp("(") && !p.tok.space {
+		p.parenArgs(c)
+	} else if p.canStartCommandArg() {
+		a := p.args("")
+		c.args, c.blockArg, c.parens = a.list, a.blockArg, true
+	}
+	if t.s == "yield" {
+		if p.sc.kind == scopeTop || p.sc.kind == scopeClass {
+			p.fail(t.pos, "Invalid yield")
+		}
+		return &yieldNode{at(t.pos), c.args}
+	}
+	n := &superNode{at: at(t.pos), args: c.args, blockArg: c.blockArg, bare: !c.parens}
+	n.block = p.blockOpt(n.blockArg)
+	return n
+}
+
+func (p *parser) then() {
+	nl := p.tok.kind == tNL
+	p.skipNL()
+	if p.isKw("then") {
+		p.advance()
+	} else if !nl {
+		p.fail(p.tok.pos, "unexpected %s, expecting `then' or a new line", p.tok.describe())
+	}
+}
+
+// condition reads the condition of if, while, for or case; noDo leaves a do to
+// the loop.
+func (p *parser) condition(noDo bool) node {
+	saved := p.exprContext
+	p.exprContext = exprContext{noDo: noDo, noPipe: saved.noPipe, stmtPos: -1}
+	c := p.cond(p.exprStmt())
+	p.exprContext = saved
+	return c
+}
+
+func (p *parser) ifExpr() node {
+	t := p.tok
+	p.advance()
+	n := &ifNode{at: at(t.pos), cond: p.condition(false)}
+	p.then()
+	n.then = p.stmts("elsif", "else", "end")
+	if p.isKw("elsif") {
+		if t.s == "unless" {
+			p.unexpected()
+		}
+		p.enter(t.pos)
+		n.els = p.ifExpr() // reads the end as well
+		p.leave()
+		return n
+	}
+	if p.isKw("else") {
+		p.advance()
+		n.els = p.stmts("end")
+	}
+	p.expectKw("end")
+	if t.s == "unless" {
+		n.then, n.els = n.els, n.then
+	}
+	return n
+}
+
+// loopBody reads what follows the head of a loop, up to its end.
+func (p *parser) loopBody() node {
+	if p.isKw("do") {
+		p.advance()
+	} else if p.tok.kind != tNL {
+		p.unexpected()
+	}
+	body := p.stmts("end")
+	p.sc.loops--
+	p.expectKw("end")
+	return body
+}
+
+func (p *parser) whileExpr() node {
+	w := &whileNode{at: at(p.tok.pos), until: p.isKw("until")}
+	p.advance()
+	p.sc.loops++
+	w.cond = p.condition(true)
+	w.body = p.loopBody()
+	return w
+}
+
+func (p *parser) forExpr() node {
+	f := &forNode{at: at(p.tok.pos)}
+	p.advance()
+	m := p.mlhs(nil)
+	f.target = m
+	if len(m.targets) == 1 {
+		f.target = m.targets[0]
+	}
+	p.expectKw("in")
+	p.sc.loops++
+	f.iter = p.condition(true)
+	f.body = p.loopBody()
+	return f
+}
+
+func (p *parser) caseExpr() node {
+	c := &caseNode{at: at(p.tok.pos)}
+	p.advance()
+	if p.tok.kind != tNL && !p.isKw("when") {
+		c.subj = p.condition(false)
+	}
+	p.skipNL()
+	if p.isKw("in") {
+		p.unsupported(p.tok.pos, "pattern matching (case … in)")
+	}
+	if !p.isKw("when") {
+		p.fail(p.tok.pos, "unexpected %s, expecting `when'", p.tok.describe())
+	}
+	for p.isKw("when") {
+		p.advance()
+		var w whenClause
+		for more := true; more; more = p.acceptOp(",") {
+			p.skipNewlinesOnly()
+			w.conds = append(w.conds, p.splatOrValue())
+		}
+		p.then()
+		w.body = p.stmts("when", "else", "end")
+		c.whens = append(c.whens, w)
+	}
+	if p.isKw("else") {
+		p.advance()
+		c.els = p.stmts("end")
+	}
+	p.expectKw("end")
+	return c
+}
+
+func (p *parser) splatOrValue() node {
+	pos := at(p.tok.pos)
+	if p.acceptOp("*") {
+		return &splatNode{pos, p.argValue()}
+	}
+	return p.argValue()
+}
+
+// bodyWithRescue reads statements with rescue, else and ensure, up to end.
+func (p *parser) bodyWithRescue(pos int) node {
+	body := p.stmts("rescue", "else", "ensure", "end")
+	if !p.isKw("rescue") && !p.isKw("else") && !p.isKw("ensure") {
+		return body
+	}
+	b := &beginNode{at: at(pos), body: body}
+	for p.isKw("rescue") {
+		p.advance()
+		var r rescueClause
+		for p.tok.kind != tNL && !p.isKw("then") && !p.isOp("=>") {
+			r.classes = append(r.classes, p.splatOrValue())
+			if !p.acceptOp(",") {
+				break
+			}
+			p.skipNewlinesOnly()
+		}
+		if p.acceptOp("=>") {
+			n := p.primary()
+			if !assignable(n) {
+				p.unexpected()
+			}
+			r.target = p.target(n)
+		}
+		p.then()
+		r.body = p.stmts("rescue", "else", "ensure", "end")
+		b.rescues = append(b.rescues, r)
+	}
+	if p.isKw("else") {
+		if len(b.rescues) == 0 {
+			p.fail(p.tok.pos, "else without rescue is useless")
+		}
+		p.advance()
+		b.els = p.stmts("ensure", "end")
+	}
+	if p.isKw("ensure") {
+		p.advance()
+		b.ensure = p.stmts("end")
+	}
+	return b
+}
+
+func (t token) isMethodName() bool {
+	return t.kind == tIdent || t.kind == tFID || t.kind == tConst || t.kind == tOp && isOperatorName(t.s)
+}
+
+func (p *parser) def() node {
+	pos := p.tok.pos
+	p.defName = true
+	p.advance()
+	d := &defNode{at: at(pos)}
+	if t := p.tok; (t.kind == tIdent || t.kind == tConst) && p.ch(t.end) == '.' {
+		if t.s != "self" {
+			p.unsupported(t.pos, "a method definition on "+t.s+" (def "+t.s+".name)")
+		}
+		d.onSelf = true
+		p.advance() // to the dot
+		p.defName = true
+		p.advance()
+	}
+	if !p.tok.isMethodName() {
+		p.unexpected()
+	}
+	if d.name = p.tok.s; d.name == "!" {
+		p.unsupported(p.tok.pos, "the definition of !")
+	}
+	fn := &funcNode{at: at(pos)}
+	d.fn = fn
+	outer, inDef := p.sc, p.inDef
+	saved := p.inner()
+	p.inDef = true
+	p.sc = &scope{kind: scopeDef, fn: fn}
+	fn.scope = p.sc
+	p.state, p.defName = sEnd, false
+	p.advance()
+	fn.params = newParamList()
+	if p.acceptOp("(") {
+		fn.params = p.params(")")
+		p.expectOp(")")
+	} else if p.tok.kind != tNL && !p.isOp("=") {
+		fn.params = p.params("")
+	}
+	endless := p.acceptOp("=")
+	if endless {
+		p.skipNewlinesOnly()
+		fn.body = p.rescueMod(p.expr())
+	} else {
+		fn.body = p.bodyWithRescue(pos)
+	}
+	p.sc, p.inDef, p.exprContext = outer, inDef, saved
+	if !endless {
+		p.expectKw("end")
+	}
+	return d
+}
+
+func (p *parser) class() node {
+	t := p.tok
+	singleton := t.s == "class" && strings.HasPrefix(strings.TrimLeft(p.src[t.end:], " \t"), "<<")
+	if p.inDef {
+		p.fail(t.pos, "%s definition in method body", t.s)
+	}
+	p.advance()
+	c := &classNode{at: at(t.pos), module: t.s == "module", singleton: singleton}
+	if singleton {
+		p.expectOp("<<")
+		if !p.isKw("self") {
+			p.unsupported(p.tok.pos, "class << of another object than self")
+		}
+		p.advance()
+	} else {
+		c.cpath = p.cpath()
+		if !c.module && p.acceptOp("<") {
+			c.super = p.exprStmt()
+		}
+	}
+	outer, inDef := p.sc, p.inDef
+	p.inDef = false
+	p.sc = &scope{kind: scopeClass, fn: &funcNode{}}
+	c.scope = p.sc
+	c.body = p.bodyWithRescue(t.pos)
+	p.sc, p.inDef = outer, inDef
+	p.expectKw("end")
+	return c
+}
+
+// cpath reads the name of a class: A, ::A, A::B.
+func (p *parser) cpath() *constNode {
+	var n *constNode
+	top := p.acceptOp("::")
+	for {
+		if p.tok.kind != tConst {
+			p.fail(p.tok.pos, "class/module name must be CONSTANT")
+		}
+		c := &constNode{at: at(p.tok.pos), top: top && n == nil, name: p.tok.s}
+		if n != nil {
+			c.scope = n
+		}
+		n = c
+		p.advance()
+		if !p.acceptOp("::") {
+			return n
+		}
+	}
+}

@@ -1,0 +1,280 @@
+package ruby
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// anyToS is the to_s that every object has. The number in it is not an address.
+func (in *Interp) anyToS(v Value) string {
+	return fmt.Sprintf("#<%s:0x%016x>", in.classOf(v).name, in.objectID(v))
+}
+
+// plainString is to_s without calling methods of the program.
+func plainString(v Value) string {
+	switch x := v.(type) {
+	case nil:
+		return ""
+	case bool, int:
+		return fmt.Sprint(x)
+	case float64:
+		return formatFloat(x)
+	case Symbol:
+		return string(x)
+	case *String:
+		return x.s
+	case *Class:
+		return x.name
+	case *HostObject:
+		return x.Name
+	case *Exception:
+		if s, ok := x.msg.(*String); ok {
+			return s.s
+		}
+		return x.class.name
+	case *Object:
+		return "#<" + x.class.name + ">"
+	}
+	return fmt.Sprintf("#<%T>", v)
+}
+
+// toS is to_s.
+func (in *Interp) toS(v Value) string {
+	switch v.(type) {
+	case *String, nil, bool, int, float64, Symbol, *HostObject:
+		return plainString(v)
+	}
+	if s, ok := in.send(v, "to_s").(*String); ok {
+		return s.s
+	}
+	return in.anyToS(v)
+}
+
+// inspect is inspect.
+func (in *Interp) inspect(v Value) string {
+	switch x := v.(type) {
+	case nil:
+		return "nil"
+	case bool, int, float64, *HostObject:
+		return plainString(v)
+	case Symbol:
+		return inspectSymbol(string(x))
+	case *String:
+		in.alloc(len(x.s))
+		return inspectString(x)
+	}
+	if s, ok := in.send(v, "inspect").(*String); ok {
+		return s.s
+	}
+	return in.anyToS(v)
+}
+
+// enter guards against cycles and deep nesting in inspect, ==, flatten and the
+// like; false means that v is being walked already.
+func (in *Interp) enter(v Value) bool {
+	if in.walking[v] {
+		return false
+	}
+	in.walking[v] = true
+	if in.depth += 6; in.depth > in.limits.Depth {
+		delete(in.walking, v)
+		in.tooDeep()
+	}
+	return true
+}
+
+// leave ends what enter began. It is deferred, so after a panic, where the
+// depth is set by whoever recovers, it does no harm.
+func (in *Interp) leave(v Value) {
+	delete(in.walking, v)
+	in.depth -= 6
+}
+
+// inspectList joins inspected parts between brackets; self stands for a cycle.
+func (in *Interp) inspectList(v Value, open, shut string, each func(add func(string))) string {
+	if !in.enter(v) {
+		return open + "..." + shut
+	}
+	defer in.leave(v)
+	var parts []string
+	each(func(s string) {
+		in.step(1)
+		in.alloc(len(s))
+		parts = append(parts, s)
+	})
+	return open + strings.Join(parts, ", ") + shut
+}
+
+func (in *Interp) inspectArray(a *Array) string {
+	return in.inspectList(a, "[", "]", func(add func(string)) {
+		for _, e := range a.a {
+			add(in.inspect(e))
+		}
+	})
+}
+
+func (in *Interp) inspectHash(h *Hash) string {
+	return in.inspectList(h, "{", "}", func(add func(string)) {
+		h.Each(func(k, v Value) bool { add(in.inspect(k) + "=>" + in.inspect(v)); return true })
+	})
+}
+
+func (in *Interp) inspectObject(v Value) string {
+	name := strings.TrimSuffix(in.anyToS(v), ">")
+	o, ok := v.(*Object)
+	if !ok || len(o.order) == 0 {
+		return name + ">"
+	}
+	return in.inspectList(v, name+" ", ">", func(add func(string)) {
+		for _, n := range o.order {
+			add(n + "=" + in.inspect(o.ivars[n]))
+		}
+	})
+}
+
+func inspectSymbol(s string) string {
+	if symbolIsPlain(s) {
+		return ":" + s
+	}
+	return ":" + inspectString(&String{s: s})
+}
+
+func symbolIsPlain(s string) bool {
+	if isOperatorName(s) {
+		return true
+	}
+	t := strings.TrimPrefix(strings.TrimPrefix(s, "@"), "@")
+	if t == s {
+		t = strings.TrimPrefix(s, "$")
+	}
+	if t == s && t != "" && strings.IndexByte("?!=", t[len(t)-1]) >= 0 {
+		t = t[:len(t)-1]
+	}
+	if t == "" || isDigit(t[0]) || !utf8.ValidString(t) {
+		return false
+	}
+	for i := 0; i < len(t); i++ {
+		if !isIdentChar(t[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// inspectEscape gives the escape of a byte that has one of its own.
+func inspectEscape(c byte) string {
+	if i := strings.IndexByte("\"\\\n\t\r\x1b\a\b\v\f", c); i >= 0 {
+		return `\` + string(`"\ntreabvf`[i])
+	}
+	return ""
+}
+
+func inspectString(x *String) string {
+	s := x.s
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := 0; i < len(s); {
+		r, w := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && w == 1 || r >= utf8.RuneSelf && x.binary:
+			fmt.Fprintf(&b, "\\x%02X", s[i])
+			w = 1
+		case r == '#':
+			if n := strings.TrimPrefix(s[i:], "#"); n != "" && strings.IndexByte("{$@", n[0]) >= 0 {
+				b.WriteByte('\\')
+			}
+			b.WriteByte('#')
+		case r < utf8.RuneSelf && inspectEscape(s[i]) != "":
+			b.WriteString(inspectEscape(s[i]))
+		case r < 0x20 || r == 0x7f:
+			if x.binary {
+				fmt.Fprintf(&b, "\\x%02X", r)
+			} else {
+				fmt.Fprintf(&b, "\\u%04X", r)
+			}
+		case unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, "\\u{%X}", r)
+		default:
+			fmt.Fprintf(&b, "\\u%04X", r)
+		}
+		i += w
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// formatFloat is Float#to_s.
+func formatFloat(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	case math.IsNaN(f):
+		return "NaN"
+	}
+	if a := math.Abs(f); f == 0 || a >= 1e-4 && a < 1e15 {
+		s := strconv.FormatFloat(f, 'f', -1, 64)
+		if !strings.Contains(s, ".") {
+			s += ".0"
+		}
+		return s
+	}
+	mant, exp, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
+	if !strings.Contains(mant, ".") {
+		mant += ".0"
+	}
+	return mant + "e" + exp[:1] + fmt.Sprintf("%02s", strings.TrimLeft(exp[1:], "0"))
+}
+
+// describe names an object the way NoMethodError does.
+func (in *Interp) describe(v Value) string {
+	switch x := v.(type) {
+	case *Class:
+		if x.isModule {
+			return x.name + ":Module"
+		}
+		return x.name + ":Class"
+	case *Object:
+		if x == in.main {
+			return "main:Object"
+		}
+		if m := in.findMethod(x, "inspect"); m == nil || m.fn == nil {
+			return in.anyToS(x)
+		}
+	case *HostObject:
+		return x.Name
+	}
+	s := in.inspect(v)
+	if len(s) > 65 {
+		return in.anyToS(v)
+	}
+	return s + ":" + in.classOf(v).name
+}
+
+func (in *Interp) objectID(v Value) int {
+	switch x := v.(type) {
+	case nil:
+		return 8
+	case bool:
+		if x {
+			return 20
+		}
+		return 0
+	case int:
+		return 2*x + 1
+	}
+	if id, ok := in.objIDs[v]; ok {
+		return id
+	}
+	in.alloc(100)
+	id := 8 * (len(in.objIDs) + 2)
+	in.objIDs[v] = id
+	return id
+}
