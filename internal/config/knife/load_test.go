@@ -257,7 +257,7 @@ func TestBroken(t *testing.T) {
 		{"nil", "\n\nnode_name ENV['NOPE'].downcase", ":3:", "write the line plainer"},
 		{"constant", "Librarian::Chef.install_path", ":1:1: uninitialized constant Librarian", "write the line plainer"},
 		{"gem", "require 'librarian/chef/integration/knife'", ":1:1: cannot load such file -- librarian/chef/integration/knife (LoadError)", "write the line plainer"},
-		{"eval", "\neval(File.read(__FILE__))", ":2:", "write the line plainer"},
+		{"binding", "\neval('1', binding)", ":2:", "write the line plainer"},
 		{"kind", "node_name ['a']", ":1: node_name is a list, not text", ""},
 		{"loop", "loop { }", ":1:", ""},
 	} {
