@@ -59,6 +59,12 @@ func cookbookOptions(ctx context.Context, s *settings, k *knifeSetup, chef *chef
 	}, nil
 }
 
+// cookbookOptions are those for the provisioners of a run.
+func (p *project) cookbookOptions(ctx context.Context) (cookbooks.Options, error) {
+	k := &knifeSetup{settings: p.projects.settings}
+	return cookbookOptions(ctx, p.projects.settings, k, &chefAccess{knife: k})
+}
+
 // setting returns a setting of knife's configuration, nil for none.
 func (k *knifeSetup) setting(ctx context.Context, key string) (any, error) {
 	c, err := k.config(ctx)

@@ -174,7 +174,7 @@ func (p *project) provisioner(inst *kitchen.Instance, s config.Section) (err err
 			p.shared.resolver = chef.NewResolver()
 			p.closers = append(p.closers, p.shared.resolver.Close)
 		}
-		inst.Provisioner, err = chef.New(s, chef.Options{Options: p.base(inst), Resolver: p.shared.resolver})
+		inst.Provisioner, err = chef.New(s, chef.Options{Options: p.base(inst), Resolver: p.shared.resolver, Cookbooks: p.cookbookOptions})
 	case name == "shell":
 		inst.Provisioner, err = provisionershell.New(s, p.base(inst))
 	case name == "external":

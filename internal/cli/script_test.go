@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 			"ran":           scriptRan,
 			"server-shows":  scriptServerShows,
 			"server-vanish": scriptServerVanish,
+			"supermarket":   scriptSupermarket,
 			"volume":        scriptVolume,
 			"chef-server": func(ts *testscript.TestScript, _ bool, _ []string) {
 				c := newChefWorld(t)

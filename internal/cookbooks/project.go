@@ -269,6 +269,14 @@ func (p *Project) Outdated(ctx context.Context) ([]Newer, error) {
 	return out, err
 }
 
+// PolicyLock reads the lock of a Policyfile.
+func (p *Project) PolicyLock() (*policyfile.Lock, error) {
+	if p.policy == nil {
+		return nil, errors.New("a Berksfile has no policy")
+	}
+	return p.policy.ReadLock()
+}
+
 // Graph returns the locked cookbooks and what they need.
 func (p *Project) Graph() (*Graph, error) {
 	g := &Graph{}

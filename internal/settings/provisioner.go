@@ -62,6 +62,7 @@ func provisionerGroups() []group {
 			key("policyfile_path", Text, "(Policyfile.rb)", "The Policyfile.").path(),
 			old("policyfile", Text, "(Policyfile.rb)", "The Policyfile.", "provisioner.policyfile_path").path(),
 			key("berksfile_path", Text, "(Berksfile)", "The Berksfile.").path(),
+			key("resolver", Text, "native", "Who resolves cookbooks: native is Galley, peer is chef-cli or Berkshelf (GALLEY_RESOLVER).", "native", "peer"),
 			key("always_update_cookbooks", Flag, "true", "Whether each converge updates the cookbooks."),
 			key("cookbook_files_glob", Text|List, "(a cookbook's parts)", "What of a cookbook goes to the machine."),
 			key("data_path", Text, "(data)", "A directory copied to the machine.").path(),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/bootstrap/install"
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/cookbooks"
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -22,6 +23,9 @@ type Options struct {
 	// Resolver is shared by all instances of a run; nil gives the provisioner
 	// one for each converge.
 	Resolver *Resolver
+	// Cookbooks are the options of Galley's own resolver; nil are those of
+	// base.Options alone, without a user at a Chef Server.
+	Cookbooks func(context.Context) (cookbooks.Options, error)
 }
 
 // Provisioner converges a machine with Chef or Cinc.
@@ -32,6 +36,8 @@ type Provisioner struct {
 	resolver *Resolver
 	own      bool // the resolver is nobody else's
 	moot     []string
+
+	cookbooks func(context.Context) (cookbooks.Options, error)
 }
 
 var (
@@ -49,7 +55,7 @@ var (
 //     solo_rb, log_level, log_file, profile_ruby, slow_resource_report,
 //     deprecations_as_errors, chef_zero_host, chef_zero_port, legacy_mode;
 //   - cookbooks: policyfile_path (policyfile), berksfile_path,
-//     always_update_cookbooks, cookbook_files_glob;
+//     always_update_cookbooks, resolver, cookbook_files_glob;
 //   - data: data_path, data_bags_path, environments_path, nodes_path,
 //     roles_path, clients_path, encrypted_data_bag_secret_key_path;
 //   - the client: product_name, product_version, channel, install_strategy,
@@ -70,7 +76,7 @@ func New(section config.Section, o Options) (*Provisioner, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provisioner{set: set, chef: chef, files: newMatcher(chef.filesGlob), resolver: o.Resolver}
+	p := &Provisioner{set: set, chef: chef, files: newMatcher(chef.filesGlob), resolver: o.Resolver, cookbooks: o.Cookbooks}
 	if chef.kind == infra && len(chef.runList) > 0 && isFile(chef.policyfile) {
 		p.moot = append(p.moot, fmt.Sprintf("%s: run_list has no effect beside %s: the policy's own run list counts; named_run_list chooses another one of it",
 			section.Where("run_list"), filepath.Base(chef.policyfile)))
@@ -90,7 +96,7 @@ func New(section config.Section, o Options) (*Provisioner, error) {
 // Check implements [kitchen.Checker].
 func (p *Provisioner) Check(_ context.Context, _ *kitchen.Step) []string {
 	out := append([]string(nil), p.moot...)
-	if isFile(p.chef.policyfile) && p.chef.kind == infra && p.set.LookPath(policyTools...) == "" {
+	if p.chef.peer && isFile(p.chef.policyfile) && p.chef.kind == infra && p.set.LookPath(policyTools...) == "" {
 		out = append(out, (&ToolError{File: p.chef.policyfile, Tools: policyTools}).Error()+".")
 	}
 	if err := p.accept(); err != nil {

@@ -501,8 +501,11 @@ func tool(t *testing.T, o *base.Options, name, script string) {
 	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	o.Environ = append(o.Environ, "PATH="+dir+":/usr/bin:/bin")
+	o.Environ = append(o.Environ, "PATH="+dir+":/usr/bin:/bin", peer)
 }
+
+// peer has the installed programs resolve cookbooks.
+const peer = "GALLEY_RESOLVER=peer"
 
 func TestBerkshelf(t *testing.T) {
 	m := machine(t)
@@ -552,6 +555,7 @@ func TestBerkshelfFails(t *testing.T) {
 func TestWithoutBerkshelf(t *testing.T) {
 	m := machine(t)
 	o := project(t, map[string]string{"Berksfile": "source 'https://supermarket.chef.io'\nmetadata\ncookbook 'apt'\n", "metadata.rb": "name 'me'\ndepends 'yum'\n"})
+	o.Environ = append(o.Environ, peer)
 	_, err := converge(t, m, o, nil)
 	var te *chef.ToolError
 	if !errors.As(err, &te) || !strings.Contains(err.Error(), "berks") || !strings.Contains(kitchen.Hint(err), "Workstation") {
@@ -600,6 +604,7 @@ esac
 func TestPolicyfileRefused(t *testing.T) {
 	m := machine(t)
 	o := project(t, map[string]string{"Policyfile.rb": "name 'web'\n"})
+	o.Environ = append(o.Environ, peer)
 	_, err := converge(t, m, o, nil)
 	var te *chef.ToolError
 	if !errors.As(err, &te) {

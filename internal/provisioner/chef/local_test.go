@@ -69,6 +69,7 @@ func TestVendoredCookbooksDoWithoutBerkshelf(t *testing.T) {
 	}
 	m := machine(t)
 	o := project(t, files)
+	o.Environ = append(o.Environ, peer)
 	if text, err := converge(t, m, o, map[string]any{"run_list": []any{"a"}}); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -89,6 +90,7 @@ func TestVendoredCookbooksDoWithoutBerkshelf(t *testing.T) {
 func TestMissingDependenciesAreNamed(t *testing.T) {
 	m := machine(t)
 	o := project(t, map[string]string{"Berksfile": "source 'https://supermarket.chef.io'\nmetadata\ncookbook 'nginx', git: 'https://example.org/x.git'\n", "metadata.rb": "name 'a'\ndepends 'apt'\n"})
+	o.Environ = append(o.Environ, peer)
 	_, err := converge(t, m, o, nil)
 	var te *chef.ToolError
 	if !errors.As(err, &te) || !slices.Equal(te.Missing, []string{"nginx", "apt"}) {

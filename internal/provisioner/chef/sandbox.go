@@ -119,7 +119,13 @@ func (p *Provisioner) addCookbooks(ctx context.Context, step *kitchen.Step, tree
 		if set.kind == solo {
 			return "", &base.UnsupportedError{What: set.policyfile, Why: "chef_solo cannot use a Policyfile", Advice: "chef_infra can: write `provisioner: {name: chef_infra}`"}
 		}
-		dir, name, err := p.resolver.policy(ctx, step, p.set.Options, set.policyfile, set.policyGroup, set.update)
+		resolve := p.nativePolicy
+		if set.peer {
+			resolve = func(ctx context.Context, step *kitchen.Step) (string, string, error) {
+				return p.resolver.policy(ctx, step, p.set.Options, set.policyfile, set.policyGroup, set.update)
+			}
+		}
+		dir, name, err := resolve(ctx, step)
 		if err != nil {
 			return "", err
 		}
@@ -159,22 +165,28 @@ func (p *Provisioner) addBerks(ctx context.Context, step *kitchen.Step, tree *ba
 	var missing []string
 	if readErr == nil {
 		var vendored []string
-		if o.LookPath("berks") == "" {
-			for _, d := range []string{"cookbooks", "berks-cookbooks", filepath.Join("vendor", "cookbooks")} {
-				vendored = append(vendored, filepath.Join(filepath.Dir(file), d))
-			}
+		if p.chef.peer && o.LookPath("berks") == "" {
+			vendored = vendoredBeside(file)
 		}
 		var found map[string]string
 		found, missing, readErr = b.closure(ctx, step, o, vendored)
 		if readErr == nil && len(missing) == 0 {
 			step.Report.Info("Preparing the cookbooks of %s, which are all here", filepath.Base(file))
-			for name, dir := range found {
-				if err := p.addCookbook(tree, name, dir); err != nil {
-					return err
-				}
-			}
-			return nil
+			return p.addFound(tree, found)
 		}
+	}
+	if !p.chef.peer {
+		if readErr != nil {
+			b = nil
+		}
+		dir, found, err := p.nativeBerks(ctx, step, b)
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			return p.addFound(tree, found)
+		}
+		return p.addAll(tree, dir)
 	}
 	if readErr != nil {
 		step.Report.Debug("%s is left to Berkshelf: %v", file, readErr)
@@ -187,6 +199,16 @@ func (p *Provisioner) addBerks(ctx context.Context, step *kitchen.Step, tree *ba
 		return err
 	}
 	return p.addAll(tree, dir)
+}
+
+// addFound adds cookbooks by name and directory.
+func (p *Provisioner) addFound(tree *base.Tree, found map[string]string) error {
+	for name, dir := range found {
+		if err := p.addCookbook(tree, name, dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // addSelf adds the project as a cookbook.

@@ -80,7 +80,9 @@ type settings struct {
 	policyfile, berksfile         string
 	policyfileGiven, berksfileSet bool
 	update                        bool
-	filesGlob                     []string
+	// peer has chef-cli and Berkshelf resolve cookbooks.
+	peer      bool
+	filesGlob []string
 	// dirs are the directories of the sandbox that are copies of local ones:
 	// name there, path here.
 	dirs   [][2]string
@@ -187,6 +189,7 @@ func read(s config.Section, o base.Options) (*settings, error) {
 		converges:   r.number("multiple_converge", 1),
 		idempotent:  r.flag("enforce_idempotency", false),
 		update:      r.flag("always_update_cookbooks", true),
+		peer:        r.resolverKey(o),
 	}
 	set.namedList = r.namedRunList()
 	if set.logLevel == "" {
