@@ -186,10 +186,16 @@ const maxLine = 64 << 10
 // unfinishedTime is how long a line may be left unended.
 const unfinishedTime = time.Second
 
+// maxOutput bounds, in bytes, what one writer reports, and with it the logs:
+// the rest of a command's output is left out, which is said.
+const maxOutput = 128 << 20
+
 type lineWriter struct {
 	mu   sync.Mutex
 	buf  []byte
 	emit func(string)
+	// seen is how many bytes were written.
+	seen int64
 	// timer reports the beginning of an unended line; begun says that it did.
 	timer *time.Timer
 	begun bool
@@ -198,6 +204,17 @@ type lineWriter struct {
 func (w *lineWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	n := len(p)
+	if w.seen > maxOutput {
+		return n, nil
+	}
+	if w.seen += int64(n); w.seen > maxOutput {
+		w.emit(strings.TrimSuffix(string(w.buf), "\r"))
+		w.emit(fmt.Sprintf("(The output is longer than %d MiB: the rest is left out.)", maxOutput>>20))
+		w.buf = nil
+		w.schedule()
+		return n, nil
+	}
 	w.buf = append(w.buf, p...)
 	rest := w.buf
 	for {
@@ -219,7 +236,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	}
 	w.buf = append(w.buf[:0], rest...)
 	w.schedule()
-	return len(p), nil
+	return n, nil
 }
 
 // schedule sees to it that an unended line is reported in time.

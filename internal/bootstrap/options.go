@@ -115,6 +115,9 @@ type Config struct {
 	// open a session, to start a command, and to send the exit status of a
 	// script after the end of its output; 60 s. It does not bound the command.
 	SessionTimeout time.Duration
+	// MaxDownload bounds what one download from the machine may write here, in
+	// bytes; 2 GiB.
+	MaxDownload int64
 	// MaxSessions bounds the sessions open at once; 9. OpenSSH's sshd allows
 	// 10 for a connection.
 	MaxSessions int
@@ -141,6 +144,7 @@ const (
 	DefaultKeepAliveMax   = 3
 	DefaultMaxSessions    = 9
 	DefaultSessionTimeout = 60 * time.Second
+	DefaultMaxDownload    = 2 << 30
 )
 
 // resolved returns a copy of c in which every blank is filled in.
@@ -191,6 +195,9 @@ func (c Config) resolved() (*Config, error) {
 	}
 	if c.SessionTimeout <= 0 {
 		c.SessionTimeout = DefaultSessionTimeout
+	}
+	if c.MaxDownload <= 0 {
+		c.MaxDownload = DefaultMaxDownload
 	}
 	if c.MaxSessions <= 0 {
 		c.MaxSessions = DefaultMaxSessions

@@ -14,10 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"al.essio.dev/pkg/shellescape"
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/galleyhq/galley/internal/bootstrap/limit"
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -65,22 +66,18 @@ const (
 	exitNoFile = 73
 )
 
-// script makes one line out of a POSIX script that any login shell can hand
-// to sh, be it bourne, csh or fish.
-func script(body string) string { return "sh -c " + shellescape.Quote(body) }
-
 // quotePath quotes a remote path, leaving a leading ~/ to the shell.
 func quotePath(p string) string {
 	if p == "~" {
 		return `"$HOME"`
 	}
 	if rest, ok := strings.CutPrefix(p, "~/"); ok {
-		return `"$HOME"/` + shellescape.Quote(rest)
+		return `"$HOME"/` + posix.Quote(rest)
 	}
 	if strings.HasPrefix(p, "-") {
 		p = "./" + p
 	}
-	return shellescape.Quote(p)
+	return posix.Quote(p)
 }
 
 // Upload puts the tree of src below the remote directory dest, which is made
@@ -148,7 +145,7 @@ func (c *Client) uploadTar(ctx context.Context, src fs.FS, dest string, zip bool
 		pw.CloseWithError(err)
 	}()
 	said := &tail{max: 1000}
-	status, err := c.Run(ctx, Command{Line: script(body), Stdin: pr, Stdout: said, Stderr: said})
+	status, err := c.Run(ctx, Command{Line: posix.Script(body), Stdin: pr, Stdout: said, Stderr: said})
 	pr.CloseWithError(io.ErrClosedPipe)
 	<-packed
 	if err != nil {
@@ -294,7 +291,7 @@ func (c *Client) uploadPlain(ctx context.Context, src fs.FS, dest string) error 
 	d := quotePath(dest)
 	sh := func(ctx context.Context, body string, in io.Reader) error {
 		said := &tail{max: 1000}
-		status, err := c.Run(ctx, Command{Line: script(body), Stdin: in, Stdout: said, Stderr: said})
+		status, err := c.Run(ctx, Command{Line: posix.Script(body), Stdin: in, Stdout: said, Stderr: said})
 		if err == nil && status != 0 {
 			err = &TransferError{Op: "upload", Path: dest, Addr: c.cfg.Addr(), Output: orStatus(said.String(), status)}
 		}
@@ -307,11 +304,11 @@ func (c *Client) uploadPlain(ctx context.Context, src fs.FS, dest string) error 
 	g.SetLimit(c.cfg.MaxSessions)
 	var modes []string
 	err := walk(ctx, src, func(e entry) error {
-		p := d + "/" + shellescape.Quote(e.name)
+		p := d + "/" + posix.Quote(e.name)
 		switch {
 		case e.link != "":
 			g.Go(func() error {
-				return sh(gctx, fmt.Sprintf("rm -f %s && ln -s %s %s", p, shellescape.Quote(e.link), p), nil)
+				return sh(gctx, fmt.Sprintf("rm -f %s && ln -s %s %s", p, posix.Quote(e.link), p), nil)
 			})
 			return nil
 		case e.info.IsDir():
@@ -354,7 +351,7 @@ func (c *Client) uploadPlain(ctx context.Context, src fs.FS, dest string) error 
 // file goes to dest itself, or into it where dest is a directory or ends in a
 // slash; the content of a directory goes into the directory dest, which is
 // made if needed. Modes survive; links that lead out of the tree are left out
-// with a warning.
+// with a warning. More than MaxDownload bytes is a [limit.Error].
 func (c *Client) Download(ctx context.Context, src, dest string) error {
 	if strings.TrimSpace(src) == "" || dest == "" {
 		return &ConfigError{Msg: "download of nothing: a path is empty"}
@@ -368,7 +365,9 @@ func (c *Client) Download(ctx context.Context, src, dest string) error {
 	pr, pw := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := unpack(pr, path.Base(strings.TrimSuffix(src, "/")), dest, c.cfg.Report)
+		// What is written counts: an archive may hold less than its files.
+		budget := limit.NewBudget(src+" on "+c.cfg.Addr(), c.cfg.MaxDownload)
+		err := unpack(pr, path.Base(strings.TrimSuffix(src, "/")), dest, budget, c.cfg.Report)
 		if err != nil {
 			cancel(&localError{err})
 		}
@@ -377,7 +376,7 @@ func (c *Client) Download(ctx context.Context, src, dest string) error {
 		done <- err
 	}()
 	said := &tail{max: 1000}
-	status, err := c.Run(ctx, Command{Line: script(body), Stdout: pw, Stderr: said})
+	status, err := c.Run(ctx, Command{Line: posix.Script(body), Stdout: pw, Stderr: said})
 	if err != nil {
 		pw.CloseWithError(err)
 	} else if status != 0 {
@@ -409,7 +408,7 @@ func (c *Client) Download(ctx context.Context, src, dest string) error {
 }
 
 // unpack writes what Download's script sends.
-func unpack(r io.Reader, base, dest string, report Reporter) error {
+func unpack(r io.Reader, base, dest string, budget *limit.Budget, report Reporter) error {
 	br := bufio.NewReaderSize(r, 256<<10)
 	kind, err := br.ReadByte()
 	if err != nil {
@@ -423,9 +422,9 @@ func unpack(r io.Reader, base, dest string, report Reporter) error {
 		if st, err := os.Stat(dest); (err == nil && st.IsDir()) || os.IsPathSeparator(dest[len(dest)-1]) {
 			dest = filepath.Join(dest, base)
 		}
-		return writeFile(br, dest)
+		return writeFile(budget.Reader(br), dest)
 	case 'd':
-		return untar(br, dest, report)
+		return untar(br, dest, budget, report)
 	}
 	return fmt.Errorf("the machine sent something else than was asked for (%q)", kind)
 }
@@ -454,7 +453,7 @@ func writeFile(r io.Reader, path string) error {
 }
 
 // untar writes a tar stream below dest and nowhere else.
-func untar(r io.Reader, dest string, report Reporter) error {
+func untar(r io.Reader, dest string, budget *limit.Budget, report Reporter) error {
 	if err := os.MkdirAll(dest, 0o755); err != nil {
 		return err
 	}
@@ -502,7 +501,7 @@ func untar(r io.Reader, dest string, report Reporter) error {
 			if err != nil {
 				return err
 			}
-			_, err = io.Copy(f, tr)
+			_, err = io.Copy(f, budget.Reader(tr))
 			if cerr := f.Close(); err == nil {
 				err = cerr
 			}

@@ -22,6 +22,7 @@ func transportGroups() []group {
 			key("connection_retry_sleep", Decimal, "1", "Seconds between them."),
 			key("max_wait_until_ready", Decimal, "600", "Seconds to wait for the machine's first session."),
 			key("max_ssh_sessions", Whole, "9", "Parallel channels of an upload."),
+			key("max_download_size", Whole, "2048", "How many MiB one download from the machine may have."),
 			key("session_timeout", Decimal, "60", "Seconds that a connected machine may take to open a session, to start a command and to end it."),
 			key("wait_for_cloud_init", Flag|Decimal, "", "How many seconds `create` waits for cloud-init, true for 600 or false; true where the driver has user data, else up to 60 seconds."),
 			key("ssh_host", Text|Map, "", "The host[:port] to dial in place of the machine's address, as behind NAT; or a mapping of addresses or networks to such hosts."),

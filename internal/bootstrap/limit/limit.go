@@ -67,22 +67,35 @@ func (b *Buffer) String() string {
 // Reader reads at most the given number of bytes from r. Where there is more,
 // Read returns an *[Error].
 func Reader(r io.Reader, what string, most int64) io.Reader {
-	return &reader{r: r, what: what, most: most}
+	return NewBudget(what, most).Reader(r)
 }
 
+// Budget is a number of bytes that several readers have together, as the files
+// of an archive. It is for use by one goroutine.
+type Budget struct {
+	what       string
+	most, read int64
+}
+
+// NewBudget returns a budget. what names the whole in the error.
+func NewBudget(what string, most int64) *Budget { return &Budget{what: what, most: most} }
+
+// Reader reads from r what the budget has left. Where there is more, Read
+// returns an *[Error].
+func (b *Budget) Reader(r io.Reader) io.Reader { return &reader{r, b} }
+
 type reader struct {
-	r    io.Reader
-	what string
-	most int64
-	read int64
+	r io.Reader
+	b *Budget
 }
 
 func (l *reader) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
-	if over := l.read + int64(n) - l.most; over > 0 {
-		l.read = l.most
-		return n - int(over), &Error{What: l.what, Limit: l.most}
+	b := l.b
+	if over := b.read + int64(n) - b.most; over > 0 {
+		b.read = b.most
+		return n - int(over), &Error{What: b.what, Limit: b.most}
 	}
-	l.read += int64(n)
+	b.read += int64(n)
 	return n, err
 }

@@ -62,9 +62,28 @@ type Options struct {
 	NoForward bool
 	// IgnoreSignals does not hand on signal requests.
 	IgnoreSignals bool
+	// NoTTY refuses pseudo terminals (PermitTTY no).
+	NoTTY bool
+	// Stall has commands hang in a way that a healthy server does not.
+	Stall Stall
 	// Mute never answers keep-alive requests once it is set.
 	Mute *atomic.Bool
 }
+
+// Stall is a way in which a server does not end what it began.
+type Stall int
+
+// The ways.
+const (
+	// StallStart never answers the request to run a command.
+	StallStart Stall = iota + 1
+	// StallEnd sends the exit status and leaves the session open.
+	StallEnd
+	// StallStatus ends the output and sends no exit status.
+	StallStatus
+	// StallTTY never answers the request for a terminal.
+	StallTTY
+)
 
 // Server is a running server.
 type Server struct {
@@ -366,6 +385,10 @@ func (s *Server) session(sc *ssh.ServerConn, ch ssh.Channel, reqs <-chan *ssh.Re
 				return
 			}
 			ok = p.request(r, &started)
+			if s.o.Stall == StallStart && r.Type == "exec" || s.o.Stall == StallTTY && r.Type == "pty-req" {
+				p.start, started = nil, false
+				continue
+			}
 			if r.WantReply {
 				_ = r.Reply(ok, nil)
 			}
@@ -376,6 +399,16 @@ func (s *Server) session(sc *ssh.ServerConn, ch ssh.Channel, reqs <-chan *ssh.Re
 				go start()
 			}
 		case <-p.done:
+			switch s.o.Stall {
+			case StallStatus:
+				_ = ch.CloseWrite()
+			case StallEnd:
+			default:
+				return
+			}
+			// Until the other side closes the session.
+			for range reqs {
+			}
 			return
 		}
 	}
@@ -411,6 +444,9 @@ func (p *process) request(r *ssh.Request, started *bool) bool {
 		p.agent = true
 		return true
 	case "pty-req":
+		if p.s.o.NoTTY {
+			return false
+		}
 		var m struct {
 			Term          string
 			W, H, PW, PH  uint32
@@ -516,6 +552,9 @@ func (p *process) run(shell bool, line string) {
 }
 
 func (p *process) exit(status int) {
+	if p.s.o.Stall == StallStatus {
+		return
+	}
 	_, _ = p.ch.SendRequest("exit-status", false, binary.BigEndian.AppendUint32(nil, uint32(status))) //nolint:gosec // small
 }
 

@@ -29,6 +29,7 @@ type settings struct {
 	readyTimeout   time.Duration
 	maxSessions    int
 	sessionTimeout time.Duration
+	maxDownload    int64 // bytes
 	// bootTimeout is wait_for_cloud_init, nil where nothing is said.
 	bootTimeout      *time.Duration
 	dial             dialMap
@@ -171,6 +172,7 @@ func read(own, below config.Section) (settings, error) {
 		readyTimeout:   r.seconds("max_wait_until_ready", defaultReady),
 		maxSessions:    r.number("max_ssh_sessions", defaultMaxSessions, 1, many),
 		sessionTimeout: r.seconds("session_timeout", bootstrap.DefaultSessionTimeout),
+		maxDownload:    int64(r.number("max_download_size", bootstrap.DefaultMaxDownload>>20, 1, many)) << 20,
 		bootTimeout:    r.bootTimeout(),
 		dial:           r.dialMap(),
 		compression:    strings.ToLower(r.text("compression", "false")),

@@ -326,6 +326,7 @@ func (t *Transport) config(step *kitchen.Step) (bootstrap.Config, error) {
 		KeepAliveMax:   s.keepAliveMax,
 		MaxSessions:    s.maxSessions,
 		SessionTimeout: s.sessionTimeout,
+		MaxDownload:    s.maxDownload,
 		KeyRing:        t.o.KeyRing,
 		Prompter:       t.o.Prompter,
 		AskPassword:    t.o.Prompter != nil,
