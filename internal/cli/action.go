@@ -30,6 +30,7 @@ type actionOptions struct {
 	debug       bool
 	junit       string
 	shard       shardFlag
+	ttl         string
 	// changed reports whether a flag is on the command line.
 	changed func(flag string) bool
 }
@@ -59,7 +60,9 @@ func (o *actionOptions) newCommand(short, long, example string) *cobra.Command {
 	return cmd
 }
 
-func (o *actionOptions) addKeep(fs *pflag.FlagSet) {
+// addCreate adds the flags of the actions that may create machines.
+func (o *actionOptions) addCreate(fs *pflag.FlagSet) {
+	fs.StringVar(&o.ttl, "ttl", "", "`TIME` that a new machine may live, as in 4h or 2d; then galley reap removes it (GALLEY_TTL)")
 	fs.BoolVar(&o.keep, "keep-on-failure", false, "keep the machine of a failed create")
 }
 
@@ -104,7 +107,7 @@ func (o *actionOptions) runWith(ctx context.Context, args []string, do func(*pro
 	if err != nil {
 		return err
 	}
-	p.debug = o.debug
+	p.debug, p.ttl = o.debug, o.ttl
 	chosen, err := p.Select(args...)
 	if err != nil {
 		return err
@@ -182,7 +185,7 @@ or completed. A create that fails removes what it has created.`,
 		`  galley create
   galley create ubuntu -c
   galley create default-debian-12 --keep-on-failure`)
-	o.addKeep(cmd.Flags())
+	o.addCreate(cmd.Flags())
 	return cmd
 }
 
@@ -193,7 +196,7 @@ func newConvergeCommand(d *deps) *cobra.Command {
 first if it does not exist.`,
 		`  galley converge
   galley converge default-debian-12 --debug`)
-	o.addKeep(cmd.Flags())
+	o.addCreate(cmd.Flags())
 	o.addDebug(cmd.Flags())
 	return cmd
 }
@@ -205,7 +208,7 @@ func newSetupCommand(d *deps) *cobra.Command {
 setup and counts as done; the verifiers prepare the machine themselves.`,
 		`  galley setup
   galley setup default-debian-12`)
-	o.addKeep(cmd.Flags())
+	o.addCreate(cmd.Flags())
 	return cmd
 }
 
@@ -216,7 +219,7 @@ func newVerifyCommand(d *deps) *cobra.Command {
 the steps that it still needs.`,
 		`  galley verify
   galley verify default-debian-12 --junit results.xml`)
-	o.addKeep(cmd.Flags())
+	o.addCreate(cmd.Flags())
 	o.addDebug(cmd.Flags())
 	return cmd
 }
@@ -240,7 +243,7 @@ all (never).`,
   galley test ubuntu -c 4 --junit results.xml
   galley test default-debian-12 --destroy never`)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) }
-	o.addKeep(cmd.Flags())
+	o.addCreate(cmd.Flags())
 	o.addDebug(cmd.Flags())
 	cmd.Flags().StringVarP(&o.destroy, "destroy", "d", string(kitchen.DestroyPassing), "`WHEN` to destroy afterwards: passing, always or never")
 	cmd.Flags().BoolVar(&o.autoInit, "auto-init", false, "write a kitchen.yml first if there is none, as galley init does")

@@ -56,6 +56,7 @@ var entries = []entry{
 	{name: "volume", group: groupCloud, in: underKnife, build: cloudCommand(newVolumeCommand)},
 	{name: "keypair", group: groupCloud, in: underKnife, build: cloudCommand(newKeyPairCommand)},
 	{name: "floating-ip", aliases: []string{"floating_ip"}, group: groupCloud, in: underKnife, build: cloudCommand(newFloatingIPCommand)},
+	{name: "reap", group: groupCloud, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses(newReapCommand(d), cloudFlags) }},
 	{name: "openstack", group: groupCloud, in: underKnife, build: cloudCommand(newOpenStackCommand)},
 
 	{name: "bootstrap", group: groupChef, in: underKnife, build: func(d *deps) *cobra.Command {

@@ -59,6 +59,7 @@ func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map
 			Connector: &p.shared.connector,
 			Warn:      p.warnOnce,
 			Dir:       p.paths.Own(),
+			TTL:       p.ttl,
 		})
 		if err != nil {
 			return nil, err

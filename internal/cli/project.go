@@ -47,6 +47,7 @@ type project struct {
 	paths    state.Paths
 	shared   shared
 	debug    bool
+	ttl      string
 	results  *results
 	closers  []func() error
 	// notes are for the console, when there is one.

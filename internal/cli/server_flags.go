@@ -14,6 +14,7 @@ import (
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/servers"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // serverFlags are the flags of server create that describe the server
@@ -37,6 +38,7 @@ type serverFlags struct {
 	custom          string
 	osType          string
 	timeout         int
+	ttl             string
 	deleteOnFailure bool
 	keepOnFailure   bool
 }
@@ -97,6 +99,7 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.custom, "custom-attributes", "", "more `ATTRIBUTES` of the request: \"key=value;key2=value2\"")
 	fs.StringVar(&f.osType, "image-os-type", "linux", "`TYPE` of the image's system: linux")
 	fs.IntVar(&f.timeout, "server-create-timeout", 600, "`SECONDS` until the server must be ACTIVE")
+	fs.StringVar(&f.ttl, "ttl", "", "`TIME` that the server may live, as in 4h or 2d; then galley reap removes it")
 	fs.BoolVar(&f.deleteOnFailure, "delete-server-on-failure", true, "remove everything when something fails")
 	fs.BoolVar(&f.keepOnFailure, "keep-on-failure", false, "keep what a failed create has created")
 }
@@ -166,6 +169,11 @@ func (f *serverFlags) spec(hide func(...string)) (openstack.ServerSpec, error) {
 		s.Nics = append(s.Nics, openstack.Nic{Network: n})
 	}
 	var err error
+	if f.ttl != "" {
+		if s.TTL, err = text.ParseDuration(f.ttl); err != nil {
+			return s, usagef("", "--ttl: %w", err)
+		}
+	}
 	if s.FloatingIP, err = f.floatingIP(); err != nil {
 		return s, err
 	}

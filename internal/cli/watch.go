@@ -35,6 +35,7 @@ the directories .git and .kitchen, do not count. Ctrl-C ends it; the machines st
 		`  galley watch default-debian-12
   galley watch --converge-only`)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) }
+	o.addCreate(cmd.Flags())
 	o.addDebug(cmd.Flags())
 	cmd.Flags().BoolVar(&o.convergeOnly, "converge-only", false, "do not verify")
 	return cmd

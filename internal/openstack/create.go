@@ -56,12 +56,16 @@ func (c *Cloud) Create(ctx context.Context, spec ServerSpec, j Journal, rep Repo
 
 func (c *Cloud) newRecord(spec ServerSpec) *Record {
 	who := c.Whoami()
-	return &Record{
+	rec := &Record{
 		Version: 1, Token: NewToken(), Name: spec.Name, Owner: spec.Owner, Project: spec.Project,
 		AuthURL: c.AuthURL(), ProjectID: who.ProjectID, ProjectName: who.ProjectName,
 		Region: c.Region(), UserID: who.UserID, UserName: who.UserName,
 		Started: time.Now().UTC(),
 	}
+	if spec.TTL > 0 {
+		rec.Expires = rec.Started.Add(spec.TTL).Truncate(time.Second)
+	}
+	return rec
 }
 
 // createServer goes through the steps of a create.

@@ -21,6 +21,8 @@ type FloatingIP struct {
 	FixedIP     string `json:"fixed_ip_address"`
 	Description string `json:"description"`
 	Status      string `json:"status"`
+	// CreatedAt is "" where the cloud does not say.
+	CreatedAt string `json:"created_at"`
 	// Details is what the port is part of; nil where the cloud does not say or
 	// the address is on no port.
 	Details *PortDetails `json:"port_details"`

@@ -20,6 +20,7 @@ const (
 	metaToken    = metaPrefix + "token"
 	metaInstance = metaPrefix + "instance"
 	metaProject  = metaPrefix + "project"
+	metaExpires  = metaPrefix + "expires"
 )
 
 // intent is what is being created under one record. Whatever is requested is
@@ -286,12 +287,18 @@ func (r *Record) metadata(user map[string]string) map[string]string {
 	if r.Project != "" {
 		out[metaProject] = clip(r.Project, 255)
 	}
+	if !r.Expires.IsZero() {
+		out[metaExpires] = r.Expires.Format(time.RFC3339)
+	}
 	return out
 }
 
 // describe is the description of resources that have no metadata.
 func (r *Record) describe() string {
 	d := "galley token=" + r.Token
+	if !r.Expires.IsZero() {
+		d += " expires=" + r.Expires.Format(time.RFC3339)
+	}
 	if r.Project != "" {
 		d += " project=" + r.Project
 	}

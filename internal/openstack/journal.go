@@ -103,6 +103,8 @@ type Record struct {
 	UserName    string `json:"user_name,omitempty"`
 	// Started is when the making began.
 	Started time.Time `json:"started"`
+	// Expires is when it may be removed by anyone, the zero time for never.
+	Expires time.Time `json:"expires,omitzero"`
 	// Complete says that everything asked for is there.
 	Complete bool `json:"complete,omitempty"`
 	// KeyFile is the private key generated for the server.

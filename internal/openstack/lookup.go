@@ -55,6 +55,7 @@ type Network struct {
 type Volume struct {
 	ID, Name, Status, Description string
 	Size                          int
+	Created                       time.Time
 	Metadata                      map[string]string
 	// AttachedTo are the IDs of the servers that have it.
 	AttachedTo []string
@@ -698,7 +699,10 @@ func (c *Cloud) listVolumes(ctx context.Context, o volumes.ListOpts) ([]Volume, 
 }
 
 func volumeOf(v volumes.Volume) Volume {
-	out := Volume{ID: v.ID, Name: v.Name, Status: v.Status, Description: v.Description, Size: v.Size, Metadata: v.Metadata}
+	out := Volume{
+		ID: v.ID, Name: v.Name, Status: v.Status, Description: v.Description, Size: v.Size, Created: v.CreatedAt,
+		Metadata: v.Metadata,
+	}
 	for _, a := range v.Attachments {
 		out.AttachedTo = append(out.AttachedTo, a.ServerID)
 	}

@@ -3,6 +3,7 @@ package openstack
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
@@ -16,7 +17,7 @@ import (
 func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) {
 	byToken := map[string]*Record{}
 	var tokens []string
-	add := func(token, owner, proj string, r Resource) {
+	add := func(token, owner, proj, expires string, r Resource) {
 		if token == "" {
 			return
 		}
@@ -32,6 +33,12 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 		if rec.Project == "" {
 			rec.Project = proj
 		}
+		if t, err := time.Parse(time.RFC3339, expires); err == nil {
+			rec.Expires = t
+		}
+		if !r.Asked.IsZero() && (rec.Started.IsZero() || r.Asked.Before(rec.Started)) {
+			rec.Started = r.Asked
+		}
 		r.Stage = Made
 		rec.Resources = append(rec.Resources, r)
 	}
@@ -40,15 +47,15 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 		return nil, err
 	}
 	for _, s := range list {
-		add(s.Metadata[metaToken], s.Metadata[metaInstance], s.Metadata[metaProject], Resource{Kind: KindServer, Name: s.Name, ID: s.ID, Asked: s.Created})
+		add(s.Metadata[metaToken], s.Metadata[metaInstance], s.Metadata[metaProject], s.Metadata[metaExpires], Resource{Kind: KindServer, Name: s.Name, ID: s.ID, Asked: s.Created})
 	}
 	fips, err := c.FloatingIPs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range fips {
-		add(tokenOf(f.Description), wordOf(f.Description, "instance="), wordOf(f.Description, "project="),
-			Resource{Kind: KindFloatingIP, ID: f.ID, Address: f.Address, Network: f.NetworkID, Port: f.PortID})
+		add(tokenOf(f.Description), wordOf(f.Description, "instance="), wordOf(f.Description, "project="), wordOf(f.Description, "expires="),
+			Resource{Kind: KindFloatingIP, ID: f.ID, Asked: cloudTime(f.CreatedAt), Address: f.Address, Network: f.NetworkID, Port: f.PortID})
 	}
 	sc, err := c.NetworkClient()
 	if err != nil {
@@ -59,13 +66,14 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 		return nil, err
 	}
 	for _, p := range allPorts {
-		add(tokenOf(p.Description), wordOf(p.Description, "instance="), wordOf(p.Description, "project="),
-			Resource{Kind: KindPort, Name: p.Name, ID: p.ID, Network: p.NetworkID})
+		add(tokenOf(p.Description), wordOf(p.Description, "instance="), wordOf(p.Description, "project="), wordOf(p.Description, "expires="),
+			Resource{Kind: KindPort, Name: p.Name, ID: p.ID, Asked: p.CreatedAt, Network: p.NetworkID})
 	}
 	// A cloud without volumes has none left behind.
 	if vols, err := c.Volumes(ctx); err == nil {
 		for _, v := range vols {
-			add(v.Metadata[metaToken], v.Metadata[metaInstance], v.Metadata[metaProject], Resource{Kind: KindVolume, Name: v.Name, ID: v.ID})
+			add(v.Metadata[metaToken], v.Metadata[metaInstance], v.Metadata[metaProject], v.Metadata[metaExpires],
+				Resource{Kind: KindVolume, Name: v.Name, ID: v.ID, Asked: v.Created})
 		}
 	} else if session.KindOf(err) != session.NotFound {
 		return nil, err
@@ -77,7 +85,7 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 	}
 	for _, k := range keys {
 		owner, proj, token := ownerOfKeyPair(k.Name, project)
-		add(token, owner, proj, Resource{Kind: KindKeyPair, Name: k.Name, ID: k.Name})
+		add(token, owner, proj, "", Resource{Kind: KindKeyPair, Name: k.Name, ID: k.Name})
 	}
 	var out []*Record
 	for _, t := range tokens {

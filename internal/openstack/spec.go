@@ -12,6 +12,9 @@ type ServerSpec struct {
 	// Owner and Project are put into the record and the metadata, so that
 	// what a server is for can be seen in the cloud.
 	Owner, Project string
+	// TTL is how long the server may live; afterwards [Cloud.Expired] finds it.
+	// 0 is for ever.
+	TTL time.Duration
 
 	// Name is the server's name, at most 63 characters; see [ServerName].
 	Name string

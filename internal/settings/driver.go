@@ -165,6 +165,7 @@ func serverSettings() []Setting {
 		key("use_ipv6", Flag, "false", "Use IPv6 addresses only, rather than IPv4 only."),
 		key("glance_cache_wait_timeout", Decimal, "600", "`SECONDS` that the server may take to become ACTIVE.").
 			flag("server-create-timeout", "", "server_create_timeout"),
+		key("ttl", Text|Whole, "(GALLEY_TTL)", "How long the server may live, as in 4h or 2d; `galley reap` removes it afterwards."),
 		key("server_wait", Decimal, "0", "Seconds to sleep before SSH is tried."),
 		key("block_device_mapping", Map|Maps, "", "Volume to create or attach, or a list of them."),
 		key("volumes", Text|List|Map|Maps, "[]", "Existing `VOLUMES` to attach, by ID or name.").

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -108,4 +109,19 @@ func FuzzClean(f *testing.F) {
 			t.Errorf("%q is not stable", s)
 		}
 	})
+}
+
+func TestParseDuration(t *testing.T) {
+	for in, want := range map[string]time.Duration{
+		"90": 90 * time.Second, "90s": 90 * time.Second, "4h": 4 * time.Hour, " 1h30m ": 90 * time.Minute, "2d": 48 * time.Hour, "0.5d": 12 * time.Hour,
+	} {
+		if got, err := ParseDuration(in); err != nil || got != want {
+			t.Errorf("%q is %s, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "0", "-4h", "4 weeks", "d", "NaN", "h"} {
+		if got, err := ParseDuration(in); err == nil {
+			t.Errorf("%q is %s", in, got)
+		}
+	}
 }

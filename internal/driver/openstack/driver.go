@@ -43,6 +43,9 @@ func New(section config.Section, o Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.spec.TTL, err = o.ttl(s.spec.TTL); err != nil {
+		return nil, err
+	}
 	if o.Connector == nil {
 		o.Connector = &cloud.Connector{}
 	}

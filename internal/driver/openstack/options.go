@@ -28,6 +28,9 @@ type Options struct {
 	// means that nobody wants to know. Instances that share an entry tell the
 	// same.
 	Warn func(text string)
+	// TTL is how long servers may live, as in 4h; it overrides the key ttl. ""
+	// leaves it to that and to the variable GALLEY_TTL.
+	TTL string
 	// Dir is where the driver keeps its journal and generated keys, by default
 	// .kitchen/galley below Root.
 	Dir string

@@ -7,6 +7,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // reader reads a section and keeps the first error.
@@ -154,6 +155,12 @@ func readSettings(s config.Section) (sectionSettings, error) {
 		r.refuse("private_ip_order", "is negative; it counts from 0")
 	}
 	spec.ActiveTimeout = r.seconds("glance_cache_wait_timeout", cloud.DefaultActiveTimeout)
+	if ttl := r.text("ttl"); ttl != "" {
+		var err error
+		if spec.TTL, err = text.ParseDuration(ttl); err != nil {
+			r.refuse("ttl", "%v", err)
+		}
+	}
 	out.wait = r.seconds("server_wait", 0)
 	out.publicKey = r.path("public_key_path")
 	out.privateKey = r.keyPath()
@@ -388,4 +395,24 @@ func (o sectionSettings) readUserData(s config.Section) ([]byte, error) {
 		return nil, &SettingError{Key: key, Where: s.Where(key), Reason: fmt.Sprintf("is %d bytes long; Nova takes %d", len(data), most*3/4)}
 	}
 	return data, nil
+}
+
+// ttl is how long the server may live: by the option, else by the key, else by
+// the environment. 0 is for ever.
+func (o Options) ttl(key time.Duration) (time.Duration, error) {
+	source, value := "--ttl", o.TTL
+	if value == "" {
+		if key > 0 {
+			return key, nil
+		}
+		if o.Env == nil || o.Env("GALLEY_TTL") == "" {
+			return 0, nil
+		}
+		source, value = "GALLEY_TTL", o.Env("GALLEY_TTL")
+	}
+	d, err := text.ParseDuration(value)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", source, err)
+	}
+	return d, nil
 }
