@@ -42,7 +42,9 @@ var arrows = map[string][]string{
 	"internal/env":    {"std"},
 	// What users can set, and how each front end spells it.
 	"internal/settings": {"std"},
-	"internal/text":     {""}, // its library only
+	// Which cloud, who and in which project, however it is set.
+	"internal/credentials": {"internal/secret", "internal/settings", "internal/text"},
+	"internal/text":        {""}, // its library only
 
 	"internal/openstack": {"internal/openstack/"},
 	"internal/bootstrap": {"internal/bootstrap/", "kitchen"},
@@ -73,7 +75,7 @@ var arrows = map[string][]string{
 }
 
 // shared are the small packages that every package but the engine may import.
-var shared = []string{"internal/secret", "internal/retry", "internal/text", "internal/env", "internal/settings"}
+var shared = []string{"internal/secret", "internal/retry", "internal/text", "internal/env", "internal/settings", "internal/credentials"}
 
 func TestDependenciesPointOneWay(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/config/clouds"
 	"github.com/galleyhq/galley/internal/config/knife"
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/secret"
@@ -50,31 +51,34 @@ func (c *cloudAccess) use(ctx context.Context, do func(context.Context, *opensta
 //  4. the OS_* variables, those of --rc over the process's.
 //
 // What an earlier source leaves open is completed from a later one.
-func (c *cloudAccess) credentials(ctx context.Context) (session.Auth, error) {
+func (c *cloudAccess) credentials(ctx context.Context) (credentials.Auth, error) {
 	env, own, err := c.ownCredentials(ctx)
 	if err != nil {
 		return own, err
 	}
-	lookup := env.Get
-	if name := env.Get("OS_CLOUD"); name != "" {
-		entry, err := c.cloudEntry(name, env)
+	var around credentials.Auth
+	where := "the environment"
+	name := env.Get("OS_CLOUD")
+	if name != "" {
+		var entry *clouds.Entry
+		entry, err = c.cloudEntry(name, env)
 		switch {
 		case err == nil:
-			lookup = func(name string) string { return entry[name] }
+			around, where = entry.Auth, entry.String()
 		case c.settings.flags.cloud != "" || validateCommand(own) != nil:
 			return own, err
 		}
 	}
+	if name == "" || err != nil {
+		if around, err = credentials.ReadEnv(env.Get); err != nil && validateCommand(own) != nil {
+			return own, err
+		}
+	}
 	if !own.Named() {
-		around, err := session.AuthFromEnv(lookup)
-		if err != nil {
+		if err := around.Validate(where, allsettings.Environment); err != nil {
 			return own, err
 		}
 		return own.Complete(around), nil
-	}
-	around, err := session.ReadEnv(lookup)
-	if err != nil && validateCommand(own) != nil {
-		return own, err
 	}
 	auth := own.Complete(around)
 	return auth, validateCommand(auth)
@@ -82,22 +86,22 @@ func (c *cloudAccess) credentials(ctx context.Context) (session.Auth, error) {
 
 // validateCommand checks credentials with the names of knife.rb, flags and
 // variables in its errors.
-func validateCommand(a session.Auth) error {
+func validateCommand(a credentials.Auth) error {
 	return a.Validate("knife.rb and the environment", allsettings.Knife)
 }
 
 // ownCredentials are those of the flags and, for knife-style commands, of the
 // configuration, with the environment that it was read in.
-func (c *cloudAccess) ownCredentials(ctx context.Context) (*variables, session.Auth, error) {
+func (c *cloudAccess) ownCredentials(ctx context.Context) (*variables, credentials.Auth, error) {
 	if !c.knife.style {
 		env, err := c.environment(ctx)
-		return env, session.Auth{}, err
+		return env, credentials.Auth{}, err
 	}
 	conf, err := c.knife.config(ctx)
 	if err != nil {
-		return nil, session.Auth{}, err
+		return nil, credentials.Auth{}, err
 	}
-	var own session.Auth
+	var own credentials.Auth
 	if c.settings.flags.rc == "" && c.settings.flags.cloud == "" {
 		if own, err = knifeAuth(conf); err != nil {
 			return nil, own, err
@@ -108,7 +112,7 @@ func (c *cloudAccess) ownCredentials(ctx context.Context) (*variables, session.A
 }
 
 // knifeAuth reads knife[:openstack_*].
-func knifeAuth(c *knife.Config) (session.Auth, error) {
+func knifeAuth(c *knife.Config) (credentials.Auth, error) {
 	var first error
 	text := func(keys ...string) string {
 		for _, k := range keys {
@@ -122,9 +126,11 @@ func knifeAuth(c *knife.Config) (session.Auth, error) {
 		}
 		return ""
 	}
-	auth := session.ReadKeys(text)
+	auth := credentials.ReadKeys(text)
 	auth.Password = secret.Text(text("openstack_password", "openstack_api_key"))
-	auth.CACert = text("openstack_cacert")
+	if auth.CACert = text("openstack_cacert"); auth.CACert != "" {
+		auth.CACertFrom = "knife[:openstack_cacert]"
+	}
 	insecure, _, err := c.Bool("openstack_insecure")
 	if err != nil && first == nil {
 		first = err
@@ -135,9 +141,9 @@ func knifeAuth(c *knife.Config) (session.Auth, error) {
 
 // over puts the flags over credentials. Another user or another cloud than
 // the configuration's does not get the configuration's secrets.
-func (f *knifeFlags) over(auth *session.Auth) {
-	if f.authURL != "" && auth.URL != "" && !session.SameEndpoint(f.authURL, auth.URL) {
-		*auth = session.Auth{}
+func (f *knifeFlags) over(auth *credentials.Auth) {
+	if f.authURL != "" && auth.URL != "" && !credentials.SameEndpoint(f.authURL, auth.URL) {
+		*auth = credentials.Auth{}
 	}
 	if f.username != "" && f.username != auth.Username {
 		auth.UserID, auth.Password, auth.Token, auth.AppCredID, auth.AppCredName, auth.AppCredSecret = "", "", "", "", "", ""
@@ -159,8 +165,8 @@ func (f *knifeFlags) over(auth *session.Auth) {
 	auth.Insecure = auth.Insecure || f.insecure
 }
 
-// cloudEntry returns an entry of clouds.yaml as OS_* variables.
-func (c *cloudAccess) cloudEntry(name string, env *variables) (map[string]string, error) {
+// cloudEntry returns an entry of clouds.yaml.
+func (c *cloudAccess) cloudEntry(name string, env *variables) (*clouds.Entry, error) {
 	entry, err := clouds.Load(name, clouds.Options{Getenv: env.Get})
 	if err != nil {
 		return nil, err
@@ -168,5 +174,5 @@ func (c *cloudAccess) cloudEntry(name string, env *variables) (map[string]string
 	for _, w := range entry.Warnings {
 		c.warnf("%s", w)
 	}
-	return entry.Env(), nil
+	return entry, nil
 }

@@ -15,8 +15,8 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/clouds"
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -230,7 +230,7 @@ func (c *cloudAccess) silent() *cloudAccess {
 
 // completionCache names the file that holds names of one kind for one login,
 // "" for none.
-func completionCache(kind string, auth session.Auth) string {
+func completionCache(kind string, auth credentials.Auth) string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/internal/provisioner/chef"
 	"github.com/galleyhq/galley/kitchen"
@@ -177,7 +177,7 @@ func (o *initOptions) driver() (string, error) {
 // that is reported and placeholders are kept.
 func (o *initOptions) askCloud(ctx context.Context, env *variables, plan *initPlan) error {
 	auth, err := o.clouds.credentials(ctx)
-	var missing *session.MissingError
+	var missing *credentials.MissingError
 	if errors.As(err, &missing) {
 		o.notef("No credentials for a cloud (%v): what depends on the cloud is written as comments.", err)
 		return nil
@@ -223,7 +223,7 @@ func (o *initOptions) askCloud(ctx context.Context, env *variables, plan *initPl
 // devcloudPort is set by the RC file of `galley devcloud`.
 const devcloudPort = "GALLEY_DEVCLOUD_SSH_PORT"
 
-func suggestion(ctx context.Context, auth session.Auth) (*openstack.Suggestion, error) {
+func suggestion(ctx context.Context, auth credentials.Auth) (*openstack.Suggestion, error) {
 	c, err := openstack.Connect(ctx, auth, openstack.Options{})
 	if err != nil {
 		return nil, err

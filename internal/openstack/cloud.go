@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
@@ -55,7 +56,7 @@ type Cloud struct {
 func (c *Cloud) Window() time.Duration { return c.window }
 
 // Connect logs in; see [session.Open].
-func Connect(ctx context.Context, a session.Auth, o Options) (*Cloud, error) {
+func Connect(ctx context.Context, a credentials.Auth, o Options) (*Cloud, error) {
 	s, err := session.Open(ctx, a, o.Options)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
@@ -28,7 +29,7 @@ type connecting struct {
 // Connect returns the connection for a, making it if there is none. A login
 // that failed is tried again by the next caller, unless the cloud refused the
 // credentials.
-func (k *Connector) Connect(ctx context.Context, a session.Auth) (*Cloud, error) {
+func (k *Connector) Connect(ctx context.Context, a credentials.Auth) (*Cloud, error) {
 	key := a.Fingerprint()
 	for {
 		k.mu.Lock()

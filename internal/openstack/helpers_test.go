@@ -4,13 +4,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/testing/fakecloud"
 )
 
 // authOf are credentials for the fake.
-func authOf(f *fakecloud.Cloud) session.Auth {
-	return session.Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: 5 * time.Second}
+func authOf(f *fakecloud.Cloud) credentials.Auth {
+	return credentials.Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: 5 * time.Second}
 }
 
 func connect(t *testing.T, f *fakecloud.Cloud) *Cloud {

@@ -10,6 +10,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
@@ -133,7 +134,7 @@ func (c *Cloud) sameCloud(rec *Record) error {
 	switch {
 	case differ("the project", rec.ProjectID, rec.ProjectName, who.ProjectID, who.ProjectName):
 		was += " at " + rec.AuthURL
-	case rec.ProjectID == "" && rec.AuthURL != "" && !session.SameEndpoint(rec.AuthURL, c.AuthURL()):
+	case rec.ProjectID == "" && rec.AuthURL != "" && !credentials.SameEndpoint(rec.AuthURL, c.AuthURL()):
 		was, is = "the cloud at "+rec.AuthURL, "the cloud at "+c.AuthURL()
 	case differ("the region", rec.Region, "", c.Region(), ""):
 	case hasKey && differ("the user", rec.UserID, rec.UserName, who.UserID, who.UserName):

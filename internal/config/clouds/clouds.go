@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -51,12 +52,9 @@ type Entry struct {
 	// Warnings tell of what is not as the person may think: an old spelling,
 	// a profile or a file that is not there.
 	Warnings []string
-
-	env map[string]string
+	// Auth are its credentials, and how its services are reached.
+	Auth credentials.Auth
 }
-
-// Env returns the entry as OS_* variables.
-func (e *Entry) Env() map[string]string { return maps.Clone(e.env) }
 
 // String names the entry; its values are secrets.
 func (e *Entry) String() string { return e.Name + " of " + e.File }
@@ -148,7 +146,7 @@ func Load(name string, o Options) (*Entry, error) {
 	if path == "" {
 		path = secretPath
 	}
-	e := &Entry{Name: name, File: path, env: map[string]string{}}
+	e := &Entry{Name: name, File: path}
 	if named := o.env("OS_CLIENT_CONFIG_FILE"); named != "" && slices.Contains(searched, named) {
 		e.warn("OS_CLIENT_CONFIG_FILE names %s, which is not there; %s is read instead", named, path)
 	}
@@ -169,7 +167,9 @@ func Load(name string, o Options) (*Entry, error) {
 		return nil, err
 	}
 	repair(entry)
-	o.variables(entry, e.env)
+	if e.Auth, err = o.credentials(e, entry); err != nil {
+		return nil, err
+	}
 	return e, nil
 }
 

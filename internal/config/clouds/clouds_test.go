@@ -8,8 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // place lays files below a directory and returns options that look there
@@ -68,13 +66,11 @@ func TestLoad(t *testing.T) {
 		"OS_CACERT":                  filepath.Join(dir, "home", "ca.pem"),
 		"OS_IMAGE_ENDPOINT_OVERRIDE": "http://192.0.2.1:9292",
 	}
-	if diff := cmp.Diff(want, e.Env()); diff != "" {
-		t.Error(diff)
-	}
+	sameAs(t, want, e.Auth)
 	if s := fmt.Sprintf("%v %#v", e, e); strings.Contains(s, "secret") {
 		t.Errorf("a secret is printed: %s", s)
 	}
-	if e, err := Load("empty", o); err != nil || len(e.Env()) != 0 {
+	if e, err := Load("empty", o); err != nil || e.Auth.Named() {
 		t.Errorf("an entry without anything: %v, %v", e, err)
 	}
 	if _, err := Load("text", o); err == nil {
@@ -93,9 +89,7 @@ func TestSecretsProfileAndRegion(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{"OS_AUTH_URL": "http://two/v3", "OS_USERNAME": "me", "OS_PASSWORD": "pw", "OS_AUTH_TYPE": "v3password", "OS_REGION_NAME": "two"}
-	if diff := cmp.Diff(want, e.Env()); diff != "" {
-		t.Error(diff)
-	}
+	sameAs(t, want, e.Auth)
 }
 
 func TestApplicationCredentialOutsideOfAuth(t *testing.T) {
@@ -105,9 +99,7 @@ func TestApplicationCredentialOutsideOfAuth(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{"OS_AUTH_URL": "http://x", "OS_AUTH_TYPE": "v3applicationcredential", "OS_APPLICATION_CREDENTIAL_ID": "i", "OS_APPLICATION_CREDENTIAL_SECRET": "s"}
-	if diff := cmp.Diff(want, e.Env()); diff != "" {
-		t.Error(diff)
-	}
+	sameAs(t, want, e.Auth)
 }
 
 func TestOrderOfPlaces(t *testing.T) {
@@ -121,7 +113,7 @@ func TestOrderOfPlaces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return e.Env()["OS_USERNAME"]
+		return e.Auth.Username
 	}
 	o, dir := place(t, files, nil)
 	if got := user(o); got != "cwd" {
@@ -189,14 +181,14 @@ func TestRegionThatIsNone(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	o.Region = "two"
-	if e, err := Load("a", o); err != nil || e.Env()["OS_REGION_NAME"] != "two" {
-		t.Errorf("got %v, %v", e.Env(), err)
+	if e, err := Load("a", o); err != nil || e.Auth.Region != "two" {
+		t.Errorf("got %v, %v", e.Auth, err)
 	}
 }
 
 func TestSecureFileAlone(t *testing.T) {
 	o, _ := place(t, map[string]string{"home/.config/openstack/secure.yaml": "clouds: {a: {auth: {username: me}}}\n"}, nil)
-	if e, err := Load("a", o); err != nil || e.Env()["OS_USERNAME"] != "me" {
+	if e, err := Load("a", o); err != nil || e.Auth.Username != "me" {
 		t.Errorf("got %v, %v", e, err)
 	}
 }
@@ -215,7 +207,7 @@ func TestPlacesBeside(t *testing.T) {
 	}
 	o, _ = place(t, map[string]string{"etc/clouds.json": `{"clouds": {"j": {"auth": {"username": "me"}}}}`}, map[string]string{"OS_CLIENT_CONFIG_FILE": "DIR/nowhere.yaml"})
 	e, err := Load("j", o)
-	if err != nil || e.Env()["OS_USERNAME"] != "me" || len(e.Warnings) != 1 || !strings.Contains(e.Warnings[0], "nowhere.yaml, which is not there") {
+	if err != nil || e.Auth.Username != "me" || len(e.Warnings) != 1 || !strings.Contains(e.Warnings[0], "nowhere.yaml, which is not there") {
 		t.Errorf("got %v, %v", e, err)
 	}
 }
@@ -232,8 +224,8 @@ func TestPasswordOfTheEnvironment(t *testing.T) {
 	file := "clouds:\n  bare: {auth: {username: me}}\n  own: {auth: {username: me, password: own}}\n  app: {auth: {application_credential_secret: s, username: me}}\n  anonymous: {auth: {auth_url: http://x}}\n"
 	o, _ := place(t, map[string]string{"cwd/clouds.yaml": file}, map[string]string{"OS_PASSWORD": "env"})
 	for name, want := range map[string]string{"bare": "env", "own": "own", "app": "", "anonymous": ""} {
-		if e, err := Load(name, o); err != nil || e.Env()["OS_PASSWORD"] != want {
-			t.Errorf("%s: %v, %v", name, e.Env(), err)
+		if e, err := Load(name, o); err != nil || e.Auth.Password.Reveal() != want {
+			t.Errorf("%s: %v, %v", name, e.Auth, err)
 		}
 	}
 }
@@ -279,7 +271,7 @@ func FuzzParse(f *testing.F) {
 				continue
 			}
 			repair(entry)
-			o.variables(entry, map[string]string{})
+			_, _ = o.credentials(&Entry{}, entry)
 		}
 	})
 }

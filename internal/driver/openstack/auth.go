@@ -2,7 +2,7 @@ package openstack
 
 import (
 	"github.com/galleyhq/galley/internal/config"
-	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/settings"
 )
@@ -12,7 +12,7 @@ import (
 // leaves open is completed from there as long as both mean the same cloud: a
 // file of Keystone v2's time that reads OS_USERNAME and OS_PASSWORD works with
 // a v3 RC file, whose domains it does not know.
-func (d *Driver) auth() (session.Auth, error) {
+func (d *Driver) auth() (credentials.Auth, error) {
 	own, err := readAuth(d.section)
 	if err != nil {
 		return own, err
@@ -25,8 +25,7 @@ func (d *Driver) auth() (session.Auth, error) {
 	if err != nil {
 		return own, err
 	}
-	named := entry != ""
-	if !named && !own.Named() {
+	if entry == "" && !own.Named() {
 		entry = lookup("OS_CLOUD")
 	}
 	if entry != "" {
@@ -34,20 +33,20 @@ func (d *Driver) auth() (session.Auth, error) {
 		if err != nil {
 			return own, err
 		}
-		vars, err := d.cloudEntry(entry, path)
+		// The entry alone completes what the section says: what is set for
+		// another cloud must not be sent to this one.
+		cloud, err := d.cloudEntry(entry, path)
 		if err != nil {
 			return own, err
 		}
-		// The entry stands alone: what is set for another cloud must not be
-		// sent to this one.
-		lookup = func(name string) string { return vars[name] }
+		return own.Complete(cloud), nil
 	}
-	around, err := session.ReadEnv(lookup)
+	around, err := credentials.ReadEnv(lookup)
 	if err != nil && !complete(own) {
 		return own, err
 	}
-	if !own.Named() && !named && entry == "" {
-		if _, err := session.AuthFromEnv(lookup); err != nil {
+	if !own.Named() {
+		if err := around.Validate("the environment", settings.Environment); err != nil {
 			return own, err
 		}
 	}
@@ -55,11 +54,14 @@ func (d *Driver) auth() (session.Auth, error) {
 }
 
 // readAuth reads the section's own keys.
-func readAuth(s config.Section) (session.Auth, error) {
+func readAuth(s config.Section) (credentials.Auth, error) {
 	r := reader{s: s}
-	a := session.ReadKeys(r.first)
+	a := credentials.ReadKeys(r.first)
 	a.Password = secret.Text(r.text("openstack_api_key"))
 	a.CACert = r.path("openstack_cacert")
+	if a.CACert != "" {
+		a.CACertFrom = "openstack_cacert (" + s.Where("openstack_cacert") + ")"
+	}
 	a.Insecure = r.flag("disable_ssl_validation")
 	a.ConnectTimeout = r.seconds("connect_timeout", 0)
 	a.ReadTimeout = r.seconds("read_timeout", 0)
@@ -67,9 +69,9 @@ func readAuth(s config.Section) (session.Auth, error) {
 	return a, r.err
 }
 
-func complete(a session.Auth) bool { return validate(a) == nil }
+func complete(a credentials.Auth) bool { return validate(a) == nil }
 
 // validate checks credentials with the section's keys in its errors.
-func validate(a session.Auth) error {
+func validate(a credentials.Auth) error {
 	return a.Validate("the driver section or the environment", settings.Kitchen)
 }

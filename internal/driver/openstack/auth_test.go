@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/config"
-	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/credentials"
 )
 
-func authOf(t *testing.T, s config.Section, env ...string) (session.Auth, error) {
+func authOf(t *testing.T, s config.Section, env ...string) (credentials.Auth, error) {
 	t.Helper()
 	m := map[string]string{}
 	for _, p := range env {
@@ -60,7 +60,7 @@ func TestCredentialsOrder(t *testing.T) {
 	})
 	t.Run("nothing at all", func(t *testing.T) {
 		_, err := authOf(t, section("openstack_username", nil, "openstack_auth_url", "/tokens"))
-		var m *session.MissingError
+		var m *credentials.MissingError
 		if !errors.As(err, &m) || len(m.Missing) != 4 {
 			t.Errorf("%v", err)
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/devcloud"
 	driver "github.com/galleyhq/galley/internal/driver/openstack"
 	cloud "github.com/galleyhq/galley/internal/openstack"
@@ -115,7 +116,7 @@ func TestTheBlogsConfiguration(t *testing.T) {
 	c := devCloud(t)
 	f := newFixture(t, envOf(c))
 	// The pool's addresses have to be there: the configuration allocates none.
-	a, err := session.AuthFromEnv(envOf(c))
+	a, err := credentials.AuthFromEnv(envOf(c))
 	if err != nil {
 		t.Fatal(err)
 	}

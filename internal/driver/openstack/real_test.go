@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/credentials"
 	driver "github.com/galleyhq/galley/internal/driver/openstack"
 	cloud "github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
@@ -195,7 +196,7 @@ func TestRealBorrowers(t *testing.T) {
 	realCloud(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	a, err := session.AuthFromEnv(os.Getenv)
+	a, err := credentials.AuthFromEnv(os.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/credentials"
 	cloud "github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/openstack/session"
 	table "github.com/galleyhq/galley/internal/settings"
 	"github.com/google/go-cmp/cmp"
 )
@@ -41,7 +41,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		}
 		source.Write(b)
 	}
-	session.ReadKeys(func(keys ...string) string {
+	credentials.ReadKeys(func(keys ...string) string {
 		source.WriteString(`"` + strings.Join(keys, `" "`) + `"`)
 		return ""
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -66,6 +67,8 @@ func (c *Session) VolumeClient() (*gophercloud.ServiceClient, error) {
 	})
 }
 
+var versionSegment = regexp.MustCompile(`^v[0-9]+(\.[0-9]+)?$`)
+
 // hasVersion says whether a segment of the URL's path is an API version.
 func hasVersion(u string) bool {
 	_, path, _ := strings.Cut(u, "://")
@@ -91,7 +94,7 @@ func (c *Session) service(label string, types []string, name, override string, v
 }
 
 func (c *Session) endpoint(label string, types []string, name string) (string, error) {
-	availability, err := c.auth.availability()
+	availability, err := c.auth.Availability()
 	if err != nil {
 		return "", err
 	}

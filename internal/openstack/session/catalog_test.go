@@ -3,6 +3,8 @@ package session
 import (
 	"strings"
 	"testing"
+
+	"github.com/galleyhq/galley/internal/credentials"
 )
 
 func TestEndpoint(t *testing.T) {
@@ -12,18 +14,18 @@ func TestEndpoint(t *testing.T) {
 		{"image", "glance", []endpoint{{"R", "public", "https://h/image"}}},
 	}}
 	for _, x := range []struct {
-		auth           Auth
+		auth           credentials.Auth
 		service        string
 		want, bad, tip string
 	}{
-		{Auth{Region: "R"}, "object-store", "https://h/v1/AUTH_p", "", ""},
-		{Auth{Region: "R", Interface: "internalURL"}, "object-store", "https://i/v1", "", ""},
-		{Auth{Region: "S"}, "Object-Store", "https://s/v1", "", ""},
-		{Auth{Region: "R"}, "block-storage", "https://h/volume/v3/p", "", ""},
-		{Auth{Region: "R", ImageURL: "https://mirror/image/"}, "image", "https://mirror/image", "", ""},
-		{Auth{Region: "R"}, "dns", "", "the catalogue of this project does not have it", "the catalogue has image, object-store, volumev3"},
-		{Auth{Region: "T"}, "image", "", `there is no region "T"`, "OS_REGION_NAME"},
-		{Auth{}, "object-store", "", "several regions: R, S", "OS_REGION_NAME"},
+		{credentials.Auth{Region: "R"}, "object-store", "https://h/v1/AUTH_p", "", ""},
+		{credentials.Auth{Region: "R", Interface: "internalURL"}, "object-store", "https://i/v1", "", ""},
+		{credentials.Auth{Region: "S"}, "Object-Store", "https://s/v1", "", ""},
+		{credentials.Auth{Region: "R"}, "block-storage", "https://h/volume/v3/p", "", ""},
+		{credentials.Auth{Region: "R", ImageURL: "https://mirror/image/"}, "image", "https://mirror/image", "", ""},
+		{credentials.Auth{Region: "R"}, "dns", "", "the catalogue of this project does not have it", "the catalogue has image, object-store, volumev3"},
+		{credentials.Auth{Region: "T"}, "image", "", `there is no region "T"`, "OS_REGION_NAME"},
+		{credentials.Auth{}, "object-store", "", "several regions: R, S", "OS_REGION_NAME"},
 	} {
 		c.auth = x.auth
 		got, err := c.Endpoint(x.service)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/settings"
 )
 
@@ -143,6 +144,9 @@ func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Kind
+	}
+	if errors.As(err, new(*credentials.Error)) {
+		return Invalid
 	}
 	return Other
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/gophercloud/gophercloud/v2"
 )
 
@@ -88,7 +89,7 @@ func TestAnswersWithoutSubstance(t *testing.T) {
 			w.WriteHeader(http.StatusCreated)
 			_, _ = w.Write([]byte(body))
 		}))
-		a := Auth{URL: s.URL + "/v3", Username: "u", Password: "p", ProjectName: "p"}
+		a := credentials.Auth{URL: s.URL + "/v3", Username: "u", Password: "p", ProjectName: "p"}
 		_, err := Open(t.Context(), a, Options{FirstRetry: time.Millisecond})
 		s.Close()
 		if err == nil || !strings.HasPrefix(err.Error(), "cannot log in at "+s.URL) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "broke") {

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/retry"
 )
 
@@ -71,13 +72,13 @@ type exchange struct {
 	hosts map[string]string // host:port -> scheme
 }
 
-func newExchange(a Auth, o Options) (*exchange, error) {
-	tlsConfig, err := a.tlsConfig()
+func newExchange(a credentials.Auth, o Options) (*exchange, error) {
+	tlsConfig, err := tlsConfig(a)
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: a.connectTimeout(), KeepAlive: 30 * time.Second}
-	write := a.writeTimeout()
+	dialer := &net.Dialer{Timeout: a.Connecting(), KeepAlive: 30 * time.Second}
+	write := a.Writing()
 	return &exchange{
 		base: &http.Transport{
 			Proxy: http.ProxyFromEnvironment,
@@ -89,12 +90,12 @@ func newExchange(a Auth, o Options) (*exchange, error) {
 				return &writeLimited{Conn: c, limit: write}, nil
 			},
 			TLSClientConfig:     tlsConfig,
-			TLSHandshakeTimeout: a.connectTimeout(),
+			TLSHandshakeTimeout: a.Connecting(),
 			ForceAttemptHTTP2:   true,
 			MaxIdleConnsPerHost: inFlight,
 			IdleConnTimeout:     90 * time.Second,
 		},
-		readTimeout: a.readTimeout(),
+		readTimeout: a.Reading(),
 		debug:       o.Debug,
 		notice:      o.Notice,
 		slots:       make(chan struct{}, inFlight),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/settings"
 )
 
@@ -32,7 +33,7 @@ type Options struct {
 // Session is one login: a token that is renewed when it expires, the catalogue
 // that came with it, and the HTTP layer. It is safe for concurrent use.
 type Session struct {
-	auth     Auth
+	auth     credentials.Auth
 	x        *exchange
 	provider *gophercloud.ProviderClient
 	identity identity
@@ -57,7 +58,7 @@ type identity struct {
 // Open logs in. It asks the cloud which versions of the identity service
 // it offers unless the URL names v3, and asks for one token, which is renewed
 // when it runs out.
-func Open(ctx context.Context, a Auth, o Options) (*Session, error) {
+func Open(ctx context.Context, a credentials.Auth, o Options) (*Session, error) {
 	if err := a.Validate("the credentials", settings.Environment); err != nil {
 		return nil, err
 	}
@@ -74,11 +75,11 @@ func Open(ctx context.Context, a Auth, o Options) (*Session, error) {
 	}
 	c := &Session{auth: a, x: x}
 	c.provider = c.newProvider(agent)
-	u, err := parseAuthURL(a.URL)
+	u, err := credentials.ParseURL(a.URL)
 	if err != nil {
 		return nil, err
 	}
-	x.allow(u.base)
+	x.allow(u.Base)
 	if err := c.login(ctx, u); err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func (c *Session) Whoami() Whoami {
 func (c *Session) Region() string { return c.auth.Region }
 
 // RequestTimeout is how long the answer to a request is waited for.
-func (c *Session) RequestTimeout() time.Duration { return c.auth.readTimeout() }
+func (c *Session) RequestTimeout() time.Duration { return c.auth.Reading() }
 
 // AuthURL returns the base of the identity service in use.
 func (c *Session) AuthURL() string { return c.identity.url }
@@ -138,13 +139,13 @@ func (c *Session) Close() {
 }
 
 // login finds out which identity service to ask and asks it for a token.
-func (c *Session) login(ctx context.Context, u identityURL) error {
-	wanted := u.version
+func (c *Session) login(ctx context.Context, u credentials.URL) error {
+	wanted := u.Version
 	if c.auth.IdentityVersion != "" {
 		wanted = c.auth.IdentityVersion
 	}
-	v3 := identity{"3", u.base + "v3/"}
-	v2 := identity{"2", u.base + "v2.0/"}
+	v3 := identity{"3", u.Base + "v3/"}
+	v2 := identity{"2", u.Base + "v2.0/"}
 	if wanted == "3" {
 		// The usual case costs no discovery.
 		err := c.token(ctx, c.provider, v3)
@@ -153,7 +154,7 @@ func (c *Session) login(ctx context.Context, u identityURL) error {
 			return err
 		}
 	}
-	offered, derr := c.discover(ctx, u.base)
+	offered, derr := c.discover(ctx, u.Base)
 	if derr != nil && KindOf(derr) != NotFound && KindOf(derr) != Forbidden && KindOf(derr) != Unauthorized && KindOf(derr) != Other {
 		return derr
 	}
@@ -165,18 +166,18 @@ func (c *Session) login(ctx context.Context, u identityURL) error {
 		if wanted == "2" {
 			order = []identity{v2, v3}
 		}
-	case wanted == "2" && slices.Contains(offered, "2") && !c.auth.needsV3():
+	case wanted == "2" && slices.Contains(offered, "2") && !needsV3(c.auth):
 		order = []identity{v2}
 	case slices.Contains(offered, "3"):
 		order = []identity{v3}
 	case slices.Contains(offered, "2"):
-		if c.auth.needsV3() {
-			return Fail(Invalid, "log in at "+u.base, "the cloud offers Identity v2.0 only, which knows no application credentials, domains or system scope",
+		if needsV3(c.auth) {
+			return Fail(Invalid, "log in at "+u.Base, "the cloud offers Identity v2.0 only, which knows no application credentials, domains or system scope",
 				"use user name, password and tenant")
 		}
 		order = []identity{v2}
 	default:
-		return Fail(Invalid, "log in at "+u.base, "the cloud offers none of the Identity versions 2.0 and 3", "").Advise("check %s", settings.AuthURL)
+		return Fail(Invalid, "log in at "+u.Base, "the cloud offers none of the Identity versions 2.0 and 3", "").Advise("check %s", settings.AuthURL)
 	}
 	var err error
 	for _, candidate := range order {
@@ -188,13 +189,13 @@ func (c *Session) login(ctx context.Context, u identityURL) error {
 	}
 	var e *Error
 	if errors.As(err, &e) {
-		e.Advise("there seems to be no identity service at %s: check %s", u.base, settings.AuthURL)
+		e.Advise("there seems to be no identity service at %s: check %s", u.Base, settings.AuthURL)
 	}
 	return err
 }
 
 // needsV3 says whether the credentials cannot be expressed in v2.0.
-func (a Auth) needsV3() bool {
+func needsV3(a credentials.Auth) bool {
 	return a.AppCredID != "" || a.AppCredName != "" || a.SystemScope || a.TrustID != "" || a.Passcode != "" ||
 		a.ProjectName == "" && a.ProjectID == "" && (a.DomainID != "" || a.DomainName != "")
 }
@@ -227,7 +228,7 @@ func (c *Session) discover(ctx context.Context, base string) ([]string, error) {
 		if strings.EqualFold(v.Status, "experimental") {
 			continue
 		}
-		if m := majorVersion(v.ID); m != "" && !slices.Contains(out, m) {
+		if m := credentials.MajorVersion(v.ID); m != "" && !slices.Contains(out, m) {
 			out = append(out, m)
 		}
 	}
@@ -237,7 +238,7 @@ func (c *Session) discover(ctx context.Context, base string) ([]string, error) {
 // token asks for a token and keeps it and the catalogue that comes with it.
 func (c *Session) token(ctx context.Context, p *gophercloud.ProviderClient, at identity) error {
 	sc := &gophercloud.ServiceClient{ProviderClient: p, Endpoint: at.url, Type: "identity"}
-	what := "log in at " + at.url + c.auth.as()
+	what := "log in at " + at.url + as(c.auth)
 	ctx = Repeatable(ctx)
 	var (
 		result  gophercloud.AuthResult

@@ -23,6 +23,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/testing/fakecloud"
 )
 
@@ -75,7 +76,7 @@ func TestEverySpellingOfTheAuthURL(t *testing.T) {
 func TestApplicationCredentialNeedsV3(t *testing.T) {
 	f := fakecloud.New(t)
 	f.Versions = []string{"v2.0"}
-	a := Auth{URL: f.URL, AppCredID: "id", AppCredSecret: "shh"}
+	a := credentials.Auth{URL: f.URL, AppCredID: "id", AppCredSecret: "shh"}
 	if _, err := Open(t.Context(), a, Options{}); KindOf(err) != Invalid || !strings.Contains(err.Error(), "v2.0 only") {
 		t.Errorf("%v", err)
 	}
@@ -98,19 +99,19 @@ func TestLoginFailures(t *testing.T) {
 	notIdentity := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(notIdentity.Close)
 	for name, c := range map[string]struct {
-		change func(*Auth)
+		change func(*credentials.Auth)
 		kind   Kind
 		says   string
 		hint   string
 	}{
-		"wrong password": {func(a *Auth) { a.Password = "wrong" }, Unauthorized, "as demo in project demo", "check the user name, the password"},
-		"nobody there":   {func(a *Auth) { a.URL = refused }, Unreachable, "refused", "OS_AUTH_URL"},
-		"no such name":   {func(a *Auth) { a.URL = "http://nowhere.invalid:5000/v3" }, Unreachable, "nowhere.invalid", "OS_AUTH_URL"},
-		"silence":        {func(a *Auth) { a.URL, a.ReadTimeout = silent, 50*time.Millisecond }, Unreachable, "did not answer", "OS_API_TIMEOUT"},
-		"own authority":  {func(a *Auth) { a.URL = secure.URL }, BadCertificate, "authority", "OS_CACERT"},
-		"no TLS there":   {func(a *Auth) { a.URL = strings.Replace(f.URL, "http:", "https:", 1) }, Unreachable, "does not speak TLS", "http://"},
-		"not identity":   {func(a *Auth) { a.URL = notIdentity.URL }, NotFound, "log in", "no identity service"},
-		"no password":    {func(a *Auth) { a.Password = "" }, Other, "OS_PASSWORD", "RC file"},
+		"wrong password": {func(a *credentials.Auth) { a.Password = "wrong" }, Unauthorized, "as demo in project demo", "check the user name, the password"},
+		"nobody there":   {func(a *credentials.Auth) { a.URL = refused }, Unreachable, "refused", "OS_AUTH_URL"},
+		"no such name":   {func(a *credentials.Auth) { a.URL = "http://nowhere.invalid:5000/v3" }, Unreachable, "nowhere.invalid", "OS_AUTH_URL"},
+		"silence":        {func(a *credentials.Auth) { a.URL, a.ReadTimeout = silent, 50*time.Millisecond }, Unreachable, "did not answer", "OS_API_TIMEOUT"},
+		"own authority":  {func(a *credentials.Auth) { a.URL = secure.URL }, BadCertificate, "authority", "OS_CACERT"},
+		"no TLS there":   {func(a *credentials.Auth) { a.URL = strings.Replace(f.URL, "http:", "https:", 1) }, Unreachable, "does not speak TLS", "http://"},
+		"not identity":   {func(a *credentials.Auth) { a.URL = notIdentity.URL }, NotFound, "log in", "no identity service"},
+		"no password":    {func(a *credentials.Auth) { a.Password = "" }, Other, "OS_PASSWORD", "RC file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := authOf(f)
@@ -181,7 +182,7 @@ func TestTrustedAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	a.Insecure, a.CACert = false, filepath.Join(t.TempDir(), "ca.pem")
+	a.Insecure, a.CACert, a.CACertFrom = false, filepath.Join(t.TempDir(), "ca.pem"), "OS_CACERT"
 	if _, err := Open(t.Context(), a, Options{}); err == nil || !strings.Contains(err.Error(), "OS_CACERT") {
 		t.Errorf("%v", err)
 	}
@@ -360,8 +361,8 @@ func TestRepetitions(t *testing.T) {
 }
 
 // authOf are credentials for the fake.
-func authOf(f *fakecloud.Cloud) Auth {
-	return Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: 5 * time.Second}
+func authOf(f *fakecloud.Cloud) credentials.Auth {
+	return credentials.Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: 5 * time.Second}
 }
 
 func connect(t *testing.T, f *fakecloud.Cloud) *Session {

@@ -9,11 +9,12 @@ import (
 	tokens2 "github.com/gophercloud/gophercloud/v2/openstack/identity/v2/tokens"
 	tokens3 "github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
 
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/settings"
 )
 
 // as describes the login for messages.
-func (a Auth) as() string {
+func as(a credentials.Auth) string {
 	var b strings.Builder
 	switch {
 	case a.AppCredID != "":
@@ -54,7 +55,7 @@ func (c *Session) explainLogin(what string, err error) error {
 }
 
 func (c *Session) tokenV3(ctx context.Context, sc *gophercloud.ServiceClient) (gophercloud.AuthResult, []service, Whoami, error) {
-	opts, plain := c.auth.v3Options()
+	opts, plain := v3Options(c.auth)
 	extract := func(ex interface {
 		ExtractServiceCatalog() (*tokens3.ServiceCatalog, error)
 		ExtractUser() (*tokens3.User, error)
@@ -112,8 +113,8 @@ func (c *Session) tokenV3(ctx context.Context, sc *gophercloud.ServiceClient) (g
 
 // v3Options translates the credentials. plain means that a token is used as
 // it is, since no scope is asked for.
-func (a Auth) v3Options() (opts *gophercloud.AuthOptions, plain bool) {
-	opts = &gophercloud.AuthOptions{Scope: a.scope()}
+func v3Options(a credentials.Auth) (opts *gophercloud.AuthOptions, plain bool) {
+	opts = &gophercloud.AuthOptions{Scope: scope(a)}
 	switch {
 	case a.AppCredID != "" || a.AppCredName != "":
 		opts.ApplicationCredentialID = a.AppCredID
@@ -123,7 +124,7 @@ func (a Auth) v3Options() (opts *gophercloud.AuthOptions, plain bool) {
 			opts.UserID = a.UserID
 			if a.UserID == "" {
 				opts.Username = a.Username
-				opts.DomainID, opts.DomainName = a.userDomain()
+				opts.DomainID, opts.DomainName = a.UserDomain()
 			}
 		}
 		opts.Scope = nil
@@ -137,13 +138,13 @@ func (a Auth) v3Options() (opts *gophercloud.AuthOptions, plain bool) {
 			opts.UserID = a.UserID
 		} else {
 			opts.Username = a.Username
-			opts.DomainID, opts.DomainName = a.userDomain()
+			opts.DomainID, opts.DomainName = a.UserDomain()
 		}
 	}
 	return opts, false
 }
 
-func (a Auth) scope() *gophercloud.AuthScope {
+func scope(a credentials.Auth) *gophercloud.AuthScope {
 	s := &gophercloud.AuthScope{}
 	switch {
 	case a.SystemScope:
@@ -154,7 +155,7 @@ func (a Auth) scope() *gophercloud.AuthScope {
 		s.ProjectID = a.ProjectID
 	case a.ProjectName != "":
 		s.ProjectName = a.ProjectName
-		s.DomainID, s.DomainName = a.projectDomain()
+		s.DomainID, s.DomainName = a.ProjectDomain()
 	case a.DomainID != "":
 		s.DomainID = a.DomainID
 	case a.DomainName != "":

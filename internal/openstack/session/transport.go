@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/galleyhq/galley/internal/credentials"
 )
 
 // writeLimited gives each write its own deadline.
@@ -22,19 +24,19 @@ func (c *writeLimited) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-func (a Auth) tlsConfig() (*tls.Config, error) {
+func tlsConfig(a credentials.Auth) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.Insecure} //nolint:gosec // on the user's explicit word
 	if a.CACert != "" {
 		pem, err := os.ReadFile(a.CACert)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the certificate authorities of OS_CACERT: %w", err)
+			return nil, fmt.Errorf("cannot read the certificate authorities of %s: %w", a.CACertFrom, err)
 		}
 		pool, err := x509.SystemCertPool()
 		if err != nil {
 			pool = x509.NewCertPool()
 		}
 		if !pool.AppendCertsFromPEM(pem) {
-			return nil, Fail(Invalid, "use OS_CACERT", fmt.Sprintf("%s holds no PEM certificate", a.CACert), "")
+			return nil, Fail(Invalid, "use "+a.CACertFrom, fmt.Sprintf("%s holds no PEM certificate", a.CACert), "")
 		}
 		c.RootCAs = pool
 	}

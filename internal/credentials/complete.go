@@ -1,4 +1,4 @@
-package session
+package credentials
 
 import (
 	"strings"
@@ -19,7 +19,7 @@ func (a Auth) Named() bool {
 func ReadKeys(text func(keys ...string) string) Auth {
 	a := Auth{
 		URL:               text("openstack_auth_url"),
-		IdentityVersion:   majorVersion(text("openstack_identity_api_version")),
+		IdentityVersion:   MajorVersion(text("openstack_identity_api_version")),
 		Username:          text("openstack_username"),
 		UserID:            text("openstack_userid"),
 		Token:             secret.Text(text("openstack_auth_token")),
@@ -153,7 +153,9 @@ func (a *Auth) takeProject(from Auth) {
 func (a *Auth) takeConnection(from Auth) {
 	fill(&a.Region, from.Region)
 	fill(&a.Interface, from.Interface)
-	fill(&a.CACert, from.CACert)
+	if a.CACert == "" {
+		a.CACert, a.CACertFrom = from.CACert, from.CACertFrom
+	}
 	fill(&a.ComputeURL, from.ComputeURL)
 	fill(&a.NetworkURL, from.NetworkURL)
 	fill(&a.ImageURL, from.ImageURL)

@@ -1,4 +1,4 @@
-package session
+package credentials
 
 import (
 	"encoding/json"
@@ -12,8 +12,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-func TestParseAuthURL(t *testing.T) {
-	for in, want := range map[string]identityURL{
+func TestParseURL(t *testing.T) {
+	for in, want := range map[string]URL{
 		"http://h:5000":                      {"http://h:5000/", ""},
 		"http://h:5000/":                     {"http://h:5000/", ""},
 		"http://h:5000/v3":                   {"http://h:5000/", "3"},
@@ -42,18 +42,18 @@ func TestParseAuthURL(t *testing.T) {
 		"https://h/auth/v3/":                 {"https://h/auth/", "3"},
 	} {
 		if strings.Contains(in, "tokens/tokens") {
-			want = identityURL{"http://h:5000/v2.0/tokens/", ""}
+			want = URL{"http://h:5000/v2.0/tokens/", ""}
 		}
-		got, err := parseAuthURL(in)
+		got, err := ParseURL(in)
 		if err != nil || got != want {
-			t.Errorf("parseAuthURL(%q) = %+v, %v; want %+v", in, got, err, want)
+			t.Errorf("ParseURL(%q) = %+v, %v; want %+v", in, got, err, want)
 		}
 	}
 	for _, in := range []string{"", "/tokens", "/v3", "h:5000/v3", "ftp://h/v3", "http://", "https://user:pw@h/v3", "http://%zz/"} {
-		if got, err := parseAuthURL(in); err == nil {
-			t.Errorf("parseAuthURL(%q) = %+v, want an error", in, got)
-		} else if KindOf(err) != Invalid {
-			t.Errorf("parseAuthURL(%q): kind %q", in, KindOf(err))
+		if got, err := ParseURL(in); err == nil {
+			t.Errorf("ParseURL(%q) = %+v, want an error", in, got)
+		} else if !errors.As(err, new(*Error)) || strings.Contains(err.Error(), "pw") {
+			t.Errorf("ParseURL(%q): %v", in, err)
 		}
 	}
 }
@@ -121,10 +121,10 @@ func TestAuthFromEnv(t *testing.T) {
 			if d := cmp.Diff(c.want, got, cmpopts.EquateComparable()); d != "" {
 				t.Error(d)
 			}
-			if id, name := got.userDomain(); id != c.userDomain || name != c.userDomName {
+			if id, name := got.UserDomain(); id != c.userDomain || name != c.userDomName {
 				t.Errorf("user domain %q %q", id, name)
 			}
-			if id, name := got.projectDomain(); id != c.projDomain || name != c.projDomNam {
+			if id, name := got.ProjectDomain(); id != c.projDomain || name != c.projDomNam {
 				t.Errorf("project domain %q %q", id, name)
 			}
 		})
@@ -135,9 +135,8 @@ func TestAuthFromEnv(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, _ := a.v3Options()
-		if o.Scope != nil || o.ApplicationCredentialID != "id" || o.ApplicationCredentialSecret != "s" || o.Password != "" {
-			t.Errorf("%+v", o)
+		if a.AppCredID != "id" || a.AppCredSecret != "s" || a.Password != "" {
+			t.Errorf("%+v", a)
 		}
 	})
 	t.Run("type decides", func(t *testing.T) {
@@ -151,18 +150,18 @@ func TestAuthFromEnv(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o, plain := a.v3Options(); !plain || o.TokenID != "t" {
-			t.Errorf("%+v %v", o, plain)
+		if a.Token != "t" {
+			t.Errorf("%+v", a)
 		}
 	})
 	t.Run("system scope", func(t *testing.T) {
 		a, err := AuthFromEnv(env(with("OS_SYSTEM_SCOPE=all", "OS_PROJECT_NAME=p")...))
-		if err != nil || !a.scope().System {
+		if err != nil || !a.SystemScope {
 			t.Errorf("%+v, %v", a, err)
 		}
 	})
 	for _, bad := range []string{"OS_INSECURE=perhaps", "OS_AUTH_TYPE=v3oidcpassword", "OS_INTERFACE=secret", "OS_SYSTEM_SCOPE=some"} {
-		if _, err := AuthFromEnv(env(with("OS_PROJECT_NAME=p", bad)...)); KindOf(err) != Invalid {
+		if _, err := AuthFromEnv(env(with("OS_PROJECT_NAME=p", bad)...)); !errors.As(err, new(*Error)) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
@@ -209,21 +208,21 @@ func TestSecretsDoNotShow(t *testing.T) {
 	}
 }
 
-func FuzzParseAuthURL(f *testing.F) {
+func FuzzParseURL(f *testing.F) {
 	for _, s := range []string{"http://h:5000/v3", "https://h/identity/v2.0/tokens", "/tokens", "http://[::1]:5000//v3//auth/tokens"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		u, err := parseAuthURL(s)
+		u, err := ParseURL(s)
 		if err != nil {
 			return
 		}
-		if !strings.HasSuffix(u.base, "/") {
-			t.Errorf("%q: base %q", s, u.base)
+		if !strings.HasSuffix(u.Base, "/") {
+			t.Errorf("%q: base %q", s, u.Base)
 		}
 		// What was understood once is understood again, to the same end.
-		again, err := parseAuthURL(u.base + "v3/auth/tokens")
-		if err != nil || again.version != "3" || again.base != u.base {
+		again, err := ParseURL(u.Base + "v3/auth/tokens")
+		if err != nil || again.Version != "3" || again.Base != u.Base {
 			t.Errorf("%q: %+v then %+v, %v", s, u, again, err)
 		}
 	})

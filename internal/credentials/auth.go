@@ -1,11 +1,9 @@
-package session
+package credentials
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,16 +65,23 @@ type Auth struct {
 
 	// CACert, Cert and Key are files; Insecure skips the check of certificates.
 	CACert, Cert, Key string
-	Insecure          bool
+	// CACertFrom says where CACert was set, for errors.
+	CACertFrom string
+	Insecure   bool
 
 	// ConnectTimeout, ReadTimeout and WriteTimeout are those of the HTTP
 	// client; 0 is [DefaultTimeout].
 	ConnectTimeout, ReadTimeout, WriteTimeout time.Duration
 }
 
-func (a Auth) connectTimeout() time.Duration { return orDefault(a.ConnectTimeout) }
-func (a Auth) readTimeout() time.Duration    { return orDefault(a.ReadTimeout) }
-func (a Auth) writeTimeout() time.Duration   { return orDefault(a.WriteTimeout) }
+// Connecting is the timeout for a connection.
+func (a Auth) Connecting() time.Duration { return orDefault(a.ConnectTimeout) }
+
+// Reading is the timeout for an answer.
+func (a Auth) Reading() time.Duration { return orDefault(a.ReadTimeout) }
+
+// Writing is the timeout for a request.
+func (a Auth) Writing() time.Duration { return orDefault(a.WriteTimeout) }
 
 func orDefault(d time.Duration) time.Duration {
 	if d <= 0 {
@@ -153,7 +158,7 @@ func ReadEnv(lookup func(string) string) (Auth, error) {
 	}
 	a := Auth{
 		URL:               first("OS_AUTH_URL"),
-		IdentityVersion:   majorVersion(first("OS_IDENTITY_API_VERSION")),
+		IdentityVersion:   MajorVersion(first("OS_IDENTITY_API_VERSION")),
 		Username:          first("OS_USERNAME", "OS_USER_NAME"),
 		UserID:            first("OS_USER_ID", "OS_USERID"),
 		Password:          verbatim("OS_PASSWORD"),
@@ -186,41 +191,48 @@ func ReadEnv(lookup func(string) string) (Auth, error) {
 	case "1", "true", "yes", "on", "y", "t":
 		a.Insecure = true
 	default:
-		return a, Fail(Invalid, "read the credentials", fmt.Sprintf("OS_INSECURE is %q, expected true or false", v), "")
+		return a, invalid("read the credentials", fmt.Sprintf("OS_INSECURE is %q, expected true or false", v), "")
 	}
 	switch v := first("OS_SYSTEM_SCOPE"); v {
 	case "", "none", "false":
 	case "all", "true":
 		a.SystemScope = true
 	default:
-		return a, Fail(Invalid, "read the credentials", fmt.Sprintf("OS_SYSTEM_SCOPE is %q, expected all", v), "")
+		return a, invalid("read the credentials", fmt.Sprintf("OS_SYSTEM_SCOPE is %q, expected all", v), "")
 	}
-	// OS_DEFAULT_DOMAIN stands in for both domains, as in the openstack client.
-	if d := first("OS_DEFAULT_DOMAIN", "OS_DEFAULT_DOMAIN_ID"); d != "" {
-		if a.UserDomainID == "" && a.UserDomainName == "" {
-			a.UserDomainID = d
-		}
-		if a.ProjectDomainID == "" && a.ProjectDomainName == "" {
-			a.ProjectDomainID = d
-		}
-	} else if d := first("OS_DEFAULT_DOMAIN_NAME"); d != "" {
-		if a.UserDomainID == "" && a.UserDomainName == "" {
-			a.UserDomainName = d
-		}
-		if a.ProjectDomainID == "" && a.ProjectDomainName == "" {
-			a.ProjectDomainName = d
-		}
+	if a.CACert != "" {
+		a.CACertFrom = "OS_CACERT"
 	}
+	a.DefaultDomain(first("OS_DEFAULT_DOMAIN", "OS_DEFAULT_DOMAIN_ID"), first("OS_DEFAULT_DOMAIN_NAME"))
 	if v := first("OS_API_TIMEOUT"); v != "" {
 		n, err := strconv.ParseFloat(v, 64)
 		if err != nil || n <= 0 {
-			return a, Fail(Invalid, "read the credentials", fmt.Sprintf("OS_API_TIMEOUT is %q, expected a number of seconds", v), "")
+			return a, invalid("read the credentials", fmt.Sprintf("OS_API_TIMEOUT is %q, expected a number of seconds", v), "")
 		}
 		a.ReadTimeout = time.Duration(n * float64(time.Second))
 	}
-	// The type of authentication decides when several sets are present, as
-	// when one RC file was sourced after another.
-	switch kind := strings.ToLower(first("OS_AUTH_TYPE", "OS_AUTH_PLUGIN")); kind {
+	return a, a.Choose(first("OS_AUTH_TYPE", "OS_AUTH_PLUGIN"), "OS_AUTH_TYPE")
+}
+
+// DefaultDomain gives user and project the domain where they have none, as the
+// openstack client does with OS_DEFAULT_DOMAIN.
+func (a *Auth) DefaultDomain(id, name string) {
+	if id != "" {
+		name = ""
+	}
+	if a.UserDomainID == "" && a.UserDomainName == "" {
+		a.UserDomainID, a.UserDomainName = id, name
+	}
+	if a.ProjectDomainID == "" && a.ProjectDomainName == "" {
+		a.ProjectDomainID, a.ProjectDomainName = id, name
+	}
+}
+
+// Choose keeps the credentials of one type of authentication where several are
+// present, as when one RC file was sourced after another. setting names where
+// the type was set, for the error about one that is not supported.
+func (a *Auth) Choose(kind, setting string) error {
+	switch strings.ToLower(kind) {
 	case "":
 	case "password", "v3password", "v3totp", "v3multifactor":
 		a.Token, a.AppCredID, a.AppCredName, a.AppCredSecret = "", "", "", ""
@@ -232,18 +244,18 @@ func ReadEnv(lookup func(string) string) (Auth, error) {
 	case "v3applicationcredential", "v3application_credential", "application_credential":
 		a.Password, a.Passcode, a.Token = "", "", ""
 	default:
-		return a, Fail(Invalid, "log in", fmt.Sprintf("OS_AUTH_TYPE is %q, which is not supported", kind),
+		return invalid("log in", fmt.Sprintf("%s is %q, which is not supported", setting, kind),
 			"use password, token or v3applicationcredential")
 	}
-	return a, nil
+	return nil
 }
 
 // SameEndpoint says whether two auth URLs are of one identity service,
 // however they are spelt.
 func SameEndpoint(a, b string) bool {
-	x, errX := parseAuthURL(a)
-	y, errY := parseAuthURL(b)
-	return errX == nil && errY == nil && strings.EqualFold(x.base, y.base)
+	x, errX := ParseURL(a)
+	y, errY := ParseURL(b)
+	return errX == nil && errY == nil && strings.EqualFold(x.Base, y.Base)
 }
 
 // Validate checks that a is complete and not contradictory. where names what
@@ -278,10 +290,10 @@ func (a Auth) Validate(where string, d settings.Dialect) error {
 	if len(missing) > 0 {
 		return &MissingError{Missing: missing, Where: where}
 	}
-	if _, err := parseAuthURL(a.URL); err != nil {
+	if _, err := ParseURL(a.URL); err != nil {
 		return err
 	}
-	_, err := a.availability()
+	_, err := a.Availability()
 	return err
 }
 
@@ -324,22 +336,22 @@ func (a Auth) hasScope() bool {
 	return a.ProjectID != "" || a.ProjectName != "" || a.DomainID != "" || a.DomainName != "" || a.SystemScope || a.TrustID != ""
 }
 
-// availability normalises Interface: "publicURL" and "public" are the same.
-func (a Auth) availability() (string, error) {
+// Availability normalizes Interface: "publicURL" and "public" are the same.
+func (a Auth) Availability() (string, error) {
 	v := strings.ToLower(strings.TrimSpace(a.Interface))
 	v = strings.TrimSuffix(v, "url")
 	if v == "" {
 		v = "public"
 	}
 	if !slices.Contains([]string{"public", "internal", "admin"}, v) {
-		return "", Fail(Invalid, "use the endpoint type", fmt.Sprintf("%q is none of public, internal and admin", a.Interface), "")
+		return "", invalid("use the endpoint type", fmt.Sprintf("%q is none of public, internal and admin", a.Interface), "")
 	}
 	return v, nil
 }
 
-// userDomain returns the user's domain. What is not said is taken from what is:
+// UserDomain returns the user's domain. What is not said is taken from what is:
 // a general domain, then the project's, then Keystone's default domain.
-func (a Auth) userDomain() (id, name string) {
+func (a Auth) UserDomain() (id, name string) {
 	for _, d := range [][2]string{
 		{a.UserDomainID, a.UserDomainName},
 		{a.DomainID, a.DomainName},
@@ -355,7 +367,9 @@ func (a Auth) userDomain() (id, name string) {
 	return "default", ""
 }
 
-func (a Auth) projectDomain() (id, name string) {
+// ProjectDomain returns the domain of the project, that of the user where none
+// is set.
+func (a Auth) ProjectDomain() (id, name string) {
 	switch {
 	case a.ProjectDomainID != "":
 		return a.ProjectDomainID, ""
@@ -366,73 +380,5 @@ func (a Auth) projectDomain() (id, name string) {
 	case a.DomainName != "":
 		return "", a.DomainName
 	}
-	return a.userDomain()
-}
-
-func majorVersion(v string) string {
-	v = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(v)), "v")
-	switch {
-	case strings.HasPrefix(v, "2"):
-		return "2"
-	case strings.HasPrefix(v, "3"):
-		return "3"
-	}
-	return ""
-}
-
-// identityURL is an auth URL taken apart.
-type identityURL struct {
-	// base is everything before the version, ending in a slash.
-	base string
-	// version is "2" or "3" where the URL names one.
-	version string
-}
-
-var versionSegment = regexp.MustCompile(`^v[0-9]+(\.[0-9]+)?$`)
-
-// parseAuthURL understands every spelling of an auth URL that documents and
-// examples have ever shown.
-func parseAuthURL(raw string) (identityURL, error) {
-	bad := func(said string) (identityURL, error) {
-		return identityURL{}, Fail(Invalid, fmt.Sprintf("use the auth URL %q", raw), said,
-			"").Advise("an auth URL looks like https://cloud.example.com:5000/v3; the cloud's RC file sets it as OS_AUTH_URL")
-	}
-	s := strings.TrimSpace(raw)
-	if strings.HasPrefix(s, "/") {
-		return bad("it has no host; was OS_AUTH_URL empty when the file was read?")
-	}
-	if !strings.Contains(s, "://") {
-		return bad("it does not begin with http:// or https://")
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" {
-		return bad("it is no URL")
-	}
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return bad("it does not begin with http:// or https://")
-	}
-	if u.User != nil {
-		return bad("it has a user name in it; credentials go into their own settings")
-	}
-	var segments []string
-	for _, seg := range strings.Split(u.Path, "/") {
-		if seg != "" {
-			segments = append(segments, seg)
-		}
-	}
-	drop := func(last string) {
-		if n := len(segments); n > 0 && strings.EqualFold(segments[n-1], last) {
-			segments = segments[:n-1]
-		}
-	}
-	drop("tokens")
-	drop("auth")
-	out := identityURL{}
-	if n := len(segments); n > 0 && versionSegment.MatchString(strings.ToLower(segments[n-1])) {
-		out.version = majorVersion(segments[n-1])
-		segments = segments[:n-1]
-	}
-	u.Path, u.RawPath, u.RawQuery, u.Fragment = "/"+strings.Join(segments, "/"), "", "", ""
-	out.base = strings.TrimSuffix(u.String(), "/") + "/"
-	return out, nil
+	return a.UserDomain()
 }
