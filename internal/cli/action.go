@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	openstackdriver "github.com/galleyhq/galley/internal/driver/openstack"
+	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -128,15 +131,50 @@ func (o *actionOptions) runWith(ctx context.Context, args []string, do func(*pro
 	}
 	if action != kitchen.Destroy {
 		p.idleKeys()
+		p.remember(chosen)
+	}
+	ready, early := chosen, []kitchen.Failure(nil)
+	if action != kitchen.Destroy {
+		early = p.preflight(ctx, chosen, o.failFast)
+		p.publishFailures(early)
+		ready = without(chosen, early)
+	}
+	switch {
+	case len(early) > 0 && o.failFast:
+		return p.explain(ctx, chosen, p.skipAll(ready, early, action))
+	case len(ready) == 0:
+		return p.explain(ctx, chosen, mergeFailures(early, nil))
 	}
 	err = do(p, kitchen.Request{
 		Action:        action,
-		Instances:     chosen,
+		Instances:     ready,
 		Concurrency:   workers,
 		FailFast:      o.failFast,
 		KeepOnFailure: o.keep,
 	})
-	return p.explain(ctx, chosen, err)
+	return p.explain(ctx, chosen, mergeFailures(early, err))
+}
+
+// without returns the instances that have not failed.
+func without(chosen []*kitchen.Instance, failures []kitchen.Failure) []*kitchen.Instance {
+	return slices.DeleteFunc(slices.Clone(chosen), func(inst *kitchen.Instance) bool {
+		return slices.ContainsFunc(failures, func(f kitchen.Failure) bool { return f.Instance == inst })
+	})
+}
+
+// remember notes where this kitchen is, for ps and for whoever finds its
+// resources on the cloud. That it fails does not stop a run.
+func (p *project) remember(chosen []*kitchen.Instance) {
+	if !slices.ContainsFunc(chosen, func(i *kitchen.Instance) bool { return i.DriverName == "openstack" }) {
+		return
+	}
+	mine, err := state.UserFiles(p.projects.streams.Getenv)
+	if err == nil {
+		err = mine.Projects().Remember(openstackdriver.Project(p.paths.Root), p.paths.Root)
+	}
+	if err != nil {
+		p.Bus.Reporter("", 0, "").Debug("the kitchen's directory is not remembered: %v", err)
+	}
 }
 
 // runFailure is a failed run with what is left of it.

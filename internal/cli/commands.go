@@ -41,6 +41,7 @@ var entries = []entry{
 	{name: "login", group: groupInstances, in: underKitchen, build: kitchenCommand(newLoginCommand)},
 	{name: "exec", group: groupInstances, in: underKitchen, build: kitchenCommand(newExecCommand)},
 	{name: "logs", group: groupInstances, in: underKitchen, build: kitchenCommand(newLogsCommand)},
+	{name: "ps", group: groupInstances, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses(newPsCommand(d), cloudFlags) }},
 	{name: "report", group: groupInstances, in: underKitchen, build: kitchenCommand(newReportCommand)},
 
 	{name: "init", group: groupConfig, in: underKitchen, build: kitchenCommand(newInitCommand)},

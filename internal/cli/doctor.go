@@ -7,7 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	openstackdriver "github.com/galleyhq/galley/internal/driver/openstack"
+	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/text"
+	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -22,9 +25,12 @@ func newDoctorCommand(d *deps) *cobra.Command {
 	o := &doctorOptions{projects: d.projects}
 	cmd := &cobra.Command{
 		Use:   "doctor" + useInstances,
-		Short: "Check configuration, credentials and cloud before anything is created",
+		Short: "Check everything that a test needs before anything is created",
 		Long: `Check all instances, or those named, for whatever would make a create or converge
-fail, and print one line for each check. Nothing is created.`,
+fail: the configuration, plug-ins, cookbooks and their dependencies, keys and
+gateways, and on the cloud image, flavor, network, zone, key pair, groups, pool and
+the quotas for all instances. It prints a line for each check and a summary, and
+ends with 1 if there is a problem. Nothing is created.`,
 		Example: `  galley doctor
   galley doctor ubuntu`,
 		ValidArgsFunction: o.completeInstances,
@@ -44,33 +50,211 @@ func (o *doctorOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	complaints, sound := p.complaints(chosen)
 	if err := p.report(nil, 1); err != nil {
 		return err
 	}
 	defer p.close()
-	for _, x := range p.config.Problems() {
-		if x.Fatal && x.Code != "unsupported-plugin" {
-			complaints = append(complaints, x.String())
-		}
+	x := &examination{doctorOptions: o, project: p, clouds: map[*openstack.Cloud]*demand{}, paint: o.painter(o.streams.Out)}
+	refused, sound := p.complaints(chosen)
+	x.configuration()
+	for _, complaint := range refused {
+		x.bad("plug-ins", complaint)
 	}
-	for _, c := range complaints {
-		fmt.Fprintln(o.streams.Out, o.clean(c))
-	}
-	found := len(complaints)
 	for _, inst := range sound {
-		complaints, err := p.Check(ctx, inst)
+		x.instance(ctx, inst)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	x.quotas(ctx)
+	return x.conclude(len(chosen))
+}
+
+// examination is one run of the doctor.
+type examination struct {
+	*doctorOptions
+	project *project
+	paint   func(ui.Color, string) string
+
+	problems, warnings int
+	// clouds are those that were logged in to, with what is needed of each;
+	// order has them in order, reported the logins that failed.
+	clouds   map[*openstack.Cloud]*demand
+	order    []*openstack.Cloud
+	reported []string
+}
+
+// line prints the outcome of a check.
+func (x *examination) line(mark string, color ui.Color, subject, detail string) {
+	fmt.Fprintf(x.streams.Out, "%s %s: %s\n", x.paint(color, mark), subject, x.clean(detail))
+}
+
+func (x *examination) good(subject, detail string) { x.line("✓", ui.Green, subject, detail) }
+
+func (x *examination) bad(subject, detail string) {
+	x.problems++
+	x.line("✗", ui.Red, subject, detail)
+}
+
+func (x *examination) warn(subject, detail string) {
+	x.warnings++
+	x.line("!", ui.Yellow, subject, detail)
+}
+
+// configuration reports what is wrong with the files.
+func (x *examination) configuration() {
+	const subject = "configuration"
+	before, idle := x.problems+x.warnings, 0
+	for _, problem := range x.project.config.Problems() {
+		switch {
+		case problem.Code == "unsupported-plugin": // reported with the instances
+		case problem.Fatal:
+			x.bad(subject, problem.String())
+		case problem.Code == "unknown-key" && problem.Advice == "", problem.Code == "idle-key":
+			idle++
+		default:
+			x.warn(subject, problem.String())
+		}
+	}
+	if idle > 0 {
+		x.warn(subject, fmt.Sprintf("%s without effect; `%s config validate` names them", text.Count(idle, "key"), x.name))
+	}
+	if x.problems+x.warnings == before {
+		x.good(subject, text.Count(len(x.project.Instances), "instance"))
+	}
+}
+
+// instance reports what is wrong with one instance.
+func (x *examination) instance(ctx context.Context, inst *kitchen.Instance) {
+	var found []string
+	for _, problem := range checkLocally(ctx, inst, false) {
+		found = append(found, withHint(problem.err))
+	}
+	for _, plugin := range []any{inst.Transport, inst.Provisioner, inst.Verifier} {
+		if c, ok := plugin.(kitchen.Checker); ok {
+			found = append(found, c.Check(ctx, quietStep(inst))...)
+		}
+	}
+	if err := checkGateway(ctx, inst); err != nil {
+		found = append(found, err.Error())
+	}
+	detail := "the " + inst.DriverName + " driver, " + inst.ProvisionerName + ", " + inst.VerifierName
+	if d, ok := inst.Driver.(*openstackdriver.Driver); ok {
+		more, about := x.onCloud(ctx, inst, d)
+		found, detail = append(found, more...), about
+	} else if c, ok := inst.Driver.(kitchen.Checker); ok {
+		found = append(found, c.Check(ctx, quietStep(inst))...)
+	}
+	for _, f := range found {
+		x.bad(inst.Name, f)
+	}
+	if len(found) == 0 {
+		x.good(inst.Name, detail)
+	}
+}
+
+// onCloud checks what an instance needs of its cloud, and describes it.
+func (x *examination) onCloud(ctx context.Context, inst *kitchen.Instance, d *openstackdriver.Driver) (found []string, detail string) {
+	spec, err := d.Spec()
+	if err != nil {
+		found = append(found, withHint(err))
+	}
+	c, err := d.Cloud(ctx)
+	if err != nil {
+		// The same login fails for every instance; it is reported once.
+		if said := withHint(err); len(x.reported) == 0 || x.reported[len(x.reported)-1] != said {
+			x.reported = append(x.reported, said)
+			x.bad("cloud", said)
+		}
+		return found, "not checked on the cloud"
+	}
+	need := x.clouds[c]
+	if need == nil {
+		need = &demand{}
+		x.clouds[c] = need
+		x.order = append(x.order, c)
+		x.good("cloud", whereabouts(c))
+	}
+	for _, err := range checkOnCloud(ctx, c, spec) {
+		found = append(found, withHint(err))
+	}
+	if !x.project.hasMachine(inst.Name) {
+		need.add(ctx, c, spec)
+	}
+	if w := mismatch(ctx, c, inst, spec); w != "" {
+		x.warn(inst.Name, w)
+	}
+	return found, describeSpec(spec)
+}
+
+// whereabouts says which cloud, region, project and user a login is of.
+func whereabouts(c *openstack.Cloud) string {
+	who := c.Whoami()
+	s := c.AuthURL()
+	if r := c.Region(); r != "" {
+		s += ", region " + r
+	}
+	return fmt.Sprintf("%s, project %s, user %s", s, orElse(who.ProjectName, who.ProjectID), orElse(who.UserName, who.UserID))
+}
+
+// describeSpec says what a create asks for.
+func describeSpec(s openstack.ServerSpec) string {
+	parts := []string{}
+	add := func(what, value string) {
+		if value != "" {
+			parts = append(parts, what+" "+value)
+		}
+	}
+	add("image", s.Image)
+	add("flavor", s.Flavor)
+	var networks []string
+	for _, n := range s.Nics {
+		networks = append(networks, n.Network)
+	}
+	add("network", strings.Join(networks, ", "))
+	add("floating IP of", strings.Join(s.FloatingIP.Pools, ", "))
+	add("zone", s.AvailabilityZone)
+	add("key pair", s.KeyName)
+	return strings.Join(parts, ", ")
+}
+
+// quotas compares what all instances need with the projects' quotas.
+func (x *examination) quotas(ctx context.Context) {
+	for _, c := range x.order {
+		need := x.clouds[c]
+		if need.instances == 0 {
+			continue
+		}
+		l, err := c.Limits(ctx)
 		if err != nil {
-			return err
+			x.warn("quota", withHint(err))
+			continue
 		}
-		for _, c := range complaints {
-			fmt.Fprintf(o.streams.Out, "%s: %s\n", inst.Name, o.clean(c))
+		if err := need.check(l); err != nil {
+			x.bad("quota", withHint(err))
+			continue
 		}
-		found += len(complaints)
+		x.good("quota", fmt.Sprintf("room for %s (%s)", text.Count(need.instances, "more instance"), room(l.Instances)))
 	}
-	if found > 0 {
-		return usagef("", "the doctor found %s", text.Count(found, "complaint"))
+}
+
+func room(r openstack.Room) string {
+	if r.Limit < 0 {
+		return fmt.Sprintf("%d in use, no limit", r.Used)
 	}
+	return fmt.Sprintf("%d of %d in use", r.Used, r.Limit)
+}
+
+// conclude prints the summary, and returns an error if there are problems.
+func (x *examination) conclude(instances int) error {
+	warned := ""
+	if x.warnings > 0 {
+		warned = ", " + text.Count(x.warnings, "warning")
+	}
+	if x.problems > 0 {
+		return usagef("", "the doctor found %s%s", text.Count(x.problems, "problem"), warned)
+	}
+	x.notef("No problem found%s: %s ready to be tested.", warned, text.CountOf(instances, "instance is", "instances are"))
 	return nil
 }
 

@@ -86,6 +86,12 @@ func (o *initOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if local, err := o.localFile(ctx, plan.options, plan.KitchenFile); err != nil || local {
+		if err == nil {
+			o.notef("Next: `%s doctor` checks it, `%s test` runs everything.", o.name, o.name)
+		}
+		return err
+	}
 	o.nextSteps(done, plan)
 	return nil
 }
@@ -111,7 +117,7 @@ func (o *initOptions) plan(ctx context.Context) (initPlan, error) {
 		return plan, err
 	}
 	plan = initPlan{
-		Root: opts.Root, KitchenFile: file, Driver: driver, Provisioner: provisioner,
+		options: opts, Root: opts.Root, KitchenFile: file, Driver: driver, Provisioner: provisioner,
 		TestBase:  o.testBase(opts.Root),
 		Platforms: []initPlatform{{Name: "ubuntu-24.04", User: "ubuntu"}, {Name: "almalinux-10", User: "almalinux"}},
 	}

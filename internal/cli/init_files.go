@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/config"
 )
 
 // initPlatform is a platform of the kitchen file.
@@ -37,6 +39,8 @@ type initOpenStack struct {
 
 // initPlan says what to write where.
 type initPlan struct {
+	// options say how the configuration is read.
+	options config.Options
 	// Root is the project's directory.
 	Root string
 	// KitchenFile is the path of the kitchen file to be written; one that

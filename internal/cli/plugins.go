@@ -47,6 +47,12 @@ func (p *project) warnOnce(text string) {
 	}
 }
 
+// supportedDriver reports whether Galley has a driver of that name.
+func supportedDriver(name string) bool {
+	_, _, ok := table.Canonical(table.Driver, name)
+	return ok
+}
+
 // driver gives an instance its driver and returns the SSH settings of the
 // driver's section.
 func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map[string]any, err error) {

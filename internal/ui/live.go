@@ -109,10 +109,7 @@ func (l *live) set(name string, row statusLine) {
 			slices.SortStableFunc(l.rows, func(a, b *statusLine) int { return cmp.Compare(a.place, b.place) })
 			return
 		}
-		l.rows[i].text = row.text
-		if !row.since.IsZero() {
-			l.rows[i].since = row.since
-		}
+		l.rows[i].text = row.text // the time goes on
 	})
 }
 

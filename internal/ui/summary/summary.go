@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/internal/ui/history"
-	"github.com/galleyhq/galley/kitchen"
 )
 
 var colors = map[history.Outcome]ui.Color{
@@ -26,7 +26,7 @@ func Write(w io.Writer, h *history.History, color bool) error {
 		out := in.Outcome()
 		took := ""
 		if len(in.Phases) > 0 {
-			took = kitchen.Clock(in.Elapsed())
+			took = short(in.Elapsed())
 		}
 		t.Rows = append(t.Rows, []ui.Cell{{Text: in.Name}, {Text: string(out), Color: colors[out]}, {Text: took}, {Text: phases(in)}})
 	}
@@ -48,10 +48,16 @@ func phases(in *history.Instance) string {
 		} else if took == 0 {
 			continue
 		}
-		parts = append(parts, part+" "+took.String())
+		if len(in.Phases) > 1 {
+			part += " " + took.String()
+		}
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, ", ")
 }
+
+// short is a duration in tenths of a second.
+func short(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
 
 // Counts says in words how many instances came out in each way.
 func Counts(h *history.History) string {
@@ -62,5 +68,5 @@ func Counts(h *history.History) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n[o], o))
 		}
 	}
-	return fmt.Sprintf("%d instances: %s", len(h.Instances), strings.Join(parts, ", "))
+	return fmt.Sprintf("%s: %s", text.Count(len(h.Instances), "instance"), strings.Join(parts, ", "))
 }

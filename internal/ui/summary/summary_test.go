@@ -33,9 +33,9 @@ func TestSummary(t *testing.T) {
 	if err := Write(&out, h, false); err != nil {
 		t.Fatal(err)
 	}
-	want := `Instance           Outcome    Time      Phases
-default-debian-12  passed     1m51.68s  create 50.7s, converge 1m1s
-b                  failed     0m2.00s   create failed 2s
+	want := `Instance           Outcome    Time     Phases
+default-debian-12  passed     1m51.7s  create 50.7s, converge 1m1s
+b                  failed     2s       create failed
 never              not begun
 3 instances: 1 passed, 1 failed, 1 not begun
 `

@@ -1,0 +1,257 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/text"
+)
+
+// localPlan is a kitchen.local.yml that runs a kitchen file written for
+// another driver on OpenStack.
+type localPlan struct {
+	// Path is the file to write, Source the kitchen file, Foreign its driver.
+	Path, Source, Foreign string
+	OpenStack             initOpenStack
+	// Transport, Provisioner and Verifier replace plug-ins that belong to the
+	// other driver; "" keeps the file's own.
+	Transport, Provisioner, Verifier string
+	// Platforms are the file's own, as YAML.
+	Platforms []*yaml.Node
+	// Images has the image of each platform by name.
+	Images map[string]openstack.SuggestedImage
+	// Unmatched are platforms that no image of the cloud fits.
+	Unmatched []string
+}
+
+// localFile writes kitchen.local.yml where the kitchen file names a driver
+// that Galley does not have. It reports whether it did.
+func (o *initOptions) localFile(ctx context.Context, opts config.Options, file string) (written bool, err error) {
+	p, err := config.Load(ctx, opts)
+	if err != nil || len(p.Instances) == 0 {
+		return false, nil // doctor and validate say what is wrong with it
+	}
+	plan := localPlan{Source: file, Path: filepath.Join(opts.Root, "kitchen.local.yml"), Images: map[string]openstack.SuggestedImage{}}
+	if named := opts.Env.Get("KITCHEN_LOCAL_YAML"); named != "" {
+		plan.Path = named
+	}
+	for _, inst := range p.Instances {
+		if name := inst.Driver.Name(); name != "" && !supportedDriver(name) {
+			plan.Foreign = name
+			plan.replacePlugins(inst)
+			break
+		}
+	}
+	if plan.Foreign == "" {
+		return false, nil
+	}
+	if _, err := os.Lstat(plan.Path); err == nil {
+		o.notef("%s uses the %s driver. %s exists and was not changed: it must name the openstack driver.", o.relative(opts, file), plan.Foreign, o.relative(opts, plan.Path))
+		return false, nil
+	}
+	if plan.Platforms, err = platformNodes(ctx, opts, file); err != nil {
+		return false, err
+	}
+	if err := o.matchImages(ctx, opts, &plan); err != nil {
+		return false, err
+	}
+	content, err := plan.content()
+	if err != nil {
+		return false, err
+	}
+	f, err := os.OpenFile(plan.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err == nil {
+		_, err = f.Write(content)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, fmt.Errorf("writing %s: %w", plan.Path, err)
+	}
+	fmt.Fprintf(o.streams.Out, "%12s  %s\n", initCreated, o.relative(opts, plan.Path))
+	o.notef("%s uses the %s driver; %s runs it on OpenStack and leaves it unchanged.", o.relative(opts, file), plan.Foreign, o.relative(opts, plan.Path))
+	if len(plan.Unmatched) > 0 && plan.OpenStack.Known {
+		o.notef("No image of the cloud fits %s: name one there, or remove the platform (`galley image list`).", text.And(plan.Unmatched))
+	}
+	return true, nil
+}
+
+// relative shortens a path below the project.
+func (o *initOptions) relative(opts config.Options, path string) string {
+	if rel, err := filepath.Rel(opts.Root, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
+}
+
+// replacePlugins replaces what belongs to the other driver.
+func (l *localPlan) replacePlugins(inst config.Instance) {
+	if t := inst.Transport.Name(); t != "" && t != "ssh" {
+		l.Transport = "ssh"
+	}
+	if p := inst.Provisioner.Name(); p == "dokken" {
+		l.Provisioner = "chef_infra"
+	}
+	if v := inst.Verifier.Name(); v == "dokken" {
+		l.Verifier = "inspec"
+	}
+}
+
+// platformNodes returns the platforms of a kitchen file, rendered.
+func platformNodes(ctx context.Context, opts config.Options, file string) ([]*yaml.Node, error) {
+	r, err := config.Render(ctx, opts, file)
+	if err != nil {
+		return nil, err
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(r.Text), &doc); err != nil {
+		return nil, fmt.Errorf("reading the platforms of %s: %w", file, err)
+	}
+	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {
+		return nil, nil
+	}
+	top := doc.Content[0]
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		if top.Content[i].Value == "platforms" && top.Content[i+1].Kind == yaml.SequenceNode {
+			return top.Content[i+1].Content, nil
+		}
+	}
+	return nil, nil
+}
+
+// nameOf returns the name of a platform.
+func nameOf(platform *yaml.Node) string {
+	if platform.Kind != yaml.MappingNode {
+		return ""
+	}
+	for i := 0; i+1 < len(platform.Content); i += 2 {
+		if platform.Content[i].Value == "name" {
+			return platform.Content[i+1].Value
+		}
+	}
+	return ""
+}
+
+// matchImages asks the cloud for what the plan needs. Where it cannot be
+// asked, that is reported and placeholders are kept.
+func (o *initOptions) matchImages(ctx context.Context, opts config.Options, plan *localPlan) error {
+	var lookup initPlan
+	if err := o.askCloud(ctx, opts.Env, &lookup); err != nil {
+		return err
+	}
+	plan.OpenStack = lookup.OpenStack
+	var images []openstack.Image
+	if plan.OpenStack.Known {
+		auth, err := o.clouds.credentials(ctx)
+		if err != nil {
+			return err
+		}
+		if images, err = imagesOf(ctx, auth); err != nil {
+			return err
+		}
+	}
+	for _, node := range plan.Platforms {
+		name := nameOf(node)
+		if image, ok := openstack.ImageFor(name, images); ok {
+			plan.Images[name] = image
+		} else if name != "" {
+			plan.Unmatched = append(plan.Unmatched, name)
+		}
+	}
+	return nil
+}
+
+func imagesOf(ctx context.Context, auth session.Auth) ([]openstack.Image, error) {
+	c, err := openstack.Connect(ctx, auth, openstack.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Images(ctx)
+}
+
+// driverKeys are the keys of a platform that are about the other driver.
+var driverKeys = []string{"driver", "driver_config", "driver_plugin"}
+
+// content is the text of the file.
+func (l *localPlan) content() ([]byte, error) {
+	var t initText
+	t.line("---",
+		"# Runs the instances of "+filepath.Base(l.Source)+", which uses the "+l.Foreign+" driver, on OpenStack.",
+		"# This file is your own: it does not belong in version control.")
+	t.openstack(l.OpenStack)
+	if l.Transport != "" || l.OpenStack.PortVariable != "" {
+		t.line("", "transport:")
+		if l.Transport != "" {
+			t.line("  name: " + l.Transport)
+		}
+		if v := l.OpenStack.PortVariable; v != "" {
+			t.line("  port: <%= ENV['" + v + "'] || 22 %>")
+		}
+	}
+	if l.Provisioner != "" {
+		t.line("", "provisioner:", "  name: "+l.Provisioner)
+	}
+	if l.Verifier != "" {
+		t.line("", "verifier:", "  name: "+l.Verifier)
+	}
+	t.line("", "# The platforms of "+filepath.Base(l.Source)+" with an image of the cloud each.", "platforms:")
+	for _, node := range l.Platforms {
+		block, err := l.platform(node)
+		if err != nil {
+			return nil, err
+		}
+		t.WriteString(block)
+	}
+	return []byte(t.String()), nil
+}
+
+// platform is one platform with its image and login user.
+func (l *localPlan) platform(node *yaml.Node) (string, error) {
+	name := nameOf(node)
+	image, known := l.Images[name]
+	out := &yaml.Node{Kind: yaml.MappingNode}
+	hasTransport := false
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i].Value
+		if !slices.Contains(driverKeys, key) {
+			out.Content = append(out.Content, node.Content[i], node.Content[i+1])
+		}
+		hasTransport = hasTransport || key == "transport"
+	}
+	if known {
+		add(out, "driver", "image_ref", image.Ref)
+		if image.User != "" && !hasTransport {
+			add(out, "transport", "username", image.User)
+		}
+	}
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode([]*yaml.Node{out}); err != nil {
+		return "", fmt.Errorf("writing the platform %s: %w", name, err)
+	}
+	block := "  " + strings.ReplaceAll(strings.TrimRight(b.String(), "\n"), "\n", "\n  ") + "\n"
+	if !known {
+		block += "    # driver:\n    #   image_ref: IMAGE         # see: galley image list\n" +
+			"    # transport:\n    #   username: USER           # who logs in to the image\n"
+	}
+	return block, nil
+}
+
+// add appends key: {inner: value} to a mapping.
+func add(to *yaml.Node, key, inner, value string) {
+	scalar := func(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: s, Tag: "!!str"} }
+	to.Content = append(to.Content, scalar(key), &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{scalar(inner), scalar(value)}})
+}

@@ -1,0 +1,8 @@
+package openstack
+
+import (
+	cloud "github.com/galleyhq/galley/internal/openstack"
+)
+
+// Spec returns the server that a create of the instance would request.
+func (d *Driver) Spec() (cloud.ServerSpec, error) { return d.spec() }
