@@ -39,7 +39,7 @@ func fixed(words ...string) completer {
 
 // completeFlag sets how a flag's value is completed, if cmd has the flag.
 func completeFlag(cmd *cobra.Command, flag string, c completer) {
-	if cmd.Flags().Lookup(flag) != nil {
+	if cmd.Flag(flag) != nil {
 		// The only errors are an unknown flag and a second registration.
 		_ = cmd.RegisterFlagCompletionFunc(flag, c)
 	}

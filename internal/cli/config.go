@@ -57,9 +57,10 @@ func (a *app) configResolveCommand() *cobra.Command {
 	var format string
 	var redact bool
 	cmd := &cobra.Command{
-		Use:   "resolve [INSTANCE|REGEXP|all]...",
-		Short: "Print each instance with the merged data of its plug-ins",
-		Long: `Prints a list of instances with name, suite, platform, os_type, shell_type and
+		Use:     "resolve [INSTANCE|REGEXP|all]...",
+		Short:   "Print each instance with the merged data of its plug-ins",
+		Example: "  galley config resolve\n  galley config resolve default-debian-12 --format yaml --redact",
+		Long: `Print a list of instances with name, suite, platform, os_type, shell_type and
 the merged data of driver, provisioner, transport, verifier and lifecycle, before
 any plug-in's own defaults. Secrets are shown as they are in the files, unless
 --redact is given.`,
@@ -92,7 +93,8 @@ any plug-in's own defaults. Secrets are shown as they are in the files, unless
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "json", "json or yaml")
+	cmd.Flags().StringVar(&format, "format", "json", "output `FORMAT`: json or yaml")
+	completeFlag(cmd, "format", fixed("json", "yaml"))
 	cmd.Flags().BoolVar(&redact, "redact", false, "hide passwords, keys and tokens")
 	return cmd
 }
@@ -102,7 +104,10 @@ func (a *app) configRenderCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "render FILE",
 		Short: "Print exactly the text that a template renders to",
-		Args:  cobra.ExactArgs(1),
+		Long: `Render a file with ERB, as the configuration is read, and print the text. With --lines
+each line has the number of the template's line before it.`,
+		Example: "  galley config render kitchen.yml\n  galley config render --lines kitchen.yml",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := a.readOptions(cmd.Context())
 			if err != nil {
@@ -128,7 +133,10 @@ func (a *app) configSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print a JSON Schema of kitchen.yml, for editors",
-		Args:  cobra.NoArgs,
+		Long: `Print a JSON Schema of kitchen.yml. An editor with the YAML language server completes
+and checks the file by it.`,
+		Example: "  galley config schema\n  galley config schema > kitchen.schema.json",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.streams.Out.Write(config.Schema())
 			return err
@@ -138,9 +146,11 @@ func (a *app) configSchemaCommand() *cobra.Command {
 
 func (a *app) configKeysCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "keys",
-		Short: "Print the table of all keys of kitchen.yml as Markdown",
-		Args:  cobra.NoArgs,
+		Use:     "keys",
+		Short:   "Print the table of all keys of kitchen.yml as Markdown",
+		Long:    `Print every key of every plug-in with its type, default and meaning, as Markdown.`,
+		Example: "  galley config keys\n  galley config keys | less",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.streams.Out.Write(config.Markdown())
 			return err
@@ -150,9 +160,10 @@ func (a *app) configKeysCommand() *cobra.Command {
 
 func (a *app) configEnvCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "env [FILE]",
-		Short: "Print what sourcing an OpenStack RC file would export",
-		Long: `Reads the RC file, that of --rc unless one is named, without a shell and prints
+		Use:     "env [FILE]",
+		Short:   "Print what sourcing an OpenStack RC file would export",
+		Example: "  galley config env openrc.sh\n  galley config env --rc openrc.sh",
+		Long: `Read the RC file, that of --rc unless one is named, without a shell and prints
 the variables as export lines that a shell can evaluate. Secrets are among them.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

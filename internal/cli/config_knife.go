@@ -14,9 +14,10 @@ import (
 func (a *app) configKnifeCommand() *cobra.Command {
 	var f listingFlags
 	cmd := &cobra.Command{
-		Use:   "knife",
-		Short: "Show what knife.rb and credentials set, and where",
-		Long: `Shows the settings that knife's configuration has for the knife-style commands,
+		Use:     "knife",
+		Short:   "Show what knife.rb and credentials set, and where",
+		Example: "  galley config knife\n  galley config knife --format json",
+		Long: `Show the settings that knife's configuration has for the knife-style commands,
 with the file and line that set each, after all flags: which files were read is
 told on standard error. Secrets are not shown.`,
 		Args: cobra.NoArgs,

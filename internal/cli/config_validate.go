@@ -48,6 +48,7 @@ warnings: files are shared between tools.`,
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	completeFlag(cmd, "format", fixed("text", "json"))
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail on warnings too")
 	return cmd
 }

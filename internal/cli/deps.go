@@ -262,7 +262,7 @@ func newDepsVendorCommand(d *deps) *cobra.Command {
 		Short: "Install the cookbooks and copy them to a directory",
 		Long: `Install the cookbooks and copy each one to DIR/NAME, without the files that its
 chefignore names. metadata.json is written where it is missing.`,
-		Example: "  galley deps vendor Berksfile cookbooks",
+		Example: "  galley deps vendor Berksfile cookbooks\n  galley deps vendor Policyfile.rb cookbooks",
 		Args:    cobra.RangeArgs(1, 2),
 	}, textOrJSON, func(ctx context.Context, args []string) error {
 		file, dir := splitLast(args)
@@ -335,7 +335,7 @@ func newDepsTreeCommand(d *deps) *cobra.Command {
 	return newDepsVerb(d, o, &cobra.Command{
 		Use:     "tree [FILE]",
 		Short:   "Show what the locked cookbooks need",
-		Long:    "Show the locked cookbooks as a tree. Only the lock is read. The format dot is for Graphviz.",
+		Long:    "Show the locked cookbooks as a tree. Only the lock is read; the format dot is for\nGraphviz.",
 		Example: "  galley deps tree\n  galley deps tree --format dot | dot -Tsvg > cookbooks.svg",
 		Args:    cobra.MaximumNArgs(1),
 	}, []string{"text", "json", "dot"}, func(ctx context.Context, args []string) error {
@@ -365,7 +365,7 @@ func newDepsWhyCommand(d *deps) *cobra.Command {
 		Use:     "why [FILE] COOKBOOK",
 		Short:   "Show which cookbooks need a cookbook",
 		Long:    "List every path from the file to a locked cookbook. Only the lock is read.",
-		Example: "  galley deps why apt",
+		Example: "  galley deps why apt\n  galley deps why Berksfile apt",
 		Args:    cobra.RangeArgs(1, 2),
 	}, textOrJSON, func(ctx context.Context, args []string) error {
 		file, name := splitLast(args)

@@ -62,7 +62,10 @@ func (a *app) devcloudUp(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the cloud in the background",
-		Args:  cobra.NoArgs,
+		Long: `Start the embedded cloud in the background, or again after a down: what users have
+created there is kept. It prints how to use it.`,
+		Example: "  galley devcloud up\n  galley devcloud up --quota instances=2 --build-delay 5s",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Dir = *dir
 			o.Quotas = map[string]int{}
@@ -152,8 +155,11 @@ func (a *app) devcloudDown(dir *string) *cobra.Command {
 	var wipe bool
 	cmd := &cobra.Command{
 		Use:   "down",
-		Short: "End the cloud and all its guests",
-		Args:  cobra.NoArgs,
+		Short: "Stop the cloud and all its guests",
+		Long: `Stop the embedded cloud and everything it has started. With --wipe its state is
+removed as well.`,
+		Example: "  galley devcloud down\n  galley devcloud down --wipe",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := devcloud.Down(cmd.Context(), *dir, wipe); err != nil {
 				return err
@@ -169,9 +175,11 @@ func (a *app) devcloudDown(dir *string) *cobra.Command {
 func (a *app) devcloudStatus(dir *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Say whether the cloud runs, and with what",
-		Args:  cobra.NoArgs,
+		Use:     "status",
+		Short:   "Show whether the cloud runs, and with what",
+		Long:    `Show the address, process, network and resources of the embedded cloud.`,
+		Example: "  galley devcloud status\n  galley devcloud status --format json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := devcloud.Connect(cmd.Context(), *dir)
 			if err != nil {
@@ -203,6 +211,7 @@ func (a *app) devcloudStatus(dir *string) *cobra.Command {
 		},
 	}
 	cmd.Flags().Var(formatFlag{&asJSON}, "format", "print as table or json")
+	completeFlag(cmd, "format", fixed("table", "json"))
 	return cmd
 }
 
@@ -220,8 +229,10 @@ func (a *app) devcloudEnv(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print the shell lines that make a client use the cloud",
-		Long:  "Prints export lines:  eval \"$(galley devcloud env)\"",
-		Args:  cobra.NoArgs,
+		Long: `Print export lines for a shell to evaluate; any OpenStack client then uses the
+embedded cloud.`,
+		Example: "  eval \"$(galley devcloud env)\"\n  galley devcloud env --format json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := devcloud.Connect(cmd.Context(), *dir); err != nil {
 				return err
@@ -239,6 +250,7 @@ func (a *app) devcloudEnv(dir *string) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&admin, "admin", false, "the administrator's instead of the user's")
 	cmd.Flags().Var(formatFlag{&asJSON}, "format", "print as table (shell lines) or json")
+	completeFlag(cmd, "format", fixed("table", "json"))
 	return cmd
 }
 
@@ -246,8 +258,11 @@ func (a *app) devcloudList(dir *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls",
-		Short: "List what users of the cloud have made",
-		Args:  cobra.NoArgs,
+		Short: "List what users of the cloud have created",
+		Long: `List the servers, volumes, networks and other resources that users of the embedded
+cloud have created.`,
+		Example: "  galley devcloud ls\n  galley devcloud ls --format json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := devcloud.Connect(cmd.Context(), *dir)
 			if err != nil {
@@ -279,6 +294,7 @@ func (a *app) devcloudList(dir *string) *cobra.Command {
 		},
 	}
 	cmd.Flags().Var(formatFlag{&asJSON}, "format", "print as table or json")
+	completeFlag(cmd, "format", fixed("table", "json"))
 	return cmd
 }
 
@@ -288,9 +304,11 @@ func (a *app) devcloudRequests(dir *string) *cobra.Command {
 		reset bool
 	)
 	cmd := &cobra.Command{
-		Use:   "requests",
-		Short: "Print the API calls that the cloud has answered, as JSON",
-		Args:  cobra.NoArgs,
+		Use:     "requests",
+		Short:   "Print the API calls that the cloud has answered, as JSON",
+		Long:    `Print the API calls that the embedded cloud has answered, and how many of each kind.`,
+		Example: "  galley devcloud requests\n  galley devcloud requests --since 100 --reset",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := devcloud.Connect(cmd.Context(), *dir)
 			if err != nil {

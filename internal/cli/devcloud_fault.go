@@ -108,9 +108,11 @@ func (a *app) faultAdd(dir *string) *cobra.Command {
 
 func (a *app) faultList(dir *string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "Print the active faults as JSON",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "Print the active faults as JSON",
+		Long:    `Print the active faults with how often each has matched and hit, as JSON.`,
+		Example: "  galley devcloud fault list\n  galley devcloud fault list > faults.json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := devcloud.Connect(cmd.Context(), *dir)
 			if err != nil {
@@ -129,7 +131,10 @@ func (a *app) faultClear(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "clear [ID]",
 		Short: "Remove a fault, or all, and let held requests continue",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `Remove the fault with this ID, or all faults, and let the requests that they hold
+continue.`,
+		Example: "  galley devcloud fault clear\n  galley devcloud fault clear f1",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := devcloud.Connect(cmd.Context(), *dir)
 			if err != nil {
