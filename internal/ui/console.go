@@ -100,16 +100,15 @@ func (c *Console) Event(e kitchen.Event) {
 		c.begin(e)
 	case kitchen.StepFinished, kitchen.StepFailed:
 		c.end(e.Instance)
-	default:
-		if c.opts.Style >= Plain {
-			c.end(e.Instance) // there are no steps: anything else ends a wait
-		}
 	}
 	if LevelOf(e) < c.opts.Level || c.hidden(e) {
 		return
 	}
 	c.release(e)
 	if line, ok := c.line(e); ok {
+		if c.opts.Style >= Plain {
+			c.end(e.Instance) // there are no steps: anything else ends a wait
+		}
 		c.print(e, line)
 	}
 }
