@@ -14,8 +14,8 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -172,7 +172,7 @@ func (o *initOptions) matchImages(ctx context.Context, opts config.Options, plan
 	return nil
 }
 
-func imagesOf(ctx context.Context, auth session.Auth) ([]openstack.Image, error) {
+func imagesOf(ctx context.Context, auth credentials.Auth) ([]openstack.Image, error) {
 	c, err := openstack.Connect(ctx, auth, openstack.Options{})
 	if err != nil {
 		return nil, err
