@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -149,6 +150,28 @@ func docAPI() http.Handler {
 		fmt.Fprint(w, body)
 	}
 	mux.HandleFunc("/v2/export", func(w http.ResponseWriter, _ *http.Request) { page(w, `{"data":[{"id":1},{"id":2}]}`) })
+	mux.HandleFunc("/repos/o/r/issues", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("page") == "" {
+			w.Header().Set("Link", `</repos/o/r/issues?page=2>; rel="next"`)
+		}
+		page(w, `[{"number":1},{"number":2}]`)
+	})
+	mux.HandleFunc("/graphql", func(w http.ResponseWriter, r *http.Request) {
+		var q struct{ Variables map[string]any }
+		if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		more, cursor := q.Variables["endCursor"] == nil, "null"
+		if more {
+			cursor = `"two"`
+		}
+		page(w, fmt.Sprintf(`{"data":{"repo":{"issues":{"nodes":[{"id":1}],"pageInfo":{"endCursor":%s,"hasNextPage":%v}}}}}`, cursor, more))
+	})
+	mux.HandleFunc("/v2/numbered", func(w http.ResponseWriter, r *http.Request) {
+		page(w, fmt.Sprintf(`{"total":6,"items":[{"page":%q},{}]}`, r.FormValue("page")))
+	})
+	mux.HandleFunc("/part/{n}", func(w http.ResponseWriter, r *http.Request) { page(w, `{"part":`+r.PathValue("n")+`}`) })
 	mux.HandleFunc("/v2/items", func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("token") == "" {
 			page(w, `{"data":[{"id":1}],"meta":{"next_token":"two"}}`)
