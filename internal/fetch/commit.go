@@ -239,7 +239,7 @@ func (w *output) finish(err error) (resumable bool, _ error) {
 		return false, err
 	}
 	if err == nil || w.journal.last == nil || !keeps(err) {
-		if err != nil && w.part != "" && !w.committed {
+		if w.part != "" && !w.committed {
 			_ = w.files.remove(w.part)
 		}
 		w.removeTail()

@@ -80,7 +80,8 @@ func (p *page) inspect(a *answer) error {
 	} else if !s.paging.query.none() {
 		return &Error{Kind: KindCoding, Op: p.k.op(), Msg: "nothing can be looked for in a body that is stored as it comes, encoded as " + clean(p.st.opaque+p.st.coding, 40)}
 	}
-	t.count = s.paging.mode.counted() && !s.paging.counts()
+	// Records are hashed where they are counted, but for XML.
+	t.count = s.paging.mode.counted() && (!s.paging.counts() || form == formXML)
 	if t.count {
 		t.sum.SetSeed(hashSeed())
 	}

@@ -227,7 +227,7 @@ func (p *page) complete() error {
 	}
 	if s.paging.counts() && t.doc != nil {
 		r.items, r.kind = t.doc.Items()
-		if s.paging.mode != onePage {
+		if s.paging.mode != onePage && !t.count {
 			r.sum = s.paging.reader.sum.Sum64()
 		}
 		s.meter.items.Store(p.at.Items + r.items)

@@ -261,8 +261,10 @@ func parseExpression(s string) (step, int, string) {
 	if err != nil || len(member.steps) != 1 || member.steps[0].kind != stepKey {
 		return step{}, 0, problem
 	}
+	literal := strings.TrimSpace(right)
+	quoted := len(literal) >= 2 && (literal[0] == '"' || literal[0] == '\'') && strings.IndexByte(literal[1:], literal[0]) == len(literal)-2
 	st, ok := parseEquality("x=" + right)
-	if !ok || strings.ContainsAny(st.want, "&|=<>()@") && !strings.ContainsAny(strings.TrimSpace(right)[:1], "'\"") {
+	if !ok || !quoted && strings.ContainsAny(literal, "&|=<>()@'\"") {
 		return step{}, 0, problem
 	}
 	st.key = member.steps[0].key
