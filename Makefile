@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/interna
 # Tools are pinned in a module of their own; the product's go.mod stays small.
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: build demo test vet unit race lint fmt parity acceptance openstackclient \
+.PHONY: build demo test vet unit race lint fmt docs docs-check release-snapshot parity acceptance openstackclient \
 	listings-check test-chefserver chefnode bench bench-fetch bench-converge fuzz clean
 
 build:
@@ -42,6 +42,17 @@ lint:
 
 fmt:
 	$(TOOL) gofumpt -w .
+
+# The generated part of docs/: commands and configuration keys.
+docs: build
+	sh testdata/scripts/docs.sh $(BIN) docs
+
+docs-check: build
+	sh testdata/scripts/docs.sh $(BIN) docs check
+
+# All packages of a release, built here and not published.
+release-snapshot:
+	sh testdata/scripts/release.sh
 
 # The run that a cloud must pass, embedded or real: with OS_* set it goes
 # against that cloud, else against an embedded one that it starts.
