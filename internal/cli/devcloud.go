@@ -49,7 +49,7 @@ real SSH. Any OpenStack client may use it:
 	)
 	cmd.AddCommand(
 		a.devcloudUp(&dir), a.devcloudDown(&dir), a.devcloudStatus(&dir), a.devcloudEnv(&dir),
-		a.devcloudList(&dir), a.devcloudFault(&dir), a.devcloudRequests(&dir), a.devcloudDaemon(&dir),
+		a.devcloudList(&dir), a.devcloudFault(&dir), a.devcloudImage(&dir), a.devcloudRequests(&dir), a.devcloudDaemon(&dir),
 	)
 	return cmd
 }
@@ -295,6 +295,37 @@ cloud have created.`,
 	}
 	cmd.Flags().Var(formatFlag{&asJSON}, "format", "print as table or json")
 	completeFlag(cmd, "format", fixed("table", "json"))
+	return cmd
+}
+
+func (a *app) devcloudImage(dir *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "image",
+		Short: "Add images with content of their own",
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:   "add NAME ROOTFS",
+		Short: "Make an image of a root file system and print its ID",
+		Long: `Make a public image whose guests boot from a root file system: a directory, a
+tar archive (plain or .gz) or an OCI archive. Read a directory as root: other
+users do not see its owners.`,
+		Example: `  debootstrap --variant=minbase bookworm rootfs && galley devcloud image add debian-small rootfs
+  skopeo copy docker://rockylinux:9 oci-archive:rocky.tar && galley devcloud image add rocky-9 rocky.tar`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := devcloud.Connect(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			image, err := client.AddImage(cmd.Context(), args[0], args[1])
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.streams.Out, image.ID)
+			return err
+		},
+	})
 	return cmd
 }
 

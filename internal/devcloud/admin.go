@@ -40,6 +40,7 @@ func (c *Cloud) adminHandler() http.Handler {
 		"GET "+adminPrefix+"/resources",
 		func(w http.ResponseWriter, r *http.Request) { writeJSON(w, http.StatusOK, c.Resources()) },
 	)
+	mux.HandleFunc("POST "+adminPrefix+"/images", c.addImage)
 	mux.HandleFunc("GET "+adminPrefix+"/requests", func(w http.ResponseWriter, r *http.Request) {
 		since, _ := strconv.Atoi(r.URL.Query().Get("since")) // from the first without one
 		writeJSON(w, http.StatusOK, c.faults.Requests(since))

@@ -133,6 +133,11 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		}
 		body = bytes.NewReader(data)
 	}
+	return c.send(ctx, method, path, body, out)
+}
+
+// send makes one of the daemon's own calls.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.URL+adminPrefix+path, body)
 	if err != nil {
 		return err

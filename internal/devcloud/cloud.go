@@ -37,16 +37,18 @@ type Cloud struct {
 	// SSHPort is where guests answer on their addresses.
 	SSHPort int
 
-	opts     Options
-	token    string // for the daemon's own calls
-	log      *slog.Logger
-	db       *db.DB
-	faults   *fault.Set
-	identity *identity.Service
-	compute  *compute.Service
-	network  *network.Service
-	images   *image.Service
-	volumes  *volume.Service
+	opts  Options
+	token string // for the daemon's own calls
+	// unpacking is held while an image's root file system is unpacked.
+	unpacking sync.Mutex
+	log       *slog.Logger
+	db        *db.DB
+	faults    *fault.Set
+	identity  *identity.Service
+	compute   *compute.Service
+	network   *network.Service
+	images    *image.Service
+	volumes   *volume.Service
 
 	lock   *flock.Flock
 	claim  *claim
@@ -142,6 +144,7 @@ func (c *Cloud) start(ctx context.Context) error {
 	c.spawn(func() { c.ports.run(run) })
 	if c.opts.Guests == GuestsNamespace {
 		c.spawn(func() { c.guests.run(run) })
+		c.spawn(func() { c.saveSnapshots(run) })
 	}
 	c.server = &http.Server{
 		Handler:           handler,

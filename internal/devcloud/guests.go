@@ -112,6 +112,7 @@ func (k *guestManager) probe(ctx context.Context) (GuestMode, error) {
 // left of servers that are gone.
 func (k *guestManager) run(ctx context.Context) {
 	k.sweep()
+	k.c.sweepRoots()
 	var tending sync.WaitGroup
 	defer tending.Wait()
 	known := map[string]bool{}
@@ -236,7 +237,12 @@ func (k *guestManager) reconcile(ctx context.Context, t *managedGuest, v *db.Ser
 		if t.disk != v.Disk && t.boot != 0 {
 			k.remove(v.ID)
 		}
-		m, err := k.start(ctx, k.spec(v))
+		spec := k.spec(v)
+		err := k.c.content(v, &spec)
+		var m guestProcess
+		if err == nil {
+			m, err = k.start(ctx, spec)
+		}
 		t.boot, t.disk = v.Boot, v.Disk
 		if err == nil {
 			t.process = m

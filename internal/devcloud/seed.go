@@ -32,7 +32,7 @@ const (
 	adminProject = "admin"
 	domainID     = "default"
 	region       = "RegionOne"
-	seedRouter   = "gw"
+	seedRouter   = "devcloud-router"
 	// secondKeyPair is a key pair beside the one that has the user's name.
 	secondKeyPair = "arnes"
 )
@@ -130,7 +130,7 @@ func (c *Cloud) seed() error {
 				Meta: db.Meta{
 					ID: i.id,
 				}, Name: i.name, Status: "active", Visibility: "public", Owner: admin.ID, DiskFormat: "raw", Container: "bare",
-				MinDisk: 1, MinRAM: 256, Properties: map[string]string{"os_distro": i.os, "os_version": i.version},
+				MinDisk: 1, MinRAM: 256, Seeded: true, Properties: map[string]string{"os_distro": i.os, "os_version": i.version},
 			}
 			// Guests have no disk of their own; the image says so in its data.
 			if err := c.images.Fill(m, []byte("The embedded cloud's guests are views of the host; this image stands for "+i.name+".\n")); err != nil {

@@ -223,7 +223,7 @@ func wipeDir(dir string) error {
 			return err
 		}
 	}
-	for _, name := range []string{dbDir, imageDir, guestDir, optionsFile, daemonFile, logFile, rcFile, adminRCFile, cloudsFile, envJSON, adminEnvJSON, keyFile, publicFile, lockFile} {
+	for _, name := range []string{rootDir, objectDir, dbDir, imageDir, guestDir, optionsFile, daemonFile, logFile, rcFile, adminRCFile, cloudsFile, envJSON, adminEnvJSON, keyFile, publicFile, lockFile} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err
 		}

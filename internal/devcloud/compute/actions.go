@@ -468,6 +468,9 @@ func (s *Service) createImage(r *api.Request, v *db.Server, arg any) (*api.Reply
 		}
 	}
 	m.Properties = props
+	if s.Guests { // their disks are saved in the background
+		m.Due, m.SnapshotOf = time.Time{}, v.ID
+	}
 	s.db.Images.Insert(m)
 	s.finished(v, "")
 	rep := &api.Reply{Status: 202, Header: map[string][]string{"Location": {s.ImageURL + "/images/" + m.ID}}}
@@ -499,7 +502,7 @@ func (s *Service) consoleOutput(r *api.Request, v *db.Server, arg any) (*api.Rep
 	if err != nil {
 		return nil, err
 	}
-	if n, given := o["length"]; given {
+	if n, given := o["length"]; given && n != nil {
 		if _, ok := intOf(n); !ok {
 			return nil, invalid("length", n, pyRepr(n)+" does not match '^-?[0-9]+$'")
 		}

@@ -15,6 +15,13 @@ type Image struct {
 	Checksum, HashAlgo, Hash string
 	Tags                     []string
 	Properties               map[string]string
+	// Seeded marks the images of a new cloud: their guests are views of the
+	// host.
+	Seeded bool
+	// SnapshotOf is the server whose disk the image waits for; Snapshot marks
+	// one that has it.
+	SnapshotOf string
+	Snapshot   bool
 	// Staged tells that data wait for an import.
 	Staged bool
 	// Due is when a snapshot or an import is done.

@@ -354,14 +354,6 @@ func (ci *cloudInit) users() {
 	keys := append(slices.Clone(m.o.Spec.AuthorizedKeys), c.Keys...)
 	if withDefault {
 		ci.addKeys(name, keys)
-		if name == m.image.user {
-			// One image serves for all three here, whatever its name.
-			for _, other := range imageUsers {
-				if other != name {
-					ci.addKeys(other, keys)
-				}
-			}
-		}
 	}
 	rootKeys := keys
 	if c.DisableRoot != nil && *c.DisableRoot {

@@ -239,6 +239,8 @@ password: default-pw
 ssh_pwauth: yes
 users:
   - default
+  - {name: debian, lock_passwd: false}
+  - {name: ubuntu, lock_passwd: false}
   - {name: hashed, passwd: '` + hash + `', lock_passwd: false}
   - {name: locked, passwd: '` + hash + `'}
   - {name: plain, plain_text_passwd: plain-pw, lock_passwd: false}

@@ -27,6 +27,12 @@ type Spec struct {
 	// ubuntu, debian; all three exist in every guest). Any other name keeps
 	// the host's os-release, with centos as the default user.
 	Image string
+	// RootFS is the directory of the image's root file system, as UnpackImage
+	// makes it; a view of the host's when empty. It is not changed, and may be
+	// that of several guests.
+	RootFS string
+	// Disk is an archive of SaveDisk that a new disk begins with.
+	Disk string
 	// Dir is the guest's own directory: disk, console log, socket. It is made
 	// if missing. What it holds survives Stop and a later Start.
 	Dir string

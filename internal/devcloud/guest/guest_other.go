@@ -5,6 +5,7 @@ package guest
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 )
 
@@ -21,5 +22,14 @@ func guestMain([]string) int {
 	fmt.Fprintln(os.Stderr, "galley: error: "+ErrUnsupported.Error())
 	return 1
 }
+
+// SaveDisk and UnpackImage are for guests, which need Linux.
+func SaveDisk(string, io.Writer) error { return ErrUnsupported }
+
+// PackDirectory see SaveDisk.
+func PackDirectory(string, io.Writer) error { return ErrUnsupported }
+
+// UnpackImage see SaveDisk.
+func UnpackImage(io.Reader, string) error { return ErrUnsupported }
 
 func remove(dir string) error { return os.RemoveAll(dir) }

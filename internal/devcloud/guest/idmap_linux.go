@@ -90,7 +90,11 @@ func cloneMounts(pid int, o *bootRequest, exe *os.File) (files []*os.File, err e
 		files = append(files, f)
 		return nil
 	}
-	for _, p := range []string{fmt.Sprintf("/proc/self/fd/%d", exe.Fd()), o.Dir} {
+	own := []string{fmt.Sprintf("/proc/self/fd/%d", exe.Fd()), o.Dir}
+	if o.Spec.RootFS != "" {
+		own = append(own, o.Spec.RootFS)
+	}
+	for _, p := range own {
 		if err := add(p); err != nil {
 			return files, err
 		}
@@ -118,8 +122,12 @@ func closeFiles(files []*os.File) {
 // that the guest is built from them. The guest's directory and its program
 // are then below stagingDir, which o names.
 func enterClonedRoot(o *bootRequest, fds []int) error {
-	if len(fds) != 2+len(o.Mounts) {
-		return fmt.Errorf("%d cloned mounts came, not %d", len(fds), 2+len(o.Mounts))
+	own := 2
+	if o.Spec.RootFS != "" {
+		own = 3
+	}
+	if len(fds) != own+len(o.Mounts) {
+		return fmt.Errorf("%d cloned mounts came, not %d", len(fds), own+len(o.Mounts))
 	}
 	defer func() {
 		for _, fd := range fds {
@@ -136,7 +144,7 @@ func enterClonedRoot(o *bootRequest, fds []int) error {
 		return nil
 	}
 	for i, p := range o.Mounts {
-		err := attach(fds[2+i], filepath.Join(stagingDir, p))
+		err := attach(fds[own+i], filepath.Join(stagingDir, p))
 		if err != nil && (p == "/" || !errors.Is(err, unix.ENOENT)) {
 			return err
 		}
@@ -160,6 +168,15 @@ func enterClonedRoot(o *bootRequest, fds []int) error {
 		return err
 	}
 	o.Dir, o.Program = stagingDir+"/dir", stagingDir+"/exe"
+	if o.Spec.RootFS != "" {
+		if err := os.Mkdir(inner+"/image", 0o700); err != nil {
+			return err
+		}
+		if err := attach(fds[2], inner+"/image"); err != nil {
+			return err
+		}
+		o.Spec.RootFS = stagingDir + "/image"
+	}
 	return changeRoot(stagingDir)
 }
 

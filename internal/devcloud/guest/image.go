@@ -15,9 +15,6 @@ type image struct {
 	files   map[string]string
 }
 
-// imageUsers are the default users of cloud images. All exist in every guest.
-var imageUsers = []string{"centos", "ubuntu", "debian"}
-
 // imageName finds the distribution and, not far behind it, a version: not a
 // date, whose year has four digits.
 var imageName = regexp.MustCompile(
@@ -49,6 +46,30 @@ func parseImage(name string) image {
 	default:
 		return centosImage(version)
 	}
+}
+
+// imageOf is an image with content, by its /etc/os-release.
+func imageOf(release []byte) image {
+	im := image{user: "cloud-user", name: "Linux"}
+	for line := range strings.Lines(string(release)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		value = strings.Trim(value, `"'`)
+		switch key {
+		case "ID":
+			im.id = value
+			switch {
+			case value == "amzn":
+				im.user = "ec2-user"
+			case value != "rhel" && validName(value):
+				im.user = value // debian, ubuntu, centos, rocky, almalinux, fedora, alpine
+			}
+		case "VERSION_ID":
+			im.version = value
+		case "PRETTY_NAME":
+			im.name = value
+		}
+	}
+	return im
 }
 
 func centosImage(version string) image {
@@ -188,16 +209,4 @@ func osRelease(pairs ...string) string {
 		}
 	}
 	return b.String()
-}
-
-// users are the image's users, the default one first: it gets the first user
-// ID that a distribution gives out.
-func (im image) users() []string {
-	out := []string{im.user}
-	for _, u := range imageUsers {
-		if u != im.user {
-			out = append(out, u)
-		}
-	}
-	return out
 }

@@ -46,6 +46,9 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 	if err := reapLeft(spec.Dir); err != nil {
 		return nil, fmt.Errorf("guest %s: %w", spec.ID, err)
 	}
+	if err := restoreDisk(spec); err != nil {
+		return nil, fmt.Errorf("guest %s: the image's disk: %w", spec.ID, err)
+	}
 	g := &Guest{spec: spec, ready: make(chan struct{}), done: make(chan struct{})}
 	if err := g.nameSocket(); err != nil {
 		return nil, fmt.Errorf("guest %s: %w", spec.ID, err)
@@ -57,6 +60,10 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 		}
 	}
 	for _, mode := range candidates(lim) {
+		if mode == ModeDirectory && (spec.RootFS != "" || spec.Disk != "") {
+			g.release()
+			return nil, fmt.Errorf("starting guest %s: an image with content needs namespaces and overlayfs: %s", spec.ID, strings.Join(why, "; "))
+		}
 		o := bootRequest{
 			Spec:   spec,
 			Dir:    spec.Dir,
@@ -97,6 +104,31 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 	}
 	g.release()
 	return nil, fmt.Errorf("starting guest %s: %s", spec.ID, strings.Join(why, "; "))
+}
+
+// restoreDisk gives a new guest the disk of its image, once.
+func restoreDisk(spec Spec) error {
+	if spec.Disk == "" {
+		return nil
+	}
+	mark := filepath.Join(spec.Dir, restoredName)
+	if _, err := os.Lstat(mark); err == nil {
+		return nil
+	}
+	f, err := os.Open(spec.Disk)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	for _, name := range []string{diskName, layersName} { // of an attempt that was cut short
+		if err := os.RemoveAll(filepath.Join(spec.Dir, name)); err != nil {
+			return err
+		}
+	}
+	if err := unpackTree(bufio.NewReaderSize(f, 1<<18), spec.Dir, false); err != nil {
+		return err
+	}
+	return os.WriteFile(mark, nil, 0o600)
 }
 
 func check(spec *Spec) error {

@@ -112,11 +112,14 @@ func runGuest() int {
 	adopt()
 	m.children = newChildren(m.fs)
 	m.image = parseImage(m.o.Spec.Image)
+	if release, err := m.fs.read("/etc/os-release"); err == nil && m.o.Spec.RootFS != "" {
+		m.image = imageOf(release)
+	}
 	m.accounts = &accounts{tree: m.fs.tree, single: m.fs.single, uid: m.fs.uid, gid: m.fs.gid}
 	var cancel context.CancelFunc
 	m.lifetime, cancel = context.WithCancel(context.Background())
 	defer cancel()
-	if m.fs.pidSpace {
+	if m.fs.pidSpace && hasSystemd() {
 		m.units = newUnitManager(m)
 		// Programs tell systemd by the name of process 1.
 		_ = os.WriteFile("/proc/1/comm", []byte("systemd"), 0o600)
@@ -270,7 +273,11 @@ func (m *machine) boot(sock, mark *os.File) error {
 		c.kernel("Guest: WARNING: %s", n)
 	}
 	if m.first {
-		if err := m.personalise(); err != nil {
+		personalise := m.personalise
+		if m.o.Spec.RootFS != "" || m.o.Spec.Disk != "" {
+			personalise = m.personaliseImage
+		}
+		if err := personalise(); err != nil {
 			return fmt.Errorf("making the image's files: %w", err)
 		}
 	}
@@ -370,23 +377,13 @@ func (m *machine) personalise() error {
 		users = append(users, root)
 	}
 	groups := []group{{name: "root", gid: root.gid}}
-	next := 1000
-	for _, name := range m.image.users() {
-		u := account{
-			name:  name,
-			uid:   next,
-			gid:   next,
-			gecos: strings.ToUpper(name[:1]) + name[1:],
-			home:  "/home/" + name,
-			shell: shell,
-		}
-		if m.fs.single {
-			u.uid, u.gid = m.fs.uid, m.fs.gid
-		}
-		users = append(users, u)
-		groups = append(groups, group{name: name, gid: u.gid})
-		next++
+	name := m.image.user
+	u := account{name: name, uid: 1000, gid: 1000, gecos: strings.ToUpper(name[:1]) + name[1:], home: "/home/" + name, shell: shell}
+	if m.fs.single {
+		u.uid, u.gid = m.fs.uid, m.fs.gid
 	}
+	users = append(users, u)
+	groups = append(groups, group{name: name, gid: u.gid})
 	if m.fs.single {
 		users = append(users, root) // `whoami` shows the first name of the ID
 	}
@@ -421,16 +418,14 @@ func (m *machine) personalise() error {
 			groups = append(groups, group{name: name, gid: id})
 			i = len(groups) - 1
 		}
-		groups[i].members = slices.Clone(imageUsers)
+		groups[i].members = []string{m.image.user}
 	}
 	var shadow, sudoers strings.Builder
 	sudoers.WriteString("root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n")
 	for _, u := range users {
 		shadow.WriteString(shadowLine(u.name, "!!"))
 	}
-	for _, name := range imageUsers {
-		sudoers.WriteString(name + " ALL=(ALL) NOPASSWD:ALL\n")
-	}
+	sudoers.WriteString(m.image.user + " ALL=(ALL) NOPASSWD:ALL\n")
 	if err := m.accounts.save(users, groups); err != nil {
 		return err
 	}
@@ -465,7 +460,7 @@ func (m *machine) personalise() error {
 		}
 	}
 	for _, u := range users {
-		if slices.Contains(imageUsers, u.name) || u.name == "root" {
+		if u.name == m.image.user || u.name == "root" {
 			if err := m.accounts.makeHome(u); err != nil {
 				return err
 			}
@@ -473,6 +468,56 @@ func (m *machine) personalise() error {
 	}
 	if err := os.Chmod(t.at("/root"), 0o700); err != nil { //nolint:gosec // root's home
 		return err
+	}
+	m.plainPasswords()
+	return nil
+}
+
+// personaliseImage prepares an image with content of its own: its files stay,
+// and its default user is made if it has none.
+func (m *machine) personaliseImage() error {
+	t := m.fs.tree
+	if _, ok := m.accounts.lookup("root"); !ok {
+		return errors.New("the image has no user root: is it a root file system?")
+	}
+	user := m.image.user
+	if _, ok := m.accounts.lookup(user); !ok {
+		var groups []string
+		for _, g := range m.accounts.groups() {
+			if slices.Contains([]string{"wheel", "sudo", "adm", "systemd-journal"}, g.name) {
+				groups = append(groups, g.name)
+			}
+		}
+		if _, err := m.accounts.add(newUser{account: account{name: user, gecos: user}, groups: groups}); err != nil {
+			return err
+		}
+		if err := m.accounts.setShadow(user, "!!"); err != nil {
+			return err
+		}
+	}
+	files := map[string]string{
+		"/etc/machine-id":                    strings.ReplaceAll(m.o.Spec.ID, "-", "") + "\n",
+		"/etc/sudoers.d/90-cloud-init-users": user + " ALL=(ALL) NOPASSWD:ALL\n",
+	}
+	for name, text := range map[string]string{
+		"/etc/ssh/sshd_config": defaultSSHDConfig(m.o.Spec.AdminPass != ""),
+		"/etc/sudoers":         "root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
+	} {
+		if !exists(t.at(name)) {
+			files[name] = text
+		}
+	}
+	if m.o.Spec.AdminPass != "" {
+		text, err := t.read("/etc/ssh/sshd_config")
+		if err != nil {
+			text = []byte(defaultSSHDConfig(true))
+		}
+		files["/etc/ssh/sshd_config"] = setSSHDOption(setSSHDOption(string(text), "PasswordAuthentication", "yes"), "PermitRootLogin", "yes")
+	}
+	for name, text := range files {
+		if err := t.write(name, []byte(text), 0o440); err != nil {
+			return err
+		}
 	}
 	m.plainPasswords()
 	return nil
@@ -520,7 +565,13 @@ func (m *machine) everyBoot() error {
 			return err
 		}
 	}
-	if m.fs.pidSpace {
+	if m.fs.pidSpace && exists("/sbin/openrc") {
+		// Its services start without it being process 1.
+		if err := m.fs.write("/run/openrc/softlevel", nil, 0o644); err != nil {
+			return err
+		}
+	}
+	if m.units != nil {
 		// What packages' scripts ask whether systemd runs.
 		if err := os.MkdirAll("/run/systemd/system", 0o755); err != nil {
 			return err

@@ -2,12 +2,13 @@ package guest
 
 // What lies in a guest's directory.
 const (
-	consoleName = "console.log" // the console log, all boots
-	socketName  = "ssh.sock"    // the SSH server's unix socket
-	pidName     = "guest.json"  // the process, for Remove after a kill
-	bootedName  = "booted"      // the ID of the server whose first boot is done
-	diskName    = "disk"        // the guest's own part of the file system
-	layersName  = "layers"      // overlay layers: what it changed of the host's
+	consoleName  = "console.log" // the console log, all boots
+	socketName   = "ssh.sock"    // the SSH server's unix socket
+	pidName      = "guest.json"  // the process, for Remove after a kill
+	bootedName   = "booted"      // the ID of the server whose first boot is done
+	diskName     = "disk"        // the guest's own part of the file system
+	restoredName = "restored"    // Spec.Disk has been unpacked
+	layersName   = "layers"      // overlay layers: what it changed of the host's
 )
 
 // toolDir is where the guest finds this program and the files of its tools.

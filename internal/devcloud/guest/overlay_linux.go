@@ -12,15 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// overlay mounts a copy-on-write view of a directory.
+// overlay mounts a copy-on-write view of a directory of the host.
 func (b *builder) overlay(real, dest string) error {
+	name := strings.ReplaceAll(strings.Trim(strings.ReplaceAll(real, "_", "__"), "/"), "/", "_")
+	return b.overlayNamed(name, real, dest)
+}
+
+// overlayNamed does so with the layer of that name.
+func (b *builder) overlayNamed(name, real, dest string) error {
 	if b.o.Limits.NoDiskLayers && !b.fs.volatile {
 		return unix.EINVAL
 	}
-	layer := filepath.Join(
-		layersName,
-		strings.ReplaceAll(strings.Trim(strings.ReplaceAll(real, "_", "__"), "/"), "/", "_"),
-	)
+	layer := filepath.Join(layersName, name)
 	upper, work := filepath.Join(layer, "upper"), filepath.Join(layer, "work")
 	if err := os.MkdirAll(layer, 0o700); err != nil {
 		return err

@@ -53,9 +53,6 @@ func TestParseImage(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
 	}
-	if got := parseImage("Ubuntu 14.04").users(); !reflect.DeepEqual(got, []string{"ubuntu", "centos", "debian"}) {
-		t.Errorf("users: %q", got)
-	}
 	rel := parseImage("CentOS 7").files["/etc/os-release"]
 	for _, want := range []string{"ID=centos\n", `VERSION_ID="7"`, `PRETTY_NAME="CentOS Linux 7 (Core)"`} {
 		if !strings.Contains(rel, want) {

@@ -192,11 +192,18 @@ func (b *builder) build() error {
 	if err := os.Chdir(b.o.Dir); err != nil {
 		return err
 	}
+	if b.o.Spec.RootFS != "" {
+		if err := b.image(); err != nil {
+			return err
+		}
+	}
 	if err := b.base(); err != nil {
 		return fmt.Errorf("laying out the root directory: %w", err)
 	}
-	if err := b.system(); err != nil {
-		return err
+	if b.o.Spec.RootFS == "" {
+		if err := b.system(); err != nil {
+			return err
+		}
 	}
 	if err := b.kernelDirs(); err != nil {
 		return err
@@ -247,6 +254,9 @@ func (b *builder) base() error {
 			return err
 		}
 	}
+	if b.o.Spec.RootFS != "" {
+		return nil // a mount point by itself
+	}
 	if err := unix.Mount(diskName, diskName, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("binding it: %w", err)
 	}
@@ -255,6 +265,28 @@ func (b *builder) base() error {
 	_ = unix.Mount("", diskName, "", unix.MS_REMOUNT|unix.MS_BIND, "")
 	return nil
 }
+
+// image mounts a copy-on-write view of the image's root file system as the
+// guest's root.
+func (b *builder) image() error {
+	if err := os.MkdirAll(diskName, 0o755); err != nil {
+		return err
+	}
+	err := b.overlayNamed(imageLayer, b.o.Spec.RootFS, diskName)
+	if err != nil {
+		if err = b.memoryLayers(); err == nil {
+			err = b.overlayNamed(imageLayer, b.o.Spec.RootFS, diskName)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("a copy-on-write view of the image: %w", err)
+	}
+	return nil
+}
+
+// imageLayer is the name of the layer with what a guest has changed of its
+// image.
+const imageLayer = "image"
 
 // system puts the host's system directories below the new root.
 func (b *builder) system() error {
@@ -416,6 +448,8 @@ func (b *builder) describe() {
 		what = "a user namespace with one user: the login user is root under another name"
 	}
 	switch {
+	case b.o.Spec.RootFS != "":
+		what += "; a copy-on-write view of the image"
 	case b.noOverlay:
 		w.binDir = toolDir + "/bin"
 		what += "; the host's /usr read-only"

@@ -23,7 +23,9 @@ func (m *machine) installTools() error {
 	for _, name := range toolNames {
 		dir := "/sbin/"
 		if strings.HasSuffix(name, "ctl") {
-			dir = "/bin/"
+			if dir = "/bin/"; m.units == nil && m.fs.pidSpace {
+				continue
+			}
 		}
 		scripts[dir+name] = "#!/bin/sh\nexec " + program + " init " + shellescape.Quote(m.initSocket()) + " " + name + " \"$@\"\n"
 	}
@@ -53,6 +55,9 @@ func (m *machine) installTools() error {
 	}
 	return nil
 }
+
+// hasSystemd reports whether the guest's image is one of systemd's.
+func hasSystemd() bool { return exists("/usr/lib/systemd") || exists("/lib/systemd") }
 
 // hasSudo reports whether the guest has a sudo of its own that works: a setuid
 // program does in a user namespace with IDs of its own.

@@ -40,6 +40,9 @@ func (s *Service) store(m *db.Image, from io.Reader) error {
 	return nil
 }
 
+// FillFrom gives an image its data outside of a call.
+func (s *Service) FillFrom(m *db.Image, from io.Reader) error { return s.store(m, from) }
+
 // Fill gives an image its data outside of a call: the seed, and servers'
 // snapshots.
 func (s *Service) Fill(m *db.Image, data []byte) error { return s.store(m, bytes.NewReader(data)) }

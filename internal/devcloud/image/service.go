@@ -29,6 +29,9 @@ type Service struct {
 // New returns the service.
 func New(o Options) *Service { return &Service{Options: o, db: o.DB} }
 
+// DataPath is the file with an image's data.
+func (s *Service) DataPath(id string) string { return s.dataPath(id) }
+
 func (s *Service) dataPath(id string) string { return filepath.Join(s.Dir, filepath.Base(id)) }
 
 // Mount builds the API below a prefix.
