@@ -24,6 +24,8 @@ type Section struct {
 	// root and home resolve paths.
 	root, home string
 	org        *Origin
+	// reads, unless nil, is told of each key that is looked at.
+	reads func(key string)
 }
 
 // NewSection returns a section of plain data: map[string]any, []any,
@@ -48,7 +50,18 @@ func (s Section) Name() string {
 	return v.text()
 }
 
+// Recording returns the section with each key of it that is looked at, there
+// or not, reported to read. It is for tests that hold the table of settings and
+// its readers together.
+func (s Section) Recording(read func(key string)) Section {
+	s.reads = read
+	return s
+}
+
 func (s Section) get(key string) *value {
+	if s.reads != nil {
+		s.reads(key)
+	}
 	v := s.m.get(key)
 	if v == nil || v.kind == kindNull {
 		return nil

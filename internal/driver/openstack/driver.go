@@ -11,6 +11,7 @@ import (
 	"github.com/galleyhq/galley/internal/config"
 	cloud "github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
+	table "github.com/galleyhq/galley/internal/settings"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -135,8 +136,8 @@ func fileExists(path string) bool {
 // Create implements [kitchen.Driver].
 func (d *Driver) Create(ctx context.Context, step *kitchen.Step) error {
 	for _, key := range d.section.Keys() {
-		if why, ok := idle[key]; ok && d.section.Has(key) {
-			step.Report.Debug("%s has no effect: %s", key, why)
+		if k, ok := table.Lookup(table.ID("driver." + key)); ok && k.Idle != "" && d.section.Has(key) {
+			step.Report.Debug("%s has no effect: %s", key, k.Idle)
 		}
 	}
 	spec, err := d.spec()

@@ -66,12 +66,11 @@ type reader struct {
 // section is where key is set: the transport's own section, or the fallback
 // under any of the legacy names.
 func (r *reader) section(key string, legacy ...string) (config.Section, string) {
-	if r.own.Has(key) {
-		return r.own, key
-	}
-	for _, k := range append([]string{key}, legacy...) {
-		if r.below.Has(k) {
-			return r.below, k
+	for _, s := range []config.Section{r.own, r.below} {
+		for _, k := range append([]string{key}, legacy...) {
+			if s.Has(k) {
+				return s, k
+			}
 		}
 	}
 	return r.own, key
