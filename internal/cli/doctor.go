@@ -54,7 +54,7 @@ func (o *doctorOptions) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer p.close()
-	x := &examination{doctorOptions: o, project: p, clouds: map[*openstack.Cloud]*demand{}, paint: o.painter(o.streams.Out)}
+	x := &examination{doctorOptions: o, project: p, whole: len(chosen) == len(p.Instances), clouds: map[*openstack.Cloud]*demand{}, paint: o.painter(o.streams.Out)}
 	refused, sound := p.complaints(chosen)
 	x.configuration()
 	for _, complaint := range refused {
@@ -76,6 +76,9 @@ type examination struct {
 	project *project
 	paint   func(ui.Color, string) string
 
+	// whole means that all instances are examined: then every problem of the
+	// files concerns one of them.
+	whole              bool
 	problems, warnings int
 	// clouds are those that were logged in to, with what is needed of each;
 	// order has them in order, reported the logins that failed.
@@ -108,7 +111,7 @@ func (x *examination) configuration() {
 	for _, problem := range x.project.config.Problems() {
 		switch {
 		case problem.Code == "unsupported-plugin": // reported with the instances
-		case problem.Fatal:
+		case problem.Fatal && x.whole:
 			x.bad(subject, problem.String())
 		case problem.Code == "unknown-key" && problem.Advice == "", problem.Code == "idle-key":
 			idle++

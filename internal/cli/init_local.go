@@ -82,7 +82,7 @@ func (o *initOptions) localFile(ctx context.Context, opts config.Options, file s
 	fmt.Fprintf(o.streams.Out, "%12s  %s\n", initCreated, o.relative(opts, plan.Path))
 	o.notef("%s uses the %s driver; %s runs it on OpenStack and leaves it unchanged.", o.relative(opts, file), plan.Foreign, o.relative(opts, plan.Path))
 	if len(plan.Unmatched) > 0 && plan.OpenStack.Known {
-		o.notef("No image of the cloud fits %s: name one there, or remove the platform (`galley image list`).", text.And(plan.Unmatched))
+		o.notef("No image of the cloud fits %s, which is left out there: name one to test on it (`galley image list`).", text.And(plan.Unmatched))
 	}
 	return true, nil
 }
@@ -244,8 +244,12 @@ func (l *localPlan) platform(node *yaml.Node) (string, error) {
 	}
 	block := "  " + strings.ReplaceAll(strings.TrimRight(b.String(), "\n"), "\n", "\n  ") + "\n"
 	if !known {
-		block += "    # driver:\n    #   image_ref: IMAGE         # see: galley image list\n" +
-			"    # transport:\n    #   username: USER           # who logs in to the image\n"
+		block += "    driver:\n      image_ref: IMAGE           # see: galley image list\n" +
+			"    transport:\n      username: USER             # who logs in to the image\n"
+	}
+	if !known && l.OpenStack.Known {
+		// Left out, so that the others can be tested at once.
+		block = "  # No image of the cloud fits " + name + ":\n  # " + strings.ReplaceAll(strings.TrimRight(strings.TrimPrefix(block, "  "), "\n"), "\n  ", "\n  # ") + "\n"
 	}
 	return block, nil
 }

@@ -37,6 +37,7 @@ func plugins(section string) []plugin {
 			{name: "cinc_solo"},
 			{name: "cinc_apply"},
 			{name: "shell"},
+			{name: "external"},
 			{name: "dummy"},
 		}
 	case Transport:
