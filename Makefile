@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/interna
 # Tools are pinned in a module of their own; the product's go.mod stays small.
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: build demo test vet unit race lint fmt docs docs-check release-snapshot parity acceptance openstackclient \
+.PHONY: build demo test vet unit race lint fmt docs docs-check release-snapshot parity corpus-share acceptance openstackclient \
 	listings-check test-chefserver chefnode bench bench-fetch bench-converge fuzz clean
 
 build:
@@ -84,6 +84,12 @@ listings-check: build
 parity: build
 	@test -n "$(CORPUS)" || { echo "CORPUS=DIR is needed: a folder with kitchen/ and expected/"; exit 1; }
 	python3 $(or $(COMPARE),$(CORPUS)/../parity/compare.py) $(abspath $(BIN)) $(CORPUS)/kitchen $(CORPUS)/expected
+
+# The share of the Ruby interpreter's statements that real files run: those of
+# CORPUS and the forms in internal/ruby/testdata. At least 60 %.
+corpus-share:
+	@test -n "$(CORPUS)" || { echo "CORPUS=DIR is needed: a folder with kitchen/, expected/ and knife/"; exit 1; }
+	@sh testdata/scripts/corpus-share.sh $(abspath $(CORPUS))
 
 FUZZTIME ?= 1m
 fuzz:

@@ -84,7 +84,7 @@ func kitchenCommand(build func(*deps) *cobra.Command) func(*deps) *cobra.Command
 	return func(d *deps) *cobra.Command {
 		cmd := uses(build(d), kitchenFlags3...)
 		cmd.PersistentFlags().AddFlagSet(d.projects.flagSet())
-		completeFlag(cmd, "erb", fixed("galley", "ruby"))
+		completeFlag(cmd, "erb", fixed("galley", "ruby", "auto"))
 		return cmd
 	}
 }

@@ -33,7 +33,7 @@ func (p *projects) flagSet() *pflag.FlagSet {
 	fs.BoolVar(&p.overwrite, "log-overwrite", true, "begin new .log files, keeping the last five; =false appends (KITCHEN_LOG_OVERWRITE). The .ndjson files are always appended to")
 	fs.BoolVar(&p.noOverwrite, "no-log-overwrite", false, "append to the logs")
 	fs.StringVarP(&p.flags.testBase, "test-base-path", "t", "", "`DIR` of the tests (default test/integration)")
-	fs.StringVar(&p.flags.erb, "erb", "", "`ENGINE` that renders ERB: galley, or ruby for the ruby on the PATH (default galley)")
+	fs.StringVar(&p.flags.erb, "erb", "", "`ENGINE` that renders ERB: galley, ruby for the ruby on the PATH, or auto (or set GALLEY_ERB; default auto)")
 	p.kitchenFlags = fs
 	return fs
 }

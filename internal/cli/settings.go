@@ -15,6 +15,7 @@ import (
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/openrc"
 	"github.com/galleyhq/galley/internal/env"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // variables is an environment; nothing of it is ever written to the process's
@@ -71,6 +72,9 @@ func (s *settings) environment(ctx context.Context) (*variables, error) {
 	if s.flags.cloud != "" {
 		vars.Set("OS_CLOUD", s.flags.cloud)
 	}
+	if s.flags.erb != "" {
+		vars.Set("GALLEY_ERB", s.flags.erb)
+	}
 	for _, name := range []string{"OS_PASSWORD", "OS_TOKEN", "OS_APPLICATION_CREDENTIAL_SECRET"} {
 		s.secrets.Add(vars.Get(name))
 	}
@@ -84,15 +88,10 @@ func (s *settings) mayExec(env *variables) bool {
 
 // configOptions says how the configuration at root is read.
 func (s *settings) configOptions(root string, env *variables) (config.Options, error) {
-	o := config.Options{Root: root, Env: env, AllowExec: s.mayExec(env)}
-	switch s.flags.erb {
-	case "", "galley":
-	case "ruby":
-		o.SystemRuby = true
-	default:
-		return o, usagef("", "unknown ERB engine %q: it is galley or ruby", s.flags.erb)
+	if _, err := ruby.EngineOf(env); err != nil {
+		return config.Options{}, usagef("", "%v", err)
 	}
-	return o, nil
+	return config.Options{Root: root, Env: env, AllowExec: s.mayExec(env)}, nil
 }
 
 // readOptions says how the configuration of the current directory is read.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func engines(t *testing.T, test func(t *testing.T, o func(Options) Options)) {
 			t.Skip("no ruby here")
 		}
 		_ = path
-		test(t, func(o Options) Options { o.SystemRuby = true; return o })
+		test(t, func(o Options) Options { o.Env.Set("GALLEY_ERB", "ruby"); return o })
 	})
 }
 
@@ -166,5 +167,52 @@ func TestTablesOfProblemsHaveTemplateLines(t *testing.T) {
 	ps := problems(t, "<% 3.times do %>\n<% end %>\ndriver: {name: openstack, imag_ref: x, image_id: i, flavor_ref: f}\n"+oneInstance)
 	if len(ps) != 1 || ps[0].Line != 3 {
 		t.Errorf("got %v", ps)
+	}
+}
+
+// A template that the built-in evaluator refuses goes to a ruby on the PATH,
+// where the user lets templates run commands; what earlier templates left
+// behind is there.
+func TestRefusedTemplateIsHandedOver(t *testing.T) {
+	if _, err := exec.LookPath("ruby"); err != nil {
+		t.Skip("no ruby here")
+	}
+	files := map[string]string{
+		"~/.kitchen/config.yml": "<% def m; 'method'; end; ENV['A'] = 'env' %>\ndriver: {a: 0}\n",
+		"kitchen.yml":           "<% case [1, 2]\nin [a, b] then c = a + b\nend %>\ndriver: {a: <%= c %>, m: <%= m %>, e: <%= ENV['A'] %>}\n" + oneInstance,
+	}
+	o := project(t, files)
+	o.Env.Set("PATH", os.Getenv("PATH"))
+	o.AllowExec = true
+	p, err := Load(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := p.Instances[0].Driver.Data().(map[string]any)
+	if got["a"] != int64(3) || got["m"] != "method" || got["e"] != "env" {
+		t.Errorf("got %v", got)
+	}
+	o = project(t, files)
+	o.Env.Set("PATH", os.Getenv("PATH"))
+	_, err = Load(context.Background(), o)
+	var e *Error
+	if !errors.As(err, &e) || e.Line != 2 || !strings.Contains(e.Msg, "pattern matching") || !strings.Contains(e.Hint(), "--allow-exec") {
+		t.Errorf("without consent: %v", err)
+	}
+}
+
+// A gem that only Test Kitchen needs is a warning; its constants are unknown.
+func TestGemsOfTestKitchen(t *testing.T) {
+	p, err := Load(context.Background(), project(t, map[string]string{"kitchen.yml": "<% require 'kitchen-sync' %>\n" + oneInstance}))
+	if err != nil || len(p.Warnings) == 0 || p.Warnings[0].Code != "gem" || p.Warnings[0].File != "kitchen.yml" {
+		t.Fatalf("got %v, %v", p, err)
+	}
+	_, err = Load(context.Background(), project(t, map[string]string{"kitchen.yml": "<% require 'kitchen/loader' %>\n<% Kitchen::Loader.new %>\n" + oneInstance}))
+	if err == nil || !strings.Contains(err.Error(), "uninitialized constant Kitchen") {
+		t.Errorf("got %v", err)
+	}
+	_, err = Load(context.Background(), project(t, map[string]string{"kitchen.yml": "<% require 'aws-sdk' %>\n" + oneInstance}))
+	if err == nil || !strings.Contains(err.Error(), "cannot load such file -- aws-sdk") {
+		t.Errorf("got %v", err)
 	}
 }

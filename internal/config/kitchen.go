@@ -25,9 +25,6 @@ type Options struct {
 	// Output gets what templates print with puts and its like; nil throws it
 	// away.
 	Output io.Writer
-	// SystemRuby renders templates with the ruby on the PATH instead of the
-	// built-in evaluator.
-	SystemRuby bool
 }
 
 // Project is a resolved configuration.

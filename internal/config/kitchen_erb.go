@@ -3,19 +3,40 @@ package config
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config/erb"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
-func newRenderer(l *loader) renderer {
-	if l.opts.SystemRuby {
-		return &rubyRenderer{l: l}
-	}
+// newEvaluator makes the renderer of this program.
+func newEvaluator(l *loader) renderer {
 	return &evaluator{in: ruby.New(ruby.Config{
-		Env: l.env, Dir: l.root, AllowExec: l.opts.AllowExec, Stdout: l.opts.Output,
+		Env: l.env, Dir: l.root, AllowExec: l.opts.AllowExec, Stdout: l.opts.Output, Require: l.ignoreGem,
 	})}
+}
+
+// ignoreGem tells whether a required library is one that Test Kitchen's own
+// plug-ins need; its absence is a warning, and what fails is the use of its
+// constants.
+func (l *loader) ignoreGem(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	switch first {
+	case "kitchen", "mixlib", "chef", "poise_boiler", "kitchen-sync":
+	default:
+		if !strings.HasPrefix(first, "kitchen-") {
+			return false
+		}
+	}
+	p := Problem{
+		File: l.current, Code: "gem", Msg: "the gem " + name + " is not loaded",
+		Advice: "Galley needs no gems; a constant of the gem is unknown",
+	}
+	if !slices.Contains(l.warnings, p) {
+		l.warnings = append(l.warnings, p)
+	}
+	return true
 }
 
 // evaluator renders with the built-in evaluator.
@@ -25,13 +46,10 @@ type evaluator struct {
 
 func (e *evaluator) close() {}
 
-func (e *evaluator) render(ctx context.Context, path, display, src string) (*rendering, error) {
+func (e *evaluator) render(ctx context.Context, path, _, src string) (*rendering, error) {
 	res, err := erb.Render(ctx, src, path, e.in)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		return nil, rubyError(err, path, display)
+		return nil, err
 	}
 	made := codeLines(src)
 	return &rendering{

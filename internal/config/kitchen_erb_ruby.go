@@ -16,7 +16,17 @@ import (
 // rubyServer is what the user's own ruby runs: it renders one template after
 // another in one process, as Test Kitchen does, so that what a template
 // leaves behind is there for the next.
-const rubyServer = `require "erb"
+const rubyServer = `%w[erb yaml json pathname time uri open-uri set tmpdir fileutils shellwords].each { |lib| require lib }
+module GalleyRequire
+  def require(name)
+    super
+  rescue LoadError
+    raise unless name.match?(%r{\A(?:kitchen|mixlib|chef|poise_boiler)(?:[-/]|\z)})
+    warn "warning: #{name} is not installed; Galley goes on without it"
+    false
+  end
+end
+Object.prepend(GalleyRequire)
 input, output = $stdin.dup, $stdout.dup
 $stdin.reopen(File::NULL)
 $stdout.reopen($stderr)
@@ -31,7 +41,7 @@ while (head = input.gets)
     word, body = "ok", template.result
   rescue Exception => e
     spot = (e.backtrace_locations || []).find { |l| l.path == path }
-    word, body = "error", "#{spot ? spot.lineno : 0} #{e.class}: #{e.message}"
+    word, body = "error", "#{spot ? spot.lineno : 0} #{e.class}: #{e.respond_to?(:original_message) ? e.original_message : e.message}"
   end
   body = body.to_s.b
   output.write("#{word} #{body.bytesize}\n", body)

@@ -28,6 +28,10 @@ type loader struct {
 	main     configFile
 	local    configFile
 	renderer renderer
+	// rendered are the templates so far.
+	rendered []template
+	// current is the template that is being rendered, as messages name it.
+	current  string
 	warnings []Problem
 }
 

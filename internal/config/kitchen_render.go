@@ -2,10 +2,12 @@ package config
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/env"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // Env is the environment that files are found by and templates work on; the
@@ -67,8 +69,47 @@ func (l *loader) render(ctx context.Context, path, display, src string) (*render
 	if !strings.Contains(src, "<%") {
 		return &rendering{text: src}, nil
 	}
-	if l.renderer == nil {
-		l.renderer = newRenderer(l)
+	l.current = display
+	var out *rendering
+	err := ruby.Handoff(l.env, l.opts.AllowExec, nil, func(system bool) (err error) {
+		if err := l.useRenderer(ctx, system); err != nil {
+			return err
+		}
+		out, err = l.renderer.render(ctx, path, display, src)
+		return err
+	})
+	if err != nil {
+		var own *Error
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.As(err, &own):
+			return nil, err
+		}
+		return nil, rubyError(err, path, display)
 	}
-	return l.renderer.render(ctx, path, display, src)
+	l.rendered = append(l.rendered, template{path, display, src})
+	return out, nil
+}
+
+// template is a file that has been rendered.
+type template struct{ path, display, src string }
+
+// useRenderer makes the renderer ready: this program's own, or the ruby on the
+// PATH, which first renders what was rendered before, as one template may leave
+// methods for the next.
+func (l *loader) useRenderer(ctx context.Context, system bool) error {
+	if l.renderer == nil && !system {
+		l.renderer = newEvaluator(l)
+	}
+	if _, ours := l.renderer.(*evaluator); !system || l.renderer != nil && !ours {
+		return nil
+	}
+	l.renderer = &rubyRenderer{l: l}
+	for _, t := range l.rendered {
+		if _, err := l.renderer.render(ctx, t.path, t.display, t.src); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -64,7 +64,8 @@ type Call struct {
 	File      string
 	Line, Col int
 
-	in *Interp
+	in      *Interp
+	yieldAs func(self Value, args []Value) Value // of a block in another process
 }
 
 // Interp is the interpreter that runs the program.
@@ -82,6 +83,9 @@ func (c *Call) Yield(args ...Value) (Value, error) {
 func (c *Call) YieldAs(self Value, args ...Value) (Value, error) {
 	if c.Block == nil {
 		return nil, nil
+	}
+	if c.yieldAs != nil {
+		return c.in.run(c.in.ctx, func() Value { return c.yieldAs(self, args) })
 	}
 	return c.in.run(c.in.ctx, func() Value { return c.in.runBlock(c.Block, self, arguments{list: args}) })
 }

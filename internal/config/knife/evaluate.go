@@ -27,6 +27,7 @@ type loader struct {
 	warned   map[string]bool
 	self     *ruby.HostObject
 	depth    int
+	system   bool // the ruby on the PATH evaluates the files
 }
 
 func newLoader(o Options) (*loader, error) {
@@ -78,11 +79,7 @@ func (l *loader) run(ctx context.Context, path string) error {
 }
 
 func (l *loader) eval(ctx context.Context, src, path string) error {
-	prog, err := ruby.Parse(src, ruby.Options{File: path})
-	if err != nil {
-		return err
-	}
-	_, err = l.in.RunAs(ctx, prog, l.self)
+	_, err := l.in.EvalAs(ctx, src, path, l.self, l.system)
 	return err
 }
 

@@ -22,10 +22,20 @@ func Load(ctx context.Context, o Options) (*Config, error) {
 	if o.Env == nil {
 		o.Env = env.New(os.Environ())
 	}
+	var c *Config
+	err := ruby.Handoff(o.Env, o.AllowExec, nil, func(system bool) (err error) {
+		c, err = loadBy(ctx, o, system)
+		return err
+	})
+	return c, err
+}
+
+func loadBy(ctx context.Context, o Options, system bool) (*Config, error) {
 	l, err := newLoader(o)
 	if err != nil {
 		return nil, err
 	}
+	l.system = system
 	profile, err := l.credentials()
 	if err != nil {
 		return nil, err

@@ -59,9 +59,12 @@ func (j *Job) read(ctx context.Context) (*berksfile, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &berksfile{job: j, lines: map[string]*dependency{}, urls: map[string]bool{}}
-	in := ruby.New(ruby.Config{Env: j.o.Source.Env.Clone(), Dir: j.o.Dir, AllowExec: j.o.AllowExec, Host: b})
-	if _, err := in.Eval(ctx, string(src), j.file); err != nil {
+	var b *berksfile
+	_, err = ruby.EvalFile(ctx, string(src), j.file, func() ruby.Config {
+		b = &berksfile{job: j, lines: map[string]*dependency{}, urls: map[string]bool{}}
+		return ruby.Config{Env: j.o.Source.Env.Clone(), Dir: j.o.Dir, AllowExec: j.o.AllowExec, Host: b}
+	})
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

@@ -14,13 +14,16 @@ import (
 
 // evaluate runs a metadata.rb.
 func (r Reader) evaluate(ctx context.Context, src, file string) (*Metadata, error) {
-	h := &host{data: newData()}
-	vars := &env.Env{}
-	if r.Env != nil {
-		vars = r.Env.Clone() // what the file sets is its own
-	}
-	in := ruby.New(ruby.Config{Env: vars, Dir: r.Dir, AllowExec: r.AllowExec, Host: h})
-	if _, err := in.Eval(ctx, src, file); err != nil {
+	var h *host
+	_, err := ruby.EvalFile(ctx, src, file, func() ruby.Config {
+		h = &host{data: newData()}
+		vars := &env.Env{}
+		if r.Env != nil {
+			vars = r.Env.Clone() // what the file sets is its own
+		}
+		return ruby.Config{Env: vars, Dir: r.Dir, AllowExec: r.AllowExec, Host: h}
+	})
+	if err != nil {
 		return nil, err
 	}
 	return fromData(h.data)

@@ -41,9 +41,12 @@ func (j *Job) read(ctx context.Context) (*policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{job: j, policy: &policy{}, defaults: newAttributes(), over: newAttributes()}
-	in := ruby.New(ruby.Config{Env: j.o.Source.Env.Clone(), Dir: j.o.Dir, AllowExec: j.o.AllowExec, Host: r})
-	if _, err := in.Eval(ctx, string(src), j.file); err != nil {
+	var r *reader
+	in, err := ruby.EvalFile(ctx, string(src), j.file, func() ruby.Config {
+		r = &reader{job: j, policy: &policy{}, defaults: newAttributes(), over: newAttributes()}
+		return ruby.Config{Env: j.o.Source.Env.Clone(), Dir: j.o.Dir, AllowExec: j.o.AllowExec, Host: r}
+	})
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
