@@ -34,6 +34,8 @@ type actionOptions struct {
 	junit       string
 	shard       shardFlag
 	ttl         string
+	// noWait and forget are flags of destroy.
+	noWait, forget bool
 	// changed reports whether a flag is on the command line.
 	changed func(flag string) bool
 }
@@ -110,7 +112,7 @@ func (o *actionOptions) runWith(ctx context.Context, args []string, do func(*pro
 	if err != nil {
 		return err
 	}
-	p.debug, p.ttl = o.debug, o.ttl
+	p.debug, p.ttl, p.noWait, p.forget = o.debug, o.ttl, o.noWait, o.forget
 	chosen, err := p.Select(args...)
 	if err != nil {
 		return err
@@ -170,7 +172,8 @@ func (p *project) remember(chosen []*kitchen.Instance) {
 	}
 	mine, err := state.UserFiles(p.projects.streams.Getenv)
 	if err == nil {
-		err = mine.Projects().Remember(openstackdriver.Project(p.paths.Root), p.paths.Root)
+		o := openstackdriver.Options{Root: p.paths.Root, Dir: p.paths.Own(), Copies: p.copies()}
+		err = mine.Projects().Remember(o.Project(), p.paths.Root)
 	}
 	if err != nil {
 		p.Bus.Reporter("", 0, "").Debug("the kitchen's directory is not remembered: %v", err)
@@ -323,6 +326,8 @@ renamed or removed from the file, and state that was lost.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) }
 	cmd.Flags().BoolVar(&o.orphans, "orphans", false, "remove what belongs to no configured instance any more")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "with --orphans, print what would be removed")
+	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "fail instead of waiting for requests that were never answered and may still take effect")
+	cmd.Flags().BoolVar(&o.forget, "forget", false, "drop the record of a machine without removing it, when its cloud or project is out of reach for good")
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "no-op: destroy does not ask for confirmation")
 	hide(cmd.Flags(), "yes")
 	return cmd
@@ -334,6 +339,8 @@ func (o *destroyOptions) run(ctx context.Context, args []string) error {
 		return usagef("", "--orphans takes no instances")
 	case o.dryRun && !o.orphans:
 		return usagef("", "--dry-run requires --orphans")
+	case o.forget && (o.orphans || len(args) == 0):
+		return usagef("name the instances", "--forget requires the names of the instances to forget")
 	case o.orphans && o.junit != "":
 		return usagef("", "--junit is about instances, --orphans about what belongs to none")
 	case o.orphans:

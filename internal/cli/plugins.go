@@ -21,6 +21,7 @@ import (
 	provisionershell "github.com/galleyhq/galley/internal/provisioner/shell"
 	"github.com/galleyhq/galley/internal/secret"
 	table "github.com/galleyhq/galley/internal/settings"
+	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/transport/ssh"
 	"github.com/galleyhq/galley/internal/verifier/busser"
 	verifierdummy "github.com/galleyhq/galley/internal/verifier/dummy"
@@ -53,6 +54,16 @@ func supportedDriver(name string) bool {
 	return ok
 }
 
+// copies returns the directory of copies of the records, "" where the user has
+// no directory for it.
+func (p *project) copies() string {
+	mine, err := state.UserFiles(p.env.Get)
+	if err != nil {
+		return ""
+	}
+	return mine.Kitchen(p.paths.Root)
+}
+
 // driver gives an instance its driver and returns the SSH settings of the
 // driver's section.
 func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map[string]any, err error) {
@@ -66,6 +77,9 @@ func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map
 			Warn:      p.warnOnce,
 			Dir:       p.paths.Own(),
 			TTL:       p.ttl,
+			Copies:    p.copies(),
+			NoWait:    p.noWait,
+			Forget:    p.forget,
 		})
 		if err != nil {
 			return nil, err

@@ -52,6 +52,8 @@ type project struct {
 	closers  []func() error
 	// notes are for the console, when there is one.
 	notes []string
+	// noWait and forget are the flags of destroy.
+	noWait, forget bool
 }
 
 // open reads the configuration. It creates no plug-ins: those are created for

@@ -3,7 +3,9 @@ package openstack
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -27,9 +29,9 @@ func (c *Cloud) inspect(ctx context.Context, rec *Record, rep Reporter) (verdict
 	if err := c.sameCloud(rec); err != nil {
 		return verdict{}, err
 	}
-	if rec.KeyFile != "" && !rec.Complete {
-		if _, err := os.Stat(rec.KeyFile); err != nil && rec.find(KindKeyPair, "") != nil {
-			return verdict{replace: "the private key of an unfinished server is gone"}, nil
+	if rec.KeyFile != "" && rec.find(KindKeyPair, "") != nil {
+		if _, err := os.Stat(rec.KeyFile); errors.Is(err, fs.ErrNotExist) {
+			return verdict{replace: "the private key of the server is gone, so that nobody can log in to it"}, nil
 		}
 	}
 	id := rec.ServerID()

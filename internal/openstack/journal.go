@@ -217,7 +217,7 @@ func (f FileJournal) Write(r *Record) error {
 	if err != nil {
 		return err
 	}
-	if err := writeDurably(string(f), append(b, '\n')); err != nil {
+	if err := WriteFile(string(f), append(b, '\n')); err != nil {
 		return fmt.Errorf("cannot write the journal: %w", err)
 	}
 	return nil
@@ -235,9 +235,9 @@ func (f FileJournal) Remove() error {
 	return fmt.Errorf("cannot remove the journal: %w", err)
 }
 
-// writeDurably replaces a file so that either the old or the new content
+// WriteFile replaces a file, of mode 0600, so that either the old or the new content
 // survives a crash at any point.
-func writeDurably(path string, content []byte) error {
+func WriteFile(path string, content []byte) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -99,7 +99,7 @@ func generateKey(path, comment string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := writeDurably(path, pem.EncodeToMemory(block)); err != nil {
+	if err := WriteFile(path, pem.EncodeToMemory(block)); err != nil {
 		return "", fmt.Errorf("cannot write the private key: %w", err)
 	}
 	key, err := ssh.NewPublicKey(public)

@@ -34,6 +34,12 @@ func UserFiles(getenv func(string) string) (User, error) {
 // finished downloads.
 func (u User) Fetched() string { return filepath.Join(u.Root, "fetched") }
 
+// Kitchen returns the directory of the copies of the records of the kitchen in
+// root.
+func (u User) Kitchen(root string) string {
+	return filepath.Join(u.Root, "kitchens", fileName(filepath.Base(root), root))
+}
+
 // fileName makes a file name that people recognise and that is the key's
 // alone, whatever signs the name has.
 func fileName(name string, key ...string) string {

@@ -160,7 +160,7 @@ func TestTheBlogsConfiguration(t *testing.T) {
 		t.Error(err)
 	}
 	nothing(t, c, "afterwards")
-	if files, err := os.ReadDir(filepath.Join(f.root, ".kitchen", "galley")); err != nil || len(files) > 0 {
+	if files, err := os.ReadDir(filepath.Join(f.root, ".kitchen", "galley")); err != nil || len(files) != 1 || files[0].Name() != "project" {
 		t.Errorf("%v, %v", files, err)
 	}
 }

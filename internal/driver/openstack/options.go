@@ -24,13 +24,21 @@ type Options struct {
 	// Connector holds the connections that all instances of a run share. It
 	// must be the same for all of them; nil gives the driver one of its own.
 	Connector *cloud.Connector
-	// Warn is told of what is not as the person may think in clouds.yaml; nil
-	// means that nobody wants to know. Instances that share an entry tell the
+	// Warn receives what is not as the user may think in clouds.yaml; nil disables
+	// it. Instances that share an entry tell the
 	// same.
 	Warn func(text string)
 	// TTL is how long servers may live, as in 4h; it overrides the key ttl. ""
 	// leaves it to that and to the variable GALLEY_TTL.
 	TTL string
+	// Copies is the directory of copies of the records, outside the project, ""
+	// for none.
+	Copies string
+	// NoWait has a destroy not wait for requests that were never answered:
+	// what they may still create stays recorded, and the destroy fails.
+	NoWait bool
+	// Forget has a destroy drop the record without asking the cloud.
+	Forget bool
 	// Dir is where the driver keeps its journal and generated keys, by default
 	// .kitchen/galley below Root.
 	Dir string
@@ -51,11 +59,11 @@ func (o Options) JournalPath() string { return filepath.Join(o.dir(), o.Instance
 // KeyPath is the file of the private key generated for the instance.
 func (o Options) KeyPath() string { return filepath.Join(o.dir(), o.Instance+".pem") }
 
-// project identifies the kitchen that instances belong to: its directory's
-// name and a hash of where that lies.
-func (o Options) project() string {
-	if o.Root == "" {
-		return ""
+// Project identifies the kitchen that instances belong to: as it was first
+// chosen, by its directory's name and a hash of its path.
+func (o Options) Project() string {
+	if mark := o.savedProject(); mark != "" || o.Root == "" {
+		return mark
 	}
 	host, _ := os.Hostname()
 	sum := sha256.Sum256([]byte(host + "\x00" + o.Root))
@@ -67,7 +75,3 @@ func (o Options) project() string {
 	}, strings.ToLower(filepath.Base(o.Root)))
 	return fmt.Sprintf("%.7s-%x", name, sum[:4])
 }
-
-// Project returns the mark that the resources of the kitchen in root carry,
-// for finding those whose records are lost.
-func Project(root string) string { return Options{Root: root}.project() }

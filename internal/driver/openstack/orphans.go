@@ -2,7 +2,6 @@ package openstack
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +39,7 @@ func (d *Driver) Orphans(ctx context.Context, configured func(instance string) b
 			stale[rec.Token] = path
 		}
 	}
-	records, err := c.Orphans(ctx, d.o.project())
+	records, err := c.Orphans(ctx, d.o.Project())
 	if err != nil {
 		return nil, err
 	}
@@ -68,24 +67,15 @@ func (d *Driver) Orphans(ctx context.Context, configured func(instance string) b
 func (d *Driver) orphan(c *cloud.Cloud, rec *cloud.Record, journal string) kitchen.Orphan {
 	o := kitchen.Orphan{Instance: rec.Owner}
 	for _, r := range rec.Resources {
-		name := r.Name
-		if r.Address != "" {
-			name = r.Address
-		}
-		what := string(r.Kind)
-		if name != "" {
-			what += " " + name
-		}
-		if r.ID != "" && r.ID != name {
-			what += fmt.Sprintf(" (%s)", r.ID)
-		}
-		o.What = append(o.What, what)
+		o.What = append(o.What, describe(r))
 	}
 	o.Remove = func(ctx context.Context, report *kitchen.Reporter) error {
 		if journal == "" {
 			return c.ReclaimRecord(ctx, rec, report)
 		}
-		j := cloud.FileJournal(journal)
+		stale := d.o
+		stale.Instance = strings.TrimSuffix(filepath.Base(journal), ".json")
+		j := &instanceJournal{stale, kitchen.NewState(nil), report}
 		saved, err := j.Read()
 		if err != nil {
 			return err

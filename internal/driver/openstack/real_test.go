@@ -256,7 +256,7 @@ func TestRealBorrowers(t *testing.T) {
 func (f *fixture) nothingLeft(ctx context.Context) {
 	f.t.Helper()
 	for _, c := range f.conn.Clouds() {
-		left, err := c.Orphans(ctx, driver.Project(f.root))
+		left, err := c.Orphans(ctx, driver.Options{Root: f.root}.Project())
 		if err != nil {
 			f.t.Error(err)
 		}

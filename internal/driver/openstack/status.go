@@ -1,0 +1,100 @@
+package openstack
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/kitchen"
+)
+
+// Status implements [kitchen.StatusReporter] by asking Nova.
+func (d *Driver) Status(ctx context.Context, step *kitchen.Step) (kitchen.Status, error) {
+	no, yes := false, true
+	id := step.State.String(kitchen.KeyServerID)
+	if id == "" {
+		return kitchen.Status{Live: &no, State: kitchen.StateNotCreated, Message: "the instance has no server"}, nil
+	}
+	c, err := d.connect(ctx)
+	if err != nil {
+		return kitchen.Status{}, err
+	}
+	server, err := c.ServerByID(ctx, id)
+	if session.KindOf(err) == session.NotFound {
+		return kitchen.Status{Live: &no, State: kitchen.StateGone, ResourceID: id, Message: "the cloud does not know the server any more"}, nil
+	}
+	if err != nil {
+		return kitchen.Status{}, err
+	}
+	st := kitchen.Status{Live: &no, State: server.Status, ResourceID: id, Message: server.Fault}
+	if server.Status == "ACTIVE" {
+		st.Live = &yes
+	}
+	if server.TaskState != "" && st.Message == "" {
+		st.Message = "task in progress: " + server.TaskState
+	}
+	return st, nil
+}
+
+// HostKeys implements [kitchen.HostKeySource] by the server's console.
+func (d *Driver) HostKeys(ctx context.Context, step *kitchen.Step) ([]string, error) {
+	id := step.State.String(kitchen.KeyServerID)
+	if id == "" {
+		return nil, nil
+	}
+	c, err := d.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.HostKeys(ctx, id)
+}
+
+// consoleTail is how many lines of the console a failure report shows.
+const consoleTail = 25
+
+// FailureDetail implements [kitchen.FailureDetailer]: the end of the console.
+func (d *Driver) FailureDetail(ctx context.Context, step *kitchen.Step) string {
+	id := step.State.String(kitchen.KeyServerID)
+	if id == "" {
+		return ""
+	}
+	c, err := d.connect(ctx)
+	if err != nil {
+		return ""
+	}
+	text, err := c.Console(ctx, id, consoleTail)
+	if err != nil || strings.TrimSpace(text) == "" {
+		return ""
+	}
+	return "the end of the server's console:\n" + cloud.Printable(text, consoleTail)
+}
+
+// Check implements [kitchen.Checker]: it logs in and looks up every name, and
+// makes nothing.
+func (d *Driver) Check(ctx context.Context, _ *kitchen.Step) []string {
+	var out []string
+	complain := func(err error) {
+		if err == nil {
+			return
+		}
+		text := err.Error()
+		var h interface{ Hint() string }
+		if errors.As(err, &h) && h.Hint() != "" {
+			text += " (" + h.Hint() + ")"
+		}
+		out = append(out, text)
+	}
+	spec, err := d.spec()
+	complain(err)
+	c, err := d.connect(ctx)
+	if err != nil {
+		complain(err)
+		return out
+	}
+	for _, err := range c.CheckSpec(ctx, spec) {
+		complain(err)
+	}
+	return out
+}
