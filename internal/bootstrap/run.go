@@ -35,7 +35,7 @@ const (
 	// lingerTime is how long the output of a command that has ended may be
 	// silent before it is no longer waited for: a process in the background
 	// may keep it open for ever.
-	lingerTime = 5 * time.Second
+	lingerTime = 2 * time.Second
 	// maxLinger bounds, in bytes, what such a process may still write.
 	maxLinger = 8 << 20
 )

@@ -27,6 +27,18 @@ func UnixScript(script []byte) (fixed []byte, changed string) {
 	return script, strings.Join(what, " and ")
 }
 
+// Interpreter returns the program that a script's first line names, with its
+// options, or sh.
+func Interpreter(script []byte) []string {
+	first, _, _ := bytes.Cut(script, []byte("\n"))
+	if line, ok := strings.CutPrefix(string(first), "#!"); ok {
+		if words := strings.Fields(line); len(words) > 0 {
+			return words
+		}
+	}
+	return []string{"sh"}
+}
+
 // ScriptWarning is the warning about a script that [UnixScript] has changed.
 func ScriptWarning(name, changed string) string {
 	return fmt.Sprintf("%s has %s, which a Unix machine cannot run: it is sent without; save it so to get rid of this warning", name, changed)

@@ -93,7 +93,7 @@ func (p *Provisioner) Converge(ctx context.Context, step *kitchen.Step, conn kit
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	tree, err := p.sandbox(step)
+	tree, script, err := p.sandbox(step)
 	if err != nil {
 		return err
 	}
@@ -114,32 +114,32 @@ func (p *Provisioner) Converge(ctx context.Context, step *kitchen.Step, conn kit
 	if err := m.Sync(ctx, tree, nil, before); err != nil {
 		return err
 	}
-	what, code := p.run()
+	what, code := p.run(script)
 	if code == "" {
 		return m.Finish(ctx, nil)
 	}
 	return m.Finish(ctx, m.RunRetrying(ctx, what, code))
 }
 
-// sandbox is what is uploaded to the root path.
-func (p *Provisioner) sandbox(step *kitchen.Step) (*base.Tree, error) {
-	tree := &base.Tree{}
+// sandbox returns the files for the root path, and the script among them.
+func (p *Provisioner) sandbox(step *kitchen.Step) (tree *base.Tree, script []byte, err error) {
+	tree = &base.Tree{}
 	step.Report.Info("Preparing files for transfer")
 	if p.data != "" {
 		step.Report.Info("Preparing data")
 		if err := tree.AddDir("data", p.data, nil); err != nil {
-			return nil, fmt.Errorf("preparing data: %w", err)
+			return nil, nil, fmt.Errorf("preparing data: %w", err)
 		}
 	}
 	switch {
 	case p.command != "":
 	case p.script != "":
 		step.Report.Info("Preparing script")
-		script, err := os.ReadFile(p.script)
-		if err != nil {
-			return nil, fmt.Errorf("preparing the script: %w", err)
+		if script, err = os.ReadFile(p.script); err != nil {
+			return nil, nil, fmt.Errorf("preparing the script: %w", err)
 		}
-		script, changed := base.UnixScript(script)
+		var changed string
+		script, changed = base.UnixScript(script)
 		if changed != "" {
 			step.Report.Warn("%s", base.ScriptWarning(p.script, changed))
 		}
@@ -148,11 +148,11 @@ func (p *Provisioner) sandbox(step *kitchen.Step) (*base.Tree, error) {
 	default:
 		step.Report.Info("No provisioner script file specified, skipping")
 	}
-	return tree, nil
+	return tree, script, nil
 }
 
 // run is the shell code that does the work, "" for none, and its name.
-func (p *Provisioner) run() (what, code string) {
+func (p *Provisioner) run(script []byte) (what, code string) {
 	if p.command != "" {
 		return "the provisioner's command", p.command
 	}
@@ -160,9 +160,18 @@ func (p *Provisioner) run() (what, code string) {
 		return "", ""
 	}
 	name := filepath.Base(p.script)
-	code = p.set.Sudo(base.Quote(p.set.OnMachine(name)))
+	file := base.Quote(p.set.OnMachine(name))
+	arguments := ""
 	if p.arguments != "" {
-		code += " " + p.arguments
+		arguments = " " + p.arguments
 	}
+	var interpreter []string
+	for _, word := range base.Interpreter(script) {
+		interpreter = append(interpreter, base.Quote(word))
+	}
+	// A file system that is mounted noexec has nothing to execute, but scripts
+	// can be read.
+	code = "if [ -x " + file + " ]; then\n" + p.set.Sudo(file) + arguments +
+		"\nelse\n" + p.set.Sudo(strings.Join(interpreter, " ")+" "+file) + arguments + "\nfi"
 	return "the script " + name, code
 }
