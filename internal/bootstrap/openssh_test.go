@@ -29,6 +29,31 @@ import (
 // GALLEY_TEST_SSHD may name it.
 func openSSH(t *testing.T, options string) (bootstrap.Config, []ssh.Signer) {
 	t.Helper()
+	c, keys, log, ended := startOpenSSH(t, options)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		select {
+		case <-ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	client, err := bootstrap.Wait(ctx, c, bootstrap.WaitOptions{Timeout: 20 * time.Second, Grace: -1})
+	if err != nil {
+		select {
+		case <-ended:
+			t.Skipf("sshd does not run here:\n%s", log.String())
+		default:
+		}
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	client.Close()
+	return c, keys
+}
+
+func startOpenSSH(t *testing.T, options string) (bootstrap.Config, []ssh.Signer, *lockedBuffer, <-chan struct{}) {
+	t.Helper()
 	sshd := os.Getenv("GALLEY_TEST_SSHD")
 	for _, p := range []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd"} {
 		if _, err := os.Stat(p); sshd == "" && err == nil {
@@ -91,26 +116,7 @@ func openSSH(t *testing.T, options string) (bootstrap.Config, []ssh.Signer) {
 		Hop:   bootstrap.Hop{Host: "127.0.0.1", Port: port, User: me.Username, Keys: []string{writeKey(t, mine, "")}, OnlyKeys: true},
 		Agent: "none", Home: t.TempDir(), Report: newNotes(),
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go func() {
-		select {
-		case <-ended:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	client, err := bootstrap.Wait(ctx, c, bootstrap.WaitOptions{Timeout: 20 * time.Second, Grace: -1})
-	if err != nil {
-		select {
-		case <-ended:
-			t.Skipf("sshd does not run here:\n%s", log.String())
-		default:
-		}
-		t.Fatalf("%v\n%s", err, log.String())
-	}
-	client.Close()
-	return c, keys
+	return c, keys, &log, ended
 }
 
 type lockedBuffer struct{ w bytes.Buffer }
@@ -119,7 +125,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) { return b.w.Write(p) }
 func (b *lockedBuffer) String() string              { return b.w.String() }
 
 func TestOpenSSH(t *testing.T) {
-	cfg, keys := openSSH(t, "")
+	cfg, _ := openSSH(t, "")
 	t.Run("commands", func(t *testing.T) {
 		client := dial(t, cfg)
 		var out, errs strings.Builder
@@ -199,6 +205,10 @@ func TestOpenSSH(t *testing.T) {
 			t.Errorf("got %d, %v, %q", status, err, out.String())
 		}
 	})
+}
+
+func TestOpenSSHLogin(t *testing.T) {
+	cfg, keys := openSSH(t, "")
 	t.Run("host keys", func(t *testing.T) {
 		for _, k := range keys {
 			c := cfg
@@ -259,6 +269,52 @@ func TestOpenSSH(t *testing.T) {
 		c.Agent, c.Keys, c.OnlyKeys = startAgent(t, append(all, raw)...), nil, false
 		run(t, dial(t, c), "true")
 	})
+}
+
+// Hardened servers offer few algorithms; those of the ssh client that x/crypto
+// has are all offered.
+func TestOpenSSHAlgorithms(t *testing.T) {
+	for _, options := range []string{
+		"KexAlgorithms diffie-hellman-group16-sha512,diffie-hellman-group18-sha512",
+		"KexAlgorithms diffie-hellman-group-exchange-sha256",
+		"KexAlgorithms diffie-hellman-group14-sha256",
+		"KexAlgorithms ecdh-sha2-nistp521",
+		"Ciphers aes256-ctr\nMACs hmac-sha2-512-etm@openssh.com",
+		"Ciphers chacha20-poly1305@openssh.com",
+		"Ciphers aes256-gcm@openssh.com\nHostKeyAlgorithms rsa-sha2-512",
+	} {
+		t.Run(options, func(t *testing.T) {
+			cfg, _ := openSSH(t, options+"\n")
+			run(t, dial(t, cfg), "true")
+		})
+	}
+	for options, what := range map[string]string{
+		"KexAlgorithms sntrup761x25519-sha512@openssh.com": "key exchange",
+		"MACs umac-64@openssh.com\nCiphers aes128-ctr":     "MAC",
+	} {
+		t.Run(options, func(t *testing.T) {
+			cfg, _, log, ended := startOpenSSH(t, options+"\n")
+			_, err := bootstrap.Wait(t.Context(), cfg, bootstrap.WaitOptions{Timeout: 20 * time.Second})
+			select {
+			case <-ended:
+				t.Skipf("sshd does not run here:\n%s", log.String())
+			default:
+			}
+			var algo *bootstrap.AlgorithmError
+			if !errors.As(err, &algo) || algo.What != what || algo.Hint() == "" {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestOpenSSHWithoutTerminals(t *testing.T) {
+	cfg, _ := openSSH(t, "PermitTTY no\n")
+	client := dial(t, cfg)
+	var out strings.Builder
+	if status, err := client.Run(t.Context(), bootstrap.Command{Line: "echo ran", Stdout: &out, TTY: true}); err != nil || status != 0 || out.String() != "ran\n" {
+		t.Errorf("%d, %v, %q", status, err, &out)
+	}
 }
 
 func TestOpenSSHWithoutForwarding(t *testing.T) {

@@ -44,6 +44,8 @@ type Options struct {
 	Exec func(line string, ch ssh.Channel) (int, bool)
 	// Home is the directory of the commands; "" is one made for the test.
 	Home string
+	// Shell is the users' login shell; "" is /bin/sh.
+	Shell string
 	// Env is added to the environment of commands.
 	Env []string
 	// MaxTries is sshd's MaxAuthTries.
@@ -514,16 +516,18 @@ func (p *process) run(shell bool, line string) {
 			return
 		}
 	}
-	var cmd *exec.Cmd
-	if shell {
-		cmd = exec.Command("/bin/sh")
-	} else {
-		cmd = exec.Command("/bin/sh", "-c", line)
+	program := p.s.o.Shell
+	if program == "" {
+		program = "/bin/sh"
+	}
+	cmd := exec.Command(program)
+	if !shell {
+		cmd = exec.Command(program, "-c", line)
 	}
 	cmd.Dir = p.s.Home
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "HOME=") || strings.HasPrefix(e, "TERM=")
-	}), "HOME="+p.s.Home, "PS1=$ ")
+	}), "HOME="+p.s.Home, "PS1=$ ", "SHELL="+program)
 	if p.term != "" {
 		cmd.Env = append(cmd.Env, "TERM="+p.term)
 	}
