@@ -56,7 +56,7 @@ type depsOptions struct {
 func newDepsCommand(d *deps) *cobra.Command {
 	cmd := noun("deps", "Resolve, install and lock cookbooks",
 		newDepsInstallCommand(d), newDepsUpdateCommand(d), newDepsExportCommand(d), newDepsVendorCommand(d),
-		newDepsOutdatedCommand(d), newDepsTreeCommand(d), newDepsWhyCommand(d))
+		newDepsOutdatedCommand(d), newDepsTreeCommand(d), newDepsWhyCommand(d), newDepsPushCommand(d))
 	cmd.Long = `Resolve the dependencies of a cookbook without Ruby: what chef-cli does with a
 Policyfile.rb, and Berkshelf with a Berksfile. The lock files are the same.
 

@@ -103,7 +103,10 @@ func (a *chefAccess) at(ctx context.Context, url string) (cookbooks.Server, erro
 		return nil, err
 	}
 	client, err := chefserver.New(url, signer, web)
-	return serverClient{client}, err
+	if err != nil {
+		return nil, err
+	}
+	return serverClient{client.AtAPI("2")}, nil
 }
 
 // serverClient is a Chef Server as internal/cookbooks wants it.

@@ -269,6 +269,15 @@ func (p *Project) Outdated(ctx context.Context) ([]Newer, error) {
 	return out, err
 }
 
+// Push uploads the locked policy and its cookbooks to a Chef Server, and gives
+// it to a policy group.
+func (p *Project) Push(ctx context.Context, server Server, group string) (*policyfile.Pushed, error) {
+	if p.policy == nil {
+		return nil, errors.New("only a Policyfile can be pushed")
+	}
+	return p.policy.Push(ctx, server, group)
+}
+
 // PolicyLock reads the lock of a Policyfile.
 func (p *Project) PolicyLock() (*policyfile.Lock, error) {
 	if p.policy == nil {

@@ -26,6 +26,8 @@ type Client struct {
 	http   *http.Client
 	signer *Signer
 	now    func() time.Time
+	// api is the API version to ask for, "" for the usual one.
+	api string
 }
 
 // DefaultRetry is five attempts within some three seconds (knife:

@@ -9,3 +9,11 @@ import "context"
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	return c.do(ctx, method, path, in, out)
 }
+
+// AtAPI returns a client of the same server that asks for another version of
+// the API: cookbooks are described by one list of files from version 2 on.
+func (c *Client) AtAPI(version string) *Client {
+	d := *c
+	d.api = version
+	return &d
+}

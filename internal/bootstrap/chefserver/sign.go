@@ -92,13 +92,17 @@ func parseKey(data []byte) (*rsa.PrivateKey, error) {
 
 // sign adds the authentication headers for a request with that body.
 func (s *Signer) sign(req *http.Request, body []byte, now time.Time) error {
+	const version = "X-Ops-Server-API-Version"
+	if req.Header.Get(version) == "" {
+		req.Header.Set(version, apiVersion)
+	}
 	r := canonical{
 		protocol: s.Protocol,
 		method:   req.Method,
 		path:     req.URL.Path,
 		user:     s.Name,
 		time:     now.UTC().Format("2006-01-02T15:04:05Z"),
-		api:      apiVersion,
+		api:      req.Header.Get(version),
 	}
 	r.content = r.digest(body)
 	sig, err := s.signature(r)
@@ -114,7 +118,6 @@ func (s *Signer) sign(req *http.Request, body []byte, now time.Time) error {
 	h.Set("X-Ops-Userid", s.Name)
 	h.Set("X-Ops-Timestamp", r.time)
 	h.Set("X-Ops-Content-Hash", r.content)
-	h.Set("X-Ops-Server-API-Version", apiVersion)
 	for i := 0; len(sig) > 0; i++ {
 		n := min(signatureLine, len(sig))
 		h.Set("X-Ops-Authorization-"+strconv.Itoa(i+1), sig[:n])

@@ -121,6 +121,9 @@ func (p *lockParser) line(line string) error {
 	}
 	two, isTwo := strings.CutPrefix(line, "  ")
 	m := lockName.FindStringSubmatch(two)
+	if isTwo && m != nil && strings.ContainsAny(m[1], " ()") {
+		return fmt.Errorf("%q is not the name of a cookbook", m[1])
+	}
 	if p.section == "DEPENDENCIES" {
 		if isTwo && m != nil {
 			if p.options[m[1]] == nil {
@@ -149,6 +152,9 @@ func (p *lockParser) line(line string) error {
 	}
 	four, isFour := strings.CutPrefix(line, "    ")
 	if m := lockName.FindStringSubmatch(four); isFour && m != nil && p.item != nil {
+		if strings.ContainsAny(m[1], " ()") {
+			return fmt.Errorf("%q is not the name of a cookbook", m[1])
+		}
 		if _, err := version.ParseConstraint(m[2]); err != nil {
 			return err
 		}

@@ -68,6 +68,10 @@ func (j *Job) read(ctx context.Context) (*berksfile, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+		var own *Error
+		if errors.As(err, &own) {
+			return nil, own
+		}
 		var re *ruby.Error
 		if errors.As(err, &re) && b.unknown != "" && (re.Class == "NameError" || re.Class == "NoMethodError") && re.Hint() == "" {
 			re.SetHint(text.DidYouMean(b.unknown, words))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -142,4 +143,23 @@ func (u *unpacker) file(name string, h *tar.Header, r io.Reader) error {
 		return fmt.Errorf("is beyond the %d MiB that a cookbook may have", maxBytes>>20)
 	}
 	return err
+}
+
+// CheckLinks refuses symbolic links that lead out of a folder.
+func CheckLinks(dir string) error {
+	return filepath.WalkDir(dir, func(file string, d os.DirEntry, err error) error {
+		if err != nil || d.Type()&os.ModeSymlink == 0 {
+			return err
+		}
+		target, err := os.Readlink(file)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, filepath.Join(filepath.Dir(file), target))
+		if filepath.IsAbs(target) || err != nil || !filepath.IsLocal(rel) {
+			name, _ := filepath.Rel(dir, file)
+			return fmt.Errorf("%s is a link to %q, outside of the cookbook", name, target)
+		}
+		return nil
+	})
 }

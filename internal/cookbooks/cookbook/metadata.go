@@ -12,6 +12,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/env"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // Metadata is what a cookbook says of itself.
@@ -42,7 +43,13 @@ type MetadataError struct {
 	Err  error
 }
 
-func (e *MetadataError) Error() string { return e.File + ": " + e.Err.Error() }
+func (e *MetadataError) Error() string {
+	if r := (*ruby.Error)(nil); errors.As(e.Err, &r) {
+		return e.Err.Error() // it names the file and the line
+	}
+	return e.File + ": " + e.Err.Error()
+}
+
 func (e *MetadataError) Unwrap() error { return e.Err }
 
 // ErrNotCookbook is wrapped by the error of [Read] for a folder without

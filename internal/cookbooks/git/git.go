@@ -241,26 +241,7 @@ func (c *Client) Checkout(ctx context.Context, p Place, dir string) error {
 	if _, err := c.run(ctx, doing, dir, extra, "checkout-index", "--all", "--force", "--quiet"); err != nil {
 		return err
 	}
-	return checkLinks(dir)
-}
-
-// checkLinks refuses symbolic links that lead out of a folder.
-func checkLinks(dir string) error {
-	return filepath.WalkDir(dir, func(file string, d os.DirEntry, err error) error {
-		if err != nil || d.Type()&os.ModeSymlink == 0 {
-			return err
-		}
-		target, err := os.Readlink(file)
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(dir, filepath.Join(filepath.Dir(file), target))
-		if filepath.IsAbs(target) || err != nil || !filepath.IsLocal(rel) {
-			name, _ := filepath.Rel(dir, file)
-			return fmt.Errorf("%s is a link to %q, outside of the cookbook", name, target)
-		}
-		return nil
-	})
+	return cache.CheckLinks(dir)
 }
 
 // Show returns the content of a file at the place's commit, and the commit.

@@ -99,6 +99,9 @@ func (c *Context) Download(ctx context.Context, url string, header http.Header, 
 		if err != nil {
 			return fmt.Errorf("the archive of %s from %s: %w", what, url, err)
 		}
+		if err := cache.CheckLinks(top); err != nil {
+			return fmt.Errorf("the archive of %s from %s: %w", what, url, err)
+		}
 		if _, err := c.Check(ctx, top, url, want); err != nil {
 			return err
 		}

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,6 +98,15 @@ type Request struct {
 	URL  string
 	// Header is added to the request; may be nil.
 	Header http.Header
+
+	method string // "" is GET
+	body   []byte
+}
+
+// Put sends data to an address.
+func (c *Client) Put(ctx context.Context, r Request, data []byte) error {
+	r.method, r.body = http.MethodPut, data
+	return c.Get(ctx, r, func(*http.Response) error { return nil })
 }
 
 // Get makes a request and gives the answer's body to read, which it calls
@@ -125,7 +136,11 @@ func (c *Client) Get(ctx context.Context, r Request, read func(resp *http.Respon
 func (c *Client) attempt(ctx context.Context, r Request, fail func(int, error) error, read func(resp *http.Response) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL, nil)
+	var body io.Reader
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(r.method, http.MethodGet), r.URL, body)
 	if err != nil {
 		return fail(0, err)
 	}

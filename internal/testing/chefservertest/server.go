@@ -47,6 +47,8 @@ type Server struct {
 	nodes  map[string]map[string]any
 	empty  bool
 	refuse map[string]int
+
+	policies
 }
 
 // Start runs a server with the given organization; an empty name is a server
@@ -184,6 +186,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
+	if sum, ok := strings.CutPrefix(r.URL.Path, s.prefix+"/store/"); ok {
+		s.store(w, r, sum, body) // by a URL that needs no signature
+		return
+	}
 	if err := s.verify(r, body); err != nil {
 		fail(w, http.StatusUnauthorized, err.Error())
 		return
@@ -210,6 +216,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.nodeObjects(w, r, name, body)
 	case "environments":
 		s.environments(w, r, name)
+	case "sandboxes", "cookbook_artifacts", "policy_groups":
+		s.policy(w, r, kind+"/"+name, body)
 	default:
 		fail(w, http.StatusNotFound, "no such endpoint")
 	}
