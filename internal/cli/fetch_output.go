@@ -38,7 +38,7 @@ func (f *fetchOptions) output(r *fetch.Request, j fetchJob) error {
 			o.Path = ""
 		}
 	case path == "":
-		return usagef("say -o FILE, -O for the server's name, or -o - for standard output", "there is no output")
+		return usagef("say -o FILE, -O for the server's name, or -o - for standard output", "no output is given")
 	case path == "-" && f.outputDir != "":
 		return usagef("", "standard output is not in a folder: --output-dir goes with a file")
 	case path == "-":

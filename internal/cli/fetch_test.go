@@ -131,7 +131,7 @@ func TestFetch(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{s.URL}, 1, "there is no output"},
+		{[]string{s.URL}, 1, "no output is given"},
 		{[]string{"-o", "o"}, 1, "at least one argument"},
 		{[]string{"ftp://x", "-o", "o"}, 1, "not an http or https URL"},
 		{[]string{s.URL, "-o", "o", "--timeout", "soon"}, 1, "timeout"},

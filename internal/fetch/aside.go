@@ -10,7 +10,7 @@ import (
 )
 
 // A part that an earlier, different request has left at the same output is set
-// aside under a name of its own, with its journal, and taken up again by a
+// aside under another name, with its journal, and taken up again by a
 // request like that one. So nothing that was downloaded is deleted unasked, and
 // it does not prevent another download.
 

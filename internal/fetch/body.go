@@ -9,14 +9,13 @@ import (
 	"io"
 	"mime/multipart"
 	"net/textproto"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
 // Body is the body of a request, streamed. It is made by [BytesBody],
-// [FileBody], [ReaderBody], [FormBody] or [MultipartBody].
+// [FileBody], [ReaderBody] or [MultipartBody].
 type Body struct {
 	// Type is the Content-Type sent unless the request's header has one; ""
 	// for none.
@@ -36,7 +35,7 @@ func BytesBody(b []byte, contentType string) *Body {
 	}
 }
 
-// FileBody returns a body that is read from a file, anew for each attempt.
+// FileBody returns a body that is read from a file, again for each attempt.
 func FileBody(path, contentType string) (*Body, error) {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -60,17 +59,12 @@ func ReaderBody(r io.Reader, contentType string) *Body {
 	return &Body{Type: contentType, size: -1, once: true, open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}
 }
 
-// FormBody returns a body of fields as a browser's form sends them.
-func FormBody(fields url.Values) *Body {
-	return BytesBody([]byte(fields.Encode()), "application/x-www-form-urlencoded")
-}
-
 // Part is one field of a [MultipartBody].
 type Part struct {
 	Name string
 	// Value is the field's text; File, if set, the file that is sent instead.
 	Value, File string
-	// FileName and Type are told of a File; FileName is its base name unless
+	// FileName and Type are sent for a File; FileName is its base name unless
 	// given, Type application/octet-stream.
 	FileName, Type string
 }

@@ -191,7 +191,7 @@ func decodeError(op, coding string, window uint64, err error) error {
 	return e
 }
 
-// encoder compresses one block at a time to a member or frame of its own.
+// encoder compresses one block at a time to a separate member or frame.
 type encoder interface {
 	encode(dst, src []byte) ([]byte, error)
 }

@@ -174,7 +174,7 @@ func yamlWords(err error) string {
 		"cannot unmarshal !!seq into string", "expected a text, found a list").Replace(s)
 }
 
-// Apply puts the settings of the file into r, where r has none of its own. It
+// Apply puts the settings of the file into r, where r has none. It
 // returns the secrets, for a redactor.
 func (c *Config) Apply(r *Request) (secrets []string, err error) {
 	if r.Header == nil {

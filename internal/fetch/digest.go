@@ -65,8 +65,8 @@ func parseChecksum(s string) (digest, error) {
 // headerDigests finds the digests that a header promises. Repr-Digest,
 // Content-Digest (RFC 9530) and Digest (RFC 3230) are of the bytes with their
 // Content-Encoding; of each header the strongest is taken. partial says that
-// the answer holds a part of the body only, so that what is said of the message
-// is not said of the body.
+// the answer holds a part of the body only, so that digests of the
+// message are not those of the body.
 func headerDigests(h http.Header, partial bool) []digest {
 	var ds []digest
 	strongest := func(source string, values []string, structured bool) {
@@ -119,7 +119,7 @@ func headerDigests(h http.Header, partial bool) []digest {
 	return ds
 }
 
-// check compares the digest of what was hashed with what was promised.
+// check compares the digest with the promised one.
 func (d *digest) check() error {
 	got := d.hash.Sum(nil)
 	if string(got) == string(d.want) {

@@ -127,7 +127,7 @@ func TestFaultyDisk(t *testing.T) {
 					case old && string(got) != "old", !old && rerr == nil:
 						t.Fatalf("%s %d: %d bytes under the output's name", op, n, len(got))
 					}
-					// And it can be gone on with, or begun anew.
+					// And it can be resumed, or restarted.
 					r.hooks.files, r.Resume = nil, true
 					mustFetch(t, r)
 					same(t, path, read(t, want))
@@ -137,8 +137,8 @@ func TestFaultyDisk(t *testing.T) {
 	}
 }
 
-// orderedFiles is a file system that forgets, as a power failure does, what was
-// not synced; it notes what is given a name.
+// orderedFiles is a file system that, as a power failure does, forgets writes
+// that were not synced; it notes the names that are given.
 type orderedFiles struct {
 	osFiles
 	t       *testing.T
@@ -209,7 +209,7 @@ func TestRenameIsLast(t *testing.T) {
 		if n.Add(1)%2 == 1 {
 			w = &cut{w, 700_000}
 		}
-		file(w, r, "", body) // begun anew after the cut, which truncates
+		file(w, r, "", body) // restarted after the cut, which truncates
 	})
 	pages := Pages{Next: "meta.next", CursorParam: "c"}
 	for _, c := range []struct {

@@ -46,7 +46,7 @@ type documents struct {
 	csvHeader []byte
 }
 
-// The forms of content that are told apart.
+// The forms of content.
 const (
 	formJSON  = "json"
 	formLines = "lines"

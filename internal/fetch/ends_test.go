@@ -123,7 +123,7 @@ func TestEndOn(t *testing.T) {
 	}
 }
 
-// A cursor that stands for the end is known by its value; without that, it is
+// A cursor that means the end is recognized by its value; without that, it is
 // seen as a loop.
 func TestCursorThatMeansTheEnd(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

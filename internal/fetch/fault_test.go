@@ -20,7 +20,7 @@ import (
 )
 
 // A connection that breaks is gone on with by Range where the body has a
-// version, and read anew where it has none. The bytes are the same.
+// version, and read again where it has none. The bytes are the same.
 func TestBrokenConnections(t *testing.T) {
 	body := records(2_300_000, 1, "null")
 	for _, c := range []struct {
@@ -71,7 +71,7 @@ func TestBrokenConnections(t *testing.T) {
 	}
 }
 
-// What is written to a pipe cannot be undone: a body that starts anew is
+// Bytes written to a pipe cannot be undone: a body that starts again is
 // compared and passed over.
 func TestBrokenConnectionsToAPipe(t *testing.T) {
 	body := records(2<<20, 1, "null")
@@ -89,7 +89,7 @@ func TestBrokenConnectionsToAPipe(t *testing.T) {
 			t.Fatalf("etag %s: differs at %d", etag, differ(b.Bytes(), body))
 		}
 	}
-	// And if it is another body, nothing of it follows.
+	// If it is another body, none of it follows.
 	var n atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if n.Add(1) == 1 {
@@ -107,7 +107,7 @@ func TestBrokenConnectionsToAPipe(t *testing.T) {
 	}
 }
 
-// A body that changes while it is read is read anew, never spliced.
+// A body that changes while it is read is read again, never spliced.
 func TestChangedWhileRead(t *testing.T) {
 	old, new := records(2_500_000, 1, "null"), records(2_500_000, 2, "null")
 	for _, name := range []string{"o.json", "o.json.gz"} {

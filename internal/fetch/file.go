@@ -29,7 +29,7 @@ type outFile interface {
 // files are the operations that a fetch needs of the file system; tests use one
 // that fails.
 type files interface {
-	// create opens a file for writing, at its end; it keeps what is there if
+	// create opens a file for writing, at its end; it keeps the content if
 	// keep is set.
 	create(path string, mode fs.FileMode, keep bool) (outFile, error)
 	rename(from, to string) error
@@ -157,7 +157,7 @@ func diskError(path string, err error) error {
 		e.err, e.Msg = nil, "cannot write "+path+": the disk is full"
 		e.hint = "free some space"
 	case errors.Is(err, fs.ErrNotExist):
-		e.Msg, e.err = "cannot write "+path+": there is no directory "+filepath.Dir(path), nil
+		e.Msg, e.err = "cannot write "+path+": no directory "+filepath.Dir(path), nil
 	case errors.Is(err, syscall.EPIPE):
 		e.Msg, e.err = "the reader of the output has closed it", nil
 	}

@@ -166,7 +166,7 @@ func zstded(b []byte) []byte {
 	return e.EncodeAll(b, nil)
 }
 
-// same fails unless the file at path holds want, and nothing lies beside it.
+// same fails unless the file at path holds want, with no other file beside it.
 func same(t testing.TB, path string, want []byte) {
 	t.Helper()
 	if got := read(t, path); !bytes.Equal(got, want) {

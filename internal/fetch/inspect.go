@@ -62,7 +62,7 @@ func (t *inspection) wantsContent() bool {
 	return t.doc != nil || t.count || t.check || slices.ContainsFunc(t.digests, func(d digest) bool { return d.content })
 }
 
-// inspect prepares what is looked at in a page.
+// inspect prepares the inspection of a page.
 func (p *page) inspect(a *answer) error {
 	s, t := p.s, &inspection{}
 	p.in = t

@@ -159,7 +159,7 @@ func (c *trickle) Write(p []byte) (n int, err error) {
 		m, err = c.ResponseWriter.Write(p[:min(len(p), c.n)])
 		n += m
 		p = p[m:]
-		time.Sleep(c.pause) // a slow network, which is what is tested
+		time.Sleep(c.pause) // a slow network
 	}
 	return n, err
 }

@@ -30,7 +30,7 @@ type Progress struct {
 	Requests  int64
 	Retries   int64
 	Elapsed   time.Duration
-	// Waiting says what is waited for, such as the pause before a repetition;
+	// Waiting is the reason for a wait, such as the pause before a repetition;
 	// "" while bytes flow.
 	Waiting string
 }

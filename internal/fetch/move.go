@@ -156,7 +156,7 @@ func (p *page) decode(coding string, in io.Reader, store func([]byte) error) err
 	}
 	if st.complete || st.total == 0 {
 		if head, err := st.peek(); err == nil && len(head) == 0 {
-			return nil // no body is no broken gzip
+			return nil // an empty body is not damaged gzip
 		}
 	}
 	content, err := dec.reset(coding, in)

@@ -74,7 +74,7 @@ func newOutput(ctx context.Context, r *Request, m *Meter, paged bool) (*output, 
 	case places > 1:
 		return nil, usage("an output is a file, a writer or a store, not more than one of them")
 	case places == 0:
-		return nil, usage("there is no output: name a file")
+		return nil, usage("no output is given: name a file")
 	case r.Resume && (elsewhere || o.Named):
 		return nil, usage("only an output whose name is given can be resumed")
 	case r.Resume && r.Restart:
@@ -236,7 +236,7 @@ func (w *output) store(p []byte) error {
 	return err
 }
 
-// beginPage prepares the page at hand, which is a file of its own if perPage.
+// beginPage prepares the page at hand, which is a separate file if perPage.
 func (w *output) beginPage(page int) error {
 	if !w.perPage {
 		return nil

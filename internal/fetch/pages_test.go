@@ -284,7 +284,7 @@ func TestPagingGoesWrong(t *testing.T) {
 		_, err := fetch(t, r)
 		failed(t, r.Output.Path, err, c.kind, c.says)
 	}
-	// Followed when that is wanted, but without what is ours.
+	// Followed on request, but without credentials.
 	mustFetch(t, Request{URL: s.URL + "/away", Pages: Pages{Next: "next", CrossOrigin: true}, Output: Output{Path: out(t, "o")}, Auth: Bearer("hush"), Header: http.Header{"X-Api-Key": {"hush"}, "Accept": {"a/b"}}})
 	if got == "" || strings.Contains(got, "hush") || !strings.Contains(got, "a/b") {
 		t.Errorf("the other host was sent %s", got)

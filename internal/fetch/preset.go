@@ -116,7 +116,7 @@ func scrolling(p Preset) Preset {
 // Presets returns the kinds of API that [ApplyPreset] knows, by name.
 func Presets() []Preset { return presets() }
 
-// ApplyPreset puts the values of a preset into r, where r has none of its own.
+// ApplyPreset puts the values of a preset into r, where r has none.
 func ApplyPreset(name string, r *Request) error {
 	all := presets()
 	i := slices.IndexFunc(all, func(p Preset) bool { return p.Name == strings.ToLower(name) })

@@ -107,8 +107,8 @@ type Request struct {
 // Output says where the fetched bytes go and in which form.
 type Output struct {
 	// Path is the file to write. With a verb for the page's number
-	// ("page-%05d.json") each page is a file. A path that is there already
-	// and is no regular file (a pipe, /dev/null) is written to directly.
+	// ("page-%05d.json") each page is a file. A path that exists
+	// and is not a regular file (a pipe, /dev/null) is written to directly.
 	Path string
 	// Writer receives the bytes in place of a file. Written bytes cannot be
 	// undone: a failure is known by the error alone.

@@ -81,7 +81,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// OpenStack's object store sends its entity tags without quotes and knows no
+// OpenStack's object store sends its entity tags without quotes and ignores
 // If-Range: the part must be of the same version by its own word.
 func TestResumeByBareTag(t *testing.T) {
 	body, other := records(3_300_000, 1, "null"), records(3_300_000, 2, "null")
@@ -395,7 +395,7 @@ func TestResumePages(t *testing.T) {
 }
 
 // A power failure takes the last pages from the part file, while the journal
-// knows of them: they are fetched again, and that is no loop.
+// knows of them: they are fetched again, which is not a loop.
 func TestResumePagesAfterPowerFailure(t *testing.T) {
 	var n, broken atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -32,7 +32,7 @@ func (s *stream) splitRest() {
 }
 
 // splitBody is a body that is put together, in order, of ranges fetched at
-// once. Any failure ends it: the stream then goes on with a request of its own.
+// once. Any failure ends it: the stream then goes on with a new request.
 type splitBody struct {
 	c       *client
 	k       call

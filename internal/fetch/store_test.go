@@ -399,8 +399,7 @@ func shortTemp(t *testing.T) string {
 // refused, and appear nowhere.
 func TestOAuth2(t *testing.T) {
 	tokens := 0
-	var s *httptest.Server
-	s = serve(t, func(w http.ResponseWriter, r *http.Request) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/token" {
 			id, pw, ok := r.BasicAuth()
 			if !ok || id != "me" || pw != "hush" || r.FormValue("grant_type") != "client_credentials" || r.FormValue("scope") != "read" {

@@ -55,7 +55,7 @@ type stream struct {
 }
 
 // restartError says that a body must be read from its beginning. a is an
-// answer that holds it, if one is there already.
+// answer that holds it, nil without one.
 type restartError struct {
 	cause error
 	why   string
@@ -66,7 +66,7 @@ func (e *restartError) Error() string { return e.why }
 func (e *restartError) Unwrap() error { return e.cause }
 
 // begin takes the answer of a first request, or of one for the rest of a body
-// of which want tells what it must be.
+// of the version want.
 func (s *stream) begin(a *answer, want *bodyState) error {
 	s.a = a
 	s.total = a.ContentLength

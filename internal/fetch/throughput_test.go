@@ -8,7 +8,7 @@ import (
 )
 
 // BenchmarkFetch brings 64 MiB over loopback; the server runs in the same
-// process and is part of what is measured.
+// process and is included in the measurement.
 func BenchmarkFetch(b *testing.B) {
 	body := records(16<<20, 1, "null")
 	items := body[len(`{"items":[`) : len(body)-len(`],"meta":{"next":null}}`)]

@@ -31,7 +31,7 @@ type Reader struct {
 	p, n int  // in[p:n] is still to be used
 	eof  bool // r has ended
 	hold uint64
-	have uint // bits in hold; what is above them may be garbage of fast
+	have uint // bits in hold; those above may be garbage of fast
 
 	win   []byte
 	w     int // win[:w] is filled
@@ -116,7 +116,7 @@ func (z *Reader) advance() error {
 	return z.err
 }
 
-// more reads more input behind what is left. It returns false at the end.
+// more reads more input after the rest. It returns false at the end.
 func (z *Reader) more() bool {
 	if z.eof {
 		return false
@@ -461,7 +461,7 @@ func (z *Reader) symbols() error {
 	}
 }
 
-// copyMatch copies what is left of a match, and returns false if the window is
+// copyMatch copies the rest of a match, and returns false if the window is
 // full before.
 func (z *Reader) copyMatch() bool {
 	for z.copyN > 0 {

@@ -11,5 +11,5 @@
 // page of HTML is an error, while a misspelt literal deep inside a skipped
 // record is passed on as it came.
 //
-// Only internal/fetch imports it; it knows nothing of HTTP or files.
+// Only internal/fetch imports it; it does not depend on HTTP or files.
 package jsonscan

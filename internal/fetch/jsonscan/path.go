@@ -81,7 +81,7 @@ func (p Path) EndsInAny() (Path, bool) {
 	return Path{text: strings.TrimSuffix(p.text, "[*]"), steps: p.steps[:n-1]}, true
 }
 
-// PathError says what is wrong with the text of a path, and where.
+// PathError describes an error in the text of a path.
 type PathError struct {
 	Text string
 	At   int // byte, from 0
@@ -187,7 +187,7 @@ func parseName(s string) (st step, n int, problem string) {
 }
 
 // parseBracket reads one bracketed step at the start of s and returns how many
-// bytes it takes, or what is wrong.
+// bytes it takes, or the problem.
 func parseBracket(s string) (step, int, string) {
 	if len(s) > 1 && (s[1] == '"' || s[1] == '\'') {
 		end := strings.IndexByte(s[2:], s[1])

@@ -38,7 +38,7 @@ type Options struct {
 	// OnItem; nil for none.
 	Items *Path
 	// OnItem receives the elements of the array at Items in pieces, each as
-	// it was sent, and is told which piece is an element's last. The slice is
+	// it was sent; last marks the final piece of an element. The slice is
 	// the caller's chunk: it must not be kept. Its error ends the scan.
 	OnItem func(piece []byte, last bool) error
 	// MaxValue bounds a wanted value in bytes; 0 means 64 KiB.
@@ -49,7 +49,7 @@ type query struct {
 	steps  []step
 	filter int // index of the filter among steps, -1 for none
 
-	have    bool // something stands in kind and raw
+	have    bool // kind and raw are set
 	matched bool // the filter holds for the element at hand
 	locked  bool // the filter's first hit was found
 	kind    Kind
@@ -197,7 +197,7 @@ func (s *Scanner) Reset() {
 	}
 }
 
-// Value returns what was found at the i-th of Options.Values. Where a name
+// Value returns the value found at the i-th of Options.Values. Where a name
 // occurs twice in an object the last counts, as in encoding/json. It is
 // settled once Finish has returned nil.
 func (s *Scanner) Value(i int) Value {
@@ -225,7 +225,7 @@ func (s *Scanner) Keys() []string { return s.keys }
 // Offset returns how many bytes of the document were seen.
 func (s *Scanner) Offset() int64 { return s.off }
 
-// Finish is told that the document is over. It returns an error if it was not
+// Finish ends the document. It returns an error if it was not
 // complete, or the error that Write gave.
 func (s *Scanner) Finish() error {
 	if s.err != nil {
@@ -566,7 +566,7 @@ func (s *Scanner) valueEnd(p []byte, i int) {
 	s.st = sAfter
 }
 
-// keep appends a piece of a name or of a wanted scalar to what is held of it.
+// keep appends a piece of a name or of a wanted scalar to the part of it that is held.
 func (s *Scanner) keep(b []byte) {
 	if s.inKey {
 		if s.keyLong || len(s.key)+len(b) > s.keyMax {

@@ -226,7 +226,7 @@ func TestRandomDocuments(t *testing.T) {
 		g.value(p.steps, 0)
 		doc := g.b
 		if r.IntN(50) == 0 {
-			// Long: what is looked for lies behind many chunks.
+			// Long: the value comes after many chunks.
 			long := []byte(`{"long":[`)
 			for limit := r.IntN(150_000); len(long) < limit; {
 				g.b = nil

@@ -6,7 +6,7 @@ import (
 )
 
 // Eight bytes are looked at in one word. A byte's high bit in a result says
-// that the byte differs from what is looked for; gather then collects the
+// that the byte differs from the wanted one; gather then collects the
 // eight high bits into the top byte.
 const (
 	ones   = 0x0101010101010101
@@ -27,7 +27,7 @@ func differs(w, pattern uint64) uint64 {
 	return ((w&low7 ^ pattern) + low7 | w) & high
 }
 
-// noBracket marks the bytes of w that are no bracket.
+// noBracket marks the bytes of w that are not brackets.
 func noBracket(w uint64) uint64 {
 	return ((w&brackets ^ brackets) + low7 | w) & high
 }
@@ -112,7 +112,7 @@ func (s *Scanner) skip(p []byte, i int) int {
 			m, esc = escaped(bs, esc)
 			q &^= m
 			if n < 64 {
-				// The first byte of the padding stands for the next chunk's.
+				// The first byte of the padding represents the next chunk's.
 				esc = m >> n & 1
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What people write, and what it finds; a syntax that is not supported is an
+// The spellings of paths, and the values they find; a syntax that is not supported is an
 // error and never a name that matches nothing.
 func TestPathSyntax(t *testing.T) {
 	const doc = `{"@odata.nextLink":"u","a.b":{"c":[{"k":"x","v":1},{"k":"y","v":2}]},"links":[{"rel":"self","href":"s"},{"rel":"next","href":"n"}],` +

@@ -46,7 +46,7 @@ func isHex(c byte) bool {
 }
 
 // unquote appends the text of a JSON string, given without its quotes, to dst.
-// Like encoding/json it puts U+FFFD in place of what is no Unicode.
+// Like encoding/json it puts U+FFFD in place of invalid UTF-8.
 func unquote(dst, s []byte) []byte {
 	if bytes.IndexByte(s, '\\') < 0 && utf8.Valid(s) {
 		return append(dst, s...)
