@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/galleyhq/galley/internal/config/knife"
+	table "github.com/galleyhq/galley/internal/settings"
 )
 
 // bootstrapFlags are the flags of knife bootstrap, which server create has as
@@ -63,69 +65,6 @@ type bootstrapFlags struct {
 	knownHints, knownAttributes map[string]any
 }
 
-// bootstrapKeys are the keys of knife[...] that set the flags, the present
-// name first and then those of older versions.
-var bootstrapKeys = map[string][]string{
-	"connection-protocol":          {"connection_protocol", "bootstrap_protocol"},
-	"connection-user":              {"connection_user", "ssh_user"},
-	"connection-password":          {"connection_password", "ssh_password"},
-	"connection-port":              {"connection_port", "ssh_port"},
-	"ssh-identity-file":            {"ssh_identity_file", "identity_file"},
-	"ssh-verify-host-key":          {"ssh_verify_host_key"},
-	"host-key-verify":              {"host_key_verify"},
-	"ssh-gateway":                  {"ssh_gateway"},
-	"ssh-gateway-identity":         {"ssh_gateway_identity"},
-	"ssh-forward-agent":            {"ssh_forward_agent", "forward_agent"},
-	"max-wait":                     {"max_wait", "auth_timeout"},
-	"session-timeout":              {"session_timeout"},
-	"sudo":                         {"use_sudo", "sudo"},
-	"use-sudo-password":            {"use_sudo_password"},
-	"sudo-preserve-home":           {"preserve_home"},
-	"su-user":                      {"su_user"},
-	"su-password":                  {"su_password"},
-	"node-name":                    {"chef_node_name"},
-	"run-list":                     {"run_list"},
-	"policy-name":                  {"policy_name"},
-	"policy-group":                 {"policy_group"},
-	"tags":                         {"tags"},
-	"json-attribute-file":          {"first_boot_attributes_from_file", "json_attribute_file"},
-	"secret":                       {"secret"},
-	"secret-file":                  {"secret_file"},
-	"node-ssl-verify-mode":         {"node_ssl_verify_mode", "ssl_verify_mode"},
-	"node-verify-api-cert":         {"node_verify_api_cert", "verify_api_cert"},
-	"bootstrap-version":            {"bootstrap_version"},
-	"channel":                      {"channel"},
-	"bootstrap-product":            {"bootstrap_product"},
-	"bootstrap-url":                {"bootstrap_url"},
-	"bootstrap-install-command":    {"bootstrap_install_command"},
-	"bootstrap-preinstall-command": {"bootstrap_preinstall_command"},
-	"bootstrap-template":           {"bootstrap_template", "template_file", "distro"},
-	"bootstrap-proxy":              {"bootstrap_proxy"},
-	"bootstrap-proxy-user":         {"bootstrap_proxy_user"},
-	"bootstrap-proxy-pass":         {"bootstrap_proxy_pass"},
-	"bootstrap-no-proxy":           {"bootstrap_no_proxy"},
-	"bootstrap-curl-options":       {"bootstrap_curl_options"},
-	"bootstrap-wget-options":       {"bootstrap_wget_options"},
-	"chef-license-key":             {"chef_license_key"},
-	"omnitruck-url":                {"omnitruck_url"},
-	"download-url":                 {"download_url"},
-	"checksum":                     {"checksum"},
-}
-
-// bootstrapAliases are the older spellings of flags.
-var bootstrapAliases = map[string]string{
-	"bootstrap-protocol": "connection-protocol",
-	"ssh-user":           "connection-user",
-	"ssh-password":       "connection-password",
-	"ssh-port":           "connection-port",
-	"identity-file":      "ssh-identity-file",
-	"forward-agent":      "ssh-forward-agent",
-	"auth-timeout":       "max-wait",
-	"template-file":      "bootstrap-template",
-	"distro":             "bootstrap-template",
-	"json-attribs":       "json-attributes",
-}
-
 // refusedFlags are knife's flags that Galley does not support.
 var refusedFlags = []struct {
 	name, short string
@@ -166,15 +105,19 @@ const (
 func (f *bootstrapFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	f.changed = fs.Changed
-	d := flagDefiner{fs}
+	d := flagDefiner{fs, table.BootstrapFlags()}
 	f.addConnection(d)
 	f.addNode(d)
 	f.addInstall(d)
 	f.addOlder(d)
 }
 
-// flagDefiner defines flags whose letter may be taken.
-type flagDefiner struct{ *pflag.FlagSet }
+// flagDefiner defines flags of the table of settings. Their letters may be
+// taken.
+type flagDefiner struct {
+	*pflag.FlagSet
+	table map[string]table.Setting
+}
 
 // free returns a letter unless it is taken.
 func (d flagDefiner) free(letter string) string {
@@ -184,75 +127,89 @@ func (d flagDefiner) free(letter string) string {
 	return letter
 }
 
-func (d flagDefiner) text(p *string, name, letter, def, usage string) {
-	d.StringVarP(p, name, d.free(letter), def, usage)
+// define defines a flag of the table.
+func define[T any](d flagDefiner, p *T, name string, def T, with func(p *T, name, letter string, def T, usage string)) {
+	s := d.table[name]
+	with(p, name, d.free(s.Short), def, s.Help())
 }
 
-func (d flagDefiner) toggle(p *bool, name, letter, usage string) {
-	d.BoolVarP(p, name, d.free(letter), false, usage)
+func (d flagDefiner) text(p *string, name string) {
+	define(d, p, name, d.table[name].FlagDefault, d.StringVarP)
 }
+
+func (d flagDefiner) toggle(p *bool, name string) {
+	define(d, p, name, d.table[name].FlagDefault == "true", d.BoolVarP)
+}
+
+func (d flagDefiner) number(p *int, name string) {
+	n, _ := strconv.Atoi(d.table[name].FlagDefault)
+	define(d, p, name, n, d.IntVarP)
+}
+
+func (d flagDefiner) list(p *[]string, name string)  { define(d, p, name, nil, d.StringArrayVarP) }
+func (d flagDefiner) slice(p *[]string, name string) { define(d, p, name, nil, d.StringSliceVarP) }
 
 // addConnection adds the flags that say how the machine is reached.
 func (f *bootstrapFlags) addConnection(d flagDefiner) {
-	d.text(&f.protocol, "connection-protocol", "o", "ssh", "`PROTOCOL` to connect with: ssh")
-	d.text(&f.user, "connection-user", "U", "", "`USER` to log in as (default root)")
-	d.text(&f.password, "connection-password", "P", "", "`PASSWORD` of that user")
-	d.IntVarP(&f.port, "connection-port", d.free("p"), 0, "SSH `PORT` of the machine (default 22)")
-	d.StringArrayVarP(&f.identities, "ssh-identity-file", d.free("i"), nil, "private key `FILE` to log in with")
-	d.text(&f.verifyHostKey, "ssh-verify-host-key", "", "always", "`WHEN` to require a known host key: always, accept_new, accept_new_or_local_tunnel or never")
-	d.BoolVar(&f.hostKeyVerify, "host-key-verify", true, "require a known host key")
-	d.text(&f.gateway, "ssh-gateway", "G", "", "`[USER@]HOST[:PORT]` to connect through, several separated by commas")
-	d.text(&f.gatewayIdentity, "ssh-gateway-identity", "", "", "private key `FILE` for the gateway")
-	d.toggle(&f.forwardAgent, "ssh-forward-agent", "A", "forward the SSH agent to the machine")
-	d.IntVarP(&f.maxWait, "max-wait", d.free("W"), 0, "wait up to `SECONDS` until the machine accepts logins")
-	d.IntVar(&f.sessionTimeout, "session-timeout", 60, "`SECONDS` that opening a connection may take")
-	d.toggle(&f.sudo, "sudo", "", "use sudo even as root (other users always use it)")
-	d.toggle(&f.sudoPassword, "use-sudo-password", "", "answer sudo with the password of -P, or ask for it")
-	d.toggle(&f.preserveHome, "sudo-preserve-home", "", "keep the login user's HOME under sudo")
-	d.text(&f.suUser, "su-user", "", "", "`USER` to become with su, instead of sudo")
-	d.text(&f.suPassword, "su-password", "", "", "`PASSWORD` for su")
+	d.text(&f.protocol, "connection-protocol")
+	d.text(&f.user, "connection-user")
+	d.text(&f.password, "connection-password")
+	d.number(&f.port, "connection-port")
+	d.list(&f.identities, "ssh-identity-file")
+	d.text(&f.verifyHostKey, "ssh-verify-host-key")
+	d.toggle(&f.hostKeyVerify, "host-key-verify")
+	d.text(&f.gateway, "ssh-gateway")
+	d.text(&f.gatewayIdentity, "ssh-gateway-identity")
+	d.toggle(&f.forwardAgent, "ssh-forward-agent")
+	d.number(&f.maxWait, "max-wait")
+	d.number(&f.sessionTimeout, "session-timeout")
+	d.toggle(&f.sudo, "sudo")
+	d.toggle(&f.sudoPassword, "use-sudo-password")
+	d.toggle(&f.preserveHome, "sudo-preserve-home")
+	d.text(&f.suUser, "su-user")
+	d.text(&f.suPassword, "su-password")
 }
 
 // addNode adds the flags that describe the node.
 func (f *bootstrapFlags) addNode(d flagDefiner) {
-	d.text(&f.name, "node-name", "N", "", "`NAME` of the node and its client")
-	d.text(&f.runList, "run-list", "r", "", "`ITEMS` to run, recipes and roles, separated by commas or spaces")
-	d.text(&f.environment, "environment", "E", "", "`ENVIRONMENT` of the node")
-	d.text(&f.policyName, "policy-name", "", "", "`POLICY` to use, with --policy-group")
-	d.text(&f.policyGroup, "policy-group", "", "", "`GROUP` of the policy, with --policy-name")
-	d.text(&f.tags, "tags", "", "", "`TAGS` of the node, separated by commas or spaces")
-	d.text(&f.attributes, "json-attributes", "j", "", "`JSON` with attributes of the node")
-	d.text(&f.attributeFile, "json-attribute-file", "", "", "`FILE` with attributes of the node as JSON")
-	d.StringArrayVar(&f.hints, "hint", nil, "`NAME[=FILE]` of an Ohai hint, {} without a file; repeatable")
-	d.text(&f.secret, "secret", "", "", "`SECRET` of encrypted data bags")
-	d.text(&f.secretFile, "secret-file", "", "", "`FILE` with the secret of encrypted data bags")
-	d.text(&f.sslVerifyMode, "node-ssl-verify-mode", "", "", "`MODE` for the node's own HTTPS requests: peer or none")
-	d.BoolVar(&f.verifyAPICert, "node-verify-api-cert", false, "have the node verify the Chef Server's certificate, or not with =false")
+	d.text(&f.name, "node-name")
+	d.text(&f.runList, "run-list")
+	d.text(&f.environment, "environment")
+	d.text(&f.policyName, "policy-name")
+	d.text(&f.policyGroup, "policy-group")
+	d.text(&f.tags, "tags")
+	d.text(&f.attributes, "json-attributes")
+	d.text(&f.attributeFile, "json-attribute-file")
+	d.list(&f.hints, "hint")
+	d.text(&f.secret, "secret")
+	d.text(&f.secretFile, "secret-file")
+	d.text(&f.sslVerifyMode, "node-ssl-verify-mode")
+	d.toggle(&f.verifyAPICert, "node-verify-api-cert")
 	d.Bool("no-node-verify-api-cert", false, "have the node not verify the Chef Server's certificate")
-	d.toggle(&f.fips, "fips", "", "run the node's client in FIPS mode")
-	d.text(&f.license, "chef-license", "", "", "`HOW` to accept Chef's license: accept, accept-no-persist or accept-silent (CHEF_LICENSE)")
+	d.toggle(&f.fips, "fips")
+	d.text(&f.license, "chef-license")
 }
 
 // addInstall adds the flags that say what is installed.
 func (f *bootstrapFlags) addInstall(d flagDefiner) {
-	d.text(&f.version, "bootstrap-version", "", "", "`VERSION` of the client to install, or its beginning (default the newest)")
-	d.text(&f.channel, "channel", "", "stable", "`CHANNEL` to install from: stable, current or unstable")
-	d.text(&f.product, "bootstrap-product", "", "chef", "`PRODUCT` to install: chef, cinc, …; without a source or license key for Chef, Cinc is installed")
-	d.toggle(&f.prerelease, "prerelease", "", "")
-	d.text(&f.url, "bootstrap-url", "", "", "`URL` of your own installer script")
-	d.text(&f.install, "bootstrap-install-command", "", "", "`COMMANDS` that install the client")
-	d.text(&f.preinstall, "bootstrap-preinstall-command", "", "", "`COMMANDS` to run before anything else")
-	d.text(&f.template, "bootstrap-template", "t", "", "`TEMPLATE` of your own bootstrap script: an ERB file, or its name in .chef/bootstrap")
-	d.text(&f.proxy, "bootstrap-proxy", "", "", "`URL` of the node's proxy")
-	d.text(&f.proxyUser, "bootstrap-proxy-user", "", "", "`USER` at the node's proxy")
-	d.text(&f.proxyPass, "bootstrap-proxy-pass", "", "", "`PASSWORD` at the node's proxy")
-	d.text(&f.noProxy, "bootstrap-no-proxy", "", "", "`NAMES` that the node reaches without its proxy")
-	d.text(&f.curl, "bootstrap-curl-options", "", "", "`OPTIONS` for curl when installing")
-	d.text(&f.wget, "bootstrap-wget-options", "", "", "`OPTIONS` for wget when installing")
-	d.text(&f.licenseKey, "chef-license-key", "", "", "`KEY` for Chef's licensed downloads")
-	d.text(&f.index, "omnitruck-url", "", "", "`URL` of a package index, such as a mirror's")
-	d.text(&f.download, "download-url", "", "", "`URL` of the package itself")
-	d.text(&f.checksum, "checksum", "", "", "`SHA256` that the package must have")
+	d.text(&f.version, "bootstrap-version")
+	d.text(&f.channel, "channel")
+	d.text(&f.product, "bootstrap-product")
+	d.toggle(&f.prerelease, "prerelease")
+	d.text(&f.url, "bootstrap-url")
+	d.text(&f.install, "bootstrap-install-command")
+	d.text(&f.preinstall, "bootstrap-preinstall-command")
+	d.text(&f.template, "bootstrap-template")
+	d.text(&f.proxy, "bootstrap-proxy")
+	d.text(&f.proxyUser, "bootstrap-proxy-user")
+	d.text(&f.proxyPass, "bootstrap-proxy-pass")
+	d.text(&f.noProxy, "bootstrap-no-proxy")
+	d.text(&f.curl, "bootstrap-curl-options")
+	d.text(&f.wget, "bootstrap-wget-options")
+	d.text(&f.licenseKey, "chef-license-key")
+	d.text(&f.index, "omnitruck-url")
+	d.text(&f.download, "download-url")
+	d.text(&f.checksum, "checksum")
 }
 
 // complete sets how the flags' values are completed.
@@ -273,15 +230,17 @@ func (f *bootstrapFlags) complete(cmd *cobra.Command) {
 // does not show.
 func (f *bootstrapFlags) addOlder(d flagDefiner) {
 	hide(d.FlagSet, "prerelease", "host-key-verify")
-	for name, main := range bootstrapAliases {
-		m := d.Lookup(main)
-		letter := ""
-		if name == "ssh-user" {
-			letter = d.free("x")
+	for main, s := range d.table {
+		for _, name := range s.Aliases {
+			m := d.Lookup(main)
+			letter := ""
+			if name == "ssh-user" {
+				letter = d.free("x")
+			}
+			alias := d.VarPF(m.Value, name, letter, m.Usage)
+			alias.NoOptDefVal = m.NoOptDefVal
+			alias.Hidden = true
 		}
-		alias := d.VarPF(m.Value, name, letter, m.Usage)
-		alias.NoOptDefVal = m.NoOptDefVal
-		alias.Hidden = true
 	}
 	for _, r := range refusedFlags {
 		if r.noValue {
@@ -302,8 +261,8 @@ func (f *bootstrapFlags) settle(fs *pflag.FlagSet, cfg *knife.Config) error {
 			return usagef(r.hint, "--%s is not supported: %s", r.name, r.why)
 		}
 	}
-	for name, main := range bootstrapAliases {
-		if fs.Changed(name) {
+	for main, s := range table.BootstrapFlags() {
+		if slices.ContainsFunc(s.Aliases, fs.Changed) {
 			fs.Lookup(main).Changed = true
 		}
 	}
@@ -315,7 +274,7 @@ func (f *bootstrapFlags) settle(fs *pflag.FlagSet, cfg *knife.Config) error {
 		f.channel = "current"
 		fs.Lookup("channel").Changed = true
 	}
-	if err := fromKnife(fs, cfg, bootstrapKeys); err != nil {
+	if err := fromKnife(fs, cfg, table.BootstrapFlags()); err != nil {
 		return err
 	}
 	var err error
@@ -328,13 +287,13 @@ func (f *bootstrapFlags) settle(fs *pflag.FlagSet, cfg *knife.Config) error {
 
 // fromKnife gives flags that the command line does not have the values that
 // knife.rb has, the first of the keys that is set.
-func fromKnife(fs *pflag.FlagSet, cfg *knife.Config, keys map[string][]string) error {
-	for name, names := range keys {
+func fromKnife(fs *pflag.FlagSet, cfg *knife.Config, flags map[string]table.Setting) error {
+	for name, s := range flags {
 		flag := fs.Lookup(name)
 		if flag == nil || flag.Changed {
 			continue
 		}
-		for _, key := range names {
+		for _, key := range s.Knife {
 			v, ok := cfg.Lookup(key)
 			if !ok {
 				continue

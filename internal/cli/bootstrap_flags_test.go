@@ -15,6 +15,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/config/knife"
 	"github.com/galleyhq/galley/internal/env"
+	table "github.com/galleyhq/galley/internal/settings"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -177,14 +178,11 @@ func TestBootstrapFlagsThatAreRefused(t *testing.T) {
 func TestBootstrapTables(t *testing.T) {
 	cmd := &cobra.Command{Use: "x"}
 	(&bootstrapFlags{}).add(cmd)
-	for name := range bootstrapKeys {
-		if cmd.Flags().Lookup(name) == nil {
-			t.Errorf("there is no --%s", name)
-		}
-	}
-	for name, main := range bootstrapAliases {
-		if cmd.Flags().Lookup(name) == nil || cmd.Flags().Lookup(main) == nil {
-			t.Errorf("--%s stands for --%s", name, main)
+	for name, s := range table.BootstrapFlags() {
+		for _, n := range append([]string{name}, s.Aliases...) {
+			if cmd.Flags().Lookup(n) == nil {
+				t.Errorf("there is no --%s", n)
+			}
 		}
 	}
 	for _, letter := range strings.Fields("o U P p W i G A N r E j t x w f R S m") {

@@ -14,6 +14,7 @@ import (
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/servers"
+	table "github.com/galleyhq/galley/internal/settings"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -53,55 +54,32 @@ const (
 	floatingNone = "-1"
 )
 
-// serverKeys are the keys of knife[...] that set the flags, knife-openstack's
-// first and then those of its older versions.
-var serverKeys = map[string][]string{
-	"image":                     {"image"},
-	"flavor":                    {"flavor"},
-	"chef-node-name-prefix":     {"chef_node_name_prefix"},
-	"openstack-ssh-key-id":      {"openstack_ssh_key_id"},
-	floatingFlag:                {"openstack_floating_ip", "floating_ip"},
-	"floating-ip-pool":          {"floating_ip_pool", "openstack_floating_ip_pool"},
-	"openstack-private-network": {"openstack_private_network", "private_network"},
-	"bootstrap-network":         {"bootstrap_network"},
-	"network-ids":               {"network_ids"},
-	"openstack-groups":          {"openstack_security_groups", "openstack_groups", "security_groups"},
-	"openstack-volumes":         {"openstack_volumes"},
-	"scheduler-hints":           {"scheduler_hints"},
-	"user-data":                 {"user_data"},
-	"availability-zone":         {"availability_zone"},
-	"metadata":                  {"metadata"},
-	"custom-attributes":         {"custom_attributes"},
-	"image-os-type":             {"image_os_type"},
-	"server-create-timeout":     {"server_create_timeout"},
-	"delete-server-on-failure":  {"delete_server_on_failure"},
-}
-
 func (f *serverFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVarP(&f.image, "image", "I", "", "`IMAGE` to boot: an ID, a name, or a regular expression that its name matches")
-	fs.StringVarP(&f.flavor, "flavor", "f", "", "`FLAVOR`: an ID or a name")
-	fs.StringVar(&f.prefix, "chef-node-name-prefix", "openstack", "`PREFIX` of the node's name where -N is not given")
-	fs.StringVarP(&f.keyPair, "openstack-ssh-key-id", "S", "", "`KEY` pair to put on the server (default: a new one)")
-	fs.StringVarP(&f.floating, floatingFlag, "a", "", "give it a floating IP: this `IP`, taken from its holder, or without a value a free one of the project, allocated if there is none")
+	d := flagDefiner{fs, table.ServerFlags()}
+	d.text(&f.image, "image")
+	d.text(&f.flavor, "flavor")
+	d.text(&f.prefix, "chef-node-name-prefix")
+	d.text(&f.keyPair, "openstack-ssh-key-id")
+	d.text(&f.floating, floatingFlag)
 	fs.Lookup(floatingFlag).NoOptDefVal = floatingAny
-	fs.StringSliceVar(&f.pools, "floating-ip-pool", nil, "take the floating IP only from these external `NETWORKS`")
-	fs.BoolVar(&f.private, "openstack-private-network", false, "bootstrap over an address inside the cloud, of the network called private if there is one")
-	fs.StringVar(&f.network, "bootstrap-network", "", "bootstrap over the address in the network of this `NAME` (default: the floating IP, else the network called public, else the most reachable address)")
-	fs.BoolVar(&f.anyNetwork, "no-network", false, "bootstrap over any network, whatever knife.rb names")
-	fs.StringSliceVar(&f.networks, "network-ids", nil, "`NETWORKS` to attach, by ID or name")
-	fs.StringSliceVar(&f.groups, "openstack-groups", nil, "security `GROUPS` (default: the project's default group)")
-	fs.StringSliceVar(&f.volumes, "openstack-volumes", nil, "existing `VOLUMES` to attach as /dev/vdd, /dev/vde, …")
-	fs.StringArrayVar(&f.hints, "scheduler-hints", nil, "`HINT` for the scheduler: KEY=VALUE, a JSON object, or a server group")
-	fs.StringVar(&f.userData, "user-data", "", "`FILE` with user data for cloud-init")
-	fs.StringVarP(&f.zone, "availability-zone", "Z", "", "availability `ZONE`")
-	fs.StringArrayVarP(&f.metadata, "metadata", "M", nil, "`KEY=VALUE` of the server's metadata; repeatable")
-	fs.StringVar(&f.custom, "custom-attributes", "", "more `ATTRIBUTES` of the request: \"key=value;key2=value2\"")
-	fs.StringVar(&f.osType, "image-os-type", "linux", "`TYPE` of the image's system: linux")
-	fs.IntVar(&f.timeout, "server-create-timeout", 600, "`SECONDS` until the server must be ACTIVE")
-	fs.StringVar(&f.ttl, "ttl", "", "`TIME` that the server may live, as in 4h or 2d; then galley reap removes it")
-	fs.BoolVar(&f.deleteOnFailure, "delete-server-on-failure", true, "remove everything when something fails")
-	fs.BoolVar(&f.keepOnFailure, "keep-on-failure", false, "keep what a failed create has created")
+	d.slice(&f.pools, "floating-ip-pool")
+	d.toggle(&f.private, "openstack-private-network")
+	d.text(&f.network, "bootstrap-network")
+	d.toggle(&f.anyNetwork, "no-network")
+	d.slice(&f.networks, "network-ids")
+	d.slice(&f.groups, "openstack-groups")
+	d.slice(&f.volumes, "openstack-volumes")
+	d.list(&f.hints, "scheduler-hints")
+	d.text(&f.userData, "user-data")
+	d.text(&f.zone, "availability-zone")
+	d.list(&f.metadata, "metadata")
+	d.text(&f.custom, "custom-attributes")
+	d.text(&f.osType, "image-os-type")
+	d.number(&f.timeout, "server-create-timeout")
+	d.text(&f.ttl, "ttl")
+	d.toggle(&f.deleteOnFailure, "delete-server-on-failure")
+	d.toggle(&f.keepOnFailure, "keep-on-failure")
 }
 
 // complete sets how the flags' values are completed.
@@ -120,7 +98,7 @@ func (f *serverFlags) complete(cmd *cobra.Command, clouds *cloudAccess) {
 // knife.rb, which may be hashes and booleans there.
 func (f *serverFlags) settle(fs *pflag.FlagSet, conf *knife.Config) error {
 	for name, list := range map[string]*[]string{"metadata": &f.metadata, "scheduler-hints": &f.hints} {
-		key := serverKeys[name][0]
+		key := table.ServerFlags()[name].Knife[0]
 		v, ok := conf.Lookup(key)
 		hash, isHash := v.Data.(ruby.Map)
 		if !ok || !isHash || fs.Changed(name) {
@@ -131,13 +109,13 @@ func (f *serverFlags) settle(fs *pflag.FlagSet, conf *knife.Config) error {
 		}
 		fs.Lookup(name).Changed = true
 	}
-	if v, ok := conf.Lookup(serverKeys[floatingFlag][0]); ok && !fs.Changed(floatingFlag) {
+	if v, ok := conf.Lookup(table.ServerFlags()[floatingFlag].Knife[0]); ok && !fs.Changed(floatingFlag) {
 		if on, isSwitch := v.Data.(bool); isSwitch {
 			f.floating = map[bool]string{true: floatingAny, false: floatingNone}[on]
 			fs.Lookup(floatingFlag).Changed = true
 		}
 	}
-	return fromKnife(fs, conf, serverKeys)
+	return fromKnife(fs, conf, table.ServerFlags())
 }
 
 // spec reads the flags, without asking the cloud; hide receives what must not

@@ -129,49 +129,49 @@ func serverSettings() []Setting {
 		key("server_name", Text, "(generated)", "Name of the server."),
 		key("server_name_prefix", Text, "", "Beginning of a generated name."),
 		key("image_ref", Text, "", "`IMAGE` to boot, by ID, name or regular expression; required unless image_id is set or a volume boots.").
-			flag("image", "I", "image"),
+			flag("image", "I", "image").help("", "`IMAGE` to boot: an ID, a name, or a regular expression that its name matches"),
 		key("image_id", Text, "", "Image to boot, by ID, without a lookup."),
 		key("flavor_ref", Text, "", "`FLAVOR` of the server, by ID, name or regular expression; required unless flavor_id is set.").
-			flag("flavor", "f", "flavor"),
+			flag("flavor", "f", "flavor").help("", "`FLAVOR`: an ID or a name"),
 		key("flavor_id", Text, "", "Flavor of the server, by ID, without a lookup."),
 		key("network_ref", Text|List|Map|Maps, "(chosen by the cloud)", "`NETWORKS` of the server in order, by ID, name or regular expression, or as mappings.").
-			flag("network-ids", "", "network_ids"),
+			flag("network-ids", "", "network_ids").help("", "`NETWORKS` to attach, by ID or name"),
 		key("network_id", Text|List, "", "Networks of the server, by ID, without a lookup."),
 		key("openstack_network_name", Text, "", "Network whose address SSH uses, by `NAME`.").
-			flag("bootstrap-network", "", "bootstrap_network"),
+			flag("bootstrap-network", "", "bootstrap_network").help("", "bootstrap over the address in the network of this `NAME` (default: the floating IP, else the network called public, else the most reachable address)"),
 		key("ports", Text|List|Map|Maps, "", "Ports that exist, by ID or name, or mappings of ports to create."),
 		key("fixed_ip", Text, "", "Address in the first network."),
 		key("key_name", Text, "(created for the server)", "`KEY` pair to put on the server.").
-			flag("openstack-ssh-key-id", "S", "openstack_ssh_key_id"),
+			flag("openstack-ssh-key-id", "S", "openstack_ssh_key_id").help("", "`KEY` pair to put on the server (default: a new one)"),
 		key("security_groups", Text|List, "(the project's default)", "Security `GROUPS`, by name or ID.").
-			flag("openstack-groups", "", "openstack_security_groups", "openstack_groups", "security_groups"),
+			flag("openstack-groups", "", "openstack_security_groups", "openstack_groups", "security_groups").help("", "security `GROUPS` (default: the project's default group)"),
 		key("availability_zone", Text, "(chosen by the cloud)", "Availability `ZONE`.").
 			flag("availability-zone", "Z", "availability_zone"),
-		key("user_data", Text, "", "`FILE` to hand to cloud-init.").flag("user-data", "", "user_data").path(),
+		key("user_data", Text, "", "`FILE` to hand to cloud-init.").flag("user-data", "", "user_data").help("", "`FILE` with user data for cloud-init").path(),
 		key("cloud_config", Map, "", "User data as a #cloud-config mapping; excludes user_data."),
 		key("config_drive", Flag, "false", "Give the server a config drive."),
-		key("metadata", Map, "{}", "Metadata of the server.").flag("metadata", "M", "metadata"),
+		key("metadata", Map, "{}", "Metadata of the server.").flag("metadata", "M", "metadata").help("", "`KEY=VALUE` of the server's metadata; repeatable"),
 		key("tags", Text|List, "[]", "Tags of the server."),
 		key("description", Text, "", "Description of the server."),
-		key("scheduler_hints", Map, "{}", "Hints for the scheduler, such as group.").flag("scheduler-hints", "", "scheduler_hints"),
+		key("scheduler_hints", Map, "{}", "Hints for the scheduler, such as group.").flag("scheduler-hints", "", "scheduler_hints").help("", "`HINT` for the scheduler: KEY=VALUE, a JSON object, or a server group"),
 		key("server_group", Text, "", "Server group, by name or ID."),
 		key("floating_ip", Text, "", "Existing floating IP to attach.").
-			flag("openstack-floating-ip", "a", "openstack_floating_ip", "floating_ip"),
+			flag("openstack-floating-ip", "a", "openstack_floating_ip", "floating_ip").help("", "give it a floating IP: this `IP`, taken from its holder, or without a value a free one of the project, allocated if there is none"),
 		key("floating_ip_pool", Text|List, "", "External `NETWORKS` to take a floating IP from, by name or ID.").
-			flag("floating-ip-pool", "", "floating_ip_pool", "openstack_floating_ip_pool"),
+			flag("floating-ip-pool", "", "floating_ip_pool", "openstack_floating_ip_pool").help("", "take the floating IP only from these external `NETWORKS`"),
 		key("allocate_floating_ip", Flag, "false", "Allocate a new floating IP, to be released on destroy, rather than take a free one."),
 		key("public_ip_order", Whole, "0", "Which of the public addresses SSH uses, counted from 0."),
 		key("private_ip_order", Whole, "0", "Which of the private addresses SSH uses where there is no public one, counted from 0."),
 		key("use_ipv6", Flag, "false", "Use IPv6 addresses only, rather than IPv4 only."),
 		key("glance_cache_wait_timeout", Decimal, "600", "`SECONDS` that the server may take to become ACTIVE.").
-			flag("server-create-timeout", "", "server_create_timeout"),
+			flag("server-create-timeout", "", "server_create_timeout").help("600", "`SECONDS` until the server must be ACTIVE"),
 		key("ttl", Text|Whole, "(GALLEY_TTL)", "How long the server may live, as in 4h or 2d; `galley reap` removes it afterwards."),
 		key("server_wait", Decimal, "0", "Seconds to sleep before SSH is tried."),
 		key("block_device_mapping", Map|Maps, "", "Volume to create or attach, or a list of them."),
 		key("volumes", Text|List|Map|Maps, "[]", "Existing `VOLUMES` to attach, by ID or name.").
-			flag("openstack-volumes", "", "openstack_volumes"),
+			flag("openstack-volumes", "", "openstack_volumes").help("", "existing `VOLUMES` to attach as /dev/vdd, /dev/vde, …"),
 		key("private_network_only", Flag, "false", "Use private addresses only.").deprecated("driver.openstack_network_name").
-			flag("openstack-private-network", "", "openstack_private_network", "private_network"),
+			flag("openstack-private-network", "", "openstack_private_network", "private_network").help("", "bootstrap over an address inside the cloud, of the network called private if there is one"),
 	}
 }
 

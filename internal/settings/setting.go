@@ -96,6 +96,9 @@ type Setting struct {
 	// none; Aliases are its older names, which help does not show.
 	Flag, Short string
 	Aliases     []string
+	// Usage is the help of the flag and FlagDefault its default, where they say
+	// more than Doc and Default.
+	Usage, FlagDefault string
 	// Knife are the keys of knife[...], the current one first.
 	Knife []string
 	// Env are the environment variables that it is read from.
@@ -197,4 +200,22 @@ func (s Setting) alias(names ...string) Setting {
 func (s Setting) deprecated(replacement string) Setting {
 	s.Replacement = replacement
 	return s
+}
+
+// help adds the default and the help of the flag.
+func (s Setting) help(def, usage string) Setting {
+	s.FlagDefault, s.Usage = def, usage
+	return s
+}
+
+// Help returns the help of the flag.
+func (s Setting) Help() string {
+	if s.Usage != "" || s.Doc == "" {
+		return s.Usage
+	}
+	doc, _, _ := strings.Cut(strings.TrimSuffix(s.Doc, "."), "; ")
+	if strings.HasPrefix(doc, "`") {
+		return doc
+	}
+	return strings.ToLower(doc[:1]) + doc[1:]
 }

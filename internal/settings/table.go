@@ -33,7 +33,7 @@ var table = sync.OnceValue(func() []Group {
 
 var byID = sync.OnceValue(func() map[ID]Setting {
 	m := map[ID]Setting{}
-	for _, g := range table() {
+	for _, g := range slices.Concat(table(), commandGroups()) {
 		for _, s := range g.Settings {
 			if _, ok := m[s.ID()]; !ok {
 				m[s.ID()] = s
