@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/interna
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
 .PHONY: build demo test vet unit race lint fmt docs docs-check release-snapshot parity corpus-share acceptance openstackclient \
-	listings-check test-chefserver chefnode bench bench-fetch bench-converge fuzz clean
+	listings-check test-chefserver chefnode bench bench-deps bench-fetch bench-converge fuzz clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/galley
@@ -102,6 +102,10 @@ bench:
 SIZE ?= 512M
 bench-fetch: build
 	$(GO) run ./internal/testing/fetchbench -galley $(abspath $(BIN)) -size $(SIZE)
+
+# galley deps beside chef-cli and Berkshelf, where they are installed.
+bench-deps: build
+	$(GO) run ./internal/testing/depsbench -galley $(abspath $(BIN))
 
 # A converge, an upload and twenty machines at once, each beside what it is
 # measured against, as ratios of one run.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/version"
@@ -66,6 +67,9 @@ func (s *listed) Load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.index != nil {
+		return nil
+	}
 	if s.index, err = parseIndex(data); err != nil {
 		return &web.Error{What: "the list of cookbooks", URL: secret.URL(s.listURL()), Err: err, Broken: true}
 	}
@@ -120,54 +124,58 @@ func (s *listed) fromWeb(ctx context.Context) ([]byte, error) {
 			}
 		}
 	}
-	var data []byte
-	err := s.ctx.Web.Get(ctx, web.Request{What: "the list of cookbooks", URL: s.listURL(), Header: header}, func(resp *http.Response) error {
-		var err error
-		if resp.StatusCode == http.StatusNotModified {
-			data, err = os.ReadFile(file)
-			return err
+	tmp, err := s.ctx.Cache.Temp()
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	fresh, got := filepath.Join(tmp, "list"), validator{}
+	same := false
+	err = s.ctx.Web.Get(ctx, web.Request{What: "the list of cookbooks", URL: s.listURL(), Header: header}, func(resp *http.Response) error {
+		if same = resp.StatusCode == http.StatusNotModified; same {
+			return nil
 		}
-		data, err = readBounded(resp)
-		known = validator{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
-		return err
+		got = validator{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
+		return save(fresh, resp.Body)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if header.Get("If-None-Match") == "" || known.ETag != header.Get("If-None-Match") {
-		s.remember(file, note, data, known)
+	if same {
+		return os.ReadFile(file)
 	}
-	return data, nil
+	data, err := os.ReadFile(fresh)
+	if err != nil {
+		return nil, err
+	}
+	if s.index, err = parseIndex(data); err == nil {
+		s.remember(file, note, fresh, got)
+	}
+	return data, nil // what is wrong with it is found again
 }
 
 // remember keeps a list for the next time; that it cannot be kept is no
 // failure. Without a validator it serves --offline.
-func (s *listed) remember(file, note string, data []byte, known validator) {
-	if _, err := parseIndex(data); err != nil {
+func (s *listed) remember(file, note, fresh string, v validator) {
+	text, err := json.Marshal(v)
+	if err != nil || os.RemoveAll(note) != nil || os.MkdirAll(filepath.Dir(file), 0o755) != nil || os.Rename(fresh, file) != nil {
 		return
 	}
-	text, err := json.Marshal(known)
-	if err != nil || os.RemoveAll(note) != nil || s.ctx.Cache.Write(file, data) != nil {
-		return
-	}
-	_ = s.ctx.Cache.Write(note, text) // without it, it is fetched again
+	_ = s.ctx.Cache.Write(note, text) // without it, the list is fetched again
 }
 
-// readBounded reads an answer of at most maxList bytes.
-func readBounded(resp *http.Response) ([]byte, error) {
-	if resp.ContentLength > maxList {
-		return nil, errors.New("the list of cookbooks is larger than can be true")
+// save writes an answer of at most maxList bytes to a file, so that it is in
+// memory once.
+func save(file string, from io.Reader) error {
+	out, err := os.Create(file)
+	if err != nil {
+		return err
 	}
-	if resp.ContentLength > 0 {
-		data := make([]byte, resp.ContentLength)
-		_, err := io.ReadFull(resp.Body, data)
-		return data, err
-	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxList+1))
-	if len(data) > maxList {
+	n, err := io.Copy(out, io.LimitReader(from, maxList+1))
+	if n > maxList {
 		err = errors.New("the list of cookbooks is larger than can be true")
 	}
-	return data, err
+	return errors.Join(err, out.Close())
 }
 
 // Releases implements [Source].

@@ -39,6 +39,7 @@ type Server struct {
 	web   *httptest.Server
 	mu    sync.Mutex
 	books []Cookbook
+	list  []byte // of the books, nil where it has to be made
 	asked []string
 }
 
@@ -96,7 +97,17 @@ func (s *Server) Close() { s.web.Close() }
 func (s *Server) Add(books ...Cookbook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.books = append(s.books, books...)
+	s.books, s.list = append(s.books, books...), nil
+}
+
+// Universe is the list of all cookbooks as it is answered.
+func (s *Server) Universe() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.list == nil {
+		s.list = s.universe(s.books)
+	}
+	return s.list
 }
 
 // Asked returns the paths that were asked for since the last call, in order; a
@@ -112,7 +123,7 @@ func (s *Server) Asked() []string {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	books := slices.Clone(s.books)
+	books := s.books // only ever appended to
 	s.mu.Unlock()
 	note := r.URL.Path
 	defer func() {
@@ -121,7 +132,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.mu.Unlock()
 	}()
 	if r.URL.Path == "/universe" {
-		data := s.universe(books)
+		data := s.Universe()
 		sum := sha256.Sum256(data)
 		tag := `"` + hex.EncodeToString(sum[:8]) + `"`
 		w.Header().Set("ETag", tag)
