@@ -150,7 +150,7 @@ func (t *tool) run(name string, args []string) int {
 		return t.journalctl(args)
 	case "hostnamectl":
 		return t.hostnamectl(args)
-	case "telinit":
+	case "telinit", "init":
 		switch strings.Join(args, " ") {
 		case "0":
 			return t.power("poweroff", nil)
@@ -305,7 +305,7 @@ func (t *tool) systemctl(args []string) int {
 	case "get-default":
 		t.printf("multi-user.target\n")
 		return 0
-	case "daemon-reload", "daemon-reexec", "reset-failed", "preset", "preset-all", "set-default", "isolate", "default":
+	case "daemon-reload", "daemon-reexec", "reset-failed", "preset-all", "set-default", "isolate", "default":
 		return t.reloadDaemon(verb, units)
 	case "list-units", "list-unit-files", "list-timers":
 		return t.list(verb)
@@ -420,6 +420,12 @@ func (t *tool) unitVerb(verb, name string, quiet, now bool) int {
 	case "kill":
 		um.killAll(name, syscall.SIGTERM)
 		return 0
+	case "preset":
+		verb = "disable"
+		if err == nil && u.preset() {
+			verb = "enable"
+		}
+		return t.install(verb, name, u, err, now)
 	case "enable", "disable", "reenable", "mask", "unmask":
 		return t.install(verb, name, u, err, now)
 	}

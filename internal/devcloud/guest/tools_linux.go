@@ -1,7 +1,10 @@
 package guest
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"strings"
@@ -38,6 +41,13 @@ func (m *machine) installTools() error {
 				t.at("/etc/hostname"),
 			) + ";;\n*) echo \"hostname: not possible in this guest\" >&2; exit 1;;\nesac\n"
 	}
+	if m.fs.pidSpace && !exists("/sbin/init") {
+		// invoke-rc.d starts nothing where there is no init.
+		scripts["/sbin/init"] = scripts["/sbin/telinit"]
+	}
+	if err := m.divertTools(scripts); err != nil {
+		return err
+	}
 	for name, text := range scripts {
 		var dest string
 		switch {
@@ -54,6 +64,29 @@ func (m *machine) installTools() error {
 		}
 	}
 	return nil
+}
+
+// divertTools makes dpkg put a package's own systemctl and the like beside the
+// tools here, as `dpkg-divert --local` does.
+func (m *machine) divertTools(scripts map[string]string) error {
+	const file = "/var/lib/dpkg/diversions"
+	if !m.fs.pidSpace || !exists("/var/lib/dpkg/status") {
+		return nil
+	}
+	old, err := m.fs.read(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var b strings.Builder
+	b.Write(old)
+	for name := range scripts {
+		for _, p := range []string{name, "/usr" + name} { // packages name either
+			if !bytes.Contains(old, []byte(p+"\n")) {
+				fmt.Fprintf(&b, "%s\n%s.distrib\n:\n", p, p)
+			}
+		}
+	}
+	return m.fs.write(file, []byte(b.String()), 0o644)
 }
 
 // hasSystemd reports whether the guest's image is one of systemd's.

@@ -156,6 +156,15 @@ func (u *unitFile) duration(key string, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
+// timeout reads a time limit, of which 0 and "infinity" are none.
+func (u *unitFile) timeout(key string, otherwise time.Duration) time.Duration {
+	d := u.duration(key, otherwise)
+	if d <= 0 || u.get(key) == "infinity" {
+		return 24 * time.Hour
+	}
+	return d
+}
+
 // expand replaces the specifiers that service units use; see systemd.unit(5).
 func (u *unitFile) expand(s string) string {
 	if !strings.Contains(s, "%") {
@@ -305,6 +314,30 @@ func (u *unitFile) fileState() string {
 		return "static"
 	}
 	return "disabled"
+}
+
+// preset reports whether the distribution enables the unit when its package is
+// installed: the first preset that matches decides, see systemd.preset(5).
+func (u *unitFile) preset() bool {
+	for _, dir := range []string{"/etc/systemd/system-preset", "/usr/lib/systemd/system-preset", "/lib/systemd/system-preset"} {
+		files, _ := filepath.Glob(filepath.Join(dir, "*.preset")) // sorted
+		for _, f := range files {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				continue
+			}
+			for line := range strings.Lines(string(data)) {
+				f := strings.Fields(line)
+				if len(f) < 2 || f[0] != "enable" && f[0] != "disable" {
+					continue
+				}
+				if ok, err := filepath.Match(f[1], u.name); ok && err == nil {
+					return f[0] == "enable"
+				}
+			}
+		}
+	}
+	return true
 }
 
 // enable makes the links that [Install] asks for, and returns a line for each.

@@ -218,7 +218,7 @@ func (um *unitManager) startMain(u *unitFile, s *service, c commandLine, env map
 		case <-ready:
 		case st := <-ended:
 			return fmt.Errorf("the main process %s", howEnded(st))
-		case <-time.After(u.duration("Service.TimeoutStartSec", startTimeout)):
+		case <-time.After(u.timeout("Service.TimeoutStartSec", startTimeout)):
 			return errors.New("a timeout was exceeded")
 		}
 	}
@@ -386,7 +386,7 @@ func (um *unitManager) stop(name string) error {
 		_ = syscall.Kill(pid, sig)
 	}
 	um.killAll(name, sig)
-	deadline := time.Now().Add(min(u.duration("Service.TimeoutStopSec", stopTimeout), stopTimeout))
+	deadline := time.Now().Add(min(u.timeout("Service.TimeoutStopSec", stopTimeout), stopTimeout))
 	for (pid != 0 && startTime(pid) != "") || len(um.processes(name)) > 0 {
 		if time.Now().After(deadline) {
 			if pid != 0 {
@@ -444,7 +444,7 @@ func (um *unitManager) runAll(u *unitFile, commands []commandLine, env map[strin
 			if !c.ignore && (st.Signaled() || st.ExitStatus() != 0) {
 				return fmt.Errorf("%s %s", c.argv[0], howEnded(st))
 			}
-		case <-time.After(u.duration("Service.TimeoutStartSec", startTimeout)):
+		case <-time.After(u.timeout("Service.TimeoutStartSec", startTimeout)):
 			_ = syscall.Kill(-ch.pid, syscall.SIGKILL)
 			return fmt.Errorf("%s: a timeout was exceeded", c.argv[0])
 		}

@@ -22,6 +22,7 @@ E
 cat >/etc/systemd/system/forks.service <<'E'
 [Service]
 Type=forking
+TimeoutStartSec=0
 PIDFile=/run/forks.pid
 ExecStart=/bin/sh -c 'sleep 1000 & echo $! >/run/forks.pid'
 E
@@ -71,6 +72,7 @@ systemctl stop forks; pgrep sleep`, "same",
 			"su -s /bin/sh nobody -c 'systemctl stop web@a; systemctl poweroff; reboot' 2>&1",
 			"Failed to stop web@a: Access denied\nFailed to poweroff : Access denied\nreboot: must be superuser.",
 		},
+		{"systemctl --preset-mode=enable-only preset web@b 2>/dev/null; systemctl is-enabled web@b", "enabled"},
 		{"hostnamectl set-hostname other; hostname", "other"},
 	} {
 		got := runOn(t, c, check.command)
