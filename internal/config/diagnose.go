@@ -15,17 +15,17 @@ import (
 type Diagnosis struct {
 	// Project is nil when Err is not.
 	Project *Project
-	// Err is why there are no instances.
+	// Err says why the instances are missing.
 	Err error
 
 	loader   *loader
 	combined *mapping
-	// combinedErr is why there is no combined data.
+	// combinedErr says why the combined data is missing.
 	combinedErr error
 }
 
 // Examine reads the configuration as [Load] does, but keeps what could be
-// read when something could not. Only what is no fault of the files is
+// read when something could not. Only a failure that the files do not cause is
 // returned as an error.
 func Examine(ctx context.Context, o Options) (*Diagnosis, error) {
 	d := &Diagnosis{}
@@ -278,7 +278,7 @@ func (d *Diagnosis) instancesPart(o DiagnoseOptions, r *redactor) *value {
 }
 
 // withDefaults are a section's data with the defaults of the plug-in's keys
-// filled in, sorted by key. Of a plug-in that is not ours there are no keys.
+// filled in, sorted by key. A plug-in of another tool has no keys here.
 func withDefaults(section string, s Section, keys map[string]settings.Setting) *value {
 	m := s.m.cloneFor(len(keys))
 	if keys != nil {

@@ -4,7 +4,7 @@
 // plug-in data for each instance. Each value knows where it came from.
 //
 // [Load] does all of it. [Validate], [Schema] and [Keys] come from one table
-// of what may stand in such a file.
+// of the settings in such a file.
 //
 // The package knows files, not clouds. It may be imported by the plug-ins
 // below kitchen and by internal/cli. The languages it reads have packages of

@@ -12,7 +12,7 @@ type Error struct {
 	File string
 	// Line and Column count from 1; 0 is unknown.
 	Line, Column int
-	// Msg says what is wrong: lower case, no full stop.
+	// Msg describes the fault: lower case, no full stop.
 	Msg string
 	// Text is the offending piece of the file, "" when there is none.
 	Text string
@@ -22,7 +22,7 @@ type Error struct {
 	Err error
 }
 
-// Error has the form "kitchen.yml:3:5: what is wrong: the text".
+// Error has the form "kitchen.yml:3:5: message: the text".
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.File != "" {
@@ -82,7 +82,7 @@ type Problem struct {
 	Code string
 	// Key is the path of the key, as in "driver.image_rf".
 	Key string
-	// Msg says what is found: lower case, no full stop.
+	// Msg describes the problem: lower case, no full stop.
 	Msg string
 	// Advice is what to do about it, "" for nothing.
 	Advice string
@@ -90,7 +90,7 @@ type Problem struct {
 	Fatal bool
 }
 
-// String has the form "kitchen.yml:3:5: what is found (what to do)".
+// String has the form "kitchen.yml:3:5: message (what to do)".
 func (p Problem) String() string {
 	s := (&Error{File: p.File, Line: p.Line, Column: p.Column, Msg: p.Msg}).Error()
 	if p.Advice != "" {

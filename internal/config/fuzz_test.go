@@ -12,7 +12,7 @@ import (
 )
 
 // FuzzResolve feeds three files without ERB to the whole of the reader: what
-// is wrong with them must be an *Error, and what is right must come out as
+// is wrong with them must be an *Error, and a valid file must come out as
 // JSON and as YAML that reads back.
 func FuzzResolve(f *testing.F) {
 	f.Add([]byte("driver: {name: openstack, image_ref: 7.10}\nplatforms:\n- name: win-1\n  driver: x\nsuites:\n- name: s\n  run_list: [a]\n  excludes: b\n"), []byte("driver: {a: 1}\n"), []byte("transport: ssh\n"))
@@ -38,7 +38,7 @@ func FuzzResolve(f *testing.F) {
 		}
 		out := d.YAML(DiagnoseOptions{Loader: true, Plugins: true, Instances: true, Origin: true})
 		if _, _, err := yaml11.Parse(out); err != nil && len(out) < 1<<16 {
-			t.Fatalf("diagnose writes what cannot be read: %v\n%s", err, out)
+			t.Fatalf("diagnose writes YAML that cannot be read: %v\n%s", err, out)
 		}
 		if d.Err != nil {
 			var e *Error
@@ -52,7 +52,7 @@ func FuzzResolve(f *testing.F) {
 		}
 		if y := YAML(d.Project.Instances); len(y) < 1<<16 {
 			if _, _, err := yaml11.Parse(y); err != nil {
-				t.Fatalf("resolve writes what cannot be read: %v\n%s", err, y)
+				t.Fatalf("resolve writes YAML that cannot be read: %v\n%s", err, y)
 			}
 		}
 	})

@@ -17,7 +17,7 @@ func appendJSON(b *bytes.Buffer, v *value, indent, step string) {
 	case v.kind == kindInt:
 		b.WriteString(v.text())
 	case v.kind == kindFloat:
-		// JSON has no infinity and no NaN; their names stand for them.
+		// JSON has no infinity and no NaN; their names are used.
 		if math.IsInf(v.f, 0) || math.IsNaN(v.f) {
 			jsonString(b, v.text())
 			return
@@ -26,7 +26,7 @@ func appendJSON(b *bytes.Buffer, v *value, indent, step string) {
 	case v.kind == kindString:
 		jsonString(b, v.s)
 	case v.kind == kindSymbol:
-		// With its colon, or it could not be told from a string.
+		// With its colon, to differ from a string.
 		jsonString(b, ":"+v.s)
 	case v.kind == kindList:
 		if len(v.list) == 0 {
@@ -118,7 +118,7 @@ func resolved(instances []Instance) *value {
 }
 
 // toolKeys are the tool's own settings, which Test Kitchen writes into every
-// section; they are no part of what the files say about a plug-in.
+// section; the files do not set them.
 var toolKeys = [...]string{"kitchen_root", "test_base_path", "log_level", "debug"}
 
 func withoutTool(m *mapping) *mapping {

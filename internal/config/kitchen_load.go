@@ -132,7 +132,7 @@ func (l *loader) find() error {
 			if exists(plain) {
 				return &Error{
 					Msg:    "both kitchen.yml and .kitchen.yml are in " + l.root,
-					Advice: "keep kitchen.yml and move what is in the other into it",
+					Advice: "keep kitchen.yml and move the content of the other into it",
 				}
 			}
 			path = dotted

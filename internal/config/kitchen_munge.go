@@ -316,7 +316,7 @@ const (
 var sections = [...]string{secDriver, secProvisioner, secTransport, secVerifier, secLifecycle}
 
 // layer returns what the top level, a platform or a suite says about a
-// plug-in, as a mapping; bucket names the layer for what is concatenated.
+// plug-in, as a mapping; bucket names the layer for concatenated lists.
 func layer(root *mapping, section, bucket, path string) (*value, error) {
 	at := join(path, section)
 	v := named(root, section)

@@ -23,7 +23,7 @@ type renderer interface {
 	close()
 }
 
-// rendering is a rendered file with what is known of each of its lines.
+// rendering is a rendered file with the origin of each line.
 type rendering struct {
 	text string
 	// lineOf gives the template's line of a rendered line, nil when they are

@@ -134,7 +134,7 @@ func (p *Project) resolve() error {
 			if !runs {
 				continue
 			}
-			// Nothing is asked of the data when there is no instance to use it.
+			// The data is only read when an instance uses it.
 			if common == nil {
 				if kitchen != nil && kitchen.kind != kindMap {
 					return notMapping(kitchen, "kitchen", "")
@@ -193,7 +193,7 @@ func (p *Project) unique() error {
 			what = fmt.Sprintf("the instances %s and %s differ in case only", other.Name, in.Name)
 		}
 		e := at(in.platform, "%s and would share one machine", what)
-		e.Advice = "give each platform and suite a name of its own"
+		e.Advice = "rename one of the platforms or suites"
 		return e
 	}
 	return nil

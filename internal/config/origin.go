@@ -9,7 +9,7 @@ import (
 type Origin struct {
 	// File is the path as given or found, "" for a value of Galley's own.
 	File string
-	// Line and Column are where it stands in the file, the template when the
+	// Line and Column are its place in the file, the template when the
 	// file has ERB; counted from 1, 0 when unknown.
 	Line, Column int
 	// Default says that no file set it, and whose default it is.

@@ -8,10 +8,10 @@ import (
 	"github.com/galleyhq/galley/internal/secret"
 )
 
-// redactedText stands in the place of a secret.
+// redactedText replaces a secret.
 const redactedText = "[redacted]"
 
-// redactor hides secrets in data: what stands at a key with a secret's name,
+// redactor hides secrets in data: the value of a key with a secret's name,
 // what a template took from a variable with such a name, the passwords of
 // URLs, and the text of known secrets wherever it comes again.
 type redactor struct {

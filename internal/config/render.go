@@ -8,7 +8,7 @@ import (
 
 // Rendered is what a template makes.
 type Rendered struct {
-	// Text is exactly what is then read as YAML.
+	// Text is exactly the text that is then read as YAML.
 	Text string
 	doc  *rendering
 }

@@ -30,7 +30,7 @@ func ref(name string) *value { return obj("$ref", "#/definitions/"+name) }
 
 // Schema returns a JSON Schema (draft 7) of kitchen.yml, for editors. It is
 // made of the table in internal/settings. Each value has one list of types
-// rather than alternatives, so that an editor can say what is wrong; text that
+// rather than alternatives, so that an editor can explain a fault; text that
 // ERB will write is accepted everywhere.
 func Schema() []byte {
 	defs := obj()
@@ -85,7 +85,7 @@ func Schema() []byte {
 	return b.Bytes()
 }
 
-// schemaOf is the mapping of a section, or of what is below a parent key of
+// schemaOf is the mapping of a section, or of a mapping below a parent key of
 // it, with the keys that are common to all plug-ins and those of one.
 func schemaOf(section, parent, plugin string) *value {
 	props := obj()

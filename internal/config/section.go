@@ -24,7 +24,7 @@ type Section struct {
 	// root and home resolve paths.
 	root, home string
 	org        *Origin
-	// reads, unless nil, is told of each key that is looked at.
+	// reads, unless nil, receives each key that is read.
 	reads func(key string)
 }
 

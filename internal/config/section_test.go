@@ -195,7 +195,7 @@ func TestSecretKey(t *testing.T) {
 		"DB_PASS", "server_root_password", "aws_secret_access_key", "chef_license_key", "ssh_http_proxy_password", "apiKey", "secretKey", "privateKey",
 	} {
 		if !secret.IsName(k) {
-			t.Errorf("%s is no secret", k)
+			t.Errorf("%s is not a secret", k)
 		}
 	}
 	for _, k := range []string{

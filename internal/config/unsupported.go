@@ -133,7 +133,7 @@ func (p *Project) Unsupported(instances []string, wanted ...string) error {
 }
 
 // supported reports whether Galley has the plug-in of a section. An alias
-// that has keys of its own is only one where none of them is set.
+// with other keys is only one where none of them is set.
 func supported(section string, s Section) bool {
 	name := s.Name()
 	if _, _, ok := settings.Canonical(section, name); !ok {

@@ -106,7 +106,7 @@ func TestAliasesAreOurs(t *testing.T) {
 	}
 	e, _ := refusal(t, map[string]string{"kitchen.yml": "driver: {name: proxy, host: h}\nprovisioner: {name: chef_github, chef_github_branch: x}\nplatforms: [{name: a}]\nsuites: [{name: s}]\n"})
 	if e == nil {
-		t.Error("chef_github with a key of its own is taken for chef_zero")
+		t.Error("chef_github with another key is taken for chef_zero")
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// Validate reads the configuration and tells what is wrong or doubtful in it,
+// Validate reads the configuration and reports faults and doubtful values in it,
 // in the order of the files. It needs no cloud. Only a problem that is Fatal
 // keeps Galley from working with the configuration: an unknown key never
 // does, for files are shared between tools.
@@ -39,7 +39,7 @@ func Validate(ctx context.Context, o Options) ([]Problem, error) {
 	return p.Problems(), nil
 }
 
-// Problems tells what is wrong or doubtful in a configuration that could be
+// Problems reports faults and doubtful values in a configuration that could be
 // read, in the order of the files; the Warnings are among it.
 func (p *Project) Problems() []Problem {
 	c := &checker{p: p, seen: map[string]bool{}, rank: map[string]int{}, tables: map[string]map[string]settings.Setting{}, legacy: settings.Known(secDriver, "")}
@@ -64,7 +64,7 @@ func (p *Project) Problems() []Problem {
 type checker struct {
 	p        *Project
 	problems []Problem
-	// seen holds what was said, for the same value serves many instances.
+	// seen holds the reported problems, since one value serves many instances.
 	seen map[string]bool
 	rank map[string]int
 	// tables are the keys of each plug-in met, legacy those of every driver.
@@ -135,7 +135,7 @@ func (c *checker) unknown(e entry, at, what string, keys map[string]settings.Set
 	if n := text.Nearest(e.name, names(keys)); n != "" {
 		advice = fmt.Sprintf("did you mean %s?", n)
 	}
-	c.add(org, "unknown-key", at, advice, "%s is no key of %s and has no effect", e.name, what)
+	c.add(org, "unknown-key", at, advice, "%s is not a key of %s and has no effect", e.name, what)
 }
 
 func (c *checker) checkValue(k settings.Setting, e entry, at string) {
@@ -178,7 +178,7 @@ func article(s string) string {
 	return "a " + s
 }
 
-// fits says whether a value has one of the forms; null stands for no value.
+// fits says whether a value has one of the forms; null means no value.
 func fits(v *value, t settings.Type) bool {
 	if t&settings.Any != 0 {
 		return true
@@ -258,7 +258,7 @@ func (c *checker) instances() {
 	if len(c.p.Instances) > 0 {
 		return
 	}
-	// A file of settings for other projects: what it says at the top level.
+	// A file of settings for other projects: its top level is checked.
 	for _, section := range sections {
 		v, err := layer(c.p.munged, section, bucketCommon, "")
 		if err != nil {
@@ -337,7 +337,7 @@ func ownerOf(section, key string) string {
 }
 
 // nested checks a mapping, or a list of mappings, below a key that has a
-// table of its own.
+// separate table.
 func (c *checker) nested(k settings.Setting, v *value, at, plugin string) {
 	if k.Type&(settings.Map|settings.Maps) == 0 {
 		return

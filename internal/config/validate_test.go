@@ -28,9 +28,9 @@ func TestValidate(t *testing.T) {
 	}{
 		{os + one, nil},
 		{os + "x-a: 1\n_b: 2\n.c: 3\n" + one, nil},
-		{os + "plaforms: []\n" + one, []string{"kitchen.yml:2:1: plaforms is no key of the top level and has no effect (did you mean platforms?)"}},
-		{"driver: {name: openstack, image_rf: x}\n" + one, []string{"kitchen.yml:1:27: image_rf is no key of the driver openstack and has no effect (did you mean image_ref?)"}},
-		{"driver: {name: openstack, zzz: x}\n" + one, []string{"kitchen.yml:1:27: zzz is no key of the driver openstack and has no effect"}},
+		{os + "plaforms: []\n" + one, []string{"kitchen.yml:2:1: plaforms is not a key of the top level and has no effect (did you mean platforms?)"}},
+		{"driver: {name: openstack, image_rf: x}\n" + one, []string{"kitchen.yml:1:27: image_rf is not a key of the driver openstack and has no effect (did you mean image_ref?)"}},
+		{"driver: {name: openstack, zzz: x}\n" + one, []string{"kitchen.yml:1:27: zzz is not a key of the driver openstack and has no effect"}},
 		{os + "provisioner: {name: shell, product_name: cinc}\n" + one, []string{"kitchen.yml:2:42: product_name is a key of the provisioner chef_infra and has no effect for shell"}},
 		{"driver: {name: openstack, username: x}\n" + one, []string{"kitchen.yml:1:27: driver.username is of older days (use transport.username)"}},
 		{"driver: {name: openstack, use_ipv6: maybe}\n" + one, []string{`kitchen.yml:1:37: driver.use_ipv6 should be a boolean, but is "maybe"`}},
@@ -38,7 +38,7 @@ func TestValidate(t *testing.T) {
 		{"driver: {name: openstack, metadata: x}\n" + one, []string{`kitchen.yml:1:37: driver.metadata should be a mapping, but is "x"`}},
 		{
 			"driver: {name: openstack, block_device_mapping: {make_volum: true}}\n" + one,
-			[]string{"kitchen.yml:1:50: make_volum is no key of driver.block_device_mapping and has no effect (did you mean make_volume?)"},
+			[]string{"kitchen.yml:1:50: make_volum is not a key of driver.block_device_mapping and has no effect (did you mean make_volume?)"},
 		},
 		{"driver: {name: openstack, no_ssh_tcp_check: true}\n" + one, []string{"kitchen.yml:1:27: driver.no_ssh_tcp_check has no effect (the transport waits until a session can run a command)"}},
 		{"driver: vagrant\n" + one, []string{"kitchen.yml:1:9: Galley does not have the driver \"vagrant\" (openstack is the nearest that Galley has)"}},
@@ -55,19 +55,19 @@ func TestValidate(t *testing.T) {
 		}},
 		{os + "platforms: [{name: a}, {name: b}]\nsuites: [{name: s, includes: a}]\n", []string{"kitchen.yml:2:31: platform b has no suite"}},
 		{os + "platforms: [{name: a}, {name: a}]\nsuites: [{name: s}]\n", []string{
-			"kitchen.yml:2:31: two instances are called s-a and would share one machine (give each platform and suite a name of its own)",
+			"kitchen.yml:2:31: two instances are called s-a and would share one machine (rename one of the platforms or suites)",
 		}},
 		{os + "platforms: [{name: a, imge: x}]\nsuites: [{name: s, run_lst: [x]}]\n", []string{
-			"kitchen.yml:2:23: imge is no key of a platform and has no effect", "kitchen.yml:3:20: run_lst is no key of a suite and has no effect (did you mean run_list?)",
+			"kitchen.yml:2:23: imge is not a key of a platform and has no effect", "kitchen.yml:3:20: run_lst is not a key of a suite and has no effect (did you mean run_list?)",
 		}},
 		{os + "lifecycle: {pre_creat: x, post_create: [{remot: x}]}\n" + one, []string{
-			"kitchen.yml:2:13: pre_creat is no key of lifecycle and has no effect (did you mean pre_create?)",
+			"kitchen.yml:2:13: pre_creat is not a key of lifecycle and has no effect (did you mean pre_create?)",
 			"kitchen.yml:2:41: lifecycle.post_create has a hook with neither local nor remote",
-			"kitchen.yml:2:42: remot is no key of a hook and has no effect (did you mean remote?)",
+			"kitchen.yml:2:42: remot is not a key of a hook and has no effect (did you mean remote?)",
 		}},
 		{os, []string{"the configuration has no instances (it needs at least one platform and one suite)"}},
 		{"driver: {name: openstack, imag_ref: x}\n", []string{
-			"kitchen.yml:1:27: imag_ref is no key of the driver openstack and has no effect (did you mean image_ref?)",
+			"kitchen.yml:1:27: imag_ref is not a key of the driver openstack and has no effect (did you mean image_ref?)",
 			"the configuration has no instances (it needs at least one platform and one suite)",
 		}},
 		{"a: [\n", []string{"kitchen.yml:1:1: a value should be here, or a bracket is not closed: a: ["}},

@@ -157,7 +157,7 @@ func (m *mapping) delete(name string) *value {
 	return v
 }
 
-// clone copies the mapping, not what is below it.
+// clone copies the mapping, but not the values.
 func (m *mapping) clone() *mapping {
 	if m == nil {
 		return &mapping{}
@@ -269,7 +269,7 @@ func (m *mapping) data() map[string]any {
 	return out
 }
 
-// fromGo makes a value of plain Go data; what it does not know becomes the
+// fromGo makes a value of plain Go data; an unknown type becomes the
 // string that fmt.Sprint makes of it.
 func fromGo(x any, org *Origin) *value {
 	switch x := x.(type) {

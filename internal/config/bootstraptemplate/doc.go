@@ -7,5 +7,5 @@
 // subset, and methods that only knife itself has, are errors with the
 // template's line.
 //
-// internal/cli imports it, and internal/config and what lies below.
+// internal/cli imports it, and the packages below internal/config.
 package bootstraptemplate

@@ -24,7 +24,7 @@ type Context struct {
 	FirstBoot          map[string]any
 	// Environment is bootstrap_environment, nil in Ruby where it is "".
 	Environment string
-	// ClientKey is what is in the file client_pem, ValidationKey and Secret
+	// ClientKey is the content of the file client_pem, ValidationKey and Secret
 	// are the texts themselves; "" is nil or false.
 	ClientKey, ValidationKey, Secret string
 	ConfigContent, StartChef         string

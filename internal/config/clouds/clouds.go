@@ -31,7 +31,7 @@ type Options struct {
 	// Region chooses one of a cloud's regions; "" is that of OS_REGION_NAME,
 	// else the first.
 	Region string
-	// Dir stands for the current directory; "" is the process's.
+	// Dir replaces the current directory; "" is the process's.
 	Dir string
 	// SystemDir is the system's folder; "" is /etc/openstack.
 	SystemDir string
@@ -49,7 +49,7 @@ type Entry struct {
 	Name string
 	// File is the clouds.yaml that has it.
 	File string
-	// Warnings tell of what is not as the person may think: an old spelling,
+	// Warnings report surprises: an old spelling,
 	// a profile or a file that is not there.
 	Warnings []string
 	// Auth are its credentials, and how its services are reached.
@@ -157,7 +157,7 @@ func Load(name string, o Options) (*Entry, error) {
 	}
 	entry, ok := raw.(object)
 	if !ok && raw != nil {
-		return nil, fmt.Errorf("cloud %q in %s is no mapping", name, path)
+		return nil, fmt.Errorf("cloud %q in %s is not a mapping", name, path)
 	}
 	entry = normal(entry)
 	if entry, err = o.withProfile(e, entry); err != nil {
@@ -310,7 +310,7 @@ func read(path string) (object, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%s is no configuration file", path)
+		return nil, fmt.Errorf("%s is not a configuration file", path)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -74,7 +74,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("an entry without anything: %v, %v", e, err)
 	}
 	if _, err := Load("text", o); err == nil {
-		t.Error("an entry that is no mapping: no error")
+		t.Error("an entry that is not a mapping is accepted")
 	}
 }
 

@@ -37,7 +37,7 @@ func fields(a *credentials.Auth) map[string]*string {
 	}
 }
 
-// rules are the keys of auth that are not values of their own.
+// rules are the keys of auth that are not fields.
 var rules = []string{"default_domain_id", "default_domain_name", "default_domain", "system_scope"}
 
 // repair turns old spellings into today's and puts everything where it
@@ -49,7 +49,7 @@ func repair(entry object) {
 	}
 	entry["auth"] = auth
 	// The last of several spellings that has a value wins, and what stands
-	// in auth wins over what stands beside it.
+	// in auth wins over a value beside it.
 	move := func(to string, from ...string) {
 		value := ""
 		for _, k := range from {

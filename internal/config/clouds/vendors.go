@@ -1,7 +1,7 @@
 package clouds
 
-// vendorFacts is what is publicly known of a provider: where its identity
-// service is, and its regions. It stands for openstacksdk's built-in profiles.
+// vendorFacts are public facts about a provider: where its identity
+// service is, and its regions. They replace openstacksdk's built-in profiles.
 type vendorFacts struct {
 	url     string
 	version string

@@ -43,7 +43,7 @@ func parse(data []byte) (object, error) {
 	case object:
 		return r, nil
 	}
-	return nil, errors.New("it is no mapping with a key clouds")
+	return nil, errors.New("it is not a mapping with a key clouds")
 }
 
 // decoder turns nodes into values.
@@ -108,7 +108,7 @@ func (d *decoder) mapping(n *yaml.Node, depth int) (any, error) {
 			for _, m := range list {
 				from, ok := m.(object)
 				if !ok {
-					return nil, fmt.Errorf("line %d: << merges what is no mapping", k.Line)
+					return nil, fmt.Errorf("line %d: << merges a value that is not a mapping", k.Line)
 				}
 				for k, v := range from {
 					if _, there := merged[k]; !there {

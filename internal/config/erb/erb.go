@@ -88,7 +88,7 @@ const (
 type segment struct {
 	gen  int // offset in the generated code
 	src  int // offset in the template
-	n    int // length of what is copied verbatim; 0 for text, which is quoted
+	n    int // length of the text copied verbatim; 0 for text, which is quoted
 	kind segKind
 }
 
@@ -155,7 +155,7 @@ func compile(src string) *compiler {
 			break
 		}
 		if i > 0 && src[pos+i-1] == '%' {
-			// %%> stands for %> and does not end the tag
+			// %%> means %> and does not end the tag
 			add(pos, pos+i-1)
 			if text.Len() == 0 {
 				start = pos + i - 1
@@ -181,7 +181,7 @@ func compile(src string) *compiler {
 		text.Reset()
 		stag = ""
 	}
-	// what is left of an unclosed tag counts as text
+	// the rest of an unclosed tag counts as text
 	if text.Len() > 0 {
 		c.put(text.String(), start)
 	}

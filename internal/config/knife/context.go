@@ -72,7 +72,7 @@ func (s *section) get(name string) ruby.Value {
 		s.t.set(name, entry{value: v})
 		return v
 	}
-	// The contexts of Chef's other tools have contexts of their own, as in
+	// The contexts of Chef's other tools have further contexts, as in
 	// `chefdk.generator.license = "mit"`; they mean nothing here.
 	if s.name == "chefdk" || s.name == "chefcli" {
 		v := &ruby.HostObject{Name: s.name + "." + name, Host: &section{s.l, s.name, newTable()}}

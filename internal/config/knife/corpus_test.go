@@ -155,7 +155,7 @@ func oracle(t *testing.T, o Options, env *env.Env, c *Config, loadErr error) {
 	}
 	for k, v := range want.Set {
 		if k == "node_name" && v == nil {
-			v = c.NodeName // nobody is logged in where there is no terminal
+			v = c.NodeName // nobody is logged in without a terminal
 		}
 		if k == "node_name" && got[k] == nil {
 			got[k] = c.NodeName

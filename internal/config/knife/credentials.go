@@ -47,9 +47,9 @@ func (l *loader) credentials() (string, error) {
 		switch from {
 		case "":
 		case "--profile":
-			return "", &Error{Msg: fmt.Sprintf("there is no credentials file, so no profile %q", name), Advice: "profiles stand in ~/.chef/credentials, or where CHEF_CREDENTIALS_FILE points"}
+			return "", &Error{Msg: fmt.Sprintf("the credentials file, which would have the profile %q, does not exist", name), Advice: "profiles are in ~/.chef/credentials, or where CHEF_CREDENTIALS_FILE points"}
 		default:
-			l.warn("", "%s names the profile %q, but there is no credentials file", from, name)
+			l.warn("", "%s names the profile %q, but the credentials file does not exist", from, name)
 		}
 		return "", nil
 	}
@@ -68,7 +68,7 @@ func (l *loader) credentials() (string, error) {
 		if from == "" {
 			return "", nil
 		}
-		return "", &Error{File: path, Msg: fmt.Sprintf("there is no profile %q, which %s asks for", name, from), Advice: "it has " + orNone(doc.names())}
+		return "", &Error{File: path, Msg: fmt.Sprintf("the profile %q, which %s names, does not exist", name, from), Advice: "it has " + orNone(doc.names())}
 	}
 	return name, l.applyProfile(p)
 }

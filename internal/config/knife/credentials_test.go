@@ -90,7 +90,7 @@ func TestProfileOrder(t *testing.T) {
 	o.Profile = "a"
 	isString(t, "by flag", load(t, o).NodeName, "a")
 	o.Profile = "z"
-	if e := refused(t, o); !strings.Contains(e.Error(), `there is no profile "z", which --profile asks for`) || e.Hint() != "it has a, b, c, default" {
+	if e := refused(t, o); !strings.Contains(e.Error(), `the profile "z", which --profile names, does not exist`) || e.Hint() != "it has a, b, c, default" {
 		t.Errorf("%v, %s", e, e.Hint())
 	}
 }
@@ -136,7 +136,7 @@ func TestBrokenCredentials(t *testing.T) {
 	home := tree(t, nil)
 	o := at(home, "", nil)
 	o.Profile = "x"
-	if e := refused(t, o); !strings.Contains(e.Error(), "there is no credentials file") {
+	if e := refused(t, o); !strings.Contains(e.Error(), "credentials file") {
 		t.Error(e)
 	}
 	o.Profile = ""

@@ -11,12 +11,12 @@ import (
 // Error is a fault in what the user wrote, or in a place that was named and
 // is not there.
 type Error struct {
-	// File is the file at fault, "" when none is; --config-option stands for
+	// File is the file at fault, "" when none is; --config-option means
 	// the command line.
 	File string
 	// Line and Column count from 1; 0 is unknown.
 	Line, Column int
-	// Msg says what is wrong: lower case, no full stop.
+	// Msg describes the fault: lower case, no full stop.
 	Msg string
 	// Advice is what to do next, "" when there is nothing to add.
 	Advice string
@@ -24,7 +24,7 @@ type Error struct {
 	Err error
 }
 
-// Error has the form "knife.rb:3:5: what is wrong".
+// Error has the form "knife.rb:3:5: message".
 func (e *Error) Error() string {
 	return place(e.File, e.Line, e.Column) + e.Msg
 }

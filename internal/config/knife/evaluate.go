@@ -87,7 +87,7 @@ func (l *loader) eval(ctx context.Context, src, path string) error {
 func readFile(path string) ([]byte, error) {
 	st, err := os.Stat(path)
 	if err == nil && st.Size() > ruby.MaxSource {
-		return nil, &Error{File: path, Msg: fmt.Sprintf("the file has %d bytes, which is no configuration", st.Size())}
+		return nil, &Error{File: path, Msg: fmt.Sprintf("the file has %d bytes, too many for a configuration", st.Size())}
 	}
 	if err == nil && !st.Mode().IsRegular() {
 		return nil, &Error{File: path, Msg: "this is not a regular file"}
@@ -103,7 +103,7 @@ func readFile(path string) ([]byte, error) {
 var assigned = regexp.MustCompile(`(?m)^[ \t]*([a-z_]+)[ \t]*=(?:[^=~>]|$)`)
 
 // localVariables warns of settings that were written as assignments: in Ruby
-// that makes a local variable, and knife sees nothing of it.
+// that makes a local variable, which knife does not see.
 func (l *loader) localVariables(src, path string) {
 	for _, m := range assigned.FindAllStringSubmatchIndex(src, -1) {
 		name := src[m[2]:m[3]]
@@ -134,7 +134,7 @@ func (l *loader) warn(where, format string, args ...any) {
 type config struct{ l *loader }
 
 // Responds answers respond_to? and defined?, which mixlib-config affirms for
-// what is declared alone, though any name may be set.
+// declared names only, though any name may be set.
 func (h *config) Responds(name string) bool {
 	name = strings.TrimSuffix(name, "=")
 	return known[name] || contexts[name] || methods[name]

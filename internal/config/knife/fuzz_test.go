@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// FuzzCredentials feeds the reader of credentials: what is refused is an
-// *Error, and what is read has a line for each of its keys.
+// FuzzCredentials feeds the reader of credentials: a refusal is an
+// *Error, and a file that is read has a line for each of its keys.
 func FuzzCredentials(f *testing.F) {
 	f.Add([]byte(credentialsFile))
 	f.Add([]byte("[default]\na.b.c = 1\n[[x]]\ny = 1979-05-27T07:32:00Z\n"))

@@ -17,7 +17,7 @@ import (
 
 // Load finds and reads the configuration: the profile of ~/.chef/credentials,
 // then config.rb or knife.rb over it, then config.d/*.rb (and knife.d/*.rb)
-// beside that, then the overrides. That there is none is no error.
+// beside that, then the overrides. A missing file is not an error.
 func Load(ctx context.Context, o Options) (*Config, error) {
 	if o.Env == nil {
 		o.Env = env.New(os.Environ())
@@ -57,7 +57,7 @@ func loadBy(ctx context.Context, o Options, system bool) (*Config, error) {
 	return l.config(profile)
 }
 
-// foreign adds to the error of a config.rb that lies in the current directory
+// foreign adds to the error of a config.rb that is in the current directory
 // that it need not be Chef's: other tools call their files so, too.
 func (l *loader) foreign(err error) error {
 	var e *Error
@@ -114,7 +114,7 @@ func (l *loader) dotD(ctx context.Context) error {
 	return nil
 }
 
-// overrideFile and flagFile stand for a file in the origin of a value from
+// overrideFile and flagFile are used as a file in the origin of a value from
 // the command line.
 const (
 	overrideFile = "--config-option"
@@ -159,7 +159,7 @@ func (l *loader) overrides() error {
 	return nil
 }
 
-// config makes the Config of what has been set.
+// config makes the Config from the settings.
 func (l *loader) config(profile string) (*Config, error) {
 	c := &Config{
 		Profile: profile, Files: l.files, Warnings: l.warnings,
@@ -208,7 +208,7 @@ func (l *loader) path(p string) string {
 	return l.places.abs(p)
 }
 
-// directories finds those that lie beside the configuration by default.
+// directories finds those beside the configuration by default.
 func (l *loader) directories(c *Config) {
 	switch {
 	case l.file != "" && filepath.Base(filepath.Dir(l.file)) == dotChef:
@@ -280,7 +280,7 @@ func (l *loader) defaults(c *Config) {
 	}
 }
 
-// login is the name of the person.
+// login is the name of the user.
 func (l *loader) login() string {
 	for _, name := range []string{"LOGNAME", "USER", "USERNAME"} {
 		if v := l.o.Env.Get(name); v != "" {
@@ -293,7 +293,7 @@ func (l *loader) login() string {
 	return ""
 }
 
-// defaultKey is the first of the names that lies beside the configuration or
+// defaultKey is the first of the names beside the configuration or
 // in ~/.chef.
 func (l *loader) defaultKey(names ...string) string {
 	for _, n := range names {

@@ -113,7 +113,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// A value of the wrong kind is told with its place, and not shown.
+// A value of the wrong kind is reported with its place, and not shown.
 func TestWrongKinds(t *testing.T) {
 	home := tree(t, map[string]string{".chef/config.rb": "knife[:openstack_password] = ['s3cret']\nknife[:port] = 'x'\nknife[:sudo] = 'maybe'\nknife[:list] = {a: 1}\n"})
 	c := load(t, at(home, "", nil))
@@ -155,7 +155,7 @@ func TestOrder(t *testing.T) {
 		}
 		home := tree(t, left)
 		if first == ".chef/config.rb" {
-			// KNIFE_HOME also stands for the home directory, so that the home
+			// KNIFE_HOME also replaces the home directory, so that the home
 			// directory's own .chef is not looked at.
 			break
 		}
@@ -170,7 +170,7 @@ func TestOrder(t *testing.T) {
 	o.File = "~/other.rb"
 	isString(t, "node_name", load(t, o).NodeName, "named")
 	o.File = "other.rb"
-	if e := refused(t, o); !strings.Contains(e.Error(), "repo/x/other.rb: there is no such configuration file") {
+	if e := refused(t, o); !strings.Contains(e.Error(), "repo/x/other.rb: the configuration file does not exist") {
 		t.Error(e)
 	}
 }
@@ -274,7 +274,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// A config.rb of another tool in the current directory is told apart.
+// A config.rb of another tool in the current directory is recognized.
 func TestForeignConfig(t *testing.T) {
 	home := tree(t, map[string]string{"site/config.rb": "require 'compass/import-once/activate'\n", ".chef/knife.rb": "node_name 'a'"})
 	e := refused(t, at(home, "site", nil))
@@ -320,7 +320,7 @@ func TestRelativeKeys(t *testing.T) {
 	isString(t, "encrypted_data_bag_secret", c.EncryptedDataBagSecret, filepath.Join(home, "secret"))
 }
 
-// The idioms of real files that are no plain settings.
+// The idioms of real files beside plain settings.
 func TestIdioms(t *testing.T) {
 	src := `
 require 'chef/config'

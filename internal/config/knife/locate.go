@@ -58,7 +58,7 @@ func (o Options) places() (places, error) {
 }
 
 // abs resolves a path as Ruby's File.expand_path does: ~ is the home
-// directory, what is relative starts from the current directory.
+// directory, relative paths start from the current directory.
 func (p places) abs(path string) string { return p.from(path, p.dir) }
 
 // from is abs with another start.
@@ -77,7 +77,7 @@ func (p places) from(path, dir string) string {
 	return filepath.Join(dir, path)
 }
 
-// homeChef is a file of ~/.chef, "" where there is no home.
+// homeChef is a file of ~/.chef, "" without a home directory.
 func (p places) homeChef(name string) string {
 	if p.chefHome == "" {
 		return ""
@@ -94,7 +94,7 @@ func (o Options) config(p places) (string, error) {
 		}
 		path := p.abs(o.File)
 		if !isFile(path) {
-			return "", &Error{File: path, Msg: "there is no such configuration file", Advice: "--config names the file itself, as in --config ~/.chef/knife.rb"}
+			return "", &Error{File: path, Msg: "the configuration file does not exist", Advice: "--config names the file itself, as in --config ~/.chef/knife.rb"}
 		}
 		return path, nil
 	}

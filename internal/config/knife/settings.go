@@ -49,7 +49,7 @@ var known = func() map[string]bool {
 	return m
 }()
 
-// contexts are the settings that hold settings of their own.
+// contexts are the settings that hold further settings.
 var contexts = map[string]bool{
 	"knife": true, "chef_zero": true, "target_mode": true, "windows_service": true, "chefdk": true, "chefcli": true,
 	"data_collector": true,

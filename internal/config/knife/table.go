@@ -2,7 +2,7 @@ package knife
 
 import "github.com/galleyhq/galley/internal/ruby"
 
-// table is what has been set in one configuration context, each value with
+// table holds the settings of one configuration context, each value with
 // the place that set it. It holds Ruby values, since files change them in
 // place (`knife[:groups] << "web"`).
 type table struct {

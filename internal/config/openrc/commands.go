@@ -20,7 +20,7 @@ import (
 )
 
 // quiet are commands that change how the user's own shell behaves or looks,
-// not what is exported.
+// not the exported variables.
 var quiet = []string{
 	"stty", "alias", "unalias", "shopt", "complete", "compopt", "umask", "trap", "clear", "reset", "tput", "hash", "bind",
 	"ulimit", "enable", "history", "setopt", "unsetopt", "autoload", "sleep", "times", "wait", "jobs",
@@ -157,7 +157,7 @@ func (s *shell) sibling(dir, path string) string {
 	return filepath.Join(filepath.Dir(s.at.file), path)
 }
 
-// set passes on the options that matter to what is exported and whether the
+// set passes on the options that matter to the exported variables and whether the
 // file goes on.
 func (s *shell) set(args []string) []string {
 	out := args[:1:1]

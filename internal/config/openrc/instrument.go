@@ -22,7 +22,7 @@ const (
 	cmdUnexport = "__galley_unexport" // export -n
 )
 
-// statement is what is known of a marked simple command.
+// statement describes a marked simple command.
 type statement struct {
 	file      string
 	line, col uint
@@ -30,10 +30,10 @@ type statement struct {
 	// exports some whose names are only known when it runs.
 	sets    []string
 	dynamic bool
-	// function and subshell say what it is in, where exit and return do not
+	// function and subshell say what encloses it, where exit and return do not
 	// end the file.
 	function, subshell bool
-	// wanted are the exported variables that are made of what it reads, by the
+	// wanted are the exported variables that are made from the input, by the
 	// variable that it reads into.
 	wanted map[string]string
 }
@@ -371,7 +371,7 @@ func assignedValue(w *syntax.Word) {
 	w.Parts = parts
 }
 
-// substitution marks what is within $(...). A pipe that lists variables by
+// substitution marks the statements within $(...). A pipe that lists variables by
 // their first letters is replaced by the list.
 func (in *instrumenter) substitution(cs *syntax.CmdSubst) {
 	in.subshells++
@@ -392,7 +392,7 @@ func (in *instrumenter) substitution(cs *syntax.CmdSubst) {
 }
 
 // attribute finds, for each read in a file, the exported variable that is made
-// of what it reads: the one that follows, before the same variable is read
+// from the input: the one that follows, before the same variable is read
 // again. A chain of helper variables is followed.
 func attribute(f *syntax.File) map[*syntax.CallExpr]map[string]string {
 	type event struct {

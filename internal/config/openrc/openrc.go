@@ -24,11 +24,11 @@ const (
 	maxSteps = 10_000
 	// maxDepth bounds the files that are sourced, and the evals.
 	maxDepth = 64
-	// maxCalls bounds the calls of functions, whose scopes lie in each other.
+	// maxCalls bounds the calls of functions, whose scopes are nested.
 	maxCalls = 500
 	// maxMemory bounds what a file makes the process hold.
 	maxMemory = 128 << 20
-	// maxAnswer bounds what is typed.
+	// maxAnswer bounds an answer.
 	maxAnswer = 4 << 10
 	// maxTime bounds the work, not counting what a person takes to answer.
 	maxTime = 5 * time.Second
@@ -46,7 +46,7 @@ type Options struct {
 	Prompt Prompter
 }
 
-// Prompter asks the person at the terminal.
+// Prompter asks the user at the terminal.
 type Prompter interface {
 	// Prompt shows question and returns the line typed, without its end.
 	// With echo false the line is not shown.
@@ -62,7 +62,7 @@ type Result struct {
 	// Where names the file and line of each variable in Vars, as "rc.sh:12".
 	Where map[string]string
 	// Warnings tell of what a shell would complain about and go on, as a
-	// sourced file that is not there, and of what is probably not meant.
+	// sourced file that is not there, and about probable mistakes.
 	Warnings []string
 	// Printed are the lines that the file prints, without those that were
 	// part of a question.
@@ -130,7 +130,7 @@ func readFile(path string) (string, error) {
 	}
 	if !info.Mode().IsRegular() {
 		// Opening a pipe could wait for ever.
-		return "", fmt.Errorf("%s is no regular file", path)
+		return "", fmt.Errorf("%s is not a regular file", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -177,7 +177,7 @@ func foreign(text, name string) error {
 	case strings.HasPrefix(first, "$ANSIBLE_VAULT;"):
 		return &Error{File: name, Line: 1, Col: 1, Msg: "it is encrypted by ansible-vault", Advice: "decrypt it first: ansible-vault view FILE"}
 	case strings.IndexByte(text, 0) >= 0:
-		return &Error{File: name, Msg: "it is no text", Advice: "name the RC file that the dashboard gives for download"}
+		return &Error{File: name, Msg: "it is not text", Advice: "name the RC file that the dashboard gives for download"}
 	case strings.HasPrefix(first, "clouds:"):
 		return &Error{File: name, Line: 1, Col: 1, Msg: "it is a clouds.yaml, not an RC file", Advice: "use OS_CLIENT_CONFIG_FILE=FILE and --os-cloud NAME"}
 	case strings.HasPrefix(first, "<!DOCTYPE"), strings.HasPrefix(first, "<html"):
@@ -186,9 +186,9 @@ func foreign(text, name string) error {
 	return nil
 }
 
-// malformed makes the error of a file that is no shell script.
+// malformed makes the error of a file that is not a shell script.
 func malformed(text, name string, pos syntax.Pos, what string) error {
-	e := &Error{name, int(pos.Line()), int(pos.Col()), "it is no shell script: " + what, "is it an RC file at all? If a shell reads it, " + sourceIt} //nolint:gosec // of a small file
+	e := &Error{name, int(pos.Line()), int(pos.Col()), "it is not a shell script: " + what, "is it an RC file at all? If a shell reads it, " + sourceIt} //nolint:gosec // of a small file
 	lines := strings.Split(text, "\n")
 	if n := e.Line - 1; n >= 0 && n < len(lines) {
 		for _, mark := range []string{"<%", "{{", "{%"} {

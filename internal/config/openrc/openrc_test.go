@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// asked answers every question and remembers what was asked.
+// asked answers every question and remembers the questions.
 type asked struct {
 	answer    string
 	questions []string
@@ -64,7 +64,7 @@ func TestRead(t *testing.T) {
 			unset: []string{"OS_CLOUD"},
 		},
 		{
-			name: "only what is exported counts",
+			name: "only exported variables count",
 			text: "LOCAL=1\nOS_USERNAME=new\nOS_B=1; export OS_B\nexport OS_C OS_D=2\nOS_C=3\nset -a\nOS_E=4\nset +a\nOS_F=5\ndeclare -x OS_G=6\nexport -n OS_B\n",
 			env:  map[string]string{"OS_USERNAME": "old"},
 			want: map[string]string{"OS_USERNAME": "new", "OS_C": "3", "OS_D": "2", "OS_E": "4", "OS_G": "6"},
@@ -194,15 +194,15 @@ func TestRefusals(t *testing.T) {
 		{"cd /tmp\n", "changing the directory"},
 		{"export A=${B:?is missing}\n", "B: is missing"},
 		{"export OS_PASSWORD=\"<%= @pass %>\"\nexport OS_AUTH_URL=https://<%= @endpoint %>:5000\n", "a template"},
-		{"export OS_PASSWORD={{ pass }\nif x\n", "no shell script"},
+		{"export OS_PASSWORD={{ pass }\nif x\n", "not a shell script"},
 		{"$ANSIBLE_VAULT;1.1;AES256\n3132\n", "encrypted by ansible-vault"},
 		{"clouds:\n  a: {}\n", "a clouds.yaml"},
 		{"<!DOCTYPE html>\n", "a web page"},
-		{"export A=\x00\n", "no text"},
+		{"export A=\x00\n", "not text"},
 		{"exec bash\n", "the command exec"},
 		{"printf '%999999d' 1\n", "this printf"},
 		{"sleep 1 &\n", "a command in the background"},
-		{"if [ x\n", "it is no shell script"},
+		{"if [ x\n", "it is not a shell script"},
 		{"export A=${B/#a/b}\n", "rc.sh:1:1: a replacement at the beginning"},
 		{"eval 'openstack x'\n", "rc.sh:1:1: the command openstack"},
 		{"select x in a b; do break; done\n", "a menu of select"},

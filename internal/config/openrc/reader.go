@@ -115,7 +115,7 @@ func (r *reader) print(s string) {
 	}
 }
 
-// printed takes what was printed since the last question.
+// printed takes the lines printed since the last question.
 func (r *reader) printed() []string {
 	said := r.said
 	if l := text.CleanLine(r.line); l != "" {

@@ -33,13 +33,13 @@ type shell struct {
 	// refusal is the first error that ends the reading. The interpreter
 	// swallows errors of $(...).
 	refusal error
-	// sourced holds the text of files to source by the path that stands for
+	// sourced holds the text of files to source by the path that means
 	// them, depth how many files and evals were run.
 	sourced map[string]string
 	depth   int
 	// calls counts those of functions.
 	calls int
-	// muted are messages of the interpreter for what was warned of.
+	// muted are messages of the interpreter that a warning replaces.
 	muted map[string]bool
 	// exited says that a file ended itself.
 	exited bool
@@ -121,7 +121,7 @@ func (s *shell) collect() error {
 	return nil
 }
 
-// ofShell are variables that every shell has of its own.
+// ofShell are variables that every shell sets.
 var ofShell = []string{"UID", "EUID", "GID", "PWD", "OLDPWD", "IFS", "OPTIND", "HOME", "BASH_SOURCE", "BASH_VERSION", "PIPESTATUS"}
 
 func (p place) String() string { return fmt.Sprintf("%s:%d", filepath.Base(p.file), p.line) }
@@ -276,7 +276,7 @@ func (s *shell) open(ctx context.Context, path string, flag int, _ os.FileMode) 
 	return readOnly{strings.NewReader(text)}, nil
 }
 
-// Write takes what the file prints, but no message for what was warned of.
+// Write takes what the file prints, but no message that a warning replaces.
 func (s *shell) Write(p []byte) (int, error) {
 	if line := strings.TrimSuffix(string(p), "\n"); s.muted[strings.TrimPrefix(line, "source: ")] {
 		return len(p), nil

@@ -180,7 +180,7 @@ func (r *reader) powerShellValue(name, s string) (string, error) {
 	return "", r.errorf("this value needs PowerShell, which Galley does not run")
 }
 
-// quoted returns what is between quotes that are the first and the last
+// quoted returns the text between quotes that are the first and the last
 // character; a quote within is doubled or behind a backtick.
 func quoted(s string, q byte) (string, bool) {
 	if len(s) < 2 || s[len(s)-1] != q {

@@ -106,7 +106,7 @@ func TestNamesOfPasswords(t *testing.T) {
 		}
 	}
 	if _, err := ReadString(t.Context(), "read -r OS_PASSCODE\n", "rc.sh", Options{Env: env}); err == nil || !strings.Contains(err.Error(), "asks for OS_PASSCODE") {
-		t.Errorf("a passcode is no password: %v", err)
+		t.Errorf("a passcode is not a password: %v", err)
 	}
 }
 

@@ -368,7 +368,7 @@ func (p *pairs) put(k, v *Node) (first int, dup bool) {
 	return 0, false
 }
 
-// mark notes that a key came by a merge, so that writing it is no repetition.
+// mark notes that a key came by a merge, so that writing it is not a repetition.
 func (p *pairs) mark(k *Node) {
 	if id, ok := idOf(k); ok {
 		if p.merged == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/galleyhq/galley/internal/secret"
 )
 
-// maxLocated bounds what is parsed again to find the place of a fault.
+// maxLocated bounds the text parsed again to find the place of a fault.
 const maxLocated = 8 << 20
 
 var (
@@ -34,8 +34,8 @@ var reworded = [][2]string{
 }
 
 // parseError makes an error of one of yaml.v3's, which have the form
-// "yaml: line 3: what is wrong" and name the line in which begins what the
-// fault is in.
+// "yaml: line 3: message" and name the line where the
+// faulty part begins.
 func parseError(text string, err error) error {
 	e := &Error{Msg: err.Error()}
 	if m := reMessage.FindStringSubmatch(e.Msg); m != nil {

@@ -277,7 +277,7 @@ func rubyFloatOf(n *Node) (float64, bool) {
 	return 0, false
 }
 
-// unbase64 decodes as Ruby's unpack("m"): what is no digit is passed over.
+// unbase64 decodes as Ruby's unpack("m"): other characters are skipped.
 func unbase64(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -89,13 +89,13 @@ type Warning struct {
 type Error struct {
 	// Line and Column count from 1; 0 is unknown.
 	Line, Column int
-	// Msg says what is wrong: lower case, no full stop.
+	// Msg describes the fault: lower case, no full stop.
 	Msg string
 	// Text is the offending piece, "" for none.
 	Text string
 }
 
-// Error has the form "line 3, column 5: what is wrong: text".
+// Error has the form "line 3, column 5: message: text".
 func (e *Error) Error() string {
 	s := e.Msg
 	if e.Text != "" {
