@@ -22,7 +22,8 @@ import (
 // public half.
 func writeLegacyKey(t *testing.T, key *rsa.PrivateKey, phrase string) string {
 	t.Helper()
-	block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), []byte(phrase), x509.PEMCipherAES128) //nolint:staticcheck // old keys are so
+	//lint:ignore SA1019 old keys are encrypted so
+	block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), []byte(phrase), x509.PEMCipherAES128)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-
-	"al.essio.dev/pkg/shellescape"
 )
 
 // CommandLine returns the ssh command that does what c says, for people to
@@ -53,6 +51,3 @@ func CommandLine(c Config) ([]string, error) {
 	}
 	return append(args, "-p", strconv.Itoa(cfg.Port), cfg.User+"@"+cfg.Host), nil
 }
-
-// Quote joins arguments into one line for a POSIX shell.
-func Quote(args []string) string { return shellescape.QuoteCommand(args) }

@@ -363,6 +363,6 @@ func TestOpenSSHClient(t *testing.T) {
 	cmd := exec.Command(args[0], append(args[1:], "echo shown")...) //nolint:gosec // a test
 	cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK=")
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "shown\n" {
-		t.Errorf("%s: %q, %v", bootstrap.Quote(args), out, err)
+		t.Errorf("%s: %q, %v", strings.Join(args, " "), out, err)
 	}
 }

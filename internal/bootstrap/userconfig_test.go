@@ -94,7 +94,7 @@ Host loop2
 	t.Run("as ssh would be called", func(t *testing.T) {
 		line, err := bootstrap.CommandLine(cfg)
 		want := fmt.Sprintf("-J jump@127.0.0.1:%d -p %d alice@127.0.0.1", gw.Port, inner.Port)
-		if err != nil || !strings.HasSuffix(bootstrap.Quote(line), want) {
+		if err != nil || !strings.HasSuffix(strings.Join(line, " "), want) {
 			t.Errorf("got %v, %v, want …%s", line, err, want)
 		}
 	})

@@ -116,9 +116,6 @@ func (e *NameError) Hint() string { return "letters, digits and the characters .
 // not exist.
 func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
 
-// IsConflict reports whether err is the server's answer that the name is taken.
-func IsConflict(err error) bool { return hasStatus(err, http.StatusConflict) }
-
 func hasStatus(err error, status int) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Status == status

@@ -15,3 +15,6 @@ func SignForTest(s *Signer, method, path string, body []byte, stamp string) (htt
 	req := &http.Request{Method: method, URL: &url.URL{Path: path}, Header: http.Header{}}
 	return req.Header, s.sign(req, body, now)
 }
+
+// IsConflict reports whether err is the answer that a name is taken.
+func IsConflict(err error) bool { return hasStatus(err, http.StatusConflict) }

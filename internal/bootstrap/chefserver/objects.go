@@ -55,7 +55,7 @@ func (c *Client) Client(ctx context.Context, name string) (*APIClient, error) {
 }
 
 // CreateClient registers a client and returns the private key that the server
-// made for it. That the name is taken is an error that [IsConflict] knows.
+// made for it. A name that is taken is an [Error] with the status 409.
 func (c *Client) CreateClient(ctx context.Context, name string) (secret.Text, error) {
 	in := map[string]any{"name": name, "clientname": name, "admin": false, "create_key": true}
 	var out struct {

@@ -3,6 +3,7 @@ package node_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -138,7 +139,8 @@ func TestRegisterLeavesOthersAlone(t *testing.T) {
 		return nil
 	}
 	_, err := node.Register(t.Context(), server, node.Spec{Name: "web1", ServerURL: double.URL}, made, nil)
-	if !chefserver.IsConflict(err) || double.Node("web1") == nil || double.Clients() != 0 {
+	var answer *chefserver.Error
+	if (!errors.As(err, &answer) || answer.Status != http.StatusConflict) || double.Node("web1") == nil || double.Clients() != 0 {
 		t.Errorf("error %v, %d clients, node %v", err, double.Clients(), double.Node("web1"))
 	}
 }

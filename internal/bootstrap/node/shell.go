@@ -282,7 +282,6 @@ type filter struct {
 	asked  int
 	line   []byte // of the time before begin, unfinished
 	before bytes.Buffer
-	cr     bool
 	tail   tail
 }
 

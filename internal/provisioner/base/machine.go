@@ -97,13 +97,13 @@ func (s *Settings) line(script string) string {
 // password is sudo's password, "" where none is known.
 func (m *Machine) password() secret.Text {
 	if m.sudo == "" || m.sudoPassword != "" || m.Login == nil {
-		return m.sudoPassword
+		return m.SudoPassword("")
 	}
 	login, err := m.Login(m.step.State)
 	if err != nil {
 		return ""
 	}
-	return secret.Text(login.Password)
+	return m.SudoPassword(login.Password)
 }
 
 // stream runs a command line and reports its output. Its input is the

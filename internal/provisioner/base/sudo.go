@@ -19,6 +19,18 @@ func (s *Settings) Sudo(command string) string {
 	return "galley_sudo " + command
 }
 
+// SudoPassword is the password for sudo, by default that of the login; ""
+// where sudo is off.
+func (s *Settings) SudoPassword(login string) secret.Text {
+	switch {
+	case s.sudo == "":
+		return ""
+	case s.sudoPassword != "":
+		return s.sudoPassword
+	}
+	return secret.Text(login)
+}
+
 // SudoCode is shell code that ends a script where sudo does not work, so that
 // its refusal is known before any file is sent; "" without sudo.
 func (s *Settings) SudoCode() string {

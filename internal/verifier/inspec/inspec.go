@@ -15,6 +15,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/provisioner/base"
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -160,7 +161,7 @@ func (v *Verifier) here(ctx context.Context, step *kitchen.Step, program string)
 	}
 	args = append(args, list("--input-file", inputs)...)
 	args = append(args, list("--waiver-file", v.inspec.waivers)...)
-	if conf, err := v.config(login.Password); err != nil {
+	if conf, err := v.config(login.Password, v.set.SudoPassword(login.Password)); err != nil {
 		return err
 	} else if conf != "" {
 		files["config.json"] = conf
@@ -288,13 +289,16 @@ func (v *Verifier) inputsFile() (name, content string, err error) {
 
 // config is InSpec's own configuration: what should not stand on a command
 // line, or has no place there.
-func (v *Verifier) config(password string) (string, error) {
-	if password == "" && len(v.inspec.plugins) == 0 && !v.inspec.forward {
+func (v *Verifier) config(password string, sudo secret.Text) (string, error) {
+	if password == "" && sudo == "" && len(v.inspec.plugins) == 0 && !v.inspec.forward {
 		return "", nil
 	}
 	cli := map[string]any{}
 	if password != "" {
 		cli["password"] = password
+	}
+	if sudo != "" && v.inspec.sudo {
+		cli["sudo_password"] = sudo.Reveal()
 	}
 	if v.inspec.forward {
 		cli["forward_agent"] = true
@@ -361,76 +365,14 @@ func (v *Verifier) there(ctx context.Context, step *kitchen.Step, conn kitchen.C
 		return err
 	}
 	step.Report.Info("Neither inspec nor cinc-auditor is installed here: using %s on the machine", program)
-	var tree base.Tree
-	args := []string{base.Quote(program), "exec"}
-	for i, p := range v.inspec.profiles {
-		if p.path == "" && p.wrap == nil {
-			args = append(args, base.Quote(p.target))
-			continue
-		}
-		at := fmt.Sprintf("profiles/%d", i)
-		if p.wrap != nil {
-			for name, content := range wrapper(p.wrap) {
-				tree.AddBytes(path.Join(at, name), []byte(content), 0o644)
-			}
-		} else {
-			at = path.Join(at, filepath.Base(p.path))
-			if isDir(p.path) {
-				err = tree.AddDir(at, p.path, nil)
-			} else {
-				err = tree.AddFile(at, p.path)
-			}
-			if err != nil {
-				return fmt.Errorf("reading the tests: %w", err)
-			}
-		}
-		args = append(args, base.Quote(v.set.OnMachine(at)))
-	}
-	var inputs, waivers []string
-	if name, content, err := v.inputsFile(); err != nil {
-		return err
-	} else if content != "" {
-		tree.AddBytes("files/"+name, []byte(content), 0o600)
-		inputs = append(inputs, base.Quote(v.set.OnMachine("files", name)))
-	}
-	send := func(to *[]string, kind string, files []string) error {
-		for i, f := range files {
-			name := fmt.Sprintf("%s-%d%s", kind, i, filepath.Ext(f))
-			if err := tree.AddFile("files/"+name, f); err != nil {
-				return fmt.Errorf("reading %s: %w", f, err)
-			}
-			*to = append(*to, base.Quote(v.set.OnMachine("files", name)))
-		}
-		return nil
-	}
-	if err := errors.Join(send(&inputs, "inputs", v.inspec.inputFiles), send(&waivers, "waivers", v.inspec.waivers)); err != nil {
+	r := &remoteRun{v: v, args: []string{base.Quote(program), "exec"}, reports: map[string]string{}}
+	if err := errors.Join(r.addProfiles(), r.addFiles()); err != nil {
 		return err
 	}
-	args = append(args, list("--input-file", inputs)...)
-	args = append(args, list("--waiver-file", waivers)...)
-	if conf, err := v.config(""); err != nil {
-		return err
-	} else if conf != "" {
-		tree.AddBytes("files/config.json", []byte(conf), 0o600)
-		args = append(args, "--config", base.Quote(v.set.OnMachine("files", "config.json")))
-	}
-	reports := map[string]string{}
-	rep := v.reporterArgs(func(r reporter) string {
-		if r.file == "" {
-			return ""
-		}
-		at := v.set.OnMachine("reports", fmt.Sprintf("%d-%s", len(reports), filepath.Base(r.file)))
-		reports[at] = r.file
-		return at
-	})
-	if len(reports) > 0 {
-		tree.Mkdir("reports")
-	}
-	for _, a := range append(rep, v.common()...) {
-		args = append(args, base.Quote(a))
-	}
+	r.addReports()
+	tree, args, reports := &r.tree, r.args, r.reports
 	step.Report.Info("Transferring files to <%s>", step.Instance.Name)
-	if err := m.Sync(ctx, &tree, nil, m.SudoCode()); err != nil {
+	if err := m.Sync(ctx, tree, nil, m.SudoCode()); err != nil {
 		return err
 	}
 	code := ""
@@ -452,6 +394,95 @@ func (v *Verifier) there(ctx context.Context, step *kitchen.Step, conn kitchen.C
 		}
 	}
 	return m.Finish(ctx, explain(err))
+}
+
+// remoteRun puts together a run of the machine's own InSpec.
+type remoteRun struct {
+	v    *Verifier
+	tree base.Tree
+	// args are words of the shell.
+	args []string
+	// reports are files on the machine, and where each goes here.
+	reports map[string]string
+}
+
+// addProfiles adds the profiles, and the files of those that are here.
+func (r *remoteRun) addProfiles() error {
+	for i, p := range r.v.inspec.profiles {
+		if p.path == "" && p.wrap == nil {
+			r.args = append(r.args, base.Quote(p.target))
+			continue
+		}
+		at := fmt.Sprintf("profiles/%d", i)
+		if p.wrap != nil {
+			for name, content := range wrapper(p.wrap) {
+				r.tree.AddBytes(path.Join(at, name), []byte(content), 0o644)
+			}
+		} else {
+			at = path.Join(at, filepath.Base(p.path))
+			add := r.tree.AddFile
+			if isDir(p.path) {
+				add = func(at, dir string) error { return r.tree.AddDir(at, dir, nil) }
+			}
+			if err := add(at, p.path); err != nil {
+				return fmt.Errorf("reading the tests: %w", err)
+			}
+		}
+		r.args = append(r.args, base.Quote(r.v.set.OnMachine(at)))
+	}
+	return nil
+}
+
+// addFiles adds the inputs, the waivers and InSpec's configuration.
+func (r *remoteRun) addFiles() error {
+	v := r.v
+	var inputs, waivers []string
+	if name, content, err := v.inputsFile(); err != nil {
+		return err
+	} else if content != "" {
+		r.tree.AddBytes("files/"+name, []byte(content), 0o600)
+		inputs = append(inputs, base.Quote(v.set.OnMachine("files", name)))
+	}
+	send := func(to *[]string, kind string, files []string) error {
+		for i, f := range files {
+			name := fmt.Sprintf("%s-%d%s", kind, i, filepath.Ext(f))
+			if err := r.tree.AddFile("files/"+name, f); err != nil {
+				return fmt.Errorf("reading %s: %w", f, err)
+			}
+			*to = append(*to, base.Quote(v.set.OnMachine("files", name)))
+		}
+		return nil
+	}
+	if err := errors.Join(send(&inputs, "inputs", v.inspec.inputFiles), send(&waivers, "waivers", v.inspec.waivers)); err != nil {
+		return err
+	}
+	r.args = append(r.args, list("--input-file", inputs)...)
+	r.args = append(r.args, list("--waiver-file", waivers)...)
+	conf, err := v.config("", "")
+	if err != nil || conf == "" {
+		return err
+	}
+	r.tree.AddBytes("files/config.json", []byte(conf), 0o600)
+	r.args = append(r.args, "--config", base.Quote(v.set.OnMachine("files", "config.json")))
+	return nil
+}
+
+// addReports adds the reporters and the options that are the same everywhere.
+func (r *remoteRun) addReports() {
+	rep := r.v.reporterArgs(func(one reporter) string {
+		if one.file == "" {
+			return ""
+		}
+		at := r.v.set.OnMachine("reports", fmt.Sprintf("%d-%s", len(r.reports), filepath.Base(one.file)))
+		r.reports[at] = one.file
+		return at
+	})
+	if len(r.reports) > 0 {
+		r.tree.Mkdir("reports")
+	}
+	for _, a := range append(rep, r.v.common()...) {
+		r.args = append(r.args, base.Quote(a))
+	}
 }
 
 func fetch(ctx context.Context, m *base.Machine, from, to string) error {
