@@ -67,6 +67,7 @@ var entries = []entry{
 	{name: "client", group: groupChef, in: underKnife, build: func(d *deps) *cobra.Command { return uses(newClientCommand(d), execFlag) }},
 
 	{name: "fetch", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses(newFetchCommand(d), cloudFlags) }},
+	{name: "lint", group: groupTools, in: onlyUnderOwn, build: kitchenCommand(newLintCommand)},
 	{name: "deps", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses(newDepsCommand(d), execFlag) }},
 	{name: "devcloud", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return (&app{d}).devcloudCommand() }},
 	{name: "provider", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses(newProviderCommand(d), execFlag) }},
