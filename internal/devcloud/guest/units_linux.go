@@ -87,9 +87,6 @@ func (um *unitManager) start(name string) error {
 	s := um.service(name)
 	s.op.Lock()
 	defer s.op.Unlock()
-	if state, _, _, _ := s.get(); state == "active" {
-		return nil
-	}
 	var required []string
 	for _, key := range []string{"Unit.Requires", "Unit.BindsTo"} {
 		required = append(required, u.words(key)...)
@@ -106,6 +103,9 @@ func (um *unitManager) start(name string) error {
 				return fmt.Errorf("A dependency job for %s failed: %w", name, err) //nolint:staticcheck // systemctl's words
 			}
 		}
+	}
+	if state, _, _, _ := s.get(); state == "active" {
+		return nil // its dependencies have been started all the same, as by systemd
 	}
 	switch filepath.Ext(name) {
 	case ".target", ".slice":
@@ -331,9 +331,17 @@ func (um *unitManager) watchForked(u *unitFile, s *service, pid int) {
 			return
 		}
 	}
-	if _, _, _, now := s.get(); now == pid {
-		um.mainEnded(u, s, 0)
+	if _, _, _, now := s.get(); now != pid {
+		return
 	}
+	// A daemon that replaces itself, as nginx does at an upgrade, writes its
+	// PID file again.
+	if next := um.forkedMain(u); next != 0 && next != pid {
+		s.set("active", "running", "success", next)
+		um.watchForked(u, s, next)
+		return
+	}
+	um.mainEnded(u, s, 0)
 }
 
 // stop stops a unit and those that are part of it.
@@ -592,6 +600,11 @@ func (um *unitManager) log(name, text string) {
 // startEnabled starts the services that are enabled in the guest: after a
 // reboot those it has enabled itself, in an image of its own also the image's.
 func (um *unitManager) startEnabled() {
+	spec := um.m.o.Spec
+	if program := "/usr/bin/systemd-tmpfiles"; exists(program) && (!um.m.first || spec.RootFS != "" || spec.Disk != "") {
+		// What services expect below /run, which is new.
+		_, _ = um.m.run(um.m.lifetime, []string{program, "--create", "--boot", "--prefix=/run", "--prefix=/var"}, nil, io.Discard)
+	}
 	links, _ := filepath.Glob(filepath.Join(unitDirs[0], "multi-user.target.wants", "*.service"))
 	for _, l := range links {
 		name := filepath.Base(l)
