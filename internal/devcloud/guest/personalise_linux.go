@@ -1,0 +1,257 @@
+package guest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// personalise writes the image's own files: users, os-release, …
+func (m *machine) personalise() error {
+	var hostUsers []account
+	var hostGroups []group
+	if data, err := os.ReadFile("/etc/passwd"); err == nil {
+		hostUsers = parsePasswd(data)
+	}
+	if data, err := os.ReadFile("/etc/group"); err == nil {
+		hostGroups = parseGroup(data)
+	}
+	shell := defaultShell()
+	var users []account
+	root := account{name: "root", gecos: "root", home: "/root", shell: shell, uid: m.fs.uid, gid: m.fs.gid}
+	if !m.fs.single {
+		root.uid, root.gid = 0, 0
+		users = append(users, root)
+	}
+	groups := []group{{name: "root", gid: root.gid}}
+	name := m.image.user
+	u := account{name: name, uid: 1000, gid: 1000, gecos: strings.ToUpper(name[:1]) + name[1:], home: "/home/" + name, shell: shell}
+	if m.fs.single {
+		u.uid, u.gid = m.fs.uid, m.fs.gid
+	}
+	users = append(users, u)
+	groups = append(groups, group{name: name, gid: u.gid})
+	if m.fs.single {
+		users = append(users, root) // `whoami` shows the first name of the ID
+	}
+	// The host's system accounts, so that files have owners with names; its
+	// people are nobody here.
+	for _, u := range hostUsers {
+		if (u.uid < 1000 || u.uid == 65534) && u.uid != 0 &&
+			!slices.ContainsFunc(users, func(o account) bool { return o.name == u.name }) {
+			if u.home == "/root" || strings.HasPrefix(u.home, "/home/") {
+				u.home = "/nonexistent"
+			}
+			u.gecos = ""
+			users = append(users, u)
+		}
+	}
+	for _, g := range hostGroups {
+		if (g.gid < 1000 || g.gid == 65534) && g.gid != 0 &&
+			!slices.ContainsFunc(groups, func(o group) bool { return o.name == g.name }) {
+			g.members = nil
+			groups = append(groups, g)
+		}
+	}
+	for _, name := range []string{"wheel", "adm", "systemd-journal", "sudo"} { // as the images' own cloud.cfg
+		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
+		if i < 0 {
+			id := m.fs.gid
+			if !m.fs.single {
+				id = freeID(700, func(id int) bool {
+					return slices.ContainsFunc(groups, func(o group) bool { return o.gid == id })
+				})
+			}
+			groups = append(groups, group{name: name, gid: id})
+			i = len(groups) - 1
+		}
+		groups[i].members = []string{m.image.user}
+	}
+	var shadow, sudoers strings.Builder
+	sudoers.WriteString("root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n")
+	for _, u := range users {
+		shadow.WriteString(shadowLine(u.name, "!!"))
+	}
+	sudoers.WriteString(m.image.user + " ALL=(ALL) NOPASSWD:ALL\n")
+	if err := m.accounts.save(users, groups); err != nil {
+		return err
+	}
+	t := m.fs.tree
+	id := strings.ReplaceAll(m.o.Spec.ID, "-", "")
+	files := []struct {
+		name, text string
+		perm       os.FileMode
+	}{
+		{"/etc/shadow", shadow.String(), 0o640},
+		{"/etc/sudoers", sudoers.String(), 0o440},
+		{"/etc/machine-id", id + "\n", 0o444},
+		{"/etc/fstab", "/dev/vda1\t/\text4\tdefaults\t0 0\n", 0o644},
+		{"/etc/ssh/sshd_config", defaultSSHDConfig(m.o.Spec.AdminPass != ""), 0o600},
+		{"/etc/motd", "", 0o644},
+	}
+	for name, text := range m.image.files {
+		if text == "" {
+			if err := os.Remove(t.at(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			continue
+		}
+		files = append(files, struct {
+			name, text string
+			perm       os.FileMode
+		}{name, text, 0o644})
+	}
+	for _, f := range files {
+		if err := t.write(f.name, []byte(f.text), f.perm); err != nil {
+			return err
+		}
+	}
+	for _, u := range users {
+		if u.name == m.image.user || u.name == "root" {
+			if err := m.accounts.makeHome(u); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.Chmod(t.at("/root"), 0o700); err != nil { //nolint:gosec // root's home
+		return err
+	}
+	m.plainPasswords()
+	return nil
+}
+
+// personaliseImage prepares an image with content of its own: its files stay,
+// and its default user is made if it has none.
+func (m *machine) personaliseImage() error {
+	t := m.fs.tree
+	if _, ok := m.accounts.lookup("root"); !ok {
+		return errors.New("the image has no user root: is it a root file system?")
+	}
+	user := m.image.user
+	if _, ok := m.accounts.lookup(user); !ok {
+		var groups []string
+		for _, g := range m.accounts.groups() {
+			if slices.Contains([]string{"wheel", "sudo", "adm", "systemd-journal"}, g.name) {
+				groups = append(groups, g.name)
+			}
+		}
+		if _, err := m.accounts.add(newUser{account: account{name: user, gecos: user}, groups: groups}); err != nil {
+			return err
+		}
+		if err := m.accounts.setShadow(user, "!!"); err != nil {
+			return err
+		}
+	}
+	files := map[string]string{
+		"/etc/machine-id":                    strings.ReplaceAll(m.o.Spec.ID, "-", "") + "\n",
+		"/etc/sudoers.d/90-cloud-init-users": user + " ALL=(ALL) NOPASSWD:ALL\n",
+	}
+	for name, text := range map[string]string{
+		"/etc/ssh/sshd_config": defaultSSHDConfig(m.o.Spec.AdminPass != ""),
+		"/etc/sudoers":         "root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
+	} {
+		if !exists(t.at(name)) {
+			files[name] = text
+		}
+	}
+	if m.o.Spec.AdminPass != "" {
+		text, err := t.read("/etc/ssh/sshd_config")
+		if err != nil {
+			text = []byte(defaultSSHDConfig(true))
+		}
+		files["/etc/ssh/sshd_config"] = setSSHDOption(setSSHDOption(string(text), "PasswordAuthentication", "yes"), "PermitRootLogin", "yes")
+	}
+	for name, text := range files {
+		if err := t.write(name, []byte(text), 0o440); err != nil {
+			return err
+		}
+	}
+	m.plainPasswords()
+	return nil
+}
+
+// plainPasswords makes passwd and chpasswd in the guest write a scheme that
+// the SSH server here can read.
+func (m *machine) plainPasswords() {
+	for _, f := range []string{"/etc/pam.d/common-password", "/etc/pam.d/system-auth", "/etc/pam.d/password-auth", "/etc/login.defs"} {
+		old, err := m.fs.read(f)
+		if err != nil {
+			continue
+		}
+		text := bytes.ReplaceAll(
+			bytes.ReplaceAll(old, []byte("yescrypt"), []byte("sha512")),
+			[]byte("YESCRYPT"),
+			[]byte("SHA512"),
+		)
+		if !bytes.Equal(text, old) {
+			_ = m.fs.write(f, text, 0o644)
+		}
+	}
+}
+
+// everyBoot does what each boot needs: the tools below /run, empty /tmp of
+// sockets left, names.
+func (m *machine) everyBoot() error {
+	t := m.fs.tree
+	if m.first {
+		name := hostName(m.o.Spec)
+		if err := m.setHostName(shortName(name), name, true); err != nil {
+			return err
+		}
+	} else if name := m.shortName(); m.fs.pidSpace {
+		_ = setHostName(name)
+	}
+	for _, d := range []struct {
+		name string
+		perm os.FileMode
+	}{{"/var/log", 0o755}, {"/var/tmp", 0o1777}, {"/run/cloud-init", 0o755}, {"/var/lib/cloud", 0o755}} {
+		if err := os.MkdirAll(t.at(d.name), 0o755); err != nil {
+			return err
+		}
+		if err := syscall.Chmod(t.at(d.name), uint32(d.perm)); err != nil {
+			return err
+		}
+	}
+	if m.fs.pidSpace && exists("/sbin/openrc") {
+		// Its services start without it being process 1.
+		if err := m.fs.write("/run/openrc/softlevel", nil, 0o644); err != nil {
+			return err
+		}
+	}
+	if m.units != nil {
+		// What packages' scripts ask whether systemd runs.
+		if err := os.MkdirAll("/run/systemd/system", 0o755); err != nil {
+			return err
+		}
+	}
+	if err := m.serveTools(); err != nil {
+		return err
+	}
+	return m.installTools()
+}
+
+// setHostName writes the names of the guest and makes them hold.
+func (m *machine) setHostName(short, fqdn string, hosts bool) error {
+	t := m.fs.tree
+	if err := t.write("/etc/hostname", []byte(short+"\n"), 0o644); err != nil {
+		return err
+	}
+	if m.fs.pidSpace {
+		if err := setHostName(short); err != nil {
+			return fmt.Errorf("setting the host name: %w", err)
+		}
+	}
+	if !hosts {
+		return nil
+	}
+	names := short
+	if fqdn != short {
+		names = fqdn + " " + short
+	}
+	text := "127.0.0.1 localhost\n127.0.1.1 " + names + "\n\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
+	return t.write("/etc/hosts", []byte(text), 0o644)
+}
