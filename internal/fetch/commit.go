@@ -274,7 +274,7 @@ func (w *output) keepRest() error {
 	}
 	// The sink waits on the context, which may have ended.
 	w.sink.ctx = context.WithoutCancel(w.ctx)
-	if w.paged {
+	if w.paged || w.parts {
 		switch {
 		case !w.sink.undo() || w.sink.mark == nil:
 		case w.format != None:

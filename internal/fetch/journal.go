@@ -77,6 +77,10 @@ type checkpoint struct {
 	Done   string          `json:"done,omitempty"` // why there is no next page
 	// Last are the last bytes of the body before In.
 	Last []byte `json:"last,omitempty"`
+	// Doc is the state of the document that reads the body, and Skip that of
+	// the writer of its records.
+	Doc  json.RawMessage `json:"doc,omitempty"`
+	Skip bool            `json:"skip,omitempty"`
 	// Tail are complete pages that are not in the output yet.
 	Tail *tailPart `json:"tail,omitempty"`
 }

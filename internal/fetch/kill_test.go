@@ -43,6 +43,10 @@ func TestKills(t *testing.T) {
 	}
 	body := records(12<<20, 1, "null")
 	zipped := gzipped(body)
+	var members []byte
+	for rest := body; len(rest) > 0; rest = rest[min(len(rest), 300_000):] {
+		members = append(members, gzipped(rest[:min(len(rest), 300_000)])...)
+	}
 	// The server is slow enough for a kill to strike in the middle.
 	slow := func(w http.ResponseWriter) http.ResponseWriter { return &trickle{w, 64 << 10, 2 * time.Millisecond} }
 	const pages = 60
@@ -50,6 +54,9 @@ func TestKills(t *testing.T) {
 		switch r.URL.Path {
 		case "/file":
 			file(slow(w), r, `"v1"`, body)
+		case "/members":
+			w.Header().Set("Content-Encoding", "gzip")
+			file(slow(w), r, `"v1"`, members)
 		case "/zipped":
 			w.Header().Set("Content-Encoding", "gzip")
 			file(slow(w), r, `"v1"`, zipped)
@@ -72,6 +79,8 @@ func TestKills(t *testing.T) {
 		{"gzip", Request{URL: s.URL + "/file", Output: Output{Path: "o.json.gz"}}},
 		{"zstd", Request{URL: s.URL + "/file", Output: Output{Path: "o.json.zst"}}},
 		{"passed through", Request{URL: s.URL + "/zipped", Output: Output{Path: "o.json.gz"}}},
+		{"records of one body", Request{URL: s.URL + "/file", Output: Output{Path: "o.ndjson.gz"}, Items: &items}},
+		{"inflated", Request{URL: s.URL + "/members", Output: Output{Path: "o.json"}}},
 		{"pages", Request{URL: s.URL + "/pages", Output: Output{Path: "o.json"}, Pages: Pages{Next: "meta.next", CursorParam: "p"}}},
 		{"pages, gzip", Request{URL: s.URL + "/pages", Output: Output{Path: "o.json.gz"}, Pages: Pages{Next: "meta.next", CursorParam: "p"}}},
 		{"records, zstd", Request{URL: s.URL + "/pages", Output: Output{Path: "o.ndjson.zst"}, Items: &items, Pages: Pages{Next: "meta.next", CursorParam: "p"}}},

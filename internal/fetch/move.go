@@ -114,10 +114,13 @@ func (p *page) copyContent(in io.Reader, wire bool, store func([]byte) error) er
 				}
 			}
 		}
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = p.part(in)
+		}
 		if err != nil {
-			if err == io.EOF {
-				return nil
-			}
 			return err
 		}
 	}

@@ -30,6 +30,7 @@ type output struct {
 	mode      os.FileMode
 	direct    bool // written bytes cannot be undone
 	perPage   bool // each page is a file
+	parts     bool // the places of a single body are noted as those of pages are
 	paged     bool
 	file      outFile
 	opened    bool
@@ -266,6 +267,11 @@ func (w *output) endPage(at, next checkpoint) error {
 		return w.note(journalLine{At: &next})
 	}
 	late := time.Since(w.sink.flushed) >= flushEvery
+	return w.endPart(next, late)
+}
+
+// endPart ends a page, or a part of a single body that ends at next.
+func (w *output) endPart(next checkpoint, late bool) error {
 	w.ended = next
 	if err := w.sink.pageEnd(w.mark(next), w.format == None && late || w.direct && w.req.Output.Store == nil); err != nil {
 		return err

@@ -40,6 +40,8 @@ type page struct {
 	in     *inspection
 	result pageResult
 	early  bool // the next page was requested
+	// Where the body begins in this run, and the last place that was noted.
+	from, noted int64
 }
 
 // call makes the request for a place.

@@ -219,6 +219,9 @@ func (s *session) lastValid(places []*checkpoint) (*checkpoint, error) {
 // replay passes the part that was downloaded before through the inspection.
 func (p *page) replay() error {
 	t, part := p.in, p.out.part
+	if at := p.s.at; at.Doc != nil || p.in.emits || p.how.Decode != "" {
+		return p.loadState(at)
+	}
 	if len(t.digests) == 0 && t.doc == nil && !t.check {
 		return nil
 	}
@@ -258,7 +261,12 @@ func (p *page) checkpoints() {
 		return // its places are the ends of the pages
 	}
 	w.sink.after, w.sink.sums = nil, false
-	if w.direct || p.in.emits || p.how.Decode != "" || p.how.Charset != "" || !p.st.goesOn() {
+	w.parts = false
+	if w.direct || p.how.Charset != "" || !p.st.goesOn() {
+		return
+	}
+	if p.in.emits || p.how.Decode != "" {
+		p.noteParts()
 		return
 	}
 	if p.how.Raw && p.how.Coding != "" && p.in.wantsContent() {

@@ -85,7 +85,7 @@ func (w *output) removeTail() {
 		w.tail.f.Close()
 		w.tail.f = nil
 	}
-	if w.paged && w.format != None && !w.perPage && !w.direct && w.path != "" {
+	if w.format != None && !w.perPage && !w.direct && w.path != "" {
 		_ = os.Remove(w.path + tailEnding)
 	}
 }

@@ -39,6 +39,9 @@ type Reader struct {
 	sum   int // win[:sum] is in the checksum
 	base  int // the member's data begins here; distances do not reach before
 
+	total   int64 // bytes read from r
+	between bool  // a member has ended, and the next one has not begun
+
 	step   func(*Reader) error
 	final  bool
 	stored int
@@ -65,7 +68,7 @@ func NewReader(r io.Reader) *Reader {
 func (z *Reader) Reset(r io.Reader) {
 	z.r, z.err, z.rerr, z.p, z.n, z.eof, z.hold, z.have = r, nil, nil, 0, 0, false, 0, 0
 	z.w, z.given, z.sum, z.base = 0, 0, 0, 0
-	z.step, z.first, z.copyN = (*Reader).header, true, 0
+	z.step, z.first, z.copyN, z.total, z.between = (*Reader).header, true, 0, 0, false
 }
 
 // Read implements io.Reader.
@@ -73,7 +76,7 @@ func (z *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if z.w == z.given {
+	for z.w == z.given {
 		if err := z.advance(); err != nil {
 			return 0, err
 		}
@@ -83,8 +86,9 @@ func (z *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Next returns the next piece of the data, valid until the next call; io.EOF
-// at the end of the last member, if r ends there too.
+// Next returns the next piece of the data, valid until the next call and empty
+// at the end of some members; io.EOF at the end of the last one, if r ends there
+// too.
 func (z *Reader) Next() ([]byte, error) {
 	if z.w == z.given {
 		if err := z.advance(); err != nil {
@@ -108,12 +112,22 @@ func (z *Reader) advance() error {
 	}
 	for z.err == nil && z.w < window+room/2 {
 		// In pieces that stay in the cache until they were looked at.
+		before := z.between
 		z.err = z.step(z)
+		if z.between && !before {
+			return nil // so that Member knows the place
+		}
 	}
 	if z.w > z.given {
 		return nil
 	}
 	return z.err
+}
+
+// Member returns how many bytes of input the members read so far took, and
+// false within a member. All their data was handed out.
+func (z *Reader) Member() (int64, bool) {
+	return z.total - int64(z.n-z.p), z.between && z.w == z.given
 }
 
 // more reads more input after the rest. It returns false at the end.
@@ -129,6 +143,7 @@ func (z *Reader) more() bool {
 	for range 100 {
 		n, err := z.r.Read(z.in[z.n:])
 		z.n += n
+		z.total += int64(n)
 		if err != nil {
 			z.eof = true
 			if err != io.EOF {
@@ -247,6 +262,7 @@ func (z *Reader) header() error {
 			return ErrHeader
 		}
 	}
+	z.between = false
 	z.first, z.final, z.base, z.sum, z.crc, z.size = false, false, z.w, z.w, 0, 0
 	z.step = (*Reader).block
 	return nil
@@ -511,6 +527,6 @@ func (z *Reader) trailer() error {
 	if binary.LittleEndian.Uint32(b) != z.crc || binary.LittleEndian.Uint32(b[4:]) != z.size {
 		return ErrChecksum
 	}
-	z.step = (*Reader).header
+	z.step, z.between = (*Reader).header, true
 	return nil
 }

@@ -283,7 +283,8 @@ func (s *Scanner) pop(c byte) bool {
 	return true
 }
 
-// Write feeds the next chunk. It returns len(p) and nil, or the error that
+// Write feeds the next chunk. It is one function, since a call per byte would
+// take most of its time. It returns len(p) and nil, or the error that
 // ended the scan, which every later call returns again.
 func (s *Scanner) Write(p []byte) (int, error) {
 	if s.err != nil {
