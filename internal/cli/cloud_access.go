@@ -29,7 +29,7 @@ func (c *cloudAccess) connect(ctx context.Context) (*openstack.Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openstack.Connect(ctx, auth, openstack.Options{Options: session.Options{Debug: debug}})
+	return openstack.Connect(ctx, auth, openstack.Options{Options: session.Options{Debug: debug, Notice: c.notef}})
 }
 
 // use logs in, calls do and closes the cloud.

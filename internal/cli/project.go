@@ -88,6 +88,9 @@ func (p *projects) open(ctx context.Context) (*project, error) {
 	k.shared.connector.Options.Debug = func(format string, args ...any) {
 		k.Bus.Reporter("", 0, "").Debug(format, args...)
 	}
+	k.shared.connector.Options.Notice = func(format string, args ...any) {
+		k.Bus.Reporter("", 0, "").Info(format, args...)
+	}
 	testBase := p.testBase(root)
 	for i, inst := range cfg.Instances {
 		hooks, err := hooksOf(inst.Lifecycle)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // Reporter is told what happens. *kitchen.Reporter is one.
@@ -60,6 +61,11 @@ func Connect(ctx context.Context, a credentials.Auth, o Options) (*Cloud, error)
 	s, err := session.Open(ctx, a, o.Options)
 	if err != nil {
 		return nil, err
+	}
+	if who := s.Whoami(); who.ProjectID == "" {
+		s.Close()
+		return nil, session.Fail(session.Invalid, "use the login as "+who.UserName, "it is for the whole system or a domain, not for a project", "").
+			Advise("set %s, and remove a system scope (OS_SYSTEM_SCOPE)", settings.ProjectName)
 	}
 	settle := o.Settle
 	if settle <= 0 {

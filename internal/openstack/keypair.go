@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 
@@ -58,7 +59,7 @@ func (c *Cloud) keyPairNamed(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	k, err := one(keypairs.Get(ctx, sc, name, nil).Extract())
+	k, err := one(keypairs.Get(ctx, sc, url.PathEscape(name), nil).Extract())
 	switch {
 	case session.IsStatus(err, 404):
 		return "", nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
@@ -57,7 +58,7 @@ func (c *Cloud) DeleteKeyPair(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	err = keypairs.Delete(ctx, sc, name, nil).ExtractErr()
+	err = keypairs.Delete(ctx, sc, url.PathEscape(name), nil).ExtractErr()
 	if !session.IsStatus(err, 404) {
 		return session.Explain(fmt.Sprintf("delete the key pair %q", name), err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -35,6 +37,12 @@ const (
 
 // removeOne removes one resource by its ID and says whether it existed.
 func (c *Cloud) removeOne(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
+	if r.Kind == KindKeyPair {
+		return c.deleteKeyPair(ctx, id)
+	}
+	if err := checkID(string(r.Kind), id); err != nil {
+		return false, err
+	}
 	switch r.Kind {
 	case KindFloatingIP:
 		return c.releaseFloatingIP(ctx, r, id, rep)
@@ -44,10 +52,21 @@ func (c *Cloud) removeOne(ctx context.Context, r Resource, id string, rep Report
 		return c.deletePort(ctx, id)
 	case KindVolume:
 		return c.deleteVolume(ctx, id, r.Name, rep)
-	case KindKeyPair:
-		return c.deleteKeyPair(ctx, id)
 	}
 	return c.removeNetworkPart(ctx, r, id, rep)
+}
+
+// idPattern is the form of identifiers; "." and ".." would lead elsewhere in a
+// URL.
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]*$`)
+
+// checkID refuses identifiers, as from a damaged state file, that would ask the
+// cloud for something else.
+func checkID(label, id string) error {
+	if idPattern.MatchString(id) {
+		return nil
+	}
+	return session.Fail(session.Invalid, fmt.Sprintf("use the %s %q", label, id), "this is not an identifier", "")
 }
 
 // deletion deletes something and looks whether it is gone. The answer to the
@@ -105,8 +124,10 @@ func (c *Cloud) deleteKeyPair(ctx context.Context, name string) (existed bool, e
 	}
 	return deletion{
 		what: fmt.Sprintf("delete the key pair %q", name),
-		ask:  func() error { return keypairs.Delete(ctx, sc, name, nil).ExtractErr() },
-		look: func() error { return lookResult(keypairs.Get(ctx, sc, name, nil).Err, "look for the key pair "+name) },
+		ask:  func() error { return keypairs.Delete(ctx, sc, url.PathEscape(name), nil).ExtractErr() },
+		look: func() error {
+			return lookResult(keypairs.Get(ctx, sc, url.PathEscape(name), nil).Err, "look for the key pair "+name)
+		},
 	}.run(ctx)
 }
 

@@ -257,6 +257,9 @@ func (c *Cloud) listServers(ctx context.Context, o servers.ListOpts) ([]servers.
 }
 
 func (c *Cloud) getServer(ctx context.Context, id string) (*servers.Server, error) {
+	if err := checkID("server", id); err != nil {
+		return nil, err
+	}
 	sc, err := c.ComputeClient()
 	if err != nil {
 		return nil, err

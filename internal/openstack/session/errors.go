@@ -305,6 +305,9 @@ func explainConnection(e *Error, err error) {
 	case errors.As(err, &header) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.Said = host + " does not speak TLS"
 		e.Advise("write http:// in place of https:// in %s", settings.AuthURL)
+	case strings.Contains(err.Error(), `malformed HTTP response "\x15`):
+		e.Said = host + " speaks TLS"
+		e.Advise("write https:// in place of http:// in %s", settings.AuthURL)
 	case errors.As(err, &dns):
 		e.Said = fmt.Sprintf("the name %q is not known", dns.Name)
 		e.Advise("check %s, and whether a VPN is needed to reach the cloud", settings.AuthURL)
@@ -323,6 +326,10 @@ func explainConnection(e *Error, err error) {
 		} else {
 			e.Said = "the connection to " + host + " broke: " + err.Error()
 		}
+	}
+	if e.Kind == Unreachable && errors.As(err, new(*serviceError)) && silent == nil {
+		e.Advise("the cloud's catalogue names %s for this service: it may be down, or reachable from elsewhere only (%s chooses another kind of endpoint)",
+			host, settings.EndpointType)
 	}
 }
 
@@ -348,6 +355,9 @@ func classify(e *Error) {
 		return true
 	}
 	switch {
+	case e.Status == 400 && has("http request") && has("https"):
+		e.Kind = Unreachable
+		e.Advise("the service speaks TLS: write https:// in place of http:// in %s", settings.AuthURL)
 	case has("quota") && (e.Status == 403 || e.Status == 409 || e.Status == 413):
 		e.Kind = Quota
 		e.SetHint("destroy what is no longer needed (`openstack quota show --usage` tells what the project may have), or ask the operators for more")

@@ -43,6 +43,11 @@ const (
 	restartPatience = 20 * time.Second
 	restartPause    = 2 * time.Second
 	restartNotice   = 4
+	// slowNotice is how long an answer may take before the user hears of it.
+	slowNotice = 5 * time.Second
+	// silentTries is how often a request is sent to a service that takes it and
+	// does not answer: each takes the whole read timeout.
+	silentTries = 2
 )
 
 // silentError is an endpoint that took the request and then said nothing.
@@ -61,6 +66,8 @@ type exchange struct {
 	pace        pacer
 	slots       chan struct{}
 	calls       atomic.Int64
+	// identityHost is the host of the identity service.
+	identityHost string
 	// reached says that some service has answered.
 	reached atomic.Bool
 	// notice tells the user that a request takes longer; may be nil.
@@ -155,6 +162,9 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		x.adapt(resp)
 		attempts, after := tries.next(req, resp, err)
+		if err != nil && req.URL.Host != x.identityHost {
+			err = &serviceError{err}
+		}
 		if attempts == nil {
 			return resp, err
 		}
@@ -174,18 +184,25 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
+// serviceError is a failed connection to a service that the catalogue names,
+// which the auth URL is not to blame for.
+type serviceError struct{ err error }
+
+func (e *serviceError) Error() string { return e.err.Error() }
+func (e *serviceError) Unwrap() error { return e.err }
+
 // errNotRepeated stands for an answer that the policy does not repeat any more.
 var errNotRepeated = errors.New("the cloud is busy")
 
 // tries counts the failures of one request by their kind: each has a policy of
 // its own.
-type tries struct{ broken, refused, busy, failed *retry.Attempts }
+type tries struct{ broken, refused, silent, busy, failed *retry.Attempts }
 
 func (x *exchange) startTries() tries {
 	policy := func(attempts int) *retry.Attempts {
 		return retry.Policy{Attempts: attempts, First: x.firstPause, Max: backoffMax, LongestAfter: longestRetryAfter}.Start()
 	}
-	t := tries{broken: policy(brokenTries), busy: policy(busyTries), failed: policy(failedTries)}
+	t := tries{broken: policy(brokenTries), silent: policy(silentTries), busy: policy(busyTries), failed: policy(failedTries)}
 	if t.refused = t.broken; x.reached.Load() {
 		// The service answered before: it may be starting again.
 		p := retry.Policy{Attempts: 100, First: x.firstPause, Max: restartPause, Budget: restartPatience}
@@ -205,6 +222,7 @@ func (x *exchange) startTries() tries {
 //	outcome                                 repeated
 //	no connection, refused before sending   any method; a service that answered before is waited for
 //	connection broke                        GET, HEAD, PUT, DELETE and what is marked
+//	no answer within the read timeout       the same, once
 //	certificate, unknown host               never
 //	429, 498, 413 with Retry-After          any method: turned away at the door; not for a quota
 //	502, 503, 504                           GET, HEAD, PUT, DELETE and what is marked
@@ -217,6 +235,8 @@ func (t tries) next(req *http.Request, resp *http.Response, err error) (*retry.A
 			return nil, 0
 		case neverSent(err):
 			return t.refused, 0
+		case repeatable && errors.As(err, new(*silentError)):
+			return t.silent, 0
 		case repeatable:
 			return t.broken, 0
 		}
@@ -318,6 +338,12 @@ func (x *exchange) once(req *http.Request, try int) (*http.Response, error) {
 	defer cancel(nil)
 	silence := time.AfterFunc(x.readTimeout, func() { cancel(&silentError{x.readTimeout}) })
 	defer silence.Stop()
+	if x.notice != nil {
+		slow := time.AfterFunc(min(slowNotice, x.readTimeout/2), func() {
+			x.notice("waiting for the answer of %s to %s since %s (up to %s)", req.URL.Host, req.Method, began.Format(time.TimeOnly), x.readTimeout)
+		})
+		defer slow.Stop()
+	}
 
 	resp, err := x.base.RoundTrip(req.WithContext(ctx))
 	if err == nil {

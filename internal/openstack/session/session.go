@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -80,6 +81,9 @@ func Open(ctx context.Context, a credentials.Auth, o Options) (*Session, error) 
 		return nil, err
 	}
 	x.allow(u.Base)
+	if base, err := url.Parse(u.Base); err == nil {
+		x.identityHost = base.Host
+	}
 	if err := c.login(ctx, u); err != nil {
 		return nil, err
 	}
