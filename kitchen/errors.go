@@ -117,3 +117,33 @@ func Class(err error) string {
 	}
 	return "Kitchen::ActionFailed"
 }
+
+// MachineError reports that a machine cannot be reached for a reason that its
+// driver knows.
+type MachineError struct {
+	Instance string
+	Status   Status
+	// Err is what the transport said.
+	Err error
+}
+
+func (e *MachineError) Error() string {
+	why := e.Status.Message
+	switch {
+	case e.Status.State == StateGone:
+		why = "it is gone: " + why
+	case why == "":
+		why = "its status is " + e.Status.State
+	case e.Status.Live != nil && !*e.Status.Live:
+		why = "its status is " + e.Status.State + ": " + why
+	}
+	return fmt.Sprintf("the machine of <%s> cannot be reached: %s", e.Instance, why)
+}
+
+// Unwrap returns what the transport said.
+func (e *MachineError) Unwrap() error { return e.Err }
+
+// Hint says how to get a machine that works.
+func (e *MachineError) Hint() string {
+	return fmt.Sprintf("`galley create %s` starts, completes or recreates it", e.Instance)
+}

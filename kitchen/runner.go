@@ -382,10 +382,26 @@ func (s *session) connect(ctx context.Context, step *Step) (Conn, error) {
 	}
 	conn, err := s.instance.Transport.Connect(ctx, step)
 	if err != nil {
-		return nil, err
+		return nil, s.askDriver(ctx, step, err)
 	}
 	s.conn = conn
 	return conn, nil
+}
+
+// askDriver returns why a machine cannot be reached, if its driver knows better
+// than the transport: that it is gone, does not run, or has another address.
+func (s *session) askDriver(ctx context.Context, step *Step, cause error) error {
+	d, ok := s.instance.Driver.(StatusReporter)
+	if !ok || ctx.Err() != nil || step.Action == Create {
+		return cause
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	st, err := d.Status(ctx, step)
+	if err != nil || st.Live == nil || *st.Live && st.Message == "" {
+		return cause
+	}
+	return &MachineError{Instance: s.instance.Name, Status: st, Err: cause}
 }
 
 func (s *session) close() {

@@ -3,6 +3,8 @@ package openstack
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"strings"
 
 	cloud "github.com/galleyhq/galley/internal/openstack"
@@ -31,11 +33,28 @@ func (d *Driver) Status(ctx context.Context, step *kitchen.Step) (kitchen.Status
 	st := kitchen.Status{Live: &no, State: server.Status, ResourceID: id, Message: server.Fault}
 	if server.Status == "ACTIVE" {
 		st.Live = &yes
+		st.Message = movedTo(step.State.String(kitchen.KeyHostname), server.Addresses)
 	}
 	if server.TaskState != "" && st.Message == "" {
 		st.Message = "task in progress: " + server.TaskState
 	}
 	return st, nil
+}
+
+// movedTo says that a server does not have the address any more that it is
+// reached at, "" while it has.
+func movedTo(host string, all []cloud.Address) string {
+	if _, err := netip.ParseAddr(host); err != nil || len(all) == 0 {
+		return ""
+	}
+	var have []string
+	for _, a := range all {
+		if a.IP == host {
+			return ""
+		}
+		have = append(have, a.IP)
+	}
+	return fmt.Sprintf("its address is not %s any more, but %s", host, strings.Join(have, ", "))
 }
 
 // HostKeys implements [kitchen.HostKeySource] by the server's console.
