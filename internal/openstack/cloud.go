@@ -9,7 +9,7 @@ import (
 	"github.com/galleyhq/galley/internal/settings"
 )
 
-// Reporter is told what happens. *kitchen.Reporter is one.
+// Reporter receives what happens. *kitchen.Reporter is one.
 type Reporter interface {
 	Info(format string, args ...any)
 	Warn(format string, args ...any)

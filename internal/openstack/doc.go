@@ -8,6 +8,6 @@
 // token that is also put into the resource, so that [Cloud.Reclaim] finds it
 // after a crash at any point.
 //
-// It knows neither kitchens nor their files. It may be imported by the drivers,
+// It does not depend on kitchens or their files. It may be imported by the drivers,
 // by internal/servers and by internal/cli.
 package openstack

@@ -23,7 +23,7 @@ import (
 // itself.
 const allocated = "galley allocate="
 
-// cleanupTime is how long what was begun may take to be taken back after
+// cleanupTime is how long the clean-up may take after
 // Ctrl-C.
 const cleanupTime = 30 * time.Second
 

@@ -171,7 +171,7 @@ func (c *Cloud) Adopt(j Journal, serverID, name, owner string) error {
 }
 
 // AdoptFloatingIP adds the project's floating IP of that address to the
-// record, to be released with the server. An address that is no floating IP
+// record, to be released with the server. An address that is not a floating IP
 // is passed over.
 func (c *Cloud) AdoptFloatingIP(ctx context.Context, j Journal, address string) error {
 	rec, err := j.Read()

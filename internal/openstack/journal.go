@@ -156,7 +156,7 @@ type Journal interface {
 	Read() (*Record, error)
 	// Write replaces the record.
 	Write(*Record) error
-	// Remove forgets the record. That there is none is no error.
+	// Remove forgets the record. A missing one is not an error.
 	Remove() error
 }
 

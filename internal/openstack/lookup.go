@@ -10,12 +10,6 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
-	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/snapshots"
-	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
-	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/flavors"
-	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
-	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servergroups"
-	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/external"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
@@ -178,7 +172,7 @@ func barePattern(ref string) *regexp.Regexp {
 }
 
 // choose finds the one that ref means among all: by ID, else by name, else by
-// /regexp/, else by a regexp without slashes. note says what the person should
+// /regexp/, else by a regexp without slashes. note says what the user should
 // know of the choice.
 func choose[T any](label, ref string, all []T, id, name func(T) string) (found T, note string, err error) {
 	re, err := pattern(ref)
@@ -237,7 +231,7 @@ func notFound(label, ref string, names []string) error {
 	return session.Fail(session.NotFound, fmt.Sprintf("find the %s %q", label, ref), said, suggest(label, strings.Trim(ref, "/"), names))
 }
 
-// resolved is the outcome of a lookup with what the person should know of it.
+// resolved is the outcome of a lookup with a note for the user.
 type resolved[T any] struct {
 	value T
 	note  string
@@ -253,188 +247,6 @@ func lookup[T any](ctx context.Context, c *Cloud, kind, ref string, rep Reporter
 		rep.Info("%s", r.note)
 	}
 	return r.value, err
-}
-
-// Image finds the image that ref means: an ID, a name or a /regexp/. Of
-// several that fit, the newest active one is taken, and rep is told which.
-func (c *Cloud) Image(ctx context.Context, ref string, rep Reporter) (Image, error) {
-	return lookup(ctx, c, "image", ref, rep, func(ctx context.Context) (Image, string, error) {
-		if looksLikeID(ref) {
-			img, err := c.imageByID(ctx, ref)
-			if err == nil || session.KindOf(err) != session.NotFound {
-				return img, "", err
-			}
-		}
-		if re, err := pattern(ref); err != nil {
-			return Image{}, "", err
-		} else if re == nil {
-			// The usual case: the service finds the name.
-			named, err := c.listImages(ctx, images.ListOpts{Name: ref})
-			if err != nil {
-				return Image{}, "", err
-			}
-			if img, note, err := newest(ref, named); err != nil || img.ID != "" {
-				return img, note, err
-			}
-		}
-		all, err := c.Images(ctx)
-		if err != nil {
-			return Image{}, "", err
-		}
-		usable, rest := activeFirst(all)
-		img, note, err := choose("image", ref, usable, func(i Image) string { return i.ID }, func(i Image) string { return i.Name })
-		note = strings.Replace(note, ": taking ", ": taking the newest, ", 1)
-		if err != nil && session.KindOf(err) == session.NotFound {
-			if other, _, oerr := choose("image", ref, rest, func(i Image) string { return i.ID }, func(i Image) string { return i.Name }); oerr == nil {
-				return Image{}, "", imageNotActive(other)
-			}
-		}
-		return img, note, err
-	})
-}
-
-func imageNotActive(img Image) error {
-	return session.Fail(session.Invalid, fmt.Sprintf("use the image %q (%s)", img.Name, img.ID), "its status is "+img.Status,
-		"wait until it is active, or take another image")
-}
-
-// newest takes the newest active one of images that share a name; the service
-// lists the newest first.
-func newest(ref string, named []Image) (Image, string, error) {
-	usable, rest := activeFirst(named)
-	switch {
-	case len(usable) == 1:
-		return usable[0], "", nil
-	case len(usable) > 1:
-		return usable[0], fmt.Sprintf("%d images are called %q: taking the newest, %s of %s", len(usable), ref, usable[0].ID,
-			usable[0].Created.Format("2006-01-02 15:04")), nil
-	case len(rest) > 0:
-		return Image{}, "", imageNotActive(rest[0])
-	}
-	return Image{}, "", nil
-}
-
-// activeFirst separates the images that can be booted, newest first, from
-// those that cannot.
-func activeFirst(all []Image) (usable, rest []Image) {
-	for _, img := range all {
-		if img.Status == string(images.ImageStatusActive) {
-			at := len(usable)
-			for at > 0 && usable[at-1].Created.Before(img.Created) {
-				at--
-			}
-			usable = append(usable[:at], append([]Image{img}, usable[at:]...)...)
-		} else {
-			rest = append(rest, img)
-		}
-	}
-	return usable, rest
-}
-
-func (c *Cloud) imageByID(ctx context.Context, id string) (Image, error) {
-	sc, err := c.ImageClient()
-	if err != nil {
-		return Image{}, err
-	}
-	img, err := one(images.Get(ctx, sc, id).Extract())
-	if err != nil {
-		return Image{}, session.Explain(fmt.Sprintf("find the image %q", id), err)
-	}
-	return imageOf(*img), nil
-}
-
-func imageOf(i images.Image) Image {
-	property := func(name string) string {
-		text, _ := i.Properties[name].(string)
-		return text
-	}
-	return Image{
-		ID: i.ID, Name: i.Name, Status: string(i.Status), Visibility: string(i.Visibility),
-		MinDisk: i.MinDiskGigabytes, MinRAM: i.MinRAMMegabytes, Size: i.SizeBytes, Created: i.CreatedAt,
-		Snapshot: property("image_type") == "snapshot",
-		Distro:   property("os_distro"), Version: property("os_version"), User: property("os_admin_user"),
-	}
-}
-
-func (c *Cloud) listImages(ctx context.Context, o images.ListOpts) ([]Image, error) {
-	sc, err := c.ImageClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := images.List(sc, o).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain("list the images", err)
-	}
-	list, err := images.ExtractImages(pages)
-	if err != nil {
-		return nil, session.Explain("read the list of images", err)
-	}
-	out := make([]Image, len(list))
-	for i, img := range list {
-		out[i] = imageOf(img)
-	}
-	return out, nil
-}
-
-// Images lists the images that the project sees, once for a connection.
-func (c *Cloud) Images(ctx context.Context) ([]Image, error) {
-	return cached(ctx, &c.lookups, "images", func(ctx context.Context) ([]Image, error) {
-		return c.listImages(ctx, images.ListOpts{})
-	})
-}
-
-// Flavor finds the flavor that ref means: an ID (numbers too), a name or a
-// /regexp/.
-func (c *Cloud) Flavor(ctx context.Context, ref string, rep Reporter) (Flavor, error) {
-	return lookup(ctx, c, "flavor", ref, rep, func(ctx context.Context) (Flavor, string, error) {
-		all, err := c.Flavors(ctx)
-		if err != nil {
-			return Flavor{}, "", err
-		}
-		f, note, err := choose("flavor", ref, all, func(f Flavor) string { return f.ID }, func(f Flavor) string { return f.Name })
-		if err != nil && session.KindOf(err) == session.NotFound && !strings.HasPrefix(ref, "/") && !strings.ContainsAny(ref, " ?#") {
-			// One that is not listed, as a private flavor of a shared project.
-			if byID, gerr := c.flavorByID(ctx, ref); gerr == nil {
-				return byID, "", nil
-			}
-		}
-		return f, note, err
-	})
-}
-
-func (c *Cloud) flavorByID(ctx context.Context, id string) (Flavor, error) {
-	sc, err := c.ComputeClient()
-	if err != nil {
-		return Flavor{}, err
-	}
-	f, err := one(flavors.Get(ctx, sc, id).Extract())
-	if err != nil {
-		return Flavor{}, session.Explain(fmt.Sprintf("find the flavor %q", id), err)
-	}
-	return Flavor{ID: f.ID, Name: f.Name, VCPUs: f.VCPUs, RAM: f.RAM, Disk: f.Disk}, nil
-}
-
-// Flavors lists the flavors that the project may use, once for a connection.
-func (c *Cloud) Flavors(ctx context.Context) ([]Flavor, error) {
-	return cached(ctx, &c.lookups, "flavors", func(ctx context.Context) ([]Flavor, error) {
-		sc, err := c.ComputeClient()
-		if err != nil {
-			return nil, err
-		}
-		pages, err := flavors.ListDetail(sc, nil).AllPages(ctx)
-		if err != nil {
-			return nil, session.Explain("list the flavors", err)
-		}
-		list, err := flavors.ExtractFlavors(pages)
-		if err != nil {
-			return nil, session.Explain("read the list of flavors", err)
-		}
-		out := make([]Flavor, len(list))
-		for i, f := range list {
-			out[i] = Flavor{ID: f.ID, Name: f.Name, VCPUs: f.VCPUs, RAM: f.RAM, Disk: f.Disk}
-		}
-		return out, nil
-	})
 }
 
 type networkResult struct {
@@ -648,125 +460,4 @@ func (c *Cloud) securityGroupIDs(ctx context.Context, refs []string) ([]string, 
 		out = append(out, g.ID)
 	}
 	return out, nil
-}
-
-// KeyPairs lists the user's key pairs, once for a connection.
-func (c *Cloud) KeyPairs(ctx context.Context) ([]KeyPair, error) {
-	return cached(ctx, &c.lookups, "key pairs", func(ctx context.Context) ([]KeyPair, error) {
-		sc, err := c.ComputeClient()
-		if err != nil {
-			return nil, err
-		}
-		pages, err := keypairs.List(sc, nil).AllPages(ctx)
-		if err != nil {
-			return nil, session.Explain("list the key pairs", err)
-		}
-		list, err := keypairs.ExtractKeyPairs(pages)
-		if err != nil {
-			return nil, session.Explain("read the list of key pairs", err)
-		}
-		out := make([]KeyPair, len(list))
-		for i, k := range list {
-			out[i] = KeyPair{k.Name, k.Fingerprint, k.PublicKey}
-		}
-		return out, nil
-	})
-}
-
-// Volumes lists the volumes of the project.
-func (c *Cloud) Volumes(ctx context.Context) ([]Volume, error) {
-	return c.listVolumes(ctx, volumes.ListOpts{})
-}
-
-func (c *Cloud) listVolumes(ctx context.Context, o volumes.ListOpts) ([]Volume, error) {
-	sc, err := c.VolumeClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := volumes.List(sc, o).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain("list the volumes", err)
-	}
-	list, err := volumes.ExtractVolumes(pages)
-	if err != nil {
-		return nil, session.Explain("read the list of volumes", err)
-	}
-	out := make([]Volume, len(list))
-	for i, v := range list {
-		out[i] = volumeOf(v)
-	}
-	return out, nil
-}
-
-func volumeOf(v volumes.Volume) Volume {
-	out := Volume{
-		ID: v.ID, Name: v.Name, Status: v.Status, Description: v.Description, Size: v.Size, Created: v.CreatedAt,
-		Metadata: v.Metadata,
-	}
-	for _, a := range v.Attachments {
-		out.AttachedTo = append(out.AttachedTo, a.ServerID)
-	}
-	return out
-}
-
-// VolumeID finds an existing volume by ID or name.
-func (c *Cloud) VolumeID(ctx context.Context, ref string, rep Reporter) (string, error) {
-	if looksLikeID(ref) {
-		return ref, nil // Nova says clearly enough if it does not exist.
-	}
-	return lookup(ctx, c, "volume", ref, rep, func(ctx context.Context) (string, string, error) {
-		all, err := c.Volumes(ctx)
-		if err != nil {
-			return "", "", err
-		}
-		v, note, err := choose("volume", ref, all, func(v Volume) string { return v.ID }, func(v Volume) string { return v.Name })
-		return v.ID, note, err
-	})
-}
-
-// SnapshotID finds a volume snapshot by ID or name.
-func (c *Cloud) SnapshotID(ctx context.Context, ref string, rep Reporter) (string, error) {
-	if looksLikeID(ref) {
-		return ref, nil
-	}
-	return lookup(ctx, c, "snapshot", ref, rep, func(ctx context.Context) (string, string, error) {
-		sc, err := c.VolumeClient()
-		if err != nil {
-			return "", "", err
-		}
-		pages, err := snapshots.List(sc, snapshots.ListOpts{}).AllPages(ctx)
-		if err != nil {
-			return "", "", session.Explain("list the volume snapshots", err)
-		}
-		list, err := snapshots.ExtractSnapshots(pages)
-		if err != nil {
-			return "", "", session.Explain("read the list of volume snapshots", err)
-		}
-		s, note, err := choose("volume snapshot", ref, list, func(s snapshots.Snapshot) string { return s.ID }, func(s snapshots.Snapshot) string { return s.Name })
-		return s.ID, note, err
-	})
-}
-
-// ServerGroupID finds a server group by ID or name, for the scheduler hint
-// "group".
-func (c *Cloud) ServerGroupID(ctx context.Context, ref string, rep Reporter) (string, error) {
-	if looksLikeID(ref) {
-		return ref, nil
-	}
-	return lookup(ctx, c, "server group", ref, rep, func(ctx context.Context) (string, string, error) {
-		sc, err := c.ComputeClient()
-		if err != nil {
-			return "", "", err
-		}
-		pages, err := servergroups.List(sc, nil).AllPages(ctx)
-		if err != nil {
-			return "", "", session.Explain("list the server groups", err)
-		}
-		list, err := servergroups.ExtractServerGroups(pages)
-		if err != nil {
-			return "", "", session.Explain("read the list of server groups", err)
-		}
-		g, note, err := choose("server group", ref, list, func(g servergroups.ServerGroup) string { return g.ID }, func(g servergroups.ServerGroup) string { return g.Name })
-		return g.ID, note, err
-	})
 }

@@ -106,7 +106,7 @@ func TestNetworkFinishesWhatOthersBegan(t *testing.T) {
 	}
 }
 
-// TestNetworkFindsWhatIsGone makes anew what somebody has deleted since.
+// TestNetworkFindsWhatIsGone recreates what somebody has deleted since.
 func TestNetworkFindsWhatIsGone(t *testing.T) {
 	for _, gone := range []string{"interface", "router", "subnet", "network"} {
 		t.Run(gone, func(t *testing.T) {
@@ -233,7 +233,7 @@ func TestRouterGoesWithItsLastNetwork(t *testing.T) {
 }
 
 // TestEveryFaultOfANetwork lets every call fail in every way. The create
-// succeeds or leaves nothing; what it could not take back while the cloud was
+// succeeds or leaves nothing; what it could not remove while the cloud was
 // down, a remove does.
 func TestEveryFaultOfANetwork(t *testing.T) {
 	probe := fakecloud.New(t)

@@ -21,7 +21,7 @@ type ReclaimOptions struct {
 }
 
 // Reclaim removes everything that the journal records, and the record with
-// it. What is gone already is success; whatever cannot be removed is reported
+// it. What no longer exists is success; whatever cannot be removed is reported
 // in one error, and stays recorded.
 //
 // A journal that cannot be written does not keep the resources from being

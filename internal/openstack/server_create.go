@@ -55,7 +55,7 @@ func (step serverStep) create(ctx context.Context) (id string, created bool, err
 	case len(step.nics) > 0:
 		o.Networks = step.nics
 	case sc.Microversion != "" && sc.Microversion != "2.19":
-		// From 2.37 on Nova wants to be told that it is to choose.
+		// From 2.37 on Nova chooses only when asked to.
 		o.Networks = "auto"
 	}
 	if s.ConfigDrive {

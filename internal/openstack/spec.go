@@ -53,7 +53,7 @@ type ServerSpec struct {
 	AdminPass secret.Text
 	// DiskConfig is "AUTO" or "MANUAL" (Nova API: OS-DCF:diskConfig).
 	DiskConfig string
-	// Hostname is what the guest is told it is called (Nova API,
+	// Hostname is the host name of the guest (Nova API,
 	// microversion 2.90); "" has Nova make it of the name.
 	Hostname string
 
@@ -136,7 +136,7 @@ type FloatingIPSpec struct {
 	// Pools are the external networks to have an address of: the first that
 	// has one to give.
 	Pools []string
-	// AnyPool stands for all external networks that the project sees.
+	// AnyPool means all external networks that the project sees.
 	AnyPool bool
 	// Allocate makes a new one and releases it with the server; otherwise a
 	// free one of the project is borrowed.

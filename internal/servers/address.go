@@ -22,7 +22,7 @@ type Reach struct {
 	Local []netip.Prefix
 }
 
-// The networks that the peer looks for.
+// The networks that knife-openstack looks for.
 const (
 	publicNetwork  = "public"
 	privateNetwork = "private"
@@ -69,7 +69,7 @@ func listed(all []openstack.Address) string {
 }
 
 // address chooses where the server is bootstrapped. A network that was named
-// decides; else the floating IP, else the network called public, as the peer
+// decides; else the floating IP, else the network called public, as knife
 // has it; else what can be reached best from here: an address in a network of
 // this machine, one that is routed everywhere, one that is not, IPv4 before
 // IPv6.

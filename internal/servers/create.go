@@ -37,9 +37,9 @@ func (e *ExistsError) Hint() string {
 }
 
 // Create makes a server that is a node, or nothing: what was made by the time
-// of a failure or of the context's end is taken back on the cloud and on the
+// of a failure or of the context's end is removed from the cloud and from the
 // Chef Server, unless r.KeepOnFailure. What an earlier create of the name has
-// left unfinished is taken back first.
+// left unfinished is removed first.
 //
 // Errors: *[ExistsError], *[node.TakenError] and *[node.SpecError] before
 // anything is made, as all those of names that cannot be resolved.
@@ -71,7 +71,7 @@ func (m *Manager) Create(ctx context.Context, r Request) (*Node, error) {
 		err = j.save()
 	}
 	if err != nil {
-		return nil, inFlags(m.takeBack(ctx, j, r.KeepOnFailure, err))
+		return nil, inFlags(m.cleanUp(ctx, j, r.KeepOnFailure, err))
 	}
 	return n, nil
 }
@@ -106,11 +106,11 @@ func (r *Request) complete() {
 	if !r.NoChef {
 		r.Server.Metadata[metaNode] = r.Node.Name
 	}
-	// The address is chosen here, by the peer's rules.
+	// The address is chosen here, by knife's rules.
 	r.Server.Address = openstack.AddressChoice{None: true}
 }
 
-// clear takes back what an earlier create of the name has left.
+// clear removes what an earlier create of the name has left.
 func (m *Manager) clear(ctx context.Context, j *journal) error {
 	if !j.exists() {
 		return nil
@@ -126,11 +126,11 @@ func (m *Manager) clear(ctx context.Context, j *journal) error {
 		}
 		m.report().Warn("the server %q (%s) that was made before is gone: removing what is left of it", name, id)
 		if j.rec.Complete {
-			// The node was a working one; its objects are the person's to remove.
+			// The node was a working one; its objects are left to the user.
 			j.rec.Chef = nil
 		}
 	} else {
-		m.report().Warn("an earlier create of %q did not come to its end: taking back what it has left", name)
+		m.report().Warn("an earlier create of %q did not finish: cleaning up after it", name)
 	}
 	return m.reclaim(ctx, j)
 }
@@ -145,7 +145,7 @@ func (m *Manager) reclaim(ctx context.Context, j *journal) error {
 		}
 	}
 	// The server goes first: as long as it runs, its client may write the node
-	// anew.
+	// again.
 	err := m.Cloud.Reclaim(ctx, j, openstack.ReclaimOptions{}, m.report())
 	if err == nil {
 		err = m.removeChef(ctx, j)
@@ -158,8 +158,8 @@ func (m *Manager) reclaim(ctx context.Context, j *journal) error {
 	return err
 }
 
-// takeBack removes what a create that failed with cause has made.
-func (m *Manager) takeBack(ctx context.Context, j *journal, keep bool, cause error) error {
+// cleanUp removes what a create that failed with cause has created.
+func (m *Manager) cleanUp(ctx context.Context, j *journal, keep bool, cause error) error {
 	if !j.exists() {
 		return cause
 	}
@@ -174,13 +174,13 @@ func (m *Manager) takeBack(ctx context.Context, j *journal, keep bool, cause err
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
 	if err := m.reclaim(ctx, j); err != nil {
-		return errors.Join(cause, fmt.Errorf("not everything could be taken back, `galley server delete %s` tries again: %w", name, err))
+		return errors.Join(cause, fmt.Errorf("not everything could be removed, `galley server delete %s` tries again: %w", name, err))
 	}
 	return cause
 }
 
 // check looks up on both sides all that the request names, so that nothing is
-// made in vain. It completes the request by what it finds.
+// created without need. It completes the request by what it finds.
 func (m *Manager) check(ctx context.Context, r *Request) error {
 	var (
 		wg    sync.WaitGroup
@@ -188,14 +188,8 @@ func (m *Manager) check(ctx context.Context, r *Request) error {
 		cloud []error
 	)
 	wg.Go(func() { chef = m.checkChef(ctx, r) })
-	if err := m.image(ctx, &r.Server); err != nil {
-		cloud = append(cloud, err)
-	}
-	spec := r.Server
-	if len(cloud) > 0 {
-		spec.Image, spec.ImageByID = "told", true // It is told once.
-	}
-	cloud = append(cloud, m.Cloud.CheckSpec(ctx, spec)...)
+	m.chooseImage(ctx, &r.Server)
+	cloud = m.Cloud.CheckSpec(ctx, r.Server)
 	if err := m.checkReach(ctx, r); err != nil {
 		cloud = append(cloud, err)
 	}
@@ -209,23 +203,22 @@ func (m *Manager) check(ctx context.Context, r *Request) error {
 	return session.Join(cloud...)
 }
 
-// image finds the image as the peer does where nothing has the name: the
-// first whose name matches it as a regular expression.
-func (m *Manager) image(ctx context.Context, s *openstack.ServerSpec) error {
+// chooseImage takes an image name that no image has for a regular expression, as
+// knife does. What is wrong with the image is found by [openstack.Cloud.CheckSpec].
+func (m *Manager) chooseImage(ctx context.Context, s *openstack.ServerSpec) {
 	if s.Image == "" || s.ImageByID {
-		return nil
+		return
 	}
 	_, err := m.Cloud.Image(ctx, s.Image, nil)
 	if session.KindOf(err) != session.NotFound || strings.HasPrefix(s.Image, "/") {
-		return err
+		return
 	}
-	img, rerr := m.Cloud.Image(ctx, "/"+s.Image+"/", nil)
-	if rerr != nil {
-		return err
+	img, err := m.Cloud.Image(ctx, "/"+s.Image+"/", nil)
+	if err != nil {
+		return
 	}
 	m.report().Info("No image is called %q: taking %s (%s), whose name it matches", s.Image, img.Name, img.ID)
 	s.Image = "/" + s.Image + "/"
-	return nil
 }
 
 // checkReach finds that the network to bootstrap over is none of the server's.
@@ -240,7 +233,7 @@ func (m *Manager) checkReach(ctx context.Context, r *Request) error {
 		}
 		n, err := m.Cloud.Network(ctx, nic.Network, nil)
 		if err != nil {
-			return nil // It is told already.
+			return nil // [openstack.Cloud.CheckSpec] reports it.
 		}
 		if n.Name == r.Reach.Network {
 			return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/galleyhq/galley/internal/state"
 )
 
-// Mark is what tells the servers whose records lie below base from those of
+// Mark is what tells the servers whose records are below base from those of
 // other people and workstations.
 func Mark(base string) string {
 	host, _ := os.Hostname()
@@ -24,8 +24,8 @@ func Mark(base string) string {
 
 // Target is a server to delete, with what was made with it.
 type Target struct {
-	// Name and ID are the server's. ID is "" where there is no server any
-	// more, but something of it is left.
+	// Name and ID are the server's. ID is "" where the server no longer exists
+	//, but something of it is left.
 	Name, ID string
 	// Node is the name of its node and client: as it was registered, else the
 	// server's name.
@@ -45,7 +45,7 @@ type Target struct {
 // uuid is the form of the IDs that a cloud gives.
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
 
-// Find looks up a server to delete by ID or name. What is gone already can be
+// Find looks up a server to delete by ID or name. A server that no longer exists can be
 // found as long as something of it is left: on the cloud, by its record, or
 // with purge as a node or client of that name. An ID that nothing has is of a
 // server that is gone for good: the target is nil. A name that nothing has is
@@ -188,7 +188,7 @@ type Deletion struct {
 }
 
 // Delete removes the server and what was made with it: floating IP, volumes,
-// ports, key pair. What is gone already is success.
+// ports, key pair. What no longer exists is success.
 func (m *Manager) Delete(ctx context.Context, t *Target, d Deletion) error {
 	j, unlock, err := m.lock(ctx, cmp.Or(t.key, t.Name))
 	if err != nil {

@@ -24,7 +24,7 @@ type record struct {
 	Started time.Time `json:"started"`
 	// Complete says that the server is a working node.
 	Complete bool `json:"complete,omitempty"`
-	// Kept says that the person wanted to look at a failed one.
+	// Kept says that the user wanted to look at a failed one.
 	Kept bool `json:"kept,omitempty"`
 	// Chef is what was asked of the Chef Server, Cloud what of the cloud.
 	Chef  *chefRecord       `json:"chef,omitempty"`
@@ -88,7 +88,7 @@ func decodeRecord(data []byte) (record, error) {
 }
 
 // save has the record on disk when it returns; one without anything to remove
-// is no file at all.
+// has no file.
 func (j *journal) save() error {
 	if !j.exists() {
 		return j.forget()

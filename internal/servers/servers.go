@@ -17,7 +17,7 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-// cleanTime bounds the taking back after a failure or an interruption.
+// cleanTime bounds the clean-up after a failure or an interruption.
 const cleanTime = 3 * time.Minute
 
 // metaNode is the metadata key under which a server tells the name of its
@@ -36,11 +36,11 @@ type Manager struct {
 	Files state.Servers
 	// Mark tells the servers of this workstation from those of others.
 	Mark string
-	// Bus is told what happens; nil for nobody.
+	// Bus receives what happens; nil disables it.
 	Bus *kitchen.Bus
 }
 
-// report returns where the progress of the servers is told.
+// report returns where the progress of the servers is reported.
 func (m *Manager) report() *kitchen.Reporter { return m.Bus.Reporter("", 0, "") }
 
 // Request is a server that is to become a node.

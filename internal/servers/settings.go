@@ -47,7 +47,7 @@ func ReadMetadata(pairs []string) (map[string]string, error) {
 const groupHint = "group"
 
 // ReadHints reads scheduler hints: KEY=VALUE, several of one key making a
-// list; a JSON object; or the ID or name of a server group alone, as the peer
+// list; a JSON object; or the ID or name of a server group alone, as knife
 // has it (knife: --scheduler-hints).
 func ReadHints(hints []string) (map[string]any, error) {
 	out := map[string]any{}
@@ -70,7 +70,7 @@ func ReadHints(hints []string) (map[string]any, error) {
 				key, value = groupHint, key
 			}
 			if key == "" || value == "" {
-				return nil, &SettingError{"--scheduler-hints", fmt.Sprintf("%q is no hint", part), "as in group=ID or different_host=ID"}
+				return nil, &SettingError{"--scheduler-hints", fmt.Sprintf("%q is not a hint", part), "as in group=ID or different_host=ID"}
 			}
 			switch old := out[key].(type) {
 			case nil:

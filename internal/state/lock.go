@@ -141,7 +141,7 @@ func unwritable(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC)
 }
 
-// lockElsewhere returns the lock file that stands for path in the directory of
+// lockElsewhere returns the lock file used instead of path in the directory of
 // temporary files.
 func lockElsewhere(path string) (string, error) {
 	abs, err := filepath.Abs(path)

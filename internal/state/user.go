@@ -13,7 +13,7 @@ import (
 // directory that holds them.
 type User struct{ Root string }
 
-// UserFiles returns those of the person who runs the program: in galley below
+// UserFiles returns those of the user who runs the program: in galley below
 // $XDG_STATE_HOME, or below ~/.local/state when that is unset or relative
 // (XDG Base Directory Specification).
 func UserFiles(getenv func(string) string) (User, error) {

@@ -16,7 +16,7 @@ func WriteFile(path string, data []byte) error {
 
 // WriteResult replaces a file that is meant for others, as a CI server: it is
 // readable by whom the umask lets. Else it is as [WriteFile]. Links are
-// followed, and what is no regular file, as a pipe, is written into: it would
+// followed, and other than regular files, as pipes, is written into: it would
 // be a bad surprise to find /dev/stdout replaced.
 func WriteResult(path string, data []byte) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
@@ -56,7 +56,7 @@ func Sweep(path string) {
 	}
 }
 
-// Remove deletes the file at path; that there is none is no error.
+// Remove deletes the file at path; a missing file is not an error.
 func Remove(path string) error {
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 		return err

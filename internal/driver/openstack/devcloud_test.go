@@ -352,7 +352,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 	}
 }
 
-// TestCancelledAtEveryCall is Ctrl-C: the create takes back what it has made,
+// TestCancelledAtEveryCall is Ctrl-C: the create removes what it has created,
 // by itself.
 func TestCancelledAtEveryCall(t *testing.T) {
 	t.Parallel()
@@ -491,13 +491,13 @@ func TestASlowCloud(t *testing.T) {
 	nothing(t, c, "afterwards")
 }
 
-// TestTakingOverFromTestKitchen destroys what the peer's state file names, and
-// creates beside a journal whose server the peer has replaced.
+// TestTakingOverFromTestKitchen destroys what Test Kitchen's state file names, and
+// creates beside a journal whose server Test Kitchen has replaced.
 func TestTakingOverFromTestKitchen(t *testing.T) {
 	c := devCloud(t)
 	f := newFixture(t, envOf(c))
 	section := map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.small", "network_ref": "net1", "floating_ip_pool": "public", "allocate_floating_ip": true}
-	// What the peer has made: a state file and nothing else.
+	// What Test Kitchen leaves: a state file and nothing else.
 	other := newFixture(t, envOf(c))
 	st := kitchen.NewState(nil)
 	if err := other.driver("web", section).Create(t.Context(), other.step("web", kitchen.Create, st)); err != nil {

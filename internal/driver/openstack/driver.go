@@ -191,7 +191,7 @@ func (d *Driver) reconcile(ctx context.Context, c *cloud.Cloud, j cloud.Journal,
 		if err := c.Adopt(j, id, d.settings.spec.Name, d.o.Instance); err != nil {
 			return nil, err
 		}
-		// A pool's address that the peer allocated is ours to release.
+		// A pool's address that kitchen-openstack allocated is ours to release.
 		if host := step.State.String(kitchen.KeyHostname); host != "" && d.settings.spec.FloatingIP.Allocate {
 			if err := c.AdoptFloatingIP(ctx, j, host); err != nil {
 				return nil, err

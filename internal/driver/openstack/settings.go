@@ -134,7 +134,7 @@ func readSettings(s config.Section) (sectionSettings, error) {
 	spec.FloatingIP = cloud.FloatingIPSpec{
 		Address: r.text("floating_ip"), Pools: r.list("floating_ip_pool"), Allocate: r.flag("allocate_floating_ip"),
 	}
-	// Only the person's own "false" keeps an address from being allocated
+	// Only the user's own "false" keeps an address from being allocated
 	// where none is free.
 	fip := &spec.FloatingIP
 	fip.AllocateIfNone = len(fip.Pools) > 0 && fip.Address == "" && !r.s.Has("allocate_floating_ip")
@@ -343,7 +343,7 @@ func (r *reader) devices(spec *cloud.ServerSpec, list []config.Section) {
 			i := b.number("boot_index", 0)
 			v.BootIndex = &i
 		}
-		// Without make_volume the peer needs a volume_id; what describes a
+		// Without make_volume kitchen-openstack needs a volume_id; what describes a
 		// volume without naming one can only mean that it is to be made.
 		if v.VolumeID == "" {
 			v.Make = true

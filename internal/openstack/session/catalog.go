@@ -106,7 +106,7 @@ func (c *Session) endpoint(label string, types []string, name string) (string, e
 	for _, kind := range types {
 		for pass := range 2 {
 			for _, s := range catalog {
-				// A name that no entry has is passed over, as the peer does.
+				// A name that no entry has is ignored, as fog does.
 				if s.kind != kind || pass == 0 && name != "" && s.name != name {
 					continue
 				}

@@ -191,7 +191,7 @@ type serviceError struct{ err error }
 func (e *serviceError) Error() string { return e.err.Error() }
 func (e *serviceError) Unwrap() error { return e.err }
 
-// errNotRepeated stands for an answer that the policy does not repeat any more.
+// errNotRepeated is the cause for an answer that the policy does not repeat any more.
 var errNotRepeated = errors.New("the cloud is busy")
 
 // tries counts the failures of one request by their kind: each has a policy of
@@ -297,7 +297,7 @@ func (x *exchange) guard(req *http.Request) (*http.Request, error) {
 	scheme, known := x.hosts[req.URL.Host]
 	x.mu.Unlock()
 	if !known {
-		return nil, fmt.Errorf("%s is no endpoint of this cloud: the token is not sent there", req.URL.Host)
+		return nil, fmt.Errorf("%s is not an endpoint of this cloud: the token is not sent there", req.URL.Host)
 	}
 	if scheme == req.URL.Scheme || scheme != "https" {
 		return req, nil

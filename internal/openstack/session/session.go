@@ -107,7 +107,7 @@ func (c *Session) newProvider(agent string) *gophercloud.ProviderClient {
 		HTTPClient: http.Client{
 			Transport: c.x,
 			// A redirect turns a POST into a GET, and would carry the token to
-			// another host. It is shown to the person instead.
+			// another host. It is shown to the user instead.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -176,7 +176,7 @@ func (c *Session) login(ctx context.Context, u credentials.URL) error {
 		order = []identity{v3}
 	case slices.Contains(offered, "2"):
 		if needsV3(c.auth) {
-			return Fail(Invalid, "log in at "+u.Base, "the cloud offers Identity v2.0 only, which knows no application credentials, domains or system scope",
+			return Fail(Invalid, "log in at "+u.Base, "the cloud offers Identity v2.0 only, which does not have application credentials, domains or system scope",
 				"use user name, password and tenant")
 		}
 		order = []identity{v2}

@@ -1,0 +1,194 @@
+package openstack
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/flavors"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/galleyhq/galley/internal/openstack/session"
+)
+
+// Image finds the image that ref means: an ID, a name or a /regexp/. Of
+// several that fit, the newest active one is taken, and reported.
+func (c *Cloud) Image(ctx context.Context, ref string, rep Reporter) (Image, error) {
+	return lookup(ctx, c, "image", ref, rep, func(ctx context.Context) (Image, string, error) {
+		if looksLikeID(ref) {
+			img, err := c.imageByID(ctx, ref)
+			if err == nil || session.KindOf(err) != session.NotFound {
+				return img, "", err
+			}
+		}
+		if re, err := pattern(ref); err != nil {
+			return Image{}, "", err
+		} else if re == nil {
+			// The usual case: the service finds the name.
+			named, err := c.listImages(ctx, images.ListOpts{Name: ref})
+			if err != nil {
+				return Image{}, "", err
+			}
+			if img, note, err := newest(ref, named); err != nil || img.ID != "" {
+				return img, note, err
+			}
+		}
+		all, err := c.Images(ctx)
+		if err != nil {
+			return Image{}, "", err
+		}
+		usable, rest := activeFirst(all)
+		img, note, err := choose("image", ref, usable, func(i Image) string { return i.ID }, func(i Image) string { return i.Name })
+		note = strings.Replace(note, ": taking ", ": taking the newest, ", 1)
+		if err != nil && session.KindOf(err) == session.NotFound {
+			if other, _, oerr := choose("image", ref, rest, func(i Image) string { return i.ID }, func(i Image) string { return i.Name }); oerr == nil {
+				return Image{}, "", imageNotActive(other)
+			}
+		}
+		return img, note, err
+	})
+}
+
+func imageNotActive(img Image) error {
+	return session.Fail(session.Invalid, fmt.Sprintf("use the image %q (%s)", img.Name, img.ID), "its status is "+img.Status,
+		"wait until it is active, or take another image")
+}
+
+// newest takes the newest active one of images that share a name; the service
+// lists the newest first.
+func newest(ref string, named []Image) (Image, string, error) {
+	usable, rest := activeFirst(named)
+	switch {
+	case len(usable) == 1:
+		return usable[0], "", nil
+	case len(usable) > 1:
+		return usable[0], fmt.Sprintf("%d images are called %q: taking the newest, %s of %s", len(usable), ref, usable[0].ID,
+			usable[0].Created.Format("2006-01-02 15:04")), nil
+	case len(rest) > 0:
+		return Image{}, "", imageNotActive(rest[0])
+	}
+	return Image{}, "", nil
+}
+
+// activeFirst separates the images that can be booted, newest first, from
+// those that cannot.
+func activeFirst(all []Image) (usable, rest []Image) {
+	for _, img := range all {
+		if img.Status == string(images.ImageStatusActive) {
+			at := len(usable)
+			for at > 0 && usable[at-1].Created.Before(img.Created) {
+				at--
+			}
+			usable = append(usable[:at], append([]Image{img}, usable[at:]...)...)
+		} else {
+			rest = append(rest, img)
+		}
+	}
+	return usable, rest
+}
+
+func (c *Cloud) imageByID(ctx context.Context, id string) (Image, error) {
+	sc, err := c.ImageClient()
+	if err != nil {
+		return Image{}, err
+	}
+	img, err := one(images.Get(ctx, sc, id).Extract())
+	if err != nil {
+		return Image{}, session.Explain(fmt.Sprintf("find the image %q", id), err)
+	}
+	return imageOf(*img), nil
+}
+
+func imageOf(i images.Image) Image {
+	property := func(name string) string {
+		text, _ := i.Properties[name].(string)
+		return text
+	}
+	return Image{
+		ID: i.ID, Name: i.Name, Status: string(i.Status), Visibility: string(i.Visibility),
+		MinDisk: i.MinDiskGigabytes, MinRAM: i.MinRAMMegabytes, Size: i.SizeBytes, Created: i.CreatedAt,
+		Snapshot: property("image_type") == "snapshot",
+		Distro:   property("os_distro"), Version: property("os_version"), User: property("os_admin_user"),
+	}
+}
+
+func (c *Cloud) listImages(ctx context.Context, o images.ListOpts) ([]Image, error) {
+	sc, err := c.ImageClient()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := images.List(sc, o).AllPages(ctx)
+	if err != nil {
+		return nil, session.Explain("list the images", err)
+	}
+	list, err := images.ExtractImages(pages)
+	if err != nil {
+		return nil, session.Explain("read the list of images", err)
+	}
+	out := make([]Image, len(list))
+	for i, img := range list {
+		out[i] = imageOf(img)
+	}
+	return out, nil
+}
+
+// Images lists the images that the project sees, once for a connection.
+func (c *Cloud) Images(ctx context.Context) ([]Image, error) {
+	return cached(ctx, &c.lookups, "images", func(ctx context.Context) ([]Image, error) {
+		return c.listImages(ctx, images.ListOpts{})
+	})
+}
+
+// Flavor finds the flavor that ref means: an ID (numbers too), a name or a
+// /regexp/.
+func (c *Cloud) Flavor(ctx context.Context, ref string, rep Reporter) (Flavor, error) {
+	return lookup(ctx, c, "flavor", ref, rep, func(ctx context.Context) (Flavor, string, error) {
+		all, err := c.Flavors(ctx)
+		if err != nil {
+			return Flavor{}, "", err
+		}
+		f, note, err := choose("flavor", ref, all, func(f Flavor) string { return f.ID }, func(f Flavor) string { return f.Name })
+		if err != nil && session.KindOf(err) == session.NotFound && !strings.HasPrefix(ref, "/") && !strings.ContainsAny(ref, " ?#") {
+			// One that is not listed, as a private flavor of a shared project.
+			if byID, gerr := c.flavorByID(ctx, ref); gerr == nil {
+				return byID, "", nil
+			}
+		}
+		return f, note, err
+	})
+}
+
+func (c *Cloud) flavorByID(ctx context.Context, id string) (Flavor, error) {
+	sc, err := c.ComputeClient()
+	if err != nil {
+		return Flavor{}, err
+	}
+	f, err := one(flavors.Get(ctx, sc, id).Extract())
+	if err != nil {
+		return Flavor{}, session.Explain(fmt.Sprintf("find the flavor %q", id), err)
+	}
+	return Flavor{ID: f.ID, Name: f.Name, VCPUs: f.VCPUs, RAM: f.RAM, Disk: f.Disk}, nil
+}
+
+// Flavors lists the flavors that the project may use, once for a connection.
+func (c *Cloud) Flavors(ctx context.Context) ([]Flavor, error) {
+	return cached(ctx, &c.lookups, "flavors", func(ctx context.Context) ([]Flavor, error) {
+		sc, err := c.ComputeClient()
+		if err != nil {
+			return nil, err
+		}
+		pages, err := flavors.ListDetail(sc, nil).AllPages(ctx)
+		if err != nil {
+			return nil, session.Explain("list the flavors", err)
+		}
+		list, err := flavors.ExtractFlavors(pages)
+		if err != nil {
+			return nil, session.Explain("read the list of flavors", err)
+		}
+		out := make([]Flavor, len(list))
+		for i, f := range list {
+			out[i] = Flavor{ID: f.ID, Name: f.Name, VCPUs: f.VCPUs, RAM: f.RAM, Disk: f.Disk}
+		}
+		return out, nil
+	})
+}
