@@ -32,7 +32,7 @@ type Options struct {
 	Settle time.Duration
 }
 
-// Cloud is one session with what is shared by everything that is made through
+// Cloud is one session with the parts shared by everything created through
 // it: one set of lookups, one watcher. It is safe for concurrent use.
 type Cloud struct {
 	*session.Session

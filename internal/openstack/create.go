@@ -44,7 +44,7 @@ func (c *Cloud) Create(ctx context.Context, spec ServerSpec, j Journal, rep Repo
 			}
 			rec = nil
 		} else if name := cmp.Or(rec.Name, verdict.name); name != "" {
-			// What was begun under a generated name is finished under it.
+			// A create under a generated name is finished under it.
 			spec.Name = name
 		}
 	}
@@ -150,7 +150,7 @@ func (step *serverStep) prepare(ctx context.Context) error {
 	return err
 }
 
-// check finds what cannot be right whatever the cloud says.
+// check finds invalid settings without asking the cloud.
 func (s ServerSpec) check() error {
 	what := "make the server"
 	if s.Name != "" {
@@ -181,7 +181,7 @@ func (s ServerSpec) bootsFromVolume() bool {
 }
 
 // CheckSpec looks up everything that the specification names and returns
-// what is wrong with it. It makes nothing.
+// its faults. It creates nothing.
 func (c *Cloud) CheckSpec(ctx context.Context, spec ServerSpec) []error {
 	var errs []error
 	try := func(err error) {

@@ -130,7 +130,7 @@ func TestTwentyShareTheirLookups(t *testing.T) {
 			t.Errorf("%s: %d times, want %d", what, n, most)
 		}
 	}
-	// One list each round, and at most one look of its own for the first.
+	// One list each round, and at most one separate look for the first.
 	if n := f.Count("GET", "/nova/v2.1/servers/detail"); n == 0 || f.Count("GET", "/nova/v2.1/servers")-n > 3 {
 		t.Errorf("%d lists and %d looks for twenty servers", n, f.Count("GET", "/nova/v2.1/servers")-n)
 	}
@@ -278,7 +278,7 @@ func borrowers(t *testing.T, racy time.Duration) {
 		journals [5]MemoryJournal
 	)
 	for i := range 5 {
-		// Each has a connection of its own, as processes have.
+		// Each has a separate connection, as processes have.
 		c := connect(t, f)
 		wg.Go(func() {
 			s, err := c.Create(t.Context(), spec(i), &journals[i], nil)

@@ -42,7 +42,7 @@ func (step *addressStep) borrow(ctx context.Context, at []place) (string, error)
 		if !listed {
 			return "", noneFree(step.pool, step.server, all, lost)
 		}
-		// What was seen before the server was made is gone; look again.
+		// The addresses seen before the create are taken; look again.
 		listed = false
 		now, still, err := step.in.c.freeIn(ctx, step.pool)
 		if err != nil {

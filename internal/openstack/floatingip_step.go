@@ -59,7 +59,7 @@ func startAddressStep(ctx context.Context, step *addressStep, failed func(error)
 	return step
 }
 
-// cancel ends the step and waits until it has ended: what it has created is
+// cancel ends the step and waits until it has ended: its resources are
 // recorded then.
 func (step *addressStep) cancel() {
 	step.stop()
@@ -225,7 +225,7 @@ func (step *addressStep) network(all []Address) string {
 	return ""
 }
 
-// record changes what is recorded of the floating IP.
+// record changes the record of the floating IP.
 func (step *addressStep) record(name string, change func(*Resource)) error {
 	return step.in.update(KindFloatingIP, name, change)
 }

@@ -143,9 +143,9 @@ func (c *Cloud) sameCloud(rec *Record) error {
 	default:
 		return nil
 	}
-	return session.Fail(session.Invalid, "use what was created for "+cmp.Or(rec.Owner, "the instance"),
+	return session.Fail(session.Invalid, "use the resources of "+cmp.Or(rec.Owner, "the instance"),
 		fmt.Sprintf("it was created with %s, and the credentials are for %s", was, is),
-		"use the credentials that it was created with (RC file, region); --forget drops the record of what is out of reach for good")
+		"use the credentials that it was created with (RC file, region); --forget drops a record that is out of reach for good")
 }
 
 // named shows a name with its identifier, as far as both are known.

@@ -23,7 +23,7 @@ const (
 	metaExpires  = metaPrefix + "expires"
 )
 
-// intent is what is being created under one record. Whatever is requested is
+// intent is a set of resources created under one record. Each request is
 // in the record first. Steps that run side by side share it.
 type intent struct {
 	c       *Cloud
@@ -42,14 +42,14 @@ type request struct {
 	what string
 	// note completes the resource before it is recorded; may be nil.
 	note func(*Resource)
-	// ask sends the request and returns the identifier of what was created.
+	// ask sends the request and returns the identifier of the new resource.
 	ask func(ctx context.Context) (id string, err error)
 	// find looks for it by the token; "" without an error means that there is
 	// nothing.
 	find func(ctx context.Context) (id string, err error)
 }
 
-// resource returns what is recorded under a kind and name; an empty name fits
+// resource returns the record under a kind and name; an empty name fits
 // any.
 func (in *intent) resource(kind ResourceKind, name string) (Resource, bool) {
 	in.mu.Lock()
@@ -240,7 +240,7 @@ func (in *intent) firstByToken(like Resource) func(context.Context) (string, err
 	}
 }
 
-// removeDuplicates removes what was created twice: when a request was
+// removeDuplicates removes resources created twice: when a request was
 // repeated, both may have had an effect.
 func (in *intent) removeDuplicates(ctx context.Context) error {
 	if in.rec.Complete {

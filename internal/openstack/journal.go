@@ -80,7 +80,7 @@ type Resource struct {
 	Subnet string `json:"subnet,omitempty"`
 }
 
-// Record is what is known of a server's making: enough to remove everything,
+// Record describes a create and its resources: enough to remove everything,
 // whenever and wherever the making stopped.
 type Record struct {
 	// Version is the version of this form, 1.

@@ -58,7 +58,7 @@ type Volume struct {
 // KeyPair is a Nova key pair.
 type KeyPair struct{ Name, Fingerprint, PublicKey string }
 
-// cache holds what was looked up, so that all instances of a run ask once.
+// cache holds the results of look-ups, so that all instances of a run ask once.
 // Callers of the same lookup wait for the one who asks.
 type cache struct {
 	mu      sync.Mutex
@@ -71,7 +71,7 @@ type flight struct {
 	err   error
 }
 
-// one guards against answers that are JSON and hold nothing of what was asked
+// one guards against answers that are JSON and do not hold the requested object
 // for, as those of a stray proxy: the library returns nil without an error.
 func one[T any](v *T, err error) (*T, error) {
 	if err == nil && v == nil {
@@ -120,7 +120,7 @@ func cached[T any](ctx context.Context, c *cache, key string, get func(context.C
 	}
 }
 
-// Forget drops what was looked up, so that the next lookup asks the cloud.
+// Forget drops the results of look-ups, so that the next lookup asks the cloud.
 func (c *Cloud) Forget() {
 	c.lookups.mu.Lock()
 	defer c.lookups.mu.Unlock()
@@ -383,7 +383,7 @@ func (c *Cloud) findNetwork(ctx context.Context, label, ref string, fits func(Ne
 }
 
 // ownNetwork decides between networks of one name: that of the project wins;
-// two of its own are an error, since either may be the wrong one.
+// two of the project are an error, since either may be the wrong one.
 func (c *Cloud) ownNetwork(label, ref string, list []Network) (Network, string, error) {
 	project := c.Whoami().ProjectID
 	var own []Network

@@ -16,7 +16,7 @@ import (
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
-// networkStep creates one network, or what is missing of it.
+// networkStep creates one network, or its missing parts.
 type networkStep struct {
 	*intent
 	net      NetworkSpec
@@ -25,7 +25,7 @@ type networkStep struct {
 	changed  bool
 }
 
-// layout is what is there of a network that is asked for.
+// layout is the existing part of a requested network.
 type layout struct {
 	network *Network
 	subnets []subnets.Subnet
@@ -34,8 +34,8 @@ type layout struct {
 	interfaces []ports.Port
 }
 
-// EnsureNetwork makes the network, or what is missing of it, and does nothing
-// when all is as asked. What is there and differs is an error of the kind
+// EnsureNetwork creates the network, or its missing parts, and does nothing
+// when all is as requested. An existing part that differs is an error of the kind
 // [Differs], before anything is made.
 //
 // Each thing is recorded before it is asked for. When something fails, or ctx
@@ -95,7 +95,7 @@ func (l *networkStep) finish(ctx context.Context, had *Record) error {
 	return l.save(func(rec *Record) { rec.Complete = true })
 }
 
-// undo removes what was created since, and leaves the record as it was.
+// undo removes the resources created since, and leaves the record as it was.
 func (l *networkStep) undo(ctx context.Context, before []Resource) error {
 	made := l.rec.clone()
 	made.Resources = slices.DeleteFunc(made.Resources, func(r Resource) bool {
@@ -112,7 +112,7 @@ func (l *networkStep) undo(ctx context.Context, before []Resource) error {
 	return session.Join(err, l.journal.Write(l.rec))
 }
 
-// survey looks at what is there, and brings the record in line with it.
+// survey looks at the existing parts, and brings the record in line with it.
 func (l *networkStep) survey(ctx context.Context) error {
 	if l.net.External != "" {
 		var err error
@@ -161,7 +161,7 @@ func (l *networkStep) nameFree(ctx context.Context) error {
 		case n.External:
 			kind = "an external"
 		case !n.Shared:
-			continue // An administrator sees what is none of the project's business.
+			continue // An administrator also sees other projects' networks.
 		}
 		return session.Fail(session.Differs, fmt.Sprintf("make the network %q", l.net.Name),
 			fmt.Sprintf("there is %s network of this name, which belongs to another project (%s)", kind, n.ID), "take another name")
@@ -192,7 +192,7 @@ func (l *networkStep) surveyRouter(ctx context.Context) error {
 	return err
 }
 
-// reconcile drops from the record what is gone, and enters what belongs to
+// reconcile drops missing parts from the record, and enters those that belong to
 // others and is used.
 func (l *networkStep) reconcile() {
 	subnetThere := func(id string) bool {
@@ -252,7 +252,7 @@ func (l *networkStep) subnet(cidr netip.Prefix) *subnets.Subnet {
 	return nil
 }
 
-// compare tells, all at once, how what is there differs from what is asked.
+// compare returns, all at once, how the existing parts differ from the request.
 func (l *networkStep) compare() error {
 	var diffs []string
 	add := func(format string, args ...any) { diffs = append(diffs, fmt.Sprintf(format, args...)) }
@@ -301,7 +301,7 @@ func (l *networkStep) compareInterfaces(sn subnets.Subnet, add func(string, ...a
 	}
 }
 
-// differences tells how a subnet differs from what is asked. What is not
+// differences returns how a subnet differs from the request. Settings that are not
 // asked for is not compared.
 func (sn SubnetSpec) differences(have subnets.Subnet, routed bool) []string {
 	var out []string
@@ -346,12 +346,12 @@ func (sn SubnetSpec) differences(have subnets.Subnet, routed bool) []string {
 	return out
 }
 
-// networkMark is the description of what is made for a network.
+// networkMark is the description of the parts of a network.
 func (r *Record) networkMark() string {
 	return clip("galley token="+r.Token+" network="+r.Name, 255)
 }
 
-// lay makes what is missing, in the order in which one needs the other.
+// lay creates the missing parts, in the order in which one needs the other.
 func (l *networkStep) lay(ctx context.Context) (*NetworkSetup, error) {
 	sc, err := l.c.NetworkClient()
 	if err != nil {

@@ -129,7 +129,7 @@ func (c *Cloud) listSubnets(ctx context.Context, o subnets.ListOpts) ([]subnets.
 }
 
 // joinsRouter says whether a port is a router's place on a subnet. Routers
-// that are distributed or redundant have owners of their own.
+// that are distributed or redundant have separate owners.
 func joinsRouter(p ports.Port) bool {
 	return strings.HasPrefix(p.DeviceOwner, "network:router_interface") || p.DeviceOwner == "network:ha_router_replicated_interface"
 }
@@ -197,7 +197,7 @@ func (c *Cloud) networkRecord(ctx context.Context, n Network) (*Record, error) {
 	return rec, nil
 }
 
-// networkPartByToken finds what was asked for under the record's token and
+// networkPartByToken finds the resource requested under the record's token and
 // never answered. Gateways and interfaces are known by what they join.
 func (c *Cloud) networkPartByToken(ctx context.Context, token string, r Resource) ([]string, error) {
 	var ids []string

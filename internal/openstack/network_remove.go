@@ -105,7 +105,7 @@ func (c *Cloud) networkUnused(ctx context.Context, rec *Record) error {
 	return session.Fail(session.InUse, fmt.Sprintf("delete the network %q (%s)", n.Name, n.ID), "it is in use by "+said+"; nothing was removed", hint)
 }
 
-// hindersRemoval says whether a port belongs to somebody who uses what is to
+// hindersRemoval says whether a port belongs to somebody who uses the parts to
 // be removed.
 func hindersRemoval(rec *Record, n *Resource, p ports.Port) bool {
 	onOurs := !n.Borrowed

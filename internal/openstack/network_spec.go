@@ -64,7 +64,7 @@ type NetworkSetup struct {
 	Changed bool
 }
 
-// check finds what cannot be right whatever the cloud says.
+// check finds invalid settings without asking the cloud.
 func (s NetworkSpec) check() error {
 	what := fmt.Sprintf("make the network %q", s.Name)
 	switch {

@@ -56,7 +56,7 @@ func TestNetworkIsMadeOnceAndUndone(t *testing.T) {
 		t.Errorf("left %v", left)
 	}
 	if err := c.RemoveNetwork(t.Context(), "lan", j, ReclaimOptions{}, nil); session.KindOf(err) != session.NotFound {
-		t.Errorf("removing what is gone: %v", err)
+		t.Errorf("removing missing resources: %v", err)
 	}
 }
 
@@ -233,7 +233,7 @@ func TestRouterGoesWithItsLastNetwork(t *testing.T) {
 }
 
 // TestEveryFaultOfANetwork lets every call fail in every way. The create
-// succeeds or leaves nothing; what it could not remove while the cloud was
+// succeeds or leaves nothing; resources it could not remove while the cloud was
 // down, a remove does.
 func TestEveryFaultOfANetwork(t *testing.T) {
 	probe := fakecloud.New(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
-// Orphans finds what was made through Galley by the marks in the resources
+// Orphans finds the resources created through Galley by the marks in the resources
 // alone, for when records are lost: one record for each making. An empty
 // project finds those of all.
 func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) {

@@ -43,7 +43,7 @@ func (c *Cloud) ReclaimRecord(ctx context.Context, rec *Record, rep Reporter) er
 }
 
 // removalOrder is the order of removal. The kinds of one group go side by side;
-// what is held by something goes after it.
+// a resource that another one holds goes after it.
 var removalOrder = [][]ResourceKind{
 	{KindFloatingIP, KindServer, KindKeyPair},
 	{KindPort, KindVolume},
@@ -79,7 +79,7 @@ func (c *Cloud) reclaim(ctx context.Context, rec *Record, save func(*Record) err
 	for _, kinds := range removalOrder {
 		cl.removeGroup(ctx, kinds)
 		if ctx.Err() != nil {
-			return session.Explain("remove what was created for "+rec.Owner, ctx.Err())
+			return session.Explain("remove the resources of "+rec.Owner, ctx.Err())
 		}
 		if rec.find(KindServer, "") != nil {
 			break // What it holds must not be removed under it.
@@ -124,7 +124,7 @@ func (cl *cleanup) remove(ctx context.Context, r Resource) error {
 		return nil
 	}
 	if cl.rec.Complete {
-		r.From = "" // What was taken for good is not given back.
+		r.From = "" // An address that was taken for good is not given back.
 	}
 	removed := map[string]bool{}
 	drop := func(id string) error {

@@ -81,7 +81,7 @@ func (c *Cloud) SecurityGroups(ctx context.Context) ([]SecurityGroup, error) {
 	})
 }
 
-// number orders what may be missing before what is there.
+// number orders missing numbers before others.
 func number(n *int) int {
 	if n == nil {
 		return -1

@@ -88,7 +88,7 @@ func (step serverStep) create(ctx context.Context) (id string, created bool, err
 	})
 }
 
-// microversion is the oldest one that knows what is asked for, "" for the
+// microversion is the oldest one that supports the request, "" for the
 // base version that every cloud has.
 func (step serverStep) microversion() string {
 	if step.spec.Hostname != "" {

@@ -18,7 +18,7 @@ type ServerSpec struct {
 
 	// Name is the server's name, at most 63 characters; see [ServerName].
 	Name string
-	// Image and Flavor are what it is made of. Image may be empty when a
+	// Image and Flavor are its template and size. Image may be empty when a
 	// volume is booted from. ImageByID and FlavorByID say that they are IDs
 	// and need no lookup (kitchen-openstack: image_id, flavor_id).
 	Image, Flavor         string

@@ -15,7 +15,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 )
 
-// Suggestion is what a first server on a cloud may be made of. What is not to
+// Suggestion is a specification for a first server. Parts that are not
 // be had is left empty and told in Notes.
 type Suggestion struct {
 	// Images has at most one of each family: Debian's and Red Hat's, and one
@@ -29,7 +29,7 @@ type Suggestion struct {
 	// SecurityGroups are needed beside the project's default, so that SSH gets
 	// through.
 	SecurityGroups []string
-	// Notes are whole sentences about what is to be seen to.
+	// Notes are whole sentences about things to check.
 	Notes []string
 }
 

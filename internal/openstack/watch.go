@@ -17,7 +17,7 @@ import (
 
 // How often the watcher looks. The pause grows with the age of the youngest
 // wait, so that a quick cloud is noticed at once and a slow one is not asked
-// too often: what is seen late is at most a twelfth of the wait, and never more
+// too often: a change is noticed late by at most a twelfth of the wait, and never more
 // than watchMax.
 const (
 	watchMin = 100 * time.Millisecond

@@ -23,7 +23,7 @@ func TestAddress(t *testing.T) {
 		want   string
 	}{
 		"the floating IP":                          {floating, Reach{Local: here}, "203.0.113.9"},
-		"the peer's network, its last IPv4":        {openstack.Server{Addresses: public}, Reach{Local: here}, "198.51.100.2"},
+		"knife's network, its last IPv4":           {openstack.Server{Addresses: public}, Reach{Local: here}, "198.51.100.2"},
 		"no network is called public":              {openstack.Server{Addresses: two}, Reach{Local: none}, "10.0.0.5"},
 		"a network of this machine":                {openstack.Server{Addresses: two}, Reach{Local: here}, "192.168.7.5"},
 		"a named network":                          {openstack.Server{Addresses: public}, Reach{Network: "net2", Local: none}, "192.168.7.5"},

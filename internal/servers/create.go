@@ -36,7 +36,7 @@ func (e *ExistsError) Hint() string {
 	return "take another name (-N), or remove it first: `galley server delete " + e.Name + " --purge`"
 }
 
-// Create makes a server that is a node, or nothing: what was made by the time
+// Create makes a server that is a node, or nothing: resources created by the time
 // of a failure or of the context's end is removed from the cloud and from the
 // Chef Server, unless r.KeepOnFailure. What an earlier create of the name has
 // left unfinished is removed first.
@@ -124,7 +124,7 @@ func (m *Manager) clear(ctx context.Context, j *journal) error {
 		if session.KindOf(err) != session.NotFound {
 			return err
 		}
-		m.report().Warn("the server %q (%s) that was made before is gone: removing what is left of it", name, id)
+		m.report().Warn("the server %q (%s) that was created before is gone: removing its remains", name, id)
 		if j.rec.Complete {
 			// The node was a working one; its objects are left to the user.
 			j.rec.Chef = nil
@@ -170,7 +170,7 @@ func (m *Manager) cleanUp(ctx context.Context, j *journal, keep bool, cause erro
 		m.report().Warn("Keeping what the failed create has made; `galley server delete %s` removes it", name)
 		return errors.Join(cause, err)
 	}
-	m.report().Info("Taking back what was made for %s...", name)
+	m.report().Info("Removing the resources created for %s...", name)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
 	if err := m.reclaim(ctx, j); err != nil {
@@ -180,7 +180,7 @@ func (m *Manager) cleanUp(ctx context.Context, j *journal, keep bool, cause erro
 }
 
 // check looks up on both sides all that the request names, so that nothing is
-// created without need. It completes the request by what it finds.
+// created without need. It completes the request by its findings.
 func (m *Manager) check(ctx context.Context, r *Request) error {
 	var (
 		wg    sync.WaitGroup
@@ -204,7 +204,7 @@ func (m *Manager) check(ctx context.Context, r *Request) error {
 }
 
 // chooseImage takes an image name that no image has for a regular expression, as
-// knife does. What is wrong with the image is found by [openstack.Cloud.CheckSpec].
+// knife does. Faults of the image are found by [openstack.Cloud.CheckSpec].
 func (m *Manager) chooseImage(ctx context.Context, s *openstack.ServerSpec) {
 	if s.Image == "" || s.ImageByID {
 		return
@@ -300,7 +300,7 @@ func (m *Manager) make(ctx context.Context, j *journal, r Request) (*Node, error
 	return n, node.Bootstrap(ctx, client, r.Node, key, out, m.report())
 }
 
-// nodeOf is what is known of a server that is made.
+// nodeOf describes a server that was created.
 func nodeOf(s *openstack.Server, r *Request) *Node {
 	n := &Node{
 		Name: s.Name, ID: s.ID, State: s.Status, Image: s.Image, Flavor: s.Flavor, KeyPair: s.KeyName, KeyFile: s.KeyFile,
@@ -381,7 +381,7 @@ func (m *Manager) register(ctx context.Context, j *journal, r Request) (secret.T
 		j.rec.Chef.Unanswered = time.Time{}
 	}
 	if refused != nil && refused.Status < 500 {
-		// What was asked for last was not made. If it exists all the same,
+		// The last request failed. If its object exists all the same,
 		// somebody else was quicker, and it is theirs.
 		if !j.rec.Chef.HasNode {
 			j.rec.Chef.HasClient = false

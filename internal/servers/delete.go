@@ -22,7 +22,7 @@ func Mark(base string) string {
 	return fmt.Sprintf("servers-%x", sum[:4])
 }
 
-// Target is a server to delete, with what was made with it.
+// Target is a server to delete, with its resources.
 type Target struct {
 	// Name and ID are the server's. ID is "" where the server no longer exists
 	//, but something of it is left.
@@ -102,7 +102,7 @@ func (m *Manager) registered(ctx context.Context, name string) (bool, error) {
 	return m.Chef.ClientExists(ctx, name)
 }
 
-// recordOf finds the record of a server by what is known of it: what it is
+// recordOf finds the record of a server by its identity: what it is
 // called by, and if it is there, itself.
 func (m *Manager) recordOf(ref string, s openstack.ServerInfo) (*record, error) {
 	all, err := m.records()
@@ -123,7 +123,7 @@ func (m *Manager) recordOf(ref string, s openstack.ServerInfo) (*record, error) 
 }
 
 // records reads all records of the project. One that cannot be read is an
-// error: what it tells of would be overlooked.
+// error: its resources would be overlooked.
 func (m *Manager) records() ([]*record, error) {
 	paths, err := m.Files.Records(m.project())
 	if err != nil {
@@ -187,7 +187,7 @@ type Deletion struct {
 	Node string
 }
 
-// Delete removes the server and what was made with it: floating IP, volumes,
+// Delete removes the server and its resources: floating IP, volumes,
 // ports, key pair. What no longer exists is success.
 func (m *Manager) Delete(ctx context.Context, t *Target, d Deletion) error {
 	j, unlock, err := m.lock(ctx, cmp.Or(t.key, t.Name))
@@ -234,7 +234,7 @@ func (m *Manager) remove(ctx context.Context, t *Target, j *journal) error {
 	return m.Cloud.DeleteServer(ctx, t.ID, t.Name, m.report())
 }
 
-// Orphan is what is left of a server that no one owns any more.
+// Orphan is the remains of a server that no one owns any more.
 type Orphan struct {
 	// Name is the server's.
 	Name string
@@ -246,12 +246,12 @@ type Orphan struct {
 }
 
 // Orphans finds what creates have left that were killed or failed to clean up
-// behind them, and what is left of servers that others have deleted: by the
+// behind them, and the remains of servers that others have deleted: by the
 // records of this workstation, and by the marks that things made here bear.
 // What another process works on, and what a failed create was told to keep, is
 // left out.
 func (m *Manager) Orphans(ctx context.Context) ([]*Orphan, error) {
-	// The marks are read before the records, so that what is being made has a
+	// The marks are read before the records, so that a create in progress has a
 	// record by then.
 	marked, err := m.Cloud.Orphans(ctx, m.Mark)
 	if err != nil {
@@ -314,7 +314,7 @@ func (m *Manager) busy(name string) bool {
 	return false
 }
 
-// RemoveOrphan removes what is left.
+// RemoveOrphan removes the remains.
 func (m *Manager) RemoveOrphan(ctx context.Context, o *Orphan) error {
 	if o.marked != nil {
 		return inFlags(m.Cloud.ReclaimRecord(ctx, o.marked, m.report()))

@@ -3,7 +3,7 @@
 // it is made on the cloud, reached over SSH, registered with the Chef Server
 // and bootstrapped. What fails on the way is removed on both sides.
 //
-// Each server has a record: a file that holds what was asked of the cloud
+// Each server has a record: a file that holds the requests to the cloud
 // (an [openstack.Record]) and of the Chef Server, written before it is asked
 // for. A create or delete of the same name finds what a killed one has left.
 //

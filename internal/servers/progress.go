@@ -14,7 +14,7 @@ import (
 type progress struct {
 	*kitchen.Reporter
 	timeout time.Duration
-	// waiting is what is waited for, in knife-openstack's words.
+	// waiting is the reason of a wait, in knife-openstack's words.
 	waiting string
 }
 
@@ -62,7 +62,7 @@ func (p *progress) connecting(address string, noChef bool) {
 }
 
 // Fields are a server's summary: names and values in knife-openstack's order.
-// What is empty is left out.
+// Empty values are left out.
 func (n *Node) Fields() [][2]string {
 	all := [][2]string{
 		{"Instance ID", n.ID},

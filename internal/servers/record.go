@@ -16,7 +16,7 @@ import (
 // recordVersion is the version of the form that records have.
 const recordVersion = 1
 
-// record is what is known of a server that was asked for: enough to remove it
+// record describes a requested server: enough to remove it
 // and all that belongs to it, whenever and wherever its making stopped.
 type record struct {
 	Version int       `json:"version"`
@@ -26,12 +26,12 @@ type record struct {
 	Complete bool `json:"complete,omitempty"`
 	// Kept says that the user wanted to look at a failed one.
 	Kept bool `json:"kept,omitempty"`
-	// Chef is what was asked of the Chef Server, Cloud what of the cloud.
+	// Chef holds the requests to the Chef Server, Cloud those to the cloud.
 	Chef  *chefRecord       `json:"chef,omitempty"`
 	Cloud *openstack.Record `json:"cloud,omitempty"`
 }
 
-// chefRecord is what was asked of a Chef Server for a server.
+// chefRecord holds the requests to a Chef Server for a server.
 type chefRecord struct {
 	// URL is the Chef Server, Node the name of node and client.
 	URL  string `json:"url"`
@@ -98,7 +98,7 @@ func (j *journal) save() error {
 		return err
 	}
 	if err := state.WriteFile(j.path, append(data, '\n')); err != nil {
-		return fmt.Errorf("recording what is made for the server %q: %w", j.rec.Name, err)
+		return fmt.Errorf("recording the resources of the server %q: %w", j.rec.Name, err)
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func (m *Manager) lock(ctx context.Context, name string) (*journal, func(), erro
 	return j, done, nil
 }
 
-// removeChef removes what the record says may be on the Chef Server. What was
+// removeChef removes the recorded objects from the Chef Server. One that was
 // requested and never answered is removed again until it can no longer appear.
 func (m *Manager) removeChef(ctx context.Context, j *journal) error {
 	c := j.rec.Chef

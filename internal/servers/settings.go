@@ -13,9 +13,9 @@ import (
 // SettingError is a setting of a server that cannot be right whatever the
 // cloud says.
 type SettingError struct {
-	// Flag is what it was given by.
+	// Flag is the flag it was given by.
 	Flag string
-	// Reason says what is wrong, Advice what to write instead.
+	// Reason is the fault, Advice the remedy.
 	Reason, Advice string
 }
 
@@ -121,7 +121,7 @@ var attributes = map[string]attribute{
 	"osdcfdiskconfig":  setDiskConfig,
 }
 
-// elsewhere are attributes that have flags of their own.
+// elsewhere are attributes that have separate flags.
 var elsewhere = map[string]string{
 	"name": "-N", "imageref": "--image", "image": "--image", "flavorref": "--flavor", "flavor": "--flavor", "nics": "--network-ids", "networks": "--network-ids",
 	"securitygroups": "--openstack-groups", "metadata": "--metadata", "osschedulerhints": "--scheduler-hints", "schedulerhints": "--scheduler-hints",
@@ -157,7 +157,7 @@ func setDiskConfig(s *openstack.ServerSpec, v string) error {
 
 // SetCustom puts attributes in the form "key=value;key2=value2" into the
 // request for a server (knife: --custom-attributes). The names are Nova's or
-// fog's. What cannot be given this way is refused by name.
+// fog's. Others are refused by name.
 func SetCustom(s *openstack.ServerSpec, text string) error {
 	for part := range strings.SplitSeq(text, ";") {
 		if strings.TrimSpace(part) == "" {

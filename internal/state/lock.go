@@ -35,7 +35,7 @@ func Lock(ctx context.Context, path, what string, waiting func(holder string)) (
 	}
 	if unwritable(err) {
 		// A read-only project or a full disk must not keep anyone from removing
-		// what was created.
+		// its resources.
 		if path, err = lockElsewhere(path); err == nil {
 			l = flock.New(path, flock.SetPermissions(0o600))
 			got, err = l.TryLock()
@@ -98,7 +98,7 @@ func awaitLock(ctx context.Context, l *flock.Flock, path, what string) error {
 
 // StoppedError reports a lock that is held by a process that is stopped.
 type StoppedError struct {
-	// What is locked, and Holder who has the lock, in words.
+	// What names the locked thing, Holder the process that has the lock.
 	What, Holder string
 	PID          int
 }

@@ -20,7 +20,7 @@ func (p Paths) State(instance string) string {
 func (p Paths) Own() string { return filepath.Join(p.Base(), "galley") }
 
 // Journal returns the record of the cloud resources made for an instance. It
-// is a file of its own so that it outlives the state file, which Test Kitchen
+// is a separate file so that it outlives the state file, which Test Kitchen
 // deletes on destroy.
 func (p Paths) Journal(instance string) string {
 	return filepath.Join(p.Own(), instance+".json")

@@ -24,7 +24,7 @@ func UserFiles(getenv func(string) string) (User, error) {
 	if home == "" {
 		var err error
 		if home, err = os.UserHomeDir(); err != nil {
-			return User{}, fmt.Errorf("no directory for the records of what is made: %w; set XDG_STATE_HOME", err)
+			return User{}, fmt.Errorf("no directory for records: %w; set XDG_STATE_HOME", err)
 		}
 	}
 	return User{filepath.Join(home, ".local", "state", "galley")}, nil

@@ -114,7 +114,7 @@ func (Transport) Connect(ctx context.Context, step *kitchen.Step) (kitchen.Conn,
 // dummy driver never made.
 type NoMachineError struct {
 	Instance string
-	// Doing is what was asked for, as "run a command".
+	// Doing is the request, as "run a command".
 	Doing string
 }
 

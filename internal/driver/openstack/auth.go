@@ -33,7 +33,7 @@ func (d *Driver) auth() (credentials.Auth, error) {
 		if err != nil {
 			return own, err
 		}
-		// The entry alone completes what the section says: what is set for
+		// The entry alone completes the section: credentials for
 		// another cloud must not be sent to this one.
 		cloud, err := d.cloudEntry(entry, path)
 		if err != nil {

@@ -65,7 +65,7 @@ func TestCredentialsOrder(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
-	t.Run("a cloud of its own takes nothing of another", func(t *testing.T) {
+	t.Run("a separate cloud takes nothing of another", func(t *testing.T) {
 		a, err := authOf(t, section("openstack_username", "me", "openstack_api_key", "x", "openstack_auth_url", "http://other/v3", "openstack_project_name", "mine"), v3rc...)
 		if err != nil || a.Region != "" || a.UserDomainName != "" {
 			t.Errorf("%+v, %v", a, err)

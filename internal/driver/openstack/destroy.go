@@ -31,7 +31,7 @@ func (d *Driver) cleanUp(ctx context.Context, c *cloud.Cloud, j cloud.Journal, s
 		return cause
 	}
 	if len(rec.Resources) > 0 {
-		step.Report.Info("Removing what was created for <%s>...", d.o.Instance)
+		step.Report.Info("Removing the resources created for <%s>...", d.o.Instance)
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), reclaimTime)
 	defer cancel()
@@ -99,7 +99,7 @@ func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
 	return nil
 }
 
-// forgetRecord drops the record of what cannot be reached any more, and names
+// forgetRecord drops the record of unreachable resources, and names
 // what may still exist.
 func (d *Driver) forgetRecord(j cloud.Journal, rec *cloud.Record, step *kitchen.Step) error {
 	if rec != nil {
@@ -117,7 +117,7 @@ func (d *Driver) forgetRecord(j cloud.Journal, rec *cloud.Record, step *kitchen.
 	return nil
 }
 
-// describe names a recorded resource with what is known of it.
+// describe names a recorded resource.
 func describe(r cloud.Resource) string {
 	name := r.Name
 	if r.Address != "" {

@@ -40,7 +40,7 @@ type job struct {
 	Section    map[string]any
 }
 
-// beKilled creates an instance in a process of its own.
+// beKilled creates an instance in a separate process.
 func beKilled(text string) int {
 	var j job
 	if err := json.Unmarshal([]byte(text), &j); err != nil {
@@ -253,7 +253,7 @@ func TestAFaultAtEveryCall(t *testing.T) {
 						t.Errorf("call %d: no sentence: %v", n, err)
 					}
 				}
-				// The next destroy, in a process of its own, has the files alone.
+				// The next destroy, in a separate process, has the files alone.
 				f2 := newFixture(t, envOf(c))
 				f2.root = f.root
 				if err := f2.driver("web", everything()).Destroy(t.Context(), f2.step("web", kitchen.Destroy, st)); err != nil {
@@ -352,7 +352,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 	}
 }
 
-// TestCancelledAtEveryCall is Ctrl-C: the create removes what it has created,
+// TestCancelledAtEveryCall is Ctrl-C: the create removes its resources,
 // by itself.
 func TestCancelledAtEveryCall(t *testing.T) {
 	t.Parallel()

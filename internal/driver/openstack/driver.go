@@ -61,7 +61,7 @@ func (d *Driver) connect(ctx context.Context) (*cloud.Cloud, error) {
 	return d.o.Connector.Connect(ctx, a)
 }
 
-// spec completes the settings to what is wanted of the cloud.
+// spec completes the settings to a specification.
 func (d *Driver) spec() (cloud.ServerSpec, error) {
 	s := d.settings.spec
 	s.Owner, s.Project = d.o.Instance, d.o.Project()
@@ -182,7 +182,7 @@ func (d *Driver) reconcile(ctx context.Context, c *cloud.Cloud, j cloud.Journal,
 	if rec != nil && rec.ServerID() != "" {
 		// The state is of another server than the journal: what the journal
 		// has left is taken away first.
-		step.Report.Info("the state names another server than the journal (%s): removing what is left of that", rec.ServerID())
+		step.Report.Info("the state names another server than the journal (%s): removing its remains", rec.ServerID())
 		if err := c.Reclaim(ctx, j, cloud.ReclaimOptions{}, step.Report); err != nil {
 			return nil, err
 		}

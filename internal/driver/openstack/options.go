@@ -12,8 +12,8 @@ import (
 
 // Options is what a driver needs to know beside its section.
 type Options struct {
-	// Instance is the instance's name; Suite and Platform are what it is made
-	// of.
+	// Instance is the instance's name; Suite and Platform are its
+	// parts.
 	Instance, Suite, Platform string
 	// Root is the absolute path of the project's directory.
 	Root string
@@ -22,9 +22,9 @@ type Options struct {
 	// none.
 	Env func(name string) string
 	// Connector holds the connections that all instances of a run share. It
-	// must be the same for all of them; nil gives the driver one of its own.
+	// must be the same for all of them; nil gives the driver its own.
 	Connector *cloud.Connector
-	// Warn receives what is not as the user may think in clouds.yaml; nil disables
+	// Warn receives warnings about clouds.yaml; nil disables
 	// it. Instances that share an entry tell the
 	// same.
 	Warn func(text string)
@@ -52,7 +52,7 @@ func (o Options) dir() string {
 	return filepath.Join(o.Root, ".kitchen", "galley")
 }
 
-// JournalPath is the file that records what was made for the instance. It
+// JournalPath is the file that records the resources of the instance. It
 // stays when the state file is deleted by another tool.
 func (o Options) JournalPath() string { return filepath.Join(o.dir(), o.Instance+".json") }
 

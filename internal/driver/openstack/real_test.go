@@ -190,7 +190,7 @@ func TestRealEverything(t *testing.T) {
 	}
 }
 
-// TestRealBorrowers lets three drivers with connections of their own take
+// TestRealBorrowers lets three drivers with separate connections take
 // floating IPs; two are free.
 func TestRealBorrowers(t *testing.T) {
 	realCloud(t)

@@ -13,7 +13,7 @@ import (
 
 // instanceJournal keeps the record of an instance twice: below .kitchen, and in
 // the directory of copies, so that a .kitchen that was deleted, is read-only or
-// on a full disk does not lose what was created. Paths in it are relative to the
+// on a full disk does not lose any resource. Paths in it are relative to the
 // project, which may be moved.
 type instanceJournal struct {
 	o      Options
@@ -30,7 +30,7 @@ func (j *instanceJournal) Read() (*cloud.Record, error) {
 	rec, err := cloud.FileJournal(j.o.JournalPath()).Read()
 	if err == nil && rec == nil && j.o.copyPath() != "" {
 		if rec, err = cloud.FileJournal(j.o.copyPath()).Read(); rec != nil {
-			j.report.Warn("the record of <%s> below .kitchen is gone; its copy says what was created", j.o.Instance)
+			j.report.Warn("the record of <%s> below .kitchen is gone; its copy is used", j.o.Instance)
 		}
 	}
 	if err == nil && rec != nil {

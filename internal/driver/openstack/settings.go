@@ -57,7 +57,7 @@ func (r *reader) refuse(key, format string, args ...any) {
 type SettingError struct {
 	// Key is the setting, Where its place ("kitchen.yml:12").
 	Key, Where string
-	// Reason says what is wrong with it.
+	// Reason is the fault.
 	Reason string
 }
 

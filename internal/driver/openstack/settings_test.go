@@ -98,7 +98,7 @@ func TestSettings(t *testing.T) {
 			section("openstack_network_name", "n", "use_ipv6", "true", "public_ip_order", "1", "private_ip_order", 2),
 			cloud.ServerSpec{Address: cloud.AddressChoice{Network: "n", IPv6: true, PublicOrder: 1, PrivateOrder: 2}},
 		},
-		"a volume of the peer's manual": {
+		"a volume of kitchen-openstack's manual": {
 			section("block_device_mapping", map[string]any{"make_volume": true, "snapshot_id": "s", "device_name": "vda", "availability_zone": "nova", "delete_on_termination": false, "creation_timeout": 120, "attach_timeout": 240}),
 			cloud.ServerSpec{Volumes: []cloud.VolumeSpec{{Make: true, SnapshotID: "s", DeviceName: "vda", AvailabilityZone: "nova", KeepAfter: true, CreationTimeout: 2 * time.Minute, AttachTimeout: 4 * time.Minute}}},
 		},

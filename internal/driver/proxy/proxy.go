@@ -20,7 +20,7 @@ import (
 type Options struct {
 	// Serial lets one instance at a time reset the host, which many may share
 	// (Test Kitchen runs this driver's actions in turn). It must be the same
-	// for all instances of a run; nil gives the driver one of its own.
+	// for all instances of a run; nil gives the driver its own.
 	Serial *sync.Mutex
 }
 
@@ -80,7 +80,7 @@ func (d *Driver) Create(ctx context.Context, step *kitchen.Step) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	// An instance that has the host already keeps what was done to it.
+	// An instance that has the host already keeps its state.
 	if step.State.String(kitchen.KeyHostname) == d.host {
 		step.Report.Info("%s is in use already.", d.host)
 		return nil

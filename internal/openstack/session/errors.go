@@ -28,7 +28,7 @@ type Kind string
 const (
 	// Other is every failure that is none of those below.
 	Other Kind = ""
-	// NotFound: what was referred to does not exist.
+	// NotFound: the object does not exist.
 	NotFound Kind = "not found"
 	// Unauthorized: the cloud refused the credentials.
 	Unauthorized Kind = "unauthorized"
@@ -54,7 +54,7 @@ const (
 	Timeout Kind = "timeout"
 	// NoAddress: the server has no address to be reached at.
 	NoAddress Kind = "no address"
-	// InUse: what is asked for belongs to somebody else.
+	// InUse: the resource belongs to somebody else.
 	InUse Kind = "in use"
 	// Differs: something of that name is there and is not as asked for.
 	Differs Kind = "differs"
@@ -135,8 +135,8 @@ func (e *Error) AdviseNoRoom() {
 		settings.Flavor, settings.AvailabilityZone)
 }
 
-// ErrEmptyAnswer is an answer that does not hold what was asked for.
-var ErrEmptyAnswer = errors.New("the answer does not hold what was asked for")
+// ErrEmptyAnswer is an answer without the requested object.
+var ErrEmptyAnswer = errors.New("the answer does not hold the requested object")
 
 // KindOf returns the kind of the first [Error] in err's chain, [Other] if
 // there is none.
@@ -214,7 +214,7 @@ func Explain(what string, err error) error {
 	return e
 }
 
-// badAnswer says what is wrong with an answer that came and is not what the API
+// badAnswer describes the fault of an answer that is not what the API
 // promises, "" for other errors.
 func badAnswer(err error) string {
 	var inTransit *url.Error
@@ -451,7 +451,7 @@ func IsStatus(err error, codes ...int) bool {
 	return false
 }
 
-// Unsettled says whether the cloud may have done what was asked although an
+// Unsettled reports whether the cloud may have carried out a request although an
 // error came back: the answer was lost, or it came from something between.
 func Unsettled(err error) bool {
 	var answer gophercloud.ErrUnexpectedResponseCode

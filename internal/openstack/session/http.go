@@ -21,7 +21,7 @@ import (
 
 // Limits of the HTTP layer.
 const (
-	// maxBody bounds what is read of one answer. Nothing that Galley asks for
+	// maxBody bounds one answer. Nothing that Galley asks for
 	// is larger than a page of a listing or a console log.
 	maxBody = 64 << 20
 	// inFlight is how many requests one connection to a cloud has open at once.
@@ -221,11 +221,11 @@ func (x *exchange) startTries() tries {
 //
 //	outcome                                 repeated
 //	no connection, refused before sending   any method; a service that answered before is waited for
-//	connection broke                        GET, HEAD, PUT, DELETE and what is marked
+//	connection broke                        GET, HEAD, PUT, DELETE and marked requests
 //	no answer within the read timeout       the same, once
 //	certificate, unknown host               never
 //	429, 498, 413 with Retry-After          any method: turned away at the door; not for a quota
-//	502, 503, 504                           GET, HEAD, PUT, DELETE and what is marked
+//	502, 503, 504                           GET, HEAD, PUT, DELETE and marked requests
 //	500                                     the same, twice
 func (t tries) next(req *http.Request, resp *http.Response, err error) (*retry.Attempts, time.Duration) {
 	repeatable := mayRepeat(req)
