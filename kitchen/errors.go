@@ -1,6 +1,7 @@
 package kitchen
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -46,6 +47,14 @@ func (e *MissingPluginError) Error() string {
 	}
 	return fmt.Sprintf("instance <%s> has no %s", e.Instance, e.Kind)
 }
+
+// InterruptedError is the failure of a step that was cancelled.
+type InterruptedError struct{ Err error }
+
+func (e *InterruptedError) Error() string {
+	return strings.ReplaceAll(e.Err.Error(), context.Canceled.Error(), "interrupted")
+}
+func (e *InterruptedError) Unwrap() error { return e.Err }
 
 // ExitError tells that a command ran on a machine and failed.
 type ExitError struct {

@@ -209,6 +209,9 @@ func (s *session) step(ctx context.Context, a Action) (err error) {
 	step.Report.emit(Event{Kind: StepStarted})
 	defer func() {
 		took := time.Since(start)
+		if errors.Is(err, context.Canceled) {
+			err = &InterruptedError{err}
+		}
 		if err != nil {
 			step.Report.emit(Event{Kind: StepFailed, Elapsed: took, Err: err})
 			return

@@ -13,7 +13,7 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-func (a *app) configCommand() *cobra.Command {
+func (a *deps) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Show and check the configuration: resolved, rendered, its schema",
@@ -53,7 +53,7 @@ func selectNames(instances []config.Instance, args []string) ([]string, error) {
 	return names, nil
 }
 
-func (a *app) configResolveCommand() *cobra.Command {
+func (a *deps) configResolveCommand() *cobra.Command {
 	var format string
 	var redact bool
 	cmd := &cobra.Command{
@@ -99,7 +99,7 @@ any plug-in's own defaults. Secrets are shown as they are in the files, unless
 	return cmd
 }
 
-func (a *app) configRenderCommand() *cobra.Command {
+func (a *deps) configRenderCommand() *cobra.Command {
 	var lines bool
 	cmd := &cobra.Command{
 		Use:   "render FILE",
@@ -129,7 +129,7 @@ each line has the number of the template's line before it.`,
 	return cmd
 }
 
-func (a *app) configSchemaCommand() *cobra.Command {
+func (a *deps) configSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print a JSON Schema of kitchen.yml, for editors",
@@ -144,7 +144,7 @@ and checks the file by it.`,
 	}
 }
 
-func (a *app) configKeysCommand() *cobra.Command {
+func (a *deps) configKeysCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "keys",
 		Short:   "Print the table of all keys of kitchen.yml as Markdown",
@@ -158,7 +158,7 @@ func (a *app) configKeysCommand() *cobra.Command {
 	}
 }
 
-func (a *app) configEnvCommand() *cobra.Command {
+func (a *deps) configEnvCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "env [FILE]",
 		Short:   "Print what sourcing an OpenStack RC file would export",

@@ -11,7 +11,7 @@ import (
 	"github.com/galleyhq/galley/internal/secret"
 )
 
-func (a *app) configKnifeCommand() *cobra.Command {
+func (a *deps) configKnifeCommand() *cobra.Command {
 	var f listingFlags
 	cmd := &cobra.Command{
 		Use:     "knife",

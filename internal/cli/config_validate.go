@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,7 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-func (a *app) configValidateCommand() *cobra.Command {
+func (a *deps) configValidateCommand() *cobra.Command {
 	var (
 		format string
 		strict bool
@@ -55,7 +56,7 @@ warnings: files are shared between tools.`,
 
 // pluginProblems are what the plug-ins themselves would refuse, but for what is among
 // the problems already.
-func (a *app) pluginProblems(ctx context.Context, known []config.Problem) []config.Problem {
+func (a *deps) pluginProblems(ctx context.Context, known []config.Problem) []config.Problem {
 	p, err := a.projects.open(ctx)
 	if err != nil {
 		return nil // it is among them
@@ -71,7 +72,7 @@ func (a *app) pluginProblems(ctx context.Context, known []config.Problem) []conf
 	e := refusedError{r, len(p.Instances)}
 	for i, err := range r.errs {
 		msg, place := err.Error(), ""
-		if m := rePlace.FindString(msg); m != "" {
+		if m := rePlace().FindString(msg); m != "" {
 			place, msg = m, strings.TrimPrefix(msg, m)
 		}
 		var value *config.ValueError
@@ -96,7 +97,7 @@ func (a *app) pluginProblems(ctx context.Context, known []config.Problem) []conf
 }
 
 // rePlace is the file and line that a message begins with.
-var rePlace = regexp.MustCompile(`^[^ :]+:[0-9]+: `)
+var rePlace = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[^ :]+:[0-9]+: `) })
 
 // problemRow is a kind of problem in JSON.
 type problemRow struct {
@@ -113,7 +114,7 @@ type problemRow struct {
 }
 
 // reIndex is the number of an element in the path of a key.
-var reIndex = regexp.MustCompile(`\[[0-9]+\]`)
+var reIndex = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[[0-9]+\]`) })
 
 // problemRows makes one row of the problems that differ in their place alone.
 func problemRows(problems []config.Problem) []problemRow {
@@ -124,7 +125,7 @@ func problemRows(problems []config.Problem) []problemRow {
 		if p.Fatal {
 			severity = "error"
 		}
-		key := reIndex.ReplaceAllString(strings.Join([]string{severity, p.Code, p.Key, p.Msg, p.Advice}, "\x00"), "[]")
+		key := reIndex().ReplaceAllString(strings.Join([]string{severity, p.Code, p.Key, p.Msg, p.Advice}, "\x00"), "[]")
 		place := p.File
 		if p.Line > 0 {
 			place = fmt.Sprintf("%s:%d", p.File, p.Line)
@@ -144,7 +145,7 @@ func problemRows(problems []config.Problem) []problemRow {
 	return rows
 }
 
-func (a *app) printProblems(problems []config.Problem, format string, strict bool) error {
+func (a *deps) printProblems(problems []config.Problem, format string, strict bool) error {
 	rows := problemRows(problems)
 	count := map[string]int{}
 	for _, r := range rows {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -118,7 +119,7 @@ func depsError(err error) error {
 	return err
 }
 
-var projectFile = regexp.MustCompile(`^(Berksfile|Policyfile)|\.rb$|\.lock\.json$|[/\\]`)
+var projectFile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(Berksfile|Policyfile)|\.rb$|\.lock\.json$|[/\\]`) })
 
 // splitFile takes the name of a Policyfile or Berksfile from the front of the
 // arguments, "" where the first one is something else.
@@ -127,7 +128,7 @@ func splitFile(args []string) (file string, rest []string) {
 		return "", nil
 	}
 	info, err := os.Stat(args[0])
-	if projectFile.MatchString(args[0]) || err == nil && info.Mode().IsRegular() {
+	if projectFile().MatchString(args[0]) || err == nil && info.Mode().IsRegular() {
 		return args[0], args[1:]
 	}
 	return "", args

@@ -29,7 +29,7 @@ func reexec(args []string) (int, bool) {
 	return 0, false
 }
 
-func (a *app) devcloudCommand() *cobra.Command {
+func (a *deps) devcloudCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "devcloud",
 		Short: "The embedded cloud: an OpenStack on this machine",
@@ -54,7 +54,7 @@ real SSH. Any OpenStack client may use it:
 	return cmd
 }
 
-func (a *app) devcloudUp(dir *string) *cobra.Command {
+func (a *deps) devcloudUp(dir *string) *cobra.Command {
 	var (
 		o      devcloud.Options
 		quotas []string
@@ -114,7 +114,7 @@ created there is kept. It prints how to use it.`,
 	return cmd
 }
 
-func (a *app) up(ctx context.Context, o devcloud.Options) error {
+func (a *deps) up(ctx context.Context, o devcloud.Options) error {
 	client, started, err := devcloud.Up(ctx, o)
 	if err != nil {
 		return fmt.Errorf("starting the embedded cloud: %w", err)
@@ -151,7 +151,7 @@ func (a *app) up(ctx context.Context, o devcloud.Options) error {
 	return nil
 }
 
-func (a *app) devcloudDown(dir *string) *cobra.Command {
+func (a *deps) devcloudDown(dir *string) *cobra.Command {
 	var wipe bool
 	cmd := &cobra.Command{
 		Use:   "down",
@@ -172,7 +172,7 @@ removed as well.`,
 	return cmd
 }
 
-func (a *app) devcloudStatus(dir *string) *cobra.Command {
+func (a *deps) devcloudStatus(dir *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "status",
@@ -224,7 +224,7 @@ func guests(st devcloud.Status) string {
 	return s
 }
 
-func (a *app) devcloudEnv(dir *string) *cobra.Command {
+func (a *deps) devcloudEnv(dir *string) *cobra.Command {
 	var admin, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "env",
@@ -254,7 +254,7 @@ embedded cloud.`,
 	return cmd
 }
 
-func (a *app) devcloudList(dir *string) *cobra.Command {
+func (a *deps) devcloudList(dir *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls",
@@ -298,7 +298,7 @@ cloud have created.`,
 	return cmd
 }
 
-func (a *app) devcloudImage(dir *string) *cobra.Command {
+func (a *deps) devcloudImage(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "image",
 		Short: "Add images with content of their own",
@@ -329,7 +329,7 @@ users do not see its owners.`,
 	return cmd
 }
 
-func (a *app) devcloudRequests(dir *string) *cobra.Command {
+func (a *deps) devcloudRequests(dir *string) *cobra.Command {
 	var (
 		since int
 		reset bool
@@ -361,7 +361,7 @@ func (a *app) devcloudRequests(dir *string) *cobra.Command {
 }
 
 // devcloudDaemon is what `up` starts.
-func (a *app) devcloudDaemon(dir *string) *cobra.Command {
+func (a *deps) devcloudDaemon(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:    devcloud.DaemonCommand,
 		Hidden: true,

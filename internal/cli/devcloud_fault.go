@@ -9,7 +9,7 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud"
 )
 
-func (a *app) devcloudFault(dir *string) *cobra.Command {
+func (a *deps) devcloudFault(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fault",
 		Short: "Make the cloud misbehave at chosen requests",
@@ -59,7 +59,7 @@ var faultExamples = `  # The server appears 20 seconds after it was asked for
   # The login succeeds and the answer is empty
   galley devcloud fault add answer --service identity --method POST --status 200`
 
-func (a *app) faultAdd(dir *string) *cobra.Command {
+func (a *deps) faultAdd(dir *string) *cobra.Command {
 	var (
 		f     devcloud.Fault
 		delay time.Duration
@@ -106,7 +106,7 @@ func (a *app) faultAdd(dir *string) *cobra.Command {
 	return cmd
 }
 
-func (a *app) faultList(dir *string) *cobra.Command {
+func (a *deps) faultList(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
 		Short:   "Print the active faults as JSON",
@@ -127,7 +127,7 @@ func (a *app) faultList(dir *string) *cobra.Command {
 	}
 }
 
-func (a *app) faultClear(dir *string) *cobra.Command {
+func (a *deps) faultClear(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "clear [ID]",
 		Short: "Remove a fault, or all, and let held requests continue",

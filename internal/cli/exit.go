@@ -149,14 +149,14 @@ func (p *program) printError(err error) {
 		p.printFailure(w, run)
 		return
 	}
-	if errors.Is(err, errInterrupted) {
+	if said := reasonText(err); said == "interrupted" {
 		fmt.Fprintf(w, "%s: interrupted\n", p.name)
 		if f := (*fetch.Error)(nil); errors.As(err, &f) && f.Resumable {
 			writeHint(w, p.clean(f.Hint()))
 		}
 		return
 	}
-	fmt.Fprintf(w, "%s: %s %s\n", p.name, p.painter(w)(ui.Red, "error:"), p.clean(err.Error()))
+	fmt.Fprintf(w, "%s: %s %s\n", p.name, p.painter(w)(ui.Red, "error:"), p.clean(reasonText(err)))
 	if hint := kitchen.Hint(err); hint != "" {
 		writeHint(w, p.clean(hint))
 	}

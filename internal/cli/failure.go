@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -51,13 +52,14 @@ next:
 	return out
 }
 
-// reasonText is an error in the words of the user: an interrupt is not the
-// cancellation of a context.
+// reasonText is an error in the words of the user: an interrupt that left
+// nothing else to say is just that.
 func reasonText(err error) string {
-	if errors.Is(err, errInterrupted) {
+	said := err.Error()
+	if errors.Is(err, context.Canceled) && !strings.Contains(said, "\n") {
 		return "interrupted"
 	}
-	return err.Error()
+	return strings.ReplaceAll(said, context.Canceled.Error(), "interrupted")
 }
 
 // shortReport is the end of a failed run under Galley's own name: each reason

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // suite is the name of the only suite.
@@ -120,13 +121,13 @@ func (t *initText) platform(p initPlatform, driver string) {
 // initPlainYAML matches what means itself in YAML without quotes, except for
 // initYAMLWords.
 var (
-	initPlainYAML = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
-	initYAMLWords = regexp.MustCompile(`(?i)^(?:y|n|yes|no|on|off|true|false|null)$`)
+	initPlainYAML = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`) })
+	initYAMLWords = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)^(?:y|n|yes|no|on|off|true|false|null)$`) })
 )
 
 // initScalar writes a string as YAML, in a form that ERB does not change.
 func initScalar(s string) string {
-	if initPlainYAML.MatchString(s) && !initYAMLWords.MatchString(s) {
+	if initPlainYAML().MatchString(s) && !initYAMLWords().MatchString(s) {
 		return s
 	}
 	// A JSON string is a YAML one; < and > are escaped in it.

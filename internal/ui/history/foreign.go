@@ -3,6 +3,7 @@ package history
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/galleyhq/galley/internal/ui/runlog"
 )
@@ -10,21 +11,26 @@ import (
 // What Test Kitchen 4.1 says at the end of an action; its records carry no
 // more (lib/kitchen/instance.rb).
 var (
-	tkFinished = regexp.MustCompile(`^Finished [a-z ]+ <[^>]*> \(\d+m[0-9.]+s\)\.$`)
-	tkFailed   = regexp.MustCompile(`^[A-Z][a-z]+ failed on instance <[^>]*>\.$`)
-	tkReason   = regexp.MustCompile(`^(Class|Message): (.*)$`)
+	tkFinished = lazyRegexp(`^Finished [a-z ]+ <[^>]*> \(\d+m[0-9.]+s\)\.$`)
+	tkFailed   = lazyRegexp(`^[A-Z][a-z]+ failed on instance <[^>]*>\.$`)
+	tkReason   = lazyRegexp(`^(Class|Message): (.*)$`)
 )
+
+// lazyRegexp compiles an expression at its first use.
+func lazyRegexp(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // foreign reads how a phase came out from what Test Kitchen says of it.
 func (p *Phase) foreign(rec runlog.Record) {
 	switch {
 	case rec.Type == runlog.TypeStream:
-	case rec.Level == "info" && tkFinished.MatchString(rec.Message):
+	case rec.Level == "info" && tkFinished().MatchString(rec.Message):
 		p.Outcome = Passed
-	case rec.Level == "error" && tkFailed.MatchString(rec.Message):
+	case rec.Level == "error" && tkFailed().MatchString(rec.Message):
 		p.Outcome = Failed
 	case rec.Level == "error" && p.Outcome == Failed:
-		m := tkReason.FindStringSubmatch(rec.Message)
+		m := tkReason().FindStringSubmatch(rec.Message)
 		switch {
 		case m == nil:
 		case m[1] == "Class" && p.Class == "":

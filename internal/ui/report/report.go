@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/galleyhq/galley/internal/ui/ansi"
@@ -34,7 +35,8 @@ var pageCSS string
 //go:embed page.js
 var pageJS string
 
-var tmpl = template.Must(template.New("page").Parse(pageHTML))
+// pageTemplate parses the template when the first report is written.
+var pageTemplate = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(pageHTML)) })
 
 // Options say what stands on the page beside what happened.
 type Options struct {
@@ -51,7 +53,7 @@ type Options struct {
 // Write writes the page.
 func Write(w io.Writer, h *history.History, o Options) error {
 	b := builder{Options: o, axis: newAxis(h), lines: budget(h), alone: len(h.Instances) == 1}
-	if err := tmpl.Execute(w, b.page(h)); err != nil {
+	if err := pageTemplate().Execute(w, b.page(h)); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil

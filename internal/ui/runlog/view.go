@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/internal/ui/ansi"
 )
@@ -206,10 +207,10 @@ func (p *printer) show(i int, rec Record, line []byte) {
 		return
 	}
 	var b strings.Builder
-	for text := range strings.SplitSeq(rec.Message, "\n") {
+	for line := range strings.SplitSeq(text.CleanOutput(rec.Message), "\n") {
 		color := ui.Color(0)
 		if len(p.sources) > 1 {
-			text = fmt.Sprintf("%-*s  %s", p.width, p.sources[i].Instance, text)
+			line = fmt.Sprintf("%-*s  %s", p.width, p.sources[i].Instance, line)
 			color = ui.InstanceColor(i)
 		}
 		switch l := rec.LevelOf(); {
@@ -219,11 +220,11 @@ func (p *printer) show(i int, rec Record, line []byte) {
 			color = ui.Yellow
 		}
 		if p.view.Color {
-			text = color.Paint(text)
+			line = color.Paint(line)
 		} else {
-			text = ansi.Strip(text)
+			line = ansi.Strip(line)
 		}
-		b.WriteString(text + "\n")
+		b.WriteString(line + "\n")
 	}
 	_, p.err = io.WriteString(p.w, b.String())
 }
