@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -77,7 +76,7 @@ func (c *Client) awaitBoot(ctx context.Context, within time.Duration) error {
 }
 
 // failedModule is the module in one of cloud-init's errors, a Python tuple.
-var failedModule = regexp.MustCompile(`^\('([\w.-]+)', *(.*)\)$`)
+var failedModule = text.Lazy(`^\('([\w.-]+)', *(.*)\)$`)
 
 // bootErrors are the errors in cloud-init's result file, each with the name of
 // the module that failed.
@@ -92,7 +91,7 @@ func bootErrors(result []byte) []string {
 	}
 	var out []string
 	for _, e := range r.V1.Errors {
-		if m := failedModule.FindStringSubmatch(e); m != nil {
+		if m := failedModule().FindStringSubmatch(e); m != nil {
 			e = "module " + m[1] + ": " + m[2]
 		}
 		out = append(out, text.Shorten(text.CleanLine(e), 200))

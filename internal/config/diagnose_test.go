@@ -132,7 +132,7 @@ func TestEmitter(t *testing.T) {
 	for i, s := range texts {
 		v.m.set(s, stringValue(s, nil))
 		list.list = append(list.list, stringValue(s, nil), fromGo(map[string]any{s: []any{s, map[string]any{"k": s}}}, nil), fromGo([]any{s, []any{s}}, nil))
-		if reSymbol.MatchString(s) {
+		if reSymbol().MatchString(s) {
 			v.m.set("sym"+itoa(i), &value{kind: kindSymbol, s: s})
 		}
 	}

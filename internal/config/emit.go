@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // emitter writes values as YAML that every reader, of version 1.1 or 1.2,
@@ -105,9 +106,9 @@ func (e *emitter) value(v *value, depth int, dash bool) {
 // rePlain is text that is safe without quotes, unless it is a word or a
 // number that means something else.
 var (
-	rePlain  = regexp.MustCompile(`^[\p{L}_/][\p{L}\p{N}_./@+()\[\]*^;-]*(?:[ :,=][\p{L}\p{N}_./@+()\[\]*^;-]+)*$`)
-	reTyped  = regexp.MustCompile(`^(?i:y|n|yes|no|true|false|on|off|null|nan|inf|infinity)$`)
-	reSymbol = regexp.MustCompile(`^[A-Za-z_/.][A-Za-z0-9_./@+-]*$`)
+	rePlain  = text.Lazy(`^[\p{L}_/][\p{L}\p{N}_./@+()\[\]*^;-]*(?:[ :,=][\p{L}\p{N}_./@+()\[\]*^;-]+)*$`)
+	reTyped  = text.Lazy(`^(?i:y|n|yes|no|true|false|on|off|null|nan|inf|infinity)$`)
+	reSymbol = text.Lazy(`^[A-Za-z_/.][A-Za-z0-9_./@+-]*$`)
 )
 
 func scalar(v *value, depth int, block bool) string {
@@ -134,7 +135,7 @@ func scalar(v *value, depth int, block bool) string {
 	case kindMap:
 		return "{}"
 	case kindSymbol:
-		if reSymbol.MatchString(v.s) {
+		if reSymbol().MatchString(v.s) {
 			return ":" + v.s
 		}
 		// No form that every reader takes: as text with its colon.
@@ -152,7 +153,7 @@ func scalar(v *value, depth int, block bool) string {
 		return r == '\u0085' || r == '\u2028' || r == '\u2029' || r == '\uFEFF' || !unicode.IsPrint(r)
 	}):
 		return doubleQuoted(s)
-	case rePlain.MatchString(s) && !reTyped.MatchString(s):
+	case rePlain().MatchString(s) && !reTyped().MatchString(s):
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"

@@ -11,6 +11,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // rubyServer is what the user's own ruby runs: it renders one template after
@@ -188,7 +190,7 @@ func unmark(src, text string) *rendering {
 	for i, l := range strings.Split(src, "\n") {
 		if strings.Contains(l, "<%") || strings.Contains(l, "%>") {
 			names := []string{}
-			for _, m := range reEnvName.FindAllStringSubmatch(l, -1) {
+			for _, m := range reEnvName().FindAllStringSubmatch(l, -1) {
 				names = append(names, m[1])
 			}
 			code[i+1] = names
@@ -209,4 +211,4 @@ func unmark(src, text string) *rendering {
 	return r
 }
 
-var reEnvName = regexp.MustCompile(`\bENV(?:\.fetch\(|\[)\s*['"]([A-Za-z_][A-Za-z0-9_]*)['"]`)
+var reEnvName = text.Lazy(`\bENV(?:\.fetch\(|\[)\s*['"]([A-Za-z_][A-Za-z0-9_]*)['"]`)

@@ -1,11 +1,11 @@
 package config
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // redactedText replaces a secret.
@@ -104,7 +104,7 @@ func (r *redactor) value(v *value, hide bool) *value {
 }
 
 // reSetting is a line of a file that gives a key its value.
-var reSetting = regexp.MustCompile(`(?m)^([ \t-]*["':]?)([A-Za-z_][A-Za-z0-9_.-]*)(["']?[ \t]*:[ \t]+)([^\s#].*)$`)
+var reSetting = text.Lazy(`(?m)^([ \t-]*["':]?)([A-Za-z_][A-Za-z0-9_.-]*)(["']?[ \t]*:[ \t]+)([^\s#].*)$`)
 
 // text hides known secrets, and those in URLs.
 func (r *redactor) text(s string) string {
@@ -122,8 +122,8 @@ func (r *redactor) file(s string) string {
 	if r == nil {
 		return s
 	}
-	s = reSetting.ReplaceAllStringFunc(s, func(l string) string {
-		m := reSetting.FindStringSubmatch(l)
+	s = reSetting().ReplaceAllStringFunc(s, func(l string) string {
+		m := reSetting().FindStringSubmatch(l)
 		// A template's code names a secret, but does not hold it.
 		if !secret.IsName(m[2]) || strings.HasPrefix(m[4], "<%") {
 			return l

@@ -3,10 +3,10 @@ package credentials
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // MajorVersion is "2" or "3" for every spelling of a version, "" for others.
@@ -29,7 +29,7 @@ type URL struct {
 	Version string
 }
 
-var versionSegment = regexp.MustCompile(`^v[0-9]+(\.[0-9]+)?$`)
+var versionSegment = text.Lazy(`^v[0-9]+(\.[0-9]+)?$`)
 
 // ParseURL understands every spelling of an auth URL that documents and
 // examples have ever shown.
@@ -69,7 +69,7 @@ func ParseURL(raw string) (URL, error) {
 	drop("tokens")
 	drop("auth")
 	out := URL{}
-	if n := len(segments); n > 0 && versionSegment.MatchString(strings.ToLower(segments[n-1])) {
+	if n := len(segments); n > 0 && versionSegment().MatchString(strings.ToLower(segments[n-1])) {
 		out.Version = MajorVersion(segments[n-1])
 		segments = segments[:n-1]
 	}

@@ -84,7 +84,7 @@ func TestServerName(t *testing.T) {
 		seen := map[string]bool{}
 		for range 50 {
 			n := ServerName(c.instance, c.prefix)
-			if len(n) > 63 || n == "" || notLabel.MatchString(n) || strings.Trim(n, "-") != n {
+			if len(n) > 63 || n == "" || notLabel().MatchString(n) || strings.Trim(n, "-") != n {
 				t.Fatalf("%q, %q: %q is no DNS label", c.instance, c.prefix, n)
 			}
 			if seen[n] {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Console returns the last lines of a server's console, all of it when lines
@@ -76,7 +77,7 @@ func (c *Cloud) HostKeys(ctx context.Context, serverID string) ([]string, error)
 // Printable gives the last lines of a console without what would disturb a
 // terminal.
 func Printable(text string, lines int) string {
-	text = escapePattern.ReplaceAllString(text, "")
+	text = escapePattern().ReplaceAllString(text, "")
 	var out []string
 	for _, line := range strings.Split(strings.TrimRight(text, "\r\n\t "), "\n") {
 		line = strings.Map(func(r rune) rune {
@@ -91,7 +92,7 @@ func Printable(text string, lines int) string {
 }
 
 var (
-	escapePattern      = regexp.MustCompile(`\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])`)
+	escapePattern      = text.Lazy(`\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])`)
 	hostKeyPattern     = regexp.MustCompile(`\b((?:ssh-(?:rsa|ed25519)|ecdsa-sha2-nistp(?:256|384|521)) AAAA[A-Za-z0-9+/]+={0,2})`)
 	fingerprintPattern = regexp.MustCompile(`\b(SHA256:[A-Za-z0-9+/]{43})\b`)
 )

@@ -15,6 +15,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Image is an image that a server can boot from.
@@ -127,9 +128,9 @@ func (c *Cloud) Forget() {
 	c.lookups.flights = nil
 }
 
-var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$`)
+var uuidPattern = text.Lazy(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$`)
 
-func looksLikeID(s string) bool { return uuidPattern.MatchString(s) }
+func looksLikeID(s string) bool { return uuidPattern().MatchString(s) }
 
 // pattern compiles a reference of the form /regexp/, in Ruby's spelling
 // (kitchen-openstack: image_ref, flavor_ref, network_ref). A reference that

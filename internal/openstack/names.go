@@ -4,18 +4,19 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/user"
-	"regexp"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // maxName is the longest name that is also a host name.
 const maxName = 63
 
-var notLabel = regexp.MustCompile(`[^a-z0-9-]+`)
+var notLabel = text.Lazy(`[^a-z0-9-]+`)
 
 // label makes a valid DNS label of s, at most n characters of it.
 func label(s string, n int) string {
-	s = notLabel.ReplaceAllString(strings.ToLower(strings.ReplaceAll(s, "_", "-")), "")
+	s = notLabel().ReplaceAllString(strings.ToLower(strings.ReplaceAll(s, "_", "-")), "")
 	if len(s) > n {
 		s = s[:n]
 	}

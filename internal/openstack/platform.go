@@ -40,7 +40,7 @@ func ImageFor(platform string, images []Image) (SuggestedImage, bool) {
 	for _, i := range images {
 		have, haveVersion := System(i)
 		text := strings.ToLower(i.Name)
-		if i.Snapshot || unfit.MatchString(text) || !strings.EqualFold(i.Status, "active") || !SameSystem(name, version, have, haveVersion) {
+		if i.Snapshot || unfit().MatchString(text) || !strings.EqualFold(i.Status, "active") || !SameSystem(name, version, have, haveVersion) {
 			continue
 		}
 		fit = append(fit, i)
@@ -50,7 +50,7 @@ func ImageFor(platform string, images []Image) (SuggestedImage, bool) {
 	}
 	best := slices.MinFunc(fit, func(a, b Image) int {
 		plain := func(i Image) int {
-			if special.MatchString(strings.ToLower(i.Name)) {
+			if special().MatchString(strings.ToLower(i.Name)) {
 				return 1
 			}
 			return 0

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/text"
+
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/routers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/rules"
@@ -44,7 +46,7 @@ type SuggestedImage struct {
 // distro is a distribution of Linux with images for clouds.
 type distro struct {
 	name   string
-	match  *regexp.Regexp
+	match  func() *regexp.Regexp
 	family string
 	// user is who logs in to its images.
 	user string
@@ -52,17 +54,17 @@ type distro struct {
 
 // distros are the distributions, the preferred ones of each family first.
 var distros = []distro{
-	{"ubuntu", regexp.MustCompile(`ubuntu`), "debian", "ubuntu"},
-	{"debian", regexp.MustCompile(`debian`), "debian", "debian"},
-	{"almalinux", regexp.MustCompile(`alma`), "redhat", "almalinux"},
-	{"rocky", regexp.MustCompile(`rocky`), "redhat", "rocky"},
-	{"centos", regexp.MustCompile(`centos`), "redhat", "centos"},
-	{"redhat", regexp.MustCompile(`rhel|red ?hat`), "redhat", "cloud-user"},
-	{"oracle", regexp.MustCompile(`oracle`), "redhat", "opc"},
-	{"fedora", regexp.MustCompile(`fedora`), "redhat", "fedora"},
-	{"amazon", regexp.MustCompile(`amazon|amzn`), "redhat", "ec2-user"},
-	{"opensuse", regexp.MustCompile(`opensuse`), "suse", "opensuse"},
-	{"sles", regexp.MustCompile(`sles|suse`), "suse", "sles"},
+	{"ubuntu", text.Lazy(`ubuntu`), "debian", "ubuntu"},
+	{"debian", text.Lazy(`debian`), "debian", "debian"},
+	{"almalinux", text.Lazy(`alma`), "redhat", "almalinux"},
+	{"rocky", text.Lazy(`rocky`), "redhat", "rocky"},
+	{"centos", text.Lazy(`centos`), "redhat", "centos"},
+	{"redhat", text.Lazy(`rhel|red ?hat`), "redhat", "cloud-user"},
+	{"oracle", text.Lazy(`oracle`), "redhat", "opc"},
+	{"fedora", text.Lazy(`fedora`), "redhat", "fedora"},
+	{"amazon", text.Lazy(`amazon|amzn`), "redhat", "ec2-user"},
+	{"opensuse", text.Lazy(`opensuse`), "suse", "opensuse"},
+	{"sles", text.Lazy(`sles|suse`), "suse", "sles"},
 }
 
 // codenames are releases that image names give in words.
@@ -73,11 +75,11 @@ var codenames = map[string]string{
 
 var (
 	// unfit are images that no cookbook is tested on.
-	unfit = regexp.MustCompile(`windows|win20|cirros|amphora|octavia|coreos|flatcar|freebsd|pfsense|\biso\b|rescue|deploy|ipa\b`)
+	unfit = text.Lazy(`windows|win20|cirros|amphora|octavia|coreos|flatcar|freebsd|pfsense|\biso\b|rescue|deploy|ipa\b`)
 	// special are images that are made for something else than plain servers.
-	special = regexp.MustCompile(`gpu|cuda|docker|k8s|kube|desktop|arm64|aarch64|ppc64|s390|minimal|backup|fips|\b(?:old|test|rke\d?)\b`)
+	special = text.Lazy(`gpu|cuda|docker|k8s|kube|desktop|arm64|aarch64|ppc64|s390|minimal|backup|fips|\b(?:old|test|rke\d?)\b`)
 	// versionText is a version: "24.04", "9", and in compact form "2404".
-	versionText = regexp.MustCompile(`(?:^|[^0-9.])(\d{1,2}(?:\.\d{1,2})?|\d{4})(?:[^0-9]|$)`)
+	versionText = text.Lazy(`(?:^|[^0-9.])(\d{1,2}(?:\.\d{1,2})?|\d{4})(?:[^0-9]|$)`)
 )
 
 // systemOf says what an image's properties, else its name, tell of its system.
@@ -87,7 +89,7 @@ func systemOf(i Image) (d *distro, version string) {
 		text = strings.ToLower(i.Name)
 	}
 	for n := range distros {
-		if distros[n].match.MatchString(text) {
+		if distros[n].match().MatchString(text) {
 			d = &distros[n]
 			break
 		}
@@ -99,8 +101,8 @@ func systemOf(i Image) (d *distro, version string) {
 		return d, i.Version
 	}
 	name := strings.ToLower(i.Name)
-	if at := d.match.FindStringIndex(name); at != nil {
-		if m := versionText.FindStringSubmatch(name[at[1]:]); m != nil {
+	if at := d.match().FindStringIndex(name); at != nil {
+		if m := versionText().FindStringSubmatch(name[at[1]:]); m != nil {
 			return d, dotted(d.name, m[1])
 		}
 	}
@@ -247,10 +249,10 @@ func (o *offer) pickImages(s *Suggestion) {
 	for _, i := range o.images {
 		names[i.Name]++
 		name := strings.ToLower(i.Name)
-		if i.Status != "active" || i.Snapshot || i.Name == "" || unfit.MatchString(name) || strings.EqualFold(i.Distro, "windows") {
+		if i.Status != "active" || i.Snapshot || i.Name == "" || unfit().MatchString(name) || strings.EqualFold(i.Distro, "windows") {
 			continue
 		}
-		c := candidate{SuggestedImage: SuggestedImage{Image: i}, rank: len(distros), odd: special.MatchString(name)}
+		c := candidate{SuggestedImage: SuggestedImage{Image: i}, rank: len(distros), odd: special().MatchString(name)}
 		if d, version := systemOf(i); d != nil {
 			c.Distro, c.Version, c.family = d.name, version, d.family
 			c.rank = slices.IndexFunc(distros, func(x distro) bool { return x.name == d.name })
@@ -314,11 +316,11 @@ func (a candidate) longTerm() bool {
 	return err == nil && n%2 == 0 && minor == "04"
 }
 
-var digits = regexp.MustCompile(`\d+`)
+var digits = text.Lazy(`\d+`)
 
 // compareVersions compares the numbers in two texts, one after the other.
 func compareVersions(a, b string) int {
-	x, y := digits.FindAllString(a, -1), digits.FindAllString(b, -1)
+	x, y := digits().FindAllString(a, -1), digits().FindAllString(b, -1)
 	for i := range min(len(x), len(y)) {
 		n, _ := strconv.Atoi(x[i])
 		m, _ := strconv.Atoi(y[i])

@@ -13,6 +13,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/settings"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // How often the watcher looks. The pause grows with the age of the youngest
@@ -224,14 +225,14 @@ func (c *Cloud) glance(ctx context.Context, now []*wait) map[string]sighting {
 	return out
 }
 
-var plainName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+var plainName = text.Lazy(`^[A-Za-z0-9_.-]+$`)
 
 // nameFilter makes the regular expression that Nova's list takes for a name
 // fit all names, or "" when they are too many or not plain.
 func nameFilter(names []string) string {
 	var parts []string
 	for _, n := range names {
-		if !plainName.MatchString(n) {
+		if !plainName().MatchString(n) {
 			return ""
 		}
 		parts = append(parts, regexp.QuoteMeta(n))

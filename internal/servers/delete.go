@@ -6,12 +6,12 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
-	"regexp"
 
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/state"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Mark is what tells the servers whose records are below base from those of
@@ -43,7 +43,7 @@ type Target struct {
 }
 
 // uuid is the form of the IDs that a cloud gives.
-var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
+var uuid = text.Lazy(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
 
 // Find looks up a server to delete by ID or name. A server that no longer exists can be
 // found as long as something of it is left: on the cloud, by its record, or
@@ -78,7 +78,7 @@ func (m *Manager) Find(ctx context.Context, ref string, purge bool) (*Target, er
 		}
 		t.With = parts(t.marked)
 	case there:
-	case purge && m.Chef != nil && !uuid.MatchString(ref):
+	case purge && m.Chef != nil && !uuid().MatchString(ref):
 		known, cerr := m.registered(ctx, ref)
 		if cerr != nil {
 			return nil, cerr
@@ -86,7 +86,7 @@ func (m *Manager) Find(ctx context.Context, ref string, purge bool) (*Target, er
 		if !known {
 			return nil, err
 		}
-	case uuid.MatchString(ref):
+	case uuid().MatchString(ref):
 		return nil, nil
 	default:
 		return nil, err

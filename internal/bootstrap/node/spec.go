@@ -3,12 +3,12 @@ package node
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/install"
 	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Reporter is told what happens; nil is nobody.
@@ -137,10 +137,10 @@ func (e *SpecError) Error() string { return e.Msg }
 func (e *SpecError) Hint() string { return e.Advice }
 
 // nodeName is what a Chef Server takes for the name of a node and a client.
-var nodeName = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+var nodeName = text.Lazy(`^[A-Za-z0-9_.:-]+$`)
 
 // plain is what names on the machine may consist of.
-var plain = regexp.MustCompile(`^[A-Za-z0-9_+@-][A-Za-z0-9_.+@-]*$`)
+var plain = text.Lazy(`^[A-Za-z0-9_+@-][A-Za-z0-9_.+@-]*$`)
 
 // Validate returns a *[SpecError] where the parts of s do not go together.
 // Nothing is asked of anybody. [Register] and [Bootstrap] begin with it.
@@ -151,7 +151,7 @@ func (s *Spec) Validate() error {
 	switch {
 	case s.Name == "":
 		return bad("give one with -N NAME", "the node has no name")
-	case !nodeName.MatchString(s.Name):
+	case !nodeName().MatchString(s.Name):
 		return bad("letters, digits and the characters . _ : - make a name", "%q is no name of a node", s.Name)
 	case s.ServerURL == "":
 		return bad("write chef_server_url into knife.rb or credentials, or give -s URL", "no Chef Server is named")
@@ -163,7 +163,7 @@ func (s *Spec) Validate() error {
 		return bad("a policy has its own run list; leave out one of them", "a policy and a run list (-r) exclude each other")
 	case s.SSLVerifyMode != "" && s.SSLVerifyMode != "peer" && s.SSLVerifyMode != "none":
 		return bad("", "%q is no --node-ssl-verify-mode: it is peer or none", s.SSLVerifyMode)
-	case s.LogLevel != "" && !plain.MatchString(s.LogLevel), s.ConfigLogLevel != "" && !plain.MatchString(s.ConfigLogLevel):
+	case s.LogLevel != "" && !plain().MatchString(s.LogLevel), s.ConfigLogLevel != "" && !plain().MatchString(s.ConfigLogLevel):
 		return bad("debug, info, warn, error and fatal are", "%q is no log level", s.LogLevel+s.ConfigLogLevel)
 	}
 	switch s.ChefLicense {
@@ -176,7 +176,7 @@ func (s *Spec) Validate() error {
 
 func (s *Spec) validateFiles() error {
 	for name := range s.Hints {
-		if !plain.MatchString(name) {
+		if !plain().MatchString(name) {
 			return &SpecError{Msg: fmt.Sprintf("%q is no name of a hint", name)}
 		}
 	}

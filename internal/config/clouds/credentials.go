@@ -3,12 +3,12 @@ package clouds
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // fields returns where each key of auth goes; each may also be beside it.
@@ -101,11 +101,11 @@ func repair(entry object) {
 	}
 }
 
-var placeholder = regexp.MustCompile(`\{([a-z_]+)\}`)
+var placeholder = text.Lazy(`\{([a-z_]+)\}`)
 
 // fill replaces {region_name} and its like by the entry's values.
 func fill(s string, entry object) string {
-	return placeholder.ReplaceAllStringFunc(s, func(p string) string {
+	return placeholder().ReplaceAllStringFunc(s, func(p string) string {
 		if v := scalar(entry[p[1:len(p)-1]]); v != "" {
 			return v
 		}

@@ -152,7 +152,7 @@ func (m module) Call(c *ruby.Call) (ruby.Value, bool, error) {
 // quiet is an object that takes every message and does nothing, as a log.
 func quiet(name string) *ruby.HostObject {
 	return &ruby.HostObject{Name: name, Host: ruby.HostFunc(func(c *ruby.Call) (ruby.Value, bool, error) {
-		return nil, settingName.MatchString(strings.TrimSuffix(c.Name, "=")), nil
+		return nil, settingName().MatchString(strings.TrimSuffix(c.Name, "=")), nil
 	})}
 }
 

@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/ruby"
+	shared "github.com/galleyhq/galley/internal/text"
 )
 
 // loader gathers what the files set.
@@ -100,12 +100,12 @@ func readFile(path string) ([]byte, error) {
 }
 
 // assigned finds `node_name = "x"` at the start of a line.
-var assigned = regexp.MustCompile(`(?m)^[ \t]*([a-z_]+)[ \t]*=(?:[^=~>]|$)`)
+var assigned = shared.Lazy(`(?m)^[ \t]*([a-z_]+)[ \t]*=(?:[^=~>]|$)`)
 
 // localVariables warns of settings that were written as assignments: in Ruby
 // that makes a local variable, which knife does not see.
 func (l *loader) localVariables(src, path string) {
-	for _, m := range assigned.FindAllStringSubmatchIndex(src, -1) {
+	for _, m := range assigned().FindAllStringSubmatchIndex(src, -1) {
 		name := src[m[2]:m[3]]
 		switch name {
 		case "user", "group", "color", "profile", "environment", "target", "interval", "once", "listen":
@@ -216,7 +216,7 @@ func settingCall(c *ruby.Call) (name string, assign bool, args []ruby.Value, ok 
 	if c.Keywords != nil {
 		args = append(slices.Clone(args), c.Keywords)
 	}
-	return name, assign, args, settingName.MatchString(name)
+	return name, assign, args, settingName().MatchString(name)
 }
 
 // getOrSet is what every other name does: with arguments it sets, without it
@@ -249,7 +249,7 @@ func (l *loader) getOrSet(c *ruby.Call) (ruby.Value, bool, error) {
 
 // settingName is a name that a setting can have; constants and operators are
 // none.
-var settingName = regexp.MustCompile(`^[a-z_][A-Za-z0-9_]*$`)
+var settingName = shared.Lazy(`^[a-z_][A-Za-z0-9_]*$`)
 
 // read is Chef::Config[:name].
 func (l *loader) read(name string) ruby.Value {

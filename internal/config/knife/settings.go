@@ -2,10 +2,10 @@ package knife
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/ruby"
+	shared "github.com/galleyhq/galley/internal/text"
 )
 
 // known are the settings that chef-config 19 declares, without those of its
@@ -68,7 +68,7 @@ var expanded = func() map[string]bool {
 }()
 
 // serverURL is what chef-config takes for a server (is_valid_url?).
-var serverURL = regexp.MustCompile(`^(https?://|chefzero:)`)
+var serverURL = shared.Lazy(`^(https?://|chefzero:)`)
 
 // written is what a setting becomes when it is set (chef-config: writes_value).
 func (l *loader) written(name string, v ruby.Value) (ruby.Value, error) {
@@ -76,7 +76,7 @@ func (l *loader) written(name string, v ruby.Value) (ruby.Value, error) {
 	case name == "chef_server_url":
 		s, _ := text(ruby.ToGo(v))
 		s = strings.TrimSpace(s)
-		if !serverURL.MatchString(s) {
+		if !serverURL().MatchString(s) {
 			return nil, &Error{
 				Msg:    fmt.Sprintf("chef_server_url %q is not the address of a server", s),
 				Advice: "it begins with http:// or https://, as in https://chef.example.com/organizations/NAME",

@@ -9,10 +9,11 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/text"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
@@ -27,7 +28,7 @@ var quiet = []string{
 }
 
 // wide finds a field width that would write kilobytes of blanks.
-var wide = regexp.MustCompile(`%[-+ #0]*(\*|[0-9]{4,}|[0-9]*\.(\*|[0-9]{4,}))`)
+var wide = text.Lazy(`%[-+ #0]*(\*|[0-9]{4,}|[0-9]*\.(\*|[0-9]{4,}))`)
 
 // call looks at every simple command before it runs, and returns the command
 // to run in its place.
@@ -197,7 +198,7 @@ func (s *shell) printf(hc interp.HandlerContext, args []string) ([]string, error
 		into = args[2]
 		args = slices.Delete(slices.Clone(args), 1, 3)
 	}
-	if len(args) > 1 && wide.MatchString(args[1]) {
+	if len(args) > 1 && wide().MatchString(args[1]) {
 		return nil, s.fail(s.refuse("this printf"))
 	}
 	if into == "" {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/text"
+
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -498,7 +500,7 @@ var filters = []string{
 	"grep", "egrep", "fgrep", "awk", "gawk", "mawk", "sed", "cut", "sort", "uniq", "tr", "paste", "xargs", "cat",
 }
 
-var prefixPattern = regexp.MustCompile(`\b[A-Z][A-Z0-9]*_`)
+var prefixPattern = text.Lazy(`\b[A-Z][A-Z0-9]*_`)
 
 // listing recognizes a command that lists variables by their first letters,
 // as `set | awk … /^OS_/ …`, `env | grep ^OS_ | cut -d= -f1` and
@@ -531,7 +533,7 @@ func listing(s *syntax.Stmt) (prefixes []string, values, ok bool) {
 			values = values && !strings.Contains(c.text, "-o")
 		}
 	}
-	prefixes = prefixPattern.FindAllString(text, -1)
+	prefixes = prefixPattern().FindAllString(text, -1)
 	return prefixes, values, len(prefixes) > 0
 }
 

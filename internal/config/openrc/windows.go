@@ -3,18 +3,20 @@ package openrc
 import (
 	"regexp"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Lines of PowerShell that RC files consist of.
 var (
-	psAssign = regexp.MustCompile(`(?i)^\$(env:)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$`)
-	psRemove = regexp.MustCompile(`(?i)^(?:Remove-Item|rm|del)\s+(?:-Path\s+)?"?env:\\?([A-Za-z_][A-Za-z0-9_]*)"?(?:\s+-\w+(?:\s+SilentlyContinue)?)*$`)
-	psWrite  = regexp.MustCompile(`(?i)^(?:Write-Host|Write-Output|echo)\s+(.*)$`)
-	psAsk    = regexp.MustCompile(`(?i)^Read-Host(?:\s+(.*))?$`)
-	psPlain  = regexp.MustCompile(`(?i)^\[(?:System\.)?Runtime\.InteropServices\.Marshal\]::PtrToStringAuto\(\s*\[(?:System\.)?Runtime\.InteropServices\.Marshal\]::SecureStringToBSTR\(\s*\$([A-Za-z_][A-Za-z0-9_]*)\s*\)\s*\)$`)
-	psNet    = regexp.MustCompile(`(?i)^\(New-Object System\.Net\.NetworkCredential\([^$]*\$([A-Za-z_][A-Za-z0-9_]*)\)\)\.Password$`)
-	psVar    = regexp.MustCompile(`(?i)\$(?:\{?env:([A-Za-z_][A-Za-z0-9_]*)\}?|\{?([A-Za-z_][A-Za-z0-9_]*)\}?)`)
-	psBare   = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+	psAssign = text.Lazy(`(?i)^\$(env:)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$`)
+	psRemove = text.Lazy(`(?i)^(?:Remove-Item|rm|del)\s+(?:-Path\s+)?"?env:\\?([A-Za-z_][A-Za-z0-9_]*)"?(?:\s+-\w+(?:\s+SilentlyContinue)?)*$`)
+	psWrite  = text.Lazy(`(?i)^(?:Write-Host|Write-Output|echo)\s+(.*)$`)
+	psAsk    = text.Lazy(`(?i)^Read-Host(?:\s+(.*))?$`)
+	psPlain  = text.Lazy(`(?i)^\[(?:System\.)?Runtime\.InteropServices\.Marshal\]::PtrToStringAuto\(\s*\[(?:System\.)?Runtime\.InteropServices\.Marshal\]::SecureStringToBSTR\(\s*\$([A-Za-z_][A-Za-z0-9_]*)\s*\)\s*\)$`)
+	psNet    = text.Lazy(`(?i)^\(New-Object System\.Net\.NetworkCredential\([^$]*\$([A-Za-z_][A-Za-z0-9_]*)\)\)\.Password$`)
+	psVar    = text.Lazy(`(?i)\$(?:\{?env:([A-Za-z_][A-Za-z0-9_]*)\}?|\{?([A-Za-z_][A-Za-z0-9_]*)\}?)`)
+	psBare   = text.Lazy(`^-?[0-9]+(\.[0-9]+)?$`)
 )
 
 // assign sets a variable, exported or not.
@@ -83,7 +85,7 @@ func (r *reader) powerShell(text, name string) error {
 }
 
 func (r *reader) powerShellLine(line string) error {
-	if m := psAssign.FindStringSubmatch(line); m != nil {
+	if m := psAssign().FindStringSubmatch(line); m != nil {
 		name, env := m[2], m[1] != ""
 		value, err := r.powerShellValue(m[2], strings.TrimSpace(m[3]))
 		if err != nil {
@@ -99,11 +101,11 @@ func (r *reader) powerShellLine(line string) error {
 		}
 		return r.assign(r.known(name), value, true)
 	}
-	if m := psRemove.FindStringSubmatch(line); m != nil {
+	if m := psRemove().FindStringSubmatch(line); m != nil {
 		r.unset(r.known(m[1]))
 		return nil
 	}
-	if m := psWrite.FindStringSubmatch(line); m != nil {
+	if m := psWrite().FindStringSubmatch(line); m != nil {
 		value, err := r.powerShellValue("", m[1])
 		if err != nil {
 			return err
@@ -126,7 +128,7 @@ func (r *reader) powerShellValue(name, s string) (string, error) {
 		}
 		return r.vars[psLocal+strings.ToLower(local)].value
 	}
-	if m := psAsk.FindStringSubmatch(s); m != nil {
+	if m := psAsk().FindStringSubmatch(s); m != nil {
 		question := m[1]
 		secret := strings.Contains(strings.ToLower(question), "-assecurestring") || strings.Contains(strings.ToLower(question), "-maskinput")
 		for _, option := range []string{"-AsSecureString", "-MaskInput", "-Prompt"} {
@@ -148,13 +150,13 @@ func (r *reader) powerShellValue(name, s string) (string, error) {
 		line, _, err := r.ask(asked, "", question, !secret, true)
 		return line, err
 	}
-	for _, p := range []*regexp.Regexp{psPlain, psNet} {
-		if m := p.FindStringSubmatch(s); m != nil {
+	for _, p := range []func() *regexp.Regexp{psPlain, psNet} {
+		if m := p().FindStringSubmatch(s); m != nil {
 			return lookup("", m[1]), nil
 		}
 	}
 	switch {
-	case psBare.MatchString(s), s == "":
+	case psBare().MatchString(s), s == "":
 		return s, nil
 	case s[0] == '\'':
 		if body, ok := quoted(s, '\''); ok {
@@ -166,15 +168,15 @@ func (r *reader) powerShellValue(name, s string) (string, error) {
 				return "", r.errorf("it expands more variables than any RC file")
 			}
 			out := expandOutsideEscapes(body, func(t string) string {
-				return psVar.ReplaceAllStringFunc(t, func(v string) string {
-					m := psVar.FindStringSubmatch(v)
+				return psVar().ReplaceAllStringFunc(t, func(v string) string {
+					m := psVar().FindStringSubmatch(v)
 					return lookup(m[1], m[2])
 				})
 			})
 			return out, nil
 		}
-	case psVar.FindString(s) == s:
-		m := psVar.FindStringSubmatch(s)
+	case psVar().FindString(s) == s:
+		m := psVar().FindStringSubmatch(s)
 		return lookup(m[1], m[2]), nil
 	}
 	return "", r.errorf("this value needs PowerShell, which Galley does not run")
@@ -234,11 +236,11 @@ func expandOutsideEscapes(s string, expand func(string) string) string {
 }
 
 var (
-	batSet   = regexp.MustCompile(`(?i)^set\s+(?:"([A-Za-z_][A-Za-z0-9_]*)=(.*)"|([A-Za-z_][A-Za-z0-9_]*)=(.*))$`)
-	batAsk   = regexp.MustCompile(`(?i)^set\s+/p\s+"?([A-Za-z_][A-Za-z0-9_]*)=(.*?)"?$`)
-	batQuiet = regexp.MustCompile(`(?i)^(rem|echo\s+off|setlocal|endlocal|cls|title|chcp|goto\s+:?eof|exit(\s+/b.*)?|color)(\s.*)?$`)
-	batEcho  = regexp.MustCompile(`(?i)^echo(?:[.:]|\s+)(.*)$`)
-	batVar   = regexp.MustCompile(`%([A-Za-z_][A-Za-z0-9_]*)%`)
+	batSet   = text.Lazy(`(?i)^set\s+(?:"([A-Za-z_][A-Za-z0-9_]*)=(.*)"|([A-Za-z_][A-Za-z0-9_]*)=(.*))$`)
+	batAsk   = text.Lazy(`(?i)^set\s+/p\s+"?([A-Za-z_][A-Za-z0-9_]*)=(.*?)"?$`)
+	batQuiet = text.Lazy(`(?i)^(rem|echo\s+off|setlocal|endlocal|cls|title|chcp|goto\s+:?eof|exit(\s+/b.*)?|color)(\s.*)?$`)
+	batEcho  = text.Lazy(`(?i)^echo(?:[.:]|\s+)(.*)$`)
+	batVar   = text.Lazy(`%([A-Za-z_][A-Za-z0-9_]*)%`)
 )
 
 // batch reads a Windows batch file that sets variables.
@@ -247,7 +249,7 @@ func (r *reader) batch(text, name string) error {
 		r.at = place{name, uint(i + 1), 1} //nolint:gosec // of a small file
 		line = strings.TrimLeft(strings.TrimLeft(line, " \t"), "@")
 		line = strings.TrimRight(line, "\r")
-		if bare := strings.TrimSpace(line); bare == "" || strings.HasPrefix(bare, "::") || batQuiet.MatchString(bare) {
+		if bare := strings.TrimSpace(line); bare == "" || strings.HasPrefix(bare, "::") || batQuiet().MatchString(bare) {
 			if strings.HasPrefix(strings.ToLower(bare), "exit") || strings.HasPrefix(strings.ToLower(bare), "goto") {
 				return nil
 			}
@@ -262,7 +264,7 @@ func (r *reader) batch(text, name string) error {
 		// %% is a percent sign.
 		parts := strings.Split(line, "%%")
 		for j, p := range parts {
-			parts[j] = batVar.ReplaceAllStringFunc(p, func(v string) string {
+			parts[j] = batVar().ReplaceAllStringFunc(p, func(v string) string {
 				return r.vars[r.known(strings.Trim(v, "%"))].value
 			})
 		}
@@ -274,14 +276,14 @@ func (r *reader) batch(text, name string) error {
 }
 
 func (r *reader) batchLine(line string) error {
-	if m := batAsk.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+	if m := batAsk().FindStringSubmatch(strings.TrimSpace(line)); m != nil {
 		value, _, err := r.ask(m[1], "", m[2], true, true)
 		if err != nil {
 			return err
 		}
 		return r.assign(r.known(m[1]), value, true)
 	}
-	if m := batSet.FindStringSubmatch(line); m != nil {
+	if m := batSet().FindStringSubmatch(line); m != nil {
 		name, value := m[1]+m[3], m[2]+m[4]
 		if value == "" {
 			r.unset(r.known(name))
@@ -289,7 +291,7 @@ func (r *reader) batchLine(line string) error {
 		}
 		return r.assign(r.known(name), value, true)
 	}
-	if m := batEcho.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+	if m := batEcho().FindStringSubmatch(strings.TrimSpace(line)); m != nil {
 		r.print(m[1] + "\n")
 		return nil
 	}

@@ -9,14 +9,15 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // maxLocated bounds the text parsed again to find the place of a fault.
 const maxLocated = 8 << 20
 
 var (
-	reMessage = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-	reAnchor  = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	reMessage = text.Lazy(`^yaml: (?:line (\d+): )?(.*)$`)
+	reAnchor  = text.Lazy(`^unknown anchor '(.*)' referenced$`)
 )
 
 // reworded are the parser's messages that say little to who wrote the file.
@@ -38,11 +39,11 @@ var reworded = [][2]string{
 // faulty part begins.
 func parseError(text string, err error) error {
 	e := &Error{Msg: err.Error()}
-	if m := reMessage.FindStringSubmatch(e.Msg); m != nil {
+	if m := reMessage().FindStringSubmatch(e.Msg); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
 		e.Msg = m[2]
 	}
-	if m := reAnchor.FindStringSubmatch(e.Msg); m != nil {
+	if m := reAnchor().FindStringSubmatch(e.Msg); m != nil {
 		e.Msg = "no anchor &" + m[1] + " comes before this alias"
 		if at := regexp.MustCompile(`\*` + regexp.QuoteMeta(m[1]) + `\b`).FindStringIndex(text); at != nil {
 			e.place(text, at[0])

@@ -5,25 +5,26 @@ import (
 	"errors"
 	"math"
 	"math/big"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // The forms that Psych's scanner of plain scalars knows (psych 4.0.4,
 // ScalarScanner). Ruby's ^ and $ mean lines, so do ours.
 var (
-	reTime = regexp.MustCompile(`^-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|[ \t\r\f\v]+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:[ \t\r\f\v]*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?$`)
-	reDate = regexp.MustCompile(`^\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)$`)
-	reSym  = regexp.MustCompile(`^:(?:"(.*)"|'(.*)')`)
-	reSex  = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}$`)
-	reSexF = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}\.[0-9_]*$`)
-	reFlt  = regexp.MustCompile(`^[-+]?([0-9][0-9_,]*)?\.[0-9]*([eE][-+][0-9]+)?$`)
+	reTime = text.Lazy(`^-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|[ \t\r\f\v]+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:[ \t\r\f\v]*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?$`)
+	reDate = text.Lazy(`^\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)$`)
+	reSym  = text.Lazy(`^:(?:"(.*)"|'(.*)')`)
+	reSex  = text.Lazy(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}$`)
+	reSexF = text.Lazy(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}\.[0-9_]*$`)
+	reFlt  = text.Lazy(`^[-+]?([0-9][0-9_,]*)?\.[0-9]*([eE][-+][0-9]+)?$`)
 	// reFloat is what Kernel#Float accepts, but for hexadecimal.
-	reFloat = regexp.MustCompile(`^[-+]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][-+]?\d+(?:_\d+)*)?$`)
-	reInt   = regexp.MustCompile(`^[-+]?(?:0b[01_,]+|0[0-7_,]+|(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)|0x[0-9a-fA-F_,]+)$`)
+	reFloat = text.Lazy(`^[-+]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][-+]?\d+(?:_\d+)*)?$`)
+	reInt   = text.Lazy(`^[-+]?(?:0b[01_,]+|0[0-7_,]+|(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)|0x[0-9a-fA-F_,]+)$`)
 )
 
 // errDate is the refusal of dates and times, which Test Kitchen does not
@@ -46,7 +47,7 @@ func (n *Node) tokenize(s string) error {
 		return n.integer(s)
 	}
 	switch {
-	case reTime.MatchString(s), reDate.MatchString(s):
+	case reTime().MatchString(s), reDate().MatchString(s):
 		return errDate
 	case strings.EqualFold(s, ".inf"), strings.EqualFold(s, "+.inf"):
 		n.setFloat(math.Inf(1))
@@ -56,30 +57,30 @@ func (n *Node) tokenize(s string) error {
 		n.setFloat(math.NaN())
 	case s[0] == ':' && len(s) > 1:
 		n.Kind = Symbol
-		if m := reSym.FindStringSubmatch(s); m != nil {
+		if m := reSym().FindStringSubmatch(s); m != nil {
 			n.Str = strings.TrimPrefix(m[1]+m[2], ":")
 		} else {
 			n.Str = s[1:]
 		}
-	case reSex.MatchString(s):
+	case reSex().MatchString(s):
 		sum := new(big.Int)
 		for i, part := range strings.Split(s, ":") {
 			v := rubyToI(part)
 			sum.Add(sum, v.Mul(v, big.NewInt(sixty(i))))
 		}
 		n.setInt(sum)
-	case reSexF.MatchString(s):
+	case reSexF().MatchString(s):
 		sum := 0.0
 		for i, part := range strings.Split(s, ":") {
 			sum += rubyToF(part) * float64(sixty(i))
 		}
 		n.setFloat(sum)
-	case reFlt.MatchString(s):
+	case reFlt().MatchString(s):
 		if s == "." || s == "+." || s == "-." {
 			return nil
 		}
 		return n.float(s)
-	case reInt.MatchString(s):
+	case reInt().MatchString(s):
 		return n.integer(s)
 	}
 	return nil
@@ -268,7 +269,7 @@ func rubyFloatOf(n *Node) (float64, bool) {
 		return n.Float, true
 	case String:
 		t := strings.TrimSpace(n.Str)
-		if !reFloat.MatchString(t) {
+		if !reFloat().MatchString(t) {
 			return 0, false
 		}
 		f, err := strconv.ParseFloat(strings.ReplaceAll(t, "_", ""), 64)

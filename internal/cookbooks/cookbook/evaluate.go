@@ -3,13 +3,13 @@ package cookbook
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // evaluate runs a metadata.rb.
@@ -124,9 +124,9 @@ var fields = map[string]string{"depends": "dependencies", "supports": "platforms
 
 // chefConstraint is what Chef accepts as a constraint: an operator, spaces, a
 // version. Platforms may have a version of one number.
-var chefConstraint = regexp.MustCompile(`(?m)^(<=|>=|~>|<|>|=) *([0-9].*)$`)
+var chefConstraint = text.Lazy(`(?m)^(<=|>=|~>|<|>|=) *([0-9].*)$`)
 
-var platformVersion = regexp.MustCompile(`(?m)^[0-9]+(\.[0-9]+){0,2}$`)
+var platformVersion = text.Lazy(`(?m)^[0-9]+(\.[0-9]+){0,2}$`)
 
 func (h *host) constraint(c *ruby.Call, args []any) (ruby.Value, bool, error) {
 	if len(args) == 0 || len(args) > 2 {
@@ -145,12 +145,12 @@ func (h *host) constraint(c *ruby.Call, args []any) (ruby.Value, bool, error) {
 		}
 		s, ok := given.(string)
 		op, v := "=", s
-		if m := chefConstraint.FindStringSubmatch(s); m != nil {
+		if m := chefConstraint().FindStringSubmatch(s); m != nil {
 			op, v = m[1], m[2]
 		} else if s == "" || s[0] < '0' || s[0] > '9' || strings.Contains(s, " ") {
 			ok = false
 		}
-		if !ok || !platformVersion.MatchString(v) {
+		if !ok || !platformVersion().MatchString(v) {
 			return nil, true, c.Raise("ArgumentError", fmt.Sprintf("%s %q: %s is not a version constraint", c.Name, name, c.Interp().Inspect(c.Args[1])))
 		}
 		text = op + " " + v

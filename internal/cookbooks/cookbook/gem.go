@@ -2,12 +2,13 @@ package cookbook
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // gemRequirement is what RubyGems accepts as one requirement on a version.
-var gemRequirement = regexp.MustCompile(`\A\s*(=|!=|>|<|>=|<=|~>)?\s*([0-9]+(?:\.[0-9a-zA-Z]+)*(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)\s*\z`)
+var gemRequirement = text.Lazy(`\A\s*(=|!=|>|<|>=|<=|~>)?\s*([0-9]+(?:\.[0-9a-zA-Z]+)*(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)\s*\z`)
 
 // gemRequirements brings chef_versions or ohai_versions, lists of lists of
 // requirements, into the form in which Chef writes them: each with its
@@ -37,7 +38,7 @@ func gemDependency(list []any) ([]any, error) {
 	var texts []string
 	for _, r := range list {
 		s, ok := r.(string)
-		m := gemRequirement.FindStringSubmatch(s)
+		m := gemRequirement().FindStringSubmatch(s)
 		if !ok || m == nil {
 			return nil, fmt.Errorf("%v is not a requirement on a version", r)
 		}

@@ -2,7 +2,6 @@ package policyfile
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // dependencies is the section solution_dependencies of a lock.
@@ -49,7 +49,7 @@ func (d *dependencies) object() *jsonorder.Object {
 	return jsonorder.NewObject("Policyfile", list, "dependencies", deps)
 }
 
-var bookAndVersion = regexp.MustCompile(`\A(\S+) \(([^\s)]+)\)\z`)
+var bookAndVersion = text.Lazy(`\A(\S+) \(([^\s)]+)\)\z`)
 
 func dependenciesFrom(o *jsonorder.Object) (dependencies, error) {
 	var d dependencies
@@ -66,7 +66,7 @@ func dependenciesFrom(o *jsonorder.Object) (dependencies, error) {
 		d.policyfile = append(d.policyfile, r)
 	}
 	for _, key := range deps.Keys() {
-		m := bookAndVersion.FindStringSubmatch(key)
+		m := bookAndVersion().FindStringSubmatch(key)
 		list, ok := deps.Value(key).([]any)
 		if m == nil || !ok {
 			return d, fmt.Errorf("solution_dependencies of the lock: %q is not a cookbook with its version and a list", key)

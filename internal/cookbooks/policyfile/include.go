@@ -10,7 +10,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
@@ -20,6 +19,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/web"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // include is an include_policy line: another policy's lock.
@@ -234,7 +234,7 @@ func (r *rawJSON) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-var upwards = regexp.MustCompile(`^(\.\.?/)+`)
+var upwards = text.Lazy(`^(\.\.?/)+`)
 
 func (j *Job) includedGit(ctx context.Context, i *include) (*jsonorder.Object, error) {
 	o := i.options
@@ -274,7 +274,7 @@ func (j *Job) includedGit(ctx context.Context, i *include) (*jsonorder.Object, e
 				git.Set(key, v)
 			}
 		}
-		if rel := upwards.ReplaceAllString(fmt.Sprint(p), ""); rel != "." && rel != "" {
+		if rel := upwards().ReplaceAllString(fmt.Sprint(p), ""); rel != "." && rel != "" {
 			git.Set("rel", strings.TrimSuffix(rel, "/"))
 		}
 		lock.Set("source_options", git)

@@ -4,12 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Lock is the content of a Policyfile.lock.json.
@@ -155,7 +155,7 @@ func ParseLock(data []byte, file string) (*Lock, error) {
 }
 
 // lockItem is an entry of a run list in a lock.
-var lockItem = regexp.MustCompile(`\Arecipe\[[^:\s]{1,255}::[^:\s]{1,255}\]\z`)
+var lockItem = text.Lazy(`\Arecipe\[[^:\s]{1,255}::[^:\s]{1,255}\]\z`)
 
 func lockFrom(o *jsonorder.Object) (*Lock, error) {
 	l := &Lock{Name: o.String("name")}
@@ -229,7 +229,7 @@ func runListFrom(o *jsonorder.Object, key string) ([]string, error) {
 	out := make([]string, len(list))
 	for i, e := range list {
 		s, ok := e.(string)
-		if !ok || !lockItem.MatchString(s) {
+		if !ok || !lockItem().MatchString(s) {
 			return nil, fmt.Errorf("the entry %v of %s has not the form recipe[cookbook::recipe]", e, key)
 		}
 		out[i] = s

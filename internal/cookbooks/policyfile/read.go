@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -172,9 +171,9 @@ func flatten(args []any) []any {
 }
 
 var (
-	qualified = regexp.MustCompile(`(?m)^(?:recipe\[([^\]@]+)(?:@[0-9]+(?:\.[0-9]+){1,2})?\]|role\[([^\]]+)\])$`)
-	versioned = regexp.MustCompile(`(?m)^([^@]+)@[0-9]+(?:\.[0-9]+){1,2}$`)
-	component = regexp.MustCompile(`(?m)^[.\pL\pN\pM_-]+$`)
+	qualified = text.Lazy(`(?m)^(?:recipe\[([^\]@]+)(?:@[0-9]+(?:\.[0-9]+){1,2})?\]|role\[([^\]]+)\])$`)
+	versioned = text.Lazy(`(?m)^([^@]+)@[0-9]+(?:\.[0-9]+){1,2}$`)
+	component = text.Lazy(`(?m)^[.\pL\pN\pM_-]+$`)
 )
 
 // runListItems reads the arguments of run_list: entries without the brackets
@@ -187,9 +186,9 @@ func runListItems(args []any, list string) (items []string, errs []error) {
 			what = fmt.Sprintf("the entry %v of the named_run_list %s", a, list)
 		}
 		name := given
-		if m := qualified.FindStringSubmatch(given); m != nil {
+		if m := qualified().FindStringSubmatch(given); m != nil {
 			name = m[1] + m[2]
-		} else if m := versioned.FindStringSubmatch(given); m != nil {
+		} else if m := versioned().FindStringSubmatch(given); m != nil {
 			name = m[1]
 		} else if strings.ContainsAny(given, "[]") {
 			ok = false
@@ -200,13 +199,13 @@ func runListItems(args []any, list string) (items []string, errs []error) {
 		}
 		book, recipe, found := strings.Cut(name, "::")
 		switch {
-		case !component.MatchString(book):
+		case !component().MatchString(book):
 			err := fmt.Errorf("%s has the invalid cookbook name %q: names have letters, digits, - and _", what, book)
 			if strings.Contains(book, ":") {
 				err = fmt.Errorf("%w; did you mean %q?", err, strings.Replace(given, ":", "::", 1))
 			}
 			errs = append(errs, err)
-		case found && !component.MatchString(recipe):
+		case found && !component().MatchString(recipe):
 			errs = append(errs, fmt.Errorf("%s has the invalid recipe name %q: names have letters, digits, - and _", what, recipe))
 		}
 		if !slices.Contains(items, name) {

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
+	shared "github.com/galleyhq/galley/internal/text"
 )
 
 var bdmFields = []field{
@@ -228,7 +228,7 @@ func list(v any) []any { l, _ := v.([]any); return l }
 
 // hostname makes a host name of a server's name, as Nova does.
 func hostname(name string) string {
-	h := strings.ToLower(notHost.ReplaceAllString(name, ""))
+	h := strings.ToLower(notHost().ReplaceAllString(name, ""))
 	h = strings.Trim(strings.NewReplacer(" ", "-", "_", "-").Replace(h), ".-")
 	if len(h) > 63 {
 		h = strings.Trim(h[:63], ".-")
@@ -236,7 +236,7 @@ func hostname(name string) string {
 	return cmp.Or(h, "Server")
 }
 
-var notHost = regexp.MustCompile(`[^a-zA-Z0-9 ._-]`)
+var notHost = shared.Lazy(`[^a-zA-Z0-9 ._-]`)
 
 func understandNetworks(r *api.Request, o *order) error {
 	plan := &o.server.Plan
@@ -265,7 +265,7 @@ func understandNetworks(r *api.Request, o *order) error {
 			}
 			if p.PortID != "" {
 				p.NetworkID = ""
-			} else if !uuidForm.MatchString(p.NetworkID) {
+			} else if !uuidForm().MatchString(p.NetworkID) {
 				return api.BadRequest("Bad networks format: network uuid is not in proper format (%s)", cmp.Or(p.NetworkID, "None"))
 			}
 			plan.Networks = append(plan.Networks, p)

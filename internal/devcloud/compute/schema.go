@@ -7,13 +7,13 @@ import (
 	"maps"
 	"math"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
+	shared "github.com/galleyhq/galley/internal/text"
 )
 
 // check looks at one value; its message is the schema library's, without Nova's
@@ -224,11 +224,11 @@ func intOf(v any) (int, bool) {
 	return 0, false
 }
 
-var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+var uuidForm = shared.Lazy(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 
 func isUUID(v any) string {
 	s, ok := v.(string)
-	if !ok || !uuidForm.MatchString(s) {
+	if !ok || !uuidForm().MatchString(s) {
 		return pyRepr(v) + " is not a 'uuid'"
 	}
 	return ""
@@ -237,7 +237,7 @@ func isUUID(v any) string {
 // imageRef is a UUID or nothing.
 func imageRef(v any) string {
 	s, ok := v.(string)
-	if ok && (s == "" || uuidForm.MatchString(s)) {
+	if ok && (s == "" || uuidForm().MatchString(s)) {
 		return ""
 	}
 	return pyRepr(v) + " is not valid under any of the given schemas"
@@ -289,12 +289,12 @@ func oneOf(words ...string) check {
 	}
 }
 
-var metadataKey = regexp.MustCompile(`^[a-zA-Z0-9-_:. ]{1,255}$`)
+var metadataKey = shared.Lazy(`^[a-zA-Z0-9-_:. ]{1,255}$`)
 
 // checkMetadata checks a server's metadata; the message names the key.
 func checkMetadata(m api.Obj) error {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if !metadataKey.MatchString(k) {
+		if !metadataKey().MatchString(k) {
 			return invalid(
 				"metadata",
 				m,

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // kind is what values an attribute takes.
@@ -65,7 +65,7 @@ var standardAttrs = []attr{
 	{name: "description", kind: kindString, when: onCreate | onUpdate, def: ""},
 }
 
-var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$`)
+var uuidForm = text.Lazy(`^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$`)
 
 // prepare checks a body against the attributes and, on create, fills in
 // defaults.
@@ -177,7 +177,7 @@ func (a attr) check(v any) (any, error) {
 			return nil, nil
 		}
 		s, ok := v.(string)
-		if !ok || !uuidForm.MatchString(s) {
+		if !ok || !uuidForm().MatchString(s) {
 			return nil, badAttr(a.name, "'%s' is not a valid UUID.", pyValue(v))
 		}
 		return s, nil
@@ -192,7 +192,7 @@ func (a attr) check(v any) (any, error) {
 		return s, nil
 	case kindMAC:
 		s, _ := v.(string)
-		if !macForm.MatchString(s) {
+		if !macForm().MatchString(s) {
 			return nil, badAttr(a.name, "'%s' is not a valid MAC address.", pyValue(v))
 		}
 		return strings.ToLower(s), nil
@@ -207,7 +207,7 @@ func (a attr) check(v any) (any, error) {
 		out := []string{}
 		for _, e := range l {
 			s, ok := e.(string)
-			if !ok || a.kind == kindUUIDs && !uuidForm.MatchString(s) {
+			if !ok || a.kind == kindUUIDs && !uuidForm().MatchString(s) {
 				return nil, badAttr(a.name, "'%s' is not a valid UUID.", pyValue(e))
 			}
 			out = append(out, s)
@@ -243,7 +243,7 @@ func (a attr) check(v any) (any, error) {
 	return v, nil
 }
 
-var macForm = regexp.MustCompile(`^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$`)
+var macForm = text.Lazy(`^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$`)
 
 // pyValue writes a value as the messages show it.
 func pyValue(v any) string {

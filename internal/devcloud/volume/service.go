@@ -3,13 +3,13 @@ package volume
 import (
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
 	"github.com/galleyhq/galley/internal/devcloud/image"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Options configure the service.
@@ -51,7 +51,7 @@ var (
 func v3(minor int) api.Version { return api.Version{Major: 3, Minor: minor} }
 
 // projectForm is what a path can name a project by.
-var projectForm = regexp.MustCompile(`^[0-9a-f-]{32,36}$`)
+var projectForm = text.Lazy(`^[0-9a-f-]{32,36}$`)
 
 // zone is the one availability zone.
 const zone = "nova"
@@ -77,7 +77,7 @@ func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, auth
 				Min:    min,
 				Do: func(r *api.Request) (*api.Reply, error) {
 					if p := r.Var("project"); p != r.Auth.ProjectID {
-						if !projectForm.MatchString(p) {
+						if !projectForm().MatchString(p) {
 							return nil, &api.Error{
 								Status:  http.StatusNotFound,
 								Message: "The resource could not be found.",

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
 
-	"github.com/galleyhq/galley/internal/settings"
-
 	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/settings"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // service is one entry of the catalogue.
@@ -67,12 +66,12 @@ func (c *Session) VolumeClient() (*gophercloud.ServiceClient, error) {
 	})
 }
 
-var versionSegment = regexp.MustCompile(`^v[0-9]+(\.[0-9]+)?$`)
+var versionSegment = text.Lazy(`^v[0-9]+(\.[0-9]+)?$`)
 
 // hasVersion says whether a segment of the URL's path is an API version.
 func hasVersion(u string) bool {
 	_, path, _ := strings.Cut(u, "://")
-	return slices.ContainsFunc(strings.Split(path, "/")[1:], versionSegment.MatchString)
+	return slices.ContainsFunc(strings.Split(path, "/")[1:], versionSegment().MatchString)
 }
 
 // service makes the client of one service out of the catalogue.

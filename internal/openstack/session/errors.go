@@ -12,13 +12,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
 
 	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/settings"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Kind tells callers what sort of failure an [Error] is.
@@ -388,7 +388,7 @@ func classify(e *Error) {
 	}
 }
 
-var tagPattern = regexp.MustCompile(`(?s)<(head|style|script)\b.*?</(head|style|script)>|<[^>]*>`)
+var tagPattern = text.Lazy(`(?s)<(head|style|script)\b.*?</(head|style|script)>|<[^>]*>`)
 
 // faultText finds the message in an error body. The services differ: Nova and
 // Cinder wrap it in a fault's name, Neutron in NeutronError, Keystone in
@@ -398,7 +398,7 @@ func faultText(body []byte) string {
 	if json.Unmarshal(body, &v) == nil {
 		return Tidy(messageIn(v, 0))
 	}
-	return Tidy(html.UnescapeString(tagPattern.ReplaceAllString(string(body), " ")))
+	return Tidy(html.UnescapeString(tagPattern().ReplaceAllString(string(body), " ")))
 }
 
 func messageIn(v any, depth int) string {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Sudo prefixes a command with sudo where that is configured. The result is
@@ -92,7 +93,7 @@ func sudoAdvice(output string) string {
 }
 
 // question is an unfinished line that asks for a password.
-var question = regexp.MustCompile(`(?i)(^|\[sudo\] )password( for [^\n:]*)?: ?$`)
+var question = text.Lazy(`(?i)(^|\[sudo\] )password( for [^\n:]*)?: ?$`)
 
 // answerer watches the output of a command at a terminal and answers questions
 // for a password, which programs ask the terminal itself: once with the
@@ -117,7 +118,7 @@ func (a *answerer) Write(p []byte) (int, error) {
 	if len(a.line) > longest {
 		a.line = append(a.line[:0], a.line[len(a.line)-longest:]...)
 	}
-	if question.Match(a.line) {
+	if question().Match(a.line) {
 		a.line = a.line[:0]
 		const endOfInput = "\x04"
 		answer := endOfInput

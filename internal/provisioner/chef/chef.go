@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/cookbooks"
 	"github.com/galleyhq/galley/internal/provisioner/base"
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -376,7 +376,7 @@ func (p *Provisioner) runApply(ctx context.Context, m *base.Machine, command str
 	return nil
 }
 
-var licenseWord = regexp.MustCompile(`(?i)licen[sc]e`)
+var licenseWord = text.Lazy(`(?i)licen[sc]e`)
 
 // explain adds to a failed run what its exit status means.
 func (p *Provisioner) explain(err error, idempotence bool) error {
@@ -391,7 +391,7 @@ func (p *Provisioner) explain(err error, idempotence bool) error {
 		failed.Advice = "the run wants a reboot and waits for one: reboot the machine and converge again, or put 37 into retry_on_exit_code"
 	case failed.Status == 41:
 		failed.Advice = "the run asked for a reboot that failed"
-	case failed.Status == 172 || failed.Status == 1 && licenseWord.MatchString(strings.Join(failed.Tail, "\n")) && p.chef.license == "":
+	case failed.Status == 172 || failed.Status == 1 && licenseWord().MatchString(strings.Join(failed.Tail, "\n")) && p.chef.license == "":
 		failed.Advice = (&LicenseError{}).Hint()
 	case failed.Status == 213:
 		failed.Advice = "the client was upgraded in the run: converge again, or raise max_retries"

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -113,11 +113,11 @@ func (m *metadata) call(c *ruby.Call) (ruby.Value, bool, error) {
 	return nil, true, nil
 }
 
-var plainLine = regexp.MustCompile(`(?m)^\s*(name|depends)[\s(]+['"]([^'"#]+)['"]`)
+var plainLine = text.Lazy(`(?m)^\s*(name|depends)[\s(]+['"]([^'"#]+)['"]`)
 
 func plainMetadata(src string) *metadata {
 	m := &metadata{}
-	for _, g := range plainLine.FindAllStringSubmatch(src, -1) {
+	for _, g := range plainLine().FindAllStringSubmatch(src, -1) {
 		if g[1] == "name" {
 			m.name = g[2]
 		} else {
