@@ -29,7 +29,7 @@ func eachVisible(cmd *cobra.Command, do func(*cobra.Command)) {
 
 // longer are commands whose help is a small manual.
 var longer = map[string]bool{
-	"galley fetch": true, "galley provider": true, "galley report": true, "galley devcloud fault add": true,
+	"galley fetch": true, "galley provider": true, "galley report": true, "galley devcloud fault add": true, "galley deps push": true,
 }
 
 // exampleLines returns the command lines of a command's examples.
