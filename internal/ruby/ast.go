@@ -285,24 +285,6 @@ func (pl *paramList) add(p param) {
 	pl.ps = append(pl.ps, p)
 }
 
-// arity is Ruby's: the number required when that is all, else -required-1.
-func (pl *paramList) arity(lambda bool) int {
-	least, most := pl.req, pl.req+pl.opt
-	for i := range pl.ps {
-		if pl.ps[i].kind == pKeyReq {
-			least = pl.req + 1
-			break
-		}
-	}
-	if pl.hasKw {
-		most++
-	}
-	if pl.rest >= 0 || lambda && least != most {
-		return -least - 1
-	}
-	return least
-}
-
 // scope holds the local variables of a method, class, program or block while it
 // is parsed; afterwards only its size counts.
 type scope struct {

@@ -396,17 +396,6 @@ func (in *Interp) runBlock(p *Proc, self Value, a arguments) Value {
 	return v
 }
 
-// arityOf is Proc#arity.
-func (p *Proc) arityOf() int {
-	if p.fn == nil {
-		return p.arity
-	}
-	if p.fn.params == nil {
-		return 0
-	}
-	return p.fn.params.arity(p.lambda)
-}
-
 // toProc makes the block of a & argument.
 func (in *Interp) toProc(v Value) *Proc {
 	switch x := v.(type) {

@@ -2,7 +2,6 @@ package ruby
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"strings"
 )
@@ -339,12 +338,4 @@ func (in *Interp) needBlock(c *call) *Proc {
 		in.raise("LocalJumpError", "no block given (yield)")
 	}
 	return c.blk
-}
-
-func hashNumber(key any) int {
-	h := uint64(14695981039346656037)
-	for _, c := range []byte(fmt.Sprintf("%T%v", key, key)) {
-		h = (h ^ uint64(c)) * 1099511628211
-	}
-	return int(h >> 2)
 }

@@ -67,21 +67,14 @@ func (in *Interp) builtinConst(name string) Value {
 		return text("/")
 	case "File::PATH_SEPARATOR":
 		return text(pathListSeparator)
-	case "File::FNM_PATHNAME":
-		return fnmPathname
 	case "File::FNM_DOTMATCH":
 		return fnmDotmatch
-	case "File::FNM_EXTGLOB":
-		return fnmExtglob
 	case "Regexp::IGNORECASE":
 		return 1
 	case "Regexp::EXTENDED":
 		return 2
 	case "Regexp::MULTILINE":
 		return 4
-	case "Encoding::UTF_8", "Encoding::ASCII_8BIT", "Encoding::BINARY":
-		s := strings.TrimPrefix(name, "Encoding::")
-		return &Object{class: in.classes["Encoding"], data: strings.ReplaceAll(strings.Replace(s, "BINARY", "ASCII_8BIT", 1), "_", "-")}
 	case "YAML":
 		return in.classes["Psych"]
 	case "RbConfig::CONFIG":

@@ -68,6 +68,9 @@ func newGenerator(seed uint64) *generator {
 				}
 			}
 		}
+		if len(names) == 0 {
+			names["nil?"] = in.classes["Object"].lookup("nil?")
+		}
 		var sorted []string
 		for n := range names {
 			sorted = append(sorted, n)

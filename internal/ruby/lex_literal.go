@@ -418,6 +418,7 @@ func (p *parser) wordList(s stringStyle) [][]node {
 	t := &textParts{}
 	end := func() {
 		if t.flush(); len(t.parts) > 0 {
+			p.count(t.at)
 			words = append(words, t.parts)
 		}
 		t = &textParts{}

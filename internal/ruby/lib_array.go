@@ -4,7 +4,6 @@ import "strings"
 
 var arrayClassMethods = []builtin{
 	{"new", 0, 2, arrayNew},
-	{"[]", 0, -1, arrayOf},
 }
 
 var arrayMethods = []builtin{
@@ -22,7 +21,6 @@ var arrayMethods = []builtin{
 	{"push append", 0, -1, arrayPush},
 	{"pop shift", 0, 0, arrayPop},
 	{"unshift prepend", 0, -1, arrayUnshift},
-	{"insert", 2, -1, arrayInsert},
 	{"concat", 0, -1, arrayConcat},
 	{"+", 1, 1, arrayAdd},
 	{"- & |", 1, 1, arraySetOp},
@@ -30,7 +28,6 @@ var arrayMethods = []builtin{
 	{"join", 0, 1, arrayJoin},
 	{"index find_index", 0, 1, arrayIndex},
 	{"delete", 1, 1, arrayDelete},
-	{"delete_at", 1, 1, arrayDeleteAt},
 	{"select! filter! keep_if reject! delete_if", 0, 0, arrayKeep},
 	{"map! collect! sort! sort_by! uniq! compact! reverse!", 0, 0, arrayInPlace},
 	{"flatten! rotate!", 0, 1, arrayInPlace},
@@ -38,8 +35,6 @@ var arrayMethods = []builtin{
 	{"flatten", 0, 1, arrayFlatten},
 	{"reverse", 0, 0, arrayReverse},
 	{"clear", 0, 0, arrayClear},
-	{"replace", 1, 1, arrayReplace},
-	{"values_at", 0, -1, arrayValuesAt},
 }
 
 // change gives the elements of an array that is about to be changed.
@@ -70,8 +65,6 @@ func arrayNew(in *Interp, c *call) Value {
 	}
 	return a
 }
-
-func arrayOf(in *Interp, c *call) Value { return in.arr(append([]Value(nil), c.args...)) }
 
 func arrayInspect(in *Interp, c *call) Value { return in.str(in.inspectArray(c.self.(*Array))) }
 
@@ -226,15 +219,6 @@ func arrayUnshift(in *Interp, c *call) Value {
 	return a
 }
 
-func arrayInsert(in *Interp, c *call) Value {
-	i := in.argInt(c.args[0])
-	if i < 0 {
-		i += len(c.self.(*Array).a) + 1
-	}
-	arraySet(in, &call{self: c.self, args: []Value{i, 0, NewArray(c.args[1:]...)}})
-	return c.self
-}
-
 func arrayConcat(in *Interp, c *call) Value {
 	a := in.change(c.self)
 	var add []Value
@@ -352,20 +336,6 @@ func arrayDelete(in *Interp, c *call) Value {
 	return found
 }
 
-func arrayDeleteAt(in *Interp, c *call) Value {
-	a := in.change(c.self)
-	i := in.argInt(c.args[0])
-	if i < 0 {
-		i += len(a.a)
-	}
-	if i < 0 || i >= len(a.a) {
-		return nil
-	}
-	v := a.a[i]
-	a.a = append(append([]Value(nil), a.a[:i]...), a.a[i+1:]...)
-	return v
-}
-
 // keeps tells whether a method such as select! or delete_if keeps the elements
 // that the block accepts, and whether it returns nil when nothing changed.
 func keeps(name string) (accepted, nilIfSame bool) {
@@ -458,17 +428,4 @@ func arrayReverse(in *Interp, c *call) Value {
 func arrayClear(in *Interp, c *call) Value {
 	in.change(c.self).a = nil
 	return c.self
-}
-
-func arrayReplace(in *Interp, c *call) Value {
-	in.change(c.self).a = append([]Value(nil), in.argArray(c.args[0]).a...)
-	return c.self
-}
-
-func arrayValuesAt(in *Interp, c *call) Value {
-	var out []Value
-	for _, i := range c.args {
-		out = append(out, c.self.(*Array).element(in.argInt(i)))
-	}
-	return in.arr(out)
 }

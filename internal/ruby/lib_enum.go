@@ -30,7 +30,6 @@ var enumerableMethods = []builtin{
 var enumeratorMethods = []builtin{
 	{"each", 0, 0, enumeratorEach},
 	{"with_index each_with_index", 0, 1, enumeratorWithIndex},
-	{"size", 0, 0, enumeratorSize},
 }
 
 // enumerator is a method call whose block comes later.
@@ -440,15 +439,6 @@ func enumeratorWithIndex(in *Interp, c *call) Value {
 	}})
 }
 
-func enumeratorSize(in *Interp, c *call) Value {
-	switch e := c.self.(*enumerator); e.meth {
-	case "each", "map", "each_with_index", "select", "times", "each_char":
-		return len(in.toA(c.self))
-	}
-	in.unsupported("the size of this enumerator")
-	return nil
-}
-
 // Ranges.
 
 var rangeMethods = []builtin{
@@ -459,8 +449,6 @@ var rangeMethods = []builtin{
 	{"each", 0, 0, rangeEach},
 	{"include? member? === cover?", 1, 1, rangeIncludes},
 	{"to_s inspect", 0, 0, rangeToS},
-	{"size", 0, 0, rangeSize},
-	{"step", 1, 1, rangeStep},
 }
 
 func rangeNew(in *Interp, c *call) Value { return in.newRange(c.args[0], c.args[1], truthy(c.opt(2))) }
@@ -534,38 +522,4 @@ func rangeToS(in *Interp, c *call) Value {
 		dots = "..."
 	}
 	return in.str(show(r.Lo) + dots + show(r.Hi))
-}
-
-func rangeSize(in *Interp, c *call) Value {
-	r := c.self.(*Range)
-	lo, ok1 := r.Lo.(int)
-	hi, ok2 := r.Hi.(int)
-	switch {
-	case ok1 && r.Hi == nil:
-		return math.Inf(1)
-	case !ok1 || !ok2:
-		return nil
-	case r.Excl:
-		hi--
-	}
-	return max(0, hi-lo+1)
-}
-
-func rangeStep(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
-	r := c.self.(*Range)
-	by := in.argInt(c.args[0])
-	_, isInt := r.Lo.(int)
-	if _, float := c.args[0].(float64); float || !isInt {
-		in.unsupported("Range#step with other numbers than integers")
-	}
-	if by <= 0 {
-		in.raise("ArgumentError", "step can't be 0 or negative")
-	}
-	for i := r.Lo.(int); r.Hi == nil || in.beforeEnd(r, i); i += by {
-		in.yield(c.blk, i)
-	}
-	return r
 }

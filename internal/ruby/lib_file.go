@@ -17,19 +17,15 @@ var fileClassMethods = []builtin{
 	{"split", 1, 1, fileSplit},
 	{"join", 0, -1, fileJoin},
 	{"expand_path absolute_path", 1, 2, fileExpandPath},
-	{"realpath", 1, 1, fileRealpath},
 	{"exist? exists? file? directory? zero? empty? executable? symlink?", 1, 1, fileTest},
 	{"readable?", 1, 1, fileReadable},
-	{"size", 1, 1, fileSize},
-	{"mtime", 1, 1, fileMtime},
-	{"fnmatch fnmatch?", 2, 3, fileFnmatch},
 	{"open new", 1, -1, fileOpen},
 }
 
 var ioClassMethods = []builtin{
 	{"read binread", 1, 1, ioReadFile},
 	{"readlines foreach", 1, 2, ioReadLines},
-	{"write binwrite delete unlink rename symlink link chmod chown truncate utime popen", 0, -1, refuseChange},
+	{"write binwrite unlink rename symlink link chmod chown truncate utime popen", 0, -1, refuseChange},
 }
 
 // ioMethods are those of an open file, and of the standard streams.
@@ -38,7 +34,6 @@ var ioMethods = []builtin{
 	{"gets", 0, 0, ioGets},
 	{"each each_line readlines", 0, -1, ioEachLine},
 	{"close", 0, 0, objectNil},
-	{"path", 0, 0, ioPath},
 	{"tty? isatty sync", 0, 0, func(*Interp, *call) Value { return false }},
 	{"sync=", 1, 1, func(_ *Interp, c *call) Value { return c.args[0] }},
 	{"flush", 0, 0, self},
@@ -53,7 +48,7 @@ var dirClassMethods = []builtin{
 	{"entries children", 1, 1, dirEntries},
 	{"glob []", 1, -1, dirGlob},
 	{"tmpdir", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(os.TempDir())) }},
-	{"chdir mkdir rmdir delete unlink mktmpdir", 0, -1, refuseChange},
+	{"chdir mkdir rmdir unlink mktmpdir", 0, -1, refuseChange},
 }
 
 var fileUtilsMethods = []builtin{
@@ -277,15 +272,6 @@ func fileExpandPath(in *Interp, c *call) Value {
 	return in.str(in.expandPath(p, c.opt(1)))
 }
 
-func fileRealpath(in *Interp, c *call) Value {
-	p := in.expandPath(in.pathArg(c.args[0]), nil)
-	r, err := filepath.EvalSymlinks(filepath.FromSlash(p))
-	if err != nil {
-		in.osError(err, "rb_realpath_internal", p)
-	}
-	return in.str(filepath.ToSlash(r))
-}
-
 func fileTest(in *Interp, c *call) Value {
 	in.step(20)
 	name := in.native(in.pathArg(c.args[0]))
@@ -321,21 +307,6 @@ func fileReadable(in *Interp, c *call) Value {
 		_ = f.Close()
 	}
 	return err == nil
-}
-
-func (in *Interp) stat(v Value, what string) fs.FileInfo {
-	p := in.pathArg(v)
-	st, err := os.Stat(in.native(p))
-	if err != nil {
-		in.osError(err, what, p)
-	}
-	return st
-}
-
-func fileSize(in *Interp, c *call) Value { return int(in.stat(c.args[0], "rb_file_s_size").Size()) }
-
-func fileMtime(in *Interp, c *call) Value {
-	return &timeValue{t: in.stat(c.args[0], "rb_file_s_mtime").ModTime()}
 }
 
 // fileData is an open file.
@@ -405,8 +376,6 @@ func ioEachLine(in *Interp, c *call) Value {
 	f.rest = ""
 	return in.listOrEach(c, lines)
 }
-
-func ioPath(in *Interp, c *call) Value { return in.str(open(c).path) }
 
 func ioPrint(in *Interp, c *call) Value {
 	n := 0

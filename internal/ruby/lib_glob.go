@@ -8,36 +8,8 @@ import (
 
 // Flags of File.fnmatch and Dir.glob.
 const (
-	fnmPathname = 2
 	fnmDotmatch = 4
-	fnmExtglob  = 16
 )
-
-func fileFnmatch(in *Interp, c *call) Value {
-	flags := 0
-	if len(c.args) > 2 {
-		flags = in.argInt(c.args[2])
-	}
-	name := in.pathArg(c.args[1])
-	patterns := []string{in.argString(c.args[0])}
-	if flags&fnmExtglob != 0 {
-		patterns = in.expandBraces(patterns[0], nil)
-	}
-	for _, p := range patterns {
-		if flags&fnmPathname != 0 {
-			if in.matchSegments(strings.Split(p, "/"), strings.Split(name, "/"), flags) {
-				return true
-			}
-			continue
-		}
-		// Without FNM_PATHNAME a star matches slashes as well.
-		flat := func(s string) string { return strings.ReplaceAll(s, "/", "\x01") }
-		if matchName(flat(p), flat(name), flags) {
-			return true
-		}
-	}
-	return false
-}
 
 // matchName matches one name; a leading dot wants a dot in the pattern.
 func matchName(pattern, name string, flags int) bool {
@@ -46,25 +18,6 @@ func matchName(pattern, name string, flags int) bool {
 	}
 	ok, err := path.Match(strings.ReplaceAll(pattern, "[!", "[^"), name)
 	return ok && err == nil
-}
-
-func (in *Interp) matchSegments(p, n []string, flags int) bool {
-	in.step(1)
-	switch {
-	case len(p) == 0:
-		return len(n) == 0
-	case p[0] == "**" && len(p) > 1:
-		for i := 0; i <= len(n); i++ {
-			if in.matchSegments(p[1:], n[i:], flags) {
-				return true
-			}
-			if i < len(n) && strings.HasPrefix(n[i], ".") && flags&fnmDotmatch == 0 {
-				return false
-			}
-		}
-		return false
-	}
-	return len(n) > 0 && matchName(p[0], n[0], flags) && in.matchSegments(p[1:], n[1:], flags)
 }
 
 // expandBraces spells out {a,b}.

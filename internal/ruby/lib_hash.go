@@ -26,8 +26,6 @@ var hashMethods = []builtin{
 	{"clear", 0, 0, hashClear},
 	{"replace", 1, 1, hashReplace},
 	{"merge merge! update", 0, -1, hashMerge},
-	{"default", 0, 1, hashDefault},
-	{"default=", 1, 1, hashSetDefault},
 }
 
 func (in *Interp) changeHash(v Value) *Hash {
@@ -168,12 +166,4 @@ func hashMerge(in *Interp, c *call) Value {
 		})
 	}
 	return h
-}
-
-func hashDefault(_ *Interp, c *call) Value { return c.self.(*Hash).def }
-
-func hashSetDefault(in *Interp, c *call) Value {
-	h := in.changeHash(c.self)
-	h.def, h.defProc = c.args[0], nil
-	return h.def
 }

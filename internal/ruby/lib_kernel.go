@@ -2,10 +2,8 @@ package ruby
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // kernelMethods are the methods of every object.
@@ -19,8 +17,6 @@ var kernelMethods = []builtin{
 	{"<=>", 1, 1, objectCompare},
 	{"class", 0, 0, objectClass},
 	{"nil?", 0, 0, objectIsNil},
-	{"hash", 0, 0, objectHash},
-	{"object_id __id__", 0, 0, objectObjectID},
 	{"inspect", 0, 0, objectInspect},
 	{"to_s", 0, 0, objectToS},
 	{"itself", 0, 0, self},
@@ -30,13 +26,9 @@ var kernelMethods = []builtin{
 	{"frozen?", 0, 0, objectFrozen},
 	{"dup clone", 0, 1, objectDup},
 	{"is_a? kind_of?", 1, 1, objectIsA},
-	{"instance_of?", 1, 1, objectInstanceOf},
 	{"respond_to?", 1, 2, objectRespondTo},
 	{"-private:respond_to_missing?", 2, 2, func(*Interp, *call) Value { return false }},
 	{"send __send__ public_send", 1, -1, objectSend},
-	{"instance_variable_get", 1, 1, objectIvarGet},
-	{"instance_variable_set", 2, 2, objectIvarSet},
-	{"instance_variable_defined?", 1, 1, objectIvarDefined},
 	{"to_enum enum_for", 0, -1, objectToEnum},
 	{"extend", 1, 1, objectExtend},
 	{"instance_eval instance_exec", 0, -1, objectInstanceEval},
@@ -58,10 +50,8 @@ var kernelFunctions = []builtin{
 	{"-private:exit -private:abort", 0, -1, kernelExit},
 	{"-private:system", 1, -1, kernelSystem},
 	{"-private:`", 1, 1, kernelBacktick},
-	{"-private:sleep", 1, 1, kernelSleep},
 	{"-private:require", 1, 1, kernelRequire},
 	{"-private:require_relative -private:load", 1, -1, kernelLoad},
-	{"-private:__method__", 0, 0, kernelMethodName},
 	{"-private:__dir__", 0, 0, kernelDir},
 	{"-private:Integer", 1, 3, kernelInteger},
 	{"-private:Float", 1, 2, kernelFloat},
@@ -76,6 +66,7 @@ var kernelFunctions = []builtin{
 	{"-private:trap -private:open -private:autoload -private:caller", 0, -1, kernelUnsupported},
 	{"-private:__refuse", 1, 1, kernelRefuse},
 	{"-private:__int", 1, 1, kernelInt},
+	{"-private:__str", 1, 1, kernelStr},
 }
 
 var nilMethods = []builtin{
@@ -84,15 +75,9 @@ var nilMethods = []builtin{
 	{"to_h", 0, 0, nilToH},
 	{"to_i", 0, 0, nilToI},
 	{"to_f", 0, 0, nilToF},
-	{"&", 1, 1, boolAnd},
-	{"|", 1, 1, boolOr},
 }
 
-var boolMethods = []builtin{
-	{"&", 1, 1, boolAnd},
-	{"|", 1, 1, boolOr},
-	{"^", 1, 1, boolXor},
-}
+var boolMethods = []builtin{}
 
 func self(_ *Interp, c *call) Value { return c.self }
 
@@ -142,13 +127,6 @@ func objectCompare(in *Interp, c *call) Value {
 func objectClass(in *Interp, c *call) Value { return in.classOf(c.self) }
 
 func objectIsNil(_ *Interp, c *call) Value { return c.self == nil }
-
-func objectHash(in *Interp, c *call) Value {
-	in.chargeKey(c.self)
-	return hashNumber(keyOf(c.self))
-}
-
-func objectObjectID(in *Interp, c *call) Value { return in.objectID(c.self) }
 
 func objectInspect(in *Interp, c *call) Value {
 	switch x := c.self.(type) {
@@ -238,8 +216,6 @@ func (in *Interp) isA(v Value, cls *Class) bool { return in.classOf(v).isA(cls) 
 
 func objectIsA(in *Interp, c *call) Value { return in.isA(c.self, in.argClass(c.args[0])) }
 
-func objectInstanceOf(in *Interp, c *call) Value { return in.classOf(c.self) == in.argClass(c.args[0]) }
-
 func objectRespondTo(in *Interp, c *call) Value {
 	name := in.argName(c.args[0])
 	m := in.findMethod(c.self, name)
@@ -261,18 +237,6 @@ func objectSend(in *Interp, c *call) Value {
 		f: c.f, self: c.self, name: in.argName(c.args[0]), args: c.args[1:],
 		kw: c.kw && len(c.args) > 1, blk: c.blk, fcall: c.name != "public_send",
 	})
-}
-
-func objectIvarGet(in *Interp, c *call) Value { return fields(c.self)[in.argName(c.args[0])] }
-
-func objectIvarSet(in *Interp, c *call) Value {
-	in.ivarSet(c.self, in.argName(c.args[0]), c.args[1])
-	return c.args[1]
-}
-
-func objectIvarDefined(in *Interp, c *call) Value {
-	_, ok := fields(c.self)[in.argName(c.args[0])]
-	return ok
 }
 
 func objectExtend(in *Interp, c *call) Value {
@@ -406,23 +370,6 @@ func kernelSystem(in *Interp, c *call) Value { return in.system(c) }
 
 func kernelBacktick(in *Interp, c *call) Value { return in.backtick(in.argString(c.args[0])) }
 
-// kernelSleep waits for the time, within the limits of the program.
-func kernelSleep(in *Interp, c *call) Value {
-	f, ok := asFloat(c.args[0])
-	if !ok || f < 0 {
-		in.raise("ArgumentError", "time interval must not be negative")
-	}
-	if f > in.limits.Time.Seconds() {
-		in.limit("the program sleeps for too long")
-	}
-	select {
-	case <-in.ctx.Done():
-	case <-time.After(time.Duration(f * float64(time.Second))):
-	}
-	in.checkLimits()
-	return int(math.Round(f))
-}
-
 func kernelRequire(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }
 
 // require accepts the names of the standard library, whose contents are built
@@ -450,13 +397,6 @@ func kernelLoad(in *Interp, c *call) Value {
 	in.refuse(c.name, fmt.Sprintf("`%s %s' is refused: other Ruby files are not loaded", c.name, in.inspect(c.args[0])),
 		"move the code into the file itself, or use the real Ruby: --erb ruby")
 	return nil
-}
-
-func kernelMethodName(_ *Interp, c *call) Value {
-	if c.f == nil || c.f.mf.m == nil {
-		return nil
-	}
-	return Symbol(c.f.mf.m.name)
 }
 
 func kernelDir(in *Interp, _ *call) Value {
@@ -570,6 +510,8 @@ func kernelRefuse(in *Interp, c *call) Value {
 // kernelInt converts an argument of the part that is written in Ruby.
 func kernelInt(in *Interp, c *call) Value { return in.argInt(c.args[0]) }
 
+func kernelStr(in *Interp, c *call) Value { return in.str(in.argString(c.args[0])) }
+
 // kernelInclude and kernelVisibility are for the top level, where they mean
 // Object.
 func kernelInclude(in *Interp, c *call) Value {
@@ -593,9 +535,3 @@ func nilToH(*Interp, *call) Value { return NewHash() }
 func nilToI(*Interp, *call) Value { return 0 }
 
 func nilToF(*Interp, *call) Value { return 0.0 }
-
-func boolAnd(_ *Interp, c *call) Value { return truthy(c.self) && truthy(c.args[0]) }
-
-func boolOr(_ *Interp, c *call) Value { return truthy(c.self) || truthy(c.args[0]) }
-
-func boolXor(_ *Interp, c *call) Value { return truthy(c.self) != truthy(c.args[0]) }

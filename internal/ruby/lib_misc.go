@@ -12,8 +12,8 @@ import (
 )
 
 var base64Methods = []builtin{
-	{"encode64 strict_encode64 urlsafe_encode64", 1, 1, base64Encode},
-	{"decode64 strict_decode64 urlsafe_decode64", 1, 1, base64Decode},
+	{"encode64 strict_encode64", 1, 1, base64Encode},
+	{"decode64 strict_decode64", 1, 1, base64Decode},
 }
 
 func base64Encode(in *Interp, c *call) Value {

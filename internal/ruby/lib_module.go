@@ -2,34 +2,21 @@ package ruby
 
 import (
 	"slices"
-	"strings"
 )
 
 var moduleMethods = []builtin{
 	{"name", 0, 0, moduleName},
 	{"to_s inspect", 0, 0, moduleToS},
 	{"===", 1, 1, moduleCaseEqual},
-	{"<", 1, 1, moduleLess},
-	{"<=", 1, 1, moduleLessEqual},
-	{"ancestors", 0, 0, moduleAncestors},
 	{"include", 1, -1, moduleInclude},
-	{"include?", 1, 1, moduleIncludes},
 	{"attr_accessor attr_reader attr_writer", 0, -1, moduleAttr},
-	{"alias_method", 2, 2, moduleAliasMethod},
 	{"private public module_function", 0, -1, moduleVisibility},
-	{"private_class_method", 0, -1, modulePrivateClassMethod},
 	{"private_constant", 0, -1, objectNil},
 	{"-private:inherited -private:included", 1, 1, objectNil},
-	{"const_get", 1, 2, moduleConstGet},
-	{"const_set", 2, 2, moduleConstSet},
-	{"const_defined?", 1, 2, moduleConstDefined},
-	{"constants", 0, 1, moduleConstants},
-	{"method_defined? instance_method_defined?", 1, 2, moduleMethodDefined},
 }
 
 var classMethods = []builtin{
 	{"new", 0, -1, classNew},
-	{"superclass", 0, 0, classSuperclass},
 }
 
 func moduleName(in *Interp, c *call) Value {
@@ -48,32 +35,6 @@ func moduleToS(in *Interp, c *call) Value {
 
 func moduleCaseEqual(in *Interp, c *call) Value { return in.isA(c.args[0], c.self.(*Class)) }
 
-func moduleLess(in *Interp, c *call) Value {
-	if c.self == c.args[0] {
-		return false
-	}
-	return moduleLessEqual(in, c)
-}
-
-func moduleLessEqual(in *Interp, c *call) Value {
-	a, b := c.self.(*Class), in.argClass(c.args[0])
-	switch {
-	case a.isA(b):
-		return true
-	case b.isA(a):
-		return false
-	}
-	return nil
-}
-
-func moduleAncestors(in *Interp, c *call) Value {
-	var out []Value
-	for _, k := range c.self.(*Class).ancestors() {
-		out = append(out, k)
-	}
-	return in.arr(out)
-}
-
 func moduleInclude(in *Interp, c *call) Value {
 	k := c.self.(*Class)
 	for _, a := range slices.Backward(c.args) {
@@ -90,10 +51,6 @@ func moduleInclude(in *Interp, c *call) Value {
 		in.send(m, "included", k)
 	}
 	return k
-}
-
-func moduleIncludes(in *Interp, c *call) Value {
-	return c.self != c.args[0] && c.self.(*Class).isA(in.argClass(c.args[0]))
 }
 
 func moduleAttr(in *Interp, c *call) Value {
@@ -115,14 +72,6 @@ func moduleAttr(in *Interp, c *call) Value {
 		}
 	}
 	return in.arr(c.args)
-}
-
-func moduleAliasMethod(in *Interp, c *call) Value {
-	k := c.self.(*Class)
-	to, from := in.argName(c.args[0]), in.argName(c.args[1])
-	cp := *in.mustFind(k.lookup(from), k, from)
-	in.addMethod(k, to, &cp)
-	return Symbol(to)
 }
 
 func (in *Interp) mustFind(m *method, k *Class, name string) *method {
@@ -171,98 +120,11 @@ func moduleVisibility(in *Interp, c *call) Value {
 	return c.args[0]
 }
 
-func modulePrivateClassMethod(in *Interp, c *call) Value {
-	k := c.self.(*Class)
-	for _, name := range in.names(c.args) {
-		cp := *in.mustFind(in.findMethod(k, name), k, name)
-		cp.private = true
-		in.addMethod(in.metaOf(k), name, &cp)
-	}
-	return nil
-}
-
-func (in *Interp) constName(v Value) string {
-	name := in.argName(v)
-	if name == "" || name[0] < 'A' || name[0] > 'Z' {
-		in.raiseName("NameError", name, "wrong constant name %s", name)
-	}
-	return name
-}
-
-func moduleConstGet(in *Interp, c *call) Value {
-	v := c.self
-	for _, n := range strings.Split(in.constName(c.args[0]), "::") {
-		v = in.constIn(v, n)
-	}
-	return v
-}
-
-func moduleConstSet(in *Interp, c *call) Value {
-	in.defConst(c.self.(*Class), in.constName(c.args[0]), c.args[1])
-	return c.args[1]
-}
-
-func moduleConstDefined(in *Interp, c *call) Value {
-	name := in.constName(c.args[0])
-	for _, k := range append(c.self.(*Class).ancestors(), in.cObject) {
-		if _, ok := in.constOf(k, name); ok {
-			return true
-		}
-	}
-	if rubyConstants()[name] {
-		in.unsupported("the class or module " + name)
-	}
-	return false
-}
-
-func moduleConstants(in *Interp, c *call) Value {
-	k := c.self.(*Class)
-	if in.isBuiltin(k) {
-		in.unsupported("the list of constants of " + k.name)
-	}
-	var out []Value
-	for _, n := range k.order {
-		out = append(out, Symbol(n))
-	}
-	return in.arr(out)
-}
-
-func moduleMethodDefined(in *Interp, c *call) Value {
-	m := c.self.(*Class).lookup(in.argName(c.args[0]))
-	return m != nil && !m.private
-}
-
-func moduleNew(in *Interp, c *call) Value { return in.newClass(c, &Class{isModule: true}) }
-
-func classClassNew(in *Interp, c *call) Value {
-	super := in.cObject
-	if len(c.args) > 0 {
-		super = in.argClass(c.args[0])
-	}
-	return in.newClass(c, &Class{super: super})
-}
-
-// newClass is Class.new and Module.new.
-func (in *Interp) newClass(c *call, k *Class) Value {
-	in.alloc(400)
-	if c.blk != nil {
-		in.unsupported(in.classOf(k).name + ".new with a block")
-	}
-	return k
-}
-
 func classNew(in *Interp, c *call) Value {
 	k := c.self.(*Class)
 	o := in.allocate(k)
 	in.call(invocation{f: c.f, self: o, name: "initialize", args: c.args, kw: c.kw, blk: c.blk, fcall: true})
 	return o
-}
-
-func classSuperclass(_ *Interp, c *call) Value {
-	if s := c.self.(*Class).super; s != nil {
-		return s
-	}
-	return nil
 }
 
 // allocate makes an instance without fields.

@@ -12,41 +12,22 @@ var numberMethods = []builtin{
 	{"+ - * / % ** modulo", 1, 1, numberArith},
 	{"== ===", 1, 1, objectCaseEqual},
 	{"< <= > >=", 1, 1, compareOperator},
-	{"between?", 2, 2, objectBetween},
-	{"clamp", 2, 2, objectClamp},
 	{"-@", 0, 0, numberNegate},
 	{"+@", 0, 0, self},
 	{"abs", 0, 0, numberAbs},
 	{"to_i to_int truncate", 0, 0, numberToI},
 	{"to_f", 0, 0, numberToF},
 	{"floor ceil round", 0, -1, numberRound},
-	{"divmod", 1, 1, numberDivmod},
 	{"fdiv", 1, 1, numberFdiv},
-	{"zero?", 0, 0, numberIsZero},
-	{"positive?", 0, 0, numberIsPositive},
-	{"negative?", 0, 0, numberIsNegative},
-	{"integer?", 0, 0, numberIsInteger},
-	{"coerce", 1, 1, numberCoerce},
 }
 
 var integerMethods = []builtin{
 	{"to_s inspect", 0, 1, integerToS},
 	{"times", 0, 0, integerTimes},
-	{"upto downto", 1, 1, integerUpto},
-	{"succ next", 0, 0, integerSucc},
-	{"pred", 0, 0, integerPred},
-	{"even?", 0, 0, integerIsEven},
-	{"odd?", 0, 0, integerIsOdd},
-	{"chr", 0, 1, integerChr},
 	{"ord", 0, 0, self},
-	{"& | ^ << >>", 1, 1, integerBits},
-	{"~", 0, 0, integerInvert},
 }
 
-var floatMethods = []builtin{
-	{"nan?", 0, 0, floatIsNaN},
-	{"infinite?", 0, 0, floatIsInfinite},
-}
+var floatMethods = []builtin{}
 
 func (in *Interp) tooBig() { in.unsupported("an integer of more than 64 bits") }
 
@@ -174,23 +155,6 @@ func compareOperator(in *Interp, c *call) Value {
 	return r >= 0
 }
 
-func objectBetween(in *Interp, c *call) Value {
-	return in.mustCompare(c.self, c.args[0]) >= 0 && in.mustCompare(c.self, c.args[1]) <= 0
-}
-
-func objectClamp(in *Interp, c *call) Value {
-	if in.mustCompare(c.args[0], c.args[1]) > 0 {
-		in.raise("ArgumentError", "min argument must be less than or equal to max argument")
-	}
-	if in.mustCompare(c.self, c.args[0]) < 0 {
-		return c.args[0]
-	}
-	if in.mustCompare(c.self, c.args[1]) > 0 {
-		return c.args[1]
-	}
-	return c.self
-}
-
 func numberNegate(in *Interp, c *call) Value {
 	if f, ok := c.self.(float64); ok {
 		return -f
@@ -283,47 +247,9 @@ func roundDecimal(f float64, digits int, mode string) float64 {
 	return n / unit
 }
 
-func numberDivmod(in *Interp, c *call) Value {
-	q := in.arith("/", c.self, c.args[0])
-	if f, ok := q.(float64); ok {
-		q = in.floatToInt(math.Floor(f))
-	}
-	return in.arr([]Value{q, in.arith("%", c.self, c.args[0])})
-}
-
 func numberFdiv(in *Interp, c *call) Value {
 	f, _ := asFloat(c.self)
 	return in.arith("/", f, c.args[0])
-}
-
-func numberIsZero(_ *Interp, c *call) Value { return c.self == 0 || c.self == 0.0 }
-
-func numberIsPositive(_ *Interp, c *call) Value {
-	r, _ := compareNum(c.self, 0)
-	return r > 0
-}
-
-func numberIsNegative(_ *Interp, c *call) Value {
-	r, _ := compareNum(c.self, 0)
-	return r < 0
-}
-
-func numberIsInteger(_ *Interp, c *call) Value {
-	_, ok := c.self.(int)
-	return ok
-}
-
-func numberCoerce(in *Interp, c *call) Value {
-	if _, ok := c.args[0].(int); ok {
-		if _, ok := c.self.(int); ok {
-			return in.arr([]Value{c.args[0], c.self})
-		}
-	}
-	f, ok := asFloat(c.args[0])
-	if !ok {
-		in.raise("TypeError", "can't convert %s into Float", in.convName(c.args[0]))
-	}
-	return in.arr([]Value{f, numberToF(in, c)})
 }
 
 func integerToS(in *Interp, c *call) Value {
@@ -344,71 +270,6 @@ func integerTimes(in *Interp, c *call) Value {
 		in.yield(c.blk, i)
 	}
 	return c.self
-}
-
-func integerUpto(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
-	step := 1
-	if c.name == "downto" {
-		step = -1
-	}
-	for i := c.self.(int); in.mustCompare(i, c.args[0])*step <= 0; i += step {
-		in.yield(c.blk, i)
-	}
-	return c.self
-}
-
-func integerSucc(in *Interp, c *call) Value { return in.intArith("+", c.self.(int), 1) }
-
-func integerPred(in *Interp, c *call) Value { return in.intArith("-", c.self.(int), 1) }
-
-func integerIsEven(_ *Interp, c *call) Value { return c.self.(int)%2 == 0 }
-
-func integerIsOdd(_ *Interp, c *call) Value { return c.self.(int)%2 != 0 }
-
-func integerChr(in *Interp, c *call) Value {
-	n := c.self.(int)
-	if n < 0 || n > 0x10ffff || len(c.args) == 0 && n > 127 {
-		in.raise("RangeError", "%d out of char range", n)
-	}
-	s := in.str(string(rune(n)))
-	s.binary = n < 0x20
-	return s
-}
-
-func integerBits(in *Interp, c *call) Value {
-	x, y := c.self.(int), in.argInt(c.args[0])
-	switch c.name {
-	case "&":
-		return x & y
-	case "|":
-		return x | y
-	case "^":
-		return x ^ y
-	case ">>":
-		y = -y
-	}
-	if y < 0 {
-		return x >> min(-y, 63)
-	}
-	if r := x << min(y, 63); y < 63 && r>>y == x || x == 0 {
-		return r
-	}
-	in.tooBig()
-	return nil
-}
-
-func integerInvert(_ *Interp, c *call) Value { return ^c.self.(int) }
-
-func floatIsNaN(_ *Interp, c *call) Value { return math.IsNaN(c.self.(float64)) }
-
-func floatIsInfinite(_ *Interp, c *call) Value {
-	if f := c.self.(float64); math.IsInf(f, 0) {
-		return int(math.Copysign(1, f))
-	}
-	return nil
 }
 
 // Formats.

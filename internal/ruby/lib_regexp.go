@@ -27,13 +27,9 @@ var regexpClassMethods = []builtin{
 	{"new compile", 1, 2, regexpNew},
 	{"escape quote", 1, 1, regexpEscape},
 	{"union", 0, -1, regexpUnion},
-	{"last_match", 0, 1, regexpLastMatch},
 }
 
 var regexpMethods = []builtin{
-	{"source", 0, 0, regexpSource},
-	{"options", 0, 0, regexpOptions},
-	{"names", 0, 0, regexpNames},
 	{"to_s", 0, 0, regexpToS},
 	{"inspect", 0, 0, regexpInspect},
 	{"===", 1, 1, regexpCaseEqual},
@@ -45,12 +41,10 @@ var matchMethods = []builtin{
 	{"[]", 1, 1, matchGet},
 	{"to_a", 0, 0, matchToA},
 	{"captures", 0, 0, matchCaptures},
-	{"named_captures", 0, 0, matchNamedCaptures},
 	{"names", 0, 0, matchNames},
 	{"pre_match", 0, 0, matchPre},
 	{"post_match", 0, 0, matchPost},
 	{"to_s", 0, 0, matchToS},
-	{"begin end", 1, 1, matchBegin},
 }
 
 // maxSubject bounds the texts that are searched, as the memory of the search
@@ -251,22 +245,6 @@ func regexpUnion(in *Interp, c *call) Value {
 	return in.regexp(strings.Join(parts, "|"), "")
 }
 
-func regexpLastMatch(in *Interp, c *call) Value {
-	if c.f == nil || c.f.mf.match == nil {
-		return nil
-	}
-	if len(c.args) == 0 {
-		return c.f.mf.match
-	}
-	return in.groupValue(c.f.mf.match, in.groupNumber(c.f.mf.match, c.args[0]))
-}
-
-func regexpSource(in *Interp, c *call) Value { return in.str(c.self.(*Regexp).src) }
-
-func regexpOptions(_ *Interp, c *call) Value { return int(c.self.(*Regexp).flags) }
-
-func regexpNames(in *Interp, c *call) Value { return in.strs(c.self.(*Regexp).Names()) }
-
 func regexpToS(in *Interp, c *call) Value { return in.str(c.self.(*Regexp).embed()) }
 
 func regexpInspect(in *Interp, c *call) Value {
@@ -350,15 +328,6 @@ func matchCaptures(in *Interp, c *call) Value { return in.arr(in.groups(c.self.(
 
 func matchNames(in *Interp, c *call) Value { return in.strs(c.self.(*MatchData).re.Names()) }
 
-func matchNamedCaptures(in *Interp, c *call) Value {
-	m := c.self.(*MatchData)
-	h := NewHash()
-	for _, n := range m.re.Names() {
-		in.hset(h, in.str(n), in.groupValue(m, m.re.GroupNumber(n)))
-	}
-	return h
-}
-
 func matchPre(in *Interp, c *call) Value {
 	m := c.self.(*MatchData)
 	return in.str(m.s[:m.idx[0]])
@@ -370,18 +339,3 @@ func matchPost(in *Interp, c *call) Value {
 }
 
 func matchToS(in *Interp, c *call) Value { return in.groupValue(c.self.(*MatchData), 0) }
-
-func matchBegin(in *Interp, c *call) Value {
-	m := c.self.(*MatchData)
-	g := 2 * in.groupNumber(m, c.args[0])
-	if c.name == "end" {
-		g++
-	}
-	if g < 0 || g >= len(m.idx) {
-		in.raise("IndexError", "index %d out of matches", g/2)
-	}
-	if m.idx[g] < 0 {
-		return nil
-	}
-	return runeCount(m.s[:m.idx[g]])
-}

@@ -11,31 +11,22 @@ var stringMethods = []builtin{
 	{"to_sym intern", 0, 0, stringToSym},
 	{"to_i", 0, 1, stringToI},
 	{"to_f", 0, 0, stringToF},
-	{"hex", 0, 0, stringHex},
 	{"< <= > >=", 1, 1, compareOperator},
-	{"between?", 2, 2, objectBetween},
-	{"casecmp casecmp?", 1, 1, stringCasecmp},
 	{"+", 1, 1, stringAdd},
 	{"*", 1, 1, stringTimes},
 	{"%", 1, 1, stringFormat},
 	{"<<", 1, 1, stringAppend},
 	{"concat", 0, -1, stringAppend},
-	{"prepend", 0, -1, stringPrepend},
 	{"replace", 1, 1, stringReplace},
-	{"insert", 2, 2, stringInsert},
 	{"+@", 0, 0, stringUnfrozen},
-	{"-@", 0, 0, stringFrozenCopy},
 	{"length size", 0, 0, stringLength},
 	{"bytesize", 0, 0, stringBytesize},
 	{"empty?", 0, 0, stringIsEmpty},
-	{"ord", 0, 0, stringOrd},
 	{"include?", 1, 1, stringIncludes},
 	{"start_with?", 0, -1, stringStartsWith},
 	{"end_with?", 0, -1, stringEndsWith},
 	{"index rindex", 1, 2, stringIndex},
-	{"count", 1, -1, stringCount},
 	{"[] slice", 1, 2, stringGet},
-	{"[]=", 2, 3, stringSet},
 	{"split", 0, 2, stringSplit},
 	{"lines each_line", 0, -1, stringLines},
 	{"chars each_char", 0, 0, stringChars},
@@ -45,22 +36,14 @@ var stringMethods = []builtin{
 	{"scan", 1, 1, stringScan},
 	{"sub gsub", 1, 2, stringSub},
 	{"sub! gsub!", 1, 2, stringSubBang},
-	{"ljust rjust center", 1, 2, stringJustify},
-	{"upto", 1, 2, stringUpto},
-	{"encoding", 0, 0, stringEncoding},
 	{"force_encoding", 1, 1, stringForceEncoding},
-	{"encode", 0, -1, stringEncode},
-	{"valid_encoding?", 0, 0, stringIsValid},
-	{"ascii_only?", 0, 0, stringIsASCII},
-	{"upcase downcase capitalize swapcase", 0, 0, stringMapped},
+	{"upcase downcase capitalize", 0, 0, stringMapped},
 	{"strip lstrip rstrip chop reverse succ next", 0, 0, stringMapped},
 	{"chomp", 0, 1, stringMapped},
-	{"delete squeeze", 0, -1, stringMapped},
 	{"tr tr_s", 2, 2, stringMapped},
 	{"delete_prefix delete_suffix", 1, 1, stringMapped},
-	{"upcase! downcase! capitalize! swapcase! strip! lstrip! rstrip! chop!", 0, 0, stringMappedBang},
+	{"upcase! downcase! capitalize! strip! lstrip! rstrip! chop!", 0, 0, stringMappedBang},
 	{"chomp!", 0, 1, stringMappedBang},
-	{"delete! squeeze!", 0, -1, stringMappedBang},
 	{"tr!", 2, 2, stringMappedBang},
 	{"delete_prefix! delete_suffix!", 1, 1, stringMappedBang},
 }
@@ -70,19 +53,10 @@ var symbolMethods = []builtin{
 	{"to_sym", 0, 0, self},
 	{"to_proc", 0, 0, symbolToProc},
 	{"length size empty? [] start_with? end_with? =~ match? match", 0, -1, symbolAsString},
-	{"upcase downcase capitalize swapcase succ", 0, 0, symbolMapped},
+	{"upcase downcase capitalize succ", 0, 0, symbolMapped},
 }
 
 func runeCount(s string) int { return utf8.RuneCountInString(s) }
-
-func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
 
 // truncRunes cuts a text after n characters.
 func truncRunes(s string, n int) string {
@@ -137,8 +111,6 @@ func stringToI(in *Interp, c *call) Value {
 	return in.integerPrefix(c.self.(*String).s, base)
 }
 
-func stringHex(in *Interp, c *call) Value { return in.integerPrefix(c.self.(*String).s, 16) }
-
 func digitVal(c byte) int {
 	switch {
 	case isDigit(c):
@@ -183,26 +155,6 @@ func stringToF(in *Interp, c *call) Value {
 	return in.send(in.main, "Float", NewString(s))
 }
 
-func stringCasecmp(_ *Interp, c *call) Value {
-	o, ok := c.args[0].(*String)
-	if !ok {
-		return nil
-	}
-	s := c.self.(*String).s
-	if c.name == "casecmp?" {
-		return strings.EqualFold(s, o.s)
-	}
-	down := func(s string) string {
-		return strings.Map(func(r rune) rune {
-			if r >= 'A' && r <= 'Z' {
-				r |= 0x20
-			}
-			return r
-		}, s)
-	}
-	return strings.Compare(down(s), down(o.s))
-}
-
 func stringAdd(in *Interp, c *call) Value {
 	return in.str(c.self.(*String).s + in.argString(c.args[0]))
 }
@@ -240,45 +192,14 @@ func stringAppend(in *Interp, c *call) Value {
 	return s
 }
 
-func stringPrepend(in *Interp, c *call) Value {
-	s := c.self.(*String)
-	t := ""
-	for _, a := range c.args {
-		t += in.argString(a)
-	}
-	in.edit(s, t+s.s)
-	return s
-}
-
 func stringReplace(in *Interp, c *call) Value {
 	in.edit(c.self.(*String), in.argString(c.args[0]))
 	return c.self
 }
 
-func stringInsert(in *Interp, c *call) Value {
-	s := c.self.(*String)
-	i := in.argInt(c.args[0])
-	if i < 0 {
-		i += runeCount(s.s) + 1
-	}
-	off := byteOffset(s.s, i)
-	if off < 0 {
-		in.raise("IndexError", "index %d out of string", in.argInt(c.args[0]))
-	}
-	in.edit(s, s.s[:off]+in.argString(c.args[1])+s.s[off:])
-	return s
-}
-
 func stringUnfrozen(in *Interp, c *call) Value {
 	if s := c.self.(*String); s.frozen {
 		return in.str(s.s)
-	}
-	return c.self
-}
-
-func stringFrozenCopy(in *Interp, c *call) Value {
-	if s := c.self.(*String); !s.frozen {
-		return in.frozenStr(s.s)
 	}
 	return c.self
 }
@@ -295,15 +216,6 @@ func stringLength(in *Interp, c *call) Value {
 func stringBytesize(_ *Interp, c *call) Value { return len(c.self.(*String).s) }
 
 func stringIsEmpty(_ *Interp, c *call) Value { return c.self.(*String).s == "" }
-
-func stringOrd(in *Interp, c *call) Value {
-	s := c.self.(*String).s
-	if s == "" {
-		in.raise("ArgumentError", "empty string")
-	}
-	r, _ := utf8.DecodeRuneInString(s)
-	return int(r)
-}
 
 func stringIncludes(in *Interp, c *call) Value {
 	in.step(len(c.self.(*String).s) / 64)
@@ -365,17 +277,6 @@ func stringIndex(in *Interp, c *call) Value {
 		return nil
 	}
 	return runeCount(s[:at])
-}
-
-func stringCount(in *Interp, c *call) Value {
-	has := in.charSets(c.args)
-	n := 0
-	for _, r := range c.self.(*String).s {
-		if has(r) {
-			n++
-		}
-	}
-	return n
 }
 
 // Indexes.
@@ -464,17 +365,6 @@ func stringGet(in *Interp, c *call) Value {
 	return in.str(s[lo:hi])
 }
 
-func stringSet(in *Interp, c *call) Value {
-	s := c.self.(*String)
-	last := len(c.args) - 1
-	lo, hi, ok := in.stringRange(c, c.args[:last])
-	if !ok {
-		in.raise("IndexError", "index %s out of string, or not matched", in.inspect(c.args[0]))
-	}
-	in.edit(s, s.s[:lo]+in.argString(c.args[last])+s.s[hi:])
-	return c.args[last]
-}
-
 // Methods that compute a new string.
 
 func stringMapped(in *Interp, c *call) Value { return in.str(in.mapString(c, c.name)) }
@@ -506,13 +396,6 @@ func (in *Interp) mapString(c *call, name string) string {
 			return s
 		}
 		return string(unicode.ToTitle(r)) + strings.ToLower(s[w:])
-	case "swapcase":
-		return strings.Map(func(r rune) rune {
-			if unicode.IsUpper(r) {
-				return unicode.ToLower(r)
-			}
-			return unicode.ToUpper(r)
-		}, s)
 	case "strip":
 		return strings.TrimRight(strings.TrimLeft(s, whiteSpace), whiteSpace)
 	case "lstrip":
@@ -539,8 +422,6 @@ func (in *Interp) mapString(c *call, name string) string {
 		return strings.TrimPrefix(s, in.argString(c.args[0]))
 	case "delete_suffix":
 		return strings.TrimSuffix(s, in.argString(c.args[0]))
-	case "delete", "squeeze":
-		return in.dropChars(c, s, name)
 	}
 	return in.tr(s, in.argString(c.args[0]), in.argString(c.args[1]), name == "tr_s")
 }
@@ -566,48 +447,6 @@ func (in *Interp) chomp(s string, args []Value) string {
 		return in.chomp(s, nil)
 	}
 	return strings.TrimSuffix(s, suffix)
-}
-
-// dropChars is delete and squeeze.
-func (in *Interp) dropChars(c *call, s, name string) string {
-	if name == "delete" && len(c.args) == 0 {
-		in.argError(0, 1, -1)
-	}
-	has := in.charSets(c.args)
-	last := rune(-1)
-	return strings.Map(func(r rune) rune {
-		if has(r) && (name == "delete" || r == last) {
-			return -1
-		}
-		last = r
-		return r
-	}, s)
-}
-
-// charSets understands the "a-z", "^0-9" arguments of count, delete, squeeze;
-// several intersect.
-func (in *Interp) charSets(args []Value) func(rune) bool {
-	var sets []func(rune) bool
-	for _, a := range args {
-		s := in.argString(a)
-		t, negated := strings.CutPrefix(s, "^")
-		if t == "" {
-			t, negated = s, false
-		}
-		set := map[rune]bool{}
-		for _, r := range in.expandRanges(t) {
-			set[r] = true
-		}
-		sets = append(sets, func(r rune) bool { return set[r] != negated })
-	}
-	return func(r rune) bool {
-		for _, has := range sets {
-			if !has(r) {
-				return false
-			}
-		}
-		return true
-	}
 }
 
 // expandRanges spells out a-z.

@@ -10,11 +10,13 @@ import (
 func newText(v Value) *rubyre.Text { return rubyre.NewText(v.(*String).s) }
 
 func stringMatchAt(in *Interp, c *call) Value {
-	re, ok := c.args[0].(*Regexp)
-	if !ok {
-		in.raise("TypeError", "wrong argument type %s (expected Regexp)", in.classOf(c.args[0]).name)
+	switch x := c.args[0].(type) {
+	case *Regexp:
+		return in.matchAt(c, x, c.self)
+	case *String:
+		in.raise("TypeError", "wrong argument type String (expected Regexp)")
 	}
-	return in.matchAt(c, re, c.self)
+	return in.send(c.args[0], "=~", c.self)
 }
 
 func stringMatch(in *Interp, c *call) Value {
@@ -314,43 +316,6 @@ func stringBytes(in *Interp, c *call) Value {
 	return in.listOrEach(c, out)
 }
 
-func stringJustify(in *Interp, c *call) Value {
-	s := c.self.(*String).s
-	fill := " "
-	if len(c.args) > 1 {
-		if fill = in.argString(c.args[1]); fill == "" {
-			in.raise("ArgumentError", "zero width padding")
-		}
-	}
-	n := in.argInt(c.args[0]) - runeCount(s)
-	if n <= 0 {
-		return in.str(s)
-	}
-	in.alloc(in.multiply(n, 4) + len(s))
-	pad := func(n int) string {
-		k := runeCount(fill)
-		return strings.Repeat(fill, n/k) + truncRunes(fill, n%k)
-	}
-	switch c.name {
-	case "ljust":
-		return in.str(s + pad(n))
-	case "rjust":
-		return in.str(pad(n) + s)
-	}
-	return in.str(pad(n/2) + s + pad(n-n/2))
-}
-
-func stringUpto(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
-	in.eachString(c.self.(*String).s, in.argString(c.args[0]), truthy(c.opt(1)), func(v Value) bool {
-		in.yield(c.blk, v)
-		return true
-	})
-	return c.self
-}
-
 // eachString calls fn for the strings from lo to hi, as Ruby's ranges of strings
 // do: by number where both are digits, else by succ.
 func (in *Interp) eachString(lo, hi string, excl bool, fn func(Value) bool) {
@@ -369,38 +334,13 @@ func (in *Interp) eachString(lo, hi string, excl bool, fn func(Value) bool) {
 	}
 }
 
-func stringEncoding(in *Interp, c *call) Value {
-	name := "UTF_8"
-	if c.self.(*String).binary {
-		name = "ASCII_8BIT"
-	}
-	return in.constIn(in.classes["Encoding"], name)
-}
-
 func stringForceEncoding(in *Interp, c *call) Value {
 	s := c.self.(*String)
-	s.binary = in.encodingArg(c.args[0]) != "UTF-8"
+	switch name := strings.ToUpper(in.toS(c.args[0])); name {
+	case "UTF-8", "ASCII-8BIT", "BINARY":
+		s.binary = name != "UTF-8"
+	default:
+		in.unsupported("the encoding " + name)
+	}
 	return s
 }
-
-func (in *Interp) encodingArg(v Value) string {
-	name := strings.ToUpper(in.toS(v))
-	switch name {
-	case "UTF-8", "ASCII-8BIT", "BINARY":
-		return name
-	}
-	in.unsupported("the encoding " + name)
-	return ""
-}
-
-func stringEncode(in *Interp, c *call) Value {
-	c.kwargs()
-	if len(c.args) > 0 && in.encodingArg(c.args[0]) != "UTF-8" {
-		in.unsupported("an encoding to binary")
-	}
-	return in.str(strings.ToValidUTF8(c.self.(*String).s, "\ufffd"))
-}
-
-func stringIsValid(_ *Interp, c *call) Value { return utf8.ValidString(c.self.(*String).s) }
-
-func stringIsASCII(_ *Interp, c *call) Value { return isASCII(c.self.(*String).s) }

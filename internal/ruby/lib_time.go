@@ -14,7 +14,6 @@ type timeValue struct{ t time.Time }
 var timeClassMethods = []builtin{
 	{"now", 0, 0, timeNow},
 	{"at", 1, 1, timeAt},
-	{"utc gm", 1, 6, timeUTC},
 }
 
 var timeMethods = []builtin{
@@ -27,7 +26,6 @@ var timeMethods = []builtin{
 	{"+", 1, 1, timeAdd},
 	{"-", 1, 1, timeSub},
 	{"< <= > >=", 1, 1, compareOperator},
-	{"between?", 2, 2, objectBetween},
 }
 
 func timeNow(in *Interp, _ *call) Value { return &timeValue{in.local(in.cfg.Now())} }
@@ -55,18 +53,6 @@ func timeAt(in *Interp, c *call) Value {
 		return &timeValue{in.local(time.Unix(int64(n), 0))}
 	}
 	return &timeValue{in.local(time.Unix(0, int64(in.seconds(c.args[0]))))}
-}
-
-func timeUTC(in *Interp, c *call) Value {
-	p := []int{0, 1, 1, 0, 0, 0}
-	for i, v := range c.args {
-		p[i] = in.argInt(v)
-	}
-	t := time.Date(p[0], time.Month(p[1]), p[2], p[3], p[4], p[5], 0, time.UTC)
-	if int(t.Month()) != p[1] || t.Hour() != p[3] || t.Minute() != p[4] || t.Second() != p[5] {
-		in.raise("ArgumentError", "argument out of range")
-	}
-	return &timeValue{t}
 }
 
 func timePart(_ *Interp, c *call) Value {

@@ -8,8 +8,8 @@ func classDefs() []classDef {
 	defs := []classDef{
 		{name: "Kernel", module: true, methods: append(kernelMethods, kernelFunctions...), class: kernelFunctions},
 		{name: "Object", include: "Kernel", methods: []builtin{{"-private:initialize", 0, 0, objectInitialize}}},
-		{name: "Module", super: "Object", methods: moduleMethods, class: []builtin{{"new", 0, 0, moduleNew}}},
-		{name: "Class", super: "Module", methods: classMethods, class: []builtin{{"new", 0, 1, classClassNew}}},
+		{name: "Module", super: "Object", methods: moduleMethods},
+		{name: "Class", super: "Module", methods: classMethods},
 		{name: "Enumerable", module: true, methods: enumerableMethods},
 		{name: "NilClass", super: "Object", methods: nilMethods},
 		{name: "TrueClass", super: "Object", methods: boolMethods},
@@ -27,7 +27,6 @@ func classDefs() []classDef {
 		{name: "MatchData", super: "Object", methods: matchMethods},
 		{name: "Proc", super: "Object", methods: procMethods, class: []builtin{{"new", 0, 0, procNew}}},
 		{name: "ENV", super: "Object", include: "Enumerable", methods: envMethods},
-		{name: "Encoding", super: "Object", methods: []builtin{{"to_s name", 0, 0, encodingName}}},
 		{name: "IO", super: "Object", include: "Enumerable", methods: ioMethods, class: ioClassMethods},
 		{name: "File", super: "IO", class: fileClassMethods},
 		{name: "Dir", super: "Object", class: dirClassMethods},
@@ -69,12 +68,8 @@ var exceptionMethods = []builtin{
 	{"-private:initialize", 0, -1, exceptionInitialize},
 	{"message", 0, 0, exceptionMessage},
 	{"to_s", 0, 0, exceptionToS},
-	{"full_message", 0, -1, exceptionFullMessage},
 	{"inspect", 0, 0, exceptionInspect},
-	{"==", 1, 1, exceptionEqual},
 	{"backtrace", 0, 0, exceptionBacktrace},
-	{"cause", 0, 0, exceptionCause},
-	{"key name path", 0, 0, exceptionExtra},
 }
 
 func exceptionNew(in *Interp, c *call) Value {
@@ -105,11 +100,6 @@ func exceptionToS(in *Interp, c *call) Value {
 	return in.str(in.toS(x.msg))
 }
 
-func exceptionFullMessage(in *Interp, c *call) Value {
-	x := c.self.(*Exception)
-	return in.str(in.excMessage(x) + " (" + x.class.name + ")")
-}
-
 func exceptionInspect(in *Interp, c *call) Value {
 	name, s := c.self.(*Exception).class.name, in.toS(c.self)
 	if s == "" {
@@ -118,29 +108,12 @@ func exceptionInspect(in *Interp, c *call) Value {
 	return in.str("#<" + name + ": " + s + ">")
 }
 
-func exceptionEqual(in *Interp, c *call) Value {
-	a := c.self.(*Exception)
-	b, ok := c.args[0].(*Exception)
-	return ok && a.class == b.class && in.excMessage(a) == in.excMessage(b)
-}
-
 func exceptionBacktrace(in *Interp, c *call) Value {
 	x := c.self.(*Exception)
 	if x.trace == nil {
 		return nil
 	}
 	return in.strs(x.trace)
-}
-
-func exceptionCause(_ *Interp, c *call) Value { return c.self.(*Exception).cause }
-
-// exceptionExtra is KeyError#key, NameError#name, LoadError#path.
-func exceptionExtra(in *Interp, c *call) Value {
-	x := c.self.(*Exception)
-	if class := map[string]string{"key": "KeyError", "name": "NameError", "path": "LoadError"}[c.name]; !x.class.isA(in.classes[class]) {
-		in.noMethod(x, c.name, false)
-	}
-	return x.extra
 }
 
 // excMessage is Exception#message.
@@ -166,8 +139,6 @@ func errnoText(class string) string {
 var procMethods = []builtin{
 	{"call () yield === []", 0, -1, procCall},
 	{"to_proc", 0, 0, self},
-	{"lambda?", 0, 0, procLambda},
-	{"arity", 0, 0, procArity},
 }
 
 func procNew(in *Interp, c *call) Value {
@@ -180,10 +151,6 @@ func procNew(in *Interp, c *call) Value {
 func procCall(in *Interp, c *call) Value {
 	return in.callProc(c.self.(*Proc), arguments{c.args, c.kw, c.blk})
 }
-
-func procLambda(_ *Interp, c *call) Value { return c.self.(*Proc).lambda }
-
-func procArity(_ *Interp, c *call) Value { return c.self.(*Proc).arityOf() }
 
 var envMethods = []builtin{
 	{"[]", 1, 1, envGet},
@@ -288,5 +255,3 @@ func envEach(in *Interp, c *call) Value {
 	in.each(in.envHash(), func(p Value) bool { in.yield(c.blk, p); return true })
 	return c.self
 }
-
-func encodingName(in *Interp, c *call) Value { return in.str(c.self.(*Object).data.(string)) }

@@ -31,7 +31,10 @@ module Enumerable
     out
   end
 
-  alias_method :collect_concat, :flat_map
+
+  def collect_concat(&block)
+    flat_map(&block)
+  end
 
   def filter_map
     return to_enum(:filter_map) unless block_given?
@@ -168,6 +171,26 @@ class Array
     n.empty? ? self[0] : super
   end
 
+  def values_at(*indexes)
+    indexes.map { |i| self[i] }
+  end
+
+  def insert(index, *values)
+    index = __int(index)
+    index += size + 1 if index < 0
+    self[index, 0] = values
+    self
+  end
+
+  def delete_at(index)
+    index = __int(index)
+    index += size if index < 0
+    return nil if index < 0 || index >= size
+    found = self[index]
+    self[index, 1] = []
+    found
+  end
+
   def each_index
     return to_enum(:each_index) unless block_given?
     size.times { |i| yield(i) }
@@ -175,6 +198,7 @@ class Array
   end
 
   def rindex(*value)
+    return to_enum(:rindex) if value.empty? && !block_given?
     (size - 1).downto(0) { |i| return i if value.empty? ? yield(self[i]) : self[i] == value[0] }
     nil
   end
@@ -196,6 +220,7 @@ class Array
   end
 
   def product(*others)
+    __refuse('a product of many rows') if others.inject(size) { |n, list| n * list.size } > 50_000
     rows = map { |x| [x] }
     others.each { |list| rows = rows.flat_map { |row| list.map { |x| row + [x] } } }
     rows
@@ -327,6 +352,22 @@ class Hash
 end
 
 class Range
+  def size
+    __refuse('the size of this range') unless self.begin.is_a?(Integer) && self.end.is_a?(Integer)
+    [self.end - self.begin + (exclude_end? ? 0 : 1), 0].max
+  end
+
+  def step(by)
+    return to_enum(:step, by) unless block_given?
+    __refuse('Range#step with other numbers than integers') unless by.is_a?(Integer) && self.begin.is_a?(Integer)
+    raise ArgumentError, "step can't be 0 or negative" if by <= 0
+    i = self.begin
+    while self.end.nil? || (exclude_end? ? i < self.end : i <= self.end)
+      yield(i)
+      i += by
+    end
+    self
+  end
   def last(*n)
     n.empty? ? self.end : to_a.last(*n)
   end
@@ -344,7 +385,84 @@ class Range
   end
 end
 
+class Numeric
+  def zero?
+    self == 0
+  end
+
+  def nonzero?
+    self == 0 ? nil : self
+  end
+
+  def positive?
+    self > 0
+  end
+
+  def negative?
+    self < 0
+  end
+
+  def integer?
+    is_a?(Integer)
+  end
+
+  def divmod(other)
+    q = self / other
+    [q.is_a?(Float) ? q.floor : q, self % other]
+  end
+
+  def between?(low, high)
+    self >= low && self <= high
+  end
+
+  def clamp(low, high)
+    raise ArgumentError, 'min argument must be less than or equal to max argument' if low > high
+    self < low ? low : (self > high ? high : self)
+  end
+end
+
 class Integer
+  def succ
+    self + 1
+  end
+
+
+  def next
+    self + 1
+  end
+
+  def pred
+    self - 1
+  end
+
+  def even?
+    self % 2 == 0
+  end
+
+  def odd?
+    self % 2 == 1
+  end
+
+  def upto(limit)
+    return to_enum(:upto, limit) unless block_given?
+    i = self
+    while i <= limit
+      yield(i)
+      i += 1
+    end
+    self
+  end
+
+  def downto(limit)
+    return to_enum(:downto, limit) unless block_given?
+    i = self
+    while i >= limit
+      yield(i)
+      i -= 1
+    end
+    self
+  end
+
   def digits
     to_s.chars.reverse.map(&:to_i)
   end
@@ -359,10 +477,6 @@ class Integer
 
   def pow(other, *mod)
     mod.empty? ? self**other : (self**other) % mod[0]
-  end
-
-  def nonzero?
-    self == 0 ? nil : self
   end
 
   def step(limit = nil, by = 1, **options)
@@ -381,7 +495,7 @@ class String
   def partition(sep)
     i = index(sep)
     return [dup, '', ''] unless i
-    found = sep.is_a?(Regexp) ? Regexp.last_match(0) : sep
+    found = sep.is_a?(Regexp) ? $~[0] : sep
     [self[0, i], found, self[i + found.size..-1]]
   end
 
@@ -391,14 +505,58 @@ class String
     [self[0, i], sep, self[i + sep.size..-1]]
   end
 
-  def slice!(*index)
-    found = self[*index]
-    self[*index] = '' if found
-    found
-  end
-
   def clear
     replace('')
+  end
+
+  def prepend(*others)
+    replace(others.map { |o| __str(o) }.join + self)
+  end
+
+  def insert(index, other)
+    index = __int(index)
+    at = index < 0 ? index + size + 1 : index
+    raise IndexError, "index #{index} out of string" if at < 0 || at > size
+    replace(self[0, at] + other + self[at..-1])
+  end
+
+  def casecmp?(other)
+    other.is_a?(String) ? downcase == other.downcase : nil
+  end
+
+  def hex
+    to_i(16)
+  end
+
+  def delete(*sets)
+    __refuse('String#delete with other than one argument') unless sets.size == 1
+    tr(sets[0], '')
+  end
+
+  def count(*sets)
+    size - delete(*sets).size
+  end
+
+  def squeeze(*sets)
+    __refuse('String#squeeze with arguments') unless sets.empty?
+    gsub(/(.)\1+/m, '\1')
+  end
+
+  def ljust(width, fill = ' ')
+    self + __fill(__int(width) - size, fill)
+  end
+
+  def rjust(width, fill = ' ')
+    __fill(__int(width) - size, fill) + self
+  end
+
+  def center(width, fill = ' ')
+    n = [__int(width) - size, 0].max
+    __fill(n / 2, fill) + self + __fill(n - n / 2, fill)
+  end
+
+  def between?(low, high)
+    self >= low && self <= high
   end
 
   def chr
@@ -417,9 +575,27 @@ class String
   def shellsplit
     Shellwords.split(self)
   end
+
+  private
+
+  def __fill(n, fill)
+    fill = __str(fill)
+    raise ArgumentError, 'zero width padding' if fill.empty?
+    n > 0 ? (fill * (n / fill.size + 1))[0, n] : ''
+  end
+end
+
+class Exception
+  def ==(other)
+    other.class == self.class && other.message == message
+  end
 end
 
 class MatchData
+  def named_captures
+    names.zip(names.map { |n| self[n] }).to_h
+  end
+
   def inspect
     labels = names.empty? ? (1...to_a.size).to_a : names
     "#<MatchData #{to_s.inspect}#{labels.map { |k| " #{k}:#{self[k].inspect}" }.join}>"

@@ -76,10 +76,6 @@ class Pathname
     Pathname.new(File.expand_path(@path, *dir))
   end
 
-  def realpath
-    Pathname.new(File.realpath(@path))
-  end
-
   def cleanpath
     self + '.'
   end
@@ -118,10 +114,6 @@ class Pathname
 
   def readlines(**options)
     File.readlines(@path, **options)
-  end
-
-  def size
-    File.size(@path)
   end
 
   def children
@@ -218,7 +210,7 @@ module URI
 
   def self.parse(text)
     m = text.to_str.match(%r{\A(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://(?:([^/?#@\s]*)@)?(\[[0-9A-Fa-f:.]+\]|[^/?#:\[\]\s]*)(?::(\d*))?)?([^?#\s<>"{}|\\^`]*)(?:\?([^#\s]*))?(?:#(\S*))?\z})
-    raise InvalidURIError, "bad URI(is not URI?): #{text.inspect}" unless m && text.ascii_only?
+    raise InvalidURIError, "bad URI(is not URI?): #{text.inspect}" unless m && !text.match?(/[^\x00-\x7f]/)
     parts = m.captures
     { 'http' => HTTP, 'https' => HTTPS }.fetch(parts[0].to_s.downcase, Generic).new(parts)
   end
