@@ -356,7 +356,7 @@ func (a *deps) devcloudRequests(dir *string) *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&since, "since", 0, "leave out the calls before this `number`")
-	cmd.Flags().BoolVar(&reset, "reset", false, "begin to count anew")
+	cmd.Flags().BoolVar(&reset, "reset", false, "begin to count again")
 	return cmd
 }
 

@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// Every cloud has a network 127.B.0.0/16 of its own, so that several can run
+// Every cloud has its own network 127.B.0.0/16, so that several can run
 // side by side. B is claimed by binding a UDP port on 127.B.0.1: the kernel
 // gives it to one process only, and takes it back when that ends.
 const (

@@ -131,7 +131,7 @@ func (c *Cloud) showFault(w http.ResponseWriter, r *http.Request) {
 		if q.Has("n") {
 			var err error
 			if n, err = strconv.Atoi(q.Get("n")); err != nil {
-				writeError(w, http.StatusBadRequest, fmt.Errorf("n=%q is no number", q.Get("n")))
+				writeError(w, http.StatusBadRequest, fmt.Errorf("n=%q is not a number", q.Get("n")))
 				return
 			}
 		}

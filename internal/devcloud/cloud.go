@@ -337,7 +337,7 @@ func localHost(hostport string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// turn carries out what is due, whenever it is.
+// runTransitions performs due state changes until ctx is done.
 func (c *Cloud) runTransitions(ctx context.Context) {
 	for {
 		changed := c.db.Changed()

@@ -692,7 +692,7 @@ func TestKeyPairs(t *testing.T) {
 		404,
 		"Keypair made not found for user",
 	)
-	// Another user has names of its own.
+	// Another user has separate names.
 	root := login(t, c, c.AdminEnv())
 	if l := all(t, keypairs.List(root.compute, nil), keypairs.ExtractKeyPairs); len(l) != 0 {
 		t.Errorf("the administrator's: %v", l)

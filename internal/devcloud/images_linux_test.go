@@ -126,7 +126,7 @@ func snapshot(t *testing.T, c *Cloud, cl *clients, s testServer, name string) *d
 	return m
 }
 
-// Data that are no root file system do not boot, and the server says why.
+// Data that are not a root file system do not boot, and the server says why.
 func TestImagesWithoutARoot(t *testing.T) {
 	c, cl := startWithRealGuests(t)
 	ctx := t.Context()

@@ -76,7 +76,7 @@ type Options struct {
 	// Executable is the command that a guest's process is started with, up to
 	// the arguments of guest.Main; this program with [GuestCommand] when nil.
 	Executable []string `json:"-"`
-	// Log is where the daemon says what it does; nowhere when nil.
+	// Log receives the daemon's log; nowhere when nil.
 	Log *slog.Logger `json:"-"`
 
 	// startGuest stands in for guest.Start in tests.

@@ -9,7 +9,7 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/guest"
 )
 
-// detach puts a process into a session of its own, so that the terminal's
+// detach puts a process into its own session, so that the terminal's
 // Ctrl-C and hang-up pass it by.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// Each cloud has a password of its own, which outlives restarts and which
+// Each cloud has its own password, which outlives restarts and which
 // only the owner of the state directory can read.
 func TestPasswordIsRandom(t *testing.T) {
 	c, other := startCloud(t), startCloud(t)

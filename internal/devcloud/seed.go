@@ -132,7 +132,7 @@ func (c *Cloud) seed() error {
 				}, Name: i.name, Status: "active", Visibility: "public", Owner: admin.ID, DiskFormat: "raw", Container: "bare",
 				MinDisk: 1, MinRAM: 256, Seeded: true, Properties: map[string]string{"os_distro": i.os, "os_version": i.version},
 			}
-			// Guests have no disk of their own; the image says so in its data.
+			// Guests have no separate disk; the image says so in its data.
 			if err := c.images.Fill(m, []byte("The embedded cloud's guests are views of the host; this image stands for "+i.name+".\n")); err != nil {
 				return err
 			}

@@ -15,7 +15,7 @@ import (
 
 // What Options.GuestNetwork can be.
 const (
-	// NetworkOwn gives each guest its ports' addresses on devices of its own,
+	// NetworkOwn gives each guest its ports' addresses on its own devices,
 	// where the host allows TAP devices.
 	NetworkOwn = "own"
 	// NetworkHost lets guests share this host's network: ports they listen on

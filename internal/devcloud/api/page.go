@@ -18,7 +18,7 @@ type MarkerError struct{ Marker string }
 
 func (e *MarkerError) Error() string { return "marker [" + e.Marker + "] not found" }
 
-// Paginate cuts a list. limit 0 is no limit of the caller's; max bounds it in
+// Paginate cuts a list. limit 0 means the caller set none; max bounds it in
 // any case.
 func Paginate[T any](all []T, id func(T) string, limit, max int, marker string) (Page[T], error) {
 	start := 0
@@ -49,7 +49,7 @@ func Paginate[T any](all []T, id func(T) string, limit, max int, marker string) 
 	return p, nil
 }
 
-// Limit reads the query's limit; ok is false when it is no natural number.
+// Limit reads the query's limit; ok is false when it is not a natural number.
 func Limit(q url.Values) (limit int, ok bool) {
 	s := q.Get("limit")
 	if s == "" {

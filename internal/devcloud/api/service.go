@@ -287,7 +287,7 @@ func (s *Service) fail(w http.ResponseWriter, r *Request, err error) {
 	}
 }
 
-// marshal writes JSON as the services do: "<" stays what it is.
+// marshal writes JSON as the services do: "<" is not escaped.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -18,7 +18,7 @@ func ParseVersion(s string) (Version, error) {
 	a, err1 := strconv.Atoi(major)
 	b, err2 := strconv.Atoi(minor)
 	if !ok || err1 != nil || err2 != nil || a < 1 || b < 0 {
-		return Version{}, fmt.Errorf("%q is no microversion", s)
+		return Version{}, fmt.Errorf("%q is not a microversion", s)
 	}
 	return Version{a, b}, nil
 }

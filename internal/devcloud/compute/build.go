@@ -25,7 +25,7 @@ const (
 	powerSuspend = 7
 )
 
-// Advance carries out what is due, inside a transaction, and tells when the
+// Advance performs due transitions inside a transaction and returns when the
 // next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
 	for _, v := range s.db.Servers.Where(func(v *db.Server) bool { return !v.Due.IsZero() }) {

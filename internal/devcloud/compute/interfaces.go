@@ -114,7 +114,7 @@ func (s *Service) attachInterface(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"interfaceAttachment": o})
 }
 
-// checkInterface refuses what cannot be attached and fills in the network where
+// checkInterface refuses impossible requests and fills in the network where
 // only one is possible.
 func (s *Service) checkInterface(r *api.Request, v *db.Server, want *db.PlannedPort) error {
 	if want.PortID != "" {

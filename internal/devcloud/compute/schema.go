@@ -140,7 +140,7 @@ func text(min, max int) check {
 }
 
 // serverName is a name's length; checkName looks at its characters, for which
-// Nova has a sentence of its own.
+// Nova words this differently.
 func serverName(v any) string { return text(1, 255)(v) }
 
 func checkName(o api.Obj) error {

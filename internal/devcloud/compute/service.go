@@ -30,7 +30,7 @@ type Options struct {
 	Console func(server string) []byte
 	// FailBuild gives the fault a new server of that name is to end in, or "".
 	FailBuild func(name string) string
-	// Quotas are the limits of projects that have none of their own; -1 is
+	// Quotas are the limits of projects without their own; -1 is
 	// none.
 	Quotas map[string]int
 	// ImageURL is the image service's address, for links.
@@ -170,7 +170,7 @@ func (dialect) Begin(r *api.Request) error {
 
 func (dialect) Headers(h http.Header, r *api.Request) {
 	if !versioned(r) {
-		return // the list of versions comes from a layer of its own
+		return // the list of versions comes from a separate layer
 	}
 	h.Set("X-Openstack-Request-Id", r.ID)
 	h.Set("X-Compute-Request-Id", r.ID)

@@ -3,6 +3,6 @@
 // change.
 //
 // The services (identity, compute, network, image, volume) are rules and views
-// over these tables; none of them keeps anything of its own. Only
+// over these tables; none of them keeps other state. Only
 // internal/devcloud and its sub-packages import this one.
 package db

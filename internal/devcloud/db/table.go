@@ -41,7 +41,7 @@ type Table[T any, P record[T]] struct {
 	name string
 	db   *DB
 	rows map[string]P
-	sort []P // by Seq; nil when it has to be built anew
+	sort []P // by Seq; nil when it has to be built again
 }
 
 // anyTable is what the journal needs of a table.

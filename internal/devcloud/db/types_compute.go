@@ -91,7 +91,7 @@ type Server struct {
 	Disk int
 }
 
-// ServerPlan is what is still to be made while a server builds.
+// ServerPlan lists the resources still to be made while a server builds.
 type ServerPlan struct {
 	NoNetwork      bool
 	Networks       []PlannedPort

@@ -91,7 +91,7 @@ func (s *Set) Requests(since int) Log {
 	return out
 }
 
-// ResetRequests empties the log and starts counting anew.
+// ResetRequests empties the log and starts counting again.
 func (s *Set) ResetRequests() {
 	l := &s.log
 	l.mu.Lock()

@@ -197,7 +197,7 @@ func shadowLine(name, entry string) string { return name + ":" + entry + ":19000
 type newUser struct {
 	account
 	uidGiven bool
-	primary  string   // name of the primary group; "" for one of its own
+	primary  string   // name of the primary group; "" for a new one
 	groups   []string // further groups, made if missing
 	noHome   bool
 	system   bool
@@ -209,7 +209,7 @@ func (a *accounts) add(n newUser) (account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !validName(n.name) {
-		return account{}, fmt.Errorf("%q is no valid user name", n.name)
+		return account{}, fmt.Errorf("%q is not a valid user name", n.name)
 	}
 	pw, err := a.read("/etc/passwd")
 	if err != nil {
@@ -264,7 +264,7 @@ func (a *accounts) add(n newUser) (account, error) {
 	}
 	for _, name := range n.groups {
 		if !validName(name) {
-			return account{}, fmt.Errorf("%q is no valid group name", name)
+			return account{}, fmt.Errorf("%q is not a valid group name", name)
 		}
 		j := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
 		if j < 0 {
@@ -309,7 +309,7 @@ func (a *accounts) addGroup(name string, members []string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !validName(name) {
-		return fmt.Errorf("%q is no valid group name", name)
+		return fmt.Errorf("%q is not a valid group name", name)
 	}
 	pw, err := a.read("/etc/passwd")
 	if err != nil {
@@ -367,7 +367,7 @@ func (a *accounts) chown(real string, u account) {
 	}
 }
 
-// addKeys appends to a user's authorized_keys what is not there yet.
+// addKeys appends to missing keys to a user's authorized_keys.
 func (a *accounts) addKeys(u account, keys []string) error {
 	if len(keys) == 0 {
 		return nil

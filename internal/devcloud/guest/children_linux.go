@@ -14,7 +14,7 @@ import (
 // droppedCaps are the capabilities that reach the host where the guest's root
 // is the host's: its network, devices, clock, modules, mounts, processes, and
 // files by their handles. (And files that nobody could delete.) In a user
-// namespace of its own they reach the guest alone, which may keep them.
+// namespace they reach the guest alone, which may keep them.
 var droppedCaps = []uintptr{
 	unix.CAP_NET_ADMIN, unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_SYS_TIME, unix.CAP_SYS_BOOT, unix.CAP_MKNOD,
 	unix.CAP_MAC_ADMIN, unix.CAP_MAC_OVERRIDE, unix.CAP_SYSLOG, unix.CAP_WAKE_ALARM, unix.CAP_BLOCK_SUSPEND, unix.CAP_BPF,

@@ -132,7 +132,7 @@ func (c *command) UnmarshalYAML(n *yaml.Node) error {
 		for _, a := range n.Content {
 			a = resolve(a)
 			if a.Kind != yaml.ScalarNode {
-				return fmt.Errorf("line %d: an argument that is no plain value", a.Line)
+				return fmt.Errorf("line %d: an argument that is not a plain value", a.Line)
 			}
 			c.argv = append(c.argv, a.Value)
 		}

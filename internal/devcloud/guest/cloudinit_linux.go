@@ -222,7 +222,7 @@ func (ci *cloudInit) writeFile(f fileSpec) error {
 		}
 		n, err := strconv.ParseUint(text, 8, 12)
 		if err != nil {
-			return fmt.Errorf("permissions %q are no octal number", string(f.Permissions))
+			return fmt.Errorf("permissions %q are not an octal number", string(f.Permissions))
 		}
 		perm = fs.FileMode(n)
 	}

@@ -184,7 +184,7 @@ func TestUserDataErrors(t *testing.T) {
 		"bad YAML":        {"#cloud-config\n\tx: [", "ERROR: cloud-config is not valid YAML"},
 		"bad type":        {"#cloud-config\nruncmd: {a: b}\nhostname: still-set\n", "ERROR: cloud-config key runcmd"},
 		"unknown owner":   {"#cloud-config\nwrite_files: [{path: /etc/x, owner: nobody-here}]\n", "unknown user nobody-here"},
-		"bad permissions": {"#cloud-config\nwrite_files: [{path: /etc/x, permissions: rwx}]\n", `permissions "rwx" are no octal number`},
+		"bad permissions": {"#cloud-config\nwrite_files: [{path: /etc/x, permissions: rwx}]\n", `permissions "rwx" are not an octal number`},
 		"bad host key":    {"#cloud-config\nssh_keys: {ed25519_private: not a key}\n", "ERROR: ssh_keys"},
 		"failing runcmd":  {"#cloud-config\nruncmd: ['exit 5']\n", "runcmd ended with exit status 5"},
 	} {

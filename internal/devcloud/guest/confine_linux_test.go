@@ -93,7 +93,7 @@ func attack(marker string) int {
 		reached("kernel modules: %v", err)
 	}
 	if fd, err := unix.Open("/proc/1/ns/mnt", unix.O_RDONLY, 0); err == nil {
-		// Process 1 is the guest's own: its namespaces are no way out.
+		// Process 1 is the guest's own: its namespaces do not lead out.
 		_ = unix.Setns(fd, unix.CLONE_NEWNS)
 		if _, err := os.Stat(marker); err == nil {
 			reached("the host's files through process 1")

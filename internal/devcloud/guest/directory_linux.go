@@ -10,14 +10,14 @@ import (
 type rootfs struct {
 	tree
 	mode     string // as in bootRequest
-	realSudo bool   // the guest has a sudo of its own
+	realSudo bool   // the guest has its own sudo
 	single   bool   // there is one user ID
 	uid, gid int    // that ID, in the guest's own terms
 	pidSpace bool   // the guest's process is process 1
 	binDir   string // where sudo and its like go; "" for /usr/bin, /usr/sbin
 	tools    string // toolDir, as the guest sees it
 	self     string // this program, as the guest sees it
-	volatile bool   // what it changes of the system lives in memory
+	volatile bool   // its changes to the system are in memory
 	restored bool   // and has been read back from an earlier boot
 	store    *memoryStore
 	notes    []string // for the console

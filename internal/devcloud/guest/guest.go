@@ -74,7 +74,7 @@ type NIC struct {
 // The modes a guest can run in, from the best to the plainest.
 const (
 	// ModeNamespaces: namespaces, a user namespace among them, started by
-	// root. The guest has users of its own; its root is a user without rights
+	// root. The guest has its own users; its root is a user without rights
 	// on the host.
 	ModeNamespaces = "namespaces"
 	// ModeReducedRoot: namespaces without a user namespace, where the kernel
@@ -113,7 +113,7 @@ type Guest struct {
 	done chan struct{}
 }
 
-// want is what was asked of the guest last; it decides what the end of its
+// want is the last request to the guest; it decides what the end of its
 // process means.
 type want int
 

@@ -449,7 +449,7 @@ func TestUsersAndSudo(t *testing.T) {
 		t.Errorf("root: %q", got)
 	}
 	if g.Mode() != ModeNamespaces {
-		t.Logf("users with IDs of their own are not checked: %s", g.ModeDetail())
+		t.Logf("users with their own IDs are not checked: %s", g.ModeDetail())
 		return
 	}
 	for _, check := range [][2]string{

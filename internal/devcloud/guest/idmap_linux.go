@@ -242,7 +242,7 @@ func controlSocket() (ours, guests *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "control"), os.NewFile(uintptr(fds[1]), "control"), nil
 }
 
-// mappedIDs are the attributes of a process in a user namespace of its own
+// mappedIDs are the attributes of a process in a user namespace with its own
 // range of IDs, as its root.
 func mappedIDs(a *syscall.SysProcAttr, base int) {
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: base, Size: idRange}}

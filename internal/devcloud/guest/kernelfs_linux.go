@@ -56,7 +56,7 @@ func (b *builder) kernelDirs() error {
 			}
 		}
 	}
-	// Every boot has an ID of its own, by which programs notice a reboot.
+	// Every boot has its own ID, by which programs notice a reboot.
 	if id, err := os.ReadFile("/proc/sys/kernel/random/uuid"); err == nil {
 		f := at(toolDir + "/boot_id")
 		if os.WriteFile(f, id, 0o444) == nil {

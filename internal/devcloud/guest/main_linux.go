@@ -390,7 +390,7 @@ func (m *machine) shutdown(status int) {
 		}
 	}
 	if m.fs.store != nil {
-		signalAll(m.fs, syscall.SIGKILL) // nobody is to change what is being saved
+		signalAll(m.fs, syscall.SIGKILL) // nothing may change during the save
 		if err := m.fs.store.save(); err != nil {
 			m.console.kernel("ERROR: what the guest has changed of the system is lost: %v", err)
 		}

@@ -8,11 +8,11 @@ const (
 	bootedName   = "booted"      // the ID of the server whose first boot is done
 	diskName     = "disk"        // the guest's own part of the file system
 	restoredName = "restored"    // Spec.Disk has been unpacked
-	layersName   = "layers"      // overlay layers: what it changed of the host's
+	layersName   = "layers"      // overlay layers: its changes to the host's files
 )
 
 // toolDir is where the guest finds this program and the files of its tools.
-// Below /run, so that it is made anew by every boot.
+// Below /run, so that it is recreated by every boot.
 const toolDir = "/run/galley-guest"
 
 // Exit statuses by which the guest's process says why it ended.
@@ -51,7 +51,7 @@ type bootRequest struct {
 }
 
 // hostFacts is what the guest's process cannot see for itself once it is in
-// a namespace, and what is to be hidden from the guest.
+// a namespace, and the paths to hide from the guest.
 type hostFacts struct {
 	UID, GID int
 	Resolv   string   // the host's /etc/resolv.conf

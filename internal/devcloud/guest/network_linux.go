@@ -13,7 +13,7 @@ import (
 
 const tunDevice = "/dev/net/tun"
 
-// ownNetwork reports whether guests can have networks of their own here, or
+// ownNetwork reports whether guests can have their own networks here, or
 // why not: a TAP device is all that it takes.
 func ownNetwork() error {
 	f, err := os.OpenFile(tunDevice, os.O_RDWR, 0)

@@ -40,7 +40,7 @@ func (b *builder) overlayNamed(name, real, dest string) error {
 		}
 	}
 	// "volatile" leaves a mark in the work directory against being used again
-	// after a crash of the host; that is no concern of a guest's.
+	// after a crash of the host; which does not concern a guest.
 	_ = os.Chmod(filepath.Join(work, "work"), 0o700)
 	if err := os.RemoveAll(work); err != nil {
 		return err

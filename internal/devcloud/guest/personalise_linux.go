@@ -124,7 +124,7 @@ func (m *machine) personalise() error {
 	return nil
 }
 
-// personaliseImage prepares an image with content of its own: its files stay,
+// personaliseImage prepares an image with its own content: its files stay,
 // and its default user is made if it has none.
 func (m *machine) personaliseImage() error {
 	t := m.fs.tree

@@ -369,7 +369,7 @@ func (b *builder) graft(real string) error {
 			continue
 		}
 		if err := b.overlay(m.path, filepath.Join(diskName, m.path)); err != nil {
-			b.note("%s, a mount of its own, is shown read-only", m.path)
+			b.note("%s, a separate mount, is shown read-only", m.path)
 			if err := b.bindReadOnly(m.path); err != nil {
 				return err
 			}
@@ -385,7 +385,7 @@ func (b *builder) probe(real, dest string, first error) error {
 		if err := b.memoryLayers(); err == nil {
 			if b.overlay(real, dest) == nil {
 				b.note(
-					"overlayfs cannot keep its layers in %s (%v): what the guest changes of the system lives in memory, and is saved when it is shut down or rebooted in order",
+					"overlayfs cannot keep its layers in %s (%v): the guest's changes to the system are in memory, and is saved when it is shut down or rebooted in order",
 					b.o.Dir,
 					first,
 				)

@@ -19,8 +19,8 @@ func TestLesserWorlds(t *testing.T) {
 		lim  limits
 		want string
 	}{
-		"layers in memory":       {limits{NoDiskLayers: true}, "lives in memory"},
-		"layers in memory, user": {limits{NoDiskLayers: true, NoRoot: true}, "lives in memory"},
+		"layers in memory":       {limits{NoDiskLayers: true}, "are in memory"},
+		"layers in memory, user": {limits{NoDiskLayers: true, NoRoot: true}, "are in memory"},
 		"no overlayfs":           {limits{NoOverlay: true}, "read-only"},
 		"no overlayfs, user":     {limits{NoOverlay: true, NoRoot: true}, "read-only"},
 	} {

@@ -36,7 +36,7 @@ type session struct {
 	master  *os.File // the terminal, once the command runs
 	group   int      // the command's process group; 0 before and after
 	started bool
-	begin   func() // what is to follow the reply to the request just handled
+	begin   func() // follows the reply to the request just handled
 }
 
 // session serves a session channel until its command has ended.

@@ -115,7 +115,7 @@ func hasEntry(env []byte, want string) bool {
 }
 
 // detachMounts takes away mounts below dir that this process can see. A guest
-// makes its mounts in a namespace of its own, so there should be none.
+// makes its mounts in its own namespace, so there should be none.
 func detachMounts(dir string) {
 	points, err := mountPoints()
 	if err != nil {

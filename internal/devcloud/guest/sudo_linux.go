@@ -16,7 +16,7 @@ import (
 
 // sudo in a guest. It is no setuid program: copies of this one for every
 // guest would cost too much, and a bind mount cannot change a file's mode.
-// Instead, the processes of users who may use sudo carry the capabilities to
+// Instead, the processes of users that may use sudo carry the capabilities to
 // change their IDs, as ambient ones; sudo checks sudoers and uses them. Where
 // there is one user ID only, sudo changes the environment and no more.
 

@@ -92,8 +92,8 @@ func (m *machine) divertTools(scripts map[string]string) error {
 // hasSystemd reports whether the guest's image is one of systemd's.
 func hasSystemd() bool { return exists("/usr/lib/systemd") || exists("/lib/systemd") }
 
-// hasSudo reports whether the guest has a sudo of its own that works: a setuid
-// program does in a user namespace with IDs of its own.
+// hasSudo reports whether the guest has its own working sudo: a setuid
+// program does in a user namespace with its own IDs.
 func (m *machine) hasSudo() bool {
 	st, err := os.Lstat("/usr/bin/sudo")
 	return err == nil && m.fs.mode == ModeNamespaces && st.Mode().IsRegular() && st.Mode()&os.ModeSetuid != 0

@@ -438,7 +438,7 @@ func (um *unitManager) reload(name string) error {
 }
 
 // startEnabled starts the services that are enabled in the guest: after a
-// reboot those it has enabled itself, in an image of its own also the image's.
+// reboot those it has enabled itself, in an image with content also the image's.
 func (um *unitManager) startEnabled() {
 	spec := um.m.o.Spec
 	if program := "/usr/bin/systemd-tmpfiles"; exists(program) && (!um.m.first || spec.RootFS != "" || spec.Disk != "") {

@@ -133,7 +133,7 @@ type dialect struct{}
 func (dialect) Begin(*api.Request) error { return nil }
 
 func (dialect) Headers(h http.Header, r *api.Request) {
-	if r.Path != "/" && r.Path != "" { // the list of versions comes from a layer of its own
+	if r.Path != "/" && r.Path != "" { // the list of versions comes from a separate layer
 		h.Set("X-Openstack-Request-Id", r.ID)
 	}
 }
@@ -155,7 +155,7 @@ func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
 	return api.NotFound("The resource could not be found.")
 }
 
-// Advance carries out what is due, inside a transaction, and tells when the
+// Advance performs due transitions inside a transaction and returns when the
 // next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
 	for _, m := range s.db.Images.Where(func(m *db.Image) bool { return !m.Due.IsZero() }) {

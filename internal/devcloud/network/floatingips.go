@@ -245,7 +245,7 @@ func (s *Service) routerBetween(subnet, external string) string {
 	return ""
 }
 
-// Advance carries out what is due, inside a transaction, and tells when the
+// Advance performs due transitions inside a transaction and returns when the
 // next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
 	for _, f := range s.db.FloatingIPs.Where(func(f *db.FloatingIP) bool { return !f.Due.IsZero() }) {

@@ -9,7 +9,7 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/api"
 )
 
-// pageParams are the query parameters that are no filters.
+// pageParams are the query parameters that are not filters.
 var pageParams = []string{"limit", "marker", "page_reverse", "sort_key", "sort_dir", "fields"}
 
 var tagFilters = []string{"tags", "tags-any", "not-tags", "not-tags-any"}

@@ -252,7 +252,7 @@ func matchRevision(r *api.Request, it item) error {
 	want, ok := strings.CutPrefix(h, "revision_number=")
 	n, err := strconv.Atoi(want)
 	if !ok || err != nil {
-		return nil // Neutron passes over what it does not understand
+		return nil // Neutron ignores keys it does not understand
 	}
 	if n != it.std.Revision {
 		return failure(

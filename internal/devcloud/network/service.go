@@ -15,7 +15,7 @@ type Options struct {
 	// FloatingDelay is how long an associated floating IP is DOWN before it is
 	// ACTIVE.
 	FloatingDelay time.Duration
-	// Quotas are the limits of projects that have none of their own; -1 is
+	// Quotas are the limits of projects without their own; -1 is
 	// none.
 	Quotas map[string]int
 	// PoolEmpty tells that an external network is to give no address, whatever
@@ -88,7 +88,7 @@ type dialect struct{}
 func (dialect) Begin(*api.Request) error { return nil }
 
 func (dialect) Headers(h http.Header, r *api.Request) {
-	if r.Path != "/" && r.Path != "" { // the list of versions comes from a layer of its own
+	if r.Path != "/" && r.Path != "" { // the list of versions comes from a separate layer
 		h.Set("X-Openstack-Request-Id", r.ID)
 	}
 }

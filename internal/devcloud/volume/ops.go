@@ -183,7 +183,7 @@ func (s *Service) DetachNow(a *db.Attachment, terminate bool) {
 	}
 }
 
-// Advance carries out what is due, inside a transaction, and tells when the
+// Advance performs due transitions inside a transaction and returns when the
 // next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
 	later := func(due time.Time) bool {

@@ -147,7 +147,7 @@ func (s *Service) updateQuotas(r *api.Request) (*api.Reply, error) {
 		for name, v := range in {
 			n, ok := v.(float64)
 			if _, known := s.Quotas[name]; !known || !ok {
-				continue // Cinder passes over what it does not know
+				continue // Cinder ignores keys it does not know
 			}
 			id := quotaID(r.Var("target"), name)
 			s.db.Quotas.Delete(id)

@@ -19,7 +19,7 @@ type Options struct {
 	// Delay is how long a volume takes to be made, attached, detached or
 	// deleted.
 	Delay time.Duration
-	// Quotas are the limits of projects that have none of their own; -1 is
+	// Quotas are the limits of projects without their own; -1 is
 	// none.
 	Quotas map[string]int
 	// Fail, when it returns true, sends a volume that is made to the state

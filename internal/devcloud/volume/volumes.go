@@ -384,7 +384,7 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"volume": o})
 }
 
-// checkTexts refuses metadata that are no text.
+// checkTexts refuses metadata that are not text.
 func checkTexts(m api.Obj) error {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		if _, ok := m[k].(string); !ok {
