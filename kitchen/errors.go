@@ -66,7 +66,7 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("SSH exited (%d) for command: [%s]", e.Status, e.Command)
 }
 
-// Class is the name under which the failure stands in the state file (Test
+// Class is the name under which the failure is in the state file (Test
 // Kitchen: last_error).
 func (e *ExitError) Class() string { return "Kitchen::Transport::SshFailed" }
 
@@ -107,7 +107,7 @@ func (e *RunError) Unwrap() []error {
 	return errs
 }
 
-// Hint returns the advice that an error, or one it wraps, has for the person
+// Hint returns the advice that an error, or one it wraps, has for the user
 // at the keyboard; "" if there is none.
 func Hint(err error) string {
 	var h interface{ Hint() string }

@@ -23,7 +23,7 @@ const (
 	// Skipped tells of an instance that the run did not begin, because it was
 	// cancelled or another instance failed; Text says which.
 	Skipped EventKind = "skipped"
-	// Banner is a headline, Info a line for the person, Output a line that a
+	// Banner is a headline, Info a line for the user, Output a line that a
 	// command wrote.
 	Banner EventKind = "banner"
 	Info   EventKind = "info"
@@ -140,12 +140,12 @@ func (r *Reporter) Banner(format string, args ...any) {
 	r.emit(Event{Kind: Banner, Text: fmt.Sprintf(format, args...)})
 }
 
-// Info tells a line for the person.
+// Info tells a line for the user.
 func (r *Reporter) Info(format string, args ...any) {
 	r.emit(Event{Kind: Info, Text: fmt.Sprintf(format, args...)})
 }
 
-// Warn tells of something that is not as the person may think.
+// Warn tells of something that is not as the user may think.
 func (r *Reporter) Warn(format string, args ...any) {
 	r.emit(Event{Kind: Warn, Text: fmt.Sprintf(format, args...)})
 }
@@ -180,7 +180,7 @@ func (r *Reporter) Output() io.WriteCloser {
 	return &lineWriter{emit: func(line string) { r.emit(Event{Kind: Output, Text: line}) }}
 }
 
-// maxLine bounds what a lineWriter holds; a longer line is told in pieces.
+// maxLine bounds what a lineWriter holds; a longer line is reported in pieces.
 const maxLine = 64 << 10
 
 // unfinishedTime is how long a line may be left unended.

@@ -24,7 +24,7 @@ type Kitchen struct {
 type SelectError struct {
 	// Arg is the argument, "" when there are no instances at all.
 	Arg string
-	// Bad is why Arg is no regular expression, nil if it is one.
+	// Bad is why Arg is not a regular expression, nil if it is one.
 	Bad error
 	// Names are the instances there are.
 	Names []string

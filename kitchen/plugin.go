@@ -15,7 +15,7 @@ import (
 // asked for, so that Destroy, in this process or a later one, finds it.
 // Create ends with at least the state key "hostname" set (see [KeyHostname]).
 //
-// Destroy leaves nothing of the instance behind. What is gone already is
+// Destroy leaves nothing of the instance behind. What no longer exists is
 // success; what cannot be deleted is an error that names it. It does not need
 // Create to have ended, or to have been called at all.
 //
@@ -60,9 +60,9 @@ type OrphanFinder interface {
 type Orphan struct {
 	// Instance is its name, as far as that is known.
 	Instance string
-	// What names the things that are left, for the person.
+	// What names the things that are left, for the user.
 	What []string
-	// Remove removes them. What is gone already is success.
+	// Remove removes them. What no longer exists is success.
 	Remove func(ctx context.Context, report *Reporter) error
 }
 
@@ -87,7 +87,7 @@ type Transport interface {
 // several goroutines. The one who got it from [Transport.Connect] closes it.
 type Conn interface {
 	// Run runs a command by the machine's shell and returns its exit status.
-	// A non-zero status is no error: err tells of a command that could not be
+	// A non-zero status is not an error: err tells of a command that could not be
 	// run or whose end was not seen.
 	Run(ctx context.Context, cmd Command) (status int, err error)
 	// Upload puts the tree of src below the remote directory dest, which is
@@ -95,7 +95,7 @@ type Conn interface {
 	Upload(ctx context.Context, src fs.FS, dest string) error
 	// Download copies the remote file or directory src to the local path dest.
 	Download(ctx context.Context, src, dest string) error
-	// Shell gives the person at the terminal a login shell and returns the
+	// Shell gives the user at the terminal a login shell and returns the
 	// shell's exit status.
 	Shell(ctx context.Context, term Terminal) (status int, err error)
 	Close() error
@@ -122,7 +122,7 @@ type Command struct {
 	TTY bool
 }
 
-// Terminal is the person's end of an interactive session.
+// Terminal is the user's end of an interactive session.
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
@@ -163,7 +163,7 @@ type Step struct {
 	HostKeys func(ctx context.Context) ([]string, error)
 	// Terminal is [Kitchen.Terminal].
 	Terminal bool
-	// KeepOnFailure tells the driver not to take back what a failing Create
+	// KeepOnFailure tells the driver not to remove what a failing Create
 	// has made.
 	KeepOnFailure bool
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// cleanupTime is how long a failed or cancelled create may take to take back
+// cleanupTime is how long a failed or cancelled create may take to remove
 // what it has made. It is generous: what is not taken back costs money, and a
 // second Ctrl-C ends it at once.
 const cleanupTime = 3 * time.Minute
@@ -325,7 +325,7 @@ func (s *session) makeReady(ctx context.Context, step *Step) error {
 	return finisher.Finish(ctx, step, conn)
 }
 
-// giveUp takes back a machine that was made and is of no use, and returns why
+// giveUp removes a machine that was made and is of no use, and returns why
 // it is not, with what the driver knows of it.
 func (s *session) giveUp(ctx context.Context, step *Step, cause error) error {
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
@@ -458,7 +458,7 @@ func (k *Kitchen) exec(ctx context.Context, inst *Instance, line string, open fu
 	return nil
 }
 
-// Check asks an instance's plug-ins what would stand in the way of using it.
+// Check asks an instance's plug-ins what would prevent its use.
 // Each returned string is one complaint.
 func (k *Kitchen) Check(ctx context.Context, inst *Instance) ([]string, error) {
 	state, err := k.load(inst)

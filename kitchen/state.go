@@ -156,6 +156,6 @@ type Store interface {
 	// Load returns the state of the instance, an empty one if there is none.
 	// Its Save writes back through the store.
 	Load(instance string) (*State, error)
-	// Delete forgets the instance. That it is unknown is no error.
+	// Delete forgets the instance. That it is unknown is not an error.
 	Delete(instance string) error
 }

@@ -30,7 +30,7 @@ type Status struct {
 	Source string `json:"source"`
 	// ResourceID is the machine's identifier, "" when there is none.
 	ResourceID string `json:"resource_id,omitempty"`
-	// Message is for the person, Error why nothing could be found out.
+	// Message is for the user, Error why nothing could be found out.
 	Message string    `json:"message,omitempty"`
 	Error   string    `json:"error,omitempty"`
 	Checked time.Time `json:"checked_at"`

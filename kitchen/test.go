@@ -58,7 +58,7 @@ func (k *Kitchen) testOne(ctx context.Context, inst *Instance, req Request, dest
 	report.Banner("Testing <%s>", inst.Name)
 	failed := run(ctx, Verify)
 	if destroy == DestroyAlways || destroy == DestroyPassing && failed == nil {
-		// Always means also after Ctrl-C: the person has asked for it.
+		// Always means also after Ctrl-C: the user has asked for it.
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 		defer cancel()
 		if f := run(clean, Destroy); f != nil {

@@ -372,7 +372,7 @@ func TestAConvergeThatIsEnded(t *testing.T) {
 	}
 }
 
-// An instance without an address is no excuse to run anything here: a guest
+// An instance without an address is not an excuse to run anything here: a guest
 // does not see what is written to this directory, so a file in it would be the
 // workstation's own doing.
 func TestNothingRunsHereForWantOfAnAddress(t *testing.T) {

@@ -69,7 +69,7 @@ const (
 // initChange is what happened to one file or directory.
 type initChange struct {
 	Verb initVerb
-	// Path is relative to the project's directory where it lies below it.
+	// Path is relative to the project's directory where it is below it.
 	Path string
 }
 

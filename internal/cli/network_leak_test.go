@@ -140,7 +140,7 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 }
 
 // TestNetworkFailureAtEveryCall has every API call of a network create fail.
-// The create either succeeds all the same or takes back what it has made.
+// The create either succeeds all the same or removes what it has made.
 func TestNetworkFailureAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, f := range []devcloud.Fault{
@@ -177,7 +177,7 @@ func TestNetworkFailureAtEveryCall(t *testing.T) {
 }
 
 // TestNetworkInterruptedAtEveryCall presses Ctrl-C at every API call of a
-// network create, which takes back what it has made.
+// network create, which removes what it has made.
 func TestNetworkInterruptedAtEveryCall(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone})

@@ -272,7 +272,7 @@ func TestServerInterruptedAtEveryCall(t *testing.T) {
 }
 
 // TestServerFailingAtEveryCall has every call fail or drop. The create either
-// succeeds all the same, or takes back what it has made.
+// succeeds all the same, or removes what it has made.
 func TestServerFailingAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, by := range []way{

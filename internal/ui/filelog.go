@@ -57,7 +57,7 @@ func (l *FileLog) Event(e kitchen.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.write(e, e.Instance, line)
-	// The steps' headlines also stand in the common log (Test Kitchen).
+	// The steps' headlines also are in the common log (Test Kitchen).
 	if e.Instance != "" && (e.Kind == kitchen.StepStarted || e.Kind == kitchen.StepFinished || e.Kind == kitchen.StepFailed) {
 		l.write(e, "", line)
 	}

@@ -60,11 +60,11 @@ const (
 // Product is what the tool calls itself in the lines of a run.
 type Product struct{ Name, Version string }
 
-// prefixes lead the lines of an event that is no headline, by its level.
+// prefixes lead the lines of an event that is not a headline, by its level.
 var prefixes = [...]string{DebugLevel: debugPrefix, InfoLevel: infoPrefix, WarnLevel: warnPrefix, ErrorLevel: errorPrefix, FatalLevel: fatalPrefix}
 
 // Message returns an event in the peers' words, and false for an event that
-// is no line. Headline says that it is one of the steps and banners that show
+// is not a line. Headline says that it is one of the steps and banners that show
 // how a run goes on.
 func (p Product) Message(e kitchen.Event) (text string, headline, ok bool) {
 	name := "<" + e.Instance + ">"
@@ -88,7 +88,7 @@ func (p Product) Message(e kitchen.Event) (text string, headline, ok bool) {
 }
 
 // line returns an event as the peers' console line, without a trailing line
-// feed, and false for an event that is no line.
+// feed, and false for an event that is not a line.
 func (p Product) line(e kitchen.Event) (string, bool) {
 	text, headline, ok := p.Message(e)
 	switch {

@@ -48,7 +48,7 @@ func newScreenLive(s *screen) *live {
 	return &live{w: s, size: func() (int, int) { return s.width, s.height }, now: func() time.Time { return time.Unix(100, 0) }}
 }
 
-// The status lines take half the screen at most, stand in the order of the
+// The status lines take half the screen at most, are in the order of the
 // configuration, never wrap, and leave nothing behind.
 func TestStatusLinesAreBoundedAndErased(t *testing.T) {
 	s := &screen{width: 80, height: 24}

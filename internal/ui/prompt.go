@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Prompter asks the person at the terminal.
+// Prompter asks the user at the terminal.
 type Prompter struct {
 	in  *os.File
 	out io.Writer

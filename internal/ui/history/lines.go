@@ -29,7 +29,7 @@ func (l *Lines) add(rec runlog.Record) {
 	text := rec.Message
 	switch rec.Kind() {
 	case kitchen.StepFailed:
-		// The reason is told on its own.
+		// The reason is reported on its own.
 		text, _, _ = strings.Cut(text, "\n")
 	case kitchen.StillWaiting:
 		if rec.Own.Elapsed >= 30 {

@@ -209,7 +209,7 @@ func (r Run) detail(in *history.Instance, p *history.Phase) *detail {
 	return &detail{Message: text(first), Type: text(orElse(p.Class, "Kitchen::ActionFailed")), Text: text(b.String())}
 }
 
-// lastOutput returns the last line that is no headline and says something.
+// lastOutput returns the last line that is not a headline and says something.
 func lastOutput(lines []history.Line) string {
 	for _, l := range slices.Backward(lines) {
 		if s := strings.TrimSpace(ansi.Strip(l.Text)); s != "" && !l.Headline && l.Level == "info" {

@@ -86,7 +86,7 @@ func (s Stamp) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads any RFC 3339 time; what is none becomes the zero time,
-// since a strange clock is no reason to lose a line.
+// since a strange clock is not a reason to lose a line.
 func (s *Stamp) UnmarshalJSON(data []byte) error {
 	var text string
 	if json.Unmarshal(data, &text) == nil {

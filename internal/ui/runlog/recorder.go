@@ -76,7 +76,7 @@ func (r *Recorder) tell(rec Record) {
 	}
 }
 
-// record returns the record of an event that is told as it is.
+// record returns the record of an event that is reported as it is.
 func (r *Recorder) record(e kitchen.Event) (Record, bool) {
 	rec := r.blank(e)
 	text, headline, ok := r.opts.Product.Message(e)

@@ -13,7 +13,7 @@ import (
 const proofSize = 256
 
 // Tail reads what is added to a log's current file. It copes with a file that
-// does not exist yet, that is put aside, removed, or emptied and written anew,
+// does not exist yet, that is put aside, removed, or emptied and written again,
 // as Test Kitchen does with every run.
 type Tail struct {
 	path string
@@ -28,7 +28,7 @@ type Tail struct {
 func NewTail(path string) *Tail { return &Tail{path: path} }
 
 // Poll calls yield, as [Scan] does, with each record that was added since the
-// last call. That there is no file is no error.
+// last call. That there is no file is not an error.
 func (t *Tail) Poll(yield func(rec Record, line []byte)) error {
 	if err := t.poll(yield); err != nil {
 		return fmt.Errorf("following the log %s: %w", t.path, err)
