@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/galleyhq/galley/internal/settings"
 )
 
 // project writes files to a new directory, the home below it included, and
@@ -54,10 +56,11 @@ func loadError(t *testing.T, text string) error {
 	return err
 }
 
-// compact is an instance's data on few lines.
-func compact(instances []Instance) string {
-	v := resolved(instances)
-	var e emitter
-	e.document(v)
-	return e.b.String()
+// everySetting is the table of settings as one list.
+func everySetting() []settings.Setting {
+	var out []settings.Setting
+	for _, g := range settings.Groups() {
+		out = append(out, g.Settings...)
+	}
+	return out
 }

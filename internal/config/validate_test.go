@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/galleyhq/galley/internal/settings"
 )
 
 func problems(t *testing.T, text string) []Problem {
@@ -107,7 +105,7 @@ func TestTypeProblemsShowNoSecrets(t *testing.T) {
 // TestTable holds the table to its own rules.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
-	for _, k := range settings.All() {
+	for _, k := range everySetting() {
 		id := k.Section + "|" + k.Plugin + "|" + k.Parent + "|" + k.Name
 		if seen[id] {
 			t.Errorf("%s is there twice", id)
@@ -135,7 +133,7 @@ func TestSchema(t *testing.T) {
 	}
 	// Every key of the table is somewhere in the schema.
 	text := string(Schema())
-	for _, k := range settings.All() {
+	for _, k := range everySetting() {
 		if !strings.Contains(text, `"`+k.Name+`":`) {
 			t.Errorf("%s is missing", k.ID())
 		}

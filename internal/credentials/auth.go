@@ -18,7 +18,7 @@ import (
 // configuration names none (kitchen-openstack: 60 s).
 const DefaultTimeout = 60 * time.Second
 
-// Auth says which cloud, who, and in which project. [AuthFromEnv] makes it of
+// Auth says which cloud, who, and in which project. [ReadEnv] makes it of
 // OS_* variables; a driver fills in the fields itself.
 type Auth struct {
 	// URL is the identity service in any spelling: with or without a version,
@@ -125,19 +125,9 @@ func (e *MissingError) Hint() string {
 	return "download an RC file from the cloud's dashboard (API Access, \"OpenStack RC file\") and source it: `. ./PROJECT-openrc.sh`; or name an entry of clouds.yaml in OS_CLOUD"
 }
 
-// AuthFromEnv interprets OS_* variables as an RC file sets them, those of
-// today and those of Keystone v2's time. An empty variable counts as unset.
-// What is missing is one [*MissingError].
-func AuthFromEnv(lookup func(string) string) (Auth, error) {
-	a, err := ReadEnv(lookup)
-	if err != nil {
-		return a, err
-	}
-	return a, a.Validate("the environment", settings.Environment)
-}
-
-// ReadEnv is [AuthFromEnv] for callers who complete the credentials from
-// elsewhere: what is missing is no error.
+// ReadEnv interprets OS_* variables as an RC file sets them, those of today and
+// those of Keystone v2's time. An empty variable counts as unset. Missing ones
+// are not an error: see [Auth.Validate].
 func ReadEnv(lookup func(string) string) (Auth, error) {
 	first := func(names ...string) string {
 		for _, n := range names {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/galleyhq/galley/internal/settings"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"gopkg.in/yaml.v3"
@@ -67,7 +68,7 @@ func env(pairs ...string) func(string) string {
 	return func(name string) string { return m[name] }
 }
 
-func TestAuthFromEnv(t *testing.T) {
+func TestfromEnv(t *testing.T) {
 	base := []string{"OS_AUTH_URL=http://h:5000/v3", "OS_USERNAME=demo", "OS_PASSWORD=secret"}
 	with := func(more ...string) []string { return append(append([]string{}, base...), more...) }
 	for name, c := range map[string]struct {
@@ -113,7 +114,7 @@ func TestAuthFromEnv(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := AuthFromEnv(env(c.env...))
+			got, err := fromEnv(env(c.env...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +131,7 @@ func TestAuthFromEnv(t *testing.T) {
 		})
 	}
 	t.Run("application credential", func(t *testing.T) {
-		a, err := AuthFromEnv(env("OS_AUTH_URL=http://h/v3", "OS_AUTH_TYPE=v3applicationcredential",
+		a, err := fromEnv(env("OS_AUTH_URL=http://h/v3", "OS_AUTH_TYPE=v3applicationcredential",
 			"OS_APPLICATION_CREDENTIAL_ID=id", "OS_APPLICATION_CREDENTIAL_SECRET=s", "OS_PROJECT_NAME=left over"))
 		if err != nil {
 			t.Fatal(err)
@@ -140,13 +141,13 @@ func TestAuthFromEnv(t *testing.T) {
 		}
 	})
 	t.Run("type decides", func(t *testing.T) {
-		a, err := AuthFromEnv(env(with("OS_AUTH_TYPE=password", "OS_TOKEN=t", "OS_APPLICATION_CREDENTIAL_ID=x", "OS_PROJECT_NAME=p")...))
+		a, err := fromEnv(env(with("OS_AUTH_TYPE=password", "OS_TOKEN=t", "OS_APPLICATION_CREDENTIAL_ID=x", "OS_PROJECT_NAME=p")...))
 		if err != nil || a.Token != "" || a.AppCredID != "" {
 			t.Errorf("%+v, %v", a, err)
 		}
 	})
 	t.Run("token", func(t *testing.T) {
-		a, err := AuthFromEnv(env("OS_AUTH_URL=http://h/v3", "OS_TOKEN=t"))
+		a, err := fromEnv(env("OS_AUTH_URL=http://h/v3", "OS_TOKEN=t"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,20 +156,20 @@ func TestAuthFromEnv(t *testing.T) {
 		}
 	})
 	t.Run("system scope", func(t *testing.T) {
-		a, err := AuthFromEnv(env(with("OS_SYSTEM_SCOPE=all", "OS_PROJECT_NAME=p")...))
+		a, err := fromEnv(env(with("OS_SYSTEM_SCOPE=all", "OS_PROJECT_NAME=p")...))
 		if err != nil || !a.SystemScope {
 			t.Errorf("%+v, %v", a, err)
 		}
 	})
 	for _, bad := range []string{"OS_INSECURE=perhaps", "OS_AUTH_TYPE=v3oidcpassword", "OS_INTERFACE=secret", "OS_SYSTEM_SCOPE=some"} {
-		if _, err := AuthFromEnv(env(with("OS_PROJECT_NAME=p", bad)...)); !errors.As(err, new(*Error)) {
+		if _, err := fromEnv(env(with("OS_PROJECT_NAME=p", bad)...)); !errors.As(err, new(*Error)) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
 }
 
 func TestMissingIsListedAtOnce(t *testing.T) {
-	_, err := AuthFromEnv(env())
+	_, err := fromEnv(env())
 	var m *MissingError
 	if !errors.As(err, &m) {
 		t.Fatalf("%T %v", err, err)
@@ -180,7 +181,7 @@ func TestMissingIsListedAtOnce(t *testing.T) {
 	if !strings.Contains(m.Hint(), "RC file") {
 		t.Error(m.Hint())
 	}
-	if _, err := AuthFromEnv(env("OS_AUTH_URL=http://h", "OS_USERNAME=u", "OS_PASSWORD=p")); err != nil {
+	if _, err := fromEnv(env("OS_AUTH_URL=http://h", "OS_USERNAME=u", "OS_PASSWORD=p")); err != nil {
 		t.Errorf("a user's default project is not asked for: %v", err)
 	}
 }
@@ -226,4 +227,13 @@ func FuzzParseURL(f *testing.F) {
 			t.Errorf("%q: %+v then %+v, %v", s, u, again, err)
 		}
 	})
+}
+
+// fromEnv reads OS_* variables and checks that they are complete.
+func fromEnv(lookup func(string) string) (Auth, error) {
+	a, err := ReadEnv(lookup)
+	if err != nil {
+		return a, err
+	}
+	return a, a.Validate("the environment", settings.Environment)
 }

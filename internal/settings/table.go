@@ -47,15 +47,6 @@ var byID = sync.OnceValue(func() map[ID]Setting {
 // callers do not change it.
 func Groups() []Group { return table() }
 
-// All returns every setting in the order of the documentation.
-func All() []Setting {
-	var out []Setting
-	for _, g := range table() {
-		out = append(out, g.Settings...)
-	}
-	return out
-}
-
 // Lookup returns the setting of an identity; where several plug-ins have a
 // key of that name, the first of the table.
 func Lookup(id ID) (Setting, bool) {

@@ -44,13 +44,6 @@ var plainVariables = map[string]string{
 	"identity_api_version": "OS_IDENTITY_API_VERSION",
 }
 
-// pathVariables are keys that name a file.
-var pathVariables = map[string]string{
-	"cacert": "OS_CACERT",
-	"cert":   "OS_CERT",
-	"key":    "OS_KEY",
-}
-
 // sameAs compares credentials with those that OS_* variables describe.
 func sameAs(t *testing.T, want map[string]string, got credentials.Auth) {
 	t.Helper()

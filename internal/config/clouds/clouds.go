@@ -59,9 +59,6 @@ type Entry struct {
 // String names the entry; its values are secrets.
 func (e *Entry) String() string { return e.Name + " of " + e.File }
 
-// GoString is String.
-func (e *Entry) GoString() string { return e.String() }
-
 func (e *Entry) warn(format string, args ...any) {
 	e.Warnings = append(e.Warnings, fmt.Sprintf(format, args...))
 }

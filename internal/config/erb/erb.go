@@ -97,8 +97,7 @@ type compiler struct {
 	code  strings.Builder
 	segs  []segment
 	lines []int // offsets of the template's line starts
-	line  []string
-	first bool // nothing on the current line of generated code yet
+	first bool  // nothing on the current line of generated code yet
 }
 
 // compile translates a template as ERB::Compiler does.

@@ -116,7 +116,7 @@ func TestTheBlogsConfiguration(t *testing.T) {
 	c := devCloud(t)
 	f := newFixture(t, envOf(c))
 	// The pool's addresses have to be there: the configuration allocates none.
-	a, err := credentials.AuthFromEnv(envOf(c))
+	a, err := credentials.ReadEnv(envOf(c))
 	if err != nil {
 		t.Fatal(err)
 	}

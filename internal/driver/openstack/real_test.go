@@ -196,7 +196,7 @@ func TestRealBorrowers(t *testing.T) {
 	realCloud(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	a, err := credentials.AuthFromEnv(os.Getenv)
+	a, err := credentials.ReadEnv(os.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
