@@ -68,7 +68,7 @@ func env(pairs ...string) func(string) string {
 	return func(name string) string { return m[name] }
 }
 
-func TestfromEnv(t *testing.T) {
+func TestFromEnv(t *testing.T) {
 	base := []string{"OS_AUTH_URL=http://h:5000/v3", "OS_USERNAME=demo", "OS_PASSWORD=secret"}
 	with := func(more ...string) []string { return append(append([]string{}, base...), more...) }
 	for name, c := range map[string]struct {
