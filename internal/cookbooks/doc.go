@@ -1,6 +1,6 @@
 // Package cookbooks resolves, installs, locks, vendors and exports the
 // cookbooks of a project: the work of chef-cli on a Policyfile and of Berkshelf
-// on a Berksfile, without Ruby. It knows neither clouds nor machines.
+// on a Berksfile, without Ruby. It does not depend on clouds or machines.
 //
 // A [Project] is one Policyfile or Berksfile:
 //

@@ -37,13 +37,13 @@ type Options struct {
 	// AllowExec lets Ruby files run commands.
 	AllowExec bool
 	// Server returns a client that signs requests to the Chef Server at a URL;
-	// nil where there is no user for one.
+	// nil without such a user.
 	Server func(ctx context.Context, url string) (Server, error)
 	// ChefConfig returns a setting of knife's configuration, nil for none.
 	ChefConfig func(ctx context.Context, key string) (any, error)
 	// Only and Except choose groups of a Berksfile.
 	Only, Except []string
-	// Say receives lines about what is done, Warn what is amiss; may be nil.
+	// Say receives progress, Warn warnings; both may be nil.
 	Say, Warn func(line string)
 }
 
@@ -155,7 +155,7 @@ type Locked struct {
 	Version string `json:"version"`
 }
 
-// Summary is what was done.
+// Summary is the result of a command.
 type Summary struct {
 	File     string `json:"file"`
 	LockFile string `json:"lock_file"`

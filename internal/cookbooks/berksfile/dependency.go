@@ -113,7 +113,7 @@ func (d *dependency) String() string {
 	return fmt.Sprintf("%s (%s)", d.name, v)
 }
 
-// copy is a dependency of its own with the same place.
+// copy returns another dependency with the same place.
 func (d *dependency) copy() *dependency {
 	c := *d
 	return &c

@@ -29,7 +29,7 @@ type Options struct {
 	// ChefConfig returns a setting of knife's configuration, nil where it has
 	// none; may be nil.
 	ChefConfig func(ctx context.Context, key string) (any, error)
-	// Say receives lines about what is done, Warn what is amiss.
+	// Say receives progress, Warn warnings.
 	Say, Warn func(line string)
 }
 
@@ -71,7 +71,7 @@ func (j *Job) warn(format string, args ...any) {
 // MissingError tells that the Berksfile is not there.
 type MissingError struct{ File string }
 
-func (e *MissingError) Error() string { return "there is no Berksfile " + e.File }
+func (e *MissingError) Error() string { return "the Berksfile " + e.File + " does not exist" }
 
 // Unwrap makes it a fs.ErrNotExist.
 func (e *MissingError) Unwrap() error { return fs.ErrNotExist }
@@ -81,7 +81,7 @@ func (e *MissingError) Hint() string {
 	return "name the Berksfile, or go to the folder that has it"
 }
 
-// StateError tells that the lock does not allow what was asked for.
+// StateError tells that the lock does not allow the command.
 type StateError struct {
 	Msg, hint string
 	// Status is the exit status that Berkshelf has for it.
@@ -153,7 +153,7 @@ func (l *lockfile) mustBePresent() error {
 	if l.present {
 		return nil
 	}
-	return &StateError{Msg: "there is no lock " + l.job.lock, hint: "make it with `galley deps install`", Status: 140}
+	return &StateError{Msg: "the lock " + l.job.lock + " does not exist", hint: "make it with `galley deps install`", Status: 140}
 }
 
 func (l *lockfile) mustHave(names []string) error {

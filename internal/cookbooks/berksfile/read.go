@@ -19,7 +19,7 @@ import (
 // words are the names that a Berksfile may call.
 var words = []string{"source", "cookbook", "metadata", "group", "solver", "extension"}
 
-// berksfile is what was read.
+// berksfile is the content of a Berksfile.
 type berksfile struct {
 	job     *Job
 	lines   map[string]*dependency
@@ -30,7 +30,7 @@ type berksfile struct {
 	unknown string
 }
 
-// Error tells what is wrong with a Berksfile.
+// Error reports a mistake in a Berksfile.
 type Error struct {
 	File string
 	Line int

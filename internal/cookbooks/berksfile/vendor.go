@@ -157,7 +157,7 @@ func (i *installer) newer(d *dependency) (*Newer, error) {
 }
 
 // Graph returns what the Berksfile asks for, the locked version of each
-// cookbook, and what it needs.
+// cookbook, and its dependencies.
 func (j *Job) Graph() (roots []solver.Requirement, versions map[string]string, needs map[string][]solver.Requirement, err error) {
 	l, err := j.readLock()
 	if err == nil {

@@ -35,7 +35,7 @@ var paths = []string{"a.tmp", "x/b.tmp", "spec/x", "spec/a/b", ".x", "x/.y", "do
 func TestMatchAsRuby(t *testing.T) {
 	ruby, err := exec.LookPath("ruby")
 	if err != nil {
-		t.Skip("there is no ruby")
+		t.Skip("ruby is not installed")
 	}
 	program := `globs, paths = ARGV[0].split("\n", -1), ARGV[1].split("\n", -1)
 globs.each { |g| paths.each { |p| puts [File.fnmatch(g, p), File.fnmatch(g, p, File::FNM_DOTMATCH)].join(" ") } }`

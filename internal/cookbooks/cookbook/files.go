@@ -19,8 +19,8 @@ import (
 const uploadedFile = ".uploaded-cookbook-version.json"
 
 // Files lists the files of the cookbook in a folder, relative and with
-// slashes, in the order of their paths: all below it but what is in a
-// top-level folder whose name begins with a dot, and but those that ignore
+// slashes, in the order of their paths: all below it except in
+// top-level folders whose names begin with a dot, and except those that ignore
 // leaves out. Linked files count, linked folders are not entered.
 func Files(dir string, ignore Ignore) ([]string, error) {
 	var out []string

@@ -58,8 +58,8 @@ func Copy(from, to string) error {
 	return err
 }
 
-// Stage calls fill with an empty folder, and then moves what it holds into
-// dir, in place of what has the same names there. When fill fails, dir is as
+// Stage calls fill with an empty folder, and then moves its entries into dir,
+// in place of those of the same names. When fill fails, dir is as
 // it was.
 func Stage(dir string, fill func(tmp string) error) error {
 	return stage(dir, fill, func(tmp string) error {
@@ -114,8 +114,8 @@ type Tree struct {
 	Data  map[string][]byte
 }
 
-// Merge writes trees below a folder, beside what is there; with remove, what
-// is in none of them goes. Nothing changes before all files have been copied.
+// Merge writes trees below a folder, beside its other files; with remove, these
+// go. Nothing changes before all files have been copied.
 func Merge(dir string, trees []Tree, remove bool) error {
 	var all []string
 	err := stage(dir, func(tmp string) error {
@@ -152,7 +152,7 @@ func Merge(dir string, trees []Tree, remove bool) error {
 	return prune(dir, all)
 }
 
-// prune removes what is not listed below a folder.
+// prune removes all files below a folder that are not listed.
 func prune(dir string, keep []string) error {
 	wanted := map[string]bool{".": true}
 	for _, f := range keep {

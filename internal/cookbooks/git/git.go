@@ -24,7 +24,7 @@ import (
 type Client struct {
 	Env   *env.Env
 	Cache *cache.Store
-	// Offline allows what is in the cache only.
+	// Offline allows the cache only.
 	Offline bool
 }
 
@@ -38,7 +38,7 @@ type Place struct {
 	Default string
 }
 
-// Name is what is looked up in the repository.
+// Name is the name to look up in the repository.
 func (p Place) Name() string {
 	for _, s := range []string{p.Revision, p.Ref, p.Branch, p.Tag} {
 		if s != "" {

@@ -64,7 +64,7 @@ func (w *writer) value(v any, depth int) {
 	}
 }
 
-// items writes what is between the brackets.
+// items writes the content of brackets.
 func (w *writer) items(n, depth int, item func(i int)) {
 	for i := range n {
 		if i > 0 {

@@ -115,7 +115,7 @@ func requirements(list []cookbook.Dependency) ([]solver.Requirement, error) {
 	return out, nil
 }
 
-// book returns what is known of a cookbook, nil where there is nothing.
+// book returns the entry of a cookbook, nil for none.
 func (d *dependencies) book(name string) *bookDependencies {
 	for i := range d.books {
 		if d.books[i].name == name {

@@ -42,7 +42,7 @@ func (e *NotEmptyError) Error() string {
 }
 
 // Hint tells how to export there all the same.
-func (e *NotEmptyError) Hint() string { return "give --force to replace what is there" }
+func (e *NotEmptyError) Hint() string { return "give --force to replace it" }
 
 // Exported is the result of an export.
 type Exported struct {
@@ -193,7 +193,7 @@ the policy. On the machine, as root and in this folder, run:
 
     chef-client -z
 
-| path | what it is |
+| path | content |
 | --- | --- |
 | .chef/config.rb | configuration of the client |
 | Policyfile.lock.json | the policy's lock |

@@ -135,7 +135,7 @@ func (j *Job) includedPath(i *include) (*jsonorder.Object, error) {
 	}
 	text, err := os.ReadFile(file)
 	if os.IsNotExist(err) {
-		return nil, fmt.Errorf("there is no lock %s; if it has another name, give that as part of the path", file)
+		return nil, fmt.Errorf("the lock %s does not exist; if it has another name, give that as part of the path", file)
 	}
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ type Options struct {
 	// ChefConfig returns a setting of knife's configuration, nil where it has
 	// none; may be nil.
 	ChefConfig func(ctx context.Context, key string) (any, error)
-	// Say receives lines about what is done, Warn what is amiss.
+	// Say receives progress, Warn warnings.
 	Say, Warn func(line string)
 }
 
@@ -95,9 +95,9 @@ type MissingError struct {
 
 func (e *MissingError) Error() string {
 	if e.Lock {
-		return fmt.Sprintf("there is no lock %s", e.File)
+		return fmt.Sprintf("the lock %s does not exist", e.File)
 	}
-	return fmt.Sprintf("there is no Policyfile %s", e.File)
+	return fmt.Sprintf("the Policyfile %s does not exist", e.File)
 }
 
 // Unwrap makes it a fs.ErrNotExist.

@@ -99,7 +99,7 @@ func (e *ModifiedError) Error() string {
 
 // Hint tells what may have happened.
 func (e *ModifiedError) Hint() string {
-	return "the source has replaced the version, or the copy in the cache was changed: remove " + e.Dir + " and install again, or lock it anew with `galley deps update`"
+	return "the source has replaced the version, or the copy in the cache was changed: remove " + e.Dir + " and install again, or update the lock with `galley deps update`"
 }
 
 // NotInstalledError tells that a locked cookbook is not on this machine.
@@ -236,7 +236,7 @@ func (e *OutdatedError) Hint() string { return "run `galley deps update`" }
 
 // Graph returns what the Policyfile asks for, which are the cookbooks that no
 // other one needs and those of the run lists; the version of each cookbook; and
-// what it needs.
+// its dependencies.
 func (l *Lock) Graph() (roots []solver.Requirement, versions map[string]string, needs map[string][]solver.Requirement) {
 	versions, needs = map[string]string{}, map[string][]solver.Requirement{}
 	wanted := map[string]bool{}

@@ -134,7 +134,7 @@ func (p *policy) find(name string) *location {
 	return nil
 }
 
-// Error tells what is wrong with a Policyfile.
+// Error reports mistakes in a Policyfile.
 type Error struct {
 	File string
 	// Problems are sentences, each with its line where it has one.

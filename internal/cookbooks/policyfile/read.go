@@ -23,7 +23,7 @@ type reader struct {
 	problems []string
 	defaults *attributes
 	over     *attributes
-	// unknown is the last name that the file called in vain.
+	// unknown is the last name that the file called and that does not exist.
 	unknown string
 }
 

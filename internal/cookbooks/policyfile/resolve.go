@@ -155,7 +155,7 @@ func (r *resolver) graph(ctx context.Context) (*solver.Graph, error) {
 }
 
 // find returns the versions of a cookbook: that of its cookbook line where it
-// has a place of its own, else those of the source that counts.
+// names a place, else those of the source that counts.
 func (r *resolver) find(ctx context.Context, name string) ([]source.Release, error) {
 	l := r.policy.find(name)
 	if l != nil && l.fixed() {
@@ -196,7 +196,7 @@ func (e *ConflictError) Error() string {
 
 // Hint tells how to settle it.
 func (e *ConflictError) Hint() string {
-	return fmt.Sprintf("say which one counts: default_source(…) { |s| s.preferred_for %q }, or give the cookbook a line with a source of its own", e.Name)
+	return fmt.Sprintf("say which one counts: default_source(…) { |s| s.preferred_for %q }, or give the cookbook a line with a source", e.Name)
 }
 
 // sourceOf is the source whose versions of a cookbook count, nil where none

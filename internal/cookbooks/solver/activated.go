@@ -1,6 +1,6 @@
 package solver
 
-// activated is the graph of what has been chosen so far. Every change is
+// activated is the graph of the cookbooks chosen so far. Every change is
 // logged, so that it can be undone when the resolution goes back.
 type activated struct {
 	vertices map[string]*vertex
@@ -80,7 +80,7 @@ func (g *activated) connect(from, to *vertex, r *requirement) (circle []*vertex)
 	return nil
 }
 
-// path returns the vertices from one to another, nil if there is no way.
+// path returns the vertices from one to another, nil if none leads there.
 func (g *activated) path(from, to *vertex) []*vertex {
 	if from.visited == g.visit {
 		return nil

@@ -92,7 +92,7 @@ type requirement struct {
 	searched bool
 }
 
-// equal is how the peers' library compares them: requirements of artifacts
+// equal compares them as Molinillo does: requirements of artifacts
 // are the same only if they are the same one, demands by what they ask for.
 func (r *requirement) equal(o *requirement) bool {
 	if r == o || r == nil || o == nil {

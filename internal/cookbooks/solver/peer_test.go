@@ -50,7 +50,7 @@ func TestSameAsPeer(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := in.Write(append(line, '\n')); err != nil || !out.Scan() {
-			t.Fatalf("the peer ended at problem %d: %v", i, err)
+			t.Fatalf("Molinillo ended at problem %d: %v", i, err)
 		}
 		var want struct {
 			Solution map[string]string
@@ -72,7 +72,7 @@ func TestSameAsPeer(t *testing.T) {
 			}
 			unsolvable++
 			if want.Error == "" {
-				t.Fatalf("problem %d: here %v, the peer finds %v\n%s", i, err, want.Solution, line)
+				t.Fatalf("problem %d: here %v, Molinillo finds %v\n%s", i, err, want.Solution, line)
 			}
 			continue
 		}
@@ -82,7 +82,7 @@ func TestSameAsPeer(t *testing.T) {
 			got[c.Name] = c.Version.String()
 		}
 		if len(got) != len(want.Solution) || want.Error != "" {
-			t.Fatalf("problem %d: here %v, the peer %v %s\n%s", i, got, want.Solution, want.Error, line)
+			t.Fatalf("problem %d: here %v, Molinillo %v %s\n%s", i, got, want.Solution, want.Error, line)
 		}
 		for n, v := range want.Solution {
 			if got[n] != v {
@@ -90,7 +90,7 @@ func TestSameAsPeer(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d problems: %d solved, %d without a solution, %d ended in a crash of the peer", count, solved, unsolvable, crashed)
+	t.Logf("%d problems: %d solved, %d without a solution, %d ended in a crash of Molinillo", count, solved, unsolvable, crashed)
 	if min(solved, unsolvable) < count/20 {
 		t.Error("nearly all problems are of one kind")
 	}

@@ -62,7 +62,7 @@ func (r *resolution) push(todo []*requirement, order bool, from *state) {
 	r.active.tag(s)
 }
 
-// pushPossibility moves the last set of a state into one of its own.
+// pushPossibility moves the last set of a state into a new state.
 func (r *resolution) pushPossibility(from *state) {
 	s := &state{
 		possibility: true, name: from.name, requirement: from.requirement, requirements: slices.Clone(from.requirements),
@@ -77,7 +77,7 @@ func (r *resolution) pushPossibility(from *state) {
 }
 
 // sorted brings requirements into the order in which they are dealt with:
-// what is chosen already, what was in a conflict, then by the number of
+// chosen cookbooks first, then those in a conflict, then by the number of
 // versions that match.
 func (r *resolution) sorted(todo []*requirement, c *conflicts) []*requirement {
 	type keyed struct {

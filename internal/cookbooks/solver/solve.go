@@ -22,7 +22,7 @@ type Choice struct {
 // between solutions. maxSteps <= 0 is [DefaultSteps].
 //
 // The choices come in the order in which the cookbooks were first required.
-// Errors are a [*Conflict] where there is no solution, a [*BudgetError] where
+// Errors are a [*Conflict] without a solution, a [*BudgetError] where
 // none was found within the steps, and the context's.
 func Solve(ctx context.Context, g *Graph, demands []Demand, maxSteps int) ([]Choice, error) {
 	if maxSteps <= 0 {

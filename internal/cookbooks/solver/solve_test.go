@@ -10,7 +10,7 @@ import (
 )
 
 // bruteForce says whether a problem has a solution, by trying every choice of
-// versions. Circles are no solution.
+// versions. Circles do not count.
 func bruteForce(g *Graph, demands []Demand) bool {
 	chosen := map[string]*artifact{}
 	var solve func(todo []Requirement) bool
@@ -99,7 +99,7 @@ func TestSolutionsHold(t *testing.T) {
 		}
 		check(t, g, demands, choices)
 	}
-	// The algorithm of the peers may give up in rare cases with circles.
+	// Molinillo's algorithm may give up in rare cases with circles.
 	if given > unsolvable/50 {
 		t.Errorf("of %d problems without a solution, %d have one", unsolvable, given)
 	}

@@ -60,7 +60,7 @@ func (c *Context) FromGit(ctx context.Context, g *git.Client, p git.Place, want 
 	})
 }
 
-// The keys under which the cache has what was fetched.
+// The keys of the cache.
 
 // ArchiveKey is that of an archive at a URL.
 func ArchiveKey(url string) string { return "archive " + url }

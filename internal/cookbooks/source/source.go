@@ -46,8 +46,8 @@ type Server interface {
 	Do(ctx context.Context, method, path string, in, out any) error
 }
 
-// NotFounder may be implemented by the error of a [Server] to say that there
-// is no such object.
+// NotFounder may be implemented by the error of a [Server] to say that the
+// object does not exist.
 type NotFounder interface{ NotFound() bool }
 
 // Context is what sources work with.
@@ -96,7 +96,7 @@ func (c *Context) ArtifactoryHeader(ctx context.Context) (http.Header, error) {
 // ServerAt returns a client of the Chef Server at a URL.
 func (c *Context) ServerAt(ctx context.Context, url string) (Server, error) {
 	if c.Server == nil {
-		return nil, fmt.Errorf("%s is a Chef Server, and there is no configuration of a user for one", url)
+		return nil, fmt.Errorf("%s is a Chef Server, and no user for it is configured", url)
 	}
 	if c.Web.Offline {
 		return nil, &web.Error{What: "anything", URL: secret.URL(url), Err: web.ErrOffline}

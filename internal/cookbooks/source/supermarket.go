@@ -151,7 +151,7 @@ func (s *listed) fromWeb(ctx context.Context) ([]byte, error) {
 	if s.index, err = parseIndex(data); err == nil {
 		s.remember(file, note, fresh, got)
 	}
-	return data, nil // what is wrong with it is found again
+	return data, nil // the caller parses it again for the error
 }
 
 // remember keeps a list for the next time; that it cannot be kept is no

@@ -25,7 +25,7 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("%q is not a %s", e.Text, e.What)
 }
 
-// Hint gives examples of what is accepted.
+// Hint gives examples.
 func (e *FormatError) Hint() string {
 	if e.What == "version" {
 		return "a version has one to three numbers, as 1.2.3"

@@ -54,7 +54,7 @@ type Error struct {
 	URL  secret.URL
 	// Status is the code of the answer, 0 where there was none.
 	Status int
-	// Broken says that an answer came, and was not what was wanted.
+	// Broken says that an answer came that cannot be used.
 	Broken bool
 	Err    error
 }
@@ -91,7 +91,7 @@ func (e *Error) Hint() string {
 // ErrOffline is wrapped by errors for what would need the network.
 var ErrOffline = errors.New("it is not in the cache, and the network may not be used")
 
-// Request is what is wanted.
+// Request is one request.
 type Request struct {
 	// What names it in errors, as "the list of cookbooks".
 	What string
