@@ -149,7 +149,8 @@ func (g *Graph) reaching(name string) map[string]bool {
 	for again := true; again; {
 		again = false
 		for n, needs := range g.needs {
-			if !found[n] && slices.ContainsFunc(needs, func(r solver.Requirement) bool { return found[r.Name] }) {
+			if !found[n] &&
+				slices.ContainsFunc(needs, func(r solver.Requirement) bool { return found[r.Name] }) {
 				found[n], again = true, true
 			}
 		}

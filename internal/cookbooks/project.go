@@ -106,7 +106,11 @@ func Open(file string, o Options) (*Project, error) {
 	}
 	store := cache.New(dir)
 	src := &source.Context{
-		Web: &web.Client{HTTP: o.HTTP, Offline: o.Offline, UserAgent: o.UserAgent}, Cache: store, Env: o.Env, Server: o.Server,
+		Web: &web.Client{
+			HTTP:      o.HTTP,
+			Offline:   o.Offline,
+			UserAgent: o.UserAgent,
+		}, Cache: store, Env: o.Env, Server: o.Server,
 		Metadata: cookbook.Reader{Env: o.Env, Dir: o.Dir, AllowExec: o.AllowExec},
 		Secret: func(ctx context.Context, key string) (secret.Text, error) {
 			if o.ChefConfig == nil {
@@ -171,7 +175,14 @@ func (p *Project) ofPolicy(r *policyfile.Result, err error) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Summary{File: p.File(), LockFile: p.LockFile(), Changed: r.Changed, Policy: r.Lock.Name, RevisionID: r.Lock.RevisionID(), Cookbooks: []Locked{}}
+	s := &Summary{
+		File:       p.File(),
+		LockFile:   p.LockFile(),
+		Changed:    r.Changed,
+		Policy:     r.Lock.Name,
+		RevisionID: r.Lock.RevisionID(),
+		Cookbooks:  []Locked{},
+	}
 	for _, c := range r.Lock.Cookbooks {
 		s.Cookbooks = append(s.Cookbooks, Locked{c.Name, c.Version})
 	}

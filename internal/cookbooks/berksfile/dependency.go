@@ -55,7 +55,8 @@ func (p *place) equal(o *place) bool {
 		return p.git == nil && o.git == nil && p.path == o.path && p.metadata == o.metadata
 	}
 	a, b := p.git, o.git
-	return a.URL == b.URL && a.Branch == b.Branch && a.Tag == b.Tag && short(a.Ref) == short(b.Ref) && a.Rel == b.Rel
+	return a.URL == b.URL && a.Branch == b.Branch && a.Tag == b.Tag && short(a.Ref) == short(b.Ref) &&
+		a.Rel == b.Rel
 }
 
 func short(ref string) string { return ref[:min(7, len(ref))] }

@@ -46,7 +46,10 @@ func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*Result, 
 	for _, d := range i.installed {
 		m := d.book.meta
 		l.graph[m.Name] = &item{name: m.Name, version: d.book.version, needs: needsOf(m)}
-		res.Cookbooks = append(res.Cookbooks, Cookbook{Name: m.Name, Version: d.book.version.String(), Dir: d.book.dir, meta: m})
+		res.Cookbooks = append(
+			res.Cookbooks,
+			Cookbook{Name: m.Name, Version: d.book.version.String(), Dir: d.book.dir, meta: m},
+		)
 	}
 	for _, d := range dependencies {
 		if b.has(d.name) {
@@ -72,7 +75,13 @@ func (l *lockfile) reduce(ctx context.Context, b *berksfile) error {
 		}
 		if !d.constraint.Allows(graphed.version) {
 			return &StateError{
-				Msg:    fmt.Sprintf("%s needs %s %s, and the lock has %s", d.line, d.name, d.constraint, graphed.version),
+				Msg: fmt.Sprintf(
+					"%s needs %s %s, and the lock has %s",
+					d.line,
+					d.name,
+					d.constraint,
+					graphed.version,
+				),
 				hint:   fmt.Sprintf("run `galley deps update %s %s`", l.job.file, d.name),
 				Status: 128,
 			}
@@ -393,8 +402,16 @@ func (i *installer) find(d *dependency) (source.Source, source.Release, error) {
 		}
 	}
 	return nil, source.Release{}, &StateError{
-		Msg: fmt.Sprintf("no source has the cookbook %s %s, which the lock names", d.name, d.locked), Status: 149,
-		hint: fmt.Sprintf("run `galley deps update %s %s`, or add the source that has it", i.job.file, d.name),
+		Msg: fmt.Sprintf(
+			"no source has the cookbook %s %s, which the lock names",
+			d.name,
+			d.locked,
+		), Status: 149,
+		hint: fmt.Sprintf(
+			"run `galley deps update %s %s`, or add the source that has it",
+			i.job.file,
+			d.name,
+		),
 	}
 }
 
@@ -411,7 +428,12 @@ func (i *installer) fetch(ctx context.Context, d *dependency, s source.Source, r
 	return i.job.o.Source.Cache.Write(file, []byte(key+"\n"))
 }
 
-func (i *installer) download(ctx context.Context, d *dependency, s source.Source, r source.Release) (dir, key string, err error) {
+func (i *installer) download(
+	ctx context.Context,
+	d *dependency,
+	s source.Source,
+	r source.Release,
+) (dir, key string, err error) {
 	c := i.job.o.Source
 	want := source.Wanted{Name: d.name, Constraint: version.Exactly(*d.locked)}
 	switch r.Type {
@@ -423,7 +445,13 @@ func (i *installer) download(ctx context.Context, d *dependency, s source.Source
 		return dir, source.ServerKey(r.Location, object), err
 	case "supermarket", "opscode", "uri":
 	default:
-		return "", "", fmt.Errorf("%s has %s %s at a place of the kind %q, which is not supported", s, d.name, r.Version, r.Type)
+		return "", "", fmt.Errorf(
+			"%s has %s %s at a place of the kind %q, which is not supported",
+			s,
+			d.name,
+			r.Version,
+			r.Type,
+		)
 	}
 	var header http.Header
 	if strings.HasPrefix(s.String(), string(source.Artifactory)+"(") {
@@ -447,7 +475,10 @@ func archiveURL(s source.Source, r source.Release) (string, error) {
 		at = r.Location
 	}
 	if at == "" {
-		at = strings.TrimRight(r.Location, "/") + "/cookbooks/" + r.Name + "/versions/" + r.Version + "/download"
+		at = strings.TrimRight(
+			r.Location,
+			"/",
+		) + "/cookbooks/" + r.Name + "/versions/" + r.Version + "/download"
 	}
 	based, ok := s.(interface{ URL() string })
 	if !ok {

@@ -153,13 +153,21 @@ func (l *lockfile) mustBePresent() error {
 	if l.present {
 		return nil
 	}
-	return &StateError{Msg: "the lock " + l.job.lock + " does not exist", hint: "make it with `galley deps install`", Status: 140}
+	return &StateError{
+		Msg:    "the lock " + l.job.lock + " does not exist",
+		hint:   "make it with `galley deps install`",
+		Status: 140,
+	}
 }
 
 func (l *lockfile) mustHave(names []string) error {
 	for _, n := range names {
 		if l.graph[n] == nil {
-			return &StateError{Msg: fmt.Sprintf("the lock %s has no cookbook %s", l.job.lock, n), hint: text.DidYouMean(n, l.names()), Status: 120}
+			return &StateError{
+				Msg:    fmt.Sprintf("the lock %s has no cookbook %s", l.job.lock, n),
+				hint:   text.DidYouMean(n, l.names()),
+				Status: 120,
+			}
 		}
 	}
 	return nil

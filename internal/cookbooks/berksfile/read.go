@@ -73,7 +73,9 @@ func (j *Job) read(ctx context.Context) (*berksfile, error) {
 			return nil, own
 		}
 		var re *ruby.Error
-		if errors.As(err, &re) && b.unknown != "" && (re.Class == "NameError" || re.Class == "NoMethodError") && re.Hint() == "" {
+		if errors.As(err, &re) && b.unknown != "" &&
+			(re.Class == "NameError" || re.Class == "NoMethodError") &&
+			re.Hint() == "" {
 			re.SetHint(text.DidYouMean(b.unknown, words))
 			if b.unknown == "site" {
 				re.SetHint("site is of Berkshelf 2; write source 'https://supermarket.chef.io'")
@@ -122,7 +124,13 @@ func (b *berksfile) Call(c *ruby.Call) (ruby.Value, bool, error) {
 }
 
 func (b *berksfile) fail(c *ruby.Call, status int, hint, format string, args ...any) error {
-	return &Error{File: b.job.file, Line: c.Line, Msg: fmt.Sprintf(format, args...), Status: status, hint: hint}
+	return &Error{
+		File:   b.job.file,
+		Line:   c.Line,
+		Msg:    fmt.Sprintf(format, args...),
+		Status: status,
+		hint:   hint,
+	}
 }
 
 // split takes the hash at the end of arguments.
@@ -175,13 +183,25 @@ func (b *berksfile) source(c *ruby.Call, args []any) error {
 			}
 			return nil
 		default:
-			return b.fail(c, 113, "", "the source type %s is not known: it is supermarket, chef_server, artifactory or chef_repo", k)
+			return b.fail(
+				c,
+				113,
+				"",
+				"the source type %s is not known: it is supermarket, chef_server, artifactory or chef_repo",
+				k,
+			)
 		}
 	default:
 		return c.Raise("ArgumentError", "wrong number of arguments (given 0, expected 1)")
 	}
 	if u, err := url.Parse(at); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return b.fail(c, 137, "a source is a URL that begins with https:// or http://", "%q is not a valid source", at)
+		return b.fail(
+			c,
+			137,
+			"a source is a URL that begins with https:// or http://",
+			"%q is not a valid source",
+			at,
+		)
 	}
 	if !b.urls[at] {
 		b.urls[at] = true
@@ -289,7 +309,14 @@ func (b *berksfile) add(c *ruby.Call, name, constraint string, groups []string, 
 	if old := b.lines[name]; old != nil {
 		for _, g := range groups {
 			if slices.Contains(old.groups, g) {
-				return b.fail(c, 105, "remove one of them, or put them into different groups", "the cookbook %s is named twice; first in %s", name, old.line)
+				return b.fail(
+					c,
+					105,
+					"remove one of them, or put them into different groups",
+					"the cookbook %s is named twice; first in %s",
+					name,
+					old.line,
+				)
 			}
 		}
 	}
@@ -298,7 +325,14 @@ func (b *berksfile) add(c *ruby.Call, name, constraint string, groups []string, 
 		return b.fail(c, 113, "", "cookbook %s: %v", name, err)
 	}
 	line := fmt.Sprintf("%s:%d", filepath.Base(c.File), c.Line)
-	b.lines[name] = &dependency{job: b.job, name: name, constraint: parsed, groups: groups, place: at, line: line}
+	b.lines[name] = &dependency{
+		job:        b.job,
+		name:       name,
+		constraint: parsed,
+		groups:     groups,
+		place:      at,
+		line:       line,
+	}
 	return nil
 }
 

@@ -61,7 +61,8 @@ func vendored(c Cookbook, target string) (disk.Tree, error) {
 		}
 		rel = filepath.ToSlash(rel)
 		info, err := os.Stat(file)
-		if err != nil || !info.Mode().IsRegular() || ignore.Has(rel) || d.Name() == ".git" || d.Name() == ".svn" {
+		if err != nil || !info.Mode().IsRegular() || ignore.Has(rel) || d.Name() == ".git" ||
+			d.Name() == ".svn" {
 			return nil //nolint:nilerr // a broken link is left out
 		}
 		t.Files = append(t.Files, rel)
@@ -97,7 +98,11 @@ func (j *Job) Outdated(ctx context.Context) ([]Newer, error) {
 		return nil, err
 	}
 	if !trusted {
-		return nil, &StateError{Msg: fmt.Sprintf("the lock %s does not fit the Berksfile", j.lock), hint: "run `galley deps install`", Status: 144}
+		return nil, &StateError{
+			Msg:    fmt.Sprintf("the lock %s does not fit the Berksfile", j.lock),
+			hint:   "run `galley deps install`",
+			Status: 144,
+		}
 	}
 	i := &installer{job: j, file: b, lock: l}
 	locks := l.locks(b)
@@ -107,7 +112,11 @@ func (j *Job) Outdated(ctx context.Context) ([]Newer, error) {
 			return nil, err
 		}
 		if have == nil {
-			return nil, &StateError{Msg: fmt.Sprintf("the cookbook %s is not installed", d), hint: "run `galley deps install`", Status: 145}
+			return nil, &StateError{
+				Msg:    fmt.Sprintf("the cookbook %s is not installed", d),
+				hint:   "run `galley deps install`",
+				Status: 145,
+			}
 		}
 	}
 	if err := i.load(ctx); err != nil {

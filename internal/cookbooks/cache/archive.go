@@ -88,7 +88,8 @@ type unpacker struct {
 
 func (u *unpacker) entry(h *tar.Header, r io.Reader) error {
 	name := path.Clean(strings.TrimPrefix(h.Name, "./"))
-	if path.IsAbs(h.Name) || name == ".." || strings.HasPrefix(name, "../") || strings.ContainsAny(h.Name, "\\\x00") {
+	if path.IsAbs(h.Name) || name == ".." || strings.HasPrefix(name, "../") ||
+		strings.ContainsAny(h.Name, "\\\x00") {
 		return errors.New("is outside of the cookbook")
 	}
 	if name == "." {

@@ -76,7 +76,11 @@ func (s *Store) Lookup(key string) (dir string, ok bool) {
 // Fill returns the folder with the content of a key. Where it is not there,
 // make is called with an empty folder to put the content into; when it fails,
 // nothing is kept. One process at a time fills a key.
-func (s *Store) Fill(ctx context.Context, key string, make func(ctx context.Context, dir string) error) (string, error) {
+func (s *Store) Fill(
+	ctx context.Context,
+	key string,
+	make func(ctx context.Context, dir string) error,
+) (string, error) {
 	if dir, ok := s.Lookup(key); ok {
 		return dir, nil
 	}

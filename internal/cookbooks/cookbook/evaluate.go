@@ -34,7 +34,16 @@ func (r Reader) evaluate(ctx context.Context, src, file string) (*Metadata, erro
 type host struct{ data *jsonorder.Object }
 
 // texts are the fields that are one string.
-var texts = []string{"name", "description", "long_description", "maintainer", "maintainer_email", "license", "source_url", "issues_url"}
+var texts = []string{
+	"name",
+	"description",
+	"long_description",
+	"maintainer",
+	"maintainer_email",
+	"license",
+	"source_url",
+	"issues_url",
+}
 
 // known are the calls with a meaning; Chef ignores all others without a block.
 var known = append([]string{
@@ -74,7 +83,10 @@ func (h *host) Call(c *ruby.Call) (ruby.Value, bool, error) {
 		return nil, true, nil
 	case "recipe":
 		if len(args) != 2 {
-			return nil, true, c.Raise("ArgumentError", fmt.Sprintf("wrong number of arguments (given %d, expected 2)", len(args)))
+			return nil, true, c.Raise(
+				"ArgumentError",
+				fmt.Sprintf("wrong number of arguments (given %d, expected 2)", len(args)),
+			)
 		}
 		h.data.Object("recipes").Set(fmt.Sprint(args[0]), toJSON(args[1]))
 	case "gem":
@@ -94,7 +106,14 @@ func (h *host) text(c *ruby.Call) (ruby.Value, bool, error) {
 	if len(c.Args) > 0 && c.Args[0] != nil {
 		s, ok := ruby.ToGo(c.Args[0]).(string)
 		if !ok {
-			return nil, true, c.Raise("ArgumentError", fmt.Sprintf("Option %s must be a kind of [String]!  You passed %s.", c.Name, c.Interp().Inspect(c.Args[0])))
+			return nil, true, c.Raise(
+				"ArgumentError",
+				fmt.Sprintf(
+					"Option %s must be a kind of [String]!  You passed %s.",
+					c.Name,
+					c.Interp().Inspect(c.Args[0]),
+				),
+			)
 		}
 		h.data.Set(c.Name, s)
 		return c.Args[0], true, nil
@@ -135,7 +154,10 @@ func (h *host) constraint(c *ruby.Call, args []any) (ruby.Value, bool, error) {
 	}
 	name := fmt.Sprint(args[0])
 	if c.Name == "depends" && name == h.data.String("name") {
-		return nil, true, c.Raise("RuntimeError", "Cookbook depends on itself in cookbook "+name+", please remove this unnecessary self-dependency")
+		return nil, true, c.Raise(
+			"RuntimeError",
+			"Cookbook depends on itself in cookbook "+name+", please remove this unnecessary self-dependency",
+		)
 	}
 	text := ">= 0.0.0"
 	if len(args) == 2 && args[1] != nil {

@@ -218,7 +218,8 @@ func chefVersion(s string) (version.Version, error) {
 	for line := range strings.Lines(s) {
 		line = strings.TrimSuffix(line, "\n")
 		v, err := version.Parse(line)
-		if err == nil && strings.Trim(line, "0123456789.") == "" && !strings.HasSuffix(line, ".") && strings.Contains(line, ".") {
+		if err == nil && strings.Trim(line, "0123456789.") == "" && !strings.HasSuffix(line, ".") &&
+			strings.Contains(line, ".") {
 			return v, nil
 		}
 	}

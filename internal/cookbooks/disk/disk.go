@@ -18,7 +18,13 @@ func WriteFile(file string, data []byte, mode os.FileMode) error {
 	if target, err := filepath.EvalSymlinks(file); err == nil {
 		file = target
 	}
-	err := renameio.WriteFile(file, data, mode, renameio.WithTempDir(filepath.Dir(file)), renameio.WithExistingPermissions())
+	err := renameio.WriteFile(
+		file,
+		data,
+		mode,
+		renameio.WithTempDir(filepath.Dir(file)),
+		renameio.WithExistingPermissions(),
+	)
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", file, err)
 	}

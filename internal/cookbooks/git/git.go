@@ -182,11 +182,17 @@ func (c *Client) fetch(ctx context.Context, p Place) error {
 		shallow = true
 	}
 	fetch := func(args ...string) error {
-		_, err := c.run(ctx, doing, "", nil, append([]string{"--git-dir", dir, "fetch", "--quiet", "--force"}, args...)...)
+		_, err := c.run(
+			ctx,
+			doing,
+			"",
+			nil,
+			append([]string{"--git-dir", dir, "fetch", "--quiet", "--force"}, args...)...)
 		return err
 	}
 	// One commit is enough for a branch or a tag; not every server can do that.
-	if spec := p.refspec(); spec != "" && (fresh || shallow) && fetch("--depth", "1", "--no-tags", p.URL, spec) == nil {
+	if spec := p.refspec(); spec != "" && (fresh || shallow) &&
+		fetch("--depth", "1", "--no-tags", p.URL, spec) == nil {
 		return nil
 	}
 	args := []string{"--tags", p.URL, "+refs/heads/*:refs/heads/*"}
@@ -234,7 +240,11 @@ func (c *Client) Checkout(ctx context.Context, p Place, dir string) error {
 		tree, where = p.Revision+":"+rel, where+", folder "+rel
 	}
 	doing := fmt.Sprintf("checking out %s of %s", p.Name(), where)
-	extra := []string{"GIT_DIR=" + repo, "GIT_WORK_TREE=" + dir, "GIT_INDEX_FILE=" + filepath.Join(tmp, "index")}
+	extra := []string{
+		"GIT_DIR=" + repo,
+		"GIT_WORK_TREE=" + dir,
+		"GIT_INDEX_FILE=" + filepath.Join(tmp, "index"),
+	}
 	if _, err := c.run(ctx, doing, dir, extra, "read-tree", tree); err != nil {
 		return err
 	}
@@ -245,7 +255,11 @@ func (c *Client) Checkout(ctx context.Context, p Place, dir string) error {
 }
 
 // Show returns the content of a file at the place's commit, and the commit.
-func (c *Client) Show(ctx context.Context, p Place, file string) (content []byte, revision string, err error) {
+func (c *Client) Show(
+	ctx context.Context,
+	p Place,
+	file string,
+) (content []byte, revision string, err error) {
 	revision, err = c.Resolve(ctx, p)
 	if err != nil {
 		return nil, "", err
@@ -257,6 +271,15 @@ func (c *Client) Show(ctx context.Context, p Place, file string) (content []byte
 		}
 	}
 	doing := fmt.Sprintf("reading %s of %s", file, secret.URL(p.URL))
-	out, err := c.run(ctx, doing, "", nil, "--git-dir", c.dir(p.URL), "show", revision+":"+path.Clean(filepath.ToSlash(file)))
+	out, err := c.run(
+		ctx,
+		doing,
+		"",
+		nil,
+		"--git-dir",
+		c.dir(p.URL),
+		"show",
+		revision+":"+path.Clean(filepath.ToSlash(file)),
+	)
 	return []byte(out), revision, err
 }

@@ -96,7 +96,16 @@ func parseCookstyle(text string) ([]Offense, error) {
 	for _, f := range report.Files {
 		for _, o := range f.Offenses {
 			message := strings.TrimPrefix(o.Message, o.Cop+": ")
-			out = append(out, Offense{Path: f.Path, Line: o.Location.Line, Rule: o.Cop, Severity: o.Severity, Message: message})
+			out = append(
+				out,
+				Offense{
+					Path:     f.Path,
+					Line:     o.Location.Line,
+					Rule:     o.Cop,
+					Severity: o.Severity,
+					Message:  message,
+				},
+			)
 		}
 	}
 	return out, nil
@@ -108,7 +117,16 @@ func parseFoodcritic(text string) []Offense {
 	var out []Offense
 	for _, m := range foodcriticLine.FindAllStringSubmatch(text, -1) {
 		line, _ := strconv.Atoi(m[4])
-		out = append(out, Offense{Path: strings.TrimPrefix(m[3], "./"), Line: line, Rule: m[1], Severity: "warning", Message: m[2]})
+		out = append(
+			out,
+			Offense{
+				Path:     strings.TrimPrefix(m[3], "./"),
+				Line:     line,
+				Rule:     m[1],
+				Severity: "warning",
+				Message:  m[2],
+			},
+		)
 	}
 	return out
 }

@@ -37,7 +37,10 @@ func (d *dependencies) object() *jsonorder.Object {
 	for i, r := range demands {
 		list[i] = []string{r[0], r[1]}
 	}
-	books := slices.SortedFunc(slices.Values(d.books), func(a, b bookDependencies) int { return strings.Compare(a.String(), b.String()) })
+	books := slices.SortedFunc(
+		slices.Values(d.books),
+		func(a, b bookDependencies) int { return strings.Compare(a.String(), b.String()) },
+	)
 	deps := &jsonorder.Object{}
 	for _, b := range books {
 		needs := make([]any, len(b.needs))
@@ -56,7 +59,9 @@ func dependenciesFrom(o *jsonorder.Object) (dependencies, error) {
 	demands, ok := o.Value("Policyfile").([]any)
 	deps := o.Object("dependencies")
 	if !ok || deps == nil {
-		return d, fmt.Errorf("solution_dependencies of the lock must have a list Policyfile and an object dependencies")
+		return d, fmt.Errorf(
+			"solution_dependencies of the lock must have a list Policyfile and an object dependencies",
+		)
 	}
 	for _, e := range demands {
 		r, err := requirementFrom(e)
@@ -69,7 +74,10 @@ func dependenciesFrom(o *jsonorder.Object) (dependencies, error) {
 		m := bookAndVersion().FindStringSubmatch(key)
 		list, ok := deps.Value(key).([]any)
 		if m == nil || !ok {
-			return d, fmt.Errorf("solution_dependencies of the lock: %q is not a cookbook with its version and a list", key)
+			return d, fmt.Errorf(
+				"solution_dependencies of the lock: %q is not a cookbook with its version and a list",
+				key,
+			)
 		}
 		b := bookDependencies{name: m[1], version: m[2]}
 		for _, e := range list {

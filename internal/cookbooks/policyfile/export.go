@@ -128,7 +128,10 @@ func (e *exporter) fill(dir string) error {
 		}
 	}
 	lock, revision := e.lock.Marshal(), e.lock.RevisionID()
-	group := jsonorder.NewObject("policies", jsonorder.NewObject(e.lock.Name, jsonorder.NewObject("revision_id", revision)))
+	group := jsonorder.NewObject(
+		"policies",
+		jsonorder.NewObject(e.lock.Name, jsonorder.NewObject("revision_id", revision)),
+	)
 	files := map[string][]byte{
 		"Policyfile.lock.json":                               lock,
 		"policies/" + e.lock.Name + "-" + revision + ".json": lock,

@@ -82,7 +82,10 @@ func (l *Lock) RevisionID() string {
 }
 
 func (l *Lock) sorted() []*CookbookLock {
-	return slices.SortedFunc(slices.Values(l.Cookbooks), func(a, b *CookbookLock) int { return strings.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(
+		slices.Values(l.Cookbooks),
+		func(a, b *CookbookLock) int { return strings.Compare(a.Name, b.Name) },
+	)
 }
 
 // Marshal writes the lock as chef-cli does.
@@ -114,7 +117,14 @@ func (l *Lock) object() *jsonorder.Object {
 }
 
 func (c *CookbookLock) object() *jsonorder.Object {
-	o := jsonorder.NewObject("version", c.Version, "identifier", string(c.Identifier), "dotted_decimal_identifier", c.dotted)
+	o := jsonorder.NewObject(
+		"version",
+		c.Version,
+		"identifier",
+		string(c.Identifier),
+		"dotted_decimal_identifier",
+		c.dotted,
+	)
 	if c.Local {
 		o.Set("source", c.Source)
 		o.Set("cache_key", nil)
@@ -179,7 +189,10 @@ func lockFrom(o *jsonorder.Object) (*Lock, error) {
 			l.named = append(l.named, namedList{name, items})
 		}
 	}
-	sections := map[string]**jsonorder.Object{"default_attributes": &l.defaults, "override_attributes": &l.overrides}
+	sections := map[string]**jsonorder.Object{
+		"default_attributes":  &l.defaults,
+		"override_attributes": &l.overrides,
+	}
 	var books, deps *jsonorder.Object
 	sections["cookbook_locks"], sections["solution_dependencies"] = &books, &deps
 	for _, key := range []string{"cookbook_locks", "default_attributes", "override_attributes", "solution_dependencies"} {
@@ -247,7 +260,13 @@ func cookbookLockFrom(name string, o *jsonorder.Object) (*CookbookLock, error) {
 			return nil, fail("has no " + key)
 		}
 	}
-	c := &CookbookLock{Name: name, Version: o.String("version"), Identifier: cookbook.Identifier(o.String("identifier")), dotted: o.String("dotted_decimal_identifier"), options: o.Object("source_options")}
+	c := &CookbookLock{
+		Name:       name,
+		Version:    o.String("version"),
+		Identifier: cookbook.Identifier(o.String("identifier")),
+		dotted:     o.String("dotted_decimal_identifier"),
+		options:    o.Object("source_options"),
+	}
 	for key, ok := range map[string]bool{"version": c.Version != "", "identifier": c.Identifier != "", "source_options": c.options != nil} {
 		if !ok {
 			return nil, fail(fmt.Sprintf("has a %s of the wrong kind", key))

@@ -61,7 +61,10 @@ func (j *Job) compare(c *CookbookLock, dir string) error {
 		return err
 	}
 	if id != c.Identifier {
-		j.warn("%s", (&ModifiedError{Name: c.Name, Version: c.Version, Dir: dir, Locked: c.Identifier, Found: id}).Error())
+		j.warn(
+			"%s",
+			(&ModifiedError{Name: c.Name, Version: c.Version, Dir: dir, Locked: c.Identifier, Found: id}).Error(),
+		)
 	}
 	return nil
 }
@@ -82,7 +85,9 @@ func (j *Job) cached(l *location) (dir string, ok bool) {
 	case kindServer:
 		return s.Cache.Lookup(source.ServerKey(place, "cookbooks/"+l.name+"/"+o.String("version")))
 	case kindServerArtifact:
-		return s.Cache.Lookup(source.ServerKey(place, "cookbook_artifacts/"+l.name+"/"+o.String("identifier")))
+		return s.Cache.Lookup(
+			source.ServerKey(place, "cookbook_artifacts/"+l.name+"/"+o.String("identifier")),
+		)
 	}
 	return "", false
 }
@@ -94,7 +99,14 @@ type ModifiedError struct {
 }
 
 func (e *ModifiedError) Error() string {
-	return fmt.Sprintf("the cookbook %s %s is not the one that was locked: its files have the identifier %s, and the lock says %s (%s)", e.Name, e.Version, e.Found, e.Locked, e.Dir)
+	return fmt.Sprintf(
+		"the cookbook %s %s is not the one that was locked: its files have the identifier %s, and the lock says %s (%s)",
+		e.Name,
+		e.Version,
+		e.Found,
+		e.Locked,
+		e.Dir,
+	)
 }
 
 // Hint tells what may have happened.
@@ -153,7 +165,12 @@ func (j *Job) content(ctx context.Context, c *CookbookLock) (*cookbook.Metadata,
 		return nil, err
 	}
 	if m.Name != c.Name {
-		return nil, &source.MismatchError{Wanted: source.Wanted{Name: c.Name, Constraint: version.Any}, Place: dir, Name: m.Name, Version: m.Version}
+		return nil, &source.MismatchError{
+			Wanted:  source.Wanted{Name: c.Name, Constraint: version.Any},
+			Place:   dir,
+			Name:    m.Name,
+			Version: m.Version,
+		}
 	}
 	return m, nil
 }
@@ -181,7 +198,13 @@ func (j *Job) refresh(ctx context.Context, l *Lock) ([]*content, error) {
 		out = append(out, b)
 		if !c.Local {
 			if id != c.Identifier {
-				return nil, &ModifiedError{Name: c.Name, Version: c.Version, Dir: dir, Locked: c.Identifier, Found: id}
+				return nil, &ModifiedError{
+					Name:    c.Name,
+					Version: c.Version,
+					Dir:     dir,
+					Locked:  c.Identifier,
+					Found:   id,
+				}
 			}
 			continue
 		}
@@ -228,7 +251,12 @@ type OutdatedError struct {
 }
 
 func (e *OutdatedError) Error() string {
-	return fmt.Sprintf("the cookbook %s %s no longer fits the lock: %s", e.Name, e.Version, strings.Join(e.Conflicts, "; "))
+	return fmt.Sprintf(
+		"the cookbook %s %s no longer fits the lock: %s",
+		e.Name,
+		e.Version,
+		strings.Join(e.Conflicts, "; "),
+	)
 }
 
 // Hint tells how to get a lock that fits.

@@ -44,7 +44,11 @@ func (p *policy) mergeIncludes() error {
 	if p.defaults, err = p.mergeAttributes("default", p.defaults, func(l *Lock) *jsonorder.Object { return l.defaults }); err != nil {
 		return err
 	}
-	p.overrides, err = p.mergeAttributes("override", p.overrides, func(l *Lock) *jsonorder.Object { return l.overrides })
+	p.overrides, err = p.mergeAttributes(
+		"override",
+		p.overrides,
+		func(l *Lock) *jsonorder.Object { return l.overrides },
+	)
 	return err
 }
 
@@ -59,7 +63,11 @@ func plainItems(items []string) []string {
 
 // mergeAttributes adds the attributes of the included policies. Two values for
 // one attribute are an error, unless they are equal.
-func (p *policy) mergeAttributes(level string, own *jsonorder.Object, of func(*Lock) *jsonorder.Object) (*jsonorder.Object, error) {
+func (p *policy) mergeAttributes(
+	level string,
+	own *jsonorder.Object,
+	of func(*Lock) *jsonorder.Object,
+) (*jsonorder.Object, error) {
 	seen := &jsonorder.Object{}
 	if err := noteLeaves(seen, own, "this Policyfile", level); err != nil {
 		return nil, err
@@ -107,7 +115,12 @@ func noteLeaves(seen, attrs *jsonorder.Object, by, path string) error {
 			if ok {
 				other = l.by
 			}
-			return fmt.Errorf("the attribute %s has different values: by %s and by %s; included policies cannot be overridden", at, other, by)
+			return fmt.Errorf(
+				"the attribute %s has different values: by %s and by %s; included policies cannot be overridden",
+				at,
+				other,
+				by,
+			)
 		}
 	}
 	return nil

@@ -58,7 +58,15 @@ const (
 	kindServerArtifact = "chef_server_artifact"
 )
 
-var kinds = []string{kindGit, kindGithub, kindPath, kindSupermarket, kindServer, kindServerArtifact, kindArtifactory}
+var kinds = []string{
+	kindGit,
+	kindGithub,
+	kindPath,
+	kindSupermarket,
+	kindServer,
+	kindServerArtifact,
+	kindArtifactory,
+}
 
 // newLocation checks what a cookbook line says.
 func newLocation(name, constraint string, options *jsonorder.Object, origin string) (*location, error) {
@@ -75,7 +83,12 @@ func newLocation(name, constraint string, options *jsonorder.Object, origin stri
 	}
 	switch {
 	case options.Len() > 0 && l.kind == "":
-		return nil, fmt.Errorf("cookbook %s has invalid source options %s; one of %s must say where it comes from", name, inspectOptions(options), strings.Join(kinds, ", "))
+		return nil, fmt.Errorf(
+			"cookbook %s has invalid source options %s; one of %s must say where it comes from",
+			name,
+			inspectOptions(options),
+			strings.Join(kinds, ", "),
+		)
 	case l.kind == kindGithub:
 		l.kind = kindGit
 		git := jsonorder.NewObject("git", "https://github.com/"+options.String(kindGithub)+".git")

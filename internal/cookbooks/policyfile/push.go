@@ -141,7 +141,13 @@ func (u *upload) sandbox(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return u.server.Do(ctx, http.MethodPut, "sandboxes/"+url.PathEscape(box.ID), map[string]any{"is_completed": true}, nil)
+	return u.server.Do(
+		ctx,
+		http.MethodPut,
+		"sandboxes/"+url.PathEscape(box.ID),
+		map[string]any{"is_completed": true},
+		nil,
+	)
 }
 
 // put sends one file to the place that the server has named for it.
@@ -165,7 +171,15 @@ func (u *upload) manifest() any {
 	c := u.book.lock
 	files := make([]map[string]string, 0, len(u.files))
 	for _, f := range u.files {
-		files = append(files, map[string]string{"name": manifestName(f), "path": f, "checksum": u.sums[f], "specificity": specificity(f)})
+		files = append(
+			files,
+			map[string]string{
+				"name":        manifestName(f),
+				"path":        f,
+				"checksum":    u.sums[f],
+				"specificity": specificity(f),
+			},
+		)
 	}
 	return map[string]any{
 		"name": c.Name, "identifier": string(c.Identifier), "version": c.Version, "chef_type": "cookbook_version",

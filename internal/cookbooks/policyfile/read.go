@@ -50,7 +50,9 @@ func (j *Job) read(ctx context.Context) (*policy, error) {
 			return nil, context.Cause(ctx)
 		}
 		var re *ruby.Error
-		if errors.As(err, &re) && r.unknown != "" && (re.Class == "NameError" || re.Class == "NoMethodError") && re.Hint() == "" {
+		if errors.As(err, &re) && r.unknown != "" &&
+			(re.Class == "NameError" || re.Class == "NoMethodError") &&
+			re.Hint() == "" {
 			re.SetHint(text.DidYouMean(r.unknown, words))
 		}
 		return nil, err
@@ -66,13 +68,24 @@ func (j *Job) read(ctx context.Context) (*policy, error) {
 func (r *reader) finish(in *ruby.Interp) {
 	p := r.policy
 	if len(p.runList) == 0 {
-		r.problems = append(r.problems, "the run_list is empty: name the recipes, as in `run_list 'app::default'`")
+		r.problems = append(
+			r.problems,
+			"the run_list is empty: name the recipes, as in `run_list 'app::default'`",
+		)
 	}
 	for i, a := range p.sources {
 		for _, b := range p.sources[i+1:] {
 			for _, name := range a.names {
 				if slices.Contains(b.names, name) {
-					r.problems = append(r.problems, fmt.Sprintf("%s and %s are both preferred for %s; only one source can be", a, b, name))
+					r.problems = append(
+						r.problems,
+						fmt.Sprintf(
+							"%s and %s are both preferred for %s; only one source can be",
+							a,
+							b,
+							name,
+						),
+					)
 				}
 			}
 		}
@@ -194,7 +207,10 @@ func runListItems(args []any, list string) (items []string, errs []error) {
 			ok = false
 		}
 		if !ok {
-			errs = append(errs, fmt.Errorf("%s has not the form cookbook, cookbook::recipe or recipe[…]", what))
+			errs = append(
+				errs,
+				fmt.Errorf("%s has not the form cookbook, cookbook::recipe or recipe[…]", what),
+			)
 			continue
 		}
 		book, recipe, found := strings.Cut(name, "::")
@@ -276,7 +292,12 @@ func (r *reader) cookbook(c *ruby.Call, args []any, problem func(error)) error {
 	return r.addCookbook(name, constraint, opts, c, problem)
 }
 
-func (r *reader) addCookbook(name, constraint string, opts *jsonorder.Object, c *ruby.Call, problem func(error)) error {
+func (r *reader) addCookbook(
+	name, constraint string,
+	opts *jsonorder.Object,
+	c *ruby.Call,
+	problem func(error),
+) error {
 	origin := fmt.Sprintf("%s:%d", filepath.Base(c.File), c.Line)
 	l, err := newLocation(name, constraint, opts, origin)
 	if err != nil {
@@ -284,7 +305,15 @@ func (r *reader) addCookbook(name, constraint string, opts *jsonorder.Object, c 
 		return nil
 	}
 	if old := r.policy.find(name); old != nil {
-		problem(fmt.Errorf("cookbook %s is given twice: first as %s (%s), then as %s", name, inspectOptions(old.options), old.origin, inspectOptions(opts)))
+		problem(
+			fmt.Errorf(
+				"cookbook %s is given twice: first as %s (%s), then as %s",
+				name,
+				inspectOptions(old.options),
+				old.origin,
+				inspectOptions(opts),
+			),
+		)
 		return nil
 	}
 	r.policy.cookbooks = append(r.policy.cookbooks, l)
@@ -303,11 +332,24 @@ func (r *reader) metadata(c *ruby.Call) error {
 	if r.policy.name == "" {
 		r.policy.name = m.Name
 	}
-	return r.addCookbook(m.Name, ">= 0.0.0", jsonorder.NewObject("path", "."), c, func(err error) { r.problems = append(r.problems, err.Error()) })
+	return r.addCookbook(
+		m.Name,
+		">= 0.0.0",
+		jsonorder.NewObject("path", "."),
+		c,
+		func(err error) { r.problems = append(r.problems, err.Error()) },
+	)
 }
 
 // sourceTypes are those that default_source accepts.
-var sourceTypes = []string{"supermarket", "community", "delivery_supermarket", "chef_server", "chef_repo", "artifactory"}
+var sourceTypes = []string{
+	"supermarket",
+	"community",
+	"delivery_supermarket",
+	"chef_server",
+	"chef_repo",
+	"artifactory",
+}
 
 func (r *reader) defaultSource(c *ruby.Call, args []any, problem func(error)) error {
 	if len(args) == 0 {
@@ -316,7 +358,14 @@ func (r *reader) defaultSource(c *ruby.Call, args []any, problem func(error)) er
 	kind, ok := args[0].(ruby.Symbol)
 	if !ok || !slices.Contains(sourceTypes, string(kind)) {
 		hint := text.DidYouMean(fmt.Sprint(args[0]), sourceTypes)
-		problem(fmt.Errorf("the default_source type %s is not known: it is one of :%s. %s", c.Interp().Inspect(c.Args[0]), strings.Join(sourceTypes, ", :"), hint))
+		problem(
+			fmt.Errorf(
+				"the default_source type %s is not known: it is one of :%s. %s",
+				c.Interp().Inspect(c.Args[0]),
+				strings.Join(sourceTypes, ", :"),
+				hint,
+			),
+		)
 		return nil
 	}
 	at := ""
@@ -343,36 +392,45 @@ func (r *reader) defaultSource(c *ruby.Call, args []any, problem func(error)) er
 	if c.Block == nil {
 		return nil
 	}
-	self := &ruby.HostObject{Name: p.String(), Host: ruby.HostFunc(func(c *ruby.Call) (ruby.Value, bool, error) {
-		if c.Name != "preferred_for" {
-			return nil, false, nil
-		}
-		for _, a := range c.Args {
-			if list, ok := ruby.ToGo(a).([]any); ok {
-				// chef-cli prefers nothing for a list; that cannot be meant.
-				return nil, true, c.Raise("ArgumentError", fmt.Sprintf("preferred_for takes names, not a list; write preferred_for(*%v)", list))
+	self := &ruby.HostObject{
+		Name: p.String(),
+		Host: ruby.HostFunc(func(c *ruby.Call) (ruby.Value, bool, error) {
+			if c.Name != "preferred_for" {
+				return nil, false, nil
 			}
-			p.names = append(p.names, fmt.Sprint(ruby.ToGo(a)))
-		}
-		return nil, true, nil
-	})}
+			for _, a := range c.Args {
+				if list, ok := ruby.ToGo(a).([]any); ok {
+					// chef-cli prefers nothing for a list; that cannot be meant.
+					return nil, true, c.Raise(
+						"ArgumentError",
+						fmt.Sprintf("preferred_for takes names, not a list; write preferred_for(*%v)", list),
+					)
+				}
+				p.names = append(p.names, fmt.Sprint(ruby.ToGo(a)))
+			}
+			return nil, true, nil
+		}),
+	}
 	_, err := c.Yield(self)
 	return err
 }
 
 // chefConfig is `chef_config`, knife's configuration.
 func (r *reader) chefConfig() ruby.Value {
-	return &ruby.HostObject{Name: "chef_config", Host: ruby.HostFunc(func(c *ruby.Call) (ruby.Value, bool, error) {
-		key := c.Name
-		if c.Name == "[]" && len(c.Args) == 1 {
-			key = fmt.Sprint(ruby.ToGo(c.Args[0]))
-		} else if len(c.Args) > 0 || strings.HasSuffix(c.Name, "=") {
-			return nil, false, nil
-		}
-		if r.job.o.ChefConfig == nil {
-			return nil, true, nil
-		}
-		v, err := r.job.o.ChefConfig(c.Context(), key)
-		return ruby.FromGo(v), true, err
-	})}
+	return &ruby.HostObject{
+		Name: "chef_config",
+		Host: ruby.HostFunc(func(c *ruby.Call) (ruby.Value, bool, error) {
+			key := c.Name
+			if c.Name == "[]" && len(c.Args) == 1 {
+				key = fmt.Sprint(ruby.ToGo(c.Args[0]))
+			} else if len(c.Args) > 0 || strings.HasSuffix(c.Name, "=") {
+				return nil, false, nil
+			}
+			if r.job.o.ChefConfig == nil {
+				return nil, true, nil
+			}
+			v, err := r.job.o.ChefConfig(c.Context(), key)
+			return ruby.FromGo(v), true, err
+		}),
+	}
 }

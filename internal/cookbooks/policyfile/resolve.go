@@ -196,7 +196,10 @@ func (e *ConflictError) Error() string {
 
 // Hint tells how to settle it.
 func (e *ConflictError) Hint() string {
-	return fmt.Sprintf("say which one counts: default_source(…) { |s| s.preferred_for %q }, or give the cookbook a line with a source", e.Name)
+	return fmt.Sprintf(
+		"say which one counts: default_source(…) { |s| s.preferred_for %q }, or give the cookbook a line with a source",
+		e.Name,
+	)
 }
 
 // sourceOf is the source whose versions of a cookbook count, nil where none
@@ -320,7 +323,10 @@ func (r *resolver) optionsFor(c solver.Choice) (*jsonorder.Object, error) {
 	if r.included != nil && s.Source == source.Source(r.included) {
 		options := r.included.options[c.Name]
 		if options == nil {
-			return nil, fmt.Errorf("the included policies do not say where the cookbook %s comes from", c.Name)
+			return nil, fmt.Errorf(
+				"the included policies do not say where the cookbook %s comes from",
+				c.Name,
+			)
 		}
 		return options, nil
 	}
@@ -376,7 +382,11 @@ func (j *Job) install(ctx context.Context, l *location) error {
 }
 
 // fromGit returns the folder of a cookbook from a git repository.
-func (j *Job) fromGit(ctx context.Context, o *jsonorder.Object, want source.Wanted) (dir, revision string, err error) {
+func (j *Job) fromGit(
+	ctx context.Context,
+	o *jsonorder.Object,
+	want source.Wanted,
+) (dir, revision string, err error) {
 	p := git.Place{
 		URL: o.String("git"), Branch: o.String("branch"), Tag: o.String("tag"), Ref: o.String("ref"),
 		Revision: o.String("revision"), Rel: o.String("rel"), Default: "main",
@@ -395,7 +405,10 @@ type RecipeError struct {
 }
 
 func (e *RecipeError) Error() string {
-	return "the installed cookbooks do not have all recipes of the run lists: " + strings.Join(e.Missing, ", ")
+	return "the installed cookbooks do not have all recipes of the run lists: " + strings.Join(
+		e.Missing,
+		", ",
+	)
 }
 
 // Hint names the usual causes.
@@ -435,7 +448,10 @@ func (r *resolver) lock(ctx context.Context) (*Lock, error) {
 		l.named = append(l.named, list)
 	}
 	for _, i := range p.includes {
-		l.included = append(l.included, jsonorder.NewObject("name", i.name, "revision_id", i.revision, "source_options", i.forLock))
+		l.included = append(
+			l.included,
+			jsonorder.NewObject("name", i.name, "revision_id", i.revision, "source_options", i.forLock),
+		)
 	}
 	l.Cookbooks = make([]*CookbookLock, len(r.choices))
 	var g errgroup.Group
@@ -451,7 +467,10 @@ func (r *resolver) lock(ctx context.Context) (*Lock, error) {
 			return nil, err
 		}
 		l.deps.books = append(l.deps.books, bookDependencies{c.Name, c.Version.String(), needs})
-		l.deps.policyfile = append(l.deps.policyfile, solver.Requirement{Name: c.Name, Constraint: place.constraint})
+		l.deps.policyfile = append(
+			l.deps.policyfile,
+			solver.Requirement{Name: c.Name, Constraint: place.constraint},
+		)
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
@@ -480,7 +499,13 @@ func (j *Job) lockOf(l *location) (*CookbookLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CookbookLock{Name: l.name, Version: l.meta.Version, Identifier: id, dotted: id.Dotted(), options: &jsonorder.Object{}}
+	c := &CookbookLock{
+		Name:       l.name,
+		Version:    l.meta.Version,
+		Identifier: id,
+		dotted:     id.Dotted(),
+		options:    &jsonorder.Object{},
+	}
 	place := l.options.String(l.kind)
 	c.options.Set(l.kind, place)
 	c.origin = place

@@ -84,7 +84,8 @@ func (j *Job) Outdated(ctx context.Context) ([]Newer, error) {
 	}
 	var out []Newer
 	for _, c := range l.sorted() {
-		if o := c.options; o.String(kindPath) != "" || o.String(kindGit) != "" || o.String(kindServerArtifact) != "" {
+		if o := c.options; o.String(kindPath) != "" || o.String(kindGit) != "" ||
+			o.String(kindServerArtifact) != "" {
 			continue
 		}
 		n, err := l.newer(c, p)
@@ -124,7 +125,8 @@ func (l *Lock) newer(c *CookbookLock, p *policy) (*Newer, error) {
 	allowed := l.allowed(c.Name, p)
 	try := func(s *preferred, r source.Release) {
 		v, err := version.Parse(r.Version)
-		if err != nil || slices.ContainsFunc(allowed, func(c version.Constraint) bool { return !c.Allows(v) }) {
+		if err != nil ||
+			slices.ContainsFunc(allowed, func(c version.Constraint) bool { return !c.Allows(v) }) {
 			return
 		}
 		switch order := v.Compare(best); {

@@ -83,7 +83,10 @@ func (r *resolution) unwind() error {
 			delete(r.parents, q)
 		}
 	}
-	back.unused = slices.DeleteFunc(slices.Clone(back.unused), func(u *unwind) bool { return u.index >= details.index })
+	back.unused = slices.DeleteFunc(
+		slices.Clone(back.unused),
+		func(u *unwind) bool { return u.index >= details.index },
+	)
 	return nil
 }
 
@@ -131,7 +134,10 @@ func (r *resolution) options(binding []*requirement) []*unwind {
 		t := &tree{q}
 		*trees = append(*trees, t)
 		add := func(index int, q *requirement) {
-			out = append(out, &unwind{index: index, requirement: q, tree: t, conflicting: binding, trees: trees})
+			out = append(
+				out,
+				&unwind{index: index, requirement: q, tree: t, conflicting: binding, trees: trees},
+			)
 		}
 		add(-1, nil)
 		// Another version for this requirement may satisfy the others.
@@ -142,7 +148,11 @@ func (r *resolution) options(binding []*requirement) []*unwind {
 		for child, parent := q, r.parent(q); parent != nil; child, parent = parent, r.parent(parent) {
 			*t = append(*t, parent)
 			i := r.stateOf(parent)
-			if i >= 0 && slices.ContainsFunc(r.states[i].sets, func(s *set) bool { return !contains(s.needs, child) }) {
+			if i >= 0 &&
+				slices.ContainsFunc(
+					r.states[i].sets,
+					func(s *set) bool { return !contains(s.needs, child) },
+				) {
 				add(i, parent)
 			}
 		}

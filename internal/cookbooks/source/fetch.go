@@ -39,9 +39,20 @@ type MismatchError struct {
 
 func (e *MismatchError) Error() string {
 	if e.Name != e.Wanted.Name {
-		return fmt.Sprintf("%s is to be the cookbook %s, but its metadata name it %q", e.Place, e.Wanted.Name, e.Name)
+		return fmt.Sprintf(
+			"%s is to be the cookbook %s, but its metadata name it %q",
+			e.Place,
+			e.Wanted.Name,
+			e.Name,
+		)
 	}
-	return fmt.Sprintf("%s holds %s %s, which does not fit the constraint %s", e.Place, e.Name, e.Version, e.Wanted.Constraint)
+	return fmt.Sprintf(
+		"%s holds %s %s, which does not fit the constraint %s",
+		e.Place,
+		e.Name,
+		e.Version,
+		e.Wanted.Constraint,
+	)
 }
 
 // Hint tells how to mend it.
@@ -83,15 +94,19 @@ func (c *Context) Download(ctx context.Context, url string, header http.Header, 
 			return err
 		}
 		defer os.RemoveAll(tmp)
-		err = c.Web.Get(ctx, web.Request{What: what, URL: url, Header: header}, func(resp *http.Response) error {
-			if err := os.RemoveAll(tmp); err != nil {
-				return err
-			}
-			if err := os.Mkdir(tmp, 0o755); err != nil {
-				return err
-			}
-			return cache.Unpack(resp.Body, tmp)
-		})
+		err = c.Web.Get(
+			ctx,
+			web.Request{What: what, URL: url, Header: header},
+			func(resp *http.Response) error {
+				if err := os.RemoveAll(tmp); err != nil {
+					return err
+				}
+				if err := os.Mkdir(tmp, 0o755); err != nil {
+					return err
+				}
+				return cache.Unpack(resp.Body, tmp)
+			},
+		)
 		if err != nil {
 			return err
 		}
@@ -199,8 +214,13 @@ func (c *Context) FromServer(ctx context.Context, at, object string, want Wanted
 // serverFile fetches one file and compares its check sum.
 func (c *Context) serverFile(ctx context.Context, root *os.Root, f manifestFile, want Wanted) error {
 	name := path.Clean(f.Path)
-	if path.IsAbs(f.Path) || name == ".." || strings.HasPrefix(name, "../") || strings.ContainsAny(f.Path, "\\\x00") {
-		return fmt.Errorf("fetching %s: the server lists %q, which is outside of the cookbook", want.Name, f.Path)
+	if path.IsAbs(f.Path) || name == ".." || strings.HasPrefix(name, "../") ||
+		strings.ContainsAny(f.Path, "\\\x00") {
+		return fmt.Errorf(
+			"fetching %s: the server lists %q, which is outside of the cookbook",
+			want.Name,
+			f.Path,
+		)
 	}
 	if dir := path.Dir(name); dir != "." {
 		if err := root.MkdirAll(dir, 0o755); err != nil {

@@ -41,7 +41,8 @@ func (s *folder) Load(ctx context.Context) error {
 	all := map[string][]Release{}
 	for _, e := range entries {
 		dir := filepath.Join(s.path, e.Name())
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() || strings.HasPrefix(e.Name(), ".") || !cookbook.Is(dir) {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() || strings.HasPrefix(e.Name(), ".") ||
+			!cookbook.Is(dir) {
 			continue
 		}
 		m, err := s.ctx.Metadata.Read(ctx, dir)
@@ -51,7 +52,16 @@ func (s *folder) Load(ctx context.Context) error {
 		if m.Name == "" {
 			return &cookbook.MetadataError{File: dir, Err: errors.New("the metadata give no name")}
 		}
-		all[m.Name] = append(all[m.Name], Release{Name: m.Name, Version: m.Version, Dependencies: m.Dependencies, Type: "file_store", Dir: dir})
+		all[m.Name] = append(
+			all[m.Name],
+			Release{
+				Name:         m.Name,
+				Version:      m.Version,
+				Dependencies: m.Dependencies,
+				Type:         "file_store",
+				Dir:          dir,
+			},
+		)
 	}
 	s.all = all
 	return nil

@@ -69,7 +69,9 @@ func notAList(data []byte) error {
 	case len(begin) == 0:
 		return errors.New("the list of cookbooks is empty")
 	case begin[0] == '<':
-		return errors.New("a web page came in place of the list of cookbooks; is there a login or a proxy in between?")
+		return errors.New(
+			"a web page came in place of the list of cookbooks; is there a login or a proxy in between?",
+		)
 	}
 	return errors.New("the list of cookbooks is not JSON")
 }
@@ -92,7 +94,9 @@ func (x *index) releases(name string) ([]Release, error) {
 		entry := versions.Object(v)
 		r := Release{
 			Name: name, Version: v,
-			Type: entry.String("location_type"), Location: entry.String("location_path"), URL: entry.String("download_url"),
+			Type: entry.String(
+				"location_type",
+			), Location: entry.String("location_path"), URL: entry.String("download_url"),
 		}
 		deps := entry.Object("dependencies")
 		for _, d := range deps.Keys() {

@@ -107,7 +107,15 @@ func (s *listed) fromWeb(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 	}
-	file, note := s.ctx.Cache.File("universe", s.url, ".json"), s.ctx.Cache.File("universe", s.url, ".validator")
+	file, note := s.ctx.Cache.File(
+		"universe",
+		s.url,
+		".json",
+	), s.ctx.Cache.File(
+		"universe",
+		s.url,
+		".validator",
+	)
 	if s.ctx.Web.Offline {
 		if data, err := os.ReadFile(file); err == nil {
 			return data, nil
@@ -131,13 +139,17 @@ func (s *listed) fromWeb(ctx context.Context) ([]byte, error) {
 	defer os.RemoveAll(tmp)
 	fresh, got := filepath.Join(tmp, "list"), validator{}
 	same := false
-	err = s.ctx.Web.Get(ctx, web.Request{What: "the list of cookbooks", URL: s.listURL(), Header: header}, func(resp *http.Response) error {
-		if same = resp.StatusCode == http.StatusNotModified; same {
-			return nil
-		}
-		got = validator{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
-		return save(fresh, resp.Body)
-	})
+	err = s.ctx.Web.Get(
+		ctx,
+		web.Request{What: "the list of cookbooks", URL: s.listURL(), Header: header},
+		func(resp *http.Response) error {
+			if same = resp.StatusCode == http.StatusNotModified; same {
+				return nil
+			}
+			got = validator{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
+			return save(fresh, resp.Body)
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +170,8 @@ func (s *listed) fromWeb(ctx context.Context) ([]byte, error) {
 // failure. Without a validator it serves --offline.
 func (s *listed) remember(file, note, fresh string, v validator) {
 	text, err := json.Marshal(v)
-	if err != nil || os.RemoveAll(note) != nil || os.MkdirAll(filepath.Dir(file), 0o755) != nil || os.Rename(fresh, file) != nil {
+	if err != nil || os.RemoveAll(note) != nil || os.MkdirAll(filepath.Dir(file), 0o755) != nil ||
+		os.Rename(fresh, file) != nil {
 		return
 	}
 	_ = s.ctx.Cache.Write(note, text) // without it, the list is fetched again

@@ -114,7 +114,16 @@ func identifierText(s string) bool {
 
 // String writes all three numbers.
 func (v Version) String() string {
-	s := strconv.FormatUint(v.Major, 10) + "." + strconv.FormatUint(v.Minor, 10) + "." + strconv.FormatUint(v.Patch, 10)
+	s := strconv.FormatUint(
+		v.Major,
+		10,
+	) + "." + strconv.FormatUint(
+		v.Minor,
+		10,
+	) + "." + strconv.FormatUint(
+		v.Patch,
+		10,
+	)
 	if v.Pre != "" {
 		s += "-" + v.Pre
 	}

@@ -45,7 +45,13 @@ var defaultHTTP = &http.Client{Transport: &http.Transport{
 	ResponseHeaderTimeout: 60 * time.Second,
 }}
 
-var defaultPolicy = retry.Policy{Attempts: 3, First: 200 * time.Millisecond, Max: 2 * time.Second, Budget: 2 * time.Minute, LongestAfter: 30 * time.Second}
+var defaultPolicy = retry.Policy{
+	Attempts:     3,
+	First:        200 * time.Millisecond,
+	Max:          2 * time.Second,
+	Budget:       2 * time.Minute,
+	LongestAfter: 30 * time.Second,
+}
 
 // Error tells that something could not be fetched.
 type Error struct {
@@ -64,7 +70,13 @@ func (e *Error) Error() string {
 	case e.Status != 0 && e.Err != nil:
 		return fmt.Sprintf("fetching %s from %s: it answered %d: %v", e.What, e.URL, e.Status, e.Err)
 	case e.Status != 0:
-		return fmt.Sprintf("fetching %s from %s: it answered %d %s", e.What, e.URL, e.Status, http.StatusText(e.Status))
+		return fmt.Sprintf(
+			"fetching %s from %s: it answered %d %s",
+			e.What,
+			e.URL,
+			e.Status,
+			http.StatusText(e.Status),
+		)
 	}
 	return fmt.Sprintf("fetching %s from %s: %v", e.What, e.URL, e.Err)
 }
@@ -133,7 +145,12 @@ func (c *Client) Get(ctx context.Context, r Request, read func(resp *http.Respon
 	return err
 }
 
-func (c *Client) attempt(ctx context.Context, r Request, fail func(int, error) error, read func(resp *http.Response) error) error {
+func (c *Client) attempt(
+	ctx context.Context,
+	r Request,
+	fail func(int, error) error,
+	read func(resp *http.Response) error,
+) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var body io.Reader
