@@ -357,7 +357,7 @@ func (a *authenticator) password() (string, error) {
 }
 
 // challenge answers what a server asks. The configured password answers the
-// first hidden question, once; the rest goes to the person.
+// first hidden question, once; the rest goes to the user.
 func (a *authenticator) challenge() ssh.KeyboardInteractiveChallenge {
 	used := false
 	return func(name, instruction string, questions []string, echos []bool) ([]string, error) {

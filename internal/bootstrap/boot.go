@@ -13,9 +13,12 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// DefaultBootTimeout is how long cloud-init may take for what user data asks
-// of it.
-const DefaultBootTimeout = 600 * time.Second
+// Limits of a wait for cloud-init: with user data, which may ask much of it,
+// and without, where it may still hold the locks of the package manager.
+const (
+	DefaultBootTimeout = 600 * time.Second
+	ShortBootTimeout   = 60 * time.Second
+)
 
 // bootCheck is shell code that prints "galley-boot running" while cloud-init is
 // at work (cloud-init: boot-finished, status.json). It must stay one that every

@@ -4,7 +4,7 @@
 //
 // [Dial] opens one connection, [Wait] tries until a command has really been
 // run on the machine, and a [Client] runs commands, moves trees of files and
-// gives the person a terminal. Failures are typed, since what is to be done
+// gives the user a terminal. Failures are typed, since what is to be done
 // about them differs: [UnreachableError], [HostKeyError], [AuthError],
 // [SessionError], [LostError].
 //

@@ -90,10 +90,10 @@ func (e *AlgorithmError) Hint() string {
 	return "add one of these to " + option + " in the server's sshd_config: " + strings.Join(e.Client, ", ")
 }
 
-// AuthError says that the machine let nobody in with what was offered.
+// AuthError says that the machine accepted none of the keys and passwords offered.
 type AuthError struct {
 	User, Addr string
-	// Offered lists what was tried, for people: "key ~/.ssh/id_rsa", "password".
+	// Offered lists the attempts, for messages: "key ~/.ssh/id_rsa", "password".
 	Offered []string
 	// Allowed lists the methods that the server would take, where it said so.
 	Allowed []string
@@ -163,7 +163,7 @@ func (e *AuthError) Hint() string {
 		"log in as that (username in the transport section, or -U), and check that the key pair and the private key are halves of the same key"
 }
 
-// HostKeyProblem says what is wrong with a host key.
+// HostKeyProblem is a problem of a host key.
 type HostKeyProblem string
 
 // The problems of host keys.
@@ -255,10 +255,10 @@ func (e *SessionError) Hint() string {
 }
 
 // LostError says that a connection ended while it was needed, so that the end
-// of what was being done was not seen.
+// of a step under way was not seen.
 type LostError struct {
 	Addr string
-	// During is what was being done: "running a command".
+	// During names that step: "running a command".
 	During string
 	Err    error
 }
@@ -278,7 +278,7 @@ func (e *LostError) Hint() string {
 	return "the machine may have rebooted or the network failed; running the same action again takes up where it was"
 }
 
-// ConfigError says that a connection cannot even be tried with what was given.
+// ConfigError says that the settings do not allow an attempt to connect.
 type ConfigError struct {
 	Msg, Advice string
 	Err         error

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// notes collects what is reported.
+// notes collects reports.
 type notes struct {
 	mu    sync.Mutex
 	lines []string

@@ -231,7 +231,7 @@ func (h *HostKeys) inKnownHosts(addr string, remote net.Addr, key ssh.PublicKey)
 func RememberHost(file, addr, key string) error {
 	pub := parseKey(key)
 	if pub == nil {
-		return fmt.Errorf("%q is no host key", key)
+		return fmt.Errorf("%q is not a host key", key)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err

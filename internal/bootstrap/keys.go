@@ -18,7 +18,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/posix"
 )
 
-// maxKeyFile bounds what is read of a key file, in bytes.
+// maxKeyFile bounds the size of a key file, in bytes.
 const maxKeyFile = 1 << 20
 
 // KeyRing reads private keys and remembers them, so that the passphrase of an
@@ -29,7 +29,7 @@ type KeyRing struct {
 
 	mu      sync.Mutex
 	entries map[string]*keyEntry
-	// asking keeps questions for the person one after the other.
+	// asking keeps questions for the user one after the other.
 	asking chan struct{}
 }
 
@@ -47,7 +47,7 @@ func NewKeyRing(p Prompter) *KeyRing {
 
 // Signer returns the private key in the file path: OpenSSH's own format, PEM
 // (PKCS#1, SEC 1) or PKCS#8, each encrypted or not. The passphrase of an
-// encrypted key is asked for only when the key's public half is not to be had
+// encrypted key is asked for only when the key's public half is not known
 // without it; otherwise it is asked for when a server accepts the key.
 func (k *KeyRing) Signer(ctx context.Context, path string) (ssh.Signer, error) {
 	k.mu.Lock()
@@ -239,7 +239,7 @@ func causeOf(err error) error {
 	return err
 }
 
-// keyError says what is wrong with a key file that could be read.
+// keyError explains why a key file that could be read is not usable.
 func keyError(path string, data []byte, err error) error {
 	e := &ConfigError{Msg: fmt.Sprintf("the file %s holds no usable private key: %s", path, strings.TrimPrefix(err.Error(), "ssh: ")), Err: err}
 	switch {

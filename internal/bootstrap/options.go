@@ -29,7 +29,7 @@ type Hop struct {
 	Keys []string
 	// OnlyKeys offers no other keys than Keys.
 	OnlyKeys bool
-	// PublicKeyOnly never asks the person for a password.
+	// PublicKeyOnly never asks the user for a password.
 	PublicKeyOnly bool
 	// HostKeys decides about the host key. Nil remembers the first one for as
 	// long as the connection lives; for gateways, it looks into known_hosts.
@@ -94,15 +94,15 @@ type Config struct {
 	// command is run by the local shell, its tokens (%h, %p, %r) replaced.
 	HTTPProxy    *HTTPProxy
 	ProxyCommand string
-	// GatewayHostKeys makes the policy for a gateway that has none of its own;
-	// nil looks into known_hosts and takes what is not listed there.
+	// GatewayHostKeys makes the policy for a gateway without one;
+	// nil looks into known_hosts and accepts hosts that are not listed there.
 	GatewayHostKeys func(addr string, knownHosts []string) *HostKeys
 	// ForwardAgent lets sessions on the machine use the agent here.
 	ForwardAgent bool
 	// Agent is the socket of the agent, "none" for no agent, "" for
 	// IdentityAgent of ~/.ssh/config or SSH_AUTH_SOCK.
 	Agent string
-	// AskPassword lets the person be asked for a password.
+	// AskPassword lets the user be asked for a password.
 	AskPassword bool
 	// ConnectTimeout bounds an attempt to connect, from dialling to the end of
 	// the login, the time that a person takes to answer aside; 15 s.
@@ -127,13 +127,13 @@ type Config struct {
 	Prompter Prompter
 	// UserConfig is what ~/.ssh/config says; nil for nothing.
 	UserConfig *UserConfig
-	// Home is the home directory; "" means that of the person.
+	// Home is the home directory; "" means that of the user.
 	Home string
 	// Getenv looks up the environment; nil means the process's.
 	Getenv func(string) string
 	// Dialer opens the first connection; nil means the network.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Report is told what happens; nil for nobody.
+	// Report receives what happens; nil discards it.
 	Report Reporter
 }
 
@@ -149,9 +149,7 @@ const (
 
 // resolved returns a copy of c in which every blank is filled in.
 func (c Config) resolved() (*Config, error) {
-	if c.Report == nil {
-		c.Report = silent{}
-	}
+	c.Report = Reporting(c.Report)
 	if c.Getenv == nil {
 		c.Getenv = os.Getenv
 	}

@@ -5,14 +5,21 @@ import (
 	"time"
 )
 
-// Reporter is told what happens. A nil Reporter in a [Config] is allowed.
+// Reporter receives what happens. A nil Reporter in a [Config] is allowed.
 type Reporter interface {
 	Info(format string, args ...any)
 	Warn(format string, args ...any)
 	Debug(format string, args ...any)
-	// Waiting is a sign of life: what is waited for, what was seen last, and
-	// since when.
+	// Waiting reports a wait: its name, its state, and when it began.
 	Waiting(what, detail string, since time.Time)
+}
+
+// Reporting returns r, or a Reporter that discards everything where r is nil.
+func Reporting(r Reporter) Reporter {
+	if r == nil {
+		return silent{}
+	}
+	return r
 }
 
 type silent struct{}
@@ -22,7 +29,7 @@ func (silent) Warn(string, ...any)               {}
 func (silent) Debug(string, ...any)              {}
 func (silent) Waiting(string, string, time.Time) {}
 
-// Prompter asks the person at the terminal. Where there is no terminal, leave
+// Prompter asks the user at the terminal. Where there is no terminal, leave
 // the Prompter nil: then nothing is asked and what would have needed an answer
 // fails with advice.
 type Prompter interface {

@@ -38,7 +38,7 @@ func TestGateway(t *testing.T) {
 		t.Error("a machine behind gateways counts as near")
 	}
 
-	t.Run("what is behind refuses", func(t *testing.T) {
+	t.Run("the machine behind it refuses", func(t *testing.T) {
 		c := cfg
 		c.Port = closedPort(t)
 		_, err := bootstrap.Dial(t.Context(), c)

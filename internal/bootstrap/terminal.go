@@ -9,7 +9,7 @@ import (
 
 // LocalTerminal puts the terminal of this process into raw mode, so that every
 // key reaches the machine, and returns it for [Client.Shell]. Call restore
-// when the session is over, also after a panic. Where in is no terminal,
+// when the session is over, also after a panic. Where in is not a terminal,
 // nothing is changed and the Terminal has no Type: the session then gets no
 // terminal either, as with ssh.
 func LocalTerminal(in, out, errs *os.File, getenv func(string) string) (t Terminal, restore func(), err error) {

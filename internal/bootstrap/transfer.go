@@ -82,7 +82,7 @@ func quotePath(p string) string {
 
 // Upload puts the tree of src below the remote directory dest, which is made
 // if needed; ~/ is the login user's home. Modes, times and symbolic links
-// survive, owners become the login user. What is there already is overwritten
+// survive, owners become the login user. Existing files are overwritten
 // or kept, never removed. The tree goes as one compressed tar stream; a
 // machine without tar gets it file by file, which is slow and said so.
 func (c *Client) Upload(ctx context.Context, src fs.FS, dest string) error {
@@ -114,7 +114,7 @@ func (c *Client) Upload(ctx context.Context, src fs.FS, dest string) error {
 	}
 }
 
-// localError is a failure to read what is to be sent.
+// localError is a failure to read the files to send.
 type localError struct{ err error }
 
 func (e *localError) Error() string { return e.err.Error() }

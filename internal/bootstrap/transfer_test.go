@@ -137,7 +137,7 @@ func TestUpload(t *testing.T) {
 			n := newNotes()
 			cfg.Report = n
 			client := dial(t, cfg)
-			// Twice, since what is there already is overwritten.
+			// Twice, since existing files are overwritten.
 			for range 2 {
 				if err := client.Upload(t.Context(), os.DirFS(src), "~/a b/tree"); err != nil {
 					t.Fatal(err)

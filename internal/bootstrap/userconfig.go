@@ -25,9 +25,7 @@ type UserConfig struct {
 // ~/.ssh/config and /etc/ssh/ssh_config. What cannot be used is reported as a
 // warning and skipped.
 func LoadUserConfig(home string, report Reporter, paths ...string) *UserConfig {
-	if report == nil {
-		report = silent{}
-	}
+	report = Reporting(report)
 	if paths == nil {
 		if home != "" {
 			paths = append(paths, filepath.Join(home, ".ssh", "config"))

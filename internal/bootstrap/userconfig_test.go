@@ -66,7 +66,7 @@ Host loop2
 		t.Errorf("reported:\n%s", n)
 	}
 
-	t.Run("what is configured wins", func(t *testing.T) {
+	t.Run("the configuration wins", func(t *testing.T) {
 		c := cfg
 		c.User = "bob"
 		_, err := bootstrap.Dial(t.Context(), c)

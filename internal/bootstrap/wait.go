@@ -57,7 +57,7 @@ const (
 )
 
 // Wait tries until a command has been run on the machine and returns the
-// connection it was run over. It reports through Waiting what is missing. A
+// connection it was run over. It reports its progress through Waiting. A
 // failure that waiting cannot mend (a foreign host key, no key to offer, a
 // gateway that lets nobody in) ends it at once.
 func Wait(ctx context.Context, c Config, o WaitOptions) (*Client, error) {
@@ -466,7 +466,7 @@ func (w *waiter) expired() error {
 	return w.waited(w.last, w.started)
 }
 
-// tell reports what is waited for.
+// tell reports the wait.
 func (w *waiter) tell() {
 	detail := ""
 	if w.last != nil {
@@ -490,7 +490,7 @@ func (w *waiter) tell() {
 	w.cfg.Report.Waiting("SSH service on "+w.cfg.Addr(), detail, w.started)
 }
 
-// detailOf puts what was seen last in a few words.
+// detailOf summarizes the last failure.
 func detailOf(err error) string {
 	var unreachable *UnreachableError
 	var auth *AuthError

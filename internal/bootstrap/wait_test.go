@@ -345,7 +345,7 @@ func TestWaitEnds(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("when it is told to", func(t *testing.T) {
+	t.Run("when it is cancelled", func(t *testing.T) {
 		why := errors.New("interrupted")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		n := newNotes()

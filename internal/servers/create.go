@@ -347,7 +347,11 @@ func (m *Manager) connect(ctx context.Context, r Request, s *openstack.Server, a
 		}
 		cfg.HostKeys = keys
 	}
-	return bootstrap.Wait(ctx, cfg, bootstrap.WaitOptions{Timeout: r.Wait})
+	o := bootstrap.WaitOptions{Timeout: r.Wait, Boot: bootstrap.ShortBootTimeout}
+	if len(r.Server.UserData) > 0 {
+		o.Boot = bootstrap.DefaultBootTimeout
+	}
+	return bootstrap.Wait(ctx, cfg, o)
 }
 
 // consoleTail is how many lines of the console are shown of a server that

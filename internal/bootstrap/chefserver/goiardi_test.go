@@ -53,7 +53,7 @@ func TestGoiardi(t *testing.T) {
 				t.Errorf("clients are %q", clients)
 			}
 			if v, err := c.Client(ctx, clients[slices.IndexFunc(clients, func(n string) bool { return n != "web1" })]); err != nil || !v.Validator && !v.Admin {
-				t.Errorf("one of its own clients is %+v, %v", v, err)
+				t.Errorf("one of the clients is %+v, %v", v, err)
 			}
 			must(c.DeleteNode(ctx, "web1"))
 			must(c.DeleteClient(ctx, "web1"))

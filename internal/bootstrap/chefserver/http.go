@@ -63,7 +63,7 @@ func (o HTTPOptions) proxy(r *http.Request) (*url.URL, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("the %s proxy is no address", r.URL.Scheme) // it may hold a password
+		return nil, fmt.Errorf("the %s proxy is not a valid address", r.URL.Scheme) // it may hold a password
 	}
 	return u, nil
 }

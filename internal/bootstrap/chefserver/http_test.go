@@ -37,6 +37,6 @@ func TestProxy(t *testing.T) {
 	}
 	_, err = HTTPOptions{HTTPSProxy: "http://jo:s3cret@[::"}.proxy(req)
 	if err == nil || strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("a proxy that is no address: %v", err)
+		t.Errorf("an invalid proxy address: %v", err)
 	}
 }

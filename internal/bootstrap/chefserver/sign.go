@@ -143,7 +143,7 @@ func (c canonical) digest(data []byte) string {
 
 // String returns the canonical request, whose form depends on the protocol.
 func (c canonical) String() string {
-	// Slashes that repeat or trail are not part of what is signed.
+	// Repeated and trailing slashes are not signed.
 	p := path.Clean("/" + c.path)
 	method := strings.ToUpper(c.method)
 	if c.protocol == Protocol13 {

@@ -106,7 +106,7 @@ func Sync(ctx context.Context, run Runner, src fs.FS, dest string, o Options) (S
 
 // RemoteError tells that a step of an upload failed on the machine.
 type RemoteError struct {
-	// Doing is what was attempted, as "uploading to /tmp/kitchen".
+	// Doing names the attempt, as "uploading to /tmp/kitchen".
 	Doing string
 	// Status is the exit status, 0 when no command failed.
 	Status int
@@ -168,8 +168,8 @@ func (s *syncer) listing() string {
 	return "find" + names.String() + ` -printf '%p %y %m %s %T@ %C@ %i %l\n' 2>&1 | sha256sum`
 }
 
-// look finds out, at the same time, what is to be on the machine and what the
-// machine has and can do.
+// look scans the source and, at the same time, finds out what the machine has
+// and can do.
 func (s *syncer) look(ctx context.Context) error {
 	top, err := fs.ReadDir(s.src, ".")
 	if err != nil {
@@ -217,8 +217,8 @@ func (s *syncer) look(ctx context.Context) error {
 	return nil
 }
 
-// compare asks what the machine has of the tree and returns what it lacks and
-// what it has too much.
+// compare asks the machine for its files and returns those to send and those
+// to remove.
 func (s *syncer) compare(ctx context.Context) (send []*entry, remove []string, err error) {
 	var names bytes.Buffer
 	for _, e := range s.tree.entries {
@@ -309,8 +309,8 @@ func parseListing(out string) (have map[string]*found, there []string, err error
 	return have, there, nil
 }
 
-// plan decides what to send and what to remove first: what the source lacks,
-// and what is of another kind there than here.
+// plan decides what to send and what to remove first: files that the source lacks,
+// and those of another kind there than here.
 func plan(t *tree, have map[string]*found, there []string) (send []*entry, remove []string) {
 	want := make(map[string]bool, len(t.entries))
 	var gone []string // removed paths whose children need no removing
@@ -411,7 +411,7 @@ func (s *syncer) apply(ctx context.Context, send []*entry, total int64) error {
 // hundred thousand files.
 const maxAnswer = 16 << 20
 
-// remote runs code and returns what it wrote. A non-zero status is a
+// remote runs code and returns its output. A non-zero status is a
 // *[RemoteError] with the end of its error output.
 func (s *syncer) remote(ctx context.Context, doing, code string, stdin io.Reader) (string, error) {
 	out := limit.NewBuffer("what the machine answers while "+doing, maxAnswer)
@@ -457,7 +457,7 @@ func (w *watchedReader) failed() error {
 	return w.err
 }
 
-// tail keeps the end of what is written to it.
+// tail keeps the end of its input.
 type tail struct{ b []byte }
 
 func (t *tail) Write(p []byte) (int, error) {

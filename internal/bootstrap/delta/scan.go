@@ -40,7 +40,7 @@ func (e *entry) bits() uint32 {
 	return b
 }
 
-// tree is what is to be on the machine.
+// tree is the content that the machine should have.
 type tree struct {
 	entries []*entry // sorted by path, parents first
 	digest  string   // of all paths, modes and contents

@@ -11,7 +11,7 @@ import (
 )
 
 // write packs entries as a tar stream, compressed where the machine can take
-// it. Directories come before what is in them.
+// it. Directories come before their content.
 func (s *syncer) write(w io.Writer, send []*entry, total int64) error {
 	// Few large writes: each one becomes a packet of the connection.
 	buf := bufio.NewWriterSize(w, 64<<10)

@@ -4,7 +4,7 @@
 // curl, wget or python.
 //
 // Chef's public package downloads end in 2026. Where Chef is asked for and no
-// source of its own is named, the matching Cinc package is installed: the same
+// source is named, the matching Cinc package is installed: the same
 // program, built by the Cinc project.
 //
 // The package may be imported by the plug-ins below kitchen and by

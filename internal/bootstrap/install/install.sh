@@ -268,10 +268,16 @@ case $magic in
 edabeedb)
 	have rpm || die 85 "$(shown "$url") is a package for rpm, which this machine does not have"
 	say "Installing with rpm"
-	if ! rpm -U --oldpackage --replacepkgs "$package" >"$tmp/log" 2>&1; then
-		cat "$tmp/log"
-		die 85 "rpm could not install $(shown "$url")"
-	fi
+	try=1
+	until rpm -U --oldpackage --replacepkgs "$package" >"$tmp/log" 2>&1; do
+		if ! grep -q 'transaction lock\|cannot get .* lock\|Resource temporarily unavailable' "$tmp/log" || [ $try -ge 60 ]; then
+			cat "$tmp/log"
+			die 85 "rpm could not install $(shown "$url")"
+		fi
+		[ $((try % 6)) -ne 1 ] || say "Another program holds the lock of rpm; waiting for it"
+		sleep "${GALLEY_PAUSE:-5}"
+		try=$((try + 1))
+	done
 	;;
 1f8b*)
 	have tar && have gzip || die 85 "$(shown "$url") is a tarball, and this machine lacks tar or gzip"

@@ -55,7 +55,7 @@ func cinc(version string) map[string]string {
 	}
 }
 
-// mirror is a package index and what it offers.
+// mirror is a package index with its packages.
 type mirror struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -67,7 +67,7 @@ type mirror struct {
 	packages map[string][]byte
 	// version is the newest one.
 	version string
-	// sum, when set, is told instead of the right checksum.
+	// sum, when set, is announced in place of the right checksum.
 	sum string
 }
 
@@ -417,6 +417,7 @@ func TestPackageManagers(t *testing.T) {
 		"dpkg locked": {pkg: "!<arch>\nx", tool: "dpkg", script: "echo \"$@\" >>$GALLEY_ROOT/calls\n[ -e $GALLEY_ROOT/again ] || { : >$GALLEY_ROOT/again; echo 'dpkg: error: dpkg frontend lock was locked by another process with pid 7' >&2; exit 2; }\n" + made, calls: "-i --force-confnew "},
 		"dpkg fails":  {pkg: "!<arch>\nx", tool: "dpkg", script: "echo broken package >&2; exit 1\n", fails: "dpkg could not"},
 		"rpm":         {pkg: "\xed\xab\xee\xdbx", tool: "rpm", script: "echo \"$@\" >>$GALLEY_ROOT/calls\n" + made, calls: "-U --oldpackage --replacepkgs "},
+		"rpm locked":  {pkg: "\xed\xab\xee\xdbx", tool: "rpm", script: "echo \"$@\" >>$GALLEY_ROOT/calls\n[ -e $GALLEY_ROOT/again ] || { : >$GALLEY_ROOT/again; echo \"error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)\" >&2; exit 1; }\n" + made, calls: "-U --oldpackage --replacepkgs "},
 		"rpm fails":   {pkg: "\xed\xab\xee\xdbx", tool: "rpm", script: "echo broken package >&2; exit 1\n", fails: "rpm could not"},
 		"elsewhere":   {pkg: "\xed\xab\xee\xdbx", tool: "rpm", script: "exit 0\n", fails: "no /opt/cinc/bin"},
 	} {

@@ -81,7 +81,7 @@ type Plan struct {
 	Product string
 	// Roots are the directories in which a client may be found, best first.
 	Roots []string
-	// Notice is one line for the person, "" when all is as asked for.
+	// Notice is one line for the user, "" when all is as asked for.
 	Notice string
 	// Licensed says that Chef itself is installed, whose licence must be
 	// accepted.
@@ -113,7 +113,7 @@ var substitutes = map[string]string{
 func isCinc(product string) bool { return product == "cinc" || strings.HasPrefix(product, "cinc-") }
 
 // vendors are the hosts of Chef's own public installers, which go away, so
-// that naming one is no source of its own.
+// that naming one does not name another source.
 var vendors = []string{"chef.io", "getchef.com", "opscode.com"}
 
 // vendorHost says whose installer an address is: "chef", "cinc" or "".
@@ -176,7 +176,7 @@ func Make(r Request) (*Plan, error) {
 	}
 	if p.Product == "" {
 		return nil, &RequestError{
-			Msg:    fmt.Sprintf("the product %q is not to be had without a source: Chef's public downloads have ended, and Cinc has no counterpart of it", r.Product),
+			Msg:    fmt.Sprintf("the product %q is not available without a source: Chef's public downloads have ended, and Cinc has no counterpart of it", r.Product),
 			Advice: "name the package by download_url, an installer by chef_omnibus_url, or give a licence key (chef_license_key)",
 		}
 	}
@@ -186,7 +186,7 @@ func Make(r Request) (*Plan, error) {
 	}
 	p.Licensed = !isCinc(p.Product)
 	if p.Roots == nil {
-		// An image may have what was asked for in the first place.
+		// An image may have the requested product.
 		p.Roots = unique(r.Root, "/opt/"+p.Product, asked)
 	}
 	return p, nil
@@ -224,7 +224,7 @@ func unique(paths ...string) []string {
 	return out
 }
 
-// normalise fills in defaults and refuses what cannot be meant.
+// normalise fills in defaults and refuses invalid values.
 func (r *Request) normalise() error {
 	if r.Product == "" {
 		r.Product = "chef"
@@ -249,7 +249,7 @@ func (r *Request) normalise() error {
 			if name == "licence key" {
 				v = "that is given"
 			}
-			return &RequestError{Msg: fmt.Sprintf("%q is no %s of a package", v, name)}
+			return &RequestError{Msg: fmt.Sprintf("%q is not a valid %s of a package", v, name)}
 		}
 	}
 	switch r.Strategy {
@@ -261,14 +261,14 @@ func (r *Request) normalise() error {
 		return &RequestError{Msg: fmt.Sprintf("the checksum %q is no SHA-256 (64 hexadecimal digits)", r.SHA256)}
 	}
 	if r.Root != "" && (!path.IsAbs(r.Root) || path.Clean(r.Root) == "/") {
-		return &RequestError{Msg: fmt.Sprintf("the directory %q is no absolute path below /", r.Root)}
+		return &RequestError{Msg: fmt.Sprintf("the directory %q is not an absolute path below /", r.Root)}
 	}
 	for _, address := range []string{r.URL, r.ScriptURL, r.Index} {
 		if address == "" {
 			continue
 		}
 		if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "ftp" {
-			return &RequestError{Msg: fmt.Sprintf("%q is no http, https or ftp address", address)}
+			return &RequestError{Msg: fmt.Sprintf("%q is not an http, https or ftp address", address)}
 		}
 	}
 	r.Index = strings.TrimRight(r.Index, "/")
@@ -413,7 +413,7 @@ func (p *Plan) license() string {
 
 // ExitError tells why the installer ended.
 type ExitError struct {
-	// Product is what was to be installed, Status the installer's status.
+	// Product is the requested product, Status the installer's status.
 	Product string
 	Status  int
 	// Why is the installer's last word, may be empty.
@@ -439,7 +439,7 @@ func (e *ExitError) Hint() string {
 	case 83:
 		return "does the machine reach that address? http_proxy and https_proxy, omnitruck_url for a mirror, or download_url for a package of your own help where it does not"
 	case 84:
-		return "compare the checksum with the publisher's; behind a proxy that changes what it carries, use download_url with your own mirror"
+		return "compare the checksum with the publisher's; behind a proxy that changes downloads, use download_url with your own mirror"
 	case 85, 88:
 		return "the installer's output above tells more"
 	case 86:

@@ -14,6 +14,7 @@ import (
 
 	"al.essio.dev/pkg/shellescape"
 
+	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/install"
 	"github.com/galleyhq/galley/internal/secret"
 )
@@ -24,16 +25,16 @@ import (
 // by one goroutine at a time. A failure of the client itself is a *[RunError];
 // after any other the machine is not a node yet.
 //
-// A second Bootstrap of the same machine does what is still to be done and
+// A second Bootstrap of the same machine does the remaining steps and
 // runs the client again. Where ctx ends in mid-run, what runs on the machine
 // is ended too.
 func Bootstrap(ctx context.Context, m Machine, spec Spec, key secret.Text, out io.Writer, rep Reporter) error {
-	rep = loud(rep)
+	rep = bootstrap.Reporting(rep)
 	if err := spec.Validate(); err != nil {
 		return err
 	}
 	if key == "" && spec.ValidationKey == "" {
-		return &SpecError{Msg: "the node has neither a key of its own nor a validation key", Advice: "register it first"}
+		return &SpecError{Msg: "the node has neither a client key nor a validation key", Advice: "register it first"}
 	}
 	if spec.Template != nil {
 		return bootstrapByTemplate(ctx, m, spec, key, out, rep)
@@ -76,7 +77,7 @@ func Bootstrap(ctx context.Context, m Machine, spec Spec, key secret.Text, out i
 }
 
 // Check says beforehand what Bootstrap would refuse of a Spec: parts that do
-// not go together, a client that is not to be had, a licence that is not
+// not go together, a client that is not available, a licence that is not
 // accepted, a template that cannot be rendered. Nothing is asked of anybody.
 func Check(spec Spec) error {
 	if err := spec.Validate(); err != nil {
@@ -94,7 +95,7 @@ func Check(spec Spec) error {
 // that a Spec has it, with an *[ElevationError] if not. Bootstrap finds out as
 // well, but by then the node is registered.
 func CheckLogin(ctx context.Context, m Machine, spec Spec, rep Reporter) error {
-	_, err := newRoot(ctx, m, spec.Elevate, nil, loud(rep))
+	_, err := newRoot(ctx, m, spec.Elevate, nil, bootstrap.Reporting(rep))
 	return err
 }
 
@@ -171,8 +172,8 @@ func (s *Spec) exports() string {
 	return b.String()
 }
 
-// userCode runs shell code of the user's own in a shell of its own: what is
-// wrong with it stays there. What the code runs has no input.
+// userCode runs the user's shell code in a separate shell, so that its errors
+// stay there. What the code runs has no input.
 func userCode(code string) string {
 	return "sh -s " + heredoc("{\n"+code+"\n} </dev/null\n")
 }

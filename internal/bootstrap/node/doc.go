@@ -8,9 +8,9 @@
 // /etc/cinc for Cinc, and then /etc/chef is a link to it where nothing else
 // stands there, so that what counts on that name finds it.
 //
-// What a machine is told to do as root reaches it through the standard input
+// Commands for root reach the machine through the standard input
 // of a shell, behind sudo or su where the login user is not root: no secret is
 // ever on a command line, or in a file that is not meant to hold it.
 //
-// internal/cli imports it. It imports internal/bootstrap and what lies below.
+// internal/cli imports it. It imports internal/bootstrap and the packages below.
 package node

@@ -13,7 +13,7 @@ import (
 type ElevationError struct {
 	// How is "sudo" or "su".
 	How string
-	// Said is what it wrote.
+	// Said is its output.
 	Said string
 	// Missing says that the machine does not have it, Given that a password
 	// was at hand.
@@ -194,7 +194,7 @@ func explainRun(what string, status int, tail []string) error {
 				return e
 			}
 		}
-		e.Advice = "the output above tells what it stumbled over; -VV shows more of it"
+		e.Advice = "the output above shows why; -VV shows more of it"
 	}
 	return e
 }

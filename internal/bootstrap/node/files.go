@@ -12,7 +12,7 @@ import (
 	"al.essio.dev/pkg/shellescape"
 )
 
-// layout is where a client has its files, and what it is called.
+// layout is where a client has its files, and its name.
 type layout struct {
 	// etc and state are its directories, as /etc/chef and /var/chef.
 	etc, state string
@@ -178,7 +178,7 @@ func indented(v any) (string, error) {
 	return b.String(), err
 }
 
-// startCommand is the first run. E stands for the client's directory in shell
+// startCommand is the first run. E is the client's directory in shell
 // code, as "$E" or /etc/chef.
 func (s *Spec) startCommand(client, e string) string {
 	words := []string{client, "-c", e + "/client.rb", "-j", e + "/first-boot.json"}
@@ -233,7 +233,7 @@ func (s *Spec) files(l layout, key string) ([]file, error) {
 	}
 	for _, f := range out {
 		if strings.ContainsRune(f.content, 0) {
-			return nil, &SpecError{Msg: fmt.Sprintf("%s is no text file", f.name), Advice: "client.d and trusted_certs hold text; take the file out of the workstation's directory"}
+			return nil, &SpecError{Msg: fmt.Sprintf("%s is not a text file", f.name), Advice: "client.d and trusted_certs hold text; take the file out of the workstation's directory"}
 		}
 	}
 	return out, nil

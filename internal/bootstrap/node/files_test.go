@@ -7,7 +7,7 @@ import (
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
-// What is written into client.rb is read there as what it was.
+// Values written into client.rb are read back unchanged.
 func FuzzRuby(f *testing.F) {
 	for _, s := range []string{"", "https://chef/organizations/o", `C:\x "y" #{1} #$0 #@a`, "\\", "é", "a#"} {
 		f.Add(s)
@@ -26,7 +26,7 @@ func FuzzRuby(f *testing.F) {
 	})
 }
 
-// A here-document gives what was put into it, whatever that is.
+// A here-document gives its content unchanged.
 func FuzzHeredoc(f *testing.F) {
 	for _, s := range []string{"", "a", "a\nGALLEY_END\n", "GALLEY_END", "GALLEY_END_\nGALLEY_END"} {
 		f.Add(s)

@@ -156,7 +156,7 @@ func TestBootstrapThatCannotInstall(t *testing.T) {
 		"no such version": {install.Request{Product: "cinc", Version: "99", Index: address}, "there is no package of cinc 99", "--bootstrap-version"},
 		"no such index":   {install.Request{Product: "cinc", Index: "http://127.0.0.1:1"}, "asking http://127.0.0.1:1 for the package failed", "--omnitruck-url"},
 		"no such script":  {install.Request{Product: "cinc", ScriptURL: address + "/gone"}, "the server answered 404", "--bootstrap-url"},
-		"no such product": {install.Request{Product: "automate"}, `the product "automate" is not to be had`, ""},
+		"no such product": {install.Request{Product: "automate"}, `the product "automate" is not available`, ""},
 		"skip":            {install.Request{Strategy: install.Skip, Root: "/nowhere"}, "the machine has no client", "chef_client_path"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -375,7 +375,7 @@ func TestCancelledFirstRun(t *testing.T) {
 	m := newMachine(t, files, func(o *sshtest.Options) { o.IgnoreSignals = true })
 	running := m.out.await("running")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	stop := errors.New("the person pressed Ctrl-C")
+	stop := errors.New("the user pressed Ctrl-C")
 	done := make(chan error, 1)
 	go func() { done <- m.bootstrap(ctx, m.spec(), key) }()
 	select {

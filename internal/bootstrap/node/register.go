@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/secret"
 )
@@ -52,7 +53,7 @@ func (e *TakenError) Hint() string {
 // record by then; an error from it ends Register. What was made by a Register
 // that fails is removed again.
 func Register(ctx context.Context, server *chefserver.Client, spec Spec, made func(kind, name string) error, rep Reporter) (secret.Text, error) {
-	rep = loud(rep)
+	rep = bootstrap.Reporting(rep)
 	if err := spec.Validate(); err != nil {
 		return "", err
 	}
@@ -116,7 +117,7 @@ func vacate(ctx context.Context, server *chefserver.Client, spec Spec, rep Repor
 	return server.DeleteClient(ctx, spec.Name)
 }
 
-// undo removes what a Register that failed with err may have made. The name
+// undo removes the objects that a Register which failed with err may have made. The name
 // was free before; what another has made under it since is left alone.
 func undo(ctx context.Context, server *chefserver.Client, name string, err error, client bool) error {
 	var answer *chefserver.Error
@@ -131,7 +132,7 @@ func undo(ctx context.Context, server *chefserver.Client, name string, err error
 		left = errors.Join(left, server.DeleteClient(ctx, name))
 	}
 	if left != nil {
-		return errors.Join(err, fmt.Errorf("removing what was made of %s on the Chef Server failed as well: %w", name, left))
+		return errors.Join(err, fmt.Errorf("removing the objects of %s from the Chef Server failed as well: %w", name, left))
 	}
 	return err
 }
@@ -153,9 +154,9 @@ func (s *Spec) object() chefserver.Node {
 }
 
 // Unregister removes the node and the client called name, and reports which of
-// them there was. That there is none is no error.
+// them there was. One that does not exist is not an error.
 func Unregister(ctx context.Context, server *chefserver.Client, name string, rep Reporter) error {
-	rep = loud(rep)
+	rep = bootstrap.Reporting(rep)
 	server = server.Noticing(rep.Waiting)
 	remove := func(kind string, exists func(context.Context, string) (bool, error), del func(context.Context, string) error) error {
 		there, err := exists(ctx, name)
@@ -176,19 +177,4 @@ func Unregister(ctx context.Context, server *chefserver.Client, name string, rep
 		remove(KindNode, server.NodeExists, server.DeleteNode),
 		remove(KindClient, server.ClientExists, server.DeleteClient),
 	)
-}
-
-type silent struct{}
-
-func (silent) Info(string, ...any)               {}
-func (silent) Warn(string, ...any)               {}
-func (silent) Debug(string, ...any)              {}
-func (silent) Waiting(string, string, time.Time) {}
-
-// loud is rep, or a reporter that tells nobody.
-func loud(rep Reporter) Reporter {
-	if rep == nil {
-		return silent{}
-	}
-	return rep
 }

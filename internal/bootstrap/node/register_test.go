@@ -151,18 +151,18 @@ func TestValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*node.Spec){
-		"the node has no name":            func(s *node.Spec) { s.Name = "" },
-		"is no name of a node":            func(s *node.Spec) { s.Name = "a/b" },
-		"no Chef Server":                  func(s *node.Spec) { s.ServerURL = "" },
-		"line break":                      func(s *node.Spec) { s.Environment = "a\nb" },
-		"must be given together":          func(s *node.Spec) { s.PolicyName = "p" },
-		"exclude each other":              func(s *node.Spec) { s.PolicyName, s.PolicyGroup, s.RunList = "p", "g", []string{"a"} },
-		"no --node-ssl-verify-mode":       func(s *node.Spec) { s.SSLVerifyMode = "x" },
-		"no log level":                    func(s *node.Spec) { s.LogLevel = "a b" },
-		"no --chef-license":               func(s *node.Spec) { s.ChefLicense = "yes" },
-		"no name of a hint":               func(s *node.Spec) { s.Hints = map[string][]byte{"../x": nil} },
-		"no name of a certificate's file": func(s *node.Spec) { s.TrustedCerts = map[string][]byte{"../x": nil} },
-		"no path below client.d":          func(s *node.Spec) { s.ClientD = map[string][]byte{"a/../../x": nil} },
+		"the node has no name":                     func(s *node.Spec) { s.Name = "" },
+		"is not a valid node name":                 func(s *node.Spec) { s.Name = "a/b" },
+		"no Chef Server":                           func(s *node.Spec) { s.ServerURL = "" },
+		"line break":                               func(s *node.Spec) { s.Environment = "a\nb" },
+		"must be given together":                   func(s *node.Spec) { s.PolicyName = "p" },
+		"exclude each other":                       func(s *node.Spec) { s.PolicyName, s.PolicyGroup, s.RunList = "p", "g", []string{"a"} },
+		"no --node-ssl-verify-mode":                func(s *node.Spec) { s.SSLVerifyMode = "x" },
+		"not a log level":                          func(s *node.Spec) { s.LogLevel = "a b" },
+		"no --chef-license":                        func(s *node.Spec) { s.ChefLicense = "yes" },
+		"not a valid name of a hint":               func(s *node.Spec) { s.Hints = map[string][]byte{"../x": nil} },
+		"not a valid name of a certificate's file": func(s *node.Spec) { s.TrustedCerts = map[string][]byte{"../x": nil} },
+		"not a path below client.d":                func(s *node.Spec) { s.ClientD = map[string][]byte{"a/../../x": nil} },
 	} {
 		s := ok
 		change(&s)

@@ -79,7 +79,7 @@ func newRoot(ctx context.Context, m Machine, how Elevation, out io.Writer, rep R
 	return r, r.check(ctx)
 }
 
-// sudo is the command up to what it runs. With a password at hand it asks each
+// sudo is the beginning of a command line. With a password at hand it asks each
 // time, unless the user needs none.
 func (r *root) sudo() string {
 	s := "sudo -n "
@@ -124,14 +124,14 @@ func (r *root) name() string {
 	return "sudo"
 }
 
-// ask runs shell code as root and returns what it wrote.
+// ask runs shell code as root and returns its output.
 func (r *root) ask(ctx context.Context, code string) (string, int, error) {
 	var said bytes.Buffer
 	status, _, err := r.run(ctx, code, &said)
 	return said.String(), status, err
 }
 
-// play runs shell code as root, its output going to the person.
+// play runs shell code as root, its output going to the user.
 func (r *root) play(ctx context.Context, code string) (status int, tail []string, err error) {
 	return r.run(ctx, code, r.out)
 }
@@ -190,7 +190,7 @@ func (r *root) overPipe(ctx context.Context, code string, f *filter) (int, error
 	return r.m.Run(ctx, bootstrap.Command{Line: r.prefix + "sh -c " + shellescape.Quote(starter), Stdin: in, Stdout: f, Stderr: f})
 }
 
-// atTerminal gives su or sudo a terminal. A terminal is no way for a script:
+// atTerminal gives su or sudo a terminal. A script cannot be sent through a terminal:
 // that goes through a named pipe that the login user makes, so that it lies on
 // no disk.
 func (r *root) atTerminal(ctx context.Context, code string, f *filter) (int, error) {
@@ -272,8 +272,8 @@ type filter struct {
 	out io.Writer
 	tty bool
 	// answer gives the password when it is asked for the first time, false
-	// where there is none; refused is told that it is asked for again, started
-	// that the script's turn has come. All may be nil.
+	// where there is none; refused is called when it is asked for again, started
+	// when the script can be sent. All may be nil.
 	answer           func() bool
 	refused, started func()
 

@@ -11,7 +11,7 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// Reporter is told what happens; nil is nobody.
+// Reporter receives what happens; nil discards it.
 type Reporter = bootstrap.Reporter
 
 // Machine runs commands; *[bootstrap.Client] is one.
@@ -52,7 +52,7 @@ type Spec struct {
 	Secret secret.Text
 	// ValidationClient and ValidationKey let the node register itself, the
 	// legacy way (validation_client_name, validation_key). Without a key the
-	// node gets one of its own from Register.
+	// node gets one from Register.
 	ValidationClient string
 	ValidationKey    secret.Text
 	// SSLVerifyMode is "peer", "none" or "" (--node-ssl-verify-mode).
@@ -152,7 +152,7 @@ func (s *Spec) Validate() error {
 	case s.Name == "":
 		return bad("give one with -N NAME", "the node has no name")
 	case !nodeName().MatchString(s.Name):
-		return bad("letters, digits and the characters . _ : - make a name", "%q is no name of a node", s.Name)
+		return bad("letters, digits and the characters . _ : - make a name", "%q is not a valid node name", s.Name)
 	case s.ServerURL == "":
 		return bad("write chef_server_url into knife.rb or credentials, or give -s URL", "no Chef Server is named")
 	case strings.ContainsAny(s.ServerURL+s.Proxy+s.ProxyUser+s.NoProxy+s.Environment+s.PolicyName+s.PolicyGroup+s.ValidationClient+s.LogLocation+s.FileCachePath+s.FileBackupPath, "\n\r\x00"):
@@ -164,7 +164,7 @@ func (s *Spec) Validate() error {
 	case s.SSLVerifyMode != "" && s.SSLVerifyMode != "peer" && s.SSLVerifyMode != "none":
 		return bad("", "%q is no --node-ssl-verify-mode: it is peer or none", s.SSLVerifyMode)
 	case s.LogLevel != "" && !plain().MatchString(s.LogLevel), s.ConfigLogLevel != "" && !plain().MatchString(s.ConfigLogLevel):
-		return bad("debug, info, warn, error and fatal are", "%q is no log level", s.LogLevel+s.ConfigLogLevel)
+		return bad("debug, info, warn, error and fatal are", "%q is not a log level", s.LogLevel+s.ConfigLogLevel)
 	}
 	switch s.ChefLicense {
 	case "", "accept", "accept-no-persist", "accept-silent":
@@ -177,18 +177,18 @@ func (s *Spec) Validate() error {
 func (s *Spec) validateFiles() error {
 	for name := range s.Hints {
 		if !plain().MatchString(name) {
-			return &SpecError{Msg: fmt.Sprintf("%q is no name of a hint", name)}
+			return &SpecError{Msg: fmt.Sprintf("%q is not a valid name of a hint", name)}
 		}
 	}
 	for name := range s.TrustedCerts {
 		if strings.ContainsAny(name, "/\n\x00") || name == "" || name == "." || name == ".." {
-			return &SpecError{Msg: fmt.Sprintf("%q is no name of a certificate's file", name)}
+			return &SpecError{Msg: fmt.Sprintf("%q is not a valid name of a certificate's file", name)}
 		}
 	}
 	for name := range s.ClientD {
 		for part := range strings.SplitSeq(name, "/") {
 			if part == "" || part == "." || part == ".." || strings.ContainsAny(part, "\n\x00") {
-				return &SpecError{Msg: fmt.Sprintf("%q is no path below client.d", name)}
+				return &SpecError{Msg: fmt.Sprintf("%q is not a path below client.d", name)}
 			}
 		}
 	}

@@ -139,7 +139,7 @@ func Size(n int64) string {
 }
 
 // SendUploads puts the configured uploads on the machine. Like cp, it puts
-// them into what is a directory there already.
+// them into a directory that exists there.
 func (m *Machine) SendUploads(ctx context.Context) error {
 	if len(m.Uploads) == 0 {
 		return nil
@@ -176,7 +176,7 @@ func (m *Machine) SendUploads(ctx context.Context) error {
 }
 
 // FetchDownloads fetches the configured downloads. Like cp, it puts them into
-// what is a directory here already.
+// a directory that exists here.
 func (m *Machine) FetchDownloads(ctx context.Context) error {
 	if len(m.Downloads) == 0 {
 		return nil

@@ -27,7 +27,7 @@ type Local struct {
 	Stdin string
 	// Timeout ends it, 0 is none.
 	Timeout time.Duration
-	// OK are the exit statuses that are no failure; nil is 0 alone.
+	// OK are the exit statuses that count as success; nil is 0 alone.
 	OK []int
 	// User runs it as another user, "" as the same. Unix only.
 	User string

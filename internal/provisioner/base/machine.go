@@ -35,7 +35,7 @@ func (s *Settings) On(step *kitchen.Step, conn kitchen.Conn) *Machine {
 	return &Machine{Settings: s, step: step, conn: conn}
 }
 
-// Close closes what was opened after a reboot.
+// Close closes the connection that was opened after a reboot.
 func (m *Machine) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

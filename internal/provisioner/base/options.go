@@ -49,7 +49,7 @@ type Login struct {
 	Gateway     string
 	GatewayPort int
 	GatewayUser string
-	// ForwardAgent lets the machine use the person's agent.
+	// ForwardAgent lets the machine use the user's agent.
 	ForwardAgent bool
 }
 
@@ -107,7 +107,7 @@ func (o Options) LookPath(names ...string) string {
 	}
 	for _, name := range names {
 		for _, dir := range filepath.SplitList(o.Getenv("PATH")) {
-			// A relative entry would run what lies in the project.
+			// A relative entry would run programs of the project.
 			if !filepath.IsAbs(dir) {
 				continue
 			}

@@ -39,7 +39,7 @@ func (p Play) Act(ctx context.Context, step *kitchen.Step, who, what string) err
 	return nil
 }
 
-// Sleep waits for a time that the person asked for and gives signs of life.
+// Sleep waits for a time that the user asked for and gives signs of life.
 func Sleep(ctx context.Context, step *kitchen.Step, d time.Duration, what string) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)

@@ -236,7 +236,7 @@ func isName(s string) bool {
 // Quote makes one word of a POSIX shell of s.
 func Quote(s string) string { return posix.Quote(s) }
 
-// OnMachine joins the root path and what lies below it.
+// OnMachine joins the root path and a path below it.
 func (s *Settings) OnMachine(parts ...string) string {
 	return strings.TrimRight(s.RootPath, "/") + "/" + strings.Join(parts, "/")
 }

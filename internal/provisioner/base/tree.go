@@ -103,14 +103,14 @@ func isScript(disk string) bool {
 	return err == nil && string(b[:]) == "#!"
 }
 
-// AddDir puts what is in a directory on disk below name; the directory itself
+// AddDir puts the content of a directory on disk below name; the directory itself
 // may be a symbolic link. Where keep is given, only those files are taken for
 // which it says yes (rel is slash-separated, relative to disk), and only the
 // directories that hold one; it is also asked whether to look into a
 // directory at all, where the answer no saves the time.
 //
 // A symbolic link that points to something inside the directory stays one,
-// any other is replaced by what it points to, since its target would not be
+// any other is replaced by its target, since the target would not be
 // there on the machine. Sockets, pipes and devices are left out.
 func (t *Tree) AddDir(name, disk string, keep func(rel string, dir bool) bool) error {
 	real, err := filepath.EvalSymlinks(disk)

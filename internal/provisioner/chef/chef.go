@@ -130,7 +130,7 @@ func (p *Provisioner) accept() error {
 	home := p.set.Getenv("HOME")
 	for _, file := range []string{filepath.Join(home, ".chef", "accepted_licenses", "chef_infra_client"), "/etc/chef/accepted_licenses/chef_infra_client"} {
 		if _, err := os.Stat(file); err == nil {
-			// The client on the machine is told, since the marker is here.
+			// The marker is here: the client on the machine needs the option.
 			p.chef.license = "accept"
 			return nil
 		}
@@ -397,7 +397,7 @@ func (p *Provisioner) explain(err error, idempotence bool) error {
 		failed.Advice = "the client was upgraded in the run: converge again, or raise max_retries"
 	case failed.Status == notIdempotent, idempotence && strings.Contains(strings.Join(failed.Tail, "\n"), "exit code 203"):
 		failed.What = "the run that was to change nothing"
-		failed.Advice = "a recipe is not idempotent: what it changed again is listed above (enforce_idempotency)"
+		failed.Advice = "a recipe is not idempotent: its repeated changes are listed above (enforce_idempotency)"
 	case failed.Status == 127 || failed.Status == 126:
 		failed.Advice = "the client cannot be run: chef_" + p.chef.kind.binary() + "_path and chef_omnibus_root say where it is"
 	}

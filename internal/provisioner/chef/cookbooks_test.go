@@ -152,7 +152,7 @@ func TestBerkshelf(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := os.Stat(m.Path("kitchen", "cookbooks", "apt", "spec")); err == nil {
-		t.Error("files that are no part of a cookbook were sent")
+		t.Error("files that do not belong to a cookbook were sent")
 	}
 	vendored := strings.Fields(lines[1])[1]
 	if err := resolver.Close(); err != nil {
@@ -213,7 +213,7 @@ esac
 	if m.Read("kitchen", "cookbook_artifacts", "a-1", "metadata.json") != "x\n" {
 		t.Error("the artifacts were not sent")
 	}
-	// Back to cookbooks: what was the policy's goes.
+	// Back to cookbooks: the policy's files go.
 	if _, err := converge(t, m, project(t, cookbook()), nil); err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func parseIgnore(text string) ignore {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		// A directory's name with a slash means what is in it.
+		// A directory's name with a slash means its content.
 		if strings.HasSuffix(line, "/") {
 			line += "*"
 		}

@@ -113,7 +113,7 @@ func TestSpellingsOfRequireChefOmnibus(t *testing.T) {
 			t.Errorf("%v: error %v", keys, err)
 		}
 	}
-	// With a path of its own nothing is looked for.
+	// With a path given nothing is looked for.
 	m.Write(t, m.Path("my", "client"), standIn, 0o755)
 	if _, err := converge(t, m, project(t, cookbook()), map[string]any{"require_chef_omnibus": false, "chef_client_path": m.Path("my", "client")}); err != nil || !strings.Contains(m.Read("calls"), "client sudo=1") {
 		t.Errorf("error %v, calls %s", err, m.Read("calls"))

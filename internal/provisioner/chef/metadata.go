@@ -152,7 +152,7 @@ func readMetadataJSON(file string) (*metadata, error) {
 // check refuses names that would lead out of the directory of cookbooks.
 func (m *metadata) check(file string) error {
 	if strings.ContainsAny(m.name, "/\\\x00") || m.name == "." || m.name == ".." {
-		return &MetadataError{File: file, Err: fmt.Errorf("%q is no name of a cookbook", m.name)}
+		return &MetadataError{File: file, Err: fmt.Errorf("%q is not a valid cookbook name", m.name)}
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func NewResolver() *Resolver {
 	return r
 }
 
-// Close removes what was resolved.
+// Close removes the resolved cookbooks.
 func (r *Resolver) Close() error {
 	<-r.turn
 	defer func() { r.turn <- struct{}{} }()
@@ -77,14 +77,14 @@ type ToolError struct {
 	File string
 	// Tools are the programs of which one is needed.
 	Tools []string
-	// Missing are the cookbooks that are not to be had without, where known.
+	// Missing are the cookbooks that are unavailable without it, where known.
 	Missing []string
 }
 
 func (e *ToolError) Error() string {
 	msg := fmt.Sprintf("%s needs %s, which is not installed here", e.File, strings.Join(e.Tools, " or "))
 	if len(e.Missing) > 0 {
-		msg += "; without it these cookbooks are not to be had: " + strings.Join(e.Missing, ", ")
+		msg += "; without it these cookbooks are not available: " + strings.Join(e.Missing, ", ")
 	}
 	return msg
 }

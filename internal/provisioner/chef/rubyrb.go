@@ -164,7 +164,7 @@ func (p *Provisioner) dna(policy string) ([]byte, error) {
 }
 
 // idempotenceRB is the configuration of the run that must change nothing: the
-// usual one, with a handler that ends the client with a status of its own.
+// usual one, with a handler that ends the client with another status.
 func (p *Provisioner) idempotenceRB() string {
 	return p.configRB() + "require " + inspect(p.set.OnMachine(handlerFile)) + "\nreport_handlers << GalleyUpdatedResources.new\n"
 }

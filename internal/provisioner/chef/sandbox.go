@@ -42,7 +42,7 @@ func (e *MissingCookbookError) Hint() string {
 	return "cookbooks come from a Policyfile, a Berksfile, the directory cookbooks, or the project itself where it has a metadata.rb"
 }
 
-// sandbox is what is sent to the machine's root path.
+// sandbox returns the files for the machine's root path.
 func (p *Provisioner) sandbox(ctx context.Context, step *kitchen.Step) (*base.Tree, error) {
 	step.Report.Info("Preparing files for transfer")
 	tree := &base.Tree{}
@@ -280,13 +280,13 @@ func (p *Provisioner) checkRunList(tree *base.Tree) error {
 	return nil
 }
 
-// namedOtherwise says whether a cookbook lies in a directory of another name,
+// namedOtherwise reports whether a cookbook is in a directory of another name,
 // by the plain lines of the metadata.
 func (p *Provisioner) namedOtherwise(tree *base.Tree, dirs []string, name string) bool {
 	for _, d := range dirs {
 		f, err := tree.Open(path.Join("cookbooks", d, "metadata.rb"))
 		if err != nil {
-			// metadata.json alone: its name cannot be told cheaply.
+			// metadata.json alone: its name is not known without evaluating it.
 			if tree.Has(path.Join("cookbooks", d, "metadata.json")) {
 				return true
 			}

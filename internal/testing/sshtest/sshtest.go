@@ -367,7 +367,7 @@ func (s *Server) forward(nc ssh.NewChannel) {
 	ch.Close()
 }
 
-// session runs what is asked for in a session channel.
+// session serves a session channel.
 func (s *Server) session(sc *ssh.ServerConn, ch ssh.Channel, reqs <-chan *ssh.Request) {
 	defer ch.Close()
 	p := &process{s: s, sc: sc, ch: ch, done: make(chan struct{})}

@@ -23,7 +23,7 @@ const Version = "18.0.0"
 // Mirror is an HTTP handler: a package index with one package, the stand-in,
 // which answers for every product, platform and version.
 type Mirror struct {
-	// Checksum is told instead of the package's own where it is not "".
+	// Checksum, unless it is "", is announced in place of the package's own.
 	Checksum string
 	// Client is the program in the package; nil is the stand-in's own.
 	Client []byte

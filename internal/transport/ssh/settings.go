@@ -236,7 +236,7 @@ func httpProxy(s string) (*bootstrap.HTTPProxy, error) {
 	if strings.Contains(s, "://") {
 		u, err := url.Parse(s)
 		if err != nil || u.Hostname() == "" {
-			return nil, fmt.Errorf("%q is no host and no URL", s)
+			return nil, fmt.Errorf("%q is neither a host nor a URL", s)
 		}
 		if u.Scheme != "http" {
 			return nil, fmt.Errorf("only http:// proxies are spoken to, not %s://", u.Scheme)

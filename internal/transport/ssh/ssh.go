@@ -32,10 +32,10 @@ type Options struct {
 	// KeyRing is shared by the transports of a run, so that a passphrase is
 	// asked for once. Nil means one for this transport.
 	KeyRing *bootstrap.KeyRing
-	// Prompter asks the person for passphrases and passwords; nil where there
+	// Prompter asks the user for passphrases and passwords; nil where there
 	// is no terminal.
 	Prompter bootstrap.Prompter
-	// UserConfig is the person's ~/.ssh/config; nil for none.
+	// UserConfig is the user's ~/.ssh/config; nil for none.
 	UserConfig *bootstrap.UserConfig
 	// Home is the home directory and Getenv the environment; both default to
 	// those of the process.
@@ -84,7 +84,7 @@ const idleFor = 30 * time.Second
 // ssh_gateway_username, ssh_http_proxy and its _port, _user and _password,
 // ssh_proxy_command. Some mean a little more here: ssh_gateway may be a chain
 // as ssh -J takes it, max_wait_until_ready is the whole wait in seconds, and
-// verbose shows what is otherwise shown at debug level. compression is
+// verbose shows messages of debug level. compression is
 // accepted with a warning: uploads are compressed by Galley itself.
 func New(section config.Section, o Options) (*Transport, error) {
 	s, err := read(section, o.Fallback)
@@ -140,14 +140,10 @@ func (t *Transport) Wait(ctx context.Context, step *kitchen.Step) error {
 	return nil
 }
 
-// shortBoot is how long cloud-init is waited for where nothing was asked of it:
-// it may still hold the locks of the package manager.
-const shortBoot = 60 * time.Second
-
 // waitOptions are the limits of a wait. Cloud-init counts where the file gives
 // it something to do, or asks for the wait.
 func (t *Transport) waitOptions() bootstrap.WaitOptions {
-	o := bootstrap.WaitOptions{Timeout: t.s.readyTimeout, Grace: t.o.Grace, Boot: shortBoot}
+	o := bootstrap.WaitOptions{Timeout: t.s.readyTimeout, Grace: t.o.Grace, Boot: bootstrap.ShortBootTimeout}
 	switch {
 	case t.s.bootTimeout != nil:
 		o.Boot, o.MustBoot = *t.s.bootTimeout, true
@@ -415,7 +411,7 @@ const (
 	trustFirstUse = "first-use"
 )
 
-// hostKeys is the policy of the design: the console log, else what was pinned
+// hostKeys is the policy of the design: the console log, else the keys pinned
 // at first use.
 func (t *Transport) hostKeys(step *kitchen.Step) *bootstrap.HostKeys {
 	st := step.State
@@ -435,7 +431,7 @@ func (t *Transport) hostKeys(step *kitchen.Step) *bootstrap.HostKeys {
 	return h
 }
 
-// gatewayKeys is the policy for a gateway: known_hosts, else what was pinned
+// gatewayKeys is the policy for a gateway: known_hosts, else the keys pinned
 // at first use.
 func (t *Transport) gatewayKeys(st *kitchen.State, addr string, knownHosts []string) *bootstrap.HostKeys {
 	all := func() map[string]any {
@@ -479,12 +475,12 @@ func writePins(keys []bootstrap.PinnedKey) []any {
 	return list
 }
 
-// talkative shows at info what is meant for debugging.
+// talkative shows debug messages at info level.
 type talkative struct{ *kitchen.Reporter }
 
 func (t talkative) Debug(format string, args ...any) { t.Info(format, args...) }
 
-// conn is a [kitchen.Conn]. A machine that rebooted is connected to anew by
+// conn is a [kitchen.Conn]. A machine that rebooted is connected to again by
 // the next call.
 type conn struct {
 	t   *Transport

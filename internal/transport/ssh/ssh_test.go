@@ -186,7 +186,7 @@ func TestSectionAndFallback(t *testing.T) {
 		t.Errorf("verbose tells nothing:\n%s", rec.Text())
 	}
 	if strings.Contains(rec.Text(), "sesame") {
-		t.Error("the password is told")
+		t.Error("the password is shown")
 	}
 	// The state wins over both.
 	step.State.Set(kitchen.KeyUsername, "mallory")

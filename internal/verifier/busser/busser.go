@@ -1,4 +1,4 @@
-// Package busser is the default verifier of Test Kitchen: it runs what lies in
+// Package busser is the default verifier of Test Kitchen: it runs the tests in
 // test/integration/SUITE/bats and in the directories of plain executables. It
 // installs nothing on the machine; frameworks that would need Ruby gems there
 // are refused.
@@ -131,7 +131,7 @@ func (v *Verifier) find() (*suite, error) {
 		if err := s.add(e.Name(), dir); err != nil {
 			return nil, err
 		}
-		// Helpers lie beside the tests (Test Kitchen: helper_files).
+		// Helpers are beside the tests (Test Kitchen: helper_files).
 		helpers := filepath.Join(v.set.HelpersDir(), e.Name())
 		if info, err := os.Stat(helpers); err == nil && info.IsDir() {
 			if err := s.tree.AddDir("suites/"+e.Name(), helpers, nil); err != nil {
@@ -142,7 +142,7 @@ func (v *Verifier) find() (*suite, error) {
 	return s, nil
 }
 
-// show is a path as the person would write it.
+// show is a path as the user would write it.
 func (v *Verifier) show(p string) string {
 	if rel, err := filepath.Rel(v.set.Root, p); err == nil && !strings.HasPrefix(rel, "..") {
 		return filepath.ToSlash(rel)

@@ -108,7 +108,7 @@ func (v *Verifier) Verify(ctx context.Context, step *kitchen.Step, conn kitchen.
 	return v.there(ctx, step, conn)
 }
 
-// passes are the exit statuses that are no failure: all well, and some tests
+// passes are the exit statuses that count as success: all passed, and some tests
 // skipped.
 var passes = []int{0, 101}
 

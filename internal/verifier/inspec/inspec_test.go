@@ -182,7 +182,7 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(c, &conf); err != nil || fmt.Sprint(conf) != "map[cli_options:map[forward_agent:true password:s3cret] plugins:map[p:map[k:v]] version:1.2]" {
+	if err := json.Unmarshal(c, &conf); err != nil || fmt.Sprint(conf) != "map[cli_options:map[forward_agent:true password:s3cret sudo_password:s3cret] plugins:map[p:map[k:v]] version:1.2]" {
 		t.Errorf("config %v, %v", conf, err)
 	}
 	if in, _ := os.ReadFile(b.out + ".inputs"); !strings.Contains(string(in), `"n":1`) {

@@ -168,7 +168,7 @@ func read(s config.Section, o base.Options) (*settings, error) {
 	if v := r.str("reporter_message_truncation", ""); v != "" {
 		set.options = append(set.options, "--reporter-message-truncation", v)
 	}
-	// Each run is a process of its own, which keeps no inputs.
+	// Each run is a separate process, which keeps no inputs.
 	_ = r.bool("cache_inputs", false)
 	if !r.bool("load_plugins", true) && r.err == nil {
 		return nil, base.Refuse(s, "load_plugins", "InSpec's command line has no switch for it", "uninstall the plug-ins that are in the way (inspec plugin list)")
@@ -180,7 +180,7 @@ func read(s config.Section, o base.Options) (*settings, error) {
 }
 
 // reporters reads reporter, or the older format and output. %{platform} and
-// %{suite} stand for the instance's.
+// %{suite} are replaced by the instance's.
 func (r *reader) reporters(o base.Options) []reporter {
 	fill := strings.NewReplacer("%{platform}", o.Platform, "%{suite}", o.Suite)
 	var out []reporter

@@ -137,7 +137,7 @@ func (v *Verifier) Verify(ctx context.Context, step *kitchen.Step, conn kitchen.
 	return m.Finish(ctx, m.RunRaw(ctx, "the verifier's command", v.command))
 }
 
-// environment is what a local command is told of the instance.
+// environment describes the instance to a local command.
 func (v *Verifier) environment(step *kitchen.Step) []string {
 	env := []string{
 		"KITCHEN_INSTANCE=" + step.Instance.Name,
