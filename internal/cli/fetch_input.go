@@ -122,10 +122,17 @@ const ownMemory = 20 << 20
 // limitMemory divides the memory allowed between the program and the download,
 // and tells the garbage collector about it.
 func (f *fetchOptions) limitMemory(r *fetch.Request, memory int64) error {
-	// The buffers have a fixed size: garbage is collected when it approaches
-	// that of them, and not each time that a part of the little heap is renewed.
-	debug.SetGCPercent(100)
-	debug.SetMemoryLimit(f.ordinaryMemory())
+	// Most of the heap is buffers of a fixed size, which a small percentage
+	// keeps from doubling. Of a single body nothing else stays.
+	debug.SetGCPercent(20)
+	if memory == 0 && !f.paged() && !f.given("jobs") && f.inputFile == "" && r.Split < 2 && r.Limits.ChunkSize == 0 {
+		workers := r.Output.Workers
+		if workers == 0 {
+			workers = runtime.GOMAXPROCS(0)
+		}
+		debug.SetGCPercent(100)
+		debug.SetMemoryLimit(int64(8+4*workers) << 20)
+	}
 	if memory == 0 {
 		return nil
 	}
@@ -137,22 +144,10 @@ func (f *fetchOptions) limitMemory(r *fetch.Request, memory int64) error {
 	return nil
 }
 
-// ordinaryMemory is the heap at which garbage is collected: a little more than
-// the buffers need.
-func (f *fetchOptions) ordinaryMemory() int64 {
-	workers, r := f.request.Output.Workers, &f.request
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	if name := strings.ToLower(f.outputPath); f.compress == "" && !strings.HasSuffix(name, "gz") && !strings.HasSuffix(name, "zst") && !f.remoteName {
-		workers = 0
-	}
-	const mib = 1 << 20
-	heap := int64(8+4*workers+2*r.Split)*mib + int64(r.Limits.ChunkSize)
-	if f.jobsAtOnce > 0 || f.inputFile != "" {
-		heap += manyMemory
-	}
-	return heap
+// paged reports whether pages are asked for.
+func (f *fetchOptions) paged() bool {
+	p := &f.request.Pages
+	return f.api != "" || p.Link || len(f.next) > 0 || p.NextHeader != "" || p.OffsetParam+p.OffsetBody+p.PageParam+p.PageBody != ""
 }
 
 func (f *fetchOptions) header(r *fetch.Request) error {

@@ -255,7 +255,7 @@ func newShape(f Format, l Limits, workers int) shape {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	s := shape{block: 768 << 10, workers: workers, blocks: workers + 2}
+	s := shape{block: 640 << 10, workers: workers, blocks: workers + 2}
 	if f == None {
 		s = shape{block: max(l.ChunkSize, 64<<10), blocks: 3}
 	}
