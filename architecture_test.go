@@ -1,4 +1,4 @@
-// Package galley_test holds what is true of the whole module.
+// Package galley_test holds properties of the whole module.
 package galley_test
 
 import (

@@ -2,7 +2,7 @@
 // each of them goes through, and the runner that takes many through it at
 // once.
 //
-// It knows no cloud, no terminal and no file format. What it needs it asks
+// It is independent of clouds, terminals and file formats. It asks
 // for through four small interfaces ([Driver], [Provisioner], [Transport],
 // [Verifier]) and a [Store]; what happens it tells as a stream of [Event]
 // values. It imports the standard library and nothing else, and its exported

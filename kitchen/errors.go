@@ -36,7 +36,7 @@ func (e *NoAddressError) Hint() string {
 type MissingPluginError struct {
 	// Instance is the instance's name, "" for the kitchen.
 	Instance string
-	// Kind is what is missing: "driver", "transport", "provisioner",
+	// Kind is the missing plug-in: "driver", "transport", "provisioner",
 	// "verifier" or "store".
 	Kind string
 }

@@ -31,7 +31,7 @@ const (
 	Error  EventKind = "error"
 	Debug  EventKind = "debug"
 	Output EventKind = "output"
-	// StillWaiting is a sign of life in a wait; Text says what is waited for.
+	// StillWaiting is a sign of life in a wait; Text names the thing waited for.
 	StillWaiting EventKind = "waiting"
 )
 

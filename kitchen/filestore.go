@@ -32,7 +32,7 @@ type FileStore struct {
 
 // LockFunc locks the file at path for what, which names it in messages, and
 // returns what unlocks it. While another process has the lock it calls
-// waiting once with what is known of that process, and waits until the context
+// waiting once with the known facts about that process, and waits until the context
 // ends.
 type LockFunc func(ctx context.Context, path, what string, waiting func(holder string)) (unlock func() error, err error)
 

@@ -29,7 +29,7 @@ type Hook struct {
 	Cwd string
 	// User is the local user a local command runs as; default the same.
 	User string
-	// Skippable lets a remote hook be passed over while there is no machine,
+	// Skippable lets a remote hook be passed over without a machine,
 	// and its exit status be ignored.
 	Skippable bool
 }

@@ -22,7 +22,7 @@ type Kitchen struct {
 
 // SelectError tells that an argument selects no instance.
 type SelectError struct {
-	// Arg is the argument, "" when there are no instances at all.
+	// Arg is the argument, "" without any instances.
 	Arg string
 	// Bad is why Arg is not a regular expression, nil if it is one.
 	Bad error

@@ -95,7 +95,7 @@ type fake struct {
 	mu   sync.Mutex
 	log  []string
 	fail map[string]error
-	// address is what Create records; empty for the peer's worst fault.
+	// address is what Create records; empty for Test Kitchen's worst fault.
 	address string
 	// on is called when a step begins.
 	on func(step string)
@@ -262,7 +262,7 @@ func TestEmptyAddressIsAnErrorEverywhere(t *testing.T) {
 	if err := run(t, k, kitchen.Converge); !errors.As(err, &noAddress) {
 		t.Errorf("create: got %v", err)
 	}
-	// The state that the peer leaves after a failed create.
+	// The state that Test Kitchen leaves after a failed create.
 	st, _ := store.Load("a")
 	st.Set(kitchen.KeyServerID, "x")
 	st.Set(kitchen.KeyLastAction, "create")

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// order is the lifecycle; an action's place in it decides what it still owes.
+// order is the lifecycle; an action's place in it decides the steps still to do.
 var order = []Action{Create, Converge, Setup, Verify}
 
 // Owed returns the steps that bring an instance whose last successful action

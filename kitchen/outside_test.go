@@ -41,7 +41,7 @@ func main() {
 }
 `
 
-// TestOutsideTheModule builds a program in a module of its own against the
+// TestOutsideTheModule builds a program in its own module against the
 // engine, without any dependency but the engine's module, and runs it.
 func TestOutsideTheModule(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,7 @@ import (
 // Create ends with at least the state key "hostname" set (see [KeyHostname]).
 //
 // Destroy leaves nothing of the instance behind. What no longer exists is
-// success; what cannot be deleted is an error that names it. It does not need
+// success; a resource that cannot be deleted is an error that names it. It does not need
 // Create to have ended, or to have been called at all.
 //
 // Both obey the context: on cancellation they return promptly with its error
@@ -41,14 +41,14 @@ type HostKeySource interface {
 	HostKeys(ctx context.Context, step *Step) ([]string, error)
 }
 
-// FailureDetailer is a Driver that can add what it knows of a machine that
+// FailureDetailer is a Driver that can add its knowledge of a machine that
 // could not be reached (the end of its console log) to the report of the
 // failure. An empty string means that there is nothing to add.
 type FailureDetailer interface {
 	FailureDetail(ctx context.Context, step *Step) string
 }
 
-// OrphanFinder is a Driver that can find what was made for instances that are
+// OrphanFinder is a Driver that can find the resources of instances that are
 // configured no longer, or whose records are lost.
 type OrphanFinder interface {
 	// Orphans returns what exists for this project's directory and belongs to
@@ -56,7 +56,7 @@ type OrphanFinder interface {
 	Orphans(ctx context.Context, configured func(instance string) bool) ([]Orphan, error)
 }
 
-// Orphan is what is left of one instance.
+// Orphan is the leftovers of one instance.
 type Orphan struct {
 	// Instance is its name, as far as that is known.
 	Instance string
@@ -102,7 +102,7 @@ type Conn interface {
 }
 
 // Neighbour is a Conn that can say whether its machine is on this host, so
-// that what is sent to it is not worth compressing.
+// that data sent to it is not worth compressing.
 type Neighbour interface {
 	Near() bool
 }
@@ -114,7 +114,7 @@ type Command struct {
 	// Stdin is what the command reads; nil is the empty input. Run does not
 	// wait for a Read under way when the command ends.
 	Stdin io.Reader
-	// Stdout and Stderr receive what it writes; nil throws it away. With TTY
+	// Stdout and Stderr receive its output; nil throws it away. With TTY
 	// both streams arrive on Stdout.
 	Stdout, Stderr io.Writer
 	// TTY asks for a pseudo terminal. A machine that gives none runs the
@@ -126,7 +126,7 @@ type Command struct {
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// Type is the value of TERM, "" when there is no terminal at all.
+	// Type is the value of TERM, "" without a terminal.
 	Type string
 	// Size is the terminal's size in cells when the session starts.
 	Width, Height int
@@ -146,7 +146,7 @@ type Verifier interface {
 }
 
 // Step is what a plug-in is given to do its part for one instance: who it is,
-// what is known of it, and where to tell what happens. It lives as long as
+// the facts known about it, and where to tell what happens. It lives as long as
 // one action.
 type Step struct {
 	// Instance is the instance acted on.

@@ -10,7 +10,7 @@ import (
 )
 
 // cleanupTime is how long a failed or cancelled create may take to remove
-// what it has made. It is generous: what is not taken back costs money, and a
+// what it has made. It is generous: a resource left behind costs money, and a
 // second Ctrl-C ends it at once.
 const cleanupTime = 3 * time.Minute
 
@@ -291,7 +291,7 @@ func (s *session) act(ctx context.Context, step *Step) error {
 }
 
 // create makes the machine and waits until it can be used. A machine that was
-// made here and cannot be reached is taken back.
+// made here and cannot be reached is removed.
 func (s *session) create(ctx context.Context, step *Step) error {
 	before := s.state.String(KeyServerID) + "@" + s.state.String(KeyHostname)
 	if err := s.instance.Driver.Create(ctx, step); err != nil {
@@ -347,7 +347,7 @@ func (s *session) giveUp(ctx context.Context, step *Step, cause error) error {
 	return cause
 }
 
-// DetailedError adds to an error what was seen elsewhere, as the end of a
+// DetailedError adds to an error observations from elsewhere, as the end of a
 // console log.
 type DetailedError struct {
 	Err error
@@ -475,7 +475,7 @@ func (k *Kitchen) Check(ctx context.Context, inst *Instance) ([]string, error) {
 	return complaints, nil
 }
 
-// Orphans asks the instances' drivers for what is left of instances that are
+// Orphans asks the instances' drivers for the leftovers of instances that are
 // configured no longer. Drivers that share a cloud are asked once each; what
 // several of them find is returned once.
 func (k *Kitchen) Orphans(ctx context.Context) ([]Orphan, error) {

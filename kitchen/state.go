@@ -33,7 +33,7 @@ const (
 // writes. Test Kitchen keeps it as it is.
 const KeyOwn = "galley"
 
-// State is what is durably known of an instance: an ordered mapping. Keys
+// State is the durable knowledge about an instance: an ordered mapping. Keys
 // that the engine does not know are kept. It is safe for concurrent use.
 type State struct {
 	mu     sync.Mutex

@@ -20,7 +20,7 @@ type StatusReporter interface {
 	Status(ctx context.Context, step *Step) (Status, error)
 }
 
-// Status is what is known of a machine (Test Kitchen 4.1: list --live).
+// Status is the known state of a machine (Test Kitchen 4.1: list --live).
 type Status struct {
 	// Live says whether the machine runs, nil when that is not known.
 	Live *bool `json:"live"`

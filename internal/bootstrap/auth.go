@@ -212,7 +212,7 @@ const maxKeyRounds = 6
 type triedKeys struct {
 	mu   sync.Mutex
 	seen map[string]bool
-	// offered describes what was offered, for messages.
+	// offered describes the offered credentials, for messages.
 	offered []string
 	// news says that the last connection offered a key for the first time.
 	news bool

@@ -88,7 +88,7 @@ func (c *Client) Windows() bool {
 
 // Near reports whether the machine is on this host, as a guest of a local
 // hypervisor is: it is connected to directly and has a loopback address.
-// Compressing what is sent to it is not worth while.
+// Compressing data sent to it is not worth while.
 func (c *Client) Near() bool {
 	addr, ok := c.ssh.RemoteAddr().(*net.TCPAddr)
 	return ok && addr.IP.IsLoopback() && c.route.via() == ""

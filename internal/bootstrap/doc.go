@@ -1,5 +1,5 @@
 // Package bootstrap gets from an address to a machine that does as it is
-// told, over SSH. It knows no cloud and no configuration file but the
+// expected, over SSH. It depends on no cloud and no configuration file but the
 // person's own ~/.ssh/config.
 //
 // [Dial] opens one connection, [Wait] tries until a command has really been

@@ -102,7 +102,7 @@ type AuthError struct {
 	// Banner is what the server said while logging in, cut short.
 	Banner string
 	// Sealed is a key file that could not be offered, "" for none: it is
-	// encrypted, and there is no terminal to ask for its passphrase.
+	// encrypted, and a terminal is missing to ask for its passphrase.
 	Sealed string
 	// Waited is how long it was tried, zero for a single attempt.
 	Waited time.Duration

@@ -111,7 +111,7 @@ func (w *watch) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// all is what was collected.
+// all is the collected data.
 func (w *watch) all() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

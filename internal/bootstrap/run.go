@@ -33,7 +33,7 @@ const (
 
 const (
 	// lingerTime is how long the output of a command that has ended may be
-	// silent before it is no longer waited for: a process in the background
+	// silent before nobody waits for it any longer for: a process in the background
 	// may keep it open for ever.
 	lingerTime = 2 * time.Second
 	// maxLinger bounds, in bytes, what such a process may still write.
@@ -379,7 +379,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// stop discards what is still to come, so that w is not written to any more.
+// stop discards later data, so that w is not written to any more.
 func (w *writer) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

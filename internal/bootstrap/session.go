@@ -157,7 +157,7 @@ func (s *session) serve(reqs <-chan *ssh.Request) {
 var errNoAnswer = errors.New("no answer")
 
 // await calls wait with a channel that yields when SessionTimeout is over, and
-// reports what is waited for until it returns.
+// reports the wait until it returns.
 func (c *Client) await(ctx context.Context, what string, wait func(late <-chan time.Time) error) error {
 	late := time.NewTimer(c.cfg.SessionTimeout)
 	defer late.Stop()

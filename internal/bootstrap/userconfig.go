@@ -172,7 +172,7 @@ func (u *UserConfig) complete(c *Config) error {
 		if len(c.Gateways) > 0 {
 			first = &c.Gateways[0]
 		}
-		// The local shell sees them: what is not an address must not become
+		// The local shell sees them: anything but an address must not become
 		// a command.
 		if !harmlessName(first.Host) || !harmlessName(first.alias()) || !harmlessName(first.User) {
 			return &ConfigError{Msg: fmt.Sprintf("the host %q or the user %q cannot be handed to a proxy command: there are characters in it that a shell would act on", first.Host, first.User)}

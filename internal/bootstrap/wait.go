@@ -44,7 +44,7 @@ const (
 	dialStagger = 100 * time.Millisecond
 	// dialPatience is how long a dial is left without an answer.
 	dialPatience = 2 * time.Second
-	// handshakeStagger and sessionStagger are the same for what is accepted
+	// handshakeStagger and sessionStagger are the same for accepted connections
 	// but not answered, where another attempt costs the server more.
 	handshakeStagger = 2 * time.Second
 	sessionStagger   = 10 * time.Second

@@ -14,7 +14,7 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-// unlimited is what -c without a number stands for (Test Kitchen).
+// unlimited is the value of -c without a number (Test Kitchen).
 const unlimited = 9999
 
 // useInstances is the usage of arguments that select instances.
@@ -180,7 +180,7 @@ func (p *project) remember(chosen []*kitchen.Instance) {
 	}
 }
 
-// runFailure is a failed run with what is left of it.
+// runFailure is a failed run with its leftovers.
 type runFailure struct {
 	*kitchen.RunError
 	// chosen is how many instances the run was for.

@@ -12,7 +12,7 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// optionalValues are the flags whose value may be left out, and what is a
+// optionalValues are the flags whose value may be left out, and the thing a
 // value when it is a separate argument; the flag library knows only the form
 // -c=N.
 var optionalValues = map[string]func(next string) bool{
@@ -108,7 +108,7 @@ func checkArguments(cmd *cobra.Command) {
 	}
 }
 
-// argumentsError says what is wrong with the number of arguments.
+// argumentsError describes the fault in the number of arguments.
 func argumentsError(cmd *cobra.Command, n int) string {
 	if n == 0 {
 		return fmt.Sprintf("`%s` needs an argument", cmd.CommandPath())
@@ -116,7 +116,7 @@ func argumentsError(cmd *cobra.Command, n int) string {
 	return fmt.Sprintf("`%s` does not take %s", cmd.CommandPath(), text.Count(n, "argument"))
 }
 
-// unknownCommand refuses what is not a command of cmd.
+// unknownCommand refuses an unknown command of cmd.
 func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -22,7 +22,7 @@ import (
 )
 
 // The benchmarks of `make bench-converge`. Each runs the built binary against
-// an embedded cloud, in turn with what it is measured against, and reports
+// an embedded cloud, in turn beside its yardstick, and reports
 // medians: other work on the machine then touches both alike. The CPU time is
 // that of everything: the command, the machine at the other end and the cloud.
 

@@ -58,7 +58,7 @@ bootstrap of that name; where only the client's first run fails, the node is kep
 	return cmd
 }
 
-// target reads [ssh://][USER@]HOST[:PORT]; what it says takes precedence over
+// target reads [ssh://][USER@]HOST[:PORT]; its parts take precedence over
 // the flags (knife: connection_protocol).
 func (f *bootstrapFlags) target(arg string) (host string, err error) {
 	bad := func() error {
@@ -227,7 +227,7 @@ func (b *bootstrapRun) register(ctx context.Context) (key secret.Text, done func
 	return key, done, err
 }
 
-// unregister removes what was registered. Where that fails, the record is kept
+// unregister removes registered objects. Where that fails, the record is kept
 // for the next bootstrap of that name.
 func (b *bootstrapRun) unregister(ctx context.Context, rec *nodeRecord) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unregisterTime)

@@ -190,7 +190,7 @@ func (f *bootstrapFlags) addNode(d flagDefiner) {
 	d.text(&f.license, "chef-license")
 }
 
-// addInstall adds the flags that say what is installed.
+// addInstall adds the flags that choose the installed client.
 func (f *bootstrapFlags) addInstall(d flagDefiner) {
 	d.text(&f.version, "bootstrap-version")
 	d.text(&f.channel, "channel")
@@ -253,7 +253,7 @@ func (f *bootstrapFlags) addOlder(d flagDefiner) {
 }
 
 // settle completes the flags: older spellings count as the present ones, what
-// is refused is an error, and what is not on the command line comes from
+// is refused is an error, and a missing flag comes from
 // knife.rb.
 func (f *bootstrapFlags) settle(fs *pflag.FlagSet, cfg *knife.Config) error {
 	for _, r := range refusedFlags {

@@ -24,7 +24,7 @@ type nodeRecord struct {
 
 	path   string
 	unlock func() error
-	// keep leaves it there: what it is about could not be removed.
+	// keep leaves it there: its subject could not be removed.
 	keep bool
 }
 

@@ -404,7 +404,7 @@ func jsonOf(v any) any {
 var templateNames = []string{"chef-full", "chef-full.erb"}
 
 // bootstrapTemplate finds and reads the template of --bootstrap-template; nil
-// stands for Galley's own procedure.
+// is Galley's own procedure.
 func (b *bootstrapper) bootstrapTemplate(ctx context.Context, f *bootstrapFlags, cfg *knife.Config) (func(node.Values) ([]byte, error), error) {
 	if f.template == "" || slices.Contains(templateNames, f.template) {
 		return nil, nil

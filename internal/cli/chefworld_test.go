@@ -20,7 +20,7 @@ import (
 	"github.com/galleyhq/galley/internal/testing/standin"
 )
 
-// standInClient stands for Cinc: it shows what it was given, and fails where
+// standInClient replaces Cinc: it shows its arguments, and fails where
 // the run list says so.
 const standInClient = `#!/bin/sh
 echo "stand-in client: $*"
@@ -41,7 +41,7 @@ func newMirror(tb testing.TB) string {
 	return web.URL
 }
 
-// chefGate stands before a Chef Server and hits the nth call: what it does
+// chefGate is in front of a Chef Server and hits the nth call: what it does
 // with it is act's.
 type chefGate struct {
 	next http.Handler
@@ -199,7 +199,7 @@ func hostHasClient() bool {
 	return false
 }
 
-// left says what is on the Chef Server beside its admin, "" for nothing.
+// left says the objects on the Chef Server beside its admin, "" for nothing.
 func (c *chefWorld) left() string {
 	var out []string
 	if n := c.Clients(); n != 0 {

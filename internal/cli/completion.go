@@ -26,7 +26,7 @@ import (
 type completer = func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective)
 
 const (
-	// completionTime bounds what is looked up for one completion.
+	// completionTime bounds the lookups for one completion.
 	completionTime = 2 * time.Second
 	// completionAge is how long names from the cloud are used again.
 	completionAge = 20 * time.Second
@@ -56,7 +56,7 @@ func completeUnset(cmd *cobra.Command) {
 	}
 }
 
-// remaining returns list without what is among args already.
+// remaining returns list without the values already in args.
 func remaining(list, args []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(args, s) })
 }

@@ -54,7 +54,7 @@ warnings: files are shared between tools.`,
 	return cmd
 }
 
-// pluginProblems are what the plug-ins themselves would refuse, but for what is among
+// pluginProblems are what the plug-ins themselves would refuse, except for those among
 // the problems already.
 func (a *deps) pluginProblems(ctx context.Context, known []config.Problem) []config.Problem {
 	p, err := a.projects.open(ctx)

@@ -32,7 +32,7 @@ const (
 	exitDepsUnreachable = 4
 )
 
-// codedError is an error with an exit code of its own.
+// codedError is an error with its own exit code.
 type codedError struct {
 	error
 	code int
@@ -153,7 +153,7 @@ func (o *depsOptions) open(ctx context.Context, file string) (*cookbooks.Project
 	return cookbooks.Open(file, c)
 }
 
-// summary prints what was done.
+// summary prints the outcome.
 func (o *depsOptions) summary(s *cookbooks.Summary) error {
 	if o.format == "json" {
 		if err := o.json(s); err != nil {

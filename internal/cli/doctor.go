@@ -80,7 +80,7 @@ type examination struct {
 	// files concerns one of them.
 	whole              bool
 	problems, warnings int
-	// clouds are those that were logged in to, with what is needed of each;
+	// clouds are those that were logged in to, with the needed part of each;
 	// order has them in order, reported the logins that failed.
 	clouds   map[*openstack.Cloud]*demand
 	order    []*openstack.Cloud
@@ -104,7 +104,7 @@ func (x *examination) warn(subject, detail string) {
 	x.line("!", ui.Yellow, subject, detail)
 }
 
-// configuration reports what is wrong with the files.
+// configuration reports faults in the files.
 func (x *examination) configuration() {
 	const subject = "configuration"
 	before, idle := x.problems+x.warnings, 0
@@ -127,7 +127,7 @@ func (x *examination) configuration() {
 	}
 }
 
-// instance reports what is wrong with one instance.
+// instance reports faults in one instance.
 func (x *examination) instance(ctx context.Context, inst *kitchen.Instance) {
 	var found []string
 	for _, problem := range checkLocally(ctx, inst, false) {

@@ -40,7 +40,7 @@ func (p *program) events(w io.Writer) (bus *kitchen.Bus, done func(), err error)
 // live reports whether the terminal can show status lines.
 func (p *program) live() bool { return p.streams.Getenv("TERM") != "dumb" }
 
-// reporter prints what is reported to it, a line each, for commands that do
+// reporter prints reports, a line each, for commands that do
 // not wait long.
 func (p *program) reporter() *kitchen.Reporter {
 	level, err := p.level()

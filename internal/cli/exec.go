@@ -107,7 +107,7 @@ func (o *execOptions) newStreams(chosen []*kitchen.Instance) *execStreams {
 }
 
 // command returns the streams of one machine's command. What a command writes
-// to a terminal of its own is not touched; else a terminal here gets only
+// to its own terminal is not touched; else a terminal here gets only
 // text and colors.
 func (s *execStreams) command(inst *kitchen.Instance) kitchen.Command {
 	s.mu.Lock()
@@ -132,7 +132,7 @@ func (s *execStreams) command(inst *kitchen.Instance) kitchen.Command {
 	return cmd
 }
 
-// close prints what was left without a line's end.
+// close prints a last line without a line's end.
 func (s *execStreams) close() {
 	for _, c := range s.closers {
 		_ = c.Close() // what cannot be printed cannot be reported either

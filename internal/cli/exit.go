@@ -82,7 +82,7 @@ type interruption struct{}
 func (interruption) Error() string { return "interrupted" }
 func (interruption) Unwrap() error { return context.Canceled }
 
-// knifeError is an error that has a code of its own under the name knife.
+// knifeError is an error that has its own code under the name knife.
 type knifeError struct {
 	error
 	code int

@@ -166,7 +166,7 @@ func keptNote(e *runFailure) string {
 }
 
 // kitchenReport is the end of a failed run in the form of Test Kitchen's, with
-// what it leaves out: the reasons and what to do.
+// the missing parts: reasons and remedies.
 func kitchenReport(e *runFailure) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "------Exception-------\nClass: Kitchen::ActionFailed\nMessage: %s failed.\n", text.Count(len(e.Failures), "action"))

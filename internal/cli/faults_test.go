@@ -373,7 +373,7 @@ func TestAConvergeThatIsEnded(t *testing.T) {
 }
 
 // An instance without an address is not an excuse to run anything here: a guest
-// does not see what is written to this directory, so a file in it would be the
+// does not see files written to this directory, so a file in it would be the
 // workstation's own doing.
 func TestNothingRunsHereForWantOfAnAddress(t *testing.T) {
 	t.Parallel()

@@ -63,7 +63,7 @@ func (s *cloudSource) Resolve(ctx context.Context) (fetch.Target, error) {
 	}
 	u, err := url.Parse(base)
 	if err != nil {
-		return t, fmt.Errorf("the endpoint of service %q is no URL: %w", s.service, err)
+		return t, fmt.Errorf("the endpoint of service %q is not a URL: %w", s.service, err)
 	}
 	t.Root = versionPart().ReplaceAllString(u.EscapedPath(), "")
 	switch {

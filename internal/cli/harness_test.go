@@ -24,13 +24,13 @@ import (
 
 // galley is the path of this test binary under the program's name: run as
 // that, it is [cli.Main]. The tests start it as a process where they need a
-// working directory, an environment or signals of its own, and the coverage
+// working directory, an environment or signals separate, and the coverage
 // of what runs there counts.
 var galley string
 
 func TestMain(m *testing.M) {
 	run := func() { os.Exit(cli.Main(os.Args, ui.System())) }
-	// Under its other names it behaves as the peers do.
+	// Under its other names it behaves as Test Kitchen and knife do.
 	testscript.Main(mainOf{m}, map[string]func(){"galley": run, "knife": run, "kitchen": run})
 }
 
@@ -116,7 +116,7 @@ func newCloud(t testing.TB, o devcloud.Options) *devcloud.Cloud {
 }
 
 // kitchenFile asks for everything that a create can leave behind: a key pair
-// of its own, a volume, a server with its port, a floating IP.
+// for itself, a volume, a server with its port, a floating IP.
 const kitchenFile = `---
 driver:
   name: openstack
@@ -169,7 +169,7 @@ func (p *project) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs galley to its end and returns what it printed and its exit code.
+// run runs galley to its end and returns its output and its exit code.
 func (p *project) run(t testing.TB, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs strings.Builder

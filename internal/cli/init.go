@@ -58,7 +58,7 @@ not changed.`,
 	return cmd
 }
 
-// runIfMissing writes the first files where there is no kitchen file (Test
+// runIfMissing writes the first files without a kitchen file (Test
 // Kitchen: test --auto-init).
 func (o *initOptions) runIfMissing(ctx context.Context) error {
 	opts, err := o.readOptions(ctx)
@@ -150,7 +150,7 @@ func (o *initOptions) provisionerFor(driver string) (string, error) {
 	return "", &usageError{err: &pluginError{"provisioner", name, provisioners}}
 }
 
-// nextSteps says what was not changed and what to do next.
+// nextSteps names unchanged files and what to do next.
 func (o *initOptions) nextSteps(done []initChange, plan initPlan) {
 	if slices.ContainsFunc(done, func(c initChange) bool { return c.Verb == initLeft }) {
 		o.notef("Existing files were not changed.")
@@ -212,7 +212,7 @@ func (o *initOptions) askCloud(ctx context.Context, env *variables, plan *initPl
 	if f := found.Flavor; f != nil {
 		s.Flavor, s.FlavorNote = f.Name, fmt.Sprintf("%d CPU, %d MB, %d GB", f.VCPUs, f.RAM, f.Disk)
 	}
-	// The embedded cloud of a user who may not use port 22.
+	// The embedded cloud of a user that cannot use port 22.
 	if port := env.Get(devcloudPort); port != "" && port != "22" {
 		s.PortVariable = devcloudPort
 	}

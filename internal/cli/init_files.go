@@ -146,7 +146,7 @@ func (w *initWriter) tests() {
 // ignored is what git must not track: state, and a user's own settings.
 var ignored = []string{".kitchen/", "kitchen.local.yml", ".kitchen.local.yml"}
 
-// gitignore adds what is missing in .gitignore.
+// gitignore adds missing entries to .gitignore.
 func (w *initWriter) gitignore() {
 	if w.err != nil {
 		return

@@ -64,7 +64,7 @@ func (t *initText) line(lines ...string) {
 	}
 }
 
-// setting writes a key, or a comment where there is no value to give it.
+// setting writes a key, or a comment without a value to give it.
 func (t *initText) setting(key, value, placeholder, note string) {
 	switch {
 	case value != "" && note != "":

@@ -73,7 +73,7 @@ func sampleOf(section, name string) map[string]any {
 
 // TestTableAndReadersAgree makes each plug-in and compares the keys that it
 // looks at with those that the table of settings has for it. The driver
-// openstack has a test of its own.
+// openstack has a separate test.
 func TestTableAndReadersAgree(t *testing.T) {
 	for section, plugins := range readers(t) {
 		common := map[string]bool{}

@@ -11,7 +11,7 @@ import (
 // every knife command, and those that knife-openstack adds.
 //
 // A letter has one meaning inside a command. Where a command has a letter or
-// a name of its own, its own counts, and the shared flag keeps its long name:
+// its own name, its own counts, and the shared flag keeps its long name:
 // -A is the user name everywhere but in server create, where it forwards the
 // agent, as in knife.
 type knifeFlags struct {
@@ -64,7 +64,7 @@ func showChefFlags(cmd *cobra.Command) {
 	}
 }
 
-// flagSet returns the flags as a command without any of its own has them.
+// flagSet returns the flags as a command without own flags has them.
 func (k *knifeSetup) flagSet(scope knifeScope) *pflag.FlagSet {
 	f := &k.flags
 	fs := pflag.NewFlagSet("knife", pflag.ContinueOnError)

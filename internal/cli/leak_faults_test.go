@@ -141,7 +141,7 @@ func TestServerEndedWhileARequestIsSlow(t *testing.T) {
 }
 
 // endAtFault runs galley and sends it signals when the fault is reached, a
-// moment apart. It returns what was said on standard error.
+// moment apart. It returns the output on standard error.
 func (p *project) endAtFault(t *testing.T, c *devcloud.Cloud, f devcloud.Fault, signals []os.Signal, args ...string) string {
 	t.Helper()
 	set, err := c.Client().AddFault(t.Context(), f)
@@ -197,7 +197,7 @@ func clearAndSettle(t *testing.T, c *devcloud.Cloud) {
 
 // TestOddAnswersAtEveryCall has each call of a create, and of the destroy after
 // it, answered by something else: by a proxy that delivers it twice, as if the
-// resource did not exist, with nothing, or with what is not the API's. A second
+// resource did not exist, with nothing, or with a foreign answer. A second
 // destroy leaves nothing.
 func TestOddAnswersAtEveryCall(t *testing.T) {
 	for name, f := range map[string]devcloud.Fault{

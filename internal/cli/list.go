@@ -251,7 +251,7 @@ func (p *project) lastAction(r row) cell {
 	return c
 }
 
-// unfinished reports whether there is a journal of what was created for an
+// unfinished reports whether there is a journal of the resources created for an
 // instance.
 func (p *project) unfinished(instance string) bool {
 	_, err := os.Stat(p.paths.Journal(instance))

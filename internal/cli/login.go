@@ -101,7 +101,7 @@ func (p *program) terminal() (kitchen.Terminal, func(), error) {
 	return kitchen.Terminal(t), restore, err
 }
 
-// commandInput is what a command on one machine reads: what is piped into
+// commandInput is the input of a command on one machine: data piped into
 // galley, and nothing at a terminal, where it would wait for the user.
 func (p *program) commandInput() io.Reader {
 	if ui.Terminal(p.streams.In) != nil {

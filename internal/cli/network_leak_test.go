@@ -87,7 +87,7 @@ func wantNoRecords(t *testing.T, p *project, when string) {
 
 // TestNetworkKilledAtEveryCall kills a network create and a network delete at
 // every API call. A delete then leaves nothing, and so does a create that
-// finishes what was begun, followed by a delete.
+// finishes the create, followed by a delete.
 func TestNetworkKilledAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, action := range []string{devcloud.FaultHoldBefore, devcloud.FaultHoldAfter, devcloud.FaultHoldAnswered} {

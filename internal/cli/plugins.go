@@ -99,7 +99,7 @@ func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map
 
 func (p *project) transport(inst *kitchen.Instance, s config.Section, fallback map[string]any) error {
 	if _, dummy := inst.Driver.(*driverdummy.Driver); dummy {
-		// There is no machine to reach, by whatever transport.
+		// No machine exists to reach, by whatever transport.
 		inst.Transport = driverdummy.Transport{}
 		return nil
 	}

@@ -36,7 +36,7 @@ func quietStep(inst *kitchen.Instance) *kitchen.Step {
 	return &kitchen.Step{Instance: inst, State: kitchen.NewState(nil), Report: (*kitchen.Bus)(nil).Reporter(inst.Name, inst.Index, "")}
 }
 
-// checkLocally finds what is wrong with an instance without asking a cloud or
+// checkLocally finds faults of an instance without asking a cloud or
 // any other computer.
 func checkLocally(ctx context.Context, inst *kitchen.Instance, local bool) (found []problem) {
 	if err := checkPrivateKey(inst); err != nil {
@@ -183,7 +183,7 @@ func (n *demand) check(l openstack.Limits) error {
 // preflight finds, before a run creates anything, which of its instances would
 // fail: it does the checks that cost nothing, and those lookups on the cloud
 // that a create does anyway. An instance that exists, or whose hooks may
-// provide what is missing, is left to the run.
+// provide missing parts, is left to the run.
 func (p *project) preflight(ctx context.Context, chosen []*kitchen.Instance, failFast bool) []kitchen.Failure {
 	var failures []kitchen.Failure
 	var need demand
@@ -234,7 +234,7 @@ func (p *project) warnMismatch(ctx context.Context, c *openstack.Cloud, inst *ki
 }
 
 // hasLocalHooks reports whether commands on this machine run before a converge
-// of an instance: they may provide what is missing.
+// of an instance: they may provide missing parts.
 func hasLocalHooks(inst *kitchen.Instance) bool {
 	for _, phase := range []string{"pre_create", "post_create", "pre_converge"} {
 		if slices.ContainsFunc(inst.Hooks[phase], func(h kitchen.Hook) bool { return h.Local != "" }) {

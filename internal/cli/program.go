@@ -161,7 +161,7 @@ func (p *program) yaml(v any) error {
 	return enc.Encode(v)
 }
 
-// confirm asks whether to do what cannot be undone. With --yes it does not
+// confirm asks whether to do something irreversible. With --yes it does not
 // ask; where nobody can be asked, the error says so.
 func (p *program) confirm(ctx context.Context, question string) (bool, error) {
 	switch {
@@ -194,7 +194,7 @@ func (p *program) askYesNo(ctx context.Context, question string) (bool, error) {
 }
 
 // bootstrapPrompter asks for passphrases and passwords; a nil interface when
-// there is no terminal.
+// a terminal is missing.
 func (p *program) bootstrapPrompter() bootstrap.Prompter {
 	if terminal := p.streams.Prompter(); terminal != nil {
 		return terminal

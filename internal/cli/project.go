@@ -122,7 +122,7 @@ func (p *project) Select(args ...string) ([]*kitchen.Instance, error) {
 	return chosen, err
 }
 
-// noInstances explains why a configuration has no instances, by what is wrong
+// noInstances explains why a configuration has no instances, by the faults
 // with it.
 func (p *project) noInstances(err error) error {
 	for _, x := range p.config.Problems() {
@@ -234,7 +234,7 @@ var doubtful = []string{
 	"switched-off", "carriage-return", "number-for-text", "missing-directory", "missing-file", "flat-data-bag", "environment",
 }
 
-// idleKeys warns, before a run, about what is doubtful in the configuration
+// idleKeys warns, before a run, about doubtful keys in the configuration
 // and about keys that have no effect: each misspelt one, and the number of
 // others, such as those of another tool's plug-ins.
 func (p *project) idleKeys() {

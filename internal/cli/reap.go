@@ -87,7 +87,7 @@ func (o *reapOptions) run(ctx context.Context) error {
 	})
 }
 
-// show prints what is removed.
+// show prints the removed resources.
 func (o *reapOptions) show(expired []*openstack.Record) error {
 	if len(expired) == 0 && o.output.format == "table" {
 		o.notef("Nothing has expired.")

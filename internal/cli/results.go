@@ -18,7 +18,7 @@ import (
 )
 
 // junitEvery is how often, at most, the JUnit file is brought up to date while
-// a run goes on, so that one that is killed leaves what is known.
+// a run goes on, so that one that is killed leaves the known results.
 const junitEvery = 2 * time.Second
 
 // results collects the outcomes of a run, for the closing summary and the

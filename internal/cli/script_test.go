@@ -33,7 +33,7 @@ import (
 )
 
 // TestScripts runs the stories in testdata/script: each drives the
-// program in a directory of its own. Beside testscript's own commands there
+// program in its own directory. Beside testscript's own commands there
 // are:
 //
 //	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
@@ -94,7 +94,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// cloudAPI asks the cloud by plain HTTP, so that nothing of ours is in between.
+// cloudAPI asks the cloud by plain HTTP, so that none of our code is in between.
 type cloudAPI struct {
 	ts        *testscript.TestScript
 	token     string

@@ -146,7 +146,7 @@ func everyCall(t *testing.T, w *nodeWorld, by way, hit func(t *testing.T, k int)
 
 // TestServerKilledAtEveryCall kills a create with SIGKILL at every call to the
 // cloud and to the Chef Server. The next create of the name, or a delete, or a
-// delete of orphans then leaves nothing of it.
+// delete of orphans then leaves none of it.
 func TestServerKilledAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, by := range []way{

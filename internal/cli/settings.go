@@ -18,7 +18,7 @@ import (
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
-// variables is an environment; nothing of it is ever written to the process's
+// variables is an environment; no part is ever written to the process's
 // own.
 type variables = env.Env
 

@@ -25,7 +25,7 @@ suites:
         - local: touch finally
 `
 
-// Several signals within a second are one request to stop: timeout(1) sends
+// Signals within a second are one request to stop: timeout(1) sends
 // TERM to the process and to its group. The finally hooks run, and no message
 // speaks of a cancelled context.
 func TestSignalsInABurstAreOneRequest(t *testing.T) {

@@ -141,7 +141,7 @@ func shortList(names []string) string {
 }
 
 // ignoredByGit returns the files and directories below root that git ignores,
-// none where there is no git or no work tree.
+// none without git or a work tree.
 func ignoredByGit(ctx context.Context, root string) []string {
 	cmd := exec.CommandContext(ctx, "git", "-C", root, "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
 	out, err := cmd.Output()

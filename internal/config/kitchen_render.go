@@ -96,7 +96,7 @@ func (l *loader) render(ctx context.Context, path, display, src string) (*render
 type template struct{ path, display, src string }
 
 // useRenderer makes the renderer ready: this program's own, or the ruby on the
-// PATH, which first renders what was rendered before, as one template may leave
+// PATH, which first renders the previous file, as one template may leave
 // methods for the next.
 func (l *loader) useRenderer(ctx context.Context, system bool) error {
 	if l.renderer == nil && !system {

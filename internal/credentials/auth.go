@@ -107,7 +107,7 @@ type MissingError struct {
 	// Missing has one entry for each thing that is not there, with its
 	// alternatives: "OS_USERNAME (or OS_USER_ID)".
 	Missing []string
-	// Where names what was read: "the environment", "the driver section".
+	// Where names the source that was read: "the environment", "the driver section".
 	Where string
 }
 
@@ -120,7 +120,7 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("credentials are incomplete: %s %s not set in %s", text.And(e.Missing), verb, e.Where)
 }
 
-// Hint says how to get what is missing.
+// Hint says how to get the missing values.
 func (e *MissingError) Hint() string {
 	return "download an RC file from the cloud's dashboard (API Access, \"OpenStack RC file\") and source it: `. ./PROJECT-openrc.sh`; or name an entry of clouds.yaml in OS_CLOUD"
 }

@@ -88,7 +88,7 @@ func (own Auth) Complete(around Auth) Auth {
 	return a
 }
 
-// fill sets what is empty.
+// fill sets empty fields.
 func fill(to *string, from string) {
 	if *to == "" {
 		*to = from

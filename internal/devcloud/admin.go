@@ -174,7 +174,7 @@ type Status struct {
 	Faults    int            `json:"faults"`
 }
 
-// Summary counts what the users of the cloud have made, beside what was there
+// Summary counts what the users of the cloud have made, beside the objects there
 // from the start.
 type Summary struct {
 	Servers     int `json:"servers"`

@@ -7,7 +7,7 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// What lies in the state directory.
+// Files in the state directory.
 const (
 	// dbDir holds the cloud's state: snapshot and journal.
 	dbDir = "state"

@@ -138,7 +138,7 @@ func startWithGuests(t *testing.T, change ...func(*Options)) (*Cloud, *fakeHost)
 	return c, h
 }
 
-// eventually tries until it works; what it waits for happens outside of the
+// eventually tries until it works; the event happens outside of the
 // cloud's state.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
@@ -157,7 +157,7 @@ func eventually(t *testing.T, what string, try func() error) {
 	}
 }
 
-// greet connects to a server's address and returns what it says.
+// greet connects to a server's address and returns its greeting.
 func greet(c *Cloud, address string) (string, error) {
 	conn, err := net.DialTimeout("tcp", net.JoinHostPort(address, fmt.Sprint(c.SSHPort)), 5*time.Second)
 	if err != nil {

@@ -219,7 +219,7 @@ func TestDirectory(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 
-	// A project and a user of one's own; what is in one project does not show
+	// A project and a user of one's own; objects of one project does not show
 	// in another.
 	p := must[*projects.Project](t)(projects.Create(ctx, root.identity, projects.CreateOpts{Name: "other"}).Extract())
 	u := must[*users.User](

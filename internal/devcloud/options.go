@@ -79,7 +79,7 @@ type Options struct {
 	// Log receives the daemon's log; nowhere when nil.
 	Log *slog.Logger `json:"-"`
 
-	// startGuest stands in for guest.Start in tests.
+	// startGuest replaces guest.Start in tests.
 	startGuest func(ctx context.Context, spec guest.Spec) (guestProcess, error)
 }
 

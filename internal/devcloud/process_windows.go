@@ -11,7 +11,7 @@ func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
-// terminate ends the daemon; Windows knows no gentler way to end another
+// terminate ends the daemon; Windows has no gentler way to end another
 // process.
 func terminate(pid int) error {
 	p, err := os.FindProcess(pid)

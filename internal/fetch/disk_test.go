@@ -86,7 +86,7 @@ func (f *faultFile) Close() error {
 	return err
 }
 
-// Whatever call fails, there is no partial file under the output's name: the
+// Whatever call fails, no partial file is left under the output's name: the
 // old file or none before the rename, the new one after.
 func TestFaultyDisk(t *testing.T) {
 	body := records(1500_000, 1, "null")

@@ -53,7 +53,7 @@ func (c *Cloud) Servers(ctx context.Context) ([]ServerInfo, error) {
 	return out, nil
 }
 
-// ServerByID reads one server in one call. A server that is no more is a
+// ServerByID reads one server in one call. A server that no longer exists is a
 // [NotFound].
 func (c *Cloud) ServerByID(ctx context.Context, id string) (ServerInfo, error) {
 	s, err := c.getServer(ctx, id)
@@ -63,7 +63,7 @@ func (c *Cloud) ServerByID(ctx context.Context, id string) (ServerInfo, error) {
 	return serverInfo(s), nil
 }
 
-// Server finds a server of the project by ID or name. Several of one name are
+// Server finds a server of the project by ID or name. Many of one name are
 // an error that lists their IDs: the wrong one might be deleted.
 func (c *Cloud) Server(ctx context.Context, ref string) (ServerInfo, error) {
 	if looksLikeID(ref) {

@@ -118,7 +118,7 @@ type VolumeSpec struct {
 	// removed (delete_on_termination: false, said in so many words).
 	KeepAfter bool
 	// BootIndex is 0 for the device to boot from, -1 for the others; nil
-	// chooses: the first one boots when there is no image.
+	// chooses: the first one boots without an image.
 	BootIndex *int
 	// CreationTimeout bounds the wait for the volume, 1 minute by default.
 	CreationTimeout time.Duration

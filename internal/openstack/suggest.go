@@ -331,7 +331,7 @@ func compareVersions(a, b string) int {
 	return cmp.Compare(len(x), len(y))
 }
 
-// A client and what it converges want this much, in MiB and GiB.
+// A client and its work need this much, in MiB and GiB.
 const (
 	enoughRAM  = 2048
 	enoughDisk = 10

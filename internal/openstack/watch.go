@@ -142,7 +142,7 @@ func (w *watcher) waitsYoungest() time.Time {
 	return youngest
 }
 
-// look asks once and tells everybody what it saw. The request is given up
+// look asks once and passes the result to everybody. The request is given up
 // when all who wait have left.
 func (w *watcher) look(ctx context.Context, now []*wait) {
 	ctx, cancel := context.WithCancel(ctx)

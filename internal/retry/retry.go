@@ -112,7 +112,7 @@ func (a *Attempts) Reset() { a.failed = 0 }
 
 // Next returns the pause after a failure. after is what the server asked for,
 // 0 for nothing. It returns cause, or a [*TooLongError] around it, when there
-// is no further attempt.
+// is not to be repeated.
 func (a *Attempts) Next(cause error, after time.Duration) (Pause, error) {
 	a.failed++
 	p := a.policy

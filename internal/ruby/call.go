@@ -366,7 +366,7 @@ func (in *Interp) callProc(p *Proc, a arguments) Value {
 	return in.runBlock(p, p.self, a)
 }
 
-// runBlock runs the body of a block with a self of its own.
+// runBlock runs the body of a block with its own self.
 func (in *Interp) runBlock(p *Proc, self Value, a arguments) Value {
 	fn := p.fn
 	in.deeper(4)

@@ -66,7 +66,7 @@ real.write JSON.generate(res)
 	return res
 }
 
-// ourRuby evaluates one program here, in the same notation; what is not supported gives "?".
+// ourRuby evaluates one program here, in the same notation; unsupported code gives "?".
 func ourRuby(src string) (string, error) {
 	in := New(Config{Env: env.New(append(os.Environ(), "TZ=UTC"))})
 	for _, lib := range strings.Fields("json set time date yaml shellwords uri base64 digest ostruct securerandom") {

@@ -1,7 +1,7 @@
 // Package ruby reads and evaluates the part of Ruby that configuration files are written in: the code inside the ERB
 // tags of kitchen.yml, knife.rb, metadata.rb, a Berksfile, a Policyfile.
 //
-// It is a lexer, a parser and an evaluator of their own, with the semantics of Ruby 3.1. Nothing of the process is
+// It is a lexer, a parser and an evaluator written here, with the semantics of Ruby 3.1. Nothing of the process is
 // changed by a program: it works on a private copy of the environment ([env.Env]), cannot write files, and starts commands
 // only where [Config.AllowExec] says so. Evaluation is bounded in steps, depth, memory and time ([Limits]), so that a
 // hostile file ends in an error rather than in a hang.

@@ -93,7 +93,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // SetHint gives the error another hint.
 func (e *Error) SetHint(hint string) { e.hint = hint }
 
-// Hint says what the person can do about it, or "".
+// Hint says what the user can do about it, or "".
 func (e *Error) Hint() string {
 	if e.hint != "" {
 		return e.hint

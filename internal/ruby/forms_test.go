@@ -51,7 +51,7 @@ func (r *recorder) Call(c *ruby.Call) (ruby.Value, bool, error) {
 	return v, true, err
 }
 
-// index records what is done with an object such as default["a"].
+// index records calls on an object such as default["a"].
 func (r *recorder) index(path string) func(c *ruby.Call) (ruby.Value, bool, error) {
 	return func(c *ruby.Call) (ruby.Value, bool, error) {
 		key := path + "[" + r.in.Inspect(c.Args[0]) + "]"

@@ -219,7 +219,7 @@ func TestGenerated(t *testing.T) {
 			t.Logf("%s\n   got %s (%v)\n  want %s", src, got, err, want[i])
 		}
 	}
-	// what is left are oddities of argument checks: an error of another class, or one where Ruby has none
+	// the rest are oddities of argument checks: an error of another class, or one where Ruby has none
 	if bad > len(all)/200 {
 		t.Errorf("%d of %d expressions differ", bad, len(all))
 	}

@@ -122,7 +122,7 @@ func (in *Interp) EvalAs(ctx context.Context, src, file string, self *HostObject
 //go:embed handoff/eval.rb
 var systemProgram string
 
-// message is one line of the conversation with the ruby process: what it asks
+// message is one line of the conversation with the ruby process: its question
 // (call, const, responds), answers (result) or ends with (done, error).
 type message struct {
 	Call, Const, Responds *string

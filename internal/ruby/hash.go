@@ -164,7 +164,7 @@ func (in *Interp) hset(h *Hash, k, v Value) {
 }
 
 // chargeKey accounts for the work of a key that is a container. An object with
-// a hash method of its own can't be a key here.
+// a hash method defined on it can't be a key here.
 func (in *Interp) chargeKey(k Value) {
 	switch x := k.(type) {
 	case *Array, *Hash, *Range:

@@ -104,7 +104,7 @@ type callSite struct {
 type EnvRead struct {
 	Name string
 	File string
-	// Line and Col tell where the read stands in its source.
+	// Line and Col tell where the read is in its source.
 	Line, Col int
 }
 
@@ -181,7 +181,7 @@ func (in *Interp) topFrame(p *Program) *frame {
 	}
 }
 
-// run calls fn with fresh limits and turns what it panics with into an error.
+// run calls fn with fresh limits and turns a panic into an error.
 func (in *Interp) run(ctx context.Context, fn func() Value) (v Value, err error) {
 	if in.running {
 		// a host that calls back into a running program shares its limits
@@ -208,7 +208,7 @@ func (in *Interp) guarded(fn func() Value) (v Value, err error) {
 	return v, nil
 }
 
-// protect calls fn and returns what it panicked with, the stack being unwound.
+// protect calls fn and returns its panic value, the stack being unwound.
 func (in *Interp) protect(fn func() Value) (v Value, p any) {
 	depth, stack := in.depth, len(in.stack)
 	defer func() {
@@ -419,7 +419,7 @@ type Template struct {
 	// Local is the name of the local variable that holds the string, one of [Options.Locals]. It starts empty.
 	Local string
 	// Append is called for each piece appended, with the source offset of the call that did it (-1 when that call
-	// stands in another source) and the names of the environment variables read since the previous piece.
+	// is in another source) and the names of the environment variables read since the previous piece.
 	Append func(offset int, text string, env []string)
 	// Reset is called when the whole text was replaced by other means than appending.
 	Reset func(text string)

@@ -20,7 +20,7 @@ func objectInstanceEval(in *Interp, c *call) Value {
 }
 
 // evalText runs a program text: a Berksfile that shares lines with others reads
-// their file and evaluates it. The text has local variables of its own; it does
+// their file and evaluates it. The text has separate local variables; it does
 // not see those of the place that evaluates it.
 func (in *Interp) evalText(c *call) Value {
 	if _, host := c.self.(*HostObject); !host && c.self != any(in.main) {

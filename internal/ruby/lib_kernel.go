@@ -59,7 +59,7 @@ var kernelFunctions = []builtin{
 	{"-private:Array", 1, 1, kernelArray},
 	{"-private:include", 1, -1, kernelInclude},
 	{"-private:private -private:public", 0, -1, kernelVisibility},
-	// Ruby's own functions, which a host must not take for names of its own.
+	// Ruby's own functions, which a host must not take for its own names.
 	{"-private:eval", 1, 4, kernelEval},
 	{"-private:binding -private:fork -private:exec -private:spawn -private:at_exit", 0, -1, kernelUnsupported},
 	{"-private:catch -private:throw -private:rand -private:srand -private:printf -private:gets", 0, -1, kernelUnsupported},

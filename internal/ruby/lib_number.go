@@ -43,7 +43,7 @@ func (in *Interp) floatToInt(f float64) int {
 
 func numberArith(in *Interp, c *call) Value { return in.arith(c.name, c.self, c.args[0]) }
 
-// arith computes with numbers; what is not one is asked to coerce.
+// arith computes with numbers; other operands is asked to coerce.
 func (in *Interp) arith(op string, a, b Value) Value {
 	x, xInt := a.(int)
 	y, yInt := b.(int)

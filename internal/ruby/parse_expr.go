@@ -57,7 +57,7 @@ func (p *parser) expr() node {
 	return &ifNode{pos, n, a, b}
 }
 
-// argValue is an expression that is not a statement of its own.
+// argValue is an expression that is not a separate statement.
 func (p *parser) argValue() node {
 	sp := p.stmtPos
 	p.stmtPos = -1
@@ -97,7 +97,7 @@ func (p *parser) startsOperand() bool {
 	return true
 }
 
-// precedence of a binary operator; 0 for what is not one.
+// precedence of a binary operator; 0 for other tokens.
 func precedence(op string) int {
 	switch op {
 	case "||":

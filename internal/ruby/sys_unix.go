@@ -21,7 +21,7 @@ func isErrno(err error, name string) bool {
 // shellCommand runs a command line as Ruby's backticks do.
 func shellCommand(line string) *exec.Cmd {
 	c := exec.Command("/bin/sh", "-c", line)
-	// a group of its own, so that the whole pipeline ends with it
+	// its own group, so that the whole pipeline ends with it
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return c
 }

@@ -94,7 +94,7 @@ func (in *Interp) leave(v Value) {
 	in.depth -= 6
 }
 
-// inspectList joins inspected parts between brackets; self stands for a cycle.
+// inspectList joins inspected parts between brackets; self marks a cycle.
 func (in *Interp) inspectList(v Value, open, shut string, each func(add func(string))) string {
 	if !in.enter(v) {
 		return open + "..." + shut
@@ -165,7 +165,7 @@ func symbolIsPlain(s string) bool {
 	return true
 }
 
-// inspectEscape gives the escape of a byte that has one of its own.
+// inspectEscape gives the escape of a byte that has one.
 func inspectEscape(c byte) string {
 	if i := strings.IndexByte("\"\\\n\t\r\x1b\a\b\v\f", c); i >= 0 {
 		return `\` + string(`"\ntreabvf`[i])

@@ -74,7 +74,7 @@ type Range struct {
 }
 
 // Object is an instance of a class that the program defined, or of one of
-// Ruby's that has no type of its own here.
+// Ruby's that has no separate type here.
 type Object struct {
 	class  *Class
 	ivars  map[string]Value
@@ -218,7 +218,7 @@ func toGo(v Value, depth int) any {
 
 // FromGo turns Go data into a Ruby value: nil, bool, integers, float64, string,
 // [Symbol], []any, []string, [Map], map[string]any (keys sorted) and
-// map[string]string; a Ruby value stays what it is.
+// map[string]string; a Ruby value is unchanged.
 func FromGo(v any) Value {
 	switch x := v.(type) {
 	case string:

@@ -64,7 +64,7 @@ type Advice struct {
 // [fmt.Sprintf] writes them.
 func Advise(format string, args ...any) Advice { return Advice{format, args} }
 
-// IsZero reports whether there is no advice.
+// IsZero reports whether the advice is empty.
 func (a Advice) IsZero() bool { return a.format == "" }
 
 // In returns the advice in the words of a front end, "" for none.

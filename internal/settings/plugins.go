@@ -10,7 +10,7 @@ type plugin struct {
 	name string
 	// aliases are other tools' plug-ins whose work it does.
 	aliases []string
-	// strict are those of which that is true only where no key of their own is
+	// strict are those of which that is true only where none of their own keys is
 	// set.
 	strict []string
 	// note says what an alias's users should know, "" for nothing.

@@ -68,7 +68,7 @@ type Setting struct {
 	// and [Connection].
 	Section string
 	// Plugin is the plug-in that has the key, "" for all of the section.
-	// Several are separated by a space.
+	// More than one are separated by a space.
 	Plugin string
 	// Parent is the key of the section whose mapping holds this one, "" for
 	// none.

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Whatever a server is called, its files are its own and lie in the folder.
+// Whatever a server is called, its files are its own and are in the folder.
 func TestServerFileNames(t *testing.T) {
 	s := Servers{t.TempDir()}
 	seen := map[string]string{}
@@ -30,7 +30,7 @@ func TestServerFileNames(t *testing.T) {
 	if err := WriteFile(s.Key("p1", "test-server"), []byte("k")); err != nil {
 		t.Fatal(err)
 	}
-	// What a killed write has left is no record, and goes.
+	// The leftovers of a killed write are not a record, and go.
 	whole := s.Record("p1", "test-server")
 	torn := filepath.Join(filepath.Dir(whole), "."+filepath.Base(whole)+"123")
 	if err := WriteFile(torn, []byte("{")); err != nil {

@@ -29,7 +29,7 @@ const (
 	Compact Style = iota
 	// Full has all of Test Kitchen's lines.
 	Full
-	// Plain has lines without a prefix, for what is not a run of the engine.
+	// Plain has lines without a prefix, for everything that is not a run of the engine.
 	Plain
 	// Knife is Plain in knife's words: a wait is a line of dots.
 	Knife
@@ -70,7 +70,7 @@ type Console struct {
 	run  kitchen.Action
 	held map[string]kitchen.Event
 	// dotted is when the last dot of an open line of dots was printed, dots
-	// what it waits for.
+	// the thing waited for.
 	dots   string
 	dotted time.Time
 }
@@ -249,7 +249,7 @@ func (c *Console) end(instance string) {
 	}
 }
 
-// wait shows what is waited for: at once in a status line, else as a line when
+// wait shows the thing waited for: at once in a status line, else as a line when
 // the wait begins and now and then while it lasts.
 func (c *Console) wait(e kitchen.Event) {
 	if c.opts.Level > InfoLevel {

@@ -63,7 +63,7 @@ type Product struct{ Name, Version string }
 // prefixes lead the lines of an event that is not a headline, by its level.
 var prefixes = [...]string{DebugLevel: debugPrefix, InfoLevel: infoPrefix, WarnLevel: warnPrefix, ErrorLevel: errorPrefix, FatalLevel: fatalPrefix}
 
-// Message returns an event in the peers' words, and false for an event that
+// Message returns an event in the words of Test Kitchen or knife, and false for an event that
 // is not a line. Headline says that it is one of the steps and banners that show
 // how a run goes on.
 func (p Product) Message(e kitchen.Event) (text string, headline, ok bool) {
@@ -87,7 +87,7 @@ func (p Product) Message(e kitchen.Event) (text string, headline, ok bool) {
 	return "", false, false
 }
 
-// line returns an event as the peers' console line, without a trailing line
+// line returns an event as a console line of Test Kitchen or knife, without a trailing line
 // feed, and false for an event that is not a line.
 func (p Product) line(e kitchen.Event) (string, bool) {
 	text, headline, ok := p.Message(e)
@@ -109,7 +109,7 @@ func (p Product) line(e kitchen.Event) (string, bool) {
 }
 
 // CutRank takes the seven columns off a line of output that has them, and
-// returns the rank that they stand for (Test Kitchen).
+// returns the rank that they represent (Test Kitchen).
 func CutRank(line string) (text string, level Level, headline bool) {
 	if rest, ok := strings.CutPrefix(line, bannerPrefix); ok {
 		return rest, InfoLevel, true

@@ -127,7 +127,7 @@ func (l *live) has(name string) bool {
 	return slices.ContainsFunc(l.rows, func(r *statusLine) bool { return r.name == name })
 }
 
-// erase removes what is drawn. A terminal that has become narrower has wrapped
+// erase removes the drawn lines. A terminal that has become narrower has wrapped
 // the lines.
 func (l *live) erase(b *strings.Builder) {
 	if len(l.drawn) == 0 {

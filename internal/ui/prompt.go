@@ -17,7 +17,7 @@ type Prompter struct {
 	out io.Writer
 }
 
-// Prompter returns a prompter on the streams, nil when there is no terminal to
+// Prompter returns a prompter on the streams, nil without a terminal to
 // ask on: a run in CI must fail rather than wait for an answer.
 func (s *Streams) Prompter() *Prompter {
 	in := Terminal(s.In)

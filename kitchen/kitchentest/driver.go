@@ -10,7 +10,7 @@ import (
 
 // Driver tries whether a driver keeps the contract of [kitchen.Driver]. New
 // returns the driver of one instance; every call is another instance, and
-// nothing of it exists. Each instance that the suite makes is destroyed.
+// none of its resources exist. Each instance that the suite makes is destroyed.
 func Driver(t *testing.T, newDriver func(t *testing.T) kitchen.Driver) {
 	t.Run("create is idempotent", func(t *testing.T) {
 		d := newDriver(t)

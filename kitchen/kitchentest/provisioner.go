@@ -20,7 +20,7 @@ import (
 )
 
 // Machine is a machine for tests: its commands are run by this machine's
-// shell, in a directory of its own and with an empty environment. Absolute
+// shell, in its own directory and with an empty environment. Absolute
 // paths are this machine's, so a plug-in under test is given a root path below
 // Dir. It has a sudo that runs the command.
 type Machine struct {
@@ -324,7 +324,7 @@ func Provisioner(t *testing.T, c ProvisionerCase) {
 	suite(t, kitchen.Converge, of(c.New), of(c.Failing), of(c.Slow), c.Untouched)
 }
 
-// suite holds what is asked of provisioners and verifiers alike.
+// suite holds the requirements on provisioners and verifiers alike.
 func suite(t *testing.T, a kitchen.Action, good, failing, slow func(*testing.T, *Machine) worker, untouched bool) {
 	t.Run("twice", func(t *testing.T) {
 		m := NewMachine(t)

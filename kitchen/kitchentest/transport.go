@@ -296,5 +296,5 @@ func (s *signalWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// text is what was written; call it when the writing is over.
+// text is the text written; call it when the writing is over.
 func (s *signalWriter) text() string { return s.buf.String() }

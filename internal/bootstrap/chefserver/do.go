@@ -2,7 +2,7 @@ package chefserver
 
 import "context"
 
-// Do sends a signed request for which there is no method of its own: in is
+// Do sends a signed request for which no separate method exists: in is
 // sent as JSON, unless nil, and the answer read into out, unless nil. path is
 // relative to the server's URL. An answer that is not a success is an
 // [*Error].

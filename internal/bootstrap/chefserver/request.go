@@ -19,7 +19,7 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// maxBody bounds what is read of an answer, in bytes.
+// maxBody bounds the size of an answer, in bytes.
 const maxBody = 32 << 20
 
 // item is the path of one object, "" for a name that would lead elsewhere, as

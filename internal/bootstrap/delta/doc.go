@@ -6,6 +6,6 @@
 // GNU find an unchanged tree is recognised by one short command. Where one of
 // them is missing more is sent, never something wrong.
 //
-// The package knows neither SSH nor the engine: its caller hands it a
+// The package depends neither on SSH nor the engine: its caller hands it a
 // [Runner]. It may be imported by the plug-ins below kitchen.
 package delta

@@ -1,4 +1,4 @@
-// Package limit bounds what is read from a machine or a server: whatever the
+// Package limit bounds the input from a machine or a server: whatever the
 // other side sends, memory and disk have an end, and the error says what was
 // too long.
 //
@@ -35,7 +35,7 @@ func size(n int64) string {
 	return fmt.Sprintf("%d GiB", n)
 }
 
-// Buffer keeps what is written to it up to a limit; beyond that, Write returns
+// Buffer keeps its input up to a limit; beyond that, Write returns
 // an *[Error]. It may be written to by several goroutines at once.
 type Buffer struct {
 	what string

@@ -131,7 +131,7 @@ func (e *InstallError) Hint() string {
 	return "the installer's output above tells more"
 }
 
-// NoClientError tells that there is no client on the machine to run.
+// NoClientError tells that a client is missing on the machine to run.
 type NoClientError struct{ Looked []string }
 
 func (e *NoClientError) Error() string {

@@ -70,7 +70,7 @@ func TestBootstrapInstallsTheClient(t *testing.T) {
 	m := newMachine(t, nil)
 	s := m.spec()
 	s.Install = install.Request{Product: "cinc", Version: "18", Index: address, Root: "/opt/cinc", Platform: "debian", PlatformVersion: "12", CurlOptions: "--retry 2"}
-	// The plan looks below /; what is installed there in the test lies deeper.
+	// The plan looks below /; files installed there in the test are deeper.
 	m.write(t, "bin/cinc-client", "#!/bin/sh\nexec \"$GALLEY_ROOT/opt/cinc/bin/cinc-client\" \"$@\"\n")
 	s.Install.Strategy = install.Always
 	for range 2 {

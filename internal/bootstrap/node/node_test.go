@@ -365,7 +365,7 @@ func TestMachineWithoutSudo(t *testing.T) {
 }
 
 // What runs on the machine ends with the bootstrap that is cancelled, also
-// where sudo gives it a session of its own and drops the mark by which the
+// where sudo gives it its own session and drops the mark by which the
 // login user's processes are found.
 func TestCancelledFirstRun(t *testing.T) {
 	files := elevated("unset LC_GALLEY\n"+strings.Replace(sudoFree, "exec ", "exec setsid -w ", 1), "")

@@ -155,7 +155,7 @@ func (r *root) run(ctx context.Context, code string, out io.Writer) (status int,
 }
 
 // watched makes of shell code a script for a shell's standard input. The code
-// has no input of its own and is ended, with all that it has started, when the
+// has no separate input and is ended, with all that it has started, when the
 // standard input ends.
 func watched(code string) string {
 	return "exec 2>&1\ngalley_main() (\nexec </dev/null 2>&1\n" + code + "\n)\n" +

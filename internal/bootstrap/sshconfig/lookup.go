@@ -69,7 +69,7 @@ func (f *File) applies(when []condition, q Query, h *Host) bool {
 	return true
 }
 
-// matches decides about a Match line, by what is known so far.
+// matches decides about a Match line, by the facts known so far.
 func (f *File) matches(c condition, q Query, h *Host) bool {
 	for i := 0; i < len(c.args); i++ {
 		name, negated := strings.CutPrefix(strings.ToLower(c.args[i]), "!")

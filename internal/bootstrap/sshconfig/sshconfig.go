@@ -21,7 +21,7 @@ import (
 	"sync"
 )
 
-// maxFile bounds what is read of one file, in bytes; maxDepth the nesting of
+// maxFile bounds the size of one file, in bytes; maxDepth the nesting of
 // Include, as in ssh.
 const (
 	maxFile  = 4 << 20

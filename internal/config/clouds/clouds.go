@@ -63,7 +63,7 @@ func (e *Entry) warn(format string, args ...any) {
 	e.Warnings = append(e.Warnings, fmt.Sprintf(format, args...))
 }
 
-// NotFoundError tells that there is no such cloud, or no file at all.
+// NotFoundError tells a missing cloud, or a missing file.
 type NotFoundError struct {
 	Name string
 	// Names are the clouds that there are, File is where, "" for nowhere.
@@ -170,7 +170,7 @@ func Load(name string, o Options) (*Entry, error) {
 	return e, nil
 }
 
-// List returns the names of the clouds, sorted; none when there is no file.
+// List returns the names of the clouds, sorted; none without a file.
 func List(o Options) ([]string, error) {
 	_, root, _, err := o.find("clouds", "OS_CLIENT_CONFIG_FILE", o.Path)
 	if err != nil {

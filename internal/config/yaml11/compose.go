@@ -314,7 +314,7 @@ func idOf(k *Node) (keyID, bool) {
 	case String, Symbol:
 		return keyID{k.Kind, k.Str}, true
 	}
-	// Lists and mappings as keys are refused by everyone who reads the
+	// Lists and mappings as keys are refused by everyone reading the
 	// result; that two of them are equal does not matter.
 	return keyID{}, false
 }

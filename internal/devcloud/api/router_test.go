@@ -167,7 +167,7 @@ func FuzzParseVersion(f *testing.F) {
 	})
 }
 
-// plain is a dialect that says what it is asked.
+// plain is a dialect that repeats its question.
 type plain struct{}
 
 func (plain) Begin(*Request) error                        { return nil }

@@ -18,7 +18,7 @@ import (
 type Handler func(*Request) (*Reply, error)
 
 // Route joins a method and a path pattern to a handler. In the pattern {name}
-// stands for one path segment; a literal segment wins over a variable one.
+// matches one path segment; a literal segment wins over a variable one.
 type Route struct {
 	Method, Path string
 	Do           Handler

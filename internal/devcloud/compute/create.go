@@ -358,7 +358,7 @@ func understandDisks(r *api.Request, o *order) error {
 }
 
 // checkServerQuota refuses more than a project may have; with fewer than
-// max_count to be had, Nova makes those.
+// max_count available, Nova makes those.
 func (s *Service) checkServerQuota(o *order) error {
 	v := &o.server
 	for ; o.count > 0; o.count-- {

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 )
 
-// The state lies in two files: a snapshot, replaced as a whole, and a journal
+// The state is in two files: a snapshot, replaced as a whole, and a journal
 // with one line for each transaction since. A journal line that is cut short
 // belongs to a transaction nobody was told about, and is dropped.
 const (

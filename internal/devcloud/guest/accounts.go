@@ -204,7 +204,7 @@ type newUser struct {
 }
 
 // add makes a user, its primary group and its home directory. A user that
-// exists keeps what it has and gains the groups.
+// exists keeps its groups and gains the groups.
 func (a *accounts) add(n newUser) (account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -59,7 +59,7 @@ func kernelAtLeast(major, minor int) bool {
 }
 
 // attributesFor makes a process one of the user's: its IDs, and for those who
-// may use sudo the right to become another, since sudo is no setuid program
+// may use sudo the right to become another, since sudo is not a setuid program
 // here (see sudo_unix.go).
 func attributesFor(fs *rootfs, u account, groups []int, sudoer bool) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Setsid: true}
@@ -80,7 +80,7 @@ func attributesFor(fs *rootfs, u account, groups []int, sudoer bool) *syscall.Sy
 }
 
 // adopt makes orphans of this process's descendants its own children, so that
-// they can be found and killed where there is no pid namespace.
+// they can be found and killed without a pid namespace.
 func adopt() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
 // signalAll sends a signal to every process of the guest but this one, and

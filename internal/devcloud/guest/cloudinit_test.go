@@ -28,7 +28,7 @@ func gzipped(t testing.TB, s string) []byte {
 	return b.Bytes()
 }
 
-// expect compares what commands print with what is wanted.
+// expect compares what commands print with the expected output.
 func expect(t *testing.T, c *ssh.Client, checks map[string]string) {
 	t.Helper()
 	for command, want := range checks {

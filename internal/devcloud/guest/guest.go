@@ -219,7 +219,7 @@ func (g *Guest) Boots() int {
 }
 
 // Stop ends the guest and everything that runs in it, and returns when
-// nothing of it is left but its directory. Its processes get a moment to end
+// nothing is left but its directory. Its processes get a moment to end
 // by themselves; when the context ends before they do, they are killed and
 // the context's error is returned.
 func (g *Guest) Stop(ctx context.Context) error { return g.stop(ctx) }

@@ -1,6 +1,6 @@
 package guest
 
-// What lies in a guest's directory.
+// Files in a guest's directory.
 const (
 	consoleName  = "console.log" // the console log, all boots
 	socketName   = "ssh.sock"    // the SSH server's unix socket

@@ -117,7 +117,7 @@ func (b *builder) setOpaque(p string) error {
 
 // own makes directories in the upper layer, to a depth where guests write.
 // A directory in the upper layer belongs to the guest; one that only the host
-// has belongs to a user who does not exist in the namespace. So do files: the
+// has belongs to a user missing in the namespace. So do files: the
 // upper ones of /etc are copied, so that they can be written to.
 func (b *builder) own(real, upper string) error {
 	switch real {

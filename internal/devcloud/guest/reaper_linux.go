@@ -48,7 +48,7 @@ func newChildren(fs *rootfs) *children {
 	return c
 }
 
-// start makes a process. The program is a path; there is no search.
+// start makes a process. The program is a path; the PATH is not searched.
 func (c *children) start(path string, argv []string, attr *syscall.ProcAttr) (*child, error) {
 	type made struct {
 		ch  *child

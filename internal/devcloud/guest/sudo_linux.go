@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 )
 
-// sudo in a guest. It is no setuid program: copies of this one for every
+// sudo in a guest. It is not a setuid program: copies of this one for every
 // guest would cost too much, and a bind mount cannot change a file's mode.
 // Instead, the processes of users that may use sudo carry the capabilities to
 // change their IDs, as ambient ones; sudo checks sudoers and uses them. Where

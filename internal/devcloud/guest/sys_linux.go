@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The signals by which systemd, as process 1, is told to reboot and to power
+// The signals by which systemd, as process 1, gets orders to reboot and to power
 // off (SIGRTMIN+5 and SIGRTMIN+4, counted as the C library does).
 const (
 	sigReboot   = syscall.Signal(39)

@@ -13,7 +13,7 @@ import (
 // Endpoint is one service of the catalogue.
 type Endpoint struct {
 	Type, Name string
-	// Path is below the cloud's own URL; {project} stands for the token's
+	// Path is below the cloud's own URL; {project} is the token's
 	// project.
 	Path string
 }

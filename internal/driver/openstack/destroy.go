@@ -85,7 +85,7 @@ func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
 		return err
 	}
 	if rec != nil && step.Action == kitchen.Create && rec.Complete {
-		// Cleaning up after a create: nothing of it is worth keeping.
+		// Cleaning up after a create: nothing is worth keeping.
 		rec.Complete = false
 		if err := j.Write(rec); err != nil {
 			return err

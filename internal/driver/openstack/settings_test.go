@@ -190,6 +190,6 @@ func TestTransportDefaults(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	if _, err := TransportDefaults(section("port", "ssh")); err == nil {
-		t.Error("a port that is no number is accepted")
+		t.Error("a port that is not a number is accepted")
 	}
 }

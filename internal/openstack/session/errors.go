@@ -175,7 +175,7 @@ func Explain(what string, err error) error {
 	var reauth *gophercloud.ErrUnableToReauthenticate
 	switch {
 	case errors.As(err, &reauth):
-		// The token expired and the credentials are no longer good.
+		// The token expired and the credentials are invalid.
 		again := Explain("log in again", reauth.ErrReauth)
 		if errors.As(again, &own) {
 			own.err = quiet{own.err}

@@ -165,7 +165,7 @@ func (c *Session) login(ctx context.Context, u credentials.URL) error {
 	var order []identity
 	switch {
 	case derr != nil || len(offered) == 0:
-		// A cloud that hides its list of versions: try what it may be.
+		// A cloud that hides its list of versions: try the usual ones.
 		order = []identity{v3, v2}
 		if wanted == "2" {
 			order = []identity{v2, v3}

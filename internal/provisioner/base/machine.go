@@ -202,7 +202,7 @@ func (m *Machine) reconnect(ctx context.Context) error {
 	return nil
 }
 
-// maxAnswer bounds what is read of the answer to a question, in bytes.
+// maxAnswer bounds the length of the answer to a question, in bytes.
 const maxAnswer = 4 << 20
 
 // Ask runs shell code without reporting its output, and returns it.

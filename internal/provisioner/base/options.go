@@ -12,7 +12,7 @@ import (
 // Options is what a provisioner or verifier needs to know beside its section.
 // It is the same for every plug-in of an instance.
 type Options struct {
-	// Instance is the instance's name; Suite and Platform are what it is made
+	// Instance is the instance's name; Suite and Platform are the parts it is made
 	// of.
 	Instance, Suite, Platform string
 	// OSType is "unix" or "windows", ShellType "bourne" or "powershell"; ""

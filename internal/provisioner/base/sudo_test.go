@@ -107,7 +107,7 @@ func TestSudoThatWantsAPassword(t *testing.T) {
 	}
 }
 
-// What runs on the machine sees no terminal of ours and is told so.
+// What runs on the machine is informed that it has no terminal.
 func TestPlainOutputWithoutATerminal(t *testing.T) {
 	m := kitchentest.NewMachine(t)
 	s, err := base.Read(config.NewSection(nil), base.Options{Instance: "x", Environ: []string{"CI=yes"}}, base.Defaults{RootPath: m.Path("root")})

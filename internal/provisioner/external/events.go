@@ -9,7 +9,7 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// Limits of what is read from a provider.
+// Limits of the input from a provider.
 const (
 	maxLine     = 1 << 20
 	maxDocument = 1 << 20
@@ -17,11 +17,11 @@ const (
 
 // ProtocolError is a provider that does not keep to the protocol.
 type ProtocolError struct {
-	// Command is the provider's command, Operation what it was asked for.
+	// Command is the provider's command, Operation its operation.
 	Command, Operation string
-	// Problem says what it did, without a full stop.
+	// Problem describes its fault, without a full stop.
 	Problem string
-	// Stderr is the end of what it wrote there, "" for nothing.
+	// Stderr is the end of its output there, "" for nothing.
 	Stderr string
 }
 

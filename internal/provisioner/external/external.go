@@ -217,7 +217,7 @@ func (c *call) reserve(name, value string) {
 	c.redactor.Add(value)
 }
 
-// capabilities asks whether the provider can do what is wanted.
+// capabilities asks whether the provider can do the requested work.
 func (c *call) capabilities(ctx context.Context) error {
 	var caps Capabilities
 	if err := c.ask(ctx, OpCapabilities, struct{}{}, &caps); err != nil {
@@ -345,7 +345,7 @@ func (c *call) ask(ctx context.Context, op string, request, answer any) error {
 	return nil
 }
 
-// limited keeps the first bytes of what is written to it.
+// limited keeps the first bytes of its input.
 type limited struct {
 	kept bytes.Buffer
 	cut  bool

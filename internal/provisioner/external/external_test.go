@@ -31,7 +31,7 @@ var goodCapabilities = func() string {
 }()
 
 // provider writes a provider program in shell; each argument is what an
-// operation does, "" for what is right.
+// operation does, "" for the correct answer.
 func provider(t *testing.T, capabilities, validate, run string) string {
 	t.Helper()
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -174,7 +174,7 @@ func TestStateComesBack(t *testing.T) {
 }
 
 // TestMisbehaviour holds that each fault of a provider is one sentence that
-// says what it did.
+// names the fault.
 func TestMisbehaviour(t *testing.T) {
 	event := func(fields string) string {
 		return `echo '{"protocol_version":"1.0",` + fields + `}'`

@@ -17,7 +17,7 @@ import (
 // Provider is the work of a provider program.
 type Provider interface {
 	Capabilities() Capabilities
-	// Validate returns what is wrong with a request; none means that Run may
+	// Validate returns the faults of a request; none means that Run may
 	// be tried.
 	Validate(ctx context.Context, r Request) (errors, warnings []Message)
 	// Run converges the instance. An error is a failed converge, not a fault

@@ -93,7 +93,7 @@ func (t *translation) class() set {
 			all, cur = &both, set{}
 		case t.src[t.pos] == ']' && empty:
 			// Ruby warns of a bracket that stands first, and takes it as it is,
-			// unless there is no other closing one.
+			// unless it is the only closing one.
 			if !strings.Contains(t.src[t.pos+1:], "]") {
 				t.fail("empty char-class")
 			}
@@ -174,7 +174,7 @@ func (t *translation) classRune() rune {
 	return r
 }
 
-// character reads a backslash sequence that stands for one character.
+// character reads a backslash sequence that means one character.
 func (t *translation) character() rune {
 	c, size := utf8.DecodeRuneInString(t.src[t.pos+1:])
 	t.pos += 1 + size
@@ -300,7 +300,7 @@ func (t *translation) posixSet(name string) (string, bool) {
 	return "", false
 }
 
-// posix reads [:alpha:] or [:^alpha:]; ok is false when it is no such thing.
+// posix reads [:alpha:] or [:^alpha:]; ok is false when it is something else.
 func (t *translation) posix() (set, bool) {
 	name, rest, ok := strings.Cut(t.src[t.pos+2:], ":]")
 	name, negated := strings.CutPrefix(name, "^")

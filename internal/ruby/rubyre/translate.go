@@ -26,7 +26,7 @@ type translation struct {
 }
 
 // width is how many characters a piece of a pattern can match; max is -1
-// when there is no bound.
+// without a bound.
 type width struct{ min, max int }
 
 func (w width) plus(v width) width {
@@ -203,7 +203,7 @@ func (t *translation) readFlags(flags Flags) (f Flags, rest byte, ok bool) {
 }
 
 // engineFlags are the flags as a group of regexp2 has them; white space of
-// the extended form is gone already.
+// the extended form has been removed.
 func engineFlags(f Flags) string {
 	on, off := "", ""
 	for _, x := range []struct {
@@ -284,7 +284,7 @@ func (t *translation) quantifier() (text string, lo, hi int, ok bool) {
 	return text, lo, hi, true
 }
 
-// interval reads {n}, {n,}, {,m} and {n,m}; anything else is no quantifier.
+// interval reads {n}, {n,}, {,m} and {n,m}; anything else is not a quantifier.
 func (t *translation) interval() (text string, lo, hi int, ok bool) {
 	end := strings.IndexByte(t.src[t.pos:], '}')
 	if end < 0 {
@@ -320,7 +320,7 @@ func (t *translation) interval() (text string, lo, hi int, ok bool) {
 		text += strconv.Itoa(hi)
 	}
 	text += "}"
-	// After {n} a ? is a quantifier of its own; {n,m}+ is not possessive.
+	// After {n} a ? is a separate quantifier; {n,m}+ is not possessive.
 	if comma && t.skip("?") {
 		text += "?"
 	}

@@ -17,7 +17,7 @@ import (
 // is the program.
 const realServer = "GALLEY_TEST_CHEFSERVER"
 
-// Goiardi is a real Chef Server, in memory. It knows no organizations.
+// Goiardi is a real Chef Server, in memory. It lacks organizations.
 type Goiardi struct {
 	URL      string
 	Admin    string

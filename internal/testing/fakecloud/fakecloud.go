@@ -1,5 +1,5 @@
 // Package fakecloud is as much of an OpenStack cloud as the tests of faults
-// need: it counts what exists, and fails where it is told to. Tests import it.
+// need: it counts what exists, and fails where it is configured to. Tests import it.
 package fakecloud
 
 import (
@@ -19,7 +19,7 @@ import (
 )
 
 // Cloud is as much of a cloud as the tests of faults need: it keeps
-// count of what exists, and fails where it is told to.
+// count of what exists, and fails where it is configured to.
 type Cloud struct {
 	*httptest.Server
 	t  *testing.T

@@ -2,12 +2,12 @@
 // curl with gzip, and Python's requests. The candidates of one comparison run
 // in turn, several times, so that a busy machine is busy for all of them; what
 // counts are the medians of their ratios. It ends with a table of the targets:
-// the bar, what was measured, and whether that is enough.
+// the bar, the measurement, and whether that is enough.
 //
 //	go run ./internal/testing/fetchbench -galley bin/galley -size 512M
 //	go run ./internal/testing/fetchbench -galley bin/galley -long
 //
-// What is no matter of speed (cursors at any split, kills, broken connections,
+// Everything not about speed (cursors at any split, kills, broken connections,
 // full disks) is proved by tests; bench runs them and takes their word, with
 // -long in the numbers that the targets name. A candidate that is not installed
 // is left out, and the table says so.
@@ -68,7 +68,7 @@ func fatal(err error) {
 	}
 }
 
-// serve is the server, a process of its own. The paths are /plain/SIZE and
+// serve is the server, a separate process. The paths are /plain/SIZE and
 // /gzip/SIZE.
 func serve(sizeText string) error {
 	size, err := strconv.ParseInt(sizeText, 10, 64)

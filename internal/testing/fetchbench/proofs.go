@@ -46,7 +46,7 @@ func (b *bench) all(growth string) error {
 	return b.proofs()
 }
 
-// serve starts the server as a process of its own.
+// serve starts the server as a separate process.
 func (b *bench) serve() (stop func(), err error) {
 	if _, err := exec.LookPath(b.galley); err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (b *bench) scanner() error {
 	return nil
 }
 
-// proofs runs the tests that stand for targets of another kind than speed.
+// proofs runs the tests that hold targets of another kind than speed.
 func (b *bench) proofs() error {
 	for _, p := range []struct {
 		id, claim, pkg, test string

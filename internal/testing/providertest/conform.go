@@ -140,7 +140,7 @@ func (c *conformance) run(r external.Request) {
 	}
 }
 
-// refuses holds that what is wrong ends with another exit status than 0.
+// refuses holds that a faulty request ends with another exit status than 0.
 func (c *conformance) refuses(what, op string, r external.Request) {
 	if _, ok := c.call(op, r); ok {
 		c.problem("%s is answered with exit status 0", what)

@@ -68,7 +68,7 @@ type Options struct {
 	Mute *atomic.Bool
 }
 
-// Stall is a way in which a server does not end what it began.
+// Stall is a way in which a server does not end its work.
 type Stall int
 
 // The ways.

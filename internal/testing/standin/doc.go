@@ -3,7 +3,7 @@
 // It is asked and answers as a package index does (Omnitruck's interface), so
 // that the installer goes its real way: index, download, checksum, unpacking.
 //
-// The client is a shell script that says in its first line what it is. It
+// The client is a shell script that says in its first line its purpose. It
 // reads the files that Galley sends and knows of recipes what a demonstration
 // needs; see client.sh.
 //

@@ -33,7 +33,7 @@ type Options struct {
 	// asked for once. Nil means one for this transport.
 	KeyRing *bootstrap.KeyRing
 	// Prompter asks the user for passphrases and passwords; nil where there
-	// is no terminal.
+	// is not a terminal.
 	Prompter bootstrap.Prompter
 	// UserConfig is the user's ~/.ssh/config; nil for none.
 	UserConfig *bootstrap.UserConfig

@@ -51,7 +51,7 @@ func clean(line string) bool {
 // Parse splits a line into pieces of one style. Of a line that was written
 // over from its beginning, as a progress bar is, the last state is returned.
 // Sequences other than colours, and control characters but the tab, are left
-// out; what is not UTF-8 becomes U+FFFD.
+// out; invalid UTF-8 becomes U+FFFD.
 func Parse(line string) []Span {
 	p := parser{rest: line}
 	for p.rest != "" {

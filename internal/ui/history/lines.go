@@ -8,7 +8,7 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-// longestLine bounds what is kept of one line, in bytes.
+// longestLine bounds the kept part of one line, in bytes.
 const longestLine = 4 << 10
 
 // Lines are the last of the lines that were said.

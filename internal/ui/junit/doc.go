@@ -2,7 +2,7 @@
 // common and that CI servers read: a testsuite for each instance, a testcase
 // for each phase.
 //
-// There is no one standard. The elements and attributes are those that the
+// No single standard exists. The elements and attributes are those that the
 // schema of Jenkins' xUnit plug-in (junit-10.xsd) allows, and GitLab, GitHub's
 // reporters and Azure DevOps read: name, classname, time, timestamp, counts on
 // every level, failure and error with message and type, skipped, system-out.

@@ -18,7 +18,7 @@ const (
 	// shows.
 	outputLines = 400
 	outputSize  = 64 << 10
-	// reasonLines is how much of it stands beside the reason of a failure too,
+	// reasonLines is how much of it is printed beside the reason of a failure too,
 	// where most servers look first.
 	reasonLines = 30
 )
@@ -27,7 +27,7 @@ const (
 // file.
 const Lines = outputLines
 
-// Run says what was asked for.
+// Run says the request.
 type Run struct {
 	// Action is the command, as "converge" or "test".
 	Action string
@@ -162,7 +162,7 @@ func (s *suite) put(in *history.Instance, c testcase) {
 }
 
 // phase returns the testcase of a phase. What the cookbook does wrong is a
-// failure; that there is no machine, or nobody waited for the end, is an
+// failure; a missing machine, or nobody waited for the end, is an
 // error.
 func (r Run) phase(in *history.Instance, p *history.Phase, i int) testcase {
 	c := testcase{Name: string(p.Action), Time: seconds(p.Elapsed())}
@@ -190,7 +190,7 @@ func (r Run) phase(in *history.Instance, p *history.Phase, i int) testcase {
 	return c
 }
 
-// detail says why a phase failed, what to do about it and what was said last.
+// detail says why a phase failed, what to do about it and the last output.
 func (r Run) detail(in *history.Instance, p *history.Phase) *detail {
 	first, _, _ := strings.Cut(p.Reason, "\n")
 	var b strings.Builder
@@ -277,7 +277,7 @@ func plain(lines []history.Line, before int) string {
 	return text(b.String())
 }
 
-// text makes a string one that XML 1.0 can hold; what it cannot hold becomes
+// text makes a string one that XML 1.0 can hold; other characters become
 // U+FFFD. The encoder does so too, but not in CDATA.
 func text(s string) string {
 	return strings.Map(func(r rune) rune {

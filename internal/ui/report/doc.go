@@ -1,6 +1,6 @@
 // Package report writes what happened as one HTML page that needs nothing
 // else: a timeline of every instance's phases and waits, how each came out and
-// why, and the end of what was said in each.
+// why, and the end of the output of each.
 //
 // The page loads nothing and sends nothing: its content security policy
 // forbids it, and all that programs have printed is shown as text. It works

@@ -40,7 +40,7 @@ var pageTemplate = sync.OnceValue(func() *template.Template { return template.Mu
 
 // Options say what stands on the page beside what happened.
 type Options struct {
-	// Project is what was tested, as the name of its directory.
+	// Project is the tested project, as the name of its directory.
 	Project string
 	// Tool made the page, as "Galley 1.2".
 	Tool string

@@ -1,8 +1,8 @@
-// Package runlog is the structured log of what is done to instances: one JSON
+// Package runlog is the structured log of the actions on instances: one JSON
 // object a line, in the files, with the fields and by the meaning of those
 // that Test Kitchen 4.1 writes (.kitchen/logs/INSTANCE.ndjson, and
 // kitchen.ndjson for the run as a whole), so that either tool reads the
-// other's. What only Galley knows of an event stands below one further key,
+// other's. What only Galley knows of an event is below one further key,
 // "galley", which Test Kitchen passes over.
 //
 // A [Recorder] turns events into records and hands them to sinks: the files,
@@ -12,8 +12,8 @@
 // be made of a create, a converge and a verify that were three runs, and of
 // one that was killed.
 //
-// Several processes may write one file at once: a record is one write of one
-// line. [Scan] and [Tail] read; they pass over what is no JSON object, as a
+// Many processes may write one file at once: a record is one write of one
+// line. [Scan] and [Tail] read; they pass over anything but JSON objects, as a
 // line that a killed process or a full disk has cut short.
 //
 // internal/cli and the other packages below internal/ui use it; it imports

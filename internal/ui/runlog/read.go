@@ -16,7 +16,7 @@ import (
 // Ext is how the files' names end.
 const Ext = ".ndjson"
 
-// longestLine bounds what is read of one line; a longer one is passed over.
+// longestLine bounds the length of one line read; a longer one is passed over.
 // The longest that is written is far below.
 const longestLine = 4 << 20
 
@@ -43,7 +43,7 @@ func Names(dir, common string) ([]string, error) {
 
 // Scan calls yield with every record of the log at path, the oldest first,
 // and with the line that it was read from, which is valid until yield
-// returns. Lines that are no records are passed over. A log that does not
+// returns. Lines that are not records are passed over. A log that does not
 // exist is an error that is [os.ErrNotExist].
 func Scan(path string, yield func(rec Record, line []byte)) error { return scan(path, 0, yield) }
 

@@ -85,7 +85,7 @@ func (s Stamp) MarshalJSON() ([]byte, error) {
 	return []byte(`"` + s.UTC().Format(stampLayout) + `"`), nil
 }
 
-// UnmarshalJSON reads any RFC 3339 time; what is none becomes the zero time,
+// UnmarshalJSON reads any RFC 3339 time; anything else becomes the zero time,
 // since a strange clock is not a reason to lose a line.
 func (s *Stamp) UnmarshalJSON(data []byte) error {
 	var text string

@@ -60,7 +60,7 @@ func (r *Recorder) Event(e kitchen.Event) {
 		r.waiting(e)
 		return
 	}
-	// What is only of interest to whoever looks closely may be told in the
+	// What is only of interest to whoever looks closely may be reported in the
 	// middle of a wait.
 	if e.Kind != kitchen.Debug {
 		r.endWait(e.Instance, e.Time)

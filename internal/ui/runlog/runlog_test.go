@@ -140,7 +140,7 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		got, ok := Decode(line)
 		if !ok {
-			t.Fatalf("%q is no record", line)
+			t.Fatalf("%q is not a record", line)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
@@ -382,7 +382,7 @@ func (l lines) Write(p []byte) (int, error) {
 }
 
 // TestFollow: the current session, then what comes, of new sessions too, of
-// several instances; what was written before the end is shown.
+// several instances; the last part is shown.
 func TestFollow(t *testing.T) {
 	dir := t.TempDir()
 	f := newLog(t, dir, 0)

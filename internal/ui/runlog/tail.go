@@ -8,11 +8,11 @@ import (
 	"os"
 )
 
-// proofSize is how much of what was read last is compared with the file to
+// proofSize is how much of the last bytes read is compared with the file to
 // see that it is still the same file.
 const proofSize = 256
 
-// Tail reads what is added to a log's current file. It copes with a file that
+// Tail reads additions to a log's current file. It copes with a file that
 // does not exist yet, that is put aside, removed, or emptied and written again,
 // as Test Kitchen does with every run.
 type Tail struct {
@@ -24,7 +24,7 @@ type Tail struct {
 	last []byte // the end of what has been read, to know the file by
 }
 
-// NewTail returns a tail of the log at path, which begins with what is there.
+// NewTail returns a tail of the log at path, which begins at its present content.
 func NewTail(path string) *Tail { return &Tail{path: path} }
 
 // Poll calls yield, as [Scan] does, with each record that was added since the
@@ -69,7 +69,7 @@ func (t *Tail) poll(yield func(Record, []byte)) error {
 	return t.read(yield)
 }
 
-// proven says whether what was read last still stands where it stood.
+// proven says whether the last bytes read are still in place.
 func (t *Tail) proven() bool {
 	now := make([]byte, len(t.last))
 	_, err := t.f.ReadAt(now, t.off-int64(len(t.last)))
@@ -91,7 +91,7 @@ func (t *Tail) read(yield func(Record, []byte)) error {
 	}
 }
 
-// take splits what was read into lines.
+// take splits the input into lines.
 func (t *Tail) take(data []byte, yield func(Record, []byte)) {
 	t.last = append(t.last, data[max(0, len(data)-proofSize):]...)
 	t.last = t.last[max(0, len(t.last)-proofSize):]

@@ -58,7 +58,7 @@ func (e *NoSessionError) Hint() string {
 	return "the latest sessions are " + strings.Join(e.Known[max(0, len(e.Known)-5):], ", ")
 }
 
-// NoLogError tells that there is no log to show.
+// NoLogError tells a missing log to show.
 type NoLogError struct{ Paths []string }
 
 func (e *NoLogError) Error() string {
@@ -74,7 +74,7 @@ func (e *NoLogError) Hint() string {
 }
 
 // Print writes what the sources hold, one after the other, and with follow
-// what is added to them until ctx ends, the cause of which it then returns.
+// additions to them until ctx ends, the cause of which it then returns.
 func (v View) Print(ctx context.Context, w io.Writer, sources []Source, follow bool) error {
 	p := &printer{view: v, w: w, sources: sources}
 	for _, s := range sources {
@@ -108,7 +108,7 @@ func (v View) Print(ctx context.Context, w io.Writer, sources []Source, follow b
 	return p.follow(ctx, tails)
 }
 
-// indexes reads the index of each source, nil where there is no log.
+// indexes reads the index of each source, nil without a log.
 func (v View) indexes(sources []Source, follow bool) ([]*Index, error) {
 	var (
 		out   = make([]*Index, len(sources))
