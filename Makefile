@@ -21,7 +21,7 @@ demo:
 	@sh testdata/demo.sh $(BIN)
 
 # All tests. CI calls this.
-test: vet race
+test: lint vet race
 
 unit:
 	$(GO) test ./...
@@ -35,10 +35,10 @@ vet:
 	GOOS=windows $(GO) vet ./...
 
 # What every change must pass beside the tests.
-lint:
+lint: docs-check
 	$(GO) mod tidy -diff
 	$(TOOL) golangci-lint run
-	@out=$$($(TOOL) deadcode ./cmd/galley); if [ -n "$$out" ]; then echo "unreachable:"; echo "$$out"; exit 1; fi
+	@out=$$($(TOOL) deadcode -test ./... | grep -v 'func: .*\.\(M\|Unm\)arshalJSON'); if [ -n "$$out" ]; then echo "unreachable:"; echo "$$out"; exit 1; fi
 
 fmt:
 	$(TOOL) gofumpt -w .

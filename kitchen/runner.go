@@ -128,7 +128,7 @@ func (k *Kitchen) perform(ctx context.Context, inst *Instance, req Request) *Fai
 		report.emit(Event{Kind: StepFailed, Err: err})
 		return fail(err)
 	}
-	defer unlock()
+	defer func() { _ = unlock() }()
 	state, err := k.load(inst)
 	if err != nil {
 		report.emit(Event{Kind: StepFailed, Err: err})

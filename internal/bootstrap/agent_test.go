@@ -22,7 +22,7 @@ import (
 // public half.
 func writeLegacyKey(t *testing.T, key *rsa.PrivateKey, phrase string) string {
 	t.Helper()
-	//lint:ignore SA1019 old keys are encrypted so
+	//nolint:staticcheck // old keys are encrypted like this
 	block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), []byte(phrase), x509.PEMCipherAES128)
 	if err != nil {
 		t.Fatal(err)

@@ -55,7 +55,7 @@ func connect(ctx context.Context, cfg *Config, r *route, progress func(phase)) (
 	}
 	c := &Client{cfg: cfg, ssh: sc, route: r, slots: make(chan struct{}, cfg.MaxSessions), gone: make(chan struct{})}
 	go func() {
-		sc.Wait()
+		_ = sc.Wait()
 		close(c.gone)
 	}()
 	if cfg.KeepAlive > 0 {

@@ -128,7 +128,7 @@ func (r *route) gateway(ctx context.Context) (*ssh.Client, error) {
 		r.cfg.Report.Debug("connected to the gateway %s as %s", hop.Addr(), hop.User)
 		r.hops = append(r.hops, c)
 		go func() {
-			c.Wait()
+			_ = c.Wait()
 			r.drop(c)
 		}()
 	}

@@ -70,7 +70,7 @@ func TestKeysOfEveryKind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	//lint:ignore SA1019 old keys are encrypted so
+	//nolint:staticcheck // old keys are encrypted like this
 	oldPEM, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rs), []byte("secret"), x509.PEMCipherAES128)
 	if err != nil {
 		t.Fatal(err)

@@ -272,7 +272,7 @@ func TestDownloadStaysInside(t *testing.T) {
 	if _, err := os.Stat("/usr/bin/python3"); err != nil {
 		t.Skip("needs python3 to make evil archives")
 	}
-	srv, cfg := fixture(t, sshtest.Options{Env: []string{}})
+	srv, _ := fixture(t, sshtest.Options{Env: []string{}})
 	// A tar of ours, which sends what a hostile machine might.
 	bin := t.TempDir()
 	outside := filepath.Join(t.TempDir(), "outside")
@@ -299,7 +299,7 @@ t.close()
 		t.Fatal(err)
 	}
 	srv.Close()
-	_, cfg = fixture(t, sshtest.Options{Home: srv.Home, Env: []string{"PATH=" + bin + ":/bin:/usr/bin"}})
+	_, cfg := fixture(t, sshtest.Options{Home: srv.Home, Env: []string{"PATH=" + bin + ":/bin:/usr/bin"}})
 	client := dial(t, cfg)
 	for mode, bad := range map[string]bool{"plain": false, "up": true, "through": true} {
 		if err := os.MkdirAll(filepath.Join(srv.Home, "d"), 0o755); err != nil {

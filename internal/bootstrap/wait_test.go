@@ -23,7 +23,7 @@ type waited struct {
 }
 
 // startWait begins a wait; its end is on the channel.
-func startWait(t *testing.T, ctx context.Context, c bootstrap.Config, o bootstrap.WaitOptions) <-chan waited {
+func startWait(ctx context.Context, t *testing.T, c bootstrap.Config, o bootstrap.WaitOptions) <-chan waited {
 	t.Helper()
 	done := make(chan waited, 1)
 	go func() {
@@ -51,7 +51,7 @@ func TestWaitNotices(t *testing.T) {
 			Hop:   bootstrap.Hop{Host: "127.0.0.1", Port: addr.Port, User: "u", Keys: []string{writeKey(t, priv, "")}, OnlyKeys: true},
 			Agent: "none", Home: t.TempDir(), Report: n,
 		}
-		done := startWait(t, t.Context(), c, bootstrap.WaitOptions{})
+		done := startWait(t.Context(), t, c, bootstrap.WaitOptions{})
 		n.await(t, "waiting", "SSH service on "+addr.String()+" (connection refused)")
 		ln, err = net.Listen("tcp", addr.String())
 		if err != nil {
@@ -92,7 +92,7 @@ func TestWaitNotices(t *testing.T) {
 			var d net.Dialer
 			return d.DialContext(ctx, network, addr)
 		}
-		done := startWait(t, t.Context(), c, bootstrap.WaitOptions{})
+		done := startWait(t.Context(), t, c, bootstrap.WaitOptions{})
 		n.await(t, "waiting", "no answer yet")
 		<-enough
 		up.Store(true)
@@ -173,7 +173,7 @@ func TestWaitOutlivesTrouble(t *testing.T) {
 			_, cfg := fixture(t, sshtest.Options{Listener: ln})
 			n := newNotes()
 			cfg.Report = n
-			done := startWait(t, t.Context(), cfg, bootstrap.WaitOptions{})
+			done := startWait(t.Context(), t, cfg, bootstrap.WaitOptions{})
 			n.await(t, "waiting", c.seen)
 			ln.closed.Store(true)
 			w := <-done
@@ -200,7 +200,7 @@ func TestWaitForTheKey(t *testing.T) {
 	}})
 	n := newNotes()
 	cfg.Report = n
-	done := startWait(t, t.Context(), cfg, bootstrap.WaitOptions{})
+	done := startWait(t.Context(), t, cfg, bootstrap.WaitOptions{})
 	n.await(t, "waiting", `login as "tester" refused so far`)
 	in.Store(true)
 	w := <-done
@@ -257,7 +257,7 @@ func TestWaitWhileBooting(t *testing.T) {
 	})
 	n := newNotes()
 	cfg.Report = n
-	done := startWait(t, t.Context(), cfg, bootstrap.WaitOptions{Grace: -1})
+	done := startWait(t.Context(), t, cfg, bootstrap.WaitOptions{Grace: -1})
 	n.await(t, "waiting", "the machine is booting")
 	up.Store(true)
 	w := <-done
@@ -351,7 +351,7 @@ func TestWaitEnds(t *testing.T) {
 		n := newNotes()
 		c := c
 		c.Report = n
-		done := startWait(t, ctx, c, bootstrap.WaitOptions{})
+		done := startWait(ctx, t, c, bootstrap.WaitOptions{})
 		n.await(t, "waiting", "refused")
 		cancel(why)
 		if w := <-done; !errors.Is(w.err, why) {
@@ -367,7 +367,7 @@ func TestWaitThroughAGateway(t *testing.T) {
 	n := newNotes()
 	cfg.Report = n
 	cfg.Gateways = []bootstrap.Hop{{Host: gw.Host, Port: gw.Port, User: "u", Password: "p"}}
-	done := startWait(t, t.Context(), cfg, bootstrap.WaitOptions{})
+	done := startWait(t.Context(), t, cfg, bootstrap.WaitOptions{})
 	n.await(t, "waiting", "closed before")
 	gw.DropAll()
 	for ln.turned.Load() < 5 {

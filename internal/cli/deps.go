@@ -47,7 +47,6 @@ type depsOptions struct {
 	knife    *knifeSetup
 	chef     *chefAccess
 
-	file         string
 	format       string
 	offline      bool
 	exitCode     bool
@@ -72,7 +71,7 @@ Exit codes of these commands:
 }
 
 // newDepsVerb adds to a command what all of them have. run is called with the
-// arguments after the name of the project's file, which o.file has.
+// arguments after the name of the project's file.
 func newDepsVerb(d *deps, o *depsOptions, cmd *cobra.Command, formats []string, run func(ctx context.Context, args []string) error) *cobra.Command {
 	o.program, o.settings, o.knife, o.chef = d.program, d.settings, d.knife, d.chef
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

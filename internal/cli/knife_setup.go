@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -110,6 +111,6 @@ func missingSetting(c *knife.Config, key, flag, example string) error {
 // noChefServer reports whether an error means that no Chef Server is
 // configured.
 func noChefServer(err error) bool {
-	e, ok := err.(*settingError)
-	return ok && e.key == "chef_server_url" && e.err == nil
+	var e *settingError
+	return errors.As(err, &e) && e.key == "chef_server_url" && e.err == nil
 }

@@ -318,7 +318,7 @@ func (a networkAccess) use(ctx context.Context, do func(ctx context.Context, c *
 		if err != nil {
 			return err
 		}
-		defer unlock()
+		defer func() { _ = unlock() }()
 		return do(ctx, c, func(name string) openstack.Journal {
 			path := files.Record(c.AuthURL(), c.Whoami().ProjectID, name)
 			state.Sweep(path)

@@ -114,7 +114,8 @@ func attribute(n *chefserver.FullNode, path string) (any, bool) {
 		var at any = level
 		found := true
 		for part := range strings.SplitSeq(path, ".") {
-			m, ok := at.(map[string]any)
+			m, _ := at.(map[string]any)
+			var ok bool
 			if at, ok = m[part]; !ok {
 				found = false
 				break

@@ -186,7 +186,7 @@ func refuses(t *testing.T, c *Cloud, address string) {
 	t.Helper()
 	eventually(t, address+" refuses", func() error {
 		if _, err := greet(c, address); !errors.Is(err, syscall.ECONNREFUSED) {
-			return fmt.Errorf("got %v", err)
+			return fmt.Errorf("got %w", err)
 		}
 		return nil
 	})
@@ -294,7 +294,7 @@ func TestDoors(t *testing.T) {
 	refuses(t, c, addr2)
 	eventually(t, "nothing of the guest is left", func() error {
 		if _, err := os.Stat(filepath.Join(c.Dir(), guestDir, two)); !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("its directory: %v", err)
+			return fmt.Errorf("its directory: %w", err)
 		}
 		if !m.isStopped() {
 			return errors.New("it runs")

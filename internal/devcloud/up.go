@@ -128,7 +128,7 @@ func awaitUp(ctx context.Context, dir string, ended <-chan error) (*Client, erro
 		case <-tick.C:
 		case err := <-ended:
 			return nil, fmt.Errorf(
-				"the embedded cloud did not start (%v): %s",
+				"the embedded cloud did not start (%w): %s",
 				err,
 				lastLine(filepath.Join(dir, logFile)),
 			)

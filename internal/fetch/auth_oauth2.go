@@ -105,9 +105,9 @@ func (o *oauth2Auth) Refresh(ctx context.Context) error {
 		return a, text, err
 	}
 	// Servers must know the header, and some know only the body.
-	a, text, err := ask(true)
+	a, text, err := ask(true) //nolint:bodyclose // ask closes it
 	if err == nil && (a.StatusCode == http.StatusUnauthorized || a.StatusCode == http.StatusBadRequest) {
-		a, text, err = ask(false)
+		a, text, err = ask(false) //nolint:bodyclose // ask closes it
 	}
 	if err != nil {
 		return fmt.Errorf("the token endpoint: %s", plainError(err))

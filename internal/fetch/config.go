@@ -92,7 +92,7 @@ func ReadConfig(path string, getenv func(string) string) (c *Config, warning str
 			err = d.Decode(c)
 		}
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		// yaml's own message quotes values; only its line is safe to show.
 		return nil, "", &Error{Kind: KindUsage, Msg: fmt.Sprintf("the configuration file %s: %s", path, yamlWords(err)), hint: "its keys are " + configKeys}
 	}

@@ -71,8 +71,8 @@ func (x *xmlDocument) Reset() {
 // stop ends the reading of a page that was not read to its end.
 func (x *xmlDocument) stop() {
 	if x.pipe != nil {
-		x.pipe.CloseWithError(io.ErrUnexpectedEOF)
-		<-x.done
+		_ = x.pipe.CloseWithError(io.ErrUnexpectedEOF)
+		<-x.done //nolint:errcheck // the page was not wanted to its end
 		x.pipe = nil
 	}
 }
@@ -107,7 +107,7 @@ func (x *xmlDocument) read(d *xml.Decoder) error {
 	wanted := -1
 	for {
 		t, err := d.RawToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if len(stack) > 0 || x.root == "" {
 				return io.ErrUnexpectedEOF
 			}

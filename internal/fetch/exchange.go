@@ -111,7 +111,7 @@ func (c *client) send(ctx context.Context, k call, withBody bool) (_ *answer, se
 	c.meter.requests.Add(1)
 	c.traceRequest(r)
 	begun := time.Now()
-	resp, err := t.RoundTrip(r)
+	resp, err := t.RoundTrip(r) //nolint:bodyclose // whoever reads the answer closes it
 	if up != nil {
 		sent = up.used.Load()
 		up.timer.Stop()

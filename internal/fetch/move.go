@@ -66,7 +66,7 @@ func (p *page) copyPlain(opaque bool) error {
 				}
 			}
 		}
-		if rerr == io.EOF {
+		if errors.Is(rerr, io.EOF) {
 			return nil
 		}
 		if rerr != nil {
@@ -114,7 +114,7 @@ func (p *page) copyContent(in io.Reader, wire bool, store func([]byte) error) er
 				}
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {
@@ -145,7 +145,7 @@ func (s *session) pieces(p *page, in io.Reader) func() ([]byte, error) {
 func (p *page) decode(coding string, in io.Reader, store func([]byte) error) error {
 	st, dec := p.st, &p.s.dec
 	failed := func(err error) error {
-		if st.err != nil && st.err != io.EOF {
+		if st.err != nil && !errors.Is(st.err, io.EOF) {
 			return st.err
 		}
 		if serr := p.out.sink.failure(); serr != nil {

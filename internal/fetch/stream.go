@@ -158,7 +158,7 @@ func (s *stream) peek() ([]byte, error) {
 		m, err := s.read(s.aheadB[n:])
 		n += m
 		s.ahead = s.aheadB[:n]
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -405,7 +405,7 @@ func (s *stream) broke(cause error) error {
 	case errors.Is(cause, errTooSlow):
 		e.Kind = KindTimeout
 		e.Msg = fmt.Sprintf("slower than %s per second, after %d%s bytes", FormatSize(int64(s.c.req.Limits.MinBytesPerSecond)), s.pos, of)
-	case cause == io.EOF, errors.Is(cause, io.ErrUnexpectedEOF):
+	case errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF):
 	default:
 		e.err = cause
 	}

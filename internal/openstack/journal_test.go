@@ -78,8 +78,8 @@ func TestMarksAreReadBack(t *testing.T) {
 	if _, _, token := ownerOfKeyPair("galley-mine", ""); token != "" {
 		t.Error("a stranger's key pair is taken for ours")
 	}
-	if len(NewToken()) != tokenLength || NewToken() == NewToken() {
-		t.Error(NewToken())
+	if one, two := NewToken(), NewToken(); len(one) != tokenLength || one == two {
+		t.Error(one, two)
 	}
 	long := &Record{Token: NewToken(), Owner: strings.Repeat("ö", 300)}
 	if d := long.describe(); len(d) > 255 || tokenOf(d) != long.Token {

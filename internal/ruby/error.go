@@ -9,17 +9,18 @@ import (
 type Kind int
 
 const (
-	// SyntaxError: the text is not Ruby. Ruby itself refuses it, too.
+	// SyntaxError means that the text is not Ruby. Ruby itself refuses it, too.
 	SyntaxError Kind = iota + 1
-	// Raised: the program raised an exception that nothing rescued; Error.Class names it.
+	// Raised means that the program raised an exception that nothing rescued; Error.Class names it.
 	Raised
-	// Unsupported: Ruby knows the construct, this package does not.
+	// Unsupported means that Ruby knows the construct and this package does not.
 	Unsupported
-	// Refused: the program asked for something that it may not do here, such as running a command or writing a file.
+	// Refused means that the program asked for something that it may not do
+	// here, such as running a command or writing a file.
 	Refused
-	// LimitExceeded: the program ran out of steps, depth, memory or time.
+	// LimitExceeded means that the program ran out of steps, depth, memory or time.
 	LimitExceeded
-	// Internal: a defect of this package.
+	// Internal means a defect of this package.
 	Internal
 )
 

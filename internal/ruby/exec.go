@@ -142,7 +142,7 @@ func (in *Interp) command(c *call) *exec.Cmd {
 	if err != nil {
 		p = words[0]
 	}
-	cmd := exec.Command(p, words[1:]...)
+	cmd := exec.Command(p, words[1:]...) //nolint:noctx // the caller kills its process group
 	ownGroup(cmd)
 	return cmd
 }

@@ -158,7 +158,7 @@ func (in *Interp) hostCall(h Host, self *HostObject, c *call, bare bool) (Value,
 	v, ok, err := h.Call(hc)
 	in.curProg, in.curOff = prog, off
 	if err != nil {
-		switch e := err.(type) {
+		switch e := err.(type) { //nolint:errorlint // hosts return these as they are
 		case *hostRaise:
 			in.raise(e.class, "%s", e.msg)
 		case *Error:

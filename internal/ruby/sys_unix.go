@@ -20,7 +20,7 @@ func isErrno(err error, name string) bool {
 
 // shellCommand runs a command line as Ruby's backticks do.
 func shellCommand(line string) *exec.Cmd {
-	c := exec.Command("/bin/sh", "-c", line)
+	c := exec.Command("/bin/sh", "-c", line) //nolint:noctx // the caller kills its process group
 	// its own group, so that the whole pipeline ends with it
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return c

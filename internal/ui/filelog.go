@@ -109,9 +109,9 @@ func rotate(path string) {
 		return
 	}
 	for i := keepLogs - 1; i > 0; i-- {
-		os.Rename(fmt.Sprintf("%s.%d", path, i), fmt.Sprintf("%s.%d", path, i+1))
+		_ = os.Rename(fmt.Sprintf("%s.%d", path, i), fmt.Sprintf("%s.%d", path, i+1))
 	}
-	os.Rename(path, path+".1")
+	_ = os.Rename(path, path+".1")
 }
 
 // Close closes the files and returns the first failure to write one.

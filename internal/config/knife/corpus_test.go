@@ -3,6 +3,7 @@ package knife
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -105,7 +106,8 @@ func compare(t *testing.T, o Options) {
 	if err != nil {
 		t.Logf("refused: %v", err)
 	}
-	if e, ok := err.(*Error); err != nil && (!ok || e.File == "" || e.Msg == "") {
+	var e *Error
+	if err != nil && (!errors.As(err, &e) || e.File == "" || e.Msg == "") {
 		t.Errorf("refused without a place: %T %v", err, err)
 	}
 	oracle(t, o, before, c, err)

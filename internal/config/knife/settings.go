@@ -1,6 +1,7 @@
 package knife
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -115,7 +116,8 @@ func (l *loader) expand(v ruby.Value) ruby.Value {
 func (l *loader) set(name string, e entry) error {
 	v, err := l.written(name, e.value)
 	if err != nil {
-		if own, ok := err.(*Error); ok {
+		var own *Error
+		if errors.As(err, &own) {
 			own.File, own.Line = e.file, e.line
 		}
 		return err

@@ -50,8 +50,10 @@ func Open(file string, o Options) *Job {
 	return &Job{o: o, file: file, lock: file + ".lock"}
 }
 
-// File and LockFile are the absolute paths of the Berksfile and its lock.
-func (j *Job) File() string     { return j.file }
+// File is the absolute path of the Berksfile.
+func (j *Job) File() string { return j.file }
+
+// LockFile is the absolute path of its lock.
 func (j *Job) LockFile() string { return j.lock }
 
 func (j *Job) root() string { return filepath.Dir(j.file) }

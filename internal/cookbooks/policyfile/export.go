@@ -224,7 +224,7 @@ func (e *exporter) archive(dir string) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer out.Cleanup()
+	defer func() { _ = out.Cleanup() }()
 	zw := gzip.NewWriter(out)
 	tw := tar.NewWriter(zw)
 	err = errors.Join(pack(tmp, tw), tw.Close(), zw.Close())

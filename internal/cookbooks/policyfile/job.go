@@ -63,8 +63,10 @@ func Open(file string, o Options) (*Job, error) {
 	return j, nil
 }
 
-// File and LockFile are the absolute paths of the Policyfile and its lock.
-func (j *Job) File() string     { return j.file }
+// File is the absolute path of the Policyfile.
+func (j *Job) File() string { return j.file }
+
+// LockFile is the absolute path of its lock.
 func (j *Job) LockFile() string { return j.lock }
 
 // root is the folder to which paths in the Policyfile refer.

@@ -1,6 +1,7 @@
 package compute
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -180,7 +181,8 @@ func (s *Service) plugOne(v *db.Server, want db.PlannedPort, groups []string) er
 		fixed = []api.Obj{{"ip_address": want.FixedIP}}
 	}
 	if err := s.Network.InsertPort(p, fixed); err != nil {
-		if e, ok := err.(*api.Error); ok && e.Type == "InvalidIpForNetwork" {
+		var e *api.Error
+		if errors.As(err, &e) && e.Type == "InvalidIpForNetwork" {
 			return fmt.Errorf(
 				"Invalid input received: Fixed IP %s is not a valid ip address for network %s.",
 				want.FixedIP,
@@ -248,7 +250,8 @@ func (s *Service) makeVolumes(v *db.Server) error {
 
 // plainError strips the status that an API error's text begins with.
 func plainError(err error) error {
-	if e, ok := err.(*api.Error); ok {
+	var e *api.Error
+	if errors.As(err, &e) {
 		return fmt.Errorf("%s", e.Message)
 	}
 	return err

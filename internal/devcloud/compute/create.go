@@ -165,7 +165,7 @@ func (s *Service) understand(r *api.Request, o *order) error {
 	}
 	v := &o.server
 	v.Name, v.Description = strOf(in, "name"), strOf(in, "description")
-	if r.Version.AtLeast(api.V(19)) == false {
+	if !r.Version.AtLeast(api.V(19)) {
 		v.Description = v.Name // Nova: before 2.19 the description is the name
 	}
 	v.ProjectID, v.UserID = r.Auth.ProjectID, r.Auth.UserID

@@ -1,6 +1,7 @@
 package compute
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -182,7 +183,8 @@ func (s *Service) allocateFloatingIP(r *api.Request) (*api.Reply, error) {
 		}
 		f, err := s.Network.Allocate(r, n.ID)
 		if err != nil {
-			if e, ok := err.(*api.Error); ok && e.Type == "OverQuota" {
+			var e *api.Error
+			if errors.As(err, &e) && e.Type == "OverQuota" {
 				return api.Forbidden("Floating IP allocation over quota in pool %s.", n.Name)
 			}
 			return api.NotFound("No more floating IPs in pool %s.", n.Name)
@@ -213,7 +215,8 @@ func (s *Service) releaseFloatingIP(r *api.Request) (*api.Reply, error) {
 
 // novaWords makes Nova's error of Neutron's.
 func novaWords(err error) error {
-	if e, ok := err.(*api.Error); ok {
+	var e *api.Error
+	if errors.As(err, &e) {
 		return &api.Error{Status: e.Status, Message: e.Message}
 	}
 	return err

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// World is the whole cloud. Its tables are read inside View and changed inside
+// DB is the state of the whole cloud. Its tables are read inside View and changed inside
 // Update, nowhere else.
 type DB struct {
 	mu      sync.RWMutex

@@ -336,10 +336,10 @@ func (f *forwarder) listen(payload []byte) (bool, []byte) {
 		return false, nil
 	}
 	// GatewayPorts no: whatever address is asked for.
-	l, err := net.Listen(
+	l, err := net.Listen( //nolint:noctx // ends with the connection
 		"tcp",
 		net.JoinHostPort("127.0.0.1", strconv.Itoa(int(req.Port))),
-	) //nolint:noctx // ends with the connection
+	)
 	if err != nil {
 		return false, nil
 	}
@@ -414,11 +414,11 @@ func (f *forwarder) direct(nc ssh.NewChannel) {
 		_ = nc.Reject(ssh.Prohibited, "administratively prohibited: open failed")
 		return
 	}
-	c, err := net.DialTimeout(
+	c, err := net.DialTimeout( //nolint:noctx // the channel's opener cannot be cancelled
 		"tcp",
 		net.JoinHostPort(req.Host, strconv.Itoa(int(req.Port))),
 		30*time.Second,
-	) //nolint:noctx // the channel's opener cannot be cancelled
+	)
 	if err != nil {
 		_ = nc.Reject(ssh.ConnectionFailed, "connect failed: "+err.Error())
 		return

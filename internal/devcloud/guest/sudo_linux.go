@@ -203,7 +203,7 @@ func (e exitStatus) Error() string { return "exit status " + strconv.Itoa(int(e)
 
 func (c sudoCall) run() error {
 	if c.version {
-		fmt.Println("Sudo version 1.9 (embedded cloud)") //nolint:forbidigo // what the tool is for
+		fmt.Println("Sudo version 1.9 (embedded cloud)") //nolint:forbidigo // the tool's own output
 		return nil
 	}
 	if c.forget && len(c.command) == 0 && !c.validate && !c.list {
@@ -238,10 +238,10 @@ func (c sudoCall) run() error {
 		return nil
 	}
 	if c.list {
-		fmt.Printf(
+		fmt.Printf( //nolint:forbidigo // the tool's own output
 			"User %s may run the following commands on this host:\n    (ALL) ALL\n",
 			caller.name,
-		) //nolint:forbidigo // what the tool is for
+		)
 		return nil
 	}
 	target, err := acc.target(c.user)

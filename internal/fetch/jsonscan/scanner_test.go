@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // lookup is the oracle: the same question asked of encoding/json.
@@ -486,7 +487,7 @@ func TestItems(t *testing.T) {
 	boom := errors.New("boom")
 	p := MustParsePath("")
 	s, _ := New(Options{Items: &p, OnItem: func([]byte, bool) error { return boom }})
-	if _, err := s.Write([]byte("[1]")); err != boom {
+	if _, err := s.Write([]byte("[1]")); !errors.Is(err, boom) {
 		t.Fatal(err)
 	}
 }
@@ -515,7 +516,7 @@ func FuzzSplit(f *testing.F) {
 		}
 		for _, st := range p.steps {
 			// The oracle prints numbers as Go does.
-			if st.kind == stepFilter && strings.ContainsAny(st.want, "\x80\xff") {
+			if st.kind == stepFilter && !utf8.ValidString(st.want) {
 				return
 			}
 		}

@@ -36,6 +36,7 @@ func (c *Session) ComputeClient() (*gophercloud.ServiceClient, error) {
 	})
 }
 
+// NetworkClient returns the client of the network service (Neutron).
 func (c *Session) NetworkClient() (*gophercloud.ServiceClient, error) {
 	return c.service("network", []string{"network", "networking"}, "", c.auth.NetworkURL, func(u string) string {
 		if hasVersion(u) {
@@ -45,6 +46,7 @@ func (c *Session) NetworkClient() (*gophercloud.ServiceClient, error) {
 	})
 }
 
+// ImageClient returns the client of the image service (Glance).
 func (c *Session) ImageClient() (*gophercloud.ServiceClient, error) {
 	return c.service("image", []string{"image"}, "", c.auth.ImageURL, func(u string) string {
 		// Old catalogues name v1, which no cloud has any more.
@@ -56,6 +58,7 @@ func (c *Session) ImageClient() (*gophercloud.ServiceClient, error) {
 	})
 }
 
+// VolumeClient returns the client of the volume service (Cinder).
 func (c *Session) VolumeClient() (*gophercloud.ServiceClient, error) {
 	types := []string{"volumev3", "block-storage", "block-store", "volumev2", "volume"}
 	return c.service("volume", types, "", c.auth.VolumeURL, func(u string) string {

@@ -131,7 +131,7 @@ func (e *Error) Advise(format string, args ...any) *Error {
 // AdviseNoRoom gives the advice for a server that the scheduler has no host
 // for.
 func (e *Error) AdviseNoRoom() {
-	e.Advise("the cloud has no room for this flavor, availability zone or set of scheduler hints: try another %s or %s",
+	_ = e.Advise("the cloud has no room for this flavor, availability zone or set of scheduler hints: try another %s or %s",
 		settings.Flavor, settings.AvailabilityZone)
 }
 
@@ -191,7 +191,7 @@ func Explain(what string, err error) error {
 		}
 		if loc := answer.ResponseHeader.Get("Location"); loc != "" && answer.Actual >= 301 && answer.Actual < 400 {
 			e.Said = "the endpoint redirects to " + loc
-			e.Advise("use that URL as %s", settings.AuthURL)
+			_ = e.Advise("use that URL as %s", settings.AuthURL)
 		}
 		// The library's error prints the whole body; keep it for errors.As only.
 		e.err = quiet{err}
@@ -286,7 +286,7 @@ func explainConnection(e *Error, err error) {
 				e.Said = fmt.Sprintf("the certificate of %s is valid from %s to %s only", host,
 					invalid.Cert.NotBefore.UTC().Format("2006-01-02"), invalid.Cert.NotAfter.UTC().Format("2006-01-02"))
 			}
-			e.Advise("check this machine's clock; if it is right, tell the operators of the cloud (%s skips the check at your own risk)", settings.Insecure)
+			_ = e.Advise("check this machine's clock; if it is right, tell the operators of the cloud (%s skips the check at your own risk)", settings.Insecure)
 		} else {
 			e.Said = "the certificate of " + host + " is not valid: " + invalid.Error()
 		}

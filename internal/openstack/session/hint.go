@@ -98,7 +98,7 @@ func (s Errors) HintIn(d settings.Dialect) string {
 func Join(errs ...error) error {
 	var out Errors
 	for _, err := range errs {
-		if more, ok := err.(Errors); ok {
+		if more, ok := err.(Errors); ok { //nolint:errorlint // one wrapped in more keeps its words
 			out = append(out, more...)
 		} else if err != nil {
 			out = append(out, err)

@@ -48,8 +48,10 @@ type Cloud struct {
 	Hook func(server map[string]any)
 }
 
+// Mode is how the cloud answers a request.
 type Mode int
 
+// The modes.
 const (
 	Well Mode = iota
 	Error500
@@ -59,6 +61,7 @@ const (
 	DropAfter
 )
 
+// New starts a cloud that ends with the test.
 func New(t *testing.T) *Cloud {
 	f := &Cloud{
 		t: t, Build: 20 * time.Millisecond, Gone: 20 * time.Millisecond, Versions: []string{"v3.14"},
@@ -78,7 +81,7 @@ func New(t *testing.T) *Cloud {
 	return f
 }
 
-// left lists everything that exists of what can be made.
+// Left lists everything that exists of what can be made.
 func (f *Cloud) Left() []string {
 	f.Mu.Lock()
 	defer f.Mu.Unlock()
@@ -97,6 +100,7 @@ func (f *Cloud) Left() []string {
 	return out
 }
 
+// Count returns how many requests began with the path.
 func (f *Cloud) Count(method, path string) int {
 	f.Mu.Lock()
 	defer f.Mu.Unlock()
@@ -109,6 +113,7 @@ func (f *Cloud) Count(method, path string) int {
 	return n
 }
 
+// NewID returns a new identifier for a kind of resource.
 func (f *Cloud) NewID(kind string) string {
 	f.seq++
 	return fmt.Sprintf("%s-%d", kind, f.seq)
@@ -122,6 +127,7 @@ func answer(w http.ResponseWriter, code int, v any) {
 	}
 }
 
+// Serve answers one request.
 func (f *Cloud) Serve(w http.ResponseWriter, r *http.Request) {
 	body := map[string]any{}
 	raw, _ := io.ReadAll(r.Body)

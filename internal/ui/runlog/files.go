@@ -102,7 +102,7 @@ func (a *appender) write(line []byte) error {
 	}
 	if a.f != nil && (err != nil || !os.SameFile(a.info, info)) {
 		// Another process has put it aside, or somebody has removed it.
-		a.close()
+		_ = a.close()
 	}
 	if a.f == nil {
 		if err := a.open(); err != nil {
@@ -157,15 +157,15 @@ func (a *appender) putAside() {
 	if got, err := l.TryLock(); err != nil || !got {
 		return
 	}
-	defer l.Unlock()
+	defer func() { _ = l.Unlock() }()
 	if info, err := os.Stat(a.path); err != nil || info.Size() < a.limit/2 {
 		return // it has been done in the meantime
 	}
-	a.close() // Windows renames no open file
+	_ = a.close() // Windows renames no open file
 	for n := generations - 1; n > 0; n-- {
-		os.Rename(generation(a.path, n), generation(a.path, n+1))
+		_ = os.Rename(generation(a.path, n), generation(a.path, n+1))
 	}
-	os.Rename(a.path, generation(a.path, 1))
+	_ = os.Rename(a.path, generation(a.path, 1))
 }
 
 // generation returns the name of the nth file that was put aside, 0 being the
