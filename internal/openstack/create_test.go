@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -451,6 +452,28 @@ func TestWhatWasMadeTwiceIsRemoved(t *testing.T) {
 	}
 	if left := f.Left(); len(left) != 2 || !strings.Contains(rep.text(), "twice") {
 		t.Errorf("exists: %v; said %q", left, rep.text())
+	}
+	if err := c.Reclaim(t.Context(), j, ReclaimOptions{}, nil); err != nil || len(f.Left()) != 0 {
+		t.Errorf("%v, left %v", err, f.Left())
+	}
+}
+
+// TestLateTwinIsRemoved holds that a second server of one request, which comes
+// to be after the recorded one was removed, goes with the rest of the record.
+func TestLateTwinIsRemoved(t *testing.T) {
+	f := fakecloud.New(t)
+	c := connect(t, f)
+	j := &MemoryJournal{}
+	if _, err := c.Create(t.Context(), fullSpec(t), j, nil); err != nil {
+		t.Fatal(err)
+	}
+	rec, err := j.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.Resources = slices.DeleteFunc(rec.Resources, func(r Resource) bool { return r.Kind == KindServer })
+	if err := j.Write(rec); err != nil {
+		t.Fatal(err)
 	}
 	if err := c.Reclaim(t.Context(), j, ReclaimOptions{}, nil); err != nil || len(f.Left()) != 0 {
 		t.Errorf("%v, left %v", err, f.Left())

@@ -76,6 +76,9 @@ func (c *Cloud) reclaim(ctx context.Context, rec *Record, save func(*Record) err
 		return err
 	}
 	cl := &cleanup{c: c, o: o, rep: rep, save: save, rec: rec}
+	if err := cl.addTwins(ctx); err != nil {
+		return err
+	}
 	for _, kinds := range removalOrder {
 		cl.removeGroup(ctx, kinds)
 		if ctx.Err() != nil {
@@ -89,6 +92,24 @@ func (c *Cloud) reclaim(ctx context.Context, rec *Record, save func(*Record) err
 		cl.errs = append(cl.errs, cl.unsaved)
 	}
 	return session.Join(cl.errs...)
+}
+
+// addTwins records servers that carry the token although none is recorded. A
+// request that was delivered twice has two effects, the second one perhaps
+// after the first server was removed; it then holds the volume and the port.
+func (cl *cleanup) addTwins(ctx context.Context) error {
+	rec := cl.rec
+	if rec.find(KindServer, "") != nil || rec.find(KindVolume, "") == nil && rec.find(KindPort, "") == nil && rec.find(KindKeyPair, "") == nil {
+		return nil
+	}
+	ids, err := cl.c.byToken(ctx, rec.Token, Resource{Kind: KindServer, Name: rec.Name})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		rec.Resources = append(rec.Resources, Resource{Kind: KindServer, Name: rec.Name, ID: id, Stage: Made, Asked: rec.Started})
+	}
+	return nil
 }
 
 // removeGroup removes all recorded resources of these kinds, side by side.
