@@ -10,6 +10,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/settings"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // FloatingIP is a floating IP of the project.
@@ -126,14 +128,21 @@ func (c *Cloud) floatingIPAt(ctx context.Context, address, server string) (Float
 			return f, nil
 		}
 	}
-	var have []string
+	var free []string
 	if all, aerr := c.FloatingIPs(ctx); aerr == nil {
 		for _, x := range all {
-			have = append(have, x.Address)
+			if x.PortID == "" && len(free) < 4 {
+				free = append(free, x.Address)
+			}
 		}
 	}
-	return FloatingIP{}, session.Fail(session.NotFound, fmt.Sprintf("attach the floating IP %s to the server %q", address, server),
-		"the project has no such floating IP", suggest("floating IP", address, have))
+	missing := session.Fail(session.NotFound, fmt.Sprintf("attach the floating IP %s to the server %q", address, server),
+		"the project has no such floating IP", "")
+	if len(free) == 0 {
+		return FloatingIP{}, missing.Advise("none of the project's addresses is free: leave %s out and set %s to have one allocated",
+			settings.FloatingIP, settings.FloatingIPPools)
+	}
+	return FloatingIP{}, missing.Advise("free are "+text.And(free)+": set %s to one of them", settings.FloatingIP)
 }
 
 // held is the error of a floating IP that somebody uses.

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -193,6 +194,10 @@ func Explain(what string, err error) error {
 			e.Said = "the endpoint redirects to " + loc
 			_ = e.Advise("use that URL as %s", settings.AuthURL)
 		}
+		if answer.Actual == http.StatusProxyAuthRequired {
+			e.Said = "the proxy on the way asks for a login (HTTP 407)"
+			_ = e.Advise("put the proxy's user and password into http_proxy or https_proxy, or name the cloud's host in no_proxy")
+		}
 		// The library's error prints the whole body; keep it for errors.As only.
 		e.err = quiet{err}
 		classify(e)
@@ -317,6 +322,11 @@ func explainConnection(e *Error, err error) {
 	default:
 		var op *net.OpError
 		if errors.As(err, &op) {
+			if proxy, variable := proxyOf(host); proxy != "" && (op.Op == "dial" || op.Op == "proxyconnect") {
+				e.Said = fmt.Sprintf("the proxy %s (from %s) cannot be reached: %v", proxy, variable, innermost(op))
+				e.Advise("correct or unset %s, or name the cloud's host in no_proxy", variable)
+				return
+			}
 			if op.Timeout() {
 				e.Said = "no connection to " + host + " came about: timed out"
 			} else {
@@ -467,4 +477,22 @@ func neverSent(err error) bool {
 	var dns *net.DNSError
 	var verify *tls.CertificateVerificationError
 	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) || errors.As(err, &verify)
+}
+
+// proxyOf returns the host of the proxy that requests to an address go
+// through, and the variable that names it, "" for none.
+func proxyOf(address string) (proxy, variable string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", ""
+	}
+	p, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	if err != nil || p == nil {
+		return "", ""
+	}
+	variable = u.Scheme + "_proxy"
+	if os.Getenv(variable) == "" {
+		variable = strings.ToUpper(variable)
+	}
+	return p.Host, variable
 }

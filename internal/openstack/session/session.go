@@ -192,10 +192,15 @@ func (c *Session) login(ctx context.Context, u credentials.URL) error {
 		}
 	}
 	var e *Error
-	if errors.As(err, &e) {
-		e.Advise("there seems to be no identity service at %s: check %s", u.Base, settings.AuthURL)
+	if !errors.As(err, &e) {
+		return err
 	}
-	return err
+	// Keystone answers 404 for a credential or token that it does not have.
+	if said := strings.ToLower(e.Said); strings.Contains(said, "credential") || strings.Contains(said, "token") {
+		return e.Advise("it may have been deleted, have expired, or belong to another user or project: check %s or %s",
+			settings.AppCredID, settings.Token)
+	}
+	return e.Advise("there seems to be no identity service at %s: check %s", u.Base, settings.AuthURL)
 }
 
 // needsV3 says whether the credentials cannot be expressed in v2.0.
