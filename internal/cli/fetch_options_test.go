@@ -209,6 +209,7 @@ func TestFetchToObjectStore(t *testing.T) {
 	p.must(t, "fetch", s.URL+"/body", "-o", "swift:big/dir/o", "--segment-size", "2M")
 	p.must(t, "fetch", s.URL+"/body", "-o", "swift:big/small.gz")
 	segments := 0
+	mu.Lock()
 	for name := range objects {
 		if strings.HasPrefix(name, "big_segments/dir/o/") {
 			segments++
@@ -217,9 +218,12 @@ func TestFetchToObjectStore(t *testing.T) {
 	if len(objects["big/dir/o"]) != 5<<20 || segments != 3 || len(objects["big/small.gz"]) > 1<<20 || len(objects["big/small.gz"]) == 0 {
 		t.Errorf("%d bytes in %d segments, %d bytes compressed", len(objects["big/dir/o"]), segments, len(objects["big/small.gz"]))
 	}
+	mu.Unlock()
 	if _, stderr, code := p.run(t, "fetch", s.URL+"/broken", "-o", "swift:big/broken", "--segment-size", "1M", "--retry", "1"); code != 24 {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	for name := range objects {
 		if strings.Contains(name, "broken") && len(objects[name]) > 0 {
 			t.Errorf("%s was left", name)

@@ -90,8 +90,9 @@ func onCloud(f devcloud.Fault) way {
 			return log.Total
 		},
 		arm: func(t *testing.T, w *nodeWorld, nth int) (<-chan struct{}, func()) {
-			f.Nth = nth
-			added, err := w.cloud.Client().AddFault(t.Context(), f)
+			nthFault := f
+			nthFault.Nth = nth
+			added, err := w.cloud.Client().AddFault(t.Context(), nthFault)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -58,8 +58,14 @@ func bootServer(t *testing.T, c *Cloud, cl *clients, o servers.CreateOpts) testS
 		select {
 		case <-c.guests.notice():
 		case <-time.After(200 * time.Millisecond): // its build may have failed
-			if v := c.db.Servers.Get(s.id); v.VMState == "error" {
-				t.Fatalf("%s: %s", o.Name, v.Fault.Message)
+			var fault string
+			c.db.View(func() {
+				if v := c.db.Servers.Get(s.id); v.VMState == "error" {
+					fault = v.Fault.Message
+				}
+			})
+			if fault != "" {
+				t.Fatalf("%s: %s", o.Name, fault)
 			}
 		case <-deadline.Done():
 			t.Fatalf("%s did not boot:\n%s", o.Name, c.console(s.id))

@@ -19,6 +19,7 @@ import (
 // list is an API with n records in pages, which knows many ways of paging.
 type list struct {
 	n, per int
+	mu     sync.Mutex // pages are asked for side by side
 	asked  []string
 	pretty bool
 }
@@ -32,7 +33,9 @@ func (l *list) page(from, to int) []map[string]any {
 }
 
 func (l *list) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.mu.Lock()
 	l.asked = append(l.asked, r.URL.RequestURI())
+	l.mu.Unlock()
 	q := r.URL.Query()
 	int1 := func(name string, def int) int {
 		if v, err := strconv.Atoi(q.Get(name)); err == nil {

@@ -512,7 +512,7 @@ func (t *tool) show(units, properties []string, valueOnly bool) int {
 		all := map[string]string{
 			"Id": name, "Names": name, "ActiveState": state, "SubState": sub, "Result": result, "MainPID": strconv.Itoa(pid),
 			"LoadState": "not-found", "UnitFileState": "", "CanReload": "no", "NeedDaemonReload": "no", "Type": "simple",
-			"ExecMainStatus": strconv.Itoa(s.status), "FragmentPath": "", "Description": name,
+			"ExecMainStatus": strconv.Itoa(s.exitStatus()), "FragmentPath": "", "Description": name,
 		}
 		if err == nil {
 			all["LoadState"], all["UnitFileState"], all["FragmentPath"] = "loaded", u.fileState(), u.path

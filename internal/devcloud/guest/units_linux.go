@@ -74,6 +74,13 @@ func (s *service) get() (state, sub, result string, pid int) {
 	return s.state, s.sub, s.result, s.pid
 }
 
+// exitStatus is that of the last main process.
+func (s *service) exitStatus() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
 // start starts a unit that is not active, with the services it requires.
 func (um *unitManager) start(name string) error {
 	name = fullUnitName(name)
