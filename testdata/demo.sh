@@ -39,8 +39,9 @@ export DEMO_MIRROR
 cp -R "$here/cookbook" "$work/cookbook"
 cd "$work/cookbook"
 
-say "A cloud on this machine, and its RC file into this shell."
-run devcloud up
+say "A cloud on this machine, and its RC file into this shell. Its guests share this" \
+	"machine's network, since the mirror of packages is on its loopback."
+run devcloud up --guest-network host
 printf '\n$ . openrc.sh\n'
 eval "$("$galley" devcloud env)"
 

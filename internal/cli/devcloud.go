@@ -93,6 +93,12 @@ created there is kept. It prints how to use it.`,
 		"",
 		"namespace for guests that answer SSH, none for servers with nothing behind them",
 	)
+	fs.StringVar(
+		&o.GuestNetwork,
+		"guest-network",
+		"",
+		"own for a network of each guest, host for guests that share this machine's network (default own)",
+	)
 	fs.IntVar(
 		&o.SSHPort,
 		"ssh-port",
