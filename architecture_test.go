@@ -37,9 +37,10 @@ var arrows = map[string][]string{
 	"internal/testing/providertest": {"internal/provisioner/external"},
 	"internal/testing/fetchbench":   {"internal/fetch"},
 
-	"internal/secret": {"std"},
-	"internal/retry":  {"std"},
-	"internal/env":    {"std"},
+	"internal/secret":     {"std"},
+	"internal/retry":      {"std"},
+	"internal/env":        {"std"},
+	"internal/atomicfile": {"std"},
 	// What users can set, and how each front end spells it.
 	"internal/settings": {"std"},
 	// Which cloud, who and in which project, however it is set.
@@ -75,7 +76,7 @@ var arrows = map[string][]string{
 }
 
 // shared are the small packages that every package but the engine may import.
-var shared = []string{"internal/secret", "internal/retry", "internal/text", "internal/env", "internal/settings", "internal/credentials"}
+var shared = []string{"internal/secret", "internal/retry", "internal/text", "internal/env", "internal/settings", "internal/credentials", "internal/atomicfile"}
 
 func TestDependenciesPointOneWay(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")

@@ -4,7 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/galleyhq/galley/internal/devcloud/db"
+	"github.com/galleyhq/galley/internal/atomicfile"
 )
 
 // Files in the state directory.
@@ -44,7 +44,7 @@ func privateDir(path string) error {
 }
 
 func writeFile(dir, name string, data []byte) error {
-	return db.WriteFile(filepath.Join(dir, name), data)
+	return atomicfile.Write(filepath.Join(dir, name), data, 0o600)
 }
 
 func envFile(admin bool) string {

@@ -336,7 +336,7 @@ func TestFixedFloatingIP(t *testing.T) {
 		t.Errorf("%v, %v", s, err)
 	}
 	spec.Name, spec.FloatingIP.Address = "three", "172.24.4.201"
-	if _, err := c.Create(t.Context(), spec, &three, nil); session.KindOf(err) != session.NotFound || !strings.Contains(err.(*session.Error).Hint(), "172.24.4.200") {
+	if _, err := c.Create(t.Context(), spec, &three, nil); session.KindOf(err) != session.NotFound || !strings.Contains(err.(*session.Error).Hint(), "none of the project's addresses is free") {
 		t.Errorf("%v", err)
 	}
 	for _, j := range []*MemoryJournal{&one, &two, &three} {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/galleyhq/galley/internal/atomicfile"
 )
 
 // ResourceKind is a kind of thing that is made for a server or a network.
@@ -217,7 +219,10 @@ func (f FileJournal) Write(r *Record) error {
 	if err != nil {
 		return err
 	}
-	if err := WriteFile(string(f), append(b, '\n')); err != nil {
+	if err = os.MkdirAll(filepath.Dir(string(f)), 0o700); err == nil {
+		err = atomicfile.Write(string(f), append(b, '\n'), 0o600)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot write the journal: %w", err)
 	}
 	return nil
@@ -227,39 +232,12 @@ func (f FileJournal) Write(r *Record) error {
 func (f FileJournal) Remove() error {
 	err := os.Remove(string(f))
 	if err == nil {
-		return syncDir(filepath.Dir(string(f)))
+		return atomicfile.SyncDir(filepath.Dir(string(f)))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return fmt.Errorf("cannot remove the journal: %w", err)
-}
-
-// WriteFile replaces a file, of mode 0600, so that either the old or the new content
-// survives a crash at any point.
-func WriteFile(path string, content []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if _, err = tmp.Write(content); err == nil {
-		err = tmp.Sync()
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return err
-	}
-	return syncDir(dir)
 }
 
 // MemoryJournal keeps a record for as long as the process lives. Its zero

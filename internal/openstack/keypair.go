@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/galleyhq/galley/internal/atomicfile"
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
@@ -100,7 +102,10 @@ func generateKey(path, comment string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := WriteFile(path, pem.EncodeToMemory(block)); err != nil {
+	if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
+		err = atomicfile.Write(path, pem.EncodeToMemory(block), 0o600)
+	}
+	if err != nil {
 		return "", fmt.Errorf("cannot write the private key: %w", err)
 	}
 	key, err := ssh.NewPublicKey(public)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/atomicfile"
 )
 
 // WriteFile replaces the file at path with data, readable by the user alone,
@@ -35,7 +37,7 @@ func write(path string, data []byte, dirMode, mode os.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return fmt.Errorf("making the directory of %s: %w", path, err)
 	}
-	if err := replace(path, data, mode); err != nil {
+	if err := atomicfile.Write(path, data, mode); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil

@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
+
+	"github.com/galleyhq/galley/internal/atomicfile"
 )
 
 // Store is a cache. Its folder is made when something is put into it.
@@ -127,7 +128,7 @@ func (s *Store) Write(file string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	return renameio.WriteFile(file, data, 0o644, renameio.WithTempDir(filepath.Dir(file)))
+	return atomicfile.Write(file, data, 0o644)
 }
 
 // Temp makes an empty folder on the cache's file system. The caller removes

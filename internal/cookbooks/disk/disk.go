@@ -9,7 +9,7 @@ import (
 	"path"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
+	"github.com/galleyhq/galley/internal/atomicfile"
 )
 
 // WriteFile replaces a file at once. Links are followed, and the permissions
@@ -18,17 +18,27 @@ func WriteFile(file string, data []byte, mode os.FileMode) error {
 	if target, err := filepath.EvalSymlinks(file); err == nil {
 		file = target
 	}
-	err := renameio.WriteFile(
-		file,
-		data,
-		mode,
-		renameio.WithTempDir(filepath.Dir(file)),
-		renameio.WithExistingPermissions(),
-	)
-	if err != nil {
+	if err := write(file, data, mode); err != nil {
 		return fmt.Errorf("writing %s: %w", file, err)
 	}
 	return nil
+}
+
+func write(file string, data []byte, mode os.FileMode) error {
+	f, err := atomicfile.Create(file, mode)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if old, err := os.Stat(file); err == nil {
+		if err := f.Chmod(old.Mode()); err != nil {
+			return err
+		}
+	}
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Commit()
 }
 
 // Copy copies a file, whether it is executable included, and makes the

@@ -12,8 +12,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/galleyhq/galley/internal/atomicfile"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
@@ -220,18 +221,18 @@ func (e *exporter) archive(dir string) (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(dir, e.lock.Name+"-"+e.lock.RevisionID()+".tgz")
-	out, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithPermissions(0o644))
+	out, err := atomicfile.Create(path, 0o644)
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = out.Cleanup() }()
+	defer out.Discard()
 	zw := gzip.NewWriter(out)
 	tw := tar.NewWriter(zw)
 	err = errors.Join(pack(tmp, tw), tw.Close(), zw.Close())
 	if err != nil {
 		return "", err
 	}
-	return path, out.CloseAtomicallyReplace()
+	return path, out.Commit()
 }
 
 // pack writes a tree, each path beginning with "./", in the order of paths.

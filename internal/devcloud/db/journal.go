@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/galleyhq/galley/internal/atomicfile"
 )
 
 // The state is in two files: a snapshot, replaced as a whole, and a journal
@@ -120,7 +122,7 @@ func (j *journal) compact(d *DB) error {
 	if failed != nil {
 		return failed
 	}
-	if err := WriteFile(filepath.Join(j.dir, snapshotFile), buf.Bytes()); err != nil {
+	if err := atomicfile.Write(filepath.Join(j.dir, snapshotFile), buf.Bytes(), 0o600); err != nil {
 		return err
 	}
 	if j.file != nil {
@@ -137,22 +139,4 @@ func (j *journal) compact(d *DB) error {
 func (j *journal) close(d *DB) error {
 	err := j.compact(d)
 	return errors.Join(err, j.file.Close())
-}
-
-// WriteFile replaces path with data, readable by the owner alone: a reader sees
-// the old or the new content, whole.
-func WriteFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once renamed, as it should
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

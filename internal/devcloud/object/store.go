@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/galleyhq/galley/internal/devcloud/db"
+	"github.com/galleyhq/galley/internal/atomicfile"
 )
 
 // store keeps a directory for each account and container, and in it for each
@@ -72,7 +72,7 @@ func writeInfo(path string, i info) error {
 	if err != nil {
 		return err
 	}
-	return db.WriteFile(path, b)
+	return atomicfile.Write(path, b, 0o600)
 }
 
 // putContainer makes a container, or sets metadata of one that is there.

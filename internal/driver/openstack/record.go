@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/atomicfile"
 	cloud "github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -149,7 +150,11 @@ func (o Options) saveProject() error {
 		if old, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(old)) == mark {
 			continue
 		}
-		if err := cloud.WriteFile(path, []byte(mark+"\n")); err != nil && dir != o.Copies {
+		err := os.MkdirAll(dir, 0o700)
+		if err == nil {
+			err = atomicfile.Write(path, []byte(mark+"\n"), 0o600)
+		}
+		if err != nil && dir != o.Copies {
 			return err
 		}
 	}
