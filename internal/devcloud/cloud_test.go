@@ -90,9 +90,7 @@ func TestCreateWithFloatingIP(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	s := must[*servers.Server](
-		t,
-	)(
+	s := must[*servers.Server](t)(
 		servers.Create(
 			ctx,
 			cl.compute,
@@ -118,9 +116,7 @@ func TestCreateWithFloatingIP(t *testing.T) {
 	if len(ps) != 1 {
 		t.Fatalf("%d ports", len(ps))
 	}
-	f := must[*floatingips.FloatingIP](
-		t,
-	)(
+	f := must[*floatingips.FloatingIP](t)(
 		floatingips.Create(
 			ctx,
 			cl.network,

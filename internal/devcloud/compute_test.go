@@ -190,9 +190,7 @@ func TestServerLifecycle(t *testing.T) {
 		"Failed to set admin password",
 	)
 
-	image := must[string](
-		t,
-	)(
+	image := must[string](t)(
 		servers.CreateImage(ctx, cl.compute, id, servers.CreateImageOpts{Name: "snap"}).ExtractImageID(),
 	)
 	await(t, c, "the snapshot", func() bool { return c.db.Images.Get(image).Status == "active" })
@@ -201,9 +199,7 @@ func TestServerLifecycle(t *testing.T) {
 	if s.Name != "two" {
 		t.Errorf("renamed to %q", s.Name)
 	}
-	names := must[[]instanceactions.InstanceAction](
-		t,
-	)(
+	names := must[[]instanceactions.InstanceAction](t)(
 		instanceactions.ExtractInstanceActions(
 			must[pagination.Page](t)(instanceactions.List(at(cl.compute, "2.58"), id, nil).AllPages(ctx)),
 		),
@@ -311,9 +307,7 @@ func TestServerWithAPortOfItsOwn(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	p := must[*ports.Port](
-		t,
-	)(
+	p := must[*ports.Port](t)(
 		ports.Create(ctx, cl.network, ports.CreateOpts{NetworkID: Net1ID, Name: "p", Description: "token"}).Extract(),
 	)
 	id := build(t, c, cl, servers.CreateOpts{Name: "x", Networks: []servers.Network{{Port: p.ID}}})
@@ -384,15 +378,11 @@ func TestServerVolumes(t *testing.T) {
 		400,
 		"Cannot detach a root device volume",
 	)
-	v := must[*volumes.Volume](
-		t,
-	)(
+	v := must[*volumes.Volume](t)(
 		volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1, Name: "v"}, nil).Extract(),
 	)
 	await(t, c, "available", func() bool { return c.db.Volumes.Get(v.ID).Status == "available" })
-	a := must[*volumeattach.VolumeAttachment](
-		t,
-	)(
+	a := must[*volumeattach.VolumeAttachment](t)(
 		volumeattach.Create(
 			ctx,
 			at(cl.compute, "2.79"),
@@ -528,25 +518,19 @@ func TestServerParts(t *testing.T) {
 	ctx := t.Context()
 	id := build(t, c, cl, servers.CreateOpts{Name: "x", Metadata: map[string]string{"a": "1"}})
 
-	m := must[map[string]string](
-		t,
-	)(
+	m := must[map[string]string](t)(
 		servers.UpdateMetadata(ctx, cl.compute, id, servers.MetadataOpts{"b": "2"}).Extract(),
 	)
 	if !maps.Equal(m, map[string]string{"a": "1", "b": "2"}) {
 		t.Errorf("metadata %v", m)
 	}
-	m = must[map[string]string](
-		t,
-	)(
+	m = must[map[string]string](t)(
 		servers.ResetMetadata(ctx, cl.compute, id, servers.MetadataOpts{"c": "3"}).Extract(),
 	)
 	if !maps.Equal(m, map[string]string{"c": "3"}) {
 		t.Errorf("metadata %v", m)
 	}
-	must[map[string]string](
-		t,
-	)(
+	must[map[string]string](t)(
 		servers.CreateMetadatum(ctx, cl.compute, id, servers.MetadatumOpts{"d": "4"}).Extract(),
 	)
 	if m = must[map[string]string](t)(servers.Metadatum(ctx, cl.compute, id, "d").Extract()); m["d"] != "4" {
@@ -584,9 +568,7 @@ func TestServerParts(t *testing.T) {
 		t.Errorf("addresses %v", l)
 	}
 	net2 := makeNetwork(t, cl, "net2", "10.9.0.0/24")
-	i := must[*attachinterfaces.Interface](
-		t,
-	)(
+	i := must[*attachinterfaces.Interface](t)(
 		attachinterfaces.Create(ctx, cl.compute, id, attachinterfaces.CreateOpts{NetworkID: net2}).Extract(),
 	)
 	if l := all(t, attachinterfaces.List(cl.compute, id), attachinterfaces.ExtractInterfaces); len(l) != 2 {
@@ -597,9 +579,7 @@ func TestServerParts(t *testing.T) {
 	}
 	check(t, "detach", attachinterfaces.Delete(ctx, cl.compute, id, i.PortID).ExtractErr())
 
-	out := must[string](
-		t,
-	)(
+	out := must[string](t)(
 		servers.ShowConsoleOutput(ctx, cl.compute, id, servers.ShowConsoleOutputOpts{Length: 5}).Extract(),
 	)
 	if out != "" {
@@ -630,9 +610,7 @@ func TestKeyPairs(t *testing.T) {
 		ssh.FingerprintLegacyMD5(public) != made.Fingerprint {
 		t.Error("the halves do not belong together")
 	}
-	in := must[*keypairs.KeyPair](
-		t,
-	)(
+	in := must[*keypairs.KeyPair](t)(
 		keypairs.Create(
 			ctx,
 			at(cl.compute, "2.92"),
@@ -663,9 +641,7 @@ func TestKeyPairs(t *testing.T) {
 	}
 	id := build(t, c, cl, servers.CreateOpts{Name: "x"})
 	_ = id
-	s := must[*servers.Server](
-		t,
-	)(
+	s := must[*servers.Server](t)(
 		servers.Create(
 			ctx,
 			cl.compute,
@@ -734,9 +710,7 @@ func TestFlavors(t *testing.T) {
 	f = must[*flavors.Flavor](t)(flavors.Create(ctx, root.compute, o).Extract())
 	_, err = flavors.Get(ctx, cl.compute, f.ID).Extract()
 	refused(t, "a private one", err, 404, "could not be found")
-	must[map[string]string](
-		t,
-	)(
+	must[map[string]string](t)(
 		flavors.CreateExtraSpecs(ctx, root.compute, f.ID, flavors.ExtraSpecsOpts{"k": "v"}).Extract(),
 	)
 	if m := must[map[string]string](t)(flavors.ListExtraSpecs(ctx, root.compute, f.ID).Extract()); m["k"] != "v" {
@@ -753,18 +727,14 @@ func TestServerGroups(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	g := must[*servergroups.ServerGroup](
-		t,
-	)(
+	g := must[*servergroups.ServerGroup](t)(
 		servergroups.Create(
 			ctx,
 			cl.compute,
 			servergroups.CreateOpts{Name: "g", Policies: []string{"anti-affinity"}},
 		).Extract(),
 	)
-	n := must[*servergroups.ServerGroup](
-		t,
-	)(
+	n := must[*servergroups.ServerGroup](t)(
 		servergroups.Create(
 			ctx,
 			at(cl.compute, "2.64"),
@@ -774,9 +744,7 @@ func TestServerGroups(t *testing.T) {
 	if n.Policy == nil || *n.Policy != "soft-affinity" {
 		t.Errorf("%+v", n)
 	}
-	s := must[*servers.Server](
-		t,
-	)(
+	s := must[*servers.Server](t)(
 		servers.Create(
 			ctx,
 			cl.compute,

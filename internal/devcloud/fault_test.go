@@ -366,9 +366,7 @@ func TestFaultsAboutThings(t *testing.T) {
 	ctx := t.Context()
 	addFault(t, c, Fault{Action: FaultServerError, Name: "^bad", Message: "No valid host was found."})
 	make := func(name string) *servers.Server {
-		return must[*servers.Server](
-			t,
-		)(
+		return must[*servers.Server](t)(
 			servers.Create(
 				ctx,
 				cl.compute,

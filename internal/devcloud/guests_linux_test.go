@@ -202,21 +202,15 @@ func TestDoors(t *testing.T) {
 	says(t, c, addr1, "one boot 1")
 	says(t, c, addr2, "two boot 1")
 
-	f := must[*floatingips.FloatingIP](
-		t,
-	)(
+	f := must[*floatingips.FloatingIP](t)(
 		floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract(),
 	)
 	refuses(t, c, f.FloatingIP)
-	must[*floatingips.FloatingIP](
-		t,
-	)(
+	must[*floatingips.FloatingIP](t)(
 		floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &port1}).Extract(),
 	)
 	says(t, c, f.FloatingIP, "one boot 1")
-	must[*floatingips.FloatingIP](
-		t,
-	)(
+	must[*floatingips.FloatingIP](t)(
 		floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &port2}).Extract(),
 	)
 	says(t, c, f.FloatingIP, "two boot 1")
@@ -242,9 +236,7 @@ func TestDoors(t *testing.T) {
 
 	// Security groups: without a rule for port 22 nothing gets in.
 	g := must[*groups.SecGroup](t)(groups.Create(ctx, cl.network, groups.CreateOpts{Name: "g"}).Extract())
-	must[*ports.Port](
-		t,
-	)(
+	must[*ports.Port](t)(
 		ports.Update(ctx, cl.network, port2, ports.UpdateOpts{SecurityGroups: &[]string{g.ID}}).Extract(),
 	)
 	refuses(t, c, f.FloatingIP)
@@ -259,9 +251,7 @@ func TestDoors(t *testing.T) {
 		must[*rules.SecGroupRule](t)(rules.Create(ctx, cl.network, o).Extract())
 	}
 	refuses(t, c, addr2)
-	must[*rules.SecGroupRule](
-		t,
-	)(
+	must[*rules.SecGroupRule](t)(
 		rules.Create(
 			ctx,
 			cl.network,
@@ -345,9 +335,7 @@ func TestRebuildGivesAFreshDisk(t *testing.T) {
 	says(t, c, addr, "x boot 1")
 	mark := filepath.Join(h.get("x").spec.Dir, "mark")
 	check(t, "mark", os.WriteFile(mark, nil, 0o600))
-	must[*servers.Server](
-		t,
-	)(
+	must[*servers.Server](t)(
 		servers.Rebuild(t.Context(), cl.compute, id, servers.RebuildOpts{ImageRef: seedImages[2].id}).Extract(),
 	)
 	settle(t, c, id)
@@ -406,9 +394,7 @@ func TestRestart(t *testing.T) {
 	cl := login(t, c, c.Env())
 	id := build(t, c, cl, servers.CreateOpts{Name: "x"})
 	addr, port := fixedIPOf(t, cl, id)
-	f := must[*floatingips.FloatingIP](
-		t,
-	)(
+	f := must[*floatingips.FloatingIP](t)(
 		floatingips.Create(
 			t.Context(),
 			cl.network,
@@ -453,9 +439,7 @@ func TestRestartInMidBuild(t *testing.T) {
 	set := func(o *Options) { o.Dir, o.BuildDelay = dir, 300*time.Millisecond }
 	c, _ := startWithGuests(t, set)
 	cl := login(t, c, c.Env())
-	s := must[*servers.Server](
-		t,
-	)(
+	s := must[*servers.Server](t)(
 		servers.Create(
 			t.Context(),
 			cl.compute,

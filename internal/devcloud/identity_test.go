@@ -43,9 +43,7 @@ func TestLogins(t *testing.T) {
 	demo := login(t, c, env)
 	token := demo.provider.Token()
 	user := must[tokensUser](t)(userOf(t, demo))
-	ac := must[*applicationcredentials.ApplicationCredential](
-		t,
-	)(
+	ac := must[*applicationcredentials.ApplicationCredential](t)(
 		applicationcredentials.Create(
 			t.Context(),
 			demo.identity,
@@ -222,9 +220,7 @@ func TestDirectory(t *testing.T) {
 	// A project and a user of one's own; objects of one project does not show
 	// in another.
 	p := must[*projects.Project](t)(projects.Create(ctx, root.identity, projects.CreateOpts{Name: "other"}).Extract())
-	u := must[*users.User](
-		t,
-	)(
+	u := must[*users.User](t)(
 		users.Create(
 			ctx,
 			root.identity,
@@ -267,9 +263,7 @@ func TestApplicationCredentials(t *testing.T) {
 	ctx := t.Context()
 	user := must[tokensUser](t)(userOf(t, cl)).ID
 	expires := time.Now().Add(time.Hour).UTC()
-	ac := must[*applicationcredentials.ApplicationCredential](
-		t,
-	)(
+	ac := must[*applicationcredentials.ApplicationCredential](t)(
 		applicationcredentials.Create(
 			ctx,
 			cl.identity,

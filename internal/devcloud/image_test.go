@@ -20,9 +20,7 @@ func TestImages(t *testing.T) {
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
 	private := images.ImageVisibilityShared
-	img := must[*images.Image](
-		t,
-	)(
+	img := must[*images.Image](t)(
 		images.Create(
 			ctx,
 			cl.image,
@@ -76,9 +74,7 @@ func TestImages(t *testing.T) {
 		403,
 		"is protected and cannot be deleted.",
 	)
-	must[*images.Image](
-		t,
-	)(
+	must[*images.Image](t)(
 		images.Update(
 			ctx,
 			cl.image,
@@ -119,9 +115,7 @@ func TestImageImport(t *testing.T) {
 	if info := must[*imageimport.ImportInfo](t)(imageimport.Get(ctx, cl.image).Extract()); info.ImportMethods.Value[0] != "glance-direct" {
 		t.Errorf("%+v", info)
 	}
-	img := must[*images.Image](
-		t,
-	)(
+	img := must[*images.Image](t)(
 		images.Create(
 			ctx,
 			cl.image,
@@ -161,9 +155,7 @@ func TestImageLists(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	for i := range 30 {
-		must[*images.Image](
-			t,
-		)(
+		must[*images.Image](t)(
 			images.Create(
 				t.Context(),
 				cl.image,

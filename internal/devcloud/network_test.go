@@ -49,9 +49,7 @@ func TestNetworksAndSubnets(t *testing.T) {
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
 	up := true
-	n := must[*networks.Network](
-		t,
-	)(
+	n := must[*networks.Network](t)(
 		networks.Create(
 			ctx,
 			cl.network,
@@ -86,9 +84,7 @@ func TestNetworksAndSubnets(t *testing.T) {
 		len(sn.HostRoutes) != 1 {
 		t.Errorf("%+v", sn)
 	}
-	six := must[*subnets.Subnet](
-		t,
-	)(
+	six := must[*subnets.Subnet](t)(
 		subnets.Create(
 			ctx,
 			cl.network,
@@ -202,9 +198,7 @@ func TestSubnetRules(t *testing.T) {
 	other := makeNetwork(t, cl, "other", "10.1.0.0/16")
 	two := all(t, subnets.List(cl.network, subnets.ListOpts{NetworkID: other}), subnets.ExtractSubnets)[0]
 	r := must[*routers.Router](t)(routers.Create(ctx, cl.network, routers.CreateOpts{Name: "r"}).Extract())
-	must[*routers.InterfaceInfo](
-		t,
-	)(
+	must[*routers.InterfaceInfo](t)(
 		routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: one.ID}).Extract(),
 	)
 	_, err := routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: two.ID}).Extract()
@@ -222,18 +216,14 @@ func TestNetworkListsAndFilters(t *testing.T) {
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
 	for i := range 5 {
-		n := must[*networks.Network](
-			t,
-		)(
+		n := must[*networks.Network](t)(
 			networks.Create(
 				ctx,
 				cl.network,
 				networks.CreateOpts{Name: fmt.Sprintf("n%d", i), Description: fmt.Sprint(i % 2)},
 			).Extract(),
 		)
-		must[[]string](
-			t,
-		)(
+		must[[]string](t)(
 			attributestags.ReplaceAll(
 				ctx,
 				cl.network,
@@ -299,9 +289,7 @@ func TestTagsOfNetworkThings(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	f := must[*floatingips.FloatingIP](
-		t,
-	)(
+	f := must[*floatingips.FloatingIP](t)(
 		floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract(),
 	)
 	check(t, "add", attributestags.Add(ctx, cl.network, "floatingips", f.ID, "a").ExtractErr())
@@ -378,9 +366,7 @@ func TestPorts(t *testing.T) {
 	refused(t, "a group in use", groups.Delete(ctx, cl.network, g.ID).ExtractErr(), 409, "in use")
 	name := "renamed"
 	revision := p.RevisionNumber
-	p = must[*ports.Port](
-		t,
-	)(
+	p = must[*ports.Port](t)(
 		ports.Update(
 			ctx,
 			cl.network,
@@ -432,9 +418,7 @@ func TestRouters(t *testing.T) {
 	net := makeNetwork(t, cl, "n", "10.7.0.0/24")
 	sn := all(t, subnets.List(cl.network, subnets.ListOpts{NetworkID: net}), subnets.ExtractSubnets)[0]
 	r := must[*routers.Router](t)(routers.Create(ctx, cl.network, routers.CreateOpts{Name: "r"}).Extract())
-	i := must[*routers.InterfaceInfo](
-		t,
-	)(
+	i := must[*routers.InterfaceInfo](t)(
 		routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: sn.ID}).Extract(),
 	)
 	if i.SubnetID != sn.ID || i.PortID == "" {
@@ -443,25 +427,19 @@ func TestRouters(t *testing.T) {
 	_, err := routers.AddInterface(ctx, cl.network, r.ID, routers.AddInterfaceOpts{SubnetID: sn.ID}).Extract()
 	refused(t, "twice", err, 400, "Bad router request: Router already has a port on subnet "+sn.ID+".")
 	p := must[*ports.Port](t)(ports.Create(ctx, cl.network, ports.CreateOpts{NetworkID: net}).Extract())
-	f := must[*floatingips.FloatingIP](
-		t,
-	)(
+	f := must[*floatingips.FloatingIP](t)(
 		floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract(),
 	)
 	_, err = floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &p.ID}).Extract()
 	refused(t, "no gateway yet", err, 404, "External network "+PublicNetID+" is not reachable from subnet "+sn.ID+".")
 	gw := routers.GatewayInfo{NetworkID: PublicNetID}
-	r = must[*routers.Router](
-		t,
-	)(
+	r = must[*routers.Router](t)(
 		routers.Update(ctx, cl.network, r.ID, routers.UpdateOpts{GatewayInfo: &gw}).Extract(),
 	)
 	if r.GatewayInfo.NetworkID != PublicNetID || len(r.GatewayInfo.ExternalFixedIPs) != 1 {
 		t.Errorf("%+v", r.GatewayInfo)
 	}
-	must[*floatingips.FloatingIP](
-		t,
-	)(
+	must[*floatingips.FloatingIP](t)(
 		floatingips.Update(ctx, cl.network, f.ID, floatingips.UpdateOpts{PortID: &p.ID}).Extract(),
 	)
 	_, err = routers.RemoveInterface(ctx, cl.network, r.ID, routers.RemoveInterfaceOpts{SubnetID: sn.ID}).Extract()
@@ -480,9 +458,7 @@ func TestRouters(t *testing.T) {
 		"Router "+r.ID+" has ports still attached: "+i.PortID,
 	)
 	check(t, "delete the floating IP", floatingips.Delete(ctx, cl.network, f.ID).ExtractErr())
-	must[*routers.InterfaceInfo](
-		t,
-	)(
+	must[*routers.InterfaceInfo](t)(
 		routers.RemoveInterface(ctx, cl.network, r.ID, routers.RemoveInterfaceOpts{SubnetID: sn.ID}).Extract(),
 	)
 	if l := all(t, routers.List(cl.network, routers.ListOpts{Name: "r"}), routers.ExtractRouters); len(l) != 1 {
@@ -519,9 +495,7 @@ func TestFloatingIPs(t *testing.T) {
 	}
 
 	revision := f1.RevisionNumber
-	f1 = must[*floatingips.FloatingIP](
-		t,
-	)(
+	f1 = must[*floatingips.FloatingIP](t)(
 		floatingips.Update(
 			ctx,
 			cl.network,
@@ -551,9 +525,7 @@ func TestFloatingIPs(t *testing.T) {
 		"as that fixed IP already has a floating IP on external network "+PublicNetID+".",
 	)
 	// Without it the address moves.
-	f1 = must[*floatingips.FloatingIP](
-		t,
-	)(
+	f1 = must[*floatingips.FloatingIP](t)(
 		floatingips.Update(ctx, cl.network, f1.ID, floatingips.UpdateOpts{PortID: &p2}).Extract(),
 	)
 	if f1.PortID != p2 {
@@ -578,9 +550,7 @@ func TestFloatingIPs(t *testing.T) {
 	_, err = allocate()
 	refused(t, "the pool is dry", err, 409, "No more IP addresses available on network "+PublicNetID+".")
 	// A server that goes leaves its address free.
-	must[*floatingips.FloatingIP](
-		t,
-	)(
+	must[*floatingips.FloatingIP](t)(
 		floatingips.Update(ctx, cl.network, f1.ID, floatingips.UpdateOpts{PortID: &p2}).Extract(),
 	)
 	check(t, "delete server", servers.Delete(ctx, cl.compute, s.ID).ExtractErr())
@@ -602,16 +572,11 @@ func TestFloatingIPsThroughNova(t *testing.T) {
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
 	id := build(t, c, cl, servers.CreateOpts{Name: "x"})
-	f := must[*floatingips.FloatingIP](
-		t,
-	)(
+	f := must[*floatingips.FloatingIP](t)(
 		floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract(),
 	)
 	act := func(version, name string) error {
-		_, err := at(
-			cl.compute,
-			version,
-		).Post(
+		_, err := at(cl.compute, version).Post(
 			ctx,
 			cl.compute.ServiceURL("servers", id, "action"),
 			map[string]any{name: map[string]any{"address": f.FloatingIP}},
@@ -643,17 +608,13 @@ func TestSecurityGroups(t *testing.T) {
 		409,
 		"Insufficient rights for removing default security group.",
 	)
-	g := must[*groups.SecGroup](
-		t,
-	)(
+	g := must[*groups.SecGroup](t)(
 		groups.Create(ctx, cl.network, groups.CreateOpts{Name: "g", Description: "d"}).Extract(),
 	)
 	if len(g.Rules) != 2 {
 		t.Errorf("%+v", g.Rules)
 	}
-	r := must[*rules.SecGroupRule](
-		t,
-	)(
+	r := must[*rules.SecGroupRule](t)(
 		rules.Create(
 			ctx,
 			cl.network,
@@ -722,9 +683,7 @@ func TestNetworkQuotasAndTheRest(t *testing.T) {
 		e.Alias != "standard-attr-tag" {
 		t.Errorf("%+v, %v", e, err)
 	}
-	pool := must[*subnetpools.SubnetPool](
-		t,
-	)(
+	pool := must[*subnetpools.SubnetPool](t)(
 		subnetpools.Create(
 			ctx,
 			cl.network,
@@ -733,9 +692,7 @@ func TestNetworkQuotasAndTheRest(t *testing.T) {
 	)
 	n := must[*networks.Network](t)(networks.Create(ctx, cl.network, networks.CreateOpts{Name: "n"}).Extract())
 	for _, want := range []string{"10.50.0.0/24", "10.50.1.0/24"} {
-		sn := must[*subnets.Subnet](
-			t,
-		)(
+		sn := must[*subnets.Subnet](t)(
 			subnets.Create(
 				ctx,
 				cl.network,

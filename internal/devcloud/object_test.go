@@ -19,9 +19,7 @@ func TestObjects(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	store := must[*gophercloud.ServiceClient](
-		t,
-	)(
+	store := must[*gophercloud.ServiceClient](t)(
 		openstack.NewObjectStorageV1(cl.provider, gophercloud.EndpointOpts{Region: "RegionOne"}),
 	)
 
@@ -44,9 +42,7 @@ func TestObjects(t *testing.T) {
 	)
 	data := bytes.Repeat([]byte("0123456789"), 20_000)
 	sum := md5.Sum(data)
-	put := must[*objects.CreateHeader](
-		t,
-	)(
+	put := must[*objects.CreateHeader](t)(
 		objects.Create(
 			ctx,
 			store,

@@ -12,14 +12,10 @@ func TestSecurityGroupsThroughNova(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	g := must[*secgroups.SecurityGroup](
-		t,
-	)(
+	g := must[*secgroups.SecurityGroup](t)(
 		secgroups.Create(ctx, cl.compute, secgroups.CreateOpts{Name: "g", Description: "d"}).Extract(),
 	)
-	r := must[*secgroups.Rule](
-		t,
-	)(
+	r := must[*secgroups.Rule](t)(
 		secgroups.CreateRule(
 			ctx,
 			cl.compute,
@@ -39,9 +35,7 @@ func TestSecurityGroupsThroughNova(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	name := "renamed"
-	must[*secgroups.SecurityGroup](
-		t,
-	)(
+	must[*secgroups.SecurityGroup](t)(
 		secgroups.Update(ctx, cl.compute, g.ID, secgroups.UpdateOpts{Name: name, Description: &name}).Extract(),
 	)
 	if got := must[*secgroups.SecurityGroup](t)(secgroups.Get(ctx, cl.compute, g.ID).Extract()); got.Name != name ||

@@ -257,9 +257,7 @@ func TestSSHThroughTheCloud(t *testing.T) {
 	env := c.Env()
 	cl := login(t, c, env)
 	ctx := t.Context()
-	s := must[*servers.Server](
-		t,
-	)(
+	s := must[*servers.Server](t)(
 		servers.Create(
 			ctx,
 			cl.compute,
@@ -275,9 +273,7 @@ func TestSSHThroughTheCloud(t *testing.T) {
 		t.Fatalf("%s: %s", g.Status, g.Fault.Message)
 	}
 	_, port := fixedIPOf(t, cl, s.ID)
-	f := must[*floatingips.FloatingIP](
-		t,
-	)(
+	f := must[*floatingips.FloatingIP](t)(
 		floatingips.Create(
 			ctx,
 			cl.network,
@@ -313,9 +309,7 @@ func TestSSHThroughTheCloud(t *testing.T) {
 	if got := strings.Fields(string(out)); len(got) == 0 || got[0] != "real" && c.guests.modes()["directory"] == 0 {
 		t.Errorf("it says %q", out)
 	}
-	log := must[string](
-		t,
-	)(
+	log := must[string](t)(
 		servers.ShowConsoleOutput(ctx, cl.compute, s.ID, servers.ShowConsoleOutputOpts{}).Extract(),
 	)
 	if want := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(seen))); !strings.Contains(log, want) {

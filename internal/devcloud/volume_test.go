@@ -27,9 +27,7 @@ func TestVolumes(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	v := must[*volumes.Volume](
-		t,
-	)(
+	v := must[*volumes.Volume](t)(
 		volumes.Create(
 			ctx,
 			cl.volume,
@@ -76,9 +74,7 @@ func TestVolumes(t *testing.T) {
 	)
 	check(t, "reserve", volumes.Reserve(ctx, cl.volume, v.ID).ExtractErr())
 	check(t, "unreserve", volumes.Unreserve(ctx, cl.volume, v.ID).ExtractErr())
-	up := must[volumes.VolumeImage](
-		t,
-	)(
+	up := must[volumes.VolumeImage](t)(
 		volumes.UploadImage(
 			ctx,
 			cl.volume,
@@ -90,9 +86,7 @@ func TestVolumes(t *testing.T) {
 		return c.db.Images.Get(up.ImageID).Status == "active" && c.db.Volumes.Get(v.ID).Status == "available"
 	})
 
-	sn := must[*snapshots.Snapshot](
-		t,
-	)(
+	sn := must[*snapshots.Snapshot](t)(
 		snapshots.Create(ctx, cl.volume, snapshots.CreateOpts{VolumeID: v.ID, Name: "s"}).Extract(),
 	)
 	await(t, c, "the snapshot", func() bool { return c.db.Snapshots.Get(sn.ID).Status == "available" })
@@ -103,17 +97,13 @@ func TestVolumes(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	must[*snapshots.Snapshot](t)(snapshots.Update(ctx, cl.volume, sn.ID, snapshots.UpdateOpts{Name: &name}).Extract())
-	v2 := must[*volumes.Volume](
-		t,
-	)(
+	v2 := must[*volumes.Volume](t)(
 		volumes.Create(ctx, cl.volume, volumes.CreateOpts{SnapshotID: sn.ID}, nil).Extract(),
 	)
 	if v2.Size != 3 {
 		t.Errorf("of the snapshot: %d GiB", v2.Size)
 	}
-	v3 := must[*volumes.Volume](
-		t,
-	)(
+	v3 := must[*volumes.Volume](t)(
 		volumes.Create(ctx, cl.volume, volumes.CreateOpts{SourceVolID: v.ID, Size: 4}, nil).Extract(),
 	)
 	volumeIs(t, c, v2.ID, "available")
@@ -169,9 +159,7 @@ func TestVolumeListsAndTheRest(t *testing.T) {
 	cl, root := login(t, c, c.Env()), login(t, c, c.AdminEnv())
 	ctx := t.Context()
 	for _, name := range []string{"a", "b", "c"} {
-		v := must[*volumes.Volume](
-			t,
-		)(
+		v := must[*volumes.Volume](t)(
 			volumes.Create(
 				ctx,
 				cl.volume,
@@ -209,9 +197,7 @@ func TestVolumeListsAndTheRest(t *testing.T) {
 	}
 	_, err := volumetypes.Create(ctx, cl.volume, volumetypes.CreateOpts{Name: "fast"}).Extract()
 	refused(t, "a type of a user's", err, 403, "Policy doesn't allow")
-	ty := must[*volumetypes.VolumeType](
-		t,
-	)(
+	ty := must[*volumetypes.VolumeType](t)(
 		volumetypes.Create(
 			ctx,
 			root.volume,
@@ -237,16 +223,12 @@ func TestVolumeAttachments(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	v := must[*volumes.Volume](
-		t,
-	)(
+	v := must[*volumes.Volume](t)(
 		volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1, Name: "v"}, nil).Extract(),
 	)
 	volumeIs(t, c, v.ID, "available")
 	id, id2 := build(t, c, cl, servers.CreateOpts{Name: "x"}), build(t, c, cl, servers.CreateOpts{Name: "y"})
-	must[*volumeattach.VolumeAttachment](
-		t,
-	)(
+	must[*volumeattach.VolumeAttachment](t)(
 		volumeattach.Create(ctx, cl.compute, id, volumeattach.CreateOpts{VolumeID: v.ID}).Extract(),
 	)
 	_, err := volumeattach.Create(ctx, cl.compute, id2, volumeattach.CreateOpts{VolumeID: v.ID}).Extract()

@@ -218,9 +218,7 @@ func (j *Job) includedServer(ctx context.Context, i *include) (*jsonorder.Object
 	}
 	object := "policy_groups/" + url.PathEscape(
 		o.String("policy_group"),
-	) + "/policies/" + url.PathEscape(
-		o.String("policy_name"),
-	)
+	) + "/policies/" + url.PathEscape(o.String("policy_name"))
 	where := "in the policy group " + o.String("policy_group")
 	if rev := o.String("policy_revision_id"); rev != "" {
 		object = "policies/" + url.PathEscape(o.String("policy_name")) + "/revisions/" + url.PathEscape(rev)

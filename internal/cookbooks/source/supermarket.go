@@ -111,11 +111,7 @@ func (s *listed) fromWeb(ctx context.Context) ([]byte, error) {
 		"universe",
 		s.url,
 		".json",
-	), s.ctx.Cache.File(
-		"universe",
-		s.url,
-		".validator",
-	)
+	), s.ctx.Cache.File("universe", s.url, ".validator")
 	if s.ctx.Web.Offline {
 		if data, err := os.ReadFile(file); err == nil {
 			return data, nil

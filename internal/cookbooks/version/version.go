@@ -117,13 +117,7 @@ func (v Version) String() string {
 	s := strconv.FormatUint(
 		v.Major,
 		10,
-	) + "." + strconv.FormatUint(
-		v.Minor,
-		10,
-	) + "." + strconv.FormatUint(
-		v.Patch,
-		10,
-	)
+	) + "." + strconv.FormatUint(v.Minor, 10) + "." + strconv.FormatUint(v.Patch, 10)
 	if v.Pre != "" {
 		s += "-" + v.Pre
 	}

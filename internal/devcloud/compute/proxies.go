@@ -72,9 +72,7 @@ func (s *Service) imageProxy(r *api.Request, m *db.Image, detail bool) api.Obj {
 		}
 		o["status"], o["progress"], o["minRam"], o["minDisk"], o["created"], o["updated"] = status, progress, m.MinRAM, m.MinDisk, seconds(
 			m.Created,
-		), seconds(
-			m.LastChange(),
-		)
+		), seconds(m.LastChange())
 		o["metadata"], o["OS-EXT-IMG-SIZE:size"] = dict(m.Properties), m.Size
 	}
 	return o

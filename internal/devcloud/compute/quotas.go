@@ -187,10 +187,7 @@ func (s *Service) limits(r *api.Request) (*api.Reply, error) {
 			abs["maxPersonality"], abs["maxPersonalitySize"] = s.limit(
 				p,
 				"injected_files",
-			), s.limit(
-				p,
-				"injected_file_content_bytes",
-			)
+			), s.limit(p, "injected_file_content_bytes")
 		}
 	})
 	return api.OK(api.Obj{"limits": api.Obj{"rate": api.List{}, "absolute": abs}})

@@ -497,9 +497,7 @@ func (ci *cloudInit) final() {
 			"DataSourceOpenStackLocal",
 			"$datasource",
 			"DataSourceOpenStackLocal",
-		).Replace(
-			c.FinalMessage,
-		)
+		).Replace(c.FinalMessage)
 	}
 	m.console.cloud("%s", msg)
 	if ci.log != nil {

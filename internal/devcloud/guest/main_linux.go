@@ -469,12 +469,7 @@ func (m *machine) baseEnv(u account) []string {
 		"MAIL=/var/mail/" + u.name,
 	}
 	if m.fs.root != "" {
-		env = append(
-			env,
-			"TMPDIR="+m.fs.at("/tmp"),
-			"HOSTNAME="+m.shortName(),
-			guestMark+"="+m.o.Dir,
-		)
+		env = append(env, "TMPDIR="+m.fs.at("/tmp"), "HOSTNAME="+m.shortName(), guestMark+"="+m.o.Dir)
 	}
 	return env
 }

@@ -351,9 +351,7 @@ func (c sudoCall) askPassword(a *accounts, caller account) error {
 		"",
 		"%%",
 		"%",
-	).Replace(
-		c.prompt,
-	)
+	).Replace(c.prompt)
 	for range 3 {
 		var given string
 		switch {
