@@ -46,7 +46,7 @@ var entries = []entry{
 
 	{name: "init", group: groupConfig, in: underKitchen, build: kitchenCommand(newInitCommand)},
 	{name: "doctor", group: groupConfig, in: underKitchen, build: kitchenCommand(newDoctorCommand)},
-	{name: "config", group: groupConfig, in: onlyUnderOwn, build: kitchenCommand(func(d *deps) *cobra.Command { return d.configCommand() })},
+	{name: "config", group: groupConfig, in: onlyUnderOwn, build: kitchenCommand(newConfigCommand)},
 	{name: "diagnose", group: groupConfig, in: underKitchen, build: kitchenCommand(newDiagnoseCommand)},
 
 	{name: "server", group: groupCloud, in: underKnife, build: cloudCommand(newServerCommand)},
@@ -69,7 +69,7 @@ var entries = []entry{
 	{name: "fetch", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses(newFetchCommand(d), cloudFlags) }},
 	{name: "lint", group: groupTools, in: onlyUnderOwn, build: kitchenCommand(newLintCommand)},
 	{name: "deps", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses(newDepsCommand(d), execFlag) }},
-	{name: "devcloud", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return d.devcloudCommand() }},
+	{name: "devcloud", group: groupTools, in: onlyUnderOwn, build: newDevcloudCommand},
 	{name: "provider", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses(newProviderCommand(d), execFlag) }},
 	{name: "version", group: groupTools, in: everywhere, build: newVersionCommand},
 	{name: "docs", in: onlyUnderOwn, build: newDocsCommand},

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -10,24 +13,15 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/config/openrc"
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/kitchen"
 )
 
-func (a *deps) configCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "config",
-		Short: "Show and check the configuration: resolved, rendered, its schema",
-	}
-	cmd.AddCommand(
-		a.configResolveCommand(),
-		a.configRenderCommand(),
-		a.configValidateCommand(),
-		a.configSchemaCommand(),
-		a.configKeysCommand(),
-		a.configEnvCommand(),
-		a.configKnifeCommand(),
-	)
-	return cmd
+func newConfigCommand(d *deps) *cobra.Command {
+	return noun("config", "Show and check the configuration: resolved, rendered, its schema",
+		newConfigResolveCommand(d), newConfigRenderCommand(d), newConfigValidateCommand(d),
+		newConfigSchemaCommand(d.streams.Out), newConfigKeysCommand(d.streams.Out),
+		newConfigEnvCommand(d), newConfigKnifeCommand(d))
 }
 
 // selectNames returns the names of the instances that args mean.
@@ -53,54 +47,69 @@ func selectNames(instances []config.Instance, args []string) ([]string, error) {
 	return names, nil
 }
 
-func (a *deps) configResolveCommand() *cobra.Command {
-	var format string
-	var redact bool
+// configResolveOptions are those of config resolve.
+type configResolveOptions struct {
+	*settings
+	format string
+	redact bool
+}
+
+func newConfigResolveCommand(d *deps) *cobra.Command {
+	o := &configResolveOptions{settings: d.settings}
 	cmd := &cobra.Command{
-		Use:     "resolve [INSTANCE|REGEXP|all]...",
+		Use:     "resolve" + useInstances,
 		Short:   "Print each instance with the merged data of its plug-ins",
 		Example: "  galley config resolve\n  galley config resolve default-debian-12 --format yaml --redact",
 		Long: `Print a list of instances with name, suite, platform, os_type, shell_type and
 the merged data of driver, provisioner, transport, verifier and lifecycle, before
 any plug-in's own defaults. Secrets are shown as they are in the files, unless
 --redact is given.`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			write := config.JSON
-			switch format {
-			case "json":
-			case "yaml":
-				write = config.YAML
-			default:
-				return usagef("", "unknown format %q: it is json or yaml", format)
-			}
-			o, err := a.readOptions(cmd.Context())
-			if err != nil {
-				return err
-			}
-			p, err := config.Load(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			names, err := selectNames(p.Instances, args)
-			if err != nil {
-				return err
-			}
-			chosen := slices.DeleteFunc(slices.Clone(p.Instances), func(in config.Instance) bool { return !slices.Contains(names, in.Name) })
-			if redact {
-				chosen = p.Redacted(chosen)
-			}
-			_, err = a.streams.Out.Write(write(chosen))
-			return err
-		},
+		ValidArgsFunction: d.projects.completeInstances,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
-	cmd.Flags().StringVar(&format, "format", "json", "output `FORMAT`: json or yaml")
+	cmd.Flags().StringVar(&o.format, "format", "json", "output `FORMAT`: json or yaml")
 	completeFlag(cmd, "format", fixed("json", "yaml"))
-	cmd.Flags().BoolVar(&redact, "redact", false, "hide passwords, keys and tokens")
+	cmd.Flags().BoolVar(&o.redact, "redact", false, "hide passwords, keys and tokens")
 	return cmd
 }
 
-func (a *deps) configRenderCommand() *cobra.Command {
-	var lines bool
+func (o *configResolveOptions) run(ctx context.Context, args []string) error {
+	write := config.JSON
+	switch o.format {
+	case "json":
+	case "yaml":
+		write = config.YAML
+	default:
+		return unknownFormat(o.format, "json or yaml")
+	}
+	opts, err := o.readOptions(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := config.Load(ctx, opts)
+	if err != nil {
+		return err
+	}
+	names, err := selectNames(p.Instances, args)
+	if err != nil {
+		return err
+	}
+	chosen := slices.DeleteFunc(slices.Clone(p.Instances), func(in config.Instance) bool { return !slices.Contains(names, in.Name) })
+	if o.redact {
+		chosen = p.Redacted(chosen)
+	}
+	_, err = o.streams.Out.Write(write(chosen))
+	return err
+}
+
+// configRenderOptions are those of config render.
+type configRenderOptions struct {
+	*settings
+	lines bool
+}
+
+func newConfigRenderCommand(d *deps) *cobra.Command {
+	o := &configRenderOptions{settings: d.settings}
 	cmd := &cobra.Command{
 		Use:   "render FILE",
 		Short: "Print exactly the text that a template renders to",
@@ -108,28 +117,30 @@ func (a *deps) configRenderCommand() *cobra.Command {
 each line has the number of the template's line before it.`,
 		Example: "  galley config render kitchen.yml\n  galley config render --lines kitchen.yml",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := a.readOptions(cmd.Context())
-			if err != nil {
-				return err
-			}
-			r, err := config.Render(cmd.Context(), o, args[0])
-			if err != nil {
-				return err
-			}
-			text := r.Text
-			if lines {
-				text = r.Numbered()
-			}
-			_, err = fmt.Fprint(a.streams.Out, text)
-			return err
-		},
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) },
 	}
-	cmd.Flags().BoolVar(&lines, "lines", false, "put the template's line number before each line")
+	cmd.Flags().BoolVar(&o.lines, "lines", false, "put the template's line number before each line")
 	return cmd
 }
 
-func (a *deps) configSchemaCommand() *cobra.Command {
+func (o *configRenderOptions) run(ctx context.Context, file string) error {
+	opts, err := o.readOptions(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := config.Render(ctx, opts, file)
+	if err != nil {
+		return err
+	}
+	text := r.Text
+	if o.lines {
+		text = r.Numbered()
+	}
+	_, err = fmt.Fprint(o.streams.Out, text)
+	return err
+}
+
+func newConfigSchemaCommand(out io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print a JSON Schema of kitchen.yml, for editors",
@@ -138,13 +149,13 @@ and checks the file by it.`,
 		Example: "  galley config schema\n  galley config schema > kitchen.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := a.streams.Out.Write(config.Schema())
+			_, err := out.Write(config.Schema())
 			return err
 		},
 	}
 }
 
-func (a *deps) configKeysCommand() *cobra.Command {
+func newConfigKeysCommand(out io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:     "keys",
 		Short:   "Print the table of all keys of kitchen.yml as Markdown",
@@ -152,58 +163,47 @@ func (a *deps) configKeysCommand() *cobra.Command {
 		Example: "  galley config keys\n  galley config keys | less",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := a.streams.Out.Write(config.Markdown())
+			_, err := out.Write(config.Markdown())
 			return err
 		},
 	}
 }
 
-func (a *deps) configEnvCommand() *cobra.Command {
+// configEnvOptions are those of config env.
+type configEnvOptions struct{ *settings }
+
+func newConfigEnvCommand(d *deps) *cobra.Command {
+	o := &configEnvOptions{d.settings}
 	return &cobra.Command{
 		Use:     "env [FILE]",
-		Short:   "Print what sourcing an OpenStack RC file would export",
+		Short:   "Print the variables that sourcing an OpenStack RC file would export",
 		Example: "  galley config env openrc.sh\n  galley config env --rc openrc.sh",
-		Long: `Read the RC file, that of --rc unless one is named, without a shell and prints
+		Long: `Read the RC file, that of --rc unless one is named, without a shell and print
 the variables as export lines that a shell can evaluate. Secrets are among them.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			file := a.flags.rc
-			if len(args) == 1 {
-				file = args[0]
-			}
-			if file == "" {
-				return usagef("name it: galley config env FILE", "no RC file to read")
-			}
-			rc, err := openrc.Read(cmd.Context(), file, openrc.Options{Env: environMap(), Prompt: a.prompter()})
-			if err != nil {
-				return err
-			}
-			for _, w := range rc.Warnings {
-				fmt.Fprintf(a.streams.Err, "%s: warning: %s\n", a.name, w)
-			}
-			names := make([]string, 0, len(rc.Vars))
-			for n := range rc.Vars {
-				names = append(names, n)
-			}
-			slices.Sort(names)
-			for _, n := range rc.Unset {
-				fmt.Fprintf(a.streams.Out, "unset %s\n", n)
-			}
-			for _, n := range names {
-				fmt.Fprintf(a.streams.Out, "export %s='%s'\n", n, strings.ReplaceAll(rc.Vars[n], "'", `'\''`))
-			}
-			return nil
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), strings.Join(args, "")) },
 	}
 }
 
-// environMap is the process's environment.
-func environMap() map[string]string {
-	m := map[string]string{}
-	for _, kv := range os.Environ() {
-		if k, v, ok := strings.Cut(kv, "="); ok && k != "" {
-			m[k] = v
-		}
+func (o *configEnvOptions) run(ctx context.Context, file string) error {
+	if file == "" {
+		file = o.flags.rc
 	}
-	return m
+	if file == "" {
+		return usagef("name it: galley config env FILE", "no RC file to read")
+	}
+	rc, err := openrc.Read(ctx, file, openrc.Options{Env: env.New(os.Environ()).Map(), Prompt: o.prompter()})
+	if err != nil {
+		return err
+	}
+	for _, w := range rc.Warnings {
+		o.warnf("%s", w)
+	}
+	for _, n := range rc.Unset {
+		fmt.Fprintf(o.streams.Out, "unset %s\n", n)
+	}
+	for _, n := range slices.Sorted(maps.Keys(rc.Vars)) {
+		fmt.Fprintf(o.streams.Out, "export %s='%s'\n", n, strings.ReplaceAll(rc.Vars[n], "'", `'\''`))
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -11,40 +12,49 @@ import (
 	"github.com/galleyhq/galley/internal/secret"
 )
 
-func (a *deps) configKnifeCommand() *cobra.Command {
-	var f listingFlags
+// configKnifeOptions are those of config knife.
+type configKnifeOptions struct {
+	*program
+	knife  *knifeSetup
+	output listingFlags
+}
+
+func newConfigKnifeCommand(d *deps) *cobra.Command {
+	o := &configKnifeOptions{program: d.program, knife: d.knife}
 	cmd := &cobra.Command{
 		Use:     "knife",
-		Short:   "Show what knife.rb and credentials set, and where",
+		Short:   "Show the settings of knife.rb and credentials, and where each is set",
 		Example: "  galley config knife\n  galley config knife --format json",
 		Long: `Show the settings that knife's configuration has for the knife-style commands,
-with the file and line that set each, after all flags: which files were read is
-told on standard error. Secrets are not shown.`,
+with the file and line that set each, after all flags; the files that were read are
+listed on standard error. Secrets are not shown.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			c, err := a.knife.config(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if len(c.Files) == 0 {
-				fmt.Fprintln(a.people(), "There is no knife.rb, config.rb or credentials file.")
-			}
-			for _, file := range c.Files {
-				note := ""
-				if c.Profile != "" && file == c.Files[0] {
-					note = ", profile " + c.Profile
-				}
-				fmt.Fprintf(a.people(), "Read %s%s\n", file, note)
-			}
-			return a.print(knifeListing(c), &f)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	f.add(cmd, knifeColumns)
-	a.knife.addTo(cmd, usesCloud|usesChef)
+	o.output.add(cmd, knifeColumns)
+	d.knife.addTo(cmd, usesCloud|usesChef)
 	return cmd
+}
+
+func (o *configKnifeOptions) run(ctx context.Context) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	c, err := o.knife.config(ctx)
+	if err != nil {
+		return err
+	}
+	if len(c.Files) == 0 {
+		o.notef("There is no knife.rb, config.rb or credentials file.")
+	}
+	for _, file := range c.Files {
+		note := ""
+		if c.Profile != "" && file == c.Files[0] {
+			note = ", profile " + c.Profile
+		}
+		o.notef("Read %s%s", file, note)
+	}
+	return o.print(knifeListing(c), &o.output)
 }
 
 var knifeColumns = []string{"Setting", "Value", "Origin"}

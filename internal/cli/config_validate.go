@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -17,47 +16,52 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-func (a *deps) configValidateCommand() *cobra.Command {
-	var (
-		format string
-		strict bool
-	)
+// configValidateOptions are those of config validate.
+type configValidateOptions struct {
+	*projects
+	format string
+	strict bool
+}
+
+func newConfigValidateCommand(d *deps) *cobra.Command {
+	o := &configValidateOptions{projects: d.projects}
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the files: unknown and old keys, wrong types and values, missing files",
-		Long: `Checks the configuration without a cloud and prints one line for each kind of
-fault, with the number of places. It fails when a run would be refused; what is
-only doubtful is a warning, which --strict makes a failure too. Unknown keys are
-warnings: files are shared between tools.`,
+		Long: `Check the configuration without a cloud and print one line for each kind of
+fault, with the number of places. It fails when a run would be refused; a doubt is
+only a warning, which --strict makes a failure too. Unknown keys are warnings:
+files are shared between tools.`,
 		Example: `  galley config validate
   galley config validate --strict --format json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
-				return usagef("", "unknown format %q: it is text or json", format)
-			}
-			o, err := a.readOptions(cmd.Context())
-			if err != nil {
-				return err
-			}
-			problems, err := config.Validate(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			problems = append(problems, a.pluginProblems(cmd.Context(), problems)...)
-			return a.printProblems(problems, format, strict)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	completeFlag(cmd, "format", fixed("text", "json"))
-	cmd.Flags().BoolVar(&strict, "strict", false, "fail on warnings too")
+	cmd.Flags().StringVar(&o.format, "format", "text", "text or json")
+	completeFlag(cmd, "format", fixed(textOrJSON...))
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings too")
 	return cmd
 }
 
-// pluginProblems are what the plug-ins themselves would refuse, except for those among
-// the problems already.
-func (a *deps) pluginProblems(ctx context.Context, known []config.Problem) []config.Problem {
-	p, err := a.projects.open(ctx)
+func (o *configValidateOptions) run(ctx context.Context) error {
+	if !slices.Contains(textOrJSON, o.format) {
+		return unknownFormat(o.format, "text or json")
+	}
+	opts, err := o.readOptions(ctx)
+	if err != nil {
+		return err
+	}
+	problems, err := config.Validate(ctx, opts)
+	if err != nil {
+		return err
+	}
+	return o.printProblems(append(problems, o.pluginProblems(ctx, problems)...))
+}
+
+// pluginProblems are those that the plug-ins themselves would refuse, except for
+// the known ones.
+func (o *configValidateOptions) pluginProblems(ctx context.Context, known []config.Problem) []config.Problem {
+	p, err := o.open(ctx)
 	if err != nil {
 		return nil // it is among them
 	}
@@ -145,35 +149,32 @@ func problemRows(problems []config.Problem) []problemRow {
 	return rows
 }
 
-func (a *deps) printProblems(problems []config.Problem, format string, strict bool) error {
+func (o *configValidateOptions) printProblems(problems []config.Problem) error {
 	rows := problemRows(problems)
 	count := map[string]int{}
 	for _, r := range rows {
 		count[r.Severity]++
-		if format != "text" {
+		if o.format != "text" {
 			continue
 		}
 		line := config.Problem{File: r.File, Line: r.Line, Column: r.Column, Msg: r.Message, Advice: r.Hint}.String()
 		if n := len(r.Places); n > 1 {
 			line += fmt.Sprintf(", and in %s more", text.Count(n-1, "place"))
 		}
-		fmt.Fprintf(a.streams.Out, "%s: %s\n", r.Severity, a.clean(line))
+		fmt.Fprintf(o.streams.Out, "%s: %s\n", r.Severity, o.clean(line))
 	}
-	if format == "json" {
-		enc := json.NewEncoder(a.streams.Out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
+	if o.format == "json" {
 		if rows == nil {
 			rows = []problemRow{}
 		}
-		if err := enc.Encode(rows); err != nil {
+		if err := o.program.json(rows); err != nil {
 			return err
 		}
 	}
 	switch {
 	case count["error"] > 0:
 		return fmt.Errorf("the configuration has errors: %d", count["error"])
-	case strict && count["warning"] > 0:
+	case o.strict && count["warning"] > 0:
 		return fmt.Errorf("the configuration has warnings, which --strict refuses: %d", count["warning"])
 	}
 	return nil

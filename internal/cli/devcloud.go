@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/devcloud"
-	"github.com/galleyhq/galley/internal/ui"
 )
 
 // reexec runs the processes that the embedded cloud starts of this very
@@ -29,36 +28,48 @@ func reexec(args []string) (int, bool) {
 	return 0, false
 }
 
-func (a *deps) devcloudCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "devcloud",
-		Short: "The embedded cloud: an OpenStack on this machine",
-		Long: `A simulated OpenStack on this machine's loopback addresses, whose guests answer
+// embeddedCloud is the embedded cloud of a state directory.
+type embeddedCloud struct {
+	*program
+	dir string
+}
+
+func newDevcloudCommand(d *deps) *cobra.Command {
+	e := &embeddedCloud{program: d.program}
+	image := noun("image", "Add images with their own content", newDevcloudImageAddCommand(e))
+	fault := noun("fault", "Make the cloud misbehave at chosen requests",
+		newFaultAddCommand(e), newFaultListCommand(e), newFaultClearCommand(e))
+	cmd := noun("devcloud", "The embedded cloud: an OpenStack on this machine",
+		newDevcloudUpCommand(e), newDevcloudDownCommand(e), newDevcloudStatusCommand(e), newDevcloudEnvCommand(e),
+		newDevcloudListCommand(e), fault, image, newDevcloudRequestsCommand(e), newDevcloudDaemonCommand(e))
+	cmd.Long = `A simulated OpenStack on this machine's loopback addresses, whose guests answer
 real SSH. Any OpenStack client may use it:
 
   galley devcloud up
-  eval "$(galley devcloud env)"`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	var dir string
-	cmd.PersistentFlags().StringVar(
-		&dir,
-		"dir",
-		"",
-		"the cloud's state `directory` (default GALLEY_DEVCLOUD_DIR, or galley/devcloud in the user's state directory)",
-	)
-	cmd.AddCommand(
-		a.devcloudUp(&dir), a.devcloudDown(&dir), a.devcloudStatus(&dir), a.devcloudEnv(&dir),
-		a.devcloudList(&dir), a.devcloudFault(&dir), a.devcloudImage(&dir), a.devcloudRequests(&dir), a.devcloudDaemon(&dir),
-	)
+  eval "$(galley devcloud env)"`
+	cmd.PersistentFlags().StringVar(&e.dir, "dir", "",
+		"the cloud's state `directory` (default GALLEY_DEVCLOUD_DIR, or galley/devcloud in the user's state directory)")
 	return cmd
 }
 
-func (a *deps) devcloudUp(dir *string) *cobra.Command {
-	var (
-		o      devcloud.Options
-		quotas []string
-	)
+// use connects to the running cloud for do.
+func (e *embeddedCloud) use(ctx context.Context, do func(*devcloud.Client) error) error {
+	client, err := devcloud.Connect(ctx, e.dir)
+	if err != nil {
+		return err
+	}
+	return do(client)
+}
+
+// devcloudUpOptions are those of devcloud up.
+type devcloudUpOptions struct {
+	*embeddedCloud
+	cloud  devcloud.Options
+	quotas []string
+}
+
+func newDevcloudUpCommand(e *embeddedCloud) *cobra.Command {
+	o := &devcloudUpOptions{embeddedCloud: e}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the cloud in the background",
@@ -66,62 +77,36 @@ func (a *deps) devcloudUp(dir *string) *cobra.Command {
 created there is kept. It prints how to use it.`,
 		Example: "  galley devcloud up\n  galley devcloud up --quota instances=2 --build-delay 5s",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.Dir = *dir
-			o.Quotas = map[string]int{}
-			for _, q := range quotas {
-				name, value, _ := strings.Cut(q, "=")
-				n, err := strconv.Atoi(value)
-				if err != nil {
-					return usagef("as in --quota instances=2", "quota %q is no NAME=NUMBER", q)
-				}
-				o.Quotas[name] = n
-			}
-			return a.up(cmd.Context(), o)
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	fs := cmd.Flags()
-	fs.StringVar(
-		&o.Listen,
-		"listen",
-		"",
-		"the API's loopback `address` (default a free port, the same after a restart)",
-	)
-	fs.StringVar(
-		&o.Guests,
-		"guests",
-		"",
-		"namespace for guests that answer SSH, none for servers with nothing behind them",
-	)
-	fs.StringVar(
-		&o.GuestNetwork,
-		"guest-network",
-		"",
-		"own for a network of each guest, host for guests that share this machine's network (default own)",
-	)
-	fs.IntVar(
-		&o.SSHPort,
-		"ssh-port",
-		0,
-		"the `port` that guests answer on (default 22 where it can be had, else 2222)",
-	)
-	fs.StringVar(&o.User, "user", "", "the user's name (default demo)")
-	fs.StringVar(
-		&o.Password,
-		"password",
-		"",
-		"the user's and the administrator's password (default random, in the RC file)",
-	)
-	fs.DurationVar(&o.BuildDelay, "build-delay", 0, "time until a server is ACTIVE (default 1s)")
-	fs.DurationVar(&o.BootDelay, "boot-delay", 0, "time from the boot until SSH answers (default the guest's own)")
-	fs.DurationVar(&o.TokenLife, "token-life", 0, "how long a token is good for (default 8h)")
-	fs.IntVar(&o.FloatingPool, "floating-pool", 0, "how many floating IPs there are (default 100, -1 for none)")
-	fs.StringArrayVar(&quotas, "quota", nil, "a limit, as `NAME=NUMBER` (repeatable): instances=2")
+	c := &o.cloud
+	fs.StringVar(&c.Listen, "listen", "", "the API's loopback `address` (default a free port, the same after a restart)")
+	fs.StringVar(&c.Guests, "guests", "", "namespace for guests that answer SSH, none for servers with nothing behind them")
+	fs.StringVar(&c.GuestNetwork, "guest-network", "",
+		"own for a network of each guest, host for guests that share this machine's network (default own)")
+	fs.IntVar(&c.SSHPort, "ssh-port", 0, "the `port` that guests answer on (default 22 where it is free to use, else 2222)")
+	fs.StringVar(&c.User, "user", "", "the user's name (default demo)")
+	fs.StringVar(&c.Password, "password", "", "the user's and the administrator's password (default random, in the RC file)")
+	fs.DurationVar(&c.BuildDelay, "build-delay", 0, "time until a server is ACTIVE (default 1s)")
+	fs.DurationVar(&c.BootDelay, "boot-delay", 0, "time from the boot until SSH answers (default the guest's own)")
+	fs.DurationVar(&c.TokenLife, "token-life", 0, "how long a token is valid (default 8h)")
+	fs.IntVar(&c.FloatingPool, "floating-pool", 0, "how many floating IPs there are (default 100, -1 for none)")
+	fs.StringArrayVar(&o.quotas, "quota", nil, "a limit, as `NAME=NUMBER` (repeatable): instances=2")
 	return cmd
 }
 
-func (a *deps) up(ctx context.Context, o devcloud.Options) error {
-	client, started, err := devcloud.Up(ctx, o)
+func (o *devcloudUpOptions) run(ctx context.Context) error {
+	o.cloud.Dir, o.cloud.Quotas = o.dir, map[string]int{}
+	for _, q := range o.quotas {
+		name, value, _ := strings.Cut(q, "=")
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return usagef("as in --quota instances=2", "invalid quota %q: use NAME=NUMBER", q)
+		}
+		o.cloud.Quotas[name] = n
+	}
+	client, started, err := devcloud.Up(ctx, o.cloud)
 	if err != nil {
 		return fmt.Errorf("starting the embedded cloud: %w", err)
 	}
@@ -137,28 +122,19 @@ func (a *deps) up(ctx context.Context, o devcloud.Options) error {
 	if started {
 		word = "is up"
 	}
-	w := a.people()
-	fmt.Fprintf(
-		w,
-		"The embedded cloud %s at %s; its guests answer SSH on %s, port %d.\n",
-		word,
-		st.URL,
-		st.Net,
-		st.SSHPort,
-	)
+	o.notef("The embedded cloud %s at %s; its guests answer SSH on %s, port %d.", word, st.URL, st.Net, st.SSHPort)
 	mode, err := client.GuestMode(ctx)
 	if err != nil {
-		fmt.Fprintf(a.streams.Err, "%s: warning: no guest can be started here: %v\n", a.name, err)
+		o.warnf("no guest can be started here: %v", err)
 	} else if !mode.Apart {
-		fmt.Fprintf(a.streams.Err, "%s: warning: guests are not kept apart here (%s): what runs in one runs on this machine, as you.\n", a.name, mode.Detail)
+		o.warnf("guests are not kept apart here (%s): what runs in one runs on this machine, as you.", mode.Detail)
 	}
-	fmt.Fprintf(w, "Source its RC file to use it:\n\n    . %s\n\n", rc)
-	fmt.Fprintln(w, "`galley devcloud down` ends it and all its guests.")
+	o.notef("Source its RC file to use it:\n\n    . %s\n\n`galley devcloud down` ends it and all its guests.", rc)
 	return nil
 }
 
-func (a *deps) devcloudDown(dir *string) *cobra.Command {
-	var wipe bool
+func newDevcloudDownCommand(e *embeddedCloud) *cobra.Command {
+	wipe := false
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Stop the cloud and all its guests",
@@ -167,10 +143,10 @@ removed as well.`,
 		Example: "  galley devcloud down\n  galley devcloud down --wipe",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := devcloud.Down(cmd.Context(), *dir, wipe); err != nil {
+			if err := devcloud.Down(cmd.Context(), e.dir, wipe); err != nil {
 				return err
 			}
-			fmt.Fprintln(a.people(), "The embedded cloud is down.")
+			e.notef("The embedded cloud is down.")
 			return nil
 		},
 	}
@@ -178,139 +154,113 @@ removed as well.`,
 	return cmd
 }
 
-func (a *deps) devcloudStatus(dir *string) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show whether the cloud runs, and with what",
-		Long:    `Show the address, process, network and resources of the embedded cloud.`,
-		Example: "  galley devcloud status\n  galley devcloud status --format json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := devcloud.Connect(cmd.Context(), *dir)
-			if err != nil {
-				return err
-			}
-			st, err := client.Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return a.json(st)
-			}
-			t := ui.Table{Header: []string{"Field", "Value"}}
-			add := func(name string, value any) {
-				t.Rows = append(t.Rows, []ui.Cell{{Text: name}, {Text: fmt.Sprint(value)}})
-			}
-			add("URL", st.URL)
-			add("Directory", st.Dir)
-			add("Process", st.PID)
-			add("Network", st.Net)
-			add("SSH port", st.SSHPort)
-			add("Guests", guests(st))
-			add("Servers", st.Resources.Servers)
-			add("Floating IPs", st.Resources.FloatingIPs)
-			add("Volumes", st.Resources.Volumes)
-			add("API calls", st.Requests)
-			add("Faults", st.Faults)
-			return t.Write(a.streams.Out, a.streams.Color(a.streams.Out, a.color()))
-		},
+// devcloudShowOptions are those of the commands that show the embedded cloud,
+// as a table or as JSON.
+type devcloudShowOptions struct {
+	*embeddedCloud
+	asJSON bool
+}
+
+// newDevcloudShowCommand completes such a command; show prints.
+func newDevcloudShowCommand(e *embeddedCloud, cmd *cobra.Command, table string, show func(*devcloudShowOptions, context.Context, *devcloud.Client) error) *cobra.Command {
+	o := &devcloudShowOptions{embeddedCloud: e}
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return o.use(cmd.Context(), func(c *devcloud.Client) error { return show(o, cmd.Context(), c) })
 	}
-	cmd.Flags().Var(formatFlag{&asJSON}, "format", "print as table or json")
+	cmd.Flags().Var(formatFlag{&o.asJSON}, "format", "print as "+table+" or json")
 	completeFlag(cmd, "format", fixed("table", "json"))
 	return cmd
 }
 
-// guests says how guests run, and how many in which mode.
-func guests(st devcloud.Status) string {
-	s := st.Guests
-	for _, mode := range slices.Sorted(maps.Keys(st.Modes)) {
-		s += fmt.Sprintf(", %d in mode %s", st.Modes[mode], mode)
-	}
-	return s
+func newDevcloudStatusCommand(e *embeddedCloud) *cobra.Command {
+	return newDevcloudShowCommand(e, &cobra.Command{
+		Use:     "status",
+		Short:   "Show whether the cloud runs, and with what",
+		Long:    `Show the address, process, network and resources of the embedded cloud.`,
+		Example: "  galley devcloud status\n  galley devcloud status --format json",
+	}, "table", (*devcloudShowOptions).status)
 }
 
-func (a *deps) devcloudEnv(dir *string) *cobra.Command {
-	var admin, asJSON bool
-	cmd := &cobra.Command{
+func (o *devcloudShowOptions) status(ctx context.Context, client *devcloud.Client) error {
+	st, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if o.asJSON {
+		return o.json(st)
+	}
+	guests := st.Guests
+	for _, mode := range slices.Sorted(maps.Keys(st.Modes)) {
+		guests += fmt.Sprintf(", %d in mode %s", st.Modes[mode], mode)
+	}
+	l := listing{columns: []string{"Field", "Value"}}
+	l.add("URL", st.URL)
+	l.add("Directory", st.Dir)
+	l.add("Process", st.PID)
+	l.add("Network", st.Net)
+	l.add("SSH port", st.SSHPort)
+	l.add("Guests", guests)
+	l.add("Servers", st.Resources.Servers)
+	l.add("Floating IPs", st.Resources.FloatingIPs)
+	l.add("Volumes", st.Resources.Volumes)
+	l.add("API calls", st.Requests)
+	l.add("Faults", st.Faults)
+	return o.table(l)
+}
+
+func newDevcloudListCommand(e *embeddedCloud) *cobra.Command {
+	return newDevcloudShowCommand(e, &cobra.Command{
+		Use:   "ls",
+		Short: "List the resources that users of the cloud have created",
+		Long: `List the servers, volumes, networks and other resources that users of the embedded
+cloud have created.`,
+		Example: "  galley devcloud ls\n  galley devcloud ls --format json",
+	}, "table", (*devcloudShowOptions).list)
+}
+
+func (o *devcloudShowOptions) list(ctx context.Context, client *devcloud.Client) error {
+	res, err := client.Resources(ctx)
+	if err != nil {
+		return err
+	}
+	if o.asJSON {
+		return o.json(res)
+	}
+	l := listing{columns: []string{"Kind", "ID", "Name", "Status", "Detail"}}
+	for _, kind := range res.All() {
+		for _, r := range kind.Items {
+			l.add(kind.Kind, r.ID, r.Name, r.Status, r.Detail)
+		}
+	}
+	return o.table(l)
+}
+
+func newDevcloudEnvCommand(e *embeddedCloud) *cobra.Command {
+	admin := false
+	cmd := newDevcloudShowCommand(e, &cobra.Command{
 		Use:   "env",
 		Short: "Print the shell lines that make a client use the cloud",
 		Long: `Print export lines for a shell to evaluate; any OpenStack client then uses the
 embedded cloud.`,
 		Example: "  eval \"$(galley devcloud env)\"\n  galley devcloud env --format json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := devcloud.Connect(cmd.Context(), *dir); err != nil {
-				return err
-			}
-			env, err := devcloud.ReadEnv(*dir, admin)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return a.json(env)
-			}
-			_, err = fmt.Fprint(a.streams.Out, devcloud.Exports(env))
+	}, "table (shell lines)", func(o *devcloudShowOptions, _ context.Context, _ *devcloud.Client) error {
+		env, err := devcloud.ReadEnv(o.dir, admin)
+		if err != nil {
 			return err
-		},
-	}
+		}
+		if o.asJSON {
+			return o.json(env)
+		}
+		_, err = fmt.Fprint(o.streams.Out, devcloud.Exports(env))
+		return err
+	})
 	cmd.Flags().BoolVar(&admin, "admin", false, "the administrator's instead of the user's")
-	cmd.Flags().Var(formatFlag{&asJSON}, "format", "print as table (shell lines) or json")
-	completeFlag(cmd, "format", fixed("table", "json"))
 	return cmd
 }
 
-func (a *deps) devcloudList(dir *string) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "ls",
-		Short: "List what users of the cloud have created",
-		Long: `List the servers, volumes, networks and other resources that users of the embedded
-cloud have created.`,
-		Example: "  galley devcloud ls\n  galley devcloud ls --format json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := devcloud.Connect(cmd.Context(), *dir)
-			if err != nil {
-				return err
-			}
-			res, err := client.Resources(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return a.json(res)
-			}
-			t := ui.Table{Header: []string{"Kind", "ID", "Name", "Status", "Detail"}}
-			for _, kind := range res.All() {
-				for _, r := range kind.Items {
-					t.Rows = append(
-						t.Rows,
-						[]ui.Cell{
-							{Text: kind.Kind},
-							{Text: r.ID},
-							{Text: r.Name},
-							{Text: r.Status},
-							{Text: r.Detail},
-						},
-					)
-				}
-			}
-			return t.Write(a.streams.Out, a.streams.Color(a.streams.Out, a.color()))
-		},
-	}
-	cmd.Flags().Var(formatFlag{&asJSON}, "format", "print as table or json")
-	completeFlag(cmd, "format", fixed("table", "json"))
-	return cmd
-}
-
-func (a *deps) devcloudImage(dir *string) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "image",
-		Short: "Add images with content of their own",
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(&cobra.Command{
+func newDevcloudImageAddCommand(e *embeddedCloud) *cobra.Command {
+	return &cobra.Command{
 		Use:   "add NAME ROOTFS",
 		Short: "Make an image of a root file system and print its ID",
 		Long: `Make a public image whose guests boot from a root file system: a directory, a
@@ -320,26 +270,27 @@ users do not see its owners.`,
   skopeo copy docker://rockylinux:9 oci-archive:rocky.tar && galley devcloud image add rocky-9 rocky.tar`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := devcloud.Connect(cmd.Context(), *dir)
-			if err != nil {
+			return e.use(cmd.Context(), func(client *devcloud.Client) error {
+				image, err := client.AddImage(cmd.Context(), args[0], args[1])
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(e.streams.Out, image.ID)
 				return err
-			}
-			image, err := client.AddImage(cmd.Context(), args[0], args[1])
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(a.streams.Out, image.ID)
-			return err
+			})
 		},
-	})
-	return cmd
+	}
 }
 
-func (a *deps) devcloudRequests(dir *string) *cobra.Command {
-	var (
-		since int
-		reset bool
-	)
+// devcloudRequestsOptions are those of devcloud requests.
+type devcloudRequestsOptions struct {
+	*embeddedCloud
+	since int
+	reset bool
+}
+
+func newDevcloudRequestsCommand(e *embeddedCloud) *cobra.Command {
+	o := &devcloudRequestsOptions{embeddedCloud: e}
 	cmd := &cobra.Command{
 		Use:     "requests",
 		Short:   "Print the API calls that the cloud has answered, as JSON",
@@ -347,27 +298,27 @@ func (a *deps) devcloudRequests(dir *string) *cobra.Command {
 		Example: "  galley devcloud requests\n  galley devcloud requests --since 100 --reset",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := devcloud.Connect(cmd.Context(), *dir)
-			if err != nil {
-				return err
-			}
-			log, err := client.Requests(cmd.Context(), since)
-			if err != nil {
-				return err
-			}
-			if err := a.json(log); err != nil || !reset {
-				return err
-			}
-			return client.ResetRequests(cmd.Context())
+			return o.use(cmd.Context(), func(client *devcloud.Client) error { return o.run(cmd.Context(), client) })
 		},
 	}
-	cmd.Flags().IntVar(&since, "since", 0, "leave out the calls before this `number`")
-	cmd.Flags().BoolVar(&reset, "reset", false, "begin to count again")
+	cmd.Flags().IntVar(&o.since, "since", 0, "leave out the calls before this `number`")
+	cmd.Flags().BoolVar(&o.reset, "reset", false, "begin to count again")
 	return cmd
 }
 
-// devcloudDaemon is what `up` starts.
-func (a *deps) devcloudDaemon(dir *string) *cobra.Command {
+func (o *devcloudRequestsOptions) run(ctx context.Context, client *devcloud.Client) error {
+	log, err := client.Requests(ctx, o.since)
+	if err != nil {
+		return err
+	}
+	if err := o.json(log); err != nil || !o.reset {
+		return err
+	}
+	return client.ResetRequests(ctx)
+}
+
+// newDevcloudDaemonCommand returns the command that up starts.
+func newDevcloudDaemonCommand(e *embeddedCloud) *cobra.Command {
 	return &cobra.Command{
 		Use:    devcloud.DaemonCommand,
 		Hidden: true,
@@ -376,7 +327,7 @@ func (a *deps) devcloudDaemon(dir *string) *cobra.Command {
 			// A daemon ends in order at the first signal, and says nothing.
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return devcloud.RunDir(ctx, *dir, devcloud.Options{Log: daemonLog(a.streams.Err)})
+			return devcloud.RunDir(ctx, e.dir, devcloud.Options{Log: daemonLog(e.streams.Err)})
 		},
 	}
 }

@@ -2,22 +2,13 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/devcloud"
 )
-
-func (a *deps) devcloudFault(dir *string) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "fault",
-		Short: "Make the cloud misbehave at chosen requests",
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(a.faultAdd(dir), a.faultList(dir), a.faultClear(dir))
-	return cmd
-}
 
 const faultHelp = `Add a rule that makes the cloud misbehave, and print the rule's ID.
 
@@ -59,11 +50,15 @@ var faultExamples = `  # The server appears 20 seconds after it was asked for
   # The login succeeds and the answer is empty
   galley devcloud fault add answer --service identity --method POST --status 200`
 
-func (a *deps) faultAdd(dir *string) *cobra.Command {
-	var (
-		f     devcloud.Fault
-		delay time.Duration
-	)
+// faultAddOptions are those of devcloud fault add.
+type faultAddOptions struct {
+	*embeddedCloud
+	fault devcloud.Fault
+	delay time.Duration
+}
+
+func newFaultAddCommand(e *embeddedCloud) *cobra.Command {
+	o := &faultAddOptions{embeddedCloud: e}
 	cmd := &cobra.Command{
 		Use:       "add ACTION",
 		Short:     "Add a fault and print its ID",
@@ -72,41 +67,35 @@ func (a *deps) faultAdd(dir *string) *cobra.Command {
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: devcloud.FaultActions(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := devcloud.Connect(cmd.Context(), *dir)
-			if err != nil {
+			o.fault.Action, o.fault.Delay = args[0], devcloud.FaultDuration(o.delay)
+			return o.use(cmd.Context(), func(client *devcloud.Client) error {
+				st, err := client.AddFault(cmd.Context(), o.fault)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(o.streams.Out, st.ID)
 				return err
-			}
-			f.Action, f.Delay = args[0], devcloud.FaultDuration(delay)
-			st, err := client.AddFault(cmd.Context(), f)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(a.streams.Out, st.ID)
-			return err
+			})
 		},
 	}
 	fs := cmd.Flags()
+	f := &o.fault
 	fs.StringVar(&f.Service, "service", "", "identity, compute, network, image, volume or object-store")
 	fs.StringVar(&f.Method, "method", "", "the HTTP `method`")
 	fs.StringVar(&f.Path, "path", "", "a regular expression for the path below the service's")
 	fs.StringVar(&f.Name, "name", "", "a regular expression for the name of the server, volume or pool")
 	fs.IntVar(&f.Nth, "nth", 1, "the first matching request to hit")
 	fs.IntVar(&f.Count, "count", 1, "how many requests to hit, -1 for all")
-	fs.DurationVar(&delay, "delay", 0, "the `time` of latency, late-effect and late-answer")
+	fs.DurationVar(&o.delay, "delay", 0, "the `time` of latency, late-effect and late-answer")
 	fs.IntVar(&f.Status, "status", 0, "the HTTP status of status and answer")
-	fs.StringVar(
-		&f.Body,
-		"body",
-		"",
-		"the body of status (default an error in the service's form) and answer (default empty)",
-	)
+	fs.StringVar(&f.Body, "body", "", "the body of status (default an error in the service's form) and answer (default empty)")
 	fs.BoolVar(&f.EmptyBody, "empty-body", false, "for status: no body at all")
 	fs.StringVar(&f.RetryAfter, "retry-after", "", "the Retry-After header of status and answer")
 	fs.StringVar(&f.Message, "message", "", "the error's message, for status and server-error")
 	return cmd
 }
 
-func (a *deps) faultList(dir *string) *cobra.Command {
+func newFaultListCommand(e *embeddedCloud) *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
 		Short:   "Print the active faults as JSON",
@@ -114,20 +103,18 @@ func (a *deps) faultList(dir *string) *cobra.Command {
 		Example: "  galley devcloud fault list\n  galley devcloud fault list > faults.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := devcloud.Connect(cmd.Context(), *dir)
-			if err != nil {
-				return err
-			}
-			faults, err := client.Faults(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return a.json(faults)
+			return e.use(cmd.Context(), func(client *devcloud.Client) error {
+				faults, err := client.Faults(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return e.json(faults)
+			})
 		},
 	}
 }
 
-func (a *deps) faultClear(dir *string) *cobra.Command {
+func newFaultClearCommand(e *embeddedCloud) *cobra.Command {
 	return &cobra.Command{
 		Use:   "clear [ID]",
 		Short: "Remove a fault, or all, and let held requests continue",
@@ -136,15 +123,9 @@ continue.`,
 		Example: "  galley devcloud fault clear\n  galley devcloud fault clear f1",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := devcloud.Connect(cmd.Context(), *dir)
-			if err != nil {
-				return err
-			}
-			id := ""
-			if len(args) > 0 {
-				id = args[0]
-			}
-			return client.ClearFaults(cmd.Context(), id)
+			return e.use(cmd.Context(), func(client *devcloud.Client) error {
+				return client.ClearFaults(cmd.Context(), strings.Join(args, ""))
+			})
 		},
 	}
 }
