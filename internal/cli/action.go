@@ -326,7 +326,7 @@ renamed or removed from the file, and state that was lost.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) }
 	cmd.Flags().BoolVar(&o.orphans, "orphans", false, "remove what belongs to no configured instance any more")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "with --orphans, print what would be removed")
-	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "fail instead of waiting for requests that were never answered and may still take effect")
+	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, noWaitUsage)
 	cmd.Flags().BoolVar(&o.forget, "forget", false, "drop the record of a machine without removing it, when its cloud or project is out of reach for good")
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "no-op: destroy does not ask for confirmation")
 	hide(cmd.Flags(), "yes")

@@ -252,6 +252,8 @@ func networkListing(n *openstack.NetworkSetup) listing {
 type networkDeleteOptions struct {
 	*program
 	networks networkAccess
+
+	noWait, forget bool
 }
 
 func newNetworkDeleteCommand(d *deps) *cobra.Command {
@@ -261,16 +263,22 @@ func newNetworkDeleteCommand(d *deps) *cobra.Command {
 		Short: "Remove exactly what `network create` has created",
 		Long: `Remove what "galley network create" has created under a name, and nothing else: a
 network or router that existed before is kept, and so is a router that connects
-other networks by now. A network with servers on it is refused.`,
+other networks by now. A network with servers on it is refused. Of a network that
+is gone it removes the router that is left.`,
 		Example: `  galley network delete net1
   galley network delete net1 isolated`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: d.clouds.complete(networkNames),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
+	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, noWaitUsage)
+	cmd.Flags().BoolVar(&o.forget, "forget", false, "drop the record of a network without removing it, when its cloud or project is out of reach for good")
 	d.knife.addTo(cmd, usesCloud)
 	return cmd
 }
+
+// noWaitUsage is the help of --no-wait, of everything that removes things.
+const noWaitUsage = "fail instead of waiting for requests that were never answered and may still take effect"
 
 func (o *networkDeleteOptions) run(ctx context.Context, names []string) error {
 	var errs []error
@@ -288,12 +296,15 @@ func (o *networkDeleteOptions) run(ctx context.Context, names []string) error {
 // remove undoes a create. The record has the network's name, whether the user
 // gives that or the ID.
 func (o *networkDeleteOptions) remove(ctx context.Context, ref string) error {
+	if o.forget {
+		return o.networks.forget(ctx, ref, o.reporter())
+	}
 	return o.networks.use(ctx, func(ctx context.Context, c *openstack.Cloud, record func(name string) openstack.Journal) error {
 		name := ref
 		if n, err := c.OwnNetwork(ctx, ref); err == nil && n != nil {
 			name = n.Name
 		}
-		return c.RemoveNetwork(ctx, name, record(name), openstack.ReclaimOptions{}, o.reporter())
+		return c.RemoveNetwork(ctx, name, record(name), openstack.ReclaimOptions{NoWait: o.noWait}, o.reporter())
 	})
 }
 
@@ -304,17 +315,37 @@ type networkAccess struct {
 	clouds *cloudAccess
 }
 
-// use logs in and calls do; record returns the record of a network by name.
-func (a networkAccess) use(ctx context.Context, do func(ctx context.Context, c *openstack.Cloud, record func(name string) openstack.Journal) error) error {
+// lock holds the lock of all networks. files are their records, and unlock lets go of their lock.
+func (a networkAccess) lock(ctx context.Context) (files state.Networks, unlock func() error, err error) {
 	mine, err := state.UserFiles(a.streams.Getenv)
+	if err != nil {
+		return files, nil, err
+	}
+	files = mine.Networks()
+	unlock, err = state.Lock(ctx, files.Lock(), "the networks", func(holder string) {
+		fmt.Fprintf(a.streams.Err, "Waiting for %s, which is creating or removing networks.\n", holder)
+	})
+	return files, unlock, err
+}
+
+// forget drops the record of a network without a login.
+func (a networkAccess) forget(ctx context.Context, ref string, rep openstack.Reporter) error {
+	files, unlock, err := a.lock(ctx)
 	if err != nil {
 		return err
 	}
-	files := mine.Networks()
+	defer func() { _ = unlock() }()
+	paths, err := files.Records()
+	if err != nil {
+		return err
+	}
+	return openstack.ForgetNetwork(paths, ref, rep)
+}
+
+// use logs in and calls do; record returns the record of a network by name.
+func (a networkAccess) use(ctx context.Context, do func(ctx context.Context, c *openstack.Cloud, record func(string) openstack.Journal) error) error {
 	return a.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
-		unlock, err := state.Lock(ctx, files.Lock(), "the networks", func(holder string) {
-			fmt.Fprintf(a.streams.Err, "Waiting for %s, which is creating or removing networks.\n", holder)
-		})
+		files, unlock, err := a.lock(ctx)
 		if err != nil {
 			return err
 		}

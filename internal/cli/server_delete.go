@@ -11,6 +11,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/servers"
+	"github.com/galleyhq/galley/internal/state"
 )
 
 // serverDeleteOptions are those of server delete.
@@ -18,8 +19,8 @@ type serverDeleteOptions struct {
 	*program
 	servers serverAccess
 
-	orphans, dryRun bool
-	deletion        servers.Deletion
+	orphans, dryRun, forget bool
+	deletion                servers.Deletion
 }
 
 func newServerDeleteCommand(d *deps) *cobra.Command {
@@ -43,6 +44,8 @@ created on this workstation and has no record any more.`,
 	fs.StringVarP(&o.deletion.Node, "node-name", "N", "", "`NAME` of the node and client to purge (default: as it was registered, else the server's name)")
 	fs.BoolVar(&o.orphans, "orphans", false, "remove what killed creates and deleted servers have left")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "with --orphans, print what would be removed")
+	fs.BoolVar(&o.deletion.NoWait, "no-wait", false, noWaitUsage)
+	fs.BoolVar(&o.forget, "forget", false, "drop the record of a server without removing it, when its cloud or project is out of reach for good")
 	d.knife.addTo(cmd, usesCloud|usesChef|asks)
 	return cmd
 }
@@ -55,10 +58,15 @@ func (o *serverDeleteOptions) run(ctx context.Context, refs []string) error {
 		return usagef("", "--dry-run requires --orphans")
 	case !o.orphans && len(refs) == 0:
 		return usagef("name it by ID or name, as `galley server list` shows them", "no server to delete is named")
+	case o.forget && (o.orphans || o.deletion.Purge || o.deletion.NoWait):
+		return usagef("", "--forget removes nothing: --orphans, --purge and --no-wait do not go with it")
 	case o.deletion.Node != "" && !o.deletion.Purge:
 		return usagef("add --purge", "-N names what --purge deletes")
 	case o.deletion.Node != "" && len(refs) > 1:
 		return usagef("delete them one by one, or leave -N out", "-N names one node, and %d servers are to be deleted", len(refs))
+	}
+	if o.forget {
+		return o.forgetAll(ctx, refs)
 	}
 	m, release, err := o.servers.manager(ctx, o.deletion.Purge)
 	if err != nil {
@@ -80,6 +88,26 @@ func (o *serverDeleteOptions) run(ctx context.Context, refs []string) error {
 			if ctx.Err() != nil {
 				return err
 			}
+			errs = append(errs, err)
+		}
+	}
+	return session.Join(errs...)
+}
+
+// forgetAll drops the records of servers without a login.
+func (o *serverDeleteOptions) forgetAll(ctx context.Context, refs []string) error {
+	mine, err := state.UserFiles(o.streams.Getenv)
+	if err != nil {
+		return err
+	}
+	bus, done, err := o.events(o.people())
+	if err != nil {
+		return err
+	}
+	defer done()
+	var errs []error
+	for _, ref := range refs {
+		if err := servers.Forget(ctx, mine.Servers(), ref, bus.Reporter("", 0, "")); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -154,7 +182,7 @@ func (o *serverDeleteOptions) removeOrphans(ctx context.Context, m *servers.Mana
 	}
 	var errs []error
 	for _, orphan := range found {
-		if err := m.RemoveOrphan(ctx, orphan); err != nil {
+		if err := m.RemoveOrphan(ctx, orphan, o.deletion.NoWait); err != nil {
 			errs = append(errs, fmt.Errorf("what is left of %s: %w", orphan.Name, err))
 		}
 	}

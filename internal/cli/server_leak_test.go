@@ -134,6 +134,9 @@ func everyCall(t *testing.T, w *nodeWorld, by way, hit func(t *testing.T, k int)
 	n := by.count(t, w)
 	w.must(t, "server", "delete", "count", "--purge", "-y")
 	w.wantNothing(t, "after an ordinary create and delete")
+	if locks, _ := filepath.Glob(filepath.Join(w.getenv("HOME"), ".local/state/galley/servers/*/*.lock")); len(locks) > 0 {
+		t.Errorf("lock files are left: %v", locks)
+	}
 	if n < 6 {
 		t.Fatalf("a create made only %d calls", n)
 	}

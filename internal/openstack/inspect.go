@@ -26,7 +26,7 @@ type verdict struct {
 
 // inspect looks at the server behind a record before it is relied on.
 func (c *Cloud) inspect(ctx context.Context, rec *Record, rep Reporter) (verdict, error) {
-	if err := c.sameCloud(rec); err != nil {
+	if err := c.SameCloud(rec); err != nil {
 		return verdict{}, err
 	}
 	if rec.KeyFile != "" && rec.find(KindKeyPair, "") != nil {
@@ -119,10 +119,10 @@ func (c *Cloud) act(ctx context.Context, id, action string) error {
 	return err
 }
 
-// sameCloud refuses to look for things where they cannot be: in another
+// SameCloud refuses to look for things where they cannot be: in another
 // project or region, or with the credentials of another user, to whom the key
 // pair does not belong. They would seem to be gone.
-func (c *Cloud) sameCloud(rec *Record) error {
+func (c *Cloud) SameCloud(rec *Record) error {
 	who := c.Whoami()
 	was, is := "", ""
 	differ := func(label, recorded, recordedName, have, haveName string) bool {

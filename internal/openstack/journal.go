@@ -1,6 +1,7 @@
 package openstack
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/json"
@@ -80,6 +81,15 @@ type Resource struct {
 	// subnet that an interface is on.
 	Router string `json:"router,omitempty"`
 	Subnet string `json:"subnet,omitempty"`
+}
+
+// String names the resource: "volume data (ID)", "floating IP 203.0.113.9".
+func (r Resource) String() string {
+	name := cmp.Or(r.Address, r.Name)
+	if r.ID != "" && r.Address == "" {
+		name = named(name, r.ID)
+	}
+	return strings.TrimSpace(string(r.Kind) + " " + name)
 }
 
 // Record describes a create and its resources: enough to remove everything,

@@ -53,7 +53,7 @@ func (c *Cloud) EnsureNetwork(ctx context.Context, spec NetworkSpec, j Journal, 
 		return nil, err
 	}
 	if rec != nil {
-		if err := c.sameCloud(rec); err != nil {
+		if err := c.SameCloud(rec); err != nil {
 			return nil, err
 		}
 	}
@@ -142,7 +142,7 @@ func (l *networkStep) survey(ctx context.Context) error {
 		}
 	}
 	if l.rec == nil {
-		l.rec = l.c.newRecord(ServerSpec{Name: l.net.Name, Owner: fmt.Sprintf("the network %q", l.net.Name)})
+		l.rec = l.c.newRecord(ServerSpec{Name: l.net.Name, Owner: networkOwner(l.net.Name)})
 	}
 	l.reconcile()
 	return nil

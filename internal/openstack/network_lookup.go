@@ -144,10 +144,13 @@ func (c *Cloud) routerPorts(ctx context.Context, o ports.ListOpts) ([]ports.Port
 	return slices.DeleteFunc(list, func(p ports.Port) bool { return !joinsRouter(p) }), err
 }
 
+// networkOwner is the owner of what is made for a network.
+func networkOwner(name string) string { return fmt.Sprintf("the network %q", name) }
+
 // networkRecord makes a record of a network by the marks in the cloud alone,
 // for when the record is lost or on another machine.
 func (c *Cloud) networkRecord(ctx context.Context, n Network) (*Record, error) {
-	rec := c.newRecord(ServerSpec{Name: n.Name, Owner: fmt.Sprintf("the network %q", n.Name)})
+	rec := c.newRecord(ServerSpec{Name: n.Name, Owner: networkOwner(n.Name)})
 	rec.Token = tokenOf(n.Description)
 	add := func(r Resource) {
 		r.Stage, r.Asked = Made, rec.Started

@@ -39,7 +39,7 @@ func (c *Cloud) RemoveNetwork(ctx context.Context, name string, j Journal, o Rec
 			return err
 		}
 	}
-	if err := c.sameCloud(rec); err != nil {
+	if err := c.SameCloud(rec); err != nil {
 		return err
 	}
 	if err := c.networkUnused(ctx, rec); err != nil {
@@ -59,6 +59,9 @@ func (c *Cloud) markedNetwork(ctx context.Context, ref string) (*Record, error) 
 		return nil, err
 	}
 	if n == nil {
+		if left, err := c.routersLeft(ctx, ref); err != nil || len(left) > 0 {
+			return joinRecords(left), err
+		}
 		all, err := c.Networks(ctx)
 		if err != nil {
 			return nil, err
@@ -76,6 +79,17 @@ func (c *Cloud) markedNetwork(ctx context.Context, ref string) (*Record, error) 
 			"delete it with the tool it was made with: `openstack network delete "+n.ID+"`")
 	}
 	return c.networkRecord(ctx, *n)
+}
+
+// joinRecords puts all resources into the first of several records.
+func joinRecords(list []*Record) *Record {
+	if len(list) == 0 {
+		return nil
+	}
+	for _, rec := range list[1:] {
+		list[0].Resources = append(list[0].Resources, rec.Resources...)
+	}
+	return list[0]
 }
 
 // networkUnused finds who would be cut off.

@@ -2,10 +2,13 @@ package openstack
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/routers"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
@@ -92,6 +95,53 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 		if rec := byToken[t]; project == "" || rec.Project == project {
 			out = append(out, rec)
 		}
+	}
+	return out, nil
+}
+
+// OrphanRouters finds the routers created by `galley network create` whose
+// network is gone and that connect no other one: one record for each making.
+func (c *Cloud) OrphanRouters(ctx context.Context) ([]*Record, error) {
+	left, err := c.routersLeft(ctx, "")
+	if err != nil || len(left) == 0 {
+		return nil, err
+	}
+	all, err := c.listNetworks(ctx, networks.ListOpts{})
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(left, func(rec *Record) bool {
+		return slices.ContainsFunc(all, func(n Network) bool { return tokenOf(n.Description) == rec.Token })
+	}), nil
+}
+
+// routersLeft finds the routers of the project that were created for a network,
+// for any if its name is "", and that connect nothing.
+func (c *Cloud) routersLeft(ctx context.Context, network string) ([]*Record, error) {
+	list, err := c.listRouters(ctx, routers.ListOpts{})
+	if session.KindOf(err) == session.NotFound {
+		return nil, nil // A cloud without routers.
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []*Record
+	for _, r := range list {
+		_, of, _ := strings.Cut(r.Description, " network=")
+		if tokenOf(r.Description) == "" || r.TenantID != c.Whoami().ProjectID || network != "" && of != network {
+			continue
+		}
+		joins, err := c.routerPorts(ctx, ports.ListOpts{DeviceID: r.ID})
+		if err != nil {
+			return nil, err
+		}
+		if len(joins) > 0 {
+			continue
+		}
+		rec := c.newRecord(ServerSpec{Name: of, Owner: networkOwner(of)})
+		rec.Token = tokenOf(r.Description)
+		rec.Resources = []Resource{{Kind: KindRouter, Name: r.Name, ID: r.ID, Stage: Made, Asked: rec.Started}}
+		out = append(out, rec)
 	}
 	return out, nil
 }

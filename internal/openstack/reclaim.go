@@ -72,7 +72,7 @@ func (c *Cloud) reclaim(ctx context.Context, rec *Record, save func(*Record) err
 	if rep == nil {
 		rep = silentReporter{}
 	}
-	if err := c.sameCloud(rec); err != nil {
+	if err := c.SameCloud(rec); err != nil {
 		return err
 	}
 	cl := &cleanup{c: c, o: o, rep: rep, save: save, rec: rec}

@@ -116,6 +116,11 @@ func (m *Manager) clear(ctx context.Context, j *journal) error {
 		return nil
 	}
 	name := j.rec.Name
+	if c := j.rec.Cloud; c != nil {
+		if err := m.Cloud.SameCloud(c); err != nil {
+			return err
+		}
+	}
 	if id := j.rec.Cloud.ServerID(); id != "" && (j.rec.Complete || j.rec.Kept) {
 		_, err := m.Cloud.Server(ctx, id)
 		if err == nil {
@@ -132,11 +137,11 @@ func (m *Manager) clear(ctx context.Context, j *journal) error {
 	} else {
 		m.report().Warn("an earlier create of %q did not finish: cleaning up after it", name)
 	}
-	return m.reclaim(ctx, j)
+	return m.reclaim(ctx, j, false)
 }
 
 // reclaim removes all that the record tells of, and the record.
-func (m *Manager) reclaim(ctx context.Context, j *journal) error {
+func (m *Manager) reclaim(ctx context.Context, j *journal, noWait bool) error {
 	key := ""
 	if c := j.rec.Cloud; c != nil {
 		key = c.KeyFile
@@ -146,11 +151,11 @@ func (m *Manager) reclaim(ctx context.Context, j *journal) error {
 	}
 	// The server goes first: as long as it runs, its client may write the node
 	// again.
-	err := m.Cloud.Reclaim(ctx, j, openstack.ReclaimOptions{}, m.report())
+	err := m.Cloud.Reclaim(ctx, j, openstack.ReclaimOptions{NoWait: noWait}, m.report())
 	if err == nil {
-		err = m.removeChef(ctx, j)
+		err = m.removeChef(ctx, j, noWait)
 	} else if ctx.Err() == nil {
-		err = errors.Join(err, m.removeChef(ctx, j))
+		err = errors.Join(err, m.removeChef(ctx, j, noWait))
 	}
 	if err == nil && key != "" {
 		_ = os.Remove(key)
@@ -173,7 +178,7 @@ func (m *Manager) cleanUp(ctx context.Context, j *journal, keep bool, cause erro
 	m.report().Info("Removing the resources created for %s...", name)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
-	if err := m.reclaim(ctx, j); err != nil {
+	if err := m.reclaim(ctx, j, false); err != nil {
 		return errors.Join(cause, fmt.Errorf("not everything could be removed, `galley server delete %s` tries again: %w", name, err))
 	}
 	return cause

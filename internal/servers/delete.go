@@ -165,18 +165,10 @@ func parts(r *openstack.Record) []string {
 	var out []string
 	for _, x := range r.Resources {
 		if x.Kind != openstack.KindServer && !x.Borrowed && !(x.Keep && r.Complete) {
-			out = append(out, describe(x))
+			out = append(out, x.String())
 		}
 	}
 	return out
-}
-
-func describe(x openstack.Resource) string {
-	name := cmp.Or(x.Address, x.Name)
-	if x.Kind != openstack.KindFloatingIP && x.ID != "" && x.ID != x.Name {
-		name += " (" + x.ID + ")"
-	}
-	return string(x.Kind) + " " + name
 }
 
 // Deletion says how a server is deleted.
@@ -185,6 +177,9 @@ type Deletion struct {
 	Purge bool
 	// Node is their name where it is not the target's (knife: --node-name).
 	Node string
+	// NoWait fails instead of waiting for requests that were never answered and
+	// may still take effect: they stay recorded.
+	NoWait bool
 }
 
 // Delete removes the server and its resources: floating IP, volumes,
@@ -206,7 +201,7 @@ func (m *Manager) Delete(ctx context.Context, t *Target, d Deletion) error {
 			return err
 		}
 	}
-	if err := m.remove(ctx, t, j); err != nil {
+	if err := m.remove(ctx, t, j, d.NoWait); err != nil {
 		return inFlags(err)
 	}
 	if d.Purge {
@@ -215,13 +210,13 @@ func (m *Manager) Delete(ctx context.Context, t *Target, d Deletion) error {
 	return nil
 }
 
-func (m *Manager) remove(ctx context.Context, t *Target, j *journal) error {
+func (m *Manager) remove(ctx context.Context, t *Target, j *journal, noWait bool) error {
 	if t.key != "" && j.exists() {
 		if j.rec.Complete {
 			// A working node's objects are removed by purge only.
 			j.rec.Chef = nil
 		}
-		if err := m.reclaim(ctx, j); err != nil || j.rec.Cloud.ServerID() == t.ID {
+		if err := m.reclaim(ctx, j, noWait); err != nil || j.rec.Cloud.ServerID() == t.ID {
 			return err
 		}
 	}
@@ -274,6 +269,9 @@ func (m *Manager) Orphans(ctx context.Context) ([]*Orphan, error) {
 	for _, r := range records {
 		if r.Cloud != nil {
 			known[r.Cloud.Token] = true
+			if m.Cloud.SameCloud(r.Cloud) != nil {
+				continue // It is in another region, and cannot be seen from here.
+			}
 		}
 		if (r.Complete || r.Kept) && alive[r.Cloud.ServerID()] || m.busy(r.Name) {
 			continue
@@ -281,7 +279,7 @@ func (m *Manager) Orphans(ctx context.Context) ([]*Orphan, error) {
 		o := &Orphan{Name: r.Name, key: r.Name}
 		if r.Cloud != nil {
 			for _, x := range r.Cloud.Resources {
-				o.What = append(o.What, describe(x))
+				o.What = append(o.What, x.String())
 			}
 		}
 		if !r.Complete && !r.Chef.empty() {
@@ -295,7 +293,7 @@ func (m *Manager) Orphans(ctx context.Context) ([]*Orphan, error) {
 		}
 		o := &Orphan{Name: cmp.Or(r.Owner, r.Token), marked: r}
 		for _, x := range r.Resources {
-			o.What = append(o.What, describe(x))
+			o.What = append(o.What, x.String())
 		}
 		out = append(out, o)
 	}
@@ -314,8 +312,8 @@ func (m *Manager) busy(name string) bool {
 	return false
 }
 
-// RemoveOrphan removes the remains.
-func (m *Manager) RemoveOrphan(ctx context.Context, o *Orphan) error {
+// RemoveOrphan removes the remains; noWait is as in [Deletion].
+func (m *Manager) RemoveOrphan(ctx context.Context, o *Orphan, noWait bool) error {
 	if o.marked != nil {
 		return inFlags(m.Cloud.ReclaimRecord(ctx, o.marked, m.report()))
 	}
@@ -327,5 +325,5 @@ func (m *Manager) RemoveOrphan(ctx context.Context, o *Orphan) error {
 	if j.rec.Complete {
 		j.rec.Chef = nil
 	}
-	return inFlags(m.reclaim(ctx, j))
+	return inFlags(m.reclaim(ctx, j, noWait))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
 	"github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/kitchen"
@@ -111,10 +112,16 @@ func (m *Manager) lock(ctx context.Context, name string) (*journal, func(), erro
 	if err != nil {
 		return nil, nil, err
 	}
-	done := func() { _ = unlock() } // The end of the process does it as well.
+	var j *journal
+	done := func() {
+		if j != nil && !j.exists() {
+			_ = state.Remove(m.Files.Lock(m.project(), name)) // It goes with the server.
+		}
+		_ = unlock() // The end of the process does it as well.
+	}
 	state.Sweep(m.Files.Record(m.project(), name))
 	state.Sweep(m.Files.Key(m.project(), name))
-	j, err := openJournal(m.Files.Record(m.project(), name), name)
+	j, err = openJournal(m.Files.Record(m.project(), name), name)
 	if err != nil {
 		done()
 		return nil, nil, err
@@ -124,7 +131,7 @@ func (m *Manager) lock(ctx context.Context, name string) (*journal, func(), erro
 
 // removeChef removes the recorded objects from the Chef Server. One that was
 // requested and never answered is removed again until it can no longer appear.
-func (m *Manager) removeChef(ctx context.Context, j *journal) error {
+func (m *Manager) removeChef(ctx context.Context, j *journal, noWait bool) error {
 	c := j.rec.Chef
 	if c.empty() {
 		return nil
@@ -148,9 +155,15 @@ func (m *Manager) removeChef(ctx context.Context, j *journal) error {
 		if c.Unanswered.IsZero() || left <= 0 {
 			break
 		}
+		asked := c.Unanswered.Local().Format(time.TimeOnly)
+		if noWait {
+			return session.Fail(session.Pending, fmt.Sprintf("be sure that the node or client %q is not created", c.Node),
+				fmt.Sprintf("the Chef Server never answered the request of %s for it, which may still take effect", asked),
+				fmt.Sprintf("run it again after %s; without --no-wait it waits until then", until.Local().Format(time.TimeOnly)))
+		}
 		if !told {
 			m.report().Info("The Chef Server never answered the request of %s for the node or client %q: removing it until %s",
-				c.Unanswered.Local().Format(time.TimeOnly), c.Node, until.Local().Format(time.TimeOnly))
+				asked, c.Node, until.Local().Format(time.TimeOnly))
 		}
 		m.report().Waiting("the client to appear or not", left.Round(time.Second).String()+" left", c.Unanswered)
 		if err := retry.Sleep(ctx, min(left, m.Cloud.Window()/20)); err != nil {

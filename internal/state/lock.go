@@ -26,7 +26,45 @@ const (
 // what, which names it in messages, and returns what unlocks it. While another
 // process has the lock, Lock reports which one and waits until the context
 // ends. The system releases the lock when the process ends in whatever way.
+// Whoever holds a lock may remove its file, when what it is for is gone.
 func Lock(ctx context.Context, path, what string, waiting func(holder string)) (func() error, error) {
+	for {
+		l, at, err := acquire(ctx, path, what, waiting)
+		if err != nil {
+			return nil, err
+		}
+		if isCurrent(l, at) {
+			return hold(l, at)
+		}
+		// Its holder has removed it meanwhile: another process may lock a new one.
+		_ = l.Unlock()
+	}
+}
+
+// isCurrent reports whether the locked file is still the one at path.
+func isCurrent(l *flock.Flock, path string) bool {
+	have, err := l.Stat()
+	if err != nil {
+		return true // Not to be told here.
+	}
+	is, err := os.Stat(path)
+	return err == nil && os.SameFile(have, is)
+}
+
+// hold notes who holds the lock.
+func hold(l *flock.Flock, path string) (unlock func() error, err error) {
+	// Written in place: a rename would replace the file that is locked.
+	who := fmt.Sprintf("process %d since %s\n", os.Getpid(), time.Now().Format(time.TimeOnly))
+	if err := os.WriteFile(path, []byte(who), 0o600); err != nil && !unwritable(err) {
+		_ = l.Unlock()
+		return nil, fmt.Errorf("writing %s: %w", path, err)
+	}
+	return l.Unlock, nil
+}
+
+// acquire locks the file at path, or where that cannot be written, another one
+// whose path it returns.
+func acquire(ctx context.Context, path, what string, waiting func(holder string)) (*flock.Flock, string, error) {
 	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	l := flock.New(path, flock.SetPermissions(0o600))
 	got := false
@@ -47,19 +85,13 @@ func Lock(ctx context.Context, path, what string, waiting func(holder string)) (
 		}
 		err = awaitLock(ctx, l, path, what)
 	}
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("waiting for the lock of %s, held by %s: %w", what, holder(path), ctx.Err())
-		}
-		return nil, fmt.Errorf("locking %s: %w", path, err)
+	switch {
+	case err == nil:
+		return l, path, nil
+	case ctx.Err() != nil:
+		return nil, "", fmt.Errorf("waiting for the lock of %s, held by %s: %w", what, holder(path), ctx.Err())
 	}
-	// Written in place: a rename would replace the file that is locked.
-	who := fmt.Sprintf("process %d since %s\n", os.Getpid(), time.Now().Format(time.TimeOnly))
-	if err := os.WriteFile(path, []byte(who), 0o600); err != nil && !unwritable(err) {
-		_ = l.Unlock()
-		return nil, fmt.Errorf("writing %s: %w", path, err)
-	}
-	return l.Unlock, nil
+	return nil, "", fmt.Errorf("locking %s: %w", path, err)
 }
 
 // holder returns which process has a lock, as that process wrote it down.

@@ -15,6 +15,9 @@ func (n Networks) Record(cloud, project, network string) string {
 	return filepath.Join(n.Base, fileName(network, cloud, project, network)+recordExt)
 }
 
+// Records returns the records there are.
+func (n Networks) Records() ([]string, error) { return records(n.Base) }
+
 // Lock returns the lock file that whoever makes or removes a network holds:
 // one for all, since they share routers.
 func (n Networks) Lock() string { return filepath.Join(n.Base, "lock") }

@@ -31,18 +31,44 @@ func (s Servers) Key(project, server string) string {
 
 // Lock returns the lock file of a server.
 func (s Servers) Lock(project, server string) string {
-	return strings.TrimSuffix(s.Record(project, server), recordExt) + ".lock"
+	return s.LockOf(s.Record(project, server))
+}
+
+// LockOf returns the lock file of the server with a record.
+func (s Servers) LockOf(record string) string {
+	return strings.TrimSuffix(record, recordExt) + ".lock"
 }
 
 // Records returns the records there are of a project's servers, sorted.
 func (s Servers) Records(project string) ([]string, error) {
-	dir := filepath.Join(s.Base, fileName(project, project))
+	return records(filepath.Join(s.Base, fileName(project, project)))
+}
+
+// AllRecords returns the records there are of all projects' servers.
+func (s Servers) AllRecords() ([]string, error) {
+	dirs, err := filepath.Glob(filepath.Join(s.Base, "*"))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, dir := range dirs {
+		more, err := records(dir)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	return out, nil
+}
+
+// records returns the records in a directory, sorted.
+func records(dir string) ([]string, error) {
 	list, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the records of servers: %w", err)
+		return nil, fmt.Errorf("reading the records: %w", err)
 	}
 	var out []string
 	for _, e := range list {

@@ -2,8 +2,12 @@ package state
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -15,7 +19,27 @@ import (
 // directory, in the files that Test Kitchen reads and writes too.
 func NewStore(root string) *kitchen.FileStore {
 	p := Paths{root}
-	return &kitchen.FileStore{Dir: p.Base(), Format: yamlFormat{}, Locks: p.Own(), LockFile: Lock}
+	return &kitchen.FileStore{Dir: p.Base(), Format: yamlFormat{}, Locks: p.Own(), LockFile: p.lock}
+}
+
+// lock is [Lock] for an instance. The lock file goes with the instance.
+func (p Paths) lock(ctx context.Context, path, what string, waiting func(holder string)) (func() error, error) {
+	unlock, err := Lock(ctx, path, what, waiting)
+	if err != nil {
+		return nil, err
+	}
+	instance := strings.TrimSuffix(filepath.Base(path), ".lock")
+	return func() error {
+		if isGone(p.State(instance)) && isGone(p.Journal(instance)) {
+			_ = os.Remove(path) // It stays on systems that keep open files.
+		}
+		return unlock()
+	}, nil
+}
+
+func isGone(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // yamlFormat writes states as Test Kitchen does: a YAML mapping.

@@ -102,33 +102,13 @@ func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
 // forgetRecord drops the record of unreachable resources, and names
 // what may still exist.
 func (d *Driver) forgetRecord(j cloud.Journal, rec *cloud.Record, step *kitchen.Step) error {
-	if rec != nil {
-		for _, r := range rec.Resources {
-			step.Report.Warn("forgotten, and not removed: the %s in the project %s at %s", describe(r), rec.ProjectID, rec.AuthURL)
-		}
-	} else {
+	if rec == nil {
 		step.Report.Warn("forgotten, and not removed: the server %s", step.State.String(kitchen.KeyServerID))
 	}
-	if err := j.Remove(); err != nil {
+	if err := cloud.Forget(j, step.Report); err != nil {
 		return err
 	}
 	d.removeKey(rec)
 	d.forget(step)
 	return nil
-}
-
-// describe names a recorded resource.
-func describe(r cloud.Resource) string {
-	name := r.Name
-	if r.Address != "" {
-		name = r.Address
-	}
-	what := string(r.Kind)
-	if name != "" {
-		what += " " + name
-	}
-	if r.ID != "" && r.ID != name {
-		what += fmt.Sprintf(" (%s)", r.ID)
-	}
-	return what
 }

@@ -183,7 +183,7 @@ func (d *Driver) reconcile(ctx context.Context, c *cloud.Cloud, j cloud.Journal,
 		// The state is of another server than the journal: what the journal
 		// has left is taken away first.
 		step.Report.Info("the state names another server than the journal (%s): removing its remains", rec.ServerID())
-		if err := c.Reclaim(ctx, j, cloud.ReclaimOptions{}, step.Report); err != nil {
+		if err := c.Reclaim(ctx, j, cloud.ReclaimOptions{NoWait: d.o.NoWait && step.Action == kitchen.Destroy}, step.Report); err != nil {
 			return nil, err
 		}
 	}

@@ -13,7 +13,8 @@ import (
 var _ kitchen.OrphanFinder = (*Driver)(nil)
 
 // Orphans implements [kitchen.OrphanFinder]: what carries this kitchen's mark
-// on the cloud and is in no journal of an instance that is still configured.
+// on the cloud and is in no journal of an instance that is still configured,
+// and routers that are left of networks.
 func (d *Driver) Orphans(ctx context.Context, configured func(instance string) bool) ([]kitchen.Orphan, error) {
 	c, err := d.connect(ctx)
 	if err != nil {
@@ -43,6 +44,11 @@ func (d *Driver) Orphans(ctx context.Context, configured func(instance string) b
 	if err != nil {
 		return nil, err
 	}
+	routers, err := c.OrphanRouters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records = append(records, routers...)
 	var out []kitchen.Orphan
 	for _, rec := range records {
 		if alive[rec.Token] {
@@ -67,7 +73,7 @@ func (d *Driver) Orphans(ctx context.Context, configured func(instance string) b
 func (d *Driver) orphan(c *cloud.Cloud, rec *cloud.Record, journal string) kitchen.Orphan {
 	o := kitchen.Orphan{Instance: rec.Owner}
 	for _, r := range rec.Resources {
-		o.What = append(o.What, describe(r))
+		o.What = append(o.What, r.String())
 	}
 	o.Remove = func(ctx context.Context, report *kitchen.Reporter) error {
 		if journal == "" {
@@ -80,7 +86,7 @@ func (d *Driver) orphan(c *cloud.Cloud, rec *cloud.Record, journal string) kitch
 		if err != nil {
 			return err
 		}
-		if err := c.Reclaim(ctx, j, cloud.ReclaimOptions{}, report); err != nil {
+		if err := c.Reclaim(ctx, j, cloud.ReclaimOptions{NoWait: d.o.NoWait}, report); err != nil {
 			return err
 		}
 		if saved != nil && filepath.Dir(saved.KeyFile) == filepath.Clean(d.o.dir()) {
