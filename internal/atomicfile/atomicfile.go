@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // Write replaces the file at path with data and returns once it is on disk.
@@ -67,6 +68,21 @@ func (f *File) Discard() {
 	}
 	_ = f.Close() // Closed by a Commit that failed later.
 	_ = os.Remove(f.Name())
+}
+
+// Sweep removes what a process that was killed in the middle of a replacement
+// of the file at path has left beside it. Nobody may be writing it meanwhile.
+func Sweep(path string) {
+	dir, base := filepath.Split(path)
+	list, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return
+	}
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), "."+base+"-") {
+			_ = os.Remove(filepath.Join(dir, e.Name())) // The next sweep tries again.
+		}
+	}
 }
 
 // SyncDir makes the names in a directory durable: a file that was renamed or

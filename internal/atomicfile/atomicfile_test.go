@@ -58,6 +58,20 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 	onlyFile(t, dir)
 }
 
+func TestSweepRemovesWhatAKilledProcessLeft(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	if err := Write(file, []byte("whole"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Create(file, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	Sweep(file)
+	onlyFile(t, file)
+}
+
 // onlyFile fails if anything but path is in its directory.
 func onlyFile(t *testing.T, path string) {
 	t.Helper()

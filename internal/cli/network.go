@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/galleyhq/galley/internal/atomicfile"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/state"
@@ -352,7 +353,7 @@ func (a networkAccess) use(ctx context.Context, do func(ctx context.Context, c *
 		defer func() { _ = unlock() }()
 		return do(ctx, c, func(name string) openstack.Journal {
 			path := files.Record(c.AuthURL(), c.Whoami().ProjectID, name)
-			state.Sweep(path)
+			atomicfile.Sweep(path)
 			return openstack.FileJournal(path)
 		})
 	})

@@ -241,6 +241,7 @@ func (f FileJournal) Write(r *Record) error {
 // Remove implements [Journal].
 func (f FileJournal) Remove() error {
 	err := os.Remove(string(f))
+	atomicfile.Sweep(string(f))
 	if err == nil {
 		return atomicfile.SyncDir(filepath.Dir(string(f)))
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/galleyhq/galley/internal/atomicfile"
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
@@ -119,8 +120,8 @@ func (m *Manager) lock(ctx context.Context, name string) (*journal, func(), erro
 		}
 		_ = unlock() // The end of the process does it as well.
 	}
-	state.Sweep(m.Files.Record(m.project(), name))
-	state.Sweep(m.Files.Key(m.project(), name))
+	atomicfile.Sweep(m.Files.Record(m.project(), name))
+	atomicfile.Sweep(m.Files.Key(m.project(), name))
 	j, err = openJournal(m.Files.Record(m.project(), name), name)
 	if err != nil {
 		done()

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/galleyhq/galley/internal/atomicfile"
 )
@@ -41,21 +40,6 @@ func write(path string, data []byte, dirMode, mode os.FileMode) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil
-}
-
-// Sweep removes what a process that was killed in the middle of writing the
-// file at path has left beside it. Nobody may be writing it meanwhile.
-func Sweep(path string) {
-	dir, base := filepath.Split(path)
-	list, err := os.ReadDir(filepath.Clean(dir))
-	if err != nil {
-		return
-	}
-	for _, e := range list {
-		if strings.HasPrefix(e.Name(), "."+base) {
-			_ = os.Remove(filepath.Join(dir, e.Name())) // The next sweep tries again.
-		}
-	}
 }
 
 // Remove deletes the file at path; a missing file is not an error.
