@@ -110,6 +110,16 @@ func TestInstallAsksForNothingTwice(t *testing.T) {
 		if got := w.market.Asked(); !slices.Equal(got, []string{"/universe 304"}) {
 			t.Errorf("%s: for an update, asked for %q", file, got)
 		}
+		lists, _ := filepath.Glob(filepath.Join(w.o.Env.Get("HOME"), ".cache", "galley", "cookbooks", "universe", "*.list"))
+		if len(lists) != 1 || os.Truncate(lists[0], 100) != nil {
+			t.Fatalf("the cache has the lists %q", lists)
+		}
+		if _, err := w.open(file).Update(t.Context(), cookbooks.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.market.Asked(); !slices.Equal(got, []string{"/universe 304", "/universe"}) {
+			t.Errorf("%s: with a broken list in the cache, asked for %q", file, got)
+		}
 		w.market.Close()
 		w.o.Offline = true
 		if _, err := w.open(file).Update(t.Context(), cookbooks.UpdateOptions{}); err != nil {

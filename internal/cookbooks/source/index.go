@@ -2,8 +2,10 @@ package source
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
@@ -16,6 +18,65 @@ type index struct {
 	data  []byte
 	spans map[string][2]int
 	read  map[string][]Release
+}
+
+// A list in the cache is followed by the table of the names, so that the next
+// run does not search tens of megabytes for them: for each name its length,
+// itself, and where its versions begin and end; at the end the length of the
+// list and the mark.
+const indexMark = "\ngalley1"
+
+// table is what follows a list in the cache.
+func (x *index) table() []byte {
+	var out []byte
+	for name, span := range x.spans {
+		out = binary.AppendUvarint(out, uint64(len(name)))
+		out = append(out, name...)
+		out = binary.AppendUvarint(out, uint64(span[0]))
+		out = binary.AppendUvarint(out, uint64(span[1]))
+	}
+	out = binary.LittleEndian.AppendUint64(out, uint64(len(x.data)))
+	return append(out, indexMark...)
+}
+
+// openIndex reads a list of the cache.
+func openIndex(file string) (*index, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	broken := fmt.Errorf("%s in the cache is broken; remove it", file)
+	table, ok := bytes.CutSuffix(data, []byte(indexMark))
+	if !ok || len(table) < 8 {
+		return nil, broken
+	}
+	size := binary.LittleEndian.Uint64(table[len(table)-8:])
+	if table = table[:len(table)-8]; size > uint64(len(table)) {
+		return nil, broken
+	}
+	x := &index{data: data[:size], spans: map[string][2]int{}, read: map[string][]Release{}}
+	for table = table[size:]; len(table) > 0; {
+		var field [3]uint64
+		name := ""
+		for i := range field {
+			n := 0
+			if field[i], n = binary.Uvarint(table); n <= 0 {
+				return nil, broken
+			}
+			table = table[n:]
+			if i == 0 {
+				if field[0] > uint64(len(table)) {
+					return nil, broken
+				}
+				name, table = string(table[:field[0]]), table[field[0]:]
+			}
+		}
+		if field[1] > field[2] || field[2] > size {
+			return nil, broken
+		}
+		x.spans[name] = [2]int{int(field[1]), int(field[2])}
+	}
+	return x, nil
 }
 
 // parseIndex finds the names in a list.
@@ -69,9 +130,7 @@ func notAList(data []byte) error {
 	case len(begin) == 0:
 		return errors.New("the list of cookbooks is empty")
 	case begin[0] == '<':
-		return errors.New(
-			"a web page came in place of the list of cookbooks; is there a login or a proxy in between?",
-		)
+		return errors.New("a web page came in place of the list of cookbooks; is there a login or a proxy in between?")
 	}
 	return errors.New("the list of cookbooks is not JSON")
 }
@@ -93,10 +152,8 @@ func (x *index) releases(name string) ([]Release, error) {
 	for _, v := range versions.Keys() {
 		entry := versions.Object(v)
 		r := Release{
-			Name: name, Version: v,
-			Type: entry.String(
-				"location_type",
-			), Location: entry.String("location_path"), URL: entry.String("download_url"),
+			Name: name, Version: v, Type: entry.String("location_type"),
+			Location: entry.String("location_path"), URL: entry.String("download_url"),
 		}
 		deps := entry.Object("dependencies")
 		for _, d := range deps.Keys() {

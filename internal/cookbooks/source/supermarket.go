@@ -57,29 +57,28 @@ func (s *listed) Load(ctx context.Context) error {
 	if s.index != nil {
 		return nil
 	}
-	var data []byte
 	var err error
 	if s.kind == ChefServer {
-		data, err = s.fromServer(ctx)
+		s.index, err = s.fromServer(ctx)
 	} else {
-		data, err = s.fromWeb(ctx)
+		s.index, err = s.fromWeb(ctx)
 	}
+	return err
+}
+
+// parse reads a list that came from the source.
+func (s *listed) parse(data []byte) (*index, error) {
+	x, err := parseIndex(data)
 	if err != nil {
-		return err
+		return nil, &web.Error{What: "the list of cookbooks", URL: secret.URL(s.listURL()), Err: err, Broken: true}
 	}
-	if s.index != nil {
-		return nil
-	}
-	if s.index, err = parseIndex(data); err != nil {
-		return &web.Error{What: "the list of cookbooks", URL: secret.URL(s.listURL()), Err: err, Broken: true}
-	}
-	return nil
+	return x, nil
 }
 
 func (s *listed) listURL() string { return strings.TrimRight(s.url, "/") + "/universe" }
 
 // fromServer asks a Chef Server.
-func (s *listed) fromServer(ctx context.Context) ([]byte, error) {
+func (s *listed) fromServer(ctx context.Context) (*index, error) {
 	server, err := s.ctx.ServerAt(ctx, s.url)
 	if err != nil {
 		return nil, err
@@ -88,7 +87,7 @@ func (s *listed) fromServer(ctx context.Context) ([]byte, error) {
 	if err := server.Do(ctx, http.MethodGet, "universe", nil, &raw); err != nil {
 		return nil, fmt.Errorf("the list of cookbooks of %s: %w", secret.URL(s.url), err)
 	}
-	return raw, nil
+	return s.parse(raw)
 }
 
 // validator is what a list's answer had to recognise it by.
@@ -97,9 +96,19 @@ type validator struct {
 	LastModified string `json:"last_modified,omitempty"`
 }
 
+// ask makes a request one for a list that differs.
+func (v validator) ask(header http.Header) {
+	if v.ETag != "" {
+		header.Set("If-None-Match", v.ETag)
+	}
+	if v.LastModified != "" {
+		header.Set("If-Modified-Since", v.LastModified)
+	}
+}
+
 // fromWeb fetches the list, or takes that of the cache where the server says
 // that it is still the same, or where the network may not be used.
-func (s *listed) fromWeb(ctx context.Context) ([]byte, error) {
+func (s *listed) fromWeb(ctx context.Context) (*index, error) {
 	header := http.Header{}
 	if s.kind == Artifactory {
 		var err error
@@ -107,25 +116,16 @@ func (s *listed) fromWeb(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 	}
-	file, note := s.ctx.Cache.File(
-		"universe",
-		s.url,
-		".json",
-	), s.ctx.Cache.File("universe", s.url, ".validator")
+	file, note := s.ctx.Cache.File("universe", s.url, ".list"), s.ctx.Cache.File("universe", s.url, ".validator")
 	if s.ctx.Web.Offline {
-		if data, err := os.ReadFile(file); err == nil {
-			return data, nil
+		if x, err := openIndex(file); err == nil {
+			return x, nil
 		}
 	}
 	var known validator
 	if text, err := os.ReadFile(note); err == nil && json.Unmarshal(text, &known) == nil {
 		if _, err := os.Stat(file); err == nil {
-			if known.ETag != "" {
-				header.Set("If-None-Match", known.ETag)
-			}
-			if known.LastModified != "" {
-				header.Set("If-Modified-Since", known.LastModified)
-			}
+			known.ask(header)
 		}
 	}
 	tmp, err := s.ctx.Cache.Temp()
@@ -133,44 +133,54 @@ func (s *listed) fromWeb(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
-	fresh, got := filepath.Join(tmp, "list"), validator{}
-	same := false
-	err = s.ctx.Web.Get(
-		ctx,
-		web.Request{What: "the list of cookbooks", URL: s.listURL(), Header: header},
-		func(resp *http.Response) error {
-			if same = resp.StatusCode == http.StatusNotModified; same {
-				return nil
-			}
-			got = validator{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
-			return save(fresh, resp.Body)
-		},
-	)
+	fresh, got, same := filepath.Join(tmp, "list"), validator{}, false
+	r := web.Request{What: "the list of cookbooks", URL: s.listURL(), Header: header}
+	err = s.ctx.Web.Get(ctx, r, func(resp *http.Response) error {
+		if same = resp.StatusCode == http.StatusNotModified; same {
+			return nil
+		}
+		got = validator{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
+		return save(fresh, resp.Body)
+	})
 	if err != nil {
 		return nil, err
 	}
 	if same {
-		return os.ReadFile(file)
+		x, err := openIndex(file)
+		if err != nil && os.Remove(note) == nil {
+			return s.fromWeb(ctx) // the cache is broken: now the whole list comes
+		}
+		return x, err
 	}
 	data, err := os.ReadFile(fresh)
 	if err != nil {
 		return nil, err
 	}
-	if s.index, err = parseIndex(data); err == nil {
-		s.remember(file, note, fresh, got)
+	x, err := s.parse(data)
+	if err == nil {
+		s.remember(x, file, note, fresh, got)
 	}
-	return data, nil // the caller parses it again for the error
+	return x, err
 }
 
 // remember keeps a list for the next time; that it cannot be kept is no
 // failure. Without a validator it serves --offline.
-func (s *listed) remember(file, note, fresh string, v validator) {
+func (s *listed) remember(x *index, file, note, fresh string, v validator) {
 	text, err := json.Marshal(v)
 	if err != nil || os.RemoveAll(note) != nil || os.MkdirAll(filepath.Dir(file), 0o755) != nil ||
-		os.Rename(fresh, file) != nil {
+		appendTo(fresh, x.table()) != nil || os.Rename(fresh, file) != nil {
 		return
 	}
 	_ = s.ctx.Cache.Write(note, text) // without it, the list is fetched again
+}
+
+func appendTo(file string, data []byte) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
 }
 
 // save writes an answer of at most maxList bytes to a file, so that it is in
