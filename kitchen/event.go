@@ -33,6 +33,8 @@ const (
 	Output EventKind = "output"
 	// StillWaiting is a sign of life in a wait; Text names the thing waited for.
 	StillWaiting EventKind = "waiting"
+	// Progress is the state of a transfer, which replaces the one before.
+	Progress EventKind = "progress"
 )
 
 // Event is one thing that happened. The engine, its plug-ins and everything
@@ -170,6 +172,12 @@ func (r *Reporter) Waiting(what, detail string, since time.Time) {
 		text += " (" + detail + ")"
 	}
 	r.emit(Event{Kind: StillWaiting, Text: text, Elapsed: time.Since(since)})
+}
+
+// Progress shows the state of a transfer that began at since. Call it several
+// times a second; the subscribers decide how often to show it.
+func (r *Reporter) Progress(since time.Time, format string, args ...any) {
+	r.emit(Event{Kind: Progress, Text: fmt.Sprintf(format, args...), Elapsed: time.Since(since)})
 }
 
 // Output returns a writer that reports each line written to it as a line of

@@ -15,7 +15,6 @@ import (
 	"github.com/galleyhq/galley/internal/fetch"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/text"
-	"github.com/galleyhq/galley/internal/ui"
 )
 
 // newFetchCommand returns the command that downloads.
@@ -52,12 +51,10 @@ request, 22 not found, 23 no connection or too slow, 24 incomplete pages or body
   galley fetch --service object-store backups/db.dump -o db.dump
   galley fetch 'https://example.org/part-{1..500}.json' -j 8 -o 'part-#1.json'`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f.ctx, f.flags = cmd.Context(), cmd.Flags()
-			return f.run(cmd.Context(), args)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), args) },
 	}
-	f.addFlags(cmd.Flags())
+	f.flags = cmd.Flags()
+	f.addFlags(f.flags)
 	return cmd
 }
 
@@ -71,6 +68,11 @@ func (f *fetchOptions) run(ctx context.Context, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	done, err := f.startConsole()
+	if err != nil {
+		return err
+	}
+	defer done()
 	jobs, err := f.jobs(args)
 	if err != nil {
 		return fetchError(err)
@@ -89,7 +91,7 @@ func (f *fetchOptions) run(ctx context.Context, args []string) error {
 	stop := f.showProgress(func() string { return progressLine(r.Meter.Read()) })
 	sum, err := fetch.Fetch(ctx, *r)
 	stop()
-	if serr := f.report(sum, err, r.Output.Writer != nil); serr != nil {
+	if serr := f.summarize(sum, err, r.Output.Writer != nil); serr != nil {
 		return serr
 	}
 	f.showErrorBody(err)
@@ -114,7 +116,7 @@ func (f *fetchOptions) job(ctx context.Context, j fetchJob) (*fetch.Request, err
 			return nil, err
 		}
 	}
-	if err := f.output(&r, j); err != nil {
+	if err := f.output(ctx, &r, j); err != nil {
 		return nil, err
 	}
 	r.WantJSON = r.WantJSON || strings.Contains(r.Header.Get("Accept"), "json") || jsonName(r.Output.Path)
@@ -130,25 +132,14 @@ func jsonName(path string) bool {
 	return strings.HasSuffix(path, ".json") || strings.HasSuffix(path, ".ndjson") || strings.HasSuffix(path, ".jsonl")
 }
 
-// notify prints a notice.
-func (f *fetchOptions) notify(msg string) {
-	if f.quiet {
-		return
-	}
-	clear := ""
-	if ui.Terminal(f.program.streams.Err) != nil {
-		clear = "\r\x1b[K" // the progress line is drawn again below
-	}
-	fmt.Fprintf(f.program.streams.Err, "%s%s: %s\n", clear, f.program.name, f.program.clean(msg))
-}
+// notify reports a notice.
+func (f *fetchOptions) notify(msg string) { f.report.Info("%s", msg) }
 
-// trace prints a line about a request or an answer.
-func (f *fetchOptions) trace(line string) {
-	fmt.Fprintln(f.program.streams.Err, f.program.clean(text.CleanLine(line)))
-}
+// trace reports a line about a request or an answer.
+func (f *fetchOptions) trace(line string) { f.report.Info("%s", text.CleanLine(line)) }
 
-// report prints the summary, and the name that the server has chosen.
-func (f *fetchOptions) report(sum *fetch.Summary, err error, toStdout bool) error {
+// summarize prints the summary, and the name that the server has chosen.
+func (f *fetchOptions) summarize(sum *fetch.Summary, err error, toStdout bool) error {
 	a := f.program
 	switch {
 	case f.summary:
@@ -163,14 +154,14 @@ func (f *fetchOptions) report(sum *fetch.Summary, err error, toStdout bool) erro
 			return jerr
 		}
 		fmt.Fprint(w, a.clean(line.String()))
-	case err != nil || f.quiet:
+	case err != nil:
 	case sum.Unchanged:
-		fmt.Fprintf(a.streams.Err, "%s: not changed since the last download\n", a.name)
+		f.report.Info("not changed since the last download")
 	case f.remoteName:
-		fmt.Fprintf(a.streams.Err, "%s: saved as %s\n", a.name, text.And(sum.Files))
+		f.report.Info("saved as %s", text.And(sum.Files))
 	}
 	if err == nil && sum.Stale > 0 {
-		f.notify(fmt.Sprintf("removed %s of an earlier, longer run", text.Count(sum.Stale, "page")))
+		f.report.Info("removed %s of an earlier, longer run", text.Count(sum.Stale, "page"))
 	}
 	return nil
 }
@@ -193,7 +184,7 @@ func (f *fetchOptions) showErrorBody(err error) {
 		lines = append(lines[:errorLines], "…")
 	}
 	for _, l := range lines {
-		fmt.Fprintf(f.program.streams.Err, "  | %s\n", f.program.clean(text.Shorten(strings.TrimRight(l, "\r"), 200)))
+		f.report.Info("  | %s", text.Shorten(strings.TrimRight(l, "\r"), 200))
 	}
 }
 

@@ -1,13 +1,13 @@
 package cli
 
 import (
-	"context"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/galleyhq/galley/internal/fetch"
+	"github.com/galleyhq/galley/kitchen"
 )
 
 // fetchOptions are the options of galley fetch: those of every request, and
@@ -15,7 +15,7 @@ import (
 type fetchOptions struct {
 	program *program
 	clouds  *cloudAccess
-	ctx     context.Context
+	report  *kitchen.Reporter
 	flags   *pflag.FlagSet
 	request fetch.Request
 

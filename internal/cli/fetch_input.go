@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -366,8 +365,8 @@ func (f *fetchOptions) auth(r *fetch.Request) error {
 	if err != nil {
 		return err
 	}
-	if warning != "" && !f.quiet {
-		fmt.Fprintf(a.streams.Err, "%s: warning: %s\n", a.name, warning)
+	if warning != "" {
+		f.report.Warn("%s", warning)
 	}
 	secrets, err := c.Apply(r)
 	a.secrets.Add(secrets...)

@@ -104,14 +104,14 @@ func (f *fetchOptions) runMany(ctx context.Context, jobs []fetchJob) error {
 				sum, err := f.one(ctx, j, meter)
 				mu.Lock()
 				if sum != nil && (f.summary || f.remoteName) {
-					_ = f.report(sum, err, false)
+					_ = f.summarize(sum, err, false)
 				}
 				if err != nil {
 					if failures.failed++; failures.first == nil {
 						failures.first = err
 					}
 					if ctx.Err() == nil {
-						f.notify(fmt.Sprintf("failed: %v", err))
+						f.report.Error("failed: %v", err)
 					}
 				}
 				mu.Unlock()

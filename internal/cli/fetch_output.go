@@ -12,7 +12,7 @@ import (
 )
 
 // output says where the response of one job goes.
-func (f *fetchOptions) output(r *fetch.Request, j fetchJob) error {
+func (f *fetchOptions) output(ctx context.Context, r *fetch.Request, j fetchJob) error {
 	a, o := f.program, &r.Output
 	var err error
 	if o.Compress, err = fetch.ParseFormat(f.compress); err != nil {
@@ -25,7 +25,7 @@ func (f *fetchOptions) output(r *fetch.Request, j fetchJob) error {
 		path = j.replace(path)
 	}
 	if swift, ok := strings.CutPrefix(path, "swift:"); ok {
-		o.Store, err = f.swiftStore(r, swift)
+		o.Store, err = f.swiftStore(ctx, r, swift)
 		return err
 	}
 	if f.segment != "" {
@@ -52,37 +52,45 @@ func (f *fetchOptions) output(r *fetch.Request, j fetchJob) error {
 	return nil
 }
 
-// showProgress draws a line on a terminal while the download runs.
+// startConsole begins the stream of events that the download reports to. done
+// ends its console.
+func (f *fetchOptions) startConsole() (done func(), err error) {
+	if f.quiet {
+		return func() {}, nil // a nil reporter discards
+	}
+	bus, done, err := f.program.events(f.program.streams.Err)
+	if err == nil {
+		f.report = bus.Reporter("", 0, "")
+	}
+	return done, err
+}
+
+// progressEvery is how often the state of a download is reported.
+const progressEvery = 200 * time.Millisecond
+
+// showProgress reports the state of a download while it runs, and at its end as
+// a line that stays: on a terminal, or where --progress asks for it.
 func (f *fetchOptions) showProgress(state func() string) (stop func()) {
-	a := f.program
-	if f.quiet || ui.Terminal(a.streams.Err) == nil && !f.progress {
+	if ui.Terminal(f.program.streams.Err) == nil && !f.progress {
 		return func() {}
 	}
-	term := ui.Terminal(a.streams.Err)
-	every, draw := 200*time.Millisecond, "\r\x1b[K%s"
-	if term == nil {
-		every, draw = 2*time.Second, "%s\n" // a log
-	}
-	line := func() string { return ui.Fit(a.clean(state()), term) }
-	ctx, cancel := context.WithCancel(context.Background())
-	drawn := make(chan struct{})
+	began, stopping, ended := time.Now(), make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(drawn)
-		t := time.NewTicker(every)
-		defer t.Stop()
-		for {
+		defer close(ended)
+		for t := time.NewTicker(progressEvery); ; {
 			select {
 			case <-t.C:
-				fmt.Fprintf(a.streams.Err, draw, line())
-			case <-ctx.Done():
-				fmt.Fprintf(a.streams.Err, strings.TrimSuffix(draw, "\n")+"\n", line())
+				f.report.Progress(began, "%s", state())
+			case <-stopping:
+				t.Stop()
+				f.report.Info("%s", state())
 				return
 			}
 		}
 	}()
 	return func() {
-		cancel()
-		<-drawn
+		close(stopping)
+		<-ended
 	}
 }
 

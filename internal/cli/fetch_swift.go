@@ -56,7 +56,7 @@ type swiftSegment struct {
 }
 
 // swiftStore returns the output CONTAINER/OBJECT.
-func (f *fetchOptions) swiftStore(r *fetch.Request, name string) (fetch.Store, error) {
+func (f *fetchOptions) swiftStore(ctx context.Context, r *fetch.Request, name string) (fetch.Store, error) {
 	container, object, _ := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 	if container == "" || object == "" {
 		return nil, usagef("", "an object in the cloud is written as swift:CONTAINER/OBJECT")
@@ -82,7 +82,7 @@ func (f *fetchOptions) swiftStore(r *fetch.Request, name string) (fetch.Store, e
 			}
 		}
 	}
-	s.ctx = f.ctx
+	s.ctx = ctx
 	var err error
 	if s.cloud, err = f.clouds.connect(s.ctx); err != nil {
 		return nil, err

@@ -19,6 +19,10 @@ const quietWait = 30 * time.Second
 // dotEvery is the time between two dots of a wait in the style of knife.
 const dotEvery = time.Second
 
+// logProgress is the time between two lines about a transfer on a console that
+// is not a terminal.
+const logProgress = 2 * time.Second
+
 // Style is the form of a console's lines.
 type Style int
 
@@ -93,6 +97,9 @@ func (c *Console) Event(e kitchen.Event) {
 	switch e.Kind {
 	case kitchen.StillWaiting:
 		c.wait(e)
+		return
+	case kitchen.Progress:
+		c.progress(e)
 		return
 	case kitchen.RunStarted:
 		c.run = e.Action
@@ -285,6 +292,22 @@ func (c *Console) wait(e kitchen.Event) {
 	}
 	c.announce(e)
 	c.print(e, line)
+}
+
+// progress shows the state of a transfer: in a status line, else as a line now
+// and then.
+func (c *Console) progress(e kitchen.Event) {
+	if c.opts.Level > InfoLevel {
+		return
+	}
+	if c.live != nil {
+		c.live.set(e.Instance, statusLine{place: e.Index, name: e.Instance, text: c.opts.Secrets.Clean(e.Text), since: time.Now().Add(-e.Elapsed)})
+		return
+	}
+	if last, shown := c.shown[e.Instance]; !shown || e.Elapsed-last >= logProgress {
+		c.shown[e.Instance] = e.Elapsed
+		c.print(e, e.Text)
+	}
 }
 
 // dot begins a line of dots with head, or adds one where that is about the

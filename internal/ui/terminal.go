@@ -42,18 +42,9 @@ func size(f *os.File) (width, height int) {
 	return width, height
 }
 
-// Fit cuts a line to what the terminal f shows of it, so that a line that is
-// drawn over itself takes one row. It assumes that every character is one
-// column wide. With a nil f the line is returned as it is.
-func Fit(line string, f *os.File) string {
-	if f == nil {
-		return line
-	}
-	width, _ := size(f)
-	return fit(line, width)
-}
-
-// fit leaves the last column free: some terminals wrap once it is written.
+// fit cuts a line to width, so that a line that is drawn over itself takes one
+// row. It assumes that every character is one column wide. It leaves the last
+// column free: some terminals wrap once it is written.
 func fit(line string, width int) string {
 	if utf8.RuneCountInString(line) < width {
 		return line

@@ -12,7 +12,4 @@ func TestFit(t *testing.T) {
 			t.Errorf("%q in %d: %q, want %q", c.line, c.width, got, c.want)
 		}
 	}
-	if got := Fit("whole", nil); got != "whole" {
-		t.Error(got)
-	}
 }

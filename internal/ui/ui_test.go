@@ -2,6 +2,7 @@ package ui
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -150,5 +151,18 @@ func TestTable(t *testing.T) {
 	want := "Instance     State\nü-1          up\na-long-name  down\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A transfer's state is a line now and then where there is no terminal.
+func TestProgressInALog(t *testing.T) {
+	var out strings.Builder
+	c := NewConsole(&out, ConsoleOptions{Style: Plain, Level: InfoLevel})
+	for i, at := range []time.Duration{0, time.Second, 3 * time.Second} {
+		c.Event(kitchen.Event{Kind: kitchen.Progress, Text: fmt.Sprintf("%d MB in", i), Elapsed: at})
+	}
+	NewConsole(&out, ConsoleOptions{Style: Plain, Level: WarnLevel}).Event(kitchen.Event{Kind: kitchen.Progress, Text: "hidden"})
+	if want := "0 MB in\n2 MB in\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }
