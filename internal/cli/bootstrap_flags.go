@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,11 +106,16 @@ const (
 func (f *bootstrapFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	f.changed = fs.Changed
-	d := flagDefiner{fs, table.BootstrapFlags()}
-	f.addConnection(d)
-	f.addNode(d)
-	f.addInstall(d)
-	f.addOlder(d)
+	d := flagDefiner{FlagSet: fs, table: table.BootstrapFlags()}
+	d.bind(f.connectionFlags())
+	d.bind(f.nodeFlags())
+	d.bind(f.installFlags())
+	d.list(&f.identities, "ssh-identity-file")
+	d.list(&f.hints, "hint")
+	d.Bool("no-node-verify-api-cert", false, "have the node not verify the Chef Server's certificate")
+	hide(fs, "prerelease", "host-key-verify")
+	d.addOlder()
+	d.addRefused()
 }
 
 // flagDefiner defines flags of the table of settings. Their letters may be
@@ -117,6 +123,8 @@ func (f *bootstrapFlags) add(cmd *cobra.Command) {
 type flagDefiner struct {
 	*pflag.FlagSet
 	table map[string]table.Setting
+	// sources adds to the help where else the value may come from.
+	sources bool
 }
 
 // free returns a letter unless it is taken.
@@ -130,86 +138,99 @@ func (d flagDefiner) free(letter string) string {
 // define defines a flag of the table.
 func define[T any](d flagDefiner, p *T, name string, def T, with func(p *T, name, letter string, def T, usage string)) {
 	s := d.table[name]
-	with(p, name, d.free(s.Short), def, s.Help())
+	usage := s.Help()
+	if d.sources {
+		usage += s.Sources()
+	}
+	with(p, name, d.free(s.Short), def, usage)
 }
 
-func (d flagDefiner) text(p *string, name string) {
-	define(d, p, name, d.table[name].FlagDefault, d.StringVarP)
+// bind defines flags that set variables, by their names: strings, booleans,
+// numbers, and lists with commas between.
+func (d flagDefiner) bind(flags map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(flags)) {
+		def := d.table[name].FlagDefault
+		switch p := flags[name].(type) {
+		case *string:
+			define(d, p, name, def, d.StringVarP)
+		case *bool:
+			define(d, p, name, def == "true", d.BoolVarP)
+		case *int:
+			n, _ := strconv.Atoi(def)
+			define(d, p, name, n, d.IntVarP)
+		case *[]string:
+			define(d, p, name, nil, d.StringSliceVarP)
+		}
+	}
 }
 
-func (d flagDefiner) toggle(p *bool, name string) {
-	define(d, p, name, d.table[name].FlagDefault == "true", d.BoolVarP)
+// list defines a flag that may be repeated.
+func (d flagDefiner) list(p *[]string, name string) { define(d, p, name, nil, d.StringArrayVarP) }
+
+// connectionFlags say how the machine is reached.
+func (f *bootstrapFlags) connectionFlags() map[string]any {
+	return map[string]any{
+		"connection-protocol":  &f.protocol,
+		"connection-user":      &f.user,
+		"connection-password":  &f.password,
+		"connection-port":      &f.port,
+		"ssh-verify-host-key":  &f.verifyHostKey,
+		"host-key-verify":      &f.hostKeyVerify,
+		"ssh-gateway":          &f.gateway,
+		"ssh-gateway-identity": &f.gatewayIdentity,
+		"ssh-forward-agent":    &f.forwardAgent,
+		"max-wait":             &f.maxWait,
+		"session-timeout":      &f.sessionTimeout,
+		"sudo":                 &f.sudo,
+		"use-sudo-password":    &f.sudoPassword,
+		"sudo-preserve-home":   &f.preserveHome,
+		"su-user":              &f.suUser,
+		"su-password":          &f.suPassword,
+	}
 }
 
-func (d flagDefiner) number(p *int, name string) {
-	n, _ := strconv.Atoi(d.table[name].FlagDefault)
-	define(d, p, name, n, d.IntVarP)
+// nodeFlags describe the node.
+func (f *bootstrapFlags) nodeFlags() map[string]any {
+	return map[string]any{
+		"node-name":            &f.name,
+		"run-list":             &f.runList,
+		"environment":          &f.environment,
+		"policy-name":          &f.policyName,
+		"policy-group":         &f.policyGroup,
+		"tags":                 &f.tags,
+		"json-attributes":      &f.attributes,
+		"json-attribute-file":  &f.attributeFile,
+		"secret":               &f.secret,
+		"secret-file":          &f.secretFile,
+		"node-ssl-verify-mode": &f.sslVerifyMode,
+		"node-verify-api-cert": &f.verifyAPICert,
+		"fips":                 &f.fips,
+		"chef-license":         &f.license,
+	}
 }
 
-func (d flagDefiner) list(p *[]string, name string)  { define(d, p, name, nil, d.StringArrayVarP) }
-func (d flagDefiner) slice(p *[]string, name string) { define(d, p, name, nil, d.StringSliceVarP) }
-
-// addConnection adds the flags that say how the machine is reached.
-func (f *bootstrapFlags) addConnection(d flagDefiner) {
-	d.text(&f.protocol, "connection-protocol")
-	d.text(&f.user, "connection-user")
-	d.text(&f.password, "connection-password")
-	d.number(&f.port, "connection-port")
-	d.list(&f.identities, "ssh-identity-file")
-	d.text(&f.verifyHostKey, "ssh-verify-host-key")
-	d.toggle(&f.hostKeyVerify, "host-key-verify")
-	d.text(&f.gateway, "ssh-gateway")
-	d.text(&f.gatewayIdentity, "ssh-gateway-identity")
-	d.toggle(&f.forwardAgent, "ssh-forward-agent")
-	d.number(&f.maxWait, "max-wait")
-	d.number(&f.sessionTimeout, "session-timeout")
-	d.toggle(&f.sudo, "sudo")
-	d.toggle(&f.sudoPassword, "use-sudo-password")
-	d.toggle(&f.preserveHome, "sudo-preserve-home")
-	d.text(&f.suUser, "su-user")
-	d.text(&f.suPassword, "su-password")
-}
-
-// addNode adds the flags that describe the node.
-func (f *bootstrapFlags) addNode(d flagDefiner) {
-	d.text(&f.name, "node-name")
-	d.text(&f.runList, "run-list")
-	d.text(&f.environment, "environment")
-	d.text(&f.policyName, "policy-name")
-	d.text(&f.policyGroup, "policy-group")
-	d.text(&f.tags, "tags")
-	d.text(&f.attributes, "json-attributes")
-	d.text(&f.attributeFile, "json-attribute-file")
-	d.list(&f.hints, "hint")
-	d.text(&f.secret, "secret")
-	d.text(&f.secretFile, "secret-file")
-	d.text(&f.sslVerifyMode, "node-ssl-verify-mode")
-	d.toggle(&f.verifyAPICert, "node-verify-api-cert")
-	d.Bool("no-node-verify-api-cert", false, "have the node not verify the Chef Server's certificate")
-	d.toggle(&f.fips, "fips")
-	d.text(&f.license, "chef-license")
-}
-
-// addInstall adds the flags that choose the installed client.
-func (f *bootstrapFlags) addInstall(d flagDefiner) {
-	d.text(&f.version, "bootstrap-version")
-	d.text(&f.channel, "channel")
-	d.text(&f.product, "bootstrap-product")
-	d.toggle(&f.prerelease, "prerelease")
-	d.text(&f.url, "bootstrap-url")
-	d.text(&f.install, "bootstrap-install-command")
-	d.text(&f.preinstall, "bootstrap-preinstall-command")
-	d.text(&f.template, "bootstrap-template")
-	d.text(&f.proxy, "bootstrap-proxy")
-	d.text(&f.proxyUser, "bootstrap-proxy-user")
-	d.text(&f.proxyPass, "bootstrap-proxy-pass")
-	d.text(&f.noProxy, "bootstrap-no-proxy")
-	d.text(&f.curl, "bootstrap-curl-options")
-	d.text(&f.wget, "bootstrap-wget-options")
-	d.text(&f.licenseKey, "chef-license-key")
-	d.text(&f.index, "omnitruck-url")
-	d.text(&f.download, "download-url")
-	d.text(&f.checksum, "checksum")
+// installFlags choose the installed client.
+func (f *bootstrapFlags) installFlags() map[string]any {
+	return map[string]any{
+		"bootstrap-version":            &f.version,
+		"channel":                      &f.channel,
+		"bootstrap-product":            &f.product,
+		"prerelease":                   &f.prerelease,
+		"bootstrap-url":                &f.url,
+		"bootstrap-install-command":    &f.install,
+		"bootstrap-preinstall-command": &f.preinstall,
+		"bootstrap-template":           &f.template,
+		"bootstrap-proxy":              &f.proxy,
+		"bootstrap-proxy-user":         &f.proxyUser,
+		"bootstrap-proxy-pass":         &f.proxyPass,
+		"bootstrap-no-proxy":           &f.noProxy,
+		"bootstrap-curl-options":       &f.curl,
+		"bootstrap-wget-options":       &f.wget,
+		"chef-license-key":             &f.licenseKey,
+		"omnitruck-url":                &f.index,
+		"download-url":                 &f.download,
+		"checksum":                     &f.checksum,
+	}
 }
 
 // complete sets how the flags' values are completed.
@@ -226,10 +247,8 @@ func (f *bootstrapFlags) complete(cmd *cobra.Command) {
 	}
 }
 
-// addOlder adds the older spellings and the flags that are refused, which help
-// does not show.
-func (f *bootstrapFlags) addOlder(d flagDefiner) {
-	hide(d.FlagSet, "prerelease", "host-key-verify")
+// addOlder adds the older spellings of the flags, which help does not show.
+func (d flagDefiner) addOlder() {
 	for main, s := range d.table {
 		for _, name := range s.Aliases {
 			m := d.Lookup(main)
@@ -242,6 +261,10 @@ func (f *bootstrapFlags) addOlder(d flagDefiner) {
 			alias.Hidden = true
 		}
 	}
+}
+
+// addRefused adds the flags that are refused, which help does not show.
+func (d flagDefiner) addRefused() {
 	for _, r := range refusedFlags {
 		if r.noValue {
 			d.BoolP(r.name, d.free(r.short), false, "")

@@ -70,15 +70,22 @@ Exit codes of these commands:
 	return cmd
 }
 
-// newDepsVerb adds to a command what all of them have. run is called with the
-// arguments after the name of the project's file.
-func newDepsVerb(d *deps, o *depsOptions, cmd *cobra.Command, formats []string, run func(ctx context.Context, args []string) error) *cobra.Command {
+// newDepsVerb completes one of the commands. split takes the name of the
+// project's file from the arguments; run gets the project and the others.
+func newDepsVerb(d *deps, o *depsOptions, cmd *cobra.Command, formats []string,
+	split func(args []string) (file string, rest []string), run func(context.Context, *cookbooks.Project, []string) error,
+) *cobra.Command {
 	o.program, o.settings, o.knife, o.chef = d.program, d.settings, d.knife, d.chef
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(formats, o.format) {
 			return unknownFormat(o.format, strings.Join(formats, ", "))
 		}
-		return depsError(run(cmd.Context(), args))
+		file, rest := split(args)
+		p, err := o.open(cmd.Context(), file)
+		if err == nil {
+			err = run(cmd.Context(), p, rest)
+		}
+		return depsError(err)
 	}
 	cmd.Flags().StringVarP(&o.format, "format", "F", "text", "output `FORMAT`: "+strings.Join(formats, ", "))
 	completeFlag(cmd, "format", fixed(formats...))
@@ -133,13 +140,13 @@ func splitFile(args []string) (file string, rest []string) {
 	return "", args
 }
 
-// splitLast splits off the last argument; before it may be a file.
-func splitLast(args []string) (file, last string) {
-	last = args[len(args)-1]
-	if len(args) > 1 {
-		file = args[0]
-	}
-	return file, last
+// onlyFile is for commands whose one argument is the file.
+func onlyFile(args []string) (file string, rest []string) { return strings.Join(args, ""), nil }
+
+// splitLast takes everything but the last argument as the file.
+func splitLast(args []string) (file string, rest []string) {
+	last := len(args) - 1
+	return strings.Join(args[:last], ""), args[last:]
 }
 
 // open opens the Policyfile or Berksfile; "" is the one of the directory.
@@ -153,7 +160,10 @@ func (o *depsOptions) open(ctx context.Context, file string) (*cookbooks.Project
 }
 
 // summary prints the outcome.
-func (o *depsOptions) summary(s *cookbooks.Summary) error {
+func (o *depsOptions) summary(s *cookbooks.Summary, err error) error {
+	if err != nil {
+		return err
+	}
 	if o.format == "json" {
 		if err := o.json(s); err != nil {
 			return err
@@ -180,16 +190,8 @@ func newDepsInstallCommand(d *deps) *cobra.Command {
 Berksfile no longer fits, resolve the file and write the lock.`,
 		Example: "  galley deps install\n  galley deps install Berksfile --except integration",
 		Args:    cobra.MaximumNArgs(1),
-	}, textOrJSON, func(ctx context.Context, args []string) error {
-		p, err := o.open(ctx, strings.Join(args, ""))
-		if err != nil {
-			return err
-		}
-		s, err := p.Install(ctx)
-		if err != nil {
-			return err
-		}
-		return o.summary(s)
+	}, textOrJSON, onlyFile, func(ctx context.Context, p *cookbooks.Project, _ []string) error {
+		return o.summary(p.Install(ctx))
 	})
 	o.addGroups(cmd)
 	o.addExitCode(cmd, "the lock changed")
@@ -204,18 +206,9 @@ func newDepsUpdateCommand(d *deps) *cobra.Command {
 		Long: `Resolve the file again, without regard to the lock, and write the lock. With
 cookbooks, only these and the cookbooks that they need may change.`,
 		Example: "  galley deps update\n  galley deps update Policyfile.rb apt ntp",
-	}, textOrJSON, func(ctx context.Context, args []string) error {
-		file, rest := splitFile(args)
-		u.Cookbooks = rest
-		p, err := o.open(ctx, file)
-		if err != nil {
-			return err
-		}
-		s, err := p.Update(ctx, u)
-		if err != nil {
-			return err
-		}
-		return o.summary(s)
+	}, textOrJSON, splitFile, func(ctx context.Context, p *cookbooks.Project, names []string) error {
+		u.Cookbooks = names
+		return o.summary(p.Update(ctx, u))
 	})
 	cmd.Flags().BoolVarP(&u.Attributes, "attributes", "a", false, "update only the attributes of a Policyfile")
 	cmd.Flags().BoolVar(&u.OnlyThese, "exclude-deps", false, "do not update what the cookbooks need (Policyfile)")
@@ -233,13 +226,8 @@ func newDepsExportCommand(d *deps) *cobra.Command {
 The lock must exist; it is updated for the cookbooks that come from a path.`,
 		Example: "  galley deps export Policyfile.rb out\n  galley deps export out --archive --policy-group prod",
 		Args:    cobra.RangeArgs(1, 2),
-	}, textOrJSON, func(ctx context.Context, args []string) error {
-		file, dir := splitLast(args)
-		p, err := o.open(ctx, file)
-		if err != nil {
-			return err
-		}
-		done, err := p.Export(ctx, dir, e)
+	}, textOrJSON, splitLast, func(ctx context.Context, p *cookbooks.Project, dir []string) error {
+		done, err := p.Export(ctx, dir[0], e)
 		if err != nil {
 			return err
 		}
@@ -264,17 +252,8 @@ func newDepsVendorCommand(d *deps) *cobra.Command {
 chefignore names. metadata.json is written where it is missing.`,
 		Example: "  galley deps vendor Berksfile cookbooks\n  galley deps vendor Policyfile.rb cookbooks",
 		Args:    cobra.RangeArgs(1, 2),
-	}, textOrJSON, func(ctx context.Context, args []string) error {
-		file, dir := splitLast(args)
-		p, err := o.open(ctx, file)
-		if err != nil {
-			return err
-		}
-		s, err := p.Vendor(ctx, dir, remove)
-		if err != nil {
-			return err
-		}
-		return o.summary(s)
+	}, textOrJSON, splitLast, func(ctx context.Context, p *cookbooks.Project, dir []string) error {
+		return o.summary(p.Vendor(ctx, dir[0], remove))
 	})
 	cmd.Flags().BoolVar(&remove, "delete", false, "remove everything else from DIR")
 	o.addGroups(cmd)
@@ -290,11 +269,7 @@ func newDepsOutdatedCommand(d *deps) *cobra.Command {
 constraints of the file and of the other cookbooks allow it.`,
 		Example: "  galley deps outdated\n  galley deps outdated Berksfile --format json --exit-code",
 		Args:    cobra.MaximumNArgs(1),
-	}, textOrJSON, func(ctx context.Context, args []string) error {
-		p, err := o.open(ctx, strings.Join(args, ""))
-		if err != nil {
-			return err
-		}
+	}, textOrJSON, onlyFile, func(ctx context.Context, p *cookbooks.Project, _ []string) error {
 		list, err := p.Outdated(ctx)
 		if err != nil {
 			return err
@@ -338,11 +313,7 @@ func newDepsTreeCommand(d *deps) *cobra.Command {
 		Long:    "Show the locked cookbooks as a tree. Only the lock is read; the format dot is for\nGraphviz.",
 		Example: "  galley deps tree\n  galley deps tree --format dot | dot -Tsvg > cookbooks.svg",
 		Args:    cobra.MaximumNArgs(1),
-	}, []string{"text", "json", "dot"}, func(ctx context.Context, args []string) error {
-		p, err := o.open(ctx, strings.Join(args, ""))
-		if err != nil {
-			return err
-		}
+	}, []string{"text", "json", "dot"}, onlyFile, func(_ context.Context, p *cookbooks.Project, _ []string) error {
 		g, err := p.Graph()
 		if err != nil {
 			return err
@@ -367,17 +338,12 @@ func newDepsWhyCommand(d *deps) *cobra.Command {
 		Long:    "List every path from the file to a locked cookbook. Only the lock is read.",
 		Example: "  galley deps why apt\n  galley deps why Berksfile apt",
 		Args:    cobra.RangeArgs(1, 2),
-	}, textOrJSON, func(ctx context.Context, args []string) error {
-		file, name := splitLast(args)
-		p, err := o.open(ctx, file)
-		if err != nil {
-			return err
-		}
+	}, textOrJSON, splitLast, func(_ context.Context, p *cookbooks.Project, name []string) error {
 		g, err := p.Graph()
 		if err != nil {
 			return err
 		}
-		paths, err := g.Why(name)
+		paths, err := g.Why(name[0])
 		if err != nil {
 			return err
 		}

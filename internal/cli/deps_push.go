@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/galleyhq/galley/internal/cookbooks"
 	"github.com/galleyhq/galley/internal/cookbooks/policyfile"
 	"github.com/galleyhq/galley/internal/text"
 )
@@ -23,11 +24,7 @@ The Chef Server is that of knife's configuration. It must have version 2 of the
 API; goiardi has no policies.`,
 		Example: "  galley deps push staging\n  galley deps push prod Policyfile.rb",
 		Args:    cobra.RangeArgs(1, 2),
-	}, textOrJSON, func(ctx context.Context, args []string) error {
-		p, err := o.open(ctx, strings.Join(args[1:], ""))
-		if err != nil {
-			return err
-		}
+	}, textOrJSON, splitGroup, func(ctx context.Context, p *cookbooks.Project, group []string) error {
 		c, err := o.knife.config(ctx)
 		if err != nil {
 			return err
@@ -36,12 +33,17 @@ API; goiardi has no policies.`,
 		if err != nil {
 			return err
 		}
-		done, err := p.Push(ctx, server, args[0])
+		done, err := p.Push(ctx, server, group[0])
 		if err != nil {
 			return err
 		}
-		return o.pushed(done, args[0])
+		return o.pushed(done, group[0])
 	})
+}
+
+// splitGroup takes the group from the front of the arguments.
+func splitGroup(args []string) (file string, group []string) {
+	return strings.Join(args[1:], ""), args[:1]
 }
 
 func (o *depsOptions) pushed(done *policyfile.Pushed, group string) error {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	table "github.com/galleyhq/galley/internal/settings"
 )
 
 // knifeFlags are the flags that the knife-style commands share: those of
@@ -92,16 +94,15 @@ func (k *knifeSetup) flagSet(scope knifeScope) *pflag.FlagSet {
 
 // addCloud adds knife-openstack's flags.
 func (f *knifeFlags) addCloud(fs *pflag.FlagSet) {
-	fs.StringVarP(&f.username, "openstack-username", "A", "", "user `NAME` at the cloud (knife[:openstack_username], OS_USERNAME)")
-	fs.StringVarP(&f.password, "openstack-password", "K", "", "`PASSWORD` at the cloud (knife[:openstack_password], OS_PASSWORD)")
-	fs.StringVarP(&f.tenant, "openstack-tenant", "T", "", "`PROJECT` at the cloud (knife[:openstack_tenant], OS_PROJECT_NAME)")
-	fs.StringVar(&f.authURL, "openstack-api-endpoint", "", "`URL` of the identity service (knife[:openstack_auth_url], OS_AUTH_URL)")
-	fs.StringVar(&f.authURL, "api-endpoint", "", "the short spelling of --openstack-api-endpoint")
-	fs.StringVar(&f.endpointType, "openstack-endpoint-type", "", "`TYPE` of endpoint: publicURL, internalURL or adminURL")
-	fs.StringVar(&f.region, "openstack-region", "", "`REGION` of the cloud (knife[:openstack_region], OS_REGION_NAME)")
-	fs.BoolVar(&f.insecure, "insecure", false, "do not verify the cloud's certificates")
+	d := flagDefiner{FlagSet: fs, table: table.CredentialFlags(), sources: true}
+	d.bind(map[string]any{
+		"openstack-username": &f.username, "openstack-password": &f.password, "openstack-tenant": &f.tenant,
+		"openstack-api-endpoint": &f.authURL, "openstack-endpoint-type": &f.endpointType,
+		"openstack-region": &f.region, "insecure": &f.insecure,
+	})
+	d.addOlder()
 	fs.StringVar(&f.fog, "fog-version", "", "ignored, accepted for compatibility")
-	hide(fs, "api-endpoint", "fog-version")
+	hide(fs, "fog-version")
 }
 
 // addCompatible adds knife's flags that ask for what Galley always does, and

@@ -56,30 +56,32 @@ const (
 
 func (f *serverFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	d := flagDefiner{fs, table.ServerFlags()}
-	d.text(&f.image, "image")
-	d.text(&f.flavor, "flavor")
-	d.text(&f.prefix, "chef-node-name-prefix")
-	d.text(&f.keyPair, "openstack-ssh-key-id")
-	d.text(&f.floating, floatingFlag)
+	d := flagDefiner{FlagSet: fs, table: table.ServerFlags()}
+	d.bind(map[string]any{
+		"image":                     &f.image,
+		"flavor":                    &f.flavor,
+		"chef-node-name-prefix":     &f.prefix,
+		"openstack-ssh-key-id":      &f.keyPair,
+		floatingFlag:                &f.floating,
+		"floating-ip-pool":          &f.pools,
+		"openstack-private-network": &f.private,
+		"bootstrap-network":         &f.network,
+		"no-network":                &f.anyNetwork,
+		"network-ids":               &f.networks,
+		"openstack-groups":          &f.groups,
+		"openstack-volumes":         &f.volumes,
+		"user-data":                 &f.userData,
+		"availability-zone":         &f.zone,
+		"custom-attributes":         &f.custom,
+		"image-os-type":             &f.osType,
+		"server-create-timeout":     &f.timeout,
+		"ttl":                       &f.ttl,
+		"delete-server-on-failure":  &f.deleteOnFailure,
+		"keep-on-failure":           &f.keepOnFailure,
+	})
 	fs.Lookup(floatingFlag).NoOptDefVal = floatingAny
-	d.slice(&f.pools, "floating-ip-pool")
-	d.toggle(&f.private, "openstack-private-network")
-	d.text(&f.network, "bootstrap-network")
-	d.toggle(&f.anyNetwork, "no-network")
-	d.slice(&f.networks, "network-ids")
-	d.slice(&f.groups, "openstack-groups")
-	d.slice(&f.volumes, "openstack-volumes")
 	d.list(&f.hints, "scheduler-hints")
-	d.text(&f.userData, "user-data")
-	d.text(&f.zone, "availability-zone")
 	d.list(&f.metadata, "metadata")
-	d.text(&f.custom, "custom-attributes")
-	d.text(&f.osType, "image-os-type")
-	d.number(&f.timeout, "server-create-timeout")
-	d.text(&f.ttl, "ttl")
-	d.toggle(&f.deleteOnFailure, "delete-server-on-failure")
-	d.toggle(&f.keepOnFailure, "keep-on-failure")
 }
 
 // complete sets how the flags' values are completed.

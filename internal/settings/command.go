@@ -91,6 +91,10 @@ func BootstrapFlags() map[string]Setting {
 	return flagsOf(shared, connectionFlags(), nodeFlags())
 }
 
+// CredentialFlags returns the settings of a login to the cloud that have a
+// flag, by flag.
+func CredentialFlags() map[string]Setting { return flagsOf(credentialSettings()) }
+
 func flagsOf(lists ...[]Setting) map[string]Setting {
 	out := map[string]Setting{}
 	for _, list := range lists {

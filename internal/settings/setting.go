@@ -219,3 +219,17 @@ func (s Setting) Help() string {
 	}
 	return strings.ToLower(doc[:1]) + doc[1:]
 }
+
+// Sources names, in brackets after a blank, the key of knife.rb and the
+// variable that the flag takes precedence over.
+func (s Setting) Sources() string {
+	var from []string
+	if len(s.Knife) > 0 {
+		from = append(from, "knife[:"+s.Knife[0]+"]")
+	}
+	from = append(from, s.Env...)
+	if len(from) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(from, ", ") + ")"
+}
