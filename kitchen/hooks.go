@@ -36,7 +36,11 @@ type Hook struct {
 
 // hooks runs the hooks of one phase ("pre", "post", "finally") of an action.
 func (s *session) hooks(ctx context.Context, step *Step, phase string) error {
-	name := phase + "_" + string(step.Action)
+	of := step.Action
+	if of == Reset {
+		of = Create // The machine is then as it was after one.
+	}
+	name := phase + "_" + string(of)
 	for _, h := range s.instance.Hooks[name] {
 		run, err := h.appliesTo(s.instance.Platform)
 		if err != nil {

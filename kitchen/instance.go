@@ -10,6 +10,8 @@ const (
 	Setup    Action = "setup"
 	Verify   Action = "verify"
 	Destroy  Action = "destroy"
+	// Reset is Galley's own: the state file has it as a create.
+	Reset Action = "reset"
 )
 
 // Instance is one suite on one platform, with the plug-ins that serve it.

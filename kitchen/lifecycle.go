@@ -12,7 +12,7 @@ var order = []Action{Create, Converge, Setup, Verify}
 // Owed returns the steps that bring an instance whose last successful action
 // was last to the wanted one (Test Kitchen's state machine): every step after
 // last up to wanted or, where wanted has been passed already, wanted alone
-// once more. Destroy owes itself only.
+// once more. Destroy and Reset owe themselves only.
 func Owed(last, wanted Action) []Action {
 	to := slices.Index(order, wanted)
 	if to < 0 {
@@ -34,6 +34,7 @@ var phrases = map[Action]phrase{
 	Setup:    {"Setting up", "setting up", "Setup"},
 	Verify:   {"Verifying", "verifying", "Verify"},
 	Destroy:  {"Destroying", "destroying", "Destroy"},
+	Reset:    {"Resetting", "resetting", "Reset"},
 }
 
 // Doing returns the headline form of an action, as "Creating".

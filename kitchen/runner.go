@@ -24,6 +24,9 @@ type Request struct {
 	FailFast bool
 	// KeepOnFailure leaves the machine of a failed create standing.
 	KeepOnFailure bool
+	// Reuse has [Kitchen.Test] begin with a reset where a machine exists that
+	// can be reset, in place of a destroy and a create.
+	Reuse bool
 }
 
 // Run brings every instance of the request to its action. One instance's
@@ -161,6 +164,9 @@ func (k *Kitchen) needs(inst *Instance, a Action) error {
 	case a == Verify && inst.Verifier == nil:
 		return missing("verifier")
 	}
+	if _, ok := inst.Driver.(Resetter); a == Reset && !ok {
+		return &CannotResetError{Instance: inst.Name, Err: fmt.Errorf("the driver %s cannot reset a machine", inst.DriverName)}
+	}
 	return nil
 }
 
@@ -253,7 +259,11 @@ func (s *session) record(step *Step, start time.Time, actErr error) error {
 		return s.kitchen.Store.Delete(s.instance.Name)
 	}
 	if actErr == nil {
-		s.state.Set(KeyLastAction, string(step.Action))
+		last := step.Action
+		if last == Reset {
+			last = Create
+		}
+		s.state.Set(KeyLastAction, string(last))
 		s.state.Set(KeyLastError, nil)
 		timings, _ := s.state.Own("timings").(map[string]any)
 		next := map[string]any{string(step.Action): time.Since(start).Round(time.Millisecond).Seconds()}
@@ -285,6 +295,8 @@ func (s *session) act(ctx context.Context, step *Step) error {
 	case Destroy:
 		s.close()
 		return s.instance.Driver.Destroy(ctx, step)
+	case Reset:
+		return s.reset(ctx, step)
 	}
 	// Setup does nothing in Test Kitchen either, but counts as done.
 	return nil
@@ -330,11 +342,7 @@ func (s *session) makeReady(ctx context.Context, step *Step) error {
 func (s *session) giveUp(ctx context.Context, step *Step, cause error) error {
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	if d, ok := s.instance.Driver.(FailureDetailer); ok && ctx.Err() == nil {
-		if detail := d.FailureDetail(clean, step); detail != "" {
-			cause = &DetailedError{Err: cause, Detail: detail}
-		}
-	}
+	cause = s.detailed(ctx, step, cause)
 	if s.keep {
 		step.Report.Warn("Keeping %s of the failed create; `galley destroy %s` removes it", s.state.String(KeyHostname), s.instance.Name)
 		return cause
@@ -343,6 +351,18 @@ func (s *session) giveUp(ctx context.Context, step *Step, cause error) error {
 	s.close()
 	if err := s.instance.Driver.Destroy(clean, step); err != nil {
 		return errors.Join(cause, err)
+	}
+	return cause
+}
+
+// detailed adds to the failure of a machine what its driver knows of it.
+func (s *session) detailed(ctx context.Context, step *Step, cause error) error {
+	d, ok := s.instance.Driver.(FailureDetailer)
+	if !ok || ctx.Err() != nil {
+		return cause
+	}
+	if detail := d.FailureDetail(ctx, step); detail != "" {
+		return &DetailedError{Err: cause, Detail: detail}
 	}
 	return cause
 }

@@ -51,9 +51,18 @@ func (k *Kitchen) testOne(ctx context.Context, inst *Instance, req Request, dest
 		r.Action = a
 		return k.perform(ctx, inst, r)
 	}
-	report.Banner("Cleaning up any prior instances of <%s>", inst.Name)
-	if f := run(ctx, Destroy); f != nil {
-		return f
+	fresh := false
+	if req.Reuse {
+		var f *Failure
+		if fresh, f = k.reuse(inst, report, func() *Failure { return run(ctx, Reset) }); f != nil {
+			return f
+		}
+	}
+	if !fresh {
+		report.Banner("Cleaning up any prior instances of <%s>", inst.Name)
+		if f := run(ctx, Destroy); f != nil {
+			return f
+		}
 	}
 	report.Banner("Testing <%s>", inst.Name)
 	failed := run(ctx, Verify)
@@ -72,4 +81,23 @@ func (k *Kitchen) testOne(ctx context.Context, inst *Instance, req Request, dest
 		report.Info("Finished testing <%s> (%s).", inst.Name, Clock(time.Since(start)))
 	}
 	return failed
+}
+
+// reuse resets an instance's machine, if it has one, and says whether it is
+// fresh now. One that cannot be reset is left for a destroy.
+func (k *Kitchen) reuse(inst *Instance, report *Reporter, reset func() *Failure) (fresh bool, f *Failure) {
+	st, err := k.load(inst)
+	if err != nil {
+		return false, &Failure{Instance: inst, Action: Reset, Err: err}
+	}
+	if _, ok := inst.Driver.(Resetter); !ok || st.String(KeyServerID) == "" && st.String(KeyHostname) == "" {
+		return false, nil
+	}
+	f = reset()
+	var unchanged *CannotResetError
+	if f != nil && errors.As(f.Err, &unchanged) && !errors.Is(f.Err, context.Canceled) {
+		report.Warn("%v: destroying and creating it instead", f.Err)
+		return false, nil
+	}
+	return f == nil, f
 }

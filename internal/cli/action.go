@@ -270,8 +270,8 @@ type testOptions struct {
 	*actionOptions
 	init *initOptions
 
-	destroy  string
-	autoInit bool
+	destroy         string
+	autoInit, reuse bool
 }
 
 func newTestCommand(d *deps) *cobra.Command {
@@ -279,20 +279,28 @@ func newTestCommand(d *deps) *cobra.Command {
 	cmd := o.newCommand("Test one or more instances from scratch",
 		`Destroy what exists of each instance, create, converge and verify it, and destroy it
 again: if everything has passed (--destroy passing), in any case (always) or not at
-all (never).`,
+all (never).
+
+With --reuse an existing machine is reset, as galley reset does, in place of being
+destroyed and created, and it is kept for the next time unless --destroy says
+otherwise. One that cannot be reset is destroyed and created.`,
 		`  galley test
   galley test ubuntu -c 4 --junit results.xml
-  galley test default-debian-12 --destroy never`)
+  galley test default-debian-12 --reuse`)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) }
 	o.addCreate(cmd.Flags())
 	o.addDebug(cmd.Flags())
-	cmd.Flags().StringVarP(&o.destroy, "destroy", "d", string(kitchen.DestroyPassing), "`WHEN` to destroy afterwards: passing, always or never")
+	cmd.Flags().StringVarP(&o.destroy, "destroy", "d", string(kitchen.DestroyPassing), "`WHEN` to destroy afterwards: passing, always or never (with --reuse never by default)")
+	cmd.Flags().BoolVar(&o.reuse, "reuse", false, "reset an existing machine instead of destroying and creating it")
 	cmd.Flags().BoolVar(&o.autoInit, "auto-init", false, "write a kitchen.yml first if there is none, as galley init does")
 	completeFlag(cmd, "destroy", fixed(string(kitchen.DestroyPassing), string(kitchen.DestroyAlways), string(kitchen.DestroyNever)))
 	return cmd
 }
 
 func (o *testOptions) run(ctx context.Context, args []string) error {
+	if o.reuse && !o.changed("destroy") {
+		o.destroy = string(kitchen.DestroyNever)
+	}
 	strategy, err := kitchen.ParseStrategy(o.destroy)
 	if err != nil {
 		return &usageError{err: err}
@@ -302,7 +310,10 @@ func (o *testOptions) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	return o.runWith(ctx, args, func(p *project, req kitchen.Request) error { return p.Test(ctx, req, strategy) })
+	return o.runWith(ctx, args, func(p *project, req kitchen.Request) error {
+		req.Reuse = o.reuse
+		return p.Test(ctx, req, strategy)
+	})
 }
 
 // destroyOptions are those of destroy.

@@ -37,6 +37,7 @@ var entries = []entry{
 	{name: "verify", group: groupInstances, in: underKitchen, build: kitchenCommand(newVerifyCommand)},
 	{name: "test", group: groupInstances, in: underKitchen, build: kitchenCommand(newTestCommand)},
 	{name: "watch", group: groupInstances, in: onlyUnderOwn, build: kitchenCommand(newWatchCommand)},
+	{name: "reset", group: groupInstances, in: onlyUnderOwn, build: kitchenCommand(newResetCommand)},
 	{name: "destroy", group: groupInstances, in: underKitchen, build: kitchenCommand(newDestroyCommand)},
 	{name: "login", group: groupInstances, in: underKitchen, build: kitchenCommand(newLoginCommand)},
 	{name: "exec", group: groupInstances, in: underKitchen, build: kitchenCommand(newExecCommand)},

@@ -21,6 +21,8 @@ const (
 	metaInstance = metaPrefix + "instance"
 	metaProject  = metaPrefix + "project"
 	metaExpires  = metaPrefix + "expires"
+	// metaRebuild is the mark of the latest rebuild, see [Rebuild].
+	metaRebuild = metaPrefix + "rebuild"
 )
 
 // intent is a set of resources created under one record. Each request is

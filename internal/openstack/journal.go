@@ -120,7 +120,10 @@ type Record struct {
 	// Complete says that everything asked for is there.
 	Complete bool `json:"complete,omitempty"`
 	// KeyFile is the private key generated for the server.
-	KeyFile   string     `json:"key_file,omitempty"`
+	KeyFile string `json:"key_file,omitempty"`
+	// Rebuild is the request for a fresh system disk of the server, until it
+	// is known to be carried out or not.
+	Rebuild   *Rebuild   `json:"rebuild,omitempty"`
 	Resources []Resource `json:"resources,omitempty"`
 }
 

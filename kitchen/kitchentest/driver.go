@@ -33,6 +33,30 @@ func Driver(t *testing.T, newDriver func(t *testing.T) kitchen.Driver) {
 		}
 		destroyTwice(t, d, step)
 	})
+	t.Run("reset", func(t *testing.T) {
+		d := newDriver(t)
+		r, ok := d.(kitchen.Resetter)
+		if !ok {
+			t.Skip("the driver cannot reset a machine")
+		}
+		step, rec := NewStep(kitchen.Create, nil)
+		if err := d.Create(t.Context(), step); err != nil {
+			t.Fatalf("create: %s", describe(err))
+		}
+		identity := func() string {
+			return step.State.String(kitchen.KeyHostname) + " " + step.State.String(kitchen.KeyServerID)
+		}
+		before := identity()
+		for i := range 2 {
+			if err := r.Reset(t.Context(), step); err != nil {
+				t.Fatalf("reset %d: %v\n%s", i+1, err, rec.Text())
+			}
+			if identity() != before {
+				t.Errorf("reset %d changed the machine from %q to %q", i+1, before, identity())
+			}
+		}
+		destroyTwice(t, d, step)
+	})
 	t.Run("destroy without create", func(t *testing.T) {
 		d := newDriver(t)
 		step, _ := NewStep(kitchen.Destroy, nil)

@@ -27,7 +27,10 @@ type Driver struct {
 	random, failCreate, failDestroy bool
 }
 
-var _ kitchen.Driver = (*Driver)(nil)
+var (
+	_ kitchen.Driver   = (*Driver)(nil)
+	_ kitchen.Resetter = (*Driver)(nil)
+)
 
 // New reads the keys sleep (s, 0), random_failure (false), fail_create and
 // fail_destroy (false).
@@ -65,6 +68,11 @@ func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
 	}
 	step.State.Delete("my_id", kitchen.KeyHostname)
 	return nil
+}
+
+// Reset implements [kitchen.Resetter].
+func (d *Driver) Reset(ctx context.Context, step *kitchen.Step) error {
+	return d.act(ctx, step, false, "")
 }
 
 func (d *Driver) act(ctx context.Context, step *kitchen.Step, fail bool, key string) error {

@@ -123,6 +123,9 @@ func (d *Driver) Create(ctx context.Context, step *kitchen.Step) error {
 	if _, err := d.reconcile(ctx, c, j, step); err != nil {
 		return err
 	}
+	if err := d.finishReset(ctx, c, spec, j, step); err != nil {
+		return err
+	}
 	if p := d.settings.prefix; p != "" && d.settings.spec.Name == "" && !strings.HasPrefix(spec.Name, p+"-") {
 		step.Report.Warn("server_name_prefix %q does not fit into a host name: the server is called %q", p, spec.Name)
 	}
