@@ -46,7 +46,7 @@ func (c *Cloud) Reset(ctx context.Context, spec ServerSpec, j Journal, fresh fun
 	if rec.ServerID() == "" || !rec.Complete {
 		return false, session.Fail(session.Invalid, what, "its create has not finished", "").Advise("create the %s again", session.Owner)
 	}
-	if err := c.sameCloud(rec); err != nil {
+	if err := c.SameCloud(rec); err != nil {
 		return false, err
 	}
 	r := &rebuilding{c: c, in: &intent{c: c, journal: j, rec: rec, rep: rep}, spec: spec, id: rec.ServerID()}
@@ -78,7 +78,7 @@ func (c *Cloud) FinishReset(ctx context.Context, spec ServerSpec, j Journal, fre
 	if err != nil || rec == nil || rec.Rebuild == nil {
 		return err
 	}
-	if err := c.sameCloud(rec); err != nil {
+	if err := c.SameCloud(rec); err != nil {
 		return err
 	}
 	r := &rebuilding{c: c, in: &intent{c: c, journal: j, rec: rec, rep: rep}, spec: spec, id: rec.ServerID()}
