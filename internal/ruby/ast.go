@@ -12,10 +12,10 @@ type at int
 func (a at) offset() int { return int(a) }
 
 type (
-	nilNode  struct{ at }
 	selfNode struct{ at }
 
-	// litNode is an immutable literal: true, false, Integer, Float, Symbol.
+	// litNode is an immutable literal: nil, true, false, Integer, Float,
+	// Symbol.
 	litNode struct {
 		at
 		v Value
@@ -24,17 +24,11 @@ type (
 		at
 		s string
 	}
-	dstrNode struct { // interpolated string
+	// dstrNode is a text with interpolations.
+	dstrNode struct {
 		at
 		parts []node
-	}
-	xstrNode struct { // backticks
-		at
-		parts []node
-	}
-	dsymNode struct {
-		at
-		parts []node
+		kind  byte // 0: a string, ':': a symbol, '`': a command
 	}
 	regexNode struct {
 		at
@@ -191,21 +185,12 @@ type (
 		at
 		stmts []node
 	}
-	returnNode struct {
+	// jumpNode is return, break, next and retry.
+	jumpNode struct {
 		at
-		val node
+		kind jumpKind
+		val  node // may be nil
 	}
-	breakNode struct {
-		at
-		val    node
-		inLoop bool // of a while loop, not of a block
-	}
-	nextNode struct {
-		at
-		val    node
-		inLoop bool
-	}
-	retryNode struct{ at }
 
 	defNode struct {
 		at

@@ -404,7 +404,7 @@ func (in *Interp) toProc(v Value) *Proc {
 	case *Proc:
 		return x
 	case Symbol:
-		return &Proc{arity: -2, lambda: true, bi: func(in *Interp, args []Value) Value {
+		return &Proc{lambda: true, bi: func(in *Interp, args []Value) Value {
 			if len(args) == 0 {
 				in.raise("ArgumentError", "no receiver given")
 			}

@@ -304,6 +304,14 @@ func (in *Interp) argClass(v Value) *Class {
 	return c
 }
 
+// optInt gives argument i as an integer, or what it is without one.
+func (in *Interp) optInt(c *call, i, without int) int {
+	if v := c.opt(i); v != nil {
+		return in.argInt(v)
+	}
+	return without
+}
+
 // opt gives argument i, or nil.
 func (c *call) opt(i int) Value {
 	if i < len(c.args) {

@@ -24,25 +24,6 @@ const (
 	Internal
 )
 
-// String names the kind.
-func (k Kind) String() string {
-	switch k {
-	case SyntaxError:
-		return "syntax error"
-	case Raised:
-		return "exception"
-	case Unsupported:
-		return "unsupported"
-	case Refused:
-		return "refused"
-	case LimitExceeded:
-		return "limit exceeded"
-	case Internal:
-		return "internal error"
-	}
-	return "unknown"
-}
-
 // Error is the failure of reading or running a program. Every error of [Parse] and [Interp.Run] is one, found with
 // errors.As.
 type Error struct {

@@ -5,7 +5,6 @@ import "strings"
 // at remembers where the program is, for errors.
 func (in *Interp) at(f *frame, n node) { in.curProg, in.curOff = f.prog, n.offset() }
 
-func (n *nilNode) eval(*Interp, *frame) Value      { return nil }
 func (n *selfNode) eval(_ *Interp, f *frame) Value { return f.self }
 func (n *litNode) eval(*Interp, *frame) Value      { return n.v }
 func (n *strNode) eval(in *Interp, _ *frame) Value {
@@ -18,12 +17,11 @@ func (n *strNode) eval(in *Interp, _ *frame) Value {
 func (in *Interp) joinParts(parts []node, f *frame, conv func(Value) string) string {
 	var b strings.Builder
 	for _, p := range parts {
-		switch x := p.(type) {
-		case *strNode:
+		if x, ok := p.(*strNode); ok {
 			b.WriteString(x.s)
-		case *dstrNode:
+		} else if x, ok := p.(*dstrNode); ok && x.kind == 0 {
 			b.WriteString(in.joinParts(x.parts, f, conv))
-		default:
+		} else {
 			b.WriteString(conv(in.ev(p, f)))
 		}
 		in.alloc(b.Len() / 8)
@@ -31,18 +29,17 @@ func (in *Interp) joinParts(parts []node, f *frame, conv func(Value) string) str
 	return b.String()
 }
 
-func (n *dstrNode) eval(in *Interp, f *frame) Value { return in.str(in.joinParts(n.parts, f, in.toS)) }
-
-func (n *xstrNode) eval(in *Interp, f *frame) Value {
-	cmd := in.joinParts(n.parts, f, in.toS)
-	in.at(f, n)
-	return in.backtick(cmd)
-}
-
-func (n *dsymNode) eval(in *Interp, f *frame) Value {
-	s := in.joinParts(n.parts, f, in.toS)
-	in.alloc(len(s))
-	return Symbol(s)
+func (n *dstrNode) eval(in *Interp, f *frame) Value {
+	text := in.joinParts(n.parts, f, in.toS)
+	switch n.kind {
+	case '`':
+		in.at(f, n)
+		return in.backtick(text)
+	case ':':
+		in.alloc(len(text))
+		return Symbol(text)
+	}
+	return in.str(text)
 }
 
 func (n *regexNode) eval(in *Interp, f *frame) Value {
@@ -228,7 +225,7 @@ func (in *Interp) assign(target node, v Value, f *frame) {
 		if recv, args, skip := in.attribute(t, f); !skip {
 			in.setAttribute(t, f, recv, args, v)
 		}
-	case *mlhsNode:
+	case *mlhsNode: // of a for loop
 		in.destructure(t, in.spread(v), f)
 	}
 }
@@ -460,44 +457,30 @@ func (n *beginNode) clauseFor(in *Interp, exc *Exception, f *frame) *rescueClaus
 	return nil
 }
 
-func (n *returnNode) eval(in *Interp, f *frame) Value {
+func (n *jumpNode) eval(in *Interp, f *frame) Value {
 	v := in.evOpt(n.val, f)
 	in.at(f, n)
-	// out of a lambda, else out of the method
-	for fr := f; fr != nil; fr = fr.parent {
-		if fr.proc != nil && fr.proc.lambda {
-			panic(&jump{jReturn, fr, v})
+	in.step(5)
+	var to any = f
+	switch n.kind {
+	case jBreak:
+		to = f.proc
+	case jReturn: // out of the innermost lambda, else out of the method
+		fr := f
+		for fr != nil && (fr.proc == nil || !fr.proc.lambda) {
+			fr = fr.parent
+		}
+		if to = fr; fr == nil {
+			to = f.mf
+		}
+		if fr == nil && f.mf.dead {
+			in.raise("LocalJumpError", "unexpected return")
 		}
 	}
-	if f.mf.dead {
-		in.raise("LocalJumpError", "unexpected return")
-	}
-	panic(&jump{jReturn, f.mf, v})
+	panic(&jump{n.kind, to, v})
 }
 
-func (n *breakNode) eval(in *Interp, f *frame) Value {
-	v := in.evOpt(n.val, f)
-	in.at(f, n)
-	if n.inLoop {
-		panic(&jump{jLoopBreak, f, v})
-	}
-	panic(&jump{jBreak, f.proc, v})
-}
-
-func (n *nextNode) eval(in *Interp, f *frame) Value {
-	v := in.evOpt(n.val, f)
-	if n.inLoop {
-		panic(&jump{jLoopNext, f, v})
-	}
-	panic(&jump{jNext, f, v})
-}
-
-func (n *retryNode) eval(in *Interp, f *frame) Value {
-	in.at(f, n)
-	in.step(10)
-	panic(&jump{jRetry, f, nil})
-}
-
+// definedNode is defined?; the names of Ruby are all that files ask for.
 func (n *definedNode) eval(in *Interp, f *frame) Value {
 	s := in.definedKind(n.n, f)
 	if s == "" {
@@ -514,38 +497,49 @@ func when(ok bool, text string) string {
 	return ""
 }
 
-// definedKind is what defined? says of an expression, "" for nil.
+// definedKind is what defined? says of a name, "" for nil.
 func (in *Interp) definedKind(n node, f *frame) string {
 	switch x := n.(type) {
-	case *nilNode:
-		return "nil"
-	case *selfNode:
-		return "self"
 	case *lvarNode:
 		return "local-variable"
 	case *ivarNode:
 		_, ok := fields(f.self)[x.name]
 		return when(ok, "instance-variable")
 	case *gvarNode:
-		_, ok := in.globals[x.name]
-		return when(ok || in.gvarGet(x.name, f) != nil, "global-variable")
-	case *asgnNode, *opAsgnNode, *masgnNode:
-		return "assignment"
-	case *yieldNode:
-		return when(f.mf.blk != nil, "yield")
-	case *seqNode:
-		if len(x.stmts) == 1 {
-			return in.definedKind(x.stmts[0], f)
-		}
+		return when(in.gvarGet(x.name, f) != nil, "global-variable")
 	case *constNode:
 		if x.scope != nil && in.definedKind(x.scope, f) == "" {
 			return ""
 		}
 		return when(in.quiet(func() Value { return in.ev(x, f) }), "constant")
+	case *seqNode:
+		if len(x.stmts) == 1 {
+			return in.definedKind(x.stmts[0], f)
+		}
 	case *callNode:
-		return when(in.definedCall(x, f), "method")
+		if x.recv == nil && len(x.args) == 0 {
+			return when(in.findMethod(f.self, x.name) != nil || in.hostResponds(f.self, x.name), "method")
+		}
+		return in.definedMethod(x, f)
 	}
-	return "expression"
+	in.at(f, n)
+	in.unsupported("defined? of another expression than a name")
+	return ""
+}
+
+// definedMethod is defined? of a method of a constant.
+func (in *Interp) definedMethod(n *callNode, f *frame) string {
+	base, ok := n.recv.(*constNode)
+	if !ok || len(n.args) > 0 {
+		in.at(f, n)
+		in.unsupported("defined? of a call")
+	}
+	if in.definedKind(base, f) == "" {
+		return ""
+	}
+	self := in.ev(base, f)
+	_, host := self.(*HostObject)
+	return when(host || in.respondTo(self, n.name), "method")
 }
 
 // quiet tells whether fn runs without an exception.
@@ -558,26 +552,4 @@ func (in *Interp) quiet(fn func() Value) bool {
 		panic(p)
 	}
 	return false
-}
-
-func (in *Interp) definedCall(n *callNode, f *frame) bool {
-	for _, a := range n.args {
-		if in.definedKind(a, f) == "" {
-			return false
-		}
-	}
-	self := f.self
-	if n.recv != nil {
-		if in.definedKind(n.recv, f) == "" || !in.quiet(func() Value { self = in.ev(n.recv, f); return nil }) {
-			return false
-		}
-		if _, ok := self.(*HostObject); ok {
-			return true
-		}
-	}
-	m := in.findMethod(self, n.name)
-	if m == nil && n.recv == nil {
-		return in.hostResponds(self, n.name)
-	}
-	return m != nil && (!m.private || n.recv == nil || n.private)
 }

@@ -241,7 +241,7 @@ func (c *conversation) call(m message) {
 	hc.Keywords, _ = c.decode(m.Keywords).(*Hash)
 	if m.Block != nil {
 		id := *m.Block
-		hc.Block = &Proc{arity: -1, bi: func(_ *Interp, args []Value) Value { return c.yield(id, nil, args) }}
+		hc.Block = &Proc{bi: func(_ *Interp, args []Value) Value { return c.yield(id, nil, args) }}
 		hc.yieldAs = func(self Value, args []Value) Value { return c.yield(id, self, args) }
 	}
 	if host == nil {

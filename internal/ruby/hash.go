@@ -118,14 +118,9 @@ func keyOf(v Value) any {
 
 func writeKey(b *strings.Builder, v Value, depth int) {
 	if depth > 50 {
-		b.WriteString("…")
 		return
 	}
 	switch x := v.(type) {
-	case nil, bool, int, float64:
-		fmt.Fprintf(b, "%T%v;", x, x)
-	case Symbol:
-		b.WriteString(":" + strconv.Quote(string(x)))
 	case *String:
 		b.WriteString(strconv.Quote(x.s))
 	case *Array:
@@ -138,19 +133,17 @@ func writeKey(b *strings.Builder, v Value, depth int) {
 		var parts []string
 		x.Each(func(k, v Value) bool {
 			var e strings.Builder
-			writeKey(&e, k, depth+1)
-			e.WriteByte('>')
-			writeKey(&e, v, depth+1)
+			writeKey(&e, NewArray(k, v), depth+1)
 			parts = append(parts, e.String())
 			return true
 		})
 		slices.Sort(parts)
-		b.WriteString("{" + strings.Join(parts, ",") + "}")
+		fmt.Fprintf(b, "%q", parts)
 	case *Range:
-		b.WriteString("r(")
-		writeKey(b, x.Lo, depth+1)
-		writeKey(b, x.Hi, depth+1)
-		fmt.Fprintf(b, "%v)", x.Excl)
+		b.WriteByte('r')
+		writeKey(b, NewArray(x.Lo, x.Hi, x.Excl), depth+1)
+	case nil, bool, int, float64, Symbol:
+		fmt.Fprintf(b, "%T%v;", x, x)
 	default:
 		fmt.Fprintf(b, "%p;", v)
 	}

@@ -85,27 +85,17 @@ type Interp struct {
 	curProg *Program
 	curOff  int
 	stack   []callSite
-	errInfo Value // $!
-	status  Value // $?
-	objIDs  map[any]int
+	errInfo Value        // $!
+	status  Value        // $?
 	walking map[any]bool // containers that inspect, == and the like are in
 
-	envReads []EnvRead
-	onEnv    func(name string)
+	onEnv func(name string) // called for each read of the environment
 }
 
 type callSite struct {
 	name string
 	prog *Program
 	off  int
-}
-
-// EnvRead records that a program read a variable of the environment.
-type EnvRead struct {
-	Name string
-	File string
-	// Line and Col tell where the read is in its source.
-	Line, Col int
 }
 
 // New makes an interpreter.
@@ -124,7 +114,7 @@ func New(cfg Config) *Interp {
 		in.cfg.Now = time.Now
 	}
 	in.globals, in.required = map[string]Value{}, map[string]bool{}
-	in.objIDs, in.walking = map[any]int{}, map[any]bool{}
+	in.walking = map[any]bool{}
 	in.ctx, in.deadline = context.Background(), time.Now().Add(time.Hour)
 	in.boot()
 	return in
@@ -133,24 +123,8 @@ func New(cfg Config) *Interp {
 // Env is the environment that programs see as ENV.
 func (in *Interp) Env() *env.Env { return in.env }
 
-// Dir is the working directory.
-func (in *Interp) Dir() string { return in.dir }
-
 // SetConst defines a top-level constant, such as a [HostObject] for Chef.
 func (in *Interp) SetConst(name string, v Value) { in.defConst(in.cObject, name, v) }
-
-// SetGlobal defines a global variable; the name begins with "$".
-func (in *Interp) SetGlobal(name string, v Value) { in.globals[name] = v }
-
-// Global gives a global variable's value, or nil.
-func (in *Interp) Global(name string) Value { return in.globals[name] }
-
-// EnvReads lists the reads of the environment since the last call, in order, and forgets them.
-func (in *Interp) EnvReads() []EnvRead {
-	r := in.envReads
-	in.envReads = nil
-	return r
-}
 
 // Eval parses and runs a source text.
 func (in *Interp) Eval(ctx context.Context, src, file string) (Value, error) {
@@ -401,14 +375,6 @@ func (in *Interp) tooDeep() {
 
 // noteEnv records a read of the environment.
 func (in *Interp) noteEnv(name string) {
-	r := EnvRead{Name: name}
-	if prog, off := in.place(); prog != nil {
-		r.File = prog.opts.File
-		r.Line, r.Col = prog.Position(off)
-	}
-	if len(in.envReads) < 10_000 {
-		in.envReads = append(in.envReads, r)
-	}
 	if in.onEnv != nil {
 		in.onEnv(name)
 	}

@@ -320,9 +320,9 @@ func (p *parser) interpolation() node {
 	start := p.pos
 	saved := *p
 	restore := func(end int) {
-		ntok, nodes := p.ntok, p.nodes
+		ntok := p.ntok
 		*p = saved
-		p.ntok, p.nodes, p.pos = ntok, nodes, end
+		p.ntok, p.pos = ntok, end
 	}
 	if p.ch(p.pos+1) != '{' {
 		p.pos++
@@ -337,7 +337,7 @@ func (p *parser) interpolation() node {
 			n = &gvarNode{at(t.pos), t.s}
 		}
 		restore(t.end)
-		return &dstrNode{at(start), []node{n}}
+		return &dstrNode{at: at(start), parts: []node{n}}
 	}
 	p.enter(start)
 	p.pos += 2
@@ -348,7 +348,7 @@ func (p *parser) interpolation() node {
 		p.fail(start, "unterminated interpolation")
 	}
 	restore(p.tok.end)
-	return &dstrNode{at(start), []node{body}}
+	return &dstrNode{at: at(start), parts: []node{body}}
 }
 
 // escape reads one backslash sequence of a double-quoted string into b.
@@ -418,7 +418,6 @@ func (p *parser) wordList(s stringStyle) [][]node {
 	t := &textParts{}
 	end := func() {
 		if t.flush(); len(t.parts) > 0 {
-			p.count(t.at)
 			words = append(words, t.parts)
 		}
 		t = &textParts{}
@@ -500,9 +499,9 @@ func (p *parser) heredoc(t token) (token, bool) {
 	saved := *p
 	p.src, p.pos = p.src[:end], body
 	parts := p.stringBody(stringStyle{interp: quote != '\'', dedent: indent})
-	nodes, ntok := p.nodes, p.ntok
+	ntok := p.ntok
 	*p = saved
-	p.nodes, p.ntok = nodes, ntok
+	p.ntok = ntok
 	p.heredocEnd = min(after, len(p.src))
 	p.pos, p.state = i, sEnd
 	t.kind, t.parts, t.end = tString, parts, i

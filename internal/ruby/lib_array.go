@@ -1,17 +1,16 @@
 package ruby
 
-import "strings"
-
-var arrayClassMethods = []builtin{
-	{"new", 0, 2, arrayNew},
-}
+import (
+	"slices"
+	"strings"
+)
 
 var arrayMethods = []builtin{
 	{"to_a to_ary entries", 0, 0, self},
-	{"inspect to_s", 0, 0, arrayInspect},
-	{"length size", 0, 0, arrayLength},
-	{"empty?", 0, 0, arrayIsEmpty},
-	{"each", 0, 0, arrayEach},
+	{"inspect to_s", 0, 0, of(func(in *Interp, a *Array) Value { return in.str(in.inspectArray(a)) })},
+	{"length size", 0, 0, of(func(_ *Interp, a *Array) Value { return len(a.a) })},
+	{"empty?", 0, 0, of(func(_ *Interp, a *Array) Value { return len(a.a) == 0 })},
+	{"each", 0, 0, orEnum(enumEach)},
 	{"[] slice", 1, 2, arrayGet},
 	{"[]=", 2, 3, arraySet},
 	{"dig", 1, -1, objectDig},
@@ -28,19 +27,13 @@ var arrayMethods = []builtin{
 	{"join", 0, 1, arrayJoin},
 	{"index find_index", 0, 1, arrayIndex},
 	{"delete", 1, 1, arrayDelete},
-	{"select! filter! keep_if reject! delete_if", 0, 0, arrayKeep},
-	{"map! collect! sort! sort_by! uniq! compact! reverse!", 0, 0, arrayInPlace},
-	{"flatten! rotate!", 0, 1, arrayInPlace},
+	{"map! collect! select! filter! keep_if reject! delete_if", 0, 0, orEnum(inPlace)},
+	{"sort! sort_by! uniq! compact! reverse!", 0, 0, inPlace},
+	{"flatten!", 0, 1, inPlace},
 	{"compact", 0, 0, arrayCompact},
 	{"flatten", 0, 1, arrayFlatten},
 	{"reverse", 0, 0, arrayReverse},
 	{"clear", 0, 0, arrayClear},
-}
-
-// change gives the elements of an array that is about to be changed.
-func (in *Interp) change(v Value) *Array {
-	in.checkFrozen(v)
-	return v.(*Array)
 }
 
 func arrayNew(in *Interp, c *call) Value {
@@ -51,33 +44,31 @@ func arrayNew(in *Interp, c *call) Value {
 	if src, ok := c.args[0].(*Array); ok {
 		return in.arr(append([]Value(nil), src.a...))
 	}
-	n := in.argInt(c.args[0])
-	if n < 0 {
-		in.raise("ArgumentError", "negative array size")
-	}
+	n := in.size(c.args[0], "negative array size")
 	in.alloc(in.multiply(16, n))
 	for i := range n {
+		v := c.opt(1)
 		if c.blk != nil {
-			in.push(a, in.yield(c.blk, i))
-		} else {
-			in.push(a, c.opt(1))
+			v = in.yield(c.blk, i)
 		}
+		in.push(a, v)
 	}
 	return a
 }
 
-func arrayInspect(in *Interp, c *call) Value { return in.str(in.inspectArray(c.self.(*Array))) }
-
-func arrayLength(_ *Interp, c *call) Value { return len(c.self.(*Array).a) }
-
-func arrayIsEmpty(_ *Interp, c *call) Value { return len(c.self.(*Array).a) == 0 }
-
-func arrayEach(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
+// size reads a number of elements, which may not be negative.
+func (in *Interp) size(v Value, refusal string) int {
+	n := in.argInt(v)
+	if n < 0 {
+		in.raise("ArgumentError", "%s", refusal)
 	}
-	in.each(c.self, func(x Value) bool { in.yield(c.blk, x); return true })
-	return c.self
+	return n
+}
+
+// change gives the elements of an array that is about to be changed.
+func (in *Interp) change(v Value) *Array {
+	in.checkFrozen(v)
+	return v.(*Array)
 }
 
 // element gives an element by its index, nil beyond the ends.
@@ -93,8 +84,7 @@ func (a *Array) element(i int) Value {
 
 func arrayGet(in *Interp, c *call) Value {
 	a := c.self.(*Array)
-	_, isRange := c.args[0].(*Range)
-	if len(c.args) == 1 && !isRange {
+	if _, isRange := c.args[0].(*Range); len(c.args) == 1 && !isRange {
 		return a.element(in.argInt(c.args[0]))
 	}
 	lo, n, ok := in.sliceArgs(c.args, len(a.a))
@@ -107,12 +97,10 @@ func arrayGet(in *Interp, c *call) Value {
 func arraySet(in *Interp, c *call) Value {
 	a := in.change(c.self)
 	val := c.args[len(c.args)-1]
-	r, isRange := c.args[0].(*Range)
-	lo, n := 0, -1
-	switch {
-	case isRange:
+	lo, n := 0, -1 // -1: one element
+	if r, ok := c.args[0].(*Range); ok {
 		lo, n = in.rangeBounds(r, len(a.a))
-	default:
+	} else {
 		if lo = in.argInt(c.args[0]); lo < 0 {
 			lo += len(a.a)
 		}
@@ -126,13 +114,10 @@ func arraySet(in *Interp, c *call) Value {
 		in.raise("IndexError", "index %d too small for array; minimum: -%d", lo-len(a.a), len(a.a))
 	}
 	in.alloc(in.multiply(16, max(0, lo-len(a.a))))
-	for len(a.a) < lo {
+	for len(a.a) < lo || n < 0 && len(a.a) == lo {
 		in.push(a, nil)
 	}
 	if n < 0 {
-		if lo == len(a.a) {
-			in.push(a, nil)
-		}
 		a.a[lo] = val
 		return val
 	}
@@ -165,13 +150,13 @@ func objectDig(in *Interp, c *call) Value {
 }
 
 func arrayFetch(in *Interp, c *call) Value {
-	a := c.self.(*Array).a
-	i := in.argInt(c.args[0])
-	if i >= -len(a) && i < len(a) {
-		return c.self.(*Array).element(i)
+	a := c.self.(*Array)
+	i, n := in.argInt(c.args[0]), len(a.a)
+	if i >= -n && i < n {
+		return a.element(i)
 	}
 	if c.blk == nil && len(c.args) == 1 {
-		in.raise("IndexError", "index %d outside of array bounds: %d...%d", i, -len(a), len(a))
+		in.raise("IndexError", "index %d outside of array bounds: %d...%d", i, -n, n)
 	}
 	return in.fetchDefault(c)
 }
@@ -181,10 +166,7 @@ func arrayLast(in *Interp, c *call) Value {
 	if len(c.args) == 0 {
 		return a.element(-1)
 	}
-	n := in.argInt(c.args[0])
-	if n < 0 {
-		in.raise("ArgumentError", "negative array size")
-	}
+	n := in.size(c.args[0], "negative array size")
 	return in.arr(append([]Value(nil), a.a[max(0, len(a.a)-n):]...))
 }
 
@@ -202,14 +184,13 @@ func arrayPop(in *Interp, c *call) Value {
 	if n < 0 {
 		return nil
 	}
-	if c.name == "pop" {
-		v := a.a[n]
-		a.a = a.a[:n]
-		return v
+	first, last := a.a[0], a.a[n]
+	if c.name == "shift" {
+		a.a = a.a[1:]
+		return first
 	}
-	v := a.a[0]
-	a.a = a.a[1:]
-	return v
+	a.a = a.a[:n]
+	return last
 }
 
 func arrayUnshift(in *Interp, c *call) Value {
@@ -257,25 +238,22 @@ func arraySetOp(in *Interp, c *call) Value {
 }
 
 func arrayTimes(in *Interp, c *call) Value {
+	a := c.self.(*Array)
 	if s, ok := c.args[0].(*String); ok {
-		return in.str(in.join(c.self.(*Array), s.s))
+		return in.str(in.join(a, s.s))
 	}
-	n := in.argInt(c.args[0])
-	if n < 0 {
-		in.raise("ArgumentError", "argument must be non-negative")
-	}
-	a := c.self.(*Array).a
-	in.alloc(in.multiply(16*len(a), n))
+	n := in.size(c.args[0], "argument must be non-negative")
+	in.alloc(in.multiply(16*len(a.a), n))
 	var out []Value
 	for range n {
-		out = append(out, a...)
+		out = append(out, a.a...)
 	}
 	return in.arr(out)
 }
 
 func arrayJoin(in *Interp, c *call) Value {
 	sep := ""
-	if len(c.args) > 0 && c.args[0] != nil {
+	if c.opt(0) != nil {
 		sep = in.argString(c.args[0])
 	}
 	return in.str(in.join(c.self.(*Array), sep))
@@ -310,7 +288,7 @@ func arrayIndex(in *Interp, c *call) Value {
 	}
 	for i, x := range c.self.(*Array).a {
 		in.step(1)
-		if in.fits(c, x, false) {
+		if len(c.args) > 0 && in.equal(x, c.args[0]) || len(c.args) == 0 && in.yieldBool(c.blk, x) {
 			return i
 		}
 	}
@@ -336,49 +314,40 @@ func arrayDelete(in *Interp, c *call) Value {
 	return found
 }
 
-// keeps tells whether a method such as select! or delete_if keeps the elements
-// that the block accepts, and whether it returns nil when nothing changed.
-func keeps(name string) (accepted, nilIfSame bool) {
-	return name != "delete_if" && !strings.HasPrefix(name, "reject"), strings.HasSuffix(name, "!")
-}
-
-func arrayKeep(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
+// inPlace is a method such as map!, delete_if or upcase!: the result of the
+// method that copies replaces the contents of the receiver. Some return nil
+// when nothing changed.
+func inPlace(in *Interp, c *call) Value {
+	in.checkFrozen(c.self)
+	name := strings.TrimSuffix(c.name, "!")
+	nilIfSame := strings.Contains(" uniq compact flatten select filter reject ", " "+name+" ")
+	switch name {
+	case "keep_if":
+		name = "select"
+	case "delete_if":
+		name = "reject"
 	}
-	a := in.change(c.self)
-	accepted, nilIfSame := keeps(c.name)
-	var out []Value
-	for _, x := range append([]Value(nil), a.a...) {
-		if in.yieldBool(c.blk, x) == accepted {
-			out = append(out, x)
+	result := in.call(invocation{f: c.f, self: c.self, name: name, args: c.args, kw: c.kw, blk: c.blk})
+	same := false
+	switch x := c.self.(type) {
+	case *Array:
+		a := result.(*Array).a
+		same, x.a = len(a) == len(x.a), a
+	case *Hash:
+		h := result.(*Hash)
+		same = h.live == x.live
+		x.replace(h)
+	case *String:
+		t := result.(*String).s
+		found := strings.HasSuffix(name, "sub") && c.f != nil && c.f.mf.match != nil
+		if same, nilIfSame = t == x.s && !found, true; !same {
+			in.edit(x, t)
 		}
 	}
-	same := len(out) == len(a.a)
-	a.a = out
 	if same && nilIfSame {
 		return nil
 	}
-	return a
-}
-
-// arrayInPlace is the method without the ! whose result replaces the elements;
-// uniq!, compact! and flatten! return nil when nothing changed.
-func arrayInPlace(in *Interp, c *call) Value {
-	if c.blk == nil && strings.HasPrefix(c.name, "map") {
-		return in.enum(c)
-	}
-	a := in.change(c.self)
-	name := strings.TrimSuffix(c.name, "!")
-	old := a.a
-	a.a = in.call(invocation{f: c.f, self: a, name: name, args: c.args, blk: c.blk}).(*Array).a
-	switch name {
-	case "uniq", "compact", "flatten":
-		if len(a.a) == len(old) {
-			return nil
-		}
-	}
-	return a
+	return c.self
 }
 
 func arrayCompact(in *Interp, c *call) Value {
@@ -392,11 +361,7 @@ func arrayCompact(in *Interp, c *call) Value {
 }
 
 func arrayFlatten(in *Interp, c *call) Value {
-	depth := -1
-	if len(c.args) > 0 && c.args[0] != nil {
-		depth = in.argInt(c.args[0])
-	}
-	return in.arr(in.flatten(nil, c.self.(*Array), depth))
+	return in.arr(in.flatten(nil, c.self.(*Array), in.optInt(c, 0, -1)))
 }
 
 func (in *Interp) flatten(out []Value, a *Array, depth int) []Value {
@@ -417,11 +382,8 @@ func (in *Interp) flatten(out []Value, a *Array, depth int) []Value {
 }
 
 func arrayReverse(in *Interp, c *call) Value {
-	a := c.self.(*Array).a
-	out := make([]Value, len(a))
-	for i, x := range a {
-		out[len(a)-1-i] = x
-	}
+	out := append([]Value(nil), c.self.(*Array).a...)
+	slices.Reverse(out)
 	return in.arr(out)
 }
 

@@ -9,19 +9,17 @@ import (
 // lib/enumerable.rb.
 var enumerableMethods = []builtin{
 	{"to_a entries", 0, 0, enumToA},
-	{"each_entry", 0, 0, enumEachEntry},
-	{"map collect", 0, 0, enumMap},
-	{"select filter find_all reject", 0, 0, enumSelect},
-	{"find detect", 0, 0, enumFind},
-	{"each_with_index", 0, 0, enumEachWithIndex},
+	{"each_entry", 0, 0, orEnum(enumEach)},
+	{"map collect", 0, 0, orEnum(enumMap)},
+	{"select filter find_all reject", 0, 0, orEnum(enumSelect)},
+	{"find detect", 0, 0, orEnum(enumFind)},
+	{"each_with_index", 0, 0, orEnum(enumEachWithIndex)},
 	{"inject reduce", 0, 2, enumInject},
 	{"sum", 0, 1, enumSum},
-	{"count", 0, 1, enumCount},
-	{"all? any? none? one?", 0, 1, enumTest},
 	{"include? member?", 1, 1, enumIncludes},
 	{"first", 0, 1, enumFirst},
 	{"sort", 0, 0, enumSort},
-	{"sort_by", 0, 0, enumSortBy},
+	{"sort_by", 0, 0, orEnum(enumSortBy)},
 	{"min max", 0, 0, enumMin},
 	{"uniq", 0, 0, enumUniq},
 	{"to_h", 0, 0, enumToH},
@@ -29,7 +27,7 @@ var enumerableMethods = []builtin{
 
 var enumeratorMethods = []builtin{
 	{"each", 0, 0, enumeratorEach},
-	{"with_index each_with_index", 0, 1, enumeratorWithIndex},
+	{"with_index each_with_index", 0, 1, orEnum(enumeratorWithIndex)},
 }
 
 // enumerator is a method call whose block comes later.
@@ -44,6 +42,16 @@ type enumerator struct {
 func (in *Interp) enum(c *call) Value {
 	in.alloc(100)
 	return &enumerator{c.self, c.name, c.args, c.kw}
+}
+
+// orEnum makes a method return an enumerator when it is called without a block.
+func orEnum(fn builtinFunc) builtinFunc {
+	return func(in *Interp, c *call) Value {
+		if c.blk == nil {
+			return in.enum(c)
+		}
+		return fn(in, c)
+	}
 }
 
 func objectToEnum(in *Interp, c *call) Value {
@@ -67,14 +75,13 @@ func (in *Interp) each(v Value, fn func(x Value) bool) {
 		}
 		return
 	case *Hash:
-		for i := 0; i < len(x.entries); i++ {
-			if e := x.entries[i]; !e.dead {
-				in.step(1)
-				if !fn(in.arr([]Value{e.k, e.v})) {
-					return
-				}
-			}
-		}
+		x.Each(func(k, v Value) bool {
+			in.step(1)
+			return fn(in.arr([]Value{k, v}))
+		})
+		return
+	case envObject:
+		in.each(in.envHash(), fn)
 		return
 	case *Range:
 		in.eachInRange(x, fn)
@@ -82,22 +89,26 @@ func (in *Interp) each(v Value, fn func(x Value) bool) {
 	}
 	tag := new(int)
 	in.catch(func() Value {
-		blk := &Proc{arity: -1, bi: func(in *Interp, args []Value) Value {
-			var x Value
-			switch len(args) {
-			case 0:
-			case 1:
-				x = args[0]
-			default:
-				x = in.arr(append([]Value(nil), args...))
-			}
-			if !fn(x) {
+		blk := &Proc{bi: func(in *Interp, args []Value) Value {
+			if !fn(in.oneOf(args)) {
 				panic(&jump{kind: jStop, tag: tag})
 			}
 			return nil
 		}}
 		return in.runEach(v, blk)
 	}, func(j *jump) bool { return j.kind == jStop && j.tag == any(tag) })
+}
+
+// oneOf is the element that a block without parameters of its own was given:
+// several values are an array.
+func (in *Interp) oneOf(args []Value) Value {
+	switch len(args) {
+	case 0:
+		return nil
+	case 1:
+		return args[0]
+	}
+	return in.arr(append([]Value(nil), args...))
 }
 
 // runEach calls the each of a value, or the call of an enumerator, with a block.
@@ -113,53 +124,40 @@ func (in *Interp) toA(v Value) []Value {
 	if a, ok := v.(*Array); ok {
 		return a.a
 	}
-	var out []Value
-	in.each(v, func(x Value) bool {
-		in.alloc(24)
-		out = append(out, x)
-		return true
-	})
-	return out
+	return in.collect(v, func(x Value) (Value, bool) { return x, true })
 }
 
 func enumToA(in *Interp, c *call) Value { return in.arr(append([]Value(nil), in.toA(c.self)...)) }
 
-func enumEachEntry(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
+func enumEach(in *Interp, c *call) Value {
 	in.each(c.self, func(x Value) bool { in.yield(c.blk, x); return true })
 	return c.self
 }
 
 // collect gathers what pick accepts of the elements.
-func (in *Interp) collect(c *call, pick func(x Value) (Value, bool)) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
+func (in *Interp) collect(v Value, pick func(x Value) (Value, bool)) []Value {
 	var out []Value
-	in.each(c.self, func(x Value) bool {
+	in.each(v, func(x Value) bool {
 		if v, ok := pick(x); ok {
 			in.alloc(24)
 			out = append(out, v)
 		}
 		return true
 	})
-	return in.arr(out)
+	return out
 }
 
 func enumMap(in *Interp, c *call) Value {
-	return in.collect(c, func(x Value) (Value, bool) { return in.yield(c.blk, x), true })
+	return in.arr(in.collect(c.self, func(x Value) (Value, bool) { return in.yield(c.blk, x), true }))
 }
 
 func enumSelect(in *Interp, c *call) Value {
-	return in.collect(c, func(x Value) (Value, bool) { return x, in.yieldBool(c.blk, x) == (c.name != "reject") })
+	return in.arr(in.collect(c.self, func(x Value) (Value, bool) {
+		return x, in.yieldBool(c.blk, x) == (c.name != "reject")
+	}))
 }
 
 func enumFind(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
 	var found Value
 	in.each(c.self, func(x Value) bool {
 		if in.yieldBool(c.blk, x) {
@@ -172,9 +170,6 @@ func enumFind(in *Interp, c *call) Value {
 }
 
 func enumEachWithIndex(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
 	i := 0
 	in.each(c.self, func(x Value) bool {
 		in.yield(c.blk, x, i)
@@ -246,62 +241,6 @@ func enumSum(in *Interp, c *call) Value {
 	return acc
 }
 
-// fits tells whether an element is what the call looks for: equal to its
-// argument, or true for its block.
-func (in *Interp) fits(c *call, x Value, noBlock bool) bool {
-	switch {
-	case len(c.args) > 0:
-		return in.equal(x, c.args[0])
-	case c.blk != nil:
-		return in.yieldBool(c.blk, x)
-	}
-	return noBlock
-}
-
-func enumCount(in *Interp, c *call) Value {
-	n := 0
-	in.each(c.self, func(x Value) bool {
-		if in.fits(c, x, true) {
-			n++
-		}
-		return true
-	})
-	return n
-}
-
-func enumTest(in *Interp, c *call) Value {
-	hits, misses := 0, 0
-	in.each(c.self, func(x Value) bool {
-		ok := truthy(x)
-		if len(c.args) > 0 {
-			ok = in.caseEq(c.args[0], x, c.f)
-		} else if c.blk != nil {
-			ok = in.yieldBool(c.blk, x)
-		}
-		if ok {
-			hits++
-		} else {
-			misses++
-		}
-		switch c.name {
-		case "all?":
-			return ok
-		case "one?":
-			return hits < 2
-		}
-		return !ok
-	})
-	switch c.name {
-	case "all?":
-		return misses == 0
-	case "any?":
-		return hits > 0
-	case "none?":
-		return hits == 0
-	}
-	return hits == 1
-}
-
 func enumIncludes(in *Interp, c *call) Value {
 	found := false
 	in.each(c.self, func(x Value) bool {
@@ -312,30 +251,25 @@ func enumIncludes(in *Interp, c *call) Value {
 }
 
 func enumFirst(in *Interp, c *call) Value {
-	var out []Value
+	refusal := "attempt to take negative size"
+	if _, ok := c.self.(*Array); ok {
+		refusal = "negative array size"
+	}
 	n := 1
 	if len(c.args) > 0 {
-		if n = in.argInt(c.args[0]); n < 0 {
-			if _, ok := c.self.(*Array); ok {
-				in.raise("ArgumentError", "negative array size")
-			}
-			in.raise("ArgumentError", "attempt to take negative size")
-		}
+		n = in.size(c.args[0], refusal)
 	}
+	out := in.arr(nil)
 	if n > 0 {
 		in.each(c.self, func(x Value) bool {
-			in.alloc(24)
-			out = append(out, x)
-			return len(out) < n
+			in.push(out, x)
+			return len(out.a) < n
 		})
 	}
 	if len(c.args) > 0 {
-		return in.arr(out)
+		return out
 	}
-	if len(out) == 0 {
-		return nil
-	}
-	return out[0]
+	return out.element(0)
 }
 
 func enumSort(in *Interp, c *call) Value {
@@ -343,9 +277,6 @@ func enumSort(in *Interp, c *call) Value {
 }
 
 func enumSortBy(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
 	var pairs []Value
 	for _, x := range in.toA(c.self) {
 		pairs = append(pairs, in.arr([]Value{in.yield(c.blk, x), x}))
@@ -360,7 +291,7 @@ func enumSortBy(in *Interp, c *call) Value {
 
 func enumMin(in *Interp, c *call) Value {
 	sign := 1
-	if strings.HasPrefix(c.name, "max") {
+	if c.name == "max" {
 		sign = -1
 	}
 	var best Value
@@ -373,8 +304,8 @@ func enumMin(in *Interp, c *call) Value {
 	return best
 }
 
-// uniq keeps the first of the elements with equal keys.
-func (in *Interp) uniq(c *call) []Value {
+// enumUniq keeps the first of the elements with equal keys.
+func enumUniq(in *Interp, c *call) Value {
 	seen := NewHash()
 	var out []Value
 	for _, x := range in.toA(c.self) {
@@ -387,10 +318,8 @@ func (in *Interp) uniq(c *call) []Value {
 			out = append(out, x)
 		}
 	}
-	return out
+	return in.arr(out)
 }
-
-func enumUniq(in *Interp, c *call) Value { return in.arr(in.uniq(c)) }
 
 func enumToH(in *Interp, c *call) Value {
 	h := NewHash()
@@ -421,47 +350,29 @@ func enumeratorEach(in *Interp, c *call) Value {
 // enumeratorWithIndex calls the enumerator's method with a block that gets an
 // index as well; its value is the method's, as in map.with_index.
 func enumeratorWithIndex(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
-	i := 0
-	if len(c.args) > 0 && c.args[0] != nil {
-		i = in.argInt(c.args[0])
-	}
-	return in.runEach(c.self, &Proc{arity: -1, bi: func(in *Interp, args []Value) Value {
-		x := in.arr(append([]Value(nil), args...)).a
-		var v Value = &Array{a: x}
-		if len(x) == 1 {
-			v = x[0]
-		}
+	i := in.optInt(c, 0, 0)
+	return in.runEach(c.self, &Proc{bi: func(in *Interp, args []Value) Value {
 		i++
-		return in.yield(c.blk, v, i-1)
+		return in.yield(c.blk, in.oneOf(args), i-1)
 	}})
 }
 
 // Ranges.
 
 var rangeMethods = []builtin{
-	{"begin", 0, 0, rangeBegin},
-	{"end", 0, 0, rangeEnd},
-	{"last", 0, 0, rangeEnd},
-	{"exclude_end?", 0, 0, rangeExcludesEnd},
-	{"each", 0, 0, rangeEach},
+	{"begin", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Lo })},
+	{"end", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Hi })},
+	{"exclude_end?", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Excl })},
+	{"each", 0, 0, orEnum(enumEach)},
 	{"include? member? === cover?", 1, 1, rangeIncludes},
 	{"to_s inspect", 0, 0, rangeToS},
 }
 
 func rangeNew(in *Interp, c *call) Value { return in.newRange(c.args[0], c.args[1], truthy(c.opt(2))) }
 
-func rangeBegin(_ *Interp, c *call) Value { return c.self.(*Range).Lo }
-
-func rangeEnd(_ *Interp, c *call) Value { return c.self.(*Range).Hi }
-
-func rangeExcludesEnd(_ *Interp, c *call) Value { return c.self.(*Range).Excl }
-
 func (in *Interp) eachInRange(r *Range, fn func(Value) bool) {
-	switch lo := r.Lo.(type) {
-	case int:
+	lo, ok := r.Lo.(int)
+	if ok {
 		for i := lo; r.Hi == nil || in.beforeEnd(r, i); i++ {
 			in.step(1)
 			if !fn(i) {
@@ -469,11 +380,11 @@ func (in *Interp) eachInRange(r *Range, fn func(Value) bool) {
 			}
 		}
 		return
-	case *String:
-		if hi, ok := r.Hi.(*String); ok {
-			in.eachString(lo.s, hi.s, r.Excl, fn)
-			return
-		}
+	}
+	first, ok1 := r.Lo.(*String)
+	if last, ok2 := r.Hi.(*String); ok1 && ok2 {
+		in.eachString(first.s, last.s, r.Excl, fn)
+		return
 	}
 	if _, ok := r.Lo.(Symbol); ok {
 		in.unsupported("iterating over a range of symbols")
@@ -486,16 +397,11 @@ func (in *Interp) beforeEnd(r *Range, v Value) bool {
 	return c < 0 || c == 0 && !r.Excl
 }
 
-func rangeEach(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
-	in.eachInRange(c.self.(*Range), func(x Value) bool { in.yield(c.blk, x); return true })
-	return c.self
-}
-
 func rangeIncludes(in *Interp, c *call) Value {
 	r, v := c.self.(*Range), c.args[0]
+	if _, ok := v.(*Range); ok && c.name == "cover?" {
+		in.unsupported("Range#cover? of a range")
+	}
 	if _, ok := r.Lo.(*String); ok && (c.name == "include?" || c.name == "member?") {
 		return enumIncludes(in, c)
 	}
@@ -517,9 +423,23 @@ func rangeToS(in *Interp, c *call) Value {
 	if c.name == "inspect" {
 		show = func(v Value) string { return when(v != nil, in.inspect(v)) }
 	}
-	dots := ".."
-	if r.Excl {
-		dots = "..."
+	return in.str(show(r.Lo) + ".." + when(r.Excl, ".") + show(r.Hi))
+}
+
+// eachString calls fn for the strings from lo to hi, as Ruby's ranges of strings
+// do: by number where both are digits, else by succ.
+func (in *Interp) eachString(lo, hi string, excl bool, fn func(Value) bool) {
+	digits := func(s string) bool { return s != "" && len(s) < 18 && strings.Trim(s, "0123456789") == "" }
+	numeric := digits(lo) && digits(hi)
+	if len(lo) > len(hi) && !numeric || len(lo) == len(hi) && lo > hi {
+		return
 	}
-	return in.str(show(r.Lo) + dots + show(r.Hi))
+	last := in.integerPrefix(hi, 10)
+	for s := lo; len(s) <= len(hi) || numeric; s = succ(s) {
+		in.step(1)
+		atEnd := s == hi || numeric && in.integerPrefix(s, 10) >= last
+		if atEnd && excl || numeric && in.integerPrefix(s, 10) > last || !fn(in.str(s)) || atEnd {
+			return
+		}
+	}
 }

@@ -5,15 +5,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
 )
 
 var fileClassMethods = []builtin{
-	{"dirname", 1, 1, fileDirname},
+	{"dirname", 1, 1, onPath(dirnameOf)},
 	{"basename", 1, 2, fileBasename},
-	{"extname", 1, 1, fileExtname},
+	{"extname", 1, 1, onPath(extOf)},
 	{"split", 1, 1, fileSplit},
 	{"join", 0, -1, fileJoin},
 	{"expand_path absolute_path", 1, 2, fileExpandPath},
@@ -23,7 +22,7 @@ var fileClassMethods = []builtin{
 }
 
 var ioClassMethods = []builtin{
-	{"read binread", 1, 1, ioReadFile},
+	{"read", 1, 1, func(in *Interp, c *call) Value { return in.str(in.readFile(in.pathArg(c.args[0]))) }},
 	{"readlines foreach", 1, 2, ioReadLines},
 	{"write binwrite unlink rename symlink link chmod chown truncate utime popen", 0, -1, refuseChange},
 }
@@ -31,20 +30,17 @@ var ioClassMethods = []builtin{
 // ioMethods are those of an open file, and of the standard streams.
 var ioMethods = []builtin{
 	{"read", 0, 0, ioRead},
-	{"gets", 0, 0, ioGets},
 	{"each each_line readlines", 0, -1, ioEachLine},
 	{"close", 0, 0, objectNil},
-	{"tty? isatty sync", 0, 0, func(*Interp, *call) Value { return false }},
-	{"sync=", 1, 1, func(_ *Interp, c *call) Value { return c.args[0] }},
-	{"flush", 0, 0, self},
+	{"gets", 0, -1, kernelUnsupported}, // not Kernel's, which is private
 	{"puts", 0, -1, kernelPuts},
-	{"print write <<", 0, -1, ioPrint},
+	{"print write", 0, -1, ioPrint},
 }
 
 var dirClassMethods = []builtin{
-	{"pwd getwd", 0, 0, dirPwd},
-	{"home", 0, 1, dirHome},
-	{"exist? exists?", 1, 1, dirExists},
+	{"pwd getwd", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(in.dir)) }},
+	{"home", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(in.homeOf(""))) }},
+	{"exist? exists?", 1, 1, fileTest},
 	{"entries children", 1, 1, dirEntries},
 	{"glob []", 1, -1, dirGlob},
 	{"tmpdir", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(os.TempDir())) }},
@@ -53,6 +49,11 @@ var dirClassMethods = []builtin{
 
 var fileUtilsMethods = []builtin{
 	{"mkdir mkdir_p rm rm_f rm_r rm_rf cp cp_r mv ln ln_s ln_sf touch chmod chmod_R chown install cd", 0, -1, refuseChange},
+}
+
+// onPath makes a method of a function of a path.
+func onPath(fn func(p string) string) builtinFunc {
+	return func(in *Interp, c *call) Value { return in.str(fn(in.pathArg(c.args[0]))) }
 }
 
 const pathListSeparator = string(os.PathListSeparator)
@@ -125,11 +126,7 @@ func (in *Interp) expandPath(p string, base Value) string {
 // homeOf is the home directory of a user, "" being the current one.
 func (in *Interp) homeOf(name string) string {
 	if name != "" {
-		u, err := user.Lookup(name)
-		if err != nil {
-			in.raise("ArgumentError", "user %s doesn't exist", name)
-		}
-		return u.HomeDir
+		in.unsupported("the home directory of a user (~" + name + ")")
 	}
 	in.noteEnv("HOME")
 	for _, v := range []string{"HOME", "USERPROFILE"} {
@@ -228,8 +225,6 @@ func (in *Interp) readFile(p string) string {
 	return string(b)
 }
 
-func fileDirname(in *Interp, c *call) Value { return in.str(dirnameOf(in.pathArg(c.args[0]))) }
-
 func fileBasename(in *Interp, c *call) Value {
 	suffix := ""
 	if len(c.args) > 1 {
@@ -237,8 +232,6 @@ func fileBasename(in *Interp, c *call) Value {
 	}
 	return in.str(basenameOf(in.pathArg(c.args[0]), suffix))
 }
-
-func fileExtname(in *Interp, c *call) Value { return in.str(extOf(in.pathArg(c.args[0]))) }
 
 func fileSplit(in *Interp, c *call) Value {
 	p := in.pathArg(c.args[0])
@@ -283,11 +276,12 @@ func fileTest(in *Interp, c *call) Value {
 	if err != nil {
 		return false
 	}
+	if c.self == any(in.classes["Dir"]) || c.name == "directory?" {
+		return st.IsDir()
+	}
 	switch c.name {
 	case "file?":
 		return st.Mode().IsRegular()
-	case "directory?":
-		return st.IsDir()
 	case "zero?", "empty?":
 		return st.Size() == 0
 	case "executable?":
@@ -328,18 +322,8 @@ func fileOpen(in *Interp, c *call) Value {
 	return f
 }
 
-func ioReadFile(in *Interp, c *call) Value {
-	s := in.str(in.readFile(in.pathArg(c.args[0])))
-	s.binary = c.name == "binread"
-	return s
-}
-
 func ioReadLines(in *Interp, c *call) Value {
-	chomped, _ := flag(c.kwargs(), "chomp")
-	if len(c.args) > 1 {
-		in.unsupported("IO." + c.name + " with a separator")
-	}
-	lines := in.lines(in.readFile(in.pathArg(c.args[0])), chomped)
+	lines := in.linesOf(c, in.readFile(in.pathArg(c.args[0])))
 	if c.blk == nil {
 		return in.arr(lines)
 	}
@@ -357,22 +341,12 @@ func ioRead(in *Interp, c *call) Value {
 	return in.str(s)
 }
 
-func ioGets(in *Interp, c *call) Value {
-	f := open(c)
-	for line := range strings.Lines(f.rest) {
-		f.rest = f.rest[len(line):]
-		return in.str(line)
-	}
-	return nil
-}
-
 func ioEachLine(in *Interp, c *call) Value {
-	chomped, _ := flag(c.kwargs(), "chomp")
-	f := open(c)
 	if c.name != "readlines" && c.blk == nil {
 		return in.enum(c)
 	}
-	lines := in.lines(f.rest, chomped)
+	f := open(c)
+	lines := in.linesOf(c, f.rest)
 	f.rest = ""
 	return in.listOrEach(c, lines)
 }
@@ -384,27 +358,10 @@ func ioPrint(in *Interp, c *call) Value {
 		n += len(s)
 		in.print(s)
 	}
-	switch c.name {
-	case "<<":
-		return c.self
-	case "print":
+	if c.name == "print" {
 		return nil
 	}
 	return n
-}
-
-func dirPwd(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(in.dir)) }
-
-func dirHome(in *Interp, c *call) Value {
-	name := ""
-	if len(c.args) > 0 && c.args[0] != nil {
-		name = in.argString(c.args[0])
-	}
-	return in.str(filepath.ToSlash(in.homeOf(name)))
-}
-
-func dirExists(in *Interp, c *call) Value {
-	return fileTest(in, &call{name: "directory?", args: c.args})
 }
 
 func dirEntries(in *Interp, c *call) Value {

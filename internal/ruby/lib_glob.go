@@ -6,14 +6,12 @@ import (
 	"strings"
 )
 
-// Flags of File.fnmatch and Dir.glob.
-const (
-	fnmDotmatch = 4
-)
+// fnmDotmatch is File::FNM_DOTMATCH.
+const fnmDotmatch = 4
 
 // matchName matches one name; a leading dot wants a dot in the pattern.
-func matchName(pattern, name string, flags int) bool {
-	if strings.HasPrefix(name, ".") && flags&fnmDotmatch == 0 && !strings.HasPrefix(pattern, ".") {
+func matchName(pattern, name string, dots bool) bool {
+	if strings.HasPrefix(name, ".") && !dots && !strings.HasPrefix(pattern, ".") {
 		return false
 	}
 	ok, err := path.Match(strings.ReplaceAll(pattern, "[!", "[^"), name)
@@ -56,15 +54,17 @@ func (in *Interp) expandBraces(p string, out []string) []string {
 func dirGlob(in *Interp, c *call) Value {
 	g := &globber{in: in}
 	if kw := c.kwargs(); kw != nil {
-		if v, ok := kw.Get(Symbol("base")); ok && v != nil {
-			g.base = in.pathArg(v)
+		base, ok := kw.Get(Symbol("base"))
+		if !ok || kw.live > 1 {
+			in.unsupported("an option of Dir.glob other than base")
 		}
-		if v, ok := kw.Get(Symbol("flags")); ok {
-			g.flags = in.argInt(v)
-		}
+		g.base = in.pathArg(base)
 	}
 	if n, ok := c.args[len(c.args)-1].(int); ok {
-		g.flags, c.args = n, c.args[:len(c.args)-1]
+		if n != fnmDotmatch {
+			in.unsupported("a flag of Dir.glob other than File::FNM_DOTMATCH")
+		}
+		g.dots, c.args = true, c.args[:len(c.args)-1]
 	}
 	for _, a := range in.flatten(nil, NewArray(c.args...), -1) {
 		for _, p := range in.expandBraces(in.pathArg(a), nil) {
@@ -89,7 +89,7 @@ func dirGlob(in *Interp, c *call) Value {
 type globber struct {
 	in       *Interp
 	base     string
-	flags    int
+	dots     bool // names that begin with a dot are found, too
 	dirsOnly bool
 	out      []string
 }
@@ -139,17 +139,17 @@ func (g *globber) walk(prefix string, segs []string, depth int) {
 	if seg == "**" && len(segs) > 1 {
 		g.walk(prefix, segs[1:], depth+1)
 		for _, e := range list {
-			if e.IsDir() && (g.flags&fnmDotmatch != 0 || !strings.HasPrefix(e.Name(), ".")) {
+			if e.IsDir() && (g.dots || !strings.HasPrefix(e.Name(), ".")) {
 				g.walk(under(e.Name()), segs, depth+1)
 			}
 		}
 		return
 	}
-	if g.flags&fnmDotmatch != 0 && seg == "*" {
+	if g.dots && seg == "*" {
 		g.walk(under("."), segs[1:], depth+1)
 	}
 	for _, e := range list {
-		if matchName(seg, e.Name(), g.flags) {
+		if matchName(seg, e.Name(), g.dots) {
 			g.walk(under(e.Name()), segs[1:], depth+1)
 		}
 	}

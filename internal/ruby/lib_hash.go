@@ -1,27 +1,24 @@
 package ruby
 
-var hashClassMethods = []builtin{
-	{"new", 0, 1, hashNew},
-	{"[]", 0, -1, hashOf},
-}
-
-// hashMethods are those that are used most; the others are in lib/hash.rb.
+// hashMethods are those that are used most; the others are in
+// lib/enumerable.rb.
 var hashMethods = []builtin{
 	{"to_hash", 0, 0, self},
 	{"to_h", 0, 0, hashToH},
-	{"inspect to_s", 0, 0, hashInspect},
-	{"length size", 0, 0, hashLength},
-	{"empty?", 0, 0, hashIsEmpty},
-	{"[]", 1, 1, hashIndex},
+	{"inspect to_s", 0, 0, of(func(in *Interp, h *Hash) Value { return in.str(in.inspectHash(h)) })},
+	{"length size", 0, 0, of(func(_ *Interp, h *Hash) Value { return h.live })},
+	{"empty?", 0, 0, of(func(_ *Interp, h *Hash) Value { return h.live == 0 })},
+	{"[]", 1, 1, func(in *Interp, c *call) Value { return in.hashGet(c.self.(*Hash), c.args[0]) }},
 	{"[]= store", 2, 2, hashStore},
 	{"fetch", 1, 2, hashFetch},
 	{"dig", 1, -1, objectDig},
 	{"key? has_key? include? member?", 1, 1, hashHas},
-	{"keys", 0, 0, hashKeys},
-	{"values", 0, 0, hashValues},
-	{"each each_pair", 0, 0, arrayEach},
-	{"select filter reject", 0, 0, hashSelect},
-	{"select! filter! keep_if reject! delete_if", 0, 0, hashKeep},
+	{"keys", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.keys()) })},
+	{"values", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.values()) })},
+	{"each each_pair", 0, 0, orEnum(enumEach)},
+	{"select filter reject", 0, 0, orEnum(hashSelect)},
+	{"select! filter! keep_if reject! delete_if transform_values!", 0, 0, orEnum(inPlace)},
+	{"compact!", 0, 0, inPlace},
 	{"delete", 1, 1, hashDelete},
 	{"clear", 0, 0, hashClear},
 	{"replace", 1, 1, hashReplace},
@@ -64,19 +61,6 @@ func hashToH(in *Interp, c *call) Value {
 	return enumToH(in, c)
 }
 
-func hashInspect(in *Interp, c *call) Value {
-	if c.self.(*Hash).live == 0 {
-		return in.str("{}")
-	}
-	return in.str(in.inspectHash(c.self.(*Hash)))
-}
-
-func hashLength(_ *Interp, c *call) Value { return c.self.(*Hash).live }
-
-func hashIsEmpty(_ *Interp, c *call) Value { return c.self.(*Hash).live == 0 }
-
-func hashIndex(in *Interp, c *call) Value { return in.hashGet(c.self.(*Hash), c.args[0]) }
-
 func hashStore(in *Interp, c *call) Value {
 	in.hset(in.changeHash(c.self), c.args[0], c.args[1])
 	return c.args[1]
@@ -94,41 +78,15 @@ func hashHas(in *Interp, c *call) Value {
 	return ok
 }
 
-func hashKeys(in *Interp, c *call) Value { return in.arr(c.self.(*Hash).keys()) }
-
-func hashValues(in *Interp, c *call) Value { return in.arr(c.self.(*Hash).values()) }
-
-// filtered gives the entries that the block accepts, or the others.
-func (in *Interp) filtered(c *call, accepted bool) *Hash {
+func hashSelect(in *Interp, c *call) Value {
 	out := NewHash()
 	c.self.(*Hash).Each(func(k, v Value) bool {
-		if in.yieldBool(c.blk, k, v) == accepted {
+		if in.yieldBool(c.blk, k, v) == (c.name != "reject") {
 			in.hset(out, k, v)
 		}
 		return true
 	})
 	return out
-}
-
-func hashSelect(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
-	return in.filtered(c, c.name != "reject")
-}
-
-func hashKeep(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
-	h := in.changeHash(c.self)
-	accepted, nilIfSame := keeps(c.name)
-	out := in.filtered(c, accepted)
-	if same := out.live == h.live; same && nilIfSame {
-		return nil
-	}
-	h.replace(out)
-	return h
 }
 
 func hashDelete(in *Interp, c *call) Value {

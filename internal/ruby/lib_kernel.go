@@ -2,6 +2,8 @@ package ruby
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,78 +12,89 @@ import (
 var kernelMethods = []builtin{
 	{"== equal? eql?", 1, 1, objectEqual},
 	{"===", 1, 1, objectCaseEqual},
-	{"!=", 1, 1, objectNotEqual},
-	{"!", 0, 0, objectNot},
+	{"!=", 1, 1, func(in *Interp, c *call) Value { return !in.equal(c.self, c.args[0]) }},
+	{"!", 0, 0, func(_ *Interp, c *call) Value { return !truthy(c.self) }},
 	{"=~", 1, 1, objectNil},
-	{"!~", 1, 1, objectNotMatch},
+	{"!~", 1, 1, func(in *Interp, c *call) Value { return !truthy(in.send(c.self, "=~", c.args[0])) }},
 	{"<=>", 1, 1, objectCompare},
-	{"class", 0, 0, objectClass},
-	{"nil?", 0, 0, objectIsNil},
+	{"class", 0, 0, func(in *Interp, c *call) Value { return in.classOf(c.self) }},
+	{"nil?", 0, 0, func(_ *Interp, c *call) Value { return c.self == nil }},
 	{"inspect", 0, 0, objectInspect},
 	{"to_s", 0, 0, objectToS},
 	{"itself", 0, 0, self},
-	{"then yield_self", 0, 0, objectThen},
+	{"then yield_self", 0, 0, func(in *Interp, c *call) Value { return in.yield(in.needBlock(c), c.self) }},
 	{"tap", 0, 0, objectTap},
 	{"freeze", 0, 0, objectFreeze},
-	{"frozen?", 0, 0, objectFrozen},
+	{"frozen?", 0, 0, func(_ *Interp, c *call) Value { return isFrozen(c.self) }},
 	{"dup clone", 0, 1, objectDup},
-	{"is_a? kind_of?", 1, 1, objectIsA},
+	{"is_a? kind_of?", 1, 1, func(in *Interp, c *call) Value { return in.isA(c.self, in.argClass(c.args[0])) }},
 	{"respond_to?", 1, 2, objectRespondTo},
 	{"-private:respond_to_missing?", 2, 2, func(*Interp, *call) Value { return false }},
 	{"send __send__ public_send", 1, -1, objectSend},
 	{"to_enum enum_for", 0, -1, objectToEnum},
 	{"extend", 1, 1, objectExtend},
 	{"instance_eval instance_exec", 0, -1, objectInstanceEval},
-	{"to_json", 0, -1, objectToJSON},
+	{"to_json", 0, -1, func(in *Interp, c *call) Value { return in.str(in.toJSON(c.self, "", false)) }},
 }
 
 // kernelFunctions are called without a receiver.
 var kernelFunctions = []builtin{
-	{"-private:puts", 0, -1, kernelPuts},
-	{"-private:print", 0, -1, kernelPrint},
+	{"-private:puts -private:warn", 0, -1, kernelPuts},
+	{"-private:print", 0, -1, ioPrint},
 	{"-private:p -private:pp", 0, -1, kernelP},
-	{"-private:warn", 0, -1, kernelPuts},
 	{"-private:format -private:sprintf", 1, -1, kernelFormat},
 	{"-private:raise -private:fail", 0, -1, kernelRaise},
-	{"-private:block_given?", 0, 0, kernelBlockGiven},
+	{"-private:block_given?", 0, 0, func(_ *Interp, c *call) Value { return c.f != nil && c.f.mf.blk != nil }},
 	{"-private:lambda", 0, 0, kernelLambda},
-	{"-private:proc", 0, 0, kernelProc},
+	{"-private:proc", 0, 0, func(in *Interp, c *call) Value { return in.needBlock(c) }},
 	{"-private:loop", 0, 0, kernelLoop},
 	{"-private:exit -private:abort", 0, -1, kernelExit},
-	{"-private:system", 1, -1, kernelSystem},
-	{"-private:`", 1, 1, kernelBacktick},
-	{"-private:require", 1, 1, kernelRequire},
+	{"-private:system", 1, -1, func(in *Interp, c *call) Value { return in.system(c) }},
+	{"-private:`", 1, 1, func(in *Interp, c *call) Value { return in.backtick(in.argString(c.args[0])) }},
+	{"-private:require", 1, 1, func(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }},
 	{"-private:require_relative -private:load", 1, -1, kernelLoad},
 	{"-private:__dir__", 0, 0, kernelDir},
 	{"-private:Integer", 1, 3, kernelInteger},
 	{"-private:Float", 1, 2, kernelFloat},
-	{"-private:String", 1, 1, kernelString},
+	{"-private:String", 1, 1, func(in *Interp, c *call) Value { return in.str(in.toS(c.args[0])) }},
 	{"-private:Array", 1, 1, kernelArray},
-	{"-private:include", 1, -1, kernelInclude},
-	{"-private:private -private:public", 0, -1, kernelVisibility},
+	{"-private:include", 1, -1, onObject(moduleInclude)},
+	{"-private:private -private:public", 0, -1, onObject(moduleVisibility)},
 	// Ruby's own functions, which a host must not take for its own names.
 	{"-private:eval", 1, 4, kernelEval},
 	{"-private:binding -private:fork -private:exec -private:spawn -private:at_exit", 0, -1, kernelUnsupported},
 	{"-private:catch -private:throw -private:rand -private:srand -private:printf -private:gets", 0, -1, kernelUnsupported},
 	{"-private:trap -private:open -private:autoload -private:caller", 0, -1, kernelUnsupported},
+	// For the part of the library that is written in Ruby.
 	{"-private:__refuse", 1, 1, kernelRefuse},
-	{"-private:__int", 1, 1, kernelInt},
-	{"-private:__str", 1, 1, kernelStr},
+	{"-private:__int", 1, 1, func(in *Interp, c *call) Value { return in.argInt(c.args[0]) }},
+	{"-private:__str", 1, 1, func(in *Interp, c *call) Value { return in.str(in.argString(c.args[0])) }},
 }
 
 var nilMethods = []builtin{
-	{"to_s", 0, 0, nilToS},
-	{"to_a", 0, 0, nilToA},
-	{"to_h", 0, 0, nilToH},
-	{"to_i", 0, 0, nilToI},
-	{"to_f", 0, 0, nilToF},
+	{"to_s", 0, 0, func(in *Interp, _ *call) Value { return in.frozenStr("") }},
+	{"to_a", 0, 0, func(*Interp, *call) Value { return NewArray() }},
+	{"to_h", 0, 0, func(*Interp, *call) Value { return NewHash() }},
+	{"to_i", 0, 0, func(*Interp, *call) Value { return 0 }},
+	{"to_f", 0, 0, func(*Interp, *call) Value { return 0.0 }},
 }
 
-var boolMethods = []builtin{}
+// of makes a method without arguments of a function of the receiver.
+func of[T any](fn func(in *Interp, self T) Value) builtinFunc {
+	return func(in *Interp, c *call) Value { return fn(in, c.self.(T)) }
+}
+
+// onObject makes a method of the top level of one of modules: there it means
+// the class Object.
+func onObject(fn builtinFunc) builtinFunc {
+	return func(in *Interp, c *call) Value {
+		top := *c
+		top.self = in.cObject
+		return fn(in, &top)
+	}
+}
 
 func self(_ *Interp, c *call) Value { return c.self }
-
-func objectInitialize(*Interp, *call) Value { return nil }
 
 func objectNil(*Interp, *call) Value { return nil }
 
@@ -103,12 +116,6 @@ func objectEqual(in *Interp, c *call) Value {
 
 func objectCaseEqual(in *Interp, c *call) Value { return in.equal(c.self, c.args[0]) }
 
-func objectNotEqual(in *Interp, c *call) Value { return !in.equal(c.self, c.args[0]) }
-
-func objectNot(_ *Interp, c *call) Value { return !truthy(c.self) }
-
-func objectNotMatch(in *Interp, c *call) Value { return !truthy(in.send(c.self, "=~", c.args[0])) }
-
 // orNil gives nil where the comparison is not possible.
 func orNil(r int, ok bool) Value {
 	if !ok {
@@ -123,10 +130,6 @@ func objectCompare(in *Interp, c *call) Value {
 	}
 	return orNil(in.compare(c.self, c.args[0]))
 }
-
-func objectClass(in *Interp, c *call) Value { return in.classOf(c.self) }
-
-func objectIsNil(_ *Interp, c *call) Value { return c.self == nil }
 
 func objectInspect(in *Interp, c *call) Value {
 	switch x := c.self.(type) {
@@ -161,8 +164,6 @@ func objectToS(in *Interp, c *call) Value {
 	return in.str(in.anyToS(c.self))
 }
 
-func objectThen(in *Interp, c *call) Value { return in.yield(in.needBlock(c), c.self) }
-
 func objectTap(in *Interp, c *call) Value {
 	in.yield(in.needBlock(c), c.self)
 	return c.self
@@ -175,8 +176,6 @@ func objectFreeze(_ *Interp, c *call) Value {
 	return c.self
 }
 
-func objectFrozen(_ *Interp, c *call) Value { return isFrozen(c.self) }
-
 func objectDup(in *Interp, c *call) Value {
 	frozen := isFrozen(c.self) && c.name == "clone"
 	if v, given := flag(c.kwargs(), "freeze"); given {
@@ -185,7 +184,7 @@ func objectDup(in *Interp, c *call) Value {
 	switch x := c.self.(type) {
 	case *String:
 		s := in.str(x.s)
-		s.binary, s.frozen = x.binary, frozen
+		s.frozen = frozen
 		return s
 	case *Array:
 		a := in.arr(append([]Value(nil), x.a...))
@@ -198,14 +197,7 @@ func objectDup(in *Interp, c *call) Value {
 		return h
 	case *Object:
 		in.alloc(100 + 64*len(x.order))
-		o := &Object{class: x.class, order: append([]string(nil), x.order...), data: x.data, frozen: frozen}
-		if x.ivars != nil {
-			o.ivars = map[string]Value{}
-		}
-		for k, v := range x.ivars {
-			o.ivars[k] = v
-		}
-		return o
+		return &Object{class: x.class, order: slices.Clone(x.order), ivars: maps.Clone(x.ivars), data: x.data, frozen: frozen}
 	case *Class:
 		in.unsupported("a copy of a class")
 	}
@@ -213,8 +205,6 @@ func objectDup(in *Interp, c *call) Value {
 }
 
 func (in *Interp) isA(v Value, cls *Class) bool { return in.classOf(v).isA(cls) }
-
-func objectIsA(in *Interp, c *call) Value { return in.isA(c.self, in.argClass(c.args[0])) }
 
 func objectRespondTo(in *Interp, c *call) Value {
 	name := in.argName(c.args[0])
@@ -279,13 +269,6 @@ func kernelPuts(in *Interp, c *call) Value {
 	return nil
 }
 
-func kernelPrint(in *Interp, c *call) Value {
-	for _, a := range c.args {
-		in.print(in.toS(a))
-	}
-	return nil
-}
-
 func kernelP(in *Interp, c *call) Value {
 	for _, a := range c.args {
 		in.print(in.inspect(a) + "\n")
@@ -333,15 +316,11 @@ func kernelRaise(in *Interp, c *call) Value {
 	return nil
 }
 
-func kernelBlockGiven(_ *Interp, c *call) Value { return c.f != nil && c.f.mf.blk != nil }
-
 func kernelLambda(in *Interp, c *call) Value {
 	p := *in.needBlock(c)
 	p.lambda = true
 	return &p
 }
-
-func kernelProc(in *Interp, c *call) Value { return in.needBlock(c) }
 
 func kernelLoop(in *Interp, c *call) Value {
 	blk := in.needBlock(c)
@@ -365,12 +344,6 @@ func kernelExit(in *Interp, c *call) Value {
 	in.raise("SystemExit", "%s", msg)
 	return nil
 }
-
-func kernelSystem(in *Interp, c *call) Value { return in.system(c) }
-
-func kernelBacktick(in *Interp, c *call) Value { return in.backtick(in.argString(c.args[0])) }
-
-func kernelRequire(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }
 
 // require accepts the names of the standard library, whose contents are built
 // in, and those that [Config.Require] accepts.
@@ -426,11 +399,7 @@ func kernelInteger(in *Interp, c *call) Value {
 	return in.orRaise(c, func() Value {
 		switch x := c.args[0].(type) {
 		case *String:
-			base := 0
-			if b := c.opt(1); b != nil {
-				base = in.argInt(b)
-			}
-			n, ok := in.parseInteger(x.s, base)
+			n, ok := in.parseInteger(x.s, in.optInt(c, 1, 0))
 			if !ok {
 				in.raise("ArgumentError", "invalid value for Integer(): %s", in.inspect(x))
 			}
@@ -486,8 +455,6 @@ func kernelFloat(in *Interp, c *call) Value {
 	})
 }
 
-func kernelString(in *Interp, c *call) Value { return in.str(in.toS(c.args[0])) }
-
 func kernelArray(in *Interp, c *call) Value {
 	if a, ok := c.args[0].(*Array); ok {
 		return a
@@ -506,32 +473,3 @@ func kernelRefuse(in *Interp, c *call) Value {
 	in.unsupported(in.argString(c.args[0]))
 	return nil
 }
-
-// kernelInt converts an argument of the part that is written in Ruby.
-func kernelInt(in *Interp, c *call) Value { return in.argInt(c.args[0]) }
-
-func kernelStr(in *Interp, c *call) Value { return in.str(in.argString(c.args[0])) }
-
-// kernelInclude and kernelVisibility are for the top level, where they mean
-// Object.
-func kernelInclude(in *Interp, c *call) Value {
-	cc := *c
-	cc.self = in.cObject
-	return moduleInclude(in, &cc)
-}
-
-func kernelVisibility(in *Interp, c *call) Value {
-	cc := *c
-	cc.self = in.cObject
-	return moduleVisibility(in, &cc)
-}
-
-func nilToS(in *Interp, _ *call) Value { return in.frozenStr("") }
-
-func nilToA(*Interp, *call) Value { return NewArray() }
-
-func nilToH(*Interp, *call) Value { return NewHash() }
-
-func nilToI(*Interp, *call) Value { return 0 }
-
-func nilToF(*Interp, *call) Value { return 0.0 }

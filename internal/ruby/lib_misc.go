@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -19,17 +20,12 @@ var base64Methods = []builtin{
 func base64Encode(in *Interp, c *call) Value {
 	s := in.argString(c.args[0])
 	in.alloc(2 * len(s))
-	switch c.name {
-	case "strict_encode64":
+	if c.name == "strict_encode64" {
 		return in.str(base64.StdEncoding.EncodeToString([]byte(s)))
-	case "urlsafe_encode64":
-		return in.str(base64.URLEncoding.EncodeToString([]byte(s)))
 	}
 	var b strings.Builder
-	for len(s) > 0 { // lines of 60 characters
-		n := min(45, len(s))
-		b.WriteString(base64.StdEncoding.EncodeToString([]byte(s[:n])) + "\n")
-		s = s[n:]
+	for part := range slices.Chunk([]byte(s), 45) { // lines of 60 characters
+		b.WriteString(base64.StdEncoding.EncodeToString(part) + "\n")
 	}
 	return in.str(b.String())
 }
@@ -37,23 +33,19 @@ func base64Encode(in *Interp, c *call) Value {
 func base64Decode(in *Interp, c *call) Value {
 	s := in.argString(c.args[0])
 	if c.name == "decode64" {
-		s = strings.Map(func(r rune) rune {
-			if r == '\n' || r == '\r' || r == ' ' {
-				return -1
-			}
-			return r
-		}, s)
-	} else if c.name == "urlsafe_decode64" {
-		s = strings.NewReplacer("-", "+", "_", "/").Replace(s)
+		s = strings.Join(strings.Fields(s), "")
 	}
 	s = strings.TrimRight(s, "=")
 	b, err := base64.RawStdEncoding.DecodeString(s)
 	if err != nil {
 		in.raise("ArgumentError", "invalid base64")
 	}
-	out := in.str(string(b))
-	out.binary = true
-	return out
+	for _, c := range b {
+		if c >= 0x80 {
+			in.unsupported("a text that is not ASCII in Base64")
+		}
+	}
+	return in.str(string(b))
 }
 
 var secureRandomMethods = []builtin{
@@ -72,11 +64,7 @@ func (in *Interp) randomBytes(n int) []byte {
 }
 
 func secureRandom(in *Interp, c *call) Value {
-	n := 16
-	if len(c.args) > 0 && c.args[0] != nil {
-		n = in.argInt(c.args[0])
-	}
-	b := in.randomBytes(n)
+	b := in.randomBytes(in.optInt(c, 0, 16))
 	switch c.name {
 	case "hex":
 		return in.str(hex.EncodeToString(b))
@@ -103,7 +91,6 @@ func secureUUID(in *Interp, _ *call) Value {
 
 var etcMethods = []builtin{
 	{"getlogin", 0, 0, etcGetlogin},
-	{"nprocessors", 0, 0, func(*Interp, *call) Value { return runtime.NumCPU() }},
 }
 
 func etcGetlogin(in *Interp, _ *call) Value {

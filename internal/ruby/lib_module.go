@@ -1,8 +1,6 @@
 package ruby
 
-import (
-	"slices"
-)
+import "slices"
 
 var moduleMethods = []builtin{
 	{"name", 0, 0, moduleName},

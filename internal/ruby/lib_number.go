@@ -9,25 +9,24 @@ import (
 
 // numberMethods are those of Integer and Float.
 var numberMethods = []builtin{
-	{"+ - * / % ** modulo", 1, 1, numberArith},
+	{"+ - * / % ** modulo", 1, 1, func(in *Interp, c *call) Value { return in.arith(c.name, c.self, c.args[0]) }},
 	{"== ===", 1, 1, objectCaseEqual},
 	{"< <= > >=", 1, 1, compareOperator},
-	{"-@", 0, 0, numberNegate},
+	{"-@", 0, 0, func(in *Interp, c *call) Value { return in.negate(c.self) }},
 	{"+@", 0, 0, self},
 	{"abs", 0, 0, numberAbs},
 	{"to_i to_int truncate", 0, 0, numberToI},
 	{"to_f", 0, 0, numberToF},
-	{"floor ceil round", 0, -1, numberRound},
-	{"fdiv", 1, 1, numberFdiv},
+	{"floor ceil", 0, 0, numberRound},
+	{"round", 0, -1, numberRound},
+	{"fdiv", 1, 1, func(in *Interp, c *call) Value { return in.arith("/", numberToF(in, c), c.args[0]) }},
 }
 
 var integerMethods = []builtin{
 	{"to_s inspect", 0, 1, integerToS},
-	{"times", 0, 0, integerTimes},
+	{"times", 0, 0, orEnum(integerTimes)},
 	{"ord", 0, 0, self},
 }
-
-var floatMethods = []builtin{}
 
 func (in *Interp) tooBig() { in.unsupported("an integer of more than 64 bits") }
 
@@ -41,17 +40,12 @@ func (in *Interp) floatToInt(f float64) int {
 	return int(f)
 }
 
-func numberArith(in *Interp, c *call) Value { return in.arith(c.name, c.self, c.args[0]) }
-
-// arith computes with numbers; other operands is asked to coerce.
+// arith computes with numbers; another operand is asked to coerce.
 func (in *Interp) arith(op string, a, b Value) Value {
 	x, xInt := a.(int)
 	y, yInt := b.(int)
-	if xInt && yInt && !(op == "**" && y < 0) {
+	if xInt && yInt {
 		return in.intArith(op, x, y)
-	}
-	if op == "**" && xInt && yInt {
-		in.unsupported("a rational number (a negative power of an integer)")
 	}
 	f, _ := asFloat(a)
 	g, ok := asFloat(b)
@@ -85,52 +79,53 @@ func (in *Interp) arith(op string, a, b Value) Value {
 }
 
 func (in *Interp) intArith(op string, x, y int) Value {
-	r, ok := 0, true
 	switch op {
-	case "+":
-		r = x + y
-		ok = (r > x) == (y > 0)
-	case "-":
-		r = x - y
-		ok = (r < x) == (y > 0)
+	case "+", "-":
+		r := x + y
+		if op == "-" {
+			r = x - y
+		}
+		if (r > x) != ((y > 0) == (op == "+")) && y != 0 {
+			in.tooBig()
+		}
+		return r
 	case "*":
 		return in.multiply(x, y)
 	case "**":
-		r = 1
-		if y > 64 && x*x > 1 {
-			in.tooBig()
-		}
-		for ; y > 0 && x*x > 1; y-- {
-			r = in.multiply(r, x)
-		}
-		if x == 0 && y > 0 || x == -1 && y%2 == 1 {
-			r = x
-		}
-	default:
-		if y == 0 {
-			in.raise("ZeroDivisionError", "divided by 0")
-		}
-		q := x / y
-		if r = x % y; r != 0 && (r < 0) != (y < 0) {
-			q, r = q-1, r+y
-		}
-		if op == "/" {
-			return q
-		}
+		return in.power(x, y)
 	}
-	if !ok && y != 0 {
+	if y == 0 {
+		in.raise("ZeroDivisionError", "divided by 0")
+	}
+	q, r := x/y, x%y
+	if r != 0 && (r < 0) != (y < 0) {
+		q, r = q-1, r+y
+	}
+	if op == "/" {
+		return q
+	}
+	return r
+}
+
+func (in *Interp) power(x, y int) Value {
+	if y < 0 {
+		in.unsupported("a rational number (a negative power of an integer)")
+	}
+	if y > 64 && (x < -1 || x > 1) {
 		in.tooBig()
+	}
+	if x >= -1 && x <= 1 && y > 0 {
+		y = 2 - y%2
+	}
+	r := 1
+	for ; y > 0; y-- {
+		r = in.multiply(r, x)
 	}
 	return r
 }
 
 func (in *Interp) multiply(x, y int) int {
-	abs := func(n int) uint64 {
-		if n < 0 {
-			return -uint64(n)
-		}
-		return uint64(n)
-	}
+	abs := func(n int) uint64 { return uint64(max(n, -n)) }
 	if hi, lo := bits.Mul64(abs(x), abs(y)); hi != 0 || lo > math.MaxInt64 {
 		in.tooBig()
 	}
@@ -155,19 +150,16 @@ func compareOperator(in *Interp, c *call) Value {
 	return r >= 0
 }
 
-func numberNegate(in *Interp, c *call) Value {
-	if f, ok := c.self.(float64); ok {
+func (in *Interp) negate(v Value) Value {
+	if f, ok := v.(float64); ok {
 		return -f
 	}
-	return in.intArith("-", 0, c.self.(int))
+	return in.intArith("-", 0, v.(int))
 }
 
 func numberAbs(in *Interp, c *call) Value {
-	if f, ok := c.self.(float64); ok {
-		return math.Abs(f)
-	}
-	if n := c.self.(int); n < 0 {
-		return in.intArith("-", 0, n)
+	if f, _ := asFloat(c.self); f < 0 || math.Signbit(f) {
+		return in.negate(c.self)
 	}
 	return c.self
 }
@@ -184,60 +176,36 @@ func numberToF(_ *Interp, c *call) Value {
 	return f
 }
 
-// numberRound is floor, ceil and round, with an optional number of digits.
+// numberRound is floor, ceil and round, the last with a number of digits.
 func numberRound(in *Interp, c *call) Value {
-	if kw := c.kwargs(); kw != nil {
-		in.unsupported("the option half: of round")
-	}
 	digits := 0
 	if len(c.args) > 0 {
+		if c.kwargs() != nil || len(c.args) > 1 {
+			in.unsupported("an option of round")
+		}
 		digits = in.argInt(c.args[0])
 	}
-	n, isInt := c.self.(int)
-	if isInt && digits >= 0 {
-		return n
+	f, isFloat := c.self.(float64)
+	switch {
+	case digits < 0:
+		in.unsupported("rounding to tens (a negative number of digits)")
+	case !isFloat || digits >= 15 || digits > 0 && (math.IsInf(f, 0) || math.IsNaN(f)):
+		return c.self
+	case digits > 0:
+		return roundDecimal(f, digits)
+	case c.name == "floor":
+		f = math.Floor(f)
+	case c.name == "ceil":
+		f = math.Ceil(f)
+	default:
+		f = math.Round(f)
 	}
-	round := map[string]func(float64) float64{"floor": math.Floor, "ceil": math.Ceil, "round": math.Round}[c.name]
-	if isInt {
-		unit := in.intArith("**", 10, -digits).(int)
-		low := n - in.intArith("%", n, unit).(int)
-		switch rest := n - low; {
-		case rest == 0 || c.name == "floor" || c.name == "round" && (2*rest < unit || 2*rest == unit && n < 0):
-			return low
-		}
-		return low + unit
-	}
-	f := c.self.(float64)
-	if digits > 0 {
-		if digits >= 15 || math.IsInf(f, 0) || math.IsNaN(f) {
-			return f
-		}
-		return roundDecimal(f, digits, c.name)
-	}
-	if digits < 0 {
-		unit := math.Pow(10, float64(-digits))
-		return in.floatToInt(round(f/unit) * unit)
-	}
-	return in.floatToInt(round(f))
+	return in.floatToInt(f)
 }
 
 // roundDecimal rounds at a decimal digit, as Ruby computes it.
-func roundDecimal(f float64, digits int, mode string) float64 {
+func roundDecimal(f float64, digits int) float64 {
 	unit := math.Pow(10, float64(digits))
-	switch mode {
-	case "floor":
-		n := math.Floor(f * unit)
-		if up := (n + 1) / unit; up <= f {
-			return up
-		}
-		return n / unit
-	case "ceil":
-		n := math.Ceil(f * unit)
-		if down := (n - 1) / unit; down >= f {
-			return down
-		}
-		return n / unit
-	}
 	n := math.Round(f * unit)
 	if f > 0 && (n+0.5)/unit <= f {
 		n++
@@ -247,25 +215,20 @@ func roundDecimal(f float64, digits int, mode string) float64 {
 	return n / unit
 }
 
-func numberFdiv(in *Interp, c *call) Value {
-	f, _ := asFloat(c.self)
-	return in.arith("/", f, c.args[0])
+// radix reads the base of a number in text; without an argument it is 10.
+func (in *Interp) radix(c *call) int {
+	base := in.optInt(c, 0, 10)
+	if base < 2 || base > 36 {
+		in.raise("ArgumentError", "invalid radix %d", base)
+	}
+	return base
 }
 
 func integerToS(in *Interp, c *call) Value {
-	base := 10
-	if len(c.args) > 0 {
-		if base = in.argInt(c.args[0]); base < 2 || base > 36 {
-			in.raise("ArgumentError", "invalid radix %d", base)
-		}
-	}
-	return in.str(strconv.FormatInt(int64(c.self.(int)), base))
+	return in.str(strconv.FormatInt(int64(c.self.(int)), in.radix(c)))
 }
 
 func integerTimes(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
 	for i := 0; i < c.self.(int); i++ {
 		in.yield(c.blk, i)
 	}
@@ -277,7 +240,7 @@ func integerTimes(in *Interp, c *call) Value {
 // directive is one %… of a format.
 type directive struct {
 	flags       string
-	width, prec int // -1: not given
+	width, prec int // prec is -1 when it is not given
 	verb        byte
 }
 
@@ -285,37 +248,36 @@ func (d directive) has(flag string) bool { return strings.Contains(d.flags, flag
 
 // pad fills a text up to the width.
 func (d directive) pad(s string) string {
-	n := d.width - runeCount(s)
-	switch {
-	case n <= 0:
-		return s
-	case d.has("-"):
-		return s + strings.Repeat(" ", n)
+	fill := strings.Repeat(" ", max(0, d.width-runeCount(s)))
+	if d.has("-") {
+		return s + fill
 	}
-	return strings.Repeat(" ", n) + s
+	return fill + s
 }
 
 // number adds sign and zeros to the digits of a number.
-func (d directive) number(negative bool, prefix, digits string) string {
+func (d directive) number(negative bool, digits string) string {
+	sign := ""
 	switch {
 	case negative:
-		prefix = "-" + prefix
+		sign = "-"
 	case d.has("+"):
-		prefix = "+" + prefix
+		sign = "+"
 	case d.has(" "):
-		prefix = " " + prefix
+		sign = " "
 	}
-	if n := d.width - len(prefix) - len(digits); d.has("0") && !d.has("-") && n > 0 {
+	if n := d.width - len(sign) - len(digits); d.has("0") && !d.has("-") && n > 0 {
 		digits = strings.Repeat("0", n) + digits
 	}
-	return d.pad(prefix + digits)
+	return d.pad(sign + digits)
 }
 
 // formatter is the state of one sprintf.
 type formatter struct {
-	in   *Interp
-	args []Value
-	next int
+	in     *Interp
+	format string // what is still to be read
+	args   []Value
+	next   int
 }
 
 func (f *formatter) arg() Value {
@@ -326,85 +288,78 @@ func (f *formatter) arg() Value {
 	return f.args[f.next-1]
 }
 
-func (f *formatter) named(name string) Value {
-	h, ok := Value(nil), false
+// named is the value of %<name> or %{name}, whose bracket has been read.
+func (f *formatter) named(closing string) Value {
+	name, rest, _ := strings.Cut(f.format, closing)
+	f.format = rest
+	h, isHash := (*Hash)(nil), false
 	if len(f.args) == 1 {
-		h = f.args[0]
+		h, isHash = f.args[0].(*Hash)
 	}
-	hash, isHash := h.(*Hash)
 	if !isHash {
 		f.in.raise("ArgumentError", "one hash required")
 	}
-	v, ok := hash.Get(Symbol(name))
+	v, ok := h.Get(Symbol(name))
 	if !ok {
 		f.in.raise("KeyError", "key<%s> not found", name)
 	}
 	return v
 }
 
-// sprintf is format.
-func (in *Interp) sprintf(format string, args []Value) string {
-	f := &formatter{in: in, args: args}
-	var b strings.Builder
-	for format != "" {
-		text, rest, found := strings.Cut(format, "%")
-		b.WriteString(text)
-		if !found {
-			break
-		}
-		format = rest
-		d := directive{width: -1, prec: -1}
-		var val Value
-		hasVal := false
-	read:
-		for {
-			if format == "" {
-				in.raise("ArgumentError", "incomplete format specifier; use %%%% (double %%) instead")
-			}
-			d.verb, format = format[0], format[1:]
-			switch ch := d.verb; {
-			case strings.IndexByte("-+ 0#", ch) >= 0:
-				d.flags += string(ch)
-			case ch == '*':
-				d.width = in.argInt(f.arg())
-			case isDigit(ch):
-				d.width, format = number(string(ch) + format)
-			case ch == '.':
-				d.prec, format = number(format)
-			case ch == '$':
-				in.unsupported("a numbered argument in a format")
-			case ch == '<' || ch == '{':
-				name, tail, _ := strings.Cut(format, map[byte]string{'<': ">", '{': "}"}[ch])
-				val, hasVal, format = f.named(name), true, tail
-				if ch == '{' {
-					d.verb = 's'
-					break read
-				}
-			default:
-				break read
-			}
-		}
-		if d.width > in.limits.Memory || d.prec > in.limits.Memory {
-			in.alloc(in.limits.Memory + 1)
-		}
-		in.alloc(d.width + d.prec + 32)
-		if d.verb == '%' {
-			b.WriteByte('%')
-			continue
-		}
-		if !hasVal {
-			val = f.arg()
-		}
-		b.WriteString(in.formatValue(d, val))
-	}
-	return b.String()
+// number reads digits.
+func (f *formatter) number() int {
+	rest := strings.TrimLeft(f.format, "0123456789")
+	n, _ := strconv.Atoi(f.format[:len(f.format)-len(rest)])
+	f.format = rest
+	f.in.alloc(n)
+	return n
 }
 
-// number reads digits at the start of a text.
-func number(s string) (int, string) {
-	rest := strings.TrimLeft(s, "0123456789")
-	n, _ := strconv.Atoi(s[:len(s)-len(rest)])
-	return n, rest
+// sprintf is format.
+func (in *Interp) sprintf(format string, args []Value) string {
+	f := &formatter{in: in, format: format, args: args}
+	var b strings.Builder
+	for {
+		text, rest, found := strings.Cut(f.format, "%")
+		b.WriteString(text)
+		if !found {
+			return b.String()
+		}
+		f.format = rest
+		b.WriteString(f.directive())
+	}
+}
+
+// directive reads and fills one directive, whose % has been read.
+func (f *formatter) directive() string {
+	d := directive{prec: -1}
+	read := f.arg
+	for f.format != "" {
+		d.verb, f.format = f.format[0], f.format[1:]
+		switch ch := d.verb; {
+		case strings.IndexByte("-+ 0", ch) >= 0:
+			d.flags += string(ch)
+		case isDigit(ch):
+			f.format = string(ch) + f.format
+			d.width = f.number()
+		case ch == '.':
+			d.prec = f.number()
+		case strings.IndexByte("*$#", ch) >= 0:
+			f.in.unsupported("the flag " + string(ch) + " in a format")
+		case ch == '<':
+			v := f.named(">")
+			read = func() Value { return v }
+		case ch == '{':
+			d.verb = 's'
+			return f.in.formatValue(d, f.named("}"))
+		case ch == '%':
+			return "%"
+		default:
+			return f.in.formatValue(d, read())
+		}
+	}
+	f.in.raise("ArgumentError", "incomplete format specifier; use %%%% (double %%) instead")
+	return ""
 }
 
 func (in *Interp) formatValue(d directive, v Value) string {
@@ -416,67 +371,47 @@ func (in *Interp) formatValue(d directive, v Value) string {
 		} else {
 			s = in.inspect(v)
 		}
-		if d.prec >= 0 {
-			s = truncRunes(s, d.prec)
+		if off := byteOffset(s, d.prec); off >= 0 {
+			s = s[:off]
 		}
 		return d.pad(s)
-	case 'c':
-		if s, ok := v.(*String); ok {
-			return d.pad(truncRunes(s.s, 1))
+	case 'd', 'i', 'u', 'x', 'X', 'o', 'b':
+		if f, ok := v.(float64); ok {
+			v = math.Floor(f)
 		}
-		return d.pad(string(rune(in.argInt(v))))
-	case 'd', 'i', 'u', 'x', 'X', 'o', 'b', 'B':
-		return in.formatInt(d, in.send(in.main, "Integer", in.floored(v)).(int))
-	case 'f', 'e', 'E', 'g', 'G':
+		return in.formatInt(d, in.send(in.main, "Integer", v).(int))
+	case 'f':
 		x := in.send(in.main, "Float", v).(float64)
 		if math.IsInf(x, 0) || math.IsNaN(x) {
-			d.flags = strings.ReplaceAll(d.flags, "0", "")
-			return d.number(x < 0, "", strings.TrimSuffix(strings.TrimPrefix(formatFloat(x), "-"), "inity"))
+			in.unsupported("a format of infinity")
 		}
-		prec := d.prec
-		if prec < 0 {
-			prec = 6
+		if d.prec < 0 {
+			d.prec = 6
 		}
-		s := strconv.FormatFloat(math.Abs(x), d.verb, prec, 64)
-		if d.verb|0x20 == 'g' {
-			in.unsupported("the format %g")
-		}
-		return d.number(math.Signbit(x), "", s)
+		return d.number(math.Signbit(x), strconv.FormatFloat(math.Abs(x), 'f', d.prec, 64))
+	case 'c', 'e', 'E', 'g', 'G', 'a', 'A', 'B':
+		in.unsupported("the format %" + string(d.verb))
 	}
 	in.raise("ArgumentError", "malformed format string - %%%c", d.verb)
 	return ""
 }
 
-// floored makes the integer that %d shows of a float.
-func (in *Interp) floored(v Value) Value {
-	if f, ok := v.(float64); ok {
-		return math.Floor(f)
-	}
-	return v
-}
-
 func (in *Interp) formatInt(d directive, n int) string {
-	base, prefix := 10, ""
+	base := 10
 	switch d.verb {
 	case 'x', 'X':
-		base, prefix = 16, "0"+string(d.verb)
+		base = 16
 	case 'o':
-		base, prefix = 8, "0"
-	case 'b', 'B':
-		base, prefix = 2, "0"+string(d.verb)
+		base = 8
+	case 'b':
+		base = 2
 	}
-	if !d.has("#") || n == 0 {
-		prefix = ""
-	}
-	if n < 0 && base != 10 && !d.has("+") && !d.has(" ") {
-		in.unsupported("the two's complement of a negative number in a format")
+	if d.prec >= 0 || n < 0 && base != 10 {
+		in.unsupported("a precision, or a base for a negative number, in a format")
 	}
 	digits := strings.TrimPrefix(strconv.FormatInt(int64(n), base), "-")
 	if d.verb == 'X' {
 		digits = strings.ToUpper(digits)
 	}
-	if d.prec > len(digits) {
-		digits = strings.Repeat("0", d.prec-len(digits)) + digits
-	}
-	return d.number(n < 0, prefix, digits)
+	return d.number(n < 0, digits)
 }

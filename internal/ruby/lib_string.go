@@ -1,6 +1,7 @@
 package ruby
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -8,9 +9,8 @@ import (
 
 var stringMethods = []builtin{
 	{"to_s to_str", 0, 0, self},
-	{"to_sym intern", 0, 0, stringToSym},
+	{"to_sym intern", 0, 0, of(func(_ *Interp, s *String) Value { return Symbol(s.s) })},
 	{"to_i", 0, 1, stringToI},
-	{"to_f", 0, 0, stringToF},
 	{"< <= > >=", 1, 1, compareOperator},
 	{"+", 1, 1, stringAdd},
 	{"*", 1, 1, stringTimes},
@@ -19,52 +19,43 @@ var stringMethods = []builtin{
 	{"concat", 0, -1, stringAppend},
 	{"replace", 1, 1, stringReplace},
 	{"+@", 0, 0, stringUnfrozen},
-	{"length size", 0, 0, stringLength},
-	{"bytesize", 0, 0, stringBytesize},
-	{"empty?", 0, 0, stringIsEmpty},
+	{"length size", 0, 0, of(func(_ *Interp, s *String) Value { return runeCount(s.s) })},
+	{"bytesize", 0, 0, of(func(_ *Interp, s *String) Value { return len(s.s) })},
+	{"empty?", 0, 0, of(func(_ *Interp, s *String) Value { return s.s == "" })},
 	{"include?", 1, 1, stringIncludes},
 	{"start_with?", 0, -1, stringStartsWith},
 	{"end_with?", 0, -1, stringEndsWith},
-	{"index rindex", 1, 2, stringIndex},
+	{"index", 1, 2, stringIndex},
+	{"rindex", 1, 1, stringIndex},
 	{"[] slice", 1, 2, stringGet},
 	{"split", 0, 2, stringSplit},
-	{"lines each_line", 0, -1, stringLines},
+	{"lines each_line", 0, 1, stringLines},
 	{"chars each_char", 0, 0, stringChars},
 	{"bytes", 0, 0, stringBytes},
 	{"=~", 1, 1, stringMatchAt},
 	{"match match?", 1, 1, stringMatch},
 	{"scan", 1, 1, stringScan},
 	{"sub gsub", 1, 2, stringSub},
-	{"sub! gsub!", 1, 2, stringSubBang},
 	{"force_encoding", 1, 1, stringForceEncoding},
-	{"upcase downcase capitalize", 0, 0, stringMapped},
-	{"strip lstrip rstrip chop reverse succ next", 0, 0, stringMapped},
+	{"upcase downcase capitalize strip lstrip rstrip chop reverse succ next", 0, 0, stringMapped},
 	{"chomp", 0, 1, stringMapped},
-	{"tr tr_s", 2, 2, stringMapped},
+	{"tr", 2, 2, stringMapped},
 	{"delete_prefix delete_suffix", 1, 1, stringMapped},
-	{"upcase! downcase! capitalize! strip! lstrip! rstrip! chop!", 0, 0, stringMappedBang},
-	{"chomp!", 0, 1, stringMappedBang},
-	{"tr!", 2, 2, stringMappedBang},
-	{"delete_prefix! delete_suffix!", 1, 1, stringMappedBang},
+	{"upcase! downcase! capitalize! strip! lstrip! rstrip! chop!", 0, 0, inPlace},
+	{"chomp!", 0, 1, inPlace},
+	{"sub! gsub!", 1, 2, inPlace},
+	{"delete_prefix! delete_suffix!", 1, 1, inPlace},
 }
 
 var symbolMethods = []builtin{
-	{"to_s name id2name", 0, 0, symbolToS},
+	{"to_s name id2name", 0, 0, func(in *Interp, c *call) Value { return in.str(string(c.self.(Symbol))) }},
 	{"to_sym", 0, 0, self},
-	{"to_proc", 0, 0, symbolToProc},
+	{"to_proc", 0, 0, func(in *Interp, c *call) Value { return in.toProc(c.self) }},
 	{"length size empty? [] start_with? end_with? =~ match? match", 0, -1, symbolAsString},
 	{"upcase downcase capitalize succ", 0, 0, symbolMapped},
 }
 
 func runeCount(s string) int { return utf8.RuneCountInString(s) }
-
-// truncRunes cuts a text after n characters.
-func truncRunes(s string, n int) string {
-	if off := byteOffset(s, n); off >= 0 {
-		return s[:off]
-	}
-	return s
-}
 
 // byteOffset gives the byte offset of character i, or -1 beyond the end; i may
 // be one past the last.
@@ -99,16 +90,8 @@ func stringNew(in *Interp, c *call) Value {
 	return in.str(in.argString(c.args[0]))
 }
 
-func stringToSym(_ *Interp, c *call) Value { return Symbol(c.self.(*String).s) }
-
 func stringToI(in *Interp, c *call) Value {
-	base := 10
-	if len(c.args) > 0 {
-		if base = in.argInt(c.args[0]); base < 2 || base > 36 {
-			in.raise("ArgumentError", "invalid radix %d", base)
-		}
-	}
-	return in.integerPrefix(c.self.(*String).s, base)
+	return in.integerPrefix(c.self.(*String).s, in.radix(c))
 }
 
 func digitVal(c byte) int {
@@ -146,15 +129,6 @@ func (in *Interp) integerPrefix(s string, base int) int {
 	return sign * n
 }
 
-func stringToF(in *Interp, c *call) Value {
-	m := in.find(in.regexp(`\A\s*([+-]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][+-]?\d+)?)`, ""), newText(c.self), 0)
-	if m == nil {
-		return 0.0
-	}
-	s, _ := m.group(1)
-	return in.send(in.main, "Float", NewString(s))
-}
-
 func stringAdd(in *Interp, c *call) Value {
 	return in.str(c.self.(*String).s + in.argString(c.args[0]))
 }
@@ -169,8 +143,8 @@ func stringTimes(in *Interp, c *call) Value {
 }
 
 func stringFormat(in *Interp, c *call) Value {
-	args := []Value{c.args[0]}
-	if a, ok := c.args[0].(*Array); ok {
+	args := c.args
+	if a, ok := args[0].(*Array); ok {
 		args = a.a
 	}
 	return in.str(in.sprintf(c.self.(*String).s, args))
@@ -204,19 +178,6 @@ func stringUnfrozen(in *Interp, c *call) Value {
 	return c.self
 }
 
-func stringLength(in *Interp, c *call) Value {
-	s := c.self.(*String)
-	in.step(len(s.s) / 64)
-	if s.binary {
-		return len(s.s)
-	}
-	return runeCount(s.s)
-}
-
-func stringBytesize(_ *Interp, c *call) Value { return len(c.self.(*String).s) }
-
-func stringIsEmpty(_ *Interp, c *call) Value { return c.self.(*String).s == "" }
-
 func stringIncludes(in *Interp, c *call) Value {
 	in.step(len(c.self.(*String).s) / 64)
 	return strings.Contains(c.self.(*String).s, in.argString(c.args[0]))
@@ -245,29 +206,25 @@ func stringEndsWith(in *Interp, c *call) Value {
 	return false
 }
 
+// stringIndex is index, with a start, and rindex.
 func stringIndex(in *Interp, c *call) Value {
 	s := c.self.(*String).s
-	last := c.name == "rindex"
-	from := 0
-	if len(c.args) > 1 {
-		if from = in.argInt(c.args[1]); from < 0 {
-			from += runeCount(s)
-		}
+	from := in.optInt(c, 1, 0)
+	if from < 0 {
+		from += runeCount(s)
 	}
-	off := byteOffset(s, from)
+	off, at := byteOffset(s, from), -1
 	re, isRe := c.args[0].(*Regexp)
-	if last && (isRe || len(c.args) > 1) {
-		in.unsupported("String#rindex with a regexp or a start")
-	}
-	at := -1
 	switch {
+	case c.name == "rindex" && isRe:
+		in.unsupported("String#rindex with a regexp")
+	case c.name == "rindex":
+		at = strings.LastIndex(s, in.argString(c.args[0]))
 	case off < 0:
 	case isRe:
 		if m := in.search(c, re, s, off); m != nil {
 			at = m.idx[0]
 		}
-	case last:
-		at = strings.LastIndex(s, in.argString(c.args[0]))
 	default:
 		if at = strings.Index(s[off:], in.argString(c.args[0])); at >= 0 {
 			at += off
@@ -369,17 +326,6 @@ func stringGet(in *Interp, c *call) Value {
 
 func stringMapped(in *Interp, c *call) Value { return in.str(in.mapString(c, c.name)) }
 
-func stringMappedBang(in *Interp, c *call) Value {
-	s := c.self.(*String)
-	in.checkFrozen(s)
-	t := in.mapString(c, strings.TrimSuffix(c.name, "!"))
-	if t == s.s {
-		return nil
-	}
-	in.edit(s, t)
-	return s
-}
-
 const whiteSpace = "\t\n\v\f\r \x00"
 
 func (in *Interp) mapString(c *call, name string) string {
@@ -412,18 +358,19 @@ func (in *Interp) mapString(c *call, name string) string {
 		return s[:len(s)-w]
 	case "reverse":
 		r := []rune(s)
-		for i, j := 0, len(r)-1; i < j; i, j = i+1, j-1 {
-			r[i], r[j] = r[j], r[i]
-		}
+		slices.Reverse(r)
 		return string(r)
 	case "succ", "next":
+		if len(s) != runeCount(s) {
+			in.unsupported("String#succ of a text that is not ASCII")
+		}
 		return succ(s)
 	case "delete_prefix":
 		return strings.TrimPrefix(s, in.argString(c.args[0]))
 	case "delete_suffix":
 		return strings.TrimSuffix(s, in.argString(c.args[0]))
 	}
-	return in.tr(s, in.argString(c.args[0]), in.argString(c.args[1]), name == "tr_s")
+	return in.tr(s, in.argString(c.args[0]), in.argString(c.args[1]))
 }
 
 func (in *Interp) chomp(s string, args []Value) string {
@@ -476,39 +423,24 @@ func (in *Interp) expandRanges(s string) []rune {
 	return out
 }
 
-func (in *Interp) tr(s, from, to string, squeeze bool) string {
+func (in *Interp) tr(s, from, to string) string {
 	set, negated := strings.CutPrefix(from, "^")
 	if set == "" {
 		set, negated = from, false
 	}
 	f, t := in.expandRanges(set), in.expandRanges(to)
-	m := map[rune]rune{}
-	for i, r := range f {
-		if _, seen := m[r]; !seen || len(t) > 0 {
-			m[r] = -1
-			if len(t) > 0 {
-				m[r] = t[min(i, len(t)-1)]
-			}
-		}
-	}
-	last := rune(-2)
 	return strings.Map(func(r rune) rune {
-		x, ok := m[r]
-		if negated {
-			ok = !ok
-			if x = -1; len(t) > 0 {
-				x = t[len(t)-1]
-			}
-		}
-		if !ok {
-			last = -2
+		i := slices.Index(f, r)
+		if (i < 0) != negated {
 			return r
 		}
-		if squeeze && x == last {
+		if negated {
+			i = len(t) - 1
+		}
+		if len(t) == 0 {
 			return -1
 		}
-		last = x
-		return x
+		return t[min(i, len(t)-1)]
 	}, s)
 }
 
@@ -551,10 +483,6 @@ func succ(s string) string {
 }
 
 // Symbols.
-
-func symbolToS(in *Interp, c *call) Value { return in.str(string(c.self.(Symbol))) }
-
-func symbolToProc(in *Interp, c *call) Value { return in.toProc(c.self) }
 
 // symbolAsString calls the method of the same name on the symbol's text.
 func symbolAsString(in *Interp, c *call) Value {

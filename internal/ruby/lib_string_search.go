@@ -7,8 +7,6 @@ import (
 	"github.com/galleyhq/galley/internal/ruby/rubyre"
 )
 
-func newText(v Value) *rubyre.Text { return rubyre.NewText(v.(*String).s) }
-
 func stringMatchAt(in *Interp, c *call) Value {
 	switch x := c.args[0].(type) {
 	case *Regexp:
@@ -48,24 +46,8 @@ func stringScan(in *Interp, c *call) Value {
 	return in.arr(out)
 }
 
+// stringSub is sub and gsub.
 func stringSub(in *Interp, c *call) Value {
-	t, _ := in.substitute(c)
-	return in.str(t)
-}
-
-func stringSubBang(in *Interp, c *call) Value {
-	s := c.self.(*String)
-	in.checkFrozen(s)
-	t, changed := in.substitute(c)
-	if !changed {
-		return nil
-	}
-	in.edit(s, t)
-	return s
-}
-
-// substitute is sub and gsub; changed tells whether the pattern was found.
-func (in *Interp) substitute(c *call) (t string, changed bool) {
 	s := c.self.(*String).s
 	global := strings.HasPrefix(c.name, "g")
 	if len(c.args) == 1 && c.blk == nil {
@@ -82,7 +64,6 @@ func (in *Interp) substitute(c *call) (t string, changed bool) {
 	var b strings.Builder
 	done := 0
 	in.eachMatch(c, in.toRegexp(c.args[0]), s, func(m *MatchData) bool {
-		changed = true
 		b.WriteString(s[done:m.idx[0]])
 		before := b.Len()
 		switch {
@@ -98,7 +79,7 @@ func (in *Interp) substitute(c *call) (t string, changed bool) {
 		return global
 	})
 	b.WriteString(s[done:])
-	return b.String(), changed
+	return in.str(b.String())
 }
 
 // expand writes a replacement text with \1, \0, \k<name>, \\ and the like
@@ -153,10 +134,7 @@ func (p *splitter) full() bool { return p.limit > 0 && len(p.out) >= p.limit-1 }
 func stringSplit(in *Interp, c *call) Value {
 	s := c.self.(*String).s
 	in.step(len(s) / 16)
-	p := &splitter{in: in}
-	if len(c.args) > 1 {
-		p.limit = in.argInt(c.args[1])
-	}
+	p := &splitter{in: in, limit: in.optInt(c, 1, 0)}
 	switch sep := c.opt(0).(type) {
 	case nil:
 		p.words(s)
@@ -266,11 +244,7 @@ func (p *splitter) groups(m *MatchData) {
 }
 
 func stringLines(in *Interp, c *call) Value {
-	chomped, _ := flag(c.kwargs(), "chomp")
-	if len(c.args) > 0 {
-		in.unsupported("String#" + c.name + " with a separator")
-	}
-	return in.listOrEach(c, in.lines(c.self.(*String).s, chomped))
+	return in.listOrEach(c, in.linesOf(c, c.self.(*String).s))
 }
 
 // listOrEach gives the elements to the block, or returns them.
@@ -287,7 +261,12 @@ func (in *Interp) listOrEach(c *call, list []Value) Value {
 	return c.self
 }
 
-func (in *Interp) lines(s string, chomped bool) []Value {
+// linesOf gives the lines of a text, without their ends if the call says so.
+func (in *Interp) linesOf(c *call, s string) []Value {
+	chomped, _ := flag(c.kwargs(), "chomp")
+	if given := len(c.args) - c.min; given > 0 {
+		in.unsupported("the method " + c.name + " with a separator")
+	}
 	var out []Value
 	for line := range strings.Lines(s) {
 		if chomped {
@@ -316,31 +295,10 @@ func stringBytes(in *Interp, c *call) Value {
 	return in.listOrEach(c, out)
 }
 
-// eachString calls fn for the strings from lo to hi, as Ruby's ranges of strings
-// do: by number where both are digits, else by succ.
-func (in *Interp) eachString(lo, hi string, excl bool, fn func(Value) bool) {
-	digits := func(s string) bool { return s != "" && len(s) < 18 && strings.Trim(s, "0123456789") == "" }
-	numeric := digits(lo) && digits(hi)
-	if len(lo) > len(hi) && !numeric || len(lo) == len(hi) && lo > hi {
-		return
-	}
-	last := in.integerPrefix(hi, 10)
-	for s := lo; len(s) <= len(hi) || numeric; s = succ(s) {
-		in.step(1)
-		atEnd := s == hi || numeric && in.integerPrefix(s, 10) >= last
-		if atEnd && excl || numeric && in.integerPrefix(s, 10) > last || !fn(in.str(s)) || atEnd {
-			return
-		}
-	}
-}
-
+// stringForceEncoding is for UTF-8, which every text has here.
 func stringForceEncoding(in *Interp, c *call) Value {
-	s := c.self.(*String)
-	switch name := strings.ToUpper(in.toS(c.args[0])); name {
-	case "UTF-8", "ASCII-8BIT", "BINARY":
-		s.binary = name != "UTF-8"
-	default:
+	if name := strings.ToUpper(in.toS(c.args[0])); name != "UTF-8" {
 		in.unsupported("the encoding " + name)
 	}
-	return s
+	return c.self
 }

@@ -7,20 +7,20 @@ import "strings"
 func classDefs() []classDef {
 	defs := []classDef{
 		{name: "Kernel", module: true, methods: append(kernelMethods, kernelFunctions...), class: kernelFunctions},
-		{name: "Object", include: "Kernel", methods: []builtin{{"-private:initialize", 0, 0, objectInitialize}}},
+		{name: "Object", include: "Kernel", methods: []builtin{{"-private:initialize", 0, 0, objectNil}}},
 		{name: "Module", super: "Object", methods: moduleMethods},
 		{name: "Class", super: "Module", methods: classMethods},
 		{name: "Enumerable", module: true, methods: enumerableMethods},
 		{name: "NilClass", super: "Object", methods: nilMethods},
-		{name: "TrueClass", super: "Object", methods: boolMethods},
-		{name: "FalseClass", super: "Object", methods: boolMethods},
+		{name: "TrueClass", super: "Object"},
+		{name: "FalseClass", super: "Object"},
 		{name: "Numeric", super: "Object"},
 		{name: "Integer", super: "Numeric", methods: append(numberMethods, integerMethods...)},
-		{name: "Float", super: "Numeric", methods: append(numberMethods, floatMethods...)},
+		{name: "Float", super: "Numeric", methods: numberMethods},
 		{name: "String", super: "Object", methods: stringMethods, class: []builtin{{"new", 0, -1, stringNew}}},
 		{name: "Symbol", super: "Object", methods: symbolMethods},
-		{name: "Array", super: "Object", include: "Enumerable", methods: arrayMethods, class: arrayClassMethods},
-		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods, class: hashClassMethods},
+		{name: "Array", super: "Object", include: "Enumerable", methods: arrayMethods, class: []builtin{{"new", 0, 2, arrayNew}}},
+		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods, class: []builtin{{"new", 0, 1, hashNew}, {"[]", 0, -1, hashOf}}},
 		{name: "Range", super: "Object", include: "Enumerable", methods: rangeMethods, class: []builtin{{"new", 2, 3, rangeNew}}},
 		{name: "Enumerator", super: "Object", include: "Enumerable", methods: enumeratorMethods},
 		{name: "Regexp", super: "Object", methods: regexpMethods, class: regexpClassMethods},
@@ -42,7 +42,7 @@ func classDefs() []classDef {
 		{name: "Etc", module: true, class: etcMethods},
 		{name: "Socket", super: "Object", class: []builtin{{"gethostname", 0, 0, hostname}}},
 		{name: "Errno", module: true},
-		{name: "Exception", super: "Object", methods: exceptionMethods, class: []builtin{{"exception", 0, -1, exceptionNew}}},
+		{name: "Exception", super: "Object", methods: exceptionMethods, class: []builtin{{"exception", 0, -1, classNew}}},
 	}
 	for _, pair := range strings.Fields(exceptionTree) {
 		name, super, _ := strings.Cut(pair, "<")
@@ -66,14 +66,10 @@ const exceptionTree = `NoMemoryError<Exception ScriptError<Exception LoadError<S
 
 var exceptionMethods = []builtin{
 	{"-private:initialize", 0, -1, exceptionInitialize},
-	{"message", 0, 0, exceptionMessage},
+	{"message", 0, 0, func(in *Interp, c *call) Value { return in.str(in.toS(c.self)) }},
 	{"to_s", 0, 0, exceptionToS},
 	{"inspect", 0, 0, exceptionInspect},
 	{"backtrace", 0, 0, exceptionBacktrace},
-}
-
-func exceptionNew(in *Interp, c *call) Value {
-	return in.call(invocation{f: c.f, self: c.self, name: "new", args: c.args, kw: c.kw})
 }
 
 func exceptionInitialize(in *Interp, c *call) Value {
@@ -89,8 +85,6 @@ func exceptionInitialize(in *Interp, c *call) Value {
 	}
 	return nil
 }
-
-func exceptionMessage(in *Interp, c *call) Value { return in.str(in.toS(c.self)) }
 
 func exceptionToS(in *Interp, c *call) Value {
 	x := c.self.(*Exception)
@@ -153,15 +147,14 @@ func procCall(in *Interp, c *call) Value {
 }
 
 var envMethods = []builtin{
-	{"[]", 1, 1, envGet},
+	{"[]", 1, 1, func(in *Interp, c *call) Value { return in.envLookup(c.args[0]) }},
 	{"[]= store", 2, 2, envSet},
 	{"fetch", 1, 2, envFetch},
-	{"key? has_key? include? member?", 1, 1, envHas},
+	{"key? has_key? include? member?", 1, 1, func(in *Interp, c *call) Value { return in.envLookup(c.args[0]) != nil }},
 	{"delete", 1, 1, envDelete},
-	{"to_h to_hash", 0, 0, envToH},
-	{"each each_pair", 0, 0, envEach},
-	{"keys values size length empty? select filter reject slice values_at to_a any? find map sort", 0, -1, envAsHash},
-	{"inspect", 0, 0, envInspect},
+	{"to_h to_hash", 0, 0, func(in *Interp, _ *call) Value { return in.envHash() }},
+	{"each each_pair", 0, 0, orEnum(enumEach)},
+	{"keys values size length empty? select filter reject slice values_at to_a any? find map sort inspect", 0, -1, envAsHash},
 	{"to_s", 0, 0, func(in *Interp, _ *call) Value { return in.str("ENV") }},
 }
 
@@ -182,10 +175,6 @@ func (in *Interp) envLookup(v Value) Value {
 	}
 	return nil
 }
-
-func envGet(in *Interp, c *call) Value { return in.envLookup(c.args[0]) }
-
-func envHas(in *Interp, c *call) Value { return in.envLookup(c.args[0]) != nil }
 
 func envSet(in *Interp, c *call) Value {
 	name := in.argString(c.args[0])
@@ -239,19 +228,7 @@ func (in *Interp) envHash() *Hash {
 	return h
 }
 
-func envToH(in *Interp, _ *call) Value { return in.envHash() }
-
 // envAsHash calls the method of the same name on a copy of the environment.
 func envAsHash(in *Interp, c *call) Value {
 	return in.call(invocation{f: c.f, self: in.envHash(), name: c.name, args: c.args, blk: c.blk})
-}
-
-func envInspect(in *Interp, _ *call) Value { return in.str(in.inspectHash(in.envHash())) }
-
-func envEach(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return in.enum(c)
-	}
-	in.each(in.envHash(), func(p Value) bool { in.yield(c.blk, p); return true })
-	return c.self
 }

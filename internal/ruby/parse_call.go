@@ -26,7 +26,6 @@ func (p *parser) args(close string) argList {
 			}
 		}
 		pos := p.tok.pos
-		p.count(pos)
 		n, pair := p.arg(close, &a)
 		switch {
 		case pair != nil:
@@ -260,7 +259,6 @@ func (p *parser) params(close string) *paramList {
 		if close != "" && p.isOp(close) || p.tok.kind == tNL && (close == "" || p.tok.s == ";") {
 			break
 		}
-		p.count(p.tok.pos)
 		r.param()
 		if close != "" {
 			p.skipNewlinesOnly()
@@ -383,7 +381,6 @@ func (p *parser) postfix(n node) node {
 		case t.s == "::" && !t.beg:
 			n = p.scoped(n)
 		case t.s == "[" && !t.beg:
-			p.count(t.pos)
 			p.advance()
 			a := p.args("]")
 			p.expectOp("]")
@@ -401,7 +398,6 @@ func (p *parser) postfix(n node) node {
 // methodCall reads .name(args) { block }.
 func (p *parser) methodCall(recv node) node {
 	safe := p.isOp("&.")
-	p.count(p.tok.pos)
 	p.advance()
 	m := p.tok
 	_, self := recv.(*selfNode)
@@ -422,7 +418,6 @@ func (p *parser) methodCall(recv node) node {
 
 // scoped reads ::Name or ::name.
 func (p *parser) scoped(n node) node {
-	p.count(p.tok.pos)
 	p.advance()
 	m := p.tok
 	if m.kind != tConst && m.kind != tIdent && m.kind != tFID {

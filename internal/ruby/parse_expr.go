@@ -33,7 +33,6 @@ func (p *parser) notExpr() node {
 func (p *parser) expr() node {
 	p.enter(p.tok.pos)
 	defer p.leave()
-	p.count(p.tok.pos)
 	n := p.rangeExpr()
 	if !p.isOp("?") {
 		return n
@@ -48,7 +47,7 @@ func (p *parser) expr() node {
 	p.skipNewlinesOnly()
 	p.ternary--
 	if !p.isOp(":") {
-		p.fail(p.tok.pos, "unexpected %s, expecting ':' of the conditional operator", p.tok.describe())
+		p.fail(p.tok.pos, "unexpected %s, expecting ':' of the conditional operator", p.describe())
 	}
 	p.advance()
 	p.skipNewlinesOnly()
@@ -139,7 +138,6 @@ func (p *parser) binary(least int) node {
 			break
 		}
 		pos := at(p.tok.pos)
-		p.count(p.tok.pos)
 		p.advance()
 		p.skipNewlinesOnly()
 		next := prec + 1
@@ -303,7 +301,6 @@ func (p *parser) operand() node {
 	t := p.tok
 	p.enter(t.pos)
 	defer p.leave()
-	p.count(t.pos)
 	pos := at(t.pos)
 	switch t.kind {
 	case tIdent, tFID:
@@ -322,11 +319,11 @@ func (p *parser) operand() node {
 	case tInt, tFloat:
 		return &litNode{pos, t.val}
 	case tXString:
-		return &xstrNode{pos, t.parts}
+		return &dstrNode{pos, t.parts, '`'}
 	case tSymbol:
 		return &litNode{pos, Symbol(t.s)}
 	case tDSym:
-		return &dsymNode{pos, t.parts}
+		return &dstrNode{pos, t.parts, ':'}
 	case tRegexp:
 		return p.regexLit(t)
 	case tIvar:
@@ -360,7 +357,7 @@ func (p *parser) stringLit() node {
 	for _, n := range parts {
 		s, ok := n.(*strNode)
 		if !ok {
-			return &dstrNode{pos, parts}
+			return &dstrNode{pos, parts, 0}
 		}
 		all += s.s
 	}
@@ -373,7 +370,6 @@ func (p *parser) words() node {
 	p.advance()
 	a := &arrayNode{at: pos}
 	for _, w := range t.words {
-		p.count(t.pos)
 		s, lit := literalOf(w)
 		switch {
 		case lit && t.kind == tSymbols:
@@ -381,9 +377,9 @@ func (p *parser) words() node {
 		case lit:
 			a.elems = append(a.elems, &strNode{pos, s})
 		case t.kind == tSymbols:
-			a.elems = append(a.elems, &dsymNode{pos, w})
+			a.elems = append(a.elems, &dstrNode{pos, w, ':'})
 		default:
-			a.elems = append(a.elems, &dstrNode{pos, w})
+			a.elems = append(a.elems, &dstrNode{pos, w, 0})
 		}
 	}
 	return a
@@ -472,7 +468,6 @@ func (p *parser) hashLit() node {
 // pair reads one entry of a hash: a label, "string": value, key => value or
 // **hash.
 func (p *parser) pair() pairNode {
-	p.count(p.tok.pos)
 	t := p.tok
 	pos := at(t.pos)
 	switch {
@@ -491,7 +486,7 @@ func (p *parser) pair() pairNode {
 		if s, ok := literalOf(t.parts); ok {
 			return pairNode{&litNode{pos, Symbol(s)}, p.argValue()}
 		}
-		return pairNode{&dsymNode{pos, t.parts}, p.argValue()}
+		return pairNode{&dstrNode{pos, t.parts, ':'}, p.argValue()}
 	}
 	k := p.argValue()
 	p.skipNewlinesOnly()

@@ -32,13 +32,13 @@ func (p *parser) keyword() node {
 	p.advance()
 	switch t.s {
 	case "nil":
-		return &nilNode{pos}
+		return &litNode{at: pos}
 	case "true", "false":
 		return &litNode{pos, t.s == "true"}
 	case "self":
 		return &selfNode{pos}
 	case "retry":
-		return &retryNode{pos}
+		return &jumpNode{at: pos, kind: jRetry}
 	case "__FILE__":
 		return &strNode{pos, p.prog.opts.File}
 	case "__LINE__":
@@ -98,18 +98,21 @@ func (p *parser) jumpExpr() node {
 		for sc := p.sc; sc != nil; sc = sc.parent {
 			sc.fn.jumpRet = true
 		}
-		return &returnNode{pos, val}
+		return &jumpNode{pos, jReturn, val}
 	}
-	inLoop := p.sc.loops > 0
-	if !inLoop && p.sc.kind != scopeBlock {
-		p.fail(t.pos, "Invalid %s", t.s)
-	}
+	kind, loopKind, marked := jNext, jLoopNext, &p.sc.fn.jumpNxt
 	if t.s == "break" {
-		p.sc.fn.jumpBrk = p.sc.fn.jumpBrk || !inLoop
-		return &breakNode{pos, val, inLoop}
+		kind, loopKind, marked = jBreak, jLoopBreak, &p.sc.fn.jumpBrk
 	}
-	p.sc.fn.jumpNxt = p.sc.fn.jumpNxt || !inLoop
-	return &nextNode{pos, val, inLoop}
+	switch {
+	case p.sc.loops > 0:
+		kind = loopKind
+	case p.sc.kind != scopeBlock:
+		p.fail(t.pos, "Invalid %s", t.s)
+	default:
+		*marked = true
+	}
+	return &jumpNode{pos, kind, val}
 }
 
 func (p *parser) yieldOrSuper() node {
@@ -139,7 +142,7 @@ func (p *parser) then() {
 	if p.isKw("then") {
 		p.advance()
 	} else if !nl {
-		p.fail(p.tok.pos, "unexpected %s, expecting `then' or a new line", p.tok.describe())
+		p.fail(p.tok.pos, "unexpected %s, expecting `then' or a new line", p.describe())
 	}
 }
 
@@ -227,7 +230,7 @@ func (p *parser) caseExpr() node {
 		p.unsupported(p.tok.pos, "pattern matching (case … in)")
 	}
 	if !p.isKw("when") {
-		p.fail(p.tok.pos, "unexpected %s, expecting `when'", p.tok.describe())
+		p.fail(p.tok.pos, "unexpected %s, expecting `when'", p.describe())
 	}
 	for p.isKw("when") {
 		p.advance()

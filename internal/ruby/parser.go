@@ -23,12 +23,9 @@ type Options struct {
 }
 
 // MaxSource is the size of the largest source that Parse accepts, in bytes.
-const MaxSource = 1 << 20
+const MaxSource = 256 << 10
 
-const (
-	maxNesting = 400
-	maxNodes   = 120_000
-)
+const maxNesting = 400
 
 // Program is a parsed source. It can be run any number of times, by several
 // interpreters at once too.
@@ -40,9 +37,6 @@ type Program struct {
 	lines   []int // offsets of line starts
 	prelude bool  // part of this package: messages name its caller
 }
-
-// File is the name that the program was parsed under.
-func (p *Program) File() string { return p.opts.File }
 
 // Position translates a byte offset into line and column.
 func (p *Program) Position(offset int) (line, col int) {
@@ -73,7 +67,6 @@ type parser struct {
 	sc         *scope
 	depth      int
 	ntok       int
-	nodes      int
 	inDef      bool
 	prog       *Program
 }
@@ -138,12 +131,6 @@ func (p *parser) enter(pos int) {
 
 func (p *parser) leave() { p.depth-- }
 
-func (p *parser) count(pos int) {
-	if p.nodes++; p.nodes > maxNodes {
-		p.fail(pos, "the program is too large")
-	}
-}
-
 // inner begins a nested construct, in which the context does not hold.
 func (p *parser) inner() exprContext {
 	saved := p.exprContext
@@ -154,36 +141,25 @@ func (p *parser) inner() exprContext {
 func (p *parser) isOp(s string) bool { return p.tok.kind == tOp && p.tok.s == s }
 func (p *parser) isKw(s string) bool { return p.tok.kind == tKeyword && p.tok.s == s }
 
-func (t token) describe() string {
-	switch t.kind {
-	case tEOF:
+// describe names the current token in a message.
+func (p *parser) describe() string {
+	switch text := strings.TrimSpace(p.src[p.tok.pos:p.tok.end]); {
+	case p.tok.kind == tEOF:
 		return "end-of-input"
-	case tNL:
-		if t.s == ";" {
-			return "';'"
-		}
+	case text == "":
 		return "end of line"
-	case tString, tXString, tWords, tSymbols, tRegexp:
-		return "literal"
-	case tInt, tFloat:
-		return "number " + t.s
-	case tLabel:
-		return "label " + t.s + ":"
-	case tSymbol, tDSym:
-		return "symbol"
-	case tKeyword:
-		return "`" + t.s + "'"
+	default:
+		return "'" + text + "'"
 	}
-	return "'" + t.s + "'"
 }
 
 func (p *parser) unexpected() {
-	p.fail(p.tok.pos, "unexpected %s", p.tok.describe())
+	p.fail(p.tok.pos, "unexpected %s", p.describe())
 }
 
 func (p *parser) expectOp(s string) token {
 	if !p.isOp(s) {
-		p.fail(p.tok.pos, "unexpected %s, expecting '%s'", p.tok.describe(), s)
+		p.fail(p.tok.pos, "unexpected %s, expecting '%s'", p.describe(), s)
 	}
 	t := p.tok
 	p.advance()
@@ -192,7 +168,7 @@ func (p *parser) expectOp(s string) token {
 
 func (p *parser) expectKw(s string) {
 	if !p.isKw(s) {
-		p.fail(p.tok.pos, "unexpected %s, expecting `%s'", p.tok.describe(), s)
+		p.fail(p.tok.pos, "unexpected %s, expecting `%s'", p.describe(), s)
 	}
 	p.advance()
 }
@@ -239,7 +215,7 @@ func (p *parser) stmts(term ...string) node {
 	p.stmtPos = stmtPos
 	switch len(list) {
 	case 0:
-		return &nilNode{at(start)}
+		return &litNode{at: at(start)}
 	case 1:
 		return list[0]
 	}
@@ -315,7 +291,7 @@ func (p *parser) cond(n node) node {
 
 func (p *parser) stmtHead() node {
 	t := p.tok
-	if p.isOp("*") && t.beg || p.isOp("(") && p.looksLikeMlhs() {
+	if p.isOp("*") && t.beg {
 		return p.masgnRest(p.mlhs(nil))
 	}
 	p.stmtPos = t.pos
@@ -327,6 +303,9 @@ func (p *parser) stmtHead() node {
 }
 
 func (p *parser) masgnRest(lhs *mlhsNode) node {
+	if p.isOp(")") {
+		p.unsupported(int(lhs.at), "a list of targets within another")
+	}
 	eq := p.expectOp("=")
 	return &masgnNode{at(eq.pos), lhs, p.rescueMod(p.multiRHS())}
 }
@@ -357,27 +336,6 @@ func (p *parser) multiRHS() node {
 	return &arrayNode{at(pos), list}
 }
 
-// looksLikeMlhs scans ahead from "(" for its partner followed by "," or "=": a
-// destructuring target.
-func (p *parser) looksLikeMlhs() bool {
-	depth := 0
-	for i := p.tok.pos; i < len(p.src) && i < p.tok.pos+1000; i++ {
-		switch p.src[i] {
-		case '(', '[', '{':
-			depth++
-		case ')', ']', '}':
-			if depth--; depth == 0 {
-				rest := strings.TrimLeft(p.src[i+1:], " \t")
-				return strings.HasPrefix(rest, ",") || strings.HasPrefix(rest, "=") &&
-					!strings.HasPrefix(rest, "==") && !strings.HasPrefix(rest, "=~") && !strings.HasPrefix(rest, "=>")
-			}
-		case '\n', '"', '\'', '#':
-			return false
-		}
-	}
-	return false
-}
-
 // mlhs reads the rest of a list of targets.
 func (p *parser) mlhs(first node) *mlhsNode {
 	m := &mlhsNode{at: at(p.tok.pos)}
@@ -386,7 +344,7 @@ func (p *parser) mlhs(first node) *mlhsNode {
 		m.targets = append(m.targets, p.target(first))
 		p.expectOp(",")
 	}
-	ends := func() bool { return p.isOp("=") || p.isOp(")") || p.isOp("|") || p.isOp(",") || p.isKw("in") }
+	ends := func() bool { return p.isOp("=") || p.isOp(")") || p.isOp(",") || p.isKw("in") }
 	splat := false
 	for !ends() {
 		pos := at(p.tok.pos)
@@ -402,11 +360,7 @@ func (p *parser) mlhs(first node) *mlhsNode {
 			}
 			m.targets = append(m.targets, s)
 		case p.isOp("("):
-			p.enter(p.tok.pos)
-			p.advance()
-			m.targets = append(m.targets, p.mlhs(nil))
-			p.expectOp(")")
-			p.leave()
+			p.unsupported(int(pos), "a list of targets within another")
 		default:
 			n := p.primary()
 			if !assignable(n) {

@@ -3,15 +3,16 @@ package ruby
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// anyToS is the to_s that every object has. The number in it is not an address.
+// anyToS is the to_s that every object has, with its address.
 func (in *Interp) anyToS(v Value) string {
-	return fmt.Sprintf("#<%s:0x%016x>", in.classOf(v).name, in.objectID(v))
+	return fmt.Sprintf("#<%s:0x%016x>", in.classOf(v).name, reflect.ValueOf(v).Pointer())
 }
 
 // plainString is to_s without calling methods of the program.
@@ -124,6 +125,11 @@ func (in *Interp) inspectHash(h *Hash) string {
 }
 
 func (in *Interp) inspectObject(v Value) string {
+	if o, ok := v.(*Object); ok && o.data != nil {
+		if f, ok := o.data.(*fileData); ok {
+			return "#<" + o.class.name + ":" + f.path + ">"
+		}
+	}
 	name := strings.TrimSuffix(in.anyToS(v), ">")
 	o, ok := v.(*Object)
 	if !ok || len(o.order) == 0 {
@@ -180,7 +186,7 @@ func inspectString(x *String) string {
 	for i := 0; i < len(s); {
 		r, w := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case r == utf8.RuneError && w == 1 || r >= utf8.RuneSelf && x.binary:
+		case r == utf8.RuneError && w == 1:
 			fmt.Fprintf(&b, "\\x%02X", s[i])
 			w = 1
 		case r == '#':
@@ -190,12 +196,6 @@ func inspectString(x *String) string {
 			b.WriteByte('#')
 		case r < utf8.RuneSelf && inspectEscape(s[i]) != "":
 			b.WriteString(inspectEscape(s[i]))
-		case r < 0x20 || r == 0x7f:
-			if x.binary {
-				fmt.Fprintf(&b, "\\x%02X", r)
-			} else {
-				fmt.Fprintf(&b, "\\u%04X", r)
-			}
 		case unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r):
 			b.WriteRune(r)
 		case r > 0xffff:
@@ -256,25 +256,4 @@ func (in *Interp) describe(v Value) string {
 		return in.anyToS(v)
 	}
 	return s + ":" + in.classOf(v).name
-}
-
-func (in *Interp) objectID(v Value) int {
-	switch x := v.(type) {
-	case nil:
-		return 8
-	case bool:
-		if x {
-			return 20
-		}
-		return 0
-	case int:
-		return 2*x + 1
-	}
-	if id, ok := in.objIDs[v]; ok {
-		return id
-	}
-	in.alloc(100)
-	id := 8 * (len(in.objIDs) + 2)
-	in.objIDs[v] = id
-	return id
 }

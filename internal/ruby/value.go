@@ -22,7 +22,6 @@ type String struct {
 	s      string
 	sb     *strings.Builder // the spare room behind s, once something was appended
 	frozen bool
-	binary bool
 	onEdit func(added string, appended bool) // template output: called for each change
 }
 
@@ -126,7 +125,6 @@ type Proc struct {
 	self   Value
 	lambda bool
 	bi     func(in *Interp, args []Value) Value
-	arity  int // of a builtin
 }
 
 // cref is the lexical nesting of classes and modules.

@@ -1,6 +1,30 @@
 # The methods of Enumerable, Array, Hash and others that are not written in Go.
 
 module Enumerable
+  def count(*value)
+    n = 0
+    each_entry { |x| n += 1 if value.empty? ? !block_given? || yield(x) : x == value[0] }
+    n
+  end
+
+  def all?(*pattern)
+    each_entry { |x| return false unless pattern.empty? ? (block_given? ? yield(x) : x) : pattern[0] === x }
+    true
+  end
+
+  def any?(*pattern)
+    each_entry { |x| return true if pattern.empty? ? (block_given? ? yield(x) : x) : pattern[0] === x }
+    false
+  end
+
+  def none?(*pattern, &block)
+    !any?(*pattern, &block)
+  end
+
+  def one?(*pattern)
+    to_a.count { |x| pattern.empty? ? (block_given? ? yield(x) : x) : pattern[0] === x } == 1
+  end
+
   def partition
     return to_enum(:partition) unless block_given?
     yes, no = [], []
@@ -29,11 +53,6 @@ module Enumerable
       v.is_a?(Array) ? out.concat(v) : out.push(v)
     end
     out
-  end
-
-
-  def collect_concat(&block)
-    flat_map(&block)
   end
 
   def filter_map
@@ -191,18 +210,6 @@ class Array
     found
   end
 
-  def each_index
-    return to_enum(:each_index) unless block_given?
-    size.times { |i| yield(i) }
-    self
-  end
-
-  def rindex(*value)
-    return to_enum(:rindex) if value.empty? && !block_given?
-    (size - 1).downto(0) { |i| return i if value.empty? ? yield(self[i]) : self[i] == value[0] }
-    nil
-  end
-
   def rotate(n = 1)
     return [] if empty?
     n = __int(n) % size
@@ -220,30 +227,11 @@ class Array
   end
 
   def product(*others)
+    __refuse('Array#product with a block') if block_given?
     __refuse('a product of many rows') if others.inject(size) { |n, list| n * list.size } > 50_000
     rows = map { |x| [x] }
     others.each { |list| rows = rows.flat_map { |row| list.map { |x| row + [x] } } }
     rows
-  end
-
-  def difference(*others)
-    others.inject(self) { |a, b| a - b }
-  end
-
-  def union(*others)
-    others.inject(self | []) { |a, b| a | b }
-  end
-
-  def intersection(*others)
-    others.inject(self & self) { |a, b| a & b }
-  end
-
-  def intersect?(other)
-    !(self & other).empty?
-  end
-
-  def assoc(key)
-    find { |x| x.is_a?(Array) && x[0] == key }
   end
 
   def shelljoin
@@ -305,20 +293,11 @@ class Hash
     reject { |_, v| v.nil? }
   end
 
-  def compact!
-    reject! { |_, v| v.nil? }
-  end
-
   def transform_values
     return to_enum(:transform_values) unless block_given?
     out = {}
     each { |k, v| out[k] = yield(v) }
     out
-  end
-
-  def transform_values!(&block)
-    return to_enum(:transform_values!) unless block
-    replace(transform_values(&block))
   end
 
   def transform_keys(names = {})
@@ -340,14 +319,6 @@ class Hash
 
   def sort(&block)
     to_a.sort(&block)
-  end
-
-  def <=(other)
-    all? { |k, v| other.key?(k) && other[k] == v }
-  end
-
-  def >=(other)
-    other <= self
   end
 end
 
@@ -374,14 +345,14 @@ class Range
 
   def min(&block)
     return super if block
-    return nil if self.end && (self.begin <=> self.end) > 0
+    return nil if self.end && self.begin && (self.begin <=> self.end) > 0
     self.begin
   end
 
   def max(&block)
     raise TypeError, 'cannot exclude non Integer end value' if exclude_end? && !self.end.is_a?(Integer)
     return super if block || exclude_end? || !self.end.is_a?(Integer)
-    (self.begin <=> self.end) > 0 ? nil : self.end
+    self.begin && (self.begin <=> self.end) > 0 ? nil : self.end
   end
 end
 
@@ -390,20 +361,12 @@ class Numeric
     self == 0
   end
 
-  def nonzero?
-    self == 0 ? nil : self
-  end
-
   def positive?
     self > 0
   end
 
   def negative?
     self < 0
-  end
-
-  def integer?
-    is_a?(Integer)
   end
 
   def divmod(other)
@@ -425,7 +388,6 @@ class Integer
   def succ
     self + 1
   end
-
 
   def next
     self + 1
@@ -462,36 +424,13 @@ class Integer
     end
     self
   end
-
-  def digits
-    to_s.chars.reverse.map(&:to_i)
-  end
-
-  def gcd(other)
-    other == 0 ? abs : other.gcd(self % other)
-  end
-
-  def lcm(other)
-    (self * other).abs / gcd(other)
-  end
-
-  def pow(other, *mod)
-    mod.empty? ? self**other : (self**other) % mod[0]
-  end
-
-  def step(limit = nil, by = 1, **options)
-    __refuse('Integer#step without a limit or with keywords') if limit.nil? || !options.empty?
-    return to_enum(:step, limit, by) unless block_given?
-    i = self
-    while by > 0 ? i <= limit : i >= limit
-      yield(i)
-      i += by
-    end
-    self
-  end
 end
 
 class String
+  def to_f
+    Float(self[/\A\s*[+-]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][+-]?\d+)?/] || 0)
+  end
+
   def partition(sep)
     i = index(sep)
     return [dup, '', ''] unless i
@@ -503,10 +442,6 @@ class String
     i = rindex(sep)
     return ['', '', dup] unless i
     [self[0, i], sep, self[i + sep.size..-1]]
-  end
-
-  def clear
-    replace('')
   end
 
   def prepend(*others)
@@ -557,15 +492,6 @@ class String
 
   def between?(low, high)
     self >= low && self <= high
-  end
-
-  def chr
-    self[0, 1]
-  end
-
-  def oct
-    return hex if start_with?('0x')
-    sub(/\A0[bo]/, '').to_i(start_with?('0b') ? 2 : 8)
   end
 
   def shellescape

@@ -1,10 +1,8 @@
 package rubyre
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -46,10 +44,6 @@ func (s set) not() set {
 	return set{other: "(?:(?!" + s.text() + `)[\s\S])`}
 }
 
-func (s set) and(v set) set {
-	return set{other: "(?:(?=" + s.text() + ")" + v.text() + ")"}
-}
-
 // escapeClass is the set of \d, \w, \s, \h or the opposite.
 func escapeClass(c byte) (set, bool) {
 	var s set
@@ -78,19 +72,14 @@ func (t *translation) class() set {
 	}
 	defer func() { t.depth-- }()
 	negated := t.skip("^")
-	var all *set // the operands of && so far
 	var cur set
 	empty := true
 	for {
 		switch {
 		case t.pos >= len(t.src):
 			t.fail("premature end of char-class")
-		case t.skip("&&"):
-			both := cur
-			if all != nil {
-				both = all.and(cur)
-			}
-			all, cur = &both, set{}
+		case t.has("&&"):
+			t.unsupported("an intersection of classes (&&)")
 		case t.src[t.pos] == ']' && empty:
 			// Ruby warns of a bracket that stands first, and takes it as it is,
 			// unless it is the only closing one.
@@ -100,9 +89,6 @@ func (t *translation) class() set {
 			t.pos++
 			cur.items += `\]`
 		case t.skip("]"):
-			if all != nil {
-				cur = all.and(cur)
-			}
 			if negated {
 				cur = cur.not()
 			}
@@ -130,15 +116,12 @@ func (t *translation) classItem() set {
 			t.pos += 2
 			return s
 		}
-		switch c {
-		case 'p', 'P':
-			return t.property()
-		case 'R', 'X':
+		if strings.IndexByte("pPRX", c) >= 0 {
 			t.unsupported(`\` + string(c) + " within brackets")
 		}
 	}
 	lo := t.classRune()
-	if !t.has("-") || t.has("-]") || t.has("-[") || t.has("-&&") {
+	if !t.has("-") || t.has("-]") || t.has("-[") {
 		return set{items: literal(lo)}
 	}
 	t.pos++
@@ -178,44 +161,29 @@ func (t *translation) classRune() rune {
 func (t *translation) character() rune {
 	c, size := utf8.DecodeRuneInString(t.src[t.pos+1:])
 	t.pos += 1 + size
-	switch c {
-	case 't':
-		return '\t'
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 'f':
-		return '\f'
-	case 'v':
-		return '\v'
-	case 'a':
-		return '\a'
-	case 'e':
-		return 27
-	case 'x':
-		if t.has("{") {
-			t.unsupported(`\x{…}`)
-		}
-		r := t.number(16, 2)
-		if r >= 0x80 {
-			t.unsupported("a byte beyond ASCII")
-		}
-		return r
-	case 'u':
+	if i := strings.IndexRune("tnrfvae", c); i >= 0 {
+		return rune("\t\n\r\f\v\a\x1b"[i])
+	}
+	switch {
+	case c == 'x' && t.has("{"):
+		t.unsupported(`\x{…}`)
+	case c == 'u':
 		return t.unicodeEscape()
-	case 'c', 'C', 'M':
+	case c == 'c' || c == 'C' || c == 'M':
 		t.unsupported("a meta or control escape")
+	case c != 'x' && (c < '0' || c > '7'):
+		return c
 	}
-	if c >= '0' && c <= '7' {
+	base, digits := 16, 2
+	if c != 'x' {
 		t.pos -= size
-		r := t.number(8, 3)
-		if r >= 0x80 {
-			t.unsupported("a byte beyond ASCII")
-		}
-		return r
+		base, digits = 8, 3
 	}
-	return c
+	r := t.number(base, digits)
+	if r >= 0x80 {
+		t.unsupported("a byte beyond ASCII")
+	}
+	return r
 }
 
 // number reads up to n digits.
@@ -236,17 +204,8 @@ func (t *translation) number(base, n int) rune {
 }
 
 func (t *translation) unicodeEscape() rune {
-	if t.skip("{") {
-		digits, rest, ok := strings.Cut(t.src[t.pos:], "}")
-		v, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 32)
-		switch {
-		case strings.Contains(strings.TrimSpace(digits), " "):
-			t.unsupported(`several characters in one \u{…}`)
-		case !ok || err != nil || v > unicode.MaxRune:
-			t.fail("invalid Unicode escape")
-		}
-		t.pos = len(t.src) - len(rest)
-		return rune(v)
+	if t.has("{") {
+		t.unsupported(`\u{…}`)
 	}
 	start := t.pos
 	r := t.number(16, 4)
@@ -256,48 +215,28 @@ func (t *translation) unicodeEscape() rune {
 	return r
 }
 
-// posixSet gives the items of a POSIX bracket or a property of that name;
-// they are Unicode.
+// posixSet gives the items of a POSIX bracket; they are Unicode.
 func (t *translation) posixSet(name string) (string, bool) {
-	if t.flags&IgnoreCase != 0 {
-		switch name {
-		case "upper":
-			return `\p{Lu}a-z`, true
-		case "lower":
-			return `\p{Ll}A-Z`, true
-		}
+	if t.flags&IgnoreCase != 0 && (name == "upper" || name == "lower") {
+		return map[string]string{"upper": `\p{Lu}a-z`, "lower": `\p{Ll}A-Z`}[name], true
 	}
-	switch name {
-	case "alpha":
-		return `\p{L}\p{Nl}\p{Mn}\p{Mc}`, true
-	case "digit":
-		return `\p{Nd}`, true
-	case "alnum":
-		return `\p{L}\p{Nl}\p{Mn}\p{Mc}\p{Nd}`, true
-	case "upper":
-		return `\p{Lu}`, true
-	case "lower":
-		return `\p{Ll}`, true
-	case "space":
-		return `\t\n\v\f\r\x20\u0085\p{Z}`, true
-	case "blank":
-		return `\t\p{Zs}`, true
-	case "cntrl":
-		return `\p{Cc}`, true
-	case "punct":
-		return `\p{P}\$\+<=>\^\x60\|~`, true
-	case "xdigit":
-		return `0-9a-fA-F`, true
-	case "word":
-		return `\p{L}\p{M}\p{N}\p{Pc}`, true
-	case "ascii":
-		return `\x00-\x7f`, true
-	case "graph":
-		return `\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}`, true
-	case "print":
-		return `\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}\p{Zs}`, true
-	}
-	return "", false
+	items, ok := map[string]string{
+		"alpha":  `\p{L}\p{Nl}\p{Mn}\p{Mc}`,
+		"digit":  `\p{Nd}`,
+		"alnum":  `\p{L}\p{Nl}\p{Mn}\p{Mc}\p{Nd}`,
+		"upper":  `\p{Lu}`,
+		"lower":  `\p{Ll}`,
+		"space":  `\t\n\v\f\r\x20\u0085\p{Z}`,
+		"blank":  `\t\p{Zs}`,
+		"cntrl":  `\p{Cc}`,
+		"punct":  `\p{P}\$\+<=>\^\x60\|~`,
+		"xdigit": `0-9a-fA-F`,
+		"word":   `\p{L}\p{M}\p{N}\p{Pc}`,
+		"ascii":  `\x00-\x7f`,
+		"graph":  `\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}`,
+		"print":  `\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}\p{Zs}`,
+	}[name]
+	return items, ok
 }
 
 // posix reads [:alpha:] or [:^alpha:]; ok is false when it is something else.
@@ -317,46 +256,4 @@ func (t *translation) posix() (set, bool) {
 		s = s.not()
 	}
 	return s, true
-}
-
-// property reads \p{Name}, \p{^Name} or \P{Name}.
-func (t *translation) property() set {
-	negated := t.src[t.pos+1] == 'P'
-	t.pos += 2
-	if !t.skip("{") {
-		t.fail("invalid character property name {%s}", t.src[t.pos-1:t.pos])
-	}
-	name, rest, ok := strings.Cut(t.src[t.pos:], "}")
-	if !ok {
-		t.fail("invalid character property name {%s}", name)
-	}
-	t.pos = len(t.src) - len(rest)
-	plain, caret := strings.CutPrefix(name, "^")
-	items, ok := t.posixSet(strings.ToLower(plain))
-	if !ok {
-		items, ok = unicodeSet(plain)
-		if category := strings.ToLower(plain); category == "lu" || category == "ll" {
-			items, ok = t.posixSet(map[string]string{"lu": "upper", "ll": "lower"}[category])
-		}
-	}
-	if !ok {
-		panic(&Error{Msg: fmt.Sprintf("the character property {%s} is not supported", name), Unsupported: true})
-	}
-	s := set{items: items}
-	if negated != caret {
-		s = s.not()
-	}
-	return s
-}
-
-// unicodeSet finds a general category or a script.
-func unicodeSet(name string) (string, bool) {
-	for _, table := range []map[string]*unicode.RangeTable{unicode.Categories, unicode.Scripts} {
-		for k := range table {
-			if strings.EqualFold(k, name) {
-				return `\p{` + k + `}`, true
-			}
-		}
-	}
-	return "", false
 }

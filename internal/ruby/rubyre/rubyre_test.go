@@ -36,7 +36,7 @@ func TestFind(t *testing.T) {
 		{`é`, "", "aé", []int{1, 3}},
 		{`\w+`, "", "é_a", []int{2, 4}},
 		{`[[:alpha:]]+`, "", "1éa", []int{1, 4}},
-		{`[a-z&&[^aeiou]]+`, "", "aebcd", []int{2, 5}},
+		{`[^aeiou]+`, "", "aebcd", []int{2, 5}},
 		{`x(?i)b|C`, "", "xc", []int{0, 2}},
 		{`a{,2}`, "", "aaa", []int{0, 2}},
 		{`\A(?!windows)`, "", "ubuntu", []int{0, 0}},
@@ -65,10 +65,10 @@ func TestCompileErrors(t *testing.T) {
 		`a)`:         "unmatched close parenthesis",
 		`[a`:         "premature end of char-class",
 		`*a`:         "target of repeat operator is not specified",
-		`(?<=a+)b`:   "invalid pattern in look-behind",
+		`(?<=a+)b`:   "a repetition within a look-behind in a regular expression is not supported",
 		`[z-a]`:      "empty range in char class",
 		`\k<n>`:      "undefined name <n> reference",
-		`\p{Nope}`:   "the character property {Nope} is not supported",
+		`\p{Alpha}`:  `\p in a regular expression is not supported`,
 		`(?<a>x)\g0`: `\g in a regular expression is not supported`,
 	} {
 		_, err := rubyre.Compile(pattern, 0)

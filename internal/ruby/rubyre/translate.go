@@ -17,23 +17,11 @@ type translation struct {
 	groups int
 	names  []string
 	byName map[string]int
-	depth  int
-	refs   []int // back references, checked when all groups are known
+	depth  int   // of groups and classes
 	flags  Flags // those that hold for the current atom
 	named  bool  // the pattern has a named group, so plain ones don't capture
-	behind int   // look-behinds we are inside of
-	neg    int   // negative ones among them
-}
-
-// width is how many characters a piece of a pattern can match; max is -1
-// without a bound.
-type width struct{ min, max int }
-
-func (w width) plus(v width) width {
-	if w.max < 0 || v.max < 0 {
-		return width{w.min + v.min, -1}
-	}
-	return width{w.min + v.min, w.max + v.max}
+	behind int   // the depth of the look-behind that we are inside of, or 0
+	neg    int   // negative look-behinds that we are inside of
 }
 
 const (
@@ -59,11 +47,6 @@ func translate(src string, flags Flags) (t *translation, err error) {
 	t.alternatives(flags)
 	if t.pos < len(src) {
 		t.fail("unmatched close parenthesis")
-	}
-	for _, n := range t.refs {
-		if n > t.groups {
-			t.fail("invalid backref number/name")
-		}
 	}
 	return t, nil
 }
@@ -99,43 +82,36 @@ func hasNamedGroup(src string) bool {
 	return false
 }
 
-// alternatives reads a|b|c up to a closing parenthesis or the end. Inside a
-// look-behind the alternatives may differ in width, each being fixed.
-func (t *translation) alternatives(flags Flags) width {
+// alternatives reads a|b|c up to a closing parenthesis or the end.
+func (t *translation) alternatives(flags Flags) {
 	if t.depth++; t.depth > maxDepth {
 		t.fail("too deep nest level in regular expression")
 	}
 	defer func() { t.depth-- }()
-	w := t.sequence(flags)
+	t.sequence(flags)
 	for t.skip("|") {
-		t.out.WriteByte('|')
-		v := t.sequence(flags)
-		w = width{min(w.min, v.min), max(w.max, v.max)}
-		if w.max >= 0 && v.max < 0 {
-			w.max = -1
+		if t.behind > 0 && t.depth > t.behind {
+			t.unsupported("a group of alternatives within a look-behind")
 		}
+		t.out.WriteByte('|')
+		t.sequence(flags)
 	}
-	return w
 }
 
-func (t *translation) sequence(flags Flags) width {
-	var w width
+func (t *translation) sequence(flags Flags) {
 	for t.pos < len(t.src) && t.src[t.pos] != '|' && t.src[t.pos] != ')' {
 		if t.blank(flags) {
 			continue
 		}
 		if f, ok := t.openFlags(flags); ok {
 			// (?i) holds to the end of the group, alternatives included.
-			t.out.WriteString("(?")
-			t.out.WriteString(engineFlags(f))
-			t.out.WriteByte(':')
-			v := t.alternatives(f)
+			t.out.WriteString("(?" + engineFlags(f) + ":")
+			t.alternatives(f)
 			t.out.WriteByte(')')
-			return w.plus(v)
+			return
 		}
-		w = w.plus(t.quantified(flags))
+		t.quantified(flags)
 	}
-	return w
 }
 
 // blank skips a comment, and white space in the extended form.
@@ -223,16 +199,19 @@ func engineFlags(f Flags) string {
 }
 
 // quantified reads one atom and what repeats it.
-func (t *translation) quantified(flags Flags) width {
+func (t *translation) quantified(flags Flags) {
 	start := t.out.Len()
-	w := t.atom(flags)
+	t.atom(flags)
 	for t.pos < len(t.src) {
 		if t.blank(flags) {
 			continue
 		}
-		q, lo, hi, ok := t.quantifier()
+		q, ok := t.quantifier()
 		if !ok {
-			break
+			return
+		}
+		if t.behind > 0 {
+			t.unsupported("a repetition within a look-behind")
 		}
 		open := "(?:(?:"
 		if strings.HasSuffix(q, "+") && len(q) > 1 {
@@ -241,133 +220,91 @@ func (t *translation) quantified(flags Flags) width {
 		atom := open + string(t.out.Bytes()[start:]) + ")" + q + ")"
 		t.out.Truncate(start)
 		t.out.WriteString(atom)
-		w = w.times(lo, hi)
 	}
-	return w
-}
-
-func (w width) times(lo, hi int) width {
-	v := width{w.min * lo, -1}
-	if hi >= 0 && w.max >= 0 {
-		v.max = w.max * hi
-	}
-	if w.max == 0 {
-		v.max = 0
-	}
-	return v
 }
 
 const maxRepeat = 100_000
 
 // quantifier reads *, +, ?, {n,m} with what makes them lazy or possessive.
 // The text is for regexp2, except that a final + means possessive.
-func (t *translation) quantifier() (text string, lo, hi int, ok bool) {
-	switch t.src[t.pos] {
-	case '*':
-		text, lo, hi = "*", 0, -1
-	case '+':
-		text, lo, hi = "+", 1, -1
-	case '?':
-		text, lo, hi = "?", 0, 1
+func (t *translation) quantifier() (text string, ok bool) {
+	c := t.src[t.pos]
+	switch c {
+	case '*', '+', '?':
 	case '{':
 		return t.interval()
 	default:
-		return "", 0, 0, false
+		return "", false
 	}
 	t.pos++
+	text = string(c)
 	switch {
 	case t.skip("?"):
 		text += "?"
 	case t.skip("+"):
 		text += "+"
 	}
-	return text, lo, hi, true
+	return text, true
 }
 
 // interval reads {n}, {n,}, {,m} and {n,m}; anything else is not a quantifier.
-func (t *translation) interval() (text string, lo, hi int, ok bool) {
-	end := strings.IndexByte(t.src[t.pos:], '}')
-	if end < 0 {
-		return "", 0, 0, false
+func (t *translation) interval() (text string, ok bool) {
+	body, _, closed := strings.Cut(t.src[t.pos+1:], "}")
+	from, to, comma := strings.Cut(body, ",")
+	if !closed || strings.Trim(from+to, "0123456789") != "" || from+to == "" {
+		return "", false
 	}
-	from, to, comma := strings.Cut(t.src[t.pos+1:t.pos+end], ",")
-	number := func(s string) int {
-		if s == "" || strings.Trim(s, "0123456789") != "" {
-			return -1
-		}
-		n, err := strconv.Atoi(s)
-		if err != nil || n > maxRepeat {
-			t.fail("too big number range")
-		}
-		return n
-	}
-	lo, hi = number(from), number(to)
-	if !comma {
-		hi = lo
-	}
+	lo, err1 := strconv.Atoi("0" + from)
+	hi, err2 := strconv.Atoi("0" + to)
 	switch {
-	case lo < 0 && (from != "" || !comma || hi < 0), hi < 0 && to != "":
-		return "", 0, 0, false
-	case lo < 0:
-		lo = 0
-	}
-	if hi >= 0 && hi < lo {
+	case err1 != nil || err2 != nil || max(lo, hi) > maxRepeat:
+		t.fail("too big number range")
+	case to != "" && hi < lo:
 		t.unsupported("a range of repetitions that counts down")
 	}
-	t.pos += end + 1
-	text = "{" + strconv.Itoa(lo) + ","
-	if hi >= 0 {
-		text += strconv.Itoa(hi)
+	t.pos += len(body) + 2
+	if text = "{" + strconv.Itoa(lo) + "}"; comma {
+		text = "{" + strconv.Itoa(lo) + "," + to + "}"
 	}
-	text += "}"
 	// After {n} a ? is a separate quantifier; {n,m}+ is not possessive.
 	if comma && t.skip("?") {
 		text += "?"
 	}
-	return text, lo, hi, true
+	return text, true
 }
 
-func (t *translation) atom(flags Flags) width {
-	one := width{1, 1}
+func (t *translation) atom(flags Flags) {
 	t.flags = flags
-	if _, _, _, ok := t.quantifier(); ok {
+	if _, ok := t.quantifier(); ok {
 		t.fail("target of repeat operator is not specified")
 	}
 	switch c := t.src[t.pos]; c {
 	case '(':
-		return t.group(flags)
-	case '[':
-		t.pos++
-		t.out.WriteString(t.class().text())
-		return one
+		t.group(flags)
 	case '\\':
-		return t.escape()
-	case '.':
+		t.escape()
+	case '[', '.', '^', '$':
 		t.pos++
-		if flags&Multiline != 0 {
+		switch {
+		case c == '[':
+			t.out.WriteString(t.class().text())
+		case c == '^':
+			t.out.WriteString(`(?:\A|(?<=\n)(?!\z))`)
+		case c == '$':
+			t.out.WriteString(`(?=\n|\z)`)
+		case flags&Multiline != 0:
 			t.out.WriteString(`[\s\S]`)
-		} else {
+		default:
 			t.out.WriteString(`[^\n]`)
 		}
-		return one
-	case '^':
-		t.pos++
-		t.out.WriteString(`(?:\A|(?<=\n)(?!\z))`)
-		return width{}
-	case '$':
-		t.pos++
-		t.out.WriteString(`(?=\n|\z)`)
-		return width{}
+	default:
+		r, size := utf8.DecodeRuneInString(t.src[t.pos:])
+		t.pos += size
+		t.out.WriteString(literal(r))
 	}
-	r, size := utf8.DecodeRuneInString(t.src[t.pos:])
-	t.pos += size
-	t.literal(r)
-	return one
 }
 
-// literal writes one character that matches itself.
-func (t *translation) literal(r rune) { t.out.WriteString(literal(r)) }
-
+// literal is one character that matches itself.
 func literal(r rune) string {
 	switch {
 	case r < 0x80 && (r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'):
@@ -381,45 +318,40 @@ func literal(r rune) string {
 }
 
 // group reads what begins with a parenthesis.
-func (t *translation) group(flags Flags) width {
+func (t *translation) group(flags Flags) {
 	if f, rest, ok := t.readFlags(flags); ok && rest == ':' {
 		t.pos += strings.IndexByte(t.src[t.pos:], ':') + 1
-		return t.body("(?"+engineFlags(f)+":", f)
+		t.body("(?"+engineFlags(f)+":", f)
+		return
 	}
 	t.pos++
+	for _, open := range []string{"?=", "?!", "?>"} {
+		if t.skip(open) {
+			t.body("("+open, flags)
+			return
+		}
+	}
 	switch {
-	case t.skip("?="):
-		t.body("(?=", flags)
-		return width{}
-	case t.skip("?!"):
-		t.body("(?!", flags)
-		return width{}
 	case t.skip("?<="):
 		t.lookBehind("(?<=", flags)
-		return width{}
 	case t.skip("?<!"):
 		t.neg++
 		t.lookBehind("(?<!", flags)
 		t.neg--
-		return width{}
-	case t.skip("?>"):
-		return t.body("(?>", flags)
 	case t.skip("?<"):
-		return t.namedGroup(">", flags)
+		t.namedGroup(">", flags)
 	case t.skip("?'"):
-		return t.namedGroup("'", flags)
-	case t.skip("?("):
-		t.unsupported("a conditional group")
-	case t.skip("?~"):
-		t.unsupported("an absence operator")
+		t.namedGroup("'", flags)
+	case t.has("?("), t.has("?~"):
+		t.unsupported("a conditional group or an absence operator")
 	case t.has("?"):
 		t.fail("undefined group option")
+	case t.named:
+		t.body("(?:", flags)
+	default:
+		t.capture()
+		t.body("(", flags)
 	}
-	if t.named {
-		return t.body("(?:", flags)
-	}
-	t.capture()
-	return t.body("(", flags)
 }
 
 func (t *translation) capture() {
@@ -429,7 +361,7 @@ func (t *translation) capture() {
 	t.groups++
 }
 
-func (t *translation) namedGroup(closing string, flags Flags) width {
+func (t *translation) namedGroup(closing string, flags Flags) {
 	name, rest, ok := strings.Cut(t.src[t.pos:], closing)
 	first, _ := utf8.DecodeRuneInString(name)
 	switch {
@@ -446,117 +378,90 @@ func (t *translation) namedGroup(closing string, flags Flags) width {
 	t.capture()
 	t.names = append(t.names, name)
 	t.byName[name] = t.groups
-	return t.body("(", flags)
+	t.body("(", flags)
 }
 
 // body writes a group and reads it up to its closing parenthesis.
-func (t *translation) body(open string, flags Flags) width {
+func (t *translation) body(open string, flags Flags) {
 	t.out.WriteString(open)
-	w := t.alternatives(flags)
+	t.alternatives(flags)
 	if !t.skip(")") {
 		t.fail("end pattern with unmatched parenthesis")
 	}
 	t.out.WriteByte(')')
-	return w
 }
 
-// lookBehind reads a look-behind, whose top alternatives have a fixed width
-// each.
+// lookBehind reads a look-behind. Ruby takes one of a fixed width, or some of
+// them as alternatives; here it is refused in other forms without measuring it.
 func (t *translation) lookBehind(open string, flags Flags) {
-	t.out.WriteString(open)
-	t.behind++
-	for {
-		if w := t.sequence(flags); w.min != w.max {
-			t.fail("invalid pattern in look-behind")
-		}
-		if !t.skip("|") {
-			break
-		}
-		t.out.WriteByte('|')
-	}
-	t.behind--
-	if !t.skip(")") {
-		t.fail("end pattern with unmatched parenthesis")
-	}
-	t.out.WriteByte(')')
+	outer := t.behind
+	t.behind = t.depth + 1
+	t.body(open, flags)
+	t.behind = outer
 }
 
 // escape reads a backslash sequence outside of a class.
-func (t *translation) escape() width {
+func (t *translation) escape() {
 	if t.pos+1 >= len(t.src) {
 		t.fail("too short escape sequence")
 	}
 	c := t.src[t.pos+1]
-	none, one := width{}, width{1, 1}
-	if set, ok := escapeClass(c); ok {
-		t.pos += 2
-		t.out.WriteString(set.text())
-		return one
-	}
-	switch c {
-	case 'A', 'z', 'b', 'B':
-		t.pos += 2
-		t.out.WriteString(`\` + string(c))
-		return none
-	case 'Z':
-		t.pos += 2
-		t.out.WriteString(`(?=\n?\z)`)
-		return none
-	case 'R':
-		t.pos += 2
-		t.out.WriteString(`(?>\r\n|[\n\v\f\r\u0085\u2028\u2029])`)
-		return width{1, 2}
-	case 'G', 'K', 'X', 'g', 'y', 'Y', 'N', 'O':
+	set, isClass := escapeClass(c)
+	switch {
+	case strings.IndexByte("GKXgyYNOpP", c) >= 0, c == 'R' && t.behind > 0:
 		t.unsupported(`\` + string(c))
-	case 'k':
+	case c >= '1' && c <= '9':
+		t.numbered()
+		return
+	case isClass, strings.IndexByte("AzbBZRk", c) >= 0:
 		t.pos += 2
-		return t.reference()
-	case 'p', 'P':
-		t.out.WriteString(t.property().text())
-		return one
 	}
-	if c >= '1' && c <= '9' {
-		if w, ok := t.numbered(); ok {
-			return w
-		}
+	switch {
+	case isClass:
+		t.out.WriteString(set.text())
+	case c == 'Z':
+		t.out.WriteString(`(?=\n?\z)`)
+	case c == 'R':
+		t.out.WriteString(`(?>\r\n|[\n\v\f\r\u0085\u2028\u2029])`)
+	case c == 'k':
+		t.reference()
+	case c == 'A' || c == 'z' || c == 'b' || c == 'B':
+		t.out.WriteString(`\` + string(c))
+	default:
+		t.out.WriteString(literal(t.character()))
 	}
-	t.literal(t.character())
-	return one
 }
 
-// numbered reads a back reference such as \1; a number beyond the groups is
-// an octal character or an error.
-func (t *translation) numbered() (width, bool) {
+// numbered reads a back reference such as \1.
+func (t *translation) numbered() {
 	end := t.pos + 1
 	for end < len(t.src) && t.src[end] >= '0' && t.src[end] <= '9' {
 		end++
 	}
 	n, err := strconv.Atoi(t.src[t.pos+1 : end])
-	if err != nil || n > 9 && n > t.groups {
-		return width{}, false
+	if err != nil || n > 9 {
+		t.unsupported("a number beyond \\9")
 	}
 	if t.named {
 		t.fail("numbered backref/call is not allowed. (use name)")
 	}
 	t.pos = end
-	return t.refer(n), true
+	t.refer(n)
 }
 
-func (t *translation) refer(n int) width {
+func (t *translation) refer(n int) {
 	if t.behind > 0 {
 		t.fail("invalid pattern in look-behind")
 	}
-	t.refs = append(t.refs, n)
 	if n > t.groups {
 		// A reference to a group further on: that group is unset at first.
 		t.unsupported("a reference to a later group")
 	}
 	fmt.Fprintf(&t.out, `(?:\%d)`, n)
-	return width{0, -1}
 }
 
-// reference reads the rest of \k<name>, \k'name', \k<1> and \k<-1>.
-func (t *translation) reference() width {
+// reference reads the rest of \k<name> and \k'name'.
+func (t *translation) reference() {
 	closing := ">"
 	switch {
 	case t.skip("<"):
@@ -570,20 +475,12 @@ func (t *translation) reference() width {
 		t.fail("invalid backref number/name")
 	}
 	t.pos = len(t.src) - len(rest)
-	if n := t.byName[name]; n > 0 {
-		return t.refer(n)
+	if strings.Trim(name, "-0123456789") == "" {
+		t.unsupported("\\k with a number")
 	}
-	n, err := strconv.Atoi(name)
-	switch {
-	case err != nil:
+	n := t.byName[name]
+	if n == 0 {
 		t.fail("undefined name <%s> reference", name)
-	case t.named:
-		t.fail("numbered backref/call is not allowed. (use name)")
-	case n < 0:
-		n += t.groups + 1
 	}
-	if n <= 0 {
-		t.fail("invalid backref number/name")
-	}
-	return t.refer(n)
+	t.refer(n)
 }
