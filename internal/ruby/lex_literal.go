@@ -28,11 +28,8 @@ func (p *parser) lexNumber(t token) token {
 			frac, i = p.digits(i+1, digits)
 			s, isFloat = s+"."+frac, true
 		}
-		if j := p.exponent(i); j > 0 {
-			var exp string
-			sign := p.src[i:j]
-			exp, i = p.digits(j, digits)
-			s, isFloat = s+sign+exp, true
+		if p.ch(i)|0x20 == 'e' && (isDigit(p.ch(i+1)) || p.ch(i+1) == '-' || p.ch(i+1) == '+') {
+			p.unsupported(t.pos, "a number with an exponent")
 		}
 	}
 	if (p.ch(i) == 'r' || p.ch(i) == 'i') && !isIdentChar(p.ch(i+1)) {
@@ -67,20 +64,6 @@ func (p *parser) digits(i int, set string) (string, int) {
 		p.fail(start, "numeric literal without digits")
 	}
 	return strings.ReplaceAll(p.src[start:i], "_", ""), i
-}
-
-// exponent tells where the digits of an exponent at i begin, 0 for none.
-func (p *parser) exponent(i int) int {
-	if p.ch(i)|0x20 != 'e' {
-		return 0
-	}
-	if i++; p.ch(i) == '+' || p.ch(i) == '-' {
-		i++
-	}
-	if !isDigit(p.ch(i)) {
-		return 0
-	}
-	return i
 }
 
 // literalOf joins parts that hold no interpolation.
@@ -315,7 +298,7 @@ func (p *parser) interpolates(shut byte) bool {
 	return false
 }
 
-// interpolation parses #{…}, #@name and #$name; pos is at the #.
+// interpolation parses #{…}; pos is at the #.
 func (p *parser) interpolation() node {
 	start := p.pos
 	saved := *p
@@ -325,19 +308,7 @@ func (p *parser) interpolation() node {
 		p.ntok, p.pos = ntok, end
 	}
 	if p.ch(p.pos+1) != '{' {
-		p.pos++
-		t := token{pos: p.pos}
-		var n node
-		if p.src[p.pos] == '@' {
-			t = p.lexIvar(t)
-			n = &ivarNode{at(t.pos), t.s}
-		} else if t = p.lexGlobal(t); t.kind == tNthRef {
-			n = &nthRefNode{at(t.pos), t.val.(int)}
-		} else {
-			n = &gvarNode{at(t.pos), t.s}
-		}
-		restore(t.end)
-		return &dstrNode{at: at(start), parts: []node{n}}
+		p.unsupported(start, "an interpolation without braces (#@name, #$name)")
 	}
 	p.enter(start)
 	p.pos += 2

@@ -404,16 +404,10 @@ func (p *parser) lexQuestion(t token) token {
 	if p.state == sEnd || isSpace(n) || n == 0 {
 		return p.op(t, "?", sBeg)
 	}
-	if n == '\\' {
-		p.unsupported(t.pos, "a character literal with an escape")
-	}
-	_, w := utf8.DecodeRuneInString(p.src[t.pos+1:])
-	if isIdentChar(n) && isIdentChar(p.ch(t.pos+1+w)) {
+	if isIdentChar(n) && isIdentChar(p.ch(t.pos+2)) {
 		return p.op(t, "?", sBeg)
 	}
-	t.end = t.pos + 1 + w
-	t.kind, t.parts = tString, []node{&strNode{at(t.pos), p.src[t.pos+1 : t.end]}}
-	p.pos, p.state = t.end, sEnd
+	p.unsupported(t.pos, "a character literal (?a)")
 	return t
 }
 

@@ -22,7 +22,6 @@ var arrayMethods = []builtin{
 	{"unshift prepend", 0, -1, arrayUnshift},
 	{"concat", 0, -1, arrayConcat},
 	{"+", 1, 1, arrayAdd},
-	{"- & |", 1, 1, arraySetOp},
 	{"*", 1, 1, arrayTimes},
 	{"join", 0, 1, arrayJoin},
 	{"index find_index", 0, 1, arrayIndex},
@@ -213,28 +212,6 @@ func arrayConcat(in *Interp, c *call) Value {
 
 func arrayAdd(in *Interp, c *call) Value {
 	return in.arr(append(append([]Value(nil), c.self.(*Array).a...), in.argArray(c.args[0]).a...))
-}
-
-// arraySetOp is - & |, which compare by keys as hashes do.
-func arraySetOp(in *Interp, c *call) Value {
-	a, b := c.self.(*Array).a, in.argArray(c.args[0]).a
-	other, seen := NewHash(), NewHash()
-	for _, x := range b {
-		in.hset(other, x, true)
-	}
-	if c.name == "|" {
-		a = append(append([]Value(nil), a...), b...)
-	}
-	var out []Value
-	for _, x := range a {
-		_, both := in.hget(other, x)
-		_, again := in.hget(seen, x)
-		if c.name == "-" && !both || c.name == "&" && both && !again || c.name == "|" && !again {
-			out = append(out, x)
-			in.hset(seen, x, true)
-		}
-	}
-	return in.arr(out)
 }
 
 func arrayTimes(in *Interp, c *call) Value {

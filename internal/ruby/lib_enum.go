@@ -1,9 +1,6 @@
 package ruby
 
-import (
-	"math"
-	"strings"
-)
+import "math"
 
 // enumerableMethods are those that are used most; the others are in
 // lib/enumerable.rb.
@@ -12,11 +9,9 @@ var enumerableMethods = []builtin{
 	{"each_entry", 0, 0, orEnum(enumEach)},
 	{"map collect", 0, 0, orEnum(enumMap)},
 	{"select filter find_all reject", 0, 0, orEnum(enumSelect)},
-	{"find detect", 0, 0, orEnum(enumFind)},
 	{"each_with_index", 0, 0, orEnum(enumEachWithIndex)},
 	{"inject reduce", 0, 2, enumInject},
 	{"sum", 0, 1, enumSum},
-	{"include? member?", 1, 1, enumIncludes},
 	{"first", 0, 1, enumFirst},
 	{"sort", 0, 0, enumSort},
 	{"sort_by", 0, 0, orEnum(enumSortBy)},
@@ -157,18 +152,6 @@ func enumSelect(in *Interp, c *call) Value {
 	}))
 }
 
-func enumFind(in *Interp, c *call) Value {
-	var found Value
-	in.each(c.self, func(x Value) bool {
-		if in.yieldBool(c.blk, x) {
-			found = x
-			return false
-		}
-		return true
-	})
-	return found
-}
-
 func enumEachWithIndex(in *Interp, c *call) Value {
 	i := 0
 	in.each(c.self, func(x Value) bool {
@@ -239,15 +222,6 @@ func enumSum(in *Interp, c *call) Value {
 		return f + lost
 	}
 	return acc
-}
-
-func enumIncludes(in *Interp, c *call) Value {
-	found := false
-	in.each(c.self, func(x Value) bool {
-		found = in.equal(x, c.args[0])
-		return !found
-	})
-	return found
 }
 
 func enumFirst(in *Interp, c *call) Value {
@@ -382,12 +356,15 @@ func (in *Interp) eachInRange(r *Range, fn func(Value) bool) {
 		return
 	}
 	first, ok1 := r.Lo.(*String)
-	if last, ok2 := r.Hi.(*String); ok1 && ok2 {
-		in.eachString(first.s, last.s, r.Excl, fn)
+	if last, ok2 := r.Hi.(*String); ok1 && ok2 && len(first.s) == 1 && len(last.s) == 1 {
+		for c, more := int(first.s[0]), true; more && in.beforeEnd(r, NewString(string(rune(c)))); c++ {
+			more = fn(in.str(string(rune(c)))) && c < 0x7f
+		}
 		return
 	}
-	if _, ok := r.Lo.(Symbol); ok {
-		in.unsupported("iterating over a range of symbols")
+	switch r.Lo.(type) {
+	case *String, Symbol, *Object:
+		in.unsupported("iterating over a range of " + in.classOf(r.Lo).name)
 	}
 	in.raise("TypeError", "can't iterate from %s", in.classOf(r.Lo).name)
 }
@@ -402,8 +379,13 @@ func rangeIncludes(in *Interp, c *call) Value {
 	if _, ok := v.(*Range); ok && c.name == "cover?" {
 		in.unsupported("Range#cover? of a range")
 	}
-	if _, ok := r.Lo.(*String); ok && (c.name == "include?" || c.name == "member?") {
-		return enumIncludes(in, c)
+	if s, ok := r.Lo.(*String); ok && (c.name == "include?" || c.name == "member?") {
+		if len(s.s) != 1 {
+			in.unsupported("Range#include? of longer texts (cover? compares)")
+		}
+		if t, ok := v.(*String); !ok || len(t.s) != 1 {
+			return false
+		}
 	}
 	if r.Lo != nil {
 		if k, ok := in.compare(r.Lo, v); !ok || k > 0 {
@@ -424,22 +406,4 @@ func rangeToS(in *Interp, c *call) Value {
 		show = func(v Value) string { return when(v != nil, in.inspect(v)) }
 	}
 	return in.str(show(r.Lo) + ".." + when(r.Excl, ".") + show(r.Hi))
-}
-
-// eachString calls fn for the strings from lo to hi, as Ruby's ranges of strings
-// do: by number where both are digits, else by succ.
-func (in *Interp) eachString(lo, hi string, excl bool, fn func(Value) bool) {
-	digits := func(s string) bool { return s != "" && len(s) < 18 && strings.Trim(s, "0123456789") == "" }
-	numeric := digits(lo) && digits(hi)
-	if len(lo) > len(hi) && !numeric || len(lo) == len(hi) && lo > hi {
-		return
-	}
-	last := in.integerPrefix(hi, 10)
-	for s := lo; len(s) <= len(hi) || numeric; s = succ(s) {
-		in.step(1)
-		atEnd := s == hi || numeric && in.integerPrefix(s, 10) >= last
-		if atEnd && excl || numeric && in.integerPrefix(s, 10) > last || !fn(in.str(s)) || atEnd {
-			return
-		}
-	}
 }

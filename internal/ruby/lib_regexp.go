@@ -26,7 +26,6 @@ type MatchData struct {
 var regexpClassMethods = []builtin{
 	{"new compile", 1, 2, regexpNew},
 	{"escape quote", 1, 1, regexpEscape},
-	{"union", 0, -1, regexpUnion},
 }
 
 var regexpMethods = []builtin{
@@ -219,31 +218,6 @@ func regexpNew(in *Interp, c *call) Value {
 }
 
 func regexpEscape(in *Interp, c *call) Value { return in.str(rubyre.Quote(in.argName(c.args[0]))) }
-
-func regexpUnion(in *Interp, c *call) Value {
-	args := c.args
-	if len(args) == 1 {
-		if a, ok := args[0].(*Array); ok {
-			args = a.a
-		}
-	}
-	if len(args) == 0 {
-		return in.regexp("(?!)", "")
-	}
-	var parts []string
-	for _, a := range args {
-		re, ok := a.(*Regexp)
-		switch {
-		case ok && len(args) == 1:
-			return re
-		case ok:
-			parts = append(parts, re.embed())
-		default:
-			parts = append(parts, rubyre.Quote(in.argName(a)))
-		}
-	}
-	return in.regexp(strings.Join(parts, "|"), "")
-}
 
 func regexpToS(in *Interp, c *call) Value { return in.str(c.self.(*Regexp).embed()) }
 

@@ -37,7 +37,7 @@ var stringMethods = []builtin{
 	{"scan", 1, 1, stringScan},
 	{"sub gsub", 1, 2, stringSub},
 	{"force_encoding", 1, 1, stringForceEncoding},
-	{"upcase downcase capitalize strip lstrip rstrip chop reverse succ next", 0, 0, stringMapped},
+	{"upcase downcase capitalize strip lstrip rstrip chop reverse", 0, 0, stringMapped},
 	{"chomp", 0, 1, stringMapped},
 	{"tr", 2, 2, stringMapped},
 	{"delete_prefix delete_suffix", 1, 1, stringMapped},
@@ -52,7 +52,7 @@ var symbolMethods = []builtin{
 	{"to_sym", 0, 0, self},
 	{"to_proc", 0, 0, func(in *Interp, c *call) Value { return in.toProc(c.self) }},
 	{"length size empty? [] start_with? end_with? =~ match? match", 0, -1, symbolAsString},
-	{"upcase downcase capitalize succ", 0, 0, symbolMapped},
+	{"upcase downcase capitalize", 0, 0, symbolMapped},
 }
 
 func runeCount(s string) int { return utf8.RuneCountInString(s) }
@@ -360,11 +360,6 @@ func (in *Interp) mapString(c *call, name string) string {
 		r := []rune(s)
 		slices.Reverse(r)
 		return string(r)
-	case "succ", "next":
-		if len(s) != runeCount(s) {
-			in.unsupported("String#succ of a text that is not ASCII")
-		}
-		return succ(s)
 	case "delete_prefix":
 		return strings.TrimPrefix(s, in.argString(c.args[0]))
 	case "delete_suffix":
@@ -373,25 +368,14 @@ func (in *Interp) mapString(c *call, name string) string {
 	return in.tr(s, in.argString(c.args[0]), in.argString(c.args[1]))
 }
 
+// chomp drops a line's end, or a suffix.
 func (in *Interp) chomp(s string, args []Value) string {
 	if len(args) == 0 {
-		if t := strings.TrimSuffix(s, "\r\n"); t != s {
-			return t
-		}
-		if t := strings.TrimSuffix(s, "\n"); t != s {
-			return t
-		}
-		return strings.TrimSuffix(s, "\r")
-	}
-	if args[0] == nil {
-		return s
+		return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
 	}
 	suffix := in.argString(args[0])
-	switch suffix {
-	case "":
-		return strings.TrimRight(s, "\n")
-	case "\n":
-		return in.chomp(s, nil)
+	if suffix == "" || suffix == "\n" {
+		in.unsupported("String#chomp of all line ends")
 	}
 	return strings.TrimSuffix(s, suffix)
 }
@@ -442,44 +426,6 @@ func (in *Interp) tr(s, from, to string) string {
 		}
 		return t[min(i, len(t)-1)]
 	}, s)
-}
-
-// succ is String#succ for texts with letters or digits in ASCII.
-func succ(s string) string {
-	b := []byte(s)
-	alnum := func(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'z' }
-	last := len(b) - 1
-	for last >= 0 && !alnum(b[last]) {
-		last--
-	}
-	if last < 0 {
-		if len(b) > 0 {
-			b[len(b)-1]++
-		}
-		return string(b)
-	}
-	for i := last; ; {
-		carry := byte(0)
-		switch b[i] {
-		case '9':
-			b[i], carry = '0', '1'
-		case 'z':
-			b[i], carry = 'a', 'a'
-		case 'Z':
-			b[i], carry = 'A', 'A'
-		default:
-			b[i]++
-			return string(b)
-		}
-		j := i - 1
-		for j >= 0 && !alnum(b[j]) {
-			j--
-		}
-		if j < 0 || i-j > 1 && isDigit(b[j]) != isDigit(b[i]) {
-			return string(b[:i]) + string(carry) + string(b[i:])
-		}
-		i = j
-	}
 }
 
 // Symbols.

@@ -1,6 +1,34 @@
 # The methods of Enumerable, Array, Hash and others that are not written in Go.
 
+class Regexp
+  def self.union(*list)
+    list = list[0] if list.size == 1 && list[0].is_a?(Array)
+    return list[0] if list.size == 1 && list[0].is_a?(Regexp)
+    return /(?!)/ if list.empty?
+    new(list.map { |x| x.is_a?(Regexp) ? x.to_s : escape(x) }.join('|'))
+  end
+end
+
 module Enumerable
+  def find
+    return to_enum(:find) unless block_given?
+    each_entry { |x| return x if yield(x) }
+    nil
+  end
+
+  def detect(&block)
+    find(&block)
+  end
+
+  def include?(value)
+    each_entry { |x| return true if x == value }
+    false
+  end
+
+  def member?(value)
+    include?(value)
+  end
+
   def count(*value)
     n = 0
     each_entry { |x| n += 1 if value.empty? ? !block_given? || yield(x) : x == value[0] }
@@ -186,6 +214,20 @@ class Enumerator
 end
 
 class Array
+  def -(other)
+    gone = ([] + other).to_h { |x| [x, true] }
+    reject { |x| gone.key?(x) }
+  end
+
+  def &(other)
+    kept = ([] + other).to_h { |x| [x, true] }
+    uniq.select { |x| kept.key?(x) }
+  end
+
+  def |(other)
+    (self + other).uniq
+  end
+
   def first(*n)
     n.empty? ? self[0] : super
   end
