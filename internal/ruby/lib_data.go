@@ -116,8 +116,6 @@ func jsonGenerate(in *Interp, c *call) Value {
 	return in.str(in.toJSON(c.args[0], "", c.name == "pretty_generate"))
 }
 
-func objectToJSON(in *Interp, c *call) Value { return in.str(in.toJSON(c.self, "", false)) }
-
 func (in *Interp) toJSON(v Value, indent string, pretty bool) string {
 	switch x := v.(type) {
 	case nil:

@@ -11,8 +11,7 @@
 // command before; ${X/#a/b}, ${X/%a/b}, select, mapfile and getopts are
 // refused by name.
 //
-// The same file as PowerShell (.ps1) or as a Windows batch file (.bat, .cmd)
-// is read as far as it only sets variables.
+// PowerShell scripts and Windows batch files are refused by name.
 //
 // internal/cli uses it.
 package openrc

@@ -98,25 +98,15 @@ func Read(ctx context.Context, path string, o Options) (Result, error) {
 	return ReadString(ctx, data, path, o)
 }
 
-// ReadString reads the text of an RC file; name is its name in errors, its
-// extension says which language it is, and files that it sources are looked
-// for in name's folder.
+// ReadString reads the text of an RC file; name is its name in errors, and files
+// that it sources are looked for in its folder.
 func ReadString(ctx context.Context, text, name string, o Options) (Result, error) {
 	if len(text) > maxFile {
 		return Result{}, &Error{File: name, Msg: fmt.Sprintf("it is %d bytes long, more than any RC file", len(text))}
 	}
 	r := newReader(ctx, name, o)
 	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
-	var err error
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".ps1":
-		err = r.powerShell(text, name)
-	case ".bat", ".cmd":
-		err = r.batch(text, name)
-	default:
-		err = r.run(text, name)
-	}
-	if err != nil {
+	if err := r.run(text, name); err != nil {
 		return Result{}, err
 	}
 	return r.result(), nil
@@ -173,6 +163,13 @@ func parse(text, name string) (*syntax.File, error) {
 // foreign recognises files that are something else altogether.
 func foreign(text, name string) error {
 	first, _, _ := strings.Cut(strings.TrimLeft(text, " \t\n"), "\n")
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".ps1", ".bat", ".cmd":
+		return &Error{
+			File: name, Msg: "it is a script of Windows' own shells, which Galley does not run",
+			Advice: "run it in its shell and start galley from there, or use the RC file or clouds.yaml that the dashboard gives for download",
+		}
+	}
 	switch {
 	case strings.HasPrefix(first, "$ANSIBLE_VAULT;"):
 		return &Error{File: name, Line: 1, Col: 1, Msg: "it is encrypted by ansible-vault", Advice: "decrypt it first: ansible-vault view FILE"}

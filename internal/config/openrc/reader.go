@@ -25,8 +25,7 @@ type place struct {
 	line, col uint
 }
 
-// reader is one reading of a file and of those that it sources, in whichever
-// language.
+// reader is one reading of a file and of those that it sources.
 type reader struct {
 	ctx  context.Context
 	opts Options
