@@ -1,6 +1,6 @@
-// Package bootstrap gets from an address to a machine that does as it is
-// expected, over SSH. It depends on no cloud and no configuration file but the
-// person's own ~/.ssh/config.
+// Package bootstrap connects to a machine over SSH, runs commands and transfers
+// files. It depends on no cloud and on no configuration file but the user's
+// ~/.ssh/config.
 //
 // [Dial] opens one connection, [Wait] tries until a command has really been
 // run on the machine, and a [Client] runs commands, moves trees of files and
@@ -12,5 +12,5 @@
 // are compressed on their way by this package instead.
 //
 // The package may be imported by the plug-ins below kitchen and by
-// internal/cli. It imports nothing of the project.
+// internal/cli. It imports the engine and the shared packages.
 package bootstrap

@@ -171,6 +171,7 @@ func (c *cloudAccess) cloudEntry(name string, env *variables) (*clouds.Entry, er
 	if err != nil {
 		return nil, err
 	}
+	c.secrets.Add(entry.Auth.Secrets()...)
 	for _, w := range entry.Warnings {
 		c.warnf("%s", w)
 	}

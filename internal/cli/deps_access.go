@@ -22,9 +22,6 @@ func cookbookOptions(ctx context.Context, s *settings, k *knifeSetup, chef *chef
 	if err != nil {
 		return cookbooks.Options{}, err
 	}
-	for _, name := range []string{"ARTIFACTORY_API_KEY", "ARTIFACTORY_IDENTITY_TOKEN"} {
-		s.secrets.Add(vars.Get(name))
-	}
 	var once sync.Mutex // what asks for the configuration runs in parallel
 	locked := func(fn func() error) error {
 		once.Lock()

@@ -44,12 +44,25 @@ const (
 
 // exitCodesTopic is the help topic exit-codes.
 const exitCodesTopic = `  0    success
-  1    usage error: an unknown flag, command or instance; doctor has found a problem
+  1    usage error: an unknown flag, command or instance; doctor or config validate
+       has found a problem
   20   an action failed, or the configuration is wrong
   130  interrupted by Ctrl-C
 
 login and exec on one instance end with the status of the command that ran there.
-The deps commands have codes of their own: see galley deps --help.
+
+fetch:
+  21   the server refused the request, or redirects lead nowhere
+  22   not found (404, 410)
+  23   no connection, or one that was too slow
+  24   incomplete: body, pages, or not the expected data
+  25   wrong checksum, or damaged compression
+  26   a local file could not be written
+
+deps:
+  2    the lock has changed, or a cookbook is outdated, where --exit-code asks
+  3    no versions satisfy all constraints
+  4    a source cannot be reached
 
 Under the name knife: 1 for any failure, 2 for a missing option, 10 for an unknown
 command.`

@@ -75,6 +75,7 @@ func (p *project) driver(inst *kitchen.Instance, s config.Section) (fallback map
 			Env:       p.env.Get,
 			Connector: &p.shared.connector,
 			Warn:      p.warnOnce,
+			Secrets:   p.projects.secrets,
 			Dir:       p.paths.Own(),
 			TTL:       p.ttl,
 			Copies:    p.copies(),
@@ -243,7 +244,7 @@ func (p *project) hideSecrets(sections ...config.Section) {
 	}
 }
 
-// pluginError refuses an unsupported provisioner or verifier.
+// pluginError refuses an unsupported plug-in.
 type pluginError struct{ kind, name, ours string }
 
 func (e *pluginError) Error() string {

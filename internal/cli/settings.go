@@ -16,6 +16,7 @@ import (
 	"github.com/galleyhq/galley/internal/config/openrc"
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // variables is an environment; no part is ever written to the process's
@@ -75,8 +76,10 @@ func (s *settings) environment(ctx context.Context) (*variables, error) {
 	if s.flags.erb != "" {
 		vars.Set("GALLEY_ERB", s.flags.erb)
 	}
-	for _, name := range []string{"OS_PASSWORD", "OS_TOKEN", "OS_APPLICATION_CREDENTIAL_SECRET"} {
-		s.secrets.Add(vars.Get(name))
+	for _, name := range vars.Names() {
+		if secret.IsName(name) {
+			s.secrets.Add(vars.Get(name))
+		}
 	}
 	return vars, nil
 }

@@ -93,12 +93,17 @@ func orDefault(d time.Duration) time.Duration {
 // Fingerprint identifies the connection that a makes, without showing secrets.
 func (a Auth) Fingerprint() string {
 	h := sha256.New()
-	secrets := []secret.Text{a.Password, a.Passcode, a.Token, a.AppCredSecret}
 	fmt.Fprintf(h, "%#v", a)
-	for _, s := range secrets {
-		fmt.Fprintf(h, "|%d|%s", len(s), string(s))
+	for _, s := range a.Secrets() {
+		fmt.Fprintf(h, "|%d|%s", len(s), s)
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Secrets returns what must not be printed, for a [secret.Redactor]; entries
+// may be empty.
+func (a Auth) Secrets() []string {
+	return []string{string(a.Password), string(a.Passcode), string(a.Token), string(a.AppCredSecret)}
 }
 
 // MissingError is a set of credentials that lacks something. It names all

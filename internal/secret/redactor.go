@@ -21,6 +21,9 @@ type Redactor struct {
 // Add makes values known as secrets. Values shorter than six bytes are
 // ignored.
 func (r *Redactor) Add(values ...string) {
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, v := range values {

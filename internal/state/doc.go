@@ -7,5 +7,5 @@
 // instance's lock.
 //
 // internal/cli joins it to the engine; drivers ask it for file names only. It
-// imports the engine and none of our other packages.
+// imports the engine and internal/atomicfile.
 package state

@@ -19,6 +19,7 @@ func (d *Driver) cloudEntry(name, path string) (credentials.Auth, error) {
 	if err != nil {
 		return credentials.Auth{}, err
 	}
+	d.o.Secrets.Add(entry.Auth.Secrets()...)
 	if d.o.Warn != nil {
 		for _, w := range entry.Warnings {
 			d.o.Warn(w)

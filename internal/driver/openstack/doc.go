@@ -3,6 +3,6 @@
 // and has internal/openstack make, check and remove the server behind an
 // instance.
 //
-// It may be imported by internal/cli and by tests. Its knowledge of the cloud
-// it knows through internal/openstack alone.
+// It may be imported by internal/cli and by tests. It knows the cloud
+// through internal/openstack alone.
 package openstack

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	cloud "github.com/galleyhq/galley/internal/openstack"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // Options is what a driver needs to know beside its section.
@@ -28,6 +29,8 @@ type Options struct {
 	// it. Instances that share an entry tell the
 	// same.
 	Warn func(text string)
+	// Secrets is given the secrets that clouds.yaml names; nil disables it.
+	Secrets *secret.Redactor
 	// TTL is how long servers may live, as in 4h; it overrides the key ttl. ""
 	// leaves it to that and to the variable GALLEY_TTL.
 	TTL string

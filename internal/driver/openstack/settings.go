@@ -70,7 +70,7 @@ func (e *SettingError) Error() string {
 	return where + "driver." + e.Key + ": " + e.Reason
 }
 
-// settings is the driver section, read.
+// sectionSettings is the driver section, read.
 type sectionSettings struct {
 	spec       cloud.ServerSpec
 	prefix     string
