@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/interna
 # Tools are pinned in a module of their own; the product's go.mod stays small.
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: build demo test vet unit race lint fmt docs docs-check release-snapshot parity corpus-share acceptance openstackclient \
+.PHONY: build demo test vet unit race lint fmt docs docs-check release-snapshot parity corpus-share acceptance openstackclient clients \
 	listings-check test-chefserver chefnode bench bench-deps bench-fetch bench-converge fuzz clean
 
 build:
@@ -64,6 +64,11 @@ acceptance: build
 # The stock client against the embedded cloud, where it is installed.
 openstackclient: build
 	sh testdata/scripts/openstackclient.sh $(BIN)
+
+# gophercloud's own acceptance tests against embedded clouds: a table of what
+# passes of each service. SERVICES chooses some.
+clients: build
+	sh testdata/scripts/clients.sh $(BIN) $(SERVICES)
 
 # What talks to a Chef Server, against a real one: goiardi, in memory on a free
 # port of this machine. Installed where apt-get can.

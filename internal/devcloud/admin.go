@@ -305,13 +305,13 @@ func (c *Cloud) Resources() Resources {
 				Metadata: v.Metadata,
 			}
 		})
-		r.Snapshots = collect(w.Snapshots.All(), func(v *db.Snapshot) Resource {
+		r.Snapshots = collect(w.Objects("snapshot", nil), func(o *db.Object) Resource {
 			return Resource{
-				ID:       v.ID,
-				Name:     v.Name,
-				Status:   v.Status,
-				Detail:   "of volume " + v.VolumeID,
-				Metadata: v.Metadata,
+				ID:       o.Key,
+				Name:     o.Text("name"),
+				Status:   o.Text("status"),
+				Detail:   "of volume " + o.Text("volume_id"),
+				Metadata: o.Dict("metadata"),
 			}
 		})
 		r.FloatingIPs = collect(w.FloatingIPs.All(), func(f *db.FloatingIP) Resource {

@@ -10,18 +10,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/devcloud/db"
+	"github.com/galleyhq/galley/internal/devcloud/identity"
 )
 
 // environ are the variables for a user of the project demo: what an RC file
 // exports, in both generations' spelling, and the cloud's own.
 func (c *Cloud) environ(user string) map[string]string {
 	var project string
-	c.db.View(func() {
-		if p := c.db.Projects.First(func(p *db.Project) bool { return p.Name == demoProject }); p != nil {
-			project = p.ID
-		}
-	})
+	c.db.View(func() { project = identity.FindProject(c.db, demoProject) })
 	return map[string]string{
 		"OS_AUTH_URL":              c.URL + "/v3",
 		"OS_IDENTITY_API_VERSION":  "3",

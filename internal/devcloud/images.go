@@ -12,6 +12,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/devcloud/db"
 	"github.com/galleyhq/galley/internal/devcloud/guest"
+	"github.com/galleyhq/galley/internal/devcloud/identity"
 )
 
 // rootDir holds the unpacked root file systems of images, a directory for each.
@@ -154,9 +155,7 @@ func (c *Cloud) addImage(w http.ResponseWriter, r *http.Request) {
 	err := c.images.FillFrom(m, r.Body)
 	if err == nil {
 		err = c.db.Update(func() error {
-			if p := c.db.Projects.First(func(p *db.Project) bool { return p.Name == adminProject }); p != nil {
-				m.Owner = p.ID
-			}
+			m.Owner = identity.FindProject(c.db, adminProject)
 			c.db.Images.Insert(m)
 			return nil
 		})

@@ -11,12 +11,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/galleyhq/galley/internal/devcloud/compute"
 	"github.com/galleyhq/galley/internal/devcloud/db"
+	"github.com/galleyhq/galley/internal/devcloud/identity"
+	"github.com/galleyhq/galley/internal/devcloud/volume"
 )
 
 // IDs that never change, so that files can name them.
@@ -103,23 +106,18 @@ func (c *Cloud) seed() error {
 		return err
 	}
 	w, o := c.db, c.opts
+	if err := w.Update(func() error { c.identity.Seed(); return nil }); err != nil {
+		return err
+	}
 	if c.setting(settingSeed) != "" {
 		return c.renewUsers(public)
 	}
 	return w.Update(func() error {
-		w.Domains.Insert(&db.Domain{Meta: db.Meta{ID: domainID}, Name: "Default"})
-		admin := w.Projects.Insert(
-			&db.Project{Meta: db.Meta{ID: db.NewHexID()}, Name: adminProject, DomainID: domainID},
-		)
-		demo := w.Projects.Insert(
-			&db.Project{Meta: db.Meta{ID: db.NewHexID()}, Name: demoProject, DomainID: domainID},
-		)
+		identity.AddDefaultDomain(w)
+		admin, demo := identity.AddProject(w, adminProject), identity.AddProject(w, demoProject)
 		all := []string{"admin", "member", "reader"}
-		w.Users.Insert(&db.User{
-			Meta: db.Meta{ID: db.NewHexID()}, Name: adminUser, DomainID: domainID, Password: o.Password,
-			DefaultProjectID: admin.ID, Roles: map[string][]string{admin.ID: all, demo.ID: all},
-		})
-		if err := c.seedUser(demo.ID, public); err != nil {
+		identity.AddUser(w, adminUser, o.Password, admin, map[string][]string{admin: all, demo: all})
+		if err := c.seedUser(demo, public); err != nil {
 			return err
 		}
 		for _, f := range seedFlavors {
@@ -129,7 +127,7 @@ func (c *Cloud) seed() error {
 			m := &db.Image{
 				Meta: db.Meta{
 					ID: i.id,
-				}, Name: i.name, Status: "active", Visibility: "public", Owner: admin.ID, DiskFormat: "raw", Container: "bare",
+				}, Name: i.name, Status: "active", Visibility: "public", Owner: admin, DiskFormat: "raw", Container: "bare",
 				MinDisk: 1, MinRAM: 256, Seeded: true, Properties: map[string]string{"os_distro": i.os, "os_version": i.version},
 			}
 			// Guests have no separate disk; the image says so in its data.
@@ -138,8 +136,8 @@ func (c *Cloud) seed() error {
 			}
 			w.Images.Insert(m)
 		}
-		w.VolumeTypes.Insert(&db.VolumeType{Name: "__DEFAULT__", Description: "Default Volume Type"})
-		return c.seedNetworks(admin.ID, demo.ID)
+		volume.AddType(w, "__DEFAULT__", "Default Volume Type")
+		return c.seedNetworks(admin, demo)
 	})
 }
 
@@ -212,15 +210,12 @@ func (c *Cloud) seedUser(project, public string) error {
 	if err != nil {
 		return err
 	}
-	user := c.db.Users.Insert(&db.User{
-		Meta: db.Meta{ID: db.NewHexID()}, Name: c.opts.User, DomainID: domainID, Password: c.opts.Password,
-		DefaultProjectID: project, Roles: map[string][]string{project: {"member", "reader"}},
-	})
+	user := identity.AddUser(c.db, c.opts.User, c.opts.Password, project, map[string][]string{project: {"member", "reader"}})
 	for _, name := range []string{c.opts.User, secondKeyPair} {
 		c.db.KeyPairs.Insert(
 			&db.KeyPair{
-				Meta:        db.Meta{ID: user.ID + "/" + name},
-				UserID:      user.ID,
+				Meta:        db.Meta{ID: user + "/" + name},
+				UserID:      user,
 				Name:        name,
 				Type:        "ssh",
 				PublicKey:   public,
@@ -235,26 +230,17 @@ func (c *Cloud) seedUser(project, public string) error {
 // those of an earlier start may have said another user or password.
 func (c *Cloud) renewUsers(public string) error {
 	return c.db.Update(func() error {
-		found := false
-		for _, u := range c.db.Users.All() {
-			found = found || u.Name == c.opts.User
-			if (u.Name == adminUser || u.Name == c.opts.User) && u.Password != c.opts.Password {
-				next := *u
-				next.Password = c.opts.Password
-				c.db.Users.Put(&next)
-			}
-		}
-		if found {
+		if slices.Contains(identity.RenewUsers(c.db, c.opts.Password, adminUser, c.opts.User), c.opts.User) {
 			return nil
 		}
-		demo := c.db.Projects.First(func(p *db.Project) bool { return p.Name == demoProject })
-		if demo == nil {
+		demo := identity.FindProject(c.db, demoProject)
+		if demo == "" {
 			return fmt.Errorf(
 				"the project %q is gone, which user %q is to be in: `galley devcloud down --wipe` begins afresh",
 				demoProject,
 				c.opts.User,
 			)
 		}
-		return c.seedUser(demo.ID, public)
+		return c.seedUser(demo, public)
 	})
 }

@@ -89,7 +89,7 @@ func TestVolumes(t *testing.T) {
 	sn := must[*snapshots.Snapshot](t)(
 		snapshots.Create(ctx, cl.volume, snapshots.CreateOpts{VolumeID: v.ID, Name: "s"}).Extract(),
 	)
-	await(t, c, "the snapshot", func() bool { return c.db.Snapshots.Get(sn.ID).Status == "available" })
+	await(t, c, "the snapshot", func() bool { return c.db.Object("snapshot", sn.ID).Text("status") == "available" })
 	refused(t, "with a snapshot", volumes.Delete(ctx, cl.volume, v.ID, nil).ExtractErr(), 400, "have snapshots")
 	if l := all(t, snapshots.List(cl.volume, snapshots.ListOpts{VolumeID: v.ID}), snapshots.ExtractSnapshots); len(
 		l,
@@ -109,7 +109,7 @@ func TestVolumes(t *testing.T) {
 	volumeIs(t, c, v2.ID, "available")
 	volumeIs(t, c, v3.ID, "available")
 	check(t, "delete snapshot", snapshots.Delete(ctx, cl.volume, sn.ID).ExtractErr())
-	await(t, c, "snapshot gone", func() bool { return c.db.Snapshots.Get(sn.ID) == nil })
+	await(t, c, "snapshot gone", func() bool { return c.db.Object("snapshot", sn.ID) == nil })
 	for _, id := range []string{v.ID, v2.ID, v3.ID} {
 		check(t, "delete", volumes.Delete(ctx, cl.volume, id, nil).ExtractErr())
 		volumeIs(t, c, id, "gone")

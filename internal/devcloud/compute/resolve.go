@@ -149,7 +149,7 @@ func (s *Service) resolveDisks(r *api.Request, o *order) error {
 				return api.BadRequest("Block Device %s is not bootable.", d.UUID)
 			}
 		case "snapshot":
-			if x := s.db.Snapshots.Get(d.UUID); x == nil || x.ProjectID != r.Auth.ProjectID {
+			if x := s.db.Object("snapshot", d.UUID); x == nil || x.ProjectID != r.Auth.ProjectID {
 				return api.BadRequest("Snapshot %s could not be found.", d.UUID)
 			}
 		case "image":

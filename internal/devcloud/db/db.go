@@ -26,11 +26,7 @@ type DB struct {
 
 	Settings *Table[Setting, *Setting]
 
-	Domains        *Table[Domain, *Domain]
-	Projects       *Table[Project, *Project]
-	Users          *Table[User, *User]
-	Tokens         *Table[Token, *Token]
-	AppCredentials *Table[AppCredential, *AppCredential]
+	Tokens *Table[Token, *Token]
 
 	Flavors  *Table[Flavor, *Flavor]
 	KeyPairs *Table[KeyPair, *KeyPair]
@@ -53,11 +49,11 @@ type DB struct {
 	ImageMembers *Table[ImageMember, *ImageMember]
 
 	Volumes     *Table[Volume, *Volume]
-	Snapshots   *Table[Snapshot, *Snapshot]
-	VolumeTypes *Table[VolumeType, *VolumeType]
 	Attachments *Table[Attachment, *Attachment]
 
 	Quotas *Table[Quota, *Quota]
+
+	objects *Table[Object, *Object]
 }
 
 // change is one line's element in the journal; a nil Value is a removal.
@@ -77,11 +73,7 @@ type transaction struct {
 func Open(dir string) (*DB, error) {
 	d := &DB{tables: map[string]anyTable{}, changed: make(chan struct{})}
 	d.Settings = newTable[Setting](d, "settings")
-	d.Domains = newTable[Domain](d, "domains")
-	d.Projects = newTable[Project](d, "projects")
-	d.Users = newTable[User](d, "users")
 	d.Tokens = newTable[Token](d, "tokens")
-	d.AppCredentials = newTable[AppCredential](d, "application_credentials")
 	d.Flavors = newTable[Flavor](d, "flavors")
 	d.KeyPairs = newTable[KeyPair](d, "keypairs")
 	d.Servers = newTable[Server](d, "servers")
@@ -99,10 +91,9 @@ func Open(dir string) (*DB, error) {
 	d.Images = newTable[Image](d, "images")
 	d.ImageMembers = newTable[ImageMember](d, "image_members")
 	d.Volumes = newTable[Volume](d, "volumes")
-	d.Snapshots = newTable[Snapshot](d, "snapshots")
-	d.VolumeTypes = newTable[VolumeType](d, "volume_types")
 	d.Attachments = newTable[Attachment](d, "attachments")
 	d.Quotas = newTable[Quota](d, "quotas")
+	d.objects = newTable[Object](d, "objects")
 	if dir != "" {
 		j, err := openJournal(dir, d)
 		if err != nil {

@@ -16,25 +16,25 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 	}
 	boom := errors.New("boom")
 	err = w.Update(func() error {
-		w.Projects.Insert(&Project{Meta: Meta{ID: "a"}, Name: "one"})
+		w.Networks.Insert(&Network{Meta: Meta{ID: "a"}, Std: Std{Name: "one"}})
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = w.Update(func() error {
-		p := w.Projects.Get("a")
+		p := w.Networks.Get("a")
 		p.Name = "two"
-		w.Projects.Put(p)
-		w.Projects.Insert(&Project{Meta: Meta{ID: "b"}})
-		w.Projects.Delete("a")
+		w.Networks.Put(p)
+		w.Networks.Insert(&Network{Meta: Meta{ID: "b"}})
+		w.Networks.Delete("a")
 		return boom
 	})
 	if !errors.Is(err, boom) {
 		t.Fatalf("err = %v", err)
 	}
-	if p := w.Projects.Get("a"); p == nil || p.Name != "one" || w.Projects.Get("b") != nil || w.Projects.Len() != 1 {
-		t.Errorf("after a failed transaction: %+v, %d projects", p, w.Projects.Len())
+	if p := w.Networks.Get("a"); p == nil || p.Name != "one" || w.Networks.Get("b") != nil || w.Networks.Len() != 1 {
+		t.Errorf("after a failed transaction: %+v, %d projects", p, w.Networks.Len())
 	}
 }
 
@@ -46,11 +46,11 @@ func TestUpdateUndoesAPanic(t *testing.T) {
 	func() {
 		defer func() { _ = recover() }()
 		_ = w.Update(func() error {
-			w.Projects.Insert(&Project{Meta: Meta{ID: "a"}})
+			w.Networks.Insert(&Network{Meta: Meta{ID: "a"}})
 			panic("in the middle")
 		})
 	}()
-	if w.Projects.Len() != 0 {
+	if w.Networks.Len() != 0 {
 		t.Error("a transaction that panicked left something")
 	}
 	if err := w.Update(func() error { return nil }); err != nil {
@@ -136,8 +136,8 @@ func TestWaitSeesTheChange(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	go func() { _ = w.Update(func() error { w.Projects.Insert(&Project{Meta: Meta{ID: "a"}}); return nil }) }()
-	if err := w.Wait(ctx, func() bool { return w.Projects.Get("a") != nil }); err != nil {
+	go func() { _ = w.Update(func() error { w.Networks.Insert(&Network{Meta: Meta{ID: "a"}}); return nil }) }()
+	if err := w.Wait(ctx, func() bool { return w.Networks.Get("a") != nil }); err != nil {
 		t.Fatal(err)
 	}
 	short, stop := context.WithCancel(t.Context())

@@ -76,7 +76,7 @@ func replay(path string, d *DB) error {
 		for _, c := range changes {
 			t, ok := d.tables[c.Table]
 			if !ok {
-				return fmt.Errorf("%s:%d: no table is called %q", path, n, c.Table)
+				return fmt.Errorf("%s:%d: no table is called %q: another version of the cloud wrote this state; `galley devcloud down --wipe` begins afresh", path, n, c.Table)
 			}
 			if err := t.load(c.ID, c.Value); err != nil {
 				return fmt.Errorf("%s:%d: %w", path, n, err)

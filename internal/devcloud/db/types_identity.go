@@ -9,30 +9,6 @@ type Setting struct {
 	Value string
 }
 
-// Domain is a Keystone domain.
-type Domain struct {
-	Meta
-	Name string
-}
-
-// Project is a Keystone project, once called tenant.
-type Project struct {
-	Meta
-	Name, DomainID, Description string
-	Disabled                    bool
-}
-
-// User is a Keystone user. Roles are those it holds on each project, by project
-// ID.
-type User struct {
-	Meta
-	Name, DomainID   string
-	Password         string
-	DefaultProjectID string
-	Roles            map[string][]string
-	Disabled         bool
-}
-
 // Token is an issued token; its ID is what X-Auth-Token carries.
 type Token struct {
 	Meta
@@ -42,17 +18,6 @@ type Token struct {
 	Methods, Roles              []string
 	AuditID                     string
 	Expires                     time.Time
-}
-
-// AppCredential is a Keystone application credential.
-type AppCredential struct {
-	Meta
-	Name, Description string
-	UserID, ProjectID string
-	Secret            string
-	Roles             []string
-	Expires           time.Time `json:",omitzero"`
-	Unrestricted      bool
 }
 
 // Quota is a project's own limit for one resource of one service; its ID is

@@ -74,24 +74,3 @@ type Attachment struct {
 	// BootIndex 0 is the disk the server boots from, -1 one it does not.
 	BootIndex int
 }
-
-// Snapshot is a Cinder volume snapshot.
-type Snapshot struct {
-	Meta
-	Name, Description string
-	HasDescription    bool
-	ProjectID, UserID string
-	VolumeID, Status  string
-	Size              int
-	Metadata          map[string]string
-	NextStatus        string
-	Due               time.Time `json:",omitzero"`
-}
-
-// VolumeType is a Cinder volume type.
-type VolumeType struct {
-	Meta
-	Name, Description string
-	Private           bool
-	ExtraSpecs        map[string]string
-}

@@ -1,152 +1,141 @@
 package identity
 
 import (
-	"maps"
+	"slices"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func (s *Service) handleCredentials(svc *api.Service) {
-	own := func(do api.Handler) api.Handler {
-		return func(r *api.Request) (*api.Reply, error) {
-			if r.Var("user") != r.Auth.UserID && !r.Auth.Admin() {
-				return nil, forbidden("identity:application_credential")
-			}
-			return do(r)
-		}
+const (
+	kindAppCredential = "application_credential"
+	expiryFormat      = "2006-01-02T15:04:05.000000"
+)
+
+// own lets users at what is theirs, and administrators at everything.
+func own(r *api.Request, _ string, o *db.Object) error {
+	user := r.Var("user")
+	if user == "" && o != nil {
+		user = o.Text("user_id")
 	}
-	const base = "/v3/users/{user}/application_credentials"
-	svc.Handle(
-		api.Route{Method: "GET", Path: base, Do: own(s.listAppCredentials)},
-		api.Route{Method: "POST", Path: base, Do: own(s.createAppCredential)},
-		api.Route{Method: "GET", Path: base + "/{id}", Do: own(s.showAppCredential)},
-		api.Route{Method: "DELETE", Path: base + "/{id}", Do: own(s.deleteAppCredential)},
-	)
+	if user != "" && user != r.Auth.UserID && !r.Auth.Admin() {
+		return forbidden("identity:application_credential")
+	}
+	return nil
 }
 
-func (s *Service) findAppCredential(id, name, userID, userName string, d nameOrID) *db.AppCredential {
+func (s *Service) handleCredentials(svc *api.Service) {
+	for _, c := range []*api.Collection{
+		s.collection(kindAppCredential, "application_credentials", api.Collection{
+			Path: "users/{user}/", Parent: "user", Update: "-", Allow: own, Required: []string{"name"},
+			Defaults: api.Obj{"name": "", "description": nil, "unrestricted": false, "expires_at": nil, "system": nil},
+			Check:    s.checkAppCredential, Show: s.showAppCredential,
+			Missing: func(id string) error { return api.NotFound("Could not find Application Credential: %s.", id) },
+			Removed: func(_ *api.Request, o *db.Object) error {
+				for _, t := range s.db.Tokens.Where(func(t *db.Token) bool { return t.AppCredentialID == o.Key }) {
+					s.db.Tokens.Delete(t.ID)
+				}
+				return nil
+			},
+		}),
+		s.collection("access_rule", "access_rules", api.Collection{Path: "users/{user}/", Parent: "user", Update: "-", Allow: own}),
+		s.collection("credential", "credentials", api.Collection{
+			Required: []string{"blob", "type"}, Allow: own, Defaults: api.Obj{"project_id": nil},
+			Match: func(r *api.Request, o *db.Object) bool { return r.Auth.Admin() || o.Text("user_id") == r.Auth.UserID },
+			Check: func(r *api.Request, o *db.Object, _ api.Obj) error {
+				if o.Text("user_id") == "" {
+					o.Set(api.Obj{"user_id": r.Auth.UserID})
+				}
+				return own(r, "", o)
+			},
+		}),
+	} {
+		svc.Handle(c.Routes()...)
+	}
+}
+
+func (s *Service) findAppCredential(id, name, userID, userName string, d nameOrID) *db.Object {
 	if id != "" {
-		return s.db.AppCredentials.Get(id)
+		return s.db.Object(kindAppCredential, id)
 	}
 	u := s.findUser(userID, userName, d)
 	if u == nil {
 		return nil
 	}
-	return s.db.AppCredentials.First(func(c *db.AppCredential) bool { return c.Name == name && c.UserID == u.ID })
+	return s.db.FirstObject(kindAppCredential, func(c *db.Object) bool { return c.Text("name") == name && c.Parent == u.Key })
 }
 
-func (s *Service) appCredentialView(r *api.Request, c *db.AppCredential) api.Obj {
-	roles := roleRefs(c.Roles)
-	for _, o := range roles {
-		maps.Copy(o.(api.Obj), api.Obj{"domain_id": nil, "description": nil, "options": api.Obj{}})
-	}
-	v := api.Obj{
-		"id": c.ID, "name": c.Name, "description": nil, "project_id": c.ProjectID, "user_id": c.UserID,
-		"unrestricted": c.Unrestricted, "roles": roles, "expires_at": nil, "system": nil,
-		"links": api.Obj{"self": r.Root + "/v3/users/" + c.UserID + "/application_credentials/" + c.ID},
-	}
-	if c.Description != "" {
-		v["description"] = c.Description
-	}
-	if !c.Expires.IsZero() {
-		v["expires_at"] = c.Expires.Format("2006-01-02T15:04:05.000000")
-	}
-	return v
-}
-
-func (s *Service) listAppCredentials(r *api.Request) (*api.Reply, error) {
-	l := api.List{}
-	s.db.View(func() {
-		for _, c := range s.db.AppCredentials.Where(func(c *db.AppCredential) bool { return c.UserID == r.Var("user") }) {
-			if v := s.appCredentialView(r, c); matches(r, v, "name") {
-				l = append(l, v)
+// roleNames are the names in a list of roles that are named or have IDs.
+func (s *Service) roleNames(list any) []string {
+	var names []string
+	l, _ := list.([]any)
+	for _, e := range l {
+		ref, _ := e.(api.Obj)
+		name, _ := ref["name"].(string)
+		if id, _ := ref["id"].(string); id != "" {
+			if o := s.db.Object(kindRole, id); o != nil {
+				name = o.Text("name")
 			}
 		}
-	})
-	return api.OK(api.Obj{"application_credentials": l, "links": links(r)})
+		names = append(names, name)
+	}
+	return names
 }
 
-func (s *Service) createAppCredential(r *api.Request) (*api.Reply, error) {
-	o, err := r.Object("application_credential")
-	if err != nil {
-		return nil, err
-	}
-	c := &db.AppCredential{
-		Meta: db.Meta{ID: db.NewHexID()}, Name: text(o, "name", ""), Description: text(o, "description", ""),
-		UserID: r.Var(
-			"user",
-		), ProjectID: r.Auth.ProjectID, Secret: text(o, "secret", db.RandomString(64)), Roles: r.Auth.Roles,
-	}
-	c.Unrestricted, _ = o["unrestricted"].(bool)
-	if c.Name == "" {
-		return nil, api.BadRequest("'name' is a required property")
-	}
+func (s *Service) checkAppCredential(r *api.Request, o *db.Object, in api.Obj) error {
 	if r.Auth.Token.AppCredentialID != "" {
-		return nil, forbidden("identity:create_application_credential")
+		return forbidden("identity:create_application_credential")
 	}
-	if e := text(o, "expires_at", ""); e != "" {
+	o.Key = db.NewHexID()
+	roles := r.Auth.Roles
+	if asked := s.roleNames(in["roles"]); asked != nil {
+		for _, name := range asked {
+			if !slices.Contains(roles, name) {
+				return api.NotFound("Could not find role assignment with role: %s, user or group: %s, project, domain, or system: %s.", name, o.Parent, o.ProjectID)
+			}
+		}
+		roles = asked
+	}
+	if o.Text("secret") == "" {
+		o.Set(api.Obj{"secret": db.RandomString(64)})
+	}
+	o.Set(api.Obj{"roles": s.roleRefs(roles), "user_id": o.Parent, "project_id": o.ProjectID})
+	if e := o.Text("expires_at"); e != "" {
+		var at time.Time
 		for _, layout := range []string{"2006-01-02T15:04:05.999999", time.RFC3339} {
 			if t, err := time.Parse(layout, e); err == nil {
-				c.Expires = t.UTC()
+				at = t.UTC()
 			}
 		}
-		if c.Expires.IsZero() {
-			return nil, api.BadRequest("The parameter grant expiry is not a valid date and time: %s", e)
+		if at.IsZero() {
+			return api.BadRequest("The parameter grant expiry is not a valid date and time: %s", e)
 		}
+		o.Set(api.Obj{"expires_at": at.Format(expiryFormat)})
 	}
-	err = s.db.Update(func() error {
-		if s.db.AppCredentials.First(
-			func(x *db.AppCredential) bool { return x.Name == c.Name && x.UserID == c.UserID },
-		) != nil {
-			return api.Conflict(
-				"Conflict occurred attempting to store application_credential - Duplicate entry found with name %s.",
-				c.Name,
-			)
-		}
-		s.db.AppCredentials.Insert(c)
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	rules, _ := in["access_rules"].([]any)
+	var stored api.List
+	for _, e := range rules {
+		rule, _ := e.(api.Obj)
+		kept := s.db.PutObject((&db.Object{Kind: "access_rule", Key: db.NewHexID(), Parent: o.Parent}).Set(rule))
+		stored = append(stored, (&db.Object{Attrs: rule}).Set(api.Obj{"id": kept.Key}).Attrs)
 	}
-	v := s.appCredentialView(r, c)
-	v["secret"] = c.Secret // shown this once
-	return api.Created(api.Obj{"application_credential": v})
+	if stored != nil {
+		o.Set(api.Obj{"access_rules": stored})
+	}
+	return nil
 }
 
-func (s *Service) appCredential(r *api.Request) (*db.AppCredential, error) {
-	var c *db.AppCredential
-	s.db.View(func() { c = s.db.AppCredentials.Get(r.Var("id")) })
-	if c == nil || c.UserID != r.Var("user") {
-		return nil, api.NotFound("Could not find Application Credential: %s.", r.Var("id"))
+// showAppCredential shows the secret in the answer to the create alone.
+func (s *Service) showAppCredential(r *api.Request, _ *db.Object, v api.Obj) {
+	if r.HTTP.Method != "POST" {
+		delete(v, "secret")
 	}
-	return c, nil
-}
-
-func (s *Service) showAppCredential(r *api.Request) (*api.Reply, error) {
-	c, err := s.appCredential(r)
-	if err != nil {
-		return nil, err
+	roles, _ := v["roles"].([]any)
+	full := api.List{}
+	for _, e := range roles {
+		ref, _ := e.(api.Obj)
+		full = append(full, api.Obj{"id": ref["id"], "name": ref["name"], "domain_id": nil, "description": nil, "options": api.Obj{}})
 	}
-	return api.OK(api.Obj{"application_credential": s.appCredentialView(r, c)})
-}
-
-func (s *Service) deleteAppCredential(r *api.Request) (*api.Reply, error) {
-	c, err := s.appCredential(r)
-	if err != nil {
-		return nil, err
-	}
-	err = s.db.Update(func() error {
-		s.db.AppCredentials.Delete(c.ID)
-		for _, t := range s.db.Tokens.Where(func(t *db.Token) bool { return t.AppCredentialID == c.ID }) {
-			s.db.Tokens.Delete(t.ID)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.NoContent()
+	v["roles"] = full
 }

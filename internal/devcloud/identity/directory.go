@@ -3,7 +3,6 @@ package identity
 import (
 	"crypto/md5"
 	"encoding/hex"
-	"maps"
 	"slices"
 	"strings"
 
@@ -11,11 +10,17 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// roleNames are the roles there are; each is its own thing, none implies
-// another beyond what users are given.
-var roleNames = []string{"admin", "member", "reader"}
-
-func roleID(name string) string { return hexID("role", name) }
+// The kinds of object that other parts of the service read.
+const (
+	kindDomain   = "domain"
+	kindProject  = "project"
+	kindUser     = "user"
+	kindGroup    = "group"
+	kindRole     = "role"
+	kindService  = "service"
+	kindEndpoint = "endpoint"
+	kindRegion   = "region"
+)
 
 // hexID makes a stable ID of the form Keystone uses; it protects nothing.
 func hexID(parts ...string) string {
@@ -23,207 +28,314 @@ func hexID(parts ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// open are the kinds that each user may look at as far as it concerns them.
+var open = map[string]func(a *api.Auth, o *db.Object) bool{
+	kindProject: func(a *api.Auth, o *db.Object) bool { return o.Key == a.ProjectID },
+	kindUser:    func(a *api.Auth, o *db.Object) bool { return o.Key == a.UserID },
+	kindDomain:  func(a *api.Auth, o *db.Object) bool { return o.Key == a.UserDomainID || o.Key == a.ProjectDomain },
+	kindRegion:  func(*api.Auth, *db.Object) bool { return true },
+}
+
+// collection completes a kind with what all of Keystone's have in common.
+func (s *Service) collection(kind, plural string, c api.Collection) *api.Collection {
+	c.DB, c.Kind, c.Plural, c.Path = s.db, kind, plural, "/v3/"+c.Path+plural
+	if c.Single == "" {
+		c.Single = kind
+	}
+	if c.NewKey == nil {
+		c.NewKey = func(api.Obj) string { return db.NewHexID() }
+	}
+	if c.Allow == nil {
+		c.Allow = func(r *api.Request, action string, o *db.Object) error {
+			if r.Auth.Admin() || open[kind] != nil && (o == nil && action == "list" && kind == kindRegion || o != nil && action == "get" && open[kind](r.Auth, o)) {
+				return nil
+			}
+			if action == "list" {
+				return forbidden("identity:list_" + plural)
+			}
+			return forbidden("identity:" + action + "_" + kind)
+		}
+	}
+	c.Links = links
+	show := c.Show
+	c.Show = func(r *api.Request, o *db.Object, v api.Obj) {
+		self := c.Path
+		if c.Parent != "" {
+			self = strings.ReplaceAll(self, "{"+c.Parent+"}", o.Parent)
+		}
+		v["links"] = api.Obj{"self": r.Root + self + "/" + o.Key}
+		if show != nil {
+			show(r, o, v)
+		}
+	}
+	check := c.Check
+	c.Check = func(r *api.Request, o *db.Object, in api.Obj) error {
+		if err := s.unique(o, c.Defaults); err != nil {
+			return err
+		}
+		if check == nil {
+			return nil
+		}
+		return check(r, o, in)
+	}
+	return &c
+}
+
+// unique refuses a second object of a kind and name in one domain.
+func (s *Service) unique(o *db.Object, defaults api.Obj) error {
+	name, named := defaults["name"]
+	if !named || name == nil {
+		return nil
+	}
+	if _, in := defaults["domain_id"]; in && o.Attrs["domain_id"] == nil && o.Kind != kindRole {
+		o.Set(api.Obj{"domain_id": defaultDomain})
+	}
+	other := s.db.FirstObject(o.Kind, func(x *db.Object) bool {
+		return x.Key != o.Key && x.Parent == o.Parent && x.Text("name") == o.Text("name") && x.Attrs["domain_id"] == o.Attrs["domain_id"]
+	})
+	switch {
+	case other == nil:
+		return nil
+	case o.Kind == kindProject:
+		return api.Conflict(
+			"Conflict occurred attempting to store project - it is not permitted to have two projects with the same name in the same domain : %s.",
+			o.Text("name"),
+		)
+	case o.Attrs["domain_id"] != nil:
+		return api.Conflict(
+			"Conflict occurred attempting to store %s - Duplicate entry found with name %s at domain ID %s.",
+			o.Kind, o.Text("name"), o.Text("domain_id"),
+		)
+	}
+	return api.Conflict("Conflict occurred attempting to store %s - Duplicate entry found with name %s.", o.Kind, o.Text("name"))
+}
+
 func (s *Service) handleDirectory(svc *api.Service) {
+	name := []string{"name"}
+	for _, c := range []*api.Collection{
+		s.collection(kindDomain, "domains", api.Collection{
+			Required: name,
+			Defaults: api.Obj{"name": "", "description": "", "enabled": true, "tags": api.List{}, "options": api.Obj{}},
+			Removed:  s.removeDomain,
+		}),
+		s.collection(kindProject, "projects", api.Collection{
+			Required: name,
+			Defaults: api.Obj{
+				"name": "", "domain_id": nil, "parent_id": nil, "description": "", "enabled": true, "is_domain": false,
+				"tags": api.List{}, "options": api.Obj{},
+			},
+			Check: s.checkProject, Removed: s.removeProject,
+		}),
+		s.collection(kindUser, "users", api.Collection{
+			Required: name, Hidden: []string{"password", "original_password"},
+			Defaults: api.Obj{"name": "", "domain_id": nil, "enabled": true, "password_expires_at": nil, "options": api.Obj{}},
+			Show: func(_ *api.Request, o *db.Object, v api.Obj) {
+				if v["default_project_id"] == nil {
+					delete(v, "default_project_id")
+				}
+			},
+			Removed: func(_ *api.Request, o *db.Object) error { s.forget("users", o.Key); return nil },
+		}),
+		s.collection(kindGroup, "groups", api.Collection{
+			Required: name, Defaults: api.Obj{"name": "", "domain_id": nil, "description": ""},
+			Removed: func(_ *api.Request, o *db.Object) error { s.forget("groups", o.Key); return nil },
+		}),
+		s.collection(kindRole, "roles", api.Collection{
+			Required: name,
+			Defaults: api.Obj{"name": "", "domain_id": nil, "description": nil, "options": api.Obj{}},
+			Match: func(r *api.Request, o *db.Object) bool {
+				// Without the filter the list has global roles alone.
+				return o.Attrs["domain_id"] == nil || o.Text("domain_id") == r.Query("domain_id")
+			},
+			Removed: func(_ *api.Request, o *db.Object) error { s.forget("roles", o.Key); return nil },
+		}),
+		s.collection(kindService, "services", api.Collection{
+			Required: []string{"type"}, Defaults: api.Obj{"type": "", "name": nil, "enabled": true, "description": ""},
+			Removed: func(_ *api.Request, o *db.Object) error {
+				s.db.DeleteObjects(kindEndpoint, func(e *db.Object) bool { return e.Text("service_id") == o.Key })
+				return nil
+			},
+		}),
+		s.collection(kindEndpoint, "endpoints", api.Collection{
+			Required: []string{"interface", "service_id", "url"}, Check: s.checkEndpoint,
+			Defaults: api.Obj{"region": nil, "region_id": nil, "enabled": true},
+		}),
+		s.collection(kindRegion, "regions", api.Collection{
+			Defaults: api.Obj{"description": "", "parent_region_id": nil},
+			NewKey: func(in api.Obj) string {
+				if id, _ := in["id"].(string); id != "" {
+					return id
+				}
+				return db.NewHexID()
+			},
+		}),
+		s.collection("policy", "policies", api.Collection{Required: []string{"blob", "type"}}),
+		s.collection("registered_limit", "registered_limits", api.Collection{
+			Bulk: true, Required: []string{"service_id", "resource_name", "default_limit"},
+			Defaults: api.Obj{"region_id": nil, "description": nil},
+			Removed: func(_ *api.Request, o *db.Object) error {
+				if s.db.FirstObject("limit", o.Matches("service_id", "region_id", "resource_name")) != nil {
+					return api.Forbidden("Unable to update or delete registered limit %s because there are project limits associated with it.", o.Key)
+				}
+				return nil
+			},
+		}),
+		s.collection("limit", "limits", api.Collection{
+			Bulk: true, Required: []string{"service_id", "resource_name", "resource_limit"},
+			Defaults: api.Obj{"region_id": nil, "description": nil, "project_id": nil, "domain_id": nil},
+			Check: func(_ *api.Request, o *db.Object, _ api.Obj) error {
+				if s.db.FirstObject("registered_limit", o.Matches("service_id", "region_id", "resource_name")) == nil {
+					return api.Forbidden("Unable to create a limit that has no corresponding registered limit.")
+				}
+				return nil
+			},
+		}),
+		s.collection("mapping", "mappings", api.Collection{Path: "OS-FEDERATION/", Named: true, Required: []string{"rules"}}),
+	} {
+		svc.Handle(c.Routes()...)
+	}
 	admin := func(rule string, do api.Handler) api.Handler {
 		return func(r *api.Request) (*api.Reply, error) {
 			if !r.Auth.Admin() {
-				return nil, forbidden(rule)
+				return nil, forbidden("identity:" + rule)
 			}
 			return do(r)
 		}
 	}
 	svc.Handle(
-		api.Route{Method: "GET", Path: "/v3/projects", Do: admin("identity:list_projects", s.listProjects)},
-		api.Route{Method: "POST", Path: "/v3/projects", Do: admin("identity:create_project", s.createProject)},
-		api.Route{Method: "GET", Path: "/v3/projects/{id}", Do: s.showProject},
-		api.Route{Method: "DELETE", Path: "/v3/projects/{id}", Do: admin("identity:delete_project", s.deleteProject)},
-		api.Route{Method: "GET", Path: "/v3/users", Do: admin("identity:list_users", s.listUsers)},
-		api.Route{Method: "POST", Path: "/v3/users", Do: admin("identity:create_user", s.createUser)},
-		api.Route{Method: "GET", Path: "/v3/users/{id}", Do: s.showUser},
-		api.Route{Method: "DELETE", Path: "/v3/users/{id}", Do: admin("identity:delete_user", s.deleteUser)},
+		api.Route{Method: "GET", Path: "/v3/limits/model", Do: func(*api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"model": api.Obj{"name": "flat", "description": "Limit enforcement and validation does not take project hierarchy into consideration."}})
+		}},
 		api.Route{Method: "GET", Path: "/v3/users/{id}/projects", Do: s.userProjects},
-		api.Route{Method: "GET", Path: "/v3/domains", Do: admin("identity:list_domains", s.listDomains)},
-		api.Route{Method: "GET", Path: "/v3/domains/{id}", Do: s.showDomain},
-		api.Route{Method: "GET", Path: "/v3/roles", Do: admin("identity:list_roles", s.listRoles)},
-		api.Route{Method: "GET", Path: "/v3/roles/{id}", Do: admin("identity:get_role", s.showRole)},
-		api.Route{
-			Method: "GET",
-			Path:   "/v3/role_assignments",
-			Do:     admin("identity:list_role_assignments", s.listAssignments),
-		},
-		api.Route{
-			Method: "PUT",
-			Path:   "/v3/projects/{project}/users/{user}/roles/{role}",
-			Do:     admin("identity:create_grant", s.grant),
-		},
-		api.Route{
-			Method: "DELETE",
-			Path:   "/v3/projects/{project}/users/{user}/roles/{role}",
-			Do:     admin("identity:revoke_grant", s.revokeGrant),
-		},
-		api.Route{Method: "GET", Path: "/v3/services", Do: admin("identity:list_services", s.listServices)},
-		api.Route{Method: "GET", Path: "/v3/services/{id}", Do: admin("identity:get_service", s.showService)},
-		api.Route{Method: "GET", Path: "/v3/endpoints", Do: admin("identity:list_endpoints", s.listEndpoints)},
-		api.Route{Method: "GET", Path: "/v3/regions", Do: s.listRegions},
-		api.Route{Method: "GET", Path: "/v3/regions/{id}", Do: s.showRegion},
-		api.Route{
-			Method: "GET",
-			Path:   "/v3/groups",
-			Do: admin("identity:list_groups", func(r *api.Request) (*api.Reply, error) {
-				return api.OK(api.Obj{"groups": api.List{}, "links": links(r)})
-			}),
-		},
+		api.Route{Method: "POST", Path: "/v3/users/{id}/password", Do: s.changePassword},
+		api.Route{Method: "GET", Path: "/v3/projects/{id}/tags", Do: admin("list_project_tags", s.projectTags(nil))},
+		api.Route{Method: "PUT", Path: "/v3/projects/{id}/tags", Do: admin("update_project_tags", s.projectTags(func(r *api.Request) (api.List, error) {
+			var in struct{ Tags api.List }
+			return in.Tags, r.JSON(&in)
+		}))},
+		api.Route{Method: "DELETE", Path: "/v3/projects/{id}/tags", Do: admin("delete_project_tags", s.projectTags(func(*api.Request) (api.List, error) {
+			return api.List{}, nil
+		}))},
 	)
+	s.handleGrants(svc, admin)
 }
 
-func (s *Service) projectView(r *api.Request, p *db.Project) api.Obj {
-	return api.Obj{
-		"id": p.ID, "name": p.Name, "domain_id": p.DomainID, "description": p.Description, "enabled": !p.Disabled,
-		"parent_id": p.DomainID, "is_domain": false, "tags": api.List{}, "options": api.Obj{},
-		"links": api.Obj{"self": r.Root + "/v3/projects/" + p.ID},
-	}
-}
-
-func (s *Service) userView(r *api.Request, u *db.User) api.Obj {
-	v := api.Obj{
-		"id": u.ID, "name": u.Name, "domain_id": u.DomainID, "enabled": !u.Disabled, "password_expires_at": nil,
-		"options": api.Obj{}, "links": api.Obj{"self": r.Root + "/v3/users/" + u.ID},
-	}
-	if u.DefaultProjectID != "" {
-		v["default_project_id"] = u.DefaultProjectID
-	}
-	return v
-}
-
-func (s *Service) domainView(r *api.Request, d *db.Domain) api.Obj {
-	return api.Obj{
-		"id": d.ID, "name": d.Name, "description": "", "enabled": true, "tags": api.List{}, "options": api.Obj{},
-		"links": api.Obj{"self": r.Root + "/v3/domains/" + d.ID},
-	}
-}
-
-func roleView(r *api.Request, name string) api.Obj {
-	return api.Obj{
-		"id": roleID(name), "name": name, "domain_id": nil, "description": nil, "options": api.Obj{},
-		"links": api.Obj{"self": r.Root + "/v3/roles/" + roleID(name)},
-	}
-}
-
-// matches tells whether an object passes the query's exact filters.
-func matches(r *api.Request, view api.Obj, keys ...string) bool {
-	for _, k := range keys {
-		if want := r.Query(k); want != "" && view[k] != want {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *Service) projectsOf(user string) []*db.Project {
-	var out []*db.Project
-	s.db.View(func() {
-		u := s.db.Users.Get(user)
-		if u == nil {
-			return
-		}
-		out = s.db.Projects.Where(func(p *db.Project) bool { return len(u.Roles[p.ID]) > 0 })
-	})
-	return out
-}
-
-func (s *Service) authProjects(r *api.Request) (*api.Reply, error) {
-	return s.projectList(r, s.projectsOf(r.Auth.UserID))
-}
-
-func (s *Service) projectList(r *api.Request, projects []*db.Project) (*api.Reply, error) {
-	l := api.List{}
-	for _, p := range projects {
-		if v := s.projectView(r, p); matches(r, v, "name", "domain_id") {
-			l = append(l, v)
-		}
-	}
-	return api.OK(api.Obj{"projects": l, "links": links(r)})
-}
-
-func (s *Service) authDomains(r *api.Request) (*api.Reply, error) {
-	return api.OK(api.Obj{"domains": api.List{}, "links": links(r)})
-}
-
-func (s *Service) userProjects(r *api.Request) (*api.Reply, error) {
-	if r.Var("id") != r.Auth.UserID && !r.Auth.Admin() {
-		return nil, forbidden("identity:list_user_projects")
-	}
-	return s.projectList(r, s.projectsOf(r.Var("id")))
-}
-
-func (s *Service) listProjects(r *api.Request) (*api.Reply, error) {
-	var all []*db.Project
-	s.db.View(func() { all = s.db.Projects.All() })
-	return s.projectList(r, all)
-}
-
-func (s *Service) showProject(r *api.Request) (*api.Reply, error) {
-	id := r.Var("id")
-	if id != r.Auth.ProjectID && !r.Auth.Admin() {
-		return nil, forbidden("identity:get_project")
-	}
-	var p *db.Project
-	s.db.View(func() { p = s.db.Projects.Get(id) })
-	if p == nil {
-		return nil, api.NotFound("Could not find project: %s.", id)
-	}
-	return api.OK(api.Obj{"project": s.projectView(r, p)})
-}
-
-func text(o api.Obj, key, def string) string {
-	if v, ok := o[key].(string); ok && v != "" {
-		return v
-	}
-	return def
-}
-
-func (s *Service) createProject(r *api.Request) (*api.Reply, error) {
-	o, err := r.Object("project")
-	if err != nil {
-		return nil, err
-	}
-	p := &db.Project{
-		Meta:        db.Meta{ID: db.NewHexID()},
-		Name:        text(o, "name", ""),
-		DomainID:    text(o, "domain_id", defaultDomain),
-		Description: text(o, "description", ""),
-	}
-	if p.Name == "" {
-		return nil, api.BadRequest("'name' is a required property")
-	}
-	err = s.db.Update(func() error {
-		if s.db.Projects.First(
-			func(x *db.Project) bool { return x.Name == p.Name && x.DomainID == p.DomainID },
-		) != nil {
-			return api.Conflict(
-				"Conflict occurred attempting to store project - it is not permitted to have two projects with the same name in the same domain : %s.",
-				p.Name,
-			)
-		}
-		s.db.Projects.Insert(p)
+// checkProject settles where in the tree a project is.
+func (s *Service) checkProject(_ *api.Request, o *db.Object, in api.Obj) error {
+	if o.Seq == 0 && o.Bool("is_domain") {
+		o.Key = db.NewHexID()
+		o.Set(api.Obj{"domain_id": nil})
+		domain := &db.Object{Kind: kindDomain, Key: o.Key, Attrs: api.Obj{"name": o.Text("name"), "description": o.Text("description"), "enabled": true}}
+		s.db.PutObject(domain)
 		return nil
-	})
+	}
+	if parent := s.db.Object(kindProject, o.Text("parent_id")); parent != nil && in["domain_id"] == nil {
+		o.Set(api.Obj{"domain_id": parent.Text("domain_id")})
+	}
+	if s.db.Object(kindDomain, o.Text("domain_id")) == nil && !o.Bool("is_domain") {
+		return api.NotFound("Could not find domain: %s.", o.Text("domain_id"))
+	}
+	if o.Text("parent_id") == "" {
+		o.Set(api.Obj{"parent_id": o.Attrs["domain_id"]})
+	}
+	return nil
+}
+
+func (s *Service) removeProject(r *api.Request, o *db.Object) error {
+	if s.db.FirstObject(kindProject, func(p *db.Object) bool { return p.Text("parent_id") == o.Key }) != nil && !o.Bool("is_domain") {
+		return api.Forbidden("Cannot delete a project that has other projects below it: %s.", o.Key)
+	}
+	for _, t := range s.db.Tokens.Where(func(t *db.Token) bool { return t.ProjectID == o.Key }) {
+		s.db.Tokens.Delete(t.ID)
+	}
+	s.forget("projects", o.Key)
+	if o.Bool("is_domain") {
+		s.db.DeleteObject(kindDomain, o.Key)
+	}
+	return nil
+}
+
+func (s *Service) removeDomain(r *api.Request, o *db.Object) error {
+	if enabled, set := o.Attrs["enabled"].(bool); enabled || !set {
+		return api.Forbidden("Cannot delete a domain that is enabled, please disable it first.")
+	}
+	inside := func(x *db.Object) bool { return x.Text("domain_id") == o.Key }
+	for _, p := range s.db.Objects(kindProject, inside) {
+		if err := s.removeProject(r, p); err != nil {
+			return err
+		}
+	}
+	for kind, actor := range map[string]string{kindUser: "users", kindGroup: "groups", kindRole: "roles"} {
+		for _, x := range s.db.Objects(kind, inside) {
+			s.forget(actor, x.Key)
+		}
+		s.db.DeleteObjects(kind, inside)
+	}
+	s.db.DeleteObjects(kindProject, inside)
+	s.forget("domains", o.Key)
+	return nil
+}
+
+func (s *Service) checkEndpoint(_ *api.Request, o *db.Object, in api.Obj) error {
+	if s.db.Object(kindService, o.Text("service_id")) == nil {
+		return api.BadRequest("Could not find service: %s.", o.Text("service_id"))
+	}
+	for _, k := range []string{"region_id", "region"} {
+		if in[k] != nil {
+			o.Set(api.Obj{"region": in[k], "region_id": in[k]})
+			if name, _ := in[k].(string); s.db.Object(kindRegion, name) == nil {
+				s.db.PutObject(&db.Object{Kind: kindRegion, Key: name, Attrs: api.Obj{}})
+			}
+		}
+	}
+	return nil
+}
+
+// projectTags answers with a project's tags, after replacing them with those
+// that change returns.
+func (s *Service) projectTags(change func(r *api.Request) (api.List, error)) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) {
+		var tags any
+		err := s.db.Update(func() error {
+			p := s.db.Object(kindProject, r.Var("id"))
+			if p == nil {
+				return api.NotFound("Could not find project: %s.", r.Var("id"))
+			}
+			if change != nil {
+				next, err := change(r)
+				if err != nil {
+					return err
+				}
+				s.db.PutObject(p.Set(api.Obj{"tags": next}))
+			}
+			if tags = p.Attrs["tags"]; tags == nil {
+				tags = api.List{}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if r.HTTP.Method == "DELETE" {
+			return api.NoContent()
+		}
+		return api.OK(api.Obj{"tags": tags, "links": links(r)})
+	}
+}
+
+func (s *Service) changePassword(r *api.Request) (*api.Reply, error) {
+	in, err := r.Object("user")
 	if err != nil {
 		return nil, err
 	}
-	return api.Created(api.Obj{"project": s.projectView(r, p)})
-}
-
-func (s *Service) deleteProject(r *api.Request) (*api.Reply, error) {
-	id := r.Var("id")
-	err := s.db.Update(func() error {
-		if s.db.Projects.Get(id) == nil {
-			return api.NotFound("Could not find project: %s.", id)
+	next, _ := in["password"].(string)
+	old, _ := in["original_password"].(string)
+	err = s.db.Update(func() error {
+		u := s.db.Object(kindUser, r.Var("id"))
+		if u == nil || next == "" || !same(u.Text("password"), old) {
+			return errUnauthorized()
 		}
-		s.db.Projects.Delete(id)
-		for _, t := range s.db.Tokens.Where(func(t *db.Token) bool { return t.ProjectID == id }) {
-			s.db.Tokens.Delete(t.ID)
-		}
+		s.db.PutObject(u.Set(api.Obj{"password": next}))
 		return nil
 	})
 	if err != nil {
@@ -232,254 +344,130 @@ func (s *Service) deleteProject(r *api.Request) (*api.Reply, error) {
 	return api.NoContent()
 }
 
-func (s *Service) listUsers(r *api.Request) (*api.Reply, error) {
+// projectsOf are the projects on which a user has a role.
+func (s *Service) projectsOf(user string) []*db.Object {
+	return s.db.Objects(kindProject, func(p *db.Object) bool { return len(s.rolesOn(user, "projects", p.Key)) > 0 })
+}
+
+func (s *Service) projectList(r *api.Request, user string) (*api.Reply, error) {
 	l := api.List{}
+	projects := s.collection(kindProject, "projects", api.Collection{
+		Defaults: api.Obj{"description": "", "enabled": true, "is_domain": false, "tags": api.List{}, "options": api.Obj{}},
+	})
 	s.db.View(func() {
-		for _, u := range s.db.Users.All() {
-			if v := s.userView(r, u); matches(r, v, "name", "domain_id") {
+		for _, p := range s.projectsOf(user) {
+			if v := projects.View(r, p); api.Filter(r, v) {
 				l = append(l, v)
 			}
 		}
 	})
-	return api.OK(api.Obj{"users": l, "links": links(r)})
+	return api.OK(api.Obj{"projects": l, "links": links(r)})
 }
 
-func (s *Service) showUser(r *api.Request) (*api.Reply, error) {
-	id := r.Var("id")
-	if id != r.Auth.UserID && !r.Auth.Admin() {
-		return nil, forbidden("identity:get_user")
-	}
-	var u *db.User
-	s.db.View(func() { u = s.db.Users.Get(id) })
-	if u == nil {
-		return nil, api.NotFound("Could not find user: %s.", id)
-	}
-	return api.OK(api.Obj{"user": s.userView(r, u)})
+func (s *Service) authProjects(r *api.Request) (*api.Reply, error) {
+	return s.projectList(r, r.Auth.UserID)
 }
 
-func (s *Service) createUser(r *api.Request) (*api.Reply, error) {
-	o, err := r.Object("user")
-	if err != nil {
-		return nil, err
-	}
-	u := &db.User{
-		Meta: db.Meta{ID: db.NewHexID()}, Name: text(o, "name", ""), DomainID: text(o, "domain_id", defaultDomain),
-		Password: text(o, "password", ""), DefaultProjectID: text(o, "default_project_id", ""),
-	}
-	if u.Name == "" {
-		return nil, api.BadRequest("'name' is a required property")
-	}
-	err = s.db.Update(func() error {
-		if s.db.Users.First(func(x *db.User) bool { return x.Name == u.Name && x.DomainID == u.DomainID }) != nil {
-			return api.Conflict(
-				"Conflict occurred attempting to store user - Duplicate entry found with name %s at domain ID %s.",
-				u.Name,
-				u.DomainID,
-			)
-		}
-		s.db.Users.Insert(u)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.Created(api.Obj{"user": s.userView(r, u)})
-}
-
-func (s *Service) deleteUser(r *api.Request) (*api.Reply, error) {
-	id := r.Var("id")
-	err := s.db.Update(func() error {
-		if s.db.Users.Get(id) == nil {
-			return api.NotFound("Could not find user: %s.", id)
-		}
-		s.db.Users.Delete(id)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.NoContent()
-}
-
-// changeGrant replaces a user's roles on a project.
-func (s *Service) changeGrant(r *api.Request, change func(have []string, role string) []string) (*api.Reply, error) {
-	err := s.db.Update(func() error {
-		u := s.db.Users.Get(r.Var("user"))
-		if u == nil {
-			return api.NotFound("Could not find user: %s.", r.Var("user"))
-		}
-		p := s.db.Projects.Get(r.Var("project"))
-		if p == nil {
-			return api.NotFound("Could not find project: %s.", r.Var("project"))
-		}
-		i := slices.IndexFunc(roleNames, func(n string) bool { return roleID(n) == r.Var("role") })
-		if i < 0 {
-			return api.NotFound("Could not find role: %s.", r.Var("role"))
-		}
-		roles := maps.Clone(u.Roles)
-		if roles == nil {
-			roles = map[string][]string{}
-		}
-		roles[p.ID] = change(roles[p.ID], roleNames[i])
-		u.Roles = roles
-		s.db.Users.Put(u)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.NoContent()
-}
-
-func (s *Service) grant(r *api.Request) (*api.Reply, error) {
-	return s.changeGrant(r, func(have []string, role string) []string {
-		if slices.Contains(have, role) {
-			return have
-		}
-		return append(slices.Clone(have), role)
-	})
-}
-
-func (s *Service) revokeGrant(r *api.Request) (*api.Reply, error) {
-	return s.changeGrant(r, func(have []string, role string) []string {
-		return slices.DeleteFunc(slices.Clone(have), func(n string) bool { return n == role })
-	})
-}
-
-func (s *Service) listDomains(r *api.Request) (*api.Reply, error) {
+func (s *Service) authDomains(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
 	s.db.View(func() {
-		for _, d := range s.db.Domains.All() {
-			if v := s.domainView(r, d); matches(r, v, "name") {
-				l = append(l, v)
+		for _, d := range s.db.Objects(kindDomain, nil) {
+			if len(s.rolesOn(r.Auth.UserID, "domains", d.Key)) > 0 {
+				l = append(l, api.Obj{"id": d.Key, "name": d.Text("name"), "description": d.Text("description"), "enabled": true, "links": api.Obj{"self": r.Root + "/v3/domains/" + d.Key}})
 			}
 		}
 	})
 	return api.OK(api.Obj{"domains": l, "links": links(r)})
 }
 
-func (s *Service) showDomain(r *api.Request) (*api.Reply, error) {
-	id := r.Var("id")
-	if id != r.Auth.UserDomainID && id != r.Auth.ProjectDomain && !r.Auth.Admin() {
-		return nil, forbidden("identity:get_domain")
+func (s *Service) userProjects(r *api.Request) (*api.Reply, error) {
+	if r.Var("id") != r.Auth.UserID && !r.Auth.Admin() {
+		return nil, forbidden("identity:list_user_projects")
 	}
-	var d *db.Domain
-	s.db.View(func() { d = s.db.Domains.Get(id) })
-	if d == nil {
-		return nil, api.NotFound("Could not find domain: %s.", id)
-	}
-	return api.OK(api.Obj{"domain": s.domainView(r, d)})
+	return s.projectList(r, r.Var("id"))
 }
 
-func (s *Service) listRoles(r *api.Request) (*api.Reply, error) {
-	l := api.List{}
-	for _, n := range roleNames {
-		if v := roleView(r, n); matches(r, v, "name") {
-			l = append(l, v)
-		}
+// Seed puts the cloud's own roles, region, services and endpoints into the
+// database, inside an update.
+func (s *Service) Seed() {
+	for _, name := range []string{"admin", "member", "reader"} {
+		s.put(kindRole, hexID("role", name), api.Obj{"name": name})
 	}
-	return api.OK(api.Obj{"roles": l, "links": links(r)})
-}
-
-func (s *Service) showRole(r *api.Request) (*api.Reply, error) {
-	for _, n := range roleNames {
-		if roleID(n) == r.Var("id") {
-			return api.OK(api.Obj{"role": roleView(r, n)})
-		}
-	}
-	return nil, api.NotFound("Could not find role: %s.", r.Var("id"))
-}
-
-func (s *Service) listAssignments(r *api.Request) (*api.Reply, error) {
-	l := api.List{}
-	s.db.View(func() {
-		for _, u := range s.db.Users.All() {
-			for _, p := range s.db.Projects.All() {
-				for _, n := range u.Roles[p.ID] {
-					if r.Query("user.id") != "" && r.Query("user.id") != u.ID ||
-						r.Query("scope.project.id") != "" && r.Query("scope.project.id") != p.ID {
-						continue
-					}
-					role, user, project := api.Obj{"id": roleID(n)}, api.Obj{"id": u.ID}, api.Obj{"id": p.ID}
-					if r.HTTP.URL.Query().Has("include_names") {
-						role["name"], user["name"], project["name"] = n, u.Name, p.Name
-						user["domain"], project["domain"] = s.domainRef(u.DomainID), s.domainRef(p.DomainID)
-					}
-					l = append(l, api.Obj{
-						"role": role, "user": user, "scope": api.Obj{"project": project},
-						"links": api.Obj{
-							"assignment": r.Root + "/v3/projects/" + p.ID + "/users/" + u.ID + "/roles/" + roleID(n),
-						},
-					})
-				}
-			}
-		}
-	})
-	return api.OK(api.Obj{"role_assignments": l, "links": links(r)})
-}
-
-func (s *Service) serviceView(r *api.Request, e Endpoint) api.Obj {
-	return api.Obj{
-		"id": hexID(e.Type), "type": e.Type, "name": e.Name, "enabled": true, "description": "",
-		"links": api.Obj{"self": r.Root + "/v3/services/" + hexID(e.Type)},
-	}
-}
-
-func (s *Service) listServices(r *api.Request) (*api.Reply, error) {
-	l := api.List{}
+	s.put(kindRegion, s.Region, api.Obj{})
 	for _, e := range s.Catalog {
-		if v := s.serviceView(r, e); matches(r, v, "name", "type") {
-			l = append(l, v)
+		s.put(kindService, hexID(e.Type), api.Obj{"type": e.Type, "name": e.Name})
+		for _, iface := range []string{"admin", "internal", "public"} {
+			s.put(kindEndpoint, hexID(e.Type, iface), api.Obj{
+				"interface": iface, "service_id": hexID(e.Type), "region": s.Region, "region_id": s.Region,
+				"url": s.URL + strings.ReplaceAll(e.Path, "{project}", "%(project_id)s"),
+			})
 		}
 	}
-	return api.OK(api.Obj{"services": l, "links": links(r)})
 }
 
-func (s *Service) showService(r *api.Request) (*api.Reply, error) {
-	for _, e := range s.Catalog {
-		if hexID(e.Type) == r.Var("id") {
-			return api.OK(api.Obj{"service": s.serviceView(r, e)})
+// put stores attributes unless an object has them already.
+func (s *Service) put(kind, key string, attrs api.Obj) {
+	o := s.db.Object(kind, key)
+	if o == nil {
+		o = &db.Object{Kind: kind, Key: key}
+	}
+	for k, v := range attrs {
+		if o.Attrs[k] != v {
+			s.db.PutObject(o.Set(attrs))
+			return
 		}
 	}
-	return nil, api.NotFound("Could not find service: %s.", r.Var("id"))
+	if o.Seq == 0 {
+		s.db.PutObject(o.Set(attrs))
+	}
 }
 
-func (s *Service) listEndpoints(r *api.Request) (*api.Reply, error) {
-	l := api.List{}
-	for _, e := range s.Catalog {
-		for _, iface := range interfaces {
-			v := api.Obj{
-				"id": hexID(
-					e.Type,
-					iface,
-				), "interface": iface, "region": s.Region, "region_id": s.Region, "service_id": hexID(e.Type),
-				"enabled": true, "url": s.URL + strings.ReplaceAll(e.Path, "{project}", "%(project_id)s"),
-				"links": api.Obj{"self": r.Root + "/v3/endpoints/" + hexID(e.Type, iface)},
-			}
-			if matches(r, v, "interface", "service_id", "region_id") {
-				l = append(l, v)
-			}
+// AddProject adds a project to the default domain, inside an update of the
+// database, and returns its ID.
+func AddProject(d *db.DB, name string) string {
+	return d.PutObject(&db.Object{Kind: kindProject, Key: db.NewHexID(), Attrs: api.Obj{
+		"name": name, "domain_id": defaultDomain, "parent_id": defaultDomain,
+	}}).Key
+}
+
+// AddUser adds a user to the default domain, inside an update of the database,
+// with roles on projects, and returns its ID.
+func AddUser(d *db.DB, name, password, project string, roles map[string][]string) string {
+	u := d.PutObject(&db.Object{Kind: kindUser, Key: db.NewHexID(), Attrs: api.Obj{
+		"name": name, "domain_id": defaultDomain, "password": password, "default_project_id": project,
+	}})
+	for p, names := range roles {
+		for _, n := range names {
+			putGrant(d, grant{actor: "users", actorID: u.Key, target: "projects", targetID: p, role: hexID("role", n)})
 		}
 	}
-	return api.OK(api.Obj{"endpoints": l, "links": links(r)})
+	return u.Key
 }
 
-func (s *Service) regionView(r *api.Request) api.Obj {
-	return api.Obj{
-		"id":               s.Region,
-		"description":      "",
-		"parent_region_id": nil,
-		"links":            api.Obj{"self": r.Root + "/v3/regions/" + s.Region},
+// AddDefaultDomain adds the domain that projects and users are in, inside an
+// update of the database.
+func AddDefaultDomain(d *db.DB) {
+	d.PutObject(&db.Object{Kind: kindDomain, Key: defaultDomain, Attrs: api.Obj{"name": "Default", "enabled": true}})
+}
+
+// FindProject is the ID of the project of that name in the default domain, ""
+// when there is none. It runs with the database locked.
+func FindProject(d *db.DB, name string) string {
+	p := d.FirstObject(kindProject, func(p *db.Object) bool { return p.Text("name") == name && p.Text("domain_id") == defaultDomain })
+	if p == nil {
+		return ""
 	}
+	return p.Key
 }
 
-func (s *Service) listRegions(r *api.Request) (*api.Reply, error) {
-	return api.OK(api.Obj{"regions": api.List{s.regionView(r)}, "links": links(r)})
-}
-
-func (s *Service) showRegion(r *api.Request) (*api.Reply, error) {
-	if r.Var("id") != s.Region {
-		return nil, api.NotFound("Could not find region: %s.", r.Var("id"))
+// RenewUsers gives the named users a password, inside an update of the
+// database; it reports those that are there.
+func RenewUsers(d *db.DB, password string, names ...string) (found []string) {
+	for _, u := range d.Objects(kindUser, func(u *db.Object) bool { return slices.Contains(names, u.Text("name")) }) {
+		found = append(found, u.Text("name"))
+		if u.Text("password") != password {
+			d.PutObject(u.Set(api.Obj{"password": password}))
+		}
 	}
-	return api.OK(api.Obj{"region": s.regionView(r)})
+	return found
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -76,33 +77,40 @@ func (s *Service) authOf(token string) *api.Auth {
 	if t == nil || !time.Now().Before(t.Expires) {
 		return nil
 	}
-	u := s.db.Users.Get(t.UserID)
-	if u == nil || u.Disabled {
+	u := s.db.Object(kindUser, t.UserID)
+	if u == nil || disabled(u) {
 		return nil
 	}
-	a := &api.Auth{Token: t, UserID: u.ID, UserName: u.Name, UserDomainID: u.DomainID, Roles: t.Roles}
-	if p := s.db.Projects.Get(t.ProjectID); p != nil {
-		a.ProjectID, a.ProjectName, a.ProjectDomain = p.ID, p.Name, p.DomainID
+	a := &api.Auth{Token: t, UserID: u.Key, UserName: u.Text("name"), UserDomainID: u.Text("domain_id"), Roles: t.Roles}
+	if p := s.db.Object(kindProject, t.ProjectID); p != nil {
+		a.ProjectID, a.ProjectName, a.ProjectDomain = p.Key, p.Text("name"), p.Text("domain_id")
 	}
 	return a
 }
 
-func (s *Service) findDomain(d nameOrID) *db.Domain {
+func disabled(o *db.Object) bool { return o.Attrs["enabled"] == false }
+
+func (s *Service) findDomain(d nameOrID) *db.Object {
 	if d.ID != "" {
-		return s.db.Domains.Get(d.ID)
+		return s.db.Object(kindDomain, d.ID)
 	}
-	return s.db.Domains.First(func(x *db.Domain) bool { return x.Name == d.Name })
+	return s.db.FirstObject(kindDomain, func(x *db.Object) bool { return x.Text("name") == d.Name })
 }
 
-func (s *Service) findUser(id, name string, d nameOrID) *db.User {
+func (s *Service) findUser(id, name string, d nameOrID) *db.Object {
 	if id != "" {
-		return s.db.Users.Get(id)
+		return s.db.Object(kindUser, id)
 	}
+	return s.named(kindUser, name, d)
+}
+
+// named is the object of a kind and name in a domain, or nil.
+func (s *Service) named(kind, name string, d nameOrID) *db.Object {
 	domain := s.findDomain(d)
 	if domain == nil {
 		return nil
 	}
-	return s.db.Users.First(func(u *db.User) bool { return u.Name == name && u.DomainID == domain.ID })
+	return s.db.FirstObject(kind, func(o *db.Object) bool { return o.Text("name") == name && o.Text("domain_id") == domain.Key })
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
@@ -142,14 +150,13 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 	}
 	t := &db.Token{Methods: id.Methods}
 	err := s.db.Update(func() error {
-		var user *db.User
-		var app *db.AppCredential
+		var user, app *db.Object
 		for _, m := range id.Methods {
 			switch m {
 			case "password":
 				p := id.Password.User
 				user = s.findUser(p.ID, p.Name, p.Domain)
-				if user == nil || !same(user.Password, p.Password) {
+				if user == nil || !same(user.Text("password"), p.Password) {
 					return errUnauthorized()
 				}
 			case "token":
@@ -157,7 +164,7 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 				if old == nil {
 					return api.NotFound("Could not recognize Fernet token")
 				}
-				user = s.db.Users.Get(old.UserID)
+				user = s.db.Object(kindUser, old.UserID)
 				t.Expires = old.Token.Expires // a token got with a token lives no longer than that one
 				t.Methods = append(slices.Clone(old.Token.Methods), "token")
 				slices.Sort(t.Methods)
@@ -168,19 +175,19 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 				if app == nil && c.ID != "" {
 					return api.NotFound("Could not find Application Credential: %s.", c.ID)
 				}
-				if app == nil || !same(app.Secret, c.Secret) ||
-					!app.Expires.IsZero() && !time.Now().Before(app.Expires) {
+				if app == nil || !same(app.Text("secret"), c.Secret) ||
+					app.Text("expires_at") != "" && time.Now().UTC().Format(expiryFormat) >= app.Text("expires_at") {
 					return errUnauthorized()
 				}
-				user = s.db.Users.Get(app.UserID)
+				user = s.db.Object(kindUser, app.Parent)
 			default:
 				return errUnauthorized()
 			}
 		}
-		if user == nil || user.Disabled {
+		if user == nil || disabled(user) {
 			return errUnauthorized()
 		}
-		t.UserID = user.ID
+		t.UserID = user.Key
 		if app != nil {
 			if len(b.Auth.Scope) > 0 {
 				return &api.Error{
@@ -188,7 +195,7 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 					Message: "Error authenticating with application credential: Application credentials cannot request a scope.",
 				}
 			}
-			t.ProjectID, t.Roles, t.AppCredentialID = app.ProjectID, app.Roles, app.ID
+			t.ProjectID, t.Roles, t.AppCredentialID = app.ProjectID, s.roleNames(app.Attrs["roles"]), app.Key
 		} else if err := s.scope(t, user, b.Auth.Scope); err != nil {
 			return err
 		}
@@ -202,15 +209,15 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 }
 
 // scope fills in what the token is for.
-func (s *Service) scope(t *db.Token, user *db.User, raw json.RawMessage) error {
+func (s *Service) scope(t *db.Token, user *db.Object, raw json.RawMessage) error {
 	if string(raw) == `"unscoped"` {
 		return nil
 	}
 	if len(raw) == 0 || string(raw) == "null" {
-		if user.DefaultProjectID == "" {
+		if user.Text("default_project_id") == "" {
 			return nil
 		}
-		return s.scopeProject(t, user, s.db.Projects.Get(user.DefaultProjectID))
+		return s.scopeProject(t, user, s.db.Object(kindProject, user.Text("default_project_id")))
 	}
 	var sc scopeBody
 	if err := json.Unmarshal(raw, &sc); err != nil {
@@ -218,41 +225,44 @@ func (s *Service) scope(t *db.Token, user *db.User, raw json.RawMessage) error {
 	}
 	switch {
 	case sc.System != nil:
-		for _, roles := range user.Roles {
-			if slices.Contains(roles, "admin") {
+		for _, g := range s.db.Objects(kindGrant, func(o *db.Object) bool { return o.Text("actor_id") == user.Key }) {
+			if g.Text("role") == hexID("role", "admin") {
 				t.System, t.Roles = true, []string{"admin", "member", "reader"}
 				return nil
 			}
 		}
 		return errUnauthorized()
 	case sc.Domain != nil:
-		return errUnauthorized() // nobody has a role on a domain here
+		d := s.findDomain(*sc.Domain)
+		if d == nil || disabled(d) {
+			return errUnauthorized()
+		}
+		if t.Roles = s.rolesOn(user.Key, "domains", d.Key); len(t.Roles) == 0 {
+			return errUnauthorized()
+		}
+		t.DomainID = d.Key
+		return nil
 	case sc.Project != nil:
 		p := sc.Project
 		if p.ID == "" && p.Domain == (nameOrID{}) {
 			return expecting("domain", "project")
 		}
 		if p.ID != "" {
-			return s.scopeProject(t, user, s.db.Projects.Get(p.ID))
+			return s.scopeProject(t, user, s.db.Object(kindProject, p.ID))
 		}
-		d := s.findDomain(p.Domain)
-		if d == nil {
-			return errUnauthorized()
-		}
-		return s.scopeProject(
-			t,
-			user,
-			s.db.Projects.First(func(x *db.Project) bool { return x.Name == p.Name && x.DomainID == d.ID }),
-		)
+		return s.scopeProject(t, user, s.named(kindProject, p.Name, p.Domain))
 	}
 	return nil
 }
 
-func (s *Service) scopeProject(t *db.Token, user *db.User, p *db.Project) error {
-	if p == nil || p.Disabled || len(user.Roles[p.ID]) == 0 {
+func (s *Service) scopeProject(t *db.Token, user, p *db.Object) error {
+	if p == nil || disabled(p) {
 		return errUnauthorized()
 	}
-	t.ProjectID, t.Roles = p.ID, user.Roles[p.ID]
+	if t.Roles = s.rolesOn(user.Key, "projects", p.Key); len(t.Roles) == 0 {
+		return errUnauthorized()
+	}
+	t.ProjectID = p.Key
 	return nil
 }
 
@@ -278,75 +288,63 @@ func (s *Service) tokenReply(t *db.Token, status int, noCatalog bool) *api.Reply
 		"issued_at": t.Created.Format(timeFormat), "expires_at": t.Expires.Format(timeFormat),
 	}
 	s.db.View(func() {
-		if u := s.db.Users.Get(t.UserID); u != nil {
+		if u := s.db.Object(kindUser, t.UserID); u != nil {
 			body["user"] = api.Obj{
-				"id":                  u.ID,
-				"name":                u.Name,
+				"id":                  u.Key,
+				"name":                u.Text("name"),
 				"password_expires_at": nil,
-				"domain":              s.domainRef(u.DomainID),
+				"domain":              s.domainRef(u.Text("domain_id")),
 			}
 		}
-		if p := s.db.Projects.Get(t.ProjectID); p != nil {
-			body["project"] = api.Obj{"id": p.ID, "name": p.Name, "domain": s.domainRef(p.DomainID)}
+		if p := s.db.Object(kindProject, t.ProjectID); p != nil {
+			body["project"] = api.Obj{"id": p.Key, "name": p.Text("name"), "domain": s.domainRef(p.Text("domain_id"))}
 			body["is_domain"] = false
+		}
+		if t.DomainID != "" {
+			body["domain"] = s.domainRef(t.DomainID)
 		}
 		if t.System {
 			body["system"] = api.Obj{"all": true}
 		}
 		if t.AppCredentialID != "" {
-			if c := s.db.AppCredentials.Get(t.AppCredentialID); c != nil {
-				body["application_credential"] = api.Obj{"id": c.ID, "name": c.Name, "restricted": !c.Unrestricted}
+			if c := s.db.Object(kindAppCredential, t.AppCredentialID); c != nil {
+				body["application_credential"] = api.Obj{"id": c.Key, "name": c.Text("name"), "restricted": !c.Bool("unrestricted")}
+			}
+		}
+		if t.ProjectID != "" || t.DomainID != "" || t.System {
+			body["roles"] = s.roleRefs(t.Roles)
+			if !noCatalog {
+				body["catalog"] = s.catalog(t.ProjectID)
 			}
 		}
 	})
-	if t.ProjectID != "" || t.System {
-		body["roles"] = roleRefs(t.Roles)
-		if !noCatalog {
-			body["catalog"] = s.catalog(t.ProjectID)
-		}
-	}
 	return &api.Reply{Status: status, Header: http.Header{"X-Subject-Token": {t.ID}}, Body: api.Obj{"token": body}}
 }
 
 func (s *Service) domainRef(id string) api.Obj {
 	name := id
-	if d := s.db.Domains.Get(id); d != nil {
-		name = d.Name
+	if d := s.db.Object(kindDomain, id); d != nil {
+		name = d.Text("name")
 	}
 	return api.Obj{"id": id, "name": name}
 }
 
-func roleRefs(names []string) api.List {
-	l := api.List{}
-	for _, n := range names {
-		l = append(l, api.Obj{"id": roleID(n), "name": n})
-	}
-	return l
-}
-
-// catalog is the v3 catalogue for one project.
+// catalog is the v3 catalogue for one project. It runs with the database
+// locked.
 func (s *Service) catalog(project string) api.List {
 	l := api.List{}
-	for _, e := range s.Catalog {
+	for _, svc := range s.db.Objects(kindService, func(o *db.Object) bool { return !disabled(o) }) {
 		eps := api.List{}
-		for _, iface := range interfaces {
-			eps = append(
-				eps,
-				api.Obj{
-					"id":        hexID(e.Type, iface),
-					"interface": iface,
-					"region":    s.Region,
-					"region_id": s.Region,
-					"url":       s.endpointURL(e, project),
-				},
-			)
+		for _, e := range s.db.Objects(kindEndpoint, func(e *db.Object) bool { return e.Text("service_id") == svc.Key && !disabled(e) }) {
+			eps = append(eps, api.Obj{
+				"id": e.Key, "interface": e.Text("interface"), "region": e.Attrs["region"], "region_id": e.Attrs["region_id"],
+				"url": strings.NewReplacer("%(project_id)s", project, "%(tenant_id)s", project).Replace(e.Text("url")),
+			})
 		}
-		l = append(l, api.Obj{"id": hexID(e.Type), "type": e.Type, "name": e.Name, "endpoints": eps})
+		l = append(l, api.Obj{"id": svc.Key, "type": svc.Text("type"), "name": svc.Attrs["name"], "endpoints": eps})
 	}
 	return l
 }
-
-var interfaces = []string{"admin", "internal", "public"}
 
 // subject is the token that X-Subject-Token names; a token may look at itself,
 // an administrator's at any.
@@ -395,7 +393,9 @@ func (s *Service) revoke(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) authCatalog(r *api.Request) (*api.Reply, error) {
-	return api.OK(api.Obj{"catalog": s.catalog(r.Auth.ProjectID), "links": api.Obj{"self": r.Root + r.Path}})
+	var catalog api.List
+	s.db.View(func() { catalog = s.catalog(r.Auth.ProjectID) })
+	return api.OK(api.Obj{"catalog": catalog, "links": api.Obj{"self": r.Root + r.Path}})
 }
 
 // links are what Keystone puts beside every list.

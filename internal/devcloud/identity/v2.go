@@ -33,11 +33,11 @@ func (s *Service) issueV2(r *api.Request) (*api.Reply, error) {
 	t := &db.Token{Methods: []string{"password"}}
 	var body api.Obj
 	err := s.db.Update(func() error {
-		var user *db.User
+		var user *db.Object
 		switch {
 		case b.Auth.Password != nil:
 			user = s.findUser(b.Auth.Password.UserID, b.Auth.Password.Username, nameOrID{ID: defaultDomain})
-			if user == nil || !same(user.Password, b.Auth.Password.Password) {
+			if user == nil || !same(user.Text("password"), b.Auth.Password.Password) {
 				return errUnauthorized()
 			}
 		case b.Auth.Token != nil:
@@ -45,24 +45,22 @@ func (s *Service) issueV2(r *api.Request) (*api.Reply, error) {
 			if old == nil {
 				return errUnauthorized()
 			}
-			user, t.Expires = s.db.Users.Get(old.UserID), old.Token.Expires
+			user, t.Expires = s.db.Object(kindUser, old.UserID), old.Token.Expires
 		default:
 			return api.BadRequest(
 				"Expecting to find passwordCredentials or token in auth. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
 			)
 		}
-		if user.Disabled {
+		if user == nil || disabled(user) {
 			return errUnauthorized()
 		}
-		t.UserID = user.ID
-		var project *db.Project
+		t.UserID = user.Key
+		var project *db.Object
 		switch {
 		case b.Auth.TenantID != "":
-			project = s.db.Projects.Get(b.Auth.TenantID)
+			project = s.db.Object(kindProject, b.Auth.TenantID)
 		case b.Auth.Tenant != "":
-			project = s.db.Projects.First(
-				func(p *db.Project) bool { return p.Name == b.Auth.Tenant && p.DomainID == defaultDomain },
-			)
+			project = s.named(kindProject, b.Auth.Tenant, nameOrID{ID: defaultDomain})
 		}
 		if b.Auth.TenantID != "" || b.Auth.Tenant != "" {
 			if err := s.scopeProject(t, user, project); err != nil {
@@ -90,7 +88,7 @@ func (s *Service) issueEither(r *api.Request) (*api.Reply, error) {
 	return s.issueV2(r)
 }
 
-func (s *Service) accessBody(t *db.Token, u *db.User, p *db.Project) api.Obj {
+func (s *Service) accessBody(t *db.Token, u, p *db.Object) api.Obj {
 	token := api.Obj{
 		"id":        t.ID,
 		"issued_at": t.Created.Format(timeFormat),
@@ -101,7 +99,7 @@ func (s *Service) accessBody(t *db.Token, u *db.User, p *db.Project) api.Obj {
 	if p != nil {
 		token["tenant"] = tenantView(p)
 		for _, e := range s.Catalog {
-			url := s.endpointURL(e, p.ID)
+			url := s.endpointURL(e, p.Key)
 			if e.Type == "identity" {
 				url = s.URL + "/v2.0"
 			}
@@ -119,15 +117,15 @@ func (s *Service) accessBody(t *db.Token, u *db.User, p *db.Project) api.Obj {
 			})
 		}
 		for _, n := range t.Roles {
-			roles, roleIDs = append(roles, api.Obj{"name": n}), append(roleIDs, roleID(n))
+			roles, roleIDs = append(roles, api.Obj{"name": n}), append(roleIDs, hexID("role", n))
 		}
 	}
 	return api.Obj{"access": api.Obj{
 		"token": token, "serviceCatalog": catalog,
 		"user": api.Obj{
-			"id":          u.ID,
-			"name":        u.Name,
-			"username":    u.Name,
+			"id":          u.Key,
+			"name":        u.Text("name"),
+			"username":    u.Text("name"),
 			"roles":       roles,
 			"roles_links": api.List{},
 		},
@@ -135,14 +133,16 @@ func (s *Service) accessBody(t *db.Token, u *db.User, p *db.Project) api.Obj {
 	}}
 }
 
-func tenantView(p *db.Project) api.Obj {
-	return api.Obj{"id": p.ID, "name": p.Name, "description": p.Description, "enabled": !p.Disabled}
+func tenantView(p *db.Object) api.Obj {
+	return api.Obj{"id": p.Key, "name": p.Text("name"), "description": p.Text("description"), "enabled": !disabled(p)}
 }
 
 func (s *Service) tenants(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	for _, p := range s.projectsOf(r.Auth.UserID) {
-		l = append(l, tenantView(p))
-	}
+	s.db.View(func() {
+		for _, p := range s.projectsOf(r.Auth.UserID) {
+			l = append(l, tenantView(p))
+		}
+	})
 	return api.OK(api.Obj{"tenants": l, "tenants_links": api.List{}})
 }

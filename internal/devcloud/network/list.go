@@ -64,7 +64,7 @@ next:
 			switch {
 			case slices.Contains(pageParams, key):
 			case slices.Contains(tagFilters, key):
-				if !tagsMatch(it.std.Tags, key, values) {
+				if !api.TagsMatch(it.std.Tags, key, values) {
 					continue next
 				}
 			case slices.Contains(res.filters, key):
@@ -103,24 +103,6 @@ func valueMatches(have any, want string) bool {
 		return slices.Contains(h, want)
 	}
 	return fmt.Sprint(have) == want
-}
-
-func tagsMatch(have []string, key string, values []string) bool {
-	var want []string
-	for _, v := range values {
-		want = append(want, strings.Split(v, ",")...)
-	}
-	any := slices.ContainsFunc(want, func(t string) bool { return slices.Contains(have, t) })
-	all := !slices.ContainsFunc(want, func(t string) bool { return !slices.Contains(have, t) })
-	switch key {
-	case "tags":
-		return all
-	case "tags-any":
-		return any
-	case "not-tags":
-		return !all
-	}
-	return !any
 }
 
 func sortViews(views []api.Obj, q url.Values) error {

@@ -70,6 +70,7 @@ func (s *Service) actions() map[string]actionFunc {
 		"os-set_image_metadata":   s.setImageMetadata,
 		"os-unset_image_metadata": s.unsetImageMetadata,
 		"os-show_image_metadata":  s.showImageMetadata,
+		"os-reimage":              s.reimage,
 		"os-volume_upload_image":  s.uploadImage,
 	}
 }
@@ -172,7 +173,7 @@ func (s *Service) retype(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, 
 	if t == nil {
 		return nil, api.NotFound("Volume type with name %s could not be found.", name)
 	}
-	v.Type = t.Name
+	v.Type = t.Text("name")
 	s.db.Volumes.Put(v)
 	return nil, nil
 }
@@ -224,6 +225,22 @@ func (s *Service) unsetImageMetadata(r *api.Request, v *db.Volume, in api.Obj) (
 
 func (s *Service) showImageMetadata(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	return api.OK(api.Obj{"metadata": dict(v.ImageMeta)})
+}
+
+// reimage makes a volume's content an image's.
+func (s *Service) reimage(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
+	id, _ := in["image_id"].(string)
+	img := s.Images.Usable(v.ProjectID, r.Auth.Admin(), id)
+	if img == nil || img.Status != "active" {
+		return nil, api.BadRequest("Invalid image identifier or unable to access requested image.")
+	}
+	if v.Status != "available" && v.Status != "error" {
+		return nil, api.Conflict("Invalid volume: Volume %s status must be available or error, but current status is: %s.", v.ID, v.Status)
+	}
+	v.ImageID, v.ImageMeta = img.ID, imageMeta(img)
+	v.Status, v.NextStatus, v.Due = "downloading", "available", s.db.Now().Add(s.Delay)
+	s.db.Volumes.Put(v)
+	return nil, nil
 }
 
 // uploadImage makes an image of a volume.

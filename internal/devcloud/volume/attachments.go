@@ -1,6 +1,8 @@
 package volume
 
 import (
+	"time"
+
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
@@ -60,7 +62,7 @@ func (s *Service) removeAttachment(r *api.Request) (*api.Reply, error) {
 		if err != nil {
 			return err
 		}
-		if s.db.Servers.Get(a.ServerID) != nil {
+		if a.BDM != "" && s.db.Servers.Get(a.ServerID) != nil {
 			return api.Conflict("Detach volume from instance %s using the Compute API", a.ServerID)
 		}
 		s.DetachNow(a, false)
@@ -70,4 +72,61 @@ func (s *Service) removeAttachment(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	return api.OK(api.Obj{"attachments": api.List{}})
+}
+
+// createAttachment reserves a volume for a server.
+func (s *Service) createAttachment(r *api.Request) (*api.Reply, error) {
+	in, err := r.Object("attachment")
+	if err != nil {
+		return nil, err
+	}
+	volume, _ := in["volume_uuid"].(string)
+	server, _ := in["instance_uuid"].(string)
+	a := &db.Attachment{ServerID: server, BootIndex: -1}
+	err = s.db.Update(func() error {
+		v := s.db.Volumes.Get(volume)
+		if v == nil || v.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
+			return errVolume(volume)
+		}
+		err := s.Attach(v, a)
+		if err == nil && in["connector"] != nil {
+			s.attached(a)
+		} else if err == nil {
+			a.Due = time.Time{} // until it is completed
+		}
+		if err == nil {
+			a.BDM = "" // Nova does not know of it
+			s.db.Attachments.Put(a)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"attachment": attachmentView(a, true)})
+}
+
+func (s *Service) changeAttachment(r *api.Request) (a *db.Attachment, err error) {
+	err = s.db.Update(func() error {
+		if a, err = s.findAttachment(r); err == nil {
+			s.attached(a)
+		}
+		return err
+	})
+	return a, err
+}
+
+func (s *Service) updateAttachment(r *api.Request) (*api.Reply, error) {
+	a, err := s.changeAttachment(r)
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{"attachment": attachmentView(a, true)})
+}
+
+func (s *Service) completeAttachment(r *api.Request) (*api.Reply, error) {
+	if _, err := s.changeAttachment(r); err != nil {
+		return nil, err
+	}
+	return api.NoContent()
 }

@@ -16,22 +16,23 @@ import (
 // Insert checks a volume to be made as Cinder does and starts making it.
 func (s *Service) Insert(v *db.Volume, admin bool) error {
 	if v.SnapshotID != "" {
-		sn := s.db.Snapshots.Get(v.SnapshotID)
+		sn := s.db.Object(kindSnapshot, v.SnapshotID)
 		if sn == nil || sn.ProjectID != v.ProjectID && !admin {
 			return errSnapshot(v.SnapshotID)
 		}
-		if sn.Status != "available" {
+		if sn.Text("status") != "available" {
 			return api.BadRequest("Invalid snapshot: Originating snapshot status must be one of 'available' values")
 		}
-		v.Size = cmp.Or(v.Size, sn.Size)
-		if v.Size < sn.Size {
+		size := sn.Int("size")
+		v.Size = cmp.Or(v.Size, size)
+		if v.Size < size {
 			return api.BadRequest(
 				"Invalid input received: Invalid volume size provided for create request: %d. (size argument must be an integer (or string representation of an integer) and greater than or equal to the snapshot size %d).",
 				v.Size,
-				sn.Size,
+				size,
 			)
 		}
-		if src := s.db.Volumes.Get(sn.VolumeID); src != nil {
+		if src := s.db.Volumes.Get(sn.Text("volume_id")); src != nil {
 			v.Bootable, v.ImageMeta, v.Type = src.Bootable, src.ImageMeta, cmp.Or(v.Type, src.Type)
 		}
 	}
@@ -62,10 +63,7 @@ func (s *Service) Insert(v *db.Volume, admin bool) error {
 			)
 		}
 		v.Bootable = true
-		v.ImageMeta = map[string]string{
-			"signature_verified": "False", "image_id": img.ID, "image_name": img.Name, "checksum": img.Checksum, "container_format": img.Container,
-			"disk_format": img.DiskFormat, "min_disk": strconv.Itoa(img.MinDisk), "min_ram": strconv.Itoa(img.MinRAM), "size": strconv.FormatInt(img.Size, 10),
-		}
+		v.ImageMeta = imageMeta(img)
 	}
 	if v.Size == 0 {
 		return api.BadRequest(
@@ -77,7 +75,7 @@ func (s *Service) Insert(v *db.Volume, admin bool) error {
 	if t == nil {
 		return api.NotFound("Volume type with name %s could not be found.", v.Type)
 	}
-	v.Type = t.Name
+	v.Type, v.Multiattach = t.Text("name"), t.Dict("extra_specs")["multiattach"] == "<is> True"
 	if v.Zone != zone {
 		return api.BadRequest("Availability zone '%s' is invalid.", v.Zone)
 	}
@@ -92,9 +90,17 @@ func (s *Service) Insert(v *db.Volume, admin bool) error {
 	return nil
 }
 
+// imageMeta is what a volume made of an image says of it.
+func imageMeta(img *db.Image) map[string]string {
+	return map[string]string{
+		"signature_verified": "False", "image_id": img.ID, "image_name": img.Name, "checksum": img.Checksum, "container_format": img.Container,
+		"disk_format": img.DiskFormat, "min_disk": strconv.Itoa(img.MinDisk), "min_ram": strconv.Itoa(img.MinRAM), "size": strconv.FormatInt(img.Size, 10),
+	}
+}
+
 // Delete starts deleting a volume.
 func (s *Service) Delete(v *db.Volume, cascade bool) error {
-	snaps := s.db.Snapshots.Where(func(x *db.Snapshot) bool { return x.VolumeID == v.ID })
+	snaps := s.db.Objects(kindSnapshot, func(x *db.Object) bool { return x.Text("volume_id") == v.ID })
 	ok := slices.Contains(
 		[]string{"available", "error", "error_restoring", "error_extending", "error_managing"},
 		v.Status,
@@ -105,7 +111,7 @@ func (s *Service) Delete(v *db.Volume, cascade bool) error {
 		)
 	}
 	for _, x := range snaps {
-		s.db.Snapshots.Delete(x.ID)
+		s.db.DeleteObject(kindSnapshot, x.Key)
 	}
 	v.Status, v.NextStatus, v.Due = "deleting", "deleted", s.db.Now().Add(s.Delay)
 	s.db.Volumes.Put(v)
@@ -219,16 +225,10 @@ func (s *Service) Advance(now time.Time) (next time.Time) {
 		}
 		s.db.Volumes.Put(v)
 	}
-	for _, x := range s.db.Snapshots.Where(func(x *db.Snapshot) bool { return !x.Due.IsZero() }) {
-		if later(x.Due) {
-			continue
+	for _, kind := range []string{kindSnapshot, kindBackup} {
+		if t := s.db.AdvanceObjects(kind, now); !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
 		}
-		if x.NextStatus == "deleted" {
-			s.db.Snapshots.Delete(x.ID)
-			continue
-		}
-		x.Status, x.NextStatus, x.Due = x.NextStatus, "", time.Time{}
-		s.db.Snapshots.Put(x)
 	}
 	return next
 }

@@ -1,6 +1,8 @@
 package volume
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -21,7 +23,39 @@ func (s *Service) limit(project, resource string) int {
 	if q := s.db.Quotas.Get(quotaID(project, resource)); q != nil {
 		return q.Limit
 	}
-	return s.Quotas[resource]
+	if n, ok := s.Quotas[resource]; ok {
+		return n
+	}
+	return -1 // a volume type's own
+}
+
+// resources are the names of the quotas, three of which each volume type has.
+func (s *Service) resources() []string {
+	names := slices.Collect(maps.Keys(s.Quotas))
+	for _, t := range s.db.Objects(kindType, nil) {
+		for _, what := range []string{"volumes_", "gigabytes_", "snapshots_"} {
+			if name := what + t.Text("name"); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func (s *Service) removeQuotas(r *api.Request) (*api.Reply, error) {
+	if !r.Auth.Admin() {
+		return nil, api.Forbidden("Policy doesn't allow volume_extension:quotas:delete to be performed.")
+	}
+	err := s.db.Update(func() error {
+		for _, name := range s.resources() {
+			s.db.Quotas.Delete(quotaID(r.Var("target"), name))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(nil)
 }
 
 // used counts what a project has; gigabytes are of volumes and snapshots, as
@@ -30,18 +64,20 @@ func (s *Service) used(project, resource string) int {
 	resource, _ = strings.CutSuffix(resource, "_"+defaultType)
 	n := 0
 	volumes := s.db.Volumes.Where(func(v *db.Volume) bool { return v.ProjectID == project })
-	snapshots := s.db.Snapshots.Where(func(x *db.Snapshot) bool { return x.ProjectID == project })
+	snapshots := s.db.Objects(kindSnapshot, func(x *db.Object) bool { return x.ProjectID == project })
 	switch resource {
 	case "volumes":
 		n = len(volumes)
 	case "snapshots":
 		n = len(snapshots)
+	case "backups":
+		n = len(s.db.Objects(kindBackup, func(x *db.Object) bool { return x.ProjectID == project }))
 	case "gigabytes":
 		for _, v := range volumes {
 			n += v.Size
 		}
 		for _, x := range snapshots {
-			n += x.Size
+			n += x.Int("size")
 		}
 	}
 	return n
@@ -102,7 +138,7 @@ func (s *Service) limits(r *api.Request) (*api.Reply, error) {
 			"totalGigabytesUsed": s.used(
 				p,
 				"gigabytes",
-			), "totalSnapshotsUsed": s.used(p, "snapshots"), "totalBackupsUsed": 0, "totalBackupGigabytesUsed": 0,
+			), "totalSnapshotsUsed": s.used(p, "snapshots"), "totalBackupsUsed": s.used(p, "backups"), "totalBackupGigabytesUsed": 0,
 		}
 	})
 	return api.OK(api.Obj{"limits": api.Obj{"rate": api.List{}, "absolute": abs}})
@@ -116,7 +152,7 @@ func (s *Service) showQuotas(r *api.Request) (*api.Reply, error) {
 	usage := strings.EqualFold(r.Query("usage"), "true")
 	out := api.Obj{"id": p}
 	s.db.View(func() {
-		for name := range s.Quotas {
+		for _, name := range s.resources() {
 			if usage {
 				out[name] = api.Obj{"limit": s.limit(p, name), "in_use": s.used(p, name), "reserved": 0}
 			} else {
@@ -129,9 +165,11 @@ func (s *Service) showQuotas(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) defaultQuotas(r *api.Request) (*api.Reply, error) {
 	out := api.Obj{"id": r.Var("target")}
-	for name, n := range s.Quotas {
-		out[name] = n
-	}
+	s.db.View(func() {
+		for _, name := range s.resources() {
+			out[name] = s.limit("", name)
+		}
+	})
 	return api.OK(api.Obj{"quota_set": out})
 }
 
@@ -146,7 +184,7 @@ func (s *Service) updateQuotas(r *api.Request) (*api.Reply, error) {
 	err = s.db.Update(func() error {
 		for name, v := range in {
 			n, ok := v.(float64)
-			if _, known := s.Quotas[name]; !known || !ok {
+			if !slices.Contains(s.resources(), name) || !ok {
 				continue // Cinder ignores keys it does not know
 			}
 			id := quotaID(r.Var("target"), name)
@@ -158,5 +196,9 @@ func (s *Service) updateQuotas(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.showQuotas(r)
+	reply, err := s.showQuotas(r)
+	if err == nil {
+		delete(reply.Body.(api.Obj)["quota_set"].(api.Obj), "id")
+	}
+	return reply, err
 }

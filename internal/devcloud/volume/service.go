@@ -100,22 +100,12 @@ func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, auth
 	handle("PUT", "/volumes/{id}", none, s.update)
 	handle("DELETE", "/volumes/{id}", none, s.remove)
 	handle("POST", "/volumes/{id}/action", none, s.action)
-	handle("GET", "/volumes/{id}/metadata", none, s.showMetadata)
-	handle("POST", "/volumes/{id}/metadata", none, s.setMetadata(false))
-	handle("PUT", "/volumes/{id}/metadata", none, s.setMetadata(true))
-	handle("GET", "/volumes/{id}/metadata/{key}", none, s.showMetadataItem)
-	handle("DELETE", "/volumes/{id}/metadata/{key}", none, s.removeMetadataItem)
-	handle("GET", "/snapshots", none, s.listSnapshots(false))
-	handle("GET", "/snapshots/detail", none, s.listSnapshots(true))
-	handle("POST", "/snapshots", none, s.createSnapshot)
-	handle("GET", "/snapshots/{id}", none, s.showSnapshot)
-	handle("PUT", "/snapshots/{id}", none, s.updateSnapshot)
-	handle("DELETE", "/snapshots/{id}", none, s.removeSnapshot)
-	handle("GET", "/types", none, s.listTypes)
-	handle("POST", "/types", none, s.createType)
-	handle("GET", "/types/{id}", none, s.showType)
-	handle("DELETE", "/types/{id}", none, s.removeType)
-	handle("GET", "/types/{id}/extra_specs", none, s.typeSpecs)
+	for _, rt := range append(s.kindRoutes(), s.metadata().Routes()...) {
+		handle(rt.Method, strings.TrimPrefix(rt.Path, "/v3/{project}"), rt.Min, rt.Do)
+	}
+	handle("POST", "/attachments", v3(27), s.createAttachment)
+	handle("PUT", "/attachments/{id}", v3(27), s.updateAttachment)
+	handle("POST", "/attachments/{id}/action", v3(44), s.completeAttachment)
 	handle("GET", "/attachments", v3(27), s.listAttachments(false))
 	handle("GET", "/attachments/detail", v3(27), s.listAttachments(true))
 	handle("GET", "/attachments/{id}", v3(27), s.showAttachment)
@@ -124,6 +114,7 @@ func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, auth
 	handle("GET", "/os-quota-sets/{target}", none, s.showQuotas)
 	handle("GET", "/os-quota-sets/{target}/defaults", none, s.defaultQuotas)
 	handle("PUT", "/os-quota-sets/{target}", none, s.updateQuotas)
+	handle("DELETE", "/os-quota-sets/{target}", none, s.removeQuotas)
 	handle("GET", "/os-availability-zone", none, func(*api.Request) (*api.Reply, error) {
 		return api.OK(
 			api.Obj{
@@ -147,23 +138,34 @@ func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, auth
 		}
 		return api.OK(api.Obj{"extensions": l})
 	})
-	for path, min := range map[string]api.Version{"backups": none, "messages": v3(3), "groups": v3(13), "group_types": v3(11), "os-volume-transfer": none} {
+	for path, min := range map[string]api.Version{"messages": v3(3), "groups": v3(13), "group_types": v3(11)} {
 		empty := func(*api.Request) (*api.Reply, error) {
-			key := path
-			if path == "os-volume-transfer" {
-				key = "transfers"
-			}
-			return api.OK(api.Obj{key: api.List{}})
+			return api.OK(api.Obj{path: api.List{}})
 		}
 		handle("GET", "/"+path, min, empty)
 		handle("GET", "/"+path+"/detail", min, empty)
 	}
 	for path, rule := range map[string]string{"scheduler-stats/get_pools": "scheduler_extension:scheduler_stats:get_pools", "os-services": "volume_extension:services:index", "qos-specs": "volume_extension:qos_specs_manage:get_all"} {
-		handle("GET", "/"+path, none, func(*api.Request) (*api.Reply, error) {
-			return nil, api.Forbidden("Policy doesn't allow %s to be performed.", rule)
+		handle("GET", "/"+path, none, func(r *api.Request) (*api.Reply, error) {
+			if !r.Auth.Admin() {
+				return nil, api.Forbidden("Policy doesn't allow %s to be performed.", rule)
+			}
+			return api.OK(operatorLists[path])
 		})
 	}
 	return svc
+}
+
+// operatorLists are the parts of this cloud that Cinder's operators list.
+var operatorLists = map[string]api.Obj{
+	"qos-specs": {"qos_specs": api.List{}},
+	"os-services": {"services": api.List{
+		api.Obj{"binary": "cinder-scheduler", "host": "devcloud", "zone": zone, "status": "enabled", "state": "up", "updated_at": nil},
+		api.Obj{"binary": "cinder-volume", "host": "devcloud@files", "zone": zone, "status": "enabled", "state": "up", "updated_at": nil},
+	}},
+	"scheduler-stats/get_pools": {"pools": api.List{api.Obj{"name": "devcloud@files#files", "capabilities": api.Obj{
+		"volume_backend_name": "files", "storage_protocol": "file", "total_capacity_gb": "unknown", "free_capacity_gb": "unknown", "multiattach": true,
+	}}}},
 }
 
 func (s *Service) versions(status int) api.Handler {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -76,7 +75,7 @@ func (s *Service) view(r *api.Request, v *db.Volume, detail bool) api.Obj {
 	}
 	if r.Version.AtLeast(v3(63)) {
 		if t := s.findType(v.Type); t != nil {
-			o["volume_type_id"] = t.ID
+			o["volume_type_id"] = t.Key
 		}
 	}
 	if r.Version.AtLeast(v3(65)) {
@@ -200,8 +199,7 @@ func pass(o api.Obj, q url.Values) bool {
 			continue
 		case "metadata":
 			for k, v := range pyDict(want) {
-				m, _ := o["metadata"].(map[string]string)
-				if have, ok := m[k]; !ok || have != v {
+				if have, ok := pairsOf(o["metadata"])[k]; !ok || have != v {
 					return false
 				}
 			}
@@ -218,6 +216,15 @@ func pass(o api.Obj, q url.Values) bool {
 		}
 	}
 	return true
+}
+
+// pairsOf are the metadata of a view.
+func pairsOf(m any) map[string]string {
+	if pairs, ok := m.(map[string]string); ok {
+		return pairs
+	}
+	o, _ := m.(api.Obj)
+	return texts(o)
 }
 
 // pyDict reads a dictionary as Python writes one, or as JSON.
@@ -315,7 +322,7 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 			in.Size,
 		)
 	}
-	if err := checkTexts(in.Metadata); err != nil {
+	if _, err := api.TextPairs(in.Metadata); err != nil {
 		return nil, err
 	}
 	if name := cmp.Or(deref(in.Name), deref(in.DisplayName)); len(name) > 255 {
@@ -384,21 +391,6 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"volume": o})
 }
 
-// checkTexts refuses metadata that are not text.
-func checkTexts(m api.Obj) error {
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if _, ok := m[k].(string); !ok {
-			return api.BadRequest(
-				"Invalid input for field/attribute %s. Value: %v. %v is not of type 'string'",
-				k,
-				m[k],
-				m[k],
-			)
-		}
-	}
-	return nil
-}
-
 func texts(m api.Obj) map[string]string {
 	out := map[string]string{}
 	for k, v := range m {
@@ -427,92 +419,19 @@ func gone() (*api.Reply, error) {
 	return &api.Reply{Status: 202, Type: "text/html; charset=UTF-8"}, nil
 }
 
-func (s *Service) showMetadata(r *api.Request) (*api.Reply, error) {
-	var m map[string]string
-	var err error
-	s.db.View(func() {
-		var v *db.Volume
-		if v, err = s.find(r); err == nil {
-			m = v.Metadata
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.OK(api.Obj{"metadata": dict(m)})
-}
-
-func (s *Service) setMetadata(replace bool) api.Handler {
-	return func(r *api.Request) (*api.Reply, error) {
-		in, err := r.Object("metadata")
-		if err == nil {
-			err = checkTexts(in)
-		}
-		if err != nil {
-			return nil, err
-		}
-		var m map[string]string
-		err = s.db.Update(func() error {
+// metadata is the calls for volumes' own metadata.
+func (s *Service) metadata() *api.Dictionary {
+	return &api.Dictionary{
+		DB: s.db, Path: base + "volumes/{id}/metadata", Name: "metadata", Item: "meta",
+		Open: func(r *api.Request) (map[string]string, func(map[string]string), error) {
 			v, err := s.find(r)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
-			m = texts(in)
-			if !replace {
-				old := maps.Clone(dict(v.Metadata))
-				maps.Copy(old, m)
-				m = old
-			}
-			v.Metadata = m
-			s.db.Volumes.Put(v)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		return api.OK(api.Obj{"metadata": m})
+			return v.Metadata, func(m map[string]string) { v.Metadata = m; s.db.Volumes.Put(v) }, nil
+		},
+		Missing: func(r *api.Request, key string) error {
+			return api.NotFound("Volume %s has no metadata with key %s.", r.Var("id"), key)
+		},
 	}
-}
-
-func errMetadata(volume, key string) *api.Error {
-	return api.NotFound("Volume %s has no metadata with key %s.", volume, key)
-}
-
-func (s *Service) showMetadataItem(r *api.Request) (*api.Reply, error) {
-	var text string
-	var err error
-	s.db.View(func() {
-		var v *db.Volume
-		if v, err = s.find(r); err != nil {
-			return
-		}
-		var ok bool
-		if text, ok = v.Metadata[r.Var("key")]; !ok {
-			err = errMetadata(v.ID, r.Var("key"))
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.OK(api.Obj{"meta": api.Obj{r.Var("key"): text}})
-}
-
-func (s *Service) removeMetadataItem(r *api.Request) (*api.Reply, error) {
-	err := s.db.Update(func() error {
-		v, err := s.find(r)
-		if err != nil {
-			return err
-		}
-		if _, ok := v.Metadata[r.Var("key")]; !ok {
-			return errMetadata(v.ID, r.Var("key"))
-		}
-		v.Metadata = maps.Clone(v.Metadata)
-		delete(v.Metadata, r.Var("key"))
-		s.db.Volumes.Put(v)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.OK(nil)
 }

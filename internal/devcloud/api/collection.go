@@ -1,0 +1,437 @@
+package api
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/devcloud/db"
+)
+
+// Collection is a kind of object with the calls that such objects have in most
+// services: list, show, create, update and delete. The objects are kept as
+// their callers gave them; what a kind has of its own is in the functions, all
+// of which run with the database locked.
+type Collection struct {
+	DB *db.DB
+	// Kind is the objects' name in the database and in messages, Single and
+	// Plural their names in bodies.
+	Kind, Single, Plural string
+	// Path is the list's. A variable named in Parent is the object that those
+	// of the list belong to.
+	Path, Parent string
+	// Defaults are the attributes an object has besides those it was given.
+	Defaults Obj
+	// Required are attributes that a create needs.
+	Required []string
+	// Hidden are attributes that no answer shows.
+	Hidden []string
+	// Brief are the attributes of the plain list of a service that has a
+	// second one with everything, below /detail.
+	Brief []string
+	// Named tells that a create is a PUT to the path of the new object.
+	Named bool
+	// Bulk tells that a create takes a list of objects.
+	Bulk bool
+	// Update is the method of an update: PATCH when empty, "-" for none.
+	Update string
+	// Made, Changed and Gone are the statuses of a create, an update and a
+	// delete: 201, 200 and 204 when zero.
+	Made, Changed, Gone int
+
+	// Allow refuses callers; action is list, get, create, update or delete.
+	// o is nil for a list and a create.
+	Allow func(r *Request, action string, o *db.Object) error
+	// NewKey is the ID of a new object, a UUID when nil.
+	NewKey func(in Obj) string
+	// Check looks at a new or changed object before it is stored, and may
+	// amend it. o.Seq is 0 for a new one; in is what the caller gave.
+	Check func(r *Request, o *db.Object, in Obj) error
+	// Removed cleans up before an object goes, or refuses.
+	Removed func(r *Request, o *db.Object) error
+	// Match is one more condition of the list.
+	Match func(r *Request, o *db.Object) bool
+	// Show amends an object's view.
+	Show func(r *Request, o *db.Object, v Obj)
+	// Actions are what POST to /action below an object can name.
+	Actions map[string]func(r *Request, o *db.Object, in Obj) (*Reply, error)
+	// Page answers a list in the service's own way: its order, its pages. brief
+	// shows one of its elements.
+	Page func(r *Request, plural string, views []Obj, brief func(Obj) Obj) (*Reply, error)
+	// Links are what an answer has besides the object or the list.
+	Links func(r *Request) Obj
+	// Missing words the answer to an unknown ID.
+	Missing func(id string) error
+}
+
+// Routes are the collection's calls.
+func (c *Collection) Routes() []Route {
+	one := c.Path + "/{id}"
+	routes := []Route{
+		{Method: "GET", Path: c.Path, Do: func(r *Request) (*Reply, error) { return c.list(r, c.Brief) }},
+		{Method: "GET", Path: one, Do: c.show},
+		{Method: "DELETE", Path: one, Do: c.remove},
+	}
+	if c.Brief != nil {
+		routes = append(routes, Route{Method: "GET", Path: c.Path + "/detail", Do: func(r *Request) (*Reply, error) { return c.list(r, nil) }})
+	}
+	create, update := Route{Method: "POST", Path: c.Path, Do: c.create}, c.Update
+	if c.Named {
+		create.Method, create.Path = "PUT", one
+	}
+	routes = append(routes, create)
+	if update == "" {
+		update = "PATCH"
+	}
+	if c.Actions != nil {
+		routes = append(routes, Route{Method: "POST", Path: one + "/action", Do: c.action})
+	}
+	if update != "-" {
+		routes = append(routes, Route{Method: update, Path: one, Do: c.update})
+	}
+	return routes
+}
+
+// Get is the object of the call's path, or the answer to an unknown ID. It runs
+// with the database locked.
+func (c *Collection) Get(r *Request, key string) (*db.Object, error) {
+	o := c.DB.Object(c.Kind, key)
+	if o == nil || c.Parent != "" && o.Parent != r.Var(c.Parent) {
+		if c.Missing != nil {
+			return nil, c.Missing(key)
+		}
+		return nil, NotFound("Could not find %s: %s.", c.Kind, key)
+	}
+	return o, nil
+}
+
+// View is an object as answers show it.
+func (c *Collection) View(r *Request, o *db.Object) Obj {
+	v := maps.Clone(c.Defaults)
+	if v == nil {
+		v = Obj{}
+	}
+	maps.Copy(v, o.Attrs)
+	v["id"] = o.Key
+	for _, k := range c.Hidden {
+		delete(v, k)
+	}
+	if c.Show != nil {
+		c.Show(r, o, v)
+	}
+	return v
+}
+
+func (c *Collection) allow(r *Request, action string, o *db.Object) error {
+	if c.Allow == nil {
+		return nil
+	}
+	return c.Allow(r, action, o)
+}
+
+func (c *Collection) answer(r *Request, status, def int, key string, body any) *Reply {
+	if status == 0 {
+		status = def
+	}
+	o := Obj{}
+	if c.Links != nil {
+		o = c.Links(r)
+	}
+	o[key] = body
+	return &Reply{Status: status, Body: o}
+}
+
+func (c *Collection) list(r *Request, brief []string) (*Reply, error) {
+	views := []Obj{}
+	var err error
+	c.DB.View(func() {
+		if err = c.allow(r, "list", nil); err != nil {
+			return
+		}
+		for _, o := range c.DB.Objects(c.Kind, nil) {
+			if c.Parent != "" && o.Parent != r.Var(c.Parent) || c.Match != nil && !c.Match(r, o) {
+				continue
+			}
+			if v := c.View(r, o); Filter(r, v) {
+				views = append(views, v)
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	show := func(v Obj) Obj {
+		if brief != nil {
+			maps.DeleteFunc(v, func(k string, _ any) bool { return !slices.Contains(brief, k) })
+		}
+		return v
+	}
+	if c.Page != nil {
+		return c.Page(r, c.Plural, views, show)
+	}
+	l := List{}
+	for _, v := range views {
+		l = append(l, show(v))
+	}
+	return c.answer(r, 0, http.StatusOK, c.Plural, l), nil
+}
+
+// Use runs do with the object of the call's path, inside an update of the
+// database, if the caller may do that action.
+func (c *Collection) Use(r *Request, action string, do func(o *db.Object) (*Reply, error)) (reply *Reply, err error) {
+	err = c.DB.Update(func() error {
+		o, err := c.Get(r, r.Var("id"))
+		if err == nil {
+			err = c.allow(r, action, o)
+		}
+		if err == nil {
+			reply, err = do(o)
+		}
+		return err
+	})
+	if err == nil && reply == nil {
+		return Accepted(nil)
+	}
+	return reply, err
+}
+
+func (c *Collection) action(r *Request) (*Reply, error) {
+	var body map[string]any
+	if err := r.JSON(&body); err != nil {
+		return nil, err
+	}
+	for name, arg := range body {
+		do, ok := c.Actions[name]
+		if !ok {
+			return nil, BadRequest("There is no such action: %s", name)
+		}
+		in, _ := arg.(Obj)
+		return c.Use(r, name, func(o *db.Object) (*Reply, error) { return do(r, o, in) })
+	}
+	return nil, BadRequest("Malformed request body")
+}
+
+func (c *Collection) show(r *Request) (*Reply, error) {
+	var v Obj
+	var err error
+	c.DB.View(func() {
+		var o *db.Object
+		if o, err = c.Get(r, r.Var("id")); err == nil {
+			if err = c.allow(r, "get", o); err == nil {
+				v = c.View(r, o)
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(r, 0, http.StatusOK, c.Single, v), nil
+}
+
+func (c *Collection) create(r *Request) (*Reply, error) {
+	if c.Bulk {
+		return c.createMany(r)
+	}
+	in, err := r.Object(c.Single)
+	if err != nil {
+		return nil, err
+	}
+	var v Obj
+	err = c.DB.Update(func() (err error) {
+		if err = c.allow(r, "create", nil); err == nil {
+			v, err = c.Insert(r, in)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(r, c.Made, http.StatusCreated, c.Single, v), nil
+}
+
+// createMany adds the objects of a list: all or none.
+func (c *Collection) createMany(r *Request) (*Reply, error) {
+	var body map[string][]Obj
+	if err := r.JSON(&body); err != nil {
+		return nil, err
+	}
+	l := List{}
+	err := c.DB.Update(func() error {
+		if err := c.allow(r, "create", nil); err != nil {
+			return err
+		}
+		for _, in := range body[c.Plural] {
+			v, err := c.Insert(r, in)
+			if err != nil {
+				return err
+			}
+			l = append(l, v)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(r, c.Made, http.StatusCreated, c.Plural, l), nil
+}
+
+// Insert adds an object and returns its view. It runs inside an update of the
+// database.
+func (c *Collection) Insert(r *Request, in Obj) (Obj, error) {
+	for _, k := range c.Required {
+		if in[k] == nil || in[k] == "" {
+			return nil, BadRequest("'%s' is a required property", k)
+		}
+	}
+	o := &db.Object{Kind: c.Kind, ProjectID: r.Auth.ProjectID, Attrs: maps.Clone(in)}
+	if c.Parent != "" {
+		o.Parent = r.Var(c.Parent)
+	}
+	switch {
+	case c.Named:
+		o.Key = r.Var("id")
+	case c.NewKey != nil:
+		o.Key = c.NewKey(in)
+	}
+	if c.Check != nil {
+		if err := c.Check(r, o, in); err != nil {
+			return nil, err
+		}
+	}
+	return c.View(r, c.DB.PutObject(o)), nil
+}
+
+func (c *Collection) update(r *Request) (*Reply, error) {
+	in, err := r.Object(c.Single)
+	if err != nil {
+		return nil, err
+	}
+	var v Obj
+	err = c.DB.Update(func() error {
+		o, err := c.Get(r, r.Var("id"))
+		if err != nil {
+			return err
+		}
+		if err := c.allow(r, "update", o); err != nil {
+			return err
+		}
+		o.Set(in)
+		if c.Check != nil {
+			if err := c.Check(r, o, in); err != nil {
+				return err
+			}
+		}
+		v = c.View(r, c.DB.PutObject(o))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(r, c.Changed, http.StatusOK, c.Single, v), nil
+}
+
+func (c *Collection) remove(r *Request) (*Reply, error) {
+	err := c.DB.Update(func() error {
+		o, err := c.Get(r, r.Var("id"))
+		if err != nil {
+			return err
+		}
+		if err := c.allow(r, "delete", o); err != nil {
+			return err
+		}
+		if c.Removed != nil {
+			if err := c.Removed(r, o); err != nil {
+				return err
+			}
+		}
+		c.DB.DeleteObject(c.Kind, o.Key)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	status := c.Gone
+	if status == 0 {
+		status = http.StatusNoContent
+	}
+	return &Reply{Status: status}, nil
+}
+
+// comparisons are what a filter's suffix, "name__contains", asks of a value;
+// with an i in front the case does not matter.
+var comparisons = map[string]func(have, want string) bool{
+	"contains":   strings.Contains,
+	"startswith": strings.HasPrefix,
+	"endswith":   strings.HasSuffix,
+}
+
+// Filter tells whether a view passes the query's filters. Parameters that are
+// none of its attributes are ignored.
+func Filter(r *Request, v Obj) bool {
+	for key, want := range r.HTTP.URL.Query() {
+		name, how, _ := strings.Cut(key, "__")
+		have, ok := v[name]
+		if strings.HasSuffix(name, "tags") || strings.HasSuffix(name, "tags-any") {
+			if tags, ok := v["tags"].([]any); ok && !TagsMatch(Texts(tags), key, want) {
+				return false
+			}
+			continue
+		}
+		if _, isList := have.([]any); !ok || isList {
+			continue
+		}
+		text, wanted := fmt.Sprint(have), want[0]
+		if have == nil {
+			text = ""
+		}
+		if _, isBool := have.(bool); isBool {
+			if wanted = strings.ToLower(wanted); wanted == "none" { // Cinder's word for both
+				continue
+			}
+		}
+		compare := comparisons[strings.TrimPrefix(how, "i")]
+		switch {
+		case how == "":
+			if text != wanted {
+				return false
+			}
+		case compare == nil:
+		case !compare(text, wanted) && (how[0] != 'i' || !compare(strings.ToLower(text), strings.ToLower(wanted))):
+			return false
+		}
+	}
+	return true
+}
+
+// Texts are the strings of a JSON list.
+func Texts(list List) []string {
+	out := []string{}
+	for _, e := range list {
+		if s, ok := e.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// TagsMatch applies the filters tags, tags-any, not-tags and not-tags-any,
+// whose values may hold several tags each.
+func TagsMatch(have []string, key string, values []string) bool {
+	var want []string
+	for _, v := range values {
+		want = append(want, strings.Split(v, ",")...)
+	}
+	holds := func(t string) bool { return slices.Contains(have, t) }
+	lacks := func(t string) bool { return !holds(t) }
+	switch key {
+	case "tags":
+		return !slices.ContainsFunc(want, lacks)
+	case "tags-any":
+		return slices.ContainsFunc(want, holds)
+	case "not-tags":
+		return slices.ContainsFunc(want, lacks)
+	}
+	return !slices.ContainsFunc(want, holds)
+}

@@ -1,0 +1,204 @@
+package api
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/galleyhq/galley/internal/devcloud/db"
+)
+
+// Dictionary is the calls for the pairs of texts that an object carries:
+// metadata, extra specs.
+type Dictionary struct {
+	DB *db.DB
+	// Path is that of all pairs; one is below it.
+	Path string
+	// Name is the pairs' name in bodies. Item is a single pair's, "" when the
+	// service puts it there bare.
+	Name, Item string
+	// Open returns the pairs of the call's object and what stores others in
+	// their place. It runs with the database locked.
+	Open func(r *Request) (pairs map[string]string, put func(map[string]string), err error)
+	// Missing words the answer to an unknown key.
+	Missing func(r *Request, key string) error
+	// Check, when set, looks at the pairs before they are stored.
+	Check func(pairs map[string]string) error
+	// Gone is the status of a removal: 200 when zero.
+	Gone int
+}
+
+// Routes are the dictionary's calls.
+func (d *Dictionary) Routes() []Route {
+	one := d.Path + "/{key}"
+	return []Route{
+		{Method: "GET", Path: d.Path, Do: func(r *Request) (*Reply, error) { return d.change(r, nil) }},
+		{Method: "POST", Path: d.Path, Do: d.write(false)},
+		{Method: "PUT", Path: d.Path, Do: d.write(true)},
+		{Method: "GET", Path: one, Do: d.item},
+		{Method: "PUT", Path: one, Do: d.putItem},
+		{Method: "DELETE", Path: one, Do: d.removeItem},
+	}
+}
+
+// change stores what next makes of the pairs and answers with them all.
+func (d *Dictionary) change(r *Request, next func(map[string]string) (map[string]string, error)) (*Reply, error) {
+	var pairs map[string]string
+	work := func() error {
+		have, put, err := d.Open(r)
+		if err != nil {
+			return err
+		}
+		if pairs = maps.Clone(have); pairs == nil {
+			pairs = map[string]string{}
+		}
+		if next == nil {
+			return nil
+		}
+		if pairs, err = next(pairs); err != nil {
+			return err
+		}
+		if d.Check != nil {
+			if err := d.Check(pairs); err != nil {
+				return err
+			}
+		}
+		put(pairs)
+		return nil
+	}
+	var err error
+	if next == nil {
+		d.DB.View(func() { err = work() })
+	} else {
+		err = d.DB.Update(work)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return OK(Obj{d.Name: pairs})
+}
+
+func (d *Dictionary) write(replace bool) Handler {
+	return func(r *Request) (*Reply, error) {
+		in, err := r.Object(d.Name)
+		if err != nil {
+			return nil, err
+		}
+		given, err := TextPairs(in)
+		if err != nil {
+			return nil, err
+		}
+		return d.change(r, func(have map[string]string) (map[string]string, error) {
+			if replace {
+				return given, nil
+			}
+			maps.Copy(have, given)
+			return have, nil
+		})
+	}
+}
+
+// TextPairs are the pairs of a JSON object whose values have to be texts.
+func TextPairs(in Obj) (map[string]string, error) {
+	out := map[string]string{}
+	for _, k := range slices.Sorted(maps.Keys(in)) {
+		text, ok := in[k].(string)
+		if !ok {
+			return nil, BadRequest("Invalid input for field/attribute %s. Value: %v. %v is not of type 'string'", k, in[k], in[k])
+		}
+		out[k] = text
+	}
+	return out, nil
+}
+
+func (d *Dictionary) pair(key, value string) (*Reply, error) {
+	if d.Item == "" {
+		return OK(Obj{key: value})
+	}
+	return OK(Obj{d.Item: Obj{key: value}})
+}
+
+func (d *Dictionary) item(r *Request) (*Reply, error) {
+	reply, err := d.change(r, nil)
+	if err != nil {
+		return nil, err
+	}
+	key := r.Var("key")
+	value, ok := reply.Body.(Obj)[d.Name].(map[string]string)[key]
+	if !ok {
+		return nil, d.Missing(r, key)
+	}
+	return d.pair(key, value)
+}
+
+func (d *Dictionary) putItem(r *Request) (*Reply, error) {
+	var in Obj
+	if err := r.JSON(&in); err != nil {
+		return nil, err
+	}
+	if d.Item != "" {
+		var err error
+		if in, err = r.Object(d.Item); err != nil {
+			return nil, err
+		}
+	}
+	key := r.Var("key")
+	given, err := TextPairs(in)
+	if err != nil {
+		return nil, err
+	}
+	value, ok := given[key]
+	if !ok || len(given) != 1 {
+		return nil, BadRequest("Request body and URI mismatch")
+	}
+	if _, err := d.change(r, func(have map[string]string) (map[string]string, error) {
+		have[key] = value
+		return have, nil
+	}); err != nil {
+		return nil, err
+	}
+	return d.pair(key, value)
+}
+
+func (d *Dictionary) removeItem(r *Request) (*Reply, error) {
+	_, err := d.change(r, func(have map[string]string) (map[string]string, error) {
+		if _, ok := have[r.Var("key")]; !ok {
+			return nil, d.Missing(r, r.Var("key"))
+		}
+		delete(have, r.Var("key"))
+		return have, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Reply{Status: max(d.Gone, 200)}, nil
+}
+
+// Pairs is text pairs as an object's attribute keeps them.
+func Pairs(m map[string]string) Obj {
+	o := Obj{}
+	for k, v := range m {
+		o[k] = v
+	}
+	return o
+}
+
+// Dictionary is the calls for an attribute of the collection's objects that
+// holds pairs.
+func (c *Collection) Dictionary(name, item string, gone int) *Dictionary {
+	return &Dictionary{
+		DB: c.DB, Path: c.Path + "/{id}/" + name, Name: name, Item: item, Gone: gone,
+		Open: func(r *Request) (map[string]string, func(map[string]string), error) {
+			o, err := c.Get(r, r.Var("id"))
+			if err == nil {
+				err = c.allow(r, map[bool]string{true: "get", false: "update"}[r.HTTP.Method == "GET"], o)
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			return o.Dict(name), func(m map[string]string) { c.DB.PutObject(o.Set(Obj{name: Pairs(m)})) }, nil
+		},
+		Missing: func(r *Request, key string) error {
+			return NotFound("%s %s has no %s with key %s.", c.Kind, r.Var("id"), name, key)
+		},
+	}
+}
