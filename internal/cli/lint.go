@@ -39,7 +39,8 @@ func newLintCommand(d *deps) *cobra.Command {
 		Short: "Check a cookbook with Cookstyle or Foodcritic",
 		Long: `Check the cookbook in a directory (by default this one) with cookstyle or, where
 there is none, foodcritic: the program installed here or, with --on, the one of an
-instance, to which the cookbook is copied for the check.
+instance, to which the cookbook is copied for the check. An instance that has
+neither but has gem, as with Chef or Cinc, gets cookstyle in ~/.cache/galley.
 
 Exit codes of this command: 0 nothing was found, 2 something was found, 20 the
 check could not be run.`,
@@ -149,7 +150,7 @@ func (o *lintOptions) there(ctx context.Context, dir string) (out string, status
 	}
 	defer p.close()
 	var stdout bytes.Buffer
-	line := `d=$(mktemp -d) && cd "$d" && tar xf - || exit 91; (` + lint.Script + `
+	line := `d=$(mktemp -d) && cd "$d" && tar xf - || exit 91; (` + lint.InstallingScript + `
 ); s=$?; rm -rf "$d"; exit $s`
 	err = p.Exec(ctx, kitchen.Request{Instances: chosen, Concurrency: 1}, line, func(*kitchen.Instance) kitchen.Command {
 		return kitchen.Command{Stdin: archive, Stdout: &stdout, Stderr: o.streams.Err}

@@ -27,17 +27,34 @@ func (o Offense) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s (%s)", o.Path, o.Line, o.Severity, o.Message, o.Rule)
 }
 
-// missing is the exit status of [Script] where neither program is installed.
-const missing = 90
+// The exit statuses of the scripts where neither program is installed, and
+// where cookstyle could not be installed.
+const (
+	missing       = 90
+	notInstallable = 92
+)
+
+const (
+	path = "PATH=$PATH:/opt/cinc-workstation/bin:/opt/chef-workstation/bin:/opt/cinc/embedded/bin:/opt/chef/embedded/bin\n"
+	run  = `if command -v cookstyle >/dev/null 2>&1; then echo cookstyle; exec cookstyle --format json .
+elif command -v foodcritic >/dev/null 2>&1; then echo foodcritic; exec foodcritic --epic-fail none .
+fi
+`
+	get = `command -v gem >/dev/null 2>&1 || exit 90
+GEM_HOME=${HOME:-/tmp}/.cache/galley/gems; export GEM_HOME; PATH=$GEM_HOME/bin:$PATH
+command -v cookstyle >/dev/null 2>&1 || gem install --no-document cookstyle >&2 || exit 92
+`
+)
 
 // Script is a command line of the POSIX shell that checks the cookbook in the
 // current folder: by cookstyle, from the PATH or a Chef or Cinc Workstation, or
 // else by foodcritic. The first line that it prints is the program's name.
-const Script = `PATH=$PATH:/opt/cinc-workstation/bin:/opt/chef-workstation/bin:/opt/cinc/embedded/bin:/opt/chef/embedded/bin
-if command -v cookstyle >/dev/null 2>&1; then echo cookstyle; exec cookstyle --format json .
-elif command -v foodcritic >/dev/null 2>&1; then echo foodcritic; exec foodcritic --epic-fail none .
-fi
-exit 90`
+const Script = path + run + "exit 90"
+
+// InstallingScript is [Script] for a throw-away machine: where neither program
+// is there, it installs cookstyle below the home directory with the gem command
+// of the PATH or of Chef or Cinc.
+const InstallingScript = path + run + get + run + "exit 90"
 
 // MissingError tells that no program to check cookbooks is installed.
 type MissingError struct {
@@ -51,7 +68,7 @@ func (e *MissingError) Error() string {
 
 // Hint tells how to get one.
 func (e *MissingError) Hint() string {
-	return "install Chef or Cinc Workstation, or run `gem install cookstyle` where there is a Ruby; --on INSTANCE uses a machine that has it"
+	return "install Chef or Cinc Workstation, or run `gem install cookstyle` where there is a Ruby; --on INSTANCE uses a machine that has it, or has gem to install it"
 }
 
 // Parse reads what [Script] printed and its exit status. where is for errors;
@@ -61,6 +78,8 @@ func Parse(out string, status int, where string) (program string, list []Offense
 	switch {
 	case status == missing && strings.TrimSpace(out) == "":
 		return "", nil, &MissingError{Where: where}
+	case status == notInstallable:
+		return "", nil, fmt.Errorf("cookstyle could not be installed %s: gem says why above", where)
 	case program == "cookstyle":
 		list, err = parseCookstyle(rest)
 	case program == "foodcritic":
@@ -96,16 +115,7 @@ func parseCookstyle(text string) ([]Offense, error) {
 	for _, f := range report.Files {
 		for _, o := range f.Offenses {
 			message := strings.TrimPrefix(o.Message, o.Cop+": ")
-			out = append(
-				out,
-				Offense{
-					Path:     f.Path,
-					Line:     o.Location.Line,
-					Rule:     o.Cop,
-					Severity: o.Severity,
-					Message:  message,
-				},
-			)
+			out = append(out, Offense{Path: f.Path, Line: o.Location.Line, Rule: o.Cop, Severity: o.Severity, Message: message})
 		}
 	}
 	return out, nil
@@ -117,16 +127,7 @@ func parseFoodcritic(text string) []Offense {
 	var out []Offense
 	for _, m := range foodcriticLine.FindAllStringSubmatch(text, -1) {
 		line, _ := strconv.Atoi(m[4])
-		out = append(
-			out,
-			Offense{
-				Path:     strings.TrimPrefix(m[3], "./"),
-				Line:     line,
-				Rule:     m[1],
-				Severity: "warning",
-				Message:  m[2],
-			},
-		)
+		out = append(out, Offense{Path: strings.TrimPrefix(m[3], "./"), Line: line, Rule: m[1], Severity: "warning", Message: m[2]})
 	}
 	return out
 }
