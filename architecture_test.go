@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"internal/retry":      {"std"},
 	"internal/env":        {"std"},
 	"internal/atomicfile": {"std"},
+	"internal/netrc":      {"internal/secret"},
 	// What users can set, and how each front end spells it.
 	"internal/settings": {"std"},
 	// Which cloud, who and in which project, however it is set.
@@ -76,7 +77,7 @@ var arrows = map[string][]string{
 }
 
 // shared are the small packages that every package but the engine may import.
-var shared = []string{"internal/secret", "internal/retry", "internal/text", "internal/env", "internal/settings", "internal/credentials", "internal/atomicfile"}
+var shared = []string{"internal/secret", "internal/retry", "internal/text", "internal/env", "internal/settings", "internal/credentials", "internal/atomicfile", "internal/netrc"}
 
 func TestDependenciesPointOneWay(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")

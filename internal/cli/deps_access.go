@@ -9,6 +9,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/cookbooks"
+	"github.com/galleyhq/galley/internal/cookbooks/web"
 )
 
 // cookbookOptions are those of this run: its environment and, where something
@@ -30,13 +31,15 @@ func cookbookOptions(ctx context.Context, s *settings, k *knifeSetup, chef *chef
 	}
 	return cookbooks.Options{
 		Env: vars, Dir: dir, UserAgent: "Galley/" + version(), AllowExec: s.mayExec(vars),
-		HTTP: &http.Client{Transport: &lazyTransport{open: func() (t http.RoundTripper, err error) {
-			err = locked(func() error {
-				t, err = sourceTransport(ctx, k)
-				return err
-			})
-			return t, err
-		}}},
+		HTTP: func(trust web.Trust) *http.Client {
+			return &http.Client{Transport: &lazyTransport{open: func() (t http.RoundTripper, err error) {
+				err = locked(func() error {
+					t, err = sourceTransport(ctx, k, trust)
+					return err
+				})
+				return t, err
+			}}}
+		},
 		Server: func(ctx context.Context, url string) (server cookbooks.Server, err error) {
 			err = locked(func() error {
 				server, err = chef.at(ctx, url)
@@ -95,11 +98,11 @@ func (a *chefAccess) at(ctx context.Context, url string) (cookbooks.Server, erro
 	if err != nil {
 		return nil, err
 	}
-	web, err := chefHTTP(&there, a.knife.env)
+	hc, err := chefHTTP(&there, a.knife.env)
 	if err != nil {
 		return nil, err
 	}
-	client, err := chefserver.New(url, signer, web)
+	client, err := chefserver.New(url, signer, hc)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +129,7 @@ func (s serverClient) Do(ctx context.Context, method, path string, in, out any) 
 
 // sourceTransport makes the requests to sources of cookbooks, with the proxies
 // and certificates of knife's configuration.
-func sourceTransport(ctx context.Context, k *knifeSetup) (http.RoundTripper, error) {
+func sourceTransport(ctx context.Context, k *knifeSetup, trust web.Trust) (http.RoundTripper, error) {
 	c, err := k.config(ctx)
 	if err != nil {
 		return nil, err
@@ -141,7 +144,7 @@ func sourceTransport(ctx context.Context, k *knifeSetup) (http.RoundTripper, err
 	}
 	t = t.Clone()
 	t.MaxIdleConnsPerHost, t.ResponseHeaderTimeout = 16, time.Minute
-	return t, nil
+	return t, trust.Apply(t)
 }
 
 // lazyTransport is a transport that is made for the first request.

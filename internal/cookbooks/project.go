@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/galleyhq/galley/internal/cookbooks/berksfile"
 	"github.com/galleyhq/galley/internal/cookbooks/cache"
@@ -19,6 +20,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
 	"github.com/galleyhq/galley/internal/env"
+	"github.com/galleyhq/galley/internal/netrc"
 	"github.com/galleyhq/galley/internal/secret"
 )
 
@@ -28,9 +30,9 @@ type Options struct {
 	Env *env.Env
 	// Dir is the current folder, absolute.
 	Dir string
-	// HTTP makes the requests; nil is a client with the proxies and
-	// certificates of the environment.
-	HTTP      *http.Client
+	// HTTP returns the client that makes the requests with some certificates;
+	// nil makes one with the proxies and certificates of the environment.
+	HTTP      func(web.Trust) *http.Client
 	UserAgent string
 	// Offline uses the cache and the lock alone.
 	Offline bool
@@ -105,12 +107,18 @@ func Open(file string, o Options) (*Project, error) {
 		return nil, err
 	}
 	store := cache.New(dir)
+	login := netrcLogin(o.Env)
+	client := func(t web.Trust) *web.Client {
+		c := &web.Client{Offline: o.Offline, UserAgent: o.UserAgent, Login: login}
+		if o.HTTP != nil {
+			c.HTTP = o.HTTP(t)
+		} else {
+			c.HTTP = web.HTTP(t)
+		}
+		return c
+	}
 	src := &source.Context{
-		Web: &web.Client{
-			HTTP:      o.HTTP,
-			Offline:   o.Offline,
-			UserAgent: o.UserAgent,
-		}, Cache: store, Env: o.Env, Server: o.Server,
+		Web: client(web.Trust{}), WebFor: client, Cache: store, Env: o.Env, Server: o.Server,
 		Metadata: cookbook.Reader{Env: o.Env, Dir: o.Dir, AllowExec: o.AllowExec},
 		Secret: func(ctx context.Context, key string) (secret.Text, error) {
 			if o.ChefConfig == nil {
@@ -135,6 +143,26 @@ func Open(file string, o Options) (*Project, error) {
 		Source: src, Git: g, Dir: o.Dir, AllowExec: o.AllowExec, ChefConfig: o.ChefConfig, Say: o.Say, Warn: o.Warn,
 	})
 	return &Project{policy: j}, err
+}
+
+// netrcLogin returns who asks a host: as $NETRC or ~/.netrc names it, without
+// regard to a default entry, since requests go to public hosts as well.
+func netrcLogin(vars *env.Env) func(host string) (string, secret.Text) {
+	read := sync.OnceValue(func() netrc.File {
+		path := vars.Get("NETRC")
+		if home := vars.Get("HOME"); path == "" && home != "" {
+			path = filepath.Join(home, ".netrc")
+		}
+		f, err := netrc.Read(path)
+		if err != nil {
+			return nil // nobody is named, as where there is no file
+		}
+		return f
+	})
+	return func(host string) (string, secret.Text) {
+		m, _ := read().Find(host)
+		return m.Login, m.Password
+	}
 }
 
 // File and LockFile are the absolute paths of the project's file and its lock.

@@ -15,6 +15,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // parallel is how many cookbooks are fetched at once.
@@ -402,16 +403,9 @@ func (i *installer) find(d *dependency) (source.Source, source.Release, error) {
 		}
 	}
 	return nil, source.Release{}, &StateError{
-		Msg: fmt.Sprintf(
-			"no source has the cookbook %s %s, which the lock names",
-			d.name,
-			d.locked,
-		), Status: 149,
-		hint: fmt.Sprintf(
-			"run `galley deps update %s %s`, or add the source that has it",
-			i.job.file,
-			d.name,
-		),
+		Msg:    fmt.Sprintf("no source has the cookbook %s %s, which the lock names", d.name, d.locked),
+		Status: 149,
+		hint:   fmt.Sprintf("run `galley deps update %s %s`, or add the source that has it", i.job.file, d.name),
 	}
 }
 
@@ -428,13 +422,11 @@ func (i *installer) fetch(ctx context.Context, d *dependency, s source.Source, r
 	return i.job.o.Source.Cache.Write(file, []byte(key+"\n"))
 }
 
-func (i *installer) download(
-	ctx context.Context,
-	d *dependency,
-	s source.Source,
-	r source.Release,
-) (dir, key string, err error) {
+func (i *installer) download(ctx context.Context, d *dependency, s source.Source, r source.Release) (dir, key string, err error) {
 	c := i.job.o.Source
+	if own, ok := s.(interface{ Context() *source.Context }); ok {
+		c = own.Context()
+	}
 	want := source.Wanted{Name: d.name, Constraint: version.Exactly(*d.locked)}
 	switch r.Type {
 	case "file_store":
@@ -444,14 +436,13 @@ func (i *installer) download(
 		dir, err = c.FromServer(ctx, r.Location, object, want)
 		return dir, source.ServerKey(r.Location, object), err
 	case "supermarket", "opscode", "uri":
+	case "github", "gitlab":
+		return "", "", &StateError{
+			Msg:  fmt.Sprintf("%s has %s %s on %s, where Galley does not download", s, d.name, r.Version, r.Type),
+			hint: fmt.Sprintf("name its repository: cookbook '%s', git: '%s'", d.name, secret.URL(r.Location)),
+		}
 	default:
-		return "", "", fmt.Errorf(
-			"%s has %s %s at a place of the kind %q, which is not supported",
-			s,
-			d.name,
-			r.Version,
-			r.Type,
-		)
+		return "", "", fmt.Errorf("%s has %s %s at a place of the kind %q, which is not supported", s, d.name, r.Version, r.Type)
 	}
 	var header http.Header
 	if strings.HasPrefix(s.String(), string(source.Artifactory)+"(") {
@@ -475,10 +466,7 @@ func archiveURL(s source.Source, r source.Release) (string, error) {
 		at = r.Location
 	}
 	if at == "" {
-		at = strings.TrimRight(
-			r.Location,
-			"/",
-		) + "/cookbooks/" + r.Name + "/versions/" + r.Version + "/download"
+		at = strings.TrimRight(r.Location, "/") + "/cookbooks/" + r.Name + "/versions/" + r.Version + "/download"
 	}
 	based, ok := s.(interface{ URL() string })
 	if !ok {

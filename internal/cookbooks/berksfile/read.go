@@ -13,6 +13,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -22,6 +23,7 @@ var words = []string{"source", "cookbook", "metadata", "group", "solver", "exten
 // berksfile is the content of a Berksfile.
 type berksfile struct {
 	job     *Job
+	config  *config
 	lines   map[string]*dependency
 	sources []source.Source
 	urls    map[string]bool
@@ -59,9 +61,13 @@ func (j *Job) read(ctx context.Context) (*berksfile, error) {
 	if err != nil {
 		return nil, err
 	}
+	conf, err := j.readConfig()
+	if err != nil {
+		return nil, err
+	}
 	var b *berksfile
 	_, err = ruby.EvalFile(ctx, string(src), j.file, func() ruby.Config {
-		b = &berksfile{job: j, lines: map[string]*dependency{}, urls: map[string]bool{}}
+		b = &berksfile{job: j, config: conf, lines: map[string]*dependency{}, urls: map[string]bool{}}
 		return ruby.Config{Env: j.o.Source.Env.Clone(), Dir: j.o.Dir, AllowExec: j.o.AllowExec, Host: b}
 	})
 	if err != nil {
@@ -124,13 +130,7 @@ func (b *berksfile) Call(c *ruby.Call) (ruby.Value, bool, error) {
 }
 
 func (b *berksfile) fail(c *ruby.Call, status int, hint, format string, args ...any) error {
-	return &Error{
-		File:   b.job.file,
-		Line:   c.Line,
-		Msg:    fmt.Sprintf(format, args...),
-		Status: status,
-		hint:   hint,
-	}
+	return &Error{File: b.job.file, Line: c.Line, Msg: fmt.Sprintf(format, args...), Status: status, hint: hint}
 }
 
 // split takes the hash at the end of arguments.
@@ -159,8 +159,8 @@ func (b *berksfile) source(c *ruby.Call, args []any) error {
 	switch {
 	case len(args) > 0 && args[0] == ruby.Symbol("chef_server"):
 		kind, at = source.ChefServer, option(options, "url")
-		if at == "" && b.job.o.ChefConfig != nil {
-			v, err := b.job.o.ChefConfig(c.Context(), "chef_server_url")
+		if at == "" {
+			v, err := b.job.chefConfig(c.Context(), b.config, "chef_server_url")
 			if err != nil {
 				return err
 			}
@@ -174,40 +174,70 @@ func (b *berksfile) source(c *ruby.Call, args []any) error {
 		case "supermarket", "chef_server", "artifactory":
 			kind = source.Kind(k)
 		case "chef_repo":
-			if !filepath.IsAbs(at) {
-				at = filepath.Join(b.job.root(), at)
-			}
-			if !b.urls["file://"+at] {
-				b.urls["file://"+at] = true
-				b.sources = append(b.sources, source.Folder(b.job.o.Source, at))
-			}
+			b.folder(at)
 			return nil
 		default:
-			return b.fail(
-				c,
-				113,
-				"",
-				"the source type %s is not known: it is supermarket, chef_server, artifactory or chef_repo",
-				k,
-			)
+			return b.fail(c, 113, "", "the source type %s is not known: it is supermarket, chef_server, artifactory or chef_repo", k)
 		}
+		options = options[1:]
 	default:
 		return c.Raise("ArgumentError", "wrong number of arguments (given 0, expected 1)")
 	}
 	if u, err := url.Parse(at); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return b.fail(
-			c,
-			137,
-			"a source is a URL that begins with https:// or http://",
-			"%q is not a valid source",
-			at,
-		)
+		return b.fail(c, 137, "a source is a URL that begins with https:// or http://", "%q is not a valid source", at)
+	}
+	trust := b.config.trust()
+	for _, p := range options {
+		var err error
+		switch key := fmt.Sprint(p.Key); key {
+		case "url":
+		case "ssl":
+			if trust, err = b.config.sourceTrust(p.Value); err != nil {
+				return b.fail(c, 113, "", "source %s: %v", secret.URL(at), err)
+			}
+		default:
+			return b.fail(c, 113, "ssl: { verify:, ca_file: } is; keys are set in knife's configuration or the environment",
+				"source %s: the option %s is not supported", secret.URL(at), key)
+		}
+	}
+	if trust.CAFile != "" && !filepath.IsAbs(trust.CAFile) {
+		trust.CAFile = filepath.Join(b.job.o.Dir, trust.CAFile)
 	}
 	if !b.urls[at] {
 		b.urls[at] = true
-		b.sources = append(b.sources, source.New(b.job.o.Source, kind, at))
+		b.sources = append(b.sources, source.New(b.sourceContext().Trusting(trust), kind, at))
 	}
 	return nil
+}
+
+// folder adds a folder of cookbooks as a source.
+func (b *berksfile) folder(at string) {
+	if !filepath.IsAbs(at) {
+		at = filepath.Join(b.job.root(), at)
+	}
+	if !b.urls["file://"+at] {
+		b.urls["file://"+at] = true
+		b.sources = append(b.sources, source.Folder(b.job.o.Source, at))
+	}
+}
+
+// sourceContext is the job's with the key of config.json.
+func (b *berksfile) sourceContext() *source.Context {
+	c := b.job.o.Source
+	if b.config.Chef.ArtifactoryKey == "" {
+		return c
+	}
+	other := *c
+	other.Secret = func(ctx context.Context, key string) (secret.Text, error) {
+		if key == "artifactory_api_key" {
+			return secret.Text(b.config.Chef.ArtifactoryKey), nil
+		}
+		if c.Secret == nil {
+			return "", nil
+		}
+		return c.Secret(ctx, key)
+	}
+	return &other
 }
 
 func (b *berksfile) cookbook(c *ruby.Call, args []any) error {
@@ -250,6 +280,9 @@ func (b *berksfile) place(options ruby.Map) (*place, error) {
 		case "git":
 			return gitPlace(value, options), nil
 		case "github":
+			if b.config.GithubProtocol == "ssh" {
+				return gitPlace("git@github.com:"+value+".git", options), nil
+			}
 			return gitPlace("https://github.com/"+value+".git", options), nil
 		case "bitbucket", "gitlab":
 			// Berkshelf has these in plug-ins; a git URL says the same.
@@ -309,14 +342,8 @@ func (b *berksfile) add(c *ruby.Call, name, constraint string, groups []string, 
 	if old := b.lines[name]; old != nil {
 		for _, g := range groups {
 			if slices.Contains(old.groups, g) {
-				return b.fail(
-					c,
-					105,
-					"remove one of them, or put them into different groups",
-					"the cookbook %s is named twice; first in %s",
-					name,
-					old.line,
-				)
+				return b.fail(c, 105, "remove one of them, or put them into different groups",
+					"the cookbook %s is named twice; first in %s", name, old.line)
 			}
 		}
 	}
@@ -325,14 +352,7 @@ func (b *berksfile) add(c *ruby.Call, name, constraint string, groups []string, 
 		return b.fail(c, 113, "", "cookbook %s: %v", name, err)
 	}
 	line := fmt.Sprintf("%s:%d", filepath.Base(c.File), c.Line)
-	b.lines[name] = &dependency{
-		job:        b.job,
-		name:       name,
-		constraint: parsed,
-		groups:     groups,
-		place:      at,
-		line:       line,
-	}
+	b.lines[name] = &dependency{job: b.job, name: name, constraint: parsed, groups: groups, place: at, line: line}
 	return nil
 }
 

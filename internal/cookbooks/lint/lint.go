@@ -30,7 +30,7 @@ func (o Offense) String() string {
 // The exit statuses of the scripts where neither program is installed, and
 // where cookstyle could not be installed.
 const (
-	missing       = 90
+	missing        = 90
 	notInstallable = 92
 )
 

@@ -52,8 +52,10 @@ type NotFounder interface{ NotFound() bool }
 
 // Context is what sources work with.
 type Context struct {
-	Web   *web.Client
-	Cache *cache.Store
+	Web *web.Client
+	// WebFor returns a client that accepts other certificates.
+	WebFor func(web.Trust) *web.Client
+	Cache  *cache.Store
 	// Env has the variables of the user; see [Context.ArtifactoryHeader] and
 	// [Git].
 	Env *env.Env
@@ -64,6 +66,16 @@ type Context struct {
 	// [Context.ArtifactoryHeader].
 	Secret   func(ctx context.Context, key string) (secret.Text, error)
 	Metadata cookbook.Reader
+}
+
+// Trusting returns a context whose requests accept other certificates.
+func (c *Context) Trusting(t web.Trust) *Context {
+	if t == (web.Trust{}) {
+		return c
+	}
+	other := *c
+	other.Web = c.WebFor(t)
+	return &other
 }
 
 // ArtifactoryHeader is how requests to Artifactory say who asks: the identity

@@ -52,6 +52,9 @@ func (s *listed) String() string { return fmt.Sprintf("%s(%s)", s.kind, secret.U
 // URL is that of the source.
 func (s *listed) URL() string { return s.url }
 
+// Context is what the source works with.
+func (s *listed) Context() *Context { return s.ctx }
+
 // Load implements [Source].
 func (s *listed) Load(ctx context.Context) error {
 	if s.index != nil {

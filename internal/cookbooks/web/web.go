@@ -20,13 +20,15 @@ import (
 
 // Client makes requests. The zero value is ready to use.
 type Client struct {
-	// HTTP is the client underneath; nil is one with the proxies and
-	// certificates of the environment.
+	// HTTP is the client underneath; nil is [HTTP] of no trust in particular.
 	HTTP *http.Client
 	// Offline refuses every request.
 	Offline bool
 	// UserAgent is sent with every request, unless empty.
 	UserAgent string
+	// Login returns who asks a host, "" for nobody; may be nil. It is used for
+	// requests that have no credentials of their own.
+	Login func(host string) (user string, password secret.Text)
 	// Policy says how often a request is repeated; the zero value is three
 	// attempts within some seconds.
 	Policy retry.Policy
@@ -35,7 +37,7 @@ type Client struct {
 // stallAfter is how long an answer may bring nothing.
 const stallAfter = 30 * time.Second
 
-var defaultHTTP = &http.Client{Transport: &http.Transport{
+var defaultTransport = &http.Transport{
 	Proxy:                 http.ProxyFromEnvironment,
 	DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 	ForceAttemptHTTP2:     true,
@@ -43,7 +45,13 @@ var defaultHTTP = &http.Client{Transport: &http.Transport{
 	IdleConnTimeout:       30 * time.Second,
 	TLSHandshakeTimeout:   15 * time.Second,
 	ResponseHeaderTimeout: 60 * time.Second,
-}}
+}
+
+// HTTP returns a client with the proxies and, unless t says otherwise, the
+// certificates of the environment.
+func HTTP(t Trust) *http.Client {
+	return &http.Client{Transport: t.transport(defaultTransport)}
+}
 
 var defaultPolicy = retry.Policy{
 	Attempts:     3,
@@ -70,13 +78,7 @@ func (e *Error) Error() string {
 	case e.Status != 0 && e.Err != nil:
 		return fmt.Sprintf("fetching %s from %s: it answered %d: %v", e.What, e.URL, e.Status, e.Err)
 	case e.Status != 0:
-		return fmt.Sprintf(
-			"fetching %s from %s: it answered %d %s",
-			e.What,
-			e.URL,
-			e.Status,
-			http.StatusText(e.Status),
-		)
+		return fmt.Sprintf("fetching %s from %s: it answered %d %s", e.What, e.URL, e.Status, http.StatusText(e.Status))
 	}
 	return fmt.Sprintf("fetching %s from %s: %v", e.What, e.URL, e.Err)
 }
@@ -89,7 +91,7 @@ func (e *Error) Hint() string {
 	case errors.Is(e.Err, ErrOffline):
 		return "leave --offline out, so that it can be fetched"
 	case e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
-		return "the source wants a key: ARTIFACTORY_API_KEY or ARTIFACTORY_IDENTITY_TOKEN for Artifactory, node_name and client_key of knife's configuration for a Chef Server"
+		return "the source wants a key: ARTIFACTORY_API_KEY or ARTIFACTORY_IDENTITY_TOKEN for Artifactory, node_name and client_key of knife's configuration for a Chef Server, ~/.netrc for others"
 	case e.Status == http.StatusNotFound:
 		return "check the source's URL"
 	case e.Status >= 500 || e.Status == http.StatusTooManyRequests:
@@ -145,12 +147,7 @@ func (c *Client) Get(ctx context.Context, r Request, read func(resp *http.Respon
 	return err
 }
 
-func (c *Client) attempt(
-	ctx context.Context,
-	r Request,
-	fail func(int, error) error,
-	read func(resp *http.Response) error,
-) error {
+func (c *Client) attempt(ctx context.Context, r Request, fail func(int, error) error, read func(resp *http.Response) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var body io.Reader
@@ -169,7 +166,12 @@ func (c *Client) attempt(
 	}
 	hc := c.HTTP
 	if hc == nil {
-		hc = defaultHTTP
+		hc = HTTP(Trust{})
+	}
+	if c.Login != nil && req.URL.User == nil && req.Header.Get("Authorization") == "" {
+		if user, password := c.Login(req.URL.Hostname()); user != "" || password != "" {
+			req.SetBasicAuth(user, password.Reveal())
+		}
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
