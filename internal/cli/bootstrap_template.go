@@ -26,7 +26,7 @@ func (b *bootstrapper) renderTemplate(ctx context.Context, src []byte, file stri
 		Version: f.version, Hints: s.Hints,
 	}
 	out, err := bootstraptemplate.Render(ctx, src, file, c, bootstraptemplate.Options{
-		Environ: b.knife.env.Environ(), AllowExec: b.mayExec(b.knife.env),
+		Environ: b.knife.env.Environ(), AllowExec: b.consent(ctx, b.knife.env),
 	})
 	var fault *ruby.Error
 	if errors.As(err, &fault) {

@@ -48,6 +48,7 @@ var entries = []entry{
 	{name: "init", group: groupConfig, in: underKitchen, build: kitchenCommand(newInitCommand)},
 	{name: "doctor", group: groupConfig, in: underKitchen, build: kitchenCommand(newDoctorCommand)},
 	{name: "config", group: groupConfig, in: onlyUnderOwn, build: kitchenCommand(newConfigCommand)},
+	{name: "trust", group: groupConfig, in: underKitchen, build: newTrustCommand},
 	{name: "diagnose", group: groupConfig, in: underKitchen, build: kitchenCommand(newDiagnoseCommand)},
 
 	{name: "server", group: groupCloud, in: underKnife, build: cloudCommand(newServerCommand)},

@@ -30,7 +30,7 @@ func cookbookOptions(ctx context.Context, s *settings, k *knifeSetup, chef *chef
 		return fn()
 	}
 	return cookbooks.Options{
-		Env: vars, Dir: dir, UserAgent: "Galley/" + version(), AllowExec: s.mayExec(vars),
+		Env: vars, Dir: dir, UserAgent: "Galley/" + version(), AllowExec: s.consent(ctx, vars),
 		HTTP: func(trust web.Trust) *http.Client {
 			return &http.Client{Transport: &lazyTransport{open: func() (t http.RoundTripper, err error) {
 				err = locked(func() error {

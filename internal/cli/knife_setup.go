@@ -41,7 +41,7 @@ func (k *knifeSetup) config(ctx context.Context) (*knife.Config, error) {
 	f := &k.flags
 	o := knife.Options{
 		Env: env, File: f.config, Profile: f.profile, Overrides: f.options, Flags: map[string]string{},
-		AllowExec: k.mayExec(env),
+		AllowExec: k.consent(ctx, env),
 	}
 	for name, value := range map[string]string{"chef_server_url": f.serverURL, "client_key": f.key, "node_name": f.user} {
 		if value != "" {

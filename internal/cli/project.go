@@ -70,7 +70,7 @@ func (p *projects) open(ctx context.Context) (*project, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, err := p.configOptions(root, env)
+	opts, err := p.configOptions(ctx, root, env)
 	if err != nil {
 		return nil, err
 	}

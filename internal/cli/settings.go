@@ -26,6 +26,7 @@ type variables = env.Env
 // settings says which environment and which files a run reads.
 type settings struct {
 	*program
+	asked asked
 
 	flags struct {
 		rc        string
@@ -43,7 +44,7 @@ func (s *settings) addFlags(fs *pflag.FlagSet) {
 	f := &s.flags
 	fs.StringVar(&f.rc, "rc", "", "read OS_* variables from this OpenStack RC `FILE`, without a shell")
 	fs.StringVar(&f.cloud, "os-cloud", "", "use this `CLOUD` of clouds.yaml (default OS_CLOUD)")
-	fs.BoolVar(&f.allowExec, "allow-exec", false, "let ERB and knife.rb run commands (or set GALLEY_RUBY_EXEC=1)")
+	fs.BoolVar(&f.allowExec, "allow-exec", false, "let any ERB and Ruby file run commands (or set GALLEY_RUBY_EXEC=1; see trust)")
 	fs.BoolVar(&f.noHostKeys, "no-host-key-verify", false, "accept any SSH host key")
 }
 
@@ -84,17 +85,12 @@ func (s *settings) environment(ctx context.Context) (*variables, error) {
 	return vars, nil
 }
 
-// mayExec reports whether ERB and knife.rb may run commands.
-func (s *settings) mayExec(env *variables) bool {
-	return s.flags.allowExec || env.Get("GALLEY_RUBY_EXEC") == "1"
-}
-
 // configOptions says how the configuration at root is read.
-func (s *settings) configOptions(root string, env *variables) (config.Options, error) {
+func (s *settings) configOptions(ctx context.Context, root string, env *variables) (config.Options, error) {
 	if _, err := ruby.EngineOf(env); err != nil {
 		return config.Options{}, usagef("", "%v", err)
 	}
-	return config.Options{Root: root, Env: env, AllowExec: s.mayExec(env)}, nil
+	return config.Options{Root: root, Env: env, AllowExec: s.consent(ctx, env)}, nil
 }
 
 // readOptions says how the configuration of the current directory is read.
@@ -107,7 +103,7 @@ func (s *settings) readOptions(ctx context.Context) (config.Options, error) {
 	if err != nil {
 		return config.Options{}, err
 	}
-	return s.configOptions(root, env)
+	return s.configOptions(ctx, root, env)
 }
 
 // testBase is the directory of the tests.

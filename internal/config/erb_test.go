@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 const oneInstance = "platforms: [{name: p}]\nsuites: [{name: s}]\n"
@@ -183,7 +185,7 @@ func TestRefusedTemplateIsHandedOver(t *testing.T) {
 	}
 	o := project(t, files)
 	o.Env.Set("PATH", os.Getenv("PATH"))
-	o.AllowExec = true
+	o.AllowExec = ruby.Always
 	p, err := Load(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)

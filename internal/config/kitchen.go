@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // Options say what to read, and how.
@@ -21,7 +23,7 @@ type Options struct {
 	// SkipERB, SkipLocal and SkipGlobal leave a step out.
 	SkipERB, SkipLocal, SkipGlobal bool
 	// AllowExec lets templates run commands.
-	AllowExec bool
+	AllowExec ruby.Consent
 	// Output gets what templates print with puts and its like; nil throws it
 	// away.
 	Output io.Writer

@@ -120,7 +120,7 @@ func TestCorpusOverrides(t *testing.T) {
 	cures := 0
 	for _, file := range files {
 		o := project(t, nil)
-		o.File, o.AllowExec = file, false
+		o.File, o.AllowExec = file, nil
 		p, err := Load(context.Background(), o)
 		if err != nil || len(p.Instances) == 0 {
 			continue

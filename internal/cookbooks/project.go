@@ -21,6 +21,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/web"
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/netrc"
+	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/secret"
 )
 
@@ -37,7 +38,7 @@ type Options struct {
 	// Offline uses the cache and the lock alone.
 	Offline bool
 	// AllowExec lets Ruby files run commands.
-	AllowExec bool
+	AllowExec ruby.Consent
 	// Server returns a client that signs requests to the Chef Server at a URL;
 	// nil without such a user.
 	Server func(ctx context.Context, url string) (Server, error)

@@ -105,8 +105,9 @@ func fromRequest(t external.Transport) map[string]any {
 // fromFiles is the transport's section of the instance in the project's
 // kitchen.yml and its companions.
 func (c *Chef) fromFiles(ctx context.Context, r external.Request) (map[string]any, error) {
+	allowed := c.Env.Get("GALLEY_RUBY_EXEC") == "1"
 	p, err := config.Load(ctx, config.Options{
-		Root: r.Kitchen.RootPath, Env: c.Env, Output: io.Discard, AllowExec: c.Env.Get("GALLEY_RUBY_EXEC") == "1",
+		Root: r.Kitchen.RootPath, Env: c.Env, Output: io.Discard, AllowExec: func(string, string) bool { return allowed },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the transport of instance <%s>: %w", r.Instance.Name, err)

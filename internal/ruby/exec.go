@@ -10,16 +10,33 @@ import (
 	"time"
 )
 
+// Consent says whether a file may run a command; for a command "" whether it may
+// be evaluated by the ruby on the PATH, which can run any. It may ask the user.
+// A nil Consent refuses.
+type Consent func(file, command string) bool
+
+// Always is consent to everything.
+func Always(string, string) bool { return true }
+
+func (c Consent) given(file, command string) bool { return c != nil && c(file, command) }
+
 // mayExec refuses commands unless the user allowed them.
 func (in *Interp) mayExec(what, cmd string) {
-	if in.cfg.AllowExec {
+	file := ""
+	if prog, _ := in.place(); prog != nil {
+		file = prog.opts.File
+	}
+	asked := time.Now()
+	consent := in.cfg.AllowExec.given(file, cmd)
+	in.deadline = in.deadline.Add(time.Since(asked)) // the program did not run meanwhile
+	if consent {
 		return
 	}
 	if len(cmd) > 80 {
 		cmd = cmd[:80] + "…"
 	}
 	in.refuse(what, "the file wants to run the command `"+cmd+"', which is not allowed",
-		"if you trust the file, allow it with --allow-exec or GALLEY_RUBY_EXEC=1")
+		"if you trust the file, run `galley trust "+file+"`, or allow commands with --allow-exec or GALLEY_RUBY_EXEC=1")
 }
 
 // runCommand runs a command to its end, with the program's environment and directory.

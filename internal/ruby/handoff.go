@@ -51,10 +51,10 @@ func FindSystem(vars *env.Env) string {
 // Handoff runs do with the engine that the environment names: with system
 // false for this package's interpreter, with true for the ruby on the PATH.
 // With [Auto] it runs do a second time where the first refused the file, a ruby
-// is installed and allowed says that the file may run commands; notice gets one
+// is installed and consent allows it for the refused file; notice gets one
 // line about it, and nil writes that to standard error. do must begin from the
 // start each time.
-func Handoff(vars *env.Env, allowed bool, notice func(string), do func(system bool) error) error {
+func Handoff(vars *env.Env, consent Consent, notice func(string), do func(system bool) error) error {
 	engine, err := EngineOf(vars)
 	if err != nil {
 		return err
@@ -69,10 +69,10 @@ func Handoff(vars *env.Env, allowed bool, notice func(string), do func(system bo
 	}
 	switch path := FindSystem(vars); {
 	case path == "":
-		re.SetHint("install ruby: with --allow-exec it then evaluates what Galley does not support")
+		re.SetHint("install ruby: if you trust the file, it evaluates what Galley does not support")
 		return err
-	case !allowed:
-		re.SetHint("with --allow-exec (or GALLEY_RUBY_EXEC=1) the installed " + path + " evaluates the file")
+	case !consent.given(re.File, ""):
+		re.SetHint("after `galley trust " + re.File + "`, or with --allow-exec or GALLEY_RUBY_EXEC=1, the installed " + path + " evaluates the file")
 		return err
 	default:
 		if notice == nil {

@@ -69,28 +69,28 @@ func TestSystemSeesTheSameCalls(t *testing.T) {
 func TestHandoff(t *testing.T) {
 	needRuby(t)
 	const src = "case [1, 2]\nin [a, b] then name \"n#{a + b}\"\nend\n"
-	eval := func(engine string, allowed bool) (string, error) {
+	eval := func(engine string, consent ruby.Consent) (string, error) {
 		r := &recorder{}
 		_, err := ruby.EvalFile(context.Background(), src, "metadata.rb", func() ruby.Config {
 			r = &recorder{set: map[string]ruby.Value{}}
-			return ruby.Config{Env: env.New(append(os.Environ(), "GALLEY_ERB="+engine)), Host: r, AllowExec: allowed}
+			return ruby.Config{Env: env.New(append(os.Environ(), "GALLEY_ERB="+engine)), Host: r, AllowExec: consent}
 		})
 		return r.out.String(), err
 	}
 	for _, engine := range []string{"auto", "ruby", ""} {
-		if got, err := eval(engine, true); err != nil || got != "2: name \"n3\"\n" {
+		if got, err := eval(engine, ruby.Always); err != nil || got != "2: name \"n3\"\n" {
 			t.Errorf("%q: got %q, %v", engine, got, err)
 		}
 	}
-	_, err := eval("auto", false)
+	_, err := eval("auto", func(file, _ string) bool { return file != "metadata.rb" })
 	var re *ruby.Error
 	if !errors.As(err, &re) || re.Kind != ruby.Unsupported || re.Line != 2 || !strings.Contains(re.Hint(), "--allow-exec") {
 		t.Errorf("without consent: %v, %s", err, re.Hint())
 	}
-	if _, err := eval("galley", true); !errors.As(err, &re) || re.Kind != ruby.Unsupported {
+	if _, err := eval("galley", ruby.Always); !errors.As(err, &re) || re.Kind != ruby.Unsupported {
 		t.Errorf("galley: %v", err)
 	}
-	if _, err := eval("perl", true); err == nil || !strings.Contains(err.Error(), `unknown ERB engine "perl"`) {
+	if _, err := eval("perl", ruby.Always); err == nil || !strings.Contains(err.Error(), `unknown ERB engine "perl"`) {
 		t.Errorf("perl: %v", err)
 	}
 }

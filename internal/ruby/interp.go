@@ -45,8 +45,9 @@ type Config struct {
 	Env *env.Env
 	// Dir is the directory that relative paths and Dir.pwd refer to. Default: the process's.
 	Dir string
-	// AllowExec lets programs start commands (backticks, %x, system, Open3). Otherwise each is refused with an error.
-	AllowExec bool
+	// AllowExec says whether a program may start a command (backticks, %x, system, Open3). Otherwise it is refused with
+	// an error.
+	AllowExec Consent
 	// Limits bound each run.
 	Limits Limits
 	// Host answers calls on self that neither Ruby nor the program defines; see [Host].

@@ -125,7 +125,7 @@ func TestExec(t *testing.T) {
 	if r, err := filepath.EvalSymlinks(dir); err == nil {
 		dir = r
 	}
-	cfg := Config{AllowExec: true, Dir: dir, Env: env.New([]string{"PATH=/usr/bin:/bin", "V=val"})}
+	cfg := Config{AllowExec: Always, Dir: dir, Env: env.New([]string{"PATH=/usr/bin:/bin", "V=val"})}
 	tests := map[string]any{
 		"`echo hi`":                         "hi\n",
 		"%x(printf %s $V).upcase":           "VAL",

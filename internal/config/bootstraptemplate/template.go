@@ -42,7 +42,7 @@ type Options struct {
 	// Dir is the working directory, "" for the process's.
 	Dir string
 	// AllowExec lets the template run commands.
-	AllowExec bool
+	AllowExec ruby.Consent
 }
 
 // Render renders the template src, which is called file in messages. The error

@@ -32,7 +32,7 @@ type Options struct {
 	// start from Dir.
 	Flags map[string]string
 	// AllowExec lets the files run commands in backticks.
-	AllowExec bool
+	AllowExec ruby.Consent
 }
 
 // Config is what the files say. Without files it is empty.

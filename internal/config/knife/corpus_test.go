@@ -99,7 +99,7 @@ func TestOracle(t *testing.T) {
 // compare loads a configuration, and compares with the real chef-config where
 // that is at hand.
 func compare(t *testing.T, o Options) {
-	o.AllowExec = true
+	o.AllowExec = ruby.Always
 	o.Env.Set("PATH", os.Getenv("PATH"))
 	before := o.Env.Clone()
 	c, err := Load(context.Background(), o)

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 func TestNothing(t *testing.T) {
@@ -377,6 +379,6 @@ formatters << 'doc'
 func TestCommands(t *testing.T) {
 	home := tree(t, map[string]string{".chef/knife.rb": "node_name `echo jo`.strip"})
 	o := at(home, "", map[string]string{"PATH": "/usr/bin:/bin"})
-	o.AllowExec = true
+	o.AllowExec = ruby.Always
 	isString(t, "node_name", load(t, o).NodeName, "jo")
 }

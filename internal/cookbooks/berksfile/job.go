@@ -13,6 +13,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/git"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -23,7 +24,7 @@ type Options struct {
 	// Dir is the current folder, to which relative file names refer.
 	Dir string
 	// AllowExec lets the Berksfile run commands.
-	AllowExec bool
+	AllowExec ruby.Consent
 	// Only and Except choose groups; one of them is empty.
 	Only, Except []string
 	// ChefConfig returns a setting of knife's configuration, nil where it has

@@ -64,7 +64,7 @@ type Reader struct {
 	// current one of chef-cli and Berkshelf. Default: the process's.
 	Dir string
 	// AllowExec lets metadata.rb run commands.
-	AllowExec bool
+	AllowExec ruby.Consent
 }
 
 // Read reads the metadata of the cookbook in a folder: metadata.json where

@@ -15,6 +15,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -25,7 +26,7 @@ type Options struct {
 	// Dir is the current folder, to which relative file names refer.
 	Dir string
 	// AllowExec lets the Policyfile run commands.
-	AllowExec bool
+	AllowExec ruby.Consent
 	// ChefConfig returns a setting of knife's configuration, nil where it has
 	// none; may be nil.
 	ChefConfig func(ctx context.Context, key string) (any, error)
