@@ -43,7 +43,7 @@ type Project struct {
 
 	// raw is the merged data before it is taken apart.
 	raw    *mapping
-	munged *mapping
+	moved  *mapping
 	loader *loader
 	// suites and platforms as resolved, for validation.
 	suites    []suite

@@ -102,10 +102,10 @@ func filters(m *mapping, path, key string) ([]filter, error) {
 
 // resolve makes the instances.
 func (p *Project) resolve() error {
-	p.munged = writable(p.raw)
-	data := p.munged
+	p.moved = writable(p.raw)
+	data := p.moved
 	g := &merger{}
-	if err := g.munge(data); err != nil {
+	if err := g.moveLegacyKeys(data); err != nil {
 		return err
 	}
 	if err := p.resolveSuites(); err != nil {
@@ -234,14 +234,14 @@ func layersOf(m *mapping, path, bucket string) (*[len(sections)]*value, error) {
 }
 
 func (p *Project) resolveSuites() error {
-	places, err := items(p.munged, "suites")
+	places, err := items(p.moved, "suites")
 	if err != nil {
 		return err
 	}
 	for _, pl := range places {
 		s := suite{path: pl.path, m: pl.m, name: pl.m.get("name")}
 		if s.name == nil {
-			return nameless(p.munged.get("suites"), len(p.suites), "suite")
+			return nameless(p.moved.get("suites"), len(p.suites), "suite")
 		}
 		if s.excludes, err = filters(pl.m, pl.path, "excludes"); err != nil {
 			return err
@@ -261,14 +261,14 @@ func nameless(list *value, i int, what string) error {
 }
 
 func (p *Project) resolvePlatforms() error {
-	places, err := items(p.munged, "platforms")
+	places, err := items(p.moved, "platforms")
 	if err != nil {
 		return err
 	}
 	for _, pl := range places {
 		x := platform{path: pl.path, m: pl.m, name: pl.m.get("name"), osType: pl.m.get("os_type"), shellType: pl.m.get("shell_type")}
 		if x.name == nil {
-			return nameless(p.munged.get("platforms"), len(p.platforms), "platform")
+			return nameless(p.moved.get("platforms"), len(p.platforms), "platform")
 		}
 		if x.osType == nil || x.shellType == nil {
 			win, err := windows(x)

@@ -260,7 +260,7 @@ func (c *checker) instances() {
 	}
 	// A file of settings for other projects: its top level is checked.
 	for _, section := range sections {
-		v, err := layer(c.p.munged, section, bucketCommon, "")
+		v, err := layer(c.p.moved, section, bucketCommon, "")
 		if err != nil {
 			continue
 		}

@@ -177,9 +177,11 @@ func (in *Interp) system(c *call) Value {
 	return code == 0
 }
 
-var statusMethods = []builtin{
-	{"success?", 0, 0, statusSuccess},
-	{"exitstatus", 0, 0, statusExit},
+func statusMethods() []builtin {
+	return []builtin{
+		{"success?", 0, 0, statusSuccess},
+		{"exitstatus", 0, 0, statusExit},
+	}
 }
 
 func statusSuccess(_ *Interp, c *call) Value { return c.self.(*Object).data == 0 }

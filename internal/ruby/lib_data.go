@@ -9,10 +9,12 @@ import (
 	"github.com/galleyhq/galley/internal/config/yaml11"
 )
 
-var jsonMethods = []builtin{
-	{"parse", 1, 2, jsonParse},
-	{"generate dump", 1, 1, jsonGenerate},
-	{"pretty_generate", 1, 1, jsonGenerate},
+func jsonMethods() []builtin {
+	return []builtin{
+		{"parse", 1, 2, jsonParse},
+		{"generate dump", 1, 1, jsonGenerate},
+		{"pretty_generate", 1, 1, jsonGenerate},
+	}
 }
 
 func jsonParse(in *Interp, c *call) Value {
@@ -175,9 +177,11 @@ func (in *Interp) quoteJSON(s string) string {
 	return strings.NewReplacer(`\u2028`, "\u2028", `\u2029`, "\u2029").Replace(strings.TrimSuffix(b.String(), "\n"))
 }
 
-var yamlMethods = []builtin{
-	{"load safe_load unsafe_load", 1, -1, yamlLoad},
-	{"load_file safe_load_file unsafe_load_file", 1, -1, yamlLoad},
+func yamlMethods() []builtin {
+	return []builtin{
+		{"load safe_load unsafe_load", 1, -1, yamlLoad},
+		{"load_file safe_load_file unsafe_load_file", 1, -1, yamlLoad},
+	}
 }
 
 func yamlLoad(in *Interp, c *call) Value {

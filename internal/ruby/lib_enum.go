@@ -4,25 +4,29 @@ import "math"
 
 // enumerableMethods are those that are used most; the others are in
 // lib/enumerable.rb.
-var enumerableMethods = []builtin{
-	{"to_a entries", 0, 0, enumToA},
-	{"each_entry", 0, 0, orEnum(enumEach)},
-	{"map collect", 0, 0, orEnum(enumMap)},
-	{"select filter find_all reject", 0, 0, orEnum(enumSelect)},
-	{"each_with_index", 0, 0, orEnum(enumEachWithIndex)},
-	{"inject reduce", 0, 2, enumInject},
-	{"sum", 0, 1, enumSum},
-	{"first", 0, 1, enumFirst},
-	{"sort", 0, 0, enumSort},
-	{"sort_by", 0, 0, orEnum(enumSortBy)},
-	{"min max", 0, 0, enumMin},
-	{"uniq", 0, 0, enumUniq},
-	{"to_h", 0, 0, enumToH},
+func enumerableMethods() []builtin {
+	return []builtin{
+		{"to_a entries", 0, 0, enumToA},
+		{"each_entry", 0, 0, orEnum(enumEach)},
+		{"map collect", 0, 0, orEnum(enumMap)},
+		{"select filter find_all reject", 0, 0, orEnum(enumSelect)},
+		{"each_with_index", 0, 0, orEnum(enumEachWithIndex)},
+		{"inject reduce", 0, 2, enumInject},
+		{"sum", 0, 1, enumSum},
+		{"first", 0, 1, enumFirst},
+		{"sort", 0, 0, enumSort},
+		{"sort_by", 0, 0, orEnum(enumSortBy)},
+		{"min max", 0, 0, enumMin},
+		{"uniq", 0, 0, enumUniq},
+		{"to_h", 0, 0, enumToH},
+	}
 }
 
-var enumeratorMethods = []builtin{
-	{"each", 0, 0, enumeratorEach},
-	{"with_index each_with_index", 0, 1, orEnum(enumeratorWithIndex)},
+func enumeratorMethods() []builtin {
+	return []builtin{
+		{"each", 0, 0, enumeratorEach},
+		{"with_index each_with_index", 0, 1, orEnum(enumeratorWithIndex)},
+	}
 }
 
 // enumerator is a method call whose block comes later.
@@ -333,13 +337,15 @@ func enumeratorWithIndex(in *Interp, c *call) Value {
 
 // Ranges.
 
-var rangeMethods = []builtin{
-	{"begin", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Lo })},
-	{"end", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Hi })},
-	{"exclude_end?", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Excl })},
-	{"each", 0, 0, orEnum(enumEach)},
-	{"include? member? === cover?", 1, 1, rangeIncludes},
-	{"to_s inspect", 0, 0, rangeToS},
+func rangeMethods() []builtin {
+	return []builtin{
+		{"begin", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Lo })},
+		{"end", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Hi })},
+		{"exclude_end?", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Excl })},
+		{"each", 0, 0, orEnum(enumEach)},
+		{"include? member? === cover?", 1, 1, rangeIncludes},
+		{"to_s inspect", 0, 0, rangeToS},
+	}
 }
 
 func rangeNew(in *Interp, c *call) Value { return in.newRange(c.args[0], c.args[1], truthy(c.opt(2))) }

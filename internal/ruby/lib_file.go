@@ -9,46 +9,56 @@ import (
 	"strings"
 )
 
-var fileClassMethods = []builtin{
-	{"dirname", 1, 1, onPath(dirnameOf)},
-	{"basename", 1, 2, fileBasename},
-	{"extname", 1, 1, onPath(extOf)},
-	{"split", 1, 1, fileSplit},
-	{"join", 0, -1, fileJoin},
-	{"expand_path absolute_path", 1, 2, fileExpandPath},
-	{"exist? exists? file? directory? zero? empty? executable? symlink?", 1, 1, fileTest},
-	{"readable?", 1, 1, fileReadable},
-	{"open new", 1, -1, fileOpen},
+func fileClassMethods() []builtin {
+	return []builtin{
+		{"dirname", 1, 1, onPath(dirnameOf)},
+		{"basename", 1, 2, fileBasename},
+		{"extname", 1, 1, onPath(extOf)},
+		{"split", 1, 1, fileSplit},
+		{"join", 0, -1, fileJoin},
+		{"expand_path absolute_path", 1, 2, fileExpandPath},
+		{"exist? exists? file? directory? zero? empty? executable? symlink?", 1, 1, fileTest},
+		{"readable?", 1, 1, fileReadable},
+		{"open new", 1, -1, fileOpen},
+	}
 }
 
-var ioClassMethods = []builtin{
-	{"read", 1, 1, func(in *Interp, c *call) Value { return in.str(in.readFile(in.pathArg(c.args[0]))) }},
-	{"readlines foreach", 1, 2, ioReadLines},
-	{"write binwrite unlink rename symlink link chmod chown truncate utime popen", 0, -1, refuseChange},
+func ioClassMethods() []builtin {
+	return []builtin{
+		{"read", 1, 1, func(in *Interp, c *call) Value { return in.str(in.readFile(in.pathArg(c.args[0]))) }},
+		{"readlines foreach", 1, 2, ioReadLines},
+		{"write binwrite unlink rename symlink link chmod chown truncate utime popen", 0, -1, refuseChange},
+	}
 }
 
 // ioMethods are those of an open file, and of the standard streams.
-var ioMethods = []builtin{
-	{"read", 0, 0, ioRead},
-	{"each each_line readlines", 0, -1, ioEachLine},
-	{"close", 0, 0, objectNil},
-	{"gets", 0, -1, kernelUnsupported}, // not Kernel's, which is private
-	{"puts", 0, -1, kernelPuts},
-	{"print write", 0, -1, ioPrint},
+func ioMethods() []builtin {
+	return []builtin{
+		{"read", 0, 0, ioRead},
+		{"each each_line readlines", 0, -1, ioEachLine},
+		{"close", 0, 0, objectNil},
+		{"gets", 0, -1, kernelUnsupported}, // not Kernel's, which is private
+		{"puts", 0, -1, kernelPuts},
+		{"print write", 0, -1, ioPrint},
+	}
 }
 
-var dirClassMethods = []builtin{
-	{"pwd getwd", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(in.dir)) }},
-	{"home", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(in.homeOf(""))) }},
-	{"exist? exists?", 1, 1, fileTest},
-	{"entries children", 1, 1, dirEntries},
-	{"glob []", 1, -1, dirGlob},
-	{"tmpdir", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(os.TempDir())) }},
-	{"chdir mkdir rmdir unlink mktmpdir", 0, -1, refuseChange},
+func dirClassMethods() []builtin {
+	return []builtin{
+		{"pwd getwd", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(in.dir)) }},
+		{"home", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(in.homeOf(""))) }},
+		{"exist? exists?", 1, 1, fileTest},
+		{"entries children", 1, 1, dirEntries},
+		{"glob []", 1, -1, dirGlob},
+		{"tmpdir", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(os.TempDir())) }},
+		{"chdir mkdir rmdir unlink mktmpdir", 0, -1, refuseChange},
+	}
 }
 
-var fileUtilsMethods = []builtin{
-	{"mkdir mkdir_p rm rm_f rm_r rm_rf cp cp_r mv ln ln_s ln_sf touch chmod chmod_R chown install cd", 0, -1, refuseChange},
+func fileUtilsMethods() []builtin {
+	return []builtin{
+		{"mkdir mkdir_p rm rm_f rm_r rm_rf cp cp_r mv ln ln_s ln_sf touch chmod chmod_R chown install cd", 0, -1, refuseChange},
+	}
 }
 
 // onPath makes a method of a function of a path.

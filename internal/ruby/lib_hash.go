@@ -2,27 +2,29 @@ package ruby
 
 // hashMethods are those that are used most; the others are in
 // lib/enumerable.rb.
-var hashMethods = []builtin{
-	{"to_hash", 0, 0, self},
-	{"to_h", 0, 0, hashToH},
-	{"inspect to_s", 0, 0, of(func(in *Interp, h *Hash) Value { return in.str(in.inspectHash(h)) })},
-	{"length size", 0, 0, of(func(_ *Interp, h *Hash) Value { return h.live })},
-	{"empty?", 0, 0, of(func(_ *Interp, h *Hash) Value { return h.live == 0 })},
-	{"[]", 1, 1, func(in *Interp, c *call) Value { return in.hashGet(c.self.(*Hash), c.args[0]) }},
-	{"[]= store", 2, 2, hashStore},
-	{"fetch", 1, 2, hashFetch},
-	{"dig", 1, -1, objectDig},
-	{"key? has_key? include? member?", 1, 1, hashHas},
-	{"keys", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.keys()) })},
-	{"values", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.values()) })},
-	{"each each_pair", 0, 0, orEnum(enumEach)},
-	{"select filter reject", 0, 0, orEnum(hashSelect)},
-	{"select! filter! keep_if reject! delete_if transform_values!", 0, 0, orEnum(inPlace)},
-	{"compact!", 0, 0, inPlace},
-	{"delete", 1, 1, hashDelete},
-	{"clear", 0, 0, hashClear},
-	{"replace", 1, 1, hashReplace},
-	{"merge merge! update", 0, -1, hashMerge},
+func hashMethods() []builtin {
+	return []builtin{
+		{"to_hash", 0, 0, self},
+		{"to_h", 0, 0, hashToH},
+		{"inspect to_s", 0, 0, of(func(in *Interp, h *Hash) Value { return in.str(in.inspectHash(h)) })},
+		{"length size", 0, 0, of(func(_ *Interp, h *Hash) Value { return h.live })},
+		{"empty?", 0, 0, of(func(_ *Interp, h *Hash) Value { return h.live == 0 })},
+		{"[]", 1, 1, func(in *Interp, c *call) Value { return in.hashGet(c.self.(*Hash), c.args[0]) }},
+		{"[]= store", 2, 2, hashStore},
+		{"fetch", 1, 2, hashFetch},
+		{"dig", 1, -1, objectDig},
+		{"key? has_key? include? member?", 1, 1, hashHas},
+		{"keys", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.keys()) })},
+		{"values", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.values()) })},
+		{"each each_pair", 0, 0, orEnum(enumEach)},
+		{"select filter reject", 0, 0, orEnum(hashSelect)},
+		{"select! filter! keep_if reject! delete_if transform_values!", 0, 0, orEnum(inPlace)},
+		{"compact!", 0, 0, inPlace},
+		{"delete", 1, 1, hashDelete},
+		{"clear", 0, 0, hashClear},
+		{"replace", 1, 1, hashReplace},
+		{"merge merge! update", 0, -1, hashMerge},
+	}
 }
 
 func (in *Interp) changeHash(v Value) *Hash {

@@ -9,74 +9,80 @@ import (
 )
 
 // kernelMethods are the methods of every object.
-var kernelMethods = []builtin{
-	{"== equal? eql?", 1, 1, objectEqual},
-	{"===", 1, 1, objectCaseEqual},
-	{"!=", 1, 1, func(in *Interp, c *call) Value { return !in.equal(c.self, c.args[0]) }},
-	{"!", 0, 0, func(_ *Interp, c *call) Value { return !truthy(c.self) }},
-	{"=~", 1, 1, objectNil},
-	{"!~", 1, 1, func(in *Interp, c *call) Value { return !truthy(in.send(c.self, "=~", c.args[0])) }},
-	{"<=>", 1, 1, objectCompare},
-	{"class", 0, 0, func(in *Interp, c *call) Value { return in.classOf(c.self) }},
-	{"nil?", 0, 0, func(_ *Interp, c *call) Value { return c.self == nil }},
-	{"inspect", 0, 0, objectInspect},
-	{"to_s", 0, 0, objectToS},
-	{"itself", 0, 0, self},
-	{"then yield_self", 0, 0, func(in *Interp, c *call) Value { return in.yield(in.needBlock(c), c.self) }},
-	{"tap", 0, 0, objectTap},
-	{"freeze", 0, 0, objectFreeze},
-	{"frozen?", 0, 0, func(_ *Interp, c *call) Value { return isFrozen(c.self) }},
-	{"dup clone", 0, 1, objectDup},
-	{"is_a? kind_of?", 1, 1, func(in *Interp, c *call) Value { return in.isA(c.self, in.argClass(c.args[0])) }},
-	{"respond_to?", 1, 2, objectRespondTo},
-	{"-private:respond_to_missing?", 2, 2, func(*Interp, *call) Value { return false }},
-	{"send __send__ public_send", 1, -1, objectSend},
-	{"to_enum enum_for", 0, -1, objectToEnum},
-	{"extend", 1, 1, objectExtend},
-	{"instance_eval instance_exec", 0, -1, objectInstanceEval},
-	{"to_json", 0, -1, func(in *Interp, c *call) Value { return in.str(in.toJSON(c.self, "", false)) }},
+func kernelMethods() []builtin {
+	return []builtin{
+		{"== equal? eql?", 1, 1, objectEqual},
+		{"===", 1, 1, objectCaseEqual},
+		{"!=", 1, 1, func(in *Interp, c *call) Value { return !in.equal(c.self, c.args[0]) }},
+		{"!", 0, 0, func(_ *Interp, c *call) Value { return !truthy(c.self) }},
+		{"=~", 1, 1, objectNil},
+		{"!~", 1, 1, func(in *Interp, c *call) Value { return !truthy(in.send(c.self, "=~", c.args[0])) }},
+		{"<=>", 1, 1, objectCompare},
+		{"class", 0, 0, func(in *Interp, c *call) Value { return in.classOf(c.self) }},
+		{"nil?", 0, 0, func(_ *Interp, c *call) Value { return c.self == nil }},
+		{"inspect", 0, 0, objectInspect},
+		{"to_s", 0, 0, objectToS},
+		{"itself", 0, 0, self},
+		{"then yield_self", 0, 0, func(in *Interp, c *call) Value { return in.yield(in.needBlock(c), c.self) }},
+		{"tap", 0, 0, objectTap},
+		{"freeze", 0, 0, objectFreeze},
+		{"frozen?", 0, 0, func(_ *Interp, c *call) Value { return isFrozen(c.self) }},
+		{"dup clone", 0, 1, objectDup},
+		{"is_a? kind_of?", 1, 1, func(in *Interp, c *call) Value { return in.isA(c.self, in.argClass(c.args[0])) }},
+		{"respond_to?", 1, 2, objectRespondTo},
+		{"-private:respond_to_missing?", 2, 2, func(*Interp, *call) Value { return false }},
+		{"send __send__ public_send", 1, -1, objectSend},
+		{"to_enum enum_for", 0, -1, objectToEnum},
+		{"extend", 1, 1, objectExtend},
+		{"instance_eval instance_exec", 0, -1, objectInstanceEval},
+		{"to_json", 0, -1, func(in *Interp, c *call) Value { return in.str(in.toJSON(c.self, "", false)) }},
+	}
 }
 
 // kernelFunctions are called without a receiver.
-var kernelFunctions = []builtin{
-	{"-private:puts -private:warn", 0, -1, kernelPuts},
-	{"-private:print", 0, -1, ioPrint},
-	{"-private:p -private:pp", 0, -1, kernelP},
-	{"-private:format -private:sprintf", 1, -1, kernelFormat},
-	{"-private:raise -private:fail", 0, -1, kernelRaise},
-	{"-private:block_given?", 0, 0, func(_ *Interp, c *call) Value { return c.f != nil && c.f.mf.blk != nil }},
-	{"-private:lambda", 0, 0, kernelLambda},
-	{"-private:proc", 0, 0, func(in *Interp, c *call) Value { return in.needBlock(c) }},
-	{"-private:loop", 0, 0, kernelLoop},
-	{"-private:exit -private:abort", 0, -1, kernelExit},
-	{"-private:system", 1, -1, func(in *Interp, c *call) Value { return in.system(c) }},
-	{"-private:`", 1, 1, func(in *Interp, c *call) Value { return in.backtick(in.argString(c.args[0])) }},
-	{"-private:require", 1, 1, func(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }},
-	{"-private:require_relative -private:load", 1, -1, kernelLoad},
-	{"-private:__dir__", 0, 0, kernelDir},
-	{"-private:Integer", 1, 3, kernelInteger},
-	{"-private:Float", 1, 2, kernelFloat},
-	{"-private:String", 1, 1, func(in *Interp, c *call) Value { return in.str(in.toS(c.args[0])) }},
-	{"-private:Array", 1, 1, kernelArray},
-	{"-private:include", 1, -1, onObject(moduleInclude)},
-	{"-private:private -private:public", 0, -1, onObject(moduleVisibility)},
-	// Ruby's own functions, which a host must not take for its own names.
-	{"-private:eval", 1, 4, kernelEval},
-	{"-private:binding -private:fork -private:exec -private:spawn -private:at_exit", 0, -1, kernelUnsupported},
-	{"-private:catch -private:throw -private:rand -private:srand -private:printf -private:gets", 0, -1, kernelUnsupported},
-	{"-private:trap -private:open -private:autoload -private:caller", 0, -1, kernelUnsupported},
-	// For the part of the library that is written in Ruby.
-	{"-private:__refuse", 1, 1, kernelRefuse},
-	{"-private:__int", 1, 1, func(in *Interp, c *call) Value { return in.argInt(c.args[0]) }},
-	{"-private:__str", 1, 1, func(in *Interp, c *call) Value { return in.str(in.argString(c.args[0])) }},
+func kernelFunctions() []builtin {
+	return []builtin{
+		{"-private:puts -private:warn", 0, -1, kernelPuts},
+		{"-private:print", 0, -1, ioPrint},
+		{"-private:p -private:pp", 0, -1, kernelP},
+		{"-private:format -private:sprintf", 1, -1, kernelFormat},
+		{"-private:raise -private:fail", 0, -1, kernelRaise},
+		{"-private:block_given?", 0, 0, func(_ *Interp, c *call) Value { return c.f != nil && c.f.mf.blk != nil }},
+		{"-private:lambda", 0, 0, kernelLambda},
+		{"-private:proc", 0, 0, func(in *Interp, c *call) Value { return in.needBlock(c) }},
+		{"-private:loop", 0, 0, kernelLoop},
+		{"-private:exit -private:abort", 0, -1, kernelExit},
+		{"-private:system", 1, -1, func(in *Interp, c *call) Value { return in.system(c) }},
+		{"-private:`", 1, 1, func(in *Interp, c *call) Value { return in.backtick(in.argString(c.args[0])) }},
+		{"-private:require", 1, 1, func(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }},
+		{"-private:require_relative -private:load", 1, -1, kernelLoad},
+		{"-private:__dir__", 0, 0, kernelDir},
+		{"-private:Integer", 1, 3, kernelInteger},
+		{"-private:Float", 1, 2, kernelFloat},
+		{"-private:String", 1, 1, func(in *Interp, c *call) Value { return in.str(in.toS(c.args[0])) }},
+		{"-private:Array", 1, 1, kernelArray},
+		{"-private:include", 1, -1, onObject(moduleInclude)},
+		{"-private:private -private:public", 0, -1, onObject(moduleVisibility)},
+		// Ruby's own functions, which a host must not take for its own names.
+		{"-private:eval", 1, 4, kernelEval},
+		{"-private:binding -private:fork -private:exec -private:spawn -private:at_exit", 0, -1, kernelUnsupported},
+		{"-private:catch -private:throw -private:rand -private:srand -private:printf -private:gets", 0, -1, kernelUnsupported},
+		{"-private:trap -private:open -private:autoload -private:caller", 0, -1, kernelUnsupported},
+		// For the part of the library that is written in Ruby.
+		{"-private:__refuse", 1, 1, kernelRefuse},
+		{"-private:__int", 1, 1, func(in *Interp, c *call) Value { return in.argInt(c.args[0]) }},
+		{"-private:__str", 1, 1, func(in *Interp, c *call) Value { return in.str(in.argString(c.args[0])) }},
+	}
 }
 
-var nilMethods = []builtin{
-	{"to_s", 0, 0, func(in *Interp, _ *call) Value { return in.frozenStr("") }},
-	{"to_a", 0, 0, func(*Interp, *call) Value { return NewArray() }},
-	{"to_h", 0, 0, func(*Interp, *call) Value { return NewHash() }},
-	{"to_i", 0, 0, func(*Interp, *call) Value { return 0 }},
-	{"to_f", 0, 0, func(*Interp, *call) Value { return 0.0 }},
+func nilMethods() []builtin {
+	return []builtin{
+		{"to_s", 0, 0, func(in *Interp, _ *call) Value { return in.frozenStr("") }},
+		{"to_a", 0, 0, func(*Interp, *call) Value { return NewArray() }},
+		{"to_h", 0, 0, func(*Interp, *call) Value { return NewHash() }},
+		{"to_i", 0, 0, func(*Interp, *call) Value { return 0 }},
+		{"to_f", 0, 0, func(*Interp, *call) Value { return 0.0 }},
+	}
 }
 
 // of makes a method without arguments of a function of the receiver.

@@ -12,9 +12,11 @@ import (
 	"strings"
 )
 
-var base64Methods = []builtin{
-	{"encode64 strict_encode64", 1, 1, base64Encode},
-	{"decode64 strict_decode64", 1, 1, base64Decode},
+func base64Methods() []builtin {
+	return []builtin{
+		{"encode64 strict_encode64", 1, 1, base64Encode},
+		{"decode64 strict_decode64", 1, 1, base64Decode},
+	}
 }
 
 func base64Encode(in *Interp, c *call) Value {
@@ -48,9 +50,11 @@ func base64Decode(in *Interp, c *call) Value {
 	return in.str(string(b))
 }
 
-var secureRandomMethods = []builtin{
-	{"hex base64 urlsafe_base64 alphanumeric", 0, 1, secureRandom},
-	{"uuid", 0, 0, secureUUID},
+func secureRandomMethods() []builtin {
+	return []builtin{
+		{"hex base64 urlsafe_base64 alphanumeric", 0, 1, secureRandom},
+		{"uuid", 0, 0, secureUUID},
+	}
 }
 
 func (in *Interp) randomBytes(n int) []byte {
@@ -89,8 +93,10 @@ func secureUUID(in *Interp, _ *call) Value {
 	return in.str(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
 }
 
-var etcMethods = []builtin{
-	{"getlogin", 0, 0, etcGetlogin},
+func etcMethods() []builtin {
+	return []builtin{
+		{"getlogin", 0, 0, etcGetlogin},
+	}
 }
 
 func etcGetlogin(in *Interp, _ *call) Value {

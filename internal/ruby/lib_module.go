@@ -2,19 +2,23 @@ package ruby
 
 import "slices"
 
-var moduleMethods = []builtin{
-	{"name", 0, 0, moduleName},
-	{"to_s inspect", 0, 0, moduleToS},
-	{"===", 1, 1, moduleCaseEqual},
-	{"include", 1, -1, moduleInclude},
-	{"attr_accessor attr_reader attr_writer", 0, -1, moduleAttr},
-	{"private public module_function", 0, -1, moduleVisibility},
-	{"private_constant", 0, -1, objectNil},
-	{"-private:inherited -private:included", 1, 1, objectNil},
+func moduleMethods() []builtin {
+	return []builtin{
+		{"name", 0, 0, moduleName},
+		{"to_s inspect", 0, 0, moduleToS},
+		{"===", 1, 1, moduleCaseEqual},
+		{"include", 1, -1, moduleInclude},
+		{"attr_accessor attr_reader attr_writer", 0, -1, moduleAttr},
+		{"private public module_function", 0, -1, moduleVisibility},
+		{"private_constant", 0, -1, objectNil},
+		{"-private:inherited -private:included", 1, 1, objectNil},
+	}
 }
 
-var classMethods = []builtin{
-	{"new", 0, -1, classNew},
+func classMethods() []builtin {
+	return []builtin{
+		{"new", 0, -1, classNew},
+	}
 }
 
 func moduleName(in *Interp, c *call) Value {

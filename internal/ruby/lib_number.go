@@ -8,24 +8,28 @@ import (
 )
 
 // numberMethods are those of Integer and Float.
-var numberMethods = []builtin{
-	{"+ - * / % ** modulo", 1, 1, func(in *Interp, c *call) Value { return in.arith(c.name, c.self, c.args[0]) }},
-	{"== ===", 1, 1, objectCaseEqual},
-	{"< <= > >=", 1, 1, compareOperator},
-	{"-@", 0, 0, func(in *Interp, c *call) Value { return in.negate(c.self) }},
-	{"+@", 0, 0, self},
-	{"abs", 0, 0, numberAbs},
-	{"to_i to_int truncate", 0, 0, numberToI},
-	{"to_f", 0, 0, numberToF},
-	{"floor ceil", 0, 0, numberRound},
-	{"round", 0, -1, numberRound},
-	{"fdiv", 1, 1, func(in *Interp, c *call) Value { return in.arith("/", numberToF(in, c), c.args[0]) }},
+func numberMethods() []builtin {
+	return []builtin{
+		{"+ - * / % ** modulo", 1, 1, func(in *Interp, c *call) Value { return in.arith(c.name, c.self, c.args[0]) }},
+		{"== ===", 1, 1, objectCaseEqual},
+		{"< <= > >=", 1, 1, compareOperator},
+		{"-@", 0, 0, func(in *Interp, c *call) Value { return in.negate(c.self) }},
+		{"+@", 0, 0, self},
+		{"abs", 0, 0, numberAbs},
+		{"to_i to_int truncate", 0, 0, numberToI},
+		{"to_f", 0, 0, numberToF},
+		{"floor ceil", 0, 0, numberRound},
+		{"round", 0, -1, numberRound},
+		{"fdiv", 1, 1, func(in *Interp, c *call) Value { return in.arith("/", numberToF(in, c), c.args[0]) }},
+	}
 }
 
-var integerMethods = []builtin{
-	{"to_s inspect", 0, 1, integerToS},
-	{"times", 0, 0, orEnum(integerTimes)},
-	{"ord", 0, 0, self},
+func integerMethods() []builtin {
+	return []builtin{
+		{"to_s inspect", 0, 1, integerToS},
+		{"times", 0, 0, orEnum(integerTimes)},
+		{"ord", 0, 0, self},
+	}
 }
 
 func (in *Interp) tooBig() { in.unsupported("an integer of more than 64 bits") }

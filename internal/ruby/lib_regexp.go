@@ -23,27 +23,33 @@ type MatchData struct {
 	idx []int // begin and end of the match and of each group, in bytes
 }
 
-var regexpClassMethods = []builtin{
-	{"new compile", 1, 2, regexpNew},
-	{"escape quote", 1, 1, regexpEscape},
+func regexpClassMethods() []builtin {
+	return []builtin{
+		{"new compile", 1, 2, regexpNew},
+		{"escape quote", 1, 1, regexpEscape},
+	}
 }
 
-var regexpMethods = []builtin{
-	{"to_s", 0, 0, regexpToS},
-	{"inspect", 0, 0, regexpInspect},
-	{"===", 1, 1, regexpCaseEqual},
-	{"=~", 1, 1, regexpMatchAt},
-	{"match match?", 1, 1, regexpMatch},
+func regexpMethods() []builtin {
+	return []builtin{
+		{"to_s", 0, 0, regexpToS},
+		{"inspect", 0, 0, regexpInspect},
+		{"===", 1, 1, regexpCaseEqual},
+		{"=~", 1, 1, regexpMatchAt},
+		{"match match?", 1, 1, regexpMatch},
+	}
 }
 
-var matchMethods = []builtin{
-	{"[]", 1, 1, matchGet},
-	{"to_a", 0, 0, matchToA},
-	{"captures", 0, 0, matchCaptures},
-	{"names", 0, 0, matchNames},
-	{"pre_match", 0, 0, matchPre},
-	{"post_match", 0, 0, matchPost},
-	{"to_s", 0, 0, matchToS},
+func matchMethods() []builtin {
+	return []builtin{
+		{"[]", 1, 1, matchGet},
+		{"to_a", 0, 0, matchToA},
+		{"captures", 0, 0, matchCaptures},
+		{"names", 0, 0, matchNames},
+		{"pre_match", 0, 0, matchPre},
+		{"post_match", 0, 0, matchPost},
+		{"to_s", 0, 0, matchToS},
+	}
 }
 
 // maxSubject bounds the texts that are searched, as the memory of the search

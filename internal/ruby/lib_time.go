@@ -10,29 +10,33 @@ import (
 // timeValue is a Ruby Time.
 type timeValue struct{ t time.Time }
 
-var timeClassMethods = []builtin{
-	{"now", 0, 0, func(in *Interp, _ *call) Value { return &timeValue{in.local(in.cfg.Now())} }},
-	{"at", 1, 1, timeAt},
+func timeClassMethods() []builtin {
+	return []builtin{
+		{"now", 0, 0, func(in *Interp, _ *call) Value { return &timeValue{in.local(in.cfg.Now())} }},
+		{"at", 1, 1, timeAt},
+	}
 }
 
-var timeMethods = []builtin{
-	{"year", 0, 0, timeGet(time.Time.Year)},
-	{"month mon", 0, 0, timeGet(func(t time.Time) int { return int(t.Month()) })},
-	{"day mday", 0, 0, timeGet(time.Time.Day)},
-	{"hour", 0, 0, timeGet(time.Time.Hour)},
-	{"min", 0, 0, timeGet(time.Time.Minute)},
-	{"sec", 0, 0, timeGet(time.Time.Second)},
-	{"wday", 0, 0, timeGet(func(t time.Time) int { return int(t.Weekday()) })},
-	{"yday", 0, 0, timeGet(time.Time.YearDay)},
-	{"to_i", 0, 0, timeGet(func(t time.Time) int { return int(t.Unix()) })},
-	{"to_f", 0, 0, timeGet(func(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 })},
-	{"utc getutc gmtime", 0, 0, timeGet(func(t time.Time) *timeValue { return &timeValue{t.UTC()} })},
-	{"strftime", 1, 1, timeStrftime},
-	{"iso8601 xmlschema", 0, 0, timeGet(func(t time.Time) *String { return NewString(t.Format(time.RFC3339)) })},
-	{"to_s inspect", 0, 0, timeToS},
-	{"+", 1, 1, timeAdd},
-	{"-", 1, 1, timeSub},
-	{"< <= > >=", 1, 1, compareOperator},
+func timeMethods() []builtin {
+	return []builtin{
+		{"year", 0, 0, timeGet(time.Time.Year)},
+		{"month mon", 0, 0, timeGet(func(t time.Time) int { return int(t.Month()) })},
+		{"day mday", 0, 0, timeGet(time.Time.Day)},
+		{"hour", 0, 0, timeGet(time.Time.Hour)},
+		{"min", 0, 0, timeGet(time.Time.Minute)},
+		{"sec", 0, 0, timeGet(time.Time.Second)},
+		{"wday", 0, 0, timeGet(func(t time.Time) int { return int(t.Weekday()) })},
+		{"yday", 0, 0, timeGet(time.Time.YearDay)},
+		{"to_i", 0, 0, timeGet(func(t time.Time) int { return int(t.Unix()) })},
+		{"to_f", 0, 0, timeGet(func(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 })},
+		{"utc getutc gmtime", 0, 0, timeGet(func(t time.Time) *timeValue { return &timeValue{t.UTC()} })},
+		{"strftime", 1, 1, timeStrftime},
+		{"iso8601 xmlschema", 0, 0, timeGet(func(t time.Time) *String { return NewString(t.Format(time.RFC3339)) })},
+		{"to_s inspect", 0, 0, timeToS},
+		{"+", 1, 1, timeAdd},
+		{"-", 1, 1, timeSub},
+		{"< <= > >=", 1, 1, compareOperator},
+	}
 }
 
 // timeGet makes a method of a function of the time.

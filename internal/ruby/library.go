@@ -6,43 +6,43 @@ import "strings"
 // with the methods that are written in Go. More methods of them are in lib/*.rb.
 func classDefs() []classDef {
 	defs := []classDef{
-		{name: "Kernel", module: true, methods: append(kernelMethods, kernelFunctions...), class: kernelFunctions},
+		{name: "Kernel", module: true, methods: append(kernelMethods(), kernelFunctions()...), class: kernelFunctions()},
 		{name: "Object", include: "Kernel", methods: []builtin{{"-private:initialize", 0, 0, objectNil}}},
-		{name: "Module", super: "Object", methods: moduleMethods},
-		{name: "Class", super: "Module", methods: classMethods},
-		{name: "Enumerable", module: true, methods: enumerableMethods},
-		{name: "NilClass", super: "Object", methods: nilMethods},
+		{name: "Module", super: "Object", methods: moduleMethods()},
+		{name: "Class", super: "Module", methods: classMethods()},
+		{name: "Enumerable", module: true, methods: enumerableMethods()},
+		{name: "NilClass", super: "Object", methods: nilMethods()},
 		{name: "TrueClass", super: "Object"},
 		{name: "FalseClass", super: "Object"},
 		{name: "Numeric", super: "Object"},
-		{name: "Integer", super: "Numeric", methods: append(numberMethods, integerMethods...)},
-		{name: "Float", super: "Numeric", methods: numberMethods},
-		{name: "String", super: "Object", methods: stringMethods, class: []builtin{{"new", 0, -1, stringNew}}},
-		{name: "Symbol", super: "Object", methods: symbolMethods},
-		{name: "Array", super: "Object", include: "Enumerable", methods: arrayMethods, class: []builtin{{"new", 0, 2, arrayNew}}},
-		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods, class: []builtin{{"new", 0, 1, hashNew}, {"[]", 0, -1, hashOf}}},
-		{name: "Range", super: "Object", include: "Enumerable", methods: rangeMethods, class: []builtin{{"new", 2, 3, rangeNew}}},
-		{name: "Enumerator", super: "Object", include: "Enumerable", methods: enumeratorMethods},
-		{name: "Regexp", super: "Object", methods: regexpMethods, class: regexpClassMethods},
-		{name: "MatchData", super: "Object", methods: matchMethods},
-		{name: "Proc", super: "Object", methods: procMethods, class: []builtin{{"new", 0, 0, procNew}}},
-		{name: "ENV", super: "Object", include: "Enumerable", methods: envMethods},
-		{name: "IO", super: "Object", include: "Enumerable", methods: ioMethods, class: ioClassMethods},
-		{name: "File", super: "IO", class: fileClassMethods},
-		{name: "Dir", super: "Object", class: dirClassMethods},
-		{name: "FileUtils", module: true, class: fileUtilsMethods},
-		{name: "Time", super: "Object", methods: timeMethods, class: timeClassMethods},
+		{name: "Integer", super: "Numeric", methods: append(numberMethods(), integerMethods()...)},
+		{name: "Float", super: "Numeric", methods: numberMethods()},
+		{name: "String", super: "Object", methods: stringMethods(), class: []builtin{{"new", 0, -1, stringNew}}},
+		{name: "Symbol", super: "Object", methods: symbolMethods()},
+		{name: "Array", super: "Object", include: "Enumerable", methods: arrayMethods(), class: []builtin{{"new", 0, 2, arrayNew}}},
+		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods(), class: []builtin{{"new", 0, 1, hashNew}, {"[]", 0, -1, hashOf}}},
+		{name: "Range", super: "Object", include: "Enumerable", methods: rangeMethods(), class: []builtin{{"new", 2, 3, rangeNew}}},
+		{name: "Enumerator", super: "Object", include: "Enumerable", methods: enumeratorMethods()},
+		{name: "Regexp", super: "Object", methods: regexpMethods(), class: regexpClassMethods()},
+		{name: "MatchData", super: "Object", methods: matchMethods()},
+		{name: "Proc", super: "Object", methods: procMethods(), class: []builtin{{"new", 0, 0, procNew}}},
+		{name: "ENV", super: "Object", include: "Enumerable", methods: envMethods()},
+		{name: "IO", super: "Object", include: "Enumerable", methods: ioMethods(), class: ioClassMethods()},
+		{name: "File", super: "IO", class: fileClassMethods()},
+		{name: "Dir", super: "Object", class: dirClassMethods()},
+		{name: "FileUtils", module: true, class: fileUtilsMethods()},
+		{name: "Time", super: "Object", methods: timeMethods(), class: timeClassMethods()},
 		{name: "Process", module: true},
-		{name: "Process::Status", super: "Object", methods: statusMethods},
-		{name: "JSON", module: true, class: jsonMethods},
-		{name: "Psych", module: true, class: yamlMethods},
-		{name: "Base64", module: true, class: base64Methods},
-		{name: "SecureRandom", module: true, class: secureRandomMethods},
+		{name: "Process::Status", super: "Object", methods: statusMethods()},
+		{name: "JSON", module: true, class: jsonMethods()},
+		{name: "Psych", module: true, class: yamlMethods()},
+		{name: "Base64", module: true, class: base64Methods()},
+		{name: "SecureRandom", module: true, class: secureRandomMethods()},
 		{name: "RbConfig", module: true},
-		{name: "Etc", module: true, class: etcMethods},
+		{name: "Etc", module: true, class: etcMethods()},
 		{name: "Socket", super: "Object", class: []builtin{{"gethostname", 0, 0, hostname}}},
 		{name: "Errno", module: true},
-		{name: "Exception", super: "Object", methods: exceptionMethods, class: []builtin{{"exception", 0, -1, classNew}}},
+		{name: "Exception", super: "Object", methods: exceptionMethods(), class: []builtin{{"exception", 0, -1, classNew}}},
 	}
 	for _, pair := range strings.Fields(exceptionTree) {
 		name, super, _ := strings.Cut(pair, "<")
@@ -64,12 +64,14 @@ const exceptionTree = `NoMemoryError<Exception ScriptError<Exception LoadError<S
 	Errno::EINVAL<SystemCallError JSON::JSONError<StandardError JSON::ParserError<JSON::JSONError
 	Psych::SyntaxError<StandardError Psych::BadAlias<StandardError`
 
-var exceptionMethods = []builtin{
-	{"-private:initialize", 0, -1, exceptionInitialize},
-	{"message", 0, 0, func(in *Interp, c *call) Value { return in.str(in.toS(c.self)) }},
-	{"to_s", 0, 0, exceptionToS},
-	{"inspect", 0, 0, exceptionInspect},
-	{"backtrace", 0, 0, exceptionBacktrace},
+func exceptionMethods() []builtin {
+	return []builtin{
+		{"-private:initialize", 0, -1, exceptionInitialize},
+		{"message", 0, 0, func(in *Interp, c *call) Value { return in.str(in.toS(c.self)) }},
+		{"to_s", 0, 0, exceptionToS},
+		{"inspect", 0, 0, exceptionInspect},
+		{"backtrace", 0, 0, exceptionBacktrace},
+	}
 }
 
 func exceptionInitialize(in *Interp, c *call) Value {
@@ -130,9 +132,11 @@ func errnoText(class string) string {
 	return ""
 }
 
-var procMethods = []builtin{
-	{"call () yield === []", 0, -1, procCall},
-	{"to_proc", 0, 0, self},
+func procMethods() []builtin {
+	return []builtin{
+		{"call () yield === []", 0, -1, procCall},
+		{"to_proc", 0, 0, self},
+	}
 }
 
 func procNew(in *Interp, c *call) Value {
@@ -146,16 +150,18 @@ func procCall(in *Interp, c *call) Value {
 	return in.callProc(c.self.(*Proc), arguments{c.args, c.kw, c.blk})
 }
 
-var envMethods = []builtin{
-	{"[]", 1, 1, func(in *Interp, c *call) Value { return in.envLookup(c.args[0]) }},
-	{"[]= store", 2, 2, envSet},
-	{"fetch", 1, 2, envFetch},
-	{"key? has_key? include? member?", 1, 1, func(in *Interp, c *call) Value { return in.envLookup(c.args[0]) != nil }},
-	{"delete", 1, 1, envDelete},
-	{"to_h to_hash", 0, 0, func(in *Interp, _ *call) Value { return in.envHash() }},
-	{"each each_pair", 0, 0, orEnum(enumEach)},
-	{"keys values size length empty? select filter reject slice values_at to_a any? find map sort inspect", 0, -1, envAsHash},
-	{"to_s", 0, 0, func(in *Interp, _ *call) Value { return in.str("ENV") }},
+func envMethods() []builtin {
+	return []builtin{
+		{"[]", 1, 1, func(in *Interp, c *call) Value { return in.envLookup(c.args[0]) }},
+		{"[]= store", 2, 2, envSet},
+		{"fetch", 1, 2, envFetch},
+		{"key? has_key? include? member?", 1, 1, func(in *Interp, c *call) Value { return in.envLookup(c.args[0]) != nil }},
+		{"delete", 1, 1, envDelete},
+		{"to_h to_hash", 0, 0, func(in *Interp, _ *call) Value { return in.envHash() }},
+		{"each each_pair", 0, 0, orEnum(enumEach)},
+		{"keys values size length empty? select filter reject slice values_at to_a any? find map sort inspect", 0, -1, envAsHash},
+		{"to_s", 0, 0, func(in *Interp, _ *call) Value { return in.str("ENV") }},
+	}
 }
 
 // envObject is ENV.

@@ -59,13 +59,9 @@ type Config struct {
 	// TrustedCertsDir and ClientDDir are those set, else the trusted_certs
 	// and client.d beside the configuration, "" where there are none.
 	TrustedCertsDir, ClientDDir string
-	// EncryptedDataBagSecret is a path.
-	EncryptedDataBagSecret string
 	// Environment is knife[:environment], else the setting environment.
 	Environment string
 	ChefLicense string
-	// CookbookPath are absolute paths.
-	CookbookPath []string
 	// The proxies carry user and password where http_proxy_user and its
 	// like are set, so they may hold a secret.
 	HTTPProxy, HTTPSProxy, FTPProxy, NoProxy string

@@ -74,7 +74,8 @@ func TestCredentials(t *testing.T) {
 	if n, _, err := c.Int("port"); n != 22 {
 		t.Error(n, err)
 	}
-	isString(t, "cookbook_path", strings.Join(c.CookbookPath, " "), filepath.Join(home, "w/books"))
+	v, _ = c.Setting("cookbook_path")
+	isString(t, "cookbook_path", fmt.Sprint(v.Data), "["+filepath.Join(home, "w/books")+"]")
 }
 
 // The flag is over the variable, which is over the context file.

@@ -111,7 +111,7 @@ func (l *loader) localVariables(src, path string) {
 		case "user", "group", "color", "profile", "environment", "target", "interval", "once", "listen":
 			continue // words that serve as variables of the file's own
 		}
-		if e, set := l.settings.get(name); set && e.file == path || !known[name] {
+		if e, set := l.settings.get(name); set && e.file == path || !known()[name] {
 			continue
 		}
 		line := 1 + strings.Count(src[:m[2]], "\n")
@@ -137,7 +137,7 @@ type config struct{ l *loader }
 // declared names only, though any name may be set.
 func (h *config) Responds(name string) bool {
 	name = strings.TrimSuffix(name, "=")
-	return known[name] || contexts[name] || methods[name]
+	return known()[name] || contexts[name] || methods[name]
 }
 
 // methods are those of every context.
@@ -231,7 +231,7 @@ func (l *loader) getOrSet(c *ruby.Call) (ruby.Value, bool, error) {
 		if assign {
 			return nil, false, nil
 		}
-		if _, set := l.settings.get(name); !set && c.Bare && !known[name] {
+		if _, set := l.settings.get(name); !set && c.Bare && !known()[name] {
 			l.warn(fmt.Sprintf("%s:%d", c.File, c.Line), "%q is neither set above nor a setting of Chef; it counts as nil", name)
 		}
 		return l.get(name), true, nil

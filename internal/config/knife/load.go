@@ -139,7 +139,7 @@ func (l *loader) overrides() error {
 			l.contexts["knife"].set(k, e)
 			continue
 		}
-		if !known[key] {
+		if !known()[key] {
 			return &Error{
 				Msg:    fmt.Sprintf("--config-option %s: Chef has no such setting", key),
 				Advice: "what a file sets as knife[:" + key + "] is --config-option knife." + key + "=VALUE here",
@@ -181,8 +181,6 @@ func (l *loader) config(profile string) (*Config, error) {
 	c.SSLVerifyMode = strings.TrimPrefix(r.text("ssl_verify_mode"), "verify_")
 	c.SSLCAFile = l.path(r.text("ssl_ca_file"))
 	c.SSLCAPath = l.path(r.text("ssl_ca_path"))
-	c.EncryptedDataBagSecret = l.path(r.text("encrypted_data_bag_secret"))
-	c.CookbookPath = r.list("cookbook_path")
 	c.HTTPProxy = r.proxy("http")
 	c.HTTPSProxy = r.proxy("https")
 	c.FTPProxy = r.proxy("ftp")
@@ -348,21 +346,6 @@ func (r *reader) first(name string) string {
 		}
 	}
 	return r.text(name)
-}
-
-func (r *reader) list(name string) []string {
-	v, ok := r.value(name)
-	if !ok {
-		return nil
-	}
-	if s, ok := text(v.Data); ok { // a path may have a comma
-		return []string{s}
-	}
-	list, ok := v.strings()
-	if !ok && r.err == nil {
-		r.err = v.not("a list of paths")
-	}
-	return list
 }
 
 func (r *reader) boolOrNil(name string) *bool {

@@ -77,8 +77,9 @@ func TestSettings(t *testing.T) {
 	if c.VerifyAPICert == nil || !*c.VerifyAPICert {
 		t.Error("verify_api_cert is lost")
 	}
-	if want := []string{filepath.Join(home, "repo/cookbooks"), filepath.Join(home, "repo/cookbooks/x/site")}; !reflect.DeepEqual(c.CookbookPath, want) {
-		t.Errorf("cookbook_path is %q, want %q", c.CookbookPath, want)
+	path, _ := c.Setting("cookbook_path")
+	if want := []any{filepath.Join(home, "repo/cookbooks"), filepath.Join(home, "repo/cookbooks/x/site")}; !reflect.DeepEqual(path.Data, want) {
+		t.Errorf("cookbook_path is %q, want %q", path.Data, want)
 	}
 	if want := []string{"environment", "flavor", "groups", "image", "openstack_password", "openstack_username", "run_list", "ssh_port", "ssh_user", "use_sudo"}; !reflect.DeepEqual(c.Keys(), want) {
 		t.Errorf("keys are %q, want %q", c.Keys(), want)
@@ -319,7 +320,6 @@ func TestRelativeKeys(t *testing.T) {
 	c := load(t, at(home, "repo/x", nil))
 	isString(t, "client_key", c.ClientKey, filepath.Join(home, "repo/.chef/keys/a.pem"))
 	isString(t, "validation_key", c.ValidationKey, filepath.Join(home, "repo/x/v.pem"))
-	isString(t, "encrypted_data_bag_secret", c.EncryptedDataBagSecret, filepath.Join(home, "secret"))
 }
 
 // The idioms of real files beside plain settings.

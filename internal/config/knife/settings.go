@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/galleyhq/galley/internal/ruby"
 	shared "github.com/galleyhq/galley/internal/text"
@@ -12,9 +13,8 @@ import (
 // known are the settings that chef-config 19 declares, without those of its
 // contexts. Files may set others; a name read that is neither known nor set
 // is most likely misspelt.
-var known = func() map[string]bool {
-	m := map[string]bool{}
-	for _, n := range strings.Fields(`
+var known = sync.OnceValue(func() map[string]bool {
+	return setOf(`
 		acl_path allowed_automatic_attributes allowed_default_attributes allowed_normal_attributes
 		allowed_override_attributes always_dump_stacktrace api_client_key api_client_name auth_key_registry_type
 		authentication_protocol_version automatic_attribute_blacklist automatic_attribute_whitelist
@@ -44,11 +44,17 @@ var known = func() map[string]bool {
 		trusted_certs_dir umask unix_bootstrap_file_backup_path unix_bootstrap_file_cache_path user user_home
 		user_path user_valid_regex validation_client_name validation_key validation_key_contents
 		verbose_logging verbosity verify_api_cert versioned_cookbooks why_run
-		windows_bootstrap_file_backup_path windows_bootstrap_file_cache_path zypper_check_gpg`) {
+		windows_bootstrap_file_backup_path windows_bootstrap_file_cache_path zypper_check_gpg`)
+})
+
+// setOf is the set of the words of a text.
+func setOf(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, n := range strings.Fields(words) {
 		m[n] = true
 	}
 	return m
-}()
+}
 
 // contexts are the settings that hold further settings.
 var contexts = map[string]bool{
@@ -58,15 +64,11 @@ var contexts = map[string]bool{
 
 // expanded are the settings whose relative paths are made absolute when they
 // are set, starting from the current directory.
-var expanded = func() map[string]bool {
-	m := map[string]bool{}
-	for _, n := range strings.Fields(`cookbook_path chef_repo_path acl_path client_path client_key_path container_path
+var expanded = sync.OnceValue(func() map[string]bool {
+	return setOf(`cookbook_path chef_repo_path acl_path client_path client_key_path container_path
 		cookbook_artifact_path data_bag_path environment_path group_path node_path policy_path policy_group_path
-		role_path user_path file_cache_path syntax_check_cache_path`) {
-		m[n] = true
-	}
-	return m
-}()
+		role_path user_path file_cache_path syntax_check_cache_path`)
+})
 
 // serverURL is what chef-config takes for a server (is_valid_url?).
 var serverURL = shared.Lazy(`^(https?://|chefzero:)`)
@@ -91,7 +93,7 @@ func (l *loader) written(name string, v ruby.Value) (ruby.Value, error) {
 			return ruby.Symbol(s), nil
 		}
 		return nil, &Error{Msg: fmt.Sprintf("ssl_verify_mode is %s %q, not :verify_peer or :verify_none", kindOf(ruby.ToGo(v)), s)}
-	case expanded[name]:
+	case expanded()[name]:
 		return l.expand(v), nil
 	}
 	return v, nil

@@ -1,8 +1,9 @@
 package config
 
 // The rules in this file are those of Test Kitchen 3.9 (Kitchen::DataMunger),
-// in its order. Where its Ruby would end in a NoMethodError or a TypeError,
-// the same data is an *Error here.
+// which moves the keys of older versions to where they are now, in its order.
+// Where its Ruby would end in a NoMethodError or a TypeError, the same data is
+// an *Error here.
 
 // deep lays over onto base as merge does, for values that should be mappings.
 func (g *merger) deep(base, over *value, path string) (*value, error) {
@@ -53,16 +54,16 @@ func moved(v *value, from string) *value {
 	return &c
 }
 
-// place is a mapping that the legacy rules apply to: the top level, a
+// scope is a mapping that the legacy rules apply to: the top level, a
 // platform or a suite.
-type place struct {
+type scope struct {
 	m    *mapping
 	path string
 }
 
-// munge applies the legacy rules to the whole file. It works on mappings that
-// nothing else shares.
-func (g *merger) munge(data *mapping) error {
+// moveLegacyKeys applies the legacy rules to the whole file. It works on
+// mappings that nothing else shares.
+func (g *merger) moveLegacyKeys(data *mapping) error {
 	platforms, err := items(data, "platforms")
 	if err != nil {
 		return err
@@ -71,9 +72,9 @@ func (g *merger) munge(data *mapping) error {
 	if err != nil {
 		return err
 	}
-	all := append(append([]place{{data, ""}}, platforms...), suites...)
-	each := func(places []place, rule func(place) error) error {
-		for _, p := range places {
+	all := append(append([]scope{{data, ""}}, platforms...), suites...)
+	each := func(scopes []scope, rule func(scope) error) error {
+		for _, p := range scopes {
 			if err := rule(p); err != nil {
 				return err
 			}
@@ -83,7 +84,7 @@ func (g *merger) munge(data *mapping) error {
 	if err := each(all, g.legacyDriver); err != nil {
 		return err
 	}
-	if err := each(suites, func(p place) error {
+	if err := each(suites, func(p scope) error {
 		return g.lift(p, "data_path", "data_bags_path", "encrypted_data_bag_secret_key_path", "environments_path", "nodes_path", "roles_path")
 	}); err != nil {
 		return err
@@ -97,7 +98,7 @@ func (g *merger) munge(data *mapping) error {
 	if err := each(all, g.legacyProxy); err != nil {
 		return err
 	}
-	chef := func(p place) error { return g.lift(p, "attributes", "run_list", "named_run_list", "policy_group") }
+	chef := func(p scope) error { return g.lift(p, "attributes", "run_list", "named_run_list", "policy_group") }
 	if err := each(suites, chef); err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (g *merger) munge(data *mapping) error {
 }
 
 // items returns the mappings of a list at the top level.
-func items(data *mapping, key string) ([]place, error) {
+func items(data *mapping, key string) ([]scope, error) {
 	v := data.get(key)
 	if v == nil || v.kind == kindMap && v.m.len() == 0 {
 		return nil, nil
@@ -120,21 +121,21 @@ func items(data *mapping, key string) ([]place, error) {
 		}
 		return nil, e
 	}
-	out := make([]place, 0, len(v.list))
+	out := make([]scope, 0, len(v.list))
 	for i, x := range v.list {
 		if x.kind != kindMap {
 			e := at(x, "each of the %s should be a mapping, but number %d is %s", key, i+1, x.describe())
 			e.Advice = "write `- name: …`"
 			return nil, e
 		}
-		out = append(out, place{x.m, key + "[" + itoa(i) + "]"})
+		out = append(out, scope{x.m, key + "[" + itoa(i) + "]"})
 	}
 	return out, nil
 }
 
 // legacyDriver: driver_config goes below driver, driver_plugin becomes its
 // name; what driver says itself wins.
-func (g *merger) legacyDriver(p place) error {
+func (g *merger) legacyDriver(p scope) error {
 	at := join(p.path, "driver")
 	if p.m.has("driver_config") {
 		d := named(p.m, "driver")
@@ -157,7 +158,7 @@ func (g *merger) legacyDriver(p place) error {
 	return nil
 }
 
-// relabel notes the old place on every direct entry of a moved mapping.
+// relabel notes the old scope on every direct entry of a moved mapping.
 func relabel(v *value, from string) *value {
 	if v.kind != kindMap {
 		return moved(v, from)
@@ -171,7 +172,7 @@ func relabel(v *value, from string) *value {
 }
 
 // lift moves keys into the provisioner. Null is not moved.
-func (g *merger) lift(p place, keys ...string) error {
+func (g *merger) lift(p scope, keys ...string) error {
 	for _, key := range keys {
 		v := p.m.get(key)
 		if v == nil || v.kind == kindNull {
@@ -188,7 +189,7 @@ func (g *merger) lift(p place, keys ...string) error {
 	return nil
 }
 
-func (g *merger) legacyOmnibus(p place) error {
+func (g *merger) legacyOmnibus(p scope) error {
 	const key = "require_chef_omnibus"
 	d := p.m.get("driver")
 	if d == nil || d.kind != kindMap || !d.m.has(key) {
@@ -207,7 +208,7 @@ func (g *merger) legacyOmnibus(p place) error {
 	return nil
 }
 
-func (g *merger) legacyBusser(p place) error {
+func (g *merger) legacyBusser(p scope) error {
 	if !p.m.has("busser") {
 		return nil
 	}
@@ -232,7 +233,7 @@ func (g *merger) legacyBusser(p place) error {
 	return nil
 }
 
-func (g *merger) legacyProxy(p place) error {
+func (g *merger) legacyProxy(p scope) error {
 	for _, key := range []string{"http_proxy", "https_proxy"} {
 		d := p.m.get("driver")
 		if d == nil || d.kind != kindMap || !d.m.has(key) {
@@ -252,7 +253,7 @@ func (g *merger) legacyProxy(p place) error {
 
 // legacyPreCreate turns the driver's pre_create_command into a local hook
 // behind those that there are.
-func legacyPreCreate(p place) error {
+func legacyPreCreate(p scope) error {
 	const key = "pre_create_command"
 	d := p.m.get("driver")
 	if d == nil || d.kind != kindMap || !d.m.has(key) {
@@ -301,135 +302,4 @@ func rubyArray(v *value) []*value {
 		return out
 	}
 	return []*value{v}
-}
-
-// The plug-in sections of an instance.
-const (
-	secDriver      = "driver"
-	secProvisioner = "provisioner"
-	secTransport   = "transport"
-	secVerifier    = "verifier"
-	secLifecycle   = "lifecycle"
-)
-
-// sections in the order of `config resolve`.
-var sections = [...]string{secDriver, secProvisioner, secTransport, secVerifier, secLifecycle}
-
-// layer returns what the top level, a platform or a suite says about a
-// plug-in, as a mapping; bucket names the layer for concatenated lists.
-func layer(root *mapping, section, bucket, path string) (*value, error) {
-	at := join(path, section)
-	v := named(root, section)
-	if v.kind == kindNull {
-		v = mapValue(&mapping{}, v.org)
-	}
-	if v.kind != kindMap {
-		return nil, notMapping(v, at, "")
-	}
-	switch {
-	case section == secLifecycle:
-		m := &mapping{entries: make([]entry, 0, v.m.len())}
-		for _, e := range v.m.entries {
-			e.val = single(bucket, e.val)
-			m.put(e)
-		}
-		return mapValue(m, v.org), nil
-	case section == secProvisioner && bucket != bucketCommon && v.m.has("run_list"):
-		m := v.m.clone()
-		m.set("run_list", single(bucket, m.get("run_list")))
-		return mapValue(m, v.org), nil
-	}
-	return v, nil
-}
-
-const (
-	bucketCommon   = "common"
-	bucketPlatform = "platform"
-	bucketSuite    = "suite"
-)
-
-// sectionFor merges the layers of one section: default, top level, platform,
-// suite.
-func (g *merger) sectionFor(section string, def *value, common, platform, suite *value, kitchen *value) (*value, error) {
-	low, err := g.deep(platform, suite, section)
-	if err != nil {
-		return nil, err
-	}
-	if low, err = g.deep(common, low, section); err != nil {
-		return nil, err
-	}
-	v, err := g.deep(def, low, section)
-	if err != nil {
-		return nil, err
-	}
-	// What comes next writes to the mapping, which may be one of the layers.
-	m := v.m.clone()
-	switch section {
-	case secLifecycle:
-		for i := range m.entries {
-			if m.entries[i].val, err = combine(m.entries[i].val, section+"."+m.entries[i].name, bucketCommon, bucketPlatform, bucketSuite); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for _, key := range kitchenKeys[section] {
-		m.delete(key)
-		if kitchen != nil {
-			if o := kitchen.m.get(key); o != nil {
-				m.set(key, o)
-			}
-		}
-	}
-	if section == secProvisioner {
-		if rl := m.get("run_list"); rl != nil {
-			c, err := combine(rl, "provisioner.run_list", bucketPlatform, bucketSuite)
-			if err != nil {
-				return nil, err
-			}
-			m.set("run_list", c)
-		}
-	}
-	return mapValue(m, v.org), nil
-}
-
-// kitchenKeys are never taken from a plug-in's section: they are the tool's
-// own, or of the mapping `kitchen`.
-var kitchenKeys = map[string][]string{
-	secDriver:      {"kitchen_root", "test_base_path", "log_level"},
-	secProvisioner: {"kitchen_root", "test_base_path", "debug"},
-	secTransport:   {"kitchen_root", "test_base_path", "log_level"},
-	secVerifier:    {"kitchen_root", "test_base_path", "log_level", "debug"},
-	secLifecycle:   {"kitchen_root", "test_base_path", "log_level", "debug"},
-}
-
-// combine concatenates the layers of a list: nested lists are flattened and
-// nulls left out.
-func combine(v *value, path string, buckets ...string) (*value, error) {
-	if v.kind != kindMap {
-		e := at(v, "%s at the top level is %s, which cannot be joined with those of platforms and suites", path, v.describe())
-		e.Advice = "put it into the platforms or the suites"
-		return nil, e
-	}
-	out := &value{kind: kindList, list: []*value{}}
-	for _, b := range buckets {
-		if x := v.m.get(b); x != nil {
-			flatten(out, x)
-			if out.org == nil {
-				out.org = x.org
-			}
-		}
-	}
-	return out, nil
-}
-
-func flatten(out *value, v *value) {
-	switch v.kind {
-	case kindNull:
-	case kindList:
-		for _, x := range v.list {
-			flatten(out, x)
-		}
-	default:
-		out.list = append(out.list, v)
-	}
 }
