@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func (p *project) addPluginsTo(inst *kitchen.Instance, upTo kitchen.Action) []er
 		fallback, err = p.driver(inst, credentialsOf(section))
 	}
 	errs := []error{err}
-	if err == nil {
+	if err == nil || upTo != kitchen.Destroy {
 		errs = append(errs, p.transport(inst, s.Transport, fallback))
 	}
 	if upTo == kitchen.Create || upTo == kitchen.Converge || upTo == kitchen.Setup || upTo == kitchen.Verify {
@@ -112,6 +113,12 @@ type refusals struct {
 // add notes what an instance's plug-ins refuse, and reports whether they do.
 func (r *refusals) add(instance string, errs ...error) (refused bool) {
 	for _, err := range errs {
+		var several config.FaultsError
+		if errors.As(err, &several) {
+			r.add(instance, several...)
+			refused = true
+			continue
+		}
 		if err == nil {
 			continue
 		}

@@ -59,6 +59,9 @@ type ValueError struct {
 	Found, Want string
 }
 
+// FaultyValue names the value for [Faults].
+func (e *ValueError) FaultyValue() string { return e.Where + " " + e.Key }
+
 // Error has the form `kitchen.yml:12: driver key "port" is "abc", not a whole
 // number`.
 func (e *ValueError) Error() string {

@@ -66,7 +66,7 @@ func readAuth(s config.Section) (credentials.Auth, error) {
 	a.ConnectTimeout = r.seconds("connect_timeout", 0)
 	a.ReadTimeout = r.seconds("read_timeout", 0)
 	a.WriteTimeout = r.seconds("write_timeout", 0)
-	return a, r.err
+	return a, r.Err()
 }
 
 func complete(a credentials.Auth) bool { return validate(a) == nil }

@@ -10,16 +10,14 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// reader reads a section and keeps the first error.
+// reader reads a section and collects what is wrong with it.
 type reader struct {
-	s   config.Section
-	err error
+	s config.Section
+	config.Faults
 }
 
 func keep[T any](r *reader, v T, err error) T {
-	if r.err == nil {
-		r.err = err
-	}
+	r.Add(err)
 	return v
 }
 
@@ -47,9 +45,7 @@ func (r *reader) first(keys ...string) string {
 
 // refuse makes the error of a setting that cannot be right, with its place.
 func (r *reader) refuse(key, format string, args ...any) {
-	if r.err == nil {
-		r.err = &SettingError{Key: key, Where: r.s.Where(key), Reason: fmt.Sprintf(format, args...)}
-	}
+	r.Add(&SettingError{Key: key, Where: r.s.Where(key), Reason: fmt.Sprintf(format, args...)})
 }
 
 // SettingError is a setting of the driver section that cannot be right
@@ -60,6 +56,9 @@ type SettingError struct {
 	// Reason is the fault.
 	Reason string
 }
+
+// FaultyValue names the value for [config.Faults].
+func (e *SettingError) FaultyValue() string { return e.Where + " " + e.Key }
 
 // Error implements error.
 func (e *SettingError) Error() string {
@@ -164,7 +163,7 @@ func readSettings(s config.Section) (sectionSettings, error) {
 	out.wait = r.seconds("server_wait", 0)
 	out.publicKey = r.path("public_key_path")
 	out.privateKey = r.keyPath()
-	return out, r.err
+	return out, r.Err()
 }
 
 // keyPath is the private key that keys of the 1.x time name.
@@ -209,7 +208,7 @@ func (r *reader) nics(spec *cloud.ServerSpec) {
 // each hands on the entries of a key that takes a text, a mapping, or a list
 // of both.
 func (r *reader) each(key string, text func(string), mapping func(*reader)) {
-	if r.err != nil || !r.s.Has(key) {
+	if !r.s.Has(key) {
 		return
 	}
 	data, _ := r.s.Data().(map[string]any)
@@ -222,8 +221,8 @@ func (r *reader) each(key string, text func(string), mapping func(*reader)) {
 		case map[string]any:
 			m := &reader{s: config.NewSection(x)}
 			mapping(m)
-			if r.err == nil && m.err != nil {
-				r.refuse(key, "%s", m.err.Error())
+			if err := m.Err(); err != nil {
+				r.refuse(key, "%s", err.Error())
 			}
 		case nil:
 		case []any:
@@ -367,10 +366,7 @@ func (r *reader) devices(spec *cloud.ServerSpec, list []config.Section) {
 		if v.Size < 0 {
 			b.refuse("volume_size", "is negative")
 		}
-		if b.err != nil {
-			keep(r, 0, b.err)
-			return
-		}
+		r.Add(b.Err())
 		spec.Volumes = append(spec.Volumes, v)
 	}
 }

@@ -28,5 +28,5 @@ func TransportDefaults(section config.Section) (map[string]any, error) {
 	if section.Has("ssh_retries") {
 		out["connection_retries"] = int64(r.number("ssh_retries", 0))
 	}
-	return out, r.err
+	return out, r.Err()
 }

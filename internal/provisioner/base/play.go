@@ -20,7 +20,7 @@ type Play struct {
 func ReadPlay(s config.Section) (Play, error) {
 	r := reader{s: s}
 	p := Play{Sleep: r.seconds("sleep", 0), Fail: r.bool("fail", false), Random: r.bool("random_failure", false)}
-	return p, r.err
+	return p, r.Err()
 }
 
 // Act sleeps and fails as configured.

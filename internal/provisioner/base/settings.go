@@ -92,29 +92,24 @@ func Read(s config.Section, o Options, d Defaults) (*Settings, error) {
 		set.sudoPassword = secret.Text(r.str("sudo_password", ""))
 	}
 	set.exports = r.exports(o)
-	if r.err != nil {
-		return nil, r.err
-	}
 	if set.MaxRetries < 0 {
-		return nil, &config.ValueError{Key: "max_retries", Where: s.Where("max_retries"), Found: strconv.Itoa(set.MaxRetries), Want: "zero or more"}
+		r.Add(&config.ValueError{Key: "max_retries", Where: s.Where("max_retries"), Found: strconv.Itoa(set.MaxRetries), Want: "zero or more"})
 	}
 	if !strings.HasPrefix(set.RootPath, "/") {
-		return nil, &config.ValueError{Key: "root_path", Where: s.Where("root_path"), Found: strconv.Quote(set.RootPath), Want: "an absolute path on the machine"}
+		r.Add(&config.ValueError{Key: "root_path", Where: s.Where("root_path"), Found: strconv.Quote(set.RootPath), Want: "an absolute path on the machine"})
 	}
-	return set, nil
+	return set, r.Err()
 }
 
-// reader reads keys until one is wrong.
+// reader reads keys and collects what is wrong with them.
 type reader struct {
-	s   config.Section
-	err error
+	s config.Section
+	config.Faults
 }
 
 func get[T any](r *reader, f func(string, T) (T, error), key string, def T) T {
 	v, err := f(key, def)
-	if r.err == nil {
-		r.err = err
-	}
+	r.Add(err)
 	return v
 }
 
@@ -130,14 +125,12 @@ func (r *reader) ints(key string, def []int) []int {
 		return def
 	}
 	list, err := r.s.StringList(key)
-	if err != nil && r.err == nil {
-		r.err = err
-	}
+	r.Add(err)
 	var out []int
 	for _, text := range list {
 		n, err := strconv.Atoi(strings.TrimSpace(text))
-		if err != nil && r.err == nil {
-			r.err = &config.ValueError{Key: key, Where: r.s.Where(key), Found: strconv.Quote(text), Want: "an exit status"}
+		if err != nil {
+			r.Add(&config.ValueError{Key: key, Where: r.s.Where(key), Found: strconv.Quote(text), Want: "an exit status"})
 		}
 		out = append(out, n)
 	}
@@ -149,19 +142,15 @@ func (r *reader) ints(key string, def []int) []int {
 func (r *reader) pairs(key string, localKeys bool) []Transfer {
 	m, err := r.s.Map(key)
 	if err != nil {
-		if r.err == nil {
-			r.err = err
-		}
+		r.Add(err)
 		return nil
 	}
 	var out []Transfer
 	for _, from := range m.Keys() {
 		to, err := m.String(from, "")
-		if err != nil && r.err == nil {
-			r.err = err
-		}
-		if to == "" && r.err == nil {
-			r.err = &config.ValueError{Key: key + "." + from, Where: m.Where(from), Found: "empty", Want: "a path"}
+		r.Add(err)
+		if to == "" && err == nil {
+			r.Add(&config.ValueError{Key: key + "." + from, Where: m.Where(from), Found: "empty", Want: "a path"})
 		}
 		t := Transfer{From: from, To: to}
 		if localKeys {

@@ -68,12 +68,12 @@ var (
 // install_msi_url and chef_metadata_url are about Windows. config_path,
 // ruby_bindir and chef_license_server have nothing to act on, and that is said.
 func New(section config.Section, o Options) (*Provisioner, error) {
+	var faults config.Faults
 	set, err := base.Read(section, o.Options, base.Defaults{RootPath: "/tmp/kitchen", RetryOn: []int{35, 213}})
-	if err != nil {
-		return nil, err
-	}
+	faults.Add(err)
 	chef, err := read(section, o.Options)
-	if err != nil {
+	faults.Add(err)
+	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	p := &Provisioner{set: set, chef: chef, files: newMatcher(chef.filesGlob), resolver: o.Resolver, cookbooks: o.Cookbooks}

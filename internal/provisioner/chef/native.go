@@ -136,7 +136,7 @@ func (r *source) resolverKey(o base.Options) (peer bool) {
 	if r.s.Has(key) {
 		r.mistake(key, "native, which is Galley itself, or peer, which is chef-cli or Berkshelf")
 	} else {
-		r.fail(fmt.Errorf("GALLEY_RESOLVER is %q; it is native or peer", word))
+		r.Add(fmt.Errorf("GALLEY_RESOLVER is %q; it is native or peer", word))
 	}
 	return false
 }

@@ -101,10 +101,10 @@ var defaultGlob = []string{
 	"resources/**/*", "templates/**/*", "ohai/**/*", "compliance/**/*",
 }
 
-// source reads keys of a section until one is wrong.
+// source reads keys of a section and collects what is wrong with them.
 type source struct {
-	s   config.Section
-	err error
+	s config.Section
+	config.Faults
 }
 
 // key is the key as the section has it: kitchen-cinc calls some by its own
@@ -117,9 +117,7 @@ func (r *source) key(key string) string {
 }
 
 func take[T any](r *source, v T, err error) T {
-	if r.err == nil {
-		r.err = err
-	}
+	r.Add(err)
 	return v
 }
 
@@ -153,15 +151,9 @@ func (r *source) section(key string) config.Section {
 	return take(r, v, err)
 }
 
-func (r *source) fail(err error) {
-	if r.err == nil {
-		r.err = err
-	}
-}
-
 func (r *source) mistake(key, want string) {
 	found, _ := r.s.String(key, "")
-	r.fail(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: strconv.Quote(found), Want: want})
+	r.Add(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: strconv.Quote(found), Want: want})
 }
 
 // read reads the section.
@@ -218,10 +210,7 @@ func read(s config.Section, o base.Options) (*settings, error) {
 	r.files(set, o)
 	r.cookbooks(set)
 	r.install(set, product, o)
-	if r.err != nil {
-		return nil, r.err
-	}
-	return set, nil
+	return set, r.Err()
 }
 
 // namedRunList reads a key whose default in Test Kitchen is an empty mapping.
@@ -260,7 +249,7 @@ func (r *source) files(set *settings, o base.Options) {
 			case errors.Is(err, fs.ErrNotExist):
 				p = "" // as with Test Kitchen: git does not keep an empty folder
 			case err != nil || !info.IsDir():
-				r.fail(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: p + ", which is not one", Want: "a directory"})
+				r.Add(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: p + ", which is not one", Want: "a directory"})
 			}
 		}
 		if p != "" {
@@ -274,7 +263,7 @@ func (r *source) files(set *settings, o base.Options) {
 	set.secret = r.path(key, o.FindFile("encrypted_data_bag_secret_key"))
 	if r.s.Has(key) {
 		if info, err := os.Stat(set.secret); err != nil || info.IsDir() {
-			r.fail(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: set.secret + ", which is not there", Want: "a file"})
+			r.Add(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: set.secret + ", which is not there", Want: "a file"})
 		}
 	}
 }
@@ -294,7 +283,7 @@ func (r *source) cookbooks(set *settings) {
 		key, path string
 	}{{set.policyfileGiven, policy, set.policyfile}, {set.berksfileSet, "berksfile_path", set.berksfile}} {
 		if _, err := os.Stat(f.path); f.given && err != nil {
-			r.fail(&config.ValueError{Section: "provisioner", Key: f.key, Where: r.s.Where(f.key), Found: f.path + ", which is not there", Want: "a file"})
+			r.Add(&config.ValueError{Section: "provisioner", Key: f.key, Where: r.s.Where(f.key), Found: f.path + ", which is not there", Want: "a file"})
 		}
 	}
 	set.filesGlob = defaultGlob
@@ -328,12 +317,9 @@ func (r *source) install(set *settings, product string, o base.Options) {
 		r.omnibus(&req)
 	}
 	set.version = req.Version
-	if r.err != nil {
-		return
-	}
 	plan, err := install.Make(req)
 	if err != nil {
-		r.fail(err)
+		r.Add(err)
 		return
 	}
 	set.plan, set.skip = plan, req.Strategy == install.Skip

@@ -37,21 +37,18 @@ var (
 //     suite has one.
 func New(section config.Section, o base.Options) (*Provisioner, error) {
 	set, err := base.Read(section, o, base.Defaults{RootPath: "/tmp/kitchen"})
-	if err != nil {
-		return nil, err
-	}
+	var faults config.Faults
+	faults.Add(err)
 	p := &Provisioner{set: set}
-	if p.command, err = section.String("command", ""); err != nil {
-		return nil, err
-	}
-	if p.script, err = section.Path("script", o.FindFile("bootstrap.sh")); err != nil {
-		return nil, err
-	}
-	if p.data, err = section.Path("data_path", o.FindDir("data")); err != nil {
-		return nil, err
-	}
+	p.command, err = section.String("command", "")
+	faults.Add(err)
+	p.script, err = section.Path("script", o.FindFile("bootstrap.sh"))
+	faults.Add(err)
+	p.data, err = section.Path("data_path", o.FindDir("data"))
+	faults.Add(err)
 	p.arguments, err = arguments(section)
-	return p, err
+	faults.Add(err)
+	return p, faults.Err()
 }
 
 func arguments(section config.Section) (string, error) {

@@ -52,7 +52,7 @@ func (r *reader) dialMap() dialMap {
 	place := func(text, where string) *bootstrap.Hop {
 		hops, err := bootstrap.ParseJumps(text)
 		if err != nil || len(hops) != 1 || hops[0].User != "" {
-			r.keep(fmt.Errorf("transport: %s: %q is not host[:port] (%s)", key, text, where))
+			r.Add(fmt.Errorf("transport: %s: %q is not host[:port] (%s)", key, text, where))
 			return nil
 		}
 		return &hops[0]
@@ -62,14 +62,14 @@ func (r *reader) dialMap() dialMap {
 		return d
 	}
 	m, err := s.Map(key)
-	r.keep(err)
+	r.Add(err)
 	if err != nil {
 		return d
 	}
 	d.byAddress = map[string]*bootstrap.Hop{}
 	for _, from := range m.Keys() {
 		text, err := m.String(from, "")
-		r.keep(err)
+		r.Add(err)
 		to := place(text, m.Where(from))
 		if prefix, err := netip.ParsePrefix(from); err == nil {
 			d.byNet = append(d.byNet, mappedNet{prefix, to})

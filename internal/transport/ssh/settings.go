@@ -57,10 +57,10 @@ const (
 )
 
 // reader reads keys of a section, each falling back to another section, and
-// keeps the first error.
+// collects what is wrong with them.
 type reader struct {
 	own, below config.Section
-	err        error
+	config.Faults
 }
 
 // section is where key is set: the transport's own section, or the fallback
@@ -76,25 +76,19 @@ func (r *reader) section(key string, legacy ...string) (config.Section, string) 
 	return r.own, key
 }
 
-func (r *reader) keep(err error) {
-	if r.err == nil {
-		r.err = err
-	}
-}
-
 func (r *reader) text(key, def string, legacy ...string) string {
 	s, k := r.section(key, legacy...)
 	v, err := s.String(k, def)
-	r.keep(err)
+	r.Add(err)
 	return v
 }
 
 func (r *reader) number(key string, def, least, most int, legacy ...string) int {
 	s, k := r.section(key, legacy...)
 	v, err := s.Int(k, def)
-	r.keep(err)
+	r.Add(err)
 	if err == nil && (v < least || v > most) {
-		r.keep(fmt.Errorf("transport: %s: %d is out of range (%d to %d) (%s)", k, v, least, most, s.Where(k)))
+		r.Add(fmt.Errorf("transport: %s: %d is out of range (%d to %d) (%s)", k, v, least, most, s.Where(k)))
 	}
 	return v
 }
@@ -102,16 +96,16 @@ func (r *reader) number(key string, def, least, most int, legacy ...string) int 
 func (r *reader) flag(key string, def bool, legacy ...string) bool {
 	s, k := r.section(key, legacy...)
 	v, err := s.Bool(k, def)
-	r.keep(err)
+	r.Add(err)
 	return v
 }
 
 func (r *reader) seconds(key string, def time.Duration, legacy ...string) time.Duration {
 	s, k := r.section(key, legacy...)
 	v, err := s.Seconds(k, def)
-	r.keep(err)
+	r.Add(err)
 	if err == nil && v < 0 {
-		r.keep(fmt.Errorf("transport: %s: a time cannot be negative (%s)", k, s.Where(k)))
+		r.Add(fmt.Errorf("transport: %s: a time cannot be negative (%s)", k, s.Where(k)))
 	}
 	return v
 }
@@ -119,7 +113,7 @@ func (r *reader) seconds(key string, def time.Duration, legacy ...string) time.D
 func (r *reader) paths(key string, legacy ...string) []string {
 	s, k := r.section(key, legacy...)
 	v, err := s.StringList(k)
-	r.keep(err)
+	r.Add(err)
 	var out []string
 	for _, p := range v {
 		if p = strings.TrimSpace(p); p != "" {
@@ -145,7 +139,7 @@ func (r *reader) bootTimeout() *time.Duration {
 	}
 	d, err := s.Seconds(k, 0)
 	if err != nil || d < 0 {
-		r.keep(&config.ValueError{Key: k, Where: s.Where(k), Found: "another value", Want: "true, false or a number of seconds"})
+		r.Add(&config.ValueError{Key: k, Where: s.Where(k), Found: "another value", Want: "true, false or a number of seconds"})
 	}
 	return &d
 }
@@ -187,31 +181,31 @@ func read(own, below config.Section) (settings, error) {
 	proxy := r.text("ssh_http_proxy", "")
 	proxyPort := r.number("ssh_http_proxy_port", 0, 0, 65535)
 	proxyUser, proxyPassword := r.text("ssh_http_proxy_user", ""), r.text("ssh_http_proxy_password", "")
-	if r.err != nil {
-		return s, r.err
-	}
 	switch s.compression {
 	case "false", "none", "zlib", "true", "zlib@openssh.com":
 	default:
-		return s, fmt.Errorf("transport: compression: %q is not zlib, none or false (%s)", s.compression, own.Where("compression"))
+		r.Add(fmt.Errorf("transport: compression: %q is not zlib, none or false (%s)", s.compression, own.Where("compression")))
 	}
 	if proxy != "" {
 		p, err := httpProxy(proxy)
-		if err != nil {
-			return s, fmt.Errorf("transport: ssh_http_proxy: %w (%s)", err, own.Where("ssh_http_proxy"))
+		switch {
+		case err != nil:
+			r.Add(fmt.Errorf("transport: ssh_http_proxy: %w (%s)", err, own.Where("ssh_http_proxy")))
+		default:
+			if proxyPort != 0 {
+				p.Port = proxyPort
+			}
+			if proxyUser != "" {
+				p.User, p.Password = proxyUser, secret.Text(proxyPassword)
+			}
+			s.httpProxy = p
 		}
-		if proxyPort != 0 {
-			p.Port = proxyPort
-		}
-		if proxyUser != "" {
-			p.User, p.Password = proxyUser, secret.Text(proxyPassword)
-		}
-		s.httpProxy = p
 	}
 	if s.gateway != "" {
 		hops, err := bootstrap.ParseJumps(s.gateway)
 		if err != nil {
-			return s, fmt.Errorf("transport: ssh_gateway: %w (%s)", err, own.Where("ssh_gateway"))
+			r.Add(fmt.Errorf("transport: ssh_gateway: %w (%s)", err, own.Where("ssh_gateway")))
+			return s, r.Err()
 		}
 		last := &hops[len(hops)-1]
 		if s.gatewayPort != 0 {
@@ -227,7 +221,7 @@ func read(own, below config.Section) (settings, error) {
 			s.fallbackMentions = append(s.fallbackMentions, k)
 		}
 	}
-	return s, nil
+	return s, r.Err()
 }
 
 // httpProxy reads a host name, or a URL as the http_proxy variable has it.

@@ -57,12 +57,16 @@ func New(section config.Section, o base.Options) (*Verifier, error) {
 	// machine's own InSpec needs its shell.
 	plain := o
 	plain.OSType, plain.ShellType = "", ""
-	if v.set, err = base.Read(section, plain, base.Defaults{RootPath: "/tmp/verifier"}); err != nil {
+	var faults config.Faults
+	v.set, err = base.Read(section, plain, base.Defaults{RootPath: "/tmp/verifier"})
+	faults.Add(err)
+	v.inspec, err = read(section, o)
+	faults.Add(err)
+	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	v.set.OSType, v.set.ShellType = o.OSType, o.ShellType
-	v.inspec, err = read(section, o)
-	return v, err
+	return v, nil
 }
 
 // NoInSpecError tells that neither the workstation nor the machine has InSpec.

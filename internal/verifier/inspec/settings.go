@@ -58,18 +58,16 @@ type profile struct {
 // reporter is how results are shown: to a file, or on the console for "".
 type reporter struct{ name, file string }
 
-// reader reads keys until one is wrong.
+// reader reads keys and collects what is wrong with them.
 type reader struct {
-	s   config.Section
-	err error
+	s config.Section
+	config.Faults
 	// warnings are about keys that have no effect.
 	warnings []string
 }
 
 func keep[T any](r *reader, v T, err error) T {
-	if r.err == nil {
-		r.err = err
-	}
+	r.Add(err)
 	return v
 }
 
@@ -120,9 +118,7 @@ func (r *reader) paths(key string) []string {
 }
 
 func (r *reader) wrong(key, found, want string) {
-	if r.err == nil {
-		r.err = &config.ValueError{Section: "verifier", Key: key, Where: r.s.Where(key), Found: found, Want: want}
-	}
+	r.Add(&config.ValueError{Section: "verifier", Key: key, Where: r.s.Where(key), Found: found, Want: want})
 }
 
 func read(s config.Section, o base.Options) (*settings, error) {
@@ -170,13 +166,10 @@ func read(s config.Section, o base.Options) (*settings, error) {
 	}
 	// Each run is a separate process, which keeps no inputs.
 	_ = r.bool("cache_inputs", false)
-	if !r.bool("load_plugins", true) && r.err == nil {
-		return nil, base.Refuse(s, "load_plugins", "InSpec's command line has no switch for it", "uninstall the plug-ins that are in the way (inspec plugin list)")
+	if !r.bool("load_plugins", true) && s.Has("load_plugins") {
+		r.Add(base.Refuse(s, "load_plugins", "InSpec's command line has no switch for it", "uninstall the plug-ins that are in the way (inspec plugin list)"))
 	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	return set, nil
+	return set, r.Err()
 }
 
 // reporters reads reporter, or the older format and output. %{platform} and
