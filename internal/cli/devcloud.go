@@ -91,6 +91,7 @@ created there is kept. It prints how to use it.`,
 	fs.DurationVar(&c.BuildDelay, "build-delay", 0, "time until a server is ACTIVE (default 1s)")
 	fs.DurationVar(&c.BootDelay, "boot-delay", 0, "time from the boot until SSH answers (default the guest's own)")
 	fs.DurationVar(&c.TokenLife, "token-life", 0, "how long a token is valid (default 8h)")
+	fs.BoolVar(&c.Empty, "empty", false, "seed a new cloud with flavors, images and the public network alone")
 	fs.IntVar(&c.FloatingPool, "floating-pool", 0, "how many floating IPs there are (default 100, -1 for none)")
 	fs.StringArrayVar(&o.quotas, "quota", nil, "a limit, as `NAME=NUMBER` (repeatable): instances=2")
 	return cmd

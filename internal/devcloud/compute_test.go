@@ -810,7 +810,7 @@ func TestComputeQuotas(t *testing.T) {
 func TestComputeOfTheAdministrator(t *testing.T) {
 	c := startCloud(t)
 	cl, root := login(t, c, c.Env()), login(t, c, c.AdminEnv())
-	if l := all(t, services.List(at(root.compute, "2.53"), nil), services.ExtractServices); len(l) != 1 ||
+	if l := all(t, services.List(at(root.compute, "2.53"), nil), services.ExtractServices); len(l) != 3 ||
 		l[0].Binary != "nova-compute" {
 		t.Errorf("%+v", l)
 	}

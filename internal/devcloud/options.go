@@ -66,6 +66,9 @@ type Options struct {
 	// FloatingPool is how many floating IPs the pool "public" has: 100, at most
 	// 150; negative is none.
 	FloatingPool int `json:"floating_pool,omitempty"`
+	// Empty leaves the project of a new cloud without a network, a router and
+	// key pairs, as a tutorial finds it. A cloud that has state keeps it.
+	Empty bool `json:"empty,omitempty"`
 	// Quotas override the services' limits, by the names the services use:
 	// instances, cores, ram, key_pairs, floatingip, port, security_group,
 	// volumes, gigabytes, … Unlike a real cloud's, the limits that a

@@ -159,6 +159,10 @@ func (c *Cloud) seedNetworks(admin, demo string) error {
 	if err := c.network.MakeNetwork(public, outside); err != nil {
 		return err
 	}
+	c.db.Settings.Insert(&db.Setting{Meta: db.Meta{ID: settingSeed}, Value: "1"})
+	if c.opts.Empty {
+		return nil
+	}
 	inside := &db.Subnet{Std: db.Std{Name: "subnet1"}, CIDR: addr(1, 0) + "/24", Gateway: addr(1, 1), DHCP: true}
 	net1 := &db.Network{Meta: db.Meta{ID: Net1ID}, Std: db.Std{Name: "net1", ProjectID: demo}, ProviderType: "vxlan"}
 	if err := c.network.MakeNetwork(net1, inside); err != nil {
@@ -169,7 +173,6 @@ func (c *Cloud) seedNetworks(admin, demo string) error {
 		return err
 	}
 	c.network.OpenDefaultGroup(demo)
-	c.db.Settings.Insert(&db.Setting{Meta: db.Meta{ID: settingSeed}, Value: "1"})
 	return nil
 }
 
@@ -211,6 +214,9 @@ func (c *Cloud) seedUser(project, public string) error {
 		return err
 	}
 	user := identity.AddUser(c.db, c.opts.User, c.opts.Password, project, map[string][]string{project: {"member", "reader"}})
+	if c.opts.Empty {
+		return nil
+	}
 	for _, name := range []string{c.opts.User, secondKeyPair} {
 		c.db.KeyPairs.Insert(
 			&db.KeyPair{

@@ -37,8 +37,10 @@ func (c *Cloud) topology() vnet.Config {
 	}
 	rules := map[string][]vnet.Rule{}
 	for _, r := range d.SecurityRules.All() {
-		if r.EtherType == "IPv4" && r.RemoteAddressGroup == "" {
-			rules[r.GroupID] = append(rules[r.GroupID], switchRule(r, groupAddrs))
+		if r.EtherType == "IPv4" {
+			for _, one := range d.Remotes(r) {
+				rules[r.GroupID] = append(rules[r.GroupID], switchRule(one, groupAddrs))
+			}
 		}
 	}
 	routed := map[string][]string{} // router: networks

@@ -22,7 +22,7 @@ type Dictionary struct {
 	// Missing words the answer to an unknown key.
 	Missing func(r *Request, key string) error
 	// Check, when set, looks at the pairs before they are stored.
-	Check func(pairs map[string]string) error
+	Check func(r *Request, pairs map[string]string) error
 	// Gone is the status of a removal: 200 when zero.
 	Gone int
 }
@@ -58,7 +58,7 @@ func (d *Dictionary) change(r *Request, next func(map[string]string) (map[string
 			return err
 		}
 		if d.Check != nil {
-			if err := d.Check(pairs); err != nil {
+			if err := d.Check(r, pairs); err != nil {
 				return err
 			}
 		}

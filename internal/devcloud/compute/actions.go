@@ -123,6 +123,10 @@ func (s *Service) actionTable() map[string]actionSpec {
 			record:   "createImage",
 			do:       s.createImage,
 		},
+		"createBackup": {
+			from:     []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend},
+			lockable: true, record: "createBackup", do: s.createBackup,
+		},
 		"lock":                {record: "lock", do: s.lock},
 		"unlock":              {record: "unlock", do: s.unlock},
 		"os-getConsoleOutput": {do: s.consoleOutput},
@@ -478,6 +482,32 @@ func (s *Service) createImage(r *api.Request, v *db.Server, arg any) (*api.Reply
 		rep.Header, rep.Body = nil, api.Obj{"image_id": m.ID}
 	}
 	return rep, nil
+}
+
+// createBackup makes an image of a server and removes its older ones of the
+// same kind.
+func (s *Service) createBackup(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
+	o, err := argument("createBackup", arg)
+	if err != nil {
+		return nil, err
+	}
+	rotation, ok := intOf(o["rotation"])
+	if !ok || rotation < 0 || strOf(o, "backup_type") == "" {
+		return nil, invalid("createBackup", o, "'backup_type' and 'rotation' are required properties")
+	}
+	kind := strOf(o, "backup_type")
+	reply, err := s.createImage(r, v, api.Obj{"name": o["name"], "metadata": api.Obj{"image_type": "backup", "backup_type": kind}})
+	if err != nil {
+		return nil, err
+	}
+	old := s.db.Images.Where(func(m *db.Image) bool {
+		return m.Properties["instance_uuid"] == v.ID && m.Properties["backup_type"] == kind
+	})
+	for len(old) > rotation {
+		s.db.Images.Delete(old[0].ID)
+		old = old[1:]
+	}
+	return reply, nil
 }
 
 func (s *Service) lock(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {

@@ -164,7 +164,7 @@ func (s *Service) plugOne(v *db.Server, want db.PlannedPort, groups []string) er
 		return nil
 	}
 	n := s.db.Networks.Get(want.NetworkID)
-	if n == nil || n.External && n.ProjectID != v.ProjectID && !n.Shared {
+	if n == nil || n.External && n.ProjectID != v.ProjectID && !s.db.SharedWith(n, v.ProjectID) {
 		return fmt.Errorf("Failed to allocate the network(s), not rescheduling.")
 	}
 	p := &db.Port{

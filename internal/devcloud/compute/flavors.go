@@ -12,31 +12,80 @@ import (
 )
 
 func (s *Service) flavorRoutes() []api.Route {
-	return []api.Route{
+	routes := []api.Route{
 		{Method: "GET", Path: "/flavors", Do: s.listFlavors(false)},
 		{Method: "GET", Path: "/flavors/detail", Do: s.listFlavors(true)},
 		{Method: "POST", Path: "/flavors", Do: s.createFlavor},
 		{Method: "GET", Path: "/flavors/{id}", Do: s.showFlavor},
 		{Method: "PUT", Path: "/flavors/{id}", Min: api.V(55), Do: s.updateFlavor},
 		{Method: "DELETE", Path: "/flavors/{id}", Do: s.deleteFlavor},
-		{Method: "GET", Path: "/flavors/{id}/os-extra_specs", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.withFlavor(
-				r,
-				func(f *db.Flavor) (any, error) { return api.Obj{"extra_specs": dict(f.ExtraSpecs)}, nil },
-			)
-		}},
-		{Method: "GET", Path: "/flavors/{id}/os-extra_specs/{key}", Do: func(r *api.Request) (*api.Reply, error) {
+		{Method: "POST", Path: "/flavors/{id}/action", Do: s.flavorAction},
+		{Method: "GET", Path: "/flavors/{id}/os-flavor-access", Do: func(r *api.Request) (*api.Reply, error) {
+			if !r.Auth.Admin() {
+				return nil, forbidden("os_compute_api:os-flavor-access")
+			}
 			return s.withFlavor(r, func(f *db.Flavor) (any, error) {
-				v, ok := f.ExtraSpecs[r.Var("key")]
-				if !ok {
-					return nil, api.NotFound("Flavor %s has no extra specs with key %s.", f.ID, r.Var("key"))
+				if !f.Private {
+					return nil, api.NotFound("Access list not available for public flavors.")
 				}
-				return api.Obj{r.Var("key"): v}, nil
+				return flavorAccess(f), nil
 			})
 		}},
-		{Method: "POST", Path: "/flavors/{id}/os-extra_specs", Do: s.addExtraSpecs},
-		{Method: "DELETE", Path: "/flavors/{id}/os-extra_specs/{key}", Do: s.removeExtraSpec},
 	}
+	specs := &api.Dictionary{
+		DB: s.db, Path: "/flavors/{id}/os-extra_specs", Name: "extra_specs",
+		Open: func(r *api.Request) (map[string]string, func(map[string]string), error) {
+			f := s.db.Flavors.Get(r.Var("id"))
+			if f == nil || !s.flavorVisible(r, f) {
+				return nil, nil, errFlavor(r.Var("id"))
+			}
+			if r.HTTP.Method != "GET" && !r.Auth.Admin() {
+				return nil, nil, forbidden("os_compute_api:os-flavor-extra-specs:create")
+			}
+			return f.ExtraSpecs, func(m map[string]string) { f.ExtraSpecs = m; s.db.Flavors.Put(f) }, nil
+		},
+		Missing: func(r *api.Request, key string) error {
+			return api.NotFound("Flavor %s has no extra specs with key %s.", r.Var("id"), key)
+		},
+	}
+	return append(routes, specs.Routes()...)
+}
+
+func flavorAccess(f *db.Flavor) api.Obj {
+	l := api.List{}
+	for _, p := range f.Projects {
+		l = append(l, api.Obj{"flavor_id": f.ID, "tenant_id": p})
+	}
+	return api.Obj{"flavor_access": l}
+}
+
+// flavorAction lets a project at a private flavor, or no longer.
+func (s *Service) flavorAction(r *api.Request) (*api.Reply, error) {
+	var in map[string]struct{ Tenant string }
+	if err := r.JSON(&in); err != nil {
+		return nil, err
+	}
+	f, err := s.changeFlavor(r, "os_compute_api:os-flavor-access:add_tenant_access", func(f *db.Flavor) error {
+		add, remove := in["addTenantAccess"].Tenant, in["removeTenantAccess"].Tenant
+		has := slices.Contains(f.Projects, cmp.Or(add, remove))
+		switch {
+		case !f.Private:
+			return api.Conflict("Can not add access to a public flavor.")
+		case add != "" && has:
+			return api.Conflict("Flavor access already exists for flavor %s and project %s combination.", f.ID, add)
+		case add != "":
+			f.Projects = append(slices.Clone(f.Projects), add)
+		case remove != "" && has:
+			f.Projects = slices.DeleteFunc(slices.Clone(f.Projects), func(p string) bool { return p == remove })
+		default:
+			return api.NotFound("Flavor access not found for %s / %s combination.", f.ID, remove)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(flavorAccess(f))
 }
 
 func sortBy[T any](l []T, key func(T) string) {
@@ -240,38 +289,4 @@ func (s *Service) deleteFlavor(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	return api.Accepted(nil)
-}
-
-func (s *Service) addExtraSpecs(r *api.Request) (*api.Reply, error) {
-	in, err := r.Object("extra_specs")
-	if err != nil {
-		return nil, err
-	}
-	f, err := s.changeFlavor(r, "os_compute_api:os-flavor-extra-specs:create", func(f *db.Flavor) error {
-		specs := maps.Clone(dict(f.ExtraSpecs))
-		for k, v := range in {
-			specs[k] = pyStr(v)
-		}
-		f.ExtraSpecs = specs
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.OK(api.Obj{"extra_specs": f.ExtraSpecs})
-}
-
-func (s *Service) removeExtraSpec(r *api.Request) (*api.Reply, error) {
-	_, err := s.changeFlavor(r, "os_compute_api:os-flavor-extra-specs:delete", func(f *db.Flavor) error {
-		if _, ok := f.ExtraSpecs[r.Var("key")]; !ok {
-			return api.NotFound("Flavor %s has no extra specs with key %s.", f.ID, r.Var("key"))
-		}
-		f.ExtraSpecs = maps.Clone(f.ExtraSpecs)
-		delete(f.ExtraSpecs, r.Var("key"))
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.OK(nil)
 }

@@ -67,19 +67,50 @@ func (s *Service) actionsOf(r *api.Request) ([]*db.InstanceAction, error) {
 }
 
 func (s *Service) listActions(r *api.Request) (*api.Reply, error) {
-	l := api.List{}
+	q := r.HTTP.URL.Query()
+	limit, ok := api.Limit(q)
+	if !ok {
+		return nil, api.BadRequest("Invalid input for query parameters limit. Value: %s.", q.Get("limit"))
+	}
+	var bounds [2]time.Time
+	for i, key := range []string{"changes-since", "changes-before"} {
+		if text := q.Get(key); text != "" {
+			t, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				return nil, api.BadRequest("Invalid input for query parameters %s. Value: %s.", key, text)
+			}
+			bounds[i] = t
+		}
+	}
+	var views []api.Obj
 	var err error
 	s.db.View(func() {
 		var actions []*db.InstanceAction
 		actions, err = s.actionsOf(r)
 		for i := len(actions) - 1; i >= 0; i-- {
-			l = append(l, actionView(r, actions[i]))
+			at := later(actions[i].Finished, actions[i].Created)
+			if at.Before(bounds[0]) || !bounds[1].IsZero() && at.After(bounds[1]) {
+				continue
+			}
+			views = append(views, actionView(r, actions[i]))
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	return api.OK(api.Obj{"instanceActions": l})
+	page, err := api.Paginate(views, func(v api.Obj) string { return v["request_id"].(string) }, limit, maxPage, q.Get("marker"))
+	if err != nil {
+		return nil, api.BadRequest("marker [%s] not found", q.Get("marker"))
+	}
+	l := api.List{}
+	for _, v := range page.Items {
+		l = append(l, v)
+	}
+	body := api.Obj{"instanceActions": l}
+	if page.Next != "" && r.Version.AtLeast(api.V(58)) {
+		body["links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, page.Next)}}
+	}
+	return api.OK(body)
 }
 
 func (s *Service) showAction(r *api.Request) (*api.Reply, error) {

@@ -1,7 +1,6 @@
 package compute
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 
@@ -10,27 +9,32 @@ import (
 )
 
 func (s *Service) metadataRoutes() []api.Route {
-	return []api.Route{
-		{Method: "GET", Path: "/servers/{id}/metadata", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *db.Server) (any, error) { return api.Obj{"metadata": dict(v.Metadata)}, nil })
-		}},
-		{Method: "POST", Path: "/servers/{id}/metadata", Do: s.mergeMetadata(false)},
-		{Method: "PUT", Path: "/servers/{id}/metadata", Do: s.mergeMetadata(true)},
-		{Method: "GET", Path: "/servers/{id}/metadata/{key}", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *db.Server) (any, error) {
-				m, ok := v.Metadata[r.Var("key")]
-				if !ok {
-					return nil, errMetadata
-				}
-				return api.Obj{"meta": api.Obj{r.Var("key"): m}}, nil
-			})
-		}},
-		{Method: "PUT", Path: "/servers/{id}/metadata/{key}", Do: s.setMetadataItem},
-		{Method: "DELETE", Path: "/servers/{id}/metadata/{key}", Do: s.removeMetadataItem},
+	d := &api.Dictionary{
+		DB: s.db, Path: "/servers/{id}/metadata", Name: "metadata", Item: "meta", Gone: 204,
+		Open: func(r *api.Request) (map[string]string, func(map[string]string), error) {
+			v, err := s.find(r)
+			if err == nil && r.HTTP.Method != "GET" {
+				err = unlocked(r, v)
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			return v.Metadata, func(m map[string]string) { v.Metadata = m; s.db.Servers.Put(v) }, nil
+		},
+		Missing: func(*api.Request, string) error { return api.NotFound("Metadata item was not found") },
+		Check: func(r *api.Request, m map[string]string) error {
+			if n := s.limit(r.Auth.ProjectID, "metadata_items"); n >= 0 && len(m) > n {
+				return api.Forbidden("Maximum number of metadata items exceeds %d", n)
+			}
+			o := api.Obj{}
+			for k, v := range m {
+				o[k] = v
+			}
+			return checkMetadata(o)
+		},
 	}
+	return d.Routes()
 }
-
-var errMetadata = api.NotFound("Metadata item was not found")
 
 // changeServer runs do on the caller's server inside a transaction and stores
 // it.
@@ -49,77 +53,6 @@ func (s *Service) changeServer(r *api.Request, do func(v *db.Server) error) erro
 		s.db.Servers.Put(v)
 		return nil
 	})
-}
-
-func (s *Service) mergeMetadata(replace bool) api.Handler {
-	return func(r *api.Request) (*api.Reply, error) {
-		in, err := r.Object("metadata")
-		if err != nil {
-			return nil, err
-		}
-		if err := checkMetadata(in); err != nil {
-			return nil, err
-		}
-		var out map[string]string
-		err = s.changeServer(r, func(v *db.Server) error {
-			out = map[string]string{}
-			if !replace {
-				maps.Copy(out, v.Metadata)
-			}
-			for k, x := range in {
-				out[k] = x.(string)
-			}
-			if n := s.limit(v.ProjectID, "metadata_items"); n >= 0 && len(out) > n {
-				return api.Forbidden("Maximum number of metadata items exceeds %d", n)
-			}
-			v.Metadata = out
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		return api.OK(api.Obj{"metadata": out})
-	}
-}
-
-func (s *Service) setMetadataItem(r *api.Request) (*api.Reply, error) {
-	in, err := r.Object("meta")
-	if err != nil {
-		return nil, err
-	}
-	if err := checkMetadata(in); err != nil {
-		return nil, err
-	}
-	value, ok := in[r.Var("key")].(string)
-	if !ok || len(in) != 1 {
-		return nil, api.BadRequest("Request body and URI mismatch")
-	}
-	err = s.changeServer(r, func(v *db.Server) error {
-		m := maps.Clone(dict(v.Metadata))
-		m[r.Var("key")] = value
-		v.Metadata = m
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.OK(api.Obj{"meta": in})
-}
-
-func (s *Service) removeMetadataItem(r *api.Request) (*api.Reply, error) {
-	err := s.changeServer(r, func(v *db.Server) error {
-		if _, ok := v.Metadata[r.Var("key")]; !ok {
-			return errMetadata
-		}
-		m := maps.Clone(v.Metadata)
-		delete(m, r.Var("key"))
-		v.Metadata = m
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.NoContent()
 }
 
 // maxTags is how many tags a server may have.

@@ -1,12 +1,22 @@
 package compute
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) miscRoutes() []api.Route {
-	return []api.Route{
+	admin := func(path, rule string, do api.Handler) api.Route {
+		return api.Route{Method: "GET", Path: path, Do: s.adminOnly("os_compute_api:"+rule, do)}
+	}
+	routes := []api.Route{
 		{Method: "GET", Path: "/os-availability-zone", Do: func(*api.Request) (*api.Reply, error) {
 			return api.OK(
 				api.Obj{
@@ -43,81 +53,186 @@ func (s *Service) miscRoutes() []api.Route {
 			}
 			return nil, api.NotFound("The resource could not be found.")
 		}},
-		{
-			Method: "GET",
-			Path:   "/os-services",
-			Do: s.adminOnly("os_compute_api:os-services:list", func(r *api.Request) (*api.Reply, error) {
-				var id any = 1
-				if r.Version.AtLeast(api.V(53)) {
-					id = serviceID
+		admin("/os-services", "os-services:list", s.listServices),
+		admin("/os-hypervisors", "os-hypervisors:list", func(r *api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, false)}})
+		}),
+		admin("/os-hypervisors/detail", "os-hypervisors:list-detail", func(r *api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, true)}})
+		}),
+		admin("/os-hypervisors/statistics", "os-hypervisors:statistics", func(r *api.Request) (*api.Reply, error) {
+			o := s.hypervisorView(r, true)
+			return api.OK(api.Obj{"hypervisor_statistics": api.Obj{"count": 1, "running_vms": o["running_vms"]}})
+		}),
+		admin("/os-hypervisors/{id}", "os-hypervisors:show", s.showHypervisor),
+		admin("/os-hypervisors/{id}/uptime", "os-hypervisors:uptime", s.showHypervisor),
+		admin("/os-migrations", "os-migrations:index", func(*api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"migrations": api.List{}})
+		}),
+		admin("/os-simple-tenant-usage", "os-simple-tenant-usage:list", func(r *api.Request) (*api.Reply, error) {
+			l := api.List{}
+			s.db.View(func() {
+				for _, p := range s.db.Objects("project", nil) {
+					if u := s.usage(r, p.Key, r.Query("detailed") == "1"); u != nil {
+						l = append(l, u)
+					}
 				}
-				return api.OK(
-					api.Obj{
-						"services": api.List{
-							api.Obj{
-								"id":              id,
-								"binary":          "nova-compute",
-								"host":            host,
-								"zone":            zone,
-								"status":          "enabled",
-								"state":           "up",
-								"disabled_reason": nil,
-								"updated_at":      nil,
-								"forced_down":     false,
-							},
-						},
-					},
-				)
-			}),
-		},
-		{
-			Method: "GET",
-			Path:   "/os-hypervisors",
-			Do: s.adminOnly("os_compute_api:os-hypervisors:list", func(r *api.Request) (*api.Reply, error) {
-				return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, false)}})
-			}),
-		},
-		{
-			Method: "GET",
-			Path:   "/os-hypervisors/detail",
-			Do: s.adminOnly("os_compute_api:os-hypervisors:list-detail", func(r *api.Request) (*api.Reply, error) {
-				return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, true)}})
-			}),
-		},
-		{
-			Method: "GET",
-			Path:   "/os-aggregates",
-			Do: s.adminOnly("os_compute_api:os-aggregates:index", func(*api.Request) (*api.Reply, error) {
-				return api.OK(api.Obj{"aggregates": api.List{}})
-			}),
-		},
-		{
-			Method: "GET",
-			Path:   "/os-migrations",
-			Do: s.adminOnly("os_compute_api:os-migrations:index", func(*api.Request) (*api.Reply, error) {
-				return api.OK(api.Obj{"migrations": api.List{}})
-			}),
-		},
+			})
+			return api.OK(api.Obj{"tenant_usages": l})
+		}),
 		{Method: "GET", Path: "/os-simple-tenant-usage/{project}", Do: func(r *api.Request) (*api.Reply, error) {
 			if r.Var("project") != r.Auth.ProjectID && !r.Auth.Admin() {
 				return nil, forbidden("os_compute_api:os-simple-tenant-usage:show")
 			}
-			return api.OK(api.Obj{"tenant_usage": api.Obj{}})
+			u := api.Obj{}
+			s.db.View(func() {
+				if have := s.usage(r, r.Var("project"), true); have != nil {
+					u = have
+				}
+			})
+			return api.OK(api.Obj{"tenant_usage": u})
 		}},
 	}
+	return append(routes, s.aggregates().Routes()...)
+}
+
+// usage is what a project's servers have used since the call's start, nil when
+// it has none.
+func (s *Service) usage(r *api.Request, project string, detailed bool) api.Obj {
+	const form = "2006-01-02T15:04:05"
+	stop := time.Now().UTC()
+	start := stop.AddDate(0, 0, -28)
+	for key, t := range map[string]*time.Time{"start": &start, "end": &stop} {
+		for _, layout := range []string{form, form + ".999999", time.DateOnly} {
+			if given, err := time.Parse(layout, r.Query(key)); err == nil {
+				*t = given
+			}
+		}
+	}
+	hours, ram, cpus, disk := 0.0, 0.0, 0.0, 0.0
+	servers := api.List{}
+	for _, v := range s.db.Servers.Where(func(v *db.Server) bool { return v.ProjectID == project && v.Created.Before(stop) }) {
+		h := stop.Sub(later(v.Created, start)).Hours()
+		hours, ram = hours+h, ram+h*float64(v.Flavor.RAM)
+		cpus, disk = cpus+h*float64(v.Flavor.VCPUs), disk+h*float64(v.Flavor.Disk)
+		servers = append(servers, api.Obj{
+			"instance_id": v.ID, "name": v.Name, "tenant_id": project, "flavor": v.Flavor.Name, "state": strings.ToLower(v.VMState),
+			"hours": h, "memory_mb": v.Flavor.RAM, "local_gb": v.Flavor.Disk, "vcpus": v.Flavor.VCPUs,
+			"started_at": v.Created.Format(form + ".000000"), "ended_at": nil, "uptime": int(stop.Sub(v.Created).Seconds()),
+		})
+	}
+	if len(servers) == 0 {
+		return nil
+	}
+	o := api.Obj{
+		"tenant_id": project, "start": start.Format(form + ".000000"), "stop": stop.Format(form + ".000000"), "total_hours": hours,
+		"total_memory_mb_usage": ram, "total_vcpus_usage": cpus, "total_local_gb_usage": disk,
+	}
+	if detailed {
+		o["server_usages"] = servers
+	}
+	return o
+}
+
+func (s *Service) listServices(r *api.Request) (*api.Reply, error) {
+	l := api.List{}
+	for i, binary := range []string{"nova-compute", "nova-conductor", "nova-scheduler"} {
+		v := api.Obj{
+			"id": any(i + 1), "binary": binary, "host": host, "zone": "internal", "status": "enabled", "state": "up",
+			"disabled_reason": nil, "updated_at": nil, "forced_down": false,
+		}
+		if r.Version.AtLeast(api.V(53)) {
+			v["id"] = serviceID[:len(serviceID)-1] + fmt.Sprint(i)
+		}
+		if i == 0 {
+			v["zone"] = zone
+		}
+		if api.Filter(r, v) {
+			l = append(l, v)
+		}
+	}
+	return api.OK(api.Obj{"services": l})
+}
+
+func (s *Service) showHypervisor(r *api.Request) (*api.Reply, error) {
+	o := s.hypervisorView(r, true)
+	if fmt.Sprint(o["id"]) != r.Var("id") {
+		return nil, api.NotFound("Compute host %s could not be found.", r.Var("id"))
+	}
+	return api.OK(api.Obj{"hypervisor": o})
+}
+
+// aggregates are groups of hypervisors, of which there is one.
+func (s *Service) aggregates() *api.Collection {
+	show := func(c *api.Collection, r *api.Request, o *db.Object) (*api.Reply, error) {
+		return api.OK(api.Obj{"aggregate": c.View(r, s.db.PutObject(o))})
+	}
+	c := &api.Collection{
+		DB: s.db, Kind: "aggregate", Single: "aggregate", Plural: "aggregates", Path: "/os-aggregates", Update: "PUT", Made: 200, Gone: 200,
+		Required: []string{"name"},
+		Defaults: api.Obj{"availability_zone": nil, "hosts": api.List{}, "metadata": api.Obj{}, "deleted": false, "deleted_at": nil},
+		Allow: func(r *api.Request, action string, _ *db.Object) error {
+			if !r.Auth.Admin() {
+				return forbidden("os_compute_api:os-aggregates:" + action)
+			}
+			return nil
+		},
+		NewKey: func(api.Obj) string {
+			n := 1
+			for _, o := range s.db.Objects("aggregate", nil) {
+				id, _ := strconv.Atoi(o.Key)
+				n = max(n, id+1)
+			}
+			return strconv.Itoa(n)
+		},
+		Missing: func(id string) error { return api.NotFound("Aggregate %s could not be found.", id) },
+		Show: func(_ *api.Request, o *db.Object, v api.Obj) {
+			v["id"], _ = strconv.Atoi(o.Key)
+			v["created_at"], v["updated_at"] = micros(o.Created), micros(o.Updated)
+		},
+		Removed: func(_ *api.Request, o *db.Object) error {
+			if hosts, _ := o.Attrs["hosts"].([]any); len(hosts) > 0 {
+				return api.BadRequest("Cannot remove host from aggregate %s: host aggregate is not empty.", o.Key)
+			}
+			return nil
+		},
+	}
+	c.Actions = map[string]func(*api.Request, *db.Object, api.Obj) (*api.Reply, error){
+		"add_host": func(r *api.Request, o *db.Object, in api.Obj) (*api.Reply, error) {
+			if in["host"] != host {
+				return nil, api.NotFound("Compute host %v could not be found.", in["host"])
+			}
+			return show(c, r, o.Set(api.Obj{"hosts": api.List{host}}))
+		},
+		"remove_host": func(r *api.Request, o *db.Object, in api.Obj) (*api.Reply, error) {
+			return show(c, r, o.Set(api.Obj{"hosts": api.List{}}))
+		},
+		"set_metadata": func(r *api.Request, o *db.Object, in api.Obj) (*api.Reply, error) {
+			next, _ := in["metadata"].(api.Obj)
+			have := api.Pairs(o.Dict("metadata"))
+			maps.Copy(have, next)
+			maps.DeleteFunc(have, func(_ string, v any) bool { return v == nil })
+			return show(c, r, o.Set(api.Obj{"metadata": have}))
+		},
+	}
+	return c
 }
 
 // extensions are the aliases that clients look for.
 var extensions = []string{
+	"os-admin-actions",
 	"NMN", "OS-DCF", "OS-EXT-AZ", "OS-EXT-IMG-SIZE", "OS-EXT-IPS", "OS-EXT-IPS-MAC", "OS-EXT-SRV-ATTR", "OS-EXT-STS", "OS-FLV-DISABLED", "OS-FLV-EXT-DATA",
 	"OS-SCH-HNT", "OS-SRV-USG", "os-attach-interfaces", "os-availability-zone", "os-block-device-mapping-v2-boot", "os-config-drive", "os-console-output", "os-flavor-access",
 	"os-flavor-extra-specs", "os-floating-ips", "os-keypairs", "os-quota-sets", "os-security-groups", "os-server-groups", "os-used-limits", "os-user-data", "os-volumes",
 }
 
+// extensionNames are those that differ from the alias.
+var extensionNames = map[string]string{"os-admin-actions": "AdminActions", "OS-SCH-HNT": "SchedulerHints"}
+
 func extensionView(alias string) api.Obj {
 	return api.Obj{
 		"alias":       alias,
-		"name":        alias,
+		"name":        cmp.Or(extensionNames[alias], alias),
 		"description": "",
 		"links":       api.List{},
 		"namespace":   "http://docs.openstack.org/compute/ext/fake_xml",
@@ -143,16 +258,21 @@ func (s *Service) hypervisorView(r *api.Request, detail bool) api.Obj {
 		id = serviceID
 	}
 	o := api.Obj{"id": id, "hypervisor_hostname": host, "state": "up", "status": "enabled"}
+	var servers api.List
+	s.db.View(func() {
+		for _, v := range s.db.Servers.All() {
+			servers = append(servers, api.Obj{"uuid": v.ID, "name": v.Name})
+		}
+	})
+	if r.Query("with_servers") == "true" && r.Version.AtLeast(api.V(53)) {
+		o["servers"] = servers
+	}
 	if detail {
-		running := 0
-		s.db.View(
-			func() { running = s.db.Servers.Count(func(v *db.Server) bool { return v.VMState == db.VMActive }) },
-		)
 		o["hypervisor_type"], o["hypervisor_version"], o["host_ip"] = "galley", 1, "127.0.0.1"
 		o["service"] = api.Obj{"host": host, "id": id, "disabled_reason": nil}
 		o["uptime"] = nil
 		if !r.Version.AtLeast(api.V(88)) {
-			o["running_vms"] = running
+			o["running_vms"] = len(servers)
 		}
 	}
 	return o

@@ -105,7 +105,7 @@ func (s *Service) showImage(r *api.Request) (*api.Reply, error) {
 // seenNetworks are the networks Nova shows: the usable and the external ones.
 func (s *Service) seenNetworks(r *api.Request) []*db.Network {
 	return s.db.Networks.Where(func(n *db.Network) bool {
-		return n.ProjectID == r.Auth.ProjectID || n.Shared || n.External
+		return n.ProjectID == r.Auth.ProjectID || s.db.SharedWith(n, r.Auth.ProjectID) || n.External
 	})
 }
 

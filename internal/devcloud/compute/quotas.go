@@ -132,7 +132,11 @@ func (s *Service) updateQuotas(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.showQuotas(false)(r)
+	reply, err := s.showQuotas(false)(r)
+	if err == nil {
+		delete(reply.Body.(api.Obj)["quota_set"].(api.Obj), "id")
+	}
+	return reply, err
 }
 
 func (s *Service) resetQuotas(r *api.Request) (*api.Reply, error) {

@@ -199,7 +199,7 @@ func (s *Service) resolveNetworks(r *api.Request, o *order) error {
 		}
 		fresh++
 		n := s.db.Networks.Get(p.NetworkID)
-		if n == nil || n.ProjectID != v.ProjectID && !n.Shared && !n.External {
+		if n == nil || n.ProjectID != v.ProjectID && !s.db.SharedWith(n, v.ProjectID) && !n.External {
 			return api.BadRequest("Network %s could not be found.", p.NetworkID)
 		}
 		if s.db.Subnets.First(func(sn *db.Subnet) bool { return sn.NetworkID == n.ID }) == nil {

@@ -135,6 +135,7 @@ type SubnetPool struct {
 	DefaultLen, MinLen, MaxLen int
 	IPVersion                  int
 	Shared, Default            bool
+	AddressScope               string
 }
 
 // Internal tells that Neutron made the port for itself: a router's, a floating

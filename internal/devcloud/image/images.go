@@ -228,6 +228,11 @@ func filtered(v api.Obj, m *db.Image, q map[string][]string) bool {
 				}
 			}
 			continue
+		case "created_at", "updated_at":
+			if !onDate(v[key], want) {
+				return false
+			}
+			continue
 		case "size_min", "size_max":
 			n, err := strconv.ParseInt(want, 10, 64)
 			if err != nil || key == "size_min" && m.Size < n || key == "size_max" && m.Size > n {
@@ -593,4 +598,22 @@ func (s *Service) removeTag(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	return api.NoContent()
+}
+
+// onDate tells whether a time passes a filter such as "gte:2026-01-01T00:00:00Z".
+func onDate(have any, filter string) bool {
+	how, text, ok := strings.Cut(filter, ":")
+	if _, known := dateFilters[how]; !ok || !known {
+		how, text = "eq", filter
+	}
+	at, err := time.Parse(time.RFC3339, fmt.Sprint(have))
+	want, werr := time.Parse(time.RFC3339, text)
+	return err == nil && werr == nil && dateFilters[how](at.Compare(want))
+}
+
+// dateFilters are what a filter of a date asks of its comparison.
+var dateFilters = map[string]func(int) bool{
+	"eq": func(c int) bool { return c == 0 }, "neq": func(c int) bool { return c != 0 },
+	"gt": func(c int) bool { return c > 0 }, "gte": func(c int) bool { return c >= 0 },
+	"lt": func(c int) bool { return c < 0 }, "lte": func(c int) bool { return c <= 0 },
 }

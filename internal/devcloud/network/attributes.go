@@ -273,6 +273,11 @@ func objs(in api.Obj, key string) []api.Obj {
 	return l
 }
 
+func object(in api.Obj, key string) api.Obj {
+	o, _ := in[key].(api.Obj)
+	return o
+}
+
 // has tells that the body gave the attribute, be it null.
 func has(in api.Obj, key string) bool { _, ok := in[key]; return ok }
 

@@ -4,6 +4,8 @@ import "github.com/galleyhq/galley/internal/devcloud/api"
 
 // extensions are what of Neutron's optional parts is here.
 var extensions = []struct{ alias, name string }{
+	{"address-group", "Address group"},
+	{"address-scope", "Address scope"},
 	{"allowed-address-pairs", "Allowed Address Pairs"},
 	{"availability_zone", "Availability Zone"},
 	{"binding", "Port Binding"},
@@ -11,6 +13,7 @@ var extensions = []struct{ alias, name string }{
 	{"external-net", "Neutron external network"},
 	{"extra_dhcp_opt", "Neutron Extra DHCP options"},
 	{"extraroute", "Neutron Extra Route"},
+	{"extraroute-atomic", "Atomically add/remove extra routes"},
 	{"ext-gw-mode", "Neutron L3 Configurable external gateway mode"},
 	{"filter-validation", "Filter parameters validation"},
 	{"fip-port-details", "Floating IP Port Details Extension"},
@@ -24,6 +27,7 @@ var extensions = []struct{ alias, name string }{
 	{"provider", "Provider Network"},
 	{"quotas", "Quota management support"},
 	{"quota_details", "Quota details management support"},
+	{"rbac-policies", "RBAC Policies"},
 	{"revision-if-match", "If-Match constraints based on revision_number"},
 	{"router", "Neutron L3 Router"},
 	{"router_availability_zone", "Router Availability Zone"},
@@ -41,6 +45,7 @@ var extensions = []struct{ alias, name string }{
 	{"standard-attr-timestamp", "Resource timestamps"},
 	{"stateful-security-group", "Stateful security group"},
 	{"subnet_allocation", "Subnet Allocation"},
+	{"subnetpool-prefix-ops", "Subnet Pool Prefix Operations"},
 	{"subnet-service-types", "Subnet service types"},
 }
 
@@ -58,10 +63,7 @@ func extensionView(i int) api.Obj {
 // emptyLists are collections of which this cloud never has any; clients list
 // them in passing.
 var emptyLists = []string{
-	"address-scopes",
-	"address-groups",
 	"agents",
-	"rbac-policies",
 	"network-ip-availabilities",
 	"flavors",
 }

@@ -13,7 +13,7 @@ func (s *Service) networks() *resource {
 		return item{
 			meta: &n.Meta,
 			std:  &n.Std,
-			open: n.Shared || n.External,
+			open: n.Shared || n.External, sharedWith: s.db.Sharers(n.ID),
 			put:  func() { s.db.Networks.Put(n) },
 			view: func(admin bool) api.Obj { return s.networkView(n, admin) },
 		}

@@ -35,7 +35,9 @@ func (s *Service) CheckPorts(project string, n int) bool {
 // one: its own and the shared ones.
 func (s *Service) Usable(project string) []*db.Network {
 	return s.db.Networks.Where(
-		func(n *db.Network) bool { return !n.External && (n.ProjectID == project || n.Shared) },
+		func(n *db.Network) bool {
+			return !n.External && (n.ProjectID == project || s.db.SharedWith(n, project))
+		},
 	)
 }
 
@@ -67,8 +69,7 @@ func (s *Service) Admits(p *db.Port, tcpPort int, from netip.Addr) bool {
 		return true
 	}
 	return s.db.SecurityRules.First(func(x *db.SecurityRule) bool {
-		if !slices.Contains(p.SecurityGroups, x.GroupID) || x.Direction != "ingress" || x.RemoteGroup != "" ||
-			x.RemoteAddressGroup != "" {
+		if !slices.Contains(p.SecurityGroups, x.GroupID) || x.Direction != "ingress" || x.RemoteGroup != "" {
 			return false
 		}
 		if from.Is4() != (x.EtherType == "IPv4") {
@@ -80,11 +81,10 @@ func (s *Service) Admits(p *db.Port, tcpPort int, from netip.Addr) bool {
 		if x.PortMin != nil && tcpPort < *x.PortMin || x.PortMax != nil && tcpPort > *x.PortMax {
 			return false
 		}
-		if x.RemotePrefix == "" {
-			return true
-		}
-		prefix, err := netip.ParsePrefix(x.RemotePrefix)
-		return err == nil && prefix.Contains(from)
+		return slices.ContainsFunc(s.db.Remotes(x), func(one *db.SecurityRule) bool {
+			prefix, err := netip.ParsePrefix(one.RemotePrefix)
+			return one.RemotePrefix == "" || err == nil && prefix.Contains(from)
+		})
 	}) != nil
 }
 

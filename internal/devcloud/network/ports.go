@@ -120,10 +120,10 @@ func portView(p *db.Port, admin bool) api.Obj {
 
 func (s *Service) createPort(c *call) (string, error) {
 	n := s.db.Networks.Get(str(c.in, "network_id"))
-	if n == nil || n.ProjectID != c.Auth.ProjectID && !n.Shared && !n.External && !c.Auth.Admin() {
+	if n == nil || n.ProjectID != c.Auth.ProjectID && !s.db.SharedWith(n, c.Auth.ProjectID) && !n.External && !c.Auth.Admin() {
 		return "", notFound("Network", str(c.in, "network_id"))
 	}
-	if n.ProjectID != c.Auth.ProjectID && !n.Shared && !c.Auth.Admin() {
+	if n.ProjectID != c.Auth.ProjectID && !s.db.SharedWith(n, c.Auth.ProjectID) && !c.Auth.Admin() {
 		return "", failure(403, "HTTPForbidden", "Tenant %s not allowed to create port on this network", c.project)
 	}
 	if err := s.checkQuota(c.project, "port"); err != nil {
@@ -138,7 +138,7 @@ func (s *Service) createPort(c *call) (string, error) {
 		AddressPairs: objs(
 			c.in,
 			"allowed_address_pairs",
-		), DHCPOptions: objs(c.in, "extra_dhcp_opts"), VNICType: str(c.in, "binding:vnic_type"),
+		), DHCPOptions: objs(c.in, "extra_dhcp_opts"), Profile: object(c.in, "binding:profile"), VNICType: str(c.in, "binding:vnic_type"),
 		HostID: str(c.in, "binding:host_id"), DNSName: str(c.in, "dns_name"),
 	}
 	if has(c.in, "security_groups") {
@@ -327,7 +327,7 @@ func (s *Service) updatePort(c *call, id string) error {
 		p.AdminUp = boolean(c.in, "admin_state_up")
 	}
 	if has(c.in, "binding:profile") {
-		p.Profile, _ = c.in["binding:profile"].(api.Obj)
+		p.Profile = object(c.in, "binding:profile")
 	}
 	if has(c.in, "allowed_address_pairs") {
 		p.AddressPairs = objs(c.in, "allowed_address_pairs")

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,7 +14,11 @@ import (
 // item is one object with what every kind of object has.
 type item struct {
 	meta *db.Meta
-	std  *db.Std
+	// id is what callers see where it is not the record's.
+	id  string
+	std *db.Std
+	// sharedWith are projects besides the owner that see it.
+	sharedWith []string
 	// open tells that projects other than the owner see it.
 	open bool
 	// tagless objects show no tags.
@@ -119,8 +124,11 @@ func (s *Service) handleResource(svc *api.Service, res *resource) {
 	}
 }
 
+// ID is what callers know the object by.
+func (it item) ID() string { return cmp.Or(it.id, it.meta.ID) }
+
 func visible(it item, a *api.Auth) bool {
-	return a.Admin() || !it.hidden && (it.open || it.std.ProjectID == a.ProjectID)
+	return a.Admin() || !it.hidden && (it.open || it.std.ProjectID == a.ProjectID || slices.Contains(it.sharedWith, a.ProjectID))
 }
 
 // find is the object of that ID if the caller may see it.
@@ -144,7 +152,7 @@ func (res *resource) own(r *api.Request, id, action string) (item, error) {
 // shown is the object's view with what all kinds have.
 func (it item) shown(a *api.Auth) api.Obj {
 	v := it.view(a.Admin())
-	v["id"] = it.meta.ID
+	v["id"] = it.ID()
 	v["tenant_id"], v["project_id"] = it.std.ProjectID, it.std.ProjectID
 	if _, set := v["description"]; !set {
 		v["description"] = it.std.Description
@@ -284,10 +292,10 @@ func (s *Service) updateItem(res *resource, r *api.Request) (*api.Reply, error) 
 		if err := matchRevision(r, it); err != nil {
 			return err
 		}
-		if err := res.update(&call{Request: r, in: in, project: it.std.ProjectID}, it.meta.ID); err != nil {
+		if err := res.update(&call{Request: r, in: in, project: it.std.ProjectID}, it.ID()); err != nil {
 			return err
 		}
-		it, _ = res.get(it.meta.ID)
+		it, _ = res.get(it.ID())
 		v = it.shown(r.Auth)
 		return nil
 	})
@@ -306,7 +314,7 @@ func (s *Service) removeItem(res *resource, r *api.Request) (*api.Reply, error) 
 		if err := matchRevision(r, it); err != nil {
 			return err
 		}
-		return res.remove(&call{Request: r, project: it.std.ProjectID}, it.meta.ID)
+		return res.remove(&call{Request: r, project: it.std.ProjectID}, it.ID())
 	})
 	if err != nil {
 		return nil, err

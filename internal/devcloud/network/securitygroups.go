@@ -240,6 +240,9 @@ func (s *Service) createRule(c *call) (string, error) {
 		Std: newStd(c), GroupID: group, Direction: str(c.in, "direction"), RemoteGroup: str(c.in, "remote_group_id"),
 		RemoteAddressGroup: str(c.in, "remote_address_group_id"), RemotePrefix: str(c.in, "remote_ip_prefix"),
 	}
+	if id := x.RemoteAddressGroup; id != "" && s.db.Object("address_group", id) == nil {
+		return "", notFound("AddressGroup", id)
+	}
 	switch e := str(c.in, "ethertype"); strings.ToLower(e) {
 	case "ipv4":
 		x.EtherType = "IPv4"

@@ -39,6 +39,7 @@ func New(o Options) *Service {
 	s.resources = []*resource{
 		s.networks(), s.subnets(), s.routers(), s.ports(), s.floatingIPs(), s.securityGroups(), s.securityRules(), s.subnetPools(),
 	}
+	s.resources = append(s.resources, s.plainResources()...)
 	return s
 }
 
@@ -60,6 +61,7 @@ func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, auth
 	}
 	s.handleRouterActions(svc)
 	s.handleQuotas(svc)
+	s.handleMembers(svc)
 	s.handleMisc(svc)
 	return svc
 }

@@ -48,6 +48,9 @@ func (s *Service) subnetPools() *resource {
 					"min_prefixlen",
 				), MaxLen: integer(c.in, "max_prefixlen"), Shared: boolean(c.in, "shared"), Default: boolean(c.in, "is_default"),
 			}
+			if err := s.setScope(c, p); err != nil {
+				return "", err
+			}
 			for _, text := range p.Prefixes {
 				pr, err := netip.ParsePrefix(text)
 				if err != nil {
@@ -79,6 +82,9 @@ func (s *Service) subnetPools() *resource {
 		update: func(c *call, id string) error {
 			p := s.db.SubnetPools.Get(id)
 			touch(&p.Std, c.in)
+			if err := s.setScope(c, p); err != nil {
+				return err
+			}
 			if has(c.in, "prefixes") {
 				p.Prefixes = strs(c.in, "prefixes")
 			}
@@ -103,13 +109,25 @@ func (s *Service) subnetPools() *resource {
 	}
 }
 
+// setScope stores the address scope that a body names.
+func (s *Service) setScope(c *call, p *db.SubnetPool) error {
+	if !has(c.in, "address_scope_id") {
+		return nil
+	}
+	p.AddressScope = str(c.in, "address_scope_id")
+	if p.AddressScope != "" && s.db.Object("address_scope", p.AddressScope) == nil {
+		return notFound("AddressScope", p.AddressScope)
+	}
+	return nil
+}
+
 func poolView(p *db.SubnetPool) api.Obj {
 	return api.Obj{
 		"name": p.Name, "prefixes": list(p.Prefixes), "ip_version": p.IPVersion, "shared": p.Shared, "is_default": p.Default,
 		"default_prefixlen": strconv.Itoa(
 			p.DefaultLen,
 		), "min_prefixlen": strconv.Itoa(p.MinLen), "max_prefixlen": strconv.Itoa(p.MaxLen),
-		"default_quota": nil, "address_scope_id": nil,
+		"default_quota": nil, "address_scope_id": orNil(p.AddressScope),
 	}
 }
 

@@ -17,7 +17,7 @@ func (s *Service) subnets() *resource {
 		return item{
 			meta: &sn.Meta,
 			std:  &sn.Std,
-			open: open,
+			open: open, sharedWith: s.db.Sharers(sn.NetworkID),
 			put:  func() { s.db.Subnets.Put(sn) },
 			view: func(admin bool) api.Obj { return subnetView(sn) },
 		}
@@ -167,7 +167,7 @@ func (s *Service) touchNetwork(id string) {
 func (s *Service) createSubnet(c *call) (string, error) {
 	network := str(c.in, "network_id")
 	n := s.db.Networks.Get(network)
-	if n == nil || n.ProjectID != c.Auth.ProjectID && !n.Shared && !n.External && !c.Auth.Admin() {
+	if n == nil || n.ProjectID != c.Auth.ProjectID && !s.db.SharedWith(n, c.Auth.ProjectID) && !n.External && !c.Auth.Admin() {
 		return "", notFound("Network", network)
 	}
 	if n.ProjectID != c.Auth.ProjectID && !c.Auth.Admin() {

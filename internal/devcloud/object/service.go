@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,18 +48,14 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	trans := "tx" + db.NewHexID()[:21] + "-0000000000"
 	w.Header().Set("X-Trans-Id", trans)
 	w.Header().Set("X-Openstack-Request-Id", trans)
-	auth := s.Authenticate(r.Header.Get("X-Auth-Token"))
-	if auth == nil {
-		w.Header().Set("Www-Authenticate", fmt.Sprintf("Keystone uri=%q", s.AuthURL))
-		refuse(
-			w,
-			http.StatusUnauthorized,
-			"This server could not verify that you are authorized to access the document you requested.",
-		)
+	c := &call{ResponseWriter: w, Request: r}
+	path := strings.TrimPrefix(r.URL.EscapedPath(), s.Prefix)
+	if path == "/info" {
+		body, _ := json.Marshal(capabilities)
+		_ = c.answer("application/json; charset=UTF-8", body)
 		return
 	}
-	c := &call{ResponseWriter: w, Request: r}
-	rest, ok := strings.CutPrefix(strings.TrimPrefix(r.URL.EscapedPath(), s.Prefix), "/v1/")
+	rest, ok := strings.CutPrefix(path, "/v1/")
 	if !ok {
 		refuse(w, http.StatusNotFound, "The resource could not be found.")
 		return
@@ -74,12 +71,19 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			*to = text
 		}
 	}
-	if c.account != "AUTH_"+auth.ProjectID && !auth.Admin() {
-		refuse(w, http.StatusForbidden, "Access was denied to this resource.")
+	if status := s.admit(c); status != 0 {
+		if status == http.StatusUnauthorized {
+			w.Header().Set("Www-Authenticate", fmt.Sprintf("Keystone uri=%q", s.AuthURL))
+			refuse(w, status, "This server could not verify that you are authorized to access the document you requested.")
+			return
+		}
+		refuse(w, status, "Access was denied to this resource.")
 		return
 	}
 	var err error
 	switch {
+	case r.URL.Query().Has("bulk-delete") && (r.Method == http.MethodPost || r.Method == http.MethodDelete):
+		err = s.bulkDelete(c)
 	case c.object != "":
 		err = s.serveObject(c)
 	case c.container != "":
@@ -129,12 +133,19 @@ func (c *call) notAllowed(methods string) error {
 	return nil
 }
 
+// kept are headers besides metadata that are stored with a container or an
+// object and come back with it.
+var kept = map[string][]string{
+	"Container": {"X-Container-Read", "X-Container-Write"},
+	"Object":    {"Content-Disposition", "Content-Encoding", "X-Delete-At"},
+}
+
 // meta collects the request's metadata headers, such as X-Object-Meta-Colour;
 // those to be removed are empty.
 func (c *call) meta(kind string) map[string]string {
 	m := map[string]string{}
 	for name, v := range c.Request.Header {
-		if strings.HasPrefix(name, "X-"+kind+"-Meta-") {
+		if strings.HasPrefix(name, "X-"+kind+"-Meta-") || slices.Contains(kept[kind], name) {
 			m[name] = v[0]
 		}
 		if key, ok := strings.CutPrefix(name, "X-Remove-"+kind+"-Meta-"); ok {
@@ -151,12 +162,21 @@ func (c *call) setMeta(m map[string]string) {
 }
 
 func (s *Service) serveAccount(c *call) error {
+	if c.Method == http.MethodPost {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := s.store.setAccount(c.account, c.meta("Account")); err != nil {
+			return err
+		}
+		return c.done(http.StatusNoContent)
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	all, err := s.store.containers(c.account)
 	if err != nil {
 		return err
 	}
+	c.setMeta(s.store.account(c.account).Meta)
 	var entries []entry
 	objects, bytes := 0, int64(0)
 	for _, i := range all {
@@ -175,7 +195,7 @@ func (s *Service) serveAccount(c *call) error {
 	c.Header().Set("X-Account-Object-Count", strconv.Itoa(objects))
 	c.Header().Set("X-Account-Bytes-Used", strconv.FormatInt(bytes, 10))
 	switch c.Method {
-	case http.MethodHead, http.MethodPost:
+	case http.MethodHead:
 		return c.done(http.StatusNoContent)
 	case http.MethodGet:
 		return c.listing(entries)
@@ -191,6 +211,10 @@ func (s *Service) serveContainer(c *call) error {
 	default:
 		s.mu.RLock()
 		defer s.mu.RUnlock()
+	}
+	if c.Request.Header.Get("X-Versions-Enabled") != "" || c.Request.Header.Get("X-Versions-Location") != "" {
+		refuse(c.ResponseWriter, http.StatusNotImplemented, "The embedded cloud keeps one version of each object.")
+		return nil
 	}
 	switch c.Method {
 	case http.MethodPut:
@@ -323,12 +347,14 @@ func (c *call) Write(p []byte) (int, error) { return c.ResponseWriter.Write(p) }
 func (s *Service) serveObject(c *call) error {
 	h := c.Request.Header
 	switch c.Method {
+	case "COPY":
+		return s.copyObject(c)
 	case http.MethodPut:
 		if c.URL.Query().Has("multipart-manifest") || h.Get("X-Object-Manifest") != "" || h.Get("X-Copy-From") != "" {
 			refuse(
 				c.ResponseWriter,
 				http.StatusNotImplemented,
-				"The embedded cloud has no large objects and no copies.",
+				"The embedded cloud has no large objects, and copies with COPY alone.",
 			)
 			return nil
 		}

@@ -75,6 +75,20 @@ func writeInfo(path string, i info) error {
 	return atomicfile.Write(path, b, 0o600)
 }
 
+// account describes an account; one of which nothing is known is empty.
+func (s *store) account(name string) info {
+	i, _ := readInfo(filepath.Join(s.dir, hashed(name)) + about)
+	return i
+}
+
+// setAccount sets metadata of an account.
+func (s *store) setAccount(name string, meta map[string]string) error {
+	i := s.account(name)
+	i.Name = name
+	merge(&i, meta)
+	return errors.Join(os.MkdirAll(s.dir, 0o700), writeInfo(filepath.Join(s.dir, hashed(name))+about, i))
+}
+
 // putContainer makes a container, or sets metadata of one that is there.
 func (s *store) putContainer(account, name string, meta map[string]string) (made bool, err error) {
 	dir := s.container(account, name)
