@@ -12,6 +12,8 @@ const (
 	Destroy  Action = "destroy"
 	// Reset is Galley's own: the state file has it as a create.
 	Reset Action = "reset"
+	// Snapshot keeps a machine as an image and changes nothing in its state.
+	Snapshot Action = "snapshot"
 )
 
 // Instance is one suite on one platform, with the plug-ins that serve it.

@@ -35,6 +35,7 @@ var phrases = map[Action]phrase{
 	Verify:   {"Verifying", "verifying", "Verify"},
 	Destroy:  {"Destroying", "destroying", "Destroy"},
 	Reset:    {"Resetting", "resetting", "Reset"},
+	Snapshot: {"Saving", "saving", "Snapshot"},
 }
 
 // Doing returns the headline form of an action, as "Creating".

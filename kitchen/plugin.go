@@ -161,6 +161,11 @@ type Step struct {
 	// HostKeys asks the driver for the machine's SSH host keys. It is nil
 	// when the driver is no [HostKeySource].
 	HostKeys func(ctx context.Context) ([]string, error)
+	// Installed is called by a provisioner once it has installed its product on
+	// the machine, and before it puts anything of the project there. It may take
+	// minutes; the only error is that of the context. It is nil when the driver is
+	// no [ImageCacher].
+	Installed func(ctx context.Context, conn Conn) error
 	// Terminal is [Kitchen.Terminal].
 	Terminal bool
 	// KeepOnFailure tells the driver not to remove what a failing Create

@@ -205,6 +205,9 @@ func (s *session) newStep(a Action) *Step {
 	if src, ok := s.instance.Driver.(HostKeySource); ok {
 		step.HostKeys = func(ctx context.Context) ([]string, error) { return src.HostKeys(ctx, step) }
 	}
+	if cacher, ok := s.instance.Driver.(ImageCacher); ok {
+		step.Installed = func(ctx context.Context, conn Conn) error { return s.cacheImage(ctx, step, conn, cacher) }
+	}
 	return step
 }
 

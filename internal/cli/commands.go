@@ -38,6 +38,8 @@ var entries = []entry{
 	{name: "test", group: groupInstances, in: underKitchen, build: kitchenCommand(newTestCommand)},
 	{name: "watch", group: groupInstances, in: onlyUnderOwn, build: kitchenCommand(newWatchCommand)},
 	{name: "reset", group: groupInstances, in: onlyUnderOwn, build: kitchenCommand(newResetCommand)},
+	{name: "snapshot", group: groupInstances, in: onlyUnderOwn, build: kitchenCommand(newSnapshotCommand)},
+	{name: "prune", group: groupInstances, in: onlyUnderOwn, build: kitchenCommand(newPruneCommand)},
 	{name: "destroy", group: groupInstances, in: underKitchen, build: kitchenCommand(newDestroyCommand)},
 	{name: "login", group: groupInstances, in: underKitchen, build: kitchenCommand(newLoginCommand)},
 	{name: "exec", group: groupInstances, in: underKitchen, build: kitchenCommand(newExecCommand)},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/state"
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/internal/ui"
 )
 
@@ -76,14 +77,29 @@ func (o *psOptions) run(ctx context.Context) error {
 		servers = slices.DeleteFunc(servers, func(s openstack.ServerInfo) bool { return s.Token() == "" })
 		if len(servers) == 0 && o.output.format == "table" {
 			o.notef("Galley has nothing running on this cloud (%s).", c.AuthURL())
-			return nil
+			return o.noteImages(ctx, c)
 		}
 		flavors, _, err := serverNames(ctx, c)
 		if err != nil {
 			return err
 		}
-		return o.print(o.listing(servers, flavors, prices, mine.Projects()), &o.output)
+		if err := o.print(o.listing(servers, flavors, prices, mine.Projects()), &o.output); err != nil {
+			return err
+		}
+		return o.noteImages(ctx, c)
 	})
+}
+
+// noteImages mentions the images that Galley keeps beside what runs.
+func (o *psOptions) noteImages(ctx context.Context, c *openstack.Cloud) error {
+	if o.output.format != "table" {
+		return nil
+	}
+	images, err := c.SavedImages(ctx)
+	if err == nil && len(images) > 0 {
+		o.notef("Galley keeps %s on this cloud; `galley prune --all --dry-run` lists those of a project.", text.Count(len(images), "image"))
+	}
+	return err
 }
 
 // readPrices reads prices per hour, by flavor.

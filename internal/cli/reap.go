@@ -30,11 +30,12 @@ func newReapCommand(d *deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reap",
 		Short: "Remove what Galley created on the cloud and whose time is over",
-		Long: `Remove servers, volumes, ports, floating IPs and key pairs that Galley created in the
-cloud's project and whose time (ttl) is over, whichever machine, checkout or user
+		Long: `Remove servers, images, volumes, ports, floating IPs and key pairs that Galley created
+in the cloud's project and whose time (ttl) is over, whichever machine, checkout or user
 created them. Everything else is left alone, so it is safe beside running tests and
 fit for cron. With --older-than it also removes what has no ttl and is older; it
-asks first, unless with --yes. Key pairs of other users cannot be seen.`,
+asks first, unless with --yes. Images go by their ttl only. Key pairs of other users
+cannot be seen.`,
 		Example: `  galley reap --dry-run
   galley reap
   galley reap --older-than 2d --yes`,

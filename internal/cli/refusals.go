@@ -55,7 +55,7 @@ func (p *project) addPluginsTo(inst *kitchen.Instance, upTo kitchen.Action) []er
 	if err == nil || upTo != kitchen.Destroy {
 		errs = append(errs, p.transport(inst, s.Transport, fallback))
 	}
-	if upTo == kitchen.Create || upTo == kitchen.Converge || upTo == kitchen.Setup || upTo == kitchen.Verify {
+	if upTo != kitchen.Destroy && upTo != "" {
 		errs = append(errs, p.provisioner(inst, s.Provisioner), p.verifier(inst, s.Verifier))
 	}
 	return errs

@@ -9,51 +9,89 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud"
 )
 
+// disturbance is what happens to a run of the program at an API call: a fault,
+// or a signal while the call is held.
+type disturbance struct {
+	fault devcloud.Fault
+	sig   os.Signal
+}
+
+var disturbances = map[string]disturbance{
+	"killed before the call":  {devcloud.Fault{Action: devcloud.FaultHoldBefore}, os.Kill},
+	"killed after the call":   {devcloud.Fault{Action: devcloud.FaultHoldAfter}, os.Kill},
+	"killed after the answer": {devcloud.Fault{Action: devcloud.FaultHoldAnswered}, os.Kill},
+	"interrupted":             {devcloud.Fault{Action: devcloud.FaultHoldAfter}, os.Interrupt},
+	"500":                     {devcloud.Fault{Action: devcloud.FaultStatus, Status: 500}, nil},
+	"dropped before":          {devcloud.Fault{Action: devcloud.FaultDropBefore}, nil},
+	"dropped after":           {devcloud.Fault{Action: devcloud.FaultDropAfter}, nil},
+	"late":                    {devcloud.Fault{Action: devcloud.FaultLateEffect, Delay: devcloud.FaultDuration(slow)}, nil},
+	"delivered twice":         {devcloud.Fault{Action: devcloud.FaultDuplicate}, nil},
+	"misrouted 404":           {devcloud.Fault{Action: devcloud.FaultStatus, Status: 404}, nil},
+	"misrouted 204":           {devcloud.Fault{Action: devcloud.FaultStatus, Status: 204, EmptyBody: true}, nil},
+	"an empty object":         {devcloud.Fault{Action: devcloud.FaultAnswer, Body: "{}"}, nil},
+}
+
+// disturbed runs galley under a disturbance of its k-th call, and returns when
+// no request can take effect any more.
+func (p *project) disturbed(t *testing.T, c *devcloud.Cloud, d disturbance, k int, args ...string) (said string, code int) {
+	t.Helper()
+	d.fault.Nth = k
+	set, err := c.Client().AddFault(t.Context(), d.fault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := p.command(t.Context(), args...)
+	out := &lockedBuffer{}
+	cmd.Stderr = out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	hit, ended := reached(t, c, set.ID, cmd.Wait)
+	if d.sig != nil && hit {
+		_ = cmd.Process.Signal(d.sig)
+		if err := c.Client().ReleaseFault(t.Context(), set.ID, d.sig == os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-ended
+	clearAndSettle(t, c)
+	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+// callsOf returns how many API calls a run of galley makes.
+func (p *project) callsOf(t *testing.T, c *devcloud.Cloud, args ...string) int {
+	t.Helper()
+	if err := c.Client().ResetRequests(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.must(t, args...)
+	log, err := c.Client().Requests(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log.Total < 5 {
+		t.Fatalf("galley %v made only %d calls: %v", args, log.Total, log)
+	}
+	return log.Total
+}
+
 // TestResetAtEveryCall ends or disturbs a reset at every API call. One that
 // says it succeeded has given the machine a fresh system, a later create or
 // reset always ends with a usable machine, and no request takes effect after
 // that.
 func TestResetAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for name, way := range map[string]struct {
-		fault devcloud.Fault
-		sig   os.Signal
-	}{
-		"killed before the call":  {devcloud.Fault{Action: devcloud.FaultHoldBefore}, os.Kill},
-		"killed after the call":   {devcloud.Fault{Action: devcloud.FaultHoldAfter}, os.Kill},
-		"killed after the answer": {devcloud.Fault{Action: devcloud.FaultHoldAnswered}, os.Kill},
-		"interrupted":             {devcloud.Fault{Action: devcloud.FaultHoldAfter}, os.Interrupt},
-		"500":                     {devcloud.Fault{Action: devcloud.FaultStatus, Status: 500}, nil},
-		"dropped before":          {devcloud.Fault{Action: devcloud.FaultDropBefore}, nil},
-		"dropped after":           {devcloud.Fault{Action: devcloud.FaultDropAfter}, nil},
-		"late":                    {devcloud.Fault{Action: devcloud.FaultLateEffect, Delay: devcloud.FaultDuration(slow)}, nil},
-		"delivered twice":         {devcloud.Fault{Action: devcloud.FaultDuplicate}, nil},
-		"misrouted 404":           {devcloud.Fault{Action: devcloud.FaultStatus, Status: 404}, nil},
-		"misrouted 204":           {devcloud.Fault{Action: devcloud.FaultStatus, Status: 204, EmptyBody: true}, nil},
-		"an empty object":         {devcloud.Fault{Action: devcloud.FaultAnswer, Body: "{}"}, nil},
-	} {
+	for name, way := range disturbances {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCloud(t, devcloud.Options{})
 			p := newLeakProject(t, c, kitchenFile)
 			p.must(t, "create")
-			if err := c.Client().ResetRequests(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			p.must(t, "reset")
-			log, err := c.Client().Requests(t.Context(), 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if log.Total < 5 {
-				t.Fatalf("a reset made only %d calls: %v", log.Total, log)
-			}
-			for i, k := range points(log.Total) {
-				fault := way.fault
-				fault.Nth = k
-				p.resetAt(t, c, fault, way.sig, []string{"create", "reset"}[i%2])
+			n := p.callsOf(t, c, "reset")
+			for i, k := range points(n) {
+				p.resetAt(t, c, way, k, []string{"create", "reset"}[i%2])
 				if t.Failed() {
-					t.Fatalf("%s at call %d of %d", name, k, log.Total)
+					t.Fatalf("%s at call %d of %d", name, k, n)
 				}
 			}
 			p.must(t, "destroy")
@@ -62,32 +100,12 @@ func TestResetAtEveryCall(t *testing.T) {
 	}
 }
 
-// resetAt runs a reset under a fault, or ends it there by a signal, and then
-// recovers by another command.
-func (p *project) resetAt(t *testing.T, c *devcloud.Cloud, f devcloud.Fault, sig os.Signal, recovery string) {
+// resetAt disturbs a reset and then recovers by another command.
+func (p *project) resetAt(t *testing.T, c *devcloud.Cloud, d disturbance, k int, recovery string) {
 	t.Helper()
 	used := "test -e /var/tmp/used"
 	p.must(t, "exec", "-c", "touch /var/tmp/used")
-	set, err := c.Client().AddFault(t.Context(), f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := p.command(t.Context(), "reset")
-	said := &lockedBuffer{}
-	cmd.Stderr = said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	hit, ended := reached(t, c, set.ID, cmd.Wait)
-	if sig != nil && hit {
-		_ = cmd.Process.Signal(sig)
-		if err := c.Client().ReleaseFault(t.Context(), set.ID, sig == os.Interrupt); err != nil {
-			t.Fatal(err)
-		}
-	}
-	<-ended
-	clearAndSettle(t, c)
-	code := cmd.ProcessState.ExitCode()
+	said, code := p.disturbed(t, c, d, k, "reset")
 	out, errs, recovered := p.run(t, recovery)
 	if recovered != 0 {
 		t.Errorf("%s after a reset that ended with %d: %d\n%s%s\n%s", recovery, code, recovered, out, errs, said)

@@ -14,6 +14,9 @@ import (
 // that its creator gave it is over, or, with olderThan above 0, it is older
 // than that.
 //
+// An image goes by the time that it was given, not by its age: it was made to be
+// kept.
+//
 // Key pairs are seen by their owner only. They have no place for an expiry;
 // one that is left without its server goes by its age.
 func (c *Cloud) Expired(ctx context.Context, now time.Time, olderThan time.Duration) ([]*Record, error) {
@@ -37,6 +40,15 @@ func (c *Cloud) Expired(ctx context.Context, now time.Time, olderThan time.Durat
 		}
 		if !rec.Started.IsZero() && now.Sub(rec.Started) > olderThan {
 			out = append(out, rec)
+		}
+	}
+	saved, err := c.SavedImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, img := range saved {
+		if !img.Expires.IsZero() && now.After(img.Expires) {
+			out = append(out, img.record(c))
 		}
 	}
 	return out, nil

@@ -28,6 +28,7 @@ const (
 	KindPort       ResourceKind = "port"
 	KindServer     ResourceKind = "server"
 	KindFloatingIP ResourceKind = "floating IP"
+	KindImage      ResourceKind = "image"
 	// Those of networks: a gateway is a router's way to an external network, an
 	// interface its place on a subnet.
 	KindNetwork   ResourceKind = "network"

@@ -162,10 +162,11 @@ func (r *rebuilding) request(ctx context.Context, s *servers.Server) (map[string
 		// Before this version Nova accepts the request, and leaves the volume as
 		// it is.
 		version = "2.93"
-		if ref = r.spec.bootVolumeImage(); ref == "" {
+		v := r.spec.BootVolume()
+		if v == nil || !v.Make || v.Image == "" {
 			return nil, "", r.refuse(session.Invalid, "it boots from a volume that was not made from an image")
 		}
-		byID = false
+		ref, byID = v.Image, false
 	}
 	if !byID {
 		img, err := r.c.Image(ctx, ref, r.in.rep)
@@ -178,15 +179,15 @@ func (r *rebuilding) request(ctx context.Context, s *servers.Server) (map[string
 	return body, version, nil
 }
 
-// bootVolumeImage is the image that the volume to boot from is made of, ""
-// where there is none.
-func (s ServerSpec) bootVolumeImage() string {
-	for _, v := range s.Volumes {
-		if v.Make && (v.BootIndex == nil || *v.BootIndex == 0) {
-			return v.Image
+// BootVolume returns the volume that the server boots from, nil where that is
+// the image.
+func (s ServerSpec) BootVolume() *VolumeSpec {
+	for i, v := range s.Volumes {
+		if v.boots(i == 0, s.Image != "") {
+			return &s.Volumes[i]
 		}
 	}
-	return ""
+	return nil
 }
 
 // ask sends the request. It returns nil when Nova has accepted it.

@@ -45,7 +45,7 @@ func (c *Cloud) ReclaimRecord(ctx context.Context, rec *Record, rep Reporter) er
 // removalOrder is the order of removal. The kinds of one group go side by side;
 // a resource that another one holds goes after it.
 var removalOrder = [][]ResourceKind{
-	{KindFloatingIP, KindServer, KindKeyPair},
+	{KindFloatingIP, KindServer, KindKeyPair, KindImage},
 	{KindPort, KindVolume},
 	{KindInterface},
 	{KindGateway},
@@ -264,6 +264,8 @@ func (c *Cloud) byToken(ctx context.Context, token string, r Resource) ([]string
 			ids = append(ids, v.ID)
 		}
 		return ids, err
+	case KindImage:
+		return c.imagesByToken(ctx, token)
 	case KindKeyPair:
 		name, err := c.keyPairNamed(ctx, r.Name)
 		if name != "" {

@@ -50,6 +50,8 @@ func (c *Cloud) removeOne(ctx context.Context, r Resource, id string, rep Report
 		return c.deleteServer(ctx, id, r.Name, rep)
 	case KindPort:
 		return c.deletePort(ctx, id)
+	case KindImage:
+		return c.deleteImage(ctx, id, r.Name)
 	case KindVolume:
 		return c.deleteVolume(ctx, id, r.Name, rep)
 	}

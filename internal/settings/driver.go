@@ -166,6 +166,7 @@ func serverSettings() []Setting {
 		key("glance_cache_wait_timeout", Decimal, "600", "`SECONDS` that the server may take to become ACTIVE.").
 			flag("server-create-timeout", "", "server_create_timeout").help("600", "`SECONDS` until the server must be ACTIVE"),
 		key("ttl", Text|Whole, "(GALLEY_TTL)", "How long the server may live, as in 4h or 2d; `galley reap` removes it afterwards."),
+		key("image_cache", Flag, "false", "Keep the machine as an image once Chef or Cinc is installed on it, and boot later ones from that; `galley prune` removes it."),
 		key("server_wait", Decimal, "0", "Seconds to sleep before SSH is tried."),
 		key("block_device_mapping", Map|Maps, "", "Volume to create or attach, or a list of them."),
 		key("volumes", Text|List|Map|Maps, "[]", "Existing `VOLUMES` to attach, by ID or name.").

@@ -465,3 +465,13 @@ func (p *Plan) Explain(status int, output []string) error {
 	}
 	return e
 }
+
+// Identity is a text that differs between plans that may install different
+// things. It holds no licence key.
+func (p *Plan) Identity() string {
+	r := p.req
+	return fmt.Sprintf("%q", []string{
+		p.Product, r.Version, r.Channel, string(r.Strategy), r.Platform, r.PlatformVersion, r.Architecture,
+		r.URL, r.SHA256, r.ScriptURL, r.ScriptOptions, r.Index, r.Root,
+	})
+}

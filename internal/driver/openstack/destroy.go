@@ -70,8 +70,12 @@ func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
 	if err != nil {
 		return err
 	}
+	unfinished, err := d.imageJournal().Read()
+	if err != nil {
+		return err
+	}
 	id := step.State.String(kitchen.KeyServerID)
-	if rec == nil && id == "" {
+	if rec == nil && id == "" && unfinished == nil {
 		return nil
 	}
 	if d.o.Forget {
@@ -79,6 +83,9 @@ func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
 	}
 	c, err := d.connect(ctx)
 	if err != nil {
+		return err
+	}
+	if err := d.removeUnfinished(ctx, c, step); err != nil {
 		return err
 	}
 	if rec, err = d.reconcile(ctx, c, j, step); err != nil {
@@ -102,7 +109,10 @@ func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
 // forgetRecord drops the record of unreachable resources, and names
 // what may still exist.
 func (d *Driver) forgetRecord(j cloud.Journal, rec *cloud.Record, step *kitchen.Step) error {
-	if rec == nil {
+	if err := cloud.Forget(d.imageJournal(), step.Report); err != nil {
+		return err
+	}
+	if rec == nil && step.State.String(kitchen.KeyServerID) != "" {
 		step.Report.Warn("forgotten, and not removed: the server %s", step.State.String(kitchen.KeyServerID))
 	}
 	if err := cloud.Forget(j, step.Report); err != nil {

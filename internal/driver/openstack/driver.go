@@ -129,6 +129,9 @@ func (d *Driver) Create(ctx context.Context, step *kitchen.Step) error {
 	if p := d.settings.prefix; p != "" && d.settings.spec.Name == "" && !strings.HasPrefix(spec.Name, p+"-") {
 		step.Report.Warn("server_name_prefix %q does not fit into a host name: the server is called %q", p, spec.Name)
 	}
+	if err := d.fromCache(ctx, c, step, &spec); err != nil {
+		return err
+	}
 	server, err := c.Create(ctx, spec, j, step.Report)
 	if err != nil {
 		return d.cleanUp(ctx, c, j, step, err)

@@ -6,3 +6,6 @@ import (
 
 // Spec returns the server that a create of the instance would request.
 func (d *Driver) Spec() (cloud.ServerSpec, error) { return d.spec() }
+
+// Project returns the mark of the resources that belong to the driver's project.
+func (d *Driver) Project() string { return d.o.Project() }

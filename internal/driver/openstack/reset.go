@@ -31,6 +31,9 @@ func (d *Driver) reset(ctx context.Context, step *kitchen.Step) (asked bool, err
 	if _, err := d.reconcile(ctx, c, j, step); err != nil {
 		return false, err
 	}
+	if err := d.fromCache(ctx, c, step, &spec); err != nil {
+		return false, err
+	}
 	if asked, err = c.Reset(ctx, spec, j, d.freshSystem(step), step.Report); err == nil {
 		step.Report.Info("OpenStack instance <%s> rebuilt.", step.State.String(kitchen.KeyServerID))
 	}

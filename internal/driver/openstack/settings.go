@@ -78,6 +78,7 @@ type sectionSettings struct {
 	userData   string // path
 	cloudInit  map[string]any
 	privateKey string // path, of the 1.x keys
+	imageCache bool
 }
 
 // readSettings reads everything but the credentials.
@@ -161,6 +162,9 @@ func readSettings(s config.Section) (sectionSettings, error) {
 		}
 	}
 	out.wait = r.seconds("server_wait", 0)
+	if out.imageCache = r.flag("image_cache"); out.imageCache && spec.BootVolume() != nil {
+		r.refuse("image_cache", "is about servers that boot from an image, not from a volume")
+	}
 	out.publicKey = r.path("public_key_path")
 	out.privateKey = r.keyPath()
 	return out, r.Err()

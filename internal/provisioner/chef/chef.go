@@ -43,6 +43,7 @@ type Provisioner struct {
 var (
 	_ kitchen.Provisioner = (*Provisioner)(nil)
 	_ kitchen.Checker     = (*Provisioner)(nil)
+	_ kitchen.Installer   = (*Provisioner)(nil)
 )
 
 // New returns the provisioner that the section's name says: chef_infra (also
@@ -220,11 +221,25 @@ func (p *Provisioner) client(ctx context.Context, step *kitchen.Step, m *base.Ma
 		if root, err = p.install(ctx, step, m); err != nil {
 			return "", err
 		}
+		if step.Installed != nil && p.Installs() != "" {
+			if err := step.Installed(ctx, m.Conn()); err != nil {
+				return "", err
+			}
+		}
 	}
 	if p.chef.clientPath != "" {
 		return p.chef.clientPath, nil
 	}
 	return root, nil
+}
+
+// Installs implements [kitchen.Installer]. Uploads may hold secrets, and come
+// before the installation: a machine that has some is not kept.
+func (p *Provisioner) Installs() string {
+	if p.chef.skip || len(p.set.Uploads) > 0 {
+		return ""
+	}
+	return p.chef.plan.Identity()
 }
 
 func (p *Provisioner) find(ctx context.Context, m *base.Machine) (string, bool, error) {
