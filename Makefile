@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/interna
 # Tools are pinned in a module of their own; the product's go.mod stays small.
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: build demo test vet unit race lint fmt docs docs-check release-snapshot parity corpus-share acceptance openstackclient clients \
+.PHONY: build demo test vet unit race lint fmt docs docs-check release-snapshot parity corpus-share acceptance kills openstackclient clients \
 	listings-check test-chefserver chefnode bench bench-deps bench-fetch bench-converge fuzz clean
 
 build:
@@ -60,6 +60,12 @@ release-snapshot:
 # against that cloud, else against an embedded one that it starts.
 acceptance: build
 	sh testdata/acceptance.sh $(BIN)
+
+# Creates that are ended at random moments, on the cloud of OS_*, with the stock
+# client's lists before and after. KILLS is how many.
+KILLS ?= 30
+kills:
+	GALLEY_TEST_KILLS=$(KILLS) $(GO) test ./internal/cli -run TestKilledOnARealCloud -v -timeout 3h
 
 # The stock client against the embedded cloud, where it is installed.
 openstackclient: build

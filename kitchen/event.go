@@ -195,14 +195,18 @@ const maxLine = 64 << 10
 const unfinishedTime = time.Second
 
 // maxOutput bounds, in bytes, what one writer reports, and with it the logs:
-// the rest of a command's output is left out, which is said.
-const maxOutput = 128 << 20
+// the rest of a command's output is left out, which is said. Each line counts
+// lineCost bytes more, about what a log writes before it.
+const (
+	maxOutput = 128 << 20
+	lineCost  = 100
+)
 
 type lineWriter struct {
 	mu   sync.Mutex
 	buf  []byte
 	emit func(string)
-	// seen is how many bytes were written.
+	// seen is how many bytes were written, with lineCost for each line.
 	seen int64
 	// timer reports the beginning of an unended line; begun says that it did.
 	timer *time.Timer
@@ -216,9 +220,10 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	if w.seen > maxOutput {
 		return n, nil
 	}
-	if w.seen += int64(n); w.seen > maxOutput {
+	w.seen += int64(n) + lineCost*int64(bytes.Count(p, []byte("\n")))
+	if w.seen > maxOutput {
 		w.emit(strings.TrimSuffix(string(w.buf), "\r"))
-		w.emit(fmt.Sprintf("(The output is longer than %d MiB: the rest is left out.)", maxOutput>>20))
+		w.emit(fmt.Sprintf("(The output takes more than %d MiB in the log: the rest is left out.)", maxOutput>>20))
 		w.buf = nil
 		w.schedule()
 		return n, nil

@@ -54,6 +54,11 @@ says() {
 	cat "$work/out" "$work/err" | grep -q -- "$1" || fail "no \"$1\" in the output: $(cat "$work/out")"
 }
 
+# logged INSTANCE TEXT: the log of the last command that touched it must have it.
+logged() {
+	grep -q -- "$2" ".kitchen/logs/$1.log" || fail "no \"$2\" in the log of $1: $(cat ".kitchen/logs/$1.log")"
+}
+
 if [ -z "${OS_AUTH_URL:-}${OS_CLOUD:-}" ]; then
 	embedded=yes
 	export GALLEY_DEVCLOUD_DIR="$work/cloud"
@@ -96,8 +101,9 @@ END
 
 ok "doctor finds nothing" "$galley" doctor --all
 ok "create of two at once" "$galley" create -c 2
-says "OpenStack instance <"
-says "(ssh ready)"
+says "2 instances: 2 passed"
+logged default-plain "OpenStack instance <.*> created"
+logged default-with-volume "(ssh ready)"
 ok "list" "$galley" list
 says "default-plain  *Openstack .* Created"
 says "default-with-volume  *Openstack .* Created"
@@ -113,7 +119,7 @@ printf 'echo in a shell as $(whoami); exit 3\n' >"$work/typed"
 refused "login, with the shell's exit code" 3 sh -c '"$1" login default-plain <"$2"' sh "$galley" "$work/typed"
 says "in a shell as ${ACCEPTANCE_USER:-debian}"
 ok "a second create makes nothing" "$galley" create default-plain
-says "already exists"
+logged default-plain "already exists"
 grep -q '^hostname: ' .kitchen/default-plain.yml || fail "no hostname in the state"
 grep -q '^last_action: create' .kitchen/default-plain.yml || fail "no last_action in the state"
 password=${OS_PASSWORD:-}
@@ -126,8 +132,8 @@ ok "a half-known machine is finished" "$galley" create default-plain
 ok "and can be used" "$galley" exec default-plain -c true
 
 ok "destroy of one by name" "$galley" destroy default-plain
-says "OpenStack Floating IP <.*> released."
-says "OpenStack instance <.*> destroyed."
+logged default-plain "OpenStack Floating IP <.*> released."
+logged default-plain "OpenStack instance <.*> destroyed."
 ok "the other is still there" "$galley" exec default-with-volume -c true
 
 # The peer's destroy leaves no state; the journal still knows everything.

@@ -64,6 +64,9 @@ func knifeListing(c *knife.Config) listing {
 	l := listing{columns: knifeColumns}
 	add := func(called, key string, v knife.Value) {
 		value := cell{text: words(v.Data), value: plainData(v.Data)}
+		if s, ok := v.Data.(string); ok {
+			value = textOf(secret.HideURLs(s))
+		}
 		if secret.IsName(key) || strings.HasSuffix(key, "_contents") || strings.HasSuffix(key, "_proxy") && strings.Contains(value.text, "@") {
 			value = textOf("[redacted]")
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/fetch"
+	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/state"
 	"github.com/galleyhq/galley/internal/text"
 )
@@ -111,6 +112,7 @@ func (f *fetchOptions) job(ctx context.Context, j fetchJob) (*fetch.Request, err
 		}
 		r.URL += sign + f.getData
 	}
+	f.program.secrets.Add(secret.InURL(r.URL)...)
 	if f.api != "" {
 		if err := fetch.ApplyPreset(f.api, &r); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/url"
@@ -330,7 +331,7 @@ func (f *fetchOptions) auth(r *fetch.Request) error {
 		var pair string
 		if pair, err = f.secretValue(f.user); err == nil {
 			name, password, _ := strings.Cut(pair, ":")
-			a.secrets.Add(password)
+			a.secrets.Add(password, base64.StdEncoding.EncodeToString([]byte(pair)))
 			r.Auth = fetch.Basic(name, secret.Text(password))
 		}
 	case f.oauth2.TokenURL != "":
@@ -355,6 +356,8 @@ func (f *fetchOptions) auth(r *fetch.Request) error {
 		}
 		r.Auth, err = fetch.Netrc(path)
 	}
+	a.secrets.Add(secret.InURL(f.proxy)...)
+	a.secrets.Add(secret.InURL(f.oauth2.TokenURL)...)
 	if err == nil && f.given("proxy") {
 		r.Proxy, err = fetch.ParseProxy(f.proxy)
 	}

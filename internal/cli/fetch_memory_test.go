@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,34 +49,7 @@ func TestFetchMemory(t *testing.T) {
 		cmd.Path = shipped(t) // a test binary is larger
 		var said strings.Builder
 		cmd.Stderr = &said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		// What wait tells of a child's memory is never less than our own. The
-		// mark that the kernel keeps only rises, so the last look counts.
-		done, seen := make(chan struct{}), make(chan int64)
-		go func() {
-			var most int64
-			tick := time.NewTicker(5 * time.Millisecond)
-			defer tick.Stop()
-			for {
-				status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
-				if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
-					var kb int64
-					fmt.Sscan(rest, &kb)
-					most = max(most, kb<<10)
-				}
-				select {
-				case <-tick.C:
-				case <-done:
-					seen <- most
-					return
-				}
-			}
-		}()
-		err := cmd.Wait()
-		close(done)
-		most := <-seen
+		most, err := peakMemory(t, cmd)
 		if err != nil {
 			t.Fatalf("%v: %s", err, said.String())
 		}
@@ -98,4 +72,37 @@ func TestFetchMemory(t *testing.T) {
 			t.Errorf("%s: peak %s for 16 MiB, %s for %s", c.name, fetch.FormatSize(small), fetch.FormatSize(big), fetch.FormatSize(large))
 		}
 	}
+}
+
+// peakMemory runs a command and returns the most memory that it had, in bytes.
+func peakMemory(t *testing.T, cmd *exec.Cmd) (int64, error) {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// What wait tells of a child's memory is never less than our own. The mark
+	// that the kernel keeps only rises, so the last look counts.
+	done, seen := make(chan struct{}), make(chan int64)
+	go func() {
+		var most int64
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+			if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
+				var kb int64
+				fmt.Sscan(rest, &kb)
+				most = max(most, kb<<10)
+			}
+			select {
+			case <-tick.C:
+			case <-done:
+				seen <- most
+				return
+			}
+		}
+	}()
+	err := cmd.Wait()
+	close(done)
+	return <-seen, err
 }

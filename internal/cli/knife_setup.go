@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -71,11 +70,8 @@ func (k *knifeSetup) hideSecrets(c *knife.Config) {
 		}
 	}
 	k.secrets.Add(c.ClientKeyPEM.Reveal(), c.ValidationKeyPEM.Reveal(), k.flags.password)
-	for _, proxy := range []string{c.HTTPProxy, c.HTTPSProxy, c.FTPProxy} {
-		if u, err := url.Parse(proxy); err == nil && u.User != nil {
-			pass, _ := u.User.Password()
-			k.secrets.Add(pass, u.User.String())
-		}
+	for _, address := range []string{c.ChefServerURL, c.HTTPProxy, c.HTTPSProxy, c.FTPProxy} {
+		k.secrets.Add(secret.InURL(address)...)
 	}
 }
 

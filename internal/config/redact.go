@@ -76,7 +76,7 @@ func (r *redactor) value(v *value, hide bool) *value {
 	case kindMap:
 		m := &mapping{entries: make([]entry, 0, v.m.len())}
 		for _, e := range v.m.entries {
-			e.val = r.value(e.val, hide || secret.IsName(e.name))
+			e.val = r.value(e.val, hide || secret.IsName(e.name) || e.name == "environment" && e.val.kind == kindMap)
 			m.put(e)
 		}
 		return mapValue(m, v.org)

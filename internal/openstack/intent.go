@@ -31,10 +31,16 @@ type intent struct {
 	c       *Cloud
 	journal Journal
 	rep     Reporter
+	// began is when this run took the record up.
+	began time.Time
 
 	mu  sync.Mutex
 	rec *Record
 }
+
+// slowSteps is the time after which each further request is shown: a cloud that
+// takes seconds for each is silent for long otherwise.
+const slowSteps = 3 * time.Second
 
 // request asks the cloud for one resource.
 type request struct {
@@ -192,20 +198,19 @@ func (in *intent) asking(r request, repeated bool) error {
 // ask sends the request. Its answer is waited for even when ctx ends
 // meanwhile: a request that is cut off may take effect later.
 func (in *intent) ask(ctx context.Context, r request) (string, error) {
-	patience := in.c.RequestTimeout()
+	patience, began := in.c.RequestTimeout(), time.Now()
+	if began.Sub(in.began) > slowSteps {
+		in.rep.Waiting("the cloud to "+r.what, "", in.began)
+	}
 	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
-		select {
-		case <-detached.Done():
-			return
-		case <-time.After(time.Second):
-		}
-		in.rep.Info("Waiting up to %s for the cloud's answer to the request to %s", patience, r.what)
-		select {
-		case <-detached.Done():
-		case <-time.After(patience):
-			cancel()
+		defer cancel()
+		for end := time.Now().Add(patience); time.Now().Before(end); {
+			if retry.Sleep(detached, time.Second) != nil {
+				return
+			}
+			in.rep.Waiting("the cloud's answer to the request to "+r.what, "up to "+patience.String(), began)
 		}
 	})
 	defer stop()

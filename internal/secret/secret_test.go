@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,5 +112,16 @@ func TestRedactor(t *testing.T) {
 	var none *Redactor
 	if got := none.Clean("x"); got != "x" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestInURL(t *testing.T) {
+	got := InURL("https://me:p%40ss@host/x?a=1&token=a%20b#access_token=c")
+	want := []string{"p@ss", "me:p%40ss", "bWU6cEBzcw==", "a%20b", "a b", "c"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := InURL("https://host/x?a=1"); len(got) > 0 {
+		t.Errorf("got %q of an address without secrets", got)
 	}
 }

@@ -1,9 +1,11 @@
 package secret
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 )
 
@@ -40,6 +42,32 @@ func (u URL) MarshalYAML() (any, error) { return u.String(), nil }
 
 // LogValue implements slog.LogValuer.
 func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
+
+// InURL returns the secrets of an address in the forms in which a server may
+// repeat them: the password, the header that it becomes, and the values of
+// parameters whose names say that they are secret.
+func InURL(address string) []string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	if u.User != nil {
+		password, _ := u.User.Password()
+		out = append(out, password, u.User.String(), base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
+	}
+	for _, part := range strings.FieldsFunc(u.RawQuery+"&"+u.EscapedFragment(), func(r rune) bool { return strings.ContainsRune("&;?#", r) }) {
+		name, value, _ := strings.Cut(part, "=")
+		if !secretParameter(name) || value == "" {
+			continue
+		}
+		out = append(out, value)
+		if plain, err := url.QueryUnescape(value); err == nil && plain != value {
+			out = append(out, plain)
+		}
+	}
+	return out
+}
 
 // HideURLs returns text with the secrets of every URL in it hidden: the user
 // part of web addresses, passwords of any scheme, and the values of query and

@@ -16,6 +16,9 @@ import (
 // that is not a terminal.
 const quietWait = 30 * time.Second
 
+// firstWait is how long a wait goes on before the compact style shows it.
+const firstWait = 3 * time.Second
+
 // dotEvery is the time between two dots of a wait in the style of knife.
 const dotEvery = time.Second
 
@@ -279,7 +282,7 @@ func (c *Console) wait(e kitchen.Event) {
 		return
 	}
 	last, shown := c.shown[e.Instance]
-	if shown && e.Elapsed-last < quietWait || c.opts.Style == Compact && !shown && e.Elapsed < quietWait {
+	if shown && e.Elapsed-last < quietWait || c.opts.Style == Compact && !shown && e.Elapsed < firstWait {
 		return
 	}
 	c.shown[e.Instance] = e.Elapsed
@@ -287,7 +290,7 @@ func (c *Console) wait(e kitchen.Event) {
 	if c.opts.Style < Plain {
 		line = infoPrefix + line + "..."
 	}
-	if shown || e.Elapsed >= quietWait {
+	if shown || e.Elapsed >= firstWait {
 		line += " " + e.Elapsed.Round(time.Second).String()
 	}
 	c.announce(e)
