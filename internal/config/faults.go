@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Faults collects what is wrong with the values of a section, so that it is
+// Faults collects the faults of the values of a section, so that all of them are
 // reported at once. The zero value holds nothing.
 type Faults struct{ list []error }
 

@@ -304,7 +304,7 @@ func (in *Interp) argClass(v Value) *Class {
 	return c
 }
 
-// optInt gives argument i as an integer, or what it is without one.
+// optInt gives argument i as an integer, or a default where it is missing or nil.
 func (in *Interp) optInt(c *call, i, without int) int {
 	if v := c.opt(i); v != nil {
 		return in.argInt(v)

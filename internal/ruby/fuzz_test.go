@@ -117,7 +117,8 @@ func checkBounded(t *testing.T, src string) {
 	}
 }
 
-// TestHostile runs programs that would fill the memory, the stack or the day.
+// TestHostile runs programs that would fill the memory, the stack or the day;
+// the function is long for the table of them.
 func TestHostile(t *testing.T) {
 	for _, src := range []string{
 		`loop {}`,

@@ -169,7 +169,7 @@ func (in *Interp) evalSystem(ctx context.Context, src, file string, self *HostOb
 	c.from.Buffer(nil, in.limits.Memory)
 	fmt.Fprintf(to, "%d\n%s", len(src), src)
 	v, err := in.run(ctx, func() Value { return c.serve(true) })
-	cancel() // what is still running has nothing to say any more
+	cancel() // ends a process that still runs
 	_ = cmd.Wait()
 	return v, err
 }

@@ -98,8 +98,8 @@ func (in *Interp) each(v Value, fn func(x Value) bool) {
 	}, func(j *jump) bool { return j.kind == jStop && j.tag == any(tag) })
 }
 
-// oneOf is the element that a block without parameters of its own was given:
-// several values are an array.
+// oneOf makes one element of the arguments that a block was given: several
+// values are an array.
 func (in *Interp) oneOf(args []Value) Value {
 	switch len(args) {
 	case 0:

@@ -43,7 +43,7 @@ func nicKeys() []Setting {
 		key("uuid", Text, "", "The same."),
 		key("port", Text, "", "A port that exists."),
 		key("fixed_ip", Text, "", "The address."),
-		key("fixed_ips", Text|List, "", "Several addresses."),
+		key("fixed_ips", Text|List, "", "A list of fixed addresses."),
 		key("subnet_id", Text|List, "", "Subnets to take addresses from."),
 		key("name", Text, "", "The port's name."),
 		key("mac_address", Text, "", "The port's MAC address."),

@@ -19,7 +19,7 @@ func projectGroups() []group {
 		{section: "kitchen", keys: []Setting{
 			key("kitchen_root", Text, "(the current directory)", "The project's directory that paths are relative to.").path(),
 			key("test_base_path", Text, "test/integration", "Where the suites' tests lie.").path(),
-			key("log_level", Text, "info", "How much is told.", "debug", "info", "warn", "error", "fatal"),
+			key("log_level", Text, "info", "The least severe messages to print.", "debug", "info", "warn", "error", "fatal"),
 			key("debug", Flag, "false", "Whether provisioner and verifier tell details."),
 		}},
 		{section: "platform", keys: append([]Setting{
@@ -48,7 +48,7 @@ func projectGroups() []group {
 			key("environment", Map, "{}", "Variables for a local command."),
 			key("cwd", Text, "(the project)", "A local command's directory."),
 			key("user", Text, "", "The local user that a local command runs as."),
-			key("skippable", Flag, "false", "Whether a remote command is passed over while there is no machine, and its status not minded."),
+			key("skippable", Flag, "false", "Whether a remote command is skipped while there is no machine, and its exit status ignored."),
 		}},
 	}
 }

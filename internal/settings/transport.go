@@ -28,7 +28,7 @@ func transportGroups() []group {
 			key("ssh_host", Text|Map, "", "The host[:port] to dial in place of the machine's address, as behind NAT; or a mapping of addresses or networks to such hosts."),
 			old("hostname", Text, "", "The host to dial in place of the machine's address.", "transport.ssh_host"),
 			key("compression", Text, "false", "zlib, none or false."),
-			idle("compression_level", Whole, "How hard to compress.", "uploads are compressed in any case, at a level of their own"),
+			idle("compression_level", Whole, "The level of compression.", "uploads are always compressed, at a fixed level"),
 			key("ssh_gateway", Text, "", "A host to go through.").flag("ssh-gateway", "G", "ssh_gateway").help("", "`[USER@]HOST[:PORT]` to connect through, several separated by commas"),
 			key("ssh_gateway_port", Whole, "22", "Its port."),
 			key("ssh_gateway_username", Text, "", "The user there."),

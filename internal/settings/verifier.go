@@ -40,7 +40,7 @@ func verifierGroups() []group {
 			key("load_plugins", Flag, "true", "Whether InSpec loads its plug-ins."),
 			key("plugin_config", Map, "{}", "Settings of its plug-ins."),
 			key("backend_cache", Flag, "true", "Whether InSpec keeps what it has read of the machine."),
-			idle("cache_inputs", Flag, "Whether inputs are kept from one suite to the next.", "each run is a process of its own"),
+			idle("cache_inputs", Flag, "Whether inputs are kept from one suite to the next.", "each run is a separate process"),
 			key("inputs", Map, "{}", "The profiles' inputs."),
 			key("input_files", Text|List, "[]", "Files of inputs."),
 			old("attributes", Map, "{}", "The profiles' inputs.", "verifier.inputs"),

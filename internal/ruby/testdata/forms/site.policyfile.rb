@@ -25,3 +25,7 @@ versions.sort_by { |n, _| n }.each { |n, v| cookbook n, "= #{v.join('.')}" }
 if (team = ENV['TEAM'].to_s.strip.downcase) && !team.empty?
   default['site']['team'] = team.to_sym
 end
+
+Dir.children(__dir__).grep(/\.erb\z/).sort.each do |file|
+  named_run_list File.basename(file, '.kitchen.erb').to_sym, 'base::kitchen'
+end
