@@ -15,12 +15,14 @@ import (
 )
 
 type bench struct {
-	galley, dir, url string
-	size             int64
-	runs             int
-	only             []string
-	long             bool
-	rows             []row
+	galley, dir string
+	// url and secure are the server without and with TLS.
+	url, secure string
+	size        int64
+	runs        int
+	only        []string
+	long        bool
+	rows        []row
 }
 
 // wanted reports whether one of the targets is to be measured.
@@ -51,7 +53,7 @@ func (b *bench) run(c candidate, url, out string) (cost, error) {
 	var k cost
 	_ = os.Remove(out)
 	cmd := exec.Command("sh", "-c", "set -e; "+c.sh)
-	cmd.Env = append(os.Environ(), "URL="+url, "OUT="+out, "GALLEY="+b.galley)
+	cmd.Env = append(os.Environ(), "URL="+url, "OUT="+out, "GALLEY="+b.galley, "BENCH="+os.Args[0])
 	cmd.Stderr = os.Stderr
 	begun := time.Now()
 	if err := cmd.Run(); err != nil {
@@ -130,7 +132,26 @@ func comparisons() []comparison {
 			[]bar{{"M5", "CPU", 0.15}},
 		},
 		{"what looking for a cursor costs", "plain", ".json.gz", ours("galley --next", "--next meta.next --no-sync"), ours("galley", "--no-sync"), []bar{{"M10", "CPU", 1.12}}},
-		{"zstd", "plain", ".json.zst", ours("galley", "--no-sync"), candidate{"curl | zstd -3", []string{"curl", "zstd"}, `curl -sS "$URL" | zstd -q -3 -o "$OUT"`}, []bar{{"zstd", "wall", 0}, {"zstd", "CPU", 0}}},
+		{
+			"gzip beside igzip", "plain", ".json.gz", ours("galley", "--no-sync"),
+			candidate{"curl | igzip -1", []string{"curl", "igzip"}, `curl -sS "$URL" | igzip -1 -c > "$OUT"`},
+			[]bar{{"igzip", "CPU", 1.5}, {"igzip", "size", 0}},
+		},
+		{
+			"zstd", "plain", ".json.zst", ours("galley", "--no-sync"),
+			candidate{"curl | zstd -1", []string{"curl", "zstd"}, `curl -sS "$URL" | zstd -q -1 -o "$OUT"`},
+			[]bar{{"zstd", "wall", 0}, {"zstd", "CPU", 1.1}, {"zstd", "size", 1}},
+		},
+		{
+			"plain over TLS", "secure", ".json", ours("galley -k", "-k --no-sync"),
+			candidate{"curl -k -o", []string{"curl"}, `exec curl -sSk "$URL" -o "$OUT"`},
+			[]bar{{"https", "wall", 0}, {"https", "CPU", 1.2}},
+		},
+		{
+			"3,000 tiny pages", "pages", ".json.gz", ours("galley --next", "--next next --no-sync"),
+			candidate{"a loop in Go", nil, `exec "$BENCH" pages "$URL" "$OUT"`},
+			[]bar{{"pages", "wall", 0}, {"pages", "CPU", 1}},
+		},
 		{"records to NDJSON", "plain", ".ndjson", ours("galley --items", "--items items --no-sync"), curl, []bar{{"items", "wall", 0}, {"items", "CPU", 0}}},
 	}
 }
@@ -152,6 +173,12 @@ func (b *bench) pair(c comparison) error {
 		return nil
 	}
 	url := fmt.Sprintf("%s/%s/%d", b.url, c.path, b.size)
+	switch c.path {
+	case "secure":
+		url = fmt.Sprintf("%s/plain/%d", b.secure, b.size)
+	case "pages":
+		url = b.url + "/pages/3000"
+	}
 	out := filepath.Join(b.dir, "out"+c.ext)
 	ratios := map[string][]float64{}
 	var a, z []cost

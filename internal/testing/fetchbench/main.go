@@ -14,24 +14,28 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/galleyhq/galley/internal/fetch"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
-		fatal(serve(os.Args[2]))
-		return
+	if len(os.Args) > 2 {
+		switch os.Args[1] {
+		case "serve":
+			fatal(serve(os.Args[2]))
+			return
+		case "pages":
+			fatal(pagesLoop(os.Args[2], os.Args[3]))
+			return
+		}
 	}
 	b := &bench{}
 	flag.StringVar(&b.galley, "galley", "galley", "the program to measure")
@@ -68,8 +72,8 @@ func fatal(err error) {
 	}
 }
 
-// serve is the server, a separate process. The paths are /plain/SIZE and
-// /gzip/SIZE.
+// serve is the server, a separate process. The paths are /plain/SIZE,
+// /gzip/SIZE and /pages/COUNT; it listens with and without TLS.
 func serve(sizeText string) error {
 	size, err := strconv.ParseInt(sizeText, 10, 64)
 	if err != nil {
@@ -80,32 +84,26 @@ func serve(sizeText string) error {
 	if err != nil {
 		return err
 	}
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Println(l.Addr())
-	go func() {
-		// It ends with the one who started it.
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(0)
-	}()
-	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		kind, text, _ := strings.Cut(r.URL.Path[1:], "/")
-		if kind == "gzip" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		switch {
+		case kind == "gzip":
 			w.Header().Set("Content-Encoding", "gzip")
 			w.Header().Set("Content-Length", strconv.Itoa(len(zipped)))
 			_, _ = w.Write(zipped)
-			return
-		}
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
+		case err != nil:
 			http.NotFound(w, r)
-			return
+		case kind == "pages":
+			writePage(w, r, block, n)
+		default:
+			w.Header().Set("Content-Length", strconv.FormatInt(bodySize(block, n), 10))
+			_ = writeBody(w, block, n)
 		}
-		w.Header().Set("Content-Length", strconv.FormatInt(bodySize(block, n), 10))
-		_ = writeBody(w, block, n)
-	})}
-	return s.Serve(l)
+	})
+	plain, secure := httptest.NewServer(handler), httptest.NewTLSServer(handler)
+	fmt.Println(plain.URL, secure.URL)
+	_, _ = io.Copy(io.Discard, os.Stdin) // it ends with the program that started it
+	return nil
 }

@@ -72,13 +72,10 @@ func (b *bench) serve() (stop func(), err error) {
 		hold.Close()
 		_ = server.Wait()
 	}
-	line := make([]byte, 64)
-	n, err := out.Read(line)
-	if err != nil {
+	if _, err := fmt.Fscan(out, &b.url, &b.secure); err != nil {
 		stop()
 		return nil, fmt.Errorf("the server did not start: %w", err)
 	}
-	b.url = "http://" + strings.TrimSpace(string(line[:n]))
 	return stop, nil
 }
 
