@@ -128,6 +128,35 @@ func TestInstallAsksForNothingTwice(t *testing.T) {
 	}
 }
 
+// A policy whose cookbook is the project's folder is exported into a folder of
+// it, as people try it out: the export is no part of the cookbook.
+func TestExportIntoTheCookbook(t *testing.T) {
+	w := newWorld(t, map[string]string{
+		"Policyfile.rb": "name 'web'\nrun_list 'web'\ncookbook 'web', path: '.'\ncookbook 'aux', path: 'test/aux'\n",
+		"metadata.rb":   "name 'web'\nversion '1.0.0'\n", "recipes/default.rb": "log 'x'\n",
+		"test/aux/metadata.rb": "name 'aux'\n", "test/aux/recipes/default.rb": "log 'y'\n",
+	})
+	if err := w.install("Policyfile.rb"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.open("Policyfile.rb").Export(t.Context(), "out", cookbooks.ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	err := filepath.WalkDir(filepath.Join(w.dir, "out", "cookbook_artifacts"), func(path string, d fs.DirEntry, err error) error {
+		if d.Name() == "out" || strings.HasPrefix(d.Name(), ".galley") {
+			t.Errorf("the export has %s", path)
+		}
+		if d.Name() == "default.rb" {
+			found++
+		}
+		return err
+	})
+	if err != nil || found != 3 { // that of web, that of aux in it, that of aux
+		t.Errorf("%d recipes, %v", found, err)
+	}
+}
+
 func TestProcessesShareTheCache(t *testing.T) {
 	w := newWorld(t, map[string]string{"a/Policyfile.rb": policy, "b/Policyfile.rb": policy, "c/Policyfile.rb": policy}, apache...)
 	var wg sync.WaitGroup

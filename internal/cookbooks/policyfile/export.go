@@ -16,7 +16,6 @@ import (
 
 	"github.com/galleyhq/galley/internal/atomicfile"
 
-	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
 	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 )
@@ -129,10 +128,8 @@ func (e *exporter) fill(dir string) error {
 		}
 	}
 	lock, revision := e.lock.Marshal(), e.lock.RevisionID()
-	group := jsonorder.NewObject(
-		"policies",
-		jsonorder.NewObject(e.lock.Name, jsonorder.NewObject("revision_id", revision)),
-	)
+	group := jsonorder.NewObject("policies",
+		jsonorder.NewObject(e.lock.Name, jsonorder.NewObject("revision_id", revision)))
 	files := map[string][]byte{
 		"Policyfile.lock.json":                               lock,
 		"policies/" + e.lock.Name + "-" + revision + ".json": lock,
@@ -150,18 +147,10 @@ func (e *exporter) fill(dir string) error {
 
 // copy copies the files of a cookbook, with the metadata compiled.
 func (b *content) copy(to string) error {
-	ignore, err := cookbook.FindIgnore(b.dir)
-	if err != nil {
-		return err
-	}
-	files, err := cookbook.Files(b.dir, ignore)
-	if err != nil {
-		return err
-	}
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	for _, f := range files {
+	for _, f := range b.files {
 		if f == "metadata.rb" || f == "metadata.json" {
 			continue
 		}
@@ -169,7 +158,7 @@ func (b *content) copy(to string) error {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(to, "metadata.json"), b.meta.Compiled(files), 0o644)
+	return os.WriteFile(filepath.Join(to, "metadata.json"), b.meta.Compiled(b.files), 0o644)
 }
 
 func (e *exporter) config() []byte {

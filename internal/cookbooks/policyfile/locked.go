@@ -61,10 +61,8 @@ func (j *Job) compare(c *CookbookLock, dir string) error {
 		return err
 	}
 	if id != c.Identifier {
-		j.warn(
-			"%s",
-			(&ModifiedError{Name: c.Name, Version: c.Version, Dir: dir, Locked: c.Identifier, Found: id}).Error(),
-		)
+		j.warn("%s",
+			(&ModifiedError{Name: c.Name, Version: c.Version, Dir: dir, Locked: c.Identifier, Found: id}).Error())
 	}
 	return nil
 }
@@ -85,9 +83,7 @@ func (j *Job) cached(l *location) (dir string, ok bool) {
 	case kindServer:
 		return s.Cache.Lookup(source.ServerKey(place, "cookbooks/"+l.name+"/"+o.String("version")))
 	case kindServerArtifact:
-		return s.Cache.Lookup(
-			source.ServerKey(place, "cookbook_artifacts/"+l.name+"/"+o.String("identifier")),
-		)
+		return s.Cache.Lookup(source.ServerKey(place, "cookbook_artifacts/"+l.name+"/"+o.String("identifier")))
 	}
 	return "", false
 }
@@ -194,7 +190,15 @@ func (j *Job) refresh(ctx context.Context, l *Lock) ([]*content, error) {
 		if err != nil {
 			return nil, err
 		}
-		b := &content{c, dir, m}
+		ignore, err := cookbook.FindIgnore(dir)
+		if err != nil {
+			return nil, err
+		}
+		files, err := cookbook.Files(dir, ignore)
+		if err != nil {
+			return nil, err
+		}
+		b := &content{c, dir, m, files}
 		out = append(out, b)
 		if !c.Local {
 			if id != c.Identifier {
@@ -224,6 +228,9 @@ type content struct {
 	lock *CookbookLock
 	dir  string
 	meta *cookbook.Metadata
+	// files are listed before anything is written, since an export may go into
+	// a folder of the cookbook.
+	files []string
 }
 
 // update takes over what local cookbooks need now.
@@ -251,12 +258,8 @@ type OutdatedError struct {
 }
 
 func (e *OutdatedError) Error() string {
-	return fmt.Sprintf(
-		"the cookbook %s %s no longer fits the lock: %s",
-		e.Name,
-		e.Version,
-		strings.Join(e.Conflicts, "; "),
-	)
+	return fmt.Sprintf("the cookbook %s %s no longer fits the lock: %s", e.Name, e.Version,
+		strings.Join(e.Conflicts, "; "))
 }
 
 // Hint tells how to get a lock that fits.

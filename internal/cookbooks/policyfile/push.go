@@ -76,7 +76,6 @@ type upload struct {
 	job    *Job
 	server source.Server
 	book   *content
-	files  []string
 	sums   map[string]string // file to check sum
 }
 
@@ -89,15 +88,8 @@ func (u *upload) run(ctx context.Context) (sent bool, err error) {
 	if err == nil || !errors.As(err, &missing) || !missing.NotFound() {
 		return false, err
 	}
-	ignore, err := cookbook.FindIgnore(u.book.dir)
-	if err != nil {
-		return false, err
-	}
-	if u.files, err = cookbook.Files(u.book.dir, ignore); err != nil {
-		return false, err
-	}
 	u.sums = map[string]string{}
-	for _, f := range u.files {
+	for _, f := range u.book.files {
 		if u.sums[f], err = cookbook.Checksum(u.path(f)); err != nil {
 			return false, err
 		}
@@ -131,7 +123,7 @@ func (u *upload) sandbox(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
 	seen := map[string]bool{}
-	for _, f := range u.files {
+	for _, f := range u.book.files {
 		sum := u.sums[f]
 		if to := box.Checksums[sum]; to.Needed && !seen[sum] {
 			seen[sum] = true
@@ -141,13 +133,8 @@ func (u *upload) sandbox(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return u.server.Do(
-		ctx,
-		http.MethodPut,
-		"sandboxes/"+url.PathEscape(box.ID),
-		map[string]any{"is_completed": true},
-		nil,
-	)
+	return u.server.Do(ctx, http.MethodPut, "sandboxes/"+url.PathEscape(box.ID),
+		map[string]any{"is_completed": true}, nil)
 }
 
 // put sends one file to the place that the server has named for it.
@@ -169,8 +156,8 @@ func (u *upload) put(ctx context.Context, file, sum, to string) error {
 // manifest describes the cookbook to the server.
 func (u *upload) manifest() any {
 	c := u.book.lock
-	files := make([]map[string]string, 0, len(u.files))
-	for _, f := range u.files {
+	files := make([]map[string]string, 0, len(u.book.files))
+	for _, f := range u.book.files {
 		files = append(
 			files,
 			map[string]string{
@@ -183,7 +170,7 @@ func (u *upload) manifest() any {
 	}
 	return map[string]any{
 		"name": c.Name, "identifier": string(c.Identifier), "version": c.Version, "chef_type": "cookbook_version",
-		"frozen?": false, "metadata": rawMessage(u.book.meta.Compiled(u.files)), "all_files": files,
+		"frozen?": false, "metadata": rawMessage(u.book.meta.Compiled(u.book.files)), "all_files": files,
 	}
 }
 
