@@ -128,10 +128,7 @@ func openJournal(path string, want bool) (*journal, []journalLine, error) {
 			f.Close()
 			return nil, nil, err
 		}
-		for _, l := range lines {
-			j.remember(l)
-		}
-		return j, lines, nil
+		return j, lines, j.rememberAll(lines)
 	}
 }
 
@@ -177,11 +174,9 @@ func formatLine(l journalLine) ([]byte, error) {
 	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum(text, castagnoli()), text), nil
 }
 
-func (j *journal) remember(l journalLine) {
-	b, err := formatLine(l)
-	if err != nil {
-		return
-	}
+// remember keeps a line that was read or is written, whose text is b, for the
+// next shorter journal.
+func (j *journal) remember(l journalLine, b []byte) {
 	switch {
 	case l.Version != 0:
 		j.head = b
@@ -200,13 +195,24 @@ func (j *journal) remember(l journalLine) {
 	}
 }
 
+func (j *journal) rememberAll(lines []journalLine) error {
+	for _, l := range lines {
+		b, err := formatLine(l)
+		if err != nil {
+			return err
+		}
+		j.remember(l, b)
+	}
+	return nil
+}
+
 // add appends a line, with one write call: after a kill it is there or not.
 func (j *journal) add(l journalLine) error {
-	j.remember(l)
 	b, err := formatLine(l)
 	if err != nil {
 		return err
 	}
+	j.remember(l, b)
 	if j.size += int64(len(b)); j.size > j.next {
 		return j.compact()
 	}
@@ -217,11 +223,14 @@ func (j *journal) add(l journalLine) error {
 // cutAfter makes good the last place of the journal, which holds lines.
 func (j *journal) cutAfter(lines []journalLine, good *checkpoint) error {
 	j.head, j.resp, j.first, j.last, j.seen = nil, nil, nil, nil, nil
-	for _, l := range lines {
-		j.remember(l)
+	for i, l := range lines {
 		if l.At == good {
+			lines = lines[:i+1]
 			break
 		}
+	}
+	if err := j.rememberAll(lines); err != nil {
+		return err
 	}
 	return j.compact()
 }

@@ -47,10 +47,8 @@ func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*Result, 
 	for _, d := range i.installed {
 		m := d.book.meta
 		l.graph[m.Name] = &item{name: m.Name, version: d.book.version, needs: needsOf(m)}
-		res.Cookbooks = append(
-			res.Cookbooks,
-			Cookbook{Name: m.Name, Version: d.book.version.String(), Dir: d.book.dir, meta: m},
-		)
+		res.Cookbooks = append(res.Cookbooks,
+			Cookbook{Name: m.Name, Version: d.book.version.String(), Dir: d.book.dir, meta: m})
 	}
 	for _, d := range dependencies {
 		if b.has(d.name) {
@@ -76,13 +74,8 @@ func (l *lockfile) reduce(ctx context.Context, b *berksfile) error {
 		}
 		if !d.constraint.Allows(graphed.version) {
 			return &StateError{
-				Msg: fmt.Sprintf(
-					"%s needs %s %s, and the lock has %s",
-					d.line,
-					d.name,
-					d.constraint,
-					graphed.version,
-				),
+				Msg: fmt.Sprintf("%s needs %s %s, and the lock has %s", d.line, d.name, d.constraint,
+					graphed.version),
 				hint:   fmt.Sprintf("run `galley deps update %s %s`", l.job.file, d.name),
 				Status: 128,
 			}

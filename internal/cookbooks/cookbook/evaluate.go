@@ -83,10 +83,8 @@ func (h *host) Call(c *ruby.Call) (ruby.Value, bool, error) {
 		return nil, true, nil
 	case "recipe":
 		if len(args) != 2 {
-			return nil, true, c.Raise(
-				"ArgumentError",
-				fmt.Sprintf("wrong number of arguments (given %d, expected 2)", len(args)),
-			)
+			return nil, true, c.Raise("ArgumentError",
+				fmt.Sprintf("wrong number of arguments (given %d, expected 2)", len(args)))
 		}
 		h.data.Object("recipes").Set(fmt.Sprint(args[0]), toJSON(args[1]))
 	case "gem":
@@ -108,11 +106,8 @@ func (h *host) text(c *ruby.Call) (ruby.Value, bool, error) {
 		if !ok {
 			return nil, true, c.Raise(
 				"ArgumentError",
-				fmt.Sprintf(
-					"Option %s must be a kind of [String]!  You passed %s.",
-					c.Name,
-					c.Interp().Inspect(c.Args[0]),
-				),
+				fmt.Sprintf("Option %s must be a kind of [String]!  You passed %s.", c.Name,
+					c.Interp().Inspect(c.Args[0])),
 			)
 		}
 		h.data.Set(c.Name, s)
@@ -154,10 +149,8 @@ func (h *host) constraint(c *ruby.Call, args []any) (ruby.Value, bool, error) {
 	}
 	name := fmt.Sprint(args[0])
 	if c.Name == "depends" && name == h.data.String("name") {
-		return nil, true, c.Raise(
-			"RuntimeError",
-			"Cookbook depends on itself in cookbook "+name+", please remove this unnecessary self-dependency",
-		)
+		return nil, true, c.Raise("RuntimeError",
+			"Cookbook depends on itself in cookbook "+name+", please remove this unnecessary self-dependency")
 	}
 	text := ">= 0.0.0"
 	if len(args) == 2 && args[1] != nil {

@@ -255,11 +255,7 @@ func (c *Client) Checkout(ctx context.Context, p Place, dir string) error {
 }
 
 // Show returns the content of a file at the place's commit, and the commit.
-func (c *Client) Show(
-	ctx context.Context,
-	p Place,
-	file string,
-) (content []byte, revision string, err error) {
+func (c *Client) Show(ctx context.Context, p Place, file string) (content []byte, revision string, err error) {
 	revision, err = c.Resolve(ctx, p)
 	if err != nil {
 		return nil, "", err
@@ -271,15 +267,7 @@ func (c *Client) Show(
 		}
 	}
 	doing := fmt.Sprintf("reading %s of %s", file, secret.URL(p.URL))
-	out, err := c.run(
-		ctx,
-		doing,
-		"",
-		nil,
-		"--git-dir",
-		c.dir(p.URL),
-		"show",
-		revision+":"+path.Clean(filepath.ToSlash(file)),
-	)
+	out, err := c.run(ctx, doing, "", nil, "--git-dir", c.dir(p.URL), "show",
+		revision+":"+path.Clean(filepath.ToSlash(file)))
 	return []byte(out), revision, err
 }

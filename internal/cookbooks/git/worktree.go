@@ -55,10 +55,8 @@ func (c *Client) Describe(ctx context.Context, dir string) (*Worktree, error) {
 	if !born {
 		// No commit yet: the branch is only a name, and the rest is empty.
 		if branch, born, err = ask("symbolic-ref", "-q", "HEAD"); err != nil || !born {
-			return nil, errors.Join(
-				err,
-				&Error{Doing: doing, Err: errors.New("there is neither a commit nor a branch")},
-			)
+			return nil, errors.Join(err,
+				&Error{Doing: doing, Err: errors.New("there is neither a commit nor a branch")})
 		}
 	} else {
 		if w.Revision, _, err = ask("rev-parse", "HEAD"); err != nil {

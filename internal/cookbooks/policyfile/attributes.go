@@ -259,11 +259,8 @@ func (a *attributes) data(in *ruby.Interp, path string) (*jsonorder.Object, erro
 	a.hash.Each(func(k, v ruby.Value) bool {
 		key, ok := ruby.ToGo(k).(string)
 		if _, isString := k.(*ruby.String); !ok || !isString {
-			failed = fmt.Errorf(
-				"%s: a key is %s; only strings and symbols can be keys of attributes",
-				path,
-				in.Inspect(k),
-			)
+			failed = fmt.Errorf("%s: a key is %s; only strings and symbols can be keys of attributes", path,
+				in.Inspect(k))
 			return false
 		}
 		var value any
@@ -306,11 +303,8 @@ func attributeData(in *ruby.Interp, v ruby.Value, path string) (any, error) {
 	if inner, ok := asAttributes(v); ok {
 		return inner.data(in, path)
 	}
-	return nil, fmt.Errorf(
-		"%s is %s; attributes are strings, numbers, true, false, nil, arrays and hashes",
-		path,
-		in.Inspect(v),
-	)
+	return nil, fmt.Errorf("%s is %s; attributes are strings, numbers, true, false, nil, arrays and hashes",
+		path, in.Inspect(v))
 }
 
 // canonical is the text of attributes of which the revision of a policy is

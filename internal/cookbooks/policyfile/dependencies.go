@@ -37,10 +37,8 @@ func (d *dependencies) object() *jsonorder.Object {
 	for i, r := range demands {
 		list[i] = []string{r[0], r[1]}
 	}
-	books := slices.SortedFunc(
-		slices.Values(d.books),
-		func(a, b bookDependencies) int { return strings.Compare(a.String(), b.String()) },
-	)
+	books := slices.SortedFunc(slices.Values(d.books),
+		func(a, b bookDependencies) int { return strings.Compare(a.String(), b.String()) })
 	deps := &jsonorder.Object{}
 	for _, b := range books {
 		needs := make([]any, len(b.needs))
@@ -75,9 +73,7 @@ func dependenciesFrom(o *jsonorder.Object) (dependencies, error) {
 		list, ok := deps.Value(key).([]any)
 		if m == nil || !ok {
 			return d, fmt.Errorf(
-				"solution_dependencies of the lock: %q is not a cookbook with its version and a list",
-				key,
-			)
+				"solution_dependencies of the lock: %q is not a cookbook with its version and a list", key)
 		}
 		b := bookDependencies{name: m[1], version: m[2]}
 		for _, e := range list {

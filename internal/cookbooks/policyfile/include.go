@@ -47,13 +47,8 @@ func (r *reader) include(c *ruby.Call, args []any, problem func(error)) error {
 	for _, old := range r.policy.includes {
 		if old.name == i.name {
 			problem(
-				fmt.Errorf(
-					"the policy %s is included twice, as %s (%s) and as %s",
-					i.name,
-					inspectOptions(old.options),
-					old.origin,
-					inspectOptions(opts),
-				),
+				fmt.Errorf("the policy %s is included twice, as %s (%s) and as %s", i.name,
+					inspectOptions(old.options), old.origin, inspectOptions(opts)),
 			)
 			return nil
 		}
@@ -62,10 +57,7 @@ func (r *reader) include(c *ruby.Call, args []any, problem func(error)) error {
 	switch i.kind() {
 	case "":
 		problem(
-			fmt.Errorf(
-				"include_policy %s must say where the lock is: one of path, git, server and remote",
-				i.name,
-			),
+			fmt.Errorf("include_policy %s must say where the lock is: one of path, git, server and remote", i.name),
 		)
 	case "server":
 		if opts.String("policy_name") == "" {
@@ -152,10 +144,8 @@ func (j *Job) includedPath(i *include) (*jsonorder.Object, error) {
 	}
 	text, err := os.ReadFile(file)
 	if os.IsNotExist(err) {
-		return nil, fmt.Errorf(
-			"the lock %s does not exist; if it has another name, give that as part of the path",
-			file,
-		)
+		return nil, fmt.Errorf("the lock %s does not exist; if it has another name, give that as part of the path",
+			file)
 	}
 	if err != nil {
 		return nil, err
@@ -242,10 +232,8 @@ func (j *Job) includedServer(ctx context.Context, i *include) (*jsonorder.Object
 	}
 	i.forLock.Set("policy_revision_id", data.String("revision_id"))
 	return data, eachOptions(data, func(_ string, lock, _ *jsonorder.Object) error {
-		lock.Set(
-			"source_options",
-			jsonorder.NewObject(kindServerArtifact, at, "identifier", lock.String("identifier")),
-		)
+		lock.Set("source_options",
+			jsonorder.NewObject(kindServerArtifact, at, "identifier", lock.String("identifier")))
 		return nil
 	})
 }
@@ -320,20 +308,15 @@ func newIncludedSource(includes []*include) (*includedSource, error) {
 		for _, b := range i.lock.deps.books {
 			r := source.Release{Name: b.name, Version: b.version}
 			for _, n := range b.needs {
-				r.Dependencies = append(
-					r.Dependencies,
-					cookbook.Dependency{Name: n.Name, Constraint: n.Constraint.String()},
-				)
+				r.Dependencies = append(r.Dependencies,
+					cookbook.Dependency{Name: n.Name, Constraint: n.Constraint.String()})
 			}
 			old, ok := s.releases[b.name]
 			if ok &&
 				(old.Version != r.Version || fmt.Sprint(old.Dependencies) != fmt.Sprint(r.Dependencies)) {
 				return nil, fmt.Errorf(
-					"the included policies lock different versions of the cookbook %s: %s and %s",
-					b.name,
-					old.Version,
-					r.Version,
-				)
+					"the included policies lock different versions of the cookbook %s: %s and %s", b.name,
+					old.Version, r.Version)
 			}
 			s.releases[b.name] = r
 		}
@@ -341,11 +324,8 @@ func newIncludedSource(includes []*include) (*includedSource, error) {
 			old, ok := s.options[c.Name]
 			if ok && !jsonorder.Equal(old, c.options) {
 				return nil, fmt.Errorf(
-					"the included policies take the cookbook %s from different places: %s and %s",
-					c.Name,
-					inspectOptions(old),
-					inspectOptions(c.options),
-				)
+					"the included policies take the cookbook %s from different places: %s and %s", c.Name,
+					inspectOptions(old), inspectOptions(c.options))
 			}
 			s.options[c.Name] = c.options
 		}

@@ -57,8 +57,7 @@ func Open(file string, o Options) (*Job, error) {
 	if !ok {
 		return nil, fmt.Errorf(
 			"%s is not the name of a Policyfile, which ends in .rb, or of a lock, which ends in .lock.json",
-			file,
-		)
+			file)
 	}
 	j.file, j.lock = file, base+".lock.json"
 	return j, nil
@@ -323,10 +322,7 @@ func (j *Job) generate(ctx context.Context, change func(*policy) error) (*Result
 func (r *resolver) demands() []solver.Demand {
 	var out []solver.Demand
 	add := func(name string, c version.Constraint, origin string) {
-		out = append(
-			out,
-			solver.Demand{Requirement: solver.Requirement{Name: name, Constraint: c}, Origin: origin},
-		)
+		out = append(out, solver.Demand{Requirement: solver.Requirement{Name: name, Constraint: c}, Origin: origin})
 	}
 	for _, name := range r.demanded {
 		l := r.policy.find(name)

@@ -82,10 +82,8 @@ func (l *Lock) RevisionID() string {
 }
 
 func (l *Lock) sorted() []*CookbookLock {
-	return slices.SortedFunc(
-		slices.Values(l.Cookbooks),
-		func(a, b *CookbookLock) int { return strings.Compare(a.Name, b.Name) },
-	)
+	return slices.SortedFunc(slices.Values(l.Cookbooks),
+		func(a, b *CookbookLock) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // Marshal writes the lock as chef-cli does.
@@ -117,14 +115,8 @@ func (l *Lock) object() *jsonorder.Object {
 }
 
 func (c *CookbookLock) object() *jsonorder.Object {
-	o := jsonorder.NewObject(
-		"version",
-		c.Version,
-		"identifier",
-		string(c.Identifier),
-		"dotted_decimal_identifier",
-		c.dotted,
-	)
+	o := jsonorder.NewObject("version", c.Version, "identifier", string(c.Identifier),
+		"dotted_decimal_identifier", c.dotted)
 	if c.Local {
 		o.Set("source", c.Source)
 		o.Set("cache_key", nil)

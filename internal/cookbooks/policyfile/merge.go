@@ -44,11 +44,8 @@ func (p *policy) mergeIncludes() error {
 	if p.defaults, err = p.mergeAttributes("default", p.defaults, func(l *Lock) *jsonorder.Object { return l.defaults }); err != nil {
 		return err
 	}
-	p.overrides, err = p.mergeAttributes(
-		"override",
-		p.overrides,
-		func(l *Lock) *jsonorder.Object { return l.overrides },
-	)
+	p.overrides, err = p.mergeAttributes("override", p.overrides,
+		func(l *Lock) *jsonorder.Object { return l.overrides })
 	return err
 }
 
@@ -117,10 +114,7 @@ func noteLeaves(seen, attrs *jsonorder.Object, by, path string) error {
 			}
 			return fmt.Errorf(
 				"the attribute %s has different values: by %s and by %s; included policies cannot be overridden",
-				at,
-				other,
-				by,
-			)
+				at, other, by)
 		}
 	}
 	return nil

@@ -83,12 +83,8 @@ func newLocation(name, constraint string, options *jsonorder.Object, origin stri
 	}
 	switch {
 	case options.Len() > 0 && l.kind == "":
-		return nil, fmt.Errorf(
-			"cookbook %s has invalid source options %s; one of %s must say where it comes from",
-			name,
-			inspectOptions(options),
-			strings.Join(kinds, ", "),
-		)
+		return nil, fmt.Errorf("cookbook %s has invalid source options %s; one of %s must say where it comes from",
+			name, inspectOptions(options), strings.Join(kinds, ", "))
 	case l.kind == kindGithub:
 		l.kind = kindGit
 		git := jsonorder.NewObject("git", "https://github.com/"+options.String(kindGithub)+".git")

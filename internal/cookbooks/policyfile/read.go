@@ -77,15 +77,8 @@ func (r *reader) finish(in *ruby.Interp) {
 		for _, b := range p.sources[i+1:] {
 			for _, name := range a.names {
 				if slices.Contains(b.names, name) {
-					r.problems = append(
-						r.problems,
-						fmt.Sprintf(
-							"%s and %s are both preferred for %s; only one source can be",
-							a,
-							b,
-							name,
-						),
-					)
+					r.problems = append(r.problems,
+						fmt.Sprintf("%s and %s are both preferred for %s; only one source can be", a, b, name))
 				}
 			}
 		}
@@ -207,10 +200,7 @@ func runListItems(args []any, list string) (items []string, errs []error) {
 			ok = false
 		}
 		if !ok {
-			errs = append(
-				errs,
-				fmt.Errorf("%s has not the form cookbook, cookbook::recipe or recipe[…]", what),
-			)
+			errs = append(errs, fmt.Errorf("%s has not the form cookbook, cookbook::recipe or recipe[…]", what))
 			continue
 		}
 		book, recipe, found := strings.Cut(name, "::")
@@ -306,13 +296,8 @@ func (r *reader) addCookbook(
 	}
 	if old := r.policy.find(name); old != nil {
 		problem(
-			fmt.Errorf(
-				"cookbook %s is given twice: first as %s (%s), then as %s",
-				name,
-				inspectOptions(old.options),
-				old.origin,
-				inspectOptions(opts),
-			),
+			fmt.Errorf("cookbook %s is given twice: first as %s (%s), then as %s", name,
+				inspectOptions(old.options), old.origin, inspectOptions(opts)),
 		)
 		return nil
 	}
@@ -332,13 +317,8 @@ func (r *reader) metadata(c *ruby.Call) error {
 	if r.policy.name == "" {
 		r.policy.name = m.Name
 	}
-	return r.addCookbook(
-		m.Name,
-		">= 0.0.0",
-		jsonorder.NewObject("path", "."),
-		c,
-		func(err error) { r.problems = append(r.problems, err.Error()) },
-	)
+	return r.addCookbook(m.Name, ">= 0.0.0", jsonorder.NewObject("path", "."), c,
+		func(err error) { r.problems = append(r.problems, err.Error()) })
 }
 
 // sourceTypes are those that default_source accepts.
@@ -359,12 +339,8 @@ func (r *reader) defaultSource(c *ruby.Call, args []any, problem func(error)) er
 	if !ok || !slices.Contains(sourceTypes, string(kind)) {
 		hint := text.DidYouMean(fmt.Sprint(args[0]), sourceTypes)
 		problem(
-			fmt.Errorf(
-				"the default_source type %s is not known: it is one of :%s. %s",
-				c.Interp().Inspect(c.Args[0]),
-				strings.Join(sourceTypes, ", :"),
-				hint,
-			),
+			fmt.Errorf("the default_source type %s is not known: it is one of :%s. %s",
+				c.Interp().Inspect(c.Args[0]), strings.Join(sourceTypes, ", :"), hint),
 		)
 		return nil
 	}
@@ -401,10 +377,8 @@ func (r *reader) defaultSource(c *ruby.Call, args []any, problem func(error)) er
 			for _, a := range c.Args {
 				if list, ok := ruby.ToGo(a).([]any); ok {
 					// chef-cli prefers nothing for a list; that cannot be meant.
-					return nil, true, c.Raise(
-						"ArgumentError",
-						fmt.Sprintf("preferred_for takes names, not a list; write preferred_for(*%v)", list),
-					)
+					return nil, true, c.Raise("ArgumentError",
+						fmt.Sprintf("preferred_for takes names, not a list; write preferred_for(*%v)", list))
 				}
 				p.names = append(p.names, fmt.Sprint(ruby.ToGo(a)))
 			}

@@ -323,10 +323,7 @@ func (r *resolver) optionsFor(c solver.Choice) (*jsonorder.Object, error) {
 	if r.included != nil && s.Source == source.Source(r.included) {
 		options := r.included.options[c.Name]
 		if options == nil {
-			return nil, fmt.Errorf(
-				"the included policies do not say where the cookbook %s comes from",
-				c.Name,
-			)
+			return nil, fmt.Errorf("the included policies do not say where the cookbook %s comes from", c.Name)
 		}
 		return options, nil
 	}
@@ -405,10 +402,7 @@ type RecipeError struct {
 }
 
 func (e *RecipeError) Error() string {
-	return "the installed cookbooks do not have all recipes of the run lists: " + strings.Join(
-		e.Missing,
-		", ",
-	)
+	return "the installed cookbooks do not have all recipes of the run lists: " + strings.Join(e.Missing, ", ")
 }
 
 // Hint names the usual causes.
@@ -448,10 +442,8 @@ func (r *resolver) lock(ctx context.Context) (*Lock, error) {
 		l.named = append(l.named, list)
 	}
 	for _, i := range p.includes {
-		l.included = append(
-			l.included,
-			jsonorder.NewObject("name", i.name, "revision_id", i.revision, "source_options", i.forLock),
-		)
+		l.included = append(l.included,
+			jsonorder.NewObject("name", i.name, "revision_id", i.revision, "source_options", i.forLock))
 	}
 	l.Cookbooks = make([]*CookbookLock, len(r.choices))
 	var g errgroup.Group
@@ -467,10 +459,7 @@ func (r *resolver) lock(ctx context.Context) (*Lock, error) {
 			return nil, err
 		}
 		l.deps.books = append(l.deps.books, bookDependencies{c.Name, c.Version.String(), needs})
-		l.deps.policyfile = append(
-			l.deps.policyfile,
-			solver.Requirement{Name: c.Name, Constraint: place.constraint},
-		)
+		l.deps.policyfile = append(l.deps.policyfile, solver.Requirement{Name: c.Name, Constraint: place.constraint})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err

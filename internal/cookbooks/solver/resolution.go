@@ -142,10 +142,7 @@ func (r *resolution) satisfies(q *requirement, a *artifact) bool {
 	if v == nil || v.chosen == nil || len(v.chosen.versions) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(
-		v.chosen.versions,
-		func(b *artifact) bool { return b.version.Compare(a.version) == 0 },
-	)
+	return slices.ContainsFunc(v.chosen.versions, func(b *artifact) bool { return b.version.Compare(a.version) == 0 })
 }
 
 func (r *resolution) satisfiesAll(reqs []*requirement, a *artifact) bool {
@@ -193,10 +190,8 @@ func (r *resolution) attempt() (circle []*vertex, failed bool) {
 		return nil, false
 	}
 	latest := s.latest()
-	s.versions = slices.DeleteFunc(
-		slices.Clone(s.versions),
-		func(a *artifact) bool { return !r.satisfies(top.requirement, a) },
-	)
+	s.versions = slices.DeleteFunc(slices.Clone(s.versions),
+		func(a *artifact) bool { return !r.satisfies(top.requirement, a) })
 	if len(s.versions) == 0 {
 		s.versions = []*artifact{latest} // for the explanation
 		return nil, true

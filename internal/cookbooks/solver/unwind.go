@@ -83,10 +83,8 @@ func (r *resolution) unwind() error {
 			delete(r.parents, q)
 		}
 	}
-	back.unused = slices.DeleteFunc(
-		slices.Clone(back.unused),
-		func(u *unwind) bool { return u.index >= details.index },
-	)
+	back.unused = slices.DeleteFunc(slices.Clone(back.unused),
+		func(u *unwind) bool { return u.index >= details.index })
 	return nil
 }
 
@@ -134,10 +132,7 @@ func (r *resolution) options(binding []*requirement) []*unwind {
 		t := &tree{q}
 		*trees = append(*trees, t)
 		add := func(index int, q *requirement) {
-			out = append(
-				out,
-				&unwind{index: index, requirement: q, tree: t, conflicting: binding, trees: trees},
-			)
+			out = append(out, &unwind{index: index, requirement: q, tree: t, conflicting: binding, trees: trees})
 		}
 		add(-1, nil)
 		// Another version for this requirement may satisfy the others.
@@ -149,10 +144,7 @@ func (r *resolution) options(binding []*requirement) []*unwind {
 			*t = append(*t, parent)
 			i := r.stateOf(parent)
 			if i >= 0 &&
-				slices.ContainsFunc(
-					r.states[i].sets,
-					func(s *set) bool { return !contains(s.needs, child) },
-				) {
+				slices.ContainsFunc(r.states[i].sets, func(s *set) bool { return !contains(s.needs, child) }) {
 				add(i, parent)
 			}
 		}

@@ -39,20 +39,10 @@ type MismatchError struct {
 
 func (e *MismatchError) Error() string {
 	if e.Name != e.Wanted.Name {
-		return fmt.Sprintf(
-			"%s is to be the cookbook %s, but its metadata name it %q",
-			e.Place,
-			e.Wanted.Name,
-			e.Name,
-		)
+		return fmt.Sprintf("%s is to be the cookbook %s, but its metadata name it %q", e.Place, e.Wanted.Name, e.Name)
 	}
-	return fmt.Sprintf(
-		"%s holds %s %s, which does not fit the constraint %s",
-		e.Place,
-		e.Name,
-		e.Version,
-		e.Wanted.Constraint,
-	)
+	return fmt.Sprintf("%s holds %s %s, which does not fit the constraint %s", e.Place, e.Name, e.Version,
+		e.Wanted.Constraint)
 }
 
 // Hint tells how to mend it.
@@ -216,11 +206,7 @@ func (c *Context) serverFile(ctx context.Context, root *os.Root, f manifestFile,
 	name := path.Clean(f.Path)
 	if path.IsAbs(f.Path) || name == ".." || strings.HasPrefix(name, "../") ||
 		strings.ContainsAny(f.Path, "\\\x00") {
-		return fmt.Errorf(
-			"fetching %s: the server lists %q, which is outside of the cookbook",
-			want.Name,
-			f.Path,
-		)
+		return fmt.Errorf("fetching %s: the server lists %q, which is outside of the cookbook", want.Name, f.Path)
 	}
 	if dir := path.Dir(name); dir != "." {
 		if err := root.MkdirAll(dir, 0o755); err != nil {

@@ -28,13 +28,8 @@ func (s *listed) Place(r Release) (option, value string, err error) {
 	}
 	if u, err := url.Parse(r.URL); err != nil || u.Host == "" {
 		// It would be of no use in a lock.
-		return "", "", fmt.Errorf(
-			"%s lists %s %s with the download URL %q, which is not absolute",
-			s,
-			r.Name,
-			r.Version,
-			r.URL,
-		)
+		return "", "", fmt.Errorf("%s lists %s %s with the download URL %q, which is not absolute", s, r.Name,
+			r.Version, r.URL)
 	}
 	return option, r.URL, nil
 }
