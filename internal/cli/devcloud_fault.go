@@ -120,7 +120,7 @@ func newFaultClearCommand(e *embeddedCloud) *cobra.Command {
 		Short: "Remove a fault, or all, and let held requests continue",
 		Long: `Remove the fault with this ID, or all faults, and let the requests that they hold
 continue.`,
-		Example: "  galley devcloud fault clear\n  galley devcloud fault clear f1",
+		Example: "  galley devcloud fault clear f1\n  galley devcloud fault clear",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.use(cmd.Context(), func(client *devcloud.Client) error {

@@ -83,6 +83,21 @@ func docScript(t *testing.T, file string) (string, int) {
 
 func runDoc(t *testing.T, script string) {
 	t.Helper()
+	p := newCheckout(t)
+	if out, err := p.shell(t, script); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// checkout is a project in a checkout of the demonstration's cookbook, in the
+// environment that the documentation assumes.
+type checkout struct {
+	*project
+	api string
+}
+
+func newCheckout(t *testing.T) *checkout {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("runs whole lifecycles")
 	}
@@ -119,11 +134,14 @@ func runDoc(t *testing.T, script string) {
 	if err := os.WriteFile(filepath.Join(p.dir, "openrc.sh"), rc.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(script, "https://api.example.org", api.URL))
-	cmd.Dir, cmd.Env = p.dir, p.env
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
+	return &checkout{p, api.URL}
+}
+
+// shell runs a script there, with the test's API for that of the documentation.
+func (c *checkout) shell(t *testing.T, script string) ([]byte, error) {
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(script, "https://api.example.org", c.api))
+	cmd.Dir, cmd.Env = c.dir, c.env
+	return cmd.CombinedOutput()
 }
 
 // shortDir is a temporary directory with a name that leaves room for sockets.
@@ -171,6 +189,10 @@ func docAPI() http.Handler {
 	mux.HandleFunc("/v2/numbered", func(w http.ResponseWriter, r *http.Request) {
 		page(w, fmt.Sprintf(`{"total":6,"items":[{"page":%q},{}]}`, r.FormValue("page")))
 	})
+	mux.HandleFunc("/universe", func(w http.ResponseWriter, _ *http.Request) { page(w, "{}") })
+	for n := range 500 {
+		mux.HandleFunc(fmt.Sprintf("/part-%d.json", n+1), func(w http.ResponseWriter, _ *http.Request) { page(w, "{}") })
+	}
 	mux.HandleFunc("/part/{n}", func(w http.ResponseWriter, r *http.Request) { page(w, `{"part":`+r.PathValue("n")+`}`) })
 	mux.HandleFunc("/v2/items", func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("token") == "" {
