@@ -33,6 +33,10 @@ const (
 	Output EventKind = "output"
 	// StillWaiting is a sign of life in a wait; Text names the thing waited for.
 	StillWaiting EventKind = "waiting"
+	// APICall tells of a request to a cloud that was answered or failed, SSHCall
+	// of something done on a machine. Text says what, Elapsed how long it took.
+	APICall EventKind = "api_call"
+	SSHCall EventKind = "ssh_call"
 	// Progress is the state of a transfer, which replaces the one before.
 	Progress EventKind = "progress"
 )

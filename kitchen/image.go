@@ -90,6 +90,7 @@ func (k *Kitchen) keepImage(ctx context.Context, inst *Instance, name string) (i
 	step.Report.step = report.step
 	report = step.Report
 	report.emit(Event{Kind: StepStarted})
+	ctx = withReporter(ctx, report)
 	conn, err := s.connect(ctx, step)
 	if err != nil {
 		return "", err

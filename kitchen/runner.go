@@ -216,6 +216,7 @@ func (s *session) step(ctx context.Context, a Action) (err error) {
 	start := time.Now()
 	step := s.begin(a)
 	step.Report.emit(Event{Kind: StepStarted})
+	ctx = withReporter(ctx, step.Report)
 	defer func() {
 		took := time.Since(start)
 		if errors.Is(err, context.Canceled) {
@@ -326,9 +327,11 @@ func (s *session) create(ctx context.Context, step *Step) error {
 }
 
 func (s *session) makeReady(ctx context.Context, step *Step) error {
+	start := time.Now()
 	if err := s.instance.Transport.Wait(ctx, step); err != nil {
 		return err
 	}
+	traced(ctx, "wait until a command can be run", start)
 	finisher, ok := s.instance.Driver.(Finisher)
 	if !ok {
 		return nil
@@ -406,12 +409,14 @@ func (s *session) connect(ctx context.Context, step *Step) (Conn, error) {
 	if s.instance.Transport == nil {
 		return nil, &MissingPluginError{s.instance.Name, "transport"}
 	}
+	start := time.Now()
 	conn, err := s.instance.Transport.Connect(ctx, step)
+	traced(ctx, "connect", start)
 	if err != nil {
 		return nil, s.askDriver(ctx, step, err)
 	}
-	s.conn = conn
-	return conn, nil
+	s.conn = tracedConn{conn}
+	return s.conn, nil
 }
 
 // askDriver returns why a machine cannot be reached, if its driver knows better

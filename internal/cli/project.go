@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -87,6 +88,9 @@ func (p *projects) open(ctx context.Context) (*project, error) {
 	}
 	k.shared.connector.Options.Debug = func(format string, args ...any) {
 		k.Bus.Reporter("", 0, "").Debug(format, args...)
+	}
+	k.shared.connector.Options.Trace = func(ctx context.Context, what string, took time.Duration) {
+		kitchen.ReporterOf(ctx).Call(kitchen.APICall, took, "%s", what)
 	}
 	k.shared.connector.Options.Notice = func(format string, args ...any) {
 		k.Bus.Reporter("", 0, "").Info(format, args...)

@@ -63,6 +63,7 @@ type exchange struct {
 	base        http.RoundTripper
 	readTimeout time.Duration
 	debug       func(format string, args ...any)
+	trace       func(ctx context.Context, what string, took time.Duration)
 	pace        pacer
 	slots       chan struct{}
 	calls       atomic.Int64
@@ -104,6 +105,7 @@ func newExchange(a credentials.Auth, o Options) (*exchange, error) {
 		},
 		readTimeout: a.Reading(),
 		debug:       o.Debug,
+		trace:       o.Trace,
 		notice:      o.Notice,
 		slots:       make(chan struct{}, inFlight),
 		firstPause:  backoffMin,
@@ -361,6 +363,9 @@ func (x *exchange) once(req *http.Request, try int) (*http.Response, error) {
 		}
 	}
 	x.log(req, resp, err, try, time.Since(began))
+	if x.trace != nil {
+		x.trace(req.Context(), traceLine(req, resp, err), time.Since(began))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +35,15 @@ func (x *exchange) log(req *http.Request, resp *http.Response, err error, try in
 	}
 	fmt.Fprintf(&b, " in %s", took.Round(time.Millisecond))
 	x.debug("%s", b.String())
+}
+
+// traceLine is a request and its outcome in a few words.
+func traceLine(req *http.Request, resp *http.Response, err error) string {
+	outcome := "no answer"
+	if err == nil {
+		outcome = strconv.Itoa(resp.StatusCode)
+	}
+	return req.Method + " " + req.URL.Path + ": " + outcome
 }
 
 // redactedBody gives the JSON body of a request with its secrets hidden. Of a

@@ -21,6 +21,9 @@ type Options struct {
 	// Debug receives one line for each request and its answer, without
 	// secrets; nil disables it.
 	Debug func(format string, args ...any)
+	// Trace receives what each request was, with its context, and how long it
+	// took until it was answered or failed.
+	Trace func(ctx context.Context, what string, took time.Duration)
 	// Notice receives what the user should know while a request takes longer;
 	// nil disables it.
 	Notice func(format string, args ...any)

@@ -62,8 +62,11 @@ type Phase struct {
 	// name in the state file. All may be "".
 	Reason, Hint, Class string
 	Waits               []Wait
-	Lines               Lines
-	open                *Wait
+	// Calls are the first of the requests to the cloud and of what was done on
+	// the machine, in the order in which they ended.
+	Calls []Call
+	Lines Lines
+	open  *Wait
 }
 
 // Elapsed returns how long the phase took, or has been heard of.
@@ -72,6 +75,17 @@ func (p *Phase) Elapsed() time.Duration { return max(0, p.End.Sub(p.Begin)) }
 // Wait is a time in which a phase waited for something.
 type Wait struct {
 	What       string
+	Begin, End time.Time
+}
+
+// mostCalls bounds the calls that are kept of a phase.
+const mostCalls = 1000
+
+// Call is a request to the cloud, or something done on the machine.
+type Call struct {
+	What string
+	// SSH is false for a request to the cloud.
+	SSH        bool
 	Begin, End time.Time
 }
 
@@ -166,6 +180,10 @@ func (p *Phase) add(rec runlog.Record) {
 		p.Reason, p.Hint, p.Class = rec.Own.Error, rec.Own.Hint, rec.Own.Class
 	case kitchen.StillWaiting, runlog.Waited:
 		p.wait(rec)
+	case kitchen.APICall, kitchen.SSHCall:
+		if len(p.Calls) < mostCalls {
+			p.Calls = append(p.Calls, Call{What: rec.Message, SSH: rec.Kind() == kitchen.SSHCall, Begin: began(rec), End: at})
+		}
 	case "":
 		p.foreign(rec)
 	}

@@ -65,9 +65,8 @@ func newAxis(h *history.History) *axis {
 
 // merge joins spans that overlap or lie near each other.
 func merge(all []span) []span {
-	slices.SortFunc(all, func(a, b span) int { return a.begin.Compare(b.begin) })
 	var out []span
-	for _, s := range all {
+	for _, s := range sortedSpans(all) {
 		if n := len(out); n > 0 && s.begin.Sub(out[n-1].end) <= shortGap {
 			if s.end.After(out[n-1].end) {
 				out[n-1].end = s.end
@@ -77,6 +76,12 @@ func merge(all []span) []span {
 		out = append(out, s)
 	}
 	return out
+}
+
+// sortedSpans sorts spans by their beginning.
+func sortedSpans(all []span) []span {
+	slices.SortFunc(all, func(a, b span) int { return a.begin.Compare(b.begin) })
+	return all
 }
 
 // x returns where a time lies, in per cent.

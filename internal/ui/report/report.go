@@ -115,6 +115,7 @@ type instance struct {
 	Reason, Hint string
 	Open         bool
 	Bars         []bar
+	Lanes        []lane
 	Phases       []phase
 	Lines        template.HTML
 	Log          string
@@ -140,6 +141,7 @@ type phase struct {
 	Began, Took              string
 	Open                     bool
 	Reason, Hint             string
+	Where                    string
 	Waits                    []fact
 	Lines                    template.HTML
 	Count, Before            int
@@ -292,6 +294,7 @@ func (b *builder) instance(in *history.Instance, index int) instance {
 		i.Bars = append(i.Bars, b.bar(p, ph))
 		spoken = append(spoken, fmt.Sprintf("%s %s after %s", ph.Name, ph.Outcome, ph.Took))
 	}
+	i.Lanes = b.lanes(in)
 	if len(in.Phases) > 0 {
 		i.Took = Duration(in.Elapsed())
 		i.Spoken = strings.Join(spoken, ", ")
@@ -334,6 +337,7 @@ func (b *builder) phase(p *history.Phase, id, log string) phase {
 	if p.Outcome != history.Passed {
 		ph.Reason, ph.Hint = why(p), ansi.Strip(p.Hint)
 	}
+	ph.Where = where(p)
 	for _, w := range p.Waits {
 		ph.Waits = append(ph.Waits, fact{ansi.Strip(w.What), Duration(w.End.Sub(w.Begin))})
 	}

@@ -54,6 +54,11 @@ func (p *play) wait(what string, d time.Duration) {
 	p.say(runlog.Waited, "debug", runlog.TypeLog, "Waited", runlog.Own{Elapsed: d.Seconds()})
 }
 
+func (p *play) call(kind kitchen.EventKind, what string, d time.Duration) {
+	p.sleep(d)
+	p.say(kind, "debug", runlog.TypeLog, what, runlog.Own{Elapsed: d.Seconds()})
+}
+
 func (p *play) out(line string) { p.say(kitchen.Output, "info", runlog.TypeStream, line, runlog.Own{}) }
 
 func (p *play) end(took time.Duration) {
@@ -91,14 +96,14 @@ func (p *play) through(i int, trouble string) {
 	}
 	p.begin(kitchen.Create)
 	from := p.now
-	p.sleep(900 * time.Millisecond)
+	p.call(kitchen.APICall, "POST /v2.1/servers: 202", 900*time.Millisecond)
 	p.wait("the server to become ACTIVE", time.Duration(14+i%7)*time.Second)
 	if trouble == "create" {
 		p.fail(p.now.Sub(from), "creating server <"+p.name+">: No valid host was found. (NoValidHost)", "ask for a smaller flavor, or another availability zone", false)
 		return
 	}
 	p.wait("SSH service on 192.0.2.7:22", time.Duration(8+i%5)*time.Second)
-	p.sleep(500 * time.Millisecond)
+	p.call(kitchen.SSHCall, "run a command", 500*time.Millisecond)
 	p.end(p.now.Sub(from))
 	p.begin(kitchen.Converge)
 	from = p.now

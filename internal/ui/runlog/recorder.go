@@ -62,13 +62,17 @@ func (r *Recorder) Event(e kitchen.Event) {
 	}
 	// What is only of interest to whoever looks closely may be reported in the
 	// middle of a wait.
-	if e.Kind != kitchen.Debug {
+	if e.Kind != kitchen.Debug && !isCall(e.Kind) {
 		r.endWait(e.Instance, e.Time)
 	}
 	if rec, ok := r.record(e); ok {
 		r.tell(rec)
 	}
 }
+
+// isCall says whether an event is of a call, which may end in the middle of a
+// wait.
+func isCall(kind kitchen.EventKind) bool { return kind == kitchen.APICall || kind == kitchen.SSHCall }
 
 func (r *Recorder) tell(rec Record) {
 	for _, s := range r.sinks {
@@ -84,6 +88,8 @@ func (r *Recorder) record(e kitchen.Event) (Record, bool) {
 	switch {
 	case e.Kind == kitchen.Skipped:
 		text, level = "Not begun: "+e.Text, ui.WarnLevel
+	case isCall(e.Kind):
+		text, level = e.Text, ui.DebugLevel
 	case !ok:
 		return rec, false
 	case e.Kind == kitchen.Output:
