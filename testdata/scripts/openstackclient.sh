@@ -71,7 +71,7 @@ subnet show subnet1
 subnet pool list
 address scope list
 router list --long
-router show gw
+router show devcloud-router
 port list --long
 floating ip list --long
 security group list

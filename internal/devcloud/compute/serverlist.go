@@ -161,47 +161,10 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *db.Server) bool
 			return slices.ContainsFunc(q["status"], func(w string) bool { return strings.EqualFold(w, Status(v)) })
 		})
 	}
-	for key, version := range map[string]int{"ip": 4, "ip6": 6} {
-		if !q.Has(key) {
-			continue
+	for _, more := range []func(*api.Request, url.Values, func(func(*Service, *db.Server) bool)) error{addressFilters, timeFilters} {
+		if err := more(r, q, add); err != nil {
+			return nil, err
 		}
-		re, err := regexp.Compile(q.Get(key))
-		if err != nil {
-			return nil, api.BadRequest(
-				"Invalid input for query parameters %s. Value: %s. '%s' is not a 'regex'",
-				key,
-				q.Get(key),
-				q.Get(key),
-			)
-		}
-		add(func(s *Service, v *db.Server) bool {
-			for _, p := range s.portsOf(v.ID) {
-				for _, f := range p.FixedIPs {
-					if family(f.IPAddress) == version && re.MatchString(f.IPAddress) {
-						return true
-					}
-				}
-			}
-			return false
-		})
-	}
-	for key, after := range map[string]bool{"changes-since": true, "changes-before": false} {
-		if !q.Has(key) || !after && !r.Version.AtLeast(api.V(66)) {
-			continue
-		}
-		t, ok := parseTime(q.Get(key))
-		if !ok {
-			return nil, api.BadRequest(
-				"Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'",
-				key,
-				q.Get(key),
-				q.Get(key),
-			)
-		}
-		add(func(_ *Service, v *db.Server) bool {
-			u := v.LastChange().Truncate(time.Second)
-			return after && !u.Before(t) || !after && !u.After(t)
-		})
 	}
 	if q.Has("locked") && r.Version.AtLeast(api.V(73)) {
 		want, ok := boolOf(q.Get("locked"))
@@ -269,4 +232,56 @@ func sortServers(l []*db.Server, q url.Values) {
 		}
 		return cmp.Compare(b.Seq, a.Seq) // newest first
 	})
+}
+
+// addressFilters adds the tests of a server's addresses.
+func addressFilters(_ *api.Request, q url.Values, add func(func(*Service, *db.Server) bool)) error {
+	for key, version := range map[string]int{"ip": 4, "ip6": 6} {
+		if !q.Has(key) {
+			continue
+		}
+		re, err := regexp.Compile(q.Get(key))
+		if err != nil {
+			return api.BadRequest(
+				"Invalid input for query parameters %s. Value: %s. '%s' is not a 'regex'",
+				key,
+				q.Get(key),
+				q.Get(key),
+			)
+		}
+		add(func(s *Service, v *db.Server) bool {
+			for _, p := range s.portsOf(v.ID) {
+				for _, f := range p.FixedIPs {
+					if family(f.IPAddress) == version && re.MatchString(f.IPAddress) {
+						return true
+					}
+				}
+			}
+			return false
+		})
+	}
+	return nil
+}
+
+// timeFilters adds the tests of a server's last change.
+func timeFilters(r *api.Request, q url.Values, add func(func(*Service, *db.Server) bool)) error {
+	for key, after := range map[string]bool{"changes-since": true, "changes-before": false} {
+		if !q.Has(key) || !after && !r.Version.AtLeast(api.V(66)) {
+			continue
+		}
+		t, ok := parseTime(q.Get(key))
+		if !ok {
+			return api.BadRequest(
+				"Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'",
+				key,
+				q.Get(key),
+				q.Get(key),
+			)
+		}
+		add(func(_ *Service, v *db.Server) bool {
+			u := v.LastChange().Truncate(time.Second)
+			return after && !u.Before(t) || !after && !u.After(t)
+		})
+	}
+	return nil
 }

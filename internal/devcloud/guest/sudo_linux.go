@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 )
 
@@ -38,131 +39,52 @@ type sudoCall struct {
 	command         []string
 }
 
-// parseSudo reads sudo's arguments.
+// parseSudo reads sudo's arguments. Options that choose what a guest's sudo has
+// not, such as a class, a role or an askpass program, are refused.
 func parseSudo(args []string) (sudoCall, error) {
-	c := sudoCall{user: "root", prompt: "[sudo] password for %p: "}
-	i := 0
-	value := func(opt, rest string) (string, error) {
-		if rest != "" {
-			return rest, nil
-		}
-		i++
-		if i >= len(args) {
-			return "", fmt.Errorf("option requires an argument -- '%s'", opt)
-		}
-		return args[i], nil
+	var c sudoCall
+	fs := pflag.NewFlagSet("sudo", pflag.ContinueOnError)
+	fs.Usage = func() {}
+	fs.SetInterspersed(false)
+	fs.SortFlags = false
+	fs.StringVarP(&c.user, "user", "u", "root", "")
+	fs.StringVarP(&c.group, "group", "g", "", "")
+	fs.StringVarP(&c.prompt, "prompt", "p", "[sudo] password for %p: ", "")
+	fs.StringVarP(&c.chdir, "chdir", "D", "", "")
+	fs.BoolVarP(&c.preserve, "preserve-environment", "E", false, "")
+	keep := fs.String("preserve-env", "", "")
+	fs.Lookup("preserve-env").NoOptDefVal = "*"
+	for name, to := range map[string]*bool{
+		"Hset-home": &c.setHome, "ilogin": &c.login, "sshell": &c.shell, "nnon-interactive": &c.noPrompt, "Sstdin": &c.stdin,
+		"vvalidate": &c.validate, "llist": &c.list, "kreset-timestamp": &c.forget, "Kremove-timestamp": &c.forget,
+		"Vversion": &c.version, "bbackground": &c.background,
+	} {
+		fs.BoolVarP(to, name[1:], name[:1], false, "")
 	}
-	for ; i < len(args); i++ {
-		a := args[i]
-		if a == "--" {
-			i++
+	// Assignments may be between the options, and behind "--" too.
+	for c.command = args; ; {
+		if err := fs.Parse(c.command); err != nil {
+			return c, err
+		}
+		c.command = fs.Args()
+		for len(c.command) > 0 {
+			name, _, ok := strings.Cut(c.command[0], "=")
+			if !ok || !validVariable(name) {
+				break
+			}
+			c.vars, c.command = append(c.vars, c.command[0]), c.command[1:]
+		}
+		if len(c.command) == 0 || !strings.HasPrefix(c.command[0], "-") || fs.ArgsLenAtDash() >= 0 {
 			break
 		}
-		if len(a) < 2 || a[0] != '-' {
-			if name, _, ok := strings.Cut(a, "="); ok && validVariable(name) {
-				c.vars = append(c.vars, a)
-				continue
-			}
-			break
-		}
-		var err error
-		if long, ok := strings.CutPrefix(a, "--"); ok {
-			name, val, has := strings.Cut(long, "=")
-			switch name {
-			case "preserve-env":
-				if has {
-					c.keep = append(c.keep, strings.Split(val, ",")...)
-				} else {
-					c.preserve = true
-				}
-			case "user", "group", "prompt", "chdir":
-				if !has {
-					if val, err = value(name, ""); err != nil {
-						return c, err
-					}
-				}
-				*map[string]*string{"user": &c.user, "group": &c.group, "prompt": &c.prompt, "chdir": &c.chdir}[name] = val
-			case "set-home":
-				c.setHome = true
-			case "login":
-				c.login = true
-			case "shell":
-				c.shell = true
-			case "non-interactive":
-				c.noPrompt = true
-			case "stdin":
-				c.stdin = true
-			case "validate":
-				c.validate = true
-			case "list":
-				c.list = true
-			case "reset-timestamp", "remove-timestamp":
-				c.forget = true
-			case "version":
-				c.version = true
-			case "background":
-				c.background = true
-			default:
-				return c, fmt.Errorf("unrecognized option '%s'", a)
-			}
-			continue
-		}
-		for j := 1; j < len(a); j++ {
-			rest := a[j+1:]
-			switch a[j] {
-			case 'E':
-				c.preserve = true
-			case 'H':
-				c.setHome = true
-			case 'i':
-				c.login = true
-			case 's':
-				c.shell = true
-			case 'n':
-				c.noPrompt = true
-			case 'S':
-				c.stdin = true
-			case 'v':
-				c.validate = true
-			case 'l':
-				c.list = true
-			case 'k', 'K':
-				c.forget = true
-			case 'V':
-				c.version = true
-			case 'b':
-				c.background = true
-			case 'P', 'A': // groups are the target's; there is no askpass
-			case 'u', 'g', 'p', 'D', 'C', 'r', 't', 'h', 'U':
-				val, err := value(string(a[j]), rest)
-				if err != nil {
-					return c, err
-				}
-				switch a[j] {
-				case 'u':
-					c.user = val
-				case 'g':
-					c.group = val
-				case 'p':
-					c.prompt = val
-				case 'D':
-					c.chdir = val
-				}
-				j = len(a)
-			default:
-				return c, fmt.Errorf("invalid option -- '%c'", a[j])
-			}
-		}
 	}
-	for ; i < len(args); i++ {
-		// Assignments may follow "--" too.
-		if name, _, ok := strings.Cut(args[i], "="); ok && validVariable(name) {
-			c.vars = append(c.vars, args[i])
-			continue
-		}
-		break
+	switch *keep {
+	case "":
+	case "*":
+		c.preserve = true
+	default:
+		c.keep = strings.Split(*keep, ",")
 	}
-	c.command = args[i:]
 	if c.login && c.shell {
 		return c, errors.New("you may not specify both the '-i' and '-s' options")
 	}
