@@ -156,7 +156,7 @@ func netrcLogin(vars *env.Env) func(host string) (string, secret.Text) {
 		}
 		f, err := netrc.Read(path)
 		if err != nil {
-			return nil // nobody is named, as where there is no file
+			return nil // as without a file
 		}
 		return f
 	})

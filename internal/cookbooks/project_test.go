@@ -129,7 +129,7 @@ func TestInstallAsksForNothingTwice(t *testing.T) {
 }
 
 // A policy whose cookbook is the project's folder is exported into a folder of
-// it, as people try it out: the export is no part of the cookbook.
+// it, as people try it out: the export does not become part of the cookbook.
 func TestExportIntoTheCookbook(t *testing.T) {
 	w := newWorld(t, map[string]string{
 		"Policyfile.rb": "name 'web'\nrun_list 'web'\ncookbook 'web', path: '.'\ncookbook 'aux', path: 'test/aux'\n",

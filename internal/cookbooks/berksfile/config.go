@@ -103,7 +103,7 @@ func (c *config) trust() web.Trust {
 	return web.Trust{Insecure: c.SSL.Verify != nil && !*c.SSL.Verify, CAFile: c.SSL.CAFile}
 }
 
-// sourceTrust is that of a source with options of its own.
+// sourceTrust returns the trust of a source that has its own options.
 func (c *config) sourceTrust(ssl any) (web.Trust, error) {
 	t := c.trust()
 	m, ok := ssl.(ruby.Map)

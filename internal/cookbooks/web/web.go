@@ -27,7 +27,7 @@ type Client struct {
 	// UserAgent is sent with every request, unless empty.
 	UserAgent string
 	// Login returns who asks a host, "" for nobody; may be nil. It is used for
-	// requests that have no credentials of their own.
+	// requests without credentials.
 	Login func(host string) (user string, password secret.Text)
 	// Policy says how often a request is repeated; the zero value is three
 	// attempts within some seconds.

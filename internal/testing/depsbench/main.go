@@ -195,7 +195,7 @@ func (b *bench) median(dir string, s step, args []string) (time.Duration, int, e
 		times = append(times, time.Since(start))
 		cancel()
 		if err != nil {
-			return 0, 0, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+			return 0, 0, fmt.Errorf("%s: %w\n%.2000s", strings.Join(args, " "), err, out)
 		}
 		most = max(most, peakMB(cmd.ProcessState))
 	}

@@ -144,6 +144,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/universe" {
 		data, tag := s.tagged()
 		w.Header().Set("ETag", tag)
+		w.Header().Set("Content-Type", "application/json") // without it, Berkshelf takes text
 		if r.Header.Get("If-None-Match") == tag {
 			note += " 304"
 			w.WriteHeader(http.StatusNotModified)
@@ -153,7 +154,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, b := range books {
-		if r.URL.Path == "/download/"+b.Name+"/"+b.Version {
+		switch r.URL.Path {
+		case "/api/v1/cookbooks/" + b.Name + "/versions/" + strings.ReplaceAll(b.Version, ".", "_"): // Berkshelf asks here
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"version":%q,"file":"%s/download/%s/%s"}`, b.Version, s.URL, b.Name, b.Version)
+			return
+		case "/download/" + b.Name + "/" + b.Version:
 			data := b.archive()
 			if s.Archive != nil {
 				data = s.Archive(b)
@@ -188,6 +194,9 @@ func (s *Server) universe(books []Cookbook) []byte {
 }
 
 func (b Cookbook) archive() []byte {
+	if b.Needs == nil {
+		b.Needs = map[string]string{} // Chef wants an object
+	}
 	meta, err := json.Marshal(map[string]any{"name": b.Name, "version": b.Version, "dependencies": b.Needs})
 	if err != nil {
 		panic(err)
