@@ -3,6 +3,7 @@
 package cli_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,9 @@ func TestStateThatIsLostOrMoved(t *testing.T) {
 		".kitchen read-only": func(t *testing.T, p *project) {
 			mountReadOnly(t, filepath.Join(p.dir, ".kitchen"))
 		},
+		".kitchen on a full disk": func(t *testing.T, p *project) {
+			moveToFullDisk(t, filepath.Join(p.dir, ".kitchen"))
+		},
 		".kitchen deleted, then created": func(t *testing.T, p *project) {
 			if err := os.RemoveAll(filepath.Join(p.dir, ".kitchen")); err != nil {
 				t.Fatal(err)
@@ -59,7 +63,7 @@ func TestStateThatIsLostOrMoved(t *testing.T) {
 			p.must(t, "create")
 			change(t, p)
 			out, errs, code := p.run(t, "destroy")
-			if name != ".kitchen read-only" && code != 0 {
+			if name != ".kitchen read-only" && name != ".kitchen on a full disk" && code != 0 {
 				t.Errorf("destroy ended with %d", code)
 			}
 			wantNothing(t, c, name+", then destroyed")
@@ -79,6 +83,36 @@ func mountReadOnly(t *testing.T, dir string) {
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	if err := syscall.Mount("", dir, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Skipf("a read-only mount needs root: %v", err)
+	}
+}
+
+// moveToFullDisk puts a directory on a file system of its own that has no space
+// left, until the test ends.
+func moveToFullDisk(t *testing.T, dir string) {
+	t.Helper()
+	saved := dir + ".saved"
+	if err := os.Rename(dir, saved); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("a small disk needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	if err := os.CopyFS(dir, os.DirFS(saved)); err != nil {
+		t.Fatal(err)
+	}
+	filler, err := os.Create(filepath.Join(dir, "filler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer filler.Close()
+	for block := make([]byte, 4096); err == nil; _, err = filler.Write(block) {
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
 	}
 }
 
