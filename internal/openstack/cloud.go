@@ -47,6 +47,9 @@ type Cloud struct {
 	// window is how long after a request without an answer its effect may still
 	// come: the time that its answer would be waited for, and a margin.
 	window time.Duration
+	// reservedPatience is how long a volume to be deleted may be reserved before
+	// attachments to servers that are gone are removed.
+	reservedPatience time.Duration
 	// claimSettle is the least pause between claiming a floating IP and
 	// looking who holds it.
 	claimSettle time.Duration
@@ -72,10 +75,11 @@ func Connect(ctx context.Context, a credentials.Auth, o Options) (*Cloud, error)
 		settle = 2 * time.Second
 	}
 	c := &Cloud{
-		Session:     s,
-		settle:      []time.Duration{0, settle / 6, settle / 2},
-		window:      s.RequestTimeout() + s.RequestTimeout()/4,
-		claimSettle: 250 * time.Millisecond,
+		Session:          s,
+		settle:           []time.Duration{0, settle / 6, settle / 2},
+		window:           s.RequestTimeout() + s.RequestTimeout()/4,
+		reservedPatience: 5 * time.Second,
+		claimSettle:      250 * time.Millisecond,
 	}
 	c.watch = newWatcher(c)
 	c.claims.held = map[string]bool{}

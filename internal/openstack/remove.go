@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/attachments"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
@@ -277,7 +278,7 @@ func (c *Cloud) deleteVolume(ctx context.Context, id, name string, rep Reporter)
 	}
 	what := fmt.Sprintf("delete the volume %q (%s)", name, id)
 	began := time.Now()
-	asked, lastAsk := false, began
+	asked, released, lastAsk := false, false, began
 	for {
 		if !asked {
 			err := volumes.Delete(ctx, sc, id, nil).ExtractErr()
@@ -298,6 +299,11 @@ func (c *Cloud) deleteVolume(ctx context.Context, id, name string, rep Reporter)
 			return existed, err
 		case v.Status == "deleting":
 			asked = true
+		case v.Status == "reserved" && !released && time.Since(began) >= c.reservedPatience:
+			released = true
+			if err := c.releaseVolume(ctx, id); err != nil {
+				rep.Debug("the volume %s stays reserved: %v", id, err)
+			}
 		case v.Status == "available" && asked && time.Since(lastAsk) > ghostPause:
 			asked = false // The request did not arrive.
 		case strings.HasPrefix(v.Status, "error") && asked:
@@ -311,4 +317,34 @@ func (c *Cloud) deleteVolume(ctx context.Context, id, name string, rep Reporter)
 			return existed, err
 		}
 	}
+}
+
+// releaseVolume removes the attachments of a volume to servers that are gone.
+// Nova leaves them when a server is deleted in the moment in which it takes its
+// volumes: the volume is reserved for good then.
+func (c *Cloud) releaseVolume(ctx context.Context, id string) error {
+	client, err := c.VolumeClient()
+	if err != nil {
+		return err
+	}
+	sc := *client
+	// Attachments came with 3.27; older clouds have none to leave.
+	sc.Type, sc.Microversion = "volume", "3.27"
+	pages, err := attachments.List(&sc, attachments.ListOpts{VolumeID: id}).AllPages(ctx)
+	if err != nil {
+		return session.Explain("list the attachments of the volume "+id, err)
+	}
+	list, err := attachments.ExtractAttachments(pages)
+	if err != nil {
+		return session.Explain("read the attachments of the volume "+id, err)
+	}
+	for _, a := range list {
+		if _, err := c.getServer(ctx, a.Instance); session.KindOf(err) != session.NotFound {
+			return session.Join(err) // It belongs to a server, or this is not known.
+		}
+		if err := attachments.Delete(ctx, &sc, a.ID).ExtractErr(); err != nil {
+			return session.Explain("delete the attachment "+a.ID, err)
+		}
+	}
+	return nil
 }

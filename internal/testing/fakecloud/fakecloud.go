@@ -497,6 +497,8 @@ func (f *Cloud) glance(w http.ResponseWriter, r *http.Request, rest []string) {
 func (f *Cloud) cinder(w http.ResponseWriter, r *http.Request, rest []string, body map[string]any) {
 	rest = rest[1:] // the project
 	switch {
+	case rest[0] == "attachments":
+		f.attachments(w, r, rest[1:])
 	case r.Method == "POST":
 		v := body["volume"].(map[string]any)
 		v["id"], v["status"] = f.NewID("vol"), "available"
@@ -509,6 +511,8 @@ func (f *Cloud) cinder(w http.ResponseWriter, r *http.Request, rest []string, bo
 		switch {
 		case !ok:
 			answer(w, 404, nil)
+		case r.Method == "DELETE" && v["status"] == "reserved":
+			answer(w, 400, nil)
 		case r.Method == "DELETE":
 			delete(f.Volumes, rest[1])
 			answer(w, 202, nil)
@@ -516,4 +520,24 @@ func (f *Cloud) cinder(w http.ResponseWriter, r *http.Request, rest []string, bo
 			answer(w, 200, map[string]any{"volume": v})
 		}
 	}
+}
+
+// attachments lists the attachment "a-VOLUME" of each reserved volume, to the
+// server in its key "server", or deletes one.
+func (f *Cloud) attachments(w http.ResponseWriter, r *http.Request, rest []string) {
+	if r.Header.Get("OpenStack-API-Version") != "volume 3.27" {
+		answer(w, 404, nil)
+		return
+	}
+	list := []any{}
+	for id, v := range f.Volumes {
+		switch {
+		case v["status"] != "reserved":
+		case r.Method == "DELETE" && rest[0] == "a-"+id:
+			v["status"] = "available"
+		case r.URL.Query().Get("volume_id") == id:
+			list = append(list, map[string]any{"id": "a-" + id, "volume_id": id, "instance": v["server"], "status": "reserved"})
+		}
+	}
+	answer(w, 200, map[string]any{"attachments": list})
 }
