@@ -222,7 +222,7 @@ func newCreateCommand(d *deps) *cobra.Command {
 	cmd := o.newCommand("Create the machine of one or more instances",
 		`Create the machine of each instance and wait until it runs a command over SSH. An
 existing machine is checked; one that is gone, broken or half created is replaced
-or completed. A create that fails removes what it has created.`,
+or completed. A create that fails removes everything that it has created.`,
 		`  galley create
   galley create ubuntu -c
   galley create default-debian-12 --keep-on-failure`)

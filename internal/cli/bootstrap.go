@@ -207,7 +207,7 @@ func (b *bootstrapRun) register(ctx context.Context) (key secret.Text, done func
 		}
 	}()
 	if rec.Made {
-		b.report.Info("An earlier bootstrap of %s from here was interrupted: what it created is replaced", b.spec.Name)
+		b.report.Info("An earlier bootstrap of %s from here was interrupted: its node and client are replaced", b.spec.Name)
 		b.spec.Overwrite = true
 	}
 	key, err = node.Register(ctx, b.server, b.spec, rec.asked, b.report)

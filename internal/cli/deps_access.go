@@ -140,7 +140,7 @@ func sourceTransport(ctx context.Context, k *knifeSetup, trust web.Trust) (http.
 	}
 	t, ok := client.Transport.(*http.Transport)
 	if !ok {
-		return nil, errors.New("the web client has no transport of its own") // cannot be
+		return nil, errors.New("the web client has no transport") // cannot happen
 	}
 	t = t.Clone()
 	t.MaxIdleConnsPerHost, t.ResponseHeaderTimeout = 16, time.Minute

@@ -34,7 +34,7 @@ that cannot be read is reported in the output.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&o.all, "all", false, "show loader, plug-ins and instances")
-	fs.BoolVar(&o.show.Loader, "loader", false, "show the files and what is read from them")
+	fs.BoolVar(&o.show.Loader, "loader", false, "show the files and their content")
 	fs.BoolVar(&o.show.Plugins, "plugins", false, "show the plug-ins in use")
 	fs.BoolVar(&o.show.Instances, "instances", true, "show the instances")
 	fs.BoolVar(&o.noInstances, "no-instances", false, "do not show the instances")

@@ -38,6 +38,7 @@ var notRunExamples = map[string]string{
 	"galley deps outdated Berksfile":        "the example of deps install locks without a group",
 	"galley network delete net1":            "the network is in use",
 	"galley network create net1":            "the network exists",
+	"galley prune web-converged":            "there is no image of that name",
 	"galley provider chef_solo":             "needs a request of Test Kitchen's",
 	"galley reap --older-than":              "would remove what other examples use",
 	"galley report --merge":                 "needs the logs of two runners",

@@ -135,7 +135,7 @@ func (s *execStreams) command(inst *kitchen.Instance) kitchen.Command {
 // close prints a last line without a line's end.
 func (s *execStreams) close() {
 	for _, c := range s.closers {
-		_ = c.Close() // what cannot be printed cannot be reported either
+		_ = c.Close() // an output that cannot be printed cannot be reported either
 	}
 }
 

@@ -63,7 +63,7 @@ func TestGoiardi(t *testing.T) {
 		t.Errorf("client list after the delete: %q", out)
 	}
 	if _, errs, code := p.run(t, "node", "delete", "-y", "web1"); code != 1 || !strings.Contains(errs, "no node web1") {
-		t.Errorf("deleting what is gone: %d, %s", code, errs)
+		t.Errorf("deleting a second time: %d, %s", code, errs)
 	}
 	if _, errs, code := p.run(t, "node", "list", "-s", g.URL+"/organizations/acme"); code != 20 || !strings.Contains(errs, "empty body") {
 		t.Errorf("an organization, which it has none of: %d, %s", code, errs)

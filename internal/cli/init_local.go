@@ -41,7 +41,7 @@ type localPlan struct {
 func (o *initOptions) localFile(ctx context.Context, opts config.Options, file string) (written bool, err error) {
 	p, err := config.Load(ctx, opts)
 	if err != nil || len(p.Instances) == 0 {
-		return false, nil // doctor and validate say what is wrong with it
+		return false, nil // doctor and validate report its faults
 	}
 	plan := localPlan{Source: file, Path: filepath.Join(opts.Root, "kitchen.local.yml"), Images: map[string]openstack.SuggestedImage{}}
 	if named := opts.Env.Get("KITCHEN_LOCAL_YAML"); named != "" {

@@ -29,7 +29,7 @@ func newLogsCommand(d *deps) *cobra.Command {
 		Long: `Show the structured log of each instance, .kitchen/logs/INSTANCE.ndjson: by default
 that of its current session, which lasts from the machine's creation to its
 destruction, or else of the latest. Logs that Test Kitchen 4.1 has written are read
-as well. With --follow it prints what is added, also of new sessions, until Ctrl-C.`,
+as well. With --follow it prints new lines, also of new sessions, until Ctrl-C.`,
 		Example: `  galley logs default-debian-12
   galley logs --level warn
   galley logs -f`,
@@ -43,7 +43,7 @@ as well. With --follow it prints what is added, also of new sessions, until Ctrl
 	hide(fs, "session-id")
 	fs.BoolVar(&o.view.All, "all-sessions", false, "show all sessions, also of instances that are no longer configured")
 	fs.StringVar(&o.format, "format", "text", "output `FORMAT`: text or ndjson")
-	fs.BoolVarP(&o.follow, "follow", "f", false, "print what is added until Ctrl-C")
+	fs.BoolVarP(&o.follow, "follow", "f", false, "print new lines until Ctrl-C")
 	cmd.MarkFlagsMutuallyExclusive("session", "session-id", "all-sessions")
 	completeFlag(cmd, "level", fixed("debug", "info", "warn", "error", "fatal"))
 	completeFlag(cmd, "format", fixed("text", "ndjson"))

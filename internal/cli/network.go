@@ -58,7 +58,7 @@ func (f *networkFlags) add(fs *pflag.FlagSet) {
 	fs.IntVar(&f.ipVersion, "ip-version", 0, "refuse a subnet that is not of this `VERSION`: 4 or 6")
 	fs.StringVar(&f.v6mode, "ipv6-mode", "", "`MODE`: slaac, dhcpv6-stateful, dhcpv6-stateless or none (default slaac for a /64, else dhcpv6-stateful)")
 	fs.BoolVar(&f.noDHCP, "no-dhcp", false, "create the subnets without DHCP")
-	fs.BoolVar(&f.keep, "keep-on-failure", false, "keep what was created when something fails")
+	fs.BoolVar(&f.keep, "keep-on-failure", false, "keep everything that was created when something fails")
 }
 
 // networkCreateOptions are those of network create.
@@ -80,8 +80,8 @@ func newNetworkCreateCommand(d *deps) *cobra.Command {
 network: five commands of the neutron client in one. What exists and is as asked
 is used, so that the same command run twice changes nothing, and one that was
 interrupted is completed; what differs is refused before anything is created. A
-failed create removes what it has created. "galley network delete NAME" undoes
-exactly what create has done.`,
+failed create removes everything that it has created. "galley network delete NAME"
+undoes exactly a create.`,
 		Example: `  galley network create net1 --subnet 10.0.0.0/24 --router gw --external public
   galley network create isolated --subnet 10.9.0.0/24 --no-gateway`,
 		Args: cobra.ExactArgs(1),

@@ -44,7 +44,7 @@ cannot be seen.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&o.dryRun, "dry-run", false, "print what would be removed")
-	fs.StringVar(&o.olderThan, "older-than", "", "also remove what was created before this `TIME`, as in 6h or 2d")
+	fs.StringVar(&o.olderThan, "older-than", "", "also remove everything created before this `TIME`, as in 6h or 2d")
 	fs.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	o.output.add(cmd, reapColumns)
 	return cmd

@@ -67,7 +67,7 @@ func newSecondRegion(t *testing.T, c *devcloud.Cloud) string {
 	return web.URL + behind.Path
 }
 
-// TestAnotherRegionIsRefused works on what was created in one region with the
+// TestAnotherRegionIsRefused works on a server created in one region with the
 // credentials for another: it is not there, and that does not mean that it is
 // gone. --forget drops the records all the same.
 func TestAnotherRegionIsRefused(t *testing.T) {

@@ -280,7 +280,7 @@ func TestServerInterruptedAtEveryCall(t *testing.T) {
 }
 
 // TestServerFailingAtEveryCall has every call fail or drop. The create either
-// succeeds all the same, or removes what it has made.
+// succeeds all the same, or removes everything that it has made.
 func TestServerFailingAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, by := range []way{

@@ -59,7 +59,7 @@ func TestTrustIsAskedOnce(t *testing.T) {
 	}
 }
 
-// Trust is given and revoked by the command, and revoking names what is wrong.
+// Trust is given and revoked by the command, and a wrong use is refused with its reason.
 func TestTrustCommand(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, nil, commandFile)

@@ -170,7 +170,7 @@ func (p *parser) flush() {
 func (s *Style) apply(params string) {
 	var codes []int
 	for f := range strings.SplitSeq(strings.ReplaceAll(params, ":", ";"), ";") {
-		n := 0 // what is left out
+		n := 0 // the length left out
 		if f != "" {
 			var err error
 			if n, err = strconv.Atoi(f); err != nil {

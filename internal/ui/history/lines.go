@@ -33,7 +33,7 @@ func (l *Lines) add(rec runlog.Record) {
 		text, _, _ = strings.Cut(text, "\n")
 	case kitchen.StillWaiting:
 		if rec.Own.Elapsed >= 30 {
-			return // the wait is told once
+			return // the wait is reported once
 		}
 	}
 	for line := range strings.SplitSeq(text, "\n") {

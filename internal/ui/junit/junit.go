@@ -167,7 +167,7 @@ func (s *suite) put(in *history.Instance, c testcase) {
 func (r Run) phase(in *history.Instance, p *history.Phase, i int) testcase {
 	c := testcase{Name: string(p.Action), Time: seconds(p.Elapsed())}
 	if r.Action == "test" && i == 0 && p.Action == kitchen.Destroy {
-		c.Name = "cleanup" // a name of its own: servers tell testcases by it
+		c.Name = "cleanup" // a separate name: servers distinguish testcases by it
 	}
 	lines, before := p.Lines.Last(outputLines)
 	if out := plain(lines, before); out != "" {

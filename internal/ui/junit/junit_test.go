@@ -19,7 +19,7 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 var begin = time.Date(2026, 11, 20, 14, 2, 31, 0, time.UTC)
 

@@ -18,7 +18,7 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // clock is the time of the runs in these tests.
 type clock struct{ now time.Time }

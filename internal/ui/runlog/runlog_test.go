@@ -20,7 +20,7 @@ import (
 	"github.com/galleyhq/galley/kitchen"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // hinted is an error with advice and a name for the state file.
 type hinted struct{ error }
@@ -356,9 +356,9 @@ func TestTail(t *testing.T) {
 	write(os.O_APPEND, line("4"))
 	expect("put aside", "3 4")
 	write(os.O_TRUNC, line("5"))
-	expect("emptied and written anew, to the same size", "5")
+	expect("emptied and rewritten, to the same size", "5")
 	write(os.O_TRUNC, line("6")+line("7")+line("8"))
-	expect("emptied and written anew, to more", "6 7 8")
+	expect("emptied and rewritten, to more", "6 7 8")
 	write(os.O_TRUNC, "")
 	expect("emptied", "")
 	write(os.O_APPEND, strings.Repeat("y", longestLine+10)+"\n"+line("9"))

@@ -21,7 +21,7 @@ type Tail struct {
 	off  int64
 	rest []byte // the beginning of a line
 	skip bool   // the line is too long
-	last []byte // the end of what has been read, to know the file by
+	last []byte // the end of the part that was read, to know the file by
 }
 
 // NewTail returns a tail of the log at path, which begins at its present content.
