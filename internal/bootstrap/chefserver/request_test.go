@@ -213,3 +213,21 @@ func TestAnOutstandingAnswerIsReported(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestHintOfWhatIsNotFound(t *testing.T) {
+	for message, about := range map[string]bool{
+		"":                                  true, // a page of some web server
+		"organization 'x' does not exist.":  true,
+		"Cannot load environment staging":   false,
+		"node 'web' not found":              false,
+		"Object not found: http://chef/y/z": false,
+	} {
+		e := &chefserver.Error{Status: http.StatusNotFound}
+		if message != "" {
+			e.Messages = []string{message}
+		}
+		if got := strings.Contains(e.Hint(), "chef_server_url"); got != about {
+			t.Errorf("%q: hint %q", message, e.Hint())
+		}
+	}
+}
