@@ -15,7 +15,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 galley=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 shift
-[ $# -gt 0 ] || set -- blockstorage compute identity image networking objectstorage placement
+# The cloud has no placement API: its tests run when asked for.
+[ $# -gt 0 ] || set -- blockstorage compute identity image networking objectstorage
 work=$(mktemp -d)
 keep=${KEEP:-$work}
 mkdir -p "$keep"
