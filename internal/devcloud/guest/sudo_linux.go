@@ -51,6 +51,7 @@ func parseSudo(args []string) (sudoCall, error) {
 	fs.StringVarP(&c.group, "group", "g", "", "")
 	fs.StringVarP(&c.prompt, "prompt", "p", "[sudo] password for %p: ", "")
 	fs.StringVarP(&c.chdir, "chdir", "D", "", "")
+	// To sudo -E is --preserve-env without a list; pflag needs a name for each.
 	fs.BoolVarP(&c.preserve, "preserve-environment", "E", false, "")
 	keep := fs.String("preserve-env", "", "")
 	fs.Lookup("preserve-env").NoOptDefVal = "*"
