@@ -40,7 +40,7 @@ type mainOf struct{ *testing.M }
 func (m mainOf) Run() int {
 	// The tests wait for clouds and machines more than they compute.
 	if flag.Parse(); flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		if err := flag.Set("test.parallel", "8"); err != nil {
+		if err := flag.Set("test.parallel", "20"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

@@ -51,7 +51,7 @@ func (c *Cloud) Create(ctx context.Context, spec ServerSpec, j Journal, rep Repo
 	if rec == nil {
 		rec = c.newRecord(spec)
 	}
-	return c.createServer(ctx, spec, &intent{c: c, journal: j, rec: rec, rep: rep, began: time.Now()})
+	return c.createServer(ctx, spec, newIntent(c, j, rec, rep))
 }
 
 func (c *Cloud) newRecord(spec ServerSpec) *Record {

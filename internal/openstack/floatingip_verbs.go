@@ -182,7 +182,7 @@ func (c *Cloud) AssociateFloatingIP(ctx context.Context, ref, serverID string, t
 				"--take-over takes it from there; `galley floating-ip list` shows which are free")
 		}
 	}
-	step := &addressStep{in: &intent{c: c, journal: &MemoryJournal{}, rec: &Record{Version: 1}, rep: silentReporter{}}, server: s.Name, id: s.ID}
+	step := &addressStep{in: newIntent(c, &MemoryJournal{}, &Record{Version: 1}, silentReporter{}), server: s.Name, id: s.ID}
 	address, err = step.attach(ctx, f, at, true)
 	return address, from, err
 }

@@ -38,6 +38,10 @@ type intent struct {
 	rec *Record
 }
 
+func newIntent(c *Cloud, j Journal, rec *Record, rep Reporter) *intent {
+	return &intent{c: c, journal: j, rec: rec, rep: rep, began: time.Now()}
+}
+
 // slowSteps is the time after which each further request is shown: a cloud that
 // takes seconds for each is silent for long otherwise.
 const slowSteps = 3 * time.Second

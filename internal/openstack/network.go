@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/routers"
@@ -58,7 +57,7 @@ func (c *Cloud) EnsureNetwork(ctx context.Context, spec NetworkSpec, j Journal, 
 			return nil, err
 		}
 	}
-	l := &networkStep{intent: &intent{c: c, journal: j, rec: rec, rep: rep, began: time.Now()}, net: spec}
+	l := &networkStep{intent: newIntent(c, j, rec, rep), net: spec}
 	if err := l.survey(ctx); err != nil {
 		return nil, err
 	}

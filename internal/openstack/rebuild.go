@@ -49,7 +49,7 @@ func (c *Cloud) Reset(ctx context.Context, spec ServerSpec, j Journal, fresh fun
 	if err := c.SameCloud(rec); err != nil {
 		return false, err
 	}
-	r := &rebuilding{c: c, in: &intent{c: c, journal: j, rec: rec, rep: rep, began: time.Now()}, spec: spec, id: rec.ServerID()}
+	r := &rebuilding{c: c, in: newIntent(c, j, rec, rep), spec: spec, id: rec.ServerID()}
 	if rec.Rebuild != nil {
 		done, err := r.finish(ctx, fresh)
 		if done || err != nil && !lost(err) {
@@ -81,7 +81,7 @@ func (c *Cloud) FinishReset(ctx context.Context, spec ServerSpec, j Journal, fre
 	if err := c.SameCloud(rec); err != nil {
 		return err
 	}
-	r := &rebuilding{c: c, in: &intent{c: c, journal: j, rec: rec, rep: rep, began: time.Now()}, spec: spec, id: rec.ServerID()}
+	r := &rebuilding{c: c, in: newIntent(c, j, rec, rep), spec: spec, id: rec.ServerID()}
 	if _, err = r.finish(ctx, fresh); lost(err) {
 		return nil
 	}

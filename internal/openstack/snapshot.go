@@ -114,7 +114,7 @@ func (c *Cloud) SaveImage(ctx context.Context, spec ImageSpec, j Journal, rep Re
 			"`openstack volume snapshot create` keeps the volume")
 	}
 	rec := c.newRecord(ServerSpec{Name: spec.Name, Owner: spec.Owner, Project: spec.Project, TTL: spec.TTL})
-	in := &intent{c: c, journal: j, rec: rec, rep: rep, began: time.Now()}
+	in := newIntent(c, j, rec, rep)
 	img, err := in.saveImage(ctx, spec, what)
 	if err == nil {
 		err = in.removeOtherImages(ctx, img.ID)
