@@ -34,6 +34,8 @@ type page struct {
 	k    call
 	want *bodyState // of the body that the answer must be the rest of
 	last []byte     // the last bytes that were kept of it
+	// failed is how far earlier attempts in this run came.
+	failed int64
 
 	st     *stream
 	how    stored
@@ -98,9 +100,11 @@ func (s *session) page() (*pageResult, error) {
 		return nil, err
 	}
 	a := s.ahead.take(s.at)
+	var failed int64
 	for restarts := 0; ; {
-		p := &page{s: s, out: s.out, at: s.at, k: k, want: want, last: last}
+		p := &page{s: s, out: s.out, at: s.at, k: k, want: want, last: last, failed: failed}
 		err := p.fetch(a)
+		failed = p.st.failed
 		var re *restartError
 		if !errors.As(err, &re) {
 			return &p.result, err
@@ -137,7 +141,7 @@ func (s *session) rollBack() error {
 // fetch brings the page into the sink. a is its answer if there is one already.
 func (p *page) fetch(a *answer) (err error) {
 	s := p.s
-	p.st = &stream{c: s.client, ctx: s.ctx, k: p.k, bytes: s.client.bytes, limit: s.req.Limits.Bytes, taken: &s.taken, proven: s.req.Checksum != "" && !p.out.direct, expect: p.last}
+	p.st = &stream{c: s.client, ctx: s.ctx, k: p.k, bytes: s.client.bytes, limit: s.req.Limits.Bytes, taken: &s.taken, proven: s.req.Checksum != "" && !p.out.direct, expect: p.last, failed: p.failed}
 	st := p.st
 	defer st.close()
 	if a == nil {

@@ -73,6 +73,35 @@ func TestRangeThatIsNotTheOneNamed(t *testing.T) {
 	}
 }
 
+// A server that breaks off at the same place each time, and whose ranges are
+// wrong, uses up the attempts: starting over is not progress.
+func TestAttemptsCountAcrossRestarts(t *testing.T) {
+	body := records(500_000, 1, "null")
+	for _, lying := range []bool{true, false} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if lying {
+				w.Header().Set("ETag", `"v1"`)
+			}
+			if r.Header.Get("Range") != "" {
+				w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(body)-1, len(body)))
+				w.WriteHeader(http.StatusPartialContent)
+				return
+			}
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+			(&cut{w, 300_000}).Write(body)
+		})
+		said := ""
+		path := out(t, "o")
+		_, err := fetch(t, Request{URL: s.URL, Output: Output{Path: path}, Notify: func(m string) { said += m + "\n" }})
+		failed(t, path, err, KindTruncated, "attempt 6, the last")
+		for i := 2; i <= 6; i++ {
+			if n := strings.Count(said, fmt.Sprintf("attempt %d of 6", i)); n != 1 {
+				t.Errorf("attempt %d was reported %d times:\n%s", i, n, said)
+			}
+		}
+	}
+}
+
 // A body that is split is fetched by ranges at once, and is the same; a server
 // that fails in one of them, or serves another version there, costs time alone.
 func TestSplit(t *testing.T) {

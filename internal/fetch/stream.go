@@ -39,7 +39,9 @@ type stream struct {
 	ahead  []byte // peeked
 	aheadB [4]byte
 	early  error // that came along with the last bytes
-	failed int64 // position of the last failure
+	// failed is the farthest position of a failure, also before the body was
+	// started over: only bytes after it are progress.
+	failed int64
 	// last are the bytes before pos. A request for the rest asks for them
 	// again, as expect: other ones show that the server's ranges are wrong.
 	last, expect []byte
@@ -278,7 +280,7 @@ func (s *stream) reconnect(cause error) error {
 	if s.pos-s.failed >= progressStep {
 		s.c.progress()
 	}
-	s.failed = s.pos
+	s.failed = max(s.failed, s.pos)
 	if !s.c.mayRepeat(s.k) {
 		return broke
 	}
