@@ -180,6 +180,75 @@ func TestPagesAtOnce(t *testing.T) {
 	}
 }
 
+// Where the Link header names the last page, those before it are requested at
+// once; the next link still decides which pages there are. Pages whose numbers
+// are not what they seem cost a few requests, once.
+func TestLinkedPagesAtOnce(t *testing.T) {
+	const pages = 9
+	rows := "."
+	for _, c := range []struct {
+		name, next, last string // N is the number, AT the page's own
+		together         bool
+		most             int // requests
+	}{
+		{"page", "?page=N", "?page=N", true, pages},
+		{"page among others", "?per_page=1&page=N&q=a1", "?per_page=1&page=N&q=a1", true, pages},
+		{"a cursor", "?page=N&c=Nx", "?page=N", false, pages},
+		{"a number of something else", "?page=N00", "?page=N00", false, pages},
+		{"a wrong guess", "?page=N&v=AT", "?page=N&v=AT", false, pages + 7},
+		{"fewer than announced", "?page=N", "?page=N0", true, pages + 7},
+		{"no last page", "?page=N", "", false, pages},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var mu sync.Mutex
+			asked := 0
+			fifth := make(chan struct{})
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				var n int
+				if _, err := fmt.Sscan(r.FormValue("page"), &n); err != nil {
+					n = 1
+				}
+				if n >= 100 {
+					n /= 100
+				}
+				mu.Lock()
+				asked++
+				mu.Unlock()
+				switch {
+				case n == 5 && c.together:
+					close(fifth)
+				case n == 2 && c.together:
+					select {
+					case <-fifth:
+					case <-r.Context().Done():
+					case <-time.After(10 * time.Second):
+						t.Error("the fifth page was not requested beside the second")
+					}
+				}
+				write := func(ref, rel string, to int) {
+					ref = strings.NewReplacer("N", fmt.Sprint(to), "AT", fmt.Sprint(n)).Replace(ref)
+					w.Header().Add("Link", "<"+ref+">; rel="+rel)
+				}
+				if n < pages {
+					write(c.next, "next", n+1)
+				}
+				if c.last != "" {
+					write(c.last, "last", pages)
+				}
+				fmt.Fprintf(w, "[%d]", n)
+			})
+			r := Request{URL: s.URL, Items: &rows, Pages: Pages{Link: true}, Output: Output{Path: out(t, "o")}}
+			mustFetch(t, r)
+			same(t, r.Output.Path, []byte("1\n2\n3\n4\n5\n6\n7\n8\n9\n"))
+			mu.Lock()
+			defer mu.Unlock()
+			if asked > c.most {
+				t.Errorf("%d requests", asked)
+			}
+		})
+	}
+}
+
 // A page that names the next one at its beginning does not delay it: the next
 // request leaves before the page has ended.
 func TestNextPageIsRequestedEarly(t *testing.T) {

@@ -213,6 +213,6 @@ func (p *page) nextIsKnown() {
 	}
 	if to, ok := s.paging.pager.early(p.at, &p.result); ok {
 		p.early = true
-		s.ahead.request([]checkpoint{to})
+		s.ahead.request(s.paging.pager.ahead(to, &p.result, s.req.Parallel))
 	}
 }

@@ -1,14 +1,23 @@
 package fetch
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // linkPager follows the header Link (RFC 8288).
-type linkPager struct{ *paging }
+type linkPager struct {
+	*paging
+	// guess is the page after the next one as ahead expected it. wrong: the
+	// server named another one in its place.
+	guess checkpoint
+	wrong bool
+}
 
-func (p linkPager) first(*checkpoint) error { return nil }
+func (p *linkPager) first(*checkpoint) error { return nil }
 
-func (p linkPager) next(_ checkpoint, to *checkpoint, r *pageResult) (string, error) {
-	ref := nextLink(r.header.Values("Link"))
+func (p *linkPager) next(_ checkpoint, to *checkpoint, r *pageResult) (string, error) {
+	ref := link(r.header.Values("Link"), "next")
 	if ref == "" {
 		return "no link to a next page", nil
 	}
@@ -17,18 +26,65 @@ func (p linkPager) next(_ checkpoint, to *checkpoint, r *pageResult) (string, er
 	return "", err
 }
 
-func (p linkPager) early(at checkpoint, r *pageResult) (checkpoint, bool) {
+func (p *linkPager) early(at checkpoint, r *pageResult) (checkpoint, bool) {
 	to := at
 	to.Page++
 	stop, err := p.next(at, &to, r)
 	return to, stop == "" && err == nil
 }
 
-func (p linkPager) ahead(to checkpoint, _ *pageResult, _ int) []checkpoint { return []checkpoint{to} }
+// ahead counts up to the last page, if the server names it and the pages are
+// numbered.
+func (p *linkPager) ahead(to checkpoint, r *pageResult, n int) []checkpoint {
+	list := []checkpoint{to}
+	p.wrong = p.wrong || p.guess.Page == to.Page && p.guess.URL != to.URL
+	ref := link(r.header.Values("Link"), "last")
+	if p.wrong || ref == "" {
+		return list
+	}
+	last, err := p.resolve(r, ref)
+	if err != nil {
+		return list
+	}
+	before, number, through, after := countUp(to.URL, last)
+	if page := int64(to.Page); number != page && number != page-1 && r.url.String() != before+strconv.FormatInt(number-1, 10)+after {
+		return list // a number of something else
+	}
+	for len(list) < n && number < through && (p.Max == 0 || to.Page < p.Max) {
+		number++
+		to.Page++
+		to.URL = before + strconv.FormatInt(number, 10) + after
+		list = append(list, to)
+	}
+	if len(list) > 1 {
+		p.guess = list[1]
+	}
+	return list
+}
 
-// nextLink finds the target of the link with the relation next among the
-// values of Link headers (RFC 8288, 3), "" if there is none.
-func nextLink(values []string) string {
+// countUp returns the one number in which two URLs differ, and the text around
+// it; from is through if there is no such number.
+func countUp(next, last string) (before string, from, through int64, after string) {
+	const digits = "0123456789"
+	i := 0
+	for i < min(len(next), len(last)) && next[i] == last[i] {
+		i++
+	}
+	before = strings.TrimRight(next[:i], digits)
+	a, b := next[len(before):], last[len(before):]
+	after = strings.TrimLeft(a, digits)
+	b, same := strings.CutSuffix(b, after)
+	from, err1 := strconv.ParseInt(strings.TrimSuffix(a, after), 10, 64)
+	through, err2 := strconv.ParseInt(b, 10, 64)
+	if !same || err1 != nil || err2 != nil {
+		return before, 0, 0, after
+	}
+	return before, from, through, after
+}
+
+// link finds the target of the link with a relation among the values of Link
+// headers (RFC 8288, 3), "" if there is none.
+func link(values []string, relation string) string {
 	for _, v := range values {
 		for v != "" {
 			v = strings.TrimLeft(v, " \t,")
@@ -77,7 +133,7 @@ func nextLink(values []string) string {
 				continue // a link of something else
 			}
 			for _, r := range strings.Fields(rel) {
-				if strings.EqualFold(r, "next") {
+				if strings.EqualFold(r, relation) {
 					return ref
 				}
 			}

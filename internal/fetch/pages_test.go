@@ -444,12 +444,34 @@ func TestNextLink(t *testing.T) {
 		{`<>; rel=next`, ""},
 		{`<a>;rel="ne\xt"`, "a"},
 	} {
-		if got := nextLink([]string{c.in}); got != c.want {
+		if got := link([]string{c.in}, "next"); got != c.want {
 			t.Errorf("%s: %q", c.in, got)
 		}
 	}
-	if got := nextLink([]string{`<a>; rel=prev`, `<b>; rel=next`}); got != "b" {
+	if got := link([]string{`<a>; rel=prev`, `<b>; rel=next`}, "next"); got != "b" {
 		t.Error(got)
+	}
+}
+
+func TestCountUp(t *testing.T) {
+	for _, c := range []struct {
+		next, last, before string
+		from, through      int64
+		after              string
+	}{
+		{"http://x/l?page=2", "http://x/l?page=12", "http://x/l?page=", 2, 12, ""},
+		{"http://x/l?page=29&per_page=100", "http://x/l?page=210&per_page=100", "http://x/l?page=", 29, 210, "&per_page=100"},
+		{"http://x/l/2/rows", "http://x/l/9/rows", "http://x/l/", 2, 9, "/rows"},
+		{"http://x/l?page=2", "http://x/l?page=2", "http://x/l?page=", 2, 2, ""},
+		{"http://x/l?page=2&a=1", "http://x/l?page=9&a=2", "http://x/l?page=", 0, 0, "&a=1"},
+		{"http://x/l?page=2&a=1", "http://x/l?page=9", "http://x/l?page=", 0, 0, "&a=1"},
+		{"http://x/l?after=abc", "http://x/l?before=xyz", "http://x/l?", 0, 0, "after=abc"},
+		{"http://x/l?page=2", "http://x/l?page=last", "http://x/l?page=", 0, 0, ""},
+	} {
+		before, from, through, after := countUp(c.next, c.last)
+		if before != c.before || from != c.from || through != c.through || after != c.after {
+			t.Errorf("%s to %s: %q, %d to %d, %q", c.next, c.last, before, from, through, after)
+		}
 	}
 }
 
@@ -457,7 +479,7 @@ func FuzzNextLink(f *testing.F) {
 	f.Add(`<a>; rel="prev", <b>; rel="next"`)
 	f.Add(`<a>;title="<x>; rel=next\"";rel=last`)
 	f.Fuzz(func(t *testing.T, s string) {
-		if got := nextLink([]string{s}); got != "" && !strings.Contains(s, got) {
+		if got := link([]string{s}, "next"); got != "" && !strings.Contains(s, got) {
 			t.Fatalf("%q from %q", got, s)
 		}
 	})

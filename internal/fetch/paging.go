@@ -83,7 +83,7 @@ func newPaging(r *Request, first *url.URL, root string, lines *lineWriter) (*pag
 	}
 	switch p.mode {
 	case byLink:
-		p.pager = linkPager{p}
+		p.pager = &linkPager{paging: p}
 	case byNext, byHeader:
 		p.pager = cursorPager{p}
 	case byOffset, byNumber:

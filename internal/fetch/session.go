@@ -362,7 +362,7 @@ func (s *session) lookAhead(next checkpoint, result *pageResult) {
 	}
 	places := s.paging.pager.ahead(next, result, s.req.Parallel)
 	s.ahead.drop(places)
-	if s.paging.mode.counted() {
+	if len(places) > 1 {
 		s.ahead.request(places)
 	}
 }
