@@ -41,7 +41,11 @@ func newInitCommand(d *deps) *cobra.Command {
 entries in .gitignore. With credentials (a sourced RC file, --rc, OS_CLOUD) the cloud
 is asked for its images, flavors and networks, and suitable ones are chosen, so that
 the file works at once; without them it has comments to fill in. Existing files are
-not changed.`,
+not changed.
+
+Beside a kitchen.yml for another driver, such as vagrant or dokken, it writes a
+kitchen.local.yml that runs the same suites on the cloud, with the cloud's image for
+each platform.`,
 		Example: `  galley init
   galley init --driver dummy
   galley init --provisioner shell`,
@@ -86,10 +90,7 @@ func (o *initOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if local, err := o.localFile(ctx, plan.options, plan.KitchenFile); err != nil || local {
-		if err == nil {
-			o.notef("Next: `%s doctor` checks it, `%s test` runs everything.", o.name, o.name)
-		}
+	if foreign, err := o.localFile(ctx, plan.options, plan.KitchenFile); err != nil || foreign {
 		return err
 	}
 	o.nextSteps(done, plan)
@@ -130,7 +131,9 @@ func (o *initOptions) plan(ctx context.Context) (initPlan, error) {
 		err = nil
 	}
 	if err == nil && driver == "openstack" {
-		err = o.askCloud(ctx, opts.Env, &plan)
+		if err = o.askCloud(ctx, opts.Env, &plan); err == nil && !plan.OpenStack.Known {
+			o.notef("What depends on the cloud is written as comments.")
+		}
 	}
 	return plan, err
 }
@@ -158,7 +161,7 @@ func (o *initOptions) nextSteps(done []initChange, plan initPlan) {
 	switch {
 	case done[0].Verb == initLeft:
 	case plan.Driver == "openstack" && !plan.OpenStack.Known:
-		o.notef("Fill in the commented settings in %s, then check it with `%s doctor`.", done[0].Path, o.name)
+		o.notef("Fill in the commented settings in %s, then check it with `%s doctor`; or remove it, and run `%s init` again with a cloud's RC file sourced.", done[0].Path, o.name, o.name)
 	case plan.Driver == "proxy":
 		o.notef("Name the host in %s.", done[0].Path)
 	default:
@@ -180,12 +183,12 @@ func (o *initOptions) driver() (string, error) {
 }
 
 // askCloud puts what the cloud offers into the plan. Where it cannot be asked,
-// that is reported and placeholders are kept.
+// that is reported, and the plan's OpenStack is not Known.
 func (o *initOptions) askCloud(ctx context.Context, env *variables, plan *initPlan) error {
 	auth, err := o.clouds.credentials(ctx)
 	var missing *credentials.MissingError
 	if errors.As(err, &missing) {
-		o.notef("No credentials for a cloud (%v): what depends on the cloud is written as comments.", err)
+		o.notef("No cloud was asked: %v.", err)
 		return nil
 	}
 	var found *openstack.Suggestion
@@ -200,7 +203,6 @@ func (o *initOptions) askCloud(ctx context.Context, env *variables, plan *initPl
 		if hint := kitchen.Hint(err); hint != "" {
 			writeHint(o.people(), o.clean(hint))
 		}
-		o.notef("What depends on the cloud is written as comments.")
 		return nil
 	}
 	for _, n := range found.Notes {

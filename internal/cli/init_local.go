@@ -37,8 +37,10 @@ type localPlan struct {
 }
 
 // localFile writes kitchen.local.yml where the kitchen file names a driver
-// that Galley does not have. It reports whether it did.
-func (o *initOptions) localFile(ctx context.Context, opts config.Options, file string) (written bool, err error) {
+// that Galley does not have. It reports whether that is so. Without a cloud
+// nothing is written: a file of placeholders would only be in the way of the
+// next init.
+func (o *initOptions) localFile(ctx context.Context, opts config.Options, file string) (foreign bool, err error) {
 	p, err := config.Load(ctx, opts)
 	if err != nil || len(p.Instances) == 0 {
 		return false, nil // doctor and validate report its faults
@@ -67,6 +69,11 @@ func (o *initOptions) localFile(ctx context.Context, opts config.Options, file s
 	if err := o.matchImages(ctx, opts, &plan); err != nil {
 		return false, err
 	}
+	if !plan.OpenStack.Known {
+		o.notef("%s uses the %s driver. To run it on OpenStack, source your cloud's RC file (or start the embedded cloud: `%s devcloud up`) and run `%s init` again: it writes %s.",
+			o.relative(opts, file), plan.Foreign, o.name, o.name, o.relative(opts, plan.Path))
+		return true, nil
+	}
 	content, err := plan.content()
 	if err != nil {
 		return false, err
@@ -81,9 +88,10 @@ func (o *initOptions) localFile(ctx context.Context, opts config.Options, file s
 	}
 	fmt.Fprintf(o.streams.Out, "%12s  %s\n", initCreated, o.relative(opts, plan.Path))
 	o.notef("%s uses the %s driver; %s runs it on OpenStack and leaves it unchanged.", o.relative(opts, file), plan.Foreign, o.relative(opts, plan.Path))
-	if len(plan.Unmatched) > 0 && plan.OpenStack.Known {
-		o.notef("No image of the cloud fits %s, which is left out there: name one to test on it (`galley image list`).", text.And(plan.Unmatched))
+	if len(plan.Unmatched) > 0 {
+		o.notef("No image of the cloud fits %s, which is left out there: name one to test on it (`%s image list`).", text.And(plan.Unmatched), o.name)
 	}
+	o.notef("Next: `%s doctor` checks it, `%s test` runs everything.", o.name, o.name)
 	return true, nil
 }
 
@@ -144,22 +152,23 @@ func nameOf(platform *yaml.Node) string {
 }
 
 // matchImages asks the cloud for what the plan needs. Where it cannot be
-// asked, that is reported and placeholders are kept.
+// asked, that is reported, and the plan's OpenStack is not Known.
 func (o *initOptions) matchImages(ctx context.Context, opts config.Options, plan *localPlan) error {
 	var lookup initPlan
 	if err := o.askCloud(ctx, opts.Env, &lookup); err != nil {
 		return err
 	}
 	plan.OpenStack = lookup.OpenStack
-	var images []openstack.Image
-	if plan.OpenStack.Known {
-		auth, err := o.clouds.credentials(ctx)
-		if err != nil {
-			return err
-		}
-		if images, err = imagesOf(ctx, auth); err != nil {
-			return err
-		}
+	if !plan.OpenStack.Known {
+		return nil
+	}
+	auth, err := o.clouds.credentials(ctx)
+	if err != nil {
+		return err
+	}
+	images, err := imagesOf(ctx, auth)
+	if err != nil {
+		return err
 	}
 	for _, node := range plan.Platforms {
 		name := nameOf(node)
@@ -246,8 +255,6 @@ func (l *localPlan) platform(node *yaml.Node) (string, error) {
 	if !known {
 		block += "    driver:\n      image_ref: IMAGE           # see: galley image list\n" +
 			"    transport:\n      username: USER             # who logs in to the image\n"
-	}
-	if !known && l.OpenStack.Known {
 		// Left out, so that the others can be tested at once.
 		block = "  # No image of the cloud fits " + name + ":\n  # " + strings.ReplaceAll(strings.TrimRight(strings.TrimPrefix(block, "  "), "\n"), "\n  ", "\n  # ") + "\n"
 	}

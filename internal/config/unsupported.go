@@ -18,6 +18,9 @@ type UnsupportedError struct {
 	// File is the override file, Override its text; "" where no override can
 	// replace them.
 	File, Override string
+
+	// exists says that there is an override file already.
+	exists bool
 }
 
 // Unsupported is one plug-in that Galley does not have.
@@ -84,7 +87,11 @@ func (e *UnsupportedError) Hint() string {
 		}
 		return strings.Join(slices.Compact(advice), "; ")
 	}
-	return "to run it without changing the shared file, write " + e.File + ":\n" + strings.TrimSuffix(e.Override, "\n")
+	file := "write " + e.File + ":\n" + strings.TrimSuffix(e.Override, "\n")
+	if !e.exists && slices.ContainsFunc(e.Found, func(u Unsupported) bool { return u.Section == secDriver }) {
+		return "`galley init` writes a " + e.File + " that runs it on your cloud; or, by hand, " + file
+	}
+	return "to run it without changing the shared file, " + file
 }
 
 // Unsupported returns an [*UnsupportedError] when the named instances need
@@ -124,8 +131,8 @@ func (p *Project) Unsupported(instances []string, wanted ...string) error {
 	slices.SortStableFunc(found, func(a, b Unsupported) int {
 		return slices.Index(sections[:], a.Section) - slices.Index(sections[:], b.Section)
 	})
-	e := &UnsupportedError{Found: found, File: p.loader.local.display}
-	if p.loader.local.found {
+	e := &UnsupportedError{Found: found, File: p.loader.local.display, exists: p.loader.local.found}
+	if e.exists {
 		e.File += " (it exists: add this to it)"
 	}
 	e.Override = p.override(found)
