@@ -66,6 +66,7 @@ func TestLinesOfUsers(t *testing.T) {
 }
 
 func TestPlainOutputWithoutATerminal(t *testing.T) {
+	t.Setenv("CI", "") // The test server's commands have this process's environment.
 	_, step, _ := machine(t, sshtest.Options{})
 	env := map[string]string{"CI": "true"}
 	tr := newTransport(t, nil, ssh.Options{Getenv: func(name string) string { return env[name] }})
