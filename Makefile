@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/interna
 # Tools are pinned in a module of their own; the product's go.mod stays small.
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: build demo test vet unit race lint fmt docs docs-check release-snapshot parity corpus-share acceptance kills openstackclient clients \
+.PHONY: build demo test vet unit matrices race lint fmt docs docs-check release-snapshot parity corpus-share acceptance kills openstackclient clients \
 	listings-check test-chefserver chefnode bench bench-deps bench-fetch bench-converge fuzz clean
 
 build:
@@ -25,6 +25,10 @@ test: lint vet unit race
 
 unit:
 	$(GO) test -timeout 20m ./...
+
+# Every call of every kill and fault matrix, where "make unit" takes each third.
+matrices:
+	GALLEY_MATRIX=full $(GO) test -timeout 60m -run 'AtEveryCall' ./internal/cli
 
 # With -short the kill and fault matrices run in part, and the documentation
 # not at all: both start programs whose races the other tests would show.

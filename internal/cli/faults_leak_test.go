@@ -213,7 +213,7 @@ func TestOddAnswersAtEveryCall(t *testing.T) {
 			t.Parallel()
 			c := newCloud(t, devcloud.Options{})
 			n := calls(t, c)
-			for _, k := range points(n) {
+			for _, k := range points(t, n) {
 				p := newLeakProject(t, c, kitchenFile)
 				f.Nth = k
 				out, errs, code := p.withFault(t, c, f, "create")

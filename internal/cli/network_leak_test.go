@@ -95,7 +95,7 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 			t.Parallel()
 			c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone})
 			create, remove := networkCalls(t, c)
-			for _, k := range points(create) {
+			for _, k := range points(t, create) {
 				when := fmt.Sprintf("create killed at call %d (%s)", k, action)
 				p := newLeakProject(t, c, "")
 				hit, _ := p.hit(t, c, devcloud.Fault{Action: action, Nth: k}, syscall.SIGKILL, everyNetworkPart...)
@@ -120,7 +120,7 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 					t.FailNow()
 				}
 			}
-			for _, k := range points(remove) {
+			for _, k := range points(t, remove) {
 				when := fmt.Sprintf("delete killed at call %d (%s)", k, action)
 				p := newLeakProject(t, c, "")
 				p.must(t, everyNetworkPart...)
@@ -152,7 +152,7 @@ func TestNetworkFailureAtEveryCall(t *testing.T) {
 			t.Parallel()
 			c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone})
 			create, _ := networkCalls(t, c)
-			for _, k := range points(create) {
+			for _, k := range points(t, create) {
 				p := newLeakProject(t, c, "")
 				f.Nth = k
 				if _, err := c.Client().AddFault(t.Context(), f); err != nil {
@@ -182,7 +182,7 @@ func TestNetworkInterruptedAtEveryCall(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone})
 	create, _ := networkCalls(t, c)
-	for _, k := range points(create) {
+	for _, k := range points(t, create) {
 		p := newLeakProject(t, c, "")
 		_, code := p.hit(t, c, devcloud.Fault{Action: devcloud.FaultHoldAfter, Nth: k}, os.Interrupt, everyNetworkPart...)
 		when := fmt.Sprintf("interrupted at call %d (create ended with %d)", k, code)

@@ -88,7 +88,7 @@ func TestResetAtEveryCall(t *testing.T) {
 			p := newLeakProject(t, c, kitchenFile)
 			p.must(t, "create")
 			n := p.callsOf(t, c, "reset")
-			for i, k := range points(n) {
+			for i, k := range points(t, n) {
 				p.resetAt(t, c, way, k, []string{"create", "reset"}[i%2])
 				if t.Failed() {
 					t.Fatalf("%s at call %d of %d", name, k, n)

@@ -144,7 +144,7 @@ func everyCall(t *testing.T, w *nodeWorld, by way, hit func(t *testing.T, k int)
 	if n < 6 {
 		t.Fatalf("a create made only %d calls", n)
 	}
-	for _, k := range points(n) {
+	for _, k := range points(t, n) {
 		hit(t, k)
 		if t.Failed() {
 			t.FailNow()

@@ -35,7 +35,7 @@ func TestSnapshotAtEveryCall(t *testing.T) {
 			p.must(t, "create")
 			n := p.callsOf(t, c, "snapshot", "default-debian-12")
 			p.must(t, "prune", "--all", "--yes")
-			for i, k := range points(n) {
+			for i, k := range points(t, n) {
 				said, code := p.disturbed(t, c, way, k, "snapshot", "default-debian-12")
 				when := fmt.Sprintf("%s at call %d of %d of a snapshot that ended with %d", name, k, n, code)
 				switch {
@@ -87,7 +87,7 @@ func TestImageCacheAtEveryCall(t *testing.T) {
 			if images := imagesOf(c); images != 1 {
 				t.Fatalf("%d images after a converge", images)
 			}
-			for _, k := range points(n) {
+			for _, k := range points(t, n) {
 				p.must(t, "destroy")
 				p.must(t, "prune", "--all", "--yes")
 				wantNothing(t, c, fmt.Sprintf("before call %d", k))
