@@ -110,7 +110,7 @@ func (f *fetchOptions) addRequestFlags(fs *pflag.FlagSet) {
 func (f *fetchOptions) addPageFlags(fs *pflag.FlagSet) {
 	p := &f.request.Pages
 	fs.StringVar(&f.api, "api", "", "use the options for this kind of API; `name` list shows all")
-	fs.StringVar(&f.items, "items", "", "write the elements of the array at this JSON `path`, one per line (. is the root)")
+	fs.StringVar(&f.items, "items", "", "write the elements of the array at this JSON `path`, one per line (. is the root; elements of XML become JSON)")
 	fs.BoolVar(&p.Link, "link", false, "the next page is in the Link header, rel=next; numbered ones up to rel=last are requested in parallel")
 	fs.StringArrayVar(&f.next, "next", nil, "the next page's URL or cursor is at this JSON `path`; the first of repeated ones that is found counts")
 	fs.StringVar(&p.NextHeader, "next-header", "", "the next page's URL or cursor is in the header `name`")

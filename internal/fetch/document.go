@@ -115,15 +115,15 @@ func (d *documents) open(contentType string, joined bool) (doc document, emits b
 		}
 		d.csv.joined, doc, emits = joined, d.csv, joined
 	case form == formXML && wanted:
-		if q.emits {
-			return nil, false, usage("the page is XML, of which --items writes no records: fetch the pages as they are, with --count for their records")
-		}
 		if d.xml == nil {
 			if d.xml, err = newXMLDocument(q); err != nil {
 				return nil, false, err
 			}
+			if q.emits {
+				d.xml.record = q.onItem
+			}
 		}
-		doc = d.xml
+		doc, emits = d.xml, q.emits
 	case form == formXML, form == formCSV && !wanted, form == "" && !wanted, form == formHTML && !wanted:
 		return nil, false, nil
 	default:

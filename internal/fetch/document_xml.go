@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/fetch/jsonscan"
@@ -15,17 +17,45 @@ const maxXMLValue = 64 << 10
 
 // xmlDocument finds the text of elements, by their names below the root
 // element; a path may also begin with the root's own name. Of an element that
-// occurs more than once the first counts.
+// occurs more than once the first counts. Records are written as JSON.
 type xmlDocument struct {
 	paths [][]string
 	items []string
+	// record receives each record, nil if they are only counted.
+	record func(json []byte, last bool) error
 
-	pipe  *io.PipeWriter
-	done  chan error
-	found []jsonscan.Value
-	count int64
-	root  string
-	err   error
+	// The decoder pulls its input, and the input is pushed here: it runs as a
+	// coroutine, which resume continues until it wants more of it.
+	input  xmlInput
+	resume func() (struct{}, bool)
+	cancel func()
+
+	found  []jsonscan.Value
+	count  int64
+	root   string
+	holder bool // the element around the records was found
+	err    error
+}
+
+// xmlInput is the document's input so far; wait asks for more.
+type xmlInput struct {
+	piece []byte
+	ended bool
+	wait  func(struct{}) bool
+}
+
+func (i *xmlInput) Read(p []byte) (int, error) {
+	for len(i.piece) == 0 {
+		if i.ended {
+			return 0, io.EOF
+		}
+		if !i.wait(struct{}{}) {
+			return 0, io.ErrUnexpectedEOF
+		}
+	}
+	n := copy(p, i.piece)
+	i.piece = i.piece[n:]
+	return n, nil
 }
 
 func newXMLDocument(q *queries) (*xmlDocument, error) {
@@ -58,52 +88,42 @@ func newXMLDocument(q *queries) (*xmlDocument, error) {
 
 func (x *xmlDocument) Reset() {
 	x.stop()
-	x.found, x.count, x.root, x.err = make([]jsonscan.Value, len(x.paths)), 0, "", nil
-	in, out := io.Pipe()
-	x.pipe, x.done = out, make(chan error, 1)
-	go func() {
-		err := x.read(xml.NewDecoder(in))
-		in.CloseWithError(err)
-		x.done <- err
-	}()
+	x.found, x.count, x.root, x.holder, x.err = make([]jsonscan.Value, len(x.paths)), 0, "", false, nil
+	x.resume, x.cancel = iter.Pull(func(wait func(struct{}) bool) {
+		x.input = xmlInput{piece: x.input.piece, wait: wait}
+		if err := x.read(xml.NewDecoder(&x.input)); err != nil {
+			x.err = fmt.Errorf("the XML: %w", err)
+		}
+	})
 }
 
 // stop ends the reading of a page that was not read to its end.
 func (x *xmlDocument) stop() {
-	if x.pipe != nil {
-		_ = x.pipe.CloseWithError(io.ErrUnexpectedEOF)
-		<-x.done //nolint:errcheck // the page was not wanted to its end
-		x.pipe = nil
+	if x.cancel != nil {
+		x.cancel()
 	}
 }
 
 func (x *xmlDocument) Write(p []byte) (int, error) {
-	n, err := x.pipe.Write(p)
-	if err != nil {
-		err = fmt.Errorf("the XML: %w", err)
-	}
-	return n, err
+	x.input.piece = p
+	x.resume()
+	return len(p), x.err
 }
 
 func (x *xmlDocument) Finish() error {
-	if x.pipe == nil {
-		return x.err
-	}
-	x.pipe.Close()
-	if err := <-x.done; err != nil {
-		x.err = fmt.Errorf("the XML: %w", err)
-	}
-	x.pipe = nil
+	x.input.ended = true
+	x.resume()
 	return x.err
 }
 
-// read is the other end of the pipe: it follows the elements.
+// read is the coroutine: it follows the elements.
 func (x *xmlDocument) read(d *xml.Decoder) error {
 	d.CharsetReader = func(charset string, in io.Reader) (io.Reader, error) {
 		return nil, errors.New("the charset " + clean(charset, 40) + " (--utf8 converts it)")
 	}
 	var stack []string
 	var text strings.Builder
+	var record xmlRecord
 	wanted := -1
 	for {
 		t, err := d.RawToken()
@@ -122,11 +142,8 @@ func (x *xmlDocument) read(d *xml.Decoder) error {
 				return errors.New("nested more than 1000 levels deep")
 			}
 			stack = append(stack, t.Name.Local)
-			if len(stack) == 1 {
-				x.root = t.Name.Local
-			}
-			if x.match(x.items, stack) {
-				x.count++
+			if x.start(stack) && x.record != nil || record.open() {
+				err = record.start(t)
 			}
 			if wanted = x.query(stack); wanted >= 0 {
 				text.Reset()
@@ -140,7 +157,16 @@ func (x *xmlDocument) read(d *xml.Decoder) error {
 				wanted = -1
 			}
 			stack = stack[:len(stack)-1]
+			if record.open() {
+				var json []byte
+				if json, err = record.end(); json != nil {
+					err = x.record(json, true)
+				}
+			}
 		case xml.CharData:
+			if record.open() {
+				err = record.text(t)
+			}
 			if wanted >= 0 {
 				if text.Len()+len(t) > maxXMLValue {
 					return fmt.Errorf("the text of %s is too long", clean(strings.Join(stack, "."), 100))
@@ -148,46 +174,57 @@ func (x *xmlDocument) read(d *xml.Decoder) error {
 				text.Write(t)
 			}
 		}
+		if err != nil {
+			return err
+		}
 	}
+}
+
+// start takes down the element that begins, and reports whether it is a record.
+func (x *xmlDocument) start(stack []string) bool {
+	if len(stack) == 1 {
+		x.root = stack[0]
+	}
+	if len(x.items) == 0 {
+		return false
+	}
+	path := belowRoot(x.items, stack[0])
+	x.holder = x.holder || slices.Equal(path[:len(path)-1], stack[1:])
+	is := slices.Equal(path, stack[1:])
+	if is {
+		x.count++
+	}
+	return is
 }
 
 // query returns the query that the innermost element answers, -1 for none.
 func (x *xmlDocument) query(stack []string) int {
 	for i, p := range x.paths {
-		if x.found[i].Kind == jsonscan.None && x.match(p, stack) {
+		if len(p) > 0 && x.found[i].Kind == jsonscan.None && slices.Equal(belowRoot(p, stack[0]), stack[1:]) {
 			return i
 		}
 	}
 	return -1
 }
 
-func (x *xmlDocument) match(path, stack []string) bool {
-	if len(path) == 0 {
-		return false
+// belowRoot returns a path without the root's name.
+func belowRoot(path []string, root string) []string {
+	if path[0] == root && len(path) > 1 {
+		return path[1:]
 	}
-	if path[0] == stack[0] && len(path) > 1 {
-		path = path[1:]
-	}
-	if len(stack) != len(path)+1 {
-		return false
-	}
-	for i, name := range path {
-		if stack[i+1] != name {
-			return false
-		}
-	}
-	return true
+	return path
 }
 
-func (x *xmlDocument) Value(i int) jsonscan.Value {
-	if x.pipe != nil {
-		return jsonscan.Value{} // still being read
+func (x *xmlDocument) Value(i int) jsonscan.Value { return x.found[i] }
+
+func (x *xmlDocument) Items() (int64, jsonscan.Kind) {
+	if !x.holder {
+		return 0, jsonscan.None
 	}
-	return x.found[i]
+	return x.count, jsonscan.Array
 }
 
-func (x *xmlDocument) Items() (int64, jsonscan.Kind) { return x.count, jsonscan.Array }
-func (x *xmlDocument) Root() jsonscan.Kind           { return jsonscan.Object }
+func (x *xmlDocument) Root() jsonscan.Kind { return jsonscan.Object }
 
 func (x *xmlDocument) Keys() []string {
 	if x.root == "" {
