@@ -43,7 +43,7 @@ func (e *CannotResetError) Hint() string {
 // whatever finds it then begins with a create, which finishes the reset.
 func (s *session) reset(ctx context.Context, step *Step) error {
 	if s.state.String(KeyServerID) == "" && s.state.String(KeyHostname) == "" {
-		return &CannotResetError{Instance: s.instance.Name, Err: &NotCreatedError{Instance: s.instance.Name}}
+		return &NotCreatedError{Instance: s.instance.Name}
 	}
 	s.close()
 	last := s.state.Get(KeyLastAction)

@@ -79,3 +79,5 @@ if [ $isolated = yes ]; then
 fi
 run devcloud ls
 run devcloud down
+say "Next: the same in a project of yours. Put bin/galley on the PATH, source your cloud's RC" \
+	"file (or start a cloud like this one: galley devcloud up), then galley init, galley test."

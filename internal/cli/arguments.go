@@ -104,7 +104,11 @@ func checkArguments(cmd *cobra.Command) {
 		if err == nil {
 			return nil
 		}
-		return usagef("usage: "+cmd.UseLine(), "%s", argumentsError(cmd, len(args)))
+		hint := "usage: " + cmd.UseLine()
+		if len(args) == 1 && cmd.Flags().Lookup("node-name") != nil {
+			hint = fmt.Sprintf("name the node with -N: %s -N %s …", cmd.CommandPath(), text.CleanLine(args[0]))
+		}
+		return usagef(hint, "%s", argumentsError(cmd, len(args)))
 	}
 }
 

@@ -157,13 +157,20 @@ and checks the file by it.`,
 
 func newConfigKeysCommand(out io.Writer) *cobra.Command {
 	return &cobra.Command{
-		Use:     "keys",
-		Short:   "Print the table of all keys of kitchen.yml as Markdown",
-		Long:    `Print every key of every plug-in with its type, default and meaning, as Markdown.`,
-		Example: "  galley config keys\n  galley config keys | less",
-		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := out.Write(config.Markdown())
+		Use:   "keys [WORD]...",
+		Short: "Print or search the keys of kitchen.yml",
+		Long: `Print the keys whose name or description contains all the words, with type, default
+and meaning; without a word, every key of every plug-in, as Markdown.`,
+		Example: "  galley config keys zone\n  galley config keys floating ip\n  galley config keys | less",
+		RunE: func(_ *cobra.Command, words []string) error {
+			text := config.Markdown()
+			if len(words) > 0 {
+				text = config.FindKeys(words...)
+			}
+			if len(text) == 0 {
+				return usagef("try fewer or other words; `galley config keys` prints all keys", "no key is about %q", strings.Join(words, " "))
+			}
+			_, err := out.Write(text)
 			return err
 		},
 	}

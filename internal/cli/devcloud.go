@@ -48,7 +48,7 @@ real SSH. Any OpenStack client may use it:
   galley devcloud up
   eval "$(galley devcloud env)"`
 	cmd.PersistentFlags().StringVar(&e.dir, "dir", "",
-		"the cloud's state `directory` (default GALLEY_DEVCLOUD_DIR, or galley/devcloud in the user's state directory)")
+		"the cloud's state `DIRECTORY` (default GALLEY_DEVCLOUD_DIR, or galley/devcloud in the user's state directory)")
 	return cmd
 }
 
@@ -81,18 +81,18 @@ created there is kept. It prints how to use it.`,
 	}
 	fs := cmd.Flags()
 	c := &o.cloud
-	fs.StringVar(&c.Listen, "listen", "", "the API's loopback `address` (default a free port, the same after a restart)")
-	fs.StringVar(&c.Guests, "guests", "", "namespace for guests that answer SSH, none for servers with nothing behind them")
+	fs.StringVar(&c.Listen, "listen", "", "the API's loopback `ADDRESS` (default a free port, the same after a restart)")
+	fs.StringVar(&c.Guests, "guests", "", "`KIND` of guests: namespace for guests that answer SSH, none for servers with nothing behind them")
 	fs.StringVar(&c.GuestNetwork, "guest-network", "",
-		"own for a network of each guest, host for guests that share this machine's network (default own)")
-	fs.IntVar(&c.SSHPort, "ssh-port", 0, "the `port` that guests answer on (default 22 where it is free to use, else 2222)")
-	fs.StringVar(&c.User, "user", "", "the user's name (default demo)")
-	fs.StringVar(&c.Password, "password", "", "the user's and the administrator's password (default random, in the RC file)")
-	fs.DurationVar(&c.BuildDelay, "build-delay", 0, "time until a server is ACTIVE (default 1s)")
-	fs.DurationVar(&c.BootDelay, "boot-delay", 0, "time from the boot until SSH answers (default the guest's own)")
-	fs.DurationVar(&c.TokenLife, "token-life", 0, "how long a token is valid (default 8h)")
+		"`NETWORK` of the guests: own for one of each guest, host for guests that share this machine's network (default own)")
+	fs.IntVar(&c.SSHPort, "ssh-port", 0, "the `PORT` that guests answer on (default 22 where it is free to use, else 2222)")
+	fs.StringVar(&c.User, "user", "", "the `NAME` of the user (default demo)")
+	fs.StringVar(&c.Password, "password", "", "the user's and the administrator's `PASSWORD` (default random, in the RC file)")
+	fs.DurationVar(&c.BuildDelay, "build-delay", 0, "`TIME` until a server is ACTIVE (default 1s)")
+	fs.DurationVar(&c.BootDelay, "boot-delay", 0, "`TIME` from the boot until SSH answers (default the guest's own)")
+	fs.DurationVar(&c.TokenLife, "token-life", 0, "`TIME` that a token is valid (default 8h)")
 	fs.BoolVar(&c.Empty, "empty", false, "seed a new cloud with flavors, images and the public network alone")
-	fs.IntVar(&c.FloatingPool, "floating-pool", 0, "how many floating IPs there are (default 100, -1 for none)")
+	fs.IntVar(&c.FloatingPool, "floating-pool", 0, "`NUMBER` of floating IPs (default 100, -1 for none)")
 	fs.StringArrayVar(&o.quotas, "quota", nil, "a limit, as `NAME=NUMBER` (repeatable): instances=2")
 	return cmd
 }
@@ -130,7 +130,7 @@ func (o *devcloudUpOptions) run(ctx context.Context) error {
 	} else if !mode.Apart {
 		o.warnf("guests are not kept apart here (%s): what runs in one runs on this machine, as you.", mode.Detail)
 	}
-	o.notef("Source its RC file to use it:\n\n    . %s\n\n`galley devcloud down` ends it and all its guests.", rc)
+	o.notef("Source its RC file to use it:\n\n    . %s\n\n`galley devcloud down` stops it and all its guests.", rc)
 	return nil
 }
 
@@ -233,6 +233,10 @@ func (o *devcloudShowOptions) list(ctx context.Context, client *devcloud.Client)
 		for _, r := range kind.Items {
 			l.add(kind.Kind, r.ID, r.Name, r.Status, r.Detail)
 		}
+	}
+	if len(l.rows) == 0 {
+		o.notef("There are no resources.")
+		return nil
 	}
 	return o.table(l)
 }

@@ -80,18 +80,18 @@ func newFaultAddCommand(e *embeddedCloud) *cobra.Command {
 	}
 	fs := cmd.Flags()
 	f := &o.fault
-	fs.StringVar(&f.Service, "service", "", "identity, compute, network, image, volume or object-store")
-	fs.StringVar(&f.Method, "method", "", "the HTTP `method`")
-	fs.StringVar(&f.Path, "path", "", "a regular expression for the path below the service's")
-	fs.StringVar(&f.Name, "name", "", "a regular expression for the name of the server, volume or pool")
-	fs.IntVar(&f.Nth, "nth", 1, "the first matching request to hit")
-	fs.IntVar(&f.Count, "count", 1, "how many requests to hit, -1 for all")
-	fs.DurationVar(&o.delay, "delay", 0, "the `time` of latency, late-effect and late-answer")
-	fs.IntVar(&f.Status, "status", 0, "the HTTP status of status and answer")
-	fs.StringVar(&f.Body, "body", "", "the body of status (default an error in the service's form) and answer (default empty)")
+	fs.StringVar(&f.Service, "service", "", "`SERVICE`: identity, compute, network, image, volume or object-store")
+	fs.StringVar(&f.Method, "method", "", "the HTTP `METHOD`")
+	fs.StringVar(&f.Path, "path", "", "`REGEXP` for the path below the service's")
+	fs.StringVar(&f.Name, "name", "", "`REGEXP` for the name of the server, volume or pool")
+	fs.IntVar(&f.Nth, "nth", 1, "`NUMBER` of the first matching request to hit")
+	fs.IntVar(&f.Count, "count", 1, "`NUMBER` of requests to hit, -1 for all")
+	fs.DurationVar(&o.delay, "delay", 0, "the `TIME` of latency, late-effect and late-answer")
+	fs.IntVar(&f.Status, "status", 0, "the HTTP `CODE` of status and answer")
+	fs.StringVar(&f.Body, "body", "", "the body `TEXT` of status (default an error in the service's form) and answer (default empty)")
 	fs.BoolVar(&f.EmptyBody, "empty-body", false, "for status: no body at all")
-	fs.StringVar(&f.RetryAfter, "retry-after", "", "the Retry-After header of status and answer")
-	fs.StringVar(&f.Message, "message", "", "the error's message, for status and server-error")
+	fs.StringVar(&f.RetryAfter, "retry-after", "", "the `VALUE` of Retry-After for status and answer")
+	fs.StringVar(&f.Message, "message", "", "the `TEXT` of the error, for status and server-error")
 	return cmd
 }
 

@@ -120,7 +120,7 @@ func (x *examination) configuration() {
 		}
 	}
 	if idle > 0 {
-		x.warn(subject, fmt.Sprintf("%s without effect; `%s config validate` names them", text.Count(idle, "key"), x.name))
+		x.warn(subject, fmt.Sprintf("%s no effect; `%s config validate` says which", text.CountOf(idle, "key has", "keys have"), x.name))
 	}
 	if x.problems+x.warnings == before {
 		x.good(subject, text.Count(len(x.project.Instances), "instance"))

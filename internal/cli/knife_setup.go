@@ -98,10 +98,10 @@ func missingSetting(c *knife.Config, key, flag, example string) error {
 	where := "there is no knife.rb, config.rb or credentials file"
 	hint := fmt.Sprintf("write %s into ~/.chef/knife.rb, or give %s", example, flag)
 	if len(c.Files) > 0 {
-		where = "it is not set in " + strings.Join(c.Files, ", ")
+		where = "looked in " + strings.Join(c.Files, ", ")
 		hint = fmt.Sprintf("write %s there, or give %s", example, flag)
 	}
-	return &settingError{key: key, msg: fmt.Sprintf("the Chef Server cannot be asked without %s: %s", key, where), hint: hint}
+	return &settingError{key: key, msg: fmt.Sprintf("the Chef Server cannot be used, since %s is not set: %s", key, where), hint: hint}
 }
 
 // noChefServer reports whether an error means that no Chef Server is

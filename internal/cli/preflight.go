@@ -159,7 +159,7 @@ func (e *quotaError) Error() string {
 
 // Hint says how to go on.
 func (e *quotaError) Hint() string {
-	return "destroy machines that are not needed (`galley ps` lists it), name fewer instances, or ask for a larger quota"
+	return "destroy machines that are not needed (`galley ps` lists them), name fewer instances, or ask the operators for a larger quota"
 }
 
 // check compares the demand with the project's quotas.

@@ -252,7 +252,7 @@ func (p *project) idleKeys() {
 		}
 	}
 	if idle > 0 {
-		p.warn("%s of the configuration with no effect; `%s config validate` names them", text.Count(idle, "key"), p.projects.name)
+		p.warn("%s no effect; `%s config validate` says which", text.CountOf(idle, "key of the configuration has", "keys of the configuration have"), p.projects.name)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	openstackdriver "github.com/galleyhq/galley/internal/driver/openstack"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // pruneOptions are those of prune.
@@ -74,11 +75,16 @@ func (o *pruneOptions) run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
+	all := len(found)
 	if found, err = o.choose(found, names); err != nil {
 		return err
 	}
 	if len(found) == 0 && o.output.format == "table" {
-		o.notef("There are no images to remove.")
+		if all > 0 {
+			o.notef("There are no cached images to remove; %s kept (--all removes snapshots too).", text.CountOf(all, "snapshot is", "snapshots are"))
+		} else {
+			o.notef("There are no images to remove.")
+		}
 		return nil
 	}
 	if err := o.print(savedListing(found), &o.output); err != nil || o.dryRun || len(found) == 0 {
@@ -96,6 +102,9 @@ func (o *pruneOptions) run(ctx context.Context, names []string) error {
 		if err := img.cloud.RemoveImage(ctx, img.SavedImage, o.reporter()); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if len(errs) == 0 {
+		o.notef("Removed %s.", text.Count(len(found), "image"))
 	}
 	return session.Join(errs...)
 }

@@ -124,7 +124,7 @@ func (o *serverCreateOptions) request(ctx context.Context, flags *pflag.FlagSet,
 		return r, err
 	}
 	if conf.ChefServerURL == "" && !r.NoChef && !conf.LocalMode {
-		bus.Reporter("", 0, "").Warn("no Chef Server is configured: the server is created and not bootstrapped (--no-chef)")
+		bus.Reporter("", 0, "").Warn("no Chef Server is configured: the server is created and not bootstrapped (chef_server_url or --server-url names one; --no-chef leaves it out)")
 		r.NoChef = true
 	}
 	if r.Node, err = o.bootstrap.nodeSpec(ctx, &o.node, conf); err != nil {

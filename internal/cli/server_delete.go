@@ -147,7 +147,11 @@ func (o *serverDeleteOptions) deleteOne(ctx context.Context, m *servers.Manager,
 		return err
 	}
 	if t.ID != "" {
-		report.Warn("Deleted server %s", t.ID)
+		if o.name == nameKnife {
+			report.Warn("Deleted server %s", t.ID)
+		} else {
+			o.notef("Deleted server %s.", t.Name)
+		}
 	}
 	if !d.Purge && !t.Unfinished && (m.Chef != nil || t.Registered) {
 		report.Warn("Corresponding node and client for the %s server were not deleted and remain registered with the Chef Server", t.Name)

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/settings"
@@ -13,32 +14,68 @@ func Markdown() []byte {
 	var b bytes.Buffer
 	cell := func(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 	for _, g := range settings.Groups() {
-		title := "Top level"
-		switch {
-		case g.Parent == "*":
-			title = "A hook in `" + g.Section + "`"
-		case g.Parent != "":
-			title = fmt.Sprintf("`%s.%s` of %s", g.Section, g.Parent, g.Plugin)
-		case g.Plugin != "":
-			title = fmt.Sprintf("`%s` %s", g.Section, strings.Join(strings.Fields(g.Plugin), ", "))
-		case g.Section != "":
-			title = "`" + g.Section + "`"
-		}
-		fmt.Fprintf(&b, "## %s\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n", title)
+		fmt.Fprintf(&b, "## %s\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n", groupTitle(g))
 		for _, k := range g.Settings {
-			doc := k.Doc
-			if len(k.Values) > 0 {
-				doc += " One of " + strings.Join(k.Values, ", ") + "."
-			}
-			if k.Replacement != "" {
-				doc += " Deprecated: " + k.Replacement + "."
-			}
-			if k.Idle != "" {
-				doc += " No effect: " + k.Idle + "."
-			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.Name, k.Type, cell(k.Default), cell(doc))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.Name, k.Type, cell(k.Default), cell(keyDoc(k)))
 		}
 		b.WriteByte('\n')
 	}
 	return b.Bytes()
+}
+
+// FindKeys prints, as plain text, the settings whose name or description
+// contains all words, in any case. It returns nil where there are none.
+func FindKeys(words ...string) []byte {
+	var b bytes.Buffer
+	fold := strings.NewReplacer("_", " ", "-", " ", "`", "")
+	for _, g := range settings.Groups() {
+		title := strings.ReplaceAll(groupTitle(g), "`", "")
+		for _, k := range g.Settings {
+			doc := strings.ReplaceAll(keyDoc(k), "`", "")
+			about := strings.ToLower(fold.Replace(k.Name + " " + doc))
+			if slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(about, strings.ToLower(fold.Replace(w))) }) {
+				continue
+			}
+			if title != "" {
+				fmt.Fprintf(&b, "%s\n", title)
+				title = ""
+			}
+			kind := k.Type.String()
+			if k.Default != "" {
+				kind += ", default " + strings.Trim(k.Default, "()")
+			}
+			fmt.Fprintf(&b, "  %s  (%s)\n      %s\n", k.Name, kind, doc)
+		}
+	}
+	return b.Bytes()
+}
+
+// groupTitle says, in Markdown, where the keys of a group are written.
+func groupTitle(g settings.Group) string {
+	switch {
+	case g.Parent == "*":
+		return "A hook in `" + g.Section + "`"
+	case g.Parent != "":
+		return fmt.Sprintf("`%s.%s` of %s", g.Section, g.Parent, g.Plugin)
+	case g.Plugin != "":
+		return fmt.Sprintf("`%s` %s", g.Section, strings.Join(strings.Fields(g.Plugin), ", "))
+	case g.Section != "":
+		return "`" + g.Section + "`"
+	}
+	return "Top level"
+}
+
+// keyDoc is the description of a setting with its values and what replaces it.
+func keyDoc(k settings.Setting) string {
+	doc := k.Doc
+	if len(k.Values) > 0 {
+		doc += " One of " + strings.Join(k.Values, ", ") + "."
+	}
+	if k.Replacement != "" {
+		doc += " Deprecated: " + k.Replacement + "."
+	}
+	if k.Idle != "" {
+		doc += " No effect: " + k.Idle + "."
+	}
+	return doc
 }

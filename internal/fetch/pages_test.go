@@ -332,6 +332,33 @@ func TestPathThatMatchesNothing(t *testing.T) {
 	}
 }
 
+// A download of one page only says so where the server names a next one.
+func TestUnreadPages(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/link" {
+			w.Header().Set("Link", `<?page=2>; rel="next"`)
+		}
+		fmt.Fprint(w, `{"data":[1,2],"nextToken":"x","prev":null}`)
+	})
+	items := "data"
+	for name, c := range map[string]struct {
+		request Request
+		says    string
+	}{
+		"link":         {Request{URL: s.URL + "/link"}, "the first page only: the server names a next page in the Link header, which --link follows"},
+		"cursor":       {Request{URL: s.URL, Items: &items}, "the first page only: the body has a member nextToken, which --next nextToken follows"},
+		"not examined": {Request{URL: s.URL}, ""},
+	} {
+		var said []string
+		c.request.Output.Path = out(t, "o")
+		c.request.Notify = func(msg string) { said = append(said, msg) }
+		mustFetch(t, c.request)
+		if all := strings.Join(said, "\n"); c.says == "" && all != "" || !strings.Contains(all, c.says) {
+			t.Errorf("%s: %q", name, all)
+		}
+	}
+}
+
 // Many pages of a server that cuts connections and asks to slow down: no gap,
 // no duplicate.
 func TestManyPages(t *testing.T) {

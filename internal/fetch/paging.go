@@ -27,6 +27,8 @@ type paging struct {
 	seen     visited
 	// start is how the first page looked, nil before it was read.
 	start *pageShape
+	// unread says, for one body, that the server names a page after it.
+	unread string
 	// otherURLs are tried in place of CursorURL if that does not exist.
 	otherURLs []string
 }
@@ -121,6 +123,7 @@ func (p *paging) follow(at checkpoint, r *pageResult) (checkpoint, error) {
 	to.Items += r.items
 	to.Seen, to.Cursor, to.In = 0, nil, 0
 	if p.mode == onePage {
+		p.unread = unread(r)
 		to.Done, to.URL = "one body", ""
 		return to, nil
 	}
@@ -160,6 +163,24 @@ func (p *paging) follow(at checkpoint, r *pageResult) (checkpoint, error) {
 		return to, e
 	}
 	return to, nil
+}
+
+// unread describes the page that an answer names as the next one, and the
+// option that follows it; "" where none is named.
+func unread(r *pageResult) string {
+	if link(r.header.Values("Link"), "next") != "" {
+		return "the server names a next page in the Link header, which --link follows"
+	}
+	if r.doc == nil {
+		return ""
+	}
+	for _, key := range r.doc.Keys() {
+		if name := strings.ToLower(key); strings.HasPrefix(name, "next") {
+			key = clean(key, 60)
+			return fmt.Sprintf("the body has a member %s, which --next %s follows if it names a next page", key, key)
+		}
+	}
+	return ""
 }
 
 // show describes a place for a message.

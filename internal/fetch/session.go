@@ -308,6 +308,9 @@ func (s *session) run() error {
 		s.at = *next
 	}
 	s.sum.Stopped = s.at.Done
+	if s.paging.unread != "" {
+		s.notify("this is the first page only: %s", s.paging.unread)
+	}
 	if err := s.out.commit(s.sum, s.at); err != nil {
 		return err
 	}

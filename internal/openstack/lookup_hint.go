@@ -18,9 +18,9 @@ func suggest(label, name string, names []string) string {
 	names = slices.Compact(names)
 	switch {
 	case len(names) == 0:
-		return "this project sees no " + label + " at all"
+		return "this project has no " + label + " at all"
 	case len(names) > 12:
-		return fmt.Sprintf("there are %d, among them %s", len(names), text.Quoted(names[:12]))
+		return fmt.Sprintf("the cloud has %d, among them %s", len(names), text.Quoted(names[:12]))
 	}
-	return "there is " + text.Quoted(names)
+	return "the cloud has " + text.Quoted(names)
 }

@@ -41,7 +41,7 @@ func TestChoose(t *testing.T) {
 		"m1.midium": `did you mean "m1.medium"`,
 		"centos":    "CentOS 7",
 		"CentOS":    "CentOS 7", // no plain name is taken for a regexp
-		"/ubuntu/":  "there is",
+		"/ubuntu/":  "the cloud has",
 	} {
 		_, _, err := chooseThing(ref, all)
 		if session.KindOf(err) != session.NotFound {

@@ -28,7 +28,7 @@ type ExistsError struct {
 
 // Error implements error.
 func (e *ExistsError) Error() string {
-	return fmt.Sprintf("the server %q (%s) is there already", e.Name, e.ID)
+	return fmt.Sprintf("a server %q (%s) exists already", e.Name, e.ID)
 }
 
 // Hint says what to do.

@@ -370,7 +370,7 @@ func classify(e *Error) {
 		e.Advise("the service speaks TLS: write https:// in place of http:// in %s", settings.AuthURL)
 	case has("quota") && (e.Status == 403 || e.Status == 409 || e.Status == 413):
 		e.Kind = Quota
-		e.SetHint("destroy what is no longer needed (`openstack quota show --usage` tells what the project may have), or ask the operators for more")
+		e.SetHint("destroy machines that are not needed (`galley ps` lists them), or ask the operators for a larger quota (`openstack quota show --usage`)")
 	case has("no more ip addresses"), has("ipaddressgenerationfailure"), has("externalipaddressexhausted"):
 		e.Kind = EmptyPool
 		e.SetHint("release floating IPs that are no longer used (`openstack floating ip list`), or name another pool")
