@@ -271,7 +271,8 @@ func collect[T any](rows []*T, view func(*T) Resource) []Resource {
 	return out
 }
 
-// Resources is what the users of the cloud have made so far.
+// Resources is what the users of the cloud have made so far. It is one function
+// since it is a list: one entry a kind.
 func (c *Cloud) Resources() Resources {
 	w := c.db
 	var r Resources

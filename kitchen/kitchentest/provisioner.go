@@ -324,7 +324,8 @@ func Provisioner(t *testing.T, c ProvisionerCase) {
 	suite(t, kitchen.Converge, of(c.New), of(c.Failing), of(c.Slow), c.Untouched)
 }
 
-// suite holds the requirements on provisioners and verifiers alike.
+// suite holds the requirements on provisioners and verifiers alike, one subtest
+// each.
 func suite(t *testing.T, a kitchen.Action, good, failing, slow func(*testing.T, *Machine) worker, untouched bool) {
 	t.Run("twice", func(t *testing.T) {
 		m := NewMachine(t)

@@ -28,7 +28,7 @@ type TransportCase struct {
 }
 
 // Transport tries whether a transport keeps the contracts of
-// [kitchen.Transport] and [kitchen.Conn].
+// [kitchen.Transport] and [kitchen.Conn], one subtest each.
 func Transport(t *testing.T, c TransportCase) {
 	connect := func(t *testing.T) kitchen.Conn {
 		t.Helper()

@@ -23,6 +23,7 @@ type actionSpec struct {
 	do     func(r *api.Request, v *db.Server, arg any) (*api.Reply, error)
 }
 
+// actionTable is the table of actions, one entry each.
 func (s *Service) actionTable() map[string]actionSpec {
 	any := []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend, db.VMRescued, db.VMError}
 	return map[string]actionSpec{

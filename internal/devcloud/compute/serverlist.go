@@ -134,7 +134,11 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *db.Server) bool
 		add(func(_ *Service, v *db.Server) bool { return re.MatchString(value(v)) })
 		return nil
 	}
-	for key, value := range map[string]func(v *db.Server) string{"name": func(v *db.Server) string { return v.Name }, "hostname": func(v *db.Server) string { return v.Hostname }, "description": func(v *db.Server) string { return v.Description }} {
+	for key, value := range map[string]func(v *db.Server) string{
+		"name":        func(v *db.Server) string { return v.Name },
+		"hostname":    func(v *db.Server) string { return v.Hostname },
+		"description": func(v *db.Server) string { return v.Description },
+	} {
 		if err := pattern(key, value); err != nil {
 			return nil, err
 		}
@@ -161,7 +165,7 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *db.Server) bool
 			return slices.ContainsFunc(q["status"], func(w string) bool { return strings.EqualFold(w, Status(v)) })
 		})
 	}
-	for _, more := range []func(*api.Request, url.Values, func(func(*Service, *db.Server) bool)) error{addressFilters, timeFilters} {
+	for _, more := range []func(*api.Request, url.Values, func(func(*Service, *db.Server) bool)) error{addressFilters, timeFilters, tagFilters} {
 		if err := more(r, q, add); err != nil {
 			return nil, err
 		}
@@ -176,31 +180,6 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *db.Server) bool
 		}
 		add(func(_ *Service, v *db.Server) bool { return v.Locked == want })
 	}
-	if r.Version.AtLeast(api.V(26)) {
-		for _, key := range []string{"tags", "tags-any", "not-tags", "not-tags-any"} {
-			want := splitList(q.Get(key))
-			if want == nil {
-				continue
-			}
-			add(func(_ *Service, v *db.Server) bool {
-				n := 0
-				for _, t := range want {
-					if slices.Contains(v.Tags, t) {
-						n++
-					}
-				}
-				switch key {
-				case "tags":
-					return n == len(want)
-				case "tags-any":
-					return n > 0
-				case "not-tags":
-					return n < len(want)
-				}
-				return n == 0
-			})
-		}
-	}
 	return func(s *Service, v *db.Server) bool {
 		if v.ProjectID != r.Auth.ProjectID && !everyone {
 			return false
@@ -212,6 +191,37 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *db.Server) bool
 		}
 		return true
 	}, nil
+}
+
+// tagFilters adds the filters by tags (microversion 2.26).
+func tagFilters(r *api.Request, q url.Values, add func(func(*Service, *db.Server) bool)) error {
+	if !r.Version.AtLeast(api.V(26)) {
+		return nil
+	}
+	for _, key := range []string{"tags", "tags-any", "not-tags", "not-tags-any"} {
+		want := splitList(q.Get(key))
+		if want == nil {
+			continue
+		}
+		add(func(_ *Service, v *db.Server) bool {
+			n := 0
+			for _, t := range want {
+				if slices.Contains(v.Tags, t) {
+					n++
+				}
+			}
+			switch key {
+			case "tags":
+				return n == len(want)
+			case "tags-any":
+				return n > 0
+			case "not-tags":
+				return n < len(want)
+			}
+			return n == 0
+		})
+	}
+	return nil
 }
 
 func sortServers(l []*db.Server, q url.Values) {

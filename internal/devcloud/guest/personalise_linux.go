@@ -10,8 +10,9 @@ import (
 	"syscall"
 )
 
-// personalise writes the image's own files: users, os-release, …
-func (m *machine) personalise() error {
+// imageAccounts returns the users and groups of an image that shows the host's
+// files: root, the image's user, and the host's system accounts.
+func (m *machine) imageAccounts() ([]account, []group) {
 	var hostUsers []account
 	var hostGroups []group
 	if data, err := os.ReadFile("/etc/passwd"); err == nil {
@@ -71,6 +72,12 @@ func (m *machine) personalise() error {
 		}
 		groups[i].members = []string{m.image.user}
 	}
+	return users, groups
+}
+
+// personalise writes the image's own files: users, os-release, …
+func (m *machine) personalise() error {
+	users, groups := m.imageAccounts()
 	var shadow, sudoers strings.Builder
 	sudoers.WriteString("root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n")
 	for _, u := range users {

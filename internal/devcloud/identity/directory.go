@@ -110,6 +110,7 @@ func (s *Service) unique(o *db.Object, defaults api.Obj) error {
 	return api.Conflict("Conflict occurred attempting to store %s - Duplicate entry found with name %s.", o.Kind, o.Text("name"))
 }
 
+// handleDirectory is the table of the directory's collections, one entry each.
 func (s *Service) handleDirectory(svc *api.Service) {
 	name := []string{"name"}
 	for _, c := range []*api.Collection{

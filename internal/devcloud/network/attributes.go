@@ -196,6 +196,15 @@ func (a attr) check(v any) (any, error) {
 			return nil, badAttr(a.name, "'%s' is not a valid MAC address.", pyValue(v))
 		}
 		return strings.ToLower(s), nil
+	case kindUUIDs, kindStrings, kindObjects, kindObject:
+		return a.checkMany(v)
+	}
+	return v, nil
+}
+
+// checkMany is [attr.check] of lists and of objects.
+func (a attr) checkMany(v any) (any, error) {
+	switch a.kind {
 	case kindUUIDs, kindStrings:
 		if v == nil {
 			return []string(nil), nil

@@ -47,8 +47,8 @@ func escaped(bs, carry uint64) (mask, next uint64) {
 	return codes ^ (bs | carry), (codes & bs) >> 63
 }
 
-// skip, which is unrolled by hand for speed, consumes p from i on until the container at depth s.skipTo+1 is closed,
-// and returns the index after its bracket; or len(p), with s.skipping still
+// skip, which is unrolled by hand for speed, consumes p from i on until the
+// container at depth s.skipTo+1 is closed, and returns the index after its bracket; or len(p), with s.skipping still
 // set, if it lies beyond this chunk.
 func (s *Scanner) skip(p []byte, i int) int {
 	inStr, esc := s.skipStr, s.skipEsc

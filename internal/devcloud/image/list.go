@@ -1,0 +1,219 @@
+package image
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/devcloud/db"
+)
+
+// sortKeys are the attributes a list can be sorted by.
+var sortKeys = []string{"name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at"}
+
+const (
+	defaultPage = 25
+	maxPage     = 1000
+)
+
+func (s *Service) list(r *api.Request) (*api.Reply, error) {
+	q := r.HTTP.URL.Query()
+	limit, ok := api.Limit(q)
+	if !ok {
+		return nil, api.BadRequest("limit param must be an integer")
+	}
+	if limit == 0 && q.Get("limit") == "" {
+		limit = defaultPage
+	}
+	if v := q.Get("visibility"); v != "" && v != "all" && !slices.Contains(visibilities, v) {
+		return nil, api.BadRequest("Invalid visibility value: %s", v)
+	}
+	for _, d := range q["sort_dir"] {
+		if d != "asc" && d != "desc" {
+			return nil, api.BadRequest("Invalid sort direction: %s", d)
+		}
+	}
+	var views []api.Obj
+	s.db.View(func() {
+		for _, m := range s.db.Images.All() {
+			if !s.listed(r, m) {
+				continue
+			}
+			if v := View(m); filtered(v, m, q) {
+				views = append(views, v)
+			}
+		}
+	})
+	slices.Reverse(views) // newest first
+	if err := sortViews(views, q["sort_key"], q["sort_dir"], q.Get("sort")); err != nil {
+		return nil, err
+	}
+	page, err := api.Paginate(
+		views,
+		func(v api.Obj) string { return v["id"].(string) },
+		min(limit, maxPage),
+		maxPage,
+		q.Get("marker"),
+	)
+	if err != nil {
+		return nil, api.BadRequest("No image found with ID %s", q.Get("marker"))
+	}
+	items := api.List{}
+	for _, v := range page.Items {
+		items = append(items, v)
+	}
+	body := api.Obj{"images": items, "schema": "/v2/schemas/images"}
+	first := r.HTTP.URL.Query()
+	first.Del("marker")
+	body["first"] = withQuery("/v2/images", first.Encode())
+	if limit > 0 && len(page.Items) == min(limit, maxPage) {
+		next := r.HTTP.URL.Query()
+		next.Set("marker", page.Items[len(page.Items)-1]["id"].(string))
+		body["next"] = withQuery("/v2/images", next.Encode())
+	}
+	return api.OK(body)
+}
+
+func withQuery(path, query string) string {
+	if query == "" {
+		return path
+	}
+	return path + "?" + query
+}
+
+// listed tells whether a list shows an image the caller could show by ID.
+func (s *Service) listed(r *api.Request, m *db.Image) bool {
+	q := r.HTTP.URL.Query()
+	if m.Hidden != (q.Get("os_hidden") == "true" || q.Get("os_hidden") == "True") {
+		return false
+	}
+	vis := q.Get("visibility")
+	if vis != "" && vis != "all" && vis != m.Visibility {
+		return false
+	}
+	if m.Owner == r.Auth.ProjectID || m.Visibility == "public" {
+		return true
+	}
+	switch m.Visibility {
+	case "community":
+		return vis == "community" || vis == "all" || r.Auth.Admin()
+	case "shared":
+		member := s.db.ImageMembers.Get(m.ID + "/" + r.Auth.ProjectID)
+		want := cmp.Or(q.Get("member_status"), "accepted")
+		return member != nil && (want == "all" || member.Status == want) || r.Auth.Admin()
+	}
+	return r.Auth.Admin()
+}
+
+// filtered tells whether an image passes the query's filters.
+func filtered(v api.Obj, m *db.Image, q map[string][]string) bool {
+	for key, values := range q {
+		want := values[0]
+		switch key {
+		case "limit", "marker", "sort_key", "sort_dir", "sort", "visibility", "os_hidden", "member_status":
+			continue
+		case "tag":
+			for _, t := range values {
+				if !slices.Contains(m.Tags, t) {
+					return false
+				}
+			}
+			continue
+		case "created_at", "updated_at":
+			if !onDate(v[key], want) {
+				return false
+			}
+			continue
+		case "size_min", "size_max":
+			n, err := strconv.ParseInt(want, 10, 64)
+			if err != nil || key == "size_min" && m.Size < n || key == "size_max" && m.Size > n {
+				return false
+			}
+			continue
+		case "protected":
+			if fmt.Sprint(m.Protected) != strings.ToLower(want) {
+				return false
+			}
+			continue
+		}
+		if list, ok := strings.CutPrefix(want, "in:"); ok {
+			found := false
+			for _, one := range strings.Split(list, ",") {
+				found = found || fmt.Sprint(v[key]) == strings.Trim(one, `"`)
+			}
+			if !found {
+				return false
+			}
+			continue
+		}
+		if fmt.Sprint(v[key]) != want {
+			return false
+		}
+	}
+	return true
+}
+
+func sortViews(views []api.Obj, keys, dirs []string, short string) error {
+	for _, part := range strings.Split(short, ",") {
+		if part == "" {
+			continue
+		}
+		k, d, _ := strings.Cut(part, ":")
+		keys, dirs = append(keys, k), append(dirs, cmp.Or(d, "desc"))
+	}
+	for _, k := range keys {
+		if !slices.Contains(sortKeys, k) {
+			return api.BadRequest(
+				"Invalid sort key: %s. It must be one of the following: %s.",
+				k,
+				strings.Join(sortKeys, ", "),
+			)
+		}
+	}
+	slices.SortStableFunc(views, func(a, b api.Obj) int {
+		for i, k := range keys {
+			c := cmp.Compare(fmt.Sprint(a[k]), fmt.Sprint(b[k]))
+			if k == "size" {
+				x, _ := a[k].(int64)
+				y, _ := b[k].(int64)
+				c = cmp.Compare(x, y)
+			}
+			dir := "desc"
+			if i < len(dirs) {
+				dir = dirs[i]
+			} else if len(dirs) == 1 {
+				dir = dirs[0]
+			}
+			if dir == "desc" {
+				c = -c
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	return nil
+}
+
+// onDate tells whether a time passes a filter such as "gte:2026-01-01T00:00:00Z".
+func onDate(have any, filter string) bool {
+	how, text, ok := strings.Cut(filter, ":")
+	if _, known := dateFilters[how]; !ok || !known {
+		how, text = "eq", filter
+	}
+	at, err := time.Parse(time.RFC3339, fmt.Sprint(have))
+	want, werr := time.Parse(time.RFC3339, text)
+	return err == nil && werr == nil && dateFilters[how](at.Compare(want))
+}
+
+// dateFilters are what a filter of a date asks of its comparison.
+var dateFilters = map[string]func(int) bool{
+	"eq": func(c int) bool { return c == 0 }, "neq": func(c int) bool { return c != 0 },
+	"gt": func(c int) bool { return c > 0 }, "gte": func(c int) bool { return c >= 0 },
+	"lt": func(c int) bool { return c < 0 }, "lte": func(c int) bool { return c <= 0 },
+}
