@@ -54,6 +54,7 @@ each platform.`,
 	}
 	fs := cmd.Flags()
 	fs.StringSliceVarP(&o.drivers, "driver", "D", []string{"openstack"}, "`DRIVER`: openstack, proxy or dummy")
+	fs.Lookup("driver").DefValue = "openstack" // in help, without a list's brackets
 	fs.StringVarP(&o.provisioner, "provisioner", "P", "", "`PROVISIONER`: chef_infra, chef_solo, chef_apply, shell or dummy (default chef_infra; dummy with the dummy driver)")
 	fs.BoolVar(&o.gemfile, "create-gemfile", false, "not available: Galley needs no gems")
 	hide(fs, "create-gemfile")

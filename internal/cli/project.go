@@ -31,10 +31,11 @@ type projects struct {
 func (p *projects) flagSet() *pflag.FlagSet {
 	fs := pflag.NewFlagSet("kitchen", pflag.ContinueOnError)
 	fs.BoolVarP(&p.verbose, "verbose", "v", false, "print all of Test Kitchen's lines, not only headlines, warnings and output")
-	fs.BoolVar(&p.overwrite, "log-overwrite", true, "begin new .log files, keeping the last five; =false appends (KITCHEN_LOG_OVERWRITE). The .ndjson files are always appended to")
+	fs.BoolVar(&p.overwrite, "log-overwrite", true, "begin new .log files, keeping the last five; =false appends to them (KITCHEN_LOG_OVERWRITE)")
 	fs.BoolVar(&p.noOverwrite, "no-log-overwrite", false, "append to the logs")
+	hide(fs, "no-log-overwrite")
 	fs.StringVarP(&p.flags.testBase, "test-base-path", "t", "", "`DIR` of the tests (default test/integration)")
-	fs.StringVar(&p.flags.erb, "erb", "", "`ENGINE` that renders ERB: galley, ruby for the ruby on the PATH, or auto (or set GALLEY_ERB; default auto)")
+	fs.StringVar(&p.flags.erb, "erb", "", "`ENGINE` that renders ERB: galley, ruby (the one on the PATH) or auto (default GALLEY_ERB, or auto)")
 	p.kitchenFlags = fs
 	return fs
 }

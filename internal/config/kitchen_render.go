@@ -75,6 +75,11 @@ func (l *loader) render(ctx context.Context, path, display, src string) (*render
 		if err := l.useRenderer(ctx, system); err != nil {
 			return err
 		}
+		if _, ours := l.renderer.(*evaluator); !ours {
+			if err := ruby.MayUseSystem(l.env, l.opts.AllowExec, path); err != nil {
+				return err
+			}
+		}
 		out, err = l.renderer.render(ctx, path, display, src)
 		return err
 	})
@@ -107,6 +112,9 @@ func (l *loader) useRenderer(ctx context.Context, system bool) error {
 	}
 	l.renderer = &rubyRenderer{l: l}
 	for _, t := range l.rendered {
+		if err := ruby.MayUseSystem(l.env, l.opts.AllowExec, t.path); err != nil {
+			return err
+		}
 		if _, err := l.renderer.render(ctx, t.path, t.display, t.src); err != nil {
 			return err
 		}

@@ -83,6 +83,21 @@ func Handoff(vars *env.Env, consent Consent, notice func(string), do func(system
 	return do(true)
 }
 
+// MayUseSystem refuses a file that the ruby on the PATH would evaluate without
+// the user's consent. Where one file of a load is handed over, so are the others
+// of the load, since they share what they define; each needs consent of its own.
+func MayUseSystem(vars *env.Env, consent Consent, file string) error {
+	engine, err := EngineOf(vars)
+	if err != nil || engine != Auto || consent.given(file, "") {
+		return err
+	}
+	return &Error{
+		Kind: Refused, File: file,
+		Message: "a file read together with this one needs the installed ruby, which would evaluate this one too, and that is not allowed",
+		hint:    "if you trust the file, run `galley trust " + file + "`, or allow it with --allow-exec or GALLEY_RUBY_EXEC=1",
+	}
+}
+
 // EvalFile evaluates a file by [Handoff]. config is called for each attempt, so
 // that its host starts empty. The interpreter returned is the last one used.
 func EvalFile(ctx context.Context, src, file string, config func() Config) (*Interp, error) {
@@ -107,6 +122,9 @@ func (c Config) environment() *env.Env {
 // program's own, by this package or by the ruby on the PATH.
 func (in *Interp) EvalAs(ctx context.Context, src, file string, self *HostObject, system bool) (Value, error) {
 	if system {
+		if err := MayUseSystem(in.env, in.cfg.AllowExec, file); err != nil {
+			return nil, err
+		}
 		return in.evalSystem(ctx, src, file, self)
 	}
 	p, err := Parse(src, Options{File: file})

@@ -87,6 +87,20 @@ func TestHandoff(t *testing.T) {
 	if !errors.As(err, &re) || re.Kind != ruby.Unsupported || re.Line != 2 || !strings.Contains(re.Hint(), "--allow-exec") {
 		t.Errorf("without consent: %v, %s", err, re.Hint())
 	}
+	// Files that are read together with the refused one need consent as well.
+	vars := env.New(append(os.Environ(), "GALLEY_ERB=auto"))
+	only := func(file, _ string) bool { return file == "b.rb" }
+	err = ruby.Handoff(vars, only, func(string) {}, func(system bool) error {
+		in := ruby.New(ruby.Config{Env: vars, AllowExec: only, Host: &recorder{set: map[string]ruby.Value{}}})
+		if _, err := in.EvalAs(context.Background(), "name 'a'", "a.rb", nil, system); err != nil {
+			return err
+		}
+		_, err := in.EvalAs(context.Background(), src, "b.rb", nil, system)
+		return err
+	})
+	if !errors.As(err, &re) || re.Kind != ruby.Refused || re.File != "a.rb" || !strings.Contains(re.Hint(), "galley trust a.rb") {
+		t.Errorf("without consent for a.rb: %v", err)
+	}
 	if _, err := eval("galley", ruby.Always); !errors.As(err, &re) || re.Kind != ruby.Unsupported {
 		t.Errorf("galley: %v", err)
 	}

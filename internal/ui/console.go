@@ -165,7 +165,7 @@ func (c *Console) hidden(e kitchen.Event) bool {
 		return e.Action == "test"
 	case kitchen.Info:
 		switch e.Action {
-		case kitchen.Create, kitchen.Destroy, kitchen.Setup, "test":
+		case kitchen.Create, kitchen.Reset, kitchen.Destroy, kitchen.Setup, "test":
 			c.announce(e)
 			return true
 		}
