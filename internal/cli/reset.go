@@ -14,7 +14,7 @@ a clean machine in less time than destroy and create take. The server is rebuilt
 (Nova) from the configured image, with the configured user data; it keeps its
 addresses, ports, key pair and other volumes, whose content stays. Its new host key is
 taken from the console log where that shows it. The hooks of create run, and the
-instance is as after a create.
+instance is then as after a create.
 
 A reset that was interrupted is finished by the next reset or create. A server that
 boots from a volume can be reset where the volume was made from an image and the

@@ -29,8 +29,8 @@ type watchOptions struct {
 func newWatchCommand(d *deps) *cobra.Command {
 	o := &watchOptions{actionOptions: newActionOptions(d, "watch")}
 	cmd := o.newCommand("Converge and verify again whenever a file of the project changes",
-		`Bring each instance to verify, then wait for a file of the project to change, and
-converge and verify again. Only what changed is uploaded. Files that git ignores, and
+		`Create, converge and verify each instance, then wait for a file of the project to
+change, and converge and verify again. Only what changed is uploaded. Files that git ignores, and
 the directories .git and .kitchen, do not count. Ctrl-C ends it; the machines stay.`,
 		`  galley watch default-debian-12
   galley watch --converge-only`)
