@@ -23,9 +23,9 @@ func newSnapshotCommand(d *deps) *cobra.Command {
 		Short: "Keep the machine of an instance as an image",
 		Long: `Make an image of an instance's machine as it is, wait until it can be booted, and
 print its ID. Without NAME it is called after the instance and the time. The machine
-keeps running; some clouds pause it for a moment. An image with --ttl is removed by galley reap
-when its time is over, others by galley prune. A machine that boots from a volume is
-refused: an image of it would leave a snapshot of the volume behind.`,
+keeps running; some clouds pause it for a moment. An image with --ttl is removed by
+galley reap when its time is over, others by galley prune. A machine that boots
+from a volume is refused: an image of it would leave a snapshot of the volume behind.`,
 		Example: `  galley snapshot default-debian-12
   galley snapshot default-debian-12 web-converged --ttl 7d`,
 		Args:              cobra.RangeArgs(1, 2),

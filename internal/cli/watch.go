@@ -30,8 +30,9 @@ func newWatchCommand(d *deps) *cobra.Command {
 	o := &watchOptions{actionOptions: newActionOptions(d, "watch")}
 	cmd := o.newCommand("Converge and verify again whenever a file of the project changes",
 		`Create, converge and verify each instance, then wait for a file of the project to
-change, and converge and verify again. Only what changed is uploaded. Files that git ignores, and
-the directories .git and .kitchen, do not count. Ctrl-C ends it; the machines stay.`,
+change, and converge and verify again. Only what changed is uploaded. Files that git
+ignores, and the directories .git and .kitchen, do not count. Ctrl-C ends it; the
+machines stay.`,
 		`  galley watch default-debian-12
   galley watch --converge-only`)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) }
