@@ -166,6 +166,9 @@ func (p *page) decode(coding string, in io.Reader, store func([]byte) error) err
 	if err != nil {
 		return failed(err)
 	}
+	if st.resumed && p.at.Inflate != nil && !dec.gz.Load(p.at.Inflate) {
+		return &restartError{why: "the state of the earlier download is not usable"}
+	}
 	if p.how.Charset != "" {
 		if content, err = p.toUTF8(content); err != nil {
 			return err

@@ -14,7 +14,7 @@ const partStep = 512 << 10
 
 // noteParts prepares places to resume a single body from whose records are
 // extracted, or whose coding is undone: after any bytes if it has no coding,
-// after a member if that is gzip.
+// after a member or block if that is gzip.
 func (p *page) noteParts() {
 	w := p.out
 	if len(p.in.digests) > 0 || p.how.Decode != "" && p.how.Decode != codingGzip {
@@ -47,7 +47,13 @@ func (p *page) part(in any) error {
 	if z, ok := in.(*gunzip.Reader); ok {
 		used, between := z.Member()
 		if !between {
-			return nil
+			if p.from+used-p.noted < partStep {
+				return nil
+			}
+			if c.Inflate, used = z.Save(); c.Inflate == nil {
+				z.Pause()
+				return nil
+			}
 		}
 		c.In, c.Last = p.from+used, nil
 	}

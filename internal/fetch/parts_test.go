@@ -9,7 +9,7 @@ import (
 )
 
 // A single body is resumed in the middle although its output is not a copy of
-// it: its records are extracted, or its gzip is undone, member by member.
+// it: its records are extracted, or its gzip is undone, in many members or one.
 func TestResumeWithinRecordsAndMembers(t *testing.T) {
 	body := records(5<<20, 1, "null")
 	var members []byte
@@ -18,6 +18,7 @@ func TestResumeWithinRecordsAndMembers(t *testing.T) {
 		members = append(members, gzipped(rest[:n])...)
 		rest = rest[n:]
 	}
+	single := gzipped(body)
 	items := "items"
 	var records bytes.Buffer
 	for _, r := range bytes.SplitAfter(bytes.TrimSuffix(bytes.TrimPrefix(body, []byte(`{"items":[`)), []byte(`],"meta":{"next":null}}`)), []byte("}]},")) {
@@ -35,6 +36,9 @@ func TestResumeWithinRecordsAndMembers(t *testing.T) {
 		{"records of gzip", "gzip", "o.zst", members, &items, records.Bytes()},
 		{"inflated", "gzip", "o", members, nil, body},
 		{"gzip to zstd", "gzip", "o.zst", members, nil, body},
+		{"records of a single member", "gzip", "o", single, &items, records.Bytes()},
+		{"a single member to zstd", "gzip", "o.zst", single, nil, body},
+		{"a single member, inflated", "gzip", "o", single, nil, body},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var n, sent atomic.Int64

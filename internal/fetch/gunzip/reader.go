@@ -41,6 +41,8 @@ type Reader struct {
 
 	total   int64 // bytes read from r
 	between bool  // a member has ended, and the next one has not begun
+	// pause: stop before the next block. paused: that is where it stands.
+	pause, paused bool
 
 	step   func(*Reader) error
 	final  bool
@@ -69,6 +71,7 @@ func (z *Reader) Reset(r io.Reader) {
 	z.r, z.err, z.rerr, z.p, z.n, z.eof, z.hold, z.have = r, nil, nil, 0, 0, false, 0, 0
 	z.w, z.given, z.sum, z.base = 0, 0, 0, 0
 	z.step, z.first, z.copyN, z.total, z.between = (*Reader).header, true, 0, 0, false
+	z.pause, z.paused = false, false
 }
 
 // Read implements io.Reader.
@@ -87,7 +90,7 @@ func (z *Reader) Read(p []byte) (int, error) {
 }
 
 // Next returns the next piece of the data, valid until the next call and empty
-// at the end of some members; io.EOF at the end of the last one, if r ends there
+// at the end of some members and blocks; io.EOF at the end of the last one, if r ends there
 // too.
 func (z *Reader) Next() ([]byte, error) {
 	if z.w == z.given {
@@ -110,12 +113,19 @@ func (z *Reader) advance() error {
 		z.sum -= keep
 		z.w, z.given = window, window
 	}
+	if z.paused {
+		// Past this block, also if the next one is to be waited for.
+		pause := z.pause
+		z.pause, z.paused = false, false
+		z.err = z.step(z)
+		z.pause = pause
+	}
 	for z.err == nil && z.w < window+room/2 {
 		// In pieces that stay in the cache until they were looked at.
 		before := z.between
 		z.err = z.step(z)
-		if z.between && !before {
-			return nil // so that Member knows the place
+		if z.between && !before || z.paused {
+			return nil // so that Member or Save knows the place
 		}
 	}
 	if z.w > z.given {
@@ -288,6 +298,10 @@ func (z *Reader) padding() error {
 
 // block reads a block's header (RFC 1951, 3.2.3).
 func (z *Reader) block() error {
+	if z.pause {
+		z.pause, z.paused = false, true
+		return nil
+	}
 	if z.final {
 		z.step = (*Reader).trailer
 		return nil
