@@ -305,6 +305,27 @@ func TestDoorsOpenWhenTheGuestIsReady(t *testing.T) {
 	says(t, c, addr, "x boot 1")
 }
 
+// A port that another program has is bound when that ends, though nothing in
+// the cloud changes.
+func TestDoorThatIsTakenOpensLater(t *testing.T) {
+	c, h := startWithGuests(t)
+	h.slow = true
+	cl := login(t, c, c.Env())
+	id := build(t, c, cl, servers.CreateOpts{Name: "x"})
+	addr, _ := fixedIPOf(t, cl, id)
+	taken, err := net.Listen("tcp4", net.JoinHostPort(addr, fmt.Sprint(c.SSHPort)))
+	check(t, "take the port", err)
+	close(h.get("x").ready)
+	eventually(t, "the guest is ready", func() error {
+		if c.guests.get(id) == nil {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	check(t, "give the port up", taken.Close())
+	says(t, c, addr, "x boot 1")
+}
+
 func TestGuestThatDoesNotStart(t *testing.T) {
 	c, h := startWithGuests(t)
 	h.fail["x"] = errors.New("no space left")

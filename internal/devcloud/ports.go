@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
@@ -63,14 +64,16 @@ func (d *publishedPorts) run(ctx context.Context) {
 				d.close(address)
 			}
 		}
+		var again <-chan time.Time
 		for address, to := range want {
-			if d.open[address] == nil {
-				d.listen(ctx, address, to)
+			if d.open[address] == nil && !d.listen(ctx, address, to) {
+				again = time.After(bindRetry)
 			}
 		}
 		select {
 		case <-changed:
 		case <-guests:
+		case <-again:
 		case <-ctx.Done():
 			return
 		}
@@ -137,14 +140,19 @@ func (d *publishedPorts) wanted() map[string]target {
 	return out
 }
 
-func (d *publishedPorts) listen(ctx context.Context, address string, to target) {
+// bindRetry is the pause before an address that could not be bound is tried
+// again: the program that has the port may end.
+const bindRetry = 200 * time.Millisecond
+
+// listen says whether the address is open now.
+func (d *publishedPorts) listen(ctx context.Context, address string, to target) bool {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", address)
 	if err != nil {
 		if !d.complained[address] && ctx.Err() == nil {
 			d.c.log.Error("opening a server's address", "address", address, "server", to.server, "error", err)
 			d.complained[address] = true
 		}
-		return
+		return false
 	}
 	delete(d.complained, address)
 	port := &publishedPort{target: to, ln: ln, conns: map[net.Conn]bool{}}
@@ -154,6 +162,7 @@ func (d *publishedPorts) listen(ctx context.Context, address string, to target) 
 		defer port.wg.Done()
 		port.serve(d.c)
 	}()
+	return true
 }
 
 func (d *publishedPorts) close(address string) {
