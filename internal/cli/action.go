@@ -363,14 +363,8 @@ func (o *destroyOptions) run(ctx context.Context, args []string) error {
 // removeOrphans prints, and unless with --dry-run removes, what no instance
 // owns any more.
 func (o *destroyOptions) removeOrphans(ctx context.Context) error {
-	p, err := o.open(ctx)
+	p, err := o.openAll(ctx)
 	if err != nil {
-		return err
-	}
-	if err := p.addPlugins(p.Instances, ""); err != nil {
-		return err
-	}
-	if err := p.report(nil, 1); err != nil {
 		return err
 	}
 	defer p.close()

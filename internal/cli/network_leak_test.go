@@ -15,29 +15,12 @@ import (
 // everyNetworkPart asks for all that a network create can leave behind.
 var everyNetworkPart = []string{"network", "create", "lan", "--subnet", "10.9.0.0/24", "--router", "way-out", "--external", "public"}
 
-// callsOf returns how many API calls a command makes.
-func callsOf(t *testing.T, c *devcloud.Cloud, p *project, args ...string) int {
-	t.Helper()
-	if err := c.Client().ResetRequests(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	p.must(t, args...)
-	log, err := c.Client().Requests(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if log.Total < 5 {
-		t.Fatalf("galley %v made only %d calls: %v", args, log.Total, log)
-	}
-	return log.Total
-}
-
 // networkCalls returns the calls of one create and one delete.
 func networkCalls(t *testing.T, c *devcloud.Cloud) (create, remove int) {
 	t.Helper()
 	p := newLeakProject(t, c, "")
-	create = callsOf(t, c, p, everyNetworkPart...)
-	remove = callsOf(t, c, p, "network", "delete", "lan")
+	create = p.callsOf(t, c, everyNetworkPart...)
+	remove = p.callsOf(t, c, "network", "delete", "lan")
 	wantNothing(t, c, "after an ordinary create and delete")
 	return create, remove
 }

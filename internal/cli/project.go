@@ -116,6 +116,19 @@ func (p *projects) open(ctx context.Context) (*project, error) {
 	return k, nil
 }
 
+// openAll opens the project with the plug-ins of all instances and the console.
+// The caller closes it.
+func (p *projects) openAll(ctx context.Context) (*project, error) {
+	opened, err := p.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := opened.addPlugins(opened.Instances, ""); err != nil {
+		return nil, err
+	}
+	return opened, opened.report(nil, 1)
+}
+
 // Select returns the instances that the arguments name, and refuses a
 // configuration without instances.
 func (p *project) Select(args ...string) ([]*kitchen.Instance, error) {

@@ -60,14 +60,8 @@ func (o *pruneOptions) run(ctx context.Context, names []string) error {
 	if o.all && len(names) > 0 {
 		return usagef("", "--all takes no names")
 	}
-	p, err := o.open(ctx)
+	p, err := o.openAll(ctx)
 	if err != nil {
-		return err
-	}
-	if err := p.addPlugins(p.Instances, ""); err != nil {
-		return err
-	}
-	if err := p.report(nil, 1); err != nil {
 		return err
 	}
 	defer p.close()

@@ -124,12 +124,7 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *db.Server) bool
 		}
 		re, err := regexp.Compile(q.Get(key))
 		if err != nil {
-			return api.BadRequest(
-				"Invalid input for query parameters %s. Value: %s. '%s' is not a 'regex'",
-				key,
-				q.Get(key),
-				q.Get(key),
-			)
+			return invalidQuery(key, q.Get(key), "regex")
 		}
 		add(func(_ *Service, v *db.Server) bool { return re.MatchString(value(v)) })
 		return nil
@@ -244,6 +239,11 @@ func sortServers(l []*db.Server, q url.Values) {
 	})
 }
 
+// invalidQuery refuses the value of a filter.
+func invalidQuery(key, value, want string) error {
+	return api.BadRequest("Invalid input for query parameters %s. Value: %s. '%s' is not a '%s'", key, value, value, want)
+}
+
 // addressFilters adds the tests of a server's addresses.
 func addressFilters(_ *api.Request, q url.Values, add func(func(*Service, *db.Server) bool)) error {
 	for key, version := range map[string]int{"ip": 4, "ip6": 6} {
@@ -252,12 +252,7 @@ func addressFilters(_ *api.Request, q url.Values, add func(func(*Service, *db.Se
 		}
 		re, err := regexp.Compile(q.Get(key))
 		if err != nil {
-			return api.BadRequest(
-				"Invalid input for query parameters %s. Value: %s. '%s' is not a 'regex'",
-				key,
-				q.Get(key),
-				q.Get(key),
-			)
+			return invalidQuery(key, q.Get(key), "regex")
 		}
 		add(func(s *Service, v *db.Server) bool {
 			for _, p := range s.portsOf(v.ID) {
@@ -281,12 +276,7 @@ func timeFilters(r *api.Request, q url.Values, add func(func(*Service, *db.Serve
 		}
 		t, ok := parseTime(q.Get(key))
 		if !ok {
-			return api.BadRequest(
-				"Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'",
-				key,
-				q.Get(key),
-				q.Get(key),
-			)
+			return invalidQuery(key, q.Get(key), "date-time")
 		}
 		add(func(_ *Service, v *db.Server) bool {
 			u := v.LastChange().Truncate(time.Second)
