@@ -208,3 +208,20 @@ func wantNothing(t testing.TB, c *devcloud.Cloud, when string) {
 	}
 	t.Errorf("%s: left on the cloud:%s", when, b.String())
 }
+
+// callsOf returns how many API calls a run of galley makes.
+func (p *project) callsOf(t *testing.T, c *devcloud.Cloud, args ...string) int {
+	t.Helper()
+	if err := c.Client().ResetRequests(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.must(t, args...)
+	log, err := c.Client().Requests(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log.Total < 5 {
+		t.Fatalf("galley %v made only %d calls: %v", args, log.Total, log)
+	}
+	return log.Total
+}

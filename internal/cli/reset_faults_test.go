@@ -58,23 +58,6 @@ func (p *project) disturbed(t *testing.T, c *devcloud.Cloud, d disturbance, k in
 	return out.String(), cmd.ProcessState.ExitCode()
 }
 
-// callsOf returns how many API calls a run of galley makes.
-func (p *project) callsOf(t *testing.T, c *devcloud.Cloud, args ...string) int {
-	t.Helper()
-	if err := c.Client().ResetRequests(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	p.must(t, args...)
-	log, err := c.Client().Requests(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if log.Total < 5 {
-		t.Fatalf("galley %v made only %d calls: %v", args, log.Total, log)
-	}
-	return log.Total
-}
-
 // TestResetAtEveryCall ends or disturbs a reset at every API call. One that
 // says it succeeded has given the machine a fresh system, a later create or
 // reset always ends with a usable machine, and no request takes effect after
