@@ -60,9 +60,7 @@ func (c *Client) awaitBoot(ctx context.Context, within time.Duration) error {
 	outer := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, within, &BootError{Addr: c.cfg.Addr(), Waited: within})
 	defer cancel()
-	over := make(chan struct{})
-	defer close(over)
-	go c.notice(ctx, over, "cloud-init on "+c.cfg.Addr(), "the first boot is still under way")
+	defer c.notice("cloud-init on "+c.cfg.Addr(), "the first boot is still under way")()
 	out := limit.NewBuffer("the result of cloud-init", maxResult)
 	line := posix.Script("while ! [ -s /run/cloud-init/result.json ]; do sleep 0.1 2>/dev/null || sleep 1; done; cat /run/cloud-init/result.json")
 	status, err := c.Run(ctx, Command{Line: line, Stdout: out})

@@ -255,9 +255,7 @@ func (c *Client) finish(ctx context.Context, s *session, id string, out, errs *w
 		defer t.Stop()
 		late = t.C
 	}
-	over := make(chan struct{})
-	defer close(over)
-	go c.notice(ctx, over, "the command on "+c.cfg.Addr()+" to end", "its output has ended")
+	defer c.notice("the command on "+c.cfg.Addr()+" to end", "its output has ended")()
 	select {
 	case status := <-s.exit:
 		return int(status), errors.Join(out.failure(), errs.failure())

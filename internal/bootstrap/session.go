@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -61,7 +62,7 @@ func (c *Client) session(ctx context.Context) (s *session, done func(), err erro
 		}
 		free()
 	}
-	if err := c.await(ctx, "a session", func(late <-chan time.Time) error {
+	if err := c.await("a session", func(late <-chan time.Time) error {
 		select {
 		case r = <-got:
 			return nil
@@ -158,33 +159,17 @@ var errNoAnswer = errors.New("no answer")
 
 // await calls wait with a channel that yields when SessionTimeout is over, and
 // reports the wait until it returns.
-func (c *Client) await(ctx context.Context, what string, wait func(late <-chan time.Time) error) error {
+func (c *Client) await(what string, wait func(late <-chan time.Time) error) error {
 	late := time.NewTimer(c.cfg.SessionTimeout)
 	defer late.Stop()
-	over := make(chan struct{})
-	defer close(over)
-	go c.notice(ctx, over, what+" on "+c.cfg.Addr(), "the machine is connected but does not answer")
+	defer c.notice(what+" on "+c.cfg.Addr(), "the machine is connected but does not answer")()
 	return wait(late.C)
 }
 
-// notice reports a wait every second until over is closed. What ends within
-// the first is not worth a word.
-func (c *Client) notice(ctx context.Context, over <-chan struct{}, what, detail string) {
-	start := time.Now()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			c.cfg.Report.Waiting(what, detail, start)
-		case <-over:
-			return
-		case <-ctx.Done():
-			return
-		case <-c.gone:
-			return
-		}
-	}
+// notice reports a wait every second until stop. What ends within the first is
+// not worth a word.
+func (c *Client) notice(what, detail string) (stop func()) {
+	return retry.Every(time.Second, func(since time.Time) { c.cfg.Report.Waiting(what, detail, since) })
 }
 
 // request sends a request and returns whether the machine grants it. what
@@ -204,7 +189,7 @@ func (s *session) request(ctx context.Context, what, name string, payload any) (
 		got <- result{ok, err}
 	}()
 	var r result
-	err := s.c.await(ctx, what, func(late <-chan time.Time) error {
+	err := s.c.await(what, func(late <-chan time.Time) error {
 		select {
 		case r = <-got:
 			return nil

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,10 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/git"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/text"
+	"github.com/galleyhq/galley/internal/ui"
+	"github.com/galleyhq/galley/kitchen"
 )
 
 // The exit codes of the deps commands alone.
@@ -51,6 +55,9 @@ type depsOptions struct {
 	offline      bool
 	exitCode     bool
 	only, except []string
+	// report takes what is said of the work, which quiet ends.
+	report *kitchen.Reporter
+	quiet  func()
 }
 
 func newDepsCommand(d *deps) *cobra.Command {
@@ -83,6 +90,7 @@ func newDepsVerb(d *deps, o *depsOptions, cmd *cobra.Command, formats []string,
 		file, rest := split(args)
 		p, err := o.open(cmd.Context(), file)
 		if err == nil {
+			defer o.quiet()
 			err = run(cmd.Context(), p, rest)
 		}
 		return depsError(err)
@@ -149,18 +157,40 @@ func splitLast(args []string) (file string, rest []string) {
 	return strings.Join(args[:last], ""), args[last:]
 }
 
-// open opens the Policyfile or Berksfile; "" is the one of the directory.
+// open opens the Policyfile or Berksfile; "" is the one of the directory. On a
+// terminal, downloads that take a while show how far they are until quiet.
 func (o *depsOptions) open(ctx context.Context, file string) (*cookbooks.Project, error) {
 	c, err := cookbookOptions(ctx, o.settings, o.knife, o.chef)
 	if err != nil {
 		return nil, err
 	}
-	c.Offline, c.Only, c.Except = o.offline, o.only, o.except
-	return cookbooks.Open(file, c)
+	bus, done, err := o.events(o.people())
+	if err != nil {
+		return nil, err
+	}
+	o.report, o.quiet = bus.Reporter("", 0, ""), done
+	c.Offline, c.Only, c.Except, c.Meter = o.offline, o.only, o.except, &web.Meter{}
+	c.Say = func(line string) { o.report.Info("%s", line) }
+	c.Warn = func(line string) { o.report.Warn("%s", line) }
+	p, err := cookbooks.Open(file, c)
+	if err != nil || ui.Terminal(o.people()) == nil || !o.live() {
+		return p, err
+	}
+	stop := retry.Every(progressEvery, func(since time.Time) {
+		if state := c.Meter.String(); state != "" && time.Since(since) > depsNotice {
+			o.report.Waiting("cookbooks", state, since)
+		}
+	})
+	o.quiet = sync.OnceFunc(func() { stop(); done() })
+	return p, nil
 }
+
+// depsNotice is how long downloads of cookbooks are silent.
+const depsNotice = time.Second
 
 // summary prints the outcome.
 func (o *depsOptions) summary(s *cookbooks.Summary, err error) error {
+	o.quiet()
 	if err != nil {
 		return err
 	}
@@ -228,6 +258,7 @@ The lock must exist; it is updated for the cookbooks that come from a path.`,
 		Args:    cobra.RangeArgs(1, 2),
 	}, textOrJSON, splitLast, func(ctx context.Context, p *cookbooks.Project, dir []string) error {
 		done, err := p.Export(ctx, dir[0], e)
+		o.quiet()
 		if err != nil {
 			return err
 		}
@@ -282,6 +313,7 @@ constraints of the file and of the other cookbooks allow it.`,
 }
 
 func (o *depsOptions) outdated(list []cookbooks.Newer) error {
+	o.quiet()
 	var b strings.Builder
 	switch {
 	case o.format == "json":

@@ -54,8 +54,6 @@ func cookbookOptions(ctx context.Context, s *settings, k *knifeSetup, chef *chef
 			})
 			return value, err
 		},
-		Say:  func(line string) { s.notef("%s", line) },
-		Warn: func(line string) { s.warnf("%s", line) },
 	}, nil
 }
 

@@ -34,6 +34,7 @@ API; goiardi has no policies.`,
 			return err
 		}
 		done, err := p.Push(ctx, server, group[0])
+		o.quiet()
 		if err != nil {
 			return err
 		}

@@ -37,8 +37,11 @@ func (p *program) events(w io.Writer) (bus *kitchen.Bus, done func(), err error)
 	return kitchen.NewBus(console.Event), func() { once.Do(console.Close) }, nil
 }
 
-// live reports whether the terminal can show status lines.
-func (p *program) live() bool { return p.streams.Getenv("TERM") != "dumb" }
+// live reports whether the terminal can show status lines. That of a CI job is
+// a log.
+func (p *program) live() bool {
+	return p.streams.Getenv("TERM") != "dumb" && p.streams.Getenv("CI") == ""
+}
 
 // reporter prints reports, a line each, for commands that do
 // not wait long.

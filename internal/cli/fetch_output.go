@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/fetch"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/ui"
 )
 
@@ -74,23 +75,10 @@ func (f *fetchOptions) showProgress(state func() string) (stop func()) {
 	if ui.Terminal(f.program.streams.Err) == nil && !f.progress {
 		return func() {}
 	}
-	began, stopping, ended := time.Now(), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for t := time.NewTicker(progressEvery); ; {
-			select {
-			case <-t.C:
-				f.report.Progress(began, "%s", state())
-			case <-stopping:
-				t.Stop()
-				f.report.Info("%s", state())
-				return
-			}
-		}
-	}()
+	end := retry.Every(progressEvery, func(since time.Time) { f.report.Progress(since, "%s", state()) })
 	return func() {
-		close(stopping)
-		<-ended
+		end()
+		f.report.Info("%s", state())
 	}
 }
 

@@ -46,6 +46,8 @@ type Options struct {
 	ChefConfig func(ctx context.Context, key string) (any, error)
 	// Only and Except choose groups of a Berksfile.
 	Only, Except []string
+	// Meter counts the downloads; may be nil.
+	Meter *web.Meter
 	// Say receives progress, Warn warnings; both may be nil.
 	Say, Warn func(line string)
 }
@@ -110,7 +112,7 @@ func Open(file string, o Options) (*Project, error) {
 	store := cache.New(dir)
 	login := netrcLogin(o.Env)
 	client := func(t web.Trust) *web.Client {
-		c := &web.Client{Offline: o.Offline, UserAgent: o.UserAgent, Login: login}
+		c := &web.Client{Offline: o.Offline, UserAgent: o.UserAgent, Login: login, Meter: o.Meter}
 		if o.HTTP != nil {
 			c.HTTP = o.HTTP(t)
 		} else {
@@ -130,7 +132,7 @@ func Open(file string, o Options) (*Project, error) {
 			return secret.Text(s), err
 		},
 	}
-	g := &git.Client{Env: o.Env, Cache: store, Offline: o.Offline}
+	g := &git.Client{Env: o.Env, Cache: store, Offline: o.Offline, Meter: o.Meter}
 	if !IsPolicy(file) {
 		return &Project{berks: berksfile.Open(file, berksfile.Options{
 			Source: src, Git: g, Dir: o.Dir, AllowExec: o.AllowExec, Only: o.Only, Except: o.Except, ChefConfig: o.ChefConfig,

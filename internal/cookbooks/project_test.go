@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/cookbooks"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
+	"github.com/galleyhq/galley/internal/cookbooks/web"
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/testing/chefservertest"
 	"github.com/galleyhq/galley/internal/testing/supermarkettest"
@@ -412,5 +414,32 @@ func TestPush(t *testing.T) {
 	again, err := p.Push(t.Context(), server(t, s), "prod")
 	if err != nil || len(again.Reused) != 2 {
 		t.Errorf("again: %v, %+v", err, again)
+	}
+}
+
+func TestMeterShowsDownloads(t *testing.T) {
+	w := newWorld(t, map[string]string{"Policyfile.rb": "name 'x'\ndefault_source :supermarket, ENV['SOURCE']\nrun_list 'web'\n"},
+		supermarkettest.Cookbook{Name: "web", Version: "1.0.0", Needs: map[string]string{"ssl": ">= 0.0.0"}},
+		supermarkettest.Cookbook{Name: "ssl", Version: "2.0.0"})
+	w.o.Meter = &web.Meter{}
+	var mu sync.Mutex
+	var states []string
+	w.market.Archive = func(c supermarkettest.Cookbook) []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		states = append(states, w.o.Meter.String())
+		return supermarkettest.Tar(supermarkettest.Entry{
+			Header: tar.Header{Name: c.Name + "/metadata.rb", Mode: 0o644}, Data: "name '" + c.Name + "'\nversion '" + c.Version + "'\n",
+		}, supermarkettest.Entry{Header: tar.Header{Name: c.Name + "/recipes/default.rb", Mode: 0o644}})
+	}
+	if err := w.install(""); err != nil {
+		t.Fatal(err)
+	}
+	first := regexp.MustCompile(`^\d of 2, \d+ B; (web 1.0.0|ssl 2.0.0) from 127.0.0.1`)
+	if len(states) != 2 || !first.MatchString(states[0]) {
+		t.Errorf("during the downloads the meter says %q", states)
+	}
+	if state := w.o.Meter.String(); !strings.HasPrefix(state, "2 of 2, ") || strings.Contains(state, "127.0.0.1") {
+		t.Errorf("after them it says %q", state)
 	}
 }

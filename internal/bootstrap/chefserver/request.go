@@ -130,9 +130,11 @@ func (c *Client) sendTo(ctx context.Context, method string, u *url.URL, body []b
 	if err := c.signer.sign(req, body, c.now()); err != nil {
 		return nil, nil, "", err
 	}
-	over := make(chan struct{})
-	defer close(over)
-	go c.notice(over)
+	if c.Waiting != nil {
+		defer retry.Every(time.Second, func(since time.Time) {
+			c.Waiting("the Chef Server at "+c.base.Host, "no answer yet", since)
+		})()
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, nil, "", &ReachError{URL: c.base.String(), Err: err}
@@ -154,24 +156,6 @@ func (c *Client) sendTo(ctx context.Context, method string, u *url.URL, body []b
 		return resp.Header, nil, "", &Error{Method: method, URL: u.String(), Status: resp.StatusCode, Messages: messages(data)}
 	}
 	return resp.Header, data, "", nil
-}
-
-// notice reports an outstanding answer until over is closed.
-func (c *Client) notice(over <-chan struct{}) {
-	if c.Waiting == nil {
-		return
-	}
-	start := time.Now()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			c.Waiting("the Chef Server at "+c.base.Host, "no answer yet", start)
-		case <-over:
-			return
-		}
-	}
 }
 
 // messages reads the server's words: {"error": ["…"]} or {"error": "…"}.

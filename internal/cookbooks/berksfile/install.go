@@ -18,9 +18,6 @@ import (
 	"github.com/galleyhq/galley/internal/secret"
 )
 
-// parallel is how many cookbooks are fetched at once.
-const parallel = 8
-
 // install installs what the Berksfile needs and writes the lock (Berkshelf:
 // Installer).
 func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*Result, error) {
@@ -172,14 +169,13 @@ func (i *installer) fromLock(ctx context.Context) ([]*dependency, error) {
 
 // places installs the cookbooks that have a place.
 func (i *installer) places(ctx context.Context, list []*dependency) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
+	var installs []func(context.Context) error
 	for _, d := range list {
 		if d.place != nil {
-			g.Go(func() error { return d.install(ctx) })
+			installs = append(installs, d.install)
 		}
 	}
-	return g.Wait()
+	return i.job.o.Source.Install(ctx, installs)
 }
 
 // load fetches the lists of the sources. One that does not answer is left out
@@ -369,17 +365,16 @@ func (i *installer) installAll(ctx context.Context, list []*dependency) error {
 	if err := i.load(ctx); err != nil {
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
+	var installs []func(context.Context) error
 	for _, d := range missing {
 		s, r, err := i.find(d)
 		if err != nil {
 			return err
 		}
 		i.job.say("Installing %s (%s) from %s", d.name, d.locked, s)
-		g.Go(func() error { return i.fetch(ctx, d, s, r) })
+		installs = append(installs, func(ctx context.Context) error { return i.fetch(ctx, d, s, r) })
 	}
-	return g.Wait()
+	return i.job.o.Source.Install(ctx, installs)
 }
 
 // find returns the first source that has the version of a dependency.

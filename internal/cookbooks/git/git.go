@@ -26,6 +26,8 @@ type Client struct {
 	Cache *cache.Store
 	// Offline allows the cache only.
 	Offline bool
+	// Meter notes what is waited for; may be nil.
+	Meter *web.Meter
 }
 
 // Place is a commit of a repository, and perhaps a folder of it. Which commit
@@ -167,6 +169,7 @@ func (c *Client) fetch(ctx context.Context, p Place) error {
 	if c.Offline {
 		return &Error{Doing: doing, Err: web.ErrOffline}
 	}
+	defer c.Meter.Wait(secret.URL(p.URL).String())()
 	fresh := false
 	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err != nil {
 		fresh = true

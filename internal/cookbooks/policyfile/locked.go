@@ -6,8 +6,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
@@ -28,8 +26,7 @@ func (c *CookbookLock) location() (*location, error) {
 
 // installLocked installs the cookbooks of a lock.
 func (j *Job) installLocked(ctx context.Context, l *Lock) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
+	var installs []func(context.Context) error
 	for _, c := range l.Cookbooks {
 		place, err := c.location()
 		if err != nil {
@@ -40,14 +37,14 @@ func (j *Job) installLocked(ctx context.Context, l *Lock) error {
 			continue
 		}
 		j.say("Installing %s %s", c.Name, c.Version)
-		g.Go(func() error {
+		installs = append(installs, func(ctx context.Context) error {
 			if err := j.install(ctx, place); err != nil {
 				return err
 			}
 			return j.compare(c, place.dir)
 		})
 	}
-	return g.Wait()
+	return j.o.Source.Install(ctx, installs)
 }
 
 // compare warns of a cookbook that came with another content than locked.

@@ -121,7 +121,7 @@ func (u *upload) sandbox(ctx context.Context) error {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
+	g.SetLimit(source.Parallel)
 	seen := map[string]bool{}
 	for _, f := range u.book.files {
 		sum := u.sums[f]

@@ -19,9 +19,6 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 )
 
-// parallel is how many cookbooks are fetched at once.
-const parallel = 8
-
 // resolver finds the cookbooks of a policy.
 type resolver struct {
 	job     *Job
@@ -101,14 +98,13 @@ func (r *resolver) items() []string {
 
 // installFixed installs the cookbooks whose place decides on the version.
 func (r *resolver) installFixed(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
+	var installs []func(context.Context) error
 	for _, l := range r.policy.cookbooks {
 		if l.fixed() {
-			g.Go(func() error { return r.job.install(ctx, l) })
+			installs = append(installs, func(ctx context.Context) error { return r.job.install(ctx, l) })
 		}
 	}
-	return g.Wait()
+	return r.job.o.Source.Install(ctx, installs)
 }
 
 // graph collects the versions of all cookbooks that may be needed.
@@ -294,16 +290,15 @@ func (r *resolver) installChosen(ctx context.Context) error {
 		}
 		r.places[c.Name] = l
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
+	var installs []func(context.Context) error
 	for _, c := range r.choices {
 		l := r.places[c.Name]
 		if l.installed == nil {
 			r.job.say("Installing %s %s", c.Name, c.Version)
-			g.Go(func() error { return r.job.install(ctx, l) })
+			installs = append(installs, func(ctx context.Context) error { return r.job.install(ctx, l) })
 		}
 	}
-	return g.Wait()
+	return r.job.o.Source.Install(ctx, installs)
 }
 
 // optionsFor are the source options of a cookbook of the solution.
@@ -447,7 +442,7 @@ func (r *resolver) lock(ctx context.Context) (*Lock, error) {
 	}
 	l.Cookbooks = make([]*CookbookLock, len(r.choices))
 	var g errgroup.Group
-	g.SetLimit(parallel)
+	g.SetLimit(source.Parallel)
 	for i, c := range r.choices {
 		place := r.places[c.Name]
 		g.Go(func() (err error) {

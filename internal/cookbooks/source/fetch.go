@@ -179,6 +179,7 @@ func (c *Context) FromServer(ctx context.Context, at, object string, want Wanted
 		if err != nil {
 			return err
 		}
+		defer c.Web.Meter.Wait(want.Name + " from " + HostOf(at))()
 		var m manifest
 		if err := server.Do(ctx, http.MethodGet, object, nil, &m); err != nil {
 			return fmt.Errorf("fetching %s: %w", want.Name, err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/galleyhq/galley/internal/cookbooks/cache"
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
@@ -76,6 +78,23 @@ func (c *Context) Trusting(t web.Trust) *Context {
 	other := *c
 	other.Web = c.WebFor(t)
 	return &other
+}
+
+// Parallel is how many cookbooks are fetched at once.
+const Parallel = 8
+
+// Install runs the installations of cookbooks, some at once.
+func (c *Context) Install(ctx context.Context, installs []func(context.Context) error) error {
+	c.Web.Meter.Count(0, len(installs))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(Parallel)
+	for _, install := range installs {
+		g.Go(func() error {
+			defer c.Web.Meter.Count(1, 0)
+			return install(ctx)
+		})
+	}
+	return g.Wait()
 }
 
 // ArtifactoryHeader is how requests to Artifactory say who asks: the identity

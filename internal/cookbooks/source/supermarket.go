@@ -86,6 +86,7 @@ func (s *listed) fromServer(ctx context.Context) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer s.ctx.Web.Meter.Wait("the list of cookbooks from " + HostOf(s.url))()
 	var raw json.RawMessage
 	if err := server.Do(ctx, http.MethodGet, "universe", nil, &raw); err != nil {
 		return nil, fmt.Errorf("the list of cookbooks of %s: %w", secret.URL(s.url), err)

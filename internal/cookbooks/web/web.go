@@ -32,6 +32,8 @@ type Client struct {
 	// Policy says how often a request is repeated; the zero value is three
 	// attempts within some seconds.
 	Policy retry.Policy
+	// Meter counts what comes; may be nil.
+	Meter *Meter
 }
 
 // stallAfter is how long an answer may bring nothing.
@@ -133,14 +135,16 @@ func (c *Client) Get(ctx context.Context, r Request, read func(resp *http.Respon
 	if c.Offline {
 		return fail(0, ErrOffline)
 	}
-	if u, err := url.Parse(r.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	u, err := url.Parse(r.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fail(0, errors.New("that is not an http or https URL"))
 	}
+	defer c.Meter.Wait(r.What + " from " + u.Hostname())()
 	policy := c.Policy
 	if policy.Attempts == 0 {
 		policy = defaultPolicy
 	}
-	err := policy.Do(ctx, func(ctx context.Context) error { return c.attempt(ctx, r, fail, read) })
+	err = policy.Do(ctx, func(ctx context.Context) error { return c.attempt(ctx, r, fail, read) })
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -196,7 +200,7 @@ func (c *Client) attempt(ctx context.Context, r Request, fail func(int, error) e
 	}
 	stall := time.AfterFunc(stallAfter, func() { cancel(fmt.Errorf("nothing came for %v", stallAfter)) })
 	defer stall.Stop()
-	resp.Body = &watched{ReadCloser: resp.Body, stall: stall}
+	resp.Body = &watched{ReadCloser: resp.Body, stall: stall, meter: c.Meter}
 	err = read(resp)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
@@ -219,12 +223,14 @@ func again(err, cause error, after time.Duration) error {
 type watched struct {
 	io.ReadCloser
 	stall *time.Timer
+	meter *Meter
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.ReadCloser.Read(p)
 	if n > 0 {
 		w.stall.Reset(stallAfter)
+		w.meter.add(n)
 	}
 	return n, err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap/delta"
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -96,7 +97,7 @@ func (m *Machine) sync(ctx context.Context, src fs.FS, dest string, o delta.Opti
 	o.Progress = func(sent, total int64) {
 		// An upload that takes less than a second needs no notice.
 		if time.Since(start) > time.Second {
-			m.step.Report.Waiting("the upload to "+m.Instance, Size(sent)+" of "+Size(total), start)
+			m.step.Report.Waiting("the upload to "+m.Instance, text.Size(sent)+" of "+text.Size(total), start)
 		}
 	}
 	o.Remove = func(ctx context.Context, code string) error {
@@ -122,20 +123,9 @@ func (m *Machine) sync(ctx context.Context, src fs.FS, dest string, o delta.Opti
 	case st.SentFiles == 0 && st.Deleted == 0:
 		m.step.Report.Debug("%s has all %d files already", dest, st.Files)
 	default:
-		m.step.Report.Info("Sent %d of %d files (%s), removed %d", st.SentFiles, st.Files, Size(st.SentBytes), st.Deleted)
+		m.step.Report.Info("Sent %d of %d files (%s), removed %d", st.SentFiles, st.Files, text.Size(st.SentBytes), st.Deleted)
 	}
 	return nil
-}
-
-// Size formats a number of bytes.
-func Size(n int64) string {
-	switch {
-	case n < 1000:
-		return fmt.Sprintf("%d B", n)
-	case n < 1000*1000:
-		return fmt.Sprintf("%.0f kB", float64(n)/1000)
-	}
-	return fmt.Sprintf("%.1f MB", float64(n)/1000/1000)
 }
 
 // SendUploads puts the configured uploads on the machine. Like cp, it puts

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -47,19 +48,11 @@ func Sleep(ctx context.Context, step *kitchen.Step, d time.Duration, what string
 	if d <= 0 {
 		return nil
 	}
-	start := time.Now()
-	end := time.NewTimer(d)
-	defer end.Stop()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-end.C:
-			return nil
-		case <-tick.C:
-			step.Report.Waiting(what, "for "+d.String(), start)
-		}
+	defer retry.Every(time.Second, func(since time.Time) { step.Report.Waiting(what, "for "+d.String(), since) })()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
 	}
 }

@@ -7,32 +7,39 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/galleyhq/galley/internal/cookbooks"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/provisioner/base"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
 
 // open opens the Policyfile or Berksfile for Galley's own resolver.
-func (p *Provisioner) open(ctx context.Context, step *kitchen.Step, file string) (*cookbooks.Project, error) {
+func (p *Provisioner) open(ctx context.Context, step *kitchen.Step, file string) (*cookbooks.Project, *web.Meter, error) {
 	o := cookbooks.Options{Env: env.New(p.set.Environ)}
 	if p.cookbooks != nil {
 		var err error
 		if o, err = p.cookbooks(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	o.Dir = p.set.Root
+	o.Meter = &web.Meter{}
 	o.Say = func(line string) { step.Report.Debug("%s", line) }
 	o.Warn = func(line string) { step.Report.Warn("%s", line) }
-	return cookbooks.Open(file, o)
+	project, err := cookbooks.Open(file, o)
+	return project, o.Meter, err
 }
 
 // installCookbooks installs the cookbooks of a project, newer ones if so configured.
-func (p *Provisioner) installCookbooks(ctx context.Context, project *cookbooks.Project) error {
+func (p *Provisioner) installCookbooks(ctx context.Context, step *kitchen.Step, project *cookbooks.Project, m *web.Meter) error {
+	defer retry.Every(time.Second, func(since time.Time) {
+		step.Report.Waiting("the cookbooks of "+filepath.Base(project.File()), m.String(), since)
+	})()
 	if info, err := os.Stat(project.LockFile()); err == nil && info.Size() > 0 && p.chef.update {
 		_, err := project.Update(ctx, cookbooks.UpdateOptions{})
 		return err
@@ -45,13 +52,13 @@ func (p *Provisioner) installCookbooks(ctx context.Context, project *cookbooks.P
 // name.
 func (p *Provisioner) nativePolicy(ctx context.Context, step *kitchen.Step) (dir, name string, err error) {
 	file, group := p.chef.policyfile, p.chef.policyGroup
-	project, err := p.open(ctx, step, file)
+	project, meter, err := p.open(ctx, step, file)
 	if err != nil {
 		return "", "", err
 	}
 	dir, err = p.resolver.once(ctx, "native "+group+" "+file, func(dir string) error {
 		step.Report.Info("Installing the cookbooks of %s", file)
-		if err := p.installCookbooks(ctx, project); err != nil {
+		if err := p.installCookbooks(ctx, step, project, meter); err != nil {
 			return err
 		}
 		_, err := project.Export(ctx, dir, cookbooks.ExportOptions{Group: group, Force: true})
@@ -90,13 +97,13 @@ func (e *NamedListError) Hint() string { return text.DidYouMean(e.Name, e.Have) 
 // reached, cookbooks that were vendored before are used.
 func (p *Provisioner) nativeBerks(ctx context.Context, step *kitchen.Step, b *berksfile) (dir string, found map[string]string, err error) {
 	file := p.chef.berksfile
-	project, err := p.open(ctx, step, file)
+	project, meter, err := p.open(ctx, step, file)
 	if err != nil {
 		return "", nil, err
 	}
 	dir, err = p.resolver.once(ctx, "native "+file, func(dir string) error {
 		step.Report.Info("Resolving the cookbooks of %s", file)
-		if err := p.installCookbooks(ctx, project); err != nil {
+		if err := p.installCookbooks(ctx, step, project, meter); err != nil {
 			return err
 		}
 		_, err := project.Vendor(ctx, dir, false)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/provisioner/base"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -367,8 +368,9 @@ func (c *call) invoke(ctx context.Context, op string, request any, stdout interf
 	}
 	o := c.o.Options
 	o.Environ = c.environ()
-	stop := c.signs(ctx, op)
-	defer stop()
+	defer retry.Every(5*time.Second, func(since time.Time) {
+		c.step.Report.Waiting("the external provider "+c.provider, op, since)
+	})()
 	err = o.RunLocal(ctx, c.step, base.Local{
 		What: fmt.Sprintf("the external provider %q (%s)", c.command, op), Args: append(slices.Clone(c.words), op),
 		Stdin: string(in), Stdout: stdout, Timeout: c.timeout,
@@ -380,26 +382,6 @@ func (c *call) invoke(ctx context.Context, op string, request any, stdout interf
 		}
 	}
 	return err
-}
-
-// signs says every few seconds that the provider is still at work.
-func (c *call) signs(ctx context.Context, op string) (stop func()) {
-	began, done := time.Now(), make(chan struct{})
-	go func() {
-		t := time.NewTicker(5 * time.Second)
-		defer t.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ctx.Done():
-				return
-			case <-t.C:
-				c.step.Report.Waiting("the external provider "+c.provider, op, began)
-			}
-		}
-	}()
-	return func() { close(done) }
 }
 
 // environ is the provider's environment.
