@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +24,7 @@ const (
 var probeLine = "echo " + probeWord + "; " + posix.Script(bootCheck)
 
 // loginAs is what the root account of a cloud image answers.
-var loginAs = regexp.MustCompile(`(?i)please log ?in as the (?:following )?user:? *["']?([A-Za-z_][A-Za-z0-9_.-]*)`)
+var loginAs = text.Lazy(`(?i)please log ?in as the (?:following )?user:? *["']?([A-Za-z_][A-Za-z0-9_.-]*)`)
 
 // probe runs a command and looks for its output.
 func (c *Client) probe(ctx context.Context) error {
@@ -36,7 +35,7 @@ func (c *Client) probe(ctx context.Context) error {
 	found := make(chan error, 1)
 	out := &watch{see: func(text string) {
 		var err error
-		switch m := loginAs.FindStringSubmatch(text); {
+		switch m := loginAs().FindStringSubmatch(text); {
 		case m != nil:
 			err = &AuthError{User: c.cfg.User, Addr: c.cfg.Addr(), Suggest: m[1]}
 		case !strings.Contains(text, probeWord):

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -65,7 +64,7 @@ const (
 	markClose = "\x03"
 )
 
-var reMark = regexp.MustCompile(markOpen + `(\d+)` + markClose)
+var reMark = text.Lazy(markOpen + `(\d+)` + markClose)
 
 // start launches the program; it ends with the context or at the end of its
 // input.
@@ -176,7 +175,7 @@ func unmark(src, text string) *rendering {
 	type spot struct{ rendered, template int }
 	var spots []spot
 	line, at := 1, 0
-	for _, m := range reMark.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reMark().FindAllStringSubmatchIndex(text, -1) {
 		piece := text[at:m[0]]
 		b.WriteString(piece)
 		line += strings.Count(piece, "\n")

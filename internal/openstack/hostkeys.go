@@ -93,18 +93,18 @@ func Printable(text string, lines int) string {
 
 var (
 	escapePattern      = text.Lazy(`\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])`)
-	hostKeyPattern     = regexp.MustCompile(`\b((?:ssh-(?:rsa|ed25519)|ecdsa-sha2-nistp(?:256|384|521)) AAAA[A-Za-z0-9+/]+={0,2})`)
-	fingerprintPattern = regexp.MustCompile(`\b(SHA256:[A-Za-z0-9+/]{43})\b`)
+	hostKeyPattern     = text.Lazy(`\b((?:ssh-(?:rsa|ed25519)|ecdsa-sha2-nistp(?:256|384|521)) AAAA[A-Za-z0-9+/]+={0,2})`)
+	fingerprintPattern = text.Lazy(`\b(SHA256:[A-Za-z0-9+/]{43})\b`)
 )
 
 // ParseHostKeys finds host keys in the text of a console: those of the last
 // complete block that cloud-init has written (a server that was booted again
 // has several), else the fingerprints of the last such block.
 func ParseHostKeys(console string) []string {
-	if keys := lastBlock(console, "SSH HOST KEY KEYS", hostKeyPattern); len(keys) > 0 {
+	if keys := lastBlock(console, "SSH HOST KEY KEYS", hostKeyPattern()); len(keys) > 0 {
 		return keys
 	}
-	return lastBlock(console, "SSH HOST KEY FINGERPRINTS", fingerprintPattern)
+	return lastBlock(console, "SSH HOST KEY FINGERPRINTS", fingerprintPattern())
 }
 
 // lastBlock returns what pattern finds on the lines between -----BEGIN name

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/retry"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Deadlines and pauses of removing things.
@@ -61,12 +61,12 @@ func (c *Cloud) removeOne(ctx context.Context, r Resource, id string, rep Report
 
 // idPattern is the form of identifiers; "." and ".." would lead elsewhere in a
 // URL.
-var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]*$`)
+var idPattern = text.Lazy(`^[A-Za-z0-9][A-Za-z0-9._:-]*$`)
 
 // checkID refuses identifiers, as from a damaged state file, that would ask the
 // cloud for something else.
 func checkID(label, id string) error {
-	if idPattern.MatchString(id) {
+	if idPattern().MatchString(id) {
 		return nil
 	}
 	return session.Fail(session.Invalid, fmt.Sprintf("use the %s %q", label, id), "this is not an identifier", "")

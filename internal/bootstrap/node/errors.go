@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/bootstrap/install"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // ElevationError tells that the login user does not become root.
@@ -145,26 +146,26 @@ func (e *NoClientError) Hint() string {
 
 // signs are what a failed first run shows of its reason.
 var signs = []struct {
-	sign   *regexp.Regexp
+	sign   func() *regexp.Regexp
 	advice string
 }{
 	{
-		regexp.MustCompile(`(?i)certificate verify failed|SSL_connect|OpenSSL::SSL`),
+		text.Lazy(`(?i)certificate verify failed|SSL_connect|OpenSSL::SSL`),
 		"the node does not trust the Chef Server's certificate: put it into trusted_certs_dir, or give --node-ssl-verify-mode none for a server that is only tried out",
 	},
 	{
-		regexp.MustCompile(`(?i)401 "?unauthorized|synchronize the clock|failed to authenticate`),
+		text.Lazy(`(?i)401 "?unauthorized|synchronize the clock|failed to authenticate`),
 		"the Chef Server does not take the node's key: compare the machine's clock with the server's, then bootstrap again",
 	},
 	{
-		regexp.MustCompile(`(?i)error resolving cookbooks|missing cookbooks|404 "?not found|412 "?precondition failed`),
+		text.Lazy(`(?i)error resolving cookbooks|missing cookbooks|404 "?not found|412 "?precondition failed`),
 		"the run list, the policy or the environment names something that the Chef Server does not have: upload it, then bootstrap again",
 	},
 	{
-		regexp.MustCompile(`(?i)connection refused|failed to open tcp|getaddrinfo|name or service not known|host unreachable|execution expired`),
+		text.Lazy(`(?i)connection refused|failed to open tcp|getaddrinfo|name or service not known|host unreachable|execution expired`),
 		"the node itself must reach the Chef Server: see chef_server_url (not localhost), its security groups, and --bootstrap-proxy",
 	},
-	{regexp.MustCompile(`(?i)licen[sc]e.*accept|accept.*licen[sc]e`), (&LicenseError{}).Hint()},
+	{text.Lazy(`(?i)licen[sc]e.*accept|accept.*licen[sc]e`), (&LicenseError{}).Hint()},
 }
 
 // explainRun makes of a first run's status an error, nil for 0.
@@ -187,9 +188,9 @@ func explainRun(what string, status int, tail []string) error {
 	case 213:
 		e.Advice = "the client was upgraded in the run: run it again on the machine"
 	default:
-		text := strings.Join(tail, "\n")
+		output := strings.Join(tail, "\n")
 		for _, s := range signs {
-			if s.sign.MatchString(text) {
+			if s.sign().MatchString(output) {
 				e.Advice = s.advice
 				return e
 			}

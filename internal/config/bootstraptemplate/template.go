@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config/erb"
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Context is what a template can ask for, under knife's names.
@@ -228,7 +228,7 @@ end
 
 // tag is a tag as Erubis reads it: what kind, the code, a sign before its end,
 // and the blanks up to the end of the line where nothing else follows.
-var tag = regexp.MustCompile(`(?s)<%(=+|-|#|%)?(.*?)([-=])?%>([ \t]*\r?\n)?`)
+var tag = text.Lazy(`(?s)<%(=+|-|#|%)?(.*?)([-=])?%>([ \t]*\r?\n)?`)
 
 // translate turns a template for Erubis, by which knife renders, into one for
 // ERB that gives the same text, line by line the same code. Erubis leaves no
@@ -237,7 +237,7 @@ var tag = regexp.MustCompile(`(?s)<%(=+|-|#|%)?(.*?)([-=])?%>([ \t]*\r?\n)?`)
 func translate(src string) string {
 	var b strings.Builder
 	at, bol := 0, true
-	for _, m := range tag.FindAllStringSubmatchIndex(src, -1) {
+	for _, m := range tag().FindAllStringSubmatchIndex(src, -1) {
 		part := func(i int) string {
 			if m[2*i] < 0 {
 				return ""

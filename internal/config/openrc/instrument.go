@@ -2,7 +2,6 @@ package openrc
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -183,7 +182,7 @@ func first(w *syntax.Word) string {
 	return ""
 }
 
-var sequence = regexp.MustCompile(`\{(-?[0-9]+)\.\.(-?[0-9]+)`)
+var sequence = text.Lazy(`\{(-?[0-9]+)\.\.(-?[0-9]+)`)
 
 // longSequence reports whether text has a brace expansion of more words than
 // any RC file needs.
@@ -191,7 +190,7 @@ func longSequence(text string) bool {
 	if !strings.Contains(text, "..") {
 		return false
 	}
-	for _, m := range sequence.FindAllStringSubmatch(text, -1) {
+	for _, m := range sequence().FindAllStringSubmatch(text, -1) {
 		a, err1 := strconv.Atoi(m[1])
 		b, err2 := strconv.Atoi(m[2])
 		if err1 != nil || err2 != nil || max(a-b, b-a) > 1000 {

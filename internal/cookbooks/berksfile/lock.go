@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/git"
 	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // lockfile is the content of a Berksfile.lock: the dependencies that the
@@ -71,8 +71,8 @@ func (j *Job) readLock() (*lockfile, error) {
 // lockName is a name and perhaps, in parentheses, a version or a constraint
 // without what follows a dash.
 var (
-	lockName   = regexp.MustCompile(`^([^ ].*?)(?: \(([^-]*)(?:-(.*))?\))?$`)
-	lockOption = regexp.MustCompile(`^ {4}(.+): (.+)`)
+	lockName   = text.Lazy(`^([^ ].*?)(?: \(([^-]*)(?:-(.*))?\))?$`)
+	lockOption = text.Lazy(`^ {4}(.+): (.+)`)
 )
 
 func (l *lockfile) parse(text string) error {
@@ -120,7 +120,7 @@ func (p *lockParser) line(line string) error {
 		return fmt.Errorf("it does not begin with DEPENDENCIES")
 	}
 	two, isTwo := strings.CutPrefix(line, "  ")
-	m := lockName.FindStringSubmatch(two)
+	m := lockName().FindStringSubmatch(two)
 	if isTwo && m != nil && strings.ContainsAny(m[1], " ()") {
 		return fmt.Errorf("%q is not the name of a cookbook", m[1])
 	}
@@ -134,7 +134,7 @@ func (p *lockParser) line(line string) error {
 			if m[2] != "" {
 				p.current["constraint"] = m[2]
 			}
-		} else if o := lockOption.FindStringSubmatch(line); o != nil && p.current != nil {
+		} else if o := lockOption().FindStringSubmatch(line); o != nil && p.current != nil {
 			p.current[o[1]] = o[2]
 		}
 		return nil
@@ -151,7 +151,7 @@ func (p *lockParser) line(line string) error {
 		return nil
 	}
 	four, isFour := strings.CutPrefix(line, "    ")
-	if m := lockName.FindStringSubmatch(four); isFour && m != nil && p.item != nil {
+	if m := lockName().FindStringSubmatch(four); isFour && m != nil && p.item != nil {
 		if strings.ContainsAny(m[1], " ()") {
 			return fmt.Errorf("%q is not the name of a cookbook", m[1])
 		}

@@ -8,9 +8,10 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Offense is one finding.
@@ -121,11 +122,11 @@ func parseCookstyle(text string) ([]Offense, error) {
 	return out, nil
 }
 
-var foodcriticLine = regexp.MustCompile(`(?m)^([A-Z]+[0-9]+): (.+): (.+):([0-9]+)$`)
+var foodcriticLine = text.Lazy(`(?m)^([A-Z]+[0-9]+): (.+): (.+):([0-9]+)$`)
 
 func parseFoodcritic(text string) []Offense {
 	var out []Offense
-	for _, m := range foodcriticLine.FindAllStringSubmatch(text, -1) {
+	for _, m := range foodcriticLine().FindAllStringSubmatch(text, -1) {
 		line, _ := strconv.Atoi(m[4])
 		out = append(out, Offense{Path: strings.TrimPrefix(m[3], "./"), Line: line, Rule: m[1], Severity: "warning", Message: m[2]})
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"regexp"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 
@@ -95,8 +96,8 @@ func (s *Service) listKeyPairs(r *api.Request) (*api.Reply, error) {
 }
 
 var (
-	keyName   = regexp.MustCompile(`^[a-zA-Z0-9 _-]+$`)
-	keyName92 = regexp.MustCompile(`^[a-zA-Z0-9 _@.-]+$`)
+	keyName   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9 _-]+$`) })
+	keyName92 = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9 _@.-]+$`) })
 )
 
 func (s *Service) createKeyPair(r *api.Request) (*api.Reply, error) {
@@ -128,7 +129,7 @@ func (s *Service) createKeyPair(r *api.Request) (*api.Reply, error) {
 	if r.Version.AtLeast(api.V(92)) {
 		allowed = keyName92
 	}
-	if !allowed.MatchString(k.Name) {
+	if !allowed().MatchString(k.Name) {
 		return nil, api.BadRequest("Keypair data is invalid: Keypair name contains unsafe characters")
 	}
 	private := ""

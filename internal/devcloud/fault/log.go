@@ -1,9 +1,10 @@
 package fault
 
 import (
-	"regexp"
 	"sync"
 	"time"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Request is one call in the log.
@@ -47,7 +48,7 @@ type requestLog struct {
 	calls  []*Request
 }
 
-var identifiers = regexp.MustCompile(
+var identifiers = text.Lazy(
 	`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-f]{32}`,
 )
 
@@ -59,7 +60,7 @@ func (l *requestLog) add(r Request) *Request {
 	if l.counts == nil {
 		l.counts = map[string]int{}
 	}
-	l.counts[r.Service+" "+r.Method+" "+identifiers.ReplaceAllString(r.Path, "{id}")]++
+	l.counts[r.Service+" "+r.Method+" "+identifiers().ReplaceAllString(r.Path, "{id}")]++
 	p := &r
 	l.calls = append(l.calls, p)
 	if len(l.calls) > logKept {

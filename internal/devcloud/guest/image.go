@@ -2,8 +2,9 @@ package guest
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // image is what a guest pretends to be, from the name of its image.
@@ -17,7 +18,7 @@ type image struct {
 
 // imageName finds the distribution and, not far behind it, a version: not a
 // date, whose year has four digits.
-var imageName = regexp.MustCompile(
+var imageName = text.Lazy(
 	`(?i)(?:^|[^a-z])(centos|ubuntu|debian)(?:[^0-9]{0,16}?(\d{1,2}(?:\.\d{1,2})?)(?:[^0-9]|$))?`,
 )
 
@@ -34,7 +35,7 @@ var debianNames = map[string]string{
 // parseImage reads the name of an image: "CentOS 7 GC 2014-09-16",
 // "ubuntu-14.04", "debian-12-openstack-amd64".
 func parseImage(name string) image {
-	m := imageName.FindStringSubmatch(strings.ReplaceAll(name, "_", " "))
+	m := imageName().FindStringSubmatch(strings.ReplaceAll(name, "_", " "))
 	if m == nil {
 		return image{user: "centos"}
 	}

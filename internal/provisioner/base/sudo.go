@@ -3,7 +3,6 @@ package base
 import (
 	"bytes"
 	"path"
-	"regexp"
 	"strings"
 	"sync"
 
@@ -73,13 +72,13 @@ printf '%s\n' "$galley_secret" | ` + program + ` -S -k -p '' ` + options + ` "$@
 func wantsTerminal(output string) bool { return strings.Contains(output, "must have a tty") }
 
 // sudoRefusals are sudo's words, or those of a shell that has no sudo.
-var sudoRefusals = regexp.MustCompile(`(?m)^sudo: .*(password|terminal)|is not in the sudoers file|sudo: (command )?not found|` +
+var sudoRefusals = text.Lazy(`(?m)^sudo: .*(password|terminal)|is not in the sudoers file|sudo: (command )?not found|` +
 	`Sorry, user .* is not allowed to|(?m)^Sorry, try again`)
 
 // sudoAdvice is what to do about a refusal of sudo in the output of a command,
 // "" where there is none.
 func sudoAdvice(output string) string {
-	refusal := sudoRefusals.FindString(output)
+	refusal := sudoRefusals().FindString(output)
 	switch {
 	case refusal == "":
 		return ""

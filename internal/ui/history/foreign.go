@@ -1,25 +1,19 @@
 package history
 
 import (
-	"regexp"
 	"strings"
-	"sync"
 
+	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/internal/ui/runlog"
 )
 
 // What Test Kitchen 4.1 says at the end of an action; its records carry no
 // more (lib/kitchen/instance.rb).
 var (
-	tkFinished = lazyRegexp(`^Finished [a-z ]+ <[^>]*> \(\d+m[0-9.]+s\)\.$`)
-	tkFailed   = lazyRegexp(`^[A-Z][a-z]+ failed on instance <[^>]*>\.$`)
-	tkReason   = lazyRegexp(`^(Class|Message): (.*)$`)
+	tkFinished = text.Lazy(`^Finished [a-z ]+ <[^>]*> \(\d+m[0-9.]+s\)\.$`)
+	tkFailed   = text.Lazy(`^[A-Z][a-z]+ failed on instance <[^>]*>\.$`)
+	tkReason   = text.Lazy(`^(Class|Message): (.*)$`)
 )
-
-// lazyRegexp compiles an expression at its first use.
-func lazyRegexp(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
-}
 
 // foreign reads how a phase came out from what Test Kitchen says of it.
 func (p *Phase) foreign(rec runlog.Record) {
