@@ -37,7 +37,7 @@ files are shared between tools.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	cmd.Flags().StringVar(&o.format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&o.format, "format", "text", "output `FORMAT`: text or json")
 	completeFlag(cmd, "format", fixed(textOrJSON...))
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings too")
 	return cmd
@@ -45,7 +45,7 @@ files are shared between tools.`,
 
 func (o *configValidateOptions) run(ctx context.Context) error {
 	if !slices.Contains(textOrJSON, o.format) {
-		return unknownFormat(o.format, "text or json")
+		return unknownFormat(o.format, "output `FORMAT`: text or json")
 	}
 	opts, err := o.readOptions(ctx)
 	if err != nil {

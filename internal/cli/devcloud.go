@@ -169,7 +169,7 @@ func newDevcloudShowCommand(e *embeddedCloud, cmd *cobra.Command, table string, 
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return o.use(cmd.Context(), func(c *devcloud.Client) error { return show(o, cmd.Context(), c) })
 	}
-	cmd.Flags().Var(formatFlag{&o.asJSON}, "format", "print as "+table+" or json")
+	cmd.Flags().Var(formatFlag{&o.asJSON}, "format", "output `FORMAT`: "+table+" or json")
 	completeFlag(cmd, "format", fixed("table", "json"))
 	return cmd
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,24 +140,35 @@ func shellWords(line string) []string {
 	return words
 }
 
+// bareTypes are what the flag library prints where the usage of a flag names no
+// placeholder.
+var bareTypes = []string{"int", "ints", "string", "strings", "duration", "float", "uint", "count", "bytes", "value", "stringArray", "stringToString"}
+
 // Flags say what they are in one phrase, and those with a fixed set of values
 // complete them.
 func TestFlagHelp(t *testing.T) {
-	eachVisible(newRootCommand(testDeps(nameGalley), nil), func(cmd *cobra.Command) {
-		cmd.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {
-			if f.Hidden {
-				return
+	for _, name := range []string{nameGalley, nameKitchen, nameKnife} {
+		eachVisible(newRootCommand(testDeps(name), nil), func(cmd *cobra.Command) { checkFlagHelp(t, cmd) })
+	}
+}
+
+func checkFlagHelp(t *testing.T, cmd *cobra.Command) {
+	cmd.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		kind, usage := pflag.UnquoteUsage(f)
+		if slices.Contains(bareTypes, kind) {
+			t.Errorf("%s --%s: the placeholder %q names a type, not the value", cmd.CommandPath(), f.Name, kind)
+		}
+		if usage == "" || strings.HasSuffix(usage, ".") {
+			t.Errorf("%s --%s: %q", cmd.CommandPath(), f.Name, usage)
+		}
+		if f.Name == "format" {
+			if _, ok := cmd.GetFlagCompletionFunc("format"); !ok {
+				t.Errorf("%s --format completes nothing", cmd.CommandPath())
 			}
-			_, usage := pflag.UnquoteUsage(f)
-			if usage == "" || strings.HasSuffix(usage, ".") {
-				t.Errorf("%s --%s: %q", cmd.CommandPath(), f.Name, usage)
-			}
-			if f.Name == "format" {
-				if _, ok := cmd.GetFlagCompletionFunc("format"); !ok {
-					t.Errorf("%s --format completes nothing", cmd.CommandPath())
-				}
-			}
-		})
+		}
 	})
 }
 

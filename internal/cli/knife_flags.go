@@ -84,7 +84,7 @@ func (k *knifeSetup) flagSet(scope knifeScope) *pflag.FlagSet {
 	if scope&asks == 0 {
 		hide(fs, "yes", "defaults")
 	}
-	fs.CountVarP(&k.verbosity, "verbose", "V", "print more; repeatable")
+	fs.BoolFuncP("verbose", "V", "print more; repeatable", func(string) error { k.verbosity++; return nil })
 	if scope&usesCloud != 0 {
 		f.addCloud(fs)
 	}
@@ -101,7 +101,7 @@ func (f *knifeFlags) addCloud(fs *pflag.FlagSet) {
 		"openstack-region": &f.region, "insecure": &f.insecure,
 	})
 	d.addOlder()
-	fs.StringVar(&f.fog, "fog-version", "", "ignored, accepted for compatibility")
+	fs.StringVar(&f.fog, "fog-version", "", "no-op, accepted for compatibility: any `VERSION`")
 	hide(fs, "fog-version")
 }
 

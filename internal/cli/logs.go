@@ -39,7 +39,7 @@ as well. With --follow it prints new lines, also of new sessions, until Ctrl-C.`
 	fs := cmd.Flags()
 	fs.StringVar(&o.level, "level", "info", "lowest `LEVEL` to show: debug, info, warn, error or fatal")
 	fs.StringVar(&o.view.Session, "session", "", "show only the session with this `ID`")
-	fs.StringVar(&o.view.Session, "session-id", "", "older spelling of --session")
+	fs.StringVar(&o.view.Session, "session-id", "", "older spelling of --session `ID`")
 	hide(fs, "session-id")
 	fs.BoolVar(&o.view.All, "all-sessions", false, "show all sessions, also of instances that are no longer configured")
 	fs.StringVar(&o.format, "format", "text", "output `FORMAT`: text or ndjson")
