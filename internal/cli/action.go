@@ -30,10 +30,12 @@ type actionOptions struct {
 	parallel    bool
 	failFast    bool
 	keep        bool
-	debug       bool
-	junit       string
-	shard       shardFlag
-	ttl         string
+	// oneByOne means that a machine is destroyed before the next is created.
+	oneByOne bool
+	debug    bool
+	junit    string
+	shard    shardFlag
+	ttl      string
 	// noWait and forget are flags of destroy.
 	noWait, forget bool
 	// changed reports whether a flag is on the command line.
@@ -88,6 +90,14 @@ func (o *actionOptions) workers() (int, error) {
 	return 1, nil
 }
 
+// machinesAtOnce returns how many machines of a run exist at the same time.
+func (o *actionOptions) machinesAtOnce(instances, workers int) int {
+	if o.oneByOne {
+		return min(instances, workers)
+	}
+	return instances
+}
+
 // run brings the instances that the arguments name to the action.
 func (o *actionOptions) run(ctx context.Context, args []string) error {
 	return o.runWith(ctx, args, func(p *project, req kitchen.Request) error { return p.Run(ctx, req) })
@@ -137,8 +147,8 @@ func (o *actionOptions) runWith(ctx context.Context, args []string, do func(*pro
 	}
 	ready, early := chosen, []kitchen.Failure(nil)
 	if action != kitchen.Destroy {
-		early = p.preflight(ctx, chosen, o.failFast)
-		p.publishFailures(early)
+		early = p.preflight(ctx, chosen, o.failFast, o.machinesAtOnce(len(chosen), workers))
+		p.refuse(ctx, early)
 		ready = without(chosen, early)
 	}
 	switch {
@@ -310,6 +320,7 @@ func (o *testOptions) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
+	o.oneByOne = strategy != kitchen.DestroyNever && !o.reuse
 	return o.runWith(ctx, args, func(p *project, req kitchen.Request) error {
 		req.Reuse = o.reuse
 		return p.Test(ctx, req, strategy)

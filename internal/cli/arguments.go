@@ -97,12 +97,12 @@ func checkArguments(cmd *cobra.Command) {
 	}
 	check := cmd.Args
 	if check == nil {
-		return
+		check = cobra.ArbitraryArgs
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
 		if err == nil {
-			return nil
+			return excludedError(cmd.ValidateFlagGroups())
 		}
 		hint := "usage: " + cmd.UseLine()
 		if len(args) == 1 && cmd.Flags().Lookup("node-name") != nil {
@@ -110,6 +110,20 @@ func checkArguments(cmd *cobra.Command) {
 		}
 		return usagef(hint, "%s", argumentsError(cmd, len(args)))
 	}
+}
+
+// excludedError makes the flag library's error about flags that exclude each
+// other a usage error, in shorter words.
+func excludedError(err error) error {
+	if err == nil {
+		return nil
+	}
+	said := err.Error()
+	_, given, _ := strings.Cut(said, "; [")
+	if given, _, ok := strings.Cut(given, "] were all set"); ok {
+		said = "--" + strings.Join(strings.Fields(given), " and --") + " exclude each other"
+	}
+	return usagef("", "%s", said)
 }
 
 // argumentsError describes the fault in the number of arguments.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,10 @@ func (o *doctorOptions) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer p.close()
-	x := &examination{doctorOptions: o, project: p, whole: len(chosen) == len(p.Instances), clouds: map[*openstack.Cloud]*demand{}, paint: o.painter(o.streams.Out)}
+	x := &examination{
+		doctorOptions: o, project: p, chosen: len(chosen), whole: len(chosen) == len(p.Instances),
+		clouds: map[*openstack.Cloud]*demand{}, paint: o.painter(o.streams.Out),
+	}
 	refused, sound := p.complaints(chosen)
 	x.configuration()
 	for _, complaint := range refused {
@@ -66,8 +70,9 @@ func (o *doctorOptions) run(ctx context.Context, args []string) error {
 			return context.Cause(ctx)
 		}
 	}
+	x.printFindings()
 	x.quotas(ctx)
-	return x.conclude(len(chosen))
+	return x.conclude()
 }
 
 // examination is one run of the doctor.
@@ -76,15 +81,48 @@ type examination struct {
 	project *project
 	paint   func(ui.Color, string) string
 
-	// whole means that all instances are examined: then every problem of the
-	// files concerns one of them.
+	// chosen is how many instances are examined. whole means that they are
+	// all: then every problem of the files concerns one of them.
+	chosen             int
 	whole              bool
+	findings           []*finding
 	problems, warnings int
 	// clouds are those that were logged in to, with the needed part of each;
 	// order has them in order, reported the logins that failed.
 	clouds   map[*openstack.Cloud]*demand
 	order    []*openstack.Cloud
 	reported []string
+}
+
+// finding is what a check has found in some instances.
+type finding struct {
+	print     func(subject, detail string)
+	mark      string
+	detail    string
+	instances []string
+}
+
+// note keeps what a check has found in an instance, to be printed once for all
+// instances that it concerns.
+func (x *examination) note(mark string, print func(subject, detail string), instance, detail string) {
+	i := slices.IndexFunc(x.findings, func(f *finding) bool { return f.mark == mark && f.detail == detail })
+	if i < 0 {
+		i = len(x.findings)
+		x.findings = append(x.findings, &finding{print: print, mark: mark, detail: detail})
+	}
+	if f := x.findings[i]; !slices.Contains(f.instances, instance) {
+		f.instances = append(f.instances, instance)
+	}
+}
+
+func (x *examination) printFindings() {
+	for _, f := range x.findings {
+		subject := f.instances[0]
+		if len(f.instances) > 1 {
+			subject = which(f.instances, x.chosen)
+		}
+		f.print(subject, f.detail)
+	}
 }
 
 // line prints the outcome of a check.
@@ -149,10 +187,10 @@ func (x *examination) instance(ctx context.Context, inst *kitchen.Instance) {
 		found = append(found, c.Check(ctx, quietStep(inst))...)
 	}
 	for _, f := range found {
-		x.bad(inst.Name, f)
+		x.note("✗", x.bad, inst.Name, f)
 	}
 	if len(found) == 0 {
-		x.good(inst.Name, detail)
+		x.note("✓", x.good, inst.Name, detail)
 	}
 }
 
@@ -185,7 +223,7 @@ func (x *examination) onCloud(ctx context.Context, inst *kitchen.Instance, d *op
 		need.add(ctx, c, spec)
 	}
 	if w := mismatch(ctx, c, inst, spec); w != "" {
-		x.warn(inst.Name, w)
+		x.note("!", x.warn, inst.Name, w)
 	}
 	return found, describeSpec(spec)
 }
@@ -225,7 +263,7 @@ func describeSpec(s openstack.ServerSpec) string {
 func (x *examination) quotas(ctx context.Context) {
 	for _, c := range x.order {
 		need := x.clouds[c]
-		if need.instances == 0 {
+		if len(*need) == 0 {
 			continue
 		}
 		l, err := c.Limits(ctx)
@@ -233,11 +271,11 @@ func (x *examination) quotas(ctx context.Context) {
 			x.warn("quota", withHint(err))
 			continue
 		}
-		if err := need.check(l); err != nil {
+		if err := need.check(l, len(*need)); err != nil {
 			x.bad("quota", withHint(err))
 			continue
 		}
-		x.good("quota", fmt.Sprintf("room for %s (%s)", text.Count(need.instances, "more instance"), room(l.Instances)))
+		x.good("quota", fmt.Sprintf("room for %s (%s)", text.Count(len(*need), "more instance"), room(l.Instances)))
 	}
 }
 
@@ -249,7 +287,7 @@ func room(r openstack.Room) string {
 }
 
 // conclude prints the summary, and returns an error if there are problems.
-func (x *examination) conclude(instances int) error {
+func (x *examination) conclude() error {
 	warned := ""
 	if x.warnings > 0 {
 		warned = ", " + text.Count(x.warnings, "warning")
@@ -257,7 +295,7 @@ func (x *examination) conclude(instances int) error {
 	if x.problems > 0 {
 		return usagef("", "the doctor found %s%s", text.Count(x.problems, "problem"), warned)
 	}
-	x.notef("No problem found%s: %s ready to be tested.", warned, text.CountOf(instances, "instance is", "instances are"))
+	x.notef("No problem found%s: %s ready to be tested.", warned, text.CountOf(x.chosen, "instance is", "instances are"))
 	return nil
 }
 

@@ -78,7 +78,7 @@ func shortReport(name, head string, e *runFailure) string {
 	default:
 		fmt.Fprintf(&b, "%s: %s %d of %s failed\n", name, head, len(e.Failures), text.Count(e.chosen, "instance"))
 		for _, r := range groups {
-			fmt.Fprintf(&b, "  %s failed on %s: %s\n", r.action.Noun(), bracketed(r.instances), indent(r.text, 4))
+			fmt.Fprintf(&b, "  %s failed on %s: %s\n", r.action.Noun(), which(r.instances, e.chosen), indent(r.text, 4))
 			writeReasonEnd(&b, "    ", r)
 		}
 	}
@@ -123,6 +123,14 @@ func writeReasonEnd(b *strings.Builder, margin string, r *reason) {
 		return
 	}
 	fmt.Fprintf(b, "%slogs: .kitchen/logs/\n", margin)
+}
+
+// which names some of a number of instances: all of them by their number.
+func which(names []string, of int) string {
+	if len(names) > 1 && len(names) == of {
+		return "all " + text.Count(of, "instance")
+	}
+	return bracketed(names)
 }
 
 // bracketed lists instances, at most ten of them.

@@ -136,18 +136,35 @@ func checkOnCloud(ctx context.Context, c *openstack.Cloud, spec openstack.Server
 	return errs
 }
 
-// demand is what instances that do not exist yet need of the project's quotas.
-type demand struct{ instances, cores, ram, floatingIPs int }
+// need is what an instance that does not exist yet needs of its project's
+// quotas; RAM is in MiB.
+type need struct{ instances, cores, ram, floatingIPs int }
 
-func (n *demand) add(ctx context.Context, c *openstack.Cloud, spec openstack.ServerSpec) {
-	n.instances++
+// demand is what several instances need.
+type demand []need
+
+func (d *demand) add(ctx context.Context, c *openstack.Cloud, spec openstack.ServerSpec) {
+	n := need{instances: 1}
 	if f, err := c.Flavor(ctx, spec.Flavor, nil); err == nil {
-		n.cores += f.VCPUs
-		n.ram += f.RAM
+		n.cores, n.ram = f.VCPUs, f.RAM
 	}
 	if spec.FloatingIP.AllocateIfNone {
-		n.floatingIPs++
+		n.floatingIPs = 1
 	}
+	*d = append(*d, n)
+}
+
+// most returns how much of a resource any atOnce of the instances need.
+func (d demand) most(atOnce int, of func(need) int) (sum int) {
+	all := make([]int, len(d))
+	for i, n := range d {
+		all[i] = of(n)
+	}
+	slices.Sort(all)
+	for _, n := range all[max(0, len(all)-atOnce):] {
+		sum += n
+	}
+	return sum
 }
 
 // quotaError reports that the project's quotas have no room for all instances.
@@ -162,16 +179,22 @@ func (e *quotaError) Hint() string {
 	return "destroy machines that are not needed (`galley ps` lists them), name fewer instances, or ask the operators for a larger quota"
 }
 
-// check compares the demand with the project's quotas.
-func (n *demand) check(l openstack.Limits) error {
+// check compares the demand of instances that exist atOnce with the project's
+// quotas.
+func (d demand) check(l openstack.Limits, atOnce int) error {
 	e := &quotaError{}
 	for _, x := range []struct {
 		what string
-		need int
+		of   func(need) int
 		room openstack.Room
-	}{{"instances", n.instances, l.Instances}, {"cores", n.cores, l.Cores}, {"MiB of RAM", n.ram, l.RAM}, {"floating IPs", n.floatingIPs, l.FloatingIPs}} {
-		if !x.room.Fits(x.need) {
-			e.lacking = append(e.lacking, fmt.Sprintf("%d %s needed, %d of %d in use", x.need, x.what, x.room.Used, x.room.Limit))
+	}{
+		{"instances", func(n need) int { return n.instances }, l.Instances},
+		{"cores", func(n need) int { return n.cores }, l.Cores},
+		{"MiB of RAM", func(n need) int { return n.ram }, l.RAM},
+		{"floating IPs", func(n need) int { return n.floatingIPs }, l.FloatingIPs},
+	} {
+		if n := d.most(atOnce, x.of); !x.room.Fits(n) {
+			e.lacking = append(e.lacking, fmt.Sprintf("%d %s needed, %d of %d in use", n, x.what, x.room.Used, x.room.Limit))
 		}
 	}
 	if len(e.lacking) == 0 {
@@ -183,28 +206,39 @@ func (n *demand) check(l openstack.Limits) error {
 // preflight finds, before a run creates anything, which of its instances would
 // fail: it does the checks that cost nothing, and those lookups on the cloud
 // that a create does anyway. An instance that exists, or whose hooks may
-// provide missing parts, is left to the run.
-func (p *project) preflight(ctx context.Context, chosen []*kitchen.Instance, failFast bool) []kitchen.Failure {
+// provide missing parts, is left to the run. atOnce is how many machines of
+// the run exist at the same time.
+func (p *project) preflight(ctx context.Context, chosen []*kitchen.Instance, failFast bool, atOnce int) []kitchen.Failure {
 	var failures []kitchen.Failure
-	var need demand
-	var cloud *openstack.Cloud
-	var first *kitchen.Instance
+	clouds := map[*openstack.Cloud]*planned{}
 	for _, inst := range chosen {
 		d, ok := inst.Driver.(*openstackdriver.Driver)
-		if !ok || p.hasMachine(inst.Name) || hasLocalHooks(inst) {
+		if !ok || p.hasMachine(inst.Name) {
 			continue
 		}
-		found := checkLocally(ctx, inst, true)
+		checked := !hasLocalHooks(inst)
+		var found []problem
+		if checked {
+			found = checkLocally(ctx, inst, true)
+		}
 		if spec, err := d.Spec(); err == nil {
-			if cloud, err = d.Cloud(ctx); err != nil {
+			cloud, err := d.Cloud(ctx)
+			if err != nil {
 				return nil // which the run reports
 			}
-			for _, err := range checkOnCloud(ctx, cloud, spec) {
-				found = append(found, problem{kitchen.Create, err})
+			if checked {
+				for _, err := range checkOnCloud(ctx, cloud, spec) {
+					found = append(found, problem{kitchen.Create, err})
+				}
+				p.warnMismatch(ctx, cloud, inst, spec)
 			}
-			p.warnMismatch(ctx, cloud, inst, spec)
-			need.add(ctx, cloud, spec)
-			first = inst
+			if len(found) == 0 {
+				if clouds[cloud] == nil {
+					clouds[cloud] = &planned{}
+				}
+				clouds[cloud].demand.add(ctx, cloud, spec)
+				clouds[cloud].instances = append(clouds[cloud].instances, inst)
+			}
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -216,10 +250,29 @@ func (p *project) preflight(ctx context.Context, chosen []*kitchen.Instance, fai
 			}
 		}
 	}
-	if len(failures) == 0 && need.instances > 1 {
-		if l, err := cloud.Limits(ctx); err == nil {
-			if err := need.check(l); err != nil {
-				failures = append(failures, kitchen.Failure{Instance: first, Action: kitchen.Create, Err: err})
+	return append(failures, overQuota(ctx, clouds, atOnce)...)
+}
+
+// planned are the instances to be created on a cloud.
+type planned struct {
+	instances []*kitchen.Instance
+	demand    demand
+}
+
+// overQuota refuses all instances of a cloud that has no room for them
+// together: else the last of them would fail after the others were created.
+func overQuota(ctx context.Context, clouds map[*openstack.Cloud]*planned, atOnce int) (failures []kitchen.Failure) {
+	for cloud, plan := range clouds {
+		if min(len(plan.instances), atOnce) < 2 {
+			continue // the cloud itself refuses it
+		}
+		l, err := cloud.Limits(ctx)
+		if err != nil {
+			continue
+		}
+		if err := plan.demand.check(l, atOnce); err != nil {
+			for _, inst := range plan.instances {
+				failures = append(failures, kitchen.Failure{Instance: inst, Action: kitchen.Create, Err: err})
 			}
 		}
 	}
@@ -244,12 +297,31 @@ func hasLocalHooks(inst *kitchen.Instance) bool {
 	return false
 }
 
-// publishFailures tells the console and the logs of instances that were not
-// started.
-func (p *project) publishFailures(failures []kitchen.Failure) {
+// refuse tells the console and the logs of instances that were not started,
+// and keeps the kind of the failure in their state, as a failed action does.
+func (p *project) refuse(ctx context.Context, failures []kitchen.Failure) {
 	for _, f := range failures {
+		if err := p.saveError(ctx, f); err != nil {
+			p.warn("the failure of <%s> is not recorded: %v", f.Instance.Name, err)
+		}
 		p.Bus.Publish(kitchen.Event{Kind: kitchen.StepFailed, Instance: f.Instance.Name, Index: f.Instance.Index, Action: f.Action, Err: f.Err})
 	}
+}
+
+// saveError writes last_error, unless another process works on the instance.
+func (p *project) saveError(ctx context.Context, f kitchen.Failure) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	unlock, err := p.Store.Lock(ctx, f.Instance.Name, func(string) { cancel() })
+	if err != nil {
+		return err
+	}
+	st, err := p.Store.Load(f.Instance.Name)
+	if err == nil {
+		st.Set(kitchen.KeyLastError, kitchen.Class(f.Err))
+		err = st.Save()
+	}
+	return errors.Join(err, unlock())
 }
 
 // skipAll is a run that ended before it began: --fail-fast, and an instance

@@ -8,7 +8,6 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	table "github.com/galleyhq/galley/internal/settings"
-	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -165,11 +164,9 @@ func (e *refusedError) where(i int) string {
 	case len(names) == 1:
 		return "instance <" + names[0] + ">: "
 	case len(names) == e.of:
-		return fmt.Sprintf("all %s: ", text.Count(e.of, "instance"))
-	case len(names) > 3:
-		return fmt.Sprintf("%s, such as <%s>: ", text.Count(len(names), "instance"), names[0])
+		return which(names, e.of) + ": "
 	default:
-		return "instances <" + strings.Join(names, ">, <") + ">: "
+		return "instances " + which(names, e.of) + ": "
 	}
 }
 

@@ -87,7 +87,7 @@ func (o *serverCreateOptions) run(ctx context.Context, flags *pflag.FlagSet) err
 		return err
 	}
 	defer release()
-	m.Bus = bus
+	m.Bus, m.Summary = bus, o.name == nameKnife
 	n, err := m.Create(ctx, r)
 	if err, r.Node.Overwrite = o.replace(ctx, err); r.Node.Overwrite && err == nil {
 		n, err = m.Create(ctx, r)

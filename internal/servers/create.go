@@ -274,7 +274,7 @@ func (m *Manager) make(ctx context.Context, j *journal, r Request) (*Node, error
 	if spec.KeyName == "" && r.OwnKey {
 		spec.NewKeyPair = &openstack.NewKeyPair{PublicKey: r.PublicKey, PrivateKeyFile: m.Files.Key(m.project(), spec.Name)}
 	}
-	progress := &progress{Reporter: m.report(), timeout: spec.ActiveTimeout}
+	progress := &progress{Reporter: m.report(), timeout: spec.ActiveTimeout, summary: m.Summary}
 	progress.creating()
 	s, err := m.Cloud.Create(ctx, spec, j, progress)
 	if err != nil {

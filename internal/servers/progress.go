@@ -14,6 +14,7 @@ import (
 type progress struct {
 	*kitchen.Reporter
 	timeout time.Duration
+	summary bool // see [Manager.Summary]
 	// waiting is the reason of a wait, in knife-openstack's words.
 	waiting string
 }
@@ -38,6 +39,10 @@ func (p *progress) creating() {
 // active: the server exists and has all its addresses.
 func (p *progress) active(n *Node) {
 	p.waiting = ""
+	if !p.summary {
+		p.Reporter.Info("The server %s (%s) is active", n.Name, n.ID)
+		return
+	}
 	for _, line := range summaryLines(n.Fields()) {
 		p.Reporter.Info("%s", line)
 	}

@@ -40,6 +40,9 @@ type Manager struct {
 	Mark string
 	// Bus receives what happens; nil disables it.
 	Bus *kitchen.Bus
+	// Summary reports all of a new server as soon as it is active, as
+	// knife-openstack does, and not only its name and ID.
+	Summary bool
 }
 
 // report returns where the progress of the servers is reported.

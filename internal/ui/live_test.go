@@ -2,56 +2,23 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/galleyhq/galley/internal/testing/screen"
 	"github.com/galleyhq/galley/kitchen"
 )
 
-// screen is a terminal that understands what the status lines use: text, line
-// feeds, cursor up and erase below.
-type screen struct {
-	width, height int
-	lines         []string
-	row           int
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	text := string(p)
-	for text != "" {
-		if rest, ok := strings.CutPrefix(text, "\r\x1b["); ok {
-			var up int
-			_, _ = fmt.Sscanf(rest, "%dA", &up)
-			s.row = max(0, s.row-up)
-			s.lines = s.lines[:s.row]
-			text = rest[strings.Index(rest, "J")+1:]
-			continue
-		}
-		line, rest, _ := strings.Cut(text, "\n")
-		for len([]rune(line)) > s.width { // it wraps
-			s.add(string([]rune(line)[:s.width]))
-			line = string([]rune(line)[s.width:])
-		}
-		s.add(line)
-		text = rest
-	}
-	return len(p), nil
-}
-
-func (s *screen) add(line string) {
-	s.lines = append(s.lines[:s.row], line)
-	s.row++
-}
-
-func newScreenLive(s *screen) *live {
-	return &live{w: s, size: func() (int, int) { return s.width, s.height }, now: func() time.Time { return time.Unix(100, 0) }}
+func newScreenLive(s *screen.Screen) *live {
+	return &live{w: s, size: s.Size, now: func() time.Time { return time.Unix(100, 0) }}
 }
 
 // The status lines take half the screen at most, are in the order of the
 // configuration, never wrap, and leave nothing behind.
 func TestStatusLinesAreBoundedAndErased(t *testing.T) {
-	s := &screen{width: 80, height: 24}
+	s := screen.New(80, 24)
 	l := newScreenLive(s)
 	for _, i := range []int{7, 3, 39, 0, 20} {
 		l.set(fmt.Sprintf("default-p%02d", i), statusLine{place: i, name: fmt.Sprintf("default-p%02d", i), text: strings.Repeat("waiting ", 20), since: time.Unix(88, 0)})
@@ -60,11 +27,11 @@ func TestStatusLinesAreBoundedAndErased(t *testing.T) {
 		l.set(fmt.Sprintf("default-p%02d", i), statusLine{place: i, name: fmt.Sprintf("default-p%02d", i), text: "creating", since: time.Unix(88, 0)})
 		l.print(fmt.Sprintf("output %d\n", i))
 	}
-	below := s.lines[40:]
+	below := s.Lines()[40:]
 	if len(below) != 12 || !strings.HasPrefix(below[0], "default-p00     12s  ") || !strings.HasPrefix(below[1], "default-p01") || below[11] != "… and 29 more" {
 		t.Errorf("status lines: %q", below)
 	}
-	for _, line := range s.lines {
+	for _, line := range s.Lines() {
 		if len([]rune(line)) >= 80 {
 			t.Errorf("%q wraps", line)
 		}
@@ -72,8 +39,8 @@ func TestStatusLinesAreBoundedAndErased(t *testing.T) {
 	for i := range 40 {
 		l.remove(fmt.Sprintf("default-p%02d", i))
 	}
-	if len(s.lines) != 40 || strings.Join(s.lines, "") != strings.Join(outputs(40), "") {
-		t.Errorf("left on the screen: %q", s.lines)
+	if lines := s.Lines(); !slices.Equal(lines, outputs(40)) {
+		t.Errorf("left on the screen: %q", lines)
 	}
 }
 
@@ -87,14 +54,16 @@ func outputs(n int) []string {
 
 // A terminal that has become narrower has wrapped the lines: all of them go.
 func TestStatusLinesAfterResize(t *testing.T) {
-	s := &screen{width: 100, height: 24}
+	s := screen.New(100, 24)
 	l := newScreenLive(s)
 	l.set("a", statusLine{name: "a", text: strings.Repeat("x", 200), since: time.Unix(99, 0)})
-	s.width = 50
-	s.lines, s.row = []string{s.lines[0][:50], s.lines[0][50:]}, 2
+	s.Narrow(50)
+	if n := len(s.Lines()); n != 2 {
+		t.Errorf("%d lines after the resize", n)
+	}
 	l.remove("a")
-	if len(s.lines) != 0 {
-		t.Errorf("left: %q", s.lines)
+	if lines := s.Lines(); len(lines) != 0 {
+		t.Errorf("left: %q", lines)
 	}
 }
 

@@ -3,12 +3,14 @@ package summary
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/internal/ui/history"
+	"github.com/galleyhq/galley/kitchen"
 )
 
 var colors = map[history.Outcome]ui.Color{
@@ -16,19 +18,36 @@ var colors = map[history.Outcome]ui.Color{
 	history.NotBegun: ui.Yellow,
 }
 
-// Write prints the table, if more than one instance was asked for.
+// columns are the phases in the order of the table.
+var columns = []kitchen.Action{kitchen.Reset, kitchen.Create, kitchen.Converge, kitchen.Setup, kitchen.Verify, kitchen.Destroy}
+
+// Write prints the table, if more than one instance was asked for: how each
+// came out, and how long its phases took. A terminal shows what it has room
+// for.
 func Write(w io.Writer, h *history.History, color bool) error {
 	if len(h.Instances) < 2 {
 		return nil
 	}
-	t := ui.Table{Header: []string{"Instance", "Outcome", "Time", "Phases"}}
+	actions := slices.DeleteFunc(slices.Clone(columns), func(a kitchen.Action) bool {
+		return !slices.ContainsFunc(h.Instances, func(in *history.Instance) bool { return len(phasesOf(in, a)) > 0 })
+	})
+	t := ui.Table{
+		Header: []string{"Instance", "Outcome", "Time"}, Width: ui.Width(w),
+		Optional: []string{kitchen.Setup.Noun(), kitchen.Destroy.Noun(), kitchen.Reset.Noun()},
+	}
+	for _, a := range actions {
+		t.Header = append(t.Header, a.Noun())
+	}
 	for _, in := range h.Instances {
 		out := in.Outcome()
-		took := ""
+		row := []ui.Cell{{Text: in.Name}, {Text: string(out), Color: colors[out]}, {}}
 		if len(in.Phases) > 0 {
-			took = short(in.Elapsed())
+			row[2].Text = short(in.Elapsed())
 		}
-		t.Rows = append(t.Rows, []ui.Cell{{Text: in.Name}, {Text: string(out), Color: colors[out]}, {Text: took}, {Text: phases(in)}})
+		for _, a := range actions {
+			row = append(row, phase(phasesOf(in, a)))
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	if err := t.Write(w, color); err != nil {
 		return err
@@ -37,27 +56,38 @@ func Write(w io.Writer, h *history.History, color bool) error {
 	return err
 }
 
-// phases says how long each phase took. One that took no time and passed had
-// nothing to do.
-func phases(in *history.Instance) string {
-	var parts []string
+// phasesOf returns the phases of an action; a test may destroy twice.
+func phasesOf(in *history.Instance, a kitchen.Action) (all []*history.Phase) {
 	for _, p := range in.Phases {
-		part, took := string(p.Action), p.Elapsed().Round(100*time.Millisecond)
-		if p.Outcome != history.Passed {
-			part += " " + string(p.Outcome)
-		} else if took == 0 {
-			continue
+		if p.Action == a {
+			all = append(all, p)
 		}
-		if len(in.Phases) > 1 {
-			part += " " + took.String()
-		}
-		parts = append(parts, part)
 	}
-	return strings.Join(parts, ", ")
+	return all
 }
 
-// short is a duration in tenths of a second.
-func short(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
+// phase says how long an action took, and how it came out if it did not pass.
+func phase(all []*history.Phase) (c ui.Cell) {
+	var took time.Duration
+	for _, p := range all {
+		took += p.Elapsed()
+		if p.Outcome != history.Passed {
+			c = ui.Cell{Text: string(p.Outcome) + " ", Color: colors[p.Outcome]}
+		}
+	}
+	if len(all) > 0 {
+		c.Text += short(took)
+	}
+	return c
+}
+
+// short is a duration in seconds, a short one in tenths of them.
+func short(d time.Duration) string {
+	if d >= 10*time.Second {
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%.1fs", d.Seconds())
+}
 
 // Counts says in words how many instances came out in each way.
 func Counts(h *history.History) string {

@@ -33,9 +33,9 @@ func TestSummary(t *testing.T) {
 	if err := Write(&out, h, false); err != nil {
 		t.Fatal(err)
 	}
-	want := `Instance           Outcome    Time     Phases
-default-debian-12  passed     1m51.7s  create 50.7s, converge 1m1s
-b                  failed     2s       create failed
+	want := `Instance           Outcome    Time   Create       Converge  Setup
+default-debian-12  passed     1m52s  51s          1m1s      0.0s
+b                  failed     2.0s   failed 2.0s
 never              not begun
 3 instances: 1 passed, 1 failed, 1 not begun
 `
