@@ -29,7 +29,8 @@ func (p Pattern) Match(name string) (bool, error) {
 // Kitchen: PlatformFilter).
 const reSlashes = `(?m)^/(.*)/([ix]*)$`
 
-// newPattern reads an entry. The error is a [*rubyre.Error].
+// newPattern reads an entry. The error names
+// what is refused in it.
 func newPattern(text string) (Pattern, error) {
 	p := Pattern{text: text}
 	g := regexp.MustCompile(reSlashes).FindStringSubmatch(text)
@@ -42,7 +43,7 @@ func newPattern(text string) (Pattern, error) {
 }
 
 // CompilePattern compiles a Ruby regular expression without slashes, as an
-// argument that selects instances is one. The error is a [*rubyre.Error].
+// argument that selects instances is one.
 func CompilePattern(expr string) (Pattern, error) {
 	re, err := rubyre.Compile(expr, 0)
 	return Pattern{text: expr, re: re}, err

@@ -221,7 +221,7 @@ suites: [{name: s}]
 	life := p.Instances[0].Lifecycle
 	_, err := life.Hooks("post_create")
 	var e *Error
-	if !errors.As(err, &e) || e.Line != 5 || e.Text != "/(/" || !strings.Contains(e.Msg, "end pattern with unmatched parenthesis") {
+	if !errors.As(err, &e) || e.Line != 5 || e.Text != "/(/" || !strings.Contains(e.Msg, "a group without its closing parenthesis") {
 		t.Errorf("got %v", err)
 	}
 	for text, want := range map[string]bool{"/^(?!ubuntu)/": false, "/(?<!k)ubuntu/": true, "/UBUNTU-\\h/i": true, "/u b # x/x": true, "ubuntu": false, "ubuntu-22.04": true} {

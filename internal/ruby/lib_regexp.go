@@ -1,7 +1,6 @@
 package ruby
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -56,15 +55,10 @@ func matchMethods() []builtin {
 // grows with them.
 const maxSubject = 256 << 10
 
-func newRegexp(src, flags string) (*Regexp, *rubyre.Error) {
+func newRegexp(src, flags string) (*Regexp, error) {
 	f := rubyre.ParseFlags(flags)
 	re, err := rubyre.Compile(src, f)
-	if err != nil {
-		var e *rubyre.Error
-		errors.As(err, &e)
-		return nil, e
-	}
-	return &Regexp{re, src, f}, nil
+	return &Regexp{re, src, f}, err
 }
 
 // embed is Regexp#to_s, the form in which a regexp goes into another.
@@ -86,11 +80,8 @@ func (in *Interp) regexp(src, flags string) *Regexp {
 	in.alloc(100*len(src) + 200)
 	in.step(len(src))
 	re, err := newRegexp(src, flags)
-	switch {
-	case err != nil && err.Unsupported:
-		in.unsupported(strings.TrimSuffix(err.Msg, " is not supported"))
-	case err != nil:
-		in.raise("RegexpError", "%s: /%s/", err.Msg, src)
+	if err != nil {
+		in.unsupported(fmt.Sprintf("the regular expression /%s/: %v", src, err))
 	}
 	return re
 }

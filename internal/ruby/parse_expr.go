@@ -1,6 +1,9 @@
 package ruby
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // exprStmt is an expression with and, or, not.
 func (p *parser) exprStmt() node { return p.andOr(p.notExpr()) }
@@ -389,11 +392,8 @@ func (p *parser) regexLit(t token) node {
 	n := &regexNode{at: at(t.pos), parts: t.parts, flags: t.s}
 	if s, ok := literalOf(t.parts); ok {
 		re, err := newRegexp(s, t.s)
-		switch {
-		case err != nil && err.Unsupported:
-			p.unsupported(t.pos, strings.TrimSuffix(err.Msg, " is not supported"))
-		case err != nil:
-			p.fail(t.pos, "%s: /%s/", err.Msg, s)
+		if err != nil {
+			p.unsupported(t.pos, fmt.Sprintf("the regular expression /%s/: %v", s, err))
 		}
 		n.cached = re
 	}

@@ -4,10 +4,11 @@
 // backtracking engine with the features that Ruby has too (look-around, back
 // references, atomic groups). The translation takes care of what differs:
 // ^ and $ are always anchors of lines, m lets the dot match a newline, \d, \w
-// and \s are ASCII, POSIX brackets are Unicode, character classes nest and
-// intersect, named groups turn plain ones off, possessive quantifiers, \h, \R
-// and the escapes. What can't be translated is an [*Error] with Unsupported
-// set.
+// and \s are ASCII, POSIX brackets are Unicode, character classes nest, named
+// groups turn plain ones off, possessive quantifiers, \h, \R and the escapes.
+// What can't be translated (intersections and negations within a class, \p,
+// \G, \K, octal escapes, groups and repetitions within a look-behind) is
+// refused by name.
 //
 // A match that takes longer than [Timeout] ends with [ErrTimeout].
 //

@@ -2,7 +2,7 @@ package rubyre
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -44,28 +44,8 @@ func ParseFlags(s string) Flags {
 
 // String gives the letters in the order in which Ruby prints them.
 func (f Flags) String() string {
-	s := ""
-	if f&Multiline != 0 {
-		s += "m"
-	}
-	if f&IgnoreCase != 0 {
-		s += "i"
-	}
-	if f&Extended != 0 {
-		s += "x"
-	}
-	return s
+	return [...]string{"", "i", "x", "ix", "m", "mi", "mx", "mix"}[f&7]
 }
-
-// Error says why a pattern can't be compiled.
-type Error struct {
-	// Msg is Ruby's own message where Ruby refuses the pattern, too.
-	Msg string
-	// Unsupported tells that Ruby accepts the pattern.
-	Unsupported bool
-}
-
-func (e *Error) Error() string { return e.Msg }
 
 // Regexp is a compiled regular expression; several goroutines may use it.
 type Regexp struct {
@@ -75,20 +55,16 @@ type Regexp struct {
 	byName map[string]int
 }
 
-// Compile compiles a pattern, the text between the slashes. The error is an
-// [*Error].
+// Compile compiles a pattern, the text between the slashes. The error names
+// what is refused in it.
 func Compile(src string, flags Flags) (*Regexp, error) {
 	t, err := translate(src, flags)
 	if err != nil {
 		return nil, err
 	}
-	options := regexp2.RegexOptions(regexp2.None)
-	if flags&IgnoreCase != 0 {
-		options = regexp2.IgnoreCase
-	}
-	re, err := regexp2.Compile(t.out.String(), options)
+	re, err := regexp2.Compile("(?"+engineFlags(flags)+":"+t.out.String()+")", regexp2.None)
 	if err != nil {
-		return nil, &Error{Msg: fmt.Sprintf("the pattern is not supported (%v)", err), Unsupported: true}
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	re.MatchTimeout = Timeout
 	return &Regexp{re: re, groups: t.groups, names: t.names, byName: t.byName}, nil
@@ -149,15 +125,8 @@ func (t *Text) runeIndex(offset int) int {
 	if t.at == nil {
 		return offset
 	}
-	lo, hi := 0, len(t.at)
-	for lo < hi {
-		if m := (lo + hi) / 2; t.at[m] < offset {
-			lo = m + 1
-		} else {
-			hi = m
-		}
-	}
-	return lo
+	i, _ := slices.BinarySearch(t.at, offset)
+	return i
 }
 
 func (t *Text) offset(rune int) int {
@@ -195,25 +164,7 @@ func (r *Regexp) Find(t *Text, from int) ([]int, error) {
 
 // Quote escapes a text so that it matches itself, as Regexp.escape does.
 func Quote(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; c {
-		case '[', ']', '{', '}', '(', ')', '|', '-', '*', '.', '\\', '?', '+', '^', '$', '#', ' ':
-			b.WriteByte('\\')
-			b.WriteByte(c)
-		case '\t':
-			b.WriteString(`\t`)
-		case '\n':
-			b.WriteString(`\n`)
-		case '\r':
-			b.WriteString(`\r`)
-		case '\f':
-			b.WriteString(`\f`)
-		case '\v':
-			b.WriteString(`\v`)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
+	return strings.NewReplacer(`[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`, `(`, `\(`, `)`, `\)`, `|`, `\|`, `-`, `\-`, `*`, `\*`,
+		`.`, `\.`, `\`, `\\`, `?`, `\?`, `+`, `\+`, `^`, `\^`, `$`, `\$`, `#`, `\#`, ` `, `\ `,
+		"\t", `\t`, "\n", `\n`, "\r", `\r`, "\f", `\f`, "\v", `\v`).Replace(s)
 }

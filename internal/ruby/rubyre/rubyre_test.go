@@ -61,19 +61,20 @@ func TestFind(t *testing.T) {
 
 func TestCompileErrors(t *testing.T) {
 	for pattern, want := range map[string]string{
-		`(a`:         "end pattern with unmatched parenthesis",
-		`a)`:         "unmatched close parenthesis",
-		`[a`:         "premature end of char-class",
-		`*a`:         "target of repeat operator is not specified",
-		`(?<=a+)b`:   "a repetition within a look-behind in a regular expression is not supported",
-		`[z-a]`:      "empty range in char class",
-		`\k<n>`:      "undefined name <n> reference",
-		`\p{Alpha}`:  `\p in a regular expression is not supported`,
-		`(?<a>x)\g0`: `\g in a regular expression is not supported`,
+		`(a`:          "a group without its closing parenthesis",
+		`a)`:          "a closing parenthesis without its group",
+		`[a`:          "a character class without its closing bracket",
+		`*a`:          "a repetition of nothing",
+		`(?<=a+)b`:    "a repetition within a look-behind",
+		`[z-a]`:       "[z-a] range in reverse order",
+		`\k<n>`:       `the reference \k<n>`,
+		`\p{Alpha}`:   `\p`,
+		`(?<a>x)\g0`:  `\g`,
+		`[a&&b]`:      "an intersection of character classes (&&)",
+		`[[:ascii:]]`: "the character class [:ascii:]",
 	} {
 		_, err := rubyre.Compile(pattern, 0)
-		var e *rubyre.Error
-		if !errors.As(err, &e) || e.Msg != want || e.Unsupported != strings.Contains(want, "not supported") {
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("/%s/: got %v, want %s", pattern, err, want)
 		}
 	}

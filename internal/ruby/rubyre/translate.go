@@ -2,14 +2,18 @@ package rubyre
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
+	"sync"
 	"unicode/utf8"
 )
 
 // translation is the state of translating one pattern, by recursive descent.
+// Mistakes that the engine finds itself, such as a missing bracket, are left to
+// it.
 type translation struct {
 	src    string
 	pos    int
@@ -17,11 +21,9 @@ type translation struct {
 	groups int
 	names  []string
 	byName map[string]int
-	depth  int   // of groups and classes
-	flags  Flags // those that hold for the current atom
-	named  bool  // the pattern has a named group, so plain ones don't capture
-	behind int   // the depth of the look-behind that we are inside of, or 0
-	neg    int   // negative look-behinds that we are inside of
+	depth  int  // of groups and classes
+	named  bool // the pattern has a named group, so plain ones don't capture
+	behind int  // the depth of the look-behind that we are inside of, or 0
 }
 
 const (
@@ -29,69 +31,96 @@ const (
 	maxPattern = 8 << 10
 )
 
+// The pieces of the syntax, each at the start of what is left of a pattern.
+var syntax = sync.OnceValue(func() (s struct{ group, flags, quantifier, reference, posix *regexp.Regexp }) {
+	s.group = regexp.MustCompile(`^\((?:\?(?:([=!>]|<[=!])|<([\pL_][\pL\pN_]*)>|'([\pL_][\pL\pN_]*)'))?`)
+	s.flags = regexp.MustCompile(`^\(\?([imx]*)-?([imx]*)([:)])`)
+	s.quantifier = regexp.MustCompile(`^(?:[*+?][+?]?|\{(\d+)\}|\{(\d*),(\d*)\}\??)`)
+	s.reference = regexp.MustCompile(`^\\(?:([1-9])|k<([\pL_][\pL\pN_]*)>|k'([\pL_][\pL\pN_]*)')`)
+	s.posix = regexp.MustCompile(`^\[:(\^?[a-z]+):\]`)
+	return s
+})
+
+// refusal unwinds the translation.
+type refusal struct{ what string }
+
 // translate reads a pattern and writes it for regexp2.
 func translate(src string, flags Flags) (t *translation, err error) {
 	if len(src) > maxPattern {
-		return nil, &Error{Msg: fmt.Sprintf("a pattern of more than %d bytes is not supported", maxPattern), Unsupported: true}
+		return nil, fmt.Errorf("a pattern of more than %d bytes", maxPattern)
 	}
 	t = &translation{src: src, byName: map[string]int{}, named: hasNamedGroup(src)}
 	defer func() {
 		switch e := recover().(type) {
 		case nil:
-		case *Error:
-			t, err = nil, e
+		case refusal:
+			t, err = nil, errors.New(e.what)
 		default:
 			panic(e)
 		}
 	}()
 	t.alternatives(flags)
 	if t.pos < len(src) {
-		t.fail("unmatched close parenthesis")
+		t.refuse("a closing parenthesis without its group")
 	}
 	return t, nil
 }
 
-func (t *translation) fail(format string, args ...any) {
-	panic(&Error{Msg: fmt.Sprintf(format, args...)})
-}
+func (t *translation) refuse(what string) { panic(refusal{what}) }
 
-func (t *translation) unsupported(what string) {
-	panic(&Error{Msg: what + " in a regular expression is not supported", Unsupported: true})
-}
+func (t *translation) rest() string { return t.src[t.pos:] }
 
-func (t *translation) has(s string) bool { return strings.HasPrefix(t.src[t.pos:], s) }
+// at is the byte i bytes on, 0 beyond the end.
+func (t *translation) at(i int) byte {
+	if t.pos+i < len(t.src) {
+		return t.src[t.pos+i]
+	}
+	return 0
+}
 
 func (t *translation) skip(s string) bool {
-	if t.has(s) {
-		t.pos += len(s)
-		return true
+	if !strings.HasPrefix(t.rest(), s) {
+		return false
 	}
-	return false
+	t.pos += len(s)
+	return true
+}
+
+// take reads what an expression of [syntax] matches.
+func (t *translation) take(re *regexp.Regexp) []string {
+	m := re.FindStringSubmatch(t.rest())
+	if m != nil {
+		t.pos += len(m[0])
+	}
+	return m
 }
 
 // hasNamedGroup looks for (?<name> or (?'name' outside of classes.
 func hasNamedGroup(src string) bool {
-	for i := 0; i+3 < len(src); i++ {
-		switch {
-		case src[i] == '\\':
+	for i := 0; i < len(src); i++ {
+		if src[i] == '\\' {
 			i++
-		case strings.HasPrefix(src[i:], "(?<") && src[i+3] != '=' && src[i+3] != '!', strings.HasPrefix(src[i:], "(?'"):
+		} else if m := syntax().group.FindStringSubmatch(src[i:]); m != nil && m[2]+m[3] != "" {
 			return true
 		}
 	}
 	return false
 }
 
+func (t *translation) enter() func() {
+	if t.depth++; t.depth > maxDepth {
+		t.refuse("deep nesting")
+	}
+	return func() { t.depth-- }
+}
+
 // alternatives reads a|b|c up to a closing parenthesis or the end.
 func (t *translation) alternatives(flags Flags) {
-	if t.depth++; t.depth > maxDepth {
-		t.fail("too deep nest level in regular expression")
-	}
-	defer func() { t.depth-- }()
+	defer t.enter()()
 	t.sequence(flags)
 	for t.skip("|") {
 		if t.behind > 0 && t.depth > t.behind {
-			t.unsupported("a group of alternatives within a look-behind")
+			t.refuse("a group of alternatives within a look-behind")
 		}
 		t.out.WriteByte('|')
 		t.sequence(flags)
@@ -99,12 +128,14 @@ func (t *translation) alternatives(flags Flags) {
 }
 
 func (t *translation) sequence(flags Flags) {
-	for t.pos < len(t.src) && t.src[t.pos] != '|' && t.src[t.pos] != ')' {
+	for t.pos < len(t.src) && t.at(0) != '|' && t.at(0) != ')' {
 		if t.blank(flags) {
 			continue
 		}
-		if f, ok := t.openFlags(flags); ok {
+		if m := syntax().flags.FindStringSubmatch(t.rest()); m != nil && m[3] == ")" {
 			// (?i) holds to the end of the group, alternatives included.
+			t.pos += len(m[0])
+			f := (flags | ParseFlags(m[1])) &^ ParseFlags(m[2])
 			t.out.WriteString("(?" + engineFlags(f) + ":")
 			t.alternatives(f)
 			t.out.WriteByte(')')
@@ -116,86 +147,24 @@ func (t *translation) sequence(flags Flags) {
 
 // blank skips a comment, and white space in the extended form.
 func (t *translation) blank(flags Flags) bool {
-	if t.skip("(?#") {
-		end := strings.IndexByte(t.src[t.pos:], ')')
-		if end < 0 {
-			t.fail("end pattern in group")
-		}
-		t.pos += end + 1
-		return true
-	}
-	if flags&Extended == 0 {
-		return false
-	}
-	switch c := t.src[t.pos]; {
+	rest, end := t.rest(), 0
+	switch c := rest[0]; {
+	case strings.HasPrefix(rest, "(?#"):
+		end = strings.IndexByte(rest, ')')
+	case flags&Extended == 0:
 	case c == ' ' || c >= '\t' && c <= '\r':
-		t.pos++
-		return true
+		end = 1
 	case c == '#':
-		for t.pos < len(t.src) && t.src[t.pos] != '\n' {
-			t.pos++
-		}
-		return true
+		end = strings.IndexByte(rest+"\n", '\n')
 	}
-	return false
-}
-
-// openFlags reads (?imx-imx) without a colon.
-func (t *translation) openFlags(flags Flags) (Flags, bool) {
-	f, rest, ok := t.readFlags(flags)
-	if !ok || rest != ')' {
-		return 0, false
-	}
-	t.pos = strings.IndexByte(t.src[t.pos:], ')') + t.pos + 1
-	return f, true
-}
-
-// readFlags looks at (?imx-imx without moving; rest is the byte that follows.
-func (t *translation) readFlags(flags Flags) (f Flags, rest byte, ok bool) {
-	if !t.has("(?") {
-		return 0, 0, false
-	}
-	f, on := flags, true
-	for i := t.pos + 2; i < len(t.src); i++ {
-		switch c := t.src[i]; c {
-		case '-':
-			on = false
-		case 'i', 'm', 'x':
-			bit := ParseFlags(string(c))
-			if on {
-				f |= bit
-			} else {
-				f &^= bit
-			}
-		case ')', ':':
-			return f, c, true
-		case 'a', 'u', 'd':
-			t.unsupported("the option " + string(c))
-		default:
-			return 0, 0, false
-		}
-	}
-	return 0, 0, false
+	t.pos += max(0, end)
+	return end > 0
 }
 
 // engineFlags are the flags as a group of regexp2 has them; white space of
 // the extended form has been removed.
 func engineFlags(f Flags) string {
-	on, off := "", ""
-	for _, x := range []struct {
-		flag   Flags
-		letter string
-	}{{IgnoreCase, "i"}, {Multiline, "s"}} {
-		if f&x.flag != 0 {
-			on += x.letter
-		} else {
-			off += x.letter
-		}
-	}
-	if off != "" {
-		return on + "-" + off
-	}
-	return on
+	return [...]string{"-is", "i-s", "s-i", "is"}[f&IgnoreCase|f&Multiline>>1]
 }
 
 // quantified reads one atom and what repeats it.
@@ -206,16 +175,21 @@ func (t *translation) quantified(flags Flags) {
 		if t.blank(flags) {
 			continue
 		}
-		q, ok := t.quantifier()
-		if !ok {
+		q := t.quantifier()
+		if q == "" {
 			return
 		}
 		if t.behind > 0 {
-			t.unsupported("a repetition within a look-behind")
+			t.refuse("a repetition within a look-behind")
 		}
-		open := "(?:(?:"
-		if strings.HasSuffix(q, "+") && len(q) > 1 {
-			open, q = "(?>(?:", q[:len(q)-1]
+		t.pos += len(q)
+		if strings.HasPrefix(q, "{,") {
+			q = "{0" + q[1:]
+		}
+		// A ? after {n} is a separate quantifier; {n,m}+ is not possessive.
+		open, possessive := "(?:(?:", len(q) == 2 && q[1] == '+'
+		if possessive {
+			open, q = "(?>(?:", q[:1]
 		}
 		atom := open + string(t.out.Bytes()[start:]) + ")" + q + ")"
 		t.out.Truncate(start)
@@ -223,161 +197,84 @@ func (t *translation) quantified(flags Flags) {
 	}
 }
 
-const maxRepeat = 100_000
-
-// quantifier reads *, +, ?, {n,m} with what makes them lazy or possessive.
-// The text is for regexp2, except that a final + means possessive.
-func (t *translation) quantifier() (text string, ok bool) {
-	c := t.src[t.pos]
-	switch c {
-	case '*', '+', '?':
-	case '{':
-		return t.interval()
-	default:
-		return "", false
-	}
-	t.pos++
-	text = string(c)
-	switch {
-	case t.skip("?"):
-		text += "?"
-	case t.skip("+"):
-		text += "+"
-	}
-	return text, true
-}
-
-// interval reads {n}, {n,}, {,m} and {n,m}; anything else is not a quantifier.
-func (t *translation) interval() (text string, ok bool) {
-	body, _, closed := strings.Cut(t.src[t.pos+1:], "}")
-	from, to, comma := strings.Cut(body, ",")
-	if !closed || strings.Trim(from+to, "0123456789") != "" || from+to == "" {
-		return "", false
-	}
-	lo, err1 := strconv.Atoi("0" + from)
-	hi, err2 := strconv.Atoi("0" + to)
-	switch {
-	case err1 != nil || err2 != nil || max(lo, hi) > maxRepeat:
-		t.fail("too big number range")
-	case to != "" && hi < lo:
-		t.unsupported("a range of repetitions that counts down")
-	}
-	t.pos += len(body) + 2
-	if text = "{" + strconv.Itoa(lo) + "}"; comma {
-		text = "{" + strconv.Itoa(lo) + "," + to + "}"
-	}
-	// After {n} a ? is a separate quantifier; {n,m}+ is not possessive.
-	if comma && t.skip("?") {
-		text += "?"
-	}
-	return text, true
+// quantifier is the one at the current position, or "".
+func (t *translation) quantifier() string {
+	q := syntax().quantifier.FindString(t.rest())
+	return strings.TrimPrefix(q, "{,}")
 }
 
 func (t *translation) atom(flags Flags) {
-	t.flags = flags
-	if _, ok := t.quantifier(); ok {
-		t.fail("target of repeat operator is not specified")
-	}
-	switch c := t.src[t.pos]; c {
+	switch c := t.at(0); c {
 	case '(':
 		t.group(flags)
 	case '\\':
 		t.escape()
-	case '[', '.', '^', '$':
+	case '[':
+		t.out.WriteString("[" + t.class(flags) + "]")
+	case '^', '$', '.':
 		t.pos++
-		switch {
-		case c == '[':
-			t.out.WriteString(t.class().text())
-		case c == '^':
-			t.out.WriteString(`(?:\A|(?<=\n)(?!\z))`)
-		case c == '$':
-			t.out.WriteString(`(?=\n|\z)`)
-		case flags&Multiline != 0:
-			t.out.WriteString(`[\s\S]`)
-		default:
-			t.out.WriteString(`[^\n]`)
-		}
+		t.out.WriteString(map[byte]string{'^': `(?:\A|(?<=\n)(?!\z))`, '$': `(?=\n|\z)`, '.': "."}[c])
 	default:
-		r, size := utf8.DecodeRuneInString(t.src[t.pos:])
+		if t.quantifier() != "" {
+			t.refuse("a repetition of nothing")
+		}
+		r, size := utf8.DecodeRuneInString(t.rest())
 		t.pos += size
 		t.out.WriteString(literal(r))
 	}
 }
 
-// literal is one character that matches itself.
+// literal is one character that matches itself, within brackets too.
 func literal(r rune) string {
 	switch {
-	case r < 0x80 && (r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'):
-		return string(r)
 	case r < 0x20 || r == 0x7f:
 		return fmt.Sprintf(`\x%02x`, r)
-	case r < 0x80:
+	case r < 0x80 && r != '_' && !isAlnum(r):
 		return `\` + string(r)
 	}
 	return string(r)
 }
 
+func isAlnum(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
 // group reads what begins with a parenthesis.
 func (t *translation) group(flags Flags) {
-	if f, rest, ok := t.readFlags(flags); ok && rest == ':' {
-		t.pos += strings.IndexByte(t.src[t.pos:], ':') + 1
+	if m := t.take(syntax().flags); m != nil {
+		f := (flags | ParseFlags(m[1])) &^ ParseFlags(m[2])
 		t.body("(?"+engineFlags(f)+":", f)
 		return
 	}
-	t.pos++
-	for _, open := range []string{"?=", "?!", "?>"} {
-		if t.skip(open) {
-			t.body("("+open, flags)
-			return
-		}
-	}
+	m := t.take(syntax().group)
+	look, name := m[1], m[2]+m[3]
 	switch {
-	case t.skip("?<="):
-		t.lookBehind("(?<=", flags)
-	case t.skip("?<!"):
-		t.neg++
-		t.lookBehind("(?<!", flags)
-		t.neg--
-	case t.skip("?<"):
-		t.namedGroup(">", flags)
-	case t.skip("?'"):
-		t.namedGroup("'", flags)
-	case t.has("?("), t.has("?~"):
-		t.unsupported("a conditional group or an absence operator")
-	case t.has("?"):
-		t.fail("undefined group option")
-	case t.named:
+	case strings.HasPrefix(look, "<"):
+		// Ruby takes one of a fixed width, or some of them as alternatives; other
+		// forms are refused without measuring them.
+		outer := t.behind
+		t.behind = t.depth + 1
+		t.body("(?"+look, flags)
+		t.behind = outer
+		return
+	case look != "":
+		t.body("(?"+look, flags)
+		return
+	case name == "" && t.at(0) == '?':
+		t.refuse("the group (?" + string(t.at(1)) + "…)")
+	case name == "" && t.named:
 		t.body("(?:", flags)
-	default:
-		t.capture()
-		t.body("(", flags)
-	}
-}
-
-func (t *translation) capture() {
-	if t.neg > 0 {
-		t.fail("invalid pattern in look-behind")
+		return
+	case t.behind > 0:
+		t.refuse("a group within a look-behind")
+	case t.byName[name] > 0:
+		t.refuse("a second group with the name " + name)
 	}
 	t.groups++
-}
-
-func (t *translation) namedGroup(closing string, flags Flags) {
-	name, rest, ok := strings.Cut(t.src[t.pos:], closing)
-	first, _ := utf8.DecodeRuneInString(name)
-	switch {
-	case name == "":
-		t.fail("group name is empty")
-	case !ok || first != '_' && !unicode.IsLetter(first) || strings.ContainsFunc(name, func(r rune) bool {
-		return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}):
-		t.fail("invalid group name <%s>", name)
-	case t.byName[name] > 0:
-		t.unsupported("a second group with the name " + name)
+	if name != "" {
+		t.names = append(t.names, name)
+		t.byName[name] = t.groups
 	}
-	t.pos = len(t.src) - len(rest)
-	t.capture()
-	t.names = append(t.names, name)
-	t.byName[name] = t.groups
 	t.body("(", flags)
 }
 
@@ -386,101 +283,171 @@ func (t *translation) body(open string, flags Flags) {
 	t.out.WriteString(open)
 	t.alternatives(flags)
 	if !t.skip(")") {
-		t.fail("end pattern with unmatched parenthesis")
+		t.refuse("a group without its closing parenthesis")
 	}
 	t.out.WriteByte(')')
 }
 
-// lookBehind reads a look-behind. Ruby takes one of a fixed width, or some of
-// them as alternatives; here it is refused in other forms without measuring it.
-func (t *translation) lookBehind(open string, flags Flags) {
-	outer := t.behind
-	t.behind = t.depth + 1
-	t.body(open, flags)
-	t.behind = outer
-}
-
 // escape reads a backslash sequence outside of a class.
 func (t *translation) escape() {
-	if t.pos+1 >= len(t.src) {
-		t.fail("too short escape sequence")
-	}
-	c := t.src[t.pos+1]
-	set, isClass := escapeClass(c)
+	c := t.at(1)
 	switch {
-	case strings.IndexByte("GKXgyYNOpP", c) >= 0, c == 'R' && t.behind > 0:
-		t.unsupported(`\` + string(c))
-	case c >= '1' && c <= '9':
-		t.numbered()
-		return
-	case isClass, strings.IndexByte("AzbBZRk", c) >= 0:
+	case c == 'W':
 		t.pos += 2
-	}
-	switch {
-	case isClass:
-		t.out.WriteString(set.text())
-	case c == 'Z':
-		t.out.WriteString(`(?=\n?\z)`)
-	case c == 'R':
+		t.out.WriteString("[^" + classOf('w') + "]")
+	case classOf(c) != "":
+		t.pos += 2
+		t.out.WriteString("[" + classOf(c) + "]")
+	case c == 'R' && t.behind == 0:
+		t.pos += 2
 		t.out.WriteString(`(?>\r\n|[\n\v\f\r\u0085\u2028\u2029])`)
-	case c == 'k':
-		t.reference()
-	case c == 'A' || c == 'z' || c == 'b' || c == 'B':
+	case c != 0 && strings.IndexByte("AzbBZ", c) >= 0:
+		t.pos += 2
 		t.out.WriteString(`\` + string(c))
 	default:
-		t.out.WriteString(literal(t.character()))
+		m := t.take(syntax().reference)
+		if m == nil {
+			t.out.WriteString(literal(t.character()))
+			return
+		}
+		n, _ := strconv.Atoi(m[1])
+		if m[1] == "" {
+			n = t.byName[m[2]+m[3]]
+		}
+		if n == 0 || n > t.groups || t.behind > 0 || m[1] != "" && t.named || isDigit(t.at(0)) {
+			t.refuse("the reference " + m[0])
+		}
+		fmt.Fprintf(&t.out, `(?:\%d)`, n)
 	}
 }
 
-// numbered reads a back reference such as \1.
-func (t *translation) numbered() {
-	end := t.pos + 1
-	for end < len(t.src) && t.src[end] >= '0' && t.src[end] <= '9' {
-		end++
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// classOf gives the characters of \d, \w, \s, \h and their opposites, as
+// between brackets, "" for another letter.
+func classOf(c byte) string {
+	switch c {
+	case 'd':
+		return "0-9"
+	case 'D':
+		return "\\x00-/:-\U0010ffff"
+	case 'w':
+		return "a-zA-Z0-9_"
+	case 'W':
+		return "\\x00-/:-@\\[-\\^`{-\U0010ffff"
+	case 's':
+		return `\t\n\v\f\r\x20`
+	case 'S':
+		return "\\x00-\\x08\\x0e-\\x1f!-\U0010ffff"
+	case 'h':
+		return "0-9a-fA-F"
+	case 'H':
+		return "\\x00-/:-@G-`g-\U0010ffff"
 	}
-	n, err := strconv.Atoi(t.src[t.pos+1 : end])
-	if err != nil || n > 9 {
-		t.unsupported("a number beyond \\9")
-	}
-	if t.named {
-		t.fail("numbered backref/call is not allowed. (use name)")
-	}
-	t.pos = end
-	t.refer(n)
+	return ""
 }
 
-func (t *translation) refer(n int) {
-	if t.behind > 0 {
-		t.fail("invalid pattern in look-behind")
+// class reads a bracketed class and gives what goes between brackets.
+func (t *translation) class(flags Flags) string {
+	defer t.enter()()
+	t.pos++
+	items := ""
+	if t.skip("^") {
+		items = "^"
 	}
-	if n > t.groups {
-		// A reference to a group further on: that group is unset at first.
-		t.unsupported("a reference to a later group")
+	for first := true; first || !t.skip("]"); first = false {
+		switch {
+		case t.pos >= len(t.src):
+			t.refuse("a character class without its closing bracket")
+		case strings.HasPrefix(t.rest(), "&&"):
+			t.refuse("an intersection of character classes (&&)")
+		case strings.HasPrefix(t.rest(), "[^"):
+			t.refuse("a negated character class within another")
+		}
+		items += t.classItem(flags)
 	}
-	fmt.Fprintf(&t.out, `(?:\%d)`, n)
+	return items
 }
 
-// reference reads the rest of \k<name> and \k'name'.
-func (t *translation) reference() {
-	closing := ">"
+// classItem reads a character, a range, an escape or a nested class.
+func (t *translation) classItem(flags Flags) string {
+	if m := t.take(syntax().posix); m != nil {
+		return t.posix(m[1], flags)
+	}
+	if t.at(0) == '[' {
+		return t.class(flags)
+	}
+	if s := classOf(t.at(1)); t.at(0) == '\\' && s != "" {
+		if t.at(1) == 'W' && flags&IgnoreCase != 0 {
+			t.refuse(`\W within brackets, with the option i`)
+		}
+		t.pos += 2
+		return s
+	}
+	lo := t.classRune()
+	if t.at(0) != '-' || t.at(1) == ']' || t.at(1) == '[' {
+		return literal(lo)
+	}
+	t.pos++
+	if t.at(0) == '\\' && classOf(t.at(1)) != "" {
+		t.refuse("a range up to a character class")
+	}
+	return literal(lo) + "-" + literal(t.classRune())
+}
+
+// classRune reads one character of a class.
+func (t *translation) classRune() rune {
+	if t.skip(`\b`) {
+		return '\b'
+	}
+	if t.at(0) == '\\' {
+		return t.character()
+	}
+	r, size := utf8.DecodeRuneInString(t.rest())
+	t.pos += size
+	return r
+}
+
+// character reads a backslash sequence that means one character.
+func (t *translation) character() rune {
+	c, size := utf8.DecodeRuneInString(t.src[t.pos+1:])
+	t.pos += 1 + size
+	if i := strings.IndexRune("tnrfvae", c); i >= 0 {
+		return rune("\t\n\r\f\v\a\x1b"[i])
+	}
+	digits := map[rune]int{'x': 2, 'u': 4}[c]
+	if digits == 0 && !isAlnum(c) && size > 0 {
+		return c
+	}
+	r, err := strconv.ParseUint(t.rest()[:min(digits, len(t.rest()))], 16, 32)
+	if err != nil || c == 'x' && r >= 0x80 {
+		t.refuse(`\` + string(c))
+	}
+	t.pos += digits
+	return rune(r)
+}
+
+// posix gives the characters of a POSIX bracket; they are Unicode.
+func (t *translation) posix(name string, flags Flags) string {
+	items, ok := map[string]string{
+		"alpha":  `\p{L}\p{Nl}\p{Mn}\p{Mc}`,
+		"digit":  `\p{Nd}`,
+		"alnum":  `\p{L}\p{Nl}\p{Mn}\p{Mc}\p{Nd}`,
+		"upper":  `\p{Lu}`,
+		"lower":  `\p{Ll}`,
+		"space":  `\t\n\v\f\r\x20\u0085\p{Z}`,
+		"blank":  `\t\p{Zs}`,
+		"cntrl":  `\p{Cc}`,
+		"punct":  `\p{P}\$\+<=>\^\x60\|~`,
+		"xdigit": `0-9a-fA-F`,
+		"word":   `\p{L}\p{M}\p{N}\p{Pc}`,
+		"print":  `\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}\p{Zs}`,
+	}[name]
 	switch {
-	case t.skip("<"):
-	case t.skip("'"):
-		closing = "'"
-	default:
-		t.fail("invalid backref number/name")
+	case !ok:
+		t.refuse("the character class [:" + name + ":]")
+	case flags&IgnoreCase != 0 && (name == "upper" || name == "lower"):
+		return items + "a-zA-Z"
 	}
-	name, rest, ok := strings.Cut(t.src[t.pos:], closing)
-	if !ok {
-		t.fail("invalid backref number/name")
-	}
-	t.pos = len(t.src) - len(rest)
-	if strings.Trim(name, "-0123456789") == "" {
-		t.unsupported("\\k with a number")
-	}
-	n := t.byName[name]
-	if n == 0 {
-		t.fail("undefined name <%s> reference", name)
-	}
-	t.refer(n)
+	return items
 }
