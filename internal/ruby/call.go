@@ -14,13 +14,6 @@ func (in *Interp) raise(class, format string, args ...any) {
 	in.throw(in.newException(class, msg))
 }
 
-// raiseName raises a NameError or NoMethodError about a name.
-func (in *Interp) raiseName(class, name, format string, args ...any) {
-	e := in.newException(class, fmt.Sprintf(format, args...))
-	e.extra = Symbol(name)
-	in.throw(e)
-}
-
 func (in *Interp) newException(class, msg string) *Exception {
 	c := in.classes[class]
 	if c == nil {
@@ -36,10 +29,6 @@ func (in *Interp) newException(class, msg string) *Exception {
 func (in *Interp) throw(e *Exception) {
 	if e.prog == nil {
 		e.prog, e.off = in.place()
-		e.trace = in.backtrace()
-	}
-	if e.cause == nil && in.errInfo != any(e) {
-		e.cause = in.errInfo
 	}
 	in.step(5)
 	panic(&raised{e})
@@ -55,25 +44,6 @@ func (in *Interp) place() (*Program, int) {
 	return prog, off
 }
 
-func (in *Interp) backtrace() []string {
-	var out []string
-	prog, off := in.curProg, in.curOff
-	for i := len(in.stack); i >= 0 && len(out) < 50 && prog != nil; i-- {
-		line, _ := prog.Position(off)
-		where, hidden := "<main>", prog.prelude
-		if i > 0 {
-			where = in.stack[i-1].name
-		}
-		if !hidden {
-			out = append(out, fmt.Sprintf("%s:%d:in `%s'", prog.opts.File, line, where))
-		}
-		if i > 0 {
-			prog, off = in.stack[i-1].prog, in.stack[i-1].off
-		}
-	}
-	return out
-}
-
 // noMethod raises NameError or NoMethodError, or refuses what Ruby has and this
 // package does not.
 func (in *Interp) noMethod(self Value, name string, bare bool) {
@@ -81,9 +51,9 @@ func (in *Interp) noMethod(self Value, name string, bare bool) {
 		in.unsupported(in.methodName(self, name))
 	}
 	if bare {
-		in.raiseName("NameError", name, "undefined local variable or method `%s' for %s", name, in.describe(self))
+		in.raise("NameError", "undefined local variable or method `%s' for %s", name, in.describe(self))
 	}
-	in.raiseName("NoMethodError", name, "undefined method `%s' for %s", name, in.describe(self))
+	in.raise("NoMethodError", "undefined method `%s' for %s", name, in.describe(self))
 }
 
 // methodName names a method as documentation does.
@@ -137,7 +107,7 @@ func (in *Interp) call(v invocation) Value {
 		return in.invoke(v, mm)
 	}
 	if m != nil {
-		in.raiseName("NoMethodError", v.name, "private method `%s' called for %s", v.name, in.describe(v.self))
+		in.raise("NoMethodError", "private method `%s' called for %s", v.name, in.describe(v.self))
 	}
 	in.noMethod(v.self, v.name, v.bare)
 	return nil
@@ -192,7 +162,7 @@ func (in *Interp) invoke(v invocation, m *method) Value {
 	in.alloc(96 + 16*len(fn.scope.order))
 	mf := &methFrame{m: m, args: v.args, kw: v.kw, blk: v.blk}
 	f := &frame{self: v.self, vars: make([]Value, len(fn.scope.order)), mf: mf, prog: m.prog, cref: m.cref}
-	in.stack = append(in.stack, callSite{v.name, in.curProg, in.curOff})
+	in.stack = append(in.stack, callSite{in.curProg, in.curOff})
 	in.bind(fn.params, f, arguments{v.args, v.kw, v.blk}, true)
 	var r Value
 	if fn.jumpRet {

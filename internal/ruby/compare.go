@@ -54,9 +54,6 @@ func (in *Interp) equal(a, b Value) bool {
 	case *Regexp:
 		y, ok := b.(*Regexp)
 		return ok && x.src == y.src && x.flags == y.flags
-	case *timeValue:
-		y, ok := b.(*timeValue)
-		return ok && x.t.Equal(y.t)
 	case *Object, *Exception:
 		return a == b || truthy(in.send(a, "==", b))
 	}
@@ -93,11 +90,6 @@ func (in *Interp) compare(a, b Value) (int, bool) {
 			}
 		}
 		return cmp.Compare(len(x.a), len(y.a)), true
-	case *timeValue:
-		if y, ok := b.(*timeValue); ok {
-			return x.t.Compare(y.t), true
-		}
-		return 0, false
 	}
 	if o, ok := a.(*Object); ok {
 		if r, ok := in.send(o, "<=>", b).(int); ok {

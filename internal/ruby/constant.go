@@ -62,13 +62,11 @@ func (in *Interp) builtinConst(name string) Value {
 	case "ARGV":
 		return NewArray()
 	case "STDOUT", "STDERR", "STDIN":
-		return &Object{class: in.classes["IO"], data: &fileData{path: "<" + name + ">"}}
+		return &Object{class: in.classes["IO"], data: name}
 	case "File::SEPARATOR", "IO::SEPARATOR":
 		return text("/")
 	case "File::PATH_SEPARATOR":
 		return text(pathListSeparator)
-	case "File::FNM_DOTMATCH":
-		return fnmDotmatch
 	case "Regexp::IGNORECASE":
 		return 1
 	case "Regexp::EXTENDED":
@@ -97,7 +95,7 @@ func (in *Interp) constIn(base Value, name string) Value {
 		if v, ok := in.hostCall(c.Host, c, &call{self: c, name: name}, true); ok {
 			return v
 		}
-		in.raiseName("NameError", name, "uninitialized constant %s::%s", c.Name, name)
+		in.raise("NameError", "uninitialized constant %s::%s", c.Name, name)
 	}
 	in.raise("TypeError", "%s is not a class/module", in.inspect(base))
 	return nil
@@ -135,7 +133,7 @@ func (in *Interp) missingConst(c *Class, name string) Value {
 			return v
 		}
 	}
-	in.raiseName("NameError", name, "uninitialized constant %s", full)
+	in.raise("NameError", "uninitialized constant %s", full)
 	return nil
 }
 
@@ -195,6 +193,9 @@ func (in *Interp) rubyMethod(self Value, name string) (variable, ok bool) {
 	case *Class:
 		for k := c; k != nil; k = k.super {
 			if in.isBuiltin(k) {
+				if rubyMethods()[k.name+"."] == nil && k == c {
+					return false, true // a library whose methods are not listed
+				}
 				classes = append(classes, k.name+".")
 			}
 		}

@@ -38,8 +38,6 @@ type Error struct {
 	Message string
 	// Construct is the offending text or the name of the construct, where there is one.
 	Construct string
-	// Trace holds the calls that led there, innermost first, as "file:line:in `method'".
-	Trace []string
 	// Err is the cause, such as the context's error, or nil.
 	Err error
 

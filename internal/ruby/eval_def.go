@@ -69,7 +69,7 @@ func (n *superNode) eval(in *Interp, f *frame) Value {
 	in.at(f, n)
 	m := in.superMethod(f)
 	if m == nil {
-		in.raiseName("NoMethodError", v.name, "super: no superclass method `%s' for %s", v.name, in.describe(f.self))
+		in.raise("NoMethodError", "super: no superclass method `%s' for %s", v.name, in.describe(f.self))
 	}
 	return in.withBlock(n.block, v, func(v invocation) Value { return in.invoke(v, m) })
 }

@@ -142,41 +142,6 @@ func (in *Interp) lookPath(name string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
-// command makes the command that system is called with.
-func (in *Interp) command(c *call) *exec.Cmd {
-	if c.kwargs() != nil {
-		in.unsupported("an option of system")
-	}
-	var words []string
-	for _, a := range c.args {
-		words = append(words, in.argString(a))
-	}
-	in.mayExec("system", strings.Join(words, " "))
-	if len(words) == 1 {
-		return shellCommand(words[0])
-	}
-	p, err := in.lookPath(words[0])
-	if err != nil {
-		p = words[0]
-	}
-	cmd := exec.Command(p, words[1:]...) //nolint:noctx // the caller kills its process group
-	ownGroup(cmd)
-	return cmd
-}
-
-// system is Kernel#system: true, false, or nil when the command can't be
-// started.
-func (in *Interp) system(c *call) Value {
-	out, errs, code, err := in.runCommand(in.command(c))
-	in.print(out)
-	in.print(errs)
-	in.setStatus(code)
-	if err != nil || code == 127 {
-		return nil
-	}
-	return code == 0
-}
-
 func statusMethods() []builtin {
 	return []builtin{
 		{"success?", 0, 0, statusSuccess},

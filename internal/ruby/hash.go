@@ -1,11 +1,6 @@
 package ruby
 
-import (
-	"fmt"
-	"slices"
-	"strconv"
-	"strings"
-)
+import "slices"
 
 // Hash is a Ruby hash: it keeps the order in which its keys were added.
 type Hash struct {
@@ -97,56 +92,24 @@ func (h *Hash) values() []Value {
 	return out
 }
 
-type (
-	strKey  string
-	compKey string
-)
+type strKey string
 
 // keyOf gives a comparable Go value that is equal for keys that are eql? in
-// Ruby.
+// Ruby: an array is a list of pairs of an element and the rest.
 func keyOf(v Value) any {
 	switch x := v.(type) {
 	case *String:
 		return strKey(x.s)
-	case *Array, *Hash, *Range:
-		var b strings.Builder
-		writeKey(&b, v, 0)
-		return compKey(b.String())
+	case *Array:
+		var list any = "array"
+		for _, e := range slices.Backward(x.a) {
+			list = [2]any{keyOf(e), list}
+		}
+		return list
+	case *Range:
+		return [3]any{keyOf(x.Lo), keyOf(x.Hi), x.Excl}
 	}
 	return v
-}
-
-func writeKey(b *strings.Builder, v Value, depth int) {
-	if depth > 50 {
-		return
-	}
-	switch x := v.(type) {
-	case *String:
-		b.WriteString(strconv.Quote(x.s))
-	case *Array:
-		b.WriteByte('[')
-		for _, e := range x.a {
-			writeKey(b, e, depth+1)
-		}
-		b.WriteByte(']')
-	case *Hash: // equal in any order
-		var parts []string
-		x.Each(func(k, v Value) bool {
-			var e strings.Builder
-			writeKey(&e, NewArray(k, v), depth+1)
-			parts = append(parts, e.String())
-			return true
-		})
-		slices.Sort(parts)
-		fmt.Fprintf(b, "%q", parts)
-	case *Range:
-		b.WriteByte('r')
-		writeKey(b, NewArray(x.Lo, x.Hi, x.Excl), depth+1)
-	case nil, bool, int, float64, Symbol:
-		fmt.Fprintf(b, "%T%v;", x, x)
-	default:
-		fmt.Fprintf(b, "%p;", v)
-	}
 }
 
 // hset stores an entry, accounted for.
@@ -156,18 +119,22 @@ func (in *Interp) hset(h *Hash, k, v Value) {
 	h.Set(k, v)
 }
 
-// chargeKey accounts for the work of a key that is a container. An object with
-// a hash method defined on it can't be a key here.
+// chargeKey accounts for the work of a key that is an array, and refuses keys
+// whose equality is not known here.
 func (in *Interp) chargeKey(k Value) {
 	switch x := k.(type) {
-	case *Array, *Hash, *Range:
-		n := in.sizeOf(k, 0)
-		in.step(n)
-		in.alloc(n * 8)
-	case *Object:
-		if m := in.findMethod(x, "hash"); m != nil && m.fn != nil {
-			in.unsupported("a hash key with a method hash of its own")
+	case *Array:
+		if !in.enter(x) {
+			in.unsupported("an array that holds itself as a hash key")
 		}
+		defer in.leave(x)
+		in.step(len(x.a))
+		in.alloc(32 * len(x.a))
+		for _, e := range x.a {
+			in.chargeKey(e)
+		}
+	case *Hash, *Object:
+		in.unsupported("a hash key of the class " + in.classOf(k).name)
 	}
 }
 
@@ -186,30 +153,4 @@ func (in *Interp) hashGet(h *Hash, k Value) Value {
 		return in.yield(h.defProc, h, k)
 	}
 	return h.def
-}
-
-// sizeOf estimates the work of walking a container, so that it can be charged.
-func (in *Interp) sizeOf(v Value, depth int) int {
-	if depth > 20 {
-		return 1
-	}
-	n := 1
-	switch x := v.(type) {
-	case *String:
-		n += len(x.s) / 8
-	case *Array:
-		for _, e := range x.a {
-			if n += in.sizeOf(e, depth+1); n > in.limits.Steps {
-				in.step(n)
-			}
-		}
-	case *Hash:
-		x.Each(func(k, v Value) bool {
-			if n += in.sizeOf(k, depth+1) + in.sizeOf(v, depth+1); n > in.limits.Steps {
-				in.step(n)
-			}
-			return true
-		})
-	}
-	return n
 }

@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/galleyhq/galley/internal/env"
@@ -45,7 +43,7 @@ type Config struct {
 	Env *env.Env
 	// Dir is the directory that relative paths and Dir.pwd refer to. Default: the process's.
 	Dir string
-	// AllowExec says whether a program may start a command (backticks, %x, system, Open3). Otherwise it is refused with
+	// AllowExec says whether a program may start a command (backticks, %x). Otherwise it is refused with
 	// an error.
 	AllowExec Consent
 	// Limits bound each run.
@@ -94,7 +92,6 @@ type Interp struct {
 }
 
 type callSite struct {
-	name string
 	prog *Program
 	off  int
 }
@@ -193,17 +190,14 @@ func (in *Interp) protect(fn func() Value) (v Value, p any) {
 			case *raised, *jump, *Error, *internalPanic:
 				p = x
 			default:
-				p = &internalPanic{r, string(debug.Stack())}
+				p = &internalPanic{r}
 			}
 		}
 	}()
 	return fn(), nil
 }
 
-type internalPanic struct {
-	v     any
-	stack string
-}
+type internalPanic struct{ v any }
 
 type raised struct{ exc *Exception }
 
@@ -242,7 +236,7 @@ func (in *Interp) toError(p any) error {
 		in.here(e)
 		return e
 	case *internalPanic:
-		e := &Error{Kind: Internal, Message: fmt.Sprintf("the evaluator failed: %v", x.v), Trace: strings.Split(x.stack, "\n")}
+		e := &Error{Kind: Internal, Message: fmt.Sprintf("the evaluator failed: %v", x.v)}
 		in.here(e)
 		return e
 	}
@@ -258,7 +252,7 @@ func (in *Interp) here(e *Error) {
 }
 
 func (in *Interp) exceptionError(x *Exception) error {
-	e := &Error{Kind: Raised, Class: x.class.name, Trace: x.trace}
+	e := &Error{Kind: Raised, Class: x.class.name}
 	msg, p := in.protect(func() Value { return NewString(in.excMessage(x)) })
 	if p == nil {
 		e.Message = msg.(*String).s
@@ -429,13 +423,4 @@ func (in *Interp) RunTemplate(ctx context.Context, p *Program, t Template) (stri
 		return "", err
 	}
 	return v.(*String).s, nil
-}
-
-// strs makes an array of strings.
-func (in *Interp) strs(list []string) *Array {
-	a := in.arr(nil)
-	for _, s := range list {
-		in.push(a, in.str(s))
-	}
-	return a
 }

@@ -59,7 +59,6 @@ func TestErrors(t *testing.T) {
 		{"File.read('/nonexistent/x')", Raised, "Errno::ENOENT", 1, 6, "No such file"},
 		{"`ls`", Refused, "", 1, 1, "command `ls'"},
 		{"x = %x(git rev-parse HEAD)", Refused, "", 1, 5, "git rev-parse HEAD"},
-		{"system('ls', '-l')", Refused, "", 1, 1, "ls -l"},
 		{"require 'open3'\nOpen3.capture2('ls')", Unsupported, "", 2, 1, "Open3"},
 		{"`ls` rescue 1", Refused, "", 1, 1, "not allowed"},
 		{"require_relative 'x'", Refused, "", 1, 1, "require_relative"},
@@ -99,11 +98,6 @@ func TestErrors(t *testing.T) {
 	if got := err.Error(); !strings.HasPrefix(got, "t.rb:1:1: ") {
 		t.Errorf("error text %q", got)
 	}
-	_, err = eval(t, Config{}, "def a = b\ndef b = raise('x')\na")
-	var e *Error
-	if !errors.As(err, &e) || len(e.Trace) != 3 || e.Trace[0] != "t.rb:2:in `b'" || e.Trace[2] != "t.rb:3:in `<main>'" {
-		t.Errorf("trace %+v", e)
-	}
 }
 
 // What Ruby has and we lack is never taken for an error of the program, nor can the program rescue it.
@@ -127,16 +121,12 @@ func TestExec(t *testing.T) {
 	}
 	cfg := Config{AllowExec: Always, Dir: dir, Env: env.New([]string{"PATH=/usr/bin:/bin", "V=val"})}
 	tests := map[string]any{
-		"`echo hi`":                         "hi\n",
-		"%x(printf %s $V).upcase":           "VAL",
-		"`pwd`.chomp":                       dir,
-		"`exit 3`; $?.exitstatus":           int64(3),
-		"`true`; $?.success?":               true,
-		"system('exit 1')":                  false,
-		"system('true')":                    true,
-		"system('no-such-command-x')":       nil,
-		"system('test', 'a b', '=', 'a b')": true,
-		"ENV['W'] = 'w'; `printf $W`":       "w",
+		"`echo hi`":                   "hi\n",
+		"%x(printf %s $V).upcase":     "VAL",
+		"`pwd`.chomp":                 dir,
+		"`exit 3`; $?.exitstatus":     int64(3),
+		"`true`; $?.success?":         true,
+		"ENV['W'] = 'w'; `printf $W`": "w",
 		"begin; `no-such-command-x`; rescue Errno::ENOENT; 'none'; end": "none",
 	}
 	for src, want := range tests {
@@ -172,26 +162,25 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	tests := map[string]any{
-		"File.read('a.txt')":                                         "l1\nl2\n",
-		"File.readlines('a.txt').map(&:chomp).join(',')":             "l1,l2",
-		"IO.readlines('a.txt', chomp: true).last":                    "l2",
-		"File.foreach('a.txt').to_a.size":                            int64(2),
-		"File.open('a.txt') { |f| f.read }":                          "l1\nl2\n",
-		"File.open('a.txt', &:readlines).size":                       int64(2),
-		"File.exist?('a.txt') && !File.exist?('zz')":                 true,
-		"YAML.load_file('c.yml')['k'].inspect":                       "[1, true]",
-		"JSON.parse(File.read('d.json'))['a']":                       int64(1),
-		"Dir.pwd":                                                    filepath.ToSlash(dir),
-		"Dir.glob('*').join(' ')":                                    "a.txt c.yml d.json sub",
-		"Dir.glob('**/*.{rb,txt}').join(' ')":                        "sub/b.rb a.txt",
-		"Dir['sub/*'].join":                                          "sub/b.rb",
-		"Dir.glob('sub/*', File::FNM_DOTMATCH).include?('sub/.hid')": true,
-		"Dir.children('sub').sort.join(' ')":                         ".hid b.rb",
-		"File.expand_path('x')":                                      filepath.ToSlash(dir) + "/x",
-		"File.expand_path('~/x')":                                    "/home/me/x",
-		"File.directory?('sub')":                                     true,
-		"__dir__":                                                    filepath.ToSlash(dir),
-		"Dir.home":                                                   "/home/me",
+		"File.read('a.txt')":                             "l1\nl2\n",
+		"File.readlines('a.txt').map(&:chomp).join(',')": "l1,l2",
+		"IO.readlines('a.txt', chomp: true).last":        "l2",
+		"File.foreach('a.txt').to_a.size":                int64(2),
+		"File.open('a.txt') { |f| f.read }":              "l1\nl2\n",
+		"File.open('a.txt', &:readlines).size":           int64(2),
+		"File.exist?('a.txt') && !File.exist?('zz')":     true,
+		"YAML.load_file('c.yml')['k'].inspect":           "[1, true]",
+		"JSON.parse(File.read('d.json'))['a']":           int64(1),
+		"Dir.pwd":                                        filepath.ToSlash(dir),
+		"Dir.glob('*').join(' ')":                        "a.txt c.yml d.json sub",
+		"Dir.glob('**/*.{rb,txt}').join(' ')":            "sub/b.rb a.txt",
+		"Dir['sub/*'].join":                              "sub/b.rb",
+		"Dir.children('sub').sort.join(' ')":             ".hid b.rb",
+		"File.expand_path('x')":                          filepath.ToSlash(dir) + "/x",
+		"File.expand_path('~/x')":                        "/home/me/x",
+		"File.directory?('sub')":                         true,
+		"__dir__":                                        filepath.ToSlash(dir),
+		"Dir.home":                                       "/home/me",
 	}
 	for src, want := range tests {
 		if got, err := eval(t, Config{Dir: dir, Env: env.New([]string{"HOME=/home/me"})}, src); err != nil || !reflect.DeepEqual(got, want) {

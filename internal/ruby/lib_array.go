@@ -1,9 +1,6 @@
 package ruby
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 func arrayMethods() []builtin {
 	return []builtin{
@@ -14,26 +11,15 @@ func arrayMethods() []builtin {
 		{"each", 0, 0, orEnum(enumEach)},
 		{"[] slice", 1, 2, arrayGet},
 		{"[]=", 2, 3, arraySet},
-		{"dig", 1, -1, objectDig},
-		{"fetch", 1, 2, arrayFetch},
-		{"last", 0, 1, arrayLast},
 		{"<<", 1, 1, arrayPush},
-		{"push append", 0, -1, arrayPush},
+		{"push", 0, -1, arrayPush},
 		{"pop shift", 0, 0, arrayPop},
-		{"unshift prepend", 0, -1, arrayUnshift},
-		{"concat", 0, -1, arrayConcat},
 		{"+", 1, 1, arrayAdd},
-		{"*", 1, 1, arrayTimes},
 		{"join", 0, 1, arrayJoin},
-		{"index find_index", 0, 1, arrayIndex},
-		{"delete", 1, 1, arrayDelete},
 		{"map! collect! select! filter! keep_if reject! delete_if", 0, 0, orEnum(inPlace)},
 		{"sort! sort_by! uniq! compact! reverse!", 0, 0, inPlace},
 		{"flatten!", 0, 1, inPlace},
-		{"compact", 0, 0, arrayCompact},
 		{"flatten", 0, 1, arrayFlatten},
-		{"reverse", 0, 0, arrayReverse},
-		{"clear", 0, 0, arrayClear},
 	}
 }
 
@@ -132,45 +118,6 @@ func arraySet(in *Interp, c *call) Value {
 	return val
 }
 
-// objectDig is Array#dig and Hash#dig.
-func objectDig(in *Interp, c *call) Value {
-	v := c.self
-	for _, k := range c.args {
-		switch x := v.(type) {
-		case nil:
-			return nil
-		case *Hash:
-			v = in.hashGet(x, k)
-		case *Array:
-			v = x.element(in.argInt(k))
-		default:
-			in.raise("TypeError", "%s does not have #dig method", in.classOf(v).name)
-		}
-	}
-	return v
-}
-
-func arrayFetch(in *Interp, c *call) Value {
-	a := c.self.(*Array)
-	i, n := in.argInt(c.args[0]), len(a.a)
-	if i >= -n && i < n {
-		return a.element(i)
-	}
-	if c.blk == nil && len(c.args) == 1 {
-		in.raise("IndexError", "index %d outside of array bounds: %d...%d", i, -n, n)
-	}
-	return in.fetchDefault(c)
-}
-
-func arrayLast(in *Interp, c *call) Value {
-	a := c.self.(*Array)
-	if len(c.args) == 0 {
-		return a.element(-1)
-	}
-	n := in.size(c.args[0], "negative array size")
-	return in.arr(append([]Value(nil), a.a[max(0, len(a.a)-n):]...))
-}
-
 func arrayPush(in *Interp, c *call) Value {
 	a := in.change(c.self)
 	for _, x := range c.args {
@@ -194,40 +141,8 @@ func arrayPop(in *Interp, c *call) Value {
 	return last
 }
 
-func arrayUnshift(in *Interp, c *call) Value {
-	a := in.change(c.self)
-	in.alloc(16 * (len(c.args) + len(a.a)))
-	a.a = append(append([]Value(nil), c.args...), a.a...)
-	return a
-}
-
-func arrayConcat(in *Interp, c *call) Value {
-	a := in.change(c.self)
-	var add []Value
-	for _, x := range c.args {
-		add = append(add, in.argArray(x).a...)
-	}
-	in.alloc(40 * len(add))
-	a.a = append(a.a, add...)
-	return a
-}
-
 func arrayAdd(in *Interp, c *call) Value {
 	return in.arr(append(append([]Value(nil), c.self.(*Array).a...), in.argArray(c.args[0]).a...))
-}
-
-func arrayTimes(in *Interp, c *call) Value {
-	a := c.self.(*Array)
-	if s, ok := c.args[0].(*String); ok {
-		return in.str(in.join(a, s.s))
-	}
-	n := in.size(c.args[0], "argument must be non-negative")
-	in.alloc(in.multiply(16*len(a.a), n))
-	var out []Value
-	for range n {
-		out = append(out, a.a...)
-	}
-	return in.arr(out)
 }
 
 func arrayJoin(in *Interp, c *call) Value {
@@ -259,38 +174,6 @@ func (in *Interp) join(a *Array, sep string) string {
 		b.WriteString(s)
 	}
 	return b.String()
-}
-
-func arrayIndex(in *Interp, c *call) Value {
-	if len(c.args) == 0 && c.blk == nil {
-		return in.enum(c)
-	}
-	for i, x := range c.self.(*Array).a {
-		in.step(1)
-		if len(c.args) > 0 && in.equal(x, c.args[0]) || len(c.args) == 0 && in.yieldBool(c.blk, x) {
-			return i
-		}
-	}
-	return nil
-}
-
-func arrayDelete(in *Interp, c *call) Value {
-	a := in.change(c.self)
-	var found Value
-	var out []Value
-	for _, x := range a.a {
-		in.step(1)
-		if in.equal(x, c.args[0]) {
-			found = x
-		} else {
-			out = append(out, x)
-		}
-	}
-	if len(out) == len(a.a) && c.blk != nil {
-		return in.yield(c.blk, c.args[0])
-	}
-	a.a = out
-	return found
 }
 
 // inPlace is a method such as map!, delete_if or upcase!: the result of the
@@ -329,16 +212,6 @@ func inPlace(in *Interp, c *call) Value {
 	return c.self
 }
 
-func arrayCompact(in *Interp, c *call) Value {
-	var out []Value
-	for _, x := range c.self.(*Array).a {
-		if x != nil {
-			out = append(out, x)
-		}
-	}
-	return in.arr(out)
-}
-
 func arrayFlatten(in *Interp, c *call) Value {
 	return in.arr(in.flatten(nil, c.self.(*Array), in.optInt(c, 0, -1)))
 }
@@ -358,15 +231,4 @@ func (in *Interp) flatten(out []Value, a *Array, depth int) []Value {
 		out = append(out, x)
 	}
 	return out
-}
-
-func arrayReverse(in *Interp, c *call) Value {
-	out := append([]Value(nil), c.self.(*Array).a...)
-	slices.Reverse(out)
-	return in.arr(out)
-}
-
-func arrayClear(in *Interp, c *call) Value {
-	in.change(c.self).a = nil
-	return c.self
 }

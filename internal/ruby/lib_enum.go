@@ -1,8 +1,6 @@
 package ruby
 
-import "math"
-
-// enumerableMethods are those that are used most; the others are in
+// enumerableMethods are those that the others are made of; these are in
 // lib/enumerable.rb.
 func enumerableMethods() []builtin {
 	return []builtin{
@@ -10,22 +8,7 @@ func enumerableMethods() []builtin {
 		{"each_entry", 0, 0, orEnum(enumEach)},
 		{"map collect", 0, 0, orEnum(enumMap)},
 		{"select filter find_all reject", 0, 0, orEnum(enumSelect)},
-		{"each_with_index", 0, 0, orEnum(enumEachWithIndex)},
-		{"inject reduce", 0, 2, enumInject},
-		{"sum", 0, 1, enumSum},
-		{"first", 0, 1, enumFirst},
 		{"sort", 0, 0, enumSort},
-		{"sort_by", 0, 0, orEnum(enumSortBy)},
-		{"min max", 0, 0, enumMin},
-		{"uniq", 0, 0, enumUniq},
-		{"to_h", 0, 0, enumToH},
-	}
-}
-
-func enumeratorMethods() []builtin {
-	return []builtin{
-		{"each", 0, 0, enumeratorEach},
-		{"with_index each_with_index", 0, 1, orEnum(enumeratorWithIndex)},
 	}
 }
 
@@ -55,7 +38,7 @@ func orEnum(fn builtinFunc) builtinFunc {
 
 func objectToEnum(in *Interp, c *call) Value {
 	in.alloc(100)
-	e := &enumerator{recv: c.self, meth: "each"}
+	e := &enumerator{recv: c.self, meth: "each", kw: c.kw}
 	if len(c.args) > 0 {
 		e.meth, e.args = in.argName(c.args[0]), c.args[1:]
 	}
@@ -156,166 +139,8 @@ func enumSelect(in *Interp, c *call) Value {
 	}))
 }
 
-func enumEachWithIndex(in *Interp, c *call) Value {
-	i := 0
-	in.each(c.self, func(x Value) bool {
-		in.yield(c.blk, x, i)
-		i++
-		return true
-	})
-	return c.self
-}
-
-func enumInject(in *Interp, c *call) Value {
-	args := c.args
-	op, hasOp := "", len(args) == 2 || len(args) == 1 && c.blk == nil
-	if hasOp {
-		op = in.argName(args[len(args)-1])
-		args = args[:len(args)-1]
-	}
-	var acc Value
-	has := len(args) > 0
-	if has {
-		acc = args[0]
-	}
-	in.each(c.self, func(x Value) bool {
-		switch {
-		case !has:
-			acc, has = x, true
-		case hasOp:
-			acc = in.call(invocation{f: c.f, self: acc, name: op, args: []Value{x}})
-		default:
-			acc = in.yield(in.needBlock(c), acc, x)
-		}
-		return true
-	})
-	return acc
-}
-
-// enumSum adds; floats with compensation (Kahan-Babuska), as Ruby does.
-func enumSum(in *Interp, c *call) Value {
-	var acc Value = 0
-	if len(c.args) > 0 {
-		acc = c.args[0]
-	}
-	lost := 0.0
-	in.each(c.self, func(x Value) bool {
-		if c.blk != nil {
-			x = in.yield(c.blk, x)
-		}
-		f, ok1 := asFloat(acc)
-		g, ok2 := asFloat(x)
-		_, int1 := acc.(int)
-		_, int2 := x.(int)
-		if !ok1 || !ok2 || int1 && int2 {
-			acc = in.call(invocation{self: acc, name: "+", args: []Value{x}})
-			return true
-		}
-		t := f + g
-		switch {
-		case math.IsInf(t, 0) || math.IsNaN(t):
-		case math.Abs(f) >= math.Abs(g):
-			lost += (f - t) + g
-		default:
-			lost += (g - t) + f
-		}
-		acc = t
-		return true
-	})
-	if f, ok := acc.(float64); ok {
-		return f + lost
-	}
-	return acc
-}
-
-func enumFirst(in *Interp, c *call) Value {
-	refusal := "attempt to take negative size"
-	if _, ok := c.self.(*Array); ok {
-		refusal = "negative array size"
-	}
-	n := 1
-	if len(c.args) > 0 {
-		n = in.size(c.args[0], refusal)
-	}
-	out := in.arr(nil)
-	if n > 0 {
-		in.each(c.self, func(x Value) bool {
-			in.push(out, x)
-			return len(out.a) < n
-		})
-	}
-	if len(c.args) > 0 {
-		return out
-	}
-	return out.element(0)
-}
-
 func enumSort(in *Interp, c *call) Value {
 	return in.arr(in.sortValues(in.toA(c.self), func(x, y Value) int { return in.cmpWith(x, y, c.blk) }))
-}
-
-func enumSortBy(in *Interp, c *call) Value {
-	var pairs []Value
-	for _, x := range in.toA(c.self) {
-		pairs = append(pairs, in.arr([]Value{in.yield(c.blk, x), x}))
-	}
-	key := func(p Value) Value { return p.(*Array).a[0] }
-	pairs = in.sortValues(pairs, func(x, y Value) int { return in.mustCompare(key(x), key(y)) })
-	for i, p := range pairs {
-		pairs[i] = p.(*Array).a[1]
-	}
-	return in.arr(pairs)
-}
-
-func enumMin(in *Interp, c *call) Value {
-	sign := 1
-	if c.name == "max" {
-		sign = -1
-	}
-	var best Value
-	for i, x := range in.toA(c.self) {
-		switch {
-		case i == 0, c.blk == nil && sign*in.mustCompare(best, x) > 0, c.blk != nil && sign*in.cmpWith(x, best, c.blk) < 0:
-			best = x
-		}
-	}
-	return best
-}
-
-// enumUniq keeps the first of the elements with equal keys.
-func enumUniq(in *Interp, c *call) Value {
-	seen := NewHash()
-	var out []Value
-	for _, x := range in.toA(c.self) {
-		k := x
-		if c.blk != nil {
-			k = in.yield(c.blk, x)
-		}
-		if _, ok := in.hget(seen, k); !ok {
-			in.hset(seen, k, true)
-			out = append(out, x)
-		}
-	}
-	return in.arr(out)
-}
-
-func enumToH(in *Interp, c *call) Value {
-	h := NewHash()
-	in.each(c.self, func(x Value) bool {
-		if c.blk != nil {
-			x = in.yield(c.blk, x)
-		}
-		p, ok := x.(*Array)
-		if !ok {
-			in.raise("TypeError", "wrong element type %s (expected array)", in.classOf(x).name)
-		}
-		if len(p.a) != 2 {
-			in.raise("ArgumentError", "element has wrong array length (expected 2, was %d)", len(p.a))
-		}
-		in.hset(h, p.a[0], p.a[1])
-		return true
-	})
-	return h
 }
 
 func enumeratorEach(in *Interp, c *call) Value {
@@ -323,16 +148,6 @@ func enumeratorEach(in *Interp, c *call) Value {
 		return c.self
 	}
 	return in.runEach(c.self, c.blk)
-}
-
-// enumeratorWithIndex calls the enumerator's method with a block that gets an
-// index as well; its value is the method's, as in map.with_index.
-func enumeratorWithIndex(in *Interp, c *call) Value {
-	i := in.optInt(c, 0, 0)
-	return in.runEach(c.self, &Proc{bi: func(in *Interp, args []Value) Value {
-		i++
-		return in.yield(c.blk, in.oneOf(args), i-1)
-	}})
 }
 
 // Ranges.

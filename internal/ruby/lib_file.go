@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -14,32 +15,24 @@ func fileClassMethods() []builtin {
 		{"dirname", 1, 1, onPath(dirnameOf)},
 		{"basename", 1, 2, fileBasename},
 		{"extname", 1, 1, onPath(extOf)},
-		{"split", 1, 1, fileSplit},
 		{"join", 0, -1, fileJoin},
 		{"expand_path absolute_path", 1, 2, fileExpandPath},
-		{"exist? exists? file? directory? zero? empty? executable? symlink?", 1, 1, fileTest},
-		{"readable?", 1, 1, fileReadable},
-		{"open new", 1, -1, fileOpen},
+		{"exist? exists? file? directory? zero? empty? executable? symlink? readable?", 1, 1, fileTest},
 	}
 }
 
 func ioClassMethods() []builtin {
 	return []builtin{
 		{"read", 1, 1, func(in *Interp, c *call) Value { return in.str(in.readFile(in.pathArg(c.args[0]))) }},
-		{"readlines foreach", 1, 2, ioReadLines},
 		{"write binwrite unlink rename symlink link chmod chown truncate utime popen", 0, -1, refuseChange},
 	}
 }
 
-// ioMethods are those of an open file, and of the standard streams.
+// ioMethods are those of the standard streams.
 func ioMethods() []builtin {
 	return []builtin{
-		{"read", 0, 0, ioRead},
-		{"each each_line readlines", 0, -1, ioEachLine},
-		{"close", 0, 0, objectNil},
-		{"gets", 0, -1, kernelUnsupported}, // not Kernel's, which is private
 		{"puts", 0, -1, kernelPuts},
-		{"print write", 0, -1, ioPrint},
+		{"print", 0, -1, ioPrint},
 	}
 }
 
@@ -48,8 +41,8 @@ func dirClassMethods() []builtin {
 		{"pwd getwd", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(in.dir)) }},
 		{"home", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(in.homeOf(""))) }},
 		{"exist? exists?", 1, 1, fileTest},
-		{"entries children", 1, 1, dirEntries},
-		{"glob []", 1, -1, dirGlob},
+		{"children", 1, 1, dirChildren},
+		{"__match", 2, 2, dirMatch},
 		{"tmpdir", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(os.TempDir())) }},
 		{"chdir mkdir rmdir unlink mktmpdir", 0, -1, refuseChange},
 	}
@@ -94,12 +87,6 @@ func (in *Interp) osError(err error, what, path string) {
 
 // pathArg gives a path argument as it was written.
 func (in *Interp) pathArg(v Value) string {
-	if o, ok := v.(*Object); ok {
-		if f, ok := o.data.(*fileData); ok {
-			return f.path
-		}
-		v = in.convert(v, "to_path")
-	}
 	p := in.argString(v)
 	if strings.Contains(p, "\x00") {
 		in.raise("ArgumentError", "string contains null byte")
@@ -243,11 +230,6 @@ func fileBasename(in *Interp, c *call) Value {
 	return in.str(basenameOf(in.pathArg(c.args[0]), suffix))
 }
 
-func fileSplit(in *Interp, c *call) Value {
-	p := in.pathArg(c.args[0])
-	return in.strs([]string{dirnameOf(p), basenameOf(p, "")})
-}
-
 func fileJoin(in *Interp, c *call) Value {
 	out := ""
 	for i, v := range in.flatten(nil, NewArray(c.args...), -1) {
@@ -296,14 +278,21 @@ func fileTest(in *Interp, c *call) Value {
 		return st.Size() == 0
 	case "executable?":
 		return st.Mode()&0o111 != 0
+	case "readable?":
+		return readable(name, st)
 	}
 	return true
 }
 
-func fileReadable(in *Interp, c *call) Value {
-	name := in.native(in.pathArg(c.args[0]))
-	st, err := os.Stat(name)
-	if err != nil || !st.Mode().IsRegular() && !st.IsDir() {
+func ioPrint(in *Interp, c *call) Value {
+	for _, a := range c.args {
+		in.print(in.toS(a))
+	}
+	return nil
+}
+
+func readable(name string, st fs.FileInfo) bool {
+	if !st.Mode().IsRegular() && !st.IsDir() {
 		return false
 	}
 	f, err := os.Open(name)
@@ -313,79 +302,21 @@ func fileReadable(in *Interp, c *call) Value {
 	return err == nil
 }
 
-// fileData is an open file.
-type fileData struct {
-	path string
-	rest string // what has not been read yet
-}
-
-func fileOpen(in *Interp, c *call) Value {
-	c.kwargs()
-	p := in.pathArg(c.args[0])
-	if m, ok := c.opt(1).(*String); ok && strings.ContainsAny(m.s, "wa+") {
-		in.refuse("File.open", "File.open with mode "+m.s+" is refused: a configuration file can't change files", "")
-	}
-	f := &Object{class: in.classes["File"], data: &fileData{path: p, rest: in.readFile(p)}}
-	if c.blk != nil {
-		return in.yield(c.blk, f)
-	}
-	return f
-}
-
-func ioReadLines(in *Interp, c *call) Value {
-	lines := in.linesOf(c, in.readFile(in.pathArg(c.args[0])))
-	if c.blk == nil {
-		return in.arr(lines)
-	}
-	in.listOrEach(c, lines)
-	return nil
-}
-
-// open is the open file that a method is called on.
-func open(c *call) *fileData { return c.self.(*Object).data.(*fileData) }
-
-func ioRead(in *Interp, c *call) Value {
-	f := open(c)
-	s := f.rest
-	f.rest = ""
-	return in.str(s)
-}
-
-func ioEachLine(in *Interp, c *call) Value {
-	if c.name != "readlines" && c.blk == nil {
-		return in.enum(c)
-	}
-	f := open(c)
-	lines := in.linesOf(c, f.rest)
-	f.rest = ""
-	return in.listOrEach(c, lines)
-}
-
-func ioPrint(in *Interp, c *call) Value {
-	n := 0
-	for _, a := range c.args {
-		s := in.toS(a)
-		n += len(s)
-		in.print(s)
-	}
-	if c.name == "print" {
-		return nil
-	}
-	return n
-}
-
-func dirEntries(in *Interp, c *call) Value {
+func dirChildren(in *Interp, c *call) Value {
 	p := in.pathArg(c.args[0])
 	list, err := os.ReadDir(in.native(p))
 	if err != nil {
 		in.osError(err, "dir_initialize", p)
 	}
-	var names []string
-	if c.name == "entries" {
-		names = []string{".", ".."}
-	}
+	names := in.arr(nil)
 	for _, e := range list {
-		names = append(names, e.Name())
+		in.push(names, in.str(e.Name()))
 	}
-	return in.strs(names)
+	return names
+}
+
+// dirMatch compares a name with one segment of a pattern.
+func dirMatch(in *Interp, c *call) Value {
+	ok, err := path.Match(strings.ReplaceAll(in.argString(c.args[0]), "[!", "[^"), in.argString(c.args[1]))
+	return ok && err == nil
 }

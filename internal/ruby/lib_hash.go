@@ -1,18 +1,16 @@
 package ruby
 
-// hashMethods are those that are used most; the others are in
+// hashMethods are those that the others are made of; these are in
 // lib/enumerable.rb.
 func hashMethods() []builtin {
 	return []builtin{
 		{"to_hash", 0, 0, self},
-		{"to_h", 0, 0, hashToH},
 		{"inspect to_s", 0, 0, of(func(in *Interp, h *Hash) Value { return in.str(in.inspectHash(h)) })},
 		{"length size", 0, 0, of(func(_ *Interp, h *Hash) Value { return h.live })},
 		{"empty?", 0, 0, of(func(_ *Interp, h *Hash) Value { return h.live == 0 })},
 		{"[]", 1, 1, func(in *Interp, c *call) Value { return in.hashGet(c.self.(*Hash), c.args[0]) }},
 		{"[]= store", 2, 2, hashStore},
 		{"fetch", 1, 2, hashFetch},
-		{"dig", 1, -1, objectDig},
 		{"key? has_key? include? member?", 1, 1, hashHas},
 		{"keys", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.keys()) })},
 		{"values", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.values()) })},
@@ -21,9 +19,7 @@ func hashMethods() []builtin {
 		{"select! filter! keep_if reject! delete_if transform_values!", 0, 0, orEnum(inPlace)},
 		{"compact!", 0, 0, inPlace},
 		{"delete", 1, 1, hashDelete},
-		{"clear", 0, 0, hashClear},
 		{"replace", 1, 1, hashReplace},
-		{"merge merge! update", 0, -1, hashMerge},
 	}
 }
 
@@ -37,30 +33,6 @@ func hashNew(in *Interp, c *call) Value {
 	h := NewHash()
 	h.def, h.defProc = c.opt(0), c.blk
 	return h
-}
-
-func hashOf(in *Interp, c *call) Value {
-	if len(c.args) == 1 {
-		if h, ok := c.args[0].(*Hash); ok {
-			return h.copy()
-		}
-		return enumToH(in, &call{self: in.argArray(c.args[0])})
-	}
-	if len(c.args)%2 != 0 {
-		in.raise("ArgumentError", "odd number of arguments for Hash")
-	}
-	h := NewHash()
-	for i := 0; i < len(c.args); i += 2 {
-		in.hset(h, c.args[i], c.args[i+1])
-	}
-	return h
-}
-
-func hashToH(in *Interp, c *call) Value {
-	if c.blk == nil {
-		return c.self
-	}
-	return enumToH(in, c)
 }
 
 func hashStore(in *Interp, c *call) Value {
@@ -99,31 +71,7 @@ func hashDelete(in *Interp, c *call) Value {
 	return v
 }
 
-func hashClear(in *Interp, c *call) Value {
-	in.changeHash(c.self).replace(NewHash())
-	return c.self
-}
-
 func hashReplace(in *Interp, c *call) Value {
 	in.changeHash(c.self).replace(in.argHash(c.args[0]).copy())
 	return c.self
-}
-
-func hashMerge(in *Interp, c *call) Value {
-	h := c.self.(*Hash)
-	if c.name == "merge" {
-		in.alloc(100 * h.live)
-		h = h.copy()
-	}
-	in.checkFrozen(h)
-	for _, a := range c.args {
-		in.argHash(a).Each(func(k, v Value) bool {
-			if old, ok := in.hget(h, k); ok && c.blk != nil {
-				v = in.yield(c.blk, k, old, v)
-			}
-			in.hset(h, k, v)
-			return true
-		})
-	}
-	return h
 }

@@ -52,7 +52,6 @@ func kernelFunctions() []builtin {
 		{"-private:proc", 0, 0, func(in *Interp, c *call) Value { return in.needBlock(c) }},
 		{"-private:loop", 0, 0, kernelLoop},
 		{"-private:exit -private:abort", 0, -1, kernelExit},
-		{"-private:system", 1, -1, func(in *Interp, c *call) Value { return in.system(c) }},
 		{"-private:`", 1, 1, func(in *Interp, c *call) Value { return in.backtick(in.argString(c.args[0])) }},
 		{"-private:require", 1, 1, func(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }},
 		{"-private:require_relative -private:load", 1, -1, kernelLoad},
@@ -65,11 +64,13 @@ func kernelFunctions() []builtin {
 		{"-private:private -private:public", 0, -1, onObject(moduleVisibility)},
 		// Ruby's own functions, which a host must not take for its own names.
 		{"-private:eval", 1, 4, kernelEval},
-		{"-private:binding -private:fork -private:exec -private:spawn -private:at_exit", 0, -1, kernelUnsupported},
+		{"-private:binding -private:fork -private:exec -private:spawn -private:system -private:at_exit", 0, -1, kernelUnsupported},
 		{"-private:catch -private:throw -private:rand -private:srand -private:printf -private:gets", 0, -1, kernelUnsupported},
 		{"-private:trap -private:open -private:autoload -private:caller", 0, -1, kernelUnsupported},
 		// For the part of the library that is written in Ruby.
 		{"-private:__refuse", 1, 1, kernelRefuse},
+		{"-private:__compare", 2, 2, func(in *Interp, c *call) Value { return in.mustCompare(c.args[0], c.args[1]) }},
+		{"-private:__hash", 1, 1, func(in *Interp, c *call) Value { return in.argHash(c.args[0]) }},
 		{"-private:__int", 1, 1, func(in *Interp, c *call) Value { return in.argInt(c.args[0]) }},
 		{"-private:__str", 1, 1, func(in *Interp, c *call) Value { return in.str(in.argString(c.args[0])) }},
 	}
@@ -358,9 +359,7 @@ func (in *Interp) require(name string) Value {
 	first, _, _ := strings.Cut(name, "/")
 	if !strings.Contains(standardLibrary, " "+first+" ") && !(in.cfg.Require != nil && in.cfg.Require(name)) {
 		// as in a Ruby without the gem, so that a file which handles that works
-		e := in.newException("LoadError", "cannot load such file -- "+name)
-		e.extra = in.str(name)
-		in.throw(e)
+		in.raise("LoadError", "cannot load such file -- %s", name)
 	}
 	seen := in.required[name]
 	in.required[name] = true

@@ -52,7 +52,7 @@ func base64Decode(in *Interp, c *call) Value {
 
 func secureRandomMethods() []builtin {
 	return []builtin{
-		{"hex base64 urlsafe_base64 alphanumeric", 0, 1, secureRandom},
+		{"hex base64", 0, 1, secureRandom},
 		{"uuid", 0, 0, secureUUID},
 	}
 }
@@ -69,34 +69,16 @@ func (in *Interp) randomBytes(n int) []byte {
 
 func secureRandom(in *Interp, c *call) Value {
 	b := in.randomBytes(in.optInt(c, 0, 16))
-	switch c.name {
-	case "hex":
+	if c.name == "hex" {
 		return in.str(hex.EncodeToString(b))
-	case "base64":
-		return in.str(base64.StdEncoding.EncodeToString(b))
-	case "urlsafe_base64":
-		return in.str(base64.RawURLEncoding.EncodeToString(b))
 	}
-	const chars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	for i := range b {
-		for int(b[i]) >= 4*len(chars) { // no character more likely than others
-			b[i] = in.randomBytes(1)[0]
-		}
-		b[i] = chars[int(b[i])%len(chars)]
-	}
-	return in.str(string(b))
+	return in.str(base64.StdEncoding.EncodeToString(b))
 }
 
 func secureUUID(in *Interp, _ *call) Value {
 	b := in.randomBytes(16)
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return in.str(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
-}
-
-func etcMethods() []builtin {
-	return []builtin{
-		{"getlogin", 0, 0, etcGetlogin},
-	}
 }
 
 func etcGetlogin(in *Interp, _ *call) Value {

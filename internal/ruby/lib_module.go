@@ -81,7 +81,7 @@ func (in *Interp) mustFind(m *method, k *Class, name string) *method {
 		m = in.cObject.lookup(name)
 	}
 	if m == nil {
-		in.raiseName("NameError", name, "undefined method `%s' for class `%s'", name, k.name)
+		in.raise("NameError", "undefined method `%s' for class `%s'", name, k.name)
 	}
 	return m
 }

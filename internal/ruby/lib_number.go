@@ -1,10 +1,13 @@
 package ruby
 
 import (
+	"fmt"
 	"math"
 	"math/bits"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // numberMethods are those of Integer and Float.
@@ -19,7 +22,7 @@ func numberMethods() []builtin {
 		{"to_i to_int truncate", 0, 0, numberToI},
 		{"to_f", 0, 0, numberToF},
 		{"floor ceil", 0, 0, numberRound},
-		{"round", 0, -1, numberRound},
+		{"round", 0, 1, numberRound},
 		{"fdiv", 1, 1, func(in *Interp, c *call) Value { return in.arith("/", numberToF(in, c), c.args[0]) }},
 	}
 }
@@ -44,7 +47,7 @@ func (in *Interp) floatToInt(f float64) int {
 	return int(f)
 }
 
-// arith computes with numbers; another operand is asked to coerce.
+// arith computes with numbers.
 func (in *Interp) arith(op string, a, b Value) Value {
 	x, xInt := a.(int)
 	y, yInt := b.(int)
@@ -54,10 +57,6 @@ func (in *Interp) arith(op string, a, b Value) Value {
 	f, _ := asFloat(a)
 	g, ok := asFloat(b)
 	if !ok {
-		if o, isObj := b.(*Object); isObj && in.respondTo(o, "coerce") {
-			p := in.argArray(in.send(o, "coerce", a))
-			return in.send(p.a[0], op, p.a[1])
-		}
 		in.raise("TypeError", "%s can't be coerced into %s", in.convName(b), in.classOf(a).name)
 	}
 	switch op {
@@ -182,13 +181,10 @@ func numberToF(_ *Interp, c *call) Value {
 
 // numberRound is floor, ceil and round, the last with a number of digits.
 func numberRound(in *Interp, c *call) Value {
-	digits := 0
-	if len(c.args) > 0 {
-		if c.kwargs() != nil || len(c.args) > 1 {
-			in.unsupported("an option of round")
-		}
-		digits = in.argInt(c.args[0])
+	if c.kw {
+		in.unsupported("an option of round")
 	}
+	digits := in.optInt(c, 0, 0)
 	f, isFloat := c.self.(float64)
 	switch {
 	case digits < 0:
@@ -197,14 +193,9 @@ func numberRound(in *Interp, c *call) Value {
 		return c.self
 	case digits > 0:
 		return roundDecimal(f, digits)
-	case c.name == "floor":
-		f = math.Floor(f)
-	case c.name == "ceil":
-		f = math.Ceil(f)
-	default:
-		f = math.Round(f)
 	}
-	return in.floatToInt(f)
+	round := map[string]func(float64) float64{"floor": math.Floor, "ceil": math.Ceil, "round": math.Round}[c.name]
+	return in.floatToInt(round(f))
 }
 
 // roundDecimal rounds at a decimal digit, as Ruby computes it.
@@ -241,181 +232,70 @@ func integerTimes(in *Interp, c *call) Value {
 
 // Formats.
 
-// directive is one %… of a format.
-type directive struct {
-	flags       string
-	width, prec int // prec is -1 when it is not given
-	verb        byte
-}
+// formatSyntax is a directive of a format: its name, flags, width, precision and
+// letter; or %{name}; or another %, which is refused.
+var formatSyntax = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`%(?:<(\w+)>)?([-+ 0]*)(\d{0,4}(?:\.\d{1,4})?)([a-zA-Z%])|%\{(\w+)\}|%`)
+})
 
-func (d directive) has(flag string) bool { return strings.Contains(d.flags, flag) }
-
-// pad fills a text up to the width.
-func (d directive) pad(s string) string {
-	fill := strings.Repeat(" ", max(0, d.width-runeCount(s)))
-	if d.has("-") {
-		return s + fill
-	}
-	return fill + s
-}
-
-// number adds sign and zeros to the digits of a number.
-func (d directive) number(negative bool, digits string) string {
-	sign := ""
-	switch {
-	case negative:
-		sign = "-"
-	case d.has("+"):
-		sign = "+"
-	case d.has(" "):
-		sign = " "
-	}
-	if n := d.width - len(sign) - len(digits); d.has("0") && !d.has("-") && n > 0 {
-		digits = strings.Repeat("0", n) + digits
-	}
-	return d.pad(sign + digits)
-}
-
-// formatter is the state of one sprintf.
-type formatter struct {
-	in     *Interp
-	format string // what is still to be read
-	args   []Value
-	next   int
-}
-
-func (f *formatter) arg() Value {
-	if f.next >= len(f.args) {
-		f.in.raise("ArgumentError", "too few arguments")
-	}
-	f.next++
-	return f.args[f.next-1]
-}
-
-// named is the value of %<name> or %{name}, whose bracket has been read.
-func (f *formatter) named(closing string) Value {
-	name, rest, _ := strings.Cut(f.format, closing)
-	f.format = rest
-	h, isHash := (*Hash)(nil), false
-	if len(f.args) == 1 {
-		h, isHash = f.args[0].(*Hash)
-	}
-	if !isHash {
-		f.in.raise("ArgumentError", "one hash required")
-	}
-	v, ok := h.Get(Symbol(name))
-	if !ok {
-		f.in.raise("KeyError", "key<%s> not found", name)
-	}
-	return v
-}
-
-// number reads digits.
-func (f *formatter) number() int {
-	rest := strings.TrimLeft(f.format, "0123456789")
-	n, _ := strconv.Atoi(f.format[:len(f.format)-len(rest)])
-	f.format = rest
-	f.in.alloc(n)
-	return n
-}
-
-// sprintf is format.
+// sprintf is format. The directives are those of Go's, but for details of %s.
 func (in *Interp) sprintf(format string, args []Value) string {
-	f := &formatter{in: in, format: format, args: args}
-	var b strings.Builder
-	for {
-		text, rest, found := strings.Cut(f.format, "%")
-		b.WriteString(text)
-		if !found {
-			return b.String()
+	re := formatSyntax()
+	arg := func(name string) Value {
+		if name == "" {
+			if len(args) == 0 {
+				in.raise("ArgumentError", "too few arguments")
+			}
+			v := args[0]
+			args = args[1:]
+			return v
 		}
-		f.format = rest
-		b.WriteString(f.directive())
+		if len(args) != 1 {
+			in.raise("ArgumentError", "one hash required")
+		}
+		v, ok := in.argHash(args[0]).Get(Symbol(name))
+		if !ok {
+			in.raise("KeyError", "key<%s> not found", name)
+		}
+		return v
 	}
-}
-
-// directive reads and fills one directive, whose % has been read.
-func (f *formatter) directive() string {
-	d := directive{prec: -1}
-	read := f.arg
-	for f.format != "" {
-		d.verb, f.format = f.format[0], f.format[1:]
-		switch ch := d.verb; {
-		case strings.IndexByte("-+ 0", ch) >= 0:
-			d.flags += string(ch)
-		case isDigit(ch):
-			f.format = string(ch) + f.format
-			d.width = f.number()
-		case ch == '.':
-			d.prec = f.number()
-		case strings.IndexByte("*$#", ch) >= 0:
-			f.in.unsupported("the flag " + string(ch) + " in a format")
-		case ch == '<':
-			v := f.named(">")
-			read = func() Value { return v }
-		case ch == '{':
-			d.verb = 's'
-			return f.in.formatValue(d, f.named("}"))
-		case ch == '%':
+	return re.ReplaceAllStringFunc(format, func(d string) string {
+		m := re.FindStringSubmatch(d)
+		name, flags, size, verb := m[1], m[2], m[3], m[4]
+		in.alloc(1000)
+		switch verb {
+		case "":
+			if m[5] != "" {
+				return in.toS(arg(m[5]))
+			}
+		case "%":
 			return "%"
-		default:
-			return f.in.formatValue(d, read())
+		case "s", "p":
+			text := in.toS
+			if verb == "p" {
+				text = in.inspect
+			}
+			if strings.Contains(flags, "-") {
+				size = "-" + size
+			}
+			return fmt.Sprintf("%"+size+"s", text(arg(name)))
+		case "d", "i", "u", "x", "X", "o", "b":
+			v := arg(name)
+			if f, ok := v.(float64); ok {
+				v = math.Floor(f)
+			}
+			n := in.send(in.main, "Integer", v).(int)
+			verb = map[string]string{"i": "d", "u": "d"}[verb] + verb
+			if n >= 0 || verb[0] == 'd' {
+				return fmt.Sprintf("%"+flags+size+verb[:1], n)
+			}
+		case "f", "e":
+			f := in.send(in.main, "Float", arg(name)).(float64)
+			if !math.IsInf(f, 0) && !math.IsNaN(f) {
+				return fmt.Sprintf("%"+flags+size+verb, f)
+			}
 		}
-	}
-	f.in.raise("ArgumentError", "incomplete format specifier; use %%%% (double %%) instead")
-	return ""
-}
-
-func (in *Interp) formatValue(d directive, v Value) string {
-	switch d.verb {
-	case 's', 'p':
-		s := ""
-		if d.verb == 's' {
-			s = in.toS(v)
-		} else {
-			s = in.inspect(v)
-		}
-		if off := byteOffset(s, d.prec); off >= 0 {
-			s = s[:off]
-		}
-		return d.pad(s)
-	case 'd', 'i', 'u', 'x', 'X', 'o', 'b':
-		if f, ok := v.(float64); ok {
-			v = math.Floor(f)
-		}
-		return in.formatInt(d, in.send(in.main, "Integer", v).(int))
-	case 'f':
-		x := in.send(in.main, "Float", v).(float64)
-		if math.IsInf(x, 0) || math.IsNaN(x) {
-			in.unsupported("a format of infinity")
-		}
-		if d.prec < 0 {
-			d.prec = 6
-		}
-		return d.number(math.Signbit(x), strconv.FormatFloat(math.Abs(x), 'f', d.prec, 64))
-	case 'c', 'e', 'E', 'g', 'G', 'a', 'A', 'B':
-		in.unsupported("the format %" + string(d.verb))
-	}
-	in.raise("ArgumentError", "malformed format string - %%%c", d.verb)
-	return ""
-}
-
-func (in *Interp) formatInt(d directive, n int) string {
-	base := 10
-	switch d.verb {
-	case 'x', 'X':
-		base = 16
-	case 'o':
-		base = 8
-	case 'b':
-		base = 2
-	}
-	if d.prec >= 0 || n < 0 && base != 10 {
-		in.unsupported("a precision, or a base for a negative number, in a format")
-	}
-	digits := strings.TrimPrefix(strconv.FormatInt(int64(n), base), "-")
-	if d.verb == 'X' {
-		digits = strings.ToUpper(digits)
-	}
-	return d.number(n < 0, digits)
+		in.unsupported("the directive " + strconv.Quote(d) + " in a format, or its argument,")
+		return ""
+	})
 }

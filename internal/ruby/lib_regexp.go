@@ -45,8 +45,6 @@ func matchMethods() []builtin {
 		{"to_a", 0, 0, matchToA},
 		{"captures", 0, 0, matchCaptures},
 		{"names", 0, 0, matchNames},
-		{"pre_match", 0, 0, matchPre},
-		{"post_match", 0, 0, matchPost},
 		{"to_s", 0, 0, matchToS},
 	}
 }
@@ -297,16 +295,12 @@ func matchToA(in *Interp, c *call) Value { return in.arr(in.groups(c.self.(*Matc
 
 func matchCaptures(in *Interp, c *call) Value { return in.arr(in.groups(c.self.(*MatchData), 1)) }
 
-func matchNames(in *Interp, c *call) Value { return in.strs(c.self.(*MatchData).re.Names()) }
-
-func matchPre(in *Interp, c *call) Value {
-	m := c.self.(*MatchData)
-	return in.str(m.s[:m.idx[0]])
-}
-
-func matchPost(in *Interp, c *call) Value {
-	m := c.self.(*MatchData)
-	return in.str(m.s[m.idx[1]:])
+func matchNames(in *Interp, c *call) Value {
+	names := in.arr(nil)
+	for _, n := range c.self.(*MatchData).re.Names() {
+		in.push(names, in.str(n))
+	}
+	return names
 }
 
 func matchToS(in *Interp, c *call) Value { return in.groupValue(c.self.(*MatchData), 0) }

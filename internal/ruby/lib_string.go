@@ -1,7 +1,6 @@
 package ruby
 
 import (
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,30 +18,28 @@ func stringMethods() []builtin {
 		{"<<", 1, 1, stringAppend},
 		{"concat", 0, -1, stringAppend},
 		{"replace", 1, 1, stringReplace},
-		{"+@", 0, 0, stringUnfrozen},
 		{"length size", 0, 0, of(func(_ *Interp, s *String) Value { return runeCount(s.s) })},
-		{"bytesize", 0, 0, of(func(_ *Interp, s *String) Value { return len(s.s) })},
 		{"empty?", 0, 0, of(func(_ *Interp, s *String) Value { return s.s == "" })},
 		{"include?", 1, 1, stringIncludes},
-		{"start_with?", 0, -1, stringStartsWith},
-		{"end_with?", 0, -1, stringEndsWith},
-		{"index", 1, 2, stringIndex},
-		{"rindex", 1, 1, stringIndex},
+		{"start_with? end_with?", 0, -1, stringStartsWith},
+		{"index rindex", 1, 1, stringIndex},
 		{"[] slice", 1, 2, stringGet},
 		{"split", 0, 2, stringSplit},
-		{"lines each_line", 0, 1, stringLines},
-		{"chars each_char", 0, 0, stringChars},
 		{"bytes", 0, 0, stringBytes},
 		{"=~", 1, 1, stringMatchAt},
 		{"match match?", 1, 1, stringMatch},
 		{"scan", 1, 1, stringScan},
 		{"sub gsub", 1, 2, stringSub},
-		{"force_encoding", 1, 1, stringForceEncoding},
-		{"upcase downcase capitalize strip lstrip rstrip chop reverse", 0, 0, stringMapped},
-		{"chomp", 0, 1, stringMapped},
-		{"tr", 2, 2, stringMapped},
-		{"delete_prefix delete_suffix", 1, 1, stringMapped},
-		{"upcase! downcase! capitalize! strip! lstrip! rstrip! chop!", 0, 0, inPlace},
+		{"upcase", 0, 0, mapped(strings.ToUpper)},
+		{"downcase", 0, 0, mapped(strings.ToLower)},
+		{"capitalize", 0, 0, mapped(capitalize)},
+		{"strip", 0, 0, mapped(func(s string) string { return strings.Trim(s, whiteSpace) })},
+		{"lstrip", 0, 0, mapped(func(s string) string { return strings.TrimLeft(s, whiteSpace) })},
+		{"rstrip", 0, 0, mapped(func(s string) string { return strings.TrimRight(s, whiteSpace) })},
+		{"chomp", 0, 1, stringChomp},
+		{"delete_prefix", 1, 1, trimmed(strings.TrimPrefix)},
+		{"delete_suffix", 1, 1, trimmed(strings.TrimSuffix)},
+		{"upcase! downcase! capitalize! strip! lstrip! rstrip!", 0, 0, inPlace},
 		{"chomp!", 0, 1, inPlace},
 		{"sub! gsub!", 1, 2, inPlace},
 		{"delete_prefix! delete_suffix!", 1, 1, inPlace},
@@ -55,7 +52,7 @@ func symbolMethods() []builtin {
 		{"to_sym", 0, 0, self},
 		{"to_proc", 0, 0, func(in *Interp, c *call) Value { return in.toProc(c.self) }},
 		{"length size empty? [] start_with? end_with? =~ match? match", 0, -1, symbolAsString},
-		{"upcase downcase capitalize", 0, 0, symbolMapped},
+		{"upcase downcase capitalize", 0, 0, func(in *Interp, c *call) Value { return Symbol(in.toS(symbolAsString(in, c))) }},
 	}
 }
 
@@ -111,26 +108,25 @@ func digitVal(c byte) int {
 // integerPrefix is String#to_i: as many digits as there are.
 func (in *Interp) integerPrefix(s string, base int) int {
 	s = strings.TrimLeft(s, " \t\n\v\f\r")
-	sign := 1
-	if strings.HasPrefix(s, "-") {
-		sign = -1
-	}
-	s = strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
-	if len(s) > 1 && s[0] == '0' && strings.IndexByte(map[int]string{2: "bB", 8: "oO", 10: "dD", 16: "xX"}[base], s[1]) >= 0 {
-		s = s[2:]
+	digits := strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
+	if base == 16 {
+		digits = strings.TrimPrefix(digits, "0x")
 	}
 	n := 0
-	for i := 0; i < len(s); i++ {
-		d := digitVal(s[i])
-		if s[i] == '_' && i > 0 && i+1 < len(s) && s[i-1] != '_' {
+	for i := range len(digits) {
+		if digits[i] == '_' && i > 0 && digits[i-1] != '_' {
 			continue
 		}
+		d := digitVal(digits[i])
 		if d >= base {
 			break
 		}
 		n = in.intArith("+", in.multiply(n, base), d).(int)
 	}
-	return sign * n
+	if strings.HasPrefix(s, "-") {
+		return -n
+	}
+	return n
 }
 
 func stringAdd(in *Interp, c *call) Value {
@@ -175,13 +171,6 @@ func stringReplace(in *Interp, c *call) Value {
 	return c.self
 }
 
-func stringUnfrozen(in *Interp, c *call) Value {
-	if s := c.self.(*String); s.frozen {
-		return in.str(s.s)
-	}
-	return c.self
-}
-
 func stringIncludes(in *Interp, c *call) Value {
 	in.step(len(c.self.(*String).s) / 64)
 	return strings.Contains(c.self.(*String).s, in.argString(c.args[0]))
@@ -189,51 +178,34 @@ func stringIncludes(in *Interp, c *call) Value {
 
 func stringStartsWith(in *Interp, c *call) Value {
 	s := c.self.(*String).s
+	has := strings.HasPrefix
+	if c.name == "end_with?" {
+		has = strings.HasSuffix
+	}
 	for _, a := range c.args {
-		if re, ok := a.(*Regexp); ok {
-			if in.search(c, in.regexp(`\A`+re.embed(), ""), s, 0) != nil {
-				return true
-			}
-		} else if strings.HasPrefix(s, in.argString(a)) {
+		if _, ok := a.(*Regexp); ok {
+			in.unsupported("String#" + c.name + " with a regexp (match? compares)")
+		}
+		if has(s, in.argString(a)) {
 			return true
 		}
 	}
 	return false
 }
 
-func stringEndsWith(in *Interp, c *call) Value {
-	for _, a := range c.args {
-		if strings.HasSuffix(c.self.(*String).s, in.argString(a)) {
-			return true
-		}
-	}
-	return false
-}
-
-// stringIndex is index, with a start, and rindex.
 func stringIndex(in *Interp, c *call) Value {
 	s := c.self.(*String).s
-	from := in.optInt(c, 1, 0)
-	if from < 0 {
-		from += runeCount(s)
+	find := strings.Index
+	if c.name == "rindex" {
+		find = strings.LastIndex
 	}
-	off, at := byteOffset(s, from), -1
-	re, isRe := c.args[0].(*Regexp)
-	switch {
-	case c.name == "rindex" && isRe:
-		in.unsupported("String#rindex with a regexp")
-	case c.name == "rindex":
-		at = strings.LastIndex(s, in.argString(c.args[0]))
-	case off < 0:
-	case isRe:
-		if m := in.search(c, re, s, off); m != nil {
-			at = m.idx[0]
+	if re, ok := c.args[0].(*Regexp); ok {
+		if c.name == "rindex" {
+			in.unsupported("String#rindex with a regexp")
 		}
-	default:
-		if at = strings.Index(s[off:], in.argString(c.args[0])); at >= 0 {
-			at += off
-		}
+		return in.matchAt(c, re, c.self)
 	}
+	at := find(s, in.argString(c.args[0]))
 	if at < 0 {
 		return nil
 	}
@@ -328,117 +300,40 @@ func stringGet(in *Interp, c *call) Value {
 
 // Methods that compute a new string.
 
-func stringMapped(in *Interp, c *call) Value { return in.str(in.mapString(c, c.name)) }
-
 const whiteSpace = "\t\n\v\f\r \x00"
 
-func (in *Interp) mapString(c *call, name string) string {
-	s := c.self.(*String).s
-	in.step(len(s) / 64)
-	switch name {
-	case "upcase":
-		return strings.ToUpper(s)
-	case "downcase":
-		return strings.ToLower(s)
-	case "capitalize":
-		r, w := utf8.DecodeRuneInString(s)
-		if w == 0 {
-			return s
-		}
-		return string(unicode.ToTitle(r)) + strings.ToLower(s[w:])
-	case "strip":
-		return strings.TrimRight(strings.TrimLeft(s, whiteSpace), whiteSpace)
-	case "lstrip":
-		return strings.TrimLeft(s, whiteSpace)
-	case "rstrip":
-		return strings.TrimRight(s, whiteSpace)
-	case "chomp":
-		return in.chomp(s, c.args)
-	case "chop":
-		_, w := utf8.DecodeLastRuneInString(strings.TrimSuffix(s, "\r\n"))
-		if strings.HasSuffix(s, "\r\n") {
-			w = 2
-		}
-		return s[:len(s)-w]
-	case "reverse":
-		r := []rune(s)
-		slices.Reverse(r)
-		return string(r)
-	case "delete_prefix":
-		return strings.TrimPrefix(s, in.argString(c.args[0]))
-	case "delete_suffix":
-		return strings.TrimSuffix(s, in.argString(c.args[0]))
-	}
-	return in.tr(s, in.argString(c.args[0]), in.argString(c.args[1]))
+// mapped makes a method of a function of the text.
+func mapped(fn func(s string) string) builtinFunc {
+	return func(in *Interp, c *call) Value { return in.str(fn(c.self.(*String).s)) }
 }
 
-// chomp drops a line's end, or a suffix.
-func (in *Interp) chomp(s string, args []Value) string {
-	if len(args) == 0 {
-		return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
+// trimmed makes a method of a function of the text and another.
+func trimmed(fn func(s, cut string) string) builtinFunc {
+	return func(in *Interp, c *call) Value { return in.str(fn(c.self.(*String).s, in.argString(c.args[0]))) }
+}
+
+func capitalize(s string) string {
+	r, w := utf8.DecodeRuneInString(s)
+	if w == 0 {
+		return s
 	}
-	suffix := in.argString(args[0])
+	return string(unicode.ToTitle(r)) + strings.ToLower(s[w:])
+}
+
+// stringChomp drops a line's end, or a suffix.
+func stringChomp(in *Interp, c *call) Value {
+	s := c.self.(*String).s
+	if len(c.args) == 0 {
+		return in.str(strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r"))
+	}
+	suffix := in.argString(c.args[0])
 	if suffix == "" || suffix == "\n" {
 		in.unsupported("String#chomp of all line ends")
 	}
-	return strings.TrimSuffix(s, suffix)
+	return in.str(strings.TrimSuffix(s, suffix))
 }
-
-// expandRanges spells out a-z.
-func (in *Interp) expandRanges(s string) []rune {
-	src := []rune(s)
-	var out []rune
-	for i := 0; i < len(src); i++ {
-		r := src[i]
-		switch {
-		case r == '\\' && i+1 < len(src):
-			i++
-			out = append(out, src[i])
-		case i+2 < len(src) && src[i+1] == '-':
-			hi := src[i+2]
-			if hi < r {
-				in.raise("ArgumentError", "invalid range %q in string transliteration", string(src[i:i+3]))
-			}
-			in.alloc(4 * int(hi-r))
-			for ; r <= hi; r++ {
-				out = append(out, r)
-			}
-			i += 2
-		default:
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-func (in *Interp) tr(s, from, to string) string {
-	set, negated := strings.CutPrefix(from, "^")
-	if set == "" {
-		set, negated = from, false
-	}
-	f, t := in.expandRanges(set), in.expandRanges(to)
-	return strings.Map(func(r rune) rune {
-		i := slices.Index(f, r)
-		if (i < 0) != negated {
-			return r
-		}
-		if negated {
-			i = len(t) - 1
-		}
-		if len(t) == 0 {
-			return -1
-		}
-		return t[min(i, len(t)-1)]
-	}, s)
-}
-
-// Symbols.
 
 // symbolAsString calls the method of the same name on the symbol's text.
 func symbolAsString(in *Interp, c *call) Value {
 	return in.call(invocation{f: c.f, self: NewString(string(c.self.(Symbol))), name: c.name, args: c.args, kw: c.kw, blk: c.blk})
-}
-
-func symbolMapped(in *Interp, c *call) Value {
-	return Symbol(in.mapString(&call{self: NewString(string(c.self.(Symbol)))}, c.name))
 }

@@ -1,11 +1,6 @@
 package ruby
 
-import (
-	"strings"
-	"unicode/utf8"
-
-	"github.com/galleyhq/galley/internal/ruby/rubyre"
-)
+import "strings"
 
 func stringMatchAt(in *Interp, c *call) Value {
 	switch x := c.args[0].(type) {
@@ -85,10 +80,6 @@ func stringSub(in *Interp, c *call) Value {
 // expand writes a replacement text with \1, \0, \k<name>, \\ and the like
 // filled in.
 func (in *Interp) expand(b *strings.Builder, repl string, m *MatchData) {
-	group := func(i int) {
-		s, _ := m.group(i)
-		b.WriteString(s)
-	}
 	for i := 0; i < len(repl); i++ {
 		if repl[i] != '\\' || i+1 >= len(repl) {
 			b.WriteByte(repl[i])
@@ -96,209 +87,67 @@ func (in *Interp) expand(b *strings.Builder, repl string, m *MatchData) {
 		}
 		i++
 		name, _, named := strings.Cut(strings.TrimPrefix(repl[i:], "k<"), ">")
+		text := repl[i-1 : i+1]
 		switch n := repl[i]; {
 		case isDigit(n):
-			group(int(n - '0'))
+			text, _ = m.group(int(n - '0'))
 		case n == '&':
-			group(0)
+			text, _ = m.group(0)
 		case n == '\\':
-			b.WriteByte('\\')
-		case n == '`':
-			b.WriteString(m.s[:m.idx[0]])
-		case n == '\'':
-			b.WriteString(m.s[m.idx[1]:])
+			text = `\`
+		case n == '`', n == '\'':
+			in.unsupported(`\` + string(n) + " in a replacement")
 		case named && strings.HasPrefix(repl[i:], "k<"):
-			group(in.groupNumber(m, NewString(name)))
+			text, _ = m.group(in.groupNumber(m, NewString(name)))
 			i += len(name) + 2
-		default:
-			b.WriteString(repl[i-1 : i+1])
 		}
+		b.WriteString(text)
 	}
 }
 
-// splitter collects the parts of a split.
-type splitter struct {
-	in    *Interp
-	limit int
-	out   []Value
-}
-
-func (p *splitter) add(s string) {
-	p.in.alloc(24)
-	p.out = append(p.out, p.in.str(s))
-}
-
-// full tells that all that is left is one part.
-func (p *splitter) full() bool { return p.limit > 0 && len(p.out) >= p.limit-1 }
-
+// stringSplit splits at a pattern; without one, at white space. An empty match
+// splits between characters, and not at the start. The groups of the pattern
+// become parts, too.
 func stringSplit(in *Interp, c *call) Value {
-	s := c.self.(*String).s
-	in.step(len(s) / 16)
-	p := &splitter{in: in, limit: in.optInt(c, 1, 0)}
-	switch sep := c.opt(0).(type) {
-	case nil:
-		p.words(s)
-	case *String:
-		if sep.s == " " {
-			p.words(s)
-		} else {
-			p.text(s, sep.s)
-		}
-	case *Regexp:
-		p.regexp(s, sep)
-	default:
-		in.raise("TypeError", "wrong argument type %s (expected Regexp)", in.classOf(sep).name)
+	s, limit := c.self.(*String).s, in.optInt(c, 1, 0)
+	sep, isText := c.opt(0).(*String)
+	var re *Regexp
+	if isText && sep.s == " " || c.opt(0) == nil {
+		s = strings.TrimLeft(s, whiteSpace)
+		re = in.regexp(`[\s\x00]+`, "")
+	} else {
+		re = in.toRegexp(c.args[0])
 	}
-	if p.limit == 0 {
-		for len(p.out) > 0 && p.out[len(p.out)-1].(*String).s == "" {
-			p.out = p.out[:len(p.out)-1]
-		}
-	}
-	if c.blk == nil {
-		return in.arr(p.out)
-	}
-	for _, x := range p.out {
-		in.yield(c.blk, x)
-	}
-	return c.self
-}
-
-// words splits at white space.
-func (p *splitter) words(s string) {
-	s = strings.TrimLeft(s, whiteSpace)
-	for s != "" && !p.full() {
-		i := strings.IndexAny(s, whiteSpace)
-		if i < 0 {
-			break
-		}
-		p.add(s[:i])
-		s = strings.TrimLeft(s[i:], whiteSpace)
-	}
-	if s != "" || p.limit != 0 && len(p.out) > 0 {
-		p.add(s)
-	}
-}
-
-// text splits at a text; "" splits into characters.
-func (p *splitter) text(s, sep string) {
-	if s == "" {
-		return
-	}
-	for !p.full() {
-		i := strings.Index(s, sep)
-		if sep == "" {
-			if _, i = utf8.DecodeRuneInString(s); i == len(s) && p.limit >= 0 {
-				break
+	parts, beg := in.arr(nil), 0
+	if s != "" {
+		in.eachMatch(&call{}, re, s, func(m *MatchData) bool {
+			switch {
+			case limit > 0 && len(parts.a) >= limit-1:
+				return false
+			case m.idx[1] == m.idx[0] && (m.idx[0] == beg && len(s) > 0 && m.idx[0] == 0 || m.idx[0] == len(s)):
+				return true
 			}
-		}
-		if i < 0 || sep == "" && s == "" {
-			break
-		}
-		p.add(s[:i])
-		s = s[i+len(sep):]
+			in.push(parts, in.str(s[beg:m.idx[0]]))
+			for g := 1; g < len(m.idx)/2; g++ {
+				if t, ok := m.group(g); ok {
+					in.push(parts, in.str(t))
+				}
+			}
+			beg = m.idx[1]
+			return true
+		})
+		in.push(parts, in.str(s[beg:]))
 	}
-	p.add(s)
-}
-
-func (p *splitter) regexp(s string, re *Regexp) {
-	if s == "" {
-		return
+	for n := len(parts.a); limit == 0 && n > 0 && parts.a[n-1].(*String).s == ""; n-- {
+		parts.a = parts.a[:n-1]
 	}
-	p.in.alloc(4 * len(s))
-	t := rubyre.NewText(s)
-	beg, start := 0, 0
-	afterEmpty := false // the last match was empty, and we moved on by a character
-	for start <= len(s) && !p.full() {
-		m := p.in.find(re, t, start)
-		if m == nil {
-			break
-		}
-		switch empty := m.idx[0] == start && m.idx[1] == start; {
-		case empty && !afterEmpty:
-			_, w := utf8.DecodeRuneInString(s[start:])
-			start += max(1, w)
-			afterEmpty = true
-			continue
-		case empty:
-			p.add(s[beg:start])
-			beg = start
-		default:
-			p.add(s[beg:m.idx[0]])
-			beg, start = m.idx[1], m.idx[1]
-		}
-		afterEmpty = false
-		p.groups(m)
-	}
-	if beg < len(s) || p.limit != 0 {
-		p.add(s[beg:])
-	}
-}
-
-// groups adds the groups of a separator.
-func (p *splitter) groups(m *MatchData) {
-	for g := 1; g < len(m.idx)/2; g++ {
-		if s, ok := m.group(g); ok {
-			p.add(s)
-		}
-	}
-}
-
-func stringLines(in *Interp, c *call) Value {
-	return in.listOrEach(c, in.linesOf(c, c.self.(*String).s))
-}
-
-// listOrEach gives the elements to the block, or returns them.
-func (in *Interp) listOrEach(c *call, list []Value) Value {
-	if c.blk == nil && strings.HasPrefix(c.name, "each") {
-		return in.enum(c)
-	}
-	if c.blk == nil {
-		return in.arr(list)
-	}
-	for _, x := range list {
-		in.yield(c.blk, x)
-	}
-	return c.self
-}
-
-// linesOf gives the lines of a text, without their ends if the call says so.
-func (in *Interp) linesOf(c *call, s string) []Value {
-	chomped, _ := flag(c.kwargs(), "chomp")
-	if given := len(c.args) - c.min; given > 0 {
-		in.unsupported("the method " + c.name + " with a separator")
-	}
-	var out []Value
-	for line := range strings.Lines(s) {
-		if chomped {
-			line = in.chomp(line, nil)
-		}
-		out = append(out, in.str(line))
-	}
-	return out
-}
-
-func stringChars(in *Interp, c *call) Value {
-	var out []Value
-	for s := c.self.(*String).s; s != ""; {
-		_, w := utf8.DecodeRuneInString(s)
-		out = append(out, in.str(s[:w]))
-		s = s[w:]
-	}
-	return in.listOrEach(c, out)
+	return parts
 }
 
 func stringBytes(in *Interp, c *call) Value {
-	var out []Value
+	out := in.arr(nil)
 	for _, b := range []byte(c.self.(*String).s) {
-		out = append(out, int(b))
+		in.push(out, int(b))
 	}
-	return in.listOrEach(c, out)
-}
-
-// stringForceEncoding is for UTF-8, which every text has here.
-func stringForceEncoding(in *Interp, c *call) Value {
-	if name := strings.ToUpper(in.toS(c.args[0])); name != "UTF-8" {
-		in.unsupported("the encoding " + name)
-	}
-	return c.self
+	return out
 }

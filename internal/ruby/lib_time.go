@@ -1,7 +1,6 @@
 package ruby
 
 import (
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ type timeValue struct{ t time.Time }
 func timeClassMethods() []builtin {
 	return []builtin{
 		{"now", 0, 0, func(in *Interp, _ *call) Value { return &timeValue{in.local(in.cfg.Now())} }},
-		{"at", 1, 1, timeAt},
 	}
 }
 
@@ -25,17 +23,11 @@ func timeMethods() []builtin {
 		{"hour", 0, 0, timeGet(time.Time.Hour)},
 		{"min", 0, 0, timeGet(time.Time.Minute)},
 		{"sec", 0, 0, timeGet(time.Time.Second)},
-		{"wday", 0, 0, timeGet(func(t time.Time) int { return int(t.Weekday()) })},
-		{"yday", 0, 0, timeGet(time.Time.YearDay)},
 		{"to_i", 0, 0, timeGet(func(t time.Time) int { return int(t.Unix()) })},
-		{"to_f", 0, 0, timeGet(func(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 })},
 		{"utc getutc gmtime", 0, 0, timeGet(func(t time.Time) *timeValue { return &timeValue{t.UTC()} })},
 		{"strftime", 1, 1, timeStrftime},
 		{"iso8601 xmlschema", 0, 0, timeGet(func(t time.Time) *String { return NewString(t.Format(time.RFC3339)) })},
-		{"to_s inspect", 0, 0, timeToS},
-		{"+", 1, 1, timeAdd},
-		{"-", 1, 1, timeSub},
-		{"< <= > >=", 1, 1, compareOperator},
+		{"to_s", 0, 0, timeToS},
 	}
 }
 
@@ -54,43 +46,12 @@ func (in *Interp) local(t time.Time) time.Time {
 	return t.Local()
 }
 
-func (in *Interp) seconds(v Value) time.Duration {
-	f, ok := asFloat(v)
-	if !ok {
-		in.raise("TypeError", "can't convert %s into an exact number", in.classOf(v).name)
-	}
-	return time.Duration(math.Round(f * 1e9))
-}
-
-func timeAt(in *Interp, c *call) Value {
-	if n, ok := c.args[0].(int); ok {
-		return &timeValue{in.local(time.Unix(int64(n), 0))}
-	}
-	return &timeValue{in.local(time.Unix(0, int64(in.seconds(c.args[0]))))}
-}
-
 func timeToS(in *Interp, c *call) Value {
 	t := c.self.(*timeValue).t
-	layout := "2006-01-02 15:04:05"
-	if c.name == "inspect" && t.Nanosecond() != 0 {
-		layout += ".999999999"
-	}
 	if t.Location() == time.UTC {
-		return in.str(t.Format(layout + " UTC"))
+		return in.str(t.Format("2006-01-02 15:04:05 UTC"))
 	}
-	return in.str(t.Format(layout + " -0700"))
-}
-
-func timeAdd(in *Interp, c *call) Value {
-	return &timeValue{c.self.(*timeValue).t.Add(in.seconds(c.args[0]))}
-}
-
-func timeSub(in *Interp, c *call) Value {
-	t := c.self.(*timeValue).t
-	if o, ok := c.args[0].(*timeValue); ok {
-		return float64(t.Sub(o.t)) / 1e9
-	}
-	return &timeValue{t.Add(-in.seconds(c.args[0]))}
+	return in.str(t.Format("2006-01-02 15:04:05 -0700"))
 }
 
 // timeLayout is a directive of strftime as a layout of package time, or "".

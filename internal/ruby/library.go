@@ -20,9 +20,9 @@ func classDefs() []classDef {
 		{name: "String", super: "Object", methods: stringMethods(), class: []builtin{{"new", 0, -1, stringNew}}},
 		{name: "Symbol", super: "Object", methods: symbolMethods()},
 		{name: "Array", super: "Object", include: "Enumerable", methods: arrayMethods(), class: []builtin{{"new", 0, 2, arrayNew}}},
-		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods(), class: []builtin{{"new", 0, 1, hashNew}, {"[]", 0, -1, hashOf}}},
+		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods(), class: []builtin{{"new", 0, 1, hashNew}}},
 		{name: "Range", super: "Object", include: "Enumerable", methods: rangeMethods(), class: []builtin{{"new", 2, 3, rangeNew}}},
-		{name: "Enumerator", super: "Object", include: "Enumerable", methods: enumeratorMethods()},
+		{name: "Enumerator", super: "Object", include: "Enumerable", methods: []builtin{{"each", 0, 0, enumeratorEach}}},
 		{name: "Regexp", super: "Object", methods: regexpMethods(), class: regexpClassMethods()},
 		{name: "MatchData", super: "Object", methods: matchMethods()},
 		{name: "Proc", super: "Object", methods: procMethods(), class: []builtin{{"new", 0, 0, procNew}}},
@@ -39,7 +39,7 @@ func classDefs() []classDef {
 		{name: "Base64", module: true, class: base64Methods()},
 		{name: "SecureRandom", module: true, class: secureRandomMethods()},
 		{name: "RbConfig", module: true},
-		{name: "Etc", module: true, class: etcMethods()},
+		{name: "Etc", module: true, class: []builtin{{"getlogin", 0, 0, etcGetlogin}}},
 		{name: "Socket", super: "Object", class: []builtin{{"gethostname", 0, 0, hostname}}},
 		{name: "Errno", module: true},
 		{name: "Exception", super: "Object", methods: exceptionMethods(), class: []builtin{{"exception", 0, -1, classNew}}},
@@ -70,7 +70,6 @@ func exceptionMethods() []builtin {
 		{"message", 0, 0, func(in *Interp, c *call) Value { return in.str(in.toS(c.self)) }},
 		{"to_s", 0, 0, exceptionToS},
 		{"inspect", 0, 0, exceptionInspect},
-		{"backtrace", 0, 0, exceptionBacktrace},
 	}
 }
 
@@ -78,12 +77,6 @@ func exceptionInitialize(in *Interp, c *call) Value {
 	x := c.self.(*Exception)
 	if len(c.args) > 0 {
 		x.msg = c.args[0]
-	}
-	if text := errnoText(x.class.name); text != "" {
-		if len(c.args) > 0 {
-			text += " - " + in.toS(c.args[0])
-		}
-		x.msg = in.str(text)
 	}
 	return nil
 }
@@ -104,32 +97,15 @@ func exceptionInspect(in *Interp, c *call) Value {
 	return in.str("#<" + name + ": " + s + ">")
 }
 
-func exceptionBacktrace(in *Interp, c *call) Value {
-	x := c.self.(*Exception)
-	if x.trace == nil {
-		return nil
-	}
-	return in.strs(x.trace)
-}
-
 // excMessage is Exception#message.
 func (in *Interp) excMessage(x *Exception) string { return in.toS(in.send(x, "message")) }
 
-// errnoText is the operating system's text of an Errno class, or "".
+// errnoText is the operating system's text of an Errno class.
 func errnoText(class string) string {
-	switch class {
-	case "Errno::ENOENT":
-		return "No such file or directory"
-	case "Errno::EACCES":
-		return "Permission denied"
-	case "Errno::EISDIR":
-		return "Is a directory"
-	case "Errno::ENOTDIR":
-		return "Not a directory"
-	case "Errno::EINVAL":
-		return "Invalid argument"
-	}
-	return ""
+	return map[string]string{
+		"Errno::ENOENT": "No such file or directory", "Errno::EACCES": "Permission denied",
+		"Errno::EISDIR": "Is a directory", "Errno::ENOTDIR": "Not a directory", "Errno::EINVAL": "Invalid argument",
+	}[class]
 }
 
 func procMethods() []builtin {
@@ -213,9 +189,7 @@ func (in *Interp) fetchDefault(c *call) Value {
 	if len(c.args) > 1 {
 		return c.args[1]
 	}
-	e := in.newException("KeyError", "key not found: "+in.inspect(c.args[0]))
-	e.extra = c.args[0]
-	in.throw(e)
+	in.raise("KeyError", "key not found: %s", in.inspect(c.args[0]))
 	return nil
 }
 

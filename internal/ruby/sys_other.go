@@ -11,8 +11,6 @@ func isErrno(error, string) bool { return false }
 // shellCommand runs a command line as Ruby's backticks do.
 func shellCommand(line string) *exec.Cmd { return exec.Command("cmd", "/c", line) }
 
-func ownGroup(*exec.Cmd) {}
-
 func killGroup(c *exec.Cmd) error {
 	if c.Process == nil {
 		return nil

@@ -26,8 +26,6 @@ func shellCommand(line string) *exec.Cmd {
 	return c
 }
 
-func ownGroup(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
-
 func killGroup(c *exec.Cmd) error {
 	if c.Process == nil {
 		return nil

@@ -126,9 +126,7 @@ func (in *Interp) inspectHash(h *Hash) string {
 
 func (in *Interp) inspectObject(v Value) string {
 	if o, ok := v.(*Object); ok && o.data != nil {
-		if f, ok := o.data.(*fileData); ok {
-			return "#<" + o.class.name + ":" + f.path + ">"
-		}
+		return fmt.Sprintf("#<%s:<%v>>", o.class.name, o.data)
 	}
 	name := strings.TrimSuffix(in.anyToS(v), ">")
 	o, ok := v.(*Object)

@@ -85,12 +85,9 @@ type Object struct {
 // Exception is a Ruby exception.
 type Exception struct {
 	Object
-	msg   Value
-	cause Value
-	trace []string
-	prog  *Program
-	off   int
-	extra Value // name, key, status …
+	msg  Value
+	prog *Program
+	off  int
 }
 
 // builtinFunc is a method of Ruby's own.

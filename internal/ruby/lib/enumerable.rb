@@ -10,6 +10,89 @@ class Regexp
 end
 
 module Enumerable
+  def each_with_index
+    return to_enum(:each_with_index) unless block_given?
+    i = -1
+    each_entry { |x| yield(x, i += 1) }
+    self
+  end
+
+  def inject(*args, &block)
+    op = args.pop if args.size == 2 || !block
+    raise TypeError, "#{op.inspect} is not a symbol nor a string" unless block || op.is_a?(Symbol) || op.is_a?(String)
+    acc = args[0]
+    started = !args.empty?
+    each_entry do |x|
+      acc = started ? (op ? acc.public_send(op, x) : yield(acc, x)) : x
+      started = true
+    end
+    acc
+  end
+
+  def reduce(*args, &block)
+    inject(*args, &block)
+  end
+
+  # Floats are added with compensation (Kahan-Babuska), as Ruby does.
+  def sum(start = 0)
+    lost = 0.0
+    each_entry do |x|
+      x = yield(x) if block_given?
+      total = start + x
+      lost += start.abs >= x.abs ? (start - total) + x : (x - total) + start if total.is_a?(Float) && total - total == 0
+      start = total
+    end
+    start.is_a?(Float) ? start + lost : start
+  end
+
+  def first(*n)
+    if n.empty?
+      each_entry { |x| return x }
+      return nil
+    end
+    n = __int(n[0])
+    raise ArgumentError, is_a?(Array) ? 'negative array size' : 'attempt to take negative size' if n < 0
+    out = []
+    return out if n == 0
+    each_entry do |x|
+      out << x
+      break if out.size == n
+    end
+    out
+  end
+
+  def sort_by
+    return to_enum(:sort_by) unless block_given?
+    map { |x| [yield(x), x] }.sort { |a, b| __compare(a[0], b[0]) }.map { |pair| pair[1] }
+  end
+
+  def min(&block)
+    to_a.inject { |best, x| (block ? yield(best, x) : __compare(best, x)) > 0 ? x : best }
+  end
+
+  def max(&block)
+    to_a.inject { |best, x| (block ? yield(best, x) : __compare(best, x)) < 0 ? x : best }
+  end
+
+  def uniq
+    seen = {}
+    to_a.select do |x|
+      k = block_given? ? yield(x) : x
+      seen.key?(k) ? false : seen[k] = true
+    end
+  end
+
+  def to_h
+    out = {}
+    each_entry do |x|
+      x = yield(x) if block_given?
+      raise TypeError, "wrong element type #{x.class} (expected array)" unless x.is_a?(Array)
+      raise ArgumentError, "element has wrong array length (expected 2, was #{x.size})" unless x.size == 2
+      out[x[0]] = x[1]
+    end
+    out
+  end
+
   def find
     return to_enum(:find) unless block_given?
     each_entry { |x| return x if yield(x) }
@@ -206,6 +289,16 @@ module Enumerable
 end
 
 class Enumerator
+  def with_index(offset = 0)
+    return to_enum(:with_index, offset) unless block_given?
+    i = (offset || 0) - 1
+    each { |*x| yield(x.size > 1 ? x : x[0], i += 1) }
+  end
+
+  def each_with_index(&block)
+    with_index(0, &block)
+  end
+
   def with_object(memo)
     return to_enum(:with_object, memo) unless block_given?
     each { |*x| yield(x.size > 1 ? x : x[0], memo) }
@@ -228,8 +321,76 @@ class Array
     (self + other).uniq
   end
 
-  def first(*n)
-    n.empty? ? self[0] : super
+  def fetch(index, *default)
+    i = __int(index)
+    return self[i] if i < size && i >= -size
+    return yield(index) if block_given?
+    raise IndexError, "index #{i} outside of array bounds: #{-size}...#{size}" if default.empty?
+    default[0]
+  end
+
+  def last(*n)
+    return self[-1] if n.empty?
+    n = __int(n[0])
+    raise ArgumentError, 'negative array size' if n < 0
+    n >= size ? self + [] : self[size - n, n]
+  end
+
+  def dig(key, *rest)
+    __dig(self[key], rest)
+  end
+
+  def append(*values)
+    push(*values)
+  end
+
+  def unshift(*values)
+    self[0, 0] = values
+    self
+  end
+
+  def prepend(*values)
+    unshift(*values)
+  end
+
+  def concat(*lists)
+    self[size, 0] = lists.inject([]) { |all, list| all + list }
+    self
+  end
+
+  def *(other)
+    return join(other) if other.is_a?(String)
+    n = __int(other)
+    raise ArgumentError, 'argument must be non-negative' if n < 0
+    out = []
+    n.times { out.concat(self) }
+    out
+  end
+
+  def index(*value, &block)
+    find_index(*value, &block)
+  end
+
+  def delete(value)
+    found = select { |x| x == value }
+    return (yield(value) if block_given?) if found.empty?
+    reject! { |x| x == value }
+    found[-1]
+  end
+
+  def compact
+    reject { |x| x.nil? }
+  end
+
+  def reverse
+    out = []
+    (1..size).each { |i| out << self[-i] }
+    out
+  end
+
+  def clear
+    self[0, size] = []
+    self
   end
 
   def values_at(*indexes)
@@ -282,6 +443,38 @@ class Array
 end
 
 class Hash
+  def self.[](*list)
+    return list.each_slice(2).to_h unless list.size == 1
+    list[0].is_a?(Hash) ? list[0].dup : ([] + list[0]).to_h
+  end
+
+  def to_h(&block)
+    block ? to_a.to_h(&block) : self
+  end
+
+  def dig(key, *rest)
+    __dig(self[key], rest)
+  end
+
+  def clear
+    replace({})
+  end
+
+  def merge(*others, &block)
+    dup.update(*others, &block)
+  end
+
+  def merge!(*others, &block)
+    update(*others, &block)
+  end
+
+  def update(*others)
+    others.each do |other|
+      __hash(other).each { |k, v| self[k] = block_given? && key?(k) ? yield(k, fetch(k), v) : v }
+    end
+    self
+  end
+
   def values_at(*keys)
     keys.map { |k| self[k] }
   end
@@ -386,14 +579,14 @@ class Range
   end
 
   def min(&block)
-    return super if block
+    return to_a.min(&block) if block
     return nil if self.end && self.begin && (self.begin <=> self.end) > 0
     self.begin
   end
 
   def max(&block)
     raise TypeError, 'cannot exclude non Integer end value' if exclude_end? && !self.end.is_a?(Integer)
-    return super if block || exclude_end? || !self.end.is_a?(Integer)
+    return to_a.max(&block) if block || exclude_end? || !self.end.is_a?(Integer)
     self.begin && (self.begin <=> self.end) > 0 ? nil : self.end
   end
 end
@@ -469,6 +662,59 @@ class Integer
 end
 
 class String
+  def +@
+    frozen? ? dup : self
+  end
+
+  def lines(chomp: false)
+    found = scan(/[^\n]*\n|[^\n]+/)
+    chomp ? found.map(&:chomp) : found
+  end
+
+  def each_line(chomp: false, &block)
+    return to_enum(:each_line, chomp: chomp) unless block
+    lines(chomp: chomp).each(&block)
+    self
+  end
+
+  def chars
+    scan(/./m)
+  end
+
+  def each_char(&block)
+    return to_enum(:each_char) unless block
+    chars.each(&block)
+    self
+  end
+
+  def bytesize
+    bytes.size
+  end
+
+  def chop
+    sub(/(\r\n|.)\z/m, '')
+  end
+
+  def reverse
+    chars.reverse.join
+  end
+
+  def tr(from, to)
+    negated = from.size > 1 && from.start_with?('^')
+    from, to = __characters(negated ? from[1..-1] : from), __characters(to)
+    gsub(/./m) do |c|
+      i = from.index(c)
+      next c if i.nil? != negated
+      i = -1 if negated
+      (to[i] || to[-1]).to_s
+    end
+  end
+
+  def force_encoding(name)
+    __refuse("the encoding #{name}") unless name.to_s.upcase == 'UTF-8'
+    self
+  end
+
   def to_f
     Float(self[/\A\s*[+-]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][+-]?\d+)?/] || 0)
   end
@@ -546,6 +792,15 @@ class String
 
   private
 
+  # __characters spells out a-z.
+  def __characters(set)
+    set.scan(/\\(.)|(.)-(.)|(.)/m).flat_map do |escaped, low, high, one|
+      next [escaped || one] unless low
+      raise ArgumentError, "invalid range \"#{low}-#{high}\" in string transliteration" if low > high
+      (low..high).to_a
+    end
+  end
+
   def __fill(n, fill)
     fill = __str(fill)
     raise ArgumentError, 'zero width padding' if fill.empty?
@@ -561,12 +816,20 @@ end
 
 class MatchData
   def named_captures
-    names.zip(names.map { |n| self[n] }).to_h
+    names.to_h { |name| [name, self[name]] }
   end
 
   def inspect
     labels = names.empty? ? (1...to_a.size).to_a : names
     "#<MatchData #{to_s.inspect}#{labels.map { |k| " #{k}:#{self[k].inspect}" }.join}>"
+  end
+end
+
+module Kernel
+  def __dig(value, rest)
+    return value if rest.empty? || value.nil?
+    raise TypeError, "#{value.class} does not have #dig method" unless value.respond_to?(:dig)
+    value.dig(*rest)
   end
 end
 

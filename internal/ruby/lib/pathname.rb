@@ -1,4 +1,100 @@
-# Pathname and URI.
+# Files, Pathname and URI.
+
+class File
+  # What File.open gives: the text of a file that is read.
+  class Opened
+    def initialize(text)
+      @text = text
+    end
+
+    def read
+      @text
+    end
+
+    def readlines(chomp: false)
+      @text.lines(chomp: chomp)
+    end
+
+    def each_line(&block)
+      @text.each_line(&block)
+    end
+
+    def close
+    end
+  end
+
+  def self.open(path, mode = 'r')
+    __refuse("File.open with the mode #{mode}") unless mode == 'r'
+    file = Opened.new(read(path))
+    block_given? ? yield(file) : file
+  end
+
+  def self.split(path)
+    [dirname(path), basename(path)]
+  end
+end
+
+class IO
+  def self.readlines(path, chomp: false)
+    read(path).lines(chomp: chomp)
+  end
+
+  def self.foreach(path, chomp: false, &block)
+    return to_enum(:foreach, path, chomp: chomp) unless block
+    readlines(path, chomp: chomp).each(&block)
+    nil
+  end
+end
+
+class Dir
+  def self.entries(path)
+    ['.', '..'] + children(path)
+  end
+
+  def self.glob(patterns, base: nil, &block)
+    found = [patterns].flatten.flat_map { |pattern| __alternatives(__str(pattern)) }.flat_map do |pattern|
+      segments = pattern.split('/').reject(&:empty?)
+      __found(base, pattern.start_with?('/') ? '/' : '', segments, pattern.end_with?('/'))
+    end
+    return found unless block
+    found.each(&block)
+    nil
+  end
+
+  def self.[](*patterns, base: nil)
+    glob(patterns, base: base)
+  end
+
+  # __alternatives spells out {a,b}, from the innermost on.
+  def self.__alternatives(pattern)
+    group = pattern.match(/\{([^{}]*)\}/)
+    return [pattern] unless group
+    found = group[1].split(',', -1).flat_map { |text| __alternatives(pattern.sub(group[0]) { text }) }
+    __refuse('a pattern with many alternatives') if found.size > 1000
+    found
+  end
+
+  # __found lists what matches the segments below a prefix.
+  def self.__found(base, prefix, segments, directories)
+    full = base && !prefix.start_with?('/') ? File.join(base, prefix) : prefix
+    if segments.empty?
+      return [prefix] unless directories
+      return File.directory?(full) ? ["#{prefix}/"] : []
+    end
+    first, *rest = segments
+    below = prefix.empty? || prefix.end_with?('/') ? prefix : "#{prefix}/"
+    if !first.match?(/[*?\[\\]/)
+      path = base && !below.start_with?('/') ? File.join(base, below + first) : below + first
+      return File.exist?(path) || File.symlink?(path) ? __found(base, below + first, rest, directories) : []
+    end
+    full = '.' if full.empty?
+    names = File.directory?(full) && File.readable?(full) ? children(full) : []
+    names = names.reject { |name| name.start_with?('.') } unless first.start_with?('.')
+    return names.select { |name| __match(first, name) }.flat_map { |name| __found(base, below + name, rest, directories) } unless first == '**' && !rest.empty?
+    deeper = names.select { |name| File.directory?("#{full}/#{name}") && !File.symlink?("#{full}/#{name}") }
+    __found(base, prefix, rest, directories) + deeper.flat_map { |name| __found(base, below + name, segments, directories) }
+  end
+end
 
 class Pathname
   def self.pwd

@@ -33,6 +33,7 @@ func TestFind(t *testing.T) {
 		{`a.b`, "", "a\nb", nil},
 		{`a.b`, "m", "a\nb", []int{0, 3}},
 		{`A b # c`, "ix", "ab", []int{0, 2}},
+		{`a(?#b)c`, "", "ac", []int{0, 2}},
 		{`é`, "", "aé", []int{1, 3}},
 		{`\w+`, "", "é_a", []int{2, 4}},
 		{`[[:alpha:]]+`, "", "1éa", []int{1, 4}},

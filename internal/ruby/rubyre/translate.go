@@ -150,14 +150,14 @@ func (t *translation) blank(flags Flags) bool {
 	rest, end := t.rest(), 0
 	switch c := rest[0]; {
 	case strings.HasPrefix(rest, "(?#"):
-		end = strings.IndexByte(rest, ')')
+		end = strings.IndexByte(rest, ')') + 1
 	case flags&Extended == 0:
 	case c == ' ' || c >= '\t' && c <= '\r':
 		end = 1
 	case c == '#':
 		end = strings.IndexByte(rest+"\n", '\n')
 	}
-	t.pos += max(0, end)
+	t.pos += end
 	return end > 0
 }
 

@@ -44,7 +44,7 @@ module Defaults
   end
 end
 knife[:zone] = Defaults.zone(2)
-knife[:when] = Time.at(0).utc.strftime('%Y-%m-%d %H:%M:%S')
+knife[:when] = Time.now.utc.strftime('%Y').size
 knife[:config] = JSON.generate('a' => [1, 2.5, nil, { b: "x\n" }])
 knife[:lambda] = ->(x, y = 2, *rest, k: 1) { x * y + rest.sum + k }.call(3, 4, 5, k: 6)
 knife[:safe] = nil&.length.inspect + 'abc'[1..] + "x".rjust(3, '0') + format('%05.1f|%-4s|%+d', 3.14159, 'ab', 5)
