@@ -119,13 +119,6 @@ type (
 		parens   bool // has an argument list, if only an empty one
 		private  bool // recv is self, so that private methods may be called
 	}
-	superNode struct {
-		at
-		args     []node
-		bare     bool // passes on the method's own arguments
-		block    *funcNode
-		blockArg node
-	}
 	yieldNode struct {
 		at
 		args []node
@@ -146,12 +139,6 @@ type (
 	ifNode struct {
 		at
 		cond, then, els node
-	}
-	whileNode struct {
-		at
-		cond, body node
-		until      bool
-		doWhile    bool
 	}
 	forNode struct {
 		at
@@ -185,7 +172,7 @@ type (
 		at
 		stmts []node
 	}
-	// jumpNode is return, break, next and retry.
+	// jumpNode is return, break and next.
 	jumpNode struct {
 		at
 		kind jumpKind
@@ -200,12 +187,11 @@ type (
 	}
 	classNode struct {
 		at
-		cpath     *constNode
-		super     node
-		singleton bool // class << self
-		module    bool
-		body      node
-		scope     *scope
+		cpath  *constNode
+		super  node
+		module bool
+		body   node
+		scope  *scope
 	}
 	lambdaNode struct {
 		at

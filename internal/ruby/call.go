@@ -84,8 +84,8 @@ func (in *Interp) send(self Value, name string, args ...Value) Value {
 	return in.call(invocation{self: self, name: name, args: args, fcall: true})
 }
 
-// call finds a method and calls it; what has none goes to the host, to
-// method_missing, or ends in an exception.
+// call finds a method and calls it; what has none goes to the host, or
+// ends in an exception.
 func (in *Interp) call(v invocation) Value {
 	m := in.findMethod(v.self, v.name)
 	if m != nil && (!m.private || v.fcall) {
@@ -100,11 +100,6 @@ func (in *Interp) call(v invocation) Value {
 		if r, ok := in.hostCall(in.cfg.Host, nil, c, v.bare); ok {
 			return r
 		}
-	}
-	if mm := in.findMethod(v.self, "method_missing"); mm != nil {
-		v.args = append([]Value{Symbol(v.name)}, v.args...)
-		v.name = "method_missing"
-		return in.invoke(v, mm)
 	}
 	if m != nil {
 		in.raise("NoMethodError", "private method `%s' called for %s", v.name, in.describe(v.self))
@@ -172,7 +167,6 @@ func (in *Interp) invoke(v invocation, m *method) Value {
 	} else {
 		r = in.ev(fn.body, f)
 	}
-	mf.dead = true
 	last := len(in.stack) - 1
 	in.curProg, in.curOff = in.stack[last].prog, in.stack[last].off
 	in.stack = in.stack[:last]

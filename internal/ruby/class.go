@@ -19,7 +19,6 @@ type Class struct {
 	consts   map[string]Value
 	order    []string // names of the constants
 	ivars    map[string]Value
-	attached *Class // of a meta class: its class
 }
 
 // Name is the full name of the class, such as "Chef::Config".
@@ -202,7 +201,7 @@ func (in *Interp) findMethod(v Value, name string) *method {
 	}
 	for k := c; k != nil; k = k.super {
 		if k.meta != nil {
-			if m := k.meta.lookup(name); m != nil {
+			if m := k.meta.methods[name]; m != nil {
 				return m
 			}
 		}
@@ -211,33 +210,6 @@ func (in *Interp) findMethod(v Value, name string) *method {
 		}
 	}
 	return in.classOf(c).lookup(name)
-}
-
-// superMethod finds what super runs in the method of frame f.
-func (in *Interp) superMethod(f *frame) *method {
-	m := f.mf.m
-	var chain []*Class
-	if c, ok := f.self.(*Class); ok {
-		for k := c; k != nil; k = k.super {
-			if k.meta != nil {
-				chain = append(chain, k.meta.ancestors()...)
-			}
-		}
-	}
-	chain = append(chain, in.classOf(f.self).ancestors()...)
-	i := slices.Index(chain, m.owner)
-	if i < 0 {
-		return nil
-	}
-	if b := m.owner.builtin[m.name]; b != nil {
-		return b // a method of Ruby's that the program replaced
-	}
-	for _, k := range chain[i+1:] {
-		if s := k.own(m.name); s != nil {
-			return s
-		}
-	}
-	return nil
 }
 
 func (in *Interp) addMethod(c *Class, name string, m *method) {
@@ -258,7 +230,7 @@ func (in *Interp) metaOf(v Value) *Class {
 	}
 	if c.meta == nil {
 		in.alloc(300)
-		c.meta = &Class{name: "#<Class:" + c.name + ">", attached: c}
+		c.meta = &Class{name: "#<Class:" + c.name + ">"}
 	}
 	return c.meta
 }

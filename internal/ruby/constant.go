@@ -108,11 +108,7 @@ func (in *Interp) lookupConst(f *frame, name string) (Value, bool) {
 			return v, true
 		}
 	}
-	k := f.cref.class
-	if k.attached != nil {
-		k = k.attached
-	}
-	for _, a := range k.ancestors() {
+	for _, a := range f.cref.class.ancestors() {
 		if v, ok := in.constOf(a, name); ok {
 			return v, true
 		}

@@ -332,18 +332,6 @@ func (in *Interp) loopBody(body node, f *frame) (val Value, done bool) {
 	panic(p)
 }
 
-func (n *whileNode) eval(in *Interp, f *frame) Value {
-	for first := true; ; first = false {
-		in.step(1)
-		if !(first && n.doWhile) && truthy(in.ev(n.cond, f)) == n.until {
-			return nil
-		}
-		if v, done := in.loopBody(n.body, f); done {
-			return v
-		}
-	}
-}
-
 func (n *forNode) eval(in *Interp, f *frame) Value {
 	it := in.ev(n.iter, f)
 	in.at(f, n)
@@ -389,12 +377,7 @@ func (n *beginNode) eval(in *Interp, f *frame) Value {
 	case *Error, *internalPanic:
 		panic(p) // out of resources, or refused: no more code of the program
 	}
-	saved := in.errInfo
-	if r, ok := p.(*raised); ok {
-		in.errInfo = r.exc
-	}
 	in.ev(n.ensure, f)
-	in.errInfo = saved
 	if p != nil {
 		panic(p)
 	}
@@ -405,37 +388,33 @@ func (n *beginNode) rescued(in *Interp, f *frame) Value {
 	if len(n.rescues) == 0 {
 		return in.ev(n.body, f)
 	}
-	for {
-		v, p := in.protect(func() Value { return in.ev(n.body, f) })
-		if p == nil {
-			if n.els != nil {
-				return in.ev(n.els, f)
-			}
-			return v
+	v, p := in.protect(func() Value { return in.ev(n.body, f) })
+	if p == nil {
+		if n.els != nil {
+			return in.ev(n.els, f)
 		}
-		r, ok := p.(*raised)
-		if !ok {
-			panic(p)
-		}
-		clause := n.clauseFor(in, r.exc, f)
-		if clause == nil {
-			panic(p)
-		}
-		saved := in.errInfo
-		in.errInfo = r.exc
-		if clause.target != nil {
-			in.assign(clause.target, r.exc, f)
-		}
-		in.step(10)
-		v, p = in.protect(func() Value { return in.ev(clause.body, f) })
-		in.errInfo = saved
-		if p == nil {
-			return v
-		}
-		if j, ok := p.(*jump); !ok || j.kind != jRetry || j.tag != any(f) {
-			panic(p)
-		}
+		return v
 	}
+	r, ok := p.(*raised)
+	if !ok {
+		panic(p)
+	}
+	clause := n.clauseFor(in, r.exc, f)
+	if clause == nil {
+		panic(p)
+	}
+	saved := in.errInfo
+	in.errInfo = r.exc
+	if clause.target != nil {
+		in.assign(clause.target, r.exc, f)
+	}
+	in.step(10)
+	v, p = in.protect(func() Value { return in.ev(clause.body, f) })
+	in.errInfo = saved
+	if p != nil {
+		panic(p)
+	}
+	return v
 }
 
 func (n *beginNode) clauseFor(in *Interp, exc *Exception, f *frame) *rescueClause {
@@ -472,9 +451,6 @@ func (n *jumpNode) eval(in *Interp, f *frame) Value {
 		}
 		if to = fr; fr == nil {
 			to = f.mf
-		}
-		if fr == nil && f.mf.dead {
-			in.raise("LocalJumpError", "unexpected return")
 		}
 	}
 	panic(&jump{n.kind, to, v})

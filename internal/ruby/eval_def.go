@@ -34,74 +34,22 @@ func (n *callNode) eval(in *Interp, f *frame) Value {
 	v.args, v.kw, v.blk = in.callArgs(n.args, n.blockArg, f)
 	v.bare = n.recv == nil && !n.parens && n.block == nil
 	in.at(f, n)
-	return in.withBlock(n.block, v, in.call)
+	return in.withBlock(n.block, v)
 }
 
 // withBlock makes the block of a call, and catches a break out of it.
-func (in *Interp) withBlock(block *funcNode, v invocation, do func(invocation) Value) Value {
+func (in *Interp) withBlock(block *funcNode, v invocation) Value {
 	if block == nil {
-		return do(v)
+		return in.call(v)
 	}
 	in.alloc(64)
 	v.blk = &Proc{fn: block, f: v.f, self: v.f.self}
 	if !block.jumpBrk {
-		return do(v)
+		return in.call(v)
 	}
-	return in.catch(func() Value { return do(v) }, func(j *jump) bool {
+	return in.catch(func() Value { return in.call(v) }, func(j *jump) bool {
 		return j.kind == jBreak && j.tag == any(v.blk)
 	})
-}
-
-func (n *superNode) eval(in *Interp, f *frame) Value {
-	if f.mf.m == nil {
-		in.at(f, n)
-		in.raise("RuntimeError", "super called outside of method")
-	}
-	v := invocation{f: f, self: f.self, name: f.mf.m.name, blk: f.mf.blk, fcall: true}
-	if n.bare {
-		v.args, v.kw = in.currentArgs(f)
-	} else {
-		var blk *Proc
-		if v.args, v.kw, blk = in.callArgs(n.args, n.blockArg, f); blk != nil {
-			v.blk = blk
-		}
-	}
-	in.at(f, n)
-	m := in.superMethod(f)
-	if m == nil {
-		in.raise("NoMethodError", "super: no superclass method `%s' for %s", v.name, in.describe(f.self))
-	}
-	return in.withBlock(n.block, v, func(v invocation) Value { return in.invoke(v, m) })
-}
-
-// currentArgs collects the present values of the method's parameters, which a
-// bare super passes on.
-func (in *Interp) currentArgs(f *frame) ([]Value, bool) {
-	top := f
-	for top.parent != nil {
-		top = top.parent
-	}
-	var args []Value
-	kws := NewHash()
-	for _, p := range f.mf.m.fn.params.ps {
-		if p.idx < 0 {
-			continue
-		}
-		switch v := top.vars[p.idx]; p.kind {
-		case pReq, pOpt, pPost:
-			args = append(args, v)
-		case pRest:
-			args = append(args, in.splat(v)...)
-		case pKey, pKeyReq:
-			in.hset(kws, Symbol(p.name), v)
-		case pKeyRest:
-			v.(*Hash).Each(func(k, v Value) bool { in.hset(kws, k, v); return true })
-		}
-	}
-	if kws.live > 0 {
-		return append(args, kws), true
-	}
-	return args, false
 }
 
 func (n *yieldNode) eval(in *Interp, f *frame) Value {
@@ -121,31 +69,25 @@ func (n *lambdaNode) eval(in *Interp, f *frame) Value {
 func (n *defNode) eval(in *Interp, f *frame) Value {
 	in.at(f, n)
 	in.alloc(200)
+	switch n.name {
+	case "method_missing", "respond_to_missing?", "const_missing", "inherited", "included", "initialize_copy", "coerce",
+		"to_ary", "to_hash", "to_int", "hash", "eql?":
+		in.unsupported("the definition of the method " + n.name)
+	}
 	m := &method{name: n.name, fn: n.fn, prog: f.prog, cref: f.cref}
-	c := f.cref.class
 	if n.onSelf {
 		in.addMethod(in.metaOf(f.self), n.name, m)
 		return Symbol(n.name)
 	}
-	m.private = f.mf.private || n.name == "initialize" || n.name == "respond_to_missing?"
-	in.addMethod(c, n.name, m)
-	if f.mf.modfn {
-		public := *m
-		public.private = false
-		in.addMethod(in.metaOf(c), n.name, &public)
-	}
+	m.private = f.mf.private || n.name == "initialize"
+	in.addMethod(f.cref.class, n.name, m)
 	return Symbol(n.name)
 }
 
 func (n *classNode) eval(in *Interp, f *frame) Value {
 	in.at(f, n)
 	in.alloc(500)
-	var c *Class
-	if n.singleton {
-		c = in.metaOf(f.self)
-	} else {
-		c = in.openClass(n, f)
-	}
+	c := in.openClass(n, f)
 	return in.ev(n.body, &frame{
 		self: c,
 		vars: make([]Value, len(n.scope.order)),
@@ -158,11 +100,6 @@ func (n *classNode) eval(in *Interp, f *frame) Value {
 // openClass finds the class or module, or makes it.
 func (in *Interp) openClass(n *classNode, f *frame) *Class {
 	base, name := f.cref.class, n.cpath.name
-	if n.cpath.top {
-		base = in.cObject
-	} else if n.cpath.scope != nil {
-		base = in.argClass(in.ev(n.cpath.scope, f))
-	}
 	super := in.cObject
 	if n.super != nil {
 		super = in.argClass(in.ev(n.super, f))
@@ -189,8 +126,5 @@ func (in *Interp) openClass(n *classNode, f *frame) *Class {
 		c.super = super
 	}
 	in.defConst(base, name, c)
-	if !n.module {
-		in.send(super, "inherited", c)
-	}
 	return c
 }

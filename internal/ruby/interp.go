@@ -209,7 +209,6 @@ const (
 	jReturn
 	jLoopBreak
 	jLoopNext
-	jRetry
 	jStop // ends a Go-side iteration
 )
 

@@ -10,10 +10,7 @@ func kernelEval(in *Interp, c *call) Value {
 
 // objectInstanceEval runs a block or a program text with another self.
 func objectInstanceEval(in *Interp, c *call) Value {
-	switch {
-	case c.blk != nil && c.name == "instance_exec":
-		return in.runBlock(c.blk, c.self, arguments{c.args, c.kw, nil})
-	case c.blk != nil:
+	if c.blk != nil {
 		return in.runBlock(c.blk, c.self, arguments{list: []Value{c.self}})
 	}
 	return in.evalText(c)

@@ -30,11 +30,9 @@ func kernelMethods() []builtin {
 		{"dup clone", 0, 1, objectDup},
 		{"is_a? kind_of?", 1, 1, func(in *Interp, c *call) Value { return in.isA(c.self, in.argClass(c.args[0])) }},
 		{"respond_to?", 1, 2, objectRespondTo},
-		{"-private:respond_to_missing?", 2, 2, func(*Interp, *call) Value { return false }},
 		{"send __send__ public_send", 1, -1, objectSend},
 		{"to_enum enum_for", 0, -1, objectToEnum},
-		{"extend", 1, 1, objectExtend},
-		{"instance_eval instance_exec", 0, -1, objectInstanceEval},
+		{"instance_eval", 0, -1, objectInstanceEval},
 		{"to_json", 0, -1, func(in *Interp, c *call) Value { return in.str(in.toJSON(c.self, "", false)) }},
 	}
 }
@@ -60,13 +58,12 @@ func kernelFunctions() []builtin {
 		{"-private:Float", 1, 2, kernelFloat},
 		{"-private:String", 1, 1, func(in *Interp, c *call) Value { return in.str(in.toS(c.args[0])) }},
 		{"-private:Array", 1, 1, kernelArray},
-		{"-private:include", 1, -1, onObject(moduleInclude)},
-		{"-private:private -private:public", 0, -1, onObject(moduleVisibility)},
+		{"-private:private", 0, 0, objectNil},
 		// Ruby's own functions, which a host must not take for its own names.
 		{"-private:eval", 1, 4, kernelEval},
 		{"-private:binding -private:fork -private:exec -private:spawn -private:system -private:at_exit", 0, -1, kernelUnsupported},
 		{"-private:catch -private:throw -private:rand -private:srand -private:printf -private:gets", 0, -1, kernelUnsupported},
-		{"-private:trap -private:open -private:autoload -private:caller", 0, -1, kernelUnsupported},
+		{"-private:trap -private:open -private:autoload -private:caller -private:include -private:public", 0, -1, kernelUnsupported},
 		// For the part of the library that is written in Ruby.
 		{"-private:__refuse", 1, 1, kernelRefuse},
 		{"-private:__compare", 2, 2, func(in *Interp, c *call) Value { return in.mustCompare(c.args[0], c.args[1]) }},
@@ -89,16 +86,6 @@ func nilMethods() []builtin {
 // of makes a method without arguments of a function of the receiver.
 func of[T any](fn func(in *Interp, self T) Value) builtinFunc {
 	return func(in *Interp, c *call) Value { return fn(in, c.self.(T)) }
-}
-
-// onObject makes a method of the top level of one of modules: there it means
-// the class Object.
-func onObject(fn builtinFunc) builtinFunc {
-	return func(in *Interp, c *call) Value {
-		top := *c
-		top.self = in.cObject
-		return fn(in, &top)
-	}
 }
 
 func self(_ *Interp, c *call) Value { return c.self }
@@ -221,8 +208,6 @@ func objectRespondTo(in *Interp, c *call) Value {
 		return !m.private || truthy(c.opt(1))
 	case in.hostResponds(c.self, name):
 		return true
-	case truthy(in.send(c.self, "respond_to_missing?", Symbol(name), truthy(c.opt(1)))):
-		return true
 	case in.rubyHas(c.self, name):
 		in.unsupported("the method " + in.classOf(c.self).name + "#" + name)
 	}
@@ -234,12 +219,6 @@ func objectSend(in *Interp, c *call) Value {
 		f: c.f, self: c.self, name: in.argName(c.args[0]), args: c.args[1:],
 		kw: c.kw && len(c.args) > 1, blk: c.blk, fcall: c.name != "public_send",
 	})
-}
-
-func objectExtend(in *Interp, c *call) Value {
-	m := in.metaOf(c.self)
-	m.includes = append(m.includes, in.argClass(c.args[0]))
-	return c.self
 }
 
 // Functions.

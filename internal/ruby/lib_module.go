@@ -1,17 +1,12 @@
 package ruby
 
-import "slices"
-
 func moduleMethods() []builtin {
 	return []builtin{
-		{"name", 0, 0, moduleName},
-		{"to_s inspect", 0, 0, moduleToS},
+		{"name to_s inspect", 0, 0, func(in *Interp, c *call) Value { return in.str(c.self.(*Class).name) }},
 		{"===", 1, 1, moduleCaseEqual},
-		{"include", 1, -1, moduleInclude},
 		{"attr_accessor attr_reader attr_writer", 0, -1, moduleAttr},
-		{"private public module_function", 0, -1, moduleVisibility},
+		{"private", 0, 0, modulePrivate},
 		{"private_constant", 0, -1, objectNil},
-		{"-private:inherited -private:included", 1, 1, objectNil},
 	}
 }
 
@@ -21,39 +16,7 @@ func classMethods() []builtin {
 	}
 }
 
-func moduleName(in *Interp, c *call) Value {
-	if name := c.self.(*Class).name; name != "" {
-		return in.str(name)
-	}
-	return nil
-}
-
-func moduleToS(in *Interp, c *call) Value {
-	if name := c.self.(*Class).name; name != "" {
-		return in.str(name)
-	}
-	return in.str(in.anyToS(c.self))
-}
-
 func moduleCaseEqual(in *Interp, c *call) Value { return in.isA(c.args[0], c.self.(*Class)) }
-
-func moduleInclude(in *Interp, c *call) Value {
-	k := c.self.(*Class)
-	for _, a := range slices.Backward(c.args) {
-		m := in.argClass(a)
-		switch {
-		case !m.isModule:
-			in.raise("TypeError", "wrong argument type Class (expected module)")
-		case m.isA(k):
-			in.raise("ArgumentError", "cyclic include detected")
-		case !slices.Contains(k.includes, m):
-			in.alloc(100)
-			k.includes = append(k.includes, m)
-		}
-		in.send(m, "included", k)
-	}
-	return k
-}
 
 func moduleAttr(in *Interp, c *call) Value {
 	k := c.self.(*Class)
@@ -76,50 +39,11 @@ func moduleAttr(in *Interp, c *call) Value {
 	return in.arr(c.args)
 }
 
-func (in *Interp) mustFind(m *method, k *Class, name string) *method {
-	if m == nil && k.isModule {
-		m = in.cObject.lookup(name)
+func modulePrivate(_ *Interp, c *call) Value {
+	if c.f != nil {
+		c.f.mf.private = true
 	}
-	if m == nil {
-		in.raise("NameError", "undefined method `%s' for class `%s'", name, k.name)
-	}
-	return m
-}
-
-// names gives the names in the arguments, or in the one array among them.
-func (in *Interp) names(args []Value) []string {
-	if len(args) == 1 {
-		if a, ok := args[0].(*Array); ok {
-			args = a.a
-		}
-	}
-	var out []string
-	for _, a := range args {
-		out = append(out, in.argName(a))
-	}
-	return out
-}
-
-func moduleVisibility(in *Interp, c *call) Value {
-	k := c.self.(*Class)
-	modfn := c.name == "module_function"
-	if len(c.args) == 0 {
-		if c.f != nil {
-			c.f.mf.private, c.f.mf.modfn = c.name != "public", modfn
-		}
-		return nil
-	}
-	for _, name := range in.names(c.args) {
-		cp := *in.mustFind(k.lookup(name), k, name)
-		if modfn {
-			public := cp
-			public.private = false
-			in.addMethod(in.metaOf(k), name, &public)
-		}
-		cp.private = c.name != "public"
-		in.addMethod(k, name, &cp)
-	}
-	return c.args[0]
+	return nil
 }
 
 func classNew(in *Interp, c *call) Value {

@@ -1,15 +1,11 @@
 package ruby
 
-import "strings"
-
 func (p *parser) keyword() node {
 	t := p.tok
 	pos := at(t.pos)
 	switch t.s {
 	case "if", "unless":
 		return p.ifExpr()
-	case "while", "until":
-		return p.whileExpr()
 	case "case":
 		return p.caseExpr()
 	case "for":
@@ -20,13 +16,13 @@ func (p *parser) keyword() node {
 		return p.class()
 	case "return", "break", "next":
 		return p.jumpExpr()
-	case "yield", "super":
-		return p.yieldOrSuper()
+	case "yield":
+		return p.yield()
 	case "defined?":
 		return p.defined()
 	case "not":
-		return p.notParen()
-	case "redo", "alias", "undef", "BEGIN", "END", "__ENCODING__":
+		return p.notExpr()
+	case "while", "until", "super", "retry", "redo", "alias", "undef", "BEGIN", "END", "__ENCODING__":
 		p.unsupported(t.pos, t.s)
 	}
 	p.advance()
@@ -37,8 +33,6 @@ func (p *parser) keyword() node {
 		return &litNode{pos, t.s == "true"}
 	case "self":
 		return &selfNode{pos}
-	case "retry":
-		return &jumpNode{at: pos, kind: jRetry}
 	case "__FILE__":
 		return &strNode{pos, p.prog.opts.File}
 	case "__LINE__":
@@ -55,20 +49,6 @@ func (p *parser) keyword() node {
 	p.tok = t
 	p.unexpected()
 	return nil
-}
-
-// notParen is not(x) as an operand.
-func (p *parser) notParen() node {
-	pos := at(p.tok.pos)
-	p.advance()
-	if !p.acceptOp("(") {
-		return &notNode{pos, p.expr()}
-	}
-	p.skipNL()
-	n := p.exprStmt()
-	p.skipNL()
-	p.expectOp(")")
-	return &notNode{pos, n}
 }
 
 func (p *parser) jumpExpr() node {
@@ -115,25 +95,19 @@ func (p *parser) jumpExpr() node {
 	return &jumpNode{pos, kind, val}
 }
 
-func (p *parser) yieldOrSuper() node {
+func (p *parser) yield() node {
 	t := p.tok
 	p.advance()
 	c := &callNode{}
 	if p.isOp("(") && !p.tok.space {
 		p.parenArgs(c)
 	} else if p.canStartCommandArg() {
-		a := p.args("")
-		c.args, c.blockArg, c.parens = a.list, a.blockArg, true
+		c.args = p.args("").list
 	}
-	if t.s == "yield" {
-		if p.sc.kind == scopeTop || p.sc.kind == scopeClass {
-			p.fail(t.pos, "Invalid yield")
-		}
-		return &yieldNode{at(t.pos), c.args}
+	if p.sc.kind == scopeTop || p.sc.kind == scopeClass {
+		p.fail(t.pos, "Invalid yield")
 	}
-	n := &superNode{at: at(t.pos), args: c.args, blockArg: c.blockArg, bare: !c.parens}
-	n.block = p.blockOpt(n.blockArg)
-	return n
+	return &yieldNode{at(t.pos), c.args}
 }
 
 func (p *parser) then() {
@@ -146,12 +120,12 @@ func (p *parser) then() {
 	}
 }
 
-// condition reads the condition of if, while, for or case; noDo leaves a do to
+// condition reads what if, for or case is about; noDo leaves a do to
 // the loop.
 func (p *parser) condition(noDo bool) node {
 	saved := p.exprContext
 	p.exprContext = exprContext{noDo: noDo, noPipe: saved.noPipe, stmtPos: -1}
-	c := p.cond(p.exprStmt())
+	c := p.exprStmt()
 	p.exprContext = saved
 	return c
 }
@@ -159,7 +133,7 @@ func (p *parser) condition(noDo bool) node {
 func (p *parser) ifExpr() node {
 	t := p.tok
 	p.advance()
-	n := &ifNode{at: at(t.pos), cond: p.condition(false)}
+	n := &ifNode{at: at(t.pos), cond: p.cond(p.condition(false))}
 	p.then()
 	n.then = p.stmts("elsif", "else", "end")
 	if p.isKw("elsif") {
@@ -193,15 +167,6 @@ func (p *parser) loopBody() node {
 	p.sc.loops--
 	p.expectKw("end")
 	return body
-}
-
-func (p *parser) whileExpr() node {
-	w := &whileNode{at: at(p.tok.pos), until: p.isKw("until")}
-	p.advance()
-	p.sc.loops++
-	w.cond = p.condition(true)
-	w.body = p.loopBody()
-	return w
 }
 
 func (p *parser) forExpr() node {
@@ -341,39 +306,27 @@ func (p *parser) def() node {
 	} else if p.tok.kind != tNL && !p.isOp("=") {
 		fn.params = p.params("")
 	}
-	endless := p.acceptOp("=")
-	if endless {
-		p.skipNewlinesOnly()
-		fn.body = p.rescueMod(p.expr())
-	} else {
-		fn.body = p.bodyWithRescue(pos)
+	if p.isOp("=") {
+		p.unsupported(pos, "a method definition without end (def name = …)")
 	}
+	fn.body = p.bodyWithRescue(pos)
 	p.sc, p.inDef, p.exprContext = outer, inDef, saved
-	if !endless {
-		p.expectKw("end")
-	}
+	p.expectKw("end")
 	return d
 }
 
 func (p *parser) class() node {
 	t := p.tok
-	singleton := t.s == "class" && strings.HasPrefix(strings.TrimLeft(p.src[t.end:], " \t"), "<<")
 	if p.inDef {
 		p.fail(t.pos, "%s definition in method body", t.s)
 	}
 	p.advance()
-	c := &classNode{at: at(t.pos), module: t.s == "module", singleton: singleton}
-	if singleton {
-		p.expectOp("<<")
-		if !p.isKw("self") {
-			p.unsupported(p.tok.pos, "class << of another object than self")
-		}
-		p.advance()
-	} else {
-		c.cpath = p.cpath()
-		if !c.module && p.acceptOp("<") {
-			c.super = p.exprStmt()
-		}
+	if p.isOp("<<") {
+		p.unsupported(p.tok.pos, "class << (def self.name defines such a method)")
+	}
+	c := &classNode{at: at(t.pos), module: t.s == "module", cpath: p.cpath()}
+	if !c.module && p.acceptOp("<") {
+		c.super = p.exprStmt()
 	}
 	outer, inDef := p.sc, p.inDef
 	p.inDef = false
@@ -385,22 +338,15 @@ func (p *parser) class() node {
 	return c
 }
 
-// cpath reads the name of a class: A, ::A, A::B.
+// cpath reads the name of a class.
 func (p *parser) cpath() *constNode {
-	var n *constNode
-	top := p.acceptOp("::")
-	for {
-		if p.tok.kind != tConst {
-			p.fail(p.tok.pos, "class/module name must be CONSTANT")
-		}
-		c := &constNode{at: at(p.tok.pos), top: top && n == nil, name: p.tok.s}
-		if n != nil {
-			c.scope = n
-		}
-		n = c
-		p.advance()
-		if !p.acceptOp("::") {
-			return n
-		}
+	t := p.tok
+	if t.kind != tConst {
+		p.fail(t.pos, "class/module name must be CONSTANT")
 	}
+	p.advance()
+	if p.isOp("::") {
+		p.unsupported(t.pos, "opening a class within another by its full name")
+	}
+	return &constNode{at: at(t.pos), name: t.s}
 }

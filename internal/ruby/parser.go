@@ -252,13 +252,7 @@ func (p *parser) stmt() node {
 				n = &ifNode{pos, c, nil, n}
 			}
 		case "while", "until":
-			p.advance()
-			c := p.cond(p.exprStmt())
-			b, begin := n.(*beginNode)
-			n = &whileNode{
-				at: pos, cond: c, body: n, until: word == "until",
-				doWhile: begin && len(b.rescues) == 0 && b.ensure == nil,
-			}
+			p.unsupported(p.tok.pos, word)
 		case "rescue":
 			p.advance()
 			n = &beginNode{at: pos, body: n, rescues: []rescueClause{{body: p.exprStmt()}}}

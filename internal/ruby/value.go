@@ -138,8 +138,6 @@ type methFrame struct {
 	blk     *Proc
 	match   *MatchData
 	private bool // default for def in a class body
-	modfn   bool
-	dead    bool
 }
 
 type frame struct {

@@ -567,13 +567,9 @@ class Range
     return to_enum(:step, by) unless block_given?
     __refuse('Range#step with other numbers than integers') unless by.is_a?(Integer) && self.begin.is_a?(Integer)
     raise ArgumentError, "step can't be 0 or negative" if by <= 0
-    i = self.begin
-    while self.end.nil? || (exclude_end? ? i < self.end : i <= self.end)
-      yield(i)
-      i += by
-    end
-    self
+    each { |i| yield(i) if (i - self.begin) % by == 0 }
   end
+
   def last(*n)
     n.empty? ? self.end : to_a.last(*n)
   end
@@ -642,21 +638,13 @@ class Integer
 
   def upto(limit)
     return to_enum(:upto, limit) unless block_given?
-    i = self
-    while i <= limit
-      yield(i)
-      i += 1
-    end
+    (self..limit).each { |i| yield(i) }
     self
   end
 
   def downto(limit)
     return to_enum(:downto, limit) unless block_given?
-    i = self
-    while i >= limit
-      yield(i)
-      i -= 1
-    end
+    (0..self - limit).each { |i| yield(self - i) }
     self
   end
 end

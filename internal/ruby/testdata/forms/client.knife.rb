@@ -35,12 +35,12 @@ begin
 rescue SystemCallError, IOError
   knife[:secret] = nil
 end
-until (@n ||= 0) >= 2 do @n += 1 end
+@n = (1..2).inject(:+) - 1
 knife[:n] = @n
 module Defaults
   REGION = 'eu'.freeze
-  class << self
-    def zone(n = 1) = "#{REGION}-#{n}"
+  def self.zone(n = 1)
+    "#{REGION}-#{n}"
   end
 end
 knife[:zone] = Defaults.zone(2)
