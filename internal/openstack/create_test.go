@@ -546,23 +546,28 @@ func TestTakenFloatingIPIsGivenBack(t *testing.T) {
 		return f.Fips["f-1"]["port_id"]
 	}
 	first := holder()
-	for _, complete := range []bool{false, true} {
+	for _, tc := range []struct{ complete, portGoneFirst bool }{{false, false}, {false, true}, {true, false}} {
 		spec.Name = "two"
 		s, err := c.Create(t.Context(), spec, &two, nil)
 		if err != nil || s.FloatingNetwork != "net1" || holder() == first {
 			t.Fatalf("%+v, %v", s, err)
 		}
 		rec, _ := two.Read()
-		rec.Complete = complete
+		rec.Complete = tc.complete
 		if err := two.Write(rec); err != nil {
 			t.Fatal(err)
+		}
+		if tc.portGoneFirst {
+			f.Mu.Lock()
+			f.Fips["f-1"]["port_id"] = nil
+			f.Mu.Unlock()
 		}
 		rep := &recorder{}
 		if err := c.Reclaim(t.Context(), &two, ReclaimOptions{}, rep); err != nil {
 			t.Fatal(err)
 		}
-		if got := holder(); complete && got != nil && got != "" || !complete && got != first {
-			t.Errorf("complete %v: the address is on %v, was on %v\n%s", complete, got, first, rep.text())
+		if got := holder(); tc.complete && got != nil && got != "" || !tc.complete && got != first {
+			t.Errorf("%+v: the address is on %v, was on %v\n%s", tc, got, first, rep.text())
 		}
 	}
 }

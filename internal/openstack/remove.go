@@ -178,10 +178,12 @@ func (c *Cloud) releaseFloatingIP(ctx context.Context, r Resource, id string, re
 }
 
 // returnFloatingIP gives a floating IP back to the port that it was taken from,
-// or else detaches it.
+// or else detaches it. The server's port may have gone first, and the address
+// is then on none.
 func (c *Cloud) returnFloatingIP(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
 	f, err := c.getFloatingIP(ctx, id)
-	if session.KindOf(err) == session.NotFound || err == nil && f.PortID != r.Port {
+	free := err == nil && f.PortID == ""
+	if session.KindOf(err) == session.NotFound || free && r.From == "" || err == nil && !free && f.PortID != r.Port {
 		return false, nil
 	}
 	if err != nil {
@@ -192,15 +194,24 @@ func (c *Cloud) returnFloatingIP(ctx context.Context, r Resource, id string, rep
 		return true, err
 	}
 	if r.From != "" {
-		_, err := floatingips.Update(ctx, sc, id, floatingips.UpdateOpts{PortID: &r.From}).Extract()
-		if err == nil {
+		o := floatingips.UpdateOpts{PortID: &r.From}
+		if free {
+			o.RevisionNumber = f.Revision // Whoever takes it meanwhile keeps it.
+		}
+		_, err := floatingips.Update(ctx, sc, id, o).Extract()
+		switch {
+		case err == nil:
 			rep.Info("Floating IP <%s> given back to %s.", r.Address, c.holderOf(ctx, r.From))
 			return true, nil
-		}
-		if !session.IsStatus(err, 400, 404, 409) {
+		case session.IsStatus(err, 412):
+			return c.returnFloatingIP(ctx, r, id, rep) // Its port has just gone, or somebody has it.
+		case !session.IsStatus(err, 400, 404, 409):
 			return true, session.Explain(fmt.Sprintf("give the floating IP %s (%s) back", r.Address, id), err)
 		}
 		rep.Warn("the floating IP %s cannot be given back to the port %s: %v", r.Address, r.From, session.Explain("move it", err))
+		if free {
+			return true, nil
+		}
 	}
 	none := ""
 	_, err = floatingips.Update(ctx, sc, id, floatingips.UpdateOpts{PortID: &none}).Extract()
