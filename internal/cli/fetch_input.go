@@ -123,15 +123,19 @@ const ownMemory = 20 << 20
 // and tells the garbage collector about it.
 func (f *fetchOptions) limitMemory(r *fetch.Request, memory int64) error {
 	// Most of the heap is buffers of a fixed size, which a small percentage
-	// keeps from doubling. Of a single body nothing else stays.
+	// keeps from doubling. A single fetch has few of them.
 	debug.SetGCPercent(20)
-	if memory == 0 && !f.paged() && !f.given("jobs") && f.inputFile == "" && r.Split < 2 && r.Limits.ChunkSize == 0 {
+	if memory == 0 && !f.given("jobs") && f.inputFile == "" && r.Split < 2 && r.Limits.ChunkSize == 0 {
 		workers := r.Output.Workers
 		if workers == 0 {
 			workers = runtime.GOMAXPROCS(0)
 		}
+		limit := int64(8+4*workers) << 20
+		if f.paged() {
+			limit += 8 << 20 // the pages visited are remembered
+		}
 		debug.SetGCPercent(100)
-		debug.SetMemoryLimit(int64(8+4*workers) << 20)
+		debug.SetMemoryLimit(limit)
 	}
 	if memory == 0 {
 		return nil

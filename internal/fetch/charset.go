@@ -14,6 +14,9 @@ import (
 // charsetOf returns the charset that a Content-Type names, in lower case, ""
 // for none.
 func charsetOf(contentType string) string {
+	if !strings.Contains(contentType, ";") {
+		return ""
+	}
 	_, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		return ""

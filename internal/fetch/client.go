@@ -129,6 +129,9 @@ func (c *client) do(ctx context.Context, k call) (*answer, error) {
 			}
 			continue
 		}
+		if s := a.StatusCode; s >= 200 && s <= 299 && s != http.StatusAccepted {
+			return a, nil
+		}
 		after, asked := c.pauseAskedBy(a)
 		switch s := a.StatusCode; {
 		case s == http.StatusAccepted && asked && idempotent(k.method) && notReady < maxNotReady:
@@ -138,7 +141,7 @@ func (c *client) do(ctx context.Context, k call) (*answer, error) {
 				return nil, err
 			}
 			continue
-		case s >= 200 && s <= 299, s == http.StatusRequestedRangeNotSatisfiable && k.from > 0,
+		case s == http.StatusAccepted, s == http.StatusRequestedRangeNotSatisfiable && k.from > 0,
 			s == http.StatusNotModified && k.ifNoneMatch+k.ifModifiedSince != "":
 			return a, nil
 		case s == http.StatusUnauthorized && !refreshed && k.trusted && c.refresher() != nil && repeatable(k, sent):

@@ -72,6 +72,9 @@ const (
 // undone, or the name of one that cannot. Some servers put a charset or the
 // name of a protocol there, which say nothing about the bytes.
 func coding(h http.Header) (known, opaque string) {
+	if h.Get("Content-Encoding") == "" && len(h.Values("Content-Encoding")) < 2 {
+		return codingNone, ""
+	}
 	var codings []string
 	for v := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
 		v = strings.ToLower(strings.TrimSpace(v))

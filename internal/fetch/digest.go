@@ -70,6 +70,9 @@ func parseChecksum(s string) (digest, error) {
 func headerDigests(h http.Header, partial bool) []digest {
 	var ds []digest
 	strongest := func(source string, values []string, structured bool) {
+		if len(values) == 0 {
+			return
+		}
 		var best digest
 		for _, item := range strings.Split(strings.Join(values, ","), ",") {
 			name, text, ok := strings.Cut(strings.TrimSpace(item), "=")

@@ -57,6 +57,9 @@ const (
 
 // formOf returns the form that a Content-Type names, "" for others.
 func formOf(contentType string) string {
+	if contentType == "application/json" {
+		return formJSON
+	}
 	m, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		m, _, _ = strings.Cut(contentType, ";")

@@ -15,7 +15,7 @@ import (
 // to; sent says whether a byte of the request's body was read.
 func (c *client) follow(ctx context.Context, k call) (_ *answer, last call, sent bool, _ error) {
 	asked := k.url
-	seen := map[string]bool{k.method + " " + k.url.String(): true}
+	var seen map[string]bool // only redirects can make a loop
 	withBody := k.body != nil
 	for hop := 0; ; hop++ {
 		a, used, err := c.send(ctx, k, withBody)
@@ -62,6 +62,9 @@ func (c *client) follow(ctx context.Context, k call) (_ *answer, last call, sent
 				return bad("to accept that, send it there yourself", "redirected, with the request's body, to another host: %s", clean(showURL(to), 200))
 			}
 			k.trusted = false
+		}
+		if seen == nil {
+			seen = map[string]bool{k.method + " " + k.url.String(): true}
 		}
 		k.url, k.asked = to, asked
 		id := k.method + " " + to.String()
@@ -134,10 +137,13 @@ func setsCookie(a *answer) bool { return len(a.Header.Values("Set-Cookie")) > 0 
 
 // newRequest makes the request of a call, without its body.
 func (c *client) newRequest(ctx context.Context, k call, withBody bool) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, k.method, k.url.String(), nil)
+	// Its URL needs no parsing again.
+	r, err := http.NewRequestWithContext(ctx, k.method, "", nil)
 	if err != nil {
 		return nil, &Error{Kind: KindUsage, Op: k.op(), err: err}
 	}
+	u := *k.url
+	r.URL, r.Host = &u, u.Host
 	r.Header.Set("User-Agent", c.req.UserAgent)
 	if withBody && k.body.Type != "" {
 		r.Header.Set("Content-Type", k.body.Type)

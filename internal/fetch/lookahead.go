@@ -82,6 +82,9 @@ func (l *lookahead) take(c checkpoint) *answer {
 
 // drop gives up all requests that are not for one of places.
 func (l *lookahead) drop(places []checkpoint) {
+	if len(l.early) == 0 {
+		return
+	}
 	keep := map[placeKey]bool{}
 	for _, c := range places {
 		keep[keyOf(c)] = true

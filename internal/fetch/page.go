@@ -200,8 +200,10 @@ func (p *page) answered(a *answer) {
 	p.result.url, p.result.header = a.url, a.Header
 	p.s.sum.ETag = a.Header.Get("ETag")
 	p.s.version = versionOf(a.Header)
-	if t, err := http.ParseTime(a.Header.Get("Last-Modified")); err == nil {
-		p.out.modified = t
+	if v := a.Header.Get("Last-Modified"); v != "" && p.s.req.Output.RemoteTime {
+		if t, err := http.ParseTime(v); err == nil {
+			p.out.modified = t
+		}
 	}
 	if p.st.opaque != "" && p.s.sum.ContentEncoding == "" && !p.s.req.Raw {
 		p.s.notify("the body is encoded as %s, which was not asked for; it is stored as it comes", p.st.opaque)

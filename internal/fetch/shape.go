@@ -29,10 +29,11 @@ func (p *paging) whole(at checkpoint, r *pageResult) error {
 	if r.doc == nil {
 		return nil
 	}
-	shape := &pageShape{Root: r.doc.Root(), Keys: slices.Clone(r.doc.Keys())}
+	shape := &pageShape{Root: r.doc.Root(), Keys: r.doc.Keys()}
 	shape.All = len(shape.Keys) < jsonscan.MaxKeys
 	if p.start == nil {
 		if at.Page == 1 {
+			shape.Keys = slices.Clone(shape.Keys)
 			p.start = shape
 		}
 		// A resumed run has not seen the first page; its own path is checked.

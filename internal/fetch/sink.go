@@ -30,6 +30,7 @@ type sink struct {
 
 	free, work, order chan *block
 	cur               *block
+	made              int   // blocks so far; another one only if none is free
 	in                int64 // bytes taken since the last retarget
 	raw               bool  // the bytes that come now are stored as they are
 
@@ -84,9 +85,6 @@ func newSink(ctx context.Context, f Format, level int, sh shape, m *Meter) (*sin
 			}
 			encoders = append(encoders, e)
 		}
-	}
-	for range sh.blocks {
-		s.free <- &block{done: make(chan struct{}, 1)}
 	}
 	for _, e := range encoders {
 		s.wg.Add(1)
@@ -172,16 +170,23 @@ func (s *sink) retarget(w io.Writer, path string, in, out int64, crc uint32) {
 // space returns the room left in the block at hand, at least one byte, waiting
 // for a block if need be.
 func (s *sink) space() ([]byte, error) {
-	if s.cur == nil {
+	if s.cur != nil {
+		return s.cur.buf[s.cur.n:], nil
+	}
+	select {
+	case s.cur = <-s.free:
+	default:
+		if s.made < s.blocks {
+			s.made++
+			s.cur = &block{buf: make([]byte, s.block), done: make(chan struct{}, 1)}
+			break
+		}
 		select {
 		case s.cur = <-s.free:
 		case <-s.failed:
 			return nil, s.err
 		case <-s.ctx.Done():
 			return nil, stopped(s.ctx, "")
-		}
-		if s.cur.buf == nil {
-			s.cur.buf = make([]byte, s.block)
 		}
 	}
 	return s.cur.buf[s.cur.n:], nil
@@ -333,7 +338,7 @@ func (s *sink) cut(mark func(out int64, crc uint32) error) error {
 func (s *sink) settle() error {
 	held := s.cur
 	s.cur = nil
-	want := s.blocks
+	want := s.made
 	if held != nil {
 		want--
 	}

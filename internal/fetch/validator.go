@@ -20,6 +20,9 @@ func validator(h http.Header) string {
 		}
 		return tag
 	}
+	if h.Get("Last-Modified") == "" {
+		return ""
+	}
 	mod, err1 := http.ParseTime(h.Get("Last-Modified"))
 	date, err2 := http.ParseTime(h.Get("Date"))
 	if err1 == nil && err2 == nil && date.Sub(mod) >= time.Second {

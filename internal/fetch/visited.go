@@ -1,9 +1,6 @@
 package fetch
 
-import (
-	"crypto/sha256"
-	"encoding/binary"
-)
+import "hash/fnv"
 
 // maxSeen bounds the pages remembered one by one; beyond, a loop is still
 // found, at the latest after it was followed a few times (Brent's method).
@@ -19,11 +16,11 @@ type visited struct {
 // visit remembers a place. It returns its number, which is never 0, and whether
 // it was there before.
 func (v *visited) visit(c checkpoint) (uint64, bool) {
-	h := sha256.New()
+	h := fnv.New64a() // the same in each run: the journal keeps it
 	h.Write([]byte(c.URL))
 	h.Write([]byte{0})
 	h.Write(c.Cursor)
-	n := binary.LittleEndian.Uint64(h.Sum(nil)) | 1
+	n := h.Sum64() | 1
 	if _, ok := v.seen[n]; ok || n == v.tortoise {
 		return n, true
 	}
