@@ -114,6 +114,7 @@ func (f *fetchOptions) addPageFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&p.Link, "link", false, "the next page is in the Link header, rel=next; numbered ones up to rel=last are requested in parallel")
 	fs.StringArrayVar(&f.next, "next", nil, "the next page's URL or cursor is at this JSON `PATH`; the first of repeated ones that is found counts")
 	fs.StringVar(&p.NextHeader, "next-header", "", "the next page's URL or cursor is in the header `NAME`")
+	fs.StringVar(&p.Last, "last", "", "JSON `PATH`, or with --next-header the header, of the last page's URL or number: numbered pages up to it are requested in parallel")
 	fs.StringVar(&p.CursorParam, "cursor-param", "", "send the cursor as the parameter `NAME`: of the URL, or of a JSON body")
 	fs.StringVar(&p.CursorBody, "cursor-body", "", "put the cursor into the JSON body at this `PATH`")
 	fs.StringVar(&p.CursorURL, "cursor-url", "", "`URL` or path of all pages but the first")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -245,6 +246,55 @@ func TestLinkedPagesAtOnce(t *testing.T) {
 			if asked > c.most {
 				t.Errorf("%d requests", asked)
 			}
+		})
+	}
+}
+
+// Numbered pages are requested at once, too, where a header or the body names
+// the number or URL of the last one.
+func TestNumberedPagesAtOnce(t *testing.T) {
+	const pages = 9
+	for _, c := range []struct {
+		api, items, body string // NEXT and LAST are URLs
+		header           bool
+	}{
+		{api: "gitlab", items: ".", body: `[N]`, header: true},
+		{api: "jsonapi", items: "data", body: `{"data":[N],"links":{"next":NEXT,"last":LAST}}`},
+		{api: "hal", items: "rows", body: `{"rows":[N],"_links":{"next":{"href":NEXT},"last":{"href":LAST}}}`},
+	} {
+		t.Run(c.api, func(t *testing.T) {
+			fifth := make(chan struct{})
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				n, _ := strconv.Atoi(r.FormValue("page"))
+				switch n = max(n, 1); n {
+				case 5:
+					close(fifth)
+				case 2:
+					select {
+					case <-fifth:
+					case <-r.Context().Done():
+					case <-time.After(10 * time.Second):
+						t.Error("the fifth page was not requested beside the second")
+					}
+				}
+				next, number := "null", ""
+				if n < pages {
+					number = strconv.Itoa(n + 1)
+					next = strconv.Quote("?page=" + number)
+				}
+				if c.header {
+					w.Header().Set("X-Next-Page", number)
+					w.Header().Set("X-Total-Pages", strconv.Itoa(pages))
+				}
+				last := strconv.Quote("?page=" + strconv.Itoa(pages))
+				fmt.Fprint(w, strings.NewReplacer("NEXT", next, "LAST", last, "N", strconv.Itoa(n)).Replace(c.body))
+			})
+			r := Request{URL: s.URL, Items: &c.items, Output: Output{Path: out(t, "o")}}
+			if err := ApplyPreset(c.api, &r); err != nil {
+				t.Fatal(err)
+			}
+			mustFetch(t, r)
+			same(t, r.Output.Path, []byte("1\n2\n3\n4\n5\n6\n7\n8\n9\n"))
 		})
 	}
 }

@@ -138,7 +138,8 @@ func (p *countPager) ahead(to checkpoint, r *pageResult, n int) []checkpoint {
 		return nil
 	}
 	var list []checkpoint
-	for reached := p.reached(to); n > 0 && reached < all && (p.Max == 0 || to.Page <= p.Max); n-- {
+	n = min(n, p.left(to))
+	for reached := p.reached(to); n > 0 && reached < all; n-- {
 		p.locate(&to)
 		list = append(list, to)
 		to.Page++

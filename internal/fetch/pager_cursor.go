@@ -10,9 +10,12 @@ import (
 
 // cursorPager follows a URL or cursor that a page names, in its body or in a
 // header.
-type cursorPager struct{ *paging }
+type cursorPager struct {
+	*paging
+	numberedPages
+}
 
-func (p cursorPager) first(*checkpoint) error { return nil }
+func (p *cursorPager) first(*checkpoint) error { return nil }
 
 // cursor is a value that names the next page.
 type cursor struct {
@@ -24,7 +27,7 @@ type cursor struct {
 }
 
 // read finds the cursor of a page.
-func (p cursorPager) read(r *pageResult) (cursor, error) {
+func (p *cursorPager) read(r *pageResult) (cursor, error) {
 	if p.mode == byHeader {
 		c := cursor{text: strings.TrimSpace(r.header.Get(p.NextHeader)), where: p.NextHeader}
 		c.found = len(r.header.Values(p.NextHeader)) > 0
@@ -69,7 +72,7 @@ func (p cursorPager) read(r *pageResult) (cursor, error) {
 	return c, nil
 }
 
-func (p cursorPager) next(at checkpoint, to *checkpoint, r *pageResult) (string, error) {
+func (p *cursorPager) next(at checkpoint, to *checkpoint, r *pageResult) (string, error) {
 	c, err := p.read(r)
 	if err != nil {
 		return "", err
@@ -87,7 +90,7 @@ func (p cursorPager) next(at checkpoint, to *checkpoint, r *pageResult) (string,
 
 // none ends the pages, or refuses to, where no cursor was found. That a value
 // is missing says nothing by itself: the rest of the page has to be there.
-func (p cursorPager) none(at checkpoint, r *pageResult, c cursor) (string, error) {
+func (p *cursorPager) none(at checkpoint, r *pageResult, c cursor) (string, error) {
 	switch {
 	case c.found, p.End.NoNext, p.End.Missing, at.Page > 1:
 		return "no " + c.where, nil
@@ -108,7 +111,7 @@ func (p cursorPager) none(at checkpoint, r *pageResult, c cursor) (string, error
 }
 
 // locate makes a cursor the place of the next page.
-func (p cursorPager) locate(to *checkpoint, r *pageResult, c cursor) error {
+func (p *cursorPager) locate(to *checkpoint, r *pageResult, c cursor) error {
 	if p.CursorBody == "" && p.CursorParam == "" {
 		if !looksLikeURL(c.text) {
 			e := p.fail(r, "%s is %q, which is a cursor and not a URL", c.where, clean(c.text, 100))
@@ -136,7 +139,7 @@ func (p cursorPager) locate(to *checkpoint, r *pageResult, c cursor) error {
 	return nil
 }
 
-func (p cursorPager) early(at checkpoint, r *pageResult) (checkpoint, bool) {
+func (p *cursorPager) early(at checkpoint, r *pageResult) (checkpoint, bool) {
 	to := at
 	to.Page++
 	c, err := p.read(r)
@@ -151,8 +154,17 @@ func (p cursorPager) early(at checkpoint, r *pageResult) (checkpoint, bool) {
 	return to, p.locate(&to, r, c) == nil
 }
 
-func (p cursorPager) ahead(to checkpoint, _ *pageResult, _ int) []checkpoint {
-	return []checkpoint{to}
+// ahead counts up to the last page if p.Last finds its URL or number.
+func (p *cursorPager) ahead(to checkpoint, r *pageResult, n int) []checkpoint {
+	c := cursor{text: r.header.Get(p.Last)}
+	if p.mode == byNext {
+		c.text = r.value(p.query.last).Text()
+	}
+	var last checkpoint
+	if c.text == "" || p.CursorBody != "" || p.locate(&last, r, c) != nil {
+		last.URL = ""
+	}
+	return p.upTo(last.URL, to, r, min(n, p.left(to)))
 }
 
 // cursorText is the text of a cursor that is sent in a body.

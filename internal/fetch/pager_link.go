@@ -8,10 +8,7 @@ import (
 // linkPager follows the header Link (RFC 8288).
 type linkPager struct {
 	*paging
-	// guess is the page after the next one as ahead expected it. wrong: the
-	// server named another one in its place.
-	guess checkpoint
-	wrong bool
+	numberedPages
 }
 
 func (p *linkPager) first(*checkpoint) error { return nil }
@@ -33,24 +30,36 @@ func (p *linkPager) early(at checkpoint, r *pageResult) (checkpoint, bool) {
 	return to, stop == "" && err == nil
 }
 
-// ahead counts up to the last page, if the server names it and the pages are
-// numbered.
 func (p *linkPager) ahead(to checkpoint, r *pageResult, n int) []checkpoint {
+	last := ""
+	if ref := link(r.header.Values("Link"), "last"); ref != "" {
+		last, _ = p.resolve(r, ref)
+	}
+	return p.upTo(last, to, r, min(n, p.left(to)))
+}
+
+// numberedPages counts from the next page up to the last one, where the server
+// names it and their URLs differ in a number.
+type numberedPages struct {
+	// guess is the page after the next one as expected. wrong: the server named
+	// another one in its place.
+	guess checkpoint
+	wrong bool
+}
+
+// upTo returns at most n places from to on. last is the URL of the last page,
+// "" if it is unknown.
+func (p *numberedPages) upTo(last string, to checkpoint, r *pageResult, n int) []checkpoint {
 	list := []checkpoint{to}
 	p.wrong = p.wrong || p.guess.Page == to.Page && p.guess.URL != to.URL
-	ref := link(r.header.Values("Link"), "last")
-	if p.wrong || ref == "" {
-		return list
-	}
-	last, err := p.resolve(r, ref)
-	if err != nil {
+	if p.wrong || last == "" {
 		return list
 	}
 	before, number, through, after := countUp(to.URL, last)
 	if page := int64(to.Page); number != page && number != page-1 && r.url.String() != before+strconv.FormatInt(number-1, 10)+after {
 		return list // a number of something else
 	}
-	for len(list) < n && number < through && (p.Max == 0 || to.Page < p.Max) {
+	for len(list) < n && number < through {
 		number++
 		to.Page++
 		to.URL = before + strconv.FormatInt(number, 10) + after

@@ -11,6 +11,10 @@ type Pages struct {
 	Next string
 	// NextAlso are further paths; the first at which anything is found counts.
 	NextAlso []string
+	// Last is the path, or with NextHeader the header, of the last page's URL or
+	// number: where the next page is numbered too, those up to the last one are
+	// requested in parallel. Next alone decides which pages there are.
+	Last string
 	// NextHeader is the name of a header that carries the URL or cursor.
 	NextHeader string
 	// CursorParam is the parameter that takes the cursor: of the URL, or of the
@@ -93,7 +97,7 @@ func (m pageMode) counted() bool { return m == byOffset || m == byNumber }
 
 // options reports whether any option of pages is set.
 func (p *Pages) options() bool {
-	return p.CursorParam != "" || p.CursorBody != "" || p.CursorURL != "" || p.More != "" || p.Stop != "" || p.Max != 0 ||
+	return p.Last != "" || p.CursorParam != "" || p.CursorBody != "" || p.CursorURL != "" || p.More != "" || p.Stop != "" || p.Max != 0 ||
 		p.Total != "" || p.TotalPages != "" || p.LimitParam != "" || p.LimitBody != "" || p.Limit != 0 || p.First != nil ||
 		p.Count != nil || len(p.StopStatus) > 0 || len(p.StopValues) > 0 || p.End != (End{})
 }
@@ -126,6 +130,8 @@ func (p *Pages) mode() (pageMode, error) {
 		return 0, usage("a cursor or number is sent in the URL or in the body, not in both")
 	case p.CursorURL != "" && !cursor:
 		return 0, usage("a URL for the cursor needs --cursor-param NAME or --cursor-body PATH")
+	case p.Last != "" && mode != byNext && mode != byHeader:
+		return 0, usage("the place of the last page goes with --next or --next-header; --link finds it in the Link header")
 	case len(p.StopValues) > 0 && mode != byNext && mode != byHeader:
 		return 0, usage("a value that ends the pages goes with --next or --next-header")
 	case !mode.counted() && (p.Total != "" || p.TotalPages != "" || p.First != nil):

@@ -3,6 +3,7 @@ package fetch
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -87,7 +88,7 @@ func newPaging(r *Request, first *url.URL, root string, lines *lineWriter) (*pag
 	case byLink:
 		p.pager = &linkPager{paging: p}
 	case byNext, byHeader:
-		p.pager = cursorPager{p}
+		p.pager = &cursorPager{paging: p}
 	case byOffset, byNumber:
 		p.pager = &countPager{paging: p}
 	}
@@ -237,6 +238,14 @@ func (p *paging) stops(at checkpoint, r *pageResult) string {
 		return fmt.Sprintf("as many pages as allowed: %d", p.Max)
 	}
 	return ""
+}
+
+// left is how many pages from c on may be fetched.
+func (p *paging) left(c checkpoint) int {
+	if p.Max == 0 {
+		return math.MaxInt
+	}
+	return p.Max - c.Page + 1
 }
 
 // stopsAt reports whether an error is an answer that means the end.

@@ -51,7 +51,7 @@ func presets() []Preset {
 		},
 		{
 			Name: "gitlab", About: "GitLab REST", Items: ".", Limit: 100, RateLimit: "RateLimit-Reset, Retry-After",
-			Pages: Pages{NextHeader: "X-Next-Page", CursorParam: "page", LimitParam: "per_page"},
+			Pages: Pages{NextHeader: "X-Next-Page", Last: "X-Total-Pages", CursorParam: "page", LimitParam: "per_page"},
 		},
 		{
 			Name: "graph", About: "Microsoft Graph", Items: "value", RateLimit: "Retry-After",
@@ -63,11 +63,11 @@ func presets() []Preset {
 		},
 		{
 			Name: "hal", About: "HAL (application/hal+json)", RateLimit: "Retry-After",
-			Pages: Pages{Next: "_links.next.href", End: noNext},
+			Pages: Pages{Next: "_links.next.href", Last: "_links.last.href", End: noNext},
 		},
 		{
 			Name: "jsonapi", About: "JSON:API", Items: "data", RateLimit: "Retry-After",
-			Pages:  Pages{Next: "links.next", NextAlso: []string{"links.next.href"}, End: noNext},
+			Pages:  Pages{Next: "links.next", NextAlso: []string{"links.next.href"}, Last: "links.last", End: noNext},
 			Header: map[string]string{"Accept": "application/vnd.api+json"},
 		},
 		{
@@ -106,6 +106,13 @@ func presets() []Preset {
 	}
 }
 
+// keyset is the preset gitlab for a URL with pagination=keyset, which has no
+// numbers.
+func keyset(p Preset) Preset {
+	p.Pages = Pages{Link: true, LimitParam: p.Pages.LimitParam}
+	return p
+}
+
 // scrolling is the preset elasticsearch for a URL with the parameter scroll.
 func scrolling(p Preset) Preset {
 	p.Pages = Pages{Next: "_scroll_id", CursorBody: "scroll_id", LimitBody: p.Pages.LimitBody, End: End{Empty: true}}
@@ -130,8 +137,13 @@ func ApplyPreset(name string, r *Request) error {
 		return e
 	}
 	p := all[i]
-	if u, err := url.Parse(r.URL); err == nil && p.Name == "elasticsearch" && u.Query().Has("scroll") {
-		p = scrolling(p)
+	if u, err := url.Parse(r.URL); err == nil {
+		switch q := u.Query(); {
+		case p.Name == "elasticsearch" && q.Has("scroll"):
+			p = scrolling(p)
+		case p.Name == "gitlab" && q.Get("pagination") == "keyset":
+			p = keyset(p)
+		}
 	}
 	if r.Header == nil {
 		r.Header = http.Header{}
@@ -207,6 +219,7 @@ func (p *Pages) fill(o Pages) {
 	}
 	if !own {
 		p.Link, p.Next, p.NextAlso, p.NextHeader = o.Link, o.Next, o.NextAlso, o.NextHeader
+		set(&p.Last, o.Last)
 	}
 	if p.CursorParam+p.CursorBody == "" && (!own || p.Next != "" || p.NextHeader != "") {
 		p.CursorParam, p.CursorBody = o.CursorParam, o.CursorBody
@@ -237,6 +250,7 @@ func (p Preset) Describe() string {
 		add("next", n)
 	}
 	add("next-header", p.Pages.NextHeader)
+	add("last", p.Pages.Last)
 	add("cursor-param", p.Pages.CursorParam)
 	add("cursor-body", p.Pages.CursorBody)
 	add("more", p.Pages.More)

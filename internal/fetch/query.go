@@ -20,6 +20,7 @@ type queries struct {
 	next                          []int // in their order
 	parent                        int   // of the first of them
 	more, stop, total, totalPages int
+	last                          int
 	stopPath, stopValue           string
 	failures                      [4]int
 	nextRoots                     []string
@@ -31,7 +32,7 @@ var failureMembers = [4]string{"error", "errors", "ok", "success"}
 // build collects the paths of a request.
 func (q *queries) build(r *Request, mode pageMode) error {
 	p := &r.Pages
-	q.parent, q.more, q.stop, q.total, q.totalPages = -1, -1, -1, -1, -1
+	q.parent, q.more, q.stop, q.total, q.totalPages, q.last = -1, -1, -1, -1, -1, -1
 	q.failures = [4]int{-1, -1, -1, -1}
 	var err error
 	add := func(text string) int {
@@ -55,6 +56,9 @@ func (q *queries) build(r *Request, mode pageMode) error {
 		q.parent = add(strings.Join(quoteNames(names[:len(names)-1]), ""))
 	}
 	q.more, q.total, q.totalPages = add(p.More), add(p.Total), add(p.TotalPages)
+	if mode == byNext {
+		q.last = add(p.Last)
+	}
 	if p.Stop != "" {
 		i := strings.LastIndexByte(p.Stop, '=')
 		if i <= 0 || i == len(p.Stop)-1 {
