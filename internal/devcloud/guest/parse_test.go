@@ -7,12 +7,14 @@ import (
 	"testing"
 )
 
-func TestSHA512Crypt(t *testing.T) {
-	// The scheme's published vectors, and two made with `openssl passwd -6`.
+func TestPasswordHashes(t *testing.T) {
+	// SHA-crypt's published vectors, and others made by crypt(3).
 	for _, c := range []struct{ password, entry string }{
 		{"Hello world!", "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"},
 		{"Hello world!", "$6$rounds=10000$saltstringsaltst$OW1/O6BYHV6BcXZu8QVeXbDWra3Oeqh0sbHbbMCVNSnCM/UrjmM0Dp8vOuZeHBy/YTBmSK6H9qs/y3RnOaw5v."},
 		{"geheim wort", "$6$abcdefgh$WJ8xtXLZQzlph4HWtTd0J4QawbNnEaK9OwSA0e5awDQVbCGaMxwEycZRtDDCVWNlZnNobrSkhIpj2ZWgoTeqb1"},
+		{"secret-pw", "$y$j9T$abcdefghijklmnop$weti.5vymqdDkSETla5h5WZXk/WpBxGn72nOuATUXw1"},
+		{"x", "$5$abcdefgh$sI6g8tHKrJ6RX7w.YoN9B7a/5wK5jYEOMmMnt3tPl0/"},
 	} {
 		if !checkPassword(c.password, c.entry) {
 			t.Errorf("%q does not fit %s", c.password, c.entry)

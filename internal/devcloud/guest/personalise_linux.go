@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -127,7 +126,6 @@ func (m *machine) personalise() error {
 	if err := os.Chmod(t.at("/root"), 0o700); err != nil { //nolint:gosec // root's home
 		return err
 	}
-	m.plainPasswords()
 	return nil
 }
 
@@ -177,27 +175,7 @@ func (m *machine) personaliseImage() error {
 			return err
 		}
 	}
-	m.plainPasswords()
 	return nil
-}
-
-// plainPasswords makes passwd and chpasswd in the guest write a scheme that
-// the SSH server here can read.
-func (m *machine) plainPasswords() {
-	for _, f := range []string{"/etc/pam.d/common-password", "/etc/pam.d/system-auth", "/etc/pam.d/password-auth", "/etc/login.defs"} {
-		old, err := m.fs.read(f)
-		if err != nil {
-			continue
-		}
-		text := bytes.ReplaceAll(
-			bytes.ReplaceAll(old, []byte("yescrypt"), []byte("sha512")),
-			[]byte("YESCRYPT"),
-			[]byte("SHA512"),
-		)
-		if !bytes.Equal(text, old) {
-			_ = m.fs.write(f, text, 0o644)
-		}
-	}
 }
 
 // everyBoot does what each boot needs: the tools below /run, empty /tmp of

@@ -28,33 +28,24 @@ func (a *accounts) right(u account) sudoRight {
 	ids := a.memberships(u)
 	for _, g := range a.groups() {
 		if slices.Contains(ids, g.gid) {
-			names = append(names, "%"+g.name, "%#"+strconv.Itoa(g.gid))
+			names = append(names, "%"+g.name)
 		}
 	}
 	right := sudoNone
 	files := []string{"/etc/sudoers"}
 	entries, _ := os.ReadDir(a.at("/etc/sudoers.d"))
 	for _, e := range entries {
-		// As sudo: editors' backups and packages' leftovers are skipped.
-		if !strings.Contains(e.Name(), ".") && !strings.HasSuffix(e.Name(), "~") {
+		if !strings.ContainsAny(e.Name(), ".~") { // as sudo: no backups and leftovers
 			files = append(files, path.Join("/etc/sudoers.d", e.Name()))
 		}
 	}
 	for _, f := range files {
-		data, err := a.read(f)
-		if err != nil {
-			continue
-		}
-		text := strings.ReplaceAll(string(data), "\\\n", " ")
-		for line := range strings.Lines(text) {
-			who, rest, ok := strings.Cut(strings.TrimSpace(strings.ReplaceAll(line, "\t", " ")), " ")
-			if !ok || !slices.Contains(names, who) {
-				continue
-			}
-			_, what, ok := strings.Cut(rest, "=")
+		data, _ := a.read(f)
+		for line := range strings.Lines(string(data)) {
+			f := strings.Fields(line)
 			switch {
-			case !ok:
-			case strings.Contains(what, "NOPASSWD:"):
+			case len(f) < 2 || !slices.Contains(names, f[0]) || !strings.Contains(line, "="):
+			case strings.Contains(line, "NOPASSWD:"):
 				right = sudoFree
 			default:
 				right = sudoPassword
