@@ -6,22 +6,19 @@ import (
 	"strings"
 )
 
-// world is the place a guest's commands run in.
+// rootfs is the place a guest's commands run in.
 type rootfs struct {
 	tree
-	mode     string // as in bootRequest
-	realSudo bool   // the guest has its own sudo
-	single   bool   // there is one user ID
-	uid, gid int    // that ID, in the guest's own terms
-	pidSpace bool   // the guest's process is process 1
-	binDir   string // where sudo and its like go; "" for /usr/bin, /usr/sbin
-	tools    string // toolDir, as the guest sees it
-	self     string // this program, as the guest sees it
-	volatile bool   // its changes to the system are in memory
-	restored bool   // and has been read back from an earlier boot
-	store    *memoryStore
-	notes    []string // for the console
-	detail   string   // for ModeDetail
+	mode     string       // as in bootRequest
+	realSudo bool         // the guest has its own sudo
+	single   bool         // there is one user ID
+	uid, gid int          // that ID, in the guest's own terms
+	pidSpace bool         // the guest's process is process 1
+	self     string       // this program, as the guest sees it
+	store    *memoryStore // of its changes to the system, where they are in memory
+	restored bool         // and have been read back from an earlier boot
+	notes    []string     // for the console
+	detail   string       // for ModeDetail
 }
 
 // plainDirectory is the guest's directory and nothing else: for hosts that allow
@@ -30,7 +27,6 @@ func plainDirectory(o bootRequest) (*rootfs, error) {
 	root := filepath.Join(o.Dir, diskName)
 	w := &rootfs{
 		tree: tree{root: root}, single: true, uid: os.Getuid(), gid: os.Getgid(),
-		tools: filepath.Join(root, toolDir), binDir: filepath.Join(toolDir, "bin"),
 	}
 	var err error
 	if w.self, err = os.Executable(); err != nil {
@@ -46,7 +42,7 @@ func plainDirectory(o bootRequest) (*rootfs, error) {
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(w.tools, 0o755); err != nil {
+	if err := os.MkdirAll(w.at(toolDir), 0o755); err != nil {
 		return nil, err
 	}
 	w.detail = "a plain directory: commands run on this host, as its user, with HOME in the guest's directory"

@@ -99,7 +99,7 @@ func runGuest() int {
 	if m.fs, err = buildRoot(m.o); err != nil {
 		return m.refuse(err)
 	}
-	if m.fs.volatile {
+	if m.fs.store != nil {
 		m.first = m.first || !m.fs.restored // nothing is left of an earlier boot
 	}
 	mode := m.o.Mode
@@ -457,8 +457,8 @@ const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 // baseEnv is the environment of a user's processes.
 func (m *machine) baseEnv(u account) []string {
 	p := systemPath
-	if m.fs.binDir != "" {
-		p = m.fs.at(m.fs.binDir) + ":" + p
+	if m.fs.root != "" {
+		p = m.fs.at(toolBin) + ":" + p
 	}
 	env := []string{
 		"USER=" + u.name,

@@ -15,6 +15,10 @@ const (
 // Below /run, so that it is recreated by every boot.
 const toolDir = "/run/galley-guest"
 
+// toolBin is where the tools are in a plain directory; else they are in
+// /usr/bin and /usr/sbin.
+const toolBin = toolDir + "/bin"
+
 // Exit statuses by which the guest's process says why it ended.
 const (
 	exitPowerOff = 0
@@ -28,11 +32,10 @@ type limits struct {
 	NoRoot       bool `json:",omitempty"` // no namespaces as root
 	NoMapping    bool `json:",omitempty"` // no mounts with mapped owners
 	NoUserNS     bool `json:",omitempty"`
-	NoOverlay    bool `json:",omitempty"` // no overlayfs at all
 	NoDiskLayers bool `json:",omitempty"` // no overlayfs with layers in Dir
 }
 
-// order is what the starter writes to the guest's process, as one line of
+// bootRequest is what the starter writes to the guest's process, as one line of
 // JSON. After it come lines that each hold one command word.
 type bootRequest struct {
 	Spec   Spec

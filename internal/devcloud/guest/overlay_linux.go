@@ -20,7 +20,7 @@ func (b *builder) overlay(real, dest string) error {
 
 // overlayNamed does so with the layer of that name.
 func (b *builder) overlayNamed(name, real, dest string) error {
-	if b.o.Limits.NoDiskLayers && !b.fs.volatile {
+	if b.o.Limits.NoDiskLayers && b.fs.store == nil {
 		return unix.EINVAL
 	}
 	layer := filepath.Join(layersName, name)

@@ -88,36 +88,13 @@ func unescapeMount(s string) string {
 	return b.String()
 }
 
-// onDisk tells file systems that hold files from those the kernel makes up.
+// madeUp are file systems whose files the kernel makes up, or that cannot be an
+// overlay's lower layer.
+var madeUp = strings.Fields("proc sysfs devtmpfs devpts tmpfs ramfs cgroup cgroup2 mqueue hugetlbfs debugfs tracefs " +
+	"securityfs pstore bpf configfs fusectl autofs binfmt_misc nsfs efivarfs rpc_pipefs nfsd squashfs")
+
 func onDisk(fstype string) bool {
-	switch fstype {
-	case "proc",
-		"sysfs",
-		"devtmpfs",
-		"devpts",
-		"tmpfs",
-		"ramfs",
-		"cgroup",
-		"cgroup2",
-		"mqueue",
-		"hugetlbfs",
-		"debugfs",
-		"tracefs",
-		"securityfs",
-		"pstore",
-		"bpf",
-		"configfs",
-		"fusectl",
-		"autofs",
-		"binfmt_misc",
-		"nsfs",
-		"efivarfs",
-		"rpc_pipefs",
-		"nfsd",
-		"squashfs":
-		return false
-	}
-	return !strings.HasPrefix(fstype, "fuse")
+	return !slices.Contains(madeUp, fstype) && !strings.HasPrefix(fstype, "fuse")
 }
 
 // builder makes a world. Paths named real are the host's; all else is
@@ -129,7 +106,6 @@ type builder struct {
 	hidden    []string        // the host's paths that are to be absent
 	unseen    map[string]bool // hidden and emptied ones
 	userXattr bool            // overlayfs keeps its marks in user.*, as it must in a user namespace
-	noOverlay bool
 	mounted   int
 }
 
@@ -139,9 +115,9 @@ func buildRoot(o bootRequest) (*rootfs, error) {
 	if o.Mode == ModeDirectory {
 		return plainDirectory(o)
 	}
-	w := &rootfs{mode: o.Mode, pidSpace: true, tools: toolDir, self: toolDir + "/galley"}
+	w := &rootfs{mode: o.Mode, pidSpace: true, self: toolDir + "/galley"}
 	w.single = !mapsUsers()
-	b := &builder{o: o, fs: w, userXattr: !firstUserNamespace(), noOverlay: o.Limits.NoOverlay}
+	b := &builder{o: o, fs: w, userXattr: !firstUserNamespace()}
 	if err := b.build(); err != nil {
 		return nil, err
 	}
@@ -341,23 +317,14 @@ func (b *builder) graft(real string) error {
 	if err := b.mkdirLike(diskName, real); err != nil {
 		return err
 	}
-	if b.noOverlay {
-		return b.bare(real)
-	}
 	err := b.overlay(real, dest)
 	inner := b.below(real)
 	if err != nil && b.mounted == 0 {
 		// The first one decides what this host can do at all.
-		if err = b.probe(real, dest, err); b.noOverlay {
-			return b.bare(real)
-		}
+		err = b.probe(real, dest, err)
 	}
 	if errors.Is(err, unix.EINVAL) && len(inner) > 0 {
-		// There are mounts that a user namespace may not look behind.
-		if real == "/etc" {
-			return b.bare(real) // a container's hosts, hostname, …: not worth an overlay for each directory
-		}
-		return b.descend(real)
+		return b.descend(real) // there are mounts that a user namespace may not look behind
 	}
 	if err != nil {
 		return err
@@ -378,29 +345,17 @@ func (b *builder) graft(real string) error {
 	return nil
 }
 
-// probe finds the kind of overlay that this host allows, after the plain one
-// has failed with the error given.
+// probe tries layers in memory after the plain overlay has failed with the error
+// given.
 func (b *builder) probe(real, dest string, first error) error {
-	if len(b.below(real)) == 0 || !errors.Is(first, unix.EINVAL) || b.o.Mode != ModeUserNamespace {
-		if err := b.memoryLayers(); err == nil {
-			if b.overlay(real, dest) == nil {
-				b.note(
-					"overlayfs cannot keep its layers in %s (%v): the guest's changes to the system are in memory, and is saved when it is shut down or rebooted in order",
-					b.o.Dir,
-					first,
-				)
-				return nil
-			}
-			b.fs.store.close()
-			_ = unix.Unmount(layersName, unix.MNT_DETACH)
-			b.fs.store, b.fs.volatile, b.fs.restored = nil, false, false
-		}
-	}
-	if errors.Is(first, unix.EINVAL) && len(b.below(real)) > 0 && b.o.Mode == ModeUserNamespace {
+	if len(b.below(real)) > 0 && errors.Is(first, unix.EINVAL) && b.o.Mode == ModeUserNamespace {
 		return first // to descend
 	}
-	b.noOverlay = true
-	b.note("overlayfs is not possible here (%v): /usr is the host's, read-only; /etc is a copy", first)
+	if b.memoryLayers() != nil || b.overlay(real, dest) != nil {
+		return fmt.Errorf("overlayfs: %w", first)
+	}
+	b.note("overlayfs cannot keep its layers in %s (%v): the guest's changes to the system are in memory, "+
+		"and are saved when it is shut down or rebooted in order", b.o.Dir, first)
 	return nil
 }
 
@@ -421,7 +376,7 @@ func (b *builder) memoryLayers() error {
 		_ = unix.Unmount(layersName, unix.MNT_DETACH)
 		return err
 	}
-	b.fs.volatile, b.fs.restored = true, restored
+	b.fs.restored = restored
 	return nil
 }
 
@@ -450,10 +405,7 @@ func (b *builder) describe() {
 	switch {
 	case b.o.Spec.RootFS != "":
 		what += "; a copy-on-write view of the image"
-	case b.noOverlay:
-		w.binDir = toolDir + "/bin"
-		what += "; the host's /usr read-only"
-	case w.volatile:
+	case w.store != nil:
 		what += "; a copy-on-write view of the host, kept in memory"
 	default:
 		what += "; a copy-on-write view of the host"

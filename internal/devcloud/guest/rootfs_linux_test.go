@@ -21,8 +21,6 @@ func TestLesserWorlds(t *testing.T) {
 	}{
 		"layers in memory":       {limits{NoDiskLayers: true}, "are in memory"},
 		"layers in memory, user": {limits{NoDiskLayers: true, NoRoot: true}, "are in memory"},
-		"no overlayfs":           {limits{NoOverlay: true}, "read-only"},
-		"no overlayfs, user":     {limits{NoOverlay: true, NoRoot: true}, "read-only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := boot(t, func(s *Spec) { s.UserData = []byte("#!/bin/sh\necho first >> /root/boots\n") }, c.lim)

@@ -218,7 +218,7 @@ func (ss *session) environment() []string {
 	if data, err := m.fs.read("/etc/environment"); err == nil {
 		for line := range strings.Lines(string(data)) {
 			name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
-			if ok && validVariable(name) && !(name == "PATH" && m.fs.binDir != "") {
+			if ok && validVariable(name) && !(name == "PATH" && m.fs.root != "") {
 				env = append(env, name+"="+strings.Trim(value, `"'`))
 			}
 		}

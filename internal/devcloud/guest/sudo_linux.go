@@ -173,7 +173,7 @@ func (c sudoCall) environment(own []string, a *accounts, caller, target account)
 		}
 	}
 	path := os.Getenv("PATH")
-	if !strings.Contains(path, toolDir+"/bin:") { // where the tools are not in /usr
+	if !strings.Contains(path, toolBin+":") { // where the tools are not in /usr
 		path = systemPath
 	}
 	if home := os.Getenv("HOME"); !c.preserve || c.setHome || c.login || home == "" {

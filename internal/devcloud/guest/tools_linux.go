@@ -49,12 +49,9 @@ func (m *machine) installTools() error {
 		return err
 	}
 	for name, text := range scripts {
-		var dest string
-		switch {
-		case m.fs.binDir == "":
-			dest = path.Join("/usr", name)
-		default:
-			dest = path.Join(m.fs.binDir, path.Base(name))
+		dest := path.Join("/usr", name)
+		if m.fs.root != "" {
+			dest = path.Join(toolBin, path.Base(name))
 		}
 		if old, err := t.read(dest); err == nil && string(old) == text {
 			continue
