@@ -58,35 +58,26 @@ func (ci *cloudInit) early() {
 	ci.parts, errs = splitUserData(spec.UserData)
 	conf, more := parseCloudConfig(ci.parts)
 	ci.conf = conf
-	stage := "init"
-	if !m.first {
-		stage = "init (not the first boot: only what is for every boot)"
-	}
-	m.console.cloud(
-		"Cloud-init v. 23.1 (embedded cloud) running '%s' at %s.",
-		stage,
-		time.Now().UTC().Format(time.RFC1123Z),
-	)
+	m.console.cloud("Cloud-init v. 23.1 (embedded cloud) running 'init' at %s.", time.Now().UTC().Format(time.RFC1123Z))
 	for _, err := range append(errs, more...) {
 		ci.fail("%v", err)
 	}
 	ci.try("opening cloud-init's log", ci.openLog())
 	if m.first {
 		for key := range conf.Unknown {
-			if !harmless[key] {
-				m.console.cloud("WARNING: cloud-config key %s is not supported in this guest and is passed over", key)
-			}
+			m.console.cloud("WARNING: cloud-config key %s is not supported in this guest and is passed over", key)
 		}
 		ci.try("writing the instance's data", ci.instanceData())
 	}
-	ci.boothooks()
-	ci.bootcmd()
+	if len(conf.Bootcmd) > 0 {
+		ci.script(cloudDir+"/instance/bootcmd.sh", commandScript(conf.Bootcmd))
+	}
 	if !m.first {
 		return
 	}
 	ci.writeFiles(false)
 	ci.names()
-	ci.hostKeys()
+	ci.try("making SSH host keys", makeHostKeys(m.fs.tree, m.shortName()))
 	ci.users()
 	ci.passwords()
 	ci.timezone()
@@ -115,7 +106,7 @@ func (ci *cloudInit) instanceData() error {
 	m := ci.m
 	t, id := m.fs.tree, m.o.Spec.ID
 	dir := path.Join(cloudDir, "instances", id)
-	for _, d := range []string{dir, dir + "/scripts", dir + "/sem", cloudDir + "/data", cloudDir + "/scripts/per-boot", cloudDir + "/scripts/per-instance", cloudDir + "/scripts/per-once"} {
+	for _, d := range []string{dir, cloudDir + "/data", cloudDir + "/scripts/per-boot"} {
 		if err := os.MkdirAll(t.at(d), 0o755); err != nil {
 			return err
 		}
@@ -129,7 +120,6 @@ func (ci *cloudInit) instanceData() error {
 	}
 	files := map[string]string{
 		dir + "/user-data.txt":         string(m.o.Spec.UserData),
-		dir + "/datasource":            "DataSourceOpenStackLocal: DataSourceOpenStackLocal [net,ver=2]\n",
 		cloudDir + "/data/instance-id": id + "\n",
 		"/run/cloud-init/instance-id":  id + "\n",
 	}
@@ -137,9 +127,6 @@ func (ci *cloudInit) instanceData() error {
 		if err := t.write(name, []byte(text), 0o600); err != nil {
 			return err
 		}
-	}
-	if err := t.write("/run/cloud-init/cloud-id", []byte("openstack\n"), 0o644); err != nil {
-		return err
 	}
 	if !m.o.Spec.ConfigDrive {
 		return nil
@@ -173,22 +160,19 @@ func (ci *cloudInit) configDrive() error {
 	if err != nil {
 		return err
 	}
-	for _, version := range []string{"2012-08-10", "2013-10-17", "2015-10-15", "2018-08-27", "latest"} {
-		dir := "/mnt/config/openstack/" + version
-		// The administrator's password and the user data are root's alone.
-		if err := ci.m.fs.write(dir+"/meta_data.json", b, 0o600); err != nil {
-			return err
-		}
-		if len(spec.UserData) > 0 {
-			if err := ci.m.fs.write(dir+"/user_data", spec.UserData, 0o600); err != nil {
+	// The administrator's password and the user data are root's alone.
+	files := map[string][]byte{
+		"meta_data.json": b, "user_data": spec.UserData, "vendor_data.json": []byte("{}\n"),
+		"network_data.json": []byte(`{"links": [], "networks": [], "services": []}` + "\n"),
+	}
+	for _, version := range []string{"2018-08-27", "latest"} {
+		for name, data := range files {
+			if len(data) == 0 {
+				continue
+			}
+			if err := ci.m.fs.write("/mnt/config/openstack/"+version+"/"+name, data, 0o600); err != nil {
 				return err
 			}
-		}
-		if err := ci.m.fs.write(dir+"/vendor_data.json", []byte("{}\n"), 0o600); err != nil {
-			return err
-		}
-		if err := ci.m.fs.write(dir+"/network_data.json", []byte(`{"links": [], "networks": [], "services": []}`+"\n"), 0o600); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -267,50 +251,15 @@ func (ci *cloudInit) names() {
 		return
 	}
 	short, fqdn := c.Hostname, c.FQDN
+	if short == "" {
+		short = fqdn
+	}
 	if fqdn == "" {
 		fqdn = short
 	}
-	if short == "" || strings.Contains(short, ".") {
-		if short == "" {
-			short = fqdn
-		}
-		short = shortName(short)
-	}
 	set := shortName(fitHostName(short))
-	if c.PreferFQDN {
-		set = fitHostName(fqdn)
-	}
 	manage, known := c.ManageHosts.truth()
 	ci.try("setting the host name", ci.m.setHostName(set, fitHostName(fqdn), manage || !known))
-}
-
-// hostKeys installs the SSH host keys: those given, else new ones.
-func (ci *cloudInit) hostKeys() {
-	t := ci.m.fs.tree
-	for _, kind := range append([]string{"dsa"}, hostKeyKinds...) {
-		_ = os.Remove(t.at(hostKeyPath(kind)))
-		_ = os.Remove(t.at(hostKeyPath(kind) + ".pub"))
-	}
-	given := false
-	comment := "root@" + ci.m.shortName()
-	for name, private := range ci.conf.HostKeys {
-		kind, ok := strings.CutSuffix(name, "_private")
-		if !ok {
-			continue // the public key is made from the private one
-		}
-		if !slices.Contains(hostKeyKinds, kind) {
-			ci.fail("ssh_keys: %s: keys of this kind are not supported", name)
-			continue
-		}
-		if err := writeHostKey(t, kind, []byte(private), comment); err != nil {
-			ci.fail("ssh_keys: %v", err)
-			continue
-		}
-		given = true
-	}
-	if !given {
-		ci.try("making SSH host keys", makeHostKeys(t, ci.m.shortName()))
-	}
 }
 
 // user makes one user and returns its lines for sudoers.
@@ -318,10 +267,7 @@ func (ci *cloudInit) user(u userEntry) string {
 	acc := ci.m.accounts
 	n := newUser{
 		account: account{name: u.Name, gecos: u.Gecos, home: u.HomeDir, shell: u.Shell},
-		primary: u.PrimaryGroup, groups: u.Groups, noHome: u.NoCreateHome || u.System, system: u.System,
-	}
-	if u.NoUserGroup && n.primary == "" {
-		n.primary = "users"
+		primary: u.PrimaryGroup, groups: u.Groups, noHome: u.System, system: u.System,
 	}
 	if u.UID != nil {
 		n.uid, n.uidGiven = *u.UID, true
@@ -341,19 +287,13 @@ func (ci *cloudInit) user(u userEntry) string {
 	case u.Passwd != "" && !existed:
 		entry = u.Passwd
 	}
-	lock := true // the default
-	for _, l := range []*bool{u.LockPasswd, u.LockPasswdOld} {
-		if l != nil {
-			lock = *l
-		}
-	}
-	if lock {
+	if u.LockPasswd == nil || *u.LockPasswd {
 		entry = "!" + strings.TrimLeft(entry, "!")
 	}
 	if (entry != "" && entry != "!") || !existed {
 		ci.try("users: "+u.Name, acc.setShadow(u.Name, entry))
 	}
-	ci.try("users: "+u.Name, acc.addKeys(a, append(slices.Clone(u.Keys), u.KeysOld...)))
+	ci.try("users: "+u.Name, acc.addKeys(a, u.Keys))
 	var rules strings.Builder
 	for _, rule := range u.Sudo {
 		rules.WriteString(u.Name + " " + strings.TrimSpace(rule) + "\n")
@@ -377,26 +317,6 @@ func (ci *cloudInit) timezone() {
 	ci.try("timezone", os.Symlink(file, t.at("/etc/localtime")))
 }
 
-// boothooks runs the parts that are for every boot.
-func (ci *cloudInit) boothooks() {
-	for i, p := range ci.parts {
-		if p.kind != kindBoothook {
-			continue
-		}
-		body := p.body
-		if first, rest, ok := strings.Cut(string(body), "\n"); ok && strings.HasPrefix(first, "#cloud-boothook") {
-			body = []byte(rest)
-		}
-		ci.script(fmt.Sprintf("%s/instance/boothooks/part-%03d", cloudDir, i+1), body)
-	}
-}
-
-func (ci *cloudInit) bootcmd() {
-	if len(ci.conf.Bootcmd) > 0 {
-		ci.script(cloudDir+"/instance/bootcmd.sh", commandScript(ci.conf.Bootcmd))
-	}
-}
-
 // commandScript is the shell script that a list of commands comes to. As
 // cloud-init's it goes on after a command that fails.
 func commandScript(commands []command) []byte {
@@ -410,6 +330,37 @@ func commandScript(commands []command) []byte {
 			b.WriteString(c.line + "\n")
 		}
 	}
+	return []byte(b.String())
+}
+
+// packageScript installs packages with what the image has for it.
+func packageScript(c cloudConfig) []byte {
+	var names []string
+	for _, p := range c.Packages {
+		if len(p.argv) == 2 { // name and version, as apt-get writes it
+			p.line = strings.Join(p.argv, "=")
+		}
+		names = append(names, p.line)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "#!/bin/sh\nset -e\nupgrade=%v\nset -- %s\n", c.Upgrade, shellescape.QuoteCommand(names))
+	b.WriteString(`export DEBIAN_FRONTEND=noninteractive
+if command -v apt-get; then
+  apt-get -q update
+  if $upgrade; then apt-get -qy dist-upgrade; fi
+  [ $# = 0 ] || apt-get -qy install "$@"
+elif m=$(command -v dnf || command -v yum); then
+  if $upgrade; then $m -y upgrade; fi
+  [ $# = 0 ] || $m -y install "$@"
+elif command -v apk; then
+  apk update
+  if $upgrade; then apk upgrade; fi
+  [ $# = 0 ] || apk add "$@"
+else
+  echo "this image has none of apt-get, dnf, yum and apk" >&2
+  exit 1
+fi
+`)
 	return []byte(b.String())
 }
 
@@ -441,20 +392,10 @@ func (ci *cloudInit) script(name string, body []byte) {
 func (ci *cloudInit) final() {
 	m, c := ci.m, ci.conf
 	if m.first {
-		m.console.cloud(
-			"Cloud-init v. 23.1 (embedded cloud) running 'modules:final' at %s.",
-			time.Now().UTC().Format(time.RFC1123Z),
-		)
+		m.console.cloud("Cloud-init v. 23.1 (embedded cloud) running 'modules:final' at %s.", time.Now().UTC().Format(time.RFC1123Z))
 		ci.writeFiles(true)
-		if c.Packages.Kind != 0 || c.PackageUpdate || c.PackageUpgrade {
-			var names []string
-			for _, n := range c.Packages.Content {
-				names = append(names, n.Value)
-			}
-			m.console.cloud(
-				"WARNING: packages cannot be installed in this guest, it has those of its host: %s",
-				strings.Join(names, " "),
-			)
+		if len(c.Packages) > 0 || c.Update || c.Upgrade {
+			ci.script(cloudDir+"/instance/scripts/packages", packageScript(c))
 		}
 		if len(c.Runcmd) > 0 {
 			ci.script(cloudDir+"/instance/scripts/runcmd", commandScript(c.Runcmd))
@@ -474,31 +415,8 @@ func (ci *cloudInit) final() {
 	ci.perBoot()
 	up := time.Since(m.console.start).Seconds()
 	now := time.Now().UTC().Format(time.RFC1123Z)
-	msg := fmt.Sprintf(
-		"Cloud-init v. 23.1 (embedded cloud) finished at %s. Datasource DataSourceOpenStackLocal [net,ver=2].  Up %.2f seconds",
-		now,
-		up,
-	)
-	if c.FinalMessage != "" && m.first {
-		msg = strings.NewReplacer(
-			"$UPTIME",
-			fmt.Sprintf("%.2f", up),
-			"$uptime",
-			fmt.Sprintf("%.2f", up),
-			"$TIMESTAMP",
-			now,
-			"$timestamp",
-			now,
-			"$VERSION",
-			"23.1",
-			"$version",
-			"23.1",
-			"$DATASOURCE",
-			"DataSourceOpenStackLocal",
-			"$datasource",
-			"DataSourceOpenStackLocal",
-		).Replace(c.FinalMessage)
-	}
+	msg := fmt.Sprintf("Cloud-init v. 23.1 (embedded cloud) finished at %s. Datasource DataSourceOpenStackLocal [net,ver=2].  "+
+		"Up %.2f seconds", now, up)
 	m.console.cloud("%s", msg)
 	if ci.log != nil {
 		_, _ = io.WriteString(ci.log, msg+"\n")
@@ -534,10 +452,7 @@ func (ci *cloudInit) result(up float64) error {
 		errs = []string{}
 	}
 	b, err := json.MarshalIndent(
-		map[string]any{"v1": map[string]any{"datasource": "DataSourceOpenStackLocal [net,ver=2]", "errors": errs}},
-		"",
-		" ",
-	)
+		map[string]any{"v1": map[string]any{"datasource": "DataSourceOpenStackLocal [net,ver=2]", "errors": errs}}, "", " ")
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,9 @@ import (
 func (ci *cloudInit) users() {
 	m, c := ci.m, ci.conf
 	for _, g := range c.Groups {
-		ci.try("groups: "+g.name, m.accounts.addGroup(g.name, g.members))
+		for name, members := range g {
+			ci.try("groups: "+name, m.accounts.addGroup(name, members))
+		}
 	}
 	withDefault := c.Users == nil
 	var rules strings.Builder
@@ -22,38 +24,23 @@ func (ci *cloudInit) users() {
 			ci.fail("users: an entry without a name")
 			continue
 		}
-		rules.WriteString(ci.user(u))
-	}
-	name := m.image.user
-	if c.User != nil && c.User.Name != "" && withDefault {
-		u := *c.User
-		name = u.Name
-		if u.Sudo == nil {
-			u.Sudo = sudoLines{"ALL=(ALL) NOPASSWD:ALL"}
+		for key := range u.Unknown {
+			ci.fail("users: %s: %s is not supported in this guest", u.Name, key)
 		}
 		rules.WriteString(ci.user(u))
 	}
+	name := m.image.user
 	if rules.Len() > 0 {
-		ci.try(
-			"sudo rules",
-			m.fs.write(
-				"/etc/sudoers.d/90-cloud-init-users",
-				[]byte("# Created by cloud-init\n"+rules.String()),
-				0o440,
-			),
-		)
+		ci.try("sudo rules", m.fs.write("/etc/sudoers.d/90-cloud-init-users", []byte("# Created by cloud-init\n"+rules.String()), 0o440))
 	}
 	keys := append(slices.Clone(m.o.Spec.AuthorizedKeys), c.Keys...)
 	if withDefault {
 		ci.addKeys(name, keys)
 	}
 	rootKeys := keys
-	if c.DisableRoot != nil && *c.DisableRoot {
-		opts := c.DisableRootOpts
-		if opts == "" {
-			opts = `no-port-forwarding,no-agent-forwarding,no-X11-forwarding,command="echo 'Please login as the user \"$USER\" rather than the user \"$DISABLE_USER\".';echo;sleep 1;exit 142"`
-		}
-		opts = strings.NewReplacer("$USER", name, "$DISABLE_USER", "root").Replace(opts)
+	if c.DisableRoot {
+		opts := `no-port-forwarding,no-agent-forwarding,no-X11-forwarding,command="echo 'Please login as the user \"` + name +
+			`\" rather than the user \"root\".';echo;sleep 1;exit 142"`
 		rootKeys = nil
 		for _, k := range keys {
 			rootKeys = append(rootKeys, opts+" "+strings.TrimSpace(k))
@@ -82,9 +69,6 @@ func (ci *cloudInit) passwords() {
 		ci.try("chpasswd: "+name, m.accounts.setShadow(name, entry))
 	}
 	name := m.image.user
-	if c.User != nil && c.User.Name != "" {
-		name = c.User.Name
-	}
 	if pass := m.o.Spec.AdminPass; pass != "" {
 		entry := hashPassword(pass)
 		set("root", entry)
@@ -93,16 +77,14 @@ func (ci *cloudInit) passwords() {
 	if c.Password != "" {
 		set(name, hashPassword(c.Password))
 	}
-	lines, err := c.Chpasswd.lines()
-	ci.try("chpasswd: list", err)
-	for _, line := range lines {
+	for _, line := range c.Chpasswd.List {
 		user, pass, ok := strings.Cut(strings.TrimSpace(line), ":")
 		switch {
 		case !ok:
 			ci.fail("chpasswd: a line of the list is not user:password")
 		case pass == "R" || pass == "RANDOM":
-			ci.randomPassword(user, set)
-		case strings.HasPrefix(pass, "$6$") || strings.HasPrefix(pass, "$5$") || strings.HasPrefix(pass, "$1$") || strings.HasPrefix(pass, "$2"):
+			ci.fail("chpasswd: random passwords are not supported in this guest")
+		case strings.HasPrefix(pass, "$"):
 			set(user, pass)
 		default:
 			set(user, hashPassword(pass))
@@ -112,10 +94,10 @@ func (ci *cloudInit) passwords() {
 		switch strings.ToLower(u.Type) {
 		case "hash":
 			set(u.Name, u.Password)
-		case "random":
-			ci.randomPassword(u.Name, set)
-		default:
+		case "text", "":
 			set(u.Name, hashPassword(u.Password))
+		default:
+			ci.fail("chpasswd: passwords of type %s are not supported in this guest", u.Type)
 		}
 	}
 	if on, known := c.PasswordAuth.truth(); known {
@@ -124,21 +106,9 @@ func (ci *cloudInit) passwords() {
 			value = "yes"
 		}
 		text, err := m.fs.read("/etc/ssh/sshd_config")
+		if err == nil {
+			err = m.fs.write("/etc/ssh/sshd_config", []byte(setSSHDOption(string(text), "PasswordAuthentication", value)), 0o600)
+		}
 		ci.try("ssh_pwauth", err)
-		ci.try(
-			"ssh_pwauth",
-			m.fs.write(
-				"/etc/ssh/sshd_config",
-				[]byte(setSSHDOption(string(text), "PasswordAuthentication", value)),
-				0o600,
-			),
-		)
 	}
-}
-
-// randomPassword makes one and tells it on the console, as cloud-init does.
-func (ci *cloudInit) randomPassword(name string, set func(name, entry string)) {
-	pass := randomText(12)
-	set(name, hashPassword(pass))
-	ci.m.console.cloud("Set the following 'random' passwords\n%s:%s", name, pass)
 }

@@ -9,27 +9,24 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
-
-// hostKey is one of the SSH server's keys.
-type hostKey struct {
-	signer  ssh.Signer
-	comment string
-}
-
-type hostKeys []hostKey
 
 // hostKeyKinds are the kinds of keys in the order the console log shows them.
 var hostKeyKinds = []string{"rsa", "ecdsa", "ed25519"}
 
 func hostKeyPath(kind string) string { return "/etc/ssh/ssh_host_" + kind + "_key" }
 
-// makeHostKeys writes the keys that a new machine makes for itself: those that
-// are cheap to make. An RSA key is there when user_data brings one.
+// makeHostKeys writes the SSH server's keys that a new machine makes for
+// itself, those that are cheap to make, in place of its image's.
 func makeHostKeys(t tree, host string) error {
+	for _, kind := range append([]string{"dsa"}, hostKeyKinds...) {
+		_ = os.Remove(t.at(hostKeyPath(kind)))
+		_ = os.Remove(t.at(hostKeyPath(kind) + ".pub"))
+	}
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
@@ -43,33 +40,27 @@ func makeHostKeys(t tree, host string) error {
 		if err != nil {
 			return err
 		}
-		if err := writeHostKey(t, kind, pem.EncodeToMemory(block), "root@"+host); err != nil {
+		signer, err := ssh.NewSignerFromKey(key)
+		if err != nil {
+			return err
+		}
+		public := publicLine(signer, host) + "\n"
+		if err := errors.Join(
+			t.write(hostKeyPath(kind), pem.EncodeToMemory(block), 0o600), t.write(hostKeyPath(kind)+".pub", []byte(public), 0o644),
+		); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeHostKey installs a private key, in any form that OpenSSH writes, and
-// the public key beside it.
-func writeHostKey(t tree, kind string, private []byte, comment string) error {
-	signer, err := ssh.ParsePrivateKey(private)
-	if err != nil {
-		return fmt.Errorf("host key %s: %w", kind, err)
-	}
-	if got := signer.PublicKey().Type(); !strings.Contains(got, kind) {
-		return fmt.Errorf("host key %s: the key given is of type %s", kind, got)
-	}
-	if err := t.write(hostKeyPath(kind), private, 0o600); err != nil {
-		return err
-	}
-	public := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey()))) + " " + comment + "\n"
-	return t.write(hostKeyPath(kind)+".pub", []byte(public), 0o644)
+func publicLine(k ssh.Signer, host string) string {
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.PublicKey()))) + " root@" + host
 }
 
 // loadHostKeys reads the keys as sshd does.
-func loadHostKeys(t tree) (hostKeys, error) {
-	var out hostKeys
+func loadHostKeys(t tree) ([]ssh.Signer, error) {
+	var out []ssh.Signer
 	for _, kind := range hostKeyKinds {
 		private, err := t.read(hostKeyPath(kind))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -82,13 +73,7 @@ func loadHostKeys(t tree) (hostKeys, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", hostKeyPath(kind), err)
 		}
-		k := hostKey{signer: signer}
-		if public, err := t.read(hostKeyPath(kind) + ".pub"); err == nil {
-			if f := strings.Fields(string(public)); len(f) > 2 {
-				k.comment = f[2]
-			}
-		}
-		out = append(out, k)
+		out = append(out, signer)
 	}
 	if len(out) == 0 {
 		return nil, errors.New("there are none in /etc/ssh")
@@ -96,14 +81,14 @@ func loadHostKeys(t tree) (hostKeys, error) {
 	return out, nil
 }
 
-// show prints the keys on the console as cloud-init does, whose lines clients
-// look for.
-func (ks hostKeys) show(c *console, host string) {
+// showHostKeys prints the keys on the console as cloud-init does, whose lines
+// clients look for.
+func showHostKeys(keys []ssh.Signer, c *console, host string) {
 	line := func(s string) { c.line("<14>" + c.start.Format("Jan _2 15:04:05") + " cloud-init: " + s) }
 	line(strings.Repeat("#", 61))
 	line("-----BEGIN SSH HOST KEY FINGERPRINTS-----")
-	for _, k := range ks {
-		pub := k.signer.PublicKey()
+	for _, k := range keys {
+		pub := k.PublicKey()
 		kind, bits := "ED25519", 256
 		switch p := pub.(ssh.CryptoPublicKey).CryptoPublicKey().(type) {
 		case *ecdsa.PublicKey:
@@ -111,21 +96,13 @@ func (ks hostKeys) show(c *console, host string) {
 		case interface{ Size() int }:
 			kind, bits = "RSA", p.Size()*8
 		}
-		comment := k.comment
-		if comment == "" {
-			comment = "root@" + host
-		}
-		line(fmt.Sprintf("%d %s %s (%s)", bits, ssh.FingerprintSHA256(pub), comment, kind))
+		line(fmt.Sprintf("%d %s root@%s (%s)", bits, ssh.FingerprintSHA256(pub), host, kind))
 	}
 	line("-----END SSH HOST KEY FINGERPRINTS-----")
 	line(strings.Repeat("#", 61))
 	c.line("-----BEGIN SSH HOST KEY KEYS-----")
-	for _, k := range ks {
-		comment := k.comment
-		if comment == "" {
-			comment = "root@" + host
-		}
-		c.line(strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.signer.PublicKey()))) + " " + comment)
+	for _, k := range keys {
+		c.line(publicLine(k, host))
 	}
 	c.line("-----END SSH HOST KEY KEYS-----")
 }

@@ -308,7 +308,7 @@ func (m *machine) boot(sock, mark *os.File) error {
 			return nil
 		}
 	}
-	keys.show(c, m.shortName())
+	showHostKeys(keys, c, m.shortName())
 	l, err := listen(sock)
 	if err != nil {
 		return fmt.Errorf("opening the SSH server's socket: %w", err)

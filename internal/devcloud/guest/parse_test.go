@@ -80,14 +80,14 @@ func TestSplitUserData(t *testing.T) {
 		"config":            {"#cloud-config\n{}\n", []string{kindConfig}, 0},
 		"upper case":        {"#CLOUD-CONFIG\n", []string{kindConfig}, 0},
 		"script":            {"#!/bin/sh\n", []string{kindScript}, 0},
-		"hook":              {"#cloud-boothook\n#!/bin/sh\n", []string{kindBoothook}, 0},
+		"hook":              {"#cloud-boothook\n#!/bin/sh\n", nil, 1},
 		"base64 of unknown": {base64.StdEncoding.EncodeToString([]byte("just text")), nil, 1},
 		"handler":           {"#part-handler\n", nil, 1},
 		"broken gzip":       {"\x1f\x8bnot gzip", nil, 1},
 		"no boundary":       {"Content-Type: multipart/mixed\n\nx\n", nil, 1},
 		"cut multipart":     {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/x-shellscript\n\n#!/bin/sh\n", nil, 1},
 		"vague part":        {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\n#!/bin/sh\n--b--\n", []string{kindScript}, 0},
-		"bad archive":       {"#cloud-config-archive\n{a: [\n", nil, 1},
+		"archive":           {"#cloud-config-archive\n- '#!/bin/sh'\n", nil, 1},
 	} {
 		parts, errs := splitUserData([]byte(c.data))
 		if got := kinds(parts); !reflect.DeepEqual(got, c.kinds) || (len(errs) > 0) != (c.errs > 0) {
@@ -98,17 +98,11 @@ func TestSplitUserData(t *testing.T) {
 
 func TestParseCloudConfig(t *testing.T) {
 	c, errs := parseCloudConfig([]part{
-		{
-			kind: kindConfig,
-			body: []byte("#cloud-config\nhostname: a\nruncmd: [one]\nchpasswd: {expire: true}\nusers: a, b\n"),
-		},
+		{kind: kindConfig, body: []byte("#cloud-config\nhostname: a\nruncmd: [one]\nchpasswd: {expire: true}\nusers: [a, b]\n")},
 		{kind: kindScript, body: []byte("#!/bin/sh\n")},
-		{
-			kind: kindConfig,
-			body: []byte(
-				"#cloud-config\nhostname: b\nruncmd: [two, [x, 1, true]]\nchpasswd: {list: ['u:p']}\nssh_pwauth: yes\nusers: {carl: {shell: /bin/sh}, dora: }\n",
-			),
-		},
+		{kind: kindConfig, body: []byte("#cloud-config\nhostname: b\nruncmd: [two, [x, 1, true]]\nchpasswd: {list: ['u:p']}\n" +
+			"ssh_pwauth: yes\nusers: [{name: carl, shell: /bin/sh, groups: 'a, b'}]\ngroups: [x, {y: [z]}]\n")},
+		{kind: kindConfig, body: []byte("#cloud-config\n")},
 	})
 	if len(errs) > 0 {
 		t.Fatal(errs)
@@ -117,19 +111,17 @@ func TestParseCloudConfig(t *testing.T) {
 		!reflect.DeepEqual(c.Runcmd[1].argv, []string{"x", "1", "true"}) {
 		t.Errorf("got %+v", c)
 	}
-	if c.Chpasswd.Expire == nil || !*c.Chpasswd.Expire {
+	if c.Chpasswd.Expire == nil || !*c.Chpasswd.Expire || len(c.Chpasswd.List) != 1 {
 		t.Error("mappings are not merged")
 	}
 	if on, known := c.PasswordAuth.truth(); !on || !known {
 		t.Errorf("ssh_pwauth: %q", c.PasswordAuth)
 	}
-	if len(c.Users) != 2 || c.Users[0].Name != "carl" || c.Users[0].Shell != "/bin/sh" || c.Users[1].Name != "dora" {
-		t.Errorf("users: %+v", c.Users)
+	if len(c.Users) != 1 || c.Users[0].Name != "carl" || len(c.Users[0].Groups) != 2 || len(c.Groups) != 2 || len(c.Groups[1]["y"]) != 1 {
+		t.Errorf("users: %+v, groups: %v", c.Users, c.Groups)
 	}
-	c, errs = parseCloudConfig(
-		[]part{{kind: kindConfig, body: []byte("hostname: [1]\nfqdn: x.y\nusers: 7\nwrite_files: nonsense\n")}},
-	)
-	if len(errs) != 2 || c.FQDN != "x.y" {
+	c, errs = parseCloudConfig([]part{{kind: kindConfig, body: []byte("hostname: [1]\nfqdn: x.y\nusers: 7\nwrite_files: nonsense\n")}})
+	if len(errs) != 3 || c.FQDN != "x.y" {
 		t.Errorf("got %+v, %v", c, errs)
 	}
 }
@@ -201,7 +193,6 @@ func FuzzUserData(f *testing.F) {
 		for _, w := range c.Files {
 			_, _ = w.data()
 		}
-		_, _ = c.Chpasswd.lines()
 	})
 }
 

@@ -23,7 +23,7 @@ const loginGrace = 2 * time.Minute
 // sshServer is the guest's sshd.
 type sshServer struct {
 	m    *machine
-	keys hostKeys
+	keys []ssh.Signer
 
 	mu     sync.Mutex
 	l      net.Listener
@@ -153,7 +153,7 @@ func (s *sshServer) handle(c net.Conn) {
 		return // nobody can log in
 	}
 	for _, k := range s.keys {
-		cfg.AddHostKey(k.signer)
+		cfg.AddHostKey(k)
 	}
 	_ = c.SetDeadline(time.Now().Add(loginGrace))
 	conn, chans, reqs, err := ssh.NewServerConn(c, cfg)
