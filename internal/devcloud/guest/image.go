@@ -78,43 +78,21 @@ func centosImage(version string) image {
 		version = "7"
 	}
 	major, _, dotted := strings.Cut(version, ".")
-	full, flavour := version, "Linux"
-	switch {
-	case major == "8" || major == "9" || major == "10":
-		flavour = "Stream"
-	case !dotted && major == "7":
+	full := version
+	if major == "7" && !dotted {
 		full = "7.9.2009"
 	}
-	release := fmt.Sprintf("CentOS %s release %s (Core)\n", flavour, full)
-	label := major + " (Core)"
-	if flavour == "Stream" {
-		release, label = fmt.Sprintf("CentOS Stream release %s\n", major), major
+	flavour, label, release := "Linux", major+" (Core)", fmt.Sprintf("CentOS Linux release %s (Core)\n", full)
+	if major == "8" || major == "9" || major == "10" {
+		flavour, label, release = "Stream", major, fmt.Sprintf("CentOS Stream release %s\n", major)
 	}
-	pretty := fmt.Sprintf("CentOS %s %s", flavour, label)
-	return image{id: "centos", user: "centos", version: major, name: pretty, files: map[string]string{
-		"/etc/os-release": osRelease(
-			"NAME",
-			"CentOS "+flavour,
-			"VERSION",
-			label,
-			"ID",
-			"centos",
-			"ID_LIKE",
-			"rhel fedora",
-			"VERSION_ID",
-			major,
-			"PRETTY_NAME",
-			pretty,
-			"HOME_URL",
-			"https://www.centos.org/",
-			"BUG_REPORT_URL",
-			"https://bugs.centos.org/",
-		),
-		"/etc/centos-release": release,
-		"/etc/redhat-release": release,
-		"/etc/system-release": release,
+	im := image{id: "centos", user: "centos", version: major, name: fmt.Sprintf("CentOS %s %s", flavour, label)}
+	im.files = map[string]string{
+		"/etc/os-release":     im.release("CentOS "+flavour, label, "", "rhel fedora"),
+		"/etc/centos-release": release, "/etc/redhat-release": release, "/etc/system-release": release,
 		"/etc/debian_version": "", "/etc/lsb-release": "",
-	}}
+	}
+	return im
 }
 
 func ubuntuImage(version string) image {
@@ -125,40 +103,18 @@ func ubuntuImage(version string) image {
 		version += ".04"
 	}
 	code := ubuntuNames[version]
-	label, pretty := version, "Ubuntu "+version
+	im := image{id: "ubuntu", user: "ubuntu", version: version, name: "Ubuntu " + version}
+	label := version
 	if code != "" {
 		label = fmt.Sprintf("%s LTS (%s%s)", version, strings.ToUpper(code[:1]), code[1:])
-		pretty += " LTS"
+		im.name += " LTS"
 	}
-	return image{id: "ubuntu", user: "ubuntu", version: version, name: pretty, files: map[string]string{
-		"/etc/os-release": osRelease(
-			"NAME",
-			"Ubuntu",
-			"VERSION",
-			label,
-			"ID",
-			"ubuntu",
-			"ID_LIKE",
-			"debian",
-			"PRETTY_NAME",
-			pretty,
-			"VERSION_ID",
-			version,
-			"VERSION_CODENAME",
-			code,
-			"UBUNTU_CODENAME",
-			code,
-			"HOME_URL",
-			"https://www.ubuntu.com/",
-		),
-		"/etc/lsb-release": fmt.Sprintf(
-			"DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=%s\nDISTRIB_CODENAME=%s\nDISTRIB_DESCRIPTION=%q\n",
-			version,
-			code,
-			pretty,
-		),
+	im.files = map[string]string{
+		"/etc/os-release":     im.release("Ubuntu", label, code, "debian"),
+		"/etc/lsb-release":    fmt.Sprintf("DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=%s\nDISTRIB_CODENAME=%s\nDISTRIB_DESCRIPTION=%q\n", version, code, im.name),
 		"/etc/centos-release": "", "/etc/redhat-release": "", "/etc/system-release": "",
-	}}
+	}
+	return im
 }
 
 func debianImage(version string) image {
@@ -166,48 +122,28 @@ func debianImage(version string) image {
 		version = "12"
 	}
 	major, _, _ := strings.Cut(version, ".")
-	code := debianNames[major]
-	label, pretty := major, "Debian GNU/Linux "+major
+	code, label := debianNames[major], major
 	if code != "" {
 		label = fmt.Sprintf("%s (%s)", major, code)
-		pretty = "Debian GNU/Linux " + label
 	}
-	return image{id: "debian", user: "debian", version: major, name: pretty, files: map[string]string{
-		"/etc/os-release": osRelease(
-			"PRETTY_NAME",
-			pretty,
-			"NAME",
-			"Debian GNU/Linux",
-			"VERSION_ID",
-			major,
-			"VERSION",
-			label,
-			"VERSION_CODENAME",
-			code,
-			"ID",
-			"debian",
-			"HOME_URL",
-			"https://www.debian.org/",
-			"BUG_REPORT_URL",
-			"https://bugs.debian.org/",
-		),
+	im := image{id: "debian", user: "debian", version: major, name: "Debian GNU/Linux " + label}
+	im.files = map[string]string{
+		"/etc/os-release":     im.release("Debian GNU/Linux", label, code, ""),
 		"/etc/debian_version": version + "\n",
 		"/etc/centos-release": "", "/etc/redhat-release": "", "/etc/system-release": "", "/etc/lsb-release": "",
-	}}
+	}
+	return im
 }
 
-// osRelease formats keys and values; pairs without a value are left out.
-func osRelease(pairs ...string) string {
+// release is the text of /etc/os-release.
+func (im image) release(name, label, code, like string) string {
 	var b strings.Builder
-	for i := 0; i+1 < len(pairs); i += 2 {
-		key, value := pairs[i], pairs[i+1]
-		switch {
-		case value == "":
-		case key == "ID" || key == "VERSION_CODENAME" || key == "UBUNTU_CODENAME":
-			fmt.Fprintf(&b, "%s=%s\n", key, value)
-		default:
-			fmt.Fprintf(&b, "%s=%q\n", key, value)
-		}
+	fmt.Fprintf(&b, "NAME=%q\nVERSION=%q\nID=%s\nVERSION_ID=%q\nPRETTY_NAME=%q\n", name, label, im.id, im.version, im.name)
+	if code != "" {
+		fmt.Fprintf(&b, "VERSION_CODENAME=%s\n", code)
+	}
+	if like != "" {
+		fmt.Fprintf(&b, "ID_LIKE=%q\n", like)
 	}
 	return b.String()
 }
