@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,33 +28,6 @@ func prepareThread(fs *rootfs) {
 			_ = unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0) // fails for one this kernel does not know
 		}
 	}
-	if !fs.pidSpace {
-		return
-	}
-	// The guest's uptime begins now. It is an ornament, and kernels before
-	// 6.3 refuse to start programs as Go does from a thread whose children
-	// are to have another time.
-	var now unix.Timespec
-	if kernelAtLeast(6, 3) && unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) == nil &&
-		unix.Unshare(unix.CLONE_NEWTIME) == nil {
-		_ = os.WriteFile(
-			fmt.Sprintf("/proc/%d/timens_offsets", unix.Gettid()),
-			fmt.Appendf(nil, "boottime -%d 0\n", now.Sec),
-			0,
-		)
-	}
-}
-
-func kernelAtLeast(major, minor int) bool {
-	var u unix.Utsname
-	var a, b int
-	if unix.Uname(&u) != nil {
-		return false
-	}
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b); err != nil {
-		return false
-	}
-	return a > major || a == major && b >= minor
 }
 
 // attributesFor makes a process one of the user's: its IDs, and for those who

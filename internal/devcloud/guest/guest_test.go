@@ -775,28 +775,40 @@ func TestGateway(t *testing.T) {
 	}
 }
 
-func TestRemoteForward(t *testing.T) {
-	g := boot(t, nil)
-	l, err := g.login(t, "centos").Listen("tcp", "127.0.0.1:0")
+func TestRemoteForwardIsRefused(t *testing.T) {
+	if _, err := boot(t, nil).login(t, "centos").Listen("tcp", "127.0.0.1:0"); err == nil {
+		t.Error("a port of the guest was opened for the client")
+	}
+}
+
+func TestSFTPServer(t *testing.T) {
+	c := boot(t, nil).login(t, "centos")
+	s, err := c.NewSession()
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		c, err := l.Accept()
-		if err == nil {
-			_, _ = io.WriteString(c, "hello")
-			_ = c.Close()
-		}
-	}()
-	c, err := net.Dial("tcp", l.Addr().String())
+	in, err := s.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := io.ReadAll(c)
-	if err != nil || string(got) != "hello" {
-		t.Errorf("got %q, %v", got, err)
+	out, err := s.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	_ = l.Close()
+	has := runOn(t, c, "ls /usr/lib*/openssh/sftp-server /usr/lib*/sftp-server /usr/lib/ssh/sftp-server").out != ""
+	if err := s.RequestSubsystem("sftp"); (err == nil) != has {
+		t.Fatalf("the subsystem: %v; the image has one: %v", err, has)
+	} else if !has {
+		return
+	}
+	// SSH_FXP_INIT of version 3 is answered by SSH_FXP_VERSION.
+	if _, err := in.Write([]byte{0, 0, 0, 5, 1, 0, 0, 0, 3}); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, 5)
+	if _, err := io.ReadFull(out, answer); err != nil || answer[4] != 2 {
+		t.Errorf("got %v, %v", answer, err)
+	}
 }
 
 func TestAgentForwarding(t *testing.T) {

@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -28,7 +27,7 @@ type session struct {
 	env      []string
 	term     string
 	size     unix.Winsize
-	modes    []byte
+	modes    map[uint8]uint32
 	wantPty  bool
 	agentDir string
 
@@ -40,7 +39,7 @@ type session struct {
 }
 
 // session serves a session channel until its command has ended.
-func (s *sshServer) session(conn *ssh.ServerConn, lg login, nc ssh.NewChannel, _ *forwarder) {
+func (s *sshServer) session(conn *ssh.ServerConn, lg login, nc ssh.NewChannel) {
 	ch, reqs, err := nc.Accept()
 	if err != nil {
 		return
@@ -76,7 +75,7 @@ func (ss *session) request(r *ssh.Request, done chan struct{}) bool {
 	switch r.Type {
 	case "env":
 		var kv struct{ Name, Value string }
-		if ssh.Unmarshal(r.Payload, &kv) != nil || !ss.lg.conf.accepts(kv.Name) ||
+		if ssh.Unmarshal(r.Payload, &kv) != nil || !accepted(kv.Name) ||
 			strings.ContainsRune(kv.Name+kv.Value, 0) {
 			return false
 		}
@@ -86,12 +85,12 @@ func (ss *session) request(r *ssh.Request, done chan struct{}) bool {
 		var req struct {
 			Term                      string
 			Cols, Rows, Width, Height uint32
-			Modes                     string
+			Modes                     []byte
 		}
 		if ssh.Unmarshal(r.Payload, &req) != nil || ss.lg.options.noPty || ss.wantPty || ss.started {
 			return false
 		}
-		ss.wantPty, ss.term, ss.modes = true, req.Term, []byte(req.Modes)
+		ss.wantPty, ss.term, ss.modes = true, req.Term, modeList(req.Modes)
 		ss.size = winsize(req.Cols, req.Rows, req.Width, req.Height)
 		return true
 	case "window-change":
@@ -111,19 +110,24 @@ func (ss *session) request(r *ssh.Request, done chan struct{}) bool {
 			return false
 		}
 		return ss.forwardAgent() == nil
-	case "shell", "exec":
+	case "shell", "exec", "subsystem":
 		if ss.started {
 			return false
 		}
 		command := ""
-		if r.Type == "exec" {
+		shell := r.Type == "shell"
+		if !shell {
 			var req struct{ Command string }
 			if ssh.Unmarshal(r.Payload, &req) != nil {
 				return false
 			}
 			command = req.Command
 		}
-		shell := r.Type == "shell"
+		if r.Type == "subsystem" {
+			if command = sftpServer(); command == "" {
+				return false
+			}
+		}
 		if c := ss.lg.options.command; c != "" {
 			ss.env = append(ss.env, "SSH_ORIGINAL_COMMAND="+command)
 			command, shell = c, false
@@ -156,7 +160,17 @@ func (ss *session) request(r *ssh.Request, done chan struct{}) bool {
 		ss.kill(sig)
 		return true
 	}
-	return false // subsystems, X11, break
+	return false // X11, break
+}
+
+// sftpServer is the image's program for the subsystem sftp; "" when it has none.
+func sftpServer() string {
+	for _, p := range []string{"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/libexec/sftp-server", "/usr/lib/ssh/sftp-server"} {
+		if exists(p) {
+			return p
+		}
+	}
+	return ""
 }
 
 func winsize(cols, rows, width, height uint32) unix.Winsize {
@@ -205,7 +219,7 @@ func (ss *session) start(command string, shell bool) (run func(), err error) {
 		Sys: attributesFor(m.fs, u, m.accounts.memberships(u), sudoer),
 	}
 	if ss.wantPty {
-		return ss.startPty(prog, argv, attr, warning, shell)
+		return ss.startPty(prog, argv, attr, warning)
 	}
 	return ss.startPipes(prog, argv, attr, warning)
 }
@@ -287,17 +301,14 @@ func (ss *session) startPipes(prog string, argv []string, attr *syscall.ProcAttr
 			_ = inW.Close()
 		}()
 		var out sync.WaitGroup
-		out.Add(2)
-		go func() {
-			defer out.Done()
+		out.Go(func() {
 			_, _ = io.Copy(ss.ch, outR)
 			_ = outR.Close()
-		}()
-		go func() {
-			defer out.Done()
+		})
+		out.Go(func() {
 			_, _ = io.Copy(ss.ch.Stderr(), errR)
 			_ = errR.Close()
-		}()
+		})
 		st := <-ch.exit
 		ss.ended(ch)
 		_ = inW.Close()
@@ -307,13 +318,7 @@ func (ss *session) startPipes(prog string, argv []string, attr *syscall.ProcAttr
 	}, nil
 }
 
-func (ss *session) startPty(
-	prog string,
-	argv []string,
-	attr *syscall.ProcAttr,
-	warning string,
-	shell bool,
-) (func(), error) {
+func (ss *session) startPty(prog string, argv []string, attr *syscall.ProcAttr, warning string) (func(), error) {
 	master, slave, err := openTerminalPair()
 	if err != nil {
 		return nil, fmt.Errorf("no terminal: %w", err)
@@ -342,9 +347,6 @@ func (ss *session) startPty(
 	}
 	ss.open(ch, master)
 	return func() {
-		if shell {
-			ss.greet()
-		}
 		_, _ = io.WriteString(ss.ch, warning)
 		go func() {
 			_, _ = io.Copy(master, ss.ch)
@@ -395,17 +397,6 @@ func openTerminalPair() (master, slave *os.File, err error) {
 func setSize(master *os.File, size unix.Winsize) {
 	if raw, err := master.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _ = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &size) })
-	}
-}
-
-// greet prints the message of the day, as a login does.
-func (ss *session) greet() {
-	m := ss.s.m
-	if _, err := os.Stat(filepath.Join(m.fs.at(ss.lg.user.home), ".hushlogin")); err == nil {
-		return
-	}
-	if motd, err := m.fs.read("/etc/motd"); err == nil && len(motd) > 0 {
-		_, _ = ss.ch.Write(bytes.ReplaceAll(motd, []byte("\n"), []byte("\r\n")))
 	}
 }
 
@@ -483,8 +474,8 @@ func listenUnix(dir, name string) (net.Listener, error) {
 }
 
 // modeList splits the encoded terminal modes of RFC 4254, section 8.
-func modeList(modes []byte) map[byte]uint32 {
-	out := map[byte]uint32{}
+func modeList(modes []byte) map[uint8]uint32 {
+	out := map[uint8]uint32{}
 	for len(modes) >= 5 && modes[0] != 0 && modes[0] < 160 {
 		out[modes[0]] = binary.BigEndian.Uint32(modes[1:5])
 		modes = modes[5:]

@@ -120,10 +120,7 @@ const (
 func (s *sshServer) handle(c net.Conn) {
 	text, _ := s.m.fs.read("/etc/ssh/sshd_config")
 	conf := parseSSHDConfig(string(text))
-	cfg := &ssh.ServerConfig{
-		ServerVersion: "SSH-2.0-GalleyGuest_1.0",
-		MaxAuthTries:  conf.maxAuth,
-	}
+	cfg := &ssh.ServerConfig{ServerVersion: "SSH-2.0-GalleyGuest_1.0"}
 	if conf.publicKeys {
 		cfg.PublicKeyCallback = func(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			return s.publicKey(conf, meta.User(), key)
@@ -142,11 +139,6 @@ func (s *sshServer) handle(c net.Conn) {
 				return nil, errors.New("one answer expected")
 			}
 			return s.password(conf, meta.User(), answers[0])
-		}
-	}
-	if conf.banner != "" && conf.banner != "none" {
-		if b, err := s.m.fs.read(conf.banner); err == nil {
-			cfg.BannerCallback = func(ssh.ConnMetadata) string { return string(b) }
 		}
 	}
 	if cfg.PublicKeyCallback == nil && cfg.PasswordCallback == nil {
@@ -168,9 +160,9 @@ func (s *sshServer) handle(c net.Conn) {
 	options, _ := parseKeyOptions(splitOptions(conn.Permissions.Extensions[extOptions]))
 	lg := login{user: user, options: options, conf: conf}
 
-	fwd := newForwarder(conn, lg)
-	defer fwd.close()
-	go fwd.requests(reqs)
+	// Keepalives get the failure that sshd answers them with; a client's wish
+	// for a port of the guest (ssh -R) is refused.
+	go ssh.DiscardRequests(reqs)
 	var open sync.WaitGroup
 	for nc := range chans {
 		switch nc.ChannelType() {
@@ -178,10 +170,10 @@ func (s *sshServer) handle(c net.Conn) {
 			open.Add(1)
 			go func() {
 				defer open.Done()
-				s.session(conn, lg, nc, fwd)
+				s.session(conn, lg, nc)
 			}()
 		case "direct-tcpip":
-			go fwd.direct(nc)
+			go direct(lg, nc)
 		default:
 			_ = nc.Reject(ssh.UnknownChannelType, "unknown channel type")
 		}
@@ -262,19 +254,13 @@ func parseKeyOptions(options []string) (keyOptions, error) {
 			o.command = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(value, `"`), `"`), `\"`, `"`)
 		case "no-pty":
 			o.noPty = true
-		case "pty":
-			o.noPty = false
 		case "no-port-forwarding":
 			o.noForwards = true
-		case "port-forwarding":
-			o.noForwards = false
 		case "no-agent-forwarding":
 			o.noAgents = true
-		case "agent-forwarding":
-			o.noAgents = false
 		case "restrict":
 			o.noPty, o.noForwards, o.noAgents = true, true, true
-		case "no-x11-forwarding", "no-user-rc", "x11-forwarding", "user-rc":
+		case "no-x11-forwarding", "no-user-rc":
 		default:
 			return o, fmt.Errorf("option %s is not supported", name)
 		}
@@ -282,124 +268,8 @@ func parseKeyOptions(options []string) (keyOptions, error) {
 	return o, nil
 }
 
-// forwarder serves what a connection asks for beside sessions.
-type forwarder struct {
-	conn *ssh.ServerConn
-	lg   login
-
-	mu        sync.Mutex
-	listeners map[string]net.Listener // of tcpip-forward, by bound address
-}
-
-func newForwarder(conn *ssh.ServerConn, lg login) *forwarder {
-	return &forwarder{conn: conn, lg: lg, listeners: map[string]net.Listener{}}
-}
-
-func (f *forwarder) allowed() bool { return f.lg.conf.forwarding && !f.lg.options.noForwards }
-
-func (f *forwarder) close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, l := range f.listeners {
-		_ = l.Close()
-	}
-}
-
-// requests answers global requests. Keepalives get the failure that sshd
-// answers them with; any answer will do.
-func (f *forwarder) requests(reqs <-chan *ssh.Request) {
-	for r := range reqs {
-		var ok bool
-		var answer []byte
-		switch r.Type {
-		case "tcpip-forward":
-			ok, answer = f.listen(r.Payload)
-		case "cancel-tcpip-forward":
-			ok = f.cancel(r.Payload)
-		}
-		if r.WantReply {
-			_ = r.Reply(ok, answer)
-		}
-	}
-}
-
-type forwardRequest struct {
-	Addr string
-	Port uint32
-}
-
-// listen opens a port of the guest's (which is the host's, on its loopback
-// interface) for the client.
-func (f *forwarder) listen(payload []byte) (bool, []byte) {
-	var req forwardRequest
-	if ssh.Unmarshal(payload, &req) != nil || !f.allowed() || req.Port > 65535 {
-		return false, nil
-	}
-	// GatewayPorts no: whatever address is asked for.
-	l, err := net.Listen( //nolint:noctx // ends with the connection
-		"tcp",
-		net.JoinHostPort("127.0.0.1", strconv.Itoa(int(req.Port))),
-	)
-	if err != nil {
-		return false, nil
-	}
-	bound := req
-	bound.Port = uint32(l.Addr().(*net.TCPAddr).Port)
-	f.mu.Lock()
-	f.listeners[fmt.Sprint(bound.Addr, " ", bound.Port)] = l
-	f.mu.Unlock()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go f.forwarded(c, bound)
-		}
-	}()
-	if req.Port == 0 {
-		return true, ssh.Marshal(struct{ Port uint32 }{bound.Port})
-	}
-	return true, nil
-}
-
-func (f *forwarder) cancel(payload []byte) bool {
-	var req forwardRequest
-	if ssh.Unmarshal(payload, &req) != nil {
-		return false
-	}
-	key := fmt.Sprint(req.Addr, " ", req.Port)
-	f.mu.Lock()
-	l, ok := f.listeners[key]
-	delete(f.listeners, key)
-	f.mu.Unlock()
-	if ok {
-		_ = l.Close()
-	}
-	return ok
-}
-
-func (f *forwarder) forwarded(c net.Conn, at forwardRequest) {
-	from, _ := c.RemoteAddr().(*net.TCPAddr)
-	if from == nil {
-		from = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
-	}
-	ch, reqs, err := f.conn.OpenChannel("forwarded-tcpip", ssh.Marshal(struct {
-		Addr       string
-		Port       uint32
-		OriginAddr string
-		OriginPort uint32
-	}{at.Addr, at.Port, from.IP.String(), uint32(from.Port)}))
-	if err != nil {
-		_ = c.Close()
-		return
-	}
-	go ssh.DiscardRequests(reqs)
-	splice(ch, c)
-}
-
 // direct connects the client to an address, so that a guest can be a gateway.
-func (f *forwarder) direct(nc ssh.NewChannel) {
+func direct(lg login, nc ssh.NewChannel) {
 	var req struct {
 		Host       string
 		Port       uint32
@@ -410,15 +280,12 @@ func (f *forwarder) direct(nc ssh.NewChannel) {
 		_ = nc.Reject(ssh.ConnectionFailed, "bad request")
 		return
 	}
-	if !f.allowed() {
+	if !lg.conf.forwarding || lg.options.noForwards {
 		_ = nc.Reject(ssh.Prohibited, "administratively prohibited: open failed")
 		return
 	}
-	c, err := net.DialTimeout( //nolint:noctx // the channel's opener cannot be cancelled
-		"tcp",
-		net.JoinHostPort(req.Host, strconv.Itoa(int(req.Port))),
-		30*time.Second,
-	)
+	address := net.JoinHostPort(req.Host, strconv.Itoa(int(req.Port)))
+	c, err := net.DialTimeout("tcp", address, 30*time.Second) //nolint:noctx // the channel's opener cannot be cancelled
 	if err != nil {
 		_ = nc.Reject(ssh.ConnectionFailed, "connect failed: "+err.Error())
 		return
@@ -435,19 +302,16 @@ func (f *forwarder) direct(nc ssh.NewChannel) {
 // splice copies both ways, passes on the end of each, and closes both.
 func splice(ch ssh.Channel, c net.Conn) {
 	var both sync.WaitGroup
-	both.Add(2)
-	go func() {
-		defer both.Done()
+	both.Go(func() {
 		_, _ = io.Copy(c, ch)
 		if w, ok := c.(interface{ CloseWrite() error }); ok {
 			_ = w.CloseWrite()
 		}
-	}()
-	go func() {
-		defer both.Done()
+	})
+	both.Go(func() {
 		_, _ = io.Copy(ch, c)
 		_ = ch.CloseWrite()
-	}()
+	})
 	both.Wait()
 	_ = ch.Close()
 	_ = c.Close()
