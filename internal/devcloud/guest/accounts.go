@@ -1,14 +1,14 @@
 package guest
 
 import (
-	"bufio"
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,10 +101,8 @@ func parseGroup(data []byte) []group {
 // another number of fields.
 func records(data []byte, n int) [][]string {
 	var out [][]string
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		if f := strings.Split(lines.Text(), ":"); len(f) == n {
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Split(strings.TrimRight(line, "\n"), ":"); len(f) == n {
 			out = append(out, f)
 		}
 	}
@@ -122,10 +120,7 @@ type accounts struct {
 }
 
 func (a *accounts) lookup(name string) (account, bool) {
-	data, err := a.read("/etc/passwd")
-	if err != nil {
-		return account{}, false
-	}
+	data, _ := a.read("/etc/passwd")
 	for _, u := range parsePasswd(data) {
 		if u.name == name {
 			return u, true
@@ -135,10 +130,7 @@ func (a *accounts) lookup(name string) (account, bool) {
 }
 
 func (a *accounts) groups() []group {
-	data, err := a.read("/etc/group")
-	if err != nil {
-		return nil
-	}
+	data, _ := a.read("/etc/group")
 	return parseGroup(data)
 }
 
@@ -155,10 +147,7 @@ func (a *accounts) memberships(u account) []int {
 
 // shadow returns a user's entry; "" when there is none.
 func (a *accounts) shadow(name string) string {
-	data, err := a.read("/etc/shadow")
-	if err != nil {
-		return ""
-	}
+	data, _ := a.read("/etc/shadow")
 	for line := range strings.Lines(string(data)) {
 		if rest, ok := strings.CutPrefix(line, name+":"); ok {
 			entry, _, _ := strings.Cut(rest, ":")
@@ -197,7 +186,7 @@ func shadowLine(name, entry string) string { return name + ":" + entry + ":19000
 type newUser struct {
 	account
 	uidGiven bool
-	primary  string   // name of the primary group; "" for a new one
+	primary  string   // name of the primary group; "" for one of the user's name
 	groups   []string // further groups, made if missing
 	noHome   bool
 	system   bool
@@ -208,8 +197,10 @@ type newUser struct {
 func (a *accounts) add(n newUser) (account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !validName(n.name) {
-		return account{}, fmt.Errorf("%q is not a valid user name", n.name)
+	for _, name := range append([]string{n.name}, n.groups...) {
+		if !validName(name) {
+			return account{}, fmt.Errorf("%q is not a valid name of a user or group", name)
+		}
 	}
 	pw, err := a.read("/etc/passwd")
 	if err != nil {
@@ -221,65 +212,27 @@ func (a *accounts) add(n newUser) (account, error) {
 	if i >= 0 {
 		u = users[i]
 	} else {
-		first := 1000
-		if n.system {
-			first = 900
-		}
-		switch {
-		case a.single:
-			u.uid = a.uid
-		case !n.uidGiven:
-			u.uid = freeID(first, func(id int) bool {
-				return slices.ContainsFunc(users, func(o account) bool { return o.uid == id })
-			})
-		}
-		if u.home == "" {
-			u.home = "/home/" + u.name
-		}
-		if u.shell == "" {
-			u.shell = defaultShell()
-		}
+		u.home, u.shell = cmp.Or(u.home, "/home/"+u.name), cmp.Or(u.shell, defaultShell())
 		if strings.ContainsAny(u.gecos+u.home+u.shell, ":\n") {
 			return account{}, fmt.Errorf("user %s: a field has a colon or a line end", u.name)
 		}
-		primary := n.primary
-		if primary == "" {
-			primary = n.name
-		}
-		if j := slices.IndexFunc(groups, func(g group) bool { return g.name == primary }); j >= 0 {
-			u.gid = groups[j].gid
-		} else {
-			u.gid = a.gid
-			if !a.single {
-				u.gid = freeID(u.uid, func(id int) bool {
-					return slices.ContainsFunc(groups, func(o group) bool { return o.gid == id })
-				})
+		if !n.uidGiven {
+			first := 1000
+			if n.system {
+				first = 900
 			}
-			groups = append(groups, group{name: primary, gid: u.gid})
+			u.uid = freeID(first, users, func(o account) int { return o.uid })
 		}
+		var primary int
+		groups, primary = a.ensureGroup(groups, cmp.Or(n.primary, n.name), u.uid)
+		u.gid = groups[primary].gid
 		if a.single {
-			u.gid = a.gid
+			u.uid, u.gid = a.uid, a.gid
 		}
 		users = append(users, u)
 	}
 	for _, name := range n.groups {
-		if !validName(name) {
-			return account{}, fmt.Errorf("%q is not a valid group name", name)
-		}
-		j := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
-		if j < 0 {
-			id := a.gid
-			if !a.single {
-				id = freeID(1000, func(id int) bool {
-					return slices.ContainsFunc(groups, func(o group) bool { return o.gid == id })
-				})
-			}
-			groups = append(groups, group{name: name, gid: id})
-			j = len(groups) - 1
-		}
-		if !slices.Contains(groups[j].members, u.name) {
-			groups[j].members = append(groups[j].members, u.name)
-		}
+		groups = a.join(groups, name, u.name)
 	}
 	if err := a.save(users, groups); err != nil {
 		return account{}, err
@@ -288,6 +241,43 @@ func (a *accounts) add(n newUser) (account, error) {
 		return u, nil
 	}
 	return u, a.makeHome(u)
+}
+
+// ensureGroup finds a group or adds one with a free ID, and returns its index.
+func (a *accounts) ensureGroup(groups []group, name string, first int) ([]group, int) {
+	if i := slices.IndexFunc(groups, func(g group) bool { return g.name == name }); i >= 0 {
+		return groups, i
+	}
+	id := a.gid
+	if !a.single {
+		id = freeID(first, groups, func(g group) int { return g.gid })
+	}
+	return append(groups, group{name: name, gid: id}), len(groups)
+}
+
+// join adds members to a group, which is made if missing.
+func (a *accounts) join(groups []group, name string, members ...string) []group {
+	groups, i := a.ensureGroup(groups, name, 1000)
+	for _, m := range members {
+		if validName(m) && !slices.Contains(groups[i].members, m) {
+			groups[i].members = append(groups[i].members, m)
+		}
+	}
+	return groups
+}
+
+// addGroup makes a group, or adds members to it.
+func (a *accounts) addGroup(name string, members []string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !validName(name) {
+		return fmt.Errorf("%q is not a valid group name", name)
+	}
+	pw, err := a.read("/etc/passwd")
+	if err != nil {
+		return err
+	}
+	return a.save(parsePasswd(pw), a.join(a.groups(), name, members...))
 }
 
 func (a *accounts) save(users []account, groups []group) error {
@@ -302,37 +292,6 @@ func (a *accounts) save(users []account, groups []group) error {
 		return err
 	}
 	return a.write("/etc/group", []byte(gr.String()), 0o644)
-}
-
-// addGroup makes a group, or adds members to it.
-func (a *accounts) addGroup(name string, members []string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !validName(name) {
-		return fmt.Errorf("%q is not a valid group name", name)
-	}
-	pw, err := a.read("/etc/passwd")
-	if err != nil {
-		return err
-	}
-	groups := a.groups()
-	i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
-	if i < 0 {
-		id := a.gid
-		if !a.single {
-			id = freeID(1000, func(id int) bool {
-				return slices.ContainsFunc(groups, func(o group) bool { return o.gid == id })
-			})
-		}
-		groups = append(groups, group{name: name, gid: id})
-		i = len(groups) - 1
-	}
-	for _, m := range members {
-		if validName(m) && !slices.Contains(groups[i].members, m) {
-			groups[i].members = append(groups[i].members, m)
-		}
-	}
-	return a.save(parsePasswd(pw), groups)
 }
 
 func (a *accounts) makeHome(u account) error {
@@ -402,27 +361,17 @@ func (a *accounts) addKeys(u account, keys []string) error {
 	return nil
 }
 
-func freeID(from int, taken func(int) bool) int {
-	for taken(from) {
-		from++
+// freeID is the first ID that none of a list has.
+func freeID[T any](id int, taken []T, of func(T) int) int {
+	for slices.ContainsFunc(taken, func(t T) bool { return of(t) == id }) {
+		id++
 	}
-	return from
+	return id
 }
 
-func validName(name string) bool {
-	if name == "" || len(name) > 32 {
-		return false
-	}
-	for i, r := range name {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r == '_':
-		case i > 0 && (r >= '0' && r <= '9' || r == '-' || r == '.' || r == '$'):
-		default:
-			return false
-		}
-	}
-	return true
-}
+var nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.$-]{0,31}$`)
+
+func validName(name string) bool { return nameForm.MatchString(name) }
 
 // defaultShell is bash where there is one, as on cloud images.
 func defaultShell() string {

@@ -12,14 +12,9 @@ import (
 // imageAccounts returns the users and groups of an image that shows the host's
 // files: root, the image's user, and the host's system accounts.
 func (m *machine) imageAccounts() ([]account, []group) {
-	var hostUsers []account
-	var hostGroups []group
-	if data, err := os.ReadFile("/etc/passwd"); err == nil {
-		hostUsers = parsePasswd(data)
-	}
-	if data, err := os.ReadFile("/etc/group"); err == nil {
-		hostGroups = parseGroup(data)
-	}
+	passwd, _ := os.ReadFile("/etc/passwd")
+	groupFile, _ := os.ReadFile("/etc/group")
+	hostUsers, hostGroups := parsePasswd(passwd), parseGroup(groupFile)
 	shell := defaultShell()
 	var users []account
 	root := account{name: "root", gecos: "root", home: "/root", shell: shell, uid: m.fs.uid, gid: m.fs.gid}
@@ -58,17 +53,8 @@ func (m *machine) imageAccounts() ([]account, []group) {
 		}
 	}
 	for _, name := range []string{"wheel", "adm", "systemd-journal", "sudo"} { // as the images' own cloud.cfg
-		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
-		if i < 0 {
-			id := m.fs.gid
-			if !m.fs.single {
-				id = freeID(700, func(id int) bool {
-					return slices.ContainsFunc(groups, func(o group) bool { return o.gid == id })
-				})
-			}
-			groups = append(groups, group{name: name, gid: id})
-			i = len(groups) - 1
-		}
+		var i int
+		groups, i = m.accounts.ensureGroup(groups, name, 700)
 		groups[i].members = []string{m.image.user}
 	}
 	return users, groups
