@@ -5,16 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 )
 
@@ -150,7 +151,7 @@ func (t *tool) run(name string, args []string) int {
 		return t.journalctl(args)
 	case "hostnamectl":
 		return t.hostnamectl(args)
-	case "telinit", "init":
+	case "telinit":
 		switch strings.Join(args, " ") {
 		case "0":
 			return t.power("poweroff", nil)
@@ -166,6 +167,27 @@ func (t *tool) run(name string, args []string) int {
 	return t.fail(1, "%s: not available in a guest of the embedded cloud", name)
 }
 
+// parse reads a command's options; those named in ignored change nothing in a
+// guest. It reports false, and says so, when there is one that is not known.
+func (t *tool) parse(fs *pflag.FlagSet, args []string, ignored, ignoredValues string) bool {
+	fs.Usage = func() {}
+	for i, list := range []string{ignored, ignoredValues} {
+		for f := range strings.FieldsSeq(list) {
+			name, short, _ := strings.Cut(f, ",")
+			if i == 0 {
+				fs.BoolP(name, short, false, "")
+			} else {
+				fs.StringP(name, short, "", "")
+			}
+		}
+	}
+	if err := fs.Parse(args); err != nil {
+		t.fail(1, "%s: %v in a guest of the embedded cloud", fs.Name(), err)
+		return false
+	}
+	return true
+}
+
 // power ends or restarts the guest, at once or in some minutes.
 func (t *tool) power(name string, args []string) int {
 	if !t.root {
@@ -175,24 +197,21 @@ func (t *tool) power(name string, args []string) int {
 	if name == "reboot" {
 		status = exitReboot
 	}
-	for _, a := range args {
-		switch {
-		case a == "-r" || a == "--reboot":
-			status = exitReboot
-		case slices.Contains([]string{"-h", "-P", "-p", "-H", "--halt", "--poweroff"}, a):
-			status = exitPowerOff
-		case a == "-c":
-			return t.fail(1, "%s: there is no scheduled shutdown to cancel", name)
-		case a == "now" || strings.HasPrefix(a, "-"):
-		case strings.HasPrefix(a, "+"):
-			n, err := strconv.Atoi(a[1:])
-			if err != nil {
-				return t.fail(1, "%s: bad time: %s", name, a)
-			}
-			when = time.Duration(n) * time.Minute
-		case strings.Contains(a, ":"):
-			return t.fail(1, "%s: a time of day is not supported in this guest; use +MINUTES", name)
+	fs := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	again := fs.BoolP("reboot", "r", false, "")
+	if !t.parse(fs, args, "halt,H poweroff,P power-off,p h,h force,f no-wall no-wtmp", "") {
+		return 1
+	}
+	if *again {
+		status = exitReboot
+	}
+	if name == "shutdown" && fs.NArg() > 0 && fs.Arg(0) != "now" { // what follows is a message
+		minutes, ok := strings.CutPrefix(fs.Arg(0), "+")
+		n, err := strconv.Atoi(minutes)
+		if !ok || err != nil {
+			return t.fail(1, "shutdown: the time is now or +MINUTES in this guest, not %s", fs.Arg(0))
 		}
+		when = time.Duration(n) * time.Minute
 	}
 	if when > 0 {
 		t.printf("Shutdown scheduled in %v.\n", when)
@@ -222,25 +241,16 @@ func (t *tool) hostnamectl(args []string) int {
 
 // journalctl prints the log of units.
 func (t *tool) journalctl(args []string) int {
-	var names []string
-	for i := 0; i < len(args); i++ {
-		switch a := args[i]; {
-		case (a == "-u" || a == "--unit") && i+1 < len(args):
-			i++
-			names = append(names, fullUnitName(args[i]))
-		case strings.HasPrefix(a, "--unit="):
-			names = append(names, fullUnitName(strings.TrimPrefix(a, "--unit=")))
-		case strings.HasPrefix(a, "-u") && len(a) > 2:
-			names = append(names, fullUnitName(a[2:]))
-		case a == "-n" || a == "--lines" || a == "-o" || a == "--output" || a == "--since":
-			i++
-		}
+	fs := pflag.NewFlagSet("journalctl", pflag.ContinueOnError)
+	names := fs.StringArrayP("unit", "u", nil, "")
+	if !t.parse(fs, args, "no-pager quiet,q all,a boot,b catalog,x pager-end,e full,l", "lines,n output,o since,S until,U") {
+		return 1
 	}
-	if len(names) == 0 {
+	if len(*names) == 0 {
 		return t.fail(1, "journalctl: this guest has the output of units only: journalctl -u UNIT")
 	}
-	for _, n := range names {
-		data, err := os.ReadFile(filepath.Join(unitLogDir, filepath.Base(n)))
+	for _, n := range *names {
+		data, err := os.ReadFile(filepath.Join(unitLogDir, filepath.Base(fullUnitName(n))))
 		if err != nil {
 			t.printf("-- No entries --\n")
 			continue
@@ -252,72 +262,60 @@ func (t *tool) journalctl(args []string) int {
 
 // readOnlyVerbs are those that everybody may use.
 var readOnlyVerbs = []string{
-	"is-active", "is-failed", "is-enabled", "is-system-running", "status", "show", "cat", "list-units", "list-unit-files", "get-default", "list-timers",
+	"is-active", "is-failed", "is-enabled", "is-system-running", "status", "show", "cat", "list-units", "list-unit-files",
 }
 
 // systemctl parses the command line: a verb, options, units.
 func (t *tool) systemctl(args []string) int {
-	var verb string
-	var units, properties []string
-	quiet, now, value := false, false, false
-	for i := 0; i < len(args); i++ {
-		a := args[i]
-		switch {
-		case a == "-q" || a == "--quiet":
-			quiet = true
-		case a == "--now":
-			now = true
-		case a == "--value":
-			value = true
-		case a == "-p" || a == "--property":
-			if i++; i < len(args) {
-				properties = append(properties, strings.Split(args[i], ",")...)
-			}
-		case strings.HasPrefix(a, "--property="):
-			properties = append(properties, strings.Split(strings.TrimPrefix(a, "--property="), ",")...)
-		case a == "-t" || a == "-s" || a == "-n" || a == "-o" || a == "--type" || a == "--state" || a == "--job-mode" || a == "--signal":
-			i++
-		case a == "--version":
-			t.printf("systemd 252 (embedded cloud)\n")
-			return 0
-		case strings.HasPrefix(a, "-"):
-		case verb == "":
-			verb = a
-		default:
-			units = append(units, a)
-		}
+	fs := pflag.NewFlagSet("systemctl", pflag.ContinueOnError)
+	quiet, value := fs.BoolP("quiet", "q", false, ""), fs.Bool("value", false, "")
+	now, version := fs.Bool("now", false, ""), fs.Bool("version", false, "")
+	properties, signal := fs.StringSliceP("property", "p", nil, ""), fs.StringP("signal", "s", "TERM", "")
+	if !t.parse(fs, args, "no-pager no-legend no-reload no-ask-password no-block no-wall no-warn system full,l all,a plain force,f",
+		"type,t state job-mode preset-mode lines,n output,o kill-who kill-whom") {
+		return 1
 	}
-	if verb == "" {
-		verb = "list-units"
+	units := fs.Args()
+	verb := "list-units"
+	if *version {
+		t.printf("systemd 252 (embedded cloud)\n")
+		return 0
 	}
-	if !t.root && !slices.Contains(readOnlyVerbs, verb) {
+	if len(units) > 0 {
+		verb, units = units[0], units[1:]
+	}
+	switch {
+	case !t.root && !slices.Contains(readOnlyVerbs, verb):
 		return t.fail(1, "Failed to %s %s: Access denied", verb, strings.Join(units, " "))
-	}
-	if t.m.units == nil && !slices.Contains([]string{"reboot", "poweroff", "halt"}, verb) {
+	case verb == "reboot" || verb == "poweroff" || verb == "halt":
+		return t.power(verb, nil)
+	case t.m.units == nil:
 		return t.fail(1, "System has not been booted with systemd as init system (PID 1). Can't operate.")
 	}
 	switch verb {
-	case "reboot", "poweroff", "halt":
-		return t.power(verb, nil)
 	case "is-system-running":
 		t.printf("running\n")
 		return 0
-	case "get-default":
-		t.printf("multi-user.target\n")
+	case "daemon-reload":
+		t.generate()
 		return 0
-	case "daemon-reload", "daemon-reexec", "reset-failed", "preset-all", "set-default", "isolate", "default":
-		return t.reloadDaemon(verb, units)
-	case "list-units", "list-unit-files", "list-timers":
+	case "list-units", "list-unit-files":
 		return t.list(verb)
 	case "show":
-		return t.show(units, properties, value)
+		return t.show(units, *properties, *value)
 	}
 	if len(units) == 0 {
 		return t.fail(1, "Too few arguments.")
 	}
 	worst, good := 0, 0
 	for _, name := range units {
-		if status := t.unitVerb(verb, name, quiet, now); status != 0 {
+		var status int
+		if verb == "kill" {
+			status = t.kill(name, *signal)
+		} else {
+			status = t.unitVerb(verb, name, *quiet, *now)
+		}
+		if status != 0 {
 			worst = status
 		} else {
 			good++
@@ -329,28 +327,26 @@ func (t *tool) systemctl(args []string) int {
 	return worst
 }
 
-func (t *tool) reloadDaemon(verb string, units []string) int {
-	switch verb {
-	case "daemon-reload":
-		// Debian's PostgreSQL is the one package here whose units a
-		// generator makes.
-		for _, g := range []string{"/usr/lib/systemd/system-generators/postgresql-generator", "/lib/systemd/system-generators/postgresql-generator"} {
-			if exists(g) {
-				dir := unitDirs[2]
-				_ = os.MkdirAll(dir, 0o755)
-				_, _ = t.m.run(t.m.lifetime, []string{g, dir, dir, dir}, nil, io.Discard)
-				break
-			}
-		}
-	case "reset-failed":
-		for _, name := range units {
-			if s := t.m.units.service(fullUnitName(name)); s.state == "failed" {
-				s.set("inactive", "dead", "success", 0)
-			}
-		}
-	case "isolate":
-		return t.fail(1, "systemctl: isolate is not possible in a guest of the embedded cloud")
+// generate makes the units that generators make. Debian's PostgreSQL is the one
+// package whose do.
+func (t *tool) generate() {
+	const generator = "/usr/lib/systemd/system-generators/postgresql-generator"
+	if exists(generator) {
+		dir := unitDirs[2]
+		_ = os.MkdirAll(dir, 0o755)
+		_, _ = t.m.run(t.m.lifetime, []string{generator, dir, dir, dir}, nil, io.Discard)
 	}
+}
+
+func (t *tool) kill(name, signal string) int {
+	sig, ok := sshSignals[strings.TrimPrefix(strings.ToUpper(signal), "SIG")]
+	if n, err := strconv.Atoi(signal); err == nil {
+		sig, ok = syscall.Signal(n), true
+	}
+	if !ok {
+		return t.fail(1, "Failed to parse signal string %s.", signal)
+	}
+	t.m.units.killAll(fullUnitName(name), sig)
 	return 0
 }
 
@@ -402,14 +398,19 @@ func (t *tool) unitVerb(verb, name string, quiet, now bool) int {
 		return act(um.stop)
 	case "restart":
 		return act(um.stop, um.start)
-	case "try-restart", "condrestart":
+	case "reset-failed":
+		if state == "failed" {
+			um.service(name).set("inactive", "dead", "success", 0)
+		}
+		return 0
+	case "try-restart":
 		if state != "active" {
 			return 0
 		}
 		return act(um.stop, um.start)
 	case "reload":
 		return act(um.reload)
-	case "reload-or-restart", "force-reload", "reload-or-try-restart", "try-reload-or-restart":
+	case "reload-or-restart", "try-reload-or-restart":
 		if err == nil && state == "active" && len(u.options["Service.ExecReload"]) > 0 {
 			return act(um.reload)
 		}
@@ -417,16 +418,13 @@ func (t *tool) unitVerb(verb, name string, quiet, now bool) int {
 			return 0
 		}
 		return act(um.stop, um.start)
-	case "kill":
-		um.killAll(name, syscall.SIGTERM)
-		return 0
 	case "preset":
 		verb = "disable"
 		if err == nil && u.preset() {
 			verb = "enable"
 		}
 		return t.install(verb, name, u, err, now)
-	case "enable", "disable", "reenable", "mask", "unmask":
+	case "enable", "disable", "mask", "unmask":
 		return t.install(verb, name, u, err, now)
 	}
 	return t.fail(1, "Unknown command verb %s.", verb)
@@ -452,12 +450,8 @@ func (t *tool) install(verb, name string, u *unitFile, loaded error, now bool) i
 		case loaded != nil:
 			return t.fail(1, "Failed to %s unit: Unit file %s does not exist.", verb, name)
 		case u.path == "":
-			base := strings.TrimSuffix(name, ".service")
-			args := []string{"/usr/sbin/update-rc.d", base, map[string]string{"disable": "disable"}[verb]}
-			if verb != "disable" {
-				args[2] = "defaults"
-			}
-			_, err = t.m.run(t.m.lifetime, args, nil, io.Discard)
+			what := map[string]string{"enable": "defaults", "disable": "disable"}[verb]
+			_, err = t.m.run(t.m.lifetime, []string{"/usr/sbin/update-rc.d", strings.TrimSuffix(name, ".service"), what}, nil, io.Discard)
 		case verb == "disable":
 			lines, err = u.disable()
 		default:
@@ -474,7 +468,7 @@ func (t *tool) install(verb, name string, u *unitFile, loaded error, now bool) i
 		return t.fail(1, "Failed to %s unit: %v", verb, err)
 	}
 	if now {
-		return t.unitVerb(map[bool]string{true: "start", false: "stop"}[verb == "enable" || verb == "reenable"], name, true, false)
+		return t.unitVerb(map[bool]string{true: "start", false: "stop"}[verb == "enable"], name, true, false)
 	}
 	return 0
 }
@@ -501,7 +495,7 @@ func (t *tool) status(name string, u *unitFile, err error) int {
 // show prints properties, those that service providers ask for when none are
 // named.
 func (t *tool) show(units, properties []string, valueOnly bool) int {
-	for i, name := range append([]string(nil), units...) {
+	for i, name := range units {
 		if i > 0 {
 			t.printf("\n")
 		}
@@ -529,10 +523,7 @@ func (t *tool) show(units, properties []string, valueOnly bool) int {
 		}
 		want := properties
 		if len(want) == 0 {
-			for k := range all {
-				want = append(want, k)
-			}
-			sort.Strings(want)
+			want = slices.Sorted(maps.Keys(all))
 		}
 		for _, p := range want {
 			if v, ok := all[p]; ok && valueOnly {
@@ -546,10 +537,6 @@ func (t *tool) show(units, properties []string, valueOnly bool) int {
 }
 
 func (t *tool) list(verb string) int {
-	if verb == "list-timers" {
-		t.printf("0 timers listed.\n")
-		return 0
-	}
 	if verb == "list-units" {
 		t.m.units.mu.Lock()
 		defer t.m.units.mu.Unlock()
