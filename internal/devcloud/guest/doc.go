@@ -16,14 +16,14 @@
 //
 // # First boot
 //
-// User data is taken raw, in base64, compressed, as MIME with several parts or
-// as a cloud-config archive: #! scripts, boothooks, and of #cloud-config the
-// keys users, user, groups, ssh_authorized_keys, ssh_keys, ssh_pwauth,
-// password, chpasswd, disable_root, write_files, bootcmd, runcmd, hostname,
-// fqdn, manage_etc_hosts, preserve_hostname, timezone, final_message and
-// power_state. The console log names other keys, packages among them, and
-// errors in lines with ERROR. As on an image, SSH answers before runcmd and
-// scripts have run: `cloud-init status --wait` waits.
+// User data is taken raw, compressed, or as MIME with several parts: #! scripts
+// and #cloud-config with the keys users, groups, ssh_authorized_keys,
+// ssh_pwauth, password, chpasswd, disable_root, write_files, bootcmd, runcmd,
+// packages, package_update, package_upgrade, hostname, fqdn, manage_etc_hosts,
+// preserve_hostname, timezone and power_state. The console log names other keys
+// and kinds of user data, and errors in lines with ERROR. As on an image, SSH
+// answers before packages, runcmd and scripts have run: `cloud-init status
+// --wait` waits.
 //
 // # Services
 //
@@ -33,7 +33,9 @@
 //
 // # Limits
 //
-// There is no sftp. Kernel settings outside the guest's network are read-only.
+// SFTP and scp need the image's sftp-server. Of SSH there is no remote
+// forwarding (ssh -R). The sudo of an image without one does not ask for
+// passwords. Kernel settings outside the guest's network are read-only.
 // In [ModeUserNamespace] all users have one ID, so that chown to another
 // fails. In [ModeDirectory] commands run on the host's own file system as the
 // user who started the cloud: it does not confine anything. Where the guest's

@@ -33,11 +33,6 @@ func openMemoryStore() (*memoryStore, error) {
 	return &memoryStore{layers: layers, dir: dir}, nil
 }
 
-func (s *memoryStore) close() {
-	_ = s.layers.Close()
-	_ = s.dir.Close()
-}
-
 // inside names a file below a directory that has left the tree of names.
 func inside(dir *os.File, name string) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name)
