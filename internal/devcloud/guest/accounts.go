@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -369,9 +368,10 @@ func freeID[T any](id int, taken []T, of func(T) int) int {
 	return id
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.$-]{0,31}$`)
-
-func validName(name string) bool { return nameForm.MatchString(name) }
+func validName(name string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+	return name != "" && len(name) <= 32 && strings.Contains(letters, name[:1]) && strings.Trim(name, letters+"0123456789-.$") == ""
+}
 
 // defaultShell is bash where there is one, as on cloud images.
 func defaultShell() string {

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -127,15 +126,15 @@ func parseCloudConfig(parts []part) (cloudConfig, []error) {
 	return c, errs
 }
 
-var (
-	unknownField = regexp.MustCompile(`field (\S+) not found in type .*`)
-	wrongType    = regexp.MustCompile(`cannot unmarshal (.*) into .*`)
-)
-
 // plainMistake is the decoder's message without the names of Go's types.
 func plainMistake(m string) string {
-	m = unknownField.ReplaceAllString(m, "$1 is not supported in this guest")
-	return wrongType.ReplaceAllString(m, "$1 is not expected here")
+	if at, _, ok := strings.Cut(m, " not found in type "); ok {
+		return strings.Replace(at, "field ", "", 1) + " is not supported in this guest"
+	}
+	if at, _, ok := strings.Cut(m, " into "); ok {
+		return strings.Replace(at, "cannot unmarshal ", "", 1) + " is not expected here"
+	}
+	return m
 }
 
 func mistake(n *yaml.Node, what string) error {
