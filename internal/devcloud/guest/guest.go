@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -95,10 +94,8 @@ var ErrUnsupported = errors.New("guests need Linux or another Unix system")
 // Guest is a running guest.
 type Guest struct {
 	spec   Spec
-	socket string
-	// keep holds up the short name of a socket whose own is too long.
-	keep     io.Closer
-	keepOnce sync.Once
+	dir    *os.File // spec.Dir
+	socket string   // a name of the SSH server's, through dir
 
 	mu       sync.Mutex
 	mode     string
@@ -130,12 +127,6 @@ const (
 func Start(ctx context.Context, spec Spec) (*Guest, error) {
 	return start(ctx, spec, limits{})
 }
-
-// Socket returns the path of the unix socket on which the guest's SSH server
-// listens. It accepts connections only while the server answers. Where the
-// directory's name is too long for a socket's address, the path goes through
-// /proc/self and is good in this process alone; [Guest.Dial] always works.
-func (g *Guest) Socket() string { return g.socket }
 
 // Dial connects to the guest's SSH server.
 func (g *Guest) Dial(ctx context.Context) (net.Conn, error) {

@@ -599,7 +599,7 @@ func TestPowerOffAndStartAgain(t *testing.T) {
 	if err := g.Err(); err != nil {
 		t.Errorf("after a power-off: %v", err)
 	}
-	if _, err := os.Lstat(g.Socket()); err == nil {
+	if _, err := os.Lstat(filepath.Join(g.spec.Dir, socketName)); err == nil {
 		t.Error("the socket is still there")
 	}
 	if err := g.Reboot(t.Context()); err == nil {

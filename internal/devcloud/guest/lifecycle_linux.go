@@ -50,9 +50,12 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 		return nil, fmt.Errorf("guest %s: the image's disk: %w", spec.ID, err)
 	}
 	g := &Guest{spec: spec, ready: make(chan struct{}), done: make(chan struct{})}
-	if err := g.nameSocket(); err != nil {
+	// The name of the guest's directory may be too long for a socket's address.
+	var err error
+	if g.dir, err = os.Open(spec.Dir); err != nil {
 		return nil, fmt.Errorf("guest %s: %w", spec.ID, err)
 	}
+	g.socket = fmt.Sprintf("/proc/self/fd/%d/%s", g.dir.Fd(), socketName)
 	var why []string
 	if len(spec.NICs) > 0 {
 		if err := ownNetwork(); err != nil {
@@ -61,21 +64,14 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 	}
 	for _, mode := range candidates(lim) {
 		if mode == ModeDirectory && (spec.RootFS != "" || spec.Disk != "") {
-			g.release()
+			_ = g.dir.Close()
 			return nil, fmt.Errorf("starting guest %s: an image with content needs namespaces and overlayfs: %s", spec.ID, strings.Join(why, "; "))
 		}
-		o := bootRequest{
-			Spec:   spec,
-			Dir:    spec.Dir,
-			Mode:   mode,
-			Limits: lim,
-			Why:    strings.Join(why, "; "),
-			Host:   facts(spec.Dir),
-		}
+		o := bootRequest{Spec: spec, Dir: spec.Dir, Mode: mode, Limits: lim, Why: strings.Join(why, "; "), Host: facts(spec.Dir)}
 		p, events, err := launch(o)
 		if err != nil {
 			if mode == ModeDirectory || errors.Is(err, os.ErrNotExist) {
-				g.release()
+				_ = g.dir.Close()
 				return nil, fmt.Errorf("starting guest %s: %w", spec.ID, err)
 			}
 			why = append(why, plain(mode, err))
@@ -97,12 +93,12 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 		<-p.exit
 		var refused refusedError
 		if !errors.As(err, &refused) || mode == ModeDirectory {
-			g.release()
+			_ = g.dir.Close()
 			return nil, fmt.Errorf("starting guest %s: %w", spec.ID, err)
 		}
 		why = append(why, plain(mode, refused))
 	}
-	g.release()
+	_ = g.dir.Close()
 	return nil, fmt.Errorf("starting guest %s: %s", spec.ID, strings.Join(why, "; "))
 }
 
@@ -341,7 +337,7 @@ func (g *Guest) run(o bootRequest, p *process, events <-chan event) {
 		}
 		<-p.exit
 		_ = p.control.Close()
-		g.tidy()
+		_ = os.Remove(filepath.Join(g.spec.Dir, socketName))
 		if o.Mode == ModeDirectory {
 			sweep(o.Dir) // no namespace has done it
 		}
@@ -397,9 +393,8 @@ func (g *Guest) run(o bootRequest, p *process, events <-chan event) {
 		g.mu.Unlock()
 		p, events = next, nextEvents
 	}
-	g.tidy()
 	_ = os.Remove(filepath.Join(g.spec.Dir, pidName))
-	g.release()
+	_ = g.dir.Close()
 	close(g.done)
 }
 
@@ -410,9 +405,6 @@ func closeOnce(ch chan struct{}) {
 		close(ch)
 	}
 }
-
-// tidy removes what a boot leaves in the directory.
-func (g *Guest) tidy() { _ = os.Remove(filepath.Join(g.spec.Dir, socketName)) }
 
 func (g *Guest) stop(ctx context.Context) error {
 	g.mu.Lock()
@@ -476,30 +468,4 @@ func (g *Guest) endedInstead() error {
 		return err
 	}
 	return fmt.Errorf("guest %s was stopped instead of restarted", g.spec.ID)
-}
-
-// nameSocket decides by which path the socket is reached.
-func (g *Guest) nameSocket() error {
-	path := filepath.Join(g.spec.Dir, socketName)
-	if len(path) < socketPathMax {
-		g.socket = path
-		return nil
-	}
-	short, keep, err := shortSocket(g.spec.Dir)
-	if err != nil {
-		return fmt.Errorf("the directory's name is too long for a socket: %w", err)
-	}
-	g.socket, g.keep = short, keep
-	return nil
-}
-
-// socketPathMax is the size of sun_path on the system that has the smallest
-// (macOS: 104), with its final zero.
-const socketPathMax = 104
-
-// release lets go of what the Guest holds in this process.
-func (g *Guest) release() {
-	if g.keep != nil {
-		g.keepOnce.Do(func() { _ = g.keep.Close() })
-	}
 }

@@ -172,8 +172,7 @@ func (m *machine) refuse(err error) int {
 	return exitRefused
 }
 
-// watch turns commands from the starter, its end, and signals from the
-// guest's own tools into an end of the boot.
+// watch turns commands from the starter, and its end, into an end of the boot.
 func (m *machine) watch(in *bufio.Reader) {
 	go func() {
 		for {
@@ -190,18 +189,11 @@ func (m *machine) watch(in *bufio.Reader) {
 		}
 	}()
 	sigs := make(chan os.Signal, 4)
-	signal.Notify(sigs, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, sigReboot, sigPowerOff)
+	signal.Notify(sigs, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	go func() {
 		for s := range sigs {
-			switch s {
-			case sigReboot:
-				m.finish(exitReboot)
-			case sigPowerOff:
+			if s == syscall.SIGTERM && !m.o.pidSpace() { // the starter's death
 				m.finish(exitPowerOff)
-			case syscall.SIGTERM: // the starter's death, where there is no pid namespace
-				if !m.o.pidSpace() {
-					m.finish(exitPowerOff)
-				}
 			}
 		}
 	}()
@@ -461,12 +453,7 @@ func (m *machine) baseEnv(u account) []string {
 		p = m.fs.at(toolBin) + ":" + p
 	}
 	env := []string{
-		"USER=" + u.name,
-		"LOGNAME=" + u.name,
-		"HOME=" + m.fs.at(u.home),
-		"PATH=" + p,
-		"SHELL=" + u.shell,
-		"MAIL=/var/mail/" + u.name,
+		"USER=" + u.name, "LOGNAME=" + u.name, "HOME=" + m.fs.at(u.home), "PATH=" + p, "SHELL=" + u.shell, "MAIL=/var/mail/" + u.name,
 	}
 	if m.fs.root != "" {
 		env = append(env, "TMPDIR="+m.fs.at("/tmp"), "HOSTNAME="+m.shortName(), guestMark+"="+m.o.Dir)

@@ -67,7 +67,6 @@ func remove(dir string) error {
 	if err := reapLeft(dir); err != nil {
 		return fmt.Errorf("removing guest directory %s: %w", dir, err)
 	}
-	detachMounts(dir)
 	err = os.RemoveAll(dir)
 	if err == nil {
 		return nil

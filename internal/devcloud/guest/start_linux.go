@@ -2,7 +2,6 @@ package guest
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,16 +45,6 @@ func attributes(o bootRequest) *syscall.SysProcAttr {
 		a.Pdeathsig = syscall.SIGTERM
 	}
 	return a
-}
-
-// shortSocket names a socket by a descriptor of its directory, where its own
-// name is too long for an address.
-func shortSocket(dir string) (string, io.Closer, error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return "", nil, err
-	}
-	return fmt.Sprintf("/proc/self/fd/%d/%s", f.Fd(), socketName), f, nil
 }
 
 // startTime is when a process began, in the kernel's ticks; "" when it is
@@ -112,18 +101,4 @@ func hasEntry(env []byte, want string) bool {
 		}
 	}
 	return false
-}
-
-// detachMounts takes away mounts below dir that this process can see. A guest
-// makes its mounts in its own namespace, so there should be none.
-func detachMounts(dir string) {
-	points, err := mountPoints()
-	if err != nil {
-		return
-	}
-	for i := len(points) - 1; i >= 0; i-- {
-		if p := points[i].path; p == dir || strings.HasPrefix(p, dir+"/") {
-			_ = syscall.Unmount(p, syscall.MNT_DETACH)
-		}
-	}
 }

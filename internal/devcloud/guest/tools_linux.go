@@ -34,12 +34,9 @@ func (m *machine) installTools() error {
 	}
 	if m.fs.root != "" {
 		// Without namespaces the host's name is the host's.
-		scripts["/bin/hostname"] = "#!/bin/sh\ncase \"$1\" in\n-s|'') exec cut -d. -f1 " + shellescape.Quote(
-			t.at("/etc/hostname"),
-		) + ";;\n-f|--fqdn) exec cat " +
-			shellescape.Quote(
-				t.at("/etc/hostname"),
-			) + ";;\n*) echo \"hostname: not possible in this guest\" >&2; exit 1;;\nesac\n"
+		file := shellescape.Quote(t.at("/etc/hostname"))
+		scripts["/bin/hostname"] = "#!/bin/sh\ncase \"$1\" in\n-s|'') exec cut -d. -f1 " + file + ";;\n-f|--fqdn) exec cat " + file +
+			";;\n*) echo \"hostname: not possible in this guest\" >&2; exit 1;;\nesac\n"
 	}
 	if m.fs.pidSpace && !exists("/sbin/init") {
 		// invoke-rc.d starts nothing where there is no init.
@@ -100,32 +97,24 @@ func (m *machine) hasSudo() bool {
 func cloudInitScript(run string) string {
 	return strings.ReplaceAll(`#!/bin/sh
 # Tells how far this guest's first boot is.
-run=@RUN@
-case $1 in
-status)
-  shift
-  wait= long=
-  for a in "$@"; do
-    case $a in
-      --wait|-w) wait=1;;
-      --long|-l) long=1;;
-      *) echo "cloud-init: unknown argument $a" >&2; exit 2;;
-    esac
-  done
-  while [ -n "$wait" ] && [ ! -e $run/result.json ]; do sleep 0.1 2>/dev/null || sleep 1; done
-  status=running code=0
-  if [ -e $run/result.json ]; then
-    status=done
-    grep -q '"errors": \[\]' $run/result.json || { status=error code=1; }
-  fi
-  echo "status: $status"
-  if [ -n "$long" ] && [ -e $run/result.json ]; then cat $run/result.json; fi
-  exit $code;;
---version|-v)
-  echo "cloud-init (embedded cloud)";;
-*)
-  echo "cloud-init: this guest knows only: cloud-init status [--wait] [--long]" >&2
-  exit 2;;
-esac
+result=@RUN@/result.json wait= long=
+[ "$1" = status ] || { echo "cloud-init: this guest knows only: cloud-init status [--wait] [--long]" >&2; exit 2; }
+shift
+for a in "$@"; do
+  case $a in
+    --wait|-w) wait=1;;
+    --long|-l) long=1;;
+    *) echo "cloud-init: unknown argument $a" >&2; exit 2;;
+  esac
+done
+while [ -n "$wait" ] && [ ! -e $result ]; do sleep 0.1 2>/dev/null || sleep 1; done
+status=running code=0
+if [ -e $result ]; then
+  status=done
+  grep -q '"errors": \[\]' $result || { status=error code=1; }
+fi
+echo "status: $status"
+if [ -n "$long" ] && [ -e $result ]; then cat $result; fi
+exit $code
 `, "@RUN@", shellescape.Quote(run))
 }

@@ -279,15 +279,18 @@ func (u *unitFile) conditions() string {
 	return ""
 }
 
-// wantsDirs are the directories whose links make a unit a target's.
-func (u *unitFile) wantsDirs() []string {
+// links are the names below the first of unitDirs that [Install] asks for.
+func (u *unitFile) links() []string {
 	var out []string
-	for _, t := range u.words("Install.WantedBy") {
-		out = append(out, filepath.Join(unitDirs[0], t+".wants"))
+	for key, suffix := range map[string]string{"WantedBy": ".wants", "RequiredBy": ".requires"} {
+		for _, t := range u.words("Install." + key) {
+			out = append(out, filepath.Join(unitDirs[0], t+suffix, u.name))
+		}
 	}
-	for _, t := range u.words("Install.RequiredBy") {
-		out = append(out, filepath.Join(unitDirs[0], t+".requires"))
+	for _, alias := range u.words("Install.Alias") {
+		out = append(out, filepath.Join(unitDirs[0], alias))
 	}
+	slices.Sort(out)
 	return out
 }
 
@@ -310,7 +313,7 @@ func (u *unitFile) fileState() string {
 			}
 		}
 	}
-	if len(u.wantsDirs()) == 0 && len(u.words("Install.Alias")) == 0 && len(u.words("Install.Also")) == 0 {
+	if len(u.links()) == 0 && len(u.words("Install.Also")) == 0 {
 		return "static"
 	}
 	return "disabled"
@@ -321,11 +324,8 @@ func (u *unitFile) fileState() string {
 func (u *unitFile) preset() bool {
 	for _, dir := range []string{"/etc/systemd/system-preset", "/usr/lib/systemd/system-preset", "/lib/systemd/system-preset"} {
 		files, _ := filepath.Glob(filepath.Join(dir, "*.preset")) // sorted
-		for _, f := range files {
-			data, err := os.ReadFile(f)
-			if err != nil {
-				continue
-			}
+		for _, file := range files {
+			data, _ := os.ReadFile(file)
 			for line := range strings.Lines(string(data)) {
 				f := strings.Fields(line)
 				if len(f) < 2 || f[0] != "enable" && f[0] != "disable" {
@@ -343,23 +343,15 @@ func (u *unitFile) preset() bool {
 // enable makes the links that [Install] asks for, and returns a line for each.
 func (u *unitFile) enable() ([]string, error) {
 	var out []string
-	link := func(path string) error {
+	for _, path := range u.links() {
 		if exists(path) {
-			return nil
+			continue
 		}
 		out = append(out, fmt.Sprintf("Created symlink %s → %s.", path, u.path))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		return os.Symlink(u.path, path)
-	}
-	for _, dir := range u.wantsDirs() {
-		if err := link(filepath.Join(dir, u.name)); err != nil {
 			return out, err
 		}
-	}
-	for _, alias := range u.words("Install.Alias") {
-		if err := link(filepath.Join(unitDirs[0], alias)); err != nil {
+		if err := os.Symlink(u.path, path); err != nil {
 			return out, err
 		}
 	}
@@ -370,9 +362,7 @@ func (u *unitFile) enable() ([]string, error) {
 func (u *unitFile) disable() ([]string, error) {
 	var out []string
 	links, _ := filepath.Glob(filepath.Join(unitDirs[0], "*.*", u.name))
-	for _, alias := range u.words("Install.Alias") {
-		links = append(links, filepath.Join(unitDirs[0], alias))
-	}
+	links = append(links, u.links()...)
 	for _, l := range links {
 		if st, err := os.Lstat(l); err != nil || st.Mode()&fs.ModeSymlink == 0 {
 			continue

@@ -34,7 +34,6 @@ type service struct {
 	result  string
 	status  int // of the main process
 	pid     int
-	since   time.Time
 	stopped bool // by `systemctl stop`: the end of the process is no reason to restart
 	starts  []time.Time
 }
@@ -65,7 +64,7 @@ func (um *unitManager) service(name string) *service {
 func (s *service) set(state, sub, result string, pid int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state, s.sub, s.result, s.pid, s.since = state, sub, result, pid, time.Now()
+	s.state, s.sub, s.result, s.pid = state, sub, result, pid
 }
 
 func (s *service) get() (state, sub, result string, pid int) {
@@ -149,17 +148,11 @@ func (um *unitManager) run(u *unitFile, s *service) error {
 	if err := um.directories(u); err != nil {
 		return err
 	}
-	before, err := u.commands("Service.ExecStartPre", env)
-	if err != nil {
-		return err
-	}
-	main, err := u.commands("Service.ExecStart", env)
-	if err != nil {
-		return err
-	}
-	after, err := u.commands("Service.ExecStartPost", env)
-	if err != nil {
-		return err
+	var before, main, after []commandLine
+	for key, to := range map[string]*[]commandLine{"Pre": &before, "": &main, "Post": &after} {
+		if *to, err = u.commands("Service.ExecStart"+key, env); err != nil {
+			return err
+		}
 	}
 	if err := um.runAll(u, before, env); err != nil {
 		return err
@@ -183,14 +176,12 @@ func (um *unitManager) run(u *unitFile, s *service) error {
 		if pid == 0 && !u.truth("Service.RemainAfterExit") {
 			return errors.New("no process of the service is left")
 		}
-		sub := "running"
 		if pid == 0 {
-			sub = "exited"
+			s.set("active", "exited", "success", 0)
+			break
 		}
-		s.set("active", sub, "success", pid)
-		if pid != 0 {
-			go um.watchForked(u, s, pid)
-		}
+		s.set("active", "running", "success", pid)
+		go um.watchForked(u, s, pid)
 	default:
 		if err := um.startMain(u, s, main[0], env, strings.HasPrefix(kind, "notify")); err != nil {
 			return err
