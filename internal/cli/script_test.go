@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -36,7 +37,7 @@ import (
 // program in its own directory. Beside testscript's own commands there
 // are:
 //
-//	cloud [quota NAME=N] [pool N] [none]    starts an embedded cloud and sources its RC file
+//	cloud [quota NAME=N] [pool N] [none] [own-networks]  starts an embedded cloud and sources its RC file
 //	nothing-left                            fails if users of that cloud have left anything
 //	expired-cloud                           sets OS_AUTH_URL to an HTTPS server with an expired certificate
 //	volume make|delete|shows NAME [TEXT]    makes a volume, deletes it, or fails unless its JSON matches TEXT
@@ -60,6 +61,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GALLEY", galley)
 			return os.MkdirAll(home, 0o700)
 		},
+		Condition: scriptCondition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"chef":          scriptChef,
 			"cloud":         scriptCloud,
@@ -92,6 +94,20 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// scriptCondition is [guest-networks]: whether guests of the embedded cloud can
+// have networks of their own on this host.
+func scriptCondition(name string) (bool, error) {
+	if name != "guest-networks" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	tun, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		return false, nil //nolint:nilerr // that is the answer
+	}
+	_ = tun.Close()
+	return exec.Command("unshare", "--user", "--map-root-user", "--net", "--mount", "true").Run() == nil, nil //nolint:noctx // ends at once
 }
 
 // cloudAPI asks the cloud by plain HTTP, so that none of our code is in between.
@@ -228,6 +244,9 @@ func scriptCloud(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for len(args) > 0 {
 		switch {
+		case args[0] == "own-networks":
+			o.GuestNetwork = devcloud.NetworkOwn
+			args = args[1:]
 		case args[0] == "none":
 			o.Guests = devcloud.GuestsNone
 			args = args[1:]

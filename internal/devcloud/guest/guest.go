@@ -22,9 +22,9 @@ type Spec struct {
 	// Hostname is the short or full host name; Name, made fit, when empty.
 	Hostname string
 	// Image is the name of the image. "CentOS 7 …", "Ubuntu 14.04 …" and
-	// "Debian 12 …" decide /etc/os-release and the default user (centos,
-	// ubuntu, debian; all three exist in every guest). Any other name keeps
-	// the host's os-release, with centos as the default user.
+	// "Debian 12 …" decide /etc/os-release and the login user, who is centos,
+	// ubuntu or debian. Any other name keeps the host's os-release, with centos
+	// as the login user. An image with content has its own.
 	Image string
 	// RootFS is the directory of the image's root file system, as UnpackImage
 	// makes it; a view of the host's when empty. It is not changed, and may be
@@ -36,7 +36,7 @@ type Spec struct {
 	// if missing. What it holds survives Stop and a later Start.
 	Dir string
 	// AuthorizedKeys are public keys in authorized_keys form, for root and
-	// the three image users.
+	// the login user.
 	AuthorizedKeys []string
 	// UserData is what the API got, base64 removed; gzip is understood.
 	UserData []byte

@@ -515,6 +515,14 @@ func TestImages(t *testing.T) {
 			apart(t)
 			g := boot(t, func(s *Spec) { s.Image = name })
 			c := g.login(t, want.user)
+			for _, other := range []string{"ubuntu", "debian", "centos"} {
+				if other == want.user {
+					continue
+				}
+				if _, err := g.dial(other); err == nil || !strings.Contains(err.Error(), "unable to authenticate") {
+					t.Errorf("%s, who is another image's login user: %v", other, err)
+				}
+			}
 			if got := must(t, c, ". /etc/os-release; echo $ID $VERSION_ID $VERSION_CODENAME"); got != want.release {
 				t.Errorf("os-release: %q", got)
 			}
