@@ -33,7 +33,7 @@ func calls(t *testing.T, c *devcloud.Cloud) int {
 }
 
 // points are the calls of n that a matrix hits. A matrix of one disturbance hits
-// every third, each beginning at another, and with -short every fifth; with
+// every third, each beginning at another, and with -short every ninth; with
 // GALLEY_MATRIX=full (make matrices) it hits all of them.
 func points(t *testing.T, n int) []int {
 	step := 3
@@ -41,7 +41,7 @@ func points(t *testing.T, n int) []int {
 	case os.Getenv("GALLEY_MATRIX") == "full":
 		step = 1
 	case testing.Short():
-		step = 5
+		step = 9
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(t.Name()))
