@@ -258,41 +258,35 @@ func (c *Cloud) build() (http.Handler, error) {
 			{Type: "object-store", Name: "swift", Path: "/object-store/v1/AUTH_{project}"},
 		}},
 	)
-	c.network = network.New(
-		network.Options{DB: c.db, FloatingDelay: o.FloatingDelay, Quotas: q.network, PoolEmpty: c.faults.PoolIsEmpty},
-	)
+	c.network = network.New(network.Options{
+		DB: c.db, FloatingDelay: o.FloatingDelay, Quotas: q.network, PoolEmpty: c.faults.PoolIsEmpty,
+	})
 	c.images = image.New(image.Options{DB: c.db, Dir: filepath.Join(o.Dir, imageDir), ImportDelay: o.VolumeDelay})
-	c.volumes = volume.New(
-		volume.Options{
-			DB:     c.db,
-			Images: c.images,
-			Delay:  o.VolumeDelay,
-			Quotas: q.volume,
-			Fail:   c.faults.VolumeFails,
-		},
-	)
+	c.volumes = volume.New(volume.Options{
+		DB: c.db, Images: c.images, Delay: o.VolumeDelay, Quotas: q.volume, Fail: c.faults.VolumeFails,
+	})
 	c.compute = compute.New(compute.Options{
 		DB: c.db, Network: c.network, Volumes: c.volumes, Images: c.images, BuildDelay: o.BuildDelay, ActionDelay: o.ActionDelay,
-		DeleteDelay: o.DeleteDelay, Guests: o.Guests == GuestsNamespace, Console: c.console, FailBuild: c.faults.ServerFault, Quotas: q.compute, ImageURL: c.URL + "/image",
+		DeleteDelay: o.DeleteDelay, Guests: o.Guests == GuestsNamespace, Console: c.console, FailBuild: c.faults.ServerFault,
+		Quotas: q.compute, ImageURL: c.URL + "/image",
 	})
 
 	auth, authURL := c.identity.Authenticate, c.identity.AuthURL()
-	root := c.identity.Mount("")
 	objects := object.New(filepath.Join(o.Dir, objectDir))
 	objects.Prefix, objects.Authenticate, objects.AuthURL = "/object-store", auth, authURL
 	services := map[string]*api.Service{
-		"/identity": c.identity.Mount("/identity"),
-		"/compute":  c.compute.Mount("/compute", auth, authURL),
-		"/network":  c.network.Mount("/network", auth, authURL),
-		"/image":    c.images.Mount("/image", auth, authURL),
-		"/volume":   c.volumes.Mount("/volume", auth, authURL),
+		"": c.identity.API(), "/identity": c.identity.API(), "/compute": c.compute.API(), "/network": c.network.API(),
+		"/image": c.images.API(), "/volume": c.volumes.API(),
+	}
+	for prefix, s := range services {
+		s.Prefix, s.DB, s.Authenticate, s.AuthURL = prefix, c.db, auth, authURL
 	}
 	locate := func(r *http.Request) *api.Service {
 		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		if s, ok := services["/"+first]; ok {
 			return s
 		}
-		return root
+		return services[""]
 	}
 	// The object store's paths end in names that may be anything, so it finds
 	// its own way.

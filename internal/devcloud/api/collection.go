@@ -1,19 +1,20 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // Collection is a kind of object with the calls that such objects have in most
 // services: list, show, create, update and delete. The objects are kept as
-// their callers gave them; what a kind has of its own is in the functions, all
-// of which run with the database locked.
+// their callers gave them; what a kind has of its own is in the functions.
 type Collection struct {
 	DB *db.DB
 	// Kind is the objects' name in the database and in messages, Single and
@@ -37,6 +38,8 @@ type Collection struct {
 	Bulk bool
 	// Update is the method of an update: PATCH when empty, "-" for none.
 	Update string
+	// Lasting is how long an object is in the status "deleting".
+	Lasting time.Duration
 	// Made, Changed and Gone are the statuses of a create, an update and a
 	// delete: 201, 200 and 204 when zero.
 	Made, Changed, Gone int
@@ -69,33 +72,31 @@ type Collection struct {
 // Routes are the collection's calls.
 func (c *Collection) Routes() []Route {
 	one := c.Path + "/{id}"
-	routes := []Route{
-		{Method: "GET", Path: c.Path, Do: func(r *Request) (*Reply, error) { return c.list(r, c.Brief) }},
-		{Method: "GET", Path: one, Do: c.show},
-		{Method: "DELETE", Path: one, Do: c.remove},
+	calls := Calls{
+		"GET " + c.Path:             func(r *Request) (*Reply, error) { return c.list(r, c.Brief) },
+		"GET " + one:                c.show,
+		"DELETE " + one:             c.remove,
+		"POST " + c.Path:            c.create,
+		"POST " + one + "/action":   c.action,
+		"GET " + c.Path + "/detail": func(r *Request) (*Reply, error) { return c.list(r, nil) },
 	}
-	if c.Brief != nil {
-		routes = append(routes, Route{Method: "GET", Path: c.Path + "/detail", Do: func(r *Request) (*Reply, error) { return c.list(r, nil) }})
+	if c.Brief == nil {
+		delete(calls, "GET "+c.Path+"/detail")
 	}
-	create, update := Route{Method: "POST", Path: c.Path, Do: c.create}, c.Update
+	if c.Actions == nil {
+		delete(calls, "POST "+one+"/action")
+	}
+	if c.Update != "-" {
+		calls[cmp.Or(c.Update, "PATCH")+" "+one] = c.update
+	}
 	if c.Named {
-		create.Method, create.Path = "PUT", one
+		delete(calls, "POST "+c.Path)
+		calls["PUT "+one] = c.create
 	}
-	routes = append(routes, create)
-	if update == "" {
-		update = "PATCH"
-	}
-	if c.Actions != nil {
-		routes = append(routes, Route{Method: "POST", Path: one + "/action", Do: c.action})
-	}
-	if update != "-" {
-		routes = append(routes, Route{Method: update, Path: one, Do: c.update})
-	}
-	return routes
+	return calls.Routes(Route{})
 }
 
-// Get is the object of the call's path, or the answer to an unknown ID. It runs
-// with the database locked.
+// Get is the object of the call's path, or the answer to an unknown ID.
 func (c *Collection) Get(r *Request, key string) (*db.Object, error) {
 	o := c.DB.Object(c.Kind, key)
 	if o == nil || c.Parent != "" && o.Parent != r.Var(c.Parent) {
@@ -131,36 +132,27 @@ func (c *Collection) allow(r *Request, action string, o *db.Object) error {
 	return c.Allow(r, action, o)
 }
 
-func (c *Collection) answer(r *Request, status, def int, key string, body any) *Reply {
-	if status == 0 {
-		status = def
-	}
+func (c *Collection) answer(r *Request, status, def int, key string, body any) (*Reply, error) {
 	o := Obj{}
 	if c.Links != nil {
 		o = c.Links(r)
 	}
 	o[key] = body
-	return &Reply{Status: status, Body: o}
+	return &Reply{Status: cmp.Or(status, def), Body: o}, nil
 }
 
 func (c *Collection) list(r *Request, brief []string) (*Reply, error) {
-	views := []Obj{}
-	var err error
-	c.DB.View(func() {
-		if err = c.allow(r, "list", nil); err != nil {
-			return
-		}
-		for _, o := range c.DB.Objects(c.Kind, nil) {
-			if c.Parent != "" && o.Parent != r.Var(c.Parent) || c.Match != nil && !c.Match(r, o) {
-				continue
-			}
-			if v := c.View(r, o); Filter(r, v) {
-				views = append(views, v)
-			}
-		}
-	})
-	if err != nil {
+	if err := c.allow(r, "list", nil); err != nil {
 		return nil, err
+	}
+	views := []Obj{}
+	for _, o := range c.DB.Objects(c.Kind, nil) {
+		if c.Parent != "" && o.Parent != r.Var(c.Parent) || c.Match != nil && !c.Match(r, o) {
+			continue
+		}
+		if v := c.View(r, o); Filter(r, v) {
+			views = append(views, v)
+		}
 	}
 	show := func(v Obj) Obj {
 		if brief != nil {
@@ -175,22 +167,20 @@ func (c *Collection) list(r *Request, brief []string) (*Reply, error) {
 	for _, v := range views {
 		l = append(l, show(v))
 	}
-	return c.answer(r, 0, http.StatusOK, c.Plural, l), nil
+	return c.answer(r, 0, http.StatusOK, c.Plural, l)
 }
 
-// Use runs do with the object of the call's path, inside an update of the
-// database, if the caller may do that action.
-func (c *Collection) Use(r *Request, action string, do func(o *db.Object) (*Reply, error)) (reply *Reply, err error) {
-	err = c.DB.Update(func() error {
-		o, err := c.Get(r, r.Var("id"))
-		if err == nil {
-			err = c.allow(r, action, o)
-		}
-		if err == nil {
-			reply, err = do(o)
-		}
-		return err
-	})
+// Use runs do with the object of the call's path if the caller may do that
+// action; without a reply it is accepted.
+func (c *Collection) Use(r *Request, action string, do func(o *db.Object) (*Reply, error)) (*Reply, error) {
+	o, err := c.Get(r, r.Var("id"))
+	if err == nil {
+		err = c.allow(r, action, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	reply, err := do(o)
 	if err == nil && reply == nil {
 		return Accepted(nil)
 	}
@@ -198,39 +188,28 @@ func (c *Collection) Use(r *Request, action string, do func(o *db.Object) (*Repl
 }
 
 func (c *Collection) action(r *Request) (*Reply, error) {
-	var body map[string]any
-	if err := r.JSON(&body); err != nil {
-		return nil, err
-	}
-	for name, arg := range body {
-		do, ok := c.Actions[name]
-		if !ok {
-			return nil, BadRequest("There is no such action: %s", name)
-		}
-		in, _ := arg.(Obj)
-		return c.Use(r, name, func(o *db.Object) (*Reply, error) { return do(r, o, in) })
-	}
-	return nil, BadRequest("Malformed request body")
-}
-
-func (c *Collection) show(r *Request) (*Reply, error) {
-	var v Obj
-	var err error
-	c.DB.View(func() {
-		var o *db.Object
-		if o, err = c.Get(r, r.Var("id")); err == nil {
-			if err = c.allow(r, "get", o); err == nil {
-				v = c.View(r, o)
-			}
-		}
-	})
+	name, arg, err := r.Action()
 	if err != nil {
 		return nil, err
 	}
-	return c.answer(r, 0, http.StatusOK, c.Single, v), nil
+	do, ok := c.Actions[name]
+	if !ok {
+		return nil, BadRequest("There is no such action: %s", name)
+	}
+	in, _ := arg.(Obj)
+	return c.Use(r, name, func(o *db.Object) (*Reply, error) { return do(r, o, in) })
+}
+
+func (c *Collection) show(r *Request) (*Reply, error) {
+	return c.Use(r, "get", func(o *db.Object) (*Reply, error) {
+		return c.answer(r, 0, http.StatusOK, c.Single, c.View(r, o))
+	})
 }
 
 func (c *Collection) create(r *Request) (*Reply, error) {
+	if err := c.allow(r, "create", nil); err != nil {
+		return nil, err
+	}
 	if c.Bulk {
 		return c.createMany(r)
 	}
@@ -238,17 +217,11 @@ func (c *Collection) create(r *Request) (*Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var v Obj
-	err = c.DB.Update(func() (err error) {
-		if err = c.allow(r, "create", nil); err == nil {
-			v, err = c.Insert(r, in)
-		}
-		return err
-	})
+	v, err := c.Insert(r, in)
 	if err != nil {
 		return nil, err
 	}
-	return c.answer(r, c.Made, http.StatusCreated, c.Single, v), nil
+	return c.answer(r, c.Made, http.StatusCreated, c.Single, v)
 }
 
 // createMany adds the objects of a list: all or none.
@@ -258,27 +231,17 @@ func (c *Collection) createMany(r *Request) (*Reply, error) {
 		return nil, err
 	}
 	l := List{}
-	err := c.DB.Update(func() error {
-		if err := c.allow(r, "create", nil); err != nil {
-			return err
+	for _, in := range body[c.Plural] {
+		v, err := c.Insert(r, in)
+		if err != nil {
+			return nil, err
 		}
-		for _, in := range body[c.Plural] {
-			v, err := c.Insert(r, in)
-			if err != nil {
-				return err
-			}
-			l = append(l, v)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		l = append(l, v)
 	}
-	return c.answer(r, c.Made, http.StatusCreated, c.Plural, l), nil
+	return c.answer(r, c.Made, http.StatusCreated, c.Plural, l)
 }
 
-// Insert adds an object and returns its view. It runs inside an update of the
-// database.
+// Insert adds an object and returns its view.
 func (c *Collection) Insert(r *Request, in Obj) (Obj, error) {
 	for _, k := range c.Required {
 		if in[k] == nil || in[k] == "" {
@@ -308,55 +271,31 @@ func (c *Collection) update(r *Request) (*Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var v Obj
-	err = c.DB.Update(func() error {
-		o, err := c.Get(r, r.Var("id"))
-		if err != nil {
-			return err
-		}
-		if err := c.allow(r, "update", o); err != nil {
-			return err
-		}
+	return c.Use(r, "update", func(o *db.Object) (*Reply, error) {
 		o.Set(in)
 		if c.Check != nil {
 			if err := c.Check(r, o, in); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		v = c.View(r, c.DB.PutObject(o))
-		return nil
+		return c.answer(r, c.Changed, http.StatusOK, c.Single, c.View(r, c.DB.PutObject(o)))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return c.answer(r, c.Changed, http.StatusOK, c.Single, v), nil
 }
 
 func (c *Collection) remove(r *Request) (*Reply, error) {
-	err := c.DB.Update(func() error {
-		o, err := c.Get(r, r.Var("id"))
-		if err != nil {
-			return err
-		}
-		if err := c.allow(r, "delete", o); err != nil {
-			return err
-		}
+	return c.Use(r, "delete", func(o *db.Object) (*Reply, error) {
 		if c.Removed != nil {
 			if err := c.Removed(r, o); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		c.DB.DeleteObject(c.Kind, o.Key)
-		return nil
+		if c.Lasting > 0 {
+			c.DB.Plan(o, "deleting", "deleted", c.Lasting)
+		} else {
+			c.DB.DeleteObject(c.Kind, o.Key)
+		}
+		return &Reply{Status: cmp.Or(c.Gone, http.StatusNoContent)}, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	status := c.Gone
-	if status == 0 {
-		status = http.StatusNoContent
-	}
-	return &Reply{Status: status}, nil
 }
 
 // comparisons are what a filter's suffix, "name__contains", asks of a value;

@@ -3,21 +3,18 @@ package api
 import (
 	"maps"
 	"slices"
-
-	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 // Dictionary is the calls for the pairs of texts that an object carries:
 // metadata, extra specs.
 type Dictionary struct {
-	DB *db.DB
 	// Path is that of all pairs; one is below it.
 	Path string
 	// Name is the pairs' name in bodies. Item is a single pair's, "" when the
 	// service puts it there bare.
 	Name, Item string
 	// Open returns the pairs of the call's object and what stores others in
-	// their place. It runs with the database locked.
+	// their place.
 	Open func(r *Request) (pairs map[string]string, put func(map[string]string), err error)
 	// Missing words the answer to an unknown key.
 	Missing func(r *Request, key string) error
@@ -30,49 +27,32 @@ type Dictionary struct {
 // Routes are the dictionary's calls.
 func (d *Dictionary) Routes() []Route {
 	one := d.Path + "/{key}"
-	return []Route{
-		{Method: "GET", Path: d.Path, Do: func(r *Request) (*Reply, error) { return d.change(r, nil) }},
-		{Method: "POST", Path: d.Path, Do: d.write(false)},
-		{Method: "PUT", Path: d.Path, Do: d.write(true)},
-		{Method: "GET", Path: one, Do: d.item},
-		{Method: "PUT", Path: one, Do: d.putItem},
-		{Method: "DELETE", Path: one, Do: d.removeItem},
-	}
+	return Calls{
+		"GET " + d.Path: func(r *Request) (*Reply, error) { return d.change(r, nil) }, "POST " + d.Path: d.write(false),
+		"PUT " + d.Path: d.write(true), "GET " + one: d.item, "PUT " + one: d.putItem, "DELETE " + one: d.removeItem,
+	}.Routes(Route{})
 }
 
 // change stores what next makes of the pairs and answers with them all.
 func (d *Dictionary) change(r *Request, next func(map[string]string) (map[string]string, error)) (*Reply, error) {
-	var pairs map[string]string
-	work := func() error {
-		have, put, err := d.Open(r)
-		if err != nil {
-			return err
-		}
-		if pairs = maps.Clone(have); pairs == nil {
-			pairs = map[string]string{}
-		}
-		if next == nil {
-			return nil
-		}
+	have, put, err := d.Open(r)
+	if err != nil {
+		return nil, err
+	}
+	pairs := maps.Clone(have)
+	if pairs == nil {
+		pairs = map[string]string{}
+	}
+	if next != nil {
 		if pairs, err = next(pairs); err != nil {
-			return err
+			return nil, err
 		}
 		if d.Check != nil {
 			if err := d.Check(r, pairs); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		put(pairs)
-		return nil
-	}
-	var err error
-	if next == nil {
-		d.DB.View(func() { err = work() })
-	} else {
-		err = d.DB.Update(work)
-	}
-	if err != nil {
-		return nil, err
 	}
 	return OK(Obj{d.Name: pairs})
 }
@@ -186,7 +166,7 @@ func Pairs(m map[string]string) Obj {
 // holds pairs.
 func (c *Collection) Dictionary(name, item string, gone int) *Dictionary {
 	return &Dictionary{
-		DB: c.DB, Path: c.Path + "/{id}/" + name, Name: name, Item: item, Gone: gone,
+		Path: c.Path + "/{id}/" + name, Name: name, Item: item, Gone: gone,
 		Open: func(r *Request) (map[string]string, func(map[string]string), error) {
 			o, err := c.Get(r, r.Var("id"))
 			if err == nil {

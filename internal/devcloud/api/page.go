@@ -1,8 +1,12 @@
 package api
 
 import (
+	"cmp"
+	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // Page is the part of a list that a call asked for with limit and marker.
@@ -23,14 +27,7 @@ func (e *MarkerError) Error() string { return "marker [" + e.Marker + "] not fou
 func Paginate[T any](all []T, id func(T) string, limit, max int, marker string) (Page[T], error) {
 	start := 0
 	if marker != "" {
-		start = -1
-		for i, v := range all {
-			if id(v) == marker {
-				start = i + 1
-				break
-			}
-		}
-		if start < 0 {
+		if start = slices.IndexFunc(all, func(v T) bool { return id(v) == marker }) + 1; start == 0 {
 			return Page[T]{}, &MarkerError{marker}
 		}
 	}
@@ -64,4 +61,53 @@ func NextURL(r *Request, marker string) string {
 	q := r.HTTP.URL.Query()
 	q.Set("marker", marker)
 	return r.Root + r.Path + "?" + q.Encode()
+}
+
+// SortOrder reads the attributes that a list is sorted by, and their
+// directions: sort_key with sort_dir, and sort=KEY:DIR,KEY:DIR.
+func SortOrder(q url.Values) (keys, dirs []string) {
+	keys, dirs = q["sort_key"], q["sort_dir"]
+	for _, part := range strings.Split(q.Get("sort"), ",") {
+		if k, d, _ := strings.Cut(part, ":"); k != "" {
+			keys, dirs = append(keys, k), append(dirs, cmp.Or(d, "desc"))
+		}
+	}
+	return keys, dirs
+}
+
+// SortViews sorts by attributes, numbers by their value. A key without a
+// direction has the only one there is, or is descending.
+func SortViews(views []Obj, keys, dirs []string) {
+	slices.SortStableFunc(views, func(a, b Obj) int {
+		for i, k := range keys {
+			c := cmp.Compare(fmt.Sprint(a[k]), fmt.Sprint(b[k]))
+			if x, ok := number(a[k]); ok {
+				y, _ := number(b[k])
+				c = cmp.Compare(x, y)
+			}
+			dir := "desc"
+			if i < len(dirs) {
+				dir = dirs[i]
+			} else if len(dirs) == 1 {
+				dir = dirs[0]
+			}
+			if dir == "desc" {
+				c = -c
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+}
+
+func number(v any) (int64, bool) {
+	switch n := v.(type) {
+	case int:
+		return int64(n), true
+	case int64:
+		return n, true
+	}
+	return 0, false
 }

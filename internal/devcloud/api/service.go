@@ -6,15 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// Handler answers one call. The error it returns is written in the service's
-// dialect when it is an *Error, and is the service's "unexpected error"
-// otherwise.
+// Handler answers one call; no reply and no error is 204. The error it returns
+// is written in the service's dialect when it is an *Error, and is the service's
+// "unexpected error" otherwise. It runs with the database locked: in a view of
+// it, or for other methods than GET in a transaction, which an error undoes.
 type Handler func(*Request) (*Reply, error)
 
 // Route joins a method and a path pattern to a handler. In the pattern {name}
@@ -27,6 +32,29 @@ type Route struct {
 	Min, Max Version
 	// Open marks a call that needs no token.
 	Open bool
+	// Free marks a call that locks the database itself, or moves much data.
+	Free bool
+	// Writes marks a GET that may change something.
+	Writes bool
+}
+
+// Calls are handlers by "METHOD /path".
+type Calls map[string]Handler
+
+// Routes are the calls as routes, with the marks and bounds of like.
+func (c Calls) Routes(like Route) []Route {
+	var out []Route
+	for _, call := range slices.Sorted(maps.Keys(c)) {
+		like.Method, like.Path, _ = strings.Cut(call, " ")
+		like.Do = c[call]
+		out = append(out, like)
+	}
+	return out
+}
+
+// Empty answers with an empty list of that name.
+func Empty(name string) Handler {
+	return func(*Request) (*Reply, error) { return OK(Obj{name: List{}}) }
 }
 
 // Auth is whom a token speaks for.
@@ -39,14 +67,7 @@ type Auth struct {
 }
 
 // Admin tells whether the token carries the role that policies ask for.
-func (a *Auth) Admin() bool {
-	for _, r := range a.Roles {
-		if r == "admin" {
-			return true
-		}
-	}
-	return false
-}
+func (a *Auth) Admin() bool { return slices.Contains(a.Roles, "admin") }
 
 // Dialect is how one service speaks besides its calls.
 type Dialect interface {
@@ -65,11 +86,21 @@ type Dialect interface {
 	NotFound(r *Request, handled bool) *Error
 }
 
-// Service is one API below a prefix of the cloud's one port.
+// SizeLimit is the largest body that the services with oslo.middleware's
+// sizelimit take, in bytes.
+const SizeLimit = 114688
+
+// Service is one API below a prefix of the cloud's one port. Its own package
+// sets Name, Dialect, MaxBody and the routes, the cloud the rest.
 type Service struct {
 	Name    string
 	Prefix  string // "/compute"
 	Dialect Dialect
+	// DB is locked around handlers.
+	DB *db.DB
+	// MaxBody bounds the bodies of calls in bytes, as oslo.middleware's
+	// sizelimit does; 0 is no bound.
+	MaxBody int
 	// Authenticate finds whom a token speaks for; nil when it is unknown,
 	// expired or revoked.
 	Authenticate func(token string) *Auth
@@ -103,6 +134,9 @@ func (r *Request) Var(name string) string { return r.Vars[name] }
 // Query is the first value of a query parameter.
 func (r *Request) Query(name string) string { return r.HTTP.URL.Query().Get(name) }
 
+// Flag is a query parameter that says true.
+func (r *Request) Flag(name string) bool { return strings.EqualFold(r.Query(name), "true") }
+
 // JSON decodes the body.
 func (r *Request) JSON(into any) error {
 	if err := json.Unmarshal(r.Body, into); err != nil {
@@ -120,26 +154,32 @@ func (r *Request) Object(name string) (Obj, error) {
 	}
 	raw, ok := body[name]
 	if !ok {
-		return nil, &Error{
-			Status:  http.StatusBadRequest,
-			Missing: name,
-			Message: fmt.Sprintf("'%s' is a required property", name),
-		}
+		e := BadRequest("'%s' is a required property", name)
+		e.Missing = name
+		return nil, e
 	}
 	var o Obj
 	if err := json.Unmarshal(raw, &o); err != nil || o == nil {
-		return nil, &Error{
-			Status:  http.StatusBadRequest,
-			Missing: name,
-			Message: fmt.Sprintf(
-				"Invalid input for field/attribute %s. Value: %s. %s is not of type 'object'",
-				name,
-				raw,
-				raw,
-			),
-		}
+		e := BadRequest("Invalid input for field/attribute %s. Value: %s. %s is not of type 'object'", name, raw, raw)
+		e.Missing = name
+		return nil, e
 	}
 	return o, nil
+}
+
+// Action decodes the body of a call to /action: one action's name with what it
+// is given.
+func (r *Request) Action() (name string, arg any, err error) {
+	var body map[string]any
+	if err := r.JSON(&body); err != nil {
+		return "", nil, err
+	}
+	if len(body) != 1 {
+		return "", nil, BadRequest("Malformed request body")
+	}
+	for name, arg = range body {
+	}
+	return name, arg, nil
 }
 
 // Reply is the answer to a call. A nil Body writes none.
@@ -147,8 +187,9 @@ type Reply struct {
 	Status int
 	Body   any
 	Header http.Header
-	// Data, with Type, is written instead of a Body.
-	Data []byte
+	// File, with Type, is sent instead of a Body, in part when the call says so,
+	// and closed.
+	File *os.File
 	Type string
 }
 
@@ -163,6 +204,14 @@ func Accepted(body any) (*Reply, error) { return &Reply{Status: http.StatusAccep
 
 // NoContent answers 204.
 func NoContent() (*Reply, error) { return &Reply{Status: http.StatusNoContent}, nil }
+
+// OrNil shows an empty string as null.
+func OrNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
 
 // Obj is a JSON object under construction or inspection.
 type Obj = map[string]any
@@ -196,10 +245,18 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	for k, v := range reply.Header {
-		h[k] = v
+	if reply == nil {
+		reply = &Reply{Status: http.StatusNoContent}
 	}
-	data, kind := reply.Data, reply.Type
+	maps.Copy(h, reply.Header)
+	if reply.File != nil {
+		defer reply.File.Close()
+		h.Set("Content-Type", reply.Type)
+		http.ServeContent(w, hr, "", time.Time{}, reply.File)
+		return
+	}
+	var data []byte
+	kind := reply.Type
 	if reply.Body != nil {
 		if data, err = marshal(reply.Body); err != nil {
 			s.fail(w, r, err)
@@ -224,9 +281,12 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 
 func (s *Service) answer(r *Request) (*Reply, error) {
 	if !strings.HasPrefix(r.HTTP.Header.Get("Content-Type"), "application/octet-stream") {
-		body, err := io.ReadAll(io.LimitReader(r.HTTP.Body, 64<<20))
+		body, err := io.ReadAll(r.HTTP.Body)
 		if err != nil {
 			return nil, &Error{Status: http.StatusBadRequest, Message: "Malformed request body"}
+		}
+		if s.MaxBody > 0 && len(body) > s.MaxBody {
+			return nil, &Error{Status: http.StatusRequestEntityTooLarge, Message: "Request is too large.", Plain: true}
 		}
 		r.Body = body
 	}
@@ -248,7 +308,23 @@ func (s *Service) answer(r *Request) (*Reply, error) {
 		return nil, s.unauthorized()
 	}
 	r.Vars = vars
-	return rt.Do(r)
+	return s.run(rt, r)
+}
+
+// run calls a route's handler with the database locked as it needs.
+func (s *Service) run(rt *Route, r *Request) (reply *Reply, err error) {
+	switch {
+	case rt.Free || s.DB == nil:
+		reply, err = rt.Do(r)
+	case rt.Method == http.MethodGet && !rt.Writes:
+		s.DB.View(func() { reply, err = rt.Do(r) })
+	default:
+		err = s.DB.Update(func() (err error) {
+			reply, err = rt.Do(r)
+			return err
+		})
+	}
+	return reply, err
 }
 
 func (s *Service) unauthorized() *Error {
@@ -267,15 +343,11 @@ func (s *Service) fail(w http.ResponseWriter, r *Request, err error) {
 		}
 	}
 	kind, body := s.Dialect.Error(e, r)
-	for k, v := range e.Header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), e.Header)
 	if e.Status == http.StatusUnauthorized {
 		// The token middleware before the service writes this one, in
 		// Keystone's form everywhere.
-		kind, body = "application/json", mustJSON(
-			Obj{"error": Obj{"code": 401, "title": "Unauthorized", "message": e.Message}},
-		)
+		kind, body = KeystoneBody(e)
 	}
 	if kind != "" {
 		w.Header().Set("Content-Type", kind)

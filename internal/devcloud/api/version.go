@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,34 @@ func ParseVersion(s string) (Version, error) {
 		return Version{}, fmt.Errorf("%q is not a microversion", s)
 	}
 	return Version{a, b}, nil
+}
+
+// Negotiate settles the call's microversion, which its OpenStack-API-Version
+// header names for a service, or else other; without either it is min.
+func (r *Request) Negotiate(service, other string, min, max Version) error {
+	r.Version = min
+	text := other
+	for _, part := range strings.Split(r.HTTP.Header.Get("OpenStack-API-Version"), ",") {
+		if word, v, ok := strings.Cut(strings.TrimSpace(part), " "); ok && word == service {
+			text = v
+		}
+	}
+	switch text {
+	case "":
+		return nil
+	case "latest":
+		r.Version = max
+		return nil
+	}
+	v, err := ParseVersion(text)
+	if err != nil {
+		r.Version = Version{}
+		return BadRequest("API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.", text)
+	}
+	if r.Version = v; !v.Within(min, max) {
+		return newError(http.StatusNotAcceptable, "Version %s is not supported by the API. Minimum is %s and maximum is %s.", []any{text, min, max})
+	}
+	return nil
 }
 
 // AtLeast tells whether v is o or later.

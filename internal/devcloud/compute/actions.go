@@ -13,138 +13,58 @@ import (
 
 // actionSpec is one of the actions of POST /servers/ID/action.
 type actionSpec struct {
-	min, max api.Version
+	max api.Version
 	// from are the vm_states that allow it; none means all.
 	from []string
 	// lockable actions are refused on a locked server.
 	lockable bool
 	// record names the entry in the server's history; "" makes none.
 	record string
-	do     func(r *api.Request, v *db.Server, arg any) (*api.Reply, error)
+	do     action
 }
+
+type action func(r *api.Request, v *db.Server, arg any) (*api.Reply, error)
 
 // actionTable is the table of actions, one entry each.
 func (s *Service) actionTable() map[string]actionSpec {
-	any := []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend, db.VMRescued, db.VMError}
+	on := func(record string, do action, from ...string) actionSpec {
+		return actionSpec{from: from, lockable: true, record: record, do: do}
+	}
+	older := func(max int, do action) actionSpec { return actionSpec{max: api.V(max), lockable: true, do: do} }
+	alive := []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend}
 	return map[string]actionSpec{
-		"reboot": {
-			from:     []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend, db.VMError},
-			lockable: true,
-			record:   "reboot",
-			do:       s.reboot,
-		},
-		"os-start": {
-			from:     []string{db.VMStopped},
-			lockable: true,
-			record:   "start",
-			do:       s.task("powering-on", db.VMActive),
-		},
-		"os-stop": {
-			from:     []string{db.VMActive, db.VMRescued, db.VMError},
-			lockable: true,
-			record:   "stop",
-			do:       s.task("powering-off", db.VMStopped),
-		},
-		"pause": {
-			from:     []string{db.VMActive},
-			lockable: true,
-			record:   "pause",
-			do:       s.task("pausing", db.VMPaused),
-		},
-		"unpause": {
-			from:     []string{db.VMPaused},
-			lockable: true,
-			record:   "unpause",
-			do:       s.task("unpausing", db.VMActive),
-		},
-		"suspend": {
-			from:     []string{db.VMActive},
-			lockable: true,
-			record:   "suspend",
-			do:       s.task("suspending", db.VMSuspend),
-		},
-		"resume": {
-			from:     []string{db.VMSuspend},
-			lockable: true,
-			record:   "resume",
-			do:       s.task("resuming", db.VMActive),
-		},
-		"shelve": {
-			from:     []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend},
-			lockable: true,
-			record:   "shelve",
-			do:       s.task("shelving", db.VMShelved),
-		},
-		"unshelve": {
-			from:     []string{db.VMShelved},
-			lockable: true,
-			record:   "unshelve",
-			do:       s.task("unshelving", db.VMActive),
-		},
-		"rescue": {
-			from:     []string{db.VMActive, db.VMStopped, db.VMError},
-			lockable: true,
-			record:   "rescue",
-			do:       s.rescue,
-		},
-		"unrescue": {
-			from:     []string{db.VMRescued},
-			lockable: true,
-			record:   "unrescue",
-			do:       s.task("unrescuing", db.VMActive),
-		},
-		"rebuild": {from: any, lockable: true, record: "rebuild", do: s.rebuild},
-		"resize": {
-			from:     []string{db.VMActive, db.VMStopped},
-			lockable: true,
-			record:   "resize",
-			do:       s.resize,
-		},
-		"confirmResize": {
-			from:     []string{db.VMResized},
-			lockable: true,
-			record:   "confirmResize",
-			do:       s.confirmResize,
-		},
-		"revertResize": {
-			from:     []string{db.VMResized},
-			lockable: true,
-			record:   "revertResize",
-			do:       s.revertResize,
-		},
-		"changePassword": {
-			from:     []string{db.VMActive},
-			lockable: true,
-			record:   "changePassword",
-			do:       s.changePassword,
-		},
-		"createImage": {
-			from:     []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend},
-			lockable: true,
-			record:   "createImage",
-			do:       s.createImage,
-		},
-		"createBackup": {
-			from:     []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend},
-			lockable: true, record: "createBackup", do: s.createBackup,
-		},
+		"reboot":              on("reboot", s.reboot, append(alive, db.VMError)...),
+		"os-start":            on("start", s.task("powering-on", db.VMActive), db.VMStopped),
+		"os-stop":             on("stop", s.task("powering-off", db.VMStopped), db.VMActive, db.VMRescued, db.VMError),
+		"pause":               on("pause", s.task("pausing", db.VMPaused), db.VMActive),
+		"unpause":             on("unpause", s.task("unpausing", db.VMActive), db.VMPaused),
+		"suspend":             on("suspend", s.task("suspending", db.VMSuspend), db.VMActive),
+		"resume":              on("resume", s.task("resuming", db.VMActive), db.VMSuspend),
+		"shelve":              on("shelve", s.task("shelving", db.VMShelved), alive...),
+		"unshelve":            on("unshelve", s.task("unshelving", db.VMActive), db.VMShelved),
+		"rescue":              on("rescue", s.rescue, db.VMActive, db.VMStopped, db.VMError),
+		"unrescue":            on("unrescue", s.task("unrescuing", db.VMActive), db.VMRescued),
+		"rebuild":             on("rebuild", s.rebuild, append(alive, db.VMRescued, db.VMError)...),
+		"resize":              on("resize", s.resize, db.VMActive, db.VMStopped),
+		"confirmResize":       on("confirmResize", s.confirmResize, db.VMResized),
+		"revertResize":        on("revertResize", s.revertResize, db.VMResized),
+		"changePassword":      on("changePassword", s.changePassword, db.VMActive),
+		"createImage":         on("createImage", s.createImage, alive...),
+		"createBackup":        on("createBackup", s.createBackup, alive...),
 		"lock":                {record: "lock", do: s.lock},
 		"unlock":              {record: "unlock", do: s.unlock},
 		"os-getConsoleOutput": {do: s.consoleOutput},
 		"os-resetState":       {do: s.resetState},
-		"forceDelete":         {lockable: true, do: s.forceDelete},
-		"addSecurityGroup":    {lockable: true, do: s.addSecurityGroup},
-		"removeSecurityGroup": {lockable: true, do: s.removeSecurityGroup},
+		"forceDelete":         on("", s.forceDelete),
+		"addSecurityGroup":    on("", s.addSecurityGroup),
+		"removeSecurityGroup": on("", s.removeSecurityGroup),
 		"addFloatingIp":       {max: api.V(43), do: s.addFloatingIP},
 		"removeFloatingIp":    {max: api.V(43), do: s.removeFloatingIP},
-		"addFixedIp":          {max: api.V(43), lockable: true, do: s.addFixedIP},
-		"removeFixedIp":       {max: api.V(43), lockable: true, do: s.removeFixedIP},
+		"addFixedIp":          older(43, s.addFixedIP),
+		"removeFixedIp":       older(43, s.removeFixedIP),
 		"os-getVNCConsole":    {max: api.V(5), do: noConsole},
 		"os-getSPICEConsole":  {max: api.V(5), do: noConsole},
 		"os-getSerialConsole": {max: api.V(5), do: noConsole},
-		"injectNetworkInfo":   {do: s.nothing},
-		"resetNetwork":        {do: s.nothing},
-		"restore":             {from: []string{"soft-delete"}, do: s.nothing},
 	}
 }
 
@@ -152,68 +72,46 @@ func noConsole(*api.Request, *db.Server, any) (*api.Reply, error) {
 	return nil, api.BadRequest("Unavailable console type novnc.") // guests here have no screen
 }
 
-func (s *Service) nothing(*api.Request, *db.Server, any) (*api.Reply, error) { return nil, nil }
+func errState(action string, v *db.Server) *api.Error {
+	return api.Conflict("Cannot '%s' instance %s while it is in vm_state %s", strings.TrimPrefix(action, "os-"), v.ID, v.VMState)
+}
+
+func errTask(action string, v *db.Server) *api.Error {
+	return api.Conflict("Cannot '%s' instance %s while it is in task_state %s", strings.TrimPrefix(action, "os-"), v.ID, v.TaskState)
+}
 
 func (s *Service) action(r *api.Request) (*api.Reply, error) {
-	var body map[string]any
-	if err := r.JSON(&body); err != nil {
+	name, arg, err := r.Action()
+	if err != nil {
 		return nil, err
-	}
-	if len(body) != 1 {
-		return nil, api.BadRequest("Malformed request body")
-	}
-	var name string
-	for name = range body {
 	}
 	spec, ok := s.actionTable()[name]
 	if !ok {
 		return nil, api.BadRequest("There is no such action: %s", name)
 	}
-	if !r.Version.Within(spec.min, spec.max) {
+	if !r.Version.Within(api.Version{}, spec.max) {
 		return nil, api.NotFound("The resource could not be found.")
 	}
-	var reply *api.Reply
-	err := s.db.Update(func() error {
-		v, err := s.find(r)
-		if err != nil {
-			return err
-		}
-		if spec.lockable {
-			if err := unlocked(r, v); err != nil {
-				return err
-			}
-		}
-		if spec.from != nil {
-			if !slices.Contains(spec.from, v.VMState) {
-				return api.Conflict(
-					"Cannot '%s' instance %s while it is in vm_state %s",
-					strings.TrimPrefix(name, "os-"),
-					v.ID,
-					v.VMState,
-				)
-			}
-			if v.TaskState != "" {
-				return api.Conflict(
-					"Cannot '%s' instance %s while it is in task_state %s",
-					strings.TrimPrefix(name, "os-"),
-					v.ID,
-					v.TaskState,
-				)
-			}
-		}
-		if spec.record != "" {
-			s.record(r, v, spec.record)
-		}
-		reply, err = spec.do(r, v, body[name])
-		return err
-	})
-	if err != nil {
-		return nil, err
+	v, err := s.find(r)
+	if err == nil && spec.lockable {
+		err = unlocked(r, v)
 	}
-	if reply == nil {
+	switch {
+	case err != nil:
+		return nil, err
+	case spec.from != nil && !slices.Contains(spec.from, v.VMState):
+		return nil, errState(name, v)
+	case spec.from != nil && v.TaskState != "":
+		return nil, errTask(name, v)
+	}
+	if spec.record != "" {
+		s.record(r, v, spec.record)
+	}
+	reply, err := spec.do(r, v, arg)
+	if reply == nil && err == nil {
 		return api.Accepted(nil)
 	}
-	return reply, nil
+	return reply, err
 }
 
 // argument is an action's, which has to be an object.
@@ -232,7 +130,7 @@ func (s *Service) begin(v *db.Server, task, next string) {
 }
 
 // task is an action that only takes a server from one state to another.
-func (s *Service) task(task, next string) func(*api.Request, *db.Server, any) (*api.Reply, error) {
+func (s *Service) task(task, next string) action {
 	return func(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
 		switch next {
 		case db.VMStopped, db.VMShelved, db.VMSuspend, db.VMPaused:
@@ -279,12 +177,13 @@ func (s *Service) reboot(r *api.Request, v *db.Server, arg any) (*api.Reply, err
 	if err != nil {
 		return nil, err
 	}
-	if err := validate("reboot", o, r.Version, []field{{name: "type", required: true, check: oneOf("HARD", "Hard", "hard", "SOFT", "Soft", "soft")}}); err != nil {
+	kinds := oneOf("HARD", "Hard", "hard", "SOFT", "Soft", "soft")
+	if err := validate("reboot", o, r.Version, []field{{name: "type", required: true, check: kinds}}); err != nil {
 		return nil, err
 	}
 	hard := strings.EqualFold(strOf(o, "type"), "HARD")
 	if !hard && v.VMState != db.VMActive {
-		return nil, api.Conflict("Cannot 'reboot' instance %s while it is in vm_state %s", v.ID, v.VMState)
+		return nil, errState("reboot", v)
 	}
 	task := "rebooting"
 	if hard {
@@ -334,7 +233,10 @@ func (s *Service) rebuild(r *api.Request, v *db.Server, arg any) (*api.Reply, er
 		return nil, api.BadRequest("Cannot find image for rebuild")
 	}
 	v.ImageID = img.ID
-	for key, to := range map[string]*string{"name": &v.Name, "adminPass": &v.AdminPass, "accessIPv4": &v.AccessIPv4, "accessIPv6": &v.AccessIPv6, "description": &v.Description, "hostname": &v.Hostname} {
+	for key, to := range map[string]*string{
+		"name": &v.Name, "adminPass": &v.AdminPass, "accessIPv4": &v.AccessIPv4, "accessIPv6": &v.AccessIPv6,
+		"description": &v.Description, "hostname": &v.Hostname,
+	} {
 		if t, ok := o[key].(string); ok {
 			*to = t
 		}
@@ -343,10 +245,7 @@ func (s *Service) rebuild(r *api.Request, v *db.Server, arg any) (*api.Reply, er
 		if err := checkMetadata(m); err != nil {
 			return nil, err
 		}
-		v.Metadata = map[string]string{}
-		for k, x := range m {
-			v.Metadata[k] = x.(string)
-		}
+		v.Metadata = pairs(m)
 	}
 	if name, given := o["key_name"]; given {
 		v.KeyName, v.PublicKey = "", ""
@@ -377,17 +276,9 @@ func (s *Service) rebuild(r *api.Request, v *db.Server, arg any) (*api.Reply, er
 		shown = s.view(r, v, true)
 	}
 	shown["adminPass"] = v.AdminPass
-	if r.Version.AtLeast(api.V(54)) {
-		shown["key_name"] = orNil(v.KeyName)
-	}
-	if r.Version.AtLeast(api.V(57)) {
-		shown["user_data"] = nil
-	}
-	return &api.Reply{
-		Status: 202,
-		Body:   api.Obj{"server": shown},
-		Header: map[string][]string{"Location": {r.Root + "/v2.1/servers/" + v.ID}},
-	}, nil
+	since(r, 54, shown, api.Obj{"key_name": api.OrNil(v.KeyName)})
+	since(r, 57, shown, api.Obj{"user_data": nil})
+	return accepted(r, v, shown), nil
 }
 
 func (s *Service) resize(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
@@ -430,10 +321,8 @@ func (s *Service) changePassword(r *api.Request, v *db.Server, arg any) (*api.Re
 	if strOf(o, "adminPass") == "" {
 		return nil, invalid("changePassword", o, "'adminPass' is a required property")
 	}
-	return nil, api.Conflict(
-		"Failed to set admin password on %s because error setting admin password",
-		v.ID,
-	) // guests run no agent
+	// Guests run no agent.
+	return nil, api.Conflict("Failed to set admin password on %s because error setting admin password", v.ID)
 }
 
 func (s *Service) createImage(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
@@ -441,32 +330,23 @@ func (s *Service) createImage(r *api.Request, v *db.Server, arg any) (*api.Reply
 	if err != nil {
 		return nil, err
 	}
-	if err := validate("createImage", o, r.Version, []field{{name: "name", check: text(1, 255), required: true}, {name: "metadata", check: isObject}}); err != nil {
+	fields := []field{{name: "name", check: text(1, 255), required: true}, {name: "metadata", check: isObject}}
+	if err := validate("createImage", o, r.Version, fields); err != nil {
 		return nil, err
 	}
-	props := map[string]string{
-		"image_type":         "snapshot",
-		"instance_uuid":      v.ID,
-		"user_id":            v.UserID,
-		"base_image_ref":     v.ImageID,
-		"owner_project_name": r.Auth.ProjectName,
-		"owner_user_name":    r.Auth.UserName,
-	}
 	m := &db.Image{
-		Name: strOf(
-			o,
-			"name",
-		), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk, Size: -1, VirtualSize: -1,
-		Due: s.db.Now().Add(s.ActionDelay),
+		Name: strOf(o, "name"), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk,
+		Size: -1, VirtualSize: -1, Due: s.db.Now().Add(s.ActionDelay),
 	}
+	props := map[string]string{}
 	if base := s.db.Images.Get(v.ImageID); base != nil {
-		p := maps.Clone(base.Properties)
-		if p == nil {
-			p = map[string]string{}
-		}
-		maps.Copy(p, props)
-		props, m.MinRAM = p, base.MinRAM
+		maps.Copy(props, base.Properties)
+		m.MinRAM = base.MinRAM
 	}
+	maps.Copy(props, map[string]string{
+		"image_type": "snapshot", "instance_uuid": v.ID, "user_id": v.UserID, "base_image_ref": v.ImageID,
+		"owner_project_name": r.Auth.ProjectName, "owner_user_name": r.Auth.UserName,
+	})
 	if meta, ok := o["metadata"].(api.Obj); ok {
 		for k, x := range meta {
 			props[k] = pyStr(x)

@@ -1,72 +1,58 @@
 package compute
 
 import (
+	"slices"
+
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
 func (s *Service) attachmentRoutes() []api.Route {
 	const base = "/servers/{id}/os-volume_attachments"
-	return []api.Route{
-		{Method: "GET", Path: base, Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *db.Server) (any, error) {
-				l := api.List{}
-				for _, a := range s.attachmentsOf(v.ID) {
-					l = append(l, attachmentView(r, a))
-				}
-				return api.Obj{"volumeAttachments": l}, nil
-			})
-		}},
-		{Method: "GET", Path: base + "/{volume}", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *db.Server) (any, error) {
-				a, err := s.attachment(r, v)
-				if err != nil {
-					return nil, err
-				}
-				return api.Obj{"volumeAttachment": attachmentView(r, a)}, nil
-			})
-		}},
-		{Method: "POST", Path: base, Do: s.attachVolume},
-		{Method: "PUT", Path: base + "/{volume}", Min: api.V(85), Do: s.updateAttachment},
-		{Method: "DELETE", Path: base + "/{volume}", Do: s.detachVolume},
+	calls := api.Calls{
+		"GET " + base: s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+			view := func(a *db.Attachment) api.Obj { return attachmentView(r, a) }
+			return api.OK(api.Obj{"volumeAttachments": views(s.attachmentsOf(v.ID), view)})
+		}),
+		"GET " + base + "/{volume}": s.attachment(func(r *api.Request, _ *db.Server, a *db.Attachment) (*api.Reply, error) {
+			return api.OK(api.Obj{"volumeAttachment": attachmentView(r, a)})
+		}),
+		"POST " + base:                 s.server(s.attachVolume),
+		"DELETE " + base + "/{volume}": s.attachment(s.detachVolume),
 	}
+	return append(calls.Routes(api.Route{}), api.Route{
+		Method: "PUT", Path: base + "/{volume}", Min: api.V(85), Do: s.attachment(s.updateAttachment),
+	})
 }
 
 func attachmentView(r *api.Request, a *db.Attachment) api.Obj {
 	o := api.Obj{"volumeId": a.VolumeID, "serverId": a.ServerID, "device": a.Device}
-	if !r.Version.AtLeast(api.V(89)) {
-		o["id"] = a.VolumeID
-	} else {
-		o["attachment_id"], o["bdm_uuid"] = a.ID, a.BDM
-	}
-	if r.Version.AtLeast(api.V(70)) {
-		o["tag"] = orNil(a.Tag)
-	}
-	if r.Version.AtLeast(api.V(79)) {
-		o["delete_on_termination"] = a.DeleteOnTermination
-	}
+	until(r, 89, o, api.Obj{"id": a.VolumeID})
+	since(r, 89, o, api.Obj{"attachment_id": a.ID, "bdm_uuid": a.BDM})
+	since(r, 70, o, api.Obj{"tag": api.OrNil(a.Tag)})
+	since(r, 79, o, api.Obj{"delete_on_termination": a.DeleteOnTermination})
 	return o
 }
 
-func (s *Service) attachment(r *api.Request, v *db.Server) (*db.Attachment, error) {
-	id := r.Var("volume")
-	for _, a := range s.attachmentsOf(v.ID) {
-		if a.VolumeID == id {
-			return a, nil
+// attachment is a call about the attachment that the path names.
+func (s *Service) attachment(do func(*api.Request, *db.Server, *db.Attachment) (*api.Reply, error)) api.Handler {
+	return s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+		id := r.Var("volume")
+		all := s.attachmentsOf(v.ID)
+		if i := slices.IndexFunc(all, func(a *db.Attachment) bool { return a.VolumeID == id }); i >= 0 {
+			return do(r, v, all[i])
 		}
-	}
-	if s.db.Volumes.Get(id) == nil {
-		return nil, api.NotFound("Volume %s could not be found.", id)
-	}
-	return nil, api.NotFound("Instance %s is not attached to volume %s", v.ID, id)
+		if s.db.Volumes.Get(id) == nil {
+			return nil, errVolume(id)
+		}
+		return nil, api.NotFound("Instance %s is not attached to volume %s", v.ID, id)
+	})
 }
 
-func (s *Service) attachVolume(r *api.Request) (*api.Reply, error) {
-	in, err := r.Object("volumeAttachment")
-	if err != nil {
-		return nil, err
-	}
-	err = validate("volumeAttachment", in, r.Version, []field{
+func errVolume(id string) *api.Error { return api.NotFound("Volume %s could not be found.", id) }
+
+func (s *Service) attachVolume(r *api.Request, v *db.Server) (*api.Reply, error) {
+	in, err := body(r, "volumeAttachment", []field{
 		{name: "volumeId", check: isUUID, required: true},
 		{name: "device", check: orNull(text(0, 255))},
 		{name: "tag", check: tagForm, min: api.V(49)},
@@ -75,107 +61,59 @@ func (s *Service) attachVolume(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var o api.Obj
-	err = s.db.Update(func() error {
-		v, err := s.find(r)
-		if err != nil {
-			return err
-		}
-		if err := unlocked(r, v); err != nil {
-			return err
-		}
-		vol := s.db.Volumes.Get(strOf(in, "volumeId"))
-		if vol == nil || vol.ProjectID != v.ProjectID {
-			return api.NotFound("Volume %s could not be found.", strOf(in, "volumeId"))
-		}
-		switch v.VMState {
-		case db.VMActive, db.VMPaused, db.VMStopped, db.VMSuspend, db.VMShelved, db.VMResized:
-		default:
-			return api.Conflict("Cannot 'attach_volume' instance %s while it is in vm_state %s", v.ID, v.VMState)
-		}
-		if v.TaskState == "deleting" {
-			return api.Conflict("Cannot 'attach_volume' instance %s while it is in task_state %s", v.ID, v.TaskState)
-		}
-		a := &db.Attachment{ServerID: v.ID, Device: s.nextDevice(v), Tag: strOf(in, "tag"), BootIndex: -1}
-		a.DeleteOnTermination, _ = boolOf(in["delete_on_termination"])
-		if err := s.Volumes.Attach(vol, a); err != nil {
-			return err
-		}
-		s.record(r, v, "attach_volume")
-		s.finished(v, "")
-		o = attachmentView(r, a)
-		o["id"] = a.VolumeID
-		delete(o, "attachment_id")
-		delete(o, "bdm_uuid")
-		return nil
-	})
-	if err != nil {
+	vol := s.db.Volumes.Get(strOf(in, "volumeId"))
+	if vol == nil || vol.ProjectID != v.ProjectID {
+		return nil, errVolume(strOf(in, "volumeId"))
+	}
+	switch v.VMState {
+	case db.VMActive, db.VMPaused, db.VMStopped, db.VMSuspend, db.VMShelved, db.VMResized:
+	default:
+		return nil, errState("attach_volume", v)
+	}
+	if v.TaskState == "deleting" {
+		return nil, errTask("attach_volume", v)
+	}
+	a := &db.Attachment{ServerID: v.ID, Device: s.nextDevice(v), Tag: strOf(in, "tag"), BootIndex: -1}
+	a.DeleteOnTermination, _ = boolOf(in["delete_on_termination"])
+	if err := s.Volumes.Attach(vol, a); err != nil {
 		return nil, err
 	}
+	s.done(r, v, "attach_volume")
+	o := attachmentView(r, a)
+	o["id"] = a.VolumeID
+	delete(o, "attachment_id")
+	delete(o, "bdm_uuid")
 	return api.OK(api.Obj{"volumeAttachment": o})
 }
 
 // updateAttachment changes delete_on_termination; swapping volumes is for
 // administrators of real clouds.
-func (s *Service) updateAttachment(r *api.Request) (*api.Reply, error) {
+func (s *Service) updateAttachment(r *api.Request, _ *db.Server, a *db.Attachment) (*api.Reply, error) {
 	in, err := r.Object("volumeAttachment")
 	if err != nil {
 		return nil, err
 	}
-	err = s.db.Update(func() error {
-		v, err := s.find(r)
-		if err != nil {
-			return err
-		}
-		a, err := s.attachment(r, v)
-		if err != nil {
-			return err
-		}
-		if id := strOf(in, "volumeId"); id != a.VolumeID {
-			return forbidden("os_compute_api:os-volumes-attachments:swap")
-		}
-		b, ok := boolOf(in["delete_on_termination"])
-		if !ok {
-			return invalid("volumeAttachment", in, "'delete_on_termination' is a required property")
-		}
-		a.DeleteOnTermination = b
-		s.db.Attachments.Put(a)
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	if strOf(in, "volumeId") != a.VolumeID {
+		return nil, forbidden("os_compute_api:os-volumes-attachments:swap")
 	}
+	b, ok := boolOf(in["delete_on_termination"])
+	if !ok {
+		return nil, invalid("volumeAttachment", in, "'delete_on_termination' is a required property")
+	}
+	a.DeleteOnTermination = b
+	s.db.Attachments.Put(a)
 	return api.Accepted(nil)
 }
 
-func (s *Service) detachVolume(r *api.Request) (*api.Reply, error) {
-	err := s.db.Update(func() error {
-		v, err := s.find(r)
-		if err != nil {
-			return err
-		}
-		if err := unlocked(r, v); err != nil {
-			return err
-		}
-		a, err := s.attachment(r, v)
-		if err != nil {
-			return err
-		}
-		if a.BootIndex == 0 {
-			return api.BadRequest("Cannot detach a root device volume")
-		}
-		if a.Status != "attached" {
-			return api.BadRequest(
-				"Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.",
-			)
-		}
-		s.record(r, v, "detach_volume")
-		s.Volumes.Detach(a)
-		s.finished(v, "")
-		return nil
-	})
-	if err != nil {
-		return nil, err
+func (s *Service) detachVolume(r *api.Request, v *db.Server, a *db.Attachment) (*api.Reply, error) {
+	if a.BootIndex == 0 {
+		return nil, api.BadRequest("Cannot detach a root device volume")
 	}
+	if a.Status != "attached" {
+		return nil, api.BadRequest(
+			"Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.")
+	}
+	s.Volumes.Detach(a)
+	s.done(r, v, "detach_volume")
 	return api.Accepted(nil)
 }

@@ -58,13 +58,12 @@ func (s *Service) build(v *db.Server, now time.Time) {
 	switch v.TaskState {
 	case taskScheduling:
 		v.Host = host
-		if err := s.plug(v); err != nil {
-			v.Host = ""
-			s.fail(v, fmt.Sprintf("Build of instance %s aborted: %s", v.ID, err))
-			return
+		err := s.plug(v)
+		if err == nil {
+			err = s.makeVolumes(v)
 		}
-		if err := s.makeVolumes(v); err != nil {
-			s.fail(v, fmt.Sprintf("Build of instance %s aborted: %s", v.ID, err))
+		if err != nil {
+			s.abort(v, err)
 			return
 		}
 		v.TaskState = taskDisks
@@ -73,8 +72,7 @@ func (s *Service) build(v *db.Server, now time.Time) {
 	case taskDisks:
 		ready, err := s.attachVolumes(v)
 		if err != nil {
-			s.fail(v, fmt.Sprintf("Build of instance %s aborted: %s", v.ID, err))
-			return
+			s.abort(v, err)
 		}
 		if !ready {
 			return
@@ -95,8 +93,7 @@ func (s *Service) build(v *db.Server, now time.Time) {
 		}
 		up, failed := s.guestUp(v)
 		if failed != "" {
-			s.fail(v, fmt.Sprintf("Build of instance %s aborted: %s", v.ID, failed))
-			return
+			s.abort(v, errors.New(failed))
 		}
 		if !up {
 			return
@@ -124,6 +121,10 @@ func (s *Service) guestUp(v *db.Server) (up bool, failed string) {
 	return v.GuestError == "", v.GuestError
 }
 
+func (s *Service) abort(v *db.Server, err error) {
+	s.fail(v, fmt.Sprintf("Build of instance %s aborted: %s", v.ID, err))
+}
+
 // fail ends a build in ERROR. What was made for the server is given back, as
 // Nova does.
 func (s *Service) fail(v *db.Server, message string) {
@@ -145,32 +146,32 @@ func (s *Service) plug(v *db.Server) error {
 		}
 	}
 	for _, want := range v.Plan.Networks {
-		if err := s.plugOne(v, want, groups); err != nil {
+		if _, err := s.plugOne(v, want, groups); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) plugOne(v *db.Server, want db.PlannedPort, groups []string) error {
+var errNetwork = errors.New("Failed to allocate the network(s), not rescheduling.")
+
+func (s *Service) plugOne(v *db.Server, want db.PlannedPort, groups []string) (*db.Port, error) {
 	if want.PortID != "" {
 		p := s.db.Ports.Get(want.PortID)
 		if p == nil || p.DeviceID != "" && p.DeviceID != v.ID {
-			return fmt.Errorf("Port %s is still in use.", want.PortID)
+			return nil, fmt.Errorf("Port %s is still in use.", want.PortID)
 		}
 		p.DeviceID, p.DeviceOwner, p.HostID, p.Tag = v.ID, "compute:"+zone, host, want.Tag
 		p.Revision++
 		s.db.Ports.Put(p)
-		return nil
+		return p, nil
 	}
 	n := s.db.Networks.Get(want.NetworkID)
 	if n == nil || n.External && n.ProjectID != v.ProjectID && !s.db.SharedWith(n, v.ProjectID) {
-		return fmt.Errorf("Failed to allocate the network(s), not rescheduling.")
+		return nil, errNetwork
 	}
 	p := &db.Port{
-		Std: db.Std{
-			ProjectID: v.ProjectID,
-		}, NetworkID: want.NetworkID, AdminUp: true, DeviceID: v.ID, DeviceOwner: "compute:" + zone,
+		Std: db.Std{ProjectID: v.ProjectID}, NetworkID: want.NetworkID, AdminUp: true, DeviceID: v.ID, DeviceOwner: "compute:" + zone,
 		SecurityGroups: groups, PortSecurity: n.PortSecurity, HostID: host, Tag: want.Tag, NovaMade: true,
 	}
 	if !n.PortSecurity {
@@ -183,15 +184,12 @@ func (s *Service) plugOne(v *db.Server, want db.PlannedPort, groups []string) er
 	if err := s.Network.InsertPort(p, fixed); err != nil {
 		var e *api.Error
 		if errors.As(err, &e) && e.Type == "InvalidIpForNetwork" {
-			return fmt.Errorf(
-				"Invalid input received: Fixed IP %s is not a valid ip address for network %s.",
-				want.FixedIP,
-				want.NetworkID,
-			)
+			return nil, fmt.Errorf("Invalid input received: Fixed IP %s is not a valid ip address for network %s.",
+				want.FixedIP, want.NetworkID)
 		}
-		return fmt.Errorf("Failed to allocate the network(s), not rescheduling.")
+		return nil, errNetwork
 	}
-	return nil
+	return p, nil
 }
 
 // unplug takes a server's ports away: those Nova made go, those it was given
@@ -224,12 +222,7 @@ func (s *Service) makeVolumes(v *db.Server) error {
 			continue
 		}
 		vol := &db.Volume{
-			ProjectID:      v.ProjectID,
-			UserID:         v.UserID,
-			Size:           d.Size,
-			Type:           d.VolumeType,
-			Zone:           zone,
-			HasDescription: true,
+			ProjectID: v.ProjectID, UserID: v.UserID, Size: d.Size, Type: d.VolumeType, Zone: zone, HasDescription: true,
 		}
 		switch d.Source {
 		case "image":
@@ -270,9 +263,7 @@ func (s *Service) attachVolumes(v *db.Server) (ready bool, err error) {
 			return false, fmt.Errorf("Volume %s could not be found.", d.VolumeID)
 		case vol.Status == "error":
 			return false, fmt.Errorf(
-				"Volume %s did not finish being created even after we waited 0 seconds or 1 attempts. And its status is error.",
-				d.VolumeID,
-			)
+				"Volume %s did not finish being created even after we waited 0 seconds or 1 attempts. And its status is error.", d.VolumeID)
 		case vol.Status == "creating" || vol.Status == "downloading":
 			return false, nil
 		}
@@ -282,11 +273,7 @@ func (s *Service) attachVolumes(v *db.Server) (ready bool, err error) {
 			continue
 		}
 		a := &db.Attachment{
-			ServerID:            v.ID,
-			Device:              d.Device,
-			Tag:                 d.Tag,
-			DeleteOnTermination: d.DeleteOnTermination,
-			BootIndex:           -1,
+			ServerID: v.ID, Device: d.Device, Tag: d.Tag, DeleteOnTermination: d.DeleteOnTermination, BootIndex: -1,
 		}
 		if d.BootIndex != nil {
 			a.BootIndex = *d.BootIndex

@@ -103,37 +103,26 @@ func (s *Service) createServers(r *api.Request) (*api.Reply, error) {
 	if err := s.understand(r, o); err != nil {
 		return nil, err
 	}
-	var made []*db.Server
-	err = s.db.Update(func() error {
-		if err := s.resolve(r, o); err != nil {
-			return err
-		}
-		made = s.insertServers(r, o)
-		return nil
-	})
-	if err != nil {
+	if err := s.resolve(r, o); err != nil {
 		return nil, err
 	}
-	first := made[0]
+	first := s.insertServers(r, o)
 	if ok, _ := boolOf(in["return_reservation_id"]); ok {
 		return api.Accepted(api.Obj{"reservation_id": first.ReservationID})
 	}
-	groups := api.List{}
-	for _, g := range first.Plan.SecurityGroups {
-		groups = append(groups, api.Obj{"name": g})
-	}
+	groups := views(first.Plan.SecurityGroups, func(g string) api.Obj { return api.Obj{"name": g} })
+	return accepted(r, first, api.Obj{
+		"id": first.ID, "links": links(r, "servers", first.ID), "OS-DCF:diskConfig": first.DiskConfig,
+		"security_groups": groups, "adminPass": first.AdminPass,
+	}), nil
+}
+
+// accepted answers with a server that is under way.
+func accepted(r *api.Request, v *db.Server, view api.Obj) *api.Reply {
 	return &api.Reply{
-		Status: 202, Header: map[string][]string{"Location": {r.Root + "/v2.1/servers/" + first.ID}},
-		Body: api.Obj{
-			"server": api.Obj{
-				"id":                first.ID,
-				"links":             links(r, "servers", first.ID),
-				"OS-DCF:diskConfig": first.DiskConfig,
-				"security_groups":   groups,
-				"adminPass":         first.AdminPass,
-			},
-		},
-	}, nil
+		Status: 202, Body: api.Obj{"server": view},
+		Header: map[string][]string{"Location": {r.Root + "/v2.1/servers/" + v.ID}},
+	}
 }
 
 // understand checks the body by itself.
@@ -199,24 +188,10 @@ func (s *Service) understand(r *api.Request, o *order) error {
 		}
 	}
 	if m, ok := in["metadata"].(api.Obj); ok {
-		v.Metadata = map[string]string{}
-		for k, x := range m {
-			v.Metadata[k] = x.(string)
-		}
+		v.Metadata = pairs(m)
 	}
 	if d := strOf(in, "user_data"); d != "" {
 		v.UserData, _ = decodeBase64(d) // the schema has looked at it
-	}
-	for _, p := range list(in["personality"]) {
-		f, _ := p.(api.Obj)
-		data, err := decodeBase64(strOf(f, "contents"))
-		if err != nil || strOf(f, "path") == "" {
-			return invalid("personality", in["personality"], "file contents have to be base64, with a path")
-		}
-		if v.Personality == nil {
-			v.Personality = map[string][]byte{}
-		}
-		v.Personality[strOf(f, "path")] = data
 	}
 	if err := understandNetworks(r, o); err != nil {
 		return err
@@ -224,7 +199,45 @@ func (s *Service) understand(r *api.Request, o *order) error {
 	return understandDisks(r, o)
 }
 
+// resolveFiles reads the files that a server is to be given.
+func (s *Service) resolveFiles(_ *api.Request, o *order) error {
+	v := &o.server
+	files := list(o.in["personality"])
+	allows := func(quota string, n int) bool { return s.quotas.Allows(v.ProjectID, quota, n) }
+	if !allows("injected_files", len(files)) {
+		return api.Forbidden("Personality file limit exceeded")
+	}
+	for _, p := range files {
+		f, _ := p.(api.Obj)
+		path := strOf(f, "path")
+		data, err := decodeBase64(strOf(f, "contents"))
+		switch {
+		case err != nil || path == "":
+			return invalid("personality", o.in["personality"], "file contents have to be base64, with a path")
+		case !allows("injected_file_path_bytes", len(path)):
+			return api.Forbidden("Personality file path exceeds maximum %d", s.quotas.Limit(v.ProjectID, "injected_file_path_bytes"))
+		case !allows("injected_file_content_bytes", len(data)):
+			return api.Forbidden("Personality file content exceeds maximum %d",
+				s.quotas.Limit(v.ProjectID, "injected_file_content_bytes"))
+		}
+		if v.Personality == nil {
+			v.Personality = map[string][]byte{}
+		}
+		v.Personality[path] = data
+	}
+	return nil
+}
+
 func list(v any) []any { l, _ := v.([]any); return l }
+
+// pairs are the texts of a JSON object that has been checked.
+func pairs(o api.Obj) map[string]string {
+	out := map[string]string{}
+	for k, v := range o {
+		out[k], _ = v.(string)
+	}
+	return out
+}
 
 // hostname makes a host name of a server's name, as Nova does.
 func hostname(name string) string {
@@ -289,12 +302,7 @@ func understandDisks(r *api.Request, o *order) error {
 		if !ok {
 			return invalid("block_device_mapping", o.in["block_device_mapping"], pyRepr(e)+" is not of type 'object'")
 		}
-		d := db.PlannedDisk{
-			Source:      "volume",
-			Destination: "volume",
-			UUID:        strOf(m, "volume_id"),
-			Device:      strOf(m, "device_name"),
-		}
+		d := db.PlannedDisk{Source: "volume", Destination: "volume", UUID: strOf(m, "volume_id"), Device: strOf(m, "device_name")}
 		if id := strOf(m, "snapshot_id"); id != "" {
 			d.Source, d.UUID = "snapshot", id
 		}
@@ -319,37 +327,26 @@ func understandDisks(r *api.Request, o *order) error {
 			continue
 		}
 		d := db.PlannedDisk{
-			Source: strOf(
-				m,
-				"source_type",
-			), Destination: strOf(m, "destination_type"), UUID: strOf(m, "uuid"), Device: strOf(m, "device_name"),
+			Source: cmp.Or(strOf(m, "source_type"), "volume"), UUID: strOf(m, "uuid"), Device: strOf(m, "device_name"),
 			Tag: strOf(m, "tag"), VolumeType: strOf(m, "volume_type"),
 		}
+		d.Destination = cmp.Or(strOf(m, "destination_type"), map[string]string{"blank": "local", "image": "local"}[d.Source], "volume")
 		d.Size, _ = intOf(m["volume_size"])
 		d.DeleteOnTermination, _ = boolOf(m["delete_on_termination"])
 		if n, ok := intOf(m["boot_index"]); ok {
 			d.BootIndex = &n
 		}
-		if d.Source == "" {
-			d.Source = "volume"
-		}
-		if d.Destination == "" {
-			d.Destination = map[string]string{"blank": "local", "image": "local"}[d.Source]
-			d.Destination = cmp.Or(d.Destination, "volume")
-		}
-		if d.Source != "blank" && d.UUID == "" {
+		blank := d.Source == "blank"
+		switch {
+		case !blank && d.UUID == "":
 			return api.BadRequest("Block Device Mapping is Invalid: Missing device UUID.")
-		}
-		if d.Source == "blank" && d.UUID != "" {
+		case blank && d.UUID != "":
 			return api.BadRequest("Block Device Mapping is Invalid: Invalid device UUID.")
-		}
-		if d.Source == "blank" && d.Size == 0 {
+		case blank && d.Size == 0:
 			return api.BadRequest("Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
-		}
-		if d.Source == "image" && d.Destination == "volume" && d.Size == 0 {
+		case d.Source == "image" && d.Destination == "volume" && d.Size == 0:
 			return api.BadRequest("Images with destination_type 'volume' need to have a non-zero size specified")
-		}
-		if (d.Source == "volume" || d.Source == "snapshot") && d.Destination == "local" {
+		case (d.Source == "volume" || d.Source == "snapshot") && d.Destination == "local":
 			return api.BadRequest("Block Device Mapping is Invalid: Mapping %s to local is not supported.", d.Source)
 		}
 		o.server.Plan.Disks = append(o.server.Plan.Disks, d)
@@ -379,7 +376,7 @@ func (s *Service) overQuota(v *db.Server, n int) error {
 		name string
 		want int
 	}{{"cores", n * v.Flavor.VCPUs}, {"instances", n}, {"ram", n * v.Flavor.RAM}} {
-		limit, have := s.limit(v.ProjectID, q.name), s.used(v.ProjectID, q.name)
+		limit, have := s.quotas.Limit(v.ProjectID, q.name), s.used(v.ProjectID, q.name)
 		if limit >= 0 && have+q.want > limit {
 			names, wanted = append(names, q.name), append(wanted, fmt.Sprint(q.want))
 			used, limits = append(used, fmt.Sprint(have)), append(limits, fmt.Sprint(limit))
@@ -389,18 +386,12 @@ func (s *Service) overQuota(v *db.Server, n int) error {
 		return nil
 	}
 	join := func(l []string) string { return strings.Join(l, ", ") }
-	return api.Forbidden(
-		"Quota exceeded for %s: Requested %s, but already used %s of %s %s",
-		join(names),
-		join(wanted),
-		join(used),
-		join(limits),
-		join(names),
-	)
+	return api.Forbidden("Quota exceeded for %s: Requested %s, but already used %s of %s %s",
+		join(names), join(wanted), join(used), join(limits), join(names))
 }
 
-func (s *Service) insertServers(r *api.Request, o *order) []*db.Server {
-	var made []*db.Server
+// insertServers starts an order's servers and returns the first.
+func (s *Service) insertServers(r *api.Request, o *order) (first *db.Server) {
 	reservation := "r-" + strings.ToLower(db.RandomString(8))
 	for i := range o.count {
 		v := o.server
@@ -418,7 +409,9 @@ func (s *Service) insertServers(r *api.Request, o *order) []*db.Server {
 			s.db.ServerGroups.Put(g)
 		}
 		s.record(r, &v, "create")
-		made = append(made, &v)
+		if first == nil {
+			first = &v
+		}
 	}
-	return made
+	return first
 }

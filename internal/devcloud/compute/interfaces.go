@@ -1,60 +1,58 @@
 package compute
 
 import (
+	"slices"
+
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func (s *Service) interfaceRoutes() []api.Route {
-	return []api.Route{
-		{Method: "GET", Path: "/servers/{id}/os-interface", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *db.Server) (any, error) {
-				l := api.List{}
-				for _, p := range s.portsOf(v.ID) {
-					l = append(l, interfaceView(r, p))
-				}
-				return api.Obj{"interfaceAttachments": l}, nil
-			})
-		}},
-		{Method: "GET", Path: "/servers/{id}/os-interface/{port}", Do: func(r *api.Request) (*api.Reply, error) {
-			return s.with(r, func(v *db.Server) (any, error) {
-				for _, p := range s.portsOf(v.ID) {
-					if p.ID == r.Var("port") {
-						return api.Obj{"interfaceAttachment": interfaceView(r, p)}, nil
-					}
-				}
+func (s *Service) interfaceCalls() api.Calls {
+	const base = "/servers/{id}/os-interface"
+	return api.Calls{
+		"GET " + base: s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+			view := func(p *db.Port) api.Obj { return interfaceView(r, p) }
+			return api.OK(api.Obj{"interfaceAttachments": views(s.portsOf(v.ID), view)})
+		}),
+		"GET " + base + "/{port}": s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+			p := s.portOf(r, v)
+			if p == nil {
 				return nil, api.NotFound("Instance %s does not have a port with id %s", v.ID, r.Var("port"))
-			})
-		}},
-		{Method: "POST", Path: "/servers/{id}/os-interface", Do: s.attachInterface},
-		{Method: "DELETE", Path: "/servers/{id}/os-interface/{port}", Do: s.detachInterface},
+			}
+			return api.OK(api.Obj{"interfaceAttachment": interfaceView(r, p)})
+		}),
+		"POST " + base: s.server(s.attachInterface),
+		"DELETE " + base + "/{port}": s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+			if p := s.portOf(r, v); p != nil { // without one Nova finds out later, and tells nobody
+				s.unplugOne(p)
+				s.done(r, v, "detach_interface")
+			}
+			return api.Accepted(nil)
+		}),
 	}
+}
+
+// portOf is the server's port that the path names, or nil.
+func (s *Service) portOf(r *api.Request, v *db.Server) *db.Port {
+	ports := s.portsOf(v.ID)
+	i := slices.IndexFunc(ports, func(p *db.Port) bool { return p.ID == r.Var("port") })
+	if i < 0 {
+		return nil
+	}
+	return ports[i]
 }
 
 func interfaceView(r *api.Request, p *db.Port) api.Obj {
-	fixed := api.List{}
-	for _, f := range p.FixedIPs {
-		fixed = append(fixed, api.Obj{"subnet_id": f.SubnetID, "ip_address": f.IPAddress})
-	}
 	o := api.Obj{
-		"net_id":     p.NetworkID,
-		"port_id":    p.ID,
-		"mac_addr":   p.MAC,
-		"port_state": p.Status,
-		"fixed_ips":  fixed,
+		"net_id": p.NetworkID, "port_id": p.ID, "mac_addr": p.MAC, "port_state": p.Status,
+		"fixed_ips": append([]db.FixedIP{}, p.FixedIPs...),
 	}
-	if r.Version.AtLeast(api.V(70)) {
-		o["tag"] = orNil(p.Tag)
-	}
+	since(r, 70, o, api.Obj{"tag": api.OrNil(p.Tag)})
 	return o
 }
 
-func (s *Service) attachInterface(r *api.Request) (*api.Reply, error) {
-	in, err := r.Object("interfaceAttachment")
-	if err != nil {
-		return nil, err
-	}
-	err = validate("interfaceAttachment", in, r.Version, []field{
+func (s *Service) attachInterface(r *api.Request, v *db.Server) (*api.Reply, error) {
+	in, err := body(r, "interfaceAttachment", []field{
 		{name: "net_id", check: orNull(isUUID)},
 		{name: "port_id", check: orNull(isUUID)},
 		{name: "fixed_ips", check: isList},
@@ -73,45 +71,20 @@ func (s *Service) attachInterface(r *api.Request) (*api.Reply, error) {
 		return nil, api.BadRequest("Must not input both network_id and port_id")
 	case want.FixedIP != "" && want.NetworkID == "":
 		return nil, api.BadRequest("Must input network_id when request IP address")
+	case v.VMState != db.VMActive && v.VMState != db.VMStopped && v.VMState != db.VMPaused:
+		return nil, errState("attach_interface", v)
 	}
-	var o api.Obj
-	err = s.db.Update(func() error {
-		v, err := s.find(r)
-		if err != nil {
-			return err
-		}
-		if err := unlocked(r, v); err != nil {
-			return err
-		}
-		if v.VMState != db.VMActive && v.VMState != db.VMStopped && v.VMState != db.VMPaused {
-			return api.Conflict("Cannot 'attach_interface' instance %s while it is in vm_state %s", v.ID, v.VMState)
-		}
-		if err := s.checkInterface(r, v, &want); err != nil {
-			return err
-		}
-		before := map[string]bool{}
-		for _, p := range s.portsOf(v.ID) {
-			before[p.ID] = true
-		}
-		if err := s.plugOne(v, want, []string{s.Network.DefaultGroup(v.ProjectID).ID}); err != nil {
-			return api.BadRequest("%s", plainError(err))
-		}
-		s.record(r, v, "attach_interface")
-		for _, p := range s.portsOf(v.ID) {
-			if before[p.ID] {
-				continue
-			}
-			p.Status = "ACTIVE"
-			s.db.Ports.Put(p)
-			o = interfaceView(r, p)
-		}
-		s.finished(v, "")
-		return nil
-	})
-	if err != nil {
+	if err := s.checkInterface(r, v, &want); err != nil {
 		return nil, err
 	}
-	return api.OK(api.Obj{"interfaceAttachment": o})
+	p, err := s.plugOne(v, want, []string{s.Network.DefaultGroup(v.ProjectID).ID})
+	if err != nil {
+		return nil, api.BadRequest("%s", plainError(err))
+	}
+	p.Status = "ACTIVE"
+	s.db.Ports.Put(p)
+	s.done(r, v, "attach_interface")
+	return api.OK(api.Obj{"interfaceAttachment": interfaceView(r, p)})
 }
 
 // checkInterface refuses impossible requests and fills in the network where
@@ -142,29 +115,4 @@ func (s *Service) checkInterface(r *api.Request, v *db.Server, want *db.PlannedP
 		return api.NotFound("Network %s could not be found.", want.NetworkID)
 	}
 	return nil
-}
-
-func (s *Service) detachInterface(r *api.Request) (*api.Reply, error) {
-	err := s.db.Update(func() error {
-		v, err := s.find(r)
-		if err != nil {
-			return err
-		}
-		if err := unlocked(r, v); err != nil {
-			return err
-		}
-		for _, p := range s.portsOf(v.ID) {
-			if p.ID == r.Var("port") {
-				s.record(r, v, "detach_interface")
-				s.unplugOne(p)
-				s.finished(v, "")
-				return nil
-			}
-		}
-		return nil // Nova finds out later, and tells nobody
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.Accepted(nil)
 }

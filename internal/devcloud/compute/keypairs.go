@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"maps"
 	"regexp"
 	"strings"
 	"sync"
@@ -15,12 +16,10 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func (s *Service) keyPairRoutes() []api.Route {
-	return []api.Route{
-		{Method: "GET", Path: "/os-keypairs", Do: s.listKeyPairs},
-		{Method: "POST", Path: "/os-keypairs", Do: s.createKeyPair},
-		{Method: "GET", Path: "/os-keypairs/{name}", Do: s.showKeyPair},
-		{Method: "DELETE", Path: "/os-keypairs/{name}", Do: s.deleteKeyPair},
+func (s *Service) keyPairCalls() api.Calls {
+	return api.Calls{
+		"GET /os-keypairs": s.listKeyPairs, "POST /os-keypairs": s.createKeyPair,
+		"GET /os-keypairs/{name}": s.showKeyPair, "DELETE /os-keypairs/{name}": s.deleteKeyPair,
 	}
 }
 
@@ -51,9 +50,7 @@ func keyOwner(r *api.Request) (string, error) {
 
 func keyView(r *api.Request, k *db.KeyPair) api.Obj {
 	o := api.Obj{"name": k.Name, "public_key": k.PublicKey, "fingerprint": k.Fingerprint}
-	if r.Version.AtLeast(api.V(2)) {
-		o["type"] = k.Type
-	}
+	since(r, 2, o, api.Obj{"type": k.Type})
 	return o
 }
 
@@ -62,37 +59,13 @@ func (s *Service) listKeyPairs(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := r.HTTP.URL.Query()
-	limit, ok := api.Limit(q)
-	if !ok {
-		return nil, api.BadRequest(
-			"Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'",
-			q.Get("limit"),
-			q.Get("limit"),
-		)
-	}
-	var keys []*db.KeyPair
-	s.db.View(func() { keys = s.db.KeyPairs.Where(func(k *db.KeyPair) bool { return k.UserID == owner }) })
+	keys := s.db.KeyPairs.Where(func(k *db.KeyPair) bool { return k.UserID == owner })
 	sortBy(keys, func(k *db.KeyPair) string { return k.Name })
-	marker := ""
-	if r.Version.AtLeast(api.V(35)) {
-		marker = q.Get("marker")
-	} else {
-		limit = 0
+	view := func(k *db.KeyPair) api.Obj { return api.Obj{"keypair": keyView(r, k)} }
+	if !r.Version.AtLeast(api.V(35)) { // which brought pages
+		return api.OK(api.Obj{"keypairs": views(keys, view)})
 	}
-	page, err := api.Paginate(keys, func(k *db.KeyPair) string { return k.Name }, limit, maxPage, marker)
-	if err != nil {
-		return nil, api.BadRequest("marker [%s] not found", marker)
-	}
-	l := api.List{}
-	for _, k := range page.Items {
-		l = append(l, api.Obj{"keypair": keyView(r, k)})
-	}
-	body := api.Obj{"keypairs": l}
-	if page.Next != "" && r.Version.AtLeast(api.V(35)) {
-		body["keypairs_links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, page.Next)}}
-	}
-	return api.OK(body)
+	return paged(r, "keypairs", keys, func(k *db.KeyPair) string { return k.Name }, view)
 }
 
 var (
@@ -101,11 +74,7 @@ var (
 )
 
 func (s *Service) createKeyPair(r *api.Request) (*api.Reply, error) {
-	in, err := r.Object("keypair")
-	if err != nil {
-		return nil, err
-	}
-	err = validate("keypair", in, r.Version, []field{
+	in, err := body(r, "keypair", []field{
 		{name: "name", check: text(1, 255), required: true},
 		{name: "public_key", check: isString, max: api.V(91)},
 		{name: "public_key", check: isString, min: api.V(92), required: true},
@@ -142,20 +111,14 @@ func (s *Service) createKeyPair(r *api.Request) (*api.Reply, error) {
 		return nil, api.BadRequest("Keypair data is invalid: failed to generate fingerprint")
 	}
 	k.ID = keyID(k.UserID, k.Name)
-	err = s.db.Update(func() error {
-		if s.db.KeyPairs.Get(k.ID) != nil {
-			return api.Conflict("Key pair '%s' already exists.", k.Name)
-		}
-		if n := s.limit(r.Auth.ProjectID, "key_pairs"); n >= 0 &&
-			s.db.KeyPairs.Count(func(x *db.KeyPair) bool { return x.UserID == k.UserID }) >= n {
-			return api.Forbidden("Quota exceeded, too many key pairs.")
-		}
-		s.db.KeyPairs.Insert(k)
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	if s.db.KeyPairs.Get(k.ID) != nil {
+		return nil, api.Conflict("Key pair '%s' already exists.", k.Name)
 	}
+	have := s.db.KeyPairs.Count(func(x *db.KeyPair) bool { return x.UserID == k.UserID })
+	if !s.quotas.Allows(r.Auth.ProjectID, "key_pairs", have+1) {
+		return nil, api.Forbidden("Quota exceeded, too many key pairs.")
+	}
+	s.db.KeyPairs.Insert(k)
 	o := keyView(r, k)
 	o["user_id"] = k.UserID
 	if private != "" {
@@ -182,44 +145,39 @@ func generateKey() (private, public string, err error) {
 	return private, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(pub))) + " Generated-by-Nova", nil
 }
 
-func errKey(name, user string) *api.Error {
-	return api.NotFound("Keypair %s not found for user %s", name, user)
-}
-
-func (s *Service) showKeyPair(r *api.Request) (*api.Reply, error) {
+// keyPair is the key pair that the path names.
+func (s *Service) keyPair(r *api.Request) (*db.KeyPair, error) {
 	owner, err := keyOwner(r)
 	if err != nil {
 		return nil, err
 	}
-	var k *db.KeyPair
-	s.db.View(func() { k = s.db.KeyPairs.Get(keyID(owner, r.Var("name"))) })
+	k := s.db.KeyPairs.Get(keyID(owner, r.Var("name")))
 	if k == nil {
-		return nil, errKey(r.Var("name"), owner)
+		return nil, api.NotFound("Keypair %s not found for user %s", r.Var("name"), owner)
+	}
+	return k, nil
+}
+
+func (s *Service) showKeyPair(r *api.Request) (*api.Reply, error) {
+	k, err := s.keyPair(r)
+	if err != nil {
+		return nil, err
 	}
 	o := keyView(r, k)
-	o["user_id"], o["created_at"], o["updated_at"] = k.UserID, micros(k.Created), nil
-	o["deleted"], o["deleted_at"], o["id"] = false, nil, k.Seq
+	maps.Copy(o, api.Obj{
+		"user_id": k.UserID, "created_at": micros(k.Created), "updated_at": nil, "deleted": false, "deleted_at": nil, "id": k.Seq,
+	})
 	return api.OK(api.Obj{"keypair": o})
 }
 
 func (s *Service) deleteKeyPair(r *api.Request) (*api.Reply, error) {
-	owner, err := keyOwner(r)
+	k, err := s.keyPair(r)
 	if err != nil {
 		return nil, err
 	}
-	err = s.db.Update(func() error {
-		id := keyID(owner, r.Var("name"))
-		if s.db.KeyPairs.Get(id) == nil {
-			return errKey(r.Var("name"), owner)
-		}
-		s.db.KeyPairs.Delete(id)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
+	s.db.KeyPairs.Delete(k.ID)
 	if r.Version.AtLeast(api.V(2)) {
-		return api.NoContent()
+		return nil, nil
 	}
 	return api.Accepted(nil)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,87 +14,65 @@ import (
 )
 
 func (s *Service) miscRoutes() []api.Route {
-	admin := func(path, rule string, do api.Handler) api.Route {
-		return api.Route{Method: "GET", Path: path, Do: s.adminOnly("os_compute_api:"+rule, do)}
+	admin := func(rule string, do api.Handler) api.Handler { return s.adminOnly("os_compute_api:"+rule, do) }
+	zones := func(hosts any) api.Handler {
+		return func(*api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"availabilityZoneInfo": api.List{
+				api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true}, "hosts": hosts},
+			}})
+		}
 	}
-	routes := []api.Route{
-		{Method: "GET", Path: "/os-availability-zone", Do: func(*api.Request) (*api.Reply, error) {
-			return api.OK(
-				api.Obj{
-					"availabilityZoneInfo": api.List{
-						api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true}, "hosts": nil},
-					},
-				},
-			)
-		}},
-		{
-			Method: "GET",
-			Path:   "/os-availability-zone/detail",
-			Do: s.adminOnly("os_compute_api:os-availability-zone:detail", func(*api.Request) (*api.Reply, error) {
-				return api.OK(api.Obj{"availabilityZoneInfo": api.List{api.Obj{
-					"zoneName": zone, "zoneState": api.Obj{"available": true},
-					"hosts": api.Obj{
-						host: api.Obj{"nova-compute": api.Obj{"available": true, "active": true, "updated_at": nil}},
-					},
-				}}})
-			}),
+	hypervisors := func(detail bool) api.Handler {
+		return func(r *api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, detail)}})
+		}
+	}
+	calls := api.Calls{
+		"GET /os-availability-zone": zones(nil),
+		"GET /os-availability-zone/detail": admin("os-availability-zone:detail", zones(api.Obj{
+			host: api.Obj{"nova-compute": api.Obj{"available": true, "active": true, "updated_at": nil}},
+		})),
+		"GET /extensions": func(*api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"extensions": views(extensions, extensionView)})
 		},
-		{Method: "GET", Path: "/extensions", Do: func(*api.Request) (*api.Reply, error) {
-			l := api.List{}
-			for i := range extensions {
-				l = append(l, extensionView(extensions[i]))
-			}
-			return api.OK(api.Obj{"extensions": l})
-		}},
-		{Method: "GET", Path: "/extensions/{alias}", Do: func(r *api.Request) (*api.Reply, error) {
-			for _, e := range extensions {
-				if e == r.Var("alias") {
-					return api.OK(api.Obj{"extension": extensionView(e)})
-				}
+		"GET /extensions/{alias}": func(r *api.Request) (*api.Reply, error) {
+			if slices.Contains(extensions, r.Var("alias")) {
+				return api.OK(api.Obj{"extension": extensionView(r.Var("alias"))})
 			}
 			return nil, api.NotFound("The resource could not be found.")
-		}},
-		admin("/os-services", "os-services:list", s.listServices),
-		admin("/os-hypervisors", "os-hypervisors:list", func(r *api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, false)}})
+		},
+		"GET /limits":                s.limits,
+		"GET /os-services":           admin("os-services:list", s.listServices),
+		"GET /os-hypervisors":        admin("os-hypervisors:list", hypervisors(false)),
+		"GET /os-hypervisors/detail": admin("os-hypervisors:list-detail", hypervisors(true)),
+		"GET /os-hypervisors/statistics": admin("os-hypervisors:statistics", func(r *api.Request) (*api.Reply, error) {
+			running := s.hypervisorView(r, true)["running_vms"]
+			return api.OK(api.Obj{"hypervisor_statistics": api.Obj{"count": 1, "running_vms": running}})
 		}),
-		admin("/os-hypervisors/detail", "os-hypervisors:list-detail", func(r *api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"hypervisors": api.List{s.hypervisorView(r, true)}})
-		}),
-		admin("/os-hypervisors/statistics", "os-hypervisors:statistics", func(r *api.Request) (*api.Reply, error) {
-			o := s.hypervisorView(r, true)
-			return api.OK(api.Obj{"hypervisor_statistics": api.Obj{"count": 1, "running_vms": o["running_vms"]}})
-		}),
-		admin("/os-hypervisors/{id}", "os-hypervisors:show", s.showHypervisor),
-		admin("/os-hypervisors/{id}/uptime", "os-hypervisors:uptime", s.showHypervisor),
-		admin("/os-migrations", "os-migrations:index", func(*api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"migrations": api.List{}})
-		}),
-		admin("/os-simple-tenant-usage", "os-simple-tenant-usage:list", func(r *api.Request) (*api.Reply, error) {
+		"GET /os-hypervisors/{id}":        admin("os-hypervisors:show", s.showHypervisor),
+		"GET /os-hypervisors/{id}/uptime": admin("os-hypervisors:uptime", s.showHypervisor),
+		"GET /os-migrations":              admin("os-migrations:index", api.Empty("migrations")),
+		"GET /os-simple-tenant-usage": admin("os-simple-tenant-usage:list", func(r *api.Request) (*api.Reply, error) {
 			l := api.List{}
-			s.db.View(func() {
-				for _, p := range s.db.Objects("project", nil) {
-					if u := s.usage(r, p.Key, r.Query("detailed") == "1"); u != nil {
-						l = append(l, u)
-					}
+			for _, p := range s.db.Objects("project", nil) {
+				if u := s.usage(r, p.Key, r.Query("detailed") == "1"); u != nil {
+					l = append(l, u)
 				}
-			})
+			}
 			return api.OK(api.Obj{"tenant_usages": l})
 		}),
-		{Method: "GET", Path: "/os-simple-tenant-usage/{project}", Do: func(r *api.Request) (*api.Reply, error) {
+		"GET /os-simple-tenant-usage/{project}": func(r *api.Request) (*api.Reply, error) {
 			if r.Var("project") != r.Auth.ProjectID && !r.Auth.Admin() {
 				return nil, forbidden("os_compute_api:os-simple-tenant-usage:show")
 			}
-			u := api.Obj{}
-			s.db.View(func() {
-				if have := s.usage(r, r.Var("project"), true); have != nil {
-					u = have
-				}
-			})
+			u := s.usage(r, r.Var("project"), true)
+			if u == nil {
+				u = api.Obj{}
+			}
 			return api.OK(api.Obj{"tenant_usage": u})
-		}},
+		},
 	}
-	return append(routes, s.aggregates().Routes()...)
+	return append(calls.Routes(api.Route{}), s.aggregates().Routes()...)
 }
 
 // usage is what a project's servers have used since the call's start, nil when
@@ -141,9 +120,7 @@ func (s *Service) listServices(r *api.Request) (*api.Reply, error) {
 			"id": any(i + 1), "binary": binary, "host": host, "zone": "internal", "status": "enabled", "state": "up",
 			"disabled_reason": nil, "updated_at": nil, "forced_down": false,
 		}
-		if r.Version.AtLeast(api.V(53)) {
-			v["id"] = serviceID[:len(serviceID)-1] + fmt.Sprint(i)
-		}
+		since(r, 53, v, api.Obj{"id": serviceID[:len(serviceID)-1] + fmt.Sprint(i)})
 		if i == 0 {
 			v["zone"] = zone
 		}
@@ -231,12 +208,8 @@ var extensionNames = map[string]string{"os-admin-actions": "AdminActions", "OS-S
 
 func extensionView(alias string) api.Obj {
 	return api.Obj{
-		"alias":       alias,
-		"name":        cmp.Or(extensionNames[alias], alias),
-		"description": "",
-		"links":       api.List{},
-		"namespace":   "http://docs.openstack.org/compute/ext/fake_xml",
-		"updated":     "2014-12-03T00:00:00Z",
+		"alias": alias, "name": cmp.Or(extensionNames[alias], alias), "description": "", "links": api.List{},
+		"namespace": "http://docs.openstack.org/compute/ext/fake_xml", "updated": "2014-12-03T00:00:00Z",
 	}
 }
 
@@ -258,12 +231,7 @@ func (s *Service) hypervisorView(r *api.Request, detail bool) api.Obj {
 		id = serviceID
 	}
 	o := api.Obj{"id": id, "hypervisor_hostname": host, "state": "up", "status": "enabled"}
-	var servers api.List
-	s.db.View(func() {
-		for _, v := range s.db.Servers.All() {
-			servers = append(servers, api.Obj{"uuid": v.ID, "name": v.Name})
-		}
-	})
+	servers := views(s.db.Servers.All(), func(v *db.Server) api.Obj { return api.Obj{"uuid": v.ID, "name": v.Name} })
 	if r.Query("with_servers") == "true" && r.Version.AtLeast(api.V(53)) {
 		o["servers"] = servers
 	}
@@ -271,9 +239,7 @@ func (s *Service) hypervisorView(r *api.Request, detail bool) api.Obj {
 		o["hypervisor_type"], o["hypervisor_version"], o["host_ip"] = "galley", 1, "127.0.0.1"
 		o["service"] = api.Obj{"host": host, "id": id, "disabled_reason": nil}
 		o["uptime"] = nil
-		if !r.Version.AtLeast(api.V(88)) {
-			o["running_vms"] = len(servers)
-		}
+		until(r, 88, o, api.Obj{"running_vms": len(servers)})
 	}
 	return o
 }

@@ -11,15 +11,12 @@ import (
 // inside a transaction.
 func (s *Service) resolve(r *api.Request, o *order) error {
 	v := &o.server
-	bootsFromDisk := slices.ContainsFunc(
-		v.Plan.Disks,
-		func(d db.PlannedDisk) bool { return d.BootIndex != nil && *d.BootIndex == 0 },
-	)
+	boots := func(d db.PlannedDisk) bool { return d.BootIndex != nil && *d.BootIndex == 0 }
+	bootsFromDisk := slices.ContainsFunc(v.Plan.Disks, boots)
 	if v.ImageID == "" && !bootsFromDisk {
 		if len(v.Plan.Disks) > 0 {
 			return api.BadRequest(
-				"Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.",
-			)
+				"Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.")
 		}
 		return api.BadRequest("Missing imageRef attribute")
 	}
@@ -42,20 +39,15 @@ func (s *Service) resolve(r *api.Request, o *order) error {
 		}
 		v.PublicKey = k.PublicKey
 	}
-	if n := s.limit(v.ProjectID, "metadata_items"); n >= 0 && len(v.Metadata) > n {
-		return api.Forbidden("Maximum number of metadata items exceeds %d", n)
+	if !s.quotas.Allows(v.ProjectID, "metadata_items", len(v.Metadata)) {
+		return errMetadata(s.quotas.Limit(v.ProjectID, "metadata_items"))
 	}
-	if err := s.resolveGroups(o); err != nil {
-		return err
-	}
-	if err := s.resolveHints(r, o); err != nil {
-		return err
-	}
-	if err := s.resolveDisks(r, o); err != nil {
-		return err
-	}
-	if err := s.resolveNetworks(r, o); err != nil {
-		return err
+	for _, step := range []func(*api.Request, *order) error{
+		s.resolveFiles, s.resolveGroups, s.resolveHints, s.resolveDisks, s.resolveNetworks,
+	} {
+		if err := step(r, o); err != nil {
+			return err
+		}
 	}
 	return s.checkServerQuota(o)
 }
@@ -78,14 +70,12 @@ func (s *Service) resolveImage(r *api.Request, o *order) error {
 	if v.Flavor.Disk != 0 && img.MinDisk > v.Flavor.Disk {
 		return api.BadRequest(
 			"Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is %d bytes, minimum size is %d bytes.",
-			int64(v.Flavor.Disk)<<30,
-			int64(img.MinDisk)<<30,
-		)
+			int64(v.Flavor.Disk)<<30, int64(img.MinDisk)<<30)
 	}
 	return nil
 }
 
-func (s *Service) resolveGroups(o *order) error {
+func (s *Service) resolveGroups(_ *api.Request, o *order) error {
 	v := &o.server
 	for _, e := range list(o.in["security_groups"]) {
 		g, _ := e.(api.Obj) // understand has looked at it
@@ -120,7 +110,7 @@ func (s *Service) resolveHints(r *api.Request, o *order) error {
 	if g == nil || g.ProjectID != r.Auth.ProjectID {
 		return api.BadRequest("Instance group %s could not be found.", id)
 	}
-	if n := s.limit(r.Auth.ProjectID, "server_group_members"); n >= 0 && len(g.Members)+o.count > n {
+	if !s.quotas.Allows(r.Auth.ProjectID, "server_group_members", len(g.Members)+o.count) {
 		return api.Forbidden("Quota exceeded, too many servers in group")
 	}
 	o.server.GroupID = id
@@ -139,11 +129,7 @@ func (s *Service) resolveDisks(r *api.Request, o *order) error {
 				return api.BadRequest("Cannot attach one or more volumes to multiple instances")
 			}
 			if v.Status != "available" && !(v.Multiattach && v.Status == "in-use") {
-				return api.BadRequest(
-					"Invalid volume: volume '%s' status must be 'available'. Currently in '%s'",
-					v.ID,
-					v.Status,
-				)
+				return api.BadRequest("Invalid volume: volume '%s' status must be 'available'. Currently in '%s'", v.ID, v.Status)
 			}
 			if d.BootIndex != nil && *d.BootIndex == 0 && !v.Bootable {
 				return api.BadRequest("Block Device %s is not bootable.", d.UUID)
@@ -188,9 +174,8 @@ func (s *Service) resolveNetworks(r *api.Request, o *order) error {
 			case port.DeviceID != "":
 				return api.Conflict("Port %s is still in use.", p.PortID)
 			case o.count > 1:
-				return api.BadRequest(
-					"Failed to launch instances: Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.",
-				)
+				return api.BadRequest("Failed to launch instances: Unable to launch multiple instances with a single configured port ID. " +
+					"Please launch your instance one by one with different ports.")
 			case len(port.FixedIPs) == 0:
 				return api.BadRequest("Port %s requires a FixedIP in order to be used.", p.PortID)
 			}
@@ -210,8 +195,7 @@ func (s *Service) resolveNetworks(r *api.Request, o *order) error {
 		}
 		if o.count > 1 {
 			return api.BadRequest(
-				"Invalid fixed IPs and min_count/max_count combination: multiple instances cannot share one fixed IP.",
-			)
+				"Invalid fixed IPs and min_count/max_count combination: multiple instances cannot share one fixed IP.")
 		}
 		holder := s.db.Ports.First(func(x *db.Port) bool {
 			return x.NetworkID == n.ID &&

@@ -51,16 +51,9 @@ func validate(name string, o api.Obj, v api.Version, fields []field) error {
 			unknown = append(unknown, "'"+key+"'")
 		}
 	}
-	switch len(unknown) {
-	case 0:
-	case 1:
-		return invalid(name, o, fmt.Sprintf("Additional properties are not allowed (%s was unexpected)", unknown[0]))
-	default:
-		return invalid(
-			name,
-			o,
-			fmt.Sprintf("Additional properties are not allowed (%s were unexpected)", strings.Join(unknown, ", ")),
-		)
+	if len(unknown) > 0 {
+		were := map[bool]string{true: "was", false: "were"}[len(unknown) == 1]
+		return invalid(name, o, fmt.Sprintf("Additional properties are not allowed (%s %s unexpected)", strings.Join(unknown, ", "), were))
 	}
 	for _, key := range slices.Sorted(maps.Keys(o)) {
 		if msg := known[key].check(o[key]); msg != "" {
@@ -68,6 +61,15 @@ func validate(name string, o api.Obj, v api.Version, fields []field) error {
 		}
 	}
 	return nil
+}
+
+// body is the object of that name in a call's body, checked.
+func body(r *api.Request, name string, fields []field) (api.Obj, error) {
+	in, err := r.Object(name)
+	if err == nil {
+		err = validate(name, in, r.Version, fields)
+	}
+	return in, err
 }
 
 // pyStr writes a value as Python's str does, pyRepr as its repr.
@@ -116,12 +118,17 @@ func pyRepr(v any) string {
 
 func anything(any) string { return "" }
 
-func isString(v any) string {
-	if _, ok := v.(string); !ok {
-		return pyRepr(v) + " is not of type 'string'"
+// isA is a value of one JSON type.
+func isA[T any](v any, name string) string {
+	if _, ok := v.(T); !ok {
+		return pyRepr(v) + " is not of type '" + name + "'"
 	}
 	return ""
 }
+
+func isString(v any) string { return isA[string](v, "string") }
+func isObject(v any) string { return isA[api.Obj](v, "object") }
+func isList(v any) string   { return isA[[]any](v, "array") }
 
 // text is a string within lengths.
 func text(min, max int) check {
@@ -147,8 +154,7 @@ func checkName(o api.Obj) error {
 	if s, ok := o["name"].(string); ok &&
 		(strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })) {
 		return api.BadRequest(
-			"An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.",
-		)
+			"An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.")
 	}
 	return nil
 }
@@ -177,9 +183,8 @@ func orNull(c check) check {
 // truth is what Nova takes for a boolean.
 func truth(v any) string {
 	if _, ok := boolOf(v); !ok {
-		return pyRepr(
-			v,
-		) + " is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no']"
+		return pyRepr(v) + " is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', " +
+			"False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no']"
 	}
 	return ""
 }
@@ -262,20 +267,6 @@ func decodeBase64(s string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(strings.NewReplacer("\n", "", "\r", "").Replace(s))
 }
 
-func isObject(v any) string {
-	if _, ok := v.(api.Obj); !ok {
-		return pyRepr(v) + " is not of type 'object'"
-	}
-	return ""
-}
-
-func isList(v any) string {
-	if _, ok := v.([]any); !ok {
-		return pyRepr(v) + " is not of type 'array'"
-	}
-	return ""
-}
-
 func oneOf(words ...string) check {
 	return func(v any) string {
 		if s, ok := v.(string); ok && slices.Contains(words, s) {
@@ -295,11 +286,7 @@ var metadataKey = shared.Lazy(`^[a-zA-Z0-9-_:. ]{1,255}$`)
 func checkMetadata(m api.Obj) error {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		if !metadataKey().MatchString(k) {
-			return invalid(
-				"metadata",
-				m,
-				fmt.Sprintf("'%s' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'", k),
-			)
+			return invalid("metadata", m, fmt.Sprintf("'%s' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'", k))
 		}
 		if msg := text(0, 255)(m[k]); msg != "" {
 			return invalid(k, m[k], msg)

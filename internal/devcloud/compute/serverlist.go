@@ -2,6 +2,7 @@ package compute
 
 import (
 	"cmp"
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -12,83 +13,98 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
+// serverTexts are the attributes that lists are filtered and sorted by.
+var serverTexts = map[string]func(v *db.Server) string{
+	"name": func(v *db.Server) string { return v.Name }, "display_name": func(v *db.Server) string { return v.Name },
+	"hostname":    func(v *db.Server) string { return v.Hostname },
+	"description": func(v *db.Server) string { return v.Description },
+	"image":       func(v *db.Server) string { return v.ImageID }, "image_ref": func(v *db.Server) string { return v.ImageID },
+	"flavor":            func(v *db.Server) string { return v.FlavorID },
+	"uuid":              func(v *db.Server) string { return v.ID },
+	"key_name":          func(v *db.Server) string { return v.KeyName },
+	"user_id":           func(v *db.Server) string { return v.UserID },
+	"project_id":        func(v *db.Server) string { return v.ProjectID },
+	"availability_zone": func(v *db.Server) string { return v.AvailabilityZone },
+	"vm_state":          func(v *db.Server) string { return v.VMState },
+	"task_state":        func(v *db.Server) string { return v.TaskState },
+	"power_state":       func(v *db.Server) string { return fmt.Sprint(v.PowerState) },
+	"reservation_id":    func(v *db.Server) string { return v.ReservationID },
+	"host":              func(v *db.Server) string { return v.Host },
+	"access_ip_v4":      func(v *db.Server) string { return v.AccessIPv4 },
+	"access_ip_v6":      func(v *db.Server) string { return v.AccessIPv6 },
+	"created_at":        func(v *db.Server) string { return v.Created.Format(time.RFC3339Nano) },
+	"updated_at":        func(v *db.Server) string { return v.LastChange().Format(time.RFC3339Nano) },
+	"launched_at":       func(v *db.Server) string { return v.Launched.Format(time.RFC3339Nano) },
+}
+
+var (
+	// patternParams match as regular expressions, exactParams as they are.
+	patternParams = []string{"name", "hostname", "description"}
+	exactParams   = []string{
+		"image", "flavor", "uuid", "key_name", "user_id", "availability_zone", "vm_state", "task_state", "reservation_id", "host",
+		"access_ip_v4", "access_ip_v6",
+	}
+	// listParams are the other query parameters that Nova's list takes; from
+	// 2.75 it refuses any but these.
+	listParams = []string{
+		"limit", "marker", "sort_key", "sort_dir", "all_tenants", "status", "ip", "ip6", "changes-since", "changes-before", "tags",
+		"tags-any", "not-tags", "not-tags-any", "tenant_id", "project_id", "deleted", "config_drive", "power_state", "locked",
+		"auto_disk_config", "created_at", "launched_at", "terminated_at", "display_name", "display_description", "image_ref",
+		"instance_type_id", "launch_index", "root_device_name", "progress", "node", "soft_deleted", "kernel_id", "ramdisk_id",
+		"locked_by", "updated_at",
+	}
+	// sortKeys are all that Nova takes; those that are no text above are alike
+	// for all servers here.
+	sortKeys = []string{
+		"access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive", "created_at", "display_description",
+		"display_name", "host", "hostname", "image_ref", "instance_type_id", "kernel_id", "key_name", "launch_index", "launched_at",
+		"locked_by", "node", "power_state", "progress", "project_id", "ramdisk_id", "root_device_name", "task_state",
+		"terminated_at", "updated_at", "user_id", "uuid", "vm_state", "architecture", "cell_name", "cleaned",
+		"default_ephemeral_device", "default_swap_device", "deleted", "deleted_at", "disable_terminate", "ephemeral_gb",
+		"ephemeral_key_uuid", "id", "key_data", "launched_on", "locked", "memory_mb", "os_type", "reservation_id", "root_gb",
+		"shutdown_terminate", "user_data", "vcpus", "vm_mode",
+	}
+)
+
 func (s *Service) listServers(detail bool) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
 		q := r.HTTP.URL.Query()
-		limit, err := checkList(r, q)
+		if err := checkList(r, q); err != nil {
+			return nil, err
+		}
+		match, err := s.serverFilter(r, q)
 		if err != nil {
 			return nil, err
 		}
-		match, err := serverFilter(r, q)
-		if err != nil {
-			return nil, err
+		seen := s.db.Servers.All()
+		if q.Has("changes-since") || r.Auth.Admin() && q.Get("deleted") != "" {
+			seen = append(seen, s.db.DeletedServers.All()...)
 		}
-		body := api.Obj{}
-		s.db.View(func() {
-			servers := s.db.Servers.All()
-			if q.Has("changes-since") || r.Auth.Admin() && q.Get("deleted") != "" {
-				servers = append(servers, s.db.DeletedServers.All()...)
+		seen = slices.DeleteFunc(seen, func(v *db.Server) bool { return !match(v) })
+		sortServers(seen, q)
+		return paged(r, "servers", seen, func(v *db.Server) string { return v.ID }, func(v *db.Server) api.Obj {
+			if detail {
+				return s.view(r, v, false)
 			}
-			var seen []*db.Server
-			for _, v := range servers {
-				if match(s, v) {
-					seen = append(seen, v)
-				}
-			}
-			sortServers(seen, q)
-			var page api.Page[*db.Server]
-			page, err = api.Paginate(seen, func(v *db.Server) string { return v.ID }, limit, maxPage, q.Get("marker"))
-			if err != nil {
-				err = api.BadRequest("marker [%s] not found", q.Get("marker"))
-				return
-			}
-			l := api.List{}
-			for _, v := range page.Items {
-				if detail {
-					l = append(l, s.view(r, v, false))
-				} else {
-					l = append(l, summary(r, v))
-				}
-			}
-			body["servers"] = l
-			if page.Next != "" {
-				body["servers_links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, page.Next)}}
-			}
+			return api.Obj{"id": v.ID, "name": v.Name, "links": links(r, "servers", v.ID)}
 		})
-		if err != nil {
-			return nil, err
-		}
-		return api.OK(body)
 	}
 }
 
-func checkList(r *api.Request, q url.Values) (limit int, err error) {
-	limit, ok := api.Limit(q)
-	if !ok {
-		return 0, api.BadRequest(
-			"Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'",
-			q.Get("limit"),
-			q.Get("limit"),
-		)
-	}
+func checkList(r *api.Request, q url.Values) error {
 	for _, k := range q["sort_key"] {
-		if !slices.Contains(sortKeyNames, k) {
-			return 0, api.BadRequest(
-				"Invalid input for query parameters sort_key. Value: %s. '%s' is not one of ['%s']",
-				k,
-				k,
-				strings.Join(sortKeyNames, "', '"),
-			)
+		if !slices.Contains(sortKeys, k) {
+			return api.BadRequest("Invalid input for query parameters sort_key. Value: %s. '%s' is not one of ['%s']",
+				k, k, strings.Join(sortKeys, "', '"))
 		}
 	}
-	if r.Version.AtLeast(api.V(75)) {
-		for k := range q {
-			if !slices.Contains(listParams, k) && !strings.HasPrefix(k, "_") {
-				return 0, api.BadRequest("'%s' does not match any of the regexes: '^_'", k)
-			}
+	known := slices.Concat(patternParams, exactParams, listParams)
+	for k := range q {
+		if r.Version.AtLeast(api.V(75)) && !slices.Contains(known, k) && !strings.HasPrefix(k, "_") {
+			return api.BadRequest("'%s' does not match any of the regexes: '^_'", k)
 		}
 	}
-	return limit, nil
+	return nil
 }
 
 func parseTime(s string) (time.Time, bool) {
@@ -100,15 +116,8 @@ func parseTime(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-func splitList(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return strings.Split(s, ",")
-}
-
 // serverFilter reads a list call's filters.
-func serverFilter(r *api.Request, q url.Values) (func(*Service, *db.Server) bool, error) {
+func (s *Service) serverFilter(r *api.Request, q url.Values) (func(*db.Server) bool, error) {
 	everyone := false
 	if q.Has("all_tenants") && q.Get("all_tenants") != "0" && !strings.EqualFold(q.Get("all_tenants"), "false") {
 		if !r.Auth.Admin() {
@@ -116,118 +125,95 @@ func serverFilter(r *api.Request, q url.Values) (func(*Service, *db.Server) bool
 		}
 		everyone = true
 	}
-	var tests []func(*Service, *db.Server) bool
-	add := func(t func(*Service, *db.Server) bool) { tests = append(tests, t) }
-	pattern := func(key string, value func(v *db.Server) string) error {
-		if !q.Has(key) {
-			return nil
-		}
-		re, err := regexp.Compile(q.Get(key))
-		if err != nil {
-			return invalidQuery(key, q.Get(key), "regex")
-		}
-		add(func(_ *Service, v *db.Server) bool { return re.MatchString(value(v)) })
-		return nil
-	}
-	for key, value := range map[string]func(v *db.Server) string{
-		"name":        func(v *db.Server) string { return v.Name },
-		"hostname":    func(v *db.Server) string { return v.Hostname },
-		"description": func(v *db.Server) string { return v.Description },
-	} {
-		if err := pattern(key, value); err != nil {
+	tests := []func(*db.Server) bool{func(v *db.Server) bool { return everyone || v.ProjectID == r.Auth.ProjectID }}
+	for key, values := range q {
+		test, err := s.serverTest(r, key, values)
+		switch {
+		case err != nil:
 			return nil, err
+		case test != nil:
+			tests = append(tests, test)
+		case everyone && (key == "tenant_id" || key == "project_id"):
+			tests = append(tests, func(v *db.Server) bool { return v.ProjectID == values[0] })
 		}
 	}
-	for key, value := range map[string]func(v *db.Server) string{
-		"image": func(v *db.Server) string { return v.ImageID }, "flavor": func(v *db.Server) string { return v.FlavorID },
-		"uuid": func(v *db.Server) string { return v.ID }, "key_name": func(v *db.Server) string { return v.KeyName },
-		"user_id": func(v *db.Server) string { return v.UserID }, "availability_zone": func(v *db.Server) string { return v.AvailabilityZone },
-		"vm_state": func(v *db.Server) string { return v.VMState }, "task_state": func(v *db.Server) string { return v.TaskState },
-		"reservation_id": func(v *db.Server) string { return v.ReservationID }, "host": func(v *db.Server) string { return v.Host },
-		"access_ip_v4": func(v *db.Server) string { return v.AccessIPv4 }, "access_ip_v6": func(v *db.Server) string { return v.AccessIPv6 },
-	} {
-		if q.Has(key) {
-			add(func(_ *Service, v *db.Server) bool { return slices.Contains(q[key], value(v)) })
-		}
-	}
-	for _, key := range []string{"tenant_id", "project_id"} {
-		if q.Has(key) && everyone {
-			add(func(_ *Service, v *db.Server) bool { return v.ProjectID == q.Get(key) })
-		}
-	}
-	if q.Has("status") {
-		add(func(_ *Service, v *db.Server) bool {
-			return slices.ContainsFunc(q["status"], func(w string) bool { return strings.EqualFold(w, Status(v)) })
-		})
-	}
-	for _, more := range []func(*api.Request, url.Values, func(func(*Service, *db.Server) bool)) error{addressFilters, timeFilters, tagFilters} {
-		if err := more(r, q, add); err != nil {
-			return nil, err
-		}
-	}
-	if q.Has("locked") && r.Version.AtLeast(api.V(73)) {
-		want, ok := boolOf(q.Get("locked"))
-		if !ok {
-			return nil, api.BadRequest(
-				"Unrecognized value '%s', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'",
-				q.Get("locked"),
-			)
-		}
-		add(func(_ *Service, v *db.Server) bool { return v.Locked == want })
-	}
-	return func(s *Service, v *db.Server) bool {
-		if v.ProjectID != r.Auth.ProjectID && !everyone {
-			return false
-		}
-		for _, t := range tests {
-			if !t(s, v) {
-				return false
-			}
-		}
-		return true
+	return func(v *db.Server) bool {
+		return !slices.ContainsFunc(tests, func(test func(*db.Server) bool) bool { return !test(v) })
 	}, nil
 }
 
-// tagFilters adds the filters by tags (microversion 2.26).
-func tagFilters(r *api.Request, q url.Values, add func(func(*Service, *db.Server) bool)) error {
-	if !r.Version.AtLeast(api.V(26)) {
-		return nil
-	}
-	for _, key := range []string{"tags", "tags-any", "not-tags", "not-tags-any"} {
-		want := splitList(q.Get(key))
-		if want == nil {
-			continue
+// serverTest is what one query parameter asks of servers; nil when it is no
+// filter of this microversion.
+func (s *Service) serverTest(r *api.Request, key string, values []string) (func(*db.Server) bool, error) {
+	text := serverTexts[key]
+	switch {
+	case slices.Contains(exactParams, key):
+		return func(v *db.Server) bool { return slices.Contains(values, text(v)) }, nil
+	case slices.Contains(patternParams, key), key == "ip", key == "ip6":
+		re, err := regexp.Compile(values[0])
+		if err != nil {
+			return nil, invalidQuery(key, values[0], "regex")
 		}
-		add(func(_ *Service, v *db.Server) bool {
-			n := 0
-			for _, t := range want {
-				if slices.Contains(v.Tags, t) {
-					n++
-				}
-			}
-			switch key {
-			case "tags":
-				return n == len(want)
-			case "tags-any":
-				return n > 0
-			case "not-tags":
-				return n < len(want)
-			}
-			return n == 0
-		})
+		if text == nil {
+			return func(v *db.Server) bool { return s.hasAddress(v, key == "ip6", re) }, nil
+		}
+		return func(v *db.Server) bool { return re.MatchString(text(v)) }, nil
+	case key == "status":
+		return func(v *db.Server) bool {
+			return slices.ContainsFunc(values, func(w string) bool { return strings.EqualFold(w, Status(v)) })
+		}, nil
+	case strings.HasSuffix(key, "tags") || strings.HasSuffix(key, "tags-any"):
+		if !r.Version.AtLeast(api.V(26)) || values[0] == "" {
+			return nil, nil
+		}
+		return func(v *db.Server) bool { return api.TagsMatch(v.Tags, key, values[:1]) }, nil
+	case key == "locked" && r.Version.AtLeast(api.V(73)):
+		want, ok := boolOf(values[0])
+		if !ok {
+			return nil, api.BadRequest(
+				"Unrecognized value '%s', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'",
+				values[0])
+		}
+		return func(v *db.Server) bool { return v.Locked == want }, nil
+	case key == "changes-since", key == "changes-before" && r.Version.AtLeast(api.V(66)):
+		t, ok := parseTime(values[0])
+		if !ok {
+			return nil, invalidQuery(key, values[0], "date-time")
+		}
+		return func(v *db.Server) bool {
+			u := v.LastChange().Truncate(time.Second)
+			return u.Equal(t) || u.After(t) == (key == "changes-since")
+		}, nil
 	}
-	return nil
+	return nil, nil
+}
+
+// invalidQuery refuses the value of a filter.
+func invalidQuery(key, value, want string) error {
+	return api.BadRequest("Invalid input for query parameters %s. Value: %s. '%s' is not a '%s'", key, value, value, want)
+}
+
+// hasAddress tells whether one of a server's fixed addresses matches.
+func (s *Service) hasAddress(v *db.Server, six bool, re *regexp.Regexp) bool {
+	for _, p := range s.portsOf(v.ID) {
+		for _, f := range p.FixedIPs {
+			if (family(f.IPAddress) == 6) == six && re.MatchString(f.IPAddress) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func sortServers(l []*db.Server, q url.Values) {
 	keys, dirs := q["sort_key"], q["sort_dir"]
 	slices.SortFunc(l, func(a, b *db.Server) int {
 		for i, k := range keys {
-			value := serverSortKeys[k]
-			if value == nil {
+			text := serverTexts[k]
+			if text == nil {
 				continue
 			}
-			c := cmp.Compare(value(a), value(b))
+			c := cmp.Compare(text(a), text(b))
 			if i >= len(dirs) || dirs[i] != "asc" {
 				c = -c
 			}
@@ -237,51 +223,4 @@ func sortServers(l []*db.Server, q url.Values) {
 		}
 		return cmp.Compare(b.Seq, a.Seq) // newest first
 	})
-}
-
-// invalidQuery refuses the value of a filter.
-func invalidQuery(key, value, want string) error {
-	return api.BadRequest("Invalid input for query parameters %s. Value: %s. '%s' is not a '%s'", key, value, value, want)
-}
-
-// addressFilters adds the tests of a server's addresses.
-func addressFilters(_ *api.Request, q url.Values, add func(func(*Service, *db.Server) bool)) error {
-	for key, version := range map[string]int{"ip": 4, "ip6": 6} {
-		if !q.Has(key) {
-			continue
-		}
-		re, err := regexp.Compile(q.Get(key))
-		if err != nil {
-			return invalidQuery(key, q.Get(key), "regex")
-		}
-		add(func(s *Service, v *db.Server) bool {
-			for _, p := range s.portsOf(v.ID) {
-				for _, f := range p.FixedIPs {
-					if family(f.IPAddress) == version && re.MatchString(f.IPAddress) {
-						return true
-					}
-				}
-			}
-			return false
-		})
-	}
-	return nil
-}
-
-// timeFilters adds the tests of a server's last change.
-func timeFilters(r *api.Request, q url.Values, add func(func(*Service, *db.Server) bool)) error {
-	for key, after := range map[string]bool{"changes-since": true, "changes-before": false} {
-		if !q.Has(key) || !after && !r.Version.AtLeast(api.V(66)) {
-			continue
-		}
-		t, ok := parseTime(q.Get(key))
-		if !ok {
-			return invalidQuery(key, q.Get(key), "date-time")
-		}
-		add(func(_ *Service, v *db.Server) bool {
-			u := v.LastChange().Truncate(time.Second)
-			return after && !u.Before(t) || !after && !u.After(t)
-		})
-	}
-	return nil
 }

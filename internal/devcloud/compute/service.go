@@ -1,8 +1,8 @@
 package compute
 
 import (
-	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +40,8 @@ type Options struct {
 // Service answers Compute calls.
 type Service struct {
 	Options
-	db *db.DB
+	db     *db.DB
+	quotas *api.Quotas
 }
 
 // New returns the service.
@@ -51,7 +52,9 @@ func New(o Options) *Service {
 	if o.Console == nil {
 		o.Console = func(string) []byte { return nil }
 	}
-	return &Service{Options: o, db: o.DB}
+	s := &Service{Options: o, db: o.DB}
+	s.quotas = s.newQuotas()
+	return s
 }
 
 // The microversions this service speaks.
@@ -66,27 +69,20 @@ const (
 	host = "devcloud"
 )
 
-// Mount builds the API below a prefix.
-func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, authURL string) *api.Service {
-	svc := &api.Service{
-		Name:         "compute",
-		Prefix:       prefix,
-		Dialect:      dialect{},
-		Authenticate: authenticate,
-		AuthURL:      authURL,
-	}
+// API is the service's calls.
+func (s *Service) API() *api.Service {
+	svc := &api.Service{Name: "compute", Dialect: dialect{}, MaxBody: api.SizeLimit}
 	svc.Handle(
 		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
 		api.Route{Method: "GET", Path: "/v2.1", Do: s.version, Open: true},
 	)
-	for _, routes := range [][]api.Route{
-		s.serverRoutes(), s.metadataRoutes(), s.tagRoutes(), s.interfaceRoutes(), s.attachmentRoutes(), s.keyPairRoutes(),
-		s.flavorRoutes(), s.groupRoutes(), s.quotaRoutes(), s.historyRoutes(), s.proxyRoutes(), s.miscRoutes(),
-	} {
-		for _, rt := range routes {
-			rt.Path = "/v2.1" + rt.Path
-			svc.Handle(rt)
-		}
+	for _, rt := range slices.Concat(
+		s.serverRoutes(), s.metadataRoutes(), s.tagRoutes(), s.attachmentRoutes(), s.flavorRoutes(), s.groupRoutes(),
+		s.quotas.Routes(), s.proxyRoutes(), s.miscRoutes(), s.interfaceCalls().Routes(api.Route{}),
+		s.keyPairCalls().Routes(api.Route{}), s.historyCalls().Routes(api.Route{}),
+	) {
+		rt.Path = "/v2.1" + rt.Path
+		svc.Handle(rt)
 	}
 	return svc
 }
@@ -131,41 +127,7 @@ func (dialect) Begin(r *api.Request) error {
 	if !versioned(r) {
 		return nil
 	}
-	r.Version = minVersion
-	text := r.HTTP.Header.Get("X-OpenStack-Nova-API-Version")
-	for _, part := range strings.Split(r.HTTP.Header.Get("OpenStack-API-Version"), ",") {
-		if word, v, ok := strings.Cut(strings.TrimSpace(part), " "); ok && word == "compute" {
-			text = v
-		}
-	}
-	switch text {
-	case "":
-		return nil
-	case "latest":
-		r.Version = maxVersion
-		return nil
-	}
-	v, err := api.ParseVersion(text)
-	if err != nil {
-		r.Version = api.Version{}
-		return api.BadRequest(
-			"API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.",
-			text,
-		)
-	}
-	r.Version = v
-	if !v.Within(minVersion, maxVersion) {
-		return &api.Error{
-			Status: http.StatusNotAcceptable,
-			Message: fmt.Sprintf(
-				"Version %s is not supported by the API. Minimum is %s and maximum is %s.",
-				text,
-				minVersion,
-				maxVersion,
-			),
-		}
-	}
-	return nil
+	return r.Negotiate("compute", r.HTTP.Header.Get("X-OpenStack-Nova-API-Version"), minVersion, maxVersion)
 }
 
 func (dialect) Headers(h http.Header, r *api.Request) {
@@ -196,13 +158,6 @@ func micros(t time.Time) any {
 		return nil
 	}
 	return t.Truncate(time.Second).Format("2006-01-02T15:04:05.000000")
-}
-
-func orNil(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }
 
 func dict(m map[string]string) map[string]string {

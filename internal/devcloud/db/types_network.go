@@ -12,6 +12,10 @@ type Std struct {
 	Revision                     int
 }
 
+// Standard gives what the resources have in common to the table that keeps
+// them.
+func (s *Std) Standard() *Std { return s }
+
 // Network is a Neutron network.
 type Network struct {
 	Meta
@@ -19,7 +23,6 @@ type Network struct {
 	AdminUp, Shared, External, Default bool
 	PortSecurity                       bool
 	MTU                                int
-	DNSDomain                          string
 	ProviderType, ProviderPhysical     string
 	ProviderSegment                    int
 	ZoneHints                          []string
@@ -85,7 +88,6 @@ type Port struct {
 	DHCPOptions           []map[string]any
 	VNICType, HostID      string
 	Profile               map[string]any
-	DNSName               string
 	// Tag is the device tag that Nova was given for the interface.
 	Tag string
 	// NovaMade marks a port that Nova made for a server and removes with it.
@@ -99,7 +101,6 @@ type FloatingIP struct {
 	NetworkID, SubnetID, Address string
 	PortID, FixedIP, RouterID    string
 	Status                       string
-	DNSName, DNSDomain           string
 	// ExternalPort holds the address on the external network.
 	ExternalPort string
 	// NextStatus is what Status becomes at Due.

@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/md5"
 	"encoding/hex"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -195,30 +196,47 @@ func (s *Service) handleDirectory(svc *api.Service) {
 	} {
 		svc.Handle(c.Routes()...)
 	}
-	admin := func(rule string, do api.Handler) api.Handler {
-		return func(r *api.Request) (*api.Reply, error) {
-			if !r.Auth.Admin() {
-				return nil, forbidden("identity:" + rule)
+	tags := api.Tags{
+		Path: "/v3/projects/{id}/tags", Again: http.StatusCreated,
+		Open: func(r *api.Request) ([]string, func([]string), error) {
+			p := s.db.Object(kindProject, r.Var("id"))
+			switch {
+			case !r.Auth.Admin():
+				return nil, nil, forbidden("identity:update_project_tags")
+			case p == nil:
+				return nil, nil, api.NotFound("Could not find project: %s.", r.Var("id"))
 			}
-			return do(r)
-		}
+			have, _ := p.Attrs["tags"].([]any)
+			return api.Texts(have), func(tags []string) {
+				l := api.List{}
+				for _, t := range tags {
+					l = append(l, t)
+				}
+				s.db.PutObject(p.Set(api.Obj{"tags": l}))
+			}, nil
+		},
+		Missing: func(r *api.Request) error { return api.NotFound("Could not find project tag: %s.", r.Var("tag")) },
 	}
-	svc.Handle(
-		api.Route{Method: "GET", Path: "/v3/limits/model", Do: func(*api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"model": api.Obj{"name": "flat", "description": "Limit enforcement and validation does not take project hierarchy into consideration."}})
-		}},
-		api.Route{Method: "GET", Path: "/v3/users/{id}/projects", Do: s.userProjects},
-		api.Route{Method: "POST", Path: "/v3/users/{id}/password", Do: s.changePassword},
-		api.Route{Method: "GET", Path: "/v3/projects/{id}/tags", Do: admin("list_project_tags", s.projectTags(nil))},
-		api.Route{Method: "PUT", Path: "/v3/projects/{id}/tags", Do: admin("update_project_tags", s.projectTags(func(r *api.Request) (api.List, error) {
-			var in struct{ Tags api.List }
-			return in.Tags, r.JSON(&in)
-		}))},
-		api.Route{Method: "DELETE", Path: "/v3/projects/{id}/tags", Do: admin("delete_project_tags", s.projectTags(func(*api.Request) (api.List, error) {
-			return api.List{}, nil
-		}))},
-	)
-	s.handleGrants(svc, admin)
+	svc.Handle(tags.Routes()...)
+	svc.Handle(api.Calls{
+		"GET /v3/limits/model": func(*api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"model": api.Obj{
+				"name": "flat", "description": "Limit enforcement and validation does not take project hierarchy into consideration.",
+			}})
+		},
+		"GET /v3/users/{id}/projects": s.userProjects, "POST /v3/users/{id}/password": s.changePassword,
+	}.Routes(api.Route{})...)
+	s.handleGrants(svc)
+}
+
+// admin is a call for administrators alone.
+func admin(rule string, do api.Handler) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) {
+		if !r.Auth.Admin() {
+			return nil, forbidden("identity:" + rule)
+		}
+		return do(r)
+	}
 }
 
 // checkProject settles where in the tree a project is.
@@ -292,38 +310,6 @@ func (s *Service) checkEndpoint(_ *api.Request, o *db.Object, in api.Obj) error 
 	return nil
 }
 
-// projectTags answers with a project's tags, after replacing them with those
-// that change returns.
-func (s *Service) projectTags(change func(r *api.Request) (api.List, error)) api.Handler {
-	return func(r *api.Request) (*api.Reply, error) {
-		var tags any
-		err := s.db.Update(func() error {
-			p := s.db.Object(kindProject, r.Var("id"))
-			if p == nil {
-				return api.NotFound("Could not find project: %s.", r.Var("id"))
-			}
-			if change != nil {
-				next, err := change(r)
-				if err != nil {
-					return err
-				}
-				s.db.PutObject(p.Set(api.Obj{"tags": next}))
-			}
-			if tags = p.Attrs["tags"]; tags == nil {
-				tags = api.List{}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		if r.HTTP.Method == "DELETE" {
-			return api.NoContent()
-		}
-		return api.OK(api.Obj{"tags": tags, "links": links(r)})
-	}
-}
-
 func (s *Service) changePassword(r *api.Request) (*api.Reply, error) {
 	in, err := r.Object("user")
 	if err != nil {
@@ -331,17 +317,11 @@ func (s *Service) changePassword(r *api.Request) (*api.Reply, error) {
 	}
 	next, _ := in["password"].(string)
 	old, _ := in["original_password"].(string)
-	err = s.db.Update(func() error {
-		u := s.db.Object(kindUser, r.Var("id"))
-		if u == nil || next == "" || !same(u.Text("password"), old) {
-			return errUnauthorized()
-		}
-		s.db.PutObject(u.Set(api.Obj{"password": next}))
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	u := s.db.Object(kindUser, r.Var("id"))
+	if u == nil || next == "" || !same(u.Text("password"), old) {
+		return nil, errUnauthorized()
 	}
+	s.db.PutObject(u.Set(api.Obj{"password": next}))
 	return api.NoContent()
 }
 
@@ -355,13 +335,11 @@ func (s *Service) projectList(r *api.Request, user string) (*api.Reply, error) {
 	projects := s.collection(kindProject, "projects", api.Collection{
 		Defaults: api.Obj{"description": "", "enabled": true, "is_domain": false, "tags": api.List{}, "options": api.Obj{}},
 	})
-	s.db.View(func() {
-		for _, p := range s.projectsOf(user) {
-			if v := projects.View(r, p); api.Filter(r, v) {
-				l = append(l, v)
-			}
+	for _, p := range s.projectsOf(user) {
+		if v := projects.View(r, p); api.Filter(r, v) {
+			l = append(l, v)
 		}
-	})
+	}
 	return api.OK(api.Obj{"projects": l, "links": links(r)})
 }
 
@@ -371,13 +349,11 @@ func (s *Service) authProjects(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) authDomains(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.db.View(func() {
-		for _, d := range s.db.Objects(kindDomain, nil) {
-			if len(s.rolesOn(r.Auth.UserID, "domains", d.Key)) > 0 {
-				l = append(l, api.Obj{"id": d.Key, "name": d.Text("name"), "description": d.Text("description"), "enabled": true, "links": api.Obj{"self": r.Root + "/v3/domains/" + d.Key}})
-			}
+	for _, d := range s.db.Objects(kindDomain, nil) {
+		if len(s.rolesOn(r.Auth.UserID, "domains", d.Key)) > 0 {
+			l = append(l, api.Obj{"id": d.Key, "name": d.Text("name"), "description": d.Text("description"), "enabled": true, "links": api.Obj{"self": r.Root + "/v3/domains/" + d.Key}})
 		}
-	})
+	}
 	return api.OK(api.Obj{"domains": l, "links": links(r)})
 }
 

@@ -115,80 +115,71 @@ func (s *Service) exists(kind, id string) error {
 	return nil
 }
 
-func (s *Service) handleGrants(svc *api.Service, admin func(rule string, do api.Handler) api.Handler) {
+func (s *Service) handleGrants(svc *api.Service) {
 	for _, target := range []string{"projects", "domains", "system"} {
 		for _, actor := range []string{"users", "groups"} {
 			at := target + "/{target}/" + actor + "/{actor}/roles"
 			if target == "system" {
 				at = "system/" + actor + "/{actor}/roles"
 			}
-			s.handleGrant(svc, admin, "/v3/"+at, "", grant{actor: actor, target: target})
-			s.handleGrant(svc, admin, "/v3/OS-INHERIT/"+at, "/inherited_to_projects", grant{actor: actor, target: target, inherited: true})
+			s.handleGrant(svc, "/v3/"+at, "", grant{actor: actor, target: target})
+			s.handleGrant(svc, "/v3/OS-INHERIT/"+at, "/inherited_to_projects", grant{actor: actor, target: target, inherited: true})
 		}
 	}
-	const member = "/v3/groups/{group}/users/{user}"
-	svc.Handle(
-		api.Route{Method: "GET", Path: "/v3/role_assignments", Do: admin("list_role_assignments", s.listAssignments)},
-		api.Route{Method: "PUT", Path: member, Do: admin("add_user_to_group", s.member(func(r *api.Request, key string) error {
+	const member, implied = " /v3/groups/{group}/users/{user}", " /v3/roles/{prior}/implies/{implied}"
+	svc.Handle(api.Calls{
+		"GET /v3/role_assignments": admin("list_role_assignments", s.listAssignments),
+		"PUT" + member: admin("add_user_to_group", s.member(func(r *api.Request, key string) error {
 			if err := s.exists(kindUser, r.Var("user")); err != nil {
 				return err
 			}
 			s.db.PutObject(&db.Object{Kind: kindMember, Key: key})
 			return s.exists(kindGroup, r.Var("group"))
-		}))},
-		api.Route{Method: "GET", Path: member, Do: admin("check_user_in_group", s.member(func(_ *api.Request, key string) error {
+		})),
+		"GET" + member: admin("check_user_in_group", s.member(func(_ *api.Request, key string) error {
 			return s.exists(kindMember, key)
-		}))},
-		api.Route{Method: "DELETE", Path: member, Do: admin("remove_user_from_group", s.member(func(_ *api.Request, key string) error {
+		})),
+		"DELETE" + member: admin("remove_user_from_group", s.member(func(_ *api.Request, key string) error {
 			s.db.DeleteObject(kindMember, key)
 			return nil
-		}))},
-		api.Route{Method: "GET", Path: "/v3/groups/{id}/users", Do: admin("list_users_in_group", func(r *api.Request) (*api.Reply, error) {
+		})),
+		"GET /v3/groups/{id}/users": admin("list_users_in_group", func(r *api.Request) (*api.Reply, error) {
 			return s.listOf(r, kindUser, "users", func(u *db.Object) bool { return s.db.Object(kindMember, r.Var("id")+"/"+u.Key) != nil })
-		})},
-		api.Route{Method: "GET", Path: "/v3/users/{id}/groups", Do: admin("list_groups_for_user", func(r *api.Request) (*api.Reply, error) {
+		}),
+		"GET /v3/users/{id}/groups": admin("list_groups_for_user", func(r *api.Request) (*api.Reply, error) {
 			return s.listOf(r, kindGroup, "groups", func(g *db.Object) bool { return s.db.Object(kindMember, g.Key+"/"+r.Var("id")) != nil })
-		})},
-		api.Route{Method: "PUT", Path: "/v3/roles/{prior}/implies/{implied}", Do: admin("create_implied_role", s.implies)},
-		api.Route{Method: "GET", Path: "/v3/roles/{prior}/implies/{implied}", Do: admin("get_implied_role", s.implies)},
-		api.Route{Method: "DELETE", Path: "/v3/roles/{prior}/implies/{implied}", Do: admin("delete_implied_role", s.implies)},
-		api.Route{Method: "GET", Path: "/v3/role_inferences", Do: admin("list_role_inference_rules", func(r *api.Request) (*api.Reply, error) {
+		}),
+		"PUT" + implied: admin("create_implied_role", s.implies), "GET" + implied: admin("get_implied_role", s.implies),
+		"DELETE" + implied: admin("delete_implied_role", s.implies),
+		"GET /v3/role_inferences": admin("list_role_inference_rules", func(r *api.Request) (*api.Reply, error) {
 			l := api.List{}
-			s.db.View(func() {
-				for _, o := range s.db.Objects(kindImplied, nil) {
-					l = append(l, api.Obj{"prior_role": s.roleRef(r, o.Parent), "implies": api.List{s.roleRef(r, o.Text("implied"))}})
-				}
-			})
+			for _, o := range s.db.Objects(kindImplied, nil) {
+				l = append(l, api.Obj{"prior_role": s.roleRef(r, o.Parent), "implies": api.List{s.roleRef(r, o.Text("implied"))}})
+			}
 			return api.OK(api.Obj{"role_inferences": l, "links": links(r)})
-		})},
-	)
+		}),
+	}.Routes(api.Route{})...)
 }
 
 // listOf lists the objects of a kind, without secrets, that match.
 func (s *Service) listOf(r *api.Request, kind, plural string, match func(*db.Object) bool) (*api.Reply, error) {
 	c := s.collection(kind, plural, api.Collection{Hidden: []string{"password"}, Defaults: api.Obj{"description": "", "enabled": true}})
 	l := api.List{}
-	s.db.View(func() {
-		for _, o := range s.db.Objects(kind, match) {
-			l = append(l, c.View(r, o))
-		}
-	})
+	for _, o := range s.db.Objects(kind, match) {
+		l = append(l, c.View(r, o))
+	}
 	return api.OK(api.Obj{plural: l, "links": links(r)})
 }
 
 func (s *Service) member(do func(r *api.Request, key string) error) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
-		if err := s.db.Update(func() error { return do(r, r.Var("group")+"/"+r.Var("user")) }); err != nil {
-			return nil, err
-		}
-		return api.NoContent()
+		return nil, do(r, r.Var("group")+"/"+r.Var("user"))
 	}
 }
 
 // handleGrant serves one form of a grant's path; suffix is what stands behind
 // "roles" and the role's ID.
-func (s *Service) handleGrant(svc *api.Service, admin func(rule string, do api.Handler) api.Handler, base, suffix string, form grant) {
-	one := base + "/{role}" + suffix
+func (s *Service) handleGrant(svc *api.Service, base, suffix string, form grant) {
 	of := func(r *api.Request) grant {
 		g := form
 		g.actorID, g.targetID, g.role = r.Var("actor"), r.Var("target"), r.Var("role")
@@ -197,45 +188,41 @@ func (s *Service) handleGrant(svc *api.Service, admin func(rule string, do api.H
 		}
 		return g
 	}
-	change := func(do func(g grant) error) api.Handler {
-		return func(r *api.Request) (*api.Reply, error) {
+	one := func(rule string, do func(g grant) error) api.Handler {
+		return admin(rule, func(r *api.Request) (*api.Reply, error) {
 			g := of(r)
-			err := s.db.Update(func() error {
-				for _, e := range [][2]string{{kindsOf[g.actor], g.actorID}, {kindsOf[g.target], g.targetID}, {kindRole, g.role}} {
-					if err := s.exists(e[0], e[1]); err != nil {
-						return err
-					}
+			for _, e := range [][2]string{{kindsOf[g.actor], g.actorID}, {kindsOf[g.target], g.targetID}, {kindRole, g.role}} {
+				if err := s.exists(e[0], e[1]); err != nil {
+					return nil, err
 				}
-				return do(g)
-			})
-			if err != nil {
-				return nil, err
 			}
-			return api.NoContent()
-		}
+			return nil, do(g)
+		})
 	}
 	has := func(g grant) error {
 		if s.db.Object(kindGrant, g.key()) == nil {
-			return api.NotFound("Could not find role assignment with role: %s, user or group: %s, project, domain, or system: %s.", g.role, g.actorID, g.targetID)
+			return api.NotFound("Could not find role assignment with role: %s, user or group: %s, project, domain, or system: %s.",
+				g.role, g.actorID, g.targetID)
 		}
 		return nil
 	}
-	svc.Handle(
-		api.Route{Method: "PUT", Path: one, Do: admin("create_grant", change(func(g grant) error { putGrant(s.db, g); return nil }))},
-		api.Route{Method: "GET", Path: one, Do: admin("check_grant", func(r *api.Request) (*api.Reply, error) { return change(has)(r) })},
-		api.Route{Method: "DELETE", Path: one, Do: admin("revoke_grant", change(func(g grant) error {
+	path := " " + base + "/{role}" + suffix
+	svc.Handle(api.Calls{
+		"PUT" + path: one("create_grant", func(g grant) error { putGrant(s.db, g); return nil }),
+		"GET" + path: one("check_grant", has),
+		"DELETE" + path: one("revoke_grant", func(g grant) error {
 			err := has(g)
 			s.db.DeleteObject(kindGrant, g.key())
 			return err
-		}))},
-		api.Route{Method: "GET", Path: base + suffix, Do: admin("list_grants", func(r *api.Request) (*api.Reply, error) {
+		}),
+		"GET " + base + suffix: admin("list_grants", func(r *api.Request) (*api.Reply, error) {
 			g := of(r)
 			return s.listOf(r, kindRole, "roles", func(o *db.Object) bool {
 				g.role = o.Key
 				return s.db.Object(kindGrant, g.key()) != nil
 			})
-		})},
-	)
+		}),
+	}.Routes(api.Route{})...)
 }
 
 func (s *Service) roleRef(r *api.Request, id string) api.Obj {
@@ -251,28 +238,21 @@ func (s *Service) implies(r *api.Request) (*api.Reply, error) {
 	prior, implied := r.Var("prior"), r.Var("implied")
 	body := api.Obj{"role_inference": api.Obj{"prior_role": s.roleRef(r, prior), "implies": s.roleRef(r, implied)}, "links": links(r)}
 	key := prior + "/" + implied
-	err := s.db.Update(func() error {
-		for _, id := range []string{prior, implied} {
-			if err := s.exists(kindRole, id); err != nil {
-				return err
-			}
+	for _, id := range []string{prior, implied} {
+		if err := s.exists(kindRole, id); err != nil {
+			return nil, err
 		}
-		switch r.HTTP.Method {
-		case http.MethodPut:
-			s.db.PutObject(&db.Object{Kind: kindImplied, Key: key, Parent: prior, Attrs: api.Obj{"implied": implied}})
-			return nil
-		case http.MethodDelete:
-			defer s.db.DeleteObject(kindImplied, key)
-		}
-		return s.exists(kindImplied, key)
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case r.HTTP.Method == http.MethodDelete:
-		return api.NoContent()
-	case r.HTTP.Method == http.MethodPut:
+	}
+	if r.HTTP.Method == http.MethodPut {
+		s.db.PutObject(&db.Object{Kind: kindImplied, Key: key, Parent: prior, Attrs: api.Obj{"implied": implied}})
 		return api.Created(body)
+	}
+	if err := s.exists(kindImplied, key); err != nil {
+		return nil, err
+	}
+	if r.HTTP.Method == http.MethodDelete {
+		s.db.DeleteObject(kindImplied, key)
+		return nil, nil
 	}
 	return api.OK(body)
 }
@@ -283,30 +263,28 @@ func (s *Service) listAssignments(r *api.Request) (*api.Reply, error) {
 	q := r.HTTP.URL.Query()
 	want := func(key, have string) bool { return q.Get(key) == "" || q.Get(key) == have }
 	l := api.List{}
-	s.db.View(func() {
-		for _, o := range s.db.Objects(kindGrant, nil) {
-			g := grantOf(o)
-			grants := []grant{g}
-			if g.actor == "groups" && flag(q, "effective") {
-				grants = nil
-				for _, u := range s.db.Objects(kindUser, func(u *db.Object) bool { return s.db.Object(kindMember, g.actorID+"/"+u.Key) != nil }) {
-					e := g
-					e.actor, e.actorID = "users", u.Key
-					grants = append(grants, e)
-				}
-			}
-			for _, g := range grants {
-				scope := map[string]string{g.target: g.targetID}
-				subtree := flag(q, "include_subtree") && s.below(g, q.Get("scope.project.id"))
-				actor := map[string]string{g.actor: g.actorID}
-				if want("user.id", actor["users"]) && want("group.id", actor["groups"]) && want("role.id", g.role) &&
-					(subtree || want("scope.project.id", scope["projects"])) && want("scope.domain.id", scope["domains"]) &&
-					(!q.Has("scope.system") || g.target == "system") && (q.Get("scope.OS-INHERIT:inherited_to") == "" || g.inherited) {
-					l = append(l, s.assignmentView(r, g, flag(q, "include_names")))
-				}
+	for _, o := range s.db.Objects(kindGrant, nil) {
+		g := grantOf(o)
+		grants := []grant{g}
+		if g.actor == "groups" && flag(q, "effective") {
+			grants = nil
+			for _, u := range s.db.Objects(kindUser, func(u *db.Object) bool { return s.db.Object(kindMember, g.actorID+"/"+u.Key) != nil }) {
+				e := g
+				e.actor, e.actorID = "users", u.Key
+				grants = append(grants, e)
 			}
 		}
-	})
+		for _, g := range grants {
+			scope := map[string]string{g.target: g.targetID}
+			subtree := flag(q, "include_subtree") && s.below(g, q.Get("scope.project.id"))
+			actor := map[string]string{g.actor: g.actorID}
+			if want("user.id", actor["users"]) && want("group.id", actor["groups"]) && want("role.id", g.role) &&
+				(subtree || want("scope.project.id", scope["projects"])) && want("scope.domain.id", scope["domains"]) &&
+				(!q.Has("scope.system") || g.target == "system") && (q.Get("scope.OS-INHERIT:inherited_to") == "" || g.inherited) {
+				l = append(l, s.assignmentView(r, g, flag(q, "include_names")))
+			}
+		}
+	}
 	return api.OK(api.Obj{"role_assignments": l, "links": links(r)})
 }
 

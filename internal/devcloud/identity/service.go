@@ -41,29 +41,17 @@ func New(o Options) *Service { return &Service{Options: o, db: o.DB} }
 // AuthURL is what an RC file and a 401 name.
 func (s *Service) AuthURL() string { return s.URL + "/v3" }
 
-// Mount builds the API below a prefix, "" or "/identity".
-func (s *Service) Mount(prefix string) *api.Service {
-	svc := &api.Service{
-		Name:         "identity",
-		Prefix:       prefix,
-		Dialect:      dialect{s.AuthURL()},
-		Authenticate: s.Authenticate,
-		AuthURL:      s.AuthURL(),
-	}
-	svc.Handle(
-		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
-		api.Route{Method: "GET", Path: "/v3", Do: s.version3, Open: true},
-		api.Route{Method: "GET", Path: "/v2.0", Do: s.version2, Open: true},
-		api.Route{Method: "POST", Path: "/v3/auth/tokens", Do: s.issue, Open: true},
-		api.Route{Method: "GET", Path: "/v3/auth/tokens", Do: s.validate},
-		api.Route{Method: "DELETE", Path: "/v3/auth/tokens", Do: s.revoke},
-		api.Route{Method: "GET", Path: "/v3/auth/projects", Do: s.authProjects},
-		api.Route{Method: "GET", Path: "/v3/auth/domains", Do: s.authDomains},
-		api.Route{Method: "GET", Path: "/v3/auth/catalog", Do: s.authCatalog},
-		api.Route{Method: "POST", Path: "/v2.0/tokens", Do: s.issueV2, Open: true},
-		api.Route{Method: "POST", Path: "/v3/tokens", Do: s.issueEither, Open: true},
-		api.Route{Method: "GET", Path: "/v2.0/tenants", Do: s.tenants},
-	)
+// API is the service's calls.
+func (s *Service) API() *api.Service {
+	svc := &api.Service{Name: "identity", Dialect: dialect{s.AuthURL()}, MaxBody: api.SizeLimit}
+	svc.Handle(api.Calls{
+		"GET /": s.versions, "GET /v3": s.version("v3"), "GET /v2.0": s.version("v2.0"),
+		"POST /v3/auth/tokens": s.issue, "POST /v2.0/tokens": s.issueV2, "POST /v3/tokens": s.issueEither,
+	}.Routes(api.Route{Open: true})...)
+	svc.Handle(api.Calls{
+		"GET /v3/auth/tokens": s.validate, "DELETE /v3/auth/tokens": s.revoke, "GET /v3/auth/projects": s.authProjects,
+		"GET /v3/auth/domains": s.authDomains, "GET /v3/auth/catalog": s.authCatalog, "GET /v2.0/tenants": s.tenants,
+	}.Routes(api.Route{})...)
 	s.handleDirectory(svc)
 	s.handleCredentials(svc)
 	return svc
@@ -83,7 +71,7 @@ func (dialect) Empty(int) string { return "" }
 
 func (d dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
 	switch {
-	case e.Plain:
+	case e.Plain && e.Status == http.StatusNotFound:
 		return "text/html; charset=utf-8", []byte(
 			"<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.</p>\n",
 		)
@@ -106,39 +94,30 @@ func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
 	return &api.Error{Status: http.StatusNotFound, Plain: true}
 }
 
-func (s *Service) describe3(r *api.Request) api.Obj {
-	return api.Obj{
-		"id": "v3.14", "status": "stable", "updated": "2020-04-07T00:00:00Z",
-		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v3/"}},
+// describe is one of the two versions, "v3" or "v2.0".
+func describe(r *api.Request, version string) api.Obj {
+	o := api.Obj{
+		"id": version, "status": "deprecated", "updated": "2016-08-04T00:00:00Z",
+		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/" + version + "/"}},
 		"media-types": api.List{
-			api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"},
+			api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-" + version + "+json"},
 		},
 	}
-}
-
-func (s *Service) describe2(r *api.Request) api.Obj {
-	return api.Obj{
-		"id": "v2.0", "status": "deprecated", "updated": "2016-08-04T00:00:00Z",
-		"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/"}},
-		"media-types": api.List{
-			api.Obj{"base": "application/json", "type": "application/vnd.openstack.identity-v2.0+json"},
-		},
+	if version == "v3" {
+		o["id"], o["status"], o["updated"] = "v3.14", "stable", "2020-04-07T00:00:00Z"
 	}
+	return o
 }
 
 func (s *Service) versions(r *api.Request) (*api.Reply, error) {
 	return &api.Reply{
 		Status: http.StatusMultipleChoices, Header: http.Header{"Location": {r.Root + "/v3/"}},
-		Body: api.Obj{"versions": api.Obj{"values": api.List{s.describe3(r), s.describe2(r)}}},
+		Body: api.Obj{"versions": api.Obj{"values": api.List{describe(r, "v3"), describe(r, "v2.0")}}},
 	}, nil
 }
 
-func (s *Service) version3(r *api.Request) (*api.Reply, error) {
-	return api.OK(api.Obj{"version": s.describe3(r)})
-}
-
-func (s *Service) version2(r *api.Request) (*api.Reply, error) {
-	return api.OK(api.Obj{"version": s.describe2(r)})
+func (s *Service) version(version string) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) { return api.OK(api.Obj{"version": describe(r, version)}) }
 }
 
 // endpointURL is the address of a catalogue entry for one project.

@@ -149,62 +149,56 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	t := &db.Token{Methods: id.Methods}
-	err := s.db.Update(func() error {
-		var user, app *db.Object
-		for _, m := range id.Methods {
-			switch m {
-			case "password":
-				p := id.Password.User
-				user = s.findUser(p.ID, p.Name, p.Domain)
-				if user == nil || !same(user.Text("password"), p.Password) {
-					return errUnauthorized()
-				}
-			case "token":
-				old := s.authOf(id.Token.ID)
-				if old == nil {
-					return api.NotFound("Could not recognize Fernet token")
-				}
-				user = s.db.Object(kindUser, old.UserID)
-				t.Expires = old.Token.Expires // a token got with a token lives no longer than that one
-				t.Methods = append(slices.Clone(old.Token.Methods), "token")
-				slices.Sort(t.Methods)
-				t.Methods = slices.Compact(t.Methods)
-			case "application_credential":
-				c := id.AppCredential
-				app = s.findAppCredential(c.ID, c.Name, c.User.ID, c.User.Name, c.User.Domain)
-				if app == nil && c.ID != "" {
-					return api.NotFound("Could not find Application Credential: %s.", c.ID)
-				}
-				if app == nil || !same(app.Text("secret"), c.Secret) ||
-					app.Text("expires_at") != "" && time.Now().UTC().Format(expiryFormat) >= app.Text("expires_at") {
-					return errUnauthorized()
-				}
-				user = s.db.Object(kindUser, app.Parent)
-			default:
-				return errUnauthorized()
+	var user, app *db.Object
+	for _, m := range id.Methods {
+		switch m {
+		case "password":
+			p := id.Password.User
+			user = s.findUser(p.ID, p.Name, p.Domain)
+			if user == nil || !same(user.Text("password"), p.Password) {
+				return nil, errUnauthorized()
+			}
+		case "token":
+			old := s.authOf(id.Token.ID)
+			if old == nil {
+				return nil, api.NotFound("Could not recognize Fernet token")
+			}
+			user = s.db.Object(kindUser, old.UserID)
+			t.Expires = old.Token.Expires // a token got with a token lives no longer than that one
+			t.Methods = append(slices.Clone(old.Token.Methods), "token")
+			slices.Sort(t.Methods)
+			t.Methods = slices.Compact(t.Methods)
+		case "application_credential":
+			c := id.AppCredential
+			app = s.findAppCredential(c.ID, c.Name, c.User.ID, c.User.Name, c.User.Domain)
+			if app == nil && c.ID != "" {
+				return nil, api.NotFound("Could not find Application Credential: %s.", c.ID)
+			}
+			if app == nil || !same(app.Text("secret"), c.Secret) ||
+				app.Text("expires_at") != "" && time.Now().UTC().Format(expiryFormat) >= app.Text("expires_at") {
+				return nil, errUnauthorized()
+			}
+			user = s.db.Object(kindUser, app.Parent)
+		default:
+			return nil, errUnauthorized()
+		}
+	}
+	if user == nil || disabled(user) {
+		return nil, errUnauthorized()
+	}
+	t.UserID = user.Key
+	if app != nil {
+		if len(b.Auth.Scope) > 0 {
+			return nil, &api.Error{
+				Status:  http.StatusUnauthorized,
+				Message: "Error authenticating with application credential: Application credentials cannot request a scope.",
 			}
 		}
-		if user == nil || disabled(user) {
-			return errUnauthorized()
-		}
-		t.UserID = user.Key
-		if app != nil {
-			if len(b.Auth.Scope) > 0 {
-				return &api.Error{
-					Status:  http.StatusUnauthorized,
-					Message: "Error authenticating with application credential: Application credentials cannot request a scope.",
-				}
-			}
-			t.ProjectID, t.Roles, t.AppCredentialID = app.ProjectID, s.roleNames(app.Attrs["roles"]), app.Key
-		} else if err := s.scope(t, user, b.Auth.Scope); err != nil {
-			return err
-		}
-		s.insertToken(t)
-		return nil
-	})
-	if err != nil {
+		t.ProjectID, t.Roles, t.AppCredentialID = app.ProjectID, s.roleNames(app.Attrs["roles"]), app.Key
+	} else if err := s.scope(t, user, b.Auth.Scope); err != nil {
 		return nil, err
 	}
+	s.insertToken(t)
 	return s.tokenReply(t, http.StatusCreated, r.HTTP.URL.Query().Has("nocatalog")), nil
 }
 
@@ -287,37 +281,30 @@ func (s *Service) tokenReply(t *db.Token, status int, noCatalog bool) *api.Reply
 		"methods": t.Methods, "audit_ids": api.List{t.AuditID},
 		"issued_at": t.Created.Format(timeFormat), "expires_at": t.Expires.Format(timeFormat),
 	}
-	s.db.View(func() {
-		if u := s.db.Object(kindUser, t.UserID); u != nil {
-			body["user"] = api.Obj{
-				"id":                  u.Key,
-				"name":                u.Text("name"),
-				"password_expires_at": nil,
-				"domain":              s.domainRef(u.Text("domain_id")),
-			}
+	if u := s.db.Object(kindUser, t.UserID); u != nil {
+		body["user"] = api.Obj{
+			"id": u.Key, "name": u.Text("name"), "password_expires_at": nil, "domain": s.domainRef(u.Text("domain_id")),
 		}
-		if p := s.db.Object(kindProject, t.ProjectID); p != nil {
-			body["project"] = api.Obj{"id": p.Key, "name": p.Text("name"), "domain": s.domainRef(p.Text("domain_id"))}
-			body["is_domain"] = false
+	}
+	if p := s.db.Object(kindProject, t.ProjectID); p != nil {
+		body["project"] = api.Obj{"id": p.Key, "name": p.Text("name"), "domain": s.domainRef(p.Text("domain_id"))}
+		body["is_domain"] = false
+	}
+	if t.DomainID != "" {
+		body["domain"] = s.domainRef(t.DomainID)
+	}
+	if t.System {
+		body["system"] = api.Obj{"all": true}
+	}
+	if c := s.db.Object(kindAppCredential, t.AppCredentialID); c != nil {
+		body["application_credential"] = api.Obj{"id": c.Key, "name": c.Text("name"), "restricted": !c.Bool("unrestricted")}
+	}
+	if t.ProjectID != "" || t.DomainID != "" || t.System {
+		body["roles"] = s.roleRefs(t.Roles)
+		if !noCatalog {
+			body["catalog"] = s.catalog(t.ProjectID)
 		}
-		if t.DomainID != "" {
-			body["domain"] = s.domainRef(t.DomainID)
-		}
-		if t.System {
-			body["system"] = api.Obj{"all": true}
-		}
-		if t.AppCredentialID != "" {
-			if c := s.db.Object(kindAppCredential, t.AppCredentialID); c != nil {
-				body["application_credential"] = api.Obj{"id": c.Key, "name": c.Text("name"), "restricted": !c.Bool("unrestricted")}
-			}
-		}
-		if t.ProjectID != "" || t.DomainID != "" || t.System {
-			body["roles"] = s.roleRefs(t.Roles)
-			if !noCatalog {
-				body["catalog"] = s.catalog(t.ProjectID)
-			}
-		}
-	})
+	}
 	return &api.Reply{Status: status, Header: http.Header{"X-Subject-Token": {t.ID}}, Body: api.Obj{"token": body}}
 }
 
@@ -346,26 +333,20 @@ func (s *Service) catalog(project string) api.List {
 	return l
 }
 
-// subject is the token that X-Subject-Token names; a token may look at itself,
-// an administrator's at any.
+// subject is a call about the token that X-Subject-Token names; a token may
+// look at itself, an administrator's at any.
 func (s *Service) subject(r *api.Request) (*db.Token, error) {
 	id := r.HTTP.Header.Get("X-Subject-Token")
-	if id == "" {
+	a := s.authOf(id)
+	switch {
+	case id == "":
 		return nil, forbidden("identity:validate_token")
-	}
-	var t *db.Token
-	s.db.View(func() {
-		if a := s.authOf(id); a != nil {
-			t = a.Token
-		}
-	})
-	if t == nil {
+	case a == nil:
 		return nil, api.NotFound("Could not recognize Fernet token")
-	}
-	if t.UserID != r.Auth.UserID && !r.Auth.Admin() {
+	case a.UserID != r.Auth.UserID && !r.Auth.Admin():
 		return nil, forbidden("identity:validate_token")
 	}
-	return t, nil
+	return a.Token, nil
 }
 
 func forbidden(rule string) *api.Error {
@@ -382,20 +363,14 @@ func (s *Service) validate(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) revoke(r *api.Request) (*api.Reply, error) {
 	t, err := s.subject(r)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		s.db.Tokens.Delete(t.ID)
 	}
-	err = s.db.Update(func() error { s.db.Tokens.Delete(t.ID); return nil })
-	if err != nil {
-		return nil, err
-	}
-	return api.NoContent()
+	return nil, err
 }
 
 func (s *Service) authCatalog(r *api.Request) (*api.Reply, error) {
-	var catalog api.List
-	s.db.View(func() { catalog = s.catalog(r.Auth.ProjectID) })
-	return api.OK(api.Obj{"catalog": catalog, "links": api.Obj{"self": r.Root + r.Path}})
+	return api.OK(api.Obj{"catalog": s.catalog(r.Auth.ProjectID), "links": api.Obj{"self": r.Root + r.Path}})
 }
 
 // links are what Keystone puts beside every list.

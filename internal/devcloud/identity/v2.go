@@ -32,48 +32,42 @@ func (s *Service) issueV2(r *api.Request) (*api.Reply, error) {
 	}
 	t := &db.Token{Methods: []string{"password"}}
 	var body api.Obj
-	err := s.db.Update(func() error {
-		var user *db.Object
-		switch {
-		case b.Auth.Password != nil:
-			user = s.findUser(b.Auth.Password.UserID, b.Auth.Password.Username, nameOrID{ID: defaultDomain})
-			if user == nil || !same(user.Text("password"), b.Auth.Password.Password) {
-				return errUnauthorized()
-			}
-		case b.Auth.Token != nil:
-			old := s.authOf(b.Auth.Token.ID)
-			if old == nil {
-				return errUnauthorized()
-			}
-			user, t.Expires = s.db.Object(kindUser, old.UserID), old.Token.Expires
-		default:
-			return api.BadRequest(
-				"Expecting to find passwordCredentials or token in auth. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
-			)
+	var user *db.Object
+	switch {
+	case b.Auth.Password != nil:
+		user = s.findUser(b.Auth.Password.UserID, b.Auth.Password.Username, nameOrID{ID: defaultDomain})
+		if user == nil || !same(user.Text("password"), b.Auth.Password.Password) {
+			return nil, errUnauthorized()
 		}
-		if user == nil || disabled(user) {
-			return errUnauthorized()
+	case b.Auth.Token != nil:
+		old := s.authOf(b.Auth.Token.ID)
+		if old == nil {
+			return nil, errUnauthorized()
 		}
-		t.UserID = user.Key
-		var project *db.Object
-		switch {
-		case b.Auth.TenantID != "":
-			project = s.db.Object(kindProject, b.Auth.TenantID)
-		case b.Auth.Tenant != "":
-			project = s.named(kindProject, b.Auth.Tenant, nameOrID{ID: defaultDomain})
-		}
-		if b.Auth.TenantID != "" || b.Auth.Tenant != "" {
-			if err := s.scopeProject(t, user, project); err != nil {
-				return err
-			}
-		}
-		s.insertToken(t)
-		body = s.accessBody(t, user, project)
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		user, t.Expires = s.db.Object(kindUser, old.UserID), old.Token.Expires
+	default:
+		return nil, api.BadRequest(
+			"Expecting to find passwordCredentials or token in auth. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
+		)
 	}
+	if user == nil || disabled(user) {
+		return nil, errUnauthorized()
+	}
+	t.UserID = user.Key
+	var project *db.Object
+	switch {
+	case b.Auth.TenantID != "":
+		project = s.db.Object(kindProject, b.Auth.TenantID)
+	case b.Auth.Tenant != "":
+		project = s.named(kindProject, b.Auth.Tenant, nameOrID{ID: defaultDomain})
+	}
+	if b.Auth.TenantID != "" || b.Auth.Tenant != "" {
+		if err := s.scopeProject(t, user, project); err != nil {
+			return nil, err
+		}
+	}
+	s.insertToken(t)
+	body = s.accessBody(t, user, project)
 	return api.OK(body)
 }
 
@@ -139,10 +133,8 @@ func tenantView(p *db.Object) api.Obj {
 
 func (s *Service) tenants(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
-	s.db.View(func() {
-		for _, p := range s.projectsOf(r.Auth.UserID) {
-			l = append(l, tenantView(p))
-		}
-	})
+	for _, p := range s.projectsOf(r.Auth.UserID) {
+		l = append(l, tenantView(p))
+	}
 	return api.OK(api.Obj{"tenants": l, "tenants_links": api.List{}})
 }

@@ -7,11 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
@@ -79,10 +76,8 @@ func (s *Service) receive(r *api.Request, finish func(m *db.Image)) error {
 	return s.db.Update(func() error {
 		now := s.db.Images.Get(m.ID)
 		if now == nil {
-			return &api.Error{
-				Status:  410,
-				Message: "Image " + m.ID + " could not be found after upload. The image may have been deleted during the upload.",
-			}
+			return &api.Error{Status: 410, Message: "Image " + m.ID +
+				" could not be found after upload. The image may have been deleted during the upload."}
 		}
 		now.Size, now.VirtualSize, now.Checksum, now.HashAlgo, now.Hash = m.Size, m.VirtualSize, m.Checksum, m.HashAlgo, m.Hash
 		finish(now)
@@ -92,17 +87,11 @@ func (s *Service) receive(r *api.Request, finish func(m *db.Image)) error {
 }
 
 func (s *Service) upload(r *api.Request) (*api.Reply, error) {
-	if err := s.receive(r, func(m *db.Image) { m.Status = "active" }); err != nil {
-		return nil, err
-	}
-	return api.NoContent()
+	return nil, s.receive(r, func(m *db.Image) { m.Status = "active" })
 }
 
 func (s *Service) stage(r *api.Request) (*api.Reply, error) {
-	if err := s.receive(r, func(m *db.Image) { m.Status, m.Staged = "uploading", true }); err != nil {
-		return nil, err
-	}
-	return api.NoContent()
+	return nil, s.receive(r, func(m *db.Image) { m.Status, m.Staged = "uploading", true })
 }
 
 func (s *Service) importData(r *api.Request) (*api.Reply, error) {
@@ -113,16 +102,15 @@ func (s *Service) importData(r *api.Request) (*api.Reply, error) {
 	if b.Method.Name != "glance-direct" {
 		return nil, api.BadRequest("Unknown import method name '%s'.", b.Method.Name)
 	}
-	_, err := s.change(r, func(m *db.Image) error {
-		if m.Status != "uploading" || !m.Staged {
-			return api.Conflict("Image needs to be staged before 'glance-direct' method can be used")
-		}
-		m.Status, m.Staged, m.Due = "importing", false, s.db.Now().Add(s.ImportDelay)
-		return nil
-	})
+	m, err := s.own(r)
 	if err != nil {
 		return nil, err
 	}
+	if m.Status != "uploading" || !m.Staged {
+		return nil, api.Conflict("Image needs to be staged before 'glance-direct' method can be used")
+	}
+	m.Status, m.Staged, m.Due = "importing", false, s.db.Now().Add(s.ImportDelay)
+	s.db.Images.Put(m)
 	return api.Accepted(nil)
 }
 
@@ -130,59 +118,19 @@ func (s *Service) download(r *api.Request) (*api.Reply, error) {
 	var m *db.Image
 	var err error
 	s.db.View(func() { m, err = s.find(r) })
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if m.Status == "deactivated" && !r.Auth.Admin() {
+	case m.Status == "deactivated" && !r.Auth.Admin():
 		return nil, api.Forbidden("The requested image has been deactivated. Image data download is forbidden.")
+	case m.Status != "active" && m.Status != "deactivated":
+		return nil, nil
 	}
-	if m.Status != "active" && m.Status != "deactivated" {
-		return api.NoContent()
-	}
-	data, err := os.ReadFile(s.dataPath(m.ID))
+	f, err := os.Open(s.dataPath(m.ID))
 	if errors.Is(err, os.ErrNotExist) {
-		return api.NoContent()
+		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	reply := &api.Reply{
-		Status: 200,
-		Data:   data,
-		Type:   "application/octet-stream",
-		Header: map[string][]string{"Content-Md5": {m.Checksum}},
-	}
-	if want := r.HTTP.Header.Get("Range"); want != "" {
-		from, to, ok := byteRange(want, len(data))
-		if !ok {
-			return nil, &api.Error{
-				Status: 416, Message: "The byte range passed in the 'Range' header did not match any available byte range in the current file. ",
-				Header: map[string][]string{"Content-Range": {fmt.Sprintf("bytes */%d", len(data))}},
-			}
-		}
-		reply.Status, reply.Data = 206, data[from:to+1]
-		reply.Header["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", from, to, len(data))}
-	}
-	reply.Header["Content-Length"] = []string{strconv.Itoa(len(reply.Data))}
-	return reply, nil
-}
-
-// byteRange reads "bytes=5-9" and "bytes=5-" of so many bytes; Glance serves
-// one range at a time (Image service API v2, "Download binary image data").
-func byteRange(header string, size int) (from, to int, ok bool) {
-	span, isBytes := strings.CutPrefix(header, "bytes=")
-	first, last, isSpan := strings.Cut(span, "-")
-	from, err := strconv.Atoi(first)
-	if !isBytes || !isSpan || err != nil || from < 0 || from >= size {
-		return 0, 0, false
-	}
-	to = size - 1
-	if last != "" {
-		n, err := strconv.Atoi(last)
-		if err != nil || n < from {
-			return 0, 0, false
-		}
-		to = min(to, n)
-	}
-	return from, to, true
+	return &api.Reply{
+		File: f, Type: "application/octet-stream", Header: map[string][]string{"Content-Md5": {m.Checksum}},
+	}, err
 }

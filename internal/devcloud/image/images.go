@@ -14,13 +14,6 @@ import (
 
 func timeText(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }
 
-func orNil(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
 func sizeOrNil(n int64) any {
 	if n < 0 {
 		return nil
@@ -35,16 +28,11 @@ func View(m *db.Image) api.Obj {
 		v[k] = p
 	}
 	maps.Copy(v, api.Obj{
-		"id": m.ID, "name": m.Name, "status": m.Status, "visibility": m.Visibility, "owner": m.Owner, "disk_format": orNil(m.DiskFormat),
-		"container_format": orNil(
-			m.Container,
-		), "min_ram": m.MinRAM, "min_disk": m.MinDisk, "protected": m.Protected, "os_hidden": m.Hidden,
-		"size": sizeOrNil(
-			m.Size,
-		), "virtual_size": sizeOrNil(m.VirtualSize), "checksum": orNil(m.Checksum), "os_hash_algo": orNil(m.HashAlgo), "os_hash_value": orNil(m.Hash),
-		"created_at": timeText(
-			m.Created,
-		), "updated_at": timeText(m.LastChange()), "tags": slices.Clone(append([]string{}, m.Tags...)),
+		"id": m.ID, "name": m.Name, "status": m.Status, "visibility": m.Visibility, "owner": m.Owner,
+		"disk_format": api.OrNil(m.DiskFormat), "container_format": api.OrNil(m.Container), "min_ram": m.MinRAM, "min_disk": m.MinDisk,
+		"protected": m.Protected, "os_hidden": m.Hidden, "size": sizeOrNil(m.Size), "virtual_size": sizeOrNil(m.VirtualSize),
+		"checksum": api.OrNil(m.Checksum), "os_hash_algo": api.OrNil(m.HashAlgo), "os_hash_value": api.OrNil(m.Hash),
+		"created_at": timeText(m.Created), "updated_at": timeText(m.LastChange()), "tags": append([]string{}, m.Tags...),
 		"self": "/v2/images/" + m.ID, "file": "/v2/images/" + m.ID + "/file", "schema": "/v2/schemas/image",
 	})
 	if m.Staged {
@@ -88,26 +76,23 @@ func (s *Service) own(r *api.Request) (*db.Image, error) {
 	return m, err
 }
 
-// change runs do on the caller's image inside a transaction and stores it.
-func (s *Service) change(r *api.Request, do func(m *db.Image) error) (*db.Image, error) {
-	var m *db.Image
-	err := s.db.Update(func() (err error) {
-		if m, err = s.own(r); err != nil {
-			return err
+// change is a call that changes the caller's image and answers 204.
+func (s *Service) change(do func(r *api.Request, m *db.Image) error) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) {
+		m, err := s.own(r)
+		if err == nil {
+			err = do(r, m)
 		}
-		if err := do(m); err != nil {
-			return err
+		if err != nil {
+			return nil, err
 		}
 		s.db.Images.Put(m)
-		return nil
-	})
-	return m, err
+		return nil, nil
+	}
 }
 
 func (s *Service) show(r *api.Request) (*api.Reply, error) {
-	var m *db.Image
-	var err error
-	s.db.View(func() { m, err = s.find(r) })
+	m, err := s.find(r)
 	if err != nil {
 		return nil, err
 	}
@@ -116,19 +101,8 @@ func (s *Service) show(r *api.Request) (*api.Reply, error) {
 
 // readOnly are attributes a caller never sets.
 var readOnly = []string{
-	"created_at",
-	"updated_at",
-	"status",
-	"checksum",
-	"os_hash_algo",
-	"os_hash_value",
-	"size",
-	"virtual_size",
-	"self",
-	"file",
-	"schema",
-	"direct_url",
-	"locations",
+	"created_at", "updated_at", "status", "checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size", "self", "file",
+	"schema", "direct_url", "locations",
 }
 
 var (
@@ -143,36 +117,27 @@ func set(r *api.Request, m *db.Image, key string, value any) error {
 		return api.Forbidden("Attribute '%s' is read-only.", key)
 	}
 	text, isText := value.(string)
+	bad := func(format string, args ...any) error {
+		return api.BadRequest("Provided object does not match schema 'image': "+format, args...)
+	}
 	number := func(to *int) error {
 		n, ok := value.(float64)
 		if !ok || n < 0 {
-			return api.BadRequest(
-				"Provided object does not match schema 'image': '%v' is not of type 'integer'",
-				value,
-			)
+			return bad("'%v' is not of type 'integer'", value)
 		}
 		*to = int(n)
 		return nil
 	}
-	truth := func(to *bool) error {
-		b, ok := value.(bool)
-		if !ok {
-			return api.BadRequest("Provided object does not match schema 'image': %v is not of type 'boolean'", value)
+	truth := func(to *bool) (err error) {
+		var ok bool
+		if *to, ok = value.(bool); !ok {
+			err = bad("%v is not of type 'boolean'", value)
 		}
-		*to = b
-		return nil
+		return err
 	}
 	oneOf := func(to *string, choices []string) error {
-		if value == nil {
-			*to = ""
-			return nil
-		}
-		if !slices.Contains(choices, text) {
-			return api.BadRequest(
-				"Provided object does not match schema 'image': '%v' is not one of ['%s']",
-				value,
-				strings.Join(choices, "', '"),
-			)
+		if value != nil && !slices.Contains(choices, text) {
+			return bad("'%v' is not one of ['%s']", value, strings.Join(choices, "', '"))
 		}
 		*to = text
 		return nil
@@ -182,10 +147,7 @@ func set(r *api.Request, m *db.Image, key string, value any) error {
 		m.ID = text
 	case "name":
 		if !isText && value != nil {
-			return api.BadRequest(
-				"Provided object does not match schema 'image': %v is not of type 'null', 'string'",
-				value,
-			)
+			return bad("%v is not of type 'null', 'string'", value)
 		}
 		m.Name = text
 	case "visibility":
@@ -220,7 +182,7 @@ func set(r *api.Request, m *db.Image, key string, value any) error {
 		}
 	default:
 		if !isText {
-			return api.BadRequest("Provided object does not match schema 'image': %v is not of type 'string'", value)
+			return bad("%v is not of type 'string'", value)
 		}
 		props := maps.Clone(m.Properties)
 		if props == nil {
@@ -243,16 +205,10 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 			return nil, err
 		}
 	}
-	err := s.db.Update(func() error {
-		if m.ID != "" && s.db.Images.Get(m.ID) != nil {
-			return api.Conflict("Image ID %s already exists!", m.ID)
-		}
-		s.db.Images.Insert(m)
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	if m.ID != "" && s.db.Images.Get(m.ID) != nil {
+		return nil, api.Conflict("Image ID %s already exists!", m.ID)
 	}
+	s.db.Images.Insert(m)
 	rep := &api.Reply{Status: 201, Body: View(m), Header: map[string][]string{
 		"Location": {r.Root + "/v2/images/" + m.ID}, "Openstack-Image-Import-Methods": {"glance-direct"},
 	}}
@@ -271,140 +227,86 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 		return nil, api.BadRequest("Request body must be a JSON array of operation objects.")
 	}
 	if ct := r.HTTP.Header.Get("Content-Type"); !strings.HasPrefix(ct, "application/openstack-images-v2") {
-		return nil, &api.Error{
-			Status:  415,
-			Message: "The request media type " + ct + " is not supported by this server.",
-		}
+		return nil, &api.Error{Status: 415, Message: "The request media type " + ct + " is not supported by this server."}
 	}
-	m, err := s.change(r, func(m *db.Image) error {
-		for _, op := range ops {
-			key := strings.TrimPrefix(op.Path, "/")
-			key = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
-			_, exists := View(m)[key]
-			switch op.Op {
-			case "add":
-			case "replace":
-				if !exists {
-					return api.Conflict(
-						"There was a conflict when trying to complete your request.\n\n Property %s does not exist.",
-						key,
-					)
-				}
-			case "remove":
-				if _, ok := m.Properties[key]; !ok {
-					if exists {
-						return api.Forbidden(
-							"Access was denied to this resource.\n\n Property %s may not be removed.",
-							key,
-						)
-					}
-					return api.Conflict(
-						"There was a conflict when trying to complete your request.\n\n Property %s does not exist.",
-						key,
-					)
-				}
-				props := maps.Clone(m.Properties)
-				delete(props, key)
-				m.Properties = props
-				continue
-			default:
-				return api.BadRequest(
-					"Invalid operation: `%s`. It must be one of the following: add, remove, replace.",
-					op.Op,
-				)
-			}
-			if key == "id" {
-				return api.Forbidden("Attribute 'id' is read-only.")
-			}
-			if err := set(r, m, key, op.Value); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	m, err := s.own(r)
 	if err != nil {
 		return nil, err
 	}
+	for _, op := range ops {
+		if err := op.apply(r, m); err != nil {
+			return nil, err
+		}
+	}
+	s.db.Images.Put(m)
 	return api.OK(View(m))
 }
 
+func (op patch) apply(r *api.Request, m *db.Image) error {
+	key := strings.NewReplacer("~1", "/", "~0", "~").Replace(strings.TrimPrefix(op.Path, "/"))
+	_, exists := View(m)[key]
+	_, own := m.Properties[key]
+	switch {
+	case op.Op != "add" && op.Op != "replace" && op.Op != "remove":
+		return api.BadRequest("Invalid operation: `%s`. It must be one of the following: add, remove, replace.", op.Op)
+	case op.Op != "add" && !exists:
+		return api.Conflict("There was a conflict when trying to complete your request.\n\n Property %s does not exist.", key)
+	case op.Op == "remove" && !own:
+		return api.Forbidden("Access was denied to this resource.\n\n Property %s may not be removed.", key)
+	case op.Op == "remove":
+		m.Properties = maps.Clone(m.Properties)
+		delete(m.Properties, key)
+		return nil
+	case key == "id":
+		return api.Forbidden("Attribute 'id' is read-only.")
+	}
+	return set(r, m, key, op.Value)
+}
+
 func (s *Service) remove(r *api.Request) (*api.Reply, error) {
-	err := s.db.Update(func() error {
-		m, err := s.own(r)
-		if m == nil && s.db.Images.Get(r.Var("id")) == nil {
-			return api.NotFound("Failed to find image %s to delete", r.Var("id"))
-		}
-		if err != nil {
-			return err
-		}
-		if m.Protected {
-			return api.Forbidden("Image %s is protected and cannot be deleted.", m.ID)
-		}
-		if s.db.Volumes.First(
-			func(v *db.Volume) bool { return v.ImageID == m.ID && v.Status == "downloading" },
-		) != nil {
-			return api.Conflict(
-				"Image %s could not be deleted because it is in use: The image cannot be deleted because it is in use through the backend store outside of Glance.",
-				m.ID,
-			)
-		}
-		for _, mm := range s.db.ImageMembers.Where(func(x *db.ImageMember) bool { return x.ImageID == m.ID }) {
-			s.db.ImageMembers.Delete(mm.ID)
-		}
-		s.db.Images.Delete(m.ID)
-		return nil
-	})
-	if err != nil {
+	m, err := s.own(r)
+	switch {
+	case m == nil && s.db.Images.Get(r.Var("id")) == nil:
+		return nil, api.NotFound("Failed to find image %s to delete", r.Var("id"))
+	case err != nil:
 		return nil, err
+	case m.Protected:
+		return nil, api.Forbidden("Image %s is protected and cannot be deleted.", m.ID)
+	case s.db.Volumes.First(func(v *db.Volume) bool { return v.ImageID == m.ID && v.Status == "downloading" }) != nil:
+		return nil, api.Conflict("Image %s could not be deleted because it is in use: "+
+			"The image cannot be deleted because it is in use through the backend store outside of Glance.", m.ID)
 	}
-	_ = os.Remove(s.dataPath(r.Var("id"))) // there are images without data
-	return api.NoContent()
+	for _, mm := range s.db.ImageMembers.Where(func(x *db.ImageMember) bool { return x.ImageID == m.ID }) {
+		s.db.ImageMembers.Delete(mm.ID)
+	}
+	s.db.Images.Delete(m.ID)
+	_ = os.Remove(s.dataPath(m.ID)) // there are images without data
+	return nil, nil
 }
 
-func (s *Service) setStatus(from, to string) api.Handler {
-	return func(r *api.Request) (*api.Reply, error) {
-		_, err := s.change(r, func(m *db.Image) error {
-			if m.Status != from && m.Status != to {
-				return api.Forbidden(
-					"Not allowed to %s image in status '%s'",
-					map[string]string{"active": "reactivate", "deactivated": "deactivate"}[to],
-					m.Status,
-				)
-			}
-			m.Status = to
-			return nil
-		})
-		if err != nil {
-			return nil, err
+func (s *Service) setStatus(action, from, to string) api.Handler {
+	return s.change(func(_ *api.Request, m *db.Image) error {
+		if m.Status != from && m.Status != to {
+			return api.Forbidden("Not allowed to %s image in status '%s'", action, m.Status)
 		}
-		return api.NoContent()
-	}
-}
-
-func (s *Service) addTag(r *api.Request) (*api.Reply, error) {
-	_, err := s.change(r, func(m *db.Image) error {
-		if !slices.Contains(m.Tags, r.Var("tag")) {
-			m.Tags = append(slices.Clone(m.Tags), r.Var("tag"))
-		}
+		m.Status = to
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return api.NoContent()
 }
 
-func (s *Service) removeTag(r *api.Request) (*api.Reply, error) {
-	_, err := s.change(r, func(m *db.Image) error {
-		i := slices.Index(m.Tags, r.Var("tag"))
-		if i < 0 {
-			return api.NotFound("The resource could not be found.")
-		}
-		m.Tags = slices.Delete(slices.Clone(m.Tags), i, i+1)
-		return nil
-	})
-	if err != nil {
-		return nil, err
+// addTag marks an image with the path's tag.
+func addTag(r *api.Request, m *db.Image) error {
+	if !slices.Contains(m.Tags, r.Var("tag")) {
+		m.Tags = append(slices.Clone(m.Tags), r.Var("tag"))
 	}
-	return api.NoContent()
+	return nil
+}
+
+func removeTag(r *api.Request, m *db.Image) error {
+	i := slices.Index(m.Tags, r.Var("tag"))
+	if i < 0 {
+		return api.NotFound("The resource could not be found.")
+	}
+	m.Tags = slices.Delete(slices.Clone(m.Tags), i, i+1)
+	return nil
 }

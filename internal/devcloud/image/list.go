@@ -38,27 +38,24 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 		}
 	}
 	var views []api.Obj
-	s.db.View(func() {
-		for _, m := range s.db.Images.All() {
-			if !s.listed(r, m) {
-				continue
-			}
-			if v := View(m); filtered(v, m, q) {
-				views = append(views, v)
-			}
+	for _, m := range s.db.Images.All() {
+		if !s.listed(r, m) {
+			continue
 		}
-	})
-	slices.Reverse(views) // newest first
-	if err := sortViews(views, q["sort_key"], q["sort_dir"], q.Get("sort")); err != nil {
-		return nil, err
+		if v := View(m); filtered(v, m, q) {
+			views = append(views, v)
+		}
 	}
-	page, err := api.Paginate(
-		views,
-		func(v api.Obj) string { return v["id"].(string) },
-		min(limit, maxPage),
-		maxPage,
-		q.Get("marker"),
-	)
+	slices.Reverse(views) // newest first
+	keys, dirs := api.SortOrder(q)
+	for _, k := range keys {
+		if !slices.Contains(sortKeys, k) {
+			return nil, api.BadRequest("Invalid sort key: %s. It must be one of the following: %s.", k, strings.Join(sortKeys, ", "))
+		}
+	}
+	api.SortViews(views, keys, dirs)
+	id := func(v api.Obj) string { return v["id"].(string) }
+	page, err := api.Paginate(views, id, min(limit, maxPage), maxPage, q.Get("marker"))
 	if err != nil {
 		return nil, api.BadRequest("No image found with ID %s", q.Get("marker"))
 	}
@@ -67,22 +64,13 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 		items = append(items, v)
 	}
 	body := api.Obj{"images": items, "schema": "/v2/schemas/images"}
-	first := r.HTTP.URL.Query()
-	first.Del("marker")
-	body["first"] = withQuery("/v2/images", first.Encode())
+	q.Del("marker")
+	body["first"] = strings.TrimSuffix("/v2/images?"+q.Encode(), "?")
 	if limit > 0 && len(page.Items) == min(limit, maxPage) {
-		next := r.HTTP.URL.Query()
-		next.Set("marker", page.Items[len(page.Items)-1]["id"].(string))
-		body["next"] = withQuery("/v2/images", next.Encode())
+		q.Set("marker", id(page.Items[len(page.Items)-1]))
+		body["next"] = "/v2/images?" + q.Encode()
 	}
 	return api.OK(body)
-}
-
-func withQuery(path, query string) string {
-	if query == "" {
-		return path
-	}
-	return path + "?" + query
 }
 
 // listed tells whether a list shows an image the caller could show by ID.
@@ -155,49 +143,6 @@ func filtered(v api.Obj, m *db.Image, q map[string][]string) bool {
 		}
 	}
 	return true
-}
-
-func sortViews(views []api.Obj, keys, dirs []string, short string) error {
-	for _, part := range strings.Split(short, ",") {
-		if part == "" {
-			continue
-		}
-		k, d, _ := strings.Cut(part, ":")
-		keys, dirs = append(keys, k), append(dirs, cmp.Or(d, "desc"))
-	}
-	for _, k := range keys {
-		if !slices.Contains(sortKeys, k) {
-			return api.BadRequest(
-				"Invalid sort key: %s. It must be one of the following: %s.",
-				k,
-				strings.Join(sortKeys, ", "),
-			)
-		}
-	}
-	slices.SortStableFunc(views, func(a, b api.Obj) int {
-		for i, k := range keys {
-			c := cmp.Compare(fmt.Sprint(a[k]), fmt.Sprint(b[k]))
-			if k == "size" {
-				x, _ := a[k].(int64)
-				y, _ := b[k].(int64)
-				c = cmp.Compare(x, y)
-			}
-			dir := "desc"
-			if i < len(dirs) {
-				dir = dirs[i]
-			} else if len(dirs) == 1 {
-				dir = dirs[0]
-			}
-			if dir == "desc" {
-				c = -c
-			}
-			if c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
-	return nil
 }
 
 // onDate tells whether a time passes a filter such as "gte:2026-01-01T00:00:00Z".

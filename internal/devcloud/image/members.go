@@ -14,9 +14,13 @@ func memberView(x *db.ImageMember) api.Obj {
 	}
 }
 
-// seenMembers are the members of an image that the caller sees: the owner all,
-// a member itself.
-func (s *Service) seenMembers(r *api.Request) ([]*db.ImageMember, error) {
+func errMember(r *api.Request) error {
+	return api.NotFound("%s not found in the member list of the image %s.", r.Var("member"), r.Var("id"))
+}
+
+// members are those of an image that the caller sees: the owner all, a member
+// itself.
+func (s *Service) members(r *api.Request) ([]*db.ImageMember, error) {
 	m, err := s.find(r)
 	if err != nil {
 		return nil, err
@@ -31,38 +35,24 @@ func (s *Service) seenMembers(r *api.Request) ([]*db.ImageMember, error) {
 }
 
 func (s *Service) listMembers(r *api.Request) (*api.Reply, error) {
+	members, err := s.members(r)
 	l := api.List{}
-	var err error
-	s.db.View(func() {
-		var members []*db.ImageMember
-		members, err = s.seenMembers(r)
-		for _, x := range members {
-			l = append(l, memberView(x))
-		}
-	})
-	if err != nil {
-		return nil, err
+	for _, x := range members {
+		l = append(l, memberView(x))
 	}
-	return api.OK(api.Obj{"members": l, "schema": "/v2/schemas/members"})
+	return &api.Reply{Status: 200, Body: api.Obj{"members": l, "schema": "/v2/schemas/members"}}, err
 }
 
 func (s *Service) showMember(r *api.Request) (*api.Reply, error) {
-	var found *db.ImageMember
-	var err error
-	s.db.View(func() {
-		var members []*db.ImageMember
-		members, err = s.seenMembers(r)
-		if i := slices.IndexFunc(members, func(x *db.ImageMember) bool { return x.MemberID == r.Var("member") }); i >= 0 {
-			found = members[i]
-		}
-	})
+	members, err := s.members(r)
 	if err != nil {
 		return nil, err
 	}
-	if found == nil {
-		return nil, api.NotFound("%s not found in the member list of the image %s.", r.Var("member"), r.Var("id"))
+	i := slices.IndexFunc(members, func(x *db.ImageMember) bool { return x.MemberID == r.Var("member") })
+	if i < 0 {
+		return nil, errMember(r)
 	}
-	return api.OK(memberView(found))
+	return api.OK(memberView(members[i]))
 }
 
 func (s *Service) addMember(r *api.Request) (*api.Reply, error) {
@@ -70,28 +60,20 @@ func (s *Service) addMember(r *api.Request) (*api.Reply, error) {
 	if err := r.JSON(&b); err != nil {
 		return nil, err
 	}
-	if b.Member == "" {
-		return nil, api.BadRequest("Member to be added not specified")
-	}
 	x := &db.ImageMember{ImageID: r.Var("id"), MemberID: b.Member, Status: "pending"}
 	x.ID = x.ImageID + "/" + x.MemberID
-	err := s.db.Update(func() error {
-		m, err := s.own(r)
-		if err != nil {
-			return err
-		}
-		if m.Visibility != "shared" {
-			return api.Forbidden("Only shared images have members.")
-		}
-		if s.db.ImageMembers.Get(x.ID) != nil {
-			return api.Conflict("Image member %s already exists for the image %s.", b.Member, m.ID)
-		}
-		s.db.ImageMembers.Insert(x)
-		return nil
-	})
-	if err != nil {
+	m, err := s.own(r)
+	switch {
+	case b.Member == "":
+		return nil, api.BadRequest("Member to be added not specified")
+	case err != nil:
 		return nil, err
+	case m.Visibility != "shared":
+		return nil, api.Forbidden("Only shared images have members.")
+	case s.db.ImageMembers.Get(x.ID) != nil:
+		return nil, api.Conflict("Image member %s already exists for the image %s.", b.Member, m.ID)
 	}
+	s.db.ImageMembers.Insert(x)
 	return api.OK(memberView(x))
 }
 
@@ -100,41 +82,28 @@ func (s *Service) updateMember(r *api.Request) (*api.Reply, error) {
 	if err := r.JSON(&b); err != nil {
 		return nil, err
 	}
-	if !slices.Contains([]string{"pending", "accepted", "rejected"}, b.Status) {
+	x := s.db.ImageMembers.Get(r.Var("id") + "/" + r.Var("member"))
+	switch {
+	case !slices.Contains([]string{"pending", "accepted", "rejected"}, b.Status):
 		return nil, api.BadRequest("Status must be \"pending\", \"accepted\" or \"rejected\".")
+	case x == nil:
+		return nil, errMember(r)
+	case x.MemberID != r.Auth.ProjectID && !r.Auth.Admin():
+		return nil, api.Forbidden("Not allowed to update members for image %s.", r.Var("id"))
 	}
-	var x *db.ImageMember
-	err := s.db.Update(func() error {
-		if x = s.db.ImageMembers.Get(r.Var("id") + "/" + r.Var("member")); x == nil {
-			return api.NotFound("%s not found in the member list of the image %s.", r.Var("member"), r.Var("id"))
-		}
-		if x.MemberID != r.Auth.ProjectID && !r.Auth.Admin() {
-			return api.Forbidden("Not allowed to update members for image %s.", r.Var("id"))
-		}
-		x.Status = b.Status
-		s.db.ImageMembers.Put(x)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
+	x.Status = b.Status
+	s.db.ImageMembers.Put(x)
 	return api.OK(memberView(x))
 }
 
 func (s *Service) removeMember(r *api.Request) (*api.Reply, error) {
-	err := s.db.Update(func() error {
-		if _, err := s.own(r); err != nil {
-			return err
-		}
-		id := r.Var("id") + "/" + r.Var("member")
-		if s.db.ImageMembers.Get(id) == nil {
-			return api.NotFound("%s not found in the member list of the image %s.", r.Var("member"), r.Var("id"))
-		}
-		s.db.ImageMembers.Delete(id)
-		return nil
-	})
-	if err != nil {
+	if _, err := s.own(r); err != nil {
 		return nil, err
 	}
-	return api.NoContent()
+	id := r.Var("id") + "/" + r.Var("member")
+	if s.db.ImageMembers.Get(id) == nil {
+		return nil, errMember(r)
+	}
+	s.db.ImageMembers.Delete(id)
+	return nil, nil
 }

@@ -34,72 +34,46 @@ func (s *Service) DataPath(id string) string { return s.dataPath(id) }
 
 func (s *Service) dataPath(id string) string { return filepath.Join(s.Dir, filepath.Base(id)) }
 
-// Mount builds the API below a prefix.
-func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, authURL string) *api.Service {
-	svc := &api.Service{
-		Name:         "image",
-		Prefix:       prefix,
-		Dialect:      dialect{},
-		Authenticate: authenticate,
-		AuthURL:      authURL,
-	}
-	svc.Handle(
-		api.Route{Method: "GET", Path: "/", Do: s.versions(http.StatusMultipleChoices), Open: true},
-		api.Route{Method: "GET", Path: "/versions", Do: s.versions(http.StatusOK), Open: true},
-		api.Route{Method: "GET", Path: "/v2/images", Do: s.list},
-		api.Route{Method: "POST", Path: "/v2/images", Do: s.create},
-		api.Route{Method: "GET", Path: "/v2/images/{id}", Do: s.show},
-		api.Route{Method: "PATCH", Path: "/v2/images/{id}", Do: s.update},
-		api.Route{Method: "DELETE", Path: "/v2/images/{id}", Do: s.remove},
-		api.Route{Method: "PUT", Path: "/v2/images/{id}/file", Do: s.upload},
-		api.Route{Method: "GET", Path: "/v2/images/{id}/file", Do: s.download},
-		api.Route{Method: "PUT", Path: "/v2/images/{id}/stage", Do: s.stage},
-		api.Route{Method: "POST", Path: "/v2/images/{id}/import", Do: s.importData},
-		api.Route{
-			Method: "POST",
-			Path:   "/v2/images/{id}/actions/deactivate",
-			Do:     s.setStatus("active", "deactivated"),
+// API is the service's calls.
+func (s *Service) API() *api.Service {
+	svc := &api.Service{Name: "image", Dialect: dialect{}}
+	svc.Handle(api.Calls{
+		"GET /": s.versions(http.StatusMultipleChoices), "GET /versions": s.versions(http.StatusOK),
+	}.Routes(api.Route{Open: true})...)
+	svc.Handle(api.Calls{
+		"PUT /v2/images/{id}/file": s.upload, "GET /v2/images/{id}/file": s.download, "PUT /v2/images/{id}/stage": s.stage,
+	}.Routes(api.Route{Free: true})...)
+	svc.Handle(api.Calls{
+		"GET /v2/images": s.list, "POST /v2/images": s.create,
+		"GET /v2/images/{id}": s.show, "PATCH /v2/images/{id}": s.update, "DELETE /v2/images/{id}": s.remove,
+		"POST /v2/images/{id}/import":             s.importData,
+		"POST /v2/images/{id}/actions/deactivate": s.setStatus("deactivate", "active", "deactivated"),
+		"POST /v2/images/{id}/actions/reactivate": s.setStatus("reactivate", "deactivated", "active"),
+		"PUT /v2/images/{id}/tags/{tag}":          s.change(addTag),
+		"DELETE /v2/images/{id}/tags/{tag}":       s.change(removeTag),
+		"GET /v2/images/{id}/members":             s.listMembers,
+		"POST /v2/images/{id}/members":            s.addMember,
+		"GET /v2/images/{id}/members/{member}":    s.showMember,
+		"PUT /v2/images/{id}/members/{member}":    s.updateMember,
+		"DELETE /v2/images/{id}/members/{member}": s.removeMember,
+		"GET /v2/schemas/{name}":                  schema,
+		"GET /v2/info/import": func(*api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"import-methods": api.Obj{
+				"description": "Import methods available.", "type": "array", "value": api.List{"glance-direct"},
+			}})
 		},
-		api.Route{
-			Method: "POST",
-			Path:   "/v2/images/{id}/actions/reactivate",
-			Do:     s.setStatus("deactivated", "active"),
-		},
-		api.Route{Method: "PUT", Path: "/v2/images/{id}/tags/{tag}", Do: s.addTag},
-		api.Route{Method: "DELETE", Path: "/v2/images/{id}/tags/{tag}", Do: s.removeTag},
-		api.Route{Method: "GET", Path: "/v2/images/{id}/members", Do: s.listMembers},
-		api.Route{Method: "POST", Path: "/v2/images/{id}/members", Do: s.addMember},
-		api.Route{Method: "GET", Path: "/v2/images/{id}/members/{member}", Do: s.showMember},
-		api.Route{Method: "PUT", Path: "/v2/images/{id}/members/{member}", Do: s.updateMember},
-		api.Route{Method: "DELETE", Path: "/v2/images/{id}/members/{member}", Do: s.removeMember},
-		api.Route{Method: "GET", Path: "/v2/schemas/{name}", Do: s.schema},
-		api.Route{Method: "GET", Path: "/v2/info/import", Do: func(*api.Request) (*api.Reply, error) {
-			return api.OK(
-				api.Obj{
-					"import-methods": api.Obj{
-						"description": "Import methods available.",
-						"type":        "array",
-						"value":       api.List{"glance-direct"},
-					},
-				},
-			)
-		}},
-		api.Route{Method: "GET", Path: "/v2/info/stores", Do: func(*api.Request) (*api.Reply, error) {
+		"GET /v2/info/stores": func(*api.Request) (*api.Reply, error) {
 			return nil, api.NotFound("Multi backend is not supported at this site.")
-		}},
-		api.Route{Method: "GET", Path: "/v2/metadefs/namespaces", Do: func(*api.Request) (*api.Reply, error) {
-			return api.OK(
-				api.Obj{
-					"namespaces": api.List{},
-					"schema":     "/v2/schemas/metadefs/namespaces",
-					"first":      "/v2/metadefs/namespaces",
-				},
-			)
-		}},
-		api.Route{Method: "GET", Path: "/v2/tasks", Do: func(*api.Request) (*api.Reply, error) {
+		},
+		"GET /v2/metadefs/namespaces": func(*api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{
+				"namespaces": api.List{}, "schema": "/v2/schemas/metadefs/namespaces", "first": "/v2/metadefs/namespaces",
+			})
+		},
+		"GET /v2/tasks": func(*api.Request) (*api.Reply, error) {
 			return nil, api.Forbidden("You are not authorized to complete tasks_api_access action.")
-		}},
-	)
+		},
+	}.Routes(api.Route{})...)
 	return svc
 }
 
@@ -114,14 +88,7 @@ func (s *Service) versions(status int) api.Handler {
 			if i == 0 {
 				state = "CURRENT"
 			}
-			l = append(
-				l,
-				api.Obj{
-					"id":     id,
-					"status": state,
-					"links":  api.List{api.Obj{"rel": "self", "href": r.Root + "/v2/"}},
-				},
-			)
+			l = append(l, api.Obj{"id": id, "status": state, "links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2/"}}})
 		}
 		return &api.Reply{Status: status, Body: api.Obj{"versions": l}}, nil
 	}
@@ -147,9 +114,8 @@ func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
 func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
 	if handled {
 		return &api.Error{
-			Status:  http.StatusMethodNotAllowed,
-			Message: "The method " + r.HTTP.Method + " is not allowed for this resource. ",
-			Header:  http.Header{"Allow": {"GET, POST"}},
+			Status: http.StatusMethodNotAllowed, Message: "The method " + r.HTTP.Method + " is not allowed for this resource. ",
+			Header: http.Header{"Allow": {"GET, POST"}},
 		}
 	}
 	return api.NotFound("The resource could not be found.")

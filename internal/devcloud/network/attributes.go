@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,35 +20,39 @@ type kind int
 const (
 	kindAny kind = iota
 	kindString
-	kindStringOrNil
 	kindBool
 	kindInt
-	kindIntOrNil
 	kindUUID
-	kindUUIDOrNil
+	kindIP
 	kindUUIDs
-	kindIPOrNil
 	kindStrings
 	kindObjects
 	kindObject
 	kindMAC
+	// orNull lets a value be null as well; an empty one is shown as null.
+	orNull kind = 1 << 8
 )
 
-// When a caller may give an attribute.
+// When a caller may give an attribute, and who sees it.
 const (
 	onCreate = 1 << iota
 	onUpdate
 	required
 	adminOnly
+	adminSees
+	both = onCreate | onUpdate
 )
 
-// attr is one attribute a caller may give. One without onCreate and onUpdate is
+// attr is one attribute of a resource. One without onCreate and onUpdate is
 // known and read-only.
 type attr struct {
 	name string
 	kind kind
 	when int
 	def  any
+	// field is the record's field that keeps the attribute; without one the
+	// resource's own rules write and show it.
+	field string
 	// choices bound a string.
 	choices []string
 }
@@ -62,8 +67,11 @@ var standardAttrs = []attr{
 	{name: "tags"},
 	{name: "tenant_id", kind: kindString, when: onCreate},
 	{name: "project_id", kind: kindString, when: onCreate},
-	{name: "description", kind: kindString, when: onCreate | onUpdate, def: ""},
+	{name: "description", kind: kindString, when: both, def: "", field: "Description"},
 }
+
+// nameAttr is the name of those resources that have one.
+var nameAttr = attr{name: "name", kind: kindString, when: both, def: "", field: "Name"}
 
 var uuidForm = text.Lazy(`^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$`)
 
@@ -74,29 +82,23 @@ func prepare(res *resource, in api.Obj, post, admin bool) (api.Obj, error) {
 	if post {
 		action, flag = "create", onCreate
 	}
-	attrs := append(slices.Clone(standardAttrs), res.attrs...)
-	known := map[string]attr{}
-	for _, a := range attrs {
-		known[a.name] = a
-	}
+	attrs := slices.Concat(standardAttrs, res.attrs)
 	out := api.Obj{}
 	var unknown []string
 	for name, v := range in {
-		a, ok := known[name]
-		if !ok {
+		i := slices.IndexFunc(attrs, func(a attr) bool { return a.name == name })
+		if i < 0 {
 			unknown = append(unknown, name)
 			continue
 		}
-		if a.when&flag == 0 {
-			if post {
-				return nil, api.BadRequest("Attribute '%s' not allowed in POST", name)
-			}
+		a := attrs[i]
+		switch {
+		case a.when&flag == 0 && post:
+			return nil, api.BadRequest("Attribute '%s' not allowed in POST", name)
+		case a.when&flag == 0:
 			return nil, api.BadRequest("Cannot update read-only attribute %s", name)
-		}
-		if a.when&adminOnly != 0 && !admin {
-			return nil, disallowed(
-				fmt.Sprintf("(rule:%s_%s and rule:%s_%s:%s)", action, res.single, action, res.single, name),
-			)
+		case a.when&adminOnly != 0 && !admin:
+			return nil, disallowed(fmt.Sprintf("(rule:%s_%s and rule:%s_%s:%s)", action, res.single, action, res.single, name))
 		}
 		c, err := a.check(v)
 		if err != nil {
@@ -108,32 +110,80 @@ func prepare(res *resource, in api.Obj, post, admin bool) (api.Obj, error) {
 		slices.Sort(unknown)
 		return nil, api.BadRequest("Unrecognized attribute(s) '%s'", strings.Join(unknown, ", "))
 	}
-	if post {
-		for _, a := range attrs {
-			if _, given := out[a.name]; given {
-				continue
-			}
-			if a.when&required != 0 {
-				return nil, api.BadRequest("Failed to parse request. Required attribute '%s' not specified", a.name)
-			}
-			if a.def != nil {
-				out[a.name] = a.def
-			}
+	for _, a := range attrs {
+		_, given := out[a.name]
+		switch {
+		case !post || given:
+		case a.when&required != 0:
+			return nil, api.BadRequest("Failed to parse request. Required attribute '%s' not specified", a.name)
+		case a.def != nil:
+			out[a.name] = a.def
 		}
 	}
 	return out, nil
 }
 
+// fill gives a record's fields the values of a prepared body.
+func fill(attrs []attr, rec any, in api.Obj) {
+	for _, a := range slices.Concat(standardAttrs, attrs) {
+		v, given := in[a.name]
+		if !given || a.field == "" {
+			continue
+		}
+		field, value := a.of(rec), reflect.ValueOf(v)
+		switch {
+		case !value.IsValid():
+			field.SetZero()
+		case value.Type().AssignableTo(field.Type()):
+			field.Set(value)
+		default: // pointers, and lists of structures
+			field.SetZero()
+			if data, err := json.Marshal(v); err == nil {
+				_ = json.Unmarshal(data, field.Addr().Interface()) // what has another form is left out
+			}
+		}
+	}
+}
+
+// of is the attribute's field in a record.
+func (a attr) of(rec any) reflect.Value {
+	return reflect.ValueOf(rec).Elem().FieldByName(a.field)
+}
+
+// viewOf shows a record's fields.
+func viewOf(attrs []attr, rec any, admin bool) api.Obj {
+	v := api.Obj{}
+	for _, a := range slices.Concat(standardAttrs, attrs) {
+		if a.field == "" || a.when&adminSees != 0 && !admin {
+			continue
+		}
+		field := a.of(rec)
+		switch {
+		case field.Kind() == reflect.Slice && field.IsNil():
+			v[a.name] = api.List{}
+		case field.Kind() == reflect.Map && field.IsNil():
+			v[a.name] = api.Obj{}
+		case a.kind&orNull != 0 && field.IsZero():
+			v[a.name] = nil
+		case field.Kind() == reflect.Pointer:
+			v[a.name] = field.Elem().Interface()
+		default:
+			v[a.name] = field.Interface()
+		}
+	}
+	return v
+}
+
 // check returns the value in the form the resource reads: string, bool, int,
 // []string, []api.Obj, api.Obj or nil.
 func (a attr) check(v any) (any, error) {
-	switch a.kind {
-	case kindString, kindStringOrNil:
-		if v == nil && a.kind == kindStringOrNil {
-			return nil, nil
-		}
-		s, ok := v.(string)
-		if !ok {
+	if v == nil && a.kind&orNull != 0 {
+		return nil, nil
+	}
+	s, isText := v.(string)
+	switch a.kind &^ orNull {
+	case kindString:
+		if !isText {
 			return nil, badAttr(a.name, "'%s' is not a valid string.", pyValue(v))
 		}
 		if a.choices != nil && !slices.Contains(a.choices, s) {
@@ -141,115 +191,80 @@ func (a attr) check(v any) (any, error) {
 		}
 		return s, nil
 	case kindBool:
-		switch b := v.(type) {
-		case bool:
-			return b, nil
-		case string:
-			switch strings.ToLower(b) {
-			case "true", "1":
-				return true, nil
-			case "false", "0":
-				return false, nil
-			}
-		case float64:
-			if b == 0 || b == 1 {
-				return b == 1, nil
-			}
+		switch strings.ToLower(pyValue(v)) {
+		case "true", "1":
+			return true, nil
+		case "false", "0":
+			return false, nil
 		}
 		return nil, invalidInput("'%s' cannot be converted to boolean.", pyValue(v))
-	case kindInt, kindIntOrNil:
-		if v == nil && a.kind == kindIntOrNil {
-			return nil, nil
+	case kindInt:
+		if n, ok := v.(float64); ok && n == math.Trunc(n) {
+			return int(n), nil
 		}
-		switch n := v.(type) {
-		case float64:
-			if n == math.Trunc(n) {
-				return int(n), nil
-			}
-		case string:
-			if i, err := strconv.Atoi(n); err == nil {
-				return i, nil
-			}
+		if n, err := strconv.Atoi(s); err == nil {
+			return n, nil
 		}
 		return nil, invalidInput("'%s' is not an integer.", pyValue(v))
-	case kindUUID, kindUUIDOrNil:
-		if v == nil && a.kind == kindUUIDOrNil {
-			return nil, nil
-		}
-		s, ok := v.(string)
-		if !ok || !uuidForm().MatchString(s) {
+	case kindUUID:
+		if !isText || !uuidForm().MatchString(s) {
 			return nil, badAttr(a.name, "'%s' is not a valid UUID.", pyValue(v))
 		}
 		return s, nil
-	case kindIPOrNil:
-		if v == nil {
-			return nil, nil
-		}
-		s, _ := v.(string)
+	case kindIP:
 		if _, err := netip.ParseAddr(s); err != nil {
 			return nil, badAttr(a.name, "'%s' is not a valid IP address.", pyValue(v))
 		}
 		return s, nil
 	case kindMAC:
-		s, _ := v.(string)
 		if !macForm().MatchString(s) {
 			return nil, badAttr(a.name, "'%s' is not a valid MAC address.", pyValue(v))
 		}
 		return strings.ToLower(s), nil
-	case kindUUIDs, kindStrings, kindObjects, kindObject:
-		return a.checkMany(v)
-	}
-	return v, nil
-}
-
-// checkMany is [attr.check] of lists and of objects.
-func (a attr) checkMany(v any) (any, error) {
-	switch a.kind {
 	case kindUUIDs, kindStrings:
-		if v == nil {
-			return []string(nil), nil
-		}
-		l, ok := v.([]any)
-		if !ok {
-			return nil, badAttr(a.name, "'%s' is not a list.", pyValue(v))
-		}
-		out := []string{}
-		for _, e := range l {
+		return each(a, v, func(e any) (string, error) {
 			s, ok := e.(string)
 			if !ok || a.kind == kindUUIDs && !uuidForm().MatchString(s) {
-				return nil, badAttr(a.name, "'%s' is not a valid UUID.", pyValue(e))
+				return "", badAttr(a.name, "'%s' is not a valid UUID.", pyValue(e))
 			}
-			out = append(out, s)
-		}
-		return out, nil
+			return s, nil
+		})
 	case kindObjects:
-		if v == nil {
-			return []api.Obj(nil), nil
-		}
-		l, ok := v.([]any)
-		if !ok {
-			return nil, badAttr(a.name, "'%s' is not a list.", pyValue(v))
-		}
-		out := []api.Obj{}
-		for _, e := range l {
-			o, ok := e.(api.Obj)
-			if !ok {
-				return nil, badAttr(a.name, "'%s' is not a dictionary.", pyValue(e))
-			}
-			out = append(out, o)
-		}
-		return out, nil
+		return each(a, v, a.object)
 	case kindObject:
 		if v == nil {
 			return api.Obj(nil), nil
 		}
-		o, ok := v.(api.Obj)
-		if !ok {
-			return nil, badAttr(a.name, "'%s' is not a dictionary.", pyValue(v))
-		}
-		return o, nil
+		return a.object(v)
 	}
 	return v, nil
+}
+
+func (a attr) object(v any) (api.Obj, error) {
+	if o, ok := v.(api.Obj); ok {
+		return o, nil
+	}
+	return nil, badAttr(a.name, "'%s' is not a dictionary.", pyValue(v))
+}
+
+// each checks a list's elements; null is no list.
+func each[T any](a attr, v any, check func(e any) (T, error)) (any, error) {
+	if v == nil {
+		return []T(nil), nil
+	}
+	l, ok := v.([]any)
+	if !ok {
+		return nil, badAttr(a.name, "'%s' is not a list.", pyValue(v))
+	}
+	out := []T{}
+	for _, e := range l {
+		c, err := check(e)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
 }
 
 var macForm = text.Lazy(`^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$`)
@@ -273,30 +288,13 @@ func pyValue(v any) string {
 
 // The readers below give an attribute of a prepared body, or its zero value.
 
-func str(in api.Obj, key string) string    { s, _ := in[key].(string); return s }
-func boolean(in api.Obj, key string) bool  { b, _ := in[key].(bool); return b }
-func integer(in api.Obj, key string) int   { n, _ := in[key].(int); return n }
-func strs(in api.Obj, key string) []string { l, _ := in[key].([]string); return l }
-func objs(in api.Obj, key string) []api.Obj {
-	l, _ := in[key].([]api.Obj)
-	return l
-}
-
-func object(in api.Obj, key string) api.Obj {
-	o, _ := in[key].(api.Obj)
-	return o
-}
+func str(in api.Obj, key string) string     { s, _ := in[key].(string); return s }
+func integer(in api.Obj, key string) int    { n, _ := in[key].(int); return n }
+func strs(in api.Obj, key string) []string  { l, _ := in[key].([]string); return l }
+func objs(in api.Obj, key string) []api.Obj { l, _ := in[key].([]api.Obj); return l }
 
 // has tells that the body gave the attribute, be it null.
 func has(in api.Obj, key string) bool { _, ok := in[key]; return ok }
-
-// orNil shows an empty string as null.
-func orNil(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
 
 // list shows a nil slice as an empty list.
 func list[T any](l []T) []T {

@@ -9,106 +9,86 @@ import (
 )
 
 func (s *Service) floatingIPs() *resource {
-	wrap := func(f *db.FloatingIP) item {
-		return item{
-			meta: &f.Meta,
-			std:  &f.Std,
-			put:  func() { s.db.FloatingIPs.Put(f) },
-			view: func(admin bool) api.Obj { return s.floatingView(f) },
-		}
-	}
-	return &resource{
+	return keep(s, s.db.FloatingIPs, resource{
 		single: "floatingip", plural: "floatingips", class: "FloatingIP",
 		attrs: []attr{
-			{name: "floating_network_id", kind: kindUUID, when: onCreate | required},
-			{name: "floating_ip_address", kind: kindIPOrNil, when: onCreate | adminOnly},
-			{name: "subnet_id", kind: kindUUIDOrNil, when: onCreate},
-			{name: "port_id", kind: kindUUIDOrNil, when: onCreate | onUpdate},
-			{name: "fixed_ip_address", kind: kindIPOrNil, when: onCreate | onUpdate},
-			{name: "dns_name", kind: kindString, when: onCreate},
-			{name: "dns_domain", kind: kindString, when: onCreate},
+			{name: "floating_network_id", kind: kindUUID, when: onCreate | required, field: "NetworkID"},
+			{name: "floating_ip_address", kind: kindIP | orNull, when: onCreate | adminOnly, field: "Address"},
+			{name: "subnet_id", kind: kindUUID | orNull, when: onCreate},
+			{name: "port_id", kind: kindUUID | orNull, when: both},
+			{name: "fixed_ip_address", kind: kindIP | orNull, when: both},
 			{name: "router_id"},
 			{name: "port_details"},
 		},
-		all: func() []item { return itemsOf(s.db.FloatingIPs.All(), wrap) },
-		get: func(id string) (item, bool) {
-			f := s.db.FloatingIPs.Get(id)
-			if f == nil {
-				return item{}, false
+	}, rules[*db.FloatingIP]{
+		quota: "floatingip",
+		view:  s.floatingView,
+		check: func(c *call, f *db.FloatingIP) error {
+			if f.Seq == 0 {
+				return s.checkFloatingIP(c, f)
 			}
-			return wrap(f), true
+			return s.updateFloatingIP(c, f)
 		},
-		create: s.createFloatingIP,
-		update: s.updateFloatingIP,
-		remove: func(c *call, id string) error {
-			f := s.db.FloatingIPs.Get(id)
-			s.db.Ports.Delete(f.ExternalPort)
-			s.db.FloatingIPs.Delete(id)
+		stored: func(c *call, f *db.FloatingIP) error {
+			if id := str(c.in, "port_id"); id != "" && f.Revision == 0 {
+				return s.associate(f, id, str(c.in, "fixed_ip_address"))
+			}
 			return nil
 		},
-	}
+		remove: func(_ *call, f *db.FloatingIP) error {
+			s.Release(f)
+			return nil
+		},
+	})
 }
 
-func (s *Service) floatingView(f *db.FloatingIP) api.Obj {
-	v := api.Obj{
-		"floating_ip_address": f.Address, "floating_network_id": f.NetworkID, "router_id": orNil(f.RouterID), "port_id": orNil(f.PortID),
-		"fixed_ip_address": orNil(f.FixedIP), "status": f.Status, "port_details": nil,
-	}
+func (s *Service) floatingView(f *db.FloatingIP, v api.Obj) {
+	v["router_id"], v["port_id"], v["fixed_ip_address"] = api.OrNil(f.RouterID), api.OrNil(f.PortID), api.OrNil(f.FixedIP)
+	v["status"], v["port_details"] = f.Status, nil
 	if p := s.db.Ports.Get(f.PortID); p != nil {
 		v["port_details"] = api.Obj{
 			"name": p.Name, "network_id": p.NetworkID, "mac_address": p.MAC, "admin_state_up": p.AdminUp,
 			"status": p.Status, "device_id": p.DeviceID, "device_owner": p.DeviceOwner,
 		}
 	}
-	return v
+	forwardings := api.List{}
+	for _, o := range s.forwardingsOf(f.ID) {
+		forwardings = append(forwardings, forwardingView(o))
+	}
+	v["port_forwardings"] = forwardings
 }
 
-func (s *Service) createFloatingIP(c *call) (string, error) {
-	network := str(c.in, "floating_network_id")
-	n := s.db.Networks.Get(network)
-	if n == nil || n.ProjectID != c.Auth.ProjectID && !n.Shared && !n.External && !c.Auth.Admin() {
-		return "", notFound("Network", network)
+func badFloatingIP(format string, args ...any) *api.Error {
+	return badRequest("BadRequest", "Bad floatingip request: "+format, args...)
+}
+
+// checkFloatingIP takes an address of the external network for a new floating
+// IP.
+func (s *Service) checkFloatingIP(c *call, f *db.FloatingIP) error {
+	n, err := s.usableNetwork(c, "floating_network_id")
+	if err != nil {
+		return err
 	}
 	if !n.External {
-		return "", badRequest(
-			"BadRequest",
-			"Bad floatingip request: Network %s is not a valid external network.",
-			network,
-		)
-	}
-	if err := s.checkQuota(c.project, "floatingip"); err != nil {
-		return "", err
+		return badFloatingIP("Network %s is not a valid external network.", n.ID)
 	}
 	if id := str(c.in, "port_id"); id != "" && s.db.Ports.Get(id) == nil {
-		return "", notFound("Port", id)
+		return notFound("Port", id)
 	}
 	if s.PoolEmpty(n.Name) {
-		return "", noMoreAddresses(network)
+		return noMoreAddresses(n.ID)
 	}
-	f := &db.FloatingIP{
-		Std:       newStd(c),
-		NetworkID: network,
-		Status:    "DOWN",
-		DNSName:   str(c.in, "dns_name"),
-		DNSDomain: str(c.in, "dns_domain"),
-	}
-	f.ID = db.NewUUID()
-	ext := &db.Port{NetworkID: network, AdminUp: true, Status: "N/A", DeviceID: f.ID, DeviceOwner: ownerFloatingIP}
-	fixed, err := s.externalAddress(network, str(c.in, "subnet_id"), str(c.in, "floating_ip_address"))
+	fixed, err := s.externalAddress(n.ID, str(c.in, "subnet_id"), f.Address)
 	if err != nil {
-		return "", err
+		return err
 	}
+	f.ID, f.Status = db.NewUUID(), "DOWN"
+	ext := &db.Port{NetworkID: n.ID, AdminUp: true, Status: "N/A", DeviceID: f.ID, DeviceOwner: ownerFloatingIP}
 	if err := s.InsertPort(ext, fixed); err != nil {
-		return "", err
+		return err
 	}
 	f.ExternalPort, f.Address = ext.ID, ext.FixedIPs[0].IPAddress
-	s.db.FloatingIPs.Insert(f)
-	if id := str(c.in, "port_id"); id != "" {
-		if err := s.associate(f, id, str(c.in, "fixed_ip_address")); err != nil {
-			return "", err
-		}
-	}
-	return f.ID, nil
+	return nil
 }
 
 func noMoreAddresses(network string) *api.Error {
@@ -134,25 +114,18 @@ func (s *Service) externalAddress(network, subnet, address string) ([]api.Obj, e
 	return nil, noMoreAddresses(network)
 }
 
-func (s *Service) updateFloatingIP(c *call, id string) error {
-	f := s.db.FloatingIPs.Get(id)
-	touch(&f.Std, c.in)
+func (s *Service) updateFloatingIP(c *call, f *db.FloatingIP) error {
 	port := str(c.in, "port_id")
 	switch {
 	case has(c.in, "port_id") && port != "":
 		return s.associate(f, port, str(c.in, "fixed_ip_address"))
 	case str(c.in, "fixed_ip_address") != "" && !has(c.in, "port_id"):
-		return badRequest(
-			"BadRequest",
-			"Bad floatingip request: fixed_ip_address cannot be specified without a port_id.",
-		)
+		return badFloatingIP("fixed_ip_address cannot be specified without a port_id.")
 	case has(c.in, "port_id") || !has(c.in, "description"):
 		// Neutron: an update that names no port, and does not merely describe,
 		// takes the association away.
 		s.clear(f)
-		return nil
 	}
-	s.db.FloatingIPs.Put(f)
 	return nil
 }
 
@@ -162,6 +135,9 @@ func (s *Service) associate(f *db.FloatingIP, port, fixed string) error {
 	if p == nil || p.ProjectID != f.ProjectID {
 		return notFound("Port", port)
 	}
+	if len(s.forwardingsOf(f.ID)) > 0 {
+		return conflict("FloatingIPHasPortForwarding", "Floating IP %s has port forwardings and cannot be associated.", f.ID)
+	}
 	var chosen *db.FixedIP
 	for i, ip := range p.FixedIPs {
 		a, err := netip.ParseAddr(ip.IPAddress)
@@ -170,49 +146,31 @@ func (s *Service) associate(f *db.FloatingIP, port, fixed string) error {
 		}
 		if fixed == "" || ip.IPAddress == fixed {
 			if fixed == "" && chosen != nil {
-				return badRequest(
-					"BadRequest",
-					"Bad floatingip request: Port %s has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when assigning a floating IP.",
-					port,
-				)
+				return badFloatingIP(
+					"Port %s has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when assigning a floating IP.", port)
 			}
 			chosen = &p.FixedIPs[i]
 		}
 	}
 	if chosen == nil {
 		if fixed != "" {
-			return badRequest("BadRequest", "Bad floatingip request: Port %s does not have fixed ip %s.", port, fixed)
+			return badFloatingIP("Port %s does not have fixed ip %s.", port, fixed)
 		}
-		return badRequest(
-			"BadRequest",
-			"Bad floatingip request: Cannot add floating IP to port %s that has no fixed IPv4 addresses.",
-			port,
-		)
+		return badFloatingIP("Cannot add floating IP to port %s that has no fixed IPv4 addresses.", port)
 	}
 	router := s.routerBetween(chosen.SubnetID, f.NetworkID)
 	if router == "" {
-		return failure(
-			404,
-			"ExternalGatewayForFloatingIPNotFound",
+		return failure(404, "ExternalGatewayForFloatingIPNotFound",
 			"External network %s is not reachable from subnet %s.  Therefore, cannot associate Port %s with a Floating IP.",
-			f.NetworkID,
-			chosen.SubnetID,
-			port,
-		)
+			f.NetworkID, chosen.SubnetID, port)
 	}
 	other := s.db.FloatingIPs.First(func(x *db.FloatingIP) bool {
 		return x.ID != f.ID && x.PortID == port && x.FixedIP == chosen.IPAddress && x.NetworkID == f.NetworkID
 	})
 	if other != nil {
-		return conflict(
-			"FloatingIPPortAlreadyAssociated",
+		return conflict("FloatingIPPortAlreadyAssociated",
 			"Cannot associate floating IP %s (%s) with port %s using fixed IP %s, as that fixed IP already has a floating IP on external network %s.",
-			f.Address,
-			f.ID,
-			port,
-			chosen.IPAddress,
-			f.NetworkID,
-		)
+			f.Address, f.ID, port, chosen.IPAddress, f.NetworkID)
 	}
 	f.PortID, f.FixedIP, f.RouterID = port, chosen.IPAddress, router
 	f.NextStatus, f.Due = "ACTIVE", s.db.Now().Add(s.FloatingDelay)

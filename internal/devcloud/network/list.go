@@ -18,26 +18,20 @@ const maxPage = 1 << 30 // Neutron's default sets no bound
 
 func (s *Service) listItems(res *resource, r *api.Request) (*api.Reply, error) {
 	q := r.HTTP.URL.Query()
-	if res.plural == "security-groups" {
-		if err := s.db.Update(func() error { s.defaultGroup(r.Auth.ProjectID); return nil }); err != nil {
-			return nil, err
+	if res.class == "SecurityGroup" {
+		s.defaultGroup(r.Auth.ProjectID)
+	}
+	var items []item
+	for _, it := range res.all() {
+		if visible(it, r.Auth) {
+			items = append(items, it)
 		}
 	}
-	var views []api.Obj
-	var err error
-	s.db.View(func() {
-		var items []item
-		for _, it := range res.all() {
-			if visible(it, r.Auth) {
-				items = append(items, it)
-			}
-		}
-		views, err = selectItems(res, items, r.Auth, q)
-	})
+	views, err := selectItems(res, items, r.Auth, q)
+	if err == nil {
+		err = sortViews(views, q)
+	}
 	if err != nil {
-		return nil, err
-	}
-	if err := sortViews(views, q); err != nil {
 		return nil, err
 	}
 	return s.pageOf(res, r, views)
@@ -106,21 +100,10 @@ func valueMatches(have any, want string) bool {
 }
 
 func sortViews(views []api.Obj, q url.Values) error {
-	keys, dirs := q["sort_key"], q["sort_dir"]
-	if len(keys) != len(dirs) {
+	if len(q["sort_key"]) != len(q["sort_dir"]) {
 		return api.BadRequest("The number of sort_keys and sort_dirs must be same")
 	}
-	slices.SortStableFunc(views, func(a, b api.Obj) int {
-		for i, k := range keys {
-			if c := strings.Compare(fmt.Sprint(a[k]), fmt.Sprint(b[k])); c != 0 {
-				if len(dirs) > 0 && dirs[i] == "desc" {
-					return -c
-				}
-				return c
-			}
-		}
-		return strings.Compare(fmt.Sprint(a["id"]), fmt.Sprint(b["id"]))
-	})
+	api.SortViews(views, append(q["sort_key"], "id"), append(q["sort_dir"], "asc"))
 	return nil
 }
 
@@ -152,10 +135,7 @@ func (s *Service) pageOf(res *resource, r *api.Request, views []api.Obj) (*api.R
 	if limit > 0 && len(page.Items) > 0 {
 		links := api.List{}
 		if page.Next != "" {
-			links = append(
-				links,
-				api.Obj{"rel": "next", "href": api.NextURL(r, page.Items[len(page.Items)-1]["id"].(string))},
-			)
+			links = append(links, api.Obj{"rel": "next", "href": api.NextURL(r, page.Next)})
 		}
 		prev := r.HTTP.URL.Query()
 		prev.Set("marker", page.Items[0]["id"].(string))

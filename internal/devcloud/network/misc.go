@@ -16,7 +16,9 @@ var extensions = []struct{ alias, name string }{
 	{"extraroute-atomic", "Atomically add/remove extra routes"},
 	{"ext-gw-mode", "Neutron L3 Configurable external gateway mode"},
 	{"filter-validation", "Filter parameters validation"},
+	{"expose-port-forwarding-in-fip", "Expose Port Forwarding in FIP"},
 	{"fip-port-details", "Floating IP Port Details Extension"},
+	{"floating-ip-port-forwarding", "Floating IP Port Forwarding"},
 	{"ip-substring-filtering", "IP address substring filtering"},
 	{"net-mtu", "Network MTU"},
 	{"net-mtu-writable", "Network MTU (writable)"},
@@ -38,73 +40,51 @@ var extensions = []struct{ alias, name string }{
 	{"sorting", "Sorting support"},
 	{"standard-attr-description", "standard-attr-description"},
 	{"standard-attr-revisions", "Resource revision numbers"},
-	{
-		"standard-attr-tag",
-		"Tag support for resources with standard attribute: floatingip, network, port, router, security_group, subnet, subnetpool",
-	},
+	{"standard-attr-tag", "Tag support for resources with standard attribute"},
 	{"standard-attr-timestamp", "Resource timestamps"},
 	{"stateful-security-group", "Stateful security group"},
 	{"subnet_allocation", "Subnet Allocation"},
 	{"subnetpool-prefix-ops", "Subnet Pool Prefix Operations"},
 	{"subnet-service-types", "Subnet service types"},
+	{"trunk", "Trunk Extension"},
 }
 
 func extensionView(i int) api.Obj {
 	e := extensions[i]
-	return api.Obj{
-		"alias":       e.alias,
-		"name":        e.name,
-		"description": e.name,
-		"updated":     "2022-01-01T00:00:00-00:00",
-		"links":       api.List{},
-	}
+	return api.Obj{"alias": e.alias, "name": e.name, "description": e.name, "updated": "2022-01-01T00:00:00-00:00", "links": api.List{}}
 }
 
-// emptyLists are collections of which this cloud never has any; clients list
-// them in passing.
-var emptyLists = []string{
-	"agents",
-	"network-ip-availabilities",
-	"flavors",
-}
-
-func (s *Service) handleMisc(svc *api.Service) {
-	svc.Handle(
-		api.Route{Method: "GET", Path: "/v2.0/extensions", Do: func(r *api.Request) (*api.Reply, error) {
+// misc is what of Neutron says the same for all; collections of which this
+// cloud never has any are empty, since clients list them in passing.
+func (s *Service) misc() api.Calls {
+	return api.Calls{
+		"GET /v2.0/extensions": func(r *api.Request) (*api.Reply, error) {
 			l := api.List{}
 			for i := range extensions {
 				l = append(l, extensionView(i))
 			}
 			return api.OK(api.Obj{"extensions": l})
-		}},
-		api.Route{Method: "GET", Path: "/v2.0/extensions/{alias}", Do: func(r *api.Request) (*api.Reply, error) {
+		},
+		"GET /v2.0/extensions/{alias}": func(r *api.Request) (*api.Reply, error) {
 			for i, e := range extensions {
 				if e.alias == r.Var("alias") {
 					return api.OK(api.Obj{"extension": extensionView(i)})
 				}
 			}
 			return nil, failure(404, "ExtensionNotFound", "Extension with alias %s does not exist", r.Var("alias"))
-		}},
-		api.Route{Method: "GET", Path: "/v2.0/availability_zones", Do: func(r *api.Request) (*api.Reply, error) {
+		},
+		"GET /v2.0/availability_zones": func(r *api.Request) (*api.Reply, error) {
 			return api.OK(api.Obj{"availability_zones": api.List{
 				api.Obj{"state": "available", "name": zone, "resource": "router"},
 				api.Obj{"state": "available", "name": zone, "resource": "network"},
 			}})
-		}},
-		api.Route{Method: "GET", Path: "/v2.0/service-providers", Do: func(r *api.Request) (*api.Reply, error) {
-			return api.OK(
-				api.Obj{
-					"service_providers": api.List{
-						api.Obj{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": false},
-					},
-				},
-			)
-		}},
-	)
-	for _, name := range emptyLists {
-		key := (&resource{plural: name}).key()
-		svc.Handle(api.Route{Method: "GET", Path: "/v2.0/" + name, Do: func(r *api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{key: api.List{}})
-		}})
+		},
+		"GET /v2.0/service-providers": func(r *api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"service_providers": api.List{
+				api.Obj{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": false},
+			}})
+		},
+		"GET /v2.0/agents": api.Empty("agents"), "GET /v2.0/flavors": api.Empty("flavors"),
+		"GET /v2.0/network-ip-availabilities": api.Empty("network_ip_availabilities"),
 	}
 }

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -8,127 +9,77 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
+// zone is the one availability zone.
+const zone = "nova"
+
 func (s *Service) networks() *resource {
-	wrap := func(n *db.Network) item {
-		return item{
-			meta: &n.Meta,
-			std:  &n.Std,
-			open: n.Shared || n.External, sharedWith: s.db.Sharers(n.ID),
-			put:  func() { s.db.Networks.Put(n) },
-			view: func(admin bool) api.Obj { return s.networkView(n, admin) },
-		}
-	}
-	return &resource{
+	return keep(s, s.db.Networks, resource{
 		single: "network", plural: "networks", class: "Network",
 		attrs: []attr{
-			{name: "name", kind: kindString, when: onCreate | onUpdate, def: ""},
-			{name: "admin_state_up", kind: kindBool, when: onCreate | onUpdate, def: true},
-			{name: "shared", kind: kindBool, when: onCreate | onUpdate | adminOnly, def: false},
-			{name: "router:external", kind: kindBool, when: onCreate | onUpdate | adminOnly, def: false},
-			{name: "is_default", kind: kindBool, when: onCreate | onUpdate | adminOnly, def: false},
-			{name: "port_security_enabled", kind: kindBool, when: onCreate | onUpdate, def: true},
-			{name: "mtu", kind: kindInt, when: onCreate | onUpdate, def: 1500},
-			{name: "dns_domain", kind: kindString, when: onCreate | onUpdate},
-			{name: "availability_zone_hints", kind: kindStrings, when: onCreate},
-			{name: "provider:network_type", kind: kindString, when: onCreate | adminOnly},
-			{name: "provider:physical_network", kind: kindStringOrNil, when: onCreate | adminOnly},
-			{name: "provider:segmentation_id", kind: kindIntOrNil, when: onCreate | adminOnly},
+			nameAttr,
+			{name: "admin_state_up", kind: kindBool, when: both, def: true, field: "AdminUp"},
+			{name: "shared", kind: kindBool, when: both | adminOnly, def: false, field: "Shared"},
+			{name: "router:external", kind: kindBool, when: both | adminOnly, def: false, field: "External"},
+			{name: "is_default", kind: kindBool, when: both | adminOnly, def: false, field: "Default"},
+			{name: "port_security_enabled", kind: kindBool, when: both, def: true, field: "PortSecurity"},
+			{name: "mtu", kind: kindInt, when: both, def: 1500, field: "MTU"},
+			{name: "availability_zone_hints", kind: kindStrings, when: onCreate, field: "ZoneHints"},
+			{name: "provider:network_type", kind: kindString, when: onCreate | adminOnly | adminSees, field: "ProviderType"},
+			{
+				name: "provider:physical_network", kind: kindString | orNull, when: onCreate | adminOnly | adminSees,
+				field: "ProviderPhysical",
+			},
+			{
+				name: "provider:segmentation_id", kind: kindInt | orNull, when: onCreate | adminOnly | adminSees,
+				field: "ProviderSegment",
+			},
 			{name: "subnets"},
 			{name: "availability_zones"},
 			{name: "ipv4_address_scope"},
 			{name: "ipv6_address_scope"},
 		},
-		all: func() []item { return itemsOf(s.db.Networks.All(), wrap) },
-		get: func(id string) (item, bool) {
-			n := s.db.Networks.Get(id)
-			if n == nil {
-				return item{}, false
-			}
-			return wrap(n), true
-		},
-		create: func(c *call) (string, error) {
-			if err := s.checkQuota(c.project, "network"); err != nil {
-				return "", err
-			}
-			n := &db.Network{
-				Std: newStd(
-					c,
-				), AdminUp: boolean(c.in, "admin_state_up"), Shared: boolean(c.in, "shared"), External: boolean(c.in, "router:external"),
-				Default: boolean(
-					c.in,
-					"is_default",
-				), PortSecurity: boolean(c.in, "port_security_enabled"), MTU: integer(c.in, "mtu"),
-				DNSDomain: str(
-					c.in,
-					"dns_domain",
-				), ZoneHints: strs(c.in, "availability_zone_hints"), ProviderType: str(c.in, "provider:network_type"),
-				ProviderPhysical: str(
-					c.in,
-					"provider:physical_network",
-				), ProviderSegment: integer(c.in, "provider:segmentation_id"),
-			}
-			n.Revision = 1
-			if n.ProviderType == "" {
-				n.ProviderType = "local"
-			}
-			return s.db.Networks.Insert(n).ID, nil
-		},
-		update: func(c *call, id string) error {
-			n := s.db.Networks.Get(id)
-			touch(&n.Std, c.in)
-			for key, to := range map[string]*bool{"admin_state_up": &n.AdminUp, "shared": &n.Shared, "router:external": &n.External, "is_default": &n.Default, "port_security_enabled": &n.PortSecurity} {
-				if has(c.in, key) {
-					*to = boolean(c.in, key)
-				}
-			}
-			if has(c.in, "mtu") {
-				n.MTU = integer(c.in, "mtu")
-			}
-			if has(c.in, "dns_domain") {
-				n.DNSDomain = str(c.in, "dns_domain")
-			}
-			s.db.Networks.Put(n)
+	}, rules[*db.Network]{
+		quota: "network", revision: 1,
+		open:   func(n *db.Network) bool { return n.Shared || n.External },
+		shared: func(n *db.Network) []string { return s.db.Sharers(n.ID) },
+		check: func(_ *call, n *db.Network) error {
+			n.ProviderType = cmp.Or(n.ProviderType, "local")
 			return nil
 		},
-		remove: func(c *call, id string) error { return s.removeNetwork(id) },
-	}
+		view: s.networkView,
+		remove: func(_ *call, n *db.Network) error {
+			return s.emptyNetwork(n.ID)
+		},
+	})
 }
 
-func (s *Service) networkView(n *db.Network, admin bool) api.Obj {
-	subnets := []string{}
+func (s *Service) networkView(n *db.Network, v api.Obj) {
+	subnets, zones := []string{}, []string{}
 	for _, sn := range s.subnetsOf(n.ID) {
-		subnets = append(subnets, sn.ID)
+		subnets, zones = append(subnets, sn.ID), []string{zone}
 	}
-	zones := []string{}
-	if len(subnets) > 0 {
-		zones = []string{zone}
+	v["status"], v["subnets"], v["availability_zones"] = "ACTIVE", subnets, zones
+	v["ipv4_address_scope"], v["ipv6_address_scope"] = nil, nil
+	if !n.External {
+		delete(v, "is_default")
 	}
-	v := api.Obj{
-		"name": n.Name, "admin_state_up": n.AdminUp, "status": "ACTIVE", "mtu": n.MTU, "shared": n.Shared, "subnets": subnets,
-		"router:external": n.External, "port_security_enabled": n.PortSecurity, "availability_zone_hints": list(n.ZoneHints), "availability_zones": zones,
-		"ipv4_address_scope": nil, "ipv6_address_scope": nil,
-	}
-	if n.External {
-		v["is_default"] = n.Default
-	}
-	if admin {
-		v["provider:network_type"], v["provider:physical_network"], v["provider:segmentation_id"] = n.ProviderType, orNil(
-			n.ProviderPhysical,
-		), nil
-		if n.ProviderSegment != 0 {
-			v["provider:segmentation_id"] = n.ProviderSegment
-		}
-	}
-	return v
 }
 
 func (s *Service) subnetsOf(network string) []*db.Subnet {
 	return s.db.Subnets.Where(func(sn *db.Subnet) bool { return sn.NetworkID == network })
 }
 
-// removeNetwork removes a network with its subnets and the ports that are
-// Neutron's own.
-func (s *Service) removeNetwork(id string) error {
+// usableNetwork is the network that a body names, if the caller may see it.
+func (s *Service) usableNetwork(c *call, key string) (*db.Network, error) {
+	n := s.db.Networks.Get(str(c.in, key))
+	if n == nil || n.ProjectID != c.Auth.ProjectID && !s.db.SharedWith(n, c.Auth.ProjectID) && !n.External && !c.Auth.Admin() {
+		return nil, notFound("Network", str(c.in, key))
+	}
+	return n, nil
+}
+
+// emptyNetwork removes a network's subnets and the ports that are Neutron's own.
+func (s *Service) emptyNetwork(id string) error {
 	var busy []string
 	ports := s.db.Ports.Where(func(p *db.Port) bool { return p.NetworkID == id })
 	for _, p := range ports {
@@ -138,12 +89,9 @@ func (s *Service) removeNetwork(id string) error {
 	}
 	if len(busy) > 0 {
 		slices.Sort(busy)
-		return conflict(
-			"NetworkInUse",
+		return conflict("NetworkInUse",
 			"Unable to complete operation on network %s. There are one or more ports still in use on the network, id for these ports is: %s.",
-			id,
-			strings.Join(busy, ","),
-		)
+			id, strings.Join(busy, ","))
 	}
 	for _, p := range ports {
 		s.db.Ports.Delete(p.ID)
@@ -151,9 +99,5 @@ func (s *Service) removeNetwork(id string) error {
 	for _, sn := range s.subnetsOf(id) {
 		s.db.Subnets.Delete(sn.ID)
 	}
-	s.db.Networks.Delete(id)
 	return nil
 }
-
-// zone is the one availability zone.
-const zone = "nova"

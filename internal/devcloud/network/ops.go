@@ -8,8 +8,7 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// The operations below are Nova's side of Neutron, and the daemon's. All run
-// with the database locked; those that change something, inside a transaction.
+// The operations below are Nova's side of Neutron, and the daemon's.
 
 // DefaultGroup is the project's security group "default".
 func (s *Service) DefaultGroup(project string) *db.SecurityGroup { return s.defaultGroup(project) }
@@ -26,24 +25,20 @@ func (s *Service) FindGroup(project, ref string) *db.SecurityGroup {
 }
 
 // CheckPorts tells whether the project may have n more ports.
-func (s *Service) CheckPorts(project string, n int) bool {
-	limit := s.limit(project, "port")
-	return limit < 0 || s.used(project, "port")+n <= limit
-}
+func (s *Service) CheckPorts(project string, n int) bool { return s.quotas.Fits(project, "port", n) }
 
 // Usable are the networks a server of the project can be put on without naming
 // one: its own and the shared ones.
 func (s *Service) Usable(project string) []*db.Network {
-	return s.db.Networks.Where(
-		func(n *db.Network) bool {
-			return !n.External && (n.ProjectID == project || s.db.SharedWith(n, project))
-		},
-	)
+	return s.db.Networks.Where(func(n *db.Network) bool {
+		return !n.External && (n.ProjectID == project || s.db.SharedWith(n, project))
+	})
 }
 
 // DropPort removes a port; a floating IP on it is left without association.
 func (s *Service) DropPort(id string) {
 	s.dissociate(func(f *db.FloatingIP) bool { return f.PortID == id })
+	s.db.DeleteObjects(kindForwarding, func(o *db.Object) bool { return o.Text("internal_port_id") == id })
 	s.db.Ports.Delete(id)
 }
 
@@ -91,17 +86,13 @@ func (s *Service) Admits(p *db.Port, tcpPort int, from netip.Addr) bool {
 // Allocate makes a floating IP for the caller's project, as Neutron's POST
 // does.
 func (s *Service) Allocate(r *api.Request, network string) (*db.FloatingIP, error) {
-	id, err := s.createFloatingIP(
-		&call{Request: r, project: r.Auth.ProjectID, in: api.Obj{"floating_network_id": network}},
-	)
-	if err != nil {
-		return nil, err
-	}
-	return s.db.FloatingIPs.Get(id), nil
+	id, err := s.Make(r, "floatingips", api.Obj{"floating_network_id": network})
+	return s.db.FloatingIPs.Get(id), err
 }
 
 // Release deletes a floating IP.
 func (s *Service) Release(f *db.FloatingIP) {
+	s.db.DeleteObjects(kindForwarding, func(o *db.Object) bool { return o.Parent == f.ID })
 	s.db.Ports.Delete(f.ExternalPort)
 	s.db.FloatingIPs.Delete(f.ID)
 }
@@ -135,11 +126,8 @@ func (s *Service) MakeNetwork(n *db.Network, subnets ...*db.Subnet) error {
 func (s *Service) MakeRouter(rt *db.Router, external, address string, subnets ...*db.Subnet) error {
 	rt.AdminUp, rt.SNAT, rt.Revision = true, true, 1
 	s.db.Routers.Insert(rt)
-	err := s.setGateway(
-		rt,
-		api.Obj{"network_id": external, "external_fixed_ips": []any{api.Obj{"ip_address": address}}},
-	)
-	if err != nil {
+	gateway := api.Obj{"network_id": external, "external_fixed_ips": []any{api.Obj{"ip_address": address}}}
+	if err := s.setGateway(rt, gateway); err != nil {
 		return err
 	}
 	for _, sn := range subnets {
@@ -156,57 +144,38 @@ func (s *Service) OpenDefaultGroup(project string) {
 	g := s.defaultGroup(project)
 	ssh := 22
 	for _, family := range []struct{ ether, ping, all string }{{"IPv4", "icmp", "0.0.0.0/0"}, {"IPv6", "ipv6-icmp", "::/0"}} {
-		std := db.Std{ProjectID: project}
-		s.db.SecurityRules.Insert(
-			&db.SecurityRule{
-				Std:          std,
-				GroupID:      g.ID,
-				Direction:    "ingress",
-				EtherType:    family.ether,
-				Protocol:     "tcp",
-				PortMin:      &ssh,
-				PortMax:      &ssh,
-				RemotePrefix: family.all,
-			},
-		)
-		s.db.SecurityRules.Insert(
-			&db.SecurityRule{
-				Std:          std,
-				GroupID:      g.ID,
-				Direction:    "ingress",
-				EtherType:    family.ether,
-				Protocol:     family.ping,
-				RemotePrefix: family.all,
-			},
-		)
+		rule := db.SecurityRule{
+			Std: db.Std{ProjectID: project}, GroupID: g.ID, Direction: "ingress", EtherType: family.ether, RemotePrefix: family.all,
+		}
+		tcp, ping := rule, rule
+		tcp.Protocol, tcp.PortMin, tcp.PortMax, ping.Protocol = "tcp", &ssh, &ssh, family.ping
+		s.db.SecurityRules.Insert(&tcp)
+		s.db.SecurityRules.Insert(&ping)
 	}
+}
+
+// resource is the kind that a path names.
+func (s *Service) resource(plural string) *resource {
+	return s.resources[slices.IndexFunc(s.resources, func(res *resource) bool { return res.plural == plural })]
 }
 
 // Make creates an object of the kind that a path names ("security-groups") from
 // a body, for the caller.
 func (s *Service) Make(r *api.Request, plural string, body api.Obj) (string, error) {
-	for _, res := range s.resources {
-		if res.plural == plural {
-			in, err := prepare(res, body, true, r.Auth.Admin())
-			if err != nil {
-				return "", err
-			}
-			return res.create(&call{Request: r, in: in, project: r.Auth.ProjectID})
-		}
+	res := s.resource(plural)
+	in, err := prepare(res, body, true, r.Auth.Admin())
+	if err != nil {
+		return "", err
 	}
-	return "", notFound("Resource", plural)
+	return res.create(&call{Request: r, in: in, project: r.Auth.ProjectID})
 }
 
 // Unmake deletes the caller's object of that kind and ID.
 func (s *Service) Unmake(r *api.Request, plural, id string) error {
-	for _, res := range s.resources {
-		if res.plural == plural {
-			it, err := res.own(r, id, "delete")
-			if err != nil {
-				return err
-			}
-			return res.remove(&call{Request: r, project: it.std.ProjectID}, id)
-		}
+	res := s.resource(plural)
+	it, err := res.own(r, id, "delete")
+	if err != nil {
+		return err
 	}
-	return notFound("Resource", plural)
+	return res.remove(&call{Request: r, project: it.std.ProjectID}, id)
 }

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
+
+const kindTrunk = "trunk"
 
 // plain is a kind of resource that is nothing but its attributes, kept as they
 // were given. check looks at a new or changed one; in is what was given.
@@ -23,10 +26,7 @@ type plain struct {
 func (s *Service) plain(single, plural, class string, attrs []attr, p plain) *resource {
 	wrap := func(o *db.Object) item {
 		tags, _ := o.Attrs["tags"].([]any)
-		std := &db.Std{
-			Name: o.Text("name"), Description: o.Text("description"), ProjectID: o.ProjectID, Tags: api.Texts(tags),
-			Revision: o.Int("revision_number"),
-		}
+		std := &db.Std{ProjectID: o.ProjectID, Tags: api.Texts(tags), Revision: o.Int("revision_number")}
 		return item{
 			meta: &o.Meta, id: o.Key, std: std, open: p.open != nil && p.open(o),
 			put: func() {
@@ -55,11 +55,10 @@ func (s *Service) plain(single, plural, class string, attrs []attr, p plain) *re
 		single: single, plural: plural, class: class, attrs: attrs,
 		all: func() []item { return itemsOf(s.db.Objects(single, nil), wrap) },
 		get: func(id string) (item, bool) {
-			o := s.db.Object(single, id)
-			if o == nil {
-				return item{}, false
+			if o := s.db.Object(single, id); o != nil {
+				return wrap(o), true
 			}
-			return wrap(o), true
+			return item{}, false
 		},
 		create: func(c *call) (string, error) {
 			o := &db.Object{Kind: single, Key: db.NewUUID(), ProjectID: c.project}
@@ -87,17 +86,16 @@ func normal(in api.Obj) api.Obj {
 	return out
 }
 
-// plainResources are address scopes, address groups and RBAC policies.
+// plainResources are address scopes, address groups, RBAC policies and trunks.
 func (s *Service) plainResources() []*resource {
-	both := onCreate | onUpdate
 	return []*resource{
 		s.plain("address_scope", "address-scopes", "AddressScope", []attr{
-			{name: "name", kind: kindString, when: both, def: ""},
+			nameAttr,
 			{name: "ip_version", kind: kindInt, when: onCreate | required},
 			{name: "shared", kind: kindBool, when: both | adminOnly, def: false},
 		}, plain{open: func(o *db.Object) bool { return o.Bool("shared") }}),
 		s.plain("address_group", "address-groups", "AddressGroup", []attr{
-			{name: "name", kind: kindString, when: both, def: ""},
+			nameAttr,
 			{name: "addresses", kind: kindStrings, when: onCreate, def: []string{}},
 		}, plain{check: checkAddresses, remove: func(o *db.Object) error {
 			if s.db.SecurityRules.First(func(x *db.SecurityRule) bool { return x.RemoteAddressGroup == o.Key }) != nil {
@@ -111,6 +109,13 @@ func (s *Service) plainResources() []*resource {
 			{name: "action", kind: kindString, when: onCreate | required, choices: []string{"access_as_shared"}},
 			{name: "target_tenant", kind: kindString, when: both | required},
 		}, plain{check: s.checkPolicy}),
+		s.plain(kindTrunk, "trunks", "Trunk", []attr{
+			nameAttr,
+			{name: "admin_state_up", kind: kindBool, when: both, def: true},
+			{name: "port_id", kind: kindUUID, when: onCreate | required},
+			{name: "sub_ports", kind: kindObjects, when: onCreate, def: []api.Obj{}},
+			{name: "status"},
+		}, plain{check: s.checkTrunk}),
 	}
 }
 
@@ -145,64 +150,112 @@ func (s *Service) checkPolicy(c *call, o *db.Object, _ api.Obj) error {
 	return nil
 }
 
+// checkTrunk refuses ports that are not the caller's, or in use already. Guests
+// have no VLAN devices: a trunk joins its ports in the API alone.
+func (s *Service) checkTrunk(c *call, o *db.Object, _ api.Obj) error {
+	o.Set(api.Obj{"status": "DOWN"})
+	ids := []string{o.Text("port_id")}
+	tags := map[any]bool{}
+	subports, _ := o.Attrs["sub_ports"].([]any)
+	for _, e := range subports {
+		sub, _ := e.(api.Obj)
+		id, _ := sub["port_id"].(string)
+		ids = append(ids, id)
+		if kind := sub["segmentation_type"]; kind != "vlan" {
+			return api.BadRequest("Invalid input for operation: Segmentation type '%v' is not supported.", kind)
+		}
+		if tags[sub["segmentation_id"]] {
+			return conflict("DuplicateSubPort", "segmentation_type vlan and segmentation_id %v already in use on trunk %s.", sub["segmentation_id"], o.Key)
+		}
+		tags[sub["segmentation_id"]] = true
+	}
+	for i, id := range ids {
+		if p := s.db.Ports.Get(id); p == nil || p.ProjectID != c.project {
+			return notFound("Port", id)
+		}
+		other := s.db.FirstObject(kindTrunk, func(t *db.Object) bool {
+			return t.Key != o.Key && (t.Text("port_id") == id || strings.Contains(fmt.Sprint(t.Attrs["sub_ports"]), id))
+		})
+		if other != nil || slices.Contains(ids[:i], id) {
+			return conflict("ParentPortInUse", "Port %s is in use by another trunk.", id)
+		}
+	}
+	return nil
+}
+
 // handleMembers serves the calls that add elements to a list of an object's, or
 // remove them: PUT /KIND/ID/add_NAME and remove_NAME.
 func (s *Service) handleMembers(svc *api.Service) {
+	calls := api.Calls{"GET /v2.0/trunks/{id}/get_subports": func(r *api.Request) (*api.Reply, error) {
+		it, err := s.resource("trunks").find(r, r.Var("id"))
+		if err != nil {
+			return nil, err
+		}
+		return api.OK(api.Obj{"sub_ports": it.view(false)["sub_ports"]})
+	}}
 	for _, m := range []struct{ plural, path, name string }{
 		{"routers", "extraroutes", "routes"},
 		{"subnetpools", "prefixes", "prefixes"},
 		{"address-groups", "addresses", "addresses"},
+		{"trunks", "subports", "sub_ports"},
 	} {
 		for _, how := range []string{"add_", "remove_"} {
-			svc.Handle(api.Route{Method: "PUT", Path: "/v2.0/" + m.plural + "/{id}/" + how + m.path, Do: func(r *api.Request) (*api.Reply, error) {
+			calls["PUT /v2.0/"+m.plural+"/{id}/"+how+m.path] = func(r *api.Request) (*api.Reply, error) {
 				return s.changeMembers(r, m.plural, m.name, how == "add_")
-			}})
+			}
 		}
 	}
+	svc.Handle(calls.Routes(api.Route{})...)
+}
+
+// sameMember tells whether two elements of a list are the same: a trunk's
+// subports are told apart by their ports.
+func sameMember(a, b any) bool {
+	x, _ := a.(api.Obj)
+	y, _ := b.(api.Obj)
+	if x["port_id"] != nil {
+		return x["port_id"] == y["port_id"]
+	}
+	return fmt.Sprint(a) == fmt.Sprint(b)
 }
 
 // changeMembers adds elements to a list of an object's, or removes them.
 func (s *Service) changeMembers(r *api.Request, plural, name string, add bool) (*api.Reply, error) {
-	res := s.resources[slices.IndexFunc(s.resources, func(res *resource) bool { return res.plural == plural })]
+	res := s.resource(plural)
 	var in api.Obj
 	if err := r.JSON(&in); err != nil {
 		return nil, err
 	}
-	wrapped := in[res.single] != nil
-	if wrapped {
-		in, _ = in[res.single].(api.Obj)
+	if wrapped, ok := in[res.single].(api.Obj); ok {
+		in = wrapped
 	}
 	given, _ := in[name].([]any)
-	var shown api.Obj
-	err := s.db.Update(func() error {
-		it, err := res.own(r, r.Var("id"), "update")
-		if err != nil {
-			return err
-		}
-		have, _ := normal(it.shown(r.Auth))[name].([]any)
-		for _, g := range given {
-			same := func(h any) bool { return fmt.Sprint(h) == fmt.Sprint(g) }
-			have = slices.DeleteFunc(have, same)
-			if add {
-				have = append(have, g)
-			}
-		}
-		next, err := attr{name: name, kind: map[bool]kind{true: kindObjects, false: kindStrings}[name == "routes"]}.check(have)
-		if err != nil {
-			return err
-		}
-		if err := res.update(&call{Request: r, in: api.Obj{name: next}, project: it.std.ProjectID}, it.ID()); err != nil {
-			return err
-		}
-		it, _ = res.get(it.ID())
-		shown = it.shown(r.Auth)
-		return nil
-	})
+	it, err := res.own(r, r.Var("id"), "update")
 	if err != nil {
 		return nil, err
 	}
-	if name == "prefixes" {
+	have, _ := normal(it.shown(r.Auth))[name].([]any)
+	for _, g := range given {
+		have = slices.DeleteFunc(have, func(h any) bool { return sameMember(h, g) })
+		if add {
+			have = append(have, g)
+		}
+	}
+	kinds := map[string]kind{"routes": kindObjects, "sub_ports": kindObjects, "prefixes": kindStrings, "addresses": kindStrings}
+	next, err := attr{name: name, kind: kinds[name]}.check(have)
+	if err != nil {
+		return nil, err
+	}
+	if err := res.update(&call{Request: r, in: api.Obj{name: next}, project: it.std.ProjectID}, it.ID()); err != nil {
+		return nil, err
+	}
+	it, _ = res.get(it.ID())
+	shown := it.shown(r.Auth)
+	switch name {
+	case "prefixes":
 		return api.OK(api.Obj{name: shown[name]})
+	case "sub_ports":
+		return api.OK(shown)
 	}
 	return api.OK(api.Obj{res.single: shown})
 }

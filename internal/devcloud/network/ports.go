@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -19,35 +20,25 @@ const (
 )
 
 func (s *Service) ports() *resource {
-	wrap := func(p *db.Port) item {
-		return item{
-			meta:   &p.Meta,
-			std:    &p.Std,
-			hidden: p.ProjectID == "",
-			put:    func() { s.db.Ports.Put(p) },
-			view:   func(admin bool) api.Obj { return portView(p, admin) },
-		}
-	}
-	return &resource{
+	return keep(s, s.db.Ports, resource{
 		single: "port", plural: "ports", class: "Port",
 		attrs: []attr{
-			{name: "name", kind: kindString, when: onCreate | onUpdate, def: ""},
-			{name: "network_id", kind: kindUUID, when: onCreate | required},
-			{name: "admin_state_up", kind: kindBool, when: onCreate | onUpdate, def: true},
-			{name: "mac_address", kind: kindMAC, when: onCreate | onUpdate},
-			{name: "fixed_ips", kind: kindObjects, when: onCreate | onUpdate},
-			{name: "device_id", kind: kindString, when: onCreate | onUpdate, def: ""},
-			{name: "device_owner", kind: kindString, when: onCreate | onUpdate, def: ""},
-			{name: "security_groups", kind: kindUUIDs, when: onCreate | onUpdate},
-			{name: "port_security_enabled", kind: kindBool, when: onCreate | onUpdate, def: true},
-			{name: "allowed_address_pairs", kind: kindObjects, when: onCreate | onUpdate},
-			{name: "extra_dhcp_opts", kind: kindObjects, when: onCreate | onUpdate},
-			{name: "binding:vnic_type", kind: kindString, when: onCreate | onUpdate, def: "normal"},
-			{name: "binding:host_id", kind: kindStringOrNil, when: onCreate | onUpdate | adminOnly},
-			{name: "binding:profile", kind: kindObject, when: onCreate | onUpdate | adminOnly},
-			{name: "binding:vif_type"},
-			{name: "binding:vif_details"},
-			{name: "dns_name", kind: kindString, when: onCreate | onUpdate},
+			nameAttr,
+			{name: "network_id", kind: kindUUID, when: onCreate | required, field: "NetworkID"},
+			{name: "admin_state_up", kind: kindBool, when: both, def: true, field: "AdminUp"},
+			{name: "mac_address", kind: kindMAC, when: both, field: "MAC"},
+			{name: "fixed_ips", kind: kindObjects, when: both},
+			{name: "device_id", kind: kindString, when: both, def: "", field: "DeviceID"},
+			{name: "device_owner", kind: kindString, when: both, def: "", field: "DeviceOwner"},
+			{name: "security_groups", kind: kindUUIDs, when: both, field: "SecurityGroups"},
+			{name: "port_security_enabled", kind: kindBool, when: both, def: true, field: "PortSecurity"},
+			{name: "allowed_address_pairs", kind: kindObjects, when: both, field: "AddressPairs"},
+			{name: "extra_dhcp_opts", kind: kindObjects, when: both, field: "DHCPOptions"},
+			{name: "binding:vnic_type", kind: kindString, when: both, def: "normal", field: "VNICType"},
+			{name: "binding:host_id", kind: kindString | orNull, when: both | adminOnly | adminSees},
+			{name: "binding:profile", kind: kindObject, when: both | adminOnly | adminSees, field: "Profile"},
+			{name: "binding:vif_type", when: adminSees},
+			{name: "binding:vif_details", when: adminSees},
 		},
 		filters: []string{"fixed_ips", "security_groups"},
 		filter: func(it item, key, value string) bool {
@@ -57,30 +48,39 @@ func (s *Service) ports() *resource {
 			}
 			return slices.ContainsFunc(p.FixedIPs, func(f db.FixedIP) bool { return fixedMatches(f, value) })
 		},
-		all: func() []item { return itemsOf(s.db.Ports.All(), wrap) },
-		get: func(id string) (item, bool) {
-			p := s.db.Ports.Get(id)
-			if p == nil {
-				return item{}, false
+	}, rules[*db.Port]{
+		quota:  "port",
+		hidden: func(p *db.Port) bool { return p.ProjectID == "" },
+		view: func(p *db.Port, v api.Obj) {
+			v["status"], v["fixed_ips"] = p.Status, list(p.FixedIPs)
+			if _, admin := v["binding:profile"]; admin {
+				v["binding:host_id"], v["binding:vif_details"], v["binding:vif_type"] = p.HostID, api.Obj{}, "unbound"
+				if p.HostID != "" {
+					v["binding:vif_type"] = "bridge"
+				}
 			}
-			return wrap(p), true
 		},
-		create: s.createPort,
-		update: s.updatePort,
-		remove: func(c *call, id string) error {
-			p := s.db.Ports.Get(id)
-			if strings.HasPrefix(p.DeviceOwner, "network:") && p.DeviceOwner != ownerDHCP {
-				return conflict(
-					"ServicePortInUse",
-					"Port %s cannot be deleted directly via the port API: has device owner %s.",
-					id,
-					p.DeviceOwner,
-				)
+		check: func(c *call, p *db.Port) error {
+			if has(c.in, "binding:host_id") {
+				p.HostID = str(c.in, "binding:host_id")
 			}
-			s.DropPort(id)
+			if p.Seq == 0 {
+				return s.checkNewPort(c, p)
+			}
+			return s.checkPort(c, p)
+		},
+		remove: func(_ *call, p *db.Port) error {
+			if p.Internal() && p.DeviceOwner != ownerDHCP {
+				return conflict("ServicePortInUse",
+					"Port %s cannot be deleted directly via the port API: has device owner %s.", p.ID, p.DeviceOwner)
+			}
+			if t := s.db.FirstObject(kindTrunk, func(t *db.Object) bool { return t.Text("port_id") == p.ID }); t != nil {
+				return conflict("PortInUseAsTrunkParent", "Port %s is currently a parent port for trunk %s.", p.ID, t.Key)
+			}
+			s.DropPort(p.ID)
 			return nil
 		},
-	}
+	})
 }
 
 func fixedMatches(f db.FixedIP, value string) bool {
@@ -96,162 +96,109 @@ func fixedMatches(f db.FixedIP, value string) bool {
 	return false
 }
 
-func portView(p *db.Port, admin bool) api.Obj {
-	v := api.Obj{
-		"name": p.Name, "network_id": p.NetworkID, "mac_address": p.MAC, "admin_state_up": p.AdminUp, "status": p.Status,
-		"device_id": p.DeviceID, "device_owner": p.DeviceOwner, "fixed_ips": list(p.FixedIPs), "allowed_address_pairs": list(p.AddressPairs),
-		"extra_dhcp_opts": list(
-			p.DHCPOptions,
-		), "security_groups": list(p.SecurityGroups), "binding:vnic_type": p.VNICType,
-		"port_security_enabled": p.PortSecurity,
-	}
-	if admin {
-		vif, profile := "unbound", p.Profile
-		if p.HostID != "" {
-			vif = "bridge"
-		}
-		if profile == nil {
-			profile = api.Obj{}
-		}
-		v["binding:host_id"], v["binding:vif_type"], v["binding:vif_details"], v["binding:profile"] = p.HostID, vif, api.Obj{}, profile
-	}
-	return v
-}
-
-func (s *Service) createPort(c *call) (string, error) {
-	n := s.db.Networks.Get(str(c.in, "network_id"))
-	if n == nil || n.ProjectID != c.Auth.ProjectID && !s.db.SharedWith(n, c.Auth.ProjectID) && !n.External && !c.Auth.Admin() {
-		return "", notFound("Network", str(c.in, "network_id"))
+func (s *Service) checkNewPort(c *call, p *db.Port) error {
+	n, err := s.usableNetwork(c, "network_id")
+	if err != nil {
+		return err
 	}
 	if n.ProjectID != c.Auth.ProjectID && !s.db.SharedWith(n, c.Auth.ProjectID) && !c.Auth.Admin() {
-		return "", failure(403, "HTTPForbidden", "Tenant %s not allowed to create port on this network", c.project)
+		return failure(403, "HTTPForbidden", "Tenant %s not allowed to create port on this network", c.project)
 	}
-	if err := s.checkQuota(c.project, "port"); err != nil {
-		return "", err
-	}
-	p := &db.Port{
-		Std: newStd(c), NetworkID: n.ID, MAC: str(c.in, "mac_address"), AdminUp: boolean(c.in, "admin_state_up"),
-		DeviceID: str(
-			c.in,
-			"device_id",
-		), DeviceOwner: str(c.in, "device_owner"), PortSecurity: boolean(c.in, "port_security_enabled"),
-		AddressPairs: objs(
-			c.in,
-			"allowed_address_pairs",
-		), DHCPOptions: objs(c.in, "extra_dhcp_opts"), Profile: object(c.in, "binding:profile"), VNICType: str(c.in, "binding:vnic_type"),
-		HostID: str(c.in, "binding:host_id"), DNSName: str(c.in, "dns_name"),
-	}
-	if has(c.in, "security_groups") {
-		if err := s.checkGroups(c.project, strs(c.in, "security_groups")); err != nil {
-			return "", err
+	switch {
+	case has(c.in, "security_groups"):
+		if err := s.checkGroups(c.project, p.SecurityGroups); err != nil {
+			return err
 		}
-		p.SecurityGroups = strs(c.in, "security_groups")
-	} else if p.PortSecurity && !strings.HasPrefix(p.DeviceOwner, "network:") {
+	case p.PortSecurity && !p.Internal():
 		p.SecurityGroups = []string{s.defaultGroup(c.project).ID}
 	}
 	var fixed []api.Obj
 	if has(c.in, "fixed_ips") {
 		fixed = list(objs(c.in, "fixed_ips"))
 	}
-	if err := s.InsertPort(p, fixed); err != nil {
-		return "", err
-	}
-	return p.ID, nil
+	return s.completePort(p, fixed)
 }
 
 // InsertPort adds a port, choosing its addresses: those asked for, one of each
 // family when fixed is nil, none when it is empty.
 func (s *Service) InsertPort(p *db.Port, fixed []api.Obj) error {
-	if p.MAC == "" {
-		p.MAC = newMAC()
-	}
-	if p.Status == "" {
-		p.Status = "DOWN"
-	}
-	if p.VNICType == "" {
-		p.VNICType = "normal"
-	}
-	ips, err := s.chooseAddresses(p, fixed)
-	if err != nil {
+	if err := s.completePort(p, fixed); err != nil {
 		return err
 	}
-	p.FixedIPs, p.Revision = ips, 1
 	s.db.Ports.Insert(p)
 	return nil
 }
 
+func (s *Service) completePort(p *db.Port, fixed []api.Obj) (err error) {
+	if p.MAC == "" {
+		p.MAC = newMAC()
+	}
+	p.Status, p.VNICType, p.Revision = cmp.Or(p.Status, "DOWN"), cmp.Or(p.VNICType, "normal"), 1
+	p.FixedIPs, err = s.chooseAddresses(p, fixed)
+	return err
+}
+
 func (s *Service) chooseAddresses(p *db.Port, fixed []api.Obj) ([]db.FixedIP, error) {
-	subnets := s.subnetsOf(p.NetworkID)
 	if fixed == nil {
-		return s.oneOfEach(p, subnets)
+		return s.oneOfEach(p, s.subnetsOf(p.NetworkID))
 	}
 	var out []db.FixedIP
 	for _, o := range fixed {
 		id, _ := o["subnet_id"].(string)
 		ip, _ := o["ip_address"].(string)
-		var sn *db.Subnet
-		if id != "" {
-			if sn = s.db.Subnets.Get(id); sn == nil {
-				return nil, notFound("Subnet", id)
-			}
-			if sn.NetworkID != p.NetworkID {
-				return nil, invalidInput(
-					"Failed to create port on network %s, because fixed_ips included invalid subnet %s.",
-					p.NetworkID,
-					id,
-				)
-			}
-		}
-		if ip == "" {
-			if sn == nil {
-				return nil, invalidInput("IP allocation requires subnet_id or ip_address.")
-			}
-			a, ok := s.freeAddress(sn)
-			if sn.AddressMode == "slaac" {
-				a, ok = slaacAddress(sn, p.MAC), true
-			}
-			if !ok {
-				return nil, conflict(
-					"IpAddressGenerationFailure",
-					"No more IP addresses available on network %s.",
-					p.NetworkID,
-				)
-			}
-			out = append(out, db.FixedIP{SubnetID: sn.ID, IPAddress: a})
-			continue
-		}
-		addr, err := netip.ParseAddr(ip)
+		f, err := s.chooseAddress(p, id, ip)
 		if err != nil {
-			return nil, badAttr("fixed_ips", "'%s' is not a valid IP address.", ip)
+			return nil, err
 		}
-		if sn == nil {
-			for _, x := range subnets {
-				if pr, err := netip.ParsePrefix(x.CIDR); err == nil && pr.Contains(addr) {
-					sn = x
-				}
-			}
-			if sn == nil {
-				return nil, badRequest(
-					"InvalidIpForNetwork",
-					"IP address %s is not a valid IP for any of the subnets on the specified network.",
-					ip,
-				)
-			}
-		} else if pr, err := netip.ParsePrefix(sn.CIDR); err == nil && !pr.Contains(addr) {
-			return nil, badRequest("InvalidIpForSubnet", "IP address %s is not a valid IP for the specified subnet.", ip)
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// chooseAddress settles one address that is asked for by its subnet, by itself
+// or by both.
+func (s *Service) chooseAddress(p *db.Port, subnet, ip string) (out db.FixedIP, err error) {
+	sn := s.db.Subnets.Get(subnet)
+	switch {
+	case subnet != "" && sn == nil:
+		return out, notFound("Subnet", subnet)
+	case subnet != "" && sn.NetworkID != p.NetworkID:
+		return out, invalidInput("Failed to create port on network %s, because fixed_ips included invalid subnet %s.", p.NetworkID, subnet)
+	case ip == "" && sn == nil:
+		return out, invalidInput("IP allocation requires subnet_id or ip_address.")
+	case ip == "":
+		a, ok := s.freeAddress(sn)
+		if sn.AddressMode == "slaac" {
+			a, ok = slaacAddress(sn, p.MAC), true
 		}
-		holder := s.db.Ports.First(func(x *db.Port) bool {
-			return x.ID != p.ID && slices.Contains(x.FixedIPs, db.FixedIP{SubnetID: sn.ID, IPAddress: addr.String()})
-		})
-		if holder != nil {
-			return nil, conflict(
-				"IpAddressAlreadyAllocated",
-				"IP address %s already allocated in subnet %s",
-				addr,
-				sn.ID,
-			)
+		if !ok {
+			return out, noMoreAddresses(p.NetworkID)
 		}
-		out = append(out, db.FixedIP{SubnetID: sn.ID, IPAddress: addr.String()})
+		return db.FixedIP{SubnetID: sn.ID, IPAddress: a}, nil
+	}
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return out, badAttr("fixed_ips", "'%s' is not a valid IP address.", ip)
+	}
+	holds := func(x *db.Subnet) bool {
+		pr, err := netip.ParsePrefix(x.CIDR)
+		return err == nil && pr.Contains(addr)
+	}
+	if sn == nil {
+		subnets := s.subnetsOf(p.NetworkID)
+		i := slices.IndexFunc(subnets, holds)
+		if i < 0 {
+			return out, badRequest("InvalidIpForNetwork",
+				"IP address %s is not a valid IP for any of the subnets on the specified network.", ip)
+		}
+		sn = subnets[i]
+	}
+	if !holds(sn) {
+		return out, badRequest("InvalidIpForSubnet", "IP address %s is not a valid IP for the specified subnet.", ip)
+	}
+	out = db.FixedIP{SubnetID: sn.ID, IPAddress: addr.String()}
+	if s.db.Ports.First(func(x *db.Port) bool { return x.ID != p.ID && slices.Contains(x.FixedIPs, out) }) != nil {
+		return out, conflict("IpAddressAlreadyAllocated", "IP address %s already allocated in subnet %s", addr, sn.ID)
 	}
 	return out, nil
 }
@@ -277,19 +224,14 @@ func (s *Service) oneOfEach(p *db.Port, subnets []*db.Subnet) ([]db.FixedIP, err
 	}
 	for v := range wanted {
 		if !have[v] {
-			return nil, conflict(
-				"IpAddressGenerationFailure",
-				"No more IP addresses available on network %s.",
-				p.NetworkID,
-			)
+			return nil, noMoreAddresses(p.NetworkID)
 		}
 	}
 	return out, nil
 }
 
-func (s *Service) updatePort(c *call, id string) error {
-	p := s.db.Ports.Get(id)
-	touch(&p.Std, c.in)
+// checkPort looks at a changed port.
+func (s *Service) checkPort(c *call, p *db.Port) error {
 	if has(c.in, "fixed_ips") {
 		old := p.FixedIPs
 		ips, err := s.chooseAddresses(p, list(objs(c.in, "fixed_ips")))
@@ -299,44 +241,15 @@ func (s *Service) updatePort(c *call, id string) error {
 		p.FixedIPs = ips
 		for _, f := range old {
 			if !slices.Contains(ips, f) {
-				s.dissociate(func(x *db.FloatingIP) bool { return x.PortID == id && x.FixedIP == f.IPAddress })
+				s.dissociate(func(x *db.FloatingIP) bool { return x.PortID == p.ID && x.FixedIP == f.IPAddress })
 			}
 		}
 	}
-	if has(c.in, "security_groups") {
-		if err := s.checkGroups(p.ProjectID, strs(c.in, "security_groups")); err != nil {
-			return err
-		}
-		p.SecurityGroups = strs(c.in, "security_groups")
+	if has(c.in, "port_security_enabled") && !p.PortSecurity && len(p.SecurityGroups) > 0 {
+		return conflict("PortSecurityPortHasSecurityGroup",
+			"Port has security group associated. Cannot disable port security or IP address until security group is removed.")
 	}
-	if has(c.in, "port_security_enabled") {
-		p.PortSecurity = boolean(c.in, "port_security_enabled")
-		if !p.PortSecurity && len(p.SecurityGroups) > 0 {
-			return conflict(
-				"PortSecurityPortHasSecurityGroup",
-				"Port has security group associated. Cannot disable port security or IP address until security group is removed.",
-			)
-		}
-	}
-	for key, to := range map[string]*string{"device_id": &p.DeviceID, "device_owner": &p.DeviceOwner, "mac_address": &p.MAC, "binding:vnic_type": &p.VNICType, "binding:host_id": &p.HostID, "dns_name": &p.DNSName} {
-		if has(c.in, key) {
-			*to = str(c.in, key)
-		}
-	}
-	if has(c.in, "admin_state_up") {
-		p.AdminUp = boolean(c.in, "admin_state_up")
-	}
-	if has(c.in, "binding:profile") {
-		p.Profile = object(c.in, "binding:profile")
-	}
-	if has(c.in, "allowed_address_pairs") {
-		p.AddressPairs = objs(c.in, "allowed_address_pairs")
-	}
-	if has(c.in, "extra_dhcp_opts") {
-		p.DHCPOptions = objs(c.in, "extra_dhcp_opts")
-	}
-	s.db.Ports.Put(p)
-	return nil
+	return s.checkGroups(p.ProjectID, strs(c.in, "security_groups"))
 }
 
 // keepDHCP gives a network the port its DHCP server has, on each subnet that

@@ -31,8 +31,7 @@ type item struct {
 	put func()
 }
 
-// resource is one kind of Neutron object. Its functions run with the database
-// locked.
+// resource is one kind of Neutron object.
 type resource struct {
 	single, plural, class string
 	attrs                 []attr
@@ -48,6 +47,98 @@ type resource struct {
 	remove func(c *call, id string) error
 }
 
+// record is a pointer to what a table of Neutron's keeps.
+type record[T any] interface {
+	*T
+	Head() *db.Meta
+	Standard() *db.Std
+}
+
+// rules are what a kind of object in a table has of its own. All may be nil.
+type rules[P any] struct {
+	// quota limits how many a project has.
+	quota string
+	// revision is a new object's.
+	revision int
+	tagless  bool
+	open     func(x P) bool
+	hidden   func(x P) bool
+	shared   func(x P) []string
+	// view amends a view of the attributes.
+	view func(x P, v api.Obj)
+	// check looks at a new or changed object before it is stored, and may amend
+	// it; x.Seq is 0 for a new one. stored follows.
+	check, stored func(c *call, x P) error
+	// remove refuses, or cleans up before an object goes.
+	remove func(c *call, x P) error
+}
+
+// keep completes a resource whose objects are a table's.
+func keep[T any, P record[T]](s *Service, t *db.Table[T, P], res resource, k rules[P]) *resource {
+	is := func(f func(P) bool, x P) bool { return f != nil && f(x) }
+	do := func(f func(*call, P) error, c *call, x P) error {
+		if f == nil {
+			return nil
+		}
+		return f(c, x)
+	}
+	wrap := func(x P) item {
+		it := item{
+			meta: x.Head(), std: x.Standard(), tagless: k.tagless, open: is(k.open, x), hidden: is(k.hidden, x),
+			put: func() { t.Put(x) },
+			view: func(admin bool) api.Obj {
+				v := viewOf(res.attrs, x, admin)
+				if k.view != nil {
+					k.view(x, v)
+				}
+				return v
+			},
+		}
+		if k.shared != nil {
+			it.sharedWith = k.shared(x)
+		}
+		return it
+	}
+	res.all = func() []item { return itemsOf(t.All(), func(x P) item { return wrap(x) }) }
+	res.get = func(id string) (item, bool) {
+		if x := t.Get(id); x != nil {
+			return wrap(x), true
+		}
+		return item{}, false
+	}
+	res.create = func(c *call) (string, error) {
+		if k.quota != "" && !s.quotas.Fits(c.project, k.quota, 1) {
+			return "", conflict("OverQuota", "Quota exceeded for resources: ['%s'].", k.quota)
+		}
+		x := P(new(T))
+		x.Standard().ProjectID, x.Standard().Revision = c.project, k.revision
+		fill(res.attrs, x, c.in)
+		if err := do(k.check, c, x); err != nil {
+			return "", err
+		}
+		t.Insert(x)
+		return x.Head().ID, do(k.stored, c, x)
+	}
+	res.update = func(c *call, id string) error {
+		x := t.Get(id)
+		x.Standard().Revision++
+		fill(res.attrs, x, c.in)
+		if err := do(k.check, c, x); err != nil {
+			return err
+		}
+		t.Put(x)
+		return do(k.stored, c, x)
+	}
+	res.remove = func(c *call, id string) error {
+		if err := do(k.remove, c, t.Get(id)); err != nil {
+			return err
+		}
+		t.Delete(id)
+		return nil
+	}
+	return &res
+}
+
 // key names a list of the resource in a body; paths have dashes where keys have
 // underscores.
 func (res *resource) key() string { return strings.ReplaceAll(res.plural, "-", "_") }
@@ -61,67 +152,41 @@ type call struct {
 
 func (s *Service) handleResource(svc *api.Service, res *resource) {
 	base := "/v2.0/" + res.plural
-	svc.Handle(
-		api.Route{
-			Method: "GET",
-			Path:   base,
-			Do:     func(r *api.Request) (*api.Reply, error) { return s.listItems(res, r) },
-		},
-		api.Route{
-			Method: "GET",
-			Path:   base + "/{id}",
-			Do:     func(r *api.Request) (*api.Reply, error) { return s.showItem(res, r) },
-		},
-		api.Route{
-			Method: "POST",
-			Path:   base,
-			Do:     func(r *api.Request) (*api.Reply, error) { return s.createItem(res, r) },
-		},
-		api.Route{
-			Method: "DELETE",
-			Path:   base + "/{id}",
-			Do:     func(r *api.Request) (*api.Reply, error) { return s.removeItem(res, r) },
-		},
-		api.Route{
-			Method: "GET",
-			Path:   base + "/{id}/tags",
-			Do:     func(r *api.Request) (*api.Reply, error) { return s.showTags(res, r) },
-		},
-		api.Route{
-			Method: "PUT",
-			Path:   base + "/{id}/tags",
-			Do:     func(r *api.Request) (*api.Reply, error) { return s.replaceTags(res, r) },
-		},
-		api.Route{
-			Method: "DELETE",
-			Path:   base + "/{id}/tags",
-			Do:     func(r *api.Request) (*api.Reply, error) { return s.clearTags(res, r) },
-		},
-		api.Route{
-			Method: "GET",
-			Path:   base + "/{id}/tags/{tag}",
-			Do:     func(r *api.Request) (*api.Reply, error) { return s.checkTag(res, r) },
-		},
-		api.Route{
-			Method: "PUT",
-			Path:   base + "/{id}/tags/{tag}",
-			Do:     func(r *api.Request) (*api.Reply, error) { return s.addTag(res, r) },
-		},
-		api.Route{
-			Method: "DELETE",
-			Path:   base + "/{id}/tags/{tag}",
-			Do:     func(r *api.Request) (*api.Reply, error) { return s.removeTag(res, r) },
-		},
-	)
-	if res.update != nil {
-		svc.Handle(
-			api.Route{
-				Method: "PUT",
-				Path:   base + "/{id}",
-				Do:     func(r *api.Request) (*api.Reply, error) { return s.updateItem(res, r) },
-			},
-		)
+	with := func(do func(*resource, *api.Request) (*api.Reply, error)) api.Handler {
+		return func(r *api.Request) (*api.Reply, error) { return do(res, r) }
 	}
+	calls := api.Calls{
+		"GET " + base + "/{id}": with(s.showItem), "POST " + base: with(s.createItem), "DELETE " + base + "/{id}": with(s.removeItem),
+	}
+	if res.update != nil {
+		calls["PUT "+base+"/{id}"] = with(s.updateItem)
+	}
+	svc.Handle(calls.Routes(api.Route{})...)
+	// A project's default security group is made when it is first looked for.
+	svc.Handle(api.Route{Method: "GET", Path: base, Do: with(s.listItems), Writes: res.class == "SecurityGroup"})
+	tags := api.Tags{
+		Path: base + "/{id}/tags", Again: http.StatusCreated,
+		Open: func(r *api.Request) ([]string, func([]string), error) {
+			find := res.find
+			if r.HTTP.Method != http.MethodGet {
+				find = func(r *api.Request, id string) (item, error) { return res.own(r, id, "update") }
+			}
+			it, err := find(r, r.Var("id"))
+			if err != nil {
+				return nil, nil, err
+			}
+			return it.std.Tags, func(tags []string) {
+				slices.Sort(tags)
+				it.std.Tags = tags
+				it.std.Revision++
+				it.put()
+			}, nil
+		},
+		Missing: func(r *api.Request) error {
+			return failure(http.StatusNotFound, "TagNotFound", "Tag %s could not be found.", r.Var("tag"))
+		},
+	}
+	svc.Handle(tags.Routes()...)
 }
 
 // ID is what callers know the object by.
@@ -154,9 +219,6 @@ func (it item) shown(a *api.Auth) api.Obj {
 	v := it.view(a.Admin())
 	v["id"] = it.ID()
 	v["tenant_id"], v["project_id"] = it.std.ProjectID, it.std.ProjectID
-	if _, set := v["description"]; !set {
-		v["description"] = it.std.Description
-	}
 	if !it.tagless {
 		v["tags"] = list(it.std.Tags)
 	}
@@ -166,62 +228,42 @@ func (it item) shown(a *api.Auth) api.Obj {
 }
 
 func (s *Service) showItem(res *resource, r *api.Request) (*api.Reply, error) {
-	var v api.Obj
-	var err error
-	s.db.View(func() {
-		var it item
-		if it, err = res.find(r, r.Var("id")); err == nil {
-			v = it.shown(r.Auth)
-		}
-	})
+	it, err := res.find(r, r.Var("id"))
 	if err != nil {
 		return nil, err
 	}
-	return api.OK(api.Obj{res.single: fields(r, v)})
+	return api.OK(api.Obj{res.single: fields(r, it.shown(r.Auth))})
 }
 
+// createItem makes one object, or all or none of several.
 func (s *Service) createItem(res *resource, r *api.Request) (*api.Reply, error) {
 	var body map[string]any
 	if err := r.JSON(&body); err != nil {
 		return nil, err
 	}
-	if many, ok := body[res.key()].([]any); ok {
-		return s.createMany(res, r, many)
-	}
-	o, err := r.Object(res.single)
-	if err != nil {
-		return nil, err
-	}
-	var v api.Obj
-	err = s.db.Update(func() (err error) {
-		v, err = s.createOne(res, r, o)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.Created(api.Obj{res.single: v})
-}
-
-// createMany is Neutron's bulk create: all or none.
-func (s *Service) createMany(res *resource, r *api.Request, many []any) (*api.Reply, error) {
-	l := api.List{}
-	err := s.db.Update(func() error {
-		for _, e := range many {
-			o, ok := e.(api.Obj)
-			if !ok {
-				return api.BadRequest("Body contains invalid data")
-			}
-			v, err := s.createOne(res, r, o)
-			if err != nil {
-				return err
-			}
-			l = append(l, v)
+	many, bulk := body[res.key()].([]any)
+	if !bulk {
+		o, err := r.Object(res.single)
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		v, err := s.createOne(res, r, o)
+		if err != nil {
+			return nil, err
+		}
+		return api.Created(api.Obj{res.single: v})
+	}
+	l := api.List{}
+	for _, e := range many {
+		o, ok := e.(api.Obj)
+		if !ok {
+			return nil, api.BadRequest("Body contains invalid data")
+		}
+		v, err := s.createOne(res, r, o)
+		if err != nil {
+			return nil, err
+		}
+		l = append(l, v)
 	}
 	return api.Created(api.Obj{res.key(): l})
 }
@@ -235,9 +277,7 @@ func (s *Service) createOne(res *resource, r *api.Request, o api.Obj) (api.Obj, 
 	for _, key := range []string{"tenant_id", "project_id"} {
 		if p := str(in, key); p != "" && p != project {
 			if !r.Auth.Admin() {
-				return nil, disallowed(
-					"(rule:create_" + res.single + " and rule:create_" + res.single + ":" + key + ")",
-				)
+				return nil, disallowed("(rule:create_" + res.single + " and rule:create_" + res.single + ":" + key + ")")
 			}
 			project = p
 		}
@@ -253,25 +293,13 @@ func (s *Service) createOne(res *resource, r *api.Request, o api.Obj) (api.Obj, 
 // matchRevision honours If-Match: revision_number=N (Neutron's
 // revision-if-match extension).
 func matchRevision(r *api.Request, it item) error {
-	h := r.HTTP.Header.Get("If-Match")
-	if h == "" {
-		return nil
-	}
-	want, ok := strings.CutPrefix(h, "revision_number=")
+	want, ok := strings.CutPrefix(r.HTTP.Header.Get("If-Match"), "revision_number=")
 	n, err := strconv.Atoi(want)
-	if !ok || err != nil {
+	if !ok || err != nil || n == it.std.Revision {
 		return nil // Neutron ignores keys it does not understand
 	}
-	if n != it.std.Revision {
-		return failure(
-			http.StatusPreconditionFailed,
-			"RevisionNumberConstraintFailed",
-			"Constrained to %d, but current revision is %d",
-			n,
-			it.std.Revision,
-		)
-	}
-	return nil
+	return failure(http.StatusPreconditionFailed, "RevisionNumberConstraintFailed",
+		"Constrained to %d, but current revision is %d", n, it.std.Revision)
 }
 
 func (s *Service) updateItem(res *resource, r *api.Request) (*api.Reply, error) {
@@ -279,62 +307,33 @@ func (s *Service) updateItem(res *resource, r *api.Request) (*api.Reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	var v api.Obj
-	err = s.db.Update(func() error {
-		in, err := prepare(res, o, false, r.Auth.Admin())
-		if err != nil {
-			return err
-		}
-		it, err := res.own(r, r.Var("id"), "update")
-		if err != nil {
-			return err
-		}
-		if err := matchRevision(r, it); err != nil {
-			return err
-		}
-		if err := res.update(&call{Request: r, in: in, project: it.std.ProjectID}, it.ID()); err != nil {
-			return err
-		}
-		it, _ = res.get(it.ID())
-		v = it.shown(r.Auth)
-		return nil
-	})
+	in, err := prepare(res, o, false, r.Auth.Admin())
 	if err != nil {
 		return nil, err
 	}
-	return api.OK(api.Obj{res.single: v})
+	it, err := res.own(r, r.Var("id"), "update")
+	if err != nil {
+		return nil, err
+	}
+	if err := matchRevision(r, it); err != nil {
+		return nil, err
+	}
+	if err := res.update(&call{Request: r, in: in, project: it.std.ProjectID}, it.ID()); err != nil {
+		return nil, err
+	}
+	it, _ = res.get(it.ID())
+	return api.OK(api.Obj{res.single: it.shown(r.Auth)})
 }
 
 func (s *Service) removeItem(res *resource, r *api.Request) (*api.Reply, error) {
-	err := s.db.Update(func() error {
-		it, err := res.own(r, r.Var("id"), "delete")
-		if err != nil {
-			return err
-		}
-		if err := matchRevision(r, it); err != nil {
-			return err
-		}
-		return res.remove(&call{Request: r, project: it.std.ProjectID}, it.ID())
-	})
+	it, err := res.own(r, r.Var("id"), "delete")
+	if err == nil {
+		err = matchRevision(r, it)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return api.NoContent()
-}
-
-// touch bumps a revision and takes over what callers may change on anything.
-func touch(std *db.Std, in api.Obj) {
-	std.Revision++
-	if has(in, "name") {
-		std.Name = str(in, "name")
-	}
-	if has(in, "description") {
-		std.Description = str(in, "description")
-	}
-}
-
-func newStd(c *call) db.Std {
-	return db.Std{Name: str(c.in, "name"), Description: str(c.in, "description"), ProjectID: c.project}
+	return nil, res.remove(&call{Request: r, project: it.std.ProjectID}, it.ID())
 }
 
 // fields keeps the attributes that the query's "fields" name.
@@ -352,7 +351,7 @@ func fields(r *api.Request, v api.Obj) api.Obj {
 	return out
 }
 
-func itemsOf[T any](rows []*T, wrap func(*T) item) []item {
+func itemsOf[P any](rows []P, wrap func(P) item) []item {
 	items := make([]item, 0, len(rows))
 	for _, row := range rows {
 		items = append(items, wrap(row))

@@ -28,6 +28,7 @@ type Service struct {
 	Options
 	db        *db.DB
 	resources []*resource
+	quotas    *api.Quotas
 }
 
 // New returns the service.
@@ -40,18 +41,13 @@ func New(o Options) *Service {
 		s.networks(), s.subnets(), s.routers(), s.ports(), s.floatingIPs(), s.securityGroups(), s.securityRules(), s.subnetPools(),
 	}
 	s.resources = append(s.resources, s.plainResources()...)
+	s.quotas = s.newQuotas()
 	return s
 }
 
-// Mount builds the API below a prefix.
-func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, authURL string) *api.Service {
-	svc := &api.Service{
-		Name:         "network",
-		Prefix:       prefix,
-		Dialect:      dialect{},
-		Authenticate: authenticate,
-		AuthURL:      authURL,
-	}
+// API is the service's calls.
+func (s *Service) API() *api.Service {
+	svc := &api.Service{Name: "network", Dialect: dialect{}}
 	svc.Handle(
 		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
 		api.Route{Method: "GET", Path: "/v2.0", Do: s.root},
@@ -60,9 +56,10 @@ func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, auth
 		s.handleResource(svc, res)
 	}
 	s.handleRouterActions(svc)
-	s.handleQuotas(svc)
 	s.handleMembers(svc)
-	s.handleMisc(svc)
+	svc.Handle(s.forwardings().Routes()...)
+	svc.Handle(s.quotas.Routes()...)
+	svc.Handle(s.misc().Routes(api.Route{})...)
 	return svc
 }
 

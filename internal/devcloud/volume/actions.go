@@ -1,8 +1,10 @@
 package volume
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
@@ -10,38 +12,22 @@ import (
 
 // action answers POST /volumes/ID/action, whose body has one key: the action's
 // name.
-func (s *Service) action(r *api.Request) (*api.Reply, error) {
-	var body map[string]any
-	if err := r.JSON(&body); err != nil {
-		return nil, err
-	}
-	var reply *api.Reply
-	err := s.db.Update(func() error {
-		v, err := s.find(r)
-		if err != nil {
-			return err
-		}
-		for name, arg := range body {
-			do, ok := s.actions()[name]
-			if !ok {
-				return api.BadRequest(
-					"There is no such action: %s. Verify the request body and Content-Type header and try again.",
-					name,
-				)
-			}
-			in, _ := arg.(api.Obj)
-			reply, err = do(r, v, in)
-			return err
-		}
-		return api.BadRequest("Malformed request body")
-	})
+func (s *Service) action(r *api.Request, v *db.Volume) (*api.Reply, error) {
+	name, arg, err := r.Action()
 	if err != nil {
 		return nil, err
 	}
-	if reply == nil {
+	do, ok := s.actions()[name]
+	if !ok {
+		return nil, api.BadRequest(
+			"There is no such action: %s. Verify the request body and Content-Type header and try again.", name)
+	}
+	in, _ := arg.(api.Obj)
+	reply, err := do(r, v, in)
+	if reply == nil && err == nil {
 		return api.Accepted(nil)
 	}
-	return reply, nil
+	return reply, err
 }
 
 type actionFunc func(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error)
@@ -76,16 +62,13 @@ func (s *Service) actions() map[string]actionFunc {
 }
 
 func (s *Service) extend(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
-	var size int
-	switch n := in["new_size"].(type) {
-	case nil:
+	if in["new_size"] == nil {
 		return nil, api.BadRequest("Invalid input for field/attribute os-extend. Value: {}. 'new_size' is a required property")
-	case float64:
-		size = int(n)
-	default:
-		if _, err := fmt.Sscan(fmt.Sprint(n), &size); err != nil {
-			return nil, api.BadRequest("Invalid input for field/attribute new_size. Value: %v. '%v' does not match '^[0-9]+$'", n, n)
-		}
+	}
+	size, ok := sizeOf(in["new_size"])
+	if !ok {
+		return nil, api.BadRequest("Invalid input for field/attribute new_size. Value: %v. '%v' does not match '^[0-9]+$'",
+			in["new_size"], in["new_size"])
 	}
 	if v.Status != "available" && !(v.Status == "in-use" && r.Version.AtLeast(v3(42))) {
 		return nil, api.BadRequest(
@@ -155,14 +138,17 @@ func (s *Service) beginDetaching(r *api.Request, v *db.Volume, in api.Obj) (*api
 	return nil, nil
 }
 
+// says tells that a value of a body is true, or the word.
+func says(v any) bool { return strings.EqualFold(fmt.Sprint(v), "true") }
+
 func (s *Service) setBootable(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
-	v.Bootable = fmt.Sprint(in["bootable"]) == "true" || fmt.Sprint(in["bootable"]) == "True"
+	v.Bootable = says(in["bootable"])
 	s.db.Volumes.Put(v)
 	return api.OK(nil)
 }
 
 func (s *Service) setReadOnly(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
-	v.ReadOnly = fmt.Sprint(in["readonly"]) == "true" || fmt.Sprint(in["readonly"]) == "True"
+	v.ReadOnly = says(in["readonly"])
 	s.db.Volumes.Put(v)
 	return nil, nil
 }
@@ -180,9 +166,7 @@ func (s *Service) retype(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, 
 
 func (s *Service) resetStatus(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	if !r.Auth.Admin() {
-		return nil, api.Forbidden(
-			"Policy doesn't allow volume_extension:volume_admin_actions:reset_status to be performed.",
-		)
+		return nil, forbidden("volume_admin_actions:reset_status")
 	}
 	if status, ok := in["status"].(string); ok {
 		v.Status = status
@@ -193,9 +177,7 @@ func (s *Service) resetStatus(r *api.Request, v *db.Volume, in api.Obj) (*api.Re
 
 func (s *Service) forceDelete(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	if !r.Auth.Admin() {
-		return nil, api.Forbidden(
-			"Policy doesn't allow volume_extension:volume_admin_actions:force_delete to be performed.",
-		)
+		return nil, forbidden("volume_admin_actions:force_delete")
 	}
 	for _, a := range s.attachmentsOf(v.ID) {
 		s.db.Attachments.Delete(a.ID)
@@ -248,15 +230,10 @@ func (s *Service) uploadImage(r *api.Request, v *db.Volume, in api.Obj) (*api.Re
 	if v.Status != "available" && v.Status != "in-use" {
 		return nil, api.BadRequest("Invalid volume: Volume status must be available/in-use.")
 	}
-	name, _ := in["image_name"].(string)
-	format, _ := in["disk_format"].(string)
-	container, _ := in["container_format"].(string)
-	if format == "" {
-		format = "raw"
-	}
-	if container == "" {
-		container = "bare"
-	}
+	name, _ := first(in, "image_name")
+	format, _ := first(in, "disk_format")
+	container, _ := first(in, "container_format")
+	format, container = cmp.Or(format, "raw"), cmp.Or(container, "bare")
 	m := &db.Image{
 		Name: name, Status: "saving", Visibility: "private", Owner: v.ProjectID, DiskFormat: format, Container: container, MinDisk: v.Size,
 		Size: 0, VirtualSize: int64(v.Size) << 30, Due: s.db.Now().Add(s.Delay), Properties: v.ImageMeta,

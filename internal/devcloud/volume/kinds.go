@@ -93,7 +93,7 @@ func (s *Service) kinds() []*api.Collection {
 		},
 	}
 	snapshots := api.Collection{
-		Kind: kindSnapshot, Single: "snapshot", Plural: "snapshots", Path: base + "snapshots", Made: 202, Required: []string{"volume_id"},
+		Kind: kindSnapshot, Single: "snapshot", Plural: "snapshots", Path: base + "snapshots", Made: 202, Gone: 202, Lasting: s.Delay, Required: []string{"volume_id"},
 		Brief:    []string{"id", "created_at", "updated_at", "name", "description", "volume_id", "status", "size", "metadata"},
 		Defaults: api.Obj{"name": nil, "description": nil, "metadata": api.Obj{}, "created_at": nil},
 		Hidden:   []string{"force"}, Check: s.checkSnapshot,
@@ -114,7 +114,7 @@ func (s *Service) kinds() []*api.Collection {
 		},
 	}
 	backups := api.Collection{
-		Kind: kindBackup, Single: "backup", Plural: "backups", Path: base + "backups", Made: 202, Required: []string{"volume_id"},
+		Kind: kindBackup, Single: "backup", Plural: "backups", Path: base + "backups", Made: 202, Gone: 202, Lasting: s.Delay, Required: []string{"volume_id"},
 		Brief: []string{"id", "name", "links"},
 		Defaults: api.Obj{
 			"name": nil, "description": nil, "snapshot_id": nil, "fail_reason": nil, "object_count": 1, "created_at": nil,
@@ -158,27 +158,12 @@ func (s *Service) kindRoutes() []api.Route {
 	for _, c := range kinds {
 		routes = append(routes, c.Routes()...)
 	}
-	for i, rt := range routes {
-		// These two go on for a while after the answer.
-		if rt.Method == "DELETE" && (strings.HasPrefix(rt.Path, snapshots.Path) || strings.HasPrefix(rt.Path, backups.Path)) {
-			c := map[bool]*api.Collection{true: snapshots, false: backups}[strings.HasPrefix(rt.Path, snapshots.Path)]
-			routes[i].Do = func(r *api.Request) (*api.Reply, error) {
-				return c.Use(r, "delete", func(o *db.Object) (*api.Reply, error) {
-					if err := c.Removed(r, o); err != nil {
-						return nil, err
-					}
-					s.db.Plan(o, "deleting", "deleted", s.Delay)
-					return gone()
-				})
-			}
-		}
-	}
 	routes = append(routes, types.Dictionary("extra_specs", "", 202).Routes()...)
 	routes = append(routes, snapshots.Dictionary("metadata", "meta", 0).Routes()...)
 	return append(routes,
 		api.Route{Method: "GET", Path: types.Path + "/default", Do: func(r *api.Request) (*api.Reply, error) {
 			var v api.Obj
-			s.db.View(func() { v = types.View(r, s.findType(defaultType)) })
+			v = types.View(r, s.findType(defaultType))
 			return api.OK(api.Obj{"volume_type": v})
 		}},
 		api.Route{Method: "GET", Path: types.Path + "/{id}/os-volume-type-access", Do: func(r *api.Request) (*api.Reply, error) {
@@ -255,7 +240,7 @@ func (s *Service) source(r *api.Request, o *db.Object, inUse bool) (*db.Volume, 
 }
 
 // forced tells that a body says force, in one of the ways clients do.
-func forced(in api.Obj) bool { return strings.EqualFold(fmt.Sprint(in["force"]), "true") }
+func forced(in api.Obj) bool { return says(in["force"]) }
 
 // begin stores that a new snapshot or backup is made.
 func (s *Service) begin(o *db.Object, v *db.Volume) {
@@ -285,8 +270,8 @@ func (s *Service) checkBackup(r *api.Request, o *db.Object, in api.Obj) error {
 	if err != nil {
 		return err
 	}
-	if n := s.limit(o.ProjectID, "backups"); n >= 0 && s.used(o.ProjectID, "backups") >= n {
-		return api.OverLimit("BackupLimitExceeded: Maximum number of backups allowed (%d) exceeded", n)
+	if !s.quotas.Fits(o.ProjectID, "backups", 1) {
+		return api.OverLimit("BackupLimitExceeded: Maximum number of backups allowed (%d) exceeded", s.quotas.Limit(o.ProjectID, "backups"))
 	}
 	s.begin(o, v)
 	return nil
@@ -344,26 +329,20 @@ func (s *Service) acceptTransfer(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	var out api.Obj
-	err = s.db.Update(func() error {
-		o := s.db.Object(kindTransfer, r.Var("id"))
-		if o == nil {
-			return api.NotFound("Transfer %s could not be found.", r.Var("id"))
-		}
-		v := s.db.Volumes.Get(o.Text("volume_id"))
-		if v == nil || in["auth_key"] != o.Text("auth_key") {
-			return api.BadRequest("Invalid auth key: Attempt to transfer %s with invalid auth key.", o.Key)
-		}
-		if err := s.checkQuota(r.Auth.ProjectID, "volumes", v.Size); err != nil {
-			return err
-		}
-		v.ProjectID, v.UserID, v.Status = r.Auth.ProjectID, r.Auth.UserID, "available"
-		s.db.Volumes.Put(v)
-		s.db.DeleteObject(kindTransfer, o.Key)
-		out = api.Obj{"id": o.Key, "name": o.Attrs["name"], "volume_id": v.ID, "links": s.links(r, "os-volume-transfer", r.Auth.ProjectID, o.Key)}
-		return nil
-	})
-	if err != nil {
+	o := s.db.Object(kindTransfer, r.Var("id"))
+	if o == nil {
+		return nil, api.NotFound("Transfer %s could not be found.", r.Var("id"))
+	}
+	v := s.db.Volumes.Get(o.Text("volume_id"))
+	if v == nil || in["auth_key"] != o.Text("auth_key") {
+		return nil, api.BadRequest("Invalid auth key: Attempt to transfer %s with invalid auth key.", o.Key)
+	}
+	if err := s.checkQuota(r.Auth.ProjectID, "volumes", v.Size); err != nil {
 		return nil, err
 	}
+	v.ProjectID, v.UserID, v.Status = r.Auth.ProjectID, r.Auth.UserID, "available"
+	s.db.Volumes.Put(v)
+	s.db.DeleteObject(kindTransfer, o.Key)
+	out = api.Obj{"id": o.Key, "name": o.Attrs["name"], "volume_id": v.ID, "links": s.links(r, "os-volume-transfer", r.Auth.ProjectID, o.Key)}
 	return api.Accepted(api.Obj{"transfer": out})
 }

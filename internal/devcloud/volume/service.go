@@ -1,8 +1,8 @@
 package volume
 
 import (
-	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +30,8 @@ type Options struct {
 // Service answers Block Storage calls.
 type Service struct {
 	Options
-	db *db.DB
+	db     *db.DB
+	quotas *api.Quotas
 }
 
 // New returns the service.
@@ -38,7 +39,9 @@ func New(o Options) *Service {
 	if o.Fail == nil {
 		o.Fail = func(string) bool { return false }
 	}
-	return &Service{Options: o, db: o.DB}
+	s := &Service{Options: o, db: o.DB}
+	s.quotas = s.newQuotas()
+	return s
 }
 
 // The microversions this service speaks.
@@ -56,104 +59,84 @@ var projectForm = text.Lazy(`^[0-9a-f-]{32,36}$`)
 // zone is the one availability zone.
 const zone = "nova"
 
-// Mount builds the API below a prefix.
-func (s *Service) Mount(prefix string, authenticate func(string) *api.Auth, authURL string) *api.Service {
-	svc := &api.Service{
-		Name:         "volume",
-		Prefix:       prefix,
-		Dialect:      dialect{},
-		Authenticate: authenticate,
-		AuthURL:      authURL,
+// API is the service's calls.
+func (s *Service) API() *api.Service {
+	svc := &api.Service{Name: "volume", Dialect: dialect{}, MaxBody: api.SizeLimit}
+	svc.Handle(api.Calls{
+		"GET /": s.versions(http.StatusMultipleChoices), "GET /v3": s.versions(http.StatusOK),
+	}.Routes(api.Route{Open: true})...)
+	routes := slices.Concat(s.kindRoutes(), s.metadata().Routes(), s.quotas.Routes(), s.calls().Routes(api.Route{}))
+	for path, min := range map[string]int{"messages": 3, "groups": 13, "group_types": 11} {
+		empty := api.Calls{"GET " + base + path: api.Empty(path), "GET " + base + path + "/detail": api.Empty(path)}
+		routes = append(routes, empty.Routes(api.Route{Min: v3(min)})...)
 	}
-	svc.Handle(
-		api.Route{Method: "GET", Path: "/", Do: s.versions(http.StatusMultipleChoices), Open: true},
-		api.Route{Method: "GET", Path: "/v3", Do: s.versions(http.StatusOK), Open: true},
-	)
-	handle := func(method, path string, min api.Version, do api.Handler) {
-		svc.Handle(
-			api.Route{
-				Method: method,
-				Path:   "/v3/{project}" + path,
-				Min:    min,
-				Do: func(r *api.Request) (*api.Reply, error) {
-					if p := r.Var("project"); p != r.Auth.ProjectID {
-						if !projectForm().MatchString(p) {
-							return nil, &api.Error{
-								Status:  http.StatusNotFound,
-								Message: "The resource could not be found.",
-								Plain:   true,
-							}
-						}
-						return nil, api.BadRequest("Malformed request url")
-					}
-					return do(r)
-				},
-			},
-		)
-	}
-	none := api.Version{}
-	handle("GET", "/volumes", none, s.list(false))
-	handle("GET", "/volumes/detail", none, s.list(true))
-	handle("GET", "/volumes/summary", v3(12), s.summary)
-	handle("POST", "/volumes", none, s.create)
-	handle("GET", "/volumes/{id}", none, s.show)
-	handle("PUT", "/volumes/{id}", none, s.update)
-	handle("DELETE", "/volumes/{id}", none, s.remove)
-	handle("POST", "/volumes/{id}/action", none, s.action)
-	for _, rt := range append(s.kindRoutes(), s.metadata().Routes()...) {
-		handle(rt.Method, strings.TrimPrefix(rt.Path, "/v3/{project}"), rt.Min, rt.Do)
-	}
-	handle("POST", "/attachments", v3(27), s.createAttachment)
-	handle("PUT", "/attachments/{id}", v3(27), s.updateAttachment)
-	handle("POST", "/attachments/{id}/action", v3(44), s.completeAttachment)
-	handle("GET", "/attachments", v3(27), s.listAttachments(false))
-	handle("GET", "/attachments/detail", v3(27), s.listAttachments(true))
-	handle("GET", "/attachments/{id}", v3(27), s.showAttachment)
-	handle("DELETE", "/attachments/{id}", v3(27), s.removeAttachment)
-	handle("GET", "/limits", none, s.limits)
-	handle("GET", "/os-quota-sets/{target}", none, s.showQuotas)
-	handle("GET", "/os-quota-sets/{target}/defaults", none, s.defaultQuotas)
-	handle("PUT", "/os-quota-sets/{target}", none, s.updateQuotas)
-	handle("DELETE", "/os-quota-sets/{target}", none, s.removeQuotas)
-	handle("GET", "/os-availability-zone", none, func(*api.Request) (*api.Reply, error) {
-		return api.OK(
-			api.Obj{
-				"availabilityZoneInfo": api.List{api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true}}},
-			},
-		)
-	})
-	handle("GET", "/extensions", none, func(*api.Request) (*api.Reply, error) {
-		l := api.List{}
-		for _, e := range []string{"os-quota-sets", "os-volume-actions", "os-vol-image-meta", "os-availability-zone", "os-volume-type-access", "os-vol-tenant-attr"} {
-			l = append(
-				l,
-				api.Obj{
-					"alias":       e,
-					"name":        e,
-					"description": "",
-					"updated":     "2015-01-01T00:00:00+00:00",
-					"links":       api.List{},
-				},
-			)
+	routes = append(routes, api.Calls{"GET " + base + "volumes/summary": s.summary}.Routes(api.Route{Min: v3(12)})...)
+	routes = append(routes, s.attachmentCalls().Routes(api.Route{Min: v3(27)})...)
+	for _, rt := range routes {
+		do := rt.Do
+		rt.Do = func(r *api.Request) (*api.Reply, error) {
+			p := r.Var("project")
+			switch {
+			case p == r.Auth.ProjectID:
+				return do(r)
+			case !projectForm().MatchString(p):
+				return nil, &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: true}
+			}
+			return nil, api.BadRequest("Malformed request url")
 		}
-		return api.OK(api.Obj{"extensions": l})
-	})
-	for path, min := range map[string]api.Version{"messages": v3(3), "groups": v3(13), "group_types": v3(11)} {
-		empty := func(*api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{path: api.List{}})
-		}
-		handle("GET", "/"+path, min, empty)
-		handle("GET", "/"+path+"/detail", min, empty)
+		svc.Handle(rt)
 	}
-	for path, rule := range map[string]string{"scheduler-stats/get_pools": "scheduler_extension:scheduler_stats:get_pools", "os-services": "volume_extension:services:index", "qos-specs": "volume_extension:qos_specs_manage:get_all"} {
-		handle("GET", "/"+path, none, func(r *api.Request) (*api.Reply, error) {
+	return svc
+}
+
+func (s *Service) attachmentCalls() api.Calls {
+	const all = base + "attachments"
+	return api.Calls{
+		"GET " + all: s.listAttachments(false), "GET " + all + "/detail": s.listAttachments(true), "POST " + all: s.createAttachment,
+		"GET " + all + "/{id}": s.attachment(showAttachment), "PUT " + all + "/{id}": s.attachment(s.updateAttachment),
+		"DELETE " + all + "/{id}":      s.attachment(s.removeAttachment),
+		"POST " + all + "/{id}/action": s.attachment(s.completeAttachment),
+	}
+}
+
+func (s *Service) calls() api.Calls {
+	calls := api.Calls{
+		"GET " + base + "volumes": s.list(false), "GET " + base + "volumes/detail": s.list(true), "POST " + base + "volumes": s.create,
+		"GET " + base + "volumes/{id}": s.volume(s.show), "PUT " + base + "volumes/{id}": s.volume(s.update),
+		"DELETE " + base + "volumes/{id}":      s.volume(s.remove),
+		"POST " + base + "volumes/{id}/action": s.volume(s.action),
+		"GET " + base + "limits":               s.limits,
+		"GET " + base + "os-availability-zone": func(*api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"availabilityZoneInfo": api.List{
+				api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true}},
+			}})
+		},
+		"GET " + base + "extensions": func(*api.Request) (*api.Reply, error) {
+			l := api.List{}
+			for _, e := range []string{
+				"os-quota-sets", "os-volume-actions", "os-vol-image-meta", "os-availability-zone", "os-volume-type-access", "os-vol-tenant-attr",
+			} {
+				l = append(l, api.Obj{"alias": e, "name": e, "description": "", "updated": "2015-01-01T00:00:00+00:00", "links": api.List{}})
+			}
+			return api.OK(api.Obj{"extensions": l})
+		},
+	}
+	for path, rule := range map[string]string{
+		"scheduler-stats/get_pools": "scheduler_extension:scheduler_stats:get_pools", "os-services": "volume_extension:services:index",
+		"qos-specs": "volume_extension:qos_specs_manage:get_all",
+	} {
+		calls["GET "+base+path] = func(r *api.Request) (*api.Reply, error) {
 			if !r.Auth.Admin() {
 				return nil, api.Forbidden("Policy doesn't allow %s to be performed.", rule)
 			}
 			return api.OK(operatorLists[path])
-		})
+		}
 	}
-	return svc
+	return calls
+}
+
+func forbidden(rule string) *api.Error {
+	return api.Forbidden("Policy doesn't allow volume_extension:%s to be performed.", rule)
 }
 
 // operatorLists are the parts of this cloud that Cinder's operators list.
@@ -186,44 +169,7 @@ func (s *Service) versions(status int) api.Handler {
 // dialect is Cinder's.
 type dialect struct{}
 
-func (dialect) Begin(r *api.Request) error {
-	r.Version = minVersion
-	h := r.HTTP.Header.Get("OpenStack-API-Version")
-	if h == "" {
-		return nil
-	}
-	for _, part := range strings.Split(h, ",") {
-		word, text, ok := strings.Cut(strings.TrimSpace(part), " ")
-		if !ok || word != "volume" {
-			continue
-		}
-		if text == "latest" {
-			r.Version = maxVersion
-			return nil
-		}
-		v, err := api.ParseVersion(text)
-		if err != nil {
-			r.Version = api.Version{}
-			return api.BadRequest(
-				"API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.",
-				text,
-			)
-		}
-		r.Version = v
-		if !v.Within(minVersion, maxVersion) {
-			return &api.Error{
-				Status: http.StatusNotAcceptable,
-				Message: fmt.Sprintf(
-					"Version %s is not supported by the API. Minimum is %s and maximum is %s.",
-					text,
-					minVersion,
-					maxVersion,
-				),
-			}
-		}
-	}
-	return nil
-}
+func (dialect) Begin(r *api.Request) error { return r.Negotiate("volume", "", minVersion, maxVersion) }
 
 func (dialect) Headers(h http.Header, r *api.Request) {
 	h.Set("X-Openstack-Request-Id", r.ID)
@@ -251,11 +197,7 @@ func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
 func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
 	// Below a project Cinder answers for itself; above, the layer beneath it
 	// does.
-	return &api.Error{
-		Status:  http.StatusNotFound,
-		Message: "The resource could not be found.",
-		Plain:   strings.Count(r.Path, "/") < 3,
-	}
+	return &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: strings.Count(r.Path, "/") < 3}
 }
 
 func stamp(t time.Time) any {
@@ -263,11 +205,4 @@ func stamp(t time.Time) any {
 		return nil
 	}
 	return t.Truncate(time.Second).Format("2006-01-02T15:04:05.000000")
-}
-
-func orNil(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -39,21 +41,19 @@ func (s *Service) view(r *api.Request, v *db.Volume, detail bool) api.Obj {
 			"device": a.Device, "attached_at": stamp(a.Attached),
 		})
 	}
-	var description any
-	if v.HasDescription {
-		description = v.Description
-	}
-	name := any(v.Name)
-	if v.Nameless {
-		name = nil
-	}
 	o := api.Obj{
-		"id": v.ID, "status": v.Status, "size": v.Size, "availability_zone": v.Zone, "created_at": stamp(v.Created), "updated_at": stamp(v.Updated),
-		"name": name, "description": description, "volume_type": v.Type, "snapshot_id": orNil(v.SnapshotID), "source_volid": orNil(v.SourceVolume),
-		"metadata": dict(
-			v.Metadata,
-		), "links": s.links(r, "volumes", r.Auth.ProjectID, v.ID), "user_id": v.UserID, "bootable": fmt.Sprint(v.Bootable),
-		"encrypted": false, "replication_status": nil, "consistencygroup_id": nil, "multiattach": v.Multiattach, "attachments": attachments,
+		"id": v.ID, "status": v.Status, "size": v.Size, "availability_zone": v.Zone, "created_at": stamp(v.Created),
+		"updated_at": stamp(v.Updated), "name": v.Name, "description": nil, "volume_type": v.Type,
+		"snapshot_id": api.OrNil(v.SnapshotID), "source_volid": api.OrNil(v.SourceVolume), "metadata": dict(v.Metadata),
+		"links": s.links(r, "volumes", r.Auth.ProjectID, v.ID), "user_id": v.UserID, "bootable": fmt.Sprint(v.Bootable),
+		"encrypted": false, "replication_status": nil, "consistencygroup_id": nil, "multiattach": v.Multiattach,
+		"attachments": attachments,
+	}
+	if v.HasDescription {
+		o["description"] = v.Description
+	}
+	if v.Nameless {
+		o["name"] = nil
 	}
 	if len(v.ImageMeta) > 0 && detail {
 		o["volume_image_metadata"] = v.ImageMeta
@@ -61,26 +61,24 @@ func (s *Service) view(r *api.Request, v *db.Volume, detail bool) api.Obj {
 	if detail {
 		o["os-vol-tenant-attr:tenant_id"] = v.ProjectID
 		if r.Auth.Admin() {
-			o["os-vol-host-attr:host"], o["os-vol-mig-status-attr:migstat"], o["os-vol-mig-status-attr:name_id"], o["migration_status"] = "devcloud@files#files", nil, nil, nil
+			o["os-vol-host-attr:host"], o["os-vol-mig-status-attr:migstat"] = "devcloud@files#files", nil
+			o["os-vol-mig-status-attr:name_id"], o["migration_status"] = nil, nil
 		}
 	}
-	if r.Version.AtLeast(v3(13)) {
-		o["group_id"] = nil
-	}
-	if r.Version.AtLeast(v3(48)) {
-		o["shared_targets"], o["service_uuid"] = false, "2c5f424c-05ae-4101-bc1c-4969cc1b36c3"
-	}
-	if r.Version.AtLeast(v3(61)) && r.Auth.Admin() {
-		o["cluster_name"] = nil
-	}
-	if r.Version.AtLeast(v3(63)) {
-		if t := s.findType(v.Type); t != nil {
-			o["volume_type_id"] = t.Key
+	since := func(minor int, more api.Obj) {
+		if r.Version.AtLeast(v3(minor)) {
+			maps.Copy(o, more)
 		}
 	}
-	if r.Version.AtLeast(v3(65)) {
-		o["consumes_quota"] = true
+	since(13, api.Obj{"group_id": nil})
+	since(48, api.Obj{"shared_targets": false, "service_uuid": "2c5f424c-05ae-4101-bc1c-4969cc1b36c3"})
+	if r.Auth.Admin() {
+		since(61, api.Obj{"cluster_name": nil})
 	}
+	if t := s.findType(v.Type); t != nil {
+		since(63, api.Obj{"volume_type_id": t.Key})
+	}
+	since(65, api.Obj{"consumes_quota": true})
 	return o
 }
 
@@ -100,28 +98,32 @@ func (s *Service) find(r *api.Request) (*db.Volume, error) {
 	return v, nil
 }
 
-func (s *Service) show(r *api.Request) (*api.Reply, error) {
-	var o api.Obj
-	var err error
-	s.db.View(func() {
-		var v *db.Volume
-		if v, err = s.find(r); err == nil {
-			o = s.view(r, v, true)
+// volume is a call about the volume that the path names.
+func (s *Service) volume(do func(r *api.Request, v *db.Volume) (*api.Reply, error)) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) {
+		v, err := s.find(r)
+		if err != nil {
+			return nil, err
 		}
-	})
-	if err != nil {
-		return nil, err
+		return do(r, v)
 	}
-	return api.OK(api.Obj{"volume": o})
+}
+
+func (s *Service) show(r *api.Request, v *db.Volume) (*api.Reply, error) {
+	return api.OK(api.Obj{"volume": s.view(r, v, true)})
 }
 
 // page answers a list call: filters, order, limit and marker.
 func page(r *api.Request, key string, views []api.Obj, show func(api.Obj) api.Obj) (*api.Reply, error) {
 	q := r.HTTP.URL.Query()
 	slices.Reverse(views) // newest first
-	if err := sortViews(views, q); err != nil {
-		return nil, err
+	keys, dirs := api.SortOrder(q)
+	for _, k := range keys {
+		if !slices.Contains(sortKeys, k) {
+			return nil, api.BadRequest("Invalid input received: Invalid sort key")
+		}
 	}
+	api.SortViews(views, keys, dirs)
 	total := len(views)
 	if n := q.Get("offset"); n != "" {
 		var k int
@@ -136,11 +138,7 @@ func page(r *api.Request, key string, views []api.Obj, show func(api.Obj) api.Ob
 	}
 	p, err := api.Paginate(views, func(o api.Obj) string { return o["id"].(string) }, limit, maxPage, q.Get("marker"))
 	if err != nil {
-		return nil, api.NotFound(
-			"%s %s could not be found.",
-			strings.ToUpper(key[:1])+key[1:len(key)-1],
-			q.Get("marker"),
-		)
+		return nil, api.NotFound("%s %s could not be found.", strings.ToUpper(key[:1])+key[1:len(key)-1], q.Get("marker"))
 	}
 	items := api.List{}
 	for _, o := range p.Items {
@@ -156,39 +154,8 @@ func page(r *api.Request, key string, views []api.Obj, show func(api.Obj) api.Ob
 	return api.OK(body)
 }
 
-func sortViews(views []api.Obj, q url.Values) error {
-	keys, dirs := q["sort_key"], q["sort_dir"]
-	for _, part := range strings.Split(q.Get("sort"), ",") {
-		if part != "" {
-			k, d, _ := strings.Cut(part, ":")
-			keys, dirs = append(keys, k), append(dirs, cmp.Or(d, "desc"))
-		}
-	}
-	for _, k := range keys {
-		if !slices.Contains(
-			[]string{"id", "status", "size", "availability_zone", "name", "bootable", "created_at", "updated_at"},
-			k,
-		) {
-			return api.BadRequest("Invalid input received: Invalid sort key")
-		}
-	}
-	slices.SortStableFunc(views, func(a, b api.Obj) int {
-		for i, k := range keys {
-			c := cmp.Compare(fmt.Sprint(a[k]), fmt.Sprint(b[k]))
-			if x, ok := a[k].(int); ok {
-				c = cmp.Compare(x, b[k].(int))
-			}
-			if i >= len(dirs) || dirs[i] == "desc" {
-				c = -c
-			}
-			if c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
-	return nil
-}
+// sortKeys are the attributes a list can be sorted by.
+var sortKeys = []string{"id", "status", "size", "availability_zone", "name", "bootable", "created_at", "updated_at"}
 
 // pass tells whether a view passes the query's filters.
 func pass(o api.Obj, q url.Values) bool {
@@ -241,16 +208,14 @@ func (s *Service) list(detail bool) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
 		q := r.HTTP.URL.Query()
 		var views []api.Obj
-		s.db.View(func() {
-			for _, v := range s.db.Volumes.All() {
-				if v.ProjectID != r.Auth.ProjectID && !(r.Auth.Admin() && q.Get("all_tenants") != "") {
-					continue
-				}
-				if o := s.view(r, v, true); pass(o, q) {
-					views = append(views, o)
-				}
+		for _, v := range s.db.Volumes.All() {
+			if v.ProjectID != r.Auth.ProjectID && !(r.Auth.Admin() && q.Get("all_tenants") != "") {
+				continue
 			}
-		})
+			if o := s.view(r, v, true); pass(o, q) {
+				views = append(views, o)
+			}
+		}
 		return page(r, "volumes", views, func(o api.Obj) api.Obj {
 			if detail {
 				return o
@@ -262,133 +227,86 @@ func (s *Service) list(detail bool) api.Handler {
 
 func (s *Service) summary(r *api.Request) (*api.Reply, error) {
 	n, size := 0, 0
-	s.db.View(func() {
-		for _, v := range s.db.Volumes.Where(func(v *db.Volume) bool { return v.ProjectID == r.Auth.ProjectID }) {
-			n, size = n+1, size+v.Size
-		}
-	})
+	for _, v := range s.db.Volumes.Where(func(v *db.Volume) bool { return v.ProjectID == r.Auth.ProjectID }) {
+		n, size = n+1, size+v.Size
+	}
 	return api.OK(api.Obj{"volume-summary": api.Obj{"total_count": n, "total_size": size, "metadata": api.Obj{}}})
 }
 
-// createBody is the body of POST /volumes. Cinder takes a size as a number or
-// its text.
-type createBody struct {
-	Volume *struct {
-		Name, Description  *string
-		DisplayName        *string `json:"display_name"`
-		DisplayDescription *string `json:"display_description"`
-		Size               any
-		Zone               *string `json:"availability_zone"`
-		Type               *string `json:"volume_type"`
-		SnapshotID         *string `json:"snapshot_id"`
-		Source             *string `json:"source_volid"`
-		ImageRef           *string
-		ImageID            *string `json:"image_id"`
-		Metadata           api.Obj
-		Multiattach        any
-	}
+// sizeOf reads a size, which Cinder takes as a number or its text.
+func sizeOf(v any) (int, bool) {
+	n, err := strconv.Atoi(fmt.Sprint(v))
+	return n, err == nil
 }
 
-func deref(s *string) string {
-	if s == nil {
-		return ""
+// first is the first text of a body under one of the names; given tells that
+// there is one.
+func first(in api.Obj, names ...string) (text string, given bool) {
+	for _, name := range names {
+		t, ok := in[name].(string)
+		given = given || ok
+		text = cmp.Or(text, t)
 	}
-	return *s
+	return text, given
 }
 
 func (s *Service) create(r *api.Request) (*api.Reply, error) {
-	var b createBody
-	if err := r.JSON(&b); err != nil {
-		return nil, err
-	}
-	in := b.Volume
-	if in == nil {
-		return nil, api.BadRequest("'volume' is a required property")
-	}
-	size := 0
-	switch n := in.Size.(type) {
-	case nil:
-	case float64:
-		size = int(n)
-	case string:
-		if _, err := fmt.Sscan(n, &size); err != nil {
-			return nil, api.BadRequest("Invalid input for field/attribute size. Value: %s. '%s' does not match '^[0-9]+$'", n, n)
-		}
-	}
-	if in.Size != nil && size < 1 {
-		return nil, api.BadRequest(
-			"Invalid input for field/attribute size. Value: %v. %v is less than the minimum of 1",
-			in.Size,
-			in.Size,
-		)
-	}
-	if _, err := api.TextPairs(in.Metadata); err != nil {
-		return nil, err
-	}
-	if name := cmp.Or(deref(in.Name), deref(in.DisplayName)); len(name) > 255 {
-		return nil, api.BadRequest("Invalid input received: name has %d characters, more than 255.", len(name))
-	}
-	v := &db.Volume{
-		Name: cmp.Or(
-			deref(in.Name),
-			deref(in.DisplayName),
-		), Nameless: in.Name == nil && in.DisplayName == nil, HasDescription: in.Description != nil || in.DisplayDescription != nil,
-		Description: cmp.Or(
-			deref(in.Description),
-			deref(in.DisplayDescription),
-		), ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, Size: size,
-		Type: deref(
-			in.Type,
-		), Zone: cmp.Or(deref(in.Zone), zone), SnapshotID: deref(in.SnapshotID), SourceVolume: deref(in.Source),
-		ImageID: cmp.Or(deref(in.ImageRef), deref(in.ImageID)), Metadata: texts(in.Metadata),
-	}
-	var o api.Obj
-	err := s.db.Update(func() error {
-		if err := s.Insert(v, r.Auth.Admin()); err != nil {
-			return err
-		}
-		o = s.view(r, v, false)
-		o["created_at"] = v.Created.Format("2006-01-02T15:04:05.000000")
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return api.Accepted(api.Obj{"volume": o})
-}
-
-func (s *Service) update(r *api.Request) (*api.Reply, error) {
 	in, err := r.Object("volume")
 	if err != nil {
 		return nil, err
 	}
-	var o api.Obj
-	err = s.db.Update(func() error {
-		v, err := s.find(r)
-		if err != nil {
-			return err
+	size, isSize := 0, true
+	if in["size"] != nil {
+		if size, isSize = sizeOf(in["size"]); !isSize {
+			return nil, api.BadRequest("Invalid input for field/attribute size. Value: %v. '%v' does not match '^[0-9]+$'", in["size"], in["size"])
 		}
-		for _, key := range []string{"name", "display_name"} {
-			if t, ok := in[key].(string); ok {
-				v.Name, v.Nameless = t, false
-			}
+		if size < 1 {
+			return nil, api.BadRequest("Invalid input for field/attribute size. Value: %v. %v is less than the minimum of 1", in["size"], in["size"])
 		}
-		for _, key := range []string{"description", "display_description"} {
-			if t, ok := in[key].(string); ok {
-				v.Description, v.HasDescription = t, true
-			}
-		}
-		if m, ok := in["metadata"].(api.Obj); ok {
-			v.Metadata = texts(m)
-		}
-		s.db.Volumes.Put(v)
-		o = s.view(r, v, false)
-		return nil
-	})
+	}
+	metadata, _ := in["metadata"].(api.Obj)
+	if _, err := api.TextPairs(metadata); err != nil {
+		return nil, err
+	}
+	v := &db.Volume{ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, Size: size, Metadata: texts(metadata)}
+	var named bool
+	v.Name, named = first(in, "name", "display_name")
+	v.Nameless = !named
+	v.Description, v.HasDescription = first(in, "description", "display_description")
+	for to, names := range map[*string][]string{
+		&v.Type: {"volume_type"}, &v.Zone: {"availability_zone"}, &v.SnapshotID: {"snapshot_id"},
+		&v.SourceVolume: {"source_volid"}, &v.ImageID: {"imageRef", "image_id"},
+	} {
+		*to, _ = first(in, names...)
+	}
+	v.Zone = cmp.Or(v.Zone, zone)
+	if len(v.Name) > 255 {
+		return nil, api.BadRequest("Invalid input received: name has %d characters, more than 255.", len(v.Name))
+	}
+	if err := s.Insert(v, r.Auth.Admin()); err != nil {
+		return nil, err
+	}
+	o := s.view(r, v, false)
+	o["created_at"] = v.Created.Format("2006-01-02T15:04:05.000000")
+	return api.Accepted(api.Obj{"volume": o})
+}
+
+func (s *Service) update(r *api.Request, v *db.Volume) (*api.Reply, error) {
+	in, err := r.Object("volume")
 	if err != nil {
 		return nil, err
 	}
-	return api.OK(api.Obj{"volume": o})
+	if t, given := first(in, "name", "display_name"); given {
+		v.Name, v.Nameless = t, false
+	}
+	if t, given := first(in, "description", "display_description"); given {
+		v.Description, v.HasDescription = t, true
+	}
+	if m, ok := in["metadata"].(api.Obj); ok {
+		v.Metadata = texts(m)
+	}
+	s.db.Volumes.Put(v)
+	return api.OK(api.Obj{"volume": s.view(r, v, false)})
 }
 
 func texts(m api.Obj) map[string]string {
@@ -399,30 +317,17 @@ func texts(m api.Obj) map[string]string {
 	return out
 }
 
-func (s *Service) remove(r *api.Request) (*api.Reply, error) {
-	err := s.db.Update(func() error {
-		v, err := s.find(r)
-		if err != nil {
-			return err
-		}
-		cascade := strings.EqualFold(r.Query("cascade"), "true")
-		return s.Delete(v, cascade)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return gone()
+func (s *Service) remove(r *api.Request, v *db.Volume) (*api.Reply, error) {
+	return gone, s.Delete(v, r.Flag("cascade"))
 }
 
 // gone is the answer to a deletion that has begun.
-func gone() (*api.Reply, error) {
-	return &api.Reply{Status: 202, Type: "text/html; charset=UTF-8"}, nil
-}
+var gone = &api.Reply{Status: 202, Type: "text/html; charset=UTF-8"}
 
 // metadata is the calls for volumes' own metadata.
 func (s *Service) metadata() *api.Dictionary {
 	return &api.Dictionary{
-		DB: s.db, Path: base + "volumes/{id}/metadata", Name: "metadata", Item: "meta",
+		Path: base + "volumes/{id}/metadata", Name: "metadata", Item: "meta",
 		Open: func(r *api.Request) (map[string]string, func(map[string]string), error) {
 			v, err := s.find(r)
 			if err != nil {
