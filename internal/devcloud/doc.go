@@ -17,11 +17,12 @@
 // reached (guests reach every network that a router joins); IPv6 addresses are
 // given out and lead nowhere; there is no metadata service (user data and the
 // config drive reach guests directly), no screen consoles, no agent that could
-// set a password, no x509 key pairs, no trunks, port forwarding or QoS;
-// attached volumes are not devices in the guest; an interface
-// attached to a running server appears at its next boot; a floating IP shows
-// among its server's addresses at once, where Nova's cache lags. Messages that
-// quote a request's body sort its keys.
+// set a password, no x509 key pairs, no QoS; only TCP gets from this host to a guest,
+// of a port forwarding the first 16 ports; attached volumes and a trunk's VLANs
+// are not devices in the guest; an interface attached to a running server
+// appears at its next boot; a floating IP shows among its server's addresses at
+// once, where Nova's cache lags. Messages that quote a request's body sort its
+// keys.
 //
 // Only internal/cli and tests import this package; it does not import
 // the engine or its drivers.

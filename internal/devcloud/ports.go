@@ -93,27 +93,24 @@ func (d *publishedPorts) wanted() map[string]target {
 	from := netip.MustParseAddr("127.0.0.1")
 	c.db.View(func() {
 		rules := c.db.SecurityRules.All()
+		forwardings := c.network.Forwardings()
 		for _, p := range c.db.Ports.Where(func(p *db.Port) bool { return p.DeviceID != "" }) {
 			v := c.db.Servers.Get(p.DeviceID)
 			if v == nil || !v.Run || c.guests.get(v.ID) == nil {
 				continue
 			}
-			var open []int
-			if c.network.Admits(p, sshService, from) {
-				open = append(open, sshService)
-			}
-			if c.vnet != nil {
-				for _, n := range openedPorts(p, rules) {
-					if c.network.Admits(p, n, from) {
-						open = append(open, n)
-					}
+			// to leads an address's port to the same or another of the guest's.
+			to := func(address string, outside int, inside string, n int) {
+				guest, err := netip.ParseAddr(inside)
+				switch {
+				case err != nil || !c.network.Admits(p, n, from):
+				case n == sshService:
+					out[net.JoinHostPort(address, strconv.Itoa(outside))] = target{server: v.ID}
+				case c.vnet != nil:
+					out[net.JoinHostPort(address, strconv.Itoa(outside))] = target{v.ID, p.NetworkID, netip.AddrPortFrom(guest, uint16(n))}
 				}
 			}
 			for _, f := range p.FixedIPs {
-				guest, err := netip.ParseAddr(f.IPAddress)
-				if err != nil {
-					continue
-				}
 				addresses := []string{f.IPAddress}
 				for _, fl := range c.db.FloatingIPs.Where(func(x *db.FloatingIP) bool {
 					return x.PortID == p.ID && x.FixedIP == f.IPAddress && x.Status == "ACTIVE"
@@ -121,13 +118,16 @@ func (d *publishedPorts) wanted() map[string]target {
 					addresses = append(addresses, fl.Address)
 				}
 				for _, a := range addresses {
-					for _, n := range open {
-						if n == sshService {
-							out[net.JoinHostPort(a, strconv.Itoa(c.SSHPort))] = target{server: v.ID}
-							continue
-						}
-						out[net.JoinHostPort(a, strconv.Itoa(n))] = target{v.ID, p.NetworkID, netip.AddrPortFrom(guest, uint16(n))}
+					to(a, c.SSHPort, f.IPAddress, sshService)
+					for _, n := range openedPorts(p, rules) {
+						to(a, n, f.IPAddress, n)
 					}
+				}
+			}
+			for _, x := range forwardings {
+				fl := c.db.FloatingIPs.Get(x.FloatingIP)
+				for i := 0; fl != nil && x.PortID == p.ID && x.Protocol == "tcp" && i < min(x.Count, openedMax); i++ {
+					to(fl.Address, x.External+i, x.Inside, x.Internal+i)
 				}
 			}
 		}

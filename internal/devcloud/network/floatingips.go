@@ -91,6 +91,12 @@ func (s *Service) checkFloatingIP(c *call, f *db.FloatingIP) error {
 	return nil
 }
 
+func errUnreachable(f *db.FloatingIP, subnet, port string) *api.Error {
+	return failure(404, "ExternalGatewayForFloatingIPNotFound",
+		"External network %s is not reachable from subnet %s.  Therefore, cannot associate Port %s with a Floating IP.",
+		f.NetworkID, subnet, port)
+}
+
 func noMoreAddresses(network string) *api.Error {
 	return conflict("IpAddressGenerationFailure", "No more IP addresses available on network %s.", network)
 }
@@ -160,9 +166,7 @@ func (s *Service) associate(f *db.FloatingIP, port, fixed string) error {
 	}
 	router := s.routerBetween(chosen.SubnetID, f.NetworkID)
 	if router == "" {
-		return failure(404, "ExternalGatewayForFloatingIPNotFound",
-			"External network %s is not reachable from subnet %s.  Therefore, cannot associate Port %s with a Floating IP.",
-			f.NetworkID, chosen.SubnetID, port)
+		return errUnreachable(f, chosen.SubnetID, port)
 	}
 	other := s.db.FloatingIPs.First(func(x *db.FloatingIP) bool {
 		return x.ID != f.ID && x.PortID == port && x.FixedIP == chosen.IPAddress && x.NetworkID == f.NetworkID

@@ -1,8 +1,10 @@
 package network
 
 import (
-	"net/netip"
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
@@ -16,7 +18,7 @@ func (s *Service) forwardings() *api.Collection {
 	return &api.Collection{
 		DB: s.db, Kind: kindForwarding, Single: kindForwarding, Plural: "port_forwardings",
 		Path: "/v2.0/floatingips/{fip}/port_forwardings", Parent: "fip", Update: "PUT",
-		Required: []string{"internal_port_id", "internal_ip_address", "internal_port", "external_port", "protocol"},
+		Required: []string{"internal_port_id", "internal_ip_address", "protocol"},
 		Defaults: api.Obj{"description": ""},
 		Allow: func(r *api.Request, action string, _ *db.Object) error {
 			_, err := s.resource("floatingips").own(r, r.Var("fip"), action)
@@ -42,7 +44,9 @@ func (s *Service) forwardingsOf(fip string) []*db.Object {
 // forwardingView is a forwarding as its floating IP shows it.
 func forwardingView(o *db.Object) api.Obj {
 	v := api.Obj{}
-	for _, key := range []string{"protocol", "internal_ip_address", "internal_port", "external_port"} {
+	for _, key := range []string{
+		"protocol", "internal_ip_address", "internal_port", "external_port", "internal_port_range", "external_port_range",
+	} {
 		v[key] = o.Attrs[key]
 	}
 	return v
@@ -52,37 +56,92 @@ func badForwarding(format string, args ...any) error {
 	return badRequest("BadRequest", "Bad port_forwarding request: "+format, args...)
 }
 
-func (s *Service) checkForwarding(r *api.Request, o *db.Object, _ api.Obj) error {
+// Forwarding is the ports of a floating IP that lead to those of an address.
+type Forwarding struct {
+	FloatingIP, PortID, Inside, Protocol string
+	External, Internal, Count            int
+}
+
+// Forwardings are all there are.
+func (s *Service) Forwardings() (out []Forwarding) {
+	for _, o := range s.db.Objects(kindForwarding, nil) {
+		out = append(out, forwardingOf(o))
+	}
+	return out
+}
+
+func forwardingOf(o *db.Object) Forwarding {
+	external, last := span(o.Text("external_port_range"))
+	internal, _ := span(o.Text("internal_port_range"))
+	return Forwarding{
+		FloatingIP: o.Parent, PortID: o.Text("internal_port_id"), Inside: o.Text("internal_ip_address"), Protocol: o.Text("protocol"),
+		External: external, Internal: internal, Count: last - external + 1,
+	}
+}
+
+// span reads "1200:1299"; what is no range of ports is 0 and 0.
+func span(text string) (first, last int) {
+	a, b, _ := strings.Cut(text, ":")
+	first, err1 := strconv.Atoi(a)
+	last, err2 := strconv.Atoi(b)
+	if err1 != nil || err2 != nil || first < 1 || last > 65535 || last < first {
+		return 0, 0
+	}
+	return first, last
+}
+
+// settlePorts writes what a body says of one side's ports, a number or a range,
+// in both ways; the number is that of a single port.
+func settlePorts(o *db.Object, in api.Obj, key string) error {
+	ports := o.Text(key + "_range")
+	if in[key] != nil {
+		ports = fmt.Sprintf("%v:%v", in[key], in[key])
+	}
+	first, last := span(ports)
+	if first == 0 {
+		return badAttr(key, "'%s' is not a port or a range of ports from 1 through 65535.", ports)
+	}
+	o.Set(api.Obj{key + "_range": ports, key: nil})
+	if first == last {
+		o.Set(api.Obj{key: float64(first)})
+	}
+	return nil
+}
+
+func (s *Service) checkForwarding(_ *api.Request, o *db.Object, in api.Obj) error {
 	f := s.db.FloatingIPs.Get(o.Parent)
 	p := s.db.Ports.Get(o.Text("internal_port_id"))
 	if p == nil || p.ProjectID != f.ProjectID {
 		return notFound("Port", o.Text("internal_port_id"))
 	}
-	inside, err := netip.ParseAddr(o.Text("internal_ip_address"))
-	i := slices.IndexFunc(p.FixedIPs, func(x db.FixedIP) bool { return x.IPAddress == inside.String() })
-	if err != nil || i < 0 {
+	i := slices.IndexFunc(p.FixedIPs, func(x db.FixedIP) bool { return x.IPAddress == o.Text("internal_ip_address") })
+	if i < 0 {
 		return badForwarding("Port %s has no fixed ip %s.", p.ID, o.Text("internal_ip_address"))
 	}
 	for _, key := range []string{"internal_port", "external_port"} {
-		if n := o.Int(key); n < 1 || n > 65535 {
-			return badAttr(key, "'%v' is not in range 1 through 65535.", o.Attrs[key])
+		if err := settlePorts(o, in, key); err != nil {
+			return err
 		}
 	}
-	if o.Text("protocol") != "tcp" {
-		return badForwarding("this cloud forwards tcp, not %v.", o.Attrs["protocol"])
+	this := forwardingOf(o)
+	if _, last := span(o.Text("internal_port_range")); last-this.Internal != this.Count-1 {
+		return badForwarding("The internal and external port ranges must have the same length.")
+	}
+	if this.Protocol != "tcp" && this.Protocol != "udp" {
+		return badForwarding("protocol %s is not supported.", this.Protocol)
 	}
 	if f.PortID != "" {
 		return conflict("FipInUseByPort", "Floating IP %s in use by port, cannot have port forwardings.", f.ID)
 	}
-	if s.db.FirstObject(kindForwarding, func(x *db.Object) bool {
-		return x.Key != o.Key && x.Parent == o.Parent && x.Int("external_port") == o.Int("external_port")
-	}) != nil {
-		return badForwarding("A duplicate port forwarding entry for external port %d already exists.", o.Int("external_port"))
+	for _, x := range s.forwardingsOf(f.ID) {
+		other := forwardingOf(x)
+		if x.Key != o.Key && other.Protocol == this.Protocol &&
+			this.External < other.External+other.Count && other.External < this.External+this.Count {
+			return badForwarding("A duplicate port forwarding entry for external ports %s already exists.", o.Text("external_port_range"))
+		}
 	}
 	if f.RouterID = s.routerBetween(p.FixedIPs[i].SubnetID, f.NetworkID); f.RouterID == "" {
-		return failure(404, "ExternalGatewayForFloatingIPNotFound",
-			"External network %s is not reachable from subnet %s.  Therefore, cannot associate Port %s with a Floating IP.",
-			f.NetworkID, p.FixedIPs[i].SubnetID, p.ID)
+		return errUnreachable(f, p.FixedIPs[i].SubnetID, p.ID)
 	}
 	f.Status = "ACTIVE"
 	s.db.FloatingIPs.Put(f)

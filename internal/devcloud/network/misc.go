@@ -19,6 +19,7 @@ var extensions = []struct{ alias, name string }{
 	{"expose-port-forwarding-in-fip", "Expose Port Forwarding in FIP"},
 	{"fip-port-details", "Floating IP Port Details Extension"},
 	{"floating-ip-port-forwarding", "Floating IP Port Forwarding"},
+	{"floating-ip-port-forwarding-port-ranges", "Floating IP Port Forwarding support Port Ranges"},
 	{"ip-substring-filtering", "IP address substring filtering"},
 	{"net-mtu", "Network MTU"},
 	{"net-mtu-writable", "Network MTU (writable)"},
@@ -47,6 +48,7 @@ var extensions = []struct{ alias, name string }{
 	{"subnetpool-prefix-ops", "Subnet Pool Prefix Operations"},
 	{"subnet-service-types", "Subnet service types"},
 	{"trunk", "Trunk Extension"},
+	{"trunk-details", "Trunk port details"},
 }
 
 func extensionView(i int) api.Obj {

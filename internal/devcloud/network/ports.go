@@ -2,6 +2,7 @@ package network
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -53,6 +54,9 @@ func (s *Service) ports() *resource {
 		hidden: func(p *db.Port) bool { return p.ProjectID == "" },
 		view: func(p *db.Port, v api.Obj) {
 			v["status"], v["fixed_ips"] = p.Status, list(p.FixedIPs)
+			if t := s.trunkOf(p.ID); t != nil {
+				v["trunk_details"] = s.trunkDetails(t)
+			}
 			if _, admin := v["binding:profile"]; admin {
 				v["binding:host_id"], v["binding:vif_details"], v["binding:vif_type"] = p.HostID, api.Obj{}, "unbound"
 				if p.HostID != "" {
@@ -74,13 +78,34 @@ func (s *Service) ports() *resource {
 				return conflict("ServicePortInUse",
 					"Port %s cannot be deleted directly via the port API: has device owner %s.", p.ID, p.DeviceOwner)
 			}
-			if t := s.db.FirstObject(kindTrunk, func(t *db.Object) bool { return t.Text("port_id") == p.ID }); t != nil {
+			if t := s.trunkOf(p.ID); t != nil {
 				return conflict("PortInUseAsTrunkParent", "Port %s is currently a parent port for trunk %s.", p.ID, t.Key)
 			}
 			s.DropPort(p.ID)
 			return nil
 		},
 	})
+}
+
+// trunkOf is the trunk that a port is the parent of, or nil.
+func (s *Service) trunkOf(port string) *db.Object {
+	return s.db.FirstObject(kindTrunk, func(t *db.Object) bool { return t.Text("port_id") == port })
+}
+
+// trunkDetails are what a trunk's parent port shows of it.
+func (s *Service) trunkDetails(t *db.Object) api.Obj {
+	l := api.List{}
+	subports, _ := t.Attrs["sub_ports"].([]any)
+	for _, e := range subports {
+		sub, _ := e.(api.Obj)
+		sub = maps.Clone(sub)
+		id, _ := sub["port_id"].(string)
+		if p := s.db.Ports.Get(id); p != nil {
+			sub["mac_address"] = p.MAC
+		}
+		l = append(l, sub)
+	}
+	return api.Obj{"trunk_id": t.Key, "sub_ports": l}
 }
 
 func fixedMatches(f db.FixedIP, value string) bool {

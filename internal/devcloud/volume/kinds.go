@@ -162,8 +162,7 @@ func (s *Service) kindRoutes() []api.Route {
 	routes = append(routes, snapshots.Dictionary("metadata", "meta", 0).Routes()...)
 	return append(routes,
 		api.Route{Method: "GET", Path: types.Path + "/default", Do: func(r *api.Request) (*api.Reply, error) {
-			var v api.Obj
-			v = types.View(r, s.findType(defaultType))
+			v := types.View(r, s.findType(defaultType))
 			return api.OK(api.Obj{"volume_type": v})
 		}},
 		api.Route{Method: "GET", Path: types.Path + "/{id}/os-volume-type-access", Do: func(r *api.Request) (*api.Reply, error) {

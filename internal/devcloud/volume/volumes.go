@@ -235,6 +235,9 @@ func (s *Service) summary(r *api.Request) (*api.Reply, error) {
 
 // sizeOf reads a size, which Cinder takes as a number or its text.
 func sizeOf(v any) (int, bool) {
+	if n, ok := v.(float64); ok {
+		return int(n), true
+	}
 	n, err := strconv.Atoi(fmt.Sprint(v))
 	return n, err == nil
 }
@@ -255,9 +258,9 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, isSize := 0, true
+	size, isSize := sizeOf(in["size"])
 	if in["size"] != nil {
-		if size, isSize = sizeOf(in["size"]); !isSize {
+		if !isSize {
 			return nil, api.BadRequest("Invalid input for field/attribute size. Value: %v. '%v' does not match '^[0-9]+$'", in["size"], in["size"])
 		}
 		if size < 1 {
