@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -27,7 +25,6 @@ type cloudInit struct {
 	conf  cloudConfig
 	parts []part
 
-	mu     sync.Mutex
 	errors []string
 	log    io.WriteCloser // /var/log/cloud-init-output.log
 	start  time.Time
@@ -38,9 +35,7 @@ func newCloudInit(m *machine) *cloudInit { return &cloudInit{m: m, start: time.N
 // fail notes what went wrong and goes on, as cloud-init does.
 func (ci *cloudInit) fail(format string, args ...any) {
 	msg := fmt.Sprintf(format, args...)
-	ci.mu.Lock()
 	ci.errors = append(ci.errors, msg)
-	ci.mu.Unlock()
 	ci.m.console.cloud("ERROR: %s", msg)
 }
 
@@ -379,7 +374,7 @@ func (ci *cloudInit) script(name string, body []byte) {
 	if !strings.HasPrefix(string(body), "#!") {
 		argv = []string{"/bin/sh", real}
 	}
-	status, err := m.run(context.Background(), argv, []string{"INSTANCE_ID=" + m.o.Spec.ID}, ci.output())
+	status, err := m.run(argv, []string{"INSTANCE_ID=" + m.o.Spec.ID}, ci.output())
 	switch {
 	case err != nil:
 		ci.fail("failed to run %s: %v", name, err)
@@ -436,7 +431,7 @@ func (ci *cloudInit) perBoot() {
 		if st, err := e.Info(); err != nil || !st.Mode().IsRegular() || st.Mode()&0o111 == 0 {
 			continue
 		}
-		status, err := ci.m.run(context.Background(), []string{ci.m.fs.at(path.Join(dir, e.Name()))}, nil, ci.output())
+		status, err := ci.m.run([]string{ci.m.fs.at(path.Join(dir, e.Name()))}, nil, ci.output())
 		if err != nil || status != 0 {
 			ci.fail("scripts/per-boot/%s: exit status %d, %v", e.Name(), status, err)
 		}
@@ -445,14 +440,8 @@ func (ci *cloudInit) perBoot() {
 
 // result writes the files by which others know that cloud-init has ended.
 func (ci *cloudInit) result(up float64) error {
-	ci.mu.Lock()
-	errs := slices.Clone(ci.errors)
-	ci.mu.Unlock()
-	if errs == nil {
-		errs = []string{}
-	}
 	b, err := json.MarshalIndent(
-		map[string]any{"v1": map[string]any{"datasource": "DataSourceOpenStackLocal [net,ver=2]", "errors": errs}}, "", " ")
+		map[string]any{"v1": map[string]any{"datasource": "DataSourceOpenStackLocal [net,ver=2]", "errors": append([]string{}, ci.errors...)}}, "", " ")
 	if err != nil {
 		return err
 	}

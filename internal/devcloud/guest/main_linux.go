@@ -2,7 +2,6 @@ package guest
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,7 +38,6 @@ type machine struct {
 	accounts *accounts
 	children *children
 	units    *unitManager // nil where there is no pid namespace
-	lifetime context.Context
 	sshd     *sshServer
 	init     *cloudInit
 	end      chan int // exit statuses: from commands, signals, cloud-init
@@ -114,9 +112,6 @@ func runGuest() int {
 		m.image = imageOf(release)
 	}
 	m.accounts = &accounts{tree: m.fs.tree, single: m.fs.single, uid: m.fs.uid, gid: m.fs.gid}
-	var cancel context.CancelFunc
-	m.lifetime, cancel = context.WithCancel(context.Background())
-	defer cancel()
 	if m.fs.pidSpace && hasSystemd() {
 		m.units = newUnitManager(m)
 		// Programs tell systemd by the name of process 1.
@@ -361,9 +356,8 @@ func (m *machine) shutdown(status int) {
 	}
 	m.console.unit("Reached target %s.", what)
 	if m.sshd != nil {
-		m.sshd.closeAll(syscall.SIGHUP)
-	}
-	if m.sshd != nil && m.children != nil {
+		m.sshd.closed.Store(true)
+		signalAll(m.fs, syscall.SIGHUP) // as of a terminal, which shells do not ignore
 		signalAll(m.fs, syscall.SIGTERM)
 		deadline := time.Now().Add(stopGrace)
 		for signalAll(m.fs, 0) && time.Now().Before(deadline) {
@@ -371,9 +365,6 @@ func (m *machine) shutdown(status int) {
 		}
 	}
 	if !m.fs.pidSpace {
-		if m.sshd != nil {
-			m.sshd.closeAll(syscall.SIGKILL)
-		}
 		for range 200 {
 			if !signalAll(m.fs, syscall.SIGKILL) {
 				break
@@ -395,7 +386,7 @@ func (m *machine) shutdown(status int) {
 }
 
 // run runs a command as root in the guest and returns its exit status.
-func (m *machine) run(ctx context.Context, argv []string, env []string, out io.Writer) (int, error) {
+func (m *machine) run(argv, env []string, out io.Writer) (int, error) {
 	root, ok := m.accounts.lookup("root")
 	if !ok {
 		root = account{name: "root", home: "/root", shell: "/bin/sh"}
@@ -426,13 +417,7 @@ func (m *machine) run(ctx context.Context, argv []string, env []string, out io.W
 		defer close(copied)
 		_, _ = io.Copy(out, r)
 	}()
-	var st syscall.WaitStatus
-	select {
-	case st = <-ch.exit:
-	case <-ctx.Done():
-		_ = syscall.Kill(-ch.pid, syscall.SIGKILL)
-		return 0, ctx.Err()
-	}
+	st := <-ch.exit
 	select {
 	case <-copied:
 	case <-time.After(200 * time.Millisecond): // a daemon it left holds the pipe; its output is not lost

@@ -111,7 +111,7 @@ func (ss *session) request(r *ssh.Request, done chan struct{}) bool {
 		}
 		return ss.forwardAgent() == nil
 	case "shell", "exec", "subsystem":
-		if ss.started {
+		if ss.started || ss.s.closed.Load() {
 			return false
 		}
 		command := ""
@@ -258,13 +258,11 @@ func (ss *session) open(ch *child, master *os.File) {
 		setSize(master, ss.size) // it may have changed meanwhile
 	}
 	ss.mu.Unlock()
-	ss.s.track(ch.pid, true)
 }
 
 // ended notes that it does not: its process group's number may now become
 // another's.
-func (ss *session) ended(ch *child) {
-	ss.s.track(ch.pid, false)
+func (ss *session) ended() {
 	ss.mu.Lock()
 	ss.group, ss.master = 0, nil
 	ss.mu.Unlock()
@@ -310,7 +308,7 @@ func (ss *session) startPipes(prog string, argv []string, attr *syscall.ProcAttr
 			_ = errR.Close()
 		})
 		st := <-ch.exit
-		ss.ended(ch)
+		ss.ended()
 		_ = inW.Close()
 		// As sshd: a session lasts until nobody holds its output any more.
 		out.Wait()
@@ -359,7 +357,7 @@ func (ss *session) startPty(prog string, argv []string, attr *syscall.ProcAttr, 
 			_, _ = io.Copy(ss.ch, master) // ends with EIO when nobody has the terminal open
 		}()
 		st := <-ch.exit
-		ss.ended(ch)
+		ss.ended()
 		select {
 		case <-copied:
 		case <-time.After(100 * time.Millisecond): // something in the background keeps it open

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,85 +23,26 @@ const loginGrace = 2 * time.Minute
 
 // sshServer is the guest's sshd.
 type sshServer struct {
-	m    *machine
-	keys []ssh.Signer
-
-	mu     sync.Mutex
-	l      net.Listener
-	conns  map[net.Conn]struct{}
-	groups map[int]struct{} // process groups of the sessions' commands
-	closed bool
+	m      *machine
+	keys   []ssh.Signer
+	closed atomic.Bool // the guest shuts down: no new commands
 }
 
-// serve accepts connections until closeAll.
+// serve accepts connections for good.
 func (s *sshServer) serve(l net.Listener) {
-	s.mu.Lock()
-	s.l = l
-	if s.closed {
-		_ = l.Close()
-	}
-	s.mu.Unlock()
 	for {
 		c, err := l.Accept()
-		if err != nil {
-			var ne net.Error
-			if errors.As(err, &ne) && ne.Timeout() {
-				continue
-			}
-			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-				time.Sleep(50 * time.Millisecond) // until a connection has ended
-				continue
-			}
+		switch {
+		case err == nil:
+			go func() {
+				s.handle(c)
+				_ = c.Close()
+			}()
+		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
+			time.Sleep(50 * time.Millisecond) // until a connection has ended
+		default:
 			return
 		}
-		s.mu.Lock()
-		if s.closed {
-			s.mu.Unlock()
-			_ = c.Close()
-			return
-		}
-		if s.conns == nil {
-			s.conns = map[net.Conn]struct{}{}
-		}
-		s.conns[c] = struct{}{}
-		s.mu.Unlock()
-		go func() {
-			s.handle(c)
-			_ = c.Close()
-			s.mu.Lock()
-			delete(s.conns, c)
-			s.mu.Unlock()
-		}()
-	}
-}
-
-// closeAll ends the server: no new connections, a signal to the commands of
-// the open ones, then the connections.
-func (s *sshServer) closeAll(sig syscall.Signal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	if s.l != nil {
-		_ = s.l.Close()
-	}
-	for g := range s.groups {
-		_ = syscall.Kill(-g, sig)
-	}
-	for c := range s.conns {
-		_ = c.Close()
-	}
-}
-
-func (s *sshServer) track(group int, on bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.groups == nil {
-		s.groups = map[int]struct{}{}
-	}
-	if on {
-		s.groups[group] = struct{}{}
-	} else {
-		delete(s.groups, group)
 	}
 }
 

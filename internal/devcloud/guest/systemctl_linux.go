@@ -334,7 +334,7 @@ func (t *tool) generate() {
 	if exists(generator) {
 		dir := unitDirs[2]
 		_ = os.MkdirAll(dir, 0o755)
-		_, _ = t.m.run(t.m.lifetime, []string{generator, dir, dir, dir}, nil, io.Discard)
+		_, _ = t.m.run([]string{generator, dir, dir, dir}, nil, io.Discard)
 	}
 }
 
@@ -451,7 +451,7 @@ func (t *tool) install(verb, name string, u *unitFile, loaded error, now bool) i
 			return t.fail(1, "Failed to %s unit: Unit file %s does not exist.", verb, name)
 		case u.path == "":
 			what := map[string]string{"enable": "defaults", "disable": "disable"}[verb]
-			_, err = t.m.run(t.m.lifetime, []string{"/usr/sbin/update-rc.d", strings.TrimSuffix(name, ".service"), what}, nil, io.Discard)
+			_, err = t.m.run([]string{"/usr/sbin/update-rc.d", strings.TrimSuffix(name, ".service"), what}, nil, io.Discard)
 		case verb == "disable":
 			lines, err = u.disable()
 		default:

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -40,15 +41,7 @@ func (um *unitManager) exec(u *unitFile, c commandLine, env map[string]string) (
 	if err != nil {
 		return nil, err
 	}
-	program := c.argv[0]
-	if !strings.Contains(program, "/") {
-		for dir := range strings.SplitSeq(systemPath, ":") {
-			if exists(filepath.Join(dir, program)) {
-				program = filepath.Join(dir, program)
-				break
-			}
-		}
-	}
+	program := cmp.Or(findProgram(c.argv[0], systemPath), c.argv[0])
 	if err := os.MkdirAll(unitLogDir, 0o755); err != nil {
 		return nil, err
 	}

@@ -441,7 +441,7 @@ func (um *unitManager) startEnabled() {
 	spec := um.m.o.Spec
 	if program := "/usr/bin/systemd-tmpfiles"; exists(program) && (!um.m.first || spec.RootFS != "" || spec.Disk != "") {
 		// What services expect below /run, which is new.
-		_, _ = um.m.run(um.m.lifetime, []string{program, "--create", "--boot", "--prefix=/run", "--prefix=/var"}, nil, io.Discard)
+		_, _ = um.m.run([]string{program, "--create", "--boot", "--prefix=/run", "--prefix=/var"}, nil, io.Discard)
 	}
 	links, _ := filepath.Glob(filepath.Join(unitDirs[0], "multi-user.target.wants", "*.service"))
 	for _, l := range links {
