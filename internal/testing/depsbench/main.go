@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/testing/supermarkettest"
+	"github.com/galleyhq/galley/internal/testing/usage"
 )
 
 func main() {
@@ -197,7 +198,7 @@ func (b *bench) median(dir string, s step, args []string) (time.Duration, int, e
 		if err != nil {
 			return 0, 0, fmt.Errorf("%s: %w\n%.2000s", strings.Join(args, " "), err, out)
 		}
-		most = max(most, peakMB(cmd.ProcessState))
+		most = max(most, int(usage.Peak(cmd.ProcessState)>>20))
 	}
 	slices.Sort(times)
 	return times[len(times)/2], most, nil

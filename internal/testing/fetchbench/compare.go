@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/fetch"
+	"github.com/galleyhq/galley/internal/testing/usage"
 )
 
 type bench struct {
@@ -61,7 +62,7 @@ func (b *bench) run(c candidate, url, out string) (cost, error) {
 	}
 	k.wall = time.Since(begun)
 	k.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	k.rss = peak(cmd.ProcessState)
+	k.rss = usage.Peak(cmd.ProcessState)
 	if st, err := os.Stat(out); err == nil {
 		k.out = st.Size()
 	}

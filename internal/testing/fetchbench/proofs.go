@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/fetch/jsonscan"
+	"github.com/galleyhq/galley/internal/testing/usage"
 )
 
 // row is one line of the table of targets.
@@ -104,14 +105,14 @@ func (b *bench) scanner() error {
 	var speeds []float64
 	for range 2*b.runs + 1 {
 		s.Reset()
-		begun := threadTime()
+		begun := usage.ThreadTime()
 		if err := feed(doc); err != nil {
 			return err
 		}
 		if err := s.Finish(); err != nil {
 			return err
 		}
-		speeds = append(speeds, float64(len(doc))/(threadTime()-begun).Seconds()/1e9)
+		speeds = append(speeds, float64(len(doc))/(usage.ThreadTime()-begun).Seconds()/1e9)
 	}
 	slices.Sort(speeds)
 	m := speeds[len(speeds)/2]

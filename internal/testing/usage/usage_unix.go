@@ -1,6 +1,7 @@
 //go:build unix
 
-package main
+// Package usage tells what the benchmarks' helper programs use of the machine.
+package usage
 
 import (
 	"os"
@@ -9,9 +10,9 @@ import (
 	"time"
 )
 
-// threadTime returns the processor time of the calling thread so far; of the
+// ThreadTime returns the processor time of the calling thread so far; of the
 // process where the system does not tell threads apart.
-func threadTime() time.Duration {
+func ThreadTime() time.Duration {
 	who := syscall.RUSAGE_SELF
 	if runtime.GOOS == "linux" {
 		who = 1 // RUSAGE_THREAD
@@ -21,9 +22,10 @@ func threadTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// peak returns the largest resident size of a process that has ended, and of
-// those it waited for, in bytes.
-func peak(p *os.ProcessState) int64 {
+// Peak returns the largest resident size of a process that has ended, and of
+// those it waited for, in bytes; 0
+// where that is not known.
+func Peak(p *os.ProcessState) int64 {
 	u, ok := p.SysUsage().(*syscall.Rusage)
 	if !ok {
 		return 0
