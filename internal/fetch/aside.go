@@ -74,7 +74,7 @@ func (s *session) keptName() string { return keptNameOf(&s.out.identity) }
 // keptFiles are the files of a part beside an output: journal, tail and part,
 // or the parts of its first pages.
 func (w *output) keptFiles(path string, pages int) []string {
-	files := []string{path + tailEnding}
+	files := []string{path + tailEnding, path + wireEnding}
 	if w.perPage {
 		for page := 1; page < pages; page++ {
 			files = append(files, w.pagePath(page)+partEnding)
@@ -131,7 +131,7 @@ func (s *session) takeUp() error {
 
 // removeKept removes a single part that was set aside.
 func removeKept(path, ending string) {
-	for _, name := range []string{tailEnding, partEnding, journalEnding} {
+	for _, name := range []string{tailEnding, wireEnding, partEnding, journalEnding} {
 		_ = os.Remove(path + name + ending)
 	}
 }

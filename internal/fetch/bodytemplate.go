@@ -56,9 +56,9 @@ func (p *paging) sendInBody(r *Request) error {
 	p.scroll()
 	set := func(where string) (string, error) {
 		path, err := jsonscan.ParsePath(where)
-		names, plain := path.Names()
+		names, plain := path.Places()
 		if err != nil || !plain || len(names) == 0 {
-			return "", usage("%q: a place in the request's body is names joined by dots, such as variables.after", where)
+			return "", usage("%q: a place in the request's body is names and numbers of elements, such as variables.after or queries[0].page", where)
 		}
 		return sjsonPath(names), nil
 	}

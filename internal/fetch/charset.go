@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
@@ -24,37 +25,45 @@ func charsetOf(contentType string) string {
 	return strings.ToLower(strings.TrimSpace(params["charset"]))
 }
 
-// textEncoding returns the encoding of a charset, nil if it is unknown. The
-// names are those of the IANA registry.
+// textEncoding returns the encoding of a charset, nil if it is unknown.
 func textEncoding(charset string) encoding.Encoding {
-	switch name := strings.NewReplacer("_", "-").Replace(charset); name {
+	switch charset {
 	case "utf-16":
 		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
 	case "utf-16le":
 		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
-	case "utf-16be":
-		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
-	case "iso-8859-1", "latin1", "latin-1", "l1":
+	case "iso-8859-1": // not windows-1252, as browsers have it
 		return charmap.ISO8859_1
-	case "cp1252", "windows-1252":
-		return charmap.Windows1252
-	case "cp1251", "windows-1251":
-		return charmap.Windows1251
-	default:
-		for _, e := range charmap.All {
-			m, ok := e.(*charmap.Charmap)
-			if ok && strings.EqualFold(strings.ReplaceAll(m.String(), " ", "-"), name) {
-				return m
-			}
-		}
 	}
-	return nil
+	e, _ := htmlindex.Get(charset)
+	return e
+}
+
+// charsetIn returns the charset that the first bytes of a body show: UTF-16 has
+// a mark, or a zero beside its first character if that is of ASCII (RFC 4627,
+// 3).
+func charsetIn(b []byte) string {
+	if len(b) < 4 {
+		return ""
+	}
+	switch {
+	case b[0] == 0xff && b[1] == 0xfe && b[2] != 0, b[0] == 0xfe && b[1] == 0xff:
+		return "utf-16"
+	case b[0] != 0 && b[1] == 0 && b[2] != 0 && b[3] == 0:
+		return "utf-16le"
+	case b[0] == 0 && b[1] != 0 && b[2] == 0 && b[3] != 0:
+		return "utf-16be"
+	}
+	return ""
 }
 
 // planCharset takes down the charset of the body, and decides whether it is
 // converted.
 func (p *page) planCharset() error {
 	name := charsetOf(p.result.header.Get("Content-Type"))
+	if name == "" && p.how.Coding+p.how.Magic == "" && p.st.opaque == "" {
+		name = charsetIn(p.st.ahead)
+	}
 	if p.s.sum.Charset == "" {
 		p.s.sum.Charset = clean(name, 40)
 	}

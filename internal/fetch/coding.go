@@ -14,8 +14,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/galleyhq/galley/internal/fetch/gunzip"
 )
 
 // Format is how the output is compressed.
@@ -117,7 +115,7 @@ const maxWindow = 8 << 20
 // between.
 type decoder struct {
 	buf *bufio.Reader
-	gz  *gunzip.Reader
+	gz  *gzip.Reader
 	zs  *zstd.Decoder
 	// window bounds what zstd may keep; 0 means maxWindow.
 	window uint64
@@ -125,14 +123,6 @@ type decoder struct {
 }
 
 func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
-	if coding == codingGzip {
-		if d.gz == nil {
-			d.gz = gunzip.NewReader(r)
-		} else {
-			d.gz.Reset(r)
-		}
-		return d.gz, nil
-	}
 	if d.buf == nil {
 		d.buf = bufio.NewReaderSize(r, 64<<10)
 	} else {
@@ -140,6 +130,16 @@ func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
 	}
 	var err error
 	switch coding {
+	case codingGzip:
+		if d.gz == nil {
+			d.gz = new(gzip.Reader)
+		}
+		if b, perr := d.buf.Peek(1); perr == nil && b[0] != 0x1f {
+			return nil, gzip.ErrHeader
+		}
+		err = d.gz.Reset(d.buf)
+		d.gz.Multistream(false)
+		return gzipMembers{d}, err
 	case codingZstd:
 		if d.zs == nil {
 			d.zs, err = zstd.NewReader(d.buf, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(d.maxWindow()))
@@ -156,6 +156,33 @@ func (d *decoder) reset(coding string, r io.Reader) (io.Reader, error) {
 		return d.zl, err
 	}
 	return nil, errors.New("unknown coding " + coding)
+}
+
+// gzipMembers reads one member after the other. Zeros after the last one, which
+// tapes and some archives have, are ignored as gzip does.
+type gzipMembers struct{ *decoder }
+
+func (d gzipMembers) Read(p []byte) (int, error) {
+	n, err := d.gz.Read(p)
+	if !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	b, err := d.buf.Peek(1)
+	for err == nil && b[0] == 0 {
+		if _, err = d.buf.Discard(1); err == nil {
+			b, err = d.buf.Peek(1)
+		}
+		if err == nil && b[0] != 0 {
+			err = gzip.ErrHeader
+		}
+	}
+	if err == nil {
+		if err = d.gz.Reset(d.buf); errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		d.gz.Multistream(false)
+	}
+	return n, err
 }
 
 func (d *decoder) maxWindow() uint64 {
@@ -184,7 +211,7 @@ func (d *decoder) close() {
 func decodeError(op, coding string, window uint64, err error) error {
 	e := &Error{Kind: KindCoding, Op: op, err: err, Msg: "the body's " + coding + " is damaged"}
 	switch {
-	case errors.Is(err, gunzip.ErrHeader), errors.Is(err, zstd.ErrMagicMismatch):
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, zstd.ErrMagicMismatch):
 		e.hint = "to store the body as it comes, say --raw"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		e.err, e.Msg = nil, "the body's "+coding+" ends early, although the server sent all it had announced"

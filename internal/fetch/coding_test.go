@@ -110,7 +110,7 @@ func TestBrokenCodings(t *testing.T) {
 		{"cut", "gzip", z[:len(z)/2], "ends early"},
 		{"damaged", "gzip", bad, "damaged"},
 		{"checksum", "gzip", crc, "damaged"},
-		{"not gzip", "gzip", []byte("hello"), "no gzip header"},
+		{"not gzip", "gzip", []byte("hello"), "invalid header"},
 		{"not gzip, longer", "gzip", body, "damaged"},
 		{"garbage behind", "gzip", append(bytes.Clone(z), "garbage garbage garbage"...), "damaged"},
 		{"zstd cut", "zstd", zstded(body)[:1000], "ends early"},

@@ -243,12 +243,16 @@ func (w *output) finish(err error) (resumable bool, _ error) {
 			_ = w.files.remove(w.part)
 		}
 		w.removeTail()
+		w.removeWire()
 		w.journal.finish()
 		return false, err
 	}
 	w.journal.f.Close()
 	if w.tail.f != nil {
 		w.tail.f.Close()
+	}
+	if w.wire != nil {
+		w.wire.f.Close()
 	}
 	return true, err
 }
@@ -271,6 +275,9 @@ func keeps(err error) bool {
 func (w *output) keepRest() error {
 	if w.direct || w.file == nil || w.perPage {
 		return nil
+	}
+	if w.wire != nil {
+		return w.noteWire()
 	}
 	// The sink waits on the context, which may have ended.
 	w.sink.ctx = context.WithoutCancel(w.ctx)

@@ -67,7 +67,7 @@ func formOf(contentType string) string {
 	}
 	switch m {
 	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines",
-		"application/json-lines", "application/stream+json", "application/jsonlines+json", "application/x-json-stream":
+		"application/json-lines", "application/stream+json", "application/jsonlines+json", "application/x-json-stream", "application/json-seq":
 		return formLines
 	case "text/csv", "application/csv", "text/comma-separated-values":
 		return formCSV

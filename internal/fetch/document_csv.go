@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/galleyhq/galley/internal/fetch/jsonscan"
 )
@@ -81,12 +82,29 @@ func (c *csvDocument) header(ended bool) {
 		c.d.csvHeader = bytes.Clone(line)
 	case bytes.Equal(line, c.d.csvHeader):
 		return
+	case fields(line) != fields(c.d.csvHeader):
+		c.err = fmt.Errorf("the page has %d columns, and the first one has %d", fields(line), fields(c.d.csvHeader))
+		return
 	default:
 		// Not the header: pages after the first have none.
 		c.row(c.head, ended)
 		return
 	}
 	c.emit(c.head, ended)
+}
+
+// fields returns the number of fields in a row.
+func fields(row []byte) int {
+	n, quoted := 1, false
+	for _, b := range row {
+		switch {
+		case b == '"':
+			quoted = !quoted
+		case b == ',' && !quoted:
+			n++
+		}
+	}
+	return n
 }
 
 func (c *csvDocument) row(p []byte, ended bool) {

@@ -171,6 +171,7 @@ func TestPlaceInTheBody(t *testing.T) {
 	}{
 		{Pages{Next: "key", CursorBody: "page.after"}, `{"q":"é","page":{"size":2}}`, `POST {"q":"é","page":{"size":2,"after":["x",{"y":1}]}}`},
 		{Pages{Next: "key", CursorBody: `["a.b"]`}, `{}`, `POST {"a.b":["x",{"y":1}]}`},
+		{Pages{Next: "key", CursorBody: "q[0].after"}, `{"q":[{"n":1}]}`, `POST {"q":[{"n":1,"after":["x",{"y":1}]}]}`},
 		{Pages{OffsetBody: "from", LimitBody: "size", Limit: 2}, `{"from":7}`, `POST {"from":2,"size":2}`},
 		{Pages{PageBody: "p"}, `{}`, `POST {"p":2}`},
 	} {
@@ -180,6 +181,6 @@ func TestPlaceInTheBody(t *testing.T) {
 			t.Errorf("%+v: %q", c.p, asked)
 		}
 	}
-	_, err := fetch(t, Request{URL: s.URL, Pages: Pages{Next: "key", CursorBody: "a[0]"}, Output: Output{Path: out(t, "o")}})
-	failed(t, "", err, KindUsage, "joined by dots")
+	_, err := fetch(t, Request{URL: s.URL, Pages: Pages{Next: "key", CursorBody: "a[-1]"}, Output: Output{Path: out(t, "o")}})
+	failed(t, "", err, KindUsage, "names and numbers")
 }

@@ -172,6 +172,9 @@ func (p *page) verify() error {
 		s.verified[name]++
 		st.verified = true
 	}
+	if said := failureIn(st.a.Trailer); said != "" {
+		return &Error{Kind: KindTruncated, Op: p.k.op(), Msg: "the server reports a failure after the body: " + said}
+	}
 	var trailer []digest
 	if v := st.a.Trailer.Values("Repr-Digest"); len(v) > 0 {
 		trailer = headerDigests(http.Header{"Repr-Digest": v}, false)
@@ -200,6 +203,17 @@ func (p *page) verify() error {
 		s.notify("%s: the server closed the connection without announcing a length; whether the body is complete is not known", p.k.op())
 	}
 	return nil
+}
+
+// failureIn returns what the trailer of a body says of a failure in its middle,
+// as gRPC's gateways and IPFS do, "" if there was none.
+func failureIn(trailer http.Header) string {
+	for _, name := range []string{"Grpc-Status", "X-Stream-Error"} {
+		if v := trailer.Get(name); v != "" && v != "0" {
+			return clean(name+": "+v+" "+trailer.Get("Grpc-Message"), 200)
+		}
+	}
+	return ""
 }
 
 // withOp adds the request to an error that has none.

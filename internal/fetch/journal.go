@@ -30,7 +30,7 @@ type journal struct {
 	next  int64 // rewritten when it grows beyond
 }
 
-const journalVersion = 3
+const journalVersion = 4
 
 // compactAt is the size from which on a journal is rewritten.
 const compactAt = 4 << 20
@@ -81,8 +81,9 @@ type checkpoint struct {
 	// the writer of its records.
 	Doc  json.RawMessage `json:"doc,omitempty"`
 	Skip bool            `json:"skip,omitempty"`
-	// Inflate is the state within a gzip member.
-	Inflate []byte `json:"inflate,omitempty"`
+	// Wire is the checksum of the first In bytes in the copy of the body; then
+	// there is nothing of it in the output yet.
+	Wire *uint32 `json:"wire,omitempty"`
 	// Tail are complete pages that are not in the output yet.
 	Tail *tailPart `json:"tail,omitempty"`
 }

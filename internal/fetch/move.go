@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/galleyhq/galley/internal/fetch/gunzip"
 )
 
 // move moves the body from the stream to the sink.
@@ -26,14 +24,17 @@ func (p *page) move() error {
 		store = nil
 	}
 	if p.how.Decode == "" {
-		if p.how.Charset == "" {
-			return p.copyContent(p.st, true, store)
-		}
-		in, err := p.toUTF8(&wireReader{p})
+		in, done, err := p.keptBefore(&wireReader{p})
 		if err != nil {
 			return err
 		}
-		return p.copyContent(in, false, store)
+		defer done()
+		if p.how.Charset != "" {
+			if in, err = p.toUTF8(in); err != nil {
+				return err
+			}
+		}
+		return p.copyContent(in, store)
 	}
 	return p.decode(p.how.Decode, &wireReader{p}, store)
 }
@@ -89,24 +90,21 @@ func (p *page) fill(r io.Reader, b []byte) (n int, err error) {
 	return n, err
 }
 
-// copyContent reads content, inspects it and stores it. wire says that it comes
-// directly from the wire.
-func (p *page) copyContent(in io.Reader, wire bool, store func([]byte) error) error {
-	next := p.s.pieces(p, in)
-	t := p.in
+// copyContent reads content, inspects it and stores it.
+func (p *page) copyContent(in io.Reader, store func([]byte) error) error {
+	s, t := p.s, p.in
+	if s.buf == nil {
+		s.buf = make([]byte, s.req.Limits.ChunkSize)
+	}
 	for {
-		piece, err := next()
-		if len(piece) > 0 {
-			if wire {
-				t.wire(piece)
-			}
+		n, err := p.fill(in, s.buf)
+		if n > 0 {
+			piece := s.buf[:n]
 			if cerr := t.content(piece); cerr != nil {
 				return p.documentError(cerr)
 			}
-			if !wire {
-				if berr := p.bounded(); berr != nil {
-					return berr
-				}
+			if berr := p.bounded(); berr != nil {
+				return berr
 			}
 			if store != nil {
 				if serr := store(piece); serr != nil {
@@ -118,26 +116,11 @@ func (p *page) copyContent(in io.Reader, wire bool, store func([]byte) error) er
 			return nil
 		}
 		if err == nil {
-			err = p.part(in)
+			err = p.part()
 		}
 		if err != nil {
 			return err
 		}
-	}
-}
-
-// pieces returns a function that returns piece after piece of in, in the
-// decoder's own buffer or in the session's.
-func (s *session) pieces(p *page, in io.Reader) func() ([]byte, error) {
-	if z, ok := in.(*gunzip.Reader); ok {
-		return z.Next
-	}
-	if s.buf == nil {
-		s.buf = make([]byte, s.req.Limits.ChunkSize)
-	}
-	return func() ([]byte, error) {
-		n, err := p.fill(in, s.buf)
-		return s.buf[:n], err
 	}
 }
 
@@ -157,24 +140,26 @@ func (p *page) decode(coding string, in io.Reader, store func([]byte) error) err
 		}
 		return decodeError(p.k.op(), coding, dec.maxWindow(), err)
 	}
-	if st.complete || st.total == 0 {
+	if p.kept == "" && (st.complete || st.total == 0) {
 		if head, err := st.peek(); err == nil && len(head) == 0 {
 			return nil // an empty body is not damaged gzip
 		}
 	}
+	in, done, err := p.keptBefore(in)
+	if err != nil {
+		return err
+	}
+	defer done()
 	content, err := dec.reset(coding, in)
 	if err != nil {
 		return failed(err)
-	}
-	if st.resumed && p.at.Inflate != nil && !dec.gz.Load(p.at.Inflate) {
-		return &restartError{why: "the state of the earlier download is not usable"}
 	}
 	if p.how.Charset != "" {
 		if content, err = p.toUTF8(content); err != nil {
 			return err
 		}
 	}
-	if err := p.copyContent(content, false, store); err != nil {
+	if err := p.copyContent(content, store); err != nil {
 		return failed(err)
 	}
 	n, err := dec.rest(coding)
@@ -208,7 +193,7 @@ type tee struct{ p *page }
 func (t *tee) Read(b []byte) (int, error) {
 	n, err := t.p.st.Read(b)
 	if n > 0 {
-		t.p.in.wire(b[:n])
+		t.p.took(b[:n])
 		if werr := t.p.out.store(b[:n]); werr != nil {
 			return 0, werr
 		}
@@ -221,6 +206,6 @@ type wireReader struct{ p *page }
 
 func (w *wireReader) Read(b []byte) (int, error) {
 	n, err := w.p.st.Read(b)
-	w.p.in.wire(b[:n])
+	w.p.took(b[:n])
 	return n, err
 }

@@ -49,6 +49,7 @@ type output struct {
 	// visited since the last place that was noted.
 	ended    checkpoint
 	tail     tailFile
+	wire     *wireCopy // nil without one
 	seenMu   sync.Mutex
 	seen     []uint64
 	seenFrom int
@@ -180,6 +181,7 @@ func (w *output) beginJournal() error {
 		return diskError(w.path, err)
 	}
 	w.removeTail()
+	w.removeWire()
 	return w.note(journalLine{Version: journalVersion, Identity: &w.identity})
 }
 

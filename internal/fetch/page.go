@@ -41,9 +41,11 @@ type page struct {
 	how    stored
 	in     *inspection
 	result pageResult
-	early  bool // the next page was requested
-	// Where the body begins in this run, and the last place that was noted.
-	from, noted int64
+	early  bool  // the next page was requested
+	noted  int64 // the last place in the body that was noted
+	// kept is the file of the bytes before those of this run, which are read
+	// again, "" without any.
+	kept string
 }
 
 // call makes the request for a place.
@@ -152,6 +154,13 @@ func (p *page) fetch(a *answer) (err error) {
 	if a.StatusCode == http.StatusNotModified {
 		a.close()
 		return errUnchanged
+	}
+	if a.StatusCode == http.StatusNoContent && p.at.Page > 1 {
+		a.close()
+		return &Error{
+			Kind: KindPaging, Op: p.k.op(), Status: a.StatusCode, Msg: "the server answered 204 No Content where a page was expected",
+			hint: "if that is the end, say --stop-status 204",
+		}
 	}
 	if err := st.begin(a, p.want); err != nil {
 		st.a = a
@@ -324,7 +333,7 @@ func (p *page) documentError(err error) error {
 	case formOf(contentType) != formJSON && contentType != "":
 		e.hint = "the server says that the body is " + clean(contentType, 80)
 	}
-	if cs := charsetOf(contentType); cs != "" && cs != "utf-8" {
+	if cs := p.s.sum.Charset; cs != "" && cs != "utf-8" && p.how.Charset == "" {
 		e.hint = fmt.Sprintf("the body's charset is %s; --utf8 converts it", clean(cs, 40))
 	}
 	return e

@@ -91,6 +91,11 @@ func (p *cursorPager) next(at checkpoint, to *checkpoint, r *pageResult) (string
 // none ends the pages, or refuses to, where no cursor was found. That a value
 // is missing says nothing by itself: the rest of the page has to be there.
 func (p *cursorPager) none(at checkpoint, r *pageResult, c cursor) (string, error) {
+	if said := p.follows(r); said != "" && !p.End.NoNext {
+		e := p.fail(r, "page %d says that pages follow (%s), but has no %s", at.Page, said, c.where)
+		e.hint = "if it is the last all the same, say --end-on no-next"
+		return "", suspicion{e}
+	}
 	switch {
 	case c.found, p.End.NoNext, p.End.Missing, at.Page > 1:
 		return "no " + c.where, nil
@@ -180,6 +185,9 @@ func cursorText(raw json.RawMessage) string {
 func looksLikeURL(s string) bool {
 	if strings.HasPrefix(s, "/") || strings.HasPrefix(s, "?") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") {
 		return true
+	}
+	if path, query, ok := strings.Cut(s, "?"); ok && path != "" && strings.Contains(query, "=") && !strings.ContainsAny(s, " \"{") {
+		return true // such as items?page=2
 	}
 	i := strings.Index(s, "://")
 	return i > 0 && !strings.ContainsAny(s[:i], "/?# ")

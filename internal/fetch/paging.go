@@ -226,6 +226,18 @@ func (p *paging) says(at checkpoint, r *pageResult) (last string, err error) {
 	return "", nil
 }
 
+// follows returns what a page says of pages after it, "" if it does not say that
+// there are any.
+func (p *paging) follows(r *pageResult) string {
+	if p.More != "" && r.value(p.query.more).Text() == "true" {
+		return p.More + " is true"
+	}
+	if v := r.value(p.query.stop); v.Kind == jsonscan.Bool && valueText(v) != p.query.stopValue {
+		return p.query.stopPath + " is " + v.Text()
+	}
+	return ""
+}
+
 // stops applies the user's rules that end the pages in every mode.
 func (p *paging) stops(at checkpoint, r *pageResult) string {
 	if p.End.Empty && p.counts() && r.items == 0 {

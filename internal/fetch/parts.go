@@ -4,70 +4,45 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/galleyhq/galley/internal/fetch/gunzip"
 	"github.com/galleyhq/galley/internal/fetch/jsonscan"
 )
 
-// partStep is how many bytes of a body are between two places to resume from
-// where its output is not a copy of it.
+// partStep is how many bytes of a body are between two places to resume from.
 const partStep = 512 << 10
 
-// noteParts prepares places to resume a single body from whose records are
-// extracted, or whose coding is undone: after any bytes if it has no coding,
-// after a member or block if that is gzip.
-func (p *page) noteParts() {
-	w := p.out
-	if len(p.in.digests) > 0 || p.how.Decode != "" && p.how.Decode != codingGzip {
-		return // the state of a digest or of zstd is not kept
-	}
-	if _, scanned := p.in.doc.(*jsonscan.Scanner); p.in.doc != nil && !scanned {
-		return
-	}
-	if !p.st.resumed {
-		w.state = &bodyState{Validator: p.st.validator, Coding: p.st.coding, Total: p.st.total, Stored: p.how}
-		if w.note(journalLine{Response: w.state}) != nil {
-			w.state = nil
-			return
-		}
-	}
-	w.sink.sums, w.parts = true, true
+// noteVersion notes the version of the body at hand, so that places in it can
+// be noted. It reports whether that was possible.
+func (p *page) noteVersion() bool {
 	if p.st.resumed {
-		p.from = p.st.pos // else a few bytes were peeked at
+		return true
 	}
-	p.noted = p.from
+	w := p.out
+	w.state = &bodyState{Validator: p.st.validator, Coding: p.st.coding, Total: p.st.total, Stored: p.how}
+	if w.note(journalLine{Response: w.state}) != nil {
+		w.state = nil
+	}
+	return w.state != nil
 }
 
-// part notes a place to resume from after a piece of content, if there is one.
-func (p *page) part(in any) error {
+// notesParts reports whether places can be noted, after any of its bytes, in a
+// body whose records are extracted: the state of the JSON scanner is kept.
+func (p *page) notesParts() bool {
+	_, scanned := p.in.doc.(*jsonscan.Scanner)
+	return p.in.emits && scanned && p.how.Decode == "" && p.how.Charset == "" && len(p.in.digests) == 0
+}
+
+// part notes a place to resume from after a piece of content.
+func (p *page) part() error {
 	w := p.out
-	if !w.parts {
+	if !w.parts || p.st.pos-p.noted < partStep {
 		return nil
 	}
-	c := checkpoint{In: p.st.pos, Last: lastOf(nil, p.st.last), Skip: p.s.lines.skip}
-	if z, ok := in.(*gunzip.Reader); ok {
-		used, between := z.Member()
-		if !between {
-			if p.from+used-p.noted < partStep {
-				return nil
-			}
-			if c.Inflate, used = z.Save(); c.Inflate == nil {
-				z.Pause()
-				return nil
-			}
-		}
-		c.In, c.Last = p.from+used, nil
+	state, err := p.in.doc.(*jsonscan.Scanner).Save()
+	if err != nil {
+		return err
 	}
-	if c.In-p.noted < partStep {
-		return nil
-	}
-	if scan, ok := p.in.doc.(*jsonscan.Scanner); ok {
-		state, err := scan.Save()
-		if err != nil {
-			return err
-		}
-		c.Doc = json.RawMessage(state)
-	}
-	p.noted = c.In
+	p.noted = p.st.pos
+	c := checkpoint{In: p.st.pos, Last: lastOf(nil, p.st.last), Skip: p.s.lines.skip, Doc: json.RawMessage(state)}
 	return w.endPart(c, time.Since(w.sink.flushed) >= flushEvery)
 }
 
@@ -76,9 +51,6 @@ func (p *page) part(in any) error {
 func (p *page) loadState(at checkpoint) error {
 	p.s.lines.skip = at.Skip
 	scan, ok := p.in.doc.(*jsonscan.Scanner)
-	if p.in.doc == nil {
-		return nil
-	}
 	if !ok || !scan.Load(at.Doc) {
 		return &restartError{why: "the state of the earlier download is not usable"}
 	}

@@ -138,7 +138,11 @@ func (s *session) resume(lines []journalLine) (why string, err error) {
 	} else {
 		s.sum.ResumedPage = good.Page
 	}
-	w.sink.retarget(out, w.path, good.In, good.Out, good.CRC)
+	in := good.In
+	if good.Wire != nil {
+		in = 0
+	}
+	w.sink.retarget(out, w.path, in, good.Out, good.CRC)
 	w.pageOut, w.pageCRC, w.lastIn = good.Out, good.CRC, good.In
 	w.ended = *good
 	w.ended.Tail = nil
@@ -174,6 +178,10 @@ func (s *session) resumePages(places []*checkpoint) (string, error) {
 // journal says, nil if there is none.
 func (s *session) lastValid(places []*checkpoint) (*checkpoint, error) {
 	part := s.out.part
+	wire := places[len(places)-1].Wire != nil
+	if wire {
+		part = s.out.path + wireEnding
+	}
 	file, err := openBeside(part, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
@@ -188,14 +196,18 @@ func (s *session) lastValid(places []*checkpoint) (*checkpoint, error) {
 	var crc uint32
 	var good *checkpoint
 	for _, p := range places {
-		if p.Out < at {
+		end, sum := p.Out, p.CRC
+		if wire {
+			end, sum = p.In, *p.Wire
+		}
+		if end < at {
 			continue
 		}
-		for at < p.Out {
+		for at < end {
 			if s.ctx.Err() != nil {
 				return nil, stopped(s.ctx, "")
 			}
-			n, err := file.Read(buf[:min(int64(len(buf)), p.Out-at)])
+			n, err := file.Read(buf[:min(int64(len(buf)), end-at)])
 			crc = crc32.Update(crc, castagnoli(), buf[:n])
 			at += int64(n)
 			if err == io.EOF {
@@ -205,7 +217,7 @@ func (s *session) lastValid(places []*checkpoint) (*checkpoint, error) {
 				return nil, diskError(part, err)
 			}
 		}
-		if at != p.Out || crc != p.CRC {
+		if at != end || crc != sum {
 			break
 		}
 		if p.Tail != nil && s.out.loadTail(p.Tail) == nil {
@@ -216,13 +228,20 @@ func (s *session) lastValid(places []*checkpoint) (*checkpoint, error) {
 	return good, nil
 }
 
-// replay passes the part that was downloaded before through the inspection.
+// replay passes the part that was downloaded before through the inspection, or
+// leaves that to the decoder.
 func (p *page) replay() error {
 	t, part := p.in, p.out.part
-	if at := p.s.at; at.Doc != nil || p.in.emits || p.how.Decode != "" {
+	switch at := p.s.at; {
+	case at.Wire != nil:
+		p.kept = p.out.path + wireEnding
+		return nil
+	case at.Doc != nil:
 		return p.loadState(at)
-	}
-	if len(t.digests) == 0 && t.doc == nil && !t.check {
+	case p.how.Raw && p.how.Coding+p.how.Magic != "" && t.wantsContent():
+		p.kept = part
+		return nil
+	case len(t.digests) == 0 && t.doc == nil:
 		return nil
 	}
 	file, err := openBeside(part, os.O_RDONLY, 0)
@@ -262,29 +281,26 @@ func (p *page) checkpoints() {
 	}
 	w.sink.after, w.sink.sums = nil, false
 	w.parts = false
-	if w.direct || p.how.Charset != "" || !p.st.goesOn() {
+	w.wire = nil
+	switch {
+	case w.direct || !p.st.goesOn():
 		return
-	}
-	if p.in.emits || p.how.Decode != "" {
-		p.noteParts()
-		return
-	}
-	if p.how.Raw && p.how.Coding != "" && p.in.wantsContent() {
-		// The state of a decoder cannot be kept.
-		return
-	}
-	if !p.st.resumed {
-		w.state = &bodyState{Validator: p.st.validator, Coding: p.st.coding, Total: p.st.total, Stored: p.how}
-		if w.note(journalLine{Response: w.state}) != nil {
-			w.state = nil
-			return
+	case p.notesParts():
+		w.sink.sums, w.parts = p.noteVersion(), w.state != nil
+		if p.st.resumed {
+			p.noted = p.st.pos // else a few bytes were peeked at
 		}
+		return
+	case p.in.emits || p.how.Decode != "" || p.how.Charset != "":
+		p.keepWire()
+		return
+	case !p.noteVersion():
+		return
 	}
 	w.sink.sums = true
-	const step = 512 << 10
 	noted := w.lastIn
 	w.sink.after = func(in, out int64, crc uint32, last []byte) error {
-		if in-noted < step {
+		if in-noted < partStep {
 			return nil
 		}
 		noted = in

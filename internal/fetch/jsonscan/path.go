@@ -71,6 +71,23 @@ func (p Path) Names() ([]string, bool) {
 	return names, true
 }
 
+// Places returns the names and the numbers of elements of a path that has no
+// other steps, and false for one that has.
+func (p Path) Places() ([]string, bool) {
+	var places []string
+	for _, s := range p.steps {
+		switch s.kind {
+		case stepKey:
+			places = append(places, s.key)
+		case stepIndex:
+			places = append(places, strconv.Itoa(s.index))
+		default:
+			return nil, false
+		}
+	}
+	return places, true
+}
+
 // EndsInAny reports whether the path's last step is [*], and returns the path
 // without it.
 func (p Path) EndsInAny() (Path, bool) {
