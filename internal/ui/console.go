@@ -16,8 +16,12 @@ import (
 // that is not a terminal.
 const quietWait = 30 * time.Second
 
-// firstWait is how long a wait goes on before the compact style shows it.
-const firstWait = 3 * time.Second
+// The compact style shows a wait when it has gone on for firstWait, or when
+// shorter ones have left the console without a line for longSilence.
+const (
+	firstWait   = 3 * time.Second
+	longSilence = 5 * time.Second
+)
 
 // dotEvery is the time between two dots of a wait in the style of knife.
 const dotEvery = time.Second
@@ -72,6 +76,8 @@ type Console struct {
 	live    *live
 	shown   map[string]time.Duration
 	waiting map[string]string
+	// spoke is when the last line about an instance was printed.
+	spoke map[string]time.Time
 	// run is the action of the run, held the headlines that are printed only
 	// if something follows.
 	run  kitchen.Action
@@ -85,7 +91,7 @@ type Console struct {
 // NewConsole returns a console that writes to w. Close it.
 func NewConsole(w io.Writer, opts ConsoleOptions) *Console {
 	c := &Console{
-		w: w, opts: opts, shown: map[string]time.Duration{}, waiting: map[string]string{}, held: map[string]kitchen.Event{},
+		w: w, opts: opts, shown: map[string]time.Duration{}, waiting: map[string]string{}, spoke: map[string]time.Time{}, held: map[string]kitchen.Event{},
 	}
 	if f := Terminal(w); opts.Live && f != nil {
 		c.live = newLive(w, f)
@@ -202,6 +208,7 @@ func (c *Console) release(e kitchen.Event) {
 }
 
 func (c *Console) print(e kitchen.Event, lines string) {
+	c.spoke[e.Instance] = e.Time
 	lines = c.clean(e, lines)
 	var b strings.Builder
 	for line := range strings.SplitSeq(lines, "\n") {
@@ -282,7 +289,10 @@ func (c *Console) wait(e kitchen.Event) {
 		return
 	}
 	last, shown := c.shown[e.Instance]
-	if shown && e.Elapsed-last < quietWait || c.opts.Style == Compact && !shown && e.Elapsed < firstWait {
+	if shown && e.Elapsed-last < quietWait {
+		return
+	}
+	if c.opts.Style == Compact && !shown && e.Elapsed < firstWait && e.Time.Sub(c.spoke[e.Instance]) < longSilence {
 		return
 	}
 	c.shown[e.Instance] = e.Elapsed

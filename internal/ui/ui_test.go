@@ -79,6 +79,22 @@ func TestWaitsShowOnceAndThenNowAndThen(t *testing.T) {
 	}
 }
 
+func TestShortWaitsInARowAreShown(t *testing.T) {
+	var out strings.Builder
+	c := NewConsole(&out, ConsoleOptions{Style: Compact, Level: InfoLevel})
+	began := time.Now()
+	wait := func(after time.Duration, text string, elapsed time.Duration) {
+		c.Event(kitchen.Event{Kind: kitchen.StillWaiting, Instance: "a", Time: began.Add(after), Text: text, Elapsed: elapsed})
+	}
+	c.Event(kitchen.Event{Kind: kitchen.Warn, Instance: "a", Time: began, Text: "slow cloud"})
+	wait(2*time.Second, "the first", 2*time.Second)
+	wait(4*time.Second, "the second", 2*time.Second)
+	wait(6*time.Second, "the third", 2*time.Second)
+	if got := out.String(); !strings.Contains(got, "Waiting for the third...") || strings.Contains(got, "first") || strings.Contains(got, "second") {
+		t.Errorf("printed %q", got)
+	}
+}
+
 func TestSecretsReachNeitherConsoleNorLog(t *testing.T) {
 	var out strings.Builder
 	secrets := &secret.Redactor{}
