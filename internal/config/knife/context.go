@@ -84,46 +84,12 @@ func (s *section) get(name string) ruby.Value {
 
 // Call implements [ruby.Host].
 func (s *section) Call(c *ruby.Call) (ruby.Value, bool, error) {
-	switch c.Name {
-	case "[]":
-		name, err := s.l.nameArg(c, 1)
-		if err != nil {
-			return nil, true, err
-		}
-		return s.get(name), true, nil
-	case "[]=":
-		name, err := s.l.nameArg(c, 2)
-		if err != nil {
-			return nil, true, err
-		}
-		s.t.set(name, entry{c.Args[1], c.File, c.Line})
-		return c.Args[1], true, nil
-	case "key?", "has_key?":
-		name, err := s.l.nameArg(c, 1)
-		if err != nil {
-			return nil, true, err
-		}
-		_, ok := s.t.get(name)
-		return ok, true, nil
-	case "delete":
-		name, err := s.l.nameArg(c, 1)
-		if err != nil {
-			return nil, true, err
-		}
-		e, _ := s.t.get(name)
-		s.t.delete(name)
-		return e.value, true, nil
-	case "keys":
-		return symbols(s.t.names()), true, nil
-	case "merge!":
-		return c.Self, true, s.l.eachArg(c, func(name string, v ruby.Value) error {
-			s.t.set(name, entry{v, c.File, c.Line})
-			return nil
-		})
-	case "save", "to_hash", "hash_dup", "configuration":
-		return s.t.hash(), true, nil
-	case "config_strict_mode", "config_strict_mode=":
-		return nil, true, nil
+	set := func(name string, v ruby.Value) error {
+		s.t.set(name, entry{v, c.File, c.Line})
+		return nil
+	}
+	if v, ok, err := s.l.tableCall(c, s.t, s.get, set); ok {
+		return v, true, err
 	}
 	name, assign, args, ok := settingCall(c)
 	if !ok {

@@ -149,45 +149,14 @@ var methods = map[string]bool{
 // Call implements [ruby.Host].
 func (h *config) Call(c *ruby.Call) (ruby.Value, bool, error) {
 	l := h.l
+	write := func(name string, v ruby.Value) error { return l.write(c, name, v) }
+	if v, ok, err := l.tableCall(c, l.settings, l.read, write); ok {
+		return v, true, err
+	}
 	switch c.Name {
-	case "[]":
-		name, err := l.nameArg(c, 1)
-		if err != nil {
-			return nil, true, err
-		}
-		return l.read(name), true, nil
-	case "[]=":
-		name, err := l.nameArg(c, 2)
-		if err != nil {
-			return nil, true, err
-		}
-		return c.Args[1], true, l.write(c, name, c.Args[1])
-	case "key?", "has_key?":
-		name, err := l.nameArg(c, 1)
-		if err != nil {
-			return nil, true, err
-		}
-		_, ok := l.settings.get(name)
-		return ok || contexts[name], true, nil
-	case "delete":
-		name, err := l.nameArg(c, 1)
-		if err != nil {
-			return nil, true, err
-		}
-		v := l.get(name)
-		l.settings.delete(name)
-		return v, true, nil
-	case "keys":
-		return symbols(l.settings.names()), true, nil
-	case "merge!":
-		return c.Self, true, l.eachArg(c, func(name string, v ruby.Value) error { return l.write(c, name, v) })
-	case "save", "to_hash", "hash_dup", "configuration":
-		return l.settings.hash(), true, nil
 	case "configure":
 		_, err := c.Yield(c.Self)
 		return nil, true, err
-	case "config_strict_mode", "config_strict_mode=":
-		return nil, true, nil
 	case "platform_specific_path":
 		if len(c.Args) == 1 {
 			return l.cleaned(c.Args[0]), true, nil
@@ -205,6 +174,40 @@ func (h *config) Call(c *ruby.Call) (ruby.Value, bool, error) {
 		return l.context(c)
 	}
 	return l.getOrSet(c)
+}
+
+// tableCall answers what every context does with the names in it; ok is false
+// for other calls.
+func (l *loader) tableCall(c *ruby.Call, t *table, get func(string) ruby.Value, set func(string, ruby.Value) error) (v ruby.Value, ok bool, err error) {
+	arguments, takesName := map[string]int{"[]": 1, "[]=": 2, "key?": 1, "has_key?": 1, "delete": 1}[c.Name]
+	name := ""
+	if takesName {
+		if name, err = l.nameArg(c, arguments); err != nil {
+			return nil, true, err
+		}
+	}
+	switch c.Name {
+	case "[]":
+		return get(name), true, nil
+	case "[]=":
+		return c.Args[1], true, set(name, c.Args[1])
+	case "key?", "has_key?":
+		_, ok := t.get(name)
+		return ok || t == l.settings && contexts[name], true, nil
+	case "delete":
+		e, _ := t.get(name)
+		t.delete(name)
+		return e.value, true, nil
+	case "keys":
+		return symbols(t.names()), true, nil
+	case "merge!":
+		return c.Self, true, l.eachArg(c, set)
+	case "save", "to_hash", "hash_dup", "configuration":
+		return t.hash(), true, nil
+	case "config_strict_mode", "config_strict_mode=":
+		return nil, true, nil
+	}
+	return nil, false, nil
 }
 
 // settingCall reads a call that may get or set a setting: its name, whether it
