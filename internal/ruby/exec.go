@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -102,44 +101,13 @@ func (in *Interp) setStatus(code int) {
 // backtick is `cmd`.
 func (in *Interp) backtick(cmd string) Value {
 	in.mayExec("backticks", cmd)
-	// without anything for a shell to do, a missing program is an exception
-	if f := strings.Fields(cmd); len(f) > 0 && !strings.ContainsAny(cmd, "*?{}[]<>()~&|\\$;'`\"\n#=%") {
-		if _, err := in.lookPath(f[0]); err != nil {
-			in.throw(in.newException("Errno::ENOENT", errnoText("Errno::ENOENT")+" - "+f[0]))
-		}
-	}
 	out, _, code, err := in.runCommand(shellCommand(cmd))
-	if err != nil {
+	// without anything for a shell to do, a missing program is an exception
+	if err != nil || code == 127 && !strings.ContainsAny(cmd, "*?{}[]<>()~&|\\$;'`\"\n#=%") {
 		in.throw(in.newException("Errno::ENOENT", errnoText("Errno::ENOENT")+" - "+cmd))
 	}
 	in.setStatus(code)
 	return in.str(out)
-}
-
-// lookPath finds a program by the program's own PATH.
-func (in *Interp) lookPath(name string) (string, error) {
-	if strings.ContainsAny(name, "/\\") {
-		p := in.native(name)
-		_, err := os.Stat(p)
-		return p, err
-	}
-	switch name {
-	case "cd", "exit", "export", "set", "unset", "test", "echo", "printf", "true", "false", "pwd", "exec", "eval", "type", "command":
-		return name, nil // the shell's own
-	}
-	for _, dir := range strings.Split(in.env.Get("PATH"), pathListSeparator) {
-		if dir == "" {
-			continue
-		}
-		p := dir + "/" + name
-		if st, err := os.Stat(p); err == nil && !st.IsDir() {
-			return p, nil
-		}
-		if _, err := os.Stat(p + ".exe"); err == nil {
-			return p + ".exe", nil
-		}
-	}
-	return "", exec.ErrNotFound
 }
 
 func statusMethods() []builtin {

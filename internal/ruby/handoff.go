@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/env"
@@ -40,12 +41,15 @@ func EngineOf(vars *env.Env) (Engine, error) {
 
 // FindSystem finds the ruby on the PATH of an environment, "" for none.
 func FindSystem(vars *env.Env) string {
-	in := New(Config{Env: vars})
-	path, err := in.lookPath("ruby")
-	if err != nil {
-		return ""
+	for _, dir := range filepath.SplitList(vars.Get("PATH")) {
+		for _, name := range []string{"ruby", "ruby.exe"} {
+			path := filepath.Join(dir, name)
+			if st, err := os.Stat(path); dir != "" && err == nil && !st.IsDir() {
+				return path
+			}
+		}
 	}
-	return path
+	return ""
 }
 
 // Handoff runs do with the engine that the environment names: with system

@@ -74,7 +74,7 @@ func TestErrors(t *testing.T) {
 		{"case 1\nin 1 then 2\nend", Unsupported, "NotImplementedError", 2, 1, "pattern matching"},
 		{"'x'.encode('UTF-16')", Unsupported, "NotImplementedError", 1, 5, "encode"},
 		{"1.5.to_r rescue 2", Unsupported, "NotImplementedError", 1, 5, "to_r"},
-		{"x = 3r", Unsupported, "NotImplementedError", 1, 5, "rational"},
+		{"x = 3r", Unsupported, "NotImplementedError", 1, 5, "3r"},
 		{"loop {}", LimitExceeded, "", 1, 0, "steps"},
 		{"'x' * 10**9", LimitExceeded, "", 1, 5, "MiB"},
 		{"throw :x", Unsupported, "NotImplementedError", 1, 1, "throw"},

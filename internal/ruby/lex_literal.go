@@ -1,69 +1,35 @@
 package ruby
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-func (p *parser) lexNumber(t token) token {
-	i := t.pos
-	base, digits := 10, "0123456789"
-	if p.src[i] == '0' {
-		switch c := p.ch(i+1) | 0x20; {
-		case c == 'x':
-			base, digits, i = 16, "0123456789abcdefABCDEF", i+2
-		case c == 'b':
-			base, digits, i = 2, "01", i+2
-		case c == 'o':
-			base, digits, i = 8, "01234567", i+2
-		case isDigit(p.ch(i+1)) || p.ch(i+1) == '_':
-			base, digits, i = 8, "01234567", i+1
-		}
-	}
-	s, i := p.digits(i, digits)
-	isFloat := false
-	if base == 10 {
-		if p.ch(i) == '.' && isDigit(p.ch(i+1)) {
-			var frac string
-			frac, i = p.digits(i+1, digits)
-			s, isFloat = s+"."+frac, true
-		}
-		if p.ch(i)|0x20 == 'e' && (isDigit(p.ch(i+1)) || p.ch(i+1) == '-' || p.ch(i+1) == '+') {
-			p.unsupported(t.pos, "a number with an exponent")
-		}
-	}
-	if (p.ch(i) == 'r' || p.ch(i) == 'i') && !isIdentChar(p.ch(i+1)) {
-		p.unsupported(t.pos, "a rational or imaginary literal")
-	}
-	if isIdentChar(p.ch(i)) {
-		p.fail(i, "unexpected letter or digit after a number")
-	}
-	t.s, t.end = p.src[t.pos:i], i
-	p.pos, p.state = i, sEnd
-	if isFloat {
-		f, _ := strconv.ParseFloat(s, 64)
-		t.kind, t.val = tFloat, f
-		return t
-	}
-	n, err := strconv.ParseInt(s, base, strconv.IntSize)
-	if err != nil {
-		p.unsupported(t.pos, "an integer of more than 64 bits")
-	}
-	t.kind, t.val = tInt, int(n)
-	return t
-}
+// numberSyntax is a number, and what may follow one that is not read here.
+var numberSyntax = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[0-9][0-9_]*(\.[0-9][0-9_]*)?)([a-zA-Z0-9]*)`)
+})
 
-// digits reads digits with single underscores between them.
-func (p *parser) digits(i int, set string) (string, int) {
-	start := i
-	for p.ch(i) != 0 && strings.IndexByte(set, p.ch(i)) >= 0 ||
-		p.ch(i) == '_' && i > start && p.ch(i-1) != '_' && p.ch(i+1) != 0 && strings.IndexByte(set, p.ch(i+1)) >= 0 {
-		i++
+func (p *parser) lexNumber(t token) token {
+	m := numberSyntax().FindStringSubmatch(p.src[t.pos:])
+	t.s = strings.TrimSuffix(m[0], m[2])
+	t.end = t.pos + len(t.s)
+	p.pos, p.state = t.end, sEnd
+	var err error
+	if t.kind = tInt; m[1] != "" {
+		t.kind = tFloat
+		t.val, err = strconv.ParseFloat(strings.ReplaceAll(t.s, "_", ""), 64)
+	} else {
+		var n int64
+		n, err = strconv.ParseInt(t.s, 0, strconv.IntSize)
+		t.val = int(n)
 	}
-	if i == start {
-		p.fail(start, "numeric literal without digits")
+	if err != nil || m[2] != "" {
+		p.unsupported(t.pos, "the number "+m[0])
 	}
-	return strings.ReplaceAll(p.src[start:i], "_", ""), i
+	return t
 }
 
 // literalOf joins parts that hold no interpolation.
@@ -333,53 +299,23 @@ func (p *parser) escape(b *strings.Builder) {
 		b.WriteByte("\n\t \r\a\b\x1b\f\v"[i])
 		return
 	}
-	switch c {
-	case '0', '1', '2', '3', '4', '5', '6', '7':
-		p.pos--
-		v, _ := p.number(8, 3)
-		b.WriteByte(byte(v))
-	case 'x':
-		v, n := p.number(16, 2)
-		if n == 0 {
-			p.fail(start, "invalid hex escape")
-		}
-		b.WriteByte(byte(v))
-	case 'u':
-		if p.ch(p.pos) != '{' {
-			v, n := p.number(16, 4)
-			p.runeEscape(b, start, v, n == 4)
-			return
-		}
-		for p.pos++; p.ch(p.pos) != '}'; {
-			v, n := p.number(16, 6)
-			p.runeEscape(b, start, v, n > 0)
-			for p.ch(p.pos) == ' ' {
-				p.pos++
-			}
-		}
-		p.pos++
-	case 'c', 'C', 'M':
-		p.unsupported(start, "a meta or control escape")
-	default:
+	if strings.IndexByte("01234567xucCM", c) < 0 {
 		b.WriteByte(c)
+		return
 	}
-}
-
-// number reads up to n digits of an escape.
-func (p *parser) number(base, most int) (v, n int) {
-	for n < most && digitVal(p.ch(p.pos)) < base {
-		v = v*base + digitVal(p.ch(p.pos))
-		p.pos++
-		n++
+	v, multibyte, rest, err := strconv.UnquoteChar(p.src[start:], '"')
+	if c == '0' && !isDigit(p.ch(p.pos)) {
+		v, rest, err = 0, p.src[p.pos:], nil
 	}
-	return v, n
-}
-
-func (p *parser) runeEscape(b *strings.Builder, start, v int, ok bool) {
-	if !ok || v > 0x10ffff || v >= 0xd800 && v < 0xe000 {
-		p.fail(start, "invalid Unicode escape")
+	if err != nil {
+		p.unsupported(start, "the escape \\"+string(c)+" in this form")
 	}
-	b.WriteRune(rune(v))
+	p.pos = len(p.src) - len(rest)
+	if multibyte {
+		b.WriteRune(v)
+	} else {
+		b.WriteByte(byte(v))
+	}
 }
 
 // wordList reads the words of %w and its kin.
@@ -419,7 +355,7 @@ func (p *parser) wordList(s stringStyle) [][]node {
 		case c == '\\':
 			p.backslash(s, t)
 		case c == '#' && s.interp && n == '{':
-			t.add(p.interpolation())
+			p.unsupported(p.pos, "an interpolation in a list of words")
 		default:
 			if s.open != 0 && c == s.open {
 				depth++

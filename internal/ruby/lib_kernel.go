@@ -23,8 +23,6 @@ func kernelMethods() []builtin {
 		{"inspect", 0, 0, objectInspect},
 		{"to_s", 0, 0, objectToS},
 		{"itself", 0, 0, self},
-		{"then yield_self", 0, 0, func(in *Interp, c *call) Value { return in.yield(in.needBlock(c), c.self) }},
-		{"tap", 0, 0, objectTap},
 		{"freeze", 0, 0, objectFreeze},
 		{"frozen?", 0, 0, func(_ *Interp, c *call) Value { return isFrozen(c.self) }},
 		{"dup clone", 0, 1, objectDup},
@@ -48,7 +46,6 @@ func kernelFunctions() []builtin {
 		{"-private:block_given?", 0, 0, func(_ *Interp, c *call) Value { return c.f != nil && c.f.mf.blk != nil }},
 		{"-private:lambda", 0, 0, kernelLambda},
 		{"-private:proc", 0, 0, func(in *Interp, c *call) Value { return in.needBlock(c) }},
-		{"-private:loop", 0, 0, kernelLoop},
 		{"-private:exit -private:abort", 0, -1, kernelExit},
 		{"-private:`", 1, 1, func(in *Interp, c *call) Value { return in.backtick(in.argString(c.args[0])) }},
 		{"-private:require", 1, 1, func(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }},
@@ -57,7 +54,6 @@ func kernelFunctions() []builtin {
 		{"-private:Integer", 1, 3, kernelInteger},
 		{"-private:Float", 1, 2, kernelFloat},
 		{"-private:String", 1, 1, func(in *Interp, c *call) Value { return in.str(in.toS(c.args[0])) }},
-		{"-private:Array", 1, 1, kernelArray},
 		{"-private:private", 0, 0, objectNil},
 		// Ruby's own functions, which a host must not take for its own names.
 		{"-private:eval", 1, 4, kernelEval},
@@ -156,11 +152,6 @@ func objectToS(in *Interp, c *call) Value {
 		return in.str(plainString(c.self))
 	}
 	return in.str(in.anyToS(c.self))
-}
-
-func objectTap(in *Interp, c *call) Value {
-	in.yield(in.needBlock(c), c.self)
-	return c.self
 }
 
 func objectFreeze(_ *Interp, c *call) Value {
@@ -308,20 +299,6 @@ func kernelLambda(in *Interp, c *call) Value {
 	return &p
 }
 
-func kernelLoop(in *Interp, c *call) Value {
-	blk := in.needBlock(c)
-	_, p := in.protect(func() Value {
-		for {
-			in.step(1)
-			in.yield(blk)
-		}
-	})
-	if r, ok := p.(*raised); ok && r.exc.class.isA(in.classes["StopIteration"]) {
-		return nil
-	}
-	panic(p)
-}
-
 func kernelExit(in *Interp, c *call) Value {
 	msg := "exit"
 	if c.name == "abort" && len(c.args) > 0 {
@@ -437,13 +414,6 @@ func kernelFloat(in *Interp, c *call) Value {
 		}
 		return f
 	})
-}
-
-func kernelArray(in *Interp, c *call) Value {
-	if a, ok := c.args[0].(*Array); ok {
-		return a
-	}
-	return in.arr(append([]Value(nil), in.splat(c.args[0])...))
 }
 
 func kernelUnsupported(in *Interp, c *call) Value {

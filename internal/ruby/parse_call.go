@@ -230,25 +230,12 @@ type paramReader struct {
 	*parser
 	close string
 	list  *paramList
-	seen  map[string]bool
-	stage int // kinds of parameters come in a fixed order
 }
-
-// The order of parameters.
-const (
-	stageRequired = iota
-	stageOptional
-	stageRest
-	stagePost
-	stageKeyword
-	stageKeyRest
-	stageBlock
-)
 
 // params reads parameters up to (not including) the closing token: "|", ")",
 // "{" or "" for the end of the line.
 func (p *parser) params(close string) *paramList {
-	r := &paramReader{parser: p, close: close, list: newParamList(), seen: map[string]bool{}}
+	r := &paramReader{p, close, newParamList()}
 	noPipe := p.noPipe
 	p.noPipe = close == "|"
 	defer func() { p.noPipe = noPipe }()
@@ -271,26 +258,17 @@ func (p *parser) params(close string) *paramList {
 			break
 		}
 	}
-	// Block-local variables: |a; b, c|
 	if close == "|" && p.tok.kind == tNL && p.tok.s == ";" {
-		p.advance()
-		for p.tok.kind == tIdent {
-			r.slot(p.tok)
-			p.advance()
-			if !p.acceptOp(",") {
-				break
-			}
-		}
+		p.unsupported(p.tok.pos, "a variable of a block (|a; b|)")
 	}
 	return r.list
 }
 
 // slot declares a parameter; one of a block shadows an outer variable.
 func (r *paramReader) slot(t token) int {
-	if r.seen[t.s] && !strings.HasPrefix(t.s, "_") {
+	if _, twice := r.sc.names[t.s]; twice && !strings.HasPrefix(t.s, "_") {
 		r.fail(t.pos, "duplicated argument name")
 	}
-	r.seen[t.s] = true
 	return r.sc.declare(t.s)
 }
 
@@ -306,34 +284,19 @@ func (r *paramReader) name(pr param) param {
 
 func (r *paramReader) param() {
 	t := r.tok
-	need := func(stage int) {
-		if r.stage > stage {
-			r.fail(t.pos, "unexpected order of parameters")
-		}
-		r.stage = stage
-	}
-	required := func() paramKind {
-		if r.stage > stageRequired {
-			need(stagePost)
-			return pPost
-		}
-		return pReq
+	required := pReq
+	if r.list.opt > 0 || r.list.rest >= 0 {
+		required = pPost
 	}
 	switch {
 	case r.acceptOp("*"):
-		if r.list.rest >= 0 {
-			r.fail(t.pos, "unexpected second splat parameter")
-		}
-		need(stageRest)
 		r.list.add(r.name(param{kind: pRest}))
 	case r.acceptOp("**"):
-		need(stageKeyRest)
 		if r.isKw("nil") {
 			r.unsupported(t.pos, "**nil in parameters")
 		}
 		r.list.add(r.name(param{kind: pKeyRest}))
 	case r.acceptOp("&"):
-		need(stageBlock)
 		r.list.add(r.name(param{kind: pBlock}))
 	case r.isOp("..."):
 		r.unsupported(t.pos, "the forwarding of all arguments (...)")
@@ -343,9 +306,8 @@ func (r *paramReader) param() {
 		sub := r.params(")")
 		r.expectOp(")")
 		r.leave()
-		r.list.add(param{kind: required(), sub: sub, idx: r.sc.hidden()})
+		r.list.add(param{kind: required, sub: sub, idx: r.sc.hidden()})
 	case t.kind == tLabel:
-		need(stageKeyword)
 		pr := param{kind: pKeyReq, name: t.s, idx: r.slot(t)}
 		r.advance()
 		if !(r.isOp(",") || r.close != "" && r.isOp(r.close) || r.tok.kind == tNL) {
@@ -355,17 +317,13 @@ func (r *paramReader) param() {
 	case t.kind == tIdent:
 		r.advance()
 		if r.isOp("=") {
-			need(stageOptional)
 			pr := param{kind: pOpt, name: t.s, idx: r.slot(t)}
 			r.advance()
 			pr.def = r.expr()
 			r.list.add(pr)
 			return
 		}
-		kind := required()
-		r.list.add(param{kind: kind, name: t.s, idx: r.slot(t)})
-	case t.kind == tConst:
-		r.fail(t.pos, "formal argument cannot be a constant")
+		r.list.add(param{kind: required, name: t.s, idx: r.slot(t)})
 	default:
 		r.unexpected()
 	}

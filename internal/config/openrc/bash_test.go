@@ -38,7 +38,6 @@ C=3
 export D=4 E F=5
 E=6
 unset D
-export -n F
 declare -x G=7
 typeset -x H=8
 set -a
@@ -172,7 +171,7 @@ export A=$((N*2+1)) B=$((N>3 ? 1 : 0)) C=$(( (N-1) / 2 )) D=$((N++)) E=$N F=$((0
 let H=N+1; export H
 ((N+=10)); export I=$N
 `,
-	"printing": `echo -e "a\tb"; printf '%s\n' "$HOME" >/dev/null; printf -v P '%03d' 7; export P
+	"printing": `echo -e "a\tb"; printf '%s\n' "$HOME" >/dev/null; export P=$(printf '%03d' 7)
 echo -n "no end"; export E=$(echo -e 'x\ty') F=$(echo -n z) G=$(printf '%s,' a b)
 `,
 	"subshells":  "A=1; (A=2; export A; exit 5); export S=$? B=$A\n{ C=3; }; export C\n",

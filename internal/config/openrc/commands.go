@@ -3,10 +3,8 @@ package openrc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -45,14 +43,6 @@ func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
 		return []string{":"}, nil
 	case name == cmdRefuse:
 		return nil, s.fail(s.refuse(args[1]))
-	case name == cmdUnexport:
-		var b strings.Builder
-		for _, n := range args[1:] {
-			if v := hc.Env.Get(n); syntax.ValidName(n) && v.IsSet() {
-				fmt.Fprintf(&b, "unset %s; %s=%s;", n, n, quote(v.String()))
-			}
-		}
-		return []string{"eval", b.String()}, nil
 	}
 	switch name {
 	case "eval":
@@ -71,7 +61,12 @@ func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
 	case "set":
 		return s.set(args), nil
 	case "printf":
-		return s.printf(hc, args)
+		if len(args) > 1 && args[1] == "--" {
+			args = slices.Delete(slices.Clone(args), 1, 2)
+		}
+		if len(args) > 1 && (args[1] == "-v" || wide().MatchString(args[1])) {
+			return nil, s.fail(s.refuse("this printf"))
+		}
 	case "[", "test":
 		// The interpreter takes an operand that is like an operator for one.
 		if i := len(args) - 1; len(args) >= 4 && (name == "test" && i == 3 || i == 4) && slices.Contains([]string{"=", "==", "!="}, args[2]) {
@@ -186,32 +181,6 @@ func (s *shell) set(args []string) []string {
 		return []string{":"}
 	}
 	return out
-}
-
-// printf guards the interpreter's, which has no -v.
-func (s *shell) printf(hc interp.HandlerContext, args []string) ([]string, error) {
-	if len(args) > 1 && args[1] == "--" {
-		args = slices.Delete(slices.Clone(args), 1, 2)
-	}
-	into := ""
-	if len(args) > 3 && args[1] == "-v" {
-		into = args[2]
-		args = slices.Delete(slices.Clone(args), 1, 3)
-	}
-	if len(args) > 1 && wide().MatchString(args[1]) {
-		return nil, s.fail(s.refuse("this printf"))
-	}
-	if into == "" {
-		return args, nil
-	}
-	if !syntax.ValidName(into) {
-		return nil, s.fail(s.errorf("%q is not the name of a variable", into))
-	}
-	out, _, err := expand.Format(&expand.Config{Env: hc.Env}, args[1], args[2:])
-	if err != nil {
-		return nil, s.fail(s.errorf("printf: %v", err))
-	}
-	return []string{"eval", into + "=" + quote(out)}, nil
 }
 
 func quote(v string) string { return "'" + strings.ReplaceAll(v, "'", `'\''`) + "'" }
@@ -348,24 +317,12 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 			path = real
 		}
 		return out(filepath.ToSlash(filepath.Clean(path)))
-	case (name == "whoami" || name == "logname") && len(args) == 0, name == "id" && slices.Equal(args, []string{"-un"}):
+	case name == "whoami" && len(args) == 0, name == "id" && slices.Equal(args, []string{"-un"}):
 		u, err := user.Current()
 		if err != nil {
 			return interp.ExitStatus(1)
 		}
 		return out(u.Username[strings.LastIndexByte(u.Username, '\\')+1:])
-	case name == "hostname" && len(args) == 0:
-		h, err := os.Hostname()
-		if err != nil {
-			return interp.ExitStatus(1)
-		}
-		return out(h)
-	case name == "which" && len(args) == 1:
-		path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
-		if err != nil {
-			return interp.ExitStatus(1)
-		}
-		return out(path)
 	case name == "cat":
 		return s.cat(hc, args)
 	}

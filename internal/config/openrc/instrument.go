@@ -18,9 +18,8 @@ const marker = "galley_at_"
 
 // Commands that statements are replaced by. Handlers carry them out.
 const (
-	cmdRefuse   = "__galley_refuse"   // refuse what the argument names
-	cmdNames    = "__galley_names"    // print variables by prefix
-	cmdUnexport = "__galley_unexport" // export -n
+	cmdRefuse = "__galley_refuse" // refuse what the argument names
+	cmdNames  = "__galley_names"  // print variables by prefix
 )
 
 // statement describes a marked simple command.
@@ -266,9 +265,6 @@ func (in *instrumenter) call(c *syntax.CallExpr) {
 		for name := range st.wanted {
 			st.sets = append(st.sets, name)
 		}
-		if c.Args[0].Lit() == "printf" && len(c.Args) > 2 && c.Args[1].Lit() == "-v" {
-			st.sets = append(st.sets, c.Args[2].Lit())
-		}
 	}
 	substitutes := false
 	syntax.Walk(c, func(n syntax.Node) bool {
@@ -299,19 +295,13 @@ func (in *instrumenter) call(c *syntax.CallExpr) {
 // declaration marks export, declare and the like.
 func (in *instrumenter) declaration(s *syntax.Stmt, c *syntax.DeclClause) {
 	st := statement{}
-	for i, a := range c.Args {
+	for _, a := range c.Args {
 		assignedValue(a.Value)
 		switch {
 		case a.Name != nil:
 			st.sets = append(st.sets, a.Name.Value)
 		case a.Value.Lit() == "-n" && c.Variant.Value == "export":
-			args := []string{cmdUnexport}
-			for _, b := range c.Args[i+1:] {
-				if b.Name != nil {
-					args = append(args, b.Name.Value)
-				}
-			}
-			in.replace(s, args...)
+			in.replace(s, cmdRefuse, "export -n")
 			return
 		case a.Value.Lit() == "-f":
 			in.replace(s, ":")
@@ -506,84 +496,51 @@ var prefixPattern = text.Lazy(`\b[A-Z][A-Z0-9]*_`)
 // `compgen -v OS_`, which files use to clear the environment. values says that
 // nothing cuts the values off.
 func listing(s *syntax.Stmt) (prefixes []string, values, ok bool) {
-	commands, ok := pipeline(s)
-	if !ok || len(commands) == 0 || len(commands) == 1 && commands[0].name != "compgen" {
-		return nil, false, false
-	}
-	first, text := commands[0], ""
-	switch first.name {
-	case "set", "env", "printenv":
-		values = true
-	case "export", "declare", "typeset":
-	case "compgen":
-		text = first.text
-	default:
-		return nil, false, false
-	}
-	for _, c := range commands[1:] {
-		if !slices.Contains(filters, c.name) {
+	all := ""
+	for i, c := range pipeline(s) {
+		var b strings.Builder
+		if err := syntax.NewPrinter().Print(&b, c); err != nil || hasCommand(c) {
 			return nil, false, false
 		}
-		text += " " + c.text
-		switch c.name {
-		case "awk", "gawk", "mawk", "cut", "sed":
+		name, text, _ := strings.Cut(b.String(), " ")
+		switch {
+		case i > 0 && !slices.Contains(filters, name), i == 0 && name != "compgen" && c == s:
+			return nil, false, false
+		case i == 0 && slices.Contains([]string{"set", "env", "printenv"}, name):
+			values = true
+		case i == 0 && !slices.Contains([]string{"export", "declare", "typeset", "compgen"}, name):
+			return nil, false, false
+		case slices.Contains([]string{"awk", "gawk", "mawk", "cut", "sed"}, name), strings.Contains(text, "-o"):
 			values = false
-		case "grep", "egrep":
-			values = values && !strings.Contains(c.text, "-o")
+		}
+		if i > 0 || name == "compgen" {
+			all += " " + text
 		}
 	}
-	prefixes = prefixPattern().FindAllString(text, -1)
+	prefixes = prefixPattern().FindAllString(all, -1)
 	return prefixes, values, len(prefixes) > 0
 }
 
-// piped is a command of a pipe: its name, and the text of its arguments.
-type piped struct{ name, text string }
-
-// pipeline takes a pipe of simple commands apart.
-func pipeline(s *syntax.Stmt) ([]piped, bool) {
-	if s.Negated || s.Background || s.Coprocess {
-		return nil, false
+// pipeline takes a pipe apart.
+func pipeline(s *syntax.Stmt) []*syntax.Stmt {
+	if c, ok := s.Cmd.(*syntax.BinaryCmd); ok && c.Op == syntax.Pipe {
+		return append(pipeline(c.X), pipeline(c.Y)...)
 	}
-	for _, red := range s.Redirs {
-		if red.Word == nil || red.Word.Lit() != "/dev/null" {
-			return nil, false
-		}
-	}
-	switch c := s.Cmd.(type) {
-	case *syntax.BinaryCmd:
-		if c.Op != syntax.Pipe {
-			return nil, false
-		}
-		left, ok1 := pipeline(c.X)
-		right, ok2 := pipeline(c.Y)
-		return append(left, right...), ok1 && ok2
-	case *syntax.CallExpr:
-		if len(c.Args) == 0 {
-			return nil, false
-		}
-		text, ok := literals(c)
-		return []piped{{c.Args[0].Lit(), text}}, ok
-	case *syntax.DeclClause:
-		text, ok := literals(c)
-		return []piped{{c.Variant.Value, text}}, ok
-	}
-	return nil, false
+	return []*syntax.Stmt{s}
 }
 
-// literals is all text in a command; false where it would run another.
-func literals(n syntax.Node) (string, bool) {
-	var b strings.Builder
-	ok := true
-	syntax.Walk(n, func(n syntax.Node) bool {
+// hasCommand says whether a statement runs further commands, or writes to
+// another file than /dev/null.
+func hasCommand(s *syntax.Stmt) bool {
+	found := false
+	syntax.Walk(s, func(n syntax.Node) bool {
 		switch n := n.(type) {
-		case *syntax.Lit:
-			b.WriteString(n.Value + " ")
-		case *syntax.SglQuoted:
-			b.WriteString(n.Value + " ")
 		case *syntax.CmdSubst, *syntax.ProcSubst:
-			ok = false
+			found = true
+		case *syntax.Redirect:
+			found = found || n.Word.Lit() != "/dev/null"
 		}
-		return ok
+		return !found
 	})
-	return b.String(), ok
+	return found
 }

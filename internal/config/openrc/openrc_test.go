@@ -65,7 +65,7 @@ func TestRead(t *testing.T) {
 		},
 		{
 			name: "only exported variables count",
-			text: "LOCAL=1\nOS_USERNAME=new\nOS_B=1; export OS_B\nexport OS_C OS_D=2\nOS_C=3\nset -a\nOS_E=4\nset +a\nOS_F=5\ndeclare -x OS_G=6\nexport -n OS_B\n",
+			text: "LOCAL=1\nOS_USERNAME=new\nOS_B=1; export OS_B\nexport OS_C OS_D=2\nOS_C=3\nset -a\nOS_E=4\nset +a\nOS_F=5\ndeclare -x OS_G=6\nunset OS_B\n",
 			env:  map[string]string{"OS_USERNAME": "old"},
 			want: map[string]string{"OS_USERNAME": "new", "OS_C": "3", "OS_D": "2", "OS_E": "4", "OS_G": "6"},
 		},
@@ -182,6 +182,9 @@ func TestNoTerminalToAskOn(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
+		{"export A=1\nexport -n A\n", "rc.sh:2:1: export -n needs a shell"},
+		{"printf -v A x\nexport A\n", "rc.sh:1:1: this printf needs a shell"},
+		{"export A=$(hostname)\n", "rc.sh:1:12: the command hostname needs a shell"},
 		{"export A=1\nexport OS_TOKEN=$(openstack token issue -f value -c id)\n", "rc.sh:2:19: the command openstack needs a shell"},
 		{"curl http://192.0.2.1 | sh\n", "rc.sh:1:1: a pipe"},
 		{"echo x > /etc/passwd\n", "a redirection"},

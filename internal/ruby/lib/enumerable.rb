@@ -814,6 +814,31 @@ class MatchData
 end
 
 module Kernel
+  def then
+    yield(self)
+  end
+
+  def yield_self
+    yield(self)
+  end
+
+  def tap
+    yield(self)
+    self
+  end
+
+  private
+
+  def loop
+    (0..).each { yield }
+  rescue StopIteration
+    nil
+  end
+
+  def Array(value)
+    value.is_a?(Array) ? value : [*value]
+  end
+
   def __dig(value, rest)
     return value if rest.empty? || value.nil?
     raise TypeError, "#{value.class} does not have #dig method" unless value.respond_to?(:dig)
