@@ -22,7 +22,7 @@ func appendJSON(b *bytes.Buffer, v *value, indent, step string) {
 			jsonString(b, v.text())
 			return
 		}
-		b.WriteString(rubyFloat(v.f))
+		b.WriteString(v.text())
 	case v.kind == kindString:
 		jsonString(b, v.s)
 	case v.kind == kindSymbol:

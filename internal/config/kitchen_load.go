@@ -358,7 +358,7 @@ func (c *converter) value(n *yaml11.Node) *value {
 	case yaml11.Bool:
 		v.kind, v.b = kindBool, n.Bool
 	case yaml11.Int:
-		v.kind, v.i, v.big = kindInt, n.Int, n.Big
+		v.kind, v.i = kindInt, n.Int
 	case yaml11.Float:
 		v.kind, v.f, v.s = kindFloat, n.Float, n.Str
 	case yaml11.String:

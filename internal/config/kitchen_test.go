@@ -304,12 +304,12 @@ func TestOrigins(t *testing.T) {
 }
 
 func TestJSONShape(t *testing.T) {
-	p := load(t, "driver:\n  a: ':text'\n  b: :sym\n  c: 1.50\n  d: 1e3\n  e: 12345678901234567890\nplatforms: [{name: p}]\nsuites: [{name: s}]\n")
+	p := load(t, "driver:\n  a: ':text'\n  b: :sym\n  c: 1.50\n  d: 1e3\n  e: 1234567890123456789\nplatforms: [{name: p}]\nsuites: [{name: s}]\n")
 	const driver = `"a": ":text",
       "b": ":sym",
       "c": 1.5,
       "d": "1e3",
-      "e": 12345678901234567890`
+      "e": 1234567890123456789`
 	if text := string(JSON(p.Instances)); !strings.Contains(text, driver) {
 		t.Errorf("got %s", text)
 	}

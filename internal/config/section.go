@@ -102,8 +102,7 @@ func (s Section) Origin(key string) *Origin {
 }
 
 // Data returns everything as map[string]any, []any, string, [Symbol], int64,
-// float64, bool and nil; an integer beyond int64 is a *big.Int. The caller
-// owns it.
+// float64, bool and nil. The caller owns it.
 func (s Section) Data() any { return s.m.data() }
 
 func (s Section) mistake(key string, v *value, want string) error {
@@ -169,9 +168,6 @@ func (s Section) StringList(key string) ([]string, error) {
 func (v *value) number() (float64, bool) {
 	switch v.kind {
 	case kindInt:
-		if v.big != nil {
-			return 0, false
-		}
 		return float64(v.i), true
 	case kindFloat:
 		return v.f, !math.IsNaN(v.f) && !math.IsInf(v.f, 0)

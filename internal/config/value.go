@@ -2,11 +2,10 @@ package config
 
 import (
 	"fmt"
-	"math"
-	"math/big"
 	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // kind is the type of a value, in Ruby's terms.
@@ -54,7 +53,6 @@ type value struct {
 	i    int64
 	f    float64
 	s    string
-	big  *big.Int // an integer that does not fit i
 	list []*value
 	m    *mapping
 	org  *Origin
@@ -190,42 +188,13 @@ func (v *value) text() string {
 	case kindBool:
 		return strconv.FormatBool(v.b)
 	case kindInt:
-		if v.big != nil {
-			return v.big.String()
-		}
 		return strconv.FormatInt(v.i, 10)
 	case kindFloat:
-		return rubyFloat(v.f)
+		return ruby.FormatFloat(v.f)
 	case kindString, kindSymbol:
 		return v.s
 	}
 	return ""
-}
-
-// rubyFloat writes a float as Ruby's Float#to_s does.
-func rubyFloat(f float64) string {
-	switch {
-	case math.IsNaN(f):
-		return "NaN"
-	case math.IsInf(f, 1):
-		return "Infinity"
-	case math.IsInf(f, -1):
-		return "-Infinity"
-	}
-	abs := math.Abs(f)
-	if abs != 0 && (abs < 1e-4 || abs >= 1e16) {
-		s := strconv.FormatFloat(f, 'e', -1, 64)
-		mant, exp, _ := strings.Cut(s, "e")
-		if !strings.Contains(mant, ".") {
-			mant += ".0"
-		}
-		return mant + "e" + exp
-	}
-	s := strconv.FormatFloat(f, 'f', -1, 64)
-	if !strings.Contains(s, ".") {
-		s += ".0"
-	}
-	return s
 }
 
 // data turns the value into plain Go data, see [Section.Data].
@@ -237,9 +206,6 @@ func (v *value) data() any {
 	case kindBool:
 		return v.b
 	case kindInt:
-		if v.big != nil {
-			return new(big.Int).Set(v.big)
-		}
 		return v.i
 	case kindFloat:
 		return v.f
@@ -281,11 +247,6 @@ func fromGo(x any, org *Origin) *value {
 		return &value{kind: kindInt, i: int64(x), org: org}
 	case int64:
 		return &value{kind: kindInt, i: x, org: org}
-	case *big.Int:
-		if x.IsInt64() {
-			return &value{kind: kindInt, i: x.Int64(), org: org}
-		}
-		return &value{kind: kindInt, big: new(big.Int).Set(x), org: org}
 	case float64:
 		return &value{kind: kindFloat, f: x, org: org}
 	case string:

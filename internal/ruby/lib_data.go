@@ -240,9 +240,6 @@ func (y *yamlReader) build(n *yaml11.Node) Value {
 	case yaml11.Bool:
 		return n.Bool
 	case yaml11.Int:
-		if n.Big != nil {
-			y.in.tooBig()
-		}
 		return int(n.Int)
 	case yaml11.Float:
 		return n.Float

@@ -39,7 +39,7 @@ func (in *Interp) tooBig() { in.unsupported("an integer of more than 64 bits") }
 
 func (in *Interp) floatToInt(f float64) int {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		in.raise("FloatDomainError", "%s", formatFloat(f))
+		in.raise("FloatDomainError", "%s", FormatFloat(f))
 	}
 	if math.Abs(f) >= math.MaxInt64 {
 		in.tooBig()

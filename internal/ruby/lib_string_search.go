@@ -145,6 +145,9 @@ func stringSplit(in *Interp, c *call) Value {
 }
 
 func stringBytes(in *Interp, c *call) Value {
+	if c.blk != nil {
+		in.unsupported("String#bytes with a block")
+	}
 	out := in.arr(nil)
 	for _, b := range []byte(c.self.(*String).s) {
 		in.push(out, int(b))

@@ -23,7 +23,7 @@ func plainString(v Value) string {
 	case bool, int:
 		return fmt.Sprint(x)
 	case float64:
-		return formatFloat(x)
+		return FormatFloat(x)
 	case Symbol:
 		return string(x)
 	case *String:
@@ -207,8 +207,8 @@ func inspectString(x *String) string {
 	return b.String()
 }
 
-// formatFloat is Float#to_s.
-func formatFloat(f float64) string {
+// FormatFloat writes a float as Ruby's Float#to_s does.
+func FormatFloat(f float64) string {
 	switch {
 	case math.IsInf(f, 1):
 		return "Infinity"

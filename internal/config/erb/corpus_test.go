@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -88,10 +87,6 @@ func plain(n *yaml11.Node) any {
 	case yaml11.Bool:
 		return n.Bool
 	case yaml11.Int:
-		if n.Big != nil {
-			f, _ := new(big.Float).SetInt(n.Big).Float64()
-			return f
-		}
 		return float64(n.Int)
 	case yaml11.Float:
 		return n.Float

@@ -237,8 +237,6 @@ func text(data any) (string, bool) {
 		return string(d), true
 	case int64, float64:
 		return fmt.Sprint(d), true
-	case fmt.Stringer: // a whole number beyond int64
-		return d.String(), true
 	}
 	return "", false
 }

@@ -417,9 +417,6 @@ func plain(n *yaml11.Node) any {
 	case yaml11.Bool:
 		return n.Bool
 	case yaml11.Int:
-		if n.Big != nil {
-			return n.Big
-		}
 		return n.Int
 	case yaml11.Float:
 		return n.Float

@@ -144,6 +144,10 @@ func refused(n *Node, tag string) error {
 	return wrong(n, "the tag "+tag+" is not allowed: Ruby objects are refused", "")
 }
 
+func unsupported(n *Node, tag string) error {
+	return wrong(n, "the tag "+tag+" is not supported; write the value without it", "")
+}
+
 // scalar gives n the value of a scalar.
 func scalar(n *Node, tag, text string, plain bool) error {
 	if tag == "" && !plain {
@@ -151,9 +155,8 @@ func scalar(n *Node, tag, text string, plain bool) error {
 		return nil
 	}
 	switch {
-	case tag == "!binary", tag == "!!binary":
-		n.Kind, n.Str = String, unbase64(text)
-		return nil
+	case tag == "!binary", tag == "!!binary", tag == "!float", tag == "!!float":
+		return unsupported(n, tag)
 	case tag == "!str", tag == "!str:", tag == "!!str", tag == "!ruby/string":
 		n.Kind, n.Str = String, text
 		return nil
@@ -166,19 +169,15 @@ func scalar(n *Node, tag, text string, plain bool) error {
 	if err := n.tokenize(text); err != nil {
 		return wrong(n, err.Error(), text)
 	}
-	if tag == "!float" || tag == "!!float" {
-		f, ok := rubyFloatOf(n)
-		if !ok {
-			return wrong(n, "not a number, though its tag says so", text)
-		}
-		n.setFloat(f)
-	}
 	return nil
 }
 
 func (c *composer) sequence(n *Node, y *yaml.Node, tag string, depth int) error {
 	if strings.HasPrefix(tag, "!seq:") || strings.HasPrefix(tag, "!ruby/array:") {
 		return refused(n, tag)
+	}
+	if tag == "!omap" || tag == "!!omap" {
+		return unsupported(n, tag)
 	}
 	n.Kind = Sequence
 	for _, x := range y.Content {
@@ -187,23 +186,6 @@ func (c *composer) sequence(n *Node, y *yaml.Node, tag string, depth int) error 
 			return err
 		}
 		n.Items = append(n.Items, item)
-	}
-	if tag == "!omap" || tag == "!!omap" {
-		return ordered(n)
-	}
-	return nil
-}
-
-// ordered turns a list of mappings of one key each into one mapping.
-func ordered(n *Node) error {
-	list := n.Items
-	n.Kind, n.Items = Mapping, nil
-	set := pairs{n: n}
-	for _, x := range list {
-		if x.Kind != Mapping || len(x.Pairs) == 0 {
-			return wrong(x, "an ordered mapping is a list of mappings of one key", "")
-		}
-		set.put(x.Pairs[0].Key, x.Pairs[len(x.Pairs)-1].Value)
 	}
 	return nil
 }
@@ -305,9 +287,6 @@ func idOf(k *Node) (keyID, bool) {
 	case Bool:
 		return keyID{Bool, strconv.FormatBool(k.Bool)}, true
 	case Int:
-		if k.Big != nil {
-			return keyID{Int, k.Big.String()}, true
-		}
 		return keyID{Int, strconv.FormatInt(k.Int, 10)}, true
 	case Float:
 		return keyID{Float, strconv.FormatFloat(k.Float, 'g', -1, 64)}, k.Float == k.Float
@@ -319,25 +298,6 @@ func idOf(k *Node) (keyID, bool) {
 	return keyID{}, false
 }
 
-// few is the number of entries up to which they are searched one by one.
-const few = 8
-
-func (p *pairs) find(id keyID) (int, bool) {
-	if p.at != nil {
-		i, ok := p.at[id]
-		return i, ok
-	}
-	for i := range p.n.Pairs {
-		k := p.n.Pairs[i].Key
-		if k.Kind == id.kind && (k.Kind != String && k.Kind != Symbol || k.Str == id.text) {
-			if x, ok := idOf(k); ok && x == id {
-				return i, true
-			}
-		}
-	}
-	return 0, false
-}
-
 // put assigns; dup says that the key was written before, in line first, and
 // not only merged.
 func (p *pairs) put(k, v *Node) (first int, dup bool) {
@@ -346,7 +306,7 @@ func (p *pairs) put(k, v *Node) (first int, dup bool) {
 		p.n.Pairs = append(p.n.Pairs, Pair{k, v})
 		return 0, false
 	}
-	if i, known := p.find(id); known {
+	if i, known := p.at[id]; known {
 		old := p.n.Pairs[i].Key
 		p.n.Pairs[i].Value = v
 		dup = !p.merged[id]
@@ -354,17 +314,10 @@ func (p *pairs) put(k, v *Node) (first int, dup bool) {
 		return old.Line, dup
 	}
 	p.n.Pairs = append(p.n.Pairs, Pair{k, v})
-	switch {
-	case p.at != nil:
-		p.at[id] = len(p.n.Pairs) - 1
-	case len(p.n.Pairs) > few:
-		p.at = make(map[keyID]int, 2*few)
-		for i := range p.n.Pairs {
-			if x, ok := idOf(p.n.Pairs[i].Key); ok {
-				p.at[x] = i
-			}
-		}
+	if p.at == nil {
+		p.at = map[keyID]int{}
 	}
+	p.at[id] = len(p.n.Pairs) - 1
 	return 0, false
 }
 

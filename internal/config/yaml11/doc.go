@@ -18,6 +18,8 @@
 //     refused, Psych stops before it;
 //   - a tab and the line ends of Unicode (NEL, LS, PS) count as white space in
 //     a few more or fewer places;
+//   - the tags !binary, !float and !omap, integers of more than 64 bits and
+//     fractions in base 60 are refused;
 //   - a byte order mark is passed over with a warning, Psych misreads what
 //     follows it.
 //

@@ -1,10 +1,8 @@
 package yaml11
 
 import (
-	"encoding/base64"
 	"errors"
 	"math"
-	"math/big"
 	"strconv"
 	"strings"
 	"unicode"
@@ -22,9 +20,7 @@ var (
 	reSex  = text.Lazy(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}$`)
 	reSexF = text.Lazy(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}\.[0-9_]*$`)
 	reFlt  = text.Lazy(`^[-+]?([0-9][0-9_,]*)?\.[0-9]*([eE][-+][0-9]+)?$`)
-	// reFloat is what Kernel#Float accepts, but for hexadecimal.
-	reFloat = text.Lazy(`^[-+]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][-+]?\d+(?:_\d+)*)?$`)
-	reInt   = text.Lazy(`^[-+]?(?:0b[01_,]+|0[0-7_,]+|(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)|0x[0-9a-fA-F_,]+)$`)
+	reInt  = text.Lazy(`^[-+]?(?:0b[01_,]+|0[0-7_,]+|(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)|0x[0-9a-fA-F_,]+)$`)
 )
 
 // errDate is the refusal of dates and times, which Test Kitchen does not
@@ -63,18 +59,9 @@ func (n *Node) tokenize(s string) error {
 			n.Str = s[1:]
 		}
 	case reSex().MatchString(s):
-		sum := new(big.Int)
-		for i, part := range strings.Split(s, ":") {
-			v := rubyToI(part)
-			sum.Add(sum, v.Mul(v, big.NewInt(sixty(i))))
-		}
-		n.setInt(sum)
+		return n.baseSixty(s)
 	case reSexF().MatchString(s):
-		sum := 0.0
-		for i, part := range strings.Split(s, ":") {
-			sum += rubyToF(part) * float64(sixty(i))
-		}
-		n.setFloat(sum)
+		return errSixty
 	case reFlt().MatchString(s):
 		if s == "." || s == "+." || s == "-." {
 			return nil
@@ -145,24 +132,23 @@ func (n *Node) word(s string) {
 
 func (n *Node) setFloat(f float64) { n.Kind, n.Float = Float, f }
 
-func (n *Node) setInt(v *big.Int) {
-	n.Kind = Int
-	if v.IsInt64() {
-		n.Int = v.Int64()
-	} else {
-		n.Big = v
-	}
-}
+var (
+	errSixty = errors.New("a number in base 60 of this form is not supported; put it in quotes")
+	errLarge = errors.New("an integer of more than 64 bits is not supported; put it in quotes")
+)
 
-// sixty is Psych's weight of the i-th part: hours first, whatever follows.
-func sixty(i int) int64 {
-	switch i {
-	case 0:
-		return 3600
-	case 1:
-		return 60
+// baseSixty reads 1:30 and 1:30:15, hours first, whatever follows.
+func (n *Node) baseSixty(s string) error {
+	weight := []int64{3600, 60, 1}
+	n.Kind, n.Int = Int, 0
+	for i, part := range strings.Split(s, ":") {
+		v, err := strconv.ParseInt(part, 10, 32)
+		if err != nil {
+			return errSixty
+		}
+		n.Int += v * weight[i]
 	}
-	return 1
+	return nil
 }
 
 func (n *Node) float(s string) error {
@@ -182,17 +168,7 @@ func (n *Node) float(s string) error {
 var ungroup = strings.NewReplacer(",", "", "_", "")
 
 func (n *Node) integer(s string) error {
-	if s[0] != '0' && len(s) < 18 {
-		if i, err := strconv.ParseInt(s, 10, 64); err == nil && s[0] >= '0' {
-			n.Kind, n.Int = Int, i
-			return nil
-		}
-	}
 	t := ungroup.Replace(s)
-	// A long row of digits costs more than it can be worth.
-	if len(t) > 4096 {
-		return errors.New("a number of too many digits")
-	}
 	neg := strings.HasPrefix(t, "-")
 	t = strings.TrimLeft(t, "+-")
 	base := 10
@@ -204,99 +180,16 @@ func (n *Node) integer(s string) error {
 	case len(t) > 1 && t[0] == '0':
 		t, base = t[1:], 8
 	}
-	v, ok := new(big.Int).SetString(t, base)
-	if !ok {
+	if neg {
+		t = "-" + t
+	}
+	v, err := strconv.ParseInt(t, base, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return errLarge
+	case err != nil:
 		return errors.New("not a number, though it begins like one; put it in quotes")
 	}
-	if neg {
-		v.Neg(v)
-	}
-	n.setInt(v)
+	n.Kind, n.Int = Int, v
 	return nil
-}
-
-// rubyToI is String#to_i for text of a sign, digits and underscores: a
-// doubled or trailing underscore ends the number.
-func rubyToI(s string) *big.Int {
-	neg := strings.HasPrefix(s, "-")
-	s = strings.TrimLeft(s, "+-")
-	if i := strings.Index(s, "__"); i >= 0 {
-		s = s[:i]
-	}
-	if len(s) > 4096 {
-		s = s[:4096]
-	}
-	v, ok := new(big.Int).SetString(strings.ReplaceAll(s, "_", ""), 10)
-	if !ok {
-		return new(big.Int)
-	}
-	if neg {
-		v.Neg(v)
-	}
-	return v
-}
-
-// rubyToF is String#to_f for text of a sign, digits, underscores and a dot.
-func rubyToF(s string) float64 {
-	if i := strings.Index(s, "__"); i >= 0 {
-		s = s[:i]
-	}
-	whole, frac, dotted := strings.Cut(s, ".")
-	if strings.HasSuffix(whole, "_") || strings.HasPrefix(frac, "_") {
-		dotted = false
-	}
-	t := strings.ReplaceAll(whole, "_", "")
-	if dotted && frac != "" {
-		t += "." + strings.ReplaceAll(frac, "_", "")
-	}
-	f, err := strconv.ParseFloat(t, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0
-	}
-	return f
-}
-
-// rubyFloatOf is Kernel#Float for what a tagged scalar may hold.
-func rubyFloatOf(n *Node) (float64, bool) {
-	switch n.Kind {
-	case Int:
-		if n.Big != nil {
-			f, _ := new(big.Float).SetInt(n.Big).Float64()
-			return f, true
-		}
-		return float64(n.Int), true
-	case Float:
-		return n.Float, true
-	case String:
-		t := strings.TrimSpace(n.Str)
-		if !reFloat().MatchString(t) {
-			return 0, false
-		}
-		f, err := strconv.ParseFloat(strings.ReplaceAll(t, "_", ""), 64)
-		return f, err == nil || errors.Is(err, strconv.ErrRange)
-	}
-	return 0, false
-}
-
-// unbase64 decodes as Ruby's unpack("m"): other characters are skipped.
-func unbase64(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '+', c == '/':
-			b.WriteByte(c)
-		case c == '=':
-			i = len(s)
-		}
-	}
-	t := b.String()
-	if len(t)%4 == 1 {
-		t = t[:len(t)-1]
-	}
-	out, err := base64.RawStdEncoding.DecodeString(t)
-	if err != nil {
-		return ""
-	}
-	return string(out)
 }

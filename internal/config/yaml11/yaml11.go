@@ -3,7 +3,6 @@ package yaml11
 import (
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -41,8 +40,6 @@ type Node struct {
 	Bool  bool
 	Int   int64
 	Float float64
-	// Big is an integer that does not fit Int, else nil.
-	Big *big.Int
 	// Str is the text of a String, the name of a Symbol.
 	Str string
 	// Items are the elements of a Sequence.

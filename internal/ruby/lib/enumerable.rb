@@ -18,8 +18,9 @@ module Enumerable
   end
 
   def inject(*args, &block)
-    op = args.pop if args.size == 2 || !block
-    raise TypeError, "#{op.inspect} is not a symbol nor a string" unless block || op.is_a?(Symbol) || op.is_a?(String)
+    named = args.size == 2 || args.size == 1 && !block
+    op = args.pop if named
+    raise TypeError, "#{op.inspect} is not a symbol nor a string" unless !named || op.is_a?(Symbol) || op.is_a?(String)
     acc = args[0]
     started = !args.empty?
     each_entry do |x|
@@ -100,6 +101,7 @@ module Enumerable
   end
 
   def detect(&block)
+    return to_enum(:detect) unless block
     find(&block)
   end
 
@@ -448,8 +450,8 @@ class Hash
     list[0].is_a?(Hash) ? list[0].dup : ([] + list[0]).to_h
   end
 
-  def to_h(&block)
-    block ? to_a.to_h(&block) : self
+  def to_h
+    block_given? ? map { |k, v| yield(k, v) }.to_h : self
   end
 
   def dig(key, *rest)
@@ -536,6 +538,7 @@ class Hash
   end
 
   def transform_keys(names = {})
+    __hash(names)
     return to_enum(:transform_keys) if names.empty? && !block_given?
     out = {}
     each { |k, v| out[names.fetch(k) { block_given? ? yield(k) : k }] = v }
@@ -660,7 +663,7 @@ class String
   end
 
   def each_line(chomp: false, &block)
-    return to_enum(:each_line, chomp: chomp) unless block
+    return chomp ? to_enum(:each_line, chomp: true) : to_enum(:each_line) unless block
     lines(chomp: chomp).each(&block)
     self
   end
@@ -688,6 +691,7 @@ class String
   end
 
   def tr(from, to)
+    from, to = __str(from), __str(to)
     negated = from.size > 1 && from.start_with?('^')
     from, to = __characters(negated ? from[1..-1] : from), __characters(to)
     gsub(/./m) do |c|
