@@ -38,44 +38,30 @@ func (in *Interp) mayExec(what, cmd string) {
 		"if you trust the file, run `galley trust "+file+"`, or allow commands with --allow-exec or GALLEY_RUBY_EXEC=1")
 }
 
-// runCommand runs a command to its end, with the program's environment and directory.
-func (in *Interp) runCommand(cmd *exec.Cmd) (stdout, stderr string, code int, err error) {
+// runCommand runs a command to its end, with the program's environment and
+// directory, and returns its output and exit status.
+func (in *Interp) runCommand(line string) (stdout string, code int, err error) {
 	ctx, cancel := context.WithDeadline(in.ctx, in.deadline)
 	defer cancel()
-	cmd.Env = in.env.Environ()
-	cmd.Dir = in.dir
-	room := in.limits.Memory - in.bytes
-	out, errs := &capped{room: room}, &capped{room: room}
-	cmd.Stdout, cmd.Stderr = out, errs
-	cmd.WaitDelay = 2 * time.Second
-	if err := cmd.Start(); err != nil {
-		return "", "", 127, err
-	}
-	done := make(chan struct{})
-	go func() {
-		select {
-		case <-ctx.Done():
-			_ = killGroup(cmd)
-		case <-done:
-		}
-	}()
-	err = cmd.Wait()
-	close(done)
-	if cerr := ctx.Err(); cerr != nil {
-		if in.ctx.Err() != nil {
-			panic(in.ctxError(in.ctx.Err()))
-		}
-		in.limit("a command ran for too long")
-	}
-	if out.over || errs.over {
-		in.limit("a command's output is too large")
-	}
-	in.alloc(out.Len() + errs.Len())
+	cmd := shellCommand(ctx, line)
+	cmd.Env, cmd.Dir, cmd.WaitDelay = in.env.Environ(), in.dir, 2*time.Second
+	cmd.Cancel = func() error { return killGroup(cmd) }
+	out := &capped{room: in.limits.Memory - in.bytes}
+	cmd.Stdout = out
+	err = cmd.Run()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return out.String(), errs.String(), exit.ExitCode(), nil
+	switch {
+	case in.ctx.Err() != nil:
+		panic(in.ctxError(in.ctx.Err()))
+	case ctx.Err() != nil:
+		in.limit("a command ran for too long")
+	case out.over:
+		in.limit("a command's output is too large")
+	case errors.As(err, &exit):
+		code, err = exit.ExitCode(), nil
 	}
-	return out.String(), errs.String(), 0, err
+	in.alloc(out.Len())
+	return out.String(), code, err
 }
 
 // capped collects output up to a limit.
@@ -93,30 +79,22 @@ func (c *capped) Write(p []byte) (int, error) {
 	return c.Buffer.Write(p)
 }
 
-func (in *Interp) setStatus(code int) {
-	o := &Object{class: in.classes["Process::Status"], data: code}
-	in.status = o
-}
-
 // backtick is `cmd`.
 func (in *Interp) backtick(cmd string) Value {
 	in.mayExec("backticks", cmd)
-	out, _, code, err := in.runCommand(shellCommand(cmd))
+	out, code, err := in.runCommand(cmd)
 	// without anything for a shell to do, a missing program is an exception
 	if err != nil || code == 127 && !strings.ContainsAny(cmd, "*?{}[]<>()~&|\\$;'`\"\n#=%") {
-		in.throw(in.newException("Errno::ENOENT", errnoText("Errno::ENOENT")+" - "+cmd))
+		name, _, _ := strings.Cut(strings.TrimSpace(cmd), " ")
+		in.raise("Errno::ENOENT", "%s - %s", errnoText("Errno::ENOENT"), name)
 	}
-	in.setStatus(code)
+	in.status = &Object{class: in.classes["Process::Status"], data: code}
 	return in.str(out)
 }
 
 func statusMethods() []builtin {
 	return []builtin{
-		{"success?", 0, 0, statusSuccess},
-		{"exitstatus", 0, 0, statusExit},
+		{"success?", 0, 0, func(_ *Interp, c *call) Value { return c.self.(*Object).data == 0 }},
+		{"exitstatus", 0, 0, func(_ *Interp, c *call) Value { return c.self.(*Object).data }},
 	}
 }
-
-func statusSuccess(_ *Interp, c *call) Value { return c.self.(*Object).data == 0 }
-
-func statusExit(_ *Interp, c *call) Value { return c.self.(*Object).data }

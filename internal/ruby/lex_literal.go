@@ -1,16 +1,14 @@
 package ruby
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // numberSyntax is a number, and what may follow one that is not read here.
-var numberSyntax = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[0-9][0-9_]*(\.[0-9][0-9_]*)?)([a-zA-Z0-9]*)`)
-})
+var numberSyntax = text.Lazy(`^(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[0-9][0-9_]*(\.[0-9][0-9_]*)?)([a-zA-Z0-9]*)`)
 
 func (p *parser) lexNumber(t token) token {
 	m := numberSyntax().FindStringSubmatch(p.src[t.pos:])

@@ -25,7 +25,7 @@ func kernelMethods() []builtin {
 		{"itself", 0, 0, self},
 		{"freeze", 0, 0, objectFreeze},
 		{"frozen?", 0, 0, func(_ *Interp, c *call) Value { return isFrozen(c.self) }},
-		{"dup clone", 0, 1, objectDup},
+		{"dup clone", 0, 0, objectDup},
 		{"is_a? kind_of?", 1, 1, func(in *Interp, c *call) Value { return in.isA(c.self, in.argClass(c.args[0])) }},
 		{"respond_to?", 1, 2, objectRespondTo},
 		{"send __send__ public_send", 1, -1, objectSend},
@@ -163,9 +163,6 @@ func objectFreeze(_ *Interp, c *call) Value {
 
 func objectDup(in *Interp, c *call) Value {
 	frozen := isFrozen(c.self) && c.name == "clone"
-	if v, given := flag(c.kwargs(), "freeze"); given {
-		frozen = v && frozen
-	}
 	switch x := c.self.(type) {
 	case *String:
 		s := in.str(x.s)
@@ -222,27 +219,14 @@ func (in *Interp) print(s string) {
 	}
 }
 
-func (in *Interp) puts(args []Value) {
-	if len(args) == 0 {
-		in.print("\n")
-	}
-	for _, a := range args {
-		if arr, ok := a.(*Array); ok {
-			if in.enter(arr) {
-				if len(arr.a) > 0 {
-					in.puts(arr.a)
-				}
-				in.leave(arr)
-			}
-			continue
-		}
-		in.print(strings.TrimSuffix(in.toS(a), "\n") + "\n")
-	}
-}
-
 func kernelPuts(in *Interp, c *call) Value {
 	c.kwargs()
-	in.puts(c.args)
+	if len(c.args) == 0 {
+		in.print("\n")
+	}
+	for _, a := range in.flatten(nil, NewArray(c.args...), -1) {
+		in.print(strings.TrimSuffix(in.toS(a), "\n") + "\n")
+	}
 	return nil
 }
 

@@ -97,33 +97,23 @@ func hostname(in *Interp, _ *call) Value {
 }
 
 func rubyPlatform() string {
-	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686"}[runtime.GOARCH]
-	switch runtime.GOOS {
+	switch arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686"}[runtime.GOARCH]; runtime.GOOS {
 	case "darwin":
-		return map[bool]string{true: "arm64", false: arch}[arch == "aarch64"] + "-darwin23"
+		return strings.Replace(arch, "aarch64", "arm64", 1) + "-darwin23"
 	case "windows":
-		return "x64-mingw-ucrt"
+		return "x64-mingw32"
+	default:
+		return arch + "-" + runtime.GOOS
 	}
-	return arch + "-" + runtime.GOOS
 }
 
 // rbConfig is RbConfig::CONFIG with the entries that tell the platform.
 func rbConfig() *Hash {
 	cpu, system, _ := strings.Cut(rubyPlatform(), "-")
-	if runtime.GOOS == "windows" {
-		system = "mingw32"
-	}
 	h := NewHash()
-	for _, p := range [][2]string{
-		{"host_os", system},
-		{"target_os", strings.TrimRight(system, "0123456789")},
-		{"host_cpu", cpu},
-		{"target_cpu", cpu},
-		{"arch", rubyPlatform()},
-		{"ruby_version", "3.1.0"},
-		{"ruby_install_name", "ruby"},
-	} {
-		h.Set(NewString(p[0]), NewString(p[1]))
-	}
+	h.Set(NewString("host_os"), NewString(system))
+	h.Set(NewString("target_os"), NewString(strings.TrimRight(system, "0123456789")))
+	h.Set(NewString("host_cpu"), NewString(cpu))
+	h.Set(NewString("arch"), NewString(rubyPlatform()))
 	return h
 }

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // numberMethods are those of Integer and Float.
@@ -234,9 +234,7 @@ func integerTimes(in *Interp, c *call) Value {
 
 // formatSyntax is a directive of a format: its name, flags, width, precision and
 // letter; or %{name}; or another %, which is refused.
-var formatSyntax = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`%(?:<(\w+)>)?([-+ 0]*)(\d{0,4}(?:\.\d{1,4})?)([a-zA-Z%])|%\{(\w+)\}|%`)
-})
+var formatSyntax = text.Lazy(`%(?:<(\w+)>)?([-+ 0]*)(\d{0,4}(?:\.\d{1,4})?)([a-zA-Z%])|%\{(\w+)\}|%`)
 
 // sprintf is format. The directives are those of Go's, but for details of %s.
 func (in *Interp) sprintf(format string, args []Value) string {

@@ -201,17 +201,12 @@ func (p *parser) unary() node {
 	return &rangeNode{pos, nil, p.binary(1), t.s == "..."}
 }
 
-// negative reads a number after a minus sign; -2 ** 2 is -(2 ** 2).
+// negative reads a number after a minus sign.
 func (p *parser) negative(pos at) node {
 	num := p.tok
 	p.advance()
 	if p.isOp("**") {
-		power := at(p.tok.pos)
-		p.advance()
-		n := &callNode{
-			at: power, recv: &litNode{pos, num.val}, name: "**", args: []node{p.binary(precPower)}, parens: true,
-		}
-		return &callNode{at: pos, recv: n, name: "-@", parens: true}
+		p.unsupported(int(pos), "a negative number before **")
 	}
 	lit := &litNode{at: pos}
 	switch v := num.val.(type) {

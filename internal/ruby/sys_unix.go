@@ -3,6 +3,7 @@
 package ruby
 
 import (
+	"context"
 	"errors"
 	"os/exec"
 	"syscall"
@@ -19,16 +20,11 @@ func isErrno(err error, name string) bool {
 }
 
 // shellCommand runs a command line as Ruby's backticks do.
-func shellCommand(line string) *exec.Cmd {
-	c := exec.Command("/bin/sh", "-c", line) //nolint:noctx // the caller kills its process group
+func shellCommand(ctx context.Context, line string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "/bin/sh", "-c", line)
 	// its own group, so that the whole pipeline ends with it
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return c
 }
 
-func killGroup(c *exec.Cmd) error {
-	if c.Process == nil {
-		return nil
-	}
-	return syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-}
+func killGroup(c *exec.Cmd) error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // anyToS is the to_s that every object has, with its address.
@@ -141,33 +143,14 @@ func (in *Interp) inspectObject(v Value) string {
 }
 
 func inspectSymbol(s string) string {
-	if symbolIsPlain(s) {
+	if isOperatorName(s) || utf8.ValidString(s) && plainSymbol().MatchString(s) {
 		return ":" + s
 	}
 	return ":" + inspectString(&String{s: s})
 }
 
-func symbolIsPlain(s string) bool {
-	if isOperatorName(s) {
-		return true
-	}
-	t := strings.TrimPrefix(strings.TrimPrefix(s, "@"), "@")
-	if t == s {
-		t = strings.TrimPrefix(s, "$")
-	}
-	if t == s && t != "" && strings.IndexByte("?!=", t[len(t)-1]) >= 0 {
-		t = t[:len(t)-1]
-	}
-	if t == "" || isDigit(t[0]) || !utf8.ValidString(t) {
-		return false
-	}
-	for i := 0; i < len(t); i++ {
-		if !isIdentChar(t[i]) {
-			return false
-		}
-	}
-	return true
-}
+// plainSymbol is a symbol that needs no quotes.
+var plainSymbol = text.Lazy(`^(?:@{0,2}|\$)[A-Za-z_\x{80}-\x{10ffff}][\w\x{80}-\x{10ffff}]*$|^[A-Za-z_\x{80}-\x{10ffff}][\w\x{80}-\x{10ffff}]*[?!=]?$`)
 
 // inspectEscape gives the escape of a byte that has one.
 func inspectEscape(c byte) string {
