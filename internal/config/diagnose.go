@@ -171,26 +171,14 @@ func (d *Diagnosis) loaderPart(r *redactor) *value {
 // stringified makes every key a string, as the output of Test Kitchen has
 // them.
 func stringified(v *value) *value {
-	switch v.kind {
-	case kindMap:
-		m := &mapping{entries: make([]entry, 0, v.m.len())}
-		for _, e := range v.m.entries {
-			if e.bad != 0 {
-				e.name = strings.Trim(e.name, `"`)
-			}
-			e.sym, e.bad = false, 0
-			e.val = stringified(e.val)
-			m.put(e)
+	out, _ := v.withKeys(func(e *entry) error {
+		if e.bad != 0 {
+			e.name = strings.Trim(e.name, `"`)
 		}
-		return mapValue(m, v.org)
-	case kindList:
-		out := &value{kind: kindList, org: v.org}
-		for _, x := range v.list {
-			out.list = append(out.list, stringified(x))
-		}
-		return out
-	}
-	return v
+		e.sym, e.bad = false, 0
+		return nil
+	})
+	return out
 }
 
 // plugins lists the plug-ins that the instances use.

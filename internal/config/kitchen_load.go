@@ -93,19 +93,6 @@ func (l *loader) close() {
 
 func (l *loader) files() []*configFile { return []*configFile{&l.global, &l.main, &l.local} }
 
-// either returns the option or the first variable that is not empty.
-func (l *loader) either(option string, names ...string) (string, bool) {
-	if option != "" {
-		return option, true
-	}
-	for _, n := range names {
-		if v := l.env.Get(n); v != "" {
-			return v, true
-		}
-	}
-	return "", false
-}
-
 func sameDir(a, b string) bool {
 	x, err := os.Stat(a)
 	if err != nil {
@@ -122,54 +109,48 @@ func exists(p string) bool {
 
 // find decides which files are meant (Test Kitchen: Loader::YAML).
 func (l *loader) find() error {
-	path, named := l.either(l.opts.File, "KITCHEN_YAML", "KITCHEN_YML")
-	if named {
-		path = absolute(path, l.root, l.home)
-	} else {
-		plain, dotted := filepath.Join(l.root, "kitchen.yml"), filepath.Join(l.root, ".kitchen.yml")
-		path = plain
-		if exists(dotted) {
-			if exists(plain) {
-				return &Error{
-					Msg:    "both kitchen.yml and .kitchen.yml are in " + l.root,
-					Advice: "keep kitchen.yml and move the content of the other into it",
-				}
-			}
-			path = dotted
-		}
+	path, err := l.pick(l.opts.File, "KITCHEN", filepath.Join(l.root, "kitchen.yml"), "keep kitchen.yml and move the content of the other into it")
+	if err != nil {
+		return err
 	}
 	l.main = l.file("project", path)
 
-	path, named = l.either(l.opts.LocalFile, "KITCHEN_LOCAL_YAML", "KITCHEN_LOCAL_YML")
-	if named {
-		path = absolute(path, l.root, l.home)
-	} else {
-		dir, base := filepath.Split(l.main.path)
-		// Ruby's File.extname of ".kitchen" is empty, filepath.Ext's is not.
-		ext := filepath.Ext(strings.TrimPrefix(base, "."))
-		base = strings.TrimPrefix(strings.TrimSuffix(base, ext)+".local"+ext, ".")
-		plain, dotted := filepath.Join(dir, base), filepath.Join(dir, "."+base)
-		path = plain
-		if exists(dotted) {
-			if exists(plain) {
-				return &Error{
-					Msg:    fmt.Sprintf("both %s and .%s are in %s", base, base, filepath.Clean(dir)),
-					Advice: "keep one of them, or name one in KITCHEN_LOCAL_YAML",
-				}
-			}
-			path = dotted
-		}
+	dir, base := filepath.Split(l.main.path)
+	// Ruby's File.extname of ".kitchen" is empty, filepath.Ext's is not.
+	ext := filepath.Ext(strings.TrimPrefix(base, "."))
+	base = strings.TrimPrefix(strings.TrimSuffix(base, ext)+".local"+ext, ".")
+	path, err = l.pick(l.opts.LocalFile, "KITCHEN_LOCAL", filepath.Join(dir, base), "keep one of them, or name one in KITCHEN_LOCAL_YAML")
+	if err != nil {
+		return err
 	}
 	l.local = l.file("local", path)
 
-	path, named = l.either(l.opts.GlobalFile, "KITCHEN_GLOBAL_YAML", "KITCHEN_GLOBAL_YML")
-	if named {
-		path = absolute(path, l.root, l.home)
-	} else {
-		path = filepath.Join(l.home, ".kitchen", "config.yml")
+	if path, err = l.pick(l.opts.GlobalFile, "KITCHEN_GLOBAL", filepath.Join(l.home, ".kitchen", "config.yml"), ""); err != nil {
+		return err
 	}
 	l.global = l.file("global", path)
 	return nil
+}
+
+// pick returns the file that the option names, or the first of the variables
+// NAME_YAML and NAME_YML that is not empty; else the plain one, or the one whose
+// name begins with a dot. advice is what to do where both are there, "" where
+// the second is not looked for.
+func (l *loader) pick(option, name, plain, advice string) (string, error) {
+	for _, path := range []string{option, l.env.Get(name + "_YAML"), l.env.Get(name + "_YML")} {
+		if path != "" {
+			return absolute(path, l.root, l.home), nil
+		}
+	}
+	dir, base := filepath.Split(plain)
+	dotted := filepath.Join(dir, "."+base)
+	switch {
+	case advice == "" || !exists(dotted):
+		return plain, nil
+	case exists(plain):
+		return "", &Error{Msg: fmt.Sprintf("both %s and .%s are in %s", base, base, filepath.Clean(dir)), Advice: advice}
+	}
+	return dotted, nil
 }
 
 func (l *loader) file(role, path string) configFile {
@@ -489,44 +470,19 @@ func notMapping(v *value, path, why string) *Error {
 
 // symbolized makes every key a symbol; with that, "name" and ":name" are one.
 func symbolized(m *mapping) (*mapping, error) {
-	out := &mapping{entries: make([]entry, 0, len(m.entries))}
-	for _, e := range m.entries {
+	v, err := mapValue(m, nil).withKeys(func(e *entry) error {
 		if e.bad != 0 {
 			err := &Error{Msg: fmt.Sprintf("the key %s is %s, and keys have to be strings", e.name, e.bad-1), Advice: "put it in quotes"}
 			if e.org != nil {
 				err.File, err.Line, err.Column = e.org.File, e.org.Line, e.org.Column
 			}
-			return nil, err
+			return err
 		}
 		e.sym = false
-		v, err := symbolizedValue(e.val)
-		if err != nil {
-			return nil, err
-		}
-		e.val = v
-		out.put(e)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
-}
-
-func symbolizedValue(v *value) (*value, error) {
-	switch v.kind {
-	case kindMap:
-		m, err := symbolized(v.m)
-		if err != nil {
-			return nil, err
-		}
-		return mapValue(m, v.org), nil
-	case kindList:
-		out := &value{kind: kindList, org: v.org, list: make([]*value, len(v.list))}
-		for i, x := range v.list {
-			c, err := symbolizedValue(x)
-			if err != nil {
-				return nil, err
-			}
-			out.list[i] = c
-		}
-		return out, nil
-	}
-	return v, nil
+	return v.m, nil
 }

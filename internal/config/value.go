@@ -182,6 +182,36 @@ func stringValue(s string, org *Origin) *value { return &value{kind: kindString,
 
 func mapValue(m *mapping, org *Origin) *value { return &value{kind: kindMap, m: m, org: org} }
 
+// withKeys is a copy with what change makes of the keys of its mappings, at any
+// depth.
+func (v *value) withKeys(change func(*entry) error) (*value, error) {
+	switch v.kind {
+	case kindMap:
+		m := &mapping{entries: make([]entry, 0, v.m.len())}
+		for _, e := range v.m.entries {
+			err := change(&e)
+			if err == nil {
+				e.val, err = e.val.withKeys(change)
+			}
+			if err != nil {
+				return nil, err
+			}
+			m.put(e)
+		}
+		return mapValue(m, v.org), nil
+	case kindList:
+		out := &value{kind: kindList, org: v.org, list: make([]*value, len(v.list))}
+		for i, x := range v.list {
+			var err error
+			if out.list[i], err = x.withKeys(change); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	return v, nil
+}
+
 // text is Ruby's to_s of a scalar.
 func (v *value) text() string {
 	switch v.kind {
