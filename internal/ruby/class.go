@@ -15,9 +15,8 @@ type Class struct {
 	builtin  map[string]*method // shared, never changed
 	sbuiltin map[string]*method // singleton methods of the same kind
 	meta     *Class             // singleton methods that the program defined
-	includes []*Class
+	include  *Class
 	consts   map[string]Value
-	order    []string // names of the constants
 	ivars    map[string]Value
 }
 
@@ -28,35 +27,15 @@ func (c *Class) Name() string { return c.name }
 // match first.
 func (c *Class) ancestors() []*Class {
 	var out []*Class
-	var add func(k *Class)
-	add = func(k *Class) {
-		if slices.Contains(out, k) {
-			return
-		}
-		out = append(out, k)
-		for _, m := range slices.Backward(k.includes) {
-			add(m)
-		}
-	}
 	for k := c; k != nil; k = k.super {
-		add(k)
+		if out = append(out, k); k.include != nil {
+			out = append(out, k.include)
+		}
 	}
 	return out
 }
 
-func (c *Class) isA(other *Class) bool {
-	for k := c; k != nil; k = k.super {
-		if k == other {
-			return true
-		}
-		for _, m := range k.includes {
-			if m.isA(other) {
-				return true
-			}
-		}
-	}
-	return false
-}
+func (c *Class) isA(other *Class) bool { return slices.Contains(c.ancestors(), other) }
 
 // lookup finds an instance method.
 func (c *Class) lookup(name string) *method {
@@ -64,10 +43,11 @@ func (c *Class) lookup(name string) *method {
 		if m := k.own(name); m != nil {
 			return m
 		}
-		for _, i := range slices.Backward(k.includes) {
-			if m := i.lookup(name); m != nil {
-				return m
-			}
+		if k.include == nil {
+			continue
+		}
+		if m := k.include.own(name); m != nil {
+			return m
 		}
 	}
 	return nil
@@ -132,10 +112,7 @@ func (in *Interp) boot() {
 	in.classes = make(map[string]*Class, len(lib.defs))
 	for i, d := range lib.defs {
 		c := &Class{name: d.name, isModule: d.module, builtin: lib.methods[i], sbuiltin: lib.class[i]}
-		c.super = in.classes[d.super]
-		if d.include != "" {
-			c.includes = []*Class{in.classes[d.include]}
-		}
+		c.super, c.include = in.classes[d.super], in.classes[d.include]
 		in.classes[d.name] = c
 	}
 	in.cObject, in.cModule, in.cClass = in.classes["Object"], in.classes["Module"], in.classes["Class"]

@@ -12,9 +12,6 @@ func (in *Interp) defConst(c *Class, name string, v Value) {
 	if c.consts == nil {
 		c.consts = map[string]Value{}
 	}
-	if _, ok := c.consts[name]; !ok {
-		c.order = append(c.order, name)
-	}
 	c.consts[name] = v
 	if k, ok := v.(*Class); ok && k.name == "" {
 		k.name = in.scopedName(c, name)

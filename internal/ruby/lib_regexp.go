@@ -33,9 +33,7 @@ func regexpMethods() []builtin {
 	return []builtin{
 		{"to_s", 0, 0, regexpToS},
 		{"inspect", 0, 0, regexpInspect},
-		{"===", 1, 1, regexpCaseEqual},
-		{"=~", 1, 1, regexpMatchAt},
-		{"match match?", 1, 1, regexpMatch},
+		{"=== =~ match match?", 1, 1, regexpMatch},
 	}
 }
 
@@ -233,53 +231,42 @@ func subject(v Value) (string, bool) {
 	return "", false
 }
 
-func regexpCaseEqual(in *Interp, c *call) Value {
-	s, ok := subject(c.args[0])
-	if !ok {
-		in.setMatch(c, nil)
-		return false
+// operands are the regexp and the subject of a match, in either order.
+func (in *Interp) operands(c *call) (*Regexp, Value) {
+	if re, ok := c.self.(*Regexp); ok {
+		return re, c.args[0]
 	}
-	return in.search(c, c.self.(*Regexp), s, 0) != nil
-}
-
-func regexpMatchAt(in *Interp, c *call) Value { return in.matchAt(c, c.self.(*Regexp), c.args[0]) }
-
-// matchAt is =~.
-func (in *Interp) matchAt(c *call, re *Regexp, v Value) Value {
-	s, ok := subject(v)
-	if !ok && v == nil {
-		in.setMatch(c, nil)
-		return nil
+	re, ok := c.args[0].(*Regexp)
+	if !ok && c.name == "=~" {
+		in.raise("TypeError", "wrong argument type %s (expected Regexp)", in.classOf(c.args[0]).name)
 	}
 	if !ok {
-		s = in.argString(v)
+		re = in.regexp(in.argString(c.args[0]), "")
 	}
-	m := in.search(c, re, s, 0)
-	if m == nil {
-		return nil
-	}
-	return runeCount(s[:m.idx[0]])
+	return re, c.self
 }
 
-func regexpMatch(in *Interp, c *call) Value { return in.match(c, c.self.(*Regexp), c.args[0]) }
-
-// match is match and match? of strings and regexps.
-func (in *Interp) match(c *call, re *Regexp, v Value) Value {
+// regexpMatch is =~, ===, match and match? of regexps and strings.
+func regexpMatch(in *Interp, c *call) Value {
+	re, v := in.operands(c)
 	s, ok := subject(v)
-	if !ok && v != nil {
-		s = in.argString(v)
+	if !ok && v != nil && c.name != "===" {
+		s, ok = in.argString(v), true
 	}
 	if c.name == "match?" {
-		return v != nil && in.find(re, rubyre.NewText(s), 0) != nil
+		return ok && in.find(re, rubyre.NewText(s), 0) != nil
 	}
-	if v == nil {
-		in.setMatch(c, nil)
-		return nil
+	m := in.setMatch(c, nil)
+	if ok {
+		m = in.search(c, re, s, 0)
 	}
-	m := in.search(c, re, s, 0)
 	switch {
+	case c.name == "===":
+		return m != nil
 	case m == nil:
 		return nil
+	case c.name == "=~":
+		return runeCount(s[:m.idx[0]])
 	case c.blk != nil:
 		return in.yield(c.blk, m)
 	}

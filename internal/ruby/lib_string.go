@@ -26,8 +26,7 @@ func stringMethods() []builtin {
 		{"[] slice", 1, 2, stringGet},
 		{"split", 0, 2, stringSplit},
 		{"bytes", 0, 0, stringBytes},
-		{"=~", 1, 1, stringMatchAt},
-		{"match match?", 1, 1, stringMatch},
+		{"=~ match match?", 1, 1, regexpMatch},
 		{"scan", 1, 1, stringScan},
 		{"sub gsub", 1, 2, stringSub},
 		{"upcase", 0, 0, mapped(strings.ToUpper)},
@@ -203,7 +202,7 @@ func stringIndex(in *Interp, c *call) Value {
 		if c.name == "rindex" {
 			in.unsupported("String#rindex with a regexp")
 		}
-		return in.matchAt(c, re, c.self)
+		return regexpMatch(in, &call{self: re, name: "=~", args: []Value{c.self}, f: c.f})
 	}
 	at := find(s, in.argString(c.args[0]))
 	if at < 0 {

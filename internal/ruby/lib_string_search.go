@@ -2,24 +2,6 @@ package ruby
 
 import "strings"
 
-func stringMatchAt(in *Interp, c *call) Value {
-	switch x := c.args[0].(type) {
-	case *Regexp:
-		return in.matchAt(c, x, c.self)
-	case *String:
-		in.raise("TypeError", "wrong argument type String (expected Regexp)")
-	}
-	return in.send(c.args[0], "=~", c.self)
-}
-
-func stringMatch(in *Interp, c *call) Value {
-	re, ok := c.args[0].(*Regexp)
-	if !ok {
-		re = in.regexp(in.argString(c.args[0]), "")
-	}
-	return in.match(c, re, c.self)
-}
-
 func stringScan(in *Interp, c *call) Value {
 	var out []Value
 	in.eachMatch(c, in.toRegexp(c.args[0]), c.self.(*String).s, func(m *MatchData) bool {
