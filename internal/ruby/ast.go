@@ -237,7 +237,6 @@ type paramList struct {
 	opt   int
 	rest  int // index into ps, or -1
 	hasKw bool
-	comma bool // |a,|: takes the first of an array
 }
 
 func newParamList() *paramList { return &paramList{rest: -1} }

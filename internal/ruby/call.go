@@ -341,7 +341,7 @@ func (in *Interp) runBlock(p *Proc, self Value, a arguments) Value {
 	}
 	prog, off := in.curProg, in.curOff
 	if pl := fn.params; pl != nil {
-		if len(a.list) == 1 && !p.lambda && (pl.req+pl.opt > 1 || pl.rest >= 0 && pl.req+pl.opt > 0 || pl.comma) {
+		if len(a.list) == 1 && !p.lambda && (pl.req+pl.opt > 1 || pl.rest >= 0 && pl.req+pl.opt > 0) {
 			a.list = in.spread(a.list[0])
 		}
 		in.bind(pl, f, a, p.lambda)

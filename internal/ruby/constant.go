@@ -134,9 +134,9 @@ func (in *Interp) missingConst(c *Class, name string) Value {
 // a star: of variable arity) and of its top-level constants, those of the
 // standard library included.
 var (
-	//go:embed lib/methods.txt
+	//go:embed lib/ruby-3.1-methods.txt
 	methodNames string
-	//go:embed lib/constants.txt
+	//go:embed lib/ruby-3.1-constants.txt
 	constantNames string
 )
 

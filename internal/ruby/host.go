@@ -122,17 +122,13 @@ func (in *Interp) RunAs(ctx context.Context, p *Program, self Value) (Value, err
 }
 
 // String gives what to_s gives in Ruby.
-func (in *Interp) String(v Value) string {
-	s, err := in.run(context.Background(), func() Value { return NewString(in.toS(v)) })
-	if err != nil {
-		return plainString(v)
-	}
-	return s.(*String).s
-}
+func (in *Interp) String(v Value) string { return in.shown(v, in.toS) }
 
 // Inspect gives what inspect gives in Ruby.
-func (in *Interp) Inspect(v Value) string {
-	s, err := in.run(context.Background(), func() Value { return NewString(in.inspect(v)) })
+func (in *Interp) Inspect(v Value) string { return in.shown(v, in.inspect) }
+
+func (in *Interp) shown(v Value, show func(Value) string) string {
+	s, err := in.run(context.Background(), func() Value { return NewString(show(v)) })
 	if err != nil {
 		return plainString(v)
 	}

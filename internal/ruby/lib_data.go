@@ -70,7 +70,7 @@ func (r *jsonReader) value(depth int) (Value, error) {
 
 func (r *jsonReader) number(s string) (Value, error) {
 	if !strings.ContainsAny(s, ".eE") {
-		n, ok := r.in.parseInteger(s, 10)
+		n, ok := r.in.parseInteger(s)
 		if !ok {
 			return nil, errors.New("unexpected number " + s)
 		}

@@ -1,7 +1,7 @@
 package ruby
 
 // enumerableMethods are those that the others are made of; these are in
-// lib/enumerable.rb.
+// lib/core.rb.
 func enumerableMethods() []builtin {
 	return []builtin{
 		{"to_a entries", 0, 0, enumToA},

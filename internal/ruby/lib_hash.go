@@ -1,7 +1,7 @@
 package ruby
 
 // hashMethods are those that the others are made of; these are in
-// lib/enumerable.rb.
+// lib/core.rb.
 func hashMethods() []builtin {
 	return []builtin{
 		{"to_hash", 0, 0, self},

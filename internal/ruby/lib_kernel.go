@@ -51,7 +51,7 @@ func kernelFunctions() []builtin {
 		{"-private:require", 1, 1, func(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }},
 		{"-private:require_relative -private:load", 1, -1, kernelLoad},
 		{"-private:__dir__", 0, 0, kernelDir},
-		{"-private:Integer", 1, 3, kernelInteger},
+		{"-private:Integer", 1, 2, kernelInteger},
 		{"-private:Float", 1, 2, kernelFloat},
 		{"-private:String", 1, 1, func(in *Interp, c *call) Value { return in.str(in.toS(c.args[0])) }},
 		{"-private:private", 0, 0, objectNil},
@@ -344,7 +344,10 @@ func kernelInteger(in *Interp, c *call) Value {
 	return in.orRaise(c, func() Value {
 		switch x := c.args[0].(type) {
 		case *String:
-			n, ok := in.parseInteger(x.s, in.optInt(c, 1, 0))
+			if len(c.args) > 1 {
+				in.unsupported("Integer() with a base (to_i takes one)")
+			}
+			n, ok := in.parseInteger(x.s)
 			if !ok {
 				in.raise("ArgumentError", "invalid value for Integer(): %s", in.inspect(x))
 			}
@@ -363,19 +366,13 @@ func kernelInteger(in *Interp, c *call) Value {
 }
 
 // parseInteger reads a text that is an integer as a whole.
-func (in *Interp) parseInteger(s string, base int) (int, bool) {
+func (in *Interp) parseInteger(s string) (int, bool) {
 	s = strings.TrimSpace(s)
 	digits := strings.TrimLeft(s, "+-")
 	if digits == "" || len(s)-len(digits) > 1 || strings.HasPrefix(digits, "_") || strings.HasSuffix(s, "_") || strings.Contains(s, "__") {
 		return 0, false
 	}
-	if base != 0 {
-		s = strings.ReplaceAll(s, "_", "")
-		if p := map[int]string{2: "0b", 8: "0o", 16: "0x"}[base]; p != "" && strings.HasPrefix(strings.ToLower(digits), p) {
-			s = s[:len(s)-len(digits)] + digits[2:]
-		}
-	}
-	n, err := strconv.ParseInt(s, base, strconv.IntSize)
+	n, err := strconv.ParseInt(s, 0, strconv.IntSize)
 	if err != nil && strings.Contains(err.Error(), "range") {
 		in.unsupported("an integer of more than 64 bits")
 	}

@@ -254,8 +254,7 @@ func (p *parser) params(close string) *paramList {
 			break
 		}
 		if close == "|" && p.isOp("|") {
-			r.list.comma = len(r.list.ps) == 1 && r.list.req == 1
-			break
+			p.unsupported(p.tok.pos, "a comma at the end of parameters (|a,|)")
 		}
 	}
 	if close == "|" && p.tok.kind == tNL && p.tok.s == ";" {

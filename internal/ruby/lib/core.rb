@@ -1,4 +1,4 @@
-# The methods of Enumerable, Array, Hash and others that are not written in Go.
+# The methods of Ruby's core classes that are not written in Go.
 
 class Regexp
   def self.union(*list)
