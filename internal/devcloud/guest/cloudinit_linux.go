@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,10 +28,7 @@ type cloudInit struct {
 
 	errors []string
 	log    io.WriteCloser // /var/log/cloud-init-output.log
-	start  time.Time
 }
-
-func newCloudInit(m *machine) *cloudInit { return &cloudInit{m: m, start: time.Now()} }
 
 // fail notes what went wrong and goes on, as cloud-init does.
 func (ci *cloudInit) fail(format string, args ...any) {
@@ -133,16 +131,11 @@ func (ci *cloudInit) instanceData() error {
 func (ci *cloudInit) configDrive() error {
 	spec := ci.m.o.Spec
 	keys := map[string]string{}
-	type keyEntry struct {
-		Name string `json:"name"`
-		Type string `json:"type"`
-		Data string `json:"data"`
-	}
-	list := []keyEntry{}
+	list := []map[string]string{}
 	for i, k := range spec.AuthorizedKeys {
 		name := "key-" + strconv.Itoa(i)
 		keys[name] = strings.TrimSpace(k) + "\n"
-		list = append(list, keyEntry{name, "ssh", strings.TrimSpace(k) + "\n"})
+		list = append(list, map[string]string{"name": name, "type": "ssh", "data": keys[name]})
 	}
 	meta := map[string]any{
 		"uuid": spec.ID, "name": spec.Name, "hostname": hostName(spec), "availability_zone": "nova", "launch_index": 0,
@@ -195,11 +188,7 @@ func (ci *cloudInit) writeFile(f fileSpec) error {
 	name := path.Clean(f.Path)
 	perm := fs.FileMode(0o644)
 	if f.Permissions != "" {
-		text := strings.TrimPrefix(strings.TrimPrefix(string(f.Permissions), "0o"), "0")
-		if text == "" {
-			text = "0"
-		}
-		n, err := strconv.ParseUint(text, 8, 12)
+		n, err := strconv.ParseUint(strings.TrimPrefix(string(f.Permissions), "0o"), 8, 12)
 		if err != nil {
 			return fmt.Errorf("permissions %q are not an octal number", string(f.Permissions))
 		}
@@ -245,16 +234,9 @@ func (ci *cloudInit) names() {
 	if c.PreserveName || (c.Hostname == "" && c.FQDN == "") {
 		return
 	}
-	short, fqdn := c.Hostname, c.FQDN
-	if short == "" {
-		short = fqdn
-	}
-	if fqdn == "" {
-		fqdn = short
-	}
-	set := shortName(fitHostName(short))
+	short, fqdn := cmp.Or(c.Hostname, c.FQDN), cmp.Or(c.FQDN, c.Hostname)
 	manage, known := c.ManageHosts.truth()
-	ci.try("setting the host name", ci.m.setHostName(set, fitHostName(fqdn), manage || !known))
+	ci.try("setting the host name", ci.m.setHostName(shortName(fitHostName(short)), fitHostName(fqdn), manage || !known))
 }
 
 // user makes one user and returns its lines for sudoers.

@@ -273,7 +273,7 @@ func (m *machine) boot(sock, mark *os.File) error {
 	c.unit("Reached target Local File Systems.")
 	c.unit("Reached target Network.")
 
-	m.init = newCloudInit(m)
+	m.init = &cloudInit{m: m}
 	m.init.early()
 	if m.first {
 		if _, err := mark.WriteAt([]byte(m.o.Spec.ID), 0); err == nil {

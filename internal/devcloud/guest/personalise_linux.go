@@ -60,15 +60,15 @@ func (m *machine) imageAccounts() ([]account, []group) {
 	return users, groups
 }
 
+const imageSudoers = "root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n"
+
 // personalise writes the image's own files: users, os-release, …
 func (m *machine) personalise() error {
 	users, groups := m.imageAccounts()
-	var shadow, sudoers strings.Builder
-	sudoers.WriteString("root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n")
+	shadow := ""
 	for _, u := range users {
-		shadow.WriteString(shadowLine(u.name, "!!"))
+		shadow += shadowLine(u.name, "!!")
 	}
-	sudoers.WriteString(m.image.user + " ALL=(ALL) NOPASSWD:ALL\n")
 	if err := m.accounts.save(users, groups); err != nil {
 		return err
 	}
@@ -78,27 +78,26 @@ func (m *machine) personalise() error {
 		name, text string
 		perm       os.FileMode
 	}{
-		{"/etc/shadow", shadow.String(), 0o640},
-		{"/etc/sudoers", sudoers.String(), 0o440},
+		{"/etc/shadow", shadow, 0o640},
+		{"/etc/sudoers", imageSudoers + m.image.user + " ALL=(ALL) NOPASSWD:ALL\n", 0o440},
 		{"/etc/machine-id", id + "\n", 0o444},
 		{"/etc/fstab", "/dev/vda1\t/\text4\tdefaults\t0 0\n", 0o644},
 		{"/etc/ssh/sshd_config", defaultSSHDConfig(m.o.Spec.AdminPass != ""), 0o600},
 		{"/etc/motd", "", 0o644},
 	}
-	for name, text := range m.image.files {
-		if text == "" {
-			if err := os.Remove(t.at(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return err
-			}
-			continue
-		}
-		files = append(files, struct {
-			name, text string
-			perm       os.FileMode
-		}{name, text, 0o644})
-	}
 	for _, f := range files {
 		if err := t.write(f.name, []byte(f.text), f.perm); err != nil {
+			return err
+		}
+	}
+	for name, text := range m.image.files {
+		if err := os.Remove(t.at(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if text == "" {
+			continue
+		}
+		if err := t.write(name, []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
@@ -109,10 +108,7 @@ func (m *machine) personalise() error {
 			}
 		}
 	}
-	if err := os.Chmod(t.at("/root"), 0o700); err != nil { //nolint:gosec // root's home
-		return err
-	}
-	return nil
+	return os.Chmod(t.at("/root"), 0o700) //nolint:gosec // root's home
 }
 
 // personaliseImage prepares an image with its own content: its files stay,
@@ -143,7 +139,7 @@ func (m *machine) personaliseImage() error {
 	}
 	for name, text := range map[string]string{
 		"/etc/ssh/sshd_config": defaultSSHDConfig(m.o.Spec.AdminPass != ""),
-		"/etc/sudoers":         "root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
+		"/etc/sudoers":         imageSudoers,
 	} {
 		if !exists(t.at(name)) {
 			files[name] = text
