@@ -50,12 +50,10 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 		return nil, fmt.Errorf("guest %s: the image's disk: %w", spec.ID, err)
 	}
 	g := &Guest{spec: spec, ready: make(chan struct{}), done: make(chan struct{})}
-	// The name of the guest's directory may be too long for a socket's address.
 	var err error
 	if g.dir, err = os.Open(spec.Dir); err != nil {
 		return nil, fmt.Errorf("guest %s: %w", spec.ID, err)
 	}
-	g.socket = fmt.Sprintf("/proc/self/fd/%d/%s", g.dir.Fd(), socketName)
 	var why []string
 	if len(spec.NICs) > 0 {
 		if err := ownNetwork(); err != nil {
