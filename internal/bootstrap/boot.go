@@ -21,20 +21,25 @@ const (
 )
 
 // bootCheck is shell code that prints "galley-boot running" while cloud-init is
-// at work (cloud-init: boot-finished, status.json). It must stay one that every
-// shell reads alike; see posix.Script.
-const bootCheck = `if [ -e /run/cloud-init/result.json ]; then echo galley-boot done; ` +
+// at work (cloud-init: boot-finished, status.json), and its result after that.
+// It must stay one that every shell reads alike; see posix.Script.
+const bootCheck = `if [ -e /run/cloud-init/result.json ]; then echo galley-boot done; cat /run/cloud-init/result.json; ` +
 	`elif [ -e /run/cloud-init/enabled ] || [ -e /run/cloud-init/status.json ] || [ -e /run/cloud-init/cloud-id ]; ` +
 	`then echo galley-boot running; fi`
 
-// isBooting reports whether a probe's output says that cloud-init is at work.
-func isBooting(output string) bool {
+// bootState reads a probe's output: whether cloud-init is at work, and its
+// result where it has finished.
+func bootState(output string) (booting bool, result string) {
 	for line := range strings.Lines(output) {
-		if strings.TrimSpace(line) == "galley-boot running" {
-			return true
+		switch strings.TrimSpace(line) {
+		case "galley-boot running":
+			return true, ""
+		case "galley-boot done":
+			_, result, _ = strings.Cut(output, line)
+			return false, result
 		}
 	}
-	return false
+	return false, ""
 }
 
 // BootError says that cloud-init did not finish in time.
@@ -70,10 +75,17 @@ func (c *Client) awaitBoot(ctx context.Context, within time.Duration) error {
 	if outer.Err() != nil {
 		return context.Cause(outer)
 	}
-	if errs := bootErrors([]byte(out.String())); status == 0 && len(errs) > 0 {
-		c.cfg.Report.Warn("cloud-init on %s finished with errors: %s (see /var/log/cloud-init-output.log there)", c.cfg.Addr(), strings.Join(errs, "; "))
+	if status == 0 {
+		c.warnOfBoot(out.String())
 	}
 	return nil
+}
+
+// warnOfBoot warns of the errors in cloud-init's result.
+func (c *Client) warnOfBoot(result string) {
+	if errs := bootErrors([]byte(result)); len(errs) > 0 {
+		c.cfg.Report.Warn("cloud-init on %s finished with errors: %s (see /var/log/cloud-init-output.log there)", c.cfg.Addr(), strings.Join(errs, "; "))
+	}
 }
 
 // failedModule is the module in one of cloud-init's errors, a Python tuple.

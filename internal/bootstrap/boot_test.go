@@ -30,7 +30,7 @@ func (b *booting) exec(line string, ch ssh.Channel) (int, bool) {
 		state := "running"
 		select {
 		case <-b.finish:
-			state = "done"
+			state = "done\n" + b.result
 		default:
 		}
 		fmt.Fprintf(ch, "galley-is-in\ngalley-boot %s\n", state)
@@ -106,14 +106,19 @@ func TestCloudInitThatDoesNotFinish(t *testing.T) {
 
 // The check is a part of the probe: it costs no command more.
 func TestCloudInitThatHasFinished(t *testing.T) {
-	b, cfg, _ := newBooting(t, "{}")
-	close(b.finish)
-	client, err := bootstrap.Wait(t.Context(), cfg, bootstrap.WaitOptions{Boot: time.Minute, MustBoot: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client.Close()
-	if n := b.srv.Commands.Load(); n != 1 {
-		t.Errorf("%d commands", n)
+	for result, warned := range map[string]bool{"{}": false, `{"v1": {"errors": ["('scripts_user', 'x')"]}}`: true} {
+		b, cfg, n := newBooting(t, result)
+		close(b.finish)
+		client, err := bootstrap.Wait(t.Context(), cfg, bootstrap.WaitOptions{Boot: time.Minute, MustBoot: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.Close()
+		if count := b.srv.Commands.Load(); count != 1 {
+			t.Errorf("%d commands", count)
+		}
+		if n.has("warn", "module scripts_user") != warned {
+			t.Errorf("%s: reported:\n%s", result, n)
+		}
 	}
 }

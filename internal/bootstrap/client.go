@@ -33,8 +33,10 @@ type Client struct {
 	// Traits of the machine, learnt on the way.
 	noGzip, noTar bool
 	noTTY         atomic.Bool
-	// booting says that cloud-init was at work when the machine was reached.
+	// booting says that cloud-init was at work when the machine was reached,
+	// booted is its result where it had finished.
 	booting bool
+	booted  string
 }
 
 // Close ends the connection and everything that runs over it.

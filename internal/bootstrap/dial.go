@@ -223,7 +223,7 @@ func (l *loginAttempt) unreachable(cause, err error, shown bool, said string) st
 	case shown:
 		return "the SSH server closed the connection during login"
 	case strings.HasPrefix(said, "Not allowed at this time"), strings.HasPrefix(said, "Exceeded MaxStartups"):
-		return fmt.Sprintf("the SSH server turns connections away for a while, it says %q", said)
+		return fmt.Sprintf("%s, it says %q", reasonBusy, said)
 	case said != "" && !isSSH:
 		return fmt.Sprintf("what answers is not an SSH server, it says %q", said)
 	case isSSH && isDropped(err):

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -54,6 +55,8 @@ func (e *UnreachableError) Hint() string {
 		return "the machine answers but no SSH server listens there: it may still be booting, or listen on another port (transport: port)"
 	case strings.Contains(e.Reason, "no answer"), strings.Contains(e.Reason, "no route"), strings.Contains(e.Reason, "unreachable"):
 		return "check that a security group lets this machine in on that port, that the address can be reached from here (floating_ip_pool, ssh_gateway), and that the machine has booted"
+	case strings.Contains(e.Reason, reasonBusy):
+		return "too many logins at once for it, or from here: wait a while, start fewer (--concurrency), or raise MaxStartups and PerSourcePenalties in its sshd_config"
 	case e.Reason == reasonNoHost:
 		return "the name does not resolve here; use an address, or set hostname in ~/.ssh/config"
 	case e.Via != "":
@@ -121,7 +124,11 @@ func (e *AuthError) Error() string {
 	}
 	switch {
 	case len(e.Offered) > 0:
-		fmt.Fprintf(&b, ": refused %s", strings.Join(e.Offered, ", "))
+		offered := e.Offered
+		if n := len(offered) - mostOffered; n > 1 {
+			offered = append(slices.Clone(offered[:mostOffered]), fmt.Sprintf("%d more", n))
+		}
+		fmt.Fprintf(&b, ": refused %s", strings.Join(offered, ", "))
 		if len(e.Allowed) > 0 {
 			fmt.Fprintf(&b, "; the server takes %s", strings.Join(e.Allowed, ", "))
 		}
@@ -143,6 +150,9 @@ func (e *AuthError) Error() string {
 }
 
 func (e *AuthError) Unwrap() error { return e.Err }
+
+// mostOffered is how many refused attempts are listed.
+const mostOffered = 4
 
 // Hint names the users of common images.
 func (e *AuthError) Hint() string {
@@ -251,7 +261,7 @@ func (e *SessionError) Unwrap() error { return e.Err }
 
 // Hint says where to look.
 func (e *SessionError) Hint() string {
-	return "the account may have no login shell or a forced command; try it with ssh -v"
+	return "the account may have no login shell, a forced command, or a startup file (.bashrc) that ends or replaces the shell; try `ssh` with a command"
 }
 
 // LostError says that a connection ended while it was needed, so that the end
@@ -302,7 +312,10 @@ func hintOf(err error) string {
 	return ""
 }
 
-const reasonNoHost = "no such host"
+const (
+	reasonNoHost = "no such host"
+	reasonBusy   = "the SSH server turns connections away for a while"
+)
 
 // reason puts a network error in a few words.
 func reason(err error) string {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/testing/sshtest"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
@@ -364,5 +365,37 @@ func TestOpenSSHClient(t *testing.T) {
 	cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK=")
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "shown\n" {
 		t.Errorf("%s: %q, %v", strings.Join(args, " "), out, err)
+	}
+}
+
+// The locale reaches a command as ssh sends it, and nothing else does.
+func TestEnvironmentOfACommand(t *testing.T) {
+	cfg, _ := openSSH(t, "")
+	here := map[string]string{"LANG": "C.UTF-8", "LC_MONETARY": "POSIX", "LC_SECRET": "x", "TOKEN": "x"}
+	cfg.Getenv = func(name string) string { return here[name] }
+	client := dial(t, cfg)
+	for _, line := range []string{posix.Script("env"), posix.Login("env", "")} {
+		var out bytes.Buffer
+		if status, err := client.Run(t.Context(), bootstrap.Command{Line: line, Stdout: &out}); status != 0 || err != nil {
+			t.Fatal(status, err)
+		}
+		env := "\n" + out.String()
+		for _, want := range []string{"\nLANG=C.UTF-8\n", "\nLC_MONETARY=POSIX\n"} {
+			if !strings.Contains(env, want) {
+				t.Errorf("%q is missing in%s", want, env)
+			}
+		}
+		for _, other := range []string{posix.RunVariable, "LC_SECRET", "TOKEN="} {
+			if strings.Contains(env, other) {
+				t.Errorf("%s is in%s", other, env)
+			}
+		}
+	}
+}
+
+func TestErrorOfManyRefusedKeysIsShort(t *testing.T) {
+	e := &bootstrap.AuthError{User: "kim", Addr: "h:22", Offered: []string{"a", "b", "c", "d", "e", "f"}}
+	if got := e.Error(); !strings.Contains(got, "refused a, b, c, d, 2 more") {
+		t.Error(got)
 	}
 }

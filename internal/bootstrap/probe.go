@@ -84,7 +84,7 @@ func (c *Client) probe(ctx context.Context) error {
 		}
 		return e.err
 	case strings.Contains(out.all(), probeWord):
-		c.booting = isBooting(out.all())
+		c.booting, c.booted = bootState(out.all())
 		return nil
 	}
 	return &SessionError{

@@ -69,8 +69,8 @@ func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 	return c.perform(ctx, s, cmd, nil)
 }
 
-// localeVariables are set for a login shell, where the server accepts them, as
-// ssh does on most systems (SendEnv).
+// localeVariables are set for commands and shells, where the server accepts
+// them, as ssh does on most systems (SendEnv).
 var localeVariables = []string{
 	"LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME", "COLORTERM",
 }
@@ -108,11 +108,6 @@ func (c *Client) Shell(ctx context.Context, t Terminal) (int, error) {
 	if t.Type == "" || t.In == nil {
 		return c.perform(ctx, s, cmd, &t)
 	}
-	for _, name := range localeVariables {
-		if v := c.cfg.Getenv(name); v != "" {
-			s.setenv(name, v)
-		}
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	cmd.Stdin = newEscapeReader(t.In, func() { cancel(errEscaped) })
@@ -139,6 +134,11 @@ func (c *Client) unstarted(ctx context.Context, err error) error {
 // perform starts a command or, for a terminal, a login shell in s and sees it
 // to its end.
 func (c *Client) perform(ctx context.Context, s *session, cmd Command, shell *Terminal) (int, error) {
+	for _, name := range localeVariables {
+		if v := c.cfg.Getenv(name); v != "" {
+			s.setenv(name, v)
+		}
+	}
 	id := uuid.NewString()
 	s.setenv(posix.RunVariable, id)
 	var ok bool

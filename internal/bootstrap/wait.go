@@ -87,6 +87,9 @@ func Wait(ctx context.Context, c Config, o WaitOptions) (*Client, error) {
 			w.route.Close()
 			return nil, false, err
 		}
+		if o.Boot > 0 {
+			client.warnOfBoot(client.booted)
+		}
 		return client, client.booting, nil
 	}
 	client, booting, err := reach()

@@ -1,6 +1,7 @@
 package base
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"sync"
@@ -36,11 +37,15 @@ func (e *CommandError) Error() string {
 
 // Hint says what to do next.
 func (e *CommandError) Hint() string {
-	if e.Advice == "" {
-		return sudoAdvice(strings.Join(e.Tail, "\n"))
+	advice := cmp.Or(e.Advice, sudoAdvice(strings.Join(e.Tail, "\n")))
+	if advice == "" && e.Status == killed {
+		return "something killed it, most often the kernel for want of memory (`dmesg` on the machine tells): use a bigger flavor"
 	}
-	return e.Advice
+	return advice
 }
+
+// killed is the status of a command that SIGKILL ended.
+const killed = 128 + 9
 
 // Class is the name of the failure in the state file (Test Kitchen:
 // last_error).

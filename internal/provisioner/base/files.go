@@ -110,6 +110,7 @@ func (m *Machine) sync(ctx context.Context, src fs.FS, dest string, o delta.Opti
 	var refused *delta.RemoteError
 	if errors.As(err, &refused) && wantsTerminal(refused.Output) && o.Prepare != "" {
 		// Files cannot be sent through a terminal, but sudo can be used.
+		m.tty = true
 		if err := m.Run(ctx, "preparing "+dest, o.Prepare); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,6 +93,45 @@ func TestConvergeOverSSH(t *testing.T) {
 	}
 	if n := strings.Count(m.rec.Text(kitchen.Output), "converged with demo\n"); n != 2 {
 		t.Errorf("%d runs\n%s", n, m.rec.Text())
+	}
+}
+
+// A recipe has the environment that the login shell gives, with Test Kitchen's
+// variables and those that ask for plain output.
+func TestEnvironmentOfARecipe(t *testing.T) {
+	m := newOverSSH(t, "#!/bin/sh\nenv\n")
+	if err := m.converge(t.Context(), t, m.provisioner(t, project(t, cookbook()), map[string]any{"http_proxy": "http://proxy:1"})); err != nil {
+		t.Fatalf("%v\n%s", err, m.rec.Text())
+	}
+	names := func(env string) map[string]bool {
+		out := map[string]bool{}
+		for line := range strings.Lines(env) {
+			if name, _, ok := strings.Cut(line, "="); ok {
+				out[name] = true
+			}
+		}
+		return out
+	}
+	conn, err := m.tr.Connect(t.Context(), m.step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var plain strings.Builder
+	if _, err := conn.Run(t.Context(), kitchen.Command{Line: "env", Stdout: &plain}); err != nil {
+		t.Fatal(err)
+	}
+	login := names(plain.String())
+	login["_"] = true // the shell's own
+	var added []string
+	for name := range names(m.rec.Text(kitchen.Output)) {
+		if !login[name] {
+			added = append(added, name)
+		}
+	}
+	slices.Sort(added)
+	if want := []string{"HTTP_PROXY", "TEST_KITCHEN", "http_proxy"}; !slices.Equal(added, want) {
+		t.Errorf("added %v, want %v", added, want)
 	}
 }
 
