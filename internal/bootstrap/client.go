@@ -30,9 +30,8 @@ type Client struct {
 	cause   error
 	closed  bool
 	forward bool
-	// Traits of the machine, learnt on the way.
-	noGzip, noTar bool
-	noTTY         atomic.Bool
+	// noTTY says that the machine gives no terminal.
+	noTTY atomic.Bool
 	// booting says that cloud-init was at work when the machine was reached,
 	// booted is its result where it had finished.
 	booting bool

@@ -225,7 +225,9 @@ func (l *loginAttempt) unreachable(cause, err error, shown bool, said string) st
 	case strings.HasPrefix(said, "Not allowed at this time"), strings.HasPrefix(said, "Exceeded MaxStartups"):
 		return fmt.Sprintf("%s, it says %q", reasonBusy, said)
 	case said != "" && !isSSH:
-		return fmt.Sprintf("what answers is not an SSH server, it says %q", said)
+		return fmt.Sprintf("%s, it says %q", reasonForeign, said)
+	case isSSH && !strings.HasPrefix(said, "SSH-2.") && !strings.HasPrefix(said, "SSH-1.99"):
+		return fmt.Sprintf("the SSH server has another version of the protocol than 2, it says %q", said)
 	case isSSH && isDropped(err):
 		return "the SSH server closed the connection during the handshake"
 	}

@@ -53,14 +53,16 @@ func (e *UnreachableError) Hint() string {
 		return proxy.Hint()
 	case strings.Contains(e.Reason, "refused"):
 		return "the machine answers but no SSH server listens there: it may still be booting, or listen on another port (transport: port)"
+	case strings.HasPrefix(e.Reason, reasonForeign):
+		return "another service listens there: check the address and the port (transport: port)"
+	case e.Via != "":
+		return "check that the gateway or proxy is up and may open connections to that address, and that a security group lets it in"
 	case strings.Contains(e.Reason, "no answer"), strings.Contains(e.Reason, "no route"), strings.Contains(e.Reason, "unreachable"):
 		return "check that a security group lets this machine in on that port, that the address can be reached from here (floating_ip_pool, ssh_gateway), and that the machine has booted"
 	case strings.Contains(e.Reason, reasonBusy):
 		return "too many logins at once for it, or from here: wait a while, start fewer (--concurrency), or raise MaxStartups and PerSourcePenalties in its sshd_config"
 	case e.Reason == reasonNoHost:
 		return "the name does not resolve here; use an address, or set hostname in ~/.ssh/config"
-	case e.Via != "":
-		return "check that the gateway or proxy may open connections to that address"
 	}
 	return "look at the machine's console log"
 }
@@ -314,7 +316,9 @@ func hintOf(err error) string {
 
 const (
 	reasonNoHost = "no such host"
-	reasonBusy   = "the SSH server turns connections away for a while"
+	// reasonForeign is the beginning of what is said of another service.
+	reasonForeign = "what answers is not an SSH server"
+	reasonBusy    = "the SSH server turns connections away for a while"
 )
 
 // reason puts a network error in a few words.

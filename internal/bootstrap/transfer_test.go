@@ -2,7 +2,6 @@ package bootstrap_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
@@ -97,124 +95,6 @@ func sampleTree(t *testing.T) string {
 	return dir
 }
 
-// withoutTools makes a PATH that has sh's usual tools but not those named.
-func withoutTools(t *testing.T, missing ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, tool := range []string{"sh", "cat", "mkdir", "chmod", "ln", "rm", "tar", "gzip", "printf", "head", "sleep"} {
-		skip := false
-		for _, m := range missing {
-			skip = skip || m == tool
-		}
-		if skip {
-			continue
-		}
-		for _, p := range []string{"/bin/", "/usr/bin/"} {
-			if _, err := os.Stat(p + tool); err == nil {
-				if err := os.Symlink(p+tool, filepath.Join(dir, tool)); err != nil {
-					t.Fatal(err)
-				}
-				break
-			}
-		}
-	}
-	return "PATH=" + dir
-}
-
-func TestUpload(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("needs a POSIX shell")
-	}
-	src := sampleTree(t)
-	want := list(t, src)
-	for name, missing := range map[string][]string{
-		"tar and gzip": nil,
-		"no gzip":      {"gzip"},
-		"no tar":       {"tar", "gzip"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			srv, cfg := fixture(t, sshtest.Options{Env: []string{withoutTools(t, missing...)}})
-			n := newNotes()
-			cfg.Report = n
-			client := dial(t, cfg)
-			// Twice, since existing files are overwritten.
-			for range 2 {
-				if err := client.Upload(t.Context(), os.DirFS(src), "~/a b/tree"); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if d := cmp.Diff(want, list(t, filepath.Join(srv.Home, "a b", "tree"))); d != "" {
-				t.Errorf("(-want +got)\n%s", d)
-			}
-			if n.has("warn", "has no tar") != (name == "no tar") {
-				t.Errorf("reported:\n%s", n)
-			}
-			if name == "tar and gzip" && srv.Commands.Load() != 2 {
-				t.Errorf("%d commands for two uploads", srv.Commands.Load())
-			}
-		})
-	}
-}
-
-func TestUploadFailures(t *testing.T) {
-	if os.Getuid() == 0 {
-		// Root may write anywhere; a file in the way stops even root.
-		t.Log("running as root")
-	}
-	for _, missing := range [][]string{nil, {"tar"}} {
-		srv, cfg := fixture(t, sshtest.Options{Env: []string{withoutTools(t, missing...)}})
-		client := dial(t, cfg)
-		if err := os.WriteFile(filepath.Join(srv.Home, "file"), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		err := client.Upload(t.Context(), os.DirFS(sampleTree(t)), "file/below")
-		var te *bootstrap.TransferError
-		if !errors.As(err, &te) || !strings.Contains(err.Error(), "upload to file/below on "+srv.Addr) || !strings.Contains(te.Output, "irectory") {
-			t.Errorf("got %v", err)
-		}
-		bad := badFS{fstest.MapFS{"a": {Data: []byte("a")}, "b": {Data: []byte("b")}}}
-		if err := client.Upload(t.Context(), bad, "x"); !errors.Is(err, errDisk) || errors.As(err, &te) {
-			t.Errorf("got %v", err)
-		}
-		if err := client.Upload(t.Context(), bad, " "); err == nil {
-			t.Error("an empty path is taken")
-		}
-		ctx, cancel := context.WithCancelCause(t.Context())
-		why := errors.New("enough")
-		err = client.Upload(ctx, slowFS{fstest.MapFS{"a": {Data: bytes.Repeat([]byte("a"), 1<<20)}}, func() { cancel(why) }}, "x")
-		if !errors.Is(err, why) {
-			t.Errorf("cancelled: got %v", err)
-		}
-	}
-	te := &bootstrap.TransferError{Output: "tar: a: Cannot write: No space left on device"}
-	if !strings.Contains(te.Hint(), "space") {
-		t.Errorf("hint %q", te.Hint())
-	}
-}
-
-// badFS cannot read the file b.
-type badFS struct{ fstest.MapFS }
-
-func (b badFS) Open(name string) (fs.File, error) {
-	if name == "b" {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: errDisk}
-	}
-	return b.MapFS.Open(name)
-}
-
-// slowFS calls back when a file is opened.
-type slowFS struct {
-	fstest.MapFS
-	opened func()
-}
-
-func (s slowFS) Open(name string) (fs.File, error) {
-	if name != "." {
-		s.opened()
-	}
-	return s.MapFS.Open(name)
-}
-
 func TestDownload(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs a POSIX shell")
@@ -223,7 +103,7 @@ func TestDownload(t *testing.T) {
 	client := dial(t, cfg)
 	src := sampleTree(t)
 	want := list(t, src)
-	if err := client.Upload(t.Context(), os.DirFS(src), "tree"); err != nil {
+	if err := os.Rename(src, filepath.Join(srv.Home, "tree")); err != nil {
 		t.Fatal(err)
 	}
 	dest := t.TempDir()

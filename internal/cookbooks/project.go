@@ -286,29 +286,15 @@ func (p *Project) Vendor(ctx context.Context, dir string, remove bool) (*Summary
 }
 
 // Newer is a cookbook of which a source has a newer version.
-type Newer struct {
-	Name    string   `json:"name"`
-	Version string   `json:"version"`
-	Newest  string   `json:"newest"`
-	Sources []string `json:"sources"`
-}
+type Newer = source.Newer
 
 // Outdated lists the locked cookbooks that have newer versions which the
 // constraints allow.
 func (p *Project) Outdated(ctx context.Context) ([]Newer, error) {
-	out := []Newer{}
 	if p.policy != nil {
-		list, err := p.policy.Outdated(ctx)
-		for _, n := range list {
-			out = append(out, Newer(n))
-		}
-		return out, err
+		return p.policy.Outdated(ctx)
 	}
-	list, err := p.berks.Outdated(ctx)
-	for _, n := range list {
-		out = append(out, Newer(n))
-	}
-	return out, err
+	return p.berks.Outdated(ctx)
 }
 
 // Push uploads the locked policy and its cookbooks to a Chef Server, and gives

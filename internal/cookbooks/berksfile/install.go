@@ -233,9 +233,6 @@ func (i *installer) fromSources(ctx context.Context) ([]*dependency, error) {
 	if err := i.places(ctx, list); err != nil {
 		return nil, err
 	}
-	if err := i.load(ctx); err != nil {
-		return nil, err
-	}
 	var books []*book
 	for _, d := range list {
 		if d.place != nil {
@@ -244,6 +241,11 @@ func (i *installer) fromSources(ctx context.Context) ([]*dependency, error) {
 				return nil, err
 			}
 			books = append(books, b)
+		}
+	}
+	if !complete(list, books) {
+		if err := i.load(ctx); err != nil {
+			return nil, err
 		}
 	}
 	graph, err := i.graph(list, books)
@@ -267,6 +269,28 @@ func (i *installer) fromSources(ctx context.Context) ([]*dependency, error) {
 	}
 	sortByName(chosen)
 	return list, i.installAll(ctx, chosen)
+}
+
+// complete says whether the cookbooks that have a place are all that is needed,
+// so that no source has to be asked.
+func complete(list []*dependency, books []*book) bool {
+	placed := map[string]bool{}
+	for _, b := range books {
+		placed[b.meta.Name] = true
+	}
+	for _, d := range list {
+		if !placed[d.name] {
+			return false
+		}
+	}
+	for _, b := range books {
+		for _, need := range b.meta.Dependencies {
+			if !placed[need.Name] {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func demands(list []*dependency) []solver.Demand {
@@ -318,6 +342,9 @@ func (i *installer) graph(list []*dependency, books []*book) (*solver.Graph, err
 			continue
 		}
 		seen[name] = true
+		if !i.loaded {
+			continue // every cookbook has a place
+		}
 		for _, s := range i.file.sources {
 			releases, err := s.Releases(name)
 			if err != nil {

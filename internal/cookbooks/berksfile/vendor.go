@@ -11,6 +11,7 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 )
 
@@ -74,18 +75,9 @@ func vendored(c Cookbook, target string) (disk.Tree, error) {
 	return t, err
 }
 
-// Newer is a cookbook of which a source has a newer version that the
-// constraints allow.
-type Newer struct {
-	Name, Version string
-	// Newest is the newest such version, Sources those that have it.
-	Newest  string
-	Sources []string
-}
-
 // Outdated lists the locked cookbooks that have newer versions. It needs a
 // lock that fits the Berksfile, and the cookbooks installed.
-func (j *Job) Outdated(ctx context.Context) ([]Newer, error) {
+func (j *Job) Outdated(ctx context.Context) ([]source.Newer, error) {
 	b, l, err := j.open(ctx)
 	if err == nil {
 		err = l.mustBePresent()
@@ -122,12 +114,12 @@ func (j *Job) Outdated(ctx context.Context) ([]Newer, error) {
 	if err := i.load(ctx); err != nil {
 		return nil, err
 	}
-	var out []Newer
+	out := []source.Newer{}
 	for _, d := range locks {
 		if d.place != nil {
 			continue
 		}
-		n, err := i.newer(d)
+		n, err := source.FindNewer(b.sources, d.name, d.locked.String(), d.constraint.Allows)
 		if err != nil {
 			return nil, err
 		}
@@ -136,33 +128,6 @@ func (j *Job) Outdated(ctx context.Context) ([]Newer, error) {
 		}
 	}
 	return out, nil
-}
-
-func (i *installer) newer(d *dependency) (*Newer, error) {
-	best := *d.locked
-	n := &Newer{Name: d.name, Version: d.locked.String()}
-	for _, s := range i.file.sources {
-		releases, err := s.Releases(d.name)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range releases {
-			v, err := version.Parse(r.Version)
-			if err != nil || !d.constraint.Allows(v) {
-				continue
-			}
-			switch c := v.Compare(best); {
-			case c > 0:
-				best, n.Newest, n.Sources = v, v.String(), []string{s.String()}
-			case c == 0 && n.Newest != "" && !slices.Contains(n.Sources, s.String()):
-				n.Sources = append(n.Sources, s.String())
-			}
-		}
-	}
-	if n.Newest == "" {
-		return nil, nil
-	}
-	return n, nil
 }
 
 // Graph returns what the Berksfile asks for, the locked version of each

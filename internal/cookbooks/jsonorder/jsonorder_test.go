@@ -30,8 +30,8 @@ func TestFloats(t *testing.T) {
 
 func TestSyntaxErrorsHavePlaces(t *testing.T) {
 	for text, want := range map[string]string{
-		"{\"a\": }": "line 1, column 7", "{\n \"a\" 1}": "line 2, column 6", "[1, 2": "line 1, column 6", "\"\\x\"": "unknown escape", "{} x": "more after",
-		strings.Repeat("[", 300): "deeply", "\"\x01\"": "control character", "": "too early", "\"\\ud800\"x": "more after",
+		"{\"a\": }": "line 1, column 7", "{\n \"a\" 1}": "line 2, column 6", "[1, 2": "line 1, column 6", "\"\\x\"": "escape code", "{} x": "more after",
+		strings.Repeat("[", 300): "deeply", "\"\x01\"": "string literal", "": "too early", "\"\\ud800\"x": "more after",
 	} {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: %v", text, err)

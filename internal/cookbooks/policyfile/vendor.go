@@ -57,16 +57,9 @@ func (j *Job) vendored(c *CookbookLock, m *cookbook.Metadata) (disk.Tree, error)
 	return t, err
 }
 
-// Newer is a cookbook of which a source has a newer version that the
-// constraints allow.
-type Newer struct {
-	Name, Version, Newest string
-	Sources               []string
-}
-
 // Outdated lists the locked cookbooks of which the sources of the Policyfile
 // have newer versions that the Policyfile and the other cookbooks allow.
-func (j *Job) Outdated(ctx context.Context) ([]Newer, error) {
+func (j *Job) Outdated(ctx context.Context) ([]source.Newer, error) {
 	l, err := j.ReadLock()
 	if err != nil {
 		return nil, err
@@ -82,13 +75,16 @@ func (j *Job) Outdated(ctx context.Context) ([]Newer, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var out []Newer
+	out := []source.Newer{}
 	for _, c := range l.sorted() {
 		if o := c.options; o.String(kindPath) != "" || o.String(kindGit) != "" ||
 			o.String(kindServerArtifact) != "" {
 			continue
 		}
-		n, err := l.newer(c, p)
+		allowed := l.allowed(c.Name, p)
+		n, err := source.FindNewer(p.sources, c.Name, c.Version, func(v version.Version) bool {
+			return !slices.ContainsFunc(allowed, func(c version.Constraint) bool { return !c.Allows(v) })
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -114,39 +110,4 @@ func (l *Lock) allowed(name string, p *policy) []version.Constraint {
 		}
 	}
 	return out
-}
-
-func (l *Lock) newer(c *CookbookLock, p *policy) (*Newer, error) {
-	best, err := version.Parse(c.Version)
-	if err != nil {
-		return nil, err
-	}
-	n := &Newer{Name: c.Name, Version: c.Version}
-	allowed := l.allowed(c.Name, p)
-	try := func(s *preferred, r source.Release) {
-		v, err := version.Parse(r.Version)
-		if err != nil ||
-			slices.ContainsFunc(allowed, func(c version.Constraint) bool { return !c.Allows(v) }) {
-			return
-		}
-		switch order := v.Compare(best); {
-		case order > 0:
-			best, n.Newest, n.Sources = v, v.String(), []string{s.String()}
-		case order == 0 && n.Newest != "" && !slices.Contains(n.Sources, s.String()):
-			n.Sources = append(n.Sources, s.String())
-		}
-	}
-	for _, s := range p.sources {
-		list, err := s.Releases(c.Name)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range list {
-			try(s, r)
-		}
-	}
-	if n.Newest == "" {
-		return nil, nil
-	}
-	return n, nil
 }

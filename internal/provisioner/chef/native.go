@@ -2,7 +2,6 @@ package chef
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,15 +92,14 @@ func (e *NamedListError) Error() string {
 // Hint names the list that may be meant.
 func (e *NamedListError) Hint() string { return text.DidYouMean(e.Name, e.Have) }
 
-// nativeBerks vendors the cookbooks of a Berksfile. Where its sources cannot be
-// reached, cookbooks that were vendored before are used.
-func (p *Provisioner) nativeBerks(ctx context.Context, step *kitchen.Step, b *berksfile) (dir string, found map[string]string, err error) {
+// nativeBerks vendors the cookbooks of a Berksfile.
+func (p *Provisioner) nativeBerks(ctx context.Context, step *kitchen.Step) (dir string, err error) {
 	file := p.chef.berksfile
 	project, meter, err := p.open(ctx, step, file)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
-	dir, err = p.resolver.once(ctx, "native "+file, func(dir string) error {
+	return p.resolver.once(ctx, "native "+file, func(dir string) error {
 		step.Report.Info("Resolving the cookbooks of %s", file)
 		if err := p.installCookbooks(ctx, step, project, meter); err != nil {
 			return err
@@ -109,25 +107,6 @@ func (p *Provisioner) nativeBerks(ctx context.Context, step *kitchen.Step, b *be
 		_, err := project.Vendor(ctx, dir, false)
 		return err
 	})
-	var unreachable *web.Error
-	if b == nil || !errors.As(err, &unreachable) {
-		return dir, nil, err
-	}
-	found, missing, err1 := b.closure(ctx, step, p.set.Options, vendoredBeside(file))
-	if err1 != nil || len(missing) > 0 {
-		return "", nil, err
-	}
-	step.Report.Warn("Using the vendored cookbooks, because of this: %v", err)
-	return "", found, nil
-}
-
-// vendoredBeside are the folders that vendored cookbooks may be in.
-func vendoredBeside(file string) []string {
-	var out []string
-	for _, d := range []string{"cookbooks", "berks-cookbooks", filepath.Join("vendor", "cookbooks")} {
-		out = append(out, filepath.Join(filepath.Dir(file), d))
-	}
-	return out
 }
 
 // resolverKey reads who resolves cookbooks.

@@ -93,21 +93,6 @@ func TestNativeBerksfile(t *testing.T) {
 	}
 }
 
-func TestNativeFallsBackToVendoredCookbooks(t *testing.T) {
-	m := machine(t)
-	o := project(t, map[string]string{
-		"Berksfile":                            "source 'http://127.0.0.1:1'\ncookbook 'apache'\n",
-		"berks-cookbooks/apache/metadata.json": `{"name":"apache"}`,
-	})
-	text, err := converge(t, m, o, map[string]any{"run_list": []any{"apache"}})
-	if err != nil || !strings.Contains(text, "Using the vendored cookbooks") {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	if got := sent(t, m); !slices.Equal(got, []string{"apache"}) {
-		t.Errorf("sent %q", got)
-	}
-}
-
 func TestResolverKey(t *testing.T) {
 	o := project(t, cookbook())
 	_, err := chef.New(config.NewSection(map[string]any{"resolver": "both"}).WithRoot(o.Root), chef.Options{Options: o})

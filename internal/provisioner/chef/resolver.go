@@ -77,29 +77,23 @@ type ToolError struct {
 	File string
 	// Tools are the programs of which one is needed.
 	Tools []string
-	// Missing are the cookbooks that are unavailable without it, where known.
-	Missing []string
 }
 
 func (e *ToolError) Error() string {
-	msg := fmt.Sprintf("%s needs %s, which is not installed here", e.File, strings.Join(e.Tools, " or "))
-	if len(e.Missing) > 0 {
-		msg += "; without it these cookbooks are not available: " + strings.Join(e.Missing, ", ")
-	}
-	return msg
+	return fmt.Sprintf("%s needs %s, which is not installed here", e.File, strings.Join(e.Tools, " or "))
 }
 
 // Hint tells how to get on.
 func (e *ToolError) Hint() string {
-	if e.Tools[0] == "berks" {
-		return "install Chef or Cinc Workstation, or put the vendored cookbooks (berks vendor cookbooks) into cookbooks/ below the project"
-	}
-	return "install Chef or Cinc Workstation"
+	return "install Chef or Cinc Workstation, or leave `resolver: peer` out, so that Galley resolves it"
 }
 
 // berks has Berkshelf vendor the cookbooks of a Berksfile.
 func (r *Resolver) berks(ctx context.Context, step *kitchen.Step, o base.Options, file string, update bool) (string, error) {
 	tool := o.LookPath("berks")
+	if tool == "" {
+		return "", &ToolError{File: file, Tools: []string{"berks"}}
+	}
 	return r.once(ctx, "berks "+file, func(dir string) error {
 		step.Report.Info("Resolving cookbook dependencies with Berkshelf from %s", file)
 		run := func(args ...string) error {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -141,11 +142,11 @@ func (p *Provisioner) addCookbooks(ctx context.Context, step *kitchen.Step, tree
 				}
 			}
 		}
-		if hasMetadata(root) {
+		if cookbook.Is(root) {
 			return "", p.addSelf(ctx, step, tree)
 		}
 		return "", nil
-	case hasMetadata(root):
+	case cookbook.Is(root):
 		return "", p.addSelf(ctx, step, tree)
 	}
 	name := filepath.Base(root)
@@ -154,71 +155,29 @@ func (p *Provisioner) addCookbooks(ctx context.Context, step *kitchen.Step, tree
 	return "", nil
 }
 
-// addBerks adds what a Berksfile asks for. Where directories alone answer it,
-// no program is needed; where Berkshelf is missing, vendored cookbooks do.
+// addBerks adds what a Berksfile asks for.
 func (p *Provisioner) addBerks(ctx context.Context, step *kitchen.Step, tree *base.Tree) error {
-	file, o := p.chef.berksfile, p.set.Options
-	b, readErr := readBerksfile(ctx, step, o, file)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	var missing []string
-	if readErr == nil {
-		var vendored []string
-		if p.chef.peer && o.LookPath("berks") == "" {
-			vendored = vendoredBeside(file)
-		}
-		var found map[string]string
-		found, missing, readErr = b.closure(ctx, step, o, vendored)
-		if readErr == nil && len(missing) == 0 {
-			step.Report.Info("Preparing the cookbooks of %s, which are all here", filepath.Base(file))
-			return p.addFound(tree, found)
+	resolve := p.nativeBerks
+	if p.chef.peer {
+		resolve = func(ctx context.Context, step *kitchen.Step) (string, error) {
+			return p.resolver.berks(ctx, step, p.set.Options, p.chef.berksfile, p.chef.update)
 		}
 	}
-	if !p.chef.peer {
-		if readErr != nil {
-			b = nil
-		}
-		dir, found, err := p.nativeBerks(ctx, step, b)
-		if err != nil {
-			return err
-		}
-		if found != nil {
-			return p.addFound(tree, found)
-		}
-		return p.addAll(tree, dir)
-	}
-	if readErr != nil {
-		step.Report.Debug("%s is left to Berkshelf: %v", file, readErr)
-	}
-	if o.LookPath("berks") == "" {
-		return &ToolError{File: file, Tools: []string{"berks"}, Missing: missing}
-	}
-	dir, err := p.resolver.berks(ctx, step, o, file, p.chef.update)
+	dir, err := resolve(ctx, step)
 	if err != nil {
 		return err
 	}
 	return p.addAll(tree, dir)
 }
 
-// addFound adds cookbooks by name and directory.
-func (p *Provisioner) addFound(tree *base.Tree, found map[string]string) error {
-	for name, dir := range found {
-		if err := p.addCookbook(tree, name, dir); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // addSelf adds the project as a cookbook.
 func (p *Provisioner) addSelf(ctx context.Context, step *kitchen.Step, tree *base.Tree) error {
 	step.Report.Info("Preparing current project directory as a cookbook")
-	m, err := readMetadata(ctx, step, p.set.Options, p.set.Root)
+	name, err := CookbookName(ctx, p.set.Options, p.set.Root)
 	if err != nil {
 		return err
 	}
-	return p.addCookbook(tree, m.name, p.set.Root)
+	return p.addCookbook(tree, name, p.set.Root)
 }
 
 // addAll adds every cookbook in a directory of them.
@@ -242,12 +201,12 @@ func (p *Provisioner) addAll(tree *base.Tree, dir string) error {
 
 // addCookbook adds what of a directory is a cookbook's.
 func (p *Provisioner) addCookbook(tree *base.Tree, name, dir string) error {
-	ignored, err := readIgnore(dir, p.set.Root)
+	ignored, err := cookbook.FindIgnore(dir, "chefignore", ".chefignore")
 	if err != nil {
 		return fmt.Errorf("preparing the cookbook %s: %w", name, err)
 	}
 	keep := func(rel string, isDir bool) bool {
-		return p.files.keep(rel, isDir) && (isDir || !ignored.has(rel))
+		return p.files.keep(rel, isDir) && (isDir || !ignored.Has(rel))
 	}
 	if err := tree.AddDir(path.Join("cookbooks", name), dir, keep); err != nil {
 		return fmt.Errorf("preparing the cookbook %s: %w", name, err)
@@ -297,7 +256,7 @@ func (p *Provisioner) namedOtherwise(tree *base.Tree, dirs []string, name string
 		n, _ := f.Read(buf)
 		b.Write(buf[:n])
 		f.Close()
-		if m := plainMetadata(b.String()); m.name == name || m.name == "" {
+		if found := plainName(b.String()); found == name || found == "" {
 			return true
 		}
 	}

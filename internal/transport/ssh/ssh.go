@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/bootstrap/delta"
 	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/secret"
@@ -538,7 +540,13 @@ func (c *conn) Upload(ctx context.Context, src fs.FS, dest string) error {
 	if err != nil {
 		return failed(err)
 	}
-	return failed(client.Upload(ctx, src, dest))
+	run := func(ctx context.Context, code string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+		return client.Run(ctx, kitchen.Command{Line: posix.Script(code), Stdin: stdin, Stdout: stdout, Stderr: stderr})
+	}
+	_, err = delta.Sync(ctx, run, src, dest, delta.Options{
+		Transient: true, Plain: client.Near(), Keep: func(string) bool { return true },
+	})
+	return failed(err)
 }
 
 // plainOutput is shell code that has a user's command, which has no terminal,
