@@ -369,7 +369,7 @@ func TestOpenSSHClient(t *testing.T) {
 func TestEnvironmentOfACommand(t *testing.T) {
 	cfg, _ := openSSH(t, "")
 	here := map[string]string{"LANG": "C.UTF-8", "LC_MONETARY": "POSIX", "LC_SECRET": "x", "TOKEN": "x"}
-	cfg.Getenv = func(name string) string { return here[name] }
+	cfg.Getenv, cfg.Locale = func(name string) string { return here[name] }, true
 	client := dial(t, cfg)
 	for _, line := range []string{posix.Script("env"), posix.Login("env", "")} {
 		var out bytes.Buffer

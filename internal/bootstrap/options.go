@@ -102,6 +102,8 @@ type Config struct {
 	// Agent is the socket of the agent, "none" for no agent, "" for
 	// IdentityAgent of ~/.ssh/config or SSH_AUTH_SOCK.
 	Agent string
+	// Locale gives commands the locale of Getenv; a shell always has it.
+	Locale bool
 	// AskPassword lets the user be asked for a password.
 	AskPassword bool
 	// ConnectTimeout bounds an attempt to connect, from dialling to the end of

@@ -135,7 +135,7 @@ func (c *Client) unstarted(ctx context.Context, err error) error {
 // to its end.
 func (c *Client) perform(ctx context.Context, s *session, cmd Command, shell *Terminal) (int, error) {
 	for _, name := range localeVariables {
-		if v := c.cfg.Getenv(name); v != "" {
+		if v := c.cfg.Getenv(name); v != "" && (c.cfg.Locale || shell != nil) {
 			s.setenv(name, v)
 		}
 	}

@@ -68,13 +68,13 @@ func TestLinesOfUsers(t *testing.T) {
 func TestPlainOutputWithoutATerminal(t *testing.T) {
 	t.Setenv("CI", "") // The test server's commands have this process's environment.
 	_, step, _ := machine(t, sshtest.Options{})
-	env := map[string]string{"CI": "true"}
+	env := map[string]string{"CI": "true", "LANG": "xx_YY"}
 	tr := newTransport(t, nil, ssh.Options{Getenv: func(name string) string { return env[name] }})
-	const line = `echo "$NO_COLOR $TERM $CI $LC_GALLEY"`
-	if got := runLine(t, tr, step, kitchen.Command{Line: line}); got != "1 dumb true \n" {
+	const line = `echo "$LANG $NO_COLOR $TERM $CI $LC_GALLEY"`
+	if got := runLine(t, tr, step, kitchen.Command{Line: line}); got != "xx_YY 1 dumb true \n" {
 		t.Errorf("without a terminal: %q", got)
 	}
-	if got := runLine(t, tr, step, kitchen.Command{Line: line, TTY: true}); strings.TrimSpace(got) != "xterm" {
+	if got := runLine(t, tr, step, kitchen.Command{Line: line, TTY: true}); strings.TrimSpace(got) != "xx_YY  xterm" {
 		t.Errorf("at a terminal: %q", got)
 	}
 }

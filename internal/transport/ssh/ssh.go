@@ -319,6 +319,7 @@ func (t *Transport) config(step *kitchen.Step) (bootstrap.Config, error) {
 		HTTPProxy:      s.httpProxy,
 		ProxyCommand:   s.proxyCommand,
 		ForwardAgent:   s.forwardAgent,
+		Locale:         true,
 		ConnectTimeout: s.connectTimeout,
 		KeepAlive:      s.keepAliveEvery,
 		KeepAliveMax:   s.keepAliveMax,
