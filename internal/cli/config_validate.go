@@ -45,7 +45,7 @@ files are shared between tools.`,
 
 func (o *configValidateOptions) run(ctx context.Context) error {
 	if !slices.Contains(textOrJSON, o.format) {
-		return unknownFormat(o.format, "output `FORMAT`: text or json")
+		return unknownFormat(o.format, "text or json")
 	}
 	opts, err := o.readOptions(ctx)
 	if err != nil {

@@ -326,7 +326,7 @@ func Provisioner(t *testing.T, c ProvisionerCase) {
 
 // suite holds the requirements on provisioners and verifiers alike, one subtest
 // each.
-func suite(t *testing.T, a kitchen.Action, good, failing, slow func(*testing.T, *Machine) worker, untouched bool) {
+func suite(t *testing.T, a kitchen.Action, good, failing, slow func(*testing.T, *Machine) worker, untouched bool) { //nolint:funlen // one subtest for each requirement
 	t.Run("twice", func(t *testing.T) {
 		m := NewMachine(t)
 		run := good(t, m)

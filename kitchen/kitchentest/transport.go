@@ -29,7 +29,7 @@ type TransportCase struct {
 
 // Transport tries whether a transport keeps the contracts of
 // [kitchen.Transport] and [kitchen.Conn], one subtest each.
-func Transport(t *testing.T, c TransportCase) {
+func Transport(t *testing.T, c TransportCase) { //nolint:funlen // one subtest for each requirement
 	connect := func(t *testing.T) kitchen.Conn {
 		t.Helper()
 		tr, step := c.New(t)
