@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -151,6 +152,9 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 // flagError makes an error about a flag a usage error, with a suggestion for
 // one that is misspelt.
 func flagError(cmd *cobra.Command, err error) error {
+	if own := (*usageError)(nil); errors.As(err, &own) {
+		return own
+	}
 	hint := fmt.Sprintf("`%s --help` lists the flags", cmd.CommandPath())
 	if name, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
 		if near := nearFlags(cmd, name); len(near) > 0 {

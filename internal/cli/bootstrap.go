@@ -241,11 +241,11 @@ func (b *bootstrapRun) unregister(ctx context.Context, rec *nodeRecord) {
 
 // mayOverwrite asks whether to replace an existing node and client; where
 // nobody can be asked, they are kept.
-func (b *bootstrapRun) mayOverwrite(ctx context.Context, taken *node.TakenError) error {
-	if !b.yes && (b.useDefaults || b.streams.Prompter() == nil) {
+func (p *program) mayOverwrite(ctx context.Context, taken *node.TakenError) error {
+	if !p.yes && (p.useDefaults || p.streams.Prompter() == nil) {
 		return taken
 	}
-	yes, err := b.confirm(ctx, capital(taken.Error())+". Overwrite it")
+	yes, err := p.confirm(ctx, capital(taken.Error())+". Overwrite it")
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,9 +21,6 @@ type nameListOptions struct {
 	format string
 }
 
-// The formats of a list of names; summary and text are knife's.
-var nameFormats = []string{"text", "json", "yaml"}
-
 func newNameListCommand(d *deps, short, long, example string, get func(context.Context, *chefserver.Client) ([]string, error)) *cobra.Command {
 	o := &nameListOptions{program: d.program, chef: d.chef, get: get}
 	cmd := &cobra.Command{
@@ -37,15 +32,11 @@ func newNameListCommand(d *deps, short, long, example string, get func(context.C
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	cmd.Flags().StringVarP(&o.format, "format", "F", "text", "output `FORMAT`: text, json or yaml")
-	completeFlag(cmd, "format", fixed(nameFormats...))
+	addFormat(cmd, &o.format, "F", formatText, formatJSON, "yaml")
 	return cmd
 }
 
 func (o *nameListOptions) run(ctx context.Context) error {
-	if !slices.Contains(append([]string{"summary", "table"}, nameFormats...), o.format) {
-		return unknownFormat(o.format, "text, json or yaml")
-	}
 	c, err := o.chef.connect(ctx)
 	if err != nil {
 		return err
@@ -130,9 +121,6 @@ func newClientShowCommand(d *deps) *cobra.Command {
 }
 
 func (o *clientShowOptions) run(ctx context.Context, name string) error {
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	c, err := o.chef.connect(ctx)
 	if err != nil {
 		return err
@@ -177,9 +165,6 @@ out; with --format json or yaml all of its attributes.`,
 }
 
 func (o *nodeShowOptions) run(ctx context.Context, name string) error {
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	c, err := o.chef.connect(ctx)
 	if err != nil {
 		return err
@@ -308,19 +293,7 @@ func (o *objectDeleteOptions) run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, name := range names {
-		if err := o.delete(ctx, c, name); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			errs = append(errs, err)
-		}
-	}
-	if len(errs) == 1 {
-		return errs[0]
-	}
-	return errors.Join(errs...)
+	return each(ctx, names, func(name string) error { return o.delete(ctx, c, name) })
 }
 
 func (o *objectDeleteOptions) delete(ctx context.Context, c *chefserver.Client, name string) error {

@@ -53,9 +53,6 @@ by name. With --format json or yaml the same fields are printed as data.`,
 }
 
 func (o *cloudListOptions) run(ctx context.Context) error {
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
 		l, err := o.get(ctx, c)
 		if err != nil {

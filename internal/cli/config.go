@@ -67,20 +67,15 @@ any plug-in's own defaults. Secrets are shown as they are in the files, unless
 		ValidArgsFunction: d.projects.completeInstances,
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
-	cmd.Flags().StringVar(&o.format, "format", "json", "output `FORMAT`: json or yaml")
-	completeFlag(cmd, "format", fixed("json", "yaml"))
+	addFormat(cmd, &o.format, "", formatJSON, "yaml")
 	cmd.Flags().BoolVar(&o.redact, "redact", false, "hide passwords, keys and tokens")
 	return cmd
 }
 
 func (o *configResolveOptions) run(ctx context.Context, args []string) error {
 	write := config.JSON
-	switch o.format {
-	case "json":
-	case "yaml":
+	if o.format == "yaml" {
 		write = config.YAML
-	default:
-		return unknownFormat(o.format, "json or yaml")
 	}
 	opts, err := o.readOptions(ctx)
 	if err != nil {

@@ -37,9 +37,6 @@ listed on standard error. Secrets are not shown.`,
 }
 
 func (o *configKnifeOptions) run(ctx context.Context) error {
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	c, err := o.knife.config(ctx)
 	if err != nil {
 		return err

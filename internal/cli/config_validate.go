@@ -37,16 +37,12 @@ files are shared between tools.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	cmd.Flags().StringVar(&o.format, "format", "text", "output `FORMAT`: text or json")
-	completeFlag(cmd, "format", fixed(textOrJSON...))
+	addFormat(cmd, &o.format, "", formatText, formatJSON)
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings too")
 	return cmd
 }
 
 func (o *configValidateOptions) run(ctx context.Context) error {
-	if !slices.Contains(textOrJSON, o.format) {
-		return unknownFormat(o.format, "text or json")
-	}
 	opts, err := o.readOptions(ctx)
 	if err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,15 +77,13 @@ Exit codes of these commands:
 }
 
 // newDepsVerb completes one of the commands. split takes the name of the
-// project's file from the arguments; run gets the project and the others.
+// project's file from the arguments; run gets the project and the others. formats
+// are more than text and JSON.
 func newDepsVerb(d *deps, o *depsOptions, cmd *cobra.Command, formats []string,
 	split func(args []string) (file string, rest []string), run func(context.Context, *cookbooks.Project, []string) error,
 ) *cobra.Command {
 	o.program, o.settings, o.knife, o.chef = d.program, d.settings, d.knife, d.chef
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if !slices.Contains(formats, o.format) {
-			return unknownFormat(o.format, strings.Join(formats, ", "))
-		}
 		file, rest := split(args)
 		p, err := o.open(cmd.Context(), file)
 		if err == nil {
@@ -95,14 +92,11 @@ func newDepsVerb(d *deps, o *depsOptions, cmd *cobra.Command, formats []string,
 		}
 		return depsError(err)
 	}
-	cmd.Flags().StringVarP(&o.format, "format", "F", "text", "output `FORMAT`: "+strings.Join(formats, ", "))
-	completeFlag(cmd, "format", fixed(formats...))
+	addFormat(cmd, &o.format, "F", append([]string{formatText, formatJSON}, formats...)...)
 	cmd.Flags().BoolVar(&o.offline, "offline", false, "use only the cache and the lock")
 	d.knife.addTo(cmd, usesChef)
 	return cmd
 }
-
-var textOrJSON = []string{"text", "json"}
 
 // addGroups adds the flags for the groups of a Berksfile.
 func (o *depsOptions) addGroups(cmd *cobra.Command) {
@@ -220,7 +214,7 @@ func newDepsInstallCommand(d *deps) *cobra.Command {
 Berksfile no longer fits, resolve the file and write the lock.`,
 		Example: "  galley deps install\n  galley deps install Berksfile --except integration",
 		Args:    cobra.MaximumNArgs(1),
-	}, textOrJSON, onlyFile, func(ctx context.Context, p *cookbooks.Project, _ []string) error {
+	}, nil, onlyFile, func(ctx context.Context, p *cookbooks.Project, _ []string) error {
 		return o.summary(p.Install(ctx))
 	})
 	o.addGroups(cmd)
@@ -236,7 +230,7 @@ func newDepsUpdateCommand(d *deps) *cobra.Command {
 		Long: `Resolve the file again, without regard to the lock, and write the lock. With
 cookbooks, only these and the cookbooks that they need may change.`,
 		Example: "  galley deps update\n  galley deps update Policyfile.rb apt ntp",
-	}, textOrJSON, splitFile, func(ctx context.Context, p *cookbooks.Project, names []string) error {
+	}, nil, splitFile, func(ctx context.Context, p *cookbooks.Project, names []string) error {
 		u.Cookbooks = names
 		return o.summary(p.Update(ctx, u))
 	})
@@ -256,7 +250,7 @@ func newDepsExportCommand(d *deps) *cobra.Command {
 The lock must exist; it is updated for the cookbooks that come from a path.`,
 		Example: "  galley deps export Policyfile.rb out\n  galley deps export out --archive --policy-group prod",
 		Args:    cobra.RangeArgs(1, 2),
-	}, textOrJSON, splitLast, func(ctx context.Context, p *cookbooks.Project, dir []string) error {
+	}, nil, splitLast, func(ctx context.Context, p *cookbooks.Project, dir []string) error {
 		done, err := p.Export(ctx, dir[0], e)
 		o.quiet()
 		if err != nil {
@@ -283,7 +277,7 @@ func newDepsVendorCommand(d *deps) *cobra.Command {
 chefignore names. metadata.json is written where it is missing.`,
 		Example: "  galley deps vendor Berksfile cookbooks\n  galley deps vendor Policyfile.rb cookbooks",
 		Args:    cobra.RangeArgs(1, 2),
-	}, textOrJSON, splitLast, func(ctx context.Context, p *cookbooks.Project, dir []string) error {
+	}, nil, splitLast, func(ctx context.Context, p *cookbooks.Project, dir []string) error {
 		return o.summary(p.Vendor(ctx, dir[0], remove))
 	})
 	cmd.Flags().BoolVar(&remove, "delete", false, "remove everything else from DIR")
@@ -300,7 +294,7 @@ func newDepsOutdatedCommand(d *deps) *cobra.Command {
 constraints of the file and of the other cookbooks allow it.`,
 		Example: "  galley deps outdated\n  galley deps outdated Berksfile --format json --exit-code",
 		Args:    cobra.MaximumNArgs(1),
-	}, textOrJSON, onlyFile, func(ctx context.Context, p *cookbooks.Project, _ []string) error {
+	}, nil, onlyFile, func(ctx context.Context, p *cookbooks.Project, _ []string) error {
 		list, err := p.Outdated(ctx)
 		if err != nil {
 			return err
@@ -345,7 +339,7 @@ func newDepsTreeCommand(d *deps) *cobra.Command {
 		Long:    "Show the locked cookbooks as a tree. Only the lock is read; the format dot is for\nGraphviz.",
 		Example: "  galley deps tree\n  galley deps tree --format dot | dot -Tsvg > cookbooks.svg",
 		Args:    cobra.MaximumNArgs(1),
-	}, []string{"text", "json", "dot"}, onlyFile, func(_ context.Context, p *cookbooks.Project, _ []string) error {
+	}, []string{"dot"}, onlyFile, func(_ context.Context, p *cookbooks.Project, _ []string) error {
 		g, err := p.Graph()
 		if err != nil {
 			return err
@@ -370,7 +364,7 @@ func newDepsWhyCommand(d *deps) *cobra.Command {
 		Long:    "List every path from the file to a locked cookbook. Only the lock is read.",
 		Example: "  galley deps why apt\n  galley deps why Berksfile apt",
 		Args:    cobra.RangeArgs(1, 2),
-	}, textOrJSON, splitLast, func(_ context.Context, p *cookbooks.Project, name []string) error {
+	}, nil, splitLast, func(_ context.Context, p *cookbooks.Project, name []string) error {
 		g, err := p.Graph()
 		if err != nil {
 			return err

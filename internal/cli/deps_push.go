@@ -24,7 +24,7 @@ The Chef Server is that of knife's configuration. It must have version 2 of the
 API; goiardi has no policies.`,
 		Example: "  galley deps push staging\n  galley deps push prod Policyfile.rb",
 		Args:    cobra.RangeArgs(1, 2),
-	}, textOrJSON, splitGroup, func(ctx context.Context, p *cookbooks.Project, group []string) error {
+	}, nil, splitGroup, func(ctx context.Context, p *cookbooks.Project, group []string) error {
 		c, err := o.knife.config(ctx)
 		if err != nil {
 			return err

@@ -159,18 +159,18 @@ removed as well.`,
 // as a table or as JSON.
 type devcloudShowOptions struct {
 	*embeddedCloud
-	asJSON bool
+	format string
 }
 
-// newDevcloudShowCommand completes such a command; show prints.
-func newDevcloudShowCommand(e *embeddedCloud, cmd *cobra.Command, table string, show func(*devcloudShowOptions, context.Context, *devcloud.Client) error) *cobra.Command {
+// newDevcloudShowCommand completes such a command; show prints, in a form for
+// people or as JSON.
+func newDevcloudShowCommand(e *embeddedCloud, cmd *cobra.Command, form string, show func(*devcloudShowOptions, context.Context, *devcloud.Client) error) *cobra.Command {
 	o := &devcloudShowOptions{embeddedCloud: e}
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return o.use(cmd.Context(), func(c *devcloud.Client) error { return show(o, cmd.Context(), c) })
 	}
-	cmd.Flags().Var(formatFlag{&o.asJSON}, "format", "output `FORMAT`: "+table+" or json")
-	completeFlag(cmd, "format", fixed("table", "json"))
+	addFormat(cmd, &o.format, "", form, formatJSON)
 	return cmd
 }
 
@@ -180,7 +180,7 @@ func newDevcloudStatusCommand(e *embeddedCloud) *cobra.Command {
 		Short:   "Show whether the cloud runs, and with what",
 		Long:    `Show the address, process, network and resources of the embedded cloud.`,
 		Example: "  galley devcloud status\n  galley devcloud status --format json",
-	}, "table", (*devcloudShowOptions).status)
+	}, formatTable, (*devcloudShowOptions).status)
 }
 
 func (o *devcloudShowOptions) status(ctx context.Context, client *devcloud.Client) error {
@@ -188,7 +188,7 @@ func (o *devcloudShowOptions) status(ctx context.Context, client *devcloud.Clien
 	if err != nil {
 		return err
 	}
-	if o.asJSON {
+	if o.format == formatJSON {
 		return o.json(st)
 	}
 	guests := st.Guests
@@ -217,7 +217,7 @@ func newDevcloudListCommand(e *embeddedCloud) *cobra.Command {
 		Long: `List the servers, volumes, networks and other resources that users of the embedded
 cloud have created.`,
 		Example: "  galley devcloud ls\n  galley devcloud ls --format json",
-	}, "table", (*devcloudShowOptions).list)
+	}, formatTable, (*devcloudShowOptions).list)
 }
 
 func (o *devcloudShowOptions) list(ctx context.Context, client *devcloud.Client) error {
@@ -225,7 +225,7 @@ func (o *devcloudShowOptions) list(ctx context.Context, client *devcloud.Client)
 	if err != nil {
 		return err
 	}
-	if o.asJSON {
+	if o.format == formatJSON {
 		return o.json(res)
 	}
 	l := listing{columns: []string{"Kind", "ID", "Name", "Status", "Detail"}}
@@ -249,12 +249,12 @@ func newDevcloudEnvCommand(e *embeddedCloud) *cobra.Command {
 		Long: `Print export lines for a shell to evaluate; any OpenStack client then uses the
 embedded cloud.`,
 		Example: "  eval \"$(galley devcloud env)\"\n  galley devcloud env --format json",
-	}, "table (shell lines)", func(o *devcloudShowOptions, _ context.Context, _ *devcloud.Client) error {
+	}, formatText, func(o *devcloudShowOptions, _ context.Context, _ *devcloud.Client) error {
 		env, err := devcloud.ReadEnv(o.dir, admin)
 		if err != nil {
 			return err
 		}
-		if o.asJSON {
+		if o.format == formatJSON {
 			return o.json(env)
 		}
 		_, err = fmt.Fprint(o.streams.Out, devcloud.Exports(env))

@@ -58,18 +58,8 @@ func (o *execOptions) run(ctx context.Context, args []string) error {
 	if strings.TrimSpace(o.line) == "" {
 		return usagef("as in `galley exec default -c 'uname -a'`", "no command given")
 	}
-	p, err := o.open(ctx)
+	p, chosen, err := o.take(ctx, args, "")
 	if err != nil {
-		return err
-	}
-	chosen, err := p.Select(args...)
-	if err != nil {
-		return err
-	}
-	if err := p.addPlugins(chosen, ""); err != nil {
-		return err
-	}
-	if err := p.report(nil, 1); err != nil {
 		return err
 	}
 	defer p.close()

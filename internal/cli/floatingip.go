@@ -91,9 +91,6 @@ ID. Without --pool it is the only external network that the project can see.`,
 }
 
 func (o *floatingIPAllocateOptions) run(ctx context.Context) error {
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
 		from := o.pool
 		if from == "" {

@@ -1,21 +1,54 @@
 package cli
 
-import "errors"
+import (
+	"slices"
 
-// formatFlag is --format table|json, beside a flag --json.
-type formatFlag struct{ json *bool }
+	"github.com/spf13/cobra"
 
-func (f formatFlag) String() string {
-	if f.json != nil && *f.json {
-		return "json"
-	}
-	return "table"
+	"github.com/galleyhq/galley/internal/text"
+)
+
+// The formats that several commands have.
+const (
+	formatTable = "table"
+	formatText  = "text"
+	formatJSON  = "json"
+)
+
+// formatFlag is a flag --format that takes one of a few words.
+type formatFlag struct {
+	to    *string
+	words []string
 }
-func (f formatFlag) Type() string { return "table|json" }
-func (f formatFlag) Set(s string) error {
-	if s != "json" && s != "table" {
-		return errors.New("it is table or json")
+
+// addFormat adds --format to a command; the first of the words is the default.
+func addFormat(cmd *cobra.Command, to *string, letter string, words ...string) {
+	*to = words[0]
+	cmd.Flags().VarP(&formatFlag{to, words}, "format", letter, "output `FORMAT`: "+text.Or(words))
+	completeFlag(cmd, "format", fixed(words...))
+}
+
+func (f *formatFlag) String() string {
+	if f.to == nil { // the flag library asks an empty one for its default
+		return ""
 	}
-	*f.json = s == "json"
+	return *f.to
+}
+
+func (f *formatFlag) Type() string { return "string" }
+
+// Set refuses what the command does not print. knife's summary, and the table
+// of the other listings, are the form for people.
+func (f *formatFlag) Set(s string) error {
+	switch {
+	case slices.Contains(f.words, s):
+		*f.to = s
+	case (s == "summary" || s == formatTable) && (f.words[0] == formatTable || f.words[0] == formatText):
+		*f.to = f.words[0]
+	case s == "pp":
+		return usagef("json has the same content", "the format pp is Ruby's own notation and is not available")
+	default:
+		return usagef("", "unknown format %q: it is %s", s, text.Or(f.words))
+	}
 	return nil
 }

@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 var keyPairColumns = []string{"Name", "Fingerprint"}
@@ -23,16 +21,8 @@ func newKeyPairCommand(d *deps) *cobra.Command {
 
 func listKeyPairs(ctx context.Context, c *openstack.Cloud) (listing, error) {
 	keys, err := c.KeyPairs(ctx)
-	if err != nil {
-		return listing{}, err
-	}
-	keys = slices.Clone(keys)
-	slices.SortFunc(keys, func(x, y openstack.KeyPair) int { return byNames(x.Name, y.Name, "", "") })
-	l := listing{columns: keyPairColumns}
-	for _, k := range keys {
-		l.add(k.Name, k.Fingerprint)
-	}
-	return l, nil
+	return byName(keyPairColumns, keys, err, func(k openstack.KeyPair) (string, string) { return k.Name, "" },
+		func(l *listing, k openstack.KeyPair) { l.add(k.Name, k.Fingerprint) })
 }
 
 // keyPairCreateOptions are those of keypair create.
@@ -71,9 +61,6 @@ that file, which must not exist; the private half never leaves this machine.`,
 }
 
 func (o *keyPairCreateOptions) run(ctx context.Context) error {
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	line, err := o.publicKey()
 	if err != nil {
 		return err
@@ -139,22 +126,16 @@ this machine are kept.`,
 
 func (o *keyPairDeleteOptions) run(ctx context.Context, names []string) error {
 	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
-		var errs []error
-		for _, name := range names {
+		return each(ctx, names, func(name string) error {
 			sure, err := o.confirm(ctx, fmt.Sprintf("Do you really want to delete the key pair %q", name))
-			if err != nil {
-				return err
+			done := "kept"
+			if err == nil && sure {
+				err, done = c.DeleteKeyPair(ctx, name), "deleted"
 			}
-			if !sure {
-				fmt.Fprintf(o.streams.Err, "Key pair %q kept.\n", name)
-				continue
+			if err == nil {
+				fmt.Fprintf(o.streams.Err, "Key pair %q %s.\n", name, done)
 			}
-			if err := c.DeleteKeyPair(ctx, name); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			fmt.Fprintf(o.streams.Err, "Key pair %q deleted.\n", name)
-		}
-		return session.Join(errs...)
+			return err
+		})
 	})
 }

@@ -27,9 +27,7 @@ const exitLintOffenses = 2
 type lintOptions struct {
 	*projects
 
-	on     string
-	junit  string
-	asJSON bool
+	on, junit, format string
 }
 
 func newLintCommand(d *deps) *cobra.Command {
@@ -56,8 +54,7 @@ check could not be run.`,
 	}
 	cmd.Flags().StringVar(&o.on, "on", "", "run the check on this `INSTANCE`")
 	cmd.Flags().StringVar(&o.junit, "junit", "", "also write the findings as JUnit XML to `FILE`")
-	cmd.Flags().Var(formatFlag{&o.asJSON}, "format", "output `FORMAT`: table or json")
-	completeFlag(cmd, "format", fixed("table", "json"))
+	addFormat(cmd, &o.format, "", formatText, formatJSON)
 	return cmd
 }
 
@@ -94,7 +91,7 @@ func (o *lintOptions) run(ctx context.Context, dir string) error {
 }
 
 func (o *lintOptions) print(program string, list []lint.Offense) error {
-	if o.asJSON {
+	if o.format == formatJSON {
 		if list == nil {
 			list = []lint.Offense{}
 		}
@@ -130,25 +127,18 @@ func (o *lintOptions) here(ctx context.Context, dir string) (out string, status 
 // there runs the check on an instance: the cookbook is the command's input, as
 // a tar archive.
 func (o *lintOptions) there(ctx context.Context, dir string) (out string, status int, err error) {
-	p, err := o.open(ctx)
+	p, chosen, err := o.take(ctx, []string{o.on}, "")
 	if err != nil {
 		return "", 0, err
 	}
-	chosen, err := p.Select(o.on)
-	if err != nil {
-		return "", 0, err
-	}
+	defer p.close()
 	if len(chosen) != 1 {
 		return "", 0, usagef("name one", "--on %s selects %s", o.on, text.Count(len(chosen), "instance"))
-	}
-	if err := p.addPlugins(chosen, ""); err != nil {
-		return "", 0, err
 	}
 	archive, err := packed(dir)
 	if err != nil {
 		return "", 0, err
 	}
-	defer p.close()
 	var stdout bytes.Buffer
 	line := `d=$(mktemp -d) && cd "$d" && tar xf - || exit 91; (` + lint.InstallingScript + `
 ); s=$?; rm -rf "$d"; exit $s`

@@ -17,7 +17,7 @@ import (
 type listOptions struct {
 	*projects
 
-	bare, json, debug bool
+	bare, debug bool
 	// live asks the cloud about each machine, probe logs in as well.
 	live, probe bool
 	output      listingFlags
@@ -46,18 +46,17 @@ important columns are left out.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVarP(&o.bare, "bare", "b", false, "print only the names, one per line")
-	fs.BoolVarP(&o.json, "json", "j", false, "the same as --format json")
 	fs.BoolVarP(&o.debug, "debug", "d", false, "not available: see diagnose")
 	hide(fs, "debug")
 	fs.BoolVar(&o.live, "live", false, "ask the cloud for the state of each machine")
 	fs.BoolVar(&o.probe, "probe", false, "the same, and log in to each machine")
 	o.output.add(cmd, append(slices.Clone(listColumns), "Live Status"), matrixFormats...)
-	fs.Lookup("format").Usage += "; for CI systems matrix (GitHub Actions) or matrix-gitlab"
+	fs.Lookup("format").Usage += "; matrix is GitHub Actions' form"
+	o.output.addJSON(cmd)
 	o.shard.add(fs)
 	for _, other := range []string{"json", "format", "live", "probe"} {
 		cmd.MarkFlagsMutuallyExclusive("bare", other)
 	}
-	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	return cmd
 }
 
@@ -65,15 +64,8 @@ func (o *listOptions) run(ctx context.Context, args []string) error {
 	if o.debug {
 		return usagef("run `galley diagnose` instead", "list --debug is not available")
 	}
-	if o.json {
-		o.output.format = "json"
-	}
 	asMatrix := slices.Contains(matrixFormats, o.output.format)
-	if !asMatrix {
-		if err := o.output.check(); err != nil {
-			return err
-		}
-	} else if o.live || o.probe || len(o.output.columns) > 0 {
+	if asMatrix && (o.live || o.probe || len(o.output.columns) > 0) {
 		return usagef("", "--format %s takes none of --live, --probe and --columns", o.output.format)
 	}
 	p, err := o.open(ctx)

@@ -155,21 +155,19 @@ type listingFlags struct {
 	columns []string
 }
 
-// The formats of a listing; summary is knife's name for table, text has a
-// line for each field.
-var (
-	listingFormats = []string{"table", "json", "yaml", "csv", "text"}
-	formatsInWords = "table, json, yaml, csv or text"
-)
-
 // add adds the flags to a command. more are formats of that command alone.
 func (f *listingFlags) add(cmd *cobra.Command, columns []string, more ...string) {
-	cmd.Flags().StringVarP(&f.format, "format", "F", "table", "output `FORMAT`: "+formatsInWords)
+	addFormat(cmd, &f.format, "F", append([]string{formatTable, formatJSON, "yaml", "csv", formatText}, more...)...)
 	cmd.Flags().StringSliceVar(&f.columns, "columns", nil, "print only these `COLUMNS`, in this order")
-	completeFlag(cmd, "format", fixed(append(slices.Clone(listingFormats), more...)...))
 	completeFlag(cmd, "columns", func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		return completeColumns(columns, toComplete), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	})
+}
+
+// addJSON adds the short spelling of --format json.
+func (f *listingFlags) addJSON(cmd *cobra.Command) {
+	cmd.Flags().BoolFuncP("json", "j", "the same as --format json", func(string) error { f.format = formatJSON; return nil })
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
 }
 
 // completeColumns completes the last of several columns with commas between.
@@ -183,22 +181,6 @@ func completeColumns(columns []string, toComplete string) []string {
 		out[i] = before + columnKey(c)
 	}
 	return out
-}
-
-// check finds a format that does not exist before the cloud is asked.
-func (f *listingFlags) check() error {
-	if f.format == "summary" || slices.Contains(listingFormats, f.format) {
-		return nil
-	}
-	return unknownFormat(f.format, formatsInWords)
-}
-
-// unknownFormat refuses a format.
-func unknownFormat(format, all string) error {
-	if format == "pp" {
-		return usagef("json has the same content", "the format pp is Ruby's own notation and is not available")
-	}
-	return usagef("", "unknown format %q: it is %s", format, all)
 }
 
 // chosen returns the listing with the columns asked for.
@@ -229,15 +211,12 @@ func (f *listingFlags) chosen(l listing) (listing, error) {
 
 // print writes a listing in the format asked for.
 func (p *program) print(l listing, f *listingFlags) error {
-	if err := f.check(); err != nil {
-		return err
-	}
 	l, err := f.chosen(l)
 	if err != nil {
 		return err
 	}
 	switch f.format {
-	case "table", "summary":
+	case formatTable:
 		return p.table(l)
 	case "text":
 		for i := range l.rows {
@@ -285,15 +264,12 @@ func (p *program) table(l listing) error {
 // printOne writes a listing of one row: as lines of name and value, or as one
 // object.
 func (p *program) printOne(l listing, f *listingFlags) error {
-	if err := f.check(); err != nil {
-		return err
-	}
 	l, err := f.chosen(l)
 	if err != nil {
 		return err
 	}
 	switch f.format {
-	case "table", "summary", "text":
+	case formatTable, formatText:
 		l.pairs(p.streams.Out, 0, true)
 		return nil
 	case "json":

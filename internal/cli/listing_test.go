@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/openstack"
@@ -60,12 +62,27 @@ func TestListingFormats(t *testing.T) {
 			t.Errorf("%s: %s", format, diff)
 		}
 	}
-	if table, summary := printed(t, sample(), listingFlags{format: "table"}, false), printed(t, sample(), listingFlags{format: "summary"}, false); table != summary {
-		t.Errorf("summary is %q", summary)
-	}
 	for format, want := range map[string]string{"json": "[]\n", "yaml": "[]\n", "csv": "Name\n", "table": "Name\n", "text": ""} {
 		if got := printed(t, listing{columns: []string{"Name"}}, listingFlags{format: format}, false); got != want {
 			t.Errorf("nothing as %s is %q, want %q", format, got, want)
+		}
+	}
+}
+
+// knife's name for the form for people is accepted, and what is not printed is
+// refused before anything is looked up.
+func TestFormatFlag(t *testing.T) {
+	var got string
+	cmd := &cobra.Command{}
+	addFormat(cmd, &got, "F", formatTable, formatJSON)
+	if err := cmd.ParseFlags([]string{"-F", "summary"}); err != nil || got != formatTable {
+		t.Errorf("summary is %q, %v", got, err)
+	}
+	for value, want := range map[string]string{"xml": `unknown format "xml": it is table or json`, "pp": "the format pp is Ruby's own notation"} {
+		err := cmd.ParseFlags([]string{"--format", value})
+		var usage *usageError
+		if err = flagError(cmd, err); !errors.As(err, &usage) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v", value, err)
 		}
 	}
 }

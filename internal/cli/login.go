@@ -32,24 +32,14 @@ reads its commands from standard input. It ends with the shell's status.`,
 }
 
 func (o *loginOptions) run(ctx context.Context, args []string) error {
-	p, err := o.open(ctx)
+	p, chosen, err := o.take(ctx, args, "")
 	if err != nil {
-		return err
-	}
-	chosen, err := p.Select(args...)
-	if err != nil {
-		return err
-	}
-	if len(chosen) > 1 {
-		return tooMany(args, chosen)
-	}
-	if err := p.addPlugins(chosen, ""); err != nil {
-		return err
-	}
-	if err := p.report(nil, 1); err != nil {
 		return err
 	}
 	defer p.close()
+	if len(chosen) > 1 {
+		return tooMany(args, chosen)
+	}
 	return o.shell(ctx, p, chosen[0])
 }
 

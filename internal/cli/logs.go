@@ -42,11 +42,10 @@ as well. With --follow it prints new lines, also of new sessions, until Ctrl-C.`
 	fs.StringVar(&o.view.Session, "session-id", "", "older spelling of --session `ID`")
 	hide(fs, "session-id")
 	fs.BoolVar(&o.view.All, "all-sessions", false, "show all sessions, also of instances that are no longer configured")
-	fs.StringVar(&o.format, "format", "text", "output `FORMAT`: text or ndjson")
+	addFormat(cmd, &o.format, "", formatText, "ndjson")
 	fs.BoolVarP(&o.follow, "follow", "f", false, "print new lines until Ctrl-C")
 	cmd.MarkFlagsMutuallyExclusive("session", "session-id", "all-sessions")
 	completeFlag(cmd, "level", fixed("debug", "info", "warn", "error", "fatal"))
-	completeFlag(cmd, "format", fixed("text", "ndjson"))
 	return cmd
 }
 
@@ -54,9 +53,6 @@ func (o *logsOptions) run(ctx context.Context, args []string) error {
 	var ok bool
 	if o.view.Level, ok = runlog.ParseLevel(o.level); !ok {
 		return usagef("", "unknown level %q: it is debug, info, warn, error or fatal", o.level)
-	}
-	if o.format != "text" && o.format != "ndjson" {
-		return usagef("", "unknown format %q: it is text or ndjson", o.format)
 	}
 	o.view.NDJSON = o.format == "ndjson"
 	o.view.Color = o.colors(o.streams.Out)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/galleyhq/galley/internal/atomicfile"
 	"github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/state"
 )
 
@@ -26,16 +25,10 @@ var networkColumns = []string{"Name", "ID", "Tenant", "Shared", "External"}
 
 func listNetworks(ctx context.Context, c *openstack.Cloud) (listing, error) {
 	networks, err := c.Networks(ctx)
-	if err != nil {
-		return listing{}, err
-	}
-	networks = slices.Clone(networks)
-	slices.SortFunc(networks, func(x, y openstack.Network) int { return byNames(x.Name, y.Name, x.ID, y.ID) })
-	l := listing{columns: networkColumns}
-	for _, n := range networks {
-		l.add(n.Name, n.ID, n.ProjectID, flagged(n.Shared), flagged(n.External))
-	}
-	return l, nil
+	return byName(networkColumns, networks, err, func(n openstack.Network) (string, string) { return n.Name, n.ID },
+		func(l *listing, n openstack.Network) {
+			l.add(n.Name, n.ID, n.ProjectID, flagged(n.Shared), flagged(n.External))
+		})
 }
 
 // networkFlags are the flags that describe a network.
@@ -100,9 +93,6 @@ undoes exactly a create.`,
 }
 
 func (o *networkCreateOptions) run(ctx context.Context) error {
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	spec, err := o.flags.spec(o.name)
 	if err != nil {
 		return err
@@ -270,7 +260,9 @@ is gone it removes the router that is left.`,
   galley network delete net1 isolated`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: d.clouds.complete(networkNames),
-		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return each(cmd.Context(), names, func(name string) error { return o.remove(cmd.Context(), name) })
+		},
 	}
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, noWaitUsage)
 	cmd.Flags().BoolVar(&o.forget, "forget", false, "drop the record of a network without removing it, when its cloud or project is out of reach for good")
@@ -280,19 +272,6 @@ is gone it removes the router that is left.`,
 
 // noWaitUsage is the help of --no-wait, of everything that removes things.
 const noWaitUsage = "fail instead of waiting for requests that were never answered and may still take effect"
-
-func (o *networkDeleteOptions) run(ctx context.Context, names []string) error {
-	var errs []error
-	for _, name := range names {
-		if err := o.remove(ctx, name); err != nil {
-			errs = append(errs, err)
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return session.Join(errs...)
-}
 
 // remove undoes a create. The record has the network's name, whether the user
 // gives that or the ID.

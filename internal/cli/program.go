@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/internal/ui"
@@ -173,6 +175,30 @@ func (p *program) confirm(ctx context.Context, question string) (bool, error) {
 		return false, usagef("add --yes (-y)", "%s? There is no terminal to ask on", question)
 	}
 	return p.askYesNo(ctx, question+"?")
+}
+
+// confirmAll asks whether to remove all that was printed; no is an error.
+func (p *program) confirmAll(ctx context.Context) error {
+	sure, err := p.confirm(ctx, "Do you really want to remove all this")
+	if err == nil && !sure {
+		err = errors.New("nothing is removed, as you answered")
+	}
+	return err
+}
+
+// each calls do for every item, also after a failure of one, and joins the
+// errors; an interrupt ends it.
+func each[T any](ctx context.Context, items []T, do func(T) error) error {
+	var errs []error
+	for _, item := range items {
+		if err := do(item); err != nil {
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return session.Join(errs...)
 }
 
 // askYesNo asks at the terminal until the answer is yes or no; an empty one is

@@ -120,13 +120,30 @@ func (p *projects) open(ctx context.Context) (*project, error) {
 // The caller closes it.
 func (p *projects) openAll(ctx context.Context) (*project, error) {
 	opened, err := p.open(ctx)
+	if err == nil {
+		err = opened.addPlugins(opened.Instances, "")
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := opened.addPlugins(opened.Instances, ""); err != nil {
-		return nil, err
-	}
 	return opened, opened.report(nil, 1)
+}
+
+// take opens the project with the plug-ins that an action needs for the
+// instances that the arguments name, and the console. The caller closes it.
+func (p *projects) take(ctx context.Context, args []string, upTo kitchen.Action) (*project, []*kitchen.Instance, error) {
+	opened, err := p.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	chosen, err := opened.Select(args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := opened.addPlugins(chosen, upTo); err != nil {
+		return nil, nil, err
+	}
+	return opened, chosen, opened.report(nil, 1)
 }
 
 // Select returns the instances that the arguments name, and refuses a

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,7 +10,6 @@ import (
 
 	openstackdriver "github.com/galleyhq/galley/internal/driver/openstack"
 	"github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -54,9 +52,6 @@ type ownImage struct {
 }
 
 func (o *pruneOptions) run(ctx context.Context, names []string) error {
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	if o.all && len(names) > 0 {
 		return usagef("", "--all takes no names")
 	}
@@ -84,23 +79,14 @@ func (o *pruneOptions) run(ctx context.Context, names []string) error {
 	if err := o.print(savedListing(found), &o.output); err != nil || o.dryRun || len(found) == 0 {
 		return err
 	}
-	sure, err := o.confirm(ctx, "Do you really want to remove all this")
-	if err != nil {
+	if err := o.confirmAll(ctx); err != nil {
 		return err
 	}
-	if !sure {
-		return errors.New("nothing is removed, as you answered")
-	}
-	var errs []error
-	for _, img := range found {
-		if err := img.cloud.RemoveImage(ctx, img.SavedImage, o.reporter()); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if len(errs) == 0 {
+	err = each(ctx, found, func(i ownImage) error { return i.cloud.RemoveImage(ctx, i.SavedImage, o.reporter()) })
+	if err == nil {
 		o.notef("Removed %s.", text.Count(len(found), "image"))
 	}
-	return session.Join(errs...)
+	return err
 }
 
 // images lists the images of this project, on every cloud that an instance is

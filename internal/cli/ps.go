@@ -24,7 +24,6 @@ type psOptions struct {
 	*program
 	clouds *cloudAccess
 
-	asJSON bool
 	prices []string
 	output listingFlags
 	now    func() time.Time
@@ -47,20 +46,13 @@ With prices per hour, by --price or in GALLEY_PRICES, it shows what each has cos
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	fs := cmd.Flags()
-	fs.BoolVarP(&o.asJSON, "json", "j", false, "the same as --format json")
 	fs.StringArrayVar(&o.prices, "price", nil, "`FLAVOR=PRICE` per hour; repeatable (GALLEY_PRICES, separated by commas)")
 	o.output.add(cmd, append(slices.Clone(psColumns), "Cost"))
-	cmd.MarkFlagsMutuallyExclusive("json", "format")
+	o.output.addJSON(cmd)
 	return cmd
 }
 
 func (o *psOptions) run(ctx context.Context) error {
-	if o.asJSON {
-		o.output.format = "json"
-	}
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	prices, err := o.readPrices()
 	if err != nil {
 		return err

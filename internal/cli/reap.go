@@ -2,14 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/openstack"
-	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -51,9 +49,6 @@ cannot be seen.`,
 }
 
 func (o *reapOptions) run(ctx context.Context) error {
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	var age time.Duration
 	if o.olderThan != "" {
 		var err error
@@ -70,21 +65,16 @@ func (o *reapOptions) run(ctx context.Context) error {
 			return err
 		}
 		if age > 0 {
-			sure, err := o.confirm(ctx, "Do you really want to remove all this")
-			if err != nil {
+			if err := o.confirmAll(ctx); err != nil {
 				return err
 			}
-			if !sure {
-				return errors.New("nothing is removed, as you answered")
-			}
 		}
-		var errs []error
-		for _, rec := range expired {
+		return each(ctx, expired, func(rec *openstack.Record) error {
 			if err := c.ReclaimRecord(ctx, rec, o.reporter()); err != nil {
-				errs = append(errs, fmt.Errorf("removing what belongs to %s: %w", orElse(rec.Owner, rec.Token), err))
+				return fmt.Errorf("removing what belongs to %s: %w", orElse(rec.Owner, rec.Token), err)
 			}
-		}
-		return session.Join(errs...)
+			return nil
+		})
 	})
 }
 

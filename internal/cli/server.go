@@ -147,9 +147,6 @@ and the cloud's reason where its state is ERROR.`,
 }
 
 func (o *serverShowOptions) run(ctx context.Context, ref string, columns []string) error {
-	if err := o.output.check(); err != nil {
-		return err
-	}
 	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
 		s, err := c.Server(ctx, ref)
 		if err != nil {

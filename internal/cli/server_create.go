@@ -51,24 +51,14 @@ name, or by "server delete --orphans".`,
 	o.server.add(cmd)
 	o.node.add(cmd)
 	cmd.Flags().BoolVar(&o.noChef, "no-chef", false, "create the server only: no Chef Server, no bootstrap")
-	cmd.Flags().StringVarP(&o.format, "format", "F", formatSummary, "output `FORMAT` of the new server: summary or json")
+	addFormat(cmd, &o.format, "F", "summary", formatJSON)
 	d.knife.addTo(cmd, usesCloud|usesChef|asks)
 	o.server.complete(cmd, d.clouds)
 	o.node.complete(cmd)
-	completeFlag(cmd, "format", fixed(formatSummary, formatJSON))
 	return cmd
 }
 
-// The formats of a new server.
-const (
-	formatSummary = "summary"
-	formatJSON    = "json"
-)
-
 func (o *serverCreateOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
-	if o.format != formatSummary && o.format != formatJSON {
-		return usagef("", "unknown format %q: it is summary or json", o.format)
-	}
 	w := o.people()
 	if o.format == formatJSON {
 		w = o.streams.Err // JSON alone is on standard output
@@ -89,8 +79,11 @@ func (o *serverCreateOptions) run(ctx context.Context, flags *pflag.FlagSet) err
 	defer release()
 	m.Bus, m.Summary = bus, o.name == nameKnife
 	n, err := m.Create(ctx, r)
-	if err, r.Node.Overwrite = o.replace(ctx, err); r.Node.Overwrite && err == nil {
-		n, err = m.Create(ctx, r)
+	if taken := (*node.TakenError)(nil); errors.As(err, &taken) {
+		if err = o.mayOverwrite(ctx, taken); err == nil {
+			r.Node.Overwrite = true
+			n, err = m.Create(ctx, r)
+		}
 	}
 	if spec := (*node.SpecError)(nil); errors.As(err, &spec) {
 		return &usageError{err, spec.Hint()}
@@ -149,23 +142,6 @@ func (o *serverCreateOptions) printServer(n *servers.Node) error {
 		t.Rows = append(t.Rows, []ui.Cell{{Text: f[0], Color: ui.Cyan}, {Text: f[1]}})
 	}
 	return t.Write(o.streams.Out, o.colors(o.streams.Out))
-}
-
-// replace asks whether an existing node of the name may be replaced, and
-// returns true where it may.
-func (o *serverCreateOptions) replace(ctx context.Context, err error) (error, bool) {
-	var taken *node.TakenError
-	if !errors.As(err, &taken) || !o.yes && (o.useDefaults || o.streams.Prompter() == nil) {
-		return err, false
-	}
-	yes, qerr := o.confirm(ctx, capital(taken.Error())+". Overwrite it")
-	if qerr != nil {
-		return qerr, false
-	}
-	if !yes {
-		return err, false
-	}
-	return nil, true
 }
 
 // freshHostKeys ignores known_hosts unless it is asked for by flag: it cannot

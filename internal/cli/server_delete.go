@@ -3,13 +3,11 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/servers"
 	"github.com/galleyhq/galley/internal/state"
 )
@@ -82,16 +80,7 @@ func (o *serverDeleteOptions) run(ctx context.Context, refs []string) error {
 	if o.orphans {
 		return o.removeOrphans(ctx, m)
 	}
-	var errs []error
-	for _, ref := range refs {
-		if err := o.deleteOne(ctx, m, ref); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			errs = append(errs, err)
-		}
-	}
-	return session.Join(errs...)
+	return each(ctx, refs, func(ref string) error { return o.deleteOne(ctx, m, ref) })
 }
 
 // forgetAll drops the records of servers without a login.
@@ -105,13 +94,9 @@ func (o *serverDeleteOptions) forgetAll(ctx context.Context, refs []string) erro
 		return err
 	}
 	defer done()
-	var errs []error
-	for _, ref := range refs {
-		if err := servers.Forget(ctx, mine.Servers(), ref, bus.Reporter("", 0, "")); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return session.Join(errs...)
+	return each(ctx, refs, func(ref string) error {
+		return servers.Forget(ctx, mine.Servers(), ref, bus.Reporter("", 0, ""))
+	})
 }
 
 func (o *serverDeleteOptions) deleteOne(ctx context.Context, m *servers.Manager, ref string) error {
@@ -177,18 +162,13 @@ func (o *serverDeleteOptions) removeOrphans(ctx context.Context, m *servers.Mana
 	if o.dryRun {
 		return nil
 	}
-	sure, err := o.confirm(ctx, "Do you really want to remove all this")
-	if err != nil {
+	if err := o.confirmAll(ctx); err != nil {
 		return err
 	}
-	if !sure {
-		return errors.New("it is left as it is, as you say")
-	}
-	var errs []error
-	for _, orphan := range found {
+	return each(ctx, found, func(orphan *servers.Orphan) error {
 		if err := m.RemoveOrphan(ctx, orphan, o.deletion.NoWait); err != nil {
-			errs = append(errs, fmt.Errorf("what is left of %s: %w", orphan.Name, err))
+			return fmt.Errorf("what is left of %s: %w", orphan.Name, err)
 		}
-	}
-	return session.Join(errs...)
+		return nil
+	})
 }

@@ -34,7 +34,7 @@ func product() ui.Product { return ui.Product{Name: "Galley", Version: version()
 type versionOptions struct {
 	*program
 
-	asJSON bool
+	format string
 }
 
 func newVersionCommand(d *deps) *cobra.Command {
@@ -47,13 +47,12 @@ func newVersionCommand(d *deps) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return o.run() },
 	}
-	cmd.Flags().Var(formatFlag{&o.asJSON}, "format", "output `FORMAT`: table or json")
-	completeFlag(cmd, "format", fixed("table", "json"))
+	addFormat(cmd, &o.format, "", formatText, formatJSON)
 	return cmd
 }
 
 func (o *versionOptions) run() error {
-	if o.asJSON {
+	if o.format == formatJSON {
 		return o.json(map[string]string{"name": "galley", "version": version()})
 	}
 	_, err := fmt.Fprintln(o.streams.Out, versionLine(o.name))

@@ -40,6 +40,9 @@ func QuotedOr(items []string) string { return list(quote(items), " or ") }
 // And returns items as a list in a sentence: a, b and c.
 func And(items []string) string { return list(items, " and ") }
 
+// Or joins alternatives: "a, b or c".
+func Or(items []string) string { return list(items, " or ") }
+
 func list(items []string, last string) string {
 	if len(items) < 2 {
 		return strings.Join(items, "")
