@@ -31,10 +31,10 @@ type cloudConfig struct {
 	Timezone     string      `yaml:"timezone"`
 	PowerState   struct {
 		Mode      string `yaml:"mode"`
-		Delay     any    `yaml:"delay"` // always at once
-		Timeout   any    `yaml:"timeout"`
+		Delay     scalar `yaml:"delay"`   // now
+		Timeout   any    `yaml:"timeout"` // the first boot has ended
 		Message   string `yaml:"message"`
-		Condition any    `yaml:"condition"`
+		Condition scalar `yaml:"condition"` // true
 	} `yaml:"power_state"`
 
 	Unknown map[string]any `yaml:",inline"`
@@ -91,7 +91,7 @@ func (f fileSpec) data() ([]byte, error) {
 
 // chpasswd is the key of that name: new style (users) and old (list).
 type chpasswd struct {
-	Expire *bool `yaml:"expire"` // no password expires
+	Expire bool  `yaml:"expire"`
 	List   lines `yaml:"list"`
 	Users  []struct {
 		Name     string `yaml:"name"`

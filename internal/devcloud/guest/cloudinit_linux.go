@@ -399,9 +399,15 @@ func (ci *cloudInit) final() {
 		_, _ = io.WriteString(ci.log, msg+"\n")
 		_ = ci.log.Close()
 	}
-	ci.try("writing cloud-init's result", ci.result(up))
+	end := -1
 	if m.first {
-		ci.powerState()
+		var err error
+		end, err = c.powerState()
+		ci.try("power_state", err)
+	}
+	ci.try("writing cloud-init's result", ci.result(up))
+	if end >= 0 {
+		m.finish(end)
 	}
 }
 
@@ -443,14 +449,19 @@ func (ci *cloudInit) result(up float64) error {
 	return os.Rename(t.at(tmp), t.at("/run/cloud-init/result.json"))
 }
 
-func (ci *cloudInit) powerState() {
-	switch ci.conf.PowerState.Mode {
-	case "":
-	case "reboot":
-		ci.m.finish(exitReboot)
-	case "poweroff", "halt":
-		ci.m.finish(exitPowerOff)
-	default:
-		ci.fail("power_state: unknown mode %q", ci.conf.PowerState.Mode)
+// powerState is how the first boot is to end: -1 for not at all.
+func (c cloudConfig) powerState() (int, error) {
+	p := c.PowerState
+	if p.Delay != "" && p.Delay != "now" || p.Condition != "" && p.Condition != "true" {
+		return -1, errors.New("a delay and a condition are not supported in this guest")
 	}
+	switch p.Mode {
+	case "":
+		return -1, nil
+	case "reboot":
+		return exitReboot, nil
+	case "poweroff", "halt":
+		return exitPowerOff, nil
+	}
+	return -1, fmt.Errorf("unknown mode %q", p.Mode)
 }

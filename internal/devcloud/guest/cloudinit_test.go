@@ -186,6 +186,7 @@ func TestUserDataErrors(t *testing.T) {
 		"field of a user": {"#cloud-config\nusers: [default, {name: x, expiredate: 2030-01-01}]\n", "ERROR: users: x: expiredate is not supported in this guest"},
 		"unknown owner":   {"#cloud-config\nwrite_files: [{path: /etc/x, owner: nobody-here}]\n", "unknown user nobody-here"},
 		"bad permissions": {"#cloud-config\nwrite_files: [{path: /etc/x, permissions: rwx}]\n", `permissions "rwx" are not an octal number`},
+		"late power-off":  {"#cloud-config\npower_state: {mode: poweroff, delay: +5}\n", "ERROR: power_state: a delay and a condition are not supported"},
 		"failing runcmd":  {"#cloud-config\nruncmd: ['exit 5']\n", "runcmd ended with exit status 5"},
 	} {
 		t.Run(name, func(t *testing.T) {

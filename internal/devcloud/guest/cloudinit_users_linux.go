@@ -77,6 +77,9 @@ func (ci *cloudInit) passwords() {
 	if c.Password != "" {
 		set(name, hashPassword(c.Password))
 	}
+	if c.Chpasswd.Expire {
+		m.console.cloud("WARNING: chpasswd: passwords do not expire in this guest")
+	}
 	for _, line := range c.Chpasswd.List {
 		user, pass, ok := strings.Cut(strings.TrimSpace(line), ":")
 		switch {

@@ -111,7 +111,7 @@ func TestParseCloudConfig(t *testing.T) {
 		!reflect.DeepEqual(c.Runcmd[1].argv, []string{"x", "1", "true"}) {
 		t.Errorf("got %+v", c)
 	}
-	if c.Chpasswd.Expire == nil || !*c.Chpasswd.Expire || len(c.Chpasswd.List) != 1 {
+	if !c.Chpasswd.Expire || len(c.Chpasswd.List) != 1 {
 		t.Error("mappings are not merged")
 	}
 	if on, known := c.PasswordAuth.truth(); !on || !known {
