@@ -70,6 +70,10 @@ func (e *Error) Error() string {
 // Hint tells what an answer usually means.
 func (e *Error) Hint() string {
 	switch e.Status {
+	case http.StatusProxyAuthRequired:
+		return "a proxy on the way wants a login: write it into http_proxy and https_proxy, or name the server in no_proxy"
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return "the Chef Server, or the proxy in front of it, is out of order: try again later"
 	case http.StatusUnauthorized:
 		return "check node_name and client_key in knife.rb or credentials, and this machine's clock"
 	case http.StatusForbidden:

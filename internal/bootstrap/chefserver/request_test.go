@@ -231,3 +231,13 @@ func TestHintOfWhatIsNotFound(t *testing.T) {
 		}
 	}
 }
+
+func TestHintNamesTheProxyThatRefuses(t *testing.T) {
+	for status, want := range map[int]string{
+		http.StatusProxyAuthRequired: "http_proxy", http.StatusServiceUnavailable: "out of order", http.StatusUnauthorized: "client_key",
+	} {
+		if got := (&chefserver.Error{Status: status}).Hint(); !strings.Contains(got, want) {
+			t.Errorf("%d: hint %q", status, got)
+		}
+	}
+}

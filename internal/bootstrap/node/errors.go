@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/install"
 	"github.com/galleyhq/galley/internal/text"
 )
@@ -57,6 +58,19 @@ func (e *ElevationError) Hint() string {
 	}
 	return "log in as root (-U root), or see why " + e.How + " refuses on the machine"
 }
+
+// ShellError tells that the login user's account runs no commands.
+type ShellError struct {
+	// Said is what came instead of the command's output.
+	Said string
+}
+
+func (e *ShellError) Error() string {
+	return fmt.Sprintf("the login works, but no command can be run; the machine wrote %q", e.Said)
+}
+
+// Hint names the causes.
+func (e *ShellError) Hint() string { return (&bootstrap.SessionError{}).Hint() }
 
 func (e *ElevationError) wantsTTY() bool { return strings.Contains(e.Said, "must have a tty") }
 

@@ -298,6 +298,15 @@ IS_ROOT=1 exec sh -c "$4"
 `
 )
 
+func TestAccountThatRunsNoCommands(t *testing.T) {
+	m := newMachine(t, map[string]string{"bin/sh": "#!/bin/sh\necho 'This account is currently not available.'\nexit 1\n"})
+	err := m.bootstrap(t.Context(), m.spec(), key)
+	var shell *node.ShellError
+	if !errors.As(err, &shell) || shell.Said != "This account is currently not available." || !strings.Contains(shell.Hint(), ".bashrc") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestElevation(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string]string

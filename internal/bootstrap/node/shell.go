@@ -15,6 +15,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/secret"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 const (
@@ -51,13 +52,16 @@ func newRoot(ctx context.Context, m Machine, how Elevation, out io.Writer, rep R
 		out = io.Discard
 	}
 	r := &root{m: m, how: how, out: &lockedWriter{w: out}, rep: rep}
-	var said bytes.Buffer
+	var said, errs bytes.Buffer
 	_, err := m.Run(ctx, bootstrap.Command{
 		Line:   "sh -c " + shellescape.Quote(`echo "galley-user $(id -u)"; command -v sudo >/dev/null 2>&1 && echo galley-sudo; exit 0`),
-		Stdout: &said,
+		Stdout: &said, Stderr: &errs,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("looking who the login user is: %w", err)
+	}
+	if !strings.Contains(said.String(), "galley-user ") {
+		return nil, &ShellError{Said: text.Shorten(text.CleanLine(said.String()+errs.String()), 300)}
 	}
 	// The login user's own profile may have said something too.
 	isRoot := strings.Contains(said.String(), "galley-user 0\n")
