@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 )
 
 // Write replaces the file at path with data and returns once it is on disk.
@@ -86,7 +87,8 @@ func Sweep(path string) {
 }
 
 // SyncDir makes the names in a directory durable: a file that was renamed or
-// removed stays so after a crash. Windows has no such call.
+// removed stays so after a crash. Windows has no such call, nor have some file
+// systems.
 func SyncDir(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -95,5 +97,8 @@ func SyncDir(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	if err = dir.Sync(); errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, dir.Close())
 }

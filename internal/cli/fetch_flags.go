@@ -19,27 +19,27 @@ type fetchOptions struct {
 	flags   *pflag.FlagSet
 	request fetch.Request
 
-	api, inputFile, outputPath     string
-	data                           []dataPiece
-	json, user, bearer, netrcFile  string
-	headers, fields, resolve, next []string
-	netrc, remoteName, force, get  bool
-	getData                        string // of --get, for the URL
-	outputDir, config, proxy       string
-	oauth2                         fetch.OAuth2
-	oauth2Secret                   string
-	compress, chunk, memory        string
-	maxBytes, minSpeed, segment    string
-	timeout, rates, endOn          []string
-	items, count                   string
-	first                          int64
-	service                        string
-	summary, quiet, progress       bool
-	verbose, noGlob                bool
-	referer, cookie                string
-	jobsAtOnce                     int
-	stopEmpty, ignored             bool
-	continueAt                     string
+	api, inputFile, outputPath    string
+	data                          []dataPiece
+	json, user, bearer, netrcFile string
+	headers, resolve, next        []string
+	netrc, remoteName, force, get bool
+	getData                       string // of --get, for the URL
+	outputDir, config, proxy      string
+	oauth2                        fetch.OAuth2
+	oauth2Secret                  string
+	compress, chunk, memory       string
+	maxBytes, minSpeed, segment   string
+	timeout, rates, endOn         []string
+	items, count                  string
+	first                         int64
+	service                       string
+	summary, quiet, progress      bool
+	verbose, noGlob               bool
+	referer, cookie               string
+	jobsAtOnce                    int
+	stopEmpty, ignored            bool
+	continueAt                    string
 }
 
 func (f *fetchOptions) given(flag string) bool { return f.flags.Changed(flag) }
@@ -83,7 +83,6 @@ func (f *fetchOptions) addRequestFlags(fs *pflag.FlagSet) {
 	fs.Var(&dataFlag{&f.data, dataBinary}, "data-binary", "as --data, with the line breaks of a file `DATA`")
 	fs.Var(&dataFlag{&f.data, dataEncode}, "data-urlencode", "send the form field `NAME=VALUE`, encoded; repeatable")
 	fs.StringVar(&f.json, "json", "", "send `DATA`, @FILE, or - for standard input, as JSON")
-	fs.StringArrayVarP(&f.fields, "form", "F", nil, "send multipart/form-data: `NAME=VALUE` or name=@FILE; repeatable")
 	fs.BoolVarP(&f.get, "get", "G", false, "put the --data into the URL")
 	fs.StringVar(&f.config, "config", "", "read headers and secrets from this YAML `FILE`")
 	fs.StringVar(&f.bearer, "bearer", "", "send a bearer `TOKEN`; env:NAME reads a variable, @FILE a file")
@@ -187,7 +186,8 @@ func (f *fetchOptions) addCurlFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.cookie, "cookie", "b", "", "send these `COOKIES`")
 	fs.IntVar(&f.jobsAtOnce, "parallel-max", 0, "as --jobs `N`")
 	fs.StringVarP(&f.continueAt, "continue-at", "C", "", "no-op: downloads are always resumed; only the `OFFSET` - is accepted")
-	hide("location", "show-error", "fail", "fail-with-body", "compressed", "remote-header-name", "parallel", "silent", "referer", "cookie", "parallel-max", "continue-at")
+	fs.StringArrayP("form", "F", nil, "not supported")
+	hide("form", "location", "show-error", "fail", "fail-with-body", "compressed", "remote-header-name", "parallel", "silent", "referer", "cookie", "parallel-max", "continue-at")
 }
 
 // check refuses options that exclude each other, and values that would leave an
@@ -196,16 +196,15 @@ func (f *fetchOptions) addCurlFlags(fs *pflag.FlagSet) {
 func (f *fetchOptions) check() error {
 	fs := f.flags
 	for _, group := range [][]string{
-		{"data", "json", "form"},
-		{"data-raw", "json", "form"},
-		{"data-binary", "json", "form"},
-		{"data-urlencode", "json", "form"},
+		{"data", "json"},
+		{"data-raw", "json"},
+		{"data-binary", "json"},
+		{"data-urlencode", "json"},
 		{"bearer", "user", "netrc", "netrc-file", "oauth2-token-url"},
 		{"output", "remote-name"},
 		{"quiet", "progress"},
 		{"quiet", "verbose"},
 		{"resume", "restart"},
-		{"get", "form"},
 	} {
 		var given []string
 		for _, name := range group {
@@ -229,6 +228,9 @@ func (f *fetchOptions) check() error {
 		if d, err := fs.GetDuration(name); err == nil && fs.Changed(name) && d <= 0 {
 			return usagef("", "--%s is a time such as 30s", name)
 		}
+	}
+	if f.given("form") {
+		return usagef("upload files with curl -F; fields without files go into --data", "--form is not supported: galley fetch downloads")
 	}
 	if f.continueAt != "" && f.continueAt != "-" {
 		return usagef("downloads are always resumed where they broke off; bytes from a place on: -H 'Range: bytes=N-'", "--continue-at %s is not supported", f.continueAt)

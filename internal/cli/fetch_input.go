@@ -260,20 +260,6 @@ func (f *fetchOptions) body(r *fetch.Request) (err error) {
 		r.Body, err = fetch.ParseBody(f.json, "application/json", f.program.streams.In)
 	case len(f.data) > 0:
 		return f.form(r)
-	case len(f.fields) > 0:
-		var parts []fetch.Part
-		for _, s := range f.fields {
-			name, value, ok := strings.Cut(s, "=")
-			if !ok || name == "" {
-				return usagef("", "a form's field is name=value or name=@FILE")
-			}
-			p := fetch.Part{Name: name, Value: value}
-			if file, ok := strings.CutPrefix(value, "@"); ok {
-				p.Value, p.File = "", file
-			}
-			parts = append(parts, p)
-		}
-		r.Body, err = fetch.MultipartBody(parts)
 	}
 	return err
 }

@@ -152,6 +152,7 @@ func TestFetch(t *testing.T) {
 		{[]string{s.URL, "-o", "o", "--workers", "-1"}, 1, "--workers"},
 		{[]string{s.URL, "-o", "o", "--max-bytes", "0"}, 1, "--max-bytes"},
 		{[]string{s.URL, "-o", "o", "--chunk-size", "much"}, 1, "size"},
+		{[]string{s.URL, "-o", "o", "-F", "a=b"}, 1, "--form is not supported"},
 		{[]string{s.URL, "-o", "o", "--max-ratio", "0"}, 1, "--max-ratio"},
 		{[]string{s.URL, "-o", "o", "--key", "k.pem"}, 1, "goes with a certificate"},
 		{[]string{s.URL, "-o", "-", "--output-dir", "d"}, 1, "not in a folder"},

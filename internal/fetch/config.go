@@ -26,39 +26,20 @@ type Config struct {
 	Headers map[string]string `yaml:"headers"`
 	// Bearer is a token; User and Password are basic authentication; Netrc is
 	// a .netrc file.
-	Bearer   *secretText `yaml:"bearer"`
-	User     string      `yaml:"user"`
-	Password *secretText `yaml:"password"`
-	Netrc    string      `yaml:"netrc"`
-	CACert   string      `yaml:"cacert"`
-	Cert     string      `yaml:"cert"`
-	Key      string      `yaml:"key"`
-	Proxy    *secretText `yaml:"proxy"`
+	Bearer   *secret.Text `yaml:"bearer"`
+	User     string       `yaml:"user"`
+	Password *secret.Text `yaml:"password"`
+	Netrc    string       `yaml:"netrc"`
+	CACert   string       `yaml:"cacert"`
+	Cert     string       `yaml:"cert"`
+	Key      string       `yaml:"key"`
+	Proxy    *secret.Text `yaml:"proxy"`
 	OAuth2   *struct {
-		TokenURL     string      `yaml:"token_url"`
-		ClientID     string      `yaml:"client_id"`
-		ClientSecret *secretText `yaml:"client_secret"`
-		Scope        string      `yaml:"scope"`
+		TokenURL     string       `yaml:"token_url"`
+		ClientID     string       `yaml:"client_id"`
+		ClientSecret *secret.Text `yaml:"client_secret"`
+		Scope        string       `yaml:"scope"`
 	} `yaml:"oauth2"`
-}
-
-// secretText is a secret that is read from YAML.
-type secretText struct{ s secret.Text }
-
-func (t *secretText) UnmarshalYAML(n *yaml.Node) error {
-	var s string
-	if err := n.Decode(&s); err != nil {
-		return err
-	}
-	t.s = secret.Text(s)
-	return nil
-}
-
-func (t *secretText) value() secret.Text {
-	if t == nil {
-		return ""
-	}
-	return t.s
 }
 
 // configKeys are the keys of a configuration file, for messages.
@@ -174,6 +155,14 @@ func yamlWords(err error) string {
 		"cannot unmarshal !!seq into string", "expected a text, found a list").Replace(s)
 }
 
+// orEmpty returns the secret of a key, "" without one.
+func orEmpty(t *secret.Text) secret.Text {
+	if t == nil {
+		return ""
+	}
+	return *t
+}
+
 // Apply puts the settings of the file into r, where r has none. It
 // returns the secrets, for a redactor.
 func (c *Config) Apply(r *Request) (secrets []string, err error) {
@@ -186,21 +175,21 @@ func (c *Config) Apply(r *Request) (secrets []string, err error) {
 			r.Header.Set(name, v)
 		}
 	}
-	secrets = append(secrets, c.Bearer.value().Reveal(), c.Password.value().Reveal())
+	secrets = append(secrets, orEmpty(c.Bearer).Reveal(), orEmpty(c.Password).Reveal())
 	if r.Auth == nil && r.Source == nil {
 		switch {
 		case c.Bearer != nil:
-			r.Auth = Bearer(c.Bearer.value())
+			r.Auth = Bearer(orEmpty(c.Bearer))
 		case c.User != "":
-			r.Auth = Basic(c.User, c.Password.value())
+			r.Auth = Basic(c.User, orEmpty(c.Password))
 		case c.OAuth2 != nil:
 			o := c.OAuth2
-			secrets = append(secrets, o.ClientSecret.value().Reveal())
+			secrets = append(secrets, orEmpty(o.ClientSecret).Reveal())
 			t := r.TLS
 			if t.CACert == "" {
 				t.CACert = c.CACert
 			}
-			if r.Auth, err = OAuth2Auth(OAuth2{TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecret: o.ClientSecret.value(), Scope: o.Scope, TLS: t}); err != nil {
+			if r.Auth, err = OAuth2Auth(OAuth2{TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecret: orEmpty(o.ClientSecret), Scope: o.Scope, TLS: t}); err != nil {
 				return secrets, err
 			}
 		case c.Netrc != "":
@@ -219,7 +208,7 @@ func (c *Config) Apply(r *Request) (secrets []string, err error) {
 		r.TLS.Cert, r.TLS.Key = c.Cert, c.Key
 	}
 	if c.Proxy != nil && r.Proxy == nil {
-		r.Proxy, err = ParseProxy(c.Proxy.value().Reveal())
+		r.Proxy, err = ParseProxy(orEmpty(c.Proxy).Reveal())
 	}
 	return secrets, err
 }

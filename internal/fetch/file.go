@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/galleyhq/galley/internal/atomicfile"
 )
 
 // Endings of the files beside the output while a fetch is under way.
@@ -132,7 +134,7 @@ func openBeside(path string, flags int, mode fs.FileMode) (*os.File, error) {
 
 func (osFiles) rename(from, to string) error { return os.Rename(from, to) }
 func (osFiles) remove(path string) error     { return os.Remove(path) }
-func (osFiles) syncDir(dir string) error     { return syncDir(dir) }
+func (osFiles) syncDir(dir string) error     { return atomicfile.SyncDir(dir) }
 
 // diskError explains an error of the output.
 func diskError(path string, err error) error {

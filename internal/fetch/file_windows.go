@@ -17,9 +17,6 @@ func isFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }
 
-// syncDir does nothing: NTFS journals its names.
-func syncDir(string) error { return nil }
-
 // lock takes f for this process, and reports false if another has it. The byte
 // that is locked is far after the end, since locked bytes cannot be read.
 func lock(f *os.File) (bool, error) {

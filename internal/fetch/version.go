@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/galleyhq/galley/internal/atomicfile"
 )
 
 // bodyVersion is the version of a body as its server names it, for conditional
@@ -77,13 +79,7 @@ func (s *session) remember() {
 		return
 	}
 	text, err := json.Marshal(finished{s.out.identity, s.version, st.Size(), st.ModTime()})
-	if err != nil || os.MkdirAll(s.req.StateDir, 0o700) != nil {
-		return
-	}
-	if f, err := (osFiles{}).create(path+partEnding, 0o600, false); err == nil {
-		_, werr := f.Write(text)
-		if f.Close() == nil && werr == nil {
-			_ = os.Rename(path+partEnding, path)
-		}
+	if err == nil && os.MkdirAll(s.req.StateDir, 0o700) == nil {
+		_ = atomicfile.Write(path, text, 0o600)
 	}
 }

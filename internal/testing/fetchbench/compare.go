@@ -22,7 +22,6 @@ type bench struct {
 	size        int64
 	runs        int
 	only        []string
-	long        bool
 	rows        []row
 }
 

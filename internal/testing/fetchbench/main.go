@@ -7,10 +7,9 @@
 //	go run ./internal/testing/fetchbench -galley bin/galley -size 512M
 //	go run ./internal/testing/fetchbench -galley bin/galley -long
 //
-// Everything not about speed (cursors at any split, kills, broken connections,
-// full disks) is proved by tests; bench runs them and takes their word, with
-// -long in the numbers that the targets name. A candidate that is not installed
-// is left out, and the table says so.
+// What is not about speed (cursors at any split, kills, broken connections, full
+// disks) is proved by the package's tests. A candidate that is not installed is
+// left out, and the table says so.
 package main
 
 import (
@@ -41,7 +40,7 @@ func main() {
 	flag.StringVar(&b.galley, "galley", "galley", "the program to measure")
 	size := flag.String("size", "512M", "size of the body")
 	growth := flag.String("growth", "256M,1G", "two sizes for the growth of memory (empty: not measured)")
-	long := flag.Bool("long", false, "the long forms: memory from 1 to 10 GiB, a million scans, a thousand kills, ten thousand pages")
+	long := flag.Bool("long", false, "measure memory from 1 to 10 GiB")
 	flag.IntVar(&b.runs, "runs", 5, "runs of each candidate")
 	only := flag.String("only", "", "comparisons to make, such as M1,M4 (empty: all)")
 	dir := flag.String("dir", "", "where to write (empty: a temporary folder)")
@@ -58,7 +57,7 @@ func main() {
 		defer os.RemoveAll(b.dir)
 	}
 	if *long {
-		b.long, *growth = true, "1G,10G"
+		*growth = "1G,10G"
 	}
 	err = b.all(*growth)
 	b.table(os.Stdout)

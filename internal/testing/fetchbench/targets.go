@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/galleyhq/galley/internal/fetch/jsonscan"
 	"github.com/galleyhq/galley/internal/testing/usage"
@@ -41,10 +39,7 @@ func (b *bench) all(growth string) error {
 	if err := b.memory(growth); err != nil {
 		return err
 	}
-	if err := b.scanner(); err != nil {
-		return err
-	}
-	return b.proofs()
+	return b.scanner()
 }
 
 // serve starts the server as a separate process.
@@ -127,54 +122,6 @@ func (b *bench) scanner() error {
 		at += chunk
 	})
 	b.rows = append(b.rows, row{"M9", "its allocations per chunk", "0", strconv.FormatFloat(n, 'f', -1, 64), verdict(n == 0)})
-	return nil
-}
-
-// proofs runs the tests that hold targets of another kind than speed.
-func (b *bench) proofs() error {
-	for _, p := range []struct {
-		id, claim, pkg, test string
-		env                  string
-		short, long          int
-		says                 string // what of the test's log is the measure
-	}{
-		{"M8", "cursor at any split, against encoding/json: no wrong value", "jsonscan", "^(TestEverySplit|TestRandomDocuments)$", "GALLEY_FETCH_SCANS", 200_000, 1_000_000, `\d+ scans`},
-		{"M11", "kills at any moment, resumed: byte-identical", "", "^TestKills$", "GALLEY_FETCH_KILLS", 100, 1000, `\d+ kills`},
-		{"M12", "pages, 0.5 % of connections cut, 1 % 429: no gap, no duplicate", "", "^TestManyPages$", "GALLEY_FETCH_PAGES", 2000, 10_000, `\d+ pages.*`},
-		{"M13", "no partial file under the name, whatever call of the disk fails", "", "^(TestFaultyDisk|TestRenameIsLast)$", "", 0, 0, ""},
-	} {
-		if !b.wanted(p.id) {
-			continue
-		}
-		if _, err := exec.LookPath("go"); err != nil {
-			b.rows = append(b.rows, row{id: p.id, claim: p.claim, measured: "go is not installed"})
-			continue
-		}
-		n := p.short
-		if b.long {
-			n = p.long
-		}
-		cmd := exec.Command("go", "test", "-count=1", "-timeout=2h", "-v", "-run", p.test, "github.com/galleyhq/galley/internal/fetch/"+p.pkg)
-		if p.pkg == "" {
-			cmd.Args[len(cmd.Args)-1] = "github.com/galleyhq/galley/internal/fetch"
-		}
-		if p.env != "" {
-			cmd.Env = append(os.Environ(), p.env+"="+strconv.Itoa(n))
-		}
-		begun := time.Now()
-		out, err := cmd.CombinedOutput()
-		fmt.Printf("%s: %s\n", p.id, strings.Join(strings.Fields(strings.Join(cmd.Args, " ")), " "))
-		measured := fmt.Sprintf("in %.0f s", time.Since(begun).Seconds())
-		if p.says != "" {
-			if m := regexp.MustCompile(p.says).FindString(string(out)); m != "" {
-				measured = m + ", " + measured
-			}
-		}
-		if err != nil {
-			fmt.Printf("%s", out)
-		}
-		b.rows = append(b.rows, row{p.id, p.claim, "the test passes", measured, verdict(err == nil)})
-	}
 	return nil
 }
 
