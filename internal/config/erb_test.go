@@ -20,12 +20,14 @@ const oneInstance = "platforms: [{name: p}]\nsuites: [{name: s}]\n"
 func engines(t *testing.T, test func(t *testing.T, o func(Options) Options)) {
 	t.Run("galley", func(t *testing.T) { test(t, func(o Options) Options { return o }) })
 	t.Run("ruby", func(t *testing.T) {
-		path, err := exec.LookPath("ruby")
-		if err != nil {
+		if _, err := exec.LookPath("ruby"); err != nil {
 			t.Skip("no ruby here")
 		}
-		_ = path
-		test(t, func(o Options) Options { o.Env.Set("GALLEY_ERB", "ruby"); return o })
+		test(t, func(o Options) Options {
+			o.Env.Set("GALLEY_ERB", "ruby")
+			o.Env.Set("PATH", os.Getenv("PATH"))
+			return o
+		})
 	})
 }
 

@@ -3,14 +3,14 @@ package config
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"sort"
 	"strconv"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -69,27 +69,9 @@ var reMark = text.Lazy(markOpen + `(\d+)` + markClose)
 // start launches the program; it ends with the context or at the end of its
 // input.
 func (r *rubyRenderer) start(ctx context.Context) error {
-	ruby, err := exec.LookPath("ruby")
-	if err != nil {
-		return &Error{
-			Msg: "there is no ruby on the PATH to render ERB with", Err: err,
-			Advice: "leave `--erb ruby` out: the built-in evaluator needs none",
-		}
-	}
-	cmd := exec.CommandContext(ctx, ruby, "-e", rubyServer)
-	cmd.Dir = r.l.root
-	cmd.Env = r.l.env.Environ()
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return &Error{Msg: "the ruby on the PATH cannot be started", Text: err.Error(), Err: err}
+	cmd, in, out, err := ruby.StartSystem(ctx, r.l.env, r.l.root, rubyServer)
+	if e := (*ruby.Error)(nil); errors.As(err, &e) {
+		return &Error{Msg: e.Message, Err: err, Advice: e.Hint()}
 	}
 	// Its end is seen as the end of its output.
 	go func() { _ = cmd.Wait() }()

@@ -263,7 +263,7 @@ type scope struct {
 	parent *scope // of a block only
 	fn     *funcNode
 	kind   scopeKind
-	loops  int // while loops we are inside of
+	loops  int // for loops we are inside of
 }
 
 type scopeKind uint8

@@ -167,25 +167,35 @@ type conversation struct {
 	objects []*HostObject // number 0 is self, nil for the program's own
 }
 
-func (in *Interp) evalSystem(ctx context.Context, src, file string, self *HostObject) (Value, error) {
-	path := FindSystem(in.env)
+// StartSystem starts the ruby on the PATH of an environment with a program and
+// its arguments, in a directory. The process ends with the context; the caller
+// waits for it.
+func StartSystem(ctx context.Context, vars *env.Env, dir, program string, args ...string) (cmd *exec.Cmd, to io.WriteCloser, from io.Reader, err error) {
+	path := FindSystem(vars)
 	if path == "" {
-		return nil, &Error{Kind: Refused, File: file, Message: "there is no ruby on the PATH", hint: "install ruby, or use --erb auto"}
+		return nil, nil, nil, &Error{Kind: Refused, Message: "there is no ruby on the PATH", hint: "install ruby, or leave `--erb ruby` out: the built-in evaluator needs none"}
 	}
+	cmd = exec.CommandContext(ctx, path, append([]string{"-e", program}, args...)...)
+	cmd.Dir, cmd.Env, cmd.Stderr = dir, vars.Environ(), os.Stderr
+	if to, err = cmd.StdinPipe(); err == nil {
+		from, err = cmd.StdoutPipe()
+	}
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		err = &Error{Kind: Refused, Message: "starting " + path + ": " + err.Error(), Err: err}
+	}
+	return cmd, to, from, err
+}
+
+func (in *Interp) evalSystem(ctx context.Context, src, file string, self *HostObject) (Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, in.limits.Time*6)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "-e", systemProgram, file)
-	cmd.Dir, cmd.Env, cmd.Stderr = in.dir, in.env.Environ(), os.Stderr
-	to, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	from, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, &Error{Kind: Refused, File: file, Message: "starting " + path + ": " + err.Error(), Err: err}
+	cmd, to, from, err := StartSystem(ctx, in.env, in.dir, systemProgram, file)
+	if e := (*Error)(nil); errors.As(err, &e) {
+		e.File = file
+		return nil, e
 	}
 	c := &conversation{in: in, file: file, to: to, from: bufio.NewScanner(from), objects: []*HostObject{self}}
 	c.from.Buffer(nil, in.limits.Memory)
