@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/compute"
@@ -24,58 +25,55 @@ const tokenHeader = "X-Galley-Devcloud-Token"
 
 func (c *Cloud) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc(
-		"GET "+adminPrefix+"/status",
-		func(w http.ResponseWriter, r *http.Request) { writeJSON(w, http.StatusOK, c.status()) },
-	)
-	mux.HandleFunc("GET "+adminPrefix+"/guests", func(w http.ResponseWriter, r *http.Request) {
-		mode, err := c.guests.probe(r.Context())
-		if err != nil {
-			writeError(w, http.StatusInternalServerError, err)
-			return
-		}
-		writeJSON(w, http.StatusOK, mode)
-	})
-	mux.HandleFunc(
-		"GET "+adminPrefix+"/resources",
-		func(w http.ResponseWriter, r *http.Request) { writeJSON(w, http.StatusOK, c.Resources()) },
-	)
-	mux.HandleFunc("POST "+adminPrefix+"/images", c.addImage)
-	mux.HandleFunc("GET "+adminPrefix+"/requests", func(w http.ResponseWriter, r *http.Request) {
+	// answer is a call that answers with what do returns; nothing is 204.
+	answer := func(call string, do func(r *http.Request) (any, error)) {
+		method, path, _ := strings.Cut(call, " ")
+		mux.HandleFunc(method+" "+adminPrefix+path, func(w http.ResponseWriter, r *http.Request) {
+			v, err := do(r)
+			var missing *noFaultError
+			switch {
+			case errors.As(err, &missing):
+				writeError(w, http.StatusNotFound, err)
+			case err != nil:
+				writeError(w, http.StatusInternalServerError, err)
+			case v == nil:
+				w.WriteHeader(http.StatusNoContent)
+			default:
+				writeJSON(w, http.StatusOK, v)
+			}
+		})
+	}
+	answer("GET /status", func(*http.Request) (any, error) { return c.status(), nil })
+	answer("GET /guests", func(r *http.Request) (any, error) { return c.guests.probe(r.Context()) })
+	answer("GET /resources", func(*http.Request) (any, error) { return c.Resources(), nil })
+	answer("GET /requests", func(r *http.Request) (any, error) {
 		since, _ := strconv.Atoi(r.URL.Query().Get("since")) // from the first without one
-		writeJSON(w, http.StatusOK, c.faults.Requests(since))
+		return c.faults.Requests(since), nil
 	})
-	mux.HandleFunc("DELETE "+adminPrefix+"/requests", func(w http.ResponseWriter, r *http.Request) {
-		c.faults.ResetRequests()
-		w.WriteHeader(http.StatusNoContent)
+	answer("DELETE /requests", func(*http.Request) (any, error) { c.faults.ResetRequests(); return nil, nil })
+	answer("GET /faults", func(*http.Request) (any, error) { return c.faults.List(), nil })
+	answer("DELETE /faults", func(*http.Request) (any, error) {
+		return map[string]int{"cleared": c.faults.Clear("")}, nil
 	})
-	mux.HandleFunc(
-		"GET "+adminPrefix+"/faults",
-		func(w http.ResponseWriter, r *http.Request) { writeJSON(w, http.StatusOK, c.faults.List()) },
-	)
-	mux.HandleFunc("POST "+adminPrefix+"/faults", c.addFault)
-	mux.HandleFunc("DELETE "+adminPrefix+"/faults", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]int{"cleared": c.faults.Clear("")})
-	})
-	mux.HandleFunc("GET "+adminPrefix+"/faults/{id}", c.showFault)
-	mux.HandleFunc("DELETE "+adminPrefix+"/faults/{id}", func(w http.ResponseWriter, r *http.Request) {
+	answer("DELETE /faults/{id}", func(r *http.Request) (any, error) {
 		if c.faults.Clear(r.PathValue("id")) == 0 {
-			writeError(w, http.StatusNotFound, fmt.Errorf("there is no fault %q", r.PathValue("id")))
-			return
+			return nil, &noFaultError{r.PathValue("id")}
 		}
-		writeJSON(w, http.StatusOK, map[string]int{"cleared": 1})
+		return map[string]int{"cleared": 1}, nil
 	})
-	mux.HandleFunc("POST "+adminPrefix+"/faults/{id}/release", func(w http.ResponseWriter, r *http.Request) {
+	answer("POST /faults/{id}/release", func(r *http.Request) (any, error) {
 		var b struct {
 			Act *bool `json:"act"`
 		}
 		_ = json.NewDecoder(r.Body).Decode(&b) // an empty body is "act"
 		if !c.faults.Release(r.PathValue("id"), b.Act == nil || *b.Act) {
-			writeError(w, http.StatusNotFound, fmt.Errorf("there is no fault %q", r.PathValue("id")))
-			return
+			return nil, &noFaultError{r.PathValue("id")}
 		}
-		w.WriteHeader(http.StatusNoContent)
+		return nil, nil
 	})
+	mux.HandleFunc("POST "+adminPrefix+"/images", c.addImage)
+	mux.HandleFunc("POST "+adminPrefix+"/faults", c.addFault)
+	mux.HandleFunc("GET "+adminPrefix+"/faults/{id}", c.showFault)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get(tokenHeader)), []byte(c.token)) != 1 {
 			writeError(w, http.StatusUnauthorized, errors.New("these calls are for the owner of the state directory, whose daemon.json has the token"))
@@ -84,6 +82,11 @@ func (c *Cloud) adminHandler() http.Handler {
 		mux.ServeHTTP(w, r)
 	})
 }
+
+// noFaultError says that no fault has that ID.
+type noFaultError struct{ id string }
+
+func (e *noFaultError) Error() string { return fmt.Sprintf("there is no fault %q", e.id) }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	data, err := json.MarshalIndent(v, "", "  ")
@@ -123,7 +126,7 @@ func (c *Cloud) showFault(w http.ResponseWriter, r *http.Request) {
 	id, q := r.PathValue("id"), r.URL.Query()
 	st, ok := c.faults.Get(id)
 	if !ok {
-		writeError(w, http.StatusNotFound, fmt.Errorf("there is no fault %q", id))
+		writeError(w, http.StatusNotFound, &noFaultError{id})
 		return
 	}
 	if q.Get("wait") == "hit" {
@@ -148,8 +151,7 @@ func (c *Cloud) showFault(w http.ResponseWriter, r *http.Request) {
 		var err error
 		if st, err = c.faults.WaitHits(ctx, id, n); err != nil {
 			writeError(
-				w,
-				http.StatusGatewayTimeout,
+				w, http.StatusGatewayTimeout,
 				fmt.Errorf("fault %q was hit %d times, not %d: %w", id, st.Hits, n, err),
 			)
 			return
@@ -189,11 +191,7 @@ func (c *Cloud) status() Status {
 	s := Status{
 		PID: os.Getpid(), URL: c.URL, Dir: c.opts.Dir, Net: fmt.Sprintf("127.%d.0.0/16", c.claim.b), SSHPort: c.SSHPort, Guests: c.opts.Guests,
 		Resources: Summary{
-			len(res.Servers),
-			len(res.Volumes),
-			len(res.FloatingIPs),
-			len(res.Ports),
-			len(res.KeyPairs),
+			len(res.Servers), len(res.Volumes), len(res.FloatingIPs), len(res.Ports), len(res.KeyPairs),
 		},
 		Requests: c.faults.Requests(1 << 30).Total, Faults: len(c.faults.List()), Modes: c.guests.modes(),
 	}
@@ -262,13 +260,25 @@ func (r Resources) Count() int {
 	return n
 }
 
-// collect makes resources of a table's rows.
-func collect[T any](rows []*T, view func(*T) Resource) []Resource {
+// collect makes resources of rows.
+func collect[T any](rows []T, view func(T) Resource) []Resource {
 	out := []Resource{}
 	for _, row := range rows {
 		out = append(out, view(row))
 	}
 	return out
+}
+
+// standard is a Neutron resource with what all kinds have.
+func standard(id string, std *db.Std, more Resource) Resource {
+	more.ID, more.Tags = id, std.Tags
+	if more.Name == "" {
+		more.Name = std.Name
+	}
+	if std.Description != "" {
+		more.Metadata = map[string]string{"description": std.Description}
+	}
+	return more
 }
 
 // Resources is what the users of the cloud have made so far. It is one function
@@ -280,98 +290,46 @@ func (c *Cloud) Resources() Resources {
 	for _, i := range seedImages {
 		seeded[i.id] = true
 	}
-	described := func(std *db.Std) map[string]string {
-		if std.Description == "" {
-			return nil
-		}
-		return map[string]string{"description": std.Description}
-	}
 	w.View(func() {
 		r.Servers = collect(w.Servers.All(), func(v *db.Server) Resource {
-			return Resource{
-				ID:       v.ID,
-				Name:     v.Name,
-				Status:   compute.Status(v),
-				Detail:   v.TaskState,
-				Metadata: v.Metadata,
-				Tags:     v.Tags,
-			}
+			return Resource{v.ID, v.Name, compute.Status(v), v.TaskState, v.Metadata, v.Tags}
 		})
 		r.Volumes = collect(w.Volumes.All(), func(v *db.Volume) Resource {
-			return Resource{
-				ID:       v.ID,
-				Name:     v.Name,
-				Status:   v.Status,
-				Detail:   fmt.Sprintf("%d GiB", v.Size),
-				Metadata: v.Metadata,
-			}
+			return Resource{v.ID, v.Name, v.Status, fmt.Sprintf("%d GiB", v.Size), v.Metadata, nil}
 		})
 		r.Snapshots = collect(w.Objects("snapshot", nil), func(o *db.Object) Resource {
-			return Resource{
-				ID:       o.Key,
-				Name:     o.Text("name"),
-				Status:   o.Text("status"),
-				Detail:   "of volume " + o.Text("volume_id"),
-				Metadata: o.Dict("metadata"),
-			}
+			return Resource{o.Key, o.Text("name"), o.Text("status"), "of volume " + o.Text("volume_id"), o.Dict("metadata"), nil}
 		})
 		r.FloatingIPs = collect(w.FloatingIPs.All(), func(f *db.FloatingIP) Resource {
-			return Resource{
-				ID:       f.ID,
-				Name:     f.Address,
-				Status:   f.Status,
-				Detail:   f.FixedIP,
-				Metadata: described(&f.Std),
-				Tags:     f.Tags,
-			}
+			return standard(f.ID, &f.Std, Resource{Name: f.Address, Status: f.Status, Detail: f.FixedIP})
 		})
 		r.Ports = collect(w.Ports.Where(func(p *db.Port) bool { return !p.Internal() }), func(p *db.Port) Resource {
 			detail := ""
 			for _, f := range p.FixedIPs {
 				detail = f.IPAddress
 			}
-			return Resource{
-				ID:       p.ID,
-				Name:     p.Name,
-				Status:   p.Status,
-				Detail:   detail,
-				Metadata: described(&p.Std),
-				Tags:     p.Tags,
-			}
+			return standard(p.ID, &p.Std, Resource{Status: p.Status, Detail: detail})
 		})
-		r.KeyPairs = collect(
-			w.KeyPairs.Where(func(k *db.KeyPair) bool { return k.Name != c.opts.User && k.Name != secondKeyPair }),
-			func(k *db.KeyPair) Resource {
-				return Resource{ID: k.Name, Name: k.Name, Detail: k.Fingerprint}
-			},
-		)
-		r.Networks = collect(
-			w.Networks.Where(func(n *db.Network) bool { return !seeded[n.ID] }),
-			func(n *db.Network) Resource {
-				return Resource{ID: n.ID, Name: n.Name, Metadata: described(&n.Std), Tags: n.Tags}
-			},
-		)
-		r.Routers = collect(
-			w.Routers.Where(func(x *db.Router) bool { return x.Name != seedRouter }),
-			func(x *db.Router) Resource {
-				return Resource{ID: x.ID, Name: x.Name, Metadata: described(&x.Std), Tags: x.Tags}
-			},
-		)
-		r.SecurityGroups = collect(
-			w.SecurityGroups.Where(func(g *db.SecurityGroup) bool { return g.Name != "default" }),
-			func(g *db.SecurityGroup) Resource {
-				return Resource{ID: g.ID, Name: g.Name, Metadata: described(&g.Std), Tags: g.Tags}
-			},
-		)
+		own := func(k *db.KeyPair) bool { return k.Name != c.opts.User && k.Name != secondKeyPair }
+		r.KeyPairs = collect(w.KeyPairs.Where(own), func(k *db.KeyPair) Resource {
+			return Resource{ID: k.Name, Name: k.Name, Detail: k.Fingerprint}
+		})
+		r.Networks = collect(w.Networks.Where(func(n *db.Network) bool { return !seeded[n.ID] }), func(n *db.Network) Resource {
+			return standard(n.ID, &n.Std, Resource{})
+		})
+		r.Routers = collect(w.Routers.Where(func(x *db.Router) bool { return x.Name != seedRouter }), func(x *db.Router) Resource {
+			return standard(x.ID, &x.Std, Resource{})
+		})
+		named := func(g *db.SecurityGroup) bool { return g.Name != "default" }
+		r.SecurityGroups = collect(w.SecurityGroups.Where(named), func(g *db.SecurityGroup) Resource {
+			return standard(g.ID, &g.Std, Resource{})
+		})
 		r.ServerGroups = collect(w.ServerGroups.All(), func(g *db.ServerGroup) Resource {
 			return Resource{ID: g.ID, Name: g.Name, Detail: g.Policy}
 		})
-		r.Images = collect(
-			w.Images.Where(func(m *db.Image) bool { return !seeded[m.ID] }),
-			func(m *db.Image) Resource {
-				return Resource{ID: m.ID, Name: m.Name, Status: m.Status, Metadata: m.Properties, Tags: m.Tags}
-			},
-		)
+		r.Images = collect(w.Images.Where(func(m *db.Image) bool { return !seeded[m.ID] }), func(m *db.Image) Resource {
+			return Resource{ID: m.ID, Name: m.Name, Status: m.Status, Metadata: m.Properties, Tags: m.Tags}
+		})
 	})
 	return r
 }

@@ -147,9 +147,8 @@ func (c *Cloud) start(ctx context.Context) error {
 		c.spawn(func() { c.saveSnapshots(run) })
 	}
 	c.server = &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 30 * time.Second,
-		ErrorLog:          slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
+		Handler: handler, ReadHeaderTimeout: 30 * time.Second,
+		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}
 	c.spawn(func() {
 		if err := c.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
@@ -164,15 +163,8 @@ func (c *Cloud) start(ctx context.Context) error {
 		return err
 	}
 	c.log.Info(
-		"the cloud is up",
-		"url",
-		c.URL,
-		"net",
-		fmt.Sprintf("127.%d.0.0/16", c.claim.b),
-		"ssh_port",
-		c.SSHPort,
-		"guests",
-		c.opts.Guests,
+		"the cloud is up", "url", c.URL, "net", fmt.Sprintf("127.%d.0.0/16", c.claim.b), "ssh_port",
+		c.SSHPort, "guests", c.opts.Guests,
 	)
 	return writeFile(dir, daemonFile, append(info, '\n'))
 }

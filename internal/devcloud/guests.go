@@ -44,10 +44,7 @@ type guestManager struct {
 
 func newGuestManager(c *Cloud) *guestManager {
 	k := &guestManager{
-		c:        c,
-		machines: map[string]guestProcess{},
-		changed:  make(chan struct{}),
-		start:    c.opts.startGuest,
+		c: c, machines: map[string]guestProcess{}, changed: make(chan struct{}), start: c.opts.startGuest,
 	}
 	if k.start == nil {
 		k.start = func(ctx context.Context, spec guest.Spec) (guestProcess, error) {
@@ -94,10 +91,7 @@ func (k *guestManager) probe(ctx context.Context) (GuestMode, error) {
 	g, err := guest.Start(
 		ctx,
 		guest.Spec{
-			ID:         "probe",
-			Name:       "probe",
-			Hostname:   "probe",
-			Dir:        dir,
+			ID: "probe", Name: "probe", Hostname: "probe", Dir: dir,
 			Executable: slices.Clone(k.c.opts.Executable),
 		},
 	)

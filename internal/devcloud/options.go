@@ -125,9 +125,7 @@ func (o Options) complete() (Options, error) {
 	def(&o.FloatingPool, 100)
 	if o.FloatingPool > maxFloatingPool {
 		return o, fmt.Errorf(
-			"the floating IP pool holds at most %d addresses, not %d",
-			maxFloatingPool,
-			o.FloatingPool,
+			"the floating IP pool holds at most %d addresses, not %d", maxFloatingPool, o.FloatingPool,
 		)
 	}
 	o.FloatingPool = max(o.FloatingPool, 0)
@@ -143,8 +141,7 @@ func (o Options) complete() (Options, error) {
 		if !linux {
 			return o, fmt.Errorf(
 				"guests need Linux, where every address of 127.0.0.0/8 can be listened on; on %s start the cloud with guests %q",
-				runtime.GOOS,
-				GuestsNone,
+				runtime.GOOS, GuestsNone,
 			)
 		}
 	default:

@@ -150,11 +150,8 @@ func (c *Cloud) seedNetworks(admin, demo string) error {
 		outside.Pools = []db.Range{{Start: addr(4, 2), End: addr(4, 2)}} // the router's; none is left
 	}
 	public := &db.Network{
-		Meta:             db.Meta{ID: PublicNetID},
-		Std:              db.Std{Name: "public", ProjectID: admin},
-		External:         true,
-		ProviderType:     "flat",
-		ProviderPhysical: "public",
+		Meta: db.Meta{ID: PublicNetID}, Std: db.Std{Name: "public", ProjectID: admin}, External: true,
+		ProviderType: "flat", ProviderPhysical: "public",
 	}
 	if err := c.network.MakeNetwork(public, outside); err != nil {
 		return err
@@ -220,12 +217,8 @@ func (c *Cloud) seedUser(project, public string) error {
 	for _, name := range []string{c.opts.User, secondKeyPair} {
 		c.db.KeyPairs.Insert(
 			&db.KeyPair{
-				Meta:        db.Meta{ID: user + "/" + name},
-				UserID:      user,
-				Name:        name,
-				Type:        "ssh",
-				PublicKey:   public,
-				Fingerprint: fp,
+				Meta: db.Meta{ID: user + "/" + name}, UserID: user, Name: name, Type: "ssh",
+				PublicKey: public, Fingerprint: fp,
 			},
 		)
 	}

@@ -128,15 +128,11 @@ func awaitUp(ctx context.Context, dir string, ended <-chan error) (*Client, erro
 		case <-tick.C:
 		case err := <-ended:
 			return nil, fmt.Errorf(
-				"the embedded cloud did not start (%w): %s",
-				err,
-				lastLine(filepath.Join(dir, logFile)),
+				"the embedded cloud did not start (%w): %s", err, lastLine(filepath.Join(dir, logFile)),
 			)
 		case <-ctx.Done():
 			return nil, fmt.Errorf(
-				"the embedded cloud did not come up: %w; see %s",
-				ctx.Err(),
-				filepath.Join(dir, logFile),
+				"the embedded cloud did not come up: %w; see %s", ctx.Err(), filepath.Join(dir, logFile),
 			)
 		}
 	}

@@ -128,9 +128,7 @@ func WebobBody(e *Error, accept string) (string, []byte) {
 		return "text/html; charset=UTF-8", fmt.Appendf(
 			nil,
 			"<html>\n <head>\n  <title>%s</title>\n </head>\n <body>\n  <h1>%s</h1>\n  %s<br /><br />\n\n\n\n </body>\n</html>",
-			status,
-			status,
-			html.EscapeString(e.Message),
+			status, status, html.EscapeString(e.Message),
 		)
 	}
 	return "text/plain; charset=UTF-8", fmt.Appendf(nil, "%s\n\n%s\n\n   ", status, e.Message)

@@ -75,11 +75,8 @@ func (s *Service) addFloatingIP(r *api.Request, v *db.Server, arg any) (*api.Rep
 			}
 			if err := s.Network.Associate(f, p.ID, ip.IPAddress); err != nil {
 				return nil, api.BadRequest(
-					"Unable to associate floating IP %s to fixed IP %s for instance %s. Error: %s",
-					address,
-					ip.IPAddress,
-					v.ID,
-					plainError(err),
+					"Unable to associate floating IP %s to fixed IP %s for instance %s. Error: %s", address,
+					ip.IPAddress, v.ID, plainError(err),
 				)
 			}
 			return nil, nil

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/galleyhq/galley/internal/devcloud/api"
 )
 
 // bodyLimit bounds the bodies that are read before the rules apply.
@@ -161,32 +163,19 @@ func reply(w http.ResponseWriter, e Rule, body []byte) {
 
 // errorBody is an error in a service's own form.
 func errorBody(service string, status int, message string) []byte {
-	var v any
+	e := &api.Error{Status: status, Message: message, Type: "InjectedFault"}
+	var body []byte
 	switch service {
 	case "network":
-		v = map[string]any{"NeutronError": map[string]any{"type": "InjectedFault", "message": message, "detail": ""}}
+		_, body = api.NeutronBody(e)
 	case "identity":
-		v = map[string]any{
-			"error": map[string]any{"code": status, "message": message, "title": http.StatusText(status)},
-		}
+		_, body = api.KeystoneBody(e)
 	case "image":
-		v = map[string]any{
-			"message": message,
-			"code":    strconv.Itoa(status) + " " + http.StatusText(status),
-			"title":   http.StatusText(status),
-		}
+		_, body = api.WebobBody(e, "application/json")
 	default:
-		name := map[int]string{400: "badRequest", 403: "forbidden", 404: "itemNotFound", 409: "conflictingRequest", 413: "overLimit", 429: "overLimit", 503: "serviceUnavailable"}[status]
-		if name == "" {
-			name = "computeFault"
-		}
-		v = map[string]any{name: map[string]any{"code": status, "message": message}}
+		_, body = api.FaultBody(e, nil)
 	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil
-	}
-	return b
+	return body
 }
 
 // after applies the rules that come after the cloud has acted, and answers.

@@ -24,8 +24,7 @@ func errUnauthorized() *api.Error {
 func expecting(what, where string) *api.Error {
 	return api.BadRequest(
 		"Expecting to find %s in %s. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
-		what,
-		where,
+		what, where,
 	)
 }
 

@@ -84,9 +84,7 @@ func (s *Service) issueEither(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) accessBody(t *db.Token, u, p *db.Object) api.Obj {
 	token := api.Obj{
-		"id":        t.ID,
-		"issued_at": t.Created.Format(timeFormat),
-		"expires":   t.Expires.Format(time.RFC3339),
+		"id": t.ID, "issued_at": t.Created.Format(timeFormat), "expires": t.Expires.Format(time.RFC3339),
 		"audit_ids": api.List{t.AuditID},
 	}
 	catalog, roles, roleIDs := api.List{}, api.List{}, api.List{}
@@ -101,11 +99,8 @@ func (s *Service) accessBody(t *db.Token, u, p *db.Object) api.Obj {
 				"type": e.Type, "name": e.Name, "endpoints_links": api.List{},
 				"endpoints": api.List{
 					api.Obj{
-						"id":          hexID(e.Type, "v2"),
-						"region":      s.Region,
-						"publicURL":   url,
-						"internalURL": url,
-						"adminURL":    url,
+						"id": hexID(e.Type, "v2"), "region": s.Region, "publicURL": url, "internalURL": url,
+						"adminURL": url,
 					},
 				},
 			})
@@ -117,10 +112,7 @@ func (s *Service) accessBody(t *db.Token, u, p *db.Object) api.Obj {
 	return api.Obj{"access": api.Obj{
 		"token": token, "serviceCatalog": catalog,
 		"user": api.Obj{
-			"id":          u.Key,
-			"name":        u.Text("name"),
-			"username":    u.Text("name"),
-			"roles":       roles,
+			"id": u.Key, "name": u.Text("name"), "username": u.Text("name"), "roles": roles,
 			"roles_links": api.List{},
 		},
 		"metadata": api.Obj{"is_admin": 0, "roles": roleIDs},

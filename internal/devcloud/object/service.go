@@ -100,8 +100,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnprocessableEntity, "Unable to process the contained instructions")
 	case err != nil:
 		refuse(
-			w,
-			http.StatusInternalServerError,
+			w, http.StatusInternalServerError,
 			"The server has either erred or is incapable of performing the requested operation.",
 		)
 	}
@@ -250,10 +249,7 @@ func (s *Service) serveContainer(c *call) error {
 			entry{
 				i.Name,
 				api.Obj{
-					"name":          i.Name,
-					"bytes":         i.Size,
-					"hash":          i.ETag,
-					"content_type":  i.Type,
+					"name": i.Name, "bytes": i.Size, "hash": i.ETag, "content_type": i.Type,
 					"last_modified": stamp(i),
 				},
 			},
@@ -352,8 +348,7 @@ func (s *Service) serveObject(c *call) error {
 	case http.MethodPut:
 		if c.URL.Query().Has("multipart-manifest") || h.Get("X-Object-Manifest") != "" || h.Get("X-Copy-From") != "" {
 			refuse(
-				c.ResponseWriter,
-				http.StatusNotImplemented,
+				c.ResponseWriter, http.StatusNotImplemented,
 				"The embedded cloud has no large objects, and copies with COPY alone.",
 			)
 			return nil

@@ -72,16 +72,14 @@ func (s *Service) extend(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, 
 	}
 	if v.Status != "available" && !(v.Status == "in-use" && r.Version.AtLeast(v3(42))) {
 		return nil, api.BadRequest(
-			"Invalid volume: Volume %s status must be '('available',)' to extend, currently %s.",
-			v.ID,
+			"Invalid volume: Volume %s status must be '('available',)' to extend, currently %s.", v.ID,
 			v.Status,
 		)
 	}
 	if size <= v.Size {
 		return nil, api.BadRequest(
 			"Invalid input received: New size for extend must be greater than current size. (current: %d, extended: %d).",
-			v.Size,
-			size,
+			v.Size, size,
 		)
 	}
 	if err := s.checkGigabytes(v.ProjectID, size-v.Size); err != nil {
@@ -96,8 +94,7 @@ func (s *Service) extend(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, 
 func (s *Service) reserve(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	if v.Status != "available" {
 		return nil, api.BadRequest(
-			"Invalid volume: Volume status must be available to reserve, but the status is %s.",
-			v.Status,
+			"Invalid volume: Volume status must be available to reserve, but the status is %s.", v.Status,
 		)
 	}
 	v.Status = "attaching"

@@ -28,8 +28,7 @@ func (s *Service) Insert(v *db.Volume, admin bool) error {
 		if v.Size < size {
 			return api.BadRequest(
 				"Invalid input received: Invalid volume size provided for create request: %d. (size argument must be an integer (or string representation of an integer) and greater than or equal to the snapshot size %d).",
-				v.Size,
-				size,
+				v.Size, size,
 			)
 		}
 		if src := s.db.Volumes.Get(sn.Text("volume_id")); src != nil {
@@ -58,8 +57,7 @@ func (s *Service) Insert(v *db.Volume, admin bool) error {
 		if v.Size > 0 && v.Size < img.MinDisk {
 			return api.BadRequest(
 				"Invalid input received: Volume size %dGB cannot be smaller than the image minDisk size %dGB.",
-				v.Size,
-				img.MinDisk,
+				v.Size, img.MinDisk,
 			)
 		}
 		v.Bootable = true
@@ -102,8 +100,7 @@ func imageMeta(img *db.Image) map[string]string {
 func (s *Service) Delete(v *db.Volume, cascade bool) error {
 	snaps := s.db.Objects(kindSnapshot, func(x *db.Object) bool { return x.Text("volume_id") == v.ID })
 	ok := slices.Contains(
-		[]string{"available", "error", "error_restoring", "error_extending", "error_managing"},
-		v.Status,
+		[]string{"available", "error", "error_restoring", "error_extending", "error_managing"}, v.Status,
 	)
 	if !ok || len(snaps) > 0 && !cascade || len(s.attachmentsOf(v.ID)) > 0 {
 		return api.BadRequest(
@@ -123,16 +120,13 @@ func (s *Service) Attach(v *db.Volume, a *db.Attachment) error {
 	if !v.Multiattach {
 		if have := s.attachmentsOf(v.ID); len(have) > 0 {
 			return api.BadRequest(
-				"Invalid volume: volume %s is already attached to instances: %s",
-				v.ID,
-				have[0].ServerID,
+				"Invalid volume: volume %s is already attached to instances: %s", v.ID, have[0].ServerID,
 			)
 		}
 	}
 	if v.Status != "available" && v.Status != "in-use" {
 		return api.BadRequest(
-			"Invalid volume: volume '%s' status must be 'available' or 'in-use'. Currently in '%s'",
-			v.ID,
+			"Invalid volume: volume '%s' status must be 'available' or 'in-use'. Currently in '%s'", v.ID,
 			v.Status,
 		)
 	}
