@@ -331,32 +331,25 @@ func (c *Cloud) runTransitions(ctx context.Context) {
 		err := c.db.Update(func() error {
 			now := c.db.Now()
 			for _, advance := range []func(time.Time) time.Time{c.network.Advance, c.images.Advance, c.volumes.Advance, c.compute.Advance} {
-				if t := advance(now); !t.IsZero() && (next.IsZero() || t.Before(next)) {
-					next = t
-				}
+				db.Earlier(&next, advance(now))
 			}
 			return nil
 		})
 		if err != nil {
 			c.log.Error("the cloud's clockwork", "error", err)
 		}
-		var timer <-chan time.Time
-		var t *time.Timer
+		wait := time.Hour
 		if !next.IsZero() {
-			t = time.NewTimer(time.Until(next))
-			timer = t.C
+			wait = time.Until(next)
 		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-changed:
-		case <-timer:
+		case <-timer.C:
 		case <-ctx.Done():
-		}
-		if t != nil {
-			t.Stop()
-		}
-		if ctx.Err() != nil {
 			return
 		}
+		timer.Stop()
 	}
 }
 

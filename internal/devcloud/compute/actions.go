@@ -118,7 +118,7 @@ func (s *Service) action(r *api.Request) (*api.Reply, error) {
 func argument(name string, arg any) (api.Obj, error) {
 	o, ok := arg.(api.Obj)
 	if !ok {
-		return nil, invalid(name, arg, pyRepr(arg)+" is not of type 'object'")
+		return nil, invalid(name, arg, api.PyRepr(arg)+" is not of type 'object'")
 	}
 	return o, nil
 }
@@ -286,9 +286,9 @@ func (s *Service) resize(r *api.Request, v *db.Server, arg any) (*api.Reply, err
 	if err != nil {
 		return nil, err
 	}
-	f := s.db.Flavors.Get(pyStr(o["flavorRef"]))
+	f := s.db.Flavors.Get(api.PyStr(o["flavorRef"]))
 	if f == nil || !s.flavorVisible(r, f) {
-		return nil, api.BadRequest("Flavor %s could not be found.", pyStr(o["flavorRef"]))
+		return nil, api.BadRequest("Flavor %s could not be found.", api.PyStr(o["flavorRef"]))
 	}
 	if f.ID == v.FlavorID {
 		return nil, api.BadRequest("When resizing, instances must change flavor!")
@@ -349,7 +349,7 @@ func (s *Service) createImage(r *api.Request, v *db.Server, arg any) (*api.Reply
 	})
 	if meta, ok := o["metadata"].(api.Obj); ok {
 		for k, x := range meta {
-			props[k] = pyStr(x)
+			props[k] = api.PyStr(x)
 		}
 	}
 	m.Properties = props
@@ -415,7 +415,7 @@ func (s *Service) consoleOutput(r *api.Request, v *db.Server, arg any) (*api.Rep
 	}
 	if n, given := o["length"]; given && n != nil {
 		if _, ok := intOf(n); !ok {
-			return nil, invalid("length", n, pyRepr(n)+" does not match '^-?[0-9]+$'")
+			return nil, invalid("length", n, api.PyRepr(n)+" does not match '^-?[0-9]+$'")
 		}
 	}
 	if v.VMState == db.VMBuilding && v.TaskState != taskSpawning {
@@ -455,7 +455,7 @@ func (s *Service) resetState(r *api.Request, v *db.Server, arg any) (*api.Reply,
 	case "error":
 		v.VMState = db.VMError
 	default:
-		return nil, invalid("state", o["state"], pyRepr(o["state"])+" is not one of ['active', 'error']")
+		return nil, invalid("state", o["state"], api.PyRepr(o["state"])+" is not one of ['active', 'error']")
 	}
 	v.TaskState, v.Due = "", time.Time{}
 	s.db.Servers.Put(v)

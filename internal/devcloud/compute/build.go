@@ -29,26 +29,20 @@ const (
 // Advance performs due transitions inside a transaction and returns when the
 // next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
-	for _, v := range s.db.Servers.Where(func(v *db.Server) bool { return !v.Due.IsZero() }) {
-		if v.Due.After(now) {
-			if next.IsZero() || v.Due.Before(next) {
-				next = v.Due
-			}
-			continue
-		}
-		if v.TaskState == "deleting" {
+	s.db.Servers.Due(now, &next, func(v *db.Server) time.Time { return v.Due }, func(v *db.Server) {
+		switch {
+		case v.TaskState == "deleting":
 			s.bury(v)
-			continue
-		}
-		if v.VMState == db.VMBuilding {
+			return
+		case v.VMState == db.VMBuilding:
 			s.build(v, now)
-		} else {
+		default:
 			s.finishTask(v)
 		}
-		if v.Due.After(now) && (next.IsZero() || v.Due.Before(next)) {
-			next = v.Due
+		if v.Due.After(now) {
+			db.Earlier(&next, v.Due)
 		}
-	}
+	})
 	return next
 }
 

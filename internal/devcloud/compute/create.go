@@ -71,7 +71,7 @@ func networksCheck(v any) string {
 	if _, ok := v.([]any); ok {
 		return ""
 	}
-	return pyRepr(v) + " is not valid under any of the given schemas"
+	return api.PyRepr(v) + " is not valid under any of the given schemas"
 }
 
 // order is a create call as it was understood.
@@ -169,7 +169,7 @@ func (s *Service) understand(r *api.Request, o *order) error {
 	v.ConfigDrive, _ = boolOf(in["config_drive"])
 	v.AvailabilityZone = cmp.Or(strOf(in, "availability_zone"), zone)
 	v.Hostname = cmp.Or(strOf(in, "hostname"), hostname(v.Name))
-	v.FlavorID = pyStr(in["flavorRef"])
+	v.FlavorID = api.PyStr(in["flavorRef"])
 	for i, t := range list(in["tags"]) {
 		if msg := tagForm(t); msg != "" {
 			return invalid(strconv.Itoa(i), t, msg)
@@ -181,7 +181,7 @@ func (s *Service) understand(r *api.Request, o *order) error {
 	for i, e := range list(in["security_groups"]) {
 		g, ok := e.(api.Obj)
 		if !ok {
-			return invalid(strconv.Itoa(i), e, pyRepr(e)+" is not of type 'object'")
+			return invalid(strconv.Itoa(i), e, api.PyRepr(e)+" is not of type 'object'")
 		}
 		if err := validate(strconv.Itoa(i), g, r.Version, []field{{name: "name", check: text(1, 255)}}); err != nil {
 			return err
@@ -261,7 +261,7 @@ func understandNetworks(r *api.Request, o *order) error {
 		for i, e := range n {
 			net, ok := e.(api.Obj)
 			if !ok {
-				return invalid(strconv.Itoa(i), e, pyRepr(e)+" is not of type 'object'")
+				return invalid(strconv.Itoa(i), e, api.PyRepr(e)+" is not of type 'object'")
 			}
 			err := validate(strconv.Itoa(i), net, r.Version, []field{
 				{name: "uuid", check: orNull(isString)},
@@ -290,7 +290,7 @@ func understandNetworks(r *api.Request, o *order) error {
 func isAddress(v any) string {
 	s, _ := v.(string)
 	if _, err := netip.ParseAddr(s); err != nil {
-		return pyRepr(v) + " is not valid under any of the given schemas"
+		return api.PyRepr(v) + " is not valid under any of the given schemas"
 	}
 	return ""
 }
@@ -300,7 +300,7 @@ func understandDisks(r *api.Request, o *order) error {
 	for _, e := range list(o.in["block_device_mapping"]) {
 		m, ok := e.(api.Obj)
 		if !ok {
-			return invalid("block_device_mapping", o.in["block_device_mapping"], pyRepr(e)+" is not of type 'object'")
+			return invalid("block_device_mapping", o.in["block_device_mapping"], api.PyRepr(e)+" is not of type 'object'")
 		}
 		d := db.PlannedDisk{Source: "volume", Destination: "volume", UUID: strOf(m, "volume_id"), Device: strOf(m, "device_name")}
 		if id := strOf(m, "snapshot_id"); id != "" {
@@ -318,7 +318,7 @@ func understandDisks(r *api.Request, o *order) error {
 	for i, e := range list(o.in["block_device_mapping_v2"]) {
 		m, ok := e.(api.Obj)
 		if !ok {
-			return invalid(strconv.Itoa(i), e, pyRepr(e)+" is not of type 'object'")
+			return invalid(strconv.Itoa(i), e, api.PyRepr(e)+" is not of type 'object'")
 		}
 		if err := validate(strconv.Itoa(i), m, r.Version, bdmFields); err != nil {
 			return err

@@ -193,7 +193,7 @@ func (s *Service) createFlavor(r *api.Request) (*api.Reply, error) {
 	}
 	f := &db.Flavor{Name: strOf(in, "name"), Description: strOf(in, "description")}
 	if in["id"] != nil && in["id"] != "auto" {
-		f.ID = pyStr(in["id"])
+		f.ID = api.PyStr(in["id"])
 	}
 	for name, to := range map[string]*int{
 		"ram": &f.RAM, "vcpus": &f.VCPUs, "disk": &f.Disk, "OS-FLV-EXT-DATA:ephemeral": &f.Ephemeral, "swap": &f.Swap,

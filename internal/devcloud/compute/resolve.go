@@ -105,7 +105,7 @@ func (s *Service) resolveHints(r *api.Request, o *order) error {
 	if !ok {
 		return nil
 	}
-	id := pyStr(ref)
+	id := api.PyStr(ref)
 	g := s.db.ServerGroups.Get(id)
 	if g == nil || g.ProjectID != r.Auth.ProjectID {
 		return api.BadRequest("Instance group %s could not be found.", id)

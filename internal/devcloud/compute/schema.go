@@ -2,7 +2,6 @@ package compute
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -30,7 +29,7 @@ type field struct {
 
 // invalid words a value that the schema refuses.
 func invalid(name string, value any, message string) *api.Error {
-	return api.BadRequest("Invalid input for field/attribute %s. Value: %s. %s", name, pyStr(value), message)
+	return api.BadRequest("Invalid input for field/attribute %s. Value: %s. %s", name, api.PyStr(value), message)
 }
 
 // validate checks an object as Nova does: required properties, then unknown
@@ -72,56 +71,12 @@ func body(r *api.Request, name string, fields []field) (api.Obj, error) {
 	return in, err
 }
 
-// pyStr writes a value as Python's str does, pyRepr as its repr.
-func pyStr(v any) string {
-	if s, ok := v.(string); ok {
-		return s
-	}
-	return pyRepr(v)
-}
-
-func pyRepr(v any) string {
-	switch x := v.(type) {
-	case nil:
-		return "None"
-	case bool:
-		if x {
-			return "True"
-		}
-		return "False"
-	case string:
-		if strings.Contains(x, "'") && !strings.Contains(x, `"`) {
-			return `"` + x + `"`
-		}
-		return "'" + strings.ReplaceAll(x, "'", `\'`) + "'"
-	case float64:
-		if x == math.Trunc(x) && math.Abs(x) < 1e15 {
-			return strconv.FormatInt(int64(x), 10)
-		}
-		return strconv.FormatFloat(x, 'g', -1, 64)
-	case []any:
-		var l []string
-		for _, e := range x {
-			l = append(l, pyRepr(e))
-		}
-		return "[" + strings.Join(l, ", ") + "]"
-	case api.Obj:
-		var l []string
-		for _, k := range slices.Sorted(maps.Keys(x)) {
-			l = append(l, pyRepr(k)+": "+pyRepr(x[k]))
-		}
-		return "{" + strings.Join(l, ", ") + "}"
-	}
-	b, _ := json.Marshal(v)
-	return string(b)
-}
-
 func anything(any) string { return "" }
 
 // isA is a value of one JSON type.
 func isA[T any](v any, name string) string {
 	if _, ok := v.(T); !ok {
-		return pyRepr(v) + " is not of type '" + name + "'"
+		return api.PyRepr(v) + " is not of type '" + name + "'"
 	}
 	return ""
 }
@@ -136,11 +91,11 @@ func text(min, max int) check {
 		s, ok := v.(string)
 		switch {
 		case !ok:
-			return pyRepr(v) + " is not of type 'string'"
+			return api.PyRepr(v) + " is not of type 'string'"
 		case len(s) < min:
-			return pyRepr(v) + " is too short"
+			return api.PyRepr(v) + " is too short"
 		case len([]rune(s)) > max:
-			return pyRepr(v) + " is too long"
+			return api.PyRepr(v) + " is too long"
 		}
 		return ""
 	}
@@ -165,7 +120,7 @@ func isIP(version int) check {
 		s, _ := v.(string)
 		a, err := netip.ParseAddr(s)
 		if err != nil || a.Is4() != (version == 4) {
-			return fmt.Sprintf("%s is not a 'ipv%d'", pyRepr(v), version)
+			return fmt.Sprintf("%s is not a 'ipv%d'", api.PyRepr(v), version)
 		}
 		return ""
 	}
@@ -183,7 +138,7 @@ func orNull(c check) check {
 // truth is what Nova takes for a boolean.
 func truth(v any) string {
 	if _, ok := boolOf(v); !ok {
-		return pyRepr(v) + " is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', " +
+		return api.PyRepr(v) + " is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', " +
 			"False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no']"
 	}
 	return ""
@@ -209,10 +164,10 @@ func number(min int) check {
 	return func(v any) string {
 		n, ok := intOf(v)
 		if !ok {
-			return pyRepr(v) + " is not of type 'integer', 'string'"
+			return api.PyRepr(v) + " is not of type 'integer', 'string'"
 		}
 		if n < min {
-			return fmt.Sprintf("%s is less than the minimum of %d", pyRepr(v), min)
+			return fmt.Sprintf("%s is less than the minimum of %d", api.PyRepr(v), min)
 		}
 		return ""
 	}
@@ -234,7 +189,7 @@ var uuidForm = shared.Lazy(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-
 func isUUID(v any) string {
 	s, ok := v.(string)
 	if !ok || !uuidForm().MatchString(s) {
-		return pyRepr(v) + " is not a 'uuid'"
+		return api.PyRepr(v) + " is not a 'uuid'"
 	}
 	return ""
 }
@@ -245,19 +200,19 @@ func imageRef(v any) string {
 	if ok && (s == "" || uuidForm().MatchString(s)) {
 		return ""
 	}
-	return pyRepr(v) + " is not valid under any of the given schemas"
+	return api.PyRepr(v) + " is not valid under any of the given schemas"
 }
 
 func isBase64(v any) string {
 	s, ok := v.(string)
 	if !ok {
-		return pyRepr(v) + " is not of type 'string'"
+		return api.PyRepr(v) + " is not of type 'string'"
 	}
 	if len(s) > 65535 {
-		return pyRepr(s[:40]+"...") + " is too long"
+		return api.PyRepr(s[:40]+"...") + " is too long"
 	}
 	if _, err := decodeBase64(s); err != nil {
-		return pyRepr(v) + " is not a 'base64'"
+		return api.PyRepr(v) + " is not a 'base64'"
 	}
 	return ""
 }
@@ -276,7 +231,7 @@ func oneOf(words ...string) check {
 		for i, w := range words {
 			quoted[i] = "'" + w + "'"
 		}
-		return pyRepr(v) + " is not one of [" + strings.Join(quoted, ", ") + "]"
+		return api.PyRepr(v) + " is not one of [" + strings.Join(quoted, ", ") + "]"
 	}
 }
 
@@ -301,7 +256,7 @@ func tagForm(v any) string {
 		return msg
 	}
 	if strings.ContainsAny(v.(string), "/,") {
-		return pyRepr(v) + " does not match '^[^,/]*$'"
+		return api.PyRepr(v) + " does not match '^[^,/]*$'"
 	}
 	return ""
 }

@@ -17,7 +17,7 @@ func TestPyRepr(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &v); err != nil {
 			t.Fatal(err)
 		}
-		if got := pyRepr(v); got != want {
+		if got := api.PyRepr(v); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}

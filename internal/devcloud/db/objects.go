@@ -28,23 +28,18 @@ func (d *DB) Plan(o *Object, now, next string, after time.Duration) {
 	d.PutObject(o)
 }
 
-// AdvanceObjects performs the planned changes of a kind that are due, and
-// returns when the next one is.
-func (d *DB) AdvanceObjects(kind string, now time.Time) (next time.Time) {
-	for _, o := range d.Objects(kind, func(o *Object) bool { return !o.Due.IsZero() }) {
-		switch {
-		case o.Due.After(now):
-			if next.IsZero() || o.Due.Before(next) {
-				next = o.Due
-			}
-		case o.NextStatus == "deleted":
+// AdvanceObjects performs the planned changes that are due, and returns when
+// the next one is.
+func (d *DB) AdvanceObjects(now time.Time) (next time.Time) {
+	d.objects.Due(now, &next, func(o *Object) time.Time { return o.Due }, func(o *Object) {
+		if o.NextStatus == "deleted" {
 			d.objects.Delete(o.ID)
-		default:
-			o.Set(map[string]any{"status": o.NextStatus})
-			o.NextStatus, o.Due = "", time.Time{}
-			d.PutObject(o)
+			return
 		}
-	}
+		o.Set(map[string]any{"status": o.NextStatus})
+		o.NextStatus, o.Due = "", time.Time{}
+		d.PutObject(o)
+	})
 	return next
 }
 

@@ -107,6 +107,25 @@ func (t *Table[T, P]) Count(match func(P) bool) int {
 	return n
 }
 
+// Due calls act with the records whose time has come, and makes next the
+// earliest time of the others, if that is earlier; a zero time is none.
+func (t *Table[T, P]) Due(now time.Time, next *time.Time, at func(P) time.Time, act func(P)) {
+	for _, p := range t.Where(func(p P) bool { return !at(p).IsZero() }) {
+		if at(p).After(now) {
+			Earlier(next, at(p))
+		} else {
+			act(p)
+		}
+	}
+}
+
+// Earlier makes next the earlier of two times of which zero is none.
+func Earlier(next *time.Time, t time.Time) {
+	if !t.IsZero() && (next.IsZero() || t.Before(*next)) {
+		*next = t
+	}
+}
+
 func (t *Table[T, P]) ordered() []P {
 	t.db.orderMu.Lock() // readers share the database's lock and may all come here
 	defer t.db.orderMu.Unlock()

@@ -124,19 +124,13 @@ func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
 // Advance performs due transitions inside a transaction and returns when the
 // next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
-	for _, m := range s.db.Images.Where(func(m *db.Image) bool { return !m.Due.IsZero() }) {
-		if m.Due.After(now) {
-			if next.IsZero() || m.Due.Before(next) {
-				next = m.Due
-			}
-			continue
-		}
+	s.db.Images.Due(now, &next, func(m *db.Image) time.Time { return m.Due }, func(m *db.Image) {
 		m.Due, m.Status = time.Time{}, "active"
 		if m.Size < 0 { // a server's snapshot: there are no data behind it
 			m.Size, m.VirtualSize = 0, 0
 			m.DiskFormat, m.Container = cmp.Or(m.DiskFormat, "raw"), cmp.Or(m.Container, "bare")
 		}
 		s.db.Images.Put(m)
-	}
+	})
 	return next
 }

@@ -184,20 +184,20 @@ func (a attr) check(v any) (any, error) {
 	switch a.kind &^ orNull {
 	case kindString:
 		if !isText {
-			return nil, badAttr(a.name, "'%s' is not a valid string.", pyValue(v))
+			return nil, badAttr(a.name, "'%s' is not a valid string.", api.PyStr(v))
 		}
 		if a.choices != nil && !slices.Contains(a.choices, s) {
 			return nil, badAttr(a.name, "%s is not in valid_values.", s)
 		}
 		return s, nil
 	case kindBool:
-		switch strings.ToLower(pyValue(v)) {
+		switch strings.ToLower(api.PyStr(v)) {
 		case "true", "1":
 			return true, nil
 		case "false", "0":
 			return false, nil
 		}
-		return nil, invalidInput("'%s' cannot be converted to boolean.", pyValue(v))
+		return nil, invalidInput("'%s' cannot be converted to boolean.", api.PyStr(v))
 	case kindInt:
 		if n, ok := v.(float64); ok && n == math.Trunc(n) {
 			return int(n), nil
@@ -205,27 +205,27 @@ func (a attr) check(v any) (any, error) {
 		if n, err := strconv.Atoi(s); err == nil {
 			return n, nil
 		}
-		return nil, invalidInput("'%s' is not an integer.", pyValue(v))
+		return nil, invalidInput("'%s' is not an integer.", api.PyStr(v))
 	case kindUUID:
 		if !isText || !uuidForm().MatchString(s) {
-			return nil, badAttr(a.name, "'%s' is not a valid UUID.", pyValue(v))
+			return nil, badAttr(a.name, "'%s' is not a valid UUID.", api.PyStr(v))
 		}
 		return s, nil
 	case kindIP:
 		if _, err := netip.ParseAddr(s); err != nil {
-			return nil, badAttr(a.name, "'%s' is not a valid IP address.", pyValue(v))
+			return nil, badAttr(a.name, "'%s' is not a valid IP address.", api.PyStr(v))
 		}
 		return s, nil
 	case kindMAC:
 		if !macForm().MatchString(s) {
-			return nil, badAttr(a.name, "'%s' is not a valid MAC address.", pyValue(v))
+			return nil, badAttr(a.name, "'%s' is not a valid MAC address.", api.PyStr(v))
 		}
 		return strings.ToLower(s), nil
 	case kindUUIDs, kindStrings:
 		return each(a, v, func(e any) (string, error) {
 			s, ok := e.(string)
 			if !ok || a.kind == kindUUIDs && !uuidForm().MatchString(s) {
-				return "", badAttr(a.name, "'%s' is not a valid UUID.", pyValue(e))
+				return "", badAttr(a.name, "'%s' is not a valid UUID.", api.PyStr(e))
 			}
 			return s, nil
 		})
@@ -244,7 +244,7 @@ func (a attr) object(v any) (api.Obj, error) {
 	if o, ok := v.(api.Obj); ok {
 		return o, nil
 	}
-	return nil, badAttr(a.name, "'%s' is not a dictionary.", pyValue(v))
+	return nil, badAttr(a.name, "'%s' is not a dictionary.", api.PyStr(v))
 }
 
 // each checks a list's elements; null is no list.
@@ -254,7 +254,7 @@ func each[T any](a attr, v any, check func(e any) (T, error)) (any, error) {
 	}
 	l, ok := v.([]any)
 	if !ok {
-		return nil, badAttr(a.name, "'%s' is not a list.", pyValue(v))
+		return nil, badAttr(a.name, "'%s' is not a list.", api.PyStr(v))
 	}
 	out := []T{}
 	for _, e := range l {
@@ -268,23 +268,6 @@ func each[T any](a attr, v any, check func(e any) (T, error)) (any, error) {
 }
 
 var macForm = text.Lazy(`^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$`)
-
-// pyValue writes a value as the messages show it.
-func pyValue(v any) string {
-	switch x := v.(type) {
-	case nil:
-		return "None"
-	case string:
-		return x
-	case bool:
-		if x {
-			return "True"
-		}
-		return "False"
-	}
-	b, _ := json.Marshal(v)
-	return string(b)
-}
 
 // The readers below give an attribute of a prepared body, or its zero value.
 

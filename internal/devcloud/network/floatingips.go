@@ -210,15 +210,9 @@ func (s *Service) routerBetween(subnet, external string) string {
 // Advance performs due transitions inside a transaction and returns when the
 // next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
-	for _, f := range s.db.FloatingIPs.Where(func(f *db.FloatingIP) bool { return !f.Due.IsZero() }) {
-		if f.Due.After(now) {
-			if next.IsZero() || f.Due.Before(next) {
-				next = f.Due
-			}
-			continue
-		}
+	s.db.FloatingIPs.Due(now, &next, func(f *db.FloatingIP) time.Time { return f.Due }, func(f *db.FloatingIP) {
 		f.Status, f.NextStatus, f.Due = f.NextStatus, "", time.Time{}
 		s.db.FloatingIPs.Put(f)
-	}
+	})
 	return next
 }

@@ -177,7 +177,7 @@ func (s *Service) checkRule(c *call, x *db.SecurityRule) error {
 	}
 	x.EtherType = form
 	if p := c.in["protocol"]; p != nil {
-		x.Protocol = strings.ToLower(pyValue(p))
+		x.Protocol = strings.ToLower(api.PyStr(p))
 		n, err := strconv.Atoi(x.Protocol)
 		switch {
 		case x.Protocol == "" || x.Protocol == "any":

@@ -24,7 +24,7 @@ import (
 // capabilities are what GET /info says.
 var capabilities = api.Obj{
 	"swift": api.Obj{
-		"version": "2.33.0", "max_file_size": 5368709122, "max_object_name_length": maxName, "max_container_name_length": 256,
+		"version": "2.33.0", "max_file_size": maxSize, "max_object_name_length": maxName, "max_container_name_length": 256,
 		"container_listing_limit": listingLimit, "account_listing_limit": listingLimit, "account_autocreate": true,
 	},
 	"bulk_delete": api.Obj{"max_deletes_per_request": maxDeletes, "max_failed_deletes": 1000},

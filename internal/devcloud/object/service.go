@@ -1,6 +1,7 @@
 package object
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ func New(dir string) *Service { return &Service{store: &store{dir: dir}} }
 const (
 	listingLimit = 10000
 	maxName      = 1024
+	maxSize      = 5368709122
 )
 
 type call struct {
@@ -115,6 +117,14 @@ func refuse(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(body))
 }
 
+// after answers a call that has no body, unless it failed.
+func (c *call) after(status int, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.done(status)
+}
+
 func (c *call) done(status int) error {
 	c.Header().Set("Content-Type", "text/html; charset=UTF-8")
 	if status != http.StatusNoContent {
@@ -164,10 +174,7 @@ func (s *Service) serveAccount(c *call) error {
 	if c.Method == http.MethodPost {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if err := s.store.setAccount(c.account, c.meta("Account")); err != nil {
-			return err
-		}
-		return c.done(http.StatusNoContent)
+		return c.after(http.StatusNoContent, s.store.setAccount(c.account, c.meta("Account")))
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -218,18 +225,9 @@ func (s *Service) serveContainer(c *call) error {
 	switch c.Method {
 	case http.MethodPut:
 		made, err := s.store.putContainer(c.account, c.container, c.meta("Container"))
-		if err != nil {
-			return err
-		}
-		if made {
-			return c.done(http.StatusCreated)
-		}
-		return c.done(http.StatusAccepted)
+		return c.after(map[bool]int{true: http.StatusCreated, false: http.StatusAccepted}[made], err)
 	case http.MethodDelete:
-		if err := s.store.removeContainer(c.account, c.container); err != nil {
-			return err
-		}
-		return c.done(http.StatusNoContent)
+		return c.after(http.StatusNoContent, s.store.removeContainer(c.account, c.container))
 	}
 	all, err := s.store.objects(c.account, c.container)
 	if err != nil {
@@ -262,10 +260,7 @@ func (s *Service) serveContainer(c *call) error {
 		return c.done(http.StatusNoContent)
 	case http.MethodPost:
 		_, err := s.store.putContainer(c.account, c.container, c.meta("Container"))
-		if err != nil {
-			return err
-		}
-		return c.done(http.StatusNoContent)
+		return c.after(http.StatusNoContent, err)
 	case http.MethodGet:
 		return c.listing(entries)
 	}
@@ -353,14 +348,12 @@ func (s *Service) serveObject(c *call) error {
 			)
 			return nil
 		}
-		o := info{Name: c.object, Type: h.Get("Content-Type")}
-		if o.Type == "" {
-			// Swift guesses without a character set.
-			o.Type, _, _ = strings.Cut(mime.TypeByExtension(path.Ext(c.object)), ";")
-			if o.Type == "" {
-				o.Type = "application/octet-stream"
-			}
+		if c.ContentLength > maxSize {
+			refuse(c.ResponseWriter, http.StatusRequestEntityTooLarge, "The body of your request was too large for this server.")
+			return nil
 		}
+		guess, _, _ := strings.Cut(mime.TypeByExtension(path.Ext(c.object)), ";") // Swift's has no character set
+		o := info{Name: c.object, Type: cmp.Or(h.Get("Content-Type"), guess, "application/octet-stream")}
 		merge(&o, c.meta("Object"))
 		o, err := s.store.put(c.account, c.container, o, c.Body, strings.Trim(h.Get("Etag"), `"`))
 		if err != nil {
@@ -384,21 +377,12 @@ func (s *Service) serveObject(c *call) error {
 		http.ServeContent(c.ResponseWriter, c.Request, "", o.Modified, f)
 		return nil
 	case http.MethodPost:
-		if err := s.store.describe(c.account, c.container, c.object, func(i *info) {
-			i.Meta = nil
+		return c.after(http.StatusAccepted, s.store.describe(c.account, c.container, c.object, func(i *info) {
+			i.Meta, i.Type = nil, cmp.Or(h.Get("Content-Type"), i.Type)
 			merge(i, c.meta("Object"))
-			if v := h.Get("Content-Type"); v != "" {
-				i.Type = v
-			}
-		}); err != nil {
-			return err
-		}
-		return c.done(http.StatusAccepted)
+		}))
 	case http.MethodDelete:
-		if err := s.store.remove(c.account, c.container, c.object); err != nil {
-			return err
-		}
-		return c.done(http.StatusNoContent)
+		return c.after(http.StatusNoContent, s.store.remove(c.account, c.container, c.object))
 	}
 	return c.notAllowed("HEAD, GET, PUT, POST, DELETE")
 }

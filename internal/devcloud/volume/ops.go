@@ -186,43 +186,24 @@ func (s *Service) DetachNow(a *db.Attachment, terminate bool) {
 // Advance performs due transitions inside a transaction and returns when the
 // next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
-	later := func(due time.Time) bool {
-		if due.After(now) {
-			if next.IsZero() || due.Before(next) {
-				next = due
-			}
-			return true
-		}
-		return false
-	}
-	for _, a := range s.db.Attachments.Where(func(a *db.Attachment) bool { return !a.Due.IsZero() }) {
-		if later(a.Due) {
-			continue
-		}
+	s.db.Attachments.Due(now, &next, func(a *db.Attachment) time.Time { return a.Due }, func(a *db.Attachment) {
 		if a.Status == "detaching" {
 			s.DetachNow(a, false)
 		} else {
 			s.attached(a)
 		}
-	}
-	for _, v := range s.db.Volumes.Where(func(v *db.Volume) bool { return !v.Due.IsZero() }) {
-		if later(v.Due) {
-			continue
-		}
+	})
+	s.db.Volumes.Due(now, &next, func(v *db.Volume) time.Time { return v.Due }, func(v *db.Volume) {
 		if v.NextStatus == "deleted" {
 			s.db.Volumes.Delete(v.ID)
-			continue
+			return
 		}
 		v.Status, v.NextStatus, v.Due = v.NextStatus, "", time.Time{}
 		if v.NextSize > 0 {
 			v.Size, v.NextSize = v.NextSize, 0
 		}
 		s.db.Volumes.Put(v)
-	}
-	for _, kind := range []string{kindSnapshot, kindBackup} {
-		if t := s.db.AdvanceObjects(kind, now); !t.IsZero() && (next.IsZero() || t.Before(next)) {
-			next = t
-		}
-	}
+	})
+	db.Earlier(&next, s.db.AdvanceObjects(now))
 	return next
 }
