@@ -69,6 +69,7 @@ func (s *Service) collection(kind, plural string, c api.Collection) *api.Collect
 			show(r, o, v)
 		}
 	}
+	s.kinds[kind] = &c
 	check := c.Check
 	c.Check = func(r *api.Request, o *db.Object, in api.Obj) error {
 		if err := s.unique(o, c.Defaults); err != nil {
@@ -330,38 +331,28 @@ func (s *Service) projectsOf(user string) []*db.Object {
 	return s.db.Objects(kindProject, func(p *db.Object) bool { return len(s.rolesOn(user, "projects", p.Key)) > 0 })
 }
 
-func (s *Service) projectList(r *api.Request, user string) (*api.Reply, error) {
+// listOf lists the objects of a kind that match and pass the query's filters.
+func (s *Service) listOf(r *api.Request, kind string, match func(*db.Object) bool) (*api.Reply, error) {
+	c := s.kinds[kind]
 	l := api.List{}
-	projects := s.collection(kindProject, "projects", api.Collection{
-		Defaults: api.Obj{"description": "", "enabled": true, "is_domain": false, "tags": api.List{}, "options": api.Obj{}},
-	})
-	for _, p := range s.projectsOf(user) {
-		if v := projects.View(r, p); api.Filter(r, v) {
+	for _, o := range s.db.Objects(kind, match) {
+		if v := c.View(r, o); api.Filter(r, v) {
 			l = append(l, v)
 		}
 	}
-	return api.OK(api.Obj{"projects": l, "links": links(r)})
+	return api.OK(api.Obj{c.Plural: l, "links": links(r)})
 }
 
-func (s *Service) authProjects(r *api.Request) (*api.Reply, error) {
-	return s.projectList(r, r.Auth.UserID)
-}
-
-func (s *Service) authDomains(r *api.Request) (*api.Reply, error) {
-	l := api.List{}
-	for _, d := range s.db.Objects(kindDomain, nil) {
-		if len(s.rolesOn(r.Auth.UserID, "domains", d.Key)) > 0 {
-			l = append(l, api.Obj{"id": d.Key, "name": d.Text("name"), "description": d.Text("description"), "enabled": true, "links": api.Obj{"self": r.Root + "/v3/domains/" + d.Key}})
-		}
-	}
-	return api.OK(api.Obj{"domains": l, "links": links(r)})
+// accessible lists the projects or domains on which a user has a role.
+func (s *Service) accessible(r *api.Request, kind, user string) (*api.Reply, error) {
+	return s.listOf(r, kind, func(o *db.Object) bool { return len(s.rolesOn(user, s.kinds[kind].Plural, o.Key)) > 0 })
 }
 
 func (s *Service) userProjects(r *api.Request) (*api.Reply, error) {
 	if r.Var("id") != r.Auth.UserID && !r.Auth.Admin() {
 		return nil, forbidden("identity:list_user_projects")
 	}
-	return s.projectList(r, r.Var("id"))
+	return s.accessible(r, kindProject, r.Var("id"))
 }
 
 // Seed puts the cloud's own roles, region, services and endpoints into the

@@ -144,10 +144,10 @@ func (s *Service) handleGrants(svc *api.Service) {
 			return nil
 		})),
 		"GET /v3/groups/{id}/users": admin("list_users_in_group", func(r *api.Request) (*api.Reply, error) {
-			return s.listOf(r, kindUser, "users", func(u *db.Object) bool { return s.db.Object(kindMember, r.Var("id")+"/"+u.Key) != nil })
+			return s.listOf(r, kindUser, func(u *db.Object) bool { return s.db.Object(kindMember, r.Var("id")+"/"+u.Key) != nil })
 		}),
 		"GET /v3/users/{id}/groups": admin("list_groups_for_user", func(r *api.Request) (*api.Reply, error) {
-			return s.listOf(r, kindGroup, "groups", func(g *db.Object) bool { return s.db.Object(kindMember, g.Key+"/"+r.Var("id")) != nil })
+			return s.listOf(r, kindGroup, func(g *db.Object) bool { return s.db.Object(kindMember, g.Key+"/"+r.Var("id")) != nil })
 		}),
 		"PUT" + implied: admin("create_implied_role", s.implies), "GET" + implied: admin("get_implied_role", s.implies),
 		"DELETE" + implied: admin("delete_implied_role", s.implies),
@@ -159,16 +159,6 @@ func (s *Service) handleGrants(svc *api.Service) {
 			return api.OK(api.Obj{"role_inferences": l, "links": links(r)})
 		}),
 	}.Routes(api.Route{})...)
-}
-
-// listOf lists the objects of a kind, without secrets, that match.
-func (s *Service) listOf(r *api.Request, kind, plural string, match func(*db.Object) bool) (*api.Reply, error) {
-	c := s.collection(kind, plural, api.Collection{Hidden: []string{"password"}, Defaults: api.Obj{"description": "", "enabled": true}})
-	l := api.List{}
-	for _, o := range s.db.Objects(kind, match) {
-		l = append(l, c.View(r, o))
-	}
-	return api.OK(api.Obj{plural: l, "links": links(r)})
 }
 
 func (s *Service) member(do func(r *api.Request, key string) error) api.Handler {
@@ -217,7 +207,7 @@ func (s *Service) handleGrant(svc *api.Service, base, suffix string, form grant)
 		}),
 		"GET " + base + suffix: admin("list_grants", func(r *api.Request) (*api.Reply, error) {
 			g := of(r)
-			return s.listOf(r, kindRole, "roles", func(o *db.Object) bool {
+			return s.listOf(r, kindRole, func(o *db.Object) bool {
 				g.role = o.Key
 				return s.db.Object(kindGrant, g.key()) != nil
 			})

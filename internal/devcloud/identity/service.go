@@ -33,10 +33,14 @@ type Options struct {
 type Service struct {
 	Options
 	db *db.DB
+	// kinds are the collections by their objects' kind.
+	kinds map[string]*api.Collection
 }
 
 // New returns the service.
-func New(o Options) *Service { return &Service{Options: o, db: o.DB} }
+func New(o Options) *Service {
+	return &Service{Options: o, db: o.DB, kinds: map[string]*api.Collection{}}
+}
 
 // AuthURL is what an RC file and a 401 name.
 func (s *Service) AuthURL() string { return s.URL + "/v3" }
@@ -49,8 +53,10 @@ func (s *Service) API() *api.Service {
 		"POST /v3/auth/tokens": s.issue, "POST /v2.0/tokens": s.issueV2, "POST /v3/tokens": s.issueEither,
 	}.Routes(api.Route{Open: true})...)
 	svc.Handle(api.Calls{
-		"GET /v3/auth/tokens": s.validate, "DELETE /v3/auth/tokens": s.revoke, "GET /v3/auth/projects": s.authProjects,
-		"GET /v3/auth/domains": s.authDomains, "GET /v3/auth/catalog": s.authCatalog, "GET /v2.0/tenants": s.tenants,
+		"GET /v3/auth/tokens": s.validate, "DELETE /v3/auth/tokens": s.revoke, "GET /v2.0/tenants": s.tenants,
+		"GET /v3/auth/projects": func(r *api.Request) (*api.Reply, error) { return s.accessible(r, kindProject, r.Auth.UserID) },
+		"GET /v3/auth/domains":  func(r *api.Request) (*api.Reply, error) { return s.accessible(r, kindDomain, r.Auth.UserID) },
+		"GET /v3/auth/catalog":  s.authCatalog,
 	}.Routes(api.Route{})...)
 	s.handleDirectory(svc)
 	s.handleCredentials(svc)
