@@ -213,6 +213,26 @@ func OrNil(s string) any {
 	return s
 }
 
+// Dict shows pairs that may be nil as an object.
+func Dict(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+// Seconds is a time as most services write it.
+func Seconds(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }
+
+// Micros is a time as Nova and Cinder write it beside their own resources; none
+// is null.
+func Micros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.Truncate(time.Second).Format("2006-01-02T15:04:05.000000")
+}
+
 // Obj is a JSON object under construction or inspection.
 type Obj = map[string]any
 

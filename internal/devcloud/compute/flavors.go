@@ -130,7 +130,7 @@ func flavorView(r *api.Request, f *db.Flavor, detail bool) api.Obj {
 		"ram": f.RAM, "disk": f.Disk, "swap": swap, "OS-FLV-EXT-DATA:ephemeral": f.Ephemeral, "OS-FLV-DISABLED:disabled": false,
 		"vcpus": f.VCPUs, "os-flavor-access:is_public": !f.Private, "rxtx_factor": 1.0,
 	})
-	since(r, 61, o, api.Obj{"extra_specs": dict(f.ExtraSpecs)})
+	since(r, 61, o, api.Obj{"extra_specs": api.Dict(f.ExtraSpecs)})
 	return o
 }
 

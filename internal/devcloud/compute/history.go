@@ -39,9 +39,9 @@ func (s *Service) finished(v *db.Server, message string) {
 func actionView(r *api.Request, a *db.InstanceAction) api.Obj {
 	o := api.Obj{
 		"action": a.Action, "instance_uuid": a.ServerID, "request_id": a.RequestID, "user_id": a.UserID, "project_id": a.ProjectID,
-		"start_time": micros(a.Created), "message": api.OrNil(a.Message),
+		"start_time": api.Micros(a.Created), "message": api.OrNil(a.Message),
 	}
-	since(r, 58, o, api.Obj{"updated_at": micros(later(a.Finished, a.Created))})
+	since(r, 58, o, api.Obj{"updated_at": api.Micros(later(a.Finished, a.Created))})
 	return o
 }
 
@@ -115,7 +115,7 @@ func (s *Service) showAction(r *api.Request) (*api.Reply, error) {
 		result = nil
 	}
 	event := api.Obj{
-		"event": "compute_" + a.Action + "_instance", "start_time": micros(a.Created), "finish_time": micros(a.Finished), "result": result,
+		"event": "compute_" + a.Action + "_instance", "start_time": api.Micros(a.Created), "finish_time": api.Micros(a.Finished), "result": result,
 	}
 	since(r, 62, event, api.Obj{"hostId": ""})
 	o := actionView(r, a)

@@ -165,7 +165,7 @@ func (s *Service) showKeyPair(r *api.Request) (*api.Reply, error) {
 	}
 	o := keyView(r, k)
 	maps.Copy(o, api.Obj{
-		"user_id": k.UserID, "created_at": micros(k.Created), "updated_at": nil, "deleted": false, "deleted_at": nil, "id": k.Seq,
+		"user_id": k.UserID, "created_at": api.Micros(k.Created), "updated_at": nil, "deleted": false, "deleted_at": nil, "id": k.Seq,
 	})
 	return api.OK(api.Obj{"keypair": o})
 }

@@ -165,7 +165,7 @@ func (s *Service) aggregates() *api.Collection {
 		Missing: func(id string) error { return api.NotFound("Aggregate %s could not be found.", id) },
 		Show: func(_ *api.Request, o *db.Object, v api.Obj) {
 			v["id"], _ = strconv.Atoi(o.Key)
-			v["created_at"], v["updated_at"] = micros(o.Created), micros(o.Updated)
+			v["created_at"], v["updated_at"] = api.Micros(o.Created), api.Micros(o.Updated)
 		},
 		Removed: func(_ *api.Request, o *db.Object) error {
 			if hosts, _ := o.Attrs["hosts"].([]any); len(hosts) > 0 {

@@ -60,8 +60,8 @@ func (s *Service) imageProxy(r *api.Request, m *db.Image, detail bool) api.Obj {
 		case "queued", "saving":
 			o["status"], o["progress"] = "SAVING", 25
 		}
-		o["minRam"], o["minDisk"], o["created"], o["updated"] = m.MinRAM, m.MinDisk, seconds(m.Created), seconds(m.LastChange())
-		o["metadata"], o["OS-EXT-IMG-SIZE:size"] = dict(m.Properties), m.Size
+		o["minRam"], o["minDisk"], o["created"], o["updated"] = m.MinRAM, m.MinDisk, api.Seconds(m.Created), api.Seconds(m.LastChange())
+		o["metadata"], o["OS-EXT-IMG-SIZE:size"] = api.Dict(m.Properties), m.Size
 	}
 	return o
 }

@@ -172,15 +172,15 @@ func (s *Service) attachmentsOf(server string) []*db.Attachment {
 func (s *Service) basic(r *api.Request, v *db.Server, plain bool) api.Obj {
 	f := v.Flavor
 	o := api.Obj{
-		"id": v.ID, "name": v.Name, "status": Status(v), "tenant_id": v.ProjectID, "user_id": v.UserID, "metadata": dict(v.Metadata),
-		"hostId": hostID(v), "image": "", "created": seconds(v.Created), "updated": seconds(v.LastChange()),
+		"id": v.ID, "name": v.Name, "status": Status(v), "tenant_id": v.ProjectID, "user_id": v.UserID, "metadata": api.Dict(v.Metadata),
+		"hostId": hostID(v), "image": "", "created": api.Seconds(v.Created), "updated": api.Seconds(v.LastChange()),
 		"addresses": s.addresses(v, plain), "accessIPv4": v.AccessIPv4, "accessIPv6": v.AccessIPv6,
 		"links": links(r, "servers", v.ID), "OS-DCF:diskConfig": v.DiskConfig,
 		"flavor": api.Obj{"id": v.FlavorID, "links": bookmark(r, "flavors", v.FlavorID)},
 	}
 	since(r, 47, o, api.Obj{"flavor": api.Obj{
 		"vcpus": f.VCPUs, "ram": f.RAM, "disk": f.Disk, "ephemeral": f.Ephemeral, "swap": f.Swap, "original_name": f.Name,
-		"extra_specs": dict(f.ExtraSpecs),
+		"extra_specs": api.Dict(f.ExtraSpecs),
 	}})
 	if v.ImageID != "" {
 		o["image"] = api.Obj{"id": v.ImageID, "links": bookmark(r, "images", v.ImageID)}
@@ -189,7 +189,7 @@ func (s *Service) basic(r *api.Request, v *db.Server, plain bool) api.Obj {
 		o["progress"] = v.Progress
 	}
 	if v.Fault != nil && (v.VMState == db.VMError || v.VMState == "deleted") {
-		fault := api.Obj{"code": v.Fault.Code, "created": seconds(v.Fault.Created), "message": v.Fault.Message}
+		fault := api.Obj{"code": v.Fault.Code, "created": api.Seconds(v.Fault.Created), "message": v.Fault.Message}
 		if r.Auth.Admin() && v.Fault.Details != "" {
 			fault["details"] = v.Fault.Details
 		}
@@ -213,7 +213,7 @@ func (s *Service) view(r *api.Request, v *db.Server, single bool) api.Obj {
 	})
 	maps.Copy(o, api.Obj{
 		"OS-EXT-AZ:availability_zone": "", "config_drive": "", "key_name": api.OrNil(v.KeyName),
-		"OS-SRV-USG:launched_at": micros(v.Launched), "OS-SRV-USG:terminated_at": micros(v.Terminated),
+		"OS-SRV-USG:launched_at": api.Micros(v.Launched), "OS-SRV-USG:terminated_at": api.Micros(v.Terminated),
 		"OS-EXT-STS:task_state": api.OrNil(v.TaskState), "OS-EXT-STS:vm_state": v.VMState, "OS-EXT-STS:power_state": v.PowerState,
 		"os-extended-volumes:volumes_attached": volumes,
 	})

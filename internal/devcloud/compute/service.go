@@ -151,22 +151,6 @@ func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
 	return &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: !handled}
 }
 
-func seconds(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }
-
-func micros(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.Truncate(time.Second).Format("2006-01-02T15:04:05.000000")
-}
-
-func dict(m map[string]string) map[string]string {
-	if m == nil {
-		return map[string]string{}
-	}
-	return m
-}
-
 // links are a server's or a flavor's own addresses.
 func links(r *api.Request, kind, id string) api.List {
 	return api.List{

@@ -6,13 +6,10 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
-
-func timeText(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }
 
 func sizeOrNil(n int64) any {
 	if n < 0 {
@@ -32,7 +29,7 @@ func View(m *db.Image) api.Obj {
 		"disk_format": api.OrNil(m.DiskFormat), "container_format": api.OrNil(m.Container), "min_ram": m.MinRAM, "min_disk": m.MinDisk,
 		"protected": m.Protected, "os_hidden": m.Hidden, "size": sizeOrNil(m.Size), "virtual_size": sizeOrNil(m.VirtualSize),
 		"checksum": api.OrNil(m.Checksum), "os_hash_algo": api.OrNil(m.HashAlgo), "os_hash_value": api.OrNil(m.Hash),
-		"created_at": timeText(m.Created), "updated_at": timeText(m.LastChange()), "tags": append([]string{}, m.Tags...),
+		"created_at": api.Seconds(m.Created), "updated_at": api.Seconds(m.LastChange()), "tags": append([]string{}, m.Tags...),
 		"self": "/v2/images/" + m.ID, "file": "/v2/images/" + m.ID + "/file", "schema": "/v2/schemas/image",
 	})
 	if m.Staged {

@@ -9,8 +9,8 @@ import (
 
 func memberView(x *db.ImageMember) api.Obj {
 	return api.Obj{
-		"image_id": x.ImageID, "member_id": x.MemberID, "status": x.Status, "created_at": timeText(x.Created),
-		"updated_at": timeText(x.LastChange()), "schema": "/v2/schemas/member",
+		"image_id": x.ImageID, "member_id": x.MemberID, "status": x.Status, "created_at": api.Seconds(x.Created),
+		"updated_at": api.Seconds(x.LastChange()), "schema": "/v2/schemas/member",
 	}
 }
 

@@ -222,7 +222,7 @@ func (it item) shown(a *api.Auth) api.Obj {
 	if !it.tagless {
 		v["tags"] = list(it.std.Tags)
 	}
-	v["created_at"], v["updated_at"] = timeText(it.meta.Created), timeText(it.meta.LastChange())
+	v["created_at"], v["updated_at"] = api.Seconds(it.meta.Created), api.Seconds(it.meta.LastChange())
 	v["revision_number"] = it.std.Revision
 	return v
 }

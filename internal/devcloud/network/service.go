@@ -150,5 +150,3 @@ func notFound(class, id string) *api.Error {
 	}
 	return failure(http.StatusNotFound, class+"NotFound", format, name, id)
 }
-
-func timeText(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }

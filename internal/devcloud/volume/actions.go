@@ -185,7 +185,7 @@ func (s *Service) forceDelete(r *api.Request, v *db.Volume, in api.Obj) (*api.Re
 
 func (s *Service) setImageMetadata(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	m, _ := in["metadata"].(api.Obj)
-	v.ImageMeta = maps.Clone(dict(v.ImageMeta))
+	v.ImageMeta = maps.Clone(api.Dict(v.ImageMeta))
 	maps.Copy(v.ImageMeta, texts(m))
 	s.db.Volumes.Put(v)
 	return api.OK(api.Obj{"metadata": v.ImageMeta})
@@ -203,7 +203,7 @@ func (s *Service) unsetImageMetadata(r *api.Request, v *db.Volume, in api.Obj) (
 }
 
 func (s *Service) showImageMetadata(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
-	return api.OK(api.Obj{"metadata": dict(v.ImageMeta)})
+	return api.OK(api.Obj{"metadata": api.Dict(v.ImageMeta)})
 }
 
 // reimage makes a volume's content an image's.
@@ -241,6 +241,6 @@ func (s *Service) uploadImage(r *api.Request, v *db.Volume, in api.Obj) (*api.Re
 	s.db.Volumes.Put(v)
 	return api.Accepted(api.Obj{"os-volume_upload_image": api.Obj{
 		"id": v.ID, "image_id": m.ID, "image_name": name, "status": "uploading", "size": v.Size,
-		"container_format": container, "disk_format": format, "display_description": v.Description, "updated_at": stamp(v.Updated), "volume_type": nil,
+		"container_format": container, "disk_format": format, "display_description": v.Description, "updated_at": api.Micros(v.Updated), "volume_type": nil,
 	}})
 }

@@ -10,7 +10,7 @@ import (
 func attachmentView(a *db.Attachment, detail bool) api.Obj {
 	o := api.Obj{"id": a.ID, "status": a.Status, "instance": a.ServerID, "volume_id": a.VolumeID}
 	if detail {
-		o["attached_at"], o["detached_at"], o["attach_mode"], o["connection_info"] = stamp(a.Attached), nil, a.Mode, api.Obj{}
+		o["attached_at"], o["detached_at"], o["attach_mode"], o["connection_info"] = api.Micros(a.Attached), nil, a.Mode, api.Obj{}
 	}
 	return o
 }

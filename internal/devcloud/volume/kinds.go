@@ -57,7 +57,7 @@ func (s *Service) collection(c api.Collection) *api.Collection {
 	show := c.Show
 	c.Show = func(r *api.Request, o *db.Object, v api.Obj) {
 		if _, dated := c.Defaults["created_at"]; dated {
-			v["created_at"], v["updated_at"] = stamp(o.Created), stamp(o.Updated)
+			v["created_at"], v["updated_at"] = api.Micros(o.Created), api.Micros(o.Updated)
 		}
 		if show != nil {
 			show(r, o, v)
@@ -123,7 +123,7 @@ func (s *Service) kinds() []*api.Collection {
 		Hidden: []string{"force", "incremental"}, Check: s.checkBackup,
 		Removed: snapshots.Removed,
 		Show: func(r *api.Request, o *db.Object, v api.Obj) {
-			v["is_incremental"], v["data_timestamp"] = o.Bool("incremental"), stamp(o.Created)
+			v["is_incremental"], v["data_timestamp"] = o.Bool("incremental"), api.Micros(o.Created)
 			v["links"] = s.links(r, "backups", r.Auth.ProjectID, o.Key)
 		},
 		Actions: map[string]func(*api.Request, *db.Object, api.Obj) (*api.Reply, error){"os-reset_status": reset, "os-force_delete": drop},

@@ -199,10 +199,3 @@ func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
 	// does.
 	return &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: strings.Count(r.Path, "/") < 3}
 }
-
-func stamp(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.Truncate(time.Second).Format("2006-01-02T15:04:05.000000")
-}

@@ -23,13 +23,6 @@ func (s *Service) links(r *api.Request, kind, project, id string) api.List {
 	}
 }
 
-func dict(m map[string]string) map[string]string {
-	if m == nil {
-		return map[string]string{}
-	}
-	return m
-}
-
 func (s *Service) view(r *api.Request, v *db.Volume, detail bool) api.Obj {
 	attachments := api.List{}
 	for _, a := range s.attachmentsOf(v.ID) {
@@ -38,13 +31,13 @@ func (s *Service) view(r *api.Request, v *db.Volume, detail bool) api.Obj {
 		}
 		attachments = append(attachments, api.Obj{
 			"id": v.ID, "attachment_id": a.ID, "volume_id": v.ID, "server_id": a.ServerID, "host_name": nil,
-			"device": a.Device, "attached_at": stamp(a.Attached),
+			"device": a.Device, "attached_at": api.Micros(a.Attached),
 		})
 	}
 	o := api.Obj{
-		"id": v.ID, "status": v.Status, "size": v.Size, "availability_zone": v.Zone, "created_at": stamp(v.Created),
-		"updated_at": stamp(v.Updated), "name": v.Name, "description": nil, "volume_type": v.Type,
-		"snapshot_id": api.OrNil(v.SnapshotID), "source_volid": api.OrNil(v.SourceVolume), "metadata": dict(v.Metadata),
+		"id": v.ID, "status": v.Status, "size": v.Size, "availability_zone": v.Zone, "created_at": api.Micros(v.Created),
+		"updated_at": api.Micros(v.Updated), "name": v.Name, "description": nil, "volume_type": v.Type,
+		"snapshot_id": api.OrNil(v.SnapshotID), "source_volid": api.OrNil(v.SourceVolume), "metadata": api.Dict(v.Metadata),
 		"links": s.links(r, "volumes", r.Auth.ProjectID, v.ID), "user_id": v.UserID, "bootable": fmt.Sprint(v.Bootable),
 		"encrypted": false, "replication_status": nil, "consistencygroup_id": nil, "multiattach": v.Multiattach,
 		"attachments": attachments,
