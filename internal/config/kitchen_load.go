@@ -109,7 +109,8 @@ func exists(p string) bool {
 
 // find decides which files are meant (Test Kitchen: Loader::YAML).
 func (l *loader) find() error {
-	path, err := l.pick(l.opts.File, "KITCHEN", filepath.Join(l.root, "kitchen.yml"), "keep kitchen.yml and move the content of the other into it")
+	path, err := l.pick(l.opts.File, "KITCHEN", filepath.Join(l.root, "kitchen.yml"),
+		"keep kitchen.yml and move the content of the other into it")
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,8 @@ func (l *loader) find() error {
 	// Ruby's File.extname of ".kitchen" is empty, filepath.Ext's is not.
 	ext := filepath.Ext(strings.TrimPrefix(base, "."))
 	base = strings.TrimPrefix(strings.TrimSuffix(base, ext)+".local"+ext, ".")
-	path, err = l.pick(l.opts.LocalFile, "KITCHEN_LOCAL", filepath.Join(dir, base), "keep one of them, or name one in KITCHEN_LOCAL_YAML")
+	path, err = l.pick(l.opts.LocalFile, "KITCHEN_LOCAL", filepath.Join(dir, base),
+		"keep one of them, or name one in KITCHEN_LOCAL_YAML")
 	if err != nil {
 		return err
 	}

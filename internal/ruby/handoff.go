@@ -170,10 +170,15 @@ type conversation struct {
 // StartSystem starts the ruby on the PATH of an environment with a program and
 // its arguments, in a directory. The process ends with the context; the caller
 // waits for it.
-func StartSystem(ctx context.Context, vars *env.Env, dir, program string, args ...string) (cmd *exec.Cmd, to io.WriteCloser, from io.Reader, err error) {
+func StartSystem(
+	ctx context.Context, vars *env.Env, dir, program string, args ...string,
+) (cmd *exec.Cmd, to io.WriteCloser, from io.Reader, err error) {
 	path := FindSystem(vars)
 	if path == "" {
-		return nil, nil, nil, &Error{Kind: Refused, Message: "there is no ruby on the PATH", hint: "install ruby, or leave `--erb ruby` out: the built-in evaluator needs none"}
+		return nil, nil, nil, &Error{
+			Kind: Refused, Message: "there is no ruby on the PATH",
+			hint: "install ruby, or leave `--erb ruby` out: the built-in evaluator needs none",
+		}
 	}
 	cmd = exec.CommandContext(ctx, path, append([]string{"-e", program}, args...)...)
 	cmd.Dir, cmd.Env, cmd.Stderr = dir, vars.Environ(), os.Stderr

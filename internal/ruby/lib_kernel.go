@@ -59,7 +59,8 @@ func kernelFunctions() []builtin {
 		{"-private:eval", 1, 4, kernelEval},
 		{"-private:binding -private:fork -private:exec -private:spawn -private:system -private:at_exit", 0, -1, kernelUnsupported},
 		{"-private:catch -private:throw -private:rand -private:srand -private:printf -private:gets", 0, -1, kernelUnsupported},
-		{"-private:trap -private:open -private:autoload -private:caller -private:include -private:public -private:extend -private:define_method", 0, -1, kernelUnsupported},
+		{"-private:trap -private:open -private:autoload -private:caller", 0, -1, kernelUnsupported},
+		{"-private:include -private:extend -private:public -private:define_method", 0, -1, kernelUnsupported},
 		// For the part of the library that is written in Ruby.
 		{"-private:__refuse", 1, 1, kernelRefuse},
 		{"-private:__compare", 2, 2, func(in *Interp, c *call) Value { return in.mustCompare(c.args[0], c.args[1]) }},

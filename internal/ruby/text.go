@@ -150,7 +150,7 @@ func inspectSymbol(s string) string {
 }
 
 // plainSymbol is a symbol that needs no quotes.
-var plainSymbol = text.Lazy(`^(?:@{0,2}|\$)[A-Za-z_\x{80}-\x{10ffff}][\w\x{80}-\x{10ffff}]*$|^[A-Za-z_\x{80}-\x{10ffff}][\w\x{80}-\x{10ffff}]*[?!=]?$`)
+var plainSymbol = text.Lazy(`^(?:@{1,2}|\$)[A-Za-z_\x{80}-\x{10ffff}](?:[A-Za-z_\x{80}-\x{10ffff}]|\d)*$|^[A-Za-z_\x{80}-\x{10ffff}](?:[A-Za-z_\x{80}-\x{10ffff}]|\d)*[?!=]?$`)
 
 // inspectEscape gives the escape of a byte that has one.
 func inspectEscape(c byte) string {

@@ -178,7 +178,9 @@ func (h *config) Call(c *ruby.Call) (ruby.Value, bool, error) {
 
 // tableCall answers what every context does with the names in it; ok is false
 // for other calls.
-func (l *loader) tableCall(c *ruby.Call, t *table, get func(string) ruby.Value, set func(string, ruby.Value) error) (v ruby.Value, ok bool, err error) {
+func (l *loader) tableCall(
+	c *ruby.Call, t *table, get func(string) ruby.Value, set func(string, ruby.Value) error,
+) (v ruby.Value, ok bool, err error) {
 	arguments, takesName := map[string]int{"[]": 1, "[]=": 2, "key?": 1, "has_key?": 1, "delete": 1}[c.Name]
 	name := ""
 	if takesName {
