@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/galleyhq/galley/internal/bootstrap/limit"
 	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -284,7 +285,7 @@ type commandConn struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
 	out    io.ReadCloser
-	stderr *tail
+	stderr *limit.Tail
 	waited chan struct{}
 	// stop ends the command and the processes it has started.
 	stop context.CancelFunc
@@ -312,7 +313,7 @@ func startProxyCommand(line string) (_ net.Conn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &commandConn{cmd: cmd, stderr: &tail{max: 300}, waited: make(chan struct{}), stop: stop}
+	c := &commandConn{cmd: cmd, stderr: &limit.Tail{Max: 300}, waited: make(chan struct{}), stop: stop}
 	if c.in, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -437,26 +438,3 @@ func (c *commandConn) RemoteAddr() net.Addr             { return &net.TCPAddr{IP
 func (c *commandConn) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
 func (c *commandConn) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
 func (c *commandConn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
-
-// tail keeps the last bytes written to it.
-type tail struct {
-	mu  sync.Mutex
-	max int
-	buf []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - t.max; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(text.Clean(string(t.buf)))
-}

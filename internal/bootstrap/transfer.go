@@ -102,7 +102,7 @@ func (c *Client) Download(ctx context.Context, src, dest string) error {
 		_, _ = io.Copy(io.Discard, pr)
 		done <- err
 	}()
-	said := &tail{max: 1000}
+	said := &limit.Tail{Max: 1000}
 	status, err := c.Run(ctx, Command{Line: posix.Script(body), Stdout: pw, Stderr: said})
 	if err != nil {
 		pw.CloseWithError(err)
@@ -112,7 +112,7 @@ func (c *Client) Download(ctx context.Context, src, dest string) error {
 		pw.Close()
 	}
 	uerr := <-done
-	fail := &TransferError{Path: src, Addr: c.cfg.Addr(), Output: said.String()}
+	fail := &TransferError{Path: src, Addr: c.cfg.Addr(), Output: text.Clean(said.String())}
 	var local *localError
 	switch {
 	case status == exitNoFile:

@@ -133,18 +133,16 @@ func Open(file string, o Options) (*Project, error) {
 		},
 	}
 	g := &git.Client{Env: o.Env, Cache: store, Offline: o.Offline, Meter: o.Meter}
+	work := source.Options{
+		Source: src, Git: g, Dir: o.Dir, AllowExec: o.AllowExec, ChefConfig: o.ChefConfig, Say: o.Say, Warn: o.Warn,
+	}
 	if !IsPolicy(file) {
-		return &Project{berks: berksfile.Open(file, berksfile.Options{
-			Source: src, Git: g, Dir: o.Dir, AllowExec: o.AllowExec, Only: o.Only, Except: o.Except, ChefConfig: o.ChefConfig,
-			Say: o.Say, Warn: o.Warn,
-		})}, nil
+		return &Project{berks: berksfile.Open(file, berksfile.Options{Options: work, Only: o.Only, Except: o.Except})}, nil
 	}
 	if len(o.Only)+len(o.Except) > 0 {
 		return nil, errors.New("a Policyfile has no groups: --only and --except are for Berksfiles")
 	}
-	j, err := policyfile.Open(file, policyfile.Options{
-		Source: src, Git: g, Dir: o.Dir, AllowExec: o.AllowExec, ChefConfig: o.ChefConfig, Say: o.Say, Warn: o.Warn,
-	})
+	j, err := policyfile.Open(file, work)
 	return &Project{policy: j}, err
 }
 

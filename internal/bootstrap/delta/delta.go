@@ -415,7 +415,7 @@ const maxAnswer = 16 << 20
 // *[RemoteError] with the end of its error output.
 func (s *syncer) remote(ctx context.Context, doing, code string, stdin io.Reader) (string, error) {
 	out := limit.NewBuffer("what the machine answers while "+doing, maxAnswer)
-	errs := &tail{}
+	errs := &limit.Tail{Max: 2 << 10}
 	watched := &watchedReader{r: stdin}
 	if stdin != nil {
 		stdin = watched
@@ -456,17 +456,3 @@ func (w *watchedReader) failed() error {
 	defer w.mu.Unlock()
 	return w.err
 }
-
-// tail keeps the end of its input.
-type tail struct{ b []byte }
-
-func (t *tail) Write(p []byte) (int, error) {
-	const most = 2 << 10
-	t.b = append(t.b, p...)
-	if len(t.b) > most {
-		t.b = append(t.b[:0], t.b[len(t.b)-most:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string { return strings.TrimSpace(string(t.b)) }

@@ -39,3 +39,20 @@ func TestReader(t *testing.T) {
 		}
 	}
 }
+
+func TestTail(t *testing.T) {
+	tail := &limit.Tail{Max: 8}
+	for _, s := range []string{"first\n", "second \n\n", "third\r\n"} {
+		if _, err := tail.Write([]byte(s)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := tail.String(); got != "third" {
+		t.Errorf("%q", got)
+	}
+	all := &limit.Tail{}
+	_, _ = all.Write([]byte("a\n\nb \nc"))
+	if got := all.Lines(2); len(got) != 2 || got[0] != "b" || got[1] != "c" {
+		t.Errorf("%q", got)
+	}
+}

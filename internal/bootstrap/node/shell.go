@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
+	"github.com/galleyhq/galley/internal/bootstrap/limit"
 	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/text"
 )
@@ -155,7 +156,7 @@ func (r *root) run(ctx context.Context, code string, out io.Writer) (status int,
 	if !f.begun {
 		return 0, nil, &ElevationError{How: r.name(), Said: strings.TrimSpace(f.before.String()), Given: r.secret != ""}
 	}
-	return status, f.tail.lines(), nil
+	return status, f.tail.Lines(0), nil
 }
 
 // watched makes of shell code a script for a shell's standard input. The code
@@ -286,7 +287,7 @@ type filter struct {
 	asked  int
 	line   []byte // of the time before begin, unfinished
 	before bytes.Buffer
-	tail   tail
+	tail   limit.Tail
 }
 
 func (f *filter) reached() bool {
@@ -358,26 +359,4 @@ func (f *filter) flush() {
 	defer f.mu.Unlock()
 	f.before.Write(f.line)
 	f.line = nil
-}
-
-// tail keeps the last lines written to it.
-type tail struct{ buf []byte }
-
-func (t *tail) Write(p []byte) (int, error) {
-	const most = 8 << 10
-	t.buf = append(t.buf, p...)
-	if len(t.buf) > 2*most {
-		t.buf = append(t.buf[:0], t.buf[len(t.buf)-most:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) lines() []string {
-	var out []string
-	for line := range strings.Lines(string(t.buf)) {
-		if line = strings.TrimRight(line, "\r\n \t"); line != "" {
-			out = append(out, line)
-		}
-	}
-	return out
 }

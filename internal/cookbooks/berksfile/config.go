@@ -137,7 +137,7 @@ func (j *Job) chefConfig(ctx context.Context, c *config, key string) (any, error
 			continue
 		}
 		if own, err := j.o.ChefConfig(ctx, name); err == nil && own != value {
-			j.warn("chef.%s of %s is not used: set %s in knife's configuration", name, c.file, name)
+			j.o.Warnf("chef.%s of %s is not used: set %s in knife's configuration", name, c.file, name)
 		}
 	}
 	return j.o.ChefConfig(ctx, key)

@@ -202,7 +202,7 @@ func (d *dependency) install(ctx context.Context) error {
 	}
 	var err error
 	if p.git.Revision == "" {
-		d.job.say("Fetching '%s' from %s", d.name, p)
+		d.job.o.Sayf("Fetching '%s' from %s", d.name, p)
 		if p.git.Revision, err = d.job.o.Git.Resolve(ctx, *p.git); err != nil {
 			return fmt.Errorf("the cookbook %s: %w", d.name, err)
 		}

@@ -24,7 +24,7 @@ func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*Result, 
 	if err := l.reduce(ctx, b); err != nil {
 		return nil, err
 	}
-	j.say("Resolving cookbook dependencies...")
+	j.o.Sayf("Resolving cookbook dependencies...")
 	trusted, err := l.trusted(ctx, b)
 	if err != nil {
 		return nil, err
@@ -191,7 +191,7 @@ func (i *installer) load(ctx context.Context) error {
 	failed := make([]error, len(i.file.sources))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, s := range i.file.sources {
-		i.job.say("Fetching cookbook index from %s...", s)
+		i.job.o.Sayf("Fetching cookbook index from %s...", s)
 		g.Go(func() error {
 			err := s.Load(gctx)
 			var w *web.Error
@@ -211,7 +211,7 @@ func (i *installer) load(ctx context.Context) error {
 			left = append(left, s)
 			continue
 		}
-		i.job.warn("the source %s is left out: %v", s, failed[n])
+		i.job.o.Warnf("the source %s is left out: %v", s, failed[n])
 	}
 	if len(left) == 0 {
 		return failed[0]
@@ -382,7 +382,7 @@ func (i *installer) installAll(ctx context.Context, list []*dependency) error {
 		if d.place != nil {
 			from = " from " + d.place.String()
 		}
-		i.job.say("Using %s (%s)%s", d.name, b.version, from)
+		i.job.o.Sayf("Using %s (%s)%s", d.name, b.version, from)
 	}
 	i.installed = slices.Clone(list)
 	sortByName(i.installed)
@@ -398,7 +398,7 @@ func (i *installer) installAll(ctx context.Context, list []*dependency) error {
 		if err != nil {
 			return err
 		}
-		i.job.say("Installing %s (%s) from %s", d.name, d.locked, s)
+		i.job.o.Sayf("Installing %s (%s) from %s", d.name, d.locked, s)
 		installs = append(installs, func(ctx context.Context) error { return i.fetch(ctx, d, s, r) })
 	}
 	return i.job.o.Source.Install(ctx, installs)

@@ -10,28 +10,16 @@ import (
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
-	"github.com/galleyhq/galley/internal/cookbooks/git"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
-	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/text"
 )
 
 // Options are what a job works with.
 type Options struct {
-	Source *source.Context
-	Git    *git.Client
-	// Dir is the current folder, to which relative file names refer.
-	Dir string
-	// AllowExec lets the Berksfile run commands.
-	AllowExec ruby.Consent
+	source.Options
 	// Only and Except choose groups; one of them is empty.
 	Only, Except []string
-	// ChefConfig returns a setting of knife's configuration, nil where it has
-	// none; may be nil.
-	ChefConfig func(ctx context.Context, key string) (any, error)
-	// Say receives progress, Warn warnings.
-	Say, Warn func(line string)
 }
 
 // Job is work on one Berksfile and its lock.
@@ -58,18 +46,6 @@ func (j *Job) File() string { return j.file }
 func (j *Job) LockFile() string { return j.lock }
 
 func (j *Job) root() string { return filepath.Dir(j.file) }
-
-func (j *Job) say(format string, args ...any) {
-	if j.o.Say != nil {
-		j.o.Say(fmt.Sprintf(format, args...))
-	}
-}
-
-func (j *Job) warn(format string, args ...any) {
-	if j.o.Warn != nil {
-		j.o.Warn(fmt.Sprintf(format, args...))
-	}
-}
 
 // MissingError tells that the Berksfile is not there.
 type MissingError struct{ File string }

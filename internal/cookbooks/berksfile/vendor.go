@@ -27,7 +27,7 @@ func (j *Job) Vendor(ctx context.Context, dir string, remove bool) (*Result, err
 	}
 	var books []disk.Tree
 	for _, c := range res.Cookbooks {
-		j.say("Vendoring %s (%s) to %s", c.Name, c.Version, filepath.Join(dir, c.Name))
+		j.o.Sayf("Vendoring %s (%s) to %s", c.Name, c.Version, filepath.Join(dir, c.Name))
 		t, err := vendored(c, dir)
 		if err != nil {
 			return nil, fmt.Errorf("vendoring the cookbook %s: %w", c.Name, err)

@@ -10,29 +10,15 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
-	"github.com/galleyhq/galley/internal/cookbooks/git"
 	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
-	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/text"
 )
 
 // Options are what a job works with.
-type Options struct {
-	Source *source.Context
-	Git    *git.Client
-	// Dir is the current folder, to which relative file names refer.
-	Dir string
-	// AllowExec lets the Policyfile run commands.
-	AllowExec ruby.Consent
-	// ChefConfig returns a setting of knife's configuration, nil where it has
-	// none; may be nil.
-	ChefConfig func(ctx context.Context, key string) (any, error)
-	// Say receives progress, Warn warnings.
-	Say, Warn func(line string)
-}
+type Options = source.Options
 
 // Job is work on one Policyfile and its lock.
 type Job struct {
@@ -77,18 +63,6 @@ func (j *Job) absolute(p string) string {
 		return filepath.Clean(p)
 	}
 	return filepath.Join(j.root(), p)
-}
-
-func (j *Job) say(format string, args ...any) {
-	if j.o.Say != nil {
-		j.o.Say(fmt.Sprintf(format, args...))
-	}
-}
-
-func (j *Job) warn(format string, args ...any) {
-	if j.o.Warn != nil {
-		j.o.Warn(fmt.Sprintf(format, args...))
-	}
 }
 
 // MissingError tells that the Policyfile or its lock is not there.
@@ -180,7 +154,7 @@ func (j *Job) Install(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.say("Installing cookbooks from lock")
+	j.o.Sayf("Installing cookbooks from lock")
 	return &Result{Lock: l}, j.installLocked(ctx, l)
 }
 
@@ -203,13 +177,13 @@ func (j *Job) Update(ctx context.Context, names []string, onlyThese bool) (*Resu
 	if onlyThese {
 		for _, n := range names {
 			if old.Cookbook(n) == nil {
-				j.warn("the lock has no cookbook %s", n)
+				j.o.Warnf("the lock has no cookbook %s", n)
 			}
 		}
 	} else if free, err = old.deps.closure(names); err != nil {
 		return nil, err
 	}
-	j.say("Updating %s", strings.Join(free, ", "))
+	j.o.Sayf("Updating %s", strings.Join(free, ", "))
 	return j.generate(ctx, func(p *policy) error { return pin(p, old, free) })
 }
 
@@ -255,7 +229,7 @@ func (j *Job) UpdateAttributes(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if jsonorder.Equal(p.defaults, l.defaults) && jsonorder.Equal(p.overrides, l.overrides) {
-		j.say("Attributes already up to date")
+		j.o.Sayf("Attributes already up to date")
 		return &Result{Lock: l}, nil
 	}
 	if !jsonorder.Equal(p.defaults, l.defaults) {
@@ -300,7 +274,7 @@ func (j *Job) generate(ctx context.Context, change func(*policy) error) (*Result
 	if p.name == "" {
 		return nil, &Error{File: j.file, Problems: []string{"the policy has no name: write `name 'NAME'`"}}
 	}
-	j.say("Building policy %s", p.name)
+	j.o.Sayf("Building policy %s", p.name)
 	r, err := j.resolve(ctx, p)
 	if err != nil {
 		return nil, err
@@ -313,8 +287,8 @@ func (j *Job) generate(ctx context.Context, change func(*policy) error) (*Result
 	if err != nil {
 		return nil, err
 	}
-	j.say("Lockfile written to %s", j.lock)
-	j.say("Policy revision id: %s", l.RevisionID())
+	j.o.Sayf("Lockfile written to %s", j.lock)
+	j.o.Sayf("Policy revision id: %s", l.RevisionID())
 	return res, nil
 }
 

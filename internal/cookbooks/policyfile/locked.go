@@ -33,10 +33,10 @@ func (j *Job) installLocked(ctx context.Context, l *Lock) error {
 			return err
 		}
 		if dir, ok := j.cached(place); ok && dir != "" {
-			j.say("Using      %s %s", c.Name, c.Version)
+			j.o.Sayf("Using      %s %s", c.Name, c.Version)
 			continue
 		}
-		j.say("Installing %s %s", c.Name, c.Version)
+		j.o.Sayf("Installing %s %s", c.Name, c.Version)
 		installs = append(installs, func(ctx context.Context) error {
 			if err := j.install(ctx, place); err != nil {
 				return err
@@ -58,7 +58,7 @@ func (j *Job) compare(c *CookbookLock, dir string) error {
 		return err
 	}
 	if id != c.Identifier {
-		j.warn("%s",
+		j.o.Warnf("%s",
 			(&ModifiedError{Name: c.Name, Version: c.Version, Dir: dir, Locked: c.Identifier, Found: id}).Error())
 	}
 	return nil

@@ -294,7 +294,7 @@ func (r *resolver) installChosen(ctx context.Context) error {
 	for _, c := range r.choices {
 		l := r.places[c.Name]
 		if l.installed == nil {
-			r.job.say("Installing %s %s", c.Name, c.Version)
+			r.job.o.Sayf("Installing %s %s", c.Name, c.Version)
 			installs = append(installs, func(ctx context.Context) error { return r.job.install(ctx, l) })
 		}
 	}

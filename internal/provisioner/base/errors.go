@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -59,32 +58,3 @@ func (e *CommandError) Unwrap() error {
 // tailLines is how much of a failed command's output goes into the error:
 // enough for a client's own summary.
 const tailLines = 15
-
-// tailWriter keeps the last lines written to it.
-type tailWriter struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-func (t *tailWriter) Write(p []byte) (int, error) {
-	const most = 8 << 10
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if len(t.buf) > 2*most {
-		t.buf = append(t.buf[:0], t.buf[len(t.buf)-most:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tailWriter) lines() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var out []string
-	for line := range strings.Lines(string(t.buf)) {
-		if line = strings.TrimRight(line, "\r\n \t"); line != "" {
-			out = append(out, line)
-		}
-	}
-	return out[max(0, len(out)-tailLines):]
-}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap/delta"
+	"github.com/galleyhq/galley/internal/bootstrap/limit"
 	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -63,7 +64,7 @@ func (m *Machine) Put(ctx context.Context, file string, content []byte, private 
 	if private {
 		umask = "umask 077"
 	}
-	stderr := &tailWriter{}
+	stderr := &limit.Tail{}
 	code := m.rootCode() + umask + "; mkdir -p " + Quote(path.Dir(file)) + " && rm -f " + Quote(file) + " && cat >" + Quote(file)
 	doing := "writing " + file + " on the machine"
 	status, err := m.runner(ctx, code, bytes.NewReader(content), nil, stderr)
@@ -71,7 +72,7 @@ func (m *Machine) Put(ctx context.Context, file string, content []byte, private 
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if status != 0 {
-		return withSudoAdvice(&delta.RemoteError{Doing: doing, Status: status, Output: strings.Join(stderr.lines(), "\n")})
+		return withSudoAdvice(&delta.RemoteError{Doing: doing, Status: status, Output: strings.Join(stderr.Lines(tailLines), "\n")})
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/galleyhq/galley/internal/bootstrap/limit"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -69,7 +70,7 @@ func (o Options) RunLocal(ctx context.Context, step *kitchen.Step, l Local) erro
 	if l.Quiet {
 		out = debugWriter{step.Report}
 	}
-	keep := &tailWriter{}
+	keep := &limit.Tail{}
 	w := io.MultiWriter(out, keep)
 	cmd.Stdout, cmd.Stderr = w, w
 	if l.Stdout != nil {
@@ -102,7 +103,7 @@ func (o Options) RunLocal(ctx context.Context, step *kitchen.Step, l Local) erro
 	if command == "" {
 		command = strings.Join(l.Args, " ")
 	}
-	return &CommandError{What: l.What, Command: command, Status: status, Tail: keep.lines()}
+	return &CommandError{What: l.What, Command: command, Status: status, Tail: keep.Lines(tailLines)}
 }
 
 type debugWriter struct{ r *kitchen.Reporter }

@@ -110,7 +110,7 @@ func (m *Machine) password() secret.Text {
 // password, where there is one, and then stays open: see posix.Attached.
 func (m *Machine) stream(ctx context.Context, line string, password secret.Text, tty bool) (status int, tail []string, err error) {
 	out := m.step.Report.Output()
-	keep := &tailWriter{}
+	keep := &limit.Tail{}
 	w := io.MultiWriter(out, keep)
 	in, write := io.Pipe()
 	defer write.Close()
@@ -123,7 +123,7 @@ func (m *Machine) stream(ctx context.Context, line string, password secret.Text,
 	}
 	status, err = m.Conn().Run(ctx, kitchen.Command{Line: line, Stdin: in, Stdout: w, Stderr: w, TTY: tty})
 	out.Close()
-	return status, keep.lines(), err
+	return status, keep.Lines(tailLines), err
 }
 
 // rebooting is the status of a run that has the machine reboot (Chef's exit
@@ -208,12 +208,12 @@ const maxAnswer = 4 << 20
 // Ask runs shell code without reporting its output, and returns it.
 func (m *Machine) Ask(ctx context.Context, what, code string) (out string, status int, err error) {
 	stdout := limit.NewBuffer("the answer of <"+m.Instance+">", maxAnswer)
-	stderr := &tailWriter{}
+	stderr := &limit.Tail{}
 	status, err = m.runner(ctx, m.exports+code, nil, stdout, stderr)
 	if err != nil {
 		return "", 0, fmt.Errorf("%s: %w", what, err)
 	}
-	for _, line := range stderr.lines() {
+	for _, line := range stderr.Lines(tailLines) {
 		m.step.Report.Debug("%s: %s", what, line)
 	}
 	return stdout.String(), status, nil
