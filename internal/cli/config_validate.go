@@ -62,12 +62,7 @@ func (o *configValidateOptions) pluginProblems(ctx context.Context, known []conf
 		return nil // it is among them
 	}
 	defer p.close()
-	var r refusals
-	for _, inst := range p.Instances {
-		if p.config.Unsupported([]string{inst.Name}, pluginSections...) == nil {
-			r.add(inst.Name, p.addPluginsTo(inst, kitchen.Verify)...)
-		}
-	}
+	r, _, _ := p.refused(p.Instances)
 	var out []config.Problem
 	e := refusedError{r, len(p.Instances)}
 	for i, err := range r.errs {

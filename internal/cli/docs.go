@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,6 +77,17 @@ func eachPage(cmd *cobra.Command, do func(page) error) error {
 	return nil
 }
 
+// flagPart is a part of the flags under its title.
+type flagPart struct {
+	title string
+	flags []*pflag.Flag
+}
+
+// parts returns the flags under titles, without an empty part.
+func (p page) parts() []flagPart {
+	return slices.DeleteFunc([]flagPart{{"Flags", p.flags}, {"Shared flags", p.shared}}, func(f flagPart) bool { return len(f.flags) == 0 })
+}
+
 // usage returns how the command is called, "" for a help topic.
 func (p page) usage() string {
 	if !p.cmd.Runnable() {
@@ -139,13 +151,7 @@ func writeMarkdown(root *cobra.Command, dir string) error {
 		if p.cmd.Example != "" {
 			fmt.Fprintf(&b, "\n## Examples\n\n```\n%s\n```\n", strings.TrimPrefix(strings.ReplaceAll(p.cmd.Example, "\n  ", "\n"), "  "))
 		}
-		for _, part := range []struct {
-			title string
-			flags []*pflag.Flag
-		}{{"Flags", p.flags}, {"Shared flags", p.shared}} {
-			if len(part.flags) == 0 {
-				continue
-			}
+		for _, part := range p.parts() {
 			fmt.Fprintf(&b, "\n## %s\n\n| flag | meaning |\n|---|---|\n", part.title)
 			for _, f := range part.flags {
 				head, usage := flagHead(f)
@@ -180,14 +186,8 @@ func writeManPages(root *cobra.Command, dir string) error {
 		if p.cmd.Example != "" {
 			fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", roff(p.cmd.Example))
 		}
-		for _, part := range []struct {
-			title string
-			flags []*pflag.Flag
-		}{{"OPTIONS", p.flags}, {"SHARED OPTIONS", p.shared}} {
-			if len(part.flags) == 0 {
-				continue
-			}
-			fmt.Fprintf(&b, ".SH %q\n", part.title)
+		for _, part := range p.parts() {
+			fmt.Fprintf(&b, ".SH %q\n", strings.ToUpper(part.title))
 			for _, f := range part.flags {
 				head, usage := flagHead(f)
 				fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(head), roff(usage))

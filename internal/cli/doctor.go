@@ -299,20 +299,23 @@ func (x *examination) conclude() error {
 	return nil
 }
 
-// complaints gives all instances their plug-ins, and returns what keeps some
-// from being used and those that are sound.
-func (p *project) complaints(chosen []*kitchen.Instance) (complaints []string, sound []*kitchen.Instance) {
-	var r refusals
-	var unsupported []string
+// refused gives instances their plug-ins, and returns what these refuse, the
+// instances that are sound, and the names of those with unsupported plug-ins.
+func (p *project) refused(chosen []*kitchen.Instance) (r refusals, sound []*kitchen.Instance, unsupported []string) {
 	for _, inst := range chosen {
 		if p.config.Unsupported([]string{inst.Name}, pluginSections...) != nil {
 			unsupported = append(unsupported, inst.Name)
-			continue
-		}
-		if !r.add(inst.Name, p.addPluginsTo(inst, kitchen.Verify)...) {
+		} else if !r.add(inst.Name, p.addPluginsTo(inst, kitchen.Verify)...) {
 			sound = append(sound, inst)
 		}
 	}
+	return r, sound, unsupported
+}
+
+// complaints gives all instances their plug-ins, and returns what keeps some
+// from being used and those that are sound.
+func (p *project) complaints(chosen []*kitchen.Instance) (complaints []string, _ []*kitchen.Instance) {
+	r, sound, unsupported := p.refused(chosen)
 	with := func(where string, err error) {
 		c := where + err.Error()
 		if h := kitchen.Hint(err); h != "" {

@@ -135,8 +135,8 @@ func onlyPool(ctx context.Context, c *openstack.Cloud) (string, error) {
 	return "", usagef("name one with --pool: "+strings.Join(names, ", "), "there are %d pools to take a floating IP from", len(ids))
 }
 
-// floatingIPAssociateOptions are those of floating-ip associate.
-type floatingIPAssociateOptions struct {
+// floatingIPOptions are those of associate and disassociate.
+type floatingIPOptions struct {
 	*program
 	clouds *cloudAccess
 
@@ -144,103 +144,90 @@ type floatingIPAssociateOptions struct {
 	takeOver   bool
 }
 
+// newFloatingIPCommandOf completes a command about one floating IP and a
+// server.
+func newFloatingIPCommandOf(d *deps, cmd *cobra.Command, server string, do func(*floatingIPOptions, context.Context, *openstack.Cloud) error) (*cobra.Command, *floatingIPOptions) {
+	o := &floatingIPOptions{program: d.program, clouds: d.clouds}
+	cmd.Args = cobra.ExactArgs(1)
+	cmd.ValidArgsFunction = d.clouds.completeFirst(floatingIPNames)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o.ip = args[0]
+		return o.clouds.use(cmd.Context(), func(ctx context.Context, c *openstack.Cloud) error { return do(o, ctx, c) })
+	}
+	cmd.Flags().StringVar(&o.server, "instance-id", "", server)
+	d.knife.addTo(cmd, usesCloud)
+	completeFlag(cmd, "instance-id", d.clouds.complete(serverNamesOf))
+	return cmd, o
+}
+
 func newFloatingIPAssociateCommand(d *deps) *cobra.Command {
-	o := &floatingIPAssociateOptions{program: d.program, clouds: d.clouds}
-	cmd := &cobra.Command{
+	cmd, o := newFloatingIPCommandOf(d, &cobra.Command{
 		Use:   "associate IP --instance-id SERVER",
 		Short: "Associate a floating IP with a server",
 		Long: `Associate a floating IP of the project, given by address or ID, with a server. One
 that is in use is refused unless --take-over is given.`,
 		Example: `  galley floating-ip associate 203.0.113.9 --instance-id web1
   galley floating-ip associate 203.0.113.9 --instance-id web2 --take-over`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: d.clouds.completeFirst(floatingIPNames),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.ip = args[0]
-			return o.run(cmd.Context())
-		},
-	}
-	cmd.Flags().StringVar(&o.server, "instance-id", "", "`SERVER` to associate it with, by ID or name")
+	}, "`SERVER` to associate it with, by ID or name", (*floatingIPOptions).associate)
 	cmd.Flags().BoolVar(&o.takeOver, "take-over", false, "take it from the server that has it")
-	d.knife.addTo(cmd, usesCloud)
-	completeFlag(cmd, "instance-id", d.clouds.complete(serverNamesOf))
+	cmd.PreRunE = func(_ *cobra.Command, args []string) error {
+		if o.server == "" {
+			return usagef("as in `galley floating-ip associate "+args[0]+" --instance-id web1`", "no server is named: --instance-id is needed")
+		}
+		return nil
+	}
 	return cmd
 }
 
-func (o *floatingIPAssociateOptions) run(ctx context.Context) error {
-	if o.server == "" {
-		return usagef("as in `galley floating-ip associate "+o.ip+" --instance-id web1`", "no server is named: --instance-id is needed")
+func (o *floatingIPOptions) associate(ctx context.Context, c *openstack.Cloud) error {
+	s, err := c.Server(ctx, o.server)
+	if err != nil {
+		return err
 	}
-	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
-		s, err := c.Server(ctx, o.server)
-		if err != nil {
-			return err
-		}
-		address, from, err := c.AssociateFloatingIP(ctx, o.ip, s.ID, o.takeOver)
-		if err != nil {
-			return err
-		}
-		if from != "" {
-			fmt.Fprintf(o.streams.Err, "Floating IP %s is taken from %s.\n", address, o.clean(from))
-		}
-		fmt.Fprintf(o.streams.Out, "Floating IP %s associated with Instance %s\n", address, s.ID)
-		return nil
-	})
-}
-
-// floatingIPDisassociateOptions are those of floating-ip disassociate.
-type floatingIPDisassociateOptions struct {
-	*program
-	clouds *cloudAccess
-
-	ip, server string
+	address, from, err := c.AssociateFloatingIP(ctx, o.ip, s.ID, o.takeOver)
+	if err != nil {
+		return err
+	}
+	if from != "" {
+		fmt.Fprintf(o.streams.Err, "Floating IP %s is taken from %s.\n", address, o.clean(from))
+	}
+	fmt.Fprintf(o.streams.Out, "Floating IP %s associated with Instance %s\n", address, s.ID)
+	return nil
 }
 
 func newFloatingIPDisassociateCommand(d *deps) *cobra.Command {
-	o := &floatingIPDisassociateOptions{program: d.program, clouds: d.clouds}
-	cmd := &cobra.Command{
+	cmd, _ := newFloatingIPCommandOf(d, &cobra.Command{
 		Use:   "disassociate IP [--instance-id SERVER]",
 		Short: "Disassociate a floating IP from its server; the project keeps it",
 		Long: `Disassociate a floating IP, given by address or ID, from its server. The project
 keeps it: "galley floating-ip release" gives it back to its pool.`,
 		Example: `  galley floating-ip disassociate 203.0.113.9
   galley floating-ip disassociate 203.0.113.9 --instance-id web1`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: d.clouds.completeFirst(floatingIPNames),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.ip = args[0]
-			return o.run(cmd.Context())
-		},
-	}
-	cmd.Flags().StringVar(&o.server, "instance-id", "", "refuse unless it is on this `SERVER` (ID or name)")
-	d.knife.addTo(cmd, usesCloud)
-	completeFlag(cmd, "instance-id", d.clouds.complete(serverNamesOf))
+	}, "refuse unless it is on this `SERVER` (ID or name)", (*floatingIPOptions).disassociate)
 	return cmd
 }
 
-func (o *floatingIPDisassociateOptions) run(ctx context.Context) error {
-	return o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) error {
-		var id string
-		if o.server != "" {
-			s, err := c.Server(ctx, o.server)
-			if err != nil {
-				return err
-			}
-			id = s.ID
-		}
-		f, from, err := c.DisassociateFloatingIP(ctx, o.ip, id)
-		switch {
-		case err != nil:
+func (o *floatingIPOptions) disassociate(ctx context.Context, c *openstack.Cloud) error {
+	var id string
+	if o.server != "" {
+		s, err := c.Server(ctx, o.server)
+		if err != nil {
 			return err
-		case from == "":
-			fmt.Fprintf(o.streams.Err, "Floating IP %s is on no server: nothing to do.\n", f.Address)
-		case f.ServerID() != "":
-			fmt.Fprintf(o.streams.Out, "Floating IP %s disassociated with Instance %s\n", f.Address, f.ServerID())
-		default:
-			fmt.Fprintf(o.streams.Out, "Floating IP %s disassociated with %s\n", f.Address, o.clean(from))
 		}
-		return nil
-	})
+		id = s.ID
+	}
+	f, from, err := c.DisassociateFloatingIP(ctx, o.ip, id)
+	switch {
+	case err != nil:
+		return err
+	case from == "":
+		fmt.Fprintf(o.streams.Err, "Floating IP %s is on no server: nothing to do.\n", f.Address)
+	case f.ServerID() != "":
+		fmt.Fprintf(o.streams.Out, "Floating IP %s disassociated with Instance %s\n", f.Address, f.ServerID())
+	default:
+		fmt.Fprintf(o.streams.Out, "Floating IP %s disassociated with %s\n", f.Address, o.clean(from))
+	}
+	return nil
 }
 
 // floatingIPReleaseOptions are those of floating-ip release.
