@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,7 +14,6 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
-	"github.com/galleyhq/galley/internal/bootstrap/delta"
 	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/secret"
@@ -536,20 +533,6 @@ func (c *conn) Run(ctx context.Context, cmd kitchen.Command) (int, error) {
 	return status, failed(err)
 }
 
-func (c *conn) Upload(ctx context.Context, src fs.FS, dest string) error {
-	client, err := c.client(ctx)
-	if err != nil {
-		return failed(err)
-	}
-	run := func(ctx context.Context, code string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
-		return client.Run(ctx, kitchen.Command{Line: posix.Script(code), Stdin: stdin, Stdout: stdout, Stderr: stderr})
-	}
-	_, err = delta.Sync(ctx, run, src, dest, delta.Options{
-		Transient: true, Plain: client.Near(), Keep: func(string) bool { return true },
-	})
-	return failed(err)
-}
-
 // plainOutput is shell code that has a user's command, which has no terminal,
 // write plain lines.
 func (t *Transport) plainOutput() string {
@@ -567,14 +550,6 @@ func (c *conn) Near() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sh != nil && c.sh.client.Near()
-}
-
-func (c *conn) Download(ctx context.Context, src, dest string) error {
-	client, err := c.client(ctx)
-	if err != nil {
-		return failed(err)
-	}
-	return failed(client.Download(ctx, src, dest))
 }
 
 func (c *conn) Shell(ctx context.Context, term kitchen.Terminal) (int, error) {
