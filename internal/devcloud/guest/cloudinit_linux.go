@@ -115,6 +115,7 @@ func (ci *cloudInit) instanceData() error {
 		dir + "/user-data.txt":         string(m.o.Spec.UserData),
 		cloudDir + "/data/instance-id": id + "\n",
 		"/run/cloud-init/instance-id":  id + "\n",
+		"/run/cloud-init/cloud-id":     "openstack\n", // until there is a result, the sign of a boot
 	}
 	for name, text := range files {
 		if err := t.write(name, []byte(text), 0o600); err != nil {

@@ -291,6 +291,9 @@ func TestScriptsRunAfterSSHIsUp(t *testing.T) {
 	if got := must(t, c, "cloud-init status"); got != "status: running" {
 		t.Errorf("got %q", got)
 	}
+	// By these files a client sees without a command of cloud-init's that it
+	// is at work.
+	must(t, c, "test -e /run/cloud-init/cloud-id && ! test -e /run/cloud-init/result.json")
 	must(t, c, "touch /tmp/go-on")
 	g.finished(t, c, "done")
 	within(
