@@ -211,6 +211,23 @@ func TestLifecycleRunsWhatIsOwedOverOneConnection(t *testing.T) {
 	}
 }
 
+func TestRestartAtTheEndOfTheFirstBoot(t *testing.T) {
+	f := &fake{address: "192.0.2.1", fail: map[string]error{"finish": errors.New("the connection was lost")}}
+	f.on = func(step string) {
+		if step == "close" {
+			delete(f.fail, "finish")
+		}
+	}
+	k, _ := newKitchen(f, "a")
+	if err := run(t, k, kitchen.Create); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"create", "wait", "connect", "finish", "close", "wait", "connect", "finish", "close"}
+	if diff := cmp.Diff(want, f.steps()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestFailedCreateIsTakenBack(t *testing.T) {
 	unreachable := errors.New("no route to host")
 	f := &fake{address: "192.0.2.1", fail: map[string]error{"wait": unreachable}}

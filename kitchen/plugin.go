@@ -27,7 +27,8 @@ type Driver interface {
 }
 
 // Finisher is a Driver that has something to put on the machine once it can
-// be reached, as kitchen-openstack's hint for Ohai.
+// be reached, as kitchen-openstack's hint for Ohai. After an error, which means
+// that conn is lost, Finish is called once more with a new one.
 type Finisher interface {
 	Finish(ctx context.Context, step *Step, conn Conn) error
 }

@@ -326,21 +326,44 @@ func (s *session) create(ctx context.Context, step *Step) error {
 	return nil
 }
 
+// makeReady waits for the machine and lets the driver finish it. The first boot
+// of some machines ends with a restart, which may cut the connection after the
+// wait: it is then waited for once more.
 func (s *session) makeReady(ctx context.Context, step *Step) error {
-	start := time.Now()
-	if err := s.instance.Transport.Wait(ctx, step); err != nil {
+	err := s.reach(ctx, step)
+	if err != nil {
 		return err
 	}
-	traced(ctx, "wait until a command can be run", start)
 	finisher, ok := s.instance.Driver.(Finisher)
 	if !ok {
 		return nil
 	}
-	conn, err := s.connect(ctx, step)
-	if err != nil {
+	finish := func() error {
+		conn, err := s.connect(ctx, step)
+		if err != nil {
+			return err
+		}
+		return finisher.Finish(ctx, step, conn)
+	}
+	if err = finish(); err == nil || ctx.Err() != nil {
 		return err
 	}
-	return finisher.Finish(ctx, step, conn)
+	step.Report.Info("%v: waiting for the machine again", err)
+	s.close()
+	if err := s.reach(ctx, step); err != nil {
+		return err
+	}
+	return finish()
+}
+
+// reach waits until a command can be run on the machine.
+func (s *session) reach(ctx context.Context, step *Step) error {
+	start := time.Now()
+	err := s.instance.Transport.Wait(ctx, step)
+	if err == nil {
+		traced(ctx, "wait until a command can be run", start)
+	}
+	return err
 }
 
 // giveUp removes a machine that was made and is of no use, and returns why
