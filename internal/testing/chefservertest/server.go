@@ -164,28 +164,13 @@ func (s *Server) HasClient(name string) bool {
 	return s.keys[name] != nil
 }
 
-// keys are the RSA keys that the doubles of one process hand out in turn: to
-// generate one for each client took a third of the tests' processor time.
-var keys struct {
-	sync.Mutex
-	all  [8]*rsa.PrivateKey
-	next int
-}
-
-// newKey returns a key pair that differs from the last few.
 func newKey() ([]byte, *rsa.PublicKey, error) {
-	keys.Lock()
-	defer keys.Unlock()
-	k := &keys.all[keys.next%len(keys.all)]
-	keys.next++
-	if *k == nil {
-		var err error
-		if *k, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-			return nil, nil, err
-		}
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, nil, err
 	}
-	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(*k)}
-	return pem.EncodeToMemory(block), &(*k).PublicKey, nil
+	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}
+	return pem.EncodeToMemory(block), &k.PublicKey, nil
 }
 
 // ServeHTTP implements [http.Handler].
