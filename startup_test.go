@@ -29,8 +29,8 @@ func TestNothingIsCompiledAtStart(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for _, d := range file.Decls {
-			if vars, ok := d.(*ast.GenDecl); ok {
+		for _, decl := range file.Decls {
+			if vars, ok := decl.(*ast.GenDecl); ok {
 				ast.Inspect(vars, func(n ast.Node) bool {
 					if call, ok := n.(*ast.SelectorExpr); ok && compiles(call) {
 						t.Errorf("%s: compiled when the program starts", files.Position(call.Pos()))

@@ -316,7 +316,7 @@ func hintOf(err error) string {
 
 const (
 	reasonNoHost = "no such host"
-	// reasonForeign is the beginning of what is said of another service.
+	// reasonForeign is the beginning of the error about another service.
 	reasonForeign = "what answers is not an SSH server"
 	reasonBusy    = "the SSH server turns connections away for a while"
 )

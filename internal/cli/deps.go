@@ -54,7 +54,7 @@ type depsOptions struct {
 	offline      bool
 	exitCode     bool
 	only, except []string
-	// report takes what is said of the work, which quiet ends.
+	// report receives the notices, until quiet ends them.
 	report *kitchen.Reporter
 	quiet  func()
 }

@@ -29,8 +29,7 @@ func (p Pattern) Match(name string) (bool, error) {
 // Kitchen: PlatformFilter).
 const reSlashes = `(?m)^/(.*)/([ix]*)$`
 
-// newPattern reads an entry. The error names
-// what is refused in it.
+// newPattern reads an entry. The error names the refused part.
 func newPattern(text string) (Pattern, error) {
 	p := Pattern{text: text}
 	g := regexp.MustCompile(reSlashes).FindStringSubmatch(text)

@@ -82,7 +82,7 @@ type checkpoint struct {
 	Doc  json.RawMessage `json:"doc,omitempty"`
 	Skip bool            `json:"skip,omitempty"`
 	// Wire is the checksum of the first In bytes in the copy of the body; then
-	// there is nothing of it in the output yet.
+	// the output has none of the body yet.
 	Wire *uint32 `json:"wire,omitempty"`
 	// Tail are complete pages that are not in the output yet.
 	Tail *tailPart `json:"tail,omitempty"`

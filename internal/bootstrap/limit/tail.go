@@ -19,7 +19,7 @@ func (t *Tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, p...)
-	// Now and then, so that not each write moves what is kept.
+	// Only when it is twice too long, so that most writes move nothing.
 	if most := t.max(); len(t.buf) > 2*most {
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-most:]...)
 	}
@@ -33,7 +33,7 @@ func (t *Tail) max() int {
 	return 8 << 10
 }
 
-// String is what was kept, without spaces around it.
+// String returns the bytes kept, without spaces around them.
 func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 // Collection is a kind of object with the calls that such objects have in most
 // services: list, show, create, update and delete. The objects are kept as
-// their callers gave them; what a kind has of its own is in the functions.
+// their callers gave them; the functions hold what differs from kind to kind.
 type Collection struct {
 	DB *db.DB
 	// Kind is the objects' name in the database and in messages, Single and

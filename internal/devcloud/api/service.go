@@ -99,7 +99,7 @@ type Service struct {
 	// DB is locked around handlers.
 	DB *db.DB
 	// MaxBody bounds the bodies of calls in bytes, as oslo.middleware's
-	// sizelimit does; 0 is no bound.
+	// sizelimit does; 0 means any size.
 	MaxBody int
 	// Authenticate finds whom a token speaks for; nil when it is unknown,
 	// expired or revoked.

@@ -16,7 +16,7 @@ type Tags struct {
 	Check func(tags []string) error
 	// Missing words the answer to an unknown tag.
 	Missing func(r *Request) error
-	// Again is the status of adding a tag that is there already.
+	// Again is the status of adding a tag that the resource has.
 	Again int
 }
 

@@ -22,7 +22,7 @@ func (s *Service) record(r *api.Request, v *db.Server, action string) {
 	})
 }
 
-// done adds an entry for what is finished at once.
+// done adds an entry for an action that has ended already.
 func (s *Service) done(r *api.Request, v *db.Server, action string) {
 	s.record(r, v, action)
 	s.finished(v, "")

@@ -53,7 +53,7 @@ var (
 		"instance_type_id", "launch_index", "root_device_name", "progress", "node", "soft_deleted", "kernel_id", "ramdisk_id",
 		"locked_by", "updated_at",
 	}
-	// sortKeys are all that Nova takes; those that are no text above are alike
+	// sortKeys are all that Nova takes; those without a text above are alike
 	// for all servers here.
 	sortKeys = []string{
 		"access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive", "created_at", "display_description",

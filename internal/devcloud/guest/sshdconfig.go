@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// sshdConfig is what the server takes from /etc/ssh/sshd_config.
+// sshdConfig holds the options of /etc/ssh/sshd_config that the server obeys.
 type sshdConfig struct {
 	passwords  bool
 	publicKeys bool

@@ -65,7 +65,7 @@ func splitUserData(data []byte) (parts []part, errs []error) {
 	return parts, errs
 }
 
-// gunzip unpacks what is compressed.
+// gunzip unpacks gzipped user data.
 func gunzip(data []byte) ([]byte, error) {
 	if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
 		return data, nil

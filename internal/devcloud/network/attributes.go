@@ -247,7 +247,7 @@ func (a attr) object(v any) (api.Obj, error) {
 	return nil, badAttr(a.name, "'%s' is not a dictionary.", api.PyStr(v))
 }
 
-// each checks a list's elements; null is no list.
+// each checks a list's elements; null counts as an absent list.
 func each[T any](a attr, v any, check func(e any) (T, error)) (any, error) {
 	if v == nil {
 		return []T(nil), nil

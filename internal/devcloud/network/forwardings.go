@@ -79,7 +79,7 @@ func forwardingOf(o *db.Object) Forwarding {
 	}
 }
 
-// span reads "1200:1299"; what is no range of ports is 0 and 0.
+// span reads a range of ports, "1200:1299"; any other text gives 0 and 0.
 func span(text string) (first, last int) {
 	a, b, _ := strings.Cut(text, ":")
 	first, err1 := strconv.Atoi(a)

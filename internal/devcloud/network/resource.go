@@ -54,7 +54,7 @@ type record[T any] interface {
 	Standard() *db.Std
 }
 
-// rules are what a kind of object in a table has of its own. All may be nil.
+// rules are the functions that differ from kind to kind. All may be nil.
 type rules[P any] struct {
 	// quota limits how many a project has.
 	quota string

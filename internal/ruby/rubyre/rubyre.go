@@ -56,7 +56,7 @@ type Regexp struct {
 }
 
 // Compile compiles a pattern, the text between the slashes. The error names
-// what is refused in it.
+// the refused part.
 func Compile(src string, flags Flags) (*Regexp, error) {
 	t, err := translate(src, flags)
 	if err != nil {

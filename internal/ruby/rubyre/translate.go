@@ -31,7 +31,7 @@ const (
 	maxPattern = 8 << 10
 )
 
-// The pieces of the syntax, each at the start of what is left of a pattern.
+// The pieces of the syntax, each at the start of the rest of a pattern.
 var syntax = sync.OnceValue(func() (s struct{ group, flags, quantifier, reference, posix *regexp.Regexp }) {
 	s.group = regexp.MustCompile(`^\((?:\?(?:([=!>]|<[=!])|<([\pL_][\pL\pN_]*)>|'([\pL_][\pL\pN_]*)'))?`)
 	s.flags = regexp.MustCompile(`^\(\?([imx]*)-?([imx]*)([:)])`)
