@@ -54,8 +54,9 @@ func TestLockWhoseFileIsRemoved(t *testing.T) {
 					done <- errors.New("two hold the lock")
 					return
 				}
-				_ = os.Remove(path)
 				<-holding
+				// From here on another one may lock a new file.
+				_ = os.Remove(path)
 				if err := unlock(); err != nil {
 					done <- err
 					return
