@@ -313,11 +313,7 @@ func (c *Client) endCommand(s *session, id string) {
 
 // killCode ends the processes of a command and those they have started: by
 // SIGTERM, and the stubborn ones after a second by SIGKILL; Linux only.
-const killCode = `galley_tree() {
-for galley_c in $(sed -n 's/^\([0-9]*\) (.*) [A-Za-z] '"$1"' .*/\1/p' /proc/[0-9]*/stat 2>/dev/null); do (galley_tree "$galley_c"); done
-echo "$1"
-}
-galley_list=
+const killCode = posix.Processes + `galley_list=
 for galley_f in $(grep -l %s=%s /proc/[0-9]*/environ 2>/dev/null); do
 galley_p=${galley_f#/proc/}
 galley_list="$galley_list $(galley_tree "${galley_p%%/environ}")"
@@ -325,7 +321,8 @@ done
 [ -n "$galley_list" ] || exit 0
 kill -TERM $galley_list 2>/dev/null
 sleep 1
-kill -KILL $galley_list 2>/dev/null
+kill -STOP $galley_list $(galley_tree $galley_list) 2>/dev/null
+kill -KILL $galley_list $(galley_tree $galley_list) 2>/dev/null
 exit 0`
 
 // kill ends all processes of a command, by way of another session.

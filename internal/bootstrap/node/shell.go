@@ -15,6 +15,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/limit"
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/text"
 )
@@ -161,16 +162,12 @@ func (r *root) run(ctx context.Context, code string, out io.Writer) (status int,
 
 // watched makes of shell code a script for a shell's standard input. The code
 // has no separate input and is ended, with all that it has started, when the
-// standard input ends.
+// standard input ends. Braces have the shell read all of it first.
 func watched(code string) string {
-	return "exec 2>&1\ngalley_main() (\nexec </dev/null 2>&1\n" + code + "\n)\n" +
-		"galley_end() {\nfor c in $(sed -n 's/^\\([0-9]*\\) (.*) . '$1' .*/\\1/p' /proc/[0-9]*/stat); do galley_end $c; done\nkill -TERM $1\n}\n" +
-		"{\ngalley_main & p=$!\n" +
-		"{ while read -r l; do :; done; galley_end $p; } <&3 >/dev/null 2>&1 &\nw=$!\n" +
-		"wait $p; s=$?\nkill $w\nexit $s\n} 3<&0 2>/dev/null\n"
+	return "{\n" + posix.Attached("exec 2>&1", code, "kill") + "\n}\n"
 }
 
-// plainly is watched without a watch, for a session that has a terminal and
+// plainly is watched without the watch, for a session that has a terminal and
 // therefore ends with the connection.
 func plainly(code string) string {
 	return "exec 2>&1\n(\nexec </dev/null\n" + code + "\n)\nexit $?\n"
