@@ -32,6 +32,9 @@ func TestPortForwardingsAndTrunks(t *testing.T) {
 	opts.ExternalPortRange = "9000:9001"
 	_, err = portforwarding.Create(ctx, cl.network, fip.ID, opts).Extract()
 	refused(t, "forwarding", err, 400, "The internal and external port ranges must have the same length.")
+	opts.InternalPortRange, opts.Protocol = "9000:9001", "udp"
+	_, err = portforwarding.Create(ctx, cl.network, fip.ID, opts).Extract()
+	refused(t, "forwarding", err, 400, "Invalid input for protocol. Reason: 'udp' is not in ['tcp'].")
 	_, err = floatingips.Update(ctx, cl.network, fip.ID, floatingips.UpdateOpts{PortID: &p.ID}).Extract()
 	refused(t, "forwarding", err, 409, "has port forwardings")
 	check(t, "setup", portforwarding.Delete(ctx, cl.network, fip.ID, pf.ID).ExtractErr())

@@ -126,7 +126,7 @@ func (d *publishedPorts) wanted() map[string]target {
 			}
 			for _, x := range forwardings {
 				fl := c.db.FloatingIPs.Get(x.FloatingIP)
-				for i := 0; fl != nil && x.PortID == p.ID && x.Protocol == "tcp" && i < min(x.Count, openedMax); i++ {
+				for i := 0; fl != nil && x.PortID == p.ID && i < x.Count; i++ {
 					to(fl.Address, x.External+i, x.Inside, x.Internal+i)
 				}
 			}

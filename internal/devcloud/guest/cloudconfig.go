@@ -30,11 +30,11 @@ type cloudConfig struct {
 	Upgrade      bool        `yaml:"package_upgrade"`
 	Timezone     string      `yaml:"timezone"`
 	PowerState   struct {
-		Mode      string `yaml:"mode"`
-		Delay     scalar `yaml:"delay"`   // now
-		Timeout   any    `yaml:"timeout"` // the first boot has ended
-		Message   string `yaml:"message"`
-		Condition scalar `yaml:"condition"` // true
+		Mode      string  `yaml:"mode"`
+		Delay     scalar  `yaml:"delay"`   // now
+		Timeout   float64 `yaml:"timeout"` // bounds a wait for cloud-init's end, which has come
+		Message   string  `yaml:"message"`
+		Condition scalar  `yaml:"condition"` // true
 	} `yaml:"power_state"`
 
 	Unknown map[string]any `yaml:",inline"`

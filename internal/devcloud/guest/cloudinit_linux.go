@@ -408,6 +408,9 @@ func (ci *cloudInit) final() {
 	}
 	ci.try("writing cloud-init's result", ci.result(up))
 	if end >= 0 {
+		if msg := c.PowerState.Message; msg != "" {
+			m.console.line("Broadcast message from root@" + m.shortName() + ": " + msg)
+		}
 		m.finish(end)
 	}
 }

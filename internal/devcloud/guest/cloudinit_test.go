@@ -305,10 +305,15 @@ func TestScriptsRunAfterSSHIsUp(t *testing.T) {
 }
 
 func TestPowerState(t *testing.T) {
-	g := boot(t, func(s *Spec) { s.UserData = []byte("#cloud-config\npower_state: {mode: reboot}\n") })
+	g := boot(t, func(s *Spec) {
+		s.UserData = []byte("#cloud-config\npower_state: {mode: reboot, timeout: 30, message: See you}\n")
+	})
 	within(t, 10*time.Second, "the reboot", func() bool { return g.Boots() == 2 })
 	g.awaitReady(t)
 	must(t, g.login(t, "centos"), "true")
+	if !bytes.Contains(g.Console(), []byte("Broadcast message from root@")) {
+		t.Errorf("no message in\n%s", g.Console())
+	}
 	if g.Boots() != 2 {
 		t.Errorf("%d boots", g.Boots())
 	}

@@ -472,12 +472,15 @@ func usersAndSudo(t *testing.T, g testGuest) {
 		return
 	}
 	must(t, c, "sudo useradd -m bob && echo 'bob:secret-pw' | sudo chpasswd")
-	must(t, c, "sudo sed -i 's/^PasswordAuthentication.*/PasswordAuthentication yes/' /etc/ssh/sshd_config")
+	must(t, c, "sudo sed -i 's/^PasswordAuthentication.*/PasswordAuthentication yes\\nMaxAuthTries 3/' /etc/ssh/sshd_config")
 	bob, err := g.dial("bob", ssh.Password("secret-pw"))
 	if err != nil {
 		t.Fatalf("a user made in the guest: %v", err)
 	}
 	defer func() { _ = bob.Close() }()
+	if want := "sshd_config: these options have no effect in this guest: MaxAuthTries\n"; !bytes.Contains(g.Console(), []byte(want)) {
+		t.Errorf("no warning of MaxAuthTries in\n%s", g.Console())
+	}
 	if got := must(t, bob, "whoami"); got != "bob" {
 		t.Errorf("bob is %q", got)
 	}

@@ -3,6 +3,7 @@ package guest
 import (
 	"encoding/base64"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -138,8 +139,9 @@ func TestTruth(t *testing.T) {
 
 func TestSSHDConfig(t *testing.T) {
 	c := parseSSHDConfig("# PasswordAuthentication yes\npasswordauthentication no\nPasswordAuthentication yes\n" +
-		"PermitRootLogin without-password\nAllowTcpForwarding=no\nMatch User x\nPubkeyAuthentication no\n")
-	if c.passwords || !c.publicKeys || c.rootLogin != "prohibit-password" || c.forwarding {
+		"PermitRootLogin without-password\nAllowTcpForwarding=no\nMaxAuthTries 3 # few\nMaxAuthTries 4\nUsePAM yes\nMatch User x\nPubkeyAuthentication no\n")
+	if c.passwords || !c.publicKeys || c.rootLogin != "prohibit-password" || c.forwarding ||
+		!slices.Equal(c.ignored, []string{"MaxAuthTries", "Match"}) {
 		t.Errorf("got %+v", c)
 	}
 	for name, want := range map[string]bool{"LANG": true, "LC_ALL": true, "LANGUAGE": false, "PATH": false} {
@@ -148,7 +150,7 @@ func TestSSHDConfig(t *testing.T) {
 		}
 	}
 	got := parseSSHDConfig(setSSHDOption(defaultSSHDConfig(false), "PasswordAuthentication", "yes"))
-	if !got.passwords || !got.forwarding {
+	if !got.passwords || !got.forwarding || got.ignored != nil {
 		t.Errorf("after setting: %+v", got)
 	}
 	if !parseSSHDConfig(setSSHDOption("Match all\n", "PasswordAuthentication", "no")).publicKeys {

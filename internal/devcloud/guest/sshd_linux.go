@@ -26,6 +26,8 @@ type sshServer struct {
 	m      *machine
 	keys   []ssh.Signer
 	closed atomic.Bool // the guest shuts down: no new commands
+
+	ignored atomic.Value // what the last warning about sshd_config named
 }
 
 // serve accepts connections for good.
@@ -62,6 +64,10 @@ const (
 func (s *sshServer) handle(c net.Conn) {
 	text, _ := s.m.fs.read("/etc/ssh/sshd_config")
 	conf := parseSSHDConfig(string(text))
+	names := strings.Join(conf.ignored, ", ")
+	if old, _ := s.ignored.Swap(names).(string); names != "" && names != old {
+		s.m.console.line("sshd[1]: /etc/ssh/sshd_config: these options have no effect in this guest: " + names)
+	}
 	cfg := &ssh.ServerConfig{ServerVersion: "SSH-2.0-GalleyGuest_1.0"}
 	if conf.publicKeys {
 		cfg.PublicKeyCallback = func(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {

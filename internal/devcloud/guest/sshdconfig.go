@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -11,6 +12,14 @@ type sshdConfig struct {
 	rootLogin  string // yes, no, prohibit-password
 	forwarding bool
 	agents     bool
+	// ignored are the other options in the file, as it spells them, but for the
+	// lines that are the image's own.
+	ignored []string
+}
+
+// servedOptions are what sshdConfig and a session go by, in lower case.
+var servedOptions = []string{
+	"passwordauthentication", "pubkeyauthentication", "permitrootlogin", "allowtcpforwarding", "allowagentforwarding", "subsystem",
 }
 
 // defaultSSHDConfig is what the image has.
@@ -37,13 +46,18 @@ UsePAM yes
 // over.
 func parseSSHDConfig(text string) sshdConfig {
 	values := map[string]string{}
+	var ignored []string
 	for line := range strings.Lines(text) {
+		whole := line
 		line, _, _ = strings.Cut(line, "#")
 		f := strings.Fields(strings.Replace(line, "=", " ", 1))
 		if len(f) < 2 {
 			continue
 		}
 		key := strings.ToLower(f[0])
+		if !slices.Contains(servedOptions, key) && !slices.Contains(ignored, f[0]) && !strings.Contains(defaultSSHDConfig(false), whole) {
+			ignored = append(ignored, f[0])
+		}
 		if key == "match" {
 			break
 		}
@@ -54,7 +68,7 @@ func parseSSHDConfig(text string) sshdConfig {
 	yes := func(key string) bool { return values[key] == "" || values[key] == "yes" }
 	c := sshdConfig{
 		passwords: yes("passwordauthentication"), publicKeys: yes("pubkeyauthentication"), agents: yes("allowagentforwarding"),
-		rootLogin: values["permitrootlogin"], forwarding: yes("allowtcpforwarding"),
+		rootLogin: values["permitrootlogin"], forwarding: yes("allowtcpforwarding"), ignored: ignored,
 	}
 	if v := values["allowtcpforwarding"]; v == "all" || v == "local" {
 		c.forwarding = true

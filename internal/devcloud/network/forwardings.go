@@ -12,6 +12,9 @@ import (
 
 const kindForwarding = "port_forwarding"
 
+// MaxForwarded is the most ports of one forwarding: each is a listener.
+const MaxForwarded = 256
+
 // forwardings are the ports of a floating IP that lead to a port's address, on
 // a floating IP that is not associated as a whole.
 func (s *Service) forwardings() *api.Collection {
@@ -58,7 +61,7 @@ func badForwarding(format string, args ...any) error {
 
 // Forwarding is the ports of a floating IP that lead to those of an address.
 type Forwarding struct {
-	FloatingIP, PortID, Inside, Protocol string
+	FloatingIP, PortID, Inside, Protocol string // always tcp
 	External, Internal, Count            int
 }
 
@@ -127,8 +130,11 @@ func (s *Service) checkForwarding(_ *api.Request, o *db.Object, in api.Obj) erro
 	if _, last := span(o.Text("internal_port_range")); last-this.Internal != this.Count-1 {
 		return badForwarding("The internal and external port ranges must have the same length.")
 	}
-	if this.Protocol != "tcp" && this.Protocol != "udp" {
-		return badForwarding("protocol %s is not supported.", this.Protocol)
+	if this.Protocol != "tcp" {
+		return badAttr("protocol", "'%s' is not in ['tcp'].", this.Protocol)
+	}
+	if this.Count > MaxForwarded {
+		return badForwarding("at most %d ports can be forwarded, not %d.", MaxForwarded, this.Count)
 	}
 	if f.PortID != "" {
 		return conflict("FipInUseByPort", "Floating IP %s in use by port, cannot have port forwardings.", f.ID)
