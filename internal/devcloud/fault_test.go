@@ -340,7 +340,7 @@ func TestFaultHoldAnswered(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- makeKey(t.Context(), cl, "k2") }()
 	// The next call waits at the gate.
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for st := (FaultState{}); st.Holding == 0; {
 		l, err := c.Client().Faults(ctx)

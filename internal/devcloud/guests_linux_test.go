@@ -142,7 +142,7 @@ func startWithGuests(t *testing.T, change ...func(*Options)) (*Cloud, *fakeHost)
 // cloud's state.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -159,12 +159,12 @@ func eventually(t *testing.T, what string, try func() error) {
 
 // greet connects to a server's address and returns its greeting.
 func greet(c *Cloud, address string) (string, error) {
-	conn, err := net.DialTimeout("tcp", net.JoinHostPort(address, fmt.Sprint(c.SSHPort)), 5*time.Second)
+	conn, err := net.DialTimeout("tcp", net.JoinHostPort(address, fmt.Sprint(c.SSHPort)), time.Minute)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return "", err
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')

@@ -286,7 +286,7 @@ func TestSSHThroughTheCloud(t *testing.T) {
 	check(t, "key", err)
 	var seen ssh.PublicKey
 	config := &ssh.ClientConfig{
-		User: "centos", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, Timeout: 10 * time.Second,
+		User: "centos", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, Timeout: time.Minute,
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error { seen = key; return nil },
 	}
 	var client *ssh.Client

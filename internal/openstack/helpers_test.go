@@ -11,7 +11,7 @@ import (
 
 // authOf are credentials for the fake.
 func authOf(f *fakecloud.Cloud) credentials.Auth {
-	return credentials.Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: 5 * time.Second}
+	return credentials.Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: time.Minute}
 }
 
 func connect(t *testing.T, f *fakecloud.Cloud) *Cloud {

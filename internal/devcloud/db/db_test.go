@@ -134,7 +134,7 @@ func TestWaitSeesTheChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	go func() { _ = w.Update(func() error { w.Networks.Insert(&Network{Meta: Meta{ID: "a"}}); return nil }) }()
 	if err := w.Wait(ctx, func() bool { return w.Networks.Get("a") != nil }); err != nil {

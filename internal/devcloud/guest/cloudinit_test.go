@@ -298,7 +298,7 @@ func TestScriptsRunAfterSSHIsUp(t *testing.T) {
 	g.finished(t, c, "done")
 	within(
 		t,
-		5*time.Second,
+		time.Minute,
 		"the login prompt",
 		func() bool { return bytes.HasSuffix(bytes.TrimSpace(g.Console()), []byte(" login:")) },
 	)
@@ -308,7 +308,7 @@ func TestPowerState(t *testing.T) {
 	g := boot(t, func(s *Spec) {
 		s.UserData = []byte("#cloud-config\npower_state: {mode: reboot, timeout: 30, message: See you}\n")
 	})
-	within(t, 10*time.Second, "the reboot", func() bool { return g.Boots() == 2 })
+	within(t, time.Minute, "the reboot", func() bool { return g.Boots() == 2 })
 	g.awaitReady(t)
 	must(t, g.login(t, "centos"), "true")
 	if !bytes.Contains(g.Console(), []byte("Broadcast message from root@")) {

@@ -159,7 +159,7 @@ func (g testGuest) dial(user string, auth ...ssh.AuthMethod) (*ssh.Client, error
 	if len(auth) == 0 {
 		auth = []ssh.AuthMethod{ssh.PublicKeys(g.key)}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c, err := g.Dial(ctx)
 	if err != nil {
@@ -168,7 +168,7 @@ func (g testGuest) dial(user string, auth ...ssh.AuthMethod) (*ssh.Client, error
 	conf := &ssh.ClientConfig{
 		User:    user,
 		Auth:    auth,
-		Timeout: 10 * time.Second,
+		Timeout: time.Minute,
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			if !bytes.Contains(g.Console(), bytes.TrimSpace(ssh.MarshalAuthorizedKey(key))) ||
 				!strings.Contains(string(g.Console()), ssh.FingerprintSHA256(key)) {

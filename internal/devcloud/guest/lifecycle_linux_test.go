@@ -58,7 +58,7 @@ func TestReboot(t *testing.T) {
 			do  func(c *ssh.Client)
 		}{
 			{"the API", func(*ssh.Client) {
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				if err := g.Reboot(ctx); err != nil {
 					t.Fatal(err)
@@ -82,7 +82,7 @@ func TestReboot(t *testing.T) {
 		for i, r := range reboots {
 			r.do(c)
 			_ = c.Wait() // the connection drops
-			within(t, 10*time.Second, "the next boot begins", func() bool { return g.Boots() == i+2 })
+			within(t, time.Minute, "the next boot begins", func() bool { return g.Boots() == i+2 })
 			after := g.Ready()
 			if after == before {
 				t.Errorf("%s: the channel of the boot before", r.how)
@@ -150,7 +150,7 @@ func TestKilledStarterLeavesNoProcess(t *testing.T) {
 			c,
 			"nohup setsid sh -c 'trap \"\" TERM HUP; sleep "+mark+"; sleep "+mark+"' </dev/null >/dev/null 2>&1 & sleep 0.05",
 		)
-		within(t, 5*time.Second, "its process runs", func() bool { return len(marked(mark)) > 0 })
+		within(t, time.Minute, "its process runs", func() bool { return len(marked(mark)) > 0 })
 		var rec pidRecord
 		b, err := os.ReadFile(filepath.Join(dir, pidName))
 		if err != nil {
@@ -165,11 +165,11 @@ func TestKilledStarterLeavesNoProcess(t *testing.T) {
 		_ = cmd.Wait()
 		within(
 			t,
-			5*time.Second,
+			time.Minute,
 			"the guest dies with its starter",
 			func() bool { return startTime(rec.Pid) != rec.Start },
 		)
-		within(t, 5*time.Second, "its processes die with it", func() bool { return len(marked(mark)) == 0 })
+		within(t, time.Minute, "its processes die with it", func() bool { return len(marked(mark)) == 0 })
 		if err := Remove(dir); err != nil {
 			t.Error(err)
 		}
@@ -197,7 +197,7 @@ func TestConsoleDevice(t *testing.T) {
 	apart(t)
 	g := boot(t, nil)
 	must(t, g.login(t, "root"), "echo written to the console > /dev/console; echo and again >> /dev/console")
-	within(t, 5*time.Second, "the text in the console log", func() bool {
+	within(t, time.Minute, "the text in the console log", func() bool {
 		return bytes.Contains(g.Console(), []byte("written to the console\n")) && bytes.Contains(g.Console(), []byte("and again\n"))
 	})
 }

@@ -362,7 +362,7 @@ func TestRepetitions(t *testing.T) {
 
 // authOf are credentials for the fake.
 func authOf(f *fakecloud.Cloud) credentials.Auth {
-	return credentials.Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: 5 * time.Second}
+	return credentials.Auth{URL: f.URL + "/v3", Username: "demo", Password: "pw", ProjectName: "demo", ReadTimeout: time.Minute}
 }
 
 func connect(t *testing.T, f *fakecloud.Cloud) *Session {
