@@ -73,10 +73,6 @@ type (
 		at
 		name string
 	}
-	nthRefNode struct {
-		at
-		n int
-	}
 	constNode struct {
 		at
 		scope node // nil: lexical
@@ -139,12 +135,6 @@ type (
 	ifNode struct {
 		at
 		cond, then, els node
-	}
-	forNode struct {
-		at
-		target node // assignable or mlhsNode
-		iter   node
-		body   node
 	}
 	caseNode struct {
 		at
@@ -263,7 +253,7 @@ type scope struct {
 	parent *scope // of a block only
 	fn     *funcNode
 	kind   scopeKind
-	loops  int // for loops we are inside of
+	loop   bool // the body of a for loop, which declares variables outside
 }
 
 type scopeKind uint8
@@ -278,6 +268,9 @@ const (
 func (s *scope) declare(name string) int {
 	if i, ok := s.names[name]; ok {
 		return i
+	}
+	if s.loop {
+		return s.parent.declare(name)
 	}
 	if s.names == nil {
 		s.names = map[string]int{}

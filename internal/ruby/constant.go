@@ -2,6 +2,7 @@ package ruby
 
 import (
 	_ "embed"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -265,15 +266,16 @@ func (in *Interp) ivarSet(self Value, name string, v Value) {
 func (in *Interp) gvarGet(name string, f *frame) Value {
 	switch name {
 	case "$~":
+		if f.mf.match != nil {
+			return f.mf.match
+		}
+		return nil
+	case "$&", "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9":
 		if f.mf.match == nil {
 			return nil
 		}
-		return f.mf.match
-	case "$&":
-		if f.mf.match == nil {
-			return nil
-		}
-		return in.groupValue(f.mf.match, 0)
+		n, _ := strconv.Atoi(name[1:])
+		return in.groupValue(f.mf.match, n)
 	case "$!":
 		return in.errInfo
 	case "$?":

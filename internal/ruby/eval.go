@@ -141,13 +141,6 @@ func (n *gvarNode) eval(in *Interp, f *frame) Value {
 	return in.gvarGet(n.name, f)
 }
 
-func (n *nthRefNode) eval(in *Interp, f *frame) Value {
-	if f.mf.match == nil {
-		return nil
-	}
-	return in.groupValue(f.mf.match, n.n)
-}
-
 func (n *constNode) eval(in *Interp, f *frame) Value {
 	if n.scope != nil {
 		base := in.ev(n.scope, f)
@@ -225,8 +218,6 @@ func (in *Interp) assign(target node, v Value, f *frame) {
 		if recv, args, skip := in.attribute(t, f); !skip {
 			in.setAttribute(t, f, recv, args, v)
 		}
-	case *mlhsNode: // of a for loop
-		in.destructure(t, in.spread(v), f)
 	}
 }
 
@@ -247,8 +238,6 @@ func (in *Interp) destructure(m *mlhsNode, vals []Value, f *frame) {
 		in.assign(t, v, f)
 	}
 }
-
-func (n *mlhsNode) eval(*Interp, *frame) Value { return nil }
 
 func (n *masgnNode) eval(in *Interp, f *frame) Value {
 	v := in.ev(n.val, f)
@@ -318,33 +307,6 @@ func (n *seqNode) eval(in *Interp, f *frame) Value {
 		v = in.ev(s, f)
 	}
 	return v
-}
-
-// loopBody runs one pass of a loop; done is true after a break.
-func (in *Interp) loopBody(body node, f *frame) (val Value, done bool) {
-	_, p := in.protect(func() Value { return in.ev(body, f) })
-	if p == nil {
-		return nil, false
-	}
-	if j, ok := p.(*jump); ok && j.tag == any(f) && (j.kind == jLoopBreak || j.kind == jLoopNext) {
-		return j.val, j.kind == jLoopBreak
-	}
-	panic(p)
-}
-
-func (n *forNode) eval(in *Interp, f *frame) Value {
-	it := in.ev(n.iter, f)
-	in.at(f, n)
-	var res Value = it
-	in.each(it, func(v Value) bool {
-		in.assign(n.target, v, f)
-		r, done := in.loopBody(n.body, f)
-		if done {
-			res = r
-		}
-		return !done
-	})
-	return res
 }
 
 func (n *caseNode) eval(in *Interp, f *frame) Value {

@@ -207,8 +207,6 @@ const (
 	jBreak jumpKind = iota
 	jNext
 	jReturn
-	jLoopBreak
-	jLoopNext
 	jStop // ends a Go-side iteration
 )
 

@@ -85,7 +85,12 @@ func (p *parser) lexPercent(t token) token {
 			t.s, _ = literalOf(t.parts)
 		}
 	case 'w', 'W', 'i', 'I':
-		t.kind, t.words = tWords, p.wordList(style)
+		style.interp = false
+		text, _ := literalOf(p.stringBody(style))
+		if strings.Contains(text, `\`) || kind < 'a' && strings.Contains(text, "#{") {
+			p.unsupported(t.pos, "an interpolation or escape in a list of words")
+		}
+		t.kind, t.words = tWords, strings.FieldsFunc(text, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) })
 		if kind|0x20 == 'i' {
 			t.kind = tSymbols
 		}
@@ -99,9 +104,6 @@ func (p *parser) lexPercent(t token) token {
 func (p *parser) regexpToken(t token, parts []node) token {
 	i := p.pos
 	for p.ch(i) >= 'a' && p.ch(i) <= 'z' {
-		if strings.IndexByte("imxounse", p.src[i]) < 0 {
-			p.fail(i, "unknown regexp option - %c", p.src[i])
-		}
 		i++
 	}
 	t.kind, t.parts, t.s = tRegexp, parts, p.src[p.pos:i]
@@ -266,11 +268,6 @@ func (p *parser) interpolates(shut byte) bool {
 func (p *parser) interpolation() node {
 	start := p.pos
 	saved := *p
-	restore := func(end int) {
-		ntok := p.ntok
-		*p = saved
-		p.ntok, p.pos = ntok, end
-	}
 	if p.ch(p.pos+1) != '{' {
 		p.unsupported(start, "an interpolation without braces (#@name, #$name)")
 	}
@@ -282,7 +279,9 @@ func (p *parser) interpolation() node {
 	if !p.isOp("}") {
 		p.fail(start, "unterminated interpolation")
 	}
-	restore(p.tok.end)
+	end := p.tok.end
+	*p = saved
+	p.pos = end
 	return &dstrNode{at: at(start), parts: []node{body}}
 }
 
@@ -313,56 +312,6 @@ func (p *parser) escape(b *strings.Builder) {
 		b.WriteRune(v)
 	} else {
 		b.WriteByte(byte(v))
-	}
-}
-
-// wordList reads the words of %w and its kin.
-func (p *parser) wordList(s stringStyle) [][]node {
-	start := p.pos
-	var words [][]node
-	t := &textParts{}
-	end := func() {
-		if t.flush(); len(t.parts) > 0 {
-			words = append(words, t.parts)
-		}
-		t = &textParts{}
-	}
-	for depth := 0; ; {
-		if p.pos >= len(p.src) {
-			p.fail(start-1, "unterminated list meets end of file")
-		}
-		if t.b.Len() == 0 {
-			t.at = p.pos
-		}
-		c := p.src[p.pos]
-		switch n := p.ch(p.pos + 1); {
-		case c == s.shut && depth == 0:
-			end()
-			p.pos++
-			return words
-		case isSpace(c):
-			end()
-			if c == '\n' {
-				p.newline()
-			} else {
-				p.pos++
-			}
-		case c == '\\' && isSpace(n):
-			t.b.WriteByte(n)
-			p.pos += 2
-		case c == '\\':
-			p.backslash(s, t)
-		case c == '#' && s.interp && n == '{':
-			p.unsupported(p.pos, "an interpolation in a list of words")
-		default:
-			if s.open != 0 && c == s.open {
-				depth++
-			} else if s.open != 0 && c == s.shut {
-				depth--
-			}
-			t.b.WriteByte(c)
-			p.pos++
-		}
 	}
 }
 
@@ -404,9 +353,7 @@ func (p *parser) heredoc(t token) (token, bool) {
 	saved := *p
 	p.src, p.pos = p.src[:end], body
 	parts := p.stringBody(stringStyle{interp: quote != '\'', dedent: indent})
-	ntok := p.ntok
 	*p = saved
-	p.ntok = ntok
 	p.heredocEnd = min(after, len(p.src))
 	p.pos, p.state = i, sEnd
 	t.kind, t.parts, t.end = tString, parts, i

@@ -2,6 +2,7 @@ package ruby
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,7 +27,6 @@ const (
 	tConst
 	tIvar
 	tGvar
-	tNthRef
 	tKeyword
 	tOp
 	tLabel    // name:
@@ -42,7 +42,7 @@ type token struct {
 	beg   bool // where an operand begins: unary minus, array bracket, splat
 	val   Value
 	parts []node
-	words [][]node
+	words []string
 }
 
 // lexState is the state of the lexer after a token, as far as the meaning of
@@ -129,7 +129,6 @@ func (p *parser) identEnd(i int) int {
 // advance makes the next token the current one.
 func (p *parser) advance() {
 	p.tok = p.lex()
-	p.ntok++
 }
 
 func (p *parser) atLineStart(i int) bool { return i == 0 || p.src[i-1] == '\n' }
@@ -221,9 +220,6 @@ func (p *parser) continuesOnNextLine() bool {
 }
 
 func (p *parser) lex() token {
-	if p.ntok > 40*len(p.src)+1000 {
-		p.fail(p.pos, "the program is too complex")
-	}
 	space, nl := p.skipSpace()
 	if nl {
 		p.state = sBeg
@@ -296,35 +292,11 @@ func (p *parser) op(t token, s string, next lexState) token {
 	return t
 }
 
-// operators by their first byte, longest first.
-func operators(c byte) []string {
-	switch c {
-	case '=':
-		return []string{"===", "==", "=~", "=>", "="}
-	case '!':
-		return []string{"!=", "!~", "!"}
-	case '<':
-		return []string{"<=>", "<<=", "<<", "<=", "<"}
-	case '>':
-		return []string{">>=", ">>", ">=", ">"}
-	case '|':
-		return []string{"||=", "||", "|=", "|"}
-	case '&':
-		return []string{"&&=", "&&", "&=", "&.", "&"}
-	case '*':
-		return []string{"**=", "**", "*=", "*"}
-	case '+':
-		return []string{"+=", "+"}
-	case '-':
-		return []string{"->", "-=", "-"}
-	case '.':
-		return []string{"...", "..", "."}
-	case '^', '/', '%':
-		return []string{string(c) + "=", string(c)}
-	case '~', ',', ';', '(', ')', '[', ']', '{', '}':
-		return []string{string(c)}
-	}
-	return nil
+// operators, each before those that begin it.
+var operators = []string{
+	"===", "<=>", "**=", "||=", "&&=", "<<=", ">>=", "...", "==", "=~", "=>", "!=", "!~", "<<", "<=", ">>", ">=", "||",
+	"|=", "&&", "&=", "&.", "**", "*=", "+=", "->", "-=", "^=", "/=", "%=", "..", "=", "!", "<", ">", "|", "&", "*", "+",
+	"-", ".", "^", "/", "%", "~", ",", ";", "(", ")", "[", "]", "{", "}",
 }
 
 // symbolOps are the operators that methods can be named by.
@@ -333,56 +305,50 @@ var symbolOps = []string{
 	"-@", "-", "/", "%", "&", "|", "^", "~", "`",
 }
 
-func isOperatorName(s string) bool {
-	for _, o := range symbolOps {
-		if o == s {
-			return true
-		}
+func isOperatorName(s string) bool { return slices.Contains(symbolOps, s) }
+
+// operatorAt is the operator of a list at a position of the source, or "".
+func (p *parser) operatorAt(i int, list []string) string {
+	if n := slices.IndexFunc(list, func(s string) bool { return p.hasAt(i, s) }); n >= 0 {
+		return list[n]
 	}
-	return false
+	return ""
 }
 
 func (p *parser) lexOperator(t token, c byte) token {
 	if p.state == sFname && c != '(' && c != '.' && c != ';' && c != ',' {
-		for _, s := range symbolOps {
-			if p.hasAt(t.pos, s) {
-				return p.op(t, s, sArg)
-			}
-		}
-	}
-	space := t.space
-	for _, s := range operators(c) {
-		if !p.hasAt(t.pos, s) {
-			continue
-		}
-		switch s {
-		case ";":
-			t = p.op(t, s, sBeg)
-			t.kind = tNL
-			return t
-		case "(":
-			t.beg = p.state == sBeg || p.state == sMid || space && (p.state == sArg || p.state == sEnd)
-		case "{":
-			t.beg = p.state == sBeg || p.state == sMid
-		case "[":
-			t.beg = p.state != sEnd && p.state != sArg || p.state == sArg && space
-		case ")", "]", "}", "->":
-			return p.op(t, s, sEnd)
-		case ".", "&.":
-			return p.op(t, s, sFname)
-		case "**", "&", "*":
-			if p.state == sArg && space {
-				t.beg = !isSpace(p.ch(t.pos + len(s)))
-			}
-		}
-		if p.state == sFname {
+		if s := p.operatorAt(t.pos, symbolOps); s != "" {
 			return p.op(t, s, sArg)
 		}
-		return p.op(t, s, sBeg)
 	}
-	r, _ := utf8.DecodeRuneInString(p.src[t.pos:])
-	p.fail(t.pos, "unexpected character %q", r)
-	return t
+	s := p.operatorAt(t.pos, operators)
+	switch s {
+	case "":
+		r, _ := utf8.DecodeRuneInString(p.src[t.pos:])
+		p.fail(t.pos, "unexpected character %q", r)
+	case ";":
+		t = p.op(t, s, sBeg)
+		t.kind = tNL
+		return t
+	case "(":
+		t.beg = p.state == sBeg || p.state == sMid || t.space && (p.state == sArg || p.state == sEnd)
+	case "{":
+		t.beg = p.state == sBeg || p.state == sMid
+	case "[":
+		t.beg = p.state != sEnd && p.state != sArg || p.state == sArg && t.space
+	case ")", "]", "}", "->":
+		return p.op(t, s, sEnd)
+	case ".", "&.":
+		return p.op(t, s, sFname)
+	case "**", "&", "*":
+		if p.state == sArg && t.space {
+			t.beg = !isSpace(p.ch(t.pos + len(s)))
+		}
+	}
+	if p.state == sFname {
+		return p.op(t, s, sArg)
+	}
+	return p.op(t, s, sBeg)
 }
 
 func (p *parser) lexIvar(t token) token {
@@ -460,14 +426,11 @@ func (p *parser) lexSymbol(t token) token {
 		p.pos, t.end = j, j
 		return t
 	}
-	for _, op := range symbolOps {
-		if p.hasAt(i, op) {
-			t.s = op
-			p.pos, t.end = i+len(op), i+len(op)
-			return t
-		}
+	if t.s = p.operatorAt(i, symbolOps); t.s == "" {
+		p.fail(t.pos, "unexpected %q", ":")
 	}
-	p.fail(t.pos, "unexpected %q", ":")
+	p.pos = i + len(t.s)
+	t.end = p.pos
 	return t
 }
 
@@ -479,12 +442,7 @@ func (p *parser) lexGlobal(t token) token {
 	switch {
 	case isIdentStart(c):
 		i = p.identEnd(i)
-	case c >= '1' && c <= '9':
-		t.kind, t.val = tNthRef, int(c-'0')
-		if i++; isDigit(p.ch(i)) {
-			p.unsupported(t.pos, "a reference to a group beyond $9")
-		}
-	case c != 0 && strings.IndexByte("~!?0:&", c) >= 0:
+	case c != 0 && strings.IndexByte("~!?:&0123456789", c) >= 0 && !isDigit(p.ch(i+1)):
 		i++
 	default:
 		p.unsupported(t.pos, "the special variable $"+string(c))
@@ -495,14 +453,7 @@ func (p *parser) lexGlobal(t token) token {
 }
 
 func (p *parser) lexIdent(t token) token {
-	i := t.pos
-	for i < len(p.src) && isIdentChar(p.src[i]) {
-		r, w := utf8.DecodeRuneInString(p.src[i:])
-		if r == utf8.RuneError && w == 1 {
-			p.fail(i, "invalid multibyte char (UTF-8)")
-		}
-		i += w
-	}
+	i := p.identEnd(t.pos)
 	// foo? and foo!, but neither foo!= nor the ternary a ?b
 	if c := p.ch(i); (c == '?' || c == '!') && !p.hasAt(i, "?::") &&
 		(p.ch(i+1) != '=' || p.ch(i+2) == '=' || p.ch(i+2) == '~' || p.ch(i+2) == '>') {

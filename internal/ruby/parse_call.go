@@ -33,8 +33,6 @@ func (p *parser) args(close string) argList {
 				kw = &hashNode{at: at(pos)}
 			}
 			kw.pairs = append(kw.pairs, *pair)
-		case n != nil && kw != nil:
-			p.fail(pos, "unexpected argument after keyword arguments")
 		case n != nil:
 			a.list = append(a.list, n)
 		}
@@ -43,9 +41,6 @@ func (p *parser) args(close string) argList {
 		}
 		if !p.isOp(",") {
 			break
-		}
-		if a.blockArg != nil {
-			p.unexpected()
 		}
 		p.advance()
 	}
@@ -133,13 +128,17 @@ func (p *parser) identifier() node {
 
 // callRest reads arguments and a block after a method's name.
 func (p *parser) callRest(c *callNode) {
+	p.callArgs(c)
+	c.block = p.blockOpt()
+}
+
+func (p *parser) callArgs(c *callNode) {
 	if p.isOp("(") && !p.tok.space {
 		p.parenArgs(c)
 	} else if p.canStartCommandArg() {
 		a := p.args("")
 		c.args, c.blockArg, c.parens = a.list, a.blockArg, true
 	}
-	c.block = p.blockOpt(c.blockArg)
 }
 
 func (p *parser) parenArgs(c *callNode) {
@@ -150,15 +149,11 @@ func (p *parser) parenArgs(c *callNode) {
 }
 
 // blockOpt reads { … } or do … end if one follows.
-func (p *parser) blockOpt(blockArg node) *funcNode {
-	brace := p.isOp("{")
-	if !brace && !(p.isKw("do") && !p.noDo) {
-		return nil
+func (p *parser) blockOpt() *funcNode {
+	if p.isOp("{") || p.isKw("do") && !p.noDo {
+		return p.block()
 	}
-	if blockArg != nil {
-		p.fail(p.tok.pos, "both block arg and actual block given")
-	}
-	return p.block()
+	return nil
 }
 
 // blockScope begins the scope of a block.
@@ -263,19 +258,11 @@ func (p *parser) params(close string) *paramList {
 	return r.list
 }
 
-// slot declares a parameter; one of a block shadows an outer variable.
-func (r *paramReader) slot(t token) int {
-	if _, twice := r.sc.names[t.s]; twice && !strings.HasPrefix(t.s, "_") {
-		r.fail(t.pos, "duplicated argument name")
-	}
-	return r.sc.declare(t.s)
-}
-
 // name reads the optional name of a *, ** or & parameter.
 func (r *paramReader) name(pr param) param {
 	pr.idx = -1
 	if r.tok.kind == tIdent {
-		pr.name, pr.idx = r.tok.s, r.slot(r.tok)
+		pr.name, pr.idx = r.tok.s, r.sc.declare(r.tok.s)
 		r.advance()
 	}
 	return pr
@@ -307,7 +294,7 @@ func (r *paramReader) param() {
 		r.leave()
 		r.list.add(param{kind: required, sub: sub, idx: r.sc.hidden()})
 	case t.kind == tLabel:
-		pr := param{kind: pKeyReq, name: t.s, idx: r.slot(t)}
+		pr := param{kind: pKeyReq, name: t.s, idx: r.sc.declare(t.s)}
 		r.advance()
 		if !(r.isOp(",") || r.close != "" && r.isOp(r.close) || r.tok.kind == tNL) {
 			pr.kind, pr.def = pKey, r.expr()
@@ -316,13 +303,13 @@ func (r *paramReader) param() {
 	case t.kind == tIdent:
 		r.advance()
 		if r.isOp("=") {
-			pr := param{kind: pOpt, name: t.s, idx: r.slot(t)}
+			pr := param{kind: pOpt, name: t.s, idx: r.sc.declare(t.s)}
 			r.advance()
 			pr.def = r.expr()
 			r.list.add(pr)
 			return
 		}
-		r.list.add(param{kind: required, name: t.s, idx: r.slot(t)})
+		r.list.add(param{kind: required, name: t.s, idx: r.sc.declare(t.s)})
 	default:
 		r.unexpected()
 	}
@@ -363,7 +350,7 @@ func (p *parser) methodCall(recv node) node {
 	case p.isOp("("):
 		c.name = "call"
 		p.parenArgs(c)
-		c.block = p.blockOpt(c.blockArg)
+		c.block = p.blockOpt()
 	case m.kind == tIdent, m.kind == tFID, m.kind == tConst, m.kind == tOp && isOperatorName(m.s):
 		p.advance()
 		p.callRest(c)

@@ -2,6 +2,7 @@ package ruby
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -49,10 +50,7 @@ func (p *parser) expr() node {
 	a := p.expr()
 	p.skipNewlinesOnly()
 	p.ternary--
-	if !p.isOp(":") {
-		p.fail(p.tok.pos, "unexpected %s, expecting ':' of the conditional operator", p.describe())
-	}
-	p.advance()
+	p.expectOp(":")
 	p.skipNewlinesOnly()
 	b := p.expr()
 	p.noDo = noDo
@@ -99,38 +97,32 @@ func (p *parser) startsOperand() bool {
 	return true
 }
 
-// precedence of a binary operator; 0 for other tokens.
-func precedence(op string) int {
-	switch op {
-	case "||":
-		return 1
-	case "&&":
-		return 2
-	case "<=>", "==", "===", "!=", "=~", "!~":
-		return precEqual
-	case ">", ">=", "<", "<=":
-		return 4
-	case "|", "^":
-		return 5
-	case "&":
-		return 6
-	case "<<", ">>":
-		return 7
-	case "+", "-":
-		return 8
-	case "*", "/", "%":
-		return 9
-	case "**":
-		return precPower
-	}
-	return 0
+// precedences are the binary operators, from those that bind least.
+var precedences = [][]string{
+	{},
+	{"||"},
+	{"&&"},
+	precEqual: {"<=>", "==", "===", "!=", "=~", "!~"}, // do not associate
+	{">", ">=", "<", "<="},
+	{"|", "^"},
+	{"&"},
+	{"<<", ">>"},
+	{"+", "-"},
+	{"*", "/", "%"},
+	precUnaryMinus: {},
+	precPower:      {"**"}, // associates to the right
 }
 
 const (
-	precEqual      = 3 // does not associate
+	precEqual      = 3
 	precUnaryMinus = 10
-	precPower      = 11 // associates to the right
+	precPower      = 11
 )
+
+// precedence of a binary operator; 0 for other tokens.
+func precedence(op string) int {
+	return max(0, slices.IndexFunc(precedences, func(ops []string) bool { return slices.Contains(ops, op) }))
+}
 
 func (p *parser) binary(least int) node {
 	l := p.unary()
@@ -265,9 +257,7 @@ func (p *parser) assignRest(n node, start int) node {
 	}
 	pos := at(p.tok.pos)
 	atStmt := start == p.stmtPos
-	if _, isConst := n.(*constNode); op == "" || !isConst || p.inDef {
-		n = p.target(n)
-	}
+	n = p.target(n)
 	p.enter(p.tok.pos)
 	defer p.leave()
 	p.advance()
@@ -328,8 +318,6 @@ func (p *parser) operand() node {
 		return &ivarNode{pos, t.s}
 	case tGvar:
 		return &gvarNode{pos, t.s}
-	case tNthRef:
-		return &nthRefNode{pos, t.val.(int)}
 	case tConst:
 		if p.isOp("(") && !p.tok.space || p.canStartCommandArg() {
 			c := &callNode{at: pos, name: t.s}
@@ -368,16 +356,10 @@ func (p *parser) words() node {
 	p.advance()
 	a := &arrayNode{at: pos}
 	for _, w := range t.words {
-		s, lit := literalOf(w)
-		switch {
-		case lit && t.kind == tSymbols:
-			a.elems = append(a.elems, &litNode{pos, Symbol(s)})
-		case lit:
-			a.elems = append(a.elems, &strNode{pos, s})
-		case t.kind == tSymbols:
-			a.elems = append(a.elems, &dstrNode{pos, w, ':'})
-		default:
-			a.elems = append(a.elems, &dstrNode{pos, w, 0})
+		if t.kind == tSymbols {
+			a.elems = append(a.elems, &litNode{pos, Symbol(w)})
+		} else {
+			a.elems = append(a.elems, &strNode{pos, w})
 		}
 	}
 	return a
@@ -416,14 +398,6 @@ func (p *parser) bracketed() node {
 		p.advance()
 		args := p.args("]")
 		p.expectOp("]")
-		if args.blockArg != nil {
-			p.fail(args.blockArg.offset(), "block argument should not be given")
-		}
-		for _, a := range args.list {
-			if h, ok := a.(*hashNode); ok {
-				h.brace = true
-			}
-		}
 		return &arrayNode{pos, args.list}
 	case "->":
 		return p.lambda()
@@ -478,9 +452,6 @@ func (p *parser) pair() pairNode {
 	case t.kind == tLabelStr:
 		p.advance()
 		p.skipNewlinesOnly()
-		if s, ok := literalOf(t.parts); ok {
-			return pairNode{&litNode{pos, Symbol(s)}, p.argValue()}
-		}
 		return pairNode{&dstrNode{pos, t.parts, ':'}, p.argValue()}
 	}
 	k := p.argValue()

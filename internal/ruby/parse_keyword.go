@@ -58,56 +58,35 @@ func (p *parser) jumpExpr() node {
 	var val node
 	if p.startsOperand() || p.isOp("*") {
 		a := p.args("")
-		if a.blockArg != nil {
-			p.fail(t.pos, "block argument should not be given")
-		}
 		val = &arrayNode{pos, a.list}
 		if len(a.list) == 1 {
 			if _, splat := a.list[0].(*splatNode); !splat {
 				val = a.list[0]
 			}
 		}
-		if h, ok := val.(*hashNode); ok {
-			h.brace = true
-		}
 	}
-	if t.s == "return" {
-		if p.sc.kind == scopeClass {
-			p.fail(t.pos, "Invalid return in class/module body")
-		}
+	switch {
+	case t.s == "return":
 		for sc := p.sc; sc != nil; sc = sc.parent {
 			sc.fn.jumpRet = true
 		}
 		return &jumpNode{pos, jReturn, val}
-	}
-	kind, loopKind, marked := jNext, jLoopNext, &p.sc.fn.jumpNxt
-	if t.s == "break" {
-		kind, loopKind, marked = jBreak, jLoopBreak, &p.sc.fn.jumpBrk
-	}
-	switch {
-	case p.sc.loops > 0:
-		kind = loopKind
 	case p.sc.kind != scopeBlock:
 		p.fail(t.pos, "Invalid %s", t.s)
-	default:
-		*marked = true
+	case t.s == "break":
+		p.sc.fn.jumpBrk = true
+		return &jumpNode{pos, jBreak, val}
 	}
-	return &jumpNode{pos, kind, val}
+	p.sc.fn.jumpNxt = true
+	return &jumpNode{pos, jNext, val}
 }
 
 func (p *parser) yield() node {
-	t := p.tok
+	pos := at(p.tok.pos)
 	p.advance()
 	c := &callNode{}
-	if p.isOp("(") && !p.tok.space {
-		p.parenArgs(c)
-	} else if p.canStartCommandArg() {
-		c.args = p.args("").list
-	}
-	if p.sc.kind == scopeTop || p.sc.kind == scopeClass {
-		p.fail(t.pos, "Invalid yield")
-	}
-	return &yieldNode{at(t.pos), c.args}
+	p.callArgs(c)
+	return &yieldNode{pos, c.args}
 }
 
 func (p *parser) then() {
@@ -116,7 +95,7 @@ func (p *parser) then() {
 	if p.isKw("then") {
 		p.advance()
 	} else if !nl {
-		p.fail(p.tok.pos, "unexpected %s, expecting `then' or a new line", p.describe())
+		p.unexpected()
 	}
 }
 
@@ -137,9 +116,6 @@ func (p *parser) ifExpr() node {
 	p.then()
 	n.then = p.stmts("elsif", "else", "end")
 	if p.isKw("elsif") {
-		if t.s == "unless" {
-			p.unexpected()
-		}
 		p.enter(t.pos)
 		n.els = p.ifExpr() // reads the end as well
 		p.leave()
@@ -156,32 +132,36 @@ func (p *parser) ifExpr() node {
 	return n
 }
 
-// loopBody reads what follows the head of a loop, up to its end.
-func (p *parser) loopBody() node {
-	if p.isKw("do") {
-		p.advance()
-	} else if p.tok.kind != tNL {
-		p.unexpected()
-	}
-	body := p.stmts("end")
-	p.sc.loops--
-	p.expectKw("end")
-	return body
-}
-
+// forExpr reads a loop: a call of each with a block that declares its variables
+// outside.
 func (p *parser) forExpr() node {
-	f := &forNode{at: at(p.tok.pos)}
+	c := &callNode{at: at(p.tok.pos), name: "each"}
+	outer := p.sc
+	c.block = p.blockScope(p.tok.pos)
+	p.sc.loop = true
+	first, rest := p.sc.hidden(), p.sc.hidden()
 	p.advance()
 	m := p.mlhs(nil)
-	f.target = m
-	if len(m.targets) == 1 {
-		f.target = m.targets[0]
+	assign := node(&asgnNode{at: c.at, target: m.targets[0], val: &lvarNode{idx: first}})
+	c.block.params = newParamList()
+	c.block.params.add(param{kind: pReq, idx: first})
+	if len(m.targets) > 1 {
+		c.block.params.add(param{kind: pRest, idx: rest})
+		all := []node{&lvarNode{idx: first}, &splatNode{n: &lvarNode{idx: rest}}}
+		assign = &masgnNode{c.at, m, &arrayNode{elems: all}}
 	}
 	p.expectKw("in")
-	p.sc.loops++
-	f.iter = p.condition(true)
-	f.body = p.loopBody()
-	return f
+	inner := p.sc
+	p.sc = outer
+	c.recv = p.condition(true)
+	p.sc = inner
+	if p.isKw("do") {
+		p.advance()
+	}
+	c.block.body = &seqNode{c.at, []node{assign, p.stmts("end")}}
+	p.sc = outer
+	p.expectKw("end")
+	return c
 }
 
 func (p *parser) caseExpr() node {
@@ -193,9 +173,6 @@ func (p *parser) caseExpr() node {
 	p.skipNL()
 	if p.isKw("in") {
 		p.unsupported(p.tok.pos, "pattern matching (case … in)")
-	}
-	if !p.isKw("when") {
-		p.fail(p.tok.pos, "unexpected %s, expecting `when'", p.describe())
 	}
 	for p.isKw("when") {
 		p.advance()
@@ -253,9 +230,6 @@ func (p *parser) bodyWithRescue(pos int) node {
 		b.rescues = append(b.rescues, r)
 	}
 	if p.isKw("else") {
-		if len(b.rescues) == 0 {
-			p.fail(p.tok.pos, "else without rescue is useless")
-		}
 		p.advance()
 		b.els = p.stmts("ensure", "end")
 	}
@@ -292,9 +266,7 @@ func (p *parser) def() node {
 	}
 	fn := &funcNode{at: at(pos)}
 	d.fn = fn
-	outer, inDef := p.sc, p.inDef
-	saved := p.inner()
-	p.inDef = true
+	outer, saved := p.sc, p.inner()
 	p.sc = &scope{kind: scopeDef, fn: fn}
 	fn.scope = p.sc
 	p.state, p.defName = sEnd, false
@@ -310,16 +282,13 @@ func (p *parser) def() node {
 		p.unsupported(pos, "a method definition without end (def name = …)")
 	}
 	fn.body = p.bodyWithRescue(pos)
-	p.sc, p.inDef, p.exprContext = outer, inDef, saved
+	p.sc, p.exprContext = outer, saved
 	p.expectKw("end")
 	return d
 }
 
 func (p *parser) class() node {
 	t := p.tok
-	if p.inDef {
-		p.fail(t.pos, "%s definition in method body", t.s)
-	}
 	p.advance()
 	if p.isOp("<<") {
 		p.unsupported(p.tok.pos, "class << (def self.name defines such a method)")
@@ -328,12 +297,11 @@ func (p *parser) class() node {
 	if !c.module && p.acceptOp("<") {
 		c.super = p.exprStmt()
 	}
-	outer, inDef := p.sc, p.inDef
-	p.inDef = false
+	outer := p.sc
 	p.sc = &scope{kind: scopeClass, fn: &funcNode{}}
 	c.scope = p.sc
 	c.body = p.bodyWithRescue(t.pos)
-	p.sc, p.inDef = outer, inDef
+	p.sc = outer
 	p.expectKw("end")
 	return c
 }

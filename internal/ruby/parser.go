@@ -2,6 +2,7 @@ package ruby
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -66,8 +67,6 @@ type parser struct {
 	defName    bool
 	sc         *scope
 	depth      int
-	ntok       int
-	inDef      bool
 	prog       *Program
 }
 
@@ -223,15 +222,7 @@ func (p *parser) stmts(term ...string) node {
 }
 
 func (p *parser) atTerm(term []string) bool {
-	if p.tok.kind != tKeyword && p.tok.kind != tOp {
-		return false
-	}
-	for _, t := range term {
-		if p.tok.s == t {
-			return true
-		}
-	}
-	return false
+	return (p.tok.kind == tKeyword || p.tok.kind == tOp) && slices.Contains(term, p.tok.s)
 }
 
 // stmt reads a statement with its modifiers.
@@ -265,20 +256,11 @@ func (p *parser) stmt() node {
 
 // cond refuses what has another meaning in a condition.
 func (p *parser) cond(n node) node {
-	switch x := n.(type) {
+	switch n.(type) {
 	case *rangeNode:
 		p.unsupported(n.offset(), "a flip-flop (range as a condition)")
 	case *regexNode:
 		p.unsupported(n.offset(), "a regexp as a condition (match against $_)")
-	case *logicNode:
-		p.cond(x.l)
-		p.cond(x.r)
-	case *notNode:
-		p.cond(x.n)
-	case *seqNode:
-		if len(x.stmts) == 1 {
-			p.cond(x.stmts[0])
-		}
 	}
 	return n
 }
@@ -339,15 +321,10 @@ func (p *parser) mlhs(first node) *mlhsNode {
 		p.expectOp(",")
 	}
 	ends := func() bool { return p.isOp("=") || p.isOp(")") || p.isOp(",") || p.isKw("in") }
-	splat := false
 	for !ends() {
 		pos := at(p.tok.pos)
 		switch {
 		case p.acceptOp("*"):
-			if splat {
-				p.fail(int(pos), "multiple splats in multiple assignment")
-			}
-			splat = true
 			s := &splatNode{pos, nil}
 			if !ends() {
 				s.n = p.target(p.primary())
@@ -395,22 +372,17 @@ func isPlainIdent(s string) bool {
 // target turns a parsed expression into what can be assigned to; a new name
 // becomes a local variable.
 func (p *parser) target(n node) node {
-	switch x := n.(type) {
-	case *constNode:
-		if p.inDef {
-			p.fail(n.offset(), "dynamic constant assignment")
-		}
-	case *callNode:
-		if x.recv == nil {
-			return p.declare(x.name, x.offset())
-		}
+	if x, ok := n.(*callNode); ok && x.recv == nil {
+		return p.declare(x.name, x.offset())
 	}
 	return n
 }
 
 func (p *parser) declare(name string, pos int) *lvarNode {
-	if d, i, ok := p.sc.lookup(name); ok {
-		return &lvarNode{at(pos), name, d, i}
+	depth, idx, ok := p.sc.lookup(name)
+	if !ok {
+		p.sc.declare(name)
+		depth, idx, _ = p.sc.lookup(name)
 	}
-	return &lvarNode{at(pos), name, 0, p.sc.declare(name)}
+	return &lvarNode{at(pos), name, depth, idx}
 }
