@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"internal/retry":      {"std"},
 	"internal/env":        {"std"},
 	"internal/atomicfile": {"std"},
+	"internal/jsonorder":  {"std"},
 	"internal/netrc":      {"internal/secret"},
 	// What users can set, and how each front end spells it.
 	"internal/settings": {"std"},
@@ -55,10 +56,10 @@ var arrows = map[string][]string{
 	"internal/config":         {"internal/config/", "internal/ruby"},
 	// The Ruby that kitchen files, knife.rb, metadata.rb, Berksfiles and
 	// Policyfiles are written in; config and cookbooks read through it.
-	"internal/ruby": {"internal/ruby", "internal/config/yaml11"},
+	"internal/ruby": {"internal/ruby", "internal/config/yaml11", "internal/jsonorder"},
 	// Cookbooks and their dependencies; requests to a Chef Server are signed
 	// by the caller.
-	"internal/cookbooks": {"internal/cookbooks", "internal/ruby"},
+	"internal/cookbooks": {"internal/cookbooks", "internal/ruby", "internal/jsonorder"},
 	"internal/fetch":     {"internal/fetch", "internal/fetch/"},
 	"internal/devcloud":  {"internal/devcloud/"},
 	"internal/state":     {"kitchen"},

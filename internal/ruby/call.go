@@ -3,6 +3,8 @@ package ruby
 import (
 	"fmt"
 	"strings"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // raise raises a Ruby exception of a standard class.
@@ -15,15 +17,8 @@ func (in *Interp) raise(class, format string, args ...any) {
 }
 
 func (in *Interp) newException(class, msg string) *Exception {
-	c := in.classes[class]
-	if c == nil {
-		c = in.classes["StandardError"]
-	}
-	if len(msg) > 10_000 {
-		msg = msg[:10_000]
-	}
 	in.bytes += len(msg) + 200 // past the limit, so that the limit itself can be reported
-	return &Exception{Object: Object{class: c}, msg: &String{s: msg}}
+	return &Exception{Object: Object{class: in.classes[class]}, msg: &String{s: msg}}
 }
 
 func (in *Interp) throw(e *Exception) {
@@ -122,15 +117,8 @@ func (in *Interp) argError(given, least, most int) {
 // refuseArity refuses a number of arguments that Ruby's own method may accept.
 func (in *Interp) refuseArity(v invocation) {
 	if variable, ok := in.rubyMethod(v.self, v.name); ok && variable {
-		in.unsupported(fmt.Sprintf("%s with %s", in.methodName(v.self, v.name), plural(len(v.args), "argument")))
+		in.unsupported(in.methodName(v.self, v.name) + " with " + text.Count(len(v.args), "argument"))
 	}
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
 }
 
 func (in *Interp) deeper(n int) {
@@ -155,7 +143,7 @@ func (in *Interp) invoke(v invocation, m *method) Value {
 	in.deeper(5)
 	fn := m.fn
 	in.alloc(96 + 16*len(fn.scope.order))
-	mf := &methFrame{m: m, args: v.args, kw: v.kw, blk: v.blk}
+	mf := &methFrame{m: m, blk: v.blk}
 	f := &frame{self: v.self, vars: make([]Value, len(fn.scope.order)), mf: mf, prog: m.prog, cref: m.cref}
 	in.stack = append(in.stack, callSite{in.curProg, in.curOff})
 	in.bind(fn.params, f, arguments{v.args, v.kw, v.blk}, true)
@@ -280,31 +268,21 @@ func (in *Interp) bindKeywords(pl *paramList, f *frame, kws *Hash, strict bool) 
 			restIdx = p.idx
 		}
 	}
-	plural := func(word string, list []string) {
-		if len(list) > 1 {
-			word += "s"
-		}
-		in.raise("ArgumentError", "%s: %s", word, strings.Join(list, ", "))
-	}
 	if len(missing) > 0 {
-		plural("missing keyword", missing)
+		in.raise("ArgumentError", "missing keywords: %s", strings.Join(missing, ", "))
 	}
 	if restIdx >= 0 {
 		in.alloc(100 * rest.live)
 		f.vars[restIdx] = rest
 	}
 	if strict && restIdx == -2 && rest.live > 0 {
-		var unknown []string
-		for _, k := range rest.keys() {
-			unknown = append(unknown, in.inspect(k))
-		}
-		plural("unknown keyword", unknown)
+		in.raise("ArgumentError", "unknown keywords: %s", strings.Trim(in.inspect(in.arr(rest.keys())), "[]"))
 	}
 }
 
 // spread gives the elements that a value destructures into.
 func (in *Interp) spread(v Value) []Value {
-	if a, ok := in.convert(v, "to_ary").(*Array); ok {
+	if a, ok := v.(*Array); ok {
 		return a.a
 	}
 	return []Value{v}

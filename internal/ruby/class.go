@@ -17,11 +17,7 @@ type Class struct {
 	meta     *Class             // singleton methods that the program defined
 	include  *Class
 	consts   map[string]Value
-	ivars    map[string]Value
 }
-
-// Name is the full name of the class, such as "Chef::Config".
-func (c *Class) Name() string { return c.name }
 
 // ancestors lists the classes and modules in which methods are looked up, first
 // match first.
@@ -195,7 +191,6 @@ func (in *Interp) addMethod(c *Class, name string, m *method) {
 	if c.methods == nil {
 		c.methods = map[string]*method{}
 	}
-	m.owner = c
 	c.methods[name] = m
 }
 

@@ -3,6 +3,7 @@ package ruby
 import (
 	"cmp"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -20,29 +21,16 @@ func (in *Interp) equal(a, b Value) bool {
 		if !ok || len(x.a) != len(y.a) {
 			return false
 		}
-		if x == y || !in.enter(x) {
-			return true
-		}
-		defer in.leave(x)
-		for i := range x.a {
-			in.step(1)
-			if i >= len(y.a) || !in.equal(x.a[i], y.a[i]) {
-				return false
-			}
-		}
-		return true
+		defer in.enter(x)()
+		return slices.EqualFunc(x.a, y.a, in.equal)
 	case *Hash:
 		y, ok := b.(*Hash)
 		if !ok || x.live != y.live {
 			return false
 		}
-		if x == y || !in.enter(x) {
-			return true
-		}
-		defer in.leave(x)
+		defer in.enter(x)()
 		same := true
 		x.Each(func(k, v Value) bool {
-			in.step(1)
 			w, ok := in.hget(y, k)
 			same = ok && in.equal(v, w)
 			return same
@@ -69,33 +57,25 @@ func (in *Interp) compare(a, b Value) (int, bool) {
 		if y, ok := b.(*String); ok {
 			return strings.Compare(x.s, y.s), true
 		}
-		return 0, false
 	case Symbol:
 		if y, ok := b.(Symbol); ok {
-			return strings.Compare(string(x), string(y)), true
+			return cmp.Compare(x, y), true
 		}
-		return 0, false
-	case nil, bool:
-		return 0, a == b
 	case *Array:
 		y, ok := b.(*Array)
-		if !ok || !in.enter(x) {
+		if !ok {
 			return 0, false
 		}
-		defer in.leave(x)
-		for i := 0; i < len(x.a) && i < len(y.a); i++ {
-			in.step(1)
+		defer in.enter(x)()
+		for i := range min(len(x.a), len(y.a)) {
 			if c, ok := in.compare(x.a[i], y.a[i]); !ok || c != 0 {
 				return c, ok
 			}
 		}
 		return cmp.Compare(len(x.a), len(y.a)), true
-	}
-	if o, ok := a.(*Object); ok {
-		if r, ok := in.send(o, "<=>", b).(int); ok {
-			return r, true
-		}
-		return 0, false
+	case *Object:
+		r, ok := in.send(x, "<=>", b).(int)
+		return r, ok
 	}
 	return 0, in.equal(a, b)
 }
@@ -128,12 +108,7 @@ func asFloat(v Value) (float64, bool) {
 func (in *Interp) mustCompare(a, b Value) int {
 	c, ok := in.compare(a, b)
 	if !ok {
-		name := in.classOf(b).name
-		switch b.(type) {
-		case nil, bool, int, float64:
-			name = in.inspect(b)
-		}
-		in.raise("ArgumentError", "comparison of %s with %s failed", in.classOf(a).name, name)
+		in.raise("ArgumentError", "comparison of %s with %s failed", in.classOf(a).name, in.convName(b))
 	}
 	return c
 }
@@ -143,39 +118,7 @@ func (in *Interp) cmpWith(x, y Value, blk *Proc) int {
 	if blk == nil {
 		return in.mustCompare(x, y)
 	}
-	r := in.yield(blk, x, y)
-	if r == nil {
-		in.raise("ArgumentError", "comparison of %s with %s failed", in.classOf(x).name, in.classOf(y).name)
-	}
-	switch {
-	case truthy(in.send(r, ">", 0)):
-		return 1
-	case truthy(in.send(r, "<", 0)):
-		return -1
-	}
-	return 0
-}
-
-// sortValues returns the values sorted. It merges halves, comparing in the
-// order that qsort of the C library does below Ruby on Linux, so that equal
-// elements and messages come out alike.
-func (in *Interp) sortValues(a []Value, less func(x, y Value) int) []Value {
-	in.alloc(16 * len(a))
-	if len(a) <= 1 {
-		return append([]Value(nil), a...)
-	}
-	m := len(a) / 2
-	l, r := in.sortValues(a[:m], less), in.sortValues(a[m:], less)
-	out := make([]Value, 0, len(a))
-	for len(l) > 0 && len(r) > 0 {
-		in.step(1)
-		if less(l[0], r[0]) <= 0 {
-			out, l = append(out, l[0]), l[1:]
-		} else {
-			out, r = append(out, r[0]), r[1:]
-		}
-	}
-	return append(append(out, l...), r...)
+	return in.mustCompare(in.yield(blk, x, y), 0)
 }
 
 // Freezing.
@@ -190,8 +133,6 @@ func frozenFlag(v Value) *bool {
 	case *Hash:
 		return &x.frozen
 	case *Object:
-		return &x.frozen
-	case *Exception:
 		return &x.frozen
 	}
 	return nil
@@ -225,25 +166,21 @@ func (in *Interp) convName(v Value) string {
 	return in.classOf(v).name
 }
 
-func (in *Interp) noConversion(v Value, to string) {
-	in.raise("TypeError", "no implicit conversion of %s into %s", in.convName(v), to)
-}
-
-// convert calls a conversion such as to_str on an object of the program.
-func (in *Interp) convert(v Value, method string) Value {
-	if o, ok := v.(*Object); ok && in.respondTo(o, method) {
-		return in.send(o, method)
+// argOf wants a value of one type, named as Ruby does.
+func argOf[T any](in *Interp, v Value, name string) T {
+	x, ok := v.(T)
+	if !ok {
+		in.raise("TypeError", "no implicit conversion of %s into %s", in.convName(v), name)
 	}
-	return v
+	return x
 }
 
 // argString wants a String (or something with to_str).
 func (in *Interp) argString(v Value) string {
-	s, ok := in.convert(v, "to_str").(*String)
-	if !ok {
-		in.noConversion(v, "String")
+	if o, ok := v.(*Object); ok && in.respondTo(o, "to_str") {
+		v = in.send(o, "to_str")
 	}
-	return s.s
+	return argOf[*String](in, v, "String").s
 }
 
 // argName wants a String or Symbol.
@@ -260,33 +197,15 @@ func (in *Interp) argName(v Value) string {
 
 // argInt wants an Integer; floats are truncated.
 func (in *Interp) argInt(v Value) int {
-	switch x := in.convert(v, "to_int").(type) {
-	case int:
-		return x
-	case float64:
-		return in.floatToInt(x)
-	case nil:
-		in.raise("TypeError", "no implicit conversion from nil to integer")
+	if f, ok := v.(float64); ok {
+		return in.floatToInt(f)
 	}
-	in.noConversion(v, "Integer")
-	return 0
+	return argOf[int](in, v, "Integer")
 }
 
-func (in *Interp) argArray(v Value) *Array {
-	a, ok := in.convert(v, "to_ary").(*Array)
-	if !ok {
-		in.noConversion(v, "Array")
-	}
-	return a
-}
+func (in *Interp) argArray(v Value) *Array { return argOf[*Array](in, v, "Array") }
 
-func (in *Interp) argHash(v Value) *Hash {
-	h, ok := in.convert(v, "to_hash").(*Hash)
-	if !ok {
-		in.noConversion(v, "Hash")
-	}
-	return h
-}
+func (in *Interp) argHash(v Value) *Hash { return argOf[*Hash](in, v, "Hash") }
 
 func (in *Interp) argClass(v Value) *Class {
 	c, ok := v.(*Class)
@@ -316,10 +235,9 @@ func (c *call) opt(i int) Value {
 // Where an argument would be missing then, they are that argument.
 func (c *call) kwargs() *Hash {
 	if n := len(c.args); c.kw && n > c.min {
-		if h, ok := c.args[n-1].(*Hash); ok {
-			c.args = c.args[:n-1]
-			return h
-		}
+		h, _ := c.args[n-1].(*Hash)
+		c.args = c.args[:n-1]
+		return h
 	}
 	return nil
 }
@@ -331,11 +249,4 @@ func flag(kw *Hash, name string) (value, given bool) {
 	}
 	v, ok := kw.Get(Symbol(name))
 	return truthy(v), ok
-}
-
-func (in *Interp) needBlock(c *call) *Proc {
-	if c.blk == nil {
-		in.raise("LocalJumpError", "no block given (yield)")
-	}
-	return c.blk
 }

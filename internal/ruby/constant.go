@@ -61,16 +61,8 @@ func (in *Interp) builtinConst(name string) Value {
 		return NewArray()
 	case "STDOUT", "STDERR", "STDIN":
 		return &Object{class: in.classes["IO"], data: name}
-	case "File::SEPARATOR", "IO::SEPARATOR":
+	case "File::SEPARATOR":
 		return text("/")
-	case "File::PATH_SEPARATOR":
-		return text(pathListSeparator)
-	case "Regexp::IGNORECASE":
-		return 1
-	case "Regexp::EXTENDED":
-		return 2
-	case "Regexp::MULTILINE":
-		return 4
 	case "YAML":
 		return in.classes["Psych"]
 	case "RbConfig::CONFIG":
@@ -204,11 +196,8 @@ func (in *Interp) rubyMethod(self Value, name string) (variable, ok bool) {
 			}
 		}
 		switch self.(type) {
-		case *String, int, float64, *timeValue:
-			classes = append(classes, "Comparable", "Numeric")
-			if _, text := self.(*String); text {
-				classes = classes[:len(classes)-1]
-			}
+		case *String, Symbol, int, float64, *timeValue:
+			classes = append(classes, "Comparable")
 		}
 	}
 	for _, c := range append(classes, "Object") {
@@ -223,13 +212,8 @@ func (in *Interp) rubyMethod(self Value, name string) (variable, ok bool) {
 
 // fields gives the instance variables of a value that can have them.
 func fields(v Value) map[string]Value {
-	switch x := v.(type) {
-	case *Object:
-		return x.ivars
-	case *Exception:
-		return x.ivars
-	case *Class:
-		return x.ivars
+	if o, ok := v.(*Object); ok {
+		return o.ivars
 	}
 	return nil
 }
@@ -237,26 +221,12 @@ func fields(v Value) map[string]Value {
 func (in *Interp) ivarSet(self Value, name string, v Value) {
 	in.alloc(64)
 	in.checkFrozen(self)
-	var o *Object
-	switch x := self.(type) {
-	case *Class:
-		if x.ivars == nil {
-			x.ivars = map[string]Value{}
-		}
-		x.ivars[name] = v
-		return
-	case *Object:
-		o = x
-	case *Exception:
-		o = &x.Object
-	default:
+	o, ok := self.(*Object)
+	if !ok {
 		in.unsupported("an instance variable of " + in.classOf(self).name)
 	}
 	if o.ivars == nil {
 		o.ivars = map[string]Value{}
-	}
-	if _, ok := o.ivars[name]; !ok {
-		o.order = append(o.order, name)
 	}
 	o.ivars[name] = v
 }
@@ -290,17 +260,5 @@ func (in *Interp) gvarGet(name string, f *frame) Value {
 	case "$VERBOSE", "$DEBUG":
 		return false
 	}
-	return in.globals[name]
-}
-
-func (in *Interp) gvarSet(name string, v Value) {
-	switch name {
-	case "$~", "$&", "$!", "$?", "$:", "$LOAD_PATH", "$LOADED_FEATURES", "$stdout", "$stderr", "$stdin":
-		in.unsupported("an assignment to " + name)
-	}
-	if len(in.globals) > 10_000 {
-		in.limit("the program made too many global variables")
-	}
-	in.alloc(100)
-	in.globals[name] = v
+	return nil
 }

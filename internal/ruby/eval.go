@@ -72,16 +72,8 @@ func (in *Interp) evalList(nodes []node, f *frame) []Value {
 
 // splat turns *v into its elements.
 func (in *Interp) splat(v Value) []Value {
-	switch x := v.(type) {
-	case nil:
-		return nil
-	case *Array:
-		return x.a
-	}
 	if in.respondTo(v, "to_a") {
-		if a, ok := in.send(v, "to_a").(*Array); ok {
-			return a.a
-		}
+		return in.toA(in.send(v, "to_a"))
 	}
 	return []Value{v}
 }
@@ -204,7 +196,7 @@ func (in *Interp) assign(target node, v Value, f *frame) {
 		in.ivarSet(f.self, t.name, v)
 	case *gvarNode:
 		in.at(f, t)
-		in.gvarSet(t.name, v)
+		in.unsupported("an assignment to " + t.name)
 	case *constNode:
 		c := f.cref.class
 		if t.top {
@@ -335,9 +327,8 @@ func (n *beginNode) eval(in *Interp, f *frame) Value {
 		return n.rescued(in, f)
 	}
 	v, p := in.protect(func() Value { return n.rescued(in, f) })
-	switch p.(type) {
-	case *Error, *internalPanic:
-		panic(p) // out of resources, or refused: no more code of the program
+	if e, ok := p.(*Error); ok {
+		panic(e) // out of resources, or refused: no more code of the program
 	}
 	in.ev(n.ensure, f)
 	if p != nil {
@@ -458,26 +449,10 @@ func (in *Interp) definedKind(n node, f *frame) string {
 		if x.recv == nil && len(x.args) == 0 {
 			return when(in.findMethod(f.self, x.name) != nil || in.hostResponds(f.self, x.name), "method")
 		}
-		return in.definedMethod(x, f)
 	}
 	in.at(f, n)
 	in.unsupported("defined? of another expression than a name")
 	return ""
-}
-
-// definedMethod is defined? of a method of a constant.
-func (in *Interp) definedMethod(n *callNode, f *frame) string {
-	base, ok := n.recv.(*constNode)
-	if !ok || len(n.args) > 0 {
-		in.at(f, n)
-		in.unsupported("defined? of a call")
-	}
-	if in.definedKind(base, f) == "" {
-		return ""
-	}
-	self := in.ev(base, f)
-	_, host := self.(*HostObject)
-	return when(host || in.respondTo(self, n.name), "method")
 }
 
 // quiet tells whether fn runs without an exception.

@@ -19,13 +19,9 @@ type Responder interface {
 
 func (in *Interp) hostResponds(self Value, name string) bool {
 	var h Host
-	switch x := self.(type) {
-	case *HostObject:
+	if x, ok := self.(*HostObject); ok {
 		h = x.Host
-	default:
-		if self != any(in.main) {
-			return false
-		}
+	} else if self == any(in.main) {
 		h = in.cfg.Host
 	}
 	r, ok := h.(Responder)
@@ -141,16 +137,12 @@ func (in *Interp) hostCall(h Host, self *HostObject, c *call, bare bool) (Value,
 	}
 	hc := &Call{Name: c.name, Self: self, Args: c.args, Block: c.blk, Bare: bare, in: in}
 	if c.kw && len(c.args) > 0 {
-		if kw, ok := c.args[len(c.args)-1].(*Hash); ok {
-			hc.Keywords = kw
-			hc.Args = c.args[:len(c.args)-1]
-		}
+		hc.Keywords, _ = c.args[len(c.args)-1].(*Hash)
+		hc.Args = c.args[:len(c.args)-1]
 	}
 	prog, off := in.curProg, in.curOff
-	if prog != nil {
-		hc.File = prog.opts.File
-		hc.Line, hc.Col = prog.Position(off)
-	}
+	hc.File = prog.opts.File
+	hc.Line, hc.Col = prog.Position(off)
 	v, ok, err := h.Call(hc)
 	in.curProg, in.curOff = prog, off
 	if err != nil {
@@ -161,11 +153,7 @@ func (in *Interp) hostCall(h Host, self *HostObject, c *call, bare bool) (Value,
 			panic(e)
 		}
 		e := &Error{Kind: Raised, Message: err.Error(), Err: err, Construct: c.name}
-		in.here(e)
-		panic(e)
+		in.stop(e)
 	}
-	if !ok {
-		return nil, false
-	}
-	return FromGo(v), true
+	return FromGo(v), ok
 }

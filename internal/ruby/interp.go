@@ -1,6 +1,7 @@
 package ruby
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,19 +22,12 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	if l.Steps <= 0 {
-		l.Steps = 3_000_000
+	return Limits{
+		Steps:  cmp.Or(l.Steps, 3_000_000),
+		Memory: cmp.Or(l.Memory, 20<<20),
+		Depth:  cmp.Or(l.Depth, 9_000),
+		Time:   cmp.Or(l.Time, 10*time.Second),
 	}
-	if l.Memory <= 0 {
-		l.Memory = 20 << 20
-	}
-	if l.Depth <= 0 {
-		l.Depth = 9_000
-	}
-	if l.Time <= 0 {
-		l.Time = 10 * time.Second
-	}
-	return l
 }
 
 // Config is what an [Interp] is made from. The zero value gives an empty environment, the process's working directory,
@@ -78,7 +72,6 @@ type Interp struct {
 	classes                  map[string]*Class // Ruby's own, by full name
 	cObject, cModule, cClass *Class
 	main                     *Object
-	globals                  map[string]Value
 	required                 map[string]bool
 
 	curProg *Program
@@ -111,8 +104,7 @@ func New(cfg Config) *Interp {
 	if in.cfg.Now == nil {
 		in.cfg.Now = time.Now
 	}
-	in.globals, in.required = map[string]Value{}, map[string]bool{}
-	in.walking = map[any]bool{}
+	in.required, in.walking = map[string]bool{}, map[any]bool{}
 	in.ctx, in.deadline = context.Background(), time.Now().Add(time.Hour)
 	in.boot()
 	return in
@@ -187,17 +179,17 @@ func (in *Interp) protect(fn func() Value) (v Value, p any) {
 		if r := recover(); r != nil {
 			in.depth, in.stack = depth, in.stack[:stack]
 			switch x := r.(type) {
-			case *raised, *jump, *Error, *internalPanic:
+			case *raised, *jump, *Error:
 				p = x
 			default:
-				p = &internalPanic{r}
+				e := &Error{Kind: Internal, Message: fmt.Sprintf("the evaluator failed: %v", r)}
+				in.here(e)
+				p = e
 			}
 		}
 	}()
 	return fn(), nil
 }
-
-type internalPanic struct{ v any }
 
 type raised struct{ exc *Exception }
 
@@ -222,22 +214,10 @@ func (in *Interp) toError(p any) error {
 		return x
 	case *raised:
 		return in.exceptionError(x.exc)
-	case *jump:
-		e := &Error{Kind: Raised, Class: "LocalJumpError", Message: "unexpected jump"}
-		switch x.kind {
-		case jReturn:
-			e.Message = "unexpected return"
-		case jBreak:
-			e.Message = "break from proc-closure"
-		}
-		in.here(e)
-		return e
-	case *internalPanic:
-		e := &Error{Kind: Internal, Message: fmt.Sprintf("the evaluator failed: %v", x.v)}
-		in.here(e)
-		return e
 	}
-	return &Error{Kind: Internal, Message: fmt.Sprint(p)}
+	e := &Error{Kind: Raised, Class: "LocalJumpError", Message: "unexpected return or break"}
+	in.here(e)
+	return e
 }
 
 // here sets the place of an error.
@@ -283,10 +263,8 @@ func (in *Interp) checkLimits() {
 	if in.steps > in.limits.Steps || in.steps < 0 {
 		in.limit(fmt.Sprintf("the program ran for more than %d steps", in.limits.Steps))
 	}
-	if in.ctx != nil {
-		if err := in.ctx.Err(); err != nil {
-			panic(in.ctxError(err))
-		}
+	if err := in.ctx.Err(); err != nil {
+		panic(in.ctxError(err))
 	}
 	if time.Now().After(in.deadline) {
 		in.limit(fmt.Sprintf("the program ran for more than %v", in.limits.Time))
@@ -302,11 +280,13 @@ func (in *Interp) ctxError(err error) *Error {
 	return e
 }
 
-func (in *Interp) limit(msg string) {
-	e := &Error{Kind: LimitExceeded, Message: msg}
+// stop ends the program with an error that it can't rescue.
+func (in *Interp) stop(e *Error) {
 	in.here(e)
 	panic(e)
 }
+
+func (in *Interp) limit(msg string) { in.stop(&Error{Kind: LimitExceeded, Message: msg}) }
 
 // alloc accounts for n bytes that the program makes.
 func (in *Interp) alloc(n int) {
@@ -316,16 +296,17 @@ func (in *Interp) alloc(n int) {
 	in.bytes += n
 }
 
-func (in *Interp) unsupported(construct string) {
-	e := &Error{Kind: Unsupported, Class: "NotImplementedError", Message: construct + " is not supported", Construct: construct}
-	in.here(e)
-	panic(e)
+func (in *Interp) unsupported(construct string) { in.stop(unsupportedError(construct)) }
+
+func unsupportedError(construct string) *Error {
+	return &Error{
+		Kind: Unsupported, Class: "NotImplementedError",
+		Message: construct + " is not supported", Construct: construct,
+	}
 }
 
 func (in *Interp) refuse(construct, msg, hint string) {
-	e := &Error{Kind: Refused, Message: msg, Construct: construct, hint: hint}
-	in.here(e)
-	panic(e)
+	in.stop(&Error{Kind: Refused, Message: msg, Construct: construct, hint: hint})
 }
 
 // str makes a new string, accounted for.

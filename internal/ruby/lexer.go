@@ -90,10 +90,9 @@ func (p *parser) fail(pos int, format string, args ...any) {
 }
 
 func (p *parser) unsupported(pos int, construct string) {
-	panic(syntaxErr{&Error{
-		Kind: Unsupported, Class: "NotImplementedError",
-		Message: construct + " is not supported", Construct: construct, Col: pos,
-	}})
+	e := unsupportedError(construct)
+	e.Col = pos
+	panic(syntaxErr{e})
 }
 
 func isIdentStart(c byte) bool {

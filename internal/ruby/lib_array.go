@@ -154,10 +154,7 @@ func arrayJoin(in *Interp, c *call) Value {
 }
 
 func (in *Interp) join(a *Array, sep string) string {
-	if !in.enter(a) {
-		in.raise("ArgumentError", "recursive array join")
-	}
-	defer in.leave(a)
+	defer in.enter(a)()
 	var b strings.Builder
 	for i, x := range a.a {
 		in.step(1)
@@ -217,10 +214,7 @@ func arrayFlatten(in *Interp, c *call) Value {
 }
 
 func (in *Interp) flatten(out []Value, a *Array, depth int) []Value {
-	if !in.enter(a) {
-		in.raise("ArgumentError", "tried to flatten recursive array")
-	}
-	defer in.leave(a)
+	defer in.enter(a)()
 	for _, x := range a.a {
 		in.step(1)
 		if sub, ok := x.(*Array); ok && depth != 0 {

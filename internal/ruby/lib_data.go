@@ -2,18 +2,17 @@ package ruby
 
 import (
 	"encoding/json"
-	"errors"
-	"io"
+	"math/big"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config/yaml11"
+	"github.com/galleyhq/galley/internal/jsonorder"
 )
 
 func jsonMethods() []builtin {
 	return []builtin{
 		{"parse", 1, 2, jsonParse},
-		{"generate dump", 1, 1, jsonGenerate},
-		{"pretty_generate", 1, 1, jsonGenerate},
+		{"-private:__quote", 1, 1, jsonQuote},
 	}
 }
 
@@ -22,159 +21,48 @@ func jsonParse(in *Interp, c *call) Value {
 	s := in.argString(c.args[0])
 	in.alloc(8 * len(s))
 	in.step(len(s) / 4)
-	r := &jsonReader{in: in, d: json.NewDecoder(strings.NewReader(s)), symbols: symbols}
-	r.d.UseNumber()
-	v, err := r.value(0)
-	if err == nil {
-		if _, more := r.d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("unexpected text after the value")
-		}
-	}
+	v, err := jsonorder.Parse([]byte(s))
 	if err != nil {
 		in.raise("JSON::ParserError", "%v", err)
 	}
-	return v
+	return in.fromJSON(v, symbols)
 }
 
-// jsonReader makes Ruby values of JSON.
-type jsonReader struct {
-	in      *Interp
-	d       *json.Decoder
-	symbols bool // keys are symbols
-}
-
-func (r *jsonReader) value(depth int) (Value, error) {
-	t, err := r.d.Token()
-	if errors.Is(err, io.EOF) {
-		err = errors.New("unexpected end of input")
-	}
-	if depth > 100 {
-		err = errors.New("nesting is too deep")
-	}
-	if err != nil {
-		return nil, err
-	}
-	switch x := t.(type) {
-	case string:
-		return r.in.str(x), nil
-	case json.Number:
-		return r.number(x.String())
-	case json.Delim:
-		if x == '[' {
-			return r.array(depth)
-		}
-		return r.object(depth)
-	}
-	return t, nil // true, false, null
-}
-
-func (r *jsonReader) number(s string) (Value, error) {
-	if !strings.ContainsAny(s, ".eE") {
-		n, ok := r.in.parseInteger(s)
-		if !ok {
-			return nil, errors.New("unexpected number " + s)
-		}
-		return n, nil
-	}
-	return json.Number(s).Float64()
-}
-
-func (r *jsonReader) array(depth int) (Value, error) {
-	a := r.in.arr(nil)
-	for r.d.More() {
-		v, err := r.value(depth + 1)
-		if err != nil {
-			return nil, err
-		}
-		r.in.push(a, v)
-	}
-	_, err := r.d.Token()
-	return a, err
-}
-
-func (r *jsonReader) object(depth int) (Value, error) {
-	h := NewHash()
-	for r.d.More() {
-		t, err := r.d.Token()
-		if err != nil {
-			return nil, err
-		}
-		name, _ := t.(string)
-		v, err := r.value(depth + 1)
-		if err != nil {
-			return nil, err
-		}
-		if r.symbols {
-			r.in.hset(h, Symbol(name), v)
-		} else {
-			r.in.hset(h, r.in.str(name), v)
-		}
-	}
-	_, err := r.d.Token()
-	return h, err
-}
-
-func jsonGenerate(in *Interp, c *call) Value {
-	return in.str(in.toJSON(c.args[0], "", c.name == "pretty_generate"))
-}
-
-func (in *Interp) toJSON(v Value, indent string, pretty bool) string {
+// fromJSON makes Ruby values of JSON; symbols makes the keys such.
+func (in *Interp) fromJSON(v any, symbols bool) Value {
 	switch x := v.(type) {
-	case nil:
-		return "null"
-	case bool, int, float64:
-		return plainString(x)
-	case *Array:
-		return in.jsonList(v, "[", "]", indent, pretty, func(add func(string), inner string) {
-			for _, e := range x.a {
-				add(in.toJSON(e, inner, pretty))
+	case string:
+		return in.str(x)
+	case *big.Int:
+		in.tooBig()
+	case []any:
+		list := in.arr(nil)
+		for _, e := range x {
+			in.push(list, in.fromJSON(e, symbols))
+		}
+		return list
+	case *jsonorder.Object:
+		h := NewHash()
+		for _, name := range x.Keys() {
+			key := Value(Symbol(name))
+			if !symbols {
+				key = in.str(name)
 			}
-		})
-	case *Hash:
-		return in.jsonList(v, "{", "}", indent, pretty, func(add func(string), inner string) {
-			colon := ":"
-			if pretty {
-				colon = ": "
-			}
-			x.Each(func(k, v Value) bool {
-				add(in.quoteJSON(in.toS(k)) + colon + in.toJSON(v, inner, pretty))
-				return true
-			})
-		})
+			in.hset(h, key, in.fromJSON(x.Value(name), symbols))
+		}
+		return h
 	}
-	return in.quoteJSON(in.toS(v))
+	return FromGo(v)
 }
 
-// jsonList joins the parts of an array or object.
-func (in *Interp) jsonList(v Value, open, shut, indent string, pretty bool, each func(add func(string), inner string)) string {
-	if !in.enter(v) {
-		in.raise("JSON::ParserError", "nesting is too deep")
-	}
-	defer in.leave(v)
-	inner := indent + "  "
-	var parts []string
-	each(func(s string) {
-		in.alloc(len(s))
-		parts = append(parts, s)
-	}, inner)
-	if len(parts) == 0 && pretty {
-		return open + "\n" + when(open == "[", "\n") + indent + shut
-	}
-	if !pretty {
-		return open + strings.Join(parts, ",") + shut
-	}
-	return open + "\n" + inner + strings.Join(parts, ",\n"+inner) + "\n" + indent + shut
-}
-
-func (in *Interp) quoteJSON(s string) string {
+func jsonQuote(in *Interp, c *call) Value {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(s); err != nil {
-		in.raise("JSON::ParserError", "%v", err)
-	}
+	_ = e.Encode(in.argString(c.args[0])) // a text always has a form
 	// Go escapes the line separators of JavaScript, Ruby does not.
-	return strings.NewReplacer(`\u2028`, "\u2028", `\u2029`, "\u2029").Replace(strings.TrimSuffix(b.String(), "\n"))
+	plain := strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029")
+	return in.str(plain.Replace(strings.TrimSuffix(b.String(), "\n")))
 }
 
 func yamlMethods() []builtin {

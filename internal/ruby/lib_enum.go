@@ -1,5 +1,7 @@
 package ruby
 
+import "slices"
+
 // enumerableMethods are those that the others are made of; these are in
 // lib/core.rb.
 func enumerableMethods() []builtin {
@@ -140,7 +142,9 @@ func enumSelect(in *Interp, c *call) Value {
 }
 
 func enumSort(in *Interp, c *call) Value {
-	return in.arr(in.sortValues(in.toA(c.self), func(x, y Value) int { return in.cmpWith(x, y, c.blk) }))
+	sorted := slices.Clone(in.toA(c.self))
+	slices.SortStableFunc(sorted, func(x, y Value) int { return -in.cmpWith(y, x, c.blk) })
+	return in.arr(sorted)
 }
 
 func enumeratorEach(in *Interp, c *call) Value {

@@ -31,7 +31,6 @@ func kernelMethods() []builtin {
 		{"send __send__ public_send", 1, -1, objectSend},
 		{"to_enum enum_for", 0, -1, objectToEnum},
 		{"instance_eval", 0, -1, objectInstanceEval},
-		{"to_json", 0, -1, func(in *Interp, c *call) Value { return in.str(in.toJSON(c.self, "", false)) }},
 	}
 }
 
@@ -45,7 +44,7 @@ func kernelFunctions() []builtin {
 		{"-private:raise -private:fail", 0, -1, kernelRaise},
 		{"-private:block_given?", 0, 0, func(_ *Interp, c *call) Value { return c.f != nil && c.f.mf.blk != nil }},
 		{"-private:lambda", 0, 0, kernelLambda},
-		{"-private:proc", 0, 0, func(in *Interp, c *call) Value { return in.needBlock(c) }},
+		{"-private:proc", 0, 0, procNew},
 		{"-private:exit -private:abort", 0, -1, kernelExit},
 		{"-private:`", 1, 1, func(in *Interp, c *call) Value { return in.backtick(in.argString(c.args[0])) }},
 		{"-private:require", 1, 1, func(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }},
@@ -124,24 +123,17 @@ func objectCompare(in *Interp, c *call) Value {
 
 func objectInspect(in *Interp, c *call) Value {
 	switch x := c.self.(type) {
-	case *Object:
-		if x == in.main {
-			return in.str("main")
-		}
-		return in.str(in.inspectObject(x))
 	case nil, bool, int, float64, Symbol, *String:
 		return in.str(in.inspect(x))
-	case *enumerator:
-		s := "#<Enumerator: " + in.inspect(x.recv) + ":" + x.meth
-		if len(x.args) > 0 {
-			args := in.inspectArray(NewArray(x.args...))
-			s += "(" + args[1:len(args)-1] + ")"
+	case *Object:
+		if stream, ok := x.data.(string); ok {
+			return in.str("#<IO:<" + stream + ">>")
 		}
-		return in.str(s + ">")
-	case *Proc:
-		return in.str(in.anyToS(x))
 	}
-	return in.str(in.toS(c.self))
+	if c.self != any(in.main) {
+		in.unsupported("inspect of " + in.classOf(c.self).name)
+	}
+	return in.str("main")
 }
 
 func objectToS(in *Interp, c *call) Value {
@@ -163,28 +155,25 @@ func objectFreeze(_ *Interp, c *call) Value {
 }
 
 func objectDup(in *Interp, c *call) Value {
-	frozen := isFrozen(c.self) && c.name == "clone"
+	copied := c.self
 	switch x := c.self.(type) {
 	case *String:
-		s := in.str(x.s)
-		s.frozen = frozen
-		return s
+		copied = in.str(x.s)
 	case *Array:
-		a := in.arr(append([]Value(nil), x.a...))
-		a.frozen = frozen
-		return a
+		copied = in.arr(slices.Clone(x.a))
 	case *Hash:
 		in.alloc(100*x.live + 64)
-		h := x.copy()
-		h.frozen = frozen
-		return h
+		copied = x.copy()
 	case *Object:
-		in.alloc(100 + 64*len(x.order))
-		return &Object{class: x.class, order: slices.Clone(x.order), ivars: maps.Clone(x.ivars), data: x.data, frozen: frozen}
+		in.alloc(100 + 64*len(x.ivars))
+		copied = &Object{class: x.class, ivars: maps.Clone(x.ivars), data: x.data}
 	case *Class:
 		in.unsupported("a copy of a class")
 	}
-	return c.self
+	if flag := frozenFlag(copied); flag != nil {
+		*flag = c.name == "clone" && isFrozen(c.self)
+	}
+	return copied
 }
 
 func (in *Interp) isA(v Value, cls *Class) bool { return in.classOf(v).isA(cls) }
@@ -279,7 +268,7 @@ func kernelRaise(in *Interp, c *call) Value {
 }
 
 func kernelLambda(in *Interp, c *call) Value {
-	p := *in.needBlock(c)
+	p := *procNew(in, c).(*Proc)
 	p.lambda = true
 	return &p
 }

@@ -76,33 +76,23 @@ func (in *Interp) inspect(v Value) string {
 	return in.anyToS(v)
 }
 
-// enter guards against cycles and deep nesting in inspect, ==, flatten and the
-// like; false means that v is being walked already.
-func (in *Interp) enter(v Value) bool {
+// enter guards inspect, ==, flatten and the like against deep nesting, and
+// refuses a value that holds itself. The function returned ends it.
+func (in *Interp) enter(v Value) func() {
 	if in.walking[v] {
-		return false
+		in.unsupported("an array or hash that holds itself")
 	}
+	in.deeper(6)
 	in.walking[v] = true
-	if in.depth += 6; in.depth > in.limits.Depth {
+	return func() {
 		delete(in.walking, v)
-		in.tooDeep()
+		in.depth -= 6
 	}
-	return true
 }
 
-// leave ends what enter began. It is deferred, so after a panic, where the
-// depth is set by whoever recovers, it does no harm.
-func (in *Interp) leave(v Value) {
-	delete(in.walking, v)
-	in.depth -= 6
-}
-
-// inspectList joins inspected parts between brackets; self marks a cycle.
+// inspectList joins inspected parts between brackets.
 func (in *Interp) inspectList(v Value, open, shut string, each func(add func(string))) string {
-	if !in.enter(v) {
-		return open + "..." + shut
-	}
-	defer in.leave(v)
+	defer in.enter(v)()
 	var parts []string
 	each(func(s string) {
 		in.step(1)
@@ -123,22 +113,6 @@ func (in *Interp) inspectArray(a *Array) string {
 func (in *Interp) inspectHash(h *Hash) string {
 	return in.inspectList(h, "{", "}", func(add func(string)) {
 		h.Each(func(k, v Value) bool { add(in.inspect(k) + "=>" + in.inspect(v)); return true })
-	})
-}
-
-func (in *Interp) inspectObject(v Value) string {
-	if o, ok := v.(*Object); ok && o.data != nil {
-		return fmt.Sprintf("#<%s:<%v>>", o.class.name, o.data)
-	}
-	name := strings.TrimSuffix(in.anyToS(v), ">")
-	o, ok := v.(*Object)
-	if !ok || len(o.order) == 0 {
-		return name + ">"
-	}
-	return in.inspectList(v, name+" ", ">", func(add func(string)) {
-		for _, n := range o.order {
-			add(n + "=" + in.inspect(o.ivars[n]))
-		}
 	})
 }
 
@@ -218,23 +192,16 @@ func FormatFloat(f float64) string {
 func (in *Interp) describe(v Value) string {
 	switch x := v.(type) {
 	case *Class:
-		if x.isModule {
-			return x.name + ":Module"
-		}
-		return x.name + ":Class"
-	case *Object:
-		if x == in.main {
-			return "main:Object"
-		}
-		if m := in.findMethod(x, "inspect"); m == nil || m.fn == nil {
-			return in.anyToS(x)
-		}
+		return x.name + ":" + in.classOf(x).name
 	case *HostObject:
 		return x.Name
+	case nil, bool, int, float64, Symbol, *String, *Array, *Hash:
+		if s := in.inspect(v); len(s) <= 65 {
+			return s + ":" + in.classOf(v).name
+		}
 	}
-	s := in.inspect(v)
-	if len(s) > 65 {
-		return in.anyToS(v)
+	if v == any(in.main) {
+		return "main:Object"
 	}
-	return s + ":" + in.classOf(v).name
+	return in.anyToS(v)
 }

@@ -77,7 +77,6 @@ type Range struct {
 type Object struct {
 	class  *Class
 	ivars  map[string]Value
-	order  []string
 	frozen bool
 	data   any
 }
@@ -95,7 +94,6 @@ type builtinFunc = func(in *Interp, c *call) Value
 
 type method struct {
 	name     string
-	owner    *Class // nil for a builtin
 	fn       *funcNode
 	prog     *Program
 	cref     *cref
@@ -133,8 +131,6 @@ type cref struct {
 // methFrame is what a method's body and the blocks in it share.
 type methFrame struct {
 	m       *method
-	args    []Value
-	kw      bool
 	blk     *Proc
 	match   *MatchData
 	private bool // default for def in a class body

@@ -11,8 +11,8 @@ import (
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/git"
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/text"
 )
 

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/env"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/text"
 )

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/env"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 

@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/text"
 )
 

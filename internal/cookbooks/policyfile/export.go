@@ -17,7 +17,7 @@ import (
 	"github.com/galleyhq/galley/internal/atomicfile"
 
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
+	"github.com/galleyhq/galley/internal/jsonorder"
 )
 
 // ExportOptions say how a policy is exported.

@@ -14,9 +14,9 @@ import (
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/git"
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/text"

@@ -10,10 +10,10 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/text"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/text"
 )
 

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
+	"github.com/galleyhq/galley/internal/jsonorder"
 )
 
 // mergeIncludes puts the run lists of the included policies before those of

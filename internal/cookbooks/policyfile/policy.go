@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/jsonorder"
 )
 
 // policy is a Policyfile as it was read.

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/text"
 )

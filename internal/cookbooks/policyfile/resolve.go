@@ -13,10 +13,10 @@ import (
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/git"
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
+	"github.com/galleyhq/galley/internal/jsonorder"
 )
 
 // resolver finds the cookbooks of a policy.

@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
-	"github.com/galleyhq/galley/internal/cookbooks/jsonorder"
+	"github.com/galleyhq/galley/internal/jsonorder"
 )
 
 // index is the list of cookbooks of a Supermarket: {name: {version: {…}}}.

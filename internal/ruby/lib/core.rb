@@ -831,6 +831,10 @@ module Kernel
     self
   end
 
+  def to_json(*)
+    JSON.generate(self)
+  end
+
   private
 
   def loop
@@ -847,6 +851,22 @@ module Kernel
     return value if rest.empty? || value.nil?
     raise TypeError, "#{value.class} does not have #dig method" unless value.respond_to?(:dig)
     value.dig(*rest)
+  end
+end
+
+module JSON
+  def self.generate(value)
+    case value
+    when nil then 'null'
+    when true, false, Integer, Float then value.to_s
+    when Array then "[#{value.map { |v| generate(v) }.join(',')}]"
+    when Hash then "{#{value.map { |k, v| "#{__quote(k.to_s)}:#{generate(v)}" }.join(',')}}"
+    else __quote(value.to_s)
+    end
+  end
+
+  def self.dump(value)
+    generate(value)
   end
 end
 

@@ -2,5 +2,5 @@
 // their keys, in the layout of yajl, which chef-cli writes lock files with.
 // A file that was read and written again is the same to the byte.
 //
-// Any package below internal/cookbooks may import it.
+// Whatever reads lock files, and the Ruby interpreter, may import it.
 package jsonorder
