@@ -257,8 +257,6 @@ func (in *Interp) gvarGet(name string, f *frame) Value {
 		return v
 	case "$:", "$LOAD_PATH", "$LOADED_FEATURES":
 		return NewArray()
-	case "$VERBOSE", "$DEBUG":
-		return false
 	}
-	return nil
+	return in.globals[name]
 }

@@ -87,7 +87,11 @@ func ourRuby(src string) (string, error) {
 		}
 		return "?", err
 	}
-	return in.Inspect(v), nil
+	shown, err := in.run(context.Background(), func() Value { return in.str(in.inspect(v)) })
+	if err != nil {
+		return "?", err
+	}
+	return shown.(*String).s, nil
 }
 
 // programs reads the test programs of a file: separated by blank lines, "#" lines at their start being comments.

@@ -196,7 +196,11 @@ func (in *Interp) assign(target node, v Value, f *frame) {
 		in.ivarSet(f.self, t.name, v)
 	case *gvarNode:
 		in.at(f, t)
-		in.unsupported("an assignment to " + t.name)
+		if !isIdentStart(t.name[1]) || strings.HasPrefix(t.name, "$std") || strings.HasPrefix(t.name, "$LOAD") {
+			in.unsupported("an assignment to " + t.name)
+		}
+		in.alloc(100)
+		in.globals[t.name] = v
 	case *constNode:
 		c := f.cref.class
 		if t.top {

@@ -72,6 +72,7 @@ type Interp struct {
 	classes                  map[string]*Class // Ruby's own, by full name
 	cObject, cModule, cClass *Class
 	main                     *Object
+	globals                  map[string]Value
 	required                 map[string]bool
 
 	curProg *Program
@@ -104,6 +105,7 @@ func New(cfg Config) *Interp {
 	if in.cfg.Now == nil {
 		in.cfg.Now = time.Now
 	}
+	in.globals = map[string]Value{"$VERBOSE": false, "$DEBUG": false}
 	in.required, in.walking = map[string]bool{}, map[any]bool{}
 	in.ctx, in.deadline = context.Background(), time.Now().Add(time.Hour)
 	in.boot()

@@ -59,8 +59,6 @@ func onPath(fn func(p string) string) builtinFunc {
 	return func(in *Interp, c *call) Value { return in.str(fn(in.pathArg(c.args[0]))) }
 }
 
-const pathListSeparator = string(os.PathListSeparator)
-
 func refuseChange(in *Interp, c *call) Value {
 	name := c.self.(*Class).name + "." + c.name
 	in.refuse(name, name+" is refused: a configuration file can't change files", "")

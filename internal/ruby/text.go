@@ -195,7 +195,7 @@ func (in *Interp) describe(v Value) string {
 		return x.name + ":" + in.classOf(x).name
 	case *HostObject:
 		return x.Name
-	case nil, bool, int, float64, Symbol, *String, *Array, *Hash:
+	case nil, bool, int, float64, Symbol, *String, *Array, *Hash, *Range:
 		if s := in.inspect(v); len(s) <= 65 {
 			return s + ":" + in.classOf(v).name
 		}
