@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
+
 	"github.com/galleyhq/galley/internal/devcloud/identity"
 )
 
@@ -48,19 +50,9 @@ func (c *Cloud) AdminEnv() map[string]string { return c.environ(adminUser) }
 func Exports(env map[string]string) string {
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(env)) {
-		fmt.Fprintf(&b, "export %s=%s\n", k, shellQuote(env[k]))
+		fmt.Fprintf(&b, "export %s=%s\n", k, shellescape.Quote(env[k]))
 	}
 	return b.String()
-}
-
-func shellQuote(s string) string {
-	plain := s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@%+,=", r))
-	})
-	if plain {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // stale are variables that would win over ours if a shell had them from another
@@ -98,20 +90,11 @@ func (c *Cloud) writeEnv() error {
 		}
 	}
 	var b bytes.Buffer
-	b.WriteString("clouds:\n")
-	for name, env := range map[string]map[string]string{"devcloud": c.Env()} {
-		fmt.Fprintf(&b, "  %s:\n    auth_type: password\n    auth:\n", name)
-		for _, kv := range [][2]string{
-			{"auth_url", "OS_AUTH_URL"},
-			{"username", "OS_USERNAME"},
-			{"password", "OS_PASSWORD"},
-			{"project_name", "OS_PROJECT_NAME"},
-			{"user_domain_name", "OS_USER_DOMAIN_NAME"},
-			{"project_domain_id", "OS_PROJECT_DOMAIN_ID"},
-		} {
-			fmt.Fprintf(&b, "      %s: %q\n", kv[0], env[kv[1]])
-		}
-		fmt.Fprintf(&b, "    region_name: %q\n    interface: public\n    identity_api_version: 3\n", region)
+	b.WriteString("clouds:\n  devcloud:\n    auth_type: password\n    auth:\n")
+	env := c.Env()
+	for _, key := range []string{"auth_url", "username", "password", "project_name", "user_domain_name", "project_domain_id"} {
+		fmt.Fprintf(&b, "      %s: %q\n", key, env["OS_"+strings.ToUpper(key)])
 	}
+	fmt.Fprintf(&b, "    region_name: %q\n    interface: public\n    identity_api_version: 3\n", region)
 	return writeFile(dir, cloudsFile, b.Bytes())
 }

@@ -307,6 +307,7 @@ func (k *guestManager) ended(t *managedGuest, id string) {
 func (k *guestManager) spec(v *db.Server) guest.Spec {
 	s := guest.Spec{
 		ID: v.ID, Name: v.Name, Hostname: v.Hostname, Dir: k.dir(v.ID), UserData: v.UserData, Metadata: v.Metadata, AdminPass: v.AdminPass,
+		Files:       v.Personality,
 		ConfigDrive: v.ConfigDrive, BootDelay: k.c.opts.BootDelay, Executable: slices.Clone(k.c.opts.Executable),
 	}
 	if v.PublicKey != "" {

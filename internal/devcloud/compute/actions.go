@@ -30,7 +30,6 @@ func (s *Service) actionTable() map[string]actionSpec {
 	on := func(record string, do action, from ...string) actionSpec {
 		return actionSpec{from: from, lockable: true, record: record, do: do}
 	}
-	older := func(max int, do action) actionSpec { return actionSpec{max: api.V(max), lockable: true, do: do} }
 	alive := []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend}
 	return map[string]actionSpec{
 		"reboot":              on("reboot", s.reboot, append(alive, db.VMError)...),
@@ -60,8 +59,6 @@ func (s *Service) actionTable() map[string]actionSpec {
 		"removeSecurityGroup": on("", s.removeSecurityGroup),
 		"addFloatingIp":       {max: api.V(43), do: s.addFloatingIP},
 		"removeFloatingIp":    {max: api.V(43), do: s.removeFloatingIP},
-		"addFixedIp":          older(43, s.addFixedIP),
-		"removeFixedIp":       older(43, s.removeFixedIP),
 		"os-getVNCConsole":    {max: api.V(5), do: noConsole},
 		"os-getSPICEConsole":  {max: api.V(5), do: noConsole},
 		"os-getSerialConsole": {max: api.V(5), do: noConsole},
@@ -218,7 +215,6 @@ func (s *Service) rebuild(r *api.Request, v *db.Server, arg any) (*api.Reply, er
 		{name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")},
 		{name: "accessIPv4", check: orNull(isString)},
 		{name: "accessIPv6", check: orNull(isString)},
-		{name: "personality", check: isList, max: api.V(56)},
 		{name: "description", check: orNull(text(0, 255)), min: api.V(19)},
 		{name: "key_name", check: orNull(text(1, 255)), min: api.V(54)},
 		{name: "user_data", check: orNull(isBase64), min: api.V(57)},

@@ -20,9 +20,7 @@ func (s *Service) attachmentRoutes() []api.Route {
 		"POST " + base:                 s.server(s.attachVolume),
 		"DELETE " + base + "/{volume}": s.attachment(s.detachVolume),
 	}
-	return append(calls.Routes(api.Route{}), api.Route{
-		Method: "PUT", Path: base + "/{volume}", Min: api.V(85), Do: s.attachment(s.updateAttachment),
-	})
+	return calls.Routes(api.Route{})
 }
 
 func attachmentView(r *api.Request, a *db.Attachment) api.Obj {
@@ -84,25 +82,6 @@ func (s *Service) attachVolume(r *api.Request, v *db.Server) (*api.Reply, error)
 	delete(o, "attachment_id")
 	delete(o, "bdm_uuid")
 	return api.OK(api.Obj{"volumeAttachment": o})
-}
-
-// updateAttachment changes delete_on_termination; swapping volumes is for
-// administrators of real clouds.
-func (s *Service) updateAttachment(r *api.Request, _ *db.Server, a *db.Attachment) (*api.Reply, error) {
-	in, err := r.Object("volumeAttachment")
-	if err != nil {
-		return nil, err
-	}
-	if strOf(in, "volumeId") != a.VolumeID {
-		return nil, forbidden("os_compute_api:os-volumes-attachments:swap")
-	}
-	b, ok := boolOf(in["delete_on_termination"])
-	if !ok {
-		return nil, invalid("volumeAttachment", in, "'delete_on_termination' is a required property")
-	}
-	a.DeleteOnTermination = b
-	s.db.Attachments.Put(a)
-	return api.Accepted(nil)
 }
 
 func (s *Service) detachVolume(r *api.Request, v *db.Server, a *db.Attachment) (*api.Reply, error) {

@@ -2,7 +2,6 @@ package compute
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
@@ -11,26 +10,11 @@ import (
 // proxyRoutes are Nova's older windows on Glance and Neutron, which end with
 // 2.35; fog's compute service, and so knife-openstack, uses them.
 func (s *Service) proxyRoutes() []api.Route {
-	group := func(do func(*api.Request, *db.SecurityGroup) (*api.Reply, error)) api.Handler {
-		return func(r *api.Request) (*api.Reply, error) {
-			g := s.db.SecurityGroups.Get(r.Var("id"))
-			if g == nil || g.ProjectID != r.Auth.ProjectID {
-				return nil, api.NotFound("Security group %s not found", r.Var("id"))
-			}
-			return do(r, g)
-		}
-	}
 	older := api.Route{Max: api.V(35)}
 	routes := api.Calls{
 		"GET /images": s.listImages(false), "GET /images/detail": s.listImages(true), "GET /images/{id}": s.showImage,
 		"GET /os-floating-ips": s.listFloatingIPs, "GET /os-floating-ip-pools": s.listPools,
 		"POST /os-floating-ips": s.allocateFloatingIP, "DELETE /os-floating-ips/{id}": s.releaseFloatingIP,
-		"POST /os-security-groups":             s.createSecurityGroup,
-		"GET /os-security-groups/{id}":         group(s.answerGroup),
-		"PUT /os-security-groups/{id}":         group(s.updateSecurityGroup),
-		"DELETE /os-security-groups/{id}":      s.removeNetworkThing("security-groups"),
-		"POST /os-security-group-rules":        s.createSecurityRule,
-		"DELETE /os-security-group-rules/{id}": s.removeNetworkThing("security-group-rules"),
 	}.Routes(older)
 	// The default group is made when it is first looked for.
 	older.Method, older.Path, older.Writes, older.Do = "GET", "/os-security-groups", true, s.listSecurityGroups
@@ -134,77 +118,6 @@ func (s *Service) releaseFloatingIP(r *api.Request) (*api.Reply, error) {
 	}
 	s.Network.Release(f)
 	return api.Accepted(nil)
-}
-
-// novaWords makes Nova's error of Neutron's.
-func novaWords(err error) error {
-	var e *api.Error
-	if errors.As(err, &e) {
-		return &api.Error{Status: e.Status, Message: e.Message}
-	}
-	return err
-}
-
-func (s *Service) answerGroup(_ *api.Request, g *db.SecurityGroup) (*api.Reply, error) {
-	return api.OK(api.Obj{"security_group": s.groupProxy(g)})
-}
-
-func (s *Service) createSecurityGroup(r *api.Request) (*api.Reply, error) {
-	in, err := r.Object("security_group")
-	if err != nil {
-		return nil, err
-	}
-	id, err := s.Network.Make(r, "security-groups", api.Obj{"name": strOf(in, "name"), "description": strOf(in, "description")})
-	if err != nil {
-		return nil, novaWords(err)
-	}
-	return s.answerGroup(r, s.db.SecurityGroups.Get(id))
-}
-
-func (s *Service) updateSecurityGroup(r *api.Request, g *db.SecurityGroup) (*api.Reply, error) {
-	in, err := r.Object("security_group")
-	if err != nil {
-		return nil, err
-	}
-	if g.Name == "default" {
-		return nil, api.BadRequest("Unable to update system group 'default'")
-	}
-	g.Name, g.Description = strOf(in, "name"), strOf(in, "description")
-	g.Revision++
-	s.db.SecurityGroups.Put(g)
-	return s.answerGroup(r, g)
-}
-
-func (s *Service) removeNetworkThing(plural string) api.Handler {
-	return func(r *api.Request) (*api.Reply, error) {
-		if err := s.Network.Unmake(r, plural, r.Var("id")); err != nil {
-			return nil, novaWords(err)
-		}
-		return api.Accepted(nil)
-	}
-}
-
-func (s *Service) createSecurityRule(r *api.Request) (*api.Reply, error) {
-	in, err := r.Object("security_group_rule")
-	if err != nil {
-		return nil, err
-	}
-	rule := api.Obj{"security_group_id": in["parent_group_id"], "direction": "ingress", "protocol": in["ip_protocol"]}
-	for from, to := range map[string]string{
-		"from_port": "port_range_min", "to_port": "port_range_max", "cidr": "remote_ip_prefix", "group_id": "remote_group_id",
-	} {
-		if v := in[from]; v != nil && v != "" && v != float64(-1) {
-			rule[to] = v
-		}
-	}
-	if strings.Contains(strOf(in, "cidr"), ":") {
-		rule["ethertype"] = "IPv6"
-	}
-	id, err := s.Network.Make(r, "security-group-rules", rule)
-	if err != nil {
-		return nil, novaWords(err)
-	}
-	return api.OK(api.Obj{"security_group_rule": s.ruleProxy(s.db.SecurityRules.Get(id))})
 }
 
 func (s *Service) groupProxy(g *db.SecurityGroup) api.Obj {

@@ -106,33 +106,3 @@ func (s *Service) removeFloatingIP(r *api.Request, v *db.Server, arg any) (*api.
 	s.Network.Disassociate(f)
 	return nil, nil
 }
-
-func (s *Service) addFixedIP(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
-	for _, p := range s.portsOf(v.ID) {
-		if p.NetworkID == strOf(o, "networkId") {
-			extra := &db.Port{NetworkID: p.NetworkID}
-			if err := s.Network.InsertPort(extra, nil); err != nil {
-				return nil, api.BadRequest("%s", plainError(err))
-			}
-			s.db.Ports.Delete(extra.ID) // its address is what was wanted
-			p.FixedIPs = append(slices.Clone(p.FixedIPs), extra.FixedIPs...)
-			s.db.Ports.Put(p)
-			return nil, nil
-		}
-	}
-	return nil, api.BadRequest("Network could not be found for instance %s.", v.ID)
-}
-
-func (s *Service) removeFixedIP(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
-	for _, p := range s.portsOf(v.ID) {
-		i := slices.IndexFunc(p.FixedIPs, func(f db.FixedIP) bool { return f.IPAddress == strOf(o, "address") })
-		if i >= 0 {
-			p.FixedIPs = slices.Delete(slices.Clone(p.FixedIPs), i, i+1)
-			s.db.Ports.Put(p)
-			return nil, nil
-		}
-	}
-	return nil, api.BadRequest("Fixed IP %s could not be found for instance %s.", strOf(o, "address"), v.ID)
-}

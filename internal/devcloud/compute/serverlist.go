@@ -3,6 +3,7 @@ package compute
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -44,25 +45,11 @@ var (
 		"image", "flavor", "uuid", "key_name", "user_id", "availability_zone", "vm_state", "task_state", "reservation_id", "host",
 		"access_ip_v4", "access_ip_v6",
 	}
-	// listParams are the other query parameters that Nova's list takes; from
-	// 2.75 it refuses any but these.
+	// listParams are the other query parameters; from 2.75 Nova refuses any
+	// that it does not know.
 	listParams = []string{
 		"limit", "marker", "sort_key", "sort_dir", "all_tenants", "status", "ip", "ip6", "changes-since", "changes-before", "tags",
-		"tags-any", "not-tags", "not-tags-any", "tenant_id", "project_id", "deleted", "config_drive", "power_state", "locked",
-		"auto_disk_config", "created_at", "launched_at", "terminated_at", "display_name", "display_description", "image_ref",
-		"instance_type_id", "launch_index", "root_device_name", "progress", "node", "soft_deleted", "kernel_id", "ramdisk_id",
-		"locked_by", "updated_at",
-	}
-	// sortKeys are all that Nova takes; those without a text above are alike
-	// for all servers here.
-	sortKeys = []string{
-		"access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive", "created_at", "display_description",
-		"display_name", "host", "hostname", "image_ref", "instance_type_id", "kernel_id", "key_name", "launch_index", "launched_at",
-		"locked_by", "node", "power_state", "progress", "project_id", "ramdisk_id", "root_device_name", "task_state",
-		"terminated_at", "updated_at", "user_id", "uuid", "vm_state", "architecture", "cell_name", "cleaned",
-		"default_ephemeral_device", "default_swap_device", "deleted", "deleted_at", "disable_terminate", "ephemeral_gb",
-		"ephemeral_key_uuid", "id", "key_data", "launched_on", "locked", "memory_mb", "os_type", "reservation_id", "root_gb",
-		"shutdown_terminate", "user_data", "vcpus", "vm_mode",
+		"tags-any", "not-tags", "not-tags-any", "tenant_id", "project_id", "deleted", "locked",
 	}
 )
 
@@ -93,9 +80,9 @@ func (s *Service) listServers(detail bool) api.Handler {
 
 func checkList(r *api.Request, q url.Values) error {
 	for _, k := range q["sort_key"] {
-		if !slices.Contains(sortKeys, k) {
+		if serverTexts[k] == nil {
 			return api.BadRequest("Invalid input for query parameters sort_key. Value: %s. '%s' is not one of ['%s']",
-				k, k, strings.Join(sortKeys, "', '"))
+				k, k, strings.Join(slices.Sorted(maps.Keys(serverTexts)), "', '"))
 		}
 	}
 	known := slices.Concat(patternParams, exactParams, listParams)
@@ -209,11 +196,7 @@ func sortServers(l []*db.Server, q url.Values) {
 	keys, dirs := q["sort_key"], q["sort_dir"]
 	slices.SortFunc(l, func(a, b *db.Server) int {
 		for i, k := range keys {
-			text := serverTexts[k]
-			if text == nil {
-				continue
-			}
-			c := cmp.Compare(text(a), text(b))
+			c := cmp.Compare(serverTexts[k](a), serverTexts[k](b))
 			if i >= len(dirs) || dirs[i] != "asc" {
 				c = -c
 			}

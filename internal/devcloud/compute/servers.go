@@ -35,7 +35,6 @@ func (s *Service) serverRoutes() []api.Route {
 			}
 			return api.OK(api.Obj{r.Var("network"): l})
 		}),
-		"GET /servers/{id}/diagnostics": s.adminOnly("os_compute_api:os-server-diagnostics", s.server(s.diagnostics)),
 		"GET /servers/{id}/os-server-password": s.server(func(*api.Request, *db.Server) (*api.Reply, error) {
 			return api.OK(api.Obj{"password": ""})
 		}),
@@ -307,20 +306,4 @@ func unlocked(r *api.Request, v *db.Server) error {
 		return api.Conflict("Instance %s is locked", v.ID)
 	}
 	return nil
-}
-
-func (s *Service) diagnostics(r *api.Request, v *db.Server) (*api.Reply, error) {
-	state := "shutdown"
-	if v.VMState == db.VMActive {
-		state = "running"
-	}
-	if !r.Version.AtLeast(api.V(48)) {
-		return api.OK(api.Obj{"memory": v.Flavor.RAM * 1024})
-	}
-	return api.OK(api.Obj{
-		"state": state, "driver": "devcloud", "hypervisor": "galley", "hypervisor_os": "linux", "uptime": 0, "num_cpus": v.Flavor.VCPUs,
-		"num_nics": len(s.portsOf(v.ID)), "num_disks": 1 + len(s.attachmentsOf(v.ID)), "config_drive": v.ConfigDrive,
-		"cpu_details": api.List{}, "nic_details": api.List{}, "disk_details": api.List{},
-		"memory_details": api.Obj{"maximum": v.Flavor.RAM, "used": v.Flavor.RAM},
-	})
 }

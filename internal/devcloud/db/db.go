@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"reflect"
 	"sync"
 	"time"
 )
@@ -24,36 +25,28 @@ type DB struct {
 	changed chan struct{} // closed and replaced at every commit
 	journal *journal      // nil: nothing is kept
 
-	Settings *Table[Setting, *Setting]
-
-	Tokens *Table[Token, *Token]
-
-	Flavors  *Table[Flavor, *Flavor]
-	KeyPairs *Table[KeyPair, *KeyPair]
-	Servers  *Table[Server, *Server]
+	Settings *Table[Setting, *Setting] `table:"settings"`
+	Tokens   *Table[Token, *Token]     `table:"tokens"`
+	Flavors  *Table[Flavor, *Flavor]   `table:"flavors"`
+	KeyPairs *Table[KeyPair, *KeyPair] `table:"keypairs"`
+	Servers  *Table[Server, *Server]   `table:"servers"`
 	// DeletedServers are deleted servers, which changes-since still shows.
-	DeletedServers *Table[Server, *Server]
-	ServerGroups   *Table[ServerGroup, *ServerGroup]
-	Actions        *Table[InstanceAction, *InstanceAction]
-
-	Networks       *Table[Network, *Network]
-	Subnets        *Table[Subnet, *Subnet]
-	Routers        *Table[Router, *Router]
-	Ports          *Table[Port, *Port]
-	FloatingIPs    *Table[FloatingIP, *FloatingIP]
-	SecurityGroups *Table[SecurityGroup, *SecurityGroup]
-	SecurityRules  *Table[SecurityRule, *SecurityRule]
-	SubnetPools    *Table[SubnetPool, *SubnetPool]
-
-	Images       *Table[Image, *Image]
-	ImageMembers *Table[ImageMember, *ImageMember]
-
-	Volumes     *Table[Volume, *Volume]
-	Attachments *Table[Attachment, *Attachment]
-
-	Quotas *Table[Quota, *Quota]
-
-	objects *Table[Object, *Object]
+	DeletedServers *Table[Server, *Server]                 `table:"graves"`
+	ServerGroups   *Table[ServerGroup, *ServerGroup]       `table:"server_groups"`
+	Actions        *Table[InstanceAction, *InstanceAction] `table:"instance_actions"`
+	Networks       *Table[Network, *Network]               `table:"networks"`
+	Subnets        *Table[Subnet, *Subnet]                 `table:"subnets"`
+	Routers        *Table[Router, *Router]                 `table:"routers"`
+	Ports          *Table[Port, *Port]                     `table:"ports"`
+	FloatingIPs    *Table[FloatingIP, *FloatingIP]         `table:"floating_ips"`
+	SecurityGroups *Table[SecurityGroup, *SecurityGroup]   `table:"security_groups"`
+	SecurityRules  *Table[SecurityRule, *SecurityRule]     `table:"security_rules"`
+	SubnetPools    *Table[SubnetPool, *SubnetPool]         `table:"subnet_pools"`
+	Images         *Table[Image, *Image]                   `table:"images"`
+	Volumes        *Table[Volume, *Volume]                 `table:"volumes"`
+	Attachments    *Table[Attachment, *Attachment]         `table:"attachments"`
+	Quotas         *Table[Quota, *Quota]                   `table:"quotas"`
+	objects        *Table[Object, *Object]
 }
 
 // change is one line's element in the journal; a nil Value is a removal.
@@ -72,28 +65,16 @@ type transaction struct {
 // empty dir nothing is kept.
 func Open(dir string) (*DB, error) {
 	d := &DB{tables: map[string]anyTable{}, changed: make(chan struct{})}
-	d.Settings = newTable[Setting](d, "settings")
-	d.Tokens = newTable[Token](d, "tokens")
-	d.Flavors = newTable[Flavor](d, "flavors")
-	d.KeyPairs = newTable[KeyPair](d, "keypairs")
-	d.Servers = newTable[Server](d, "servers")
-	d.DeletedServers = newTable[Server](d, "graves")
-	d.ServerGroups = newTable[ServerGroup](d, "server_groups")
-	d.Actions = newTable[InstanceAction](d, "instance_actions")
-	d.Networks = newTable[Network](d, "networks")
-	d.Subnets = newTable[Subnet](d, "subnets")
-	d.Routers = newTable[Router](d, "routers")
-	d.Ports = newTable[Port](d, "ports")
-	d.FloatingIPs = newTable[FloatingIP](d, "floating_ips")
-	d.SecurityGroups = newTable[SecurityGroup](d, "security_groups")
-	d.SecurityRules = newTable[SecurityRule](d, "security_rules")
-	d.SubnetPools = newTable[SubnetPool](d, "subnet_pools")
-	d.Images = newTable[Image](d, "images")
-	d.ImageMembers = newTable[ImageMember](d, "image_members")
-	d.Volumes = newTable[Volume](d, "volumes")
-	d.Attachments = newTable[Attachment](d, "attachments")
-	d.Quotas = newTable[Quota](d, "quotas")
-	d.objects = newTable[Object](d, "objects")
+	fields := reflect.ValueOf(d).Elem()
+	for i := range fields.NumField() {
+		if name, ok := fields.Type().Field(i).Tag.Lookup("table"); ok {
+			t := reflect.New(fields.Field(i).Type().Elem())
+			fields.Field(i).Set(t)
+			t.Interface().(anyTable).open(d, name)
+		}
+	}
+	d.objects = &Table[Object, *Object]{}
+	d.objects.open(d, "objects")
 	if dir != "" {
 		j, err := openJournal(dir, d)
 		if err != nil {

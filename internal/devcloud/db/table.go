@@ -46,14 +46,14 @@ type Table[T any, P record[T]] struct {
 
 // anyTable is what the journal needs of a table.
 type anyTable interface {
+	open(d *DB, name string)
 	load(id string, value json.RawMessage) error
 	dump(emit func(change))
 }
 
-func newTable[T any, P record[T]](d *DB, name string) *Table[T, P] {
-	t := &Table[T, P]{name: name, db: d, rows: map[string]P{}}
-	d.tables[name] = t
-	return t
+// open joins an empty table to its database.
+func (t *Table[T, P]) open(d *DB, name string) {
+	t.name, t.db, t.rows, d.tables[name] = name, d, map[string]P{}, t
 }
 
 // Get returns a copy of the record with that ID, or nil.

@@ -18,7 +18,6 @@ type KeyPair struct {
 	Meta
 	UserID, Name, Type     string
 	PublicKey, Fingerprint string
-	Number                 int
 }
 
 // The states of Nova's vm_state that the embedded cloud uses.

@@ -22,16 +22,8 @@ type Image struct {
 	// one that has it.
 	SnapshotOf string
 	Snapshot   bool
-	// Staged tells that data wait for an import.
-	Staged bool
 	// Due is when a snapshot or an import is done.
 	Due time.Time `json:",omitzero"`
-}
-
-// ImageMember is a project an image is shared with; its ID is image/project.
-type ImageMember struct {
-	Meta
-	ImageID, MemberID, Status string
 }
 
 // Volume is a Cinder volume. Size is in GiB.
@@ -54,8 +46,6 @@ type Volume struct {
 	NextStatus string
 	NextSize   int
 	Due        time.Time `json:",omitzero"`
-	// OnTerminate marks a volume that Nova deletes with its server.
-	ReadOnly bool
 }
 
 // Attachment joins a volume to a server; Nova and Cinder both show it.

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -72,22 +71,12 @@ func signalAll(fs *rootfs, sig syscall.Signal) bool {
 
 // descendants lists the living processes below one, from /proc.
 func descendants(of int) []int {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	below := map[int][]int{}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
-		if err != nil {
-			continue
-		}
-		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-		if len(f) < 2 || f[0] == "Z" {
+	for _, file := range files {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		f := statFields(pid)
+		if err != nil || f == nil {
 			continue
 		}
 		if ppid, err := strconv.Atoi(f[1]); err == nil {

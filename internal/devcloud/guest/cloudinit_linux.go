@@ -68,6 +68,9 @@ func (ci *cloudInit) early() {
 	if !m.first {
 		return
 	}
+	for name, data := range spec.Files {
+		ci.try("personality", m.fs.write(path.Join("/", name), data, 0o644))
+	}
 	ci.writeFiles(false)
 	ci.names()
 	ci.try("making SSH host keys", makeHostKeys(m.fs.tree, m.shortName()))

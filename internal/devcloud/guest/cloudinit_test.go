@@ -48,6 +48,7 @@ func TestCloudConfig(t *testing.T) {
 	alice := newKey(t)
 	apart(t)
 	g := boot(t, func(s *Spec) {
+		s.Files = map[string][]byte{"/etc/injected": []byte("personality\n")}
 		s.UserData = []byte(`#cloud-config
 fqdn: db1.example.org
 manage_etc_hosts: true
@@ -88,7 +89,8 @@ no_such_key: 1
 	c := g.login(t, "centos")
 	g.finished(t, c, "done")
 	expect(t, c, map[string]string{
-		"hostname": "db1",
+		"cat /etc/injected": "personality",
+		"hostname":          "db1",
 		"grep -c 'db1.example.org db1' /etc/hosts": "1",
 		"sudo cat /etc/plain":                      "plain text\nmore",
 		"stat -c %a /etc/plain":                    "640",

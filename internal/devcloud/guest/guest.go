@@ -42,6 +42,8 @@ type Spec struct {
 	UserData []byte
 	// Metadata is the server's metadata, for the config drive.
 	Metadata map[string]string
+	// Files are written on the first boot, by path.
+	Files map[string][]byte
 	// AdminPass, when set, is the password of root and the default user, and
 	// switches password logins on.
 	AdminPass string

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -50,55 +52,51 @@ func attributes(o bootRequest) *syscall.SysProcAttr {
 // startTime is when a process began, in the kernel's ticks; "" when it is
 // gone. Together with the process ID it names a process for good.
 func startTime(pid int) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return ""
+	if fields := statFields(pid); fields != nil {
+		return fields[19]
 	}
-	// The name in parentheses may hold anything; the rest is fields.
+	return ""
+}
+
+// statFields are a living process's fields in /proc/PID/stat behind its name,
+// which may hold anything: state, parent, ...; nil when it is gone.
+func statFields(pid int) []string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // empty when gone
 	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 	if len(fields) < 20 || fields[0] == "Z" {
-		return ""
+		return nil
 	}
-	return fields[19]
+	return fields
 }
 
 // sweep kills what still runs on behalf of a guest without namespaces, known
 // by the mark in its environment. Called until none is found, since a dying
 // process may have made another.
 func sweep(dir string) {
-	mark := guestMark + "=" + dir
 	for range 20 {
-		found := false
-		entries, err := os.ReadDir("/proc")
-		if err != nil {
+		left := processesWith(guestMark + "=" + dir)
+		if len(left) == 0 {
 			return
 		}
-		for _, e := range entries {
-			var pid int
-			if _, err := fmt.Sscanf(e.Name(), "%d", &pid); err != nil || pid == os.Getpid() {
-				continue
-			}
-			env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-			if err != nil || !hasEntry(env, mark) {
-				continue
-			}
-			if startTime(pid) == "" {
-				continue // a zombie is somebody's to bury
-			}
-			found = true
+		for _, pid := range left {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-		if !found {
-			return
 		}
 	}
 }
 
-func hasEntry(env []byte, want string) bool {
-	for entry := range strings.SplitSeq(string(env), "\x00") {
-		if entry == want {
-			return true
+// processesWith are the living processes, but for this one, with an entry in
+// their environment.
+func processesWith(entry string) (out []int) {
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, f := range files {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		env, err := os.ReadFile(f)
+		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), entry) && startTime(pid) != "" {
+			out = append(out, pid)
 		}
 	}
-	return false
+	return out
 }

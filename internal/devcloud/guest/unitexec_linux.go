@@ -127,29 +127,11 @@ func (um *unitManager) directories(u *unitFile) error {
 	return nil
 }
 
-// processes are those of a unit, by the variable in their environment.
-func (um *unitManager) processes(name string) []int {
-	mark := unitVariable + "=" + name
-	var out []int
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		if err == nil && hasEntry(env, mark) && startTime(pid) != "" {
-			out = append(out, pid)
-		}
-	}
-	return out
-}
+// unitProcesses are those of a unit, by the variable in their environment.
+func unitProcesses(name string) []int { return processesWith(unitVariable + "=" + name) }
 
 func (um *unitManager) killAll(name string, sig syscall.Signal) {
-	for _, pid := range um.processes(name) {
+	for _, pid := range unitProcesses(name) {
 		_ = syscall.Kill(pid, sig)
 	}
 }

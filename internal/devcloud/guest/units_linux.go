@@ -302,7 +302,7 @@ func (um *unitManager) forkedMain(u *unitFile) int {
 	deadline := time.Now().Add(5 * time.Second)
 	for {
 		if file == "" {
-			if pids := um.processes(u.name); len(pids) > 0 {
+			if pids := unitProcesses(u.name); len(pids) > 0 {
 				return pids[0]
 			}
 			return 0
@@ -393,7 +393,7 @@ func (um *unitManager) stop(name string) error {
 	}
 	um.killAll(name, sig)
 	deadline := time.Now().Add(min(u.timeout("Service.TimeoutStopSec", stopTimeout), stopTimeout))
-	for (pid != 0 && startTime(pid) != "") || len(um.processes(name)) > 0 {
+	for (pid != 0 && startTime(pid) != "") || len(unitProcesses(name)) > 0 {
 		if time.Now().After(deadline) {
 			if pid != 0 {
 				_ = syscall.Kill(pid, syscall.SIGKILL)

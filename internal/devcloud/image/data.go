@@ -5,7 +5,6 @@ import (
 	"crypto/md5"
 	"crypto/sha512"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -88,30 +87,6 @@ func (s *Service) receive(r *api.Request, finish func(m *db.Image)) error {
 
 func (s *Service) upload(r *api.Request) (*api.Reply, error) {
 	return nil, s.receive(r, func(m *db.Image) { m.Status = "active" })
-}
-
-func (s *Service) stage(r *api.Request) (*api.Reply, error) {
-	return nil, s.receive(r, func(m *db.Image) { m.Status, m.Staged = "uploading", true })
-}
-
-func (s *Service) importData(r *api.Request) (*api.Reply, error) {
-	var b struct{ Method struct{ Name string } }
-	if err := json.Unmarshal(r.Body, &b); err != nil {
-		return nil, api.BadRequest("Malformed JSON in request body.")
-	}
-	if b.Method.Name != "glance-direct" {
-		return nil, api.BadRequest("Unknown import method name '%s'.", b.Method.Name)
-	}
-	m, err := s.own(r)
-	if err != nil {
-		return nil, err
-	}
-	if m.Status != "uploading" || !m.Staged {
-		return nil, api.Conflict("Image needs to be staged before 'glance-direct' method can be used")
-	}
-	m.Status, m.Staged, m.Due = "importing", false, s.db.Now().Add(s.ImportDelay)
-	s.db.Images.Put(m)
-	return api.Accepted(nil)
 }
 
 func (s *Service) download(r *api.Request) (*api.Reply, error) {

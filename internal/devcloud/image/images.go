@@ -32,9 +32,6 @@ func View(m *db.Image) api.Obj {
 		"created_at": api.Seconds(m.Created), "updated_at": api.Seconds(m.LastChange()), "tags": append([]string{}, m.Tags...),
 		"self": "/v2/images/" + m.ID, "file": "/v2/images/" + m.ID + "/file", "schema": "/v2/schemas/image",
 	})
-	if m.Staged {
-		v["virtual_size"], v["checksum"], v["os_hash_algo"], v["os_hash_value"] = nil, nil, nil, nil // these come with the import
-	}
 	return v
 }
 
@@ -49,10 +46,7 @@ func (s *Service) Usable(project string, admin bool, id string) *db.Image {
 }
 
 func (s *Service) visible(project string, admin bool, m *db.Image) bool {
-	if admin || m.Owner == project || m.Visibility == "public" || m.Visibility == "community" {
-		return true
-	}
-	return m.Visibility == "shared" && s.db.ImageMembers.Get(m.ID+"/"+project) != nil
+	return admin || m.Owner == project || m.Visibility == "public" || m.Visibility == "community"
 }
 
 // find is the image that the path names, if the caller may see it.
@@ -206,10 +200,7 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 		return nil, api.Conflict("Image ID %s already exists!", m.ID)
 	}
 	s.db.Images.Insert(m)
-	rep := &api.Reply{Status: 201, Body: View(m), Header: map[string][]string{
-		"Location": {r.Root + "/v2/images/" + m.ID}, "Openstack-Image-Import-Methods": {"glance-direct"},
-	}}
-	return rep, nil
+	return &api.Reply{Status: 201, Body: View(m), Header: map[string][]string{"Location": {r.Root + "/v2/images/" + m.ID}}}, nil
 }
 
 // patch is one operation of a JSON patch as Glance takes it.
@@ -272,9 +263,6 @@ func (s *Service) remove(r *api.Request) (*api.Reply, error) {
 	case s.db.Volumes.First(func(v *db.Volume) bool { return v.ImageID == m.ID && v.Status == "downloading" }) != nil:
 		return nil, api.Conflict("Image %s could not be deleted because it is in use: "+
 			"The image cannot be deleted because it is in use through the backend store outside of Glance.", m.ID)
-	}
-	for _, mm := range s.db.ImageMembers.Where(func(x *db.ImageMember) bool { return x.ImageID == m.ID }) {
-		s.db.ImageMembers.Delete(mm.ID)
 	}
 	s.db.Images.Delete(m.ID)
 	_ = os.Remove(s.dataPath(m.ID)) // there are images without data

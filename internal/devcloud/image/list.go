@@ -1,7 +1,6 @@
 package image
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -86,15 +85,7 @@ func (s *Service) listed(r *api.Request, m *db.Image) bool {
 	if m.Owner == r.Auth.ProjectID || m.Visibility == "public" {
 		return true
 	}
-	switch m.Visibility {
-	case "community":
-		return vis == "community" || vis == "all" || r.Auth.Admin()
-	case "shared":
-		member := s.db.ImageMembers.Get(m.ID + "/" + r.Auth.ProjectID)
-		want := cmp.Or(q.Get("member_status"), "accepted")
-		return member != nil && (want == "all" || member.Status == want) || r.Auth.Admin()
-	}
-	return r.Auth.Admin()
+	return m.Visibility == "community" && (vis == "community" || vis == "all") || r.Auth.Admin()
 }
 
 // filtered tells whether an image passes the query's filters.

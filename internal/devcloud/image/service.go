@@ -41,25 +41,19 @@ func (s *Service) API() *api.Service {
 		"GET /": s.versions(http.StatusMultipleChoices), "GET /versions": s.versions(http.StatusOK),
 	}.Routes(api.Route{Open: true})...)
 	svc.Handle(api.Calls{
-		"PUT /v2/images/{id}/file": s.upload, "GET /v2/images/{id}/file": s.download, "PUT /v2/images/{id}/stage": s.stage,
+		"PUT /v2/images/{id}/file": s.upload, "GET /v2/images/{id}/file": s.download,
 	}.Routes(api.Route{Free: true})...)
 	svc.Handle(api.Calls{
 		"GET /v2/images": s.list, "POST /v2/images": s.create,
 		"GET /v2/images/{id}": s.show, "PATCH /v2/images/{id}": s.update, "DELETE /v2/images/{id}": s.remove,
-		"POST /v2/images/{id}/import":             s.importData,
 		"POST /v2/images/{id}/actions/deactivate": s.setStatus("deactivate", "active", "deactivated"),
 		"POST /v2/images/{id}/actions/reactivate": s.setStatus("reactivate", "deactivated", "active"),
 		"PUT /v2/images/{id}/tags/{tag}":          s.change(addTag),
 		"DELETE /v2/images/{id}/tags/{tag}":       s.change(removeTag),
-		"GET /v2/images/{id}/members":             s.listMembers,
-		"POST /v2/images/{id}/members":            s.addMember,
-		"GET /v2/images/{id}/members/{member}":    s.showMember,
-		"PUT /v2/images/{id}/members/{member}":    s.updateMember,
-		"DELETE /v2/images/{id}/members/{member}": s.removeMember,
 		"GET /v2/schemas/{name}":                  schema,
 		"GET /v2/info/import": func(*api.Request) (*api.Reply, error) {
 			return api.OK(api.Obj{"import-methods": api.Obj{
-				"description": "Import methods available.", "type": "array", "value": api.List{"glance-direct"},
+				"description": "Import methods available.", "type": "array", "value": api.List{},
 			}})
 		},
 		"GET /v2/info/stores": func(*api.Request) (*api.Reply, error) {

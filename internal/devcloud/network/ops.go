@@ -169,13 +169,3 @@ func (s *Service) Make(r *api.Request, plural string, body api.Obj) (string, err
 	}
 	return res.create(&call{Request: r, in: in, project: r.Auth.ProjectID})
 }
-
-// Unmake deletes the caller's object of that kind and ID.
-func (s *Service) Unmake(r *api.Request, plural, id string) error {
-	res := s.resource(plural)
-	it, err := res.own(r, id, "delete")
-	if err != nil {
-		return err
-	}
-	return res.remove(&call{Request: r, project: it.std.ProjectID}, id)
-}

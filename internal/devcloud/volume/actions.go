@@ -33,29 +33,18 @@ func (s *Service) action(r *api.Request, v *db.Volume) (*api.Reply, error) {
 type actionFunc func(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error)
 
 func (s *Service) actions() map[string]actionFunc {
-	setStatus := func(status string) actionFunc {
-		return func(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
-			v.Status = status
-			s.db.Volumes.Put(v)
-			return nil, nil
-		}
-	}
 	return map[string]actionFunc{
 		"os-extend":               s.extend,
 		"os-attach":               s.osAttach,
 		"os-detach":               s.osDetach,
 		"os-reserve":              s.reserve,
-		"os-unreserve":            setStatus("available"),
-		"os-begin_detaching":      s.beginDetaching,
-		"os-roll_detaching":       setStatus("in-use"),
+		"os-unreserve":            s.unreserve,
 		"os-set_bootable":         s.setBootable,
-		"os-update_readonly_flag": s.setReadOnly,
 		"os-retype":               s.retype,
 		"os-reset_status":         s.resetStatus,
 		"os-force_delete":         s.forceDelete,
 		"os-set_image_metadata":   s.setImageMetadata,
 		"os-unset_image_metadata": s.unsetImageMetadata,
-		"os-show_image_metadata":  s.showImageMetadata,
 		"os-reimage":              s.reimage,
 		"os-volume_upload_image":  s.uploadImage,
 	}
@@ -102,6 +91,12 @@ func (s *Service) reserve(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply,
 	return nil, nil
 }
 
+func (s *Service) unreserve(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
+	v.Status = "available"
+	s.db.Volumes.Put(v)
+	return nil, nil
+}
+
 func (s *Service) osAttach(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
 	server, _ := in["instance_uuid"].(string)
 	device, _ := in["mountpoint"].(string)
@@ -124,17 +119,6 @@ func (s *Service) osDetach(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply
 	return nil, nil
 }
 
-func (s *Service) beginDetaching(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
-	if v.Status != "in-use" {
-		return nil, api.BadRequest(
-			"Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.",
-		)
-	}
-	v.Status = "detaching"
-	s.db.Volumes.Put(v)
-	return nil, nil
-}
-
 // says tells that a value of a body is true, or the word.
 func says(v any) bool { return strings.EqualFold(fmt.Sprint(v), "true") }
 
@@ -142,12 +126,6 @@ func (s *Service) setBootable(r *api.Request, v *db.Volume, in api.Obj) (*api.Re
 	v.Bootable = says(in["bootable"])
 	s.db.Volumes.Put(v)
 	return api.OK(nil)
-}
-
-func (s *Service) setReadOnly(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
-	v.ReadOnly = says(in["readonly"])
-	s.db.Volumes.Put(v)
-	return nil, nil
 }
 
 func (s *Service) retype(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
@@ -200,10 +178,6 @@ func (s *Service) unsetImageMetadata(r *api.Request, v *db.Volume, in api.Obj) (
 	delete(v.ImageMeta, key)
 	s.db.Volumes.Put(v)
 	return api.OK(nil)
-}
-
-func (s *Service) showImageMetadata(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
-	return api.OK(api.Obj{"metadata": api.Dict(v.ImageMeta)})
 }
 
 // reimage makes a volume's content an image's.

@@ -70,7 +70,6 @@ func (s *Service) API() *api.Service {
 		empty := api.Calls{"GET " + base + path: api.Empty(path), "GET " + base + path + "/detail": api.Empty(path)}
 		routes = append(routes, empty.Routes(api.Route{Min: v3(min)})...)
 	}
-	routes = append(routes, api.Calls{"GET " + base + "volumes/summary": s.summary}.Routes(api.Route{Min: v3(12)})...)
 	routes = append(routes, s.attachmentCalls().Routes(api.Route{Min: v3(27)})...)
 	for _, rt := range routes {
 		do := rt.Do

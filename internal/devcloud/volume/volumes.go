@@ -218,14 +218,6 @@ func (s *Service) list(detail bool) api.Handler {
 	}
 }
 
-func (s *Service) summary(r *api.Request) (*api.Reply, error) {
-	n, size := 0, 0
-	for _, v := range s.db.Volumes.Where(func(v *db.Volume) bool { return v.ProjectID == r.Auth.ProjectID }) {
-		n, size = n+1, size+v.Size
-	}
-	return api.OK(api.Obj{"volume-summary": api.Obj{"total_count": n, "total_size": size, "metadata": api.Obj{}}})
-}
-
 // sizeOf reads a size, which Cinder takes as a number or its text.
 func sizeOf(v any) (int, bool) {
 	if n, ok := v.(float64); ok {
