@@ -23,17 +23,22 @@ demo:
 # All tests. CI calls this.
 test: lint vet unit race
 
-unit:
-	$(GO) test -timeout 20m ./...
+# Test binaries without debugging information are linked in half the time;
+# traces of panics do not need it.
+GOTEST = $(GO) test -ldflags='-s -w'
+unit matrices race: export TMPDIR = $(shell sh testdata/scripts/tmpdir.sh)
 
-# Every call of every kill and fault matrix, where "make unit" takes each third.
+unit:
+	$(GOTEST) -timeout 20m ./...
+
+# Every call of every kill and fault matrix, where "make unit" takes each sixth.
 matrices:
-	GALLEY_MATRIX=full $(GO) test -timeout 60m -run 'AtEveryCall' ./internal/cli
+	GALLEY_MATRIX=full $(GOTEST) -timeout 60m -run 'AtEveryCall' ./internal/cli
 
 # With -short the kill and fault matrices run in part, and the documentation
 # not at all: both start programs whose races the other tests would show.
 race:
-	$(GO) test -race -short -timeout 30m ./...
+	$(GOTEST) -race -short -timeout 30m ./...
 
 vet:
 	$(GO) vet ./...

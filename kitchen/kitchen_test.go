@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"regexp"
@@ -441,6 +442,30 @@ func TestOutputIsToldInWholeLines(t *testing.T) {
 	w.Close()
 	if diff := cmp.Diff([]string{"one", "two", "", "four"}, lines); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A command that prints without an end does not fill the logs, in one line or in
+// short ones: the output ends with a note.
+func TestOutputEnds(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{strings.Repeat("x", 1<<20), strings.Repeat("y\n", 1<<10)} {
+		size, last := 0, ""
+		bus := kitchen.NewBus(func(e kitchen.Event) {
+			size += len(e.Text) + 100 // what a log writes before a line
+			last = e.Text
+		})
+		w := bus.Reporter("a", 0, kitchen.Converge).Output()
+		const most = 128 << 20
+		for range 2 * most / len(text) {
+			if _, err := io.WriteString(w, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.Close()
+		if size < most-2<<20 || size > most+1<<20 || !strings.Contains(last, "more than 128 MiB in the log") {
+			t.Errorf("%d bytes of output were reported; the last: %.80q", size, last)
+		}
 	}
 }
 

@@ -223,7 +223,7 @@ func TestOddAnswersAtEveryCall(t *testing.T) {
 					t.Fatalf("%s%s", out, errs)
 				}
 			}
-			for k := 1; k <= 12; k++ {
+			for _, k := range points(t, 12) {
 				p := newLeakProject(t, c, kitchenFile)
 				p.must(t, "create")
 				f.Nth = k

@@ -32,16 +32,16 @@ func calls(t *testing.T, c *devcloud.Cloud) int {
 	return log.Total
 }
 
-// points are the calls of n that a matrix hits. A matrix of one disturbance hits
-// every third, each beginning at another, and with -short every ninth; with
-// GALLEY_MATRIX=full (make matrices) it hits all of them.
+// points are the calls of n that a matrix hits: every sixth, with -short every
+// twelfth, each test beginning at another one; with GALLEY_MATRIX=full (make
+// matrices) all of them.
 func points(t *testing.T, n int) []int {
-	step := 3
+	step := 6
 	switch {
 	case os.Getenv("GALLEY_MATRIX") == "full":
 		step = 1
 	case testing.Short():
-		step = 9
+		step = 12
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(t.Name()))

@@ -4,8 +4,6 @@ package cli_test
 
 import (
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,8 +11,8 @@ import (
 	"github.com/galleyhq/galley/internal/fetch"
 )
 
-// A machine that prints without an end, in short lines or in one long one,
-// fills neither the memory nor the disk: the log ends with a note.
+// A machine that prints a lot, in short lines or in one long one, does not fill
+// the memory. That the log ends at a size is the engine's own test.
 func TestTalkativeMachine(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
@@ -34,17 +32,13 @@ func TestTalkativeMachine(t *testing.T) {
 	}
 	normal := verify("true")
 	for name, says := range map[string]string{
-		"short lines": "yes | head -c 4000000",
-		"one line":    "head -c 140000000 /dev/zero | tr '\\\\0' x",
+		"short lines": "yes | head -c 400000",
+		"one line":    "head -c 40000000 /dev/zero | tr '\\\\0' x",
 	} {
 		peak := verify(says)
-		info, err := os.Stat(filepath.Join(p.dir, ".kitchen/logs/default-debian-12.log"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: peak %s, normal %s, log %s", name, fetch.FormatSize(peak), fetch.FormatSize(normal), fetch.FormatSize(info.Size()))
-		if peak > normal+64*mib || info.Size() > 256*mib {
-			t.Errorf("%s: peak %s, normal %s, log %s", name, fetch.FormatSize(peak), fetch.FormatSize(normal), fetch.FormatSize(info.Size()))
+		t.Logf("%s: peak %s, normal %s", name, fetch.FormatSize(peak), fetch.FormatSize(normal))
+		if peak > normal+30*mib {
+			t.Errorf("%s: peak %s, normal %s", name, fetch.FormatSize(peak), fetch.FormatSize(normal))
 		}
 	}
 	p.must(t, "destroy")
