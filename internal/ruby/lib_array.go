@@ -23,35 +23,6 @@ func arrayMethods() []builtin {
 	}
 }
 
-func arrayNew(in *Interp, c *call) Value {
-	a := in.arr(nil)
-	if len(c.args) == 0 {
-		return a
-	}
-	if src, ok := c.args[0].(*Array); ok {
-		return in.arr(append([]Value(nil), src.a...))
-	}
-	n := in.size(c.args[0], "negative array size")
-	in.alloc(in.multiply(16, n))
-	for i := range n {
-		v := c.opt(1)
-		if c.blk != nil {
-			v = in.yield(c.blk, i)
-		}
-		in.push(a, v)
-	}
-	return a
-}
-
-// size reads a number of elements, which may not be negative.
-func (in *Interp) size(v Value, refusal string) int {
-	n := in.argInt(v)
-	if n < 0 {
-		in.raise("ArgumentError", "%s", refusal)
-	}
-	return n
-}
-
 // change gives the elements of an array that is about to be changed.
 func (in *Interp) change(v Value) *Array {
 	in.checkFrozen(v)
@@ -84,17 +55,16 @@ func arrayGet(in *Interp, c *call) Value {
 func arraySet(in *Interp, c *call) Value {
 	a := in.change(c.self)
 	val := c.args[len(c.args)-1]
-	lo, n := 0, -1 // -1: one element
-	if r, ok := c.args[0].(*Range); ok {
-		lo, n = in.rangeBounds(r, len(a.a))
-	} else {
-		if lo = in.argInt(c.args[0]); lo < 0 {
-			lo += len(a.a)
-		}
-		if len(c.args) == 3 {
-			if n = in.argInt(c.args[1]); n < 0 {
-				in.raise("IndexError", "negative length (%d)", n)
-			}
+	if _, isRange := c.args[0].(*Range); isRange {
+		in.unsupported("an assignment to a range of an array")
+	}
+	lo, n := in.argInt(c.args[0]), -1 // -1: one element
+	if lo < 0 {
+		lo += len(a.a)
+	}
+	if len(c.args) == 3 {
+		if n = in.argInt(c.args[1]); n < 0 {
+			in.raise("IndexError", "negative length (%d)", n)
 		}
 	}
 	if lo < 0 {

@@ -162,7 +162,7 @@ func rangeMethods() []builtin {
 		{"end", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Hi })},
 		{"exclude_end?", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Excl })},
 		{"each", 0, 0, orEnum(enumEach)},
-		{"include? member? === cover?", 1, 1, rangeIncludes},
+		{"=== cover?", 1, 1, rangeCovers},
 		{"to_s inspect", 0, 0, rangeToS},
 	}
 }
@@ -199,29 +199,14 @@ func (in *Interp) beforeEnd(r *Range, v Value) bool {
 	return c < 0 || c == 0 && !r.Excl
 }
 
-func rangeIncludes(in *Interp, c *call) Value {
+func rangeCovers(in *Interp, c *call) Value {
 	r, v := c.self.(*Range), c.args[0]
 	if _, ok := v.(*Range); ok && c.name == "cover?" {
 		in.unsupported("Range#cover? of a range")
 	}
-	if s, ok := r.Lo.(*String); ok && (c.name == "include?" || c.name == "member?") {
-		if len(s.s) != 1 {
-			in.unsupported("Range#include? of longer texts (cover? compares)")
-		}
-		if t, ok := v.(*String); !ok || len(t.s) != 1 {
-			return false
-		}
-	}
-	if r.Lo != nil {
-		if k, ok := in.compare(r.Lo, v); !ok || k > 0 {
-			return false
-		}
-	}
-	if r.Hi == nil {
-		return true
-	}
-	k, ok := in.compare(v, r.Hi)
-	return ok && (k < 0 || k == 0 && !r.Excl)
+	lo, loOK := in.compare(r.Lo, v)
+	hi, hiOK := in.compare(v, r.Hi)
+	return (r.Lo == nil || loOK && lo <= 0) && (r.Hi == nil || hiOK && (hi < 0 || hi == 0 && !r.Excl))
 }
 
 func rangeToS(in *Interp, c *call) Value {

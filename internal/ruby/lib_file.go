@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 func fileClassMethods() []builtin {
@@ -15,9 +16,8 @@ func fileClassMethods() []builtin {
 		{"dirname", 1, 1, onPath(dirnameOf)},
 		{"basename", 1, 2, fileBasename},
 		{"extname", 1, 1, onPath(extOf)},
-		{"join", 0, -1, fileJoin},
 		{"expand_path absolute_path", 1, 2, fileExpandPath},
-		{"exist? exists? file? directory? zero? empty? executable? symlink? readable?", 1, 1, fileTest},
+		{"exist? exists? file? directory? executable? symlink? readable?", 1, 1, fileTest},
 	}
 }
 
@@ -65,22 +65,20 @@ func refuseChange(in *Interp, c *call) Value {
 	return nil
 }
 
+// errnoClasses are the Errno exceptions and the operating system's errors.
+var errnoClasses = map[string]error{
+	"Errno::ENOENT": fs.ErrNotExist, "Errno::EACCES": fs.ErrPermission,
+	"Errno::ENOTDIR": syscall.ENOTDIR, "Errno::EISDIR": syscall.EISDIR,
+}
+
 // osError raises the Errno exception for an error of the operating system.
 func (in *Interp) osError(err error, what, path string) {
-	class := ""
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		class = "Errno::ENOENT"
-	case errors.Is(err, fs.ErrPermission):
-		class = "Errno::EACCES"
-	case isErrno(err, "ENOTDIR"):
-		class = "Errno::ENOTDIR"
-	case isErrno(err, "EISDIR"):
-		class = "Errno::EISDIR"
-	default:
-		in.raise("IOError", "%v", err)
+	for class, cause := range errnoClasses {
+		if errors.Is(err, cause) {
+			in.throw(in.newException(class, errnoText(class)+" @ "+what+" - "+path))
+		}
 	}
-	in.throw(in.newException(class, errnoText(class)+" @ "+what+" - "+path))
+	in.raise("IOError", "%v", err)
 }
 
 // pathArg gives a path argument as it was written.
@@ -144,42 +142,28 @@ func isAbsSlash(p string) bool {
 func cleanSlash(p string) string { return filepath.ToSlash(filepath.Clean(filepath.FromSlash(p))) }
 
 func dirnameOf(p string) string {
-	t := strings.TrimRight(p, "/")
-	i := strings.LastIndexByte(t, '/')
-	switch {
-	case t == "" && p != "":
-		return "/"
-	case i < 0:
-		return "."
-	}
-	if t = strings.TrimRight(t[:i], "/"); t == "" {
+	dir, _ := path.Split(strings.TrimRight(p, "/"))
+	switch short := strings.TrimRight(dir, "/"); {
+	case short != "":
+		return short
+	case strings.HasPrefix(p, "/"):
 		return "/"
 	}
-	return t
+	return "."
 }
 
 func basenameOf(p, suffix string) string {
-	t := strings.TrimRight(p, "/")
-	if t == "" {
-		return when(p != "", "/")
-	}
-	t = t[strings.LastIndexByte(t, '/')+1:]
+	base := when(p != "", path.Base(p))
 	if suffix == ".*" {
-		suffix = extOf(t)
+		suffix = extOf(base)
 	}
-	if t != suffix {
-		t = strings.TrimSuffix(t, suffix)
+	if base == suffix {
+		return base
 	}
-	return t
+	return strings.TrimSuffix(base, suffix)
 }
 
-func extOf(p string) string {
-	t := strings.TrimLeft(p[strings.LastIndexByte(p, '/')+1:], ".")
-	if i := strings.LastIndexByte(t, '.'); i >= 0 {
-		return t[i:]
-	}
-	return ""
-}
+func extOf(p string) string { return path.Ext(strings.TrimLeft(path.Base(p), ".")) }
 
 // dirOf is __dir__ for a file name.
 func (in *Interp) dirOf(file string) string {
@@ -201,7 +185,7 @@ func (in *Interp) readFile(p string) string {
 	case err != nil:
 		in.osError(err, "rb_sysopen", p)
 	case st.IsDir():
-		in.throw(in.newException("Errno::EISDIR", errnoText("Errno::EISDIR")+" @ io_fread - "+p))
+		in.osError(syscall.EISDIR, "io_fread", p)
 	case !st.Mode().IsRegular():
 		in.refuse("File.read", "`"+p+"' is not a regular file and is not read", "")
 	case st.Size() > int64(in.limits.Memory):
@@ -226,25 +210,6 @@ func fileBasename(in *Interp, c *call) Value {
 		suffix = in.argString(c.args[1])
 	}
 	return in.str(basenameOf(in.pathArg(c.args[0]), suffix))
-}
-
-func fileJoin(in *Interp, c *call) Value {
-	out := ""
-	for i, v := range in.flatten(nil, NewArray(c.args...), -1) {
-		p := in.pathArg(v)
-		in.alloc(len(out) + len(p))
-		switch {
-		case i == 0:
-			out = p
-		case strings.HasPrefix(p, "/"):
-			out = strings.TrimRight(out, "/") + p
-		case strings.HasSuffix(out, "/"):
-			out += p
-		default:
-			out += "/" + p
-		}
-	}
-	return in.str(out)
 }
 
 func fileExpandPath(in *Interp, c *call) Value {
@@ -272,8 +237,6 @@ func fileTest(in *Interp, c *call) Value {
 	switch c.name {
 	case "file?":
 		return st.Mode().IsRegular()
-	case "zero?", "empty?":
-		return st.Size() == 0
 	case "executable?":
 		return st.Mode()&0o111 != 0
 	case "readable?":

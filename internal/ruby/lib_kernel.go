@@ -50,8 +50,8 @@ func kernelFunctions() []builtin {
 		{"-private:require", 1, 1, func(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }},
 		{"-private:require_relative -private:load", 1, -1, kernelLoad},
 		{"-private:__dir__", 0, 0, kernelDir},
-		{"-private:Integer", 1, 2, kernelInteger},
-		{"-private:Float", 1, 2, kernelFloat},
+		{"-private:Integer", 1, 1, kernelInteger},
+		{"-private:Float", 1, 1, kernelFloat},
 		{"-private:String", 1, 1, func(in *Interp, c *call) Value { return in.str(in.toS(c.args[0])) }},
 		{"-private:private", 0, 0, objectNil},
 		// Ruby's own functions, which a host must not take for its own names.
@@ -235,8 +235,8 @@ func kernelFormat(in *Interp, c *call) Value {
 }
 
 func kernelRaise(in *Interp, c *call) Value {
-	if _, ok := flag(c.kwargs(), "cause"); ok {
-		in.unsupported("the option cause: of raise")
+	if c.kw {
+		in.unsupported("an option of raise")
 	}
 	if len(c.args) == 0 {
 		if x, ok := in.errInfo.(*Exception); ok {
@@ -315,44 +315,21 @@ func kernelDir(in *Interp, _ *call) Value {
 	return in.str(in.dirOf(prog.opts.File))
 }
 
-// orRaise calls fn; with exception: false nil replaces an exception.
-func (in *Interp) orRaise(c *call, fn func() Value) Value {
-	if v, given := flag(c.kwargs(), "exception"); !given || v {
-		return fn()
-	}
-	v, p := in.protect(fn)
-	if _, ok := p.(*raised); ok {
-		return nil
-	}
-	if p != nil {
-		panic(p)
-	}
-	return v
-}
-
 func kernelInteger(in *Interp, c *call) Value {
-	return in.orRaise(c, func() Value {
-		switch x := c.args[0].(type) {
-		case *String:
-			if len(c.args) > 1 {
-				in.unsupported("Integer() with a base (to_i takes one)")
-			}
-			n, ok := in.parseInteger(x.s)
-			if !ok {
-				in.raise("ArgumentError", "invalid value for Integer(): %s", in.inspect(x))
-			}
-			return n
-		case int:
-			return x
-		case float64:
-			return in.floatToInt(x)
+	switch x := c.args[0].(type) {
+	case *String:
+		n, ok := in.parseInteger(x.s)
+		if !ok {
+			in.raise("ArgumentError", "invalid value for Integer(): %s", in.inspect(x))
 		}
-		if v, ok := c.args[0].(*Object); ok && in.respondTo(v, "to_i") {
-			return in.send(v, "to_i")
-		}
-		in.raise("TypeError", "can't convert %s into Integer", in.convName(c.args[0]))
-		return nil
-	})
+		return n
+	case int:
+		return x
+	case float64:
+		return in.floatToInt(x)
+	}
+	in.raise("TypeError", "can't convert %s into Integer", in.convName(c.args[0]))
+	return nil
 }
 
 // parseInteger reads a text that is an integer as a whole.
@@ -370,21 +347,19 @@ func (in *Interp) parseInteger(s string) (int, bool) {
 }
 
 func kernelFloat(in *Interp, c *call) Value {
-	return in.orRaise(c, func() Value {
-		if s, ok := c.args[0].(*String); ok {
-			t := strings.TrimSpace(s.s)
-			f, err := strconv.ParseFloat(strings.ReplaceAll(t, "_", ""), 64)
-			if d := strings.TrimLeft(t, "+-"); err != nil || !isDigit(d[0]) || !isDigit(t[len(t)-1]) || strings.Contains(t, "__") {
-				in.raise("ArgumentError", "invalid value for Float(): %s", in.inspect(s))
-			}
-			return f
-		}
-		f, ok := asFloat(c.args[0])
-		if !ok {
-			in.raise("TypeError", "can't convert %s into Float", in.convName(c.args[0]))
+	if s, ok := c.args[0].(*String); ok {
+		t := strings.TrimSpace(s.s)
+		f, err := strconv.ParseFloat(strings.ReplaceAll(t, "_", ""), 64)
+		if d := strings.TrimLeft(t, "+-"); err != nil || !isDigit(d[0]) || !isDigit(t[len(t)-1]) || strings.Contains(t, "__") {
+			in.raise("ArgumentError", "invalid value for Float(): %s", in.inspect(s))
 		}
 		return f
-	})
+	}
+	f, ok := asFloat(c.args[0])
+	if !ok {
+		in.raise("TypeError", "can't convert %s into Float", in.convName(c.args[0]))
+	}
+	return f
 }
 
 func kernelUnsupported(in *Interp, c *call) Value {

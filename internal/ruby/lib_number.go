@@ -29,7 +29,7 @@ func numberMethods() []builtin {
 
 func integerMethods() []builtin {
 	return []builtin{
-		{"to_s inspect", 0, 1, integerToS},
+		{"to_s inspect", 0, 0, func(in *Interp, c *call) Value { return in.str(plainString(c.self)) }},
 		{"times", 0, 0, orEnum(integerTimes)},
 		{"ord", 0, 0, self},
 	}
@@ -110,21 +110,13 @@ func (in *Interp) intArith(op string, x, y int) Value {
 	return r
 }
 
+// power computes x ** y where the result is exact as a float.
 func (in *Interp) power(x, y int) Value {
-	if y < 0 {
-		in.unsupported("a rational number (a negative power of an integer)")
+	f := math.Pow(float64(x), float64(y))
+	if y < 0 || math.Abs(f) >= 1<<53 {
+		in.unsupported("a power that is negative or beyond 53 bits")
 	}
-	if y > 64 && (x < -1 || x > 1) {
-		in.tooBig()
-	}
-	if x >= -1 && x <= 1 && y > 0 {
-		y = 2 - y%2
-	}
-	r := 1
-	for ; y > 0; y-- {
-		r = in.multiply(r, x)
-	}
-	return r
+	return int(f)
 }
 
 func (in *Interp) multiply(x, y int) int {
@@ -208,19 +200,6 @@ func roundDecimal(f float64, digits int) float64 {
 		n--
 	}
 	return n / unit
-}
-
-// radix reads the base of a number in text; without an argument it is 10.
-func (in *Interp) radix(c *call) int {
-	base := in.optInt(c, 0, 10)
-	if base < 2 || base > 36 {
-		in.raise("ArgumentError", "invalid radix %d", base)
-	}
-	return base
-}
-
-func integerToS(in *Interp, c *call) Value {
-	return in.str(strconv.FormatInt(int64(c.self.(int)), in.radix(c)))
 }
 
 func integerTimes(in *Interp, c *call) Value {

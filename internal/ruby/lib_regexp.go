@@ -24,14 +24,14 @@ type MatchData struct {
 
 func regexpClassMethods() []builtin {
 	return []builtin{
-		{"new compile", 1, 2, regexpNew},
-		{"escape quote", 1, 1, regexpEscape},
+		{"new compile", 1, 1, regexpNew},
+		{"escape quote", 1, 1, func(in *Interp, c *call) Value { return in.str(rubyre.Quote(in.argName(c.args[0]))) }},
 	}
 }
 
 func regexpMethods() []builtin {
 	return []builtin{
-		{"to_s", 0, 0, regexpToS},
+		{"to_s", 0, 0, of(func(in *Interp, re *Regexp) Value { return in.str(re.embed()) })},
 		{"inspect", 0, 0, regexpInspect},
 		{"=== =~ match match?", 1, 1, regexpMatch},
 	}
@@ -40,10 +40,10 @@ func regexpMethods() []builtin {
 func matchMethods() []builtin {
 	return []builtin{
 		{"[]", 1, 1, matchGet},
-		{"to_a", 0, 0, matchToA},
-		{"captures", 0, 0, matchCaptures},
-		{"names", 0, 0, matchNames},
-		{"to_s", 0, 0, matchToS},
+		{"to_a", 0, 0, of(func(in *Interp, m *MatchData) Value { return in.arr(in.groups(m, 0)) })},
+		{"captures", 0, 0, of(func(in *Interp, m *MatchData) Value { return in.arr(in.groups(m, 1)) })},
+		{"names", 0, 0, of(func(_ *Interp, m *MatchData) Value { return FromGo(m.re.Names()) })},
+		{"to_s", 0, 0, of(func(in *Interp, m *MatchData) Value { return in.groupValue(m, 0) })},
 	}
 }
 
@@ -84,14 +84,10 @@ func (in *Interp) regexp(src, flags string) *Regexp {
 
 // toRegexp gives a regexp for a pattern argument: a string matches itself.
 func (in *Interp) toRegexp(v Value) *Regexp {
-	switch x := v.(type) {
-	case *Regexp:
-		return x
-	case *String:
-		return in.regexp(rubyre.Quote(x.s), "")
+	if re, ok := v.(*Regexp); ok {
+		return re
 	}
-	in.raise("TypeError", "wrong argument type %s (expected Regexp)", in.classOf(v).name)
-	return nil
+	return in.regexp(rubyre.Quote(in.argString(v)), "")
 }
 
 // find searches a prepared text from a byte offset on.
@@ -153,7 +149,7 @@ func (in *Interp) eachMatch(c *call, re *Regexp, s string, fn func(m *MatchData)
 
 // group is the text of a group; ok is false where it took no part.
 func (m *MatchData) group(i int) (string, bool) {
-	if i < 0 || 2*i+1 >= len(m.idx) || m.idx[2*i] < 0 {
+	if m == nil || i < 0 || 2*i+1 >= len(m.idx) || m.idx[2*i] < 0 {
 		return "", false
 	}
 	return m.s[m.idx[2*i]:m.idx[2*i+1]], true
@@ -198,21 +194,8 @@ func regexpNew(in *Interp, c *call) Value {
 	if re, ok := c.args[0].(*Regexp); ok {
 		return re
 	}
-	flags := ""
-	switch x := c.opt(1).(type) {
-	case int:
-		flags = rubyre.Flags(x & 7).String()
-	default:
-		if truthy(x) {
-			flags = "i"
-		}
-	}
-	return in.regexp(in.argString(c.args[0]), flags)
+	return in.regexp(in.argString(c.args[0]), "")
 }
-
-func regexpEscape(in *Interp, c *call) Value { return in.str(rubyre.Quote(in.argName(c.args[0]))) }
-
-func regexpToS(in *Interp, c *call) Value { return in.str(c.self.(*Regexp).embed()) }
 
 func regexpInspect(in *Interp, c *call) Value {
 	re := c.self.(*Regexp)
@@ -277,17 +260,3 @@ func matchGet(in *Interp, c *call) Value {
 	m := c.self.(*MatchData)
 	return in.groupValue(m, in.groupNumber(m, c.args[0]))
 }
-
-func matchToA(in *Interp, c *call) Value { return in.arr(in.groups(c.self.(*MatchData), 0)) }
-
-func matchCaptures(in *Interp, c *call) Value { return in.arr(in.groups(c.self.(*MatchData), 1)) }
-
-func matchNames(in *Interp, c *call) Value {
-	names := in.arr(nil)
-	for _, n := range c.self.(*MatchData).re.Names() {
-		in.push(names, in.str(n))
-	}
-	return names
-}
-
-func matchToS(in *Interp, c *call) Value { return in.groupValue(c.self.(*MatchData), 0) }

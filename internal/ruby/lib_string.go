@@ -1,16 +1,19 @@
 package ruby
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 func stringMethods() []builtin {
 	return []builtin{
 		{"to_s to_str", 0, 0, self},
 		{"to_sym intern", 0, 0, of(func(_ *Interp, s *String) Value { return Symbol(s.s) })},
-		{"to_i", 0, 1, stringToI},
+		{"to_i", 0, 0, of(stringToI)},
 		{"< <= > >=", 1, 1, compareOperator},
 		{"+", 1, 1, stringAdd},
 		{"*", 1, 1, stringTimes},
@@ -25,7 +28,7 @@ func stringMethods() []builtin {
 		{"index rindex", 1, 1, stringIndex},
 		{"[] slice", 1, 2, stringGet},
 		{"split", 0, 2, stringSplit},
-		{"bytes", 0, 0, stringBytes},
+		{"bytes", 0, 0, of(stringBytes)},
 		{"=~ match match?", 1, 1, regexpMatch},
 		{"scan", 1, 1, stringScan},
 		{"sub gsub", 1, 2, stringSub},
@@ -57,24 +60,6 @@ func symbolMethods() []builtin {
 
 func runeCount(s string) int { return utf8.RuneCountInString(s) }
 
-// byteOffset gives the byte offset of character i, or -1 beyond the end; i may
-// be one past the last.
-func byteOffset(s string, i int) int {
-	if i < 0 {
-		return -1
-	}
-	for off := range s {
-		if i == 0 {
-			return off
-		}
-		i--
-	}
-	if i == 0 {
-		return len(s)
-	}
-	return -1
-}
-
 // edit changes a string in place.
 func (in *Interp) edit(s *String, t string) {
 	in.checkFrozen(s)
@@ -90,42 +75,27 @@ func stringNew(in *Interp, c *call) Value {
 	return in.str(in.argString(c.args[0]))
 }
 
-func stringToI(in *Interp, c *call) Value {
-	return in.integerPrefix(c.self.(*String).s, in.radix(c))
-}
+// integerPrefix is as much of a text as String#to_i reads.
+var integerPrefix = text.Lazy(`^[ \t-\r]*([+-]?\d+(?:_\d+)*)`)
 
-func digitVal(c byte) int {
-	switch {
-	case isDigit(c):
-		return int(c - '0')
-	case c|0x20 >= 'a' && c|0x20 <= 'z':
-		return int(c|0x20-'a') + 10
+func stringToI(in *Interp, s *String) Value {
+	m := integerPrefix().FindStringSubmatch(s.s)
+	if m == nil {
+		return 0
 	}
-	return 99
-}
-
-// integerPrefix is String#to_i: as many digits as there are.
-func (in *Interp) integerPrefix(s string, base int) int {
-	s = strings.TrimLeft(s, " \t\n\v\f\r")
-	digits := strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
-	if base == 16 {
-		digits = strings.TrimPrefix(digits, "0x")
-	}
-	n := 0
-	for i := range len(digits) {
-		if digits[i] == '_' && i > 0 && digits[i-1] != '_' {
-			continue
-		}
-		d := digitVal(digits[i])
-		if d >= base {
-			break
-		}
-		n = in.intArith("+", in.multiply(n, base), d).(int)
-	}
-	if strings.HasPrefix(s, "-") {
-		return -n
+	n, err := strconv.Atoi(strings.ReplaceAll(m[1], "_", ""))
+	if err != nil {
+		in.tooBig()
 	}
 	return n
+}
+
+func stringBytes(in *Interp, s *String) Value {
+	out := in.arr(nil)
+	for _, b := range []byte(s.s) {
+		in.push(out, int(b))
+	}
+	return out
 }
 
 func stringAdd(in *Interp, c *call) Value {
@@ -258,43 +228,28 @@ func (in *Interp) rangeBounds(r *Range, n int) (lo, length int) {
 	return lo, max(0, hi-lo)
 }
 
-// stringRange finds the bytes that an index expression means.
-func (in *Interp) stringRange(c *call, args []Value) (lo, hi int, ok bool) {
-	s := c.self.(*String).s
-	switch x := args[0].(type) {
-	case *String:
-		i := strings.Index(s, x.s)
-		return i, i + len(x.s), i >= 0
-	case *Regexp:
-		m := in.search(c, x, s, 0)
-		if m == nil {
-			return 0, 0, false
-		}
-		g := 0
-		if len(args) > 1 {
-			g = in.groupNumber(m, args[1])
-		}
-		if _, ok := m.group(g); !ok {
-			return 0, 0, false
-		}
-		return m.idx[2*g], m.idx[2*g+1], true
-	}
-	i, n, ok := in.sliceArgs(args, runeCount(s))
-	if !ok {
-		return 0, 0, false
-	}
-	lo = byteOffset(s, i)
-	return lo, lo + byteOffset(s[lo:], n), true
-}
-
 func stringGet(in *Interp, c *call) Value {
 	s := c.self.(*String).s
 	in.step(len(s) / 256)
-	lo, hi, ok := in.stringRange(c, c.args)
+	switch x := c.args[0].(type) {
+	case *String:
+		if strings.Contains(s, x.s) {
+			return in.str(x.s)
+		}
+		return nil
+	case *Regexp:
+		m := in.search(c, x, s, 0)
+		if m == nil || len(c.args) == 1 {
+			return in.groupValue(m, 0)
+		}
+		return in.groupValue(m, in.groupNumber(m, c.args[1]))
+	}
+	runes := []rune(s)
+	lo, n, ok := in.sliceArgs(c.args, len(runes))
 	if !ok {
 		return nil
 	}
-	return in.str(s[lo:hi])
+	return in.str(string(runes[lo : lo+n]))
 }
 
 // Methods that compute a new string.

@@ -1,6 +1,11 @@
 package ruby
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+
+	"github.com/galleyhq/galley/internal/text"
+)
 
 func stringScan(in *Interp, c *call) Value {
 	var out []Value
@@ -47,7 +52,7 @@ func stringSub(in *Interp, c *call) Value {
 		case isHash:
 			b.WriteString(in.toS(in.hashGet(hash, in.groupValue(m, 0))))
 		case len(c.args) == 2:
-			in.expand(&b, repl, m)
+			b.WriteString(in.expand(repl, m))
 		default:
 			b.WriteString(in.toS(in.yield(c.blk, in.groupValue(m, 0))))
 		}
@@ -59,32 +64,27 @@ func stringSub(in *Interp, c *call) Value {
 	return in.str(b.String())
 }
 
-// expand writes a replacement text with \1, \0, \k<name>, \\ and the like
-// filled in.
-func (in *Interp) expand(b *strings.Builder, repl string, m *MatchData) {
-	for i := 0; i < len(repl); i++ {
-		if repl[i] != '\\' || i+1 >= len(repl) {
-			b.WriteByte(repl[i])
-			continue
+// reference is what a replacement text fills in: \1, \0, \&, \k<name>, \\.
+var reference = text.Lazy(`\\(?:([0-9&\\])|k<(\w+)>|([\x60']))`)
+
+// expand fills in the groups that a replacement text names.
+func (in *Interp) expand(repl string, m *MatchData) string {
+	return reference().ReplaceAllStringFunc(repl, func(ref string) string {
+		parts := reference().FindStringSubmatch(ref)
+		group := 0
+		switch {
+		case parts[3] != "":
+			in.unsupported(ref + " in a replacement")
+		case parts[2] != "":
+			group = in.groupNumber(m, NewString(parts[2]))
+		case parts[1] == `\`:
+			return `\`
+		case parts[1] != "&":
+			group, _ = strconv.Atoi(parts[1])
 		}
-		i++
-		name, _, named := strings.Cut(strings.TrimPrefix(repl[i:], "k<"), ">")
-		text := repl[i-1 : i+1]
-		switch n := repl[i]; {
-		case isDigit(n):
-			text, _ = m.group(int(n - '0'))
-		case n == '&':
-			text, _ = m.group(0)
-		case n == '\\':
-			text = `\`
-		case n == '`', n == '\'':
-			in.unsupported(`\` + string(n) + " in a replacement")
-		case named && strings.HasPrefix(repl[i:], "k<"):
-			text, _ = m.group(in.groupNumber(m, NewString(name)))
-			i += len(name) + 2
-		}
-		b.WriteString(text)
-	}
+		s, _ := m.group(group)
+		return s
+	})
 }
 
 // stringSplit splits at a pattern; without one, at white space. An empty match
@@ -124,15 +124,4 @@ func stringSplit(in *Interp, c *call) Value {
 		parts.a = parts.a[:n-1]
 	}
 	return parts
-}
-
-func stringBytes(in *Interp, c *call) Value {
-	if c.blk != nil {
-		in.unsupported("String#bytes with a block")
-	}
-	out := in.arr(nil)
-	for _, b := range []byte(c.self.(*String).s) {
-		in.push(out, int(b))
-	}
-	return out
 }

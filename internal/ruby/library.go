@@ -19,7 +19,7 @@ func classDefs() []classDef {
 		{name: "Float", super: "Numeric", methods: numberMethods()},
 		{name: "String", super: "Object", methods: stringMethods(), class: []builtin{{"new", 0, -1, stringNew}}},
 		{name: "Symbol", super: "Object", methods: symbolMethods()},
-		{name: "Array", super: "Object", include: "Enumerable", methods: arrayMethods(), class: []builtin{{"new", 0, 2, arrayNew}}},
+		{name: "Array", super: "Object", include: "Enumerable", methods: arrayMethods()},
 		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods(), class: []builtin{{"new", 0, 1, hashNew}}},
 		{name: "Range", super: "Object", include: "Enumerable", methods: rangeMethods(), class: []builtin{{"new", 2, 3, rangeNew}}},
 		{name: "Enumerator", super: "Object", include: "Enumerable", methods: []builtin{{"each", 0, 0, enumeratorEach}}},

@@ -7,8 +7,6 @@ import (
 	"os/exec"
 )
 
-func isErrno(error, string) bool { return false }
-
 // shellCommand runs a command line as Ruby's backticks do.
 func shellCommand(ctx context.Context, line string) *exec.Cmd {
 	return exec.CommandContext(ctx, "cmd", "/c", line)

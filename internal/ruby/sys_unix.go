@@ -4,20 +4,9 @@ package ruby
 
 import (
 	"context"
-	"errors"
 	"os/exec"
 	"syscall"
 )
-
-func isErrno(err error, name string) bool {
-	switch name {
-	case "ENOTDIR":
-		return errors.Is(err, syscall.ENOTDIR)
-	case "EISDIR":
-		return errors.Is(err, syscall.EISDIR)
-	}
-	return false
-}
 
 // shellCommand runs a command line as Ruby's backticks do.
 func shellCommand(ctx context.Context, line string) *exec.Cmd {

@@ -309,6 +309,13 @@ class Enumerator
 end
 
 class Array
+  def self.new(size = 0, value = nil)
+    return [] + size if size.is_a?(Array)
+    n = __int(size)
+    raise ArgumentError, 'negative array size' if n < 0
+    (0...n).map { |i| block_given? ? yield(i) : value }
+  end
+
   def -(other)
     gone = ([] + other).to_h { |x| [x, true] }
     reject { |x| gone.key?(x) }
@@ -561,6 +568,14 @@ class Hash
 end
 
 class Range
+  def include?(value)
+    self.begin.is_a?(String) ? to_a.include?(value) : cover?(value)
+  end
+
+  def member?(value)
+    include?(value)
+  end
+
   def size
     __refuse('the size of this range') unless self.begin.is_a?(Integer) && self.end.is_a?(Integer)
     [self.end - self.begin + (exclude_end? ? 0 : 1), 0].max
@@ -737,10 +752,6 @@ class String
 
   def casecmp?(other)
     other.is_a?(String) ? downcase == other.downcase : nil
-  end
-
-  def hex
-    to_i(16)
   end
 
   def delete(*sets)

@@ -29,6 +29,13 @@ class File
     block_given? ? yield(file) : file
   end
 
+  def self.join(*parts)
+    parts.flatten.map { |part| __str(part) }.inject do |path, part|
+      next path.sub(%r{/+\z}, '') + part if part.start_with?('/')
+      path.end_with?('/') ? path + part : "#{path}/#{part}"
+    end || ''
+  end
+
   def self.split(path)
     [dirname(path), basename(path)]
   end
