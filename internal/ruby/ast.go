@@ -87,13 +87,6 @@ type (
 		target node
 		val    node
 	}
-	// opAsgnNode is target op= val; op is "||" or "&&" or an operator method.
-	opAsgnNode struct {
-		at
-		target node
-		op     string
-		val    node
-	}
 	mlhsNode struct {
 		at
 		targets []node // one may be splatNode

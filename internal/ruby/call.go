@@ -62,44 +62,31 @@ func (in *Interp) methodName(self Value, name string) string {
 	return "the method " + in.classOf(self).name + "#" + name
 }
 
-// invocation is a call as the evaluator makes it.
-type invocation struct {
-	f     *frame // of the caller, nil for a call from Go
-	self  Value
-	name  string
-	args  []Value
-	kw    bool // the last argument is keywords
-	blk   *Proc
-	fcall bool // private methods may be called
-	bare  bool // a name alone, which may be meant as a variable
-}
-
 // send calls a method with arguments, private ones too.
 func (in *Interp) send(self Value, name string, args ...Value) Value {
-	return in.call(invocation{self: self, name: name, args: args, fcall: true})
+	return in.call(&call{self: self, name: name, args: args, fcall: true})
 }
 
 // call finds a method and calls it; what has none goes to the host, or
 // ends in an exception.
-func (in *Interp) call(v invocation) Value {
-	m := in.findMethod(v.self, v.name)
-	if m != nil && (!m.private || v.fcall) {
-		return in.invoke(v, m)
+func (in *Interp) call(c *call) Value {
+	m := in.findMethod(c.self, c.name)
+	if m != nil && (!m.private || c.fcall) {
+		return in.invoke(c, m)
 	}
-	c := &call{self: v.self, name: v.name, args: v.args, kw: v.kw, blk: v.blk, f: v.f}
-	if h, ok := v.self.(*HostObject); ok {
-		if r, ok := in.hostCall(h.Host, h, c, v.bare); ok {
+	if h, ok := c.self.(*HostObject); ok {
+		if r, ok := in.hostCall(h.Host, h, c); ok {
 			return r
 		}
-	} else if m == nil && v.fcall && v.self == any(in.main) {
-		if r, ok := in.hostCall(in.cfg.Host, nil, c, v.bare); ok {
+	} else if m == nil && c.fcall && c.self == any(in.main) {
+		if r, ok := in.hostCall(in.cfg.Host, nil, c); ok {
 			return r
 		}
 	}
 	if m != nil {
-		in.raise("NoMethodError", "private method `%s' called for %s", v.name, in.describe(v.self))
+		in.raise("NoMethodError", "private method `%s' called for %s", c.name, in.describe(c.self))
 	}
-	in.noMethod(v.self, v.name, v.bare)
+	in.noMethod(c.self, c.name, c.bare)
 	return nil
 }
 
@@ -115,9 +102,9 @@ func (in *Interp) argError(given, least, most int) {
 }
 
 // refuseArity refuses a number of arguments that Ruby's own method may accept.
-func (in *Interp) refuseArity(v invocation) {
-	if variable, ok := in.rubyMethod(v.self, v.name); ok && variable {
-		in.unsupported(in.methodName(v.self, v.name) + " with " + text.Count(len(v.args), "argument"))
+func (in *Interp) refuseArity(self Value, name string, n int) {
+	if variable, ok := in.rubyMethod(self, name); ok && variable {
+		in.unsupported(in.methodName(self, name) + " with " + text.Count(n, "argument"))
 	}
 }
 
@@ -128,15 +115,16 @@ func (in *Interp) deeper(n int) {
 }
 
 // invoke calls a method that was found.
-func (in *Interp) invoke(v invocation, m *method) Value {
+func (in *Interp) invoke(v *call, m *method) Value {
 	in.step(1)
 	if m.bi != nil {
 		if len(v.args) < m.min || m.max >= 0 && len(v.args) > m.max {
-			in.refuseArity(v)
+			in.refuseArity(v.self, v.name, len(v.args))
 			in.argError(len(v.args), m.min, m.max)
 		}
 		in.deeper(3)
-		r := m.bi(in, &call{self: v.self, name: v.name, args: v.args, kw: v.kw, blk: v.blk, f: v.f, min: m.min})
+		v.min = m.min
+		r := m.bi(in, v)
 		in.depth -= 3
 		return r
 	}
@@ -198,7 +186,7 @@ func (in *Interp) bind(pl *paramList, f *frame, a arguments, strict bool) {
 	}
 	if strict && (len(args) < pl.req || most >= 0 && len(args) > most) {
 		if f.prog.prelude && f.mf.m != nil {
-			in.refuseArity(invocation{self: f.self, name: f.mf.m.name, args: args})
+			in.refuseArity(f.self, f.mf.m.name, len(args))
 		}
 		in.argError(len(args), pl.req, most)
 	}
@@ -350,7 +338,7 @@ func (in *Interp) toProc(v Value) *Proc {
 			if len(args) == 0 {
 				in.raise("ArgumentError", "no receiver given")
 			}
-			return in.call(invocation{self: args[0], name: string(x), args: args[1:]})
+			return in.call(&call{self: args[0], name: string(x), args: args[1:]})
 		}}
 	}
 	in.raise("TypeError", "wrong argument type %s (expected Proc)", in.classOf(v).name)

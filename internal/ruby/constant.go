@@ -82,7 +82,7 @@ func (in *Interp) constIn(base Value, name string) Value {
 		}
 		return in.missingConst(c, name)
 	case *HostObject:
-		if v, ok := in.hostCall(c.Host, c, &call{self: c, name: name}, true); ok {
+		if v, ok := in.hostCall(c.Host, c, &call{self: c, name: name, bare: true}); ok {
 			return v
 		}
 		in.raise("NameError", "uninitialized constant %s::%s", c.Name, name)
@@ -114,10 +114,8 @@ func (in *Interp) missingConst(c *Class, name string) Value {
 	case rubyConstants()[name] && c == in.cObject:
 		in.unsupported("the class or module " + name)
 	}
-	if in.cfg.Host != nil {
-		if v, ok := in.hostCall(in.cfg.Host, nil, &call{self: in.main, name: name}, true); ok {
-			return v
-		}
+	if v, ok := in.hostCall(in.cfg.Host, nil, &call{self: in.main, name: name, bare: true}); ok {
+		return v
 	}
 	in.raise("NameError", "uninitialized constant %s", full)
 	return nil

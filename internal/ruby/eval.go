@@ -12,17 +12,16 @@ func (n *strNode) eval(in *Interp, _ *frame) Value {
 	return &String{s: n.s}
 }
 
-// joinParts evaluates the parts of an interpolated literal; conv makes text of
-// a value.
-func (in *Interp) joinParts(parts []node, f *frame, conv func(Value) string) string {
+// joinParts evaluates the parts of an interpolated literal.
+func (in *Interp) joinParts(parts []node, f *frame) string {
 	var b strings.Builder
 	for _, p := range parts {
 		if x, ok := p.(*strNode); ok {
 			b.WriteString(x.s)
 		} else if x, ok := p.(*dstrNode); ok && x.kind == 0 {
-			b.WriteString(in.joinParts(x.parts, f, conv))
+			b.WriteString(in.joinParts(x.parts, f))
 		} else {
-			b.WriteString(conv(in.ev(p, f)))
+			b.WriteString(in.toS(in.ev(p, f)))
 		}
 		in.alloc(b.Len() / 8)
 	}
@@ -30,7 +29,7 @@ func (in *Interp) joinParts(parts []node, f *frame, conv func(Value) string) str
 }
 
 func (n *dstrNode) eval(in *Interp, f *frame) Value {
-	text := in.joinParts(n.parts, f, in.toS)
+	text := in.joinParts(n.parts, f)
 	switch n.kind {
 	case '`':
 		in.at(f, n)
@@ -46,12 +45,7 @@ func (n *regexNode) eval(in *Interp, f *frame) Value {
 	if n.cached != nil {
 		return n.cached
 	}
-	src := in.joinParts(n.parts, f, func(v Value) string {
-		if re, ok := v.(*Regexp); ok {
-			return re.embed()
-		}
-		return in.toS(v)
-	})
+	src := in.joinParts(n.parts, f)
 	in.at(f, n)
 	return in.regexp(src, n.flags)
 }
@@ -160,30 +154,23 @@ func (n *asgnNode) eval(in *Interp, f *frame) Value {
 	}
 	// The receiver and the index of an attribute are evaluated before the
 	// value.
-	recv, args, skip := in.attribute(c, f)
-	if skip {
-		return nil
-	}
+	recv, args := in.attribute(c, f)
 	v := in.ev(n.val, f)
 	in.setAttribute(c, f, recv, args, v)
 	return v
 }
 
-// attribute evaluates what an attribute or index target consists of; skip is
-// for nil before &.
-func (in *Interp) attribute(c *callNode, f *frame) (recv Value, args []Value, skip bool) {
+// attribute evaluates what an attribute or index target consists of.
+func (in *Interp) attribute(c *callNode, f *frame) (recv Value, args []Value) {
 	recv = in.ev(c.recv, f)
-	if c.safe && recv == nil {
-		return nil, nil, true
-	}
 	args, _, _ = in.callArgs(c.args, nil, f)
-	return recv, args, false
+	return recv, args
 }
 
 func (in *Interp) setAttribute(c *callNode, f *frame, recv Value, args []Value, v Value) {
 	in.at(f, c)
 	args = append(args[:len(args):len(args)], v)
-	in.call(invocation{f: f, self: recv, name: c.name + "=", args: args, fcall: c.private})
+	in.call(&call{f: f, self: recv, name: c.name + "=", args: args, fcall: c.private})
 }
 
 // assign stores v in a single target.
@@ -211,9 +198,8 @@ func (in *Interp) assign(target node, v Value, f *frame) {
 		in.at(f, t)
 		in.defConst(c, t.name, v)
 	case *callNode:
-		if recv, args, skip := in.attribute(t, f); !skip {
-			in.setAttribute(t, f, recv, args, v)
-		}
+		recv, args := in.attribute(t, f)
+		in.setAttribute(t, f, recv, args, v)
 	}
 }
 
@@ -239,44 +225,6 @@ func (n *masgnNode) eval(in *Interp, f *frame) Value {
 	v := in.ev(n.val, f)
 	in.destructure(n.lhs, append([]Value(nil), in.spread(v)...), f)
 	return v
-}
-
-func (n *opAsgnNode) eval(in *Interp, f *frame) Value {
-	if t, ok := n.target.(*callNode); ok {
-		recv, args, skip := in.attribute(t, f)
-		if skip {
-			return nil
-		}
-		in.at(f, t)
-		cur := in.call(invocation{f: f, self: recv, name: t.name, args: append([]Value(nil), args...), fcall: t.private})
-		v, store := n.value(in, cur, f)
-		if store {
-			in.setAttribute(t, f, recv, args, v)
-		}
-		return v
-	}
-	var cur Value
-	if c, ok := n.target.(*constNode); !ok || n.op != "||" || in.definedKind(c, f) != "" {
-		cur = in.ev(n.target, f)
-	}
-	v, store := n.value(in, cur, f)
-	if store {
-		in.assign(n.target, v, f)
-	}
-	return v
-}
-
-// value is the new value; store is false where the old one stays.
-func (n *opAsgnNode) value(in *Interp, cur Value, f *frame) (v Value, store bool) {
-	if n.op == "||" || n.op == "&&" {
-		if truthy(cur) == (n.op == "||") {
-			return cur, false
-		}
-		return in.ev(n.val, f), true
-	}
-	r := in.ev(n.val, f)
-	in.at(f, n)
-	return in.call(invocation{f: f, self: cur, name: n.op, args: []Value{r}}), true
 }
 
 // Control flow.
@@ -323,7 +271,7 @@ func (n *caseNode) eval(in *Interp, f *frame) Value {
 
 // caseEq is pattern === v.
 func (in *Interp) caseEq(pat, v Value, f *frame) bool {
-	return truthy(in.call(invocation{f: f, self: pat, name: "===", args: []Value{v}}))
+	return truthy(in.call(&call{f: f, self: pat, name: "===", args: []Value{v}}))
 }
 
 func (n *beginNode) eval(in *Interp, f *frame) Value {

@@ -24,7 +24,7 @@ func lastNode(nodes []node) node {
 }
 
 func (n *callNode) eval(in *Interp, f *frame) Value {
-	v := invocation{f: f, self: f.self, name: n.name, fcall: n.recv == nil || n.private}
+	v := &call{f: f, self: f.self, name: n.name, fcall: n.recv == nil || n.private}
 	if n.recv != nil {
 		v.self = in.ev(n.recv, f)
 		if n.safe && v.self == nil {
@@ -38,7 +38,7 @@ func (n *callNode) eval(in *Interp, f *frame) Value {
 }
 
 // withBlock makes the block of a call, and catches a break out of it.
-func (in *Interp) withBlock(block *funcNode, v invocation) Value {
+func (in *Interp) withBlock(block *funcNode, v *call) Value {
 	if block == nil {
 		return in.call(v)
 	}

@@ -131,11 +131,11 @@ func (in *Interp) shown(v Value, show func(Value) string) string {
 	return s.(*String).s
 }
 
-func (in *Interp) hostCall(h Host, self *HostObject, c *call, bare bool) (Value, bool) {
+func (in *Interp) hostCall(h Host, self *HostObject, c *call) (Value, bool) {
 	if h == nil {
 		return nil, false
 	}
-	hc := &Call{Name: c.name, Self: self, Args: c.args, Block: c.blk, Bare: bare, in: in}
+	hc := &Call{Name: c.name, Self: self, Args: c.args, Block: c.blk, Bare: c.bare, in: in}
 	if c.kw && len(c.args) > 0 {
 		hc.Keywords, _ = c.args[len(c.args)-1].(*Hash)
 		hc.Args = c.args[:len(c.args)-1]

@@ -156,7 +156,7 @@ func inPlace(in *Interp, c *call) Value {
 	case "delete_if":
 		name = "reject"
 	}
-	result := in.call(invocation{f: c.f, self: c.self, name: name, args: c.args, kw: c.kw, blk: c.blk})
+	result := in.call(c.on(c.self, name))
 	same := false
 	switch x := c.self.(type) {
 	case *Array:

@@ -98,9 +98,9 @@ func (in *Interp) oneOf(args []Value) Value {
 // runEach calls the each of a value, or the call of an enumerator, with a block.
 func (in *Interp) runEach(v Value, blk *Proc) Value {
 	if e, ok := v.(*enumerator); ok {
-		return in.call(invocation{self: e.recv, name: e.meth, args: e.args, kw: e.kw, blk: blk, fcall: true})
+		return in.call(&call{self: e.recv, name: e.meth, args: e.args, kw: e.kw, blk: blk, fcall: true})
 	}
-	return in.call(invocation{self: v, name: "each", blk: blk, fcall: true})
+	return in.call(&call{self: v, name: "each", blk: blk, fcall: true})
 }
 
 // toA collects the elements of anything enumerable.

@@ -137,12 +137,14 @@ func objectInspect(in *Interp, c *call) Value {
 }
 
 func objectToS(in *Interp, c *call) Value {
-	if c.self == any(in.main) {
-		return in.str("main")
-	}
 	switch c.self.(type) {
 	case bool, int, float64:
 		return in.str(plainString(c.self))
+	case *Regexp:
+		in.unsupported("the text of a regexp")
+	}
+	if c.self == any(in.main) {
+		return in.str("main")
 	}
 	return in.str(in.anyToS(c.self))
 }
@@ -193,7 +195,7 @@ func objectRespondTo(in *Interp, c *call) Value {
 }
 
 func objectSend(in *Interp, c *call) Value {
-	return in.call(invocation{
+	return in.call(&call{
 		f: c.f, self: c.self, name: in.argName(c.args[0]), args: c.args[1:],
 		kw: c.kw && len(c.args) > 1, blk: c.blk, fcall: c.name != "public_send",
 	})
@@ -250,7 +252,7 @@ func kernelRaise(in *Interp, c *call) Value {
 		e = in.newException("RuntimeError", "")
 		e.msg = x
 	case *Class:
-		v := in.call(invocation{f: c.f, self: x, name: "new", args: c.args[1:min(2, len(c.args))]})
+		v := in.call(&call{f: c.f, self: x, name: "new", args: c.args[1:min(2, len(c.args))]})
 		e, _ = v.(*Exception)
 	case *Exception:
 		e = x

@@ -49,7 +49,9 @@ func modulePrivate(_ *Interp, c *call) Value {
 func classNew(in *Interp, c *call) Value {
 	k := c.self.(*Class)
 	o := in.allocate(k)
-	in.call(invocation{f: c.f, self: o, name: "initialize", args: c.args, kw: c.kw, blk: c.blk, fcall: true})
+	initialize := c.on(o, "initialize")
+	initialize.fcall = true
+	in.call(initialize)
 	return o
 }
 

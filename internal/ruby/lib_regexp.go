@@ -2,7 +2,6 @@ package ruby
 
 import (
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/galleyhq/galley/internal/ruby/rubyre"
@@ -31,8 +30,6 @@ func regexpClassMethods() []builtin {
 
 func regexpMethods() []builtin {
 	return []builtin{
-		{"to_s", 0, 0, of(func(in *Interp, re *Regexp) Value { return in.str(re.embed()) })},
-		{"inspect", 0, 0, regexpInspect},
 		{"=== =~ match match?", 1, 1, regexpMatch},
 	}
 }
@@ -55,20 +52,6 @@ func newRegexp(src, flags string) (*Regexp, error) {
 	f := rubyre.ParseFlags(flags)
 	re, err := rubyre.Compile(src, f)
 	return &Regexp{re, src, f}, err
-}
-
-// embed is Regexp#to_s, the form in which a regexp goes into another.
-func (r *Regexp) embed() string {
-	on, off := r.flags.String(), ""
-	for _, c := range "mix" {
-		if !strings.ContainsRune(on, c) {
-			off += string(c)
-		}
-	}
-	if off != "" {
-		off = "-" + off
-	}
-	return "(?" + on + off + ":" + r.src + ")"
 }
 
 // regexp compiles a pattern met at run time.
@@ -100,8 +83,7 @@ func (in *Interp) find(re *Regexp, t *rubyre.Text, from int) *MatchData {
 	idx, err := re.Find(t, from)
 	if err != nil {
 		in.limit(err.Error())
-	}
-	if idx == nil {
+	} else if idx == nil {
 		return nil
 	}
 	in.alloc(64 + 8*len(idx))
@@ -109,10 +91,15 @@ func (in *Interp) find(re *Regexp, t *rubyre.Text, from int) *MatchData {
 }
 
 // search matches and sets $~ of the caller.
-func (in *Interp) search(c *call, re *Regexp, s string, from int) *MatchData {
-	in.alloc(4 * len(s))
+func (in *Interp) search(c *call, re *Regexp, s string) *MatchData {
+	return in.setMatch(c, in.find(re, in.newText(s), 0))
+}
+
+// newText prepares a text for searches.
+func (in *Interp) newText(s string) *rubyre.Text {
+	in.alloc(12 * len(s))
 	in.step(len(s) / 16)
-	return in.setMatch(c, in.find(re, rubyre.NewText(s), from))
+	return rubyre.NewText(s)
 }
 
 func (in *Interp) setMatch(c *call, m *MatchData) *MatchData {
@@ -125,9 +112,7 @@ func (in *Interp) setMatch(c *call, m *MatchData) *MatchData {
 // eachMatch calls fn for the matches of a pattern, with $~ set, until it
 // returns false, and returns the last match.
 func (in *Interp) eachMatch(c *call, re *Regexp, s string, fn func(m *MatchData) bool) *MatchData {
-	in.alloc(4 * len(s))
-	in.step(len(s) / 16)
-	t := rubyre.NewText(s)
+	t := in.newText(s)
 	var last *MatchData
 	for pos := 0; pos <= len(s); {
 		m := in.find(re, t, pos)
@@ -197,12 +182,6 @@ func regexpNew(in *Interp, c *call) Value {
 	return in.regexp(in.argString(c.args[0]), "")
 }
 
-func regexpInspect(in *Interp, c *call) Value {
-	re := c.self.(*Regexp)
-	src := strings.ReplaceAll(strings.ReplaceAll(re.src, `\/`, "/"), "/", `\/`)
-	return in.str("/" + src + "/" + re.flags.String())
-}
-
 // subject is the text of a string or symbol.
 func subject(v Value) (string, bool) {
 	switch x := v.(type) {
@@ -237,11 +216,11 @@ func regexpMatch(in *Interp, c *call) Value {
 		s, ok = in.argString(v), true
 	}
 	if c.name == "match?" {
-		return ok && in.find(re, rubyre.NewText(s), 0) != nil
+		return ok && in.find(re, in.newText(s), 0) != nil
 	}
 	m := in.setMatch(c, nil)
 	if ok {
-		m = in.search(c, re, s, 0)
+		m = in.search(c, re, s)
 	}
 	switch {
 	case c.name == "===":

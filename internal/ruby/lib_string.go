@@ -238,7 +238,7 @@ func stringGet(in *Interp, c *call) Value {
 		}
 		return nil
 	case *Regexp:
-		m := in.search(c, x, s, 0)
+		m := in.search(c, x, s)
 		if m == nil || len(c.args) == 1 {
 			return in.groupValue(m, 0)
 		}
@@ -289,5 +289,5 @@ func stringChomp(in *Interp, c *call) Value {
 
 // symbolAsString calls the method of the same name on the symbol's text.
 func symbolAsString(in *Interp, c *call) Value {
-	return in.call(invocation{f: c.f, self: NewString(string(c.self.(Symbol))), name: c.name, args: c.args, kw: c.kw, blk: c.blk})
+	return in.call(c.on(NewString(string(c.self.(Symbol))), c.name))
 }

@@ -210,5 +210,5 @@ func (in *Interp) envHash() *Hash {
 
 // envAsHash calls the method of the same name on a copy of the environment.
 func envAsHash(in *Interp, c *call) Value {
-	return in.call(invocation{f: c.f, self: in.envHash(), name: c.name, args: c.args, blk: c.blk})
+	return in.call(c.on(in.envHash(), c.name))
 }

@@ -166,8 +166,6 @@ func (p *parser) blockScope(pos int) *funcNode {
 
 func (p *parser) block() *funcNode {
 	pos := p.tok.pos
-	p.enter(pos)
-	defer p.leave()
 	b := p.blockScope(pos)
 	saved := p.inner()
 	brace := p.isOp("{")

@@ -167,6 +167,8 @@ func (p *parser) binaryNode(pos at, op string, l, r node) node {
 
 func (p *parser) unary() node {
 	t := p.tok
+	p.enter(t.pos)
+	defer p.leave()
 	if t.kind == tKeyword && t.s == "defined?" {
 		return p.defined()
 	}
@@ -174,8 +176,6 @@ func (p *parser) unary() node {
 		return p.assignment()
 	}
 	pos := at(t.pos)
-	p.enter(t.pos)
-	defer p.leave()
 	p.advance()
 	switch t.s {
 	case "!":
@@ -212,8 +212,6 @@ func (p *parser) negative(pos at) node {
 
 func (p *parser) defined() node {
 	pos := at(p.tok.pos)
-	p.enter(int(pos))
-	defer p.leave()
 	p.advance()
 	if p.isOp("(") && !p.tok.space {
 		p.advance()
@@ -258,8 +256,6 @@ func (p *parser) assignRest(n node, start int) node {
 	pos := at(p.tok.pos)
 	atStmt := start == p.stmtPos
 	n = p.target(n)
-	p.enter(p.tok.pos)
-	defer p.leave()
 	p.advance()
 	if op == "" && atStmt && p.ternary == 0 {
 		p.stmtPos = -1
@@ -270,7 +266,35 @@ func (p *parser) assignRest(n node, start int) node {
 		return &asgnNode{pos, n, p.rescueMod(p.expr())}
 	}
 	p.stmtPos = -1
-	return &opAsgnNode{pos, n, op, p.rescueMod(p.expr())}
+	return p.opAssign(pos, n, op)
+}
+
+// opAssign reads the value of target op= value. The receiver and the index of
+// an attribute are evaluated once, into variables without a name.
+func (p *parser) opAssign(pos at, target node, op string) node {
+	var stmts []node
+	once := func(n node) node {
+		v := &lvarNode{at: pos, idx: p.sc.hidden()}
+		stmts = append(stmts, &asgnNode{pos, v, n})
+		return v
+	}
+	if c, ok := target.(*callNode); ok {
+		c.recv = once(c.recv)
+		for i, arg := range c.args {
+			c.args[i] = once(arg)
+		}
+	}
+	old, val := target, p.rescueMod(p.expr())
+	if c, ok := target.(*constNode); ok && op == "||" {
+		old = &logicNode{pos, &definedNode{pos, c}, c, true}
+	}
+	if op == "||" || op == "&&" {
+		stmts = append(stmts, &logicNode{pos, old, &asgnNode{pos, target, val}, op == "&&"})
+	} else {
+		sum := &callNode{at: pos, recv: old, name: op, args: []node{val}, parens: true}
+		stmts = append(stmts, &asgnNode{pos, target, sum})
+	}
+	return &seqNode{pos, stmts}
 }
 
 // rescueMod binds "rescue" to the value of an assignment.
@@ -287,8 +311,6 @@ func (p *parser) primary() node { return p.postfix(p.operand()) }
 
 func (p *parser) operand() node {
 	t := p.tok
-	p.enter(t.pos)
-	defer p.leave()
 	pos := at(t.pos)
 	switch t.kind {
 	case tIdent, tFID:

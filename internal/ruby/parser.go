@@ -227,8 +227,6 @@ func (p *parser) atTerm(term []string) bool {
 
 // stmt reads a statement with its modifiers.
 func (p *parser) stmt() node {
-	p.enter(p.tok.pos)
-	defer p.leave()
 	n := p.stmtHead()
 	for p.tok.kind == tKeyword {
 		pos := at(p.tok.pos)
@@ -372,7 +370,11 @@ func isPlainIdent(s string) bool {
 // target turns a parsed expression into what can be assigned to; a new name
 // becomes a local variable.
 func (p *parser) target(n node) node {
-	if x, ok := n.(*callNode); ok && x.recv == nil {
+	x, ok := n.(*callNode)
+	if ok && x.safe {
+		p.unsupported(n.offset(), "an assignment after &.")
+	}
+	if ok && x.recv == nil {
 		return p.declare(x.name, x.offset())
 	}
 	return n

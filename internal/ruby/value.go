@@ -102,15 +102,24 @@ type method struct {
 	private  bool
 }
 
-// call is one invocation as a builtin sees it.
+// call is the call of a method.
 type call struct {
-	self Value
-	name string
-	args []Value
-	kw   bool // the last argument was given as keywords
-	blk  *Proc
-	f    *frame // of the caller
-	min  int    // arguments that the method needs
+	f     *frame // of the caller, nil for a call from Go
+	self  Value
+	name  string
+	args  []Value
+	kw    bool // the last argument was given as keywords
+	blk   *Proc
+	fcall bool // private methods may be called
+	bare  bool // a name alone, which may be meant as a variable
+	min   int  // arguments that a builtin needs
+}
+
+// on is the same call of another method on another value.
+func (c *call) on(self Value, name string) *call {
+	other := *c
+	other.self, other.name = self, name
+	return &other
 }
 
 // Proc is a block, a proc or a lambda.

@@ -1,14 +1,5 @@
 # The methods of Ruby's core classes that are not written in Go.
 
-class Regexp
-  def self.union(*list)
-    list = list[0] if list.size == 1 && list[0].is_a?(Array)
-    return list[0] if list.size == 1 && list[0].is_a?(Regexp)
-    return /(?!)/ if list.empty?
-    new(list.map { |x| x.is_a?(Regexp) ? x.to_s : escape(x) }.join('|'))
-  end
-end
-
 module Enumerable
   def each_with_index
     return to_enum(:each_with_index) unless block_given?
@@ -814,17 +805,6 @@ end
 class Exception
   def ==(other)
     other.class == self.class && other.message == message
-  end
-end
-
-class MatchData
-  def named_captures
-    names.to_h { |name| [name, self[name]] }
-  end
-
-  def inspect
-    labels = names.empty? ? (1...to_a.size).to_a : names
-    "#<MatchData #{to_s.inspect}#{labels.map { |k| " #{k}:#{self[k].inspect}" }.join}>"
   end
 end
 

@@ -74,7 +74,7 @@ var texts = []string{
 // patterns cover each construct whose translation is not the identity.
 var patterns = strings.Fields(`
 ^ $ ^$ ^a a$ \Aa a\z a\Z b\Z ^\s* \s*$ \s+$ ^b|a$ (^a)|(b$) (?:^|x)b a(?:$|x)
-(?<=a)b (?<!a)b (?<=a|xx)b (?<!x)b (?<=^)a (?<=\n)b (?!a). (?=b) (?<=(a))b (?<=a+)b (?<!(a))b (?<=a|b*)c
+(?<=a)b (?<!a)b (?<=a|xx)b (?<!x)b (?<=^)a (?<=\n)b (?!a). (?=b) (?<=(a))b
 [[:alpha:]]+ [[:digit:]]+ [[:^digit:]]+ [[:space:]] [[:upper:]] [[:lower:]]+ [[:punct:]] [[:alnum:]_]+ [[:word:]]+ [[:xdigit:]]+
 [[:cntrl:]] [[:blank:]]+ [[:print:]]+ [[:graph:]]+ [^[:alpha:]] [[:alpha:][:digit:]-]+ \p{Alpha}+ \p{^Alpha}+ \P{Alpha}+ \p{Lu} \p{Latin}+
 \h+ \H+ \R \w+ \W+ \d+ \D+ \s \S+ \bb \Bb a\b [\w.]+ [^\w]+ [\d-]+ [a-\d]+ [\h]+ [^\h]+ [\b] \b. .\b

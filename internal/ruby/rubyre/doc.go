@@ -7,7 +7,7 @@
 // and \s are ASCII, POSIX brackets are Unicode, character classes nest, named
 // groups turn plain ones off, possessive quantifiers, \h, \R and the escapes.
 // What can't be translated (intersections and negations within a class, \p,
-// \G, \K, octal escapes, groups and repetitions within a look-behind) is
+// \G, \K, octal escapes) is
 // refused by name.
 //
 // A match that takes longer than [Timeout] ends with [ErrTimeout].

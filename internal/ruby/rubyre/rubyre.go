@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
 )
@@ -70,9 +69,6 @@ func Compile(src string, flags Flags) (*Regexp, error) {
 	return &Regexp{re: re, groups: t.groups, names: t.names, byName: t.byName}, nil
 }
 
-// Groups is the number of groups, without the whole match.
-func (r *Regexp) Groups() int { return r.groups }
-
 // Names are the names of the groups, in order; if there are any, all groups
 // have one.
 func (r *Regexp) Names() []string { return r.names }
@@ -94,47 +90,21 @@ func (r *Regexp) MatchString(s string) (bool, error) {
 type Text struct {
 	s     string
 	runes []rune
-	at    []int // byte offset of each rune; nil when the text is ASCII
+	at    []int // byte offset of each rune, and of the end
 }
 
 // NewText prepares a text.
 func NewText(s string) *Text {
-	t := &Text{s: s, runes: make([]rune, 0, len(s))}
+	t := &Text{s: s, runes: make([]rune, 0, len(s)), at: make([]int, 0, len(s)+1)}
 	for i, r := range s {
-		if r >= utf8.RuneSelf && t.at == nil {
-			t.at = make([]int, len(t.runes), len(s)+1)
-			for k := range t.at {
-				t.at[k] = k
-			}
-		}
-		if t.at != nil {
-			t.at = append(t.at, i)
-		}
-		t.runes = append(t.runes, r)
+		t.runes, t.at = append(t.runes, r), append(t.at, i)
 	}
-	if t.at != nil {
-		t.at = append(t.at, len(s))
-	}
+	t.at = append(t.at, len(s))
 	return t
 }
 
 // String is the text.
 func (t *Text) String() string { return t.s }
-
-func (t *Text) runeIndex(offset int) int {
-	if t.at == nil {
-		return offset
-	}
-	i, _ := slices.BinarySearch(t.at, offset)
-	return i
-}
-
-func (t *Text) offset(rune int) int {
-	if t.at == nil {
-		return rune
-	}
-	return t.at[rune]
-}
 
 // Find searches from a byte offset on, which look-behind sees past, and
 // returns the byte offsets of the match and of each group, begin and end, -1
@@ -144,7 +114,8 @@ func (r *Regexp) Find(t *Text, from int) ([]int, error) {
 	if from > len(t.s) {
 		return nil, nil
 	}
-	m, err := r.re.FindRunesMatchStartingAt(t.runes, t.runeIndex(from))
+	start, _ := slices.BinarySearch(t.at, from)
+	m, err := r.re.FindRunesMatchStartingAt(t.runes, start)
 	if err != nil {
 		return nil, ErrTimeout
 	}
@@ -157,7 +128,7 @@ func (r *Regexp) Find(t *Text, from int) ([]int, error) {
 			out = append(out, -1, -1)
 			continue
 		}
-		out = append(out, t.offset(g.Index), t.offset(g.Index+g.Length))
+		out = append(out, t.at[g.Index], t.at[g.Index+g.Length])
 	}
 	return out, nil
 }

@@ -66,7 +66,6 @@ func TestCompileErrors(t *testing.T) {
 		`a)`:          "a closing parenthesis without its group",
 		`[a`:          "a character class without its closing bracket",
 		`*a`:          "a repetition of nothing",
-		`(?<=a+)b`:    "a repetition within a look-behind",
 		`[z-a]`:       "[z-a] range in reverse order",
 		`\k<n>`:       `the reference \k<n>`,
 		`\p{Alpha}`:   `\p`,
@@ -103,8 +102,8 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		idx, err := re.Find(rubyre.NewText(text), 0)
-		if err == nil && idx != nil && len(idx) != 2*re.Groups()+2 {
-			t.Errorf("/%s/ has %d groups and found %v", pattern, re.Groups(), idx)
+		if err == nil && idx != nil && len(idx)%2 != 0 {
+			t.Errorf("/%s/ found %v", pattern, idx)
 		}
 	})
 }

@@ -23,7 +23,6 @@ type translation struct {
 	byName map[string]int
 	depth  int  // of groups and classes
 	named  bool // the pattern has a named group, so plain ones don't capture
-	behind int  // the depth of the look-behind that we are inside of, or 0
 }
 
 const (
@@ -119,9 +118,6 @@ func (t *translation) alternatives(flags Flags) {
 	defer t.enter()()
 	t.sequence(flags)
 	for t.skip("|") {
-		if t.behind > 0 && t.depth > t.behind {
-			t.refuse("a group of alternatives within a look-behind")
-		}
 		t.out.WriteByte('|')
 		t.sequence(flags)
 	}
@@ -178,9 +174,6 @@ func (t *translation) quantified(flags Flags) {
 		q := t.quantifier()
 		if q == "" {
 			return
-		}
-		if t.behind > 0 {
-			t.refuse("a repetition within a look-behind")
 		}
 		t.pos += len(q)
 		if strings.HasPrefix(q, "{,") {
@@ -249,14 +242,6 @@ func (t *translation) group(flags Flags) {
 	m := t.take(syntax().group)
 	look, name := m[1], m[2]+m[3]
 	switch {
-	case strings.HasPrefix(look, "<"):
-		// Ruby takes one of a fixed width, or some of them as alternatives; other
-		// forms are refused without measuring them.
-		outer := t.behind
-		t.behind = t.depth + 1
-		t.body("(?"+look, flags)
-		t.behind = outer
-		return
 	case look != "":
 		t.body("(?"+look, flags)
 		return
@@ -265,8 +250,6 @@ func (t *translation) group(flags Flags) {
 	case name == "" && t.named:
 		t.body("(?:", flags)
 		return
-	case t.behind > 0:
-		t.refuse("a group within a look-behind")
 	case t.byName[name] > 0:
 		t.refuse("a second group with the name " + name)
 	}
@@ -298,7 +281,7 @@ func (t *translation) escape() {
 	case classOf(c) != "":
 		t.pos += 2
 		t.out.WriteString("[" + classOf(c) + "]")
-	case c == 'R' && t.behind == 0:
+	case c == 'R':
 		t.pos += 2
 		t.out.WriteString(`(?>\r\n|[\n\v\f\r\u0085\u2028\u2029])`)
 	case c != 0 && strings.IndexByte("AzbBZ", c) >= 0:
@@ -314,7 +297,7 @@ func (t *translation) escape() {
 		if m[1] == "" {
 			n = t.byName[m[2]+m[3]]
 		}
-		if n == 0 || n > t.groups || t.behind > 0 || m[1] != "" && t.named || isDigit(t.at(0)) {
+		if n == 0 || n > t.groups || m[1] != "" && t.named || isDigit(t.at(0)) {
 			t.refuse("the reference " + m[0])
 		}
 		fmt.Fprintf(&t.out, `(?:\%d)`, n)
