@@ -9,6 +9,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -29,27 +30,43 @@ const (
 // client sends requests: with credentials where they belong, through
 // redirects, and again where that helps.
 type client struct {
-	req    *Request
-	auth   Authorizer
-	authMu sync.Mutex
-	origin *url.URL // whose requests carry credentials
-	home   *http.Transport
-	away   *http.Transport // without the client's certificate
-	owned  bool            // the transports are of this fetch alone
-	jar    *cookiejar.Jar
-	rate   *rate.Limiter // of requests, nil for none
-	bytes  *rate.Limiter
-	meter  *Meter
-	notify func(format string, args ...any)
-	policy retry.Policy
+	ctx   context.Context
+	req   *Request
+	auth  Authorizer
+	home  *http.Transport
+	away  *http.Transport // without the client's certificate
+	owned bool            // the transports are of this fetch alone
+	jar   *cookiejar.Jar
+	// cookies: the jar has some.
+	cookies atomic.Bool
+	// mu guards headers, and the calls of auth.
+	mu      sync.Mutex
+	headers map[headerKind]http.Header
+	rate    *rate.Limiter // of requests, nil for none
+	bytes   *rate.Limiter
+	meter   *Meter
+	notify  func(format string, args ...any)
+	policy  retry.Policy
 	// failed counts failures in a row, of whatever request.
 	failed *retry.Attempts
+	own    *exchange     // of the requests that are made in turn
+	blank  *http.Request // each request is a copy of it
 }
 
-func newClient(r *Request, auth Authorizer, origin *url.URL, m *Meter, notify func(string, ...any)) (*client, error) {
-	c := &client{req: r, auth: auth, origin: origin, meter: m, notify: notify}
+// headerKind says which of the common headers a request has.
+type headerKind struct {
+	trusted, withBody bool
+	accept            string
+}
+
+func newClient(ctx context.Context, r *Request, auth Authorizer, m *Meter, notify func(string, ...any)) (*client, error) {
+	c := &client{ctx: ctx, req: r, auth: auth, meter: m, notify: notify}
 	if !r.NoCookies {
 		c.jar, _ = cookiejar.New(nil) // fails never
+	}
+	var err error
+	if c.blank, err = http.NewRequestWithContext(ctx, r.Method, "", nil); err != nil {
+		return nil, &Error{Kind: KindUsage, err: err}
 	}
 	if err := c.connectBy(r.Shared); err != nil {
 		return nil, err
@@ -60,6 +77,9 @@ func newClient(r *Request, auth Authorizer, origin *url.URL, m *Meter, notify fu
 }
 
 func (c *client) close() {
+	if c.own != nil {
+		c.own.cancel(nil)
+	}
 	if c.owned {
 		c.home.CloseIdleConnections()
 		c.away.CloseIdleConnections()
@@ -97,9 +117,8 @@ func (k call) op() string {
 // exchange.
 type answer struct {
 	*http.Response
-	url    *url.URL // after redirects
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	url *url.URL // after redirects
+	x   *exchange
 }
 
 func (a *answer) close() {
@@ -108,7 +127,7 @@ func (a *answer) close() {
 		_, _ = io.CopyN(io.Discard, a.Body, drainLimit)
 	}
 	a.Body.Close()
-	a.cancel(nil)
+	a.x.end()
 }
 
 var (
@@ -119,12 +138,15 @@ var (
 
 // do makes a call, repeating it as the retry policy says, and returns an answer
 // of success, 304 to a condition, or 416 if a range was asked for.
-func (c *client) do(ctx context.Context, k call) (*answer, error) {
+func (c *client) do(k call) (*answer, error) {
 	refreshed := false
 	for notReady := 0; ; {
-		a, last, sent, err := c.follow(ctx, k)
+		if c.own == nil || !c.own.again() {
+			c.own = newExchange(c.ctx, c.req.Timeouts.Stall)
+		}
+		a, last, sent, err := c.follow(c.own, k)
 		if err != nil {
-			if err = c.afterNoAnswer(ctx, k, last, sent, err); err != nil {
+			if err = c.afterNoAnswer(k, last, sent, err); err != nil {
 				return nil, err
 			}
 			continue
@@ -137,7 +159,7 @@ func (c *client) do(ctx context.Context, k call) (*answer, error) {
 		case s == http.StatusAccepted && asked && idempotent(k.method) && notReady < maxNotReady:
 			notReady++
 			a.close()
-			if err := c.wait(ctx, max(after, time.Second), "the server is still preparing its answer (202)"); err != nil {
+			if err := c.wait(max(after, time.Second), "the server is still preparing its answer (202)"); err != nil {
 				return nil, err
 			}
 			continue
@@ -146,9 +168,9 @@ func (c *client) do(ctx context.Context, k call) (*answer, error) {
 			return a, nil
 		case s == http.StatusUnauthorized && !refreshed && k.trusted && c.refresher() != nil && repeatable(k, sent):
 			a.close()
-			c.authMu.Lock()
-			err := c.refresher().Refresh(ctx)
-			c.authMu.Unlock()
+			c.mu.Lock()
+			err := c.refresher().Refresh(c.ctx)
+			c.mu.Unlock()
 			if err != nil {
 				return nil, &Error{Kind: KindAuth, Op: k.op(), Status: s, Msg: "the credentials could not be renewed", err: err}
 			}
@@ -163,7 +185,7 @@ func (c *client) do(ctx context.Context, k call) (*answer, error) {
 		if !again {
 			return nil, err
 		}
-		if err := c.pause(ctx, err, after); err != nil {
+		if err := c.pause(err, after); err != nil {
 			return nil, err
 		}
 	}
@@ -171,9 +193,9 @@ func (c *client) do(ctx context.Context, k call) (*answer, error) {
 
 // afterNoAnswer pauses after a request without an answer, or returns its error
 // if it is not to be repeated.
-func (c *client) afterNoAnswer(ctx context.Context, k, last call, sent bool, err error) error {
-	if ctx.Err() != nil {
-		return stopped(ctx, k.op())
+func (c *client) afterNoAnswer(k, last call, sent bool, err error) error {
+	if c.ctx.Err() != nil {
+		return stopped(c.ctx, k.op())
 	}
 	var own *Error
 	if errors.As(err, &own) {
@@ -183,7 +205,7 @@ func (c *client) afterNoAnswer(ctx context.Context, k, last call, sent bool, err
 	if !retry.Transient(err) || !repeatable(k, sent) || !idempotent(k.method) && !c.req.Retry.Unsafe && !retry.NotSent(err) {
 		return failure
 	}
-	return c.pause(ctx, failure, 0)
+	return c.pause(failure, 0)
 }
 
 // rateLimited reports whether an answer says that requests come too fast: 429,
@@ -230,14 +252,14 @@ func (c *client) mayRepeat(k call) bool {
 }
 
 // pause waits before a repetition, or returns cause if there is to be none.
-func (c *client) pause(ctx context.Context, cause error, after time.Duration) error {
+func (c *client) pause(cause error, after time.Duration) error {
 	p, err := c.failed.Next(cause, after)
 	if err != nil {
 		return c.lastFailure(err)
 	}
 	c.meter.retries.Add(1)
 	why := fmt.Sprintf("%v; attempt %d of %d", cause, p.Attempt+1, c.req.Retry.Attempts)
-	return c.wait(ctx, p.For, why)
+	return c.wait(p.For, why)
 }
 
 // lastFailure is the error of a request that is not repeated any more.
@@ -263,7 +285,7 @@ func (c *client) lastFailure(err error) error {
 }
 
 // wait waits and says why, to the meter and as a notice.
-func (c *client) wait(ctx context.Context, d time.Duration, why string) error {
+func (c *client) wait(d time.Duration, why string) error {
 	if d > c.req.Retry.AfterMax && d > c.req.Retry.Max {
 		return &Error{Kind: KindHTTP, Msg: fmt.Sprintf("%s, for %s more, which is longer than the %s allowed", why, d.Round(time.Second), c.req.Retry.AfterMax), hint: "allow a longer pause with --retry-after-max TIME"}
 	}
@@ -280,8 +302,8 @@ func (c *client) wait(ctx context.Context, d time.Duration, why string) error {
 	if c.policy.Clock != nil {
 		sleep = c.policy.Clock.Sleep
 	}
-	if sleep(ctx, d) != nil {
-		return stopped(ctx, "")
+	if sleep(c.ctx, d) != nil {
+		return stopped(c.ctx, "")
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func (w *output) pagePath(page int) string {
 // flush brings all bytes that were taken into the file.
 func (w *output) flush() error {
 	if w.sink.cur != nil {
-		if err := w.sink.cut(w.sink.mark); err != nil {
+		if err := w.sink.cut(w.sink.owed()); err != nil {
 			return err
 		}
 	}
@@ -33,7 +33,7 @@ func (w *output) flush() error {
 		return err
 	}
 	if w.sink.out == 0 && w.format != None {
-		return w.sink.empty(w.level)
+		return w.sink.empty()
 	}
 	return nil
 }
@@ -283,11 +283,11 @@ func (w *output) keepRest() error {
 	w.sink.ctx = context.WithoutCancel(w.ctx)
 	if w.paged || w.parts {
 		switch {
-		case !w.sink.undo() || w.sink.mark == nil:
+		case !w.sink.undo() || !w.sink.owing:
 		case w.format != None:
 			return w.saveTail()
 		default:
-			if err := w.sink.cut(w.sink.mark); err != nil {
+			if err := w.sink.cut(w.sink.owed()); err != nil {
 				return err
 			}
 		}

@@ -6,19 +6,56 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
 )
 
+// exchange ends a request and its answer before their time: by its context,
+// also when nothing has moved for too long while that is watched. It serves one
+// request after the other, so that a small page needs no timer and no context
+// of its own.
+type exchange struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	stall  time.Duration
+	timer  *time.Timer
+	once   bool // for one request alone
+	late   bool // the timer has fired
+}
+
+func newExchange(ctx context.Context, stall time.Duration) *exchange {
+	x := &exchange{stall: stall}
+	x.ctx, x.cancel = context.WithCancelCause(ctx)
+	x.timer = time.AfterFunc(stall, func() { x.cancel(errStalled) })
+	x.timer.Stop()
+	return x
+}
+
+// watch begins to wait for something that moves, and rest ends that.
+func (x *exchange) watch() { x.timer.Reset(x.stall) }
+
+func (x *exchange) rest() { x.late = !x.timer.Stop() || x.late }
+
+// end is called after an answer was read or given up, and its body closed.
+func (x *exchange) end() {
+	if x.once {
+		x.cancel(nil)
+	}
+}
+
+// again reports whether the exchange can serve one more request.
+func (x *exchange) again() bool { return !x.late && x.ctx.Err() == nil }
+
 // follow makes one attempt, through redirects. last is the call that they led
 // to; sent says whether a byte of the request's body was read.
-func (c *client) follow(ctx context.Context, k call) (_ *answer, last call, sent bool, _ error) {
+func (c *client) follow(x *exchange, k call) (_ *answer, last call, sent bool, _ error) {
 	asked := k.url
 	var seen map[string]bool // only redirects can make a loop
 	withBody := k.body != nil
 	for hop := 0; ; hop++ {
-		a, used, err := c.send(ctx, k, withBody)
+		a, used, err := c.send(x, k, withBody)
 		sent = sent || used
 		if err != nil {
 			return nil, k, sent, err
@@ -79,31 +116,35 @@ func (c *client) follow(ctx context.Context, k call) (_ *answer, last call, sent
 var alwaysSent = []string{"Accept", "Accept-Language", "User-Agent", "Content-Type"}
 
 // send makes one exchange.
-func (c *client) send(ctx context.Context, k call, withBody bool) (_ *answer, sent bool, _ error) {
+func (c *client) send(x *exchange, k call, withBody bool) (_ *answer, sent bool, _ error) {
 	if c.rate != nil {
-		if err := c.rate.Wait(ctx); err != nil {
-			if ctx.Err() == nil {
+		if err := c.rate.Wait(x.ctx); err != nil {
+			if x.ctx.Err() == nil {
 				// The limiter sees that the deadline is too near.
 				err = &Error{Kind: KindTimeout, Op: k.op(), err: context.DeadlineExceeded}
 			}
 			return nil, false, err
 		}
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	if withBody {
+		// Its sending may go on after the answer.
+		x = newExchange(x.ctx, x.stall)
+		x.once = true
+	}
 	fail := func(err error) (*answer, bool, error) {
-		if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
+		if cause := context.Cause(x.ctx); errors.Is(cause, errStalled) {
 			err = cause
 		}
-		cancel(nil)
+		x.end()
 		return nil, sent, err
 	}
-	r, err := c.newRequest(ctx, k, withBody)
+	r, err := c.newRequest(x.ctx, k, withBody)
 	if err != nil {
 		return fail(err)
 	}
 	var up *upload
 	if withBody {
-		if up, err = c.addBody(r, k, cancel); err != nil {
+		if up, err = c.addBody(r, k, x.cancel); err != nil {
 			return fail(err)
 		}
 	}
@@ -126,45 +167,60 @@ func (c *client) send(ctx context.Context, k call, withBody bool) (_ *answer, se
 	if c.jar != nil {
 		if cookies := resp.Cookies(); len(cookies) > 0 {
 			c.jar.SetCookies(k.url, cookies)
+			c.cookies.Store(true)
 		}
 	}
-	return &answer{Response: resp, url: k.url, ctx: ctx, cancel: cancel}, sent, nil
+	return &answer{Response: resp, url: k.url, x: x}, sent, nil
 }
 
 // setsCookie reports whether an answer changes the next request by a cookie, so
 // that a redirect to the same URL need not be a loop.
 func setsCookie(a *answer) bool { return len(a.Header.Values("Set-Cookie")) > 0 }
 
-// newRequest makes the request of a call, without its body.
-func (c *client) newRequest(ctx context.Context, k call, withBody bool) (*http.Request, error) {
-	// Its URL needs no parsing again.
-	r, err := http.NewRequestWithContext(ctx, k.method, "", nil)
-	if err != nil {
-		return nil, &Error{Kind: KindUsage, Op: k.op(), err: err}
+// commonHeader returns the header that all requests of this kind have. It must
+// not be changed.
+func (c *client) commonHeader(k call, withBody bool) http.Header {
+	kind := headerKind{k.trusted, withBody, k.accept}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.headers[kind]
+	if h != nil {
+		return h
 	}
-	u := *k.url
-	r.URL, r.Host = &u, u.Host
-	r.Header.Set("User-Agent", c.req.UserAgent)
+	h = http.Header{"User-Agent": {c.req.UserAgent}}
 	if withBody && k.body.Type != "" {
-		r.Header.Set("Content-Type", k.body.Type)
+		h.Set("Content-Type", k.body.Type)
 	}
 	for name, v := range c.req.Header {
-		if k.trusted {
-			r.Header[name] = v
-			if name == "Host" && len(v) > 0 {
-				r.Host = v[0]
-			}
+		if k.trusted || slices.Contains(alwaysSent, name) && (name != "Content-Type" || withBody) {
+			h[name] = v
 		}
 	}
-	if !k.trusted {
-		for _, name := range alwaysSent {
-			if v := c.req.Header[name]; v != nil && (name != "Content-Type" || withBody) {
-				r.Header[name] = v
-			}
-		}
+	if h.Get("Accept-Encoding") == "" {
+		h.Set("Accept-Encoding", k.accept)
 	}
-	if r.Header.Get("Accept-Encoding") == "" {
-		r.Header.Set("Accept-Encoding", k.accept)
+	if c.headers == nil {
+		c.headers = map[headerKind]http.Header{}
+	}
+	c.headers[kind] = h
+	return h
+}
+
+// newRequest makes the request of a call, without its body.
+func (c *client) newRequest(ctx context.Context, k call, withBody bool) (*http.Request, error) {
+	r := c.blank.WithContext(ctx)
+	r.Method, r.URL, r.Host = k.method, k.url, k.url.Host
+	if v := c.req.Header["Host"]; k.trusted && len(v) > 0 {
+		r.Host = v[0]
+	}
+	r.Header = c.commonHeader(k, withBody)
+	var cookies []*http.Cookie
+	if c.cookies.Load() {
+		cookies = c.jar.Cookies(k.url)
+	}
+	signed := k.trusted && c.auth != nil
+	if k.from > 0 || k.to > 0 || k.ifNoneMatch+k.ifModifiedSince != "" || len(cookies) > 0 || signed {
+		r.Header = r.Header.Clone()
 	}
 	if k.from > 0 || k.to > 0 {
 		last := ""
@@ -182,15 +238,13 @@ func (c *client) newRequest(ctx context.Context, k call, withBody bool) (*http.R
 	if k.ifModifiedSince != "" {
 		r.Header.Set("If-Modified-Since", k.ifModifiedSince)
 	}
-	if c.jar != nil {
-		for _, cookie := range c.jar.Cookies(k.url) {
-			r.AddCookie(cookie)
-		}
+	for _, cookie := range cookies {
+		r.AddCookie(cookie)
 	}
-	if k.trusted && c.auth != nil {
-		c.authMu.Lock()
+	if signed {
+		c.mu.Lock()
 		err := c.auth.Authorize(r)
-		c.authMu.Unlock()
+		c.mu.Unlock()
 		if err != nil {
 			return nil, &Error{Kind: KindAuth, Op: k.op(), Msg: "no credentials", err: err}
 		}

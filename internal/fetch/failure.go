@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // Bounds of the body of an answer that is an error.
@@ -28,9 +27,9 @@ func (c *client) statusError(k call, a *answer) error {
 	if c.req.FailBody != "" {
 		limit = maxErrorKept
 	}
-	stall := time.AfterFunc(c.req.Timeouts.Stall, func() { a.cancel(errStalled) })
+	a.x.watch()
 	body := errorText(a.Response, limit)
-	stall.Stop()
+	a.x.rest()
 	e.Body = body[:min(len(body), maxErrorShown)]
 	if said := serverWords(a.Header.Get("Content-Type"), body); said != "" {
 		e.Msg += ": " + said

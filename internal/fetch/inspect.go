@@ -64,8 +64,7 @@ func (t *inspection) wantsContent() bool {
 
 // inspect prepares the inspection of a page.
 func (p *page) inspect(a *answer) error {
-	s, t := p.s, &inspection{}
-	p.in = t
+	s, t := p.s, &p.in
 	contentType := a.Header.Get("Content-Type")
 	form := formOf(contentType)
 	if form == formHTML && s.expectsJSON() {
@@ -128,7 +127,7 @@ func (p *page) htmlError(a *answer) error {
 
 // findDigests collects the digests that the body must have.
 func (p *page) findDigests(a *answer) error {
-	s, t := p.s, p.in
+	s, t := p.s, &p.in
 	text := s.req.Checksum
 	if text == "" && s.target.ChecksumOf != nil && s.paging.mode == onePage && s.req.Method == http.MethodGet {
 		text = s.target.ChecksumOf(a.Header)
@@ -160,7 +159,7 @@ func (p *page) findDigests(a *answer) error {
 // verify compares a complete body with its digests, and counts the checks that
 // it passed.
 func (p *page) verify() error {
-	s, t, st := p.s, p.in, p.st
+	s, t, st := p.s, &p.in, &p.st
 	if st.total >= 0 {
 		s.verified["length"]++
 	}

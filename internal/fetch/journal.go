@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"strconv"
 )
@@ -86,7 +87,12 @@ type checkpoint struct {
 	Wire *uint32 `json:"wire,omitempty"`
 	// Tail are complete pages that are not in the output yet.
 	Tail *tailPart `json:"tail,omitempty"`
+	// parsed is URL, nil if it is known as text alone.
+	parsed *url.URL
 }
+
+// goTo makes u the page's address.
+func (c *checkpoint) goTo(u *url.URL) { c.URL, c.parsed = u.String(), u }
 
 var errLocked = errors.New("another fetch is writing this file")
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"sync"
-	"time"
 )
 
 // aheadSize is how much of a page is read before its turn.
@@ -55,8 +54,7 @@ func (l *lookahead) request(places []checkpoint) {
 		if err != nil {
 			return
 		}
-		e := &earlyAnswer{done: make(chan struct{})}
-		e.ctx, e.cancel = context.WithCancel(l.s.ctx)
+		e := &earlyAnswer{x: newExchange(l.s.ctx, l.s.req.Timeouts.Stall), done: make(chan struct{})}
 		l.early[keyOf(c)] = e
 		go e.run(l.s.client, k, l.spare)
 	}
@@ -102,22 +100,21 @@ func (l *lookahead) close() { l.drop(nil) }
 // earlyAnswer is the answer to a request that was sent ahead, and the beginning
 // of its body.
 type earlyAnswer struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	done   chan struct{}
-	a      *answer // nil if it failed
+	x    *exchange
+	done chan struct{}
+	a    *answer // nil if it failed
 }
 
 func (e *earlyAnswer) run(c *client, k call, spare chan []byte) {
 	defer close(e.done)
-	a, _, _, err := c.follow(e.ctx, k)
+	a, _, _, err := c.follow(e.x, k)
 	if err != nil {
-		e.cancel()
+		e.x.cancel(nil)
 		return
 	}
 	if a.StatusCode < 200 || a.StatusCode > 299 || a.StatusCode == http.StatusAccepted {
 		a.close()
-		e.cancel()
+		e.x.cancel(nil)
 		return
 	}
 	var buf []byte
@@ -130,14 +127,13 @@ func (e *earlyAnswer) run(c *client, k call, spare chan []byte) {
 		}
 		buf = make([]byte, size)
 	}
-	b := &aheadBody{ReadCloser: a.Body, buf: buf, spare: spare, cancel: e.cancel}
-	stall := time.AfterFunc(c.req.Timeouts.Stall, func() { a.cancel(errStalled) })
-	defer stall.Stop()
+	b := &aheadBody{ReadCloser: a.Body, buf: buf, spare: spare, cancel: e.x.cancel}
 	for b.n < len(buf) && b.err == nil {
 		var n int
+		a.x.watch()
 		n, b.err = a.Body.Read(buf[b.n:])
+		a.x.rest()
 		b.n += n
-		stall.Reset(c.req.Timeouts.Stall)
 	}
 	a.Body = b
 	e.a = a
@@ -145,12 +141,11 @@ func (e *earlyAnswer) run(c *client, k call, spare chan []byte) {
 
 // abandon gives the request up.
 func (e *earlyAnswer) abandon() {
-	e.cancel()
+	e.x.cancel(nil)
 	go func() {
 		<-e.done
 		if e.a != nil {
 			e.a.Body.Close()
-			e.a.cancel(nil)
 		}
 	}()
 }
@@ -161,7 +156,7 @@ type aheadBody struct {
 	buf    []byte
 	at, n  int
 	err    error // after that
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	spare  chan []byte
 	once   sync.Once
 }
@@ -194,7 +189,7 @@ func (b *aheadBody) release() {
 func (b *aheadBody) Close() error {
 	b.release()
 	err := b.ReadCloser.Close()
-	b.cancel()
+	b.cancel(nil)
 	return err
 }
 

@@ -42,14 +42,14 @@ func (p *page) move() error {
 // copyPlain reads into the sink's own blocks. opaque says that the bytes are
 // not the content.
 func (p *page) copyPlain(opaque bool) error {
-	sink, t := p.out.sink, p.in
+	sink, t := p.out.sink, &p.in
 	for {
 		b, err := sink.space()
 		if err != nil {
 			return err
 		}
 		b = b[:min(len(b), p.s.req.Limits.ChunkSize)]
-		n, rerr := p.fill(p.st, b)
+		n, rerr := p.fill(&p.st, b)
 		if n > 0 {
 			t.wire(b[:n])
 			if !opaque {
@@ -92,7 +92,7 @@ func (p *page) fill(r io.Reader, b []byte) (n int, err error) {
 
 // copyContent reads content, inspects it and stores it.
 func (p *page) copyContent(in io.Reader, store func([]byte) error) error {
-	s, t := p.s, p.in
+	s, t := p.s, &p.in
 	if s.buf == nil {
 		s.buf = make([]byte, s.req.Limits.ChunkSize)
 	}
@@ -126,7 +126,7 @@ func (p *page) copyContent(in io.Reader, store func([]byte) error) error {
 
 // decode is copyContent through a decoder.
 func (p *page) decode(coding string, in io.Reader, store func([]byte) error) error {
-	st, dec := p.st, &p.s.dec
+	st, dec := &p.st, &p.s.dec
 	failed := func(err error) error {
 		if st.err != nil && !errors.Is(st.err, io.EOF) {
 			return st.err

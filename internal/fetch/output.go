@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -46,13 +45,11 @@ type output struct {
 	state  *bodyState
 	lastIn int64
 	// ended is the place after the last complete page, and seen the pages
-	// visited since the last place that was noted.
-	ended    checkpoint
-	tail     tailFile
-	wire     *wireCopy // nil without one
-	seenMu   sync.Mutex
-	seen     []uint64
-	seenFrom int
+	// visited since the last place that is noted.
+	ended checkpoint
+	seen  []uint64
+	tail  tailFile
+	wire  *wireCopy // nil without one
 	// modified is the time of Last-Modified, for RemoteTime.
 	modified time.Time
 }
@@ -266,7 +263,8 @@ func (w *output) endPage(at, next checkpoint) error {
 		if err := w.finishPage(at.Page); err != nil {
 			return err
 		}
-		return w.note(journalLine{At: &next})
+		c := next // a copy, which escapes
+		return w.note(journalLine{At: &c})
 	}
 	late := time.Since(w.sink.flushed) >= flushEvery
 	return w.endPart(next, late)
@@ -274,8 +272,12 @@ func (w *output) endPage(at, next checkpoint) error {
 
 // endPart ends a page, or a part of a single body that ends at next.
 func (w *output) endPart(next checkpoint, late bool) error {
+	if next.Seen != 0 {
+		w.seen = append(w.seen, next.Seen)
+		next.Seen = 0
+	}
 	w.ended = next
-	if err := w.sink.pageEnd(w.mark(next), w.format == None && late || w.direct && w.req.Output.Store == nil); err != nil {
+	if err := w.sink.pageEnd(w.format == None && late || w.direct && w.req.Output.Store == nil); err != nil {
 		return err
 	}
 	if w.format != None && late {
@@ -284,22 +286,20 @@ func (w *output) endPart(next checkpoint, late bool) error {
 	return nil
 }
 
-// mark returns the function that notes the place after a page, once the page is
-// written.
-func (w *output) mark(next checkpoint) func(int64, uint32) error {
-	if next.Seen != 0 {
-		w.seenMu.Lock()
-		w.seen = append(w.seen, next.Seen)
-		w.seenMu.Unlock()
-	}
-	next.Seen = 0
-	upTo := w.endedSeen()
+// mark returns the mark that notes the place after the last complete page.
+func (w *output) mark() mark {
+	c, seen := w.ended, w.seen
+	w.seen = nil
 	return func(out int64, crc uint32) error {
 		w.pageOut, w.pageCRC = out, crc
-		c := next
 		c.Out, c.CRC = out, crc
-		return w.notePlace(c, upTo)
+		return w.notePlace(c, seen)
 	}
+}
+
+// notePlace notes a place, and with it the pages visited before it.
+func (w *output) notePlace(c checkpoint, seen []uint64) error {
+	return w.note(journalLine{At: &c, Seen: packSeen(seen)})
 }
 
 // rollBack removes the bytes that the page at hand has written.

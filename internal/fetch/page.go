@@ -37,9 +37,9 @@ type page struct {
 	// failed is how far earlier attempts in this run came.
 	failed int64
 
-	st     *stream
+	st     stream
 	how    stored
-	in     *inspection
+	in     inspection
 	result pageResult
 	early  bool  // the next page was requested
 	noted  int64 // the last place in the body that was noted
@@ -50,9 +50,12 @@ type page struct {
 
 // call makes the request for a place.
 func (s *session) call(at checkpoint) (call, error) {
-	u, err := url.Parse(at.URL)
-	if err != nil {
-		return call{}, &Error{Kind: KindPaging, Msg: "the address of the next page", err: err}
+	var err error
+	u := at.parsed
+	if u == nil {
+		if u, err = url.Parse(at.URL); err != nil {
+			return call{}, &Error{Kind: KindPaging, Msg: "the address of the next page", err: err}
+		}
 	}
 	k := call{method: s.req.Method, url: u, body: s.req.Body, accept: s.accept(), trusted: sameOrigin(s.origin, u)}
 	if s.paging.body.inBody() {
@@ -143,11 +146,12 @@ func (s *session) rollBack() error {
 // fetch brings the page into the sink. a is its answer if there is one already.
 func (p *page) fetch(a *answer) (err error) {
 	s := p.s
-	p.st = &stream{c: s.client, ctx: s.ctx, k: p.k, bytes: s.client.bytes, limit: s.req.Limits.Bytes, taken: &s.taken, proven: s.req.Checksum != "" && !p.out.direct, expect: p.last, failed: p.failed}
-	st := p.st
+	p.st = stream{c: s.client, k: p.k, head: s.head[:], bytes: s.client.bytes, limit: s.req.Limits.Bytes, taken: &s.taken, proven: s.req.Checksum != "" && !p.out.direct, expect: p.last, failed: p.failed}
+	st := &p.st
+	st.last = st.lastB[:0]
 	defer st.close()
 	if a == nil {
-		if a, err = s.client.do(s.ctx, p.k); err != nil {
+		if a, err = s.client.do(p.k); err != nil {
 			return err
 		}
 	}
@@ -222,7 +226,7 @@ func (p *page) answered(a *answer) {
 
 // complete checks a page that has arrived, and counts its records.
 func (p *page) complete() error {
-	s, st, t := p.s, p.st, p.in
+	s, st, t := p.s, &p.st, &p.in
 	if t.doc != nil {
 		if err := t.doc.Finish(); err != nil {
 			return p.documentEnds(err)
@@ -310,7 +314,6 @@ func (p *page) changed(a *answer) error {
 	if v := validator(a.Header); v != "" && v != p.want.Validator {
 		why = "the body has changed on the server"
 	}
-	p.st.timer.Stop()
 	p.st.a = nil
 	return &restartError{why: why, a: a}
 }
@@ -350,7 +353,7 @@ func (p *page) documentEnds(err error) error {
 	if p.out.direct || !p.s.client.mayRepeat(p.k) {
 		return broke
 	}
-	if err := p.s.client.pause(p.s.ctx, broke, 0); err != nil {
+	if err := p.s.client.pause(broke, 0); err != nil {
 		return err
 	}
 	return &restartError{cause: broke, why: "the server closed the connection before the end of the JSON"}

@@ -47,7 +47,7 @@ func (p *countPager) locate(c *checkpoint) {
 	} else {
 		u.RawQuery = setParam(u.RawQuery, p.param(), number)
 	}
-	c.URL = u.String()
+	c.goTo(&u)
 }
 
 func (p *countPager) next(at checkpoint, to *checkpoint, r *pageResult) (string, error) {

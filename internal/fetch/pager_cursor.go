@@ -123,8 +123,10 @@ func (p *cursorPager) locate(to *checkpoint, r *pageResult, c cursor) error {
 			e.hint = "name the query parameter that takes it with --cursor-param NAME"
 			return e
 		}
-		var err error
-		to.URL, err = p.resolve(r, c.text)
+		next, err := p.resolve(r, c.text)
+		if err == nil {
+			to.goTo(next)
+		}
 		return err
 	}
 	u := *p.firstURL
@@ -140,7 +142,7 @@ func (p *cursorPager) locate(to *checkpoint, r *pageResult, c cursor) error {
 	} else {
 		u.RawQuery = setParam(u.RawQuery, p.CursorParam, c.text)
 	}
-	to.URL = u.String()
+	to.goTo(&u)
 	return nil
 }
 
@@ -166,8 +168,8 @@ func (p *cursorPager) ahead(to checkpoint, r *pageResult, n int) []checkpoint {
 		c.text = r.value(p.query.last).Text()
 	}
 	var last checkpoint
-	if c.text == "" || p.CursorBody != "" || p.locate(&last, r, c) != nil {
-		last.URL = ""
+	if c.text != "" && p.CursorBody == "" {
+		_ = p.locate(&last, r, c) // else it is not known
 	}
 	return p.upTo(last.URL, to, r, min(n, p.left(to)))
 }

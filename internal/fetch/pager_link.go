@@ -18,8 +18,10 @@ func (p *linkPager) next(_ checkpoint, to *checkpoint, r *pageResult) (string, e
 	if ref == "" {
 		return "no link to a next page", nil
 	}
-	var err error
-	to.URL, err = p.resolve(r, ref)
+	next, err := p.resolve(r, ref)
+	if err == nil {
+		to.goTo(next)
+	}
 	return "", err
 }
 
@@ -33,7 +35,9 @@ func (p *linkPager) early(at checkpoint, r *pageResult) (checkpoint, bool) {
 func (p *linkPager) ahead(to checkpoint, r *pageResult, n int) []checkpoint {
 	last := ""
 	if ref := link(r.header.Values("Link"), "last"); ref != "" {
-		last, _ = p.resolve(r, ref)
+		if u, err := p.resolve(r, ref); err == nil {
+			last = u.String()
+		}
 	}
 	return p.upTo(last, to, r, min(n, p.left(to)))
 }
@@ -45,12 +49,15 @@ type numberedPages struct {
 	// another one in its place.
 	guess checkpoint
 	wrong bool
+	// list is the memory of the places that were returned last.
+	list []checkpoint
 }
 
 // upTo returns at most n places from to on. last is the URL of the last page,
 // "" if it is unknown.
 func (p *numberedPages) upTo(last string, to checkpoint, r *pageResult, n int) []checkpoint {
-	list := []checkpoint{to}
+	list := append(p.list[:0], to)
+	p.list = list
 	p.wrong = p.wrong || p.guess.Page == to.Page && p.guess.URL != to.URL
 	if p.wrong || last == "" {
 		return list
@@ -62,9 +69,10 @@ func (p *numberedPages) upTo(last string, to checkpoint, r *pageResult, n int) [
 	for len(list) < n && number < through {
 		number++
 		to.Page++
-		to.URL = before + strconv.FormatInt(number, 10) + after
+		to.URL, to.parsed = before+strconv.FormatInt(number, 10)+after, nil
 		list = append(list, to)
 	}
+	p.list = list
 	if len(list) > 1 {
 		p.guess = list[1]
 	}

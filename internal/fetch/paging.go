@@ -108,7 +108,8 @@ func (p *paging) counts() bool { return p.query.items != nil }
 
 // begin returns the first page's place.
 func (p *paging) begin() (checkpoint, error) {
-	c := checkpoint{URL: p.firstURL.String()}
+	var c checkpoint
+	c.goTo(p.firstURL)
 	if p.mode == onePage {
 		return c, nil
 	}
@@ -122,7 +123,7 @@ func (p *paging) follow(at checkpoint, r *pageResult) (checkpoint, error) {
 	to := at
 	to.Page++
 	to.Items += r.items
-	to.Seen, to.Cursor, to.In = 0, nil, 0
+	to.Seen, to.Cursor, to.In, to.parsed = 0, nil, 0, nil
 	if p.mode == onePage {
 		p.unread = unread(r)
 		to.Done, to.URL = "one body", ""
@@ -266,10 +267,10 @@ func (p *paging) stopsAt(at checkpoint, err *Error) bool {
 }
 
 // resolve makes a reference to the next page its URL.
-func (p *paging) resolve(r *pageResult, ref string) (string, error) {
+func (p *paging) resolve(r *pageResult, ref string) (*url.URL, error) {
 	next, err := r.url.Parse(ref)
 	if err != nil {
-		return "", p.fail(r, "the address of the next page, %q, is not a URL", clean(ref, 200))
+		return nil, p.fail(r, "the address of the next page, %q, is not a URL", clean(ref, 200))
 	}
 	if next.Scheme == "http" && r.url.Scheme == "https" && strings.EqualFold(next.Hostname(), r.url.Hostname()) &&
 		(next.Port() == "" || next.Port() == r.url.Port() || next.Port() == "80") {
@@ -286,15 +287,15 @@ func (p *paging) resolve(r *pageResult, ref string) (string, error) {
 	}
 	if !sameOrigin(p.firstURL, next) && !sameOrigin(r.url, next) {
 		if next.Scheme != "https" && next.Scheme != "http" {
-			return "", p.fail(r, "the next page is at %s, which is not a web address", clean(showURL(next), 200))
+			return nil, p.fail(r, "the next page is at %s, which is not a web address", clean(showURL(next), 200))
 		}
 		if !p.CrossOrigin {
 			e := p.fail(r, "the next page is on another host: %s", clean(showURL(next), 200))
 			e.hint = "to follow it, without credentials, say --cross-origin"
-			return "", e
+			return nil, e
 		}
 	}
-	return next.String(), nil
+	return next, nil
 }
 
 // anotherURL changes the URL for cursors after a failure of the first page that
@@ -309,7 +310,7 @@ func (p *paging) anotherURL(at *checkpoint, err error) bool {
 	if perr != nil {
 		return false
 	}
-	at.URL = u.String()
+	at.goTo(u)
 	return true
 }
 

@@ -149,7 +149,7 @@ func (s *session) resume(lines []journalLine) (why string, err error) {
 	if good.Tail != nil {
 		s.at.Tail = nil
 		pages := w.loadTail(good.Tail)
-		if err := w.sink.restore(pages, w.mark(w.ended)); err != nil {
+		if err := w.sink.restore(pages); err != nil {
 			return "", diskError(w.part, err)
 		}
 	}
@@ -231,7 +231,7 @@ func (s *session) lastValid(places []*checkpoint) (*checkpoint, error) {
 // replay passes the part that was downloaded before through the inspection, or
 // leaves that to the decoder.
 func (p *page) replay() error {
-	t, part := p.in, p.out.part
+	t, part := &p.in, p.out.part
 	switch at := p.s.at; {
 	case at.Wire != nil:
 		p.kept = p.out.path + wireEnding

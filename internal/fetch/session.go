@@ -37,7 +37,9 @@ type session struct {
 	out    *output
 	dec    decoder
 	buf    []byte
-	lines  lineWriter
+	// head are the first bytes of the body at hand.
+	head  [4 << 10]byte
+	lines lineWriter
 
 	// at is the place of the page at hand; goingOn the one that a resumed run
 	// begins at, until then.
@@ -89,7 +91,7 @@ func (s *session) setUp() error {
 	if err != nil {
 		return err
 	}
-	if s.client, err = newClient(r, auth, s.origin, s.meter, s.notify); err != nil {
+	if s.client, err = newClient(s.ctx, r, auth, s.meter, s.notify); err != nil {
 		return err
 	}
 	s.lines.to = func(p []byte) error { return s.out.store(p) }
@@ -242,6 +244,7 @@ func (s *session) open() error {
 	if w.sink, err = newSink(s.ctx, w.format, w.level, newShape(w.format, s.req.Limits, s.req.Output.Workers), s.meter); err != nil {
 		return err
 	}
+	w.sink.pageMark = w.mark
 	if direct, err := w.openDirect(); direct || err != nil {
 		return err
 	}
@@ -351,7 +354,7 @@ func (s *session) step() (*checkpoint, *pageResult, error) {
 		return nil, nil, err // it said the same again
 	}
 	s.asked = s.at
-	if werr := s.client.wait(s.ctx, s.req.Retry.Base, fmt.Sprintf("asking once more, since %v", doubtful.cause)); werr != nil {
+	if werr := s.client.wait(s.req.Retry.Base, fmt.Sprintf("asking once more, since %v", doubtful.cause)); werr != nil {
 		return nil, nil, werr
 	}
 	return nil, nil, nil

@@ -29,31 +29,30 @@ func (p *paging) whole(at checkpoint, r *pageResult) error {
 	if r.doc == nil {
 		return nil
 	}
-	shape := &pageShape{Root: r.doc.Root(), Keys: r.doc.Keys()}
-	shape.All = len(shape.Keys) < jsonscan.MaxKeys
+	root, keys := r.doc.Root(), r.doc.Keys()
+	all := len(keys) < jsonscan.MaxKeys
 	if p.start == nil {
 		if at.Page == 1 {
-			shape.Keys = slices.Clone(shape.Keys)
-			p.start = shape
+			p.start = &pageShape{Root: root, Keys: slices.Clone(keys), All: all}
 		}
 		// A resumed run has not seen the first page; its own path is checked.
-		return p.hasRecords(at, r, shape)
+		return p.hasRecords(at, r, keys)
 	}
 	if p.End.Missing {
 		return nil
 	}
-	if shape.Root != p.start.Root {
-		e := p.fail(r, "page %d is %v and the first page was %v", at.Page, shape.Root, p.start.Root)
-		return suspicion{p.hintKeys(e, shape.Keys)}
+	if root != p.start.Root {
+		e := p.fail(r, "page %d is %v and the first page was %v", at.Page, root, p.start.Root)
+		return suspicion{p.hintKeys(e, keys)}
 	}
-	if shape.All && p.start.All && !p.provesItself(r) {
+	if all && p.start.All && !p.provesItself(r) {
 		for _, key := range p.start.Keys {
-			if !slices.Contains(shape.Keys, key) && !p.query.mayLack(key) {
+			if !slices.Contains(keys, key) && !p.query.mayLack(key) {
 				return suspicion{p.lacks(at, r, key)}
 			}
 		}
 	}
-	return p.hasRecords(at, r, shape)
+	return p.hasRecords(at, r, keys)
 }
 
 // provesItself reports whether a page has the values that it is there for, so
@@ -72,17 +71,17 @@ func (p *paging) provesItself(r *pageResult) bool {
 
 // hasRecords refuses a page without the array of records, except the first:
 // itemsFound does that for every page of the run's own.
-func (p *paging) hasRecords(at checkpoint, r *pageResult, shape *pageShape) error {
+func (p *paging) hasRecords(at checkpoint, r *pageResult, keys []string) error {
 	if !p.counts() || at.Page == 1 || p.End.Missing {
 		return nil
 	}
 	switch {
 	case r.kind == jsonscan.None:
 		return suspicion{p.lacks(at, r, p.query.itemsText())}
-	case r.kind == jsonscan.Null && p.start != nil && len(shape.Keys) > len(p.start.Keys):
+	case r.kind == jsonscan.Null && p.start != nil && len(keys) > len(p.start.Keys):
 		// An empty list is null in many APIs; but not beside news.
 		e := p.fail(r, "page %d has null at %s, and members that the first page did not have", at.Page, p.query.itemsText())
-		return suspicion{p.hintKeys(e, shape.Keys)}
+		return suspicion{p.hintKeys(e, keys)}
 	}
 	return nil
 }
@@ -95,8 +94,7 @@ func (p *paging) lacks(at checkpoint, r *pageResult, what string) *Error {
 	if r.doc != nil {
 		keys = r.doc.Keys()
 	}
-	e = p.hintKeys(e, keys)
-	return e
+	return p.hintKeys(e, keys)
 }
 
 // hintKeys adds the names that a page had, and the option that accepts it.

@@ -28,6 +28,8 @@ type sink struct {
 	meter  *Meter
 	ctx    context.Context
 
+	level             int
+	running           int // workers
 	free, work, order chan *block
 	cur               *block
 	made              int   // blocks so far; another one only if none is free
@@ -35,13 +37,15 @@ type sink struct {
 	raw               bool  // the bytes that come now are stored as they are
 
 	// The page at hand began at base in the current block, after complete
-	// pages; mark is to be called once those are written.
-	base    int
-	mark    func(out int64, crc uint32) error
-	spilled bool // a block with its beginning was submitted
-	flushed time.Time
-	wg      sync.WaitGroup
-	closed  bool
+	// pages. owing: a mark is to be called once those are written, which
+	// pageMark returns.
+	base     int
+	owing    bool
+	pageMark func() mark
+	spilled  bool // a block with its beginning was submitted
+	flushed  time.Time
+	wg       sync.WaitGroup
+	closed   bool
 
 	failed chan struct{} // closed at the first error
 	once   sync.Once
@@ -57,6 +61,10 @@ type sink struct {
 	size  atomic.Int64
 }
 
+// mark is called by the writer, with the place in the output, once everything
+// before that is written.
+type mark func(out int64, crc uint32) error
+
 type block struct {
 	buf    []byte
 	n      int
@@ -65,43 +73,43 @@ type block struct {
 	inEnd  int64
 	full   bool
 	raw    bool
-	// mark is called by the writer once all before and in the block is
-	// written.
-	mark func(out int64, crc uint32) error
-	wait chan struct{}
+	mark   mark // of the block's end
 }
 
 func newSink(ctx context.Context, f Format, level int, sh shape, m *Meter) (*sink, error) {
-	s := &sink{shape: sh, format: f, meter: m, ctx: ctx, failed: make(chan struct{})}
+	s := &sink{shape: sh, format: f, level: level, meter: m, ctx: ctx, failed: make(chan struct{})}
 	s.free = make(chan *block, sh.blocks)
 	s.order = make(chan *block, sh.blocks)
 	s.work = make(chan *block, sh.blocks)
-	var encoders []encoder
 	if f != None {
-		for range sh.workers {
-			e, err := newEncoder(f, level, sh.block)
-			if err != nil {
-				return nil, err
-			}
-			encoders = append(encoders, e)
+		if err := s.startWorker(); err != nil {
+			return nil, err
 		}
-	}
-	for _, e := range encoders {
-		s.wg.Add(1)
-		go func() {
-			defer s.wg.Done()
-			for b := range s.work {
-				var err error
-				if b.packed, err = e.encode(b.packed[:0], b.buf[:b.n]); err != nil {
-					s.fail(err)
-				}
-				b.done <- struct{}{}
-			}
-		}()
 	}
 	s.wg.Add(1)
 	go s.write()
 	return s, nil
+}
+
+// startWorker starts one more goroutine that compresses.
+func (s *sink) startWorker() error {
+	e, err := newEncoder(s.format, s.level, s.block)
+	if err != nil {
+		return err
+	}
+	s.running++
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		for b := range s.work {
+			var err error
+			if b.packed, err = e.encode(b.packed[:0], b.buf[:b.n]); err != nil {
+				s.fail(err)
+			}
+			b.done <- struct{}{}
+		}
+	}()
+	return nil
 }
 
 func (s *sink) fail(err error) {
@@ -151,10 +159,7 @@ func (s *sink) write() {
 				s.fail(err)
 			}
 		}
-		if b.wait != nil {
-			close(b.wait)
-		}
-		b.n, b.mark, b.wait, b.full = 0, nil, nil, false
+		b.n, b.mark, b.full = 0, nil, false
 		s.free <- b
 	}
 }
@@ -163,7 +168,7 @@ func (s *sink) write() {
 // checksum, made of in bytes. Nothing may be under way.
 func (s *sink) retarget(w io.Writer, path string, in, out int64, crc uint32) {
 	s.w, s.path, s.in, s.out, s.crc = w, path, in, out, crc
-	s.base, s.mark, s.spilled, s.flushed = 0, nil, false, time.Now()
+	s.base, s.owing, s.spilled, s.flushed = 0, false, false, time.Now()
 	s.size.Store(out)
 }
 
@@ -179,6 +184,9 @@ func (s *sink) space() ([]byte, error) {
 		if s.made < s.blocks {
 			s.made++
 			s.cur = &block{buf: make([]byte, s.block), done: make(chan struct{}, 1)}
+			if s.format != None {
+				s.cur.packed = make([]byte, 0, s.block/2)
+			}
 			break
 		}
 		select {
@@ -219,8 +227,7 @@ func (s *sink) split() error {
 	}
 	s.cur.n = copy(s.cur.buf, rest)
 	moved := s.cur
-	full.n, full.mark = base, s.mark
-	s.mark = nil
+	full.n, full.mark = base, s.owed()
 	s.submit(full, s.in-int64(moved.n))
 	s.cur = moved
 	if moved.n == len(moved.buf) {
@@ -233,7 +240,7 @@ func (s *sink) split() error {
 // are.
 func (s *sink) setRaw(raw bool) error {
 	if raw != s.raw && s.cur != nil && s.cur.n > 0 {
-		if err := s.cut(s.mark); err != nil {
+		if err := s.cut(s.owed()); err != nil {
 			return err
 		}
 	}
@@ -241,14 +248,24 @@ func (s *sink) setRaw(raw bool) error {
 	return nil
 }
 
-// pageEnd ends the page at hand. mark is called, with the place in the output,
-// once all up to here is written, or a later page's instead; now ends the block.
-func (s *sink) pageEnd(mark func(out int64, crc uint32) error, now bool) error {
+// pageEnd ends the page at hand; now ends the block.
+func (s *sink) pageEnd(now bool) error {
+	s.owing = true
 	if s.cur == nil || now || s.spilled && s.format == None {
-		return s.cut(mark)
+		return s.cut(s.owed())
 	}
-	s.base, s.mark, s.spilled = s.cur.n, mark, false
+	s.base, s.spilled = s.cur.n, false
 	return nil
+}
+
+// owed returns the mark of the complete pages that were not submitted, nil if
+// there are none.
+func (s *sink) owed() mark {
+	if !s.owing {
+		return nil
+	}
+	s.owing = false
+	return s.pageMark()
 }
 
 // complete returns the content of complete pages that were not submitted. It is
@@ -261,8 +278,8 @@ func (s *sink) complete() []byte {
 }
 
 // restore puts complete pages into the current block, as at the start of a
-// resumed run. mark is theirs.
-func (s *sink) restore(pages []byte, mark func(out int64, crc uint32) error) error {
+// resumed run.
+func (s *sink) restore(pages []byte) error {
 	b, err := s.space()
 	if err != nil {
 		return err
@@ -272,7 +289,7 @@ func (s *sink) restore(pages []byte, mark func(out int64, crc uint32) error) err
 	}
 	s.cur.n = copy(b, pages)
 	s.in += int64(s.cur.n)
-	s.base, s.mark = s.cur.n, mark
+	s.base, s.owing = s.cur.n, true
 	return nil
 }
 
@@ -293,6 +310,11 @@ func (s *sink) submit(b *block, inEnd int64) {
 	s.cur = nil
 	b.inEnd, b.raw = inEnd, s.raw || s.format == None
 	if !b.raw && b.n > 0 {
+		if len(s.work) > 0 && s.running < s.workers { // those there are have enough to do
+			if err := s.startWorker(); err != nil {
+				s.fail(err)
+			}
+		}
 		s.work <- b // never blocks: it holds all blocks there are
 	}
 	s.order <- b
@@ -314,22 +336,22 @@ func (s *sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// cut ends the current block, and with it the page at hand. mark, if not nil,
-// is called with the place in the output once all up to here is written.
-func (s *sink) cut(mark func(out int64, crc uint32) error) error {
-	s.base, s.mark, s.spilled, s.flushed = 0, nil, false, time.Now()
+// cut ends the current block, and with it the page at hand. m, if not nil, is
+// called once all up to here is written.
+func (s *sink) cut(m mark) error {
+	s.base, s.owing, s.spilled, s.flushed = 0, false, false, time.Now()
 	if s.cur == nil {
-		if mark == nil {
+		if m == nil {
 			return s.failure()
 		}
 		if _, err := s.space(); err != nil {
 			return err
 		}
 	}
-	if s.cur.n == 0 && mark == nil {
+	if s.cur.n == 0 && m == nil {
 		return s.failure()
 	}
-	s.cur.mark = mark
+	s.cur.mark = m
 	s.submit(s.cur, s.in)
 	return s.failure()
 }
@@ -355,7 +377,7 @@ func (s *sink) settle() error {
 
 // drop forgets the current block.
 func (s *sink) drop() {
-	s.base, s.mark, s.spilled = 0, nil, false
+	s.base, s.owing, s.spilled = 0, false, false
 	if s.cur != nil {
 		s.in -= int64(s.cur.n)
 		s.cur.n = 0
@@ -366,8 +388,8 @@ func (s *sink) drop() {
 
 // empty writes the compressed form of nothing, so that the output is a file of
 // its format.
-func (s *sink) empty(level int) error {
-	e, err := newEncoder(s.format, level, s.block)
+func (s *sink) empty() error {
+	e, err := newEncoder(s.format, s.level, s.block)
 	if err != nil || e == nil {
 		return err
 	}

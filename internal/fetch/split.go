@@ -22,7 +22,7 @@ func (s *stream) splitRest() {
 	k.from, k.to, k.ifRange, k.url = 0, 0, s.validator, s.a.url
 	k.trusted = k.trusted && sameOrigin(s.k.url, s.a.url)
 	b := &splitBody{c: s.c, k: k, version: s.validator, first: s.a.Body, at: s.pos, total: s.total, spare: make(chan []byte, n)}
-	b.ctx, b.cancel = context.WithCancel(s.a.ctx)
+	b.ctx, b.cancel = context.WithCancel(s.a.x.ctx)
 	b.left = splitSize
 	b.ahead = s.pos + splitSize
 	for range n - 1 {
@@ -82,7 +82,9 @@ var errOtherRange = errors.New("the server sent another range than asked for")
 
 // fetch reads one range.
 func (b *splitBody) fetch(k call, into []byte) error {
-	a, _, _, err := b.c.follow(b.ctx, k)
+	x := newExchange(b.ctx, b.c.req.Timeouts.Stall)
+	defer x.cancel(nil)
+	a, _, _, err := b.c.follow(x, k)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -18,11 +17,9 @@ import (
 // Connections may break under it: it goes on where it was by Range and
 // If-Range, and where that is not possible it returns a restartError.
 type stream struct {
-	c     *client
-	ctx   context.Context
-	k     call
-	a     *answer
-	timer *time.Timer
+	c *client
+	k call
+	a *answer
 
 	pos, total int64 // on the wire; total is -1 if unknown
 	coding     string
@@ -36,15 +33,16 @@ type stream struct {
 	verified   bool   // the end was known and met
 	err        error  // the error that ended it
 
-	ahead  []byte // peeked
-	aheadB [4]byte
-	early  error // that came along with the last bytes
+	head  []byte // memory for ahead
+	ahead []byte // peeked
+	early error  // that came along with the last bytes
 	// failed is the farthest position of a failure, also before the body was
 	// started over: only bytes after it are progress.
 	failed int64
 	// last are the bytes before pos. A request for the rest asks for them
 	// again, as expect: other ones show that the server's ranges are wrong.
 	last, expect []byte
+	lastB        [maxOverlap]byte // memory of last
 	speed        speedCheck
 
 	// When delivered bytes cannot be undone, a body that starts again must
@@ -116,7 +114,6 @@ func (s *stream) begin(a *answer, want *bodyState) error {
 		s.pos = 0
 	}
 	s.k.from = 0
-	s.arm()
 	if s.resumed {
 		if err := s.overlap(); err != nil {
 			return err
@@ -132,34 +129,25 @@ func (s *stream) begin(a *answer, want *bodyState) error {
 	return nil
 }
 
-func (s *stream) arm() {
-	a := s.a
-	s.timer = time.AfterFunc(s.c.req.Timeouts.Stall, func() { a.cancel(errStalled) })
-	s.timer.Stop()
-}
-
 func (s *stream) tooMuch() error {
 	return &Error{Kind: KindLimit, Op: s.k.op(), Msg: fmt.Sprintf("more than the %s allowed", FormatSize(s.limit)), hint: "allow more with --max-bytes SIZE"}
 }
 
 func (s *stream) close() {
-	if s.timer != nil {
-		s.timer.Stop()
-	}
 	if s.a != nil && !s.complete {
 		s.a.Body.Close()
-		s.a.cancel(nil)
+		s.a.x.end()
 	}
 }
 
-// peek returns the first bytes of the body, four at most, without taking them.
+// peek returns the first bytes of the body, four at least if there are as many,
+// without taking them.
 func (s *stream) peek() ([]byte, error) {
 	n := len(s.ahead)
-	s.ahead = s.aheadB[:n]
 	for n < 4 {
-		m, err := s.read(s.aheadB[n:])
+		m, err := s.read(s.head[n:])
 		n += m
-		s.ahead = s.aheadB[:n]
+		s.ahead = s.head[:n]
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -197,15 +185,15 @@ func (s *stream) read(p []byte) (int, error) {
 			if s.bytes != nil {
 				q = p[:min(len(p), s.bytes.Burst())]
 			}
-			s.timer.Reset(s.c.req.Timeouts.Stall)
+			s.a.x.watch()
 			n, err = s.a.Body.Read(q)
-			s.timer.Stop()
+			s.a.x.rest()
 		}
 		if n > 0 {
 			if s.bytes != nil {
-				if werr := s.bytes.WaitN(s.ctx, n); werr != nil {
+				if werr := s.bytes.WaitN(s.c.ctx, n); werr != nil {
 					// The limiter sees that the deadline is too near.
-					if s.err = stopped(s.ctx, s.k.op()); s.ctx.Err() == nil {
+					if s.err = stopped(s.c.ctx, s.k.op()); s.c.ctx.Err() == nil {
 						s.err = &Error{Kind: KindTimeout, Op: s.k.op(), err: context.DeadlineExceeded}
 					}
 					return 0, s.err
@@ -240,7 +228,7 @@ func (s *stream) read(p []byte) (int, error) {
 			s.complete = true
 			s.verified = s.total >= 0 || !s.closeDelimited()
 			s.a.Body.Close()
-			s.a.cancel(nil)
+			s.a.x.end()
 			if s.verified {
 				s.c.progress()
 			}
@@ -267,14 +255,13 @@ const progressStep = 64 << 10
 
 // reconnect goes on after the body broke off because of cause.
 func (s *stream) reconnect(cause error) error {
-	if c := context.Cause(s.a.ctx); errors.Is(c, errStalled) {
+	if c := context.Cause(s.a.x.ctx); errors.Is(c, errStalled) {
 		cause = c
 	}
-	s.timer.Stop()
 	s.a.Body.Close()
-	s.a.cancel(nil)
-	if s.ctx.Err() != nil {
-		return stopped(s.ctx, s.k.op())
+	s.a.x.end()
+	if s.c.ctx.Err() != nil {
+		return stopped(s.c.ctx, s.k.op())
 	}
 	broke := s.broke(cause)
 	if s.pos-s.failed >= progressStep {
@@ -284,7 +271,7 @@ func (s *stream) reconnect(cause error) error {
 	if !s.c.mayRepeat(s.k) {
 		return broke
 	}
-	if err := s.c.pause(s.ctx, broke, 0); err != nil {
+	if err := s.c.pause(broke, 0); err != nil {
 		return err
 	}
 	again := s.k
@@ -297,7 +284,7 @@ func (s *stream) reconnect(cause error) error {
 		why := "the connection broke and the server names no version to go on from"
 		return &restartError{cause: broke, why: why}
 	}
-	a, err := s.c.do(s.ctx, again)
+	a, err := s.c.do(again)
 	if err != nil {
 		return err
 	}
@@ -310,7 +297,7 @@ func (s *stream) reconnect(cause error) error {
 	if errors.As(err, &re) && s.prefix != nil {
 		a.close()
 		again.from, again.ifRange, s.k.from, s.expect = 0, "", 0, nil
-		if a, err = s.c.do(s.ctx, again); err == nil {
+		if a, err = s.c.do(again); err == nil {
 			err = s.begin(a, &was)
 		}
 	}
@@ -352,9 +339,9 @@ func (s *stream) overlap() error {
 		return nil
 	}
 	got := make([]byte, len(s.expect))
-	s.timer.Reset(s.c.req.Timeouts.Stall)
+	s.a.x.watch()
 	_, err := io.ReadFull(s.a.Body, got)
-	s.timer.Stop()
+	s.a.x.rest()
 	if err != nil {
 		return &restartError{cause: s.broke(err), why: "the connection broke at once"}
 	}
@@ -373,9 +360,9 @@ func (s *stream) skipSame(n int64, was bodyState) error {
 	h.SetSeed(s.prefix.Seed())
 	buf := make([]byte, 64<<10)
 	for left := n; left > 0; {
-		s.timer.Reset(s.c.req.Timeouts.Stall)
+		s.a.x.watch()
 		m, err := s.a.Body.Read(buf[:min(int64(len(buf)), left)])
-		s.timer.Stop()
+		s.a.x.rest()
 		h.Write(buf[:m])
 		left -= int64(m)
 		s.pos += int64(m)

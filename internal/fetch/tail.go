@@ -61,7 +61,9 @@ func (w *output) saveTail() error {
 	c := w.ended
 	c.Out, c.CRC, c.Tail = w.sink.out, w.sink.crc, t
 	w.sink.flushed = time.Now()
-	return w.notePlace(c, w.endedSeen())
+	seen := w.seen
+	w.seen = nil
+	return w.notePlace(c, seen)
 }
 
 // loadTail returns the content of complete pages at a place, nil if it is not
@@ -88,27 +90,4 @@ func (w *output) removeTail() {
 	if w.format != None && !w.perPage && !w.direct && w.path != "" {
 		_ = os.Remove(w.path + tailEnding)
 	}
-}
-
-// endedSeen is how many pages were visited so far.
-func (w *output) endedSeen() int {
-	w.seenMu.Lock()
-	defer w.seenMu.Unlock()
-	return w.seenFrom + len(w.seen)
-}
-
-// notePlace notes a place, and with it the pages visited before it: the first
-// upTo of all.
-func (w *output) notePlace(c checkpoint, upTo int) error {
-	w.seenMu.Lock()
-	var list []uint64
-	if n := upTo - w.seenFrom; n > 0 {
-		list, w.seen, w.seenFrom = w.seen[:n:n], w.seen[n:], upTo
-	}
-	w.seenMu.Unlock()
-	l := journalLine{At: &c}
-	if len(list) > 0 {
-		l.Seen = packSeen(list)
-	}
-	return w.note(l)
 }

@@ -96,7 +96,7 @@ func (p *page) keptBefore(in io.Reader) (io.Reader, func(), error) {
 	if err != nil {
 		return nil, nil, diskError(p.kept, err)
 	}
-	before := io.TeeReader(io.LimitReader(f, p.at.In), inspected{p.in})
+	before := io.TeeReader(io.LimitReader(f, p.at.In), inspected{&p.in})
 	return io.MultiReader(before, in), func() { f.Close() }, nil
 }
 

@@ -55,10 +55,7 @@ func (s *Scanner) reach(j int, q *query) {
 func (s *Scanner) keyEnd() {
 	d := s.depth
 	s.want, s.through, s.test = 0, 0, 0
-	if d == 1 && len(s.keys) < MaxKeys && !s.keyLong {
-		s.keys = append(s.keys, string(unquote(nil, s.key[:len(s.key)-1])))
-	}
-	if s.keyLong || s.alive[d] == 0 {
+	if s.keyLong {
 		return
 	}
 	name := s.key[:len(s.key)-1]
@@ -68,6 +65,16 @@ func (s *Scanner) keyEnd() {
 			name = s.scratch
 			break
 		}
+	}
+	if n := len(s.keys); d == 1 && n < MaxKeys {
+		if n < cap(s.keys) && s.keys[:n+1][n] == string(name) {
+			s.keys = s.keys[:n+1] // as in the document before
+		} else {
+			s.keys = append(s.keys, string(name))
+		}
+	}
+	if s.alive[d] == 0 {
+		return
 	}
 	for j := range s.queries {
 		if s.alive[d]>>j&1 == 0 {

@@ -1,6 +1,10 @@
 package jsonscan
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf8"
+)
 
 // Kind is the kind of a value that was looked for.
 type Kind uint8
@@ -43,7 +47,11 @@ func (v Value) Raw() []byte { return v.raw }
 func (v Value) Text() string {
 	switch v.Kind {
 	case String:
-		return string(unquote(nil, v.raw[1:len(v.raw)-1]))
+		raw := v.raw[1 : len(v.raw)-1]
+		if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+			return string(raw)
+		}
+		return string(unquote(nil, raw))
 	case Bool, Number:
 		return string(v.raw)
 	}
