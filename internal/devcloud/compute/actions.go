@@ -2,6 +2,7 @@ package compute
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -20,10 +21,19 @@ type actionSpec struct {
 	lockable bool
 	// record names the entry in the server's history; "" makes none.
 	record string
+	// fields are the properties of the action's object; without any it takes
+	// what it is given.
+	fields []field
 	do     action
 }
 
-type action func(r *api.Request, v *db.Server, arg any) (*api.Reply, error)
+type action func(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error)
+
+// with gives an action its object's properties.
+func (a actionSpec) with(fields ...field) actionSpec {
+	a.fields = fields
+	return a
+}
 
 // actionTable is the table of actions, one entry each.
 func (s *Service) actionTable() map[string]actionSpec {
@@ -32,28 +42,34 @@ func (s *Service) actionTable() map[string]actionSpec {
 	}
 	alive := []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend}
 	return map[string]actionSpec{
-		"reboot":              on("reboot", s.reboot, append(alive, db.VMError)...),
-		"os-start":            on("start", s.task("powering-on", db.VMActive), db.VMStopped),
-		"os-stop":             on("stop", s.task("powering-off", db.VMStopped), db.VMActive, db.VMRescued, db.VMError),
-		"pause":               on("pause", s.task("pausing", db.VMPaused), db.VMActive),
-		"unpause":             on("unpause", s.task("unpausing", db.VMActive), db.VMPaused),
-		"suspend":             on("suspend", s.task("suspending", db.VMSuspend), db.VMActive),
-		"resume":              on("resume", s.task("resuming", db.VMActive), db.VMSuspend),
-		"shelve":              on("shelve", s.task("shelving", db.VMShelved), alive...),
-		"unshelve":            on("unshelve", s.task("unshelving", db.VMActive), db.VMShelved),
-		"rescue":              on("rescue", s.rescue, db.VMActive, db.VMStopped, db.VMError),
-		"unrescue":            on("unrescue", s.task("unrescuing", db.VMActive), db.VMRescued),
-		"rebuild":             on("rebuild", s.rebuild, append(alive, db.VMRescued, db.VMError)...),
-		"resize":              on("resize", s.resize, db.VMActive, db.VMStopped),
-		"confirmResize":       on("confirmResize", s.confirmResize, db.VMResized),
-		"revertResize":        on("revertResize", s.revertResize, db.VMResized),
-		"changePassword":      on("changePassword", s.changePassword, db.VMActive),
-		"createImage":         on("createImage", s.createImage, alive...),
-		"createBackup":        on("createBackup", s.createBackup, alive...),
+		"reboot": on("reboot", s.reboot, append(alive, db.VMError)...).
+			with(field{name: "type", required: true, check: oneOf("HARD", "Hard", "hard", "SOFT", "Soft", "soft")}),
+		"os-start": on("start", s.task("powering-on", db.VMActive), db.VMStopped),
+		"os-stop":  on("stop", s.task("powering-off", db.VMStopped), db.VMActive, db.VMRescued, db.VMError),
+		"pause":    on("pause", s.task("pausing", db.VMPaused), db.VMActive),
+		"unpause":  on("unpause", s.task("unpausing", db.VMActive), db.VMPaused),
+		"suspend":  on("suspend", s.task("suspending", db.VMSuspend), db.VMActive),
+		"resume":   on("resume", s.task("resuming", db.VMActive), db.VMSuspend),
+		"shelve":   on("shelve", s.task("shelving", db.VMShelved), alive...),
+		"unshelve": on("unshelve", s.task("unshelving", db.VMActive), db.VMShelved),
+		"rescue":   on("rescue", s.rescue, db.VMActive, db.VMStopped, db.VMError),
+		"unrescue": on("unrescue", s.task("unrescuing", db.VMActive), db.VMRescued),
+		"rebuild":  on("rebuild", s.rebuild, append(alive, db.VMRescued, db.VMError)...).with(rebuildFields...),
+		"resize": on("resize", s.resize, db.VMActive, db.VMStopped).with(
+			field{name: "flavorRef", required: true, check: anything}, field{name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")}),
+		"confirmResize": on("confirmResize", s.confirmResize, db.VMResized),
+		"revertResize":  on("revertResize", s.revertResize, db.VMResized),
+		"changePassword": on("changePassword", s.changePassword, db.VMActive).
+			with(field{name: "adminPass", required: true, check: isString}),
+		"createImage": on("createImage", s.createImage, alive...).
+			with(field{name: "name", check: text(1, 255), required: true}, field{name: "metadata", check: isObject}),
+		"createBackup": on("createBackup", s.createBackup, alive...).with(
+			field{name: "name", required: true, check: text(1, 255)}, field{name: "backup_type", required: true, check: text(1, 255)},
+			field{name: "rotation", required: true, check: number(0)}, field{name: "metadata", check: isObject}),
 		"lock":                {record: "lock", do: s.lock},
 		"unlock":              {record: "unlock", do: s.unlock},
-		"os-getConsoleOutput": {do: s.consoleOutput},
-		"os-resetState":       {do: s.resetState},
+		"os-getConsoleOutput": {do: s.consoleOutput, fields: []field{{name: "length", check: orNull(number(-1 << 31))}}},
+		"os-resetState":       {do: s.resetState, fields: []field{{name: "state", required: true, check: oneOf("active", "error")}}},
 		"forceDelete":         on("", s.forceDelete),
 		"addSecurityGroup":    on("", s.addSecurityGroup),
 		"removeSecurityGroup": on("", s.removeSecurityGroup),
@@ -65,7 +81,7 @@ func (s *Service) actionTable() map[string]actionSpec {
 	}
 }
 
-func noConsole(*api.Request, *db.Server, any) (*api.Reply, error) {
+func noConsole(*api.Request, *db.Server, api.Obj) (*api.Reply, error) {
 	return nil, api.BadRequest("Unavailable console type novnc.") // guests here have no screen
 }
 
@@ -89,6 +105,15 @@ func (s *Service) action(r *api.Request) (*api.Reply, error) {
 	if !r.Version.Within(api.Version{}, spec.max) {
 		return nil, api.NotFound("The resource could not be found.")
 	}
+	in, isObject := arg.(api.Obj)
+	if spec.fields != nil {
+		if !isObject {
+			return nil, invalid(name, arg, api.PyRepr(arg)+" is not of type 'object'")
+		}
+		if err := validate(name, in, r.Version, spec.fields); err != nil {
+			return nil, err
+		}
+	}
 	v, err := s.find(r)
 	if err == nil && spec.lockable {
 		err = unlocked(r, v)
@@ -104,20 +129,11 @@ func (s *Service) action(r *api.Request) (*api.Reply, error) {
 	if spec.record != "" {
 		s.record(r, v, spec.record)
 	}
-	reply, err := spec.do(r, v, arg)
+	reply, err := spec.do(r, v, in)
 	if reply == nil && err == nil {
 		return api.Accepted(nil)
 	}
 	return reply, err
-}
-
-// argument is an action's, which has to be an object.
-func argument(name string, arg any) (api.Obj, error) {
-	o, ok := arg.(api.Obj)
-	if !ok {
-		return nil, invalid(name, arg, api.PyRepr(arg)+" is not of type 'object'")
-	}
-	return o, nil
 }
 
 // begin starts a task that ends in a vm_state.
@@ -128,7 +144,7 @@ func (s *Service) begin(v *db.Server, task, next string) {
 
 // task is an action that only takes a server from one state to another.
 func (s *Service) task(task, next string) action {
-	return func(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
+	return func(r *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {
 		switch next {
 		case db.VMStopped, db.VMShelved, db.VMSuspend, db.VMPaused:
 			v.Run = false
@@ -169,16 +185,8 @@ func (s *Service) finishTask(v *db.Server) {
 	s.finished(v, "")
 }
 
-func (s *Service) reboot(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, err := argument("reboot", arg)
-	if err != nil {
-		return nil, err
-	}
-	kinds := oneOf("HARD", "Hard", "hard", "SOFT", "Soft", "soft")
-	if err := validate("reboot", o, r.Version, []field{{name: "type", required: true, check: kinds}}); err != nil {
-		return nil, err
-	}
-	hard := strings.EqualFold(strOf(o, "type"), "HARD")
+func (s *Service) reboot(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+	hard := strings.EqualFold(strOf(in, "type"), "HARD")
 	if !hard && v.VMState != db.VMActive {
 		return nil, errState("reboot", v)
 	}
@@ -191,40 +199,29 @@ func (s *Service) reboot(r *api.Request, v *db.Server, arg any) (*api.Reply, err
 	return nil, nil
 }
 
-func (s *Service) rescue(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
-	pass := strOf(o, "adminPass")
-	if pass == "" {
-		pass = db.RandomString(12)
-	}
+func (s *Service) rescue(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
 	s.begin(v, "rescuing", db.VMRescued)
-	return api.OK(api.Obj{"adminPass": pass})
+	return api.OK(api.Obj{"adminPass": cmp.Or(strOf(in, "adminPass"), db.RandomString(12))})
 }
 
-func (s *Service) rebuild(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, err := argument("rebuild", arg)
-	if err != nil {
-		return nil, err
-	}
-	err = validate("rebuild", o, r.Version, []field{
-		{name: "imageRef", check: imageRef, required: true},
-		{name: "name", check: serverName},
-		{name: "adminPass", check: text(1, 255)},
-		{name: "metadata", check: isObject},
-		{name: "preserve_ephemeral", check: truth},
-		{name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")},
-		{name: "accessIPv4", check: orNull(isString)},
-		{name: "accessIPv6", check: orNull(isString)},
-		{name: "description", check: orNull(text(0, 255)), min: api.V(19)},
-		{name: "key_name", check: orNull(text(1, 255)), min: api.V(54)},
-		{name: "user_data", check: orNull(isBase64), min: api.V(57)},
-		{name: "trusted_image_certificates", check: anything, min: api.V(63)},
-		{name: "hostname", check: text(1, 255), min: api.V(90)},
-	})
-	if err != nil {
-		return nil, err
-	}
-	img := s.Images.Usable(r.Auth.ProjectID, r.Auth.Admin(), strOf(o, "imageRef"))
+var rebuildFields = []field{
+	{name: "imageRef", check: imageRef, required: true},
+	{name: "name", check: serverName},
+	{name: "adminPass", check: text(1, 255)},
+	{name: "metadata", check: isObject},
+	{name: "preserve_ephemeral", check: truth},
+	{name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")},
+	{name: "accessIPv4", check: orNull(isString)},
+	{name: "accessIPv6", check: orNull(isString)},
+	{name: "description", check: orNull(text(0, 255)), min: api.V(19)},
+	{name: "key_name", check: orNull(text(1, 255)), min: api.V(54)},
+	{name: "user_data", check: orNull(isBase64), min: api.V(57)},
+	{name: "trusted_image_certificates", check: anything, min: api.V(63)},
+	{name: "hostname", check: text(1, 255), min: api.V(90)},
+}
+
+func (s *Service) rebuild(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+	img := s.Images.Usable(r.Auth.ProjectID, r.Auth.Admin(), strOf(in, "imageRef"))
 	if img == nil {
 		return nil, api.BadRequest("Cannot find image for rebuild")
 	}
@@ -233,17 +230,17 @@ func (s *Service) rebuild(r *api.Request, v *db.Server, arg any) (*api.Reply, er
 		"name": &v.Name, "adminPass": &v.AdminPass, "accessIPv4": &v.AccessIPv4, "accessIPv6": &v.AccessIPv6,
 		"description": &v.Description, "hostname": &v.Hostname,
 	} {
-		if t, ok := o[key].(string); ok {
+		if t, ok := in[key].(string); ok {
 			*to = t
 		}
 	}
-	if m, ok := o["metadata"].(api.Obj); ok {
+	if m, ok := in["metadata"].(api.Obj); ok {
 		if err := checkMetadata(m); err != nil {
 			return nil, err
 		}
 		v.Metadata = pairs(m)
 	}
-	if name, given := o["key_name"]; given {
+	if name, given := in["key_name"]; given {
 		v.KeyName, v.PublicKey = "", ""
 		if n, ok := name.(string); ok {
 			k := s.db.KeyPairs.Get(keyID(r.Auth.UserID, n))
@@ -253,7 +250,7 @@ func (s *Service) rebuild(r *api.Request, v *db.Server, arg any) (*api.Reply, er
 			v.KeyName, v.PublicKey = n, k.PublicKey
 		}
 	}
-	if d, given := o["user_data"]; given {
+	if d, given := in["user_data"]; given {
 		v.UserData = nil
 		if t, ok := d.(string); ok {
 			v.UserData, _ = decodeBase64(t) // the schema has looked at it
@@ -277,14 +274,10 @@ func (s *Service) rebuild(r *api.Request, v *db.Server, arg any) (*api.Reply, er
 	return accepted(r, v, shown), nil
 }
 
-func (s *Service) resize(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, err := argument("resize", arg)
-	if err != nil {
-		return nil, err
-	}
-	f := s.db.Flavors.Get(api.PyStr(o["flavorRef"]))
+func (s *Service) resize(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+	f := s.db.Flavors.Get(api.PyStr(in["flavorRef"]))
 	if f == nil || !s.flavorVisible(r, f) {
-		return nil, api.BadRequest("Flavor %s could not be found.", api.PyStr(o["flavorRef"]))
+		return nil, api.BadRequest("Flavor %s could not be found.", api.PyStr(in["flavorRef"]))
 	}
 	if f.ID == v.FlavorID {
 		return nil, api.BadRequest("When resizing, instances must change flavor!")
@@ -298,13 +291,13 @@ func (s *Service) resize(r *api.Request, v *db.Server, arg any) (*api.Reply, err
 	return nil, nil
 }
 
-func (s *Service) confirmResize(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
+func (s *Service) confirmResize(r *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {
 	v.OldFlavor, v.VMState = nil, db.VMActive
 	s.db.Servers.Put(v)
 	return api.NoContent()
 }
 
-func (s *Service) revertResize(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
+func (s *Service) revertResize(r *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {
 	if v.OldFlavor != nil {
 		v.Flavor, v.FlavorID, v.OldFlavor = *v.OldFlavor, v.OldFlavor.ID, nil
 	}
@@ -312,26 +305,14 @@ func (s *Service) revertResize(r *api.Request, v *db.Server, _ any) (*api.Reply,
 	return nil, nil
 }
 
-func (s *Service) changePassword(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
-	if strOf(o, "adminPass") == "" {
-		return nil, invalid("changePassword", o, "'adminPass' is a required property")
-	}
+func (s *Service) changePassword(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
 	// Guests run no agent.
 	return nil, api.Conflict("Failed to set admin password on %s because error setting admin password", v.ID)
 }
 
-func (s *Service) createImage(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, err := argument("createImage", arg)
-	if err != nil {
-		return nil, err
-	}
-	fields := []field{{name: "name", check: text(1, 255), required: true}, {name: "metadata", check: isObject}}
-	if err := validate("createImage", o, r.Version, fields); err != nil {
-		return nil, err
-	}
+func (s *Service) createImage(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
 	m := &db.Image{
-		Name: strOf(o, "name"), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk,
+		Name: strOf(in, "name"), Status: "queued", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Flavor.Disk,
 		Size: -1, VirtualSize: -1, Due: s.db.Now().Add(s.ActionDelay),
 	}
 	props := map[string]string{}
@@ -343,7 +324,7 @@ func (s *Service) createImage(r *api.Request, v *db.Server, arg any) (*api.Reply
 		"image_type": "snapshot", "instance_uuid": v.ID, "user_id": v.UserID, "base_image_ref": v.ImageID,
 		"owner_project_name": r.Auth.ProjectName, "owner_user_name": r.Auth.UserName,
 	})
-	if meta, ok := o["metadata"].(api.Obj); ok {
+	if meta, ok := in["metadata"].(api.Obj); ok {
 		for k, x := range meta {
 			props[k] = api.PyStr(x)
 		}
@@ -363,17 +344,10 @@ func (s *Service) createImage(r *api.Request, v *db.Server, arg any) (*api.Reply
 
 // createBackup makes an image of a server and removes its older ones of the
 // same kind.
-func (s *Service) createBackup(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, err := argument("createBackup", arg)
-	if err != nil {
-		return nil, err
-	}
-	rotation, ok := intOf(o["rotation"])
-	if !ok || rotation < 0 || strOf(o, "backup_type") == "" {
-		return nil, invalid("createBackup", o, "'backup_type' and 'rotation' are required properties")
-	}
-	kind := strOf(o, "backup_type")
-	reply, err := s.createImage(r, v, api.Obj{"name": o["name"], "metadata": api.Obj{"image_type": "backup", "backup_type": kind}})
+func (s *Service) createBackup(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+	rotation, _ := intOf(in["rotation"])
+	kind := strOf(in, "backup_type")
+	reply, err := s.createImage(r, v, api.Obj{"name": in["name"], "metadata": api.Obj{"image_type": "backup", "backup_type": kind}})
 	if err != nil {
 		return nil, err
 	}
@@ -387,38 +361,29 @@ func (s *Service) createBackup(r *api.Request, v *db.Server, arg any) (*api.Repl
 	return reply, nil
 }
 
-func (s *Service) lock(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
+func (s *Service) lock(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
 	v.Locked = true
-	if o, ok := arg.(api.Obj); ok && r.Version.AtLeast(api.V(73)) {
-		v.LockedReason = strOf(o, "locked_reason")
+	if r.Version.AtLeast(api.V(73)) {
+		v.LockedReason = strOf(in, "locked_reason")
 	}
 	s.db.Servers.Put(v)
 	s.finished(v, "")
 	return nil, nil
 }
 
-func (s *Service) unlock(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
+func (s *Service) unlock(r *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {
 	v.Locked, v.LockedReason = false, ""
 	s.db.Servers.Put(v)
 	s.finished(v, "")
 	return nil, nil
 }
 
-func (s *Service) consoleOutput(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, err := argument("os-getConsoleOutput", arg)
-	if err != nil {
-		return nil, err
-	}
-	if n, given := o["length"]; given && n != nil {
-		if _, ok := intOf(n); !ok {
-			return nil, invalid("length", n, api.PyRepr(n)+" does not match '^-?[0-9]+$'")
-		}
-	}
+func (s *Service) consoleOutput(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
 	if v.VMState == db.VMBuilding && v.TaskState != taskSpawning {
 		return nil, api.Conflict("Instance %s is not ready", v.ID)
 	}
 	log := s.Console(v.ID)
-	if n, ok := intOf(o["length"]); ok && n >= 0 {
+	if n, ok := intOf(in["length"]); ok && n >= 0 {
 		log = lastLines(log, n)
 	}
 	return api.OK(api.Obj{"output": strings.ToValidUTF8(string(log), "?")})
@@ -426,39 +391,23 @@ func (s *Service) consoleOutput(r *api.Request, v *db.Server, arg any) (*api.Rep
 
 // lastLines are the last n lines of a log.
 func lastLines(log []byte, n int) []byte {
-	if n == 0 {
-		return nil
+	lines := bytes.SplitAfter(log, []byte("\n"))
+	if last := len(lines) - 1; len(lines[last]) == 0 {
+		lines = lines[:last]
 	}
-	end := len(bytes.TrimRight(log, "\n"))
-	for i := end - 1; i >= 0; i-- {
-		if log[i] == '\n' {
-			if n--; n == 0 {
-				return log[i+1:]
-			}
-		}
-	}
-	return log
+	return bytes.Join(lines[max(0, len(lines)-n):], nil)
 }
 
-func (s *Service) resetState(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
+func (s *Service) resetState(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
 	if !r.Auth.Admin() {
 		return nil, forbidden("os_compute_api:os-admin-actions:reset_state")
 	}
-	o, _ := arg.(api.Obj)
-	switch strOf(o, "state") {
-	case "active":
-		v.VMState = db.VMActive
-	case "error":
-		v.VMState = db.VMError
-	default:
-		return nil, invalid("state", o["state"], api.PyRepr(o["state"])+" is not one of ['active', 'error']")
-	}
-	v.TaskState, v.Due = "", time.Time{}
+	v.VMState, v.TaskState, v.Due = strOf(in, "state"), "", time.Time{}
 	s.db.Servers.Put(v)
 	return nil, nil
 }
 
-func (s *Service) forceDelete(r *api.Request, v *db.Server, _ any) (*api.Reply, error) {
+func (s *Service) forceDelete(r *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {
 	s.terminate(r, v)
 	return nil, nil
 }

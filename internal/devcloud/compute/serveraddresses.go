@@ -8,9 +8,8 @@ import (
 )
 
 // groupArg is the security group that an action names.
-func (s *Service) groupArg(v *db.Server, arg any) (*db.SecurityGroup, error) {
-	o, _ := arg.(api.Obj)
-	name, ok := o["name"].(string)
+func (s *Service) groupArg(v *db.Server, in api.Obj) (*db.SecurityGroup, error) {
+	name, ok := in["name"].(string)
 	if !ok {
 		return nil, api.BadRequest("Security group not specified")
 	}
@@ -24,8 +23,8 @@ func (s *Service) groupArg(v *db.Server, arg any) (*db.SecurityGroup, error) {
 	return g, nil
 }
 
-func (s *Service) addSecurityGroup(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	g, err := s.groupArg(v, arg)
+func (s *Service) addSecurityGroup(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+	g, err := s.groupArg(v, in)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +38,8 @@ func (s *Service) addSecurityGroup(r *api.Request, v *db.Server, arg any) (*api.
 	return nil, nil
 }
 
-func (s *Service) removeSecurityGroup(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	g, err := s.groupArg(v, arg)
+func (s *Service) removeSecurityGroup(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+	g, err := s.groupArg(v, in)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +58,8 @@ func (s *Service) removeSecurityGroup(r *api.Request, v *db.Server, arg any) (*a
 	return nil, nil
 }
 
-func (s *Service) addFloatingIP(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
-	address, fixed := strOf(o, "address"), strOf(o, "fixed_address")
+func (s *Service) addFloatingIP(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+	address, fixed := strOf(in, "address"), strOf(in, "fixed_address")
 	f := s.db.FloatingIPs.First(
 		func(f *db.FloatingIP) bool { return f.Address == address && f.ProjectID == v.ProjectID },
 	)
@@ -88,10 +86,9 @@ func (s *Service) addFloatingIP(r *api.Request, v *db.Server, arg any) (*api.Rep
 	return nil, api.BadRequest("No fixed IPs associated to instance")
 }
 
-func (s *Service) removeFloatingIP(r *api.Request, v *db.Server, arg any) (*api.Reply, error) {
-	o, _ := arg.(api.Obj)
+func (s *Service) removeFloatingIP(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
 	f := s.db.FloatingIPs.First(
-		func(f *db.FloatingIP) bool { return f.Address == strOf(o, "address") && f.ProjectID == v.ProjectID },
+		func(f *db.FloatingIP) bool { return f.Address == strOf(in, "address") && f.ProjectID == v.ProjectID },
 	)
 	if f == nil {
 		return nil, api.NotFound("floating IP not found")

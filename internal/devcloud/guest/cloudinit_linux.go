@@ -240,7 +240,7 @@ func (ci *cloudInit) names() {
 	}
 	short, fqdn := cmp.Or(c.Hostname, c.FQDN), cmp.Or(c.FQDN, c.Hostname)
 	manage, known := c.ManageHosts.truth()
-	ci.try("setting the host name", ci.m.setHostName(shortName(fitHostName(short)), fitHostName(fqdn), manage || !known))
+	ci.try("setting the host name", ci.m.setHostName(shortName(short), fqdn, manage || !known))
 }
 
 // user makes one user and returns its lines for sudoers.

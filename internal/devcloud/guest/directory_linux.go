@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,35 +71,7 @@ func emptyDir(dir string) error {
 }
 
 // hostName is what the guest is called.
-func hostName(s Spec) string {
-	name := s.Hostname
-	if name == "" {
-		name = s.Name
-	}
-	return fitHostName(name)
-}
-
-// fitHostName makes a name one that hosts may have, as Nova does: lower case,
-// spaces and underscores to hyphens, all else dropped.
-func fitHostName(name string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(name) {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '.':
-			b.WriteRune(r)
-		case r == ' ', r == '_':
-			b.WriteByte('-')
-		}
-	}
-	out := strings.Trim(b.String(), "-.")
-	if len(out) > 63 {
-		out = strings.TrimRight(out[:63], "-.")
-	}
-	if out == "" {
-		return "guest"
-	}
-	return out
-}
+func hostName(s Spec) string { return cmp.Or(s.Hostname, s.Name) }
 
 // shortName is a host name without its domain.
 func shortName(name string) string {

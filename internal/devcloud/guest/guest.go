@@ -19,12 +19,11 @@ type Spec struct {
 	ID string
 	// Name is the server's name, as the metadata shows it.
 	Name string
-	// Hostname is the short or full host name; Name, made fit, when empty.
+	// Hostname is the short or full host name; Name when empty.
 	Hostname string
-	// Image is the name of the image. "CentOS 7 …", "Ubuntu 14.04 …" and
-	// "Debian 12 …" decide /etc/os-release and the login user, who is centos,
-	// ubuntu or debian. Any other name keeps the host's os-release, with centos
-	// as the login user. An image with content has its own.
+	// Image is the name of the image. Those of seededImages decide
+	// /etc/os-release and the login user; any other keeps the host's os-release,
+	// with centos as the login user. An image with content has its own.
 	Image string
 	// RootFS is the directory of the image's root file system, as UnpackImage
 	// makes it; a view of the host's when empty. It is not changed, and may be

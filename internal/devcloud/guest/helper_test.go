@@ -105,7 +105,7 @@ func bootNoWait(t testing.TB, change func(*Spec), lim ...limits) testGuest {
 		ID: fmt.Sprintf(
 			"00000000-0000-4000-8000-%012d",
 			ids.Add(1),
-		), Name: "web one", Image: "CentOS 7 GC 2014-09-16",
+		), Name: "web one", Hostname: "web-one", Image: "CentOS 7 GC 2014-09-16",
 		Dir: guestDir(t), AuthorizedKeys: []string{authorized(key)}, Executable: self(t),
 	}
 	if change != nil {

@@ -107,7 +107,7 @@ func runGuest() int {
 	m.say(event{Event: evRoot, Mode: mode, Detail: m.fs.detail})
 	adopt()
 	m.children = newChildren(m.fs)
-	m.image = parseImage(m.o.Spec.Image)
+	m.image = seededImage(m.o.Spec.Image)
 	if release, err := m.fs.read("/etc/os-release"); err == nil && m.o.Spec.RootFS != "" {
 		m.image = imageOf(release)
 	}

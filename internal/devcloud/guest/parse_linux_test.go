@@ -32,17 +32,6 @@ func TestParseSudo(t *testing.T) {
 	}
 }
 
-func TestFitHostName(t *testing.T) {
-	for name, want := range map[string]string{
-		"web one": "web-one", "Default_Ubuntu-1404": "default-ubuntu-1404", "-x-": "x", "üöä": "guest", "": "guest", "a.b.c": "a.b.c",
-		"a1234567890123456789012345678901234567890123456789012345678901-3456": "a1234567890123456789012345678901234567890123456789012345678901",
-	} {
-		if got := fitHostName(name); got != want {
-			t.Errorf("%q: got %q", name, got)
-		}
-	}
-}
-
 func FuzzParseSudo(f *testing.F) {
 	f.Add("-E", "-u", "bob", "A=1")
 	f.Add("--preserve-env=A", "--", "-i", "x")

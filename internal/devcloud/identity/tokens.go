@@ -147,6 +147,16 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 	if err := b.complete(); err != nil {
 		return nil, err
 	}
+	t, err := s.grant(&b)
+	if err != nil {
+		return nil, err
+	}
+	return s.tokenReply(t, http.StatusCreated, r.HTTP.URL.Query().Has("nocatalog")), nil
+}
+
+// grant makes the token that a complete body asks for.
+func (s *Service) grant(b *authBody) (*db.Token, error) {
+	id := b.Auth.Identity
 	t := &db.Token{Methods: id.Methods}
 	var user, app *db.Object
 	for _, m := range id.Methods {
@@ -198,7 +208,7 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	s.insertToken(t)
-	return s.tokenReply(t, http.StatusCreated, r.HTTP.URL.Query().Has("nocatalog")), nil
+	return t, nil
 }
 
 // scope fills in what the token is for.

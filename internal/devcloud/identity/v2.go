@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -26,49 +27,37 @@ func (s *Service) issueV2(r *api.Request) (*api.Reply, error) {
 		return nil, err
 	}
 	if b.Auth == nil {
-		return nil, api.BadRequest(
-			"Expecting to find auth in request body. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
-		)
+		return nil, expecting("auth", "request body")
 	}
-	t := &db.Token{Methods: []string{"password"}}
-	var body api.Obj
-	var user *db.Object
+	// The same call in the words of v3, where a project and a user are in the
+	// default domain.
+	domain := api.Obj{"id": defaultDomain}
+	identity, scope, p := api.Obj{}, any("unscoped"), b.Auth.Password
 	switch {
-	case b.Auth.Password != nil:
-		user = s.findUser(b.Auth.Password.UserID, b.Auth.Password.Username, nameOrID{ID: defaultDomain})
-		if user == nil || !same(user.Text("password"), b.Auth.Password.Password) {
-			return nil, errUnauthorized()
-		}
+	case p != nil:
+		user := api.Obj{"name": p.Username, "id": p.UserID, "password": p.Password, "domain": domain}
+		identity["methods"], identity["password"] = []string{"password"}, api.Obj{"user": user}
 	case b.Auth.Token != nil:
-		old := s.authOf(b.Auth.Token.ID)
-		if old == nil {
-			return nil, errUnauthorized()
-		}
-		user, t.Expires = s.db.Object(kindUser, old.UserID), old.Token.Expires
+		identity["methods"], identity["token"] = []string{"token"}, api.Obj{"id": b.Auth.Token.ID}
 	default:
-		return nil, api.BadRequest(
-			"Expecting to find passwordCredentials or token in auth. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
-		)
-	}
-	if user == nil || disabled(user) {
-		return nil, errUnauthorized()
-	}
-	t.UserID = user.Key
-	var project *db.Object
-	switch {
-	case b.Auth.TenantID != "":
-		project = s.db.Object(kindProject, b.Auth.TenantID)
-	case b.Auth.Tenant != "":
-		project = s.named(kindProject, b.Auth.Tenant, nameOrID{ID: defaultDomain})
+		return nil, expecting("passwordCredentials or token", "auth")
 	}
 	if b.Auth.TenantID != "" || b.Auth.Tenant != "" {
-		if err := s.scopeProject(t, user, project); err != nil {
-			return nil, err
-		}
+		scope = api.Obj{"project": api.Obj{"id": b.Auth.TenantID, "name": b.Auth.Tenant, "domain": domain}}
 	}
-	s.insertToken(t)
-	body = s.accessBody(t, user, project)
-	return api.OK(body)
+	var v3 authBody
+	data, err := json.Marshal(api.Obj{"auth": api.Obj{"identity": identity, "scope": scope}})
+	if err == nil {
+		err = json.Unmarshal(data, &v3)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.grant(&v3)
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(s.accessBody(t, s.db.Object(kindUser, t.UserID), s.db.Object(kindProject, t.ProjectID)))
 }
 
 // issueEither answers a path that Keystone has not: what configuration files of
