@@ -8,12 +8,10 @@ package chefservertest
 import (
 	"bytes"
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/subtle"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -162,15 +160,6 @@ func (s *Server) HasClient(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.keys[name] != nil
-}
-
-func newKey() ([]byte, *rsa.PublicKey, error) {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, nil, err
-	}
-	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}
-	return pem.EncodeToMemory(block), &k.PublicKey, nil
 }
 
 // ServeHTTP implements [http.Handler].
