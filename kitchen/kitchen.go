@@ -53,7 +53,14 @@ func (e *SelectError) Hint() string {
 		more = fmt.Sprintf(" and %d more", len(names)-most)
 		names = names[:most]
 	}
-	return "the instances are " + strings.Join(names, ", ") + more
+	hint := "the instances are " + strings.Join(names, ", ") + more
+	switch {
+	case strings.Contains(e.Arg, ","):
+		hint = "several are separated by blanks; " + hint
+	case strings.Contains(strings.ToLower(strings.Join(e.Names, "\n")), strings.ToLower(e.Arg)):
+		hint = "upper and lower case differ; " + hint
+	}
+	return hint
 }
 
 // Select returns the instances that the arguments name, in configuration

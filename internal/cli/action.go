@@ -142,7 +142,7 @@ func (o *actionOptions) runWith(ctx context.Context, args []string, do func(*pro
 		return err
 	}
 	if action != kitchen.Destroy {
-		p.idleKeys()
+		p.warnOfKeys()
 		p.remember(chosen)
 	}
 	ready, early := chosen, []kitchen.Failure(nil)

@@ -14,8 +14,10 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // reexec runs the processes that the embedded cloud starts of this very
@@ -77,7 +79,15 @@ func newDevcloudUpCommand(e *embeddedCloud) *cobra.Command {
 created there is kept. It prints how to use it.`,
 		Example: "  galley devcloud up\n  galley devcloud up --quota instances=2 --build-delay 5s",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var given []string
+			cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+				if f.Changed {
+					given = append(given, "--"+f.Name)
+				}
+			})
+			return o.run(cmd.Context(), given)
+		},
 	}
 	fs := cmd.Flags()
 	c := &o.cloud
@@ -97,7 +107,8 @@ created there is kept. It prints how to use it.`,
 	return cmd
 }
 
-func (o *devcloudUpOptions) run(ctx context.Context) error {
+// run starts the cloud; given are the flags that say how.
+func (o *devcloudUpOptions) run(ctx context.Context, given []string) error {
 	o.cloud.Dir, o.cloud.Quotas = o.dir, map[string]int{}
 	for _, q := range o.quotas {
 		name, value, _ := strings.Cut(q, "=")
@@ -119,9 +130,12 @@ func (o *devcloudUpOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	word := "runs already"
-	if started {
-		word = "is up"
+	word := "is up"
+	if !started {
+		word = "runs already"
+		if len(given) > 0 {
+			o.warnf("%s: the options of a running cloud stay as they are; `galley devcloud down` stops it, and keeps what was created.", text.And(given))
+		}
 	}
 	o.notef("The embedded cloud %s at %s; its guests answer SSH on %s, port %d.", word, st.URL, st.Net, st.SSHPort)
 	mode, err := client.GuestMode(ctx)

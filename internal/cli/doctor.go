@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/galleyhq/galley/internal/config"
 	openstackdriver "github.com/galleyhq/galley/internal/driver/openstack"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/text"
@@ -51,6 +52,8 @@ func (o *doctorOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	problems := p.config.Problems()
+	p.config.Warnings = nil // they are among the problems
 	if err := p.report(nil, 1); err != nil {
 		return err
 	}
@@ -60,7 +63,7 @@ func (o *doctorOptions) run(ctx context.Context, args []string) error {
 		clouds: map[*openstack.Cloud]*demand{}, paint: o.painter(o.streams.Out),
 	}
 	refused, sound := p.complaints(chosen)
-	x.configuration()
+	x.configuration(problems)
 	for _, complaint := range refused {
 		x.bad("plug-ins", complaint)
 	}
@@ -117,9 +120,9 @@ func (x *examination) note(mark string, print func(subject, detail string), inst
 
 func (x *examination) printFindings() {
 	for _, f := range x.findings {
-		subject := f.instances[0]
-		if len(f.instances) > 1 {
-			subject = which(f.instances, x.chosen)
+		subject := which(f.instances, x.chosen)
+		if n := len(f.instances); f.mark == "✓" && n > 3 && n < x.chosen {
+			subject = fmt.Sprintf("%d of %d instances", n, x.chosen) // the others have names below
 		}
 		f.print(subject, f.detail)
 	}
@@ -143,22 +146,23 @@ func (x *examination) warn(subject, detail string) {
 }
 
 // configuration reports faults in the files.
-func (x *examination) configuration() {
+func (x *examination) configuration(problems []config.Problem) {
 	const subject = "configuration"
-	before, idle := x.problems+x.warnings, 0
-	for _, problem := range x.project.config.Problems() {
+	before := x.problems + x.warnings
+	var idle idleKeys
+	for _, problem := range problems {
 		switch {
 		case problem.Code == "unsupported-plugin": // reported with the instances
 		case problem.Fatal && x.whole:
 			x.bad(subject, problem.String())
 		case problem.Code == "unknown-key" && problem.Advice == "", problem.Code == "idle-key":
-			idle++
+			idle = append(idle, problem)
 		default:
 			x.warn(subject, problem.String())
 		}
 	}
-	if idle > 0 {
-		x.warn(subject, fmt.Sprintf("%s no effect; `%s config validate` says which", text.CountOf(idle, "key has", "keys have"), x.name))
+	if len(idle) > 0 {
+		x.warn(subject, idle.note(x.name))
 	}
 	if x.problems+x.warnings == before {
 		x.good(subject, text.Count(len(x.project.Instances), "instance"))
@@ -317,11 +321,7 @@ func (p *project) refused(chosen []*kitchen.Instance) (r refusals, sound []*kitc
 func (p *project) complaints(chosen []*kitchen.Instance) (complaints []string, _ []*kitchen.Instance) {
 	r, sound, unsupported := p.refused(chosen)
 	with := func(where string, err error) {
-		c := where + err.Error()
-		if h := kitchen.Hint(err); h != "" {
-			c += "\n  hint: " + strings.ReplaceAll(h, "\n", "\n        ")
-		}
-		complaints = append(complaints, c)
+		complaints = append(complaints, where+withHint(err))
 	}
 	if err := p.config.Unsupported(unsupported, pluginSections...); err != nil {
 		with(text.Count(len(unsupported), "instance")+": ", err)

@@ -20,7 +20,12 @@ func (p *program) printFailure(w io.Writer, e *runFailure) {
 			fmt.Fprintln(w, paint(ui.Red, ">>>>>> "+line))
 		}
 	} else {
-		fmt.Fprint(w, p.clean(shortReport(p.name, paint(ui.Red, "error:"), e)))
+		head := p.name + ": error:"
+		report, failed := strings.CutPrefix(p.clean(shortReport(p.name, e)), head)
+		if failed {
+			report = p.name + ": " + paint(ui.Red, "error:") + report
+		}
+		fmt.Fprint(w, report)
 	}
 	if note := keptNote(e); note != "" {
 		fmt.Fprintln(w, p.clean(note))
@@ -64,7 +69,7 @@ func reasonText(err error) string {
 
 // shortReport is the end of a failed run under Galley's own name: each reason
 // with its hint and the log to read.
-func shortReport(name, head string, e *runFailure) string {
+func shortReport(name string, e *runFailure) string {
 	var b strings.Builder
 	groups := reasons(e.Failures)
 	switch {
@@ -72,11 +77,11 @@ func shortReport(name, head string, e *runFailure) string {
 		fmt.Fprintf(&b, "%s: interrupted\n", name)
 	case len(e.Failures) == 1 && e.chosen == 1:
 		r := groups[0]
-		fmt.Fprintf(&b, "%s: %s %s failed on instance <%s>: %s\n", name, head, r.action.Noun(), r.instances[0],
+		fmt.Fprintf(&b, "%s: error: %s failed on instance <%s>: %s\n", name, r.action.Noun(), r.instances[0],
 			indent(withoutOutput(e.Failures[0].Err, r.text), 2))
 		writeReasonEnd(&b, "", r)
 	default:
-		fmt.Fprintf(&b, "%s: %s %d of %s failed\n", name, head, len(e.Failures), text.Count(e.chosen, "instance"))
+		fmt.Fprintf(&b, "%s: error: %d of %s failed\n", name, len(e.Failures), text.Count(e.chosen, "instance"))
 		for _, r := range groups {
 			fmt.Fprintf(&b, "  %s failed on %s: %s\n", r.action.Noun(), which(r.instances, e.chosen), indent(r.text, 4))
 			writeReasonEnd(&b, "    ", r)
@@ -127,8 +132,14 @@ func writeReasonEnd(b *strings.Builder, margin string, r *reason) {
 
 // which names some of a number of instances: all of them by their number.
 func which(names []string, of int) string {
-	if len(names) > 1 && len(names) == of {
-		return "all " + text.Count(of, "instance")
+	if len(names) == of {
+		switch of {
+		case 1:
+		case 2:
+			return "both instances"
+		default:
+			return "all " + text.Count(of, "instance")
+		}
 	}
 	return bracketed(names)
 }
@@ -168,6 +179,8 @@ func keptNote(e *runFailure) string {
 	case n == 1:
 		name := e.kept[0]
 		return fmt.Sprintf("The machine of <%s> is kept: `galley login %s` to look at it, `galley destroy %s` to remove it.", name, name, name)
+	case n > 3:
+		return fmt.Sprintf("%d machines are kept: `galley list` shows them, `galley login NAME` to look at one, `galley destroy` to remove them.", n)
 	default:
 		return fmt.Sprintf("%d machines are kept (%s): `galley login NAME` to look at one, `galley destroy` to remove them.", n, bracketed(e.kept))
 	}

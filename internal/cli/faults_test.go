@@ -284,7 +284,7 @@ func TestAnUnknownSuiteKey(t *testing.T) {
 	p.write(t, map[string]string{"kitchen.local.yml": "suites:\n  - name: default\n    run_lst: ['recipe[nothing]']\n    run_list: ['recipe[web]']\ndriver: {availability_domain_of_another_tool: x}\n"})
 	_, errs, code := p.run(t, "converge")
 	if code != 0 || !strings.Contains(errs, "kitchen.local.yml:3:5: run_lst is not a key of a suite and has no effect (did you mean run_list?)") ||
-		!strings.Contains(errs, "1 key of the configuration has no effect; `galley config validate` says which") {
+		!strings.Contains(errs, "kitchen.local.yml:5:10: availability_domain_of_another_tool is not a key of the driver openstack and has no effect\n") {
 		t.Errorf("exit code %d\n%s", code, errs)
 	}
 	if out, errs, _ := p.run(t, "destroy"); strings.Contains(out+errs, "run_lst") {

@@ -348,11 +348,11 @@ func mergeFailures(early []kitchen.Failure, err error) error {
 	return &kitchen.RunError{Failures: append(early, run.Failures...), Skipped: run.Skipped}
 }
 
-// withHint is an error with its advice on one line.
+// withHint is an error with its advice below it.
 func withHint(err error) string {
 	said := err.Error()
 	if hint := kitchen.Hint(err); hint != "" {
-		said += " (" + strings.ReplaceAll(hint, "\n", " ") + ")"
+		said += "\n  hint: " + indent(hint, len("  hint: "))
 	}
 	return text.Clean(said)
 }

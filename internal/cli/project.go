@@ -12,7 +12,6 @@ import (
 
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/state"
-	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/internal/ui"
 	"github.com/galleyhq/galley/internal/ui/runlog"
 	"github.com/galleyhq/galley/kitchen"
@@ -269,21 +268,32 @@ var doubtful = []string{
 	"switched-off", "carriage-return", "number-for-text", "missing-directory", "missing-file", "flat-data-bag", "environment",
 }
 
-// idleKeys warns, before a run, about doubtful keys in the configuration
-// and about keys that have no effect: each misspelt one, and the number of
-// others, such as those of another tool's plug-ins.
-func (p *project) idleKeys() {
-	idle := 0
+// idleKeys are keys without effect that are not misspelt, such as those of
+// another tool's plug-ins.
+type idleKeys []config.Problem
+
+// note names a single one, and says how many there are else.
+func (k idleKeys) note(program string) string {
+	if len(k) == 1 {
+		return k[0].String()
+	}
+	return fmt.Sprintf("%d keys have no effect; `%s config validate` lists them", len(k), program)
+}
+
+// warnOfKeys warns, before a run, about doubtful keys in the configuration
+// and about keys that have no effect.
+func (p *project) warnOfKeys() {
+	var idle idleKeys
 	for _, x := range p.config.Problems() {
 		switch {
 		case x.Code == "unknown-key" && x.Advice != "", slices.Contains(doubtful, x.Code):
 			p.warn("%s", x)
 		case x.Code == "unknown-key", x.Code == "idle-key":
-			idle++
+			idle = append(idle, x)
 		}
 	}
-	if idle > 0 {
-		p.warn("%s no effect; `%s config validate` says which", text.CountOf(idle, "key of the configuration has", "keys of the configuration have"), p.projects.name)
+	if len(idle) > 0 {
+		p.warn("%s", idle.note(p.projects.name))
 	}
 }
 

@@ -88,3 +88,25 @@ platforms:`+platforms.String())
 		}
 	}
 }
+
+// The end of a failed run is colored, names the reason once, and fits the
+// screen however many instances it was.
+func TestFailureOnAScreen(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, nil, `
+driver: {name: dummy, fail_create: true}
+provisioner: {name: dummy}
+verifier: {name: dummy}
+suites: [{name: default}]
+platforms: [{name: a}, {name: b}, {name: c}, {name: d}]
+`)
+	p.env = append(p.env, "TERM=xterm")
+	s, written := p.screenOf(t, 80, 24, "create", "-c")
+	if !strings.Contains(written, "galley: \x1b[31merror:\x1b[0m 4 of 4 instances failed") {
+		t.Errorf("the failure is not colored:\n%q", written)
+	}
+	end := strings.Join(s.Lines(), "\n")
+	if n := strings.Count(end, "Create failed on all 4 instances: "); n != 1 {
+		t.Errorf("%d reasons:\n%s", n, end)
+	}
+}

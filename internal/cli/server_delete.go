@@ -138,7 +138,7 @@ func (o *serverDeleteOptions) deleteOne(ctx context.Context, m *servers.Manager,
 			o.notef("Deleted server %s.", t.Name)
 		}
 	}
-	if !d.Purge && !t.Unfinished && (m.Chef != nil || t.Registered) {
+	if !d.Purge && !t.Unfinished && t.Registered {
 		report.Warn("Corresponding node and client for the %s server were not deleted and remain registered with the Chef Server", t.Name)
 	}
 	return nil

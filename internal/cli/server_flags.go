@@ -128,10 +128,8 @@ func (f *serverFlags) spec(hide func(...string)) (openstack.ServerSpec, error) {
 		ActiveTimeout: time.Duration(f.timeout) * time.Second,
 	}
 	switch {
-	case f.image == "":
-		return s, missing("an image", "--image", "-I", "image")
-	case f.flavor == "":
-		return s, missing("a flavor", "--flavor", "-f", "flavor")
+	case f.image == "" || f.flavor == "":
+		return s, f.missing()
 	case f.timeout <= 0:
 		return s, usagef("", "--server-create-timeout %d: it is a number of seconds above 0", f.timeout)
 	case f.private && f.network != "":
@@ -206,9 +204,18 @@ func (f *serverFlags) reach() servers.Reach {
 	return servers.Reach{Network: f.network, Private: f.private}
 }
 
-func missing(what, long, short, key string) error {
-	err := usagef(fmt.Sprintf("give it with %s (%s), or write knife[:%s] into knife.rb", long, short, key), "the server needs %s", what)
-	return &knifeError{err, exitKnifeMissing}
+// missing asks for the image, the flavor or both.
+func (f *serverFlags) missing() error {
+	var what, hints []string
+	ask := func(value, article, name, short string) {
+		if value == "" {
+			what = append(what, article+" "+name)
+			hints = append(hints, fmt.Sprintf("--%s (-%s, or knife[:%s] in knife.rb) names one of `galley %s list`", name, short, name, name))
+		}
+	}
+	ask(f.image, "an", "image", "I")
+	ask(f.flavor, "a", "flavor", "f")
+	return &knifeError{usagef(strings.Join(hints, "\n"), "the server needs %s", text.And(what)), exitKnifeMissing}
 }
 
 func trimmed(list []string) []string {

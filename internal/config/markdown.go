@@ -24,16 +24,23 @@ func Markdown() []byte {
 }
 
 // FindKeys prints, as plain text, the settings whose name or description
-// contains all words, in any case. It returns nil where there are none.
+// contains all words, in any case; those of a mapping's key may be in the
+// mapping's. It returns nil where there are none.
 func FindKeys(words ...string) []byte {
 	var b bytes.Buffer
+	words = strings.Fields(strings.Join(words, " "))
 	fold := strings.NewReplacer("_", " ", "-", " ", "`", "")
+	contains := func(about, word string) bool { return strings.Contains(about, strings.ToLower(fold.Replace(word))) }
+	within := map[string]string{} // what the mappings of groups are about
 	for _, g := range settings.Groups() {
 		title := strings.ReplaceAll(groupTitle(g), "`", "")
 		for _, k := range g.Settings {
 			doc := strings.ReplaceAll(keyDoc(k), "`", "")
 			about := strings.ToLower(fold.Replace(k.Name + " " + doc))
-			if slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(about, strings.ToLower(fold.Replace(w))) }) {
+			within[g.Section+"."+k.Name] = about
+			parent := within[g.Section+"."+g.Parent]
+			if !slices.ContainsFunc(words, func(w string) bool { return contains(about, w) }) ||
+				slices.ContainsFunc(words, func(w string) bool { return !contains(about+" "+parent, w) }) {
 				continue
 			}
 			if title != "" {

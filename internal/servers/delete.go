@@ -35,7 +35,8 @@ type Target struct {
 	// Unfinished says that its making was not ended: its objects on the Chef
 	// Server go with it in any case.
 	Unfinished bool
-	// Registered says that it is known to be a node of a Chef Server.
+	// Registered says that it may be a node of a Chef Server: it was made to be
+	// one, or in a way that is unknown.
 	Registered bool
 
 	key    string // name of the record, "" for none
@@ -62,13 +63,14 @@ func (m *Manager) Find(ctx context.Context, ref string, purge bool) (*Target, er
 	}
 	t := &Target{
 		Name: cmp.Or(s.Name, ref), ID: s.ID, Node: cmp.Or(s.Metadata[metaNode], s.Name, ref),
-		Registered: s.Metadata[metaNode] != "",
+		Registered: s.Metadata[metaNode] != "" || m.Chef != nil,
 	}
 	switch {
 	case rec != nil:
 		t.key, t.Name, t.Unfinished = rec.Name, rec.Name, !rec.Complete
-		if rec.Chef != nil {
-			t.Node, t.Registered = rec.Chef.Node, true
+		t.Registered = rec.Chef != nil
+		if t.Registered {
+			t.Node = rec.Chef.Node
 		}
 		t.With = parts(rec.Cloud)
 	case there && s.Token() != "":

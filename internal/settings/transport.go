@@ -29,7 +29,7 @@ func transportGroups() []group {
 			old("hostname", Text, "", "The host to dial in place of the machine's address.", "transport.ssh_host"),
 			key("compression", Text, "false", "zlib, none or false."),
 			idle("compression_level", Whole, "The level of compression.", "uploads are always compressed, at a fixed level"),
-			key("ssh_gateway", Text, "", "A host to go through.").flag("ssh-gateway", "G", "ssh_gateway").help("", "`[USER@]HOST[:PORT]` to connect through, several separated by commas"),
+			key("ssh_gateway", Text, "", "A bastion (jump host) to go through.").flag("ssh-gateway", "G", "ssh_gateway").help("", "`[USER@]HOST[:PORT]` to connect through, several separated by commas"),
 			key("ssh_gateway_port", Whole, "22", "Its port."),
 			key("ssh_gateway_username", Text, "", "The user there."),
 			key("ssh_http_proxy", Text, "", "An HTTP proxy to go through."),

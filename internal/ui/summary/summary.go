@@ -23,7 +23,8 @@ var columns = []kitchen.Action{kitchen.Reset, kitchen.Create, kitchen.Converge, 
 
 // Write prints the table, if more than one instance was asked for: how each
 // came out, and how long its phases took. A terminal shows what it has room
-// for.
+// for. A single phase has no column, since it took the whole time; where all
+// passed it, their own lines have said so, and only their number is printed.
 func Write(w io.Writer, h *history.History, color bool) error {
 	if len(h.Instances) < 2 {
 		return nil
@@ -31,6 +32,13 @@ func Write(w io.Writer, h *history.History, color bool) error {
 	actions := slices.DeleteFunc(slices.Clone(columns), func(a kitchen.Action) bool {
 		return !slices.ContainsFunc(h.Instances, func(in *history.Instance) bool { return len(phasesOf(in, a)) > 0 })
 	})
+	if len(actions) == 1 {
+		actions = nil
+		if h.Count()[history.Passed] == len(h.Instances) {
+			_, err := fmt.Fprintln(w, Counts(h))
+			return err
+		}
+	}
 	t := ui.Table{
 		Header: []string{"Instance", "Outcome", "Time"}, Width: ui.Width(w),
 		Optional: []string{kitchen.Setup.Noun(), kitchen.Destroy.Noun(), kitchen.Reset.Noun()},

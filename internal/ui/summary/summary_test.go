@@ -28,6 +28,18 @@ func TestSummary(t *testing.T) {
 	if err := Write(&out, h, true); err != nil || out.Len() > 0 {
 		t.Errorf("a single instance needs no summary: %q, %v", out.String(), err)
 	}
+	single := history.New(0)
+	step(single, "a", kitchen.Create, kitchen.StepFinished, time.Second)
+	step(single, "b", kitchen.Create, kitchen.StepFinished, time.Second)
+	if err := Write(&out, single, false); err != nil || out.String() != "2 instances: 2 passed\n" {
+		t.Errorf("of a single phase that all passed: %q, %v", out.String(), err)
+	}
+	step(single, "c", kitchen.Create, kitchen.StepFailed, time.Second)
+	out.Reset()
+	if err := Write(&out, single, false); err != nil || !strings.HasPrefix(out.String(), "Instance  Outcome  Time\n") {
+		t.Errorf("a single phase needs no column: %q, %v", out.String(), err)
+	}
+	out.Reset()
 	step(h, "b", kitchen.Create, kitchen.StepFailed, 2*time.Second)
 	h.Expect(&kitchen.Instance{Name: "never"})
 	if err := Write(&out, h, false); err != nil {
