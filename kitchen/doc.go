@@ -3,7 +3,7 @@
 // once.
 //
 // It is independent of clouds, terminals and file formats. It asks
-// for what it needs through four small interfaces ([Driver], [Provisioner], [Transport],
+// for all it needs through four small interfaces ([Driver], [Provisioner], [Transport],
 // [Verifier]) and a [Store]; what happens it tells as a stream of [Event]
 // values. It imports the standard library and nothing else, and its exported
 // types name nothing internal, so that other programs may import it.

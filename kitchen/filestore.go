@@ -59,7 +59,7 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 // Hint says how to go on without losing the machine.
 func (e *CorruptError) Hint() string {
 	return "repair the file, or move it away and run `galley destroy` for the instance: " +
-		"the journal below .kitchen/galley still knows what was created"
+		"the journal below .kitchen/galley still knows the resources"
 }
 
 func (s *FileStore) format() Format {

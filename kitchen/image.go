@@ -25,7 +25,7 @@ type ImageCacher interface {
 // Installer is a Provisioner that installs a product on the machine before it
 // puts anything of the project there.
 type Installer interface {
-	// Installs identifies what is installed: the product, its version and where
+	// Installs identifies the software: the product, its version and where
 	// it comes from. "" is that nothing is, or nothing that may be kept.
 	Installs() string
 }

@@ -547,7 +547,7 @@ func (k *Kitchen) Orphans(ctx context.Context) ([]Orphan, error) {
 		}
 		found, err := finder.Orphans(ctx, configured)
 		if err != nil {
-			return nil, fmt.Errorf("looking for what is left over, as instance <%s> logs in: %w", inst.Name, err)
+			return nil, fmt.Errorf("looking for leftovers, as instance <%s> logs in: %w", inst.Name, err)
 		}
 		for _, o := range found {
 			key := o.Instance + "\x00" + strings.Join(o.What, "\x00")

@@ -25,7 +25,7 @@ func (r *Reporter) Call(kind EventKind, took time.Duration, format string, args 
 	r.emit(Event{Kind: kind, Text: fmt.Sprintf(format, args...), Elapsed: took})
 }
 
-// tracedConn reports how long what is done on a machine takes.
+// tracedConn reports how long each command on a machine takes.
 type tracedConn struct{ Conn }
 
 func traced(ctx context.Context, what string, start time.Time) {

@@ -4,8 +4,8 @@
 //
 // [Dial] opens one connection, [Wait] tries until a command has really been
 // run on the machine, and a [Client] runs commands, moves trees of files and
-// gives the user a terminal. Failures are typed, since what is to be done
-// about them differs: [UnreachableError], [HostKeyError], [AuthError],
+// gives the user a terminal. Failures are typed, since the remedy
+// of each differs: [UnreachableError], [HostKeyError], [AuthError],
 // [SessionError], [LostError].
 //
 // golang.org/x/crypto/ssh speaks the protocol. It has no compression; trees

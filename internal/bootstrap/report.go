@@ -29,7 +29,7 @@ func (silent) Warn(string, ...any)               {}
 func (silent) Debug(string, ...any)              {}
 func (silent) Waiting(string, string, time.Time) {}
 
-// Prompter asks the user at the terminal. Where there is no terminal, leave
+// Prompter asks the user at the terminal. Without a terminal, leave
 // the Prompter nil: then nothing is asked and what would have needed an answer
 // fails with advice.
 type Prompter interface {

@@ -396,7 +396,7 @@ func (o *destroyOptions) removeOrphans(ctx context.Context) error {
 			continue
 		}
 		if err := orphan.Remove(ctx, p.Bus.Reporter(orphan.Instance, 0, kitchen.Destroy)); err != nil {
-			errs = append(errs, fmt.Errorf("what is left of <%s>: %w", orphan.Instance, err))
+			errs = append(errs, fmt.Errorf("cleaning up after <%s>: %w", orphan.Instance, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -86,7 +86,7 @@ func mountReadOnly(t *testing.T, dir string) {
 	}
 }
 
-// moveToFullDisk puts a directory on a file system of its own that has no space
+// moveToFullDisk puts a directory on a separate file system that has no space
 // left, until the test ends.
 func moveToFullDisk(t *testing.T, dir string) {
 	t.Helper()

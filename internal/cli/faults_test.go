@@ -288,7 +288,7 @@ func TestAnUnknownSuiteKey(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, errs)
 	}
 	if out, errs, _ := p.run(t, "destroy"); strings.Contains(out+errs, "run_lst") {
-		t.Errorf("a destroy is no time for it:\n%s%s", out, errs)
+		t.Errorf("it does not belong in a destroy:\n%s%s", out, errs)
 	}
 	p.destroyed(t, c)
 }

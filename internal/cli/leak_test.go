@@ -125,7 +125,7 @@ func reached(t *testing.T, c *devcloud.Cloud, id string, wait func() error) (boo
 
 // TestFailureAtEveryCall has every API call of a create fail: with an error,
 // with a connection that drops before or after the cloud has acted. The
-// create either succeeds all the same or removes what it has made, without
+// create either succeeds all the same or removes its resources, without
 // a destroy.
 func TestFailureAtEveryCall(t *testing.T) {
 	t.Parallel()

@@ -69,7 +69,7 @@ func TestListingFormats(t *testing.T) {
 	}
 }
 
-// knife's name for the form for people is accepted, and what is not printed is
+// knife's name for the form for people is accepted, and anything not printed is
 // refused before anything is looked up.
 func TestFormatFlag(t *testing.T) {
 	var got string

@@ -123,7 +123,7 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 }
 
 // TestNetworkFailureAtEveryCall has every API call of a network create fail.
-// The create either succeeds all the same or removes what it has made.
+// The create either succeeds all the same or removes its resources.
 func TestNetworkFailureAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, f := range []devcloud.Fault{
@@ -160,7 +160,7 @@ func TestNetworkFailureAtEveryCall(t *testing.T) {
 }
 
 // TestNetworkInterruptedAtEveryCall presses Ctrl-C at every API call of a
-// network create, which removes what it has made.
+// network create, which removes its resources.
 func TestNetworkInterruptedAtEveryCall(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone})

@@ -97,7 +97,7 @@ func TestScripts(t *testing.T) {
 }
 
 // scriptCondition is [guest-networks]: whether guests of the embedded cloud can
-// have networks of their own on this host.
+// have separate networks on this host.
 func scriptCondition(name string) (bool, error) {
 	if name != "guest-networks" {
 		return false, fmt.Errorf("unknown condition %q", name)

@@ -167,7 +167,7 @@ func (o *serverDeleteOptions) removeOrphans(ctx context.Context, m *servers.Mana
 	}
 	return each(ctx, found, func(orphan *servers.Orphan) error {
 		if err := m.RemoveOrphan(ctx, orphan, o.deletion.NoWait); err != nil {
-			return fmt.Errorf("what is left of %s: %w", orphan.Name, err)
+			return fmt.Errorf("cleaning up after %s: %w", orphan.Name, err)
 		}
 		return nil
 	})

@@ -69,7 +69,7 @@ func TestOtherUsersAreRefused(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 		cmd.Dir = "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-		out, _ := cmd.CombinedOutput() // a failure is what is wanted
+		out, _ := cmd.CombinedOutput() // it should fail
 		return string(out)
 	}
 	for _, file := range []string{rcFile, adminRCFile, cloudsFile, envJSON, adminEnvJSON, keyFile, daemonFile, optionsFile} {

@@ -80,7 +80,7 @@ func (p *numberedPages) upTo(last string, to checkpoint, r *pageResult, n int) [
 }
 
 // countUp returns the one number in which two URLs differ, and the text around
-// it; from is through if there is no such number.
+// it; from is through without such a number.
 func countUp(next, last string) (before string, from, through int64, after string) {
 	const digits = "0123456789"
 	i := 0

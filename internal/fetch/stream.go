@@ -24,7 +24,7 @@ type stream struct {
 	pos, total int64 // on the wire; total is -1 if unknown
 	coding     string
 	opaque     string // a Content-Encoding that cannot be decoded
-	validator  string // for If-Range, "" if there is no strong one
+	validator  string // for If-Range, "" without a strong one
 	proven     bool   // a checksum of the whole is known: it shows in the end whether parts match
 	joined     bool   // parts were put together on that basis alone
 	ranges     bool   // the server may answer a range

@@ -12,7 +12,7 @@ import (
 )
 
 // TestEveryFaultAtEveryCall lets each call of a create fail in each way, and
-// then removes what was created, in another process's place: nothing is left.
+// then removes the resources, in another process's place: nothing is left.
 func TestEveryFaultAtEveryCall(t *testing.T) {
 	probe := fakecloud.New(t)
 	probe.Build = 0

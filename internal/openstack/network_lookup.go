@@ -66,7 +66,7 @@ func (c *Cloud) networkToUse(ctx context.Context, name string, rec *Record) (*Ne
 			return nil, err
 		}
 		if len(byID) == 1 {
-			return nil, session.Fail(session.Differs, fmt.Sprintf("use the network %q", name), fmt.Sprintf("what was made under that name is called %q now (%s)", byID[0].Name, r.ID),
+			return nil, session.Fail(session.Differs, fmt.Sprintf("use the network %q", name), fmt.Sprintf("the network made under that name is called %q now (%s)", byID[0].Name, r.ID),
 				"give it its name back, or `galley network delete "+name+"`")
 		}
 	}
@@ -144,7 +144,7 @@ func (c *Cloud) routerPorts(ctx context.Context, o ports.ListOpts) ([]ports.Port
 	return slices.DeleteFunc(list, func(p ports.Port) bool { return !joinsRouter(p) }), err
 }
 
-// networkOwner is the owner of what is made for a network.
+// networkOwner is the owner of a network's resources.
 func networkOwner(name string) string { return fmt.Sprintf("the network %q", name) }
 
 // networkRecord makes a record of a network by the marks in the cloud alone,

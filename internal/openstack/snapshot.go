@@ -32,7 +32,7 @@ type ImageSpec struct {
 	Name, ServerID string
 	// Owner and Project are as of [ServerSpec].
 	Owner, Project string
-	// Content identifies what is on the image, for [SavedImage.Content].
+	// Content identifies the image's content, for [SavedImage.Content].
 	Content string
 	// TTL is how long the image may exist, 0 for ever.
 	TTL time.Duration
@@ -42,7 +42,7 @@ type ImageSpec struct {
 type SavedImage struct {
 	ID, Name, Status      string
 	Token, Owner, Project string
-	// Content identifies what is on a cached image; "" is a snapshot.
+	// Content identifies a cached image's content; "" is a snapshot.
 	Content string
 	// MinDisk is in GiB, Size in bytes.
 	MinDisk int

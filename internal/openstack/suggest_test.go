@@ -87,13 +87,13 @@ func TestSuggestNetwork(t *testing.T) {
 		network, pool string
 		noted         bool
 	}{
-		"the routed one and its pool":   {[]Network{lone, ext2, inner, ext}, map[string]string{"1": "3"}, "inner", "public", false},
-		"routers that cannot be seen":   {[]Network{inner, ext}, nil, "inner", "public", false},
-		"none is routed":                {[]Network{lone, ext}, map[string]string{}, "a-lone", "", true},
-		"servers are on a shared one":   {[]Network{lone, provider}, map[string]string{}, "provider", "", false},
-		"of another project":            {[]Network{stranger, ext}, map[string]string{}, "", "", true},
-		"two of a name":                 {[]Network{inner, {ID: "9", Name: "inner"}, ext}, map[string]string{"1": "3"}, "1", "public", false},
-		"without a subnet it is no use": {[]Network{{ID: "7", Name: "bare", ProjectID: "me"}}, nil, "", "", true},
+		"the routed one and its pool":    {[]Network{lone, ext2, inner, ext}, map[string]string{"1": "3"}, "inner", "public", false},
+		"routers that cannot be seen":    {[]Network{inner, ext}, nil, "inner", "public", false},
+		"none is routed":                 {[]Network{lone, ext}, map[string]string{}, "a-lone", "", true},
+		"servers are on a shared one":    {[]Network{lone, provider}, map[string]string{}, "provider", "", false},
+		"of another project":             {[]Network{stranger, ext}, map[string]string{}, "", "", true},
+		"two of a name":                  {[]Network{inner, {ID: "9", Name: "inner"}, ext}, map[string]string{"1": "3"}, "1", "public", false},
+		"without a subnet it is useless": {[]Network{{ID: "7", Name: "bare", ProjectID: "me"}}, nil, "", "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &Suggestion{}

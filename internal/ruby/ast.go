@@ -34,7 +34,7 @@ type (
 		at
 		parts  []node
 		flags  string
-		cached *Regexp // when there is no interpolation
+		cached *Regexp // without interpolation
 	}
 	arrayNode struct {
 		at

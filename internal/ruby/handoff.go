@@ -89,7 +89,7 @@ func Handoff(vars *env.Env, consent Consent, notice func(string), do func(system
 
 // MayUseSystem refuses a file that the ruby on the PATH would evaluate without
 // the user's consent. Where one file of a load is handed over, so are the others
-// of the load, since they share what they define; each needs consent of its own.
+// of the load, since they share what they define; each needs separate consent.
 func MayUseSystem(vars *env.Env, consent Consent, file string) error {
 	engine, err := EngineOf(vars)
 	if err != nil || engine != Auto || consent.given(file, "") {

@@ -104,8 +104,8 @@ func (m *Manager) registered(ctx context.Context, name string) (bool, error) {
 	return m.Chef.ClientExists(ctx, name)
 }
 
-// recordOf finds the record of a server by its identity: what it is
-// called by, and if it is there, itself.
+// recordOf finds the record of the server s, or where the cloud has none, of
+// the one whose name or ID is ref; nil where there is no record.
 func (m *Manager) recordOf(ref string, s openstack.ServerInfo) (*record, error) {
 	all, err := m.records()
 	if err != nil {

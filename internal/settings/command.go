@@ -34,7 +34,7 @@ func connectionFlags() []Setting {
 	}
 }
 
-// nodeFlags describe a node and what is installed on it.
+// nodeFlags describe a node and the client on it.
 func nodeFlags() []Setting {
 	return []Setting{
 		command("node-name", "N", Text, "", "`NAME` of the node and its client", "chef_node_name"),

@@ -20,7 +20,7 @@ func TestAdviceInEachDialect(t *testing.T) {
 		t.Errorf("without arguments the text is kept as it is: %q", got)
 	}
 	if !(settings.Advice{}).IsZero() || a.IsZero() {
-		t.Error("only the zero value is no advice")
+		t.Error("only the zero value has no advice")
 	}
 }
 

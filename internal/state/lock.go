@@ -26,7 +26,7 @@ const (
 // what, which names it in messages, and returns what unlocks it. While another
 // process has the lock, Lock reports which one and waits until the context
 // ends. The system releases the lock when the process ends in whatever way.
-// Whoever holds a lock may remove its file, when what it is for is gone.
+// Whoever holds a lock may remove its file together with the thing it is for.
 func Lock(ctx context.Context, path, what string, waiting func(holder string)) (func() error, error) {
 	for {
 		l, at, err := acquire(ctx, path, what, waiting)
@@ -45,7 +45,7 @@ func Lock(ctx context.Context, path, what string, waiting func(holder string)) (
 func isCurrent(l *flock.Flock, path string) bool {
 	have, err := l.Stat()
 	if err != nil {
-		return true // Not to be told here.
+		return true // Unknown here.
 	}
 	is, err := os.Stat(path)
 	return err == nil && os.SameFile(have, is)

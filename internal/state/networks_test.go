@@ -27,7 +27,7 @@ func TestNetworkRecordsHaveFilesOfTheirOwn(t *testing.T) {
 		}
 		seen[strings.ToLower(path)] = strings.Join(key[:], " ")
 		if filepath.Dir(path) != filepath.FromSlash("/base") || len(filepath.Base(path)) > 100 || path == n.Lock() {
-			t.Errorf("%q lies at %s", key, path)
+			t.Errorf("%q is at %s", key, path)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func TestServerFileNames(t *testing.T) {
 		}
 		seen[strings.ToLower(p)] = name
 		if filepath.Dir(filepath.Dir(p)) != s.Base || len(filepath.Base(p)) > 250 {
-			t.Errorf("%q lies at %s", name, p)
+			t.Errorf("%q is at %s", name, p)
 		}
 		if err := WriteFile(p, []byte("{}")); err != nil {
 			t.Error(err)

@@ -170,7 +170,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// A transfer's state is a line now and then where there is no terminal.
+// A transfer's state is a line now and then without a terminal.
 func TestProgressInALog(t *testing.T) {
 	var out strings.Builder
 	c := NewConsole(&out, ConsoleOptions{Style: Plain, Level: InfoLevel})

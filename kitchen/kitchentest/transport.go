@@ -180,7 +180,7 @@ func Transport(t *testing.T, c TransportCase) { //nolint:funlen // one subtest f
 				c.Restart(t)
 			}()
 			if _, err := conn.Run(t.Context(), kitchen.Command{Line: "echo here; sleep 300", Stdout: begun}); err == nil {
-				t.Error("the end of a command that nobody saw is no error")
+				t.Error("a command whose end was not seen returned without an error")
 			}
 			if out, _ := run(t, conn, "echo back"); out != "back\n" {
 				t.Errorf("afterwards: %q", out)

@@ -79,7 +79,7 @@ func (e *Error) Hint() string {
 	case http.StatusForbidden:
 		return "the user is known but may not do this: ask for the right in the organization"
 	case http.StatusNotFound:
-		// A server that names what is missing was reached at the right place.
+		// A server that names the missing object was reached at the right place.
 		if len(e.Messages) > 0 && !strings.Contains(strings.Join(e.Messages, " "), "organization") {
 			return ""
 		}

@@ -26,7 +26,7 @@ type Client struct {
 	Cache *cache.Store
 	// Offline allows the cache only.
 	Offline bool
-	// Meter notes what is waited for; may be nil.
+	// Meter notes waits; may be nil.
 	Meter *web.Meter
 }
 

@@ -53,7 +53,7 @@ func (m *Meter) add(n int) {
 }
 
 // String is the present state, as "12 of 30, 4.1 MB; ntp 3.2.1 from HOST and 2
-// more": the cookbooks and bytes that came, and what is waited for. It is ""
+// more": the cookbooks and bytes that came, and the one that is awaited. It is ""
 // before anything happened.
 func (m *Meter) String() string {
 	m.mu.Lock()

@@ -109,7 +109,7 @@ func TestStateSurvives(t *testing.T) {
 			t.Fatal(err)
 		}
 		if seq <= 3 {
-			t.Errorf("the count of records starts anew: %d", seq)
+			t.Errorf("the count of records starts again: %d", seq)
 		}
 		if err := again.Close(); err != nil {
 			t.Fatal(err)

@@ -156,7 +156,7 @@ func (d *DB) Sharers(network string) (projects []string) {
 }
 
 // Remotes are the rules that a rule with an address group stands for: one for
-// each address. Any other rule stands for itself.
+// each address. Any other rule is returned itself.
 func (d *DB) Remotes(x *SecurityRule) []*SecurityRule {
 	if x.RemoteAddressGroup == "" {
 		return []*SecurityRule{x}

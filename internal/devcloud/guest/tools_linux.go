@@ -39,7 +39,7 @@ func (m *machine) installTools() error {
 			";;\n*) echo \"hostname: not possible in this guest\" >&2; exit 1;;\nesac\n"
 	}
 	if m.fs.pidSpace && !exists("/sbin/init") {
-		// invoke-rc.d starts nothing where there is no init.
+		// invoke-rc.d starts nothing without an init.
 		scripts["/sbin/init"] = scripts["/sbin/telinit"]
 	}
 	if err := m.divertTools(scripts); err != nil {

@@ -34,7 +34,7 @@ type service struct {
 	result  string
 	status  int // of the main process
 	pid     int
-	stopped bool // by `systemctl stop`: the end of the process is no reason to restart
+	stopped bool // by `systemctl stop`: its process is not restarted when it ends
 	starts  []time.Time
 }
 

@@ -13,7 +13,7 @@ const (
 	expiryFormat      = "2006-01-02T15:04:05.000000"
 )
 
-// own lets users at what is theirs, and administrators at everything.
+// own lets users at their own, and administrators at everything.
 func own(r *api.Request, _ string, o *db.Object) error {
 	user := r.Var("user")
 	if user == "" && o != nil {

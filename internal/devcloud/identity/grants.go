@@ -105,7 +105,7 @@ func (s *Service) roleRefs(names []string) api.List {
 	return l
 }
 
-// kindsOf are the kinds that the words of a grant's path stand for.
+// kindsOf are the kinds that the words of a grant's path name.
 var kindsOf = map[string]string{"users": kindUser, "groups": kindGroup, "projects": kindProject, "domains": kindDomain}
 
 func (s *Service) exists(kind, id string) error {

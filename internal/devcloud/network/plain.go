@@ -14,7 +14,7 @@ import (
 const kindTrunk = "trunk"
 
 // plain is a kind of resource that is nothing but its attributes, kept as they
-// were given. check looks at a new or changed one; in is what was given.
+// were given. check looks at a new or changed one; in is the request.
 // remove, when set, refuses or cleans up. open tells that other projects see
 // an object.
 type plain struct {
@@ -119,7 +119,7 @@ func (s *Service) plainResources() []*resource {
 	}
 }
 
-// checkAddresses refuses what is neither an address nor a prefix, and writes
+// checkAddresses refuses any text but addresses and prefixes, and writes
 // each as a prefix.
 func checkAddresses(_ *call, o *db.Object, _ api.Obj) error {
 	list, _ := o.Attrs["addresses"].([]any)
@@ -209,7 +209,7 @@ func (s *Service) handleMembers(svc *api.Service) {
 }
 
 // sameMember tells whether two elements of a list are the same: a trunk's
-// subports are told apart by their ports.
+// subports differ in their ports.
 func sameMember(a, b any) bool {
 	x, _ := a.(api.Obj)
 	y, _ := b.(api.Obj)

@@ -25,7 +25,7 @@ type Service struct {
 	Authenticate func(token string) *api.Auth
 	AuthURL      string
 
-	mu    sync.RWMutex // of containers and what is said of them
+	mu    sync.RWMutex // of containers and their metadata
 	store *store
 }
 

@@ -23,7 +23,7 @@ func (d *Driver) imageJournal() cloud.FileJournal {
 	return cloud.FileJournal(filepath.Join(d.o.dir(), "images", d.o.Instance+".json"))
 }
 
-// removeUnfinished removes what is left of an image that an earlier run was
+// removeUnfinished removes the rest of an image that an earlier run was
 // making.
 func (d *Driver) removeUnfinished(ctx context.Context, c *cloud.Cloud, step *kitchen.Step) error {
 	return c.Reclaim(ctx, d.imageJournal(), cloud.ReclaimOptions{NoWait: d.o.NoWait}, step.Report)
@@ -124,7 +124,7 @@ func (d *Driver) fromCache(ctx context.Context, c *cloud.Cloud, step *kitchen.St
 }
 
 // content identifies what a machine has on it when its provisioner has installed
-// its product: the image, what is installed, and what else runs before. It is ""
+// its product: the image, the installed software, and what else runs before. It is ""
 // when nothing is installed. base is the image's name.
 func (d *Driver) content(ctx context.Context, c *cloud.Cloud, step *kitchen.Step, spec cloud.ServerSpec) (content, base string, err error) {
 	in, ok := step.Instance.Provisioner.(kitchen.Installer)

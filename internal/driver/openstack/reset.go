@@ -45,7 +45,7 @@ func (d *Driver) finishReset(ctx context.Context, c *cloud.Cloud, spec cloud.Ser
 	return c.FinishReset(ctx, spec, j, d.freshSystem(step), step.Report)
 }
 
-// freshSystem returns what is to be done when a server has a new system: it has
+// freshSystem returns the steps for when a server has a new system: it has
 // other host keys than the ones remembered.
 func (d *Driver) freshSystem(step *kitchen.Step) func() error {
 	return func() error {

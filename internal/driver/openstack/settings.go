@@ -10,7 +10,7 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// reader reads a section and collects what is wrong with it.
+// reader reads a section and collects its faults.
 type reader struct {
 	s config.Section
 	config.Faults

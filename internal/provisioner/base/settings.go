@@ -101,7 +101,7 @@ func Read(s config.Section, o Options, d Defaults) (*Settings, error) {
 	return set, r.Err()
 }
 
-// reader reads keys and collects what is wrong with them.
+// reader reads keys and collects their faults.
 type reader struct {
 	s config.Section
 	config.Faults

@@ -101,7 +101,7 @@ var defaultGlob = []string{
 	"resources/**/*", "templates/**/*", "ohai/**/*", "compliance/**/*",
 }
 
-// source reads keys of a section and collects what is wrong with them.
+// source reads keys of a section and collects their faults.
 type source struct {
 	s config.Section
 	config.Faults

@@ -22,7 +22,7 @@ func (s *Server) File(sum string) []byte {
 	return s.files[sum]
 }
 
-// Object returns what was put at a path below the server's URL, as
+// Object returns the object put at a path below the server's URL, as
 // "policy_groups/prod/policies/web", nil if nothing was.
 func (s *Server) Object(path string) map[string]any {
 	s.mu.Lock()

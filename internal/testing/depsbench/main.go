@@ -48,7 +48,7 @@ func run(galley string, runs int) error {
 		name             string
 		others, versions int
 	}{{"small list", 300, 8}, {"4,000 cookbooks of 40 versions", 4000, 40}} {
-		// A process of its own, since the peak of a child begins at that of its
+		// A separate process, since the peak of a child begins at that of its
 		// parent.
 		server := exec.CommandContext(context.Background(), os.Args[0], "-serve", fmt.Sprint(u.others), "-versions", fmt.Sprint(u.versions))
 		stop, err := server.StdinPipe()
@@ -114,7 +114,7 @@ type bench struct {
 	runs   int
 }
 
-// step is one row: what is removed before, and the commands.
+// step is one row: the files removed before, and the commands.
 type step struct {
 	name           string
 	lock, cache    bool // are removed before

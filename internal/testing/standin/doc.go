@@ -1,5 +1,5 @@
 // Package standin is a mirror of one package: a client that takes the place of
-// Cinc's where there is no network, as in tests and in the demonstration.
+// Cinc's without a network, as in tests and in the demonstration.
 // It is asked and answers as a package index does (Omnitruck's interface), so
 // that the installer goes its real way: index, download, checksum, unpacking.
 //

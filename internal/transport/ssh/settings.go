@@ -57,7 +57,7 @@ const (
 )
 
 // reader reads keys of a section, each falling back to another section, and
-// collects what is wrong with them.
+// collects their faults.
 type reader struct {
 	own, below config.Section
 	config.Faults

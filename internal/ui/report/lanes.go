@@ -15,7 +15,7 @@ type lane struct {
 	Stretches   []stretch
 }
 
-// lanes are the calls to the cloud, the waits and what was done on the machine.
+// lanes are the calls to the cloud, the waits and the commands on the machine.
 // An instance of whose calls nothing is known, as in a log of Test Kitchen's, has
 // none.
 func (b *builder) lanes(in *history.Instance) []lane {

@@ -28,7 +28,7 @@ type Tail struct {
 func NewTail(path string) *Tail { return &Tail{path: path} }
 
 // Poll calls yield, as [Scan] does, with each record that was added since the
-// last call. That there is no file is not an error.
+// last call. A missing file is not an error.
 func (t *Tail) Poll(yield func(rec Record, line []byte)) error {
 	if err := t.poll(yield); err != nil {
 		return fmt.Errorf("following the log %s: %w", t.path, err)

@@ -58,7 +58,7 @@ type profile struct {
 // reporter is how results are shown: to a file, or on the console for "".
 type reporter struct{ name, file string }
 
-// reader reads keys and collects what is wrong with them.
+// reader reads keys and collects their faults.
 type reader struct {
 	s config.Section
 	config.Faults
