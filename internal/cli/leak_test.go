@@ -84,7 +84,7 @@ func killAt(t *testing.T, c *devcloud.Cloud, action string, k int) {
 		_ = cmd.Process.Kill()
 		<-ended
 	}
-	if err := c.Client().ReleaseFault(t.Context(), f.ID, false); err != nil && hit {
+	if err := c.ReleaseFault(f.ID, false); err != nil && hit {
 		t.Fatal(err)
 	}
 	if err := c.Client().ClearFaults(t.Context(), ""); err != nil {
@@ -111,7 +111,7 @@ func reached(t *testing.T, c *devcloud.Cloud, id string, wait func() error) (boo
 	ended := make(chan struct{})
 	go func() { _ = wait(); close(ended) }()
 	hit := make(chan error, 1)
-	go func() { _, err := c.Client().WaitFault(ctx, id, 1); hit <- err }()
+	go func() { _, err := c.WaitFault(ctx, id, 1); hit <- err }()
 	select {
 	case err := <-hit:
 		if err != nil {
@@ -180,7 +180,7 @@ func TestInterruptAtEveryCall(t *testing.T) {
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.Client().ReleaseFault(t.Context(), f.ID, true); err != nil {
+			if err := c.ReleaseFault(f.ID, true); err != nil {
 				t.Fatal(err)
 			}
 			<-ended

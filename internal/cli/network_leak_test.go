@@ -44,7 +44,7 @@ func (p *project) hit(t *testing.T, c *devcloud.Cloud, f devcloud.Fault, sig os.
 	if sig == syscall.SIGKILL {
 		<-ended // What was held is let go when nobody can read the answer any more.
 	}
-	if err := c.Client().ReleaseFault(t.Context(), set.ID, sig != syscall.SIGKILL); err != nil && hit {
+	if err := c.ReleaseFault(set.ID, sig != syscall.SIGKILL); err != nil && hit {
 		t.Fatal(err)
 	}
 	<-ended

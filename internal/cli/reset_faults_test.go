@@ -49,7 +49,7 @@ func (p *project) disturbed(t *testing.T, c *devcloud.Cloud, d disturbance, k in
 	hit, ended := reached(t, c, set.ID, cmd.Wait)
 	if d.sig != nil && hit {
 		_ = cmd.Process.Signal(d.sig)
-		if err := c.Client().ReleaseFault(t.Context(), set.ID, d.sig == os.Interrupt); err != nil {
+		if err := c.ReleaseFault(set.ID, d.sig == os.Interrupt); err != nil {
 			t.Fatal(err)
 		}
 	}

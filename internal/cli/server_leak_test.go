@@ -103,14 +103,14 @@ func onCloud(f devcloud.Fault) way {
 			ctx, cancel := context.WithCancel(t.Context())
 			hit := make(chan struct{})
 			go func() {
-				if _, err := w.cloud.Client().WaitFault(ctx, added.ID, 1); err == nil {
+				if _, err := w.cloud.WaitFault(ctx, added.ID, 1); err == nil {
 					close(hit)
 				}
 			}()
 			return hit, func() {
 				cancel()
 				// A fault that was not hit is not held either.
-				_ = w.cloud.Client().ReleaseFault(t.Context(), added.ID, true)
+				_ = w.cloud.ReleaseFault(added.ID, true)
 				if err := w.cloud.Client().ClearFaults(t.Context(), ""); err != nil {
 					t.Fatal(err)
 				}

@@ -1,7 +1,6 @@
 package devcloud
 
 import (
-	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/compute"
 	"github.com/galleyhq/galley/internal/devcloud/db"
@@ -30,10 +28,7 @@ func (c *Cloud) adminHandler() http.Handler {
 		method, path, _ := strings.Cut(call, " ")
 		mux.HandleFunc(method+" "+adminPrefix+path, func(w http.ResponseWriter, r *http.Request) {
 			v, err := do(r)
-			var missing *noFaultError
 			switch {
-			case errors.As(err, &missing):
-				writeError(w, http.StatusNotFound, err)
 			case err != nil:
 				writeError(w, http.StatusInternalServerError, err)
 			case v == nil:
@@ -57,23 +52,12 @@ func (c *Cloud) adminHandler() http.Handler {
 	})
 	answer("DELETE /faults/{id}", func(r *http.Request) (any, error) {
 		if c.faults.Clear(r.PathValue("id")) == 0 {
-			return nil, &noFaultError{r.PathValue("id")}
+			return nil, fmt.Errorf("there is no fault %q", r.PathValue("id"))
 		}
 		return map[string]int{"cleared": 1}, nil
 	})
-	answer("POST /faults/{id}/release", func(r *http.Request) (any, error) {
-		var b struct {
-			Act *bool `json:"act"`
-		}
-		_ = json.NewDecoder(r.Body).Decode(&b) // an empty body is "act"
-		if !c.faults.Release(r.PathValue("id"), b.Act == nil || *b.Act) {
-			return nil, &noFaultError{r.PathValue("id")}
-		}
-		return nil, nil
-	})
 	mux.HandleFunc("POST "+adminPrefix+"/images", c.addImage)
 	mux.HandleFunc("POST "+adminPrefix+"/faults", c.addFault)
-	mux.HandleFunc("GET "+adminPrefix+"/faults/{id}", c.showFault)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get(tokenHeader)), []byte(c.token)) != 1 {
 			writeError(w, http.StatusUnauthorized, errors.New("these calls are for the owner of the state directory, whose daemon.json has the token"))
@@ -82,11 +66,6 @@ func (c *Cloud) adminHandler() http.Handler {
 		mux.ServeHTTP(w, r)
 	})
 }
-
-// noFaultError says that no fault has that ID.
-type noFaultError struct{ id string }
-
-func (e *noFaultError) Error() string { return fmt.Sprintf("there is no fault %q", e.id) }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	data, err := json.MarshalIndent(v, "", "  ")
@@ -118,46 +97,6 @@ func (c *Cloud) addFault(w http.ResponseWriter, r *http.Request) {
 	}
 	st, _ := c.faults.Get(id)
 	writeJSON(w, http.StatusCreated, st)
-}
-
-// showFault shows a fault; with ?wait=hit it answers when the fault has been
-// hit (&n= times, within &timeout=30s).
-func (c *Cloud) showFault(w http.ResponseWriter, r *http.Request) {
-	id, q := r.PathValue("id"), r.URL.Query()
-	st, ok := c.faults.Get(id)
-	if !ok {
-		writeError(w, http.StatusNotFound, &noFaultError{id})
-		return
-	}
-	if q.Get("wait") == "hit" {
-		n := 1
-		if q.Has("n") {
-			var err error
-			if n, err = strconv.Atoi(q.Get("n")); err != nil {
-				writeError(w, http.StatusBadRequest, fmt.Errorf("n=%q is not a number", q.Get("n")))
-				return
-			}
-		}
-		timeout := 30 * time.Second
-		if q.Has("timeout") {
-			var err error
-			if timeout, err = time.ParseDuration(q.Get("timeout")); err != nil {
-				writeError(w, http.StatusBadRequest, err)
-				return
-			}
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), timeout)
-		defer cancel()
-		var err error
-		if st, err = c.faults.WaitHits(ctx, id, n); err != nil {
-			writeError(
-				w, http.StatusGatewayTimeout,
-				fmt.Errorf("fault %q was hit %d times, not %d: %w", id, st.Hits, n, err),
-			)
-			return
-		}
-	}
-	writeJSON(w, http.StatusOK, st)
 }
 
 // Status is what a cloud says of itself.

@@ -209,21 +209,6 @@ func (c *Client) ClearFaults(ctx context.Context, id string) error {
 	return c.call(ctx, "DELETE", "/faults"+id, nil, nil)
 }
 
-// WaitFault returns when a rule has been hit n times. For the holding rules
-// that means that a call is held, or, with FaultHoldAnswered, that its answer
-// is on the wire.
-func (c *Client) WaitFault(ctx context.Context, id string, n int) (FaultState, error) {
-	var s FaultState
-	return s, c.call(ctx, "GET", fmt.Sprintf("/faults/%s?wait=hit&n=%d&timeout=1h", url.PathEscape(id), n), nil, &s)
-}
-
-// ReleaseFault lets go what a rule holds and ends the rule. A call held before
-// it is acted on is acted on if act is true, as if its client still were there,
-// and dropped otherwise.
-func (c *Client) ReleaseFault(ctx context.Context, id string, act bool) error {
-	return c.call(ctx, "POST", "/faults/"+url.PathEscape(id)+"/release", map[string]bool{"act": act}, nil)
-}
-
 // ReadEnv returns the variables that make a client use the cloud with that
 // state directory, running or not, as its RC file exports them.
 func ReadEnv(dir string, admin bool) (map[string]string, error) {

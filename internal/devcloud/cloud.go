@@ -392,3 +392,15 @@ func (c *Cloud) Dir() string { return c.opts.Dir }
 
 // Client talks to the cloud as other processes do.
 func (c *Cloud) Client() *Client { return &Client{URL: c.URL, token: c.token} }
+
+// WaitFault returns when a rule has been hit n times. For the holding rules
+// that means that a call is held, or, with FaultHoldAnswered, that its answer
+// is on the wire.
+func (c *Cloud) WaitFault(ctx context.Context, id string, n int) (FaultState, error) {
+	return c.faults.WaitHits(ctx, id, n)
+}
+
+// ReleaseFault lets go what a rule holds and ends the rule. A call held before
+// it is acted on is acted on if act is true, as if its client still were there,
+// and dropped otherwise.
+func (c *Cloud) ReleaseFault(id string, act bool) error { return c.faults.Release(id, act) }

@@ -157,7 +157,7 @@ func TestFaultLateEffect(t *testing.T) {
 	ctx, kill := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- makeKey(ctx, cl, "k") }()
-	st, err := c.Client().WaitFault(t.Context(), id, 1)
+	st, err := c.WaitFault(t.Context(), id, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestFaultHold(t *testing.T) {
 			id := addFault(t, c, Fault{Method: "POST", Path: "/os-keypairs$", Action: test.action})
 			done := make(chan error, 1)
 			go func() { done <- makeKey(t.Context(), cl, "k") }()
-			st, err := c.Client().WaitFault(t.Context(), id, 1)
+			st, err := c.WaitFault(t.Context(), id, 1)
 			if err != nil || st.Holding != 1 {
 				t.Fatalf("%+v, %v", st, err)
 			}
@@ -292,7 +292,7 @@ func TestFaultHold(t *testing.T) {
 				t.Fatalf("the held call ended: %v", err)
 			default:
 			}
-			if err := c.Client().ReleaseFault(t.Context(), id, test.act); err != nil {
+			if err := c.ReleaseFault(id, test.act); err != nil {
 				t.Fatal(err)
 			}
 			if err := <-done; (err != nil) != test.wantErr {
@@ -314,14 +314,14 @@ func TestFaultHoldOutlivesItsClient(t *testing.T) {
 	ctx, kill := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- makeKey(ctx, cl, "k") }()
-	if _, err := c.Client().WaitFault(t.Context(), id, 1); err != nil {
+	if _, err := c.WaitFault(t.Context(), id, 1); err != nil {
 		t.Fatal(err)
 	}
 	kill()
 	if err := <-done; err == nil {
 		t.Fatal("no error")
 	}
-	if err := c.Client().ReleaseFault(t.Context(), id, true); err != nil {
+	if err := c.ReleaseFault(id, true); err != nil {
 		t.Fatal(err)
 	}
 	await(t, c, "the key pair", func() bool { return c.db.KeyPairs.Len() == 3 })
@@ -334,7 +334,7 @@ func TestFaultHoldAnswered(t *testing.T) {
 	if err := makeKey(t.Context(), cl, "k1"); err != nil {
 		t.Fatal(err) // this one is answered
 	}
-	if _, err := c.Client().WaitFault(t.Context(), id, 1); err != nil {
+	if _, err := c.WaitFault(t.Context(), id, 1); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
@@ -352,7 +352,7 @@ func TestFaultHoldAnswered(t *testing.T) {
 	if hasKey(c, "k2") {
 		t.Error("the call after the held point was acted on")
 	}
-	if err := c.Client().ReleaseFault(t.Context(), id, true); err != nil {
+	if err := c.ReleaseFault(id, true); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
@@ -488,7 +488,7 @@ func TestCloseLetsGoOfHeldCalls(t *testing.T) {
 		}
 		done <- err
 	}()
-	if _, err := c.Client().WaitFault(t.Context(), id, 1); err != nil {
+	if _, err := c.WaitFault(t.Context(), id, 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Close(); err != nil {

@@ -108,16 +108,16 @@ func (s *Set) Clear(id string) int {
 
 // Release lets go what a rule holds and ends the rule. Calls held before acting
 // are acted on if act, else dropped.
-func (s *Set) Release(id string, act bool) bool {
+func (s *Set) Release(id string, act bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.find(id)
 	if e == nil {
-		return false
+		return fmt.Errorf("there is no fault %q", id)
 	}
 	e.Released, e.act = true, act
 	s.notify()
-	return true
+	return nil
 }
 
 // Close drops everything that is held, for good.

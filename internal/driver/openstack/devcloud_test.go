@@ -309,7 +309,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 				hit := make(chan error, 1)
 				ctx, cancel := context.WithCancel(t.Context())
 				go func() {
-					_, err := c.Client().WaitFault(ctx, rule.ID, 1)
+					_, err := c.WaitFault(ctx, rule.ID, 1)
 					hit <- err
 				}()
 				ended := make(chan error, 1)
@@ -331,7 +331,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 					finished = true
 				}
 				cancel()
-				if err := c.Client().ReleaseFault(t.Context(), rule.ID, when.act); err != nil && !finished {
+				if err := c.ReleaseFault(rule.ID, when.act); err != nil && !finished {
 					t.Fatal(err)
 				}
 				if err := c.Client().ClearFaults(t.Context(), ""); err != nil {
@@ -367,9 +367,9 @@ func TestCancelledAtEveryCall(t *testing.T) {
 		over := make(chan struct{})
 		go func() {
 			defer close(over)
-			if _, err := c.Client().WaitFault(ctx, rule.ID, 1); err == nil {
+			if _, err := c.WaitFault(ctx, rule.ID, 1); err == nil {
 				cancel()
-				_ = c.Client().ReleaseFault(context.WithoutCancel(ctx), rule.ID, true)
+				_ = c.ReleaseFault(rule.ID, true)
 			}
 		}()
 		st := kitchen.NewState(nil)
