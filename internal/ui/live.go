@@ -128,7 +128,8 @@ func (l *live) has(name string) bool {
 }
 
 // erase removes the drawn lines. A terminal that has become narrower has wrapped
-// the lines.
+// the lines. They go one by one: tmux keeps in its scroll-back what is erased at
+// once from the top of the screen to its end.
 func (l *live) erase(b *strings.Builder) {
 	if len(l.drawn) == 0 {
 		return
@@ -138,7 +139,10 @@ func (l *live) erase(b *strings.Builder) {
 	for _, n := range l.drawn {
 		up += max(1, (n+width-1)/width)
 	}
-	fmt.Fprintf(b, "\r\x1b[%dA\x1b[J", up)
+	b.WriteByte('\r')
+	for range up {
+		b.WriteString("\x1b[A\x1b[2K")
+	}
 	l.drawn = l.drawn[:0]
 }
 

@@ -154,10 +154,9 @@ func (s *Screen) escape(data []byte) int {
 			n = 1
 		}
 		s.row = max(s.top, s.row-n)
-	case letter == 'J' && n == 0:
-		s.lines = s.lines[:s.row+1]
-		s.lines[s.row] = s.lines[s.row][:min(s.col, len(s.lines[s.row]))]
-	default:
+	case letter == 'K' && n == 2:
+		s.lines[s.row] = nil
+	default: // J too: what it erases from the top of the screen stays in tmux's scroll-back
 		s.unknown = append(s.unknown, fmt.Sprintf("%q", data[:end+1]))
 	}
 	return end + 1
