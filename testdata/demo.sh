@@ -24,7 +24,14 @@ trap finish EXIT INT TERM
 
 say() { printf '\n'; printf '# %s\n' "$@"; }
 run() {
-	printf '\n$ galley %s\n' "$*"
+	printf '\n$ galley'
+	for word in "$@"; do
+		case $word in
+		*[!A-Za-z0-9_.=-]*) printf " '%s'" "$word" ;;
+		*) printf ' %s' "$word" ;;
+		esac
+	done
+	printf '\n'
 	"$galley" "$@"
 }
 
@@ -57,9 +64,9 @@ isolated=yes
 if "$galley" devcloud status | grep -q 'in mode directory'; then isolated=no; fi
 
 if [ $isolated = yes ]; then
-	say "Converge: the client is installed from a mirror, its checksum verified. There is no" \
-		"network to be had here, so the package on that mirror ($DEMO_MIRROR) is a stand-in, a" \
-		"shell script that says so. With the key omnitruck_url left out it is Cinc itself."
+	say "Converge: the client is installed from a mirror, its checksum verified. So that this" \
+		"works without a network, the package on that mirror ($DEMO_MIRROR) is a stand-in," \
+		"a shell script that says so. With the key omnitruck_url left out it is Cinc itself."
 	run converge -c
 	say "Nothing has changed: nothing is installed or sent again."
 	run converge default-centos-7
