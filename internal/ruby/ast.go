@@ -34,7 +34,7 @@ type (
 		at
 		parts  []node
 		flags  string
-		cached *Regexp // without interpolation
+		cached func() *Regexp // without interpolation
 	}
 	arrayNode struct {
 		at

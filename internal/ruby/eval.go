@@ -43,7 +43,7 @@ func (n *dstrNode) eval(in *Interp, f *frame) Value {
 
 func (n *regexNode) eval(in *Interp, f *frame) Value {
 	if n.cached != nil {
-		return n.cached
+		return n.cached()
 	}
 	src := in.joinParts(n.parts, f)
 	in.at(f, n)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // exprStmt is an expression with and, or, not.
@@ -158,7 +159,7 @@ func (p *parser) binaryNode(pos at, op string, l, r node) node {
 		name := map[string]string{"!=": "==", "!~": "=~"}[op]
 		return &notNode{pos, &callNode{at: pos, recv: l, name: name, args: []node{r}, parens: true}}
 	case "=~":
-		if re, ok := l.(*regexNode); ok && re.cached != nil && len(re.cached.Names()) > 0 {
+		if re, ok := l.(*regexNode); ok && re.cached != nil && len(re.cached().Names()) > 0 {
 			p.unsupported(int(pos), "a match that sets local variables ((?<name>…) before =~)")
 		}
 	}
@@ -390,11 +391,13 @@ func (p *parser) words() node {
 func (p *parser) regexLit(t token) node {
 	n := &regexNode{at: at(t.pos), parts: t.parts, flags: t.s}
 	if s, ok := literalOf(t.parts); ok {
-		re, err := newRegexp(s, t.s)
-		if err != nil {
-			p.unsupported(t.pos, fmt.Sprintf("the regular expression /%s/: %v", s, err))
+		compile := sync.OnceValues(func() (*Regexp, error) { return newRegexp(s, t.s) })
+		if !p.prog.opts.library {
+			if _, err := compile(); err != nil {
+				p.unsupported(t.pos, fmt.Sprintf("the regular expression /%s/: %v", s, err))
+			}
 		}
-		n.cached = re
+		n.cached = func() *Regexp { re, _ := compile(); return re }
 	}
 	return n
 }

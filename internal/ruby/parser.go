@@ -21,6 +21,9 @@ type Options struct {
 	// Locals are names of local variables that exist from the start; see
 	// [Interp.RunTemplate].
 	Locals []string
+	// library is set for this package's own files, whose regular expressions
+	// are compiled when they are used.
+	library bool
 }
 
 // MaxSource is the size of the largest source that Parse accepts, in bytes.

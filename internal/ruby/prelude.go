@@ -23,7 +23,7 @@ var preludePrograms = sync.OnceValue(func() []*Program {
 		if err != nil {
 			panic(err)
 		}
-		prog, err := Parse(string(src), Options{File: f.Name()})
+		prog, err := Parse(string(src), Options{File: f.Name(), library: true})
 		if err != nil {
 			panic(fmt.Sprintf("the library of Ruby: %v", err))
 		}

@@ -129,7 +129,7 @@ func (l *loader) reservedNames() *ruby.HostObject {
 		if c.Name != "File" {
 			return nil, false, nil
 		}
-		v, err := l.in.Eval(c.Context(), "::File", c.File)
+		v, err := l.interp().Eval(c.Context(), "::File", c.File)
 		return v, err == nil, err
 	})
 	return &ruby.HostObject{Name: "Chef::ReservedNames", Host: module{"Win32": &ruby.HostObject{Name: "Chef::ReservedNames::Win32", Host: file}}}

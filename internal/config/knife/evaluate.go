@@ -39,17 +39,26 @@ func newLoader(o Options) (*loader, error) {
 	for name := range contexts {
 		l.contexts[name] = newTable()
 	}
+	l.self = &ruby.HostObject{Name: "ChefConfig::Config", Host: &config{l}}
+	return l, nil
+}
+
+// interp returns the interpreter of the files, made when the first of them is
+// read: most users of a cloud have none.
+func (l *loader) interp() *ruby.Interp {
+	if l.in != nil {
+		return l.in
+	}
 	l.in = ruby.New(ruby.Config{
-		Env:       o.Env,
-		Dir:       p.dir,
-		AllowExec: o.AllowExec,
+		Env:       l.o.Env,
+		Dir:       l.places.dir,
+		AllowExec: l.o.AllowExec,
 		Require:   harmless,
 	})
-	l.self = &ruby.HostObject{Name: "ChefConfig::Config", Host: &config{l}}
 	for _, name := range []string{"Chef", "ChefConfig"} {
 		l.in.SetConst(name, &ruby.HostObject{Name: name, Host: module{"Config": l.self, "Log": quiet("Chef::Log"), "ReservedNames": l.reservedNames()}})
 	}
-	return l, nil
+	return l.in
 }
 
 // harmless says of which libraries a require is let pass: those of Chef's own
@@ -79,7 +88,7 @@ func (l *loader) run(ctx context.Context, path string) error {
 }
 
 func (l *loader) eval(ctx context.Context, src, path string) error {
-	_, err := l.in.EvalAs(ctx, src, path, l.self, l.system)
+	_, err := l.interp().EvalAs(ctx, src, path, l.self, l.system)
 	return err
 }
 
