@@ -163,11 +163,7 @@ func (c *Collection) list(r *Request, brief []string) (*Reply, error) {
 	if c.Page != nil {
 		return c.Page(r, c.Plural, views, show)
 	}
-	l := List{}
-	for _, v := range views {
-		l = append(l, show(v))
-	}
-	return c.answer(r, 0, http.StatusOK, c.Plural, l)
+	return c.answer(r, 0, http.StatusOK, c.Plural, Views(views, show))
 }
 
 // Use runs do with the object of the call's path if the caller may do that

@@ -111,3 +111,14 @@ func number(v any) (int64, bool) {
 	}
 	return 0, false
 }
+
+// Views are the views of all rows; one that is nil is left out.
+func Views[T any](rows []T, view func(T) Obj) List {
+	l := List{}
+	for _, row := range rows {
+		if v := view(row); v != nil {
+			l = append(l, v)
+		}
+	}
+	return l
+}

@@ -12,7 +12,7 @@ func (s *Service) attachmentRoutes() []api.Route {
 	calls := api.Calls{
 		"GET " + base: s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
 			view := func(a *db.Attachment) api.Obj { return attachmentView(r, a) }
-			return api.OK(api.Obj{"volumeAttachments": views(s.attachmentsOf(v.ID), view)})
+			return api.OK(api.Obj{"volumeAttachments": api.Views(s.attachmentsOf(v.ID), view)})
 		}),
 		"GET " + base + "/{volume}": s.attachment(func(r *api.Request, _ *db.Server, a *db.Attachment) (*api.Reply, error) {
 			return api.OK(api.Obj{"volumeAttachment": attachmentView(r, a)})

@@ -110,7 +110,7 @@ func (s *Service) createServers(r *api.Request) (*api.Reply, error) {
 	if ok, _ := boolOf(in["return_reservation_id"]); ok {
 		return api.Accepted(api.Obj{"reservation_id": first.ReservationID})
 	}
-	groups := views(first.Plan.SecurityGroups, func(g string) api.Obj { return api.Obj{"name": g} })
+	groups := api.Views(first.Plan.SecurityGroups, func(g string) api.Obj { return api.Obj{"name": g} })
 	return accepted(r, first, api.Obj{
 		"id": first.ID, "links": links(r, "servers", first.ID), "OS-DCF:diskConfig": first.DiskConfig,
 		"security_groups": groups, "adminPass": first.AdminPass,

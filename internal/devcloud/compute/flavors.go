@@ -79,11 +79,8 @@ func (s *Service) flavor(do func(r *api.Request, f *db.Flavor) (*api.Reply, erro
 }
 
 func flavorAccess(f *db.Flavor) (*api.Reply, error) {
-	l := api.List{}
-	for _, p := range f.Projects {
-		l = append(l, api.Obj{"flavor_id": f.ID, "tenant_id": p})
-	}
-	return api.OK(api.Obj{"flavor_access": l})
+	view := func(project string) api.Obj { return api.Obj{"flavor_id": f.ID, "tenant_id": project} }
+	return api.OK(api.Obj{"flavor_access": api.Views(f.Projects, view)})
 }
 
 // flavorAction lets a project at a private flavor, or no longer.

@@ -18,7 +18,7 @@ func (s *Service) groupRoutes() []api.Route {
 	return api.Calls{
 		"GET /os-server-groups": func(r *api.Request) (*api.Reply, error) {
 			own := s.db.ServerGroups.Where(func(g *db.ServerGroup) bool { return g.ProjectID == r.Auth.ProjectID })
-			return api.OK(api.Obj{"server_groups": views(own, func(g *db.ServerGroup) api.Obj { return groupView(r, g) })})
+			return api.OK(api.Obj{"server_groups": api.Views(own, func(g *db.ServerGroup) api.Obj { return groupView(r, g) })})
 		},
 		"POST /os-server-groups": s.createGroup,
 		"GET /os-server-groups/{id}": group(func(r *api.Request, g *db.ServerGroup) (*api.Reply, error) {

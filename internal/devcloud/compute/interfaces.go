@@ -12,7 +12,7 @@ func (s *Service) interfaceCalls() api.Calls {
 	return api.Calls{
 		"GET " + base: s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
 			view := func(p *db.Port) api.Obj { return interfaceView(r, p) }
-			return api.OK(api.Obj{"interfaceAttachments": views(s.portsOf(v.ID), view)})
+			return api.OK(api.Obj{"interfaceAttachments": api.Views(s.portsOf(v.ID), view)})
 		}),
 		"GET " + base + "/{port}": s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
 			p := s.portOf(r, v)

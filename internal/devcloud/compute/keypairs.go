@@ -63,7 +63,7 @@ func (s *Service) listKeyPairs(r *api.Request) (*api.Reply, error) {
 	sortBy(keys, func(k *db.KeyPair) string { return k.Name })
 	view := func(k *db.KeyPair) api.Obj { return api.Obj{"keypair": keyView(r, k)} }
 	if !r.Version.AtLeast(api.V(35)) { // which brought pages
-		return api.OK(api.Obj{"keypairs": views(keys, view)})
+		return api.OK(api.Obj{"keypairs": api.Views(keys, view)})
 	}
 	return paged(r, "keypairs", keys, func(k *db.KeyPair) string { return k.Name }, view)
 }

@@ -22,20 +22,11 @@ func paged[T any](r *api.Request, key string, all []T, id func(T) string, view f
 	if err != nil {
 		return nil, api.BadRequest("marker [%s] not found", q.Get("marker"))
 	}
-	body := api.Obj{key: views(page.Items, view)}
+	body := api.Obj{key: api.Views(page.Items, view)}
 	if page.Next != "" {
 		body[key+"_links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, page.Next)}}
 	}
 	return api.OK(body)
-}
-
-// views are the views of all rows.
-func views[T any](rows []T, view func(T) api.Obj) api.List {
-	l := api.List{}
-	for _, row := range rows {
-		l = append(l, view(row))
-	}
-	return l
 }
 
 func sortBy[T any](l []T, key func(T) string) {

@@ -33,7 +33,7 @@ func (s *Service) miscRoutes() []api.Route {
 			host: api.Obj{"nova-compute": api.Obj{"available": true, "active": true, "updated_at": nil}},
 		})),
 		"GET /extensions": func(*api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{"extensions": views(extensions, extensionView)})
+			return api.OK(api.Obj{"extensions": api.Views(extensions, extensionView)})
 		},
 		"GET /extensions/{alias}": func(r *api.Request) (*api.Reply, error) {
 			if slices.Contains(extensions, r.Var("alias")) {
@@ -53,13 +53,8 @@ func (s *Service) miscRoutes() []api.Route {
 		"GET /os-hypervisors/{id}/uptime": admin("os-hypervisors:uptime", s.showHypervisor),
 		"GET /os-migrations":              admin("os-migrations:index", api.Empty("migrations")),
 		"GET /os-simple-tenant-usage": admin("os-simple-tenant-usage:list", func(r *api.Request) (*api.Reply, error) {
-			l := api.List{}
-			for _, p := range s.db.Objects("project", nil) {
-				if u := s.usage(r, p.Key, r.Query("detailed") == "1"); u != nil {
-					l = append(l, u)
-				}
-			}
-			return api.OK(api.Obj{"tenant_usages": l})
+			usage := func(p *db.Object) api.Obj { return s.usage(r, p.Key, r.Query("detailed") == "1") }
+			return api.OK(api.Obj{"tenant_usages": api.Views(s.db.Objects("project", nil), usage)})
 		}),
 		"GET /os-simple-tenant-usage/{project}": func(r *api.Request) (*api.Reply, error) {
 			if r.Var("project") != r.Auth.ProjectID && !r.Auth.Admin() {
@@ -231,7 +226,7 @@ func (s *Service) hypervisorView(r *api.Request, detail bool) api.Obj {
 		id = serviceID
 	}
 	o := api.Obj{"id": id, "hypervisor_hostname": host, "state": "up", "status": "enabled"}
-	servers := views(s.db.Servers.All(), func(v *db.Server) api.Obj { return api.Obj{"uuid": v.ID, "name": v.Name} })
+	servers := api.Views(s.db.Servers.All(), func(v *db.Server) api.Obj { return api.Obj{"uuid": v.ID, "name": v.Name} })
 	if r.Query("with_servers") == "true" && r.Version.AtLeast(api.V(53)) {
 		o["servers"] = servers
 	}

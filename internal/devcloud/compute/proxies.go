@@ -55,7 +55,7 @@ func (s *Service) listImages(detail bool) api.Handler {
 		seen := s.db.Images.Where(func(m *db.Image) bool {
 			return s.Images.Usable(r.Auth.ProjectID, false, m.ID) != nil && (r.Query("name") == "" || r.Query("name") == m.Name)
 		})
-		return api.OK(api.Obj{"images": views(seen, func(m *db.Image) api.Obj { return s.imageProxy(r, m, detail) })})
+		return api.OK(api.Obj{"images": api.Views(seen, func(m *db.Image) api.Obj { return s.imageProxy(r, m, detail) })})
 	}
 }
 
@@ -81,12 +81,12 @@ func (s *Service) floatingProxy(f *db.FloatingIP) api.Obj {
 func (s *Service) listFloatingIPs(r *api.Request) (*api.Reply, error) {
 	own := s.db.FloatingIPs.Where(func(f *db.FloatingIP) bool { return f.ProjectID == r.Auth.ProjectID })
 	sortBy(own, func(f *db.FloatingIP) string { return f.ID })
-	return api.OK(api.Obj{"floating_ips": views(own, s.floatingProxy)})
+	return api.OK(api.Obj{"floating_ips": api.Views(own, s.floatingProxy)})
 }
 
 func (s *Service) listPools(*api.Request) (*api.Reply, error) {
 	external := s.db.Networks.Where(func(n *db.Network) bool { return n.External })
-	return api.OK(api.Obj{"floating_ip_pools": views(external, func(n *db.Network) api.Obj { return api.Obj{"name": n.Name} })})
+	return api.OK(api.Obj{"floating_ip_pools": api.Views(external, func(n *db.Network) api.Obj { return api.Obj{"name": n.Name} })})
 }
 
 func (s *Service) allocateFloatingIP(r *api.Request) (*api.Reply, error) {
@@ -124,7 +124,7 @@ func (s *Service) groupProxy(g *db.SecurityGroup) api.Obj {
 	ingress := s.db.SecurityRules.Where(func(x *db.SecurityRule) bool { return x.GroupID == g.ID && x.Direction == "ingress" })
 	sortBy(ingress, func(x *db.SecurityRule) string { return x.ID })
 	return api.Obj{
-		"id": g.ID, "name": g.Name, "description": g.Description, "tenant_id": g.ProjectID, "rules": views(ingress, s.ruleProxy),
+		"id": g.ID, "name": g.Name, "description": g.Description, "tenant_id": g.ProjectID, "rules": api.Views(ingress, s.ruleProxy),
 	}
 }
 
@@ -148,5 +148,5 @@ func (s *Service) ruleProxy(x *db.SecurityRule) api.Obj {
 func (s *Service) listSecurityGroups(r *api.Request) (*api.Reply, error) {
 	s.Network.DefaultGroup(r.Auth.ProjectID)
 	own := s.db.SecurityGroups.Where(func(g *db.SecurityGroup) bool { return g.ProjectID == r.Auth.ProjectID })
-	return api.OK(api.Obj{"security_groups": views(own, s.groupProxy)})
+	return api.OK(api.Obj{"security_groups": api.Views(own, s.groupProxy)})
 }

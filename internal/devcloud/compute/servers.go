@@ -205,7 +205,7 @@ func (s *Service) basic(r *api.Request, v *db.Server, plain bool) api.Obj {
 // view is a server with all that its detail shows.
 func (s *Service) view(r *api.Request, v *db.Server, single bool) api.Obj {
 	o := s.basic(r, v, false)
-	volumes := views(s.attachmentsOf(v.ID), func(a *db.Attachment) api.Obj {
+	volumes := api.Views(s.attachmentsOf(v.ID), func(a *db.Attachment) api.Obj {
 		e := api.Obj{"id": a.VolumeID}
 		since(r, 3, e, api.Obj{"delete_on_termination": a.DeleteOnTermination})
 		return e

@@ -873,7 +873,7 @@ func TestManyAtOnce(t *testing.T) {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			guests[i] = bootNoWait(t, func(s *Spec) { s.Name = fmt.Sprintf("many-%d", i) })
+			guests[i] = bootNoWait(t, func(s *Spec) { s.Hostname = fmt.Sprintf("many-%d", i) })
 		}()
 	}
 	all.Wait()

@@ -152,11 +152,9 @@ func (s *Service) handleGrants(svc *api.Service) {
 		"PUT" + implied: admin("create_implied_role", s.implies), "GET" + implied: admin("get_implied_role", s.implies),
 		"DELETE" + implied: admin("delete_implied_role", s.implies),
 		"GET /v3/role_inferences": admin("list_role_inference_rules", func(r *api.Request) (*api.Reply, error) {
-			l := api.List{}
-			for _, o := range s.db.Objects(kindImplied, nil) {
-				l = append(l, api.Obj{"prior_role": s.roleRef(r, o.Parent), "implies": api.List{s.roleRef(r, o.Text("implied"))}})
-			}
-			return api.OK(api.Obj{"role_inferences": l, "links": links(r)})
+			return api.OK(api.Obj{"links": links(r), "role_inferences": api.Views(s.db.Objects(kindImplied, nil), func(o *db.Object) api.Obj {
+				return api.Obj{"prior_role": s.roleRef(r, o.Parent), "implies": api.List{s.roleRef(r, o.Text("implied"))}}
+			})})
 		}),
 	}.Routes(api.Route{})...)
 }

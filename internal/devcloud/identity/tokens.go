@@ -328,18 +328,17 @@ func (s *Service) domainRef(id string) api.Obj {
 // catalog is the v3 catalogue for one project. It runs with the database
 // locked.
 func (s *Service) catalog(project string) api.List {
-	l := api.List{}
-	for _, svc := range s.db.Objects(kindService, func(o *db.Object) bool { return !disabled(o) }) {
-		eps := api.List{}
-		for _, e := range s.db.Objects(kindEndpoint, func(e *db.Object) bool { return e.Text("service_id") == svc.Key && !disabled(e) }) {
-			eps = append(eps, api.Obj{
+	enabled := func(o *db.Object) bool { return !disabled(o) }
+	return api.Views(s.db.Objects(kindService, enabled), func(svc *db.Object) api.Obj {
+		own := s.db.Objects(kindEndpoint, func(e *db.Object) bool { return e.Text("service_id") == svc.Key && !disabled(e) })
+		endpoints := api.Views(own, func(e *db.Object) api.Obj {
+			return api.Obj{
 				"id": e.Key, "interface": e.Text("interface"), "region": e.Attrs["region"], "region_id": e.Attrs["region_id"],
 				"url": strings.NewReplacer("%(project_id)s", project, "%(tenant_id)s", project).Replace(e.Text("url")),
-			})
-		}
-		l = append(l, api.Obj{"id": svc.Key, "type": svc.Text("type"), "name": svc.Attrs["name"], "endpoints": eps})
-	}
-	return l
+			}
+		})
+		return api.Obj{"id": svc.Key, "type": svc.Text("type"), "name": svc.Attrs["name"], "endpoints": endpoints}
+	})
 }
 
 // subject is a call about the token that X-Subject-Token names; a token may

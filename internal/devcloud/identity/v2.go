@@ -113,9 +113,5 @@ func tenantView(p *db.Object) api.Obj {
 }
 
 func (s *Service) tenants(r *api.Request) (*api.Reply, error) {
-	l := api.List{}
-	for _, p := range s.projectsOf(r.Auth.UserID) {
-		l = append(l, tenantView(p))
-	}
-	return api.OK(api.Obj{"tenants": l, "tenants_links": api.List{}})
+	return api.OK(api.Obj{"tenants": api.Views(s.projectsOf(r.Auth.UserID), tenantView), "tenants_links": api.List{}})
 }

@@ -36,7 +36,7 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 			return nil, api.BadRequest("Invalid sort direction: %s", d)
 		}
 	}
-	var views []api.Obj
+	views := []api.Obj{}
 	for _, m := range s.db.Images.All() {
 		if !s.listed(r, m) {
 			continue
@@ -58,11 +58,7 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, api.BadRequest("No image found with ID %s", q.Get("marker"))
 	}
-	items := api.List{}
-	for _, v := range page.Items {
-		items = append(items, v)
-	}
-	body := api.Obj{"images": items, "schema": "/v2/schemas/images"}
+	body := api.Obj{"images": page.Items, "schema": "/v2/schemas/images"}
 	q.Del("marker")
 	body["first"] = strings.TrimSuffix("/v2/images?"+q.Encode(), "?")
 	if limit > 0 && len(page.Items) == min(limit, maxPage) {

@@ -51,11 +51,7 @@ func (s *Service) floatingView(f *db.FloatingIP, v api.Obj) {
 			"status": p.Status, "device_id": p.DeviceID, "device_owner": p.DeviceOwner,
 		}
 	}
-	forwardings := api.List{}
-	for _, o := range s.forwardingsOf(f.ID) {
-		forwardings = append(forwardings, forwardingView(o))
-	}
-	v["port_forwardings"] = forwardings
+	v["port_forwardings"] = api.Views(s.forwardingsOf(f.ID), forwardingView)
 }
 
 func badFloatingIP(format string, args ...any) *api.Error {

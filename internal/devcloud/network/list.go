@@ -127,11 +127,7 @@ func (s *Service) pageOf(res *resource, r *api.Request, views []api.Obj) (*api.R
 	if reverse {
 		slices.Reverse(page.Items)
 	}
-	items := api.List{}
-	for _, v := range page.Items {
-		items = append(items, fields(r, v))
-	}
-	body := api.Obj{res.key(): items}
+	body := api.Obj{res.key(): api.Views(page.Items, func(v api.Obj) api.Obj { return fields(r, v) })}
 	if limit > 0 && len(page.Items) > 0 {
 		links := api.List{}
 		if page.Next != "" {

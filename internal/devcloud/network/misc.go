@@ -34,11 +34,7 @@ func extensionView(alias string) api.Obj {
 func (s *Service) misc() api.Calls {
 	return api.Calls{
 		"GET /v2.0/extensions": func(r *api.Request) (*api.Reply, error) {
-			l := api.List{}
-			for _, alias := range extensions {
-				l = append(l, extensionView(alias))
-			}
-			return api.OK(api.Obj{"extensions": l})
+			return api.OK(api.Obj{"extensions": api.Views(extensions, extensionView)})
 		},
 		"GET /v2.0/extensions/{alias}": func(r *api.Request) (*api.Reply, error) {
 			if slices.Contains(extensions, r.Var("alias")) {

@@ -63,17 +63,15 @@ func (s *Service) rulesOf(group string) []*db.SecurityRule {
 }
 
 func (s *Service) groupView(g *db.SecurityGroup, v api.Obj) {
-	l := api.List{}
 	own := s.rulesOf(g.ID)
 	slices.SortFunc(own, func(a, b *db.SecurityRule) int { return strings.Compare(a.ID, b.ID) })
 	res := s.securityRules()
-	for _, x := range own {
+	v["security_group_rules"] = api.Views(own, func(x *db.SecurityRule) api.Obj {
 		it, _ := res.get(x.ID)
 		one := it.shown(&api.Auth{})
 		one["standard_attr_id"], one["tags"] = x.Seq, api.List{}
-		l = append(l, one)
-	}
-	v["security_group_rules"] = l
+		return one
+	})
 }
 
 // defaultGroup is the project's default group, made when it is first needed.

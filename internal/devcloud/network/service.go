@@ -71,14 +71,10 @@ func (s *Service) versions(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) root(r *api.Request) (*api.Reply, error) {
-	l := api.List{}
-	for _, res := range s.resources {
-		l = append(l, api.Obj{
-			"name": res.single, "collection": res.plural,
-			"links": api.List{api.Obj{"rel": "self", "href": r.Root + "/v2.0/" + res.plural}},
-		})
-	}
-	return api.OK(api.Obj{"resources": l})
+	return api.OK(api.Obj{"resources": api.Views(s.resources, func(res *resource) api.Obj {
+		self := api.Obj{"rel": "self", "href": r.Root + "/v2.0/" + res.plural}
+		return api.Obj{"name": res.single, "collection": res.plural, "links": api.List{self}}
+	})})
 }
 
 // dialect is Neutron's.

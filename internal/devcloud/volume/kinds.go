@@ -167,11 +167,9 @@ func (s *Service) kindRoutes() []api.Route {
 		}},
 		api.Route{Method: "GET", Path: types.Path + "/{id}/os-volume-type-access", Do: func(r *api.Request) (*api.Reply, error) {
 			return types.Use(r, "list_access", func(o *db.Object) (*api.Reply, error) {
-				l := api.List{}
-				for _, a := range s.db.Objects(kindAccess, func(a *db.Object) bool { return a.Parent == o.Key }) {
-					l = append(l, api.Obj{"volume_type_id": o.Key, "project_id": a.ProjectID})
-				}
-				return api.OK(api.Obj{"volume_type_access": l})
+				access := s.db.Objects(kindAccess, func(a *db.Object) bool { return a.Parent == o.Key })
+				view := func(a *db.Object) api.Obj { return api.Obj{"volume_type_id": o.Key, "project_id": a.ProjectID} }
+				return api.OK(api.Obj{"volume_type_access": api.Views(access, view)})
 			})
 		}},
 		api.Route{Method: "POST", Path: backups.Path + "/{id}/restore", Do: func(r *api.Request) (*api.Reply, error) {

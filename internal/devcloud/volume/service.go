@@ -111,13 +111,11 @@ func (s *Service) calls() api.Calls {
 			}})
 		},
 		"GET " + base + "extensions": func(*api.Request) (*api.Reply, error) {
-			l := api.List{}
-			for _, e := range []string{
+			return api.OK(api.Obj{"extensions": api.Views([]string{
 				"os-quota-sets", "os-volume-actions", "os-vol-image-meta", "os-availability-zone", "os-volume-type-access", "os-vol-tenant-attr",
-			} {
-				l = append(l, api.Obj{"alias": e, "name": e, "description": "", "updated": "2015-01-01T00:00:00+00:00", "links": api.List{}})
-			}
-			return api.OK(api.Obj{"extensions": l})
+			}, func(e string) api.Obj {
+				return api.Obj{"alias": e, "name": e, "description": "", "updated": "2015-01-01T00:00:00+00:00", "links": api.List{}}
+			})})
 		},
 	}
 	for path, rule := range map[string]string{

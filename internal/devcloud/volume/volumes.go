@@ -133,11 +133,7 @@ func page(r *api.Request, key string, views []api.Obj, show func(api.Obj) api.Ob
 	if err != nil {
 		return nil, api.NotFound("%s %s could not be found.", strings.ToUpper(key[:1])+key[1:len(key)-1], q.Get("marker"))
 	}
-	items := api.List{}
-	for _, o := range p.Items {
-		items = append(items, show(o))
-	}
-	body := api.Obj{key: items}
+	body := api.Obj{key: api.Views(p.Items, show)}
 	if p.Next != "" {
 		body[key+"_links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, p.Next)}}
 	}
