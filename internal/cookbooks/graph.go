@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
-	"github.com/galleyhq/galley/internal/text"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
 )
 
 // Graph is the locked cookbooks of a project and what they need.
@@ -99,17 +99,6 @@ func (g *Graph) Dot() string {
 	return b.String()
 }
 
-// UnknownError tells that a cookbook is not in the lock.
-type UnknownError struct {
-	Name string
-	have []string
-}
-
-func (e *UnknownError) Error() string { return fmt.Sprintf("the lock has no cookbook %s", e.Name) }
-
-// Hint names the cookbook that may be meant.
-func (e *UnknownError) Hint() string { return text.DidYouMean(e.Name, e.have) }
-
 // mostChains bounds the ways that Why lists.
 const mostChains = 100
 
@@ -117,7 +106,7 @@ const mostChains = 100
 // of lines, the demand first.
 func (g *Graph) Why(name string) ([][]string, error) {
 	if _, ok := g.versions[name]; !ok {
-		return nil, &UnknownError{name, g.names()}
+		return nil, source.NotLocked("the lock", name, g.names())
 	}
 	var out [][]string
 	reaches := g.reaching(name)

@@ -67,19 +67,6 @@ const (
 	Berksfile  = "Berksfile"
 )
 
-// MissingError tells that a folder has neither a Policyfile nor a Berksfile.
-type MissingError struct{ Dir string }
-
-func (e *MissingError) Error() string {
-	return fmt.Sprintf("there is neither a %s nor a %s in %s", Policyfile, Berksfile, e.Dir)
-}
-
-// Unwrap makes it a fs.ErrNotExist.
-func (e *MissingError) Unwrap() error { return fs.ErrNotExist }
-
-// Hint tells what to do.
-func (e *MissingError) Hint() string { return "name the file, or go to the folder that has it" }
-
 // Find returns the name of the Policyfile in a folder, else of the Berksfile.
 func Find(dir string) (string, error) {
 	for _, name := range []string{Policyfile, Berksfile} {
@@ -87,7 +74,10 @@ func Find(dir string) (string, error) {
 			return name, nil
 		}
 	}
-	return "", &MissingError{dir}
+	return "", &source.Problem{
+		Msg:    fmt.Sprintf("there is neither a %s nor a %s in %s", Policyfile, Berksfile, dir),
+		Advice: "name the file, or go to the folder that has it", Err: fs.ErrNotExist,
+	}
 }
 
 // IsPolicy says whether a file is a Policyfile or its lock, by its name.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
 	"github.com/galleyhq/galley/internal/ruby"
 )
@@ -89,9 +90,9 @@ func (c *config) check() error {
 		"ca_path": c.SSL.CAPath, "ca_cert": c.SSL.CACert, "client_cert": c.SSL.ClientCert, "client_key": c.SSL.ClientKey,
 	} {
 		if value != "" {
-			return &StateError{
-				Msg:  fmt.Sprintf("Berkshelf's configuration %s: ssl.%s is not supported", c.file, key),
-				hint: "ssl.ca_file and ssl.verify are; knife's trusted_certs_dir has certificates of servers",
+			return &source.Problem{
+				Msg:    fmt.Sprintf("Berkshelf's configuration %s: ssl.%s is not supported", c.file, key),
+				Advice: "ssl.ca_file and ssl.verify are; knife's trusted_certs_dir has certificates of servers",
 			}
 		}
 	}

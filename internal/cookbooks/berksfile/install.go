@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
@@ -70,11 +69,10 @@ func (l *lockfile) reduce(ctx context.Context, b *berksfile) error {
 			continue
 		}
 		if !d.constraint.Allows(graphed.version) {
-			return &StateError{
+			return &source.Problem{
 				Msg: fmt.Sprintf("%s needs %s %s, and the lock has %s", d.line, d.name, d.constraint,
 					graphed.version),
-				hint:   fmt.Sprintf("run `galley deps update %s %s`", l.job.file, d.name),
-				Status: 128,
+				Advice: fmt.Sprintf("run `galley deps update %s %s`", l.job.file, d.name),
 			}
 		}
 		v := graphed.version
@@ -311,59 +309,28 @@ func demands(list []*dependency) []solver.Demand {
 // graph collects the versions of all cookbooks that may be needed: those that
 // have a place, and all that the sources have.
 func (i *installer) graph(list []*dependency, books []*book) (*solver.Graph, error) {
-	g := solver.NewGraph()
-	var todo []string
-	for _, d := range list {
-		todo = append(todo, d.name)
+	names := make([]string, len(list))
+	for n, d := range list {
+		names[n] = d.name
 	}
-	add := func(name string, v version.Version, needs []cookbook.Dependency) error {
-		reqs := make([]solver.Requirement, len(needs))
-		for n, d := range needs {
-			c, err := version.ParseConstraint(d.Constraint)
-			if err != nil {
-				return fmt.Errorf("the cookbook %s %s: the dependency on %s: %w", name, v, d.Name, err)
+	return source.Graph(names, func(name string) (all []source.Release, err error) {
+		for _, b := range books {
+			if b.meta.Name == name {
+				all = append(all, source.Release{Version: b.meta.Version, Dependencies: b.meta.Dependencies})
 			}
-			reqs[n] = solver.Requirement{Name: d.Name, Constraint: c}
-			todo = append(todo, d.Name)
 		}
-		g.Add(name, v, reqs)
-		return nil
-	}
-	for _, b := range books {
-		if err := add(b.meta.Name, b.version, b.meta.Dependencies); err != nil {
-			return nil, err
-		}
-	}
-	seen := map[string]bool{}
-	for len(todo) > 0 {
-		name := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
 		if !i.loaded {
-			continue // every cookbook has a place
+			return all, nil // every cookbook has a place
 		}
 		for _, s := range i.file.sources {
 			releases, err := s.Releases(name)
 			if err != nil {
 				return nil, err
 			}
-			for _, r := range releases {
-				v, err := version.Parse(r.Version)
-				if err != nil {
-					return nil, fmt.Errorf("the cookbook %s of %s: %w", name, s, err)
-				}
-				if !g.Has(name, v) {
-					if err := add(name, v, r.Dependencies); err != nil {
-						return nil, err
-					}
-				}
-			}
+			all = append(all, releases...)
 		}
-	}
-	return g, nil
+		return all, nil
+	})
 }
 
 // installAll sees that every cookbook is on this machine.
@@ -417,10 +384,9 @@ func (i *installer) find(d *dependency) (source.Source, source.Release, error) {
 			}
 		}
 	}
-	return nil, source.Release{}, &StateError{
+	return nil, source.Release{}, &source.Problem{
 		Msg:    fmt.Sprintf("no source has the cookbook %s %s, which the lock names", d.name, d.locked),
-		Status: 149,
-		hint:   fmt.Sprintf("run `galley deps update %s %s`, or add the source that has it", i.job.file, d.name),
+		Advice: fmt.Sprintf("run `galley deps update %s %s`, or add the source that has it", i.job.file, d.name),
 	}
 }
 
@@ -452,9 +418,9 @@ func (i *installer) download(ctx context.Context, d *dependency, s source.Source
 		return dir, source.ServerKey(r.Location, object), err
 	case "supermarket", "opscode", "uri":
 	case "github", "gitlab":
-		return "", "", &StateError{
-			Msg:  fmt.Sprintf("%s has %s %s on %s, where Galley does not download", s, d.name, r.Version, r.Type),
-			hint: fmt.Sprintf("name its repository: cookbook '%s', git: '%s'", d.name, secret.URL(r.Location)),
+		return "", "", &source.Problem{
+			Msg:    fmt.Sprintf("%s has %s %s on %s, where Galley does not download", s, d.name, r.Version, r.Type),
+			Advice: fmt.Sprintf("name its repository: cookbook '%s', git: '%s'", d.name, secret.URL(r.Location)),
 		}
 	default:
 		return "", "", fmt.Errorf("%s has %s %s at a place of the kind %q, which is not supported", s, d.name, r.Version, r.Type)

@@ -2,8 +2,6 @@ package berksfile
 
 import (
 	"context"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +10,6 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
-	"github.com/galleyhq/galley/internal/text"
 )
 
 // Options are what a job works with.
@@ -46,31 +43,6 @@ func (j *Job) File() string { return j.file }
 func (j *Job) LockFile() string { return j.lock }
 
 func (j *Job) root() string { return filepath.Dir(j.file) }
-
-// MissingError tells that the Berksfile is not there.
-type MissingError struct{ File string }
-
-func (e *MissingError) Error() string { return "the Berksfile " + e.File + " does not exist" }
-
-// Unwrap makes it a fs.ErrNotExist.
-func (e *MissingError) Unwrap() error { return fs.ErrNotExist }
-
-// Hint tells what to do.
-func (e *MissingError) Hint() string {
-	return "name the Berksfile, or go to the folder that has it"
-}
-
-// StateError tells that the lock does not allow the command.
-type StateError struct {
-	Msg, hint string
-	// Status is the exit status that Berkshelf has for it.
-	Status int
-}
-
-func (e *StateError) Error() string { return e.Msg }
-
-// Hint tells what to do.
-func (e *StateError) Hint() string { return e.hint }
 
 // Cookbook is an installed cookbook.
 type Cookbook struct {
@@ -132,21 +104,13 @@ func (l *lockfile) mustBePresent() error {
 	if l.present {
 		return nil
 	}
-	return &StateError{
-		Msg:    "the lock " + l.job.lock + " does not exist",
-		hint:   "make it with `galley deps install`",
-		Status: 140,
-	}
+	return &source.Problem{Msg: "the lock " + l.job.lock + " does not exist", Advice: "make it with `galley deps install`"}
 }
 
 func (l *lockfile) mustHave(names []string) error {
 	for _, n := range names {
 		if l.graph[n] == nil {
-			return &StateError{
-				Msg:    fmt.Sprintf("the lock %s has no cookbook %s", l.job.lock, n),
-				hint:   text.DidYouMean(n, l.names()),
-				Status: 120,
-			}
+			return source.NotLocked("the lock "+l.job.lock, n, l.names())
 		}
 	}
 	return nil

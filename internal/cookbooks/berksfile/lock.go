@@ -11,6 +11,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/git"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/text"
@@ -34,27 +35,6 @@ type item struct {
 	needs map[string]string
 }
 
-// LockError tells that a lock cannot be read.
-type LockError struct {
-	File string
-	Line int
-	Err  error
-}
-
-func (e *LockError) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("%s: the lock cannot be read: %v", e.File, e.Err)
-	}
-	return fmt.Sprintf("%s:%d: the lock cannot be read: %v", e.File, e.Line, e.Err)
-}
-
-func (e *LockError) Unwrap() error { return e.Err }
-
-// Hint tells how to get a good lock.
-func (e *LockError) Hint() string {
-	return "restore the lock from version control, or remove it and run `galley deps install`"
-}
-
 // readLock reads the lock of the job; none is an empty one.
 func (j *Job) readLock() (*lockfile, error) {
 	l := &lockfile{job: j, dependencies: map[string]*dependency{}, graph: map[string]*item{}}
@@ -75,6 +55,14 @@ var (
 	lockOption = text.Lazy(`^ {4}(.+): (.+)`)
 )
 
+// unreadable is the error of a lock, at a place of it.
+func (l *lockfile) unreadable(at string, err error) error {
+	return &source.Problem{
+		Msg: fmt.Sprintf("%s: the lock cannot be read: %v", at, err), Err: err,
+		Advice: "restore the lock from version control, or remove it and run `galley deps install`",
+	}
+}
+
 func (l *lockfile) parse(text string) error {
 	l.present = strings.TrimSpace(text) != ""
 	if !l.present {
@@ -83,18 +71,18 @@ func (l *lockfile) parse(text string) error {
 	if strings.HasPrefix(strings.TrimSpace(text), "{") {
 		converted, err := fromJSON(text)
 		if err != nil {
-			return &LockError{File: l.job.lock, Err: err}
+			return l.unreadable(l.job.lock, err)
 		}
 		text = converted
 	}
 	p := &lockParser{lock: l, options: map[string]map[string]string{}}
 	for i, line := range strings.Split(text, "\n") {
 		if err := p.line(strings.TrimSuffix(line, "\r")); err != nil {
-			return &LockError{File: l.job.lock, Line: i + 1, Err: err}
+			return l.unreadable(fmt.Sprintf("%s:%d", l.job.lock, i+1), err)
 		}
 	}
 	if err := p.finish(); err != nil {
-		return &LockError{File: l.job.lock, Err: err}
+		return l.unreadable(l.job.lock, err)
 	}
 	return nil
 }

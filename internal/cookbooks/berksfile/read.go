@@ -32,31 +32,13 @@ type berksfile struct {
 	unknown string
 }
 
-// Error reports a mistake in a Berksfile.
-type Error struct {
-	File string
-	Line int
-	Msg  string
-	hint string
-	// Status is the exit status that Berkshelf has for it.
-	Status int
-}
-
-func (e *Error) Error() string {
-	if e.Line == 0 {
-		return e.File + ": " + e.Msg
-	}
-	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
-}
-
-// Hint tells how to mend it.
-func (e *Error) Hint() string { return e.hint }
-
 // read evaluates the Berksfile of the job.
 func (j *Job) read(ctx context.Context) (*berksfile, error) {
 	src, err := os.ReadFile(j.file)
 	if os.IsNotExist(err) {
-		return nil, &MissingError{File: j.file}
+		return nil, &source.Problem{
+			Msg: "the Berksfile " + j.file + " does not exist", Advice: "name the Berksfile, or go to the folder that has it", Err: err,
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -74,7 +56,7 @@ func (j *Job) read(ctx context.Context) (*berksfile, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		var own *Error
+		var own *source.Problem
 		if errors.As(err, &own) {
 			return nil, own
 		}
@@ -129,8 +111,9 @@ func (b *berksfile) Call(c *ruby.Call) (ruby.Value, bool, error) {
 	return nil, false, nil
 }
 
-func (b *berksfile) fail(c *ruby.Call, status int, hint, format string, args ...any) error {
-	return &Error{File: b.job.file, Line: c.Line, Msg: fmt.Sprintf(format, args...), Status: status, hint: hint}
+// fail reports a mistake in the Berksfile.
+func (b *berksfile) fail(c *ruby.Call, hint, format string, args ...any) error {
+	return &source.Problem{Msg: fmt.Sprintf("%s:%d: %s", b.job.file, c.Line, fmt.Sprintf(format, args...)), Advice: hint}
 }
 
 // split takes the hash at the end of arguments.
@@ -177,14 +160,14 @@ func (b *berksfile) source(c *ruby.Call, args []any) error {
 			b.folder(at)
 			return nil
 		default:
-			return b.fail(c, 113, "", "the source type %s is not known: it is supermarket, chef_server, artifactory or chef_repo", k)
+			return b.fail(c, "", "the source type %s is not known: it is supermarket, chef_server, artifactory or chef_repo", k)
 		}
 		options = options[1:]
 	default:
 		return c.Raise("ArgumentError", "wrong number of arguments (given 0, expected 1)")
 	}
 	if u, err := url.Parse(at); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return b.fail(c, 137, "a source is a URL that begins with https:// or http://", "%q is not a valid source", at)
+		return b.fail(c, "a source is a URL that begins with https:// or http://", "%q is not a valid source", at)
 	}
 	trust := b.config.trust()
 	for _, p := range options {
@@ -193,10 +176,10 @@ func (b *berksfile) source(c *ruby.Call, args []any) error {
 		case "url":
 		case "ssl":
 			if trust, err = b.config.sourceTrust(p.Value); err != nil {
-				return b.fail(c, 113, "", "source %s: %v", secret.URL(at), err)
+				return b.fail(c, "", "source %s: %v", secret.URL(at), err)
 			}
 		default:
-			return b.fail(c, 113, "ssl: { verify:, ca_file: } is; keys are set in knife's configuration or the environment",
+			return b.fail(c, "ssl: { verify:, ca_file: } is; keys are set in knife's configuration or the environment",
 				"source %s: the option %s is not supported", secret.URL(at), key)
 		}
 	}
@@ -243,7 +226,7 @@ func (b *berksfile) sourceContext() *source.Context {
 func (b *berksfile) cookbook(c *ruby.Call, args []any) error {
 	args, options := split(args)
 	if len(args) == 0 {
-		return b.fail(c, 113, "", "cookbook needs a name")
+		return b.fail(c, "", "cookbook needs a name")
 	}
 	name, constraint := fmt.Sprint(args[0]), ""
 	if len(args) > 1 && args[1] != nil {
@@ -263,7 +246,7 @@ func (b *berksfile) cookbook(c *ruby.Call, args []any) error {
 	}
 	at, err := b.place(options)
 	if err != nil {
-		return b.fail(c, 113, "", "cookbook %s: %v", name, err)
+		return b.fail(c, "", "cookbook %s: %v", name, err)
 	}
 	return b.add(c, name, constraint, append(groups, b.groups...), at)
 }
@@ -325,7 +308,7 @@ func (b *berksfile) metadata(c *ruby.Call, args []any) error {
 		return err
 	}
 	if m.Name == "" {
-		return b.fail(c, 113, "give it one: name 'NAME'", "metadata: the metadata of %s give no name", dir)
+		return b.fail(c, "give it one: name 'NAME'", "metadata: the metadata of %s give no name", dir)
 	}
 	at, err := b.job.pathPlace(dir, true)
 	if err != nil {
@@ -342,14 +325,14 @@ func (b *berksfile) add(c *ruby.Call, name, constraint string, groups []string, 
 	if old := b.lines[name]; old != nil {
 		for _, g := range groups {
 			if slices.Contains(old.groups, g) {
-				return b.fail(c, 105, "remove one of them, or put them into different groups",
+				return b.fail(c, "remove one of them, or put them into different groups",
 					"the cookbook %s is named twice; first in %s", name, old.line)
 			}
 		}
 	}
 	parsed, err := version.ParseConstraint(constraint)
 	if err != nil {
-		return b.fail(c, 113, "", "cookbook %s: %v", name, err)
+		return b.fail(c, "", "cookbook %s: %v", name, err)
 	}
 	line := fmt.Sprintf("%s:%d", filepath.Base(c.File), c.Line)
 	b.lines[name] = &dependency{job: b.job, name: name, constraint: parsed, groups: groups, place: at, line: line}
@@ -379,8 +362,8 @@ func (b *berksfile) has(name string) bool {
 
 // errNoSource is that of a Berksfile without a source.
 func (b *berksfile) errNoSource() error {
-	return &Error{
-		File: b.job.file, Status: 146, Msg: "it defines no source to get cookbooks from",
-		hint: "add a line such as: source 'https://supermarket.chef.io'",
+	return &source.Problem{
+		Msg:    b.job.file + ": it defines no source to get cookbooks from",
+		Advice: "add a line such as: source 'https://supermarket.chef.io'",
 	}
 }

@@ -90,10 +90,9 @@ func (j *Job) Outdated(ctx context.Context) ([]source.Newer, error) {
 		return nil, err
 	}
 	if !trusted {
-		return nil, &StateError{
+		return nil, &source.Problem{
 			Msg:    fmt.Sprintf("the lock %s does not fit the Berksfile", j.lock),
-			hint:   "run `galley deps install`",
-			Status: 144,
+			Advice: "run `galley deps install`",
 		}
 	}
 	i := &installer{job: j, file: b, lock: l}
@@ -104,10 +103,9 @@ func (j *Job) Outdated(ctx context.Context) ([]source.Newer, error) {
 			return nil, err
 		}
 		if have == nil {
-			return nil, &StateError{
+			return nil, &source.Problem{
 				Msg:    fmt.Sprintf("the cookbook %s is not installed", d),
-				hint:   "run `galley deps install`",
-				Status: 145,
+				Advice: "run `galley deps install`",
 			}
 		}
 	}

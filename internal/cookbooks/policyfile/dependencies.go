@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/text"
@@ -106,19 +106,6 @@ func requirementFrom(e any) (solver.Requirement, error) {
 	return solver.Requirement{Name: pair[0], Constraint: c}, err
 }
 
-// requirements parses the constraints of a cookbook's dependencies.
-func requirements(list []cookbook.Dependency) ([]solver.Requirement, error) {
-	out := make([]solver.Requirement, len(list))
-	for i, d := range list {
-		c, err := version.ParseConstraint(d.Constraint)
-		if err != nil {
-			return nil, fmt.Errorf("the dependency on %s: %w", d.Name, err)
-		}
-		out[i] = solver.Requirement{Name: d.Name, Constraint: c}
-	}
-	return out, nil
-}
-
 // book returns the entry of a cookbook, nil for none.
 func (d *dependencies) book(name string) *bookDependencies {
 	for i := range d.books {
@@ -140,7 +127,7 @@ func (d *dependencies) closure(names []string) ([]string, error) {
 		}
 		b := d.book(name)
 		if b == nil {
-			return nil, &NotLockedError{Name: name, Have: d.names()}
+			return nil, source.NotLocked("the lock", name, d.names())
 		}
 		out = append(out, name)
 		for _, r := range b.needs {

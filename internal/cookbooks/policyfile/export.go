@@ -17,6 +17,7 @@ import (
 	"github.com/galleyhq/galley/internal/atomicfile"
 
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/jsonorder"
 )
 
@@ -29,20 +30,6 @@ type ExportOptions struct {
 	// Force replaces an earlier export in the folder.
 	Force bool
 }
-
-// NotEmptyError tells that a folder holds an earlier export, or something that
-// looks like one.
-type NotEmptyError struct {
-	Dir  string
-	Have []string
-}
-
-func (e *NotEmptyError) Error() string {
-	return fmt.Sprintf("the folder %s is not empty: it has %s", e.Dir, strings.Join(e.Have, ", "))
-}
-
-// Hint tells how to export there all the same.
-func (e *NotEmptyError) Hint() string { return "give --force to replace it" }
 
 // Exported is the result of an export.
 type Exported struct {
@@ -70,7 +57,10 @@ func (j *Job) Export(ctx context.Context, dir string, o ExportOptions) (*Exporte
 	}
 	if !o.Archive && !o.Force {
 		if have := exportedIn(dir); len(have) > 0 {
-			return nil, &NotEmptyError{dir, have}
+			return nil, &source.Problem{
+				Msg:    fmt.Sprintf("the folder %s is not empty: it has %s", dir, strings.Join(have, ", ")),
+				Advice: "give --force to replace it",
+			}
 		}
 	}
 	books, err := j.refresh(ctx, l)

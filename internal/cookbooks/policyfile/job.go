@@ -14,7 +14,6 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/jsonorder"
-	"github.com/galleyhq/galley/internal/text"
 )
 
 // Options are what a job works with.
@@ -65,50 +64,23 @@ func (j *Job) absolute(p string) string {
 	return filepath.Join(j.root(), p)
 }
 
-// MissingError tells that the Policyfile or its lock is not there.
-type MissingError struct {
-	File string
-	// Lock says that it is the lock.
-	Lock bool
-}
-
-func (e *MissingError) Error() string {
-	if e.Lock {
-		return fmt.Sprintf("the lock %s does not exist", e.File)
+// missing is the error of a Policyfile that is not there, and missingLock that
+// of its lock.
+func (j *Job) missing() error {
+	return &source.Problem{
+		Msg: "the Policyfile " + j.file + " does not exist", Advice: "name the Policyfile, or go to the folder that has it", Err: fs.ErrNotExist,
 	}
-	return fmt.Sprintf("the Policyfile %s does not exist", e.File)
 }
 
-// Unwrap makes it a fs.ErrNotExist.
-func (e *MissingError) Unwrap() error { return fs.ErrNotExist }
-
-// Hint tells how to make it.
-func (e *MissingError) Hint() string {
-	if e.Lock {
-		return "make it with `galley deps install`"
-	}
-	return "name the Policyfile, or go to the folder that has it"
+func (j *Job) missingLock() error {
+	return &source.Problem{Msg: "the lock " + j.lock + " does not exist", Advice: "make it with `galley deps install`", Err: fs.ErrNotExist}
 }
-
-// NotLockedError tells that a cookbook is not in the lock.
-type NotLockedError struct {
-	Name string
-	// Have are those that are.
-	Have []string
-}
-
-func (e *NotLockedError) Error() string {
-	return fmt.Sprintf("the lock has no cookbook %s", e.Name)
-}
-
-// Hint names the cookbook that may be meant.
-func (e *NotLockedError) Hint() string { return text.DidYouMean(e.Name, e.Have) }
 
 // ReadLock reads the lock of the job.
 func (j *Job) ReadLock() (*Lock, error) {
 	data, err := os.ReadFile(j.lock)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &MissingError{File: j.lock, Lock: true}
+		return nil, j.missingLock()
 	}
 	if err != nil {
 		return nil, err
@@ -142,10 +114,10 @@ func (j *Job) Install(ctx context.Context) (*Result, error) {
 	_, err := os.Stat(j.lock)
 	locked := err == nil
 	if j.fromLock && !locked {
-		return nil, &MissingError{File: j.lock, Lock: true}
+		return nil, j.missingLock()
 	}
 	if _, err := os.Stat(j.file); err != nil && !j.fromLock {
-		return nil, &MissingError{File: j.file}
+		return nil, j.missing()
 	}
 	if !locked {
 		return j.generate(ctx, nil)
@@ -163,7 +135,7 @@ func (j *Job) Install(ctx context.Context) (*Result, error) {
 // onlyThese. Without a lock it is Install.
 func (j *Job) Update(ctx context.Context, names []string, onlyThese bool) (*Result, error) {
 	if _, err := os.Stat(j.file); err != nil {
-		return nil, &MissingError{File: j.file}
+		return nil, j.missing()
 	}
 	_, err := os.Stat(j.lock)
 	if len(names) == 0 || err != nil {
@@ -218,7 +190,7 @@ func pin(p *policy, old *Lock, free []string) error {
 // and leaves the cookbooks as they are.
 func (j *Job) UpdateAttributes(ctx context.Context) (*Result, error) {
 	if _, err := os.Stat(j.file); err != nil {
-		return nil, &MissingError{File: j.file}
+		return nil, j.missing()
 	}
 	l, err := j.ReadLock()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/text"
 )
@@ -129,29 +130,18 @@ func (c *CookbookLock) object() *jsonorder.Object {
 	return o
 }
 
-// LockError tells that a lock cannot be used.
-type LockError struct {
-	File string
-	Err  error
-}
-
-func (e *LockError) Error() string { return e.File + ": " + e.Err.Error() }
-func (e *LockError) Unwrap() error { return e.Err }
-
-// Hint tells how to get a good lock.
-func (e *LockError) Hint() string {
-	return "restore the lock from version control, or make a new one with `galley deps update`"
-}
-
-// ParseLock reads a lock. file names it in the error, a [*LockError].
+// ParseLock reads a lock. file names it in the error.
 func ParseLock(data []byte, file string) (*Lock, error) {
 	o, err := jsonorder.ParseObject(data)
-	if err != nil {
-		return nil, &LockError{file, err}
+	var l *Lock
+	if err == nil {
+		l, err = lockFrom(o)
 	}
-	l, err := lockFrom(o)
 	if err != nil {
-		return nil, &LockError{file, err}
+		return nil, &source.Problem{
+			Msg: file + ": " + err.Error(), Err: err,
+			Advice: "restore the lock from version control, or make a new one with `galley deps update`",
+		}
 	}
 	return l, nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
-	"github.com/galleyhq/galley/internal/cookbooks/version"
 )
 
 // location is the place of a locked cookbook.
@@ -58,8 +57,7 @@ func (j *Job) compare(c *CookbookLock, dir string) error {
 		return err
 	}
 	if id != c.Identifier {
-		j.o.Warnf("%s",
-			(&ModifiedError{Name: c.Name, Version: c.Version, Dir: dir, Locked: c.Identifier, Found: id}).Error())
+		j.o.Warnf("%v", c.modified(dir, id))
 	}
 	return nil
 }
@@ -85,37 +83,14 @@ func (j *Job) cached(l *location) (dir string, ok bool) {
 	return "", false
 }
 
-// ModifiedError tells that the files of a cookbook are not those locked.
-type ModifiedError struct {
-	Name, Version, Dir string
-	Locked, Found      cookbook.Identifier
+// modified is the error of a cookbook whose files are not those locked.
+func (c *CookbookLock) modified(dir string, found cookbook.Identifier) error {
+	return &source.Problem{
+		Msg: fmt.Sprintf("the cookbook %s %s is not the one that was locked: its files have the identifier %s, and the lock says %s (%s)",
+			c.Name, c.Version, found, c.Identifier, dir),
+		Advice: "the source has replaced the version, or the copy in the cache was changed: remove " + dir + " and install again, or update the lock with `galley deps update`",
+	}
 }
-
-func (e *ModifiedError) Error() string {
-	return fmt.Sprintf(
-		"the cookbook %s %s is not the one that was locked: its files have the identifier %s, and the lock says %s (%s)",
-		e.Name,
-		e.Version,
-		e.Found,
-		e.Locked,
-		e.Dir,
-	)
-}
-
-// Hint tells what may have happened.
-func (e *ModifiedError) Hint() string {
-	return "the source has replaced the version, or the copy in the cache was changed: remove " + e.Dir + " and install again, or update the lock with `galley deps update`"
-}
-
-// NotInstalledError tells that a locked cookbook is not on this machine.
-type NotInstalledError struct{ Name, Version string }
-
-func (e *NotInstalledError) Error() string {
-	return fmt.Sprintf("the cookbook %s %s of the lock is not in the cache", e.Name, e.Version)
-}
-
-// Hint tells how to get it.
-func (e *NotInstalledError) Hint() string { return "run `galley deps install` first" }
 
 // dirOf is the folder of a locked cookbook, which must be here.
 func (j *Job) dirOf(c *CookbookLock) (string, error) {
@@ -132,7 +107,10 @@ func (j *Job) dirOf(c *CookbookLock) (string, error) {
 	}
 	dir, ok := j.cached(place)
 	if !ok {
-		return "", &NotInstalledError{c.Name, c.Version}
+		return "", &source.Problem{
+			Msg:    fmt.Sprintf("the cookbook %s %s of the lock is not in the cache", c.Name, c.Version),
+			Advice: "run `galley deps install` first",
+		}
 	}
 	return dir, nil
 }
@@ -158,12 +136,7 @@ func (j *Job) content(ctx context.Context, c *CookbookLock) (*cookbook.Metadata,
 		return nil, err
 	}
 	if m.Name != c.Name {
-		return nil, &source.MismatchError{
-			Wanted:  source.Wanted{Name: c.Name, Constraint: version.Any},
-			Place:   dir,
-			Name:    m.Name,
-			Version: m.Version,
-		}
+		return nil, source.Mismatch(source.Wanted{Name: c.Name}, dir, m)
 	}
 	return m, nil
 }
@@ -199,13 +172,7 @@ func (j *Job) refresh(ctx context.Context, l *Lock) ([]*content, error) {
 		out = append(out, b)
 		if !c.Local {
 			if id != c.Identifier {
-				return nil, &ModifiedError{
-					Name:    c.Name,
-					Version: c.Version,
-					Dir:     dir,
-					Locked:  c.Identifier,
-					Found:   id,
-				}
+				return nil, c.modified(dir, id)
 			}
 			continue
 		}
@@ -233,7 +200,7 @@ type content struct {
 // update takes over what local cookbooks need now.
 func (l *Lock) update(updated []*content) error {
 	for _, b := range updated {
-		needs, err := requirements(b.meta.Dependencies)
+		needs, err := source.Requirements(b.meta.Dependencies)
 		if err != nil {
 			return err
 		}
@@ -241,26 +208,14 @@ func (l *Lock) update(updated []*content) error {
 	}
 	for _, b := range updated {
 		if conflicts := l.deps.conflicts(b.lock.Name); len(conflicts) > 0 {
-			return &OutdatedError{Name: b.lock.Name, Version: b.lock.Version, Conflicts: conflicts}
+			return &source.Problem{
+				Msg:    fmt.Sprintf("the cookbook %s %s no longer fits the lock: %s", b.lock.Name, b.lock.Version, strings.Join(conflicts, "; ")),
+				Advice: "run `galley deps update`",
+			}
 		}
 	}
 	return nil
 }
-
-// OutdatedError tells that a local cookbook no longer fits the lock.
-type OutdatedError struct {
-	Name, Version string
-	// Conflicts are sentences.
-	Conflicts []string
-}
-
-func (e *OutdatedError) Error() string {
-	return fmt.Sprintf("the cookbook %s %s no longer fits the lock: %s", e.Name, e.Version,
-		strings.Join(e.Conflicts, "; "))
-}
-
-// Hint tells how to get a lock that fits.
-func (e *OutdatedError) Hint() string { return "run `galley deps update`" }
 
 // Graph returns what the Policyfile asks for, which are the cookbooks that no
 // other one needs and those of the run lists; the version of each cookbook; and

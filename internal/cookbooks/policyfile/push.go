@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -59,17 +60,11 @@ func (j *Job) Push(ctx context.Context, server source.Server, group string) (*Pu
 		}
 	}
 	at := "policy_groups/" + url.PathEscape(group) + "/policies/" + url.PathEscape(l.Name)
-	if err := server.Do(ctx, http.MethodPut, at, rawMessage(l.Marshal()), nil); err != nil {
+	if err := server.Do(ctx, http.MethodPut, at, json.RawMessage(l.Marshal()), nil); err != nil {
 		return nil, fmt.Errorf("uploading the policy %s to the group %s: %w", l.Name, group, err)
 	}
 	return done, nil
 }
-
-// rawMessage is JSON that is sent as it is.
-type rawMessage []byte
-
-// MarshalJSON implements json.Marshaler.
-func (m rawMessage) MarshalJSON() ([]byte, error) { return m, nil }
 
 // upload brings one cookbook to a server.
 type upload struct {
@@ -170,7 +165,7 @@ func (u *upload) manifest() any {
 	}
 	return map[string]any{
 		"name": c.Name, "identifier": string(c.Identifier), "version": c.Version, "chef_type": "cookbook_version",
-		"frozen?": false, "metadata": rawMessage(u.book.meta.Compiled(u.book.files)), "all_files": files,
+		"frozen?": false, "metadata": json.RawMessage(u.book.meta.Compiled(u.book.files)), "all_files": files,
 	}
 }
 

@@ -109,45 +109,15 @@ func (r *resolver) installFixed(ctx context.Context) error {
 
 // graph collects the versions of all cookbooks that may be needed.
 func (r *resolver) graph(ctx context.Context) (*solver.Graph, error) {
-	g := solver.NewGraph()
-	seen := map[string]bool{}
-	var todo []string
+	var names []string
 	for _, d := range r.demands() {
-		todo = append(todo, d.Name)
+		names = append(names, d.Name)
 	}
-	for len(todo) > 0 {
-		name := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
-		releases, err := r.find(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		r.releases[name] = releases
-		for _, rel := range releases {
-			v, err := version.Parse(rel.Version)
-			if err != nil {
-				return nil, fmt.Errorf("the cookbook %s: %w", name, err)
-			}
-			needs, err := requirements(rel.Dependencies)
-			if err != nil {
-				return nil, fmt.Errorf("the cookbook %s %s: %w", name, rel.Version, err)
-			}
-			if g.Has(name, v) {
-				continue
-			}
-			g.Add(name, v, needs)
-			for _, n := range needs {
-				if !seen[n.Name] {
-					todo = append(todo, n.Name)
-				}
-			}
-		}
-	}
-	return g, nil
+	return source.Graph(names, func(name string) (list []source.Release, err error) {
+		list, err = r.find(ctx, name)
+		r.releases[name] = list
+		return list, err
+	})
 }
 
 // find returns the versions of a cookbook: that of its cookbook line where it
@@ -180,24 +150,6 @@ func (r *resolver) load(ctx context.Context) error {
 	return g.Wait()
 }
 
-// ConflictError tells that several sources have the same cookbook.
-type ConflictError struct {
-	Name    string
-	Sources []string
-}
-
-func (e *ConflictError) Error() string {
-	return fmt.Sprintf("several sources have the cookbook %s: %s", e.Name, strings.Join(e.Sources, " and "))
-}
-
-// Hint tells how to settle it.
-func (e *ConflictError) Hint() string {
-	return fmt.Sprintf(
-		"say which one counts: default_source(…) { |s| s.preferred_for %q }, or give the cookbook a line with a source",
-		e.Name,
-	)
-}
-
 // sourceOf is the source whose versions of a cookbook count, nil where none
 // has it.
 func (r *resolver) sourceOf(name string) (*preferred, error) {
@@ -228,11 +180,14 @@ func (r *resolver) sourceOf(name string) (*preferred, error) {
 	if could, err := r.couldAppear(name); err != nil || !could {
 		return nil, err // as for chef-cli, no source has it then
 	}
-	e := &ConflictError{Name: name}
+	var names []string
 	for _, s := range have {
-		e.Sources = append(e.Sources, s.String())
+		names = append(names, s.String())
 	}
-	return nil, e
+	return nil, &source.Problem{
+		Msg:    fmt.Sprintf("several sources have the cookbook %s: %s", name, strings.Join(names, " and ")),
+		Advice: fmt.Sprintf("say which one counts: default_source(…) { |s| s.preferred_for %q }, or give the cookbook a line with a source", name),
+	}
 }
 
 // couldAppear says whether a cookbook can be reached from the demands within
@@ -390,36 +345,26 @@ func (j *Job) fromGit(
 	return dir, p.Revision, err
 }
 
-// RecipeError tells that recipes of the run lists are not in the cookbooks.
-type RecipeError struct {
-	// Missing holds entries "cookbook::recipe (cookbook version)".
-	Missing []string
-}
-
-func (e *RecipeError) Error() string {
-	return "the installed cookbooks do not have all recipes of the run lists: " + strings.Join(e.Missing, ", ")
-}
-
-// Hint names the usual causes.
-func (e *RecipeError) Hint() string {
-	return "check the spelling of the recipe, or take a version of the cookbook that has it"
-}
-
+// checkRecipes sees that the installed cookbooks have the recipes of the run
+// lists.
 func (r *resolver) checkRecipes() error {
-	e := &RecipeError{}
+	var missing []string
 	for _, item := range r.items() {
 		name, recipe, ok := strings.Cut(item, "::")
 		if !ok {
 			recipe = "default"
 		}
 		if l := r.places[name]; l != nil && !cookbook.HasRecipe(l.dir, recipe) {
-			e.Missing = append(e.Missing, fmt.Sprintf("%s::%s (%s %s)", name, recipe, name, l.version))
+			missing = append(missing, fmt.Sprintf("%s::%s (%s %s)", name, recipe, name, l.version))
 		}
 	}
-	if len(e.Missing) > 0 {
-		return e
+	if len(missing) == 0 {
+		return nil
 	}
-	return nil
+	return &source.Problem{
+		Msg:    "the installed cookbooks do not have all recipes of the run lists: " + strings.Join(missing, ", "),
+		Advice: "check the spelling of the recipe, or take a version of the cookbook that has it",
+	}
 }
 
 // lock makes the lock of a resolved policy.
@@ -471,7 +416,7 @@ func (r *resolver) lock(ctx context.Context) (*Lock, error) {
 func (r *resolver) needs(c solver.Choice) ([]solver.Requirement, error) {
 	for _, rel := range r.releases[c.Name] {
 		if v, err := version.Parse(rel.Version); err == nil && v.Compare(c.Version) == 0 {
-			return requirements(rel.Dependencies)
+			return source.Requirements(rel.Dependencies)
 		}
 	}
 	return nil, errors.New("the solver chose a version that is not there") // cannot be

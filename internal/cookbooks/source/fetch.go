@@ -27,32 +27,6 @@ type Wanted struct {
 	Constraint version.Constraint
 }
 
-// MismatchError tells that a place holds another cookbook, or another version
-// of it, than expected.
-type MismatchError struct {
-	Wanted Wanted
-	// Place is where it is, as a path or URL.
-	Place string
-	// Name and Version are those found.
-	Name, Version string
-}
-
-func (e *MismatchError) Error() string {
-	if e.Name != e.Wanted.Name {
-		return fmt.Sprintf("%s is to be the cookbook %s, but its metadata name it %q", e.Place, e.Wanted.Name, e.Name)
-	}
-	return fmt.Sprintf("%s holds %s %s, which does not fit the constraint %s", e.Place, e.Name, e.Version,
-		e.Wanted.Constraint)
-}
-
-// Hint tells how to mend it.
-func (e *MismatchError) Hint() string {
-	if e.Name != e.Wanted.Name {
-		return "write the name that the metadata give, or correct the metadata"
-	}
-	return "change the constraint, or take another version"
-}
-
 // Check reads the metadata of the cookbook in a folder and sees that it is
 // the one expected. place names the folder in errors.
 func (c *Context) Check(ctx context.Context, dir, place string, want Wanted) (*cookbook.Metadata, error) {
@@ -69,9 +43,24 @@ func (c *Context) Check(ctx context.Context, dir, place string, want Wanted) (*c
 		return nil, fmt.Errorf("the cookbook %s at %s: %w", want.Name, place, err)
 	}
 	if !want.Constraint.Allows(v) || m.Name != want.Name {
-		return nil, &MismatchError{Wanted: want, Place: place, Name: m.Name, Version: m.Version}
+		return nil, Mismatch(want, place, m)
 	}
 	return m, nil
+}
+
+// Mismatch is the error of a place that holds another cookbook than expected,
+// or another version of it.
+func Mismatch(want Wanted, place string, m *cookbook.Metadata) error {
+	if m.Name != want.Name {
+		return &Problem{
+			Msg:    fmt.Sprintf("%s is to be the cookbook %s, but its metadata name it %q", place, want.Name, m.Name),
+			Advice: "write the name that the metadata give, or correct the metadata",
+		}
+	}
+	return &Problem{
+		Msg:    fmt.Sprintf("%s holds %s %s, which does not fit the constraint %s", place, m.Name, m.Version, want.Constraint),
+		Advice: "change the constraint, or take another version",
+	}
 }
 
 // Download returns the folder with the cookbook in the archive at a URL,

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/jsonorder"
 )
@@ -81,44 +83,19 @@ func openIndex(file string) (*index, error) {
 
 // parseIndex finds the names in a list.
 func parseIndex(data []byte) (*index, error) {
-	x := &index{data: data, spans: map[string][2]int{}, read: map[string][]Release{}}
-	i := skipSpace(data, 0)
-	if i >= len(data) || data[i] != '{' {
+	list := gjson.ParseBytes(data)
+	switch {
+	case !list.IsObject():
 		return nil, notAList(data)
+	case !gjson.ValidBytes(data):
+		return nil, errCut
 	}
-	i = skipSpace(data, i+1)
-	if i < len(data) && data[i] == '}' {
-		return x, nil
-	}
-	for {
-		start := i
-		end := skipString(data, i)
-		if end < 0 {
-			return nil, errCut
-		}
-		i = skipSpace(data, end)
-		if i >= len(data) || data[i] != ':' {
-			return nil, errCut
-		}
-		name, err := jsonorder.Parse(data[start:end])
-		if err != nil {
-			return nil, err
-		}
-		start = skipSpace(data, i+1)
-		if end = skipValue(data, start); end < 0 {
-			return nil, errCut
-		}
-		x.spans[name.(string)] = [2]int{start, end}
-		i = skipSpace(data, end)
-		switch {
-		case i < len(data) && data[i] == ',':
-			i = skipSpace(data, i+1)
-		case i < len(data) && data[i] == '}':
-			return x, nil
-		default:
-			return nil, errCut
-		}
-	}
+	x := &index{data: data, spans: map[string][2]int{}, read: map[string][]Release{}}
+	list.ForEach(func(name, versions gjson.Result) bool {
+		x.spans[name.String()] = [2]int{versions.Index, versions.Index + len(versions.Raw)}
+		return true
+	})
+	return x, nil
 }
 
 var errCut = errors.New("the list of cookbooks is not complete JSON")
@@ -163,59 +140,4 @@ func (x *index) releases(name string) ([]Release, error) {
 	}
 	x.read[name] = list
 	return list, nil
-}
-
-func skipSpace(data []byte, i int) int {
-	for i < len(data) && (data[i] == ' ' || data[i] == '\n' || data[i] == '\r' || data[i] == '\t') {
-		i++
-	}
-	return i
-}
-
-// skipString returns the index after a string, negative where there is none.
-func skipString(data []byte, i int) int {
-	if i >= len(data) || data[i] != '"' {
-		return -1
-	}
-	i++
-	for {
-		n := bytes.IndexByte(data[i:], '"')
-		if n < 0 {
-			return -1
-		}
-		end := i + n
-		backslashes := 0
-		for j := end - 1; j >= i && data[j] == '\\'; j-- {
-			backslashes++
-		}
-		i = end + 1
-		if backslashes%2 == 0 {
-			return i
-		}
-	}
-}
-
-// skipValue returns the index after an object, negative where it has no end.
-func skipValue(data []byte, i int) int {
-	if i >= len(data) || data[i] != '{' {
-		return -1
-	}
-	depth := 0
-	for i < len(data) {
-		switch data[i] {
-		case '"':
-			if i = skipString(data, i); i < 0 {
-				return -1
-			}
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-		i++
-	}
-	return -1
 }
