@@ -16,6 +16,13 @@ func (in *Interp) raise(class, format string, args ...any) {
 	in.throw(in.newException(class, msg))
 }
 
+// raiseIf raises an exception where a condition holds.
+func (in *Interp) raiseIf(cond bool, class, format string, args ...any) {
+	if cond {
+		in.raise(class, format, args...)
+	}
+}
+
 func (in *Interp) newException(class, msg string) *Exception {
 	in.bytes += len(msg) + 200 // past the limit, so that the limit itself can be reported
 	return &Exception{Object: Object{class: in.classes[class]}, msg: &String{s: msg}}
@@ -256,9 +263,7 @@ func (in *Interp) bindKeywords(pl *paramList, f *frame, kws *Hash, strict bool) 
 			restIdx = p.idx
 		}
 	}
-	if len(missing) > 0 {
-		in.raise("ArgumentError", "missing keywords: %s", strings.Join(missing, ", "))
-	}
+	in.raiseIf(len(missing) > 0, "ArgumentError", "missing keywords: %s", strings.Join(missing, ", "))
 	if restIdx >= 0 {
 		in.alloc(100 * rest.live)
 		f.vars[restIdx] = rest
@@ -335,9 +340,7 @@ func (in *Interp) toProc(v Value) *Proc {
 		return x
 	case Symbol:
 		return &Proc{lambda: true, bi: func(in *Interp, args []Value) Value {
-			if len(args) == 0 {
-				in.raise("ArgumentError", "no receiver given")
-			}
+			in.raiseIf(len(args) == 0, "ArgumentError", "no receiver given")
 			return in.call(&call{self: args[0], name: string(x), args: args[1:]})
 		}}
 	}

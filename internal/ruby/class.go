@@ -197,9 +197,7 @@ func (in *Interp) addMethod(c *Class, name string, m *method) {
 // metaOf gives the class that holds the singleton methods of a class.
 func (in *Interp) metaOf(v Value) *Class {
 	c, ok := v.(*Class)
-	if !ok {
-		in.unsupported("a singleton method on " + in.classOf(v).name)
-	}
+	in.unsupportedIf(!ok, "a singleton method on "+in.classOf(v).name)
 	if c.meta == nil {
 		in.alloc(300)
 		c.meta = &Class{name: "#<Class:" + c.name + ">"}

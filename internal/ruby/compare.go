@@ -2,7 +2,6 @@ package ruby
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 )
@@ -88,10 +87,7 @@ func compareNum(a, b Value) (int, bool) {
 	}
 	x, ok1 := asFloat(a)
 	y, ok2 := asFloat(b)
-	if !ok1 || !ok2 || math.IsNaN(x) || math.IsNaN(y) {
-		return 0, false
-	}
-	return cmp.Compare(x, y), true
+	return cmp.Compare(x, y), ok1 && ok2
 }
 
 func asFloat(v Value) (float64, bool) {
@@ -209,9 +205,7 @@ func (in *Interp) argHash(v Value) *Hash { return argOf[*Hash](in, v, "Hash") }
 
 func (in *Interp) argClass(v Value) *Class {
 	c, ok := v.(*Class)
-	if !ok {
-		in.raise("TypeError", "class or module required")
-	}
+	in.raiseIf(!ok, "TypeError", "class or module required")
 	return c
 }
 

@@ -220,9 +220,7 @@ func (in *Interp) ivarSet(self Value, name string, v Value) {
 	in.alloc(64)
 	in.checkFrozen(self)
 	o, ok := self.(*Object)
-	if !ok {
-		in.unsupported("an instance variable of " + in.classOf(self).name)
-	}
+	in.unsupportedIf(!ok, "an instance variable of "+in.classOf(self).name)
 	if o.ivars == nil {
 		o.ivars = map[string]Value{}
 	}

@@ -1,9 +1,6 @@
 package ruby
 
-import (
-	"fmt"
-	"strings"
-)
+import "strconv"
 
 // Kind tells what sort of failure an [Error] is.
 type Kind int
@@ -46,25 +43,11 @@ type Error struct {
 
 // Error gives "file:line:col: message (Class)".
 func (e *Error) Error() string {
-	var b strings.Builder
-	if e.File != "" {
-		b.WriteString(e.File)
-		b.WriteByte(':')
-	}
+	place := when(e.File != "", e.File+":")
 	if e.Line > 0 {
-		fmt.Fprintf(&b, "%d:", e.Line)
-		if e.Col > 0 {
-			fmt.Fprintf(&b, "%d:", e.Col)
-		}
+		place += strconv.Itoa(e.Line) + ":" + when(e.Col > 0, strconv.Itoa(e.Col)+":")
 	}
-	if b.Len() > 0 {
-		b.WriteByte(' ')
-	}
-	b.WriteString(e.Message)
-	if e.Class != "" && e.Kind == Raised {
-		b.WriteString(" (" + e.Class + ")")
-	}
-	return b.String()
+	return place + when(place != "", " ") + e.Message + when(e.Class != "" && e.Kind == Raised, " ("+e.Class+")")
 }
 
 // Unwrap gives the cause.

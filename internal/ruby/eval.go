@@ -330,9 +330,7 @@ func (n *beginNode) clauseFor(in *Interp, exc *Exception, f *frame) *rescueClaus
 		}
 		for _, c := range in.evalList(r.classes, f) {
 			k, ok := c.(*Class)
-			if !ok {
-				in.raise("TypeError", "class or module required for rescue clause")
-			}
+			in.raiseIf(!ok, "TypeError", "class or module required for rescue clause")
 			if exc.class.isA(k) {
 				return r
 			}

@@ -55,9 +55,7 @@ func (in *Interp) withBlock(block *funcNode, v *call) Value {
 func (n *yieldNode) eval(in *Interp, f *frame) Value {
 	args, kw, _ := in.callArgs(n.args, nil, f)
 	in.at(f, n)
-	if f.mf.blk == nil {
-		in.raise("LocalJumpError", "no block given (yield)")
-	}
+	in.raiseIf(f.mf.blk == nil, "LocalJumpError", "no block given (yield)")
 	return in.callProc(f.mf.blk, arguments{list: args, kw: kw})
 }
 

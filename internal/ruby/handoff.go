@@ -136,7 +136,7 @@ func (in *Interp) EvalAs(ctx context.Context, src, file string, self *HostObject
 		return nil, err
 	}
 	if self == nil {
-		return in.Run(ctx, p)
+		return in.RunAs(ctx, p, in.main)
 	}
 	return in.RunAs(ctx, p, self)
 }

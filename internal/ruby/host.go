@@ -104,19 +104,6 @@ func (in *Interp) CallProc(ctx context.Context, p *Proc, args ...Value) (Value, 
 	return in.run(ctx, func() Value { return in.yield(p, args...) })
 }
 
-// RunAs evaluates a program with another self, as instance_eval of a file does: a [HostObject] gets the calls that
-// its top level makes.
-func (in *Interp) RunAs(ctx context.Context, p *Program, self Value) (Value, error) {
-	return in.run(ctx, func() Value {
-		prog, off := in.curProg, in.curOff
-		f := in.topFrame(p)
-		f.self = self
-		v := in.ev(p.body, f)
-		in.curProg, in.curOff = prog, off
-		return v
-	})
-}
-
 // String gives what to_s gives in Ruby.
 func (in *Interp) String(v Value) string { return in.shown(v, in.toS) }
 

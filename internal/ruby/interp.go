@@ -120,20 +120,29 @@ func (in *Interp) SetConst(name string, v Value) { in.defConst(in.cObject, name,
 
 // Eval parses and runs a source text.
 func (in *Interp) Eval(ctx context.Context, src, file string) (Value, error) {
-	p, err := Parse(src, Options{File: file})
-	if err != nil {
-		return nil, err
-	}
-	return in.Run(ctx, p)
+	return in.EvalAs(ctx, src, file, nil, false)
 }
 
 // Run evaluates a program and returns the value of its last expression. The error is an [*Error]; the interpreter
 // stays usable after one.
 func (in *Interp) Run(ctx context.Context, p *Program) (Value, error) {
-	return in.run(ctx, func() Value {
-		f := in.topFrame(p)
-		return in.ev(p.body, f)
-	})
+	return in.RunAs(ctx, p, in.main)
+}
+
+// RunAs evaluates a program with another self, as instance_eval of a file does: a [HostObject] gets the calls that
+// its top level makes.
+func (in *Interp) RunAs(ctx context.Context, p *Program, self Value) (Value, error) {
+	return in.run(ctx, func() Value { return in.evalProgram(p, self) })
+}
+
+// evalProgram evaluates a program inside of another.
+func (in *Interp) evalProgram(p *Program, self Value) Value {
+	prog, off := in.curProg, in.curOff
+	f := in.topFrame(p)
+	f.self = self
+	v := in.ev(p.body, f)
+	in.curProg, in.curOff = prog, off
+	return v
 }
 
 func (in *Interp) topFrame(p *Program) *frame {
@@ -300,6 +309,12 @@ func (in *Interp) alloc(n int) {
 
 func (in *Interp) unsupported(construct string) { in.stop(unsupportedError(construct)) }
 
+func (in *Interp) unsupportedIf(cond bool, construct string) {
+	if cond {
+		in.unsupported(construct)
+	}
+}
+
 func unsupportedError(construct string) *Error {
 	return &Error{
 		Kind: Unsupported, Class: "NotImplementedError",
@@ -368,26 +383,19 @@ type Template struct {
 
 // RunTemplate runs a program that builds a text in a local variable and returns that text.
 func (in *Interp) RunTemplate(ctx context.Context, p *Program, t Template) (string, error) {
-	idx, ok := p.scope.names[t.Local]
-	if !ok {
-		return "", fmt.Errorf("the program has no variable %s", t.Local)
-	}
+	idx := p.scope.names[t.Local]
 	out := &String{}
 	var env []string
 	out.onEdit = func(added string, appended bool) {
 		if !appended {
-			if t.Reset != nil {
-				t.Reset(added)
-			}
+			t.Reset(added)
 			return
 		}
 		off := -1
 		if in.curProg == p {
 			off = in.curOff
 		}
-		if t.Append != nil {
-			t.Append(off, added, env)
-		}
+		t.Append(off, added, env)
 		env = nil
 	}
 	prev := in.onEnv

@@ -24,9 +24,7 @@ func (p *parser) lexNumber(t token) token {
 		n, err = strconv.ParseInt(t.s, 0, strconv.IntSize)
 		t.val = int(n)
 	}
-	if err != nil || m[2] != "" {
-		p.unsupported(t.pos, "the number "+m[0])
-	}
+	p.unsupportedIf(err != nil || m[2] != "", t.pos, "the number "+m[0])
 	return t
 }
 
@@ -67,9 +65,7 @@ func (p *parser) lexPercent(t token) token {
 		kind = 'Q'
 	}
 	d := p.ch(i)
-	if d == 0 || isIdentChar(d) || isSpace(d) {
-		p.fail(t.pos, "unknown type of %%string")
-	}
+	p.failIf(d == 0 || isIdentChar(d) || isSpace(d), t.pos, "unknown type of %%string")
 	style := stringStyle{interp: strings.IndexByte("QxrWI", kind) >= 0, regexp: kind == 'r'}
 	style.open, style.shut = closing(d)
 	p.pos = i + 1
@@ -171,9 +167,7 @@ func (p *parser) stringBody(s stringStyle) []node {
 			t.at = p.pos
 		}
 		if p.pos >= len(p.src) {
-			if s.shut != 0 {
-				p.fail(start-1, "unterminated string or regexp meets end of file")
-			}
+			p.failIf(s.shut != 0, start-1, "unterminated string or regexp meets end of file")
 			t.flush()
 			return t.parts
 		}
@@ -276,9 +270,7 @@ func (p *parser) interpolation() node {
 	p.state, p.exprContext, p.heredocEnd, p.defName = sBeg, exprContext{}, 0, false
 	p.advance()
 	body := p.stmts("}")
-	if !p.isOp("}") {
-		p.fail(start, "unterminated interpolation")
-	}
+	p.failIf(!p.isOp("}"), start, "unterminated interpolation")
 	end := p.tok.end
 	*p = saved
 	p.pos = end
@@ -304,9 +296,7 @@ func (p *parser) escape(b *strings.Builder) {
 	if c == '0' && !isDigit(p.ch(p.pos)) {
 		v, rest, err = 0, p.src[p.pos:], nil
 	}
-	if err != nil {
-		p.unsupported(start, "the escape \\"+string(c)+" in this form")
-	}
+	p.unsupportedIf(err != nil, start, "the escape \\"+string(c)+" in this form")
 	p.pos = len(p.src) - len(rest)
 	if multibyte {
 		b.WriteRune(v)
@@ -344,9 +334,7 @@ func (p *parser) heredoc(t token) (token, bool) {
 	body := p.heredocEnd
 	if body <= p.pos {
 		nl := strings.IndexByte(p.src[i:], '\n')
-		if nl < 0 {
-			p.fail(t.pos, "can't find string %q anywhere before EOF", id)
-		}
+		p.failIf(nl < 0, t.pos, "can't find string %q anywhere before EOF", id)
 		body = i + nl + 1
 	}
 	end, after, indent := p.heredocExtent(t.pos, body, id, mode)

@@ -95,6 +95,25 @@ func (p *parser) unsupported(pos int, construct string) {
 	panic(syntaxErr{e})
 }
 
+// failIf, unsupportedIf and unexpectedIf unwind the parser where a condition holds.
+func (p *parser) failIf(cond bool, pos int, format string, args ...any) {
+	if cond {
+		p.fail(pos, format, args...)
+	}
+}
+
+func (p *parser) unsupportedIf(cond bool, pos int, construct string) {
+	if cond {
+		p.unsupported(pos, construct)
+	}
+}
+
+func (p *parser) unexpectedIf(cond bool) {
+	if cond {
+		p.unexpected()
+	}
+}
+
 func isIdentStart(c byte) bool {
 	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
@@ -165,9 +184,7 @@ func (p *parser) skipSpace() (space, nl bool) {
 			p.skipLine()
 		case c == '=' && p.atLineStart(p.pos) && p.hasAt(p.pos, "=begin"):
 			i := strings.Index(p.src[p.pos:], "\n=end")
-			if i < 0 {
-				p.fail(p.pos, "embedded document meets end of file")
-			}
+			p.failIf(i < 0, p.pos, "embedded document meets end of file")
 			p.pos += i + 5
 			p.skipLine()
 		case c == 0 || c == 4 || c == 26,
@@ -351,12 +368,8 @@ func (p *parser) lexOperator(t token, c byte) token {
 }
 
 func (p *parser) lexIvar(t token) token {
-	if p.ch(t.pos+1) == '@' {
-		p.unsupported(t.pos, "a class variable (@@name)")
-	}
-	if !isIdentStart(p.ch(t.pos + 1)) {
-		p.fail(t.pos, "unexpected %q", "@")
-	}
+	p.unsupportedIf(p.ch(t.pos+1) == '@', t.pos, "a class variable (@@name)")
+	p.failIf(!isIdentStart(p.ch(t.pos+1)), t.pos, "unexpected %q", "@")
 	t.end = p.identEnd(t.pos + 1)
 	t.kind, t.s = tIvar, p.src[t.pos:t.end]
 	p.pos, p.state = t.end, sEnd

@@ -67,9 +67,7 @@ func arraySet(in *Interp, c *call) Value {
 			in.raise("IndexError", "negative length (%d)", n)
 		}
 	}
-	if lo < 0 {
-		in.raise("IndexError", "index %d too small for array; minimum: -%d", lo-len(a.a), len(a.a))
-	}
+	in.raiseIf(lo < 0, "IndexError", "index %d too small for array; minimum: -%d", lo-len(a.a), len(a.a))
 	in.alloc(in.multiply(16, max(0, lo-len(a.a))))
 	for len(a.a) < lo || n < 0 && len(a.a) == lo {
 		in.push(a, nil)

@@ -80,7 +80,7 @@ func yamlLoad(in *Interp, c *call) Value {
 	y.aliases = y.aliases || strings.HasPrefix(c.name, "unsafe")
 	var s string
 	if strings.HasSuffix(c.name, "_file") {
-		s = in.readFile(in.pathArg(c.args[0]))
+		s = in.readFile(in.argString(c.args[0]))
 	} else {
 		s = in.argString(c.args[0])
 	}

@@ -163,11 +163,8 @@ func rangeMethods() []builtin {
 		{"exclude_end?", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Excl })},
 		{"each", 0, 0, orEnum(enumEach)},
 		{"=== cover?", 1, 1, rangeCovers},
-		{"to_s inspect", 0, 0, rangeToS},
 	}
 }
-
-func rangeNew(in *Interp, c *call) Value { return in.newRange(c.args[0], c.args[1], truthy(c.opt(2))) }
 
 func (in *Interp) eachInRange(r *Range, fn func(Value) bool) {
 	lo, ok := r.Lo.(int)
@@ -187,11 +184,7 @@ func (in *Interp) eachInRange(r *Range, fn func(Value) bool) {
 		}
 		return
 	}
-	switch r.Lo.(type) {
-	case *String, Symbol, *Object:
-		in.unsupported("iterating over a range of " + in.classOf(r.Lo).name)
-	}
-	in.raise("TypeError", "can't iterate from %s", in.classOf(r.Lo).name)
+	in.unsupported("iterating over a range of " + in.classOf(r.Lo).name)
 }
 
 func (in *Interp) beforeEnd(r *Range, v Value) bool {
@@ -207,13 +200,4 @@ func rangeCovers(in *Interp, c *call) Value {
 	lo, loOK := in.compare(r.Lo, v)
 	hi, hiOK := in.compare(v, r.Hi)
 	return (r.Lo == nil || loOK && lo <= 0) && (r.Hi == nil || hiOK && (hi < 0 || hi == 0 && !r.Excl))
-}
-
-func rangeToS(in *Interp, c *call) Value {
-	r := c.self.(*Range)
-	show := in.toS
-	if c.name == "inspect" {
-		show = func(v Value) string { return when(v != nil, in.inspect(v)) }
-	}
-	return in.str(show(r.Lo) + ".." + when(r.Excl, ".") + show(r.Hi))
 }

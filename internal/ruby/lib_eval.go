@@ -2,9 +2,7 @@ package ruby
 
 // kernelEval evaluates a program text with the caller's self; see evalText.
 func kernelEval(in *Interp, c *call) Value {
-	if len(c.args) > 1 {
-		in.unsupported("eval with a binding")
-	}
+	in.unsupportedIf(len(c.args) > 1, "eval with a binding")
 	return in.evalText(c)
 }
 
@@ -37,10 +35,5 @@ func (in *Interp) evalText(c *call) Value {
 	if err != nil {
 		in.raise("SyntaxError", "%v", err)
 	}
-	prog, off := in.curProg, in.curOff
-	f := in.topFrame(p)
-	f.self = c.self
-	v := in.ev(p.body, f)
-	in.curProg, in.curOff = prog, off
-	return v
+	return in.evalProgram(p, c.self)
 }

@@ -23,7 +23,7 @@ func fileClassMethods() []builtin {
 
 func ioClassMethods() []builtin {
 	return []builtin{
-		{"read", 1, 1, func(in *Interp, c *call) Value { return in.str(in.readFile(in.pathArg(c.args[0]))) }},
+		{"read", 1, 1, func(in *Interp, c *call) Value { return in.str(in.readFile(in.argString(c.args[0]))) }},
 		{"write binwrite unlink rename symlink link chmod chown truncate utime popen", 0, -1, refuseChange},
 	}
 }
@@ -56,7 +56,7 @@ func fileUtilsMethods() []builtin {
 
 // onPath makes a method of a function of a path.
 func onPath(fn func(p string) string) builtinFunc {
-	return func(in *Interp, c *call) Value { return in.str(fn(in.pathArg(c.args[0]))) }
+	return func(in *Interp, c *call) Value { return in.str(fn(in.argString(c.args[0]))) }
 }
 
 func refuseChange(in *Interp, c *call) Value {
@@ -81,15 +81,6 @@ func (in *Interp) osError(err error, what, path string) {
 	in.raise("IOError", "%v", err)
 }
 
-// pathArg gives a path argument as it was written.
-func (in *Interp) pathArg(v Value) string {
-	p := in.argString(v)
-	if strings.Contains(p, "\x00") {
-		in.raise("ArgumentError", "string contains null byte")
-	}
-	return p
-}
-
 // native turns a path into one for the operating system, against the working
 // directory.
 func (in *Interp) native(p string) string {
@@ -111,22 +102,18 @@ func (in *Interp) expandPath(p string, base Value) string {
 	}
 	dir := filepath.ToSlash(in.dir)
 	if base != nil {
-		dir = in.expandPath(in.pathArg(base), nil)
+		dir = in.expandPath(in.argString(base), nil)
 	}
 	return cleanSlash(dir + "/" + p)
 }
 
 // homeOf is the home directory of a user, "" being the current one.
 func (in *Interp) homeOf(name string) string {
-	if name != "" {
-		in.unsupported("the home directory of a user (~" + name + ")")
-	}
+	in.unsupportedIf(name != "", "the home directory of a user (~"+name+")")
 	in.noteEnv("HOME")
 	for _, v := range []string{"HOME", "USERPROFILE"} {
 		if home, ok := in.env.Lookup(v); ok {
-			if !filepath.IsAbs(home) {
-				in.raise("ArgumentError", "non-absolute home")
-			}
+			in.raiseIf(!filepath.IsAbs(home), "ArgumentError", "non-absolute home")
 			return home
 		}
 	}
@@ -197,7 +184,7 @@ func (in *Interp) readFile(p string) string {
 		in.osError(err, "rb_sysopen", p)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, st.Size()))
+	b, err := io.ReadAll(io.LimitReader(f, st.Size())) // files of /proc may never end
 	if err != nil {
 		in.osError(err, "io_fread", p)
 	}
@@ -209,11 +196,11 @@ func fileBasename(in *Interp, c *call) Value {
 	if len(c.args) > 1 {
 		suffix = in.argString(c.args[1])
 	}
-	return in.str(basenameOf(in.pathArg(c.args[0]), suffix))
+	return in.str(basenameOf(in.argString(c.args[0]), suffix))
 }
 
 func fileExpandPath(in *Interp, c *call) Value {
-	p := in.pathArg(c.args[0])
+	p := in.argString(c.args[0])
 	if c.name == "absolute_path" && strings.HasPrefix(p, "~") {
 		p = "./" + p
 	}
@@ -222,7 +209,7 @@ func fileExpandPath(in *Interp, c *call) Value {
 
 func fileTest(in *Interp, c *call) Value {
 	in.step(20)
-	name := in.native(in.pathArg(c.args[0]))
+	name := in.native(in.argString(c.args[0]))
 	if c.name == "symlink?" {
 		st, err := os.Lstat(name)
 		return err == nil && st.Mode()&fs.ModeSymlink != 0
@@ -264,7 +251,7 @@ func readable(name string, st fs.FileInfo) bool {
 }
 
 func dirChildren(in *Interp, c *call) Value {
-	p := in.pathArg(c.args[0])
+	p := in.argString(c.args[0])
 	list, err := os.ReadDir(in.native(p))
 	if err != nil {
 		in.osError(err, "dir_initialize", p)

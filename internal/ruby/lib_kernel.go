@@ -2,7 +2,6 @@ package ruby
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,12 +10,9 @@ import (
 // kernelMethods are the methods of every object.
 func kernelMethods() []builtin {
 	return []builtin{
-		{"== equal? eql?", 1, 1, objectEqual},
+		{"==", 1, 1, objectEqual},
 		{"===", 1, 1, objectCaseEqual},
-		{"!=", 1, 1, func(in *Interp, c *call) Value { return !in.equal(c.self, c.args[0]) }},
-		{"!", 0, 0, func(_ *Interp, c *call) Value { return !truthy(c.self) }},
 		{"=~", 1, 1, objectNil},
-		{"!~", 1, 1, func(in *Interp, c *call) Value { return !truthy(in.send(c.self, "=~", c.args[0])) }},
 		{"<=>", 1, 1, objectCompare},
 		{"class", 0, 0, func(in *Interp, c *call) Value { return in.classOf(c.self) }},
 		{"nil?", 0, 0, func(_ *Interp, c *call) Value { return c.self == nil }},
@@ -39,13 +35,11 @@ func kernelFunctions() []builtin {
 	return []builtin{
 		{"-private:puts -private:warn", 0, -1, kernelPuts},
 		{"-private:print", 0, -1, ioPrint},
-		{"-private:p -private:pp", 0, -1, kernelP},
 		{"-private:format -private:sprintf", 1, -1, kernelFormat},
 		{"-private:raise -private:fail", 0, -1, kernelRaise},
 		{"-private:block_given?", 0, 0, func(_ *Interp, c *call) Value { return c.f != nil && c.f.mf.blk != nil }},
 		{"-private:lambda", 0, 0, kernelLambda},
 		{"-private:proc", 0, 0, procNew},
-		{"-private:exit -private:abort", 0, -1, kernelExit},
 		{"-private:`", 1, 1, func(in *Interp, c *call) Value { return in.backtick(in.argString(c.args[0])) }},
 		{"-private:require", 1, 1, func(in *Interp, c *call) Value { return in.require(in.argString(c.args[0])) }},
 		{"-private:require_relative -private:load", 1, -1, kernelLoad},
@@ -92,14 +86,6 @@ func objectEqual(in *Interp, c *call) Value {
 	switch c.self.(type) {
 	case *Object, *Exception:
 		return c.self == c.args[0]
-	}
-	switch c.name {
-	case "equal?":
-		return c.self == c.args[0]
-	case "eql?":
-		if _, num := asFloat(c.self); num {
-			return c.self == c.args[0]
-		}
 	}
 	return in.equal(c.self, c.args[0])
 }
@@ -166,11 +152,8 @@ func objectDup(in *Interp, c *call) Value {
 	case *Hash:
 		in.alloc(100*x.live + 64)
 		copied = x.copy()
-	case *Object:
-		in.alloc(100 + 64*len(x.ivars))
-		copied = &Object{class: x.class, ivars: maps.Clone(x.ivars), data: x.data}
-	case *Class:
-		in.unsupported("a copy of a class")
+	case *Object, *Class:
+		in.unsupported("a copy of " + in.classOf(x).name)
 	}
 	if flag := frozenFlag(copied); flag != nil {
 		*flag = c.name == "clone" && isFrozen(c.self)
@@ -222,24 +205,12 @@ func kernelPuts(in *Interp, c *call) Value {
 	return nil
 }
 
-func kernelP(in *Interp, c *call) Value {
-	for _, a := range c.args {
-		in.print(in.inspect(a) + "\n")
-	}
-	if len(c.args) <= 1 {
-		return c.opt(0)
-	}
-	return in.arr(c.args)
-}
-
 func kernelFormat(in *Interp, c *call) Value {
 	return in.str(in.sprintf(in.argString(c.args[0]), c.args[1:]))
 }
 
 func kernelRaise(in *Interp, c *call) Value {
-	if c.kw {
-		in.unsupported("an option of raise")
-	}
+	in.unsupportedIf(c.kw, "an option of raise")
 	if len(c.args) == 0 {
 		if x, ok := in.errInfo.(*Exception); ok {
 			panic(&raised{x})
@@ -262,9 +233,7 @@ func kernelRaise(in *Interp, c *call) Value {
 			e.msg, e.prog = c.args[1], nil
 		}
 	}
-	if e == nil {
-		in.raise("TypeError", "exception class/object expected")
-	}
+	in.raiseIf(e == nil, "TypeError", "exception class/object expected")
 	in.throw(e)
 	return nil
 }
@@ -273,15 +242,6 @@ func kernelLambda(in *Interp, c *call) Value {
 	p := *procNew(in, c).(*Proc)
 	p.lambda = true
 	return &p
-}
-
-func kernelExit(in *Interp, c *call) Value {
-	msg := "exit"
-	if c.name == "abort" && len(c.args) > 0 {
-		msg = in.argString(c.args[0])
-	}
-	in.raise("SystemExit", "%s", msg)
-	return nil
 }
 
 // require accepts the names of the standard library, whose contents are built
@@ -342,9 +302,7 @@ func (in *Interp) parseInteger(s string) (int, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(s, 0, strconv.IntSize)
-	if err != nil && strings.Contains(err.Error(), "range") {
-		in.unsupported("an integer of more than 64 bits")
-	}
+	in.unsupportedIf(err != nil && strings.Contains(err.Error(), "range"), "an integer of more than 64 bits")
 	return int(n), err == nil
 }
 

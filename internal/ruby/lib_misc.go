@@ -8,44 +8,25 @@ import (
 	"os"
 	"os/user"
 	"runtime"
-	"slices"
 	"strings"
 )
 
 func base64Methods() []builtin {
 	return []builtin{
-		{"encode64 strict_encode64", 1, 1, base64Encode},
-		{"decode64 strict_decode64", 1, 1, base64Decode},
+		{"strict_encode64", 1, 1, base64Encode},
+		{"strict_decode64", 1, 1, base64Decode},
 	}
 }
 
 func base64Encode(in *Interp, c *call) Value {
-	s := in.argString(c.args[0])
-	in.alloc(2 * len(s))
-	if c.name == "strict_encode64" {
-		return in.str(base64.StdEncoding.EncodeToString([]byte(s)))
-	}
-	var b strings.Builder
-	for part := range slices.Chunk([]byte(s), 45) { // lines of 60 characters
-		b.WriteString(base64.StdEncoding.EncodeToString(part) + "\n")
-	}
-	return in.str(b.String())
+	return in.str(base64.StdEncoding.EncodeToString([]byte(in.argString(c.args[0]))))
 }
 
 func base64Decode(in *Interp, c *call) Value {
-	s := in.argString(c.args[0])
-	if c.name == "decode64" {
-		s = strings.Join(strings.Fields(s), "")
-	}
-	s = strings.TrimRight(s, "=")
-	b, err := base64.RawStdEncoding.DecodeString(s)
-	if err != nil {
-		in.raise("ArgumentError", "invalid base64")
-	}
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(in.argString(c.args[0]), "="))
+	in.raiseIf(err != nil, "ArgumentError", "invalid base64")
 	for _, c := range b {
-		if c >= 0x80 {
-			in.unsupported("a text that is not ASCII in Base64")
-		}
+		in.unsupportedIf(c >= 0x80, "a text that is not ASCII in Base64")
 	}
 	return in.str(string(b))
 }
@@ -58,9 +39,7 @@ func secureRandomMethods() []builtin {
 }
 
 func (in *Interp) randomBytes(n int) []byte {
-	if n < 0 {
-		in.raise("ArgumentError", "negative string size (or size too big)")
-	}
+	in.raiseIf(n < 0, "ArgumentError", "negative string size (or size too big)")
 	in.alloc(n)
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails

@@ -62,9 +62,7 @@ func (in *Interp) allocate(k *Class) Value {
 		return &Exception{Object: Object{class: k}}
 	}
 	for s := k; s != in.cObject; s = s.super {
-		if s == nil || s.builtin != nil {
-			in.unsupported("an instance of " + k.name + " made with new")
-		}
+		in.unsupportedIf(s == nil || s.builtin != nil, "an instance of "+k.name+" made with new")
 	}
 	return &Object{class: k}
 }

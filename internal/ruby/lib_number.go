@@ -18,12 +18,10 @@ func numberMethods() []builtin {
 		{"< <= > >=", 1, 1, compareOperator},
 		{"-@", 0, 0, func(in *Interp, c *call) Value { return in.negate(c.self) }},
 		{"+@", 0, 0, self},
-		{"abs", 0, 0, numberAbs},
 		{"to_i to_int truncate", 0, 0, numberToI},
 		{"to_f", 0, 0, numberToF},
 		{"floor ceil", 0, 0, numberRound},
 		{"round", 0, 1, numberRound},
-		{"fdiv", 1, 1, func(in *Interp, c *call) Value { return in.arith("/", numberToF(in, c), c.args[0]) }},
 	}
 }
 
@@ -38,10 +36,7 @@ func integerMethods() []builtin {
 func (in *Interp) tooBig() { in.unsupported("an integer of more than 64 bits") }
 
 func (in *Interp) floatToInt(f float64) int {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		in.raise("FloatDomainError", "%s", FormatFloat(f))
-	}
-	if math.Abs(f) >= math.MaxInt64 {
+	if !(math.Abs(f) < math.MaxInt64) {
 		in.tooBig()
 	}
 	return int(f)
@@ -69,10 +64,7 @@ func (in *Interp) arith(op string, a, b Value) Value {
 	case "/":
 		return f / g
 	case "**":
-		if f < 0 && g != math.Floor(g) {
-			in.unsupported("a complex number (a root of a negative number)")
-		}
-		return math.Pow(f, g)
+		in.unsupported("a power of Float")
 	}
 	m := math.Mod(f, g)
 	if m != 0 && (m < 0) != (g < 0) {
@@ -97,9 +89,7 @@ func (in *Interp) intArith(op string, x, y int) Value {
 	case "**":
 		return in.power(x, y)
 	}
-	if y == 0 {
-		in.raise("ZeroDivisionError", "divided by 0")
-	}
+	in.raiseIf(y == 0, "ZeroDivisionError", "divided by 0")
 	q, r := x/y, x%y
 	if r != 0 && (r < 0) != (y < 0) {
 		q, r = q-1, r+y
@@ -113,9 +103,7 @@ func (in *Interp) intArith(op string, x, y int) Value {
 // power computes x ** y where the result is exact as a float.
 func (in *Interp) power(x, y int) Value {
 	f := math.Pow(float64(x), float64(y))
-	if y < 0 || math.Abs(f) >= 1<<53 {
-		in.unsupported("a power that is negative or beyond 53 bits")
-	}
+	in.unsupportedIf(y < 0 || math.Abs(f) >= 1<<53, "a power that is negative or beyond 53 bits")
 	return int(f)
 }
 
@@ -129,20 +117,8 @@ func (in *Interp) multiply(x, y int) int {
 
 // compareOperator is <, <=, > and >= of numbers, strings and times.
 func compareOperator(in *Interp, c *call) Value {
-	x, y := c.self, c.args[0]
-	if f, ok := y.(float64); ok && math.IsNaN(f) || !ok && x != x {
-		return false
-	}
-	r := in.mustCompare(x, y)
-	switch c.name {
-	case "<":
-		return r < 0
-	case "<=":
-		return r <= 0
-	case ">":
-		return r > 0
-	}
-	return r >= 0
+	r := in.mustCompare(c.self, c.args[0])
+	return map[string]bool{"<": r < 0, "<=": r <= 0, ">": r > 0, ">=": r >= 0}[c.name]
 }
 
 func (in *Interp) negate(v Value) Value {
@@ -150,13 +126,6 @@ func (in *Interp) negate(v Value) Value {
 		return -f
 	}
 	return in.intArith("-", 0, v.(int))
-}
-
-func numberAbs(in *Interp, c *call) Value {
-	if f, _ := asFloat(c.self); f < 0 || math.Signbit(f) {
-		return in.negate(c.self)
-	}
-	return c.self
 }
 
 func numberToI(in *Interp, c *call) Value {
@@ -173,9 +142,7 @@ func numberToF(_ *Interp, c *call) Value {
 
 // numberRound is floor, ceil and round, the last with a number of digits.
 func numberRound(in *Interp, c *call) Value {
-	if c.kw {
-		in.unsupported("an option of round")
-	}
+	in.unsupportedIf(c.kw, "an option of round")
 	digits := in.optInt(c, 0, 0)
 	f, isFloat := c.self.(float64)
 	switch {
@@ -220,20 +187,14 @@ func (in *Interp) sprintf(format string, args []Value) string {
 	re := formatSyntax()
 	arg := func(name string) Value {
 		if name == "" {
-			if len(args) == 0 {
-				in.raise("ArgumentError", "too few arguments")
-			}
+			in.raiseIf(len(args) == 0, "ArgumentError", "too few arguments")
 			v := args[0]
 			args = args[1:]
 			return v
 		}
-		if len(args) != 1 {
-			in.raise("ArgumentError", "one hash required")
-		}
+		in.raiseIf(len(args) != 1, "ArgumentError", "one hash required")
 		v, ok := in.argHash(args[0]).Get(Symbol(name))
-		if !ok {
-			in.raise("KeyError", "key<%s> not found", name)
-		}
+		in.raiseIf(!ok, "KeyError", "key<%s> not found", name)
 		return v
 	}
 	return re.ReplaceAllStringFunc(format, func(d string) string {

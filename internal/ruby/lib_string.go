@@ -3,7 +3,6 @@ package ruby
 import (
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/galleyhq/galley/internal/text"
@@ -25,7 +24,6 @@ func stringMethods() []builtin {
 		{"empty?", 0, 0, of(func(_ *Interp, s *String) Value { return s.s == "" })},
 		{"include?", 1, 1, stringIncludes},
 		{"start_with? end_with?", 0, -1, stringStartsWith},
-		{"index rindex", 1, 1, stringIndex},
 		{"[] slice", 1, 2, stringGet},
 		{"split", 0, 2, stringSplit},
 		{"bytes", 0, 0, of(stringBytes)},
@@ -34,11 +32,9 @@ func stringMethods() []builtin {
 		{"sub gsub", 1, 2, stringSub},
 		{"upcase", 0, 0, mapped(strings.ToUpper)},
 		{"downcase", 0, 0, mapped(strings.ToLower)},
-		{"capitalize", 0, 0, mapped(capitalize)},
 		{"strip", 0, 0, mapped(func(s string) string { return strings.Trim(s, whiteSpace) })},
 		{"lstrip", 0, 0, mapped(func(s string) string { return strings.TrimLeft(s, whiteSpace) })},
 		{"rstrip", 0, 0, mapped(func(s string) string { return strings.TrimRight(s, whiteSpace) })},
-		{"chomp", 0, 1, stringChomp},
 		{"delete_prefix", 1, 1, trimmed(strings.TrimPrefix)},
 		{"delete_suffix", 1, 1, trimmed(strings.TrimSuffix)},
 		{"upcase! downcase! capitalize! strip! lstrip! rstrip!", 0, 0, inPlace},
@@ -104,9 +100,7 @@ func stringAdd(in *Interp, c *call) Value {
 
 func stringTimes(in *Interp, c *call) Value {
 	s, n := c.self.(*String).s, in.argInt(c.args[0])
-	if n < 0 {
-		in.raise("ArgumentError", "negative argument")
-	}
+	in.raiseIf(n < 0, "ArgumentError", "negative argument")
 	in.alloc(in.multiply(len(s), n))
 	return in.str(strings.Repeat(s, n))
 }
@@ -141,7 +135,6 @@ func stringReplace(in *Interp, c *call) Value {
 }
 
 func stringIncludes(in *Interp, c *call) Value {
-	in.step(len(c.self.(*String).s) / 64)
 	return strings.Contains(c.self.(*String).s, in.argString(c.args[0]))
 }
 
@@ -160,25 +153,6 @@ func stringStartsWith(in *Interp, c *call) Value {
 		}
 	}
 	return false
-}
-
-func stringIndex(in *Interp, c *call) Value {
-	s := c.self.(*String).s
-	find := strings.Index
-	if c.name == "rindex" {
-		find = strings.LastIndex
-	}
-	if re, ok := c.args[0].(*Regexp); ok {
-		if c.name == "rindex" {
-			in.unsupported("String#rindex with a regexp")
-		}
-		return regexpMatch(in, &call{self: re, name: "=~", args: []Value{c.self}, f: c.f})
-	}
-	at := find(s, in.argString(c.args[0]))
-	if at < 0 {
-		return nil
-	}
-	return runeCount(s[:at])
 }
 
 // Indexes.
@@ -264,27 +238,6 @@ func mapped(fn func(s string) string) builtinFunc {
 // trimmed makes a method of a function of the text and another.
 func trimmed(fn func(s, cut string) string) builtinFunc {
 	return func(in *Interp, c *call) Value { return in.str(fn(c.self.(*String).s, in.argString(c.args[0]))) }
-}
-
-func capitalize(s string) string {
-	r, w := utf8.DecodeRuneInString(s)
-	if w == 0 {
-		return s
-	}
-	return string(unicode.ToTitle(r)) + strings.ToLower(s[w:])
-}
-
-// stringChomp drops a line's end, or a suffix.
-func stringChomp(in *Interp, c *call) Value {
-	s := c.self.(*String).s
-	if len(c.args) == 0 {
-		return in.str(strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r"))
-	}
-	suffix := in.argString(c.args[0])
-	if suffix == "" || suffix == "\n" {
-		in.unsupported("String#chomp of all line ends")
-	}
-	return in.str(strings.TrimSuffix(s, suffix))
 }
 
 // symbolAsString calls the method of the same name on the symbol's text.

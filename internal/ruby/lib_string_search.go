@@ -33,9 +33,7 @@ func stringSub(in *Interp, c *call) Value {
 	s := c.self.(*String).s
 	global := strings.HasPrefix(c.name, "g")
 	if len(c.args) == 1 && c.blk == nil {
-		if global {
-			in.unsupported("String#gsub without a replacement")
-		}
+		in.unsupportedIf(global, "String#gsub without a replacement")
 		in.argError(1, 2, 2)
 	}
 	hash, isHash := c.opt(1).(*Hash)

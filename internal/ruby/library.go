@@ -21,7 +21,7 @@ func classDefs() []classDef {
 		{name: "Symbol", super: "Object", methods: symbolMethods()},
 		{name: "Array", super: "Object", include: "Enumerable", methods: arrayMethods()},
 		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods(), class: []builtin{{"new", 0, 1, hashNew}}},
-		{name: "Range", super: "Object", include: "Enumerable", methods: rangeMethods(), class: []builtin{{"new", 2, 3, rangeNew}}},
+		{name: "Range", super: "Object", include: "Enumerable", methods: rangeMethods()},
 		{name: "Enumerator", super: "Object", include: "Enumerable", methods: []builtin{{"each", 0, 0, enumeratorEach}}},
 		{name: "Regexp", super: "Object", methods: regexpMethods(), class: regexpClassMethods()},
 		{name: "MatchData", super: "Object", methods: matchMethods()},
@@ -67,9 +67,7 @@ const exceptionTree = `NoMemoryError<Exception ScriptError<Exception LoadError<S
 func exceptionMethods() []builtin {
 	return []builtin{
 		{"-private:initialize", 0, -1, exceptionInitialize},
-		{"message", 0, 0, func(in *Interp, c *call) Value { return in.str(in.toS(c.self)) }},
 		{"to_s", 0, 0, exceptionToS},
-		{"inspect", 0, 0, exceptionInspect},
 	}
 }
 
@@ -87,14 +85,6 @@ func exceptionToS(in *Interp, c *call) Value {
 		return in.str(x.class.name)
 	}
 	return in.str(in.toS(x.msg))
-}
-
-func exceptionInspect(in *Interp, c *call) Value {
-	name, s := c.self.(*Exception).class.name, in.toS(c.self)
-	if s == "" {
-		return in.str(name)
-	}
-	return in.str("#<" + name + ": " + s + ">")
 }
 
 // excMessage is Exception#message.
@@ -116,9 +106,7 @@ func procMethods() []builtin {
 }
 
 func procNew(in *Interp, c *call) Value {
-	if c.blk == nil {
-		in.raise("ArgumentError", "tried to create Proc object without a block")
-	}
+	in.raiseIf(c.blk == nil, "ArgumentError", "tried to create Proc object without a block")
 	return c.blk
 }
 

@@ -59,15 +59,11 @@ func (p *parser) arg(close string, a *argList) (node, *pairNode) {
 	switch {
 	case p.isOp("*") && begins:
 		p.advance()
-		if p.isOp(",") || close != "" && p.isOp(close) {
-			p.unsupported(t.pos, "an argument without a name (*)")
-		}
+		p.unsupportedIf(p.isOp(",") || close != "" && p.isOp(close), t.pos, "an argument without a name (*)")
 		return &splatNode{pos, p.expr()}, nil
 	case p.isOp("&") && begins:
 		p.advance()
-		if close != "" && p.isOp(close) {
-			p.unsupported(t.pos, "an argument without a name (&)")
-		}
+		p.unsupportedIf(close != "" && p.isOp(close), t.pos, "an argument without a name (&)")
 		a.blockArg = p.expr()
 		return nil, nil
 	case p.isOp("**") && begins, t.kind == tLabel, t.kind == tLabelStr:
@@ -210,9 +206,7 @@ func (p *parser) lambda() node {
 	}
 	saved := p.inner()
 	brace := p.isOp("{")
-	if !brace && !p.isKw("do") {
-		p.unexpected()
-	}
+	p.unexpectedIf(!brace && !p.isKw("do"))
 	p.advance()
 	p.blockBody(fn, brace, saved)
 	return &lambdaNode{at(pos), fn}
@@ -246,9 +240,7 @@ func (p *parser) params(close string) *paramList {
 		if !p.acceptOp(",") {
 			break
 		}
-		if close == "|" && p.isOp("|") {
-			p.unsupported(p.tok.pos, "a comma at the end of parameters (|a,|)")
-		}
+		p.unsupportedIf(close == "|" && p.isOp("|"), p.tok.pos, "a comma at the end of parameters (|a,|)")
 	}
 	if close == "|" && p.tok.kind == tNL && p.tok.s == ";" {
 		p.unsupported(p.tok.pos, "a variable of a block (|a; b|)")
@@ -276,9 +268,7 @@ func (r *paramReader) param() {
 	case r.acceptOp("*"):
 		r.list.add(r.name(param{kind: pRest}))
 	case r.acceptOp("**"):
-		if r.isKw("nil") {
-			r.unsupported(t.pos, "**nil in parameters")
-		}
+		r.unsupportedIf(r.isKw("nil"), t.pos, "**nil in parameters")
 		r.list.add(r.name(param{kind: pKeyRest}))
 	case r.acceptOp("&"):
 		r.list.add(r.name(param{kind: pBlock}))
@@ -362,9 +352,7 @@ func (p *parser) methodCall(recv node) node {
 func (p *parser) scoped(n node) node {
 	p.advance()
 	m := p.tok
-	if m.kind != tConst && m.kind != tIdent && m.kind != tFID {
-		p.unexpected()
-	}
+	p.unexpectedIf(m.kind != tConst && m.kind != tIdent && m.kind != tFID)
 	p.advance()
 	if m.kind == tConst && !(p.isOp("(") && !p.tok.space) {
 		return &constNode{at(m.pos), n, false, m.s}

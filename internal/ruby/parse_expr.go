@@ -16,9 +16,7 @@ func (p *parser) andOr(l node) node {
 		p.advance()
 		l = &logicNode{pos, l, p.notExpr(), and}
 	}
-	if p.isOp("=>") || p.isKw("in") {
-		p.unsupported(p.tok.pos, "pattern matching")
-	}
+	p.unsupportedIf(p.isOp("=>") || p.isKw("in"), p.tok.pos, "pattern matching")
 	return l
 }
 
@@ -144,9 +142,7 @@ func (p *parser) binary(least int) node {
 		r := p.binary(next)
 		p.leave()
 		l = p.binaryNode(pos, op, l, r)
-		if prec == precEqual && p.tok.kind == tOp && precedence(p.tok.s) == precEqual {
-			p.unexpected()
-		}
+		p.unexpectedIf(prec == precEqual && p.tok.kind == tOp && precedence(p.tok.s) == precEqual)
 	}
 	return l
 }
@@ -198,9 +194,7 @@ func (p *parser) unary() node {
 func (p *parser) negative(pos at) node {
 	num := p.tok
 	p.advance()
-	if p.isOp("**") {
-		p.unsupported(int(pos), "a negative number before **")
-	}
+	p.unsupportedIf(p.isOp("**"), int(pos), "a negative number before **")
 	lit := &litNode{at: pos}
 	switch v := num.val.(type) {
 	case int:
@@ -429,9 +423,7 @@ func (p *parser) bracketed() node {
 	case "::":
 		p.advance()
 		c := p.tok
-		if c.kind != tConst {
-			p.unexpected()
-		}
+		p.unexpectedIf(c.kind != tConst)
 		p.advance()
 		return &constNode{pos, nil, true, c.s}
 	}

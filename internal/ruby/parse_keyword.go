@@ -171,9 +171,7 @@ func (p *parser) caseExpr() node {
 		c.subj = p.condition(false)
 	}
 	p.skipNL()
-	if p.isKw("in") {
-		p.unsupported(p.tok.pos, "pattern matching (case … in)")
-	}
+	p.unsupportedIf(p.isKw("in"), p.tok.pos, "pattern matching (case … in)")
 	for p.isKw("when") {
 		p.advance()
 		var w whenClause
@@ -220,9 +218,7 @@ func (p *parser) bodyWithRescue(pos int) node {
 		}
 		if p.acceptOp("=>") {
 			n := p.primary()
-			if !assignable(n) {
-				p.unexpected()
-			}
+			p.unexpectedIf(!assignable(n))
 			r.target = p.target(n)
 		}
 		p.then()
@@ -250,17 +246,13 @@ func (p *parser) def() node {
 	p.advance()
 	d := &defNode{at: at(pos)}
 	if t := p.tok; (t.kind == tIdent || t.kind == tConst) && p.ch(t.end) == '.' {
-		if t.s != "self" {
-			p.unsupported(t.pos, "a method definition on "+t.s+" (def "+t.s+".name)")
-		}
+		p.unsupportedIf(t.s != "self", t.pos, "a method definition on "+t.s+" (def "+t.s+".name)")
 		d.onSelf = true
 		p.advance() // to the dot
 		p.defName = true
 		p.advance()
 	}
-	if !p.tok.isMethodName() {
-		p.unexpected()
-	}
+	p.unexpectedIf(!p.tok.isMethodName())
 	if d.name = p.tok.s; d.name == "!" {
 		p.unsupported(p.tok.pos, "the definition of !")
 	}
@@ -278,9 +270,7 @@ func (p *parser) def() node {
 	} else if p.tok.kind != tNL && !p.isOp("=") {
 		fn.params = p.params("")
 	}
-	if p.isOp("=") {
-		p.unsupported(pos, "a method definition without end (def name = …)")
-	}
+	p.unsupportedIf(p.isOp("="), pos, "a method definition without end (def name = …)")
 	fn.body = p.bodyWithRescue(pos)
 	p.sc, p.exprContext = outer, saved
 	p.expectKw("end")
@@ -290,9 +280,7 @@ func (p *parser) def() node {
 func (p *parser) class() node {
 	t := p.tok
 	p.advance()
-	if p.isOp("<<") {
-		p.unsupported(p.tok.pos, "class << (def self.name defines such a method)")
-	}
+	p.unsupportedIf(p.isOp("<<"), p.tok.pos, "class << (def self.name defines such a method)")
 	c := &classNode{at: at(t.pos), module: t.s == "module", cpath: p.cpath()}
 	if !c.module && p.acceptOp("<") {
 		c.super = p.exprStmt()
@@ -309,12 +297,8 @@ func (p *parser) class() node {
 // cpath reads the name of a class.
 func (p *parser) cpath() *constNode {
 	t := p.tok
-	if t.kind != tConst {
-		p.fail(t.pos, "class/module name must be CONSTANT")
-	}
+	p.failIf(t.kind != tConst, t.pos, "class/module name must be CONSTANT")
 	p.advance()
-	if p.isOp("::") {
-		p.unsupported(t.pos, "opening a class within another by its full name")
-	}
+	p.unsupportedIf(p.isOp("::"), t.pos, "opening a class within another by its full name")
 	return &constNode{at: at(t.pos), name: t.s}
 }

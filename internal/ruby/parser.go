@@ -119,9 +119,7 @@ func Parse(src string, o Options) (prog *Program, err error) {
 	}
 	p.advance()
 	prog.body = p.stmts()
-	if p.tok.kind != tEOF {
-		p.unexpected()
-	}
+	p.unexpectedIf(p.tok.kind != tEOF)
 	return prog, nil
 }
 
@@ -160,11 +158,10 @@ func (p *parser) unexpected() {
 }
 
 func (p *parser) expectOp(s string) token {
-	if !p.isOp(s) {
-		p.fail(p.tok.pos, "unexpected %s, expecting '%s'", p.describe(), s)
-	}
 	t := p.tok
-	p.advance()
+	if !p.acceptOp(s) {
+		p.fail(t.pos, "unexpected %s, expecting '%s'", p.describe(), s)
+	}
 	return t
 }
 
@@ -208,9 +205,7 @@ func (p *parser) stmts(term ...string) node {
 			break
 		}
 		list = append(list, p.stmt())
-		if p.tok.kind != tNL && p.tok.kind != tEOF && !p.atTerm(term) {
-			p.unexpected()
-		}
+		p.unexpectedIf(p.tok.kind != tNL && p.tok.kind != tEOF && !p.atTerm(term))
 	}
 	stmtPos := p.stmtPos
 	p.exprContext = saved
@@ -280,9 +275,7 @@ func (p *parser) stmtHead() node {
 }
 
 func (p *parser) masgnRest(lhs *mlhsNode) node {
-	if p.isOp(")") {
-		p.unsupported(int(lhs.at), "a list of targets within another")
-	}
+	p.unsupportedIf(p.isOp(")"), int(lhs.at), "a list of targets within another")
 	eq := p.expectOp("=")
 	return &masgnNode{at(eq.pos), lhs, p.rescueMod(p.multiRHS())}
 }
@@ -335,18 +328,14 @@ func (p *parser) mlhs(first node) *mlhsNode {
 			p.unsupported(int(pos), "a list of targets within another")
 		default:
 			n := p.primary()
-			if !assignable(n) {
-				p.unexpected()
-			}
+			p.unexpectedIf(!assignable(n))
 			m.targets = append(m.targets, p.target(n))
 		}
 		if !p.acceptOp(",") {
 			break
 		}
 	}
-	if len(m.targets) == 0 {
-		p.unexpected()
-	}
+	p.unexpectedIf(len(m.targets) == 0)
 	return m
 }
 
@@ -374,9 +363,7 @@ func isPlainIdent(s string) bool {
 // becomes a local variable.
 func (p *parser) target(n node) node {
 	x, ok := n.(*callNode)
-	if ok && x.safe {
-		p.unsupported(n.offset(), "an assignment after &.")
-	}
+	p.unsupportedIf(ok && x.safe, n.offset(), "an assignment after &.")
 	if ok && x.recv == nil {
 		return p.declare(x.name, x.offset())
 	}

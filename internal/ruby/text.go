@@ -79,9 +79,7 @@ func (in *Interp) inspect(v Value) string {
 // enter guards inspect, ==, flatten and the like against deep nesting, and
 // refuses a value that holds itself. The function returned ends it.
 func (in *Interp) enter(v Value) func() {
-	if in.walking[v] {
-		in.unsupported("an array or hash that holds itself")
-	}
+	in.unsupportedIf(in.walking[v], "an array or hash that holds itself")
 	in.deeper(6)
 	in.walking[v] = true
 	return func() {

@@ -223,20 +223,10 @@ func FromGo(v any) Value {
 		return NewString(x)
 	case int64:
 		return int(x)
-	case int32:
-		return int(x)
 	case []any:
-		a := &Array{a: make([]Value, len(x))}
-		for i, e := range x {
-			a.a[i] = FromGo(e)
-		}
-		return a
+		return fromList(x)
 	case []string:
-		a := &Array{}
-		for _, e := range x {
-			a.a = append(a.a, NewString(e))
-		}
-		return a
+		return fromList(x)
 	case Map:
 		h := NewHash()
 		for _, p := range x {
@@ -249,6 +239,14 @@ func FromGo(v any) Value {
 		return fromMap(x)
 	}
 	return v
+}
+
+func fromList[V any](list []V) *Array {
+	a := &Array{}
+	for _, e := range list {
+		a.a = append(a.a, FromGo(e))
+	}
+	return a
 }
 
 func fromMap[V any](m map[string]V) *Hash {

@@ -559,6 +559,14 @@ class Hash
 end
 
 class Range
+  def to_s
+    "#{self.begin}#{exclude_end? ? '...' : '..'}#{self.end}"
+  end
+
+  def inspect
+    "#{self.begin && self.begin.inspect}#{exclude_end? ? '...' : '..'}#{self.end && self.end.inspect}"
+  end
+
   def include?(value)
     self.begin.is_a?(String) ? to_a.include?(value) : cover?(value)
   end
@@ -597,6 +605,10 @@ class Range
 end
 
 class Numeric
+  def abs
+    self <= 0 ? 0 - self : self
+  end
+
   def zero?
     self == 0
   end
@@ -659,6 +671,26 @@ class Integer
 end
 
 class String
+  def capitalize
+    self[0].to_s.upcase + self[1..-1].to_s.downcase
+  end
+
+  def chomp(*suffix)
+    return sub(/(\r?\n|\r)\z/, '') if suffix.empty?
+    __refuse('String#chomp of all line ends') if ['', "\n"].include?(suffix[0])
+    delete_suffix(suffix[0])
+  end
+
+  def index(pattern)
+    self =~ (pattern.is_a?(Regexp) ? pattern : Regexp.new(Regexp.escape(pattern)))
+  end
+
+  def rindex(text)
+    __refuse('String#rindex with a regexp') if text.is_a?(Regexp)
+    i = reverse.index(text.reverse)
+    i && size - i - text.size
+  end
+
   def +@
     frozen? ? dup : self
   end
@@ -718,9 +750,9 @@ class String
   end
 
   def partition(sep)
-    i = index(sep)
+    i = self =~ (sep.is_a?(Regexp) ? sep : Regexp.new(Regexp.escape(sep)))
     return [dup, '', ''] unless i
-    found = sep.is_a?(Regexp) ? $~[0] : sep
+    found = $~[0]
     [self[0, i], found, self[i + found.size..-1]]
   end
 
@@ -803,6 +835,14 @@ class String
 end
 
 class Exception
+  def message
+    to_s
+  end
+
+  def inspect
+    to_s.empty? ? self.class.name : "#<#{self.class}: #{self}>"
+  end
+
   def ==(other)
     other.class == self.class && other.message == message
   end
@@ -834,6 +874,23 @@ module Kernel
     nil
   end
 
+  def p(*values)
+    values.each { |x| puts(x.inspect) }
+    values.size > 1 ? values : values[0]
+  end
+
+  def pp(*values)
+    p(*values)
+  end
+
+  def exit(*)
+    raise SystemExit, 'exit'
+  end
+
+  def abort(text = 'exit')
+    raise SystemExit, text
+  end
+
   def Array(value)
     value.is_a?(Array) ? value : [*value]
   end
@@ -858,6 +915,16 @@ module JSON
 
   def self.dump(value)
     generate(value)
+  end
+end
+
+module Base64
+  def self.encode64(text)
+    strict_encode64(text).scan(/.{1,60}/).map { |line| "#{line}\n" }.join
+  end
+
+  def self.decode64(text)
+    strict_decode64(text.gsub(/\s/, ''))
   end
 end
 

@@ -59,13 +59,17 @@ func translate(src string, flags Flags) (t *translation, err error) {
 		}
 	}()
 	t.alternatives(flags)
-	if t.pos < len(src) {
-		t.refuse("a closing parenthesis without its group")
-	}
+	t.refuseIf(t.pos < len(src), "a closing parenthesis without its group")
 	return t, nil
 }
 
 func (t *translation) refuse(what string) { panic(refusal{what}) }
+
+func (t *translation) refuseIf(cond bool, what string) {
+	if cond {
+		t.refuse(what)
+	}
+}
 
 func (t *translation) rest() string { return t.src[t.pos:] }
 
@@ -208,9 +212,7 @@ func (t *translation) atom(flags Flags) {
 		t.pos++
 		t.out.WriteString(map[byte]string{'^': `(?:\A|(?<=\n)(?!\z))`, '$': `(?=\n|\z)`, '.': "."}[c])
 	default:
-		if t.quantifier() != "" {
-			t.refuse("a repetition of nothing")
-		}
+		t.refuseIf(t.quantifier() != "", "a repetition of nothing")
 		r, size := utf8.DecodeRuneInString(t.rest())
 		t.pos += size
 		t.out.WriteString(literal(r))
@@ -265,9 +267,7 @@ func (t *translation) group(flags Flags) {
 func (t *translation) body(open string, flags Flags) {
 	t.out.WriteString(open)
 	t.alternatives(flags)
-	if !t.skip(")") {
-		t.refuse("a group without its closing parenthesis")
-	}
+	t.refuseIf(!t.skip(")"), "a group without its closing parenthesis")
 	t.out.WriteByte(')')
 }
 
@@ -297,9 +297,7 @@ func (t *translation) escape() {
 		if m[1] == "" {
 			n = t.byName[m[2]+m[3]]
 		}
-		if n == 0 || n > t.groups || m[1] != "" && t.named || isDigit(t.at(0)) {
-			t.refuse("the reference " + m[0])
-		}
+		t.refuseIf(n == 0 || n > t.groups || m[1] != "" && t.named || isDigit(t.at(0)), "the reference "+m[0])
 		fmt.Fprintf(&t.out, `(?:\%d)`, n)
 	}
 }
@@ -361,9 +359,7 @@ func (t *translation) classItem(flags Flags) string {
 		return t.class(flags)
 	}
 	if s := classOf(t.at(1)); t.at(0) == '\\' && s != "" {
-		if t.at(1) == 'W' && flags&IgnoreCase != 0 {
-			t.refuse(`\W within brackets, with the option i`)
-		}
+		t.refuseIf(t.at(1) == 'W' && flags&IgnoreCase != 0, `\W within brackets, with the option i`)
 		t.pos += 2
 		return s
 	}
@@ -372,9 +368,7 @@ func (t *translation) classItem(flags Flags) string {
 		return literal(lo)
 	}
 	t.pos++
-	if t.at(0) == '\\' && classOf(t.at(1)) != "" {
-		t.refuse("a range up to a character class")
-	}
+	t.refuseIf(t.at(0) == '\\' && classOf(t.at(1)) != "", "a range up to a character class")
 	return literal(lo) + "-" + literal(t.classRune())
 }
 
@@ -403,9 +397,7 @@ func (t *translation) character() rune {
 		return c
 	}
 	r, err := strconv.ParseUint(t.rest()[:min(digits, len(t.rest()))], 16, 32)
-	if err != nil || c == 'x' && r >= 0x80 {
-		t.refuse(`\` + string(c))
-	}
+	t.refuseIf(err != nil || c == 'x' && r >= 0x80, `\`+string(c))
 	t.pos += digits
 	return rune(r)
 }
