@@ -100,7 +100,7 @@ func (c *Cloud) sweepRoots() {
 func (c *Cloud) saveSnapshot(m *db.Image) error {
 	r, w := io.Pipe()
 	go func() { _ = w.CloseWithError(guest.SaveDisk(c.guests.dir(m.SnapshotOf), w)) }()
-	err := c.images.FillFrom(m, r)
+	err := c.images.Fill(m, r)
 	_ = r.Close()
 	return c.db.Update(func() error {
 		now := c.db.Images.Get(m.ID)
@@ -152,7 +152,7 @@ func (c *Cloud) addImage(w http.ResponseWriter, r *http.Request) {
 		Meta: db.Meta{ID: db.NewUUID()}, Name: name, Status: "active", Visibility: "public", DiskFormat: "raw", Container: "bare",
 		MinDisk: 1, Properties: map[string]string{},
 	}
-	err := c.images.FillFrom(m, r.Body)
+	err := c.images.Fill(m, r.Body)
 	if err == nil {
 		err = c.db.Update(func() error {
 			m.Owner = identity.FindProject(c.db, adminProject)

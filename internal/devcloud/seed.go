@@ -131,7 +131,8 @@ func (c *Cloud) seed() error {
 				MinDisk: 1, MinRAM: 256, Seeded: true, Properties: map[string]string{"os_distro": i.os, "os_version": i.version},
 			}
 			// Guests have no separate disk; the image says so in its data.
-			if err := c.images.Fill(m, []byte("The embedded cloud's guests are views of the host; this image represents "+i.name+".\n")); err != nil {
+			text := "The embedded cloud's guests are views of the host; this image represents " + i.name + ".\n"
+			if err := c.images.Fill(m, strings.NewReader(text)); err != nil {
 				return err
 			}
 			w.Images.Insert(m)

@@ -31,7 +31,7 @@ func prepareThread(fs *rootfs) {
 
 // attributesFor makes a process one of the user's: its IDs, and for those who
 // may use sudo the right to become another, since sudo is not a setuid program
-// here (see sudo_unix.go).
+// here (see sudo_linux.go).
 func attributesFor(fs *rootfs, u account, groups []int, sudoer bool) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Setsid: true}
 	if !fs.pidSpace {

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"bytes"
 	"crypto/md5"
 	"crypto/sha512"
 	"encoding/hex"
@@ -13,8 +12,8 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// store writes an image's data and fills in its size and hashes.
-func (s *Service) store(m *db.Image, from io.Reader) error {
+// Fill writes an image's data and fills in its size and hashes.
+func (s *Service) Fill(m *db.Image, from io.Reader) error {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return err
 	}
@@ -28,20 +27,13 @@ func (s *Service) store(m *db.Image, from io.Reader) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), s.dataPath(m.ID)); err != nil {
+	if err := os.Rename(f.Name(), s.DataPath(m.ID)); err != nil {
 		return err
 	}
 	m.Size, m.VirtualSize = n, n
 	m.Checksum, m.HashAlgo, m.Hash = hex.EncodeToString(sum.Sum(nil)), "sha512", hex.EncodeToString(sum512.Sum(nil))
 	return nil
 }
-
-// FillFrom gives an image its data outside of a call.
-func (s *Service) FillFrom(m *db.Image, from io.Reader) error { return s.store(m, from) }
-
-// Fill gives an image its data outside of a call: the seed, and servers'
-// snapshots.
-func (s *Service) Fill(m *db.Image, data []byte) error { return s.store(m, bytes.NewReader(data)) }
 
 func requireFormats(m *db.Image) error {
 	if m.DiskFormat == "" || m.Container == "" {
@@ -50,8 +42,8 @@ func requireFormats(m *db.Image) error {
 	return nil
 }
 
-// receive takes the call's data for the image in one of the states.
-func (s *Service) receive(r *api.Request, finish func(m *db.Image)) error {
+// receive takes the call's data for an image without any.
+func (s *Service) receive(r *api.Request) error {
 	if ct := r.HTTP.Header.Get("Content-Type"); ct != "application/octet-stream" {
 		return &api.Error{Status: 415, Message: "The request media type " + ct + " is not supported by this server. "}
 	}
@@ -65,11 +57,11 @@ func (s *Service) receive(r *api.Request, finish func(m *db.Image)) error {
 	if err != nil {
 		return err
 	}
-	if m.Status != "queued" && m.Status != "uploading" {
+	if m.Status != "queued" {
 		return api.Conflict("Image status transition from %s to saving is not allowed", m.Status)
 	}
 	// The data come before the transaction, so that a slow upload stops nobody.
-	if err := s.store(m, r.HTTP.Body); err != nil {
+	if err := s.Fill(m, r.HTTP.Body); err != nil {
 		return err
 	}
 	return s.db.Update(func() error {
@@ -79,14 +71,14 @@ func (s *Service) receive(r *api.Request, finish func(m *db.Image)) error {
 				" could not be found after upload. The image may have been deleted during the upload."}
 		}
 		now.Size, now.VirtualSize, now.Checksum, now.HashAlgo, now.Hash = m.Size, m.VirtualSize, m.Checksum, m.HashAlgo, m.Hash
-		finish(now)
+		now.Status = "active"
 		s.db.Images.Put(now)
 		return nil
 	})
 }
 
 func (s *Service) upload(r *api.Request) (*api.Reply, error) {
-	return nil, s.receive(r, func(m *db.Image) { m.Status = "active" })
+	return nil, s.receive(r)
 }
 
 func (s *Service) download(r *api.Request) (*api.Reply, error) {
@@ -101,7 +93,7 @@ func (s *Service) download(r *api.Request) (*api.Reply, error) {
 	case m.Status != "active" && m.Status != "deactivated":
 		return nil, nil
 	}
-	f, err := os.Open(s.dataPath(m.ID))
+	f, err := os.Open(s.DataPath(m.ID))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

@@ -265,7 +265,7 @@ func (s *Service) remove(r *api.Request) (*api.Reply, error) {
 			"The image cannot be deleted because it is in use through the backend store outside of Glance.", m.ID)
 	}
 	s.db.Images.Delete(m.ID)
-	_ = os.Remove(s.dataPath(m.ID)) // there are images without data
+	_ = os.Remove(s.DataPath(m.ID)) // there are images without data
 	return nil, nil
 }
 

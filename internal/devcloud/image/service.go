@@ -30,9 +30,7 @@ type Service struct {
 func New(o Options) *Service { return &Service{Options: o, db: o.DB} }
 
 // DataPath is the file with an image's data.
-func (s *Service) DataPath(id string) string { return s.dataPath(id) }
-
-func (s *Service) dataPath(id string) string { return filepath.Join(s.Dir, filepath.Base(id)) }
+func (s *Service) DataPath(id string) string { return filepath.Join(s.Dir, filepath.Base(id)) }
 
 // API is the service's calls.
 func (s *Service) API() *api.Service {

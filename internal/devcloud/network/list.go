@@ -19,7 +19,7 @@ const maxPage = 1 << 30 // Neutron's default sets no bound
 func (s *Service) listItems(res *resource, r *api.Request) (*api.Reply, error) {
 	q := r.HTTP.URL.Query()
 	if res.class == "SecurityGroup" {
-		s.defaultGroup(r.Auth.ProjectID)
+		s.DefaultGroup(r.Auth.ProjectID)
 	}
 	var items []item
 	for _, it := range res.all() {

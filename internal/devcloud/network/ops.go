@@ -10,14 +10,11 @@ import (
 
 // The operations below are Nova's side of Neutron, and the daemon's.
 
-// DefaultGroup is the project's security group "default".
-func (s *Service) DefaultGroup(project string) *db.SecurityGroup { return s.defaultGroup(project) }
-
 // FindGroup is the project's security group of that ID or name, nil when there
 // is none.
 func (s *Service) FindGroup(project, ref string) *db.SecurityGroup {
 	if ref == defaultGroupName {
-		return s.defaultGroup(project)
+		return s.DefaultGroup(project)
 	}
 	return s.db.SecurityGroups.First(func(g *db.SecurityGroup) bool {
 		return g.ProjectID == project && (g.ID == ref || g.Name == ref)
@@ -141,7 +138,7 @@ func (s *Service) MakeRouter(rt *db.Router, external, address string, subnets ..
 // OpenDefaultGroup lets SSH and ping into the project's default group, for both
 // address families.
 func (s *Service) OpenDefaultGroup(project string) {
-	g := s.defaultGroup(project)
+	g := s.DefaultGroup(project)
 	ssh := 22
 	for _, family := range []struct{ ether, ping, all string }{{"IPv4", "icmp", "0.0.0.0/0"}, {"IPv6", "ipv6-icmp", "::/0"}} {
 		rule := db.SecurityRule{

@@ -135,7 +135,7 @@ func (s *Service) checkNewPort(c *call, p *db.Port) error {
 			return err
 		}
 	case p.PortSecurity && !p.Internal():
-		p.SecurityGroups = []string{s.defaultGroup(c.project).ID}
+		p.SecurityGroups = []string{s.DefaultGroup(c.project).ID}
 	}
 	var fixed []api.Obj
 	if has(c.in, "fixed_ips") {

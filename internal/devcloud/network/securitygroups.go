@@ -29,7 +29,7 @@ func (s *Service) securityGroups() *resource {
 			case old == nil && g.Name == defaultGroupName:
 				return conflict("SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
 			case old == nil:
-				s.defaultGroup(c.project)
+				s.DefaultGroup(c.project)
 			case old.Name == defaultGroupName && g.Name != defaultGroupName:
 				return conflict("SecurityGroupCannotUpdateDefault", "Updating default security group not allowed.")
 			}
@@ -74,8 +74,8 @@ func (s *Service) groupView(g *db.SecurityGroup, v api.Obj) {
 	})
 }
 
-// defaultGroup is the project's default group, made when it is first needed.
-func (s *Service) defaultGroup(project string) *db.SecurityGroup {
+// DefaultGroup is the project's default group, made when it is first needed.
+func (s *Service) DefaultGroup(project string) *db.SecurityGroup {
 	g := s.db.SecurityGroups.First(
 		func(g *db.SecurityGroup) bool { return g.ProjectID == project && g.Name == defaultGroupName },
 	)

@@ -2,6 +2,5 @@
 // accounts, containers and objects with their metadata, listings with marker,
 // prefix and delimiter, ranges, and entity tags without quotes.
 //
-// Left out: large objects made of segments, versions, access lists, temporary
-// URLs, quotas and bulk calls.
+// Left out: large objects made of segments, versions and quotas.
 package object

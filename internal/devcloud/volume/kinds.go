@@ -325,7 +325,6 @@ func (s *Service) acceptTransfer(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out api.Obj
 	o := s.db.Object(kindTransfer, r.Var("id"))
 	if o == nil {
 		return nil, api.NotFound("Transfer %s could not be found.", r.Var("id"))
@@ -340,6 +339,6 @@ func (s *Service) acceptTransfer(r *api.Request) (*api.Reply, error) {
 	v.ProjectID, v.UserID, v.Status = r.Auth.ProjectID, r.Auth.UserID, "available"
 	s.db.Volumes.Put(v)
 	s.db.DeleteObject(kindTransfer, o.Key)
-	out = api.Obj{"id": o.Key, "name": o.Attrs["name"], "volume_id": v.ID, "links": s.links(r, "os-volume-transfer", r.Auth.ProjectID, o.Key)}
+	out := api.Obj{"id": o.Key, "name": o.Attrs["name"], "volume_id": v.ID, "links": s.links(r, "os-volume-transfer", r.Auth.ProjectID, o.Key)}
 	return api.Accepted(api.Obj{"transfer": out})
 }

@@ -48,10 +48,7 @@ func (s *Service) Insert(v *db.Volume, admin bool) error {
 	}
 	if v.ImageID != "" {
 		img := s.Images.Usable(v.ProjectID, admin, v.ImageID)
-		if img == nil {
-			return api.BadRequest("Invalid image identifier or unable to access requested image.")
-		}
-		if img.Status != "active" {
+		if img == nil || img.Status != "active" {
 			return api.BadRequest("Invalid image identifier or unable to access requested image.")
 		}
 		if v.Size > 0 && v.Size < img.MinDisk {
