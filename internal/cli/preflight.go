@@ -230,7 +230,9 @@ func (p *project) preflight(ctx context.Context, chosen []*kitchen.Instance, fai
 				for _, err := range checkOnCloud(ctx, cloud, spec) {
 					found = append(found, problem{kitchen.Create, err})
 				}
-				p.warnMismatch(ctx, cloud, inst, spec)
+				if w := mismatch(ctx, cloud, inst, spec); w != "" {
+					p.warnOnce(w)
+				}
 			}
 			if len(found) == 0 {
 				if clouds[cloud] == nil {
@@ -277,13 +279,6 @@ func overQuota(ctx context.Context, clouds map[*openstack.Cloud]*planned, atOnce
 		}
 	}
 	return failures
-}
-
-// warnMismatch warns about a platform that boots another operating system.
-func (p *project) warnMismatch(ctx context.Context, c *openstack.Cloud, inst *kitchen.Instance, spec openstack.ServerSpec) {
-	if w := mismatch(ctx, c, inst, spec); w != "" {
-		p.Bus.Reporter(inst.Name, inst.Index, kitchen.Create).Warn("%s", w)
-	}
 }
 
 // hasLocalHooks reports whether commands on this machine run before a converge
