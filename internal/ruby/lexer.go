@@ -325,7 +325,8 @@ func isOperatorName(s string) bool { return slices.Contains(symbolOps, s) }
 
 // operatorAt is the operator of a list at a position of the source, or "".
 func (p *parser) operatorAt(i int, list []string) string {
-	if n := slices.IndexFunc(list, func(s string) bool { return p.hasAt(i, s) }); n >= 0 {
+	c := p.ch(i)
+	if n := slices.IndexFunc(list, func(s string) bool { return s[0] == c && p.hasAt(i, s) }); n >= 0 {
 		return list[n]
 	}
 	return ""
