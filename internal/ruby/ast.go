@@ -65,11 +65,8 @@ type (
 		depth int // how many blocks outwards
 		idx   int
 	}
-	ivarNode struct {
-		at
-		name string
-	}
-	gvarNode struct {
+	// varNode is @name or $name.
+	varNode struct {
 		at
 		name string
 	}

@@ -336,14 +336,11 @@ func (in *Interp) toProc(v Value) *Proc {
 	switch x := v.(type) {
 	case nil:
 		return nil
-	case *Proc:
-		return x
 	case Symbol:
 		return &Proc{lambda: true, bi: func(in *Interp, args []Value) Value {
 			in.raiseIf(len(args) == 0, "ArgumentError", "no receiver given")
 			return in.call(&call{self: args[0], name: string(x), args: args[1:]})
 		}}
 	}
-	in.raise("TypeError", "wrong argument type %s (expected Proc)", in.classOf(v).name)
-	return nil
+	return argOf[*Proc](in, v, "Proc")
 }

@@ -1,6 +1,7 @@
 package ruby
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -39,11 +40,8 @@ func (c *Class) lookup(name string) *method {
 		if m := k.own(name); m != nil {
 			return m
 		}
-		if k.include == nil {
-			continue
-		}
-		if m := k.include.own(name); m != nil {
-			return m
+		if k.include != nil && k.include.own(name) != nil {
+			return k.include.own(name)
 		}
 	}
 	return nil
@@ -111,7 +109,7 @@ func (in *Interp) boot() {
 		c.super, c.include = in.classes[d.super], in.classes[d.include]
 		in.classes[d.name] = c
 	}
-	in.cObject, in.cModule, in.cClass = in.classes["Object"], in.classes["Module"], in.classes["Class"]
+	in.cObject = in.classes["Object"]
 	in.main = &Object{class: in.cObject}
 	in.loadPrelude()
 }
@@ -120,33 +118,16 @@ func (in *Interp) boot() {
 func (in *Interp) classOf(v Value) *Class {
 	name := "Object"
 	switch x := v.(type) {
+	case *String, *Array, *Hash, *Range, *Regexp, *MatchData, *Proc, Symbol:
+		name = strings.TrimPrefix(strings.TrimPrefix(reflect.TypeOf(v).String(), "*"), "ruby.")
 	case nil:
 		name = "NilClass"
 	case bool:
-		name = "FalseClass"
-		if x {
-			name = "TrueClass"
-		}
+		name = map[bool]string{true: "TrueClass", false: "FalseClass"}[x]
 	case int:
 		name = "Integer"
 	case float64:
 		name = "Float"
-	case Symbol:
-		name = "Symbol"
-	case *String:
-		name = "String"
-	case *Array:
-		name = "Array"
-	case *Hash:
-		name = "Hash"
-	case *Range:
-		name = "Range"
-	case *Regexp:
-		name = "Regexp"
-	case *MatchData:
-		name = "MatchData"
-	case *Proc:
-		name = "Proc"
 	case *enumerator:
 		name = "Enumerator"
 	case *timeValue:
@@ -154,10 +135,7 @@ func (in *Interp) classOf(v Value) *Class {
 	case envObject:
 		name = "ENV"
 	case *Class:
-		if x.isModule {
-			return in.cModule
-		}
-		return in.cClass
+		name = map[bool]string{true: "Module", false: "Class"}[x.isModule]
 	case *Object:
 		return x.class
 	case *Exception:

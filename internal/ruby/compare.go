@@ -181,14 +181,10 @@ func (in *Interp) argString(v Value) string {
 
 // argName wants a String or Symbol.
 func (in *Interp) argName(v Value) string {
-	switch x := v.(type) {
-	case Symbol:
-		return string(x)
-	case *String:
-		return x.s
+	if s, ok := v.(Symbol); ok {
+		return string(s)
 	}
-	in.raise("TypeError", "%s is not a symbol nor a string", in.inspect(v))
-	return ""
+	return in.argString(v)
 }
 
 // argInt wants an Integer; floats are truncated.
@@ -237,10 +233,10 @@ func (c *call) kwargs() *Hash {
 }
 
 // flag reads a boolean keyword of a hash that may be nil.
-func flag(kw *Hash, name string) (value, given bool) {
+func flag(kw *Hash, name string) bool {
 	if kw == nil {
-		return false, false
+		return false
 	}
-	v, ok := kw.Get(Symbol(name))
-	return truthy(v), ok
+	v, _ := kw.Get(Symbol(name))
+	return truthy(v)
 }

@@ -216,8 +216,15 @@ func fields(v Value) map[string]Value {
 	return nil
 }
 
-func (in *Interp) ivarSet(self Value, name string, v Value) {
-	in.alloc(64)
+// varSet assigns to @name or $name.
+func (in *Interp) varSet(self Value, name string, v Value) {
+	in.alloc(100)
+	if name[0] == '$' {
+		special := !isIdentStart(name[1]) || strings.HasPrefix(name, "$std") || strings.HasPrefix(name, "$LOAD")
+		in.unsupportedIf(special, "an assignment to "+name)
+		in.globals[name] = v
+		return
+	}
 	in.checkFrozen(self)
 	o, ok := self.(*Object)
 	in.unsupportedIf(!ok, "an instance variable of "+in.classOf(self).name)

@@ -72,9 +72,8 @@ func (in *Interp) splat(v Value) []Value {
 	return []Value{v}
 }
 
-func (n *splatNode) eval(in *Interp, f *frame) Value {
-	return in.arr(append([]Value(nil), in.splat(in.ev(n.n, f))...))
-}
+// A splat is part of a list, which expands it.
+func (n *splatNode) eval(*Interp, *frame) Value { return nil }
 
 func (n *arrayNode) eval(in *Interp, f *frame) Value { return in.arr(in.evalList(n.elems, f)) }
 
@@ -120,9 +119,10 @@ func (in *Interp) newRange(lo, hi Value, excl bool) Value {
 
 func (n *lvarNode) eval(_ *Interp, f *frame) Value { return f.up(n.depth).vars[n.idx] }
 
-func (n *ivarNode) eval(_ *Interp, f *frame) Value { return fields(f.self)[n.name] }
-
-func (n *gvarNode) eval(in *Interp, f *frame) Value {
+func (n *varNode) eval(in *Interp, f *frame) Value {
+	if n.name[0] == '@' {
+		return fields(f.self)[n.name]
+	}
 	in.at(f, n)
 	return in.gvarGet(n.name, f)
 }
@@ -178,16 +178,9 @@ func (in *Interp) assign(target node, v Value, f *frame) {
 	switch t := target.(type) {
 	case *lvarNode:
 		f.up(t.depth).vars[t.idx] = v
-	case *ivarNode:
+	case *varNode:
 		in.at(f, t)
-		in.ivarSet(f.self, t.name, v)
-	case *gvarNode:
-		in.at(f, t)
-		if !isIdentStart(t.name[1]) || strings.HasPrefix(t.name, "$std") || strings.HasPrefix(t.name, "$LOAD") {
-			in.unsupported("an assignment to " + t.name)
-		}
-		in.alloc(100)
-		in.globals[t.name] = v
+		in.varSet(f.self, t.name, v)
 	case *constNode:
 		c := f.cref.class
 		if t.top {
@@ -381,11 +374,6 @@ func (in *Interp) definedKind(n node, f *frame) string {
 	switch x := n.(type) {
 	case *lvarNode:
 		return "local-variable"
-	case *ivarNode:
-		_, ok := fields(f.self)[x.name]
-		return when(ok, "instance-variable")
-	case *gvarNode:
-		return when(in.gvarGet(x.name, f) != nil, "global-variable")
 	case *constNode:
 		if x.scope != nil && in.definedKind(x.scope, f) == "" {
 			return ""

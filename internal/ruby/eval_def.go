@@ -105,12 +105,8 @@ func (in *Interp) openClass(n *classNode, f *frame) *Class {
 	in.at(f, n)
 	if old, ok := in.constOf(base, name); ok {
 		c, ok := old.(*Class)
-		switch {
-		case !ok || c.isModule != n.module:
-			in.raise("TypeError", "%s is not a %s", name, map[bool]string{true: "module", false: "class"}[n.module])
-		case n.super != nil && c.super != super:
-			in.raise("TypeError", "superclass mismatch for class %s", c.name)
-		}
+		other := !ok || c.isModule != n.module || n.super != nil && c.super != super
+		in.raiseIf(other, "TypeError", "%s is already something else", name)
 		return c
 	}
 	if base == in.cObject && rubyConstants()[name] && !f.prog.prelude {

@@ -69,11 +69,11 @@ type Interp struct {
 	depth    int
 	running  bool
 
-	classes                  map[string]*Class // Ruby's own, by full name
-	cObject, cModule, cClass *Class
-	main                     *Object
-	globals                  map[string]Value
-	required                 map[string]bool
+	classes  map[string]*Class // Ruby's own, by full name
+	cObject  *Class
+	main     *Object
+	globals  map[string]Value
+	required map[string]bool
 
 	curProg *Program
 	curOff  int

@@ -72,13 +72,10 @@ func (p *parser) lexPercent(t token) token {
 	switch kind {
 	case 'r':
 		return p.regexpToken(t, p.stringBody(style))
-	case 'q', 'Q', 's', 'x':
+	case 'q', 'Q', 'x':
 		t.kind, t.parts = tString, p.stringBody(style)
 		if kind == 'x' {
 			t.kind = tXString
-		} else if kind == 's' {
-			t.kind = tSymbol
-			t.s, _ = literalOf(t.parts)
 		}
 	case 'w', 'W', 'i', 'I':
 		style.interp = false
@@ -91,7 +88,7 @@ func (p *parser) lexPercent(t token) token {
 			t.kind = tSymbols
 		}
 	default:
-		p.fail(t.pos, "unknown type of %%string")
+		p.unsupported(t.pos, "the literal %"+string(kind))
 	}
 	t.end, p.state = p.pos, sEnd
 	return t
@@ -345,9 +342,7 @@ func (p *parser) heredoc(t token) (token, bool) {
 	p.heredocEnd = min(after, len(p.src))
 	p.pos, p.state = i, sEnd
 	t.kind, t.parts, t.end = tString, parts, i
-	if quote == '`' {
-		t.kind = tXString
-	}
+	p.unsupportedIf(quote == '`', t.pos, "a command as a here-document")
 	return t, true
 }
 

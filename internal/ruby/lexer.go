@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 type tokKind uint8
@@ -172,12 +174,8 @@ func (p *parser) skipSpace() (space, nl bool) {
 		case isSpace(c):
 			p.pos++
 			space = true
-		case p.hasAt(p.pos, "\\\n"):
-			p.pos++
-			p.newline()
-			space = true
-		case p.hasAt(p.pos, "\\\r\n"):
-			p.pos += 2
+		case p.hasAt(p.pos, "\\\n"), p.hasAt(p.pos, "\\\r\n"):
+			p.skipLine()
 			p.newline()
 			space = true
 		case c == '#':
@@ -210,29 +208,19 @@ func (p *parser) newline() {
 	p.heredocEnd = 0
 }
 
+// nextCall is a line that starts with .method, after blank lines and comments.
+var nextCall = text.Lazy(`^(?:\s*#[^\n]*\n)*\s*(?:\.[^.]|&\.)`)
+
 // continuesOnNextLine tells whether the next line that is neither blank nor a
 // comment starts with .method; if so, it moves there.
 func (p *parser) continuesOnNextLine() bool {
 	i := max(p.pos+1, p.heredocEnd)
-	for i < len(p.src) {
-		switch c := p.src[i]; {
-		case isSpace(c):
-			i++
-			continue
-		case c == '#':
-			for i < len(p.src) && p.src[i] != '\n' {
-				i++
-			}
-			continue
-		}
-		break
+	m := nextCall().FindStringIndex(p.src[i:])
+	if m == nil {
+		return false
 	}
-	if p.ch(i) == '.' && p.ch(i+1) != '.' || p.hasAt(i, "&.") {
-		p.heredocEnd = 0
-		p.pos = i
-		return true
-	}
-	return false
+	p.heredocEnd, p.pos = 0, i+m[1]-2
+	return true
 }
 
 func (p *parser) lex() token {

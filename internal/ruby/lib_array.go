@@ -146,14 +146,8 @@ func (in *Interp) join(a *Array, sep string) string {
 // when nothing changed.
 func inPlace(in *Interp, c *call) Value {
 	in.checkFrozen(c.self)
-	name := strings.TrimSuffix(c.name, "!")
-	nilIfSame := strings.Contains(" uniq compact flatten select filter reject ", " "+name+" ")
-	switch name {
-	case "keep_if":
-		name = "select"
-	case "delete_if":
-		name = "reject"
-	}
+	name := strings.NewReplacer("!", "", "keep_if", "select", "delete_if", "reject").Replace(c.name)
+	nilIfSame := strings.Contains(" uniq! compact! flatten! select! filter! reject! ", " "+c.name+" ")
 	result := in.call(c.on(c.self, name))
 	same := false
 	switch x := c.self.(type) {

@@ -17,7 +17,7 @@ func jsonMethods() []builtin {
 }
 
 func jsonParse(in *Interp, c *call) Value {
-	symbols, _ := flag(c.kwargs(), "symbolize_names")
+	symbols := flag(c.kwargs(), "symbolize_names")
 	s := in.argString(c.args[0])
 	in.alloc(8 * len(s))
 	in.step(len(s) / 4)
@@ -75,9 +75,8 @@ func yamlMethods() []builtin {
 func yamlLoad(in *Interp, c *call) Value {
 	kw := c.kwargs()
 	y := &yamlReader{in: in, seen: map[*yaml11.Node]Value{}}
-	y.symbols, _ = flag(kw, "symbolize_names")
-	y.aliases, _ = flag(kw, "aliases")
-	y.aliases = y.aliases || strings.HasPrefix(c.name, "unsafe")
+	y.symbols = flag(kw, "symbolize_names")
+	y.aliases = flag(kw, "aliases") || strings.HasPrefix(c.name, "unsafe")
 	var s string
 	if strings.HasSuffix(c.name, "_file") {
 		s = in.readFile(in.argString(c.args[0]))

@@ -271,9 +271,6 @@ func kernelLoad(in *Interp, c *call) Value {
 
 func kernelDir(in *Interp, _ *call) Value {
 	prog, _ := in.place()
-	if prog == nil {
-		return nil
-	}
 	return in.str(in.dirOf(prog.opts.File))
 }
 

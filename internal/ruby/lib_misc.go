@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"os"
 	"os/user"
 	"runtime"
@@ -34,30 +33,19 @@ func base64Decode(in *Interp, c *call) Value {
 func secureRandomMethods() []builtin {
 	return []builtin{
 		{"hex base64", 0, 1, secureRandom},
-		{"uuid", 0, 0, secureUUID},
 	}
 }
 
-func (in *Interp) randomBytes(n int) []byte {
+func secureRandom(in *Interp, c *call) Value {
+	n := in.optInt(c, 0, 16)
 	in.raiseIf(n < 0, "ArgumentError", "negative string size (or size too big)")
 	in.alloc(n)
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
-	return b
-}
-
-func secureRandom(in *Interp, c *call) Value {
-	b := in.randomBytes(in.optInt(c, 0, 16))
 	if c.name == "hex" {
 		return in.str(hex.EncodeToString(b))
 	}
 	return in.str(base64.StdEncoding.EncodeToString(b))
-}
-
-func secureUUID(in *Interp, _ *call) Value {
-	b := in.randomBytes(16)
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return in.str(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
 }
 
 func etcGetlogin(in *Interp, _ *call) Value {
@@ -89,10 +77,7 @@ func rubyPlatform() string {
 // rbConfig is RbConfig::CONFIG with the entries that tell the platform.
 func rbConfig() *Hash {
 	cpu, system, _ := strings.Cut(rubyPlatform(), "-")
-	h := NewHash()
-	h.Set(NewString("host_os"), NewString(system))
-	h.Set(NewString("target_os"), NewString(strings.TrimRight(system, "0123456789")))
-	h.Set(NewString("host_cpu"), NewString(cpu))
-	h.Set(NewString("arch"), NewString(rubyPlatform()))
-	return h
+	return fromMap(map[string]string{
+		"host_os": system, "target_os": strings.TrimRight(system, "0123456789"), "host_cpu": cpu, "arch": rubyPlatform(),
+	})
 }

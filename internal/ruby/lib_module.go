@@ -31,7 +31,7 @@ func moduleAttr(in *Interp, c *call) Value {
 		}
 		if c.name != "attr_reader" {
 			in.addMethod(k, name+"=", &method{name: name + "=", private: private, min: 1, max: 1, bi: func(in *Interp, c *call) Value {
-				in.ivarSet(c.self, iv, c.args[0])
+				in.varSet(c.self, iv, c.args[0])
 				return c.args[0]
 			}})
 		}

@@ -149,21 +149,15 @@ func (in *Interp) groupValue(m *MatchData, i int) Value {
 
 // groupNumber finds a group by its number or name.
 func (in *Interp) groupNumber(m *MatchData, v Value) int {
-	switch x := v.(type) {
-	case int:
-		if x < 0 {
-			x += len(m.idx) / 2
-		}
-		return x
+	switch v.(type) {
 	case *String, Symbol:
 		n := m.re.GroupNumber(in.argName(v))
-		if n == 0 {
-			in.raise("IndexError", "undefined group name reference: %s", in.argName(v))
-		}
+		in.raiseIf(n == 0, "IndexError", "there is no group of this name")
 		return n
+	case *Range:
+		in.unsupported("a range as an index of MatchData")
 	}
-	in.unsupported("a range as an index of MatchData")
-	return 0
+	return in.argInt(v)
 }
 
 // groups are the groups from a number on.
@@ -198,14 +192,10 @@ func (in *Interp) operands(c *call) (*Regexp, Value) {
 	if re, ok := c.self.(*Regexp); ok {
 		return re, c.args[0]
 	}
-	re, ok := c.args[0].(*Regexp)
-	if !ok && c.name == "=~" {
-		in.raise("TypeError", "wrong argument type %s (expected Regexp)", in.classOf(c.args[0]).name)
+	if text, ok := c.args[0].(*String); ok && c.name != "=~" {
+		return in.regexp(text.s, ""), c.self
 	}
-	if !ok {
-		re = in.regexp(in.argString(c.args[0]), "")
-	}
-	return re, c.self
+	return argOf[*Regexp](in, c.args[0], "Regexp"), c.self
 }
 
 // regexpMatch is =~, ===, match and match? of regexps and strings.

@@ -153,9 +153,8 @@ func envSet(in *Interp, c *call) Value {
 		return nil
 	}
 	value := in.argString(c.args[1])
-	if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
-		in.throw(in.newException("Errno::EINVAL", errnoText("Errno::EINVAL")+" - setenv("+name+")"))
-	}
+	in.unsupportedIf(name == "" || strings.ContainsAny(name, "=\x00"), "a variable with this name in ENV")
+	in.unsupportedIf(strings.Contains(value, "\x00"), "a null byte in ENV")
 	in.alloc(len(name) + len(value) + 100)
 	in.env.Set(name, value)
 	return c.args[1]

@@ -331,10 +331,8 @@ func (p *parser) operand() node {
 		return &dstrNode{pos, t.parts, ':'}
 	case tRegexp:
 		return p.regexLit(t)
-	case tIvar:
-		return &ivarNode{pos, t.s}
-	case tGvar:
-		return &gvarNode{pos, t.s}
+	case tIvar, tGvar:
+		return &varNode{pos, t.s}
 	case tConst:
 		if p.isOp("(") && !p.tok.space || p.canStartCommandArg() {
 			c := &callNode{at: pos, name: t.s}

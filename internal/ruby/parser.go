@@ -341,7 +341,7 @@ func (p *parser) mlhs(first node) *mlhsNode {
 
 func assignable(n node) bool {
 	switch x := n.(type) {
-	case *lvarNode, *ivarNode, *gvarNode, *constNode:
+	case *lvarNode, *varNode, *constNode:
 		return true
 	case *callNode:
 		switch {

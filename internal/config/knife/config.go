@@ -8,6 +8,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // Options say where to look. Zero values are the process's own.
@@ -44,11 +45,11 @@ type Config struct {
 	// ClientKey is the path of the user's key, absolute. Where the key stands
 	// inline it is "" and ClientKeyPEM is set.
 	ClientKey    string
-	ClientKeyPEM Secret
+	ClientKeyPEM secret.Text
 	// ValidationKey is the path of the validator's key, absolute, or "" where
 	// ValidationKeyPEM is set.
 	ValidationKey        string
-	ValidationKeyPEM     Secret
+	ValidationKeyPEM     secret.Text
 	ValidationClientName string
 	// SSLVerifyMode is "peer", "none" or "" where nothing is set.
 	SSLVerifyMode string

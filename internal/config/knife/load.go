@@ -13,6 +13,7 @@ import (
 	"github.com/galleyhq/galley/internal/config/yaml11"
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/secret"
 )
 
 // Load finds and reads the configuration: the profile of ~/.chef/credentials,
@@ -251,13 +252,13 @@ func (l *loader) keys(c *Config, k keySettings) {
 	case k.client != "":
 		c.ClientKey = l.places.abs(k.client)
 	default:
-		c.ClientKeyPEM = Secret(k.clientPEM)
+		c.ClientKeyPEM = secret.Text(k.clientPEM)
 	}
 	switch {
 	case k.validation != "":
 		c.ValidationKey = l.places.abs(k.validation)
 	default:
-		c.ValidationKeyPEM = Secret(k.validationPEM)
+		c.ValidationKeyPEM = secret.Text(k.validationPEM)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -198,7 +197,7 @@ func (c *composer) mapping(n *Node, y *yaml.Node, tag string, depth int) error {
 		return refused(n, tag)
 	}
 	n.Kind = Mapping
-	set := pairs{n: n}
+	set := pairs{n: n, at: map[keyID]int{}, merged: map[keyID]bool{}}
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		k, err := c.node(y.Content[i], depth+1)
 		if err != nil {
@@ -277,25 +276,20 @@ type pairs struct {
 // keyID tells scalar keys apart as Ruby's eql? does.
 type keyID struct {
 	kind Kind
-	text string
+	b    bool
+	i    int64
+	f    float64
+	s    string
 }
 
-func idOf(k *Node) (keyID, bool) {
-	switch k.Kind {
-	case Null:
-		return keyID{kind: Null}, true
-	case Bool:
-		return keyID{Bool, strconv.FormatBool(k.Bool)}, true
-	case Int:
-		return keyID{Int, strconv.FormatInt(k.Int, 10)}, true
-	case Float:
-		return keyID{Float, strconv.FormatFloat(k.Float, 'g', -1, 64)}, k.Float == k.Float
-	case String, Symbol:
-		return keyID{k.Kind, k.Str}, true
+// idOf is the identity of a key. Lists and mappings as keys are refused by
+// everyone reading the result; that two of them are equal does not matter.
+func idOf(k *Node) (id keyID, ok bool) {
+	id = keyID{kind: k.Kind, b: k.Bool, i: k.Int, f: k.Float}
+	if k.Kind == String || k.Kind == Symbol {
+		id.s = k.Str
 	}
-	// Lists and mappings as keys are refused by everyone reading the
-	// result; that two of them are equal does not matter.
-	return keyID{}, false
+	return id, k.Kind != Sequence && k.Kind != Mapping
 }
 
 // put assigns; dup says that the key was written before, in line first, and
@@ -314,9 +308,6 @@ func (p *pairs) put(k, v *Node) (first int, dup bool) {
 		return old.Line, dup
 	}
 	p.n.Pairs = append(p.n.Pairs, Pair{k, v})
-	if p.at == nil {
-		p.at = map[keyID]int{}
-	}
 	p.at[id] = len(p.n.Pairs) - 1
 	return 0, false
 }
@@ -324,9 +315,6 @@ func (p *pairs) put(k, v *Node) (first int, dup bool) {
 // mark notes that a key came by a merge, so that writing it is not a repetition.
 func (p *pairs) mark(k *Node) {
 	if id, ok := idOf(k); ok {
-		if p.merged == nil {
-			p.merged = map[keyID]bool{}
-		}
 		p.merged[id] = true
 	}
 }

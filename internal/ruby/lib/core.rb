@@ -918,6 +918,14 @@ module JSON
   end
 end
 
+module SecureRandom
+  def self.uuid
+    h = hex(16)
+    variant = %w(8 9 a b)[Integer("0x#{h[16]}") % 4]
+    "#{h[0, 8]}-#{h[8, 4]}-4#{h[13, 3]}-#{variant}#{h[17, 3]}-#{h[20, 12]}"
+  end
+end
+
 module Base64
   def self.encode64(text)
     strict_encode64(text).scan(/.{1,60}/).map { |line| "#{line}\n" }.join
