@@ -3,7 +3,6 @@ package devcloud
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/db"
+	"github.com/galleyhq/galley/internal/devcloud/vnet"
 )
 
 // publishedPorts are the listeners of this host on the servers' addresses: for
@@ -210,18 +210,7 @@ func (d *publishedPort) pass(c *Cloud, conn net.Conn) {
 		return
 	}
 	defer d.leave(inner)
-	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{conn, inner}, {inner, conn}} {
-		both.Add(1)
-		go func() {
-			defer both.Done()
-			_, _ = io.Copy(way[0], way[1]) // ends with either side
-			if half, ok := way[0].(interface{ CloseWrite() error }); ok {
-				_ = half.CloseWrite()
-			}
-		}()
-	}
-	both.Wait()
+	vnet.Relay(context.Background(), conn, inner) // ends with either side
 }
 
 // enter registers a connection; false, and the connection closed, when the

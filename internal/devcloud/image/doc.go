@@ -1,5 +1,5 @@
 // Package image is the embedded cloud's Glance: images with their data,
-// members, tags, imports and schemas.
+// tags and schemas.
 //
 // Only internal/devcloud and its compute and volume services import it.
 package image

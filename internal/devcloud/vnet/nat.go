@@ -171,11 +171,11 @@ func (st *netStack) acceptTCP(r *tcp.ForwarderRequest) {
 		_ = remote.Close()
 		return
 	}
-	relay(st.ctx, gonet.NewTCPConn(&wq, ep), remote)
+	Relay(st.ctx, gonet.NewTCPConn(&wq, ep), remote)
 }
 
-// relay copies both ways and closes both connections at the end.
-func relay(ctx context.Context, a, b net.Conn) {
+// Relay copies both ways and closes both connections at the end, or with ctx.
+func Relay(ctx context.Context, a, b net.Conn) {
 	stop := context.AfterFunc(ctx, func() { _, _ = a.Close(), b.Close() })
 	defer stop()
 	var both sync.WaitGroup
