@@ -15,8 +15,9 @@ import (
 // charsetOf returns the charset that a Content-Type names, in lower case, ""
 // for none.
 func charsetOf(contentType string) string {
-	if !strings.Contains(contentType, ";") {
-		return ""
+	_, rest, ok := strings.Cut(contentType, ";")
+	if rest = strings.ToLower(strings.TrimSpace(rest)); !ok || rest == "charset=utf-8" {
+		return strings.TrimPrefix(rest, "charset=") // at once: each page may have it
 	}
 	_, params, err := mime.ParseMediaType(contentType)
 	if err != nil {

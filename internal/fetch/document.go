@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
-	"mime"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/fetch/jsonscan"
@@ -57,14 +56,8 @@ const (
 
 // formOf returns the form that a Content-Type names, "" for others.
 func formOf(contentType string) string {
-	if contentType == "application/json" {
-		return formJSON
-	}
-	m, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		m, _, _ = strings.Cut(contentType, ";")
-		m = strings.ToLower(strings.TrimSpace(m))
-	}
+	m, _, _ := strings.Cut(contentType, ";")
+	m = strings.ToLower(strings.TrimSpace(m))
 	switch m {
 	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines",
 		"application/json-lines", "application/stream+json", "application/jsonlines+json", "application/x-json-stream", "application/json-seq":

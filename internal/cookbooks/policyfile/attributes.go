@@ -52,12 +52,9 @@ func attributeValue(v ruby.Value) ruby.Value {
 	return v
 }
 
-// attributeMethods are the methods that attributes have here.
-var attributeMethods = []string{
-	"[]", "[]=", "store", "key?", "has_key?", "include?", "member?", "attribute?", "fetch", "dig", "read", "exist?",
-	"delete", "unlink", "keys", "values", "length", "size", "count", "empty?", "each", "each_pair", "each_key",
-	"merge!", "update", "merge", "to_h", "to_hash", "class", "write", "clear", "is_a?", "kind_of?", "nil?", "dup",
-}
+// attributeMethods are the methods that attributes have here. A Policyfile sets
+// them; hashes that it computes with are Ruby's.
+var attributeMethods = []string{"[]", "[]=", "key?", "include?", "fetch", "dig", "merge!", "to_h", "to_hash"}
 
 // Responds implements [ruby.Responder].
 func (a *attributes) Responds(name string) bool { return slices.Contains(attributeMethods, name) }
@@ -71,63 +68,20 @@ func (a *attributes) Call(c *ruby.Call) (ruby.Value, bool, error) {
 	switch n := len(args); {
 	case c.Name == "[]" && n == 1:
 		return a.vivify(args[0]), true, nil
-	case (c.Name == "[]=" || c.Name == "store") && n == 2:
+	case c.Name == "[]=" && n == 2:
 		a.hash.Set(attributeKey(args[0]), attributeValue(args[1]))
 		return args[1], true, nil
-	case slices.Contains([]string{"key?", "has_key?", "include?", "member?", "attribute?"}, c.Name) && n == 1:
+	case (c.Name == "key?" || c.Name == "include?") && n == 1:
 		_, ok := a.hash.Get(attributeKey(args[0]))
 		return ok, true, nil
 	case c.Name == "fetch" && n > 0:
 		return a.fetch(c, args)
-	case slices.Contains([]string{"dig", "read", "exist?"}, c.Name) && n > 0:
-		v, ok := a.path(args)
-		if c.Name == "exist?" {
-			return ok, true, nil
-		}
-		return v, true, nil
-	case c.Name == "write" && n > 1:
-		return a.write(args), true, nil
-	case (c.Name == "delete" || c.Name == "unlink") && n == 1:
-		v, _ := a.hash.Delete(attributeKey(args[0]))
-		return v, true, nil
-	case slices.Contains([]string{"each", "each_pair", "each_key"}, c.Name) && c.Block != nil:
-		return c.Self, true, a.each(c)
-	case (c.Name == "merge!" || c.Name == "update") && n == 1:
+	case c.Name == "dig" && n > 0:
+		return a.dig(args), true, nil
+	case c.Name == "merge!" && n == 1:
 		return c.Self, true, a.merge(c, args[0])
-	case c.Name == "merge" && n == 1:
-		b := a.copy()
-		return b.self, true, b.merge(c, args[0])
-	case n > 0:
-		return nil, false, nil
-	}
-	return a.plain(c)
-}
-
-// plain answers calls without arguments.
-func (a *attributes) plain(c *ruby.Call) (ruby.Value, bool, error) {
-	var keys, values []ruby.Value
-	a.hash.Each(func(k, v ruby.Value) bool {
-		keys, values = append(keys, k), append(values, v)
-		return true
-	})
-	switch c.Name {
-	case "keys":
-		return ruby.NewArray(keys...), true, nil
-	case "values":
-		return ruby.NewArray(values...), true, nil
-	case "length", "size", "count":
-		return a.hash.Len(), true, nil
-	case "empty?":
-		return a.hash.Len() == 0, true, nil
-	case "nil?":
-		return false, true, nil
-	case "to_h", "to_hash":
+	case (c.Name == "to_h" || c.Name == "to_hash") && n == 0:
 		return a.toHash(), true, nil
-	case "dup":
-		return a.copy().self, true, nil
-	case "clear":
-		a.hash = ruby.NewHash()
-		return c.Self, true, nil
 	}
 	return nil, false, nil
 }
@@ -156,34 +110,17 @@ func (a *attributes) fetch(c *ruby.Call, args []ruby.Value) (ruby.Value, bool, e
 	return nil, true, c.Raise("KeyError", "key not found: "+c.Interp().Inspect(args[0]))
 }
 
-// path follows keys into nested attributes.
-func (a *attributes) path(keys []ruby.Value) (ruby.Value, bool) {
+// dig follows keys into nested attributes.
+func (a *attributes) dig(keys []ruby.Value) ruby.Value {
 	var v ruby.Value = a.self
 	for _, k := range keys {
 		inner, ok := asAttributes(v)
 		if !ok {
-			return nil, false
+			return nil
 		}
-		if v, ok = inner.hash.Get(attributeKey(k)); !ok {
-			return nil, false
-		}
+		v, _ = inner.hash.Get(attributeKey(k))
 	}
-	return v, true
-}
-
-// write sets the value, the last argument, at the path before it.
-func (a *attributes) write(args []ruby.Value) ruby.Value {
-	at, last := a, len(args)-1
-	for _, k := range args[:last-1] {
-		next, ok := asAttributes(at.vivify(k))
-		if !ok {
-			next = newAttributes()
-			at.hash.Set(attributeKey(k), next.self)
-		}
-		at = next
-	}
-	at.hash.Set(attributeKey(args[last-1]), attributeValue(args[last]))
-	return args[last]
+	return v
 }
 
 func asAttributes(v ruby.Value) (*attributes, bool) {
@@ -193,25 +130,6 @@ func asAttributes(v ruby.Value) (*attributes, bool) {
 	}
 	a, ok := o.Host.(*attributes)
 	return a, ok
-}
-
-func (a *attributes) each(c *ruby.Call) error {
-	type pair struct{ k, v ruby.Value }
-	var pairs []pair
-	a.hash.Each(func(k, v ruby.Value) bool {
-		pairs = append(pairs, pair{k, v})
-		return true
-	})
-	for _, p := range pairs {
-		args := []ruby.Value{p.k, p.v}
-		if c.Name == "each_key" {
-			args = args[:1]
-		}
-		if _, err := c.Yield(args...); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (a *attributes) merge(c *ruby.Call, with ruby.Value) error {
@@ -227,15 +145,6 @@ func (a *attributes) merge(c *ruby.Call, with ruby.Value) error {
 		return true
 	})
 	return nil
-}
-
-func (a *attributes) copy() *attributes {
-	b := newAttributes()
-	a.hash.Each(func(k, v ruby.Value) bool {
-		b.hash.Set(k, v)
-		return true
-	})
-	return b
 }
 
 // toHash makes a Ruby hash of attributes and all in them.

@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -206,15 +207,13 @@ func (j *Job) includedServer(ctx context.Context, i *include) (*jsonorder.Object
 	if err != nil {
 		return nil, err
 	}
-	object := "policy_groups/" + url.PathEscape(
-		o.String("policy_group"),
-	) + "/policies/" + url.PathEscape(o.String("policy_name"))
+	object := "policy_groups/" + url.PathEscape(o.String("policy_group")) + "/policies/" + url.PathEscape(o.String("policy_name"))
 	where := "in the policy group " + o.String("policy_group")
 	if rev := o.String("policy_revision_id"); rev != "" {
 		object = "policies/" + url.PathEscape(o.String("policy_name")) + "/revisions/" + url.PathEscape(rev)
 		where = "with the revision " + rev
 	}
-	var raw rawJSON
+	var raw json.RawMessage
 	if err := server.Do(ctx, http.MethodGet, object, nil, &raw); err != nil {
 		var n source.NotFounder
 		if errors.As(err, &n) && n.NotFound() {
@@ -226,25 +225,13 @@ func (j *Job) includedServer(ctx context.Context, i *include) (*jsonorder.Object
 	if err != nil {
 		return nil, err
 	}
-	i.forLock = jsonorder.NewObject()
-	for _, k := range o.Keys() {
-		i.forLock.Set(k, o.Value(k))
-	}
+	i.forLock = o.Clone()
 	i.forLock.Set("policy_revision_id", data.String("revision_id"))
 	return data, eachOptions(data, func(_ string, lock, _ *jsonorder.Object) error {
 		lock.Set("source_options",
 			jsonorder.NewObject(kindServerArtifact, at, "identifier", lock.String("identifier")))
 		return nil
 	})
-}
-
-// rawJSON receives an answer as it is.
-type rawJSON []byte
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (r *rawJSON) UnmarshalJSON(b []byte) error {
-	*r = append((*r)[:0], b...)
-	return nil
 }
 
 var upwards = text.Lazy(`^(\.\.?/)+`)
@@ -270,10 +257,7 @@ func (j *Job) includedGit(ctx context.Context, i *include) (*jsonorder.Object, e
 	if err != nil {
 		return nil, fmt.Errorf("%s in the repository: %w", file, err)
 	}
-	i.forLock = jsonorder.NewObject()
-	for _, k := range o.Keys() {
-		i.forLock.Set(k, o.Value(k))
-	}
+	i.forLock = o.Clone()
 	i.forLock.Set("revision", revision)
 	// Cookbooks from a path are in the same repository.
 	return data, eachOptions(data, func(_ string, lock, opts *jsonorder.Object) error {

@@ -129,10 +129,7 @@ func deepMerge(a, b any) any {
 		if !ok {
 			return b
 		}
-		out := &jsonorder.Object{}
-		for _, k := range x.Keys() {
-			out.Set(k, x.Value(k))
-		}
+		out := x.Clone()
 		for _, k := range y.Keys() {
 			if old, ok := out.Get(k); ok {
 				out.Set(k, deepMerge(old, y.Value(k)))

@@ -2,7 +2,8 @@ package jsonscan
 
 import (
 	"bytes"
-	"unicode/utf16"
+	"encoding/json"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -46,69 +47,12 @@ func isHex(c byte) bool {
 }
 
 // unquote appends the text of a JSON string, given without its quotes, to dst.
-// Like encoding/json it puts U+FFFD in place of invalid UTF-8.
+// As in encoding/json, U+FFFD takes the place of invalid UTF-8.
 func unquote(dst, s []byte) []byte {
 	if bytes.IndexByte(s, '\\') < 0 && utf8.Valid(s) {
 		return append(dst, s...)
 	}
-	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
-		case c == '\\' && i+1 < len(s):
-			i += 2
-			switch c = s[i-1]; c {
-			case 'b':
-				dst = append(dst, '\b')
-			case 'f':
-				dst = append(dst, '\f')
-			case 'n':
-				dst = append(dst, '\n')
-			case 'r':
-				dst = append(dst, '\r')
-			case 't':
-				dst = append(dst, '\t')
-			case 'u':
-				r := hex4(s, i)
-				i += 4
-				if utf16.IsSurrogate(r) {
-					low := rune(-1)
-					if i+6 <= len(s) && s[i] == '\\' && s[i+1] == 'u' {
-						low = hex4(s, i+2)
-					}
-					if d := utf16.DecodeRune(r, low); d != utf8.RuneError {
-						r = d
-						i += 6
-					} else {
-						r = utf8.RuneError
-					}
-				}
-				dst = utf8.AppendRune(dst, r)
-			default:
-				dst = append(dst, c)
-			}
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-			i++
-		default:
-			r, n := utf8.DecodeRune(s[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += n
-		}
-	}
-	return dst
-}
-
-func hex4(s []byte, i int) (r rune) {
-	for _, c := range s[i:min(i+4, len(s))] {
-		switch {
-		case c <= '9':
-			c -= '0'
-		case c >= 'a':
-			c -= 'a' - 10
-		default:
-			c -= 'A' - 10
-		}
-		r = r<<4 | rune(c)
-	}
-	return r
+	var text string
+	_ = json.Unmarshal(slices.Concat([]byte{'"'}, s, []byte{'"'}), &text) // it was scanned
+	return append(dst, text...)
 }
