@@ -140,6 +140,9 @@ func (o *serverDeleteOptions) deleteOne(ctx context.Context, m *servers.Manager,
 	}
 	if !d.Purge && !t.Unfinished && t.Registered {
 		report.Warn("Corresponding node and client for the %s server were not deleted and remain registered with the Chef Server", t.Name)
+		if o.name != nameKnife {
+			o.notef("`galley server delete %s --purge` removes them.", t.Name)
+		}
 	}
 	return nil
 }
