@@ -106,20 +106,13 @@ func MayUseSystem(vars *env.Env, consent Consent, file string) error {
 // that its host starts empty. The interpreter returned is the last one used.
 func EvalFile(ctx context.Context, src, file string, config func() Config) (*Interp, error) {
 	var in *Interp
-	vars := config()
-	err := Handoff(vars.environment(), vars.AllowExec, nil, func(system bool) error {
+	c := config()
+	err := Handoff(c.Env, c.AllowExec, nil, func(system bool) error {
 		in = New(config())
 		_, err := in.EvalAs(ctx, src, file, nil, system)
 		return err
 	})
 	return in, err
-}
-
-func (c Config) environment() *env.Env {
-	if c.Env == nil {
-		return &env.Env{}
-	}
-	return c.Env
 }
 
 // EvalAs evaluates a source text with a [HostObject] as self, nil being the

@@ -104,14 +104,9 @@ func (in *Interp) CallProc(ctx context.Context, p *Proc, args ...Value) (Value, 
 	return in.run(ctx, func() Value { return in.yield(p, args...) })
 }
 
-// String gives what to_s gives in Ruby.
-func (in *Interp) String(v Value) string { return in.shown(v, in.toS) }
-
 // Inspect gives what inspect gives in Ruby.
-func (in *Interp) Inspect(v Value) string { return in.shown(v, in.inspect) }
-
-func (in *Interp) shown(v Value, show func(Value) string) string {
-	s, err := in.run(context.Background(), func() Value { return NewString(show(v)) })
+func (in *Interp) Inspect(v Value) string {
+	s, err := in.run(context.Background(), func() Value { return NewString(in.inspect(v)) })
 	if err != nil {
 		return plainString(v)
 	}

@@ -115,7 +115,6 @@ func (y *yamlReader) value(n *yaml11.Node) Value {
 		}
 		return v
 	}
-	y.seen[n] = nil
 	v := y.build(n)
 	y.seen[n] = v
 	return v

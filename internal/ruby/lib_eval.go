@@ -24,12 +24,9 @@ func (in *Interp) evalText(c *call) Value {
 	if len(c.args) == 0 {
 		in.argError(0, 1, 3)
 	}
-	o := Options{}
+	o := Options{Line: in.optInt(c, 2, 0)}
 	if len(c.args) > 1 {
 		o.File = in.argString(c.args[1])
-	}
-	if len(c.args) > 2 {
-		o.Line = in.argInt(c.args[2])
 	}
 	p, err := Parse(in.argString(c.args[0]), o)
 	if err != nil {

@@ -164,13 +164,8 @@ func inspectString(x *String) string {
 
 // FormatFloat writes a float as Ruby's Float#to_s does.
 func FormatFloat(f float64) string {
-	switch {
-	case math.IsInf(f, 1):
-		return "Infinity"
-	case math.IsInf(f, -1):
-		return "-Infinity"
-	case math.IsNaN(f):
-		return "NaN"
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return map[string]string{"+Inf": "Infinity", "-Inf": "-Infinity", "NaN": "NaN"}[fmt.Sprint(f)]
 	}
 	if a := math.Abs(f); f == 0 || a >= 1e-4 && a < 1e15 {
 		s := strconv.FormatFloat(f, 'f', -1, 64)

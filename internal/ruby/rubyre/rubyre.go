@@ -41,11 +41,6 @@ func ParseFlags(s string) Flags {
 	return f
 }
 
-// String gives the letters in the order in which Ruby prints them.
-func (f Flags) String() string {
-	return [...]string{"", "i", "x", "ix", "m", "mi", "mx", "mix"}[f&7]
-}
-
 // Regexp is a compiled regular expression; several goroutines may use it.
 type Regexp struct {
 	re     *regexp2.Regexp
