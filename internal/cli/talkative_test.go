@@ -32,12 +32,12 @@ func TestTalkativeMachine(t *testing.T) {
 	}
 	normal := verify("true")
 	for name, says := range map[string]string{
-		"short lines": "yes | head -c 400000",
-		"one line":    "head -c 40000000 /dev/zero | tr '\\\\0' x",
+		"short lines": "yes | head -c 600000",
+		"one line":    "head -c 72000000 /dev/zero | tr '\\\\0' x",
 	} {
 		peak := verify(says)
 		t.Logf("%s: peak %s, normal %s", name, fetch.FormatSize(peak), fetch.FormatSize(normal))
-		if peak > normal+30*mib {
+		if peak > normal+64*mib {
 			t.Errorf("%s: peak %s, normal %s", name, fetch.FormatSize(peak), fetch.FormatSize(normal))
 		}
 	}
