@@ -65,8 +65,6 @@ func (in *Interp) builtinConst(name string) Value {
 		return text("/")
 	case "YAML":
 		return in.classes["Psych"]
-	case "RbConfig::CONFIG":
-		return rbConfig()
 	}
 	return nil
 }

@@ -64,8 +64,7 @@ func timeLayout(directive byte) string {
 	}[directive]
 }
 
-// timeStrftime formats a time. Of flags and widths it takes "-" before a
-// number, which drops the leading zero.
+// timeStrftime formats a time; flags and widths are refused.
 func timeStrftime(in *Interp, c *call) Value {
 	t, format := c.self.(*timeValue).t, in.argString(c.args[0])
 	var b strings.Builder
@@ -75,25 +74,20 @@ func timeStrftime(in *Interp, c *call) Value {
 		if !found || rest == "" {
 			return in.str(b.String() + when(found, "%"))
 		}
-		plain := strings.HasPrefix(rest, "-")
-		rest = strings.TrimPrefix(rest, "-")
 		d := byte('%')
 		if rest != "" {
 			d, format = rest[0], rest[1:]
 		}
 		layout := timeLayout(d)
 		switch {
-		case layout != "" && plain && strings.IndexByte("ymdjHIMS", d) >= 0:
-			n, _ := strconv.Atoi(t.Format(layout))
-			b.WriteString(strconv.Itoa(n))
-		case layout != "" && !plain:
+		case layout != "":
 			b.WriteString(t.Format(layout))
-		case d == 's' && !plain:
+		case d == 's':
 			b.WriteString(strconv.FormatInt(t.Unix(), 10))
-		case d == '%' && !plain:
+		case d == '%':
 			b.WriteByte('%')
 		default:
-			in.unsupported("the directive " + strconv.Quote("%"+when(plain, "-")+string(d)) + " of strftime")
+			in.unsupported("the directive " + strconv.Quote("%"+string(d)) + " of strftime")
 		}
 	}
 }
