@@ -74,10 +74,8 @@ func timeStrftime(in *Interp, c *call) Value {
 		if !found || rest == "" {
 			return in.str(b.String() + when(found, "%"))
 		}
-		d := byte('%')
-		if rest != "" {
-			d, format = rest[0], rest[1:]
-		}
+		d := rest[0]
+		format = rest[1:]
 		layout := timeLayout(d)
 		switch {
 		case layout != "":
