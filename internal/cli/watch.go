@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -31,8 +34,8 @@ func newWatchCommand(d *deps) *cobra.Command {
 	cmd := o.newCommand("Converge and verify again whenever a file of the project changes",
 		`Create, converge and verify each instance, then wait for a file of the project to
 change, and converge and verify again. Only what changed is uploaded. Files that git
-ignores, and the directories .git and .kitchen, do not count. Ctrl-C ends it; the
-machines stay.`,
+ignores, the directories .git and .kitchen, and a file that the output goes to, do not
+count. Ctrl-C ends it; the machines stay.`,
 		`  galley watch default-debian-12
   galley watch --converge-only`)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) }
@@ -49,7 +52,8 @@ func (o *watchOptions) run(ctx context.Context, args []string) error {
 	}
 	ignored := ignoredByGit(ctx, root)
 	w, err := watch.New(root, func(p string, _ bool) bool {
-		return p == ".git" || p == ".kitchen" || strings.HasSuffix(path.Base(p), "~") || slices.Contains(ignored, p)
+		return p == ".git" || p == ".kitchen" || strings.HasSuffix(path.Base(p), "~") || slices.Contains(ignored, p) ||
+			o.isOutput(filepath.Join(root, filepath.FromSlash(p)))
 	})
 	if err != nil {
 		return err
@@ -63,6 +67,23 @@ func (o *watchOptions) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
+}
+
+// isOutput reports whether the file at path is one that the output goes to, as
+// with 2>watch.log: each round would begin the next one.
+func (o *watchOptions) isOutput(path string) bool {
+	is, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	for _, w := range []io.Writer{o.streams.Out, o.streams.Err} {
+		if f, ok := w.(*os.File); ok {
+			if to, err := f.Stat(); err == nil && os.SameFile(is, to) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // round does the work once. A failure is printed and does not end the watch;

@@ -42,6 +42,12 @@ suites: [{name: default}]
 	if err != nil {
 		t.Fatal(err)
 	}
+	log, err := os.Create(filepath.Join(p.dir, "watch.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Stdout = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +65,7 @@ suites: [{name: default}]
 	}
 	until("PASS in")
 	write("ignored.tmp", "x")
+	write("watch.log", "x")
 	write("answer", "bad")
 	until("Changed: answer")
 	until("FAIL in")
@@ -76,7 +83,7 @@ suites: [{name: default}]
 		t.Errorf("exit code %d\n%s", code, strings.Join(seen, "\n"))
 	}
 	for _, line := range seen {
-		if strings.Contains(line, "ignored.tmp") {
+		if strings.Contains(line, "ignored.tmp") || strings.Contains(line, "watch.log") {
 			t.Errorf("an ignored file counts: %s", line)
 		}
 	}
