@@ -65,6 +65,8 @@ func (in *Interp) builtinConst(name string) Value {
 		return text("/")
 	case "YAML":
 		return in.classes["Psych"]
+	case "RbConfig::CONFIG":
+		return rbConfig()
 	}
 	return nil
 }

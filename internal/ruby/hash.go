@@ -69,6 +69,9 @@ func (h *Hash) Delete(k Value) (Value, bool) {
 	return v, true
 }
 
+// replace takes over the entries of another hash.
+func (h *Hash) replace(o *Hash) { h.index, h.entries, h.live = o.index, o.entries, o.live }
+
 // copy makes a hash of the same entries and default.
 func (h *Hash) copy() *Hash {
 	out := NewHash()

@@ -370,13 +370,15 @@ func (in *Interp) noteEnv(name string) {
 	}
 }
 
-// Template is a string that a program appends to (ERB's _erbout), with a report of every piece.
+// Template is a string that a program appends to (ERB's _erbout), with a report of every change.
 type Template struct {
 	// Local is the name of the local variable that holds the string, one of [Options.Locals]. It starts empty.
 	Local string
 	// Append is called for each piece appended, with the source offset of the call that did it (-1 when that call
 	// is in another source) and the names of the environment variables read since the previous piece.
 	Append func(offset int, text string, env []string)
+	// Reset is called when the whole text was replaced by other means than appending.
+	Reset func(text string)
 }
 
 // RunTemplate runs a program that builds a text in a local variable and returns that text.
@@ -384,7 +386,11 @@ func (in *Interp) RunTemplate(ctx context.Context, p *Program, t Template) (stri
 	idx := p.scope.names[t.Local]
 	out := &String{}
 	var env []string
-	out.onAdd = func(added string) {
+	out.onEdit = func(added string, appended bool) {
+		if !appended {
+			t.Reset(added)
+			return
+		}
 		off := -1
 		if in.curProg == p {
 			off = in.curOff

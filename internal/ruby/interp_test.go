@@ -74,7 +74,7 @@ func TestErrors(t *testing.T) {
 		{"1.5.to_r rescue 2", Unsupported, "NotImplementedError", 1, 5, "to_r"},
 		{"x = 3r", Unsupported, "NotImplementedError", 1, 5, "3r"},
 		{"loop {}", LimitExceeded, "", 1, 0, "steps"},
-		{"'x' * 1000000000", LimitExceeded, "", 1, 5, "MiB"},
+		{"'x' * 10**9", LimitExceeded, "", 1, 5, "MiB"},
 		{"throw :x", Unsupported, "NotImplementedError", 1, 1, "throw"},
 	}
 	for _, tt := range tests {

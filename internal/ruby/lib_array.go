@@ -16,6 +16,9 @@ func arrayMethods() []builtin {
 		{"pop shift", 0, 0, arrayPop},
 		{"+", 1, 1, arrayAdd},
 		{"join", 0, 1, arrayJoin},
+		{"map! collect! select! filter! keep_if reject! delete_if", 0, 0, orEnum(inPlace)},
+		{"sort! sort_by! uniq! compact! reverse!", 0, 0, inPlace},
+		{"flatten!", 0, 1, inPlace},
 		{"flatten", 0, 1, arrayFlatten},
 	}
 }
@@ -60,8 +63,9 @@ func arraySet(in *Interp, c *call) Value {
 		lo += len(a.a)
 	}
 	if len(c.args) == 3 {
-		n = in.argInt(c.args[1])
-		in.raiseIf(n < 0, "IndexError", "negative length (%d)", n)
+		if n = in.argInt(c.args[1]); n < 0 {
+			in.raise("IndexError", "negative length (%d)", n)
+		}
 	}
 	in.raiseIf(lo < 0, "IndexError", "index %d too small for array; minimum: -%d", lo-len(a.a), len(a.a))
 	in.alloc(in.multiply(16, max(0, lo-len(a.a))))
@@ -135,6 +139,36 @@ func (in *Interp) join(a *Array, sep string) string {
 		b.WriteString(s)
 	}
 	return b.String()
+}
+
+// inPlace is a method such as map!, delete_if or upcase!: the result of the
+// method that copies replaces the contents of the receiver. Some return nil
+// when nothing changed.
+func inPlace(in *Interp, c *call) Value {
+	in.checkFrozen(c.self)
+	name := strings.NewReplacer("!", "", "keep_if", "select", "delete_if", "reject").Replace(c.name)
+	nilIfSame := strings.Contains(" uniq! compact! flatten! select! filter! reject! ", " "+c.name+" ")
+	result := in.call(c.on(c.self, name))
+	same := false
+	switch x := c.self.(type) {
+	case *Array:
+		a := result.(*Array).a
+		same, x.a = len(a) == len(x.a), a
+	case *Hash:
+		h := result.(*Hash)
+		same = h.live == x.live
+		x.replace(h)
+	case *String:
+		t := result.(*String).s
+		found := strings.HasSuffix(name, "sub") && c.f != nil && c.f.mf.match != nil
+		if same, nilIfSame = t == x.s && !found, true; !same {
+			in.edit(x, t)
+		}
+	}
+	if same && nilIfSame {
+		return nil
+	}
+	return c.self
 }
 
 func arrayFlatten(in *Interp, c *call) Value {

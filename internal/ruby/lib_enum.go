@@ -64,6 +64,9 @@ func (in *Interp) each(v Value, fn func(x Value) bool) {
 			return fn(in.arr([]Value{k, v}))
 		})
 		return
+	case envObject:
+		in.each(in.envHash(), fn)
+		return
 	case *Range:
 		in.eachInRange(x, fn)
 		return

@@ -16,7 +16,10 @@ func hashMethods() []builtin {
 		{"values", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.values()) })},
 		{"each each_pair", 0, 0, orEnum(enumEach)},
 		{"select filter reject", 0, 0, orEnum(hashSelect)},
+		{"select! filter! keep_if reject! delete_if transform_values!", 0, 0, orEnum(inPlace)},
+		{"compact!", 0, 0, inPlace},
 		{"delete", 1, 1, hashDelete},
+		{"replace", 1, 1, hashReplace},
 	}
 }
 
@@ -66,4 +69,9 @@ func hashDelete(in *Interp, c *call) Value {
 		return in.yield(c.blk, c.args[0])
 	}
 	return v
+}
+
+func hashReplace(in *Interp, c *call) Value {
+	in.changeHash(c.self).replace(in.argHash(c.args[0]).copy())
+	return c.self
 }

@@ -2,15 +2,37 @@ package ruby
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
+	"os"
 	"os/user"
 	"runtime"
 	"strings"
 )
 
+func base64Methods() []builtin {
+	return []builtin{
+		{"strict_encode64", 1, 1, base64Encode},
+		{"strict_decode64", 1, 1, base64Decode},
+	}
+}
+
+func base64Encode(in *Interp, c *call) Value {
+	return in.str(base64.StdEncoding.EncodeToString([]byte(in.argString(c.args[0]))))
+}
+
+func base64Decode(in *Interp, c *call) Value {
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(in.argString(c.args[0]), "="))
+	in.raiseIf(err != nil, "ArgumentError", "invalid base64")
+	for _, c := range b {
+		in.unsupportedIf(c >= 0x80, "a text that is not ASCII in Base64")
+	}
+	return in.str(string(b))
+}
+
 func secureRandomMethods() []builtin {
 	return []builtin{
-		{"hex", 0, 1, secureRandom},
+		{"hex base64", 0, 1, secureRandom},
 	}
 }
 
@@ -20,7 +42,10 @@ func secureRandom(in *Interp, c *call) Value {
 	in.alloc(n)
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
-	return in.str(hex.EncodeToString(b))
+	if c.name == "hex" {
+		return in.str(hex.EncodeToString(b))
+	}
+	return in.str(base64.StdEncoding.EncodeToString(b))
 }
 
 func etcGetlogin(in *Interp, _ *call) Value {
@@ -28,6 +53,14 @@ func etcGetlogin(in *Interp, _ *call) Value {
 		return in.str(u.Username)
 	}
 	return nil
+}
+
+func hostname(in *Interp, _ *call) Value {
+	name, err := os.Hostname()
+	if err != nil {
+		in.raise("IOError", "%v", err)
+	}
+	return in.str(name)
 }
 
 func rubyPlatform() string {
@@ -39,4 +72,12 @@ func rubyPlatform() string {
 	default:
 		return arch + "-" + runtime.GOOS
 	}
+}
+
+// rbConfig is RbConfig::CONFIG with the entries that tell the platform.
+func rbConfig() *Hash {
+	cpu, system, _ := strings.Cut(rubyPlatform(), "-")
+	return fromMap(map[string]string{
+		"host_os": system, "target_os": strings.TrimRight(system, "0123456789"), "host_cpu": cpu, "arch": rubyPlatform(),
+	})
 }

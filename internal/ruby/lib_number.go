@@ -13,17 +13,21 @@ import (
 // numberMethods are those of Integer and Float.
 func numberMethods() []builtin {
 	return []builtin{
-		{"+ - * / % modulo", 1, 1, func(in *Interp, c *call) Value { return in.arith(c.name, c.self, c.args[0]) }},
+		{"+ - * / % ** modulo", 1, 1, func(in *Interp, c *call) Value { return in.arith(c.name, c.self, c.args[0]) }},
+		{"== ===", 1, 1, objectCaseEqual},
 		{"< <= > >=", 1, 1, compareOperator},
 		{"-@", 0, 0, func(in *Interp, c *call) Value { return in.negate(c.self) }},
 		{"+@", 0, 0, self},
+		{"to_i to_int truncate", 0, 0, numberToI},
 		{"to_f", 0, 0, numberToF},
-		{"to_i to_int truncate floor ceil round", 0, 0, numberToI},
+		{"floor ceil", 0, 0, numberRound},
+		{"round", 0, 1, numberRound},
 	}
 }
 
 func integerMethods() []builtin {
 	return []builtin{
+		{"to_s inspect", 0, 0, func(in *Interp, c *call) Value { return in.str(plainString(c.self)) }},
 		{"times", 0, 0, orEnum(integerTimes)},
 		{"ord", 0, 0, self},
 	}
@@ -59,6 +63,8 @@ func (in *Interp) arith(op string, a, b Value) Value {
 		return f * g
 	case "/":
 		return f / g
+	case "**":
+		in.unsupported("a power of Float")
 	}
 	m := math.Mod(f, g)
 	if m != 0 && (m < 0) != (g < 0) {
@@ -80,6 +86,8 @@ func (in *Interp) intArith(op string, x, y int) Value {
 		return r
 	case "*":
 		return in.multiply(x, y)
+	case "**":
+		return in.power(x, y)
 	}
 	in.raiseIf(y == 0, "ZeroDivisionError", "divided by 0")
 	q, r := x/y, x%y
@@ -90,6 +98,13 @@ func (in *Interp) intArith(op string, x, y int) Value {
 		return q
 	}
 	return r
+}
+
+// power computes x ** y where the result is exact as a float.
+func (in *Interp) power(x, y int) Value {
+	f := math.Pow(float64(x), float64(y))
+	in.unsupportedIf(y < 0 || math.Abs(f) >= 1<<53, "a power that is negative or beyond 53 bits")
+	return int(f)
 }
 
 func (in *Interp) multiply(x, y int) int {
@@ -113,21 +128,45 @@ func (in *Interp) negate(v Value) Value {
 	return in.intArith("-", 0, v.(int))
 }
 
+func numberToI(in *Interp, c *call) Value {
+	if f, ok := c.self.(float64); ok {
+		return in.floatToInt(f)
+	}
+	return c.self
+}
+
 func numberToF(_ *Interp, c *call) Value {
 	f, _ := asFloat(c.self)
 	return f
 }
 
-// numberToI is truncate, floor, ceil and round.
-func numberToI(in *Interp, c *call) Value {
+// numberRound is floor, ceil and round, the last with a number of digits.
+func numberRound(in *Interp, c *call) Value {
+	in.unsupportedIf(c.kw, "an option of round")
+	digits := in.optInt(c, 0, 0)
 	f, isFloat := c.self.(float64)
-	if !isFloat {
+	switch {
+	case digits < 0:
+		in.unsupported("rounding to tens (a negative number of digits)")
+	case !isFloat || digits >= 15 || digits > 0 && (math.IsInf(f, 0) || math.IsNaN(f)):
 		return c.self
+	case digits > 0:
+		return roundDecimal(f, digits)
 	}
-	if round := map[string]func(float64) float64{"floor": math.Floor, "ceil": math.Ceil, "round": math.Round}[c.name]; round != nil {
-		f = round(f)
+	round := map[string]func(float64) float64{"floor": math.Floor, "ceil": math.Ceil, "round": math.Round}[c.name]
+	return in.floatToInt(round(f))
+}
+
+// roundDecimal rounds at a decimal digit, as Ruby computes it.
+func roundDecimal(f float64, digits int) float64 {
+	unit := math.Pow(10, float64(digits))
+	n := math.Round(f * unit)
+	if f > 0 && (n+0.5)/unit <= f {
+		n++
+	} else if f < 0 && (n-0.5)/unit >= f {
+		n--
 	}
-	return in.floatToInt(f)
+	return n / unit
 }
 
 func integerTimes(in *Interp, c *call) Value {

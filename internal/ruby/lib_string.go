@@ -19,6 +19,7 @@ func stringMethods() []builtin {
 		{"%", 1, 1, stringFormat},
 		{"<<", 1, 1, stringAppend},
 		{"concat", 0, -1, stringAppend},
+		{"replace", 1, 1, stringReplace},
 		{"length size", 0, 0, of(func(_ *Interp, s *String) Value { return runeCount(s.s) })},
 		{"empty?", 0, 0, of(func(_ *Interp, s *String) Value { return s.s == "" })},
 		{"include?", 1, 1, stringIncludes},
@@ -36,6 +37,10 @@ func stringMethods() []builtin {
 		{"rstrip", 0, 0, mapped(func(s string) string { return strings.TrimRight(s, whiteSpace) })},
 		{"delete_prefix", 1, 1, trimmed(strings.TrimPrefix)},
 		{"delete_suffix", 1, 1, trimmed(strings.TrimSuffix)},
+		{"upcase! downcase! capitalize! strip! lstrip! rstrip!", 0, 0, inPlace},
+		{"chomp!", 0, 1, inPlace},
+		{"sub! gsub!", 1, 2, inPlace},
+		{"delete_prefix! delete_suffix!", 1, 1, inPlace},
 	}
 }
 
@@ -44,10 +49,27 @@ func symbolMethods() []builtin {
 		{"to_s name id2name", 0, 0, func(in *Interp, c *call) Value { return in.str(string(c.self.(Symbol))) }},
 		{"to_sym", 0, 0, self},
 		{"to_proc", 0, 0, func(in *Interp, c *call) Value { return in.toProc(c.self) }},
+		{"length size empty? [] start_with? end_with? =~ match? match", 0, -1, symbolAsString},
+		{"upcase downcase capitalize", 0, 0, func(in *Interp, c *call) Value { return Symbol(in.toS(symbolAsString(in, c))) }},
 	}
 }
 
 func runeCount(s string) int { return utf8.RuneCountInString(s) }
+
+// edit changes a string in place.
+func (in *Interp) edit(s *String, t string) {
+	in.checkFrozen(s)
+	in.alloc(len(t))
+	s.set(t)
+}
+
+func stringNew(in *Interp, c *call) Value {
+	c.kwargs()
+	if len(c.args) == 0 {
+		return in.str("")
+	}
+	return in.str(in.argString(c.args[0]))
+}
 
 // integerPrefix is as much of a text as String#to_i reads.
 var integerPrefix = text.Lazy(`^[ \t-\r]*([+-]?\d+(?:_\d+)*)`)
@@ -105,6 +127,11 @@ func stringAppend(in *Interp, c *call) Value {
 		s.add(t)
 	}
 	return s
+}
+
+func stringReplace(in *Interp, c *call) Value {
+	in.edit(c.self.(*String), in.argString(c.args[0]))
+	return c.self
 }
 
 func stringIncludes(in *Interp, c *call) Value {
@@ -211,4 +238,9 @@ func mapped(fn func(s string) string) builtinFunc {
 // trimmed makes a method of a function of the text and another.
 func trimmed(fn func(s, cut string) string) builtinFunc {
 	return func(in *Interp, c *call) Value { return in.str(fn(c.self.(*String).s, in.argString(c.args[0]))) }
+}
+
+// symbolAsString calls the method of the same name on the symbol's text.
+func symbolAsString(in *Interp, c *call) Value {
+	return in.call(c.on(NewString(string(c.self.(Symbol))), c.name))
 }

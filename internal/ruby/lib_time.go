@@ -64,7 +64,8 @@ func timeLayout(directive byte) string {
 	}[directive]
 }
 
-// timeStrftime formats a time; flags and widths are refused.
+// timeStrftime formats a time. Of flags and widths it takes "-" before a
+// number, which drops the leading zero.
 func timeStrftime(in *Interp, c *call) Value {
 	t, format := c.self.(*timeValue).t, in.argString(c.args[0])
 	var b strings.Builder
@@ -74,18 +75,25 @@ func timeStrftime(in *Interp, c *call) Value {
 		if !found || rest == "" {
 			return in.str(b.String() + when(found, "%"))
 		}
-		d := rest[0]
-		format = rest[1:]
+		plain := strings.HasPrefix(rest, "-")
+		rest = strings.TrimPrefix(rest, "-")
+		d := byte('%')
+		if rest != "" {
+			d, format = rest[0], rest[1:]
+		}
 		layout := timeLayout(d)
 		switch {
-		case layout != "":
+		case layout != "" && plain && strings.IndexByte("ymdjHIMS", d) >= 0:
+			n, _ := strconv.Atoi(t.Format(layout))
+			b.WriteString(strconv.Itoa(n))
+		case layout != "" && !plain:
 			b.WriteString(t.Format(layout))
-		case d == 's':
+		case d == 's' && !plain:
 			b.WriteString(strconv.FormatInt(t.Unix(), 10))
-		case d == '%':
+		case d == '%' && !plain:
 			b.WriteByte('%')
 		default:
-			in.unsupported("the directive " + strconv.Quote("%"+string(d)) + " of strftime")
+			in.unsupported("the directive " + strconv.Quote("%"+when(plain, "-")+string(d)) + " of strftime")
 		}
 	}
 }

@@ -17,7 +17,7 @@ func classDefs() []classDef {
 		{name: "Numeric", super: "Object"},
 		{name: "Integer", super: "Numeric", methods: append(numberMethods(), integerMethods()...)},
 		{name: "Float", super: "Numeric", methods: numberMethods()},
-		{name: "String", super: "Object", methods: stringMethods()},
+		{name: "String", super: "Object", methods: stringMethods(), class: []builtin{{"new", 0, -1, stringNew}}},
 		{name: "Symbol", super: "Object", methods: symbolMethods()},
 		{name: "Array", super: "Object", include: "Enumerable", methods: arrayMethods()},
 		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods(), class: []builtin{{"new", 0, 1, hashNew}}},
@@ -26,7 +26,7 @@ func classDefs() []classDef {
 		{name: "Regexp", super: "Object", methods: regexpMethods(), class: regexpClassMethods()},
 		{name: "MatchData", super: "Object", methods: matchMethods()},
 		{name: "Proc", super: "Object", methods: procMethods(), class: []builtin{{"new", 0, 0, procNew}}},
-		{name: "ENV", super: "Object", methods: envMethods()},
+		{name: "ENV", super: "Object", include: "Enumerable", methods: envMethods()},
 		{name: "IO", super: "Object", include: "Enumerable", methods: ioMethods(), class: ioClassMethods()},
 		{name: "File", super: "IO", class: fileClassMethods()},
 		{name: "Dir", super: "Object", class: dirClassMethods()},
@@ -36,8 +36,11 @@ func classDefs() []classDef {
 		{name: "Process::Status", super: "Object", methods: statusMethods()},
 		{name: "JSON", module: true, class: jsonMethods()},
 		{name: "Psych", module: true, class: yamlMethods()},
+		{name: "Base64", module: true, class: base64Methods()},
 		{name: "SecureRandom", module: true, class: secureRandomMethods()},
+		{name: "RbConfig", module: true},
 		{name: "Etc", module: true, class: []builtin{{"getlogin", 0, 0, etcGetlogin}}},
+		{name: "Socket", super: "Object", class: []builtin{{"gethostname", 0, 0, hostname}}},
 		{name: "Errno", module: true},
 		{name: "Exception", super: "Object", methods: exceptionMethods(), class: []builtin{{"exception", 0, -1, classNew}}},
 	}
@@ -118,6 +121,9 @@ func envMethods() []builtin {
 		{"fetch", 1, 2, envFetch},
 		{"key? has_key? include? member?", 1, 1, func(in *Interp, c *call) Value { return in.envLookup(c.args[0]) != nil }},
 		{"delete", 1, 1, envDelete},
+		{"to_h to_hash", 0, 0, func(in *Interp, _ *call) Value { return in.envHash() }},
+		{"each each_pair", 0, 0, orEnum(enumEach)},
+		{"keys values size length empty? select filter reject slice values_at to_a any? find map sort inspect", 0, -1, envAsHash},
 		{"to_s", 0, 0, func(in *Interp, _ *call) Value { return in.str("ENV") }},
 	}
 }
@@ -178,4 +184,18 @@ func envDelete(in *Interp, c *call) Value {
 	v := in.envLookup(c.args[0])
 	in.env.Unset(in.argString(c.args[0]))
 	return v
+}
+
+func (in *Interp) envHash() *Hash {
+	h := NewHash()
+	for _, n := range in.env.Names() {
+		in.noteEnv(n)
+		in.hset(h, in.frozenStr(n), in.frozenStr(in.env.Get(n)))
+	}
+	return h
+}
+
+// envAsHash calls the method of the same name on a copy of the environment.
+func envAsHash(in *Interp, c *call) Value {
+	return in.call(c.on(in.envHash(), c.name))
 }

@@ -22,7 +22,7 @@ type String struct {
 	s      string
 	sb     *strings.Builder // the spare room behind s, once something was appended
 	frozen bool
-	onAdd  func(added string) // template output: called for each piece
+	onEdit func(added string, appended bool) // template output: called for each change
 }
 
 // NewString makes a string.
@@ -39,8 +39,15 @@ func (s *String) add(t string) {
 	}
 	s.sb.WriteString(t)
 	s.s = s.sb.String()
-	if s.onAdd != nil {
-		s.onAdd(t)
+	if s.onEdit != nil {
+		s.onEdit(t, true)
+	}
+}
+
+func (s *String) set(t string) {
+	s.s, s.sb = t, nil
+	if s.onEdit != nil {
+		s.onEdit(t, false)
 	}
 }
 

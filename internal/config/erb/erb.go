@@ -66,7 +66,7 @@ func Render(ctx context.Context, src, file string, in *ruby.Interp) (Result, err
 		return Result{}, c.explain(err)
 	}
 	m := &lineMap{c: c, cur: Line{}}
-	text, err := in.RunTemplate(ctx, prog, ruby.Template{Local: outVar, Append: m.append})
+	text, err := in.RunTemplate(ctx, prog, ruby.Template{Local: outVar, Append: m.append, Reset: m.reset})
 	if err != nil {
 		return Result{}, err
 	}
@@ -357,6 +357,11 @@ func firstOf(line int, has bool, other int) int {
 		return line
 	}
 	return other
+}
+
+func (m *lineMap) reset(text string) {
+	m.done, m.cur, m.has = nil, Line{Template: m.code}, false
+	m.append(-1, text, nil)
 }
 
 // finish gives one entry for each line of the text.

@@ -374,7 +374,7 @@ class Array
   def delete(value)
     found = select { |x| x == value }
     return (yield(value) if block_given?) if found.empty?
-    self[0, size] = reject { |x| x == value }
+    reject! { |x| x == value }
     found[-1]
   end
 
@@ -457,9 +457,7 @@ class Hash
   end
 
   def clear
-    delete(nil) # raises for a frozen hash without entries too
-    keys.each { |k| delete(k) }
-    self
+    replace({})
   end
 
   def merge(*others, &block)
@@ -543,6 +541,11 @@ class Hash
     out = {}
     each { |k, v| out[names.fetch(k) { block_given? ? yield(k) : k }] = v }
     out
+  end
+
+  def transform_keys!(names = {}, &block)
+    return to_enum(:transform_keys!) if names.empty? && !block
+    replace(transform_keys(names, &block))
   end
 
   def shift
@@ -759,6 +762,17 @@ class String
     [self[0, i], sep, self[i + sep.size..-1]]
   end
 
+  def prepend(*others)
+    replace(others.map { |o| __str(o) }.join + self)
+  end
+
+  def insert(index, other)
+    index = __int(index)
+    at = index < 0 ? index + size + 1 : index
+    raise IndexError, "index #{index} out of string" if at < 0 || at > size
+    replace(self[0, at] + other + self[at..-1])
+  end
+
   def casecmp?(other)
     other.is_a?(String) ? downcase == other.downcase : nil
   end
@@ -909,6 +923,16 @@ module SecureRandom
     h = hex(16)
     variant = %w(8 9 a b)[Integer("0x#{h[16]}") % 4]
     "#{h[0, 8]}-#{h[8, 4]}-4#{h[13, 3]}-#{variant}#{h[17, 3]}-#{h[20, 12]}"
+  end
+end
+
+module Base64
+  def self.encode64(text)
+    strict_encode64(text).scan(/.{1,60}/).map { |line| "#{line}\n" }.join
+  end
+
+  def self.decode64(text)
+    strict_decode64(text.gsub(/\s/, ''))
   end
 end
 

@@ -36,6 +36,7 @@ func TestFind(t *testing.T) {
 		{`a(?#b)c`, "", "ac", []int{0, 2}},
 		{`é`, "", "aé", []int{1, 3}},
 		{`\w+`, "", "é_a", []int{2, 4}},
+		{`[[:alpha:]]+`, "", "1éa", []int{1, 4}},
 		{`[^aeiou]+`, "", "aebcd", []int{2, 5}},
 		{`x(?i)b|C`, "", "xc", []int{0, 2}},
 		{`a{,2}`, "", "aaa", []int{0, 2}},
@@ -70,7 +71,7 @@ func TestCompileErrors(t *testing.T) {
 		`\p{Alpha}`:   `\p`,
 		`(?<a>x)\g0`:  `\g`,
 		`[a&&b]`:      "an intersection of character classes (&&)",
-		`[[:alpha:]]`: "a character class such as [:alpha:]",
+		`[[:ascii:]]`: "the character class [:ascii:]",
 	} {
 		_, err := rubyre.Compile(pattern, 0)
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -31,11 +31,12 @@ const (
 )
 
 // The pieces of the syntax, each at the start of the rest of a pattern.
-var syntax = sync.OnceValue(func() (s struct{ group, flags, quantifier, reference *regexp.Regexp }) {
+var syntax = sync.OnceValue(func() (s struct{ group, flags, quantifier, reference, posix *regexp.Regexp }) {
 	s.group = regexp.MustCompile(`^\((?:\?(?:([=!>]|<[=!])|<([\pL_][\pL\pN_]*)>|'([\pL_][\pL\pN_]*)'))?`)
 	s.flags = regexp.MustCompile(`^\(\?([imx]*)-?([imx]*)([:)])`)
 	s.quantifier = regexp.MustCompile(`^(?:[*+?][+?]?|\{(\d+)\}|\{(\d*),(\d*)\}\??)`)
 	s.reference = regexp.MustCompile(`^\\(?:([1-9])|k<([\pL_][\pL\pN_]*)>|k'([\pL_][\pL\pN_]*)')`)
+	s.posix = regexp.MustCompile(`^\[:(\^?[a-z]+):\]`)
 	return s
 })
 
@@ -351,7 +352,9 @@ func (t *translation) class(flags Flags) string {
 
 // classItem reads a character, a range, an escape or a nested class.
 func (t *translation) classItem(flags Flags) string {
-	t.refuseIf(strings.HasPrefix(t.rest(), "[:"), "a character class such as [:alpha:]")
+	if m := t.take(syntax().posix); m != nil {
+		return t.posix(m[1], flags)
+	}
 	if t.at(0) == '[' {
 		return t.class(flags)
 	}
@@ -397,4 +400,29 @@ func (t *translation) character() rune {
 	t.refuseIf(err != nil || c == 'x' && r >= 0x80, `\`+string(c))
 	t.pos += digits
 	return rune(r)
+}
+
+// posix gives the characters of a POSIX bracket; they are Unicode.
+func (t *translation) posix(name string, flags Flags) string {
+	items, ok := map[string]string{
+		"alpha":  `\p{L}\p{Nl}\p{Mn}\p{Mc}`,
+		"digit":  `\p{Nd}`,
+		"alnum":  `\p{L}\p{Nl}\p{Mn}\p{Mc}\p{Nd}`,
+		"upper":  `\p{Lu}`,
+		"lower":  `\p{Ll}`,
+		"space":  `\t\n\v\f\r\x20\u0085\p{Z}`,
+		"blank":  `\t\p{Zs}`,
+		"cntrl":  `\p{Cc}`,
+		"punct":  `\p{P}\$\+<=>\^\x60\|~`,
+		"xdigit": `0-9a-fA-F`,
+		"word":   `\p{L}\p{M}\p{N}\p{Pc}`,
+		"print":  `\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}\p{Zs}`,
+	}[name]
+	switch {
+	case !ok:
+		t.refuse("the character class [:" + name + ":]")
+	case flags&IgnoreCase != 0 && (name == "upper" || name == "lower"):
+		return items + "a-zA-Z"
+	}
+	return items
 }
