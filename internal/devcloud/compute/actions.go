@@ -2,7 +2,6 @@ package compute
 
 import (
 	"bytes"
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -22,7 +21,7 @@ type actionSpec struct {
 	// record names the entry in the server's history; "" makes none.
 	record string
 	// fields are the properties of the action's object; without any it takes
-	// what it is given.
+	// every body.
 	fields []field
 	do     action
 }
@@ -199,9 +198,11 @@ func (s *Service) reboot(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, 
 	return nil, nil
 }
 
-func (s *Service) rescue(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+func (s *Service) rescue(_ *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {
 	s.begin(v, "rescuing", db.VMRescued)
-	return api.OK(api.Obj{"adminPass": cmp.Or(strOf(in, "adminPass"), db.RandomString(12))})
+	// As Nova does with enable_instance_password off: no guest takes another
+	// password while it is rescued.
+	return api.OK(api.Obj{})
 }
 
 var rebuildFields = []field{
