@@ -132,16 +132,13 @@ func writeReasonEnd(b *strings.Builder, margin string, r *reason) {
 
 // which names some of a number of instances: all of them by their number.
 func which(names []string, of int) string {
-	if len(names) == of {
-		switch of {
-		case 1:
-		case 2:
-			return "both instances"
-		default:
-			return "all " + text.Count(of, "instance")
-		}
+	switch {
+	case of == 1 || len(names) != of:
+		return bracketed(names)
+	case of == 2:
+		return "both instances"
 	}
-	return bracketed(names)
+	return "all " + text.Count(of, "instance")
 }
 
 // bracketed lists instances, at most ten of them.
