@@ -134,7 +134,7 @@ func (o *devcloudUpOptions) run(ctx context.Context, given []string) error {
 	if !started {
 		word = "runs already"
 		if len(given) > 0 {
-			o.warnf("%s: the options of a running cloud stay as they are; `galley devcloud down` stops it, and keeps what was created.", text.And(given))
+			o.warnf("%s: the options of a running cloud stay as they are; `galley devcloud down` stops it, and keeps the servers.", text.And(given))
 		}
 	}
 	o.notef("The embedded cloud %s at %s; its guests answer SSH on %s, port %d.", word, st.URL, st.Net, st.SSHPort)

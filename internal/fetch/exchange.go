@@ -14,8 +14,8 @@ import (
 
 // exchange ends a request and its answer before their time: by its context,
 // also when nothing has moved for too long while that is watched. It serves one
-// request after the other, so that a small page needs no timer and no context
-// of its own.
+// request after the other, so that a small page costs neither a timer nor a
+// context.
 type exchange struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc

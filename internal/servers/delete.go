@@ -105,7 +105,7 @@ func (m *Manager) registered(ctx context.Context, name string) (bool, error) {
 }
 
 // recordOf finds the record of the server s, or where the cloud has none, of
-// the one whose name or ID is ref; nil where there is no record.
+// the one whose name or ID is ref; nil without a record.
 func (m *Manager) recordOf(ref string, s openstack.ServerInfo) (*record, error) {
 	all, err := m.records()
 	if err != nil {

@@ -168,7 +168,7 @@ func serverSettings() []Setting {
 		key("ttl", Text|Whole, "(GALLEY_TTL)", "How long the server may live, as in 4h or 2d; `galley reap` removes it afterwards."),
 		key("image_cache", Flag, "false", "Keep the machine as an image once Chef or Cinc is installed on it, and boot later ones from that; `galley prune` removes it."),
 		key("server_wait", Decimal, "0", "Seconds to sleep before SSH is tried."),
-		key("block_device_mapping", Map|Maps, "", "Volume to boot from (a root disk of its own size) or to attach, or a list of them."),
+		key("block_device_mapping", Map|Maps, "", "Volume to boot from (a root disk of any size) or to attach, or a list of them."),
 		key("volumes", Text|List|Map|Maps, "[]", "Existing `VOLUMES` to attach, by ID or name.").
 			flag("openstack-volumes", "", "openstack_volumes").help("", "existing `VOLUMES` to attach as /dev/vdd, /dev/vde, …"),
 		key("private_network_only", Flag, "false", "Use private addresses only.").deprecated("driver.openstack_network_name").

@@ -128,8 +128,8 @@ func (l *live) has(name string) bool {
 }
 
 // erase removes the drawn lines. A terminal that has become narrower has wrapped
-// the lines. They go one by one: tmux keeps in its scroll-back what is erased at
-// once from the top of the screen to its end.
+// the lines. They go one by one: tmux keeps in its scroll-back all lines that
+// are erased at once from the top of the screen to its end.
 func (l *live) erase(b *strings.Builder) {
 	if len(l.drawn) == 0 {
 		return

@@ -156,7 +156,7 @@ func (s *Screen) escape(data []byte) int {
 		s.row = max(s.top, s.row-n)
 	case letter == 'K' && n == 2:
 		s.lines[s.row] = nil
-	default: // J too: what it erases from the top of the screen stays in tmux's scroll-back
+	default: // J too: lines that it erases from the top of the screen stay in tmux's scroll-back
 		s.unknown = append(s.unknown, fmt.Sprintf("%q", data[:end+1]))
 	}
 	return end + 1
