@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -127,15 +128,30 @@ func (a *appender) open() error {
 		return err
 	}
 	a.f, a.info = f, info
-	// Whoever wrote last may have been cut short in the middle of a line.
-	if info.Size() > 0 {
-		var last [1]byte
-		if _, err := f.ReadAt(last[:], info.Size()-1); err == nil && last[0] != '\n' {
-			_, err = f.Write([]byte("\n"))
-			return err
-		}
+	if !endsWithLine(f) {
+		_, err = f.Write([]byte("\n"))
 	}
-	return nil
+	return err
+}
+
+// endsWithLine reports whether the next record begins a new line: whoever wrote
+// last may have been cut short. Another process that is writing has a moment to
+// end its line.
+func endsWithLine(f *os.File) bool {
+	for try := 0; ; try++ {
+		info, err := f.Stat()
+		if err != nil || info.Size() == 0 {
+			return true
+		}
+		var last [1]byte
+		if _, err := f.ReadAt(last[:], info.Size()-1); err != nil || last[0] == '\n' {
+			return true
+		}
+		if try == 10 {
+			return false
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (a *appender) close() error {
