@@ -68,9 +68,6 @@ func (ci *cloudInit) early() {
 	if !m.first {
 		return
 	}
-	for name, data := range spec.Files {
-		ci.try("personality", m.fs.write(path.Join("/", name), data, 0o644))
-	}
 	ci.writeFiles(false)
 	ci.names()
 	ci.try("making SSH host keys", makeHostKeys(m.fs.tree, m.shortName()))
@@ -125,15 +122,37 @@ func (ci *cloudInit) instanceData() error {
 			return err
 		}
 	}
-	if !m.o.Spec.ConfigDrive {
-		return nil
-	}
-	return ci.configDrive()
+	return nil
 }
 
-// configDrive lays out the metadata as on the drive labelled config-2.
-func (ci *cloudInit) configDrive() error {
-	spec := ci.m.o.Spec
+// inject writes what the cloud itself puts on a new server's disk.
+func (m *machine) inject() error {
+	for name, data := range m.o.Spec.Files {
+		if err := m.fs.write(path.Join("/", name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	if pass := m.o.Spec.AdminPass; pass != "" {
+		entry := hashPassword(pass)
+		for _, name := range []string{"root", m.image.user} {
+			if _, ok := m.accounts.lookup(name); !ok {
+				continue // the image's cloud-init makes its user
+			}
+			if err := m.accounts.setShadow(name, entry); err != nil {
+				return err
+			}
+		}
+	}
+	if m.o.Spec.ConfigDrive {
+		return m.configDrive("/mnt/config")
+	}
+	return nil
+}
+
+// configDrive lays out the server's metadata and user data in a directory as
+// on the drive labelled config-2.
+func (m *machine) configDrive(dir string) error {
+	spec := m.o.Spec
 	keys := map[string]string{}
 	list := []map[string]string{}
 	for i, k := range spec.AuthorizedKeys {
@@ -162,7 +181,7 @@ func (ci *cloudInit) configDrive() error {
 			if len(data) == 0 {
 				continue
 			}
-			if err := ci.m.fs.write("/mnt/config/openstack/"+version+"/"+name, data, 0o600); err != nil {
+			if err := m.fs.write(dir+"/openstack/"+version+"/"+name, data, 0o600); err != nil {
 				return err
 			}
 		}

@@ -69,11 +69,6 @@ func (ci *cloudInit) passwords() {
 		ci.try("chpasswd: "+name, m.accounts.setShadow(name, entry))
 	}
 	name := m.image.user
-	if pass := m.o.Spec.AdminPass; pass != "" {
-		entry := hashPassword(pass)
-		set("root", entry)
-		set(name, entry)
-	}
 	if c.Password != "" {
 		set(name, hashPassword(c.Password))
 	}

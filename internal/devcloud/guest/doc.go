@@ -21,7 +21,8 @@
 // ssh_pwauth, password, chpasswd, disable_root, write_files, bootcmd, runcmd,
 // packages, package_update, package_upgrade, hostname, fqdn, manage_etc_hosts,
 // preserve_hostname, timezone and power_state. The console log names other keys
-// and kinds of user data, and errors in lines with ERROR. As on an image, SSH
+// and kinds of user data, and errors in lines with ERROR. An image with content
+// that has its own cloud-init runs that one instead. As on an image, SSH
 // answers before packages, runcmd and scripts have run: `cloud-init status
 // --wait` waits.
 //

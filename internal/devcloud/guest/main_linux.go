@@ -39,11 +39,18 @@ type machine struct {
 	children *children
 	units    *unitManager // nil where there is no pid namespace
 	sshd     *sshServer
-	init     *cloudInit
+	init     firstBoot
 	end      chan int // exit statuses: from commands, signals, cloud-init
 	events   io.Writer
 	first    bool      // the first boot for this ID
 	deadline time.Time // sshd does not answer before
+}
+
+// firstBoot is what sets up a server by its user data and keys: the image's
+// cloud-init, or this package's.
+type firstBoot interface {
+	early() // before SSH answers
+	final()
 }
 
 // runGuest is the process of one boot.
@@ -117,10 +124,13 @@ func runGuest() int {
 		// Programs tell systemd by the name of process 1.
 		_ = os.WriteFile("/proc/1/comm", []byte("systemd"), 0o600)
 	}
-	if err := m.boot(sock, mark); err != nil {
-		m.console.kernel("ERROR: boot failed: %v", err)
-		return exitFailed
-	}
+	m.sshd = &sshServer{m: m}
+	go func() {
+		if err := m.boot(sock, mark); err != nil {
+			m.console.kernel("ERROR: boot failed: %v", err)
+			m.finish(exitFailed)
+		}
+	}()
 	status := <-m.end
 	m.shutdown(status)
 	return status
@@ -257,6 +267,10 @@ func (m *machine) boot(sock, mark *os.File) error {
 	for _, n := range m.fs.notes {
 		c.kernel("Guest: WARNING: %s", n)
 	}
+	m.init = &cloudInit{m: m}
+	if m.hasCloudInit() {
+		m.init = imageCloudInit{m}
+	}
 	if m.first {
 		personalise := m.personalise
 		if m.o.Spec.RootFS != "" || m.o.Spec.Disk != "" {
@@ -264,6 +278,9 @@ func (m *machine) boot(sock, mark *os.File) error {
 		}
 		if err := personalise(); err != nil {
 			return fmt.Errorf("making the image's files: %w", err)
+		}
+		if err := m.inject(); err != nil {
+			return fmt.Errorf("injecting files: %w", err)
 		}
 	}
 	if err := m.everyBoot(); err != nil {
@@ -273,7 +290,6 @@ func (m *machine) boot(sock, mark *os.File) error {
 	c.unit("Reached target Local File Systems.")
 	c.unit("Reached target Network.")
 
-	m.init = &cloudInit{m: m}
 	m.init.early()
 	if m.first {
 		if _, err := mark.WriteAt([]byte(m.o.Spec.ID), 0); err == nil {
@@ -286,15 +302,8 @@ func (m *machine) boot(sock, mark *os.File) error {
 	if err != nil {
 		return fmt.Errorf("the SSH host keys: %w", err)
 	}
-	m.sshd = &sshServer{m: m, keys: keys}
-	if wait := time.Until(m.deadline); wait > 0 {
-		select {
-		case <-time.After(wait):
-		case status := <-m.end:
-			m.end <- status
-			return nil
-		}
-	}
+	m.sshd.keys = keys
+	time.Sleep(time.Until(m.deadline)) // Spec.BootDelay
 	showHostKeys(keys, c, m.shortName())
 	l, err := listen(sock)
 	if err != nil {
@@ -355,14 +364,12 @@ func (m *machine) shutdown(status int) {
 		what = "System Reboot"
 	}
 	m.console.unit("Reached target %s.", what)
-	if m.sshd != nil {
-		m.sshd.closed.Store(true)
-		signalAll(m.fs, syscall.SIGHUP) // as of a terminal, which shells do not ignore
-		signalAll(m.fs, syscall.SIGTERM)
-		deadline := time.Now().Add(stopGrace)
-		for signalAll(m.fs, 0) && time.Now().Before(deadline) {
-			time.Sleep(2 * time.Millisecond) // nothing tells of the end of others' children
-		}
+	m.sshd.closed.Store(true)
+	signalAll(m.fs, syscall.SIGHUP) // as of a terminal, which shells do not ignore
+	signalAll(m.fs, syscall.SIGTERM)
+	deadline := time.Now().Add(stopGrace)
+	for signalAll(m.fs, 0) && time.Now().Before(deadline) {
+		time.Sleep(2 * time.Millisecond) // nothing tells of the end of others' children
 	}
 	if !m.fs.pidSpace {
 		for range 200 {

@@ -112,14 +112,20 @@ func (m *machine) personalise() error {
 }
 
 // personaliseImage prepares an image with its own content: its files stay,
-// and its default user is made if it has none.
+// and its default user is made if neither the image nor its cloud-init does.
 func (m *machine) personaliseImage() error {
 	t := m.fs.tree
 	if _, ok := m.accounts.lookup("root"); !ok {
 		return errors.New("the image has no user root: is it a root file system?")
 	}
-	user := m.image.user
-	if _, ok := m.accounts.lookup(user); !ok {
+	user, files := m.image.user, map[string]string{
+		"/etc/machine-id": strings.ReplaceAll(m.o.Spec.ID, "-", "") + "\n",
+	}
+	_, known := m.accounts.lookup(user)
+	if !m.hasCloudInit() {
+		files["/etc/sudoers.d/90-cloud-init-users"] = user + " ALL=(ALL) NOPASSWD:ALL\n"
+	}
+	if !known && !m.hasCloudInit() {
 		var groups []string
 		for _, g := range m.accounts.groups() {
 			if slices.Contains([]string{"wheel", "sudo", "adm", "systemd-journal"}, g.name) {
@@ -132,10 +138,6 @@ func (m *machine) personaliseImage() error {
 		if err := m.accounts.setShadow(user, "!!"); err != nil {
 			return err
 		}
-	}
-	files := map[string]string{
-		"/etc/machine-id":                    strings.ReplaceAll(m.o.Spec.ID, "-", "") + "\n",
-		"/etc/sudoers.d/90-cloud-init-users": user + " ALL=(ALL) NOPASSWD:ALL\n",
 	}
 	for name, text := range map[string]string{
 		"/etc/ssh/sshd_config": defaultSSHDConfig(m.o.Spec.AdminPass != ""),

@@ -62,8 +62,7 @@ const (
 )
 
 func (s *sshServer) handle(c net.Conn) {
-	text, _ := s.m.fs.read("/etc/ssh/sshd_config")
-	conf := parseSSHDConfig(string(text))
+	conf := parseSSHDConfig(s.m.fs.readSSHDConfig())
 	names := strings.Join(conf.ignored, ", ")
 	if old, _ := s.ignored.Swap(names).(string); names != "" && names != old {
 		s.m.console.line("sshd[1]: /etc/ssh/sshd_config: these options have no effect in this guest: " + names)

@@ -1,6 +1,8 @@
 package guest
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -39,6 +41,26 @@ AllowTcpForwarding yes
 AcceptEnv LANG LC_*
 UsePAM yes
 `
+}
+
+// readSSHDConfig returns sshd_config with the files of its Include lines in
+// their place.
+func (t tree) readSSHDConfig() string {
+	text, _ := t.read("/etc/ssh/sshd_config")
+	var b strings.Builder
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) != 2 || !strings.EqualFold(f[0], "include") {
+			b.WriteString(line)
+			continue
+		}
+		files, _ := filepath.Glob(t.at(f[1]))
+		for _, file := range files {
+			data, _ := os.ReadFile(file)
+			b.Write(append(data, '\n'))
+		}
+	}
+	return b.String()
 }
 
 // parseSSHDConfig reads the file. As in sshd the first value of a key holds;

@@ -19,7 +19,10 @@ func (m *machine) installTools() error {
 	t := m.fs.tree
 	self := m.fs.self
 	program := shellescape.QuoteCommand(append([]string{self}, m.o.Spec.Executable[1:]...))
-	scripts := map[string]string{"/bin/cloud-init": cloudInitScript(m.fs.at("/run/cloud-init"))}
+	scripts := map[string]string{}
+	if !m.hasCloudInit() {
+		scripts["/bin/cloud-init"] = cloudInitScript(m.fs.at("/run/cloud-init"))
+	}
 	if m.fs.realSudo = m.hasSudo(); !m.fs.realSudo {
 		scripts["/bin/sudo"] = "#!/bin/sh\nexec " + program + " sudo \"$@\"\n"
 	}
@@ -93,10 +96,11 @@ func (m *machine) hasSudo() bool {
 	return err == nil && m.fs.mode == ModeNamespaces && st.Mode().IsRegular() && st.Mode()&os.ModeSetuid != 0
 }
 
+const cloudInitHead = "#!/bin/sh\n# Tells how far this guest's first boot is."
+
 // cloudInitScript is the part of cloud-init's command that scripts call.
 func cloudInitScript(run string) string {
-	return strings.ReplaceAll(`#!/bin/sh
-# Tells how far this guest's first boot is.
+	return strings.ReplaceAll(cloudInitHead+`
 result=@RUN@/result.json wait= long=
 [ "$1" = status ] || { echo "cloud-init: this guest knows only: cloud-init status [--wait] [--long]" >&2; exit 2; }
 shift
