@@ -163,7 +163,7 @@ type (
 		at
 		onSelf bool // def self.name
 		name   string
-		fn     *funcNode
+		fn     func() *funcNode
 	}
 	classNode struct {
 		at

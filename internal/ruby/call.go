@@ -136,7 +136,7 @@ func (in *Interp) invoke(v *call, m *method) Value {
 		return r
 	}
 	in.deeper(5)
-	fn := m.fn
+	fn := m.fn()
 	in.alloc(96 + 16*len(fn.scope.order))
 	mf := &methFrame{m: m, blk: v.blk}
 	f := &frame{self: v.self, vars: make([]Value, len(fn.scope.order)), mf: mf, prog: m.prog, cref: m.cref}

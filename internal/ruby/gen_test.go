@@ -63,7 +63,7 @@ func newGenerator(seed uint64) *generator {
 			for n, m := range k.methods {
 				if !m.private && !genSkip[n] {
 					cp := *m
-					cp.min, cp.max = m.fn.params.req, m.fn.params.req+m.fn.params.opt
+					cp.min, cp.max = m.fn().params.req, m.fn().params.req+m.fn().params.opt
 					names[n] = &cp
 				}
 			}

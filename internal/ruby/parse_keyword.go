@@ -1,5 +1,10 @@
 package ruby
 
+import (
+	"strings"
+	"sync"
+)
+
 func (p *parser) keyword() node {
 	t := p.tok
 	pos := at(t.pos)
@@ -256,8 +261,30 @@ func (p *parser) def() node {
 	if d.name = p.tok.s; d.name == "!" {
 		p.unsupported(p.tok.pos, "the definition of !")
 	}
+	if p.prog.opts.library {
+		d.fn = p.later(pos)
+		return d
+	}
+	fn := p.method(pos)
+	d.fn = func() *funcNode { return fn }
+	return d
+}
+
+// later leaves a method of this package's own files to be parsed when it is
+// called: its end is indented as its beginning is.
+func (p *parser) later(pos int) func() *funcNode {
+	q := *p
+	_, indent, _ := strings.Cut(p.src[strings.LastIndexByte(p.src[:pos], '\n'):pos], "\n")
+	end := "\n" + indent + "end\n"
+	p.pos += strings.Index(p.src[p.pos:], end) + len(end) - 1
+	p.state = sEnd
+	p.advance()
+	return sync.OnceValue(func() *funcNode { return q.method(pos) })
+}
+
+// method reads a method's parameters and body, from its name on.
+func (p *parser) method(pos int) *funcNode {
 	fn := &funcNode{at: at(pos)}
-	d.fn = fn
 	outer, saved := p.sc, p.inner()
 	p.sc = &scope{kind: scopeDef, fn: fn}
 	fn.scope = p.sc
@@ -274,7 +301,7 @@ func (p *parser) def() node {
 	fn.body = p.bodyWithRescue(pos)
 	p.sc, p.exprContext = outer, saved
 	p.expectKw("end")
-	return d
+	return fn
 }
 
 func (p *parser) class() node {

@@ -21,8 +21,8 @@ type Options struct {
 	// Locals are names of local variables that exist from the start; see
 	// [Interp.RunTemplate].
 	Locals []string
-	// library is set for this package's own files, whose regular expressions
-	// are compiled when they are used.
+	// library is set for this package's own files, whose methods are parsed,
+	// and whose regular expressions compiled, when they are used.
 	library bool
 }
 

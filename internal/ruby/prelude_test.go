@@ -19,3 +19,21 @@ func TestRegularExpressionsOfTheLibrary(t *testing.T) {
 		}
 	}
 }
+
+func TestMethodsOfTheLibraryAreParsedWhenCalled(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for name, class := range New(Config{}).classes {
+		for method, m := range class.methods {
+			if m.fn != nil {
+				n++
+				if m.fn().body == nil {
+					t.Errorf("%s#%s has no body", name, method)
+				}
+			}
+		}
+	}
+	if n < 200 {
+		t.Errorf("only %d methods", n)
+	}
+}

@@ -94,7 +94,7 @@ type builtinFunc = func(in *Interp, c *call) Value
 
 type method struct {
 	name     string
-	fn       *funcNode
+	fn       func() *funcNode
 	prog     *Program
 	cref     *cref
 	bi       builtinFunc

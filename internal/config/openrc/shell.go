@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/metrics"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,9 +131,9 @@ func (p place) String() string { return fmt.Sprintf("%s:%d", filepath.Base(p.fil
 func (s *shell) watch(ctx context.Context) func() {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	limit := sample[0].Value.Uint64() + maxMemory
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	limit := memory.HeapAlloc + maxMemory
 	begin := time.Now()
 	wg.Go(func() {
 		tick := time.NewTicker(2 * time.Millisecond)
@@ -146,8 +146,8 @@ func (s *shell) watch(ctx context.Context) func() {
 				return
 			case <-tick.C:
 			}
-			metrics.Read(sample)
-			if sample[0].Value.Uint64() > limit || time.Since(begin)-time.Duration(s.waited.Load()) > maxTime {
+			runtime.ReadMemStats(&memory)
+			if memory.HeapAlloc > limit || time.Since(begin)-time.Duration(s.waited.Load()) > maxTime {
 				s.stop(errTooMuch)
 				return
 			}
