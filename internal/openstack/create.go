@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
@@ -172,64 +173,35 @@ func (s ServerSpec) check() error {
 }
 
 func (s ServerSpec) bootsFromVolume() bool {
-	for _, v := range s.Volumes {
-		if v.BootIndex == nil || *v.BootIndex == 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Volumes, func(v VolumeSpec) bool { return v.BootIndex == nil || *v.BootIndex == 0 })
 }
 
 // CheckSpec looks up everything that the specification names and returns
 // its faults. It creates nothing.
 func (c *Cloud) CheckSpec(ctx context.Context, spec ServerSpec) []error {
-	var errs []error
-	try := func(err error) {
-		if err != nil {
-			errs = append(errs, err)
-		}
+	var l lookups
+	var out resolvedSpec
+	l.do(spec.check)
+	if spec.Flavor == "" {
+		spec.FlavorByID = true // check has said so.
 	}
-	try(spec.check())
-	if spec.Image != "" && !spec.ImageByID {
-		_, err := c.Image(ctx, spec.Image, nil)
-		try(err)
-	}
-	if spec.Flavor != "" && !spec.FlavorByID {
-		_, err := c.Flavor(ctx, spec.Flavor, nil)
-		try(err)
-	}
-	for _, n := range spec.Nics {
-		if n.Port != "" {
-			_, err := c.Port(ctx, n.Port, nil)
-			try(err)
-		} else if !n.ByID {
-			_, err := c.Network(ctx, n.Network, nil)
-			try(err)
-		}
-	}
-	for _, pool := range spec.FloatingIP.Pools {
-		_, err := c.Pool(ctx, pool, nil)
-		try(err)
-	}
-	if spec.FloatingIP.AnyPool && len(spec.FloatingIP.Pools) == 0 {
-		_, err := c.Pools(ctx)
-		try(err)
-	}
+	c.resolvePools(ctx, &l, spec.FloatingIP, &out, silentReporter{})
+	c.resolveParts(ctx, &l, spec, &out, silentReporter{})
 	if spec.KeyName != "" {
-		keys, err := c.KeyPairs(ctx)
-		try(err)
-		if err == nil {
-			_, _, err = choose("key pair", spec.KeyName, keys, func(k KeyPair) string { return k.Name }, func(k KeyPair) string { return k.Name })
-			try(err)
-		}
+		l.do(func() error {
+			keys, err := c.KeyPairs(ctx)
+			if err == nil {
+				_, _, err = choose("key pair", spec.KeyName, keys)
+			}
+			return err
+		})
 	}
 	if len(spec.SecurityGroups) > 0 {
-		_, err := c.securityGroupIDs(ctx, spec.SecurityGroups)
-		try(err)
+		l.do(func() error {
+			_, err := c.securityGroupIDs(ctx, spec.SecurityGroups)
+			return err
+		})
 	}
-	if g, ok := spec.SchedulerHints["group"].(string); ok {
-		_, err := c.ServerGroupID(ctx, g, nil)
-		try(err)
-	}
-	return errs
+	_ = l.wait() // Each fault is returned by itself.
+	return l.errs
 }

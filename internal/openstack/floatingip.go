@@ -8,6 +8,7 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+	"github.com/gophercloud/gophercloud/v2/pagination"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/settings"
@@ -95,17 +96,9 @@ func (c *Cloud) FloatingIPs(ctx context.Context) ([]FloatingIP, error) {
 }
 
 func (c *Cloud) listFloatingIPs(ctx context.Context, o floatingips.ListOpts) ([]FloatingIP, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := floatingips.List(sc, o).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain("list the floating IPs", err)
-	}
-	var list []FloatingIP
-	err = pages.(floatingips.FloatingIPPage).ExtractIntoSlicePtr(&list, "floatingips")
-	return list, session.Explain("read the list of floating IPs", err)
+	return list(ctx, "floating IPs", c.NetworkClient, floatingips.List, floatingips.ListOptsBuilder(o), func(p pagination.Page) (out []FloatingIP, err error) {
+		return out, p.(floatingips.FloatingIPPage).ExtractIntoSlicePtr(&out, "floatingips")
+	})
 }
 
 func (c *Cloud) getFloatingIP(ctx context.Context, id string) (FloatingIP, error) {
@@ -164,20 +157,4 @@ func (c *Cloud) holderOf(ctx context.Context, port string) string {
 		}
 	}
 	return "the port " + port
-}
-
-// floatingIPsByToken lists the floating IPs that carry the token in their
-// description. The network narrows the list.
-func (c *Cloud) floatingIPsByToken(ctx context.Context, token, network string) ([]FloatingIP, error) {
-	list, err := c.listFloatingIPs(ctx, floatingips.ListOpts{FloatingNetworkID: network})
-	if err != nil {
-		return nil, err
-	}
-	var out []FloatingIP
-	for _, f := range list {
-		if tokenOf(f.Description) == token {
-			out = append(out, f)
-		}
-	}
-	return out, nil
 }

@@ -32,7 +32,6 @@ func (step *addressStep) allocate(ctx context.Context, at []place) (string, erro
 				}))
 				return got.ID, err
 			},
-			find: step.in.firstByToken(Resource{Kind: KindFloatingIP, Network: step.pool.ID}),
 		})
 		if err != nil {
 			if last = step.unreachableHint(err); unreachable(err) {
@@ -124,30 +123,13 @@ func (c *Cloud) addressesToHave(ctx context.Context, s ServerSpec, pools []Netwo
 }
 
 // roomForFloatingIP looks at the project's quota, where the cloud shows how
-// much of it is used (Neutron: quota_details).
+// much of it is used.
 func (c *Cloud) roomForFloatingIP(ctx context.Context, server string) error {
-	type detail struct{ Limit, Used, Reserved int }
-	q, err := cached(ctx, &c.lookups, "floating IP quota", func(ctx context.Context) (detail, error) {
-		unlimited := detail{Limit: -1}
-		sc, err := c.NetworkClient()
-		if err != nil {
-			return unlimited, err
-		}
-		var answer struct {
-			Quota struct {
-				FloatingIP *detail `json:"floatingip"`
-			} `json:"quota"`
-		}
-		_, err = sc.Get(ctx, sc.ServiceURL("quotas", c.Whoami().ProjectID, "details.json"), &answer, nil)
-		if err != nil || answer.Quota.FloatingIP == nil {
-			return unlimited, nil // Not shown by this cloud: the request will tell.
-		}
-		return *answer.Quota.FloatingIP, nil
-	})
-	if err != nil || q.Limit < 0 || q.Used+q.Reserved < q.Limit {
+	room, err := once(ctx, c, "floating IP quota", c.floatingIPRoom)
+	if err != nil || room.Fits(1) {
 		return err
 	}
 	return session.Fail(session.Quota, fmt.Sprintf("allocate a floating IP for the server %q", server),
-		fmt.Sprintf("the project may have %d floating IPs, and has them", q.Limit),
+		fmt.Sprintf("the project may have %d floating IPs, and has them", room.Limit),
 		"release floating IPs that are no longer used (`galley floating-ip list` shows them), or ask the operators for more")
 }

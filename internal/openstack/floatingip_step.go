@@ -173,11 +173,7 @@ func (step *addressStep) awaitPlaces(ctx context.Context) ([]place, error) {
 }
 
 func (c *Cloud) serverPorts(ctx context.Context, id string) ([]ports.Port, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	return c.listPorts(ctx, sc, ports.ListOpts{DeviceID: id})
+	return c.listPorts(ctx, ports.ListOpts{DeviceID: id})
 }
 
 // choosePlaces returns where on a server's ports a floating IP can be put, those

@@ -109,7 +109,7 @@ func (c *Cloud) FloatingIP(ctx context.Context, ref string) (FloatingIP, error) 
 	if err != nil {
 		return FloatingIP{}, err
 	}
-	f, _, err := choose("floating IP", ref, all, func(f FloatingIP) string { return f.ID }, func(f FloatingIP) string { return f.Address })
+	f, _, err := choose("floating IP", ref, all)
 	return f, err
 }
 
@@ -120,11 +120,7 @@ func (c *Cloud) FloatingIPHolders(ctx context.Context, list []FloatingIP) error 
 	if !slices.ContainsFunc(list, missing) {
 		return nil
 	}
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return err
-	}
-	all, err := c.listPorts(ctx, sc, ports.ListOpts{})
+	all, err := c.listPorts(ctx, ports.ListOpts{})
 	if err != nil {
 		return err
 	}

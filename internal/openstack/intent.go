@@ -56,9 +56,6 @@ type request struct {
 	note func(*Resource)
 	// ask sends the request and returns the identifier of the new resource.
 	ask func(ctx context.Context) (id string, err error)
-	// find looks for it by the token; "" without an error means that there is
-	// nothing.
-	find func(ctx context.Context) (id string, err error)
 }
 
 // resource returns the record under a kind and name; an empty name fits
@@ -155,7 +152,7 @@ func (in *intent) do(ctx context.Context, r request) (id string, created bool, e
 		again := try == 1
 		switch {
 		case session.IsStatus(err, 409):
-			if found, ferr := r.find(context.WithoutCancel(ctx)); ferr == nil && found != "" {
+			if found, ferr := in.find(context.WithoutCancel(ctx), r); ferr == nil && found != "" {
 				return found, true, in.created(r, found)
 			}
 			in.forget(r.kind, r.name)
@@ -232,7 +229,7 @@ func (in *intent) seek(ctx context.Context, r request) (string, error) {
 		if err := retry.Sleep(ctx, pause); err != nil {
 			return "", err
 		}
-		id, err := r.find(ctx)
+		id, err := in.find(ctx, r)
 		if err != nil || id != "" {
 			return id, err
 		}
@@ -240,15 +237,17 @@ func (in *intent) seek(ctx context.Context, r request) (string, error) {
 	return "", nil
 }
 
-// firstByToken returns a find that looks for what carries the record's token.
-func (in *intent) firstByToken(like Resource) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
-		ids, err := in.c.byToken(ctx, in.rec.Token, like)
-		if err != nil || len(ids) == 0 {
-			return "", err
-		}
-		return ids[0], nil
+// find looks for the resource by its token; "" means that there is nothing.
+func (in *intent) find(ctx context.Context, r request) (string, error) {
+	like := Resource{Kind: r.kind, Name: r.name}
+	if r.note != nil {
+		r.note(&like)
 	}
+	ids, err := in.c.byToken(ctx, in.rec.Token, like)
+	if err != nil || len(ids) == 0 {
+		return "", err
+	}
+	return ids[0], nil
 }
 
 // removeDuplicates removes resources created twice: when a request was
@@ -261,16 +260,24 @@ func (in *intent) removeDuplicates(ctx context.Context) error {
 		if !r.Repeated || r.ID == "" {
 			continue
 		}
-		ids, err := in.c.byToken(ctx, in.rec.Token, r)
-		if err != nil {
+		if err := in.removeTwins(ctx, r); err != nil {
 			return err
 		}
-		for _, id := range ids {
-			if id != r.ID {
-				in.rep.Warn("the cloud has created the %s %q twice: removing %s", r.Kind, r.Name, id)
-				if _, err := in.c.removeOne(ctx, r, id, silentReporter{}); err != nil {
-					return err
-				}
+	}
+	return nil
+}
+
+// removeTwins removes what carries the token beside r.
+func (in *intent) removeTwins(ctx context.Context, r Resource) error {
+	ids, err := in.c.byToken(ctx, in.rec.Token, r)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if id != r.ID {
+			in.rep.Warn("the cloud has created the %s %q twice: removing %s", r.Kind, r.Name, id)
+			if _, err := in.c.removeOne(ctx, r, id, silentReporter{}); err != nil {
+				return err
 			}
 		}
 	}
@@ -319,21 +326,22 @@ func (r *Record) describe() string {
 	return clip(d, 255)
 }
 
-// tokenOf reads the token out of a description made by [Record.describe].
-func tokenOf(description string) string { return wordOf(description, "token=") }
-
-func wordOf(description, key string) string {
-	rest, ok := strings.CutPrefix(description, "galley ")
-	if !ok {
-		return ""
-	}
+// marksOf reads the marks out of a description made by [Record.describe], under
+// the keys of [Record.metadata].
+func marksOf(description string) map[string]string {
+	rest, _ := strings.CutPrefix(description, "galley ")
+	marks := map[string]string{}
 	for _, w := range strings.Fields(rest) {
-		if v, ok := strings.CutPrefix(w, key); ok {
-			return v
+		key, value, _ := strings.Cut(w, "=")
+		if _, again := marks[metaPrefix+key]; !again && rest != description {
+			marks[metaPrefix+key] = value
 		}
 	}
-	return ""
+	return marks
 }
+
+// tokenOf reads the token out of a description.
+func tokenOf(description string) string { return marksOf(description)[metaToken] }
 
 func clip(s string, n int) string {
 	if len(s) <= n {
@@ -342,11 +350,18 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "")
 }
 
-// idOf returns an identifier out of an answer. An answer without one is an
-// error: "" would look like a resource.
-func idOf(id string, err error) (string, error) {
-	if err == nil && id == "" {
-		return "", fmt.Errorf("%w: it names no identifier", session.ErrEmptyAnswer)
+// idIn reads the identifier of a new object, which is under label, out of an
+// answer. An answer without one is an error: "" would look like a resource.
+func idIn(answer interface {
+	ExtractIntoStructPtr(to any, label string) error
+}, label string,
+) (string, error) {
+	var made struct{ ID string }
+	err := answer.ExtractIntoStructPtr(&made, label)
+	if err == nil && made.ID == "" {
+		err = errNoID
 	}
-	return id, err
+	return made.ID, err
 }
+
+var errNoID = fmt.Errorf("%w: it names no identifier", session.ErrEmptyAnswer)

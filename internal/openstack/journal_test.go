@@ -64,7 +64,7 @@ func TestMarksAreReadBack(t *testing.T) {
 	if got := tokenOf(r.describe()); got != r.Token {
 		t.Errorf("%q", got)
 	}
-	if got := wordOf(r.describe(), "project="); got != r.Project {
+	if got := marksOf(r.describe())[metaProject]; got != r.Project {
 		t.Errorf("%q", got)
 	}
 	if tokenOf("made by galley token=x") != "" || tokenOf("") != "" {

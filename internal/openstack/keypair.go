@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/galleyhq/galley/internal/atomicfile"
-	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // createKeyPair creates the server's own key pair if it is to have one, and
@@ -44,31 +42,11 @@ func (in *intent) createKeyPair(ctx context.Context, keyName string, want *NewKe
 	_, _, err = in.do(ctx, request{
 		kind: KindKeyPair, name: name, what: fmt.Sprintf("upload the key pair %q", name),
 		ask: func(ctx context.Context) (string, error) {
-			k, err := one(keypairs.Create(ctx, sc, keypairs.CreateOpts{Name: name, PublicKey: public}).Extract())
-			if err != nil {
-				return "", err
-			}
-			return idOf(k.Name, nil)
+			_, err := one(keypairs.Create(ctx, sc, keypairs.CreateOpts{Name: name, PublicKey: public}).Extract())
+			return name, err
 		},
-		find: func(ctx context.Context) (string, error) { return in.c.keyPairNamed(ctx, name) },
 	})
 	return name, err
-}
-
-// keyPairNamed returns name if the user has such a key pair.
-func (c *Cloud) keyPairNamed(ctx context.Context, name string) (string, error) {
-	sc, err := c.ComputeClient()
-	if err != nil {
-		return "", err
-	}
-	k, err := one(keypairs.Get(ctx, sc, url.PathEscape(name), nil).Extract())
-	switch {
-	case session.IsStatus(err, 404):
-		return "", nil
-	case err != nil:
-		return "", session.Explain("look for the key pair "+name, err)
-	}
-	return k.Name, nil
 }
 
 const keyPairPrefix = "galley-"

@@ -66,9 +66,5 @@ func (c *Cloud) DeleteKeyPair(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, k := range keys {
-		names = append(names, k.Name)
-	}
-	return notFound("key pair", name, names)
+	return notFound("key pair", name, each(keys, nameOf[KeyPair]))
 }

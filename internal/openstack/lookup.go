@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/external"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+	"github.com/gophercloud/gophercloud/v2/pagination"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/text"
@@ -59,8 +60,9 @@ type Volume struct {
 // KeyPair is a Nova key pair.
 type KeyPair struct{ Name, Fingerprint, PublicKey string }
 
-// cache holds the results of look-ups, so that all instances of a run ask once.
-// Callers of the same lookup wait for the one who asks.
+// cache holds the results of requests, so that all instances of a run ask once.
+// Callers of the same request wait for the one who asks. Its zero value is ready
+// for use.
 type cache struct {
 	mu      sync.Mutex
 	flights map[string]*flight
@@ -70,6 +72,23 @@ type flight struct {
 	done  chan struct{}
 	value any
 	err   error
+}
+
+// results returns the values of the requests that have succeeded so far.
+func (c *cache) results() []any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []any
+	for _, f := range c.flights {
+		select {
+		case <-f.done:
+			if f.err == nil {
+				out = append(out, f.value)
+			}
+		default:
+		}
+	}
+	return out
 }
 
 // one guards against answers that are JSON and do not hold the requested object
@@ -82,8 +101,8 @@ func one[T any](v *T, err error) (*T, error) {
 }
 
 // cached returns what get returns for key, asking once. What failed is asked
-// again by the next caller, except that something does not exist.
-func cached[T any](ctx context.Context, c *cache, key string, get func(context.Context) (T, error)) (T, error) {
+// again by the next caller, except with an error of the kind final.
+func cached[T any](ctx context.Context, c *cache, key string, final session.Kind, get func(context.Context) (T, error)) (T, error) {
 	for {
 		c.mu.Lock()
 		if c.flights == nil {
@@ -96,7 +115,7 @@ func cached[T any](ctx context.Context, c *cache, key string, get func(context.C
 			c.mu.Unlock()
 			v, err := get(ctx)
 			f.value, f.err = v, err
-			if err != nil && session.KindOf(err) != session.NotFound {
+			if err != nil && session.KindOf(err) != final {
 				c.mu.Lock()
 				delete(c.flights, key)
 				c.mu.Unlock()
@@ -121,6 +140,11 @@ func cached[T any](ctx context.Context, c *cache, key string, get func(context.C
 	}
 }
 
+// once looks something up for all instances of the connection.
+func once[T any](ctx context.Context, c *Cloud, key string, get func(context.Context) (T, error)) (T, error) {
+	return cached(ctx, &c.lookups, key, session.NotFound, get)
+}
+
 // Forget drops the results of look-ups, so that the next lookup asks the cloud.
 func (c *Cloud) Forget() {
 	c.lookups.mu.Lock()
@@ -136,10 +160,14 @@ func looksLikeID(s string) bool { return uuidPattern().MatchString(s) }
 // (kitchen-openstack: image_ref, flavor_ref, network_ref). A reference that
 // is none gives nil.
 func pattern(ref string) (*regexp.Regexp, error) {
-	if len(ref) < 3 || !strings.HasPrefix(ref, "/") || !strings.HasSuffix(ref, "/") {
+	if !isPattern(ref) {
 		return nil, nil
 	}
 	return compileRuby(ref, ref[1:len(ref)-1])
+}
+
+func isPattern(ref string) bool {
+	return len(ref) > 2 && strings.HasPrefix(ref, "/") && strings.HasSuffix(ref, "/")
 }
 
 var rubyOnly = strings.NewReplacer(`\\`, `\\`, `\Z`, `\z`, `\h`, `[0-9a-fA-F]`, `\/`, `/`)
@@ -148,10 +176,7 @@ func compileRuby(shown, expr string) (*regexp.Regexp, error) {
 	// Ruby's ^ and $ are those of lines.
 	re, err := regexp.Compile("(?m)" + rubyOnly.Replace(expr))
 	if err != nil {
-		var detail string
-		if s := strings.TrimPrefix(err.Error(), "error parsing regexp: "); s != "" {
-			detail = s
-		}
+		detail := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 		return nil, session.Fail(session.Invalid, "use the reference "+shown, "the regular expression is not understood: "+detail,
 			"write the exact name or ID instead")
 	}
@@ -172,66 +197,6 @@ func barePattern(ref string) *regexp.Regexp {
 	return re
 }
 
-// choose finds the one that ref means among all: by ID, else by name, else by
-// /regexp/, else by a regexp without slashes. note says what the user should
-// know of the choice.
-func choose[T any](label, ref string, all []T, id, name func(T) string) (found T, note string, err error) {
-	re, err := pattern(ref)
-	if err != nil {
-		return found, "", err
-	}
-	pick := func(re *regexp.Regexp) (T, string, bool) {
-		var hits []T
-		for _, x := range all {
-			if re.MatchString(name(x)) {
-				hits = append(hits, x)
-			}
-		}
-		if len(hits) == 0 {
-			return found, "", false
-		}
-		note := ""
-		if len(hits) > 1 {
-			note = fmt.Sprintf("%d %ss match %s: taking %s (%s)", len(hits), label, ref, name(hits[0]), id(hits[0]))
-		}
-		return hits[0], note, true
-	}
-	if re != nil {
-		if x, note, ok := pick(re); ok {
-			return x, note, nil
-		}
-	} else {
-		for _, x := range all {
-			if id(x) == ref {
-				return x, "", nil
-			}
-		}
-		for _, x := range all {
-			if name(x) == ref {
-				return x, "", nil
-			}
-		}
-		if re := barePattern(ref); re != nil {
-			if x, _, ok := pick(re); ok {
-				return x, fmt.Sprintf("no %s has the name %q; taken for a regular expression (write /%s/) it means %s (%s)", label, ref, ref, name(x), id(x)), nil
-			}
-		}
-	}
-	var names []string
-	for _, x := range all {
-		names = append(names, name(x))
-	}
-	return found, "", notFound(label, ref, names)
-}
-
-func notFound(label, ref string, names []string) error {
-	said := fmt.Sprintf("no %s has this ID or name", label)
-	if strings.HasPrefix(ref, "/") && strings.HasSuffix(ref, "/") && len(ref) > 2 {
-		said = fmt.Sprintf("no %s has a name that matches", label)
-	}
-	return session.Fail(session.NotFound, fmt.Sprintf("find the %s %q", label, ref), said, suggest(label, strings.Trim(ref, "/"), names))
-}
-
 // resolved is the outcome of a lookup with a note for the user.
 type resolved[T any] struct {
 	value T
@@ -240,7 +205,7 @@ type resolved[T any] struct {
 
 // lookup resolves ref once for all and tells each caller the note.
 func lookup[T any](ctx context.Context, c *Cloud, kind, ref string, rep Reporter, get func(context.Context) (T, string, error)) (T, error) {
-	r, err := cached(ctx, &c.lookups, kind+" "+ref, func(ctx context.Context) (resolved[T], error) {
+	r, err := once(ctx, c, kind+" "+ref, func(ctx context.Context) (resolved[T], error) {
 		v, note, err := get(ctx)
 		return resolved[T]{v, note}, err
 	})
@@ -255,29 +220,18 @@ type networkResult struct {
 	external.NetworkExternalExt
 }
 
-func (c *Cloud) listNetworks(ctx context.Context, o networks.ListOptsBuilder) ([]Network, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := networks.List(sc, o).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain("list the networks", err)
-	}
-	var list []networkResult
-	if err := networks.ExtractNetworksInto(pages, &list); err != nil {
-		return nil, session.Explain("read the list of networks", err)
-	}
-	out := make([]Network, len(list))
-	for i, n := range list {
-		out[i] = Network{ID: n.ID, Name: n.Name, ProjectID: n.TenantID, Description: n.Description, Shared: n.Shared, External: n.External, Subnets: n.Subnets}
-	}
-	return out, nil
+func (c *Cloud) listNetworks(ctx context.Context, o networks.ListOpts) ([]Network, error) {
+	found, err := list(ctx, "networks", c.NetworkClient, networks.List, networks.ListOptsBuilder(o), func(p pagination.Page) (out []networkResult, err error) {
+		return out, networks.ExtractNetworksInto(p, &out)
+	})
+	return each(found, func(n networkResult) Network {
+		return Network{ID: n.ID, Name: n.Name, ProjectID: n.TenantID, Description: n.Description, Shared: n.Shared, External: n.External, Subnets: n.Subnets}
+	}), err
 }
 
 // Networks lists the networks that the project sees, once for a connection.
 func (c *Cloud) Networks(ctx context.Context) ([]Network, error) {
-	return cached(ctx, &c.lookups, "networks", func(ctx context.Context) ([]Network, error) {
+	return once(ctx, c, "networks", func(ctx context.Context) ([]Network, error) {
 		return c.listNetworks(ctx, networks.ListOpts{})
 	})
 }
@@ -285,7 +239,7 @@ func (c *Cloud) Networks(ctx context.Context) ([]Network, error) {
 // Network finds the network that ref means: an ID, a name or a /regexp/.
 func (c *Cloud) Network(ctx context.Context, ref string, rep Reporter) (Network, error) {
 	return lookup(ctx, c, "network", ref, rep, func(ctx context.Context) (Network, string, error) {
-		return c.findNetwork(ctx, "network", ref, nil)
+		return c.findNetwork(ctx, "network", ref, anyNetwork)
 	})
 }
 
@@ -297,10 +251,10 @@ func (c *Cloud) Pool(ctx context.Context, ref string, rep Reporter) (Network, er
 		if session.KindOf(err) != session.NotFound {
 			return n, note, err
 		}
-		if inner, _, ierr := c.findNetwork(ctx, "network", ref, nil); ierr == nil {
-			pools := c.poolNames(ctx)
+		if inner, _, ierr := c.findNetwork(ctx, "network", ref, anyNetwork); ierr == nil {
+			pools, _ := c.Pools(ctx)
 			return n, "", session.Fail(session.Invalid, fmt.Sprintf("use %q as floating IP pool", ref),
-				fmt.Sprintf("the network %s (%s) is not external", inner.Name, inner.ID), suggest("external network", ref, pools))
+				fmt.Sprintf("the network %s (%s) is not external", inner.Name, inner.ID), suggest("external network", ref, each(pools, nameOf[Network])))
 		}
 		return n, note, err
 	})
@@ -313,137 +267,72 @@ func (c *Cloud) Pools(ctx context.Context) ([]Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []Network
-	for _, n := range all {
-		if n.External {
-			out = append(out, n)
-		}
-	}
+	out := slices.DeleteFunc(slices.Clone(all), func(n Network) bool { return !n.External })
 	if len(out) == 0 {
 		return nil, session.Fail(session.NotFound, "take a floating IP from any pool", "the project sees no external network", "leave the floating IP out, or ask the operators for an external network")
 	}
 	return out, nil
 }
 
-func (c *Cloud) poolNames(ctx context.Context) []string {
-	all, err := c.Networks(ctx)
-	if err != nil {
-		return nil
-	}
-	var out []string
-	for _, n := range all {
-		if n.External {
-			out = append(out, n.Name)
+func (c *Cloud) findNetwork(ctx context.Context, label, ref string, fits func(Network) bool) (Network, string, error) {
+	if !isPattern(ref) {
+		found, err := byIDOrName(ref, func(id, name string) ([]Network, error) {
+			list, err := c.listNetworks(ctx, networks.ListOpts{ID: id, Name: name})
+			return slices.DeleteFunc(list, func(n Network) bool { return !fits(n) }), err
+		})
+		switch {
+		case err != nil:
+			return Network{}, "", err
+		case len(found) == 1:
+			return found[0], "", nil
+		case len(found) > 1:
+			return c.ownNetwork(label, ref, found)
 		}
 	}
-	return out
+	all, err := c.Networks(ctx)
+	if err != nil {
+		return Network{}, "", err
+	}
+	return choose(label, ref, slices.DeleteFunc(slices.Clone(all), func(n Network) bool { return !fits(n) }))
 }
 
-func (c *Cloud) findNetwork(ctx context.Context, label, ref string, fits func(Network) bool) (Network, string, error) {
-	keep := func(list []Network) []Network {
-		if fits == nil {
-			return list
-		}
-		var out []Network
-		for _, n := range list {
-			if fits(n) {
-				out = append(out, n)
-			}
-		}
-		return out
-	}
-	re, err := pattern(ref)
-	if err != nil {
-		return Network{}, "", err
-	}
-	if re == nil {
-		var filters []networks.ListOpts
-		if looksLikeID(ref) {
-			filters = append(filters, networks.ListOpts{ID: ref})
-		}
-		filters = append(filters, networks.ListOpts{Name: ref})
-		for _, f := range filters {
-			list, err := c.listNetworks(ctx, f)
-			if err != nil {
-				return Network{}, "", err
-			}
-			list = keep(list)
-			switch {
-			case len(list) == 1:
-				return list[0], "", nil
-			case len(list) > 1:
-				return c.ownNetwork(label, ref, list)
-			}
-		}
-	}
-	all, err := c.Networks(ctx)
-	if err != nil {
-		return Network{}, "", err
-	}
-	return choose(label, ref, keep(all), func(n Network) string { return n.ID }, func(n Network) string { return n.Name })
-}
+func anyNetwork(Network) bool { return true }
 
 // ownNetwork decides between networks of one name: that of the project wins;
 // two of the project are an error, since either may be the wrong one.
 func (c *Cloud) ownNetwork(label, ref string, list []Network) (Network, string, error) {
-	project := c.Whoami().ProjectID
-	var own []Network
-	var ids []string
-	for _, n := range list {
-		ids = append(ids, n.ID)
-		if n.ProjectID == project {
-			own = append(own, n)
-		}
-	}
+	own := slices.DeleteFunc(slices.Clone(list), func(n Network) bool { return n.ProjectID != c.Whoami().ProjectID })
 	if len(own) == 1 {
 		return own[0], fmt.Sprintf("%d networks are called %q: taking the project's own, %s", len(list), ref, own[0].ID), nil
 	}
 	return Network{}, "", session.Fail(session.Ambiguous, fmt.Sprintf("find the %s %q", label, ref),
-		fmt.Sprintf("%d networks have this name: %s", len(list), strings.Join(ids, ", ")), "write the ID of the right one in its place")
+		fmt.Sprintf("%d networks have this name: %s", len(list), strings.Join(each(list, idOf[Network]), ", ")), "write the ID of the right one in its place")
 }
 
 // Port finds an existing port by ID or name.
 func (c *Cloud) Port(ctx context.Context, ref string, rep Reporter) (ID string, err error) {
 	return lookup(ctx, c, "port", ref, rep, func(ctx context.Context) (string, string, error) {
-		sc, err := c.NetworkClient()
+		found, err := byIDOrName(ref, func(id, name string) ([]ports.Port, error) {
+			return c.listPorts(ctx, ports.ListOpts{ID: id, Name: name})
+		})
+		switch {
+		case err != nil:
+			return "", "", err
+		case len(found) == 1:
+			return found[0].ID, "", nil
+		case len(found) > 1:
+			return "", "", session.Fail(session.Ambiguous, fmt.Sprintf("find the port %q", ref), fmt.Sprintf("%d ports have this name", len(found)), "write its ID")
+		}
+		all, err := c.listPorts(ctx, ports.ListOpts{})
 		if err != nil {
 			return "", "", err
 		}
-		var filters []ports.ListOpts
-		if looksLikeID(ref) {
-			filters = append(filters, ports.ListOpts{ID: ref})
-		}
-		for _, f := range append(filters, ports.ListOpts{Name: ref}) {
-			list, err := c.listPorts(ctx, sc, f)
-			if err != nil {
-				return "", "", err
-			}
-			if len(list) > 1 {
-				return "", "", session.Fail(session.Ambiguous, fmt.Sprintf("find the port %q", ref), fmt.Sprintf("%d ports have this name", len(list)), "write its ID")
-			}
-			if len(list) == 1 {
-				return list[0].ID, "", nil
-			}
-		}
-		all, err := c.listPorts(ctx, sc, ports.ListOpts{})
-		if err != nil {
-			return "", "", err
-		}
-		var names []string
-		for _, p := range all {
-			names = append(names, p.Name)
-		}
-		return "", "", notFound("port", ref, names)
+		return "", "", notFound("port", ref, each(all, func(p ports.Port) string { return p.Name }))
 	})
 }
 
-func (c *Cloud) listPorts(ctx context.Context, sc *gophercloud.ServiceClient, o ports.ListOpts) ([]ports.Port, error) {
-	pages, err := ports.List(sc, o).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain("list the ports", err)
-	}
-	list, err := ports.ExtractPorts(pages)
-	return list, session.Explain("read the list of ports", err)
+func (c *Cloud) listPorts(ctx context.Context, o ports.ListOpts) ([]ports.Port, error) {
+	return list(ctx, "ports", c.NetworkClient, ports.List, ports.ListOptsBuilder(o), ports.ExtractPorts)
 }
 
 // securityGroupIDs resolves names or IDs; ports take IDs only.
@@ -454,7 +343,7 @@ func (c *Cloud) securityGroupIDs(ctx context.Context, refs []string) ([]string, 
 	}
 	var out []string
 	for _, ref := range refs {
-		g, _, err := choose("security group", ref, all, func(g SecurityGroup) string { return g.ID }, func(g SecurityGroup) string { return g.Name })
+		g, _, err := choose("security group", ref, all)
 		if err != nil {
 			return nil, err
 		}

@@ -21,9 +21,7 @@ func (c *Cloud) Image(ctx context.Context, ref string, rep Reporter) (Image, err
 				return img, "", err
 			}
 		}
-		if re, err := pattern(ref); err != nil {
-			return Image{}, "", err
-		} else if re == nil {
+		if !isPattern(ref) {
 			// The usual case: the service finds the name.
 			named, err := c.listImages(ctx, images.ListOpts{Name: ref})
 			if err != nil {
@@ -38,10 +36,10 @@ func (c *Cloud) Image(ctx context.Context, ref string, rep Reporter) (Image, err
 			return Image{}, "", err
 		}
 		usable, rest := activeFirst(all)
-		img, note, err := choose("image", ref, usable, func(i Image) string { return i.ID }, func(i Image) string { return i.Name })
+		img, note, err := choose("image", ref, usable)
 		note = strings.Replace(note, ": taking ", ": taking the newest, ", 1)
 		if err != nil && session.KindOf(err) == session.NotFound {
-			if other, _, oerr := choose("image", ref, rest, func(i Image) string { return i.ID }, func(i Image) string { return i.Name }); oerr == nil {
+			if other, _, oerr := choose("image", ref, rest); oerr == nil {
 				return Image{}, "", imageNotActive(other)
 			}
 		}
@@ -113,28 +111,13 @@ func imageOf(i images.Image) Image {
 }
 
 func (c *Cloud) listImages(ctx context.Context, o images.ListOpts) ([]Image, error) {
-	sc, err := c.ImageClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := images.List(sc, o).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain("list the images", err)
-	}
-	list, err := images.ExtractImages(pages)
-	if err != nil {
-		return nil, session.Explain("read the list of images", err)
-	}
-	out := make([]Image, len(list))
-	for i, img := range list {
-		out[i] = imageOf(img)
-	}
-	return out, nil
+	found, err := list(ctx, "images", c.ImageClient, images.List, images.ListOptsBuilder(o), images.ExtractImages)
+	return each(found, imageOf), err
 }
 
 // Images lists the images that the project sees, once for a connection.
 func (c *Cloud) Images(ctx context.Context) ([]Image, error) {
-	return cached(ctx, &c.lookups, "images", func(ctx context.Context) ([]Image, error) {
+	return once(ctx, c, "images", func(ctx context.Context) ([]Image, error) {
 		return c.listImages(ctx, images.ListOpts{})
 	})
 }
@@ -147,7 +130,7 @@ func (c *Cloud) Flavor(ctx context.Context, ref string, rep Reporter) (Flavor, e
 		if err != nil {
 			return Flavor{}, "", err
 		}
-		f, note, err := choose("flavor", ref, all, func(f Flavor) string { return f.ID }, func(f Flavor) string { return f.Name })
+		f, note, err := choose("flavor", ref, all)
 		if err != nil && session.KindOf(err) == session.NotFound && !strings.HasPrefix(ref, "/") && !strings.ContainsAny(ref, " ?#") {
 			// One that is not listed, as a private flavor of a shared project.
 			if byID, gerr := c.flavorByID(ctx, ref); gerr == nil {
@@ -167,28 +150,5 @@ func (c *Cloud) flavorByID(ctx context.Context, id string) (Flavor, error) {
 	if err != nil {
 		return Flavor{}, session.Explain(fmt.Sprintf("find the flavor %q", id), err)
 	}
-	return Flavor{ID: f.ID, Name: f.Name, VCPUs: f.VCPUs, RAM: f.RAM, Disk: f.Disk}, nil
-}
-
-// Flavors lists the flavors that the project may use, once for a connection.
-func (c *Cloud) Flavors(ctx context.Context) ([]Flavor, error) {
-	return cached(ctx, &c.lookups, "flavors", func(ctx context.Context) ([]Flavor, error) {
-		sc, err := c.ComputeClient()
-		if err != nil {
-			return nil, err
-		}
-		pages, err := flavors.ListDetail(sc, nil).AllPages(ctx)
-		if err != nil {
-			return nil, session.Explain("list the flavors", err)
-		}
-		list, err := flavors.ExtractFlavors(pages)
-		if err != nil {
-			return nil, session.Explain("read the list of flavors", err)
-		}
-		out := make([]Flavor, len(list))
-		for i, f := range list {
-			out[i] = Flavor{ID: f.ID, Name: f.Name, VCPUs: f.VCPUs, RAM: f.RAM, Disk: f.Disk}
-		}
-		return out, nil
-	})
+	return flavorOf(*f), nil
 }

@@ -8,14 +8,8 @@ import (
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
-type thing struct{ id, name string }
-
-func chooseThing(ref string, all []thing) (thing, string, error) {
-	return choose("thing", ref, all, func(t thing) string { return t.id }, func(t thing) string { return t.name })
-}
-
 func TestChoose(t *testing.T) {
-	all := []thing{{"1", "2"}, {"2", "m1.small"}, {"3", "m1.medium"}, {"4", "CentOS 7 GC 2014-09-16"}, {"5", "CentOS 7 GC 2015"}, {"6", "a+b"}}
+	all := []item{{"1", "2"}, {"2", "m1.small"}, {"3", "m1.medium"}, {"4", "CentOS 7 GC 2014-09-16"}, {"5", "CentOS 7 GC 2015"}, {"6", "a+b"}}
 	for ref, want := range map[string]string{
 		"2":                      "2", // an ID wins over a name
 		"m1.medium":              "3",
@@ -26,15 +20,15 @@ func TestChoose(t *testing.T) {
 		"^CentOS 7.*2015$":       "5", // a regexp of the 1.x time
 		`/\Am1\.s.*\Z/`:          "2",
 	} {
-		got, _, err := chooseThing(ref, all)
+		got, _, err := choose("thing", ref, all)
 		if err != nil || got.id != want {
 			t.Errorf("%q: %+v, %v; want %s", ref, got, err, want)
 		}
 	}
-	if _, note, _ := chooseThing("/CentOS/", all); !strings.Contains(note, "2 things match") {
+	if _, note, _ := choose("thing", "/CentOS/", all); !strings.Contains(note, "2 things match") {
 		t.Errorf("the choice is not told: %q", note)
 	}
-	if _, note, _ := chooseThing("^CentOS 7.*2015$", all); !strings.Contains(note, "regular expression") {
+	if _, note, _ := choose("thing", "^CentOS 7.*2015$", all); !strings.Contains(note, "regular expression") {
 		t.Errorf("the reading is not told: %q", note)
 	}
 	for ref, hint := range map[string]string{
@@ -43,7 +37,7 @@ func TestChoose(t *testing.T) {
 		"CentOS":    "CentOS 7", // no plain name is taken for a regexp
 		"/ubuntu/":  "the cloud has",
 	} {
-		_, _, err := chooseThing(ref, all)
+		_, _, err := choose("thing", ref, all)
 		if session.KindOf(err) != session.NotFound {
 			t.Errorf("%q: %v", ref, err)
 			continue
@@ -53,11 +47,11 @@ func TestChoose(t *testing.T) {
 		}
 	}
 	for _, ref := range []string{"/(/", "/a(?=b)/"} {
-		if _, _, err := chooseThing(ref, all); session.KindOf(err) != session.Invalid {
+		if _, _, err := choose("thing", ref, all); session.KindOf(err) != session.Invalid {
 			t.Errorf("%q: %v", ref, err)
 		}
 	}
-	if _, _, err := chooseThing("x", nil); !strings.Contains(err.(*session.Error).Hint(), "no thing at all") {
+	if _, _, err := choose("thing", "x", []item{}); !strings.Contains(err.(*session.Error).Hint(), "no thing at all") {
 		t.Error(err.(*session.Error).Hint())
 	}
 }

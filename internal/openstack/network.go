@@ -399,13 +399,8 @@ func (l *networkStep) layNetwork(ctx context.Context, sc *gophercloud.ServiceCli
 	id, err := l.part(ctx, request{
 		kind: KindNetwork, name: l.net.Name, what: fmt.Sprintf("create the network %q", l.net.Name),
 		ask: func(ctx context.Context) (string, error) {
-			n, err := one(networks.Create(ctx, sc, networks.CreateOpts{Name: l.net.Name, Description: l.rec.networkMark(), AdminStateUp: &up}).Extract())
-			if err != nil {
-				return "", err
-			}
-			return idOf(n.ID, nil)
+			return idIn(networks.Create(ctx, sc, networks.CreateOpts{Name: l.net.Name, Description: l.rec.networkMark(), AdminStateUp: &up}), "network")
 		},
-		find: l.firstByToken(Resource{Kind: KindNetwork, Name: l.net.Name}),
 	}, fmt.Sprintf("Network %q created", l.net.Name))
 	return Network{ID: id, Name: l.net.Name}, err
 }
@@ -429,18 +424,10 @@ func (l *networkStep) laySubnet(ctx context.Context, sc *gophercloud.ServiceClie
 	for _, p := range want.Pools {
 		o.AllocationPools = append(o.AllocationPools, subnets.AllocationPool{Start: p.Start.String(), End: p.End.String()})
 	}
-	like := Resource{Kind: KindSubnet, Name: cidr, Network: network}
 	id, err := l.part(ctx, request{
 		kind: KindSubnet, name: cidr, what: fmt.Sprintf("create the subnet %s of the network %q", cidr, l.net.Name),
 		note: func(r *Resource) { r.Network = network },
-		ask: func(ctx context.Context) (string, error) {
-			sn, err := one(subnets.Create(ctx, sc, o).Extract())
-			if err != nil {
-				return "", err
-			}
-			return idOf(sn.ID, nil)
-		},
-		find: l.firstByToken(like),
+		ask:  func(ctx context.Context) (string, error) { return idIn(subnets.Create(ctx, sc, o), "subnet") },
 	}, fmt.Sprintf("Subnet %s created", cidr))
 	name := want.Name
 	if have := l.subnet(want.CIDR); have != nil {
@@ -459,14 +446,7 @@ func (l *networkStep) layRouter(ctx context.Context, sc *gophercloud.ServiceClie
 	}
 	id, err := l.part(ctx, request{
 		kind: KindRouter, name: name, what: fmt.Sprintf("create the router %q", name),
-		ask: func(ctx context.Context) (string, error) {
-			r, err := one(routers.Create(ctx, sc, o).Extract())
-			if err != nil {
-				return "", err
-			}
-			return idOf(r.ID, nil)
-		},
-		find: l.firstByToken(Resource{Kind: KindRouter, Name: name}),
+		ask: func(ctx context.Context) (string, error) { return idIn(routers.Create(ctx, sc, o), "router") },
 	}, fmt.Sprintf("Router %q created", name))
 	if err != nil {
 		return Router{}, err
@@ -494,7 +474,6 @@ func (l *networkStep) layGateway(ctx context.Context, sc *gophercloud.ServiceCli
 			_, err := one(routers.Update(ctx, sc, r.ID, routers.UpdateOpts{GatewayInfo: &routers.GatewayInfo{NetworkID: l.external.ID}}).Extract())
 			return l.external.ID, err
 		},
-		find: l.firstByToken(Resource{Kind: KindGateway, Router: r.ID, Network: l.external.ID}),
 	}, fmt.Sprintf("Router %q leads to %q", r.Name, l.external.Name))
 	return err
 }
@@ -502,29 +481,30 @@ func (l *networkStep) layGateway(ctx context.Context, sc *gophercloud.ServiceCli
 // join puts the router on a subnet unless it is there.
 func (l *networkStep) join(ctx context.Context, sc *gophercloud.ServiceClient, r Router, sn Subnet, cidr netip.Prefix) error {
 	for _, p := range l.have.interfaces {
-		if p.DeviceID == r.ID && slices.ContainsFunc(p.FixedIPs, func(ip ports.IP) bool { return ip.SubnetID == sn.ID }) {
+		if p.DeviceID == r.ID && onSubnet(p, sn.ID) {
 			return nil
 		}
 	}
-	like := Resource{Kind: KindInterface, Router: r.ID, Subnet: sn.ID}
 	_, err := l.part(ctx, request{
 		kind: KindInterface, name: cidr.String(), what: fmt.Sprintf("join the subnet %s to the router %q", cidr, r.Name),
 		note: func(res *Resource) { res.Router, res.Subnet = r.ID, sn.ID },
 		ask: func(ctx context.Context) (string, error) {
 			i, err := one(routers.AddInterface(ctx, sc, r.ID, routers.AddInterfaceOpts{SubnetID: sn.ID}).Extract())
-			if err == nil {
-				return idOf(i.PortID, nil)
+			switch {
+			case err == nil && i.PortID == "":
+				return "", errNoID
+			case err == nil:
+				return i.PortID, nil
 			}
 			// A PUT whose answer is lost is sent again, and refused if the first
 			// one came through.
 			if session.IsStatus(err, 400, 409) {
-				if ids, ferr := l.c.networkPartByToken(ctx, "", like); ferr == nil && len(ids) > 0 {
+				if ids, ferr := l.c.byToken(ctx, "", Resource{Kind: KindInterface, Router: r.ID, Subnet: sn.ID}); ferr == nil && len(ids) > 0 {
 					return ids[0], nil
 				}
 			}
 			return "", err
 		},
-		find: l.firstByToken(like),
 	}, fmt.Sprintf("Subnet %s joined to the router %q", cidr, r.Name))
 	return err
 }

@@ -17,30 +17,20 @@ import (
 // OwnNetwork finds a network of the project itself by name or ID, nil when
 // there is none. Two of a name are an error.
 func (c *Cloud) OwnNetwork(ctx context.Context, ref string) (*Network, error) {
-	var filters []networks.ListOpts
-	if looksLikeID(ref) {
-		filters = append(filters, networks.ListOpts{ID: ref})
-	}
 	project := c.Whoami().ProjectID
-	for _, f := range append(filters, networks.ListOpts{Name: ref}) {
-		list, err := c.listNetworks(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		list = slices.DeleteFunc(list, func(n Network) bool { return project != "" && n.ProjectID != project })
-		if len(list) > 1 {
-			var ids []string
-			for _, n := range list {
-				ids = append(ids, n.ID)
-			}
-			return nil, session.Fail(session.Ambiguous, fmt.Sprintf("use the network %q", ref), fmt.Sprintf("the project has %d of this name: %s", len(list), strings.Join(ids, ", ")),
-				"rename or delete the ones that are not meant")
-		}
-		if len(list) == 1 {
-			return &list[0], nil
-		}
+	found, err := byIDOrName(ref, func(id, name string) ([]Network, error) {
+		list, err := c.listNetworks(ctx, networks.ListOpts{ID: id, Name: name})
+		return slices.DeleteFunc(list, func(n Network) bool { return project != "" && n.ProjectID != project }), err
+	})
+	switch {
+	case len(found) == 0:
+		return nil, err
+	case len(found) > 1:
+		return nil, session.Fail(session.Ambiguous, fmt.Sprintf("use the network %q", ref),
+			fmt.Sprintf("the project has %d of this name: %s", len(found), strings.Join(each(found, idOf[Network]), ", ")),
+			"rename or delete the ones that are not meant")
 	}
-	return nil, nil
+	return &found[0], nil
 }
 
 // networkToUse returns the network that the record knows, else the project's
@@ -76,56 +66,38 @@ func (c *Cloud) networkToUse(ctx context.Context, name string, rec *Record) (*Ne
 // routerToUse returns the router that is recorded, else the project's own of
 // that name or ID, nil for none.
 func (c *Cloud) routerToUse(ctx context.Context, ref, recorded string) (*routers.Router, error) {
-	var filters []routers.ListOpts
-	for _, id := range []string{recorded, ref} {
-		if id != "" && (id == recorded || looksLikeID(id)) {
-			filters = append(filters, routers.ListOpts{ID: id})
-		}
-	}
 	project := c.Whoami().ProjectID
-	for _, f := range append(filters, routers.ListOpts{Name: ref}) {
-		list, err := c.listRouters(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		list = slices.DeleteFunc(list, func(r routers.Router) bool { return project != "" && r.TenantID != project })
-		if len(list) > 1 {
-			return nil, session.Fail(session.Ambiguous, fmt.Sprintf("use the router %q", ref), fmt.Sprintf("the project has %d of this name", len(list)), "give the ID of the right one: `openstack router list`")
-		}
-		if len(list) == 1 {
-			return &list[0], nil
-		}
+	ask := func(id, name string) ([]routers.Router, error) {
+		list, err := c.listRouters(ctx, routers.ListOpts{ID: id, Name: name})
+		return slices.DeleteFunc(list, func(r routers.Router) bool { return project != "" && r.TenantID != project }), err
 	}
-	if looksLikeID(ref) {
+	var found []routers.Router
+	var err error
+	if recorded != "" {
+		found, err = ask(recorded, "")
+	}
+	if err == nil && len(found) == 0 {
+		found, err = byIDOrName(ref, ask)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) > 1:
+		return nil, session.Fail(session.Ambiguous, fmt.Sprintf("use the router %q", ref), fmt.Sprintf("the project has %d of this name", len(found)), "give the ID of the right one: `openstack router list`")
+	case len(found) == 1:
+		return &found[0], nil
+	case looksLikeID(ref):
 		return nil, session.Fail(session.NotFound, fmt.Sprintf("find the router %q", ref), "the project has no router of this ID", "give a name to have one made")
 	}
 	return nil, nil
 }
 
 func (c *Cloud) listRouters(ctx context.Context, o routers.ListOpts) ([]routers.Router, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := routers.List(sc, o).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain("list the routers", err)
-	}
-	list, err := routers.ExtractRouters(pages)
-	return list, session.Explain("read the list of routers", err)
+	return list(ctx, "routers", c.NetworkClient, routers.List, routers.ListOptsBuilder(o), routers.ExtractRouters)
 }
 
 func (c *Cloud) listSubnets(ctx context.Context, o subnets.ListOpts) ([]subnets.Subnet, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := subnets.List(sc, o).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain("list the subnets", err)
-	}
-	list, err := subnets.ExtractSubnets(pages)
-	return list, session.Explain("read the list of subnets", err)
+	return list(ctx, "subnets", c.NetworkClient, subnets.List, subnets.ListOptsBuilder(o), subnets.ExtractSubnets)
 }
 
 // joinsRouter says whether a port is a router's place on a subnet. Routers
@@ -136,11 +108,7 @@ func joinsRouter(p ports.Port) bool {
 
 // routerPorts lists the ports that join routers to subnets.
 func (c *Cloud) routerPorts(ctx context.Context, o ports.ListOpts) ([]ports.Port, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	list, err := c.listPorts(ctx, sc, o)
+	list, err := c.listPorts(ctx, o)
 	return slices.DeleteFunc(list, func(p ports.Port) bool { return !joinsRouter(p) }), err
 }
 
@@ -198,52 +166,4 @@ func (c *Cloud) networkRecord(ctx context.Context, n Network) (*Record, error) {
 		}
 	}
 	return rec, nil
-}
-
-// networkPartByToken finds the resource requested under the record's token and
-// never answered. Gateways and interfaces are known by what they join.
-func (c *Cloud) networkPartByToken(ctx context.Context, token string, r Resource) ([]string, error) {
-	var ids []string
-	keep := func(id, description string) {
-		if tokenOf(description) == token {
-			ids = append(ids, id)
-		}
-	}
-	switch r.Kind {
-	case KindNetwork:
-		list, err := c.listNetworks(ctx, networks.ListOpts{Name: r.Name})
-		for _, n := range list {
-			keep(n.ID, n.Description)
-		}
-		return ids, err
-	case KindSubnet:
-		list, err := c.listSubnets(ctx, subnets.ListOpts{NetworkID: r.Network, CIDR: r.Name})
-		for _, s := range list {
-			keep(s.ID, s.Description)
-		}
-		return ids, err
-	case KindRouter:
-		list, err := c.listRouters(ctx, routers.ListOpts{Name: r.Name})
-		for _, x := range list {
-			keep(x.ID, x.Description)
-		}
-		return ids, err
-	case KindGateway:
-		list, err := c.listRouters(ctx, routers.ListOpts{ID: r.Router})
-		for _, x := range list {
-			if x.GatewayInfo.NetworkID == r.Network {
-				ids = append(ids, r.Network)
-			}
-		}
-		return ids, err
-	case KindInterface:
-		list, err := c.routerPorts(ctx, ports.ListOpts{DeviceID: r.Router})
-		for _, p := range list {
-			if slices.ContainsFunc(p.FixedIPs, func(ip ports.IP) bool { return ip.SubnetID == r.Subnet }) {
-				ids = append(ids, p.ID)
-			}
-		}
-		return ids, err
-	}
-	return nil, nil
 }

@@ -2,7 +2,6 @@ package openstack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/routers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
@@ -66,13 +64,8 @@ func (c *Cloud) markedNetwork(ctx context.Context, ref string) (*Record, error) 
 		if err != nil {
 			return nil, err
 		}
-		var names []string
-		for _, x := range all {
-			if x.ProjectID == c.Whoami().ProjectID {
-				names = append(names, x.Name)
-			}
-		}
-		return nil, notFound("network", ref, names)
+		own := slices.DeleteFunc(slices.Clone(all), func(n Network) bool { return n.ProjectID != c.Whoami().ProjectID })
+		return nil, notFound("network", ref, each(own, nameOf[Network]))
 	}
 	if tokenOf(n.Description) == "" {
 		return nil, session.Fail(session.Invalid, fmt.Sprintf("delete the network %q (%s)", n.Name, n.ID), "it was not made by `galley network create`",
@@ -98,11 +91,7 @@ func (c *Cloud) networkUnused(ctx context.Context, rec *Record) error {
 	if n == nil || n.ID == "" {
 		return nil // Nothing can be on it yet.
 	}
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return err
-	}
-	list, err := c.listPorts(ctx, sc, ports.ListOpts{NetworkID: n.ID})
+	list, err := c.listPorts(ctx, ports.ListOpts{NetworkID: n.ID})
 	if err != nil {
 		return err
 	}
@@ -126,9 +115,9 @@ func hindersRemoval(rec *Record, n *Resource, p ports.Port) bool {
 	for _, r := range rec.Resources {
 		switch {
 		case r.Kind == KindSubnet && !r.Borrowed:
-			onOurs = onOurs || slices.ContainsFunc(p.FixedIPs, func(ip ports.IP) bool { return ip.SubnetID == r.ID })
+			onOurs = onOurs || onSubnet(p, r.ID)
 		case r.Kind == KindInterface:
-			joined := slices.ContainsFunc(p.FixedIPs, func(ip ports.IP) bool { return ip.SubnetID == r.Subnet })
+			joined := onSubnet(p, r.Subnet)
 			if r.ID == p.ID || r.Router == p.DeviceID && joined {
 				return false
 			}
@@ -198,48 +187,6 @@ func (c *Cloud) heir(ctx context.Context, rec *Record) bool {
 	return changed
 }
 
-// removeNetworkPart removes one part of a network and says whether it existed.
-func (c *Cloud) removeNetworkPart(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
-	if r.Borrowed {
-		return true, nil
-	}
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return false, err
-	}
-	switch r.Kind {
-	case KindInterface:
-		return deletion{
-			what: fmt.Sprintf("detach the subnet %s from the router %s", r.Name, r.Router),
-			ask: func() error {
-				_, err := routers.RemoveInterface(ctx, sc, r.Router, routers.RemoveInterfaceOpts{PortID: id}).Extract()
-				return err
-			},
-			look: func() error { return lookResult(ports.Get(ctx, sc, id).Err, "look for the router's port "+id) },
-		}.run(ctx)
-	case KindGateway:
-		return true, c.removeGateway(ctx, r, rep)
-	case KindRouter:
-		return c.removeRouter(ctx, r, id, rep)
-	case KindSubnet:
-		return deletion{
-			what: fmt.Sprintf("delete the subnet %s (%s)", r.Name, id),
-			ask:  func() error { return subnets.Delete(ctx, sc, id).ExtractErr() },
-			look: func() error { return lookResult(subnets.Get(ctx, sc, id).Err, "look for the subnet "+id) },
-		}.run(ctx)
-	case KindNetwork:
-		existed, err = deletion{
-			what: fmt.Sprintf("delete the network %q (%s)", r.Name, id),
-			ask:  func() error { return networks.Delete(ctx, sc, id).ExtractErr() },
-			look: func() error { return lookResult(networks.Get(ctx, sc, id).Err, "look for the network "+id) },
-		}.run(ctx)
-		if err == nil && existed {
-			rep.Info("Network %q deleted (%s)", r.Name, id)
-		}
-	}
-	return existed, err
-}
-
 // removeGateway removes the gateway that a router of others was given, unless
 // it leads elsewhere by now or floating IPs need it.
 func (c *Cloud) removeGateway(ctx context.Context, r Resource, rep Reporter) error {
@@ -261,40 +208,3 @@ func (c *Cloud) removeGateway(ctx context.Context, r Resource, rep Reporter) err
 	}
 	return session.Explain(fmt.Sprintf("remove the gateway of the router %q (%s)", list[0].Name, r.Router), err)
 }
-
-// removeRouter deletes a router unless it joins other subnets by now. A router
-// that the cloud refuses to delete although it joins none is an error.
-func (c *Cloud) removeRouter(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return false, err
-	}
-	kept := false
-	existed, err = deletion{
-		what: fmt.Sprintf("delete the router %q (%s)", r.Name, id),
-		ask: func() error {
-			joins, err := c.routerPorts(ctx, ports.ListOpts{DeviceID: id})
-			if kept = len(joins) > 0; err != nil || kept {
-				return err
-			}
-			return routers.Delete(ctx, sc, id).ExtractErr()
-		},
-		look: func() error {
-			if kept {
-				return errKept
-			}
-			return lookResult(routers.Get(ctx, sc, id).Err, "look for the router "+id)
-		},
-	}.run(ctx)
-	switch {
-	case errors.Is(err, errKept):
-		rep.Info("Router %q is kept: it is in use by other networks (%s)", r.Name, id)
-		return true, nil
-	case err == nil && existed:
-		rep.Info("Router %q deleted (%s)", r.Name, id)
-	}
-	return existed, err
-}
-
-// errKept ends the deletion of a router that others use.
-var errKept = errors.New("the router is in use by other networks")

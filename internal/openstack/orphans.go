@@ -1,6 +1,7 @@
 package openstack
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -19,8 +20,10 @@ import (
 // project finds those of all.
 func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) {
 	byToken := map[string]*Record{}
-	var tokens []string
-	add := func(token, owner, proj, expires string, r Resource) {
+	var out []*Record
+	// add enters a resource whose marks are as in [Record.metadata].
+	add := func(marks map[string]string, r Resource) {
+		token := marks[metaToken]
 		if token == "" {
 			return
 		}
@@ -28,15 +31,11 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 		if !ok {
 			rec = &Record{Version: 1, Token: token, AuthURL: c.AuthURL(), ProjectID: c.Whoami().ProjectID}
 			byToken[token] = rec
-			tokens = append(tokens, token)
+			out = append(out, rec)
 		}
-		if rec.Owner == "" {
-			rec.Owner = owner
-		}
-		if rec.Project == "" {
-			rec.Project = proj
-		}
-		if t, err := time.Parse(time.RFC3339, expires); err == nil {
+		rec.Owner = cmp.Or(rec.Owner, marks[metaInstance])
+		rec.Project = cmp.Or(rec.Project, marks[metaProject])
+		if t, err := time.Parse(time.RFC3339, marks[metaExpires]); err == nil {
 			rec.Expires = t
 		}
 		if !r.Asked.IsZero() && (rec.Started.IsZero() || r.Asked.Before(rec.Started)) {
@@ -50,36 +49,30 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 		return nil, err
 	}
 	for _, s := range list {
-		add(s.Metadata[metaToken], s.Metadata[metaInstance], s.Metadata[metaProject], s.Metadata[metaExpires], Resource{Kind: KindServer, Name: s.Name, ID: s.ID, Asked: s.Created})
+		add(s.Metadata, Resource{Kind: KindServer, Name: s.Name, ID: s.ID, Asked: s.Created})
 	}
 	fips, err := c.FloatingIPs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range fips {
-		add(tokenOf(f.Description), wordOf(f.Description, "instance="), wordOf(f.Description, "project="), wordOf(f.Description, "expires="),
-			Resource{Kind: KindFloatingIP, ID: f.ID, Asked: cloudTime(f.CreatedAt), Address: f.Address, Network: f.NetworkID, Port: f.PortID})
+		add(marksOf(f.Description), Resource{
+			Kind: KindFloatingIP, ID: f.ID, Asked: cloudTime(f.CreatedAt), Address: f.Address, Network: f.NetworkID, Port: f.PortID,
+		})
 	}
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	allPorts, err := c.listPorts(ctx, sc, ports.ListOpts{})
+	allPorts, err := c.listPorts(ctx, ports.ListOpts{})
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range allPorts {
-		add(tokenOf(p.Description), wordOf(p.Description, "instance="), wordOf(p.Description, "project="), wordOf(p.Description, "expires="),
-			Resource{Kind: KindPort, Name: p.Name, ID: p.ID, Asked: p.CreatedAt, Network: p.NetworkID})
+		add(marksOf(p.Description), Resource{Kind: KindPort, Name: p.Name, ID: p.ID, Asked: p.CreatedAt, Network: p.NetworkID})
 	}
-	// A cloud without volumes has none left behind.
-	if vols, err := c.Volumes(ctx); err == nil {
-		for _, v := range vols {
-			add(v.Metadata[metaToken], v.Metadata[metaInstance], v.Metadata[metaProject], v.Metadata[metaExpires],
-				Resource{Kind: KindVolume, Name: v.Name, ID: v.ID, Asked: v.Created})
-		}
-	} else if session.KindOf(err) != session.NotFound {
-		return nil, err
+	vols, err := c.Volumes(ctx)
+	if err != nil && session.KindOf(err) != session.NotFound {
+		return nil, err // A cloud without volumes has none left behind.
+	}
+	for _, v := range vols {
+		add(v.Metadata, Resource{Kind: KindVolume, Name: v.Name, ID: v.ID, Asked: v.Created})
 	}
 	c.Forget()
 	keys, err := c.KeyPairs(ctx)
@@ -88,15 +81,9 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 	}
 	for _, k := range keys {
 		owner, proj, token := ownerOfKeyPair(k.Name, project)
-		add(token, owner, proj, "", Resource{Kind: KindKeyPair, Name: k.Name, ID: k.Name})
+		add(map[string]string{metaToken: token, metaInstance: owner, metaProject: proj}, Resource{Kind: KindKeyPair, Name: k.Name, ID: k.Name})
 	}
-	var out []*Record
-	for _, t := range tokens {
-		if rec := byToken[t]; project == "" || rec.Project == project {
-			out = append(out, rec)
-		}
-	}
-	return out, nil
+	return slices.DeleteFunc(out, func(rec *Record) bool { return project != "" && rec.Project != project }), nil
 }
 
 // OrphanRouters finds the routers created by `galley network create` whose

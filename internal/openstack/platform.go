@@ -36,36 +36,11 @@ func ImageFor(platform string, images []Image) (SuggestedImage, bool) {
 	if name == "" {
 		return SuggestedImage{}, false
 	}
-	var fit []Image
-	for _, i := range images {
-		have, haveVersion := System(i)
-		text := strings.ToLower(i.Name)
-		if i.Snapshot || unfit().MatchString(text) || !strings.EqualFold(i.Status, "active") || !SameSystem(name, version, have, haveVersion) {
-			continue
-		}
-		fit = append(fit, i)
-	}
+	fit := slices.DeleteFunc(candidates(images), func(c candidate) bool { return !SameSystem(name, version, c.Distro, c.Version) })
 	if len(fit) == 0 {
 		return SuggestedImage{}, false
 	}
-	best := slices.MinFunc(fit, func(a, b Image) int {
-		plain := func(i Image) int {
-			if special().MatchString(strings.ToLower(i.Name)) {
-				return 1
-			}
-			return 0
-		}
-		return cmp.Or(cmp.Compare(plain(a), plain(b)), b.Created.Compare(a.Created), cmp.Compare(a.Name, b.Name))
-	})
-	d, v := systemOf(best)
-	out := SuggestedImage{Image: best, Ref: best.Name}
-	if out.User == "" {
-		out.User = d.userOf(v)
-	}
-	for _, i := range images {
-		if i.Name == best.Name && i.ID != best.ID {
-			out.Ref = best.ID
-		}
-	}
-	return out, true
+	return slices.MinFunc(fit, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(rank(a.odd), rank(b.odd)), b.Created.Compare(a.Created), cmp.Compare(a.Name, b.Name))
+	}).SuggestedImage, true
 }

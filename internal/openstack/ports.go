@@ -63,33 +63,7 @@ func (in *intent) createPort(ctx context.Context, s ServerSpec, i int, network s
 	id, _, err := in.do(ctx, request{
 		kind: KindPort, name: name, what: fmt.Sprintf("make the port %q in the network %s", name, network),
 		note: func(r *Resource) { r.Network = network },
-		ask: func(ctx context.Context) (string, error) {
-			made, err := one(ports.Create(ctx, sc, o).Extract())
-			if err != nil {
-				return "", err
-			}
-			return idOf(made.ID, nil)
-		},
-		find: in.firstByToken(Resource{Kind: KindPort, Name: name}),
+		ask:  func(ctx context.Context) (string, error) { return idIn(ports.Create(ctx, sc, o), "port") },
 	})
 	return id, err
-}
-
-// portsByToken lists the IDs of ports that carry the token.
-func (c *Cloud) portsByToken(ctx context.Context, token, name string) ([]string, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	list, err := c.listPorts(ctx, sc, ports.ListOpts{Name: name})
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, p := range list {
-		if tokenOf(p.Description) == token {
-			out = append(out, p.ID)
-		}
-	}
-	return out, nil
 }

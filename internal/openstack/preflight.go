@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/availabilityzones"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/limits"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/quotas"
+	"github.com/gophercloud/gophercloud/v2/pagination"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
 )
@@ -36,42 +38,43 @@ func (c *Cloud) Limits(ctx context.Context) (Limits, error) {
 	}
 	a := l.Absolute
 	out := Limits{
-		Instances:   Room{a.TotalInstancesUsed, a.MaxTotalInstances},
-		Cores:       Room{a.TotalCoresUsed, a.MaxTotalCores},
-		RAM:         Room{a.TotalRAMUsed, a.MaxTotalRAMSize},
-		FloatingIPs: Room{0, Unlimited},
+		Instances: Room{a.TotalInstancesUsed, a.MaxTotalInstances},
+		Cores:     Room{a.TotalCoresUsed, a.MaxTotalCores},
+		RAM:       Room{a.TotalRAMUsed, a.MaxTotalRAMSize},
 	}
-	network, err := c.NetworkClient()
+	out.FloatingIPs, err = c.floatingIPRoom(ctx)
+	return out, err
+}
+
+// floatingIPRoom asks for the quota of floating IPs (Neutron: quota_details).
+// Older clouds do not tell users how much is in use: the request itself shows
+// it.
+func (c *Cloud) floatingIPRoom(ctx context.Context) (Room, error) {
+	sc, err := c.NetworkClient()
 	if err != nil {
-		return out, err
+		return Room{}, err
 	}
-	q, err := quotas.GetDetail(ctx, network, c.Whoami().ProjectID).Extract()
-	if err != nil {
-		// Older clouds do not tell users how much is in use: then the request
-		// itself shows it.
-		return out, nil
+	var answer struct {
+		FloatingIP *quotas.QuotaDetail `json:"floatingip"`
 	}
-	out.FloatingIPs = Room{q.FloatingIP.Used + q.FloatingIP.Reserved, q.FloatingIP.Limit}
-	return out, nil
+	err = quotas.GetDetail(ctx, sc, c.Whoami().ProjectID).ExtractIntoStructPtr(&answer, "quota")
+	q := answer.FloatingIP
+	if err != nil || q == nil {
+		return Room{Limit: Unlimited}, nil
+	}
+	return Room{q.Used + q.Reserved, q.Limit}, nil
 }
 
 // CheckZone returns an error unless the availability zone exists and takes new
 // servers.
 func (c *Cloud) CheckZone(ctx context.Context, zone string) error {
-	sc, err := c.ComputeClient()
+	pages := func(sc *gophercloud.ServiceClient, _ any) pagination.Pager { return availabilityzones.List(sc) }
+	all, err := list(ctx, "availability zones", c.ComputeClient, pages, nil, availabilityzones.ExtractAvailabilityZones)
 	if err != nil {
 		return err
 	}
-	pages, err := availabilityzones.List(sc).AllPages(ctx)
-	if err != nil {
-		return session.Explain("list the availability zones", err)
-	}
-	list, err := availabilityzones.ExtractAvailabilityZones(pages)
-	if err != nil {
-		return session.Explain("read the list of availability zones", err)
-	}
 	var names []string
-	for _, z := range list {
+	for _, z := range all {
 		if z.ZoneState.Available {
 			names = append(names, z.ZoneName)
 		}

@@ -240,38 +240,3 @@ func (cl *cleanup) report(r Resource, id string, existed bool) {
 // marked says whether resources of this kind carry the token. Gateways and
 // interfaces are known by what they join.
 func marked(kind ResourceKind) bool { return kind != KindGateway && kind != KindInterface }
-
-func (c *Cloud) byToken(ctx context.Context, token string, r Resource) ([]string, error) {
-	var ids []string
-	switch r.Kind {
-	case KindServer:
-		list, err := c.serversByToken(ctx, token, r.Name)
-		for _, s := range list {
-			ids = append(ids, s.ID)
-		}
-		return ids, err
-	case KindFloatingIP:
-		list, err := c.floatingIPsByToken(ctx, token, r.Network)
-		for _, f := range list {
-			ids = append(ids, f.ID)
-		}
-		return ids, err
-	case KindPort:
-		return c.portsByToken(ctx, token, r.Name)
-	case KindVolume:
-		list, err := c.volumesByToken(ctx, token, r.Name)
-		for _, v := range list {
-			ids = append(ids, v.ID)
-		}
-		return ids, err
-	case KindImage:
-		return c.imagesByToken(ctx, token)
-	case KindKeyPair:
-		name, err := c.keyPairNamed(ctx, r.Name)
-		if name != "" {
-			ids = append(ids, name)
-		}
-		return ids, err
-	}
-	return c.networkPartByToken(ctx, token, r)
-}

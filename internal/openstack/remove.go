@@ -1,6 +1,7 @@
 package openstack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,12 +9,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/attachments"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/routers"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/retry"
@@ -38,26 +44,102 @@ const (
 
 // removeOne removes one resource by its ID and says whether it existed.
 func (c *Cloud) removeOne(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
-	if r.Kind == KindKeyPair {
-		return c.deleteKeyPair(ctx, id)
+	if r.Kind != KindKeyPair {
+		if err := checkID(string(r.Kind), id); err != nil {
+			return false, err
+		}
 	}
-	if err := checkID(string(r.Kind), id); err != nil {
-		return false, err
-	}
-	switch r.Kind {
-	case KindFloatingIP:
-		return c.releaseFloatingIP(ctx, r, id, rep)
-	case KindServer:
+	switch {
+	case r.Kind == KindServer:
 		return c.deleteServer(ctx, id, r.Name, rep)
-	case KindPort:
-		return c.deletePort(ctx, id)
-	case KindImage:
-		return c.deleteImage(ctx, id, r.Name)
-	case KindVolume:
+	case r.Kind == KindVolume:
 		return c.deleteVolume(ctx, id, r.Name, rep)
+	case r.Kind == KindFloatingIP && r.Borrowed:
+		return c.returnFloatingIP(ctx, r, id, rep)
+	case r.Borrowed:
+		return true, nil
+	case r.Kind == KindGateway:
+		return true, c.removeGateway(ctx, r, rep)
 	}
-	return c.removeNetworkPart(ctx, r, id, rep)
+	existed, err = c.deletionOf(ctx, r, id).run(ctx)
+	switch {
+	case errors.Is(err, errKept):
+		rep.Info("Router %q is kept: it is in use by other networks (%s)", r.Name, id)
+		return true, nil
+	case err != nil || !existed:
+	case r.Kind == KindFloatingIP:
+		rep.Info("OpenStack Floating IP <%s> released.", cmp.Or(r.Address, id))
+	case r.Kind == KindNetwork:
+		rep.Info("Network %q deleted (%s)", r.Name, id)
+	case r.Kind == KindRouter:
+		rep.Info("Router %q deleted (%s)", r.Name, id)
+	}
+	return existed, err
 }
+
+// deletionOf returns how a resource is deleted of which one request is enough.
+func (c *Cloud) deletionOf(ctx context.Context, r Resource, id string) deletion {
+	label := string(r.Kind)
+	d := deletion{client: c.NetworkClient, what: fmt.Sprintf("delete the %s %q (%s)", label, r.Name, id)}
+	switch r.Kind {
+	case KindKeyPair:
+		d.client, d.what = c.ComputeClient, fmt.Sprintf("delete the key pair %q", id)
+		d.ask = func(sc *gophercloud.ServiceClient) error {
+			return keypairs.Delete(ctx, sc, url.PathEscape(id), nil).ExtractErr()
+		}
+		d.look = func(sc *gophercloud.ServiceClient) error { return keypairs.Get(ctx, sc, url.PathEscape(id), nil).Err }
+	case KindImage:
+		d.client = c.ImageClient
+		d.ask = func(sc *gophercloud.ServiceClient) error { return images.Delete(ctx, sc, id).ExtractErr() }
+		d.look = func(sc *gophercloud.ServiceClient) error { return images.Get(ctx, sc, id).Err }
+	case KindFloatingIP:
+		d.what = fmt.Sprintf("release the floating IP %s (%s)", r.Address, id)
+		d.ask = func(sc *gophercloud.ServiceClient) error { return floatingips.Delete(ctx, sc, id).ExtractErr() }
+		d.look = func(*gophercloud.ServiceClient) error {
+			_, err := c.getFloatingIP(ctx, id)
+			return err
+		}
+	case KindPort:
+		d.what = "delete the port " + id
+		d.ask = func(sc *gophercloud.ServiceClient) error { return ports.Delete(ctx, sc, id).ExtractErr() }
+		d.look = func(sc *gophercloud.ServiceClient) error { return ports.Get(ctx, sc, id).Err }
+	case KindInterface:
+		d.what, label = fmt.Sprintf("detach the subnet %s from the router %s", r.Name, r.Router), "router's port"
+		d.ask = func(sc *gophercloud.ServiceClient) error {
+			return routers.RemoveInterface(ctx, sc, r.Router, routers.RemoveInterfaceOpts{PortID: id}).Err
+		}
+		d.look = func(sc *gophercloud.ServiceClient) error { return ports.Get(ctx, sc, id).Err }
+	case KindSubnet:
+		d.what = fmt.Sprintf("delete the subnet %s (%s)", r.Name, id)
+		d.ask = func(sc *gophercloud.ServiceClient) error { return subnets.Delete(ctx, sc, id).ExtractErr() }
+		d.look = func(sc *gophercloud.ServiceClient) error { return subnets.Get(ctx, sc, id).Err }
+	case KindNetwork:
+		d.ask = func(sc *gophercloud.ServiceClient) error { return networks.Delete(ctx, sc, id).ExtractErr() }
+		d.look = func(sc *gophercloud.ServiceClient) error { return networks.Get(ctx, sc, id).Err }
+	case KindRouter:
+		// One that joins other subnets by now is kept; one that the cloud
+		// refuses to delete although it joins none is an error.
+		kept := false
+		d.ask = func(sc *gophercloud.ServiceClient) error {
+			joins, err := c.routerPorts(ctx, ports.ListOpts{DeviceID: id})
+			if kept = len(joins) > 0; err != nil || kept {
+				return err
+			}
+			return routers.Delete(ctx, sc, id).ExtractErr()
+		}
+		d.look = func(sc *gophercloud.ServiceClient) error {
+			if kept {
+				return errKept
+			}
+			return routers.Get(ctx, sc, id).Err
+		}
+	}
+	d.seen = fmt.Sprintf("look for the %s %s", label, id)
+	return d
+}
+
+// errKept ends the deletion of a router that others use.
+var errKept = errors.New("the router is in use by other networks")
 
 // idPattern is the form of identifiers; "." and ".." would lead elsewhere in a
 // URL.
@@ -75,19 +157,24 @@ func checkID(label, id string) error {
 // deletion deletes something and looks whether it is gone. The answer to the
 // request alone proves nothing: a 404 or a 204 may come from elsewhere.
 type deletion struct {
-	// what reads after "cannot".
-	what string
-	ask  func() error
-	// look returns an error of the kind [session.NotFound] when it is gone.
-	look func() error
+	client clientOf
+	// what and seen read after "cannot", of a failing request and look.
+	what, seen string
+	ask        func(*gophercloud.ServiceClient) error
+	// look fails with a 404 when it is gone.
+	look func(*gophercloud.ServiceClient) error
 }
 
 // run repeats the request while the cloud refuses it because of a conflict, and
 // says whether the thing existed.
 func (d deletion) run(ctx context.Context) (existed bool, err error) {
+	sc, err := d.client()
+	if err != nil {
+		return false, err
+	}
 	pause := conflictPause
 	for conflicts, ghosts := 0, 0; ; {
-		err := d.ask()
+		err := d.ask(sc)
 		switch {
 		case err == nil:
 			existed = true
@@ -103,7 +190,7 @@ func (d deletion) run(ctx context.Context) (existed bool, err error) {
 		default:
 			return existed, session.Explain(d.what, err)
 		}
-		err = d.look()
+		err = session.Explain(d.seen, d.look(sc))
 		switch {
 		case session.KindOf(err) == session.NotFound:
 			return existed, nil
@@ -118,63 +205,6 @@ func (d deletion) run(ctx context.Context) (existed bool, err error) {
 			return existed, session.Explain(d.what, err)
 		}
 	}
-}
-
-func (c *Cloud) deleteKeyPair(ctx context.Context, name string) (existed bool, err error) {
-	sc, err := c.ComputeClient()
-	if err != nil {
-		return false, err
-	}
-	return deletion{
-		what: fmt.Sprintf("delete the key pair %q", name),
-		ask:  func() error { return keypairs.Delete(ctx, sc, url.PathEscape(name), nil).ExtractErr() },
-		look: func() error {
-			return lookResult(keypairs.Get(ctx, sc, url.PathEscape(name), nil).Err, "look for the key pair "+name)
-		},
-	}.run(ctx)
-}
-
-func (c *Cloud) deletePort(ctx context.Context, id string) (existed bool, err error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return false, err
-	}
-	return deletion{
-		what: "delete the port " + id,
-		ask:  func() error { return ports.Delete(ctx, sc, id).ExtractErr() },
-		look: func() error { return lookResult(ports.Get(ctx, sc, id).Err, "look for the port "+id) },
-	}.run(ctx)
-}
-
-// lookResult explains the error of a look.
-func lookResult(err error, what string) error { return session.Explain(what, err) }
-
-// releaseFloatingIP deletes a floating IP that was allocated, and detaches one
-// that was borrowed, if it is still where it was put.
-func (c *Cloud) releaseFloatingIP(ctx context.Context, r Resource, id string, rep Reporter) (existed bool, err error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return false, err
-	}
-	if r.Borrowed {
-		return c.returnFloatingIP(ctx, r, id, rep)
-	}
-	existed, err = deletion{
-		what: fmt.Sprintf("release the floating IP %s (%s)", r.Address, id),
-		ask:  func() error { return floatingips.Delete(ctx, sc, id).ExtractErr() },
-		look: func() error {
-			_, err := c.getFloatingIP(ctx, id)
-			return err
-		},
-	}.run(ctx)
-	if err == nil && existed {
-		shown := r.Address
-		if shown == "" {
-			shown = id
-		}
-		rep.Info("OpenStack Floating IP <%s> released.", shown)
-	}
-	return existed, err
 }
 
 // returnFloatingIP gives a floating IP back to the port that it was taken from,

@@ -6,13 +6,13 @@ import (
 	"slices"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
-
-	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/gophercloud/gophercloud/v2/pagination"
 )
 
 // SecurityGroup is a Neutron security group with its rules.
 type SecurityGroup struct {
 	ID, Name, Description string
+	ProjectID             string         `json:"tenant_id"`
 	Rules                 []SecurityRule `json:"security_group_rules"`
 }
 
@@ -57,27 +57,18 @@ func (r SecurityRule) Remote() string {
 // SecurityGroups lists the security groups of the project, once for a
 // connection. Rules are in an order that does not change, ingress first.
 func (c *Cloud) SecurityGroups(ctx context.Context) ([]SecurityGroup, error) {
-	return cached(ctx, &c.lookups, "security groups", func(ctx context.Context) ([]SecurityGroup, error) {
-		sc, err := c.NetworkClient()
-		if err != nil {
-			return nil, err
-		}
-		pages, err := groups.List(sc, groups.ListOpts{}).AllPages(ctx)
-		if err != nil {
-			return nil, session.Explain("list the security groups", err)
-		}
-		var list []SecurityGroup
-		if err := pages.(groups.SecGroupPage).ExtractIntoSlicePtr(&list, "security_groups"); err != nil {
-			return nil, session.Explain("read the list of security groups", err)
-		}
-		for _, g := range list {
+	return once(ctx, c, "security groups", func(ctx context.Context) ([]SecurityGroup, error) {
+		all, err := list(ctx, "security groups", c.NetworkClient, groups.List, groups.ListOpts{}, func(p pagination.Page) (out []SecurityGroup, err error) {
+			return out, p.(groups.SecGroupPage).ExtractIntoSlicePtr(&out, "security_groups")
+		})
+		for _, g := range all {
 			slices.SortFunc(g.Rules, func(a, b SecurityRule) int {
 				return cmp.Or(
 					cmp.Compare(b.Direction, a.Direction), cmp.Compare(a.EtherType, b.EtherType), cmp.Compare(a.Protocol, b.Protocol),
 					cmp.Compare(number(a.From), number(b.From)), cmp.Compare(number(a.To), number(b.To)), cmp.Compare(a.ID, b.ID))
 			})
 		}
-		return list, nil
+		return all, err
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -48,6 +49,7 @@ func (step serverStep) create(ctx context.Context) (id string, created bool, err
 		deviceNames: step.devices.names,
 		description: s.Description,
 		diskConfig:  s.DiskConfig,
+		keyName:     step.keyName,
 		noImage:     step.devices.bootsVolume || step.res.image.ID == "",
 	}
 	sc.Microversion = step.microversion()
@@ -70,7 +72,6 @@ func (step serverStep) create(ctx context.Context) (id string, created bool, err
 	if len(step.res.hints) > 0 {
 		hints = hintMap(step.res.hints)
 	}
-	keyed := keyOpts{o, step.keyName}
 	name := s.Name
 	if r, ok := in.resource(KindServer, ""); ok {
 		name = r.Name // There is one server to a record, whatever it is called.
@@ -78,13 +79,9 @@ func (step serverStep) create(ctx context.Context) (id string, created bool, err
 	return in.do(ctx, request{
 		kind: KindServer, name: name, what: fmt.Sprintf("create the server %q", s.Name),
 		ask: func(ctx context.Context) (string, error) {
-			made, err := one(servers.Create(ctx, sc, keyed, hints).Extract())
-			if err != nil {
-				return "", step.explain(ctx, err)
-			}
-			return idOf(made.ID, nil)
+			id, err := idIn(servers.Create(ctx, sc, o, hints), "server")
+			return id, step.explain(ctx, err)
 		},
-		find: in.firstByToken(Resource{Kind: KindServer, Name: s.Name}),
 	})
 }
 
@@ -128,32 +125,19 @@ func (step serverStep) explain(ctx context.Context, err error) error {
 		e.Said = fmt.Sprintf("there is no key pair %q", step.keyName)
 		e.SetHint("key pairs belong to the user who made them, not to the project")
 		if keys, kerr := step.in.c.KeyPairs(ctx); kerr == nil {
-			var have []string
-			for _, k := range keys {
-				have = append(have, k.Name)
-			}
-			e.Advise("%s; without %s one is made for the %s", suggest("key pair", step.keyName, have), settings.KeyPair, session.Owner)
+			e.Advise("%s; without %s one is made for the %s", suggest("key pair", step.keyName, each(keys, nameOf[KeyPair])), settings.KeyPair, session.Owner)
 		}
 	case e.Kind == session.Ambiguous:
 		if nets, nerr := step.in.c.Networks(ctx); nerr == nil {
-			var have []string
-			for _, n := range nets {
-				if !n.External {
-					have = append(have, n.Name)
-				}
-			}
-			e.Advise("name one in %s: %s", settings.Networks, suggest("network", "", have))
+			nets = slices.DeleteFunc(slices.Clone(nets), func(n Network) bool { return n.External })
+			e.Advise("name one in %s: %s", settings.Networks, suggest("network", "", each(nets, nameOf[Network])))
 		}
 	case strings.Contains(said, "security group"):
 		if e.Status == 404 || strings.Contains(said, "not found") || strings.Contains(said, "unable to find") {
 			e.Kind = session.NotFound
 		}
 		if groups, gerr := step.in.c.SecurityGroups(ctx); gerr == nil {
-			var have []string
-			for _, g := range groups {
-				have = append(have, g.Name)
-			}
-			e.SetHint(suggest("security group", strings.Join(step.spec.SecurityGroups, " "), have))
+			e.SetHint(suggest("security group", strings.Join(step.spec.SecurityGroups, " "), each(groups, nameOf[SecurityGroup])))
 		}
 	case strings.Contains(said, "availability zone"):
 		e.SetHint("`openstack availability zone list --compute` tells which there are")
@@ -169,6 +153,7 @@ type createOpts struct {
 	deviceNames []string
 	description string
 	diskConfig  string
+	keyName     string
 	noImage     bool
 }
 
@@ -190,11 +175,10 @@ func (o createOpts) ToServerCreateMap() (map[string]any, error) {
 		// Nova refuses an image beside a volume to boot from, even "".
 		delete(server, "imageRef")
 	}
-	if o.description != "" {
-		server["description"] = o.description
-	}
-	if o.diskConfig != "" {
-		server["OS-DCF:diskConfig"] = o.diskConfig
+	for key, value := range map[string]string{"description": o.description, "OS-DCF:diskConfig": o.diskConfig, "key_name": o.keyName} {
+		if value != "" {
+			server[key] = value
+		}
 	}
 	return b, nil
 }
@@ -205,19 +189,4 @@ type hintMap map[string]any
 // ToSchedulerHintsMap implements servers.SchedulerHintOptsBuilder.
 func (h hintMap) ToSchedulerHintsMap() (map[string]any, error) {
 	return map[string]any{"os:scheduler_hints": map[string]any(h)}, nil
-}
-
-// keyOpts adds the key pair.
-type keyOpts struct {
-	createOpts
-	key string
-}
-
-// ToServerCreateMap implements servers.CreateOptsBuilder.
-func (o keyOpts) ToServerCreateMap() (map[string]any, error) {
-	b, err := o.createOpts.ToServerCreateMap()
-	if err == nil && o.key != "" {
-		b["server"].(map[string]any)["key_name"] = o.key
-	}
-	return b, err
 }

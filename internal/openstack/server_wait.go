@@ -3,6 +3,7 @@ package openstack
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,14 +75,5 @@ func (c *Cloud) serversByToken(ctx context.Context, token, name string) ([]serve
 		o.Name = nameFilter([]string{name})
 	}
 	list, err := c.listServers(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	var out []servers.Server
-	for _, s := range list {
-		if s.Metadata[metaToken] == token {
-			out = append(out, s)
-		}
-	}
-	return out, nil
+	return slices.DeleteFunc(list, func(s servers.Server) bool { return s.Metadata[metaToken] != token }), err
 }

@@ -55,25 +55,14 @@ type SavedImage struct {
 // SavedImages lists the images in the project that were made through Galley,
 // by whomever.
 func (c *Cloud) SavedImages(ctx context.Context) ([]SavedImage, error) {
-	sc, err := c.ImageClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := images.List(sc, images.ListOpts{Owner: c.Whoami().ProjectID}).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain("list the images", err)
-	}
-	list, err := images.ExtractImages(pages)
-	if err != nil {
-		return nil, session.Explain("read the list of images", err)
-	}
+	all, err := list(ctx, "images", c.ImageClient, images.List, images.ListOptsBuilder(images.ListOpts{Owner: c.Whoami().ProjectID}), images.ExtractImages)
 	var out []SavedImage
-	for i := range list {
-		if img, ok := savedImage(&list[i]); ok {
+	for i := range all {
+		if img, ok := savedImage(&all[i]); ok {
 			out = append(out, img)
 		}
 	}
-	return out, nil
+	return out, err
 }
 
 // savedImage returns an image that was made through Galley, false for others.
@@ -117,7 +106,8 @@ func (c *Cloud) SaveImage(ctx context.Context, spec ImageSpec, j Journal, rep Re
 	in := newIntent(c, j, rec, rep)
 	img, err := in.saveImage(ctx, spec, what)
 	if err == nil {
-		err = in.removeOtherImages(ctx, img.ID)
+		// A request that was delivered twice has made two.
+		err = in.removeTwins(ctx, Resource{Kind: KindImage, Name: spec.Name, ID: img.ID})
 	}
 	if err == nil {
 		return img, j.Remove()
@@ -136,31 +126,17 @@ func (in *intent) saveImage(ctx context.Context, spec ImageSpec, what string) (S
 	id, _, err := in.do(ctx, request{
 		kind: KindImage, name: spec.Name, what: what,
 		ask: func(ctx context.Context) (string, error) {
-			return idOf(servers.CreateImage(ctx, sc, spec.ServerID, servers.CreateImageOpts{Name: spec.Name, Metadata: properties}).ExtractImageID())
+			id, err := servers.CreateImage(ctx, sc, spec.ServerID, servers.CreateImageOpts{Name: spec.Name, Metadata: properties}).ExtractImageID()
+			if err == nil && id == "" {
+				err = errNoID
+			}
+			return id, err
 		},
-		find: in.firstByToken(Resource{Kind: KindImage, Name: spec.Name}),
 	})
 	if err != nil {
 		return SavedImage{}, err
 	}
 	return in.c.imageActive(ctx, id, spec.Name, in.rep)
-}
-
-// removeOtherImages removes images that a request delivered twice has made.
-func (in *intent) removeOtherImages(ctx context.Context, id string) error {
-	ids, err := in.c.imagesByToken(ctx, in.rec.Token)
-	if err != nil {
-		return err
-	}
-	for _, other := range ids {
-		if other != id {
-			in.rep.Warn("the cloud has made the image %q twice: removing %s", in.rec.Name, other)
-			if _, err := in.c.deleteImage(ctx, other, in.rec.Name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // imageActive waits until an image can be booted.
@@ -196,30 +172,6 @@ func (c *Cloud) imageActive(ctx context.Context, id, name string, rep Reporter) 
 // RemoveImage removes an image that [Cloud.SavedImages] lists.
 func (c *Cloud) RemoveImage(ctx context.Context, img SavedImage, rep Reporter) error {
 	return c.ReclaimRecord(ctx, img.record(c), rep)
-}
-
-func (c *Cloud) deleteImage(ctx context.Context, id, name string) (existed bool, err error) {
-	sc, err := c.ImageClient()
-	if err != nil {
-		return false, err
-	}
-	return deletion{
-		what: fmt.Sprintf("delete the image %q (%s)", name, id),
-		ask:  func() error { return images.Delete(ctx, sc, id).ExtractErr() },
-		look: func() error { return lookResult(images.Get(ctx, sc, id).Err, "look for the image "+id) },
-	}.run(ctx)
-}
-
-// imagesByToken lists the images that carry the token.
-func (c *Cloud) imagesByToken(ctx context.Context, token string) ([]string, error) {
-	list, err := c.SavedImages(ctx)
-	var ids []string
-	for _, img := range list {
-		if img.Token == token {
-			ids = append(ids, img.ID)
-		}
-	}
-	return ids, err
 }
 
 // CacheImage makes an image of a server for [Cloud.CachedImage], unless there is

@@ -12,8 +12,6 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/routers"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/rules"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 )
 
@@ -142,7 +140,7 @@ type offer struct {
 	images   []Image
 	flavors  []Flavor
 	networks []Network
-	groups   []groups.SecGroup
+	groups   []SecurityGroup
 	project  string
 	// routed gives for a network the external network that its router leads
 	// to; nil where that is not known.
@@ -165,7 +163,7 @@ func (c *Cloud) Suggest(ctx context.Context) (*Suggestion, error) {
 	}
 	// A cloud without routers or security groups has networks all the same.
 	o.routed, _ = c.routed(ctx)
-	o.groups, _ = c.groupsWithRules(ctx)
+	o.groups, _ = c.SecurityGroups(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -174,30 +172,18 @@ func (c *Cloud) Suggest(ctx context.Context) (*Suggestion, error) {
 
 // routed finds which networks a router joins to which external one.
 func (c *Cloud) routed(ctx context.Context) (map[string]string, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := routers.List(sc, routers.ListOpts{}).AllPages(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list, err := routers.ExtractRouters(pages)
+	all, err := c.listRouters(ctx, routers.ListOpts{})
 	if err != nil {
 		return nil, err
 	}
 	gateway := map[string]string{}
-	for _, r := range list {
+	for _, r := range all {
 		gateway[r.ID] = r.GatewayInfo.NetworkID
 	}
 	// A distributed or redundant router's ports have other owners.
 	out := map[string]string{}
 	for _, owner := range []string{"network:router_interface", "network:router_interface_distributed", "network:ha_router_replicated_interface"} {
-		pages, err := ports.List(sc, ports.ListOpts{DeviceOwner: owner}).AllPages(ctx)
-		if err != nil {
-			return nil, err
-		}
-		found, err := ports.ExtractPorts(pages)
+		found, err := c.listPorts(ctx, ports.ListOpts{DeviceOwner: owner})
 		if err != nil {
 			return nil, err
 		}
@@ -208,18 +194,6 @@ func (c *Cloud) routed(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	return out, nil
-}
-
-func (c *Cloud) groupsWithRules(ctx context.Context) ([]groups.SecGroup, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := groups.List(sc, groups.ListOpts{}).AllPages(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return groups.ExtractGroups(pages)
 }
 
 func (o *offer) suggest() *Suggestion {
@@ -243,25 +217,34 @@ type candidate struct {
 	odd    bool
 }
 
-func (o *offer) pickImages(s *Suggestion) {
-	var all []candidate
+// candidates are the images that a Linux server can be made of.
+func candidates(images []Image) []candidate {
 	names := map[string]int{}
-	for _, i := range o.images {
+	for _, i := range images {
 		names[i.Name]++
+	}
+	var all []candidate
+	for _, i := range images {
 		name := strings.ToLower(i.Name)
-		if i.Status != "active" || i.Snapshot || i.Name == "" || unfit().MatchString(name) || strings.EqualFold(i.Distro, "windows") {
+		if !strings.EqualFold(i.Status, "active") || i.Snapshot || i.Name == "" || unfit().MatchString(name) || strings.EqualFold(i.Distro, "windows") {
 			continue
 		}
-		c := candidate{SuggestedImage: SuggestedImage{Image: i}, rank: len(distros), odd: special().MatchString(name)}
+		c := candidate{SuggestedImage: SuggestedImage{i, i.Name}, rank: len(distros), odd: special().MatchString(name)}
+		if names[i.Name] > 1 {
+			c.Ref = i.ID
+		}
 		if d, version := systemOf(i); d != nil {
 			c.Distro, c.Version, c.family = d.name, version, d.family
 			c.rank = slices.IndexFunc(distros, func(x distro) bool { return x.name == d.name })
-			if c.User == "" {
-				c.User = d.userOf(version)
-			}
+			c.User = cmp.Or(c.User, d.userOf(version))
 		}
 		all = append(all, c)
 	}
+	return all
+}
+
+func (o *offer) pickImages(s *Suggestion) {
+	all := candidates(o.images)
 	slices.SortStableFunc(all, func(a, b candidate) int { return a.compare(b) })
 	have := map[string]bool{}
 	for _, family := range []string{"debian", "redhat", "suse", ""} {
@@ -271,9 +254,6 @@ func (o *offer) pickImages(s *Suggestion) {
 		}
 		have[family] = true
 		image := all[at].SuggestedImage
-		if image.Ref = image.Name; names[image.Name] > 1 {
-			image.Ref = image.ID
-		}
 		if image.User == "" {
 			s.note("Who logs in to the image %q is not known: see username.", image.Name)
 		}
@@ -401,7 +381,7 @@ func (o *offer) pickNetwork(s *Suggestion) {
 func (o *offer) pickGroups(s *Suggestion) {
 	var other string
 	for _, g := range o.groups {
-		if g.ProjectID != o.project && g.TenantID != o.project || !slices.ContainsFunc(g.Rules, letsSSHIn) {
+		if g.ProjectID != o.project || !slices.ContainsFunc(g.Rules, letsSSHIn) {
 			continue
 		}
 		if g.Name == "default" {
@@ -421,11 +401,10 @@ func (o *offer) pickGroups(s *Suggestion) {
 }
 
 // letsSSHIn says whether a rule lets connections to port 22 in from outside.
-func letsSSHIn(r rules.SecGroupRule) bool {
-	all := r.PortRangeMin == 0 && r.PortRangeMax == 0
-	return r.Direction == "ingress" && r.EtherType != "IPv6" && r.RemoteGroupID == "" &&
-		(r.Protocol == "" || r.Protocol == "tcp" || r.Protocol == "6" || r.Protocol == "any") &&
-		(all || r.PortRangeMin <= 22 && r.PortRangeMax >= 22)
+func letsSSHIn(r SecurityRule) bool {
+	return r.Direction == "ingress" && r.EtherType != "IPv6" && r.Remote() == "" &&
+		slices.Contains([]string{"", "tcp", "6", "any"}, r.Protocol) &&
+		(r.From == nil || *r.From <= 22) && (r.To == nil || *r.To >= 22)
 }
 
 // networkRef is what refers to a network: its name, or its ID where another

@@ -3,9 +3,6 @@ package openstack
 import (
 	"strings"
 	"testing"
-
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/rules"
 )
 
 func active(names ...string) []Image {
@@ -106,26 +103,27 @@ func TestSuggestNetwork(t *testing.T) {
 }
 
 func TestSuggestGroups(t *testing.T) {
-	ssh := rules.SecGroupRule{Direction: "ingress", EtherType: "IPv4", Protocol: "tcp", PortRangeMin: 22, PortRangeMax: 22}
+	port := func(n int) *int { return &n }
+	ssh := SecurityRule{Direction: "ingress", EtherType: "IPv4", Protocol: "tcp", From: port(22), To: port(22)}
 	web, out, inside := ssh, ssh, ssh
-	web.PortRangeMin, web.PortRangeMax = 80, 443
+	web.From, web.To = port(80), port(443)
 	out.Direction = "egress"
-	inside.RemoteGroupID = "x"
-	all := rules.SecGroupRule{Direction: "ingress", EtherType: "IPv4"}
-	group := func(name string, r ...rules.SecGroupRule) groups.SecGroup {
-		return groups.SecGroup{Name: name, ProjectID: "me", Rules: r}
+	inside.RemoteGroup = "x"
+	all := SecurityRule{Direction: "ingress", EtherType: "IPv4"}
+	group := func(name string, r ...SecurityRule) SecurityGroup {
+		return SecurityGroup{Name: name, ProjectID: "me", Rules: r}
 	}
 	foreign := group("theirs", ssh)
 	foreign.ProjectID = "them"
 	for name, c := range map[string]struct {
-		groups []groups.SecGroup
+		groups []SecurityGroup
 		want   string
 		noted  bool
 	}{
-		"the default does":      {[]groups.SecGroup{group("ssh", ssh), group("default", inside, ssh)}, "", false},
-		"the default, for all":  {[]groups.SecGroup{group("default", all)}, "", false},
-		"another does":          {[]groups.SecGroup{group("default", inside, out, web), group("zzz", ssh), group("ssh", ssh)}, "default ssh", false},
-		"none does":             {[]groups.SecGroup{group("default", inside), group("web", web), foreign}, "", true},
+		"the default does":      {[]SecurityGroup{group("ssh", ssh), group("default", inside, ssh)}, "", false},
+		"the default, for all":  {[]SecurityGroup{group("default", all)}, "", false},
+		"another does":          {[]SecurityGroup{group("default", inside, out, web), group("zzz", ssh), group("ssh", ssh)}, "default ssh", false},
+		"none does":             {[]SecurityGroup{group("default", inside), group("web", web), foreign}, "", true},
 		"groups cannot be seen": {nil, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {

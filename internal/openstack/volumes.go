@@ -155,14 +155,7 @@ func (step volumeStep) create(ctx context.Context, i int, boot bool) (string, er
 	id, _, err := in.do(ctx, request{
 		kind: KindVolume, name: name, what: fmt.Sprintf("make the volume %q", name),
 		note: func(r *Resource) { r.Keep = v.KeepAfter },
-		ask: func(ctx context.Context) (string, error) {
-			made, err := one(volumes.Create(ctx, sc, o, nil).Extract())
-			if err != nil {
-				return "", err
-			}
-			return idOf(made.ID, nil)
-		},
-		find: in.firstByToken(Resource{Kind: KindVolume, Name: name}),
+		ask:  func(ctx context.Context) (string, error) { return idIn(volumes.Create(ctx, sc, o, nil), "volume") },
 	})
 	if err != nil {
 		return "", err
@@ -207,19 +200,4 @@ func (c *Cloud) getVolume(ctx context.Context, id string) (Volume, error) {
 		return Volume{}, session.Explain("look at the volume "+id, err)
 	}
 	return volumeOf(*v), nil
-}
-
-// volumesByToken lists the volumes that carry the token.
-func (c *Cloud) volumesByToken(ctx context.Context, token, name string) ([]Volume, error) {
-	list, err := c.listVolumes(ctx, volumes.ListOpts{Name: name})
-	if err != nil {
-		return nil, err
-	}
-	var out []Volume
-	for _, v := range list {
-		if v.Metadata[metaToken] == token {
-			out = append(out, v)
-		}
-	}
-	return out, nil
 }

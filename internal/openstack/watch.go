@@ -245,16 +245,7 @@ func nameFilter(names []string) string {
 }
 
 func (c *Cloud) listServers(ctx context.Context, o servers.ListOpts) ([]servers.Server, error) {
-	sc, err := c.ComputeClient()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := servers.List(sc, o).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain("list the servers", err)
-	}
-	list, err := servers.ExtractServers(pages)
-	return list, session.Explain("read the list of servers", err)
+	return list(ctx, "servers", c.ComputeClient, servers.List, servers.ListOptsBuilder(o), servers.ExtractServers)
 }
 
 func (c *Cloud) getServer(ctx context.Context, id string) (*servers.Server, error) {
