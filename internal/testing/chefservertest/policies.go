@@ -22,6 +22,14 @@ func (s *Server) File(sum string) []byte {
 	return s.files[sum]
 }
 
+// Corrupt makes the server answer with other bytes for a file that it has.
+func (s *Server) Corrupt(text, with string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	raw := md5.Sum([]byte(text)) //nolint:gosec // the API's definition
+	s.files[hex.EncodeToString(raw[:])] = []byte(with)
+}
+
 // Object returns the object put at a path below the server's URL, as
 // "policy_groups/prod/policies/web", nil if nothing was.
 func (s *Server) Object(path string) map[string]any {
@@ -30,15 +38,47 @@ func (s *Server) Object(path string) map[string]any {
 	return s.objects[path]
 }
 
-// store takes a file, whose check sum must be right.
+// AddCookbook adds a version of a cookbook, with the files of a cookbook
+// version as API versions 0 and 1 list them.
+func (s *Server) AddCookbook(name, version string, needs, files map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	object := map[string]any{"cookbook_name": name, "version": version}
+	for file, text := range files {
+		raw := md5.Sum([]byte(text)) //nolint:gosec // the API's definition
+		sum := hex.EncodeToString(raw[:])
+		s.files[sum] = []byte(text)
+		kind, _, inFolder := strings.Cut(file, "/")
+		if !inFolder {
+			kind = "root_files"
+		}
+		list, _ := object[kind].([]any)
+		object[kind] = append(list, map[string]any{"path": file, "checksum": sum, "url": s.URL + "/store/" + sum})
+	}
+	s.objects["cookbooks/"+name+"/"+version] = object
+	universe := s.objects["universe/"]
+	if universe == nil {
+		universe = map[string]any{}
+		s.objects["universe/"] = universe
+	}
+	versions, _ := universe[name].(map[string]any)
+	if versions == nil {
+		versions = map[string]any{}
+		universe[name] = versions
+	}
+	versions[version] = map[string]any{"location_type": "chef_server", "location_path": s.URL, "dependencies": needs}
+}
+
+// store takes a file, whose check sum must be right, or answers with it.
 func (s *Server) store(w http.ResponseWriter, r *http.Request, sum string, body []byte) {
+	if data, ok := s.files[sum]; ok && r.Method == http.MethodGet {
+		_, _ = w.Write(data)
+		return
+	}
 	raw := md5.Sum(body) //nolint:gosec // the API's definition
 	if r.Method != http.MethodPut || hex.EncodeToString(raw[:]) != sum || r.Header.Get("Content-MD5") != base64.StdEncoding.EncodeToString(raw[:]) {
 		fail(w, http.StatusBadRequest, "the check sum is wrong")
 		return
-	}
-	if s.files == nil {
-		s.files = map[string][]byte{}
 	}
 	s.files[sum] = body
 	w.WriteHeader(http.StatusOK)
@@ -46,9 +86,6 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, sum string, body 
 
 // policy answers for sandboxes, cookbooks and policies.
 func (s *Server) policy(w http.ResponseWriter, r *http.Request, path string, body []byte) {
-	if s.objects == nil {
-		s.objects = map[string]map[string]any{}
-	}
 	var in map[string]any
 	if len(body) > 0 && json.Unmarshal(body, &in) != nil {
 		fail(w, http.StatusBadRequest, "not JSON")
@@ -75,12 +112,18 @@ func (s *Server) policy(w http.ResponseWriter, r *http.Request, path string, bod
 			if sum, _ := file["checksum"].(string); s.files[sum] == nil {
 				fail(w, http.StatusBadRequest, "a file was not uploaded")
 				return
+			} else {
+				file["url"] = s.URL + "/store/" + sum
 			}
 		}
 		s.objects[path] = in
 		answer(w, http.StatusCreated, in)
 	case r.Method == http.MethodPut:
 		s.objects[path] = in
+		if _, name, ok := strings.Cut(path, "/policies/"); ok {
+			revision, _ := in["revision_id"].(string)
+			s.objects["policies/"+name+"/revisions/"+revision] = in
+		}
 		answer(w, http.StatusOK, in)
 	default:
 		fail(w, http.StatusMethodNotAllowed, "not allowed")

@@ -78,6 +78,7 @@ func (s *Server) serve(t testing.TB, web *httptest.Server) {
 func newServer(t testing.TB, organization string) *Server {
 	t.Helper()
 	s := &Server{Admin: "admin", keys: map[string]*rsa.PublicKey{}, nodes: map[string]map[string]any{}, validators: map[string]bool{}}
+	s.policies = policies{files: map[string][]byte{}, objects: map[string]map[string]any{}}
 	if organization != "" {
 		s.prefix = "/organizations/" + organization
 	}
@@ -205,7 +206,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.nodeObjects(w, r, name, body)
 	case "environments":
 		s.environments(w, r, name)
-	case "sandboxes", "cookbook_artifacts", "policy_groups":
+	case "sandboxes", "cookbook_artifacts", "policy_groups", "policies", "cookbooks", "universe":
 		s.policy(w, r, kind+"/"+name, body)
 	default:
 		fail(w, http.StatusNotFound, "no such endpoint")
