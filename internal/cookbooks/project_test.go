@@ -231,6 +231,7 @@ func TestBadArchives(t *testing.T) {
 		"link, then below": {supermarkettest.Tar(meta, entry("apache/l", tar.TypeSymlink, ".."), entry("apache/l/../../x", tar.TypeReg, "")), "outside of the cookbook"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, map[string]string{"Policyfile.rb": policy}, supermarkettest.Cookbook{Name: "apache", Version: "1.2.0"})
 			w.market.Archive = func(supermarkettest.Cookbook) []byte { return c.archive }
 			err := w.install("Policyfile.rb")

@@ -92,9 +92,11 @@ func (w *world) at(file string, keys ...string) string {
 		o, _ := v.(map[string]any)
 		v = o[k]
 	}
-	out, err := json.Marshal(v)
-	w.must(err)
-	return string(out)
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	w.must(e.Encode(v))
+	return strings.TrimSpace(out.String())
 }
 
 // same compares a part of a JSON file.

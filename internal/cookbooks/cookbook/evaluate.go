@@ -62,6 +62,9 @@ func (h *host) Call(c *ruby.Call) (ruby.Value, bool, error) {
 	case !slices.Contains(known, c.Name):
 		return nil, c.Block == nil, nil
 	}
+	if c.Keywords != nil {
+		c.Args = append(slices.Clone(c.Args), c.Keywords)
+	}
 	args := make([]any, len(c.Args))
 	for i, a := range c.Args {
 		args[i] = ruby.ToGo(a)

@@ -146,7 +146,18 @@ func (r *resolution) explain() *Conflict {
 		}
 		e.Clashes = append(e.Clashes, clash)
 	}
+	// A cookbook of which some version fits was only in the way of another one.
+	if slices.ContainsFunc(e.Clashes, Clash.unsolvable) {
+		e.Clashes = slices.DeleteFunc(e.Clashes, func(c Clash) bool { return !c.unsolvable() })
+	}
 	return e
+}
+
+// unsolvable says whether the requirements alone exclude every version.
+func (c Clash) unsolvable() bool {
+	return len(c.Circle) > 0 || !slices.ContainsFunc(c.Versions, func(v version.Version) bool {
+		return !slices.ContainsFunc(c.Chains, func(chain []Link) bool { return !chain[len(chain)-1].Requirement.Constraint.Allows(v) })
+	})
 }
 
 // mostVersions is how many existing versions an explanation lists.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -112,9 +113,8 @@ func (s *Server) policy(w http.ResponseWriter, r *http.Request, path string, bod
 			if sum, _ := file["checksum"].(string); s.files[sum] == nil {
 				fail(w, http.StatusBadRequest, "a file was not uploaded")
 				return
-			} else {
-				file["url"] = s.URL + "/store/" + sum
 			}
+			file["url"] = s.URL + "/store/" + fmt.Sprint(file["checksum"])
 		}
 		s.objects[path] = in
 		answer(w, http.StatusCreated, in)
