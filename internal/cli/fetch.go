@@ -54,8 +54,7 @@ request, 22 not found, 23 no connection or too slow, 24 incomplete pages or body
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), args) },
 	}
-	f.flags = cmd.Flags()
-	f.addFlags(f.flags)
+	f.addFlags(cmd)
 	return cmd
 }
 

@@ -2,9 +2,8 @@ package cli
 
 import (
 	"bytes"
-	"encoding/base64"
+	"cmp"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,18 +18,6 @@ import (
 // complete makes the parts of the request that are the same for every URL.
 func (f *fetchOptions) complete() error {
 	r := &f.request
-	if f.given("items") {
-		r.Items = &f.items
-	}
-	if f.given("count") {
-		r.Pages.Count = &f.count
-	}
-	if f.given("first") {
-		r.Pages.First = &f.first
-	}
-	if len(f.next) > 0 {
-		r.Pages.Next, r.Pages.NextAlso = f.next[0], f.next[1:]
-	}
 	if f.jobsAtOnce > 0 {
 		r.Parallel = f.jobsAtOnce
 	}
@@ -39,81 +26,11 @@ func (f *fetchOptions) complete() error {
 	if f.verbose {
 		r.Trace = f.trace
 	}
-	// The first mistake is reported; others may be its consequences.
-	for _, part := range []func(*fetch.Request) error{f.ends, f.sizes, f.header, f.body, f.auth} {
-		if err := part(r); err != nil {
-			return err
-		}
+	f.limitMemory(r)
+	if err := f.body(r); err != nil {
+		return err
 	}
-	return nil
-}
-
-// ends reads which absences end the pages.
-func (f *fetchOptions) ends(r *fetch.Request) error {
-	e := &r.Pages.End
-	e.Empty = f.stopEmpty
-	for _, word := range f.endOn {
-		switch word {
-		case "no-next":
-			e.NoNext = true
-		case "missing":
-			e.Missing = true
-		case "short":
-			e.Short = true
-		case "empty":
-			e.Empty = true
-		default:
-			return usagef("", "--end-on %s: it is no-next, missing, short or empty", word)
-		}
-	}
-	return nil
-}
-
-func (f *fetchOptions) sizes(r *fetch.Request) error {
-	for _, s := range f.timeout {
-		if err := fetch.ParseTimeouts(s, &r.Timeouts); err != nil {
-			return err
-		}
-	}
-	for _, s := range f.rates {
-		bytes, requests, err := fetch.ParseRate(s)
-		if err != nil {
-			return err
-		}
-		if bytes > 0 {
-			r.Limits.BytesPerSecond = bytes
-		} else {
-			r.Limits.RequestsPerSecond = requests
-		}
-	}
-	if f.minSpeed != "" {
-		bytes, _, err := fetch.ParseRate(f.minSpeed)
-		if err != nil {
-			return err
-		}
-		if r.Limits.MinBytesPerSecond = bytes; bytes == 0 {
-			return usagef("", "--min-speed is a rate of bytes such as 10K/s")
-		}
-	}
-	var chunk, memory int64
-	for _, z := range []struct {
-		flag, text string
-		to         *int64
-	}{{"max-bytes", f.maxBytes, &r.Limits.Bytes}, {"chunk-size", f.chunk, &chunk}, {"max-memory", f.memory, &memory}} {
-		if !f.given(z.flag) {
-			continue
-		}
-		n, err := fetch.ParseSize(z.text)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return usagef("", "--%s must be more than 0", z.flag)
-		}
-		*z.to = n
-	}
-	r.Limits.ChunkSize = int(min(chunk, 1<<30))
-	return f.limitMemory(r, memory)
+	return f.auth(r)
 }
 
 // ownMemory is what the program itself takes, measured for a plain download.
@@ -121,11 +38,12 @@ const ownMemory = 20 << 20
 
 // limitMemory divides the memory allowed between the program and the download,
 // and tells the garbage collector about it.
-func (f *fetchOptions) limitMemory(r *fetch.Request, memory int64) error {
+func (f *fetchOptions) limitMemory(r *fetch.Request) {
+	r.Limits.ChunkSize = int(min(f.chunk, 1<<30))
 	// Most of the heap is buffers of a fixed size, which a small percentage
 	// keeps from doubling. A single fetch has few of them.
 	debug.SetGCPercent(20)
-	if memory == 0 && !f.given("jobs") && f.inputFile == "" && r.Split < 2 && r.Limits.ChunkSize == 0 {
+	if f.memory == 0 && !f.given("jobs") && f.inputFile == "" && r.Split < 2 && r.Limits.ChunkSize == 0 {
 		workers := r.Output.Workers
 		if workers == 0 {
 			workers = runtime.GOMAXPROCS(0)
@@ -137,41 +55,16 @@ func (f *fetchOptions) limitMemory(r *fetch.Request, memory int64) error {
 		debug.SetGCPercent(100)
 		debug.SetMemoryLimit(limit)
 	}
-	if memory == 0 {
-		return nil
+	if f.memory != 0 {
+		r.Limits.Memory = f.memory - ownMemory
+		debug.SetMemoryLimit(f.memory - ownMemory + 2<<20)
 	}
-	if memory < 28<<20 {
-		return usagef("", "--max-memory is 28M at least")
-	}
-	r.Limits.Memory = memory - ownMemory
-	debug.SetMemoryLimit(memory - ownMemory + 2<<20)
-	return nil
 }
 
 // paged reports whether pages are asked for.
 func (f *fetchOptions) paged() bool {
 	p := &f.request.Pages
-	return f.api != "" || p.Link || len(f.next) > 0 || p.NextHeader != "" || p.OffsetParam+p.OffsetBody+p.PageParam+p.PageBody != ""
-}
-
-func (f *fetchOptions) header(r *fetch.Request) error {
-	r.Header = http.Header{}
-	for _, h := range f.headers {
-		if err := fetch.ParseHeader(h, r.Header); err != nil {
-			return err
-		}
-	}
-	for name, v := range map[string]string{"Referer": f.referer, "Cookie": f.cookie} {
-		if v != "" {
-			r.Header.Set(name, v)
-		}
-	}
-	for _, s := range f.resolve {
-		if err := fetch.ParseHostAddress(s, r); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f.api != "" || p.Link || p.Next != "" || p.NextHeader != "" || p.OffsetParam+p.OffsetBody+p.PageParam+p.PageBody != ""
 }
 
 // The ways of curl to give a piece of a form.
@@ -308,23 +201,13 @@ func (f *fetchOptions) secretValue(s string) (string, error) {
 	return s, nil
 }
 
+// auth says who asks, where it is neither --bearer nor --user.
 func (f *fetchOptions) auth(r *fetch.Request) error {
 	a := f.program
 	var err error
 	switch {
-	case f.bearer != "":
-		var token string
-		if token, err = f.secretValue(f.bearer); err == nil {
-			r.Auth = fetch.Bearer(secret.Text(token))
-		}
-	case f.user != "":
-		var pair string
-		if pair, err = f.secretValue(f.user); err == nil {
-			name, password, _ := strings.Cut(pair, ":")
-			a.secrets.Add(password, base64.StdEncoding.EncodeToString([]byte(pair)))
-			r.Auth = fetch.Basic(name, secret.Text(password))
-		}
 	case f.oauth2.TokenURL != "":
+		a.secrets.Add(secret.InURL(f.oauth2.TokenURL)...)
 		var s string
 		if s, err = f.secretValue(f.oauth2Secret); err == nil {
 			f.oauth2.ClientSecret, f.oauth2.TLS = secret.Text(s), r.TLS
@@ -333,10 +216,7 @@ func (f *fetchOptions) auth(r *fetch.Request) error {
 	case f.oauth2.ClientID != "" || f.oauth2Secret != "" || f.oauth2.Scope != "":
 		return usagef("", "OAuth2 needs the URL of its token endpoint, --oauth2-token-url")
 	case f.netrc, f.netrcFile != "":
-		path := f.netrcFile
-		if path == "" {
-			path = a.streams.Getenv("NETRC")
-		}
+		path := cmp.Or(f.netrcFile, a.streams.Getenv("NETRC"))
 		if path == "" {
 			home, herr := os.UserHomeDir()
 			if herr != nil {
@@ -345,11 +225,6 @@ func (f *fetchOptions) auth(r *fetch.Request) error {
 			path = filepath.Join(home, ".netrc")
 		}
 		r.Auth, err = fetch.Netrc(path)
-	}
-	a.secrets.Add(secret.InURL(f.proxy)...)
-	a.secrets.Add(secret.InURL(f.oauth2.TokenURL)...)
-	if err == nil && f.given("proxy") {
-		r.Proxy, err = fetch.ParseProxy(f.proxy)
 	}
 	if err != nil || f.config == "" {
 		return err

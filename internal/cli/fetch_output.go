@@ -15,10 +15,6 @@ import (
 // output says where the response of one job goes.
 func (f *fetchOptions) output(ctx context.Context, r *fetch.Request, j fetchJob) error {
 	a, o := f.program, &r.Output
-	var err error
-	if o.Compress, err = fetch.ParseFormat(f.compress); err != nil {
-		return err
-	}
 	path := f.outputPath
 	if j.output != "" {
 		path = j.output
@@ -26,10 +22,11 @@ func (f *fetchOptions) output(ctx context.Context, r *fetch.Request, j fetchJob)
 		path = j.replace(path)
 	}
 	if swift, ok := strings.CutPrefix(path, "swift:"); ok {
+		var err error
 		o.Store, err = f.swiftStore(ctx, r, swift)
 		return err
 	}
-	if f.segment != "" {
+	if f.segment != 0 {
 		return usagef("", "--segment-size goes with -o swift:CONTAINER/OBJECT")
 	}
 	switch {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/tls"
@@ -61,17 +62,8 @@ func (f *fetchOptions) swiftStore(ctx context.Context, r *fetch.Request, name st
 	if container == "" || object == "" {
 		return nil, usagef("", "an object in the cloud is written as swift:CONTAINER/OBJECT")
 	}
-	s := &swiftStore{container: container, object: object, size: defaultSegment, sum: md5.New()}
-	if f.segment != "" {
-		n, err := fetch.ParseSize(f.segment)
-		if err != nil {
-			return nil, err
-		}
-		if s.size = n; n < 1<<20 {
-			return nil, usagef("", "--segment-size is 1M at least")
-		}
-	}
-	if f.compress == "" {
+	s := &swiftStore{container: container, object: object, size: cmp.Or(f.segment, defaultSegment), sum: md5.New()}
+	if !f.given("compress") {
 		// The object's name decides, as a file's does.
 		for _, e := range []struct {
 			ending string
