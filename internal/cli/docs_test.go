@@ -23,6 +23,7 @@ import (
 // Server and an HTTP API. A block below the line "<!-- not run: REASON -->" is
 // left out.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	root := filepath.Join("..", "..")
 	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 // TestStateThatIsLostOrMoved creates a machine, does something to the state of
 // the project, and destroys: nothing is left.
 func TestStateThatIsLostOrMoved(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, devcloud.Options{})
 	for name, change := range map[string]func(*testing.T, *project){
 		".kitchen deleted": func(t *testing.T, p *project) {
@@ -119,6 +120,7 @@ func moveToFullDisk(t *testing.T, dir string) {
 // TestAnotherUserIsRefused destroys with the credentials of another user of the
 // project, whom the key pair does not belong to.
 func TestAnotherUserIsRefused(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, devcloud.Options{})
 	p := newLeakProject(t, c, kitchenFile)
 	p.must(t, "create")

@@ -89,6 +89,7 @@ var exampleFiles = map[string]string{
 // Every example in the help of a command runs as it is printed, in a project
 // with the embedded cloud, or is in the table of those that cannot.
 func TestExamplesRun(t *testing.T) {
+	t.Parallel()
 	used := map[string]bool{}
 	for top, lines := range cli.CommandExamples() {
 		var run []string

@@ -45,6 +45,7 @@ var endings = []ending{
 // request that it acts on later. Whatever the create leaves, the next destroy
 // removes, and it ends only when nothing can appear any more.
 func TestEndedWhileARequestIsSlow(t *testing.T) {
+	t.Parallel()
 	for _, end := range endings {
 		if testing.Short() && !end.short {
 			continue
@@ -73,6 +74,7 @@ func TestEndedWhileARequestIsSlow(t *testing.T) {
 
 // TestNetworkEndedWhileARequestIsSlow is the same for a network.
 func TestNetworkEndedWhileARequestIsSlow(t *testing.T) {
+	t.Parallel()
 	for _, end := range endings {
 		if testing.Short() && !end.short {
 			continue
@@ -105,6 +107,7 @@ func TestNetworkEndedWhileARequestIsSlow(t *testing.T) {
 // TestServerEndedWhileARequestIsSlow is the same for a server that becomes a
 // node, with the requests to its Chef Server.
 func TestServerEndedWhileARequestIsSlow(t *testing.T) {
+	t.Parallel()
 	late := func(service, path string) way {
 		w := onCloud(devcloud.Fault{Service: service, Method: "POST", Path: path, Action: devcloud.FaultLateEffect, Delay: devcloud.FaultDuration(slow)})
 		w.name = path
@@ -200,6 +203,7 @@ func clearAndSettle(t *testing.T, c *devcloud.Cloud) {
 // resource did not exist, with nothing, or with a foreign answer. A second
 // destroy leaves nothing.
 func TestOddAnswersAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for name, f := range map[string]devcloud.Fault{
 		"delivered twice":   {Action: devcloud.FaultDuplicate},
 		"misrouted 404":     {Action: devcloud.FaultStatus, Status: 404},

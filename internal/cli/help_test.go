@@ -88,7 +88,7 @@ func TestExamplesParse(t *testing.T) {
 			continue
 		}
 		args := shellWords(line[at+len("galley "):])
-		root := newRootCommand(testDeps(nameGalley), nil)
+		root := newRootCommand(testDeps(nameGalley), args)
 		cmd, rest, err := root.Find(normalise(root, args))
 		if err != nil {
 			t.Errorf("%s: %v", line, err)

@@ -35,6 +35,7 @@ func (p *project) screenOf(t *testing.T, columns, rows int, args ...string) (s *
 // Whatever the size of the terminal and the number of instances, a run leaves
 // its output on the screen and above it, and nothing of its status lines.
 func TestScreens(t *testing.T) {
+	t.Parallel()
 	status := regexp.MustCompile(`^default-p\d\d +\d+s  |^… and \d+ more$`)
 	for _, size := range [][2]int{{80, 24}, {200, 50}} {
 		for _, instances := range []int{1, 12, 40} {

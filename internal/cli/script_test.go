@@ -51,6 +51,7 @@ import (
 //	chef [tls] [empty]                      starts a Chef Server with two nodes, sets CHEF_SERVER_URL, and CHEF_KEY and CHEF_CA to files
 //	ran TEXT COUNT                          fails unless the cloud saw COUNT calls whose name ends in TEXT
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	var chefs sync.Map // *chefWorld by directory
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +33,12 @@ const child = "GALLEY_TEST_CHILD"
 func TestMain(m *testing.M) {
 	if job := os.Getenv(child); job != "" {
 		os.Exit(beKilled(job))
+	}
+	// The tests wait for deadlines more than they compute.
+	if flag.Parse(); flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		if err := flag.Set("test.parallel", "16"); err != nil {
+			panic(err)
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -220,6 +228,7 @@ func TestCallsAndTime(t *testing.T) {
 }
 
 func TestAFaultAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []devcloud.Fault{
 		{Action: devcloud.FaultStatus, Status: 500, Count: 1},
 		{Action: devcloud.FaultStatus, Status: 500, Count: 4},
@@ -270,6 +279,7 @@ func TestAFaultAtEveryCall(t *testing.T) {
 // cloud acts on a call, after it has and before the answer, and right after
 // the answer. The next destroy leaves nothing.
 func TestKilledAtEveryCall(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no SIGKILL")
 	}
@@ -355,6 +365,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 // TestCancelledAtEveryCall is Ctrl-C: the create removes its resources,
 // by itself.
 func TestCancelledAtEveryCall(t *testing.T) {
+	t.Parallel()
 	t.Parallel()
 	c := devCloud(t)
 	for n := 2; n <= 18; n++ {
