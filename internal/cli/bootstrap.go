@@ -54,7 +54,6 @@ bootstrap of that name; where only the client's first run fails, the node is kep
 	o.node.add(cmd)
 	cmd.Flags().BoolVar(&o.keep, "keep-on-failure", false, "keep the node and client of a failed bootstrap at the Chef Server")
 	d.knife.addTo(cmd, usesChef|asks)
-	o.node.complete(cmd)
 	return cmd
 }
 
@@ -66,10 +65,10 @@ func (f *bootstrapFlags) target(arg string) (host string, err error) {
 	}
 	rest := arg
 	if protocol, after, ok := strings.Cut(arg, "://"); ok {
-		if f.changed("connection-protocol") && !strings.EqualFold(protocol, f.protocol) {
-			return "", usagef("name one of them", "the address says %s, and --connection-protocol %s", protocol, f.protocol)
+		if f.changed("connection-protocol") && !strings.EqualFold(protocol, f.Protocol) {
+			return "", usagef("name one of them", "the address says %s, and --connection-protocol %s", protocol, f.Protocol)
 		}
-		f.protocol, rest = protocol, after
+		f.Protocol, rest = protocol, after
 	}
 	if ip, err := netip.ParseAddr(rest); err == nil {
 		return ip.String(), nil
@@ -82,10 +81,10 @@ func (f *bootstrapFlags) target(arg string) (host string, err error) {
 		if _, ok := u.User.Password(); ok {
 			return "", usagef("give it with -P", "an address must not contain a password")
 		}
-		f.user = u.User.Username()
+		f.User = u.User.Username()
 	}
 	if p := u.Port(); p != "" {
-		if f.port, err = strconv.Atoi(p); err != nil || f.port < 1 || f.port > 65535 {
+		if f.Port, err = strconv.Atoi(p); err != nil || f.Port < 1 || f.Port > 65535 {
 			return "", bad()
 		}
 	}
@@ -135,8 +134,8 @@ func (o *bootstrapOptions) run(ctx context.Context, flags *pflag.FlagSet) error 
 	}
 	b.report.Info("Connecting to %s using ssh", host)
 	var client *bootstrap.Client
-	if o.node.maxWait > 0 {
-		client, err = bootstrap.Wait(ctx, ssh, bootstrap.WaitOptions{Timeout: seconds(o.node.maxWait)})
+	if o.node.MaxWait > 0 {
+		client, err = bootstrap.Wait(ctx, ssh, bootstrap.WaitOptions{Timeout: seconds(o.node.MaxWait)})
 	} else {
 		client, err = bootstrap.Dial(ctx, ssh)
 	}

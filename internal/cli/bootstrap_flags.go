@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,75 +23,64 @@ import (
 // well (knife: bootstrap.rb). Call settle before reading any.
 type bootstrapFlags struct {
 	// How the machine is reached.
-	protocol, user, password string
-	port                     int
-	identities               []string
-	verifyHostKey            string
-	hostKeyVerify            bool
-	gateway, gatewayIdentity string
-	forwardAgent             bool
-	maxWait, sessionTimeout  int
-	sudo, sudoPassword       bool
-	preserveHome             bool
-	suUser, suPassword       string
+	Protocol        string   `flag:"connection-protocol"`
+	User            string   `flag:"connection-user"`
+	Password        string   `flag:"connection-password"`
+	Port            int      `flag:"connection-port"`
+	Identities      []string `flag:"ssh-identity-file,repeat"`
+	VerifyHostKey   string   `flag:"ssh-verify-host-key"`
+	HostKeyVerify   bool     `flag:"host-key-verify"`
+	Gateway         string   `flag:"ssh-gateway"`
+	GatewayIdentity string   `flag:"ssh-gateway-identity"`
+	ForwardAgent    bool     `flag:"ssh-forward-agent"`
+	MaxWait         int      `flag:"max-wait"`
+	SessionTimeout  int      `flag:"session-timeout"`
+	Sudo            bool     `flag:"sudo"`
+	SudoPassword    bool     `flag:"use-sudo-password"`
+	PreserveHome    bool     `flag:"sudo-preserve-home"`
+	SuUser          string   `flag:"su-user"`
+	SuPassword      string   `flag:"su-password"`
 
 	// What the node is.
-	name                    string
-	runList                 string
-	policyName, policyGroup string
-	tags                    string
-	attributes              string
-	attributeFile           string
-	hints                   []string
-	secret, secretFile      string
-	sslVerifyMode           string
-	verifyAPICert           bool
-	license                 string
-	environment             string
-	fips                    bool
+	Name          string   `flag:"node-name"`
+	RunList       string   `flag:"run-list"`
+	PolicyName    string   `flag:"policy-name"`
+	PolicyGroup   string   `flag:"policy-group"`
+	Tags          string   `flag:"tags"`
+	Attributes    string   `flag:"json-attributes"`
+	AttributeFile string   `flag:"json-attribute-file"`
+	Hints         []string `flag:"hint,repeat"`
+	Secret        string   `flag:"secret"`
+	SecretFile    string   `flag:"secret-file"`
+	SSLVerifyMode string   `flag:"node-ssl-verify-mode"`
+	VerifyAPICert bool     `flag:"node-verify-api-cert"`
+	License       string   `flag:"chef-license"`
+	Environment   string   `flag:"environment"`
+	FIPS          bool     `flag:"fips"`
 
 	// What is installed.
-	version, channel, product   string
-	prerelease                  bool
-	url, install, preinstall    string
-	template                    string
-	proxy, proxyUser, proxyPass string
-	noProxy                     string
-	curl, wget                  string
-	licenseKey, index           string
-	download, checksum          string
+	Version    string `flag:"bootstrap-version"`
+	Channel    string `flag:"channel"`
+	Product    string `flag:"bootstrap-product"`
+	Prerelease bool   `flag:"prerelease"`
+	URL        string `flag:"bootstrap-url"`
+	Install    string `flag:"bootstrap-install-command"`
+	Preinstall string `flag:"bootstrap-preinstall-command"`
+	Template   string `flag:"bootstrap-template"`
+	Proxy      string `flag:"bootstrap-proxy"`
+	ProxyUser  string `flag:"bootstrap-proxy-user"`
+	ProxyPass  string `flag:"bootstrap-proxy-pass"`
+	NoProxy    string `flag:"bootstrap-no-proxy"`
+	Curl       string `flag:"bootstrap-curl-options"`
+	Wget       string `flag:"bootstrap-wget-options"`
+	LicenseKey string `flag:"chef-license-key"`
+	Index      string `flag:"omnitruck-url"`
+	Download   string `flag:"download-url"`
+	Checksum   string `flag:"checksum"`
 
 	changed func(name string) bool
 	// known are knife.rb's own values of what no flag can hold.
 	knownHints, knownAttributes map[string]any
-}
-
-// refusedFlags are knife's flags that Galley does not support.
-var refusedFlags = []struct {
-	name, short string
-	noValue     bool
-	why, hint   string
-}{
-	{"bootstrap-vault-file", "", false, vaultWhy, vaultHint},
-	{"bootstrap-vault-json", "", false, vaultWhy, vaultHint},
-	{"bootstrap-vault-item", "", false, vaultWhy, vaultHint},
-	{"winrm-user", "", false, winrmWhy, winrmHint},
-	{"winrm-password", "", false, winrmWhy, winrmHint},
-	{"winrm-port", "", false, winrmWhy, winrmHint},
-	{"winrm-ssl", "", true, winrmWhy, winrmHint},
-	{"winrm-transport", "", false, winrmWhy, winrmHint},
-	{"winrm-auth-method", "w", false, winrmWhy, winrmHint},
-	{"winrm-authentication-protocol", "", false, winrmWhy, winrmHint},
-	{"winrm-basic-auth-only", "", true, winrmWhy, winrmHint},
-	{"winrm-no-verify-cert", "", true, winrmWhy, winrmHint},
-	{"winrm-ssl-verify-mode", "", false, winrmWhy, winrmHint},
-	{"winrm-ssl-peer-fingerprint", "", false, winrmWhy, winrmHint},
-	{"ssl-peer-fingerprint", "", false, winrmWhy, winrmHint},
-	{"winrm-session-timeout", "", false, winrmWhy, winrmHint},
-	{"ca-trust-file", "f", false, winrmWhy, winrmHint},
-	{"kerberos-realm", "R", false, winrmWhy, winrmHint},
-	{"kerberos-service", "S", false, winrmWhy, winrmHint},
-	{"msi-url", "m", false, winrmWhy, winrmHint},
 }
 
 const (
@@ -106,135 +95,14 @@ const (
 func (f *bootstrapFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	f.changed = fs.Changed
-	d := flagDefiner{FlagSet: fs, table: table.BootstrapFlags()}
-	d.bind(f.connectionFlags())
-	d.bind(f.nodeFlags())
-	d.bind(f.installFlags())
-	d.list(&f.identities, "ssh-identity-file")
-	d.list(&f.hints, "hint")
-	d.Bool("no-node-verify-api-cert", false, "have the node not verify the Chef Server's certificate")
+	settingFlags(fs, f, table.BootstrapFlags(), table.Setting.Help)
+	fs.Bool("no-node-verify-api-cert", false, "have the node not verify the Chef Server's certificate")
 	hide(fs, "prerelease", "host-key-verify")
-	d.addOlder()
-	d.addRefused()
-}
-
-// flagDefiner defines flags of the table of settings. Their letters may be
-// taken.
-type flagDefiner struct {
-	*pflag.FlagSet
-	table map[string]table.Setting
-	// sources adds to the help where else the value may come from.
-	sources bool
-}
-
-// free returns a letter unless it is taken.
-func (d flagDefiner) free(letter string) string {
-	if letter != "" && d.ShorthandLookup(letter) != nil {
-		return ""
-	}
-	return letter
-}
-
-// define defines a flag of the table.
-func define[T any](d flagDefiner, p *T, name string, def T, with func(p *T, name, letter string, def T, usage string)) {
-	s := d.table[name]
-	usage := s.Help()
-	if d.sources {
-		usage += s.Sources()
-	}
-	with(p, name, d.free(s.Short), def, usage)
-}
-
-// bind defines flags that set variables, by their names: strings, booleans,
-// numbers, and lists with commas between.
-func (d flagDefiner) bind(flags map[string]any) {
-	for _, name := range slices.Sorted(maps.Keys(flags)) {
-		def := d.table[name].FlagDefault
-		switch p := flags[name].(type) {
-		case *string:
-			define(d, p, name, def, d.StringVarP)
-		case *bool:
-			define(d, p, name, def == "true", d.BoolVarP)
-		case *int:
-			n, _ := strconv.Atoi(def)
-			define(d, p, name, n, d.IntVarP)
-		case *[]string:
-			define(d, p, name, nil, d.StringSliceVarP)
-		}
-	}
-}
-
-// list defines a flag that may be repeated.
-func (d flagDefiner) list(p *[]string, name string) { define(d, p, name, nil, d.StringArrayVarP) }
-
-// connectionFlags say how the machine is reached.
-func (f *bootstrapFlags) connectionFlags() map[string]any {
-	return map[string]any{
-		"connection-protocol":  &f.protocol,
-		"connection-user":      &f.user,
-		"connection-password":  &f.password,
-		"connection-port":      &f.port,
-		"ssh-verify-host-key":  &f.verifyHostKey,
-		"host-key-verify":      &f.hostKeyVerify,
-		"ssh-gateway":          &f.gateway,
-		"ssh-gateway-identity": &f.gatewayIdentity,
-		"ssh-forward-agent":    &f.forwardAgent,
-		"max-wait":             &f.maxWait,
-		"session-timeout":      &f.sessionTimeout,
-		"sudo":                 &f.sudo,
-		"use-sudo-password":    &f.sudoPassword,
-		"sudo-preserve-home":   &f.preserveHome,
-		"su-user":              &f.suUser,
-		"su-password":          &f.suPassword,
-	}
-}
-
-// nodeFlags describe the node.
-func (f *bootstrapFlags) nodeFlags() map[string]any {
-	return map[string]any{
-		"node-name":            &f.name,
-		"run-list":             &f.runList,
-		"environment":          &f.environment,
-		"policy-name":          &f.policyName,
-		"policy-group":         &f.policyGroup,
-		"tags":                 &f.tags,
-		"json-attributes":      &f.attributes,
-		"json-attribute-file":  &f.attributeFile,
-		"secret":               &f.secret,
-		"secret-file":          &f.secretFile,
-		"node-ssl-verify-mode": &f.sslVerifyMode,
-		"node-verify-api-cert": &f.verifyAPICert,
-		"fips":                 &f.fips,
-		"chef-license":         &f.license,
-	}
-}
-
-// installFlags choose the installed client.
-func (f *bootstrapFlags) installFlags() map[string]any {
-	return map[string]any{
-		"bootstrap-version":            &f.version,
-		"channel":                      &f.channel,
-		"bootstrap-product":            &f.product,
-		"prerelease":                   &f.prerelease,
-		"bootstrap-url":                &f.url,
-		"bootstrap-install-command":    &f.install,
-		"bootstrap-preinstall-command": &f.preinstall,
-		"bootstrap-template":           &f.template,
-		"bootstrap-proxy":              &f.proxy,
-		"bootstrap-proxy-user":         &f.proxyUser,
-		"bootstrap-proxy-pass":         &f.proxyPass,
-		"bootstrap-no-proxy":           &f.noProxy,
-		"bootstrap-curl-options":       &f.curl,
-		"bootstrap-wget-options":       &f.wget,
-		"chef-license-key":             &f.licenseKey,
-		"omnitruck-url":                &f.index,
-		"download-url":                 &f.download,
-		"checksum":                     &f.checksum,
-	}
-}
-
-// complete sets how the flags' values are completed.
-func (f *bootstrapFlags) complete(cmd *cobra.Command) {
+	refuse(fs, vaultWhy, vaultHint, "bootstrap-vault-file=", "bootstrap-vault-json=", "bootstrap-vault-item=")
+	refuse(fs, winrmWhy, winrmHint, "winrm-user=", "winrm-password=", "winrm-port=", "winrm-ssl", "winrm-transport=", "w/winrm-auth-method=",
+		"winrm-authentication-protocol=", "winrm-basic-auth-only", "winrm-no-verify-cert", "winrm-ssl-verify-mode=",
+		"winrm-ssl-peer-fingerprint=", "ssl-peer-fingerprint=", "winrm-session-timeout=", "f/ca-trust-file=", "R/kerberos-realm=",
+		"S/kerberos-service=", "m/msi-url=")
 	for flag, words := range map[string][]string{
 		"connection-protocol":  {"ssh"},
 		"ssh-verify-host-key":  {"always", "accept_new", "accept_new_or_local_tunnel", "never"},
@@ -247,54 +115,68 @@ func (f *bootstrapFlags) complete(cmd *cobra.Command) {
 	}
 }
 
-// addOlder adds the older spellings of the flags, which help does not show.
-func (d flagDefiner) addOlder() {
-	for main, s := range d.table {
-		for _, name := range s.Aliases {
-			m := d.Lookup(main)
-			letter := ""
-			if name == "ssh-user" {
-				letter = d.free("x")
+// settingFlags defines the flags that the tags of a struct's fields name, with
+// letter, default and older spellings of the table of settings. The values of a
+// list are separated by commas, or with ",repeat" in the tag, each given by a
+// flag of its own.
+func settingFlags(fs *pflag.FlagSet, values any, flags map[string]table.Setting, help func(table.Setting) string) {
+	v := reflect.ValueOf(values).Elem()
+	for i := range v.NumField() {
+		name, repeat := strings.CutSuffix(v.Type().Field(i).Tag.Get("flag"), ",repeat")
+		if name == "" {
+			continue
+		}
+		s := flags[name]
+		letter, def, usage := freeLetter(fs, s.Short), s.FlagDefault, help(s)
+		switch p := v.Field(i).Addr().Interface().(type) {
+		case *string:
+			fs.StringVarP(p, name, letter, def, usage)
+		case *bool:
+			fs.BoolVarP(p, name, letter, def == "true", usage)
+		case *int:
+			n, _ := strconv.Atoi(def)
+			fs.IntVarP(p, name, letter, n, usage)
+		case *[]string:
+			if repeat {
+				fs.StringArrayVarP(p, name, letter, nil, usage)
+			} else {
+				fs.StringSliceVarP(p, name, letter, nil, usage)
 			}
-			alias := d.VarPF(m.Value, name, letter, m.Usage)
-			alias.NoOptDefVal = m.NoOptDefVal
-			alias.Hidden = true
+		}
+		flag := fs.Lookup(name)
+		for _, older := range s.Aliases {
+			letter := ""
+			if older == "ssh-user" {
+				letter = freeLetter(fs, "x")
+			}
+			alias := fs.VarPF(flag.Value, older, letter, usage)
+			alias.NoOptDefVal, alias.Hidden = flag.NoOptDefVal, true
 		}
 	}
 }
 
-// addRefused adds the flags that are refused, which help does not show.
-func (d flagDefiner) addRefused() {
-	for _, r := range refusedFlags {
-		if r.noValue {
-			d.BoolP(r.name, d.free(r.short), false, "")
-		} else {
-			d.StringP(r.name, d.free(r.short), "", "")
-		}
-		hide(d.FlagSet, r.name)
+// freeLetter returns a letter unless a flag has it.
+func freeLetter(fs *pflag.FlagSet, letter string) string {
+	if letter != "" && fs.ShorthandLookup(letter) != nil {
+		return ""
 	}
+	return letter
 }
 
-// settle completes the flags: older spellings count as the present ones, what
-// is refused is an error, and a missing flag comes from
-// knife.rb.
+// settle completes the flags: older spellings count as the present ones, and a
+// missing flag comes from knife.rb.
 func (f *bootstrapFlags) settle(fs *pflag.FlagSet, cfg *knife.Config) error {
-	for _, r := range refusedFlags {
-		if fs.Changed(r.name) {
-			return usagef(r.hint, "--%s is not supported: %s", r.name, r.why)
-		}
-	}
 	for main, s := range table.BootstrapFlags() {
 		if slices.ContainsFunc(s.Aliases, fs.Changed) {
 			fs.Lookup(main).Changed = true
 		}
 	}
 	if fs.Changed("no-node-verify-api-cert") {
-		f.verifyAPICert = false
+		f.VerifyAPICert = false
 		fs.Lookup("node-verify-api-cert").Changed = true
 	}
-	if f.prerelease && !fs.Changed("channel") {
-		f.channel = "current"
+	if f.Prerelease && !fs.Changed("channel") {
+		f.Channel = "current"
 		fs.Lookup("channel").Changed = true
 	}
 	if err := fromKnife(fs, cfg, table.BootstrapFlags()); err != nil {

@@ -113,7 +113,7 @@ func TestBootstrapFlagsBecomeANode(t *testing.T) {
 	// Elder spellings.
 	run("", "--ssh-user", "kim", "--ssh-password", "pw", "--ssh-port", "2222", "--identity-file", "a", "--template-file", "ours", "--forward-agent",
 		"--auth-timeout", "5", "--prerelease", "--host-key-verify=false", "--json-attribs", "{}", "--bootstrap-protocol", "ssh")
-	if f.user != "kim" || f.password != "pw" || f.port != 2222 || f.identities[0] != "a" || f.template != "ours" || !f.forwardAgent || f.maxWait != 5 || s.Install.Channel != "current" || s.Template == nil {
+	if f.User != "kim" || f.Password != "pw" || f.Port != 2222 || f.Identities[0] != "a" || f.Template != "ours" || !f.ForwardAgent || f.MaxWait != 5 || s.Install.Channel != "current" || s.Template == nil {
 		t.Errorf("%+v", f)
 	}
 
@@ -132,7 +132,7 @@ config_log_level :warn
 chef_client_path "/opt/x/chef-client"
 `
 	run(rb, "-U", "kim")
-	if f.user != "kim" || f.port != 2200 || fmt.Sprint(s.RunList) != "[recipe[k]]" || s.Install.Version != "17" || f.identities[0] != "~/.ssh/k" || f.hostKeyVerify ||
+	if f.User != "kim" || f.Port != 2200 || fmt.Sprint(s.RunList) != "[recipe[k]]" || s.Install.Version != "17" || f.Identities[0] != "~/.ssh/k" || f.HostKeyVerify ||
 		!s.Elevate.Sudo || s.SSLVerifyMode != "none" || s.ConfigLogLevel != "warn" || s.ClientPath != "/opt/x/chef-client" {
 		t.Errorf("%+v %+v", f, s)
 	}
@@ -209,7 +209,7 @@ func TestBootstrapTarget(t *testing.T) {
 		f := &bootstrapFlags{}
 		f.add(cmd)
 		host, err := f.target(arg)
-		got := fmt.Sprintf("%s/%s/%d", f.user, host, f.port)
+		got := fmt.Sprintf("%s/%s/%d", f.User, host, f.Port)
 		if err != nil {
 			got = err.Error()
 		}

@@ -37,29 +37,29 @@ func newBootstrapper(d *deps) *bootstrapper {
 func (b *bootstrapper) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config) (node.Spec, error) {
 	env := b.knife.env
 	s := node.Spec{
-		Name: f.name, ServerURL: cfg.ChefServerURL, Environment: orElse(f.environment, cfg.Environment),
-		RunList: listed(f.runList), PolicyName: f.policyName, PolicyGroup: f.policyGroup, Tags: listed(f.tags),
+		Name: f.Name, ServerURL: cfg.ChefServerURL, Environment: orElse(f.Environment, cfg.Environment),
+		RunList: listed(f.RunList), PolicyName: f.PolicyName, PolicyGroup: f.PolicyGroup, Tags: listed(f.Tags),
 		ValidationClient: cfg.ValidationClientName,
 		// knife.rb may have the client's own word, :verify_none.
-		SSLVerifyMode: strings.TrimPrefix(f.sslVerifyMode, "verify_"),
-		FIPS:          f.fips || cfg.FIPS,
-		Proxy:         f.proxy, ProxyUser: f.proxyUser, ProxyPassword: secret.Text(f.proxyPass), NoProxy: f.noProxy,
+		SSLVerifyMode: strings.TrimPrefix(f.SSLVerifyMode, "verify_"),
+		FIPS:          f.FIPS || cfg.FIPS,
+		Proxy:         f.Proxy, ProxyUser: f.ProxyUser, ProxyPassword: secret.Text(f.ProxyPass), NoProxy: f.NoProxy,
 		ConfigLogLevel: topSetting(cfg, "config_log_level"), LogLocation: topSetting(cfg, "config_log_location"),
 		FileCachePath:  topSetting(cfg, "unix_bootstrap_file_cache_path"),
 		FileBackupPath: topSetting(cfg, "unix_bootstrap_file_backup_path"),
 		ClientPath:     topSetting(cfg, "chef_client_path"),
 		Color:          b.colors(b.people()),
 		Install: install.Request{
-			Product: f.product, Version: f.version, Channel: f.channel, ScriptURL: f.url,
-			URL: f.download, SHA256: f.checksum, License: f.licenseKey, Index: f.index, CurlOptions: f.curl, WgetOptions: f.wget,
+			Product: f.Product, Version: f.Version, Channel: f.Channel, ScriptURL: f.URL,
+			URL: f.Download, SHA256: f.Checksum, License: f.LicenseKey, Index: f.Index, CurlOptions: f.Curl, WgetOptions: f.Wget,
 		},
-		InstallCommand: f.install, PreinstallCommand: f.preinstall,
+		InstallCommand: f.Install, PreinstallCommand: f.Preinstall,
 		Elevate: node.Elevation{
-			Sudo: f.sudo, PreserveHome: f.preserveHome, SuUser: f.suUser, SuPassword: secret.Text(f.suPassword),
+			Sudo: f.Sudo, PreserveHome: f.PreserveHome, SuUser: f.SuUser, SuPassword: secret.Text(f.SuPassword),
 		},
 	}
 	if f.changed("node-verify-api-cert") || f.changed("no-node-verify-api-cert") {
-		s.VerifyAPICert = &f.verifyAPICert
+		s.VerifyAPICert = &f.VerifyAPICert
 	}
 	switch {
 	case b.verbosity >= 3:
@@ -67,7 +67,7 @@ func (b *bootstrapper) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *kni
 	case b.verbosity == 2:
 		s.LogLevel = "debug"
 	}
-	b.secrets.Add(f.password, f.suPassword, f.proxyPass, f.licenseKey, f.secret)
+	b.secrets.Add(f.Password, f.SuPassword, f.ProxyPass, f.LicenseKey, f.Secret)
 	for _, read := range []func() error{
 		func() (err error) { s.Attributes, err = f.readAttributes(); return },
 		func() (err error) { s.Hints, err = f.readHints(); return },
@@ -149,12 +149,12 @@ func readJSONFile(file, where string) (map[string]any, error) {
 func (f *bootstrapFlags) readAttributes() (map[string]any, error) {
 	inline := f.changed("json-attributes")
 	switch {
-	case inline && f.attributeFile != "" && f.changed("json-attribute-file"):
+	case inline && f.AttributeFile != "" && f.changed("json-attribute-file"):
 		return nil, usagef("leave out one of them", "--json-attributes (-j) and --json-attribute-file exclude each other")
 	case inline:
-		return readJSONObject([]byte(f.attributes), "the value of --json-attributes (-j)")
-	case f.attributeFile != "":
-		return readJSONFile(f.attributeFile, "--json-attribute-file")
+		return readJSONObject([]byte(f.Attributes), "the value of --json-attributes (-j)")
+	case f.AttributeFile != "":
+		return readJSONFile(f.AttributeFile, "--json-attribute-file")
 	}
 	return f.knownAttributes, nil
 }
@@ -175,7 +175,7 @@ func (f *bootstrapFlags) readHints() (map[string][]byte, error) {
 			return nil, fmt.Errorf("knife[:hints]: %w", err)
 		}
 	}
-	for _, h := range f.hints {
+	for _, h := range f.Hints {
 		name, file, given := strings.Cut(h, "=")
 		v := map[string]any{}
 		if given {
@@ -193,16 +193,16 @@ func (f *bootstrapFlags) readHints() (map[string][]byte, error) {
 
 func (f *bootstrapFlags) readSecret() (secret.Text, error) {
 	switch {
-	case f.secret != "" && f.secretFile != "":
+	case f.Secret != "" && f.SecretFile != "":
 		return "", usagef("leave out one of them", "--secret and --secret-file exclude each other")
-	case f.secretFile != "":
-		text, err := os.ReadFile(f.secretFile)
+	case f.SecretFile != "":
+		text, err := os.ReadFile(f.SecretFile)
 		if err != nil {
 			return "", usagef("", "--secret-file: %v", err)
 		}
 		return secret.Text(strings.TrimSpace(string(text))), nil
 	}
-	return secret.Text(f.secret), nil
+	return secret.Text(f.Secret), nil
 }
 
 // validationKey is the key for the legacy registration, "" for none. A key
@@ -228,7 +228,7 @@ func validationKey(cfg *knife.Config) (secret.Text, error) {
 // chefLicense is the acceptance of Chef's license: the flag, knife.rb, the
 // environment, or an earlier acceptance on this machine.
 func (f *bootstrapFlags) chefLicense(cfg *knife.Config, env *variables) string {
-	for _, said := range []string{f.license, cfg.ChefLicense, env.Get("CHEF_LICENSE")} {
+	for _, said := range []string{f.License, cfg.ChefLicense, env.Get("CHEF_LICENSE")} {
 		if said != "" {
 			return said
 		}
@@ -247,11 +247,11 @@ func (f *bootstrapFlags) chefLicense(cfg *knife.Config, env *variables) string {
 // sudoSecret gives sudo the login user's password, which is unused where sudo
 // does not ask. --use-sudo-password asks for a missing one.
 func (f *bootstrapFlags) sudoSecret(ctx context.Context, p *program, e *node.Elevation) error {
-	e.Password = secret.Text(f.password)
+	e.Password = secret.Text(f.Password)
 	if e.SuUser != "" && e.SuPassword == "" {
-		e.SuPassword = secret.Text(f.password)
+		e.SuPassword = secret.Text(f.Password)
 	}
-	if !f.sudoPassword || e.Password != "" {
+	if !f.SudoPassword || e.Password != "" {
 		return nil
 	}
 	terminal := p.streams.Prompter()
@@ -271,37 +271,37 @@ func (b *bootstrapper) sshConfig(f *bootstrapFlags, host string, report bootstra
 	home := env.Get("HOME")
 	c := bootstrap.Config{
 		Hop: bootstrap.Hop{
-			Host: host, Port: f.port, User: f.user, Password: secret.Text(f.password), Keys: expandAll(f.identities, home),
+			Host: host, Port: f.Port, User: f.User, Password: secret.Text(f.Password), Keys: expandAll(f.Identities, home),
 			// A key that is named is meant, unless a password is as well.
-			OnlyKeys: len(f.identities) > 0 && f.password == "",
+			OnlyKeys: len(f.Identities) > 0 && f.Password == "",
 		},
-		DefaultUser: "root", ForwardAgent: f.forwardAgent, AskPassword: f.password == "",
-		ConnectTimeout: seconds(f.sessionTimeout), KeyRing: bootstrap.NewKeyRing(b.bootstrapPrompter()), Prompter: b.bootstrapPrompter(),
+		DefaultUser: "root", ForwardAgent: f.ForwardAgent, AskPassword: f.Password == "",
+		ConnectTimeout: seconds(f.SessionTimeout), KeyRing: bootstrap.NewKeyRing(b.bootstrapPrompter()), Prompter: b.bootstrapPrompter(),
 		Home: home, Getenv: env.Get, Report: report,
 	}
 	c.UserConfig = bootstrap.LoadUserConfig(home, report)
-	switch protocol := strings.ToLower(f.protocol); protocol {
+	switch protocol := strings.ToLower(f.Protocol); protocol {
 	case "ssh":
 	case "winrm":
 		return c, usagef(winrmHint, "--connection-protocol winrm is not supported: %s", winrmWhy)
 	default:
-		return c, usagef("", "--connection-protocol %q is unknown: it is ssh", f.protocol)
+		return c, usagef("", "--connection-protocol %q is unknown: it is ssh", f.Protocol)
 	}
-	if f.sessionTimeout <= 0 || f.maxWait < 0 || f.port < 0 || f.port > 65535 {
+	if f.SessionTimeout <= 0 || f.MaxWait < 0 || f.Port < 0 || f.Port > 65535 {
 		return c, usagef("", "--session-timeout, --max-wait and --connection-port are numbers above 0")
 	}
-	if f.gateway != "" {
-		jumps, err := bootstrap.ParseJumps(f.gateway)
+	if f.Gateway != "" {
+		jumps, err := bootstrap.ParseJumps(f.Gateway)
 		if err != nil {
 			return c, &usageError{fmt.Errorf("--ssh-gateway: %w", err), "as in --ssh-gateway kim@gate.example:22"}
 		}
-		if f.gatewayIdentity != "" {
+		if f.GatewayIdentity != "" {
 			for i := range jumps {
-				jumps[i].Keys = expandAll([]string{f.gatewayIdentity}, home)
+				jumps[i].Keys = expandAll([]string{f.GatewayIdentity}, home)
 			}
 		}
 		c.Gateways = jumps
-	} else if f.gatewayIdentity != "" && f.changed("ssh-gateway-identity") {
+	} else if f.GatewayIdentity != "" && f.changed("ssh-gateway-identity") {
 		return c, usagef("name the gateway with -G", "--ssh-gateway-identity requires --ssh-gateway")
 	}
 	var err error
@@ -324,9 +324,9 @@ func expandAll(paths []string, home string) []string {
 // hostKeys is the policy of --ssh-verify-host-key (knife: the names of
 // net-ssh's verifiers).
 func (b *bootstrapper) hostKeys(f *bootstrapFlags, home string) (*bootstrap.HostKeys, error) {
-	policy := strings.ToLower(f.verifyHostKey)
+	policy := strings.ToLower(f.VerifyHostKey)
 	if f.changed("host-key-verify") && !f.changed("ssh-verify-host-key") {
-		policy = map[bool]string{true: "always", false: "never"}[f.hostKeyVerify]
+		policy = map[bool]string{true: "always", false: "never"}[f.HostKeyVerify]
 	}
 	if b.flags.noHostKeys {
 		policy = "never"
@@ -357,7 +357,7 @@ func (b *bootstrapper) hostKeys(f *bootstrapFlags, home string) (*bootstrap.Host
 			return true, remember(addr, key)
 		}
 	default:
-		return nil, usagef("", "--ssh-verify-host-key %q is unknown: it is always, accept_new, accept_new_or_local_tunnel or never", f.verifyHostKey)
+		return nil, usagef("", "--ssh-verify-host-key %q is unknown: it is always, accept_new, accept_new_or_local_tunnel or never", f.VerifyHostKey)
 	}
 	return keys, nil
 }
@@ -406,16 +406,16 @@ var templateNames = []string{"chef-full", "chef-full.erb"}
 // bootstrapTemplate finds and reads the template of --bootstrap-template; nil
 // is Galley's own procedure.
 func (b *bootstrapper) bootstrapTemplate(ctx context.Context, f *bootstrapFlags, cfg *knife.Config) (func(node.Values) ([]byte, error), error) {
-	if f.template == "" || slices.Contains(templateNames, f.template) {
+	if f.Template == "" || slices.Contains(templateNames, f.Template) {
 		return nil, nil
 	}
-	if strings.HasPrefix(f.template, "windows-") {
-		return nil, usagef(winrmHint, "the bootstrap template %s is for Windows: %s", f.template, winrmWhy)
+	if strings.HasPrefix(f.Template, "windows-") {
+		return nil, usagef(winrmHint, "the bootstrap template %s is for Windows: %s", f.Template, winrmWhy)
 	}
-	places := []string{f.template}
+	places := []string{f.Template}
 	for _, dir := range []string{cfg.ChefDir, filepath.Join(b.knife.env.Get("HOME"), ".chef")} {
 		if dir != "" {
-			places = append(places, filepath.Join(dir, "bootstrap", f.template+".erb"))
+			places = append(places, filepath.Join(dir, "bootstrap", f.Template+".erb"))
 		}
 	}
 	for _, file := range places {
@@ -428,5 +428,5 @@ func (b *bootstrapper) bootstrapTemplate(ctx context.Context, f *bootstrapFlags,
 		}
 		return func(v node.Values) ([]byte, error) { return b.renderTemplate(ctx, src, file, f, cfg, v) }, nil
 	}
-	return nil, usagef("it is a file, or the name of one in .chef/bootstrap", "there is no bootstrap template %q: looked for %s", f.template, strings.Join(places, ", "))
+	return nil, usagef("it is a file, or the name of one in .chef/bootstrap", "there is no bootstrap template %q: looked for %s", f.Template, strings.Join(places, ", "))
 }

@@ -23,7 +23,7 @@ func (b *bootstrapper) renderTemplate(ctx context.Context, src []byte, file stri
 		RunList: s.RunList, FirstBoot: v.FirstBoot, Environment: s.Environment,
 		ClientKey: string(v.ClientKey), ValidationKey: string(s.ValidationKey), Secret: string(s.Secret),
 		ConfigContent: v.ConfigContent, StartChef: v.StartChef, TrustedCerts: v.TrustedCerts, ClientD: v.ClientD,
-		Version: f.version, Hints: s.Hints,
+		Version: f.Version, Hints: s.Hints,
 	}
 	out, err := bootstraptemplate.Render(ctx, src, file, c, bootstraptemplate.Options{
 		Environ: b.knife.env.Environ(), AllowExec: b.consent(ctx, b.knife.env),
@@ -61,11 +61,11 @@ func (f *bootstrapFlags) templateConfig(cfg *knife.Config, s node.Spec) map[stri
 	}
 	for key, value := range map[string]string{
 		"chef_node_name": s.Name, "environment": s.Environment, "policy_name": s.PolicyName, "policy_group": s.PolicyGroup,
-		"bootstrap_version": f.version, "channel": f.channel, "bootstrap_product": f.product, "bootstrap_url": f.url,
-		"bootstrap_install_command": f.install, "bootstrap_preinstall_command": f.preinstall,
-		"bootstrap_proxy": f.proxy, "bootstrap_proxy_user": f.proxyUser, "bootstrap_proxy_pass": f.proxyPass, "bootstrap_no_proxy": f.noProxy,
-		"bootstrap_curl_options": f.curl, "bootstrap_wget_options": f.wget, "node_ssl_verify_mode": f.sslVerifyMode,
-		"connection_user": f.user, "ssh_user": f.user, "bootstrap_template": f.template,
+		"bootstrap_version": f.Version, "channel": f.Channel, "bootstrap_product": f.Product, "bootstrap_url": f.URL,
+		"bootstrap_install_command": f.Install, "bootstrap_preinstall_command": f.Preinstall,
+		"bootstrap_proxy": f.Proxy, "bootstrap_proxy_user": f.ProxyUser, "bootstrap_proxy_pass": f.ProxyPass, "bootstrap_no_proxy": f.NoProxy,
+		"bootstrap_curl_options": f.Curl, "bootstrap_wget_options": f.Wget, "node_ssl_verify_mode": f.SSLVerifyMode,
+		"connection_user": f.User, "ssh_user": f.User, "bootstrap_template": f.Template,
 	} {
 		// What is not set is nil in a template, which is false.
 		if value != "" {
@@ -73,7 +73,7 @@ func (f *bootstrapFlags) templateConfig(cfg *knife.Config, s node.Spec) map[stri
 		}
 	}
 	out["run_list"], out["tags"], out["first_boot_attributes"] = s.RunList, s.Tags, s.Attributes
-	out["use_sudo"], out["color"] = f.sudo || f.user != "" && f.user != "root", s.Color
+	out["use_sudo"], out["color"] = f.Sudo || f.User != "" && f.User != "root", s.Color
 	if s.VerifyAPICert != nil {
 		out["node_verify_api_cert"] = *s.VerifyAPICert
 	}

@@ -107,7 +107,7 @@ func (c *cloudAccess) ownCredentials(ctx context.Context) (*variables, credentia
 			return nil, own, err
 		}
 	}
-	c.knife.flags.over(&own)
+	c.knife.flags.cloud.over(&own)
 	return c.knife.env, own, nil
 }
 
@@ -141,14 +141,14 @@ func knifeAuth(c *knife.Config) (credentials.Auth, error) {
 
 // over puts the flags over credentials. Another user or another cloud than
 // the configuration's does not get the configuration's secrets.
-func (f *knifeFlags) over(auth *credentials.Auth) {
-	if f.authURL != "" && auth.URL != "" && !credentials.SameEndpoint(f.authURL, auth.URL) {
+func (f *cloudFlagValues) over(auth *credentials.Auth) {
+	if f.AuthURL != "" && auth.URL != "" && !credentials.SameEndpoint(f.AuthURL, auth.URL) {
 		*auth = credentials.Auth{}
 	}
-	if f.username != "" && f.username != auth.Username {
+	if f.Username != "" && f.Username != auth.Username {
 		auth.UserID, auth.Password, auth.Token, auth.AppCredID, auth.AppCredName, auth.AppCredSecret = "", "", "", "", "", ""
 	}
-	if f.tenant != "" {
+	if f.Tenant != "" {
 		auth.ProjectID = ""
 	}
 	set := func(to *string, from string) {
@@ -156,13 +156,13 @@ func (f *knifeFlags) over(auth *credentials.Auth) {
 			*to = from
 		}
 	}
-	set(&auth.URL, f.authURL)
-	set(&auth.Username, f.username)
-	set((*string)(&auth.Password), f.password)
-	set(&auth.ProjectName, f.tenant)
-	set(&auth.Interface, f.endpointType)
-	set(&auth.Region, f.region)
-	auth.Insecure = auth.Insecure || f.insecure
+	set(&auth.URL, f.AuthURL)
+	set(&auth.Username, f.Username)
+	set((*string)(&auth.Password), f.Password)
+	set(&auth.ProjectName, f.Tenant)
+	set(&auth.Interface, f.EndpointType)
+	set(&auth.Region, f.Region)
+	auth.Insecure = auth.Insecure || f.Insecure
 }
 
 // cloudEntry returns an entry of clouds.yaml.

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,12 +21,19 @@ type knifeFlags struct {
 	config, profile      string
 	options              []string
 
-	// OpenStack's.
-	username, password, tenant string
-	authURL, endpointType      string
-	region                     string
-	insecure                   bool
-	fog                        string
+	cloud cloudFlagValues
+	fog   string
+}
+
+// cloudFlagValues are knife-openstack's flags of a login.
+type cloudFlagValues struct {
+	Username     string `flag:"openstack-username"`
+	Password     string `flag:"openstack-password"`
+	Tenant       string `flag:"openstack-tenant"`
+	AuthURL      string `flag:"openstack-api-endpoint"`
+	EndpointType string `flag:"openstack-endpoint-type"`
+	Region       string `flag:"openstack-region"`
+	Insecure     bool   `flag:"insecure"`
 }
 
 // knifeScope says which of knife's flags mean something to a command.
@@ -94,13 +101,7 @@ func (k *knifeSetup) flagSet(scope knifeScope) *pflag.FlagSet {
 
 // addCloud adds knife-openstack's flags.
 func (f *knifeFlags) addCloud(fs *pflag.FlagSet) {
-	d := flagDefiner{FlagSet: fs, table: table.CredentialFlags(), sources: true}
-	d.bind(map[string]any{
-		"openstack-username": &f.username, "openstack-password": &f.password, "openstack-tenant": &f.tenant,
-		"openstack-api-endpoint": &f.authURL, "openstack-endpoint-type": &f.endpointType,
-		"openstack-region": &f.region, "insecure": &f.insecure,
-	})
-	d.addOlder()
+	settingFlags(fs, &f.cloud, table.CredentialFlags(), func(s table.Setting) string { return s.Help() + s.Sources() })
 	fs.StringVar(&f.fog, "fog-version", "", "no-op, accepted for compatibility: any `VERSION`")
 	hide(fs, "fog-version")
 }
@@ -115,24 +116,13 @@ func (f *knifeFlags) addCompatible(fs *pflag.FlagSet) {
 	always("disable-editing", "d")
 	always("no-fips", "")
 	always("no-listen", "")
-	refuse := func(name, letter, kind, why string) {
-		fs.VarP(&refusedFlag{kind, why}, name, letter, "not available: "+why)
-		if kind == "bool" {
-			fs.Lookup(name).NoOptDefVal = "true"
-		}
-		hide(fs, name)
-	}
-	refuse("editor", "e", "string", "Galley opens no editor")
-	refuse("print-after", "", "bool", "show the object before it is removed, with `galley node show`")
-	refuse("environment", "E", "string", "this command does not use environments")
-	refuse("local-mode", "z", "bool", noLocalMode)
-	refuse("chef-zero-host", "", "string", noLocalMode)
-	refuse("chef-zero-port", "", "string", noLocalMode)
-	refuse("listen", "", "bool", noLocalMode)
-	refuse("fips", "", "bool", "set GODEBUG=fips140=on in the environment instead, which applies to the whole program")
+	refuse(fs, "Galley opens no editor", "", "e/editor=")
+	refuse(fs, "deleted objects are not printed", "show the object before it is removed, with `galley node show`", "print-after")
+	refuse(fs, "this command does not use environments", "", "E/environment=")
+	refuse(fs, "Galley has no Chef Server of its own", "run one, and name it with --server-url",
+		"z/local-mode", "chef-zero-host=", "chef-zero-port=", "listen")
+	refuse(fs, "FIPS mode applies to the whole program", "set GODEBUG=fips140=on in the environment instead", "fips")
 }
-
-const noLocalMode = "Galley has no Chef Server of its own; run one, and name it with --server-url"
 
 func hide(fs *pflag.FlagSet, names ...string) {
 	for _, name := range names {
@@ -140,9 +130,23 @@ func hide(fs *pflag.FlagSet, names ...string) {
 	}
 }
 
-// refusedFlag is a flag of knife's that Galley does not support.
-type refusedFlag struct{ kind, why string }
-
-func (r *refusedFlag) String() string   { return "" }
-func (r *refusedFlag) Type() string     { return r.kind }
-func (r *refusedFlag) Set(string) error { return fmt.Errorf("not available: %s", r.why) }
+// refuse defines knife's flags that Galley does not support, which help does not
+// show: a letter and a slash may come before the name, and = after it where the
+// flag has a value.
+func refuse(fs *pflag.FlagSet, why, hint string, flags ...string) {
+	for _, flag := range flags {
+		name, hasValue := strings.CutSuffix(flag, "=")
+		letter, long, ok := strings.Cut(name, "/")
+		if ok {
+			name, letter = long, freeLetter(fs, letter)
+		} else {
+			letter = ""
+		}
+		define := fs.BoolFuncP
+		if hasValue {
+			define = fs.FuncP
+		}
+		define(name, letter, "", func(string) error { return usagef(hint, "--%s is not supported: %s", name, why) })
+		hide(fs, name)
+	}
+}

@@ -69,7 +69,7 @@ func (k *knifeSetup) hideSecrets(c *knife.Config) {
 			k.secrets.Add(s)
 		}
 	}
-	k.secrets.Add(c.ClientKeyPEM.Reveal(), c.ValidationKeyPEM.Reveal(), k.flags.password)
+	k.secrets.Add(c.ClientKeyPEM.Reveal(), c.ValidationKeyPEM.Reveal(), k.flags.cloud.Password)
 	for _, address := range []string{c.ChefServerURL, c.HTTPProxy, c.HTTPSProxy, c.FTPProxy} {
 		k.secrets.Add(secret.InURL(address)...)
 	}

@@ -48,13 +48,11 @@ name, or by "server delete --orphans".`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.Flags()) },
 	}
-	o.server.add(cmd)
+	o.server.add(cmd, d.clouds)
 	o.node.add(cmd)
 	cmd.Flags().BoolVar(&o.noChef, "no-chef", false, "create the server only: no Chef Server, no bootstrap")
 	addFormat(cmd, &o.format, "F", "summary", formatJSON)
 	d.knife.addTo(cmd, usesCloud|usesChef|asks)
-	o.server.complete(cmd, d.clouds)
-	o.node.complete(cmd)
 	return cmd
 }
 
@@ -111,7 +109,7 @@ func (o *serverCreateOptions) request(ctx context.Context, flags *pflag.FlagSet,
 		return servers.Request{}, err
 	}
 	r := servers.Request{
-		Reach: o.server.reach(), KeepOnFailure: o.server.keepOnFailure || !o.server.deleteOnFailure, NoChef: o.noChef,
+		Reach: o.server.reach(), KeepOnFailure: o.server.KeepOnFailure || !o.server.DeleteOnFailure, NoChef: o.noChef,
 	}
 	if r.Server, err = o.server.spec(o.secrets.Add); err != nil {
 		return r, err
@@ -124,14 +122,14 @@ func (o *serverCreateOptions) request(ctx context.Context, flags *pflag.FlagSet,
 		return r, err
 	}
 	if r.Node.Name == "" {
-		r.Node.Name = servers.NodeName(o.server.prefix)
+		r.Node.Name = servers.NodeName(o.server.Prefix)
 	}
 	r.Server.Name = r.Node.Name
 	if r.SSH, err = o.bootstrap.sshConfig(&o.node, "", bus.Reporter("", 0, "")); err != nil {
 		return r, err
 	}
 	freshHostKeys(&o.node, &r.SSH)
-	r.Wait = seconds(o.node.maxWait)
+	r.Wait = seconds(o.node.MaxWait)
 	return r, ownKey(&r)
 }
 

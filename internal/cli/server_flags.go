@@ -21,27 +21,28 @@ import (
 // serverFlags are the flags of server create that describe the server
 // (knife-openstack: server create).
 type serverFlags struct {
-	image, flavor   string
-	prefix          string
-	keyPair         string
-	floating        string
-	pools           []string
-	private         bool
-	network         string
-	anyNetwork      bool
-	networks        []string
-	groups          []string
-	volumes         []string
-	hints           []string
-	userData        string
-	zone            string
-	metadata        []string
-	custom          string
-	osType          string
-	timeout         int
-	ttl             string
-	deleteOnFailure bool
-	keepOnFailure   bool
+	Image           string   `flag:"image"`
+	Flavor          string   `flag:"flavor"`
+	Prefix          string   `flag:"chef-node-name-prefix"`
+	KeyPair         string   `flag:"openstack-ssh-key-id"`
+	Floating        string   `flag:"openstack-floating-ip"`
+	Pools           []string `flag:"floating-ip-pool"`
+	Private         bool     `flag:"openstack-private-network"`
+	Network         string   `flag:"bootstrap-network"`
+	AnyNetwork      bool     `flag:"no-network"`
+	Networks        []string `flag:"network-ids"`
+	Groups          []string `flag:"openstack-groups"`
+	Volumes         []string `flag:"openstack-volumes"`
+	Hints           []string `flag:"scheduler-hints,repeat"`
+	UserData        string   `flag:"user-data"`
+	Zone            string   `flag:"availability-zone"`
+	Metadata        []string `flag:"metadata,repeat"`
+	Custom          string   `flag:"custom-attributes"`
+	OSType          string   `flag:"image-os-type"`
+	Timeout         int      `flag:"server-create-timeout"`
+	TTL             string   `flag:"ttl"`
+	DeleteOnFailure bool     `flag:"delete-server-on-failure"`
+	KeepOnFailure   bool     `flag:"keep-on-failure"`
 }
 
 // floatingFlag is the long name of -a.
@@ -54,38 +55,9 @@ const (
 	floatingNone = "-1"
 )
 
-func (f *serverFlags) add(cmd *cobra.Command) {
-	fs := cmd.Flags()
-	d := flagDefiner{FlagSet: fs, table: table.ServerFlags()}
-	d.bind(map[string]any{
-		"image":                     &f.image,
-		"flavor":                    &f.flavor,
-		"chef-node-name-prefix":     &f.prefix,
-		"openstack-ssh-key-id":      &f.keyPair,
-		floatingFlag:                &f.floating,
-		"floating-ip-pool":          &f.pools,
-		"openstack-private-network": &f.private,
-		"bootstrap-network":         &f.network,
-		"no-network":                &f.anyNetwork,
-		"network-ids":               &f.networks,
-		"openstack-groups":          &f.groups,
-		"openstack-volumes":         &f.volumes,
-		"user-data":                 &f.userData,
-		"availability-zone":         &f.zone,
-		"custom-attributes":         &f.custom,
-		"image-os-type":             &f.osType,
-		"server-create-timeout":     &f.timeout,
-		"ttl":                       &f.ttl,
-		"delete-server-on-failure":  &f.deleteOnFailure,
-		"keep-on-failure":           &f.keepOnFailure,
-	})
-	fs.Lookup(floatingFlag).NoOptDefVal = floatingAny
-	d.list(&f.hints, "scheduler-hints")
-	d.list(&f.metadata, "metadata")
-}
-
-// complete sets how the flags' values are completed.
-func (f *serverFlags) complete(cmd *cobra.Command, clouds *cloudAccess) {
+func (f *serverFlags) add(cmd *cobra.Command, clouds *cloudAccess) {
+	settingFlags(cmd.Flags(), f, table.ServerFlags(), table.Setting.Help)
+	cmd.Flags().Lookup(floatingFlag).NoOptDefVal = floatingAny
 	for flag, names := range map[string]cloudNames{
 		"image": imageNames, "flavor": flavorNames, "openstack-ssh-key-id": keyPairNames, floatingFlag: floatingIPNames,
 		"floating-ip-pool": poolNamesOf, "bootstrap-network": networkNames, "network-ids": networkNames,
@@ -99,7 +71,7 @@ func (f *serverFlags) complete(cmd *cobra.Command, clouds *cloudAccess) {
 // settle gives the flags that are not on the command line their values in
 // knife.rb, which may be hashes and booleans there.
 func (f *serverFlags) settle(fs *pflag.FlagSet, conf *knife.Config) error {
-	for name, list := range map[string]*[]string{"metadata": &f.metadata, "scheduler-hints": &f.hints} {
+	for name, list := range map[string]*[]string{"metadata": &f.Metadata, "scheduler-hints": &f.Hints} {
 		key := table.ServerFlags()[name].Knife[0]
 		v, ok := conf.Lookup(key)
 		hash, isHash := v.Data.(ruby.Map)
@@ -113,7 +85,7 @@ func (f *serverFlags) settle(fs *pflag.FlagSet, conf *knife.Config) error {
 	}
 	if v, ok := conf.Lookup(table.ServerFlags()[floatingFlag].Knife[0]); ok && !fs.Changed(floatingFlag) {
 		if on, isSwitch := v.Data.(bool); isSwitch {
-			f.floating = map[bool]string{true: floatingAny, false: floatingNone}[on]
+			f.Floating = map[bool]string{true: floatingAny, false: floatingNone}[on]
 			fs.Lookup(floatingFlag).Changed = true
 		}
 	}
@@ -124,52 +96,52 @@ func (f *serverFlags) settle(fs *pflag.FlagSet, conf *knife.Config) error {
 // be printed.
 func (f *serverFlags) spec(hide func(...string)) (openstack.ServerSpec, error) {
 	s := openstack.ServerSpec{
-		Image: f.image, Flavor: f.flavor, KeyName: f.keyPair, SecurityGroups: trimmed(f.groups), AvailabilityZone: f.zone,
-		ActiveTimeout: time.Duration(f.timeout) * time.Second,
+		Image: f.Image, Flavor: f.Flavor, KeyName: f.KeyPair, SecurityGroups: trimmed(f.Groups), AvailabilityZone: f.Zone,
+		ActiveTimeout: time.Duration(f.Timeout) * time.Second,
 	}
 	switch {
-	case f.image == "" || f.flavor == "":
+	case f.Image == "" || f.Flavor == "":
 		return s, f.missing()
-	case f.timeout <= 0:
-		return s, usagef("", "--server-create-timeout %d: it is a number of seconds above 0", f.timeout)
-	case f.private && f.network != "":
+	case f.Timeout <= 0:
+		return s, usagef("", "--server-create-timeout %d: it is a number of seconds above 0", f.Timeout)
+	case f.Private && f.Network != "":
 		return s, usagef("leave out one of them", "--openstack-private-network and --bootstrap-network exclude each other")
 	}
-	switch strings.ToLower(f.osType) {
+	switch strings.ToLower(f.OSType) {
 	case "linux":
 	case "windows":
 		return s, usagef("an image with OpenSSH for Windows can be made a server with the cloud's own tools, and a node with `galley bootstrap`",
 			"--image-os-type windows is not supported: Galley reaches machines over SSH and bootstraps those with a POSIX shell")
 	default:
-		return s, usagef("", "--image-os-type %q is unknown: it is linux", f.osType)
+		return s, usagef("", "--image-os-type %q is unknown: it is linux", f.OSType)
 	}
-	for _, n := range trimmed(f.networks) {
+	for _, n := range trimmed(f.Networks) {
 		s.Nics = append(s.Nics, openstack.Nic{Network: n})
 	}
 	var err error
-	if f.ttl != "" {
-		if s.TTL, err = text.ParseDuration(f.ttl); err != nil {
+	if f.TTL != "" {
+		if s.TTL, err = text.ParseDuration(f.TTL); err != nil {
 			return s, usagef("", "--ttl: %w", err)
 		}
 	}
 	if s.FloatingIP, err = f.floatingIP(); err != nil {
 		return s, err
 	}
-	if s.Metadata, err = servers.ReadMetadata(f.metadata); err != nil {
+	if s.Metadata, err = servers.ReadMetadata(f.Metadata); err != nil {
 		return s, err
 	}
-	if s.SchedulerHints, err = servers.ReadHints(f.hints); err != nil {
+	if s.SchedulerHints, err = servers.ReadHints(f.Hints); err != nil {
 		return s, err
 	}
-	if s.Volumes, err = servers.Volumes(trimmed(f.volumes)); err != nil {
+	if s.Volumes, err = servers.Volumes(trimmed(f.Volumes)); err != nil {
 		return s, err
 	}
-	if f.userData != "" {
-		if s.UserData, err = os.ReadFile(f.userData); err != nil {
+	if f.UserData != "" {
+		if s.UserData, err = os.ReadFile(f.UserData); err != nil {
 			return s, usagef("", "--user-data: %v", err)
 		}
 	}
-	if err := servers.SetCustom(&s, f.custom); err != nil {
+	if err := servers.SetCustom(&s, f.Custom); err != nil {
 		return s, err
 	}
 	hide(s.AdminPass.Reveal())
@@ -178,8 +150,8 @@ func (f *serverFlags) spec(hide func(...string)) (openstack.ServerSpec, error) {
 
 // floatingIP reads -a.
 func (f *serverFlags) floatingIP() (openstack.FloatingIPSpec, error) {
-	pools := trimmed(f.pools)
-	switch f.floating {
+	pools := trimmed(f.Pools)
+	switch f.Floating {
 	case "", floatingNone, "false":
 		if len(pools) > 0 {
 			return openstack.FloatingIPSpec{}, usagef("add -a", "--floating-ip-pool requires --openstack-floating-ip")
@@ -188,20 +160,20 @@ func (f *serverFlags) floatingIP() (openstack.FloatingIPSpec, error) {
 	case floatingAny, "true":
 		return openstack.FloatingIPSpec{Pools: pools, AnyPool: len(pools) == 0, AllocateIfNone: true}, nil
 	}
-	if _, err := netip.ParseAddr(f.floating); err != nil {
-		return openstack.FloatingIPSpec{}, usagef("give an address, or no value for a free one", "--openstack-floating-ip %q is not an address", f.floating)
+	if _, err := netip.ParseAddr(f.Floating); err != nil {
+		return openstack.FloatingIPSpec{}, usagef("give an address, or no value for a free one", "--openstack-floating-ip %q is not an address", f.Floating)
 	}
 	if len(pools) > 0 {
 		return openstack.FloatingIPSpec{}, usagef("leave out one of them", "an address of --openstack-floating-ip and --floating-ip-pool exclude each other")
 	}
-	return openstack.FloatingIPSpec{Address: f.floating, TakeOver: true}, nil
+	return openstack.FloatingIPSpec{Address: f.Floating, TakeOver: true}, nil
 }
 
 func (f *serverFlags) reach() servers.Reach {
-	if f.anyNetwork {
+	if f.AnyNetwork {
 		return servers.Reach{}
 	}
-	return servers.Reach{Network: f.network, Private: f.private}
+	return servers.Reach{Network: f.Network, Private: f.Private}
 }
 
 // missing asks for the image, the flavor or both.
@@ -213,8 +185,8 @@ func (f *serverFlags) missing() error {
 			hints = append(hints, fmt.Sprintf("--%s (-%s, or knife[:%s] in knife.rb) names one of `galley %s list`", name, short, name, name))
 		}
 	}
-	ask(f.image, "an", "image", "I")
-	ask(f.flavor, "a", "flavor", "f")
+	ask(f.Image, "an", "image", "I")
+	ask(f.Flavor, "a", "flavor", "f")
 	return &knifeError{usagef(strings.Join(hints, "\n"), "the server needs %s", text.And(what)), exitKnifeMissing}
 }
 

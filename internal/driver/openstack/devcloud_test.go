@@ -366,7 +366,6 @@ func TestKilledAtEveryCall(t *testing.T) {
 // by itself.
 func TestCancelledAtEveryCall(t *testing.T) {
 	t.Parallel()
-	t.Parallel()
 	c := devCloud(t)
 	for n := 2; n <= 18; n++ {
 		rule, err := c.Client().AddFault(t.Context(), devcloud.Fault{Action: devcloud.FaultHoldAfter, Nth: n})
