@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= $(if $(VERSION),-X github.com/galleyhq/galley/interna
 # Tools are pinned in a module of their own; the product's go.mod stays small.
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: build demo test vet unit matrices race lint fmt docs docs-check release-snapshot parity corpus-share acceptance kills openstackclient clients \
+.PHONY: build demo test vet unit matrices race lint fmt docs release-snapshot parity corpus-share acceptance kills openstackclient clients \
 	listings-check test-chefserver chefnode bench bench-deps bench-fetch bench-converge fuzz clean
 
 build:
@@ -46,7 +46,7 @@ vet:
 	GOOS=windows $(GO) vet ./...
 
 # What every change must pass beside the tests.
-lint: docs-check
+lint:
 	$(GO) mod tidy -diff
 	$(TOOL) golangci-lint run
 	@out=$$($(TOOL) deadcode -test ./... | grep -v 'func: .*\.\(M\|Unm\)arshalJSON'); if [ -n "$$out" ]; then echo "unreachable:"; echo "$$out"; exit 1; fi
@@ -54,12 +54,10 @@ lint: docs-check
 fmt:
 	$(TOOL) gofumpt -w .
 
-# The generated part of docs/: commands and configuration keys.
-docs: build
-	sh testdata/scripts/docs.sh $(BIN) docs
-
-docs-check: build
-	sh testdata/scripts/docs.sh $(BIN) docs check
+# The generated part of docs/: commands and configuration keys. A test of
+# internal/cli fails where it is stale.
+docs:
+	GALLEY_WRITE_DOCS=1 $(GO) test -count=1 -run TestReference ./internal/cli
 
 # All packages of a release, built here and not published.
 release-snapshot:

@@ -76,7 +76,6 @@ var entries = []entry{
 	{name: "devcloud", group: groupTools, in: onlyUnderOwn, build: newDevcloudCommand},
 	{name: "provider", group: groupTools, in: onlyUnderOwn, build: func(d *deps) *cobra.Command { return uses(newProviderCommand(d), execFlag) }},
 	{name: "version", group: groupTools, in: everywhere, build: newVersionCommand},
-	{name: "docs", in: onlyUnderOwn, build: newDocsCommand},
 	{name: "package", in: underKitchen, build: unavailable("package", "the OpenStack driver cannot package a machine",
 		"create an image of the server instead: `openstack server image create SERVER`")},
 	{name: "console", in: underKitchen, build: unavailable("console", "Galley has no Ruby to open a console with",

@@ -100,7 +100,7 @@ func neededEntries(name string, args []string) []entry {
 		}
 	}
 	about := slices.ContainsFunc(args, func(arg string) bool {
-		return arg == "help" || arg == "completion" || arg == "docs" || strings.HasPrefix(arg, "__complete")
+		return arg == "help" || arg == "completion" || strings.HasPrefix(arg, "__complete")
 	})
 	if about || len(named) == 0 {
 		return all

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -57,19 +56,4 @@ func (o *versionOptions) run() error {
 	}
 	_, err := fmt.Fprintln(o.streams.Out, versionLine(o.name))
 	return err
-}
-
-// buildTime returns the time of the commit that the program was built from.
-func buildTime() (time.Time, bool) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return time.Time{}, false
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.time" {
-			at, err := time.Parse(time.RFC3339, s.Value)
-			return at, err == nil
-		}
-	}
-	return time.Time{}, false
 }
