@@ -1,21 +1,12 @@
 package config
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/config/erb"
 	"github.com/galleyhq/galley/internal/ruby"
 )
-
-// newEvaluator makes the renderer of this program.
-func newEvaluator(l *loader) renderer {
-	return &evaluator{in: ruby.New(ruby.Config{
-		Env: l.env, Dir: l.root, AllowExec: l.opts.AllowExec, Stdout: l.opts.Output, Require: l.ignoreGem,
-	})}
-}
 
 // ignoreGem tells whether a required library is one that Test Kitchen's own
 // plug-ins need; its absence is a warning, and what fails is the use of its
@@ -37,55 +28,6 @@ func (l *loader) ignoreGem(name string) bool {
 		l.warnings = append(l.warnings, p)
 	}
 	return true
-}
-
-// evaluator renders with the built-in evaluator.
-type evaluator struct {
-	in *ruby.Interp
-}
-
-func (e *evaluator) close() {}
-
-func (e *evaluator) render(ctx context.Context, path, _, src string) (*rendering, error) {
-	res, err := erb.Render(ctx, src, path, e.in)
-	if err != nil {
-		return nil, err
-	}
-	made := codeLines(src)
-	return &rendering{
-		text:   res.Text,
-		lineOf: res.TemplateLine,
-		code: func(n int) (bool, []string) {
-			if n < 1 || n > len(res.Lines) {
-				return false, nil
-			}
-			l := res.Lines[n-1]
-			return made[l.Template] || len(l.Env) > 0, l.Env
-		},
-	}, nil
-}
-
-// codeLines are the lines of a template that have a tag, or a part of one.
-func codeLines(src string) map[int]bool {
-	out := map[int]bool{}
-	line, inCode := 1, false
-	for i := 0; i < len(src); i++ {
-		switch {
-		case src[i] == '\n':
-			line++
-		case strings.HasPrefix(src[i:], "<%%"), strings.HasPrefix(src[i:], "%%>"):
-			i += 2
-		case !inCode && strings.HasPrefix(src[i:], "<%"):
-			inCode = true
-		case inCode && strings.HasPrefix(src[i:], "%>"):
-			inCode = false
-			out[line] = true
-		}
-		if inCode {
-			out[line] = true
-		}
-	}
-	return out
 }
 
 // rubyError makes an [Error] of what went wrong in a template.

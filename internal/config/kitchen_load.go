@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/config/erb"
 	"github.com/galleyhq/galley/internal/config/yaml11"
+	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // maxFile bounds a configuration file.
@@ -20,15 +22,17 @@ const maxFile = 4 << 20
 // loader reads the three files into one mapping, as Test Kitchen's YAML
 // loader does.
 type loader struct {
-	opts     Options
-	env      *Env
-	root     string
-	home     string
-	global   configFile
-	main     configFile
-	local    configFile
-	renderer renderer
+	opts   Options
+	env    *Env
+	root   string
+	home   string
+	global configFile
+	main   configFile
+	local  configFile
+	// in renders templates, or system does once a file was handed to it;
 	// rendered are the templates so far.
+	in       *ruby.Interp
+	system   *erb.System
 	rendered []template
 	// current is the template that is being rendered, as messages name it.
 	current  string
@@ -82,13 +86,6 @@ func newLoader(o Options) (*loader, error) {
 		return nil, err
 	}
 	return l, nil
-}
-
-func (l *loader) close() {
-	if l.renderer != nil {
-		l.renderer.close()
-		l.renderer = nil
-	}
 }
 
 func (l *loader) files() []*configFile { return []*configFile{&l.global, &l.main, &l.local} }
@@ -241,8 +238,8 @@ func (l *loader) parse(ctx context.Context, f *configFile) (*mapping, error) {
 			continue
 		}
 		l.warnings = append(l.warnings, Problem{
-			File: f.display, Line: f.doc.line(w.Line), Column: f.doc.column(w.Line, w.Column),
-			Code: string(w.Code), Key: w.Key, Msg: fmt.Sprintf("the key %q comes again (first in line %d); the last one counts", w.Key, f.doc.line(w.First)),
+			File: f.display, Line: f.doc.at(w.Line).Template, Column: f.doc.column(w.Line, w.Column),
+			Code: string(w.Code), Key: w.Key, Msg: fmt.Sprintf("the key %q comes again (first in line %d); the last one counts", w.Key, f.doc.at(w.First).Template),
 		})
 	}
 	if node == nil || node.Kind == yaml11.Null || node.Kind == yaml11.Bool && !node.Bool {
@@ -250,7 +247,7 @@ func (l *loader) parse(ctx context.Context, f *configFile) (*mapping, error) {
 	}
 	if node.Kind != yaml11.Mapping {
 		return nil, &Error{
-			File: f.display, Line: f.doc.line(node.Line), Msg: "the file should hold a mapping, but holds " + node.Kind.String(),
+			File: f.display, Line: f.doc.at(node.Line).Template, Msg: "the file should hold a mapping, but holds " + node.Kind.String(),
 			Advice: "run `galley config render " + f.display + "` to see what its template makes",
 		}
 	}
@@ -301,8 +298,8 @@ func (f *configFile) yamlError(err error) error {
 	if !errors.As(err, &ye) {
 		return &Error{File: f.display, Msg: err.Error(), Err: err}
 	}
-	e := &Error{File: f.display, Line: f.doc.line(ye.Line), Column: f.doc.column(ye.Line, ye.Column), Msg: ye.Msg, Text: ye.Text, Err: ye}
-	if f.doc.erb(ye.Line) {
+	e := &Error{File: f.display, Line: f.doc.at(ye.Line).Template, Column: f.doc.column(ye.Line, ye.Column), Msg: ye.Msg, Text: ye.Text, Err: ye}
+	if f.doc.at(ye.Line).Code {
 		e.Advice = "the line is made by ERB: `galley config render --lines " + f.display + "` shows what it becomes"
 	}
 	return e
@@ -330,7 +327,8 @@ func (c *converter) origin(line, column int) *Origin {
 		c.last = &o
 		return c.last
 	}
-	c.last = &Origin{File: c.file.display, Line: d.line(line), Column: column, ERB: d.erb(line), Env: d.env(line)}
+	l := d.at(line)
+	c.last = &Origin{File: c.file.display, Line: l.Template, Column: column, ERB: l.Code, Env: l.Env}
 	c.lastLine = line
 	return c.last
 }

@@ -2,10 +2,11 @@ package config
 
 import (
 	"context"
-	"errors"
 	"os"
+	"slices"
 	"strings"
 
+	"github.com/galleyhq/galley/internal/config/erb"
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 )
@@ -16,53 +17,27 @@ type Env = env.Env
 
 func processEnv() *Env { return env.New(os.Environ()) }
 
-// renderer renders one template after another; what one leaves in the
-// environment, in globals and in methods the next one sees.
-type renderer interface {
-	render(ctx context.Context, path, display, src string) (*rendering, error)
-	close()
-}
-
 // rendering is a rendered file with the origin of each line.
 type rendering struct {
 	text string
-	// lineOf gives the template's line of a rendered line, nil when they are
-	// the same.
-	lineOf func(int) int
-	// code says whether a rendered line holds text that code made, and which
-	// variables it read; nil when nothing did.
-	code func(int) (bool, []string)
+	// lines has the origins, nil where there is no code.
+	lines []erb.Line
 }
 
-func (r *rendering) line(n int) int {
-	if r.lineOf == nil || n <= 0 {
-		return n
+// at is the origin of a line, counted from 1; the last one's beyond the end.
+func (r *rendering) at(n int) erb.Line {
+	if len(r.lines) == 0 || n < 1 {
+		return erb.Line{Template: n}
 	}
-	return r.lineOf(n)
+	return r.lines[min(n, len(r.lines))-1]
 }
 
 // column is unknown where code may have moved it.
 func (r *rendering) column(line, column int) int {
-	if r.erb(line) {
+	if r.at(line).Code {
 		return 0
 	}
 	return column
-}
-
-func (r *rendering) erb(line int) bool {
-	if r.code == nil {
-		return false
-	}
-	made, _ := r.code(line)
-	return made
-}
-
-func (r *rendering) env(line int) []string {
-	if r.code == nil {
-		return nil
-	}
-	_, env := r.code(line)
-	return env
 }
 
 func (l *loader) render(ctx context.Context, path, display, src string) (*rendering, error) {
@@ -70,54 +45,60 @@ func (l *loader) render(ctx context.Context, path, display, src string) (*render
 		return &rendering{text: src}, nil
 	}
 	l.current = display
-	var out *rendering
+	var out erb.Result
 	err := ruby.Handoff(l.env, l.opts.AllowExec, nil, func(system bool) (err error) {
-		if err := l.useRenderer(ctx, system); err != nil {
+		if system || l.system != nil {
+			out, err = l.renderBySystem(ctx, template{path, src})
 			return err
 		}
-		if _, ours := l.renderer.(*evaluator); !ours {
-			if err := ruby.MayUseSystem(l.env, l.opts.AllowExec, path); err != nil {
-				return err
-			}
+		if l.in == nil {
+			l.in = ruby.New(ruby.Config{
+				Env: l.env, Dir: l.root, AllowExec: l.opts.AllowExec, Stdout: l.opts.Output, Require: l.ignoreGem,
+			})
 		}
-		out, err = l.renderer.render(ctx, path, display, src)
+		out, err = erb.Render(ctx, src, path, l.in)
 		return err
 	})
-	if err != nil {
-		var own *Error
-		switch {
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case errors.As(err, &own):
-			return nil, err
-		}
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
 		return nil, rubyError(err, path, display)
 	}
-	l.rendered = append(l.rendered, template{path, display, src})
-	return out, nil
+	l.rendered = append(l.rendered, template{path, src})
+	return &rendering{out.Text, out.Lines}, nil
 }
 
 // template is a file that has been rendered.
-type template struct{ path, display, src string }
+type template struct{ path, src string }
 
-// useRenderer makes the renderer ready: this program's own, or the ruby on the
-// PATH, which first renders the previous file, as one template may leave
-// methods for the next.
-func (l *loader) useRenderer(ctx context.Context, system bool) error {
-	if l.renderer == nil && !system {
-		l.renderer = newEvaluator(l)
+// renderBySystem renders with the ruby on the PATH, which first renders the
+// previous files, as one template may leave methods for the next.
+func (l *loader) renderBySystem(ctx context.Context, t template) (out erb.Result, err error) {
+	todo := []template{t}
+	if l.system == nil {
+		todo = append(slices.Clone(l.rendered), t)
 	}
-	if _, ours := l.renderer.(*evaluator); !system || l.renderer != nil && !ours {
-		return nil
-	}
-	l.renderer = &rubyRenderer{l: l}
-	for _, t := range l.rendered {
+	for _, t := range todo {
 		if err := ruby.MayUseSystem(l.env, l.opts.AllowExec, t.path); err != nil {
-			return err
+			return out, err
 		}
-		if _, err := l.renderer.render(ctx, t.path, t.display, t.src); err != nil {
-			return err
+		if l.system == nil {
+			if l.system, err = erb.StartSystem(ctx, l.env, l.root); err != nil {
+				return out, err
+			}
+		}
+		if out, err = l.system.Render(t.src, t.path); err != nil {
+			return out, err
 		}
 	}
-	return nil
+	return out, nil
+}
+
+// close ends the ruby on the PATH.
+func (l *loader) close() {
+	if l.system != nil {
+		l.system.Close()
+		l.system = nil
+	}
 }

@@ -44,11 +44,11 @@ func (r *Rendered) Numbered() string {
 	}
 	width := 1
 	for i := range lines {
-		width = max(width, len(itoa(r.doc.line(i+1))))
+		width = max(width, len(itoa(r.doc.at(i+1).Template)))
 	}
 	var b strings.Builder
 	for i, l := range lines {
-		fmt.Fprintf(&b, "%*d  %s", width, r.doc.line(i+1), l)
+		fmt.Fprintf(&b, "%*d  %s", width, r.doc.at(i+1).Template, l)
 	}
 	return b.String()
 }

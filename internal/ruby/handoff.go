@@ -2,6 +2,8 @@ package ruby
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -11,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/galleyhq/galley/internal/env"
 )
@@ -151,87 +152,124 @@ type message struct {
 	Error, Message        string
 }
 
-// conversation is a running ruby process with the host that answers it.
-type conversation struct {
-	in      *Interp
-	file    string
-	to      io.Writer
-	from    *bufio.Scanner
-	objects []*HostObject // number 0 is self, nil for the program's own
+// Process is a running process of the ruby on the PATH, which exchanges lines of
+// JSON with this one.
+type Process struct {
+	cmd  *exec.Cmd
+	stop context.CancelFunc
+	to   io.Writer
+	from *bufio.Scanner
 }
 
-// StartSystem starts the ruby on the PATH of an environment with a program and
-// its arguments, in a directory. The process ends with the context; the caller
-// waits for it.
-func StartSystem(
-	ctx context.Context, vars *env.Env, dir, program string, args ...string,
-) (cmd *exec.Cmd, to io.WriteCloser, from io.Reader, err error) {
+// maxAnswer bounds a line of JSON from the process.
+const maxAnswer = 20 << 20
+
+// StartProcess starts the ruby on the PATH of an environment with a program and
+// its arguments, in a directory. The process ends with the context or by
+// [Process.Close].
+func StartProcess(ctx context.Context, vars *env.Env, dir, program string, args ...string) (*Process, error) {
 	path := FindSystem(vars)
 	if path == "" {
-		return nil, nil, nil, &Error{
+		return nil, &Error{
 			Kind: Refused, Message: "there is no ruby on the PATH",
 			hint: "install ruby, or leave `--erb ruby` out: the built-in evaluator needs none",
 		}
 	}
-	cmd = exec.CommandContext(ctx, path, append([]string{"-e", program}, args...)...)
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, vars.Environ(), os.Stderr
-	if to, err = cmd.StdinPipe(); err == nil {
-		from, err = cmd.StdoutPipe()
-	}
-	if err == nil {
-		err = cmd.Start()
+	s := &Process{}
+	ctx, s.stop = context.WithCancel(ctx)
+	s.cmd = exec.CommandContext(ctx, path, append([]string{"-e", program}, args...)...)
+	s.cmd.Dir, s.cmd.Env, s.cmd.Stderr = dir, vars.Environ(), os.Stderr
+	to, err := s.cmd.StdinPipe()
+	from, err2 := s.cmd.StdoutPipe()
+	if err = errors.Join(err, err2); err == nil {
+		err = s.cmd.Start()
 	}
 	if err != nil {
-		err = &Error{Kind: Refused, Message: "starting " + path + ": " + err.Error(), Err: err}
+		s.stop()
+		return nil, &Error{Kind: Refused, Message: "starting " + path + ": " + err.Error(), Err: err}
 	}
-	return cmd, to, from, err
+	s.to, s.from = to, bufio.NewScanner(from)
+	s.from.Buffer(nil, maxAnswer)
+	return s, nil
+}
+
+// Close ends the process.
+func (s *Process) Close() {
+	s.stop()
+	_ = s.cmd.Wait()
+}
+
+// Send writes one line.
+func (s *Process) Send(v any) error {
+	line, err := json.Marshal(v)
+	if err == nil {
+		_, err = fmt.Fprintf(s.to, "%s\n", line)
+	}
+	return ended(err)
+}
+
+// Receive reads one line.
+func (s *Process) Receive(v any) error {
+	if !s.from.Scan() {
+		return ended(cmp.Or(s.from.Err(), io.EOF))
+	}
+	d := json.NewDecoder(bytes.NewReader(s.from.Bytes()))
+	d.UseNumber()
+	return ended(d.Decode(v))
+}
+
+// ended is the error of a process that does not answer as it should.
+func ended(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Kind: Refused, Message: "the ruby that evaluates the file has ended: " + err.Error(), Err: err}
+}
+
+// conversation is a running ruby process with the host that answers it.
+type conversation struct {
+	*Process
+	in      *Interp
+	file    string
+	objects []*HostObject // number 0 is self, nil for the program's own
 }
 
 func (in *Interp) evalSystem(ctx context.Context, src, file string, self *HostObject) (Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, in.limits.Time*6)
 	defer cancel()
-	cmd, to, from, err := StartSystem(ctx, in.env, in.dir, systemProgram, file)
+	s, err := StartProcess(ctx, in.env, in.dir, systemProgram, file)
 	if e := (*Error)(nil); errors.As(err, &e) {
 		e.File = file
 		return nil, e
 	}
-	c := &conversation{in: in, file: file, to: to, from: bufio.NewScanner(from), objects: []*HostObject{self}}
-	c.from.Buffer(nil, in.limits.Memory)
-	fmt.Fprintf(to, "%d\n%s", len(src), src)
-	v, err := in.run(ctx, func() Value { return c.serve(true) })
-	cancel() // ends a process that still runs
-	_ = cmd.Wait()
-	return v, err
+	defer s.Close()
+	c := &conversation{Process: s, in: in, file: file, objects: []*HostObject{self}}
+	return in.run(ctx, func() Value {
+		c.must(s.Send(src))
+		return c.serve(true)
+	})
 }
 
 func (c *conversation) fail(kind Kind, class, msg string, line int) {
-	col := 0
-	if line > 0 {
-		col = 1
-	}
-	panic(&Error{Kind: kind, Class: class, Message: msg, File: c.file, Line: line, Col: col})
+	panic(&Error{Kind: kind, Class: class, Message: msg, File: c.file, Line: line, Col: min(line, 1)})
 }
 
-func (c *conversation) send(m map[string]any) {
-	line, err := json.Marshal(m)
-	if err == nil {
-		_, err = fmt.Fprintf(c.to, "%s\n", line)
-	}
-	if err != nil {
-		c.fail(Refused, "", "the ruby that evaluates the file has ended: "+err.Error(), 0)
+// must ends the conversation with an error of the process.
+func (c *conversation) must(err error) {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		e.File = c.file
+		panic(e)
 	}
 }
+
+func (c *conversation) send(m map[string]any) { c.must(c.Send(m)) }
 
 // serve answers the process until it is done, or until a block's result is
 // there.
 func (c *conversation) serve(toEnd bool) Value {
-	for c.from.Scan() {
+	for {
 		var m message
-		d := json.NewDecoder(strings.NewReader(c.from.Text()))
-		d.UseNumber()
-		if err := d.Decode(&m); err != nil {
-			c.fail(Refused, "", "the ruby that evaluates the file does not speak as it should: "+err.Error(), 0)
-		}
+		c.must(c.Receive(&m))
 		switch {
 		case m.Error != "":
 			c.fail(Raised, m.Error, m.Message, m.Line)
@@ -248,8 +286,6 @@ func (c *conversation) serve(toEnd bool) Value {
 			return c.decode(m.Result)
 		}
 	}
-	c.fail(Refused, "", "the ruby that evaluates the file has ended", 0)
-	return nil
 }
 
 // self is the object of a number.

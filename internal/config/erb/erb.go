@@ -1,31 +1,26 @@
 package erb
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/galleyhq/galley/internal/ruby"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Line tells where one rendered line comes from.
 type Line struct {
 	// Template is the line of the template (counted from 1) that the rendered line begins in.
 	Template int
-	// Code is true when code, not only the template's own text, wrote into this line.
+	// Code is true when that line of the template has code, or code that reads the environment wrote into this one.
 	Code bool
 	// Env names the variables of the environment that were read while <%= %> tags wrote into this line, in order and
-	// each once. What an earlier tag put into a local variable does not count; see Result.Tags.
-	Env []string
-}
-
-// Tag is a code tag (<% %>) that read the environment.
-type Tag struct {
-	// Line is the template's line in which the tag, or the last of several in a row, begins.
-	Line int
-	// Env names the variables that were read, in order and each once.
+	// each once. What an earlier tag put into a local variable does not count.
 	Env []string
 }
 
@@ -36,22 +31,6 @@ type Result struct {
 	// Lines has one entry for each line of Text; the last line counts even when nothing follows its line break, so
 	// there are as many as strings.Split(Text, "\n") gives.
 	Lines []Line
-	// Tags are the code tags that read the environment, in the order in which they ran.
-	Tags []Tag
-}
-
-// TemplateLine translates a line of the text (counted from 1) into one of the template.
-func (r *Result) TemplateLine(line int) int {
-	if len(r.Lines) == 0 {
-		return line
-	}
-	if line < 1 {
-		line = 1
-	}
-	if line > len(r.Lines) {
-		line = len(r.Lines)
-	}
-	return r.Lines[line-1].Template
 }
 
 // Render renders a template with an interpreter. file names the template in messages and as __FILE__. The error is a
@@ -65,12 +44,12 @@ func Render(ctx context.Context, src, file string, in *ruby.Interp) (Result, err
 	if err != nil {
 		return Result{}, c.explain(err)
 	}
-	m := &lineMap{c: c, cur: Line{}}
-	text, err := in.RunTemplate(ctx, prog, ruby.Template{Local: outVar, Append: m.append, Reset: m.reset})
+	m := &lineMap{c: c}
+	text, err := in.RunTemplate(ctx, prog, ruby.Template{Local: outVar, Append: m.appendAt, Reset: m.reset})
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Text: text, Lines: m.finish(text), Tags: m.tags}, nil
+	return Result{Text: text, Lines: m.finish(text)}, nil
 }
 
 // outVar is the variable in which ERB's code collects the text.
@@ -97,95 +76,81 @@ type compiler struct {
 	code  strings.Builder
 	segs  []segment
 	lines []int // offsets of the template's line starts
-	first bool  // nothing on the current line of generated code yet
+	// tagged are the template's lines with a tag, or a part of one.
+	tagged map[int]bool
+	first  bool // nothing on the current line of generated code yet
 }
+
+// opening and closing are what a template's text and a tag are searched for.
+var (
+	opening = text.Lazy(`<%[%=#]?`)
+	closing = text.Lazy(`%%?>`)
+)
 
 // compile translates a template as ERB::Compiler does.
 func compile(src string) *compiler {
-	c := &compiler{src: src, first: true}
-	c.lines = append(c.lines, 0)
-	for i := 0; i < len(src); i++ {
+	c := &compiler{src: src, lines: []int{0}, tagged: map[int]bool{}, first: true}
+	for i := range src {
 		if src[i] == '\n' {
 			c.lines = append(c.lines, i+1)
 		}
 	}
-	pos := 0
-	stag := ""
-	var text strings.Builder // content collected so far
-	start := 0               // where it begins in the template
-	add := func(from, to int) {
-		if text.Len() == 0 {
-			start = from
+	tag, content := "", "" // the tag that is open, and the text so far
+	start, pos := 0, 0     // where the text begins in the template, and the rest
+	for {
+		mark := opening()
+		if tag != "" {
+			mark = closing()
 		}
-		text.WriteString(src[from:to])
-	}
-	for pos < len(src) {
-		if stag == "" {
-			i := strings.Index(src[pos:], "<%")
-			if i < 0 {
-				add(pos, len(src))
-				break
-			}
-			add(pos, pos+i)
-			pos += i
-			if strings.HasPrefix(src[pos:], "<%%") {
-				if text.Len() == 0 {
-					start = pos
-				}
-				text.WriteString("<%")
-				pos += 3
-				continue
-			}
-			if text.Len() > 0 {
-				c.put(text.String(), start)
-				text.Reset()
-			}
-			stag = "<%"
-			if pos+2 < len(src) && (src[pos+2] == '=' || src[pos+2] == '#') {
-				stag = src[pos : pos+3]
-			}
-			pos += len(stag)
+		if content == "" {
 			start = pos
-			continue
 		}
-		i := strings.Index(src[pos:], "%>")
-		if i < 0 {
-			add(pos, len(src))
+		m := mark.FindStringIndex(src[pos:])
+		if m == nil {
 			break
 		}
-		if i > 0 && src[pos+i-1] == '%' {
-			// %%> means %> and does not end the tag
-			add(pos, pos+i-1)
-			if text.Len() == 0 {
-				start = pos + i - 1
+		content += src[pos : pos+m[0]]
+		found := src[pos+m[0] : pos+m[1]]
+		begin := pos + m[0]
+		pos += m[1]
+		switch {
+		case found == "<%%" || found == "%%>":
+			if content == "" {
+				start = begin
 			}
-			text.WriteString("%>")
-			pos += i + 2
+			content += strings.Replace(found, "%%", "%", 1)
 			continue
+		case tag == "":
+			c.put(content, start)
+			tag = found
+		default:
+			c.tag(tag, content, start)
+			tag = ""
 		}
-		add(pos, pos+i)
-		pos += i + 2
-		content := text.String()
-		switch stag {
-		case "<%":
-			if strings.HasSuffix(content, "\n") {
-				c.push(content[:len(content)-1], start, segCode, "", "")
-				c.cr()
-			} else {
-				c.push(content, start, segCode, "", "")
-			}
-		case "<%=":
-			c.push(content, start, segInsert, outVar+".<<((", ").to_s)")
-		}
-		text.Reset()
-		stag = ""
+		content = ""
 	}
-	// the rest of an unclosed tag counts as text
-	if text.Len() > 0 {
-		c.put(text.String(), start)
-	}
+	// The rest of a tag that is not closed counts as text.
+	c.put(content+src[pos:], start)
 	c.push(outVar, len(src), segCode, "", "")
 	return c
+}
+
+// tag makes the code of a tag.
+func (c *compiler) tag(tag, content string, at int) {
+	first, _ := c.lineCol(at)
+	for n := range strings.Count(content, "\n") + 1 {
+		c.tagged[first+n] = true
+	}
+	switch line, ended := strings.CutSuffix(content, "\n"); {
+	case tag == "<%=":
+		c.push(content, at, segInsert, outVar+".concat((", ").to_s)")
+	case tag == "<%":
+		c.push(line, at, segCode, "", "")
+		if ended {
+			c.code.WriteByte('\n')
+			c.first = true
+		}
+	}
 }
 
 // explain makes the message of a syntax error at the end of a tag speak of the template, not of the code made from it.
@@ -211,6 +176,9 @@ func (c *compiler) explain(err error) error {
 
 // put makes the code that appends literal text.
 func (c *compiler) put(s string, at int) {
+	if s == "" {
+		return
+	}
 	c.sep()
 	c.segs = append(c.segs, segment{gen: c.code.Len(), src: at, kind: segText})
 	c.code.WriteString(outVar + ".<< ")
@@ -242,11 +210,6 @@ func (c *compiler) sep() {
 	c.first = false
 }
 
-func (c *compiler) cr() {
-	c.code.WriteByte('\n')
-	c.first = true
-}
-
 func quote(b *strings.Builder, s string) {
 	b.WriteByte('"')
 	for i := 0; i < len(s); i++ {
@@ -276,22 +239,10 @@ func (c *compiler) find(gen int) segment {
 	return c.segs[i-1]
 }
 
-// source translates an offset of the generated code into one of the template.
-func (c *compiler) source(gen int) int {
-	s := c.find(gen)
-	d := gen - s.gen
-	if d > s.n {
-		d = s.n
-	}
-	if s.src+d > len(c.src) {
-		return len(c.src)
-	}
-	return s.src + d
-}
-
-// position is what messages show.
+// position translates an offset of the generated code into a place of the template.
 func (c *compiler) position(gen int) (line, col int) {
-	return c.lineCol(c.source(gen))
+	s := c.find(gen)
+	return c.lineCol(min(s.src+min(gen-s.gen, s.n), len(c.src)))
 }
 
 func (c *compiler) lineCol(src int) (line, col int) {
@@ -304,96 +255,65 @@ type lineMap struct {
 	c    *compiler
 	done []Line
 	cur  Line
-	has  bool // the current line has begun
-	tags []Tag
-	code int // template line of the last piece, for appends from elsewhere
+	// begun tells that text of the current line is there.
+	begun bool
+	line  int // template line of the last piece, for appends from elsewhere
 }
 
-func (m *lineMap) append(gen int, text string, env []string) {
-	line := m.code
+// appendAt takes what the code at an offset appends, -1 for code of another source.
+func (m *lineMap) appendAt(gen int, text string, env []string) {
 	kind := segInsert
 	if gen >= 0 {
-		s := m.c.find(gen)
-		kind = s.kind
-		line, _ = m.c.lineCol(m.c.source(gen))
-		m.code = line
+		kind = m.c.find(gen).kind
+		m.line, _ = m.c.position(gen)
 	}
-	if kind == segText && len(env) > 0 {
-		m.tags = append(m.tags, Tag{Line: line, Env: uniq(nil, env)})
-		env = nil
-	}
-	for {
-		if !m.has && text != "" {
-			m.cur.Template, m.has = line, true
-		}
-		i := strings.IndexByte(text, '\n')
-		if kind != segText && text != "" {
-			m.cur.Code = true
-		}
-		if len(env) > 0 {
-			// an empty value, too, came from the environment
-			m.cur.Env = uniq(m.cur.Env, env)
-			m.cur.Code = true
-			m.cur.Template, m.has = firstOf(m.cur.Template, m.has, line), true
-		}
-		if i < 0 {
-			return
-		}
-		m.done = append(m.done, m.cur)
-		m.cur, m.has = Line{}, false
-		text = text[i+1:]
-		if kind == segText {
-			line++
-		}
-		if text == "" {
-			m.cur.Template = line
-			return
-		}
-	}
+	m.append(m.line, kind == segText, text, env)
 }
 
-func firstOf(line int, has bool, other int) int {
-	if has {
-		return line
+// append takes a piece of text that a line of the template makes, literal or by code.
+func (m *lineMap) append(line int, literal bool, text string, env []string) {
+	if literal {
+		env = nil // read by a tag that wrote nothing
 	}
-	return other
+	m.line = line
+	parts := strings.Split(text, "\n")
+	for i, s := range parts {
+		if i > 0 {
+			if literal {
+				line++
+			}
+			m.done = append(m.done, m.cur)
+			m.cur, m.begun = Line{Template: line}, false
+			if i == len(parts)-1 && s == "" {
+				break
+			}
+		}
+		if !m.begun && (text != "" || len(env) > 0) {
+			m.cur.Template, m.begun = line, true
+		}
+		for _, name := range env {
+			// An empty value, too, came from the environment.
+			if !slices.Contains(m.cur.Env, name) {
+				m.cur.Env = append(m.cur.Env, name)
+			}
+		}
+	}
 }
 
 func (m *lineMap) reset(text string) {
-	m.done, m.cur, m.has = nil, Line{Template: m.code}, false
-	m.append(-1, text, nil)
+	m.done, m.cur, m.begun = nil, Line{Template: m.line}, false
+	m.append(m.line, false, text, nil)
 }
 
 // finish gives one entry for each line of the text.
 func (m *lineMap) finish(text string) []Line {
-	n := strings.Count(text, "\n") + 1
 	lines := append(m.done, m.cur)
-	for len(lines) < n {
-		lines = append(lines, Line{})
-	}
-	lines = lines[:n]
 	last := 1
 	for i := range lines {
-		if lines[i].Template == 0 {
-			lines[i].Template = last
-		}
-		last = lines[i].Template
+		l := &lines[i]
+		l.Template = cmp.Or(l.Template, last)
+		l.Code = m.c.tagged[l.Template] || len(l.Env) > 0
+		last = l.Template
 	}
 	return lines
-}
-
-func uniq(have, more []string) []string {
-	for _, s := range more {
-		found := false
-		for _, h := range have {
-			if h == s {
-				found = true
-				break
-			}
-		}
-		if !found {
-			have = append(have, s)
-		}
-	}
-	return have
 }

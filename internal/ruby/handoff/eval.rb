@@ -107,7 +107,7 @@ module GalleyHandoff
   FILE = ARGV[0]
   begin
     this = object(0, 'main')
-    value = this.instance_eval(INPUT.read(INPUT.gets.to_i).force_encoding('UTF-8'), FILE, 1)
+    value = this.instance_eval(JSON.parse(INPUT.gets), FILE, 1)
     send_line('done' => encode(value))
   rescue Exception => e
     spot = (e.backtrace_locations || []).find { |l| l.path == FILE }
