@@ -80,7 +80,7 @@ func newFaultAddCommand(e *embeddedCloud) *cobra.Command {
 	}
 	fs := cmd.Flags()
 	f := &o.fault
-	fs.StringVar(&f.Service, "service", "", "`SERVICE`: identity, compute, network, image, volume or object-store")
+	fs.StringVar(&f.Service, "service", "", "`SERVICE`: identity, compute, network, image, volume, object-store or placement")
 	fs.StringVar(&f.Method, "method", "", "the HTTP `METHOD`")
 	fs.StringVar(&f.Path, "path", "", "`REGEXP` for the path below the service's")
 	fs.StringVar(&f.Name, "name", "", "`REGEXP` for the name of the server, volume or pool")

@@ -25,6 +25,7 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/image"
 	"github.com/galleyhq/galley/internal/devcloud/network"
 	"github.com/galleyhq/galley/internal/devcloud/object"
+	"github.com/galleyhq/galley/internal/devcloud/placement"
 	"github.com/galleyhq/galley/internal/devcloud/vnet"
 	"github.com/galleyhq/galley/internal/devcloud/volume"
 )
@@ -247,6 +248,7 @@ func (c *Cloud) build() (http.Handler, error) {
 			{Type: "image", Name: "glance", Path: "/image"},
 			{Type: "volumev3", Name: "cinder", Path: "/volume/v3/{project}"},
 			{Type: "block-storage", Name: "cinder", Path: "/volume/v3/{project}"},
+			{Type: "placement", Name: "placement", Path: "/placement"},
 			{Type: "object-store", Name: "swift", Path: "/object-store/v1/AUTH_{project}"},
 		}},
 	)
@@ -256,6 +258,7 @@ func (c *Cloud) build() (http.Handler, error) {
 	c.images = image.New(image.Options{DB: c.db, Dir: filepath.Join(o.Dir, imageDir), ImportDelay: o.VolumeDelay})
 	c.volumes = volume.New(volume.Options{
 		DB: c.db, Images: c.images, Delay: o.VolumeDelay, Quotas: q.volume, Fail: c.faults.VolumeFails,
+		Guests: o.Guests == GuestsNamespace,
 	})
 	c.compute = compute.New(compute.Options{
 		DB: c.db, Network: c.network, Volumes: c.volumes, Images: c.images, BuildDelay: o.BuildDelay, ActionDelay: o.ActionDelay,
@@ -268,7 +271,7 @@ func (c *Cloud) build() (http.Handler, error) {
 	objects.Prefix, objects.Authenticate, objects.AuthURL = "/object-store", auth, authURL
 	services := map[string]*api.Service{
 		"": c.identity.API(), "/identity": c.identity.API(), "/compute": c.compute.API(), "/network": c.network.API(),
-		"/image": c.images.API(), "/volume": c.volumes.API(),
+		"/image": c.images.API(), "/volume": c.volumes.API(), "/placement": placement.API(c.db),
 	}
 	for prefix, s := range services {
 		s.Prefix, s.DB, s.Authenticate, s.AuthURL = prefix, c.db, auth, authURL

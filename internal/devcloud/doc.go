@@ -1,6 +1,6 @@
 // Package devcloud is the embedded cloud: OpenStack's identity, compute,
-// network, image, volume and object APIs on one loopback port, and guests
-// behind them that answer SSH on their own loopback addresses.
+// network, image, volume, object and placement APIs on one loopback port, and
+// guests behind them that answer SSH on their own loopback addresses.
 //
 // [Run] is the daemon, [Start] the same in the calling process (for tests).
 // [Up] starts the daemon in the background; a [Client] talks to one that runs:
@@ -8,7 +8,7 @@
 //
 // The cloud's parts are packages below this one: db (the state), api (what the
 // HTTP services share), identity, compute, network, image, volume, object,
-// fault, guest and vnet (the network between guests). This package joins them:
+// placement, fault, guest and vnet (the network between guests). This package joins them:
 // the seed, the addresses, the guest manager, and the ports of servers that are
 // published on this host.
 //

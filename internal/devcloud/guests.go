@@ -325,15 +325,7 @@ func (k *guestManager) spec(v *db.Server) guest.Spec {
 // imageName is what decides what a guest looks like: its image's name, or that
 // of the image its disk was made of.
 func (k *guestManager) imageName(v *db.Server) string {
-	id := v.ImageID
-	if id == "" {
-		for _, a := range k.c.db.Attachments.Where(func(a *db.Attachment) bool { return a.ServerID == v.ID && a.BootIndex == 0 }) {
-			if vol := k.c.db.Volumes.Get(a.VolumeID); vol != nil {
-				return vol.ImageMeta["image_name"]
-			}
-		}
-	}
-	m := k.c.db.Images.Get(id)
+	m := k.c.images.Root(v)
 	if m == nil {
 		return ""
 	}

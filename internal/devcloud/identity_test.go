@@ -129,7 +129,7 @@ func TestTokens(t *testing.T) {
 		t.Errorf("%v, %v", ok, err)
 	}
 	cat := must[*tokens.ServiceCatalog](t)(tokens.Get(ctx, cl.identity, old).ExtractServiceCatalog())
-	if len(cat.Entries) != 7 {
+	if len(cat.Entries) != 8 {
 		t.Errorf("%d services", len(cat.Entries))
 	}
 	// An expired token is a 401 everywhere, and a client that may logs in
@@ -194,7 +194,7 @@ func TestDirectory(t *testing.T) {
 	if u := must[*users.User](t)(users.Get(ctx, cl.identity, user.ID).Extract()); u.Name != "demo" {
 		t.Errorf("%+v", u)
 	}
-	if l := all(t, catalog.List(cl.identity), catalog.ExtractServiceCatalog); len(l) != 7 {
+	if l := all(t, catalog.List(cl.identity), catalog.ExtractServiceCatalog); len(l) != 8 {
 		t.Errorf("%+v", l)
 	}
 	if l := all(t, users.List(root.identity, users.ListOpts{Name: "demo"}), users.ExtractUsers); len(l) != 1 {
@@ -210,7 +210,7 @@ func TestDirectory(t *testing.T) {
 	}
 	if l := all(t, endpoints.List(root.identity, endpoints.ListOpts{Availability: gophercloud.AvailabilityPublic}), endpoints.ExtractEndpoints); len(
 		l,
-	) != 7 {
+	) != 8 {
 		t.Errorf("%+v", l)
 	}
 	if l := all(t, regions.List(root.identity, nil), regions.ExtractRegions); len(l) != 1 || l[0].ID != region {

@@ -23,15 +23,7 @@ const rootDir = "roots"
 func (c *Cloud) content(v *db.Server, s *guest.Spec) error {
 	var chain []*db.Image
 	c.db.View(func() {
-		id := v.ImageID
-		if id == "" { // booted from a volume
-			for _, a := range c.db.Attachments.Where(func(a *db.Attachment) bool { return a.ServerID == v.ID && a.BootIndex == 0 }) {
-				if vol := c.db.Volumes.Get(a.VolumeID); vol != nil {
-					id = vol.ImageMeta["image_id"]
-				}
-			}
-		}
-		for m := c.db.Images.Get(id); m != nil && len(chain) < 32; m = c.db.Images.Get(m.Properties["base_image_ref"]) {
+		for m := c.images.Root(v); m != nil && len(chain) < 32; m = c.db.Images.Get(m.Properties["base_image_ref"]) {
 			chain = append(chain, m)
 			if !m.Snapshot {
 				break

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/imagedata"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
@@ -124,6 +125,40 @@ func snapshot(t *testing.T, c *Cloud, cl *clients, s testServer, name string) *d
 		t.Fatalf("the snapshot is %s with %d bytes", m.Status, m.Size)
 	}
 	return m
+}
+
+// An image of a volume has the disk of the server that boots from it, or what
+// the volume was made of; a server boots from either.
+func TestImagesOfVolumesHaveContent(t *testing.T) {
+	root := busyboxRoot(t)
+	c, cl := startWithRealGuests(t)
+	hasNamespaces(t, c)
+	ctx := t.Context()
+	added, err := c.Client().AddImage(ctx, "alpine", root)
+	check(t, "add", err)
+	upload := func(volume, name string) string {
+		up := must[volumes.VolumeImage](t)(volumes.UploadImage(ctx, cl.volume, volume, volumes.UploadImageOpts{ImageName: name, Force: true}).Extract())
+		await(t, c, "the image", func() bool { return c.db.Images.Get(up.ImageID).Status == "active" })
+		return up.ImageID
+	}
+	net1 := []servers.Network{{UUID: Net1ID}}
+	a := bootServer(t, c, cl, servers.CreateOpts{Name: "a", Networks: net1, BlockDevice: []servers.BlockDevice{{
+		SourceType: "image", DestinationType: "volume", UUID: added.ID, VolumeSize: 1, BootIndex: 0,
+	}}})
+	a.run(t, "echo mark >/etc/mark")
+	var booted string
+	c.db.View(func() { booted = c.db.Attachments.All()[0].VolumeID })
+	refused(t, "in use", volumes.UploadImage(ctx, cl.volume, booted, volumes.UploadImageOpts{ImageName: "x"}).Err, 400, "in-use with force")
+	spare := must[*volumes.Volume](t)(volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1, ImageID: added.ID}, nil).Extract())
+	volumeIs(t, c, spare.ID, "available")
+	of := map[string]string{"mark": upload(booted, "changed"), "none": upload(spare.ID, "as made")}
+	check(t, "delete", servers.Delete(ctx, cl.compute, a.id).ExtractErr())
+	for want, id := range of {
+		b := bootServer(t, c, cl, servers.CreateOpts{Name: want, ImageRef: id, Networks: net1})
+		if got := b.run(t, ". /etc/os-release; echo $ID; cat /etc/mark 2>/dev/null || echo none"); got != "alpine\n"+want {
+			t.Errorf("%s: %q", want, got)
+		}
+	}
 }
 
 // Data that are not a root file system do not boot, and the server says why.

@@ -46,7 +46,7 @@ type testServer struct {
 func bootServer(t *testing.T, c *Cloud, cl *clients, o servers.CreateOpts) testServer {
 	t.Helper()
 	ctx := t.Context()
-	if o.ImageRef == "" {
+	if o.ImageRef == "" && len(o.BlockDevice) == 0 {
 		o.ImageRef = CentOSImageID
 	}
 	o.FlavorRef, o.AdminPass = "1", "test-password"

@@ -83,8 +83,16 @@ func TestVolumes(t *testing.T) {
 		).Extract(),
 	)
 	await(t, c, "the image", func() bool {
-		return c.db.Images.Get(up.ImageID).Status == "active" && c.db.Volumes.Get(v.ID).Status == "available"
+		m := c.db.Images.Get(up.ImageID)
+		return m.Status == "active" && m.Checksum == c.db.Images.Get(CentOSImageID).Checksum && c.db.Volumes.Get(v.ID).Status == "available"
 	})
+	blank := must[*volumes.Volume](t)(volumes.Create(ctx, cl.volume, volumes.CreateOpts{Size: 1}, nil).Extract())
+	volumeIs(t, c, blank.ID, "available")
+	refused(t, "without data", volumes.UploadImage(ctx, cl.volume, blank.ID, volumes.UploadImageOpts{ImageName: "x"}).Err, 400, "has no data")
+	refused(t, "another format",
+		volumes.UploadImage(ctx, cl.volume, v.ID, volumes.UploadImageOpts{ImageName: "x", DiskFormat: "qcow2"}).Err, 400, "raw and bare")
+	check(t, "blank", volumes.Delete(ctx, cl.volume, blank.ID, nil).ExtractErr())
+	volumeIs(t, c, blank.ID, "gone")
 
 	sn := must[*snapshots.Snapshot](t)(
 		snapshots.Create(ctx, cl.volume, snapshots.CreateOpts{VolumeID: v.ID, Name: "s"}).Extract(),

@@ -199,6 +199,19 @@ admin: quota set --instances 5 demo
 admin: flavor create --ram 64 --disk 1 --vcpus 1 m0
 admin: flavor delete m0
 EOF
+# Its plug-in for Placement is a package of its own (Debian: python3-osc-placement).
+if "$client" resource class list --help >/dev/null 2>&1; then
+    sed 's/^\([a-z]* = \)*/admin: \1--os-placement-api-version 1.39 /' >>"$work/commands" <<EOF
+rp = resource provider list -f value -c uuid
+resource provider show {rp}
+resource provider inventory list {rp}
+resource provider usage show {rp}
+resource provider trait list {rp}
+allocation candidate list --resource VCPU=1 --resource MEMORY_MB=512
+resource class list
+trait list
+EOF
+fi
 
 # The client is a Python program: one interpreter for all commands saves a minute. It is the one of its first line.
 python=$(sed -n '1s/^#! *//p' "$client")

@@ -108,6 +108,13 @@ func NeutronBody(e *Error) (string, []byte) {
 	return "application/json", mustJSON(Obj{"NeutronError": Obj{"type": kind, "message": e.Message, "detail": ""}})
 }
 
+// PlacementBody is an error as Placement writes it.
+func PlacementBody(e *Error, request string) (string, []byte) {
+	return "application/json", mustJSON(Obj{"errors": List{Obj{
+		"status": e.Status, "title": http.StatusText(e.Status), "detail": e.Message, "request_id": request,
+	}}})
+}
+
 // KeystoneBody is an error as Keystone writes it.
 func KeystoneBody(e *Error) (string, []byte) {
 	return "application/json", mustJSON(

@@ -317,12 +317,12 @@ func (s *Service) createImage(r *api.Request, v *db.Server, in api.Obj) (*api.Re
 		Size: -1, VirtualSize: -1, Due: s.db.Now().Add(s.ActionDelay),
 	}
 	props := map[string]string{}
-	if base := s.db.Images.Get(v.ImageID); base != nil {
+	if base := s.Images.Root(v); base != nil {
 		maps.Copy(props, base.Properties)
-		m.MinRAM = base.MinRAM
+		m.MinRAM, props["base_image_ref"] = base.MinRAM, base.ID
 	}
 	maps.Copy(props, map[string]string{
-		"image_type": "snapshot", "instance_uuid": v.ID, "user_id": v.UserID, "base_image_ref": v.ImageID,
+		"image_type": "snapshot", "instance_uuid": v.ID, "user_id": v.UserID,
 		"owner_project_name": r.Auth.ProjectName, "owner_user_name": r.Auth.UserName,
 	})
 	if meta, ok := in["metadata"].(api.Obj); ok {

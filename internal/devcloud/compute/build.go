@@ -51,7 +51,7 @@ func (s *Service) Advance(now time.Time) (next time.Time) {
 func (s *Service) build(v *db.Server, now time.Time) {
 	switch v.TaskState {
 	case taskScheduling:
-		v.Host = host
+		v.Host = Host
 		err := s.plug(v)
 		if err == nil {
 			err = s.makeVolumes(v)
@@ -155,7 +155,7 @@ func (s *Service) plugOne(v *db.Server, want db.PlannedPort, groups []string) (*
 		if p == nil || p.DeviceID != "" && p.DeviceID != v.ID {
 			return nil, fmt.Errorf("Port %s is still in use.", want.PortID)
 		}
-		p.DeviceID, p.DeviceOwner, p.HostID, p.Tag = v.ID, "compute:"+zone, host, want.Tag
+		p.DeviceID, p.DeviceOwner, p.HostID, p.Tag = v.ID, "compute:"+zone, Host, want.Tag
 		p.Revision++
 		s.db.Ports.Put(p)
 		return p, nil
@@ -166,7 +166,7 @@ func (s *Service) plugOne(v *db.Server, want db.PlannedPort, groups []string) (*
 	}
 	p := &db.Port{
 		Std: db.Std{ProjectID: v.ProjectID}, NetworkID: want.NetworkID, AdminUp: true, DeviceID: v.ID, DeviceOwner: "compute:" + zone,
-		SecurityGroups: groups, PortSecurity: n.PortSecurity, HostID: host, Tag: want.Tag, NovaMade: true,
+		SecurityGroups: groups, PortSecurity: n.PortSecurity, HostID: Host, Tag: want.Tag, NovaMade: true,
 	}
 	if !n.PortSecurity {
 		p.SecurityGroups = nil

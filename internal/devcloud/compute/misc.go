@@ -30,7 +30,7 @@ func (s *Service) miscRoutes() []api.Route {
 	calls := api.Calls{
 		"GET /os-availability-zone": zones(nil),
 		"GET /os-availability-zone/detail": admin("os-availability-zone:detail", zones(api.Obj{
-			host: api.Obj{"nova-compute": api.Obj{"available": true, "active": true, "updated_at": nil}},
+			Host: api.Obj{"nova-compute": api.Obj{"available": true, "active": true, "updated_at": nil}},
 		})),
 		"GET /extensions": func(*api.Request) (*api.Reply, error) {
 			return api.OK(api.Obj{"extensions": api.Views(extensions, extensionView)})
@@ -112,10 +112,10 @@ func (s *Service) listServices(r *api.Request) (*api.Reply, error) {
 	l := api.List{}
 	for i, binary := range []string{"nova-compute", "nova-conductor", "nova-scheduler"} {
 		v := api.Obj{
-			"id": any(i + 1), "binary": binary, "host": host, "zone": "internal", "status": "enabled", "state": "up",
+			"id": any(i + 1), "binary": binary, "host": Host, "zone": "internal", "status": "enabled", "state": "up",
 			"disabled_reason": nil, "updated_at": nil, "forced_down": false,
 		}
-		since(r, 53, v, api.Obj{"id": serviceID[:len(serviceID)-1] + fmt.Sprint(i)})
+		since(r, 53, v, api.Obj{"id": HypervisorID[:len(HypervisorID)-1] + fmt.Sprint(i)})
 		if i == 0 {
 			v["zone"] = zone
 		}
@@ -171,10 +171,10 @@ func (s *Service) aggregates() *api.Collection {
 	}
 	c.Actions = map[string]func(*api.Request, *db.Object, api.Obj) (*api.Reply, error){
 		"add_host": func(r *api.Request, o *db.Object, in api.Obj) (*api.Reply, error) {
-			if in["host"] != host {
+			if in["host"] != Host {
 				return nil, api.NotFound("Compute host %v could not be found.", in["host"])
 			}
-			return show(c, r, o.Set(api.Obj{"hosts": api.List{host}}))
+			return show(c, r, o.Set(api.Obj{"hosts": api.List{Host}}))
 		},
 		"remove_host": func(r *api.Request, o *db.Object, in api.Obj) (*api.Reply, error) {
 			return show(c, r, o.Set(api.Obj{"hosts": api.List{}}))
@@ -217,22 +217,23 @@ func (s *Service) adminOnly(rule string, do api.Handler) api.Handler {
 	}
 }
 
-// serviceID is what 2.53 and later call the compute service and the hypervisor.
-const serviceID = "6e3c7a52-0d7e-4f8c-9a52-6b1fd2f9c0de"
+// HypervisorID is what 2.53 and later call the compute service and the
+// hypervisor.
+const HypervisorID = "6e3c7a52-0d7e-4f8c-9a52-6b1fd2f9c0de"
 
 func (s *Service) hypervisorView(r *api.Request, detail bool) api.Obj {
 	var id any = 1
 	if r.Version.AtLeast(api.V(53)) {
-		id = serviceID
+		id = HypervisorID
 	}
-	o := api.Obj{"id": id, "hypervisor_hostname": host, "state": "up", "status": "enabled"}
+	o := api.Obj{"id": id, "hypervisor_hostname": Host, "state": "up", "status": "enabled"}
 	servers := api.Views(s.db.Servers.All(), func(v *db.Server) api.Obj { return api.Obj{"uuid": v.ID, "name": v.Name} })
 	if r.Query("with_servers") == "true" && r.Version.AtLeast(api.V(53)) {
 		o["servers"] = servers
 	}
 	if detail {
 		o["hypervisor_type"], o["hypervisor_version"], o["host_ip"] = "galley", 1, "127.0.0.1"
-		o["service"] = api.Obj{"host": host, "id": id, "disabled_reason": nil}
+		o["service"] = api.Obj{"host": Host, "id": id, "disabled_reason": nil}
 		o["uptime"] = nil
 		until(r, 88, o, api.Obj{"running_vms": len(servers)})
 	}

@@ -28,7 +28,7 @@ func (s *Service) resolve(r *api.Request, o *order) error {
 	if err := s.resolveImage(r, o); err != nil {
 		return err
 	}
-	if v.AvailabilityZone != zone && v.AvailabilityZone != zone+":"+host {
+	if v.AvailabilityZone != zone && v.AvailabilityZone != zone+":"+Host {
 		return api.BadRequest("The requested availability zone is not available")
 	}
 	v.AvailabilityZone = zone

@@ -63,10 +63,10 @@ var (
 	maxVersion = api.V(95)
 )
 
-// zone is the one availability zone, host the one hypervisor.
+// zone is the one availability zone, Host the one hypervisor.
 const (
 	zone = "nova"
-	host = "devcloud"
+	Host = "devcloud"
 )
 
 // API is the service's calls.

@@ -172,6 +172,8 @@ func errorBody(service string, status int, message string) []byte {
 		_, body = api.KeystoneBody(e)
 	case "image":
 		_, body = api.WebobBody(e, "application/json")
+	case "placement":
+		_, body = api.PlacementBody(e, "")
 	default:
 		_, body = api.FaultBody(e, nil)
 	}

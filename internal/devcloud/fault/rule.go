@@ -58,7 +58,7 @@ var Actions = []string{
 	HoldBefore, HoldAfter, HoldAnswered, ServerError, VolumeError, PoolEmpty,
 }
 
-var services = []string{"identity", "compute", "network", "image", "volume", "object-store"}
+var services = []string{"identity", "compute", "network", "image", "volume", "object-store", "placement"}
 
 // Duration is a time.Duration that JSON shows as "1.5s" and reads as that or as
 // a number of milliseconds.
@@ -86,7 +86,8 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 // Rule is one fault. The zero value of a selector matches everything.
 type Rule struct {
 	ID string `json:"id,omitempty"`
-	// Service is identity, compute, network, image, volume or object-store.
+	// Service is identity, compute, network, image, volume, object-store or
+	// placement.
 	Service string `json:"service,omitempty"`
 	Method  string `json:"method,omitempty"`
 	// Path is a regular expression for the path below the service's prefix,

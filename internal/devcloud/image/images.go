@@ -45,6 +45,23 @@ func (s *Service) Usable(project string, admin bool, id string) *db.Image {
 	return m
 }
 
+// Root is the image that a server's disk was made of, or that the volume was
+// which it boots from; nil when it is gone. The database is locked.
+func (s *Service) Root(v *db.Server) *db.Image {
+	if v.ImageID != "" {
+		return s.db.Images.Get(v.ImageID)
+	}
+	a := s.db.Attachments.First(func(a *db.Attachment) bool { return a.ServerID == v.ID && a.BootIndex == 0 })
+	if a == nil {
+		return nil
+	}
+	vol := s.db.Volumes.Get(a.VolumeID)
+	if vol == nil {
+		return nil
+	}
+	return s.db.Images.Get(vol.ImageMeta["image_id"])
+}
+
 func (s *Service) visible(project string, admin bool, m *db.Image) bool {
 	return admin || m.Owner == project || m.Visibility == "public" || m.Visibility == "community"
 }

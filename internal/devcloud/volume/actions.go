@@ -1,10 +1,11 @@
 package volume
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
@@ -196,25 +197,41 @@ func (s *Service) reimage(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply,
 	return nil, nil
 }
 
-// uploadImage makes an image of a volume.
+// uploadImage makes an image of a volume's data: those of the server that boots
+// from it, else of the image that it was made of.
 func (s *Service) uploadImage(r *api.Request, v *db.Volume, in api.Obj) (*api.Reply, error) {
-	if v.Status != "available" && v.Status != "in-use" {
-		return nil, api.BadRequest("Invalid volume: Volume status must be available/in-use.")
-	}
 	name, _ := first(in, "image_name")
 	format, _ := first(in, "disk_format")
 	container, _ := first(in, "container_format")
-	format, container = cmp.Or(format, "raw"), cmp.Or(container, "bare")
+	base := s.db.Images.Get(v.ImageMeta["image_id"])
+	switch {
+	case v.Status != "available" && !(v.Status == "in-use" && forced(in)):
+		return nil, api.BadRequest("Invalid volume: Volume %s status must be available, or in-use with force, but current status is: %s.", v.ID, v.Status)
+	case format != "" && format != "raw" || container != "" && container != "bare":
+		return nil, api.BadRequest("Invalid image: images of volumes are raw and bare here.")
+	case base == nil:
+		return nil, api.BadRequest("Invalid volume: Volume %s has no data: it was not made from an image that is still there.", v.ID)
+	}
 	m := &db.Image{
-		Name: name, Status: "saving", Visibility: "private", Owner: v.ProjectID, DiskFormat: format, Container: container, MinDisk: v.Size,
-		Size: 0, VirtualSize: int64(v.Size) << 30, Due: s.db.Now().Add(s.Delay), Properties: v.ImageMeta,
+		Meta: db.Meta{ID: db.NewUUID()}, Name: name, Status: "saving", Visibility: "private", Owner: v.ProjectID, MinDisk: v.Size,
+		Size: -1, VirtualSize: -1, Due: s.db.Now().Add(s.Delay), Properties: maps.Clone(v.ImageMeta),
+	}
+	m.Properties["base_image_ref"] = base.ID
+	if base.Snapshot {
+		m.Properties["base_image_ref"] = base.Properties["base_image_ref"]
+	}
+	all := s.attachmentsOf(v.ID)
+	if i := slices.IndexFunc(all, func(a *db.Attachment) bool { return a.BootIndex == 0 }); i >= 0 && s.Guests {
+		m.Due, m.SnapshotOf = time.Time{}, all[i].ServerID // saved in the background
+	} else if err := s.Images.Copy(m, base); err != nil {
+		return nil, err
 	}
 	s.db.Images.Insert(m)
 	v.NextStatus, v.Due = v.Status, s.db.Now().Add(s.Delay)
 	v.Status = "uploading"
 	s.db.Volumes.Put(v)
 	return api.Accepted(api.Obj{"os-volume_upload_image": api.Obj{
-		"id": v.ID, "image_id": m.ID, "image_name": name, "status": "uploading", "size": v.Size,
-		"container_format": container, "disk_format": format, "display_description": v.Description, "updated_at": api.Micros(v.Updated), "volume_type": nil,
+		"id": v.ID, "image_id": m.ID, "image_name": name, "status": "uploading", "size": v.Size, "container_format": "bare",
+		"disk_format": "raw", "display_description": v.Description, "updated_at": api.Micros(v.Updated), "volume_type": nil,
 	}})
 }

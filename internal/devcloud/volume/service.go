@@ -19,6 +19,8 @@ type Options struct {
 	// Delay is how long a volume takes to be made, attached, detached or
 	// deleted.
 	Delay time.Duration
+	// Guests tells that servers have disks.
+	Guests bool
 	// Quotas are the limits of projects without their own; -1 is
 	// none.
 	Quotas map[string]int
