@@ -18,7 +18,7 @@ import (
 // "" once the process has moved into it.
 type tree struct{ root string }
 
-// at is where the guest's path p lies.
+// at is the real path of the guest's path p.
 func (t tree) at(p string) string {
 	if t.root == "" {
 		return p
@@ -29,7 +29,7 @@ func (t tree) at(p string) string {
 func (t tree) read(p string) ([]byte, error) { return os.ReadFile(t.at(p)) }
 
 // write replaces a file, making its directory if needed. The old file is
-// removed first: in a single-user world it may belong to somebody who is not
+// removed first: where there is one user it may belong to somebody who is not
 // there, and cannot be opened.
 func (t tree) write(p string, data []byte, perm fs.FileMode) error {
 	if err := os.MkdirAll(t.at(path.Dir(p)), 0o755); err != nil {
@@ -38,10 +38,12 @@ func (t tree) write(p string, data []byte, perm fs.FileMode) error {
 	if err := os.Remove(t.at(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.WriteFile(t.at(p), data, perm); err != nil {
-		return err
-	}
-	return os.Chmod(t.at(p), perm) // whatever the umask
+	return errors.Join(os.WriteFile(t.at(p), data, perm), os.Chmod(t.at(p), perm)) // whatever the umask
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // account is one line of /etc/passwd.
@@ -54,7 +56,7 @@ type account struct {
 }
 
 func (a account) line() string {
-	return fmt.Sprintf("%s:x:%d:%d:%s:%s:%s", a.name, a.uid, a.gid, a.gecos, a.home, a.shell)
+	return fmt.Sprintf("%s:x:%d:%d:%s:%s:%s\n", a.name, a.uid, a.gid, a.gecos, a.home, a.shell)
 }
 
 // group is one line of /etc/group.
@@ -65,16 +67,16 @@ type group struct {
 }
 
 func (g group) line() string {
-	return fmt.Sprintf("%s:x:%d:%s", g.name, g.gid, strings.Join(g.members, ","))
+	return fmt.Sprintf("%s:x:%d:%s\n", g.name, g.gid, strings.Join(g.members, ","))
 }
 
 func parsePasswd(data []byte) []account {
 	var out []account
 	for _, f := range records(data, 7) {
-		uid, err1 := strconv.Atoi(f[2])
-		gid, err2 := strconv.Atoi(f[3])
-		if err1 == nil && err2 == nil && f[0] != "" && uid >= 0 && gid >= 0 {
-			out = append(out, account{name: f[0], uid: uid, gid: gid, gecos: f[4], home: f[5], shell: f[6]})
+		uid, err1 := strconv.ParseUint(f[2], 10, 31)
+		gid, err2 := strconv.ParseUint(f[3], 10, 31)
+		if err1 == nil && err2 == nil {
+			out = append(out, account{name: f[0], uid: int(uid), gid: int(gid), gecos: f[4], home: f[5], shell: f[6]})
 		}
 	}
 	return out
@@ -83,25 +85,20 @@ func parsePasswd(data []byte) []account {
 func parseGroup(data []byte) []group {
 	var out []group
 	for _, f := range records(data, 4) {
-		gid, err := strconv.Atoi(f[2])
-		if err != nil || f[0] == "" || gid < 0 {
-			continue
+		if gid, err := strconv.ParseUint(f[2], 10, 31); err == nil {
+			members := strings.FieldsFunc(f[3], func(r rune) bool { return r == ',' })
+			out = append(out, group{name: f[0], gid: int(gid), members: members})
 		}
-		g := group{name: f[0], gid: gid}
-		if f[3] != "" {
-			g.members = strings.Split(f[3], ",")
-		}
-		out = append(out, g)
 	}
 	return out
 }
 
 // records splits the lines of a colon-separated file, leaving out those with
-// another number of fields.
+// another number of fields or without a name.
 func records(data []byte, n int) [][]string {
 	var out [][]string
 	for line := range strings.Lines(string(data)) {
-		if f := strings.Split(strings.TrimRight(line, "\n"), ":"); len(f) == n {
+		if f := strings.Split(strings.TrimRight(line, "\n"), ":"); len(f) == n && f[0] != "" {
 			out = append(out, f)
 		}
 	}
@@ -118,9 +115,13 @@ type accounts struct {
 	gid    int
 }
 
-func (a *accounts) lookup(name string) (account, bool) {
+func (a *accounts) users() []account {
 	data, _ := a.read("/etc/passwd")
-	for _, u := range parsePasswd(data) {
+	return parsePasswd(data)
+}
+
+func (a *accounts) lookup(name string) (account, bool) {
+	for _, u := range a.users() {
 		if u.name == name {
 			return u, true
 		}
@@ -128,9 +129,29 @@ func (a *accounts) lookup(name string) (account, bool) {
 	return account{}, false
 }
 
+// target is the account of a name, or of an ID written "#1000".
+func (a *accounts) target(name string) (account, error) {
+	for _, u := range a.users() {
+		if u.name == name || "#"+strconv.Itoa(u.uid) == name {
+			return u, nil
+		}
+	}
+	return account{}, fmt.Errorf("unknown user %s", name)
+}
+
 func (a *accounts) groups() []group {
 	data, _ := a.read("/etc/group")
 	return parseGroup(data)
+}
+
+// groupID is the ID of a group, by its name or number.
+func (a *accounts) groupID(name string) (int, bool) {
+	for _, g := range a.groups() {
+		if g.name == name || strconv.Itoa(g.gid) == name {
+			return g.gid, true
+		}
+	}
+	return 0, false
 }
 
 // memberships are the IDs of all groups a user is in, the primary one first.
@@ -147,10 +168,9 @@ func (a *accounts) memberships(u account) []int {
 // shadow returns a user's entry; "" when there is none.
 func (a *accounts) shadow(name string) string {
 	data, _ := a.read("/etc/shadow")
-	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, name+":"); ok {
-			entry, _, _ := strings.Cut(rest, ":")
-			return entry
+	for _, f := range records(data, 9) {
+		if f[0] == name {
+			return f[1]
 		}
 	}
 	return ""
@@ -165,17 +185,12 @@ func (a *accounts) setShadow(name, entry string) error {
 		return err
 	}
 	var out strings.Builder
-	found := false
 	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, name+":"); ok {
-			_, tail, _ := strings.Cut(rest, ":")
-			line, found = name+":"+entry+":"+tail, true
+		if !strings.HasPrefix(line, name+":") {
+			out.WriteString(line)
 		}
-		out.WriteString(line)
 	}
-	if !found {
-		out.WriteString(shadowLine(name, entry))
-	}
+	out.WriteString(shadowLine(name, entry))
 	return a.write("/etc/shadow", []byte(out.String()), 0o640)
 }
 
@@ -187,8 +202,7 @@ type newUser struct {
 	uidGiven bool
 	primary  string   // name of the primary group; "" for one of the user's name
 	groups   []string // further groups, made if missing
-	noHome   bool
-	system   bool
+	system   bool     // without a home directory
 }
 
 // add makes a user, its primary group and its home directory. A user that
@@ -196,50 +210,37 @@ type newUser struct {
 func (a *accounts) add(n newUser) (account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	n.home, n.shell = cmp.Or(n.home, "/home/"+n.name), cmp.Or(n.shell, defaultShell())
 	for _, name := range append([]string{n.name}, n.groups...) {
 		if !validName(name) {
 			return account{}, fmt.Errorf("%q is not a valid name of a user or group", name)
 		}
 	}
-	pw, err := a.read("/etc/passwd")
-	if err != nil {
-		return account{}, err
+	if strings.ContainsAny(n.gecos+n.home+n.shell, ":\n") {
+		return account{}, fmt.Errorf("user %s: a field has a colon or a line end", n.name)
 	}
-	users, groups := parsePasswd(pw), a.groups()
+	users, groups := a.users(), a.groups()
 	i := slices.IndexFunc(users, func(u account) bool { return u.name == n.name })
-	u := n.account
-	if i >= 0 {
-		u = users[i]
-	} else {
-		u.home, u.shell = cmp.Or(u.home, "/home/"+u.name), cmp.Or(u.shell, defaultShell())
-		if strings.ContainsAny(u.gecos+u.home+u.shell, ":\n") {
-			return account{}, fmt.Errorf("user %s: a field has a colon or a line end", u.name)
-		}
+	known := i >= 0
+	if !known {
 		if !n.uidGiven {
-			first := 1000
-			if n.system {
-				first = 900
-			}
-			u.uid = freeID(first, users, func(o account) int { return o.uid })
+			n.uid = freeID(map[bool]int{true: 900, false: 1000}[n.system], users, func(o account) int { return o.uid })
 		}
 		var primary int
-		groups, primary = a.ensureGroup(groups, cmp.Or(n.primary, n.name), u.uid)
-		u.gid = groups[primary].gid
+		groups, primary = a.ensureGroup(groups, cmp.Or(n.primary, n.name), n.uid)
+		n.gid = groups[primary].gid
 		if a.single {
-			u.uid, u.gid = a.uid, a.gid
+			n.uid, n.gid = a.uid, a.gid
 		}
-		users = append(users, u)
+		i, users = len(users), append(users, n.account)
 	}
 	for _, name := range n.groups {
-		groups = a.join(groups, name, u.name)
+		groups = a.join(groups, name, n.name)
 	}
-	if err := a.save(users, groups); err != nil {
-		return account{}, err
+	if err := a.save(users, groups); err != nil || known || n.system {
+		return users[i], err
 	}
-	if i >= 0 || n.noHome {
-		return u, nil
-	}
-	return u, a.makeHome(u)
+	return users[i], a.makeHome(users[i])
 }
 
 // ensureGroup finds a group or adds one with a free ID, and returns its index.
@@ -254,43 +255,24 @@ func (a *accounts) ensureGroup(groups []group, name string, first int) ([]group,
 	return append(groups, group{name: name, gid: id}), len(groups)
 }
 
-// join adds members to a group, which is made if missing.
-func (a *accounts) join(groups []group, name string, members ...string) []group {
+// join adds a member to a group, which is made if missing.
+func (a *accounts) join(groups []group, name, member string) []group {
 	groups, i := a.ensureGroup(groups, name, 1000)
-	for _, m := range members {
-		if validName(m) && !slices.Contains(groups[i].members, m) {
-			groups[i].members = append(groups[i].members, m)
-		}
+	if !slices.Contains(groups[i].members, member) {
+		groups[i].members = append(groups[i].members, member)
 	}
 	return groups
-}
-
-// addGroup makes a group, or adds members to it.
-func (a *accounts) addGroup(name string, members []string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !validName(name) {
-		return fmt.Errorf("%q is not a valid group name", name)
-	}
-	pw, err := a.read("/etc/passwd")
-	if err != nil {
-		return err
-	}
-	return a.save(parsePasswd(pw), a.join(a.groups(), name, members...))
 }
 
 func (a *accounts) save(users []account, groups []group) error {
 	var pw, gr strings.Builder
 	for _, u := range users {
-		pw.WriteString(u.line() + "\n")
+		pw.WriteString(u.line())
 	}
 	for _, g := range groups {
-		gr.WriteString(g.line() + "\n")
+		gr.WriteString(g.line())
 	}
-	if err := a.write("/etc/passwd", []byte(pw.String()), 0o644); err != nil {
-		return err
-	}
-	return a.write("/etc/group", []byte(gr.String()), 0o644)
+	return errors.Join(a.write("/etc/passwd", []byte(pw.String()), 0o644), a.write("/etc/group", []byte(gr.String()), 0o644))
 }
 
 func (a *accounts) makeHome(u account) error {
@@ -298,23 +280,16 @@ func (a *accounts) makeHome(u account) error {
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return err
 	}
-	// The host's skeleton files are what its shells expect to find.
-	entries, _ := os.ReadDir(a.at("/etc/skel"))
-	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(a.at("/etc/skel"), e.Name()))
-		if err != nil {
-			continue
+	// The skeleton files are what shells expect to find.
+	files, _ := filepath.Glob(filepath.Join(a.at("/etc/skel"), ".[a-z]*"))
+	for _, f := range files {
+		to := filepath.Join(home, filepath.Base(f))
+		if data, err := os.ReadFile(f); err == nil && os.WriteFile(to, data, 0o644) == nil {
+			a.chown(to, u)
 		}
-		f := filepath.Join(home, e.Name())
-		if os.WriteFile(f, data, 0o644) == nil {
-			a.chown(f, u)
-		}
-	}
-	if err := os.Chmod(home, 0o750); err != nil { //nolint:gosec // a home's usual mode
-		return err
 	}
 	a.chown(home, u)
-	return nil
+	return os.Chmod(home, 0o750) //nolint:gosec // a home's usual mode
 }
 
 // chown gives a file (by its real path) to a user, where there is more than
@@ -338,22 +313,17 @@ func (a *accounts) addKeys(u account, keys []string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	text := string(old)
+	lines := strings.Split(strings.TrimSpace(string(old)), "\n")
 	for _, k := range keys {
-		k = strings.TrimSpace(k)
-		if k == "" || slices.Contains(strings.Split(text, "\n"), k) {
-			continue
+		if k = strings.TrimSpace(k); !slices.Contains(lines, k) {
+			lines = append(lines, k)
 		}
-		if text != "" && !strings.HasSuffix(text, "\n") {
-			text += "\n"
-		}
-		text += k + "\n"
 	}
 	if err := os.MkdirAll(a.at(dir), 0o700); err != nil {
 		return err
 	}
 	a.chown(a.at(dir), u)
-	if err := a.write(file, []byte(text), 0o600); err != nil {
+	if err := a.write(file, []byte(strings.TrimSpace(strings.Join(lines, "\n"))+"\n"), 0o600); err != nil {
 		return err
 	}
 	a.chown(a.at(file), u)
@@ -375,7 +345,7 @@ func validName(name string) bool {
 
 // defaultShell is bash where there is one, as on cloud images.
 func defaultShell() string {
-	if _, err := os.Stat("/bin/bash"); err == nil {
+	if exists("/bin/bash") {
 		return "/bin/bash"
 	}
 	return "/bin/sh"

@@ -16,26 +16,16 @@ type cloudConfig struct {
 	PreserveName bool        `yaml:"preserve_hostname"`
 	ManageHosts  scalar      `yaml:"manage_etc_hosts"`
 	Users        []userEntry `yaml:"users"`
-	Groups       []groupItem `yaml:"groups"`
 	Keys         []string    `yaml:"ssh_authorized_keys"`
 	PasswordAuth scalar      `yaml:"ssh_pwauth"`
 	DisableRoot  bool        `yaml:"disable_root"`
 	Password     string      `yaml:"password"`
-	Chpasswd     chpasswd    `yaml:"chpasswd"`
 	Files        []fileSpec  `yaml:"write_files"`
 	Bootcmd      []command   `yaml:"bootcmd"`
 	Runcmd       []command   `yaml:"runcmd"`
 	Packages     []command   `yaml:"packages"`
 	Update       bool        `yaml:"package_update"`
 	Upgrade      bool        `yaml:"package_upgrade"`
-	Timezone     string      `yaml:"timezone"`
-	PowerState   struct {
-		Mode      string  `yaml:"mode"`
-		Delay     scalar  `yaml:"delay"`   // now
-		Timeout   float64 `yaml:"timeout"` // bounds a wait for cloud-init's end, which has come
-		Message   string  `yaml:"message"`
-		Condition scalar  `yaml:"condition"` // true
-	} `yaml:"power_state"`
 
 	Unknown map[string]any `yaml:",inline"`
 }
@@ -81,23 +71,9 @@ func (f fileSpec) data() ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the content is not base64: %w", err)
 		}
-		if f.Encoding[0] == 'b' || f.Encoding[0] == 'B' {
-			return out, nil
-		}
-		return gunzip(out)
+		return gunzip(out) // what is not compressed stays
 	}
 	return nil, fmt.Errorf("unknown encoding %q", f.Encoding)
-}
-
-// chpasswd is the key of that name: new style (users) and old (list).
-type chpasswd struct {
-	Expire bool  `yaml:"expire"`
-	List   lines `yaml:"list"`
-	Users  []struct {
-		Name     string `yaml:"name"`
-		Password string `yaml:"password"`
-		Type     string `yaml:"type"` // text (default) or hash
-	} `yaml:"users"`
 }
 
 // parseCloudConfig reads the cloud-config parts one over the other, as
@@ -188,14 +164,6 @@ func (l *words) UnmarshalYAML(n *yaml.Node) (err error) {
 	return err
 }
 
-// lines is a list of lines, or one string of them.
-type lines []string
-
-func (l *lines) UnmarshalYAML(n *yaml.Node) (err error) {
-	*l, err = listOr(n, func(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") })
-	return err
-}
-
 // rules is the sudo key: a rule, several, or false.
 type rules []string
 
@@ -233,16 +201,4 @@ func (u *userEntry) UnmarshalYAML(n *yaml.Node) error {
 	}
 	type fields userEntry // without this method
 	return n.Decode((*fields)(u))
-}
-
-// groupItem is an item of groups: a name, or a mapping of names to members.
-type groupItem map[string]words
-
-// UnmarshalYAML see groupItem.
-func (g *groupItem) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
-		*g = groupItem{n.Value: nil}
-		return nil
-	}
-	return n.Decode((*map[string]words)(g))
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,7 +26,7 @@ type cloudInit struct {
 	parts []part
 
 	errors []string
-	log    io.WriteCloser // /var/log/cloud-init-output.log
+	log    *os.File // /var/log/cloud-init-output.log
 }
 
 // fail notes what went wrong and goes on, as cloud-init does.
@@ -55,7 +54,9 @@ func (ci *cloudInit) early() {
 	for _, err := range append(errs, more...) {
 		ci.fail("%v", err)
 	}
-	ci.try("opening cloud-init's log", ci.openLog())
+	var err error
+	ci.log, err = os.OpenFile(m.fs.at("/var/log/cloud-init-output.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	ci.try("opening cloud-init's log", err)
 	if m.first {
 		for key := range conf.Unknown {
 			m.console.cloud("WARNING: cloud-config key %s is not supported in this guest and is passed over", key)
@@ -73,15 +74,6 @@ func (ci *cloudInit) early() {
 	ci.try("making SSH host keys", makeHostKeys(m.fs.tree, m.shortName()))
 	ci.users()
 	ci.passwords()
-	ci.timezone()
-}
-
-func (ci *cloudInit) openLog() error {
-	f, err := os.OpenFile(ci.m.fs.at("/var/log/cloud-init-output.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
-	if err == nil {
-		ci.log = f
-	}
-	return err
 }
 
 // output is where programs that cloud-init runs write: the console and the
@@ -95,34 +87,21 @@ func (ci *cloudInit) output() io.Writer {
 
 const cloudDir = "/var/lib/cloud"
 
+// instanceData writes what scripts and clients look for of cloud-init.
 func (ci *cloudInit) instanceData() error {
-	m := ci.m
-	t, id := m.fs.tree, m.o.Spec.ID
-	dir := path.Join(cloudDir, "instances", id)
-	for _, d := range []string{dir, cloudDir + "/data", cloudDir + "/scripts/per-boot"} {
-		if err := os.MkdirAll(t.at(d), 0o755); err != nil {
-			return err
-		}
-	}
-	link := t.at(cloudDir + "/instance")
-	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Symlink("instances/"+id, link); err != nil {
-		return err
-	}
-	files := map[string]string{
-		dir + "/user-data.txt":         string(m.o.Spec.UserData),
-		cloudDir + "/data/instance-id": id + "\n",
-		"/run/cloud-init/instance-id":  id + "\n",
-		"/run/cloud-init/cloud-id":     "openstack\n", // until there is a result, the sign of a boot
-	}
-	for name, text := range files {
+	t, id := ci.m.fs.tree, ci.m.o.Spec.ID
+	for name, text := range map[string]string{
+		cloudDir + "/instances/" + id + "/user-data.txt": string(ci.m.o.Spec.UserData),
+		cloudDir + "/data/instance-id":                   id + "\n",
+		"/run/cloud-init/instance-id":                    id + "\n",
+		"/run/cloud-init/cloud-id":                       "openstack\n", // until there is a result, the sign of a boot
+	} {
 		if err := t.write(name, []byte(text), 0o600); err != nil {
 			return err
 		}
 	}
-	return nil
+	_ = os.Remove(t.at(cloudDir + "/instance")) // a snapshot's
+	return os.Symlink("instances/"+id, t.at(cloudDir+"/instance"))
 }
 
 // inject writes what the cloud itself puts on a new server's disk.
@@ -176,14 +155,12 @@ func (m *machine) configDrive(dir string) error {
 		"meta_data.json": b, "user_data": spec.UserData, "vendor_data.json": []byte("{}\n"),
 		"network_data.json": []byte(`{"links": [], "networks": [], "services": []}` + "\n"),
 	}
-	for _, version := range []string{"2018-08-27", "latest"} {
-		for name, data := range files {
-			if len(data) == 0 {
-				continue
-			}
-			if err := m.fs.write(dir+"/openstack/"+version+"/"+name, data, 0o600); err != nil {
-				return err
-			}
+	for name, data := range files {
+		if len(data) == 0 {
+			continue
+		}
+		if err := m.fs.write(dir+"/openstack/latest/"+name, data, 0o600); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -233,22 +210,18 @@ func (ci *cloudInit) writeFile(f fileSpec) error {
 	if f.Owner == "" || ci.m.fs.single {
 		return nil
 	}
-	user, grp, _ := strings.Cut(f.Owner, ":")
-	uid, gid := 0, -1
-	if u, ok := ci.m.accounts.lookup(user); ok {
-		uid = u.uid
-	} else if uid, err = strconv.Atoi(user); err != nil && user != "" {
-		return fmt.Errorf("unknown user %s", user)
+	owner, grp, _ := strings.Cut(f.Owner, ":")
+	u, err := ci.m.accounts.target(owner)
+	gid, known := ci.m.accounts.groupID(grp)
+	switch {
+	case err != nil:
+		return err
+	case grp == "":
+		gid = -1
+	case !known:
+		return fmt.Errorf("unknown group %s", grp)
 	}
-	if grp != "" {
-		groups := ci.m.accounts.groups()
-		if i := slices.IndexFunc(groups, func(g group) bool { return g.name == grp }); i >= 0 {
-			gid = groups[i].gid
-		} else if gid, err = strconv.Atoi(grp); err != nil {
-			return fmt.Errorf("unknown group %s", grp)
-		}
-	}
-	return os.Lchown(t.at(name), uid, gid)
+	return os.Lchown(t.at(name), u.uid, gid)
 }
 
 // names does hostname, fqdn and manage_etc_hosts.
@@ -267,7 +240,7 @@ func (ci *cloudInit) user(u userEntry) string {
 	acc := ci.m.accounts
 	n := newUser{
 		account: account{name: u.Name, gecos: u.Gecos, home: u.HomeDir, shell: u.Shell},
-		primary: u.PrimaryGroup, groups: u.Groups, noHome: u.System, system: u.System,
+		primary: u.PrimaryGroup, groups: u.Groups, system: u.System,
 	}
 	if u.UID != nil {
 		n.uid, n.uidGiven = *u.UID, true
@@ -299,22 +272,6 @@ func (ci *cloudInit) user(u userEntry) string {
 		rules.WriteString(u.Name + " " + strings.TrimSpace(rule) + "\n")
 	}
 	return rules.String()
-}
-
-func (ci *cloudInit) timezone() {
-	zone := ci.conf.Timezone
-	if zone == "" {
-		return
-	}
-	file := path.Join("/usr/share/zoneinfo", path.Clean("/"+zone))
-	if _, err := os.Stat(file); err != nil {
-		ci.fail("timezone: there is no %s", file)
-		return
-	}
-	t := ci.m.fs.tree
-	ci.try("timezone", t.write("/etc/timezone", []byte(zone+"\n"), 0o644))
-	_ = os.Remove(t.at("/etc/localtime"))
-	ci.try("timezone", os.Symlink(file, t.at("/etc/localtime")))
 }
 
 // commandScript is the shell script that a list of commands comes to. As
@@ -412,44 +369,13 @@ func (ci *cloudInit) final() {
 			}
 		}
 	}
-	ci.perBoot()
 	up := time.Since(m.console.start).Seconds()
 	now := time.Now().UTC().Format(time.RFC1123Z)
 	msg := fmt.Sprintf("Cloud-init v. 23.1 (embedded cloud) finished at %s. Datasource DataSourceOpenStackLocal [net,ver=2].  "+
 		"Up %.2f seconds", now, up)
 	m.console.cloud("%s", msg)
-	if ci.log != nil {
-		_, _ = io.WriteString(ci.log, msg+"\n")
-		_ = ci.log.Close()
-	}
-	end := -1
-	if m.first {
-		var err error
-		end, err = c.powerState()
-		ci.try("power_state", err)
-	}
+	_, _ = ci.log.WriteString(msg + "\n")
 	ci.try("writing cloud-init's result", ci.result(up))
-	if end >= 0 {
-		if msg := c.PowerState.Message; msg != "" {
-			m.console.line("Broadcast message from root@" + m.shortName() + ": " + msg)
-		}
-		m.finish(end)
-	}
-}
-
-// perBoot runs what a user has left in cloud-init's directory for every boot.
-func (ci *cloudInit) perBoot() {
-	dir := cloudDir + "/scripts/per-boot"
-	entries, _ := os.ReadDir(ci.m.fs.at(dir))
-	for _, e := range entries {
-		if st, err := e.Info(); err != nil || !st.Mode().IsRegular() || st.Mode()&0o111 == 0 {
-			continue
-		}
-		status, err := ci.m.run([]string{ci.m.fs.at(path.Join(dir, e.Name()))}, nil, ci.output())
-		if err != nil || status != 0 {
-			ci.fail("scripts/per-boot/%s: exit status %d, %v", e.Name(), status, err)
-		}
-	}
 }
 
 // result writes the files by which others know that cloud-init has ended.
@@ -464,30 +390,10 @@ func (ci *cloudInit) result(up float64) error {
 	if err := t.write(cloudDir+"/instance/boot-finished", []byte(finished), 0o644); err != nil {
 		return err
 	}
-	if err := t.write(cloudDir+"/data/result.json", append(b, '\n'), 0o644); err != nil {
-		return err
-	}
 	// Last and at once: others wait for it.
 	tmp := "/run/cloud-init/.result.json"
 	if err := t.write(tmp, append(b, '\n'), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(t.at(tmp), t.at("/run/cloud-init/result.json"))
-}
-
-// powerState is how the first boot is to end: -1 for not at all.
-func (c cloudConfig) powerState() (int, error) {
-	p := c.PowerState
-	if p.Delay != "" && p.Delay != "now" || p.Condition != "" && p.Condition != "true" {
-		return -1, errors.New("a delay and a condition are not supported in this guest")
-	}
-	switch p.Mode {
-	case "":
-		return -1, nil
-	case "reboot":
-		return exitReboot, nil
-	case "poweroff", "halt":
-		return exitPowerOff, nil
-	}
-	return -1, fmt.Errorf("unknown mode %q", p.Mode)
 }

@@ -8,11 +8,6 @@ import (
 // users does users, groups, ssh_authorized_keys and the keys of the metadata.
 func (ci *cloudInit) users() {
 	m, c := ci.m, ci.conf
-	for _, g := range c.Groups {
-		for name, members := range g {
-			ci.try("groups: "+name, m.accounts.addGroup(name, members))
-		}
-	}
 	withDefault := c.Users == nil
 	var rules strings.Builder
 	for _, u := range c.Users {
@@ -58,45 +53,11 @@ func (ci *cloudInit) addKeys(name string, keys []string) {
 	ci.try("ssh_authorized_keys of "+name, ci.m.accounts.addKeys(u, keys))
 }
 
-// passwords does password, chpasswd, ssh_pwauth and the API's adminPass.
+// passwords does password and ssh_pwauth.
 func (ci *cloudInit) passwords() {
 	m, c := ci.m, ci.conf
-	set := func(name, entry string) {
-		if _, ok := m.accounts.lookup(name); !ok {
-			ci.fail("chpasswd: there is no user %s", name)
-			return
-		}
-		ci.try("chpasswd: "+name, m.accounts.setShadow(name, entry))
-	}
-	name := m.image.user
 	if c.Password != "" {
-		set(name, hashPassword(c.Password))
-	}
-	if c.Chpasswd.Expire {
-		m.console.cloud("WARNING: chpasswd: passwords do not expire in this guest")
-	}
-	for _, line := range c.Chpasswd.List {
-		user, pass, ok := strings.Cut(strings.TrimSpace(line), ":")
-		switch {
-		case !ok:
-			ci.fail("chpasswd: a line of the list is not user:password")
-		case pass == "R" || pass == "RANDOM":
-			ci.fail("chpasswd: random passwords are not supported in this guest")
-		case strings.HasPrefix(pass, "$"):
-			set(user, pass)
-		default:
-			set(user, hashPassword(pass))
-		}
-	}
-	for _, u := range c.Chpasswd.Users {
-		switch strings.ToLower(u.Type) {
-		case "hash":
-			set(u.Name, u.Password)
-		case "text", "":
-			set(u.Name, hashPassword(u.Password))
-		default:
-			ci.fail("chpasswd: passwords of type %s are not supported in this guest", u.Type)
-		}
+		ci.try("password", m.accounts.setShadow(m.image.user, hashPassword(c.Password)))
 	}
 	if on, known := c.PasswordAuth.truth(); known {
 		value := "no"

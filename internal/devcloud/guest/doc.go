@@ -17,11 +17,11 @@
 // # First boot
 //
 // User data is taken raw, compressed, or as MIME with several parts: #! scripts
-// and #cloud-config with the keys users, groups, ssh_authorized_keys,
-// ssh_pwauth, password, chpasswd, disable_root, write_files, bootcmd, runcmd,
-// packages, package_update, package_upgrade, hostname, fqdn, manage_etc_hosts,
-// preserve_hostname, timezone and power_state. The console log names other keys
-// and kinds of user data, and errors in lines with ERROR. An image with content
+// and #cloud-config with the keys users, ssh_authorized_keys, ssh_pwauth,
+// password, disable_root, write_files, bootcmd, runcmd, packages,
+// package_update, package_upgrade, hostname, fqdn, manage_etc_hosts and
+// preserve_hostname. The console log names other keys and kinds of user data,
+// and errors in lines with ERROR. An image with content
 // that has its own cloud-init runs that one instead. As on an image, SSH
 // answers before packages, runcmd and scripts have run: `cloud-init status
 // --wait` waits.

@@ -51,12 +51,12 @@ func (ci imageCloudInit) final() {
 // the unit that does so on a machine.
 func (ci imageCloudInit) stage(unit string, args ...string) {
 	status, err := ci.m.run(append([]string{"/usr/bin/cloud-init"}, args...), nil, ci.m.console)
-	state, sub := "active", "exited"
+	state := unitExited
 	if err != nil || status != 0 {
-		state, sub = "failed", "failed"
+		state = unitFailed
 		ci.m.console.cloud("ERROR: cloud-init %s ended with exit status %d (error: %v)", args, status, err)
 	}
 	if ci.m.units != nil {
-		ci.m.units.service(unit+".service").set(state, sub, "success", 0)
+		ci.m.units.service(unit + ".service").set(state)
 	}
 }

@@ -92,10 +92,10 @@ func TestSplitUserData(t *testing.T) {
 
 func TestParseCloudConfig(t *testing.T) {
 	c, errs := parseCloudConfig([]part{
-		{kind: kindConfig, body: []byte("#cloud-config\nhostname: a\nruncmd: [one]\nchpasswd: {expire: true}\nusers: [a, b]\n")},
+		{kind: kindConfig, body: []byte("#cloud-config\nhostname: a\nruncmd: [one]\nusers: [a, b]\n")},
 		{kind: kindScript, body: []byte("#!/bin/sh\n")},
-		{kind: kindConfig, body: []byte("#cloud-config\nhostname: b\nruncmd: [two, [x, 1, true]]\nchpasswd: {list: ['u:p']}\n" +
-			"ssh_pwauth: yes\nusers: [{name: carl, shell: /bin/sh, groups: 'a, b'}]\ngroups: [x, {y: [z]}]\n")},
+		{kind: kindConfig, body: []byte("#cloud-config\nhostname: b\nruncmd: [two, [x, 1, true]]\n" +
+			"ssh_pwauth: yes\nusers: [{name: carl, shell: /bin/sh, groups: 'a, b'}]\ntimezone: UTC\n")},
 		{kind: kindConfig, body: []byte("#cloud-config\n")},
 	})
 	if len(errs) > 0 {
@@ -105,14 +105,11 @@ func TestParseCloudConfig(t *testing.T) {
 		!reflect.DeepEqual(c.Runcmd[1].argv, []string{"x", "1", "true"}) {
 		t.Errorf("got %+v", c)
 	}
-	if !c.Chpasswd.Expire || len(c.Chpasswd.List) != 1 {
-		t.Error("mappings are not merged")
-	}
 	if on, known := c.PasswordAuth.truth(); !on || !known {
 		t.Errorf("ssh_pwauth: %q", c.PasswordAuth)
 	}
-	if len(c.Users) != 1 || c.Users[0].Name != "carl" || len(c.Users[0].Groups) != 2 || len(c.Groups) != 2 || len(c.Groups[1]["y"]) != 1 {
-		t.Errorf("users: %+v, groups: %v", c.Users, c.Groups)
+	if len(c.Users) != 1 || c.Users[0].Name != "carl" || len(c.Users[0].Groups) != 2 || len(c.Unknown) != 1 {
+		t.Errorf("users: %+v, other keys: %v", c.Users, c.Unknown)
 	}
 	c, errs = parseCloudConfig([]part{{kind: kindConfig, body: []byte("hostname: [1]\nfqdn: x.y\nusers: 7\nwrite_files: nonsense\n")}})
 	if len(errs) != 3 || c.FQDN != "x.y" {
@@ -157,11 +154,11 @@ func TestAccountsFiles(t *testing.T) {
 			"root:x:0:0:root:/root:/bin/sh\nbad\nx:x:-1:0:::\ny:x:a:0:::\nbob:x:1001:1002:Bob,,:/home/bob:/bin/bash\n",
 		),
 	)
-	if len(users) != 2 || users[1].line() != "bob:x:1001:1002:Bob,,:/home/bob:/bin/bash" {
+	if len(users) != 2 || users[1].line() != "bob:x:1001:1002:Bob,,:/home/bob:/bin/bash\n" {
 		t.Errorf("got %+v", users)
 	}
 	groups := parseGroup([]byte("root:x:0:\nadm:x:4:a,b\n:x:1:\n"))
-	if len(groups) != 2 || groups[1].line() != "adm:x:4:a,b" || groups[0].line() != "root:x:0:" {
+	if len(groups) != 2 || groups[1].line() != "adm:x:4:a,b\n" || groups[0].line() != "root:x:0:\n" {
 		t.Errorf("got %+v", groups)
 	}
 	for name, want := range map[string]bool{"bob": true, "web-admin": true, "_x": true, "9x": false, "a b": false, "": false, "a:b": false, "-x": false, strings.Repeat("a", 33): false} {

@@ -229,12 +229,10 @@ func (ss *session) start(command string, shell bool) (run func(), err error) {
 func (ss *session) environment() []string {
 	m := ss.s.m
 	env := m.baseEnv(ss.lg.user)
-	if data, err := m.fs.read("/etc/environment"); err == nil {
-		for line := range strings.Lines(string(data)) {
-			name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
-			if ok && validVariable(name) && !(name == "PATH" && m.fs.root != "") {
-				env = append(env, name+"="+strings.Trim(value, `"'`))
-			}
+	data, _ := m.fs.read("/etc/environment")
+	for name, value := range parseEnvironment(data) {
+		if name != "PATH" || m.fs.root == "" {
+			env = append(env, name+"="+value)
 		}
 	}
 	env = append(env, ss.env...)

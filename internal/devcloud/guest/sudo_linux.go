@@ -144,17 +144,6 @@ func sudoCaller() (*accounts, account) {
 	return a, account{name: "nobody", uid: os.Getuid()}
 }
 
-// target is the account of a name, or of an ID written "#1000".
-func (a *accounts) target(name string) (account, error) {
-	data, _ := a.read("/etc/passwd")
-	for _, u := range parsePasswd(data) {
-		if u.name == name || "#"+strconv.Itoa(u.uid) == name {
-			return u, nil
-		}
-	}
-	return account{}, fmt.Errorf("unknown user %s", name)
-}
-
 // keptVariables are kept without -E, as by the sudoers of cloud images.
 var keptVariables = []string{
 	"TERM", "COLORTERM", "DISPLAY", "HOSTNAME", "LANG", "LANGUAGE", "LS_COLORS", "XAUTHORITY", "TZ", "PS1", "PS2", guestMark,

@@ -6,30 +6,34 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// runAll runs commands one after the other to their end.
-func (um *unitManager) runAll(u *unitFile, commands []commandLine, env map[string]string) error {
+// runAll runs the commands of an Exec option one after the other to their end.
+func (um *unitManager) runAll(u *unitFile, key string, env map[string]string) error {
+	commands, err := u.commands(key, env)
+	if err != nil {
+		return err
+	}
 	for _, c := range commands {
 		ch, err := um.exec(u, c, env)
-		if err != nil {
-			if c.ignore {
-				continue
+		if err == nil {
+			select {
+			case st := <-ch.exit:
+				if st.Signaled() || st.ExitStatus() != 0 {
+					err = fmt.Errorf("%s %s", c.argv[0], howEnded(st))
+				}
+			case <-time.After(u.timeout("Service.TimeoutStartSec", startTimeout)):
+				_ = syscall.Kill(-ch.pid, syscall.SIGKILL)
+				return fmt.Errorf("%s: a timeout was exceeded", c.argv[0])
 			}
-			return err
 		}
-		select {
-		case st := <-ch.exit:
-			if !c.ignore && (st.Signaled() || st.ExitStatus() != 0) {
-				return fmt.Errorf("%s %s", c.argv[0], howEnded(st))
-			}
-		case <-time.After(u.timeout("Service.TimeoutStartSec", startTimeout)):
-			_ = syscall.Kill(-ch.pid, syscall.SIGKILL)
-			return fmt.Errorf("%s: a timeout was exceeded", c.argv[0])
+		if err != nil && !c.ignore {
+			return err
 		}
 	}
 	return nil
@@ -41,11 +45,7 @@ func (um *unitManager) exec(u *unitFile, c commandLine, env map[string]string) (
 	if err != nil {
 		return nil, err
 	}
-	program := cmp.Or(findProgram(c.argv[0], systemPath), c.argv[0])
-	if err := os.MkdirAll(unitLogDir, 0o755); err != nil {
-		return nil, err
-	}
-	log, err := os.OpenFile(filepath.Join(unitLogDir, u.name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	log, err := openUnitLog(u.name)
 	if err != nil {
 		return nil, err
 	}
@@ -59,14 +59,14 @@ func (um *unitManager) exec(u *unitFile, c commandLine, env map[string]string) (
 	for k, v := range env {
 		list = append(list, k+"="+v)
 	}
-	dir := "/"
-	if d := strings.TrimPrefix(u.get("Service.WorkingDirectory"), "-"); filepath.IsAbs(d) && exists(d) {
-		dir = d
+	dir := strings.TrimPrefix(u.get("Service.WorkingDirectory"), "-")
+	if !filepath.IsAbs(dir) || !exists(dir) {
+		dir = "/"
 	}
-	attr := &syscall.ProcAttr{
+	program := cmp.Or(findProgram(c.argv[0], systemPath), c.argv[0])
+	ch, err := um.m.children.start(program, c.argv, &syscall.ProcAttr{
 		Dir: dir, Env: list, Files: []uintptr{null.Fd(), log.Fd(), log.Fd()}, Sys: attributesFor(um.m.fs, user, groups, false),
-	}
-	ch, err := um.m.children.start(program, c.argv, attr)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", program, err)
 	}
@@ -75,25 +75,22 @@ func (um *unitManager) exec(u *unitFile, c commandLine, env map[string]string) (
 
 // user is whom a unit's processes run as.
 func (um *unitManager) user(u *unitFile, asRoot bool) (account, []int, error) {
-	name := u.get("Service.User")
+	name, group := u.get("Service.User"), u.get("Service.Group")
 	if name == "" || asRoot {
 		name = "root"
 	}
-	a, err := um.m.accounts.target(name)
+	acc := um.m.accounts
+	a, err := acc.target(name)
 	if err != nil && u.truth("Service.DynamicUser") {
-		a, err = um.m.accounts.target("nobody")
+		a, err = acc.target("nobody")
 	}
 	if err != nil {
 		return a, nil, fmt.Errorf("%s: User=%s: %w", u.name, name, err)
 	}
-	groups := um.m.accounts.memberships(a)
-	if g := u.get("Service.Group"); g != "" && !asRoot {
-		for _, have := range um.m.accounts.groups() {
-			if have.name == g || strconv.Itoa(have.gid) == g {
-				a.gid = have.gid
-				groups = append([]int{have.gid}, groups...)
-			}
-		}
+	groups := acc.memberships(a)
+	if id, ok := acc.groupID(group); ok && !asRoot {
+		a.gid = id
+		groups = slices.Insert(groups, 0, id)
 	}
 	return a, groups, nil
 }
@@ -107,9 +104,9 @@ func (um *unitManager) directories(u *unitFile) error {
 	for key, base := range map[string]string{
 		"Runtime": "/run", "State": "/var/lib", "Cache": "/var/cache", "Logs": "/var/log", "Configuration": "/etc",
 	} {
-		mode := uint64(0o755)
-		if n, err := strconv.ParseUint(u.get("Service."+key+"DirectoryMode"), 8, 32); err == nil {
-			mode = n
+		mode, err := strconv.ParseUint(u.get("Service."+key+"DirectoryMode"), 8, 32)
+		if err != nil {
+			mode = 0o755
 		}
 		for _, name := range u.words("Service." + key + "Directory") {
 			dir := filepath.Join(base, name)
@@ -130,18 +127,25 @@ func (um *unitManager) directories(u *unitFile) error {
 // unitProcesses are those of a unit, by the variable in their environment.
 func unitProcesses(name string) []int { return processesWith(unitVariable + "=" + name) }
 
-func (um *unitManager) killAll(name string, sig syscall.Signal) {
-	for _, pid := range unitProcesses(name) {
+func signalEach(pids []int, sig syscall.Signal) {
+	for _, pid := range pids {
 		_ = syscall.Kill(pid, sig)
 	}
 }
 
+func (um *unitManager) killAll(name string, sig syscall.Signal) { signalEach(unitProcesses(name), sig) }
+
+func openUnitLog(name string) (*os.File, error) {
+	if err := os.MkdirAll(unitLogDir, 0o755); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(filepath.Join(unitLogDir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+}
+
 // log writes a line of the manager's own into a unit's log.
 func (um *unitManager) log(name, text string) {
-	f, err := os.OpenFile(filepath.Join(unitLogDir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
-	if err != nil {
-		return
+	if f, err := openUnitLog(name); err == nil {
+		_, _ = io.WriteString(f, "systemd: "+text+"\n")
+		_ = f.Close()
 	}
-	_, _ = io.WriteString(f, "systemd: "+text+"\n")
-	_ = f.Close()
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -43,25 +43,17 @@ func fullUnitName(name string) string {
 }
 
 // findUnit returns the path of a unit's file, that of its template for an
-// instance.
-func findUnit(name string) (string, bool) {
-	names := []string{name}
-	if prefix, rest, ok := strings.Cut(name, "@"); ok {
-		names = append(names, prefix+"@"+filepath.Ext(rest))
-	}
-	for _, n := range names {
+// instance; "" when there is none.
+func findUnit(name string) string {
+	prefix, rest, _ := strings.Cut(name, "@")
+	for _, n := range []string{name, prefix + "@" + filepath.Ext(rest)} {
 		for _, dir := range unitDirs {
 			if p := filepath.Join(dir, n); exists(p) {
-				return p, true
+				return p
 			}
 		}
 	}
-	return "", false
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
+	return ""
 }
 
 // masked reports whether a unit file is a link to /dev/null.
@@ -73,10 +65,8 @@ func masked(path string) bool {
 // loadUnit reads a unit. Services without a unit file but with a script in
 // /etc/init.d get one that runs the script, as systemd's generator makes it.
 func loadUnit(name string) (*unitFile, error) {
-	name = fullUnitName(name)
-	u := &unitFile{name: name, options: map[string][]string{}}
-	path, ok := findUnit(name)
-	if !ok {
+	u := &unitFile{name: name, path: findUnit(name), options: map[string][]string{}}
+	if u.path == "" {
 		script := "/etc/init.d/" + strings.TrimSuffix(name, ".service")
 		if st, err := os.Stat(script); err != nil || st.Mode()&0o111 == 0 {
 			return nil, fmt.Errorf("Unit %s could not be found: %w", name, errNoUnit) //nolint:staticcheck // systemctl's words
@@ -90,14 +80,13 @@ func loadUnit(name string) (*unitFile, error) {
 		}
 		return u, nil
 	}
-	u.path = path
-	files := []string{path}
+	if masked(u.path) {
+		return u, nil
+	}
+	files := []string{u.path}
 	for _, dir := range unitDirs {
 		dropIns, _ := filepath.Glob(filepath.Join(dir, name+".d", "*.conf"))
 		files = append(files, dropIns...)
-	}
-	if masked(path) {
-		return u, nil
 	}
 	for _, f := range files {
 		data, err := os.ReadFile(f)
@@ -144,14 +133,16 @@ func (u *unitFile) truth(key string) bool {
 	return slices.Contains([]string{"yes", "true", "on", "1"}, strings.ToLower(u.get(key)))
 }
 
+// reloads reports whether the unit has a way to reload.
+func (u *unitFile) reloads() bool { return len(u.options["Service.ExecReload"]) > 0 }
+
 // duration reads a time span: seconds, or numbers with units.
 func (u *unitFile) duration(key string, otherwise time.Duration) time.Duration {
 	text := strings.NewReplacer("min", "m", "sec", "s", " ", "").Replace(u.get(key))
-	if n, err := strconv.ParseFloat(text, 64); err == nil {
-		return time.Duration(n * float64(time.Second))
-	}
-	if d, err := time.ParseDuration(text); err == nil {
-		return d
+	for _, unit := range []string{"", "s"} {
+		if d, err := time.ParseDuration(text + unit); err == nil {
+			return d
+		}
 	}
 	return otherwise
 }
@@ -192,70 +183,56 @@ type commandLine struct {
 func (u *unitFile) commands(key string, env map[string]string) ([]commandLine, error) {
 	var out []commandLine
 	for _, line := range u.options[key] {
-		var c commandLine
-		argv0 := false
-		for len(line) > 0 && strings.ContainsRune("-@+!:|", rune(line[0])) {
-			switch line[0] {
-			case '-':
-				c.ignore = true
-			case '+', '!':
-				c.asRoot = true
-			case '@':
-				argv0 = true
-			}
-			line = line[1:]
+		rest := strings.TrimLeft(line, "-@+!:|")
+		marks := line[:len(line)-len(rest)]
+		argv, err := shell.Fields(u.expand(rest), func(name string) string { return env[name] })
+		if err == nil && len(argv) == 0 {
+			err = errors.New("no command")
 		}
-		argv, err := shell.Fields(u.expand(line), func(name string) string { return env[name] })
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s=%s: %w", u.name, key, line, err)
 		}
-		if argv0 && len(argv) > 1 {
-			argv = append(argv[:1], argv[2:]...)
+		if strings.Contains(marks, "@") && len(argv) > 1 { // its name for itself
+			argv = slices.Delete(argv, 1, 2)
 		}
-		if len(argv) == 0 {
-			return nil, fmt.Errorf("%s: %s is empty", u.name, key)
-		}
-		c.argv = argv
-		out = append(out, c)
+		out = append(out, commandLine{argv: argv, ignore: strings.Contains(marks, "-"), asRoot: strings.ContainsAny(marks, "+!")})
 	}
 	return out, nil
 }
 
 // environment is that of the unit's processes, beside the usual PATH.
 func (u *unitFile) environment() (map[string]string, error) {
-	env := map[string]string{"PATH": systemPath, "LANG": "C.UTF-8"}
-	for _, line := range u.options["Service.Environment"] {
-		fields, err := shell.Fields(u.expand(line), func(string) string { return "" })
-		if err != nil {
-			return nil, fmt.Errorf("%s: Environment=%s: %w", u.name, line, err)
-		}
-		for _, f := range fields {
-			name, value, _ := strings.Cut(f, "=")
-			env[name] = value
-		}
+	env := map[string]string{"PATH": systemPath, "LANG": "C.UTF-8", unitVariable: u.name}
+	fields, err := shell.Fields(u.expand(strings.Join(u.options["Service.Environment"], " ")), func(string) string { return "" })
+	if err != nil {
+		return nil, fmt.Errorf("%s: Environment: %w", u.name, err)
+	}
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, "=")
+		env[name] = value
 	}
 	for _, name := range u.words("Service.EnvironmentFile") {
 		path, optional := strings.CutPrefix(name, "-")
 		data, err := os.ReadFile(path)
-		if err != nil {
-			if optional {
-				continue
-			}
+		if err != nil && !optional {
 			return nil, err
 		}
-		for line := range strings.Lines(string(data)) {
-			line = strings.TrimSpace(line)
-			key, value, ok := strings.Cut(line, "=")
-			if !ok || strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
-				continue
-			}
-			if len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
-				value = value[1 : len(value)-1]
-			}
-			env[strings.TrimSpace(key)] = value
-		}
+		maps.Copy(env, parseEnvironment(data))
 	}
 	return env, nil
+}
+
+// parseEnvironment reads the variables of an EnvironmentFile or of
+// /etc/environment.
+func parseEnvironment(data []byte) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
+		if ok && validVariable(name) {
+			out[name] = strings.Trim(value, `"'`)
+		}
+	}
+	return out
 }
 
 // conditions reports the first condition on paths that does not hold.
@@ -298,8 +275,7 @@ func (u *unitFile) links() []string {
 func (u *unitFile) fileState() string {
 	switch {
 	case u.path == "":
-		links, _ := filepath.Glob("/etc/rc?.d/S[0-9][0-9]" + strings.TrimSuffix(u.name, ".service"))
-		if len(links) > 0 {
+		if links, _ := filepath.Glob("/etc/rc?.d/S[0-9][0-9]" + strings.TrimSuffix(u.name, ".service")); len(links) > 0 {
 			return "enabled"
 		}
 		return "disabled"
@@ -307,10 +283,10 @@ func (u *unitFile) fileState() string {
 		return "masked"
 	}
 	for _, dir := range unitDirs {
-		for _, kind := range []string{"wants", "requires"} {
-			if links, _ := filepath.Glob(filepath.Join(dir, "*."+kind, u.name)); len(links) > 0 {
-				return "enabled"
-			}
+		wants, _ := filepath.Glob(filepath.Join(dir, "*.wants", u.name))
+		requires, _ := filepath.Glob(filepath.Join(dir, "*.requires", u.name))
+		if len(wants)+len(requires) > 0 {
+			return "enabled"
 		}
 	}
 	if len(u.links()) == 0 && len(u.words("Install.Also")) == 0 {

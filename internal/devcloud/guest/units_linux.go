@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -24,18 +25,33 @@ type unitManager struct {
 	units map[string]*service
 }
 
-// service is a unit that was started since the boot.
+// service is a unit that was asked for since the boot.
 type service struct {
 	name    string
 	op      sync.Mutex // one start or stop at a time
 	mu      sync.Mutex
-	state   string // active, activating, deactivating, inactive, failed
-	sub     string
-	result  string
-	status  int // of the main process
-	pid     int
+	state   unitState
 	stopped bool // by `systemctl stop`: its process is not restarted when it ends
 	starts  []time.Time
+}
+
+// unitState is what `systemctl show` tells of a unit.
+type unitState struct {
+	active string // active, activating, deactivating, inactive, failed
+	sub    string
+	result string
+	pid    int
+	status int // of the last main process
+}
+
+var (
+	unitDead   = unitState{active: "inactive", sub: "dead", result: "success"}
+	unitExited = unitState{active: "active", sub: "exited", result: "success"}
+	unitFailed = unitState{active: "failed", sub: "failed", result: "exit-code"}
+)
+
+func unitRunning(pid int) unitState {
+	return unitState{active: "active", sub: "running", result: "success", pid: pid}
 }
 
 // unitVariable is in the environment of a service's processes: what cgroups
@@ -55,34 +71,38 @@ func (um *unitManager) service(name string) *service {
 	defer um.mu.Unlock()
 	s := um.units[name]
 	if s == nil {
-		s = &service{name: name, state: "inactive", sub: "dead", result: "success"}
+		s = &service{name: name, state: unitDead}
 		um.units[name] = s
 	}
 	return s
 }
 
-func (s *service) set(state, sub, result string, pid int) {
+func (s *service) set(state unitState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state, s.sub, s.result, s.pid = state, sub, result, pid
+	s.state = state
 }
 
-func (s *service) get() (state, sub, result string, pid int) {
+func (s *service) get() unitState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state, s.sub, s.result, s.pid
+	return s.state
 }
 
-// exitStatus is that of the last main process.
-func (s *service) exitStatus() int {
+func (s *service) setStopped(stopped bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
+	s.stopped = stopped
+}
+
+func (s *service) isStopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
 }
 
 // start starts a unit that is not active, with the services it requires.
 func (um *unitManager) start(name string) error {
-	name = fullUnitName(name)
 	u, err := loadUnit(name)
 	if err != nil {
 		return err
@@ -93,10 +113,7 @@ func (um *unitManager) start(name string) error {
 	s := um.service(name)
 	s.op.Lock()
 	defer s.op.Unlock()
-	var required []string
-	for _, key := range []string{"Unit.Requires", "Unit.BindsTo"} {
-		required = append(required, u.words(key)...)
-	}
+	required := append(u.words("Unit.Requires"), u.words("Unit.BindsTo")...)
 	for _, dir := range unitDirs {
 		links, _ := filepath.Glob(filepath.Join(dir, name+".wants", "*"))
 		for _, l := range links {
@@ -110,12 +127,12 @@ func (um *unitManager) start(name string) error {
 			}
 		}
 	}
-	if state, _, _, _ := s.get(); state == "active" {
+	if s.get().active == "active" {
 		return nil // its dependencies have been started all the same, as by systemd
 	}
 	switch filepath.Ext(name) {
 	case ".target", ".slice":
-		s.set("active", "active", "success", 0)
+		s.set(unitState{active: "active", sub: "active", result: "success"})
 		return nil
 	case ".service":
 	default:
@@ -125,13 +142,11 @@ func (um *unitManager) start(name string) error {
 		um.log(name, "Condition check resulted in "+name+" being skipped: "+c)
 		return nil
 	}
-	s.mu.Lock()
-	s.stopped = false
-	s.mu.Unlock()
-	s.set("activating", "start", "success", 0)
+	s.setStopped(false)
+	s.set(unitState{active: "activating", sub: "start", result: "success"})
 	if err := um.run(u, s); err != nil {
 		um.killAll(name, syscall.SIGKILL)
-		s.set("failed", "failed", "exit-code", 0)
+		s.set(unitFailed)
 		um.log(name, err.Error())
 		return fmt.Errorf("Job for %s failed: %w\nSee \"systemctl status %s\" and \"journalctl -u %s\" for details.", name, err, name, name) //nolint:staticcheck // systemctl's words
 	}
@@ -144,55 +159,50 @@ func (um *unitManager) run(u *unitFile, s *service) error {
 	if err != nil {
 		return err
 	}
-	env[unitVariable] = u.name
 	if err := um.directories(u); err != nil {
 		return err
 	}
-	var before, main, after []commandLine
-	for key, to := range map[string]*[]commandLine{"Pre": &before, "": &main, "Post": &after} {
-		if *to, err = u.commands("Service.ExecStart"+key, env); err != nil {
-			return err
-		}
-	}
-	if err := um.runAll(u, before, env); err != nil {
+	if err := um.runAll(u, "Service.ExecStartPre", env); err != nil {
 		return err
 	}
-	kind := u.get("Service.Type")
-	switch {
+	main, err := u.commands("Service.ExecStart", env)
+	if err != nil {
+		return err
+	}
+	stays := u.truth("Service.RemainAfterExit")
+	switch kind := u.get("Service.Type"); {
 	case kind == "oneshot" || len(main) == 0:
-		if err := um.runAll(u, main, env); err != nil {
+		if err := um.runAll(u, "Service.ExecStart", env); err != nil {
 			return err
 		}
-		if u.truth("Service.RemainAfterExit") || len(main) == 0 {
-			s.set("active", "exited", "success", 0)
-		} else {
-			s.set("inactive", "dead", "success", 0)
+		s.set(unitDead)
+		if stays || len(main) == 0 {
+			s.set(unitExited)
 		}
 	case kind == "forking":
-		if err := um.runAll(u, main, env); err != nil {
+		if err := um.runAll(u, "Service.ExecStart", env); err != nil {
 			return err
 		}
-		pid := um.forkedMain(u)
-		if pid == 0 && !u.truth("Service.RemainAfterExit") {
+		switch pid := um.forkedMain(u); {
+		case pid != 0:
+			s.set(unitRunning(pid))
+			go um.watchForked(u, s, pid)
+		case stays:
+			s.set(unitExited)
+		default:
 			return errors.New("no process of the service is left")
 		}
-		if pid == 0 {
-			s.set("active", "exited", "success", 0)
-			break
-		}
-		s.set("active", "running", "success", pid)
-		go um.watchForked(u, s, pid)
 	default:
 		if err := um.startMain(u, s, main[0], env, strings.HasPrefix(kind, "notify")); err != nil {
 			return err
 		}
 	}
-	return um.runAll(u, after, env)
+	return um.runAll(u, "Service.ExecStartPost", env)
 }
 
 // startMain starts the main process of a simple or notify service.
 func (um *unitManager) startMain(u *unitFile, s *service, c commandLine, env map[string]string, notify bool) error {
-	var ready <-chan struct{}
+	ready := make(chan struct{})
 	if notify {
 		path := "/run/systemd/notify-" + u.name
 		_ = os.Remove(path)
@@ -203,7 +213,21 @@ func (um *unitManager) startMain(u *unitFile, s *service, c commandLine, env map
 		defer func() { _ = l.Close(); _ = os.Remove(path) }()
 		_ = os.Chmod(path, 0o777) //nolint:gosec // services of every user report here
 		env["NOTIFY_SOCKET"] = path
-		ready = notified(l)
+		go func() {
+			buf := make([]byte, 4096)
+			for {
+				n, err := l.Read(buf)
+				if err != nil {
+					return
+				}
+				if slices.Contains(strings.Split(string(buf[:n]), "\n"), "READY=1") {
+					close(ready)
+					return
+				}
+			}
+		}()
+	} else {
+		close(ready)
 	}
 	ch, err := um.exec(u, c, env)
 	if err != nil {
@@ -211,37 +235,16 @@ func (um *unitManager) startMain(u *unitFile, s *service, c commandLine, env map
 	}
 	ended := make(chan syscall.WaitStatus, 1)
 	go func() { ended <- <-ch.exit }()
-	if notify {
-		select {
-		case <-ready:
-		case st := <-ended:
-			return fmt.Errorf("the main process %s", howEnded(st))
-		case <-time.After(u.timeout("Service.TimeoutStartSec", startTimeout)):
-			return errors.New("a timeout was exceeded")
-		}
+	select {
+	case <-ready:
+	case st := <-ended:
+		return fmt.Errorf("the main process %s", howEnded(st))
+	case <-time.After(u.timeout("Service.TimeoutStartSec", startTimeout)):
+		return errors.New("a timeout was exceeded")
 	}
-	s.set("active", "running", "success", ch.pid)
+	s.set(unitRunning(ch.pid))
 	go func() { um.mainEnded(u, s, <-ended) }()
 	return nil
-}
-
-// notified closes its channel when READY=1 comes.
-func notified(l *net.UnixConn) <-chan struct{} {
-	ready := make(chan struct{})
-	go func() {
-		buf := make([]byte, 4096)
-		for {
-			n, err := l.Read(buf)
-			if err != nil {
-				return
-			}
-			if slices.Contains(strings.Split(string(buf[:n]), "\n"), "READY=1") {
-				close(ready)
-				return
-			}
-		}
-	}()
-	return ready
 }
 
 func howEnded(st syscall.WaitStatus) string {
@@ -254,39 +257,31 @@ func howEnded(st syscall.WaitStatus) string {
 // mainEnded follows the end of a service's main process: a restart where the
 // unit asks for one.
 func (um *unitManager) mainEnded(u *unitFile, s *service, st syscall.WaitStatus) {
-	s.mu.Lock()
-	stopped := s.stopped
-	s.status = st.ExitStatus()
-	s.mu.Unlock()
-	if stopped {
+	if s.isStopped() {
 		return
-	}
-	failed := st.Signaled() || st.ExitStatus() != 0
-	state, result := "inactive", "success"
-	if failed {
-		state, result = "failed", "exit-code"
 	}
 	um.log(u.name, "Main process "+howEnded(st))
 	um.killAll(u.name, syscall.SIGTERM)
-	s.set(state, map[bool]string{true: "failed", false: "dead"}[failed], result, 0)
+	failed := st.Signaled() || st.ExitStatus() != 0
+	state := unitDead
+	if failed {
+		state = unitFailed
+	}
+	state.status = st.ExitStatus()
+	s.set(state)
 	policy := u.get("Service.Restart")
 	if policy != "always" && !(failed && (policy == "on-failure" || policy == "on-abnormal" && st.Signaled())) {
 		return
 	}
-	s.mu.Lock()
-	s.starts = append(s.starts, time.Now())
-	tooOften := len(s.starts) >= 5 && time.Since(s.starts[len(s.starts)-5]) < 10*time.Second
-	s.mu.Unlock()
-	if tooOften {
+	s.starts = append(s.starts, time.Now()) // nobody else's: one main process ends at a time
+	if n := len(s.starts); n >= 5 && time.Since(s.starts[n-5]) < 10*time.Second {
 		um.log(u.name, "Start request repeated too quickly.")
-		s.set("failed", "failed", "start-limit-hit", 0)
+		state.result = "start-limit-hit"
+		s.set(state)
 		return
 	}
 	time.AfterFunc(u.duration("Service.RestartSec", 100*time.Millisecond), func() {
-		s.mu.Lock()
-		again := !s.stopped
-		s.mu.Unlock()
-		if again {
+		if !s.isStopped() {
 			_ = um.start(u.name) // logged there
 		}
 	})
@@ -296,46 +291,35 @@ func (um *unitManager) mainEnded(u *unitFile, s *service, st syscall.WaitStatus)
 // file, else the first of its processes.
 func (um *unitManager) forkedMain(u *unitFile) int {
 	file := u.get("Service.PIDFile")
-	if file != "" && !filepath.IsAbs(file) {
+	if file == "" {
+		return append(unitProcesses(u.name), 0)[0]
+	}
+	if !filepath.IsAbs(file) {
 		file = filepath.Join("/run", file)
 	}
-	deadline := time.Now().Add(5 * time.Second)
-	for {
-		if file == "" {
-			if pids := unitProcesses(u.name); len(pids) > 0 {
-				return pids[0]
-			}
-			return 0
-		}
-		if data, err := os.ReadFile(file); err == nil {
-			if pid, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && startTime(pid) != "" {
-				return pid
-			}
-		}
-		if time.Now().After(deadline) {
-			return 0
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+		data, _ := os.ReadFile(file)
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && startTime(pid) != "" {
+			return pid
 		}
 		time.Sleep(20 * time.Millisecond) // the daemon writes the file when it likes
 	}
+	return 0
 }
 
 // watchForked notices the end of a process that is not this one's child from
 // its start.
 func (um *unitManager) watchForked(u *unitFile, s *service, pid int) {
-	began := startTime(pid)
-	for startTime(pid) == began {
+	for began := startTime(pid); startTime(pid) == began; {
 		time.Sleep(500 * time.Millisecond) // the reaper does not know it
-		if _, _, _, now := s.get(); now != pid {
-			return
-		}
 	}
-	if _, _, _, now := s.get(); now != pid {
-		return
+	if s.get().pid != pid {
+		return // stopped, or started again
 	}
 	// A daemon that replaces itself, as nginx does at an upgrade, writes its
 	// PID file again.
 	if next := um.forkedMain(u); next != 0 && next != pid {
-		s.set("active", "running", "success", next)
+		s.set(unitRunning(next))
 		um.watchForked(u, s, next)
 		return
 	}
@@ -344,7 +328,6 @@ func (um *unitManager) watchForked(u *unitFile, s *service, pid int) {
 
 // stop stops a unit and those that are part of it.
 func (um *unitManager) stop(name string) error {
-	name = fullUnitName(name)
 	u, err := loadUnit(name)
 	if err != nil {
 		return err
@@ -365,48 +348,41 @@ func (um *unitManager) stop(name string) error {
 	s := um.service(name)
 	s.op.Lock()
 	defer s.op.Unlock()
-	state, _, _, pid := s.get()
-	if state != "active" {
-		if state == "failed" {
-			s.set("inactive", "dead", "success", 0)
+	state := s.get()
+	if state.active != "active" {
+		if state.active == "failed" {
+			s.set(unitDead)
 		}
 		return nil
 	}
-	s.mu.Lock()
-	s.stopped = true
-	s.mu.Unlock()
-	s.set("deactivating", "stop", "success", pid)
+	s.setStopped(true)
+	state.active, state.sub = "deactivating", "stop"
+	s.set(state)
 	env, err := u.environment()
 	if err != nil {
 		return err
 	}
-	env[unitVariable], env["MAINPID"] = name, strconv.Itoa(pid)
-	if stop, err := u.commands("Service.ExecStop", env); err == nil {
-		_ = um.runAll(u, stop, env) // the signal follows
+	env["MAINPID"] = strconv.Itoa(state.pid)
+	_ = um.runAll(u, "Service.ExecStop", env) // the signal follows
+	left := func() []int {
+		pids := unitProcesses(name)
+		if state.pid != 0 && startTime(state.pid) != "" {
+			pids = append(pids, state.pid)
+		}
+		return pids
 	}
-	sig := syscall.SIGTERM
-	if named, ok := sshSignals[strings.TrimPrefix(u.get("Service.KillSignal"), "SIG")]; ok {
-		sig = named
-	}
-	if pid != 0 {
-		_ = syscall.Kill(pid, sig)
-	}
-	um.killAll(name, sig)
+	sig := cmp.Or(sshSignals[strings.TrimPrefix(u.get("Service.KillSignal"), "SIG")], syscall.SIGTERM)
+	signalEach(left(), sig)
 	deadline := time.Now().Add(min(u.timeout("Service.TimeoutStopSec", stopTimeout), stopTimeout))
-	for (pid != 0 && startTime(pid) != "") || len(unitProcesses(name)) > 0 {
+	for len(left()) > 0 {
 		if time.Now().After(deadline) {
-			if pid != 0 {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			}
-			um.killAll(name, syscall.SIGKILL)
+			signalEach(left(), syscall.SIGKILL)
 			break
 		}
 		time.Sleep(10 * time.Millisecond) // nothing tells of the end of others' children
 	}
-	if post, err := u.commands("Service.ExecStopPost", env); err == nil {
-		_ = um.runAll(u, post, env)
-	}
-	s.set("inactive", "dead", "success", 0)
+	_ = um.runAll(u, "Service.ExecStopPost", env)
+	s.set(unitDead)
 	return nil
 }
 
@@ -416,23 +392,19 @@ func (um *unitManager) reload(name string) error {
 	if err != nil {
 		return err
 	}
-	state, _, _, pid := um.service(u.name).get()
-	if state != "active" {
-		return fmt.Errorf("%s is not active, cannot reload.", u.name) //nolint:staticcheck // systemctl's words
+	state := um.service(name).get()
+	switch {
+	case state.active != "active":
+		return fmt.Errorf("%s is not active, cannot reload.", name) //nolint:staticcheck // systemctl's words
+	case !u.reloads():
+		return fmt.Errorf("Job type reload is not applicable for unit %s.", name) //nolint:staticcheck // systemctl's words
 	}
 	env, err := u.environment()
 	if err != nil {
 		return err
 	}
-	env["MAINPID"] = strconv.Itoa(pid)
-	commands, err := u.commands("Service.ExecReload", env)
-	if err != nil {
-		return err
-	}
-	if len(commands) == 0 {
-		return fmt.Errorf("Job type reload is not applicable for unit %s.", u.name) //nolint:staticcheck // systemctl's words
-	}
-	return um.runAll(u, commands, env)
+	env["MAINPID"] = strconv.Itoa(state.pid)
+	return um.runAll(u, "Service.ExecReload", env)
 }
 
 // startEnabled starts the services that are enabled in the guest: after a
