@@ -24,7 +24,7 @@ var readOnlyVerbs = []string{
 func (t *tool) systemctl(args []string) int {
 	fs := pflag.NewFlagSet("systemctl", pflag.ContinueOnError)
 	quiet, value := fs.BoolP("quiet", "q", false, ""), fs.Bool("value", false, "")
-	now, version := fs.Bool("now", false, ""), fs.Bool("version", false, "")
+	now, version, root := fs.Bool("now", false, ""), fs.Bool("version", false, ""), fs.String("root", "/", "")
 	properties, signal := fs.StringSliceP("property", "p", nil, ""), fs.StringP("signal", "s", "TERM", "")
 	if !t.parse(fs, args, "no-pager no-legend no-reload no-ask-password no-block no-wall no-warn system full,l all,a plain force,f",
 		"type,t state job-mode preset-mode lines,n output,o kill-who kill-whom") {
@@ -32,6 +32,9 @@ func (t *tool) systemctl(args []string) int {
 	}
 	units := fs.Args()
 	verb := "list-units"
+	if *root != "/" { // which Debian's package scripts say
+		return t.fail(1, "systemctl: --root=%s is not possible in a guest of the embedded cloud", *root)
+	}
 	if *version {
 		t.printf("systemd 252 (embedded cloud)\n")
 		return 0
