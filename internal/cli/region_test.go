@@ -147,10 +147,7 @@ func deleteNetwork(t *testing.T, c *devcloud.Cloud, name string) {
 	if err != nil || network == nil {
 		t.Fatalf("the network %s: %v", name, err)
 	}
-	client, err := cloud.NetworkClient()
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := cloud.NetworkClient()
 	pages, err := ports.List(client, ports.ListOpts{NetworkID: network.ID, DeviceOwner: "network:router_interface"}).AllPages(t.Context())
 	if err != nil {
 		t.Fatal(err)

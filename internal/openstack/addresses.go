@@ -3,6 +3,7 @@ package openstack
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,10 +18,7 @@ import (
 // networks as the specification has them, then by name; within a network as
 // the cloud lists them.
 func addressesOf(s *servers.Server, order []string) []Address {
-	names := make([]string, 0, len(s.Addresses))
-	for n := range s.Addresses {
-		names = append(names, n)
-	}
+	names := slices.Collect(maps.Keys(s.Addresses))
 	rank := func(n string) int {
 		if i := slices.Index(order, n); i >= 0 {
 			return i
@@ -51,15 +49,13 @@ func addressesOf(s *servers.Server, order []string) []Address {
 	return out
 }
 
-// private are the ranges of addresses that are not routed outside.
-var private = []netip.Prefix{
-	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
-	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fc00::/7"),
-}
+// sharedSpace are the addresses of carriers' networks (RFC 6598), which are not
+// routed outside, as the private ones are not.
+var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
 func isPrivate(ip string) bool {
 	a, err := netip.ParseAddr(ip)
-	return err == nil && slices.ContainsFunc(private, func(p netip.Prefix) bool { return p.Contains(a) })
+	return err == nil && (a.IsPrivate() || sharedSpace.Contains(a))
 }
 
 // chooseAddress picks the address to reach a server at when it has no
@@ -146,9 +142,5 @@ func familyAdvice(want AddressChoice) string {
 }
 
 func ips(list []Address) string {
-	var out []string
-	for _, a := range list {
-		out = append(out, a.IP+" in "+a.Network)
-	}
-	return strings.Join(out, ", ")
+	return strings.Join(each(list, func(a Address) string { return a.IP + " in " + a.Network }), ", ")
 }

@@ -102,10 +102,7 @@ func (c *Cloud) listFloatingIPs(ctx context.Context, o floatingips.ListOpts) ([]
 }
 
 func (c *Cloud) getFloatingIP(ctx context.Context, id string) (FloatingIP, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return FloatingIP{}, err
-	}
+	sc := c.NetworkClient()
 	f, err := floatingIPIn(floatingips.Get(ctx, sc, id))
 	return f, session.Explain("look at the floating IP "+id, err)
 }
@@ -147,14 +144,12 @@ func (c *Cloud) held(ctx context.Context, f FloatingIP, server string) error {
 
 // holderOf says in words who holds a port.
 func (c *Cloud) holderOf(ctx context.Context, port string) string {
-	sc, err := c.NetworkClient()
-	if err == nil {
-		if p, err := one(ports.Get(ctx, sc, port).Extract()); err == nil && p.DeviceID != "" {
-			if s, err := c.getServer(ctx, p.DeviceID); err == nil {
-				return fmt.Sprintf("the server %q (%s)", s.Name, s.ID)
-			}
-			return "the device " + p.DeviceID
-		}
+	p, err := one(ports.Get(ctx, c.NetworkClient(), port).Extract())
+	if err != nil || p.DeviceID == "" {
+		return "the port " + port
 	}
-	return "the port " + port
+	if s, err := c.getServer(ctx, p.DeviceID); err == nil {
+		return fmt.Sprintf("the server %q (%s)", s.Name, s.ID)
+	}
+	return "the device " + p.DeviceID
 }

@@ -35,10 +35,7 @@ func (c *Cloud) AllocateFloatingIP(ctx context.Context, pool string, rep Reporte
 	if err != nil {
 		return FloatingIP{}, err
 	}
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return FloatingIP{}, err
-	}
+	sc := c.NetworkClient()
 	mark := allocated + NewToken()
 	what := fmt.Sprintf("allocate a floating IP from the pool %q", n.Name)
 	f, err := floatingIPIn(floatingips.Create(ctx, sc, floatingips.CreateOpts{FloatingNetworkID: n.ID, Description: mark}))
@@ -72,10 +69,7 @@ func (c *Cloud) ReleaseFloatingIP(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return err
-	}
+	sc := c.NetworkClient()
 	err = floatingips.Delete(ctx, sc, f.ID).ExtractErr()
 	return session.Explain(fmt.Sprintf("release the floating IP %s (%s)", f.Address, f.ID), err)
 }
@@ -84,16 +78,13 @@ func (c *Cloud) ReleaseFloatingIP(ctx context.Context, ref string) error {
 // somebody has changed it since, it stays and the error is of the kind
 // [InUse].
 func (c *Cloud) ReleaseUnused(ctx context.Context, f FloatingIP) error {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return err
-	}
+	sc := c.NetworkClient()
 	what := fmt.Sprintf("release the floating IP %s (%s)", f.Address, f.ID)
 	o := gophercloud.RequestOpts{}
 	if f.Revision != nil {
 		o.MoreHeaders = map[string]string{"If-Match": fmt.Sprintf("revision_number=%d", *f.Revision)}
 	}
-	_, err = sc.Delete(ctx, sc.ServiceURL("floatingips", f.ID), &o)
+	_, err := sc.Delete(ctx, sc.ServiceURL("floatingips", f.ID), &o)
 	switch {
 	case session.IsStatus(err, http.StatusNotFound):
 		return nil
@@ -178,7 +169,7 @@ func (c *Cloud) AssociateFloatingIP(ctx context.Context, ref, serverID string, t
 				"--take-over takes it from there; `galley floating-ip list` shows which are free")
 		}
 	}
-	step := &addressStep{in: newIntent(c, &MemoryJournal{}, &Record{Version: 1}, silentReporter{}), server: s.Name, id: s.ID}
+	step := &addressStep{in: newIntent(c, nil, &Record{}, silentReporter{}), server: s.Name, id: s.ID}
 	address, err = step.attach(ctx, f, at, true)
 	return address, from, err
 }
@@ -199,10 +190,7 @@ func (c *Cloud) DisassociateFloatingIP(ctx context.Context, ref, serverID string
 	if serverID != "" && f.ServerID() != serverID {
 		return f, from, session.Fail(session.InUse, what, "it is not on that server, but in use by "+from, "`galley floating-ip list` shows what each is on")
 	}
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return f, from, err
-	}
+	sc := c.NetworkClient()
 	none := ""
 	o := floatingips.UpdateOpts{PortID: &none, RevisionNumber: f.Revision}
 	_, err = floatingips.Update(ctx, sc, f.ID, o).Extract()

@@ -1,6 +1,7 @@
 package openstack
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -26,4 +27,37 @@ func connect(t *testing.T, f *fakecloud.Cloud) *Cloud {
 	c.watch.least = 5 * time.Millisecond
 	t.Cleanup(c.Close)
 	return c
+}
+
+// MemoryJournal keeps a record for as long as the process lives. Its zero
+// value is ready for use.
+type MemoryJournal struct {
+	mu sync.Mutex
+	r  *Record
+}
+
+// Read implements [Journal].
+func (m *MemoryJournal) Read() (*Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.r == nil {
+		return nil, nil
+	}
+	return m.r.clone(), nil
+}
+
+// Write implements [Journal].
+func (m *MemoryJournal) Write(r *Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.r = r.clone()
+	return nil
+}
+
+// Remove implements [Journal].
+func (m *MemoryJournal) Remove() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.r = nil
+	return nil
 }

@@ -17,10 +17,7 @@ import (
 // Console returns the last lines of a server's console, all of it when lines
 // is 0. A cloud that shows no console gives "".
 func (c *Cloud) Console(ctx context.Context, serverID string, lines int) (string, error) {
-	sc, err := c.ComputeClient()
-	if err != nil {
-		return "", err
-	}
+	sc := c.ComputeClient()
 	text, err := servers.ShowConsoleOutput(session.Repeatable(ctx), sc, serverID, servers.ShowConsoleOutputOpts{Length: lines}).Extract()
 	switch {
 	case session.IsStatus(err, 400, 403, 404, 405, 409, 501):
@@ -76,23 +73,14 @@ func (c *Cloud) HostKeys(ctx context.Context, serverID string) ([]string, error)
 
 // Printable gives the last lines of a console without what would disturb a
 // terminal.
-func Printable(text string, lines int) string {
-	text = escapePattern().ReplaceAllString(text, "")
-	var out []string
-	for _, line := range strings.Split(strings.TrimRight(text, "\r\n\t "), "\n") {
-		line = strings.Map(func(r rune) rune {
-			if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-				return -1
-			}
-			return r
-		}, line)
-		out = append(out, "  "+strings.TrimRight(line, " \t"))
-	}
+func Printable(console string, lines int) string {
+	out := each(strings.Split(text.Clean(strings.TrimRight(console, "\r\n\t ")), "\n"), func(line string) string {
+		return "  " + strings.TrimRight(line, " \t")
+	})
 	return strings.Join(out[max(0, len(out)-lines):], "\n")
 }
 
 var (
-	escapePattern      = text.Lazy(`\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])`)
 	hostKeyPattern     = text.Lazy(`\b((?:ssh-(?:rsa|ed25519)|ecdsa-sha2-nistp(?:256|384|521)) AAAA[A-Za-z0-9+/]+={0,2})`)
 	fingerprintPattern = text.Lazy(`\b(SHA256:[A-Za-z0-9+/]{43})\b`)
 )

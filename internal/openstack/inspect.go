@@ -111,11 +111,8 @@ func errorText(s *servers.Server) string {
 
 // act asks for a server action without parameters.
 func (c *Cloud) act(ctx context.Context, id, action string) error {
-	sc, err := c.ComputeClient()
-	if err != nil {
-		return err
-	}
-	_, err = sc.Post(ctx, sc.ServiceURL("servers", id, "action"), map[string]any{action: nil}, nil, nil)
+	sc := c.ComputeClient()
+	_, err := sc.Post(ctx, sc.ServiceURL("servers", id, "action"), map[string]any{action: nil}, nil, nil)
 	return err
 }
 

@@ -28,7 +28,8 @@ const (
 // intent is a set of resources created under one record. Each request is
 // in the record first. Steps that run side by side share it.
 type intent struct {
-	c       *Cloud
+	c *Cloud
+	// journal is nil for what is to be kept whatever happens.
 	journal Journal
 	rep     Reporter
 	// began is when this run took the record up.
@@ -83,6 +84,13 @@ func (in *intent) update(kind ResourceKind, name string, change func(*Resource))
 	if change(r); *r == before {
 		return nil
 	}
+	return in.write()
+}
+
+func (in *intent) write() error {
+	if in.journal == nil {
+		return nil
+	}
 	return in.journal.Write(in.rec)
 }
 
@@ -91,7 +99,7 @@ func (in *intent) save(change func(*Record)) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	change(in.rec)
-	return in.journal.Write(in.rec)
+	return in.write()
 }
 
 // forget drops a resource that the cloud refused to create.

@@ -12,10 +12,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/galleyhq/galley/internal/atomicfile"
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // ResourceKind is a kind of thing that is made for a server or a network.
@@ -255,35 +255,59 @@ func (f FileJournal) Remove() error {
 	return fmt.Errorf("cannot remove the journal: %w", err)
 }
 
-// MemoryJournal keeps a record for as long as the process lives. Its zero
-// value is ready for use.
-type MemoryJournal struct {
-	mu sync.Mutex
-	r  *Record
-}
-
-// Read implements [Journal].
-func (m *MemoryJournal) Read() (*Record, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.r == nil {
-		return nil, nil
+// Forget drops a record without asking the cloud, and names what may still
+// exist.
+func Forget(j Journal, rep Reporter) error {
+	rec, err := j.Read()
+	if err != nil {
+		return err
 	}
-	return m.r.clone(), nil
+	if rec != nil {
+		for _, r := range rec.Resources {
+			if !r.Borrowed {
+				rep.Warn("forgotten, and not removed: the %s in %s", r, rec.Where())
+			}
+		}
+	}
+	return j.Remove()
 }
 
-// Write implements [Journal].
-func (m *MemoryJournal) Write(r *Record) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.r = r.clone()
-	return nil
+// Where says where the resources of the record are.
+func (r *Record) Where() string {
+	if r == nil {
+		return "no cloud"
+	}
+	where := "the project " + cmp.Or(r.ProjectName, r.ProjectID) + " at " + r.AuthURL
+	if r.Region != "" {
+		where += ", region " + r.Region
+	}
+	return where
 }
 
-// Remove implements [Journal].
-func (m *MemoryJournal) Remove() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.r = nil
-	return nil
+// ForgetNetwork drops the record of a network, known by its name or ID, as
+// [Forget] does. The records are in the files at paths.
+func ForgetNetwork(paths []string, ref string, rep Reporter) error {
+	what := fmt.Sprintf("forget the network %q", ref)
+	var found FileJournal
+	var where []string
+	for _, p := range paths {
+		rec, err := FileJournal(p).Read()
+		if err != nil {
+			return err
+		}
+		if rec == nil {
+			continue
+		}
+		if n := rec.find(KindNetwork, ""); rec.Name == ref || n != nil && n.ID == ref {
+			found = FileJournal(p)
+			where = append(where, fmt.Sprintf("%s (%s)", p, rec.Where()))
+		}
+	}
+	switch len(where) {
+	case 0:
+		return session.Fail(session.NotFound, what, "there is no record of it", "")
+	case 1:
+		return Forget(found, rep)
+	}
+	return session.Fail(session.Ambiguous, what, "there are several records: "+strings.Join(where, ", "), "remove the file of the one that is meant")
 }

@@ -5,7 +5,10 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/galleyhq/galley/internal/atomicfile"
+	"github.com/galleyhq/galley/internal/openstack/session"
 )
 
 // createKeyPair creates the server's own key pair if it is to have one, and
@@ -25,21 +29,19 @@ func (in *intent) createKeyPair(ctx context.Context, keyName string, want *NewKe
 	}
 	name := keyPairName(in.rec)
 	public := want.PublicKey
-	sc, err := in.c.ComputeClient()
-	if err != nil {
-		return "", err
-	}
+	sc := in.c.ComputeClient()
 	if public == "" {
 		// One that an earlier run left is used again, so that a key pair which
 		// was uploaded before a crash fits.
 		if err := in.save(func(rec *Record) { rec.KeyFile = want.PrivateKeyFile }); err != nil {
 			return "", err
 		}
+		var err error
 		if public, err = generateKey(want.PrivateKeyFile, in.rec.Owner); err != nil {
 			return "", err
 		}
 	}
-	_, _, err = in.do(ctx, request{
+	_, _, err := in.do(ctx, request{
 		kind: KindKeyPair, name: name, what: fmt.Sprintf("upload the key pair %q", name),
 		ask: func(ctx context.Context) (string, error) {
 			_, err := one(keypairs.Create(ctx, sc, keypairs.CreateOpts{Name: name, PublicKey: public}).Extract())
@@ -99,4 +101,52 @@ func authorizedLine(k ssh.PublicKey, comment string) string {
 		line += " " + comment
 	}
 	return line
+}
+
+// UploadKeyPair gives the user a key pair of a public key, which is a line as
+// in authorized_keys.
+func (c *Cloud) UploadKeyPair(ctx context.Context, name, public string) (KeyPair, error) {
+	sc := c.ComputeClient()
+	k, err := one(keypairs.Create(ctx, sc, keypairs.CreateOpts{Name: name, PublicKey: public}).Extract())
+	if err != nil {
+		return KeyPair{}, session.Explain(fmt.Sprintf("upload the key pair %q", name), err)
+	}
+	return KeyPair{k.Name, k.Fingerprint, k.PublicKey}, nil
+}
+
+// MakeKeyPair gives the user a key pair of a new Ed25519 key. The private
+// half is in the file at path, of mode 0600, before the public half is
+// uploaded; a file that is there is left alone, and is an error. When the
+// cloud refuses, the file is removed again.
+func (c *Cloud) MakeKeyPair(ctx context.Context, name, path string) (KeyPair, error) {
+	if _, err := os.Lstat(path); err == nil {
+		return KeyPair{}, session.Fail(session.InUse, fmt.Sprintf("make the key pair %q", name), "the file "+path+" is there already",
+			"name another file for the private key, or upload the public half of that one")
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return KeyPair{}, fmt.Errorf("cannot write the private key: %w", err)
+	}
+	public, err := generateKey(path, name)
+	if err != nil {
+		return KeyPair{}, err
+	}
+	k, err := c.UploadKeyPair(ctx, name, public)
+	if err != nil && ctx.Err() == nil && !session.Unsettled(err) {
+		return k, session.Join(err, os.Remove(path))
+	}
+	return k, err
+}
+
+// DeleteKeyPair deletes a key pair of the user's; one that does not exist is
+// an error that tells which there are.
+func (c *Cloud) DeleteKeyPair(ctx context.Context, name string) error {
+	sc := c.ComputeClient()
+	err := keypairs.Delete(ctx, sc, url.PathEscape(name), nil).ExtractErr()
+	if !session.IsStatus(err, 404) {
+		return session.Explain(fmt.Sprintf("delete the key pair %q", name), err)
+	}
+	keys, err := c.KeyPairs(ctx)
+	if err != nil {
+		return err
+	}
+	return notFound("key pair", name, each(keys, nameOf[KeyPair]))
 }

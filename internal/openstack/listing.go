@@ -3,16 +3,18 @@ package openstack
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/pagination"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // clientOf gives the client of a service, as [session.Session.ComputeClient].
-type clientOf = func() (*gophercloud.ServiceClient, error)
+type clientOf = func() *gophercloud.ServiceClient
 
 // list returns the objects of all pages of a listing. label names them in
 // errors: "servers".
@@ -20,11 +22,7 @@ func list[T, O any](
 	ctx context.Context, label string, client clientOf,
 	pages func(*gophercloud.ServiceClient, O) pagination.Pager, o O, extract func(pagination.Page) ([]T, error),
 ) ([]T, error) {
-	sc, err := client()
-	if err != nil {
-		return nil, err
-	}
-	all, err := pages(sc, o).AllPages(ctx)
+	all, err := pages(client(), o).AllPages(ctx)
 	if err != nil {
 		return nil, session.Explain("list the "+label, err)
 	}
@@ -147,4 +145,22 @@ func notFound(label, ref string, names []string) error {
 		said = fmt.Sprintf("no %s has a name that matches", label)
 	}
 	return session.Fail(session.NotFound, fmt.Sprintf("find the %s %q", label, ref), said, suggest(label, strings.Trim(ref, "/"), names))
+}
+
+// suggest returns the hint of a failed lookup: the names near the given one, or
+// else the names there are.
+func suggest(label, name string, names []string) string {
+	if hint := text.DidYouMean(name, names); hint != "" {
+		return hint
+	}
+	names = slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "" })
+	slices.Sort(names)
+	names = slices.Compact(names)
+	switch {
+	case len(names) == 0:
+		return "this project has no " + label + " at all"
+	case len(names) > 12:
+		return fmt.Sprintf("the cloud has %d, among them %s", len(names), text.Quoted(names[:12]))
+	}
+	return "the cloud has " + text.Quoted(names)
 }

@@ -28,6 +28,9 @@ type Image struct {
 	Created         time.Time
 	// Snapshot says that the image was made of a server.
 	Snapshot bool
+	// DiskFormat is such as "qcow2". Checksum is "sha512:HEX" or another
+	// algorithm's, "" if the cloud keeps none.
+	DiskFormat, Checksum string
 	// Distro and Version are the operating system, User the login user, where
 	// the image's properties tell (os_distro, os_version, os_admin_user).
 	Distro, Version, User string

@@ -1,8 +1,10 @@
 package openstack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/flavors"
@@ -86,10 +88,7 @@ func activeFirst(all []Image) (usable, rest []Image) {
 }
 
 func (c *Cloud) imageByID(ctx context.Context, id string) (Image, error) {
-	sc, err := c.ImageClient()
-	if err != nil {
-		return Image{}, err
-	}
+	sc := c.ImageClient()
 	img, err := one(images.Get(ctx, sc, id).Extract())
 	if err != nil {
 		return Image{}, session.Explain(fmt.Sprintf("find the image %q", id), err)
@@ -102,12 +101,20 @@ func imageOf(i images.Image) Image {
 		text, _ := i.Properties[name].(string)
 		return text
 	}
-	return Image{
-		ID: i.ID, Name: i.Name, Status: string(i.Status), Visibility: string(i.Visibility),
+	out := Image{
+		ID: i.ID, Name: i.Name, DiskFormat: i.DiskFormat, Status: string(i.Status), Visibility: string(i.Visibility),
 		MinDisk: i.MinDiskGigabytes, MinRAM: i.MinRAMMegabytes, Size: i.SizeBytes, Created: i.CreatedAt,
 		Snapshot: property("image_type") == "snapshot",
 		Distro:   property("os_distro"), Version: property("os_version"), User: property("os_admin_user"),
 	}
+	algo, hash := property("os_hash_algo"), property("os_hash_value")
+	switch {
+	case hash != "" && slices.Contains([]string{"sha256", "sha384", "sha512"}, algo):
+		out.Checksum = algo + ":" + hash
+	case i.Checksum != "":
+		out.Checksum = "md5:" + i.Checksum
+	}
+	return out
 }
 
 func (c *Cloud) listImages(ctx context.Context, o images.ListOpts) ([]Image, error) {
@@ -142,13 +149,40 @@ func (c *Cloud) Flavor(ctx context.Context, ref string, rep Reporter) (Flavor, e
 }
 
 func (c *Cloud) flavorByID(ctx context.Context, id string) (Flavor, error) {
-	sc, err := c.ComputeClient()
-	if err != nil {
-		return Flavor{}, err
-	}
+	sc := c.ComputeClient()
 	f, err := one(flavors.Get(ctx, sc, id).Extract())
 	if err != nil {
 		return Flavor{}, session.Explain(fmt.Sprintf("find the flavor %q", id), err)
 	}
 	return flavorOf(*f), nil
+}
+
+// ImageFile is the data of an image, to be downloaded.
+type ImageFile struct {
+	// ID and Name are the image's; FileName is its name as a file's, with the
+	// disk format as its ending.
+	ID, Name, FileName string
+	URL                string
+	// Checksum is "sha512:HEX" or another algorithm's, "" if the cloud keeps
+	// none. Size is in bytes, 0 if it is not known.
+	Checksum string
+	Size     int64
+}
+
+// ImageFile finds the image that ref means, as [Cloud.Image] does, and where
+// its data lies (Image service API v2, "Download binary image data").
+func (c *Cloud) ImageFile(ctx context.Context, ref string, rep Reporter) (ImageFile, error) {
+	found, err := c.Image(ctx, ref, rep)
+	if err != nil {
+		return ImageFile{}, err
+	}
+	if found.Status != string(images.ImageStatusActive) {
+		return ImageFile{}, imageNotActive(found)
+	}
+	f := ImageFile{ID: found.ID, Name: found.Name, FileName: cmp.Or(found.Name, found.ID), Checksum: found.Checksum, Size: found.Size}
+	f.URL = c.ImageClient().ServiceURL("images", found.ID, "file")
+	if d := found.DiskFormat; d != "" && !strings.HasSuffix(f.FileName, "."+d) {
+		f.FileName += "." + d
+	}
+	return f, nil
 }

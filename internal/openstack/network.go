@@ -353,14 +353,12 @@ func (r *Record) networkMark() string {
 
 // lay creates the missing parts, in the order in which one needs the other.
 func (l *networkStep) lay(ctx context.Context) (*NetworkSetup, error) {
-	sc, err := l.c.NetworkClient()
+	sc := l.c.NetworkClient()
+	network, err := l.layNetwork(ctx, sc)
 	if err != nil {
 		return nil, err
 	}
-	out := &NetworkSetup{}
-	if out.Network, err = l.layNetwork(ctx, sc); err != nil {
-		return nil, err
-	}
+	out := &NetworkSetup{Network: network}
 	for _, want := range l.net.Subnets {
 		sn, err := l.laySubnet(ctx, sc, out.Network.ID, want)
 		if err != nil {

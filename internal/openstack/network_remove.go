@@ -194,10 +194,7 @@ func (c *Cloud) removeGateway(ctx context.Context, r Resource, rep Reporter) err
 	if err != nil || len(list) == 0 || list[0].GatewayInfo.NetworkID != r.Network {
 		return err
 	}
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return err
-	}
+	sc := c.NetworkClient()
 	_, err = routers.Update(ctx, sc, r.Router, routers.UpdateOpts{GatewayInfo: &routers.GatewayInfo{}}).Extract()
 	if session.IsStatus(err, 409) {
 		rep.Info("Router %q keeps its gateway: floating IPs need it", list[0].Name)

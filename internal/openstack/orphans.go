@@ -13,6 +13,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
 )
 
 // Orphans finds the resources created through Galley by the marks in the resources
@@ -68,7 +69,7 @@ func (c *Cloud) Orphans(ctx context.Context, project string) ([]*Record, error) 
 		add(marksOf(p.Description), Resource{Kind: KindPort, Name: p.Name, ID: p.ID, Asked: p.CreatedAt, Network: p.NetworkID})
 	}
 	vols, err := c.Volumes(ctx)
-	if err != nil && session.KindOf(err) != session.NotFound {
+	if k := session.KindOf(err); err != nil && k != session.NotFound && k != session.NoService {
 		return nil, err // A cloud without volumes has none left behind.
 	}
 	for _, v := range vols {
@@ -106,7 +107,7 @@ func (c *Cloud) OrphanRouters(ctx context.Context) ([]*Record, error) {
 // for any if its name is "", and that connect nothing.
 func (c *Cloud) routersLeft(ctx context.Context, network string) ([]*Record, error) {
 	list, err := c.listRouters(ctx, routers.ListOpts{})
-	if session.KindOf(err) == session.NotFound {
+	if k := session.KindOf(err); k == session.NotFound || k == session.NoService {
 		return nil, nil // A cloud without routers.
 	}
 	if err != nil {
@@ -151,4 +152,83 @@ func ownerOfKeyPair(name, project string) (owner, proj, token string) {
 		}
 	}
 	return owner, "", token
+}
+
+// Expired returns the records of what Galley has created in the project, on
+// whichever machine and by whichever user, and that may be removed: the time
+// that its creator gave it is over, or, with olderThan above 0, it is older
+// than that.
+//
+// An image goes by the time that it was given, not by its age: it was made to be
+// kept.
+//
+// Key pairs are seen by their owner only. They have no place for an expiry;
+// one that is left without its server goes by its age.
+func (c *Cloud) Expired(ctx context.Context, now time.Time, olderThan time.Duration) ([]*Record, error) {
+	all, err := c.Orphans(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	var out []*Record
+	for _, rec := range all {
+		if !rec.Expires.IsZero() && now.After(rec.Expires) {
+			out = append(out, rec)
+			continue
+		}
+		if olderThan <= 0 {
+			continue
+		}
+		if rec.Started.IsZero() {
+			if rec.Started, err = c.keyPairCreated(ctx, rec); err != nil {
+				return nil, err
+			}
+		}
+		if !rec.Started.IsZero() && now.Sub(rec.Started) > olderThan {
+			out = append(out, rec)
+		}
+	}
+	saved, err := c.SavedImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, img := range saved {
+		if !img.Expires.IsZero() && now.After(img.Expires) {
+			out = append(out, img.record(c))
+		}
+	}
+	return out, nil
+}
+
+// keyPairCreated returns when the key pair of a record was created, the zero
+// time where there is none or the cloud does not say.
+func (c *Cloud) keyPairCreated(ctx context.Context, rec *Record) (time.Time, error) {
+	r := rec.find(KindKeyPair, "")
+	if r == nil {
+		return time.Time{}, nil
+	}
+	sc := c.ComputeClient()
+	var answer struct {
+		KeyPair struct {
+			CreatedAt string `json:"created_at"`
+		} `json:"keypair"`
+	}
+	err := keypairs.Get(ctx, sc, r.ID, nil).ExtractInto(&answer)
+	if session.IsStatus(err, 404) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, session.Explain("look at the key pair "+r.ID, err)
+	}
+	return cloudTime(answer.KeyPair.CreatedAt), nil
+}
+
+// cloudTime reads a time as OpenStack's services write it, with and without a
+// zone; the zero time for anything else.
+func cloudTime(s string) time.Time {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05.999999", "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
 }

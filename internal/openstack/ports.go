@@ -29,10 +29,7 @@ func (in *intent) createPorts(ctx context.Context, s ServerSpec, nics []servers.
 // createPort creates the port of the server's i-th interface.
 func (in *intent) createPort(ctx context.Context, s ServerSpec, i int, network string) (string, error) {
 	p := *s.Nics[i].Make
-	sc, err := in.c.NetworkClient()
-	if err != nil {
-		return "", err
-	}
+	sc := in.c.NetworkClient()
 	name := p.Name
 	if name == "" {
 		name = fmt.Sprintf("%s-port-%d", clip(s.Name, 240), i+1)

@@ -28,10 +28,7 @@ type Limits struct{ Instances, Cores, RAM, FloatingIPs Room }
 
 // Limits asks for the project's quotas.
 func (c *Cloud) Limits(ctx context.Context) (Limits, error) {
-	compute, err := c.ComputeClient()
-	if err != nil {
-		return Limits{}, err
-	}
+	compute := c.ComputeClient()
 	l, err := limits.Get(ctx, compute, nil).Extract()
 	if err != nil {
 		return Limits{}, session.Explain("read the project's quotas", err)
@@ -50,14 +47,11 @@ func (c *Cloud) Limits(ctx context.Context) (Limits, error) {
 // Older clouds do not tell users how much is in use: the request itself shows
 // it.
 func (c *Cloud) floatingIPRoom(ctx context.Context) (Room, error) {
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return Room{}, err
-	}
+	sc := c.NetworkClient()
 	var answer struct {
 		FloatingIP *quotas.QuotaDetail `json:"floatingip"`
 	}
-	err = quotas.GetDetail(ctx, sc, c.Whoami().ProjectID).ExtractIntoStructPtr(&answer, "quota")
+	err := quotas.GetDetail(ctx, sc, c.Whoami().ProjectID).ExtractIntoStructPtr(&answer, "quota")
 	q := answer.FloatingIP
 	if err != nil || q == nil {
 		return Room{Limit: Unlimited}, nil

@@ -192,10 +192,7 @@ func (s ServerSpec) BootVolume() *VolumeSpec {
 
 // ask sends the request. It returns nil when Nova has accepted it.
 func (r *rebuilding) ask(ctx context.Context, s *servers.Server, body map[string]any, version string) error {
-	sc, err := r.c.ComputeClient()
-	if err != nil {
-		return err
-	}
+	sc := r.c.ComputeClient()
 	sc.Microversion = version
 	mark := NewToken()
 	metadata := maps.Clone(s.Metadata)
@@ -204,7 +201,7 @@ func (r *rebuilding) ask(ctx context.Context, s *servers.Server, body map[string
 	}
 	metadata[metaRebuild] = mark
 	body["metadata"] = metadata
-	err = r.in.save(func(rec *Record) { rec.Rebuild = &Rebuild{Mark: mark, Asked: time.Now().UTC()} })
+	err := r.in.save(func(rec *Record) { rec.Rebuild = &Rebuild{Mark: mark, Asked: time.Now().UTC()} })
 	if err != nil {
 		r.in.rec.Rebuild = nil // Nothing was asked for.
 		return err

@@ -168,10 +168,7 @@ type deletion struct {
 // run repeats the request while the cloud refuses it because of a conflict, and
 // says whether the thing existed.
 func (d deletion) run(ctx context.Context) (existed bool, err error) {
-	sc, err := d.client()
-	if err != nil {
-		return false, err
-	}
+	sc := d.client()
 	pause := conflictPause
 	for conflicts, ghosts := 0, 0; ; {
 		err := d.ask(sc)
@@ -219,10 +216,7 @@ func (c *Cloud) returnFloatingIP(ctx context.Context, r Resource, id string, rep
 	if err != nil {
 		return false, err
 	}
-	sc, err := c.NetworkClient()
-	if err != nil {
-		return true, err
-	}
+	sc := c.NetworkClient()
 	if r.From != "" {
 		o := floatingips.UpdateOpts{PortID: &r.From}
 		if free {
@@ -254,10 +248,7 @@ func (c *Cloud) returnFloatingIP(ctx context.Context, r Resource, id string, rep
 // deleteServer deletes a server and waits until it is gone: its ports and
 // volumes are free only then. It says whether the server existed.
 func (c *Cloud) deleteServer(ctx context.Context, id, name string, rep Reporter) (existed bool, err error) {
-	sc, err := c.ComputeClient()
-	if err != nil {
-		return false, err
-	}
+	sc := c.ComputeClient()
 	what := fmt.Sprintf("delete the server %q (%s)", name, id)
 	accepted := false
 	ask := func() error {
@@ -313,10 +304,7 @@ func (c *Cloud) deleteServer(ctx context.Context, id, name string, rep Reporter)
 // deleteVolume deletes a volume as soon as nothing holds it, and waits until
 // it is gone.
 func (c *Cloud) deleteVolume(ctx context.Context, id, name string, rep Reporter) (existed bool, err error) {
-	sc, err := c.VolumeClient()
-	if err != nil {
-		return false, err
-	}
+	sc := c.VolumeClient()
 	what := fmt.Sprintf("delete the volume %q (%s)", name, id)
 	began := time.Now()
 	asked, released, lastAsk := false, false, began
@@ -354,7 +342,7 @@ func (c *Cloud) deleteVolume(ctx context.Context, id, name string, rep Reporter)
 		}
 		existed = true
 		rep.Waiting("the volume to be gone", "status "+v.Status, began)
-		if err := retry.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
+		if err := retry.Sleep(ctx, watchPause(began, watchMin)); err != nil {
 			return existed, err
 		}
 	}
@@ -364,10 +352,7 @@ func (c *Cloud) deleteVolume(ctx context.Context, id, name string, rep Reporter)
 // Nova leaves them when a server is deleted in the moment in which it takes its
 // volumes: the volume is reserved for good then.
 func (c *Cloud) releaseVolume(ctx context.Context, id string) error {
-	client, err := c.VolumeClient()
-	if err != nil {
-		return err
-	}
+	client := c.VolumeClient()
 	sc := *client
 	// Attachments came with 3.27; older clouds have none to leave.
 	sc.Type, sc.Microversion = "volume", "3.27"

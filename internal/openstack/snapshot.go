@@ -40,14 +40,10 @@ type ImageSpec struct {
 
 // SavedImage is an image that was made of a server through Galley.
 type SavedImage struct {
-	ID, Name, Status      string
+	Image
 	Token, Owner, Project string
 	// Content identifies a cached image's content; "" is a snapshot.
 	Content string
-	// MinDisk is in GiB, Size in bytes.
-	MinDisk int
-	Size    int64
-	Created time.Time
 	// Expires is the zero time for never.
 	Expires time.Time
 }
@@ -72,7 +68,7 @@ func savedImage(i *images.Image) (SavedImage, bool) {
 		return text
 	}
 	out := SavedImage{
-		ID: i.ID, Name: i.Name, Status: string(i.Status), MinDisk: i.MinDiskGigabytes, Size: i.SizeBytes, Created: i.CreatedAt,
+		Image: imageOf(*i),
 		Token: property(metaToken), Owner: property(metaInstance), Project: property(metaProject), Content: property(metaContent),
 	}
 	out.Expires, _ = time.Parse(time.RFC3339, property(metaExpires))
@@ -118,10 +114,7 @@ func (c *Cloud) SaveImage(ctx context.Context, spec ImageSpec, j Journal, rep Re
 }
 
 func (in *intent) saveImage(ctx context.Context, spec ImageSpec, what string) (SavedImage, error) {
-	sc, err := in.c.ComputeClient()
-	if err != nil {
-		return SavedImage{}, err
-	}
+	sc := in.c.ComputeClient()
 	properties := in.rec.metadata(map[string]string{metaImageName: spec.Name, metaContent: spec.Content, metaExpires: ""})
 	id, _, err := in.do(ctx, request{
 		kind: KindImage, name: spec.Name, what: what,
@@ -141,10 +134,7 @@ func (in *intent) saveImage(ctx context.Context, spec ImageSpec, what string) (S
 
 // imageActive waits until an image can be booted.
 func (c *Cloud) imageActive(ctx context.Context, id, name string, rep Reporter) (SavedImage, error) {
-	sc, err := c.ImageClient()
-	if err != nil {
-		return SavedImage{}, err
-	}
+	sc := c.ImageClient()
 	what := fmt.Sprintf("make the image %q (%s)", name, id)
 	began := time.Now()
 	for {
@@ -163,7 +153,7 @@ func (c *Cloud) imageActive(ctx context.Context, id, name string, rep Reporter) 
 			return SavedImage{}, session.Fail(session.Timeout, what, fmt.Sprintf("it is not there after %s (status %s)", imageTimeout, i.Status), "")
 		}
 		rep.Waiting("the image to be saved", "status "+string(i.Status), began)
-		if err := retry.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
+		if err := retry.Sleep(ctx, watchPause(began, watchMin)); err != nil {
 			return SavedImage{}, err
 		}
 	}

@@ -178,8 +178,6 @@ type Server struct {
 	Addresses        []Address
 	// Created says that it was made by this call and not found.
 	Created bool
-	// AdminPass is what Nova generated for the administrator, if it did.
-	AdminPass secret.Text
 }
 
 // Address is one address of a server.

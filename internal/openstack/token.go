@@ -38,11 +38,8 @@ func (c *Cloud) byToken(ctx context.Context, token string, r Resource) ([]string
 		found, err := c.SavedImages(ctx)
 		return idsWhere(found, err, func(i SavedImage) string { return i.ID }, func(i SavedImage) bool { return i.Token == token })
 	case KindKeyPair:
-		sc, err := c.ComputeClient()
-		if err != nil {
-			return nil, err
-		}
-		_, err = one(keypairs.Get(ctx, sc, url.PathEscape(r.Name), nil).Extract())
+		sc := c.ComputeClient()
+		_, err := one(keypairs.Get(ctx, sc, url.PathEscape(r.Name), nil).Extract())
 		switch {
 		case session.IsStatus(err, 404):
 			return nil, nil

@@ -113,10 +113,7 @@ type volumeStep struct {
 // available.
 func (step volumeStep) create(ctx context.Context, i int, boot bool) (string, error) {
 	in, v := step.in, step.want
-	sc, err := in.c.VolumeClient()
-	if err != nil {
-		return "", err
-	}
+	sc := in.c.VolumeClient()
 	name := clip(step.server, 240) + "-volume"
 	if i > 0 {
 		name = fmt.Sprintf("%s-%d", name, i+1)
@@ -125,6 +122,7 @@ func (step volumeStep) create(ctx context.Context, i int, boot bool) (string, er
 		Name: name, Size: v.Size, VolumeType: v.VolumeType, AvailabilityZone: v.AvailabilityZone,
 		Description: in.rec.describe(), Metadata: in.rec.metadata(nil),
 	}
+	var err error
 	switch {
 	case v.SnapshotID != "":
 		o.SnapshotID, err = in.c.SnapshotID(ctx, v.SnapshotID, in.rep)
@@ -184,17 +182,14 @@ func (c *Cloud) volumeReady(ctx context.Context, id, name string, timeout time.D
 			return session.Fail(session.Timeout, what, fmt.Sprintf("it has not become available within %s (status %s)", timeout, v.Status), "").Advise("raise creation_timeout in %s", settings.BlockDevices)
 		}
 		rep.Waiting("the volume to become available", "status "+v.Status, began)
-		if err := retry.Sleep(ctx, min(max(time.Since(began)/12, watchMin), watchMax)); err != nil {
+		if err := retry.Sleep(ctx, watchPause(began, watchMin)); err != nil {
 			return err
 		}
 	}
 }
 
 func (c *Cloud) getVolume(ctx context.Context, id string) (Volume, error) {
-	sc, err := c.VolumeClient()
-	if err != nil {
-		return Volume{}, err
-	}
+	sc := c.VolumeClient()
 	v, err := one(volumes.Get(ctx, sc, id).Extract())
 	if err != nil {
 		return Volume{}, session.Explain("look at the volume "+id, err)

@@ -3,6 +3,7 @@ package openstack
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,6 +27,11 @@ const (
 	// longestName bounds the filter that the list call carries.
 	longestName = 1500
 )
+
+// watchPause is the pause before the next look of a wait.
+func watchPause(began time.Time, least time.Duration) time.Duration {
+	return min(max(time.Since(began)/12, least), watchMax)
+}
 
 // sighting is what the watcher saw of a server; gone means that the cloud
 // does not know it any more.
@@ -110,15 +116,11 @@ func (w *watcher) run() {
 			w.mu.Unlock()
 			return
 		}
-		var now []*wait
-		youngest := w.waitsYoungest()
-		for x := range w.waits {
-			now = append(now, x)
-		}
+		now := slices.Collect(maps.Keys(w.waits))
 		w.mu.Unlock()
+		youngest := slices.MaxFunc(now, func(a, b *wait) int { return a.since.Compare(b.since) }).since
 
-		pause := min(max(time.Since(youngest)/12, w.least), watchMax)
-		if left := time.Until(last.Add(pause)); left > 0 {
+		if left := time.Until(last.Add(watchPause(youngest, w.least))); left > 0 {
 			t := time.NewTimer(left)
 			select {
 			case <-t.C:
@@ -130,16 +132,6 @@ func (w *watcher) run() {
 		w.look(ctx, now)
 		last = time.Now()
 	}
-}
-
-func (w *watcher) waitsYoungest() time.Time {
-	var youngest time.Time
-	for x := range w.waits {
-		if x.since.After(youngest) {
-			youngest = x.since
-		}
-	}
-	return youngest
 }
 
 // look asks once and passes the result to everybody. The request is given up
@@ -184,8 +176,7 @@ func (w *watcher) look(ctx context.Context, now []*wait) {
 // glance looks at the servers with as few calls as possible.
 func (c *Cloud) glance(ctx context.Context, now []*wait) map[string]sighting {
 	out := map[string]sighting{}
-	ids := make([]string, 0, len(now))
-	var names []string
+	var ids, names []string
 	for _, x := range now {
 		if !slices.Contains(ids, x.id) {
 			ids = append(ids, x.id)
@@ -252,15 +243,8 @@ func (c *Cloud) getServer(ctx context.Context, id string) (*servers.Server, erro
 	if err := checkID("server", id); err != nil {
 		return nil, err
 	}
-	sc, err := c.ComputeClient()
-	if err != nil {
-		return nil, err
-	}
-	s, err := one(servers.Get(ctx, sc, id).Extract())
-	if err != nil {
-		return nil, session.Explain("look at the server "+id, err)
-	}
-	return s, nil
+	s, err := one(servers.Get(ctx, c.ComputeClient(), id).Extract())
+	return s, session.Explain("look at the server "+id, err)
 }
 
 // patience is how long failing looks are borne before a wait gives up.

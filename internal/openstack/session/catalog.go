@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -22,51 +23,80 @@ type service struct {
 
 type endpoint struct{ region, availability, url string }
 
-// ComputeClient returns the client of the compute service.
-func (c *Session) ComputeClient() (*gophercloud.ServiceClient, error) {
-	types := []string{"compute"}
-	if c.auth.ServiceType != "" {
-		types = []string{c.auth.ServiceType, "compute"}
-	}
-	return c.service("compute", types, c.auth.ServiceName, c.auth.ComputeURL, func(u string) string {
-		if hasVersion(u) {
-			return u
-		}
-		return u + "v2.1/"
-	})
-}
+// ComputeClient returns the client of the compute service (Nova). Where the
+// catalogue lacks a service, its client fails each request with an [Error] that
+// says so.
+func (c *Session) ComputeClient() *gophercloud.ServiceClient { return c.client("compute", "v2.1/") }
 
 // NetworkClient returns the client of the network service (Neutron).
-func (c *Session) NetworkClient() (*gophercloud.ServiceClient, error) {
-	return c.service("network", []string{"network", "networking"}, "", c.auth.NetworkURL, func(u string) string {
-		if hasVersion(u) {
-			return u
-		}
-		return u + "v2.0/"
-	})
-}
+func (c *Session) NetworkClient() *gophercloud.ServiceClient { return c.client("network", "v2.0/") }
 
 // ImageClient returns the client of the image service (Glance).
-func (c *Session) ImageClient() (*gophercloud.ServiceClient, error) {
-	return c.service("image", []string{"image"}, "", c.auth.ImageURL, func(u string) string {
-		// Old catalogues name v1, which no cloud has any more.
-		u = strings.TrimSuffix(u, "v1/")
-		if hasVersion(u) {
-			return u
-		}
-		return u + "v2/"
-	})
-}
+func (c *Session) ImageClient() *gophercloud.ServiceClient { return c.client("image", "v2/") }
 
 // VolumeClient returns the client of the volume service (Cinder).
-func (c *Session) VolumeClient() (*gophercloud.ServiceClient, error) {
-	types := []string{"volumev3", "block-storage", "block-store", "volumev2", "volume"}
-	return c.service("volume", types, "", c.auth.VolumeURL, func(u string) string {
-		if hasVersion(u) {
-			return u
+func (c *Session) VolumeClient() *gophercloud.ServiceClient {
+	return c.client("volumev3", "v3/"+c.Whoami().ProjectID+"/")
+}
+
+// failing is the transport of a service that cannot be used.
+type failing struct{ err error }
+
+// RoundTrip implements http.RoundTripper.
+func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
+// client makes the client of one service. version is added to a URL that names
+// none.
+func (c *Session) client(service, version string) *gophercloud.ServiceClient {
+	sc := &gophercloud.ServiceClient{ProviderClient: c.provider, Type: service}
+	if service == "volumev3" {
+		sc.Type = "block-storage"
+	}
+	u, _, err := c.find(service)
+	if err != nil {
+		sc.ProviderClient = &gophercloud.ProviderClient{HTTPClient: http.Client{Transport: failing{err}}}
+		sc.Endpoint = "http://" + service + "/"
+		return sc
+	}
+	c.x.allow(u)
+	sc.Endpoint = u + "/"
+	if service == "image" {
+		// Old catalogues name v1, which no cloud has any more.
+		sc.Endpoint = strings.TrimSuffix(sc.Endpoint, "v1/")
+	}
+	if !hasVersion(sc.Endpoint) {
+		sc.Endpoint += version
+	}
+	return sc
+}
+
+// volumeTypes are the names under which catalogues have had the service for
+// volumes (OpenStack service types authority, block-storage and its aliases).
+var volumeTypes = []string{"volumev3", "block-storage", "block-store", "volumev2", "volume"}
+
+// find returns the URL of a service, without a slash at its end, and the types
+// under which the catalogue may have it.
+func (c *Session) find(service string) (u string, types []string, err error) {
+	label, name, override := service, "", ""
+	types = []string{service}
+	switch {
+	case service == "compute":
+		name, override = c.auth.ServiceName, c.auth.ComputeURL
+		if c.auth.ServiceType != "" {
+			types = []string{c.auth.ServiceType, service}
 		}
-		return u + "v3/" + c.Whoami().ProjectID + "/"
-	})
+	case service == "network" || service == "networking":
+		override, types = c.auth.NetworkURL, []string{"network", "networking"}
+	case service == "image":
+		override = c.auth.ImageURL
+	case slices.Contains(volumeTypes, service):
+		label, override = "volume", c.auth.VolumeURL
+		types = append(types, volumeTypes...)
+	}
+	if u = override; u == "" {
+		u, err = c.endpoint(label, types, name)
+	}
+	return strings.TrimSuffix(u, "/"), types, err
 }
 
 var versionSegment = text.Lazy(`^v[0-9]+(\.[0-9]+)?$`)
@@ -75,24 +105,6 @@ var versionSegment = text.Lazy(`^v[0-9]+(\.[0-9]+)?$`)
 func hasVersion(u string) bool {
 	_, path, _ := strings.Cut(u, "://")
 	return slices.ContainsFunc(strings.Split(path, "/")[1:], versionSegment().MatchString)
-}
-
-// service makes the client of one service out of the catalogue.
-func (c *Session) service(label string, types []string, name, override string, versioned func(string) string) (*gophercloud.ServiceClient, error) {
-	u := override
-	if u == "" {
-		var err error
-		if u, err = c.endpoint(label, types, name); err != nil {
-			return nil, err
-		}
-	}
-	u = strings.TrimSuffix(u, "/") + "/"
-	c.x.allow(u)
-	kind := label
-	if label == "volume" {
-		kind = "block-storage"
-	}
-	return &gophercloud.ServiceClient{ProviderClient: c.provider, Endpoint: versioned(u), Type: kind}, nil
 }
 
 func (c *Session) endpoint(label string, types []string, name string) (string, error) {
@@ -148,13 +160,13 @@ func (c *Session) endpoint(label string, types []string, name string) (string, e
 	slices.Sort(kinds)
 	switch {
 	case len(regions) > 0:
-		return "", Fail(NotFound, what, fmt.Sprintf("there is no region %q; the cloud has %s", c.auth.Region, strings.Join(regions, ", ")),
+		return "", Fail(NoService, what, fmt.Sprintf("there is no region %q; the cloud has %s", c.auth.Region, strings.Join(regions, ", ")),
 			"").Advise("set %s to one of them", settings.Region)
 	case len(kinds) > 0:
-		return "", Fail(NotFound, what, fmt.Sprintf("it has no %s endpoint, only %s", availability, strings.Join(kinds, ", ")),
+		return "", Fail(NoService, what, fmt.Sprintf("it has no %s endpoint, only %s", availability, strings.Join(kinds, ", ")),
 			"").Advise("set %s to one of them", settings.EndpointType)
 	}
-	return "", Fail(NotFound, what, "the catalogue of this project does not have it", "ask the operators, or check the project")
+	return "", Fail(NoService, what, "the catalogue of this project does not have it", "ask the operators, or check the project")
 }
 
 // Token returns the token in use.
@@ -175,42 +187,22 @@ func (c *Session) TLS() (caCert, cert, key string, insecure bool) {
 	return c.auth.CACert, c.auth.Cert, c.auth.Key, c.auth.Insecure
 }
 
-// volumeTypes are the names under which catalogues have had the service for
-// volumes (OpenStack service types authority, block-storage and its aliases).
-var volumeTypes = []string{"volumev3", "block-storage", "block-store", "volumev2", "volume"}
-
 // Endpoint returns the URL of a service as the catalogue has it, without a
 // slash at its end. service is the type, such as "object-store"; the region
 // and interface are those of the credentials.
 func (c *Session) Endpoint(service string) (string, error) {
-	service = strings.ToLower(service)
-	override, types := "", []string{service}
-	switch {
-	case service == "compute":
-		override = c.auth.ComputeURL
-	case service == "network" || service == "networking":
-		override, types = c.auth.NetworkURL, []string{"network", "networking"}
-	case service == "image":
-		override = c.auth.ImageURL
-	case slices.Contains(volumeTypes, service):
-		override = c.auth.VolumeURL
-		types = append(types, volumeTypes...)
+	u, types, err := c.find(strings.ToLower(service))
+	if err != nil {
+		err = c.withServices(err, types)
 	}
-	u := override
-	if u == "" {
-		var err error
-		if u, err = c.endpoint(service, types, ""); err != nil {
-			return "", c.withServices(err, types)
-		}
-	}
-	return strings.TrimSuffix(u, "/"), nil
+	return u, err
 }
 
 // withServices says in an error about a service that the catalogue lacks what
 // it has.
 func (c *Session) withServices(err error, types []string) error {
 	var e *Error
-	if !errors.As(err, &e) || e.Kind != NotFound {
+	if !errors.As(err, &e) || e.Kind != NoService {
 		return err
 	}
 	var kinds []string

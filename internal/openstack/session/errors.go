@@ -31,6 +31,8 @@ const (
 	Other Kind = ""
 	// NotFound: the object does not exist.
 	NotFound Kind = "not found"
+	// NoService: the catalogue has no endpoint of the service.
+	NoService Kind = "no service"
 	// Unauthorized: the cloud refused the credentials.
 	Unauthorized Kind = "unauthorized"
 	// Forbidden: the credentials are good but do not allow this.
@@ -169,6 +171,9 @@ func Explain(what string, err error) error {
 	}
 	var own *Error
 	if errors.As(err, &own) {
+		if missing := noService(err); missing != nil {
+			return missing
+		}
 		return err
 	}
 	e := &Error{What: what, err: err}
@@ -476,7 +481,18 @@ func neverSent(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
 	var verify *tls.CertificateVerificationError
-	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) || errors.As(err, &verify)
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) || errors.As(err, &verify) || noService(err) != nil
+}
+
+// noService returns the error of a request to a service that the catalogue
+// lacks, nil for others.
+func noService(err error) *Error {
+	var u *url.Error
+	var own *Error
+	if errors.As(err, &u) && errors.As(u.Err, &own) {
+		return own
+	}
+	return nil
 }
 
 // proxyOf returns the host of the proxy that requests to an address go

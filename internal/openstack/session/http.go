@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -381,4 +383,89 @@ func (t *touching) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
 	t.touch()
 	return n, err
+}
+
+// pacer spaces the requests to one cloud: not at all while it answers, more
+// and more when it says that it is busy.
+type pacer struct {
+	mu sync.Mutex
+	// least is the first gap that is kept.
+	least time.Duration
+	gap   time.Duration
+	next  time.Time
+}
+
+const (
+	gapMin = 50 * time.Millisecond
+	gapMax = 2 * time.Second
+)
+
+func (p *pacer) wait(ctx context.Context) error {
+	p.mu.Lock()
+	now := time.Now()
+	at := p.next
+	if at.Before(now) {
+		at = now
+	}
+	p.next = at.Add(p.gap)
+	p.mu.Unlock()
+	return retry.Sleep(ctx, at.Sub(now))
+}
+
+func (p *pacer) slower() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gap = min(max(p.gap*2, p.least), gapMax)
+}
+
+func (p *pacer) faster() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gap = p.gap * 3 / 4
+	if p.gap < p.least/2 {
+		p.gap = 0
+	}
+}
+
+// writeLimited gives each write its own deadline.
+type writeLimited struct {
+	net.Conn
+	limit time.Duration
+}
+
+func (c *writeLimited) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.limit)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+func tlsConfig(a credentials.Auth) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.Insecure} //nolint:gosec // on the user's explicit word
+	if a.CACert != "" {
+		pem, err := os.ReadFile(a.CACert)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the certificate authorities of %s: %w", a.CACertFrom, err)
+		}
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, Fail(Invalid, "use "+a.CACertFrom, fmt.Sprintf("%s holds no PEM certificate", a.CACert), "")
+		}
+		c.RootCAs = pool
+	}
+	if a.Cert != "" {
+		key := a.Key
+		if key == "" {
+			key = a.Cert
+		}
+		pair, err := tls.LoadX509KeyPair(a.Cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("cannot load the client certificate of OS_CERT and OS_KEY: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
 }
