@@ -7,20 +7,15 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/bootstrap/node"
-	"github.com/galleyhq/galley/internal/secret"
-	"github.com/galleyhq/galley/kitchen"
+	"github.com/galleyhq/galley/internal/servers"
+	"github.com/galleyhq/galley/internal/state"
 )
-
-// unregisterTime bounds the removal of what a failed bootstrap has made.
-const unregisterTime = 30 * time.Second
 
 // bootstrapOptions are those of bootstrap.
 type bootstrapOptions struct {
@@ -115,13 +110,18 @@ func (o *bootstrapOptions) run(ctx context.Context, flags *pflag.FlagSet) error 
 		return err
 	}
 	defer done()
-	b := &bootstrapRun{bootstrapOptions: o, spec: spec, bus: bus, report: bus.Reporter("", 0, ""), host: host}
-	ssh, err := o.sshConfig(&o.node, host, b.report)
+	report := bus.Reporter("", 0, "")
+	ssh, err := o.sshConfig(&o.node, host, report)
 	if err != nil {
 		return err
 	}
+	mine, err := state.UserFiles(o.streams.Getenv)
+	if err != nil {
+		return err
+	}
+	b := servers.Bootstrap{Node: spec, Host: host, Files: mine.Nodes(), Bus: bus, Overwrite: o.mayOverwrite, KeepOnFailure: o.keep}
 	if spec.ValidationKey == "" {
-		if b.server, err = o.chef.connect(ctx); err != nil {
+		if b.Chef, err = o.chef.connect(ctx); err != nil {
 			return err
 		}
 	}
@@ -132,7 +132,7 @@ func (o *bootstrapOptions) run(ctx context.Context, flags *pflag.FlagSet) error 
 		}
 		return err
 	}
-	b.report.Info("Connecting to %s using ssh", host)
+	report.Info("Connecting to %s using ssh", host)
 	var client *bootstrap.Client
 	if o.node.MaxWait > 0 {
 		client, err = bootstrap.Wait(ctx, ssh, bootstrap.WaitOptions{Timeout: seconds(o.node.MaxWait)})
@@ -143,99 +143,7 @@ func (o *bootstrapOptions) run(ctx context.Context, flags *pflag.FlagSet) error 
 		return err
 	}
 	defer client.Close()
-	return b.run(ctx, client)
-}
-
-// bootstrapRun is one bootstrap of a machine that is reached.
-type bootstrapRun struct {
-	*bootstrapOptions
-	server *chefserver.Client // nil where the node registers itself
-	spec   node.Spec
-	bus    *kitchen.Bus
-	report *kitchen.Reporter
-	host   string
-	rec    *nodeRecord
-}
-
-func (b *bootstrapRun) run(ctx context.Context, m node.Machine) error {
-	if err := node.CheckLogin(ctx, m, b.spec, b.report); err != nil {
-		return err
-	}
-	key, done, err := b.register(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	b.report.Info("Bootstrapping %s", b.host)
-	out := b.bus.Reporter(b.host, 0, "").Output()
-	err = node.Bootstrap(ctx, m, b.spec, key, out, b.report)
-	err = errors.Join(err, out.Close())
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, new(*node.RunError)):
-		b.report.Warn("the node %s is registered and its machine configured: fix the cause and run the client there, or bootstrap again", b.spec.Name)
-	case b.server == nil:
-	case b.keep:
-		b.report.Warn("node and client %s are kept at the Chef Server (--keep-on-failure)", b.spec.Name)
-	default:
-		b.unregister(ctx, b.rec)
-	}
-	return err
-}
-
-// register creates the node's objects, after a confirmation where the name is
-// taken. done removes the record of them.
-func (b *bootstrapRun) register(ctx context.Context) (key secret.Text, done func(), err error) {
-	if b.server == nil {
-		b.report.Warn("the node registers itself with the validation key, which is the legacy procedure: without validation_key in knife.rb it gets its own key")
-		return "", func() {}, nil
-	}
-	rec, err := openNodeRecord(ctx, b.streams.Getenv, b.spec, b.report)
-	if err != nil {
-		return "", nil, err
-	}
-	done = func() {
-		if err := rec.close(); err != nil {
-			b.report.Warn("%v", err)
-		}
-	}
-	defer func() {
-		if err != nil {
-			done()
-		}
-	}()
-	if rec.Made {
-		b.report.Info("An earlier bootstrap of %s from here was interrupted: its node and client are replaced", b.spec.Name)
-		b.spec.Overwrite = true
-	}
-	key, err = node.Register(ctx, b.server, b.spec, rec.asked, b.report)
-	var taken *node.TakenError
-	if errors.As(err, &taken) {
-		if err = b.mayOverwrite(ctx, taken); err == nil {
-			b.spec.Overwrite = true
-			key, err = node.Register(ctx, b.server, b.spec, rec.asked, b.report)
-		}
-	}
-	if err == nil {
-		if err = rec.made(); err != nil {
-			b.unregister(ctx, rec)
-		}
-	}
-	b.rec = rec
-	return key, done, err
-}
-
-// unregister removes registered objects. Where that fails, the record is kept
-// for the next bootstrap of that name.
-func (b *bootstrapRun) unregister(ctx context.Context, rec *nodeRecord) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unregisterTime)
-	defer cancel()
-	b.report.Info("Removing %s from the Chef Server again", b.spec.Name)
-	if err := node.Unregister(ctx, b.server, b.spec.Name, b.report); err != nil {
-		b.report.Warn("%v", err)
-		rec.keep = true
-	}
+	return b.Run(ctx, client)
 }
 
 // mayOverwrite asks whether to replace an existing node and client; where
@@ -244,19 +152,10 @@ func (p *program) mayOverwrite(ctx context.Context, taken *node.TakenError) erro
 	if !p.yes && (p.useDefaults || p.streams.Prompter() == nil) {
 		return taken
 	}
-	yes, err := p.confirm(ctx, capital(taken.Error())+". Overwrite it")
-	if err != nil {
-		return err
+	said := taken.Error()
+	yes, err := p.confirm(ctx, strings.ToUpper(said[:1])+said[1:]+". Overwrite it")
+	if err == nil && !yes {
+		err = taken
 	}
-	if !yes {
-		return taken
-	}
-	return nil
-}
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	return err
 }

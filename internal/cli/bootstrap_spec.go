@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,7 +38,7 @@ func newBootstrapper(d *deps) *bootstrapper {
 func (b *bootstrapper) nodeSpec(ctx context.Context, f *bootstrapFlags, cfg *knife.Config) (node.Spec, error) {
 	env := b.knife.env
 	s := node.Spec{
-		Name: f.Name, ServerURL: cfg.ChefServerURL, Environment: orElse(f.Environment, cfg.Environment),
+		Name: f.Name, ServerURL: cfg.ChefServerURL, Environment: cmp.Or(f.Environment, cfg.Environment),
 		RunList: listed(f.RunList), PolicyName: f.PolicyName, PolicyGroup: f.PolicyGroup, Tags: listed(f.Tags),
 		ValidationClient: cfg.ValidationClientName,
 		// knife.rb may have the client's own word, :verify_none.

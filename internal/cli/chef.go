@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/fips140"
 	"errors"
@@ -26,6 +27,11 @@ func (a *chefAccess) connect(ctx context.Context) (*chefserver.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.client(ctx, c)
+}
+
+// client is connect for a configuration.
+func (a *chefAccess) client(ctx context.Context, c *knife.Config) (*chefserver.Client, error) {
 	if err := canServe(c); err != nil {
 		return nil, err
 	}
@@ -35,7 +41,7 @@ func (a *chefAccess) connect(ctx context.Context) (*chefserver.Client, error) {
 	}
 	web, err := chefHTTP(c, a.knife.env)
 	if err != nil {
-		return nil, &settingError{key: "trusted_certs_dir", msg: err.Error(), err: err, hint: "the file comes from " + orElse(c.TrustedCertsDir, "ssl_ca_file or ssl_ca_path")}
+		return nil, &settingError{key: "trusted_certs_dir", msg: err.Error(), err: err, hint: "the file comes from " + cmp.Or(c.TrustedCertsDir, "ssl_ca_file or ssl_ca_path")}
 	}
 	return chefserver.New(c.ChefServerURL, signer, web)
 }

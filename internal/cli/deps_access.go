@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/cookbooks"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
 )
@@ -23,36 +22,25 @@ func cookbookOptions(ctx context.Context, s *settings, k *knifeSetup, chef *chef
 	if err != nil {
 		return cookbooks.Options{}, err
 	}
-	var once sync.Mutex // what asks for the configuration runs in parallel
-	locked := func(fn func() error) error {
-		once.Lock()
-		defer once.Unlock()
-		return fn()
-	}
+	var mu sync.Mutex // what asks for the configuration runs in parallel
 	return cookbooks.Options{
 		Env: vars, Dir: dir, UserAgent: "Galley/" + version(), AllowExec: s.consent(ctx, vars),
 		HTTP: func(trust web.Trust) *http.Client {
-			return &http.Client{Transport: &lazyTransport{open: func() (t http.RoundTripper, err error) {
-				err = locked(func() error {
-					t, err = sourceTransport(ctx, k, trust)
-					return err
-				})
-				return t, err
-			}}}
+			return &http.Client{Transport: lazyTransport(sync.OnceValues(func() (http.RoundTripper, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return sourceTransport(ctx, k, trust)
+			}))}
 		},
-		Server: func(ctx context.Context, url string) (server cookbooks.Server, err error) {
-			err = locked(func() error {
-				server, err = chef.at(ctx, url)
-				return err
-			})
-			return server, err
+		Server: func(ctx context.Context, url string) (cookbooks.Server, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return chef.at(ctx, url)
 		},
-		ChefConfig: func(ctx context.Context, key string) (value any, err error) {
-			err = locked(func() error {
-				value, err = k.setting(ctx, key)
-				return err
-			})
-			return value, err
+		ChefConfig: func(ctx context.Context, key string) (any, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return k.setting(ctx, key)
 		},
 	}, nil
 }
@@ -89,40 +77,11 @@ func (a *chefAccess) at(ctx context.Context, url string) (cookbooks.Server, erro
 	}
 	there := *c
 	there.ChefServerURL = url
-	if err := canServe(&there); err != nil {
-		return nil, err
-	}
-	signer, err := a.signer(ctx, &there)
+	client, err := a.client(ctx, &there)
 	if err != nil {
 		return nil, err
 	}
-	hc, err := chefHTTP(&there, a.knife.env)
-	if err != nil {
-		return nil, err
-	}
-	client, err := chefserver.New(url, signer, hc)
-	if err != nil {
-		return nil, err
-	}
-	return serverClient{client.AtAPI("2")}, nil
-}
-
-// serverClient is a Chef Server as internal/cookbooks wants it.
-type serverClient struct{ *chefserver.Client }
-
-// notFound marks the error of an object that the server does not have.
-type notFound struct{ error }
-
-func (notFound) NotFound() bool  { return true }
-func (e notFound) Unwrap() error { return e.error }
-
-// Do implements [cookbooks.Server].
-func (s serverClient) Do(ctx context.Context, method, path string, in, out any) error {
-	err := s.Client.Do(ctx, method, path, in, out)
-	if chefserver.IsNotFound(err) {
-		return notFound{err}
-	}
-	return err
+	return client.AtAPI("2"), nil
 }
 
 // sourceTransport makes the requests to sources of cookbooks, with the proxies
@@ -145,19 +104,14 @@ func sourceTransport(ctx context.Context, k *knifeSetup, trust web.Trust) (http.
 	return t, trust.Apply(t)
 }
 
-// lazyTransport is a transport that is made for the first request.
-type lazyTransport struct {
-	open func() (http.RoundTripper, error)
-	once sync.Once
-	rt   http.RoundTripper
-	err  error
-}
+// lazyTransport returns a transport, which is made for the first request.
+type lazyTransport func() (http.RoundTripper, error)
 
 // RoundTrip implements [http.RoundTripper].
-func (t *lazyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	t.once.Do(func() { t.rt, t.err = t.open() })
-	if t.err != nil {
-		return nil, t.err
+func (open lazyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t, err := open()
+	if err != nil {
+		return nil, err
 	}
-	return t.rt.RoundTrip(r)
+	return t.RoundTrip(r)
 }

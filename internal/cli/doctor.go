@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -239,7 +240,7 @@ func whereabouts(c *openstack.Cloud) string {
 	if r := c.Region(); r != "" {
 		s += ", region " + r
 	}
-	return fmt.Sprintf("%s, project %s, user %s", s, orElse(who.ProjectName, who.ProjectID), orElse(who.UserName, who.UserID))
+	return fmt.Sprintf("%s, project %s, user %s", s, cmp.Or(who.ProjectName, who.ProjectID), cmp.Or(who.UserName, who.UserID))
 }
 
 // describeSpec says what a create asks for.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/text"
@@ -20,12 +21,11 @@ func (p *program) printFailure(w io.Writer, e *runFailure) {
 			fmt.Fprintln(w, paint(ui.Red, ">>>>>> "+line))
 		}
 	} else {
-		head := p.name + ": error:"
-		report, failed := strings.CutPrefix(p.clean(shortReport(p.name, e)), head)
+		report, failed := shortReport(e)
 		if failed {
-			report = p.name + ": " + paint(ui.Red, "error:") + report
+			report = paint(ui.Red, "error:") + " " + p.clean(report)
 		}
-		fmt.Fprint(w, report)
+		fmt.Fprint(w, p.name+": "+report)
 	}
 	if note := keptNote(e); note != "" {
 		fmt.Fprintln(w, p.clean(note))
@@ -68,20 +68,22 @@ func reasonText(err error) string {
 }
 
 // shortReport is the end of a failed run under Galley's own name: each reason
-// with its hint and the log to read.
-func shortReport(name string, e *runFailure) string {
+// with its hint and the log to read. failed is false where it was interrupted
+// and nothing else.
+func shortReport(e *runFailure) (report string, failed bool) {
 	var b strings.Builder
 	groups := reasons(e.Failures)
+	failed = !e.interrupted || slices.ContainsFunc(groups, func(r *reason) bool { return r.text != "interrupted" })
 	switch {
-	case e.interrupted && len(groups) > 0 && onlyInterrupts(groups):
-		fmt.Fprintf(&b, "%s: interrupted\n", name)
+	case !failed:
+		b.WriteString("interrupted\n")
 	case len(e.Failures) == 1 && e.chosen == 1:
 		r := groups[0]
-		fmt.Fprintf(&b, "%s: error: %s failed on instance <%s>: %s\n", name, r.action.Noun(), r.instances[0],
+		fmt.Fprintf(&b, "%s failed on instance <%s>: %s\n", r.action.Noun(), r.instances[0],
 			indent(withoutOutput(e.Failures[0].Err, r.text), 2))
 		writeReasonEnd(&b, "", r)
 	default:
-		fmt.Fprintf(&b, "%s: error: %d of %s failed\n", name, len(e.Failures), text.Count(e.chosen, "instance"))
+		fmt.Fprintf(&b, "%d of %s failed\n", len(e.Failures), text.Count(e.chosen, "instance"))
 		for _, r := range groups {
 			fmt.Fprintf(&b, "  %s failed on %s: %s\n", r.action.Noun(), which(r.instances, e.chosen), indent(r.text, 4))
 			writeReasonEnd(&b, "    ", r)
@@ -90,7 +92,7 @@ func shortReport(name string, e *runFailure) string {
 	if len(e.Skipped) > 0 {
 		fmt.Fprintf(&b, "not started: %s\n", strings.Join(instanceNamesOf(e.Skipped), ", "))
 	}
-	return b.String()
+	return b.String(), failed
 }
 
 // withoutOutput leaves the output of a command out of an error: of a single
@@ -104,15 +106,6 @@ func withoutOutput(err error, said string) string {
 		return said
 	}
 	return strings.Replace(said, e.Error(), e.WithoutOutput(), 1)
-}
-
-func onlyInterrupts(groups []*reason) bool {
-	for _, r := range groups {
-		if r.text != "interrupted" {
-			return false
-		}
-	}
-	return true
 }
 
 func writeReasonEnd(b *strings.Builder, margin string, r *reason) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,10 +106,10 @@ func (p *projects) open(ctx context.Context) (*project, error) {
 			Name: inst.Name, Suite: inst.Suite, Platform: inst.Platform, Index: i,
 			OSType: inst.OSType, ShellType: inst.ShellType,
 			Root: root, TestBase: testBase,
-			DriverName:      orElse(inst.Driver.Name(), "dummy"),
+			DriverName:      cmp.Or(inst.Driver.Name(), "dummy"),
 			ProvisionerName: provisionerName(inst.Provisioner.Name()),
-			TransportName:   orElse(inst.Transport.Name(), "ssh"),
-			VerifierName:    orElse(inst.Verifier.Name(), "busser"),
+			TransportName:   cmp.Or(inst.Transport.Name(), "ssh"),
+			VerifierName:    cmp.Or(inst.Verifier.Name(), "busser"),
 			Hooks:           hooks,
 		})
 	}
@@ -174,13 +175,6 @@ type configError struct {
 }
 
 func (e *configError) Hint() string { return e.hint }
-
-func orElse(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
-}
 
 // provisionerName resolves the default and the old name (Test Kitchen 3).
 func provisionerName(name string) string {

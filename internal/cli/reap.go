@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -71,7 +72,7 @@ func (o *reapOptions) run(ctx context.Context) error {
 		}
 		return each(ctx, expired, func(rec *openstack.Record) error {
 			if err := c.ReclaimRecord(ctx, rec, o.reporter()); err != nil {
-				return fmt.Errorf("removing what belongs to %s: %w", orElse(rec.Owner, rec.Token), err)
+				return fmt.Errorf("removing what belongs to %s: %w", cmp.Or(rec.Owner, rec.Token), err)
 			}
 			return nil
 		})
@@ -91,7 +92,7 @@ func (o *reapOptions) show(expired []*openstack.Record) error {
 			when = rec.Expires.Local().Format(time.DateTime)
 		}
 		for _, r := range rec.Resources {
-			l.add(orElse(rec.Owner, "-"), orElse(rec.Project, "-"), when, string(r.Kind), orElse(r.Address, orElse(r.Name, "-")), r.ID)
+			l.add(cmp.Or(rec.Owner, "-"), cmp.Or(rec.Project, "-"), when, string(r.Kind), cmp.Or(r.Address, cmp.Or(r.Name, "-")), r.ID)
 		}
 	}
 	return o.print(l, &o.output)

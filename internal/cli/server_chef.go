@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/galleyhq/galley/internal/bootstrap/chefserver"
 	"github.com/galleyhq/galley/internal/openstack"
@@ -51,33 +52,26 @@ func (d *chefData) load(ctx context.Context, servers []openstack.ServerInfo) err
 	for _, n := range names {
 		there[n] = true
 	}
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		first error
-		slots = make(chan struct{}, nodeReads)
-	)
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(nodeReads)
 	for _, s := range servers {
 		if !there[s.Name] {
 			continue
 		}
 		there[s.Name] = false // Servers of one name share the node.
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
+		group.Go(func() error {
 			n, err := d.client.FullNode(ctx, s.Name)
+			if chefserver.IsNotFound(err) {
+				return nil // It may just have gone.
+			}
 			mu.Lock()
 			defer mu.Unlock()
-			switch {
-			case err == nil:
-				d.nodes[s.Name] = n
-			case first == nil && !chefserver.IsNotFound(err): // It may just have gone.
-				first = err
-			}
+			d.nodes[s.Name] = n
+			return err
 		})
 	}
-	wg.Wait()
-	return first
+	return group.Wait()
 }
 
 func (d *chefData) columns() []string {

@@ -98,14 +98,14 @@ func (j *journal) save() error {
 		return err
 	}
 	if err := state.WriteFile(j.path, append(data, '\n')); err != nil {
-		return fmt.Errorf("recording the resources of the server %q: %w", j.rec.Name, err)
+		return fmt.Errorf("writing the record of %q: %w", j.rec.Name, err)
 	}
 	return nil
 }
 
 func (j *journal) forget() error {
 	if err := state.Remove(j.path); err != nil {
-		return fmt.Errorf("forgetting the server %q: %w", j.rec.Name, err)
+		return fmt.Errorf("removing the record of %q: %w", j.rec.Name, err)
 	}
 	return nil
 }

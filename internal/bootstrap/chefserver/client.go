@@ -124,6 +124,9 @@ func (e *NameError) Hint() string { return "letters, digits and the characters .
 // not exist.
 func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
 
+// NotFound reports whether the object does not exist.
+func (e *Error) NotFound() bool { return e.Status == http.StatusNotFound }
+
 func hasStatus(err error, status int) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Status == status

@@ -2,6 +2,7 @@ package junit
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"slices"
@@ -206,7 +207,7 @@ func (r Run) detail(in *history.Instance, p *history.Phase) *detail {
 	if out := lastOutput(lines); out != "" && !strings.Contains(p.Reason, out) {
 		fmt.Fprintf(&b, "\n%s", plain(lines, before))
 	}
-	return &detail{Message: text(first), Type: text(orElse(p.Class, "Kitchen::ActionFailed")), Text: text(b.String())}
+	return &detail{Message: text(first), Type: text(cmp.Or(p.Class, "Kitchen::ActionFailed")), Text: text(b.String())}
 }
 
 // lastOutput returns the last line that is not a headline and says something.
@@ -226,7 +227,7 @@ func (r Run) owed(in *history.Instance) []testcase {
 		return testcase{Name: name, Time: seconds(0), Skipped: &detail{Message: why}}
 	}
 	if len(in.Phases) == 0 {
-		return []testcase{skipped(r.Action, text(orElse(in.Reason, "not begun")))}
+		return []testcase{skipped(r.Action, text(cmp.Or(in.Reason, "not begun")))}
 	}
 	// After the first failure a test only destroys, where it was told to.
 	broken := in.Phases[0]
@@ -292,10 +293,3 @@ func text(s string) string {
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
-
-func orElse(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
-}
