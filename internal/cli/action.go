@@ -227,53 +227,64 @@ func (p *project) hasMachine(instance string) bool {
 	return p.unfinished(instance)
 }
 
-func newCreateCommand(d *deps) *cobra.Command {
-	o := newActionOptions(d, kitchen.Create)
-	cmd := o.newCommand("Create the machine of one or more instances",
+// newActionCommand returns an action without flags of its own.
+func newActionCommand(action kitchen.Action, short, long, example string) func(*deps) *cobra.Command {
+	return func(d *deps) *cobra.Command {
+		o := newActionOptions(d, action)
+		cmd := o.newCommand(short, long, example)
+		if action != kitchen.Reset {
+			o.addCreate(cmd.Flags())
+		}
+		if action == kitchen.Converge || action == kitchen.Verify {
+			o.addDebug(cmd.Flags())
+		}
+		return cmd
+	}
+}
+
+// The actions of the lifecycle, and reset.
+var (
+	newCreateCommand = newActionCommand(kitchen.Create, "Create the machine of one or more instances",
 		`Create the machine of each instance and wait until it runs a command over SSH. An
 existing machine is checked; one that is gone, broken or half created is replaced
 or completed. A create that fails removes everything that it has created.`,
 		`  galley create
   galley create ubuntu -c
   galley create default-debian-12 --keep-on-failure`)
-	o.addCreate(cmd.Flags())
-	return cmd
-}
 
-func newConvergeCommand(d *deps) *cobra.Command {
-	o := newActionOptions(d, kitchen.Converge)
-	cmd := o.newCommand("Run the provisioner on one or more machines",
+	newConvergeCommand = newActionCommand(kitchen.Converge, "Run the provisioner on one or more machines",
 		`Run the provisioner (Chef, Cinc or a script) on each machine, which is created
 first if it does not exist.`,
 		`  galley converge
   galley converge default-debian-12 --debug`)
-	o.addCreate(cmd.Flags())
-	o.addDebug(cmd.Flags())
-	return cmd
-}
 
-func newSetupCommand(d *deps) *cobra.Command {
-	o := newActionOptions(d, kitchen.Setup)
-	cmd := o.newCommand("Prepare one or more machines for the verifier",
+	newSetupCommand = newActionCommand(kitchen.Setup, "Prepare one or more machines for the verifier",
 		`Bring each instance to the step between converge and verify. It runs the hooks of
 setup and counts as done; the verifiers prepare the machine themselves.`,
 		`  galley setup
   galley setup default-debian-12`)
-	o.addCreate(cmd.Flags())
-	return cmd
-}
 
-func newVerifyCommand(d *deps) *cobra.Command {
-	o := newActionOptions(d, kitchen.Verify)
-	cmd := o.newCommand("Run the verifier on one or more converged machines",
+	newVerifyCommand = newActionCommand(kitchen.Verify, "Run the verifier on one or more converged machines",
 		`Run the verifier (InSpec, Cinc Auditor, Busser or a script) on each machine, after
 the steps that it still needs.`,
 		`  galley verify
   galley verify default-debian-12 --junit results.xml`)
-	o.addCreate(cmd.Flags())
-	o.addDebug(cmd.Flags())
-	return cmd
-}
+
+	newResetCommand = newActionCommand(kitchen.Reset, "Give one or more machines a fresh system",
+		`Give each machine the system of a new one, and wait until it runs a command over SSH:
+a clean machine in less time than destroy and create take. The server is rebuilt
+(Nova) from the configured image, with the configured user data; it keeps its
+addresses, ports, key pair and other volumes, whose content stays. Its new host key is
+taken from the console log where that shows it. The hooks of create run, and the
+instance is then as after a create.
+
+A reset that was interrupted is finished by the next reset or create. A server that
+boots from a volume can be reset where the volume was made from an image and the
+cloud's Nova can rebuild it (microversion 2.93).`,
+		`  galley reset
+  galley reset default-debian-12
+  galley test default-debian-12 --reuse`)
+)
 
 // testOptions are those of test.
 type testOptions struct {

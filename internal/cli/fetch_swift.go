@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,41 +80,18 @@ func (f *fetchOptions) swiftStore(ctx context.Context, r *fetch.Request, name st
 	if s.base, err = s.cloud.Endpoint("object-store"); err != nil {
 		return nil, err
 	}
-	if s.client, err = cloudHTTP(s.cloud); err != nil {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if t.TLSClientConfig, err = s.cloud.TLSConfig(); err != nil {
 		return nil, err
 	}
+	t.ResponseHeaderTimeout = 5 * time.Minute
+	s.client = &http.Client{Transport: t}
 	s.prefix = fmt.Sprintf("%s/%d", object, time.Now().UnixNano())
 	if s.spool, err = os.CreateTemp("", "galley-segment-"); err != nil {
 		return nil, err
 	}
 	// The name is not needed; a kill leaves nothing behind.
 	return s, os.Remove(s.spool.Name())
-}
-
-// cloudHTTP returns a client that trusts the authorities of the cloud.
-func cloudHTTP(c *openstack.Cloud) (*http.Client, error) {
-	ca, cert, key, insecure := c.TLS()
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: insecure}
-	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, err
-		}
-		if conf.RootCAs, err = x509.SystemCertPool(); err != nil {
-			conf.RootCAs = x509.NewCertPool()
-		}
-		conf.RootCAs.AppendCertsFromPEM(pem)
-	}
-	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			return nil, err
-		}
-		conf.Certificates = []tls.Certificate{pair}
-	}
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig, t.ResponseHeaderTimeout = conf, 5*time.Minute
-	return &http.Client{Transport: t}, nil
 }
 
 // Name implements [fetch.Store].

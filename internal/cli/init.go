@@ -186,26 +186,25 @@ func (o *initOptions) driver() (string, error) {
 // askCloud puts what the cloud offers into the plan. Where it cannot be asked,
 // that is reported, and the plan's OpenStack is not Known.
 func (o *initOptions) askCloud(ctx context.Context, env *variables, plan *initPlan) error {
-	auth, err := o.clouds.credentials(ctx)
-	var missing *credentials.MissingError
-	if errors.As(err, &missing) {
+	var found *openstack.Suggestion
+	err := o.clouds.use(ctx, func(ctx context.Context, c *openstack.Cloud) (err error) {
+		found, err = c.Suggest(ctx)
+		return err
+	})
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, new(*credentials.MissingError)):
 		o.notef("No cloud was asked: %v.", err)
 		return nil
-	}
-	var found *openstack.Suggestion
-	if err == nil {
-		found, err = suggestion(ctx, auth)
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err != nil {
+	case err != nil:
 		o.notef("The cloud could not be asked: %v", err)
 		if hint := kitchen.Hint(err); hint != "" {
 			writeHint(o.people(), o.clean(hint))
 		}
 		return nil
 	}
+	plan.images = found.All
 	for _, n := range found.Notes {
 		o.notef("%s", n)
 	}
@@ -231,15 +230,6 @@ func (o *initOptions) askCloud(ctx context.Context, env *variables, plan *initPl
 
 // devcloudPort is set by the RC file of `galley devcloud`.
 const devcloudPort = "GALLEY_DEVCLOUD_SSH_PORT"
-
-func suggestion(ctx context.Context, auth credentials.Auth) (*openstack.Suggestion, error) {
-	c, err := openstack.Connect(ctx, auth, openstack.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	return c.Suggest(ctx)
-}
 
 // platformName is the usual name of an image's system, or made of the image's.
 func platformName(i openstack.SuggestedImage) string {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/openstack"
 )
 
 // initPlatform is a platform of the kitchen file.
@@ -54,6 +54,8 @@ type initPlan struct {
 	TestBase  string
 	Platforms []initPlatform
 	OpenStack initOpenStack
+	// images are those of the cloud, where it was asked.
+	images []openstack.Image
 }
 
 // initVerb says what happened to a file, in Thor's words.
@@ -75,116 +77,96 @@ type initChange struct {
 
 // writeInitFiles writes the files and returns what happened to each, also when it fails
 // halfway.
-func writeInitFiles(o initPlan) ([]initChange, error) {
-	w := &initWriter{o: o}
-	w.file(o.KitchenFile, initKitchenFile(o))
-	w.file(filepath.Join(o.Root, "chefignore"), chefignore)
-	w.tests()
-	if inGit(o.Root) {
-		w.gitignore()
+func writeInitFiles(o initPlan) (done []initChange, err error) {
+	tell := func(v initVerb, path string) { done = append(done, initChange{v, relativeTo(o.Root, path)}) }
+	for _, f := range []struct{ path, content string }{{o.KitchenFile, initKitchenFile(o)}, {filepath.Join(o.Root, "chefignore"), chefignore}} {
+		verb, err := createFile(f.path, f.content)
+		if err != nil {
+			return done, err
+		}
+		tell(verb, f.path)
 	}
-	return w.done, w.err
+	entries, err := os.ReadDir(o.TestBase)
+	switch dir := filepath.Join(o.TestBase, suite); {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return done, fmt.Errorf("looking for tests: %w", err)
+	case slices.ContainsFunc(entries, fs.DirEntry.IsDir): // for any suite
+		tell(initLeft, o.TestBase)
+	default:
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return done, fmt.Errorf("making a directory for tests: %w", err)
+		}
+		tell(initCreated, dir)
+	}
+	if !inGit(o.Root) {
+		return done, nil
+	}
+	path := filepath.Join(o.Root, ".gitignore")
+	verb, err := addIgnored(path)
+	if err != nil {
+		return done, fmt.Errorf("writing %s: %w", path, err)
+	}
+	tell(verb, path)
+	return done, nil
 }
 
-type initWriter struct {
-	o    initPlan
-	done []initChange
-	err  error
-}
-
-func (w *initWriter) tell(v initVerb, path string) {
-	if rel, err := filepath.Rel(w.o.Root, path); err == nil && filepath.IsLocal(rel) {
-		path = rel
-	}
-	w.done = append(w.done, initChange{v, path})
-}
-
-// file writes a file unless there is one.
-func (w *initWriter) file(path, content string) {
-	if w.err != nil {
-		return
-	}
+// createFile writes a file unless there is one.
+func createFile(path, content string) (initVerb, error) {
 	// O_EXCL, so that nothing that came in the meantime is overwritten.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		w.tell(initLeft, path)
-		return
+		return initLeft, nil
 	}
 	if err == nil {
 		_, err = f.WriteString(content)
 		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
-		w.err = fmt.Errorf("writing %s: %w", path, err)
-		return
+		return "", fmt.Errorf("writing %s: %w", path, err)
 	}
-	w.tell(initCreated, path)
+	return initCreated, nil
 }
 
-// tests makes a directory for the suite's tests unless there is one for any.
-func (w *initWriter) tests() {
-	if w.err != nil {
-		return
+// relativeTo shortens a path below a directory.
+func relativeTo(root, path string) string {
+	if rel, err := filepath.Rel(root, path); err == nil && filepath.IsLocal(rel) {
+		return rel
 	}
-	entries, err := os.ReadDir(w.o.TestBase)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.err = fmt.Errorf("looking for tests: %w", err)
-		return
-	}
-	if slices.ContainsFunc(entries, fs.DirEntry.IsDir) {
-		w.tell(initLeft, w.o.TestBase)
-		return
-	}
-	dir := filepath.Join(w.o.TestBase, suite)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		w.err = fmt.Errorf("making a directory for tests: %w", err)
-		return
-	}
-	w.tell(initCreated, dir)
+	return path
 }
 
 // ignored is what git must not track: state, and a user's own settings.
 var ignored = []string{".kitchen/", "kitchen.local.yml", ".kitchen.local.yml"}
 
-// gitignore adds missing entries to .gitignore.
-func (w *initWriter) gitignore() {
-	if w.err != nil {
-		return
-	}
-	path := filepath.Join(w.o.Root, ".gitignore")
+// addIgnored adds missing entries to a .gitignore.
+func addIgnored(path string) (initVerb, error) {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.err = err
-		return
+		return "", err
 	}
 	verb := initAppended
 	if err != nil {
 		verb = initCreated
 	}
 	have := strings.Split(string(old), "\n")
-	var add bytes.Buffer
+	add := ""
 	for _, line := range ignored {
 		if !slices.ContainsFunc(have, func(h string) bool { return sameIgnore(h, line) }) {
-			add.WriteString(line + "\n")
+			add += line + "\n"
 		}
 	}
-	if add.Len() == 0 {
-		w.tell(initLeft, path)
-		return
+	if add == "" {
+		return initLeft, nil
 	}
 	if len(old) > 0 && old[len(old)-1] != '\n' {
-		add = *bytes.NewBufferString("\n" + add.String())
+		add = "\n" + add
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	if err == nil {
-		_, err = f.Write(add.Bytes())
-		err = errors.Join(err, f.Close())
-	}
 	if err != nil {
-		w.err = fmt.Errorf("writing %s: %w", path, err)
-		return
+		return "", err
 	}
-	w.tell(verb, path)
+	_, err = f.WriteString(add)
+	return verb, errors.Join(err, f.Close())
 }
 
 // sameIgnore reports whether two lines of .gitignore mean the same.

@@ -3,9 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +12,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/galleyhq/galley/internal/config"
-	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/text"
 )
@@ -59,8 +56,9 @@ func (o *initOptions) localFile(ctx context.Context, opts config.Options, file s
 	if plan.Foreign == "" {
 		return false, nil
 	}
+	source, local := relativeTo(opts.Root, file), relativeTo(opts.Root, plan.Path)
 	if _, err := os.Lstat(plan.Path); err == nil {
-		o.notef("%s uses the %s driver. %s exists and was not changed: it must name the openstack driver.", o.relative(opts, file), plan.Foreign, o.relative(opts, plan.Path))
+		o.notef("%s uses the %s driver. %s exists and was not changed: it must name the openstack driver.", source, plan.Foreign, local)
 		return false, nil
 	}
 	if plan.Platforms, err = platformNodes(ctx, opts, file); err != nil {
@@ -71,36 +69,23 @@ func (o *initOptions) localFile(ctx context.Context, opts config.Options, file s
 	}
 	if !plan.OpenStack.Known {
 		o.notef("%s uses the %s driver. To run it on OpenStack, source your cloud's RC file (or start the embedded cloud: `%s devcloud up`) and run `%s init` again: it writes %s.",
-			o.relative(opts, file), plan.Foreign, o.name, o.name, o.relative(opts, plan.Path))
+			source, plan.Foreign, o.name, o.name, local)
 		return true, nil
 	}
 	content, err := plan.content()
 	if err != nil {
 		return false, err
 	}
-	f, err := os.OpenFile(plan.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err == nil {
-		_, err = f.Write(content)
-		err = errors.Join(err, f.Close())
+	if _, err := createFile(plan.Path, string(content)); err != nil {
+		return false, err
 	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, fmt.Errorf("writing %s: %w", plan.Path, err)
-	}
-	fmt.Fprintf(o.streams.Out, "%12s  %s\n", initCreated, o.relative(opts, plan.Path))
-	o.notef("%s uses the %s driver; %s runs it on OpenStack and leaves it unchanged.", o.relative(opts, file), plan.Foreign, o.relative(opts, plan.Path))
+	fmt.Fprintf(o.streams.Out, "%12s  %s\n", initCreated, local)
+	o.notef("%s uses the %s driver; %s runs it on OpenStack and leaves it unchanged.", source, plan.Foreign, local)
 	if len(plan.Unmatched) > 0 {
 		o.notef("No image of the cloud fits %s, which is left out there: name one to test on it (`%s image list`).", text.And(plan.Unmatched), o.name)
 	}
 	o.notef("Next: `%s doctor` checks it, `%s test` runs everything.", o.name, o.name)
 	return true, nil
-}
-
-// relative shortens a path below the project.
-func (o *initOptions) relative(opts config.Options, path string) string {
-	if rel, err := filepath.Rel(opts.Root, path); err == nil && filepath.IsLocal(rel) {
-		return rel
-	}
-	return path
 }
 
 // replacePlugins replaces what belongs to the other driver.
@@ -126,29 +111,22 @@ func platformNodes(ctx context.Context, opts config.Options, file string) ([]*ya
 	if err := yaml.Unmarshal([]byte(r.Text), &doc); err != nil {
 		return nil, fmt.Errorf("reading the platforms of %s: %w", file, err)
 	}
-	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {
+	if len(doc.Content) == 0 {
 		return nil, nil
 	}
-	top := doc.Content[0]
-	for i := 0; i+1 < len(top.Content); i += 2 {
-		if top.Content[i].Value == "platforms" && top.Content[i+1].Kind == yaml.SequenceNode {
-			return top.Content[i+1].Content, nil
-		}
-	}
-	return nil, nil
+	return valueOf(doc.Content[0], "platforms").Content, nil
 }
 
-// nameOf returns the name of a platform.
-func nameOf(platform *yaml.Node) string {
-	if platform.Kind != yaml.MappingNode {
-		return ""
-	}
-	for i := 0; i+1 < len(platform.Content); i += 2 {
-		if platform.Content[i].Value == "name" {
-			return platform.Content[i+1].Value
+// valueOf returns the value of a key in a mapping, an empty node without one.
+func valueOf(mapping *yaml.Node, key string) *yaml.Node {
+	if mapping.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(mapping.Content); i += 2 {
+			if mapping.Content[i].Value == key {
+				return mapping.Content[i+1]
+			}
 		}
 	}
-	return ""
+	return &yaml.Node{}
 }
 
 // matchImages asks the cloud for what the plan needs. Where it cannot be
@@ -158,36 +136,18 @@ func (o *initOptions) matchImages(ctx context.Context, opts config.Options, plan
 	if err := o.askCloud(ctx, opts.Env, &lookup); err != nil {
 		return err
 	}
-	plan.OpenStack = lookup.OpenStack
-	if !plan.OpenStack.Known {
+	if plan.OpenStack = lookup.OpenStack; !plan.OpenStack.Known {
 		return nil
 	}
-	auth, err := o.clouds.credentials(ctx)
-	if err != nil {
-		return err
-	}
-	images, err := imagesOf(ctx, auth)
-	if err != nil {
-		return err
-	}
 	for _, node := range plan.Platforms {
-		name := nameOf(node)
-		if image, ok := openstack.ImageFor(name, images); ok {
+		name := valueOf(node, "name").Value
+		if image, ok := openstack.ImageFor(name, lookup.images); ok {
 			plan.Images[name] = image
 		} else if name != "" {
 			plan.Unmatched = append(plan.Unmatched, name)
 		}
 	}
 	return nil
-}
-
-func imagesOf(ctx context.Context, auth credentials.Auth) ([]openstack.Image, error) {
-	c, err := openstack.Connect(ctx, auth, openstack.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	return c.Images(ctx)
 }
 
 // driverKeys are the keys of a platform that are about the other driver.
@@ -228,20 +188,17 @@ func (l *localPlan) content() ([]byte, error) {
 
 // platform is one platform with its image and login user.
 func (l *localPlan) platform(node *yaml.Node) (string, error) {
-	name := nameOf(node)
+	name := valueOf(node, "name").Value
 	image, known := l.Images[name]
 	out := &yaml.Node{Kind: yaml.MappingNode}
-	hasTransport := false
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		key := node.Content[i].Value
-		if !slices.Contains(driverKeys, key) {
+		if !slices.Contains(driverKeys, node.Content[i].Value) {
 			out.Content = append(out.Content, node.Content[i], node.Content[i+1])
 		}
-		hasTransport = hasTransport || key == "transport"
 	}
 	if known {
 		add(out, "driver", "image_ref", image.Ref)
-		if image.User != "" && !hasTransport {
+		if image.User != "" && valueOf(node, "transport").Kind == 0 {
 			add(out, "transport", "username", image.User)
 		}
 	}

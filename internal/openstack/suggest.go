@@ -18,6 +18,8 @@ import (
 // Suggestion is a specification for a first server. Parts that are not
 // be had is left empty and told in Notes.
 type Suggestion struct {
+	// All are the images that the project can use.
+	All []Image
 	// Images has at most one of each family: Debian's and Red Hat's, and one
 	// of another where there is neither.
 	Images []SuggestedImage
@@ -167,7 +169,9 @@ func (c *Cloud) Suggest(ctx context.Context) (*Suggestion, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	return o.suggest(), nil
+	s := o.suggest()
+	s.All = o.images
+	return s, nil
 }
 
 // routed finds which networks a router joins to which external one.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -186,6 +187,9 @@ func (c *Session) RenewToken(ctx context.Context, old secret.Text) error {
 func (c *Session) TLS() (caCert, cert, key string, insecure bool) {
 	return c.auth.CACert, c.auth.Cert, c.auth.Key, c.auth.Insecure
 }
+
+// TLSConfig returns what a client of the cloud's services trusts and shows.
+func (c *Session) TLSConfig() (*tls.Config, error) { return tlsConfig(c.auth) }
 
 // Endpoint returns the URL of a service as the catalogue has it, without a
 // slash at its end. service is the type, such as "object-store"; the region
