@@ -121,11 +121,11 @@ bench:
 # galley fetch beside curl, gzip and requests, as ratios of one run.
 SIZE ?= 512M
 bench-fetch: build
-	$(GO) run ./internal/testing/fetchbench -galley $(abspath $(BIN)) -size $(SIZE)
+	$(GO) test ./internal/testing/bench -count=1 -run TestFetch -timeout 0 -v -galley $(abspath $(BIN)) -size $(SIZE)
 
 # galley deps beside chef-cli and Berkshelf, where they are installed.
 bench-deps: build
-	$(GO) run ./internal/testing/depsbench -galley $(abspath $(BIN))
+	$(GO) test ./internal/testing/bench -count=1 -run TestDeps -timeout 0 -v -runs 3 -galley $(abspath $(BIN))
 
 # A converge, an upload and twenty machines at once, each beside what it is
 # measured against, as ratios of one run.

@@ -35,7 +35,6 @@ var arrows = map[string][]string{
 
 	"internal/testing":              {"internal/testing", "internal/bootstrap"},
 	"internal/testing/providertest": {"internal/provisioner/external"},
-	"internal/testing/fetchbench":   {"internal/fetch", "internal/testing/usage"},
 
 	"internal/secret":     {"std"},
 	"internal/retry":      {"std"},

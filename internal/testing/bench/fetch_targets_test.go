@@ -1,9 +1,8 @@
-package main
+package bench
 
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/fetch/jsonscan"
-	"github.com/galleyhq/galley/internal/testing/usage"
 )
 
 // row is one line of the table of targets.
@@ -44,35 +42,7 @@ func (b *bench) all(growth string) error {
 
 // serve starts the server as a separate process.
 func (b *bench) serve() (stop func(), err error) {
-	if _, err := exec.LookPath(b.galley); err != nil {
-		return nil, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	server := exec.Command(self, "serve", strconv.FormatInt(b.size, 10))
-	server.Stderr = os.Stderr
-	hold, err := server.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := server.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := server.Start(); err != nil {
-		return nil, err
-	}
-	stop = func() {
-		hold.Close()
-		_ = server.Wait()
-	}
-	if _, err := fmt.Fscan(out, &b.url, &b.secure); err != nil {
-		stop()
-		return nil, fmt.Errorf("the server did not start: %w", err)
-	}
-	return stop, nil
+	return start([]any{&b.url, &b.secure}, "serve", strconv.FormatInt(b.size, 10))
 }
 
 // scanner measures the tokenizer alone, on one thread and by that thread's own
@@ -100,14 +70,14 @@ func (b *bench) scanner() error {
 	var speeds []float64
 	for range 2*b.runs + 1 {
 		s.Reset()
-		begun := usage.ThreadTime()
+		begun := threadTime()
 		if err := feed(doc); err != nil {
 			return err
 		}
 		if err := s.Finish(); err != nil {
 			return err
 		}
-		speeds = append(speeds, float64(len(doc))/(usage.ThreadTime()-begun).Seconds()/1e9)
+		speeds = append(speeds, float64(len(doc))/(threadTime()-begun).Seconds()/1e9)
 	}
 	slices.Sort(speeds)
 	m := speeds[len(speeds)/2]

@@ -1,80 +1,53 @@
-// Command depsbench measures `galley deps` beside chef-cli and Berkshelf where
-// they are installed: 30 cookbooks from a Supermarket on loopback, with a small
-// list of cookbooks and with one of 4,000 cookbooks of 40 versions each.
-//
-//	go run ./internal/testing/depsbench -galley bin/galley
-package main
+package bench
 
 import (
 	"context"
-	"flag"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/galleyhq/galley/internal/testing/supermarkettest"
-	"github.com/galleyhq/galley/internal/testing/usage"
 )
 
-func main() {
-	galley := flag.String("galley", "bin/galley", "the program to measure")
-	runs := flag.Int("runs", 3, "how often each command runs; the median counts")
-	serve := flag.Int("serve", 0, "be the Supermarket, with this many further cookbooks of -versions versions")
-	versions := flag.Int("versions", 8, "see -serve")
-	flag.Parse()
-	if *serve > 0 {
-		market := supermarkettest.Start(universe(*serve, *versions)...)
-		fmt.Println(market.URL, len(market.Universe()))
-		_, _ = io.Copy(io.Discard, os.Stdin) // until the parent is done
-		return
-	}
-	if err := run(*galley, *runs); err != nil {
-		fmt.Fprintln(os.Stderr, "depsbench:", err)
-		os.Exit(1)
-	}
-}
-
-func run(galley string, runs int) error {
-	galley, err := filepath.Abs(galley)
-	if err != nil {
-		return err
-	}
+func TestDeps(t *testing.T) {
+	galley := program(t)
 	for _, u := range []struct {
 		name             string
 		others, versions int
 	}{{"small list", 300, 8}, {"4,000 cookbooks of 40 versions", 4000, 40}} {
-		// A separate process, since the peak of a child begins at that of its
-		// parent.
-		server := exec.CommandContext(context.Background(), os.Args[0], "-serve", fmt.Sprint(u.others), "-versions", fmt.Sprint(u.versions))
-		stop, err := server.StdinPipe()
-		if err != nil {
-			return err
-		}
-		out, err := server.StdoutPipe()
-		if err != nil {
-			return err
-		}
-		if err := server.Start(); err != nil {
-			return err
-		}
-		b := &bench{galley: galley, runs: runs}
+		b := &depsBench{galley: galley, runs: *runs}
 		size := 0
-		if _, err := fmt.Fscan(out, &b.url, &size); err != nil {
-			return err
+		stop, err := start([]any{&b.url, &size}, "market", strconv.Itoa(u.others), strconv.Itoa(u.versions))
+		if err != nil {
+			t.Fatal(err)
 		}
 		fmt.Printf("%s (%.1f MB)\n", u.name, float64(size)/1e6)
-		err = b.all()
-		stop.Close()
-		_ = server.Wait() // it has nothing to say
+		err = b.all(t.TempDir())
+		stop()
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 	}
+}
+
+// market is the Supermarket, with some further cookbooks of some versions each.
+func market(others, versions string) error {
+	n, err := strconv.Atoi(others)
+	v, verr := strconv.Atoi(versions)
+	if err = errors.Join(err, verr); err != nil {
+		return err
+	}
+	m := supermarkettest.Start(universe(n, v)...)
+	fmt.Println(m.URL, len(m.Universe()))
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the parent is done
 	return nil
 }
 
@@ -108,7 +81,7 @@ func universe(others, versions int) []supermarkettest.Cookbook {
 	return out
 }
 
-type bench struct {
+type depsBench struct {
 	url    string
 	galley string
 	runs   int
@@ -132,12 +105,7 @@ var steps = []step{
 	{"Berksfile: vendor, cold", true, true, []string{"vendor", "Berksfile", "out"}, nil, []string{"vendor", "out"}, 1000, 150},
 }
 
-func (b *bench) all() error {
-	dir, err := os.MkdirTemp("", "depsbench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
+func (b *depsBench) all(dir string) error {
 	for name, text := range map[string]string{
 		"Policyfile.rb": fmt.Sprintf("name 'bench'\ndefault_source :supermarket, '%s'\nrun_list 'chain00', 'left', 'right'\n", b.url),
 		"Berksfile":     fmt.Sprintf("source '%s'\ncookbook 'chain00'\ncookbook 'left'\ncookbook 'right'\n", b.url),
@@ -172,7 +140,7 @@ func (b *bench) all() error {
 }
 
 // median runs a command several times.
-func (b *bench) median(dir string, s step, args []string) (time.Duration, int, error) {
+func (b *depsBench) median(dir string, s step, args []string) (time.Duration, int, error) {
 	home := filepath.Join(dir, "home-"+filepath.Base(args[0]))
 	var times []time.Duration
 	most := 0
@@ -198,7 +166,7 @@ func (b *bench) median(dir string, s step, args []string) (time.Duration, int, e
 		if err != nil {
 			return 0, 0, fmt.Errorf("%s: %w\n%.2000s", strings.Join(args, " "), err, out)
 		}
-		most = max(most, int(usage.Peak(cmd.ProcessState)>>20))
+		most = max(most, int(peakOf(cmd.ProcessState)>>20))
 	}
 	slices.Sort(times)
 	return times[len(times)/2], most, nil

@@ -1,7 +1,6 @@
 //go:build unix
 
-// Package usage tells what the benchmarks' helper programs use of the machine.
-package usage
+package bench
 
 import (
 	"os"
@@ -10,9 +9,9 @@ import (
 	"time"
 )
 
-// ThreadTime returns the processor time of the calling thread so far; of the
+// threadTime returns the processor time of the calling thread so far; of the
 // process where the system does not tell threads apart.
-func ThreadTime() time.Duration {
+func threadTime() time.Duration {
 	who := syscall.RUSAGE_SELF
 	if runtime.GOOS == "linux" {
 		who = 1 // RUSAGE_THREAD
@@ -22,10 +21,10 @@ func ThreadTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// Peak returns the largest resident size of a process that has ended, and of
+// peakOf returns the largest resident size of a process that has ended, and of
 // those it waited for, in bytes; 0
 // where that is not known.
-func Peak(p *os.ProcessState) int64 {
+func peakOf(p *os.ProcessState) int64 {
 	u, ok := p.SysUsage().(*syscall.Rusage)
 	if !ok {
 		return 0

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"fmt"
@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/fetch"
-	"github.com/galleyhq/galley/internal/testing/usage"
 )
 
 type bench struct {
@@ -53,7 +52,7 @@ func (b *bench) run(c candidate, url, out string) (cost, error) {
 	var k cost
 	_ = os.Remove(out)
 	cmd := exec.Command("sh", "-c", "set -e; "+c.sh)
-	cmd.Env = append(os.Environ(), "URL="+url, "OUT="+out, "GALLEY="+b.galley, "BENCH="+os.Args[0])
+	cmd.Env = append(os.Environ(), "URL="+url, "OUT="+out, "GALLEY="+b.galley, "BENCH="+os.Args[0], helper+"=1")
 	cmd.Stderr = os.Stderr
 	begun := time.Now()
 	if err := cmd.Run(); err != nil {
@@ -61,7 +60,7 @@ func (b *bench) run(c candidate, url, out string) (cost, error) {
 	}
 	k.wall = time.Since(begun)
 	k.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	k.rss = usage.Peak(cmd.ProcessState)
+	k.rss = peakOf(cmd.ProcessState)
 	if st, err := os.Stat(out); err == nil {
 		k.out = st.Size()
 	}
