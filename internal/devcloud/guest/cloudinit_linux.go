@@ -85,14 +85,17 @@ func (ci *cloudInit) output() io.Writer {
 	return io.MultiWriter(ci.m.console, ci.log)
 }
 
-const cloudDir = "/var/lib/cloud"
+const (
+	cloudDir = "/var/lib/cloud"
+	// bootedFor holds the ID of the server whose first boot this disk has seen.
+	bootedFor = cloudDir + "/data/instance-id"
+)
 
 // instanceData writes what scripts and clients look for of cloud-init.
 func (ci *cloudInit) instanceData() error {
 	t, id := ci.m.fs.tree, ci.m.o.Spec.ID
 	for name, text := range map[string]string{
 		cloudDir + "/instances/" + id + "/user-data.txt": string(ci.m.o.Spec.UserData),
-		cloudDir + "/data/instance-id":                   id + "\n",
 		"/run/cloud-init/instance-id":                    id + "\n",
 		"/run/cloud-init/cloud-id":                       "openstack\n", // until there is a result, the sign of a boot
 	} {

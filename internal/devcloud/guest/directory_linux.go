@@ -17,7 +17,6 @@ type rootfs struct {
 	pidSpace bool         // the guest's process is process 1
 	self     string       // this program, as the guest sees it
 	store    *memoryStore // of its changes to the system, where they are in memory
-	restored bool         // and have been read back from an earlier boot
 	notes    []string     // for the console
 	detail   string       // for ModeDetail
 }

@@ -38,21 +38,21 @@ func inside(dir *os.File, name string) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name)
 }
 
-// restoreLayers reads saved layers into the tmpfs, and tells whether there
-// were any. The working directory is the guest's.
-func restoreLayers() (bool, error) {
+// restoreLayers reads saved layers, if there are any, into the tmpfs. The
+// working directory is the guest's.
+func restoreLayers() error {
 	f, err := os.Open(savedName)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer func() { _ = f.Close() }()
 	if err := unpackTree(bufio.NewReaderSize(f, 1<<18), layersName, false); err != nil {
-		return false, fmt.Errorf("restoring what the guest had changed: %w", err)
+		return fmt.Errorf("restoring what the guest had changed: %w", err)
 	}
-	return true, nil
+	return nil
 }
 
 // save writes the layers to the guest's directory.

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -89,24 +89,15 @@ func runGuest() int {
 		}
 	}
 
-	marker := filepath.Join(m.o.Dir, bootedName)
-	booted, _ := os.ReadFile(marker)
-	m.first = string(booted) != m.o.Spec.ID
-	sock, err := bindSocket(m.o.Dir)
-	if err != nil {
-		return m.refuse(err)
-	}
-	// Kept open, since the marker is written from inside, when it is true.
-	mark, err := os.OpenFile(marker, os.O_RDWR|os.O_CREATE, 0o600)
+	sock, err := listen(m.o.Dir)
 	if err != nil {
 		return m.refuse(err)
 	}
 	if m.fs, err = buildRoot(m.o); err != nil {
 		return m.refuse(err)
 	}
-	if m.fs.store != nil {
-		m.first = m.first || !m.fs.restored // nothing is left of an earlier boot
-	}
+	booted, _ := m.fs.read(bootedFor)
+	m.first = string(booted) != m.o.Spec.ID+"\n"
 	mode := m.o.Mode
 	if mode == ModeReducedRoot && m.fs.single {
 		mode = ModeUserNamespace // root of a container that is one
@@ -126,7 +117,7 @@ func runGuest() int {
 	}
 	m.sshd = &sshServer{m: m}
 	go func() {
-		if err := m.boot(sock, mark); err != nil {
+		if err := m.boot(sock); err != nil {
 			m.console.kernel("ERROR: boot failed: %v", err)
 			m.finish(exitFailed)
 		}
@@ -213,10 +204,10 @@ func (m *machine) finish(status int) {
 	}
 }
 
-// bindSocket names the SSH server's socket but does not listen yet: until
-// then connections are refused. The directory is entered first, since its
-// name may be longer than a socket's address.
-func bindSocket(dir string) (*os.File, error) {
+// listen opens the SSH server's socket, whose clients wait until that starts.
+// The directory is entered first, since its name may be longer than a socket's
+// address.
+func listen(dir string) (*net.UnixListener, error) {
 	if err := os.Chdir(dir); err != nil {
 		return nil, err
 	}
@@ -224,41 +215,16 @@ func bindSocket(dir string) (*os.File, error) {
 	if err := os.Remove(socketName); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socketName, Net: "unix"})
 	if err != nil {
-		return nil, fmt.Errorf("making a socket: %w", err)
+		return nil, fmt.Errorf("opening the SSH server's socket: %w", err)
 	}
-	syscall.CloseOnExec(fd)
-	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: socketName}); err != nil {
-		_ = syscall.Close(fd)
-		return nil, fmt.Errorf("naming the SSH server's socket: %w", err)
-	}
-	if err := os.Chmod(socketName, 0o600); err != nil {
-		_ = syscall.Close(fd)
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), socketName), nil
-}
-
-// listen opens the socket for connections.
-func listen(sock *os.File) (net.Listener, error) {
-	raw, err := sock.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var lerr error
-	if err := raw.Control(func(fd uintptr) { lerr = syscall.Listen(int(fd), 128) }); err != nil {
-		return nil, err
-	}
-	if lerr != nil {
-		return nil, lerr
-	}
-	defer func() { _ = sock.Close() }()
-	return net.FileListener(sock)
+	l.SetUnlinkOnClose(false) // the name would be another's by then
+	return l, os.Chmod(socketName, 0o600)
 }
 
 // boot takes the guest from an empty world to a login prompt.
-func (m *machine) boot(sock, mark *os.File) error {
+func (m *machine) boot(sock net.Listener) error {
 	c := m.console
 	c.line("")
 	c.kernel("Linux version %s (galley embedded cloud) #1 SMP", kernelRelease())
@@ -291,13 +257,9 @@ func (m *machine) boot(sock, mark *os.File) error {
 	c.unit("Reached target Network.")
 
 	m.init.early()
-	if m.first {
-		if _, err := mark.WriteAt([]byte(m.o.Spec.ID), 0); err == nil {
-			_ = mark.Truncate(int64(len(m.o.Spec.ID)))
-		}
+	if err := m.fs.write(bootedFor, []byte(m.o.Spec.ID+"\n"), 0o644); err != nil {
+		return err
 	}
-	_ = mark.Close()
-
 	keys, err := loadHostKeys(m.fs.tree)
 	if err != nil {
 		return fmt.Errorf("the SSH host keys: %w", err)
@@ -305,11 +267,7 @@ func (m *machine) boot(sock, mark *os.File) error {
 	m.sshd.keys = keys
 	time.Sleep(time.Until(m.deadline)) // Spec.BootDelay
 	showHostKeys(keys, c, m.shortName())
-	l, err := listen(sock)
-	if err != nil {
-		return fmt.Errorf("opening the SSH server's socket: %w", err)
-	}
-	go m.sshd.serve(l)
+	go m.sshd.serve(sock)
 	c.unit("Started OpenSSH server daemon.")
 	m.say(event{Event: evReady})
 	go func() {
@@ -317,14 +275,7 @@ func (m *machine) boot(sock, mark *os.File) error {
 			m.units.startEnabled()
 		}
 		m.init.final()
-		name := m.image.name
-		if name == "" {
-			name = "Linux"
-		}
-		c.line("")
-		c.line(name)
-		c.line(fmt.Sprintf("Kernel %s on an %s", kernelRelease(), machineName()))
-		c.line("")
+		c.line(fmt.Sprintf("\n%s\nKernel %s on an %s\n", cmp.Or(m.image.name, "Linux"), kernelRelease(), machineName()))
 		c.line(m.shortName() + " login: ")
 	}()
 	return nil
@@ -394,9 +345,9 @@ func (m *machine) shutdown(status int) {
 
 // run runs a command as root in the guest and returns its exit status.
 func (m *machine) run(argv, env []string, out io.Writer) (int, error) {
-	root, ok := m.accounts.lookup("root")
-	if !ok {
-		root = account{name: "root", home: "/root", shell: "/bin/sh"}
+	root, err := m.accounts.target("root")
+	if err != nil {
+		return 0, err
 	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -454,11 +405,5 @@ func (m *machine) baseEnv(u account) []string {
 }
 
 func machineName() string {
-	switch runtime.GOARCH {
-	case "amd64":
-		return "x86_64"
-	case "arm64":
-		return "aarch64"
-	}
-	return runtime.GOARCH
+	return cmp.Or(map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH], runtime.GOARCH)
 }

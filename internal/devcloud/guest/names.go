@@ -5,7 +5,6 @@ const (
 	consoleName  = "console.log" // the console log, all boots
 	socketName   = "ssh.sock"    // the SSH server's unix socket
 	pidName      = "guest.json"  // the process, for Remove after a kill
-	bootedName   = "booted"      // the ID of the server whose first boot is done
 	diskName     = "disk"        // the guest's own part of the file system
 	restoredName = "restored"    // Spec.Disk has been unpacked
 	layersName   = "layers"      // overlay layers: its changes to the host's files

@@ -368,16 +368,14 @@ func (b *builder) memoryLayers() error {
 	if err := unix.Mount("layers", layersName, "tmpfs", unix.MS_NODEV, "mode=0700"); err != nil {
 		return err
 	}
-	restored, err := restoreLayers()
+	err := restoreLayers()
 	if err == nil {
 		b.fs.store, err = openMemoryStore()
 	}
 	if err != nil {
 		_ = unix.Unmount(layersName, unix.MNT_DETACH)
-		return err
 	}
-	b.fs.restored = restored
-	return nil
+	return err
 }
 
 func (b *builder) bindReadOnly(real string) error {

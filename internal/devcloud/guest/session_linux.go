@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/creack/pty"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 )
@@ -26,16 +25,16 @@ type session struct {
 
 	env      []string
 	term     string
-	size     unix.Winsize
-	modes    map[uint8]uint32
+	noEcho   bool
 	wantPty  bool
 	agentDir string
+	run      func()        // sees the command to its end; nil until there is one
+	done     chan struct{} // closed at that end
 
-	mu      sync.Mutex
-	master  *os.File // the terminal, once the command runs
-	group   int      // the command's process group; 0 before and after
-	started bool
-	begin   func() // follows the reply to the request just handled
+	mu     sync.Mutex
+	size   unix.Winsize
+	master *os.File // the terminal, while the command runs
+	group  int      // the command's process group; 0 before and after
 }
 
 // session serves a session channel until its command has ended.
@@ -44,26 +43,25 @@ func (s *sshServer) session(conn *ssh.ServerConn, lg login, nc ssh.NewChannel) {
 	if err != nil {
 		return
 	}
-	ss := &session{s: s, conn: conn, lg: lg, ch: ch}
-	done := make(chan struct{})
+	ss := &session{s: s, conn: conn, lg: lg, ch: ch, done: make(chan struct{})}
 	for r := range reqs {
-		ok := ss.request(r, done)
+		running := ss.run != nil
+		ok := ss.request(r)
 		if r.WantReply {
 			_ = r.Reply(ok, nil)
 		}
-		if ok && ss.begin != nil {
-			ss.begin()
-			ss.begin = nil
+		if ss.run != nil && !running { // output may go only after the reply
+			go func() {
+				defer close(ss.done)
+				ss.run()
+			}()
 		}
 	}
 	// The client has gone, or closed the channel.
 	ss.hangUp()
 	_ = ch.Close()
-	ss.mu.Lock()
-	started := ss.started
-	ss.mu.Unlock()
-	if started {
-		<-done
+	if ss.run != nil {
+		<-ss.done
 	}
 	if ss.agentDir != "" {
 		_ = os.RemoveAll(ss.agentDir)
@@ -71,96 +69,78 @@ func (s *sshServer) session(conn *ssh.ServerConn, lg login, nc ssh.NewChannel) {
 }
 
 // request handles a request before and while a command runs.
-func (ss *session) request(r *ssh.Request, done chan struct{}) bool {
-	switch r.Type {
-	case "env":
-		var kv struct{ Name, Value string }
-		if ssh.Unmarshal(r.Payload, &kv) != nil || !accepted(kv.Name) ||
-			strings.ContainsRune(kv.Name+kv.Value, 0) {
-			return false
-		}
-		ss.env = append(ss.env, kv.Name+"="+kv.Value)
-		return true
-	case "pty-req":
-		var req struct {
+func (ss *session) request(r *ssh.Request) bool {
+	var req struct {
+		env     struct{ Name, Value string }
+		command struct{ Command string }
+		signal  struct{ Name string }
+		size    struct{ Cols, Rows, Width, Height uint32 }
+		pty     struct {
 			Term                      string
 			Cols, Rows, Width, Height uint32
 			Modes                     []byte
 		}
-		if ssh.Unmarshal(r.Payload, &req) != nil || ss.lg.options.noPty || ss.wantPty || ss.started {
+	}
+	read := func(to any) bool { return ssh.Unmarshal(r.Payload, to) == nil }
+	switch r.Type {
+	case "env":
+		ok := read(&req.env) && accepted(req.env.Name) && !strings.ContainsRune(req.env.Name+req.env.Value, 0)
+		if ok {
+			ss.env = append(ss.env, req.env.Name+"="+req.env.Value)
+		}
+		return ok
+	case "pty-req":
+		if !read(&req.pty) || ss.lg.options.noPty || ss.wantPty || ss.run != nil {
 			return false
 		}
-		ss.wantPty, ss.term, ss.modes = true, req.Term, modeList(req.Modes)
-		ss.size = winsize(req.Cols, req.Rows, req.Width, req.Height)
+		ss.wantPty, ss.term, ss.noEcho = true, req.pty.Term, echoOff(req.pty.Modes)
+		ss.size = winsize(req.pty.Cols, req.pty.Rows)
 		return true
 	case "window-change":
-		var req struct{ Cols, Rows, Width, Height uint32 }
-		if ssh.Unmarshal(r.Payload, &req) != nil {
+		if !read(&req.size) {
 			return false
 		}
 		ss.mu.Lock()
 		defer ss.mu.Unlock()
-		ss.size = winsize(req.Cols, req.Rows, req.Width, req.Height)
+		ss.size = winsize(req.size.Cols, req.size.Rows)
 		if ss.master != nil {
 			setSize(ss.master, ss.size)
 		}
 		return true
 	case "auth-agent-req@openssh.com":
-		if ss.lg.options.noAgents || !ss.lg.conf.agents || ss.agentDir != "" {
-			return false
-		}
-		return ss.forwardAgent() == nil
-	case "shell", "exec", "subsystem":
-		if ss.started || ss.s.closed.Load() {
-			return false
-		}
-		command := ""
-		shell := r.Type == "shell"
-		if !shell {
-			var req struct{ Command string }
-			if ssh.Unmarshal(r.Payload, &req) != nil {
-				return false
-			}
-			command = req.Command
-		}
-		if r.Type == "subsystem" {
-			if command = sftpServer(); command == "" {
-				return false
-			}
-		}
-		if c := ss.lg.options.command; c != "" {
-			ss.env = append(ss.env, "SSH_ORIGINAL_COMMAND="+command)
-			command, shell = c, false
-		}
-		run, err := ss.start(command, shell)
-		if err != nil {
-			_, _ = fmt.Fprintf(ss.ch.Stderr(), "sshd: %v\r\n", err)
-			return false
-		}
-		ss.mu.Lock()
-		ss.started = true
-		ss.mu.Unlock()
-		// Output may go only after the reply to this request.
-		ss.begin = func() {
-			go func() {
-				defer close(done)
-				run()
-			}()
-		}
-		return true
+		return !ss.lg.options.noAgents && ss.lg.conf.agents && ss.agentDir == "" && ss.forwardAgent() == nil
+	case "shell":
+		return ss.begins("", true)
+	case "exec":
+		return read(&req.command) && ss.begins(req.command.Command, false)
+	case "subsystem":
+		server := sftpServer()
+		return read(&req.command) && req.command.Command == "sftp" && server != "" && ss.begins(server, false)
 	case "signal":
-		var req struct{ Name string }
-		if ssh.Unmarshal(r.Payload, &req) != nil {
-			return false
+		_ = read(&req.signal)
+		sig, known := sshSignals[req.signal.Name]
+		if known {
+			ss.kill(sig)
 		}
-		sig, ok := sshSignals[req.Name]
-		if !ok {
-			return false
-		}
-		ss.kill(sig)
-		return true
+		return known
 	}
 	return false // X11, break
+}
+
+// begins starts the session's command.
+func (ss *session) begins(command string, shell bool) bool {
+	if ss.run != nil || ss.s.closed.Load() {
+		return false
+	}
+	if c := ss.lg.options.command; c != "" {
+		ss.env = append(ss.env, "SSH_ORIGINAL_COMMAND="+command)
+		command, shell = c, false
+	}
+	var err error
+	if ss.run, err = ss.start(command, shell); err != nil {
+		_, _ = fmt.Fprintf(ss.ch.Stderr(), "sshd: %v\r\n", err)
+	}
+	return err == nil
 }
 
 // sftpServer is the image's program for the subsystem sftp; "" when it has none.
@@ -173,9 +153,8 @@ func sftpServer() string {
 	return ""
 }
 
-func winsize(cols, rows, width, height uint32) unix.Winsize {
-	limit := func(n uint32) uint16 { return uint16(min(n, 65535)) }
-	return unix.Winsize{Col: limit(cols), Row: limit(rows), Xpixel: limit(width), Ypixel: limit(height)}
+func winsize(cols, rows uint32) unix.Winsize {
+	return unix.Winsize{Col: uint16(min(cols, 65535)), Row: uint16(min(rows, 65535))}
 }
 
 func (ss *session) kill(sig syscall.Signal) {
@@ -190,10 +169,8 @@ func (ss *session) kill(sig syscall.Signal) {
 // the kernel tells its session by SIGHUP. A command without one sees its input
 // end and its output break, and is left alone otherwise.
 func (ss *session) hangUp() {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if ss.master != nil && ss.group != 0 {
-		_ = syscall.Kill(-ss.group, syscall.SIGHUP)
+	if ss.wantPty {
+		ss.kill(syscall.SIGHUP)
 	}
 }
 
@@ -218,10 +195,15 @@ func (ss *session) start(command string, shell bool) (run func(), err error) {
 		Env: ss.environment(),
 		Sys: attributesFor(m.fs, u, m.accounts.memberships(u), sudoer),
 	}
+	startWith := ss.startPipes
 	if ss.wantPty {
-		return ss.startPty(prog, argv, attr, warning)
+		startWith = ss.startPty
 	}
-	return ss.startPipes(prog, argv, attr, warning)
+	run, err = startWith(prog, argv, attr, warning)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", prog, err)
+	}
+	return run, nil
 }
 
 // environment is the command's: the user's, that of /etc/environment, what the
@@ -248,48 +230,35 @@ func (ss *session) environment() []string {
 	return env
 }
 
-// open notes that the command runs.
-func (ss *session) open(ch *child, master *os.File) {
+// follow notes the process group and the terminal of the command that runs;
+// none when it has ended, as the group's number may become another's.
+func (ss *session) follow(group int, master *os.File) {
 	ss.mu.Lock()
-	ss.group, ss.master = ch.pid, master
+	defer ss.mu.Unlock()
+	ss.group, ss.master = group, master
 	if master != nil {
 		setSize(master, ss.size) // it may have changed meanwhile
 	}
-	ss.mu.Unlock()
-}
-
-// ended notes that it does not: its process group's number may now become
-// another's.
-func (ss *session) ended() {
-	ss.mu.Lock()
-	ss.group, ss.master = 0, nil
-	ss.mu.Unlock()
 }
 
 func (ss *session) startPipes(prog string, argv []string, attr *syscall.ProcAttr, warning string) (func(), error) {
-	var files []*os.File
-	closeFiles := func() {
-		for _, f := range files {
-			_ = f.Close()
-		}
-	}
-	for range 3 {
-		r, w, err := os.Pipe()
-		if err != nil {
-			closeFiles()
+	var files [6]*os.File
+	for i := 0; i < len(files); i += 2 {
+		var err error
+		if files[i], files[i+1], err = os.Pipe(); err != nil {
+			closeFiles(files[:i])
 			return nil, err
 		}
-		files = append(files, r, w)
 	}
 	inR, inW, outR, outW, errR, errW := files[0], files[1], files[2], files[3], files[4], files[5]
 	attr.Files = []uintptr{inR.Fd(), outW.Fd(), errW.Fd()}
 	ch, err := ss.s.m.children.start(prog, argv, attr)
-	_, _, _ = inR.Close(), outW.Close(), errW.Close()
+	closeFiles([]*os.File{inR, outW, errW})
 	if err != nil {
-		closeFiles()
-		return nil, fmt.Errorf("%s: %w", prog, err)
+		closeFiles([]*os.File{inW, outR, errR})
+		return nil, err
 	}
-	ss.open(ch, nil)
+	ss.follow(ch.pid, nil)
 	return func() {
 		_, _ = io.WriteString(ss.ch.Stderr(), warning)
 		go func() {
@@ -297,16 +266,14 @@ func (ss *session) startPipes(prog string, argv []string, attr *syscall.ProcAttr
 			_ = inW.Close()
 		}()
 		var out sync.WaitGroup
-		out.Go(func() {
-			_, _ = io.Copy(ss.ch, outR)
-			_ = outR.Close()
-		})
-		out.Go(func() {
-			_, _ = io.Copy(ss.ch.Stderr(), errR)
-			_ = errR.Close()
-		})
+		for from, to := range map[*os.File]io.Writer{outR: ss.ch, errR: ss.ch.Stderr()} {
+			out.Go(func() {
+				_, _ = io.Copy(to, from)
+				_ = from.Close()
+			})
+		}
 		st := <-ch.exit
-		ss.ended()
+		ss.follow(0, nil)
 		_ = inW.Close()
 		// As sshd: a session lasts until nobody holds its output any more.
 		out.Wait()
@@ -320,17 +287,17 @@ func (ss *session) startPty(prog string, argv []string, attr *syscall.ProcAttr, 
 		return nil, fmt.Errorf("no terminal: %w", err)
 	}
 	setSize(master, ss.size)
-	applyModes(slave, ss.modes)
-	u := ss.lg.user
-	if !ss.s.m.fs.single {
-		gid := u.gid
-		for _, g := range ss.s.m.accounts.groups() {
-			if g.name == "tty" {
-				gid = g.gid
-			}
+	if ss.noEcho {
+		if t, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS); err == nil {
+			t.Lflag &^= unix.ECHO
+			_ = unix.IoctlSetTermios(int(slave.Fd()), unix.TCSETS, t)
 		}
-		_ = os.Chown(slave.Name(), u.uid, gid)
 	}
+	u := ss.lg.user
+	if gid, ok := ss.s.m.accounts.groupID("tty"); ok {
+		u.gid = gid
+	}
+	ss.s.m.accounts.chown(slave.Name(), u)
 	_ = os.Chmod(slave.Name(), 0o620) //nolint:gosec // a terminal's usual mode
 	attr.Env = append(attr.Env, "SSH_TTY="+slave.Name())
 	attr.Files = []uintptr{slave.Fd(), slave.Fd(), slave.Fd()}
@@ -339,9 +306,9 @@ func (ss *session) startPty(prog string, argv []string, attr *syscall.ProcAttr, 
 	_ = slave.Close()
 	if err != nil {
 		_ = master.Close()
-		return nil, fmt.Errorf("%s: %w", prog, err)
+		return nil, err
 	}
-	ss.open(ch, master)
+	ss.follow(ch.pid, master)
 	return func() {
 		_, _ = io.WriteString(ss.ch, warning)
 		go func() {
@@ -355,7 +322,7 @@ func (ss *session) startPty(prog string, argv []string, attr *syscall.ProcAttr, 
 			_, _ = io.Copy(ss.ch, master) // ends with EIO when nobody has the terminal open
 		}()
 		st := <-ch.exit
-		ss.ended()
+		ss.follow(0, nil)
 		select {
 		case <-copied:
 		case <-time.After(100 * time.Millisecond): // something in the background keeps it open
@@ -366,28 +333,25 @@ func (ss *session) startPty(prog string, argv []string, attr *syscall.ProcAttr, 
 	}, nil
 }
 
-// openTerminalPair opens a terminal whose master side can be closed while it
-// is being read: package pty leaves it in blocking mode, where it cannot.
+// openTerminalPair opens a terminal. Its master side can be closed while it is
+// being read, which that of package pty cannot.
 func openTerminalPair() (master, slave *os.File, err error) {
-	blocking, slave, err := pty.Open()
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = blocking.Close() }()
-	syscall.ForkLock.RLock()
-	fd, err := syscall.Dup(int(blocking.Fd()))
+	master = os.NewFile(uintptr(fd), "/dev/ptmx")
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
 	if err == nil {
-		syscall.CloseOnExec(fd)
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
 	}
-	syscall.ForkLock.RUnlock()
 	if err == nil {
-		if err = syscall.SetNonblock(fd, true); err == nil {
-			return os.NewFile(uintptr(fd), "ptmx"), slave, nil
-		}
-		_ = syscall.Close(fd)
+		slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	}
-	_ = slave.Close()
-	return nil, nil, err
+	if err != nil {
+		_ = master.Close()
+	}
+	return master, slave, err
 }
 
 func setSize(master *os.File, size unix.Winsize) {
@@ -433,13 +397,14 @@ func (ss *session) forwardAgent() error {
 	if err != nil {
 		return err
 	}
-	l, err := listenUnix(dir, "agent")
+	path := filepath.Join(dir, "agent")
+	l, err := net.Listen("unix", path) //nolint:noctx // ends with the connection
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return err
 	}
 	m.accounts.chown(dir, ss.lg.user)
-	m.accounts.chown(filepath.Join(dir, "agent"), ss.lg.user)
+	m.accounts.chown(path, ss.lg.user)
 	ss.agentDir = dir
 	go func() {
 		_ = ss.conn.Wait()
@@ -465,16 +430,14 @@ func (ss *session) forwardAgent() error {
 	return nil
 }
 
-func listenUnix(dir, name string) (net.Listener, error) {
-	return net.Listen("unix", filepath.Join(dir, name)) //nolint:noctx // ends with the connection
-}
-
-// modeList splits the encoded terminal modes of RFC 4254, section 8.
-func modeList(modes []byte) map[uint8]uint32 {
-	out := map[uint8]uint32{}
-	for len(modes) >= 5 && modes[0] != 0 && modes[0] < 160 {
-		out[modes[0]] = binary.BigEndian.Uint32(modes[1:5])
-		modes = modes[5:]
+// echoOff reports whether the encoded terminal modes of RFC 4254, section 8,
+// switch echo off, which a client does before it sends a password. The others
+// stay as the kernel has them.
+func echoOff(modes []byte) bool {
+	for ; len(modes) >= 5 && modes[0] != 0 && modes[0] < 160; modes = modes[5:] {
+		if modes[0] == ssh.ECHO {
+			return binary.BigEndian.Uint32(modes[1:5]) == 0
+		}
 	}
-	return out
+	return false
 }

@@ -55,11 +55,12 @@ type login struct {
 	conf    sshdConfig
 }
 
-// Names in ssh.Permissions.Extensions.
-const (
-	extUser    = "user"
-	extOptions = "options"
-)
+// loginData is the key of a login in ssh.Permissions.
+type loginData struct{}
+
+func (l login) permissions() *ssh.Permissions {
+	return &ssh.Permissions{ExtraData: map[any]any{loginData{}: l}}
+}
 
 func (s *sshServer) handle(c net.Conn) {
 	conf := parseSSHDConfig(s.m.fs.readSSHDConfig())
@@ -79,11 +80,8 @@ func (s *sshServer) handle(c net.Conn) {
 		}
 		cfg.KeyboardInteractiveCallback = func(meta ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			answers, err := ask("", "", []string{"Password: "}, []bool{false})
-			if err != nil {
-				return nil, err
-			}
-			if len(answers) != 1 {
-				return nil, errors.New("one answer expected")
+			if err != nil || len(answers) != 1 {
+				return nil, errors.Join(errDenied, err)
 			}
 			return s.password(conf, meta.User(), answers[0])
 		}
@@ -100,12 +98,10 @@ func (s *sshServer) handle(c net.Conn) {
 		return
 	}
 	_ = c.SetDeadline(time.Time{})
-	user, ok := s.m.accounts.lookup(conn.Permissions.Extensions[extUser])
+	lg, ok := conn.Permissions.ExtraData[loginData{}].(login)
 	if !ok {
 		return
 	}
-	options, _ := parseKeyOptions(splitOptions(conn.Permissions.Extensions[extOptions]))
-	lg := login{user: user, options: options, conf: conf}
 
 	// Keepalives get the failure that sshd answers them with; a client's wish
 	// for a port of the guest (ssh -R) is refused.
@@ -132,34 +128,27 @@ var errDenied = errors.New("permission denied")
 
 func (s *sshServer) publicKey(conf sshdConfig, name string, key ssh.PublicKey) (*ssh.Permissions, error) {
 	u, ok := s.m.accounts.lookup(name)
-	if !ok || (name == "root" && conf.rootLogin == "no") || !loginShell(u) {
-		return nil, errDenied
-	}
 	data, err := s.m.fs.read(path.Join(u.home, ".ssh", "authorized_keys"))
-	if err != nil {
+	if !ok || err != nil || (name == "root" && conf.rootLogin == "no") || !loginShell(u) {
 		return nil, errDenied
 	}
-	want := key.Marshal()
-	for line := range bytes.Lines(data) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
+	for len(data) > 0 {
+		known, _, options, rest, err := ssh.ParseAuthorizedKey(data)
+		if err != nil {
+			break // no key is left
+		}
+		data = rest
+		if !bytes.Equal(known.Marshal(), key.Marshal()) {
 			continue
 		}
-		known, _, options, _, err := ssh.ParseAuthorizedKey(line)
-		if err != nil || !bytes.Equal(known.Marshal(), want) {
-			continue
-		}
-		opts, err := parseKeyOptions(options)
+		o, err := parseKeyOptions(options)
 		if err != nil {
 			s.m.console.cloud("WARNING: sshd: a key of %s is not accepted: %v", name, err)
 			continue
 		}
-		if name == "root" && conf.rootLogin == "forced-commands-only" && opts.command == "" {
-			continue
+		if name != "root" || conf.rootLogin != "forced-commands-only" || o.command != "" {
+			return login{u, o, conf}.permissions(), nil
 		}
-		return &ssh.Permissions{
-			Extensions: map[string]string{extUser: name, extOptions: strings.Join(options, "\x00")},
-		}, nil
 	}
 	return nil, errDenied
 }
@@ -170,7 +159,7 @@ func (s *sshServer) password(conf sshdConfig, name, password string) (*ssh.Permi
 		!checkPassword(password, s.m.accounts.shadow(name)) {
 		return nil, errDenied
 	}
-	return &ssh.Permissions{Extensions: map[string]string{extUser: name}}, nil
+	return login{user: u, conf: conf}.permissions(), nil
 }
 
 func loginShell(u account) bool {
@@ -181,13 +170,6 @@ func loginShell(u account) bool {
 type keyOptions struct {
 	command                     string
 	noPty, noForwards, noAgents bool
-}
-
-func splitOptions(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return strings.Split(s, "\x00")
 }
 
 // parseKeyOptions reads them. One that is not known may restrict the key, so
