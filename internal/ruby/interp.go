@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/galleyhq/galley/internal/env"
@@ -82,7 +83,7 @@ type Interp struct {
 	status  Value        // $?
 	walking map[any]bool // containers that inspect, == and the like are in
 
-	onEnv func(name string) // called for each read of the environment
+	reads []string // variables of the environment; see TakeReads
 }
 
 type callSite struct {
@@ -365,50 +366,15 @@ func (in *Interp) tooDeep() {
 
 // noteEnv records a read of the environment.
 func (in *Interp) noteEnv(name string) {
-	if in.onEnv != nil {
-		in.onEnv(name)
+	if !slices.Contains(in.reads, name) {
+		in.reads = append(in.reads, name)
 	}
 }
 
-// Template is a string that a program appends to (ERB's _erbout), with a report of every change.
-type Template struct {
-	// Local is the name of the local variable that holds the string, one of [Options.Locals]. It starts empty.
-	Local string
-	// Append is called for each piece appended, with the source offset of the call that did it (-1 when that call
-	// is in another source) and the names of the environment variables read since the previous piece.
-	Append func(offset int, text string, env []string)
-	// Reset is called when the whole text was replaced by other means than appending.
-	Reset func(text string)
-}
-
-// RunTemplate runs a program that builds a text in a local variable and returns that text.
-func (in *Interp) RunTemplate(ctx context.Context, p *Program, t Template) (string, error) {
-	idx := p.scope.names[t.Local]
-	out := &String{}
-	var env []string
-	out.onEdit = func(added string, appended bool) {
-		if !appended {
-			t.Reset(added)
-			return
-		}
-		off := -1
-		if in.curProg == p {
-			off = in.curOff
-		}
-		t.Append(off, added, env)
-		env = nil
-	}
-	prev := in.onEnv
-	in.onEnv = func(name string) { env = append(env, name) }
-	defer func() { in.onEnv = prev }()
-	v, err := in.run(ctx, func() Value {
-		f := in.topFrame(p)
-		f.vars[idx] = out
-		in.ev(p.body, f)
-		return NewString(in.toS(f.vars[idx]))
-	})
-	if err != nil {
-		return "", err
-	}
-	return v.(*String).s, nil
+// TakeReads returns the variables of the environment that were read since it
+// was called last, each once.
+func (in *Interp) TakeReads() []string {
+	reads := in.reads
+	in.reads = nil
+	return reads
 }

@@ -60,7 +60,7 @@ func runeCount(s string) int { return utf8.RuneCountInString(s) }
 func (in *Interp) edit(s *String, t string) {
 	in.checkFrozen(s)
 	in.alloc(len(t))
-	s.set(t)
+	s.s, s.sb = t, nil
 }
 
 func stringNew(in *Interp, c *call) Value {

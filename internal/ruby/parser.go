@@ -18,9 +18,6 @@ type Options struct {
 	// messages show, for sources that were generated from something else.
 	// Both count from 1. Nil means the position in the source.
 	Position func(offset int) (line, col int)
-	// Locals are names of local variables that exist from the start; see
-	// [Interp.RunTemplate].
-	Locals []string
 	// library is set for this package's own files, whose methods are parsed,
 	// and whose regular expressions compiled, when they are used.
 	library bool
@@ -114,9 +111,6 @@ func Parse(src string, o Options) (prog *Program, err error) {
 		p.pos = 3
 	}
 	prog.scope = p.sc
-	for _, name := range o.Locals {
-		p.sc.declare(name)
-	}
 	p.advance()
 	prog.body = p.stmts()
 	p.unexpectedIf(p.tok.kind != tEOF)

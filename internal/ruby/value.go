@@ -22,7 +22,6 @@ type String struct {
 	s      string
 	sb     *strings.Builder // the spare room behind s, once something was appended
 	frozen bool
-	onEdit func(added string, appended bool) // template output: called for each change
 }
 
 // NewString makes a string.
@@ -39,16 +38,6 @@ func (s *String) add(t string) {
 	}
 	s.sb.WriteString(t)
 	s.s = s.sb.String()
-	if s.onEdit != nil {
-		s.onEdit(t, true)
-	}
-}
-
-func (s *String) set(t string) {
-	s.s, s.sb = t, nil
-	if s.onEdit != nil {
-		s.onEdit(t, false)
-	}
 }
 
 // Array is a Ruby array.

@@ -40,35 +40,38 @@ type Result struct {
 // template; its local variables do not.
 func Render(ctx context.Context, src, file string, in *ruby.Interp) (Result, error) {
 	c := compile(src)
-	prog, err := ruby.Parse(c.code.String(), ruby.Options{File: file, Position: c.position, Locals: []string{outVar}})
+	prog, err := ruby.Parse(c.code.String(), ruby.Options{File: file, Position: c.position})
 	if err != nil {
 		return Result{}, c.explain(err)
 	}
 	m := &lineMap{c: c}
-	text, err := in.RunTemplate(ctx, prog, ruby.Template{Local: outVar, Append: m.appendAt, Reset: m.reset})
-	if err != nil {
+	out := &ruby.HostObject{Name: outVar, Host: m}
+	in.SetConst(outConst, out)
+	in.TakeReads()
+	switch v, err := in.Run(ctx, prog); {
+	case err != nil:
 		return Result{}, err
+	case v != any(out):
+		return Result{}, &ruby.Error{Kind: ruby.Refused, File: file, Message: "the template replaces " + outVar + ", which is not supported"}
 	}
-	return Result{Text: text, Lines: m.finish(text)}, nil
+	return m.result(), nil
 }
 
-// outVar is the variable in which ERB's code collects the text.
-const outVar = "_erbout"
+// maxText bounds a rendered text.
+const maxText = 16 << 20
 
-type segKind uint8
-
+// outVar is the variable in which ERB's code collects the text, outConst what it is set to: an object that << appends
+// the template's text to, and concat what its code makes.
 const (
-	segText segKind = iota
-	segCode
-	segInsert
+	outVar   = "_erbout"
+	outConst = "GALLEY_TEXT"
 )
 
 // segment maps a piece of the generated code to the template.
 type segment struct {
-	gen  int // offset in the generated code
-	src  int // offset in the template
-	n    int // length of the text copied verbatim; 0 for text, which is quoted
-	kind segKind
+	gen int // offset in the generated code
+	src int // offset in the template
+	n   int // length of the text copied verbatim; 0 for text, which is quoted
 }
 
 type compiler struct {
@@ -95,6 +98,7 @@ func compile(src string) *compiler {
 			c.lines = append(c.lines, i+1)
 		}
 	}
+	c.code.WriteString(outVar + " = " + outConst + "; ")
 	tag, content := "", "" // the tag that is open, and the text so far
 	start, pos := 0, 0     // where the text begins in the template, and the rest
 	for {
@@ -131,7 +135,7 @@ func compile(src string) *compiler {
 	}
 	// The rest of a tag that is not closed counts as text.
 	c.put(content+src[pos:], start)
-	c.push(outVar, len(src), segCode, "", "")
+	c.push(outVar, len(src), "", "")
 	return c
 }
 
@@ -143,9 +147,9 @@ func (c *compiler) tag(tag, content string, at int) {
 	}
 	switch line, ended := strings.CutSuffix(content, "\n"); {
 	case tag == "<%=":
-		c.push(content, at, segInsert, outVar+".concat((", ").to_s)")
+		c.push(content, at, outVar+".concat((", ").to_s)")
 	case tag == "<%":
-		c.push(line, at, segCode, "", "")
+		c.push(line, at, "", "")
 		if ended {
 			c.code.WriteByte('\n')
 			c.first = true
@@ -180,7 +184,7 @@ func (c *compiler) put(s string, at int) {
 		return
 	}
 	c.sep()
-	c.segs = append(c.segs, segment{gen: c.code.Len(), src: at, kind: segText})
+	c.segs = append(c.segs, segment{gen: c.code.Len(), src: at})
 	c.code.WriteString(outVar + ".<< ")
 	quote(&c.code, s)
 	c.code.WriteString(".freeze")
@@ -190,15 +194,15 @@ func (c *compiler) put(s string, at int) {
 }
 
 // push adds a command to the current line of code.
-func (c *compiler) push(s string, at int, kind segKind, before, after string) {
+func (c *compiler) push(s string, at int, before, after string) {
 	c.sep()
 	// the call itself belongs to the tag
-	c.segs = append(c.segs, segment{gen: c.code.Len(), src: at, kind: kind})
+	c.segs = append(c.segs, segment{gen: c.code.Len(), src: at})
 	c.code.WriteString(before)
-	c.segs = append(c.segs, segment{gen: c.code.Len(), src: at, n: len(s), kind: kind})
+	c.segs = append(c.segs, segment{gen: c.code.Len(), src: at, n: len(s)})
 	c.code.WriteString(s)
 	if after != "" {
-		c.segs = append(c.segs, segment{gen: c.code.Len(), src: at + len(s), kind: kind})
+		c.segs = append(c.segs, segment{gen: c.code.Len(), src: at + len(s)})
 		c.code.WriteString(after)
 	}
 }
@@ -253,21 +257,27 @@ func (c *compiler) lineCol(src int) (line, col int) {
 // lineMap follows the text as it grows.
 type lineMap struct {
 	c    *compiler
+	text strings.Builder
 	done []Line
 	cur  Line
 	// begun tells that text of the current line is there.
 	begun bool
-	line  int // template line of the last piece, for appends from elsewhere
 }
 
-// appendAt takes what the code at an offset appends, -1 for code of another source.
-func (m *lineMap) appendAt(gen int, text string, env []string) {
-	kind := segInsert
-	if gen >= 0 {
-		kind = m.c.find(gen).kind
-		m.line, _ = m.c.position(gen)
+// Call implements [ruby.Host].
+func (m *lineMap) Call(c *ruby.Call) (ruby.Value, bool, error) {
+	if c.Name != "<<" && c.Name != "concat" || len(c.Args) != 1 {
+		return nil, false, nil
 	}
-	m.append(m.line, kind == segText, text, env)
+	s, ok := c.Args[0].(*ruby.String)
+	if !ok {
+		return nil, true, c.Raise("TypeError", "no implicit conversion into String")
+	}
+	if m.text.Len()+len(s.String()) > maxText {
+		return nil, true, errors.New("the template makes too much text")
+	}
+	m.append(c.Line, c.Name == "<<", s.String(), c.Interp().TakeReads())
+	return c.Self, true, nil
 }
 
 // append takes a piece of text that a line of the template makes, literal or by code.
@@ -275,7 +285,7 @@ func (m *lineMap) append(line int, literal bool, text string, env []string) {
 	if literal {
 		env = nil // read by a tag that wrote nothing
 	}
-	m.line = line
+	m.text.WriteString(text)
 	parts := strings.Split(text, "\n")
 	for i, s := range parts {
 		if i > 0 {
@@ -300,13 +310,8 @@ func (m *lineMap) append(line int, literal bool, text string, env []string) {
 	}
 }
 
-func (m *lineMap) reset(text string) {
-	m.done, m.cur, m.begun = nil, Line{Template: m.line}, false
-	m.append(m.line, false, text, nil)
-}
-
-// finish gives one entry for each line of the text.
-func (m *lineMap) finish(text string) []Line {
+// result gives one entry for each line of the text.
+func (m *lineMap) result() Result {
 	lines := append(m.done, m.cur)
 	last := 1
 	for i := range lines {
@@ -315,5 +320,5 @@ func (m *lineMap) finish(text string) []Line {
 		l.Code = m.c.tagged[l.Template] || len(l.Env) > 0
 		last = l.Template
 	}
-	return lines
+	return Result{Text: m.text.String(), Lines: lines}
 }

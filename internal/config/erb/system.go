@@ -27,7 +27,6 @@ func StartSystem(ctx context.Context, vars *env.Env, dir string) (*System, error
 func (s *System) Render(src, file string) (Result, error) {
 	c := compile(src)
 	var answer struct {
-		Text   string
 		Pieces []struct {
 			Line    int
 			Literal bool
@@ -47,13 +46,9 @@ func (s *System) Render(src, file string) (Result, error) {
 	case answer.Class != "":
 		return Result{}, &ruby.Error{Kind: ruby.Raised, File: file, Line: answer.Line, Class: answer.Class, Message: answer.Message}
 	}
-	m, text := &lineMap{c: c}, ""
+	m := &lineMap{c: c}
 	for _, p := range answer.Pieces {
 		m.append(p.Line, p.Literal, p.Text, p.Env)
-		text += p.Text
 	}
-	if text != answer.Text {
-		m.reset(answer.Text)
-	}
-	return Result{Text: answer.Text, Lines: m.finish(answer.Text)}, nil
+	return m.result(), nil
 }

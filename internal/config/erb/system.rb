@@ -13,28 +13,29 @@ module GalleyRequire
 end
 Object.prepend(GalleyRequire)
 
-# The text of a template, which notes what is appended: by <<, literally; by
-# concat, from code.
-class GalleyText < String
+# What a template appends its pieces to: with <<, its own text; with concat,
+# what code makes.
+class GalleyText
   READ = []
 
-  def pieces
-    @pieces ||= []
+  attr_reader :pieces
+
+  def initialize
+    @pieces = []
   end
 
   def <<(text)
     note(text, true)
-    super
   end
 
   def concat(text)
     note(text, false)
-    super
   end
 
   def note(text, literal)
-    pieces << { line: caller_locations(2, 1)[0].lineno, literal: literal, text: text, env: READ.dup }
+    @pieces << { line: caller_locations(2, 1)[0].lineno, literal: literal, text: text, env: READ.dup }
     READ.clear
+    self
   end
 end
 
@@ -57,11 +58,11 @@ $stdout.reopen($stderr)
 while (galley = input.gets)
   galley = JSON.parse(galley)
   begin
-    text = GalleyText.new
-    inside = TOPLEVEL_BINDING.dup
-    inside.local_variable_set(:_erbout, text)
-    made = inside.eval(galley['code'], galley['file'])
-    answer = { text: made.to_s, pieces: text.pieces }
+    Object.send(:remove_const, :GALLEY_TEXT) if defined?(GALLEY_TEXT)
+    GALLEY_TEXT = GalleyText.new
+    out = TOPLEVEL_BINDING.dup.eval(galley['code'], galley['file'])
+    raise NotImplementedError, 'the template replaces _erbout, which is not supported' unless out.equal?(GALLEY_TEXT)
+    answer = { pieces: GALLEY_TEXT.pieces }
   rescue Exception => e
     spot = (e.backtrace_locations || []).find { |l| l.path == galley['file'] }
     line = spot ? spot.lineno : e.message[/\A#{Regexp.escape(galley['file'])}:(\d+)/, 1].to_i
