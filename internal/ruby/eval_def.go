@@ -70,7 +70,7 @@ func (n *defNode) eval(in *Interp, f *frame) Value {
 	switch n.name {
 	case "method_missing", "respond_to_missing?", "const_missing", "inherited", "included", "initialize_copy", "coerce",
 		"to_ary", "to_hash", "to_int", "hash", "eql?":
-		in.unsupported("the definition of the method " + n.name)
+		in.unsupportedIf(!f.prog.prelude, "the definition of the method "+n.name)
 	}
 	m := &method{name: n.name, fn: n.fn, prog: f.prog, cref: f.cref}
 	if n.onSelf {
@@ -103,6 +103,9 @@ func (in *Interp) openClass(n *classNode, f *frame) *Class {
 		super = in.argClass(in.ev(n.super, f))
 	}
 	in.at(f, n)
+	if c := in.classes[in.scopedName(base, name)]; c != nil && f.prog.prelude {
+		return c // of ENV, the constant is an object
+	}
 	if old, ok := in.constOf(base, name); ok {
 		c, ok := old.(*Class)
 		other := !ok || c.isModule != n.module || n.super != nil && c.super != super

@@ -15,7 +15,6 @@ func arrayMethods() []builtin {
 		{"push", 0, -1, arrayPush},
 		{"pop shift", 0, 0, arrayPop},
 		{"+", 1, 1, arrayAdd},
-		{"join", 0, 1, arrayJoin},
 		{"map! collect! select! filter! keep_if reject! delete_if", 0, 0, orEnum(inPlace)},
 		{"sort! sort_by! uniq! compact! reverse!", 0, 0, inPlace},
 		{"flatten!", 0, 1, inPlace},
@@ -111,34 +110,6 @@ func arrayPop(in *Interp, c *call) Value {
 
 func arrayAdd(in *Interp, c *call) Value {
 	return in.arr(append(append([]Value(nil), c.self.(*Array).a...), in.argArray(c.args[0]).a...))
-}
-
-func arrayJoin(in *Interp, c *call) Value {
-	sep := ""
-	if c.opt(0) != nil {
-		sep = in.argString(c.args[0])
-	}
-	return in.str(in.join(c.self.(*Array), sep))
-}
-
-func (in *Interp) join(a *Array, sep string) string {
-	defer in.enter(a)()
-	var b strings.Builder
-	for i, x := range a.a {
-		in.step(1)
-		if i > 0 {
-			b.WriteString(sep)
-		}
-		s := ""
-		if sub, ok := x.(*Array); ok {
-			s = in.join(sub, sep)
-		} else {
-			s = in.toS(x)
-		}
-		in.alloc(len(s) + len(sep))
-		b.WriteString(s)
-	}
-	return b.String()
 }
 
 // inPlace is a method such as map!, delete_if or upcase!: the result of the

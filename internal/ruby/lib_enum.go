@@ -64,9 +64,6 @@ func (in *Interp) each(v Value, fn func(x Value) bool) {
 			return fn(in.arr([]Value{k, v}))
 		})
 		return
-	case envObject:
-		in.each(in.envHash(), fn)
-		return
 	case *Range:
 		in.eachInRange(x, fn)
 		return
@@ -162,7 +159,6 @@ func rangeMethods() []builtin {
 		{"end", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Hi })},
 		{"exclude_end?", 0, 0, of(func(_ *Interp, r *Range) Value { return r.Excl })},
 		{"each", 0, 0, orEnum(enumEach)},
-		{"=== cover?", 1, 1, rangeCovers},
 	}
 }
 
@@ -190,14 +186,4 @@ func (in *Interp) eachInRange(r *Range, fn func(Value) bool) {
 func (in *Interp) beforeEnd(r *Range, v Value) bool {
 	c := in.mustCompare(v, r.Hi)
 	return c < 0 || c == 0 && !r.Excl
-}
-
-func rangeCovers(in *Interp, c *call) Value {
-	r, v := c.self.(*Range), c.args[0]
-	if _, ok := v.(*Range); ok && c.name == "cover?" {
-		in.unsupported("Range#cover? of a range")
-	}
-	lo, loOK := in.compare(r.Lo, v)
-	hi, hiOK := in.compare(v, r.Hi)
-	return (r.Lo == nil || loOK && lo <= 0) && (r.Hi == nil || hiOK && (hi < 0 || hi == 0 && !r.Excl))
 }

@@ -10,12 +10,10 @@ func hashMethods() []builtin {
 		{"empty?", 0, 0, of(func(_ *Interp, h *Hash) Value { return h.live == 0 })},
 		{"[]", 1, 1, func(in *Interp, c *call) Value { return in.hashGet(c.self.(*Hash), c.args[0]) }},
 		{"[]= store", 2, 2, hashStore},
-		{"fetch", 1, 2, hashFetch},
 		{"key? has_key? include? member?", 1, 1, hashHas},
 		{"keys", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.keys()) })},
 		{"values", 0, 0, of(func(in *Interp, h *Hash) Value { return in.arr(h.values()) })},
 		{"each each_pair", 0, 0, orEnum(enumEach)},
-		{"select filter reject", 0, 0, orEnum(hashSelect)},
 		{"select! filter! keep_if reject! delete_if transform_values!", 0, 0, orEnum(inPlace)},
 		{"compact!", 0, 0, inPlace},
 		{"delete", 1, 1, hashDelete},
@@ -40,27 +38,9 @@ func hashStore(in *Interp, c *call) Value {
 	return c.args[1]
 }
 
-func hashFetch(in *Interp, c *call) Value {
-	if v, ok := in.hget(c.self.(*Hash), c.args[0]); ok {
-		return v
-	}
-	return in.fetchDefault(c)
-}
-
 func hashHas(in *Interp, c *call) Value {
 	_, ok := in.hget(c.self.(*Hash), c.args[0])
 	return ok
-}
-
-func hashSelect(in *Interp, c *call) Value {
-	out := NewHash()
-	c.self.(*Hash).Each(func(k, v Value) bool {
-		if in.yieldBool(c.blk, k, v) == (c.name != "reject") {
-			in.hset(out, k, v)
-		}
-		return true
-	})
-	return out
 }
 
 func hashDelete(in *Interp, c *call) Value {

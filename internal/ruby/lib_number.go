@@ -13,7 +13,7 @@ import (
 // numberMethods are those of Integer and Float.
 func numberMethods() []builtin {
 	return []builtin{
-		{"+ - * / % ** modulo", 1, 1, func(in *Interp, c *call) Value { return in.arith(c.name, c.self, c.args[0]) }},
+		{"+ - * / % modulo", 1, 1, func(in *Interp, c *call) Value { return in.arith(c.name, c.self, c.args[0]) }},
 		{"== ===", 1, 1, objectCaseEqual},
 		{"< <= > >=", 1, 1, compareOperator},
 		{"-@", 0, 0, func(in *Interp, c *call) Value { return in.negate(c.self) }},
@@ -28,7 +28,6 @@ func numberMethods() []builtin {
 func integerMethods() []builtin {
 	return []builtin{
 		{"to_s inspect", 0, 0, func(in *Interp, c *call) Value { return in.str(plainString(c.self)) }},
-		{"times", 0, 0, orEnum(integerTimes)},
 		{"ord", 0, 0, self},
 	}
 }
@@ -63,8 +62,6 @@ func (in *Interp) arith(op string, a, b Value) Value {
 		return f * g
 	case "/":
 		return f / g
-	case "**":
-		in.unsupported("a power of Float")
 	}
 	m := math.Mod(f, g)
 	if m != 0 && (m < 0) != (g < 0) {
@@ -86,8 +83,6 @@ func (in *Interp) intArith(op string, x, y int) Value {
 		return r
 	case "*":
 		return in.multiply(x, y)
-	case "**":
-		return in.power(x, y)
 	}
 	in.raiseIf(y == 0, "ZeroDivisionError", "divided by 0")
 	q, r := x/y, x%y
@@ -98,13 +93,6 @@ func (in *Interp) intArith(op string, x, y int) Value {
 		return q
 	}
 	return r
-}
-
-// power computes x ** y where the result is exact as a float.
-func (in *Interp) power(x, y int) Value {
-	f := math.Pow(float64(x), float64(y))
-	in.unsupportedIf(y < 0 || math.Abs(f) >= 1<<53, "a power that is negative or beyond 53 bits")
-	return int(f)
 }
 
 func (in *Interp) multiply(x, y int) int {
@@ -167,13 +155,6 @@ func roundDecimal(f float64, digits int) float64 {
 		n--
 	}
 	return n / unit
-}
-
-func integerTimes(in *Interp, c *call) Value {
-	for i := 0; i < c.self.(int); i++ {
-		in.yield(c.blk, i)
-	}
-	return c.self
 }
 
 // Formats.

@@ -200,6 +200,13 @@ func (in *Interp) operands(c *call) (*Regexp, Value) {
 
 // regexpMatch is =~, ===, match and match? of regexps and strings.
 func regexpMatch(in *Interp, c *call) Value {
+	switch c.args[0].(type) {
+	case *Regexp, *String, Symbol, nil:
+	default:
+		if _, ok := c.self.(*String); ok && c.name == "=~" {
+			return nil // the operand's own =~
+		}
+	}
 	re, v := in.operands(c)
 	s, ok := subject(v)
 	if !ok && v != nil && c.name != "===" {

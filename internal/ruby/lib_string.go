@@ -1,32 +1,26 @@
 package ruby
 
 import (
-	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/galleyhq/galley/internal/text"
 )
 
 func stringMethods() []builtin {
 	return []builtin{
 		{"to_s to_str", 0, 0, self},
 		{"to_sym intern", 0, 0, of(func(_ *Interp, s *String) Value { return Symbol(s.s) })},
-		{"to_i", 0, 0, of(stringToI)},
 		{"< <= > >=", 1, 1, compareOperator},
 		{"+", 1, 1, stringAdd},
 		{"*", 1, 1, stringTimes},
-		{"%", 1, 1, stringFormat},
 		{"<<", 1, 1, stringAppend},
 		{"concat", 0, -1, stringAppend},
 		{"replace", 1, 1, stringReplace},
 		{"length size", 0, 0, of(func(_ *Interp, s *String) Value { return runeCount(s.s) })},
 		{"empty?", 0, 0, of(func(_ *Interp, s *String) Value { return s.s == "" })},
 		{"include?", 1, 1, stringIncludes},
-		{"start_with? end_with?", 0, -1, stringStartsWith},
 		{"[] slice", 1, 2, stringGet},
 		{"split", 0, 2, stringSplit},
-		{"bytes", 0, 0, of(stringBytes)},
+		{"bytes", 0, 0, stringBytes},
 		{"=~ match match?", 1, 1, regexpMatch},
 		{"scan", 1, 1, stringScan},
 		{"sub gsub", 1, 2, stringSub},
@@ -35,8 +29,6 @@ func stringMethods() []builtin {
 		{"strip", 0, 0, mapped(func(s string) string { return strings.Trim(s, whiteSpace) })},
 		{"lstrip", 0, 0, mapped(func(s string) string { return strings.TrimLeft(s, whiteSpace) })},
 		{"rstrip", 0, 0, mapped(func(s string) string { return strings.TrimRight(s, whiteSpace) })},
-		{"delete_prefix", 1, 1, trimmed(strings.TrimPrefix)},
-		{"delete_suffix", 1, 1, trimmed(strings.TrimSuffix)},
 		{"upcase! downcase! capitalize! strip! lstrip! rstrip!", 0, 0, inPlace},
 		{"chomp!", 0, 1, inPlace},
 		{"sub! gsub!", 1, 2, inPlace},
@@ -71,24 +63,10 @@ func stringNew(in *Interp, c *call) Value {
 	return in.str(in.argString(c.args[0]))
 }
 
-// integerPrefix is as much of a text as String#to_i reads.
-var integerPrefix = text.Lazy(`^[ \t-\r]*([+-]?\d+(?:_\d+)*)`)
-
-func stringToI(in *Interp, s *String) Value {
-	m := integerPrefix().FindStringSubmatch(s.s)
-	if m == nil {
-		return 0
-	}
-	n, err := strconv.Atoi(strings.ReplaceAll(m[1], "_", ""))
-	if err != nil {
-		in.tooBig()
-	}
-	return n
-}
-
-func stringBytes(in *Interp, s *String) Value {
+func stringBytes(in *Interp, c *call) Value {
+	in.unsupportedIf(c.blk != nil, "String#bytes with a block")
 	out := in.arr(nil)
-	for _, b := range []byte(s.s) {
+	for _, b := range []byte(c.self.(*String).s) {
 		in.push(out, int(b))
 	}
 	return out
@@ -103,14 +81,6 @@ func stringTimes(in *Interp, c *call) Value {
 	in.raiseIf(n < 0, "ArgumentError", "negative argument")
 	in.alloc(in.multiply(len(s), n))
 	return in.str(strings.Repeat(s, n))
-}
-
-func stringFormat(in *Interp, c *call) Value {
-	args := c.args
-	if a, ok := args[0].(*Array); ok {
-		args = a.a
-	}
-	return in.str(in.sprintf(c.self.(*String).s, args))
 }
 
 func stringAppend(in *Interp, c *call) Value {
@@ -136,23 +106,6 @@ func stringReplace(in *Interp, c *call) Value {
 
 func stringIncludes(in *Interp, c *call) Value {
 	return strings.Contains(c.self.(*String).s, in.argString(c.args[0]))
-}
-
-func stringStartsWith(in *Interp, c *call) Value {
-	s := c.self.(*String).s
-	has := strings.HasPrefix
-	if c.name == "end_with?" {
-		has = strings.HasSuffix
-	}
-	for _, a := range c.args {
-		if _, ok := a.(*Regexp); ok {
-			in.unsupported("String#" + c.name + " with a regexp (match? compares)")
-		}
-		if has(s, in.argString(a)) {
-			return true
-		}
-	}
-	return false
 }
 
 // Indexes.
@@ -233,11 +186,6 @@ const whiteSpace = "\t\n\v\f\r \x00"
 // mapped makes a method of a function of the text.
 func mapped(fn func(s string) string) builtinFunc {
 	return func(in *Interp, c *call) Value { return in.str(fn(c.self.(*String).s)) }
-}
-
-// trimmed makes a method of a function of the text and another.
-func trimmed(fn func(s, cut string) string) builtinFunc {
-	return func(in *Interp, c *call) Value { return in.str(fn(c.self.(*String).s, in.argString(c.args[0]))) }
 }
 
 // symbolAsString calls the method of the same name on the symbol's text.

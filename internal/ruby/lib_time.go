@@ -1,7 +1,6 @@
 package ruby
 
 import (
-	"strconv"
 	"strings"
 	"time"
 )
@@ -25,7 +24,7 @@ func timeMethods() []builtin {
 		{"sec", 0, 0, timeGet(time.Time.Second)},
 		{"to_i", 0, 0, timeGet(func(t time.Time) int { return int(t.Unix()) })},
 		{"utc getutc gmtime", 0, 0, timeGet(func(t time.Time) *timeValue { return &timeValue{t.UTC()} })},
-		{"strftime", 1, 1, timeStrftime},
+		{"-private:__part", 1, 1, timePart},
 		{"iso8601 xmlschema", 0, 0, timeGet(func(t time.Time) *String { return NewString(t.Format(time.RFC3339)) })},
 		{"to_s", 0, 0, timeToS},
 	}
@@ -54,46 +53,17 @@ func timeToS(in *Interp, c *call) Value {
 	return in.str(t.Format("2006-01-02 15:04:05 -0700"))
 }
 
-// timeLayout is a directive of strftime as a layout of package time, or "".
-func timeLayout(directive byte) string {
-	return map[byte]string{
-		'Y': "2006", 'y': "06", 'm': "01", 'd': "02", 'j': "002", 'H': "15", 'I': "03", 'M': "04", 'S': "05",
-		'B': "January", 'b': "Jan", 'h': "Jan", 'A': "Monday", 'a': "Mon", 'p': "PM", 'P': "pm", 'e': "_2",
-		'z': "-0700", 'Z': "MST", 'F': "2006-01-02", 'T': "15:04:05", 'X': "15:04:05", 'R': "15:04",
-		'D': "01/02/06", 'x': "01/02/06", 'c': "Mon Jan _2 15:04:05 2006", 'r': "03:04:05 PM",
-	}[directive]
-}
-
-// timeStrftime formats a time. Of flags and widths it takes "-" before a
-// number, which drops the leading zero.
-func timeStrftime(in *Interp, c *call) Value {
-	t, format := c.self.(*timeValue).t, in.argString(c.args[0])
-	var b strings.Builder
-	for {
-		text, rest, found := strings.Cut(format, "%")
-		b.WriteString(text)
-		if !found || rest == "" {
-			return in.str(b.String() + when(found, "%"))
-		}
-		plain := strings.HasPrefix(rest, "-")
-		rest = strings.TrimPrefix(rest, "-")
-		d := byte('%')
-		if rest != "" {
-			d, format = rest[0], rest[1:]
-		}
-		layout := timeLayout(d)
-		switch {
-		case layout != "" && plain && strings.IndexByte("ymdjHIMS", d) >= 0:
-			n, _ := strconv.Atoi(t.Format(layout))
-			b.WriteString(strconv.Itoa(n))
-		case layout != "" && !plain:
-			b.WriteString(t.Format(layout))
-		case d == 's' && !plain:
-			b.WriteString(strconv.FormatInt(t.Unix(), 10))
-		case d == '%' && !plain:
-			b.WriteByte('%')
-		default:
-			in.unsupported("the directive " + strconv.Quote("%"+when(plain, "-")+string(d)) + " of strftime")
-		}
+// timePart is what a directive of strftime gives, nil for one that is not
+// supported.
+func timePart(in *Interp, c *call) Value {
+	layout := map[string]string{
+		"Y": "2006", "y": "06", "m": "01", "d": "02", "j": "002", "H": "15", "I": "03", "M": "04", "S": "05",
+		"B": "January", "b": "Jan", "h": "Jan", "A": "Monday", "a": "Mon", "p": "PM", "P": "pm", "e": "_2",
+		"z": "-0700", "Z": "MST", "F": "2006-01-02", "T": "15:04:05", "X": "15:04:05", "R": "15:04",
+		"D": "01/02/06", "x": "01/02/06", "c": "Mon Jan _2 15:04:05 2006", "r": "03:04:05 PM",
+	}[in.argString(c.args[0])]
+	if layout == "" {
+		return nil
 	}
+	return in.str(c.self.(*timeValue).t.Format(layout))
 }

@@ -118,12 +118,8 @@ func envMethods() []builtin {
 	return []builtin{
 		{"[]", 1, 1, func(in *Interp, c *call) Value { return in.envLookup(c.args[0]) }},
 		{"[]= store", 2, 2, envSet},
-		{"fetch", 1, 2, envFetch},
-		{"key? has_key? include? member?", 1, 1, func(in *Interp, c *call) Value { return in.envLookup(c.args[0]) != nil }},
 		{"delete", 1, 1, envDelete},
-		{"to_h to_hash", 0, 0, func(in *Interp, _ *call) Value { return in.envHash() }},
-		{"each each_pair", 0, 0, orEnum(enumEach)},
-		{"keys values size length empty? select filter reject slice values_at to_a any? find map sort inspect", 0, -1, envAsHash},
+		{"keys", 0, 0, func(in *Interp, _ *call) Value { return FromGo(in.env.Names()) }},
 		{"to_s", 0, 0, func(in *Interp, _ *call) Value { return in.str("ENV") }},
 	}
 }
@@ -160,42 +156,8 @@ func envSet(in *Interp, c *call) Value {
 	return c.args[1]
 }
 
-func envFetch(in *Interp, c *call) Value {
-	if v := in.envLookup(c.args[0]); v != nil {
-		return v
-	}
-	return in.fetchDefault(c)
-}
-
-// fetchDefault is what fetch gives for a missing key: the block's value, the
-// second argument, or a KeyError.
-func (in *Interp) fetchDefault(c *call) Value {
-	if c.blk != nil {
-		return in.yield(c.blk, c.args[0])
-	}
-	if len(c.args) > 1 {
-		return c.args[1]
-	}
-	in.raise("KeyError", "key not found: %s", in.inspect(c.args[0]))
-	return nil
-}
-
 func envDelete(in *Interp, c *call) Value {
 	v := in.envLookup(c.args[0])
 	in.env.Unset(in.argString(c.args[0]))
 	return v
-}
-
-func (in *Interp) envHash() *Hash {
-	h := NewHash()
-	for _, n := range in.env.Names() {
-		in.noteEnv(n)
-		in.hset(h, in.frozenStr(n), in.frozenStr(in.env.Get(n)))
-	}
-	return h
-}
-
-// envAsHash calls the method of the same name on a copy of the environment.
-func envAsHash(in *Interp, c *call) Value {
-	return in.call(c.on(in.envHash(), c.name))
 }

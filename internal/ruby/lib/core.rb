@@ -340,6 +340,16 @@ class Array
     __dig(self[key], rest)
   end
 
+  def join(sep = nil)
+    sep = sep.nil? ? '' : __str(sep)
+    out = +''
+    flatten.each_with_index do |x, i|
+      out << sep if i > 0
+      out << x.to_s
+    end
+    out
+  end
+
   def append(*values)
     push(*values)
   end
@@ -452,6 +462,32 @@ class Hash
     block_given? ? map { |k, v| yield(k, v) }.to_h : self
   end
 
+  def fetch(key, *default)
+    return self[key] if key?(key)
+    return yield(key) if block_given?
+    raise KeyError, "key not found: #{key.inspect}" if default.empty?
+    default[0]
+  end
+
+  def select
+    return to_enum(:select) unless block_given?
+    out = {}
+    each { |k, v| out[k] = v if yield(k, v) }
+    out
+  end
+
+  def filter(&block)
+    return to_enum(:filter) unless block
+    select(&block)
+  end
+
+  def reject
+    return to_enum(:reject) unless block_given?
+    out = {}
+    each { |k, v| out[k] = v unless yield(k, v) }
+    out
+  end
+
   def dig(key, *rest)
     __dig(self[key], rest)
   end
@@ -558,6 +594,91 @@ class Hash
   end
 end
 
+class ENV
+  def key?(name)
+    !self[name].nil?
+  end
+
+  def has_key?(name)
+    key?(name)
+  end
+
+  def include?(name)
+    key?(name)
+  end
+
+  def member?(name)
+    key?(name)
+  end
+
+  def fetch(name, *default)
+    return self[name] if key?(name)
+    return yield(name) if block_given?
+    raise KeyError, "key not found: #{name.inspect}" if default.empty?
+    default[0]
+  end
+
+  def to_h(&block)
+    found = keys.map { |name| [name, self[name]] }.to_h
+    block ? found.to_h(&block) : found
+  end
+
+  def to_hash
+    to_h
+  end
+
+  def each(&block)
+    return to_enum(:each) unless block
+    to_h.each(&block)
+    self
+  end
+
+  def each_pair(&block)
+    return to_enum(:each_pair) unless block
+    each(&block)
+  end
+
+  def values
+    to_h.values
+  end
+
+  def size
+    keys.size
+  end
+
+  def length
+    keys.size
+  end
+
+  def empty?
+    keys.empty?
+  end
+
+  def select(&block)
+    to_h.select(&block)
+  end
+
+  def filter(&block)
+    to_h.select(&block)
+  end
+
+  def reject(&block)
+    to_h.reject(&block)
+  end
+
+  def slice(*names)
+    to_h.slice(*names)
+  end
+
+  def values_at(*names)
+    names.map { |name| self[name] }
+  end
+
+  def inspect
+    to_h.inspect
+  end
+end
+
 class Range
   def to_s
     "#{self.begin}#{exclude_end? ? '...' : '..'}#{self.end}"
@@ -565,6 +686,17 @@ class Range
 
   def inspect
     "#{self.begin && self.begin.inspect}#{exclude_end? ? '...' : '..'}#{self.end && self.end.inspect}"
+  end
+
+  def cover?(value)
+    __refuse('Range#cover? of a range') if value.is_a?(Range)
+    low = self.begin.nil? ? 0 : self.begin <=> value
+    high = self.end.nil? ? -1 : value <=> self.end
+    !low.nil? && low <= 0 && !high.nil? && (exclude_end? ? high < 0 : high <= 0)
+  end
+
+  def ===(value)
+    !value.is_a?(Range) && cover?(value)
   end
 
   def include?(value)
@@ -657,6 +789,19 @@ class Integer
     self % 2 == 1
   end
 
+  def times
+    return to_enum(:times) unless block_given?
+    (0...self).each { |i| yield(i) }
+    self
+  end
+
+  def **(other)
+    __refuse('a power that is not a whole number, or negative') unless other.is_a?(Integer) && other >= 0
+    out = 1
+    other.times { out *= self }
+    out
+  end
+
   def upto(limit)
     return to_enum(:upto, limit) unless block_given?
     (self..limit).each { |i| yield(i) }
@@ -670,7 +815,56 @@ class Integer
   end
 end
 
+class Float
+  def **(_)
+    __refuse('a power of Float')
+  end
+end
+
+class Time
+  # Of flags and widths, "-" drops the zero before a number.
+  def strftime(format)
+    __str(format).gsub(/%(-?)(.?)/m) do |directive|
+      text = { '%' => '%', '' => '%', 's' => to_i.to_s }[$2] || __part($2)
+      next text if text && $1.empty?
+      __refuse("the directive #{directive.inspect} of strftime") unless text && $2.match?(/[ymdjHIMS]/)
+      text.to_i.to_s
+    end
+  end
+end
+
 class String
+  def %(values)
+    values.is_a?(Array) ? format(self, *values) : format(self, values)
+  end
+
+  def to_i
+    found = self[/\A\s*[+-]?\d+(?:_\d+)*/]
+    found ? Integer(found.gsub(/[\s_]/, '').sub(/\A([+-]?)0+(?=\d)/, '\1')) : 0
+  end
+
+  def start_with?(*prefixes)
+    prefixes.any? do |prefix|
+      __refuse('String#start_with? with a regexp (match? compares)') if prefix.is_a?(Regexp)
+      self[0, __str(prefix).size] == prefix
+    end
+  end
+
+  def end_with?(*suffixes)
+    suffixes.any? do |suffix|
+      n = __str(suffix).size
+      n <= size && self[size - n, n] == suffix
+    end
+  end
+
+  def delete_prefix(prefix)
+    start_with?(prefix) ? self[prefix.size..-1] : dup
+  end
+
+  def delete_suffix(suffix)
+    end_with?(suffix) ? self[0, size - suffix.size] : dup
+  end
+
   def capitalize
     self[0].to_s.upcase + self[1..-1].to_s.downcase
   end
@@ -687,7 +881,7 @@ class String
 
   def rindex(text)
     __refuse('String#rindex with a regexp') if text.is_a?(Regexp)
-    i = reverse.index(text.reverse)
+    i = reverse.index(__str(text).reverse)
     i && size - i - text.size
   end
 
