@@ -3,21 +3,17 @@ package cookbook
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // Ignore is the content of a chefignore: globs of files that are left out.
-type Ignore []string
+type Ignore []glob
 
 // Has says whether a file is left out. path is relative to the cookbook, with
 // slashes.
 func (i Ignore) Has(path string) bool {
-	for _, glob := range i {
-		if Match(glob, path, false) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(i, func(g glob) bool { return g.match(path) })
 }
 
 // FindIgnore reads the chefignore that counts for a cookbook: the first one
@@ -56,7 +52,7 @@ func parseIgnore(text string) Ignore {
 	var out Ignore
 	for line := range strings.Lines(text) {
 		if line = strings.Trim(line, " \t\n\v\f\r\x00"); line != "" && line[0] != '#' {
-			out = append(out, line)
+			out = append(out, newGlob(line))
 		}
 	}
 	return out

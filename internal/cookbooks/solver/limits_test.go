@@ -29,11 +29,11 @@ func dense(t *testing.T) (*Graph, []Demand) {
 		name := string(rune('a' + i))
 		demands = append(demands, Demand{Requirement: parsed(t, name), Origin: "Policyfile.rb:1"})
 		for v := range 8 {
-			g.Add(name, version.Version{Major: uint64(v)}, []Requirement{parsed(t, fmt.Sprintf("z = %d.%d.0", v, i))})
+			g.Add(name, version.Version{uint64(v)}, []Requirement{parsed(t, fmt.Sprintf("z = %d.%d.0", v, i))})
 		}
 	}
 	for v := range 8 {
-		g.Add("z", version.Version{Major: uint64(v)}, nil)
+		g.Add("z", version.Version{uint64(v)}, nil)
 	}
 	return g, demands
 }
@@ -66,7 +66,7 @@ func TestHints(t *testing.T) {
 		for _, n := range needs {
 			list = append(list, parsed(t, n))
 		}
-		g.Add(name, version.Version{Major: 1}, list)
+		g.Add(name, version.Version{1}, list)
 	}
 	for hint, build := range map[string]func(g *Graph){
 		"take the dependency out of one of them": func(g *Graph) { add(g, "a", "b"); add(g, "b", "a") },

@@ -43,7 +43,7 @@ func randomProblem(rng *rand.Rand, books, versions int) problem {
 		case 0:
 			return ">= 0.0.0"
 		case 1:
-			return fmt.Sprintf("%s %d.%d", op, v.Major, v.Minor)
+			return fmt.Sprintf("%s %d.%d", op, v[0], v[1])
 		}
 		return op + " " + v.String()
 	}

@@ -153,11 +153,11 @@ func TestDenseConflictsEnd(t *testing.T) {
 				needs = append(needs, Requirement{name(j), mustConstraint("!= 1." + string(rune('0'+(v+j)%10)) + ".0")})
 			}
 			needs = append(needs, Requirement{"last", mustConstraint("> " + string(rune('1'+v%3)) + ".0.0")})
-			g.Add(name(i), version.Version{Major: 1, Minor: uint64(v)}, needs)
+			g.Add(name(i), version.Version{1, uint64(v)}, needs)
 		}
 		demands = append(demands, Demand{Requirement: Requirement{name(i), version.Any}, Origin: "Policyfile.rb:1"})
 	}
-	g.Add("last", version.Version{Major: 1}, nil)
+	g.Add("last", version.Version{1}, nil)
 	_, err := Solve(t.Context(), g, demands, 20_000)
 	var b *BudgetError
 	var c *Conflict

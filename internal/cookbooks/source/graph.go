@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/solver"
@@ -39,6 +40,9 @@ func Graph(names []string, find func(name string) ([]Release, error)) (*solver.G
 			return nil, err
 		}
 		for _, r := range releases {
+			if strings.ContainsAny(r.Version, "-+") {
+				continue // a pre-release, which Chef does not accept
+			}
 			v, err := version.Parse(r.Version)
 			if err != nil {
 				return nil, fmt.Errorf("the cookbook %s: %w", name, err)

@@ -10,7 +10,7 @@ func TestConstraints(t *testing.T) {
 	}{
 		{"", ">= 0.0.0", []string{"0.0.0", "9"}, nil},
 		{"1.4.7", "= 1.4.7", []string{"1.4.7"}, []string{"1.4.8", "1.4"}},
-		{">= 1", ">= 1.0.0", []string{"1", "1.0.1", "2"}, []string{"0.9.9", "1.0.0-rc"}},
+		{">= 1", ">= 1.0.0", []string{"1", "1.0.1", "2"}, []string{"0.9.9"}},
 		{">1.4", "> 1.4.0", []string{"1.4.1"}, []string{"1.4", "1.4.0"}},
 		{"<=   1.4", "<= 1.4.0", []string{"1.4.0", "0.1"}, []string{"1.4.1"}},
 		{"< 2", "< 2.0.0", []string{"1.999.0"}, []string{"2", "2.0.1"}},
@@ -19,10 +19,6 @@ func TestConstraints(t *testing.T) {
 		{"~> 1.4.2", "~> 1.4.2", []string{"1.4.2", "1.4.10"}, []string{"1.5.0", "1.4.1"}},
 		{"~ 1.4.2", "~ 1.4.2", []string{"1.4.3"}, []string{"1.5.0"}},
 		{"!= 1.0", "!= 1.0.0", []string{"1.0.1"}, []string{"1"}},
-		{"~> 1.4.2-rc.1", "~> 1.4.2-rc.1", []string{"1.4.2-rc.1", "1.4.2-rc.9"}, []string{"1.4.2-rc.a", "1.4.2"}},
-		{"~> 1.4.2-rc", "~> 1.4.2-rc", []string{"1.4.2-rc"}, []string{"1.4.2"}},
-		{"~> 1.4.2+b.1", "~> 1.4.2+b.1", []string{"1.4.2+b.1", "1.4.2+b.2"}, []string{"1.4.2", "1.4.2+b.x", "1.5.0"}},
-		{"= 1.0.0-rc.1", "= 1.0.0-rc.1", []string{"1.0.0-rc.1"}, []string{"1.0.0", "1.0.0-rc.2"}},
 	} {
 		got, err := ParseConstraint(c.text)
 		if err != nil || got.String() != c.printed {
@@ -37,7 +33,7 @@ func TestConstraints(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []string{"newest", " >= 1", ">= 1 ", "~> 1.2.3.4", "=> 1", "1.x", ">=", "1..2"} {
+	for _, s := range []string{"newest", " >= 1", ">= 1 ", "~> 1.2.3.4", "=> 1", "1.x", ">=", "1..2", "= 1.0.0-rc", "+1"} {
 		if c, err := ParseConstraint(s); err == nil {
 			t.Errorf("%q is %v", s, c)
 		}
@@ -45,7 +41,7 @@ func TestConstraints(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
-	ordered := []string{"0.0.0", "0.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-rc.2", "1.0.0-rc.10", "1.0.0", "1.0.0+b.1", "1.0.1", "1.4.7", "1.10.0", "9.999.999", "10.200.3000"}
+	ordered := []string{"0.0.0", "0.9", "1.0.0", "1.0.1", "1.4.7", "1.10.0", "9.999.999", "10.200.3000"}
 	for i, a := range ordered {
 		for j, b := range ordered {
 			x, err := Parse(a)
@@ -58,7 +54,7 @@ func TestOrder(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []string{"", "one", "1.2.3.4", "1.2.x", "-1", "99999999999999999999999.0.0"} {
+	for _, s := range []string{"", "one", "1.2.3.4", "1.2.x", "-1", "+1", "1.0.0-rc.1", "1.0.0+b", "1..", "1.2.3.", "99999999999999999999999.0.0"} {
 		if v, err := Parse(s); err == nil {
 			t.Errorf("%q is %v", s, v)
 		}
@@ -66,7 +62,7 @@ func TestOrder(t *testing.T) {
 }
 
 func FuzzConstraint(f *testing.F) {
-	for _, s := range []string{"~> 1.2", ">= 1.0.0-rc+b", "", "= 1", "<0.0.1"} {
+	for _, s := range []string{"~> 1.2", ">= 1.0.0", "", "= 1", "<0.0.1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
