@@ -154,11 +154,7 @@ func (o *lintOptions) there(ctx context.Context, dir string) (out string, status
 // packed is the cookbook in a directory as a tar archive, without what its
 // chefignore names.
 func packed(dir string) (io.Reader, error) {
-	ignore, err := cookbook.FindIgnore(dir)
-	if err != nil {
-		return nil, err
-	}
-	files, err := cookbook.Files(dir, ignore)
+	files, err := cookbook.Files(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -55,11 +55,39 @@ type Options struct {
 // Server makes signed requests to one Chef Server; see [source.Server].
 type Server = source.Server
 
+// job is what both files can do.
+type job interface {
+	// File and LockFile are the absolute paths of the file and its lock.
+	File() string
+	LockFile() string
+	// Install installs the cookbooks of the lock; where there is none, or a
+	// Berksfile's no longer fits, it resolves the file and writes the lock.
+	Install(ctx context.Context) (*Summary, error)
+	// Vendor copies the cookbooks into a folder, each below its name. With
+	// remove, everything else in the folder goes.
+	Vendor(ctx context.Context, dir string, remove bool) (*Summary, error)
+	// Outdated lists the locked cookbooks that have newer versions which the
+	// constraints allow.
+	Outdated(ctx context.Context) ([]Newer, error)
+	// Graph reads the lock: the demands of the file, the version of each
+	// cookbook, and what it needs.
+	Graph() (demands []solver.Requirement, versions map[string]string, needs map[string][]solver.Requirement, err error)
+}
+
 // Project is a Policyfile or a Berksfile.
 type Project struct {
+	job
+	// One of these is the job.
 	policy *policyfile.Job
 	berks  *berksfile.Job
 }
+
+// Summary is the result of a command that may write the lock, Newer a cookbook
+// of which a source has a newer version.
+type (
+	Summary = source.Summary
+	Newer   = source.Newer
+)
 
 // The names that are looked for in a folder.
 const (
@@ -110,30 +138,21 @@ func Open(file string, o Options) (*Project, error) {
 		}
 		return c
 	}
-	src := &source.Context{
-		Web: client(web.Trust{}), WebFor: client, Cache: store, Env: o.Env, Server: o.Server,
-		Metadata: cookbook.Reader{Env: o.Env, Dir: o.Dir, AllowExec: o.AllowExec},
-		Secret: func(ctx context.Context, key string) (secret.Text, error) {
-			if o.ChefConfig == nil {
-				return "", nil
-			}
-			v, err := o.ChefConfig(ctx, key)
-			s, _ := v.(string)
-			return secret.Text(s), err
-		},
-	}
-	g := &git.Client{Env: o.Env, Cache: store, Offline: o.Offline, Meter: o.Meter}
-	work := source.Options{
-		Source: src, Git: g, Dir: o.Dir, AllowExec: o.AllowExec, ChefConfig: o.ChefConfig, Say: o.Say, Warn: o.Warn,
+	c := &source.Context{
+		Reader: cookbook.Reader{Env: o.Env, Dir: o.Dir, AllowExec: o.AllowExec},
+		Web:    client(web.Trust{}), WebFor: client, Cache: store,
+		Git:    &git.Client{Env: o.Env, Cache: store, Offline: o.Offline, Meter: o.Meter},
+		Server: o.Server, ChefConfig: o.ChefConfig, Say: o.Say, Warn: o.Warn,
 	}
 	if !IsPolicy(file) {
-		return &Project{berks: berksfile.Open(file, berksfile.Options{Options: work, Only: o.Only, Except: o.Except})}, nil
+		j := berksfile.Open(file, c, o.Only, o.Except)
+		return &Project{job: j, berks: j}, nil
 	}
 	if len(o.Only)+len(o.Except) > 0 {
 		return nil, errors.New("a Policyfile has no groups: --only and --except are for Berksfiles")
 	}
-	j, err := policyfile.Open(file, work)
-	return &Project{policy: j}, err
+	j := policyfile.Open(file, c)
+	return &Project{job: j, policy: j}, nil
 }
 
 // netrcLogin returns who asks a host: as $NETRC or ~/.netrc names it, without
@@ -156,78 +175,6 @@ func netrcLogin(vars *env.Env) func(host string) (string, secret.Text) {
 	}
 }
 
-// File and LockFile are the absolute paths of the project's file and its lock.
-func (p *Project) File() string {
-	if p.policy != nil {
-		return p.policy.File()
-	}
-	return p.berks.File()
-}
-
-// LockFile is the absolute path of the lock.
-func (p *Project) LockFile() string {
-	if p.policy != nil {
-		return p.policy.LockFile()
-	}
-	return p.berks.LockFile()
-}
-
-// Locked is one cookbook of a lock.
-type Locked struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
-}
-
-// Summary is the result of a command.
-type Summary struct {
-	File     string `json:"file"`
-	LockFile string `json:"lock_file"`
-	// Changed says that the lock was written with another content.
-	Changed bool `json:"changed"`
-	// Policy and RevisionID are those of a Policyfile.
-	Policy     string   `json:"policy,omitempty"`
-	RevisionID string   `json:"revision_id,omitempty"`
-	Cookbooks  []Locked `json:"cookbooks"`
-}
-
-func (p *Project) ofPolicy(r *policyfile.Result, err error) (*Summary, error) {
-	if err != nil {
-		return nil, err
-	}
-	s := &Summary{
-		File:       p.File(),
-		LockFile:   p.LockFile(),
-		Changed:    r.Changed,
-		Policy:     r.Lock.Name,
-		RevisionID: r.Lock.RevisionID(),
-		Cookbooks:  []Locked{},
-	}
-	for _, c := range r.Lock.Cookbooks {
-		s.Cookbooks = append(s.Cookbooks, Locked{c.Name, c.Version})
-	}
-	return s, nil
-}
-
-func (p *Project) ofBerks(r *berksfile.Result, err error) (*Summary, error) {
-	if err != nil {
-		return nil, err
-	}
-	s := &Summary{File: p.File(), LockFile: p.LockFile(), Changed: r.Changed, Cookbooks: []Locked{}}
-	for _, c := range r.Cookbooks {
-		s.Cookbooks = append(s.Cookbooks, Locked{c.Name, c.Version})
-	}
-	return s, nil
-}
-
-// Install installs the cookbooks of the lock; where there is none, or a
-// Berksfile's no longer fits, it resolves the file and writes the lock.
-func (p *Project) Install(ctx context.Context) (*Summary, error) {
-	if p.policy != nil {
-		return p.ofPolicy(p.policy.Install(ctx))
-	}
-	return p.ofBerks(p.berks.Install(ctx))
-}
-
 // UpdateOptions say what an update changes.
 type UpdateOptions struct {
 	// Cookbooks are those that may change, with what they need; none means
@@ -245,11 +192,11 @@ func (p *Project) Update(ctx context.Context, o UpdateOptions) (*Summary, error)
 	case p.policy == nil && (o.OnlyThese || o.Attributes):
 		return nil, errors.New("--attributes and --exclude-deps are for Policyfiles")
 	case p.policy == nil:
-		return p.ofBerks(p.berks.Update(ctx, o.Cookbooks))
+		return p.berks.Update(ctx, o.Cookbooks)
 	case o.Attributes:
-		return p.ofPolicy(p.policy.UpdateAttributes(ctx))
+		return p.policy.UpdateAttributes(ctx)
 	}
-	return p.ofPolicy(p.policy.Update(ctx, o.Cookbooks, o.OnlyThese))
+	return p.policy.Update(ctx, o.Cookbooks, o.OnlyThese)
 }
 
 // ExportOptions say how a policy is exported; see [policyfile.ExportOptions].
@@ -262,27 +209,6 @@ func (p *Project) Export(ctx context.Context, dir string, o ExportOptions) (*pol
 		return nil, errors.New("only a Policyfile can be exported; vendor the cookbooks of a Berksfile")
 	}
 	return p.policy.Export(ctx, dir, o)
-}
-
-// Vendor copies the cookbooks into a folder, each below its name. With remove,
-// everything else in the folder goes.
-func (p *Project) Vendor(ctx context.Context, dir string, remove bool) (*Summary, error) {
-	if p.policy != nil {
-		return p.ofPolicy(p.policy.Vendor(ctx, dir, remove))
-	}
-	return p.ofBerks(p.berks.Vendor(ctx, dir, remove))
-}
-
-// Newer is a cookbook of which a source has a newer version.
-type Newer = source.Newer
-
-// Outdated lists the locked cookbooks that have newer versions which the
-// constraints allow.
-func (p *Project) Outdated(ctx context.Context) ([]Newer, error) {
-	if p.policy != nil {
-		return p.policy.Outdated(ctx)
-	}
-	return p.berks.Outdated(ctx)
 }
 
 // Push uploads the locked policy and its cookbooks to a Chef Server, and gives
@@ -304,19 +230,6 @@ func (p *Project) PolicyLock() (*policyfile.Lock, error) {
 
 // Graph returns the locked cookbooks and what they need.
 func (p *Project) Graph() (*Graph, error) {
-	g := &Graph{}
-	var demands []solver.Requirement
-	var versions map[string]string
-	var err error
-	if p.policy != nil {
-		var l *policyfile.Lock
-		if l, err = p.policy.ReadLock(); err != nil {
-			return nil, err
-		}
-		demands, versions, g.needs = l.Graph()
-	} else if demands, versions, g.needs, err = p.berks.Graph(); err != nil {
-		return nil, err
-	}
-	g.roots, g.versions = demands, versions
-	return g, nil
+	demands, versions, needs, err := p.job.Graph()
+	return &Graph{demands, versions, needs}, err
 }

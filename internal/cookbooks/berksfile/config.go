@@ -53,19 +53,16 @@ type sslOptions struct {
 // readConfig reads the file that BERKSHELF_CONFIG names or .berkshelf of the
 // current folder has, else the one below BERKSHELF_PATH or ~/.berkshelf.
 func (j *Job) readConfig() (*config, error) {
-	vars := j.o.Source.Env
+	vars := j.Env
 	first := vars.Get("BERKSHELF_CONFIG")
 	if first == "" {
 		first = filepath.Join(".berkshelf", "config.json")
-	}
-	if !filepath.IsAbs(first) {
-		first = filepath.Join(j.o.Dir, first)
 	}
 	own := vars.Get("BERKSHELF_PATH")
 	if own == "" {
 		own = filepath.Join(vars.Get("HOME"), ".berkshelf")
 	}
-	for _, file := range []string{first, filepath.Join(own, "config.json")} {
+	for _, file := range []string{source.Absolute(j.Dir, first), filepath.Join(own, "config.json")} {
 		data, err := os.ReadFile(file)
 		if os.IsNotExist(err) {
 			continue
@@ -130,16 +127,16 @@ func (j *Job) chefConfig(ctx context.Context, c *config, key string) (any, error
 	if key == "chef_server_url" && c.Chef.ServerURL != "" {
 		return c.Chef.ServerURL, nil
 	}
-	if j.o.ChefConfig == nil {
+	if j.ChefConfig == nil {
 		return nil, nil
 	}
 	for name, value := range map[string]string{"node_name": c.Chef.NodeName, "client_key": c.Chef.ClientKey} {
 		if value == "" {
 			continue
 		}
-		if own, err := j.o.ChefConfig(ctx, name); err == nil && own != value {
-			j.o.Warnf("chef.%s of %s is not used: set %s in knife's configuration", name, c.file, name)
+		if own, err := j.ChefConfig(ctx, name); err == nil && own != value {
+			j.Warnf("chef.%s of %s is not used: set %s in knife's configuration", name, c.file, name)
 		}
 	}
-	return j.o.ChefConfig(ctx, key)
+	return j.ChefConfig(ctx, key)
 }

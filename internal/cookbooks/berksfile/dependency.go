@@ -114,12 +114,6 @@ func (d *dependency) String() string {
 	return fmt.Sprintf("%s (%s)", d.name, v)
 }
 
-// copy returns another dependency with the same place.
-func (d *dependency) copy() *dependency {
-	c := *d
-	return &c
-}
-
 func sortByName(list []*dependency) {
 	slices.SortStableFunc(list, func(a, b *dependency) int { return strings.Compare(a.name, b.name) })
 }
@@ -150,18 +144,10 @@ func (j *Job) atPlace(ctx context.Context, p *place) (*book, error) {
 	if p.found != nil {
 		return p.found, nil
 	}
-	dir := ""
-	if p.git == nil {
-		dir = filepath.Join(j.root(), filepath.FromSlash(p.path))
-		if filepath.IsAbs(p.path) {
-			dir = p.path
-		}
-	} else {
-		if p.git.Revision == "" {
-			return nil, nil
-		}
+	dir := source.Absolute(j.root(), filepath.FromSlash(p.path))
+	if p.git != nil {
 		var ok bool
-		if dir, ok = j.o.Source.Cache.Lookup(source.GitKey(p.git.URL, p.git.Revision, p.git.Rel)); !ok {
+		if dir, ok = j.Cached(source.Place{Git: p.git}); !ok {
 			return nil, nil
 		}
 	}
@@ -173,12 +159,9 @@ func (j *Job) atPlace(ctx context.Context, p *place) (*book, error) {
 }
 
 func (j *Job) readBook(ctx context.Context, dir string) (*book, error) {
-	m, err := j.o.Source.Metadata.Read(ctx, dir)
+	m, err := j.ReadNamed(ctx, dir)
 	if err != nil {
 		return nil, err
-	}
-	if m.Name == "" {
-		return nil, &cookbook.MetadataError{File: dir, Err: fmt.Errorf("the metadata give no name")}
 	}
 	v, err := version.Parse(m.Version)
 	if err != nil {
@@ -191,26 +174,26 @@ func (j *Job) readBook(ctx context.Context, dir string) (*book, error) {
 // Berksfile names.
 func (d *dependency) install(ctx context.Context) error {
 	want := source.Wanted{Name: d.name, Constraint: d.constraint}
-	p, s := d.place, d.job.o.Source
+	p, j := d.place, d.job
 	if p.git == nil {
-		b, err := d.job.atPlace(ctx, p)
+		b, err := j.atPlace(ctx, p)
 		if err != nil {
 			return fmt.Errorf("the cookbook %s (%s): %w", d.name, p, err)
 		}
-		_, err = s.Check(ctx, b.dir, p.path, want)
+		_, err = j.Check(ctx, b.dir, p.path, want)
 		return err
 	}
 	var err error
 	if p.git.Revision == "" {
-		d.job.o.Sayf("Fetching '%s' from %s", d.name, p)
-		if p.git.Revision, err = d.job.o.Git.Resolve(ctx, *p.git); err != nil {
+		j.Sayf("Fetching '%s' from %s", d.name, p)
+		if p.git.Revision, err = j.Git.Resolve(ctx, *p.git); err != nil {
 			return fmt.Errorf("the cookbook %s: %w", d.name, err)
 		}
 	}
-	dir, err := s.FromGit(ctx, d.job.o.Git, *p.git, want)
+	dir, err := j.Fetch(ctx, source.Place{Git: p.git}, want)
 	if err != nil {
 		return err
 	}
-	_, err = s.Check(ctx, dir, p.git.URL, want)
+	_, err = j.Check(ctx, dir, p.git.URL, want)
 	return err
 }

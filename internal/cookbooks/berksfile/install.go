@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -19,14 +18,14 @@ import (
 
 // install installs what the Berksfile needs and writes the lock (Berkshelf:
 // Installer).
-func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*Result, error) {
+func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*source.Summary, []*book, error) {
 	if err := l.reduce(ctx, b); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	j.o.Sayf("Resolving cookbook dependencies...")
+	j.Sayf("Resolving cookbook dependencies...")
 	trusted, err := l.trusted(ctx, b)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	i := &installer{job: j, file: b, lock: l}
 	var dependencies []*dependency
@@ -36,15 +35,16 @@ func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*Result, 
 		dependencies, err = i.fromSources(ctx)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	res := &Result{}
+	res := &source.Summary{File: j.file, LockFile: j.lock, Cookbooks: []source.Locked{}}
+	var books []*book
 	l.graph, l.dependencies = map[string]*item{}, map[string]*dependency{}
 	for _, d := range i.installed {
 		m := d.book.meta
 		l.graph[m.Name] = &item{name: m.Name, version: d.book.version, needs: needsOf(m)}
-		res.Cookbooks = append(res.Cookbooks,
-			Cookbook{Name: m.Name, Version: d.book.version.String(), Dir: d.book.dir, meta: m})
+		res.Cookbooks = append(res.Cookbooks, source.Locked{Name: m.Name, Version: d.book.version.String()})
+		books = append(books, d.book)
 	}
 	for _, d := range dependencies {
 		if b.has(d.name) {
@@ -52,7 +52,7 @@ func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*Result, 
 		}
 	}
 	res.Changed, err = l.save()
-	return res, err
+	return res, books, err
 }
 
 // reduce forgets what the Berksfile no longer asks for, and takes over what
@@ -173,7 +173,7 @@ func (i *installer) places(ctx context.Context, list []*dependency) error {
 			installs = append(installs, d.install)
 		}
 	}
-	return i.job.o.Source.Install(ctx, installs)
+	return i.job.InstallAll(ctx, installs)
 }
 
 // load fetches the lists of the sources. One that does not answer is left out
@@ -189,7 +189,7 @@ func (i *installer) load(ctx context.Context) error {
 	failed := make([]error, len(i.file.sources))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, s := range i.file.sources {
-		i.job.o.Sayf("Fetching cookbook index from %s...", s)
+		i.job.Sayf("Fetching cookbook index from %s...", s)
 		g.Go(func() error {
 			err := s.Load(gctx)
 			var w *web.Error
@@ -209,7 +209,7 @@ func (i *installer) load(ctx context.Context) error {
 			left = append(left, s)
 			continue
 		}
-		i.job.o.Warnf("the source %s is left out: %v", s, failed[n])
+		i.job.Warnf("the source %s is left out: %v", s, failed[n])
 	}
 	if len(left) == 0 {
 		return failed[0]
@@ -349,7 +349,7 @@ func (i *installer) installAll(ctx context.Context, list []*dependency) error {
 		if d.place != nil {
 			from = " from " + d.place.String()
 		}
-		i.job.o.Sayf("Using %s (%s)%s", d.name, b.version, from)
+		i.job.Sayf("Using %s (%s)%s", d.name, b.version, from)
 	}
 	i.installed = slices.Clone(list)
 	sortByName(i.installed)
@@ -365,10 +365,10 @@ func (i *installer) installAll(ctx context.Context, list []*dependency) error {
 		if err != nil {
 			return err
 		}
-		i.job.o.Sayf("Installing %s (%s) from %s", d.name, d.locked, s)
+		i.job.Sayf("Installing %s (%s) from %s", d.name, d.locked, s)
 		installs = append(installs, func(ctx context.Context) error { return i.fetch(ctx, d, s, r) })
 	}
-	return i.job.o.Source.Install(ctx, installs)
+	return i.job.InstallAll(ctx, installs)
 }
 
 // find returns the first source that has the version of a dependency.
@@ -392,51 +392,44 @@ func (i *installer) find(d *dependency) (source.Source, source.Release, error) {
 
 // fetch brings a release into the cache.
 func (i *installer) fetch(ctx context.Context, d *dependency, s source.Source, r source.Release) error {
-	dir, key, err := i.download(ctx, d, s, r)
+	p, err := placeOf(s, r)
 	if err != nil {
 		return err
 	}
-	if d.book, err = i.job.readBook(ctx, dir); err != nil || key == "" {
+	dir := r.Dir
+	if dir == "" {
+		c := i.job.Context
+		if own, ok := s.(interface{ Context() *source.Context }); ok {
+			c = own.Context()
+		}
+		want := source.Wanted{Name: d.name, Constraint: version.Exactly(*d.locked)}
+		if dir, err = c.Fetch(ctx, p, want); err != nil {
+			return err
+		}
+	}
+	if d.book, err = i.job.readBook(ctx, dir); err != nil || r.Dir != "" {
 		return err
 	}
-	file := i.job.noteFile(d.name, *d.locked)
-	return i.job.o.Source.Cache.Write(file, []byte(key+"\n"))
+	return i.job.Cache.Write(i.job.noteFile(d.name, *d.locked), []byte(p.Key()+"\n"))
 }
 
-func (i *installer) download(ctx context.Context, d *dependency, s source.Source, r source.Release) (dir, key string, err error) {
-	c := i.job.o.Source
-	if own, ok := s.(interface{ Context() *source.Context }); ok {
-		c = own.Context()
-	}
-	want := source.Wanted{Name: d.name, Constraint: version.Exactly(*d.locked)}
+// placeOf is where a release is downloaded.
+func placeOf(s source.Source, r source.Release) (source.Place, error) {
 	switch r.Type {
 	case "file_store":
-		return r.Dir, "", nil
+		return source.Place{}, nil
 	case "chef_server":
-		object := "cookbooks/" + d.name + "/" + r.Version
-		dir, err = c.FromServer(ctx, r.Location, object, want)
-		return dir, source.ServerKey(r.Location, object), err
+		return source.Place{URL: r.Location, Object: "cookbooks/" + r.Name + "/" + r.Version}, nil
 	case "supermarket", "opscode", "uri":
+		at, err := archiveURL(s, r)
+		return source.Place{URL: at, Artifactory: strings.HasPrefix(s.String(), string(source.Artifactory)+"(")}, err
 	case "github", "gitlab":
-		return "", "", &source.Problem{
-			Msg:    fmt.Sprintf("%s has %s %s on %s, where Galley does not download", s, d.name, r.Version, r.Type),
-			Advice: fmt.Sprintf("name its repository: cookbook '%s', git: '%s'", d.name, secret.URL(r.Location)),
-		}
-	default:
-		return "", "", fmt.Errorf("%s has %s %s at a place of the kind %q, which is not supported", s, d.name, r.Version, r.Type)
-	}
-	var header http.Header
-	if strings.HasPrefix(s.String(), string(source.Artifactory)+"(") {
-		if header, err = c.ArtifactoryHeader(ctx); err != nil {
-			return "", "", err
+		return source.Place{}, &source.Problem{
+			Msg:    fmt.Sprintf("%s has %s %s on %s, where Galley does not download", s, r.Name, r.Version, r.Type),
+			Advice: fmt.Sprintf("name its repository: cookbook '%s', git: '%s'", r.Name, secret.URL(r.Location)),
 		}
 	}
-	at, err := archiveURL(s, r)
-	if err != nil {
-		return "", "", err
-	}
-	dir, err = c.Download(ctx, at, header, want)
-	return dir, source.ArchiveKey(at), err
+	return source.Place{}, fmt.Errorf("%s has %s %s at a place of the kind %q, which is not supported", s, r.Name, r.Version, r.Type)
 }
 
 // archiveURL is where a release is downloaded. What is relative is so to the

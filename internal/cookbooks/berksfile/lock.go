@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
@@ -171,10 +171,7 @@ func (p *lockParser) finish() error {
 				return err
 			}
 		case o["git"] != "":
-			d.place = &place{git: &git.Place{
-				URL: o["git"], Branch: o["branch"], Tag: o["tag"], Ref: o["ref"],
-				Revision: o["revision"], Rel: o["rel"], Default: "master",
-			}}
+			d.place = &place{git: git.NewPlace(func(name string) string { return o[name] }, "master")}
 		}
 		p.lock.dependencies[name] = d
 	}
@@ -229,14 +226,7 @@ func (l *lockfile) text() string {
 // names are the cookbooks of the graph, sorted.
 func (l *lockfile) names() []string { return sortedKeys(l.graph) }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // needed says whether a cookbook of the graph needs another one.
 func (l *lockfile) needed(name string) bool {
@@ -280,12 +270,12 @@ func (l *lockfile) locks(b *berksfile) []*dependency {
 		if d == nil {
 			d = &dependency{job: l.job, name: name, constraint: version.Any, groups: []string{"default"}}
 		}
-		d = d.copy()
-		if d.locked == nil {
+		held := *d // with the same place
+		if held.locked == nil {
 			v := l.graph[name].version
-			d.locked = &v
+			held.locked = &v
 		}
-		out = append(out, d)
+		out = append(out, &held)
 	}
 	return out
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/galleyhq/galley/internal/cookbooks/source"
 )
 
 const small = `DEPENDENCIES
@@ -25,7 +27,7 @@ GRAPH
 `
 
 func parseLock(text string) (*lockfile, error) {
-	j := Open(filepath.Join(os.TempDir(), "Berksfile"), Options{})
+	j := Open(filepath.Join(os.TempDir(), "Berksfile"), &source.Context{}, nil, nil)
 	l := &lockfile{job: j, dependencies: map[string]*dependency{}, graph: map[string]*item{}}
 	return l, l.parse(text)
 }

@@ -36,9 +36,7 @@ type berksfile struct {
 func (j *Job) read(ctx context.Context) (*berksfile, error) {
 	src, err := os.ReadFile(j.file)
 	if os.IsNotExist(err) {
-		return nil, &source.Problem{
-			Msg: "the Berksfile " + j.file + " does not exist", Advice: "name the Berksfile, or go to the folder that has it", Err: err,
-		}
+		return nil, source.NoFile("Berksfile", j.file)
 	}
 	if err != nil {
 		return nil, err
@@ -50,7 +48,7 @@ func (j *Job) read(ctx context.Context) (*berksfile, error) {
 	var b *berksfile
 	_, err = ruby.EvalFile(ctx, string(src), j.file, func() ruby.Config {
 		b = &berksfile{job: j, config: conf, lines: map[string]*dependency{}, urls: map[string]bool{}}
-		return ruby.Config{Env: j.o.Source.Env.Clone(), Dir: j.o.Dir, AllowExec: j.o.AllowExec, Host: b}
+		return ruby.Config{Env: j.Env.Clone(), Dir: j.Dir, AllowExec: j.AllowExec, Host: b}
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -183,8 +181,8 @@ func (b *berksfile) source(c *ruby.Call, args []any) error {
 				"source %s: the option %s is not supported", secret.URL(at), key)
 		}
 	}
-	if trust.CAFile != "" && !filepath.IsAbs(trust.CAFile) {
-		trust.CAFile = filepath.Join(b.job.o.Dir, trust.CAFile)
+	if trust.CAFile != "" {
+		trust.CAFile = source.Absolute(b.job.Dir, trust.CAFile)
 	}
 	if !b.urls[at] {
 		b.urls[at] = true
@@ -195,30 +193,25 @@ func (b *berksfile) source(c *ruby.Call, args []any) error {
 
 // folder adds a folder of cookbooks as a source.
 func (b *berksfile) folder(at string) {
-	if !filepath.IsAbs(at) {
-		at = filepath.Join(b.job.root(), at)
-	}
+	at = source.Absolute(b.job.root(), at)
 	if !b.urls["file://"+at] {
 		b.urls["file://"+at] = true
-		b.sources = append(b.sources, source.Folder(b.job.o.Source, at))
+		b.sources = append(b.sources, source.Folder(b.job.Context, at))
 	}
 }
 
 // sourceContext is the job's with the key of config.json.
 func (b *berksfile) sourceContext() *source.Context {
-	c := b.job.o.Source
+	c := b.job.Context
 	if b.config.Chef.ArtifactoryKey == "" {
 		return c
 	}
 	other := *c
-	other.Secret = func(ctx context.Context, key string) (secret.Text, error) {
+	other.ChefConfig = func(ctx context.Context, key string) (any, error) {
 		if key == "artifactory_api_key" {
-			return secret.Text(b.config.Chef.ArtifactoryKey), nil
+			return b.config.Chef.ArtifactoryKey, nil
 		}
-		if c.Secret == nil {
-			return "", nil
-		}
-		return c.Secret(ctx, key)
+		return c.Setting(ctx, key)
 	}
 	return &other
 }
@@ -276,10 +269,7 @@ func (b *berksfile) place(options ruby.Map) (*place, error) {
 }
 
 func (j *Job) pathPlace(path string, metadata bool) (*place, error) {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(j.root(), path)
-	}
-	rel, err := filepath.Rel(j.root(), path)
+	rel, err := filepath.Rel(j.root(), source.Absolute(j.root(), path))
 	if err != nil {
 		return nil, err
 	}
@@ -287,10 +277,9 @@ func (j *Job) pathPlace(path string, metadata bool) (*place, error) {
 }
 
 func gitPlace(at string, o ruby.Map) *place {
-	return &place{git: &git.Place{
-		URL: at, Branch: option(o, "branch"), Tag: option(o, "tag"), Ref: option(o, "ref"),
-		Revision: option(o, "revision"), Rel: option(o, "rel"), Default: "master",
-	}}
+	p := git.NewPlace(func(name string) string { return option(o, name) }, "master")
+	p.URL = at
+	return &place{git: p}
 }
 
 func (b *berksfile) metadata(c *ruby.Call, args []any) error {
@@ -299,16 +288,11 @@ func (b *berksfile) metadata(c *ruby.Call, args []any) error {
 	if p := option(options, "path"); p != "" {
 		// Berkshelf reads it relative to the current folder, and locks it
 		// relative to the Berksfile.
-		if dir = p; !filepath.IsAbs(dir) {
-			dir = filepath.Join(b.job.o.Dir, p)
-		}
+		dir = source.Absolute(b.job.Dir, p)
 	}
-	m, err := b.job.o.Source.Metadata.Read(c.Context(), dir)
+	m, err := b.job.ReadNamed(c.Context(), dir)
 	if err != nil {
 		return err
-	}
-	if m.Name == "" {
-		return b.fail(c, "give it one: name 'NAME'", "metadata: the metadata of %s give no name", dir)
 	}
 	at, err := b.job.pathPlace(dir, true)
 	if err != nil {
@@ -347,7 +331,7 @@ func (b *berksfile) dependencies() []*dependency {
 		in := func(groups []string) bool {
 			return slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(d.groups, g) })
 		}
-		if o := b.job.o; (len(o.Only) == 0 || in(o.Only)) && !in(o.Except) {
+		if j := b.job; (len(j.only) == 0 || in(j.only)) && !in(j.except) {
 			out = append(out, d)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
@@ -17,36 +16,37 @@ import (
 
 // Vendor installs, and copies the cookbooks into a folder, each below its
 // name. With remove, everything else in the folder goes.
-func (j *Job) Vendor(ctx context.Context, dir string, remove bool) (*Result, error) {
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(j.o.Dir, dir)
+func (j *Job) Vendor(ctx context.Context, dir string, remove bool) (*source.Summary, error) {
+	dir = source.Absolute(j.Dir, dir)
+	b, l, err := j.open(ctx)
+	if err != nil {
+		return nil, err
 	}
-	res, err := j.Install(ctx)
-	if err != nil || len(res.Cookbooks) == 0 {
+	res, books, err := j.install(ctx, b, l)
+	if err != nil || len(books) == 0 {
 		return res, err
 	}
-	var books []disk.Tree
-	for _, c := range res.Cookbooks {
-		j.o.Sayf("Vendoring %s (%s) to %s", c.Name, c.Version, filepath.Join(dir, c.Name))
-		t, err := vendored(c, dir)
+	var trees []disk.Tree
+	for _, b := range books {
+		j.Sayf("Vendoring %s (%s) to %s", b.meta.Name, b.version, filepath.Join(dir, b.meta.Name))
+		files, err := b.files(dir)
 		if err != nil {
-			return nil, fmt.Errorf("vendoring the cookbook %s: %w", c.Name, err)
+			return nil, fmt.Errorf("vendoring the cookbook %s: %w", b.meta.Name, err)
 		}
-		books = append(books, t)
+		trees = append(trees, source.Vendored(b.meta, b.dir, files))
 	}
-	return res, disk.Merge(dir, books, remove)
+	return res, disk.Merge(dir, trees, remove)
 }
 
-// vendored are the files of a cookbook as Berkshelf vendors them: all but what
-// the chefignore names and what git and Subversion keep for themselves, with
-// metadata.json added where it is missing.
-func vendored(c Cookbook, target string) (disk.Tree, error) {
-	t := disk.Tree{Name: c.Name, From: c.Dir, Data: map[string][]byte{}}
-	ignore, err := cookbook.FindIgnore(c.Dir, "chefignore", "cookbooks/chefignore", ".chef/chefignore")
+// files are those of a cookbook as Berkshelf vendors them: all but what the
+// chefignore names and what git and Subversion keep for themselves. target is
+// not entered.
+func (b *book) files(target string) (out []string, err error) {
+	ignore, err := cookbook.FindIgnore(b.dir, "chefignore", "cookbooks/chefignore", ".chef/chefignore")
 	if err != nil {
-		return t, err
+		return nil, err
 	}
-	err = filepath.WalkDir(c.Dir, func(file string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(b.dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func vendored(c Cookbook, target string) (disk.Tree, error) {
 			}
 			return nil
 		}
-		rel, err := filepath.Rel(c.Dir, file)
+		rel, err := filepath.Rel(b.dir, file)
 		if err != nil {
 			return err
 		}
@@ -66,13 +66,10 @@ func vendored(c Cookbook, target string) (disk.Tree, error) {
 			d.Name() == ".svn" {
 			return nil //nolint:nilerr // a broken link is left out
 		}
-		t.Files = append(t.Files, rel)
+		out = append(out, rel)
 		return nil
 	})
-	if err == nil && !slices.Contains(t.Files, "metadata.json") {
-		t.Data["metadata.json"] = c.meta.JSON()
-	}
-	return t, err
+	return out, err
 }
 
 // Outdated lists the locked cookbooks that have newer versions. It needs a

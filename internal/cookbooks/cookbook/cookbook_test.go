@@ -88,7 +88,10 @@ func TestFilesAndIdentifier(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := Files(dir, ignore)
+	if !ignore.Has("x.tmp") || ignore.Has("tmp") {
+		t.Errorf("ignored %v", ignore)
+	}
+	files, err := Files(dir)
 	if want := []string{".hidden", "chefignore", "files/.hidden", "files/link", "metadata.rb", "x/y"}; err != nil || !slices.Equal(files, want) {
 		t.Errorf("files %q, %v", files, err)
 	}

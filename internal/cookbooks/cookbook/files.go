@@ -20,11 +20,15 @@ const uploadedFile = ".uploaded-cookbook-version.json"
 
 // Files lists the files of the cookbook in a folder, relative and with
 // slashes, in the order of their paths: all below it except in
-// top-level folders whose names begin with a dot, and except those that ignore
-// leaves out. Linked files count, linked folders are not entered.
-func Files(dir string, ignore Ignore) ([]string, error) {
+// top-level folders whose names begin with a dot, and except those that the
+// chefignore leaves out. Linked files count, linked folders are not entered.
+func Files(dir string) ([]string, error) {
+	ignore, err := FindIgnore(dir)
+	if err != nil {
+		return nil, err
+	}
 	var out []string
-	err := filepath.WalkDir(dir, func(full string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(full string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -64,11 +68,7 @@ type Identifier string
 // Identify computes the identifier of the cookbook in a folder, with the
 // chefignore that counts there.
 func Identify(dir string) (Identifier, error) {
-	ignore, err := FindIgnore(dir)
-	if err != nil {
-		return "", err
-	}
-	files, err := Files(dir, ignore)
+	files, err := Files(dir)
 	if err != nil {
 		return "", err
 	}

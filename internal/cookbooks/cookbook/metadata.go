@@ -97,6 +97,15 @@ func (r Reader) Read(ctx context.Context, dir string) (*Metadata, error) {
 	return m, nil
 }
 
+// ReadNamed is [Reader.Read] for a cookbook that must give its name.
+func (r Reader) ReadNamed(ctx context.Context, dir string) (*Metadata, error) {
+	m, err := r.Read(ctx, dir)
+	if err == nil && m.Name == "" {
+		return nil, &MetadataError{File: dir, Err: errors.New("the metadata give no name")}
+	}
+	return m, err
+}
+
 // checkName refuses names that would lead out of a folder of cookbooks.
 func checkName(name string) error {
 	if strings.ContainsAny(name, "/\\\x00\n") || name == "." || name == ".." {
@@ -107,9 +116,6 @@ func checkName(name string) error {
 
 // JSON is the metadata.json that Chef makes of the metadata.
 func (m *Metadata) JSON() []byte { return jsonorder.Marshal(m.data) }
-
-// Data is the same as an object. The caller must not change it.
-func (m *Metadata) Data() *jsonorder.Object { return m.data }
 
 // Compiled is the metadata.json of a cookbook that Chef has loaded with its
 // files: the recipes among them are added. Files are as [Files] lists them.

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,20 +13,23 @@ import (
 	"github.com/galleyhq/galley/internal/atomicfile"
 )
 
-// WriteFile replaces a file at once. Links are followed, and the permissions
-// of a file that was there stay; a new one gets mode, less the umask.
-func WriteFile(file string, data []byte, mode os.FileMode) error {
+// WriteFile replaces a file at once, unless it has this content. Links are
+// followed, and the permissions of a file that was there stay.
+func WriteFile(file string, data []byte) (changed bool, err error) {
+	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, data) {
+		return false, nil
+	}
 	if target, err := filepath.EvalSymlinks(file); err == nil {
 		file = target
 	}
-	if err := write(file, data, mode); err != nil {
-		return fmt.Errorf("writing %s: %w", file, err)
+	if err := write(file, data); err != nil {
+		return false, fmt.Errorf("writing %s: %w", file, err)
 	}
-	return nil
+	return true, nil
 }
 
-func write(file string, data []byte, mode os.FileMode) error {
-	f, err := atomicfile.Create(file, mode)
+func write(file string, data []byte) error {
+	f, err := atomicfile.Create(file, 0o644)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,14 @@ type Place struct {
 	Default string
 }
 
+// NewPlace reads a place from options of these names.
+func NewPlace(option func(name string) string, fallback string) *Place {
+	return &Place{
+		URL: option("git"), Branch: option("branch"), Tag: option("tag"), Ref: option("ref"),
+		Revision: option("revision"), Rel: option("rel"), Default: fallback,
+	}
+}
+
 // Name is the name to look up in the repository.
 func (p Place) Name() string {
 	for _, s := range []string{p.Revision, p.Ref, p.Branch, p.Tag} {

@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/galleyhq/galley/internal/atomicfile"
-
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/jsonorder"
@@ -42,12 +42,8 @@ type Exported struct {
 // runs. It needs the lock, brings it up to date with the local cookbooks and
 // writes it back.
 func (j *Job) Export(ctx context.Context, dir string, o ExportOptions) (*Exported, error) {
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(j.o.Dir, dir)
-	}
-	if o.Group == "" {
-		o.Group = "local"
-	}
+	dir = source.Absolute(j.Dir, dir)
+	o.Group = cmp.Or(o.Group, "local")
 	if strings.ContainsAny(o.Group, "/\\") || o.Group == ".." {
 		return nil, fmt.Errorf("%q cannot be the name of a policy group", o.Group)
 	}

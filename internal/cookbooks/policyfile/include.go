@@ -180,7 +180,7 @@ func (j *Job) includedRemote(ctx context.Context, i *include) (*jsonorder.Object
 	i.forLock = i.options
 	var data *jsonorder.Object
 	req := web.Request{What: "the lock of the policy " + i.name, URL: i.options.String("remote")}
-	err := j.o.Source.Web.Get(ctx, req, func(resp *http.Response) error {
+	err := j.Web.Get(ctx, req, func(resp *http.Response) error {
 		text, err := io.ReadAll(io.LimitReader(resp.Body, maxLock))
 		if err == nil {
 			data, err = jsonorder.ParseObject(text)
@@ -203,7 +203,7 @@ func (j *Job) includedRemote(ctx context.Context, i *include) (*jsonorder.Object
 
 func (j *Job) includedServer(ctx context.Context, i *include) (*jsonorder.Object, error) {
 	at, o := i.options.String("server"), i.options
-	server, err := j.o.Source.ServerAt(ctx, at)
+	server, err := j.ServerAt(ctx, at)
 	if err != nil {
 		return nil, err
 	}
@@ -245,11 +245,8 @@ func (j *Job) includedGit(ctx context.Context, i *include) (*jsonorder.Object, e
 	if file == "" {
 		file = "Policyfile.lock.json"
 	}
-	at := git.Place{
-		URL: o.String("git"), Branch: o.String("branch"), Tag: o.String("tag"), Ref: o.String("ref"),
-		Revision: o.String("revision"), Default: "master",
-	}
-	text, revision, err := j.o.Git.Show(ctx, at, file)
+	at := git.NewPlace(o.String, "master")
+	text, revision, err := j.Git.Show(ctx, *at, file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

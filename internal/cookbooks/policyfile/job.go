@@ -3,10 +3,10 @@ package policyfile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
@@ -16,36 +16,22 @@ import (
 	"github.com/galleyhq/galley/internal/jsonorder"
 )
 
-// Options are what a job works with.
-type Options = source.Options
-
 // Job is work on one Policyfile and its lock.
 type Job struct {
-	o          Options
+	*source.Context
 	file, lock string
 	fromLock   bool // only the lock was named
 	trees      map[string]*jsonorder.Object
 }
 
-// Open makes a job of a Policyfile, which ends in .rb, or of a lock, which
-// ends in .lock.json.
-func Open(file string, o Options) (*Job, error) {
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(o.Dir, file)
+// Open makes a job of a lock, which ends in .lock.json, or of a Policyfile.
+func Open(file string, c *source.Context) *Job {
+	file = source.Absolute(c.Dir, file)
+	base, fromLock := strings.CutSuffix(file, ".lock.json")
+	if !fromLock {
+		base = strings.TrimSuffix(file, ".rb")
 	}
-	j := &Job{o: o, trees: map[string]*jsonorder.Object{}}
-	if base, ok := strings.CutSuffix(file, ".lock.json"); ok {
-		j.file, j.lock, j.fromLock = base+".rb", file, true
-		return j, nil
-	}
-	base, ok := strings.CutSuffix(file, ".rb")
-	if !ok {
-		return nil, fmt.Errorf(
-			"%s is not the name of a Policyfile, which ends in .rb, or of a lock, which ends in .lock.json",
-			file)
-	}
-	j.file, j.lock = file, base+".lock.json"
-	return j, nil
+	return &Job{Context: c, file: base + ".rb", lock: base + ".lock.json", fromLock: fromLock, trees: map[string]*jsonorder.Object{}}
 }
 
 // File is the absolute path of the Policyfile.
@@ -57,30 +43,13 @@ func (j *Job) LockFile() string { return j.lock }
 // root is the folder to which paths in the Policyfile refer.
 func (j *Job) root() string { return filepath.Dir(j.file) }
 
-func (j *Job) absolute(p string) string {
-	if filepath.IsAbs(p) {
-		return filepath.Clean(p)
-	}
-	return filepath.Join(j.root(), p)
-}
-
-// missing is the error of a Policyfile that is not there, and missingLock that
-// of its lock.
-func (j *Job) missing() error {
-	return &source.Problem{
-		Msg: "the Policyfile " + j.file + " does not exist", Advice: "name the Policyfile, or go to the folder that has it", Err: fs.ErrNotExist,
-	}
-}
-
-func (j *Job) missingLock() error {
-	return &source.Problem{Msg: "the lock " + j.lock + " does not exist", Advice: "make it with `galley deps install`", Err: fs.ErrNotExist}
-}
+func (j *Job) absolute(p string) string { return source.Absolute(j.root(), p) }
 
 // ReadLock reads the lock of the job.
 func (j *Job) ReadLock() (*Lock, error) {
 	data, err := os.ReadFile(j.lock)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, j.missingLock()
+		return nil, source.NoLock(j.lock)
 	}
 	if err != nil {
 		return nil, err
@@ -88,54 +57,45 @@ func (j *Job) ReadLock() (*Lock, error) {
 	return ParseLock(data, j.lock)
 }
 
-// Result is what a job has done.
-type Result struct {
-	Lock *Lock
-	// Changed says that the lock was written with another content.
-	Changed bool
+func (j *Job) summary(l *Lock, changed bool) *source.Summary {
+	s := &source.Summary{
+		File: j.file, LockFile: j.lock, Changed: changed, Policy: l.Name, RevisionID: l.RevisionID(), Cookbooks: []source.Locked{},
+	}
+	for _, c := range l.Cookbooks {
+		s.Cookbooks = append(s.Cookbooks, source.Locked{Name: c.Name, Version: c.Version})
+	}
+	return s
 }
 
 // write replaces the lock.
-func (j *Job) write(l *Lock) (*Result, error) {
-	data := l.Marshal()
-	old, err := os.ReadFile(j.lock)
-	if err == nil && string(old) == string(data) {
-		return &Result{Lock: l}, nil
-	}
-	if err := disk.WriteFile(j.lock, data, 0o644); err != nil {
-		return nil, err
-	}
-	return &Result{Lock: l, Changed: true}, nil
+func (j *Job) write(l *Lock) (*source.Summary, error) {
+	changed, err := disk.WriteFile(j.lock, l.Marshal())
+	return j.summary(l, changed), err
 }
 
 // Install installs the cookbooks of the lock; where there is none, it resolves
 // the Policyfile and writes one.
-func (j *Job) Install(ctx context.Context) (*Result, error) {
-	_, err := os.Stat(j.lock)
-	locked := err == nil
-	if j.fromLock && !locked {
-		return nil, j.missingLock()
-	}
+func (j *Job) Install(ctx context.Context) (*source.Summary, error) {
 	if _, err := os.Stat(j.file); err != nil && !j.fromLock {
-		return nil, j.missing()
+		return nil, source.NoFile("Policyfile", j.file)
 	}
-	if !locked {
+	if _, err := os.Stat(j.lock); err != nil && !j.fromLock {
 		return j.generate(ctx, nil)
 	}
 	l, err := j.ReadLock()
 	if err != nil {
 		return nil, err
 	}
-	j.o.Sayf("Installing cookbooks from lock")
-	return &Result{Lock: l}, j.installLocked(ctx, l)
+	j.Sayf("Installing cookbooks from lock")
+	return j.summary(l, false), j.installLocked(ctx, l)
 }
 
 // Update resolves the Policyfile again and writes the lock. With names, only
 // these cookbooks and what they need may change, or these alone with
 // onlyThese. Without a lock it is Install.
-func (j *Job) Update(ctx context.Context, names []string, onlyThese bool) (*Result, error) {
+func (j *Job) Update(ctx context.Context, names []string, onlyThese bool) (*source.Summary, error) {
 	if _, err := os.Stat(j.file); err != nil {
-		return nil, j.missing()
+		return nil, source.NoFile("Policyfile", j.file)
 	}
 	_, err := os.Stat(j.lock)
 	if len(names) == 0 || err != nil {
@@ -149,31 +109,23 @@ func (j *Job) Update(ctx context.Context, names []string, onlyThese bool) (*Resu
 	if onlyThese {
 		for _, n := range names {
 			if old.Cookbook(n) == nil {
-				j.o.Warnf("the lock has no cookbook %s", n)
+				j.Warnf("the lock has no cookbook %s", n)
 			}
 		}
 	} else if free, err = old.deps.closure(names); err != nil {
 		return nil, err
 	}
-	j.o.Sayf("Updating %s", strings.Join(free, ", "))
+	j.Sayf("Updating %s", strings.Join(free, ", "))
 	return j.generate(ctx, func(p *policy) error { return pin(p, old, free) })
 }
 
 // pin holds every locked cookbook but the free ones at its version and place.
 func pin(p *policy, old *Lock, free []string) error {
-	isFree := map[string]bool{}
-	for _, n := range free {
-		isFree[n] = true
-	}
 	for _, c := range old.Cookbooks {
-		if isFree[c.Name] {
+		if slices.Contains(free, c.Name) {
 			continue
 		}
-		v, err := version.Parse(c.Version)
-		if err != nil {
-			return fmt.Errorf("the lock of the cookbook %s: %w", c.Name, err)
-		}
-		l, err := newLocation(c.Name, version.Exactly(v).String(), c.options, "the lock")
+		l, err := c.location()
 		if err != nil {
 			return err
 		}
@@ -188,9 +140,9 @@ func pin(p *policy, old *Lock, free []string) error {
 
 // UpdateAttributes takes the attributes of the Policyfile over into the lock
 // and leaves the cookbooks as they are.
-func (j *Job) UpdateAttributes(ctx context.Context) (*Result, error) {
+func (j *Job) UpdateAttributes(ctx context.Context) (*source.Summary, error) {
 	if _, err := os.Stat(j.file); err != nil {
-		return nil, j.missing()
+		return nil, source.NoFile("Policyfile", j.file)
 	}
 	l, err := j.ReadLock()
 	if err != nil {
@@ -201,9 +153,10 @@ func (j *Job) UpdateAttributes(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if jsonorder.Equal(p.defaults, l.defaults) && jsonorder.Equal(p.overrides, l.overrides) {
-		j.o.Sayf("Attributes already up to date")
-		return &Result{Lock: l}, nil
+		j.Sayf("Attributes already up to date")
+		return j.summary(l, false), nil
 	}
+	// What is equal keeps the order of the lock.
 	if !jsonorder.Equal(p.defaults, l.defaults) {
 		l.defaults = p.defaults
 	}
@@ -211,7 +164,10 @@ func (j *Job) UpdateAttributes(ctx context.Context) (*Result, error) {
 		l.overrides = p.overrides
 	}
 	for _, c := range l.Cookbooks {
-		if err := j.validate(ctx, c); err != nil {
+		if _, err := j.present(ctx, c); err != nil {
+			return nil, err
+		}
+		if err := j.describe(ctx, c); err != nil {
 			return nil, err
 		}
 	}
@@ -235,7 +191,7 @@ func (j *Job) compile(ctx context.Context) (*policy, error) {
 
 // generate resolves the Policyfile, installs its cookbooks and writes the
 // lock. change, unless nil, alters the policy before.
-func (j *Job) generate(ctx context.Context, change func(*policy) error) (*Result, error) {
+func (j *Job) generate(ctx context.Context, change func(*policy) error) (*source.Summary, error) {
 	p, err := j.compile(ctx)
 	if err == nil && change != nil {
 		err = change(p)
@@ -246,7 +202,7 @@ func (j *Job) generate(ctx context.Context, change func(*policy) error) (*Result
 	if p.name == "" {
 		return nil, &Error{File: j.file, Problems: []string{"the policy has no name: write `name 'NAME'`"}}
 	}
-	j.o.Sayf("Building policy %s", p.name)
+	j.Sayf("Building policy %s", p.name)
 	r, err := j.resolve(ctx, p)
 	if err != nil {
 		return nil, err
@@ -259,8 +215,8 @@ func (j *Job) generate(ctx context.Context, change func(*policy) error) (*Result
 	if err != nil {
 		return nil, err
 	}
-	j.o.Sayf("Lockfile written to %s", j.lock)
-	j.o.Sayf("Policy revision id: %s", l.RevisionID())
+	j.Sayf("Lockfile written to %s", j.lock)
+	j.Sayf("Policy revision id: %s", l.RevisionID())
 	return res, nil
 }
 

@@ -17,9 +17,6 @@ func (c *CookbookLock) location() (*location, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the lock: %w", err)
 	}
-	if l.kind == "" {
-		return nil, fmt.Errorf("the lock does not say where the cookbook %s comes from", c.Name)
-	}
 	return l, nil
 }
 
@@ -31,11 +28,11 @@ func (j *Job) installLocked(ctx context.Context, l *Lock) error {
 		if err != nil {
 			return err
 		}
-		if dir, ok := j.cached(place); ok && dir != "" {
-			j.o.Sayf("Using      %s %s", c.Name, c.Version)
+		if _, ok := j.Cached(place.place()); ok {
+			j.Sayf("Using      %s %s", c.Name, c.Version)
 			continue
 		}
-		j.o.Sayf("Installing %s %s", c.Name, c.Version)
+		j.Sayf("Installing %s %s", c.Name, c.Version)
 		installs = append(installs, func(ctx context.Context) error {
 			if err := j.install(ctx, place); err != nil {
 				return err
@@ -43,7 +40,7 @@ func (j *Job) installLocked(ctx context.Context, l *Lock) error {
 			return j.compare(c, place.dir)
 		})
 	}
-	return j.o.Source.Install(ctx, installs)
+	return j.InstallAll(ctx, installs)
 }
 
 // compare warns of a cookbook that came with another content than locked.
@@ -57,30 +54,9 @@ func (j *Job) compare(c *CookbookLock, dir string) error {
 		return err
 	}
 	if id != c.Identifier {
-		j.o.Warnf("%v", c.modified(dir, id))
+		j.Warnf("%v", c.modified(dir, id))
 	}
 	return nil
-}
-
-// cached returns the folder of a place whose content cannot change, if it is
-// in the cache.
-func (j *Job) cached(l *location) (dir string, ok bool) {
-	o, s := l.options, j.o.Source
-	place := o.String(l.kind)
-	switch l.kind {
-	case kindGit:
-		if o.String("revision") == "" {
-			return "", false
-		}
-		return s.Cache.Lookup(source.GitKey(place, o.String("revision"), o.String("rel")))
-	case kindSupermarket, kindArtifactory:
-		return s.Cache.Lookup(source.ArchiveKey(place))
-	case kindServer:
-		return s.Cache.Lookup(source.ServerKey(place, "cookbooks/"+l.name+"/"+o.String("version")))
-	case kindServerArtifact:
-		return s.Cache.Lookup(source.ServerKey(place, "cookbook_artifacts/"+l.name+"/"+o.String("identifier")))
-	}
-	return "", false
 }
 
 // modified is the error of a cookbook whose files are not those locked.
@@ -105,7 +81,7 @@ func (j *Job) dirOf(c *CookbookLock) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir, ok := j.cached(place)
+	dir, ok := j.Cached(place.place())
 	if !ok {
 		return "", &source.Problem{
 			Msg:    fmt.Sprintf("the cookbook %s %s of the lock is not in the cache", c.Name, c.Version),
@@ -115,71 +91,48 @@ func (j *Job) dirOf(c *CookbookLock) (string, error) {
 	return dir, nil
 }
 
-// validate sees that a locked cookbook is here under its name, and notes the
-// state of the work tree of a local one.
-func (j *Job) validate(ctx context.Context, c *CookbookLock) error {
-	_, err := j.content(ctx, c)
-	if err == nil {
-		err = j.describe(ctx, c)
-	}
-	return err
-}
-
-// content is the metadata of a locked cookbook.
-func (j *Job) content(ctx context.Context, c *CookbookLock) (*cookbook.Metadata, error) {
+// present is a locked cookbook, which must be here under its name.
+func (j *Job) present(ctx context.Context, c *CookbookLock) (*content, error) {
 	dir, err := j.dirOf(c)
 	if err != nil {
 		return nil, err
 	}
-	m, err := j.o.Source.Metadata.Read(ctx, dir)
+	m, err := j.Read(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
 	if m.Name != c.Name {
 		return nil, source.Mismatch(source.Wanted{Name: c.Name}, dir, m)
 	}
-	return m, nil
+	files, err := cookbook.Files(dir)
+	return &content{c, dir, m, files}, err
 }
 
 // refresh brings the lock up to date with the local cookbooks, as an export
 // needs it, and sees that the others are those locked. The result is what the
 // cookbooks hold, in the order of the lock.
 func (j *Job) refresh(ctx context.Context, l *Lock) ([]*content, error) {
-	var out []*content
-	var updated []*content
+	var out, updated []*content
 	for _, c := range l.Cookbooks {
-		m, err := j.content(ctx, c)
+		b, err := j.present(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		dir, err := j.dirOf(c)
+		id, err := cookbook.Identify(b.dir)
 		if err != nil {
 			return nil, err
 		}
-		id, err := cookbook.Identify(dir)
-		if err != nil {
-			return nil, err
-		}
-		ignore, err := cookbook.FindIgnore(dir)
-		if err != nil {
-			return nil, err
-		}
-		files, err := cookbook.Files(dir, ignore)
-		if err != nil {
-			return nil, err
-		}
-		b := &content{c, dir, m, files}
 		out = append(out, b)
 		if !c.Local {
 			if id != c.Identifier {
-				return nil, c.modified(dir, id)
+				return nil, c.modified(b.dir, id)
 			}
 			continue
 		}
-		if id != c.Identifier || m.Version != c.Version {
+		if id != c.Identifier || b.meta.Version != c.Version {
 			updated = append(updated, b)
 		}
-		c.Identifier, c.dotted, c.Version = id, id.Dotted(), m.Version
+		c.Identifier, c.dotted, c.Version = id, id.Dotted(), b.meta.Version
 		if err := j.describe(ctx, c); err != nil {
 			return nil, err
 		}
@@ -220,7 +173,11 @@ func (l *Lock) update(updated []*content) error {
 // Graph returns what the Policyfile asks for, which are the cookbooks that no
 // other one needs and those of the run lists; the version of each cookbook; and
 // its dependencies.
-func (l *Lock) Graph() (roots []solver.Requirement, versions map[string]string, needs map[string][]solver.Requirement) {
+func (j *Job) Graph() (roots []solver.Requirement, versions map[string]string, needs map[string][]solver.Requirement, err error) {
+	l, err := j.ReadLock()
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	versions, needs = map[string]string{}, map[string][]solver.Requirement{}
 	wanted := map[string]bool{}
 	for _, item := range l.RunList {
@@ -243,5 +200,5 @@ func (l *Lock) Graph() (roots []solver.Requirement, versions map[string]string, 
 			roots = append(roots, r)
 		}
 	}
-	return roots, versions, needs
+	return roots, versions, needs, nil
 }

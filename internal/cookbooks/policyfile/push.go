@@ -145,7 +145,7 @@ func (u *upload) put(ctx context.Context, file, sum, to string) error {
 	header := http.Header{}
 	header.Set("Content-Type", "application/x-binary")
 	header.Set("Content-MD5", base64.StdEncoding.EncodeToString(raw))
-	return u.job.o.Source.Web.Put(ctx, web.Request{What: file, URL: to, Header: header}, data)
+	return u.job.Web.Put(ctx, web.Request{What: file, URL: to, Header: header}, data)
 }
 
 // manifest describes the cookbook to the server.

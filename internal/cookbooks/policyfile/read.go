@@ -43,7 +43,7 @@ func (j *Job) read(ctx context.Context) (*policy, error) {
 	var r *reader
 	in, err := ruby.EvalFile(ctx, string(src), j.file, func() ruby.Config {
 		r = &reader{job: j, policy: &policy{}, defaults: newAttributes(), over: newAttributes()}
-		return ruby.Config{Env: j.o.Source.Env.Clone(), Dir: j.o.Dir, AllowExec: j.o.AllowExec, Host: r}
+		return ruby.Config{Env: j.Env.Clone(), Dir: j.Dir, AllowExec: j.AllowExec, Host: r}
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -306,7 +306,7 @@ func (r *reader) addCookbook(
 }
 
 func (r *reader) metadata(c *ruby.Call) error {
-	m, err := r.job.o.Source.Metadata.Read(c.Context(), r.job.root())
+	m, err := r.job.Read(c.Context(), r.job.root())
 	if err != nil {
 		var bad *cookbook.MetadataError
 		if errors.As(err, &bad) {
@@ -355,14 +355,14 @@ func (r *reader) defaultSource(c *ruby.Call, args []any, problem func(error)) er
 	p := &preferred{}
 	switch kind {
 	case "chef_repo":
-		p.Source = source.Folder(r.job.o.Source, r.job.absolute(at))
+		p.Source = source.Folder(r.job.Context, r.job.absolute(at))
 	case "supermarket", "community":
 		if at == "" {
 			at = "https://supermarket.chef.io"
 		}
-		p.Source = source.New(r.job.o.Source, source.Supermarket, at)
+		p.Source = source.New(r.job.Context, source.Supermarket, at)
 	default:
-		p.Source = source.New(r.job.o.Source, source.Kind(kind), at)
+		p.Source = source.New(r.job.Context, source.Kind(kind), at)
 	}
 	r.policy.sources = append(r.policy.sources, p)
 	if c.Block == nil {
@@ -400,10 +400,7 @@ func (r *reader) chefConfig() ruby.Value {
 			} else if len(c.Args) > 0 || strings.HasSuffix(c.Name, "=") {
 				return nil, false, nil
 			}
-			if r.job.o.ChefConfig == nil {
-				return nil, true, nil
-			}
-			v, err := r.job.o.ChefConfig(c.Context(), key)
+			v, err := r.job.Setting(c.Context(), key)
 			return ruby.FromGo(v), true, err
 		}),
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -104,7 +103,7 @@ func (r *resolver) installFixed(ctx context.Context) error {
 			installs = append(installs, func(ctx context.Context) error { return r.job.install(ctx, l) })
 		}
 	}
-	return r.job.o.Source.Install(ctx, installs)
+	return r.job.InstallAll(ctx, installs)
 }
 
 // graph collects the versions of all cookbooks that may be needed.
@@ -249,11 +248,11 @@ func (r *resolver) installChosen(ctx context.Context) error {
 	for _, c := range r.choices {
 		l := r.places[c.Name]
 		if l.installed == nil {
-			r.job.o.Sayf("Installing %s %s", c.Name, c.Version)
+			r.job.Sayf("Installing %s %s", c.Name, c.Version)
 			installs = append(installs, func(ctx context.Context) error { return r.job.install(ctx, l) })
 		}
 	}
-	return r.job.o.Source.Install(ctx, installs)
+	return r.job.InstallAll(ctx, installs)
 }
 
 // optionsFor are the source options of a cookbook of the solution.
@@ -288,37 +287,43 @@ func (r *resolver) optionsFor(c solver.Choice) (*jsonorder.Object, error) {
 	return jsonorder.NewObject(kind, value, "version", rel.Version), nil
 }
 
+// place is where the cookbook is had, but for a path.
+func (l *location) place() source.Place {
+	o := l.options
+	p := source.Place{URL: o.String(l.kind), Artifactory: l.kind == kindArtifactory}
+	switch l.kind {
+	case kindGit:
+		p.Git = git.NewPlace(o.String, "main")
+	case kindServer:
+		p.Object = "cookbooks/" + l.name + "/" + o.String("version")
+	case kindServerArtifact:
+		p.Object = "cookbook_artifacts/" + l.name + "/" + o.String("identifier")
+	}
+	return p
+}
+
 // install sees that a cookbook is on this machine, and that it is the one
 // wanted.
-func (j *Job) install(ctx context.Context, l *location) error {
-	s, o := j.o.Source, l.options
+func (j *Job) install(ctx context.Context, l *location) (err error) {
 	want := source.Wanted{Name: l.name, Constraint: l.constraint}
-	in := &installed{}
-	place := o.String(l.kind)
-	var err error
+	p, in := l.place(), &installed{}
 	switch l.kind {
+	case "":
+		return fmt.Errorf("nothing says where the cookbook %s comes from", l.name)
 	case kindPath:
-		in.dir = j.absolute(place)
+		in.dir = j.absolute(p.URL)
 	case kindGit:
-		in.dir, in.revision, err = j.fromGit(ctx, o, want)
-	case kindSupermarket:
-		in.dir, err = s.Download(ctx, place, nil, want)
-	case kindArtifactory:
-		var header http.Header
-		if header, err = s.ArtifactoryHeader(ctx); err == nil {
-			in.dir, err = s.Download(ctx, place, header, want)
+		if p.Git.Revision, err = j.Git.Resolve(ctx, *p.Git); err != nil {
+			return fmt.Errorf("the cookbook %s: %w", want.Name, err)
 		}
-	case kindServer:
-		in.dir, err = s.FromServer(ctx, place, "cookbooks/"+l.name+"/"+o.String("version"), want)
-	case kindServerArtifact:
-		in.dir, err = s.FromServer(ctx, place, "cookbook_artifacts/"+l.name+"/"+o.String("identifier"), want)
+		in.revision = p.Git.Revision
+		fallthrough
 	default:
-		err = fmt.Errorf("nothing says where the cookbook %s comes from", l.name)
+		if in.dir, err = j.Fetch(ctx, p, want); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	if in.meta, err = s.Check(ctx, in.dir, place, want); err != nil {
+	if in.meta, err = j.Check(ctx, in.dir, p.URL, want); err != nil {
 		return err
 	}
 	if in.version, err = version.Parse(in.meta.Version); err != nil {
@@ -326,23 +331,6 @@ func (j *Job) install(ctx context.Context, l *location) error {
 	}
 	l.installed = in
 	return nil
-}
-
-// fromGit returns the folder of a cookbook from a git repository.
-func (j *Job) fromGit(
-	ctx context.Context,
-	o *jsonorder.Object,
-	want source.Wanted,
-) (dir, revision string, err error) {
-	p := git.Place{
-		URL: o.String("git"), Branch: o.String("branch"), Tag: o.String("tag"), Ref: o.String("ref"),
-		Revision: o.String("revision"), Rel: o.String("rel"), Default: "main",
-	}
-	if p.Revision, err = j.o.Git.Resolve(ctx, p); err != nil {
-		return "", "", fmt.Errorf("the cookbook %s: %w", want.Name, err)
-	}
-	dir, err = j.o.Source.FromGit(ctx, j.o.Git, p, want)
-	return dir, p.Revision, err
 }
 
 // checkRecipes sees that the installed cookbooks have the recipes of the run
@@ -488,7 +476,7 @@ func (j *Job) describe(ctx context.Context, c *CookbookLock) error {
 		c.scm = known
 		return nil
 	}
-	w, err := j.o.Git.Describe(ctx, dir)
+	w, err := j.Git.Describe(ctx, dir)
 	if err != nil {
 		return err
 	}

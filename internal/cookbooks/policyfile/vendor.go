@@ -3,12 +3,10 @@ package policyfile
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/disk"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
@@ -17,44 +15,24 @@ import (
 // Vendor installs, and copies the cookbooks into a folder, each below its
 // name, with the metadata compiled. With remove, everything else in the folder
 // goes.
-func (j *Job) Vendor(ctx context.Context, dir string, remove bool) (*Result, error) {
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(j.o.Dir, dir)
-	}
+func (j *Job) Vendor(ctx context.Context, dir string, remove bool) (*source.Summary, error) {
 	res, err := j.Install(ctx)
 	if err != nil {
 		return nil, err
 	}
+	l, err := j.ReadLock()
+	if err != nil {
+		return nil, err
+	}
 	var trees []disk.Tree
-	for _, c := range res.Lock.Cookbooks {
-		m, err := j.content(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		t, err := j.vendored(c, m)
+	for _, c := range l.Cookbooks {
+		b, err := j.present(ctx, c)
 		if err != nil {
 			return nil, fmt.Errorf("vendoring the cookbook %s: %w", c.Name, err)
 		}
-		trees = append(trees, t)
+		trees = append(trees, source.Vendored(b.meta, b.dir, b.files))
 	}
-	return res, disk.Merge(dir, trees, remove)
-}
-
-func (j *Job) vendored(c *CookbookLock, m *cookbook.Metadata) (disk.Tree, error) {
-	t := disk.Tree{Name: c.Name, Data: map[string][]byte{}}
-	dir, err := j.dirOf(c)
-	if err != nil {
-		return t, err
-	}
-	t.From = dir
-	ignore, err := cookbook.FindIgnore(dir)
-	if err != nil {
-		return t, err
-	}
-	if t.Files, err = cookbook.Files(dir, ignore); err == nil && !slices.Contains(t.Files, "metadata.json") {
-		t.Data["metadata.json"] = m.JSON()
-	}
-	return t, err
+	return res, disk.Merge(source.Absolute(j.Dir, dir), trees, remove)
 }
 
 // Outdated lists the locked cookbooks of which the sources of the Policyfile

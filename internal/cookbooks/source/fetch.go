@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/md5" //nolint:gosec // the API's definition
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,7 @@ type Wanted struct {
 // Check reads the metadata of the cookbook in a folder and sees that it is
 // the one expected. place names the folder in errors.
 func (c *Context) Check(ctx context.Context, dir, place string, want Wanted) (*cookbook.Metadata, error) {
-	m, err := c.Metadata.Read(ctx, dir)
+	m, err := c.Read(ctx, dir)
 	if err != nil {
 		var bad *cookbook.MetadataError
 		if errors.As(err, &bad) {
@@ -63,47 +64,40 @@ func Mismatch(want Wanted, place string, m *cookbook.Metadata) error {
 	}
 }
 
-// Download returns the folder with the cookbook in the archive at a URL,
-// from the cache or the network.
-func (c *Context) Download(ctx context.Context, url string, header http.Header, want Wanted) (string, error) {
+// download puts the cookbook in the archive at a URL into an empty folder.
+func (c *Context) download(ctx context.Context, url string, header http.Header, dir string, want Wanted) error {
 	what := fmt.Sprintf("%s %s", want.Name, strings.TrimPrefix(want.Constraint.String(), "= "))
-	return c.Cache.Fill(ctx, ArchiveKey(url), func(ctx context.Context, dir string) error {
-		tmp, err := c.Cache.Temp()
-		if err != nil {
+	tmp, err := c.Cache.Temp()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	err = c.Web.Get(ctx, web.Request{What: what, URL: url, Header: header}, func(resp *http.Response) error {
+		if err := os.RemoveAll(tmp); err != nil {
 			return err
 		}
-		defer os.RemoveAll(tmp)
-		err = c.Web.Get(
-			ctx,
-			web.Request{What: what, URL: url, Header: header},
-			func(resp *http.Response) error {
-				if err := os.RemoveAll(tmp); err != nil {
-					return err
-				}
-				if err := os.Mkdir(tmp, 0o755); err != nil {
-					return err
-				}
-				return cache.Unpack(resp.Body, tmp)
-			},
-		)
-		if err != nil {
+		if err := os.Mkdir(tmp, 0o755); err != nil {
 			return err
 		}
-		top, err := topFolder(tmp, want.Name)
-		if err != nil {
-			return fmt.Errorf("the archive of %s from %s: %w", what, url, err)
-		}
-		if err := cache.CheckLinks(top); err != nil {
-			return fmt.Errorf("the archive of %s from %s: %w", what, url, err)
-		}
-		if _, err := c.Check(ctx, top, url, want); err != nil {
-			return err
-		}
-		if err := os.Remove(dir); err != nil {
-			return err
-		}
-		return os.Rename(top, dir)
+		return cache.Unpack(resp.Body, tmp)
 	})
+	if err != nil {
+		return err
+	}
+	top, err := topFolder(tmp, want.Name)
+	if err == nil {
+		err = cache.CheckLinks(top)
+	}
+	if err != nil {
+		return fmt.Errorf("the archive of %s from %s: %w", what, url, err)
+	}
+	if _, err := c.Check(ctx, top, url, want); err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil {
+		return err
+	}
+	return os.Rename(top, dir)
 }
 
 // topFolder finds the cookbook in an unpacked archive: the folder of its
@@ -127,68 +121,63 @@ func topFolder(dir, name string) (string, error) {
 	return "", cookbook.ErrNotCookbook
 }
 
-// manifest is what a Chef Server says of the files of a cookbook: in one list,
-// or by the kinds of API version 0 and 1.
-type manifest struct {
-	All         []manifestFile `json:"all_files"`
-	Resources   []manifestFile `json:"resources"`
-	Providers   []manifestFile `json:"providers"`
-	Recipes     []manifestFile `json:"recipes"`
-	Definitions []manifestFile `json:"definitions"`
-	Libraries   []manifestFile `json:"libraries"`
-	Attributes  []manifestFile `json:"attributes"`
-	Files       []manifestFile `json:"files"`
-	Templates   []manifestFile `json:"templates"`
-	Root        []manifestFile `json:"root_files"`
-}
-
+// manifestFile is what a Chef Server says of a file of a cookbook.
 type manifestFile struct {
 	Path     string `json:"path"`
 	URL      string `json:"url"`
 	Checksum string `json:"checksum"`
 }
 
-func (m *manifest) files() []manifestFile {
-	var out []manifestFile
-	for _, list := range [][]manifestFile{m.All, m.Resources, m.Providers, m.Recipes, m.Definitions, m.Libraries, m.Attributes, m.Files, m.Templates, m.Root} {
+// manifest are all files of a cookbook: in one list, all_files, or in lists by
+// the kinds of API versions 0 and 1.
+type manifest map[string]json.RawMessage
+
+func (m manifest) files() (out []manifestFile, err error) {
+	for _, kind := range []string{
+		"all_files", "resources", "providers", "recipes", "definitions", "libraries", "attributes", "files", "templates", "root_files",
+	} {
+		var list []manifestFile
+		if raw, ok := m[kind]; ok {
+			err = errors.Join(err, json.Unmarshal(raw, &list))
+		}
 		out = append(out, list...)
 	}
-	return out
+	return out, err
 }
 
 // parallelFiles is how many files of one cookbook are fetched at once.
 const parallelFiles = 10
 
-// FromServer returns the folder with a cookbook of a Chef Server: object is
-// its path there, as "cookbooks/NAME/VERSION".
-func (c *Context) FromServer(ctx context.Context, at, object string, want Wanted) (string, error) {
-	place := strings.TrimRight(at, "/") + "/" + object
-	return c.Cache.Fill(ctx, ServerKey(at, object), func(ctx context.Context, dir string) error {
-		server, err := c.ServerAt(ctx, at)
-		if err != nil {
-			return err
-		}
-		defer c.Web.Meter.Wait(want.Name + " from " + HostOf(at))()
-		var m manifest
-		if err := server.Do(ctx, http.MethodGet, object, nil, &m); err != nil {
-			return fmt.Errorf("fetching %s: %w", want.Name, err)
-		}
-		root, err := os.OpenRoot(dir)
-		if err != nil {
-			return err
-		}
-		defer root.Close()
-		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(parallelFiles)
-		for _, f := range m.files() {
-			g.Go(func() error { return c.serverFile(gctx, root, f, want) })
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		_, err = c.Check(ctx, dir, place, want)
+// fromServer puts a cookbook of a Chef Server into an empty folder.
+func (c *Context) fromServer(ctx context.Context, p Place, dir string, want Wanted) error {
+	server, err := c.ServerAt(ctx, p.URL)
+	if err != nil {
 		return err
-	})
+	}
+	defer c.Web.Meter.Wait(want.Name + " from " + HostOf(p.URL))()
+	var m manifest
+	if err := server.Do(ctx, http.MethodGet, p.Object, nil, &m); err != nil {
+		return fmt.Errorf("fetching %s: %w", want.Name, err)
+	}
+	files, err := m.files()
+	if err != nil {
+		return fmt.Errorf("fetching %s: %w", want.Name, err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelFiles)
+	for _, f := range files {
+		g.Go(func() error { return c.serverFile(gctx, root, f, want) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	_, err = c.Check(ctx, dir, strings.TrimRight(p.URL, "/")+"/"+p.Object, want)
+	return err
 }
 
 // serverFile fetches one file and compares its check sum.

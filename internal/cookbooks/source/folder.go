@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,23 +44,12 @@ func (s *folder) Load(ctx context.Context) error {
 			!cookbook.Is(dir) {
 			continue
 		}
-		m, err := s.ctx.Metadata.Read(ctx, dir)
+		m, err := s.ctx.ReadNamed(ctx, dir)
 		if err != nil {
 			return err
 		}
-		if m.Name == "" {
-			return &cookbook.MetadataError{File: dir, Err: errors.New("the metadata give no name")}
-		}
-		all[m.Name] = append(
-			all[m.Name],
-			Release{
-				Name:         m.Name,
-				Version:      m.Version,
-				Dependencies: m.Dependencies,
-				Type:         "file_store",
-				Dir:          dir,
-			},
-		)
+		all[m.Name] = append(all[m.Name],
+			Release{Name: m.Name, Version: m.Version, Dependencies: m.Dependencies, Type: "file_store", Dir: dir})
 	}
 	s.all = all
 	return nil

@@ -1,16 +1,18 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cache"
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/git"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
-	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/secret"
 )
 
@@ -52,22 +54,54 @@ type Server interface {
 // object does not exist.
 type NotFounder interface{ NotFound() bool }
 
-// Context is what sources work with.
+// Context is what the work on a Policyfile or a Berksfile needs.
 type Context struct {
+	// Reader reads metadata. It has the user's variables, the current folder and
+	// the consent to run commands, which are those of the whole work.
+	cookbook.Reader
 	Web *web.Client
 	// WebFor returns a client that accepts other certificates.
 	WebFor func(web.Trust) *web.Client
 	Cache  *cache.Store
-	// Env has the variables of the user; see [Context.ArtifactoryHeader] and
-	// [Git].
-	Env *env.Env
+	Git    *git.Client
 	// Server returns a client for the Chef Server at a URL; nil where none can
 	// be had.
 	Server func(ctx context.Context, url string) (Server, error)
-	// Secret returns a setting of knife's configuration; see
-	// [Context.ArtifactoryHeader].
-	Secret   func(ctx context.Context, key string) (secret.Text, error)
-	Metadata cookbook.Reader
+	// ChefConfig returns a setting of knife's configuration, nil where it has
+	// none; may be nil.
+	ChefConfig func(ctx context.Context, key string) (any, error)
+	// Say receives progress, Warn warnings; both may be nil.
+	Say, Warn func(line string)
+}
+
+// Sayf reports progress.
+func (c *Context) Sayf(format string, args ...any) {
+	if c.Say != nil {
+		c.Say(fmt.Sprintf(format, args...))
+	}
+}
+
+// Warnf reports a warning.
+func (c *Context) Warnf(format string, args ...any) {
+	if c.Warn != nil {
+		c.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+// Setting is a setting of knife's configuration, nil where it has none.
+func (c *Context) Setting(ctx context.Context, key string) (any, error) {
+	if c.ChefConfig == nil {
+		return nil, nil
+	}
+	return c.ChefConfig(ctx, key)
+}
+
+// Absolute resolves a path against a folder.
+func Absolute(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(dir, path)
 }
 
 // Trusting returns a context whose requests accept other certificates.
@@ -83,8 +117,8 @@ func (c *Context) Trusting(t web.Trust) *Context {
 // Parallel is how many cookbooks are fetched at once.
 const Parallel = 8
 
-// Install runs the installations of cookbooks, some at once.
-func (c *Context) Install(ctx context.Context, installs []func(context.Context) error) error {
+// InstallAll runs the installations of cookbooks, some at once.
+func (c *Context) InstallAll(ctx context.Context, installs []func(context.Context) error) error {
 	c.Web.Meter.Count(0, len(installs))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(Parallel)
@@ -97,27 +131,22 @@ func (c *Context) Install(ctx context.Context, installs []func(context.Context) 
 	return g.Wait()
 }
 
-// ArtifactoryHeader is how requests to Artifactory say who asks: the identity
+// artifactoryHeader is how requests to Artifactory say who asks: the identity
 // token, else the API key, each of knife's configuration or the environment
 // (chef-cli).
-func (c *Context) ArtifactoryHeader(ctx context.Context) (http.Header, error) {
+func (c *Context) artifactoryHeader(ctx context.Context) (http.Header, error) {
 	h := http.Header{}
 	for _, s := range []struct{ setting, variable, header, prefix string }{
 		{"artifactory_identity_token", "ARTIFACTORY_IDENTITY_TOKEN", "Authorization", "Bearer "},
 		{"artifactory_api_key", "ARTIFACTORY_API_KEY", "X-Jfrog-Art-API", ""},
 	} {
-		value := secret.Text(c.Env.Get(s.variable))
-		if c.Secret != nil {
-			v, err := c.Secret(ctx, s.setting)
-			if err != nil {
-				return nil, err
-			}
-			if v != "" {
-				value = v
-			}
+		v, err := c.Setting(ctx, s.setting)
+		if err != nil {
+			return nil, err
 		}
-		if value != "" {
-			h.Set(s.header, s.prefix+value.Reveal())
+		set, _ := v.(string)
+		if value := cmp.Or(set, c.Env.Get(s.variable)); value != "" {
+			h.Set(s.header, s.prefix+value)
 			break
 		}
 	}

@@ -116,7 +116,7 @@ func (s *listed) fromWeb(ctx context.Context) (*index, error) {
 	header := http.Header{}
 	if s.kind == Artifactory {
 		var err error
-		if header, err = s.ctx.ArtifactoryHeader(ctx); err != nil {
+		if header, err = s.ctx.artifactoryHeader(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -3,8 +3,38 @@ package source
 import (
 	"slices"
 
+	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/cookbooks/disk"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 )
+
+// Locked is one cookbook of a lock.
+type Locked struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Summary is the result of a command that may write the lock.
+type Summary struct {
+	File     string `json:"file"`
+	LockFile string `json:"lock_file"`
+	// Changed says that the lock was written with another content.
+	Changed bool `json:"changed"`
+	// Policy and RevisionID are those of a Policyfile.
+	Policy     string   `json:"policy,omitempty"`
+	RevisionID string   `json:"revision_id,omitempty"`
+	Cookbooks  []Locked `json:"cookbooks"`
+}
+
+// Vendored is what is written of a cookbook with these files: with
+// metadata.json where it is missing.
+func Vendored(m *cookbook.Metadata, dir string, files []string) disk.Tree {
+	t := disk.Tree{Name: m.Name, From: dir, Files: files}
+	if !slices.Contains(files, "metadata.json") {
+		t.Data = map[string][]byte{"metadata.json": m.JSON()}
+	}
+	return t
+}
 
 // Newer is a cookbook of which a source has a newer version that the
 // constraints allow.
