@@ -82,11 +82,11 @@ type Project struct {
 	berks  *berksfile.Job
 }
 
-// Summary is the result of a command that may write the lock, Newer a cookbook
-// of which a source has a newer version.
 type (
+	// Summary is the result of a command that may write the lock.
 	Summary = source.Summary
-	Newer   = source.Newer
+	// Newer is a cookbook of which a source has a newer version.
+	Newer = source.Newer
 )
 
 // The names that are looked for in a folder.

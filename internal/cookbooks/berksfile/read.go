@@ -2,7 +2,6 @@ package berksfile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -14,7 +13,6 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/secret"
-	"github.com/galleyhq/galley/internal/text"
 )
 
 // words are the names that a Berksfile may call.
@@ -28,45 +26,25 @@ type berksfile struct {
 	sources []source.Source
 	urls    map[string]bool
 
-	groups  []string // of the open group block
-	unknown string
+	groups []string // of the open group block
+	words  source.Words
 }
 
 // read evaluates the Berksfile of the job.
 func (j *Job) read(ctx context.Context) (*berksfile, error) {
-	src, err := os.ReadFile(j.file)
-	if os.IsNotExist(err) {
-		return nil, source.NoFile("Berksfile", j.file)
-	}
-	if err != nil {
-		return nil, err
-	}
 	conf, err := j.readConfig()
 	if err != nil {
 		return nil, err
 	}
 	var b *berksfile
-	_, err = ruby.EvalFile(ctx, string(src), j.file, func() ruby.Config {
-		b = &berksfile{job: j, config: conf, lines: map[string]*dependency{}, urls: map[string]bool{}}
-		return ruby.Config{Env: j.Env.Clone(), Dir: j.Dir, AllowExec: j.AllowExec, Host: b}
+	_, err = j.Eval(ctx, j.file, func() (ruby.Host, *source.Words) {
+		b = &berksfile{job: j, config: conf, lines: map[string]*dependency{}, urls: map[string]bool{}, words: source.Words{Known: words}}
+		return b, &b.words
 	})
+	if os.IsNotExist(err) {
+		return nil, source.NoFile("Berksfile", j.file)
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		var own *source.Problem
-		if errors.As(err, &own) {
-			return nil, own
-		}
-		var re *ruby.Error
-		if errors.As(err, &re) && b.unknown != "" &&
-			(re.Class == "NameError" || re.Class == "NoMethodError") &&
-			re.Hint() == "" {
-			re.SetHint(text.DidYouMean(b.unknown, words))
-			if b.unknown == "site" {
-				re.SetHint("site is of Berkshelf 2; write source 'https://supermarket.chef.io'")
-			}
-		}
 		return nil, err
 	}
 	for _, s := range b.sources {
@@ -104,8 +82,10 @@ func (b *berksfile) Call(c *ruby.Call) (ruby.Value, bool, error) {
 		return nil, true, err
 	case "solver", "extension":
 		return nil, true, nil
+	case "site":
+		return nil, true, b.fail(c, "site is of Berkshelf 2; write source 'https://supermarket.chef.io'", "site is not supported")
 	}
-	b.unknown = c.Name
+	b.words.Unknown = c.Name
 	return nil, false, nil
 }
 

@@ -35,14 +35,7 @@ type host struct{ data *jsonorder.Object }
 
 // texts are the fields that are one string.
 var texts = []string{
-	"name",
-	"description",
-	"long_description",
-	"maintainer",
-	"maintainer_email",
-	"license",
-	"source_url",
-	"issues_url",
+	"name", "description", "long_description", "maintainer", "maintainer_email", "license", "source_url", "issues_url",
 }
 
 // known are the calls with a meaning; Chef ignores all others without a block.

@@ -188,17 +188,10 @@ func (c *Client) fetch(ctx context.Context, p Place) error {
 			return err
 		}
 	}
-	shallow := false
-	if _, err := os.Stat(filepath.Join(dir, "shallow")); err == nil {
-		shallow = true
-	}
+	_, err = os.Stat(filepath.Join(dir, "shallow"))
+	shallow := err == nil
 	fetch := func(args ...string) error {
-		_, err := c.run(
-			ctx,
-			doing,
-			"",
-			nil,
-			append([]string{"--git-dir", dir, "fetch", "--quiet", "--force"}, args...)...)
+		_, err := c.run(ctx, doing, "", nil, append([]string{"--git-dir", dir, "fetch", "--quiet", "--force"}, args...)...)
 		return err
 	}
 	// One commit is enough for a branch or a tag; not every server can do that.
@@ -251,11 +244,7 @@ func (c *Client) Checkout(ctx context.Context, p Place, dir string) error {
 		tree, where = p.Revision+":"+rel, where+", folder "+rel
 	}
 	doing := fmt.Sprintf("checking out %s of %s", p.Name(), where)
-	extra := []string{
-		"GIT_DIR=" + repo,
-		"GIT_WORK_TREE=" + dir,
-		"GIT_INDEX_FILE=" + filepath.Join(tmp, "index"),
-	}
+	extra := []string{"GIT_DIR=" + repo, "GIT_WORK_TREE=" + dir, "GIT_INDEX_FILE=" + filepath.Join(tmp, "index")}
 	if _, err := c.run(ctx, doing, dir, extra, "read-tree", tree); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package policyfile
 import (
 	"fmt"
 	"math"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -184,7 +183,7 @@ func (a *attributes) data(in *ruby.Interp, path string) (*jsonorder.Object, erro
 
 func attributeData(in *ruby.Interp, v ruby.Value, path string) (any, error) {
 	switch v := v.(type) {
-	case nil, bool, *big.Int:
+	case nil, bool:
 		return v, nil
 	case int:
 		return int64(v), nil

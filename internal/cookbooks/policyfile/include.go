@@ -40,26 +40,18 @@ func (r *reader) include(c *ruby.Call, args []any, problem func(error)) error {
 	if len(args) == 0 {
 		return c.Raise("ArgumentError", "wrong number of arguments (given 0, expected 1..2)")
 	}
-	i := &include{
-		name:    fmt.Sprint(args[0]),
-		options: opts,
-		origin:  fmt.Sprintf("%s:%d", filepath.Base(c.File), c.Line),
-	}
+	i := &include{name: fmt.Sprint(args[0]), options: opts, origin: fmt.Sprintf("%s:%d", filepath.Base(c.File), c.Line)}
 	for _, old := range r.policy.includes {
 		if old.name == i.name {
-			problem(
-				fmt.Errorf("the policy %s is included twice, as %s (%s) and as %s", i.name,
-					inspectOptions(old.options), old.origin, inspectOptions(opts)),
-			)
+			problem(fmt.Errorf("the policy %s is included twice, as %s (%s) and as %s", i.name,
+				inspectOptions(old.options), old.origin, inspectOptions(opts)))
 			return nil
 		}
 	}
 	r.policy.includes = append(r.policy.includes, i)
 	switch i.kind() {
 	case "":
-		problem(
-			fmt.Errorf("include_policy %s must say where the lock is: one of path, git, server and remote", i.name),
-		)
+		problem(fmt.Errorf("include_policy %s must say where the lock is: one of path, git, server and remote", i.name))
 	case "server":
 		if opts.String("policy_name") == "" {
 			opts.Set("policy_name", i.name)

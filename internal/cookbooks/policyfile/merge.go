@@ -60,24 +60,17 @@ func plainItems(items []string) []string {
 
 // mergeAttributes adds the attributes of the included policies. Two values for
 // one attribute are an error, unless they are equal.
-func (p *policy) mergeAttributes(
-	level string,
-	own *jsonorder.Object,
-	of func(*Lock) *jsonorder.Object,
-) (*jsonorder.Object, error) {
-	seen := &jsonorder.Object{}
-	if err := noteLeaves(seen, own, "this Policyfile", level); err != nil {
+func (p *policy) mergeAttributes(level string, own *jsonorder.Object, of func(*Lock) *jsonorder.Object) (*jsonorder.Object, error) {
+	all := &jsonorder.Object{}
+	if err := addAttributes(all, own, "this Policyfile", level); err != nil {
 		return nil, err
 	}
-	out := own
 	for _, i := range p.includes {
-		if err := noteLeaves(seen, of(i.lock), "the policy "+i.name, level); err != nil {
+		if err := addAttributes(all, of(i.lock), "the policy "+i.name, level); err != nil {
 			return nil, err
 		}
-		merged, _ := deepMerge(out, of(i.lock)).(*jsonorder.Object)
-		out = merged
 	}
-	return out, nil
+	return values(all), nil
 }
 
 // leaf is an attribute's value and who gave it.
@@ -86,72 +79,70 @@ type leaf struct {
 	value any
 }
 
-// noteLeaves adds the values of attributes to those seen before.
-func noteLeaves(seen, attrs *jsonorder.Object, by, path string) error {
+// addAttributes adds attributes to those of others, as leaves. An array that
+// two of them have loses its double elements, as chef-cli merges arrays.
+func addAttributes(all, attrs *jsonorder.Object, by, path string) error {
 	for _, k := range attrs.Keys() {
 		v, at := attrs.Value(k), fmt.Sprintf("%s[%q]", path, k)
-		old := seen.Value(k)
+		old, known := all.Get(k)
 		inner, isObject := v.(*jsonorder.Object)
-		if old == nil {
+		switch have := old.(type) {
+		case *jsonorder.Object:
 			if !isObject {
-				seen.Set(k, leaf{by, v})
-				continue
+				return attributeConflict(at, "another policy", by)
 			}
-			old = &jsonorder.Object{}
-			seen.Set(k, old)
-		}
-		group, wasObject := old.(*jsonorder.Object)
-		if isObject && wasObject {
-			if err := noteLeaves(group, inner, by, at); err != nil {
+			if err := addAttributes(have, inner, by, at); err != nil {
 				return err
 			}
-			continue
-		}
-		if l, ok := old.(leaf); !ok || isObject || !jsonorder.Equal(l.value, v) {
-			other := "another policy"
-			if ok {
-				other = l.by
+		case leaf:
+			if isObject || !jsonorder.Equal(have.value, v) {
+				return attributeConflict(at, have.by, by)
 			}
-			return fmt.Errorf(
-				"the attribute %s has different values: by %s and by %s; included policies cannot be overridden",
-				at, other, by)
+			if list, ok := v.([]any); ok {
+				all.Set(k, leaf{have.by, distinct(list)})
+			}
+		}
+		switch {
+		case known:
+		case isObject:
+			group := &jsonorder.Object{}
+			all.Set(k, group)
+			if err := addAttributes(group, inner, by, at); err != nil {
+				return err
+			}
+		default:
+			all.Set(k, leaf{by, v})
 		}
 	}
 	return nil
 }
 
-// deepMerge merges b into a copy of a: objects by key, arrays as a union; else
-// b is taken.
-func deepMerge(a, b any) any {
-	switch y := b.(type) {
-	case *jsonorder.Object:
-		x, ok := a.(*jsonorder.Object)
-		if !ok {
-			return b
+func attributeConflict(at, one, other string) error {
+	return fmt.Errorf("the attribute %s has different values: by %s and by %s; included policies cannot be overridden", at, one, other)
+}
+
+func distinct(list []any) []any {
+	out := []any{}
+	for _, e := range list {
+		if !slices.ContainsFunc(out, func(o any) bool { return jsonorder.Equal(o, e) }) {
+			out = append(out, e)
 		}
-		out := x.Clone()
-		for _, k := range y.Keys() {
-			if old, ok := out.Get(k); ok {
-				out.Set(k, deepMerge(old, y.Value(k)))
-			} else {
-				out.Set(k, y.Value(k))
-			}
-		}
-		return out
-	case []any:
-		x, ok := a.([]any)
-		if !ok {
-			return b
-		}
-		out := []any{}
-		for _, e := range append(slices.Clone(x), y...) {
-			if !slices.ContainsFunc(out, func(o any) bool { return jsonorder.Equal(o, e) }) {
-				out = append(out, e)
-			}
-		}
-		return out
 	}
-	return b
+	return out
+}
+
+// values are attributes without who gave them.
+func values(o *jsonorder.Object) *jsonorder.Object {
+	out := &jsonorder.Object{}
+	for _, k := range o.Keys() {
+		switch v := o.Value(k).(type) {
+		case leaf:
+			out.Set(k, v.value)
+		case *jsonorder.Object:
+			out.Set(k, values(v))
+		}
+	}
+	return out
 }
 
 // sortedDemands are the lock's demands in the order in which it writes them.

@@ -59,13 +59,7 @@ const (
 )
 
 var kinds = []string{
-	kindGit,
-	kindGithub,
-	kindPath,
-	kindSupermarket,
-	kindServer,
-	kindServerArtifact,
-	kindArtifactory,
+	kindGit, kindGithub, kindPath, kindSupermarket, kindServer, kindServerArtifact, kindArtifactory,
 }
 
 // newLocation checks what a cookbook line says.

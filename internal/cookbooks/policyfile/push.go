@@ -153,15 +153,9 @@ func (u *upload) manifest() any {
 	c := u.book.lock
 	files := make([]map[string]string, 0, len(u.book.files))
 	for _, f := range u.book.files {
-		files = append(
-			files,
-			map[string]string{
-				"name":        manifestName(f),
-				"path":        f,
-				"checksum":    u.sums[f],
-				"specificity": specificity(f),
-			},
-		)
+		files = append(files, map[string]string{
+			"name": manifestName(f), "path": f, "checksum": u.sums[f], "specificity": specificity(f),
+		})
 	}
 	return map[string]any{
 		"name": c.Name, "identifier": string(c.Identifier), "version": c.Version, "chef_type": "cookbook_version",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,8 +22,7 @@ type reader struct {
 	problems []string
 	defaults *attributes
 	over     *attributes
-	// unknown is the last name that the file called and that does not exist.
-	unknown string
+	words    source.Words
 }
 
 // words are the names that a Policyfile may call.
@@ -36,25 +34,12 @@ var words = []string{
 
 // read evaluates the Policyfile of the job.
 func (j *Job) read(ctx context.Context) (*policy, error) {
-	src, err := os.ReadFile(j.file)
-	if err != nil {
-		return nil, err
-	}
 	var r *reader
-	in, err := ruby.EvalFile(ctx, string(src), j.file, func() ruby.Config {
-		r = &reader{job: j, policy: &policy{}, defaults: newAttributes(), over: newAttributes()}
-		return ruby.Config{Env: j.Env.Clone(), Dir: j.Dir, AllowExec: j.AllowExec, Host: r}
+	in, err := j.Eval(ctx, j.file, func() (ruby.Host, *source.Words) {
+		r = &reader{job: j, policy: &policy{}, defaults: newAttributes(), over: newAttributes(), words: source.Words{Known: words}}
+		return r, &r.words
 	})
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		var re *ruby.Error
-		if errors.As(err, &re) && r.unknown != "" &&
-			(re.Class == "NameError" || re.Class == "NoMethodError") &&
-			re.Hint() == "" {
-			re.SetHint(text.DidYouMean(r.unknown, words))
-		}
 		return nil, err
 	}
 	r.finish(in)
@@ -68,10 +53,7 @@ func (j *Job) read(ctx context.Context) (*policy, error) {
 func (r *reader) finish(in *ruby.Interp) {
 	p := r.policy
 	if len(p.runList) == 0 {
-		r.problems = append(
-			r.problems,
-			"the run_list is empty: name the recipes, as in `run_list 'app::default'`",
-		)
+		r.problems = append(r.problems, "the run_list is empty: name the recipes, as in `run_list 'app::default'`")
 	}
 	for i, a := range p.sources {
 		for _, b := range p.sources[i+1:] {
@@ -145,7 +127,7 @@ func (r *reader) Call(c *ruby.Call) (ruby.Value, bool, error) {
 	case "relative_paths_root":
 		return ruby.NewString(r.job.root()), true, nil
 	}
-	r.unknown = c.Name
+	r.words.Unknown = c.Name
 	return nil, false, nil
 }
 
@@ -279,30 +261,21 @@ func (r *reader) cookbook(c *ruby.Call, args []any, problem func(error)) error {
 	if len(args) > 1 && args[1] != nil {
 		constraint = fmt.Sprint(args[1])
 	}
-	return r.addCookbook(name, constraint, opts, c, problem)
+	r.addCookbook(name, constraint, opts, c, problem)
+	return nil
 }
 
-func (r *reader) addCookbook(
-	name, constraint string,
-	opts *jsonorder.Object,
-	c *ruby.Call,
-	problem func(error),
-) error {
+func (r *reader) addCookbook(name, constraint string, opts *jsonorder.Object, c *ruby.Call, problem func(error)) {
 	origin := fmt.Sprintf("%s:%d", filepath.Base(c.File), c.Line)
 	l, err := newLocation(name, constraint, opts, origin)
 	if err != nil {
 		problem(err)
-		return nil
+	} else if old := r.policy.find(name); old != nil {
+		problem(fmt.Errorf("cookbook %s is given twice: first as %s (%s), then as %s", name,
+			inspectOptions(old.options), old.origin, inspectOptions(opts)))
+	} else {
+		r.policy.cookbooks = append(r.policy.cookbooks, l)
 	}
-	if old := r.policy.find(name); old != nil {
-		problem(
-			fmt.Errorf("cookbook %s is given twice: first as %s (%s), then as %s", name,
-				inspectOptions(old.options), old.origin, inspectOptions(opts)),
-		)
-		return nil
-	}
-	r.policy.cookbooks = append(r.policy.cookbooks, l)
-	return nil
 }
 
 func (r *reader) metadata(c *ruby.Call) error {
@@ -317,18 +290,14 @@ func (r *reader) metadata(c *ruby.Call) error {
 	if r.policy.name == "" {
 		r.policy.name = m.Name
 	}
-	return r.addCookbook(m.Name, ">= 0.0.0", jsonorder.NewObject("path", "."), c,
+	r.addCookbook(m.Name, ">= 0.0.0", jsonorder.NewObject("path", "."), c,
 		func(err error) { r.problems = append(r.problems, err.Error()) })
+	return nil
 }
 
 // sourceTypes are those that default_source accepts.
 var sourceTypes = []string{
-	"supermarket",
-	"community",
-	"delivery_supermarket",
-	"chef_server",
-	"chef_repo",
-	"artifactory",
+	"supermarket", "community", "delivery_supermarket", "chef_server", "chef_repo", "artifactory",
 }
 
 func (r *reader) defaultSource(c *ruby.Call, args []any, problem func(error)) error {
@@ -338,10 +307,8 @@ func (r *reader) defaultSource(c *ruby.Call, args []any, problem func(error)) er
 	kind, ok := args[0].(ruby.Symbol)
 	if !ok || !slices.Contains(sourceTypes, string(kind)) {
 		hint := text.DidYouMean(fmt.Sprint(args[0]), sourceTypes)
-		problem(
-			fmt.Errorf("the default_source type %s is not known: it is one of :%s. %s",
-				c.Interp().Inspect(c.Args[0]), strings.Join(sourceTypes, ", :"), hint),
-		)
+		problem(fmt.Errorf("the default_source type %s is not known: it is one of :%s. %s",
+			c.Interp().Inspect(c.Args[0]), strings.Join(sourceTypes, ", :"), hint))
 		return nil
 	}
 	at := ""

@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,15 +16,7 @@ type conflict struct {
 	groups [][]*requirement
 	tried  *set
 	circle []*vertex
-	// chains lead from a demand to each requirement; chosen are the versions
-	// that were chosen on the way.
-	chains [][]link
-}
-
-// link is one requirement of a chain and the version that declares it.
-type link struct {
-	req   *requirement
-	owner *artifact
+	chains [][]Link // see [Clash.Chains]
 }
 
 func (c *conflict) flat() []*requirement { return unique(slices.Concat(c.groups...)) }
@@ -82,9 +75,13 @@ func (r *resolution) addConflict(circle []*vertex) {
 		c.groups[i] = slices.Insert(c.groups[i], 0, e.requirement)
 	}
 	for _, q := range v.requirements() {
-		var chain []link
+		var chain []Link
 		for at := q; at != nil; at = r.parent(at) {
-			chain = append(chain, link{at, at.owner})
+			l := Link{Origin: at.origin, Requirement: at.Requirement}
+			if at.owner != nil {
+				l.By = at.owner.String()
+			}
+			chain = append(chain, l)
 		}
 		slices.Reverse(chain)
 		c.chains = append(c.chains, chain)
@@ -129,20 +126,9 @@ func (r *resolution) explain() *Conflict {
 	}
 	for _, name := range r.last.names {
 		c := r.last.byOf[name]
-		clash := Clash{Name: name, Versions: r.graph.Versions(name)}
+		clash := Clash{Name: name, Versions: r.graph.Versions(name), Chains: c.chains}
 		for _, v := range c.circle {
 			clash.Circle = append(clash.Circle, v.name)
-		}
-		for _, chain := range c.chains {
-			var out []Link
-			for _, l := range chain {
-				k := Link{Origin: l.req.origin, Requirement: l.req.Requirement}
-				if l.owner != nil {
-					k.By = l.owner.String()
-				}
-				out = append(out, k)
-			}
-			clash.Chains = append(clash.Chains, out)
 		}
 		e.Clashes = append(e.Clashes, clash)
 	}
@@ -206,14 +192,7 @@ func (c Clash) text() string {
 			if i > 0 {
 				b.WriteString("; ")
 			}
-			by := l.By
-			if by == "" {
-				by = "the policy"
-				if l.Origin != "" {
-					by = l.Origin
-				}
-			}
-			fmt.Fprintf(&b, "%s needs %s", by, l.Requirement)
+			fmt.Fprintf(&b, "%s needs %s", cmp.Or(l.By, l.Origin, "the policy"), l.Requirement)
 		}
 	}
 	if len(c.Circle) > 0 || len(c.Versions) == 0 {

@@ -189,13 +189,6 @@ func (r *resolution) attempt() (circle []*vertex, failed bool) {
 		r.push(slices.Clone(top.requirements), false, top)
 		return nil, false
 	}
-	latest := s.latest()
-	s.versions = slices.DeleteFunc(slices.Clone(s.versions),
-		func(a *artifact) bool { return !r.satisfies(top.requirement, a) })
-	if len(s.versions) == 0 {
-		s.versions = []*artifact{latest} // for the explanation
-		return nil, true
-	}
 	top.conflicts.remove(top.name)
 	r.active.choose(v, s)
 	return r.require(v, s), false

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 )
 
@@ -41,18 +42,12 @@ func (t Trust) Apply(to *http.Transport) error {
 	return nil
 }
 
-// transport is base with the trust, or what refuses every request.
-func (t Trust) transport(base *http.Transport) http.RoundTripper {
-	if t == (Trust{}) {
-		return base
+// HTTP returns a client with the proxies and, unless t says otherwise, the
+// certificates of the environment.
+func HTTP(t Trust) *http.Client {
+	tr := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // nobody replaces it
+	if err := t.Apply(tr); err != nil {
+		tr.Proxy = func(*http.Request) (*url.URL, error) { return nil, err } // so every request fails
 	}
-	other := base.Clone()
-	if err := t.Apply(other); err != nil {
-		return refusing{err}
-	}
-	return other
+	return &http.Client{Transport: tr}
 }
-
-type refusing struct{ err error }
-
-func (r refusing) RoundTrip(*http.Request) (*http.Response, error) { return nil, r.err }

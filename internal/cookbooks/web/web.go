@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,9 +17,9 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// Client makes requests. The zero value is ready to use.
+// Client makes requests.
 type Client struct {
-	// HTTP is the client underneath; nil is [HTTP] of no trust in particular.
+	// HTTP is the client underneath.
 	HTTP *http.Client
 	// Offline refuses every request.
 	Offline bool
@@ -38,22 +37,6 @@ type Client struct {
 
 // stallAfter is how long an answer may bring nothing.
 const stallAfter = 30 * time.Second
-
-var defaultTransport = &http.Transport{
-	Proxy:                 http.ProxyFromEnvironment,
-	DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-	ForceAttemptHTTP2:     true,
-	MaxIdleConnsPerHost:   16,
-	IdleConnTimeout:       30 * time.Second,
-	TLSHandshakeTimeout:   15 * time.Second,
-	ResponseHeaderTimeout: 60 * time.Second,
-}
-
-// HTTP returns a client with the proxies and, unless t says otherwise, the
-// certificates of the environment.
-func HTTP(t Trust) *http.Client {
-	return &http.Client{Transport: t.transport(defaultTransport)}
-}
 
 var defaultPolicy = retry.Policy{
 	Attempts:     3,
@@ -168,16 +151,12 @@ func (c *Client) attempt(ctx context.Context, r Request, fail func(int, error) e
 	if c.UserAgent != "" {
 		req.Header.Set("User-Agent", c.UserAgent)
 	}
-	hc := c.HTTP
-	if hc == nil {
-		hc = HTTP(Trust{})
-	}
 	if c.Login != nil && req.URL.User == nil && req.Header.Get("Authorization") == "" {
 		if user, password := c.Login(req.URL.Hostname()); user != "" || password != "" {
 			req.SetBasicAuth(user, password.Reveal())
 		}
 	}
-	resp, err := hc.Do(req)
+	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {
