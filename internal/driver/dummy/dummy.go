@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -35,15 +36,12 @@ var (
 // New reads the keys sleep (s, 0), random_failure (false), fail_create and
 // fail_destroy (false).
 func New(section config.Section) (*Driver, error) {
-	var (
-		d    Driver
-		errs [4]error
-	)
-	d.sleep, errs[0] = section.Seconds("sleep", 0)
-	d.random, errs[1] = section.Bool("random_failure", false)
-	d.failCreate, errs[2] = section.Bool("fail_create", false)
-	d.failDestroy, errs[3] = section.Bool("fail_destroy", false)
-	return &d, errors.Join(errs[:]...)
+	r := &config.Reader{Section: section}
+	d := &Driver{
+		sleep: r.Time("sleep", 0), random: r.Flag("random_failure", false),
+		failCreate: r.Flag("fail_create", false), failDestroy: r.Flag("fail_destroy", false),
+	}
+	return d, r.Err()
 }
 
 // Create implements [kitchen.Driver].
@@ -77,23 +75,14 @@ func (d *Driver) Reset(ctx context.Context, step *kitchen.Step) error {
 
 func (d *Driver) act(ctx context.Context, step *kitchen.Step, fail bool, key string) error {
 	step.Report.Info("[Dummy] %s on <%s>", step.Action.Noun(), step.Instance.Name)
-	start := time.Now()
-	end := time.NewTimer(d.sleep)
-	defer end.Stop()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for waiting := true; waiting; {
-		// Asked on its own first: select picks at random when both are ready.
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		select {
-		case <-ctx.Done():
-		case <-end.C:
-			waiting = false
-		case <-tick.C:
-			step.Report.Waiting("the dummy's sleep to end", d.sleep.String(), start)
-		}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	defer retry.Every(time.Second, func(since time.Time) {
+		step.Report.Waiting("the dummy's sleep to end", d.sleep.String(), since)
+	})()
+	if retry.Sleep(ctx, d.sleep) != nil {
+		return context.Cause(ctx)
 	}
 	if fail {
 		return fmt.Errorf("the dummy fails, as `%s: true` asks", key)

@@ -55,7 +55,7 @@ func (d *Driver) auth() (credentials.Auth, error) {
 
 // readAuth reads the section's own keys.
 func readAuth(s config.Section) (credentials.Auth, error) {
-	r := reader{s: s}
+	r := newReader(s)
 	a := credentials.ReadKeys(r.first)
 	a.Password = secret.Text(r.text("openstack_api_key"))
 	a.CACert = r.path("openstack_cacert")
@@ -63,9 +63,9 @@ func readAuth(s config.Section) (credentials.Auth, error) {
 		a.CACertFrom = "openstack_cacert (" + s.Where("openstack_cacert") + ")"
 	}
 	a.Insecure = r.flag("disable_ssl_validation")
-	a.ConnectTimeout = r.seconds("connect_timeout", 0)
-	a.ReadTimeout = r.seconds("read_timeout", 0)
-	a.WriteTimeout = r.seconds("write_timeout", 0)
+	a.ConnectTimeout = r.Time("connect_timeout", 0)
+	a.ReadTimeout = r.Time("read_timeout", 0)
+	a.WriteTimeout = r.Time("write_timeout", 0)
 	return a, r.Err()
 }
 

@@ -1,8 +1,10 @@
 package openstack
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/galleyhq/galley/internal/config"
@@ -10,29 +12,14 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// reader reads a section and collects its faults.
-type reader struct {
-	s config.Section
-	config.Faults
-}
+// reader reads the driver section, and the mappings in it.
+type reader struct{ config.Reader }
 
-func keep[T any](r *reader, v T, err error) T {
-	r.Add(err)
-	return v
-}
+func newReader(s config.Section) *reader { return &reader{config.Reader{Section: s}} }
 
-func (r *reader) text(key string) string { v, err := r.s.String(key, ""); return keep(r, v, err) }
-func (r *reader) path(key string) string { v, err := r.s.Path(key, ""); return keep(r, v, err) }
-func (r *reader) flag(key string) bool   { v, err := r.s.Bool(key, false); return keep(r, v, err) }
-func (r *reader) number(key string, def int) int {
-	v, err := r.s.Int(key, def)
-	return keep(r, v, err)
-}
-func (r *reader) list(key string) []string { v, err := r.s.StringList(key); return keep(r, v, err) }
-func (r *reader) seconds(key string, def time.Duration) time.Duration {
-	v, err := r.s.Seconds(key, def)
-	return keep(r, v, err)
-}
+func (r *reader) text(key string) string { return r.Text(key, "") }
+func (r *reader) path(key string) string { return r.File(key, "") }
+func (r *reader) flag(key string) bool   { return r.Flag(key, false) }
 
 func (r *reader) first(keys ...string) string {
 	for _, k := range keys {
@@ -45,7 +32,7 @@ func (r *reader) first(keys ...string) string {
 
 // refuse makes the error of a setting that cannot be right, with its place.
 func (r *reader) refuse(key, format string, args ...any) {
-	r.Add(&SettingError{Key: key, Where: r.s.Where(key), Reason: fmt.Sprintf(format, args...)})
+	r.Add(&SettingError{Key: key, Where: r.Where(key), Reason: fmt.Sprintf(format, args...)})
 }
 
 // SettingError is a setting of the driver section that cannot be right
@@ -83,7 +70,7 @@ type sectionSettings struct {
 
 // readSettings reads everything but the credentials.
 func readSettings(s config.Section) (sectionSettings, error) {
-	r := &reader{s: s}
+	r := newReader(s)
 	var out sectionSettings
 	spec := &out.spec
 	spec.Name = r.text("server_name")
@@ -110,13 +97,13 @@ func readSettings(s config.Section) (sectionSettings, error) {
 	r.nics(spec)
 
 	spec.KeyName = r.text("key_name")
-	spec.SecurityGroups = r.list("security_groups")
+	spec.SecurityGroups = r.List("security_groups")
 	spec.AvailabilityZone = r.text("availability_zone")
 	spec.Description = r.text("description")
-	spec.Tags = r.list("tags")
+	spec.Tags = r.List("tags")
 	spec.ConfigDrive = r.flag("config_drive")
 	spec.Metadata = r.stringMap("metadata")
-	spec.SchedulerHints = r.plainMap("scheduler_hints")
+	spec.SchedulerHints = r.Plain("scheduler_hints")
 	if g := r.text("server_group"); g != "" {
 		if spec.SchedulerHints == nil {
 			spec.SchedulerHints = map[string]any{}
@@ -126,18 +113,18 @@ func readSettings(s config.Section) (sectionSettings, error) {
 	r.volumes(spec)
 
 	out.userData = r.path("user_data")
-	out.cloudInit = r.plainMap("cloud_config")
+	out.cloudInit = r.Plain("cloud_config")
 	if out.userData != "" && out.cloudInit != nil {
 		r.refuse("cloud_config", "cannot specify both cloud_config and user_data")
 	}
 
 	spec.FloatingIP = cloud.FloatingIPSpec{
-		Address: r.text("floating_ip"), Pools: r.list("floating_ip_pool"), Allocate: r.flag("allocate_floating_ip"),
+		Address: r.text("floating_ip"), Pools: r.List("floating_ip_pool"), Allocate: r.flag("allocate_floating_ip"),
 	}
 	// Only the user's own "false" keeps an address from being allocated
 	// where none is free.
 	fip := &spec.FloatingIP
-	fip.AllocateIfNone = len(fip.Pools) > 0 && fip.Address == "" && !r.s.Has("allocate_floating_ip")
+	fip.AllocateIfNone = len(fip.Pools) > 0 && fip.Address == "" && !r.Has("allocate_floating_ip")
 	if spec.FloatingIP.Address != "" {
 		spec.FloatingIP.Allocate = false
 	} else if spec.FloatingIP.Allocate && len(spec.FloatingIP.Pools) == 0 {
@@ -145,7 +132,7 @@ func readSettings(s config.Section) (sectionSettings, error) {
 	}
 	spec.Address = cloud.AddressChoice{
 		Network: r.text("openstack_network_name"), IPv6: r.flag("use_ipv6"),
-		PublicOrder: r.number("public_ip_order", 0), PrivateOrder: r.number("private_ip_order", 0),
+		PublicOrder: r.Number("public_ip_order", 0), PrivateOrder: r.Number("private_ip_order", 0),
 		PrivateOnly: r.flag("private_network_only"),
 	}
 	if spec.Address.PublicOrder < 0 {
@@ -154,14 +141,14 @@ func readSettings(s config.Section) (sectionSettings, error) {
 	if spec.Address.PrivateOrder < 0 {
 		r.refuse("private_ip_order", "is negative; it counts from 0")
 	}
-	spec.ActiveTimeout = r.seconds("glance_cache_wait_timeout", cloud.DefaultActiveTimeout)
+	spec.ActiveTimeout = r.Time("glance_cache_wait_timeout", cloud.DefaultActiveTimeout)
 	if ttl := r.text("ttl"); ttl != "" {
 		var err error
 		if spec.TTL, err = text.ParseDuration(ttl); err != nil {
 			r.refuse("ttl", "%v", err)
 		}
 	}
-	out.wait = r.seconds("server_wait", 0)
+	out.wait = r.Time("server_wait", 0)
 	if out.imageCache = r.flag("image_cache"); out.imageCache && spec.BootVolume() != nil {
 		r.refuse("image_cache", "is about servers that boot from an image, not from a volume")
 	}
@@ -172,15 +159,12 @@ func readSettings(s config.Section) (sectionSettings, error) {
 
 // keyPath is the private key that keys of the 1.x time name.
 func (r *reader) keyPath() string {
-	if p := r.path("private_key_path"); p != "" {
-		return p
-	}
-	return r.path("ssh_key")
+	return cmp.Or(r.path("private_key_path"), r.path("ssh_key"))
 }
 
 // nics reads networks and ports.
 func (r *reader) nics(spec *cloud.ServerSpec) {
-	for _, id := range r.list("network_id") {
+	for _, id := range r.List("network_id") {
 		spec.Nics = append(spec.Nics, cloud.Nic{Network: id, ByID: true})
 	}
 	r.each("network_ref", func(text string) {
@@ -212,10 +196,10 @@ func (r *reader) nics(spec *cloud.ServerSpec) {
 // each hands on the entries of a key that takes a text, a mapping, or a list
 // of both.
 func (r *reader) each(key string, text func(string), mapping func(*reader)) {
-	if !r.s.Has(key) {
+	if !r.Has(key) {
 		return
 	}
-	data, _ := r.s.Data().(map[string]any)
+	data, _ := r.Data().(map[string]any)
 	list, ok := data[key].([]any)
 	if !ok {
 		list = []any{data[key]}
@@ -223,7 +207,7 @@ func (r *reader) each(key string, text func(string), mapping func(*reader)) {
 	for _, x := range list {
 		switch x := x.(type) {
 		case map[string]any:
-			m := &reader{s: config.NewSection(x)}
+			m := newReader(config.NewSection(x))
 			mapping(m)
 			if err := m.Err(); err != nil {
 				r.refuse(key, "%s", err.Error())
@@ -242,8 +226,8 @@ func (r *reader) nic() cloud.Nic {
 	r.only("network", "uuid", "fixed_ip", "port", "name", "mac_address", "security_groups", "fixed_ips", "subnet_id")
 	n := cloud.Nic{Network: r.first("network", "uuid"), Port: r.text("port"), FixedIP: r.text("fixed_ip")}
 	p := cloud.PortSpec{
-		Name: r.text("name"), MAC: r.text("mac_address"), Addresses: r.list("fixed_ips"), Subnets: r.list("subnet_id"),
-		SecurityGroups: r.list("security_groups"),
+		Name: r.text("name"), MAC: r.text("mac_address"), Addresses: r.List("fixed_ips"), Subnets: r.List("subnet_id"),
+		SecurityGroups: r.List("security_groups"),
 	}
 	if p.Name != "" || p.MAC != "" || p.Addresses != nil || p.Subnets != nil || p.SecurityGroups != nil {
 		if n.Port != "" {
@@ -264,46 +248,22 @@ func (r *reader) nic() cloud.Nic {
 // only refuses keys that are not understood: inside a mapping of ours nobody
 // else has keys.
 func (r *reader) only(names ...string) {
-	for _, k := range r.s.Keys() {
-		found := false
-		for _, n := range names {
-			found = found || n == k
-		}
-		if !found {
+	for _, k := range r.Keys() {
+		if !slices.Contains(names, k) {
 			r.refuse(k, "is not understood here")
 		}
 	}
 }
 
-func (r *reader) plainMap(key string) map[string]any {
-	if !r.s.Has(key) {
-		return nil
-	}
-	m, err := r.s.Map(key)
-	if err != nil {
-		keep(r, 0, err)
-		return nil
-	}
-	data, _ := m.Data().(map[string]any)
-	return data
-}
-
 func (r *reader) stringMap(key string) map[string]string {
-	if !r.s.Has(key) {
+	if !r.Has(key) {
 		return nil
 	}
-	m, err := r.s.Map(key)
-	if err != nil {
-		keep(r, 0, err)
-		return nil
-	}
+	m := r.Mapping(key)
 	out := map[string]string{}
 	for _, k := range m.Keys() {
 		v, err := m.String(k, "")
-		if err != nil {
-			keep(r, 0, err)
-			return nil
-		}
+		r.Add(err)
 		if len(k) > 255 || len(v) > 255 {
 			r.refuse(key, "has an entry of more than 255 characters (%s)", k[:min(len(k), 40)])
 		}
@@ -315,35 +275,32 @@ func (r *reader) stringMap(key string) map[string]string {
 // volumes reads block_device_mapping, one mapping or a list of them, and
 // volumes, which takes the names of existing ones too.
 func (r *reader) volumes(spec *cloud.ServerSpec) {
-	list, err := r.s.Maps("block_device_mapping")
-	if err != nil {
-		keep(r, 0, err)
-		return
-	}
+	list, err := r.Maps("block_device_mapping")
+	r.Add(err)
 	r.devices(spec, list)
 	never := -1
 	r.each("volumes", func(text string) {
 		spec.Volumes = append(spec.Volumes, cloud.VolumeSpec{VolumeID: text, BootIndex: &never})
 	}, func(m *reader) {
-		r.devices(spec, []config.Section{m.s})
+		r.devices(spec, []config.Section{m.Section})
 	})
 }
 
 func (r *reader) devices(spec *cloud.ServerSpec, list []config.Section) {
 	for _, m := range list {
-		b := &reader{s: m}
+		b := newReader(m)
 		b.only("make_volume", "volume_size", "snapshot_id", "imageRef", "image_ref", "volume_type", "source_volid", "availability_zone", "volume_id",
 			"device_name", "delete_on_termination", "creation_timeout", "attach_timeout", "boot_index", "volume_device_name")
 		v := cloud.VolumeSpec{
 			Make: b.flag("make_volume"), VolumeID: b.text("volume_id"), SnapshotID: b.text("snapshot_id"), SourceVolume: b.text("source_volid"),
-			Image: b.first("imageRef", "image_ref"), Size: b.number("volume_size", 0), VolumeType: b.text("volume_type"),
+			Image: b.first("imageRef", "image_ref"), Size: b.Number("volume_size", 0), VolumeType: b.text("volume_type"),
 			AvailabilityZone: b.text("availability_zone"), DeviceName: b.first("device_name", "volume_device_name"),
 			DeleteOnTermination: b.flag("delete_on_termination"),
-			CreationTimeout:     b.seconds("creation_timeout", cloud.DefaultVolumeTimeout),
-			AttachTimeout:       b.seconds("attach_timeout", 0),
+			CreationTimeout:     b.Time("creation_timeout", cloud.DefaultVolumeTimeout),
+			AttachTimeout:       b.Time("attach_timeout", 0),
 		}
 		if m.Has("boot_index") {
-			i := b.number("boot_index", 0)
+			i := b.Number("boot_index", 0)
 			v.BootIndex = &i
 		}
 		// Without make_volume kitchen-openstack needs a volume_id; what describes a
@@ -355,12 +312,7 @@ func (r *reader) devices(spec *cloud.ServerSpec, list []config.Section) {
 			v.VolumeID = ""
 			v.KeepAfter = m.Has("delete_on_termination") && !v.DeleteOnTermination
 		}
-		sources := 0
-		for _, s := range []string{v.SnapshotID, v.SourceVolume, v.Image} {
-			if s != "" {
-				sources++
-			}
-		}
+		sources := len(slices.DeleteFunc([]string{v.SnapshotID, v.SourceVolume, v.Image}, func(s string) bool { return s == "" }))
 		if sources > 1 {
 			b.refuse("snapshot_id", "a volume is made of one thing: snapshot_id, source_volid or imageRef")
 		}

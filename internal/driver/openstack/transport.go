@@ -9,7 +9,7 @@ import (
 // connection_timeout and connection_retries, as far as they are set. The
 // transport's own section wins over them.
 func TransportDefaults(section config.Section) (map[string]any, error) {
-	r := &reader{s: section}
+	r := newReader(section)
 	out := map[string]any{}
 	text := func(to, value string) {
 		if value != "" {
@@ -20,13 +20,13 @@ func TransportDefaults(section config.Section) (map[string]any, error) {
 	text("password", r.text("password"))
 	text("ssh_key", r.keyPath())
 	if section.Has("port") {
-		out["port"] = int64(r.number("port", 22))
+		out["port"] = int64(r.Number("port", 22))
 	}
 	if section.Has("ssh_timeout") {
-		out["connection_timeout"] = r.seconds("ssh_timeout", 0).Seconds()
+		out["connection_timeout"] = r.Time("ssh_timeout", 0).Seconds()
 	}
 	if section.Has("ssh_retries") {
-		out["connection_retries"] = int64(r.number("ssh_retries", 0))
+		out["connection_retries"] = int64(r.Number("ssh_retries", 0))
 	}
 	return out, r.Err()
 }

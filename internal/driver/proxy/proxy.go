@@ -55,24 +55,17 @@ func New(section config.Section, o Options) (*Driver, error) {
 // keys of the transport, which win over it: username, password, port and
 // ssh_key.
 func TransportDefaults(section config.Section) (map[string]any, error) {
+	r := &config.Reader{Section: section}
 	out := map[string]any{}
-	var errs []error
-	for _, key := range []string{"username", "password"} {
-		v, err := section.String(key, "")
-		if errs = append(errs, err); v != "" {
-			out[key] = v
+	for key, value := range map[string]string{"username": r.Text("username", ""), "password": r.Text("password", ""), "ssh_key": r.File("ssh_key", "")} {
+		if value != "" {
+			out[key] = value
 		}
 	}
-	if section.Has("port") {
-		n, err := section.Int("port", 22)
-		errs = append(errs, err)
-		out["port"] = int64(n)
+	if r.Has("port") {
+		out["port"] = int64(r.Number("port", 22))
 	}
-	v, err := section.Path("ssh_key", "")
-	if errs = append(errs, err); v != "" {
-		out["ssh_key"] = v
-	}
-	return out, errors.Join(errs...)
+	return out, r.Err()
 }
 
 // Create implements [kitchen.Driver].

@@ -19,8 +19,8 @@ type Play struct {
 
 // ReadPlay reads the keys of a dummy.
 func ReadPlay(s config.Section) (Play, error) {
-	r := reader{s: s}
-	p := Play{Sleep: r.seconds("sleep", 0), Fail: r.bool("fail", false), Random: r.bool("random_failure", false)}
+	r := &config.Reader{Section: s}
+	p := Play{Sleep: r.Time("sleep", 0), Fail: r.Flag("fail", false), Random: r.Flag("random_failure", false)}
 	return p, r.Err()
 }
 

@@ -76,61 +76,43 @@ func Read(s config.Section, o Options, d Defaults) (*Settings, error) {
 			Advice: "a platform that has a POSIX shell in spite of its name says so with `os_type: unix` and `shell_type: bourne`",
 		}
 	}
-	r := reader{s: s}
+	r := &reader{config.Reader{Section: s}}
 	set := &Settings{
 		Options:    o,
-		RootPath:   r.str("root_path", d.RootPath),
+		RootPath:   r.Text("root_path", d.RootPath),
 		RetryOn:    r.ints("retry_on_exit_code", d.RetryOn),
-		MaxRetries: r.int("max_retries", 1),
-		Wait:       r.seconds("wait_for_retry", 30*time.Second),
-		prefix:     r.str("command_prefix", ""),
+		MaxRetries: r.Number("max_retries", 1),
+		Wait:       r.Time("wait_for_retry", 30*time.Second),
+		prefix:     r.Text("command_prefix", ""),
 		Uploads:    r.pairs("uploads", true),
 		Downloads:  r.pairs("downloads", false),
 	}
-	if r.bool("sudo", true) {
-		set.sudo = r.str("sudo_command", "sudo -E")
-		set.sudoPassword = secret.Text(r.str("sudo_password", ""))
+	if r.Flag("sudo", true) {
+		set.sudo = r.Text("sudo_command", "sudo -E")
+		set.sudoPassword = secret.Text(r.Text("sudo_password", ""))
 	}
 	set.exports = r.exports(o)
 	if set.MaxRetries < 0 {
-		r.Add(&config.ValueError{Key: "max_retries", Where: s.Where("max_retries"), Found: strconv.Itoa(set.MaxRetries), Want: "zero or more"})
+		r.Wrong("max_retries", strconv.Itoa(set.MaxRetries), "zero or more")
 	}
 	if !strings.HasPrefix(set.RootPath, "/") {
-		r.Add(&config.ValueError{Key: "root_path", Where: s.Where("root_path"), Found: strconv.Quote(set.RootPath), Want: "an absolute path on the machine"})
+		r.Wrong("root_path", strconv.Quote(set.RootPath), "an absolute path on the machine")
 	}
 	return set, r.Err()
 }
 
-// reader reads keys and collects their faults.
-type reader struct {
-	s config.Section
-	config.Faults
-}
-
-func get[T any](r *reader, f func(string, T) (T, error), key string, def T) T {
-	v, err := f(key, def)
-	r.Add(err)
-	return v
-}
-
-func (r *reader) str(key, def string) string     { return get(r, r.s.String, key, def) }
-func (r *reader) int(key string, def int) int    { return get(r, r.s.Int, key, def) }
-func (r *reader) bool(key string, def bool) bool { return get(r, r.s.Bool, key, def) }
-func (r *reader) seconds(key string, def time.Duration) time.Duration {
-	return get(r, r.s.Seconds, key, def)
-}
+// reader reads the keys that need more than their value.
+type reader struct{ config.Reader }
 
 func (r *reader) ints(key string, def []int) []int {
-	if !r.s.Has(key) {
+	if !r.Has(key) {
 		return def
 	}
-	list, err := r.s.StringList(key)
-	r.Add(err)
 	var out []int
-	for _, text := range list {
+	for _, text := range r.List(key) {
 		n, err := strconv.Atoi(strings.TrimSpace(text))
 		if err != nil {
-			r.Add(&config.ValueError{Key: key, Where: r.s.Where(key), Found: strconv.Quote(text), Want: "an exit status"})
+			r.Wrong(key, strconv.Quote(text), "an exit status")
 		}
 		out = append(out, n)
 	}
@@ -140,11 +122,7 @@ func (r *reader) ints(key string, def []int) []int {
 // pairs reads a mapping of paths; keys are local paths if localKeys is true,
 // else values are.
 func (r *reader) pairs(key string, localKeys bool) []Transfer {
-	m, err := r.s.Map(key)
-	if err != nil {
-		r.Add(err)
-		return nil
-	}
+	m := r.Mapping(key)
 	var out []Transfer
 	for _, from := range m.Keys() {
 		to, err := m.String(from, "")
@@ -176,8 +154,8 @@ func (r *reader) exports(o Options) string {
 	}
 	for _, name := range []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy"} {
 		upper := strings.ToUpper(name)
-		value := r.str(name, "")
-		if !r.s.Has(name) {
+		value := r.Text(name, "")
+		if !r.Has(name) {
 			value = o.Getenv(name)
 			if value == "" {
 				value = o.Getenv(upper)

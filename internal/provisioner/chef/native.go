@@ -119,7 +119,7 @@ func (r *source) resolverKey(o base.Options) (peer bool) {
 	case "peer":
 		return true
 	}
-	if r.s.Has(key) {
+	if r.Has(key) {
 		r.mistake(key, "native, which is Galley itself, or peer, which is chef-cli or Berkshelf")
 	} else {
 		r.Add(fmt.Errorf("GALLEY_RESOLVER is %q; it is native or peer", word))

@@ -101,59 +101,22 @@ var defaultGlob = []string{
 	"resources/**/*", "templates/**/*", "ohai/**/*", "compliance/**/*",
 }
 
-// source reads keys of a section and collects their faults.
-type source struct {
-	s config.Section
-	config.Faults
-}
+// source reads the keys of the family. kitchen-cinc calls some by its own name.
+type source struct{ config.Reader }
 
-// key is the key as the section has it: kitchen-cinc calls some by its own
-// name.
+// key is the key as the section has it.
 func (r *source) key(key string) string {
-	if rest, ok := strings.CutPrefix(key, "chef_"); ok && !r.s.Has(key) && r.s.Has("cinc_"+rest) {
+	if rest, ok := strings.CutPrefix(key, "chef_"); ok && !r.Has(key) && r.Has("cinc_"+rest) {
 		return "cinc_" + rest
 	}
 	return key
 }
 
-func take[T any](r *source, v T, err error) T {
-	r.Add(err)
-	return v
-}
-
-func (r *source) str(key, def string) string {
-	v, err := r.s.String(r.key(key), def)
-	return take(r, v, err)
-}
-
-func (r *source) path(key, def string) string {
-	v, err := r.s.Path(r.key(key), def)
-	return take(r, v, err)
-}
-
-func (r *source) flag(key string, def bool) bool {
-	v, err := r.s.Bool(r.key(key), def)
-	return take(r, v, err)
-}
-
-func (r *source) number(key string, def int) int {
-	v, err := r.s.Int(r.key(key), def)
-	return take(r, v, err)
-}
-
-func (r *source) list(key string) []string {
-	v, err := r.s.StringList(r.key(key))
-	return take(r, v, err)
-}
-
-func (r *source) section(key string) config.Section {
-	v, err := r.s.Map(key)
-	return take(r, v, err)
-}
+func (r *source) str(key, def string) string { return r.Text(r.key(key), def) }
 
 func (r *source) mistake(key, want string) {
-	found, _ := r.s.String(key, "")
-	r.Add(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: strconv.Quote(found), Want: want})
+	found, _ := r.String(key, "")
+	r.Wrong(key, strconv.Quote(found), want)
 }
 
 // read reads the section.
@@ -162,25 +125,25 @@ func read(s config.Section, o base.Options) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &source{s: s}
+	r := &source{config.Reader{Section: s}}
 	set := &settings{
 		kind:        k,
-		runList:     r.list("run_list"),
+		runList:     r.List("run_list"),
 		policyGroup: r.str("policy_group", ""),
-		attributes:  r.section("attributes").Data(),
+		attributes:  r.Mapping("attributes").Data(),
 		clientPath:  r.str("chef_"+k.binary()+"_path", ""),
 		license:     r.str("chef_license", o.Getenv("CHEF_LICENSE")),
 		logLevel:    r.str("log_level", ""),
 		logFile:     r.str("log_file", ""),
-		profileRuby: r.flag("profile_ruby", false),
-		deprecation: r.flag("deprecations_as_errors", false),
-		json:        r.flag("json_attributes", true),
+		profileRuby: r.Flag("profile_ruby", false),
+		deprecation: r.Flag("deprecations_as_errors", false),
+		json:        r.Flag("json_attributes", true),
 		zeroHost:    r.str("chef_zero_host", ""),
-		zeroPort:    r.number("chef_zero_port", 8889),
-		legacy:      r.flag("legacy_mode", false),
-		converges:   r.number("multiple_converge", 1),
-		idempotent:  r.flag("enforce_idempotency", false),
-		update:      r.flag("always_update_cookbooks", true),
+		zeroPort:    r.Number("chef_zero_port", 8889),
+		legacy:      r.Flag("legacy_mode", false),
+		converges:   r.Number("multiple_converge", 1),
+		idempotent:  r.Flag("enforce_idempotency", false),
+		update:      r.Flag("always_update_cookbooks", true),
 		peer:        r.resolverKey(o),
 	}
 	set.namedList = r.namedRunList()
@@ -192,9 +155,9 @@ func read(s config.Section, o base.Options) (*settings, error) {
 	}
 	switch k {
 	case infra:
-		set.client = r.section("client_rb")
+		set.client = r.Mapping("client_rb")
 	case solo:
-		set.client = r.section("solo_rb")
+		set.client = r.Mapping("solo_rb")
 	}
 	set.slowReport = r.slowReport()
 	if set.converges < 1 {
@@ -215,20 +178,20 @@ func read(s config.Section, o base.Options) (*settings, error) {
 
 // namedRunList reads a key whose default in Test Kitchen is an empty mapping.
 func (r *source) namedRunList() string {
-	if m, err := r.s.Map("named_run_list"); err == nil && len(m.Keys()) == 0 {
+	if m, err := r.Map("named_run_list"); err == nil && len(m.Keys()) == 0 {
 		return ""
 	}
 	return r.str("named_run_list", "")
 }
 
 func (r *source) slowReport() string {
-	if v, err := r.s.Bool("slow_resource_report", false); err == nil {
+	if v, err := r.Bool("slow_resource_report", false); err == nil {
 		if v {
 			return "true"
 		}
 		return ""
 	}
-	if n := r.number("slow_resource_report", 0); n > 0 {
+	if n := r.Number("slow_resource_report", 0); n > 0 {
 		return strconv.Itoa(n)
 	}
 	return ""
@@ -243,13 +206,13 @@ func (r *source) files(set *settings, o base.Options) {
 	for _, name := range names {
 		key := name + "_path"
 		p := o.FindDir(name)
-		if r.s.Has(key) {
-			p = r.path(key, "")
+		if r.Has(key) {
+			p = r.File(key, "")
 			switch info, err := os.Stat(p); {
 			case errors.Is(err, fs.ErrNotExist):
 				p = "" // as with Test Kitchen: git does not keep an empty folder
 			case err != nil || !info.IsDir():
-				r.Add(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: p + ", which is not one", Want: "a directory"})
+				r.Wrong(key, p+", which is not one", "a directory")
 			}
 		}
 		if p != "" {
@@ -260,10 +223,10 @@ func (r *source) files(set *settings, o base.Options) {
 		return
 	}
 	const key = "encrypted_data_bag_secret_key_path"
-	set.secret = r.path(key, o.FindFile("encrypted_data_bag_secret_key"))
-	if r.s.Has(key) {
+	set.secret = r.File(key, o.FindFile("encrypted_data_bag_secret_key"))
+	if r.Has(key) {
 		if info, err := os.Stat(set.secret); err != nil || info.IsDir() {
-			r.Add(&config.ValueError{Section: "provisioner", Key: key, Where: r.s.Where(key), Found: set.secret + ", which is not there", Want: "a file"})
+			r.Wrong(key, set.secret+", which is not there", "a file")
 		}
 	}
 }
@@ -271,25 +234,25 @@ func (r *source) files(set *settings, o base.Options) {
 // cookbooks reads the keys about where cookbooks come from.
 func (r *source) cookbooks(set *settings) {
 	policy := "policyfile_path"
-	if !r.s.Has(policy) && r.s.Has("policyfile") {
+	if !r.Has(policy) && r.Has("policyfile") {
 		policy = "policyfile"
 	}
-	set.policyfileGiven = r.s.Has(policy)
-	set.policyfile = r.path(policy, "Policyfile.rb")
-	set.berksfileSet = r.s.Has("berksfile_path")
-	set.berksfile = r.path("berksfile_path", "Berksfile")
+	set.policyfileGiven = r.Has(policy)
+	set.policyfile = r.File(policy, "Policyfile.rb")
+	set.berksfileSet = r.Has("berksfile_path")
+	set.berksfile = r.File("berksfile_path", "Berksfile")
 	for _, f := range []struct {
 		given     bool
 		key, path string
 	}{{set.policyfileGiven, policy, set.policyfile}, {set.berksfileSet, "berksfile_path", set.berksfile}} {
 		if _, err := os.Stat(f.path); f.given && err != nil {
-			r.Add(&config.ValueError{Section: "provisioner", Key: f.key, Where: r.s.Where(f.key), Found: f.path + ", which is not there", Want: "a file"})
+			r.Wrong(f.key, f.path+", which is not there", "a file")
 		}
 	}
 	set.filesGlob = defaultGlob
-	if r.s.Has("cookbook_files_glob") {
+	if r.Has("cookbook_files_glob") {
 		set.filesGlob = nil
-		for _, g := range r.list("cookbook_files_glob") {
+		for _, g := range r.List("cookbook_files_glob") {
 			set.filesGlob = append(set.filesGlob, splitGlobs(g)...)
 		}
 	}
@@ -308,12 +271,12 @@ func (r *source) install(set *settings, product string, o base.Options) {
 		URL:             r.str("download_url", ""),
 		SHA256:          r.str("checksum", ""),
 		ScriptURL:       r.str("chef_omnibus_url", ""),
-		ScriptOptions:   strings.Join(r.list("chef_omnibus_install_options"), " "),
+		ScriptOptions:   strings.Join(r.List(r.key("chef_omnibus_install_options")), " "),
 		License:         r.str("chef_license_key", o.Getenv("CHEF_LICENSE_KEY")),
 		Index:           r.str("omnitruck_url", ""),
 		Root:            r.str("chef_omnibus_root", ""),
 	}
-	if r.s.Has("require_chef_omnibus") && (!r.s.Has("product_name") || isFalse(r.s, "require_chef_omnibus")) {
+	if r.Has("require_chef_omnibus") && (!r.Has("product_name") || isFalse(r.Section, "require_chef_omnibus")) {
 		r.omnibus(&req)
 	}
 	set.version = req.Version
@@ -335,7 +298,7 @@ func isFalse(s config.Section, key string) bool {
 func (r *source) omnibus(req *install.Request) {
 	const key = "require_chef_omnibus"
 	var strategy install.Strategy
-	if v, err := r.s.Bool(key, true); err == nil {
+	if v, err := r.Bool(key, true); err == nil {
 		if !v {
 			strategy = install.Skip
 		}

@@ -37,29 +37,20 @@ var (
 //     suite has one.
 func New(section config.Section, o base.Options) (*Provisioner, error) {
 	set, err := base.Read(section, o, base.Defaults{RootPath: "/tmp/kitchen"})
-	var faults config.Faults
-	faults.Add(err)
-	p := &Provisioner{set: set}
-	p.command, err = section.String("command", "")
-	faults.Add(err)
-	p.script, err = section.Path("script", o.FindFile("bootstrap.sh"))
-	faults.Add(err)
-	p.data, err = section.Path("data_path", o.FindDir("data"))
-	faults.Add(err)
-	p.arguments, err = arguments(section)
-	faults.Add(err)
-	return p, faults.Err()
-}
-
-func arguments(section config.Section) (string, error) {
-	if s, err := section.String("arguments", ""); err == nil {
-		return s, nil
+	r := &config.Reader{Section: section}
+	r.Add(err)
+	p := &Provisioner{
+		set: set, command: r.Text("command", ""),
+		script: r.File("script", o.FindFile("bootstrap.sh")), data: r.File("data_path", o.FindDir("data")),
 	}
-	list, err := section.StringList("arguments")
-	for i, a := range list {
-		list[i] = base.Quote(a)
+	if p.arguments, err = section.String("arguments", ""); err != nil {
+		list := r.List("arguments")
+		for i, a := range list {
+			list[i] = base.Quote(a)
+		}
+		p.arguments = strings.Join(list, " ")
 	}
-	return strings.Join(list, " "), err
+	return p, r.Err()
 }
 
 // Check implements [kitchen.Checker].

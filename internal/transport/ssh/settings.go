@@ -76,37 +76,33 @@ func (r *reader) section(key string, legacy ...string) (config.Section, string) 
 	return r.own, key
 }
 
-func (r *reader) text(key, def string, legacy ...string) string {
+// lookUp reads a key where it is set.
+func lookUp[T any](r *reader, read func(config.Section, string, T) (T, error), key string, def T, legacy []string) T {
 	s, k := r.section(key, legacy...)
-	v, err := s.String(k, def)
+	v, err := read(s, k, def)
 	r.Add(err)
 	return v
+}
+
+func (r *reader) text(key, def string, legacy ...string) string {
+	return lookUp(r, config.Section.String, key, def, legacy)
+}
+
+func (r *reader) flag(key string, def bool, legacy ...string) bool {
+	return lookUp(r, config.Section.Bool, key, def, legacy)
+}
+
+func (r *reader) seconds(key string, def time.Duration, legacy ...string) time.Duration {
+	return lookUp(r, config.Section.Seconds, key, def, legacy)
 }
 
 func (r *reader) number(key string, def, least, most int, legacy ...string) int {
 	s, k := r.section(key, legacy...)
 	v, err := s.Int(k, def)
-	r.Add(err)
 	if err == nil && (v < least || v > most) {
-		r.Add(fmt.Errorf("transport: %s: %d is out of range (%d to %d) (%s)", k, v, least, most, s.Where(k)))
+		err = fmt.Errorf("transport: %s: %d is out of range (%d to %d) (%s)", k, v, least, most, s.Where(k))
 	}
-	return v
-}
-
-func (r *reader) flag(key string, def bool, legacy ...string) bool {
-	s, k := r.section(key, legacy...)
-	v, err := s.Bool(k, def)
 	r.Add(err)
-	return v
-}
-
-func (r *reader) seconds(key string, def time.Duration, legacy ...string) time.Duration {
-	s, k := r.section(key, legacy...)
-	v, err := s.Seconds(k, def)
-	r.Add(err)
-	if err == nil && v < 0 {
-		r.Add(fmt.Errorf("transport: %s: a time cannot be negative (%s)", k, s.Where(k)))
-	}
 	return v
 }
 

@@ -1,6 +1,7 @@
 package inspec
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -58,115 +59,71 @@ type profile struct {
 // reporter is how results are shown: to a file, or on the console for "".
 type reporter struct{ name, file string }
 
-// reader reads keys and collects their faults.
+// reader reads the keys that need more than their value.
 type reader struct {
-	s config.Section
-	config.Faults
+	config.Reader
 	// warnings are about keys that have no effect.
 	warnings []string
-}
-
-func keep[T any](r *reader, v T, err error) T {
-	r.Add(err)
-	return v
-}
-
-func (r *reader) str(key, def string) string {
-	v, err := r.s.String(key, def)
-	return keep(r, v, err)
-}
-
-func (r *reader) path(key, def string) string {
-	v, err := r.s.Path(key, def)
-	return keep(r, v, err)
-}
-
-func (r *reader) bool(key string, def bool) bool {
-	v, err := r.s.Bool(key, def)
-	return keep(r, v, err)
-}
-
-func (r *reader) int(key string, def int) int {
-	v, err := r.s.Int(key, def)
-	return keep(r, v, err)
-}
-
-func (r *reader) strs(key string) []string {
-	v, err := r.s.StringList(key)
-	return keep(r, v, err)
-}
-
-// plainMap reads a mapping as data.
-func (r *reader) plainMap(key string) map[string]any {
-	v, err := r.s.Map(key)
-	keep(r, v, err)
-	data, _ := v.Data().(map[string]any)
-	return data
 }
 
 // paths reads files that must exist.
 func (r *reader) paths(key string) []string {
 	var out []string
-	for _, p := range r.strs(key) {
-		p = r.s.Expand(p)
+	for _, p := range r.List(key) {
+		p = r.Expand(p)
 		if info, err := os.Stat(p); err != nil || info.IsDir() {
-			r.wrong(key, p+", which is not there", "a file")
+			r.Wrong(key, p+", which is not there", "a file")
 		}
 		out = append(out, p)
 	}
 	return out
 }
 
-func (r *reader) wrong(key, found, want string) {
-	r.Add(&config.ValueError{Section: "verifier", Key: key, Where: r.s.Where(key), Found: found, Want: want})
-}
-
 func read(s config.Section, o base.Options) (*settings, error) {
-	r := &reader{s: s}
+	r := &reader{Reader: config.Reader{Section: s}}
 	set := &settings{
 		inputFiles: append(r.paths("input_files"), r.paths("attrs")...),
 		waivers:    r.paths("waiver_files"),
-		controls:   r.strs("controls"),
-		tags:       r.strs("tags"),
-		color:      r.bool("color", true),
-		cache:      r.bool("backend_cache", true),
-		plugins:    r.plainMap("plugin_config"),
-		host:       r.str("host", ""),
-		port:       r.int("port", 0),
-		sudo:       r.bool("sudo", true),
-		sudoCmd:    r.str("sudo_command", "sudo -E"),
-		sudoOpts:   r.str("sudo_options", ""),
-		proxyCmd:   r.str("proxy_command", ""),
-		forward:    r.bool("forward_agent", false),
-		targetID:   r.str("target_id", ""),
-		license:    r.str("chef_license", ""),
-		root:       r.str("chef_omnibus_root", ""),
+		controls:   r.List("controls"),
+		tags:       r.List("tags"),
+		color:      r.Flag("color", true),
+		cache:      r.Flag("backend_cache", true),
+		plugins:    r.Plain("plugin_config"),
+		host:       r.Text("host", ""),
+		port:       r.Number("port", 0),
+		sudo:       r.Flag("sudo", true),
+		sudoCmd:    r.Text("sudo_command", "sudo -E"),
+		sudoOpts:   r.Text("sudo_options", ""),
+		proxyCmd:   r.Text("proxy_command", ""),
+		forward:    r.Flag("forward_agent", false),
+		targetID:   r.Text("target_id", ""),
+		license:    r.Text("chef_license", ""),
+		root:       r.Text("chef_omnibus_root", ""),
 	}
-	set.inputs = r.plainMap("inputs")
-	if set.inputs == nil || !s.Has("inputs") {
-		set.inputs = r.plainMap("attributes")
+	if set.inputs = r.Plain("inputs"); set.inputs == nil {
+		set.inputs = r.Plain("attributes")
 	}
 	set.reporters = r.reporters(o)
 	set.profiles, set.explicit = r.profiles(o)
 	set.warnings = r.warnings
-	if v := r.str("chef_license_key", ""); v != "" {
+	if v := r.Text("chef_license_key", ""); v != "" {
 		set.keys = append(set.keys, "--chef-license-key", v)
 	}
-	if v := r.strs("chef_license_server"); v != nil {
+	if v := r.List("chef_license_server"); v != nil {
 		set.keys = append(set.keys, "--chef-license-server", strings.Join(v, ","))
 	}
-	if s.Has("filter_empty_profiles") && r.bool("filter_empty_profiles", false) {
+	if s.Has("filter_empty_profiles") && r.Flag("filter_empty_profiles", false) {
 		set.options = append(set.options, "--filter-empty-profiles")
 	}
-	if s.Has("reporter_backtrace_inclusion") && !r.bool("reporter_backtrace_inclusion", true) {
+	if s.Has("reporter_backtrace_inclusion") && !r.Flag("reporter_backtrace_inclusion", true) {
 		set.options = append(set.options, "--no-reporter-backtrace-inclusion")
 	}
-	if v := r.str("reporter_message_truncation", ""); v != "" {
+	if v := r.Text("reporter_message_truncation", ""); v != "" {
 		set.options = append(set.options, "--reporter-message-truncation", v)
 	}
 	// Each run is a separate process, which keeps no inputs.
-	_ = r.bool("cache_inputs", false)
-	if !r.bool("load_plugins", true) && s.Has("load_plugins") {
+	_ = r.Flag("cache_inputs", false)
+	if !r.Flag("load_plugins", true) && s.Has("load_plugins") {
 		r.Add(base.Refuse(s, "load_plugins", "InSpec's command line has no switch for it", "uninstall the plug-ins that are in the way (inspec plugin list)"))
 	}
 	return set, r.Err()
@@ -177,26 +134,25 @@ func read(s config.Section, o base.Options) (*settings, error) {
 func (r *reader) reporters(o base.Options) []reporter {
 	fill := strings.NewReplacer("%{platform}", o.Platform, "%{suite}", o.Suite)
 	var out []reporter
-	for _, text := range r.strs("reporter") {
+	for _, text := range r.List("reporter") {
 		name, file, _ := strings.Cut(fill.Replace(text), ":")
 		if file == "-" {
 			file = ""
 		}
 		if file != "" {
-			file = r.s.Expand(file)
+			file = r.Expand(file)
 		}
 		out = append(out, reporter{name: name, file: file})
 	}
-	if format := r.str("format", ""); format != "" && out == nil {
-		rep := reporter{name: format}
-		if file := r.str("output", ""); file != "" {
-			rep.file = r.s.Expand(fill.Replace(file))
-		}
-		out = append(out, rep)
-	} else if file := r.str("output", ""); file != "" && out == nil {
-		out = append(out, reporter{name: "cli", file: r.s.Expand(fill.Replace(file))})
+	old := reporter{name: r.Text("format", ""), file: r.Text("output", "")}
+	if out != nil || old == (reporter{}) {
+		return out
 	}
-	return out
+	old.name = cmp.Or(old.name, "cli")
+	if old.file != "" {
+		old.file = r.Expand(fill.Replace(old.file))
+	}
+	return []reporter{old}
 }
 
 // frameworks are directories of a suite that show that others than InSpec live
@@ -205,8 +161,8 @@ var frameworks = []string{"inspec", "serverspec", "bats", "pester", "rspec", "cu
 
 // profiles reads inspec_tests, or finds the suite's own.
 func (r *reader) profiles(o base.Options) (out []profile, explicit bool) {
-	if r.s.Has("inspec_tests") {
-		maps, mapsErr := r.s.Maps("inspec_tests")
+	if r.Has("inspec_tests") {
+		maps, mapsErr := r.Maps("inspec_tests")
 		if mapsErr == nil {
 			for _, m := range maps {
 				out = append(out, r.entry(m))
@@ -231,7 +187,7 @@ func (r *reader) profiles(o base.Options) (out []profile, explicit bool) {
 
 // mixed reads a list of paths, which may have mappings between them.
 func (r *reader) mixed() []profile {
-	data, _ := r.s.Data().(map[string]any)
+	data, _ := r.Data().(map[string]any)
 	list, ok := data["inspec_tests"].([]any)
 	if !ok {
 		list = []any{data["inspec_tests"]}
@@ -241,7 +197,7 @@ func (r *reader) mixed() []profile {
 		switch e := e.(type) {
 		case nil:
 		case map[string]any:
-			out = append(out, r.entry(config.NewSection(e).WithRoot(r.s.Expand("."))))
+			out = append(out, r.entry(config.NewSection(e).WithRoot(r.Expand("."))))
 		default:
 			out = append(out, r.place(fmt.Sprint(e)))
 		}
@@ -254,9 +210,9 @@ func (r *reader) place(text string) profile {
 	if strings.Contains(text, "://") || strings.HasPrefix(text, "git@") {
 		return profile{target: text}
 	}
-	p := r.s.Expand(text)
+	p := r.Expand(text)
 	if _, err := os.Stat(p); err != nil {
-		r.wrong("inspec_tests", p+", which is not there", "a path or an address of a profile")
+		r.Wrong("inspec_tests", p+", which is not there", "a path or an address of a profile")
 	}
 	return profile{path: p}
 }
@@ -265,7 +221,8 @@ func (r *reader) place(text string) profile {
 func (r *reader) entry(m config.Section) profile {
 	get := func(key string) string {
 		v, err := m.String(key, "")
-		return keep(r, v, err)
+		r.Add(err)
+		return v
 	}
 	name := get("name")
 	r.unused(m)
@@ -294,26 +251,21 @@ func (r *reader) entry(m config.Section) profile {
 		return profile{target: "compliance://" + get("compliance")}
 	case m.Has("supermarket_url"):
 		// The command line knows the public Supermarket only.
-		from := get("supermarket")
-		if from == "" {
-			from = name
-		}
-		if name == "" {
-			name = from
-		}
+		from := cmp.Or(get("supermarket"), name)
+		name = cmp.Or(name, from)
 		return profile{wrap: map[string]string{
 			"name": strings.ReplaceAll(name, "/", "-"), "supermarket": from, "supermarket_url": get("supermarket_url"),
 		}}
 	case m.Has("supermarket"):
 		return profile{target: "supermarket://" + get("supermarket")}
 	case name != "":
-		dir := r.path("profiles_path", "")
+		dir := r.File("profiles_path", "")
 		if p := filepath.Join(dir, name); dir != "" && isDir(p) {
 			return profile{path: p}
 		}
 		return profile{target: "supermarket://" + name}
 	}
-	r.wrong("inspec_tests", "a mapping of "+strings.Join(slices.Sorted(slices.Values(m.Keys())), ", "), "one with name, path, git, url, compliance or supermarket")
+	r.Wrong("inspec_tests", "a mapping of "+strings.Join(slices.Sorted(slices.Values(m.Keys())), ", "), "one with name, path, git, url, compliance or supermarket")
 	return profile{}
 }
 

@@ -37,37 +37,22 @@ var _ kitchen.Verifier = (*Verifier)(nil)
 //     mixlib-shellout are refused;
 //   - live_stream: stdout or stderr, both of which mean the instance's output.
 func New(section config.Section, o base.Options) (*Verifier, error) {
-	v := &Verifier{}
-	var err error
-	if v.remote, err = section.Bool("remote_exec", false); err != nil {
-		return nil, err
-	}
+	r := &config.Reader{Section: section}
+	v := &Verifier{remote: r.Flag("remote_exec", false), command: r.Text("command", "true"), sleep: r.Time("sleep", 0)}
 	if !v.remote {
 		// A local command asks nothing of the machine's shell.
 		o.OSType, o.ShellType = "", ""
 	}
-	if v.set, err = base.Read(section, o, base.Defaults{RootPath: "/tmp/verifier"}); err != nil {
-		return nil, err
-	}
-	if v.command, err = section.String("command", "true"); err != nil {
-		return nil, err
-	}
-	if v.sleep, err = section.Seconds("sleep", 0); err != nil {
-		return nil, err
-	}
-	stream, err := section.String("live_stream", "stdout")
-	if err != nil {
-		return nil, err
-	}
+	var err error
+	v.set, err = base.Read(section, o, base.Defaults{RootPath: "/tmp/verifier"})
+	r.Add(err)
+	stream := r.Text("live_stream", "stdout")
 	if s := strings.ToLower(strings.TrimPrefix(stream, "$")); s != "stdout" && s != "stderr" {
-		return nil, base.Refuse(section, "live_stream", fmt.Sprintf("there is no stream %q", stream), "leave it out: output goes to the console and the instance's log")
+		r.Add(base.Refuse(section, "live_stream", fmt.Sprintf("there is no stream %q", stream), "leave it out: output goes to the console and the instance's log"))
 	}
-	opts, err := section.Map("shellout_opts")
-	if err != nil {
-		return nil, err
-	}
-	v.local, err = shellout(opts, o)
-	return v, err
+	v.local, err = shellout(r.Mapping("shellout_opts"), o)
+	r.Add(err)
+	return v, r.Err()
 }
 
 // shellout reads the options of mixlib-shellout that mean something here.
