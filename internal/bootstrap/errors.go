@@ -45,6 +45,12 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
+func (e *UnreachableError) afterWaiting(d time.Duration) error {
+	out := *e
+	out.Waited = d
+	return &out
+}
+
 // Hint says what to look at next.
 func (e *UnreachableError) Hint() string {
 	var proxy *proxyError
@@ -115,11 +121,10 @@ type AuthError struct {
 }
 
 func (e *AuthError) Error() string {
-	var b strings.Builder
 	if e.Suggest != "" {
-		fmt.Fprintf(&b, "%s does not let user %q log in and asks for user %q instead", e.Addr, e.User, e.Suggest)
-		return b.String()
+		return fmt.Sprintf("%s does not let user %q log in and asks for user %q instead", e.Addr, e.User, e.Suggest)
 	}
+	var b strings.Builder
 	fmt.Fprintf(&b, "cannot log in to %s as user %q", e.Addr, e.User)
 	if e.Waited > 0 {
 		fmt.Fprintf(&b, " after trying for %s", e.Waited.Round(time.Second))
@@ -152,6 +157,12 @@ func (e *AuthError) Error() string {
 }
 
 func (e *AuthError) Unwrap() error { return e.Err }
+
+func (e *AuthError) afterWaiting(d time.Duration) error {
+	out := *e
+	out.Waited = d
+	return &out
+}
 
 // mostOffered is how many refused attempts are listed.
 const mostOffered = 4
@@ -260,6 +271,12 @@ func (e *SessionError) Error() string {
 }
 
 func (e *SessionError) Unwrap() error { return e.Err }
+
+func (e *SessionError) afterWaiting(d time.Duration) error {
+	out := *e
+	out.Waited = d
+	return &out
+}
 
 // Hint says where to look.
 func (e *SessionError) Hint() string {

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"os"
@@ -178,38 +179,59 @@ func (c Config) resolved() (*Config, error) {
 			return nil, err
 		}
 	}
-	if c.Agent == "" {
-		c.Agent = c.Getenv("SSH_AUTH_SOCK")
-	}
-	if c.Agent == "" {
-		c.Agent = defaultAgent
-	}
-	if c.ConnectTimeout <= 0 {
-		c.ConnectTimeout = DefaultConnectTimeout
-	}
-	if c.KeepAlive == 0 {
-		c.KeepAlive = DefaultKeepAlive
-	}
-	if c.KeepAliveMax <= 0 {
-		c.KeepAliveMax = DefaultKeepAliveMax
-	}
-	if c.SessionTimeout <= 0 {
-		c.SessionTimeout = DefaultSessionTimeout
-	}
-	if c.MaxDownload <= 0 {
-		c.MaxDownload = DefaultMaxDownload
-	}
-	if c.MaxSessions <= 0 {
-		c.MaxSessions = DefaultMaxSessions
-	}
+	c.Agent = cmp.Or(c.Agent, c.Getenv("SSH_AUTH_SOCK"), defaultAgent)
+	c.KeepAlive = cmp.Or(c.KeepAlive, DefaultKeepAlive)
+	setDefault(&c.ConnectTimeout, DefaultConnectTimeout)
+	setDefault(&c.KeepAliveMax, DefaultKeepAliveMax)
+	setDefault(&c.SessionTimeout, DefaultSessionTimeout)
+	setDefault(&c.MaxDownload, DefaultMaxDownload)
+	setDefault(&c.MaxSessions, DefaultMaxSessions)
 	if c.KeyRing == nil {
 		c.KeyRing = NewKeyRing(c.Prompter)
 	}
 	if c.HostKeys == nil {
 		c.HostKeys = &HostKeys{}
 	}
-	if c.HostKeys.SourceName == "" {
-		c.HostKeys.SourceName = "the console log"
-	}
+	c.HostKeys.SourceName = cmp.Or(c.HostKeys.SourceName, "the console log")
 	return &c, nil
+}
+
+func setDefault[T cmp.Ordered](v *T, def T) {
+	var zero T
+	if *v <= zero {
+		*v = def
+	}
+}
+
+// Reporter receives what happens. A nil Reporter in a [Config] is allowed.
+type Reporter interface {
+	Info(format string, args ...any)
+	Warn(format string, args ...any)
+	Debug(format string, args ...any)
+	// Waiting reports a wait: its name, its state, and when it began.
+	Waiting(what, detail string, since time.Time)
+}
+
+// Reporting returns r, or a Reporter that discards everything where r is nil.
+func Reporting(r Reporter) Reporter {
+	if r == nil {
+		return silent{}
+	}
+	return r
+}
+
+type silent struct{}
+
+func (silent) Info(string, ...any)               {}
+func (silent) Warn(string, ...any)               {}
+func (silent) Debug(string, ...any)              {}
+func (silent) Waiting(string, string, time.Time) {}
+
+// Prompter asks the user at the terminal. Without a terminal, leave
+// the Prompter nil: then nothing is asked and what would have needed an answer
+// fails with advice.
+type Prompter interface {
+	// Prompt shows question and returns the line typed, without its end.
+	// With echo false the line is not shown.
+	Prompt(ctx context.Context, question string, echo bool) (string, error)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -121,5 +120,3 @@ func (w *watch) all() string {
 func (w *watch) String() string {
 	return text.Clean(text.Shorten(strings.TrimSpace(w.all()), 300))
 }
-
-var _ io.Writer = (*watch)(nil)

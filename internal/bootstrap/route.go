@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -164,11 +165,8 @@ func (e *gatewayError) Hint() string {
 func (r *route) drop(c *ssh.Client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, h := range r.hops {
-		if h == c {
-			r.dropLocked()
-			return
-		}
+	if slices.Contains(r.hops, c) {
+		r.dropLocked()
 	}
 }
 
@@ -219,11 +217,7 @@ func (r *route) tcp(ctx context.Context, addr string) (net.Conn, error) {
 // httpConnect asks an HTTP proxy for a connection; RFC 9110, 9.3.6.
 func (r *route) httpConnect(ctx context.Context, addr string) (net.Conn, error) {
 	p := r.cfg.HTTPProxy
-	port := p.Port
-	if port == 0 {
-		port = 80
-	}
-	conn, err := r.tcp(ctx, net.JoinHostPort(p.Host, strconv.Itoa(port)))
+	conn, err := r.tcp(ctx, net.JoinHostPort(p.Host, strconv.Itoa(cmp.Or(p.Port, 80))))
 	if err != nil {
 		if context.Cause(ctx) != nil {
 			return nil, err

@@ -386,3 +386,55 @@ func (w *writer) failure() error {
 	defer w.mu.Unlock()
 	return w.err
 }
+
+// escapeReader looks for ssh's escape at the start of a line: ~. ends the
+// session, ~~ is a tilde. Everything else passes.
+type escapeReader struct {
+	r io.Reader
+	// end is called at ~.
+	end func()
+
+	start   bool
+	pending bool
+	// left is what the caller has not read yet, err what comes after it.
+	left []byte
+	err  error
+}
+
+func newEscapeReader(r io.Reader, end func()) *escapeReader {
+	return &escapeReader{r: r, end: end, start: true}
+}
+
+func (e *escapeReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for len(e.left) == 0 {
+		if e.err != nil {
+			return 0, e.err
+		}
+		var n int
+		n, e.err = e.r.Read(p)
+		for _, c := range p[:n] {
+			switch {
+			case e.pending && c == '.':
+				e.end()
+				e.err = io.EOF
+				return 0, e.err
+			case e.pending && c == '~':
+				e.left = append(e.left, c)
+			case e.pending:
+				e.left = append(e.left, '~', c)
+			case e.start && c == '~':
+				e.pending = true
+				continue
+			default:
+				e.left = append(e.left, c)
+			}
+			e.pending, e.start = false, c == '\r' || c == '\n'
+		}
+	}
+	n := copy(p, e.left)
+	e.left = e.left[n:]
+	return n, nil
+}

@@ -1,7 +1,7 @@
 package bootstrap
 
 import (
-	"io"
+	"cmp"
 	"os"
 
 	"golang.org/x/term"
@@ -24,13 +24,7 @@ func LocalTerminal(in, out, errs *os.File, getenv func(string) string) (t Termin
 	cooked := virtualTerminal(out)
 	sizes, stop := watchSize(out)
 	t.Resized = sizes
-	t.Type = getenv("TERM")
-	if t.Type == "" || t.Type == "dumb" {
-		t.Type = "xterm-256color"
-		if getenv("TERM") == "dumb" {
-			t.Type = "dumb"
-		}
-	}
+	t.Type = cmp.Or(getenv("TERM"), "xterm-256color")
 	t.Width, t.Height, err = term.GetSize(int(out.Fd()))
 	if err != nil {
 		t.Width, t.Height = 80, 24
@@ -41,5 +35,3 @@ func LocalTerminal(in, out, errs *os.File, getenv func(string) string) (t Termin
 		_ = term.Restore(int(in.Fd()), state)
 	}, nil
 }
-
-var _ io.Reader = (*os.File)(nil)

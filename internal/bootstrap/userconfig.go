@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/user"
@@ -51,34 +52,8 @@ func (u *UserConfig) of(h *Hop) *sshconfig.Host {
 
 // expand replaces ~ and the tokens of ssh_config(5).
 func (u *UserConfig) expand(s string, h *Hop) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' || i+1 == len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		i++
-		switch s[i] {
-		case '%':
-			b.WriteByte('%')
-		case 'h':
-			b.WriteString(h.Host)
-		case 'n':
-			b.WriteString(h.alias())
-		case 'p':
-			b.WriteString(strconv.Itoa(h.Port))
-		case 'r':
-			b.WriteString(h.User)
-		case 'u':
-			b.WriteString(u.user)
-		case 'd':
-			b.WriteString(u.home)
-		default:
-			b.WriteByte('%')
-			b.WriteByte(s[i])
-		}
-	}
-	out := b.String()
+	out := strings.NewReplacer("%%", "%", "%h", h.Host, "%n", h.alias(), "%p", strconv.Itoa(h.Port),
+		"%r", h.User, "%u", u.user, "%d", u.home).Replace(s)
 	if out == "~" || strings.HasPrefix(out, "~/") {
 		out = filepath.Join(u.home, strings.TrimPrefix(out[1:], "/"))
 	}
@@ -87,7 +62,7 @@ func (u *UserConfig) expand(s string, h *Hop) string {
 
 // completeHop fills in what h is silent about. user is the login name where
 // nobody names one, "" for the local user's.
-func (u *UserConfig) completeHop(h *Hop, user string) (identitiesOnly bool, err error) {
+func (u *UserConfig) completeHop(h *Hop, user string) error {
 	alias := h.Host
 	h.Alias = alias
 	said := u.of(h)
@@ -99,20 +74,12 @@ func (u *UserConfig) completeHop(h *Hop, user string) (identitiesOnly bool, err 
 		if v := said.Get("port"); v != "" {
 			n, err := strconv.Atoi(v)
 			if err != nil || n < 1 || n > 65535 {
-				return false, &ConfigError{Msg: fmt.Sprintf("ssh's configuration gives %s the invalid port %q", alias, v)}
+				return &ConfigError{Msg: fmt.Sprintf("ssh's configuration gives %s the invalid port %q", alias, v)}
 			}
 			h.Port = n
 		}
 	}
-	if h.User == "" {
-		h.User = said.Get("user")
-	}
-	if h.User == "" {
-		h.User = user
-	}
-	if h.User == "" {
-		h.User = u.user
-	}
+	h.User = cmp.Or(h.User, said.Get("user"), user, u.user)
 	if len(h.Keys) == 0 {
 		for _, v := range said.All("identityfile") {
 			if strings.EqualFold(v, "none") {
@@ -129,7 +96,7 @@ func (u *UserConfig) completeHop(h *Hop, user string) (identitiesOnly bool, err 
 			h.OnlyKeys = true
 		}
 	}
-	return h.OnlyKeys, nil
+	return nil
 }
 
 // complete fills in what c is silent about, from u and from built-in defaults.
@@ -138,7 +105,7 @@ func (u *UserConfig) complete(c *Config) error {
 		u = &UserConfig{home: c.Home, user: localUser()}
 	}
 	silentRoute := len(c.Gateways) == 0 && c.ProxyCommand == "" && c.HTTPProxy == nil
-	if _, err := u.completeHop(&c.Hop, c.DefaultUser); err != nil {
+	if err := u.completeHop(&c.Hop, c.DefaultUser); err != nil {
 		return err
 	}
 	said := u.of(&c.Hop)
@@ -226,7 +193,7 @@ func (u *UserConfig) completeGateways(c *Config, mayProxy bool) error {
 	}
 	for i := range c.Gateways {
 		g := &c.Gateways[i]
-		if _, err := u.completeHop(g, ""); err != nil {
+		if err := u.completeHop(g, ""); err != nil {
 			return err
 		}
 		if len(g.Keys) == 0 {

@@ -1,10 +1,12 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,15 +63,9 @@ const (
 // failure that waiting cannot mend (a foreign host key, no key to offer, a
 // gateway that lets nobody in) ends it at once.
 func Wait(ctx context.Context, c Config, o WaitOptions) (*Client, error) {
-	if o.Timeout <= 0 {
-		o.Timeout = DefaultWaitTimeout
-	}
-	if o.Grace == 0 {
-		o.Grace = DefaultGrace
-	}
-	if o.Retry <= 0 {
-		o.Retry = DefaultRetry
-	}
+	setDefault(&o.Timeout, DefaultWaitTimeout)
+	setDefault(&o.Retry, DefaultRetry)
+	o.Grace = cmp.Or(o.Grace, DefaultGrace)
 	// Questions for a password while the key is still on its way to the
 	// machine would only confuse.
 	c.AskPassword = false
@@ -201,12 +197,8 @@ func (w *waiter) run(ctx context.Context) (*Client, error) {
 
 // pause is the time until there may be something to do.
 func (w *waiter) pause(next time.Time) time.Duration {
-	now := time.Now()
-	due := next
-	if d := w.staggered(); d.After(due) {
-		due = d
-	}
-	return min(max(due.Sub(now), 5*time.Millisecond), 500*time.Millisecond)
+	due := max(time.Until(next), time.Until(w.staggered()))
+	return min(max(due, 5*time.Millisecond), 500*time.Millisecond)
 }
 
 // staggered is when the youngest attempt gets company.
@@ -250,12 +242,7 @@ func (w *waiter) mayLaunch(now time.Time) bool {
 }
 
 func (w *waiter) forget(a *attempt) {
-	for i, r := range w.running {
-		if r == a {
-			w.running = append(w.running[:i], w.running[i+1:]...)
-			return
-		}
-	}
+	w.running = slices.DeleteFunc(w.running, func(r *attempt) bool { return r == a })
 }
 
 // launch starts an attempt.
@@ -439,24 +426,12 @@ func bootingUp(text string) bool {
 func (w *waiter) waited(err error, since time.Time) error {
 	d := max(time.Since(since), time.Millisecond)
 	var gate *gatewayError
-	var unreachable *UnreachableError
-	var auth *AuthError
-	var session *SessionError
+	var tried interface{ afterWaiting(d time.Duration) error }
 	switch {
 	case errors.As(err, &gate):
 		return &gatewayError{w.waited(gate.err, since)}
-	case errors.As(err, &auth):
-		e := *auth
-		e.Waited = d
-		return &e
-	case errors.As(err, &session):
-		e := *session
-		e.Waited = d
-		return &e
-	case errors.As(err, &unreachable):
-		e := *unreachable
-		e.Waited = d
-		return &e
+	case errors.As(err, &tried):
+		return tried.afterWaiting(d)
 	}
 	return err
 }

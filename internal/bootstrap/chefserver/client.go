@@ -1,11 +1,14 @@
 package chefserver
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/galleyhq/galley/internal/retry"
@@ -46,7 +49,7 @@ func New(serverURL string, signer *Signer, httpClient *http.Client) (*Client, er
 		httpClient = &http.Client{Timeout: 60 * time.Second}
 	}
 	own := *httpClient
-	// A redirected request would have to be signed again; see do.
+	// A redirected request would have to be signed again; see send.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{Retry: DefaultRetry, base: u, http: &own, signer: signer, now: time.Now}, nil
 }
@@ -130,4 +133,53 @@ func (e *Error) NotFound() bool { return e.Status == http.StatusNotFound }
 func hasStatus(err error, status int) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Status == status
+}
+
+// AtAPI returns a client of the same server that asks for another version of
+// the API: cookbooks are described by one list of files from version 2 on.
+func (c *Client) AtAPI(version string) *Client {
+	d := *c
+	d.api = version
+	return &d
+}
+
+// ReachError tells that a Chef Server could not be reached or not be trusted.
+type ReachError struct {
+	// URL is the server, as configured.
+	URL string
+	Err error
+}
+
+// Error implements error.
+func (e *ReachError) Error() string {
+	err := e.Err
+	var u *url.Error
+	if errors.As(err, &u) { // it repeats method and address
+		err = u.Err
+	}
+	return fmt.Sprintf("the Chef Server at %s cannot be reached: %v", secret.URL(e.URL), err)
+}
+
+// Unwrap returns the cause.
+func (e *ReachError) Unwrap() error { return e.Err }
+
+// Hint tells what to look at.
+func (e *ReachError) Hint() string {
+	var (
+		unknown x509.UnknownAuthorityError
+		host    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		dns     *net.DNSError
+	)
+	switch {
+	case errors.As(e.Err, &unknown):
+		return "put the server's certificate, in PEM form, into the trusted_certs folder beside knife.rb"
+	case errors.As(e.Err, &host):
+		return "chef_server_url must name the server as its certificate does"
+	case errors.As(e.Err, &invalid):
+		return "check the server's certificate, and this machine's clock"
+	case errors.As(e.Err, &dns), errors.Is(e.Err, syscall.ECONNREFUSED):
+		return "check chef_server_url, and that the server runs"
+	}
+	return ""
 }

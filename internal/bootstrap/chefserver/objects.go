@@ -1,6 +1,7 @@
 package chefserver
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -15,7 +16,7 @@ import (
 // names lists the objects of one kind, sorted.
 func (c *Client) names(ctx context.Context, kind string) ([]string, error) {
 	var found map[string]string
-	if err := c.do(ctx, http.MethodGet, kind, nil, &found); err != nil {
+	if err := c.Do(ctx, http.MethodGet, kind, nil, &found); err != nil {
 		return nil, err
 	}
 	return slices.Sorted(maps.Keys(found)), nil
@@ -48,7 +49,7 @@ type APIClient struct {
 // Client reads a client.
 func (c *Client) Client(ctx context.Context, name string) (*APIClient, error) {
 	var out APIClient
-	if err := c.do(ctx, http.MethodGet, item("clients", name), nil, &out); err != nil {
+	if err := c.Do(ctx, http.MethodGet, item("clients", name), nil, &out); err != nil {
 		return nil, fmt.Errorf("reading client %s: %w", name, err)
 	}
 	return &out, nil
@@ -64,13 +65,10 @@ func (c *Client) CreateClient(ctx context.Context, name string) (secret.Text, er
 			Key string `json:"private_key"`
 		} `json:"chef_key"`
 	}
-	if err := c.do(ctx, http.MethodPost, "clients", in, &out); err != nil {
+	if err := c.Do(ctx, http.MethodPost, "clients", in, &out); err != nil {
 		return "", fmt.Errorf("creating client %s: %w", name, err)
 	}
-	key := out.ChefKey.Key
-	if key == "" {
-		key = out.Key
-	}
+	key := cmp.Or(out.ChefKey.Key, out.Key)
 	if key == "" {
 		return "", fmt.Errorf("creating client %s: the Chef Server returned no private key", name)
 	}
@@ -89,7 +87,7 @@ func (c *Client) NodeExists(ctx context.Context, name string) (bool, error) {
 
 func (c *Client) exists(ctx context.Context, kind, name string) (bool, error) {
 	var any map[string]any
-	err := c.do(ctx, http.MethodGet, item(kind, name), nil, &any)
+	err := c.Do(ctx, http.MethodGet, item(kind, name), nil, &any)
 	if IsNotFound(err) {
 		return false, nil
 	}
@@ -110,7 +108,7 @@ func (c *Client) remove(ctx context.Context, kind, name string) error {
 	// The server answers with the object that it has deleted; an empty answer
 	// comes from a server without this part of the API, which deletes nothing.
 	var gone map[string]any
-	err := c.do(ctx, http.MethodDelete, item(kind, name), nil, &gone)
+	err := c.Do(ctx, http.MethodDelete, item(kind, name), nil, &gone)
 	if err != nil && !IsNotFound(err) {
 		return fmt.Errorf("deleting %s %s: %w", strings.TrimSuffix(kind, "s"), name, err)
 	}
@@ -148,7 +146,7 @@ func (c *Client) CreateNode(ctx context.Context, n Node) error {
 		Automatic map[string]any `json:"automatic"`
 	}{n, "node", "Chef::Node", map[string]any{}, map[string]any{}, map[string]any{}}
 	var out map[string]any
-	if err := c.do(ctx, http.MethodPost, "nodes", in, &out); err != nil {
+	if err := c.Do(ctx, http.MethodPost, "nodes", in, &out); err != nil {
 		return fmt.Errorf("creating node %s: %w", n.Name, err)
 	}
 	return nil
@@ -157,7 +155,7 @@ func (c *Client) CreateNode(ctx context.Context, n Node) error {
 // Node reads a node object.
 func (c *Client) Node(ctx context.Context, name string) (*Node, error) {
 	var n Node
-	if err := c.do(ctx, http.MethodGet, item("nodes", name), nil, &n); err != nil {
+	if err := c.Do(ctx, http.MethodGet, item("nodes", name), nil, &n); err != nil {
 		return nil, fmt.Errorf("reading node %s: %w", name, err)
 	}
 	return &n, nil
@@ -199,7 +197,7 @@ type FullNode struct {
 // FullNode reads a node object with all of its attributes.
 func (c *Client) FullNode(ctx context.Context, name string) (*FullNode, error) {
 	var n FullNode
-	if err := c.do(ctx, http.MethodGet, item("nodes", name), nil, &n); err != nil {
+	if err := c.Do(ctx, http.MethodGet, item("nodes", name), nil, &n); err != nil {
 		return nil, fmt.Errorf("reading node %s: %w", name, err)
 	}
 	return &n, nil

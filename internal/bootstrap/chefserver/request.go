@@ -23,7 +23,7 @@ import (
 const maxBody = 32 << 20
 
 // item is the path of one object, "" for a name that would lead elsewhere, as
-// "..", which do refuses.
+// "..", which Do refuses.
 func item(kind, name string) string {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\") || strings.ContainsFunc(name, unicode.IsControl) {
 		return badItem + kind + "/" + name
@@ -34,8 +34,10 @@ func item(kind, name string) string {
 // badItem marks the path of an object that must not be asked for.
 const badItem = "\x00"
 
-// do sends a signed request; out, unless nil, receives the JSON answer.
-func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+// Do sends a signed request: in is sent as JSON, unless nil, and the JSON answer
+// read into out, unless nil. path is relative to the server's URL. An answer
+// that is not a success is an [*Error].
+func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	if bad, ok := strings.CutPrefix(path, badItem); ok {
 		kind, name, _ := strings.Cut(bad, "/")
 		return &NameError{Kind: strings.TrimSuffix(kind, "s"), Name: name}

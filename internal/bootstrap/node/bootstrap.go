@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -131,7 +132,7 @@ func (s *Spec) plan() (*install.Plan, error) {
 	if req.ScriptURL != "" && req.ScriptOptions == "" {
 		// As knife runs it; an installer of the user's own gets its version
 		// from the plan.
-		req.ScriptOptions = "-P " + or(req.Product, "chef") + " -c " + or(req.Channel, "stable")
+		req.ScriptOptions = "-P " + cmp.Or(req.Product, "chef") + " -c " + cmp.Or(req.Channel, "stable")
 	}
 	plan, err := install.Make(req)
 	if err != nil {
@@ -265,7 +266,7 @@ func (s *Spec) install(ctx context.Context, r *root, plan *install.Plan) error {
 	if plan.Notice != "" {
 		r.rep.Info("%s", plan.Notice)
 	}
-	fmt.Fprintf(r.out, "-----> Installing %s (%s/%s)\n", plan.Product, or(s.Install.Channel, "stable"), or(s.Install.Version, "latest"))
+	fmt.Fprintf(r.out, "-----> Installing %s (%s/%s)\n", plan.Product, cmp.Or(s.Install.Channel, "stable"), cmp.Or(s.Install.Version, "latest"))
 	status, tail, err := r.play(ctx, s.exports()+string(plan.Script()))
 	if err != nil {
 		return fmt.Errorf("the installer: %w", err)
@@ -300,7 +301,7 @@ func bootstrapByTemplate(ctx context.Context, m Machine, spec Spec, key secret.T
 // that is where everything is, whichever client it installs.
 func (s *Spec) values(key secret.Text) Values {
 	l := chefLayout
-	client := or(s.ClientPath, l.client)
+	client := cmp.Or(s.ClientPath, l.client)
 	v := Values{
 		Spec: *s, ClientKey: secret.Text(key),
 		ConfigContent: s.clientRB(l, false),

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -83,16 +84,9 @@ func (s *Spec) clientRB(l layout, own bool) string {
 	if s.FIPS {
 		line("fips", "true")
 	}
-	text("file_cache_path", or(s.FileCachePath, l.state+"/cache"))
-	text("file_backup_path", or(s.FileBackupPath, l.state+"/backup"))
+	text("file_cache_path", cmp.Or(s.FileCachePath, l.state+"/cache"))
+	text("file_backup_path", cmp.Or(s.FileBackupPath, l.state+"/backup"))
 	return b.String()
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func (s *Spec) logLocation() string {
