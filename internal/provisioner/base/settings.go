@@ -101,6 +101,23 @@ func Read(s config.Section, o Options, d Defaults) (*Settings, error) {
 	return set, r.Err()
 }
 
+// ReadAnywhere reads the shared keys of a verifier, and suite_name, on any
+// platform: whether a command has to be run on the machine is not known yet.
+func ReadAnywhere(s config.Section, o Options) (*Settings, error) {
+	suite, err := s.String("suite_name", o.Suite)
+	if err != nil {
+		return nil, err
+	}
+	o.Suite = suite
+	plain := o
+	plain.OSType, plain.ShellType = "", ""
+	set, err := Read(s, plain, Defaults{RootPath: "/tmp/verifier"})
+	if set != nil {
+		set.Options = o
+	}
+	return set, err
+}
+
 // reader reads the keys that need more than their value.
 type reader struct{ config.Reader }
 

@@ -45,19 +45,11 @@ var (
 func New(section config.Section, o base.Options) (*Verifier, error) {
 	// Whether there is anything to run on the machine is known when it is
 	// verified: until then any platform will do.
-	suite, err := section.String("suite_name", o.Suite)
-	if err != nil {
-		return nil, err
-	}
-	o.Suite = suite
-	plain := o
-	plain.OSType, plain.ShellType = "", ""
-	set, err := base.Read(section, plain, base.Defaults{RootPath: "/tmp/verifier"})
+	set, err := base.ReadAnywhere(section, o)
 	if err != nil {
 		return nil, err
 	}
 	v := &Verifier{set: set}
-	set.OSType, set.ShellType = o.OSType, o.ShellType
 	for _, key := range []string{"version", "busser_bin", "ruby_bindir"} {
 		if section.Has(key) {
 			v.moot = append(v.moot, key)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path"
@@ -48,25 +49,17 @@ func New(section config.Section, o base.Options) (*Verifier, error) {
 	if section.Name() == "cinc_auditor" {
 		v.programs = []string{"cinc-auditor", "inspec"}
 	}
-	suite, err := section.String("suite_name", o.Suite)
-	if err != nil {
-		return nil, err
-	}
-	o.Suite = suite
 	// From here a Windows machine looks like any other; only the way over the
 	// machine's own InSpec needs its shell.
-	plain := o
-	plain.OSType, plain.ShellType = "", ""
+	set, err := base.ReadAnywhere(section, o)
 	var faults config.Faults
-	v.set, err = base.Read(section, plain, base.Defaults{RootPath: "/tmp/verifier"})
 	faults.Add(err)
+	if set != nil {
+		v.set, o = set, set.Options
+	}
 	v.inspec, err = read(section, o)
 	faults.Add(err)
-	if err := faults.Err(); err != nil {
-		return nil, err
-	}
-	v.set.OSType, v.set.ShellType = o.OSType, o.ShellType
-	return v, nil
+	return v, faults.Err()
 }
 
 // NoInSpecError tells that neither the workstation nor the machine has InSpec.
@@ -136,61 +129,176 @@ func (v *Verifier) here(ctx context.Context, step *kitchen.Step, program string)
 		return fmt.Errorf("preparing the verification: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	args := []string{program, "exec"}
-	for i, p := range v.inspec.profiles {
-		switch {
-		case p.path != "":
-			args = append(args, p.path)
-		case p.target != "":
-			args = append(args, p.target)
-		default:
-			if url := p.wrap["supermarket_url"]; url != "" {
-				step.Report.Info("The profile %s comes from the Supermarket at %s", p.wrap["supermarket"], url)
+	r := &run{
+		v: v, step: step, args: []string{program, "exec"},
+		send: func(_, file string) (string, error) { return file, nil },
+		write: func(at string, content []byte) (string, error) {
+			at = filepath.Join(dir, filepath.FromSlash(at))
+			err := os.MkdirAll(filepath.Dir(at), 0o700)
+			if err == nil {
+				err = os.WriteFile(at, content, 0o600)
 			}
-			at := filepath.Join(dir, fmt.Sprintf("profile-%d", i))
-			if err := writeFiles(at, wrapper(p.wrap)); err != nil {
-				return err
+			if err != nil {
+				err = fmt.Errorf("preparing the verification: %w", err)
 			}
-			args = append(args, at)
-		}
+			return at, err
+		},
+		report: func(file string) (string, error) {
+			return file, os.MkdirAll(filepath.Dir(file), 0o755)
+		},
 	}
-	args = append(args, v.target(login)...)
-	files := map[string]string{}
-	inputs := v.inspec.inputFiles
-	if name, content, err := v.inputsFile(); err != nil {
-		return err
-	} else if content != "" {
-		files[name] = content
-		inputs = append([]string{filepath.Join(dir, name)}, inputs...)
-	}
-	args = append(args, list("--input-file", inputs)...)
-	args = append(args, list("--waiver-file", v.inspec.waivers)...)
-	if conf, err := v.config(login.Password, v.set.SudoPassword(login.Password)); err != nil {
-		return err
-	} else if conf != "" {
-		files["config.json"] = conf
-		args = append(args, "--config", filepath.Join(dir, "config.json"))
-	}
-	if err := writeFiles(dir, files); err != nil {
+	if err := r.build(v.target(login), login.Password, v.set.SudoPassword(login.Password)); err != nil {
 		return err
 	}
-	for _, r := range v.inspec.reporters {
-		if r.file != "" {
-			if err := os.MkdirAll(filepath.Dir(r.file), 0o755); err != nil {
-				return fmt.Errorf("the reporter's file: %w", err)
-			}
-		}
-	}
-	args = append(args, v.reporterArgs(func(r reporter) string { return r.file })...)
-	args = append(args, v.common()...)
 	name := filepath.Base(program)
 	step.Report.Debug("[InSpec] %s over ssh://%s@%s", name, login.User, login.Host)
 	var env []string
 	if v.inspec.license != "" {
 		env = append(env, "CHEF_LICENSE="+v.inspec.license)
 	}
-	err = v.set.RunLocal(ctx, step, base.Local{What: name, Args: args, Env: env, OK: passes})
+	err = v.set.RunLocal(ctx, step, base.Local{What: name, Args: r.args, Env: env, OK: passes})
 	return explain(err)
+}
+
+// run puts together the arguments of a run of InSpec.
+type run struct {
+	v    *Verifier
+	step *kitchen.Step
+	args []string
+	// send puts a file or directory to where InSpec runs, at a path of its own,
+	// and write puts a made-up file there; both return the path there.
+	send  func(at, file string) (string, error)
+	write func(at string, content []byte) (string, error)
+	// report returns the path there of a report, which is to be in file here.
+	report func(file string) (string, error)
+}
+
+// build adds the profiles, target, which leads to the machine, and the options.
+func (r *run) build(target []string, password string, sudo secret.Text) error {
+	if err := r.addProfiles(); err != nil {
+		return err
+	}
+	r.args = append(r.args, target...)
+	for _, step := range []func() error{r.addInputs, func() error { return r.addConfig(password, sudo) }, r.addReporters} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	r.args = append(r.args, r.v.common()...)
+	return nil
+}
+
+func (r *run) addProfiles() error {
+	for i, p := range r.v.inspec.profiles {
+		at, where, err := fmt.Sprintf("profiles/%d", i), p.target, error(nil)
+		switch {
+		case p.path != "":
+			if where, err = r.send(path.Join(at, filepath.Base(p.path)), p.path); err != nil {
+				return fmt.Errorf("reading the tests: %w", err)
+			}
+		case p.wrap != nil:
+			if url := p.wrap["supermarket_url"]; url != "" {
+				r.step.Report.Info("The profile %s comes from the Supermarket at %s", p.wrap["supermarket"], url)
+			}
+			if where, err = r.wrapper(at, p.wrap); err != nil {
+				return err
+			}
+		}
+		r.args = append(r.args, where)
+	}
+	return nil
+}
+
+// wrapper writes a profile that includes another one, which only a dependency
+// can name, and returns its path.
+func (r *run) wrapper(at string, dep map[string]string) (string, error) {
+	// JSON, which YAML is a superset of.
+	b, err := json.Marshal(map[string]any{"name": "galley-wrapper", "title": "Includes " + dep["name"], "version": "0.1.0", "depends": []any{dep}})
+	if err != nil {
+		return "", err
+	}
+	file, err := r.write(at+"/inspec.yml", b)
+	if err == nil {
+		_, err = r.write(at+"/controls/include.rb", []byte("include_controls "+rubyString(dep["name"])+"\n"))
+	}
+	return strings.TrimRight(strings.TrimSuffix(file, "inspec.yml"), `/\`), err
+}
+
+func (r *run) addInputs() error {
+	var inputs, waivers []string
+	if len(r.v.inspec.inputs) > 0 {
+		b, err := json.Marshal(r.v.inspec.inputs)
+		if err != nil {
+			return fmt.Errorf("the verifier's inputs: %w", err)
+		}
+		file, err := r.write("files/inputs.yml", b)
+		if err != nil {
+			return err
+		}
+		inputs = append(inputs, file)
+	}
+	send := func(to *[]string, kind string, files []string) error {
+		for i, f := range files {
+			at, err := r.send(fmt.Sprintf("files/%s-%d%s", kind, i, filepath.Ext(f)), f)
+			if err != nil {
+				return fmt.Errorf("reading %s: %w", f, err)
+			}
+			*to = append(*to, at)
+		}
+		return nil
+	}
+	err := errors.Join(send(&inputs, "inputs", r.v.inspec.inputFiles), send(&waivers, "waivers", r.v.inspec.waivers))
+	r.args = append(r.args, list("--input-file", inputs)...)
+	r.args = append(r.args, list("--waiver-file", waivers)...)
+	return err
+}
+
+// addConfig adds InSpec's own configuration: what should not stand on a command
+// line, or has no place there.
+func (r *run) addConfig(password string, sudo secret.Text) error {
+	s := r.v.inspec
+	if password == "" && sudo == "" && len(s.plugins) == 0 && !s.forward {
+		return nil
+	}
+	cli := map[string]any{}
+	if password != "" {
+		cli["password"] = password
+	}
+	if sudo != "" && s.sudo {
+		cli["sudo_password"] = sudo.Reveal()
+	}
+	if s.forward {
+		cli["forward_agent"] = true
+	}
+	data := map[string]any{"version": "1.2", "cli_options": cli}
+	if len(s.plugins) > 0 {
+		data["plugins"] = s.plugins
+	}
+	b, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("plugin_config: %w", err)
+	}
+	file, err := r.write("files/config.json", b)
+	r.args = append(r.args, "--config", file)
+	return err
+}
+
+func (r *run) addReporters() error {
+	for i, rep := range r.v.inspec.reporters {
+		if i == 0 {
+			r.args = append(r.args, "--reporter")
+		}
+		word := rep.name
+		if rep.file != "" {
+			at, err := r.report(rep.file)
+			if err != nil {
+				return fmt.Errorf("the reporter's file: %w", err)
+			}
+			word += ":" + at
+		}
+		r.args = append(r.args, word)
+	}
+	return nil
 }
 
 // list is a flag that takes all its values at once: given twice, InSpec
@@ -264,86 +372,8 @@ func (v *Verifier) common() []string {
 	return append(args, s.keys...)
 }
 
-func (v *Verifier) reporterArgs(file func(reporter) string) []string {
-	if len(v.inspec.reporters) == 0 {
-		return nil
-	}
-	args := []string{"--reporter"}
-	for _, r := range v.inspec.reporters {
-		if f := file(r); f != "" {
-			args = append(args, r.name+":"+f)
-		} else {
-			args = append(args, r.name)
-		}
-	}
-	return args
-}
-
-// inputsFile is the file of inputs: JSON, which YAML is a superset of.
-func (v *Verifier) inputsFile() (name, content string, err error) {
-	if len(v.inspec.inputs) == 0 {
-		return "", "", nil
-	}
-	b, err := json.Marshal(v.inspec.inputs)
-	if err != nil {
-		return "", "", fmt.Errorf("the verifier's inputs: %w", err)
-	}
-	return "inputs.yml", string(b), nil
-}
-
-// config is InSpec's own configuration: what should not stand on a command
-// line, or has no place there.
-func (v *Verifier) config(password string, sudo secret.Text) (string, error) {
-	if password == "" && sudo == "" && len(v.inspec.plugins) == 0 && !v.inspec.forward {
-		return "", nil
-	}
-	cli := map[string]any{}
-	if password != "" {
-		cli["password"] = password
-	}
-	if sudo != "" && v.inspec.sudo {
-		cli["sudo_password"] = sudo.Reveal()
-	}
-	if v.inspec.forward {
-		cli["forward_agent"] = true
-	}
-	data := map[string]any{"version": "1.2", "cli_options": cli}
-	if len(v.inspec.plugins) > 0 {
-		data["plugins"] = v.inspec.plugins
-	}
-	b, err := json.Marshal(data)
-	if err != nil {
-		return "", fmt.Errorf("plugin_config: %w", err)
-	}
-	return string(b), nil
-}
-
-// wrapper is a profile that includes another one, which only a dependency can
-// name.
-func wrapper(dep map[string]string) map[string]string {
-	// JSON again, for YAML.
-	b, err := json.Marshal(map[string]any{"name": "galley-wrapper", "title": "Includes " + dep["name"], "version": "0.1.0", "depends": []any{dep}})
-	if err != nil {
-		b = nil // strings alone: it cannot fail
-	}
-	return map[string]string{"inspec.yml": string(b), "controls/include.rb": "include_controls " + rubyString(dep["name"]) + "\n"}
-}
-
 func rubyString(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
-}
-
-func writeFiles(dir string, files map[string]string) error {
-	for name, content := range files {
-		p := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
-			return fmt.Errorf("preparing the verification: %w", err)
-		}
-		if err := os.WriteFile(p, []byte(content), 0o600); err != nil {
-			return fmt.Errorf("preparing the verification: %w", err)
-		}
-	}
-	return nil
 }
 
 // places are the directories on the machine that may hold InSpec.
@@ -369,12 +399,33 @@ func (v *Verifier) there(ctx context.Context, step *kitchen.Step, conn kitchen.C
 		return err
 	}
 	step.Report.Info("Neither inspec nor cinc-auditor is installed here: using %s on the machine", program)
-	r := &remoteRun{v: v, args: []string{base.Quote(program), "exec"}, reports: map[string]string{}}
-	if err := errors.Join(r.addProfiles(), r.addFiles()); err != nil {
+	tree, reports := &base.Tree{}, map[string]string{}
+	r := &run{
+		v: v, step: step, args: []string{program, "exec"},
+		send: func(at, file string) (string, error) {
+			if isDir(file) {
+				return v.set.OnMachine(at), tree.AddDir(at, file, nil)
+			}
+			return v.set.OnMachine(at), tree.AddFile(at, file)
+		},
+		write: func(at string, content []byte) (string, error) {
+			mode := fs.FileMode(0o644)
+			if strings.HasPrefix(at, "files/") {
+				mode = 0o600
+			}
+			tree.AddBytes(at, content, mode)
+			return v.set.OnMachine(at), nil
+		},
+		report: func(file string) (string, error) {
+			tree.Mkdir("reports")
+			at := v.set.OnMachine("reports", fmt.Sprintf("%d-%s", len(reports), filepath.Base(file)))
+			reports[at] = file
+			return at, nil
+		},
+	}
+	if err := r.build(nil, "", ""); err != nil {
 		return err
 	}
-	r.addReports()
-	tree, args, reports := &r.tree, r.args, r.reports
 	step.Report.Info("Transferring files to <%s>", step.Instance.Name)
 	if err := m.Sync(ctx, tree, nil, m.SudoCode()); err != nil {
 		return err
@@ -383,8 +434,12 @@ func (v *Verifier) there(ctx context.Context, step *kitchen.Step, conn kitchen.C
 	if v.inspec.license != "" {
 		code = "CHEF_LICENSE=" + base.Quote(v.inspec.license) + "; export CHEF_LICENSE\n"
 	}
+	var words []string
+	for _, a := range r.args {
+		words = append(words, base.Quote(a))
+	}
 	// A reader of all reports must be able to fetch them without root.
-	code += m.Sudo(strings.Join(args, " ")) + "\nstatus=$?\n"
+	code += m.Sudo(strings.Join(words, " ")) + "\nstatus=$?\n"
 	if len(reports) > 0 {
 		code += m.Sudo("chmod -R a+rX "+base.Quote(v.set.OnMachine("reports"))) + "\n"
 	}
@@ -398,95 +453,6 @@ func (v *Verifier) there(ctx context.Context, step *kitchen.Step, conn kitchen.C
 		}
 	}
 	return m.Finish(ctx, explain(err))
-}
-
-// remoteRun puts together a run of the machine's own InSpec.
-type remoteRun struct {
-	v    *Verifier
-	tree base.Tree
-	// args are words of the shell.
-	args []string
-	// reports are files on the machine, and where each goes here.
-	reports map[string]string
-}
-
-// addProfiles adds the profiles, and the files of those that are here.
-func (r *remoteRun) addProfiles() error {
-	for i, p := range r.v.inspec.profiles {
-		if p.path == "" && p.wrap == nil {
-			r.args = append(r.args, base.Quote(p.target))
-			continue
-		}
-		at := fmt.Sprintf("profiles/%d", i)
-		if p.wrap != nil {
-			for name, content := range wrapper(p.wrap) {
-				r.tree.AddBytes(path.Join(at, name), []byte(content), 0o644)
-			}
-		} else {
-			at = path.Join(at, filepath.Base(p.path))
-			add := r.tree.AddFile
-			if isDir(p.path) {
-				add = func(at, dir string) error { return r.tree.AddDir(at, dir, nil) }
-			}
-			if err := add(at, p.path); err != nil {
-				return fmt.Errorf("reading the tests: %w", err)
-			}
-		}
-		r.args = append(r.args, base.Quote(r.v.set.OnMachine(at)))
-	}
-	return nil
-}
-
-// addFiles adds the inputs, the waivers and InSpec's configuration.
-func (r *remoteRun) addFiles() error {
-	v := r.v
-	var inputs, waivers []string
-	if name, content, err := v.inputsFile(); err != nil {
-		return err
-	} else if content != "" {
-		r.tree.AddBytes("files/"+name, []byte(content), 0o600)
-		inputs = append(inputs, base.Quote(v.set.OnMachine("files", name)))
-	}
-	send := func(to *[]string, kind string, files []string) error {
-		for i, f := range files {
-			name := fmt.Sprintf("%s-%d%s", kind, i, filepath.Ext(f))
-			if err := r.tree.AddFile("files/"+name, f); err != nil {
-				return fmt.Errorf("reading %s: %w", f, err)
-			}
-			*to = append(*to, base.Quote(v.set.OnMachine("files", name)))
-		}
-		return nil
-	}
-	if err := errors.Join(send(&inputs, "inputs", v.inspec.inputFiles), send(&waivers, "waivers", v.inspec.waivers)); err != nil {
-		return err
-	}
-	r.args = append(r.args, list("--input-file", inputs)...)
-	r.args = append(r.args, list("--waiver-file", waivers)...)
-	conf, err := v.config("", "")
-	if err != nil || conf == "" {
-		return err
-	}
-	r.tree.AddBytes("files/config.json", []byte(conf), 0o600)
-	r.args = append(r.args, "--config", base.Quote(v.set.OnMachine("files", "config.json")))
-	return nil
-}
-
-// addReports adds the reporters and the options that are the same everywhere.
-func (r *remoteRun) addReports() {
-	rep := r.v.reporterArgs(func(one reporter) string {
-		if one.file == "" {
-			return ""
-		}
-		at := r.v.set.OnMachine("reports", fmt.Sprintf("%d-%s", len(r.reports), filepath.Base(one.file)))
-		r.reports[at] = one.file
-		return at
-	})
-	if len(r.reports) > 0 {
-		r.tree.Mkdir("reports")
-	}
-	for _, a := range append(rep, r.v.common()...) {
-		r.args = append(r.args, base.Quote(a))
-	}
 }
 
 func fetch(ctx context.Context, m *base.Machine, from, to string) error {
