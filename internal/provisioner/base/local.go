@@ -1,11 +1,13 @@
 package base
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,11 +60,8 @@ func (o Options) RunLocal(ctx context.Context, step *kitchen.Step, l Local) erro
 	if err != nil {
 		return err
 	}
-	cmd.Dir = o.Root
-	if l.Dir != "" {
-		cmd.Dir = l.Dir
-	}
-	cmd.Env = append(append([]string{}, o.Environ...), l.Env...)
+	cmd.Dir = cmp.Or(l.Dir, o.Root)
+	cmd.Env = append(append([]string{}, o.Environ...), l.Env...) // never nil, which is this process's own
 	if l.Stdin != "" {
 		cmd.Stdin = strings.NewReader(l.Stdin)
 	}
@@ -91,19 +90,10 @@ func (o Options) RunLocal(ctx context.Context, step *kitchen.Step, l Local) erro
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		return fmt.Errorf("running %s: %w", l.What, err)
 	}
-	for _, ok := range l.OK {
-		if status == ok {
-			return nil
-		}
-	}
-	if status == 0 && l.OK == nil {
+	if status == 0 && l.OK == nil || slices.Contains(l.OK, status) {
 		return nil
 	}
-	command := l.Line
-	if command == "" {
-		command = strings.Join(l.Args, " ")
-	}
-	return &CommandError{What: l.What, Command: command, Status: status, Tail: keep.Lines(tailLines)}
+	return &CommandError{What: l.What, Command: cmp.Or(l.Line, strings.Join(l.Args, " ")), Status: status, Tail: keep.Lines(tailLines)}
 }
 
 type debugWriter struct{ r *kitchen.Reporter }

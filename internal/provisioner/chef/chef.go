@@ -107,10 +107,10 @@ func (p *Provisioner) Check(_ context.Context, _ *kitchen.Step) []string {
 }
 
 // LicenseError tells that Chef's licence has not been accepted.
-type LicenseError struct{ Product string }
+type LicenseError struct{}
 
 func (e *LicenseError) Error() string {
-	return fmt.Sprintf("cannot converge without accepting the %s License", e.Product)
+	return "cannot converge without accepting the Chef Infra Client License"
 }
 
 // Hint tells how it is accepted.
@@ -136,7 +136,7 @@ func (p *Provisioner) accept() error {
 			return nil
 		}
 	}
-	return &LicenseError{Product: "Chef Infra Client"}
+	return &LicenseError{}
 }
 
 // Converge implements [kitchen.Provisioner].
@@ -210,7 +210,7 @@ func (p *Provisioner) client(ctx context.Context, step *kitchen.Step, m *base.Ma
 	if p.chef.skip && p.chef.clientPath != "" {
 		return p.chef.clientPath, nil
 	}
-	root, found, err := p.find(ctx, m)
+	root, found, err := find(ctx, m, plan.Find())
 	if err != nil {
 		return "", err
 	}
@@ -242,13 +242,13 @@ func (p *Provisioner) Installs() string {
 	return p.chef.plan.Identity()
 }
 
-func (p *Provisioner) find(ctx context.Context, m *base.Machine) (string, bool, error) {
-	out, _, err := m.Ask(ctx, "looking for the client", p.chef.plan.Find())
-	if err != nil {
-		return "", false, err
+// find returns the directory of the client that a search of the plan finds.
+func find(ctx context.Context, m *base.Machine, search string) (root string, found bool, err error) {
+	out, _, err := m.Ask(ctx, "looking for the client", search)
+	if err == nil {
+		root, found = install.Found(out)
 	}
-	root, found := install.Found(out)
-	return root, found, nil
+	return root, found, err
 }
 
 // install runs the installer and returns the directory of the client.
@@ -272,15 +272,11 @@ func (p *Provisioner) install(ctx context.Context, step *kitchen.Step, m *base.M
 	if err != nil {
 		return "", err
 	}
-	out, _, err := m.Ask(ctx, "looking for the client", plan.FindAny())
-	if err != nil {
-		return "", err
+	root, ok, err := find(ctx, m, plan.FindAny())
+	if err == nil && !ok && p.chef.clientPath == "" {
+		err = &NoClientError{Instance: step.Instance.Name, Kind: p.chef.kind.binary(), Roots: plan.Roots}
 	}
-	root, ok := install.Found(out)
-	if !ok && p.chef.clientPath == "" {
-		return "", &NoClientError{Instance: step.Instance.Name, Kind: p.chef.kind.binary(), Roots: plan.Roots}
-	}
-	return root, nil
+	return root, err
 }
 
 // NoClientError tells that the machine has no client to run.
@@ -352,18 +348,14 @@ func (p *Provisioner) arguments(conf string) string {
 	if p.chef.profileRuby {
 		args = append(args, "--profile-ruby")
 	}
-	switch {
-	case p.chef.kind == solo:
-		if p.chef.legacy {
-			args = append(args, "--legacy-mode")
-		}
-	default:
-		if p.chef.zeroHost != "" {
-			args = append(args, "--chef-zero-host", base.Quote(p.chef.zeroHost))
-		}
-		if p.chef.zeroPort != 0 {
-			args = append(args, "--chef-zero-port", strconv.Itoa(p.chef.zeroPort))
-		}
+	if p.chef.kind == solo && p.chef.legacy {
+		args = append(args, "--legacy-mode")
+	}
+	if p.chef.kind == infra && p.chef.zeroHost != "" {
+		args = append(args, "--chef-zero-host", base.Quote(p.chef.zeroHost))
+	}
+	if p.chef.kind == infra && p.chef.zeroPort != 0 {
+		args = append(args, "--chef-zero-port", strconv.Itoa(p.chef.zeroPort))
 	}
 	switch p.chef.slowReport {
 	case "":
@@ -416,5 +408,20 @@ func (p *Provisioner) explain(err error, idempotence bool) error {
 	case failed.Status == 127 || failed.Status == 126:
 		failed.Advice = "the client cannot be run: chef_" + p.chef.kind.binary() + "_path and chef_omnibus_root say where it is"
 	}
+	return err
+}
+
+// Preflight assembles what a converge would send, without a machine, and
+// returns why it cannot: a cookbook that is missing, dependencies that cannot
+// be resolved, a file that cannot be read. With local it does so only where no
+// other computer has to be asked.
+func (p *Provisioner) Preflight(ctx context.Context, step *kitchen.Step, local bool) error {
+	if local && (isFile(p.chef.policyfile) || isFile(p.chef.berksfile)) {
+		return nil
+	}
+	if p.resolver == nil {
+		p.resolver, p.own = NewResolver(), true
+	}
+	_, err := p.sandbox(ctx, step)
 	return err
 }

@@ -1,8 +1,10 @@
 package chef
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strconv"
@@ -108,14 +110,9 @@ func inspect(v any) string {
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	case map[string]any:
-		keys := make([]string, 0, len(v))
-		for k := range v {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		parts := make([]string, len(keys))
-		for i, k := range keys {
-			parts[i] = symbol(strings.TrimPrefix(k, ":")) + "=>" + inspect(v[k])
+		var parts []string
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, symbol(strings.TrimPrefix(k, ":"))+"=>"+inspect(v[k]))
 		}
 		// In parentheses, because it follows a method's name.
 		return "({" + strings.Join(parts, ", ") + "})"
@@ -138,21 +135,12 @@ func symbol(s string) string {
 // dna is dna.json: the attributes and the run list, or the policy.
 func (p *Provisioner) dna(policy string) ([]byte, error) {
 	attributes, _ := p.chef.attributes.(map[string]any)
-	data := make(map[string]any, len(attributes)+2)
-	for k, v := range attributes {
-		data[k] = v
-	}
+	data := map[string]any{}
+	maps.Copy(data, attributes)
 	if policy != "" {
-		data["policy_name"] = policy
-		data["policy_group"] = p.chef.policyGroup
-		if p.chef.policyGroup == "" {
-			data["policy_group"] = "local"
-		}
+		data["policy_name"], data["policy_group"] = policy, cmp.Or(p.chef.policyGroup, "local")
 	} else {
-		data["run_list"] = p.chef.runList
-		if p.chef.runList == nil {
-			data["run_list"] = []string{}
-		}
+		data["run_list"] = append([]string{}, p.chef.runList...)
 	}
 	var b strings.Builder
 	enc := json.NewEncoder(&b)

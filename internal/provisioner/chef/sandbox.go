@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -243,7 +244,7 @@ func (p *Provisioner) checkRunList(tree *base.Tree) error {
 // by the plain lines of the metadata.
 func (p *Provisioner) namedOtherwise(tree *base.Tree, dirs []string, name string) bool {
 	for _, d := range dirs {
-		f, err := tree.Open(path.Join("cookbooks", d, "metadata.rb"))
+		src, err := fs.ReadFile(tree, path.Join("cookbooks", d, "metadata.rb"))
 		if err != nil {
 			// metadata.json alone: its name is not known without evaluating it.
 			if tree.Has(path.Join("cookbooks", d, "metadata.json")) {
@@ -251,12 +252,7 @@ func (p *Provisioner) namedOtherwise(tree *base.Tree, dirs []string, name string
 			}
 			continue
 		}
-		var b strings.Builder
-		buf := make([]byte, 64<<10)
-		n, _ := f.Read(buf)
-		b.Write(buf[:n])
-		f.Close()
-		if found := plainName(b.String()); found == name || found == "" {
+		if found := plainName(string(src)); found == name || found == "" {
 			return true
 		}
 	}

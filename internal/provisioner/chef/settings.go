@@ -77,9 +77,8 @@ type settings struct {
 	converges   int
 	idempotent  bool
 
-	policyfile, berksfile         string
-	policyfileGiven, berksfileSet bool
-	update                        bool
+	policyfile, berksfile string
+	update                bool
 	// peer has chef-cli and Berkshelf resolve cookbooks.
 	peer      bool
 	filesGlob []string
@@ -237,16 +236,11 @@ func (r *source) cookbooks(set *settings) {
 	if !r.Has(policy) && r.Has("policyfile") {
 		policy = "policyfile"
 	}
-	set.policyfileGiven = r.Has(policy)
 	set.policyfile = r.File(policy, "Policyfile.rb")
-	set.berksfileSet = r.Has("berksfile_path")
 	set.berksfile = r.File("berksfile_path", "Berksfile")
-	for _, f := range []struct {
-		given     bool
-		key, path string
-	}{{set.policyfileGiven, policy, set.policyfile}, {set.berksfileSet, "berksfile_path", set.berksfile}} {
-		if _, err := os.Stat(f.path); f.given && err != nil {
-			r.Wrong(f.key, f.path+", which is not there", "a file")
+	for _, f := range [][2]string{{policy, set.policyfile}, {"berksfile_path", set.berksfile}} {
+		if _, err := os.Stat(f[1]); r.Has(f[0]) && err != nil {
+			r.Wrong(f[0], f[1]+", which is not there", "a file")
 		}
 	}
 	set.filesGlob = defaultGlob

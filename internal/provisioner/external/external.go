@@ -2,10 +2,12 @@ package external
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -181,20 +183,14 @@ func (c *call) login() error {
 	t := &c.transport
 	t.Type = "ssh"
 	t.Target = Target{Kind: "machine", Hostname: l.Host, Platform: c.o.Platform}
-	t.Config["username"], t.Config["port"] = l.User, 22
-	if l.Port != 0 {
-		t.Config["port"] = l.Port
-	}
-	if l.ProxyCommand != "" {
-		t.Config["proxy_command"] = l.ProxyCommand
-	}
+	t.Config["username"], t.Config["port"] = l.User, cmp.Or(l.Port, 22)
+	optional := map[string]any{"proxy_command": l.ProxyCommand, "gateway": l.Gateway}
 	if l.Gateway != "" {
-		t.Config["gateway"] = l.Gateway
-		if l.GatewayPort != 0 {
-			t.Config["gateway_port"] = l.GatewayPort
-		}
-		if l.GatewayUser != "" {
-			t.Config["gateway_username"] = l.GatewayUser
+		optional["gateway_port"], optional["gateway_username"] = l.GatewayPort, l.GatewayUser
+	}
+	for key, value := range optional {
+		if value != "" && value != 0 {
+			t.Config[key] = value
 		}
 	}
 	t.Secrets = map[string]string{}
@@ -224,9 +220,6 @@ func (c *call) capabilities(ctx context.Context) error {
 	if err := c.ask(ctx, OpCapabilities, struct{}{}, &caps); err != nil {
 		return err
 	}
-	if caps.ProtocolVersion != Version {
-		return c.breach(OpCapabilities, fmt.Sprintf("speaks version %q of the protocol, and Galley %s", caps.ProtocolVersion, Version), nil)
-	}
 	for _, op := range []string{OpValidate, OpRun} {
 		if !slices.Contains(caps.Commands, op) {
 			return c.breach(OpCapabilities, "does not support the operation "+op, nil)
@@ -243,9 +236,6 @@ func (c *call) validate(ctx context.Context) error {
 	if err := c.ask(ctx, OpValidate, c.request(OpValidate), &v); err != nil {
 		return err
 	}
-	if v.ProtocolVersion != Version {
-		return c.breach(OpValidate, fmt.Sprintf("speaks version %q of the protocol, and Galley %s", v.ProtocolVersion, Version), nil)
-	}
 	for _, w := range v.Warnings {
 		c.step.Report.Warn("%s: %s", c.provider, c.redactor.Clean(w.Message))
 	}
@@ -256,10 +246,7 @@ func (c *call) validate(ctx context.Context) error {
 	for _, m := range v.Errors {
 		texts = append(texts, c.redactor.Clean(m.Message))
 	}
-	if len(texts) == 0 {
-		texts = []string{"it gives no reason"}
-	}
-	return fmt.Errorf("the external provider %s refuses instance <%s>: %s", c.provider, c.o.Instance, strings.Join(texts, "; "))
+	return fmt.Errorf("the external provider %s refuses instance <%s>: %s", c.provider, c.o.Instance, cmp.Or(strings.Join(texts, "; "), noReason))
 }
 
 func (c *call) run(ctx context.Context) error {
@@ -320,28 +307,29 @@ func (c *call) finish(result *Event) error {
 	if result.Status != "failed" {
 		return nil
 	}
-	message := c.redactor.Clean(result.Message)
-	if message == "" {
-		message = "it gives no reason"
-	}
-	return fmt.Errorf("the external provider %s failed: %s", c.provider, message)
+	return fmt.Errorf("the external provider %s failed: %s", c.provider, cmp.Or(c.redactor.Clean(result.Message), noReason))
 }
 
+const noReason = "it gives no reason"
+
 // ask runs an operation whose answer is one JSON document.
-func (c *call) ask(ctx context.Context, op string, request, answer any) error {
+func (c *call) ask(ctx context.Context, op string, request any, answer interface{ version() string }) error {
 	var out limited
-	if err := c.invoke(ctx, op, request, &out); err != nil {
-		var status *base.CommandError
-		if errors.As(err, &status) {
-			return c.breach(op, fmt.Sprintf("ended with status %d", status.Status), status.Tail)
-		}
+	err := c.invoke(ctx, op, request, &out)
+	var status *base.CommandError
+	switch {
+	case errors.As(err, &status):
+		return c.breach(op, fmt.Sprintf("ended with status %d", status.Status), status.Tail)
+	case err != nil:
 		return err
-	}
-	if out.cut {
+	case out.cut:
 		return c.breach(op, fmt.Sprintf("answered with more than %d bytes", maxDocument), nil)
 	}
 	if err := json.Unmarshal(out.kept.Bytes(), answer); err != nil {
 		return c.breach(op, fmt.Sprintf("did not answer with JSON (%v)", err), nil)
+	}
+	if spoken := answer.version(); spoken != Version {
+		return c.breach(op, fmt.Sprintf("speaks version %q of the protocol, and Galley %s", spoken, Version), nil)
 	}
 	return nil
 }
@@ -353,15 +341,13 @@ type limited struct {
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	if room := maxDocument - l.kept.Len(); len(p) > room {
-		l.cut = true
-		l.kept.Write(p[:room])
-		return len(p), nil
-	}
-	return l.kept.Write(p)
+	room := min(len(p), maxDocument-l.kept.Len())
+	l.cut = l.cut || room < len(p)
+	l.kept.Write(p[:room])
+	return len(p), nil
 }
 
-func (c *call) invoke(ctx context.Context, op string, request any, stdout interface{ Write([]byte) (int, error) }) error {
+func (c *call) invoke(ctx context.Context, op string, request any, stdout io.Writer) error {
 	in, err := json.Marshal(request)
 	if err != nil {
 		return fmt.Errorf("the settings for the external provider %s cannot be sent as JSON: %w", c.provider, err)

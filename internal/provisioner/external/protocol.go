@@ -184,3 +184,6 @@ type Event struct {
 	ExitCode        *int           `json:"exit_code,omitempty"`
 	State           *ProviderState `json:"state,omitempty"`
 }
+
+func (c *Capabilities) version() string { return c.ProtocolVersion }
+func (v *Validation) version() string   { return v.ProtocolVersion }
