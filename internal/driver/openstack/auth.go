@@ -2,6 +2,7 @@ package openstack
 
 import (
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/config/clouds"
 	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/settings"
@@ -17,16 +18,12 @@ func (d *Driver) auth() (credentials.Auth, error) {
 	if err != nil {
 		return own, err
 	}
-	lookup := d.o.Env
-	if lookup == nil {
-		lookup = func(string) string { return "" }
-	}
 	entry, err := d.section.String("openstack_cloud", "")
 	if err != nil {
 		return own, err
 	}
 	if entry == "" && !own.Named() {
-		entry = lookup("OS_CLOUD")
+		entry = d.o.Env("OS_CLOUD")
 	}
 	if entry != "" {
 		path, err := d.section.Path("clouds_yaml_path", "")
@@ -41,8 +38,8 @@ func (d *Driver) auth() (credentials.Auth, error) {
 		}
 		return own.Complete(cloud), nil
 	}
-	around, err := credentials.ReadEnv(lookup)
-	if err != nil && !complete(own) {
+	around, err := credentials.ReadEnv(d.o.Env)
+	if err != nil && validate(own) != nil {
 		return own, err
 	}
 	if !own.Named() {
@@ -69,9 +66,26 @@ func readAuth(s config.Section) (credentials.Auth, error) {
 	return a, r.Err()
 }
 
-func complete(a credentials.Auth) bool { return validate(a) == nil }
-
 // validate checks credentials with the section's keys in its errors.
 func validate(a credentials.Auth) error {
 	return a.Validate("the driver section or the environment", settings.Kitchen)
+}
+
+// cloudEntry reads an entry of clouds.yaml.
+func (d *Driver) cloudEntry(name, path string) (credentials.Auth, error) {
+	region, err := d.section.String("openstack_region", "")
+	if err != nil {
+		return credentials.Auth{}, err
+	}
+	entry, err := clouds.Load(name, clouds.Options{Getenv: d.o.Env, Path: path, Region: region, Dir: d.o.Root})
+	if err != nil {
+		return credentials.Auth{}, err
+	}
+	d.o.Secrets.Add(entry.Auth.Secrets()...)
+	if d.o.Warn != nil {
+		for _, w := range entry.Warnings {
+			d.o.Warn(w)
+		}
+	}
+	return entry.Auth, nil
 }

@@ -81,7 +81,7 @@ func (d *Driver) Destroy(ctx context.Context, step *kitchen.Step) error {
 	if d.o.Forget {
 		return d.forgetRecord(j, rec, step)
 	}
-	c, err := d.connect(ctx)
+	c, err := d.Cloud(ctx)
 	if err != nil {
 		return err
 	}

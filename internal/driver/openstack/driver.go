@@ -33,6 +33,9 @@ var _ interface {
 // section. It finds settings that cannot be right whatever the cloud says; it
 // neither opens files nor calls a cloud.
 func New(section config.Section, o Options) (*Driver, error) {
+	if o.Env == nil {
+		o.Env = func(string) string { return "" }
+	}
 	s, err := readSettings(section)
 	if err != nil {
 		return nil, err
@@ -48,9 +51,7 @@ func New(section config.Section, o Options) (*Driver, error) {
 
 // Cloud returns the connection that the driver uses, shared with the other
 // instances of the run.
-func (d *Driver) Cloud(ctx context.Context) (*cloud.Cloud, error) { return d.connect(ctx) }
-
-func (d *Driver) connect(ctx context.Context) (*cloud.Cloud, error) {
+func (d *Driver) Cloud(ctx context.Context) (*cloud.Cloud, error) {
 	a, err := d.auth()
 	if err != nil {
 		return nil, err
@@ -61,8 +62,8 @@ func (d *Driver) connect(ctx context.Context) (*cloud.Cloud, error) {
 	return d.o.Connector.Connect(ctx, a)
 }
 
-// spec completes the settings to a specification.
-func (d *Driver) spec() (cloud.ServerSpec, error) {
+// Spec returns the server that a create of the instance would request.
+func (d *Driver) Spec() (cloud.ServerSpec, error) {
 	s := d.settings.spec
 	s.Owner, s.Project = d.o.Instance, d.o.Project()
 	if s.Name == "" {
@@ -111,11 +112,11 @@ func (d *Driver) Create(ctx context.Context, step *kitchen.Step) error {
 			step.Report.Debug("%s has no effect: %s", key, k.Idle)
 		}
 	}
-	spec, err := d.spec()
+	spec, err := d.Spec()
 	if err != nil {
 		return err
 	}
-	c, err := d.connect(ctx)
+	c, err := d.Cloud(ctx)
 	if err != nil {
 		return err
 	}

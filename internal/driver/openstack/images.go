@@ -42,7 +42,7 @@ func (d *Driver) KeepImage(ctx context.Context, step *kitchen.Step, name string)
 			return "", fmt.Errorf("--ttl: %w", err)
 		}
 	}
-	c, err := d.connect(ctx)
+	c, err := d.Cloud(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -68,11 +68,11 @@ func (d *Driver) CacheImage(ctx context.Context, step *kitchen.Step) error {
 	if !d.settings.imageCache {
 		return nil
 	}
-	spec, err := d.spec()
+	spec, err := d.Spec()
 	if err != nil {
 		return err
 	}
-	c, err := d.connect(ctx)
+	c, err := d.Cloud(ctx)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ var _ kitchen.OrphanFinder = (*Driver)(nil)
 // on the cloud and is in no journal of an instance that is still configured,
 // and routers that are left of networks.
 func (d *Driver) Orphans(ctx context.Context, configured func(instance string) bool) ([]kitchen.Orphan, error) {
-	c, err := d.connect(ctx)
+	c, err := d.Cloud(ctx)
 	if err != nil {
 		return nil, err
 	}

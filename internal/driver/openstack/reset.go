@@ -19,11 +19,11 @@ func (d *Driver) Reset(ctx context.Context, step *kitchen.Step) error {
 }
 
 func (d *Driver) reset(ctx context.Context, step *kitchen.Step) (asked bool, err error) {
-	spec, err := d.spec()
+	spec, err := d.Spec()
 	if err != nil {
 		return false, err
 	}
-	c, err := d.connect(ctx)
+	c, err := d.Cloud(ctx)
 	if err != nil {
 		return false, err
 	}

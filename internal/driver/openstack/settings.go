@@ -2,6 +2,7 @@ package openstack
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -341,7 +342,13 @@ func (o sectionSettings) readUserData(s config.Section) ([]byte, error) {
 		data = b
 	case o.cloudInit != nil:
 		key = "cloud_config"
-		data = append([]byte("#cloud-config\n"), encodeYAML(o.cloudInit)...)
+		// JSON is YAML: every reader of cloud-config takes it, and nothing in it
+		// can be read in two ways.
+		b, err := json.MarshalIndent(o.cloudInit, "", "  ")
+		if err != nil {
+			return nil, &SettingError{Key: key, Where: s.Where(key), Reason: err.Error()}
+		}
+		data = []byte("#cloud-config\n" + string(b) + "\n")
 	}
 	if len(data)*4/3 > most {
 		return nil, &SettingError{Key: key, Where: s.Where(key), Reason: fmt.Sprintf("is %d bytes long; Nova takes %d", len(data), most*3/4)}
@@ -357,14 +364,40 @@ func (o Options) ttl(key time.Duration) (time.Duration, error) {
 		if key > 0 {
 			return key, nil
 		}
-		if o.Env == nil || o.Env("GALLEY_TTL") == "" {
+		if source, value = "GALLEY_TTL", o.Env("GALLEY_TTL"); value == "" {
 			return 0, nil
 		}
-		source, value = "GALLEY_TTL", o.Env("GALLEY_TTL")
 	}
 	d, err := text.ParseDuration(value)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", source, err)
 	}
 	return d, nil
+}
+
+// TransportDefaults returns what a driver section of the 1.x generation says
+// about SSH, as keys of the ssh transport: username, password, port, ssh_key,
+// connection_timeout and connection_retries, as far as they are set. The
+// transport's own section wins over them.
+func TransportDefaults(section config.Section) (map[string]any, error) {
+	r := newReader(section)
+	out := map[string]any{}
+	text := func(to, value string) {
+		if value != "" {
+			out[to] = value
+		}
+	}
+	text("username", r.text("username"))
+	text("password", r.text("password"))
+	text("ssh_key", r.keyPath())
+	if section.Has("port") {
+		out["port"] = int64(r.Number("port", 22))
+	}
+	if section.Has("ssh_timeout") {
+		out["connection_timeout"] = r.Time("ssh_timeout", 0).Seconds()
+	}
+	if section.Has("ssh_retries") {
+		out["connection_retries"] = int64(r.Number("ssh_retries", 0))
+	}
+	return out, r.Err()
 }

@@ -19,7 +19,7 @@ func (d *Driver) Status(ctx context.Context, step *kitchen.Step) (kitchen.Status
 	if id == "" {
 		return kitchen.Status{Live: &no, State: kitchen.StateNotCreated, Message: "the instance has no server"}, nil
 	}
-	c, err := d.connect(ctx)
+	c, err := d.Cloud(ctx)
 	if err != nil {
 		return kitchen.Status{}, err
 	}
@@ -63,7 +63,7 @@ func (d *Driver) HostKeys(ctx context.Context, step *kitchen.Step) ([]string, er
 	if id == "" {
 		return nil, nil
 	}
-	c, err := d.connect(ctx)
+	c, err := d.Cloud(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (d *Driver) FailureDetail(ctx context.Context, step *kitchen.Step) string {
 	if id == "" {
 		return ""
 	}
-	c, err := d.connect(ctx)
+	c, err := d.Cloud(ctx)
 	if err != nil {
 		return ""
 	}
@@ -105,9 +105,9 @@ func (d *Driver) Check(ctx context.Context, _ *kitchen.Step) []string {
 		}
 		out = append(out, text)
 	}
-	spec, err := d.spec()
+	spec, err := d.Spec()
 	complain(err)
-	c, err := d.connect(ctx)
+	c, err := d.Cloud(ctx)
 	if err != nil {
 		complain(err)
 		return out
@@ -117,3 +117,38 @@ func (d *Driver) Check(ctx context.Context, _ *kitchen.Step) []string {
 	}
 	return out
 }
+
+// hintCommand writes Ohai's hint where Chef's looks and where Cinc's does. It
+// runs on any Bourne shell; sudo is used only by those who are not root.
+const hintCommand = `sh -c 's=sudo; [ "$(id -u)" = 0 ] && s=; for d in /etc/chef/ohai/hints /etc/cinc/ohai/hints; do $s mkdir -p $d && echo "{}" | $s tee $d/openstack.json >/dev/null || exit; done'`
+
+// Finish implements [kitchen.Finisher]: it puts the hint for Ohai on the
+// machine.
+func (d *Driver) Finish(ctx context.Context, step *kitchen.Step, conn kitchen.Conn) error {
+	if d.settings.spec.KeyName != "" {
+		step.Report.Info("Using OpenStack keypair <%s>", d.settings.spec.KeyName)
+	}
+	if p := d.settings.publicKey; p != "" {
+		step.Report.Info("Using public SSH key <%s>", p)
+	}
+	if k := step.State.String(kitchen.KeySSHKey); k != "" {
+		step.Report.Info("Using private SSH key <%s>", k)
+	}
+	if step.Instance != nil && step.Instance.OSType == "windows" {
+		return nil
+	}
+	step.Report.Info("Adding OpenStack hint for ohai")
+	var said strings.Builder
+	status, err := conn.Run(ctx, kitchen.Command{Line: hintCommand, Stdout: &said, Stderr: &said})
+	if err != nil {
+		return fmt.Errorf("cannot write the hint for ohai: %w", err)
+	}
+	if status != 0 {
+		step.Report.Warn("The hint for ohai could not be written (%s); Chef's automatic attributes for OpenStack may be missing",
+			strings.Join(strings.Fields(said.String()), " "))
+	}
+	return nil
+}
+
+// Project returns the mark of the resources that belong to the driver's project.
+func (d *Driver) Project() string { return d.o.Project() }

@@ -1,7 +1,9 @@
 package ssh
 
 import (
+	"cmp"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -143,9 +145,9 @@ func (r *reader) bootTimeout() *time.Duration {
 const many = 1 << 20
 
 // read takes the keys out of the sections.
-func read(own, below config.Section) (settings, error) {
+func read(own, below config.Section) (s settings, err error) {
 	r := &reader{own: own, below: below}
-	s := settings{
+	s = settings{
 		username:       r.text("username", ""),
 		password:       r.text("password", ""),
 		port:           r.number("port", 0, 0, 65535),
@@ -183,18 +185,13 @@ func read(own, below config.Section) (settings, error) {
 		r.Add(fmt.Errorf("transport: compression: %q is not zlib, none or false (%s)", s.compression, own.Where("compression")))
 	}
 	if proxy != "" {
-		p, err := httpProxy(proxy)
-		switch {
-		case err != nil:
+		if s.httpProxy, err = httpProxy(proxy); err != nil {
 			r.Add(fmt.Errorf("transport: ssh_http_proxy: %w (%s)", err, own.Where("ssh_http_proxy")))
-		default:
-			if proxyPort != 0 {
-				p.Port = proxyPort
-			}
+		} else {
+			s.httpProxy.Port = cmp.Or(proxyPort, s.httpProxy.Port)
 			if proxyUser != "" {
-				p.User, p.Password = proxyUser, secret.Text(proxyPassword)
+				s.httpProxy.User, s.httpProxy.Password = proxyUser, secret.Text(proxyPassword)
 			}
-			s.httpProxy = p
 		}
 	}
 	if s.gateway != "" {
@@ -204,12 +201,7 @@ func read(own, below config.Section) (settings, error) {
 			return s, r.Err()
 		}
 		last := &hops[len(hops)-1]
-		if s.gatewayPort != 0 {
-			last.Port = s.gatewayPort
-		}
-		if s.gatewayUser != "" {
-			last.User = s.gatewayUser
-		}
+		last.Port, last.User = cmp.Or(s.gatewayPort, last.Port), cmp.Or(s.gatewayUser, last.User)
 		s.gatewayHops = hops
 	}
 	for _, k := range below.Keys() {
@@ -222,29 +214,28 @@ func read(own, below config.Section) (settings, error) {
 
 // httpProxy reads a host name, or a URL as the http_proxy variable has it.
 func httpProxy(s string) (*bootstrap.HTTPProxy, error) {
-	p := &bootstrap.HTTPProxy{Host: s, Port: 80}
-	if strings.Contains(s, "://") {
-		u, err := url.Parse(s)
-		if err != nil || u.Hostname() == "" {
-			return nil, fmt.Errorf("%q is neither a host nor a URL", s)
-		}
-		if u.Scheme != "http" {
-			return nil, fmt.Errorf("only http:// proxies are spoken to, not %s://", u.Scheme)
-		}
-		p.Host, s = u.Hostname(), u.Host
-		p.User = u.User.Username()
-		pw, _ := u.User.Password()
-		p.Password = secret.Text(pw)
+	text := s
+	switch {
+	case net.ParseIP(s) != nil:
+		text = "http://" + net.JoinHostPort(s, "80")
+	case !strings.Contains(s, "://"):
+		text = "http://" + s
 	}
-	if i := strings.LastIndexByte(s, ':'); i > 0 && strings.Count(s, ":") == 1 {
-		n, err := strconv.Atoi(s[i+1:])
-		if err != nil || n < 1 || n > 65535 {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil && strings.Contains(err.Error(), "invalid port"):
+		return nil, fmt.Errorf("%q has no usable port", s)
+	case err != nil || u.Hostname() == "":
+		return nil, fmt.Errorf("%q is neither a host nor a URL", s)
+	case u.Scheme != "http":
+		return nil, fmt.Errorf("only http:// proxies are spoken to, not %s://", u.Scheme)
+	}
+	password, _ := u.User.Password()
+	p := &bootstrap.HTTPProxy{Host: u.Hostname(), Port: 80, User: u.User.Username(), Password: secret.Text(password)}
+	if port := u.Port(); port != "" {
+		if p.Port, err = strconv.Atoi(port); err != nil || p.Port < 1 || p.Port > 65535 {
 			return nil, fmt.Errorf("%q has no usable port", s)
 		}
-		if p.Host == s {
-			p.Host = s[:i]
-		}
-		p.Port = n
 	}
 	return p, nil
 }

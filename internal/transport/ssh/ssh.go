@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/config"
+	"github.com/galleyhq/galley/internal/retry"
 	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -267,11 +269,7 @@ func (t *Transport) dial(ctx context.Context, cfg bootstrap.Config) (*bootstrap.
 			return nil, err
 		}
 		cfg.Report.Waiting("SSH service on "+unreachable.Addr, unreachable.Reason, start)
-		pause := time.NewTimer(t.s.retrySleep)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+		if retry.Sleep(ctx, t.s.retrySleep) != nil {
 			return nil, context.Cause(ctx)
 		}
 	}
@@ -337,9 +335,7 @@ func (t *Transport) config(step *kitchen.Step) (bootstrap.Config, error) {
 			cfg.Port = to.Port
 		}
 	}
-	for _, g := range s.gatewayHops {
-		cfg.Gateways = append(cfg.Gateways, bootstrap.Hop{Host: g.Host, Port: g.Port, User: g.User})
-	}
+	cfg.Gateways = slices.Clone(s.gatewayHops)
 	if !s.keepAlive {
 		cfg.KeepAlive = -1
 	}
@@ -350,12 +346,8 @@ func (t *Transport) config(step *kitchen.Step) (bootstrap.Config, error) {
 		}
 		cfg.Port = n
 	}
-	if v := step.State.String(kitchen.KeyUsername); v != "" {
-		cfg.User = v
-	}
-	if v := step.State.String(kitchen.KeyPassword); v != "" {
-		cfg.Password = secret.Text(v)
-	}
+	cfg.User = cmp.Or(step.State.String(kitchen.KeyUsername), cfg.User)
+	cfg.Password = cmp.Or(secret.Text(step.State.String(kitchen.KeyPassword)), cfg.Password)
 	if keys := stateKeys(step.State.Get(kitchen.KeySSHKey)); len(keys) > 0 {
 		cfg.Keys = keys
 	}
@@ -415,10 +407,7 @@ const (
 // at first use.
 func (t *Transport) hostKeys(step *kitchen.Step) *bootstrap.HostKeys {
 	st := step.State
-	machine := st.String(kitchen.KeyServerID)
-	if machine == "" {
-		machine = st.String(kitchen.KeyHostname)
-	}
+	machine := cmp.Or(st.String(kitchen.KeyServerID), st.String(kitchen.KeyHostname))
 	h := &bootstrap.HostKeys{Off: t.o.NoHostKeyVerify, Source: step.HostKeys, SourceName: "the console log"}
 	if of, ok := st.Own(ownHostKeysOf).(string); !ok || of == machine {
 		h.Pinned = readPins(st.Own(ownHostKeys))
@@ -573,4 +562,11 @@ func (c *conn) Close() error {
 		c.sh = nil
 	}
 	return nil
+}
+
+// Target says how the machine with that state is reached, for programs on the
+// workstation that connect by themselves. A state without an address is a
+// [kitchen.NoAddressError].
+func (t *Transport) Target(inst *kitchen.Instance, state *kitchen.State) (bootstrap.Config, error) {
+	return t.config(&kitchen.Step{Instance: inst, State: state})
 }
