@@ -171,7 +171,7 @@ func TestSharedNetworkAndAddressGroup(t *testing.T) {
 		}
 	}
 	check(t, "a rule", c.db.Update(func() error {
-		c.db.PutObject(&db.Object{Kind: "address_group", Key: "ag", Attrs: map[string]any{"addresses": []any{"10.1.0.0/16"}}})
+		c.db.AddressGroups.Insert(&db.AddressGroup{Meta: db.Meta{ID: "ag"}, Addresses: []string{"10.1.0.0/16"}})
 		c.db.SecurityRules.Insert(&db.SecurityRule{GroupID: "g", Direction: "ingress", EtherType: "IPv4", RemoteAddressGroup: "ag"})
 		return nil
 	}))

@@ -111,7 +111,7 @@ func (s *Service) checkInterface(r *api.Request, v *db.Server, want *db.PlannedP
 		want.NetworkID = usable[0].ID
 		return nil
 	}
-	if n := s.db.Networks.Get(want.NetworkID); n == nil || n.ProjectID != v.ProjectID && !s.db.SharedWith(n, v.ProjectID) && !n.External {
+	if s.Network.Visible(v.ProjectID, want.NetworkID) == nil {
 		return api.NotFound("Network %s could not be found.", want.NetworkID)
 	}
 	return nil

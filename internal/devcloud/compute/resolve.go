@@ -183,8 +183,8 @@ func (s *Service) resolveNetworks(r *api.Request, o *order) error {
 			continue
 		}
 		fresh++
-		n := s.db.Networks.Get(p.NetworkID)
-		if n == nil || n.ProjectID != v.ProjectID && !s.db.SharedWith(n, v.ProjectID) && !n.External {
+		n := s.Network.Visible(v.ProjectID, p.NetworkID)
+		if n == nil {
 			return api.BadRequest("Network %s could not be found.", p.NetworkID)
 		}
 		if s.db.Subnets.First(func(sn *db.Subnet) bool { return sn.NetworkID == n.ID }) == nil {

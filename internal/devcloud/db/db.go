@@ -42,6 +42,10 @@ type DB struct {
 	SecurityGroups *Table[SecurityGroup, *SecurityGroup]   `table:"security_groups"`
 	SecurityRules  *Table[SecurityRule, *SecurityRule]     `table:"security_rules"`
 	SubnetPools    *Table[SubnetPool, *SubnetPool]         `table:"subnet_pools"`
+	AddressScopes  *Table[AddressScope, *AddressScope]     `table:"address_scopes"`
+	AddressGroups  *Table[AddressGroup, *AddressGroup]     `table:"address_groups"`
+	RBACPolicies   *Table[RBACPolicy, *RBACPolicy]         `table:"rbac_policies"`
+	Trunks         *Table[Trunk, *Trunk]                   `table:"trunks"`
 	Images         *Table[Image, *Image]                   `table:"images"`
 	Volumes        *Table[Volume, *Volume]                 `table:"volumes"`
 	Attachments    *Table[Attachment, *Attachment]         `table:"attachments"`

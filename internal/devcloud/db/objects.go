@@ -137,39 +137,3 @@ func (d *DB) DeleteObjects(kind string, match func(*Object) bool) {
 		d.objects.Delete(o.ID)
 	}
 }
-
-// SharedWith tells whether a network that may be another's is shared with a
-// project: with all, or by an RBAC policy.
-func (d *DB) SharedWith(n *Network, project string) bool {
-	return n.Shared || d.FirstObject("rbac_policy", func(o *Object) bool {
-		return o.Text("object_id") == n.ID && o.Text("action") == "access_as_shared" &&
-			(o.Text("target_tenant") == project || o.Text("target_tenant") == "*")
-	}) != nil
-}
-
-// Sharers are the projects that RBAC policies share a network with.
-func (d *DB) Sharers(network string) (projects []string) {
-	for _, o := range d.Objects("rbac_policy", func(o *Object) bool { return o.Text("object_id") == network }) {
-		projects = append(projects, o.Text("target_tenant"))
-	}
-	return projects
-}
-
-// Remotes are the rules that a rule with an address group stands for: one for
-// each address. Any other rule is returned itself.
-func (d *DB) Remotes(x *SecurityRule) []*SecurityRule {
-	if x.RemoteAddressGroup == "" {
-		return []*SecurityRule{x}
-	}
-	var out []*SecurityRule
-	if o := d.Object("address_group", x.RemoteAddressGroup); o != nil {
-		list, _ := o.Attrs["addresses"].([]any)
-		for _, a := range list {
-			one := *x
-			one.RemoteAddressGroup = ""
-			one.RemotePrefix, _ = a.(string)
-			out = append(out, &one)
-		}
-	}
-	return out
-}

@@ -142,3 +142,66 @@ type SubnetPool struct {
 // Internal tells that Neutron made the port for itself: a router's, a floating
 // IP's, a DHCP server's.
 func (p *Port) Internal() bool { return strings.HasPrefix(p.DeviceOwner, "network:") }
+
+// AddressScope is a Neutron address scope.
+type AddressScope struct {
+	Meta
+	Std
+	IPVersion int
+	Shared    bool
+}
+
+// AddressGroup is a Neutron address group; Addresses are prefixes.
+type AddressGroup struct {
+	Meta
+	Std
+	Addresses []string
+}
+
+// RBACPolicy shares a network with a project, or with all: "*".
+type RBACPolicy struct {
+	Meta
+	Std
+	ObjectType, ObjectID, Action, Target string
+}
+
+// Trunk is a Neutron trunk.
+type Trunk struct {
+	Meta
+	Std
+	AdminUp  bool
+	PortID   string
+	SubPorts []SubPort
+}
+
+// SubPort is a port that a trunk carries beside its own.
+type SubPort struct {
+	PortID string `json:"port_id"`
+	Type   string `json:"segmentation_type"`
+	VLAN   int    `json:"segmentation_id"`
+	MAC    string `json:"mac_address,omitempty"`
+}
+
+// SharedWith tells whether a network that may be another's is shared with a
+// project: with all, or by an RBAC policy.
+func (d *DB) SharedWith(n *Network, project string) bool {
+	return n.Shared || d.RBACPolicies.First(func(p *RBACPolicy) bool {
+		return p.ObjectID == n.ID && (p.Target == project || p.Target == "*")
+	}) != nil
+}
+
+// Remotes are the rules that a rule with an address group stands for: one for
+// each address. Any other rule is returned itself.
+func (d *DB) Remotes(x *SecurityRule) (rules []*SecurityRule) {
+	if x.RemoteAddressGroup == "" {
+		return []*SecurityRule{x}
+	}
+	if g := d.AddressGroups.Get(x.RemoteAddressGroup); g != nil {
+		for _, prefix := range g.Addresses {
+			one := *x
+			one.RemoteAddressGroup, one.RemotePrefix = "", prefix
+			rules = append(rules, &one)
+		}
+	}
+	return rules
+}

@@ -1,61 +1,47 @@
 package network
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"math/big"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// taken are the addresses of a subnet that some port has.
-func (s *Service) taken(subnet string) map[string]bool {
-	t := map[string]bool{}
-	for _, p := range s.db.Ports.Where(func(p *db.Port) bool {
-		for _, f := range p.FixedIPs {
-			if f.SubnetID == subnet {
-				return true
-			}
-		}
-		return false
-	}) {
-		for _, f := range p.FixedIPs {
-			t[f.IPAddress] = true
-		}
-	}
-	return t
-}
-
 // tries bounds the search in pools too large to list.
 const tries = 1 << 16
 
-// freeAddress picks a free address of the subnet's pools, at random as Neutron
-// does; ok is false when there is none.
-func (s *Service) freeAddress(sn *db.Subnet) (string, bool) {
-	taken := s.taken(sn.ID)
-	var free []string
+// free are the addresses of a subnet's pools that no port has, the lowest
+// first.
+func (s *Service) free(sn *db.Subnet) (free []string) {
+	taken := map[string]bool{}
+	for _, p := range s.db.Ports.Where(func(p *db.Port) bool { return onSubnet(p, sn.ID) }) {
+		for _, f := range p.FixedIPs {
+			taken[f.IPAddress] = true
+		}
+	}
 	for _, r := range sn.Pools {
 		a, err1 := netip.ParseAddr(r.Start)
 		end, err2 := netip.ParseAddr(r.End)
-		if err1 != nil || err2 != nil {
-			continue
-		}
-		for n := 0; n < tries && a.IsValid() && a.Compare(end) <= 0; a, n = a.Next(), n+1 {
+		for n := 0; err1 == nil && err2 == nil && n < tries && a.IsValid() && a.Compare(end) <= 0; a, n = a.Next(), n+1 {
 			if !taken[a.String()] {
 				free = append(free, a.String())
 			}
 		}
 	}
+	return free
+}
+
+// freeAddress picks a free address of the subnet's pools, at random as Neutron
+// does; ok is false when there is none.
+func (s *Service) freeAddress(sn *db.Subnet) (string, bool) {
+	free := s.free(sn)
 	if len(free) == 0 {
 		return "", false
 	}
-	k, err := rand.Int(rand.Reader, big.NewInt(int64(len(free))))
-	if err != nil {
-		return free[0], true
-	}
-	return free[k.Int64()], true
+	return free[rand.IntN(len(free))], true
 }
 
 // slaacAddress is the address a port with that MAC gives itself.
@@ -75,10 +61,8 @@ func slaacAddress(sn *db.Subnet, mac string) string {
 
 // newMAC is a random address in OpenStack's range.
 func newMAC() string {
-	var b [4]byte
-	_, _ = rand.Read(b[:])
-	h := hex.EncodeToString(b[:3])
-	return "fa:16:3e:" + h[0:2] + ":" + h[2:4] + ":" + h[4:6]
+	n := rand.Uint32()
+	return fmt.Sprintf("fa:16:3e:%02x:%02x:%02x", byte(n>>16), byte(n>>8), byte(n))
 }
 
 // lastAddress is the highest address of a prefix.

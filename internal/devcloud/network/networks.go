@@ -40,8 +40,7 @@ func (s *Service) networks() *resource {
 		},
 	}, rules[*db.Network]{
 		quota: "network", revision: 1,
-		open:   func(n *db.Network) bool { return n.Shared || n.External },
-		shared: func(n *db.Network) []string { return s.db.Sharers(n.ID) },
+		shared: func(n *db.Network, project string) bool { return n.External || s.db.SharedWith(n, project) },
 		check: func(_ *call, n *db.Network) error {
 			n.ProviderType = cmp.Or(n.ProviderType, "local")
 			return nil
@@ -69,10 +68,22 @@ func (s *Service) subnetsOf(network string) []*db.Subnet {
 	return s.db.Subnets.Where(func(sn *db.Subnet) bool { return sn.NetworkID == network })
 }
 
+// Visible is the network of that ID if the project may see it, else nil.
+func (s *Service) Visible(project, id string) *db.Network {
+	n := s.db.Networks.Get(id)
+	if n != nil && n.ProjectID != project && !n.External && !s.db.SharedWith(n, project) {
+		return nil
+	}
+	return n
+}
+
 // usableNetwork is the network that a body names, if the caller may see it.
 func (s *Service) usableNetwork(c *call, key string) (*db.Network, error) {
-	n := s.db.Networks.Get(str(c.in, key))
-	if n == nil || n.ProjectID != c.Auth.ProjectID && !s.db.SharedWith(n, c.Auth.ProjectID) && !n.External && !c.Auth.Admin() {
+	n := s.Visible(c.Auth.ProjectID, str(c.in, key))
+	if c.Auth.Admin() {
+		n = s.db.Networks.Get(str(c.in, key))
+	}
+	if n == nil {
 		return nil, notFound("Network", str(c.in, key))
 	}
 	return n, nil

@@ -83,7 +83,12 @@ func (s *Service) Admits(p *db.Port, tcpPort int, from netip.Addr) bool {
 // Allocate makes a floating IP for the caller's project, as Neutron's POST
 // does.
 func (s *Service) Allocate(r *api.Request, network string) (*db.FloatingIP, error) {
-	id, err := s.Make(r, "floatingips", api.Obj{"floating_network_id": network})
+	res := s.resource("floatingips")
+	in, err := prepare(res, api.Obj{"floating_network_id": network}, true, r.Auth.Admin())
+	if err != nil {
+		return nil, err
+	}
+	id, err := res.create(&call{Request: r, in: in, project: r.Auth.ProjectID})
 	return s.db.FloatingIPs.Get(id), err
 }
 
@@ -154,15 +159,4 @@ func (s *Service) OpenDefaultGroup(project string) {
 // resource is the kind that a path names.
 func (s *Service) resource(plural string) *resource {
 	return s.resources[slices.IndexFunc(s.resources, func(res *resource) bool { return res.plural == plural })]
-}
-
-// Make creates an object of the kind that a path names ("security-groups") from
-// a body, for the caller.
-func (s *Service) Make(r *api.Request, plural string, body api.Obj) (string, error) {
-	res := s.resource(plural)
-	in, err := prepare(res, body, true, r.Auth.Admin())
-	if err != nil {
-		return "", err
-	}
-	return res.create(&call{Request: r, in: in, project: r.Auth.ProjectID})
 }

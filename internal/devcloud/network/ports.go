@@ -2,7 +2,6 @@ package network
 
 import (
 	"cmp"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -50,8 +49,7 @@ func (s *Service) ports() *resource {
 			return slices.ContainsFunc(p.FixedIPs, func(f db.FixedIP) bool { return fixedMatches(f, value) })
 		},
 	}, rules[*db.Port]{
-		quota:  "port",
-		hidden: func(p *db.Port) bool { return p.ProjectID == "" },
+		quota: "port",
 		view: func(p *db.Port, v api.Obj) {
 			v["status"], v["fixed_ips"] = p.Status, list(p.FixedIPs)
 			if t := s.trunkOf(p.ID); t != nil {
@@ -79,7 +77,7 @@ func (s *Service) ports() *resource {
 					"Port %s cannot be deleted directly via the port API: has device owner %s.", p.ID, p.DeviceOwner)
 			}
 			if t := s.trunkOf(p.ID); t != nil {
-				return conflict("PortInUseAsTrunkParent", "Port %s is currently a parent port for trunk %s.", p.ID, t.Key)
+				return conflict("PortInUseAsTrunkParent", "Port %s is currently a parent port for trunk %s.", p.ID, t.ID)
 			}
 			s.DropPort(p.ID)
 			return nil
@@ -88,24 +86,19 @@ func (s *Service) ports() *resource {
 }
 
 // trunkOf is the trunk that a port is the parent of, or nil.
-func (s *Service) trunkOf(port string) *db.Object {
-	return s.db.FirstObject(kindTrunk, func(t *db.Object) bool { return t.Text("port_id") == port })
+func (s *Service) trunkOf(port string) *db.Trunk {
+	return s.db.Trunks.First(func(t *db.Trunk) bool { return t.PortID == port })
 }
 
 // trunkDetails are what a trunk's parent port shows of it.
-func (s *Service) trunkDetails(t *db.Object) api.Obj {
-	l := api.List{}
-	subports, _ := t.Attrs["sub_ports"].([]any)
-	for _, e := range subports {
-		sub, _ := e.(api.Obj)
-		sub = maps.Clone(sub)
-		id, _ := sub["port_id"].(string)
-		if p := s.db.Ports.Get(id); p != nil {
-			sub["mac_address"] = p.MAC
+func (s *Service) trunkDetails(t *db.Trunk) api.Obj {
+	subports := slices.Clone(t.SubPorts)
+	for i := range subports {
+		if p := s.db.Ports.Get(subports[i].PortID); p != nil {
+			subports[i].MAC = p.MAC
 		}
-		l = append(l, sub)
 	}
-	return api.Obj{"trunk_id": t.Key, "sub_ports": l}
+	return api.Obj{"trunk_id": t.ID, "sub_ports": list(subports)}
 }
 
 func fixedMatches(f db.FixedIP, value string) bool {
@@ -294,12 +287,11 @@ func (s *Service) keepDHCP(network string) {
 		}
 		return
 	}
-	fresh := p == nil
-	if fresh {
-		p = &db.Port{
+	if p == nil {
+		p = s.db.Ports.Insert(&db.Port{
 			Std: db.Std{ProjectID: n.ProjectID}, NetworkID: network, MAC: newMAC(), AdminUp: true, Status: "ACTIVE",
 			DeviceID: "dhcp" + db.NewUUID() + "-" + network, DeviceOwner: ownerDHCP, VNICType: "normal",
-		}
+		})
 	}
 	old := p.FixedIPs
 	p.FixedIPs = nil
@@ -309,34 +301,13 @@ func (s *Service) keepDHCP(network string) {
 			p.FixedIPs = append(p.FixedIPs, old[i])
 			continue
 		}
-		if a, ok := s.lowestFree(sn, p.MAC); ok {
-			p.FixedIPs = append(p.FixedIPs, db.FixedIP{SubnetID: sn.ID, IPAddress: a})
+		free := s.free(sn)
+		if sn.AddressMode == "slaac" {
+			free = []string{slaacAddress(sn, p.MAC)}
+		}
+		if len(free) > 0 {
+			p.FixedIPs = append(p.FixedIPs, db.FixedIP{SubnetID: sn.ID, IPAddress: free[0]})
 		}
 	}
-	if fresh {
-		s.db.Ports.Insert(p)
-	} else {
-		s.db.Ports.Put(p)
-	}
-}
-
-// lowestFree is the address the DHCP server takes.
-func (s *Service) lowestFree(sn *db.Subnet, mac string) (string, bool) {
-	if sn.AddressMode == "slaac" {
-		return slaacAddress(sn, mac), true
-	}
-	taken := s.taken(sn.ID)
-	for _, r := range sn.Pools {
-		a, err1 := netip.ParseAddr(r.Start)
-		end, err2 := netip.ParseAddr(r.End)
-		if err1 != nil || err2 != nil {
-			continue
-		}
-		for n := 0; n < tries && a.Compare(end) <= 0; a, n = a.Next(), n+1 {
-			if !taken[a.String()] {
-				return a.String(), true
-			}
-		}
-	}
-	return "", false
+	s.db.Ports.Put(p)
 }

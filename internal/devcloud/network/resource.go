@@ -1,7 +1,6 @@
 package network
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,19 +13,11 @@ import (
 // item is one object with what every kind of object has.
 type item struct {
 	meta *db.Meta
-	// id is what callers see where it is not the record's.
-	id  string
-	std *db.Std
-	// sharedWith are projects besides the owner that see it.
-	sharedWith []string
-	// open tells that projects other than the owner see it.
-	open bool
-	// tagless objects show no tags.
-	tagless bool
-	// hidden objects belong to the cloud itself: an administrator alone sees
-	// them.
-	hidden bool
-	view   func(admin bool) api.Obj
+	std  *db.Std
+	// shared tells whether a project that does not own the object sees it.
+	shared func(project string) bool
+	// shown is the object's view.
+	shown func(a *api.Auth) api.Obj
 	// put stores std after tags or the revision changed.
 	put func()
 }
@@ -60,10 +51,8 @@ type rules[P any] struct {
 	quota string
 	// revision is a new object's.
 	revision int
-	tagless  bool
-	open     func(x P) bool
-	hidden   func(x P) bool
-	shared   func(x P) []string
+	// shared tells whether a project that does not own the object sees it.
+	shared func(x P, project string) bool
 	// view amends a view of the attributes.
 	view func(x P, v api.Obj)
 	// check looks at a new or changed object before it is stored, and may amend
@@ -75,7 +64,6 @@ type rules[P any] struct {
 
 // keep completes a resource whose objects are a table's.
 func keep[T any, P record[T]](s *Service, t *db.Table[T, P], res resource, k rules[P]) *resource {
-	is := func(f func(P) bool, x P) bool { return f != nil && f(x) }
 	do := func(f func(*call, P) error, c *call, x P) error {
 		if f == nil {
 			return nil
@@ -83,23 +71,27 @@ func keep[T any, P record[T]](s *Service, t *db.Table[T, P], res resource, k rul
 		return f(c, x)
 	}
 	wrap := func(x P) item {
-		it := item{
-			meta: x.Head(), std: x.Standard(), tagless: k.tagless, open: is(k.open, x), hidden: is(k.hidden, x),
-			put: func() { t.Put(x) },
-			view: func(admin bool) api.Obj {
-				v := viewOf(res.attrs, x, admin)
+		return item{
+			meta: x.Head(), std: x.Standard(), put: func() { t.Put(x) },
+			shared: func(project string) bool { return k.shared != nil && k.shared(x, project) },
+			shown: func(a *api.Auth) api.Obj {
+				v := viewOf(res.attrs, x, a.Admin())
+				v["tenant_id"], v["project_id"] = x.Standard().ProjectID, x.Standard().ProjectID
+				v["id"], v["tags"], v["revision_number"] = x.Head().ID, list(x.Standard().Tags), x.Standard().Revision
+				v["created_at"], v["updated_at"] = api.Seconds(x.Head().Created), api.Seconds(x.Head().LastChange())
 				if k.view != nil {
 					k.view(x, v)
 				}
 				return v
 			},
 		}
-		if k.shared != nil {
-			it.sharedWith = k.shared(x)
-		}
-		return it
 	}
-	res.all = func() []item { return itemsOf(t.All(), func(x P) item { return wrap(x) }) }
+	res.all = func() (items []item) {
+		for _, x := range t.All() {
+			items = append(items, wrap(x))
+		}
+		return items
+	}
 	res.get = func(id string) (item, bool) {
 		if x := t.Get(id); x != nil {
 			return wrap(x), true
@@ -189,11 +181,8 @@ func (s *Service) handleResource(svc *api.Service, res *resource) {
 	svc.Handle(tags.Routes()...)
 }
 
-// ID is what callers know the object by.
-func (it item) ID() string { return cmp.Or(it.id, it.meta.ID) }
-
 func visible(it item, a *api.Auth) bool {
-	return a.Admin() || !it.hidden && (it.open || it.std.ProjectID == a.ProjectID || slices.Contains(it.sharedWith, a.ProjectID))
+	return a.Admin() || it.std.ProjectID == a.ProjectID && a.ProjectID != "" || it.shared(a.ProjectID)
 }
 
 // find is the object of that ID if the caller may see it.
@@ -212,19 +201,6 @@ func (res *resource) own(r *api.Request, id, action string) (item, error) {
 		return item{}, disallowed("rule:" + action + "_" + res.single)
 	}
 	return it, err
-}
-
-// shown is the object's view with what all kinds have.
-func (it item) shown(a *api.Auth) api.Obj {
-	v := it.view(a.Admin())
-	v["id"] = it.ID()
-	v["tenant_id"], v["project_id"] = it.std.ProjectID, it.std.ProjectID
-	if !it.tagless {
-		v["tags"] = list(it.std.Tags)
-	}
-	v["created_at"], v["updated_at"] = api.Seconds(it.meta.Created), api.Seconds(it.meta.LastChange())
-	v["revision_number"] = it.std.Revision
-	return v
 }
 
 func (s *Service) showItem(res *resource, r *api.Request) (*api.Reply, error) {
@@ -318,10 +294,10 @@ func (s *Service) updateItem(res *resource, r *api.Request) (*api.Reply, error) 
 	if err := matchRevision(r, it); err != nil {
 		return nil, err
 	}
-	if err := res.update(&call{Request: r, in: in, project: it.std.ProjectID}, it.ID()); err != nil {
+	if err := res.update(&call{Request: r, in: in, project: it.std.ProjectID}, it.meta.ID); err != nil {
 		return nil, err
 	}
-	it, _ = res.get(it.ID())
+	it, _ = res.get(it.meta.ID)
 	return api.OK(api.Obj{res.single: it.shown(r.Auth)})
 }
 
@@ -333,7 +309,7 @@ func (s *Service) removeItem(res *resource, r *api.Request) (*api.Reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	return nil, res.remove(&call{Request: r, project: it.std.ProjectID}, it.ID())
+	return nil, res.remove(&call{Request: r, project: it.std.ProjectID}, it.meta.ID)
 }
 
 // fields keeps the attributes that the query's "fields" name.
@@ -349,12 +325,4 @@ func fields(r *api.Request, v api.Obj) api.Obj {
 		}
 	}
 	return out
-}
-
-func itemsOf[P any](rows []P, wrap func(P) item) []item {
-	items := make([]item, 0, len(rows))
-	for _, row := range rows {
-		items = append(items, wrap(row))
-	}
-	return items
 }

@@ -21,8 +21,8 @@ func (s *Service) securityGroups() *resource {
 		},
 	}, rules[*db.SecurityGroup]{
 		quota: "security_group", revision: 1,
-		open: func(g *db.SecurityGroup) bool { return g.Shared },
-		view: s.groupView,
+		shared: func(g *db.SecurityGroup, _ string) bool { return g.Shared },
+		view:   s.groupView,
 		check: func(c *call, g *db.SecurityGroup) error {
 			old := s.db.SecurityGroups.Get(g.ID)
 			switch {
@@ -133,8 +133,9 @@ func (s *Service) securityRules() *resource {
 			{name: "normalized_cidr"},
 		},
 	}, rules[*db.SecurityRule]{
-		quota: "security_group_rule", tagless: true,
+		quota: "security_group_rule",
 		view: func(x *db.SecurityRule, v api.Obj) {
+			delete(v, "tags")
 			v["protocol"], v["normalized_cidr"] = api.OrNil(x.Protocol), v["remote_ip_prefix"]
 			if x.NoDescription {
 				v["description"] = nil
@@ -165,7 +166,7 @@ func (s *Service) checkRule(c *call, x *db.SecurityRule) error {
 	if g == nil || g.ProjectID != c.Auth.ProjectID && !c.Auth.Admin() {
 		return notFound("SecurityGroup", x.GroupID)
 	}
-	if id := x.RemoteAddressGroup; id != "" && s.db.Object("address_group", id) == nil {
+	if id := x.RemoteAddressGroup; id != "" && s.db.AddressGroups.Get(id) == nil {
 		return notFound("AddressGroup", id)
 	}
 	form, ok := map[string]string{"ipv4": "IPv4", "ipv6": "IPv6"}[strings.ToLower(x.EtherType)]

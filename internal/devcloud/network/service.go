@@ -39,8 +39,8 @@ func New(o Options) *Service {
 	}
 	s.resources = []*resource{
 		s.networks(), s.subnets(), s.routers(), s.ports(), s.floatingIPs(), s.securityGroups(), s.securityRules(), s.subnetPools(),
+		s.addressScopes(), s.addressGroups(), s.rbacPolicies(), s.trunks(),
 	}
-	s.resources = append(s.resources, s.plainResources()...)
 	s.quotas = s.newQuotas()
 	return s
 }

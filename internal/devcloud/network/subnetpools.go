@@ -25,8 +25,8 @@ func (s *Service) subnetPools() *resource {
 			{name: "ip_version", field: "IPVersion"},
 		},
 	}, rules[*db.SubnetPool]{
-		quota: "subnetpool",
-		open:  func(p *db.SubnetPool) bool { return p.Shared },
+		quota:  "subnetpool",
+		shared: func(p *db.SubnetPool, _ string) bool { return p.Shared },
 		view: func(p *db.SubnetPool, v api.Obj) {
 			for _, key := range []string{"default_prefixlen", "min_prefixlen", "max_prefixlen"} {
 				v[key] = fmt.Sprint(v[key])
@@ -34,7 +34,7 @@ func (s *Service) subnetPools() *resource {
 			v["default_quota"] = nil
 		},
 		check: func(_ *call, p *db.SubnetPool) error {
-			if p.AddressScope != "" && s.db.Object("address_scope", p.AddressScope) == nil {
+			if p.AddressScope != "" && s.db.AddressScopes.Get(p.AddressScope) == nil {
 				return notFound("AddressScope", p.AddressScope)
 			}
 			return checkPool(p)

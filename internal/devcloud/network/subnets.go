@@ -32,12 +32,11 @@ func (s *Service) subnets() *resource {
 		},
 	}, rules[*db.Subnet]{
 		quota: "subnet",
-		open: func(sn *db.Subnet) bool {
+		shared: func(sn *db.Subnet, project string) bool {
 			n := s.db.Networks.Get(sn.NetworkID)
-			return n != nil && n.Shared
+			return n != nil && s.db.SharedWith(n, project)
 		},
-		shared: func(sn *db.Subnet) []string { return s.db.Sharers(sn.NetworkID) },
-		check:  s.checkSubnet,
+		check: s.checkSubnet,
 		stored: func(_ *call, sn *db.Subnet) error {
 			s.keepDHCP(sn.NetworkID)
 			if sn.Revision == 0 {
