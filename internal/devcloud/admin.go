@@ -30,7 +30,7 @@ func (c *Cloud) adminHandler() http.Handler {
 			v, err := do(r)
 			switch {
 			case err != nil:
-				writeError(w, http.StatusInternalServerError, err)
+				writeError(w, http.StatusBadRequest, err)
 			case v == nil:
 				w.WriteHeader(http.StatusNoContent)
 			default:
@@ -56,8 +56,8 @@ func (c *Cloud) adminHandler() http.Handler {
 		}
 		return map[string]int{"cleared": 1}, nil
 	})
-	mux.HandleFunc("POST "+adminPrefix+"/images", c.addImage)
-	mux.HandleFunc("POST "+adminPrefix+"/faults", c.addFault)
+	answer("POST /images", c.addImage)
+	answer("POST /faults", c.addFault)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get(tokenHeader)), []byte(c.token)) != 1 {
 			writeError(w, http.StatusUnauthorized, errors.New("these calls are for the owner of the state directory, whose daemon.json has the token"))
@@ -68,35 +68,23 @@ func (c *Cloud) adminHandler() http.Handler {
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		writeError(w, http.StatusInternalServerError, err)
-		return
-	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(data, '\n'))
+	_ = json.NewEncoder(w).Encode(v) // the client may have gone
 }
 
 func writeError(w http.ResponseWriter, status int, err error) {
 	writeJSON(w, status, map[string]string{"error": err.Error()})
 }
 
-func (c *Cloud) addFault(w http.ResponseWriter, r *http.Request) {
+func (c *Cloud) addFault(r *http.Request) (any, error) {
 	var rule fault.Rule
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&rule); err != nil {
-		writeError(w, http.StatusBadRequest, err)
-		return
+		return nil, err
 	}
-	id, err := c.faults.Add(rule)
-	if err != nil {
-		writeError(w, http.StatusBadRequest, err)
-		return
-	}
-	st, _ := c.faults.Get(id)
-	writeJSON(w, http.StatusCreated, st)
+	return c.faults.Add(rule)
 }
 
 // Status is what a cloud says of itself.
@@ -167,15 +155,15 @@ type Resources struct {
 	Images         []Resource `json:"images"`
 }
 
-// All are the resources by kind, in a fixed order.
-func (r Resources) All() []struct {
+// Kind is the resources of one kind.
+type Kind struct {
 	Kind  string
 	Items []Resource
-} {
-	return []struct {
-		Kind  string
-		Items []Resource
-	}{
+}
+
+// All are the resources by kind, in a fixed order.
+func (r Resources) All() []Kind {
+	return []Kind{
 		{"server", r.Servers},
 		{"volume", r.Volumes},
 		{"snapshot", r.Snapshots},

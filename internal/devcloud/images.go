@@ -134,29 +134,23 @@ func (c *Cloud) saveSnapshots(ctx context.Context) {
 }
 
 // addImage makes a public image of the request's body.
-func (c *Cloud) addImage(w http.ResponseWriter, r *http.Request) {
+func (c *Cloud) addImage(r *http.Request) (any, error) {
 	name := r.URL.Query().Get("name")
 	if name == "" {
-		writeError(w, http.StatusBadRequest, errors.New("an image needs a name"))
-		return
+		return nil, errors.New("an image needs a name")
 	}
 	m := &db.Image{
 		Meta: db.Meta{ID: db.NewUUID()}, Name: name, Status: "active", Visibility: "public", DiskFormat: "raw", Container: "bare",
 		MinDisk: 1, Properties: map[string]string{},
 	}
-	err := c.images.Fill(m, r.Body)
-	if err == nil {
-		err = c.db.Update(func() error {
-			m.Owner = identity.FindProject(c.db, adminProject)
-			c.db.Images.Insert(m)
-			return nil
-		})
+	if err := c.images.Fill(m, r.Body); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		writeError(w, http.StatusInternalServerError, err)
-		return
-	}
-	writeJSON(w, http.StatusCreated, Resource{ID: m.ID, Name: name, Status: m.Status})
+	return Resource{ID: m.ID, Name: name, Status: m.Status}, c.db.Update(func() error {
+		m.Owner = identity.FindProject(c.db, adminProject)
+		c.db.Images.Insert(m)
+		return nil
+	})
 }
 
 // AddImage makes a public image of a root file system: a directory, a tar

@@ -35,10 +35,10 @@ func (s *Set) notify() {
 	s.changed = make(chan struct{})
 }
 
-// Add puts a rule in force and returns its ID.
-func (s *Set) Add(r Rule) (string, error) {
+// Add puts a rule in force and returns it with its ID.
+func (s *Set) Add(r Rule) (State, error) {
 	if err := r.prepare(); err != nil {
-		return "", err
+		return State{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,14 +46,27 @@ func (s *Set) Add(r Rule) (string, error) {
 		s.next++
 		r.ID = fmt.Sprintf("f%d", s.next)
 	}
-	for _, e := range s.rules {
-		if e.ID == r.ID {
-			return "", fmt.Errorf("there is a fault %q already", r.ID)
-		}
+	if s.find(r.ID) != nil {
+		return State{}, fmt.Errorf("there is a fault %q already", r.ID)
 	}
-	s.rules = append(s.rules, &entry{State: State{Rule: r}})
+	e := &entry{State: State{Rule: r}}
+	s.rules = append(s.rules, e)
 	s.notify()
-	return r.ID, nil
+	return e.State, nil
+}
+
+// await returns when until is true, which is looked at again after every change,
+// or ctx is done. The set is locked then, as it is when await is called.
+func (s *Set) await(ctx context.Context, until func() bool) {
+	for ctx.Err() == nil && !until() {
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+	}
 }
 
 // List returns the rules in force.
@@ -65,16 +78,6 @@ func (s *Set) List() []State {
 		out = append(out, e.State)
 	}
 	return out
-}
-
-// Get returns one rule.
-func (s *Set) Get(id string) (State, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.find(id); e != nil {
-		return e.State, true
-	}
-	return State{}, false
 }
 
 func (s *Set) find(id string) *entry {
@@ -129,25 +132,22 @@ func (s *Set) Close() {
 }
 
 // WaitHits returns when a rule has applied n times.
-func (s *Set) WaitHits(ctx context.Context, id string, n int) (State, error) {
-	for {
-		s.mu.Lock()
+func (s *Set) WaitHits(ctx context.Context, id string, n int) (st State, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.await(ctx, func() bool {
 		e := s.find(id)
 		if e == nil {
-			s.mu.Unlock()
-			return State{}, fmt.Errorf("there is no fault %q", id)
+			err = fmt.Errorf("there is no fault %q", id)
+			return true
 		}
-		st, changed := e.State, s.changed
-		s.mu.Unlock()
-		if st.Hits >= n {
-			return st, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return st, ctx.Err()
-		}
+		st = e.State
+		return st.Hits >= n
+	})
+	if err == nil && st.Hits < n {
+		err = ctx.Err()
 	}
+	return st, err
 }
 
 // apply counts a match and tells whether the rule applies to it.
@@ -187,38 +187,27 @@ func (s *Set) match(service, method, path string) []*entry {
 // act is false when the request is to be dropped: Release said so, or the
 // cloud is closing.
 func (s *Set) hold(e *entry, limit time.Duration) (act bool) {
-	var expired <-chan time.Time
+	ctx, cancel := context.Background(), context.CancelFunc(func() {})
 	if limit > 0 {
-		t := time.NewTimer(limit)
-		defer t.Stop()
-		expired = t.C
+		ctx, cancel = context.WithTimeout(ctx, limit)
 	}
+	defer cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e.Action != LateEffect {
 		e.Hits++
 	}
+	s.held(ctx, e)
+	return (e.act || !e.Released) && !s.closed
+}
+
+// held counts a call that a rule keeps waiting, for as long as it does.
+func (s *Set) held(ctx context.Context, e *entry) {
 	e.Holding++
 	s.notify()
-	defer func() {
-		e.Holding--
-		s.notify()
-	}()
-	for !s.closed && !e.Released {
-		changed := s.changed
-		s.mu.Unlock()
-		over := false
-		select {
-		case <-changed:
-		case <-expired:
-			over = true
-		}
-		s.mu.Lock()
-		if over {
-			return !s.closed
-		}
-	}
-	return e.act && !s.closed
+	s.await(ctx, func() bool { return s.closed || e.Released })
+	e.Holding--
+	s.notify()
 }
 
 // shut closes the gate for a rule of the kind HoldAnswered, before its call is
@@ -253,15 +242,7 @@ func (s *Set) gate() bool {
 		if by == nil || s.closed {
 			return !s.closed
 		}
-		by.Holding++
-		s.notify()
-		for !by.Released && !s.closed {
-			changed := s.changed
-			s.mu.Unlock()
-			<-changed
-			s.mu.Lock()
-		}
-		by.Holding--
+		s.held(context.Background(), by)
 		if !by.act {
 			return false
 		}
