@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net"
+	"runtime"
 )
 
 // Every cloud has its own network 127.B.0.0/16, so that several can run
@@ -14,6 +15,10 @@ const (
 	firstNet  = 16
 	lastNet   = 250
 )
+
+// loopbackNets tells that every address of 127.0.0.0/8 can be listened on: other
+// systems than Linux have 127.0.0.1 alone from the start.
+const loopbackNets = runtime.GOOS == "linux"
 
 // claim is a held network.
 type claim struct {

@@ -167,21 +167,10 @@ func FuzzParseVersion(f *testing.F) {
 	})
 }
 
-// plain is a dialect that repeats its question.
-type plain struct{}
-
-func (plain) Begin(*Request) error                        { return nil }
-func (plain) Headers(http.Header, *Request)               {}
-func (plain) Empty(int) string                            { return "" }
-func (plain) NotFound(_ *Request, _ bool) *Error          { return NotFound("nothing here") }
-func (plain) Error(e *Error, r *Request) (string, []byte) { return FaultBody(e, r) }
-
 func TestService(t *testing.T) {
 	s := &Service{
-		Name:    "x",
-		Prefix:  "/x",
-		Dialect: plain{},
-		AuthURL: "http://k/v3",
+		Name: "x", Prefix: "/x", AuthURL: "http://k/v3", Error: FaultBody,
+		NotFound: func(*Request, bool) *Error { return NotFound("nothing here") },
 		Authenticate: func(token string) *Auth {
 			if token == "good" {
 				return &Auth{UserID: "u"}

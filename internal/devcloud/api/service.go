@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,21 +70,13 @@ type Auth struct {
 // Admin tells whether the token carries the role that policies ask for.
 func (a *Auth) Admin() bool { return slices.Contains(a.Roles, "admin") }
 
-// Dialect is how one service speaks besides its calls.
-type Dialect interface {
-	// Begin looks at the request before it is routed and may refuse it (a
-	// microversion that is not there).
-	Begin(*Request) error
-	// Headers adds what the service puts on its answers; r.Refused tells that
-	// something before the service answers.
-	Headers(h http.Header, r *Request)
-	// Empty is the content type of an answer without a body, "" for none.
-	Empty(status int) string
-	// Error writes an error's body.
-	Error(e *Error, r *Request) (contentType string, body []byte)
-	// NotFound is the answer to a path that no route has; handled tells that
-	// another method has it.
-	NotFound(r *Request, handled bool) *Error
+// Microversions are what a service negotiates with its callers.
+type Microversions struct {
+	// Service is its name in the header OpenStack-API-Version.
+	Service  string
+	Min, Max Version
+	// Legacy is an older header that says the same, "" where there is none.
+	Legacy string
 }
 
 // SizeLimit is the largest body that the services with oslo.middleware's
@@ -91,16 +84,31 @@ type Dialect interface {
 const SizeLimit = 114688
 
 // Service is one API below a prefix of the cloud's one port. Its own package
-// sets Name, Dialect, MaxBody and the routes, the cloud the rest.
+// sets Name, what follows it up to MaxBody, and the routes, the cloud the rest.
 type Service struct {
-	Name    string
-	Prefix  string // "/compute"
-	Dialect Dialect
-	// DB is locked around handlers.
-	DB *db.DB
+	Name string
+	// Front is the path below which the service itself answers, where the list
+	// of its versions comes from a separate layer.
+	Front string
+	// Versions are nil for a service without microversions.
+	Versions *Microversions
+	// IDs are headers with the request ID besides X-Openstack-Request-Id.
+	IDs []string
+	// Vary is what answers depend on besides the microversion.
+	Vary string
+	// Empty is the content type of an answer without a body, "" for none.
+	Empty string
+	// Error writes an error's body.
+	Error func(e *Error, r *Request) (contentType string, body []byte)
+	// NotFound is the answer to a path that no route has; handled tells that
+	// another method has it. Nil is a plain 404.
+	NotFound func(r *Request, handled bool) *Error
 	// MaxBody bounds the bodies of calls in bytes, as oslo.middleware's
 	// sizelimit does; 0 means any size.
 	MaxBody int
+	Prefix  string // "/compute"
+	// DB is locked around handlers.
+	DB *db.DB
 	// Authenticate finds whom a token speaks for; nil when it is unknown,
 	// expired or revoked.
 	Authenticate func(token string) *Auth
@@ -260,7 +268,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		r.Refused = true
 	}
 	h := w.Header()
-	s.Dialect.Headers(h, r)
+	s.headers(h, r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -285,7 +293,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		kind = "application/json"
 	}
 	if kind == "" {
-		kind = s.Dialect.Empty(reply.Status)
+		kind = s.Empty
 	}
 	if kind != "" {
 		h.Set("Content-Type", kind)
@@ -296,6 +304,26 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	w.WriteHeader(reply.Status)
 	if hr.Method != http.MethodHead {
 		_, _ = w.Write(data)
+	}
+}
+
+// headers are what the service puts on its answers.
+func (s *Service) headers(h http.Header, r *Request) {
+	if !strings.HasPrefix(r.Path, s.Front) {
+		return
+	}
+	for _, name := range append([]string{"X-Openstack-Request-Id"}, s.IDs...) {
+		h.Set(name, r.ID)
+	}
+	if s.Vary != "" {
+		h.Set("Vary", s.Vary)
+	}
+	if v := s.Versions; v != nil && r.Version != (Version{}) && !r.Refused {
+		h.Set("Openstack-Api-Version", v.Service+" "+r.Version.String())
+		h.Set("Vary", cmp.Or(v.Legacy, "OpenStack-API-Version"))
+		if v.Legacy != "" {
+			h.Set(v.Legacy, r.Version.String())
+		}
 	}
 }
 
@@ -310,8 +338,10 @@ func (s *Service) answer(r *Request) (*Reply, error) {
 		}
 		r.Body = body
 	}
-	if err := s.Dialect.Begin(r); err != nil {
-		return nil, err
+	if v := s.Versions; v != nil && strings.HasPrefix(r.Path, s.Front) {
+		if err := r.negotiate(v); err != nil {
+			return nil, err
+		}
 	}
 	token := r.HTTP.Header.Get("X-Auth-Token")
 	if token != "" {
@@ -322,7 +352,10 @@ func (s *Service) answer(r *Request) (*Reply, error) {
 		if r.Auth == nil && token != "" {
 			return nil, s.unauthorized()
 		}
-		return nil, s.Dialect.NotFound(r, handled)
+		if s.NotFound == nil {
+			return nil, NotFound("The resource could not be found.")
+		}
+		return nil, s.NotFound(r, handled)
 	}
 	if !rt.Open && r.Auth == nil {
 		return nil, s.unauthorized()
@@ -362,7 +395,7 @@ func (s *Service) fail(w http.ResponseWriter, r *Request, err error) {
 			Message: "Unexpected API Error. " + err.Error(),
 		}
 	}
-	kind, body := s.Dialect.Error(e, r)
+	kind, body := s.Error(e, r)
 	maps.Copy(w.Header(), e.Header)
 	if e.Status == http.StatusUnauthorized {
 		// The token middleware before the service writes this one, in

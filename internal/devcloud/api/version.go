@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -24,11 +25,13 @@ func ParseVersion(s string) (Version, error) {
 	return Version{a, b}, nil
 }
 
-// Negotiate settles the call's microversion, which its OpenStack-API-Version
-// header names for a service, or else other; without either it is min.
-func (r *Request) Negotiate(service, other string, min, max Version) error {
+// negotiate settles the call's microversion, which its OpenStack-API-Version
+// header names for the service, or else the older header; without either it is
+// the lowest.
+func (r *Request) negotiate(known *Microversions) error {
+	service, min, max := known.Service, known.Min, known.Max
 	r.Version = min
-	text := other
+	text := r.HTTP.Header.Get(cmp.Or(known.Legacy, "None"))
 	for _, part := range strings.Split(r.HTTP.Header.Get("OpenStack-API-Version"), ",") {
 		if word, v, ok := strings.Cut(strings.TrimSpace(part), " "); ok && word == service {
 			text = v

@@ -1,9 +1,10 @@
 package compute
 
 import (
+	"cmp"
+	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -71,7 +72,14 @@ const (
 
 // API is the service's calls.
 func (s *Service) API() *api.Service {
-	svc := &api.Service{Name: "compute", Dialect: dialect{}, MaxBody: api.SizeLimit}
+	svc := &api.Service{
+		Name: "compute", Front: "/v2.1", IDs: []string{"X-Compute-Request-Id"}, Empty: "application/json", MaxBody: api.SizeLimit,
+		Versions: &api.Microversions{Service: "compute", Min: minVersion, Max: maxVersion, Legacy: "X-Openstack-Nova-Api-Version"},
+		Error:    api.FaultBody,
+		NotFound: func(_ *api.Request, handled bool) *api.Error {
+			return &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: !handled}
+		},
+	}
 	svc.Handle(
 		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
 		api.Route{Method: "GET", Path: "/v2.1", Do: s.version, Open: true},
@@ -116,41 +124,6 @@ func (s *Service) version(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"version": v})
 }
 
-// dialect is Nova's.
-type dialect struct{}
-
-// versioned tells whether Nova itself answers the path, and so shows a
-// microversion.
-func versioned(r *api.Request) bool { return strings.HasPrefix(r.Path, "/v2.1") }
-
-func (dialect) Begin(r *api.Request) error {
-	if !versioned(r) {
-		return nil
-	}
-	return r.Negotiate("compute", r.HTTP.Header.Get("X-OpenStack-Nova-API-Version"), minVersion, maxVersion)
-}
-
-func (dialect) Headers(h http.Header, r *api.Request) {
-	if !versioned(r) {
-		return // the list of versions comes from a separate layer
-	}
-	h.Set("X-Openstack-Request-Id", r.ID)
-	h.Set("X-Compute-Request-Id", r.ID)
-	if r.Version != (api.Version{}) && !r.Refused {
-		h.Set("Openstack-Api-Version", "compute "+r.Version.String())
-		h.Set("X-Openstack-Nova-Api-Version", r.Version.String())
-		h.Set("Vary", "X-OpenStack-Nova-API-Version")
-	}
-}
-
-func (dialect) Empty(int) string { return "application/json" }
-
-func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) { return api.FaultBody(e, r) }
-
-func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
-	return &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: !handled}
-}
-
 // links are a server's or a flavor's own addresses.
 func links(r *api.Request, kind, id string) api.List {
 	return api.List{
@@ -163,4 +136,43 @@ func bookmark(r *api.Request, kind, id string) api.List { return links(r, kind, 
 
 func forbidden(rule string) *api.Error {
 	return api.Forbidden("Policy doesn't allow %s to be performed.", rule)
+}
+
+const maxPage = 1000
+
+// paged answers with the page of a list that the query asks for.
+func paged[T any](r *api.Request, key string, all []T, id func(T) string, view func(T) api.Obj) (*api.Reply, error) {
+	q := r.HTTP.URL.Query()
+	limit, ok := api.Limit(q)
+	if !ok {
+		return nil, api.BadRequest("Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'",
+			q.Get("limit"), q.Get("limit"))
+	}
+	page, err := api.Paginate(all, id, limit, maxPage, q.Get("marker"))
+	if err != nil {
+		return nil, api.BadRequest("marker [%s] not found", q.Get("marker"))
+	}
+	body := api.Obj{key: api.Views(page.Items, view)}
+	if page.Next != "" {
+		body[key+"_links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, page.Next)}}
+	}
+	return api.OK(body)
+}
+
+func sortBy[T any](l []T, key func(T) string) {
+	slices.SortStableFunc(l, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
+}
+
+// since adds to a view what microversion 2.minor and later have.
+func since(r *api.Request, minor int, o, more api.Obj) {
+	if r.Version.AtLeast(api.V(minor)) {
+		maps.Copy(o, more)
+	}
+}
+
+// until adds to a view what microversions before 2.minor have.
+func until(r *api.Request, minor int, o, more api.Obj) {
+	if !r.Version.AtLeast(api.V(minor)) {
+		maps.Copy(o, more)
+	}
 }

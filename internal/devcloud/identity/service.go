@@ -47,7 +47,15 @@ func (s *Service) AuthURL() string { return s.URL + "/v3" }
 
 // API is the service's calls.
 func (s *Service) API() *api.Service {
-	svc := &api.Service{Name: "identity", Dialect: dialect{s.AuthURL()}, MaxBody: api.SizeLimit}
+	svc := &api.Service{
+		Name: "identity", Vary: "X-Auth-Token", MaxBody: api.SizeLimit, Error: s.errorBody,
+		NotFound: func(_ *api.Request, handled bool) *api.Error {
+			if handled {
+				return &api.Error{Status: http.StatusMethodNotAllowed}
+			}
+			return &api.Error{Status: http.StatusNotFound, Plain: true}
+		},
+	}
 	svc.Handle(api.Calls{
 		"GET /": s.versions, "GET /v3": s.version("v3"), "GET /v2.0": s.version("v2.0"),
 		"POST /v3/auth/tokens": s.issue, "POST /v2.0/tokens": s.issueV2, "POST /v3/tokens": s.issueEither,
@@ -63,19 +71,8 @@ func (s *Service) API() *api.Service {
 	return svc
 }
 
-// dialect is Keystone's.
-type dialect struct{ authURL string }
-
-func (dialect) Begin(*api.Request) error { return nil }
-
-func (dialect) Headers(h http.Header, r *api.Request) {
-	h.Set("Vary", "X-Auth-Token")
-	h.Set("X-Openstack-Request-Id", r.ID)
-}
-
-func (dialect) Empty(int) string { return "" }
-
-func (d dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
+// errorBody is an error as Keystone words it.
+func (s *Service) errorBody(e *api.Error, r *api.Request) (string, []byte) {
 	switch {
 	case e.Plain && e.Status == http.StatusNotFound:
 		return "text/html; charset=utf-8", []byte(
@@ -84,20 +81,13 @@ func (d dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
 	case e.Status == http.StatusMethodNotAllowed:
 		return "application/json", []byte(`{"message": "The method is not allowed for the requested URL."}` + "\n")
 	case e.Status == http.StatusUnauthorized && e.Header == nil:
-		e.Header = http.Header{"Www-Authenticate": {fmt.Sprintf("Keystone uri=%q", d.authURL)}}
+		e.Header = http.Header{"Www-Authenticate": {fmt.Sprintf("Keystone uri=%q", s.AuthURL())}}
 	case e.Malformed:
 		c := *e
 		c.Message = "Expecting to find valid JSON in request body. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error."
 		e = &c
 	}
 	return api.KeystoneBody(e)
-}
-
-func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
-	if handled {
-		return &api.Error{Status: http.StatusMethodNotAllowed}
-	}
-	return &api.Error{Status: http.StatusNotFound, Plain: true}
 }
 
 // describe is one of the two versions, "v3" or "v2.0".

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -34,7 +35,21 @@ func (s *Service) DataPath(id string) string { return filepath.Join(s.Dir, filep
 
 // API is the service's calls.
 func (s *Service) API() *api.Service {
-	svc := &api.Service{Name: "image", Dialect: dialect{}}
+	svc := &api.Service{
+		Name: "image", Front: "/v", Empty: "text/html; charset=UTF-8",
+		Error: func(e *api.Error, r *api.Request) (string, []byte) {
+			return api.WebobBody(e, r.HTTP.Header.Get("Accept"))
+		},
+		NotFound: func(r *api.Request, handled bool) *api.Error {
+			if handled {
+				return &api.Error{
+					Status: http.StatusMethodNotAllowed, Message: "The method " + r.HTTP.Method + " is not allowed for this resource. ",
+					Header: http.Header{"Allow": {"GET, POST"}},
+				}
+			}
+			return api.NotFound("The resource could not be found.")
+		},
+	}
 	svc.Handle(api.Calls{
 		"GET /": s.versions(http.StatusMultipleChoices), "GET /versions": s.versions(http.StatusOK),
 	}.Routes(api.Route{Open: true})...)
@@ -86,33 +101,6 @@ func (s *Service) versions(status int) api.Handler {
 	}
 }
 
-// dialect is Glance's.
-type dialect struct{}
-
-func (dialect) Begin(*api.Request) error { return nil }
-
-func (dialect) Headers(h http.Header, r *api.Request) {
-	if r.Path != "/" && r.Path != "" { // the list of versions comes from a separate layer
-		h.Set("X-Openstack-Request-Id", r.ID)
-	}
-}
-
-func (dialect) Empty(int) string { return "text/html; charset=UTF-8" }
-
-func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
-	return api.WebobBody(e, r.HTTP.Header.Get("Accept"))
-}
-
-func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
-	if handled {
-		return &api.Error{
-			Status: http.StatusMethodNotAllowed, Message: "The method " + r.HTTP.Method + " is not allowed for this resource. ",
-			Header: http.Header{"Allow": {"GET, POST"}},
-		}
-	}
-	return api.NotFound("The resource could not be found.")
-}
-
 // Advance performs due transitions inside a transaction and returns when the
 // next thing is.
 func (s *Service) Advance(now time.Time) (next time.Time) {
@@ -125,4 +113,27 @@ func (s *Service) Advance(now time.Time) (next time.Time) {
 		s.db.Images.Put(m)
 	})
 	return next
+}
+
+// schema names an image's attributes, from which older clients tell a user's
+// own properties.
+func schema(r *api.Request) (*api.Reply, error) {
+	name, many := strings.CutSuffix(r.Var("name"), "s")
+	if name != "image" {
+		return nil, api.NotFound("The resource could not be found.")
+	}
+	properties := api.Obj{}
+	for key := range View(&db.Image{}) {
+		properties[key] = api.Obj{}
+	}
+	o := api.Obj{"name": name, "properties": properties, "additionalProperties": api.Obj{"type": "string"}, "links": api.List{
+		api.Obj{"rel": "self", "href": "{self}"}, api.Obj{"rel": "enclosure", "href": "{file}"}, api.Obj{"rel": "describedby", "href": "{schema}"},
+	}}
+	if many {
+		text := api.Obj{"type": "string"}
+		o = api.Obj{"name": "images", "properties": api.Obj{
+			"images": api.Obj{"type": "array", "items": o}, "first": text, "next": text, "schema": text,
+		}}
+	}
+	return api.OK(o)
 }

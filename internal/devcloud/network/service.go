@@ -1,8 +1,11 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -47,7 +50,16 @@ func New(o Options) *Service {
 
 // API is the service's calls.
 func (s *Service) API() *api.Service {
-	svc := &api.Service{Name: "network", Dialect: dialect{}}
+	svc := &api.Service{Name: "network", Front: "/v", Error: func(e *api.Error, _ *api.Request) (string, []byte) {
+		c := *e
+		switch {
+		case e.Malformed:
+			c.Message = "Body contains invalid data"
+		case e.Missing != "":
+			c.Message = fmt.Sprintf("Unable to find '%s' in request body", e.Missing)
+		}
+		return api.NeutronBody(&c)
+	}}
 	svc.Handle(
 		api.Route{Method: "GET", Path: "/", Do: s.versions, Open: true},
 		api.Route{Method: "GET", Path: "/v2.0", Do: s.root},
@@ -75,34 +87,6 @@ func (s *Service) root(r *api.Request) (*api.Reply, error) {
 		self := api.Obj{"rel": "self", "href": r.Root + "/v2.0/" + res.plural}
 		return api.Obj{"name": res.single, "collection": res.plural, "links": api.List{self}}
 	})})
-}
-
-// dialect is Neutron's.
-type dialect struct{}
-
-func (dialect) Begin(*api.Request) error { return nil }
-
-func (dialect) Headers(h http.Header, r *api.Request) {
-	if r.Path != "/" && r.Path != "" { // the list of versions comes from a separate layer
-		h.Set("X-Openstack-Request-Id", r.ID)
-	}
-}
-
-func (dialect) Empty(int) string { return "" }
-
-func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
-	c := *e
-	switch {
-	case e.Malformed:
-		c.Message = "Body contains invalid data"
-	case e.Missing != "":
-		c.Message = fmt.Sprintf("Unable to find '%s' in request body", e.Missing)
-	}
-	return api.NeutronBody(&c)
-}
-
-func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
-	return api.NotFound("The resource could not be found.")
 }
 
 func failure(status int, kind, format string, args ...any) *api.Error {
@@ -145,4 +129,95 @@ func notFound(class, id string) *api.Error {
 		format, name = "%s %s does not exist", "Security group rule"
 	}
 	return failure(http.StatusNotFound, class+"NotFound", format, name, id)
+}
+
+// extensions are what of Neutron's optional parts is here.
+var extensions = strings.Fields(`
+	address-group address-scope allowed-address-pairs availability_zone binding dhcp_agent_scheduler
+	external-net extra_dhcp_opt extraroute extraroute-atomic ext-gw-mode filter-validation
+	expose-port-forwarding-in-fip fip-port-details floating-ip-port-forwarding
+	floating-ip-port-forwarding-port-ranges ip-substring-filtering net-mtu net-mtu-writable
+	network_availability_zone pagination port-security project-id provider quotas quota_details
+	rbac-policies revision-if-match router router_availability_zone security-group
+	security-groups-normalized-cidr security-groups-remote-address-group shared-security-group sorting
+	standard-attr-description standard-attr-revisions standard-attr-tag standard-attr-timestamp
+	stateful-security-group subnet_allocation subnetpool-prefix-ops subnet-service-types trunk trunk-details
+`)
+
+// extensionNames are those that differ from the alias, of which clients read one.
+var extensionNames = map[string]string{"router": "Neutron L3 Router"}
+
+func extensionView(alias string) api.Obj {
+	name := cmp.Or(extensionNames[alias], alias)
+	return api.Obj{"alias": alias, "name": name, "description": name, "updated": "2022-01-01T00:00:00-00:00", "links": api.List{}}
+}
+
+// misc is what of Neutron says the same for all; collections of which this
+// cloud never has any are empty, since clients list them in passing.
+func (s *Service) misc() api.Calls {
+	return api.Calls{
+		"GET /v2.0/extensions": func(r *api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"extensions": api.Views(extensions, extensionView)})
+		},
+		"GET /v2.0/extensions/{alias}": func(r *api.Request) (*api.Reply, error) {
+			if slices.Contains(extensions, r.Var("alias")) {
+				return api.OK(api.Obj{"extension": extensionView(r.Var("alias"))})
+			}
+			return nil, failure(404, "ExtensionNotFound", "Extension with alias %s does not exist", r.Var("alias"))
+		},
+		"GET /v2.0/availability_zones": func(r *api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"availability_zones": api.List{
+				api.Obj{"state": "available", "name": zone, "resource": "router"},
+				api.Obj{"state": "available", "name": zone, "resource": "network"},
+			}})
+		},
+		"GET /v2.0/service-providers": func(r *api.Request) (*api.Reply, error) {
+			return api.OK(api.Obj{"service_providers": api.List{
+				api.Obj{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": false},
+			}})
+		},
+		"GET /v2.0/agents": api.Empty("agents"), "GET /v2.0/flavors": api.Empty("flavors"),
+		"GET /v2.0/network-ip-availabilities": api.Empty("network_ip_availabilities"),
+	}
+}
+
+// DefaultQuotas are Neutron's own.
+func DefaultQuotas() map[string]int {
+	return map[string]int{
+		"network": 100, "subnet": 100, "subnetpool": -1, "port": 500, "router": 10, "floatingip": 50, "rbac_policy": 10,
+		"security_group": 10, "security_group_rule": 100, "trunk": -1,
+	}
+}
+
+func (s *Service) newQuotas() *api.Quotas {
+	return &api.Quotas{
+		DB: s.db, Service: "network", Default: s.Quotas, Path: "/v2.0/quotas", Single: "quota", InUse: "used",
+		Gone: api.NoContent,
+		Used: func(project, name string) int {
+			n := 0
+			for _, res := range s.resources {
+				if res.single != name {
+					continue
+				}
+				for _, it := range res.all() {
+					if it.std.ProjectID == project {
+						n++
+					}
+				}
+			}
+			return n
+		},
+		Refuse: func(action string) error {
+			return disallowed("rule:" + map[string]string{"show": "get", "update": "update", "delete": "delete"}[action] + "_quota")
+		},
+		Check: func(_ *api.Request, in api.Obj) error {
+			for name, v := range in {
+				_, isNumber := v.(float64)
+				if _, known := s.Quotas[name]; !known || !isNumber {
+					return api.BadRequest("Unrecognized attribute(s) '%s'", name)
+				}
+			}
+			return nil
+		},
+	}
 }

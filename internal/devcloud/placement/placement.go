@@ -7,7 +7,6 @@ package placement
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +40,16 @@ type service struct{ db *db.DB }
 func API(d *db.DB) *api.Service {
 	s := &service{d}
 	const all, one = "GET /resource_providers", "GET /resource_providers/{id}"
-	svc := &api.Service{Name: "placement", Dialect: dialect{}}
+	svc := &api.Service{
+		Name: "placement", Versions: &api.Microversions{Service: "placement", Min: minVersion, Max: maxVersion},
+		Error: func(e *api.Error, r *api.Request) (string, []byte) { return api.PlacementBody(e, r.ID) },
+		NotFound: func(_ *api.Request, handled bool) *api.Error {
+			if handled {
+				return &api.Error{Status: 405, Message: "The hypervisor is the one resource provider: it does not change."}
+			}
+			return api.NotFound("The resource could not be found.")
+		},
+	}
 	svc.Handle(api.Route{Method: "GET", Path: "/", Open: true, Do: versions})
 	for minor, calls := range map[int]api.Calls{ // by the microversion that brought them
 		0: {
@@ -310,30 +318,4 @@ func trait(r *api.Request) (*api.Reply, error) {
 		return nil, api.NotFound("No such trait(s): %s.", r.Var("name"))
 	}
 	return nil, nil
-}
-
-// dialect is Placement's.
-type dialect struct{}
-
-func (dialect) Begin(r *api.Request) error {
-	return r.Negotiate("placement", "", minVersion, maxVersion)
-}
-
-func (dialect) Headers(h http.Header, r *api.Request) {
-	h.Set("X-Openstack-Request-Id", r.ID)
-	h.Set("Openstack-Api-Version", "placement "+r.Version.String())
-	h.Set("Vary", "openstack-api-version")
-}
-
-func (dialect) Empty(int) string { return "" }
-
-func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
-	return api.PlacementBody(e, r.ID)
-}
-
-func (dialect) NotFound(_ *api.Request, handled bool) *api.Error {
-	if handled {
-		return &api.Error{Status: http.StatusMethodNotAllowed, Message: "The hypervisor is the one resource provider: it does not change."}
-	}
-	return api.NotFound("The resource could not be found.")
 }

@@ -63,7 +63,25 @@ const zone = "nova"
 
 // API is the service's calls.
 func (s *Service) API() *api.Service {
-	svc := &api.Service{Name: "volume", Dialect: dialect{}, MaxBody: api.SizeLimit}
+	svc := &api.Service{
+		Name: "volume", IDs: []string{"X-Compute-Request-Id"}, Empty: "application/json", MaxBody: api.SizeLimit,
+		Versions: &api.Microversions{Service: "volume", Min: minVersion, Max: maxVersion},
+		Error: func(e *api.Error, r *api.Request) (string, []byte) {
+			if e.Status == http.StatusRequestEntityTooLarge && !e.Plain {
+				e.Header = http.Header{"Retry-After": {"0"}}
+			}
+			kind, body := api.FaultBody(e, r)
+			if !e.Plain {
+				kind = "application/json"
+			}
+			return kind, body
+		},
+		NotFound: func(r *api.Request, _ bool) *api.Error {
+			// Below a project Cinder answers for itself; above, the layer
+			// beneath it does.
+			return &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: strings.Count(r.Path, "/") < 3}
+		},
+	}
 	svc.Handle(api.Calls{
 		"GET /": s.versions(http.StatusMultipleChoices), "GET /v3": s.versions(http.StatusOK),
 	}.Routes(api.Route{Open: true})...)
@@ -163,38 +181,4 @@ func (s *Service) versions(status int) api.Handler {
 			},
 		}}}}, nil
 	}
-}
-
-// dialect is Cinder's.
-type dialect struct{}
-
-func (dialect) Begin(r *api.Request) error { return r.Negotiate("volume", "", minVersion, maxVersion) }
-
-func (dialect) Headers(h http.Header, r *api.Request) {
-	h.Set("X-Openstack-Request-Id", r.ID)
-	if r.Refused || r.Version == (api.Version{}) {
-		return
-	}
-	h.Set("X-Compute-Request-Id", r.ID)
-	h.Set("Openstack-Api-Version", "volume "+r.Version.String())
-	h.Set("Vary", "OpenStack-API-Version")
-}
-
-func (dialect) Empty(int) string { return "application/json" }
-
-func (dialect) Error(e *api.Error, r *api.Request) (string, []byte) {
-	if e.Plain {
-		return api.WebobBody(e, r.HTTP.Header.Get("Accept"))
-	}
-	if e.Status == http.StatusRequestEntityTooLarge {
-		e.Header = http.Header{"Retry-After": {"0"}}
-	}
-	_, body := api.FaultBody(e, r)
-	return "application/json", body
-}
-
-func (dialect) NotFound(r *api.Request, handled bool) *api.Error {
-	// Below a project Cinder answers for itself; above, the layer beneath it
-	// does.
-	return &api.Error{Status: http.StatusNotFound, Message: "The resource could not be found.", Plain: strings.Count(r.Path, "/") < 3}
 }
