@@ -13,9 +13,6 @@ import (
 
 func fileClassMethods() []builtin {
 	return []builtin{
-		{"dirname", 1, 1, onPath(dirnameOf)},
-		{"basename", 1, 2, fileBasename},
-		{"extname", 1, 1, onPath(extOf)},
 		{"expand_path absolute_path", 1, 2, fileExpandPath},
 		{"exist? exists? file? directory? executable? symlink? readable?", 1, 1, fileTest},
 	}
@@ -52,11 +49,6 @@ func fileUtilsMethods() []builtin {
 	return []builtin{
 		{"mkdir mkdir_p rm rm_f rm_r rm_rf cp cp_r mv ln ln_s ln_sf touch chmod chmod_R chown install cd", 0, -1, refuseChange},
 	}
-}
-
-// onPath makes a method of a function of a path.
-func onPath(fn func(p string) string) builtinFunc {
-	return func(in *Interp, c *call) Value { return in.str(fn(in.argString(c.args[0]))) }
 }
 
 func refuseChange(in *Interp, c *call) Value {
@@ -128,37 +120,13 @@ func isAbsSlash(p string) bool {
 // cleanSlash resolves . and .. without looking at the disk.
 func cleanSlash(p string) string { return filepath.ToSlash(filepath.Clean(filepath.FromSlash(p))) }
 
-func dirnameOf(p string) string {
-	dir, _ := path.Split(strings.TrimRight(p, "/"))
-	switch short := strings.TrimRight(dir, "/"); {
-	case short != "":
-		return short
-	case strings.HasPrefix(p, "/"):
-		return "/"
-	}
-	return "."
-}
-
-func basenameOf(p, suffix string) string {
-	base := when(p != "", path.Base(p))
-	if suffix == ".*" {
-		suffix = extOf(base)
-	}
-	if base == suffix {
-		return base
-	}
-	return strings.TrimSuffix(base, suffix)
-}
-
-func extOf(p string) string { return path.Ext(strings.TrimLeft(path.Base(p), ".")) }
-
 // dirOf is __dir__ for a file name.
 func (in *Interp) dirOf(file string) string {
 	p := in.expandPath(file, nil)
 	if r, err := filepath.EvalSymlinks(filepath.FromSlash(p)); err == nil {
 		p = filepath.ToSlash(r)
 	}
-	return dirnameOf(p)
+	return path.Dir(p)
 }
 
 // readFile reads a regular file, its size counted against the limits.
@@ -189,14 +157,6 @@ func (in *Interp) readFile(p string) string {
 		in.osError(err, "io_fread", p)
 	}
 	return string(b)
-}
-
-func fileBasename(in *Interp, c *call) Value {
-	suffix := ""
-	if len(c.args) > 1 {
-		suffix = in.argString(c.args[1])
-	}
-	return in.str(basenameOf(in.argString(c.args[0]), suffix))
 }
 
 func fileExpandPath(in *Interp, c *call) Value {

@@ -16,17 +16,10 @@ func timeClassMethods() []builtin {
 
 func timeMethods() []builtin {
 	return []builtin{
-		{"year", 0, 0, timeGet(time.Time.Year)},
-		{"month mon", 0, 0, timeGet(func(t time.Time) int { return int(t.Month()) })},
-		{"day mday", 0, 0, timeGet(time.Time.Day)},
-		{"hour", 0, 0, timeGet(time.Time.Hour)},
-		{"min", 0, 0, timeGet(time.Time.Minute)},
-		{"sec", 0, 0, timeGet(time.Time.Second)},
 		{"to_i", 0, 0, timeGet(func(t time.Time) int { return int(t.Unix()) })},
 		{"utc getutc gmtime", 0, 0, timeGet(func(t time.Time) *timeValue { return &timeValue{t.UTC()} })},
 		{"-private:__part", 1, 1, timePart},
 		{"iso8601 xmlschema", 0, 0, timeGet(func(t time.Time) *String { return NewString(t.Format(time.RFC3339)) })},
-		{"to_s", 0, 0, timeToS},
 	}
 }
 
@@ -43,14 +36,6 @@ func (in *Interp) local(t time.Time) time.Time {
 		}
 	}
 	return t.Local()
-}
-
-func timeToS(in *Interp, c *call) Value {
-	t := c.self.(*timeValue).t
-	if t.Location() == time.UTC {
-		return in.str(t.Format("2006-01-02 15:04:05 UTC"))
-	}
-	return in.str(t.Format("2006-01-02 15:04:05 -0700"))
 }
 
 // timePart is what a directive of strftime gives, nil for one that is not

@@ -822,6 +822,42 @@ class Float
 end
 
 class Time
+  def year
+    __part('Y').to_i
+  end
+
+  def month
+    __part('m').to_i
+  end
+
+  def mon
+    month
+  end
+
+  def day
+    __part('d').to_i
+  end
+
+  def mday
+    day
+  end
+
+  def hour
+    __part('H').to_i
+  end
+
+  def min
+    __part('M').to_i
+  end
+
+  def sec
+    __part('S').to_i
+  end
+
+  def to_s
+    strftime(__part('Z') == 'UTC' ? '%F %T UTC' : '%F %T %z')
+  end
+
   # Of flags and widths, "-" drops the zero before a number.
   def strftime(format)
     __str(format).gsub(/%(-?)(.?)/m) do |directive|

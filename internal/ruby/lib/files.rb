@@ -36,6 +36,28 @@ class File
     end || ''
   end
 
+  def self.dirname(path)
+    dir = __path(path)[%r{\A(.*?)/+[^/]*\z}m, 1]
+    return '.' unless dir
+    dir.empty? ? '/' : dir
+  end
+
+  def self.basename(path, suffix = '')
+    base = __path(path)
+    base = base[%r{[^/]*\z}] unless base == '/'
+    suffix = extname(base) if suffix == '.*'
+    base == suffix ? base : base.delete_suffix(suffix)
+  end
+
+  def self.extname(path)
+    basename(path)[/[^.](\.[^.]*)\z/, 1] || ''
+  end
+
+  # __path cuts slashes off the end.
+  def self.__path(path)
+    __str(path).sub(%r{(?<=.)/+\z}m, '')
+  end
+
   def self.split(path)
     [dirname(path), basename(path)]
   end
