@@ -2,7 +2,8 @@ package config
 
 import (
 	"fmt"
-	"strings"
+
+	"github.com/galleyhq/galley/internal/text"
 )
 
 // Error is a fault in what the user wrote. Commands that read a
@@ -24,22 +25,11 @@ type Error struct {
 
 // Error has the form "kitchen.yml:3:5: message: the text".
 func (e *Error) Error() string {
-	var b strings.Builder
-	if e.File != "" {
-		b.WriteString(e.File)
-		if e.Line > 0 {
-			fmt.Fprintf(&b, ":%d", e.Line)
-			if e.Column > 0 {
-				fmt.Fprintf(&b, ":%d", e.Column)
-			}
-		}
-		b.WriteString(": ")
-	}
-	b.WriteString(e.Msg)
+	s := text.Place(e.File, e.Line, e.Column) + e.Msg
 	if e.Text != "" {
-		fmt.Fprintf(&b, ": %s", e.Text)
+		s += ": " + e.Text
 	}
-	return b.String()
+	return s
 }
 
 // Unwrap returns the cause.

@@ -4,72 +4,42 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
-	"strconv"
 )
 
-// appendJSON writes a value with its keys in order.
-func appendJSON(b *bytes.Buffer, v *value, indent, step string) {
+// appendJSON writes a value with its keys in order, on one line.
+func appendJSON(b *bytes.Buffer, v *value) {
 	switch {
 	case v == nil || v.kind == kindNull:
 		b.WriteString("null")
-	case v.kind == kindBool:
-		b.WriteString(strconv.FormatBool(v.b))
-	case v.kind == kindInt:
-		b.WriteString(v.text())
-	case v.kind == kindFloat:
+	case v.kind == kindFloat && (math.IsInf(v.f, 0) || math.IsNaN(v.f)), v.kind == kindString:
 		// JSON has no infinity and no NaN; their names are used.
-		if math.IsInf(v.f, 0) || math.IsNaN(v.f) {
-			jsonString(b, v.text())
-			return
-		}
-		b.WriteString(v.text())
-	case v.kind == kindString:
-		jsonString(b, v.s)
+		jsonString(b, v.text())
 	case v.kind == kindSymbol:
 		// With its colon, to differ from a string.
 		jsonString(b, ":"+v.s)
 	case v.kind == kindList:
-		if len(v.list) == 0 {
-			b.WriteString("[]")
-			return
-		}
 		b.WriteByte('[')
 		for i, x := range v.list {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			newline(b, indent+step, step)
-			appendJSON(b, x, indent+step, step)
+			appendJSON(b, x)
 		}
-		newline(b, indent, step)
 		b.WriteByte(']')
 	case v.kind == kindMap:
-		if v.m.len() == 0 {
-			b.WriteString("{}")
-			return
-		}
 		b.WriteByte('{')
-		for i, e := range v.m.entries {
+		for i := range v.m.len() {
+			e := v.m.entries[i]
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			newline(b, indent+step, step)
 			jsonString(b, e.name)
 			b.WriteByte(':')
-			if step != "" {
-				b.WriteByte(' ')
-			}
-			appendJSON(b, e.val, indent+step, step)
+			appendJSON(b, e.val)
 		}
-		newline(b, indent, step)
 		b.WriteByte('}')
-	}
-}
-
-func newline(b *bytes.Buffer, indent, step string) {
-	if step != "" {
-		b.WriteByte('\n')
-		b.WriteString(indent)
+	default:
+		b.WriteString(v.text())
 	}
 }
 
@@ -93,8 +63,9 @@ func nullable(v *value) *value {
 // with name, suite, platform, os_type, shell_type and the data of driver,
 // provisioner, transport, verifier and lifecycle.
 func JSON(instances []Instance) []byte {
-	var b bytes.Buffer
-	appendJSON(&b, resolved(instances), "", "  ")
+	var line, b bytes.Buffer
+	appendJSON(&line, resolved(instances))
+	_ = json.Indent(&b, line.Bytes(), "", "  ") // it is JSON
 	b.WriteByte('\n')
 	return b.Bytes()
 }

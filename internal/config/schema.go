@@ -80,7 +80,7 @@ func Schema() []byte {
 	}
 	schema.m.set("definitions", defs)
 	var b bytes.Buffer
-	appendJSON(&b, schema, "", "")
+	appendJSON(&b, schema)
 	b.WriteByte('\n')
 	return b.Bytes()
 }

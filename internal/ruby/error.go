@@ -1,6 +1,6 @@
 package ruby
 
-import "strconv"
+import "github.com/galleyhq/galley/internal/text"
 
 // Kind tells what sort of failure an [Error] is.
 type Kind int
@@ -43,11 +43,7 @@ type Error struct {
 
 // Error gives "file:line:col: message (Class)".
 func (e *Error) Error() string {
-	place := when(e.File != "", e.File+":")
-	if e.Line > 0 {
-		place += strconv.Itoa(e.Line) + ":" + when(e.Col > 0, strconv.Itoa(e.Col)+":")
-	}
-	return place + when(place != "", " ") + e.Message + when(e.Class != "" && e.Kind == Raised, " ("+e.Class+")")
+	return text.Place(e.File, e.Line, e.Col) + e.Message + when(e.Class != "" && e.Kind == Raised, " ("+e.Class+")")
 }
 
 // Unwrap gives the cause.

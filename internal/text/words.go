@@ -81,3 +81,17 @@ func Size(n int64) string {
 	}
 	return fmt.Sprintf("%.1f MB", float64(n)/1000/1000)
 }
+
+// Place begins a message about a place in a file, as "FILE:3:5: ". Line and
+// column count from 1; 0 is unknown. Without a file it is "".
+func Place(file string, line, column int) string {
+	switch {
+	case file == "":
+		return ""
+	case line < 1:
+		return file + ": "
+	case column < 1:
+		return fmt.Sprintf("%s:%d: ", file, line)
+	}
+	return fmt.Sprintf("%s:%d:%d: ", file, line, column)
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/secret"
+	shared "github.com/galleyhq/galley/internal/text"
 )
 
 // Options say where to look. Zero values are the process's own.
@@ -97,7 +98,7 @@ type Value struct {
 }
 
 // Where is the origin in the form "knife.rb:12".
-func (v Value) Where() string { return strings.TrimSuffix(place(v.File, v.Line, 0), ": ") }
+func (v Value) Where() string { return strings.TrimSuffix(shared.Place(v.File, v.Line, 0), ": ") }
 
 // Format prints the origin alone, since the data may be a secret.
 func (v Value) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s of %s", v.name, v.Where()) }

@@ -2,10 +2,9 @@ package knife
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/galleyhq/galley/internal/ruby"
+	shared "github.com/galleyhq/galley/internal/text"
 )
 
 // Error is a fault in what the user wrote, or in a place that was named and
@@ -26,7 +25,7 @@ type Error struct {
 
 // Error has the form "knife.rb:3:5: message".
 func (e *Error) Error() string {
-	return place(e.File, e.Line, e.Column) + e.Msg
+	return shared.Place(e.File, e.Line, e.Column) + e.Msg
 }
 
 // Unwrap returns the cause.
@@ -34,21 +33,6 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Hint returns what to do next.
 func (e *Error) Hint() string { return e.Advice }
-
-func place(file string, line, column int) string {
-	var b strings.Builder
-	if file != "" {
-		b.WriteString(file)
-		if line > 0 {
-			fmt.Fprintf(&b, ":%d", line)
-			if column > 0 {
-				fmt.Fprintf(&b, ":%d", column)
-			}
-		}
-		b.WriteString(": ")
-	}
-	return b.String()
-}
 
 const (
 	plainerAdvice = "Galley evaluates the part of Ruby that such files are written in: write the line plainer, or move the settings to ~/.chef/credentials, or name another file with --config"

@@ -166,18 +166,12 @@ func (h *config) Call(c *ruby.Call) (ruby.Value, bool, error) {
 	case "configure":
 		_, err := c.Yield(c.Self)
 		return nil, true, err
-	case "platform_specific_path":
-		if len(c.Args) == 1 {
-			return l.cleaned(c.Args[0]), true, nil
-		}
-	case "etc_chef_dir":
-		return ruby.NewString("/etc/chef"), true, nil
-	case "var_chef_dir":
-		return ruby.NewString("/var/chef"), true, nil
 	case "from_file":
 		return nil, true, l.fromFile(c)
 	case "instance_eval", "class_eval", "from_string":
 		return nil, false, nil
+	case "platform_specific_path", "etc_chef_dir", "var_chef_dir":
+		return nil, true, unsupported(c)
 	}
 	if contexts[strings.TrimSuffix(c.Name, "=")] {
 		return l.context(c)
@@ -209,16 +203,19 @@ func (l *loader) tableCall(
 		e, _ := t.get(name)
 		t.delete(name)
 		return e.value, true, nil
-	case "keys":
-		return symbols(t.names()), true, nil
 	case "merge!":
 		return c.Self, true, l.eachArg(c, set)
-	case "save", "to_hash", "hash_dup", "configuration":
-		return t.hash(), true, nil
+	case "keys", "save", "to_hash", "hash_dup", "configuration":
+		return nil, true, unsupported(c)
 	case "config_strict_mode", "config_strict_mode=":
 		return nil, true, nil
 	}
 	return nil, false, nil
+}
+
+// unsupported refuses a method of Chef's configuration.
+func unsupported(c *ruby.Call) error {
+	return &Error{File: c.File, Line: c.Line, Column: c.Col, Msg: "the method " + c.Name + " of Chef's configuration is not supported", Advice: plainerAdvice}
 }
 
 // settingCall reads a call that may get or set a setting: its name, whether it
@@ -315,21 +312,6 @@ func (l *loader) eachArg(c *ruby.Call, do func(name string, v ruby.Value) error)
 		return err == nil
 	})
 	return err
-}
-
-func symbols(names []string) *ruby.Array {
-	out := make([]ruby.Value, len(names))
-	for i, n := range names {
-		out[i] = ruby.Symbol(n)
-	}
-	return ruby.NewArray(out...)
-}
-
-func (l *loader) cleaned(v ruby.Value) ruby.Value {
-	if s, ok := v.(*ruby.String); ok {
-		return ruby.NewString(filepath.Clean(s.String()))
-	}
-	return v
 }
 
 // maxNested bounds how deeply files may read each other.

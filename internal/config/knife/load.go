@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/config/yaml11"
 	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/internal/ruby"
 	"github.com/galleyhq/galley/internal/secret"
@@ -52,7 +51,7 @@ func loadBy(ctx context.Context, o Options, system bool) (*Config, error) {
 	if err := l.dotD(ctx); err != nil {
 		return nil, err
 	}
-	if err := l.overrides(); err != nil {
+	if err := l.overrides(ctx); err != nil {
 		return nil, err
 	}
 	return l.config(profile)
@@ -124,18 +123,19 @@ const (
 
 // overrides applies --config-option, then the flags. What knife[...] holds
 // under the same name is not to be over them.
-func (l *loader) overrides() error {
+func (l *loader) overrides(ctx context.Context) error {
 	for _, o := range l.o.Overrides {
 		key, value, ok := strings.Cut(o, "=")
 		key = strings.TrimSpace(key)
 		if !ok || key == "" {
 			return &Error{Msg: fmt.Sprintf("--config-option %q is not of the form KEY=VALUE", key)}
 		}
-		node, _, err := yaml11.Parse([]byte(strings.TrimSpace(value)))
+		yaml := l.interp().Inspect(ruby.NewString(strings.TrimSpace(value)))
+		v, err := l.interp().Eval(ctx, "YAML.load("+yaml+")", overrideFile)
 		if err != nil {
 			return &Error{Msg: fmt.Sprintf("--config-option %s: the value is not YAML: %v", key, err), Err: err}
 		}
-		e := entry{value: ruby.FromGo(plain(node)), file: overrideFile}
+		e := entry{value: v, file: overrideFile}
 		if k, ok := strings.CutPrefix(key, "knife."); ok {
 			l.contexts["knife"].set(k, e)
 			continue
@@ -405,36 +405,4 @@ func (r *reader) keys() keySettings {
 		k.client, k.clientValue = r.textOf(v), v
 	}
 	return k
-}
-
-// plain is a YAML node as plain data.
-func plain(n *yaml11.Node) any {
-	if n == nil {
-		return nil
-	}
-	switch n.Kind {
-	case yaml11.Null:
-		return nil
-	case yaml11.Bool:
-		return n.Bool
-	case yaml11.Int:
-		return n.Int
-	case yaml11.Float:
-		return n.Float
-	case yaml11.Symbol:
-		return ruby.Symbol(n.Str)
-	case yaml11.Sequence:
-		out := make([]any, len(n.Items))
-		for i, e := range n.Items {
-			out[i] = plain(e)
-		}
-		return out
-	case yaml11.Mapping:
-		out := make(ruby.Map, len(n.Pairs))
-		for i, p := range n.Pairs {
-			out[i] = ruby.Pair{Key: plain(p.Key), Value: plain(p.Value)}
-		}
-		return out
-	}
-	return n.Str
 }

@@ -1,6 +1,10 @@
 package knife
 
-import "github.com/galleyhq/galley/internal/ruby"
+import (
+	"slices"
+
+	"github.com/galleyhq/galley/internal/ruby"
+)
 
 // table holds the settings of one configuration context, each value with
 // the place that set it. It holds Ruby values, since files change them in
@@ -31,28 +35,11 @@ func (t *table) get(name string) (entry, bool) {
 }
 
 func (t *table) delete(name string) {
-	if _, ok := t.entries[name]; !ok {
-		return
-	}
 	delete(t.entries, name)
-	for i, n := range t.order {
-		if n == name {
-			t.order = append(t.order[:i:i], t.order[i+1:]...)
-			return
-		}
-	}
+	t.order = slices.DeleteFunc(slices.Clone(t.order), func(n string) bool { return n == name })
 }
 
 func (t *table) names() []string { return t.order }
-
-// hash is the table as a Ruby hash with symbols for keys.
-func (t *table) hash() *ruby.Hash {
-	h := ruby.NewHash()
-	for _, n := range t.order {
-		h.Set(ruby.Symbol(n), t.entries[n].value)
-	}
-	return h
-}
 
 // value is an entry as plain data; called is what messages call it.
 func (t *table) value(name, called string) (Value, bool) {

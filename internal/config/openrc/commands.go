@@ -156,25 +156,22 @@ func (s *shell) sibling(dir, path string) string {
 // set passes on the options that matter to the exported variables and whether the
 // file goes on.
 func (s *shell) set(args []string) []string {
-	out := args[:1:1]
+	out := []string{"set"}
 	for i := 1; i < len(args); i++ {
-		a := args[i]
-		switch {
-		case a == "-o" || a == "+o":
-			if i+1 < len(args) {
-				i++
-				if slices.Contains([]string{"allexport", "errexit", "nounset", "noglob"}, args[i]) {
-					out = append(out, a, args[i])
-				}
+		switch a := args[i]; {
+		case (a == "-o" || a == "+o") && i+1 < len(args):
+			i++
+			if slices.Contains([]string{"allexport", "errexit", "nounset", "noglob"}, args[i]) {
+				out = append(out, a, args[i])
 			}
-		case len(a) > 1 && (a[0] == '-' || a[0] == '+') && a != "--":
+		case a == "--" || a == "" || a[0] != '-' && a[0] != '+':
+			return append(out, args[i:]...)
+		default:
 			for _, c := range a[1:] {
 				if strings.ContainsRune("aefu", c) {
 					out = append(out, a[:1]+string(c))
 				}
 			}
-		default:
-			return append(out, args[i:]...)
 		}
 	}
 	if len(out) == 1 {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/galleyhq/galley/internal/text"
+
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -77,12 +79,7 @@ type Error struct {
 	Advice    string
 }
 
-func (e *Error) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("%s: %s", e.File, e.Msg)
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Msg)
-}
+func (e *Error) Error() string { return text.Place(e.File, e.Line, e.Col) + e.Msg }
 
 // Hint tells the way round.
 func (e *Error) Hint() string { return e.Advice }
