@@ -73,39 +73,29 @@ func (g *merger) moveLegacyKeys(data *mapping) error {
 		return err
 	}
 	all := append(append([]scope{{data, ""}}, platforms...), suites...)
-	each := func(scopes []scope, rule func(scope) error) error {
-		for _, p := range scopes {
-			if err := rule(p); err != nil {
+	paths := []string{"data_path", "data_bags_path", "encrypted_data_bag_secret_key_path", "environments_path", "nodes_path", "roles_path"}
+	lift := func(keys ...string) func(scope) error { return func(p scope) error { return g.lift(p, keys) } }
+	chef := lift("attributes", "run_list", "named_run_list", "policy_group")
+	for _, step := range []struct {
+		scopes []scope
+		rule   func(scope) error
+	}{
+		{all, g.legacyDriver},
+		{suites, lift(paths...)},
+		{all, g.legacyOmnibus},
+		{all, g.legacyBusser},
+		{all, g.legacyProxy},
+		{suites, chef},
+		{platforms, chef},
+		{all, legacyPreCreate},
+	} {
+		for _, p := range step.scopes {
+			if err := step.rule(p); err != nil {
 				return err
 			}
 		}
-		return nil
 	}
-	if err := each(all, g.legacyDriver); err != nil {
-		return err
-	}
-	if err := each(suites, func(p scope) error {
-		return g.lift(p, "data_path", "data_bags_path", "encrypted_data_bag_secret_key_path", "environments_path", "nodes_path", "roles_path")
-	}); err != nil {
-		return err
-	}
-	if err := each(all, g.legacyOmnibus); err != nil {
-		return err
-	}
-	if err := each(all, g.legacyBusser); err != nil {
-		return err
-	}
-	if err := each(all, g.legacyProxy); err != nil {
-		return err
-	}
-	chef := func(p scope) error { return g.lift(p, "attributes", "run_list", "named_run_list", "policy_group") }
-	if err := each(suites, chef); err != nil {
-		return err
-	}
-	if err := each(platforms, chef); err != nil {
-		return err
-	}
-	return each(all, legacyPreCreate)
+	return nil
 }
 
 // items returns the mappings of a list at the top level.
@@ -133,27 +123,47 @@ func items(data *mapping, key string) ([]scope, error) {
 	return out, nil
 }
 
+// under lays what is in a section over a value that moves there; over lays the
+// value over it.
+func (g *merger) under(p scope, section string, v *value) error {
+	return g.move(p, section, v, named(p.m, section))
+}
+
+func (g *merger) over(p scope, section string, v *value) error {
+	return g.move(p, section, named(p.m, section), v)
+}
+
+func (g *merger) move(p scope, section string, low, high *value) error {
+	merged, err := g.deep(low, high, join(p.path, section))
+	if err == nil {
+		p.m.set(section, merged)
+	}
+	return err
+}
+
+// take removes a key from the driver of a scope, nil where it is not there.
+func take(p scope, key string) *value {
+	d := p.m.get("driver")
+	if d == nil || d.kind != kindMap || !d.m.has(key) {
+		return nil
+	}
+	// The driver's mapping may be shared with where it was merged from.
+	d = mapValue(d.m.clone(), d.org)
+	v := moved(d.m.delete(key), join(p.path, "driver."+key))
+	p.m.set("driver", d)
+	return v
+}
+
 // legacyDriver: driver_config goes below driver, driver_plugin becomes its
 // name; what driver says itself wins.
 func (g *merger) legacyDriver(p scope) error {
-	at := join(p.path, "driver")
-	if p.m.has("driver_config") {
-		d := named(p.m, "driver")
-		c := relabel(p.m.delete("driver_config"), join(p.path, "driver_config"))
-		v, err := g.deep(c, d, at)
-		if err != nil {
+	if c := p.m.delete("driver_config"); c != nil {
+		if err := g.under(p, "driver", relabel(c, join(p.path, "driver_config"))); err != nil {
 			return err
 		}
-		p.m.set("driver", v)
 	}
-	if p.m.has("driver_plugin") {
-		d := named(p.m, "driver")
-		n := moved(p.m.delete("driver_plugin"), join(p.path, "driver_plugin"))
-		v, err := g.deep(single("name", n), d, at)
-		if err != nil {
-			return err
-		}
-		p.m.set("driver", v)
+	if n := p.m.delete("driver_plugin"); n != nil {
+		return g.under(p, "driver", single("name", moved(n, join(p.path, "driver_plugin"))))
 	}
 	return nil
 }
@@ -172,39 +182,25 @@ func relabel(v *value, from string) *value {
 }
 
 // lift moves keys into the provisioner. Null is not moved.
-func (g *merger) lift(p scope, keys ...string) error {
+func (g *merger) lift(p scope, keys []string) error {
 	for _, key := range keys {
 		v := p.m.get(key)
 		if v == nil || v.kind == kindNull {
 			continue
 		}
-		prov := named(p.m, "provisioner")
-		merged, err := g.deep(prov, single(key, moved(v, join(p.path, key))), join(p.path, "provisioner"))
-		if err != nil {
+		if err := g.over(p, "provisioner", single(key, moved(v, join(p.path, key)))); err != nil {
 			return err
 		}
 		p.m.delete(key)
-		p.m.set("provisioner", merged)
 	}
 	return nil
 }
 
 func (g *merger) legacyOmnibus(p scope) error {
 	const key = "require_chef_omnibus"
-	d := p.m.get("driver")
-	if d == nil || d.kind != kindMap || !d.m.has(key) {
-		return nil
+	if v := take(p, key); v != nil {
+		return g.under(p, "provisioner", single(key, v))
 	}
-	prov := named(p.m, "provisioner")
-	// The driver's mapping may be shared with where it was merged from.
-	d = mapValue(d.m.clone(), d.org)
-	v := moved(d.m.delete(key), join(p.path, "driver."+key))
-	p.m.set("driver", d)
-	merged, err := g.deep(single(key, v), prov, join(p.path, "provisioner"))
-	if err != nil {
-		return err
-	}
-	p.m.set("provisioner", merged)
 	return nil
 }
 
@@ -225,12 +221,7 @@ func (g *merger) legacyBusser(p scope) error {
 	if n := b.m.get("name"); n == nil || n.kind == kindNull {
 		b.m.set("name", stringValue("busser", &Origin{Default: "busser", Moved: from}))
 	}
-	merged, err := g.deep(b, named(p.m, "verifier"), join(p.path, "verifier"))
-	if err != nil {
-		return err
-	}
-	p.m.set("verifier", merged)
-	return nil
+	return g.under(p, "verifier", b)
 }
 
 func (g *merger) legacyProxy(p scope) error {
@@ -241,11 +232,9 @@ func (g *merger) legacyProxy(p scope) error {
 		}
 		v := moved(d.m.get(key), join(p.path, "driver."+key))
 		for _, to := range []string{"provisioner", "verifier"} {
-			merged, err := g.deep(single(key, v), named(p.m, to), join(p.path, to))
-			if err != nil {
+			if err := g.under(p, to, single(key, v)); err != nil {
 				return err
 			}
-			p.m.set(to, merged)
 		}
 	}
 	return nil
@@ -254,9 +243,8 @@ func (g *merger) legacyProxy(p scope) error {
 // legacyPreCreate turns the driver's pre_create_command into a local hook
 // behind those that there are.
 func legacyPreCreate(p scope) error {
-	const key = "pre_create_command"
-	d := p.m.get("driver")
-	if d == nil || d.kind != kindMap || !d.m.has(key) {
+	cmd := take(p, "pre_create_command")
+	if cmd == nil {
 		return nil
 	}
 	path := join(p.path, "lifecycle")
@@ -272,11 +260,8 @@ func legacyPreCreate(p scope) error {
 	if old := life.m.get("pre_create"); !falsy(old) {
 		hooks.list, hooks.org = rubyArray(old), old.org
 	}
-	d = mapValue(d.m.clone(), d.org)
-	cmd := moved(d.m.delete(key), join(p.path, "driver."+key))
 	hooks.list = append(hooks.list[:len(hooks.list):len(hooks.list)], single("local", cmd))
 	life.m.set("pre_create", hooks)
-	p.m.set("driver", d)
 	p.m.set("lifecycle", life)
 	return nil
 }

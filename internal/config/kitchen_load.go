@@ -334,26 +334,14 @@ func (c *converter) origin(line, column int) *Origin {
 }
 
 func (c *converter) value(n *yaml11.Node) *value {
-	v := &value{org: c.origin(n.Line, n.Column)}
+	v := &value{kind: n.Kind, b: n.Bool, i: n.Int, f: n.Float, s: n.Str, org: c.origin(n.Line, n.Column)}
 	switch n.Kind {
-	case yaml11.Bool:
-		v.kind, v.b = kindBool, n.Bool
-	case yaml11.Int:
-		v.kind, v.i = kindInt, n.Int
-	case yaml11.Float:
-		v.kind, v.f, v.s = kindFloat, n.Float, n.Str
-	case yaml11.String:
-		v.kind, v.s = kindString, n.Str
-	case yaml11.Symbol:
-		v.kind, v.s = kindSymbol, n.Str
 	case yaml11.Sequence:
-		v.kind = kindList
 		v.list = make([]*value, len(n.Items))
 		for i, x := range n.Items {
 			v.list[i] = c.value(x)
 		}
 	case yaml11.Mapping:
-		v.kind = kindMap
 		v.m = &mapping{entries: make([]entry, 0, len(n.Pairs))}
 		for _, p := range n.Pairs {
 			e := entry{org: c.origin(p.Key.Line, p.Key.Column)}

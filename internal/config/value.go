@@ -5,45 +5,23 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/galleyhq/galley/internal/config/yaml11"
 	"github.com/galleyhq/galley/internal/ruby"
 )
 
 // kind is the type of a value, in Ruby's terms.
-type kind uint8
+type kind = yaml11.Kind
 
 const (
-	kindNull kind = iota
-	kindBool
-	kindInt
-	kindFloat
-	kindString
-	kindSymbol
-	kindList
-	kindMap
+	kindNull   = yaml11.Null
+	kindBool   = yaml11.Bool
+	kindInt    = yaml11.Int
+	kindFloat  = yaml11.Float
+	kindString = yaml11.String
+	kindSymbol = yaml11.Symbol
+	kindList   = yaml11.Sequence
+	kindMap    = yaml11.Mapping
 )
-
-// String names the kind as a sentence about a kitchen file would.
-func (k kind) String() string {
-	switch k {
-	case kindNull:
-		return "nothing"
-	case kindBool:
-		return "a boolean"
-	case kindInt:
-		return "a whole number"
-	case kindFloat:
-		return "a number"
-	case kindString:
-		return "a string"
-	case kindSymbol:
-		return "a symbol"
-	case kindList:
-		return "a list"
-	case kindMap:
-		return "a mapping"
-	}
-	return "unknown"
-}
 
 // value is one node of configuration data. Values are shared between
 // instances: once a file has been normalised they are never changed.

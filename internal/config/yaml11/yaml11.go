@@ -23,15 +23,10 @@ const (
 	Mapping
 )
 
-var kindNames = [...]string{"null", "a boolean", "an integer", "a float", "a string", "a symbol", "a list", "a mapping"}
+var kindNames = [...]string{"nothing", "a boolean", "a whole number", "a number", "a string", "a symbol", "a list", "a mapping"}
 
 // String names the kind as a sentence would.
-func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
-	}
-	return "unknown"
-}
+func (k Kind) String() string { return kindNames[k] }
 
 // Node is one value of a document. A node that is aliased, or merged from, is
 // shared: the result is a graph without cycles, not a tree.
