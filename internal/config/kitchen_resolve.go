@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // maxInstances bounds suites times platforms.
@@ -118,15 +120,23 @@ func (p *Project) resolve() error {
 		return &Error{Msg: fmt.Sprintf("%d suites on %d platforms are more than %d instances", len(p.suites), len(p.platforms), maxInstances)}
 	}
 	kitchen := data.get("kitchen")
-	var common *[len(sections)]*value
-	// Of several platforms or suites of one name, Test Kitchen takes the data
-	// of the first.
-	platforms := make([]*[len(sections)]*value, len(p.platforms))
-	suites := make([]*[len(sections)]*value, len(p.suites))
-	for si := range p.suites {
-		s := &p.suites[si]
-		for pi := range p.platforms {
-			pl := &p.platforms[pi]
+	// The data is only read when an instance uses it, and of several platforms
+	// or suites of one name, Test Kitchen takes the data of the first.
+	common := sync.OnceValues(func() (*layers, error) {
+		if kitchen != nil && kitchen.kind != kindMap {
+			return nil, notMapping(kitchen, "kitchen", "")
+		}
+		return layersOf(data, "", bucketCommon)
+	})
+	platforms := make([]func() (*layers, error), len(p.platforms))
+	for i, x := range p.platforms {
+		first := p.platforms[slices.IndexFunc(p.platforms, func(o platform) bool { return same(o.name, x.name) })]
+		platforms[i] = sync.OnceValues(func() (*layers, error) { return layersOf(first.m, first.path, bucketPlatform) })
+	}
+	for _, s := range p.suites {
+		first := p.suites[slices.IndexFunc(p.suites, func(o suite) bool { return same(o.name, s.name) })]
+		own := sync.OnceValues(func() (*layers, error) { return layersOf(first.m, first.path, bucketSuite) })
+		for i, pl := range p.platforms {
 			runs, err := s.runsOn(pl.name)
 			if err != nil {
 				return err
@@ -134,40 +144,13 @@ func (p *Project) resolve() error {
 			if !runs {
 				continue
 			}
-			// The data is only read when an instance uses it.
-			if common == nil {
-				if kitchen != nil && kitchen.kind != kindMap {
-					return notMapping(kitchen, "kitchen", "")
-				}
-				if common, err = layersOf(data, "", bucketCommon); err != nil {
+			var low [3]*layers
+			for k, of := range []func() (*layers, error){common, platforms[i], own} {
+				if low[k], err = of(); err != nil {
 					return err
 				}
 			}
-			if platforms[pi] == nil {
-				first := pl
-				for i := range p.platforms {
-					if same(p.platforms[i].name, pl.name) {
-						first = &p.platforms[i]
-						break
-					}
-				}
-				if platforms[pi], err = layersOf(first.m, first.path, bucketPlatform); err != nil {
-					return err
-				}
-			}
-			if suites[si] == nil {
-				first := s
-				for i := range p.suites {
-					if same(p.suites[i].name, s.name) {
-						first = &p.suites[i]
-						break
-					}
-				}
-				if suites[si], err = layersOf(first.m, first.path, bucketSuite); err != nil {
-					return err
-				}
-			}
-			inst, err := p.instance(g, s, pl, common, platforms[pi], suites[si], kitchen)
+			inst, err := p.instance(g, &s, &pl, low, kitchen)
 			if err != nil {
 				return err
 			}
@@ -220,9 +203,12 @@ func writable(m *mapping) *mapping {
 	return m
 }
 
+// layers are what one place says about each section.
+type layers [len(sections)]*value
+
 // layersOf is [layer] for every section.
-func layersOf(m *mapping, path, bucket string) (*[len(sections)]*value, error) {
-	var out [len(sections)]*value
+func layersOf(m *mapping, path, bucket string) (*layers, error) {
+	var out layers
 	for i, s := range sections {
 		v, err := layer(m, s, bucket, path)
 		if err != nil {
@@ -343,7 +329,8 @@ func same(a, b *value) bool {
 	return a.text() == b.text()
 }
 
-func (p *Project) instance(g *merger, s *suite, pl *platform, common, plat, su *[len(sections)]*value, kitchen *value) (Instance, error) {
+// instance makes one of what the top level, a platform and a suite say.
+func (p *Project) instance(g *merger, s *suite, pl *platform, low [3]*layers, kitchen *value) (Instance, error) {
 	in := Instance{
 		Name:  instanceName(s.name, pl.name),
 		Suite: s.name.text(), Platform: pl.name.text(), OSType: pl.osType.text(), ShellType: pl.shellType.text(),
@@ -371,7 +358,7 @@ func (p *Project) instance(g *merger, s *suite, pl *platform, common, plat, su *
 		if def != "" {
 			base = single("name", stringValue(def, defaultOrigin))
 		}
-		v, err := g.sectionFor(section, base, common[i], plat[i], su[i], kitchen)
+		v, err := g.sectionFor(section, base, low[0][i], low[1][i], low[2][i], kitchen)
 		if err != nil {
 			return in, err
 		}
