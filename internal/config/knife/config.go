@@ -137,58 +137,41 @@ func set(t *table, lookup func(string) (Value, bool)) []string {
 // String returns knife[:key] as text; a symbol or number counts as text, a
 // list or a switch is an error that names file and line.
 func (c *Config) String(key string) (string, bool, error) {
-	v, ok := c.Lookup(key)
-	if !ok {
-		return "", false, nil
-	}
-	s, ok := text(v.Data)
-	if !ok {
-		return "", false, v.not("text")
-	}
-	return s, true, nil
+	return as(c, key, "text", func(v Value) (string, bool) { return text(v.Data) })
 }
 
 // Strings returns knife[:key] as a list; a text is cut at its commas.
 func (c *Config) Strings(key string) ([]string, bool, error) {
-	v, ok := c.Lookup(key)
-	if !ok {
-		return nil, false, nil
-	}
-	list, ok := v.strings()
-	if !ok {
-		return nil, false, v.not("a list of texts")
-	}
-	return list, true, nil
+	return as(c, key, "a list of texts", Value.strings)
 }
 
 // Bool returns knife[:key] as a switch; the texts true and false count.
 func (c *Config) Bool(key string) (bool, bool, error) {
-	v, ok := c.Lookup(key)
-	if !ok {
-		return false, false, nil
-	}
-	b, ok := v.bool()
-	if !ok {
-		return false, false, v.not("true or false")
-	}
-	return b, true, nil
+	return as(c, key, "true or false", Value.bool)
 }
 
 // Int returns knife[:key] as a whole number; a text of digits counts.
 func (c *Config) Int(key string) (int, bool, error) {
+	return as(c, key, "a whole number", func(v Value) (int, bool) {
+		if n, ok := v.Data.(int64); ok {
+			return int(n), true
+		}
+		s, _ := v.Data.(string)
+		n, err := strconv.Atoi(strings.TrimSpace(s))
+		return n, err == nil
+	})
+}
+
+// as reads knife[:key]; set tells whether it is there.
+func as[T any](c *Config, key, want string, read func(Value) (T, bool)) (data T, set bool, err error) {
 	v, ok := c.Lookup(key)
 	if !ok {
-		return 0, false, nil
+		return data, false, nil
 	}
-	switch d := v.Data.(type) {
-	case int64:
-		return int(d), true, nil
-	case string:
-		if n, err := strconv.Atoi(strings.TrimSpace(d)); err == nil {
-			return n, true, nil
-		}
+	if data, ok = read(v); !ok {
+		return data, false, v.not(want)
 	}
-	return 0, false, v.not("a whole number")
+	return data, true, nil
 }
 
 // not is the error of a value that is of another kind than wanted. It shows

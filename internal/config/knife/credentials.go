@@ -1,8 +1,10 @@
 package knife
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -58,37 +60,30 @@ func (l *loader) credentials() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	doc, err := parseCredentials(src, path)
+	profiles, err := parseCredentials(src, path)
 	if err != nil {
 		return "", err
 	}
 	l.files = append(l.files, path)
-	p, ok := doc.profiles[name]
+	p, ok := profiles[name]
 	if !ok {
 		if from == "" {
 			return "", nil
 		}
-		return "", &Error{File: path, Msg: fmt.Sprintf("the profile %q, which %s names, does not exist", name, from), Advice: "it has " + orNone(doc.names())}
+		return "", &Error{File: path, Msg: fmt.Sprintf("the profile %q, which %s names, does not exist", name, from), Advice: "it has " + cmp.Or(strings.Join(sorted(profiles), ", "), "no profiles at all")}
 	}
 	return name, l.applyProfile(p)
-}
-
-func orNone(names []string) string {
-	if len(names) == 0 {
-		return "no profiles at all"
-	}
-	return strings.Join(names, ", ")
 }
 
 // applyProfile puts a profile into the settings (chef-config:
 // apply_credentials).
 func (l *loader) applyProfile(p *profile) error {
-	if p.has("node_name") && p.has("client_name") {
+	if p.values["node_name"] != nil && p.values["client_name"] != nil {
 		return p.fault("client_name", "node_name and client_name are both set", "keep client_name")
 	}
-	for _, key := range p.keys() {
+	for _, key := range sorted(p.values) {
 		v := p.values[key]
-		e := entry{ruby.FromGo(v), p.file, p.line(key)}
+		e := entry{ruby.FromGo(v), p.file, p.lines[key]}
 		if m, ok := v.(map[string]any); ok && m["secret"] != nil {
 			return p.fault(key, key+" comes from a secrets provider, which is not supported", "put the value itself here, or the path of a key file")
 		}
@@ -106,7 +101,7 @@ func (l *loader) applyProfile(p *profile) error {
 				return p.fault(key, "knife is "+kindOf(ruby.ToGo(e.value))+", not a table", "")
 			}
 			for _, k := range sorted(table) {
-				l.contexts["knife"].set(k, entry{ruby.FromGo(table[k]), p.file, p.line(key + "\x00" + k)})
+				l.contexts["knife"].set(k, entry{ruby.FromGo(table[k]), p.file, p.lines[key+"\x00"+k]})
 			}
 		default:
 			if contexts[key] {
@@ -135,11 +130,6 @@ func (l *loader) keySetting(p *profile, key, setting string, e entry) error {
 	return l.set(setting, e)
 }
 
-// document is a credentials file.
-type document struct{ profiles map[string]*profile }
-
-func (d *document) names() []string { return sorted(d.profiles) }
-
 // profile is one table of the file.
 type profile struct {
 	file   string
@@ -147,27 +137,14 @@ type profile struct {
 	lines  map[string]int // by key, and by table and key with a NUL between
 }
 
-func (p *profile) has(key string) bool { _, ok := p.values[key]; return ok }
-
-func (p *profile) line(key string) int { return p.lines[key] }
-
-func (p *profile) keys() []string { return sorted(p.values) }
-
 func (p *profile) fault(key, msg, advice string) error {
-	return &Error{File: p.file, Line: p.line(key), Msg: msg, Advice: advice}
+	return &Error{File: p.file, Line: p.lines[key], Msg: msg, Advice: advice}
 }
 
-func sorted[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
-}
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// parseCredentials reads a credentials file, which is TOML.
-func parseCredentials(src []byte, file string) (*document, error) {
+// parseCredentials reads the profiles of a credentials file, which is TOML.
+func parseCredentials(src []byte, file string) (map[string]*profile, error) {
 	var all map[string]any
 	src = []byte(strings.TrimPrefix(string(src), "\ufeff"))
 	if err := toml.Unmarshal(src, &all); err != nil {
@@ -178,7 +155,7 @@ func parseCredentials(src []byte, file string) (*document, error) {
 		}
 		return nil, e
 	}
-	doc := &document{profiles: map[string]*profile{}}
+	profiles := map[string]*profile{}
 	lines := keyLines(src)
 	for name, v := range all {
 		table, ok := v.(map[string]any)
@@ -191,9 +168,9 @@ func parseCredentials(src []byte, file string) (*document, error) {
 				p.lines[rest] = line
 			}
 		}
-		doc.profiles[name] = p
+		profiles[name] = p
 	}
-	return doc, nil
+	return profiles, nil
 }
 
 // simple makes times of TOML into text, deep down; the rest stays.

@@ -30,9 +30,9 @@ func FuzzCredentials(f *testing.F) {
 			}
 			return
 		}
-		for name, p := range doc.profiles {
-			for _, k := range p.keys() {
-				if n := p.line(k); n < 1 || n > 1+strings.Count(string(src), "\n") {
+		for name, p := range doc {
+			for _, k := range sorted(p.values) {
+				if n := p.lines[k]; n < 1 || n > 1+strings.Count(string(src), "\n") {
 					t.Fatalf("%q of %q is on line %d", k, name, n)
 				}
 			}
