@@ -110,7 +110,7 @@ func (in *Interp) argError(given, least, most int) {
 
 // refuseArity refuses a number of arguments that Ruby's own method may accept.
 func (in *Interp) refuseArity(self Value, name string, n int) {
-	if variable, ok := in.rubyMethod(self, name); ok && variable {
+	if in.rubyHas(self, name) {
 		in.unsupported(in.methodName(self, name) + " with " + text.Count(n, "argument"))
 	}
 }

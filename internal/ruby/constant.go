@@ -2,6 +2,7 @@ package ruby
 
 import (
 	_ "embed"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -121,9 +122,8 @@ func (in *Interp) missingConst(c *Class, name string) Value {
 	return nil
 }
 
-// The names of Ruby 3.1's methods by class (with a dot: of the class itself; with
-// a star: of variable arity) and of its top-level constants, those of the
-// standard library included.
+// The names of Ruby 3.1's methods by class (with a dot: of the class itself) and
+// of its top-level constants, those of the standard library included.
 var (
 	//go:embed lib/ruby-3.1-methods.txt
 	methodNames string
@@ -131,21 +131,17 @@ var (
 	constantNames string
 )
 
-// rubyMethods tells of each method whether its arity is variable.
-var rubyMethods = sync.OnceValue(func() map[string]map[string]bool {
-	m := map[string]map[string]bool{}
+// rubyMethods holds each class, and each method behind its class.
+var rubyMethods = sync.OnceValue(func() map[[2]string]bool {
+	m := map[[2]string]bool{}
 	class := ""
 	for line := range strings.Lines(methodNames) {
 		if name, rest, ok := strings.Cut(line, ": "); ok && line[0] != ' ' {
 			class, line = name, rest
-			m[class] = map[string]bool{}
+			m[[2]string{class}] = true
 		}
 		for _, name := range strings.Fields(line) {
-			name, variable := strings.CutSuffix(name, "*")
-			if name == "" || name == "*" {
-				name, variable = name+"*", false // the operators * and **
-			}
-			m[class][name] = variable
+			m[[2]string{class, name}] = true
 		}
 	}
 	return m
@@ -162,23 +158,17 @@ var rubyConstants = sync.OnceValue(func() map[string]bool {
 // rubyHas tells whether Ruby 3.1 itself defines the method, so that its absence
 // here is a limit of this package and not a mistake of the program.
 func (in *Interp) rubyHas(self Value, name string) bool {
-	_, ok := in.rubyMethod(self, name)
-	return ok
-}
-
-// rubyMethod looks a method of Ruby's own up; variable tells of its arity.
-func (in *Interp) rubyMethod(self Value, name string) (variable, ok bool) {
 	var classes []string
 	switch c := self.(type) {
 	case *HostObject:
-		return false, false
+		return false
 	case envObject:
 		classes = append(classes, "ENV.", "Enumerable")
 	case *Class:
 		for k := c; k != nil; k = k.super {
 			if in.isBuiltin(k) {
-				if rubyMethods()[k.name+"."] == nil && k == c {
-					return false, true // a library whose methods are not listed
+				if !rubyMethods()[[2]string{k.name + "."}] && k == c {
+					return true // a library whose methods are not listed
 				}
 				classes = append(classes, k.name+".")
 			}
@@ -198,12 +188,9 @@ func (in *Interp) rubyMethod(self Value, name string) (variable, ok bool) {
 			classes = append(classes, "Comparable")
 		}
 	}
-	for _, c := range append(classes, "Object") {
-		if variable, ok = rubyMethods()[c][name]; ok {
-			return variable, true
-		}
-	}
-	return false, false
+	return slices.ContainsFunc(append(classes, "Object"), func(class string) bool {
+		return rubyMethods()[[2]string{class, name}]
+	})
 }
 
 // Instance variables.
