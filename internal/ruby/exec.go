@@ -91,10 +91,3 @@ func (in *Interp) backtick(cmd string) Value {
 	in.status = &Object{class: in.classes["Process::Status"], data: code}
 	return in.str(out)
 }
-
-func statusMethods() []builtin {
-	return []builtin{
-		{"success?", 0, 0, func(_ *Interp, c *call) Value { return c.self.(*Object).data == 0 }},
-		{"exitstatus", 0, 0, func(_ *Interp, c *call) Value { return c.self.(*Object).data }},
-	}
-}

@@ -9,13 +9,6 @@ import (
 	"github.com/galleyhq/galley/internal/jsonorder"
 )
 
-func jsonMethods() []builtin {
-	return []builtin{
-		{"parse", 1, 2, jsonParse},
-		{"-private:__quote", 1, 1, jsonQuote},
-	}
-}
-
 func jsonParse(in *Interp, c *call) Value {
 	symbols := flag(c.kwargs(), "symbolize_names")
 	s := in.argString(c.args[0])
@@ -63,13 +56,6 @@ func jsonQuote(in *Interp, c *call) Value {
 	// Go escapes the line separators of JavaScript, Ruby does not.
 	plain := strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029")
 	return in.str(plain.Replace(strings.TrimSuffix(b.String(), "\n")))
-}
-
-func yamlMethods() []builtin {
-	return []builtin{
-		{"load safe_load unsafe_load", 1, -1, yamlLoad},
-		{"load_file safe_load_file unsafe_load_file", 1, -1, yamlLoad},
-	}
 }
 
 func yamlLoad(in *Interp, c *call) Value {

@@ -25,14 +25,6 @@ func ioClassMethods() []builtin {
 	}
 }
 
-// ioMethods are those of the standard streams.
-func ioMethods() []builtin {
-	return []builtin{
-		{"puts", 0, -1, kernelPuts},
-		{"print", 0, -1, ioPrint},
-	}
-}
-
 func dirClassMethods() []builtin {
 	return []builtin{
 		{"pwd getwd", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(in.dir)) }},
@@ -42,12 +34,6 @@ func dirClassMethods() []builtin {
 		{"__match", 2, 2, dirMatch},
 		{"tmpdir", 0, 0, func(in *Interp, _ *call) Value { return in.str(filepath.ToSlash(os.TempDir())) }},
 		{"chdir mkdir rmdir unlink mktmpdir", 0, -1, refuseChange},
-	}
-}
-
-func fileUtilsMethods() []builtin {
-	return []builtin{
-		{"mkdir mkdir_p rm rm_f rm_r rm_rf cp cp_r mv ln ln_s ln_sf touch chmod chmod_R chown install cd", 0, -1, refuseChange},
 	}
 }
 

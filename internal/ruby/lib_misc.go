@@ -10,13 +10,6 @@ import (
 	"strings"
 )
 
-func base64Methods() []builtin {
-	return []builtin{
-		{"strict_encode64", 1, 1, base64Encode},
-		{"strict_decode64", 1, 1, base64Decode},
-	}
-}
-
 func base64Encode(in *Interp, c *call) Value {
 	return in.str(base64.StdEncoding.EncodeToString([]byte(in.argString(c.args[0]))))
 }
@@ -28,12 +21,6 @@ func base64Decode(in *Interp, c *call) Value {
 		in.unsupportedIf(c >= 0x80, "a text that is not ASCII in Base64")
 	}
 	return in.str(string(b))
-}
-
-func secureRandomMethods() []builtin {
-	return []builtin{
-		{"hex base64", 0, 1, secureRandom},
-	}
 }
 
 func secureRandom(in *Interp, c *call) Value {

@@ -10,12 +10,6 @@ func moduleMethods() []builtin {
 	}
 }
 
-func classMethods() []builtin {
-	return []builtin{
-		{"new", 0, -1, classNew},
-	}
-}
-
 func moduleCaseEqual(in *Interp, c *call) Value { return in.isA(c.args[0], c.self.(*Class)) }
 
 func moduleAttr(in *Interp, c *call) Value {

@@ -28,12 +28,6 @@ func regexpClassMethods() []builtin {
 	}
 }
 
-func regexpMethods() []builtin {
-	return []builtin{
-		{"=== =~ match match?", 1, 1, regexpMatch},
-	}
-}
-
 func matchMethods() []builtin {
 	return []builtin{
 		{"[]", 1, 1, matchGet},

@@ -8,12 +8,6 @@ import (
 // timeValue is a Ruby Time.
 type timeValue struct{ t time.Time }
 
-func timeClassMethods() []builtin {
-	return []builtin{
-		{"now", 0, 0, func(in *Interp, _ *call) Value { return &timeValue{in.local(in.cfg.Now())} }},
-	}
-}
-
 func timeMethods() []builtin {
 	return []builtin{
 		{"to_i", 0, 0, timeGet(func(t time.Time) int { return int(t.Unix()) })},

@@ -9,7 +9,7 @@ func classDefs() []classDef {
 		{name: "Kernel", module: true, methods: append(kernelMethods(), kernelFunctions()...), class: kernelFunctions()},
 		{name: "Object", include: "Kernel", methods: []builtin{{"-private:initialize", 0, 0, objectNil}}},
 		{name: "Module", super: "Object", methods: moduleMethods()},
-		{name: "Class", super: "Module", methods: classMethods()},
+		{name: "Class", super: "Module", methods: []builtin{{"new", 0, -1, classNew}}},
 		{name: "Enumerable", module: true, methods: enumerableMethods()},
 		{name: "NilClass", super: "Object", methods: nilMethods()},
 		{name: "TrueClass", super: "Object"},
@@ -23,26 +23,53 @@ func classDefs() []classDef {
 		{name: "Hash", super: "Object", include: "Enumerable", methods: hashMethods(), class: []builtin{{"new", 0, 1, hashNew}}},
 		{name: "Range", super: "Object", include: "Enumerable", methods: rangeMethods()},
 		{name: "Enumerator", super: "Object", include: "Enumerable", methods: []builtin{{"each", 0, 0, enumeratorEach}}},
-		{name: "Regexp", super: "Object", methods: regexpMethods(), class: regexpClassMethods()},
+		{name: "Regexp", super: "Object", methods: []builtin{
+			{"=== =~ match match?", 1, 1, regexpMatch},
+		}, class: regexpClassMethods()},
 		{name: "MatchData", super: "Object", methods: matchMethods()},
-		{name: "Proc", super: "Object", methods: procMethods(), class: []builtin{{"new", 0, 0, procNew}}},
+		{name: "Proc", super: "Object", methods: []builtin{
+			{"call () yield === []", 0, -1, procCall},
+			{"to_proc", 0, 0, self},
+		}, class: []builtin{{"new", 0, 0, procNew}}},
 		{name: "ENV", super: "Object", include: "Enumerable", methods: envMethods()},
-		{name: "IO", super: "Object", include: "Enumerable", methods: ioMethods(), class: ioClassMethods()},
+		{name: "IO", super: "Object", include: "Enumerable", methods: []builtin{
+			{"puts", 0, -1, kernelPuts},
+			{"print", 0, -1, ioPrint},
+		}, class: ioClassMethods()},
 		{name: "File", super: "IO", class: fileClassMethods()},
 		{name: "Dir", super: "Object", class: dirClassMethods()},
-		{name: "FileUtils", module: true, class: fileUtilsMethods()},
-		{name: "Time", super: "Object", methods: timeMethods(), class: timeClassMethods()},
+		{name: "FileUtils", module: true, class: []builtin{
+			{"mkdir mkdir_p rm rm_f rm_r rm_rf cp cp_r mv ln ln_s ln_sf touch chmod chmod_R chown install cd", 0, -1, refuseChange},
+		}},
+		{name: "Time", super: "Object", methods: timeMethods(), class: []builtin{
+			{"now", 0, 0, func(in *Interp, _ *call) Value { return &timeValue{in.local(in.cfg.Now())} }},
+		}},
 		{name: "Process", module: true},
-		{name: "Process::Status", super: "Object", methods: statusMethods()},
-		{name: "JSON", module: true, class: jsonMethods()},
-		{name: "Psych", module: true, class: yamlMethods()},
-		{name: "Base64", module: true, class: base64Methods()},
-		{name: "SecureRandom", module: true, class: secureRandomMethods()},
+		{name: "Process::Status", super: "Object", methods: []builtin{
+			{"success?", 0, 0, func(_ *Interp, c *call) Value { return c.self.(*Object).data == 0 }},
+			{"exitstatus", 0, 0, func(_ *Interp, c *call) Value { return c.self.(*Object).data }},
+		}},
+		{name: "JSON", module: true, class: []builtin{
+			{"parse", 1, 2, jsonParse},
+			{"-private:__quote", 1, 1, jsonQuote},
+		}},
+		{name: "Psych", module: true, class: []builtin{
+			{"load safe_load unsafe_load", 1, -1, yamlLoad},
+			{"load_file safe_load_file unsafe_load_file", 1, -1, yamlLoad},
+		}},
+		{name: "Base64", module: true, class: []builtin{
+			{"strict_encode64", 1, 1, base64Encode},
+			{"strict_decode64", 1, 1, base64Decode},
+		}},
+		{name: "SecureRandom", module: true, class: []builtin{{"hex base64", 0, 1, secureRandom}}},
 		{name: "RbConfig", module: true},
 		{name: "Etc", module: true, class: []builtin{{"getlogin", 0, 0, etcGetlogin}}},
 		{name: "Socket", super: "Object", class: []builtin{{"gethostname", 0, 0, hostname}}},
 		{name: "Errno", module: true},
-		{name: "Exception", super: "Object", methods: exceptionMethods(), class: []builtin{{"exception", 0, -1, classNew}}},
+		{name: "Exception", super: "Object", methods: []builtin{
+			{"-private:initialize", 0, -1, exceptionInitialize},
+			{"to_s", 0, 0, exceptionToS},
+		}, class: []builtin{{"exception", 0, -1, classNew}}},
 	}
 	for _, pair := range strings.Fields(exceptionTree) {
 		name, super, _ := strings.Cut(pair, "<")
@@ -63,13 +90,6 @@ const exceptionTree = `NoMemoryError<Exception ScriptError<Exception LoadError<S
 	Errno::EACCES<SystemCallError Errno::EISDIR<SystemCallError Errno::ENOTDIR<SystemCallError
 	Errno::EINVAL<SystemCallError JSON::JSONError<StandardError JSON::ParserError<JSON::JSONError
 	Psych::SyntaxError<StandardError Psych::BadAlias<StandardError`
-
-func exceptionMethods() []builtin {
-	return []builtin{
-		{"-private:initialize", 0, -1, exceptionInitialize},
-		{"to_s", 0, 0, exceptionToS},
-	}
-}
 
 func exceptionInitialize(in *Interp, c *call) Value {
 	x := c.self.(*Exception)
@@ -96,13 +116,6 @@ func errnoText(class string) string {
 		"Errno::ENOENT": "No such file or directory", "Errno::EACCES": "Permission denied",
 		"Errno::EISDIR": "Is a directory", "Errno::ENOTDIR": "Not a directory", "Errno::EINVAL": "Invalid argument",
 	}[class]
-}
-
-func procMethods() []builtin {
-	return []builtin{
-		{"call () yield === []", 0, -1, procCall},
-		{"to_proc", 0, 0, self},
-	}
 }
 
 func procNew(in *Interp, c *call) Value {
