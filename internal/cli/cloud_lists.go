@@ -12,47 +12,47 @@ import (
 	"github.com/galleyhq/galley/internal/text"
 )
 
-// byName fills a listing with what a lookup has found, ordered by name and ID so
-// that the order is the same each time.
-func byName[T any](columns []string, list []T, err error, key func(T) (name, id string), add func(*listing, T)) (listing, error) {
-	l := listing{columns: columns}
-	list = slices.Clone(list)
-	slices.SortFunc(list, func(x, y T) int {
+// newNamedListCommand returns the "list" of a noun: a row for each thing that a
+// lookup finds, ordered by name and ID so that the order is the same each time.
+func newNamedListCommand[T any](d *deps, what, example string, columns []string, find func(*openstack.Cloud, context.Context) ([]T, error),
+	key func(T) (name, id string), row func(T) []any,
+) *cobra.Command {
+	return newCloudListCommand(d, what, example, columns, func(ctx context.Context, c *openstack.Cloud) (listing, error) {
+		list, err := find(c, ctx)
+		l := listing{columns: columns}
+		for _, x := range sortedByName(list, key) {
+			l.add(row(x)...)
+		}
+		return l, err
+	})
+}
+
+// sortedByName orders things by name and ID.
+func sortedByName[T any](list []T, key func(T) (name, id string)) []T {
+	return slices.SortedFunc(slices.Values(list), func(x, y T) int {
 		name, id := key(x)
 		otherName, otherID := key(y)
 		return byNames(name, otherName, id, otherID)
 	})
-	for _, x := range list {
-		add(&l, x)
-	}
-	return l, err
 }
-
-var flavorColumns = []string{"Name", "ID", "Virtual CPUs", "RAM", "Disk"}
 
 func newFlavorCommand(d *deps) *cobra.Command {
 	return noun("flavor", "List flavors, the sizes of servers",
-		newCloudListCommand(d, "flavors", "  galley flavor list\n  galley flavor list --format json", flavorColumns,
-			func(ctx context.Context, c *openstack.Cloud) (listing, error) {
-				flavors, err := c.Flavors(ctx)
-				return byName(flavorColumns, flavors, err, func(f openstack.Flavor) (string, string) { return f.Name, f.ID },
-					func(l *listing, f openstack.Flavor) {
-						l.add(f.Name, f.ID, counted(f.VCPUs), sized(f.RAM, "MB"), sized(f.Disk, "GB"))
-					})
+		newNamedListCommand(d, "flavors", "  galley flavor list\n  galley flavor list --format json",
+			[]string{"Name", "ID", "Virtual CPUs", "RAM", "Disk"}, (*openstack.Cloud).Flavors,
+			func(f openstack.Flavor) (string, string) { return f.Name, f.ID },
+			func(f openstack.Flavor) []any {
+				return []any{f.Name, f.ID, counted(f.VCPUs), sized(f.RAM, "MB"), sized(f.Disk, "GB")}
 			}))
 }
 
-var volumeColumns = []string{"Name", "ID", "Status", "Size", "Description", "Attached To"}
-
 func newVolumeCommand(d *deps) *cobra.Command {
 	return noun("volume", "List volumes",
-		newCloudListCommand(d, "volumes", "  galley volume list\n  galley volume list --columns name,status", volumeColumns,
-			func(ctx context.Context, c *openstack.Cloud) (listing, error) {
-				volumes, err := c.Volumes(ctx)
-				return byName(volumeColumns, volumes, err, func(v openstack.Volume) (string, string) { return v.Name, v.ID },
-					func(l *listing, v openstack.Volume) {
-						l.add(v.Name, v.ID, v.Status, sized(v.Size, "GB"), v.Description, joined(append([]string{}, v.AttachedTo...), " "))
-					})
+		newNamedListCommand(d, "volumes", "  galley volume list\n  galley volume list --columns name,status",
+			[]string{"Name", "ID", "Status", "Size", "Description", "Attached To"}, (*openstack.Cloud).Volumes,
+			func(v openstack.Volume) (string, string) { return v.Name, v.ID },
+			func(v openstack.Volume) []any {
+				return []any{v.Name, v.ID, v.Status, sized(v.Size, "GB"), v.Description, joined(append([]string{}, v.AttachedTo...), " ")}
 			}))
 }
 
@@ -79,14 +79,14 @@ func newImageCommand(d *deps) *cobra.Command {
 }
 
 func imageListing(images []openstack.Image, all bool) (l listing, hidden int) {
-	l, _ = byName(imageColumns, images, nil, func(i openstack.Image) (string, string) { return i.Name, i.ID },
-		func(l *listing, i openstack.Image) {
-			if !all && slices.ContainsFunc(bootParts, func(end string) bool { return strings.HasSuffix(i.Name, end) }) {
-				hidden++
-				return
-			}
-			l.add(i.Name, i.ID, flagged(i.Snapshot), i.Status, i.Visibility)
-		})
+	l.columns = imageColumns
+	for _, i := range sortedByName(images, func(i openstack.Image) (string, string) { return i.Name, i.ID }) {
+		if !all && slices.ContainsFunc(bootParts, func(end string) bool { return strings.HasSuffix(i.Name, end) }) {
+			hidden++
+			continue
+		}
+		l.add(i.Name, i.ID, flagged(i.Snapshot), i.Status, i.Visibility)
+	}
 	return l, hidden
 }
 
@@ -108,18 +108,19 @@ func listGroups(ctx context.Context, c *openstack.Cloud) (listing, error) {
 	for _, g := range groups {
 		names[g.ID] = g.Name
 	}
-	return byName(groupColumns, groups, err, func(g openstack.SecurityGroup) (string, string) { return g.Name, g.ID },
-		func(l *listing, g openstack.SecurityGroup) {
-			if len(g.Rules) == 0 {
-				l.add(g.Name, cell{}, cell{}, cell{}, cell{}, g.Description, cell{}, cell{}, cell{}, cell{}, g.ID, cell{})
+	l := listing{columns: groupColumns}
+	for _, g := range sortedByName(groups, func(g openstack.SecurityGroup) (string, string) { return g.Name, g.ID }) {
+		if len(g.Rules) == 0 {
+			l.add(g.Name, cell{}, cell{}, cell{}, cell{}, g.Description, cell{}, cell{}, cell{}, cell{}, g.ID, cell{})
+		}
+		for _, r := range g.Rules {
+			protocol := cell{text: "any"}
+			if r.Protocol != "" {
+				protocol = textOf(r.Protocol)
 			}
-			for _, r := range g.Rules {
-				protocol := cell{text: "any"}
-				if r.Protocol != "" {
-					protocol = textOf(r.Protocol)
-				}
-				l.add(g.Name, protocol, maybe(r.From), maybe(r.To), orNone(r.CIDR()), g.Description,
-					r.Direction, r.EtherType, orNone(named(names, r.Remote())), orNone(r.Description), g.ID, r.ID)
-			}
-		})
+			l.add(g.Name, protocol, maybe(r.From), maybe(r.To), orNone(r.CIDR()), g.Description,
+				r.Direction, r.EtherType, orNone(named(names, r.Remote())), orNone(r.Description), g.ID, r.ID)
+		}
+	}
+	return l, err
 }

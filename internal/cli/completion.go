@@ -133,43 +133,26 @@ type cloudNames struct {
 
 // The kinds of names that are completed.
 var (
-	imageNames = cloudNames{"images", func(ctx context.Context, c *openstack.Cloud) ([]string, error) {
-		return collect(c.Images(ctx))(func(i openstack.Image) string { return i.Name })
-	}}
-	flavorNames = cloudNames{"flavors", func(ctx context.Context, c *openstack.Cloud) ([]string, error) {
-		return collect(c.Flavors(ctx))(func(f openstack.Flavor) string { return f.Name })
-	}}
-	networkNames = cloudNames{"networks", func(ctx context.Context, c *openstack.Cloud) ([]string, error) {
-		return collect(c.Networks(ctx))(func(n openstack.Network) string { return n.Name })
-	}}
-	poolNamesOf = cloudNames{"pools", func(ctx context.Context, c *openstack.Cloud) ([]string, error) {
-		return collect(c.Networks(ctx))(func(n openstack.Network) string {
-			if !n.External {
-				return ""
-			}
-			return n.Name
-		})
-	}}
-	groupNames = cloudNames{"groups", func(ctx context.Context, c *openstack.Cloud) ([]string, error) {
-		return collect(c.SecurityGroups(ctx))(func(g openstack.SecurityGroup) string { return g.Name })
-	}}
-	keyPairNames = cloudNames{"keypairs", func(ctx context.Context, c *openstack.Cloud) ([]string, error) {
-		return collect(c.KeyPairs(ctx))(func(k openstack.KeyPair) string { return k.Name })
-	}}
-	serverNamesOf = cloudNames{"servers", func(ctx context.Context, c *openstack.Cloud) ([]string, error) {
-		return collect(c.Servers(ctx))(func(s openstack.ServerInfo) string { return s.Name })
-	}}
-	floatingIPNames = cloudNames{"floating-ips", func(ctx context.Context, c *openstack.Cloud) ([]string, error) {
-		return collect(c.FloatingIPs(ctx))(func(f openstack.FloatingIP) string { return f.Address })
-	}}
-	volumeNames = cloudNames{"volumes", func(ctx context.Context, c *openstack.Cloud) ([]string, error) {
-		return collect(c.Volumes(ctx))(func(v openstack.Volume) string { return v.Name })
-	}}
+	imageNames      = namesOf("images", (*openstack.Cloud).Images, func(i openstack.Image) string { return i.Name })
+	flavorNames     = namesOf("flavors", (*openstack.Cloud).Flavors, func(f openstack.Flavor) string { return f.Name })
+	networkNames    = namesOf("networks", (*openstack.Cloud).Networks, func(n openstack.Network) string { return n.Name })
+	groupNames      = namesOf("groups", (*openstack.Cloud).SecurityGroups, func(g openstack.SecurityGroup) string { return g.Name })
+	keyPairNames    = namesOf("keypairs", (*openstack.Cloud).KeyPairs, func(k openstack.KeyPair) string { return k.Name })
+	serverNamesOf   = namesOf("servers", (*openstack.Cloud).Servers, func(s openstack.ServerInfo) string { return s.Name })
+	floatingIPNames = namesOf("floating-ips", (*openstack.Cloud).FloatingIPs, func(f openstack.FloatingIP) string { return f.Address })
+	volumeNames     = namesOf("volumes", (*openstack.Cloud).Volumes, func(v openstack.Volume) string { return v.Name })
+	poolNamesOf     = namesOf("pools", (*openstack.Cloud).Networks, func(n openstack.Network) string {
+		if !n.External {
+			return ""
+		}
+		return n.Name
+	})
 )
 
-// collect returns the names of what a lookup has found, sorted and each once.
-func collect[T any](list []T, err error) func(name func(T) string) ([]string, error) {
-	return func(name func(T) string) ([]string, error) {
+// namesOf are the names of what a lookup finds, sorted and each once.
+func namesOf[T any](kind string, find func(*openstack.Cloud, context.Context) ([]T, error), name func(T) string) cloudNames {
+	return cloudNames{kind, func(ctx context.Context, c *openstack.Cloud) ([]string, error) {
+		list, err := find(c, ctx)
 		var names []string
 		for _, x := range list {
 			if n := text.CleanLine(name(x)); n != "" {
@@ -178,7 +161,7 @@ func collect[T any](list []T, err error) func(name func(T) string) ([]string, er
 		}
 		slices.Sort(names)
 		return slices.Compact(names), err
-	}
+	}}
 }
 
 // complete completes names of one kind on the cloud, for every argument.

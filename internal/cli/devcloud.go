@@ -54,13 +54,15 @@ real SSH. Any OpenStack client may use it:
 	return cmd
 }
 
-// use connects to the running cloud for do.
-func (e *embeddedCloud) use(ctx context.Context, do func(*devcloud.Client) error) error {
-	client, err := devcloud.Connect(ctx, e.dir)
-	if err != nil {
-		return err
+// with is the work of a command that connects to the running cloud.
+func (e *embeddedCloud) with(do func(context.Context, *devcloud.Client, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		client, err := devcloud.Connect(cmd.Context(), e.dir)
+		if err != nil {
+			return err
+		}
+		return do(cmd.Context(), client, args)
 	}
-	return do(client)
 }
 
 // devcloudUpOptions are those of devcloud up.
@@ -181,9 +183,7 @@ type devcloudShowOptions struct {
 func newDevcloudShowCommand(e *embeddedCloud, cmd *cobra.Command, form string, show func(*devcloudShowOptions, context.Context, *devcloud.Client) error) *cobra.Command {
 	o := &devcloudShowOptions{embeddedCloud: e}
 	cmd.Args = cobra.NoArgs
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return o.use(cmd.Context(), func(c *devcloud.Client) error { return show(o, cmd.Context(), c) })
-	}
+	cmd.RunE = e.with(func(ctx context.Context, c *devcloud.Client, _ []string) error { return show(o, ctx, c) })
 	addFormat(cmd, &o.format, "", form, formatJSON)
 	return cmd
 }
@@ -288,16 +288,14 @@ users do not see its owners.`,
 		Example: `  debootstrap --variant=minbase bookworm rootfs && galley devcloud image add debian-small rootfs
   skopeo copy docker://rockylinux:9 oci-archive:rocky.tar && galley devcloud image add rocky-9 rocky.tar`,
 		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.use(cmd.Context(), func(client *devcloud.Client) error {
-				image, err := client.AddImage(cmd.Context(), args[0], args[1])
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintln(e.streams.Out, image.ID)
+		RunE: e.with(func(ctx context.Context, client *devcloud.Client, args []string) error {
+			image, err := client.AddImage(ctx, args[0], args[1])
+			if err != nil {
 				return err
-			})
-		},
+			}
+			_, err = fmt.Fprintln(e.streams.Out, image.ID)
+			return err
+		}),
 	}
 }
 
@@ -316,16 +314,14 @@ func newDevcloudRequestsCommand(e *embeddedCloud) *cobra.Command {
 		Long:    `Print the API calls that the embedded cloud has answered, and how many of each kind.`,
 		Example: "  galley devcloud requests\n  galley devcloud requests --since 100 --reset",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.use(cmd.Context(), func(client *devcloud.Client) error { return o.run(cmd.Context(), client) })
-		},
+		RunE:    e.with(o.run),
 	}
 	cmd.Flags().IntVar(&o.since, "since", 0, "leave out the calls before this `number`")
 	cmd.Flags().BoolVar(&o.reset, "reset", false, "begin to count again")
 	return cmd
 }
 
-func (o *devcloudRequestsOptions) run(ctx context.Context, client *devcloud.Client) error {
+func (o *devcloudRequestsOptions) run(ctx context.Context, client *devcloud.Client, _ []string) error {
 	log, err := client.Requests(ctx, o.since)
 	if err != nil {
 		return err

@@ -66,17 +66,15 @@ func newFaultAddCommand(e *embeddedCloud) *cobra.Command {
 		Example:   faultExamples,
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: devcloud.FaultActions(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: e.with(func(ctx context.Context, client *devcloud.Client, args []string) error {
 			o.fault.Action, o.fault.Delay = args[0], devcloud.FaultDuration(o.delay)
-			return o.use(cmd.Context(), func(client *devcloud.Client) error {
-				st, err := client.AddFault(cmd.Context(), o.fault)
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintln(o.streams.Out, st.ID)
+			st, err := client.AddFault(ctx, o.fault)
+			if err != nil {
 				return err
-			})
-		},
+			}
+			_, err = fmt.Fprintln(o.streams.Out, st.ID)
+			return err
+		}),
 	}
 	fs := cmd.Flags()
 	f := &o.fault
@@ -102,15 +100,13 @@ func newFaultListCommand(e *embeddedCloud) *cobra.Command {
 		Long:    `Print the active faults with how often each has matched and hit, as JSON.`,
 		Example: "  galley devcloud fault list\n  galley devcloud fault list > faults.json",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.use(cmd.Context(), func(client *devcloud.Client) error {
-				faults, err := client.Faults(cmd.Context())
-				if err != nil {
-					return err
-				}
-				return e.json(faults)
-			})
-		},
+		RunE: e.with(func(ctx context.Context, client *devcloud.Client, _ []string) error {
+			faults, err := client.Faults(ctx)
+			if err != nil {
+				return err
+			}
+			return e.json(faults)
+		}),
 	}
 }
 
@@ -122,10 +118,8 @@ func newFaultClearCommand(e *embeddedCloud) *cobra.Command {
 continue.`,
 		Example: "  galley devcloud fault clear f1\n  galley devcloud fault clear",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.use(cmd.Context(), func(client *devcloud.Client) error {
-				return client.ClearFaults(cmd.Context(), strings.Join(args, ""))
-			})
-		},
+		RunE: e.with(func(ctx context.Context, client *devcloud.Client, args []string) error {
+			return client.ClearFaults(ctx, strings.Join(args, ""))
+		}),
 	}
 }

@@ -11,18 +11,13 @@ import (
 	"github.com/galleyhq/galley/internal/openstack"
 )
 
-var keyPairColumns = []string{"Name", "Fingerprint"}
-
 func newKeyPairCommand(d *deps) *cobra.Command {
 	return noun("keypair", "Create, delete and list key pairs",
-		newCloudListCommand(d, "key pairs", "  galley keypair list\n  galley keypair list --format csv", keyPairColumns, listKeyPairs),
+		newNamedListCommand(d, "key pairs", "  galley keypair list\n  galley keypair list --format csv",
+			[]string{"Name", "Fingerprint"}, (*openstack.Cloud).KeyPairs,
+			func(k openstack.KeyPair) (string, string) { return k.Name, "" },
+			func(k openstack.KeyPair) []any { return []any{k.Name, k.Fingerprint} }),
 		newKeyPairCreateCommand(d), newKeyPairDeleteCommand(d))
-}
-
-func listKeyPairs(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	keys, err := c.KeyPairs(ctx)
-	return byName(keyPairColumns, keys, err, func(k openstack.KeyPair) (string, string) { return k.Name, "" },
-		func(l *listing, k openstack.KeyPair) { l.add(k.Name, k.Fingerprint) })
 }
 
 // keyPairCreateOptions are those of keypair create.

@@ -17,18 +17,13 @@ import (
 
 func newNetworkCommand(d *deps) *cobra.Command {
 	return noun("network", "Create, delete and list networks",
-		newCloudListCommand(d, "networks", "  galley network list\n  galley network list --columns name,external", networkColumns, listNetworks),
+		newNamedListCommand(d, "networks", "  galley network list\n  galley network list --columns name,external",
+			[]string{"Name", "ID", "Tenant", "Shared", "External"}, (*openstack.Cloud).Networks,
+			func(n openstack.Network) (string, string) { return n.Name, n.ID },
+			func(n openstack.Network) []any {
+				return []any{n.Name, n.ID, n.ProjectID, flagged(n.Shared), flagged(n.External)}
+			}),
 		newNetworkCreateCommand(d), newNetworkDeleteCommand(d))
-}
-
-var networkColumns = []string{"Name", "ID", "Tenant", "Shared", "External"}
-
-func listNetworks(ctx context.Context, c *openstack.Cloud) (listing, error) {
-	networks, err := c.Networks(ctx)
-	return byName(networkColumns, networks, err, func(n openstack.Network) (string, string) { return n.Name, n.ID },
-		func(l *listing, n openstack.Network) {
-			l.add(n.Name, n.ID, n.ProjectID, flagged(n.Shared), flagged(n.External))
-		})
 }
 
 // networkFlags are the flags that describe a network.
