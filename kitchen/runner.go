@@ -509,23 +509,6 @@ func (k *Kitchen) exec(ctx context.Context, inst *Instance, line string, open fu
 	return nil
 }
 
-// Check asks an instance's plug-ins what would prevent its use.
-// Each returned string is one complaint.
-func (k *Kitchen) Check(ctx context.Context, inst *Instance) ([]string, error) {
-	state, err := k.load(inst)
-	if err != nil {
-		return nil, err
-	}
-	s := &session{kitchen: k, instance: inst, state: state}
-	var complaints []string
-	for _, plugin := range []any{inst.Driver, inst.Transport, inst.Provisioner, inst.Verifier} {
-		if c, ok := plugin.(Checker); ok {
-			complaints = append(complaints, c.Check(ctx, s.newStep(""))...)
-		}
-	}
-	return complaints, nil
-}
-
 // Orphans asks the instances' drivers for the leftovers of instances that are
 // configured no longer. Drivers that share a cloud are asked once each; what
 // several of them find is returned once.

@@ -148,7 +148,7 @@ func (o *initOptions) provisionerFor(driver string) (string, error) {
 		return "dummy", nil
 	case name == "":
 		return "chef_infra", nil
-	case chefFamily(name), name == "shell", name == "dummy":
+	case table.RunsChef(name), name == "shell", name == "dummy":
 		return name, nil
 	}
 	return "", &usageError{err: &pluginError{"provisioner", name, provisioners}}

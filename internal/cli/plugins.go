@@ -178,20 +178,11 @@ func loginOf(inst *kitchen.Instance, st *kitchen.State) (base.Login, error) {
 // provisioners are the supported ones, for messages.
 const provisioners = "chef_infra (chef_zero), chef_solo, chef_apply, shell, external and dummy"
 
-// chefFamily says whether a provisioner runs Chef or Cinc.
-func chefFamily(name string) bool {
-	switch name {
-	case "chef_infra", "chef_zero", "chef_solo", "chef_apply", "cinc_infra", "cinc_zero", "cinc_solo", "cinc_apply":
-		return true
-	}
-	return false
-}
-
 func (p *project) provisioner(inst *kitchen.Instance, s config.Section) (err error) {
 	name, note, _ := table.Canonical(table.Provisioner, inst.ProvisionerName)
 	p.aliased(table.Provisioner, inst.ProvisionerName, name, note)
 	switch {
-	case chefFamily(name), name == "chef_target", name == "cinc_target": // which it refuses with the reason
+	case table.RunsChef(name), name == "chef_target", name == "cinc_target": // which it refuses with the reason
 		if p.shared.resolver == nil {
 			p.shared.resolver = chef.NewResolver()
 			p.closers = append(p.closers, p.shared.resolver.Close)

@@ -13,7 +13,7 @@ import (
 
 // Driver makes and removes the OpenStack server behind one instance. It is a
 // [kitchen.Driver], [kitchen.Finisher], [kitchen.HostKeySource],
-// [kitchen.FailureDetailer], [kitchen.StatusReporter] and [kitchen.Checker].
+// [kitchen.FailureDetailer] and [kitchen.StatusReporter].
 type Driver struct {
 	section  config.Section
 	o        Options
@@ -26,7 +26,6 @@ var _ interface {
 	kitchen.HostKeySource
 	kitchen.FailureDetailer
 	kitchen.StatusReporter
-	kitchen.Checker
 } = (*Driver)(nil)
 
 // New returns the driver for an instance whose merged driver section is

@@ -176,8 +176,13 @@ func TestRealEverything(t *testing.T) {
 		f.report(err)
 	}
 	t.Logf("detail: %s", d.FailureDetail(ctx, f.step("all-of-it", kitchen.Create, st)))
-	for _, complaint := range d.Check(ctx, nil) {
-		t.Error(complaint)
+	spec, serr := d.Spec()
+	c, cerr := d.Cloud(ctx)
+	if err := errors.Join(serr, cerr); err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range c.CheckSpec(ctx, spec) {
+		t.Error(fault)
 	}
 	if err := d.Destroy(ctx, f.step("all-of-it", kitchen.Destroy, st)); err != nil {
 		t.Error(err)

@@ -2,7 +2,6 @@ package openstack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -88,34 +87,6 @@ func (d *Driver) FailureDetail(ctx context.Context, step *kitchen.Step) string {
 		return ""
 	}
 	return "the end of the server's console:\n" + cloud.Printable(text, consoleTail)
-}
-
-// Check implements [kitchen.Checker]: it logs in and looks up every name, and
-// makes nothing.
-func (d *Driver) Check(ctx context.Context, _ *kitchen.Step) []string {
-	var out []string
-	complain := func(err error) {
-		if err == nil {
-			return
-		}
-		text := err.Error()
-		var h interface{ Hint() string }
-		if errors.As(err, &h) && h.Hint() != "" {
-			text += " (" + h.Hint() + ")"
-		}
-		out = append(out, text)
-	}
-	spec, err := d.Spec()
-	complain(err)
-	c, err := d.Cloud(ctx)
-	if err != nil {
-		complain(err)
-		return out
-	}
-	for _, err := range c.CheckSpec(ctx, spec) {
-		complain(err)
-	}
-	return out
 }
 
 // hintCommand writes Ohai's hint where Chef's looks and where Cinc's does. It
