@@ -15,6 +15,7 @@ import (
 	"github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/provisioner/base"
 	"github.com/galleyhq/galley/internal/provisioner/chef"
+	table "github.com/galleyhq/galley/internal/settings"
 	"github.com/galleyhq/galley/kitchen"
 )
 

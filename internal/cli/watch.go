@@ -1,16 +1,13 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -50,10 +47,8 @@ func (o *watchOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ignored := ignoredByGit(ctx, root)
-	w, err := watch.New(root, func(p string, _ bool) bool {
-		return p == ".git" || p == ".kitchen" || strings.HasSuffix(path.Base(p), "~") || slices.Contains(ignored, p) ||
-			o.isOutput(filepath.Join(root, filepath.FromSlash(p)))
+	w, err := watch.New(ctx, root, func(p string) bool {
+		return p == ".kitchen" || strings.HasSuffix(path.Base(p), "~") || o.isOutput(filepath.Join(root, filepath.FromSlash(p)))
 	})
 	if err != nil {
 		return err
@@ -63,7 +58,13 @@ func (o *watchOptions) run(ctx context.Context, args []string) error {
 		if err := o.round(ctx, args, changed); err != nil {
 			return err
 		}
-		if changed, err = o.next(ctx, w, root); err != nil {
+		o.quiet.Store(true)
+		changed, err = w.Next(ctx)
+		o.quiet.Store(false)
+		if errors.Is(err, errInterrupted) {
+			return &statusError{exitInterrupted}
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -128,24 +129,6 @@ func (o *watchOptions) verdict(color ui.Color, word string, took time.Duration) 
 	fmt.Fprintf(w, "%s in %s. Waiting for changes; Ctrl-C ends.\n", o.painter(w)(color, word), took)
 }
 
-// next waits for files to change that git does not ignore.
-func (o *watchOptions) next(ctx context.Context, w *watch.Watcher, root string) ([]string, error) {
-	o.quiet.Store(true)
-	defer o.quiet.Store(false)
-	for {
-		changed, err := w.Next(ctx)
-		if errors.Is(err, errInterrupted) {
-			return nil, &statusError{exitInterrupted}
-		}
-		if err != nil {
-			return nil, err
-		}
-		if changed = withoutIgnored(ctx, root, changed); len(changed) > 0 {
-			return changed, nil
-		}
-	}
-}
-
 // clearScreen begins a round on an empty screen, where there is one.
 func (o *watchOptions) clearScreen() {
 	if w := o.people(); ui.Terminal(w) != nil && o.live() {
@@ -160,32 +143,4 @@ func shortList(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return strings.Join(names[:most], ", ") + " and " + text.Count(len(names)-most, "other")
-}
-
-// ignoredByGit returns the files and directories below root that git ignores,
-// none without git or a work tree.
-func ignoredByGit(ctx context.Context, root string) []string {
-	cmd := exec.CommandContext(ctx, "git", "-C", root, "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
-	out, err := cmd.Output()
-	if err != nil {
-		return nil
-	}
-	var paths []string
-	for p := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
-		paths = append(paths, strings.TrimSuffix(p, "/"))
-	}
-	return paths
-}
-
-// withoutIgnored returns the paths that git does not ignore. A file may have
-// been created, or .gitignore changed, since the watch began.
-func withoutIgnored(ctx context.Context, root string, paths []string) []string {
-	cmd := exec.CommandContext(ctx, "git", "-C", root, "check-ignore", "-z", "--stdin")
-	cmd.Stdin = bytes.NewReader([]byte(strings.Join(paths, "\x00")))
-	out, err := cmd.Output()
-	if err != nil {
-		return paths // status 1: none is ignored; 128: there is no work tree
-	}
-	ignored := strings.Split(string(out), "\x00")
-	return slices.DeleteFunc(paths, func(p string) bool { return slices.Contains(ignored, p) })
 }

@@ -25,24 +25,23 @@ const (
 // Watcher watches the files of a project.
 type Watcher struct {
 	root   string
-	ignore func(path string, dir bool) bool
-	fs     *fsnotify.Watcher
+	ignore func(path string) bool
+	// ignored are the paths that git ignores.
+	ignored []string
+	fs      *fsnotify.Watcher
 	// changed are the paths that have changed since the last round.
 	changed map[string]bool
 }
 
-// New watches the directory root. ignore says which files and directories do
-// not count, by their path relative to root, with slashes; the contents of an
-// ignored directory are not watched. nil ignores nothing.
-func New(root string, ignore func(path string, dir bool) bool) (*Watcher, error) {
-	if ignore == nil {
-		ignore = func(string, bool) bool { return false }
-	}
+// New watches the directory root. What git ignores does not count, nor what
+// ignore says, by its path relative to root, with slashes; the contents of an
+// ignored directory are not watched.
+func New(ctx context.Context, root string, ignore func(path string) bool) (*Watcher, error) {
 	f, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watching %s: %w", root, err)
 	}
-	w := &Watcher{root: root, ignore: ignore, fs: f, changed: map[string]bool{}}
+	w := &Watcher{root: root, ignore: ignore, ignored: ignoredByGit(ctx, root), fs: f, changed: map[string]bool{}}
 	if err := w.add(root); err != nil {
 		_ = f.Close()
 		return nil, err
@@ -102,9 +101,11 @@ func (w *Watcher) Next(ctx context.Context) ([]string, error) {
 			if len(w.changed) == 0 {
 				continue
 			}
-			out := slices.Sorted(maps.Keys(w.changed))
+			out := withoutIgnored(ctx, w.root, slices.Sorted(maps.Keys(w.changed)))
 			clear(w.changed)
-			return out, nil
+			if len(out) > 0 {
+				return out, nil
+			}
 		}
 	}
 }
@@ -122,20 +123,20 @@ func (w *Watcher) take(e fsnotify.Event) error {
 		}
 		return nil
 	}
-	if rel, ok := w.relative(path, false); ok {
+	if rel, ok := w.relative(path); ok {
 		w.changed[rel] = true
 	}
 	return nil
 }
 
 // relative returns the path as callers know it, and whether it counts.
-func (w *Watcher) relative(path string, dir bool) (string, bool) {
+func (w *Watcher) relative(path string) (string, bool) {
 	rel, err := filepath.Rel(w.root, path)
 	if err != nil {
 		return "", false
 	}
 	rel = filepath.ToSlash(rel)
-	return rel, rel == "." || !w.ignore(rel, dir)
+	return rel, rel == "." || rel != ".git" && !slices.Contains(w.ignored, rel) && !w.ignore(rel)
 }
 
 // add watches a directory and all below it, and notes the files in it: they
@@ -148,7 +149,7 @@ func (w *Watcher) add(dir string) error {
 		case err != nil:
 			return fmt.Errorf("watching %s: %w", path, err)
 		}
-		rel, counts := w.relative(path, d.IsDir())
+		rel, counts := w.relative(path)
 		if !d.IsDir() {
 			if counts {
 				w.changed[rel] = true

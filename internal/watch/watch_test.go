@@ -36,7 +36,7 @@ func TestRounds(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, "recipes/default.rb", "one")
 	write(t, root, ".kitchen/state.yml", "one")
-	w, err := New(root, func(path string, _ bool) bool {
+	w, err := New(t.Context(), root, func(path string) bool {
 		return path == ".kitchen" || strings.HasSuffix(path, "~")
 	})
 	if err != nil {
@@ -82,7 +82,7 @@ func TestRounds(t *testing.T) {
 func TestWhatChangedMeanwhileCounts(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, "a", "1")
-	w, err := New(root, nil)
+	w, err := New(t.Context(), root, func(string) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestWhatChangedMeanwhileCounts(t *testing.T) {
 }
 
 func TestTheContextEndsTheWait(t *testing.T) {
-	w, err := New(t.TempDir(), nil)
+	w, err := New(t.Context(), t.TempDir(), func(string) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestTheContextEndsTheWait(t *testing.T) {
 	if _, err := w.Next(ctx); err == nil {
 		t.Error("no error")
 	}
-	if _, err := New(filepath.Join(t.TempDir(), "nothing"), nil); err != nil {
+	if _, err := New(t.Context(), filepath.Join(t.TempDir(), "nothing"), func(string) bool { return false }); err != nil {
 		t.Errorf("a directory that is not there: %v", err)
 	}
 }
