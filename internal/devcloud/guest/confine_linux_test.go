@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,23 +20,23 @@ const argAttack = "galley-test-attack"
 // attack tries the known ways out of a container as the user it runs as.
 func attack(marker string) int {
 	reached := func(format string, args ...any) { fmt.Printf("reached: "+format+"\n", args...) } //nolint:forbidigo // for the test
-	mounts, err := mountPoints()
+	mounts, err := mountinfo.GetMounts(nil)
 	if err != nil || len(mounts) == 0 {
 		reached("no mounts to try: %v", err)
 	}
 	// Inode 2 is the root directory of an ext4 file system, whatever of it is
 	// mounted.
 	for _, m := range mounts {
-		fd, err := unix.Open(m.path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(m.Mountpoint, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			continue
 		}
 		handle := unix.NewFileHandle(1, []byte{2, 0, 0, 0, 0, 0, 0, 0})
 		if got, err := unix.OpenByHandleAt(fd, handle, unix.O_RDONLY); err == nil {
-			reached("a file handle through %s", m.path)
+			reached("a file handle through %s", m.Mountpoint)
 			_ = unix.Close(got)
 		} else if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ESTALE) {
-			fmt.Println("handle", m.path, err) //nolint:forbidigo // for the test
+			fmt.Println("handle", m.Mountpoint, err) //nolint:forbidigo // for the test
 		}
 		_ = unix.Close(fd)
 	}

@@ -102,7 +102,6 @@ type Guest struct {
 	detail   string
 	ready    chan struct{}
 	rebooted chan struct{} // closed when the reboot asked for has begun; or nil
-	boots    int
 	want     want
 	proc     *process
 	err      error
@@ -148,12 +147,9 @@ func (g *Guest) Dial(ctx context.Context) (net.Conn, error) {
 // consoleLimit is how much of the console log is kept for readers.
 const consoleLimit = 1 << 20
 
-// Console returns the console log, of all boots since the directory was made;
-// when it is longer than 1 MiB, its end.
-func (g *Guest) Console() []byte { return ReadConsole(g.spec.Dir) }
-
 // ReadConsole returns the console log of the guest whose directory is dir,
-// running or not; nil when there is none.
+// running or not, of all boots since the directory was made; when it is longer
+// than 1 MiB, its end, and nil when there is none.
 func ReadConsole(dir string) []byte {
 	f, err := os.Open(filepath.Join(dir, consoleName))
 	if err != nil {
@@ -207,13 +203,6 @@ func (g *Guest) ModeDetail() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.detail
-}
-
-// Boots counts the boots since Start, the first included.
-func (g *Guest) Boots() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.boots
 }
 
 // Stop ends the guest and everything that runs in it, and returns when

@@ -6,9 +6,11 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,27 +38,18 @@ func idBase(id string) int {
 // clonedPaths are the mounts to clone, the root first: those of systemDirs
 // that hold files.
 func clonedPaths() ([]string, error) {
-	points, err := mountPoints()
+	points, err := mountinfo.GetMounts(nil)
 	if err != nil {
 		return nil, err
 	}
 	paths := []string{"/"}
 	for _, m := range points {
-		top, _, _ := strings.Cut(strings.TrimPrefix(m.path, "/"), "/")
-		if st, err := os.Stat(m.path); err == nil && st.IsDir() && onDisk(m.fstype) && isSystemDir(top) {
-			paths = append(paths, m.path)
+		top, _, _ := strings.Cut(strings.TrimPrefix(m.Mountpoint, "/"), "/")
+		if st, err := os.Stat(m.Mountpoint); err == nil && st.IsDir() && onDisk(m.FSType) && slices.Contains(systemDirs, top) {
+			paths = append(paths, m.Mountpoint)
 		}
 	}
 	return paths, nil
-}
-
-func isSystemDir(name string) bool {
-	for _, d := range systemDirs {
-		if d == name {
-			return true
-		}
-	}
-	return false
 }
 
 // cloneMounts clones the guest's directory, its program and the mounts of

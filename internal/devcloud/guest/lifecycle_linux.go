@@ -22,6 +22,7 @@ type process struct {
 	// control is the starter's end of the socket: a bootRequest, commands and
 	// descriptors. Closing it ends the guest.
 	control *os.File
+	events  <-chan event
 	taps    []*os.File // until attach
 	exit    chan struct{}
 	state   *os.ProcessState // valid after exit
@@ -32,28 +33,37 @@ func (p *process) say(word string) { _, _ = io.WriteString(p.control, word+"\n")
 
 func (p *process) kill() { _ = p.cmd.Process.Kill() }
 
-func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
-	if err := check(&spec); err != nil {
+func start(ctx context.Context, spec Spec, lim limits) (g *Guest, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("starting guest %s: %w", spec.ID, err)
+		}
+	}()
+	if spec.ID == "" || spec.Dir == "" || len(spec.Executable) == 0 {
+		return nil, errors.New("its ID, directory or executable is not given")
+	}
+	if spec.Dir, err = filepath.Abs(spec.Dir); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(spec.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the directory of guest %s: %w", spec.ID, err)
-	}
 	// The disk has files of several users; nobody else may reach them.
-	if err := os.Chmod(spec.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("closing the directory of guest %s to others: %w", spec.ID, err)
+	if err := errors.Join(os.MkdirAll(spec.Dir, 0o700), os.Chmod(spec.Dir, 0o700)); err != nil {
+		return nil, err
 	}
 	if err := reapLeft(spec.Dir); err != nil {
-		return nil, fmt.Errorf("guest %s: %w", spec.ID, err)
+		return nil, err
 	}
 	if err := restoreDisk(spec); err != nil {
-		return nil, fmt.Errorf("guest %s: the image's disk: %w", spec.ID, err)
+		return nil, fmt.Errorf("the image's disk: %w", err)
 	}
-	g := &Guest{spec: spec, ready: make(chan struct{}), done: make(chan struct{})}
-	var err error
-	if g.dir, err = os.Open(spec.Dir); err != nil {
-		return nil, fmt.Errorf("guest %s: %w", spec.ID, err)
+	dir, err := os.Open(spec.Dir)
+	if err != nil {
+		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			_ = dir.Close()
+		}
+	}()
 	var why []string
 	if len(spec.NICs) > 0 {
 		if err := ownNetwork(); err != nil {
@@ -62,42 +72,53 @@ func start(ctx context.Context, spec Spec, lim limits) (*Guest, error) {
 	}
 	for _, mode := range candidates(lim) {
 		if mode == ModeDirectory && (spec.RootFS != "" || spec.Disk != "") {
-			_ = g.dir.Close()
-			return nil, fmt.Errorf("starting guest %s: an image with content needs namespaces and overlayfs: %s", spec.ID, strings.Join(why, "; "))
+			return nil, fmt.Errorf("an image with content needs namespaces and overlayfs: %s", strings.Join(why, "; "))
 		}
 		o := bootRequest{Spec: spec, Dir: spec.Dir, Mode: mode, Limits: lim, Why: strings.Join(why, "; "), Host: facts(spec.Dir)}
-		p, events, err := launch(o)
-		if err != nil {
-			if mode == ModeDirectory || errors.Is(err, os.ErrNotExist) {
-				_ = g.dir.Close()
-				return nil, fmt.Errorf("starting guest %s: %w", spec.ID, err)
+		p, root, err := bootProcess(ctx, o)
+		if err == nil {
+			g = &Guest{
+				spec: spec, dir: dir, mode: root.Mode, detail: root.Detail, proc: p, ready: make(chan struct{}), done: make(chan struct{}),
 			}
-			why = append(why, plain(mode, err))
-			continue
-		}
-		root, err := awaitRoot(ctx, p, events)
-		if err == nil {
-			err = p.attach(spec, mode)
-		} else {
-			closeFiles(p.taps)
-		}
-		if err == nil {
-			g.mode, g.detail, g.boots, g.proc = root.Mode, root.Detail, 1, p
-			go g.run(o, p, events)
+			go g.run(o, p)
 			return g, nil
 		}
-		p.kill()
-		_ = p.control.Close()
-		<-p.exit
 		var refused refusedError
 		if !errors.As(err, &refused) || mode == ModeDirectory {
-			_ = g.dir.Close()
-			return nil, fmt.Errorf("starting guest %s: %w", spec.ID, err)
+			return nil, err
 		}
-		why = append(why, plain(mode, refused))
+		why = append(why, plain(mode, err))
 	}
-	_ = g.dir.Close()
-	return nil, fmt.Errorf("starting guest %s: %s", spec.ID, strings.Join(why, "; "))
+	return nil, errors.New(strings.Join(why, "; "))
+}
+
+// bootProcess starts the process for one boot and waits until the guest's world
+// is set up, or refused. Nothing is left of one that fails.
+func bootProcess(ctx context.Context, o bootRequest) (p *process, root event, err error) {
+	if p, err = launch(o); err != nil {
+		return nil, root, err
+	}
+	var ok bool
+	select {
+	case root, ok = <-p.events:
+		switch {
+		case !ok:
+			<-p.exit
+			err = refusedError{errors.New("its process ended while setting up: " + p.state.String())}
+		case root.Event == evRefused:
+			err = refusedError{errors.New(root.Detail)}
+		default:
+			err = p.attach(o.Spec, o.Mode)
+		}
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		p.kill()
+		closeFiles(append(p.taps, p.control))
+		<-p.exit
+	}
+	return p, root, err
 }
 
 // restoreDisk gives a new guest the disk of its image, once.
@@ -125,72 +146,39 @@ func restoreDisk(spec Spec) error {
 	return os.WriteFile(mark, nil, 0o600)
 }
 
-func check(spec *Spec) error {
-	switch {
-	case spec.ID == "":
-		return errors.New("guest without an ID")
-	case spec.Dir == "":
-		return fmt.Errorf("guest %s: no directory given", spec.ID)
-	case len(spec.Executable) == 0:
-		return fmt.Errorf("guest %s: no executable given", spec.ID)
-	}
-	dir, err := filepath.Abs(spec.Dir)
-	if err != nil {
-		return fmt.Errorf("guest %s: %w", spec.ID, err)
-	}
-	spec.Dir = dir
-	return nil
-}
-
 // refusedError is a mode that the host forbids.
-type refusedError string
+type refusedError struct{ error }
 
-func (e refusedError) Error() string { return string(e) }
+func (e refusedError) Unwrap() error { return e.error }
 
-// awaitRoot waits until the guest's world is set up or refused.
-func awaitRoot(ctx context.Context, p *process, events <-chan event) (event, error) {
-	select {
-	case ev, ok := <-events:
-		switch {
-		case !ok:
-			<-p.exit
-			return ev, refusedError("its process ended while setting up: " + p.state.String())
-		case ev.Event == evRefused:
-			return ev, refusedError(ev.Detail)
-		}
-		return ev, nil
-	case <-ctx.Done():
-		return event{}, ctx.Err()
-	}
-}
-
-// launch starts the process for one boot. Its events come on the channel,
-// which is closed when the process has closed its end.
-func launch(o bootRequest) (*process, <-chan event, error) {
+// launch starts the process for one boot.
+func launch(o bootRequest) (p *process, err error) {
 	console, err := os.OpenFile(filepath.Join(o.Dir, consoleName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening the console log: %w", err)
+		return nil, err
 	}
 	defer func() { _ = console.Close() }()
 	exe, err := os.Open(o.Spec.Executable[0])
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening the guest's program: %w", err)
+		return nil, err
 	}
 	defer func() { _ = exe.Close() }()
 	if o.Mode == ModeNamespaces {
 		if o.Mounts, err = clonedPaths(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	control, theirs, err := controlSocket()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	defer func() { _ = theirs.Close() }()
 	eventR, eventW, err := os.Pipe()
 	if err != nil {
-		closeFiles([]*os.File{control, theirs})
-		return nil, nil, err
+		_ = control.Close()
+		return nil, err
 	}
+	defer func() { _ = eventW.Close() }()
 	// Started by its descriptor: root of the guest may not be allowed to look
 	// into the directories above the program.
 	args := append(append([]string(nil), o.Spec.Executable[1:]...), "run")
@@ -202,7 +190,8 @@ func launch(o bootRequest) (*process, <-chan event, error) {
 	cmd.Env = append(keepEnv(os.Environ()), "GOMAXPROCS=2", "GOGC=50", "GOTRACEBACK=single")
 	cmd.SysProcAttr = attributes(o)
 
-	p := &process{cmd: cmd, control: control, exit: make(chan struct{})}
+	events := make(chan event, 4)
+	p = &process{cmd: cmd, control: control, events: events, exit: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
 		// Pdeathsig is sent when the thread that made the child ends, so the
@@ -211,48 +200,40 @@ func launch(o bootRequest) (*process, <-chan event, error) {
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
-		if err != nil {
-			return
+		if err == nil {
+			_ = cmd.Wait()
+			p.state = cmd.ProcessState
+			close(p.exit)
 		}
-		_ = cmd.Wait()
-		p.state = cmd.ProcessState
-		close(p.exit)
 	}()
-	err = <-started
-	closeFiles([]*os.File{theirs, eventW})
-	if err != nil {
+	if err := <-started; err != nil {
 		closeFiles([]*os.File{control, eventR})
-		return nil, nil, err
+		return nil, refusedError{err}
 	}
 	if err := p.equip(&o, exe); err != nil {
 		p.kill()
 		<-p.exit
 		closeFiles(append(p.taps, control, eventR))
-		return nil, nil, refusedError(err.Error())
+		return nil, refusedError{err}
 	}
 	recordPid(o.Dir, cmd.Process.Pid)
-
-	events := make(chan event, 4)
 	go func() {
 		defer close(events)
 		defer func() { _ = eventR.Close() }()
-		lines := bufio.NewScanner(eventR)
-		for lines.Scan() {
+		for in := json.NewDecoder(eventR); ; {
 			var ev event
-			if json.Unmarshal(lines.Bytes(), &ev) == nil {
-				events <- ev
+			if in.Decode(&ev) != nil {
+				return
 			}
+			events <- ev
 		}
 	}()
 	go func() {
 		// In the background, since a large user_data fills the pipe and a
 		// process that dies early never reads it.
-		line, err := json.Marshal(o)
-		if err == nil {
-			_, _ = control.Write(append(line, '\n'))
-		}
+		_ = json.NewEncoder(control).Encode(o)
 	}()
-	return p, events, nil
+	return p, nil
 }
 
 // equip sends a guest in a user namespace the mounts that it is built from,
@@ -324,9 +305,9 @@ func keepEnv(env []string) []string {
 }
 
 // run watches one boot after the other until the guest is to end.
-func (g *Guest) run(o bootRequest, p *process, events <-chan event) {
-	for {
-		for ev := range events {
+func (g *Guest) run(o bootRequest, p *process) {
+	for p != nil {
+		for ev := range p.events {
 			if ev.Event == evReady {
 				g.mu.Lock()
 				closeOnce(g.ready)
@@ -339,61 +320,50 @@ func (g *Guest) run(o bootRequest, p *process, events <-chan event) {
 		if o.Mode == ModeDirectory {
 			sweep(o.Dir) // no namespace has done it
 		}
-
-		g.mu.Lock()
-		again := g.want == wantReboot || (g.want == wantRun && p.state.ExitCode() == exitReboot)
-		if !again {
-			if g.want == wantRun && p.state.ExitCode() != exitPowerOff {
-				g.err = fmt.Errorf("guest %s ended by itself: %s", g.spec.ID, p.state)
-			}
-			g.mu.Unlock()
-			break
-		}
-		g.mu.Unlock()
-
-		next, nextEvents, err := launch(o)
-		var root event
-		if err == nil {
-			g.mu.Lock()
-			g.proc = next // so that Stop can kill it while it sets up
-			g.mu.Unlock()
-			if root, err = awaitRoot(context.Background(), next, nextEvents); err == nil {
-				err = next.attach(o.Spec, o.Mode)
-			}
-			if err != nil {
-				next.kill()
-				_ = next.control.Close()
-				<-next.exit
-			}
-		}
-		g.mu.Lock()
-		if err != nil {
-			g.err = fmt.Errorf("restarting guest %s: %w", g.spec.ID, err)
-			g.mu.Unlock()
-			break
-		}
-		select {
-		case <-g.ready:
-			g.ready = make(chan struct{})
-		default: // nobody saw the last boot ready; they wait for this one
-		}
-		g.mode, g.detail = root.Mode, root.Detail
-		g.boots++
-		if g.want == wantStop { // asked for while the new boot was starting
-			next.say(cmdStop)
-		} else {
-			g.want = wantRun
-		}
-		if g.rebooted != nil {
-			close(g.rebooted)
-			g.rebooted = nil
-		}
-		g.mu.Unlock()
-		p, events = next, nextEvents
+		p = g.again(o, p)
 	}
 	_ = os.Remove(filepath.Join(g.spec.Dir, pidName))
 	_ = g.dir.Close()
 	close(g.done)
+}
+
+// again starts the next boot after one that has ended, where there is to be
+// one.
+func (g *Guest) again(o bootRequest, p *process) *process {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	code := p.state.ExitCode()
+	if g.want != wantReboot && !(g.want == wantRun && code == exitReboot) {
+		if g.want == wantRun && code != exitPowerOff {
+			g.err = fmt.Errorf("guest %s ended by itself: %s", g.spec.ID, p.state)
+		}
+		return nil
+	}
+	g.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	next, root, err := bootProcess(ctx, o)
+	g.mu.Lock()
+	if err != nil {
+		g.err = fmt.Errorf("restarting guest %s: %w", g.spec.ID, err)
+		return nil
+	}
+	select {
+	case <-g.ready:
+		g.ready = make(chan struct{})
+	default: // nobody saw the last boot ready; they wait for this one
+	}
+	g.proc, g.mode, g.detail = next, root.Mode, root.Detail
+	if g.want == wantStop { // asked for while the new boot was starting
+		next.say(cmdStop)
+	} else {
+		g.want = wantRun
+	}
+	if g.rebooted != nil {
+		close(g.rebooted)
+		g.rebooted = nil
+	}
+	return next
 }
 
 func closeOnce(ch chan struct{}) {
@@ -426,12 +396,6 @@ func (g *Guest) stop(ctx context.Context) error {
 
 func (g *Guest) reboot(ctx context.Context) error {
 	g.mu.Lock()
-	select {
-	case <-g.done:
-		g.mu.Unlock()
-		return fmt.Errorf("guest %s is not running", g.spec.ID)
-	default:
-	}
 	if g.want == wantStop {
 		g.mu.Unlock()
 		return fmt.Errorf("guest %s is being stopped", g.spec.ID)
@@ -447,23 +411,15 @@ func (g *Guest) reboot(ctx context.Context) error {
 	case <-back:
 		return nil
 	case <-g.done:
-		return g.endedInstead()
 	case <-ctx.Done():
+		p.kill()
+		select {
+		case <-back:
+			return nil
+		case <-g.done:
+		case <-time.After(10 * time.Second):
+			return ctx.Err()
+		}
 	}
-	p.kill()
-	select {
-	case <-back:
-		return nil
-	case <-g.done:
-		return g.endedInstead()
-	case <-time.After(10 * time.Second):
-		return ctx.Err()
-	}
-}
-
-func (g *Guest) endedInstead() error {
-	if err := g.Err(); err != nil {
-		return err
-	}
-	return fmt.Errorf("guest %s was stopped instead of restarted", g.spec.ID)
+	return errors.Join(fmt.Errorf("guest %s has ended and was not restarted", g.spec.ID), g.Err())
 }

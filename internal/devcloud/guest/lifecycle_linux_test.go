@@ -82,7 +82,7 @@ func TestReboot(t *testing.T) {
 		for i, r := range reboots {
 			r.do(c)
 			_ = c.Wait() // the connection drops
-			within(t, time.Minute, "the next boot begins", func() bool { return g.Boots() == i+2 })
+			within(t, time.Minute, "the next boot begins", func() bool { return g.boots() == i+2 })
 			after := g.Ready()
 			if after == before {
 				t.Errorf("%s: the channel of the boot before", r.how)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -137,10 +138,6 @@ func (b *builder) own(real, upper string) error {
 	return nil
 }
 
-// ownFileMax is the largest configuration file that is copied for the guest
-// to write to.
-const ownFileMax = 64 << 10
-
 // ownLevel does so to a depth for directories, and to another for files.
 func (b *builder) ownLevel(real, upper string, depth, files int) error {
 	entries, err := os.ReadDir(real)
@@ -149,32 +146,20 @@ func (b *builder) ownLevel(real, upper string, depth, files int) error {
 	}
 	for _, e := range entries {
 		from, to := filepath.Join(real, e.Name()), filepath.Join(upper, e.Name())
-		if b.isHidden(from) {
-			continue
-		}
 		switch {
+		case b.isHidden(from):
 		case e.IsDir():
 			if err := os.Mkdir(to, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 				return err
 			}
 			if depth > 1 {
-				if err := b.ownLevel(from, to, depth-1, files-1); err != nil {
-					return err
-				}
+				err = b.ownLevel(from, to, depth-1, files-1)
 			}
-			if err := copyAttributes(from, to); err != nil {
+			if err := errors.Join(err, copyAttributes(from, to)); err != nil {
 				return err
 			}
 		case files > 0 && e.Type().IsRegular():
-			st, err := e.Info()
-			if err != nil || st.Size() > ownFileMax {
-				continue
-			}
-			data, err := os.ReadFile(from)
-			if err != nil {
-				continue
-			}
-			if err := os.WriteFile(to, data, st.Mode().Perm()); err != nil {
+			if err := copyEntry(from, to, e); err != nil {
 				return err
 			}
 		}
@@ -227,4 +212,64 @@ func copyAttributes(from, to string) error {
 		mode |= unix.S_ISGID
 	}
 	return unix.Chmod(to, mode)
+}
+
+// descend grafts the children of a directory that cannot be grafted whole.
+func (b *builder) descend(real string) error {
+	entries, err := os.ReadDir(real)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		from, to := filepath.Join(real, e.Name()), filepath.Join(diskName, real, e.Name())
+		if slices.Contains(b.hidden, from) {
+			continue
+		}
+		switch {
+		case slices.Contains(emptied, from):
+			err = b.mkdirLike(diskName, from)
+		case e.IsDir():
+			if err = b.graft(from); err != nil && b.mounted > 0 {
+				b.note("%s is not there: %v", from, err)
+				err = nil
+			}
+		default:
+			err = copyEntry(from, to, e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyMax is the largest configuration file that is copied for the guest to
+// write to.
+const copyMax = 1 << 20
+
+// copyEntry copies a file or link that can be read, and passes over one that
+// cannot or that is there.
+func copyEntry(from, to string, e fs.DirEntry) error {
+	if _, err := os.Lstat(to); err == nil {
+		return nil
+	}
+	switch {
+	case e.Type()&fs.ModeSymlink != 0:
+		target, err := os.Readlink(from)
+		if err != nil {
+			return nil //nolint:nilerr // gone meanwhile
+		}
+		return os.Symlink(target, to)
+	case e.Type().IsRegular():
+		st, err := e.Info()
+		if err != nil || st.Size() > copyMax {
+			return nil //nolint:nilerr // gone meanwhile
+		}
+		data, err := os.ReadFile(from)
+		if err != nil {
+			return nil //nolint:nilerr // not for us to read
+		}
+		return os.WriteFile(to, data, st.Mode().Perm())
+	}
+	return nil
 }

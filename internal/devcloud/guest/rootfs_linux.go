@@ -1,17 +1,15 @@
 package guest
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,50 +42,6 @@ var absent = []string{
 	"/etc/ssh/sshd_config", "/etc/motd",
 }
 
-// mountPoint is one line of /proc/self/mountinfo.
-type mountPoint struct{ path, fstype string }
-
-func mountPoints() ([]mountPoint, error) {
-	data, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	return parseMountInfo(data), nil
-}
-
-func parseMountInfo(data []byte) []mountPoint {
-	var out []mountPoint
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		left, right, ok := strings.Cut(lines.Text(), " - ")
-		f, t := strings.Fields(left), strings.Fields(right)
-		if ok && len(f) >= 5 && len(t) >= 1 {
-			out = append(out, mountPoint{path: unescapeMount(f[4]), fstype: t[0]})
-		}
-	}
-	return out
-}
-
-// unescapeMount undoes the octal escapes of mountinfo.
-func unescapeMount(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
 // madeUp are file systems whose files the kernel makes up, or that cannot be an
 // overlay's lower layer.
 var madeUp = strings.Fields("proc sysfs devtmpfs devpts tmpfs ramfs cgroup cgroup2 mqueue hugetlbfs debugfs tracefs " +
@@ -102,7 +56,7 @@ func onDisk(fstype string) bool {
 type builder struct {
 	o         bootRequest
 	fs        *rootfs
-	mounts    []mountPoint
+	mounts    []*mountinfo.Info
 	hidden    []string        // the host's paths that are to be absent
 	unseen    map[string]bool // hidden and emptied ones
 	userXattr bool            // overlayfs keeps its marks in user.*, as it must in a user namespace
@@ -127,27 +81,26 @@ func buildRoot(o bootRequest) (*rootfs, error) {
 	return w, nil
 }
 
+// idMap returns the first range of this user namespace's users: their first ID
+// inside and outside, and their number.
+func idMap() (inside, outside, n uint64) {
+	data, _ := os.ReadFile("/proc/self/uid_map")
+	_, _ = fmt.Sscan(string(data), &inside, &outside, &n)
+	return inside, outside, n
+}
+
 // mapsUsers tells whether this user namespace has room for the users of an
 // image, or for one only.
 func mapsUsers() bool {
-	data, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(data)) {
-		var inside, outside, n uint64
-		if _, err := fmt.Sscan(line, &inside, &outside, &n); err == nil && inside == 0 && n > 2000 {
-			return true
-		}
-	}
-	return false
+	inside, _, n := idMap()
+	return inside == 0 && n > 2000
 }
 
 // firstUserNamespace tells whether root here is the host's root. A container's
 // may not be.
 func firstUserNamespace() bool {
-	data, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(data)), " ") == "0 0 4294967295"
+	_, outside, n := idMap()
+	return outside == 0 && n == 1<<32-1
 }
 
 func (b *builder) build() error {
@@ -157,7 +110,7 @@ func (b *builder) build() error {
 		}
 	}
 	var err error
-	if b.mounts, err = mountPoints(); err != nil {
+	if b.mounts, err = mountinfo.GetMounts(nil); err != nil {
 		return err
 	}
 	b.hidden = append(slices.Clone(absent), b.o.Host.Hide...)
@@ -204,29 +157,17 @@ func (b *builder) base() error {
 	if err := os.MkdirAll(diskName, 0o755); err != nil {
 		return err
 	}
-	for _, d := range []struct {
-		name string
-		perm fs.FileMode
-	}{
-		{"boot", 0o755},
-		{"dev", 0o755},
-		{"home", 0o755},
-		{"media", 0o755},
-		{"mnt", 0o755},
-		{"proc", 0o555},
-		{"root", 0o700},
-		{"run", 0o755},
-		{"srv", 0o755},
-		{"sys", 0o555},
-		{"tmp", 0o1777},
+	for name, perm := range map[string]uint32{
+		"boot": 0o755, "dev": 0o755, "home": 0o755, "media": 0o755, "mnt": 0o755, "proc": 0o555, "root": 0o700, "run": 0o755,
+		"srv": 0o755, "sys": 0o555, "tmp": 0o1777,
 	} {
-		p := filepath.Join(diskName, d.name)
+		p := filepath.Join(diskName, name)
 		if err := os.Mkdir(p, 0o700); errors.Is(err, fs.ErrExist) {
 			continue // the guest's own doing by now
 		} else if err != nil {
 			return err
 		}
-		if err := unix.Chmod(p, uint32(d.perm)); err != nil {
+		if err := unix.Chmod(p, perm); err != nil {
 			return err
 		}
 	}
@@ -249,10 +190,8 @@ func (b *builder) image() error {
 		return err
 	}
 	err := b.overlayNamed(imageLayer, b.o.Spec.RootFS, diskName)
-	if err != nil {
-		if err = b.memoryLayers(); err == nil {
-			err = b.overlayNamed(imageLayer, b.o.Spec.RootFS, diskName)
-		}
+	if err != nil && b.memoryLayers() == nil {
+		err = b.overlayNamed(imageLayer, b.o.Spec.RootFS, diskName)
 	}
 	if err != nil {
 		return fmt.Errorf("a copy-on-write view of the image: %w", err)
@@ -291,10 +230,10 @@ func (b *builder) system() error {
 }
 
 // below lists the mounts inside a directory of the host.
-func (b *builder) below(real string) []mountPoint {
-	var out []mountPoint
+func (b *builder) below(real string) []*mountinfo.Info {
+	var out []*mountinfo.Info
 	for _, m := range b.mounts {
-		if strings.HasPrefix(m.path, real+"/") {
+		if strings.HasPrefix(m.Mountpoint, real+"/") {
 			out = append(out, m)
 		}
 	}
@@ -331,15 +270,21 @@ func (b *builder) graft(real string) error {
 	}
 	b.mounted++
 	for _, m := range inner {
-		st, err := os.Stat(m.path)
-		if err != nil || !st.IsDir() || !onDisk(m.fstype) || b.isHidden(m.path) {
+		p := m.Mountpoint
+		st, err := os.Stat(p)
+		if err != nil || !st.IsDir() || !onDisk(m.FSType) || b.isHidden(p) {
 			continue
 		}
-		if err := b.overlay(m.path, filepath.Join(diskName, m.path)); err != nil {
-			b.note("%s, a separate mount, is shown read-only", m.path)
-			if err := b.bindReadOnly(m.path); err != nil {
-				return err
-			}
+		dest := filepath.Join(diskName, p)
+		if b.overlay(p, dest) == nil {
+			continue
+		}
+		b.note("%s, a separate mount, is shown read-only", p)
+		if err := unix.Mount(p, dest, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return err
+		}
+		if err := makeReadOnly(dest); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -378,14 +323,6 @@ func (b *builder) memoryLayers() error {
 	return err
 }
 
-func (b *builder) bindReadOnly(real string) error {
-	dest := filepath.Join(diskName, real)
-	if err := unix.Mount(real, dest, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return err
-	}
-	return makeReadOnly(dest)
-}
-
 func (b *builder) note(format string, args ...any) {
 	b.fs.notes = append(b.fs.notes, fmt.Sprintf(format, args...))
 }
@@ -400,13 +337,9 @@ func (b *builder) describe() {
 	if w.single {
 		what = "a user namespace with one user: the login user is root under another name"
 	}
-	switch {
-	case b.o.Spec.RootFS != "":
-		what += "; a copy-on-write view of the image"
-	case w.store != nil:
-		what += "; a copy-on-write view of the host, kept in memory"
-	default:
-		what += "; a copy-on-write view of the host"
+	what += "; a copy-on-write view of the " + map[bool]string{true: "host", false: "image"}[b.o.Spec.RootFS == ""]
+	if w.store != nil {
+		what += ", kept in memory"
 	}
 	if b.o.Why != "" {
 		what += " (" + b.o.Why + ")"
