@@ -235,7 +235,7 @@ func (a *accounts) add(n newUser) (account, error) {
 		i, users = len(users), append(users, n.account)
 	}
 	for _, name := range n.groups {
-		groups = a.join(groups, name, n.name)
+		groups = a.join(groups, name, n.name, 1000)
 	}
 	if err := a.save(users, groups); err != nil || known || n.system {
 		return users[i], err
@@ -255,9 +255,10 @@ func (a *accounts) ensureGroup(groups []group, name string, first int) ([]group,
 	return append(groups, group{name: name, gid: id}), len(groups)
 }
 
-// join adds a member to a group, which is made if missing.
-func (a *accounts) join(groups []group, name, member string) []group {
-	groups, i := a.ensureGroup(groups, name, 1000)
+// join adds a member to a group, which is made if missing, with the first free
+// ID from one on.
+func (a *accounts) join(groups []group, name, member string, first int) []group {
+	groups, i := a.ensureGroup(groups, name, first)
 	if !slices.Contains(groups[i].members, member) {
 		groups[i].members = append(groups[i].members, member)
 	}

@@ -60,19 +60,15 @@ func UnpackImage(from io.Reader, dir string) error {
 		return err
 	}
 	var in io.Reader = r
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
 		if in, err = gzip.NewReader(r); err != nil {
 			return err
 		}
-	case len(head) < 262 || string(head[257:262]) != "ustar":
+	} else if len(head) < 262 || string(head[257:262]) != "ustar" {
 		return errors.New("the image is not a tar archive, plain or compressed with gzip")
 	}
 	fresh := dir + ".new"
-	if err := os.RemoveAll(fresh); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(fresh, 0o755); err != nil {
+	if err := errors.Join(os.RemoveAll(fresh), os.MkdirAll(fresh, 0o755)); err != nil {
 		return err
 	}
 	if err := unpackTree(in, fresh, true); err != nil {
@@ -115,10 +111,10 @@ func packTree(w io.Writer, dir string, keep func(rel string) bool) error {
 
 func packFile(tw *tar.Writer, root *os.Root, p string, links map[[2]uint64]string) error {
 	st, err := root.Lstat(p)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // gone meanwhile
+		}
 		return err
 	}
 	sys, ok := st.Sys().(*syscall.Stat_t)
@@ -127,9 +123,7 @@ func packFile(tw *tar.Writer, root *os.Root, p string, links map[[2]uint64]strin
 	}
 	target := ""
 	if st.Mode()&fs.ModeSymlink != 0 {
-		if target, err = root.Readlink(p); err != nil {
-			return err
-		}
+		target, _ = root.Readlink(p)
 	}
 	h, err := tar.FileInfoHeader(st, target)
 	if err != nil {
@@ -158,10 +152,7 @@ func packFile(tw *tar.Writer, root *os.Root, p string, links map[[2]uint64]strin
 		return err
 	}
 	// A running guest may write to the file: the header's size holds.
-	n, err := io.Copy(tw, io.LimitReader(f, h.Size))
-	if err == nil && n < h.Size {
-		_, err = io.CopyN(tw, zeroReader{}, h.Size-n)
-	}
+	_, err = io.CopyN(tw, io.MultiReader(f, zeroReader{}), h.Size)
 	return err
 }
 
@@ -263,33 +254,24 @@ func unpackEntry(r io.Reader, root *os.Root, h *tar.Header, foreign bool) error 
 		// Its attributes are the first name's.
 		return root.Link(path.Clean(strings.TrimPrefix(h.Linkname, "/")), h.Name)
 	case tar.TypeChar, tar.TypeFifo:
-		if foreign && h.Typeflag == tar.TypeChar {
-			return nil
+		kind := uint32(unix.S_IFIFO)
+		if h.Typeflag == tar.TypeChar { // of our own: a whiteout, which is a device 0:0
+			if kind = unix.S_IFCHR; foreign || h.Devmajor != 0 || h.Devminor != 0 {
+				return nil
+			}
 		}
-		if err := makeNode(root, h); err != nil {
+		parent, err := root.Open(path.Dir(h.Name))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = parent.Close() }()
+		if err := unix.Mknodat(int(parent.Fd()), path.Base(h.Name), kind|0o600, 0); err != nil {
 			return err
 		}
 	default:
 		return nil
 	}
 	return setAttributes(root, h, foreign)
-}
-
-// makeNode makes a pipe or a whiteout, which is a device 0:0.
-func makeNode(root *os.Root, h *tar.Header) error {
-	kind := uint32(unix.S_IFIFO)
-	if h.Typeflag == tar.TypeChar {
-		if h.Devmajor != 0 || h.Devminor != 0 {
-			return nil
-		}
-		kind = unix.S_IFCHR
-	}
-	parent, err := root.Open(path.Dir(h.Name))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = parent.Close() }()
-	return unix.Mknodat(int(parent.Fd()), path.Base(h.Name), kind|0o600, 0)
 }
 
 func setAttributes(root *os.Root, h *tar.Header, foreign bool) error {

@@ -45,11 +45,9 @@ func (ci *cloudInit) try(what string, err error) {
 // early is the stage before SSH.
 func (ci *cloudInit) early() {
 	m := ci.m
-	spec := m.o.Spec
-	var errs []error
-	ci.parts, errs = splitUserData(spec.UserData)
-	conf, more := parseCloudConfig(ci.parts)
-	ci.conf = conf
+	var errs, more []error
+	ci.parts, errs = splitUserData(m.o.Spec.UserData)
+	ci.conf, more = parseCloudConfig(ci.parts)
 	m.console.cloud("Cloud-init v. 23.1 (embedded cloud) running 'init' at %s.", time.Now().UTC().Format(time.RFC1123Z))
 	for _, err := range append(errs, more...) {
 		ci.fail("%v", err)
@@ -58,13 +56,13 @@ func (ci *cloudInit) early() {
 	ci.log, err = os.OpenFile(m.fs.at("/var/log/cloud-init-output.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 	ci.try("opening cloud-init's log", err)
 	if m.first {
-		for key := range conf.Unknown {
+		for key := range ci.conf.Unknown {
 			m.console.cloud("WARNING: cloud-config key %s is not supported in this guest and is passed over", key)
 		}
 		ci.try("writing the instance's data", ci.instanceData())
 	}
-	if len(conf.Bootcmd) > 0 {
-		ci.script(cloudDir+"/instance/bootcmd.sh", commandScript(conf.Bootcmd))
+	if len(ci.conf.Bootcmd) > 0 {
+		ci.script(cloudDir+"/instance/bootcmd.sh", commandScript(ci.conf.Bootcmd))
 	}
 	if !m.first {
 		return
@@ -331,15 +329,7 @@ func (ci *cloudInit) script(name string, body []byte) {
 		ci.fail("%s: %v", name, err)
 		return
 	}
-	real := m.fs.at(name)
-	if resolved, err := filepath.EvalSymlinks(real); err == nil {
-		real = resolved
-	}
-	argv := []string{real}
-	if !strings.HasPrefix(string(body), "#!") {
-		argv = []string{"/bin/sh", real}
-	}
-	status, err := m.run(argv, []string{"INSTANCE_ID=" + m.o.Spec.ID}, ci.output())
+	status, err := m.run([]string{m.fs.at(name)}, []string{"INSTANCE_ID=" + m.o.Spec.ID}, ci.output())
 	switch {
 	case err != nil:
 		ci.fail("failed to run %s: %v", name, err)

@@ -145,9 +145,6 @@ func bootNoWait(t testing.TB, change func(*Spec), lim ...limits) testGuest {
 
 func (g testGuest) Console() []byte { return ReadConsole(g.spec.Dir) }
 
-// boots counts the boots of the guest's directory.
-func (g testGuest) boots() int { return bytes.Count(g.Console(), []byte("] Linux version ")) }
-
 func (g testGuest) awaitReady(t testing.TB) {
 	t.Helper()
 	select {

@@ -4,7 +4,7 @@ package guest
 const (
 	consoleName  = "console.log" // the console log, all boots
 	socketName   = "ssh.sock"    // the SSH server's unix socket
-	pidName      = "guest.json"  // the process, for Remove after a kill
+	pidName      = "guest.pid"   // the process, for Remove after a kill
 	diskName     = "disk"        // the guest's own part of the file system
 	restoredName = "restored"    // Spec.Disk has been unpacked
 	layersName   = "layers"      // overlay layers: its changes to the host's files

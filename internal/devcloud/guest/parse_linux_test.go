@@ -27,18 +27,12 @@ func TestParseSudo(t *testing.T) {
 			t.Errorf("%q was understood", args)
 		}
 	}
-	if got := sudoQuote([]string{"echo", "a b", `"$x"`, "ü;"}); got != `echo a\ b \"$x\" ü\;` {
-		t.Errorf("sudoQuote: %s", got)
-	}
 }
 
 func FuzzParseSudo(f *testing.F) {
 	f.Add("-E", "-u", "bob", "A=1")
 	f.Add("--preserve-env=A", "--", "-i", "x")
 	f.Fuzz(func(_ *testing.T, a, b, c, d string) {
-		call, err := parseSudo([]string{a, b, c, d})
-		if err == nil {
-			_ = sudoQuote(call.command)
-		}
+		_, _ = parseSudo([]string{a, b, c, d})
 	})
 }

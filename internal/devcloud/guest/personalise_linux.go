@@ -12,53 +12,58 @@ import (
 // imageAccounts returns the users and groups of an image that shows the host's
 // files: root, the image's user, and the host's system accounts.
 func (m *machine) imageAccounts() ([]account, []group) {
-	passwd, _ := os.ReadFile("/etc/passwd")
-	groupFile, _ := os.ReadFile("/etc/group")
-	hostUsers, hostGroups := parsePasswd(passwd), parseGroup(groupFile)
-	shell := defaultShell()
 	var users []account
-	root := account{name: "root", gecos: "root", home: "/root", shell: shell, uid: m.fs.uid, gid: m.fs.gid}
-	if !m.fs.single {
-		root.uid, root.gid = 0, 0
-		users = append(users, root)
+	var groups []group
+	// The first name of an ID is the one that `whoami` shows.
+	addUser := func(u account) {
+		if !slices.ContainsFunc(users, func(o account) bool { return o.name == u.name }) {
+			users = append(users, u)
+		}
 	}
-	groups := []group{{name: "root", gid: root.gid}}
-	name := m.image.user
-	u := account{name: name, uid: 1000, gid: 1000, gecos: strings.ToUpper(name[:1]) + name[1:], home: "/home/" + name, shell: shell}
+	addGroup := func(g group) {
+		if !slices.ContainsFunc(groups, func(o group) bool { return o.name == g.name }) {
+			groups = append(groups, g)
+		}
+	}
+	shell, name := defaultShell(), m.image.user
+	root := account{name: "root", gecos: "root", home: "/root", shell: shell}
+	user := account{name: name, uid: 1000, gid: 1000, gecos: strings.ToUpper(name[:1]) + name[1:], home: "/home/" + name, shell: shell}
 	if m.fs.single {
-		u.uid, u.gid = m.fs.uid, m.fs.gid
+		root.uid, root.gid = m.fs.uid, m.fs.gid
+		user.uid, user.gid = m.fs.uid, m.fs.gid
+		addUser(user)
 	}
-	users = append(users, u)
-	groups = append(groups, group{name: name, gid: u.gid})
-	if m.fs.single {
-		users = append(users, root) // `whoami` shows the first name of the ID
-	}
+	addUser(root)
+	addUser(user)
+	addGroup(group{name: "root", gid: root.gid})
+	addGroup(group{name: name, gid: user.gid})
 	// The host's system accounts, so that files have owners with names; its
 	// people are nobody here.
-	for _, u := range hostUsers {
-		if (u.uid < 1000 || u.uid == 65534) && u.uid != 0 &&
-			!slices.ContainsFunc(users, func(o account) bool { return o.name == u.name }) {
+	passwd, _ := os.ReadFile("/etc/passwd")
+	for _, u := range parsePasswd(passwd) {
+		if (u.uid < 1000 || u.uid == 65534) && u.uid != 0 {
 			if u.home == "/root" || strings.HasPrefix(u.home, "/home/") {
 				u.home = "/nonexistent"
 			}
 			u.gecos = ""
-			users = append(users, u)
+			addUser(u)
 		}
 	}
-	for _, g := range hostGroups {
-		if (g.gid < 1000 || g.gid == 65534) && g.gid != 0 &&
-			!slices.ContainsFunc(groups, func(o group) bool { return o.name == g.name }) {
+	groupFile, _ := os.ReadFile("/etc/group")
+	for _, g := range parseGroup(groupFile) {
+		if (g.gid < 1000 || g.gid == 65534) && g.gid != 0 {
 			g.members = nil
-			groups = append(groups, g)
+			addGroup(g)
 		}
 	}
-	for _, name := range []string{"wheel", "adm", "systemd-journal", "sudo"} { // as the images' own cloud.cfg
-		var i int
-		groups, i = m.accounts.ensureGroup(groups, name, 700)
-		groups[i].members = []string{m.image.user}
+	for _, g := range adminGroups {
+		groups = m.accounts.join(groups, g, name, 700)
 	}
 	return users, groups
 }
+
+// adminGroups are those of an image's user, as in the images' own cloud.cfg.
+var adminGroups = []string{"wheel", "adm", "systemd-journal", "sudo"}
 
 const imageSudoers = "root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n"
 
@@ -91,14 +96,11 @@ func (m *machine) personalise() error {
 		}
 	}
 	for name, text := range m.image.files {
-		if err := os.Remove(t.at(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := t.write(name, []byte(text), 0o644); err != nil {
 			return err
 		}
 		if text == "" {
-			continue
-		}
-		if err := t.write(name, []byte(text), 0o644); err != nil {
-			return err
+			_ = os.Remove(t.at(name)) // the host's, which the image does not have
 		}
 	}
 	for _, u := range users {
@@ -128,7 +130,7 @@ func (m *machine) personaliseImage() error {
 	if !known && !m.hasCloudInit() {
 		var groups []string
 		for _, g := range m.accounts.groups() {
-			if slices.Contains([]string{"wheel", "sudo", "adm", "systemd-journal"}, g.name) {
+			if slices.Contains(adminGroups, g.name) {
 				groups = append(groups, g.name)
 			}
 		}
@@ -174,14 +176,8 @@ func (m *machine) everyBoot() error {
 	} else if name := m.shortName(); m.fs.pidSpace {
 		_ = setHostName(name)
 	}
-	for _, d := range []struct {
-		name string
-		perm os.FileMode
-	}{{"/var/log", 0o755}, {"/var/tmp", 0o1777}, {"/run/cloud-init", 0o755}, {"/var/lib/cloud", 0o755}} {
-		if err := os.MkdirAll(t.at(d.name), 0o755); err != nil {
-			return err
-		}
-		if err := syscall.Chmod(t.at(d.name), uint32(d.perm)); err != nil {
+	for name, perm := range map[string]uint32{"/var/log": 0o755, "/var/tmp": 0o1777, "/run/cloud-init": 0o755, cloudDir: 0o755} {
+		if err := errors.Join(os.MkdirAll(t.at(name), 0o755), syscall.Chmod(t.at(name), perm)); err != nil {
 			return err
 		}
 	}

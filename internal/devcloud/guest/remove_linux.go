@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,38 +14,31 @@ import (
 // are known; its value is the guest's directory.
 const guestMark = "GALLEY_GUEST_DIR"
 
-// pidRecord names a guest's process.
-type pidRecord struct {
-	Pid   int
-	Start string // see startTime
-}
-
-// recordPid notes the process for a later Remove. A lost note costs nothing
-// but that, since the guest ends with its starter anyhow.
+// recordPid notes the process for a later Remove, with its start: a number
+// alone may be another's by then. A lost note costs nothing but that, since the
+// guest ends with its starter anyhow.
 func recordPid(dir string, pid int) {
-	b, err := json.Marshal(pidRecord{Pid: pid, Start: startTime(pid)})
-	if err == nil {
-		_ = os.WriteFile(filepath.Join(dir, pidName), b, 0o600)
-	}
+	_ = os.WriteFile(filepath.Join(dir, pidName), fmt.Appendln(nil, pid, startTime(pid)), 0o600)
 }
 
 // reapLeft ends what an earlier starter left of the guest.
 func reapLeft(dir string) error {
 	path := filepath.Join(dir, pidName)
-	b, err := os.ReadFile(path)
+	note, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	var rec pidRecord
-	if json.Unmarshal(b, &rec) == nil && rec.Pid > 1 && rec.Start != "" {
+	var pid int
+	var began string
+	if _, err := fmt.Sscan(string(note), &pid, &began); err == nil && pid > 1 {
 		deadline := time.Now().Add(5 * time.Second)
-		for startTime(rec.Pid) == rec.Start {
-			_ = syscall.Kill(rec.Pid, syscall.SIGKILL)
+		for startTime(pid) == began {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 			if time.Now().After(deadline) {
-				return fmt.Errorf("its process %d, left by an earlier run, does not end", rec.Pid)
+				return fmt.Errorf("its process %d, left by an earlier run, does not end", pid)
 			}
 			time.Sleep(5 * time.Millisecond) // the kernel tells only a parent of a process's end
 		}
@@ -58,28 +50,21 @@ func reapLeft(dir string) error {
 
 func remove(dir string) error {
 	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return fmt.Errorf("removing a guest: %w", err)
-	}
-	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err := reapLeft(dir); err != nil {
-		return fmt.Errorf("removing guest directory %s: %w", dir, err)
-	}
-	err = os.RemoveAll(dir)
 	if err == nil {
-		return nil
+		err = reapLeft(dir)
 	}
-	// Directories without permissions: overlayfs makes one, and guests may.
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700) //nolint:gosec // about to be deleted
-		}
-		return nil
-	})
-	if err = os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("removing guest directory: %w", err)
+	if err == nil && os.RemoveAll(dir) != nil {
+		// Directories without permissions: overlayfs makes one, and guests may.
+		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, _ error) error {
+			if d != nil && d.IsDir() {
+				_ = os.Chmod(path, 0o700) //nolint:gosec // about to be deleted
+			}
+			return nil
+		})
+		err = os.RemoveAll(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("removing guest directory %s: %w", dir, err)
 	}
 	return nil
 }

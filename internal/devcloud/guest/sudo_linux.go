@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"unsafe"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
@@ -108,7 +107,7 @@ func (c sudoCall) run() error {
 	if c.login {
 		program, argv = shellOf(target), []string{"-" + filepath.Base(shellOf(target))}
 		if len(c.command) > 0 {
-			argv = append(argv, "-c", sudoQuote(c.command))
+			argv = slices.Concat(argv, []string{"-c", `exec "$@"`, "sudo"}, c.command)
 		}
 		if err := os.Chdir(acc.at(target.home)); err != nil {
 			fmt.Fprintf(os.Stderr, "sudo: unable to change directory to %s: %v\n", target.home, err)
@@ -121,8 +120,9 @@ func (c sudoCall) run() error {
 		list = append(list, name+"="+value)
 	}
 	if !acc.single {
-		err = execAs(target, acc.memberships(target), acc.right(target) != sudoNone, program, argv, list)
-	} else {
+		err = becomeUser(target, acc.memberships(target), acc.right(target) != sudoNone)
+	}
+	if err == nil {
 		err = syscall.Exec(program, argv, list)
 	}
 	return fmt.Errorf("unable to execute %s: %w", program, err)
@@ -193,24 +193,6 @@ func findProgram(name, path string) string {
 	return ""
 }
 
-// sudoQuote joins a command for -i as sudo does: every character that is not a
-// letter, digit, "_", "-" or "$" gets a backslash.
-func sudoQuote(command []string) string {
-	var b strings.Builder
-	for i, arg := range command {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		for _, r := range []byte(arg) {
-			if r != '-' && r != '$' && r < 0x80 && !validVariable("_"+string(rune(r))) {
-				b.WriteByte('\\')
-			}
-			b.WriteByte(r)
-		}
-	}
-	return b.String()
-}
-
 func shellOf(u account) string {
 	if u.shell == "" {
 		return "/bin/sh"
@@ -220,51 +202,30 @@ func shellOf(u account) string {
 
 // becomeRoot takes on root's IDs by the capabilities that the caller carries.
 func becomeRoot() error {
-	if syscall.Geteuid() == 0 {
-		return nil
+	if err := errors.Join(syscall.Setresgid(0, 0, 0), syscall.Setresuid(0, 0, 0)); err != nil {
+		return fmt.Errorf("this process may not become root, only what descends from a login of a user in sudoers: %w", err)
 	}
-	err := syscall.Setresgid(0, 0, 0)
-	if err == nil {
-		err = syscall.Setresuid(0, 0, 0)
-	}
-	if errors.Is(err, syscall.EPERM) {
-		return errors.New("this process may not become root: only what descends from a login of a user in sudoers can")
-	}
-	return err
+	return nil
 }
 
-// execAs becomes the program as another user. It returns only an error.
-// Credentials are each thread's own in Linux, and exec keeps those of the
-// thread that calls it, so that only this one needs to change.
-func execAs(u account, groups []int, sudoer bool, program string, argv, env []string) error {
+// becomeUser takes on a user's IDs. What is to be kept over that is the calling
+// thread's own, whose rights a program has that it executes.
+func becomeUser(u account, groups []int, sudoer bool) error {
 	runtime.LockOSThread()
-	list := make([]uint32, 0, len(groups))
-	for _, g := range groups {
-		list = append(list, uint32(g))
+	err := errors.Join(syscall.Setgroups(groups), syscall.Setresgid(u.gid, u.gid, u.gid))
+	if u.uid == 0 || err != nil {
+		return err
 	}
-	uid, gid := uintptr(u.uid), uintptr(u.gid)
-	keep := uintptr(0)
 	if sudoer {
-		keep = 1
+		err = unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0)
 	}
-	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(list)), uintptr(unsafe.Pointer(unsafe.SliceData(list))), 0); e != 0 {
-		return e
+	if err == nil {
+		err = syscall.Setresuid(u.uid, u.uid, u.uid)
 	}
-	if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, gid, gid, gid); e != 0 {
-		return e
+	if sudoer {
+		carryRights()
 	}
-	if uid != 0 {
-		if err := unix.Prctl(unix.PR_SET_KEEPCAPS, keep, 0, 0, 0); err != nil {
-			return err
-		}
-		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); e != 0 {
-			return e
-		}
-		if sudoer {
-			carryRights()
-		}
-	}
-	return syscall.Exec(program, argv, env)
+	return err
 }
 
 // carryRights makes the rights that sudo needs ambient, for another sudo

@@ -37,9 +37,7 @@ func (m *machine) installTools() error {
 	}
 	if m.fs.root != "" {
 		// Without namespaces the host's name is the host's.
-		file := shellescape.Quote(t.at("/etc/hostname"))
-		scripts["/bin/hostname"] = "#!/bin/sh\ncase \"$1\" in\n-s|'') exec cut -d. -f1 " + file + ";;\n-f|--fqdn) exec cat " + file +
-			";;\n*) echo \"hostname: not possible in this guest\" >&2; exit 1;;\nesac\n"
+		scripts["/bin/hostname"] = "#!/bin/sh\nexec cat " + shellescape.Quote(t.at("/etc/hostname")) + "\n"
 	}
 	if m.fs.pidSpace && !exists("/sbin/init") {
 		// invoke-rc.d starts nothing without an init.
