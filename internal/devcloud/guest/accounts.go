@@ -344,6 +344,28 @@ func validName(name string) bool {
 	return name != "" && len(name) <= 32 && strings.Contains(letters, name[:1]) && strings.Trim(name, letters+"0123456789-.$") == ""
 }
 
+// parseEnvironment reads the variables of an EnvironmentFile or of
+// /etc/environment.
+func parseEnvironment(data []byte) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
+		if ok && validVariable(name) {
+			out[name] = strings.Trim(value, `"'`)
+		}
+	}
+	return out
+}
+
+func validVariable(name string) bool {
+	for i, r := range name {
+		if r != '_' && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
+
 // defaultShell is bash where there is one, as on cloud images.
 func defaultShell() string {
 	if exists("/bin/bash") {

@@ -7,11 +7,9 @@ import (
 
 // image is what a guest shows of itself.
 type image struct {
-	id      string // os-release's ID; "" keeps the host's
-	user    string // the default user
-	version string // VERSION_ID
-	name    string // PRETTY_NAME
-	files   map[string]string
+	user  string            // the default user
+	name  string            // PRETTY_NAME
+	files map[string]string // in place of the host's; an empty one is not there
 }
 
 // seededImages are the images that are views of the host, by their
@@ -31,10 +29,9 @@ func seededImage(name string) image {
 		if !ok || !strings.HasPrefix(strings.TrimLeft(rest, " -"), i.version) {
 			continue
 		}
-		im := image{id: i.id, user: i.id, version: i.version, name: i.name + " " + i.label, files: map[string]string{
+		im := image{user: i.id, name: i.name + " " + i.label, files: map[string]string{
 			"/etc/centos-release": "", "/etc/redhat-release": "", "/etc/system-release": "", "/etc/debian_version": "", "/etc/lsb-release": "",
 		}}
-		var b strings.Builder
 		switch i.id {
 		case "centos":
 			for _, f := range []string{"/etc/centos-release", "/etc/redhat-release", "/etc/system-release"} {
@@ -48,14 +45,9 @@ func seededImage(name string) image {
 		case "debian":
 			im.files["/etc/debian_version"] = i.version + "\n"
 		}
-		fmt.Fprintf(&b, "NAME=%q\nVERSION=%q\nID=%s\nVERSION_ID=%q\nPRETTY_NAME=%q\n", i.name, i.label, i.id, i.version, im.name)
-		if i.code != "" {
-			fmt.Fprintf(&b, "VERSION_CODENAME=%s\n", i.code)
-		}
-		if i.like != "" {
-			fmt.Fprintf(&b, "ID_LIKE=%q\n", i.like)
-		}
-		im.files["/etc/os-release"] = b.String()
+		im.files["/etc/os-release"] = fmt.Sprintf(
+			"NAME=%q\nVERSION=%q\nID=%s\nVERSION_ID=%q\nPRETTY_NAME=%q\nVERSION_CODENAME=%s\nID_LIKE=%q\n",
+			i.name, i.label, i.id, i.version, im.name, i.code, i.like)
 		return im
 	}
 	return image{user: "centos"}
@@ -63,24 +55,13 @@ func seededImage(name string) image {
 
 // imageOf is an image with content, by its /etc/os-release.
 func imageOf(release []byte) image {
-	im := image{user: "cloud-user", name: "Linux"}
-	for line := range strings.Lines(string(release)) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		value = strings.Trim(value, `"'`)
-		switch key {
-		case "ID":
-			im.id = value
-			switch {
-			case value == "amzn":
-				im.user = "ec2-user"
-			case value != "rhel" && validName(value):
-				im.user = value // debian, ubuntu, centos, rocky, almalinux, fedora, alpine
-			}
-		case "VERSION_ID":
-			im.version = value
-		case "PRETTY_NAME":
-			im.name = value
-		}
+	fields := parseEnvironment(release)
+	im := image{user: "cloud-user", name: fields["PRETTY_NAME"]}
+	switch id := fields["ID"]; {
+	case id == "amzn":
+		im.user = "ec2-user"
+	case id != "rhel" && validName(id):
+		im.user = id // debian, ubuntu, centos, rocky, almalinux, fedora, alpine
 	}
 	return im
 }

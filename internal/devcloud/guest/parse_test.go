@@ -45,7 +45,8 @@ func TestSeededImage(t *testing.T) {
 		"":                       {"", "centos", ""},
 	} {
 		im := seededImage(name)
-		if got := [3]string{im.id, im.user, im.version}; got != want {
+		release := parseEnvironment([]byte(im.files["/etc/os-release"]))
+		if got := [3]string{release["ID"], im.user, release["VERSION_ID"]}; got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
 	}

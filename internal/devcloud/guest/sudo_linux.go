@@ -64,15 +64,6 @@ func parseSudo(args []string) (sudoCall, error) {
 	return c, nil
 }
 
-func validVariable(name string) bool {
-	for i, r := range name {
-		if r != '_' && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
-			return false
-		}
-	}
-	return name != ""
-}
-
 // sudoMain runs as whoever called sudo, and becomes the command.
 func sudoMain(args []string) int {
 	c, err := parseSudo(args)

@@ -222,19 +222,6 @@ func (u *unitFile) environment() (map[string]string, error) {
 	return env, nil
 }
 
-// parseEnvironment reads the variables of an EnvironmentFile or of
-// /etc/environment.
-func parseEnvironment(data []byte) map[string]string {
-	out := map[string]string{}
-	for line := range strings.Lines(string(data)) {
-		name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
-		if ok && validVariable(name) {
-			out[name] = strings.Trim(value, `"'`)
-		}
-	}
-	return out
-}
-
 // conditions reports the first condition on paths that does not hold.
 func (u *unitFile) conditions() string {
 	for _, key := range []string{"ConditionPathExists", "AssertPathExists", "ConditionFileNotEmpty", "ConditionFileIsExecutable"} {
