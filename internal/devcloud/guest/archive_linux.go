@@ -31,7 +31,7 @@ const (
 // SaveDisk writes what a guest has changed, the guest whose directory is dir,
 // running or not, as an archive for [Spec.Disk].
 func SaveDisk(dir string, w io.Writer) error {
-	return packTree(w, dir, func(rel string) bool {
+	return packDir(w, dir, func(rel string) bool {
 		top, rest, _ := strings.Cut(rel, "/")
 		if top == layersName {
 			return upperOnly(rest)
@@ -42,7 +42,7 @@ func SaveDisk(dir string, w io.Writer) error {
 
 // PackDirectory writes a directory as an archive for [UnpackImage].
 func PackDirectory(dir string, w io.Writer) error {
-	return packTree(w, dir, func(string) bool { return true })
+	return packDir(w, dir, func(string) bool { return true })
 }
 
 // upperOnly keeps of overlay layers what the guest has changed.
@@ -78,16 +78,20 @@ func UnpackImage(from io.Reader, dir string) error {
 	return os.Rename(fresh, dir)
 }
 
-// packTree writes the files below dir that keep names as an archive.
-func packTree(w io.Writer, dir string, keep func(rel string) bool) error {
+func packDir(w io.Writer, dir string, keep func(rel string) bool) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = root.Close() }()
+	return packTree(w, root, keep)
+}
+
+// packTree writes the files below root that keep names as an archive.
+func packTree(w io.Writer, root *os.Root, keep func(rel string) bool) error {
 	tw := tar.NewWriter(w)
 	links := map[[2]uint64]string{} // first name of files with several
-	err = fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil // gone meanwhile

@@ -168,12 +168,7 @@ func (l *words) UnmarshalYAML(n *yaml.Node) (err error) {
 type rules []string
 
 func (l *rules) UnmarshalYAML(n *yaml.Node) (err error) {
-	*l, err = listOr(n, func(s string) []string {
-		if strings.EqualFold(s, "false") {
-			return nil
-		}
-		return []string{s}
-	})
+	*l, err = listOr(n, func(s string) []string { return []string{s} })
 	return err
 }
 

@@ -270,6 +270,9 @@ func (ci *cloudInit) user(u userEntry) string {
 	ci.try("users: "+u.Name, acc.addKeys(a, u.Keys))
 	var rules strings.Builder
 	for _, rule := range u.Sudo {
+		if strings.EqualFold(rule, "false") {
+			continue
+		}
 		rules.WriteString(u.Name + " " + strings.TrimSpace(rule) + "\n")
 	}
 	return rules.String()

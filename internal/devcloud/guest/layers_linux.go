@@ -14,65 +14,41 @@ import (
 
 // memoryStore is where layers in memory are kept over a boot's end.
 type memoryStore struct {
-	layers *os.File // the directory on the tmpfs
-	dir    *os.File // the guest's directory
+	layers *os.Root // the directory on the tmpfs
+	dir    *os.Root // the guest's directory
 }
 
 const savedName = "layers.tar"
 
-func openMemoryStore() (*memoryStore, error) {
-	layers, err := os.Open(layersName)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.Open(".")
-	if err != nil {
-		_ = layers.Close()
-		return nil, err
-	}
-	return &memoryStore{layers: layers, dir: dir}, nil
-}
-
-// inside names a file below a directory that has left the tree of names.
-func inside(dir *os.File, name string) string {
-	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name)
-}
-
-// restoreLayers reads saved layers, if there are any, into the tmpfs. The
+// openMemoryStore reads saved layers, if there are any, into the tmpfs. The
 // working directory is the guest's.
-func restoreLayers() error {
+func openMemoryStore() (*memoryStore, error) {
 	f, err := os.Open(savedName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err == nil {
+		err = unpackTree(bufio.NewReaderSize(f, 1<<18), layersName, false)
+		_ = f.Close()
 	}
-	if err != nil {
-		return err
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("restoring what the guest had changed: %w", err)
 	}
-	defer func() { _ = f.Close() }()
-	if err := unpackTree(bufio.NewReaderSize(f, 1<<18), layersName, false); err != nil {
-		return fmt.Errorf("restoring what the guest had changed: %w", err)
+	s := &memoryStore{}
+	if s.layers, err = os.OpenRoot(layersName); err == nil {
+		s.dir, err = os.OpenRoot(".")
 	}
-	return nil
+	return s, err
 }
 
 // save writes the layers to the guest's directory.
 func (s *memoryStore) save() error {
-	tmp := inside(s.dir, "."+savedName)
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := s.dir.OpenFile("."+savedName, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	buf := bufio.NewWriterSize(f, 1<<18)
-	err = packTree(buf, inside(s.layers, "."), upperOnly)
-	if err == nil {
-		err = buf.Flush()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
+	err = errors.Join(packTree(buf, s.layers, upperOnly), buf.Flush(), f.Close())
 	if err != nil {
-		_ = os.Remove(tmp)
+		_ = s.dir.Remove("." + savedName)
 		return err
 	}
-	return os.Rename(tmp, inside(s.dir, savedName))
+	return s.dir.Rename("."+savedName, savedName)
 }

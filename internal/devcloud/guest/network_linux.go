@@ -81,15 +81,8 @@ func openTapsIn(pid, n int) (taps []*os.File, err error) {
 // configureNetwork gives the devices of this network namespace their
 // addresses.
 func configureNetwork(nics []NIC) error {
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		return err
-	}
-	if err := netlink.LinkSetUp(lo); err != nil {
-		return fmt.Errorf("starting lo: %w", err)
-	}
-	if err := shrinkLoopback(lo); err != nil {
-		return err
+	if err := startLoopback(); err != nil {
+		return fmt.Errorf("configuring lo: %w", err)
 	}
 	for i, n := range nics {
 		if err := configureNIC(nicName(i), n, i == 0); err != nil {
@@ -99,33 +92,31 @@ func configureNetwork(nics []NIC) error {
 	return nil
 }
 
-// shrinkLoopback leaves lo 127.0.0.0/16, which no cloud takes: the seeded
+// startLoopback leaves lo 127.0.0.0/16, which no cloud takes: the seeded
 // networks' addresses are in the rest of 127.0.0.0/8, where the host can reach
 // them too, and in a guest they are a network's.
-func shrinkLoopback(lo netlink.Link) error {
-	addrs, err := netlink.AddrList(lo, netlink.FAMILY_V4)
+func startLoopback() error {
+	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return err
 	}
-	for i := range addrs {
-		if err := netlink.AddrDel(lo, &addrs[i]); err != nil {
-			return err
-		}
+	if err := netlink.LinkSetUp(lo); err != nil {
+		return err
 	}
 	small, err := netlink.ParseAddr("127.0.0.1/16")
 	if err != nil {
 		return err
 	}
 	small.Scope = unix.RT_SCOPE_HOST
-	if err := netlink.AddrAdd(lo, small); err != nil {
-		return err
+	addrs, err := netlink.AddrList(lo, netlink.FAMILY_V4)
+	for i := range addrs {
+		err = errors.Join(err, netlink.AddrDel(lo, &addrs[i]))
 	}
+	err = errors.Join(err, netlink.AddrAdd(lo, small))
 	for _, name := range []string{"all", "default"} {
-		if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+name+"/route_localnet", []byte("1"), 0o600); err != nil {
-			return err
-		}
+		err = errors.Join(err, os.WriteFile("/proc/sys/net/ipv4/conf/"+name+"/route_localnet", []byte("1"), 0o600))
 	}
-	return nil
+	return err
 }
 
 func configureNIC(name string, n NIC, first bool) error {
@@ -137,13 +128,9 @@ func configureNIC(name string, n NIC, first bool) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(netlink.LinkSetHardwareAddr(link, mac), netlink.LinkSetUp(link)); err != nil {
+	err = errors.Join(netlink.LinkSetHardwareAddr(link, mac), netlink.LinkSetUp(link), netlink.LinkSetMTU(link, n.MTU))
+	if err != nil {
 		return err
-	}
-	if n.MTU > 0 {
-		if err := netlink.LinkSetMTU(link, n.MTU); err != nil {
-			return err
-		}
 	}
 	if !n.Address.IsValid() {
 		return nil // a port without an IPv4 address

@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"errors"
 	"os"
 	"os/signal"
 	"runtime"
@@ -50,25 +49,19 @@ func newChildren(fs *rootfs) *children {
 
 // start makes a process. The program is a path; the PATH is not searched.
 func (c *children) start(path string, argv []string, attr *syscall.ProcAttr) (*child, error) {
-	type made struct {
-		ch  *child
-		err error
-	}
-	back := make(chan made, 1)
+	exit, made := make(chan syscall.WaitStatus, 1), make(chan struct{})
+	ch := &child{exit: exit}
+	var err error
 	c.jobs <- func() {
+		defer close(made)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		pid, err := syscall.ForkExec(path, argv, attr)
-		if err != nil {
-			back <- made{err: err}
-			return
+		if ch.pid, err = syscall.ForkExec(path, argv, attr); err == nil {
+			c.done[ch.pid] = exit
 		}
-		exit := make(chan syscall.WaitStatus, 1)
-		c.done[pid] = exit
-		back <- made{ch: &child{pid: pid, exit: exit}}
 	}
-	m := <-back
-	return m.ch, m.err
+	<-made
+	return ch, err
 }
 
 func (c *children) reap() {
@@ -77,9 +70,6 @@ func (c *children) reap() {
 	for {
 		var st syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &st, syscall.WNOHANG, nil)
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
 		if err != nil || pid <= 0 {
 			return
 		}

@@ -313,14 +313,13 @@ func (b *builder) memoryLayers() error {
 	if err := unix.Mount("layers", layersName, "tmpfs", unix.MS_NODEV, "mode=0700"); err != nil {
 		return err
 	}
-	err := restoreLayers()
-	if err == nil {
-		b.fs.store, err = openMemoryStore()
-	}
+	store, err := openMemoryStore()
 	if err != nil {
 		_ = unix.Unmount(layersName, unix.MNT_DETACH)
+		return err
 	}
-	return err
+	b.fs.store = store
+	return nil
 }
 
 func (b *builder) note(format string, args ...any) {

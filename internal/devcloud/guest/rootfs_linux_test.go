@@ -105,7 +105,7 @@ func TestPackedTree(t *testing.T) {
 		t.Log("this file system has no user attributes")
 	}
 	var b bytes.Buffer
-	if err := packTree(&b, from, upperOnly); err != nil {
+	if err := packDir(&b, from, upperOnly); err != nil {
 		t.Fatal(err)
 	}
 	if err := unpackTree(bytes.NewReader(b.Bytes()), to, false); err != nil {

@@ -27,12 +27,10 @@ type unitManager struct {
 
 // service is a unit that was asked for since the boot.
 type service struct {
-	name    string
-	op      sync.Mutex // one start or stop at a time
-	mu      sync.Mutex
-	state   unitState
-	stopped bool // by `systemctl stop`: its process is not restarted when it ends
-	starts  []time.Time
+	op     sync.Mutex // one start or stop at a time
+	mu     sync.Mutex
+	state  unitState
+	starts []time.Time
 }
 
 // unitState is what `systemctl show` tells of a unit.
@@ -71,7 +69,7 @@ func (um *unitManager) service(name string) *service {
 	defer um.mu.Unlock()
 	s := um.units[name]
 	if s == nil {
-		s = &service{name: name, state: unitDead}
+		s = &service{state: unitDead}
 		um.units[name] = s
 	}
 	return s
@@ -87,18 +85,6 @@ func (s *service) get() unitState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
-}
-
-func (s *service) setStopped(stopped bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stopped = stopped
-}
-
-func (s *service) isStopped() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopped
 }
 
 // start starts a unit that is not active, with the services it requires.
@@ -130,19 +116,17 @@ func (um *unitManager) start(name string) error {
 	if s.get().active == "active" {
 		return nil // its dependencies have been started all the same, as by systemd
 	}
-	switch filepath.Ext(name) {
-	case ".target", ".slice":
+	switch kind := filepath.Ext(name); {
+	case kind == ".target" || kind == ".slice":
 		s.set(unitState{active: "active", sub: "active", result: "success"})
 		return nil
-	case ".service":
-	default:
+	case kind != ".service":
 		return fmt.Errorf("Unit %s: guests of the embedded cloud run services and targets only", name) //nolint:staticcheck // as systemctl's
 	}
 	if c := u.conditions(); c != "" {
 		um.log(name, "Condition check resulted in "+name+" being skipped: "+c)
 		return nil
 	}
-	s.setStopped(false)
 	s.set(unitState{active: "activating", sub: "start", result: "success"})
 	if err := um.run(u, s); err != nil {
 		um.killAll(name, syscall.SIGKILL)
@@ -243,7 +227,7 @@ func (um *unitManager) startMain(u *unitFile, s *service, c commandLine, env map
 		return errors.New("a timeout was exceeded")
 	}
 	s.set(unitRunning(ch.pid))
-	go func() { um.mainEnded(u, s, <-ended) }()
+	go func() { um.mainEnded(u, s, ch.pid, <-ended) }()
 	return nil
 }
 
@@ -254,10 +238,10 @@ func howEnded(st syscall.WaitStatus) string {
 	return "ended with exit status " + strconv.Itoa(st.ExitStatus())
 }
 
-// mainEnded follows the end of a service's main process: a restart where the
-// unit asks for one.
-func (um *unitManager) mainEnded(u *unitFile, s *service, st syscall.WaitStatus) {
-	if s.isStopped() {
+// mainEnded follows the end of a service's main process that was not asked for:
+// a restart where the unit wants one.
+func (um *unitManager) mainEnded(u *unitFile, s *service, pid int, st syscall.WaitStatus) {
+	if s.get().pid != pid {
 		return
 	}
 	um.log(u.name, "Main process "+howEnded(st))
@@ -280,8 +264,10 @@ func (um *unitManager) mainEnded(u *unitFile, s *service, st syscall.WaitStatus)
 		s.set(state)
 		return
 	}
+	state.active, state.sub = "activating", "auto-restart"
+	s.set(state)
 	time.AfterFunc(u.duration("Service.RestartSec", 100*time.Millisecond), func() {
-		if !s.isStopped() {
+		if s.get().sub == "auto-restart" { // not stopped meanwhile
 			_ = um.start(u.name) // logged there
 		}
 	})
@@ -313,17 +299,14 @@ func (um *unitManager) watchForked(u *unitFile, s *service, pid int) {
 	for began := startTime(pid); startTime(pid) == began; {
 		time.Sleep(500 * time.Millisecond) // the reaper does not know it
 	}
-	if s.get().pid != pid {
-		return // stopped, or started again
-	}
 	// A daemon that replaces itself, as nginx does at an upgrade, writes its
 	// PID file again.
-	if next := um.forkedMain(u); next != 0 && next != pid {
+	if next := um.forkedMain(u); next != 0 && next != pid && s.get().pid == pid {
 		s.set(unitRunning(next))
 		um.watchForked(u, s, next)
 		return
 	}
-	um.mainEnded(u, s, 0)
+	um.mainEnded(u, s, pid, 0)
 }
 
 // stop stops a unit and those that are part of it.
@@ -350,20 +333,18 @@ func (um *unitManager) stop(name string) error {
 	defer s.op.Unlock()
 	state := s.get()
 	if state.active != "active" {
-		if state.active == "failed" {
-			s.set(unitDead)
-		}
+		s.set(unitDead)
 		return nil
 	}
-	s.setStopped(true)
-	state.active, state.sub = "deactivating", "stop"
-	s.set(state)
+	s.set(unitState{active: "deactivating", sub: "stop", result: "success"})
 	env, err := u.environment()
 	if err != nil {
 		return err
 	}
 	env["MAINPID"] = strconv.Itoa(state.pid)
 	_ = um.runAll(u, "Service.ExecStop", env) // the signal follows
+	// Those of the unit, by the variable in their environment, and the main
+	// process, which may have another.
 	left := func() []int {
 		pids := unitProcesses(name)
 		if state.pid != 0 && startTime(state.pid) != "" {

@@ -32,37 +32,43 @@ const userDataLimit = 32 << 20
 // splitUserData takes user data apart: compressed, MIME, and by its first line.
 // What is wrong with one part does not keep the others from being used.
 func splitUserData(data []byte) (parts []part, errs []error) {
-	add := func(data []byte, kind, name string) {
-		data, err := gunzip(data)
-		if found := kindOf(data); found != "" {
-			kind = found // the first line is right even where the MIME type is vague
+	add := func(body []byte, kind, name string) {
+		p, err := newPart(body, kind, name)
+		if err != nil {
+			errs = append(errs, err)
+			return
 		}
-		first, _, _ := bytes.Cut(data, []byte("\n"))
-		switch {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("user data: %w", err))
-		case kind == kindConfig, kind == kindScript:
-			parts = append(parts, part{kind: kind, name: name, body: data})
-		case kind != "":
-			errs = append(errs, fmt.Errorf("user data of kind %s is not supported in this guest", kind))
-		default:
-			errs = append(errs, fmt.Errorf("user data is of no known kind: it begins with %.40q; expected #cloud-config, #! or a MIME message", first))
-		}
+		parts = append(parts, p)
 	}
-	data, err := gunzip(data)
-	switch {
-	case err != nil:
-		return nil, []error{fmt.Errorf("user data: %w", err)}
-	case len(bytes.TrimSpace(data)) == 0:
-		return nil, nil
-	case !isMIME(data):
+	switch plain, err := gunzip(data); {
+	case err == nil && (hasPrefixFold(plain, "content-type:") || hasPrefixFold(plain, "mime-version:")):
+		if err := eachEntity(plain, add); err != nil {
+			errs = append(errs, fmt.Errorf("user data is not a valid MIME message: %w", err))
+		}
+	case err != nil || len(bytes.TrimSpace(plain)) > 0:
 		add(data, "", "")
-		return parts, errs
-	}
-	if err := eachEntity(data, add); err != nil {
-		errs = append(errs, fmt.Errorf("user data is not a valid MIME message: %w", err))
 	}
 	return parts, errs
+}
+
+// newPart is a piece of user data of a MIME type, which its first line may
+// overrule.
+func newPart(body []byte, kind, name string) (part, error) {
+	body, err := gunzip(body)
+	if err != nil {
+		return part{}, fmt.Errorf("user data: %w", err)
+	}
+	if found := kindOf(body); found != "" {
+		kind = found // right even where the MIME type is vague
+	}
+	switch kind {
+	case kindConfig, kindScript:
+		return part{kind: kind, name: name, body: body}, nil
+	case "":
+		first, _, _ := bytes.Cut(body, []byte("\n"))
+		return part{}, fmt.Errorf("user data is of no known kind: it begins with %.40q; expected #cloud-config, #! or a MIME message", first)
+	}
+	return part{}, fmt.Errorf("user data of kind %s is not supported in this guest", kind)
 }
 
 // gunzip unpacks gzipped user data.
@@ -99,51 +105,40 @@ func kindOf(data []byte) string {
 	return ""
 }
 
-func isMIME(data []byte) bool {
-	return hasPrefixFold(data, "content-type:") || hasPrefixFold(data, "mime-version:")
-}
-
 func hasPrefixFold(data []byte, prefix string) bool {
 	return len(data) >= len(prefix) && strings.EqualFold(string(data[:len(prefix)]), prefix)
 }
 
 // eachEntity calls add for the parts of a MIME message.
-func eachEntity(data []byte, add func(data []byte, kind, name string)) error {
+func eachEntity(data []byte, add func(body []byte, kind, name string)) error {
 	msg, err := mail.ReadMessage(bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
-	one := func(header interface{ Get(key string) string }, body io.Reader) error {
-		if strings.EqualFold(strings.TrimSpace(header.Get("Content-Transfer-Encoding")), "base64") {
+	_, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
+	if err != nil {
+		return err
+	}
+	for parts := multipart.NewReader(msg.Body, params["boundary"]); ; {
+		p, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var body io.Reader = p
+		if strings.EqualFold(strings.TrimSpace(p.Header.Get("Content-Transfer-Encoding")), "base64") {
 			body = base64.NewDecoder(base64.StdEncoding, body)
 		}
 		data, err := io.ReadAll(io.LimitReader(body, userDataLimit))
 		if err != nil {
 			return err
 		}
-		kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
-		switch kind {
-		case "text/plain", "application/octet-stream", "application/gzip", "application/x-gzip":
+		kind, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type"))
+		if !strings.HasPrefix(kind, "text/") || kind == "text/plain" {
 			kind = "" // goes by its first line
 		}
-		_, disposition, _ := mime.ParseMediaType(header.Get("Content-Disposition"))
-		add(data, kind, disposition["filename"])
-		return nil
-	}
-	kind, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
-	if err != nil || !strings.HasPrefix(kind, "multipart/") {
-		return one(msg.Header, msg.Body)
-	}
-	for mr := multipart.NewReader(msg.Body, params["boundary"]); ; {
-		p, err := mr.NextPart()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = one(p.Header, p)
-		}
-		if err != nil {
-			return err
-		}
+		add(data, kind, p.FileName())
 	}
 }
