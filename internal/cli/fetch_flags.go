@@ -161,7 +161,7 @@ func (f *fetchOptions) addRequestFlags(fs *pflag.FlagSet) {
 func (f *fetchOptions) addPageFlags(fs *pflag.FlagSet) {
 	r, p := &f.request, &f.request.Pages
 	fs.StringVar(&f.api, "api", "", "use the options for the kind of API of this `NAME`; --api list shows all")
-	fs.Func("items", "write the elements of the array at this JSON `PATH`, one per line (. is the root; elements of XML become JSON)", func(s string) error { r.Items = &s; return nil })
+	fs.Func("items", "write the elements of the array at this JSON `PATH`, one per line (. is the root)", func(s string) error { r.Items = &s; return nil })
 	fs.BoolVar(&p.Link, "link", false, "the next page is in the Link header, rel=next; numbered ones up to rel=last are requested in parallel")
 	f.value("next", "", "the next page's URL or cursor is at this JSON `PATH`; the first of repeated ones that is found counts", func(s string) error {
 		if p.Next != "" {

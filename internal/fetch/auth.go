@@ -11,14 +11,19 @@ import (
 	"github.com/galleyhq/galley/internal/secret"
 )
 
-type bearer struct{ token secret.Text }
+// hidden keeps a struct from fmt, which prints the fields of a struct without
+// calling their methods.
+type hidden struct{}
+
+func (hidden) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, secret.Redacted) }
+
+type bearer struct {
+	hidden
+	token secret.Text
+}
 
 // Bearer returns an [Authorizer] that sends a bearer token (RFC 6750).
-func Bearer(token secret.Text) Authorizer { return bearer{token} }
-
-// fmt prints the fields of a struct without calling their methods, so the struct
-// has one.
-func (bearer) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[redacted]") }
+func Bearer(token secret.Text) Authorizer { return bearer{token: token} }
 
 func (b bearer) Authorize(r *http.Request) error {
 	r.Header.Set("Authorization", "Bearer "+b.token.Reveal())
@@ -26,22 +31,24 @@ func (b bearer) Authorize(r *http.Request) error {
 }
 
 type basic struct {
+	hidden
 	user string
 	pass secret.Text
 }
 
 // Basic returns an [Authorizer] that sends a user's name and password (RFC
 // 7617).
-func Basic(user string, password secret.Text) Authorizer { return basic{user, password} }
-
-func (basic) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[redacted]") }
+func Basic(user string, password secret.Text) Authorizer { return basic{user: user, pass: password} }
 
 func (b basic) Authorize(r *http.Request) error {
 	r.SetBasicAuth(b.user, b.pass.Reveal())
 	return nil
 }
 
-type netrcAuth netrc.File
+type netrcAuth struct {
+	hidden
+	file netrc.File
+}
 
 // Netrc returns an [Authorizer] that looks the host up in a .netrc file. A
 // host that the file does not name is asked without credentials.
@@ -53,15 +60,13 @@ func Netrc(path string) (Authorizer, error) {
 	case err != nil:
 		return nil, &Error{Kind: KindUsage, Msg: "the netrc file " + path, err: err}
 	}
-	return netrcAuth(file), nil
+	return netrcAuth{file: file}, nil
 }
 
-func (netrcAuth) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[redacted]") }
-
 func (n netrcAuth) Authorize(r *http.Request) error {
-	m, ok := netrc.File(n).Find(r.URL.Hostname())
+	m, ok := n.file.Find(r.URL.Hostname())
 	if !ok {
-		m, ok = netrc.File(n).Default()
+		m, ok = n.file.Default()
 	}
 	if ok && (m.Login != "" || m.Password != "") {
 		r.SetBasicAuth(m.Login, m.Password.Reveal())

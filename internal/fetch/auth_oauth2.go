@@ -42,14 +42,12 @@ func OAuth2Auth(c OAuth2) (Authorizer, error) {
 }
 
 type oauth2Auth struct {
+	hidden
 	OAuth2
 	http    *http.Client
 	token   secret.Text
 	expires time.Time // zero if unknown
 }
-
-// Format hides the secrets in the struct.
-func (*oauth2Auth) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, secret.Redacted) }
 
 func (o *oauth2Auth) Authorize(r *http.Request) error {
 	const margin = 10 * time.Second

@@ -55,7 +55,7 @@ func TestCredentials(t *testing.T) {
 			t.Errorf("sent %q, want %q; %s", got, c.want, sum.URL)
 		}
 	}
-	if s := fmt.Sprintf("%v %+v %#v %s %+v", secret.Text("hush"), bearer{"hush"}, basic{"u", "hush"}, mustJSON(secret.Text("hush")), Request{Auth: Bearer("hush")}); strings.Contains(s, "hush") {
+	if s := fmt.Sprintf("%v %+v %#v %s %+v", secret.Text("hush"), Bearer("hush"), Basic("u", "hush"), mustJSON(secret.Text("hush")), Request{Auth: Bearer("hush")}); strings.Contains(s, "hush") {
 		t.Error(s)
 	}
 }

@@ -26,19 +26,19 @@ type Config struct {
 	Headers map[string]string `yaml:"headers"`
 	// Bearer is a token; User and Password are basic authentication; Netrc is
 	// a .netrc file.
-	Bearer   *secret.Text `yaml:"bearer"`
+	Bearer   secret.Text  `yaml:"bearer"`
 	User     string       `yaml:"user"`
-	Password *secret.Text `yaml:"password"`
+	Password secret.Text  `yaml:"password"`
 	Netrc    string       `yaml:"netrc"`
 	CACert   string       `yaml:"cacert"`
 	Cert     string       `yaml:"cert"`
 	Key      string       `yaml:"key"`
 	Proxy    *secret.Text `yaml:"proxy"`
 	OAuth2   *struct {
-		TokenURL     string       `yaml:"token_url"`
-		ClientID     string       `yaml:"client_id"`
-		ClientSecret *secret.Text `yaml:"client_secret"`
-		Scope        string       `yaml:"scope"`
+		TokenURL     string      `yaml:"token_url"`
+		ClientID     string      `yaml:"client_id"`
+		ClientSecret secret.Text `yaml:"client_secret"`
+		Scope        string      `yaml:"scope"`
 	} `yaml:"oauth2"`
 }
 
@@ -78,7 +78,7 @@ func ReadConfig(path string, getenv func(string) string) (c *Config, warning str
 		return nil, "", &Error{Kind: KindUsage, Msg: fmt.Sprintf("the configuration file %s: %s", path, yamlWords(err)), hint: "its keys are " + configKeys}
 	}
 	ways := 0
-	for _, given := range []bool{c.Bearer != nil, c.User != "", c.Netrc != "", c.OAuth2 != nil} {
+	for _, given := range []bool{c.Bearer != "", c.User != "", c.Netrc != "", c.OAuth2 != nil} {
 		if given {
 			ways++
 		}
@@ -155,14 +155,6 @@ func yamlWords(err error) string {
 		"cannot unmarshal !!seq into string", "expected a text, found a list").Replace(s)
 }
 
-// orEmpty returns the secret of a key, "" without one.
-func orEmpty(t *secret.Text) secret.Text {
-	if t == nil {
-		return ""
-	}
-	return *t
-}
-
 // Apply puts the settings of the file into r, where r has none. It
 // returns the secrets, for a redactor.
 func (c *Config) Apply(r *Request) (secrets []string, err error) {
@@ -175,21 +167,21 @@ func (c *Config) Apply(r *Request) (secrets []string, err error) {
 			r.Header.Set(name, v)
 		}
 	}
-	secrets = append(secrets, orEmpty(c.Bearer).Reveal(), orEmpty(c.Password).Reveal())
+	secrets = append(secrets, c.Bearer.Reveal(), c.Password.Reveal())
 	if r.Auth == nil && r.Source == nil {
 		switch {
-		case c.Bearer != nil:
-			r.Auth = Bearer(orEmpty(c.Bearer))
+		case c.Bearer != "":
+			r.Auth = Bearer(c.Bearer)
 		case c.User != "":
-			r.Auth = Basic(c.User, orEmpty(c.Password))
+			r.Auth = Basic(c.User, c.Password)
 		case c.OAuth2 != nil:
 			o := c.OAuth2
-			secrets = append(secrets, orEmpty(o.ClientSecret).Reveal())
+			secrets = append(secrets, o.ClientSecret.Reveal())
 			t := r.TLS
 			if t.CACert == "" {
 				t.CACert = c.CACert
 			}
-			if r.Auth, err = OAuth2Auth(OAuth2{TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecret: orEmpty(o.ClientSecret), Scope: o.Scope, TLS: t}); err != nil {
+			if r.Auth, err = OAuth2Auth(OAuth2{TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecret: o.ClientSecret, Scope: o.Scope, TLS: t}); err != nil {
 				return secrets, err
 			}
 		case c.Netrc != "":
@@ -208,7 +200,7 @@ func (c *Config) Apply(r *Request) (secrets []string, err error) {
 		r.TLS.Cert, r.TLS.Key = c.Cert, c.Key
 	}
 	if c.Proxy != nil && r.Proxy == nil {
-		r.Proxy, err = ParseProxy(orEmpty(c.Proxy).Reveal())
+		r.Proxy, err = ParseProxy(c.Proxy.Reveal())
 	}
 	return secrets, err
 }

@@ -110,16 +110,15 @@ func (d *documents) open(contentType string, joined bool) (doc document, emits b
 			d.csv = &csvDocument{d: d}
 		}
 		d.csv.joined, doc, emits = joined, d.csv, joined
+	case form == formXML && q.emits:
+		return nil, false, usage("--items writes JSON, and this page is XML: leave it out to store the pages as they are (--count PATH counts their records)")
 	case form == formXML && wanted:
 		if d.xml == nil {
 			if d.xml, err = newXMLDocument(q); err != nil {
 				return nil, false, err
 			}
-			if q.emits {
-				d.xml.record = q.onItem
-			}
 		}
-		doc, emits = d.xml, q.emits
+		doc = d.xml
 	case form == formXML, form == formCSV && !wanted, form == "" && !wanted, form == formHTML && !wanted:
 		return nil, false, nil
 	default:

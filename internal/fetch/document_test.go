@@ -73,6 +73,13 @@ func TestPagesOfOtherForms(t *testing.T) {
 		_, err := fetch(t, r)
 		failed(t, r.Output.Path, err, KindJSON, c.says)
 	}
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/atom+xml")
+		fmt.Fprint(w, "<L><I>1</I></L>")
+	})
+	r := Request{URL: s.URL, Items: ptr("I"), Output: Output{Path: out(t, "o")}}
+	_, err := fetch(t, r)
+	failed(t, r.Output.Path, err, KindUsage, "--items writes JSON, and this page is XML")
 }
 
 // Small pages share a member: the output is as small as one stream, and the

@@ -17,12 +17,10 @@ const maxXMLValue = 64 << 10
 
 // xmlDocument finds the text of elements, by their names below the root
 // element; a path may also begin with the root's own name. Of an element that
-// occurs more than once the first counts. Records are written as JSON.
+// occurs more than once the first counts. Records are counted.
 type xmlDocument struct {
 	paths [][]string
 	items []string
-	// record receives each record, nil if they are only counted.
-	record func(json []byte, last bool) error
 
 	// The decoder pulls its input, and the input is pushed here: it runs as a
 	// coroutine, which resume continues until it wants more of it.
@@ -123,7 +121,6 @@ func (x *xmlDocument) read(d *xml.Decoder) error {
 	}
 	var stack []string
 	var text strings.Builder
-	var record xmlRecord
 	wanted := -1
 	for {
 		t, err := d.RawToken()
@@ -142,9 +139,7 @@ func (x *xmlDocument) read(d *xml.Decoder) error {
 				return errors.New("nested more than 1000 levels deep")
 			}
 			stack = append(stack, t.Name.Local)
-			if x.start(stack) && x.record != nil || record.open() {
-				err = record.start(t)
-			}
+			x.start(stack)
 			if wanted = x.query(stack); wanted >= 0 {
 				text.Reset()
 			}
@@ -157,16 +152,7 @@ func (x *xmlDocument) read(d *xml.Decoder) error {
 				wanted = -1
 			}
 			stack = stack[:len(stack)-1]
-			if record.open() {
-				var json []byte
-				if json, err = record.end(); json != nil {
-					err = x.record(json, true)
-				}
-			}
 		case xml.CharData:
-			if record.open() {
-				err = record.text(t)
-			}
 			if wanted >= 0 {
 				if text.Len()+len(t) > maxXMLValue {
 					return fmt.Errorf("the text of %s is too long", clean(strings.Join(stack, "."), 100))
@@ -174,27 +160,22 @@ func (x *xmlDocument) read(d *xml.Decoder) error {
 				text.Write(t)
 			}
 		}
-		if err != nil {
-			return err
-		}
 	}
 }
 
-// start takes down the element that begins, and reports whether it is a record.
-func (x *xmlDocument) start(stack []string) bool {
+// start takes down the element that begins.
+func (x *xmlDocument) start(stack []string) {
 	if len(stack) == 1 {
 		x.root = stack[0]
 	}
 	if len(x.items) == 0 {
-		return false
+		return
 	}
 	path := belowRoot(x.items, stack[0])
 	x.holder = x.holder || slices.Equal(path[:len(path)-1], stack[1:])
-	is := slices.Equal(path, stack[1:])
-	if is {
+	if slices.Equal(path, stack[1:]) {
 		x.count++
 	}
-	return is
 }
 
 // query returns the query that the innermost element answers, -1 for none.

@@ -55,9 +55,8 @@ type Request struct {
 	// StateDir is where IfChanged remembers the versions of finished outputs,
 	// "" for none.
 	StateDir string
-	// Items is the path of an array in JSON, or of elements in XML: they are
-	// written as JSON, one per line, in place of the pages. Nil for none, the
-	// root of JSON is "".
+	// Items is the path of an array in JSON, whose elements are written one per
+	// line in place of the pages. Nil for none, the root is "".
 	Items *string
 	Pages Pages
 	// Parallel is how many pages are requested at once where their addresses
