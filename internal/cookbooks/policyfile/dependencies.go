@@ -52,58 +52,38 @@ func (d *dependencies) object() *jsonorder.Object {
 
 var bookAndVersion = text.Lazy(`\A(\S+) \(([^\s)]+)\)\z`)
 
-func dependenciesFrom(o *jsonorder.Object) (dependencies, error) {
-	var d dependencies
-	demands, ok := o.Value("Policyfile").([]any)
-	deps := o.Object("dependencies")
-	if !ok || deps == nil {
-		return d, fmt.Errorf(
-			"solution_dependencies of the lock must have a list Policyfile and an object dependencies",
-		)
-	}
-	for _, e := range demands {
-		r, err := requirementFrom(e)
-		if err != nil {
-			return d, fmt.Errorf("solution_dependencies of the lock, Policyfile: %w", err)
-		}
-		d.policyfile = append(d.policyfile, r)
-	}
+func (r *lockReader) dependencies(o *jsonorder.Object) (d dependencies) {
+	const who = "solution_dependencies of the lock"
+	d.policyfile = r.requirements(need[[]any](r, o, who, "Policyfile"), "the Policyfile")
+	deps := need[*jsonorder.Object](r, o, who, "dependencies")
 	for _, key := range deps.Keys() {
 		m := bookAndVersion().FindStringSubmatch(key)
-		list, ok := deps.Value(key).([]any)
-		if m == nil || !ok {
-			return d, fmt.Errorf(
-				"solution_dependencies of the lock: %q is not a cookbook with its version and a list", key)
+		if m == nil {
+			r.fail("%s: %q is not a cookbook with its version", who, key)
+			continue
 		}
-		b := bookDependencies{name: m[1], version: m[2]}
-		for _, e := range list {
-			r, err := requirementFrom(e)
-			if err != nil {
-				return d, fmt.Errorf("solution_dependencies of the lock, %s: %w", key, err)
-			}
-			b.needs = append(b.needs, r)
-		}
-		d.books = append(d.books, b)
+		d.books = append(d.books, bookDependencies{m[1], m[2], r.requirements(need[[]any](r, deps, who, key), key)})
 	}
-	return d, nil
+	return d
 }
 
-// requirementFrom reads a pair [name, constraint].
-func requirementFrom(e any) (solver.Requirement, error) {
-	var pair [2]string
-	list, _ := e.([]any)
-	if len(list) != 2 {
-		return solver.Requirement{}, fmt.Errorf("%v is not a pair of a name and a constraint", e)
-	}
-	for i, v := range list {
-		s, ok := v.(string)
-		if !ok || s == "" {
-			return solver.Requirement{}, fmt.Errorf("%v is not a pair of a name and a constraint", e)
+// requirements reads pairs [name, constraint]; of whom is for the error.
+func (r *lockReader) requirements(list []any, of string) []solver.Requirement {
+	var out []solver.Requirement
+	for _, e := range list {
+		pair, _ := e.([]any)
+		if len(pair) != 2 {
+			pair = []any{nil, nil}
 		}
-		pair[i] = s
+		name, _ := pair[0].(string)
+		text, _ := pair[1].(string)
+		c, err := version.ParseConstraint(text)
+		if name == "" || text == "" || err != nil {
+			r.fail("solution_dependencies of the lock, of %s: %v is not a pair of a name and a version constraint", of, e)
+		}
+		out = append(out, solver.Requirement{Name: name, Constraint: c})
 	}
-	c, err := version.ParseConstraint(pair[1])
-	return solver.Requirement{Name: pair[0], Constraint: c}, err
+	return out
 }
 
 // book returns the entry of a cookbook, nil for none.

@@ -146,127 +146,85 @@ func ParseLock(data []byte, file string) (*Lock, error) {
 	return l, nil
 }
 
-// lockItem is an entry of a run list in a lock.
-var lockItem = text.Lazy(`\Arecipe\[[^:\s]{1,255}::[^:\s]{1,255}\]\z`)
+// lockReader notes the first mistake in a lock.
+type lockReader struct{ err error }
+
+func (r *lockReader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf(format, args...)
+	}
+}
+
+// need returns a value that an object must have; who has it is for the error.
+func need[T any](r *lockReader, o *jsonorder.Object, who, key string) T {
+	v, ok := o.Value(key).(T)
+	if s, isText := any(v).(string); !ok || isText && s == "" {
+		r.fail("%s has no %s, or one of the wrong kind", who, key)
+	}
+	return v
+}
 
 func lockFrom(o *jsonorder.Object) (*Lock, error) {
-	l := &Lock{Name: o.String("name")}
-	if l.Name == "" {
-		return nil, fmt.Errorf("the lock has no name, or one that is not a text")
+	const lock = "the lock"
+	r := &lockReader{}
+	books := need[*jsonorder.Object](r, o, lock, "cookbook_locks")
+	l := &Lock{
+		Name: need[string](r, o, lock, "name"), RunList: r.runList(o, lock, "run_list"),
+		defaults:  need[*jsonorder.Object](r, o, lock, "default_attributes"),
+		overrides: need[*jsonorder.Object](r, o, lock, "override_attributes"),
 	}
-	var err error
-	if l.RunList, err = runListFrom(o, "run_list"); err != nil {
-		return nil, err
-	}
-	if v, ok := o.Get("named_run_lists"); ok {
-		named, ok := v.(*jsonorder.Object)
-		if !ok {
-			return nil, fmt.Errorf("named_run_lists of the lock is not an object")
-		}
+	if _, ok := o.Get("named_run_lists"); ok {
+		named := need[*jsonorder.Object](r, o, lock, "named_run_lists")
 		for _, name := range named.Keys() {
-			items, err := runListFrom(named, name)
-			if err != nil {
-				return nil, fmt.Errorf("named_run_lists: %w", err)
-			}
-			l.named = append(l.named, namedList{name, items})
-		}
-	}
-	sections := map[string]**jsonorder.Object{
-		"default_attributes":  &l.defaults,
-		"override_attributes": &l.overrides,
-	}
-	var books, deps *jsonorder.Object
-	sections["cookbook_locks"], sections["solution_dependencies"] = &books, &deps
-	for _, key := range []string{"cookbook_locks", "default_attributes", "override_attributes", "solution_dependencies"} {
-		if *sections[key] = o.Object(key); *sections[key] == nil {
-			return nil, fmt.Errorf("the lock has no %s, or something that is not an object in its place", key)
+			l.named = append(l.named, namedList{name, r.runList(named, "named_run_lists of the lock", name)})
 		}
 	}
 	for _, name := range books.Keys() {
-		c, err := cookbookLockFrom(name, books.Object(name))
-		if err != nil {
-			return nil, err
-		}
-		l.Cookbooks = append(l.Cookbooks, c)
+		l.Cookbooks = append(l.Cookbooks, r.cookbook(name, need[*jsonorder.Object](r, books, "cookbook_locks", name)))
 	}
-	if l.deps, err = dependenciesFrom(deps); err != nil {
-		return nil, err
+	l.deps = r.dependencies(need[*jsonorder.Object](r, o, lock, "solution_dependencies"))
+	if o.Value("included_policy_locks") != nil {
+		l.included = need[[]any](r, o, lock, "included_policy_locks")
 	}
-	return l, l.readIncluded(o)
-}
-
-func (l *Lock) readIncluded(o *jsonorder.Object) error {
-	v := o.Value("included_policy_locks")
-	if v == nil {
-		return nil
-	}
-	list, ok := v.([]any)
-	if !ok {
-		return fmt.Errorf("included_policy_locks of the lock is not a list")
-	}
-	for _, e := range list {
+	for _, e := range l.included {
 		inc, _ := e.(*jsonorder.Object)
 		for _, key := range []string{"revision_id", "name", "source_options"} {
-			if inc.Value(key) == nil {
-				return fmt.Errorf("an included policy of the lock has no %s", key)
-			}
+			need[any](r, inc, "an included policy of the lock", key)
 		}
 	}
-	l.included = list
-	return nil
+	return l, r.err
 }
 
-func runListFrom(o *jsonorder.Object, key string) ([]string, error) {
-	list, ok := o.Value(key).([]any)
-	if !ok {
-		return nil, fmt.Errorf("the lock has no %s, or something that is not a list in its place", key)
-	}
-	out := make([]string, len(list))
-	for i, e := range list {
-		s, ok := e.(string)
-		if !ok || !lockItem().MatchString(s) {
-			return nil, fmt.Errorf("the entry %v of %s has not the form recipe[cookbook::recipe]", e, key)
+// lockItem is an entry of a run list in a lock.
+var lockItem = text.Lazy(`\Arecipe\[[^:\s]{1,255}::[^:\s]{1,255}\]\z`)
+
+func (r *lockReader) runList(o *jsonorder.Object, who, key string) []string {
+	out := []string{}
+	for _, e := range need[[]any](r, o, who, key) {
+		s, _ := e.(string)
+		if !lockItem().MatchString(s) {
+			r.fail("the entry %v of %s has not the form recipe[cookbook::recipe]", e, key)
 		}
-		out[i] = s
+		out = append(out, s)
 	}
-	return out, nil
+	return out
 }
 
-func cookbookLockFrom(name string, o *jsonorder.Object) (*CookbookLock, error) {
-	fail := func(what string) error { return fmt.Errorf("the lock of the cookbook %s %s", name, what) }
-	if o == nil {
-		return nil, fail("is not an object")
-	}
-	for _, key := range []string{"version", "identifier", "dotted_decimal_identifier", "cache_key", "source_options"} {
-		if _, ok := o.Get(key); !ok {
-			return nil, fail("has no " + key)
-		}
-	}
+func (r *lockReader) cookbook(name string, o *jsonorder.Object) *CookbookLock {
+	who := "the lock of the cookbook " + name
 	c := &CookbookLock{
-		Name:       name,
-		Version:    o.String("version"),
-		Identifier: cookbook.Identifier(o.String("identifier")),
-		dotted:     o.String("dotted_decimal_identifier"),
-		options:    o.Object("source_options"),
+		Name: name, Version: need[string](r, o, who, "version"),
+		Identifier: cookbook.Identifier(need[string](r, o, who, "identifier")),
+		dotted:     need[string](r, o, who, "dotted_decimal_identifier"),
+		options:    need[*jsonorder.Object](r, o, who, "source_options"),
 	}
-	for key, ok := range map[string]bool{"version": c.Version != "", "identifier": c.Identifier != "", "source_options": c.options != nil} {
-		if !ok {
-			return nil, fail(fmt.Sprintf("has a %s of the wrong kind", key))
-		}
+	if strings.ContainsAny(string(c.Identifier)+name, "/\\") || name == ".." {
+		r.fail("%s has a name or an identifier that cannot be part of a path", who)
 	}
-	if strings.ContainsAny(string(c.Identifier), "/\\") || strings.ContainsAny(name, "/\\") || name == ".." {
-		return nil, fail("has a name or an identifier that cannot be part of a path")
+	if key, ok := o.Get("cache_key"); ok && key == nil {
+		c.Local, c.Source, c.scm = true, need[string](r, o, who, "source"), o.Value("scm_info")
+	} else {
+		c.cacheKey, c.origin = need[string](r, o, who, "cache_key"), o.Value("origin")
 	}
-	switch key := o.Value("cache_key").(type) {
-	case nil:
-		c.Local, c.Source, c.scm = true, o.String("source"), o.Value("scm_info")
-		if c.Source == "" {
-			return nil, fail("has no source, which a cookbook of a path must have")
-		}
-	case string:
-		c.cacheKey, c.origin = key, o.Value("origin")
-	default:
-		return nil, fail("has a cache_key of the wrong kind")
-	}
-	return c, nil
+	return c
 }
