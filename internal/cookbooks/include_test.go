@@ -162,7 +162,7 @@ func TestIncludeFailures(t *testing.T) {
 		"no such file":         {"include_policy 'x', path: 'base'", []string{"the included policy x (Policyfile.rb:9)", "base/x.lock.json does not exist"}},
 		"another revision":     {"include_policy 'base', path: 'base', policy_revision_id: 'abc'", []string{"its revision is " + base.revision("base/base.lock.json") + ", and abc was asked for"}},
 		"not an object":        {"include_policy 'list', path: '.'", []string{"list.lock.json"}},
-		"not a lock":           {"include_policy 'nolock', path: '.'", []string{"the lock has no run_list"}},
+		"not a lock":           {"include_policy 'nolock', path: '.'", []string{"the lock has no cookbook_locks"}},
 		"without options":      {"include_policy 'bare', path: '.'", []string{"has no source_options"}},
 		"a path of elsewhere":  {"include_policy 'base', remote: '" + web.URL + "/base/base.lock.json'", []string{"its cookbook own is from the path own, which is on another machine"}},
 		"no such URL":          {"include_policy 'base', remote: '" + web.URL + "/x.json'", []string{"fetching the lock of the policy base from " + web.URL + "/x.json: it answered 404"}},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
-	"github.com/galleyhq/galley/internal/secret"
 )
 
 // install installs what the Berksfile needs and writes the lock (Berkshelf:
@@ -203,7 +201,7 @@ func (i *installer) load(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	var left []source.Source
+	var left []source.Fetcher
 	for n, s := range i.file.sources {
 		if failed[n] == nil {
 			left = append(left, s)
@@ -372,16 +370,14 @@ func (i *installer) installAll(ctx context.Context, list []*dependency) error {
 }
 
 // find returns the first source that has the version of a dependency.
-func (i *installer) find(d *dependency) (source.Source, source.Release, error) {
+func (i *installer) find(d *dependency) (source.Fetcher, source.Release, error) {
 	for _, s := range i.file.sources {
 		releases, err := s.Releases(d.name)
 		if err != nil {
 			return nil, source.Release{}, err
 		}
-		for _, r := range releases {
-			if v, err := version.Parse(r.Version); err == nil && v.Compare(*d.locked) == 0 {
-				return s, r, nil
-			}
+		if r, ok := source.Find(releases, *d.locked); ok {
+			return s, r, nil
 		}
 	}
 	return nil, source.Release{}, &source.Problem{
@@ -391,60 +387,13 @@ func (i *installer) find(d *dependency) (source.Source, source.Release, error) {
 }
 
 // fetch brings a release into the cache.
-func (i *installer) fetch(ctx context.Context, d *dependency, s source.Source, r source.Release) error {
-	p, err := placeOf(s, r)
+func (i *installer) fetch(ctx context.Context, d *dependency, s source.Fetcher, r source.Release) error {
+	dir, key, err := s.Fetch(ctx, r, source.Wanted{Name: d.name, Constraint: version.Exactly(*d.locked)})
 	if err != nil {
 		return err
 	}
-	dir := r.Dir
-	if dir == "" {
-		c := i.job.Context
-		if own, ok := s.(interface{ Context() *source.Context }); ok {
-			c = own.Context()
-		}
-		want := source.Wanted{Name: d.name, Constraint: version.Exactly(*d.locked)}
-		if dir, err = c.Fetch(ctx, p, want); err != nil {
-			return err
-		}
-	}
-	if d.book, err = i.job.readBook(ctx, dir); err != nil || r.Dir != "" {
+	if d.book, err = i.job.readBook(ctx, dir); err != nil || key == "" {
 		return err
 	}
-	return i.job.Cache.Write(i.job.noteFile(d.name, *d.locked), []byte(p.Key()+"\n"))
-}
-
-// placeOf is where a release is downloaded.
-func placeOf(s source.Source, r source.Release) (source.Place, error) {
-	switch r.Type {
-	case "file_store":
-		return source.Place{}, nil
-	case "chef_server":
-		return source.Place{URL: r.Location, Object: "cookbooks/" + r.Name + "/" + r.Version}, nil
-	case "supermarket", "opscode", "uri":
-		at, err := archiveURL(s, r)
-		return source.Place{URL: at, Artifactory: strings.HasPrefix(s.String(), string(source.Artifactory)+"(")}, err
-	case "github", "gitlab":
-		return source.Place{}, &source.Problem{
-			Msg:    fmt.Sprintf("%s has %s %s on %s, where Galley does not download", s, r.Name, r.Version, r.Type),
-			Advice: fmt.Sprintf("name its repository: cookbook '%s', git: '%s'", r.Name, secret.URL(r.Location)),
-		}
-	}
-	return source.Place{}, fmt.Errorf("%s has %s %s at a place of the kind %q, which is not supported", s, r.Name, r.Version, r.Type)
-}
-
-// archiveURL is where a release is downloaded. What is relative is so to the
-// source.
-func archiveURL(s source.Source, r source.Release) (string, error) {
-	at := r.URL
-	if r.Type == "uri" {
-		at = r.Location
-	}
-	if at == "" {
-		at = strings.TrimRight(r.Location, "/") + "/cookbooks/" + r.Name + "/versions/" + r.Version + "/download"
-	}
-	based, ok := s.(interface{ URL() string })
-	if !ok {
-		return at, nil
-	}
-	return source.Resolve(based.URL(), at)
+	return i.job.Cache.Write(i.job.noteFile(d.name, *d.locked), []byte(key+"\n"))
 }

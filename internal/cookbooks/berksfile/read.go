@@ -23,7 +23,7 @@ type berksfile struct {
 	job     *Job
 	config  *config
 	lines   map[string]*dependency
-	sources []source.Source
+	sources []source.Fetcher
 	urls    map[string]bool
 
 	groups []string // of the open group block

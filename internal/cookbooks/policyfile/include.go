@@ -319,3 +319,11 @@ func (s *includedSource) Releases(name string) ([]source.Release, error) {
 	}
 	return nil, nil
 }
+
+// Options implements [source.Source].
+func (s *includedSource) Options(r source.Release) (*jsonorder.Object, error) {
+	if options := s.options[r.Name]; options != nil {
+		return options, nil
+	}
+	return nil, fmt.Errorf("the included policies do not say where the cookbook %s comes from", r.Name)
+}

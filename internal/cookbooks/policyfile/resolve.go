@@ -2,7 +2,6 @@ package policyfile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -23,9 +22,7 @@ type resolver struct {
 	job     *Job
 	policy  *policy
 	sources []*preferred
-	// included is the first of sources where the policy includes others.
-	included *includedSource
-	loaded   bool
+	loaded  bool
 	// demanded are the cookbooks of the run lists and of the cookbook lines.
 	demanded []string
 	possible map[string]bool // see couldAppear
@@ -50,7 +47,6 @@ func (j *Job) resolve(ctx context.Context, p *policy) (*resolver, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.included = included
 		s := &preferred{Source: included}
 		for name := range included.releases {
 			s.names = append(s.names, name)
@@ -261,30 +257,11 @@ func (r *resolver) optionsFor(c solver.Choice) (*jsonorder.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(r.releases[c.Name], func(rel source.Release) bool {
-		v, err := version.Parse(rel.Version)
-		return err == nil && v.Compare(c.Version) == 0
-	})
-	if s == nil || i < 0 {
+	rel, ok := source.Find(r.releases[c.Name], c.Version)
+	if s == nil || !ok {
 		return nil, fmt.Errorf("no source has %s %s", c.Name, c.Version)
 	}
-	rel := r.releases[c.Name][i]
-	if r.included != nil && s.Source == source.Source(r.included) {
-		options := r.included.options[c.Name]
-		if options == nil {
-			return nil, fmt.Errorf("the included policies do not say where the cookbook %s comes from", c.Name)
-		}
-		return options, nil
-	}
-	at, ok := s.Source.(source.Placed)
-	if !ok {
-		return nil, fmt.Errorf("%s does not say where the cookbook %s is", s, c.Name)
-	}
-	kind, value, err := at.Place(rel)
-	if err != nil {
-		return nil, err
-	}
-	return jsonorder.NewObject(kind, value, "version", rel.Version), nil
+	return s.Options(rel)
 }
 
 // place is where the cookbook is had, but for a path.
@@ -382,7 +359,8 @@ func (r *resolver) lock(ctx context.Context) (*Lock, error) {
 			l.Cookbooks[i], err = r.job.lockOf(place)
 			return err
 		})
-		needs, err := r.needs(c)
+		rel, _ := source.Find(r.releases[c.Name], c.Version) // the solver chose it
+		needs, err := source.Requirements(rel.Dependencies)
 		if err != nil {
 			return nil, err
 		}
@@ -398,16 +376,6 @@ func (r *resolver) lock(ctx context.Context) (*Lock, error) {
 		}
 	}
 	return l, nil
-}
-
-// needs are the dependencies of a choice as its source lists them.
-func (r *resolver) needs(c solver.Choice) ([]solver.Requirement, error) {
-	for _, rel := range r.releases[c.Name] {
-		if v, err := version.Parse(rel.Version); err == nil && v.Compare(c.Version) == 0 {
-			return source.Requirements(rel.Dependencies)
-		}
-	}
-	return nil, errors.New("the solver chose a version that is not there") // cannot be
 }
 
 // lockOf makes the lock of an installed cookbook.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
+	"github.com/galleyhq/galley/internal/jsonorder"
 )
 
 // folder is a folder of cookbooks.
@@ -19,7 +20,7 @@ type folder struct {
 
 // Folder returns the source of the cookbooks below a folder, or below
 // "cookbooks" in it where there is that. Each must have metadata with a name.
-func Folder(c *Context, path string) Source {
+func Folder(c *Context, path string) Fetcher {
 	if info, err := os.Stat(filepath.Join(path, "cookbooks")); err == nil && info.IsDir() {
 		path = filepath.Join(path, "cookbooks")
 	}
@@ -49,7 +50,7 @@ func (s *folder) Load(ctx context.Context) error {
 			return err
 		}
 		all[m.Name] = append(all[m.Name],
-			Release{Name: m.Name, Version: m.Version, Dependencies: m.Dependencies, Type: "file_store", Dir: dir})
+			Release{Name: m.Name, Version: m.Version, Dependencies: m.Dependencies, Dir: dir})
 	}
 	s.all = all
 	return nil
@@ -57,3 +58,13 @@ func (s *folder) Load(ctx context.Context) error {
 
 // Releases implements [Source].
 func (s *folder) Releases(name string) ([]Release, error) { return s.all[name], nil }
+
+// Options implements [Source].
+func (s *folder) Options(r Release) (*jsonorder.Object, error) {
+	return jsonorder.NewObject("path", r.Dir, "version", r.Version), nil
+}
+
+// Fetch implements [Fetcher].
+func (s *folder) Fetch(_ context.Context, r Release, _ Wanted) (dir, key string, err error) {
+	return r.Dir, "", nil
+}

@@ -75,33 +75,6 @@ func (c *Context) checkout(ctx context.Context, p git.Place, dir string, want Wa
 	return err
 }
 
-// Placed is a source that says where a release of it is, in the words of a
-// Policyfile: the option and its value, such as artifactserver and a URL.
-type Placed interface {
-	Place(r Release) (option, value string, err error)
-}
-
-// Place implements [Placed].
-func (s *listed) Place(r Release) (option, value string, err error) {
-	switch s.kind {
-	case ChefServer:
-		return "chef_server", s.url, nil
-	case Artifactory:
-		option = "artifactory"
-	default:
-		option = "artifactserver"
-	}
-	if u, err := url.Parse(r.URL); err != nil || u.Host == "" {
-		// It would be of no use in a lock.
-		return "", "", fmt.Errorf("%s lists %s %s with the download URL %q, which is not absolute", s, r.Name,
-			r.Version, r.URL)
-	}
-	return option, r.URL, nil
-}
-
-// Place implements [Placed].
-func (s *folder) Place(r Release) (option, value string, err error) { return "path", r.Dir, nil }
-
 // HostOf is the host of a URL without the port.
 func HostOf(at string) string {
 	u, err := url.Parse(at)

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/galleyhq/galley/internal/cookbooks/cache"
 	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/git"
+	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/secret"
 )
 
@@ -25,6 +28,17 @@ type Source interface {
 	// Releases returns the versions of a cookbook in the order of the list;
 	// none where the source does not have it.
 	Releases(name string) ([]Release, error)
+	// Options say where a release is, in the words of a Policyfile, such as
+	// artifactserver and a URL.
+	Options(r Release) (*jsonorder.Object, error)
+}
+
+// Fetcher is a source that a Berksfile may name.
+type Fetcher interface {
+	Source
+	// Fetch returns the folder of a release, and its key in the cache, "" for
+	// one that was on this machine before.
+	Fetch(ctx context.Context, r Release, want Wanted) (dir, key string, err error)
 }
 
 // Release is one version of a cookbook as a source lists it.
@@ -41,6 +55,18 @@ type Release struct {
 	Location, URL string
 	// Dir is where it is, for one on this machine.
 	Dir string
+}
+
+// Find returns the release of a version.
+func Find(list []Release, v version.Version) (Release, bool) {
+	i := slices.IndexFunc(list, func(r Release) bool {
+		have, err := version.Parse(r.Version)
+		return err == nil && have == v
+	})
+	if i < 0 {
+		return Release{}, false
+	}
+	return list[i], true
 }
 
 // Server makes signed requests to one Chef Server.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/cookbooks/version"
 	"github.com/galleyhq/galley/internal/cookbooks/web"
+	"github.com/galleyhq/galley/internal/jsonorder"
 	"github.com/galleyhq/galley/internal/secret"
 )
 
@@ -38,22 +39,14 @@ type listed struct {
 	kind  Kind
 	url   string
 	index *index
-	// fresh are the newest versions alone, for a DeliverySupermarket.
-	fresh map[string][]Release
 }
 
 // New returns the source of a kind at a URL.
-func New(c *Context, kind Kind, at string) Source {
-	return &listed{ctx: c, kind: kind, url: at, fresh: map[string][]Release{}}
+func New(c *Context, kind Kind, at string) Fetcher {
+	return &listed{ctx: c, kind: kind, url: at}
 }
 
 func (s *listed) String() string { return fmt.Sprintf("%s(%s)", s.kind, secret.URL(s.url)) }
-
-// URL is that of the source.
-func (s *listed) URL() string { return s.url }
-
-// Context is what the source works with.
-func (s *listed) Context() *Context { return s.ctx }
 
 // Load implements [Source].
 func (s *listed) Load(ctx context.Context) error {
@@ -207,32 +200,64 @@ func (s *listed) Releases(name string) ([]Release, error) {
 	if err != nil || s.kind != DeliverySupermarket || len(list) < 2 {
 		return list, err
 	}
-	if newest, ok := s.fresh[name]; ok {
-		return newest, nil
-	}
-	best, bestVersion := list[0], version.Version{}
-	for i, r := range list {
+	best, newest := list[0], version.Version{}
+	for _, r := range list {
 		v, err := version.Parse(r.Version)
 		if err != nil {
 			return nil, fmt.Errorf("the list of cookbooks, at %s: %w", name, err)
 		}
-		if i == 0 || v.Compare(bestVersion) >= 0 {
-			best, bestVersion = r, v
+		if v.Compare(newest) >= 0 {
+			best, newest = r, v
 		}
 	}
-	s.fresh[name] = []Release{best}
-	return s.fresh[name], nil
+	return []Release{best}, nil
 }
 
-// Resolve makes a URL of a list absolute.
-func Resolve(base, ref string) (string, error) {
-	b, err := url.Parse(base)
-	if err != nil {
-		return "", err
+// Options implements [Source].
+func (s *listed) Options(r Release) (*jsonorder.Object, error) {
+	option, at := "artifactserver", r.URL
+	switch s.kind {
+	case ChefServer:
+		option, at = "chef_server", s.url
+	case Artifactory:
+		option = "artifactory"
 	}
-	r, err := url.Parse(ref)
-	if err != nil {
-		return "", err
+	if u, err := url.Parse(at); err != nil || u.Host == "" {
+		// It would be of no use in a lock.
+		return nil, fmt.Errorf("%s lists %s %s with the download URL %q, which is not absolute", s, r.Name, r.Version, at)
 	}
-	return b.ResolveReference(r).String(), nil
+	return jsonorder.NewObject(option, at, "version", r.Version), nil
+}
+
+// Fetch implements [Fetcher].
+func (s *listed) Fetch(ctx context.Context, r Release, want Wanted) (dir, key string, err error) {
+	p := Place{URL: r.URL, Artifactory: s.kind == Artifactory}
+	switch r.Type {
+	case "chef_server":
+		p.URL, p.Object = r.Location, "cookbooks/"+r.Name+"/"+r.Version
+	case "uri":
+		p.URL = r.Location
+	case "supermarket", "opscode":
+		if p.URL == "" {
+			p.URL = strings.TrimRight(r.Location, "/") + "/cookbooks/" + r.Name + "/versions/" + r.Version + "/download"
+		}
+	case "github", "gitlab":
+		return "", "", &Problem{
+			Msg:    fmt.Sprintf("%s has %s %s on %s, where Galley does not download", s, r.Name, r.Version, r.Type),
+			Advice: fmt.Sprintf("name its repository: cookbook '%s', git: '%s'", r.Name, secret.URL(r.Location)),
+		}
+	default:
+		return "", "", fmt.Errorf("%s has %s %s at a place of the kind %q, which is not supported", s, r.Name, r.Version, r.Type)
+	}
+	base, err := url.Parse(s.url)
+	if err != nil {
+		return "", "", err
+	}
+	at, err := base.Parse(p.URL) // it may be relative
+	if err != nil {
+		return "", "", err
+	}
+	p.URL = at.String()
+	dir, err = s.ctx.Fetch(ctx, p, want)
+	return dir, p.Key(), err
 }
