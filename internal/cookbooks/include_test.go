@@ -161,7 +161,7 @@ func TestIncludeFailures(t *testing.T) {
 		"server alone":         {"include_policy 'base', server: '" + s.URL + "'", []string{"must give a policy_revision_id or a policy_group"}},
 		"no such file":         {"include_policy 'x', path: 'base'", []string{"the included policy x (Policyfile.rb:9)", "base/x.lock.json does not exist"}},
 		"another revision":     {"include_policy 'base', path: 'base', policy_revision_id: 'abc'", []string{"its revision is " + base.revision("base/base.lock.json") + ", and abc was asked for"}},
-		"not an object":        {"include_policy 'list', path: '.'", []string{"list.lock.json"}},
+		"not an object":        {"include_policy 'list', path: '.'", []string{"not JSON: line 1, column 1: an object is expected"}},
 		"not a lock":           {"include_policy 'nolock', path: '.'", []string{"the lock has no cookbook_locks"}},
 		"without options":      {"include_policy 'bare', path: '.'", []string{"has no source_options"}},
 		"a path of elsewhere":  {"include_policy 'base', remote: '" + web.URL + "/base/base.lock.json'", []string{"its cookbook own is from the path own, which is on another machine"}},

@@ -20,33 +20,23 @@ const (
 	maxBytes = 256 << 20
 )
 
-// ArchiveError tells that an archive is broken or asks for something that it
-// may not do.
-type ArchiveError struct {
-	// Entry is the path in the archive, "" for the archive itself.
-	Entry string
-	Err   error
-}
-
-func (e *ArchiveError) Error() string {
-	if e.Entry == "" {
-		return "the archive cannot be unpacked: " + e.Err.Error()
-	}
-	return fmt.Sprintf("the archive cannot be unpacked: %q %v", e.Entry, e.Err)
-}
-
-func (e *ArchiveError) Unwrap() error { return e.Err }
-
 // Unpack unpacks a tar archive, compressed by gzip or not, into a folder.
 // Entries that would be outside of the folder, links that lead out of it,
-// devices, and archives that grow too large are an [*ArchiveError].
+// devices, and archives that grow too large are an error.
 func Unpack(r io.Reader, dir string) error {
+	if err := unpack(r, dir); err != nil {
+		return fmt.Errorf("the archive cannot be unpacked: %w", err)
+	}
+	return nil
+}
+
+func unpack(r io.Reader, dir string) error {
 	br := bufio.NewReaderSize(r, 64<<10)
 	var src io.Reader = br
 	if magic, err := br.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
 		zr, err := gzip.NewReader(br)
 		if err != nil {
-			return &ArchiveError{Err: err}
+			return err
 		}
 		defer zr.Close()
 		src = zr
@@ -64,21 +54,19 @@ func Unpack(r io.Reader, dir string) error {
 			break
 		}
 		if err != nil {
-			return &ArchiveError{Err: err}
+			return err
 		}
 		if n >= maxFiles {
-			return &ArchiveError{Err: fmt.Errorf("it has more than %d entries", maxFiles)}
+			return fmt.Errorf("it has more than %d entries", maxFiles)
 		}
 		if err := u.entry(h, tr); err != nil {
-			return &ArchiveError{Entry: h.Name, Err: err}
+			return fmt.Errorf("%q %w", h.Name, err)
 		}
 	}
 	// What follows the archive's end is read, so that a wrong check sum or a
 	// cut off download is noticed.
-	if _, err := io.Copy(io.Discard, io.LimitReader(src, maxBytes)); err != nil {
-		return &ArchiveError{Err: err}
-	}
-	return nil
+	_, err = io.Copy(io.Discard, io.LimitReader(src, maxBytes))
+	return err
 }
 
 type unpacker struct {

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -172,13 +171,7 @@ the policy. On the machine, as root and in this folder, run:
 
     chef-client -z
 
-| path | content |
-| --- | --- |
-| .chef/config.rb | configuration of the client |
-| Policyfile.lock.json | the policy's lock |
-| cookbook_artifacts/ | the cookbooks |
-| policies/ | the policy as a Chef Server has it |
-| policy_groups/ | the policy group, %s |
+.chef/config.rb has the configuration, with the policy group %s.
 `, e.lock.Name, revision, e.group)
 }
 
@@ -203,26 +196,19 @@ func (e *exporter) archive(dir string) (path string, err error) {
 	defer out.Discard()
 	zw := gzip.NewWriter(out)
 	tw := tar.NewWriter(zw)
-	err = errors.Join(pack(tmp, tw), tw.Close(), zw.Close())
-	if err != nil {
+	if err = errors.Join(pack(tmp, tw), tw.Close(), zw.Close()); err != nil {
 		return "", err
 	}
 	return path, out.Commit()
 }
 
-// pack writes a tree, each path beginning with "./", in the order of paths.
+// pack writes a tree, each path beginning with "./".
 func pack(dir string, tw *tar.Writer) error {
-	var paths []string
-	err := filepath.WalkDir(dir, func(p string, _ fs.DirEntry, err error) error {
-		paths = append(paths, p)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	slices.Sort(paths)
-	for _, p := range paths {
-		info, err := os.Stat(p)
+	return filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
 		if err != nil {
 			return err
 		}
@@ -236,20 +222,15 @@ func pack(dir string, tw *tar.Writer) error {
 		}
 		h.Name = "./" + filepath.ToSlash(rel)
 		h.Uid, h.Gid, h.Uname, h.Gname = 0, 0, "", ""
-		if err := tw.WriteHeader(h); err != nil {
+		if err := tw.WriteHeader(h); err != nil || d.IsDir() {
 			return err
 		}
-		if info.Mode().IsRegular() {
-			f, err := os.Open(p)
-			if err != nil {
-				return err
-			}
-			_, err = io.Copy(tw, f)
-			f.Close()
-			if err != nil {
-				return err
-			}
+		f, err := os.Open(p)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
+		defer f.Close()
+		_, err = io.Copy(tw, f)
+		return err
+	})
 }

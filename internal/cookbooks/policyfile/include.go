@@ -1,6 +1,7 @@
 package policyfile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,21 +82,13 @@ func (i *include) kind() string {
 
 // load reads the lock of an included policy.
 func (j *Job) load(ctx context.Context, i *include) error {
-	var data *jsonorder.Object
-	var err error
-	switch i.kind() {
-	case "path":
-		data, err = j.includedPath(i)
-	case "remote":
-		data, err = j.includedRemote(ctx, i)
-	case "server":
-		data, err = j.includedServer(ctx, i)
-	default:
-		data, err = j.includedGit(ctx, i)
-	}
+	read := map[string]func(context.Context, *include) ([]byte, adopt, error){
+		"path": j.includedPath, "remote": j.includedRemote, "server": j.includedServer, "git": j.includedGit,
+	}[i.kind()]
+	i.forLock = i.options.Clone()
+	text, adopt, err := read(ctx, i)
 	if err == nil {
-		i.revision = data.String("revision_id")
-		i.lock, err = lockFrom(data)
+		err = i.take(text, adopt)
 	}
 	if err != nil {
 		return fmt.Errorf("the included policy %s (%s): %w", i.name, i.origin, err)
@@ -103,18 +96,21 @@ func (j *Job) load(ctx context.Context, i *include) error {
 	return nil
 }
 
-// checkRevision compares the revision with the one that was asked for, whole
-// or by its first ten characters.
-func (i *include) checkRevision(data *jsonorder.Object) error {
-	want, have := i.options.String("policy_revision_id"), data.String("revision_id")
-	if want == "" || want == have || len(have) >= 10 && want == have[:10] {
-		return nil
-	}
-	return fmt.Errorf("its revision is %s, and %s was asked for", have, want)
-}
+// adopt makes the source options of a cookbook in an included lock ones that
+// hold for the policy that includes it.
+type adopt func(name string, lock, opts *jsonorder.Object) error
 
-// eachOptions calls fn for the source options of each cookbook of a lock.
-func eachOptions(data *jsonorder.Object, fn func(name string, lock, opts *jsonorder.Object) error) error {
+// take reads the text of the lock.
+func (i *include) take(text []byte, adopt adopt) error {
+	data, err := jsonorder.ParseObject(text)
+	if err != nil {
+		return err
+	}
+	i.revision = data.String("revision_id")
+	// Whole or by its first ten characters.
+	if want, have := i.options.String("policy_revision_id"), i.revision; want != "" && want != have && want != have[:min(10, len(have))] {
+		return fmt.Errorf("its revision is %s, and %s was asked for", have, want)
+	}
 	books := data.Object("cookbook_locks")
 	for _, name := range books.Keys() {
 		lock := books.Object(name)
@@ -122,36 +118,28 @@ func eachOptions(data *jsonorder.Object, fn func(name string, lock, opts *jsonor
 		if opts == nil {
 			return fmt.Errorf("the lock of the cookbook %s has no source_options", name)
 		}
-		if err := fn(name, lock, opts); err != nil {
+		if err := adopt(name, lock, opts); err != nil {
 			return err
 		}
 	}
-	return nil
+	if i.kind() == "server" {
+		i.forLock.Set("policy_revision_id", i.revision)
+	}
+	i.lock, err = lockFrom(data)
+	return err
 }
 
-func (j *Job) includedPath(i *include) (*jsonorder.Object, error) {
-	i.forLock = i.options
+func (j *Job) includedPath(_ context.Context, i *include) ([]byte, adopt, error) {
 	file := j.absolute(i.options.String("path"))
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		file = filepath.Join(file, i.name+".lock.json")
 	}
 	text, err := os.ReadFile(file)
 	if os.IsNotExist(err) {
-		return nil, fmt.Errorf("the lock %s does not exist; if it has another name, give that as part of the path",
-			file)
-	}
-	if err != nil {
-		return nil, err
-	}
-	data, err := jsonorder.ParseObject(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	if err := i.checkRevision(data); err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("the lock %s does not exist; if it has another name, give that as part of the path", file)
 	}
 	// Paths in the lock are relative to it; here they are relative to ours.
-	return data, eachOptions(data, func(_ string, _, opts *jsonorder.Object) error {
+	return text, func(_ string, _, opts *jsonorder.Object) error {
 		p := opts.String("path")
 		if p == "" || filepath.IsAbs(p) {
 			return nil
@@ -162,42 +150,31 @@ func (j *Job) includedPath(i *include) (*jsonorder.Object, error) {
 		}
 		opts.Set("path", path.Join(filepath.ToSlash(rel), p))
 		return nil
-	})
+	}, err
 }
 
 // maxLock bounds a lock that comes over the network.
 const maxLock = 16 << 20
 
-func (j *Job) includedRemote(ctx context.Context, i *include) (*jsonorder.Object, error) {
-	i.forLock = i.options
-	var data *jsonorder.Object
+func (j *Job) includedRemote(ctx context.Context, i *include) (text []byte, _ adopt, err error) {
 	req := web.Request{What: "the lock of the policy " + i.name, URL: i.options.String("remote")}
-	err := j.Web.Get(ctx, req, func(resp *http.Response) error {
-		text, err := io.ReadAll(io.LimitReader(resp.Body, maxLock))
-		if err == nil {
-			data, err = jsonorder.ParseObject(text)
-		}
+	err = j.Web.Get(ctx, req, func(resp *http.Response) (err error) {
+		text, err = io.ReadAll(io.LimitReader(resp.Body, maxLock))
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if err := i.checkRevision(data); err != nil {
-		return nil, err
-	}
-	return data, eachOptions(data, func(name string, _, opts *jsonorder.Object) error {
+	return text, func(name string, _, opts *jsonorder.Object) error {
 		if p := opts.String("path"); p != "" {
 			return fmt.Errorf("its cookbook %s is from the path %s, which is on another machine", name, p)
 		}
 		return nil
-	})
+	}, err
 }
 
-func (j *Job) includedServer(ctx context.Context, i *include) (*jsonorder.Object, error) {
+func (j *Job) includedServer(ctx context.Context, i *include) ([]byte, adopt, error) {
 	at, o := i.options.String("server"), i.options
 	server, err := j.ServerAt(ctx, at)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	object := "policy_groups/" + url.PathEscape(o.String("policy_group")) + "/policies/" + url.PathEscape(o.String("policy_name"))
 	where := "in the policy group " + o.String("policy_group")
@@ -206,50 +183,30 @@ func (j *Job) includedServer(ctx context.Context, i *include) (*jsonorder.Object
 		where = "with the revision " + rev
 	}
 	var raw json.RawMessage
-	if err := server.Do(ctx, http.MethodGet, object, nil, &raw); err != nil {
-		var n source.NotFounder
-		if errors.As(err, &n) && n.NotFound() {
-			return nil, fmt.Errorf("%s has no policy %s %s", secret.URL(at), o.String("policy_name"), where)
-		}
-		return nil, err
+	err = server.Do(ctx, http.MethodGet, object, nil, &raw)
+	var n source.NotFounder
+	if errors.As(err, &n) && n.NotFound() {
+		err = fmt.Errorf("%s has no policy %s %s", secret.URL(at), o.String("policy_name"), where)
 	}
-	data, err := jsonorder.ParseObject(raw)
-	if err != nil {
-		return nil, err
-	}
-	i.forLock = o.Clone()
-	i.forLock.Set("policy_revision_id", data.String("revision_id"))
-	return data, eachOptions(data, func(_ string, lock, _ *jsonorder.Object) error {
-		lock.Set("source_options",
-			jsonorder.NewObject(kindServerArtifact, at, "identifier", lock.String("identifier")))
+	return raw, func(_ string, lock, _ *jsonorder.Object) error {
+		lock.Set("source_options", jsonorder.NewObject(kindServerArtifact, at, "identifier", lock.String("identifier")))
 		return nil
-	})
+	}, err
 }
 
 var upwards = text.Lazy(`^(\.\.?/)+`)
 
-func (j *Job) includedGit(ctx context.Context, i *include) (*jsonorder.Object, error) {
+func (j *Job) includedGit(ctx context.Context, i *include) ([]byte, adopt, error) {
 	o := i.options
-	file := o.String("path")
-	if file == "" {
-		file = o.String("rel")
-	}
-	if file == "" {
-		file = "Policyfile.lock.json"
-	}
+	file := cmp.Or(o.String("path"), o.String("rel"), "Policyfile.lock.json")
 	at := git.NewPlace(o.String, "master")
 	text, revision, err := j.Git.Show(ctx, *at, file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
-	data, err := jsonorder.ParseObject(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s in the repository: %w", file, err)
-	}
-	i.forLock = o.Clone()
 	i.forLock.Set("revision", revision)
 	// Cookbooks from a path are in the same repository.
-	return data, eachOptions(data, func(_ string, lock, opts *jsonorder.Object) error {
+	return text, func(_ string, lock, opts *jsonorder.Object) error {
 		p, ok := opts.Get("path")
 		if !ok {
 			return nil
@@ -265,7 +222,7 @@ func (j *Job) includedGit(ctx context.Context, i *include) (*jsonorder.Object, e
 		}
 		lock.Set("source_options", git)
 		return nil
-	})
+	}, nil
 }
 
 // includedSource lists the cookbooks of all included policies, each in the

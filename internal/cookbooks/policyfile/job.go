@@ -200,7 +200,7 @@ func (j *Job) generate(ctx context.Context, change func(*policy) error) (*source
 		return nil, err
 	}
 	if p.name == "" {
-		return nil, &Error{File: j.file, Problems: []string{"the policy has no name: write `name 'NAME'`"}}
+		return nil, mistakes(j.file, "the policy has no name: write `name 'NAME'`")
 	}
 	j.Sayf("Building policy %s", p.name)
 	r, err := j.resolve(ctx, p)

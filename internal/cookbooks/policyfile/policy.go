@@ -1,6 +1,7 @@
 package policyfile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -137,16 +138,11 @@ func (p *policy) find(name string) *location {
 	return nil
 }
 
-// Error reports mistakes in a Policyfile.
-type Error struct {
-	File string
-	// Problems are sentences, each with its line where it has one.
-	Problems []string
-}
-
-func (e *Error) Error() string {
-	if len(e.Problems) == 1 {
-		return e.File + ": " + e.Problems[0]
+// mistakes is the error of a Policyfile with these problems, each with its line
+// where it has one.
+func mistakes(file string, problems ...string) error {
+	if len(problems) == 1 {
+		return errors.New(file + ": " + problems[0])
 	}
-	return e.File + ":\n  " + strings.Join(e.Problems, "\n  ")
+	return errors.New(file + ":\n  " + strings.Join(problems, "\n  "))
 }

@@ -44,7 +44,7 @@ func (j *Job) read(ctx context.Context) (*policy, error) {
 	}
 	r.finish(in)
 	if len(r.problems) > 0 {
-		return nil, &Error{File: j.file, Problems: r.problems}
+		return nil, mistakes(j.file, r.problems...)
 	}
 	return r.policy, nil
 }
