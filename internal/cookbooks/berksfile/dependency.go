@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/galleyhq/galley/internal/cookbooks/cookbook"
 	"github.com/galleyhq/galley/internal/cookbooks/git"
 	"github.com/galleyhq/galley/internal/cookbooks/source"
 	"github.com/galleyhq/galley/internal/cookbooks/version"
@@ -26,7 +25,7 @@ type dependency struct {
 	// line says where it was written, as "Berksfile:3".
 	line string
 
-	book *book // see cached
+	book *source.Book // see cached
 }
 
 // place is where a cookbook comes from that no source has: a path or a git
@@ -36,14 +35,7 @@ type place struct {
 	metadata bool   // it is the cookbook that the Berksfile belongs to
 	git      *git.Place
 	// found is the cookbook once it is here.
-	found *book
-}
-
-// book is a cookbook on this machine.
-type book struct {
-	dir     string
-	meta    *cookbook.Metadata
-	version version.Version
+	found *source.Book
 }
 
 // equal says whether two places are the same for a lock.
@@ -120,7 +112,7 @@ func sortByName(list []*dependency) {
 
 // cached returns the cookbook if it is on this machine. One with a place is
 // then held at the version that is there.
-func (d *dependency) cached(ctx context.Context) (*book, error) {
+func (d *dependency) cached(ctx context.Context) (*source.Book, error) {
 	if d.book != nil {
 		return d.book, nil
 	}
@@ -130,8 +122,8 @@ func (d *dependency) cached(ctx context.Context) (*book, error) {
 		if d.book, err = d.job.atPlace(ctx, d.place); d.book == nil {
 			return nil, err
 		}
-		d.locked = &d.book.version
-		d.constraint = version.Exactly(d.book.version)
+		d.locked = &d.book.Version
+		d.constraint = version.Exactly(d.book.Version)
 	case d.locked != nil:
 		d.book, err = d.job.fromCache(ctx, d.name, *d.locked)
 	}
@@ -140,7 +132,7 @@ func (d *dependency) cached(ctx context.Context) (*book, error) {
 
 // atPlace returns the cookbook at a place, nil where a repository has not been
 // fetched yet.
-func (j *Job) atPlace(ctx context.Context, p *place) (*book, error) {
+func (j *Job) atPlace(ctx context.Context, p *place) (*source.Book, error) {
 	if p.found != nil {
 		return p.found, nil
 	}
@@ -151,23 +143,11 @@ func (j *Job) atPlace(ctx context.Context, p *place) (*book, error) {
 			return nil, nil
 		}
 	}
-	b, err := j.readBook(ctx, dir)
+	b, err := j.Book(ctx, dir)
 	if err == nil {
 		p.found = b
 	}
 	return b, err
-}
-
-func (j *Job) readBook(ctx context.Context, dir string) (*book, error) {
-	m, err := j.ReadNamed(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	v, err := version.Parse(m.Version)
-	if err != nil {
-		return nil, &cookbook.MetadataError{File: dir, Err: err}
-	}
-	return &book{dir, m, v}, nil
 }
 
 // install sees that a cookbook with a place is here and is the one that the
@@ -180,7 +160,7 @@ func (d *dependency) install(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("the cookbook %s (%s): %w", d.name, p, err)
 		}
-		_, err = j.Check(ctx, b.dir, p.path, want)
+		_, err = j.Check(ctx, b.Dir, p.path, want)
 		return err
 	}
 	var err error
@@ -190,10 +170,6 @@ func (d *dependency) install(ctx context.Context) error {
 			return fmt.Errorf("the cookbook %s: %w", d.name, err)
 		}
 	}
-	dir, err := j.Fetch(ctx, source.Place{Git: p.git}, want)
-	if err != nil {
-		return err
-	}
-	_, err = j.Check(ctx, dir, p.git.URL, want)
+	_, err = j.Fetch(ctx, source.Place{Git: p.git}, want)
 	return err
 }

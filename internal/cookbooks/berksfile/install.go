@@ -16,7 +16,7 @@ import (
 
 // install installs what the Berksfile needs and writes the lock (Berkshelf:
 // Installer).
-func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*source.Summary, []*book, error) {
+func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*source.Summary, []*source.Book, error) {
 	if err := l.reduce(ctx, b); err != nil {
 		return nil, nil, err
 	}
@@ -36,12 +36,12 @@ func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*source.S
 		return nil, nil, err
 	}
 	res := &source.Summary{File: j.file, LockFile: j.lock, Cookbooks: []source.Locked{}}
-	var books []*book
+	var books []*source.Book
 	l.graph, l.dependencies = map[string]*item{}, map[string]*dependency{}
 	for _, d := range i.installed {
-		m := d.book.meta
-		l.graph[m.Name] = &item{name: m.Name, version: d.book.version, needs: needsOf(m)}
-		res.Cookbooks = append(res.Cookbooks, source.Locked{Name: m.Name, Version: d.book.version.String()})
+		m := d.book.Meta
+		l.graph[m.Name] = &item{name: m.Name, version: d.book.Version, needs: needsOf(m)}
+		res.Cookbooks = append(res.Cookbooks, source.Locked{Name: m.Name, Version: d.book.Version.String()})
 		books = append(books, d.book)
 	}
 	for _, d := range dependencies {
@@ -80,7 +80,7 @@ func (l *lockfile) reduce(ctx context.Context, b *berksfile) error {
 			return err
 		}
 		if book != nil {
-			graphed.needs = needsOf(book.meta)
+			graphed.needs = needsOf(book.Meta)
 		}
 	}
 	for again := true; again; {
@@ -109,7 +109,7 @@ func (l *lockfile) trusted(ctx context.Context, b *berksfile) (bool, error) {
 			return false, err
 		}
 		if book != nil {
-			for name := range needsOf(book.meta) {
+			for name := range needsOf(book.Meta) {
 				if _, ok := graphed.needs[name]; !ok {
 					return false, nil
 				}
@@ -229,7 +229,7 @@ func (i *installer) fromSources(ctx context.Context) ([]*dependency, error) {
 	if err := i.places(ctx, list); err != nil {
 		return nil, err
 	}
-	var books []*book
+	var books []*source.Book
 	for _, d := range list {
 		if d.place != nil {
 			b, err := d.cached(ctx)
@@ -269,10 +269,10 @@ func (i *installer) fromSources(ctx context.Context) ([]*dependency, error) {
 
 // complete says whether the cookbooks that have a place are all that is needed,
 // so that no source has to be asked.
-func complete(list []*dependency, books []*book) bool {
+func complete(list []*dependency, books []*source.Book) bool {
 	placed := map[string]bool{}
 	for _, b := range books {
-		placed[b.meta.Name] = true
+		placed[b.Meta.Name] = true
 	}
 	for _, d := range list {
 		if !placed[d.name] {
@@ -280,7 +280,7 @@ func complete(list []*dependency, books []*book) bool {
 		}
 	}
 	for _, b := range books {
-		for _, need := range b.meta.Dependencies {
+		for _, need := range b.Meta.Dependencies {
 			if !placed[need.Name] {
 				return false
 			}
@@ -306,15 +306,15 @@ func demands(list []*dependency) []solver.Demand {
 
 // graph collects the versions of all cookbooks that may be needed: those that
 // have a place, and all that the sources have.
-func (i *installer) graph(list []*dependency, books []*book) (*solver.Graph, error) {
+func (i *installer) graph(list []*dependency, books []*source.Book) (*solver.Graph, error) {
 	names := make([]string, len(list))
 	for n, d := range list {
 		names[n] = d.name
 	}
 	return source.Graph(names, func(name string) (all []source.Release, err error) {
 		for _, b := range books {
-			if b.meta.Name == name {
-				all = append(all, source.Release{Version: b.meta.Version, Dependencies: b.meta.Dependencies})
+			if b.Meta.Name == name {
+				all = append(all, source.Release{Version: b.Meta.Version, Dependencies: b.Meta.Dependencies})
 			}
 		}
 		if !i.loaded {
@@ -347,7 +347,7 @@ func (i *installer) installAll(ctx context.Context, list []*dependency) error {
 		if d.place != nil {
 			from = " from " + d.place.String()
 		}
-		i.job.Sayf("Using %s (%s)%s", d.name, b.version, from)
+		i.job.Sayf("Using %s (%s)%s", d.name, b.Version, from)
 	}
 	i.installed = slices.Clone(list)
 	sortByName(i.installed)
@@ -388,11 +388,8 @@ func (i *installer) find(d *dependency) (source.Fetcher, source.Release, error) 
 
 // fetch brings a release into the cache.
 func (i *installer) fetch(ctx context.Context, d *dependency, s source.Fetcher, r source.Release) error {
-	dir, key, err := s.Fetch(ctx, r, source.Wanted{Name: d.name, Constraint: version.Exactly(*d.locked)})
-	if err != nil {
-		return err
-	}
-	if d.book, err = i.job.readBook(ctx, dir); err != nil || key == "" {
+	b, key, err := s.Fetch(ctx, r, source.Wanted{Name: d.name, Constraint: version.Exactly(*d.locked)})
+	if d.book = b; err != nil || key == "" {
 		return err
 	}
 	return i.job.Cache.Write(i.job.noteFile(d.name, *d.locked), []byte(key+"\n"))

@@ -105,7 +105,7 @@ func (l *lockfile) save() (changed bool, err error) {
 
 // fromCache returns a cookbook's version that was fetched from the sources of
 // the Berksfile before, nil where it was not.
-func (j *Job) fromCache(ctx context.Context, name string, v version.Version) (*book, error) {
+func (j *Job) fromCache(ctx context.Context, name string, v version.Version) (*source.Book, error) {
 	data, err := os.ReadFile(j.noteFile(name, v))
 	if err != nil {
 		return nil, nil //nolint:nilerr // it is not there
@@ -114,7 +114,7 @@ func (j *Job) fromCache(ctx context.Context, name string, v version.Version) (*b
 	if !ok {
 		return nil, nil
 	}
-	return j.readBook(ctx, dir)
+	return j.Book(ctx, dir)
 }
 
 // noteFile is the file that says under which key the cache has a cookbook's

@@ -28,25 +28,25 @@ func (j *Job) Vendor(ctx context.Context, dir string, remove bool) (*source.Summ
 	}
 	var trees []disk.Tree
 	for _, b := range books {
-		j.Sayf("Vendoring %s (%s) to %s", b.meta.Name, b.version, filepath.Join(dir, b.meta.Name))
-		files, err := b.files(dir)
+		j.Sayf("Vendoring %s (%s) to %s", b.Meta.Name, b.Version, filepath.Join(dir, b.Meta.Name))
+		files, err := vendored(b.Dir, dir)
 		if err != nil {
-			return nil, fmt.Errorf("vendoring the cookbook %s: %w", b.meta.Name, err)
+			return nil, fmt.Errorf("vendoring the cookbook %s: %w", b.Meta.Name, err)
 		}
-		trees = append(trees, source.Vendored(b.meta, b.dir, files))
+		trees = append(trees, source.Vendored(b.Meta, b.Dir, files))
 	}
 	return res, disk.Merge(dir, trees, remove)
 }
 
-// files are those of a cookbook as Berkshelf vendors them: all but what the
-// chefignore names and what git and Subversion keep for themselves. target is
-// not entered.
-func (b *book) files(target string) (out []string, err error) {
-	ignore, err := cookbook.FindIgnore(b.dir, "chefignore", "cookbooks/chefignore", ".chef/chefignore")
+// vendored are the files of a cookbook as Berkshelf vendors them: all but what
+// the chefignore names and what git and Subversion keep for themselves. target
+// is not entered.
+func vendored(dir, target string) (out []string, err error) {
+	ignore, err := cookbook.FindIgnore(dir, "chefignore", "cookbooks/chefignore", ".chef/chefignore")
 	if err != nil {
 		return nil, err
 	}
-	err = filepath.WalkDir(b.dir, func(file string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (b *book) files(target string) (out []string, err error) {
 			}
 			return nil
 		}
-		rel, err := filepath.Rel(b.dir, file)
+		rel, err := filepath.Rel(dir, file)
 		if err != nil {
 			return err
 		}

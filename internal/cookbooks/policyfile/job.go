@@ -232,7 +232,7 @@ func (r *resolver) demands() []solver.Demand {
 		case l == nil:
 			add(name, version.Any, "the run_list")
 		case l.fixed():
-			add(name, version.Exactly(l.version), l.origin)
+			add(name, version.Exactly(l.Version), l.origin)
 		default:
 			add(name, l.constraint, l.origin)
 		}

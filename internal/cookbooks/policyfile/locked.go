@@ -37,7 +37,7 @@ func (j *Job) installLocked(ctx context.Context, l *Lock) error {
 			if err := j.install(ctx, place); err != nil {
 				return err
 			}
-			return j.compare(c, place.dir)
+			return j.compare(c, place.Dir)
 		})
 	}
 	return j.InstallAll(ctx, installs)

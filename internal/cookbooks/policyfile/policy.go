@@ -45,7 +45,8 @@ type location struct {
 	// origin is the line, as "Policyfile.rb:7".
 	origin string
 
-	*installed // nil until the cookbook is here
+	*source.Book        // nil until the cookbook is here
+	revision     string // of a git repository
 }
 
 // The options that say where a cookbook comes from.

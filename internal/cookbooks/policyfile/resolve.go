@@ -31,14 +31,6 @@ type resolver struct {
 	places   map[string]*location
 }
 
-// installed is a cookbook that is on this machine.
-type installed struct {
-	dir      string
-	meta     *cookbook.Metadata
-	version  version.Version
-	revision string // of a git repository
-}
-
 // resolve chooses the cookbooks of a policy and installs them.
 func (j *Job) resolve(ctx context.Context, p *policy) (*resolver, error) {
 	r := &resolver{job: j, policy: p, releases: map[string][]source.Release{}, places: map[string]*location{}}
@@ -120,7 +112,7 @@ func (r *resolver) graph(ctx context.Context) (*solver.Graph, error) {
 func (r *resolver) find(ctx context.Context, name string) ([]source.Release, error) {
 	l := r.policy.find(name)
 	if l != nil && l.fixed() {
-		return []source.Release{{Name: name, Version: l.meta.Version, Dependencies: l.meta.Dependencies}}, nil
+		return []source.Release{{Name: name, Version: l.Meta.Version, Dependencies: l.Meta.Dependencies}}, nil
 	}
 	if err := r.load(ctx); err != nil {
 		return nil, err
@@ -243,7 +235,7 @@ func (r *resolver) installChosen(ctx context.Context) error {
 	var installs []func(context.Context) error
 	for _, c := range r.choices {
 		l := r.places[c.Name]
-		if l.installed == nil {
+		if l.Book == nil {
 			r.job.Sayf("Installing %s %s", c.Name, c.Version)
 			installs = append(installs, func(ctx context.Context) error { return r.job.install(ctx, l) })
 		}
@@ -283,31 +275,21 @@ func (l *location) place() source.Place {
 // wanted.
 func (j *Job) install(ctx context.Context, l *location) (err error) {
 	want := source.Wanted{Name: l.name, Constraint: l.constraint}
-	p, in := l.place(), &installed{}
+	p := l.place()
 	switch l.kind {
 	case "":
 		return fmt.Errorf("nothing says where the cookbook %s comes from", l.name)
 	case kindPath:
-		in.dir = j.absolute(p.URL)
+		l.Book, err = j.Check(ctx, j.absolute(p.URL), p.URL, want)
+		return err
 	case kindGit:
 		if p.Git.Revision, err = j.Git.Resolve(ctx, *p.Git); err != nil {
 			return fmt.Errorf("the cookbook %s: %w", want.Name, err)
 		}
-		in.revision = p.Git.Revision
-		fallthrough
-	default:
-		if in.dir, err = j.Fetch(ctx, p, want); err != nil {
-			return err
-		}
+		l.revision = p.Git.Revision
 	}
-	if in.meta, err = j.Check(ctx, in.dir, p.URL, want); err != nil {
-		return err
-	}
-	if in.version, err = version.Parse(in.meta.Version); err != nil {
-		return err
-	}
-	l.installed = in
-	return nil
+	l.Book, err = j.Fetch(ctx, p, want)
+	return err
 }
 
 // checkRecipes sees that the installed cookbooks have the recipes of the run
@@ -319,8 +301,8 @@ func (r *resolver) checkRecipes() error {
 		if !ok {
 			recipe = "default"
 		}
-		if l := r.places[name]; l != nil && !cookbook.HasRecipe(l.dir, recipe) {
-			missing = append(missing, fmt.Sprintf("%s::%s (%s %s)", name, recipe, name, l.version))
+		if l := r.places[name]; l != nil && !cookbook.HasRecipe(l.Dir, recipe) {
+			missing = append(missing, fmt.Sprintf("%s::%s (%s %s)", name, recipe, name, l.Version))
 		}
 	}
 	if len(missing) == 0 {
@@ -380,13 +362,13 @@ func (r *resolver) lock(ctx context.Context) (*Lock, error) {
 
 // lockOf makes the lock of an installed cookbook.
 func (j *Job) lockOf(l *location) (*CookbookLock, error) {
-	id, err := cookbook.Identify(l.dir)
+	id, err := cookbook.Identify(l.Dir)
 	if err != nil {
 		return nil, err
 	}
 	c := &CookbookLock{
 		Name:       l.name,
-		Version:    l.meta.Version,
+		Version:    l.Meta.Version,
 		Identifier: id,
 		dotted:     id.Dotted(),
 		options:    &jsonorder.Object{},
@@ -396,7 +378,7 @@ func (j *Job) lockOf(l *location) (*CookbookLock, error) {
 	c.origin = place
 	switch l.kind {
 	case kindPath:
-		rel, err := filepath.Rel(j.root(), l.dir)
+		rel, err := filepath.Rel(j.root(), l.Dir)
 		if err != nil {
 			return nil, err
 		}

@@ -28,10 +28,30 @@ type Wanted struct {
 	Constraint version.Constraint
 }
 
-// Check reads the metadata of the cookbook in a folder and sees that it is
-// the one expected. place names the folder in errors.
-func (c *Context) Check(ctx context.Context, dir, place string, want Wanted) (*cookbook.Metadata, error) {
-	m, err := c.Read(ctx, dir)
+// Book is a cookbook on this machine.
+type Book struct {
+	Dir     string
+	Meta    *cookbook.Metadata
+	Version version.Version
+}
+
+// Book reads the cookbook in a folder, which must give its name.
+func (c *Context) Book(ctx context.Context, dir string) (*Book, error) {
+	m, err := c.ReadNamed(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	v, err := version.Parse(m.Version)
+	if err != nil {
+		return nil, &cookbook.MetadataError{File: dir, Err: err}
+	}
+	return &Book{dir, m, v}, nil
+}
+
+// Check reads the cookbook in a folder and sees that it is the one expected.
+// place names the folder in errors.
+func (c *Context) Check(ctx context.Context, dir, place string, want Wanted) (*Book, error) {
+	b, err := c.Book(ctx, dir)
 	if err != nil {
 		var bad *cookbook.MetadataError
 		if errors.As(err, &bad) {
@@ -39,14 +59,10 @@ func (c *Context) Check(ctx context.Context, dir, place string, want Wanted) (*c
 		}
 		return nil, err
 	}
-	v, err := version.Parse(m.Version)
-	if err != nil {
-		return nil, fmt.Errorf("the cookbook %s at %s: %w", want.Name, place, err)
+	if !want.Constraint.Allows(b.Version) || b.Meta.Name != want.Name {
+		return nil, Mismatch(want, place, b.Meta)
 	}
-	if !want.Constraint.Allows(v) || m.Name != want.Name {
-		return nil, Mismatch(want, place, m)
-	}
-	return m, nil
+	return b, nil
 }
 
 // Mismatch is the error of a place that holds another cookbook than expected,
@@ -90,9 +106,6 @@ func (c *Context) download(ctx context.Context, url string, header http.Header, 
 	}
 	if err != nil {
 		return fmt.Errorf("the archive of %s from %s: %w", what, url, err)
-	}
-	if _, err := c.Check(ctx, top, url, want); err != nil {
-		return err
 	}
 	if err := os.Remove(dir); err != nil {
 		return err
@@ -173,11 +186,7 @@ func (c *Context) fromServer(ctx context.Context, p Place, dir string, want Want
 	for _, f := range files {
 		g.Go(func() error { return c.serverFile(gctx, root, f, want) })
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	_, err = c.Check(ctx, dir, strings.TrimRight(p.URL, "/")+"/"+p.Object, want)
-	return err
+	return g.Wait()
 }
 
 // serverFile fetches one file and compares its check sum.

@@ -65,6 +65,7 @@ func (s *folder) Options(r Release) (*jsonorder.Object, error) {
 }
 
 // Fetch implements [Fetcher].
-func (s *folder) Fetch(_ context.Context, r Release, _ Wanted) (dir, key string, err error) {
-	return r.Dir, "", nil
+func (s *folder) Fetch(ctx context.Context, r Release, want Wanted) (b *Book, key string, err error) {
+	b, err = s.ctx.Check(ctx, r.Dir, r.Dir, want)
+	return b, "", err
 }

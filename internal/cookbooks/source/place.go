@@ -43,25 +43,44 @@ func (c *Context) Cached(p Place) (dir string, ok bool) {
 	return c.Cache.Lookup(p.Key())
 }
 
-// Fetch returns the folder with the cookbook of a place, from the cache or the
-// network. A place in a repository must have its revision.
-func (c *Context) Fetch(ctx context.Context, p Place, want Wanted) (string, error) {
-	return c.Cache.Fill(ctx, p.Key(), func(ctx context.Context, dir string) error {
+// where names the place in errors.
+func (p Place) where() string {
+	switch {
+	case p.Git != nil:
+		return p.Git.URL
+	case p.Object != "":
+		return strings.TrimRight(p.URL, "/") + "/" + p.Object
+	}
+	return p.URL
+}
+
+// Fetch returns the cookbook of a place, from the cache or the network. A place
+// in a repository must have its revision. Nothing but what is wanted is kept.
+func (c *Context) Fetch(ctx context.Context, p Place, want Wanted) (*Book, error) {
+	dir, err := c.Cache.Fill(ctx, p.Key(), func(ctx context.Context, dir string) (err error) {
 		switch {
 		case p.Git != nil:
-			return c.checkout(ctx, *p.Git, dir, want)
+			err = c.checkout(ctx, *p.Git, dir, want)
 		case p.Object != "":
-			return c.fromServer(ctx, p, dir, want)
-		}
-		var header http.Header
-		if p.Artifactory {
-			var err error
-			if header, err = c.artifactoryHeader(ctx); err != nil {
-				return err
+			err = c.fromServer(ctx, p, dir, want)
+		default:
+			var header http.Header
+			if p.Artifactory {
+				if header, err = c.artifactoryHeader(ctx); err != nil {
+					return err
+				}
 			}
+			err = c.download(ctx, p.URL, header, dir, want)
 		}
-		return c.download(ctx, p.URL, header, dir, want)
+		if err == nil {
+			_, err = c.Check(ctx, dir, p.where(), want)
+		}
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return c.Check(ctx, dir, p.where(), want)
 }
 
 func (c *Context) checkout(ctx context.Context, p git.Place, dir string, want Wanted) error {
@@ -71,8 +90,7 @@ func (c *Context) checkout(ctx context.Context, p git.Place, dir string, want Wa
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) == 0 {
 		return fmt.Errorf("the cookbook %s: %s has no files there", want.Name, p.URL)
 	}
-	_, err := c.Check(ctx, dir, p.URL, want)
-	return err
+	return nil
 }
 
 // HostOf is the host of a URL without the port.

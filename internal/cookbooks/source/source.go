@@ -36,9 +36,9 @@ type Source interface {
 // Fetcher is a source that a Berksfile may name.
 type Fetcher interface {
 	Source
-	// Fetch returns the folder of a release, and its key in the cache, "" for
+	// Fetch returns the cookbook of a release, and its key in the cache, "" for
 	// one that was on this machine before.
-	Fetch(ctx context.Context, r Release, want Wanted) (dir, key string, err error)
+	Fetch(ctx context.Context, r Release, want Wanted) (b *Book, key string, err error)
 }
 
 // Release is one version of a cookbook as a source lists it.

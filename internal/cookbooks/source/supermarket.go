@@ -230,7 +230,7 @@ func (s *listed) Options(r Release) (*jsonorder.Object, error) {
 }
 
 // Fetch implements [Fetcher].
-func (s *listed) Fetch(ctx context.Context, r Release, want Wanted) (dir, key string, err error) {
+func (s *listed) Fetch(ctx context.Context, r Release, want Wanted) (b *Book, key string, err error) {
 	p := Place{URL: r.URL, Artifactory: s.kind == Artifactory}
 	switch r.Type {
 	case "chef_server":
@@ -242,22 +242,22 @@ func (s *listed) Fetch(ctx context.Context, r Release, want Wanted) (dir, key st
 			p.URL = strings.TrimRight(r.Location, "/") + "/cookbooks/" + r.Name + "/versions/" + r.Version + "/download"
 		}
 	case "github", "gitlab":
-		return "", "", &Problem{
+		return nil, "", &Problem{
 			Msg:    fmt.Sprintf("%s has %s %s on %s, where Galley does not download", s, r.Name, r.Version, r.Type),
 			Advice: fmt.Sprintf("name its repository: cookbook '%s', git: '%s'", r.Name, secret.URL(r.Location)),
 		}
 	default:
-		return "", "", fmt.Errorf("%s has %s %s at a place of the kind %q, which is not supported", s, r.Name, r.Version, r.Type)
+		return nil, "", fmt.Errorf("%s has %s %s at a place of the kind %q, which is not supported", s, r.Name, r.Version, r.Type)
 	}
 	base, err := url.Parse(s.url)
 	if err != nil {
-		return "", "", err
+		return nil, "", err
 	}
 	at, err := base.Parse(p.URL) // it may be relative
 	if err != nil {
-		return "", "", err
+		return nil, "", err
 	}
 	p.URL = at.String()
-	dir, err = s.ctx.Fetch(ctx, p, want)
-	return dir, p.Key(), err
+	b, err = s.ctx.Fetch(ctx, p, want)
+	return b, p.Key(), err
 }
