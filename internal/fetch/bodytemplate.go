@@ -117,6 +117,8 @@ func (p *paging) scroll() {
 		root = index[:i]
 	}
 	p.CursorURL = (&url.URL{Path: root + "/_search/scroll"}).EscapedPath()
+	// Behind a proxy, the last part may be its prefix and not the index.
+	p.otherURLs = []string{(&url.URL{Path: index + "/_search/scroll"}).EscapedPath()}
 	if p.CursorTemplate == "" {
 		text, _ := json.Marshal(map[string]string{"scroll": keep})
 		p.CursorTemplate = string(text)

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -29,6 +30,8 @@ type paging struct {
 	start *pageShape
 	// unread says, for one body, that the server names a page after it.
 	unread string
+	// otherURLs are tried in place of CursorURL if that does not exist.
+	otherURLs []string
 }
 
 // pager is one way of finding the next page.
@@ -293,6 +296,22 @@ func (p *paging) resolve(r *pageResult, ref string) (*url.URL, error) {
 		}
 	}
 	return next, nil
+}
+
+// anotherURL changes the URL for cursors after a failure of the first page that
+// was asked for there, and reports whether there was one to change to.
+func (p *paging) anotherURL(at *checkpoint, err error) bool {
+	var e *Error
+	if at.Page != 2 || len(p.otherURLs) == 0 || !errors.As(err, &e) || e.Status < 400 || e.Status > 405 {
+		return false
+	}
+	p.CursorURL, p.otherURLs = p.otherURLs[0], p.otherURLs[1:]
+	u, perr := p.firstURL.Parse(p.CursorURL)
+	if perr != nil {
+		return false
+	}
+	at.goTo(u)
+	return true
 }
 
 // value returns the value of query i, which was looked for if i is not

@@ -340,6 +340,9 @@ func (s *session) step() (*checkpoint, *pageResult, error) {
 		s.at.Done = fmt.Sprintf("the server answered %d", e.Status)
 		return nil, nil, err
 	}
+	if s.paging.anotherURL(&s.at, err) {
+		return nil, nil, nil
+	}
 	var doubtful suspicion
 	if errors.Is(err, errUnchanged) || !errors.As(err, &doubtful) || s.out.direct || !s.client.mayRepeat(call{method: s.req.Method, body: s.req.Body}) {
 		return nil, nil, err
