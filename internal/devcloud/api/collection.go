@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -307,6 +308,9 @@ var comparisons = map[string]func(have, want string) bool{
 func Filter(r *Request, v Obj) bool {
 	for key, want := range r.HTTP.URL.Query() {
 		name, how, _ := strings.Cut(key, "__")
+		if like, ok := strings.CutSuffix(key, "~"); ok { // Cinder's way
+			name, how = like, "contains"
+		}
 		have, ok := v[name]
 		if strings.HasSuffix(name, "tags") || strings.HasSuffix(name, "tags-any") {
 			if tags, ok := v["tags"].([]any); ok && !TagsMatch(Texts(tags), key, want) {
@@ -314,14 +318,14 @@ func Filter(r *Request, v Obj) bool {
 			}
 			continue
 		}
-		if _, isList := have.([]any); !ok || isList {
+		if kind := reflect.ValueOf(have).Kind(); !ok || kind == reflect.Slice || kind == reflect.Map {
 			continue
 		}
 		text, wanted := fmt.Sprint(have), want[0]
 		if have == nil {
 			text = ""
 		}
-		if _, isBool := have.(bool); isBool {
+		if text == "true" || text == "false" {
 			if wanted = strings.ToLower(wanted); wanted == "none" { // Cinder's word for both
 				continue
 			}

@@ -3,7 +3,6 @@ package compute
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -285,14 +284,6 @@ func understandNetworks(r *api.Request, o *order) error {
 		}
 	}
 	return nil
-}
-
-func isAddress(v any) string {
-	s, _ := v.(string)
-	if _, err := netip.ParseAddr(s); err != nil {
-		return api.PyRepr(v) + " is not valid under any of the given schemas"
-	}
-	return ""
 }
 
 // understandDisks reads both generations of block device mappings.

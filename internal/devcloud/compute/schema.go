@@ -114,16 +114,31 @@ func checkName(o api.Obj) error {
 	return nil
 }
 
+// form is a string that passes a test; message says what any other is not.
+func form(message string, valid func(string) bool) check {
+	return func(v any) string {
+		if s, ok := v.(string); ok && valid(s) {
+			return ""
+		}
+		return api.PyRepr(v) + " " + message
+	}
+}
+
+const noSchema = "is not valid under any of the given schemas"
+
+var (
+	isUUID = form("is not a 'uuid'", func(s string) bool { return uuidForm().MatchString(s) })
+	// imageRef is a UUID or nothing.
+	imageRef  = form(noSchema, func(s string) bool { return s == "" || uuidForm().MatchString(s) })
+	isAddress = form(noSchema, func(s string) bool { _, err := netip.ParseAddr(s); return err == nil })
+)
+
 // isIP is an address of one family.
 func isIP(version int) check {
-	return func(v any) string {
-		s, _ := v.(string)
+	return form(fmt.Sprintf("is not a 'ipv%d'", version), func(s string) bool {
 		a, err := netip.ParseAddr(s)
-		if err != nil || a.Is4() != (version == 4) {
-			return fmt.Sprintf("%s is not a 'ipv%d'", api.PyRepr(v), version)
-		}
-		return ""
-	}
+		return err == nil && a.Is4() == (version == 4)
+	})
 }
 
 func orNull(c check) check {
@@ -185,23 +200,6 @@ func intOf(v any) (int, bool) {
 }
 
 var uuidForm = shared.Lazy(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
-
-func isUUID(v any) string {
-	s, ok := v.(string)
-	if !ok || !uuidForm().MatchString(s) {
-		return api.PyRepr(v) + " is not a 'uuid'"
-	}
-	return ""
-}
-
-// imageRef is a UUID or nothing.
-func imageRef(v any) string {
-	s, ok := v.(string)
-	if ok && (s == "" || uuidForm().MatchString(s)) {
-		return ""
-	}
-	return api.PyRepr(v) + " is not valid under any of the given schemas"
-}
 
 func isBase64(v any) string {
 	s, ok := v.(string)

@@ -206,21 +206,14 @@ func (a attr) check(v any) (any, error) {
 			return n, nil
 		}
 		return nil, invalidInput("'%s' is not an integer.", api.PyStr(v))
-	case kindUUID:
-		if !isText || !uuidForm().MatchString(s) {
-			return nil, badAttr(a.name, "'%s' is not a valid UUID.", api.PyStr(v))
+	case kindUUID, kindIP, kindMAC:
+		if f := forms[a.kind&^orNull]; !f.valid(s) {
+			return nil, badAttr(a.name, "'%s' is not a valid %s.", api.PyStr(v), f.name)
+		}
+		if a.kind == kindMAC {
+			s = strings.ToLower(s)
 		}
 		return s, nil
-	case kindIP:
-		if _, err := netip.ParseAddr(s); err != nil {
-			return nil, badAttr(a.name, "'%s' is not a valid IP address.", api.PyStr(v))
-		}
-		return s, nil
-	case kindMAC:
-		if !macForm().MatchString(s) {
-			return nil, badAttr(a.name, "'%s' is not a valid MAC address.", api.PyStr(v))
-		}
-		return strings.ToLower(s), nil
 	case kindUUIDs, kindStrings:
 		return each(a, v, func(e any) (string, error) {
 			s, ok := e.(string)
@@ -268,6 +261,16 @@ func each[T any](a attr, v any, check func(e any) (T, error)) (any, error) {
 }
 
 var macForm = text.Lazy(`^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$`)
+
+// forms are the texts that some kinds take, and what Neutron calls them.
+var forms = map[kind]struct {
+	name  string
+	valid func(string) bool
+}{
+	kindUUID: {"UUID", func(s string) bool { return uuidForm().MatchString(s) }},
+	kindMAC:  {"MAC address", func(s string) bool { return macForm().MatchString(s) }},
+	kindIP:   {"IP address", func(s string) bool { _, err := netip.ParseAddr(s); return err == nil }},
+}
 
 // The readers below give an attribute of a prepared body, or its zero value.
 

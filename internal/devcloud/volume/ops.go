@@ -219,7 +219,7 @@ func (s *Service) listAttachments(detail bool) api.Handler {
 		for _, a := range s.db.Attachments.Where(func(a *db.Attachment) bool { return a.ProjectID == r.Auth.ProjectID || r.Auth.Admin() }) {
 			o := attachmentView(a, detail)
 			o["instance_id"] = a.ServerID
-			if pass(o, r.HTTP.URL.Query()) {
+			if pass(r, o) {
 				delete(o, "instance_id")
 				views = append(views, o)
 			}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,51 +145,24 @@ func page(r *api.Request, key string, views []api.Obj, show func(api.Obj) api.Ob
 // sortKeys are the attributes a list can be sorted by.
 var sortKeys = []string{"id", "status", "size", "availability_zone", "name", "bootable", "created_at", "updated_at"}
 
-// pass tells whether a view passes the query's filters.
-func pass(o api.Obj, q url.Values) bool {
-	for key, values := range q {
-		want := values[0]
-		switch key {
-		case "limit", "marker", "offset", "sort", "sort_key", "sort_dir", "all_tenants", "with_count", "project_id":
-			continue
-		case "metadata":
-			for k, v := range pyDict(want) {
-				if have, ok := pairsOf(o["metadata"])[k]; !ok || have != v {
-					return false
-				}
-			}
-			continue
-		}
-		if like, ok := strings.CutSuffix(key, "~"); ok {
-			if !strings.Contains(fmt.Sprint(o[like]), want) {
-				return false
-			}
-			continue
-		}
-		if have, known := o[key]; known && !strings.EqualFold(fmt.Sprint(have), want) {
-			return false
-		}
-	}
-	return true
-}
-
-// pairsOf are the metadata of a view.
-func pairsOf(m any) map[string]string {
-	if pairs, ok := m.(map[string]string); ok {
-		return pairs
-	}
-	o, _ := m.(api.Obj)
-	return texts(o)
-}
-
 // pyDict reads a dictionary as Python writes one, or as JSON.
 func pyDict(s string) map[string]string {
 	out := map[string]string{}
-	if json.Unmarshal([]byte(s), &out) == nil {
-		return out
+	if json.Unmarshal([]byte(s), &out) != nil {
+		_ = json.Unmarshal([]byte(strings.NewReplacer(`u'`, `"`, `'`, `"`).Replace(s)), &out) // else it is no filter
 	}
-	_ = json.Unmarshal([]byte(strings.NewReplacer(`u'`, `"`, `'`, `"`).Replace(s)), &out)
 	return out
+}
+
+// pass tells whether a view passes the query's filters.
+func pass(r *api.Request, o api.Obj) bool {
+	have, _ := o["metadata"].(map[string]string)
+	for k, v := range pyDict(r.Query("metadata")) {
+		if h, ok := have[k]; !ok || h != v {
+			return false
+		}
+	}
+	return api.Filter(r, o)
 }
 
 func (s *Service) list(detail bool) api.Handler {
@@ -201,7 +173,7 @@ func (s *Service) list(detail bool) api.Handler {
 			if v.ProjectID != r.Auth.ProjectID && !(r.Auth.Admin() && q.Get("all_tenants") != "") {
 				continue
 			}
-			if o := s.view(r, v, true); pass(o, q) {
+			if o := s.view(r, v, true); pass(r, o) {
 				views = append(views, o)
 			}
 		}
