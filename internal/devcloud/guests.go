@@ -14,7 +14,7 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/guest"
 )
 
-// machine is what the keeper needs of a guest.
+// guestProcess is what the manager needs of a guest.
 type guestProcess interface {
 	Dial(ctx context.Context) (net.Conn, error)
 	Ready() <-chan struct{}
@@ -28,7 +28,7 @@ type guestProcess interface {
 // [GuestCommand].
 func GuestMain(args []string) int { return guest.Main(args) }
 
-// keeper makes the guests follow the servers: one goroutine for each server,
+// guestManager makes the guests follow the servers: one goroutine for each server,
 // from its first start until it is gone.
 type guestManager struct {
 	c     *Cloud
@@ -162,14 +162,14 @@ func (k *guestManager) remove(id string) {
 	}
 }
 
-// managedGuest is one server's guest as the keeper has it.
+// managedGuest is one server's guest as the manager has it.
 type managedGuest struct {
 	process guestProcess
 	boot    int
 	disk    int
 }
 
-// tend keeps one server's guest until the server is gone or the cloud is
+// manage keeps one server's guest until the server is gone or the cloud is
 // closed.
 func (k *guestManager) manage(ctx context.Context, id string) {
 	var t managedGuest
@@ -211,7 +211,7 @@ func (k *guestManager) server(id string) (v *db.Server) {
 	return v
 }
 
-// follow brings the guest to where the server's record wants it.
+// reconcile brings the guest to where the server's record wants it.
 func (k *guestManager) reconcile(ctx context.Context, t *managedGuest, v *db.Server) {
 	switch {
 	case !v.Run && t.process != nil:

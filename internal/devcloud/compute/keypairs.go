@@ -6,14 +6,13 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"maps"
-	"regexp"
 	"strings"
-	"sync"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
+	shared "github.com/galleyhq/galley/internal/text"
 )
 
 func (s *Service) keyPairCalls() api.Calls {
@@ -69,8 +68,8 @@ func (s *Service) listKeyPairs(r *api.Request) (*api.Reply, error) {
 }
 
 var (
-	keyName   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9 _-]+$`) })
-	keyName92 = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9 _@.-]+$`) })
+	keyName   = shared.Lazy(`^[a-zA-Z0-9 _-]+$`)
+	keyName92 = shared.Lazy(`^[a-zA-Z0-9 _@.-]+$`)
 )
 
 func (s *Service) createKeyPair(r *api.Request) (*api.Reply, error) {

@@ -47,12 +47,6 @@ type Service struct {
 
 // New returns the service.
 func New(o Options) *Service {
-	if o.FailBuild == nil {
-		o.FailBuild = func(string) string { return "" }
-	}
-	if o.Console == nil {
-		o.Console = func(string) []byte { return nil }
-	}
 	s := &Service{Options: o, db: o.DB}
 	s.quotas = s.newQuotas()
 	return s

@@ -326,11 +326,6 @@ func (s *Service) changePassword(r *api.Request) (*api.Reply, error) {
 	return api.NoContent()
 }
 
-// projectsOf are the projects on which a user has a role.
-func (s *Service) projectsOf(user string) []*db.Object {
-	return s.db.Objects(kindProject, func(p *db.Object) bool { return len(s.rolesOn(user, "projects", p.Key)) > 0 })
-}
-
 // listOf lists the objects of a kind that match and pass the query's filters.
 func (s *Service) listOf(r *api.Request, kind string, match func(*db.Object) bool) (*api.Reply, error) {
 	c := s.kinds[kind]

@@ -491,5 +491,6 @@ func tenantView(p *db.Object) api.Obj {
 }
 
 func (s *Service) tenants(r *api.Request) (*api.Reply, error) {
-	return api.OK(api.Obj{"tenants": api.Views(s.projectsOf(r.Auth.UserID), tenantView), "tenants_links": api.List{}})
+	own := s.db.Objects(kindProject, func(p *db.Object) bool { return len(s.rolesOn(r.Auth.UserID, "projects", p.Key)) > 0 })
+	return api.OK(api.Obj{"tenants": api.Views(own, tenantView), "tenants_links": api.List{}})
 }

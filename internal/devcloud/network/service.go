@@ -37,9 +37,6 @@ type Service struct {
 // New returns the service.
 func New(o Options) *Service {
 	s := &Service{Options: o, db: o.DB}
-	if s.PoolEmpty == nil {
-		s.PoolEmpty = func(string) bool { return false }
-	}
 	s.resources = []*resource{
 		s.networks(), s.subnets(), s.routers(), s.ports(), s.floatingIPs(), s.securityGroups(), s.securityRules(), s.subnetPools(),
 		s.addressScopes(), s.addressGroups(), s.rbacPolicies(), s.trunks(),

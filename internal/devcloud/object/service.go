@@ -101,10 +101,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errDigest):
 		refuse(w, http.StatusUnprocessableEntity, "Unable to process the contained instructions")
 	case err != nil:
-		refuse(
-			w, http.StatusInternalServerError,
-			"The server has either erred or is incapable of performing the requested operation.",
-		)
+		refuse(w, http.StatusInternalServerError, "The server has either erred or is incapable of performing the requested operation.")
 	}
 }
 
@@ -184,29 +181,20 @@ func (s *Service) serveAccount(c *call) error {
 	}
 	c.setMeta(s.store.account(c.account).Meta)
 	var entries []entry
-	objects, bytes := 0, int64(0)
+	objects := 0
 	for _, i := range all {
 		inside, err := s.store.objects(c.account, i.Name)
 		if err != nil {
 			return err
 		}
 		objects += len(inside)
-		bytes += i.Size
-		entries = append(
-			entries,
-			entry{i.Name, api.Obj{"name": i.Name, "count": len(inside), "bytes": i.Size, "last_modified": stamp(i)}},
-		)
+		entries = append(entries, entry{i.Name, i.Size, api.Obj{
+			"name": i.Name, "count": len(inside), "bytes": i.Size, "last_modified": stamp(i),
+		}})
 	}
 	c.Header().Set("X-Account-Container-Count", strconv.Itoa(len(all)))
 	c.Header().Set("X-Account-Object-Count", strconv.Itoa(objects))
-	c.Header().Set("X-Account-Bytes-Used", strconv.FormatInt(bytes, 10))
-	switch c.Method {
-	case http.MethodHead:
-		return c.done(http.StatusNoContent)
-	case http.MethodGet:
-		return c.listing(entries)
-	}
-	return c.notAllowed("HEAD, GET, POST")
+	return c.list("Account", entries, "HEAD, GET, POST")
 }
 
 func (s *Service) serveContainer(c *call) error {
@@ -238,33 +226,34 @@ func (s *Service) serveContainer(c *call) error {
 		return err
 	}
 	c.setMeta(about.Meta)
+	if c.Method == http.MethodPost {
+		_, err := s.store.putContainer(c.account, c.container, c.meta("Container"))
+		return c.after(http.StatusNoContent, err)
+	}
 	var entries []entry
-	bytes := int64(0)
 	for _, i := range all {
-		bytes += i.Size
-		entries = append(
-			entries,
-			entry{
-				i.Name,
-				api.Obj{
-					"name": i.Name, "bytes": i.Size, "hash": i.ETag, "content_type": i.Type,
-					"last_modified": stamp(i),
-				},
-			},
-		)
+		entries = append(entries, entry{i.Name, i.Size, api.Obj{
+			"name": i.Name, "bytes": i.Size, "hash": i.ETag, "content_type": i.Type, "last_modified": stamp(i),
+		}})
 	}
 	c.Header().Set("X-Container-Object-Count", strconv.Itoa(len(all)))
-	c.Header().Set("X-Container-Bytes-Used", strconv.FormatInt(bytes, 10))
+	return c.list("Container", entries, "HEAD, GET, PUT, POST, DELETE")
+}
+
+// list answers a call about all entries of an account or a container.
+func (c *call) list(kind string, all []entry, methods string) error {
+	bytes := int64(0)
+	for _, e := range all {
+		bytes += e.size
+	}
+	c.Header().Set("X-"+kind+"-Bytes-Used", strconv.FormatInt(bytes, 10))
 	switch c.Method {
 	case http.MethodHead:
 		return c.done(http.StatusNoContent)
-	case http.MethodPost:
-		_, err := s.store.putContainer(c.account, c.container, c.meta("Container"))
-		return c.after(http.StatusNoContent, err)
 	case http.MethodGet:
-		return c.listing(entries)
+		return c.listing(all)
 	}
-	return c.notAllowed("HEAD, GET, PUT, POST, DELETE")
+	return c.notAllowed(methods)
 }
 
 // stamp writes a time as Swift's listings do.
@@ -273,6 +262,7 @@ func stamp(i info) string { return i.Modified.Format("2006-01-02T15:04:05.000000
 // entry is one line of a listing.
 type entry struct {
 	name string
+	size int64
 	json api.Obj
 }
 
@@ -302,7 +292,7 @@ func (c *call) listing(all []entry) error {
 					continue
 				}
 				last = sub
-				e = entry{sub, api.Obj{"subdir": sub}}
+				e = entry{name: sub, json: api.Obj{"subdir": sub}}
 			}
 		}
 		if len(names) == limit {
@@ -342,10 +332,7 @@ func (s *Service) serveObject(c *call) error {
 		return s.copyObject(c)
 	case http.MethodPut:
 		if c.URL.Query().Has("multipart-manifest") || h.Get("X-Object-Manifest") != "" || h.Get("X-Copy-From") != "" {
-			refuse(
-				c.ResponseWriter, http.StatusNotImplemented,
-				"The embedded cloud has no large objects, and copies with COPY alone.",
-			)
+			refuse(c.ResponseWriter, http.StatusNotImplemented, "The embedded cloud has no large objects, and copies with COPY alone.")
 			return nil
 		}
 		if c.ContentLength > maxSize {

@@ -38,9 +38,6 @@ type Service struct {
 
 // New returns the service.
 func New(o Options) *Service {
-	if o.Fail == nil {
-		o.Fail = func(string) bool { return false }
-	}
 	s := &Service{Options: o, db: o.DB}
 	s.quotas = s.newQuotas()
 	return s
