@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -86,15 +87,6 @@ func (c *checker) add(org *Origin, code, key, advice, format string, args ...any
 	return &c.problems[len(c.problems)-1]
 }
 
-func names(keys map[string]settings.Setting) []string {
-	out := make([]string, 0, len(keys))
-	for n := range keys {
-		out = append(out, n)
-	}
-	slices.Sort(out)
-	return out
-}
-
 // free says whether anyone may put a key of this name at the top level, as
 // people do for their YAML anchors.
 func free(name string) bool {
@@ -132,7 +124,7 @@ func (c *checker) unknown(e entry, at, what string, keys map[string]settings.Set
 		org = e.val.org
 	}
 	advice := ""
-	if n := text.Nearest(e.name, names(keys)); n != "" {
+	if n := text.Nearest(e.name, slices.Sorted(maps.Keys(keys))); n != "" {
 		advice = fmt.Sprintf("did you mean %s?", n)
 	}
 	c.add(org, "unknown-key", at, advice, "%s is not a key of %s and has no effect", e.name, what)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -275,12 +276,7 @@ func fromGo(x any, org *Origin) *value {
 		return v
 	case map[string]any:
 		m := &mapping{}
-		keys := make([]string, 0, len(x))
-		for k := range x {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		for _, k := range keys {
+		for _, k := range slices.Sorted(maps.Keys(x)) {
 			m.set(k, fromGo(x[k], org))
 		}
 		return mapValue(m, org)

@@ -1,7 +1,6 @@
 package bootstraptemplate
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -86,31 +85,6 @@ func symbols(m map[string]any) ruby.Map {
 	return out
 }
 
-// numbers makes the numbers of JSON those that Ruby reads there.
-func numbers(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = numbers(e)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = numbers(e)
-		}
-		return out
-	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n
-		}
-		f, _ := v.Float64()
-		return f
-	}
-	return v
-}
-
 func orNil(s string) any {
 	if s == "" {
 		return nil
@@ -131,13 +105,14 @@ func (c Context) values(dir string) (ruby.Map, error) {
 	}
 	hints := map[string]any{}
 	for name, text := range c.Hints {
-		var v any
-		dec := json.NewDecoder(bytes.NewReader(text))
-		dec.UseNumber()
-		if err := dec.Decode(&v); err != nil {
-			return nil, fmt.Errorf("the hint %s is no JSON: %w", name, err)
+		if !json.Valid(text) {
+			return nil, fmt.Errorf("the hint %s is not JSON", name)
 		}
-		hints[name] = numbers(v)
+		hints[name] = string(text)
+	}
+	firstBoot, err := json.Marshal(c.FirstBoot)
+	if err != nil {
+		return nil, fmt.Errorf("the attributes of the first run: %w", err)
 	}
 	config := symbols(c.Config)
 	config = append(config, ruby.Pair{Key: ruby.Symbol("hints"), Value: hints})
@@ -157,7 +132,7 @@ func (c Context) values(dir string) (ruby.Map, error) {
 		{"config", config},
 		{"chef_config", append(symbols(c.ChefConfig), ruby.Pair{Key: ruby.Symbol("knife"), Value: config})},
 		{"run_list", c.RunList},
-		{"first_boot", numbers(c.FirstBoot)},
+		{"first_boot", string(firstBoot)},
 		{"bootstrap_environment", orNil(c.Environment)},
 		{"validation_key", validation},
 		{"encrypted_data_bag_secret", orNil(c.Secret)},
@@ -177,6 +152,9 @@ func (c Context) values(dir string) (ruby.Map, error) {
 // and the constants that templates use.
 const preamble = `
 require "json"
+hints = GALLEY_CONTEXT[:config][:hints]
+hints.keys.each { |name| hints[name] = JSON.parse(hints[name]) }
+GALLEY_CONTEXT[:first_boot] = JSON.parse(GALLEY_CONTEXT[:first_boot]) || {}
 @config = GALLEY_CONTEXT[:config]
 @chef_config = GALLEY_CONTEXT[:chef_config]
 @run_list = GALLEY_CONTEXT[:run_list]

@@ -63,64 +63,24 @@ func (e *Entry) warn(format string, args ...any) {
 	e.Warnings = append(e.Warnings, fmt.Sprintf(format, args...))
 }
 
-// NotFoundError tells a missing cloud, or a missing file.
-type NotFoundError struct {
-	Name string
-	// Names are the clouds that there are, File is where, "" for nowhere.
-	Names []string
-	File  string
-	// Searched are the places that were looked at.
-	Searched []string
-}
+// Error is a cloud, a profile or a region that is not there.
+type Error struct{ Msg, Advice string }
 
-func (e *NotFoundError) Error() string {
-	if e.File == "" {
-		return fmt.Sprintf("cloud %q: there is no clouds.yaml", e.Name)
-	}
-	return fmt.Sprintf("there is no cloud %q in %s", e.Name, e.File)
-}
+func (e *Error) Error() string { return e.Msg }
 
 // Hint names what there is.
-func (e *NotFoundError) Hint() string {
-	if e.File == "" {
-		return "looked for " + strings.Join(e.Searched, ", ")
+func (e *Error) Hint() string { return e.Advice }
+
+// notFound is the error of a cloud that a file does not have.
+func notFound(name, file string, there []string) error {
+	e := &Error{Msg: fmt.Sprintf("there is no cloud %q in %s", name, file), Advice: "it has " + strings.Join(there, ", ")}
+	if near := text.Nearest(name, there); near != "" {
+		e.Advice = fmt.Sprintf("did you mean %q? %s", near, e.Advice)
 	}
-	if len(e.Names) == 0 {
-		return "the file names no clouds at all"
+	if len(there) == 0 {
+		e.Advice = "the file names no clouds at all"
 	}
-	all := "it has " + strings.Join(e.Names, ", ")
-	if near := text.Nearest(e.Name, e.Names); near != "" {
-		return fmt.Sprintf("did you mean %q? %s", near, all)
-	}
-	return all
-}
-
-// ProfileError tells that an entry leans on a profile that is not at hand.
-type ProfileError struct{ Cloud, Profile, File string }
-
-func (e *ProfileError) Error() string {
-	return fmt.Sprintf("cloud %q in %s takes its settings from the profile %q, which is not at hand", e.Cloud, e.File, e.Profile)
-}
-
-// Hint tells where profiles come from.
-func (e *ProfileError) Hint() string {
-	return "put the profile under public-clouds into clouds-public.yaml beside it, or write auth_url into the entry"
-}
-
-// RegionError tells that a cloud has no such region.
-type RegionError struct {
-	Cloud, Region, File string
-	// Names are the regions that there are.
-	Names []string
-}
-
-func (e *RegionError) Error() string {
-	return fmt.Sprintf("cloud %q in %s has no region %q", e.Cloud, e.File, e.Region)
-}
-
-// Hint names the regions.
-func (e *RegionError) Hint() string {
-	return "it has " + strings.Join(e.Names, ", ") + "; the names are case sensitive (OS_REGION_NAME)"
+	return e
 }
 
 // object is a YAML mapping; its values are string, bool, nil, object or
@@ -138,7 +98,7 @@ func Load(name string, o Options) (*Entry, error) {
 		return nil, err
 	}
 	if path == "" && secretPath == "" {
-		return nil, &NotFoundError{Name: name, Searched: searched}
+		return nil, &Error{fmt.Sprintf("cloud %q: there is no clouds.yaml", name), "looked for " + strings.Join(searched, ", ")}
 	}
 	if path == "" {
 		path = secretPath
@@ -150,7 +110,7 @@ func Load(name string, o Options) (*Entry, error) {
 	all := merge(mapping(root["clouds"]), mapping(secrets["clouds"]))
 	raw, ok := all[name]
 	if !ok {
-		return nil, &NotFoundError{Name: name, Names: names(all), File: path}
+		return nil, notFound(name, path, names(all))
 	}
 	entry, ok := raw.(object)
 	if !ok && raw != nil {
@@ -406,7 +366,10 @@ func (o Options) withProfile(e *Entry, entry object) (object, error) {
 		return over(p, entry), nil
 	}
 	if scalar(mapping(entry["auth"])["auth_url"]) == "" && scalar(entry["auth_url"]) == "" {
-		return nil, &ProfileError{e.Name, profile, e.File}
+		return nil, &Error{
+			fmt.Sprintf("cloud %q in %s takes its settings from the profile %q, which is not at hand", e.Name, e.File, profile),
+			"put the profile under public-clouds into clouds-public.yaml beside it, or write auth_url into the entry",
+		}
 	}
 	e.warn("%s: the profile %q of cloud %q is not at hand; only the entry itself counts", e.File, profile, e.Name)
 	return entry, nil
@@ -450,5 +413,8 @@ func (o Options) withRegion(e *Entry, entry object) (object, error) {
 		}
 		known = append(known, name)
 	}
-	return nil, &RegionError{Cloud: e.Name, Region: want, File: e.File, Names: known}
+	return nil, &Error{
+		fmt.Sprintf("cloud %q in %s has no region %q", e.Name, e.File, want),
+		"it has " + strings.Join(known, ", ") + "; the names are case sensitive (OS_REGION_NAME)",
+	}
 }

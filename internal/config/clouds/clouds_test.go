@@ -136,7 +136,7 @@ func TestOrderOfPlaces(t *testing.T) {
 
 func TestNotThere(t *testing.T) {
 	o, _ := place(t, nil, nil)
-	var none *NotFoundError
+	var none *Error
 	if _, err := Load("a", o); !errors.As(err, &none) || !strings.Contains(none.Hint(), "clouds.yaml") {
 		t.Errorf("no file: %v", err)
 	}
@@ -145,7 +145,7 @@ func TestNotThere(t *testing.T) {
 		t.Errorf("no such cloud: %v", err)
 	}
 	o, _ = place(t, map[string]string{"cwd/clouds.yaml": "clouds: {a: {profile: nowhere}}\n"}, nil)
-	var profile *ProfileError
+	var profile *Error
 	if _, err := Load("a", o); !errors.As(err, &profile) {
 		t.Errorf("no such profile: %v", err)
 	}
@@ -160,7 +160,7 @@ func TestNotThere(t *testing.T) {
 func TestNearMiss(t *testing.T) {
 	o, _ := place(t, map[string]string{"cwd/clouds.yaml": "clouds: {production: {}, staging: {}, p: {}}\n"}, nil)
 	for name, want := range map[string]string{"prodcution": `did you mean "production"? it has p, production, staging`, "Staging": `did you mean "staging"?`, "elsewhere": "it has p,"} {
-		var none *NotFoundError
+		var none *Error
 		if _, err := Load(name, o); !errors.As(err, &none) || !strings.HasPrefix(none.Hint(), want) {
 			t.Errorf("%s: %v: %s", name, err, none.Hint())
 		}
@@ -176,7 +176,7 @@ func TestNearMiss(t *testing.T) {
 
 func TestRegionThatIsNone(t *testing.T) {
 	o, _ := place(t, map[string]string{"cwd/clouds.yaml": "clouds: {a: {regions: [one, two], auth: {}}}\n"}, map[string]string{"OS_REGION_NAME": "three"})
-	var region *RegionError
+	var region *Error
 	if _, err := Load("a", o); !errors.As(err, &region) || !strings.Contains(region.Hint(), "one, two") {
 		t.Errorf("got %v", err)
 	}
