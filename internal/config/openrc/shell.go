@@ -136,7 +136,7 @@ func (s *shell) watch(ctx context.Context) func() {
 	limit := memory.HeapAlloc + maxMemory
 	begin := time.Now()
 	wg.Go(func() {
-		tick := time.NewTicker(2 * time.Millisecond)
+		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
