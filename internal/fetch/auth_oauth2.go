@@ -114,18 +114,15 @@ func (o *oauth2Auth) Refresh(ctx context.Context) error {
 		return fmt.Errorf("the token endpoint answered %d %s", a.StatusCode, serverWords(a.Header.Get("Content-Type"), text))
 	}
 	var got struct {
-		AccessToken secretJSON  `json:"access_token"`
+		AccessToken secret.Text `json:"access_token"`
 		ExpiresIn   json.Number `json:"expires_in"`
 	}
 	if json.Unmarshal(text, &got) != nil || got.AccessToken == "" {
 		return fmt.Errorf("the token endpoint's answer has no access_token")
 	}
-	o.token, o.expires = secret.Text(got.AccessToken), time.Time{}
+	o.token, o.expires = got.AccessToken, time.Time{}
 	if n, err := got.ExpiresIn.Float64(); err == nil && n > 0 {
 		o.expires = time.Now().Add(time.Duration(n * float64(time.Second)))
 	}
 	return nil
 }
-
-// secretJSON is read from JSON and written nowhere.
-type secretJSON string

@@ -76,10 +76,7 @@ func (p *page) planCharset() error {
 	}
 	p.how.Charset, p.s.sum.ConvertedFrom = name, name
 	if p.how.Raw {
-		p.how.Raw = false
-		if p.how.Decode = p.how.Coding; p.how.Decode == "" {
-			p.how.Decode = p.how.Magic
-		}
+		p.how.Raw, p.how.Decode = false, p.how.form()
 	}
 	return nil
 }

@@ -90,10 +90,7 @@ func (p *page) inspect(a *answer) error {
 			return err
 		}
 	}
-	coded := p.how.Coding
-	if coded == "" {
-		coded = p.how.Magic
-	}
+	coded := p.how.form()
 	t.check = p.how.Raw && coded != "" && coded == string(p.out.format) && !s.req.NoVerify && !s.req.Raw
 	if s.paging.mode != onePage && !s.paging.mode.counted() {
 		t.seen = p.nextIsKnown
@@ -164,11 +161,7 @@ func (p *page) verify() error {
 		s.verified["length"]++
 	}
 	if t.check {
-		name := p.how.Coding
-		if name == "" {
-			name = p.how.Magic
-		}
-		s.verified[name]++
+		s.verified[p.how.form()]++
 		st.verified = true
 	}
 	if said := failureIn(st.a.Trailer); said != "" {

@@ -8,10 +8,7 @@ import (
 
 // move moves the body from the stream to the sink.
 func (p *page) move() error {
-	coded := p.how.Coding
-	if coded == "" {
-		coded = p.how.Magic
-	}
+	coded := p.how.form()
 	switch {
 	case p.how.Decode == "" && p.how.Charset == "" && !p.in.emits && (coded == "" || !p.in.wantsContent()):
 		return p.copyPlain(coded != "")

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -24,6 +25,9 @@ type stored struct {
 	// Charset is converted to UTF-8, "" for none.
 	Charset string `json:"charset,omitempty"`
 }
+
+// form is the compression of the body, named or shown.
+func (s *stored) form() string { return cmp.Or(s.Coding, s.Magic) }
 
 // page is one attempt at one page: its body, and everything on the way from
 // there to the output.
@@ -281,10 +285,7 @@ func (p *page) plan() error {
 	if h.Coding == codingNone && p.st.opaque == "" {
 		h.Magic = sniff(head)
 	}
-	form := h.Coding
-	if form == codingNone {
-		form = h.Magic
-	}
+	form := h.form()
 	records := p.s.req.Items != nil
 	format := string(p.out.format)
 	small := p.s.paging.mode != onePage && !p.out.perPage && p.st.total >= 0 && p.st.total <= smallPage

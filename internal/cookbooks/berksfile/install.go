@@ -40,7 +40,7 @@ func (j *Job) install(ctx context.Context, b *berksfile, l *lockfile) (*source.S
 	l.graph, l.dependencies = map[string]*item{}, map[string]*dependency{}
 	for _, d := range i.installed {
 		m := d.book.Meta
-		l.graph[m.Name] = &item{name: m.Name, version: d.book.Version, needs: needsOf(m)}
+		l.graph[m.Name] = &item{version: d.book.Version, needs: needsOf(m)}
 		res.Cookbooks = append(res.Cookbooks, source.Locked{Name: m.Name, Version: d.book.Version.String()})
 		books = append(books, d.book)
 	}
@@ -118,7 +118,7 @@ func (l *lockfile) trusted(ctx context.Context, b *berksfile) (bool, error) {
 		if !d.place.equal(locked.place) || !d.constraint.Allows(graphed.version) {
 			return false, nil
 		}
-		if ok, err := l.satisfied(graphed, checked); !ok || err != nil {
+		if ok, err := l.satisfied(d.name, checked); !ok || err != nil {
 			return false, err
 		}
 	}
@@ -127,10 +127,11 @@ func (l *lockfile) trusted(ctx context.Context, b *berksfile) (bool, error) {
 
 // satisfied says whether what a cookbook needs is in the graph. Berkshelf
 // looks one level deep, and so the lock must be trusted here as there.
-func (l *lockfile) satisfied(i *item, checked map[string]bool) (bool, error) {
-	if checked[i.name] {
+func (l *lockfile) satisfied(name string, checked map[string]bool) (bool, error) {
+	if checked[name] {
 		return true, nil
 	}
+	i := l.graph[name]
 	for _, name := range sortedKeys(i.needs) {
 		graphed := l.graph[name]
 		if graphed == nil {

@@ -29,7 +29,6 @@ type lockfile struct {
 
 // item is one cookbook of the graph.
 type item struct {
-	name    string
 	version version.Version
 	// needs are the constraints as they are written, by name.
 	needs map[string]string
@@ -107,46 +106,45 @@ func (p *lockParser) line(line string) error {
 	case p.section == "":
 		return fmt.Errorf("it does not begin with DEPENDENCIES")
 	}
-	two, isTwo := strings.CutPrefix(line, "  ")
-	m := lockName().FindStringSubmatch(two)
-	if isTwo && m != nil && strings.ContainsAny(m[1], " ()") {
-		return fmt.Errorf("%q is not the name of a cookbook", m[1])
+	// A cookbook is indented by two spaces, what belongs to it by four.
+	inner, isInner := strings.CutPrefix(line, "    ")
+	m := lockName().FindStringSubmatch(strings.TrimPrefix(line, "  "))
+	if isInner {
+		m = lockName().FindStringSubmatch(inner)
 	}
-	if p.section == "DEPENDENCIES" {
-		if isTwo && m != nil {
-			if p.options[m[1]] == nil {
-				p.options[m[1]] = map[string]string{}
-				p.names = append(p.names, m[1])
-			}
-			p.current = p.options[m[1]]
-			if m[2] != "" {
-				p.current["constraint"] = m[2]
-			}
-		} else if o := lockOption().FindStringSubmatch(line); o != nil && p.current != nil {
+	if o := lockOption().FindStringSubmatch(line); p.section == "DEPENDENCIES" && isInner {
+		if o != nil && p.current != nil {
 			p.current[o[1]] = o[2]
 		}
 		return nil
 	}
-	if isTwo && m != nil {
-		if p.item = p.lock.graph[m[1]]; p.item == nil {
-			v, err := version.Parse(m[2])
-			if err != nil {
-				return err
-			}
-			p.item = &item{name: m[1], version: v, needs: map[string]string{}}
-			p.lock.graph[m[1]] = p.item
-		}
+	if m == nil || !strings.HasPrefix(line, "  ") || isInner && p.item == nil {
 		return nil
 	}
-	four, isFour := strings.CutPrefix(line, "    ")
-	if m := lockName().FindStringSubmatch(four); isFour && m != nil && p.item != nil {
-		if strings.ContainsAny(m[1], " ()") {
-			return fmt.Errorf("%q is not the name of a cookbook", m[1])
+	name := m[1]
+	if strings.ContainsAny(name, " ()") {
+		return fmt.Errorf("%q is not the name of a cookbook", name)
+	}
+	switch {
+	case isInner:
+		p.item.needs[name] = m[2]
+		_, err := version.ParseConstraint(m[2])
+		return err
+	case p.section == "DEPENDENCIES":
+		if p.options[name] == nil {
+			p.options[name] = map[string]string{}
+			p.names = append(p.names, name)
 		}
-		if _, err := version.ParseConstraint(m[2]); err != nil {
+		if p.current = p.options[name]; m[2] != "" {
+			p.current["constraint"] = m[2]
+		}
+	default:
+		if p.item = p.lock.graph[name]; p.item == nil {
+			v, err := version.Parse(m[2])
+			p.item = &item{version: v, needs: map[string]string{}}
+			p.lock.graph[name] = p.item
 			return err
 		}
-		p.item.needs[m[1]] = m[2]
 	}
 	return nil
 }

@@ -222,9 +222,6 @@ func (s *Scanner) Root() Kind { return s.root }
 // messages.
 func (s *Scanner) Keys() []string { return s.keys }
 
-// Offset returns how many bytes of the document were seen.
-func (s *Scanner) Offset() int64 { return s.off }
-
 // Finish ends the document. It returns an error if it was not
 // complete, or the error that Write gave.
 func (s *Scanner) Finish() error {
