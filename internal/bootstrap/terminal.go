@@ -3,7 +3,9 @@ package bootstrap
 import (
 	"cmp"
 	"os"
+	"time"
 
+	"github.com/galleyhq/galley/internal/retry"
 	"golang.org/x/term"
 )
 
@@ -34,4 +36,33 @@ func LocalTerminal(in, out, errs *os.File, getenv func(string) string) (t Termin
 		cooked()
 		_ = term.Restore(int(in.Fd()), state)
 	}, nil
+}
+
+// sizeEvery is how often the size of the terminal is looked at: not every system
+// sends a signal when it changes.
+const sizeEvery = 200 * time.Millisecond
+
+// watchSize yields the size of the terminal each time it changes.
+func watchSize(f *os.File) (sizes <-chan [2]int, stop func()) {
+	out := make(chan [2]int, 1)
+	last, _ := sizeOf(f)
+	stop = retry.Every(sizeEvery, func(time.Time) {
+		now, err := sizeOf(f)
+		if err != nil || now == last {
+			return
+		}
+		last = now
+		// Only the newest size counts.
+		select {
+		case <-out:
+		default:
+		}
+		out <- now
+	})
+	return out, stop
+}
+
+func sizeOf(f *os.File) ([2]int, error) {
+	w, h, err := term.GetSize(int(f.Fd()))
+	return [2]int{w, h}, err
 }

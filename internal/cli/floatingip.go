@@ -30,9 +30,6 @@ func listFloatingIPs(ctx context.Context, c *openstack.Cloud) (listing, error) {
 	if err != nil || len(fips) == 0 {
 		return l, err
 	}
-	if err := c.FloatingIPHolders(ctx, fips); err != nil {
-		return l, err
-	}
 	pools, err := poolNames(ctx, c)
 	if err != nil {
 		return l, err

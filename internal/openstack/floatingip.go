@@ -144,12 +144,19 @@ func (c *Cloud) held(ctx context.Context, f FloatingIP, server string) error {
 
 // holderOf says in words who holds a port.
 func (c *Cloud) holderOf(ctx context.Context, port string) string {
+	said, _ := c.holder(ctx, port)
+	return said
+}
+
+// holder says in words who holds a port, and which server it is, "" for another
+// device.
+func (c *Cloud) holder(ctx context.Context, port string) (said, serverID string) {
 	p, err := one(ports.Get(ctx, c.NetworkClient(), port).Extract())
 	if err != nil || p.DeviceID == "" {
-		return "the port " + port
+		return "the port " + port, ""
 	}
 	if s, err := c.getServer(ctx, p.DeviceID); err == nil {
-		return fmt.Sprintf("the server %q (%s)", s.Name, s.ID)
+		return fmt.Sprintf("the server %q (%s)", s.Name, s.ID), s.ID
 	}
-	return "the device " + p.DeviceID
+	return "the device " + p.DeviceID, ""
 }

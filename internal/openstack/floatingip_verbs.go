@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/galleyhq/galley/internal/openstack/session"
 	"github.com/galleyhq/galley/internal/retry"
@@ -104,29 +102,6 @@ func (c *Cloud) FloatingIP(ctx context.Context, ref string) (FloatingIP, error) 
 	return f, err
 }
 
-// FloatingIPHolders fills in what each floating IP is on where the cloud has
-// not said so itself.
-func (c *Cloud) FloatingIPHolders(ctx context.Context, list []FloatingIP) error {
-	missing := func(f FloatingIP) bool { return f.PortID != "" && f.Details == nil }
-	if !slices.ContainsFunc(list, missing) {
-		return nil
-	}
-	all, err := c.listPorts(ctx, ports.ListOpts{})
-	if err != nil {
-		return err
-	}
-	on := map[string]*PortDetails{}
-	for _, p := range all {
-		on[p.ID] = &PortDetails{DeviceID: p.DeviceID, DeviceOwner: p.DeviceOwner}
-	}
-	for i, f := range list {
-		if missing(f) {
-			list[i].Details = on[f.PortID]
-		}
-	}
-	return nil
-}
-
 // HolderOf says in words who has a floating IP, "" for nobody.
 func (c *Cloud) HolderOf(ctx context.Context, f FloatingIP) string {
 	if f.PortID == "" {
@@ -181,13 +156,9 @@ func (c *Cloud) DisassociateFloatingIP(ctx context.Context, ref, serverID string
 	if f, err = c.FloatingIP(ctx, ref); err != nil || f.PortID == "" {
 		return f, "", err
 	}
-	one := []FloatingIP{f}
-	if err := c.FloatingIPHolders(ctx, one); err != nil {
-		return f, "", err
-	}
-	f, from = one[0], c.holderOf(ctx, f.PortID)
+	from, holder := c.holder(ctx, f.PortID)
 	what := fmt.Sprintf("detach the floating IP %s (%s)", f.Address, f.ID)
-	if serverID != "" && f.ServerID() != serverID {
+	if serverID != "" && holder != serverID {
 		return f, from, session.Fail(session.InUse, what, "it is not on that server, but in use by "+from, "`galley floating-ip list` shows what each is on")
 	}
 	sc := c.NetworkClient()

@@ -302,34 +302,33 @@ func (in *intent) complete() error {
 
 // metadata returns the user's metadata with the marks of the record.
 func (r *Record) metadata(user map[string]string) map[string]string {
-	out := maps.Clone(user)
-	if out == nil {
-		out = map[string]string{}
-	}
-	out[metaToken] = r.Token
-	if r.Owner != "" {
-		out[metaInstance] = clip(r.Owner, 255)
-	}
-	if r.Project != "" {
-		out[metaProject] = clip(r.Project, 255)
-	}
-	if !r.Expires.IsZero() {
-		out[metaExpires] = r.Expires.Format(time.RFC3339)
+	out := map[string]string{}
+	maps.Copy(out, user)
+	for _, m := range r.marks() {
+		if m[1] != "" {
+			out[metaPrefix+m[0]] = clip(m[1], 255)
+		}
 	}
 	return out
 }
 
+// marks are the marks of the record and their values, "" for those that it does
+// not have.
+func (r *Record) marks() [][2]string {
+	expires := ""
+	if !r.Expires.IsZero() {
+		expires = r.Expires.Format(time.RFC3339)
+	}
+	return [][2]string{{"token", r.Token}, {"expires", expires}, {"project", r.Project}, {"instance", r.Owner}}
+}
+
 // describe is the description of resources that have no metadata.
 func (r *Record) describe() string {
-	d := "galley token=" + r.Token
-	if !r.Expires.IsZero() {
-		d += " expires=" + r.Expires.Format(time.RFC3339)
-	}
-	if r.Project != "" {
-		d += " project=" + r.Project
-	}
-	if r.Owner != "" {
-		d += " instance=" + r.Owner
+	d := "galley"
+	for _, m := range r.marks() {
+		if m[1] != "" {
+			d += " " + m[0] + "=" + m[1]
+		}
 	}
 	return clip(d, 255)
 }

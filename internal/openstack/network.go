@@ -97,14 +97,14 @@ func (l *networkStep) finish(ctx context.Context, had *Record) error {
 
 // undo removes the resources created since, and leaves the record as it was.
 func (l *networkStep) undo(ctx context.Context, before []Resource) error {
+	in := func(list []Resource, r Resource) bool {
+		return slices.ContainsFunc(list, func(x Resource) bool { return x.Kind == r.Kind && x.Name == r.Name })
+	}
 	made := l.rec.clone()
-	made.Resources = slices.DeleteFunc(made.Resources, func(r Resource) bool {
-		return r.Borrowed || slices.ContainsFunc(before, func(b Resource) bool { return b.Kind == r.Kind && b.Name == r.Name })
-	})
-	err := l.c.reclaim(ctx, made, func(*Record) error { return nil }, ReclaimOptions{}, l.rep)
+	made.Resources = slices.DeleteFunc(made.Resources, func(r Resource) bool { return r.Borrowed || in(before, r) })
+	err := l.c.ReclaimRecord(ctx, made, l.rep)
 	l.rec.Resources = slices.DeleteFunc(l.rec.Resources, func(r Resource) bool {
-		same := func(x Resource) bool { return x.Kind == r.Kind && x.Name == r.Name }
-		return !r.Borrowed && !slices.ContainsFunc(before, same) && !slices.ContainsFunc(made.Resources, same)
+		return !r.Borrowed && !in(before, r) && !in(made.Resources, r)
 	})
 	if !slices.ContainsFunc(l.rec.Resources, func(r Resource) bool { return !r.Borrowed }) {
 		return session.Join(err, l.journal.Remove())

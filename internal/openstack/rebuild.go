@@ -233,10 +233,7 @@ func (r *rebuilding) ask(ctx context.Context, s *servers.Server, body map[string
 // has answered it with a refusal, else until it could not take effect any more.
 func (r *rebuilding) accepted(ctx context.Context, answered bool) (bool, error) {
 	want := r.in.rec.Rebuild
-	until := want.Asked.Add(r.c.window)
-	if most := time.Now().Add(r.c.window); until.After(most) {
-		until = most // The clock was set back since.
-	}
+	until := r.c.effectUntil(want.Asked)
 	for pause, told := r.c.window/100, false; ; pause = min(pause*3/2, r.c.window/20) {
 		s, err := r.c.lookTwice(ctx, r.id, r.in.rec.Token, r.in.rec.Name)
 		if err != nil {

@@ -188,13 +188,19 @@ func (cl *cleanup) remove(ctx context.Context, r Resource) error {
 	return cl.awaitEffect(ctx, r, drop)
 }
 
+// effectUntil is until when a request that was not answered may take effect.
+func (c *Cloud) effectUntil(asked time.Time) time.Time {
+	until := asked.Add(c.window)
+	if most := time.Now().Add(c.window); until.After(most) {
+		return most // The clock was set back since.
+	}
+	return until
+}
+
 // awaitEffect looks for a resource whose request was never answered until the
 // request can no longer take effect.
 func (cl *cleanup) awaitEffect(ctx context.Context, r Resource, drop func(id string) error) error {
-	until := r.Asked.Add(cl.c.window)
-	if most := time.Now().Add(cl.c.window); until.After(most) {
-		until = most // The clock was set back since.
-	}
+	until := cl.c.effectUntil(r.Asked)
 	for pause, told := cl.c.window/100, false; ; pause = min(pause*3/2, cl.c.window/20) {
 		ids, err := cl.c.byToken(ctx, cl.rec.Token, r)
 		if err != nil {

@@ -46,6 +46,14 @@ func (l *lookups) do(f func() error) {
 	})
 }
 
+// into runs a look-up whose result goes to *to.
+func into[T any](l *lookups, to *T, find func() (T, error)) {
+	l.do(func() (err error) {
+		*to, err = find()
+		return err
+	})
+}
+
 func (l *lookups) wait() error {
 	l.wg.Wait()
 	slices.SortFunc(l.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
@@ -87,16 +95,10 @@ func (c *Cloud) resolve(ctx context.Context, s ServerSpec, in *intent, haveServe
 func (c *Cloud) resolvePools(ctx context.Context, l *lookups, want FloatingIPSpec, out *resolvedSpec, rep Reporter) {
 	out.pools = make([]Network, len(want.Pools))
 	if want.AnyPool && len(want.Pools) == 0 {
-		l.do(func() (err error) {
-			out.pools, err = c.Pools(ctx)
-			return err
-		})
+		into(l, &out.pools, func() ([]Network, error) { return c.Pools(ctx) })
 	}
 	for i, pool := range want.Pools {
-		l.do(func() (err error) {
-			out.pools[i], err = c.Pool(ctx, pool, rep)
-			return err
-		})
+		into(l, &out.pools[i], func() (Network, error) { return c.Pool(ctx, pool, rep) })
 	}
 }
 
@@ -104,18 +106,12 @@ func (c *Cloud) resolveParts(ctx context.Context, l *lookups, s ServerSpec, out 
 	if s.ImageByID {
 		out.image = Image{ID: s.Image, Name: s.Image}
 	} else if s.Image != "" {
-		l.do(func() (err error) {
-			out.image, err = c.Image(ctx, s.Image, rep)
-			return err
-		})
+		into(l, &out.image, func() (Image, error) { return c.Image(ctx, s.Image, rep) })
 	}
 	if s.FlavorByID {
 		out.flavor = Flavor{ID: s.Flavor, Name: s.Flavor}
 	} else {
-		l.do(func() (err error) {
-			out.flavor, err = c.Flavor(ctx, s.Flavor, rep)
-			return err
-		})
+		into(l, &out.flavor, func() (Flavor, error) { return c.Flavor(ctx, s.Flavor, rep) })
 	}
 	out.nics = make([]servers.Network, len(s.Nics))
 	out.networks = make([]string, len(s.Nics))
@@ -123,10 +119,7 @@ func (c *Cloud) resolveParts(ctx context.Context, l *lookups, s ServerSpec, out 
 		out.nics[i].FixedIP = nic.FixedIP
 		switch {
 		case nic.Port != "":
-			l.do(func() (err error) {
-				out.nics[i].Port, err = c.Port(ctx, nic.Port, rep)
-				return err
-			})
+			into(l, &out.nics[i].Port, func() (string, error) { return c.Port(ctx, nic.Port, rep) })
 		case nic.ByID:
 			out.nics[i].UUID = nic.Network
 		default:

@@ -43,14 +43,7 @@ func serverInfo(s *servers.Server) ServerInfo {
 // Servers lists the servers of the project.
 func (c *Cloud) Servers(ctx context.Context) ([]ServerInfo, error) {
 	list, err := c.listServers(ctx, servers.ListOpts{})
-	if err != nil {
-		return nil, err
-	}
-	out := make([]ServerInfo, len(list))
-	for i := range list {
-		out[i] = serverInfo(&list[i])
-	}
-	return out, nil
+	return each(list, func(s servers.Server) ServerInfo { return serverInfo(&s) }), err
 }
 
 // ServerByID reads one server in one call. A server that no longer exists is a
@@ -80,23 +73,22 @@ func (c *Cloud) Server(ctx context.Context, ref string) (ServerInfo, error) {
 		return ServerInfo{}, err
 	}
 	var named []ServerInfo
-	var names, ids []string
 	for _, s := range all {
 		if s.ID == ref {
 			return s, nil
 		}
 		if s.Name == ref {
-			named, ids = append(named, s), append(ids, s.ID)
+			named = append(named, s)
 		}
-		names = append(names, s.Name)
 	}
 	switch len(named) {
 	case 0:
-		return ServerInfo{}, notFound("server", ref, names)
+		return ServerInfo{}, notFound("server", ref, each(all, func(s ServerInfo) string { return s.Name }))
 	case 1:
 		return named[0], nil
 	}
-	return ServerInfo{}, session.Fail(session.Ambiguous, fmt.Sprintf("find the server %q", ref), fmt.Sprintf("%d servers have this name", len(named)), "give the ID: "+text.QuotedOr(ids))
+	return ServerInfo{}, session.Fail(session.Ambiguous, fmt.Sprintf("find the server %q", ref), fmt.Sprintf("%d servers have this name", len(named)),
+		"give the ID: "+text.QuotedOr(each(named, func(s ServerInfo) string { return s.ID })))
 }
 
 // DeleteServer deletes a server by ID and waits until it is gone. That it is

@@ -1,7 +1,0 @@
-//go:build !unix && !windows
-
-package bootstrap
-
-import "os"
-
-func virtualTerminal(*os.File) func() { return func() {} }
