@@ -3,7 +3,6 @@ package bootstrap
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -307,17 +306,11 @@ func keysOf(pins []PinnedKey) []string {
 
 // parseKey reads an authorized_keys line; nil for a fingerprint or nonsense.
 func parseKey(line string) ssh.PublicKey {
-	f := strings.Fields(line)
-	for i := 0; i+1 < len(f); i++ {
-		raw, err := base64.StdEncoding.DecodeString(f[i+1])
-		if err != nil {
-			continue
-		}
-		if pub, err := ssh.ParsePublicKey(raw); err == nil && pub.Type() == f[i] {
-			return pub
-		}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return nil
 	}
-	return nil
+	return key
 }
 
 func authorizedForm(key ssh.PublicKey) string {
@@ -349,12 +342,11 @@ func matches(lines []string, key ssh.PublicKey) bool {
 func typesOf(lines []string) []string {
 	var types []string
 	for _, l := range lines {
-		if pub := parseKey(l); pub != nil {
-			types = append(types, pub.Type())
-		} else {
-			// A bare fingerprint may be of any type.
-			return nil
+		pub := parseKey(l)
+		if pub == nil {
+			return nil // A bare fingerprint may be of any type.
 		}
+		types = append(types, pub.Type())
 	}
 	return types
 }

@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"archive/tar"
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,13 +31,7 @@ type TransferError struct {
 }
 
 func (e *TransferError) Error() string {
-	s := fmt.Sprintf("download from %s on %s failed", e.Path, e.Addr)
-	if e.Output != "" {
-		s += ": " + e.Output
-	} else if e.Err != nil {
-		s += ": " + e.Err.Error()
-	}
-	return s
+	return fmt.Sprintf("download from %s on %s failed: %s", e.Path, e.Addr, e.Output)
 }
 
 func (e *TransferError) Unwrap() error { return e.Err }
@@ -66,13 +61,6 @@ type localError struct{ err error }
 
 func (e *localError) Error() string { return e.err.Error() }
 func (e *localError) Unwrap() error { return e.err }
-
-func orStatus(said string, status int) string {
-	if said != "" {
-		return said
-	}
-	return fmt.Sprintf("exit status %d", status)
-}
 
 // Download copies the remote file or directory src to the local path dest. A
 // file goes to dest itself, or into it where dest is a directory or ends in a
@@ -126,7 +114,7 @@ func (c *Client) Download(ctx context.Context, src, dest string) error {
 	case err != nil:
 		return err
 	case status != 0:
-		fail.Output = orStatus(fail.Output, status)
+		fail.Output = cmp.Or(fail.Output, fmt.Sprintf("exit status %d", status))
 		return fail
 	case uerr != nil:
 		return fmt.Errorf("download from %s on %s: %w", src, c.cfg.Addr(), uerr)

@@ -118,15 +118,13 @@ func (u *UserConfig) complete(c *Config) error {
 		}
 	}
 	if silentRoute {
-		jump := said.Get("proxyjump")
-		if jump != "" && !strings.EqualFold(jump, "none") {
+		var jump string
+		if jump, c.ProxyCommand = u.way(&c.Hop); jump != "" {
 			hops, err := ParseJumps(jump)
 			if err != nil {
 				return err
 			}
 			c.Gateways = hops
-		} else if cmd := said.Raw("proxycommand"); jump == "" && cmd != "" && !strings.EqualFold(cmd, "none") {
-			c.ProxyCommand = cmd
 		}
 	}
 	if len(c.Gateways) > 0 {
@@ -147,6 +145,22 @@ func (u *UserConfig) complete(c *Config) error {
 		c.ProxyCommand = u.expand(c.ProxyCommand, first)
 	}
 	return nil
+}
+
+// way is how ssh's configuration has a machine reached: through gateways, or by
+// a command; "" for neither.
+func (u *UserConfig) way(h *Hop) (jump, command string) {
+	said := u.of(h)
+	if jump, command = said.Get("proxyjump"), said.Raw("proxycommand"); jump != "" {
+		command = ""
+	}
+	if strings.EqualFold(jump, "none") {
+		jump = ""
+	}
+	if strings.EqualFold(command, "none") {
+		command = ""
+	}
+	return jump, command
 }
 
 // harmlessName says whether a shell takes s as one plain word, and a program
@@ -177,11 +191,10 @@ func (u *UserConfig) completeGateways(c *Config, mayProxy bool) error {
 			return &ConfigError{Msg: fmt.Sprintf("ssh's configuration leads to the gateway %s through itself (ProxyJump)", alias)}
 		}
 		seen[alias] = true
-		said := u.of(first)
-		jump := said.Get("proxyjump")
-		if jump == "" || strings.EqualFold(jump, "none") || c.ProxyCommand != "" || c.HTTPProxy != nil {
-			if cmd := said.Raw("proxycommand"); jump == "" && mayProxy && cmd != "" && !strings.EqualFold(cmd, "none") && c.ProxyCommand == "" {
-				c.ProxyCommand = cmd
+		jump, command := u.way(first)
+		if jump == "" || c.ProxyCommand != "" || c.HTTPProxy != nil {
+			if mayProxy && c.ProxyCommand == "" {
+				c.ProxyCommand = command
 			}
 			break
 		}

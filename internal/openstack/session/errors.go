@@ -13,7 +13,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 
@@ -287,31 +289,26 @@ func explainConnection(e *Error, err error) {
 		silent   *silentError
 		header   tls.RecordHeaderError
 	)
+	distrust := func(said, advice string, args ...any) {
+		e.Kind, e.Said = BadCertificate, "the certificate of "+host+" "+said
+		e.Advise(advice, args...)
+	}
 	switch {
-	case errors.As(err, &invalid):
-		e.Kind = BadCertificate
-		if invalid.Reason == x509.Expired {
-			e.Said = "the certificate of " + host + " has expired or is not valid yet"
-			if invalid.Cert != nil {
-				e.Said = fmt.Sprintf("the certificate of %s is valid from %s to %s only", host,
-					invalid.Cert.NotBefore.UTC().Format("2006-01-02"), invalid.Cert.NotAfter.UTC().Format("2006-01-02"))
-			}
-			_ = e.Advise("check this machine's clock; if it is right, tell the operators of the cloud (%s skips the check at your own risk)", settings.Insecure)
-		} else {
-			e.Said = "the certificate of " + host + " is not valid: " + invalid.Error()
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		said := "has expired or is not valid yet"
+		if invalid.Cert != nil {
+			said = fmt.Sprintf("is valid from %s to %s only", invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly))
 		}
+		distrust(said, "check this machine's clock; if it is right, tell the operators of the cloud (%s skips the check at your own risk)", settings.Insecure)
+	case errors.As(err, &invalid):
+		distrust("is not valid: "+invalid.Error(), "")
 	case errors.As(err, &unknown):
-		e.Kind = BadCertificate
-		e.Said = "the certificate of " + host + " is signed by an authority that this machine does not know"
-		e.Advise("name the authority's certificate file in %s (%s skips the check at your own risk)", settings.CACert, settings.Insecure)
+		distrust("is signed by an authority that this machine does not know",
+			"name the authority's certificate file in %s (%s skips the check at your own risk)", settings.CACert, settings.Insecure)
 	case errors.As(err, &hostname):
-		e.Kind = BadCertificate
-		e.Said = "the certificate of " + host + " is for another name: " + hostname.Error()
-		e.Advise("use the name in the certificate in %s", settings.AuthURL)
+		distrust("is for another name: "+hostname.Error(), "use the name in the certificate in %s", settings.AuthURL)
 	case errors.As(err, &verify):
-		e.Kind = BadCertificate
-		e.Said = "the certificate of " + host + " cannot be verified: " + verify.Err.Error()
-		e.Advise("name the authority's certificate file in %s", settings.CACert)
+		distrust("cannot be verified: "+verify.Err.Error(), "name the authority's certificate file in %s", settings.CACert)
 	case errors.As(err, &header) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.Said = host + " does not speak TLS"
 		e.Advise("write http:// in place of https:// in %s", settings.AuthURL)
@@ -362,38 +359,30 @@ func innermost(err error) error {
 func classify(e *Error) {
 	said := strings.ToLower(e.Said)
 	has := func(words ...string) bool {
-		for _, w := range words {
-			if !strings.Contains(said, w) {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(said, w) })
+	}
+	is := func(kind Kind, advice string, args ...any) {
+		e.Kind = kind
+		e.Advise(advice, args...)
 	}
 	switch {
 	case e.Status == 400 && has("http request") && has("https"):
-		e.Kind = Unreachable
-		e.Advise("the service speaks TLS: write https:// in place of http:// in %s", settings.AuthURL)
+		is(Unreachable, "the service speaks TLS: write https:// in place of http:// in %s", settings.AuthURL)
 	case has("quota") && (e.Status == 403 || e.Status == 409 || e.Status == 413):
-		e.Kind = Quota
-		e.SetHint("destroy machines that are not needed (`galley ps` lists them), or ask the operators for a larger quota (`openstack quota show --usage`)")
+		is(Quota, "destroy machines that are not needed (`galley ps` lists them), or ask the operators for a larger quota (`openstack quota show --usage`)")
 	case has("no more ip addresses"), has("ipaddressgenerationfailure"), has("externalipaddressexhausted"):
-		e.Kind = EmptyPool
-		e.SetHint("release floating IPs that are no longer used (`openstack floating ip list`), or name another pool")
+		is(EmptyPool, "release floating IPs that are no longer used (`openstack floating ip list`), or name another pool")
 	case has("multiple possible networks"), has("multiple", "networks", "more specific"):
-		e.Kind = Ambiguous
-		e.Advise("name the network in %s", settings.Networks)
+		is(Ambiguous, "name the network in %s", settings.Networks)
 	case has("no valid host"):
 		e.Kind = NoValidHost
 		e.AdviseNoRoom()
 	case has("disk is too small"), has("memory is too small"), has("flavor", "too small"):
-		e.Kind = Invalid
-		e.Advise("use a bigger flavor in %s, or boot from a volume that is made for it (%s)", settings.Flavor, settings.BlockDevices)
+		is(Invalid, "use a bigger flavor in %s, or boot from a volume that is made for it (%s)", settings.Flavor, settings.BlockDevices)
 	case e.Status == 401:
-		e.Kind = Unauthorized
-		e.SetHint("check user name, password, project and their domains")
+		is(Unauthorized, "check user name, password, project and their domains")
 	case e.Status == 403:
-		e.Kind = Forbidden
-		e.Advise("the user's roles in this project do not allow it: check %s, or ask the operators", settings.ProjectName)
+		is(Forbidden, "the user's roles in this project do not allow it: check %s, or ask the operators", settings.ProjectName)
 	case e.Status == 404:
 		e.Kind = NotFound
 	case e.Status == 429 || e.Status == 413:
@@ -458,12 +447,7 @@ func Tidy(s string) string {
 
 // IsStatus says whether err is an answer with one of these HTTP statuses.
 func IsStatus(err error, codes ...int) bool {
-	for _, c := range codes {
-		if gophercloud.ResponseCodeIs(err, c) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(codes, func(c int) bool { return gophercloud.ResponseCodeIs(err, c) })
 }
 
 // Unsettled reports whether the cloud may have carried out a request although an
