@@ -176,7 +176,7 @@ func (m *Machine) FetchDownloads(ctx context.Context) error {
 	m.step.Report.Info("Downloading files from <%s>", m.Instance)
 	for _, d := range m.Downloads {
 		to := d.To
-		if info, err := os.Stat(to); strings.HasSuffix(to, "/") || err == nil && info.IsDir() {
+		if strings.HasSuffix(to, "/") || IsDir(to) {
 			to = filepath.Join(to, path.Base(d.From))
 		}
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {

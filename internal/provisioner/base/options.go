@@ -4,8 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
+	"github.com/galleyhq/galley/internal/env"
 	"github.com/galleyhq/galley/kitchen"
 )
 
@@ -68,16 +68,7 @@ func (o Options) SuiteDir() string { return filepath.Join(o.testBase(), o.Suite)
 func (o Options) HelpersDir() string { return filepath.Join(o.testBase(), "helpers") }
 
 // Getenv returns a variable of the workstation's environment, "" when unset.
-func (o Options) Getenv(name string) string {
-	// The last one counts, as in os/exec.
-	for i := len(o.Environ) - 1; i >= 0; i-- {
-		k, v, _ := strings.Cut(o.Environ[i], "=")
-		if k == name || runtime.GOOS == "windows" && strings.EqualFold(k, name) {
-			return v
-		}
-	}
-	return ""
-}
+func (o Options) Getenv(name string) string { return env.New(o.Environ).Get(name) }
 
 // FindFile and FindDir return the path of what a suite has under the name:
 // the first that exists of test/integration/SUITE/NAME, test/integration/NAME
@@ -121,4 +112,16 @@ func (o Options) LookPath(names ...string) string {
 		}
 	}
 	return ""
+}
+
+// IsFile says whether there is a regular file of that path on the workstation.
+func IsFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// IsDir says whether there is a directory of that path on the workstation.
+func IsDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

@@ -78,7 +78,7 @@ func New(section config.Section, o Options) (*Provisioner, error) {
 		return nil, err
 	}
 	p := &Provisioner{set: set, chef: chef, files: newMatcher(chef.filesGlob), resolver: o.Resolver, cookbooks: o.Cookbooks}
-	if chef.kind == infra && len(chef.runList) > 0 && isFile(chef.policyfile) {
+	if chef.kind == infra && len(chef.runList) > 0 && base.IsFile(chef.policyfile) {
 		p.moot = append(p.moot, fmt.Sprintf("%s: run_list has no effect beside %s: the policy's own run list counts; named_run_list chooses another one of it",
 			section.Where("run_list"), filepath.Base(chef.policyfile)))
 	}
@@ -97,7 +97,7 @@ func New(section config.Section, o Options) (*Provisioner, error) {
 // Check implements [kitchen.Checker].
 func (p *Provisioner) Check(_ context.Context, _ *kitchen.Step) []string {
 	out := append([]string(nil), p.moot...)
-	if p.chef.peer && isFile(p.chef.policyfile) && p.chef.kind == infra && p.set.LookPath(policyTools...) == "" {
+	if p.chef.peer && base.IsFile(p.chef.policyfile) && p.chef.kind == infra && p.set.LookPath(policyTools...) == "" {
 		out = append(out, (&ToolError{File: p.chef.policyfile, Tools: policyTools}).Error()+".")
 	}
 	if err := p.accept(); err != nil {
@@ -416,7 +416,7 @@ func (p *Provisioner) explain(err error, idempotence bool) error {
 // be resolved, a file that cannot be read. With local it does so only where no
 // other computer has to be asked.
 func (p *Provisioner) Preflight(ctx context.Context, step *kitchen.Step, local bool) error {
-	if local && (isFile(p.chef.policyfile) || isFile(p.chef.berksfile)) {
+	if local && (base.IsFile(p.chef.policyfile) || base.IsFile(p.chef.berksfile)) {
 		return nil
 	}
 	if p.resolver == nil {

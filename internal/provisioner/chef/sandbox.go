@@ -117,7 +117,7 @@ func (p *Provisioner) addCookbooks(ctx context.Context, step *kitchen.Step, tree
 	root, set := p.set.Root, p.chef
 	cookbooks := filepath.Join(root, "cookbooks")
 	switch {
-	case isFile(set.policyfile):
+	case base.IsFile(set.policyfile):
 		if set.kind == solo {
 			return "", &base.UnsupportedError{What: set.policyfile, Why: "chef_solo cannot use a Policyfile", Advice: "chef_infra can: write `provisioner: {name: chef_infra}`"}
 		}
@@ -132,12 +132,12 @@ func (p *Provisioner) addCookbooks(ctx context.Context, step *kitchen.Step, tree
 			return "", err
 		}
 		return name, tree.AddDir(".", dir, nil)
-	case isFile(set.berksfile):
+	case base.IsFile(set.berksfile):
 		return "", p.addBerks(ctx, step, tree)
-	case isDir(cookbooks):
+	case base.IsDir(cookbooks):
 		step.Report.Info("Preparing cookbooks from project directory")
 		for _, dir := range []string{cookbooks, filepath.Join(root, "site-cookbooks")} {
-			if isDir(dir) {
+			if base.IsDir(dir) {
 				if err := p.addAll(tree, dir); err != nil {
 					return "", err
 				}
@@ -190,7 +190,7 @@ func (p *Provisioner) addAll(tree *base.Tree, dir string) error {
 	tree.Mkdir("cookbooks")
 	for _, e := range entries {
 		at := filepath.Join(dir, e.Name())
-		if !isDir(at) || strings.HasPrefix(e.Name(), ".") {
+		if !base.IsDir(at) || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
 		if err := p.addCookbook(tree, e.Name(), at); err != nil {
@@ -284,14 +284,4 @@ func cookbookOf(entry string) string {
 	entry, _, _ = strings.Cut(entry, "@")
 	entry, _, _ = strings.Cut(entry, "::")
 	return entry
-}
-
-func isFile(p string) bool {
-	info, err := os.Stat(p)
-	return err == nil && info.Mode().IsRegular()
-}
-
-func isDir(p string) bool {
-	info, err := os.Stat(p)
-	return err == nil && info.IsDir()
 }

@@ -78,11 +78,12 @@ var (
 // All other keys are the provider's and are sent to it. A key whose name says
 // that it is secret is refused, since the protocol keeps secrets out of JSON.
 func New(section config.Section, o Options) (*Provisioner, error) {
-	p := &Provisioner{o: o}
-	var err error
-	if p.command, err = section.String("command", ""); err != nil {
-		return nil, err
+	r := &config.Reader{Section: section}
+	p := &Provisioner{
+		o: o, command: r.Text("command", ""), timeout: r.Time("timeout", 2*time.Hour),
+		passEnv: append([]string{}, r.List("pass_env")...), // never nil: it is sent as a list
 	}
+	var err error
 	if p.words, err = shell.Fields(p.command, o.Getenv); err != nil {
 		return nil, fmt.Errorf("%s: the provider's command %q: %w", section.Where("command"), p.command, err)
 	}
@@ -92,18 +93,7 @@ func New(section config.Section, o Options) (*Provisioner, error) {
 			Advice: "set provisioner.command to the provider's program, as in `command: galley provider chef`",
 		}
 	}
-	named := strings.TrimPrefix(filepath.Base(p.words[0]), "kitchen-provider-")
-	if p.provider, err = section.String("provider", named); err != nil {
-		return nil, err
-	}
-	names, err := section.StringList("pass_env")
-	if err != nil {
-		return nil, err
-	}
-	p.passEnv = append([]string{}, names...) // never nil: it is sent as a list
-	if p.timeout, err = section.Seconds("timeout", 2*time.Hour); err != nil {
-		return nil, err
-	}
+	p.provider = r.Text("provider", strings.TrimPrefix(filepath.Base(p.words[0]), "kitchen-provider-"))
 	data, _ := section.Data().(map[string]any)
 	p.config = maps.Clone(data)
 	maps.DeleteFunc(p.config, func(k string, _ any) bool { return slices.Contains(hostKeys, k) })
@@ -113,7 +103,7 @@ func New(section config.Section, o Options) (*Provisioner, error) {
 			Advice: "put the value into an environment variable and name that in pass_env",
 		}
 	}
-	return p, nil
+	return p, r.Err()
 }
 
 // secretKey returns a key of the data that holds a secret, "" when none does.
@@ -391,12 +381,7 @@ func (c *call) breach(op, problem string, stderr []string) error {
 func (c *call) request(op string) Request {
 	state, _ := c.step.State.Get("providers").(map[string]any)
 	own, _ := state[c.provider].(map[string]any)
-	passed := []string{}
-	for _, name := range c.passEnv {
-		if c.o.Getenv(name) != "" {
-			passed = append(passed, name)
-		}
-	}
+	passed := slices.DeleteFunc(slices.Clone(c.passEnv), func(name string) bool { return c.o.Getenv(name) == "" })
 	reserved := []string{}
 	for _, kv := range c.reserved {
 		name, _, _ := strings.Cut(kv, "=")

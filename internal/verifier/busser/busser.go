@@ -109,7 +109,7 @@ func (v *Verifier) find() (*suite, error) {
 	for _, e := range entries {
 		dir := filepath.Join(v.set.SuiteDir(), e.Name())
 		// A link to a directory is one.
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() || strings.HasPrefix(e.Name(), ".") || slices.Contains(dataDirs, e.Name()) {
+		if !base.IsDir(dir) || strings.HasPrefix(e.Name(), ".") || slices.Contains(dataDirs, e.Name()) {
 			continue
 		}
 		if empty, err := holdsNoFile(dir); err != nil {
@@ -125,7 +125,7 @@ func (v *Verifier) find() (*suite, error) {
 		}
 		// Helpers are beside the tests (Test Kitchen: helper_files).
 		helpers := filepath.Join(v.set.HelpersDir(), e.Name())
-		if info, err := os.Stat(helpers); err == nil && info.IsDir() {
+		if base.IsDir(helpers) {
 			if err := s.tree.AddDir("suites/"+e.Name(), helpers, nil); err != nil {
 				return nil, fmt.Errorf("reading %s: %w", v.show(helpers), err)
 			}

@@ -403,7 +403,7 @@ func (v *Verifier) there(ctx context.Context, step *kitchen.Step, conn kitchen.C
 	r := &run{
 		v: v, step: step, args: []string{program, "exec"},
 		send: func(at, file string) (string, error) {
-			if isDir(file) {
+			if base.IsDir(file) {
 				return v.set.OnMachine(at), tree.AddDir(at, file, nil)
 			}
 			return v.set.OnMachine(at), tree.AddFile(at, file)

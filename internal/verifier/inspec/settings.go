@@ -173,12 +173,12 @@ func (r *reader) profiles(o base.Options) (out []profile, explicit bool) {
 	}
 	dir := o.SuiteDir()
 	for _, f := range frameworks {
-		if isDir(filepath.Join(o.SuiteDir(), f)) {
+		if base.IsDir(filepath.Join(o.SuiteDir(), f)) {
 			dir = filepath.Join(o.SuiteDir(), "inspec")
 		}
 	}
 	for _, d := range []string{dir, filepath.Join(o.Root, "test", "recipes")} {
-		if isDir(d) {
+		if base.IsDir(d) {
 			return []profile{{path: d}}, false
 		}
 	}
@@ -260,7 +260,7 @@ func (r *reader) entry(m config.Section) profile {
 		return profile{target: "supermarket://" + get("supermarket")}
 	case name != "":
 		dir := r.File("profiles_path", "")
-		if p := filepath.Join(dir, name); dir != "" && isDir(p) {
+		if p := filepath.Join(dir, name); dir != "" && base.IsDir(p) {
 			return profile{path: p}
 		}
 		return profile{target: "supermarket://" + name}
@@ -293,9 +293,4 @@ func (r *reader) unused(m config.Section) {
 			r.warnings = append(r.warnings, fmt.Sprintf("inspec_tests: the key %s has no effect without %s (%s)", key, strings.Join(with, " or "), m.Where(key)))
 		}
 	}
-}
-
-func isDir(p string) bool {
-	info, err := os.Stat(p)
-	return err == nil && info.IsDir()
 }
