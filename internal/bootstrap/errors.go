@@ -322,15 +322,6 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 // Hint is the advice, or "".
 func (e *ConfigError) Hint() string { return e.Advice }
 
-// hintOf is the advice of err, "" for none.
-func hintOf(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
-}
-
 const (
 	reasonNoHost = "no such host"
 	// reasonForeign is the beginning of the error about another service.

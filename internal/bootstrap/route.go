@@ -158,7 +158,7 @@ func (e *gatewayError) Hint() string {
 	case errors.As(e.err, &unreachable):
 		return "the machine itself has not been asked yet; check that the gateway is up and can be reached from here: " + where
 	}
-	return hintOf(e.err)
+	return kitchen.Hint(e.err)
 }
 
 // drop forgets the gateways if c is still one of them.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
@@ -37,12 +38,7 @@ func (e *ElevationError) Error() string {
 func (e *ElevationError) Hint() string {
 	said := strings.ToLower(e.Said)
 	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(said, w) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
 	}
 	switch {
 	case e.Missing:
