@@ -46,52 +46,31 @@ func (c *Client) session(ctx context.Context) (s *session, done func(), err erro
 		return nil, nil, context.Cause(ctx)
 	}
 	free := func() { <-c.slots }
-	type result struct {
-		s   *session
-		err error
-	}
-	got := make(chan result, 1)
-	go func() {
-		s, err := c.newSession(ctx)
-		got <- result{s, err}
-	}()
-	var r result
-	abandon := func() {
-		if r := <-got; r.err == nil {
-			r.s.Close()
+	s, abandoned, err := answer(ctx, c, "a session", func() (*session, error) { return c.newSession(ctx) }, func(s *session, err error) {
+		if err == nil {
+			s.Close()
 		}
 		free()
-	}
-	if err := c.await("a session", func(late <-chan time.Time) error {
-		select {
-		case r = <-got:
-			return nil
-		case <-late:
-			return errNoAnswer
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}); err != nil {
-		go abandon()
-		if errors.Is(err, errNoAnswer) {
-			return nil, nil, c.refused(fmt.Sprintf("the machine did not open a session within %s", c.cfg.SessionTimeout), err)
-		}
+	})
+	switch {
+	case errors.Is(err, errNoAnswer):
+		return nil, nil, c.refused(fmt.Sprintf("the machine did not open a session within %s", c.cfg.SessionTimeout), err)
+	case abandoned:
 		return nil, nil, err
-	}
-	if r.err != nil {
+	case err != nil:
 		free()
 		var refused *ssh.OpenChannelError
-		if errors.As(r.err, &refused) {
-			return nil, nil, c.refused("the machine refuses a session: "+reason(r.err), r.err)
+		if errors.As(err, &refused) {
+			return nil, nil, c.refused("the machine refuses a session: "+reason(err), err)
 		}
-		return nil, nil, c.lost("opening a session", r.err)
+		return nil, nil, c.lost("opening a session", err)
 	}
 	if c.cfg.ForwardAgent {
-		if err := c.forwardAgent(r.s); err != nil {
+		if err := c.forwardAgent(s); err != nil {
 			c.cfg.Report.Warn("the SSH agent is not forwarded to %s: %v", c.cfg.Addr(), err)
 		}
 	}
-	return r.s, func() { r.s.Close(); free() }, nil
+	return s, func() { s.Close(); free() }, nil
 }
 
 // newSession opens a session. A server counts a session a little longer than
@@ -157,13 +136,35 @@ func (s *session) serve(reqs <-chan *ssh.Request) {
 
 var errNoAnswer = errors.New("no answer")
 
-// await calls wait with a channel that yields when SessionTimeout is over, and
-// reports the wait until it returns.
-func (c *Client) await(what string, wait func(late <-chan time.Time) error) error {
-	late := time.NewTimer(c.cfg.SessionTimeout)
-	defer late.Stop()
+// answer calls ask, which cannot be interrupted, and returns its result. When
+// SessionTimeout is over or ctx has ended, the answer is abandoned: late gets
+// the result when it comes. The wait is reported until then.
+func answer[T any](ctx context.Context, c *Client, what string, ask func() (T, error), late func(T, error)) (v T, abandoned bool, err error) {
+	type result struct {
+		v   T
+		err error
+	}
+	got := make(chan result, 1)
+	go func() {
+		v, err := ask()
+		got <- result{v, err}
+	}()
+	timer := time.NewTimer(c.cfg.SessionTimeout)
+	defer timer.Stop()
 	defer c.notice(what+" on "+c.cfg.Addr(), "the machine is connected but does not answer")()
-	return wait(late.C)
+	select {
+	case r := <-got:
+		return r.v, false, r.err
+	case <-timer.C:
+		err = errNoAnswer
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	go func() {
+		r := <-got
+		late(r.v, r.err)
+	}()
+	return v, true, err
 }
 
 // notice reports a wait every second until stop. What ends within the first is
@@ -175,36 +176,15 @@ func (c *Client) notice(what, detail string) (stop func()) {
 // request sends a request and returns whether the machine grants it. what
 // names the request's purpose in a notice, as "a terminal".
 func (s *session) request(ctx context.Context, what, name string, payload any) (bool, error) {
-	type result struct {
-		ok  bool
-		err error
-	}
-	got := make(chan result, 1)
 	var data []byte
 	if payload != nil {
 		data = ssh.Marshal(payload)
 	}
-	go func() {
-		ok, err := s.SendRequest(name, true, data)
-		got <- result{ok, err}
-	}()
-	var r result
-	err := s.c.await(what, func(late <-chan time.Time) error {
-		select {
-		case r = <-got:
-			return nil
-		case <-late:
-			return errNoAnswer
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	})
-	if err != nil {
-		// The pending request ends with the channel.
-		s.Close()
-		return false, err
+	ok, abandoned, err := answer(ctx, s.c, what, func() (bool, error) { return s.SendRequest(name, true, data) }, func(bool, error) {})
+	if abandoned {
+		s.Close() // The pending request ends with the channel.
 	}
-	return r.ok, r.err
+	return ok, err
 }
 
 // setenv gives the command a variable, where the server accepts it. Nothing
