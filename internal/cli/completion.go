@@ -107,24 +107,6 @@ func (s *settings) completeClouds(*cobra.Command, []string, string) ([]string, c
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// credentialProfiles returns the profiles of ~/.chef/credentials: its top
-// tables.
-func credentialProfiles(home string) (names []string) {
-	data, err := os.ReadFile(filepath.Join(home, ".chef", "credentials"))
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(data)) {
-		name, ok := strings.CutPrefix(strings.TrimSpace(line), "[")
-		name, _, closed := strings.Cut(name, "]")
-		name = strings.Trim(name, ` '"`)
-		if ok && closed && name != "" && !strings.Contains(name, ".") {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 // cloudNames asks the cloud for names of one kind.
 type cloudNames struct {
 	kind string

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -149,9 +148,7 @@ func (f *fetchOptions) summarize(sum *fetch.Summary, err error, toStdout bool) e
 			w = a.streams.Err
 		}
 		var line strings.Builder
-		e := json.NewEncoder(&line)
-		e.SetEscapeHTML(false) // keep URLs readable
-		if jerr := e.Encode(sum); jerr != nil {
+		if jerr := encodeJSON(&line, sum, ""); jerr != nil {
 			return jerr
 		}
 		fmt.Fprint(w, a.clean(line.String()))

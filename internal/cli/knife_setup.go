@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,9 +76,7 @@ func (k *knifeSetup) hideSecrets(c *knife.Config) {
 
 // completeProfiles completes the profiles of ~/.chef/credentials.
 func (k *knifeSetup) completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	names := credentialProfiles(k.streams.Getenv("HOME"))
-	slices.Sort(names)
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return knife.Profiles(k.streams.Getenv("HOME")), cobra.ShellCompDirectiveNoFileComp
 }
 
 // settingError is a setting that is missing or cannot be used.

@@ -143,16 +143,12 @@ func (p *program) debugf() (func(format string, args ...any), error) {
 }
 
 // json prints data for a script.
-func (p *program) json(v any) error {
-	enc := json.NewEncoder(p.streams.Out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
+func (p *program) json(v any) error { return encodeJSON(p.streams.Out, v, "  ") }
 
-// jsonLine prints data on one line.
-func (p *program) jsonLine(v any) error {
-	enc := json.NewEncoder(p.streams.Out)
+// encodeJSON writes data with readable URLs, on one line without an indent.
+func encodeJSON(w io.Writer, v any, indent string) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", indent)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }

@@ -88,5 +88,5 @@ func (p *program) printMatrix(format string, instances []*kitchen.Instance) erro
 	if format == "matrix-gitlab" {
 		return p.yaml(m.gitlab)
 	}
-	return p.jsonLine(m.github)
+	return encodeJSON(p.streams.Out, m.github, "")
 }

@@ -278,12 +278,7 @@ func (m *Manager) Orphans(ctx context.Context) ([]*Orphan, error) {
 		if (r.Complete || r.Kept) && alive[r.Cloud.ServerID()] || m.busy(r.Name) {
 			continue
 		}
-		o := &Orphan{Name: r.Name, key: r.Name}
-		if r.Cloud != nil {
-			for _, x := range r.Cloud.Resources {
-				o.What = append(o.What, x.String())
-			}
-		}
+		o := &Orphan{Name: r.Name, key: r.Name, What: resources(r.Cloud)}
 		if !r.Complete && !r.Chef.empty() {
 			o.What = append(o.What, fmt.Sprintf("node and client %s on %s", r.Chef.Node, r.Chef.URL))
 		}
@@ -293,13 +288,19 @@ func (m *Manager) Orphans(ctx context.Context) ([]*Orphan, error) {
 		if known[r.Token] {
 			continue
 		}
-		o := &Orphan{Name: cmp.Or(r.Owner, r.Token), marked: r}
-		for _, x := range r.Resources {
-			o.What = append(o.What, x.String())
-		}
-		out = append(out, o)
+		out = append(out, &Orphan{Name: cmp.Or(r.Owner, r.Token), marked: r, What: resources(r)})
 	}
 	return out, nil
+}
+
+// resources lists in words what a record has.
+func resources(r *openstack.Record) (words []string) {
+	if r != nil {
+		for _, x := range r.Resources {
+			words = append(words, x.String())
+		}
+	}
+	return words
 }
 
 // busy says whether another process holds the lock of a server.

@@ -84,8 +84,8 @@ func ServerFlags() map[string]Setting { return flagsOf(serverSettings(), serverF
 func BootstrapFlags() map[string]Setting {
 	var shared []Setting
 	for _, g := range slices.Concat(transportGroups(), provisionerGroups()) {
-		if g.parent == "" {
-			shared = append(shared, g.keys...)
+		if g.Parent == "" {
+			shared = append(shared, g.Settings...)
 		}
 	}
 	return flagsOf(shared, connectionFlags(), nodeFlags())

@@ -3,9 +3,9 @@ package settings
 import "slices"
 
 // driverGroups are the settings of the drivers.
-func driverGroups() []group {
-	return []group{
-		{section: Driver, keys: []Setting{
+func driverGroups() []Group {
+	return []Group{
+		{Section: Driver, Settings: []Setting{
 			key("name", Text, "dummy", "The driver's name."),
 			old("require_chef_omnibus", Text, "", "Moved to the provisioner.", "provisioner.product_version"),
 			key("http_proxy", Text, "", "Copied to provisioner and verifier, whose own wins."),
@@ -14,12 +14,12 @@ func driverGroups() []group {
 			old("sudo", Flag, "", "Of the time when drivers did the SSH part.", "provisioner.sudo"),
 			old("chef_omnibus_url", Text, "", "Of the time when drivers did the SSH part.", "provisioner.chef_omnibus_url"),
 		}},
-		{section: Driver, plugin: "openstack", keys: slices.Concat(credentialSettings(), serverSettings(), legacySSHSettings())},
-		{section: Driver, plugin: "openstack", parent: "network_ref", keys: nicKeys()},
-		{section: Driver, plugin: "openstack", parent: "ports", keys: nicKeys()},
-		{section: Driver, plugin: "openstack", parent: "volumes", keys: volumeKeys()},
-		{section: Driver, plugin: "openstack", parent: "block_device_mapping", keys: volumeKeys()},
-		{section: Driver, plugin: "proxy", keys: []Setting{
+		{Section: Driver, Plugin: "openstack", Settings: slices.Concat(credentialSettings(), serverSettings(), legacySSHSettings())},
+		{Section: Driver, Plugin: "openstack", Parent: "network_ref", Settings: nicKeys()},
+		{Section: Driver, Plugin: "openstack", Parent: "ports", Settings: nicKeys()},
+		{Section: Driver, Plugin: "openstack", Parent: "volumes", Settings: volumeKeys()},
+		{Section: Driver, Plugin: "openstack", Parent: "block_device_mapping", Settings: volumeKeys()},
+		{Section: Driver, Plugin: "proxy", Settings: []Setting{
 			key("host", Text, "", "The host that exists; needed."),
 			key("reset_command", Text, "", "A command run on it at create and destroy."),
 			key("username", Text, "", "The SSH user."),
@@ -27,7 +27,7 @@ func driverGroups() []group {
 			key("port", Text, "22", "The SSH port."),
 			key("ssh_key", Text, "", "The SSH private key's file.").path(),
 		}},
-		{section: Driver, plugin: "dummy", keys: []Setting{
+		{Section: Driver, Plugin: "dummy", Settings: []Setting{
 			key("sleep", Decimal, "0", "Seconds that each action takes."),
 			key("random_failure", Flag, "false", "Whether it fails now and then."),
 			key("fail_create", Flag, "false", "Whether create fails."),

@@ -1,9 +1,9 @@
 package settings
 
 // projectGroups are the settings of the top level, platforms, suites, hooks and the section kitchen.
-func projectGroups() []group {
-	return []group{
-		{keys: []Setting{
+func projectGroups() []Group {
+	return []Group{
+		{Settings: []Setting{
 			key("driver", Text|Map, "dummy", "What makes the machines: a name, or a mapping with name and the driver's keys."),
 			key("provisioner", Text|Map, "chef_infra", "What configures them."),
 			key("transport", Text|Map, "ssh", "How they are reached."),
@@ -16,18 +16,18 @@ func projectGroups() []group {
 			old("driver_config", Map, "", "The driver's keys, in files of 2013.", "driver"),
 			old("busser", Text|Map, "", "The verifier of old: a version or a mapping.", "verifier"),
 		}},
-		{section: "kitchen", keys: []Setting{
+		{Section: "kitchen", Settings: []Setting{
 			key("kitchen_root", Text, "(the current directory)", "The project's directory that paths are relative to.").path(),
 			key("test_base_path", Text, "test/integration", "Where the suites' tests lie.").path(),
 			key("log_level", Text, "info", "The least severe messages to print.", "debug", "info", "warn", "error", "fatal"),
 			key("debug", Flag, "false", "Whether provisioner and verifier tell details."),
 		}},
-		{section: "platform", keys: append([]Setting{
+		{Section: "platform", Settings: append([]Setting{
 			key("name", Text, "", "The platform's name, a part of its instances' names; needed."),
 			key("os_type", Text, "(by name)", "unix, or windows when the name begins with win.", "unix", "windows"),
 			key("shell_type", Text, "(by name)", "bourne, or powershell when the name begins with win.", "bourne", "powershell"),
 		}, layerKeys()...)},
-		{section: "suite", keys: append(append([]Setting{
+		{Section: "suite", Settings: append(append([]Setting{
 			key("name", Text, "", "The suite's name, a part of its instances' names; needed."),
 			key("includes", Text|List, "[]", "Only these platforms: names or /regexps/."),
 			key("excludes", Text|List, "[]", "Not these platforms; not looked at when there are includes."),
@@ -39,8 +39,8 @@ func projectGroups() []group {
 			old("nodes_path", Text, "", "See the provisioner's key.", "provisioner.nodes_path").path(),
 			old("roles_path", Text, "", "See the provisioner's key.", "provisioner.roles_path").path(),
 		)},
-		{section: Lifecycle, keys: lifecycleKeys()},
-		{section: Lifecycle, parent: "*", keys: []Setting{
+		{Section: Lifecycle, Settings: lifecycleKeys()},
+		{Section: Lifecycle, Parent: "*", Settings: []Setting{
 			key("local", Text, "", "A command for this machine."),
 			key("remote", Text, "", "A command for the instance."),
 			key("includes", Text|List, "[]", "Only on these platforms: names or /regexps/."),

@@ -1,9 +1,9 @@
 package settings
 
 // provisionerGroups are the settings of the provisioners.
-func provisionerGroups() []group {
-	return []group{
-		{section: Provisioner, keys: []Setting{
+func provisionerGroups() []Group {
+	return []Group{
+		{Section: Provisioner, Settings: []Setting{
 			key("name", Text, "chef_infra", "The provisioner's name."),
 			key("root_path", Text, "/tmp/kitchen", "The directory on the machine that files go to."),
 			key("sudo", Flag, "true", "Whether commands get root's rights."),
@@ -23,7 +23,7 @@ func provisionerGroups() []group {
 			key("run_list", Text|List, "[]", "What is run; platform's first, then the suite's.").flag("run-list", "r", "run_list").help("", "`ITEMS` to run, recipes and roles, separated by commas or spaces"),
 			key("attributes", Map, "{}", "The node's attributes."),
 		}},
-		{section: Provisioner, plugin: chefFamily, keys: []Setting{
+		{Section: Provisioner, Plugin: chefFamily, Settings: []Setting{
 			key("named_run_list", Text|Map, "", "A run list that the Policyfile names."),
 			key("policy_group", Text, "(local)", "The policy group.").flag("policy-group", "", "policy_group").help("", "`GROUP` of the policy, with --policy-name"),
 			key("product_name", Text, "(cinc, or chef where it has a source)", "The product that is installed.").flag("bootstrap-product", "", "bootstrap_product").help("chef", "`PRODUCT` to install: chef, cinc, …; without a source or license key for Chef, Cinc is installed"),
@@ -78,19 +78,19 @@ func provisionerGroups() []group {
 			key("legacy_mode", Flag, "", "chef-solo's legacy mode."),
 			idle("require_chef_for_busser", Flag, "Whether Chef is installed for the busser.", "tests run without a busser"),
 		}},
-		{section: Provisioner, plugin: "shell", keys: []Setting{
+		{Section: Provisioner, Plugin: "shell", Settings: []Setting{
 			key("script", Text, "(bootstrap.sh)", "The script that is uploaded and run.").path(),
 			key("command", Text, "", "A command that is run instead."),
 			key("arguments", Text|List, "[]", "The script's arguments; a list is quoted, text is not."),
 			key("data_path", Text, "(data)", "A directory copied to the machine.").path(),
 		}},
-		{section: Provisioner, plugin: "external", keys: []Setting{
+		{Section: Provisioner, Plugin: "external", Settings: []Setting{
 			key("command", Text, "", "The provider program with its arguments; needed (Test Kitchen 4.1)."),
 			key("provider", Text, "(from command)", "The name under which the provider's state is kept."),
 			key("pass_env", Text|List, "[]", "Variables that the provider may see."),
 			key("timeout", Decimal, "7200", "Seconds for one operation of the provider."),
 		}},
-		{section: Provisioner, plugin: "dummy", keys: []Setting{
+		{Section: Provisioner, Plugin: "dummy", Settings: []Setting{
 			key("sleep", Decimal, "0", "Seconds that it takes."),
 			key("random_failure", Flag, "false", "Whether it fails now and then."),
 			key("fail", Flag, "false", "Whether it fails."),

@@ -12,23 +12,17 @@ type Group struct {
 	Settings                []Setting
 }
 
-type group struct {
-	section, plugin, parent string
-	keys                    []Setting
-}
-
 // table is built at first use, so that it costs nothing at the start of a
 // command that does not need it.
 var table = sync.OnceValue(func() []Group {
-	var out []Group
-	for _, g := range slices.Concat(projectGroups(), driverGroups(), provisionerGroups(), transportGroups(), verifierGroups()) {
-		for i := range g.keys {
-			k := &g.keys[i]
-			k.Section, k.Plugin, k.Parent = g.section, g.plugin, g.parent
+	all := slices.Concat(projectGroups(), driverGroups(), provisionerGroups(), transportGroups(), verifierGroups())
+	for _, g := range all {
+		for i := range g.Settings {
+			s := &g.Settings[i]
+			s.Section, s.Plugin, s.Parent = g.Section, g.Plugin, g.Parent
 		}
-		out = append(out, Group{g.section, g.plugin, g.parent, g.keys})
 	}
-	return out
+	return all
 })
 
 var byID = sync.OnceValue(func() map[ID]Setting {

@@ -1,12 +1,12 @@
 package settings
 
 // transportGroups are the settings of the transports.
-func transportGroups() []group {
-	return []group{
-		{section: Transport, keys: []Setting{
+func transportGroups() []Group {
+	return []Group{
+		{Section: Transport, Settings: []Setting{
 			key("name", Text, "ssh", "The transport's name."),
 		}},
-		{section: Transport, plugin: "ssh", keys: []Setting{
+		{Section: Transport, Plugin: "ssh", Settings: []Setting{
 			key("username", Text, "root", "The user.").flag("connection-user", "U", "connection_user", "ssh_user").help("", "`USER` to log in as (default root)").alias("ssh-user"),
 			key("password", Text, "", "The password; without one only keys are tried.").flag("connection-password", "P", "connection_password", "ssh_password").help("", "`PASSWORD` of that user").alias("ssh-password"),
 			key("port", Whole, "22", "The port.").flag("connection-port", "p", "connection_port", "ssh_port").help("0", "SSH `PORT` of the machine (default 22)").alias("ssh-port"),

@@ -1,9 +1,9 @@
 package settings
 
 // verifierGroups are the settings of the verifiers.
-func verifierGroups() []group {
-	return []group{
-		{section: Verifier, keys: []Setting{
+func verifierGroups() []Group {
+	return []Group{
+		{Section: Verifier, Settings: []Setting{
 			key("name", Text, "busser", "The verifier's name."),
 			key("root_path", Text, "/tmp/verifier", "The directory on the machine that files go to."),
 			key("sudo", Flag, "true", "Whether commands get root's rights."),
@@ -18,24 +18,24 @@ func verifierGroups() []group {
 			key("suite_name", Text, "(the suite's)", "The suite whose tests are run."),
 			key("downloads", Map, "{}", "Remote paths and where they go, also after a failure."),
 		}},
-		{section: Verifier, plugin: "busser", keys: []Setting{
+		{Section: Verifier, Plugin: "busser", Settings: []Setting{
 			idle("version", Text, "The busser's version.", "no gem is installed on the machine"),
 			idle("busser_bin", Text, "The busser on the machine.", "tests run without a busser"),
 			idle("ruby_bindir", Text, "The Ruby on the machine.", "tests run without a busser"),
 		}},
-		{section: Verifier, plugin: "shell", keys: []Setting{
+		{Section: Verifier, Plugin: "shell", Settings: []Setting{
 			key("command", Text, "true", "The command."),
 			key("remote_exec", Flag, "false", "Whether it runs on the machine."),
 			key("sleep", Decimal, "0", "Seconds before it."),
 			key("shellout_opts", Map, "{}", "How it is run: environment, cwd, user, timeout."),
 			key("live_stream", Any, "stdout", "Where its output goes."),
 		}},
-		{section: Verifier, plugin: "dummy", keys: []Setting{
+		{Section: Verifier, Plugin: "dummy", Settings: []Setting{
 			key("sleep", Decimal, "0", "Seconds that it takes."),
 			key("random_failure", Flag, "false", "Whether it fails now and then."),
 			key("fail", Flag, "false", "Whether it fails."),
 		}},
-		{section: Verifier, plugin: "inspec cinc_auditor", keys: []Setting{
+		{Section: Verifier, Plugin: "inspec cinc_auditor", Settings: []Setting{
 			key("inspec_tests", Text|List|Maps, "(test/integration/SUITE)", "The profiles: paths, or mappings with name and path, git, url, compliance or supermarket."),
 			key("load_plugins", Flag, "true", "Whether InSpec loads its plug-ins."),
 			key("plugin_config", Map, "{}", "Settings of its plug-ins."),
@@ -66,7 +66,7 @@ func verifierGroups() []group {
 			key("chef_license_key", Text, "", "A licence key for InSpec."),
 			key("chef_license_server", Text|List, "", "A licence server for InSpec."),
 		}},
-		{section: Verifier, plugin: "inspec cinc_auditor", parent: "inspec_tests", keys: []Setting{
+		{Section: Verifier, Plugin: "inspec cinc_auditor", Parent: "inspec_tests", Settings: []Setting{
 			key("name", Text, "", "Name of the profile, in profiles_path or on the Supermarket."),
 			key("path", Text, "", "Path of the profile."),
 			key("url", Text, "", "URL of the profile, a .tar.gz or .zip."),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -142,6 +143,18 @@ func (p *profile) fault(key, msg, advice string) error {
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// Profiles returns the profiles of ~/.chef/credentials, none where it cannot be
+// read.
+func Profiles(home string) []string {
+	file := filepath.Join(home, ".chef", "credentials")
+	src, err := readFile(file)
+	if err != nil {
+		return nil
+	}
+	profiles, _ := parseCredentials(src, file)
+	return sorted(profiles)
+}
 
 // parseCredentials reads the profiles of a credentials file, which is TOML.
 func parseCredentials(src []byte, file string) (map[string]*profile, error) {
