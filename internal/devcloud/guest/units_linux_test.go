@@ -75,6 +75,9 @@ systemctl stop forks; pgrep sleep`, "same",
 		{"systemctl --root=/ --system --preset-mode=enable-only preset web@b 2>/dev/null; systemctl is-enabled web@b", "enabled"},
 		{"hostnamectl set-hostname other; hostname", "other"},
 	} {
+		if g.Mode() == ModeUserNamespace && (check.want == "nobody" || strings.HasPrefix(check.command, "su ")) {
+			continue // one user ID
+		}
 		got := runOn(t, c, check.command)
 		if strings.TrimSpace(strings.ReplaceAll(got.out, "\r", "")) != check.want {
 			t.Errorf("%s:\n%s%s\nwant:\n%s", check.command, got.out, got.errOut, check.want)
