@@ -195,8 +195,6 @@ func (in *Interp) argInt(v Value) int {
 	return argOf[int](in, v, "Integer")
 }
 
-func (in *Interp) argArray(v Value) *Array { return argOf[*Array](in, v, "Array") }
-
 func (in *Interp) argHash(v Value) *Hash { return argOf[*Hash](in, v, "Hash") }
 
 func (in *Interp) argClass(v Value) *Class {

@@ -104,17 +104,12 @@ func (in *Interp) evOpt(n node, f *frame) Value {
 func (n *rangeNode) eval(in *Interp, f *frame) Value {
 	lo, hi := in.evOpt(n.lo, f), in.evOpt(n.hi, f)
 	in.at(f, n)
-	return in.newRange(lo, hi, n.excl)
-}
-
-func (in *Interp) newRange(lo, hi Value, excl bool) Value {
 	in.alloc(48)
 	if lo != nil && hi != nil {
-		if _, ok := in.compare(lo, hi); !ok {
-			in.raise("ArgumentError", "bad value for range")
-		}
+		_, ok := in.compare(lo, hi)
+		in.raiseIf(!ok, "ArgumentError", "bad value for range")
 	}
-	return &Range{lo, hi, excl}
+	return &Range{lo, hi, n.excl}
 }
 
 func (n *lvarNode) eval(_ *Interp, f *frame) Value { return f.up(n.depth).vars[n.idx] }
@@ -253,18 +248,16 @@ func (n *caseNode) eval(in *Interp, f *frame) Value {
 			vals := in.evalList([]node{c}, f)
 			in.at(f, c)
 			for _, v := range vals {
-				if n.subj == nil && truthy(v) || n.subj != nil && in.caseEq(v, subj, f) {
+				if n.subj != nil {
+					v = in.call(&call{f: f, self: v, name: "===", args: []Value{subj}})
+				}
+				if truthy(v) {
 					return in.ev(w.body, f)
 				}
 			}
 		}
 	}
 	return in.evOpt(n.els, f)
-}
-
-// caseEq is pattern === v.
-func (in *Interp) caseEq(pat, v Value, f *frame) bool {
-	return truthy(in.call(&call{f: f, self: pat, name: "===", args: []Value{v}}))
 }
 
 func (n *beginNode) eval(in *Interp, f *frame) Value {

@@ -2,7 +2,11 @@ package ruby
 
 // callArgs evaluates arguments; kw tells that the last one is the keywords.
 func (in *Interp) callArgs(nodes []node, blockArg node, f *frame) (args []Value, kw bool, blk *Proc) {
-	if h, ok := lastNode(nodes).(*hashNode); ok && !h.brace {
+	var last node
+	if len(nodes) > 0 {
+		last = nodes[len(nodes)-1]
+	}
+	if h, ok := last.(*hashNode); ok && !h.brace {
 		args = in.evalList(nodes[:len(nodes)-1], f)
 		if v := in.ev(h, f).(*Hash); v.live > 0 || len(h.pairs) == 0 {
 			args, kw = append(args, v), true // **{} passes nothing
@@ -14,13 +18,6 @@ func (in *Interp) callArgs(nodes []node, blockArg node, f *frame) (args []Value,
 		blk = in.toProc(in.ev(blockArg, f))
 	}
 	return args, kw, blk
-}
-
-func lastNode(nodes []node) node {
-	if len(nodes) == 0 {
-		return nil
-	}
-	return nodes[len(nodes)-1]
 }
 
 func (n *callNode) eval(in *Interp, f *frame) Value {

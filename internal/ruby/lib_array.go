@@ -109,7 +109,7 @@ func arrayPop(in *Interp, c *call) Value {
 }
 
 func arrayAdd(in *Interp, c *call) Value {
-	return in.arr(append(append([]Value(nil), c.self.(*Array).a...), in.argArray(c.args[0]).a...))
+	return in.arr(append(append([]Value(nil), c.self.(*Array).a...), argOf[*Array](in, c.args[0], "Array").a...))
 }
 
 // inPlace is a method such as map!, delete_if or upcase!: the result of the

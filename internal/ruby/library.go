@@ -54,8 +54,7 @@ func classDefs() []classDef {
 			{"-private:__quote", 1, 1, jsonQuote},
 		}},
 		{name: "Psych", module: true, class: []builtin{
-			{"load safe_load unsafe_load", 1, -1, yamlLoad},
-			{"load_file safe_load_file unsafe_load_file", 1, -1, yamlLoad},
+			{"load safe_load unsafe_load load_file safe_load_file unsafe_load_file", 1, -1, yamlLoad},
 		}},
 		{name: "Base64", module: true, class: []builtin{
 			{"strict_encode64", 1, 1, base64Encode},
