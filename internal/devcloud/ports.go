@@ -38,11 +38,8 @@ type target struct {
 type publishedPort struct {
 	target target
 	ln     net.Listener
-
-	mu    sync.Mutex
-	conns map[net.Conn]bool
-	done  bool
-	wg    sync.WaitGroup
+	cancel context.CancelFunc // of its connections
+	wg     sync.WaitGroup
 }
 
 func newPublishedPorts(c *Cloud) *publishedPorts {
@@ -155,43 +152,43 @@ func (d *publishedPorts) listen(ctx context.Context, address string, to target) 
 		return false
 	}
 	delete(d.complained, address)
-	port := &publishedPort{target: to, ln: ln, conns: map[net.Conn]bool{}}
+	ctx, cancel := context.WithCancel(ctx)
+	port := &publishedPort{target: to, ln: ln, cancel: cancel}
 	d.open[address] = port
-	port.wg.Add(1)
-	go func() {
-		defer port.wg.Done()
-		port.serve(d.c)
-	}()
+	port.wg.Go(func() { port.serve(ctx, d.c) })
 	return true
 }
 
+// close stops listening on an address and ends its connections.
 func (d *publishedPorts) close(address string) {
-	d.open[address].close()
+	port := d.open[address]
 	delete(d.open, address)
+	_ = port.ln.Close()
+	port.cancel()
+	port.wg.Wait()
 }
 
 // serve passes connections on to the guest until the port is closed.
-func (d *publishedPort) serve(c *Cloud) {
+func (d *publishedPort) serve(ctx context.Context, c *Cloud) {
 	for {
 		conn, err := d.ln.Accept()
 		if err != nil {
 			return // closed
 		}
-		if !d.enter(conn) {
-			return
-		}
-		d.wg.Add(1)
-		go func() {
-			defer d.wg.Done()
-			defer d.leave(conn)
-			d.pass(c, conn)
-		}()
+		d.wg.Go(func() {
+			inner, err := d.dial(ctx, c)
+			if err != nil {
+				_ = conn.Close()
+				return
+			}
+			vnet.Relay(ctx, conn, inner) // ends with either side
+		})
 	}
 }
 
 // dial connects to the guest.
-func (d *publishedPort) dial(c *Cloud) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+func (d *publishedPort) dial(ctx context.Context, c *Cloud) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if d.target.network != "" {
 		return c.vnet.Dial(ctx, d.target.network, d.target.guest)
@@ -201,46 +198,4 @@ func (d *publishedPort) dial(c *Cloud) (net.Conn, error) {
 		return nil, errors.New("the guest is not running")
 	}
 	return m.Dial(ctx)
-}
-
-// pass carries one connection to the guest and back.
-func (d *publishedPort) pass(c *Cloud, conn net.Conn) {
-	inner, err := d.dial(c)
-	if err != nil || !d.enter(inner) {
-		return
-	}
-	defer d.leave(inner)
-	vnet.Relay(context.Background(), conn, inner) // ends with either side
-}
-
-// enter registers a connection; false, and the connection closed, when the
-// port is closed.
-func (d *publishedPort) enter(conn net.Conn) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.done {
-		_ = conn.Close()
-		return false
-	}
-	d.conns[conn] = true
-	return true
-}
-
-func (d *publishedPort) leave(conn net.Conn) {
-	_ = conn.Close()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.conns, conn)
-}
-
-// close stops listening and ends the connections.
-func (d *publishedPort) close() {
-	_ = d.ln.Close()
-	d.mu.Lock()
-	d.done = true
-	for conn := range d.conns {
-		_ = conn.Close()
-	}
-	d.mu.Unlock()
-	d.wg.Wait()
 }

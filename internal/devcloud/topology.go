@@ -112,21 +112,15 @@ func addresses(p *db.Port) []netip.Addr {
 
 func switchRule(r *db.SecurityRule, groupAddrs map[string][]netip.Addr) vnet.Rule {
 	out := vnet.Rule{Ingress: r.Direction == "ingress"}
-	switch name := strings.ToLower(r.Protocol); name {
-	case "", "any":
-	case "tcp":
-		out.Proto = 6
-	case "udp":
-		out.Proto = 17
-	case "icmp":
-		out.Proto = 1
-	default:
-		n, err := strconv.ParseUint(name, 10, 8)
+	proto, known := map[string]uint8{"": 0, "tcp": 6, "udp": 17, "icmp": 1}[r.Protocol]
+	if !known {
+		n, err := strconv.ParseUint(r.Protocol, 10, 8)
 		if err != nil {
 			n = 255 // a protocol that no guest speaks
 		}
-		out.Proto = uint8(n)
+		proto = uint8(n)
 	}
+	out.Proto = proto
 	if r.PortMin != nil && r.PortMax != nil {
 		out.Min, out.Max = uint16(*r.PortMin), uint16(*r.PortMax)
 	}

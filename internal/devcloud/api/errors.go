@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"net/http"
@@ -49,31 +50,10 @@ func Conflict(format string, args ...any) *Error { return newError(409, format, 
 // OverLimit is a 413.
 func OverLimit(format string, args ...any) *Error { return newError(413, format, args) }
 
-// faultName is the outer key of an error of Nova's and Cinder's.
-func faultName(status int) string {
-	switch status {
-	case 400:
-		return "badRequest"
-	case 401:
-		return "unauthorized"
-	case 403:
-		return "forbidden"
-	case 404:
-		return "itemNotFound"
-	case 405:
-		return "badMethod"
-	case 409:
-		return "conflictingRequest"
-	case 413, 429:
-		return "overLimit"
-	case 415:
-		return "badMediaType"
-	case 501:
-		return "notImplemented"
-	case 503:
-		return "serviceUnavailable"
-	}
-	return "computeFault"
+// faultNames are the outer keys of errors of Nova's and Cinder's.
+var faultNames = map[int]string{
+	400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod", 409: "conflictingRequest",
+	413: "overLimit", 429: "overLimit", 415: "badMediaType", 501: "notImplemented", 503: "serviceUnavailable",
 }
 
 // FaultBody is an error as Nova and Cinder write it.
@@ -85,26 +65,13 @@ func FaultBody(e *Error, r *Request) (string, []byte) {
 	if e.Status == 413 {
 		fault["retryAfter"] = "0"
 	}
-	return "application/json; charset=UTF-8", mustJSON(Obj{faultName(e.Status): fault})
+	return "application/json; charset=UTF-8", mustJSON(Obj{cmp.Or(faultNames[e.Status], "computeFault"): fault})
 }
 
 // NeutronBody is an error as Neutron writes it.
 func NeutronBody(e *Error) (string, []byte) {
-	kind := e.Type
-	if kind == "" {
-		switch e.Status {
-		case 400:
-			kind = "HTTPBadRequest"
-		case 403:
-			kind = "HTTPForbidden"
-		case 404:
-			kind = "HTTPNotFound"
-		case 409:
-			kind = "HTTPConflict"
-		default:
-			kind = "HTTPInternalServerError"
-		}
-	}
+	plain := map[int]string{400: "HTTPBadRequest", 403: "HTTPForbidden", 404: "HTTPNotFound", 409: "HTTPConflict"}
+	kind := cmp.Or(e.Type, plain[e.Status], "HTTPInternalServerError")
 	return "application/json", mustJSON(Obj{"NeutronError": Obj{"type": kind, "message": e.Message, "detail": ""}})
 }
 

@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"math/big"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 )
@@ -181,22 +181,13 @@ func NewUUID() string {
 }
 
 // NewHexID returns 32 random hexadecimal digits, as Keystone names its objects.
-func NewHexID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	return hex.EncodeToString(b[:])
-}
+func NewHexID() string { return strings.ReplaceAll(NewUUID(), "-", "") }
 
-// RandomString returns n characters of a set that people can read aloud.
-func RandomString(n int) string {
-	const set = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-	b := make([]byte, n)
-	for i := range b {
-		k, err := rand.Int(rand.Reader, big.NewInt(int64(len(set))))
-		if err != nil {
-			panic(err) // the system's source of randomness is gone
-		}
-		b[i] = set[k.Int64()]
+// RandomString returns n random characters that people can read aloud: capital
+// letters and digits.
+func RandomString(n int) (text string) {
+	for len(text) < n {
+		text += rand.Text()
 	}
-	return string(b)
+	return text[:n]
 }
