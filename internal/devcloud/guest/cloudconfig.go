@@ -20,12 +20,14 @@ type cloudConfig struct {
 	PasswordAuth scalar      `yaml:"ssh_pwauth"`
 	DisableRoot  bool        `yaml:"disable_root"`
 	Password     string      `yaml:"password"`
+	Chpasswd     chpasswd    `yaml:"chpasswd"`
 	Files        []fileSpec  `yaml:"write_files"`
 	Bootcmd      []command   `yaml:"bootcmd"`
 	Runcmd       []command   `yaml:"runcmd"`
 	Packages     []command   `yaml:"packages"`
 	Update       bool        `yaml:"package_update"`
 	Upgrade      bool        `yaml:"package_upgrade"`
+	Timezone     string      `yaml:"timezone"`
 
 	Unknown map[string]any `yaml:",inline"`
 }
@@ -48,6 +50,17 @@ type userEntry struct {
 	UID          *int     `yaml:"uid"`
 
 	Unknown map[string]any `yaml:",inline"`
+}
+
+// chpasswd is the key of that name, with users or, as before 22.3, a list.
+type chpasswd struct {
+	Expire bool  `yaml:"expire"`
+	List   lines `yaml:"list"`
+	Users  []struct {
+		Name     string `yaml:"name"`
+		Password string `yaml:"password"`
+		Type     string `yaml:"type"` // text (the default), hash or RANDOM
+	} `yaml:"users"`
 }
 
 // fileSpec is an item of write_files.
@@ -161,6 +174,14 @@ func (l *words) UnmarshalYAML(n *yaml.Node) (err error) {
 	*l, err = listOr(n, func(s string) []string {
 		return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 	})
+	return err
+}
+
+// lines is a list of lines, or one string of them.
+type lines []string
+
+func (l *lines) UnmarshalYAML(n *yaml.Node) (err error) {
+	*l, err = listOr(n, func(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") })
 	return err
 }
 

@@ -72,6 +72,18 @@ func (ci *cloudInit) early() {
 	ci.try("making SSH host keys", makeHostKeys(m.fs.tree, m.shortName()))
 	ci.users()
 	ci.passwords()
+	if ci.conf.Timezone != "" {
+		ci.try("timezone", m.setTimezone(ci.conf.Timezone))
+	}
+}
+
+func (m *machine) setTimezone(zone string) error {
+	t, file := m.fs.tree, path.Join("/usr/share/zoneinfo", path.Clean("/"+zone))
+	if _, err := os.Stat(t.at(file)); err != nil {
+		return fmt.Errorf("there is no %s", file)
+	}
+	_ = os.Remove(t.at("/etc/localtime"))
+	return errors.Join(t.write("/etc/timezone", []byte(zone+"\n"), 0o644), os.Symlink(file, t.at("/etc/localtime")))
 }
 
 // output is where programs that cloud-init runs write: the console and the

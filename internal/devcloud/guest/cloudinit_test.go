@@ -81,6 +81,7 @@ runcmd:
   - [sh, -c, 'echo "$0 $1" > /var/runcmd', 'a b', "c'd"]
   - echo second; whoami >> /var/runcmd
 timezone: Etc/UTC
+keyboard: {layout: us}
 packages: [htop, [nginx, 1.2]]
 no_such_key: 1
 `)
@@ -95,6 +96,8 @@ no_such_key: 1
 		"stat -c %a /etc/plain":                    "640",
 		"/opt/deep/er/b64 2>/dev/null; cat /opt/deep/er/b64; stat -c %a /opt/deep/er/b64": "hello\n755",
 		"cat /etc/zipped":                     "was zipped",
+		"cat /etc/timezone":                   "Etc/UTC",
+		"readlink /etc/localtime":             "/usr/share/zoneinfo/Etc/UTC",
 		"cat /var/bootcmd":                    "boot",
 		"cat /var/apt":                        "-q update -qy install htop nginx=1.2",
 		"head -1 /var/runcmd":                 "a b c'd",
@@ -106,7 +109,7 @@ no_such_key: 1
 		"sudo head -1 /var/lib/cloud/instance/user-data.txt":                                               "#cloud-config",
 	})
 	console := string(g.Console())
-	for _, want := range []string{"key no_such_key is not supported", "key timezone is not supported", "db1 login: "} {
+	for _, want := range []string{"key no_such_key is not supported", "key keyboard is not supported", "db1 login: "} {
 		if !strings.Contains(console, want) {
 			t.Errorf("no %q in the console log:\n%s", want, console)
 		}
@@ -217,15 +220,30 @@ users:
   - {name: hashed, passwd: '` + hash + `', lock_passwd: false}
   - {name: locked, passwd: '` + hash + `'}
   - {name: plain, plain_text_passwd: plain-pw, lock_passwd: false}
+  - {name: listed, lock_passwd: false}
+  - {name: changed, lock_passwd: false}
+chpasswd:
+  expire: false
+  list: |
+    listed:listed-pw
+    nobody-here:x
+  users:
+    - {name: changed, password: '` + hash + `', type: hash}
+    - {name: listed, type: RANDOM}
 `)
 	})
-	for user, pass := range map[string]string{"centos": "default-pw", "hashed": "Hello world!", "plain": "plain-pw"} {
+	for user, pass := range map[string]string{"centos": "default-pw", "hashed": "Hello world!", "plain": "plain-pw", "listed": "listed-pw", "changed": "Hello world!"} {
 		c, err := g.dial(user, ssh.Password(pass))
 		if err != nil {
 			t.Errorf("%s: %v", user, err)
 			continue
 		}
 		_ = c.Close()
+	}
+	for _, want := range []string{"there is no user nobody-here", "listed: empty and random passwords are not supported"} {
+		if !strings.Contains(string(g.Console()), want) {
+			t.Errorf("no %q in the console log:\n%s", want, g.Console())
+		}
 	}
 	if c, err := g.dial("locked", ssh.Password("Hello world!")); err == nil {
 		_ = c.Close()

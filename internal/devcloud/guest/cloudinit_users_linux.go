@@ -53,11 +53,34 @@ func (ci *cloudInit) addKeys(name string, keys []string) {
 	ci.try("ssh_authorized_keys of "+name, ci.m.accounts.addKeys(u, keys))
 }
 
-// passwords does password and ssh_pwauth.
+// passwords does password, chpasswd and ssh_pwauth.
 func (ci *cloudInit) passwords() {
 	m, c := ci.m, ci.conf
+	list := c.Chpasswd.List
 	if c.Password != "" {
-		ci.try("password", m.accounts.setShadow(m.image.user, hashPassword(c.Password)))
+		list = append(lines{m.image.user + ":" + c.Password}, list...)
+	}
+	for _, u := range c.Chpasswd.Users {
+		if strings.EqualFold(u.Type, "RANDOM") {
+			u.Password = "R"
+		}
+		list = append(list, u.Name+":"+u.Password)
+	}
+	for _, line := range list {
+		name, pass, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch _, known := m.accounts.lookup(name); {
+		case !known:
+			ci.fail("chpasswd: there is no user %s", name)
+		case pass == "" || pass == "R" || pass == "RANDOM":
+			ci.fail("chpasswd: %s: empty and random passwords are not supported in this guest", name)
+		case strings.HasPrefix(pass, "$"):
+			ci.try("chpasswd: "+name, m.accounts.setShadow(name, pass))
+		default:
+			ci.try("chpasswd: "+name, m.accounts.setShadow(name, hashPassword(pass)))
+		}
+	}
+	if c.Chpasswd.Expire {
+		m.console.cloud("WARNING: chpasswd: passwords do not expire in this guest")
 	}
 	if on, known := c.PasswordAuth.truth(); known {
 		value := "no"
