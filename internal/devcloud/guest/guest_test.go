@@ -349,7 +349,8 @@ func TestTerminal(t *testing.T) {
 		if err := tt.WindowChange(50, 132); err != nil {
 			t.Fatal(err)
 		}
-		tt.send(t, "stty size\n")
+		// Requests and input of a channel reach the guest by two ways.
+		tt.send(t, "until stty size | grep -x '50 132'; do sleep 0.01; done\n")
 		tt.expect(t, "50 132\r\n")
 		tt.send(t, "sleep 300 & echo going; wait\n")
 		tt.expect(t, "going")

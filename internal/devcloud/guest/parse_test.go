@@ -96,7 +96,7 @@ func TestParseCloudConfig(t *testing.T) {
 		{kind: kindConfig, body: []byte("#cloud-config\nhostname: a\nruncmd: [one]\nusers: [a, b]\n")},
 		{kind: kindScript, body: []byte("#!/bin/sh\n")},
 		{kind: kindConfig, body: []byte("#cloud-config\nhostname: b\nruncmd: [two, [x, 1, true]]\n" +
-			"ssh_pwauth: yes\nusers: [{name: carl, shell: /bin/sh, groups: 'a, b'}]\ntimezone: UTC\n")},
+			"ssh_pwauth: yes\nusers: [{name: carl, shell: /bin/sh, groups: 'a, b'}]\nkeyboard: {layout: us}\n")},
 		{kind: kindConfig, body: []byte("#cloud-config\n")},
 	})
 	if len(errs) > 0 {
