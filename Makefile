@@ -36,7 +36,9 @@ matrices:
 	GALLEY_MATRIX=full $(GOTEST) -timeout 60m -run 'AtEveryCall' ./internal/cli
 
 # With -short the kill and fault matrices run in part, and the documentation
-# not at all: both start programs whose races the other tests would show.
+# not at all: both start programs whose races the other tests would show. A
+# program with the detector sleeps for a second at its end unless told otherwise.
+race: export GORACE = atexit_sleep_ms=10
 race:
 	$(GOTEST) -race -short -timeout 30m ./...
 

@@ -148,8 +148,10 @@ type project struct {
 func newProject(t testing.TB, c *devcloud.Cloud, file string) *project {
 	t.Helper()
 	p := &project{dir: t.TempDir(), env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}}
-	if dir := os.Getenv("GOCOVERDIR"); dir != "" {
-		p.env = append(p.env, "GOCOVERDIR="+dir)
+	for _, name := range []string{"GOCOVERDIR", "GORACE"} {
+		if v := os.Getenv(name); v != "" {
+			p.env = append(p.env, name+"="+v)
+		}
 	}
 	if c != nil {
 		for k, v := range c.Env() {
