@@ -17,7 +17,7 @@ type Words struct {
 }
 
 // Eval evaluates a Policyfile or a Berksfile for a host, which begin makes: a
-// file that is handed to the ruby of the machine is begun anew.
+// file that is handed to the ruby of the machine begins again with a new one.
 func (c *Context) Eval(ctx context.Context, file string, begin func() (ruby.Host, *Words)) (*ruby.Interp, error) {
 	src, err := os.ReadFile(file)
 	if err != nil {
