@@ -2,7 +2,6 @@ package network
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"net/netip"
 	"reflect"
@@ -41,66 +40,64 @@ const (
 	adminOnly
 	adminSees
 	both = onCreate | onUpdate
+	// adminMakes is what administrators alone give, and see.
+	adminMakes = onCreate | adminOnly | adminSees
 )
 
-// attr is one attribute of a resource. One without onCreate and onUpdate is
-// known and read-only.
+// attr is one attribute of a resource.
 type attr struct {
 	name string
 	kind kind
 	when int
 	def  any
 	// field is the record's field that keeps the attribute; without one the
-	// resource's own rules write and show it.
+	// resource's own functions write and show it.
 	field string
 	// choices bound a string.
 	choices []string
 }
 
-// standard attributes that all resources share.
-var standardAttrs = []attr{
-	{name: "id"},
-	{name: "status"},
-	{name: "created_at"},
-	{name: "updated_at"},
-	{name: "revision_number"},
-	{name: "tags"},
-	{name: "tenant_id", kind: kindString, when: onCreate},
-	{name: "project_id", kind: kindString, when: onCreate},
-	{name: "description", kind: kindString, when: both, def: "", field: "Description"},
-}
+// The attributes that all resources share.
+var (
+	standardAttrs = []attr{
+		{name: "tenant_id", kind: kindString, when: onCreate},
+		{name: "project_id", kind: kindString, when: onCreate},
+		{name: "description", kind: kindString, when: both, field: "Description"},
+	}
+	readOnly = []string{"id", "status", "created_at", "updated_at", "revision_number", "tags"}
+)
 
 // nameAttr is the name of those resources that have one.
-var nameAttr = attr{name: "name", kind: kindString, when: both, def: "", field: "Name"}
+var nameAttr = attr{name: "name", kind: kindString, when: both, field: "Name"}
 
 var uuidForm = text.Lazy(`^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$`)
 
 // prepare checks a body against the attributes and, on create, fills in
 // defaults.
-func prepare(res *resource, in api.Obj, post, admin bool) (api.Obj, error) {
-	action, flag := "update", onUpdate
+func (res *resource[T, P]) prepare(in api.Obj, post, admin bool) (api.Obj, error) {
+	action, flag, refused := "update", onUpdate, "Cannot update read-only attribute %s"
 	if post {
-		action, flag = "create", onCreate
+		action, flag, refused = "create", onCreate, "Attribute '%s' not allowed in POST"
 	}
 	attrs := slices.Concat(standardAttrs, res.attrs)
+	for _, name := range slices.Concat(readOnly, res.readOnly) {
+		attrs = append(attrs, attr{name: name})
+	}
 	out := api.Obj{}
 	var unknown []string
 	for name, v := range in {
 		i := slices.IndexFunc(attrs, func(a attr) bool { return a.name == name })
-		if i < 0 {
+		switch {
+		case i < 0:
 			unknown = append(unknown, name)
 			continue
+		case attrs[i].when&flag == 0:
+			return nil, api.BadRequest(refused, name)
+		case attrs[i].when&adminOnly != 0 && !admin:
+			rule := "rule:" + action + "_" + res.single
+			return nil, disallowed("(" + rule + " and " + rule + ":" + name + ")")
 		}
-		a := attrs[i]
-		switch {
-		case a.when&flag == 0 && post:
-			return nil, api.BadRequest("Attribute '%s' not allowed in POST", name)
-		case a.when&flag == 0:
-			return nil, api.BadRequest("Cannot update read-only attribute %s", name)
-		case a.when&adminOnly != 0 && !admin:
-			return nil, disallowed(fmt.Sprintf("(rule:%s_%s and rule:%s_%s:%s)", action, res.single, action, res.single, name))
-		}
-		c, err := a.check(v)
+		c, err := attrs[i].check(v)
 		if err != nil {
 			return nil, err
 		}

@@ -8,21 +8,18 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func (s *Service) floatingIPs() *resource {
-	return keep(s, s.db.FloatingIPs, resource{
-		single: "floatingip", plural: "floatingips", class: "FloatingIP",
+func (s *Service) floatingIPs() *resource[db.FloatingIP, *db.FloatingIP] {
+	return &resource[db.FloatingIP, *db.FloatingIP]{
+		quotas: s.quotas, table: s.db.FloatingIPs, single: "floatingip", plural: "floatingips", class: "FloatingIP",
 		attrs: []attr{
 			{name: "floating_network_id", kind: kindUUID, when: onCreate | required, field: "NetworkID"},
 			{name: "floating_ip_address", kind: kindIP | orNull, when: onCreate | adminOnly, field: "Address"},
 			{name: "subnet_id", kind: kindUUID | orNull, when: onCreate},
 			{name: "port_id", kind: kindUUID | orNull, when: both},
 			{name: "fixed_ip_address", kind: kindIP | orNull, when: both},
-			{name: "router_id"},
-			{name: "port_details"},
 		},
-	}, rules[*db.FloatingIP]{
-		quota: "floatingip",
-		view:  s.floatingView,
+		readOnly: []string{"router_id", "port_details"},
+		show:     s.floatingView,
 		check: func(c *call, f *db.FloatingIP) error {
 			if f.Seq == 0 {
 				return s.checkFloatingIP(c, f)
@@ -35,11 +32,11 @@ func (s *Service) floatingIPs() *resource {
 			}
 			return nil
 		},
-		remove: func(_ *call, f *db.FloatingIP) error {
+		removed: func(_ *call, f *db.FloatingIP) error {
 			s.Release(f)
 			return nil
 		},
-	})
+	}
 }
 
 func (s *Service) floatingView(f *db.FloatingIP, v api.Obj) {

@@ -24,7 +24,7 @@ func (s *Service) forwardings() *api.Collection {
 		Required: []string{"internal_port_id", "internal_ip_address", "protocol"},
 		Defaults: api.Obj{"description": ""},
 		Allow: func(r *api.Request, action string, _ *db.Object) error {
-			_, err := s.resource("floatingips").own(r, r.Var("fip"), action)
+			_, err := s.floating.own(r, r.Var("fip"), action)
 			return err
 		},
 		Missing: func(id string) error {

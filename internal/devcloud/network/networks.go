@@ -12,44 +12,32 @@ import (
 // zone is the one availability zone.
 const zone = "nova"
 
-func (s *Service) networks() *resource {
-	return keep(s, s.db.Networks, resource{
-		single: "network", plural: "networks", class: "Network",
+func (s *Service) networks() *resource[db.Network, *db.Network] {
+	return &resource[db.Network, *db.Network]{
+		quotas: s.quotas, table: s.db.Networks, single: "network", plural: "networks", class: "Network",
 		attrs: []attr{
 			nameAttr,
 			{name: "admin_state_up", kind: kindBool, when: both, def: true, field: "AdminUp"},
-			{name: "shared", kind: kindBool, when: both | adminOnly, def: false, field: "Shared"},
-			{name: "router:external", kind: kindBool, when: both | adminOnly, def: false, field: "External"},
-			{name: "is_default", kind: kindBool, when: both | adminOnly, def: false, field: "Default"},
+			{name: "shared", kind: kindBool, when: both | adminOnly, field: "Shared"},
+			{name: "router:external", kind: kindBool, when: both | adminOnly, field: "External"},
+			{name: "is_default", kind: kindBool, when: both | adminOnly, field: "Default"},
 			{name: "port_security_enabled", kind: kindBool, when: both, def: true, field: "PortSecurity"},
 			{name: "mtu", kind: kindInt, when: both, def: 1500, field: "MTU"},
 			{name: "availability_zone_hints", kind: kindStrings, when: onCreate, field: "ZoneHints"},
-			{name: "provider:network_type", kind: kindString, when: onCreate | adminOnly | adminSees, field: "ProviderType"},
-			{
-				name: "provider:physical_network", kind: kindString | orNull, when: onCreate | adminOnly | adminSees,
-				field: "ProviderPhysical",
-			},
-			{
-				name: "provider:segmentation_id", kind: kindInt | orNull, when: onCreate | adminOnly | adminSees,
-				field: "ProviderSegment",
-			},
-			{name: "subnets"},
-			{name: "availability_zones"},
-			{name: "ipv4_address_scope"},
-			{name: "ipv6_address_scope"},
+			{name: "provider:network_type", kind: kindString, when: adminMakes, field: "ProviderType"},
+			{name: "provider:physical_network", kind: kindString | orNull, when: adminMakes, field: "ProviderPhysical"},
+			{name: "provider:segmentation_id", kind: kindInt | orNull, when: adminMakes, field: "ProviderSegment"},
 		},
-	}, rules[*db.Network]{
-		quota: "network", revision: 1,
-		shared: func(n *db.Network, project string) bool { return n.External || s.db.SharedWith(n, project) },
+		readOnly: []string{"subnets", "availability_zones", "ipv4_address_scope", "ipv6_address_scope"},
+		revision: 1,
+		shared:   func(n *db.Network, project string) bool { return n.External || s.db.SharedWith(n, project) },
 		check: func(_ *call, n *db.Network) error {
 			n.ProviderType = cmp.Or(n.ProviderType, "local")
 			return nil
 		},
-		view: s.networkView,
-		remove: func(_ *call, n *db.Network) error {
-			return s.emptyNetwork(n.ID)
-		},
-	})
+		show:    s.networkView,
+		removed: func(_ *call, n *db.Network) error { return s.emptyNetwork(n.ID) },
+	}
 }
 
 func (s *Service) networkView(n *db.Network, v api.Obj) {

@@ -83,13 +83,7 @@ func (s *Service) Admits(p *db.Port, tcpPort int, from netip.Addr) bool {
 // Allocate makes a floating IP for the caller's project, as Neutron's POST
 // does.
 func (s *Service) Allocate(r *api.Request, network string) (*db.FloatingIP, error) {
-	res := s.resource("floatingips")
-	in, err := prepare(res, api.Obj{"floating_network_id": network}, true, r.Auth.Admin())
-	if err != nil {
-		return nil, err
-	}
-	id, err := res.create(&call{Request: r, in: in, project: r.Auth.ProjectID})
-	return s.db.FloatingIPs.Get(id), err
+	return s.floating.create(r, api.Obj{"floating_network_id": network})
 }
 
 // Release deletes a floating IP.
@@ -154,9 +148,4 @@ func (s *Service) OpenDefaultGroup(project string) {
 		s.db.SecurityRules.Insert(&tcp)
 		s.db.SecurityRules.Insert(&ping)
 	}
-}
-
-// resource is the kind that a path names.
-func (s *Service) resource(plural string) *resource {
-	return s.resources[slices.IndexFunc(s.resources, func(res *resource) bool { return res.plural == plural })]
 }

@@ -19,17 +19,17 @@ const (
 	ownerComputeZone = "compute:" + zone
 )
 
-func (s *Service) ports() *resource {
-	return keep(s, s.db.Ports, resource{
-		single: "port", plural: "ports", class: "Port",
+func (s *Service) ports() *resource[db.Port, *db.Port] {
+	return &resource[db.Port, *db.Port]{
+		quotas: s.quotas, table: s.db.Ports, single: "port", plural: "ports", class: "Port",
 		attrs: []attr{
 			nameAttr,
 			{name: "network_id", kind: kindUUID, when: onCreate | required, field: "NetworkID"},
 			{name: "admin_state_up", kind: kindBool, when: both, def: true, field: "AdminUp"},
 			{name: "mac_address", kind: kindMAC, when: both, field: "MAC"},
 			{name: "fixed_ips", kind: kindObjects, when: both},
-			{name: "device_id", kind: kindString, when: both, def: "", field: "DeviceID"},
-			{name: "device_owner", kind: kindString, when: both, def: "", field: "DeviceOwner"},
+			{name: "device_id", kind: kindString, when: both, field: "DeviceID"},
+			{name: "device_owner", kind: kindString, when: both, field: "DeviceOwner"},
 			{name: "security_groups", kind: kindUUIDs, when: both, field: "SecurityGroups"},
 			{name: "port_security_enabled", kind: kindBool, when: both, def: true, field: "PortSecurity"},
 			{name: "allowed_address_pairs", kind: kindObjects, when: both, field: "AddressPairs"},
@@ -37,20 +37,16 @@ func (s *Service) ports() *resource {
 			{name: "binding:vnic_type", kind: kindString, when: both, def: "normal", field: "VNICType"},
 			{name: "binding:host_id", kind: kindString | orNull, when: both | adminOnly | adminSees},
 			{name: "binding:profile", kind: kindObject, when: both | adminOnly | adminSees, field: "Profile"},
-			{name: "binding:vif_type", when: adminSees},
-			{name: "binding:vif_details", when: adminSees},
 		},
-		filters: []string{"fixed_ips", "security_groups"},
-		filter: func(it item, key, value string) bool {
-			p := s.db.Ports.Get(it.meta.ID)
+		readOnly: []string{"binding:vif_type", "binding:vif_details"},
+		filters:  []string{"fixed_ips", "security_groups"},
+		filter: func(p *db.Port, key, value string) bool {
 			if key == "security_groups" {
 				return slices.Contains(p.SecurityGroups, value)
 			}
 			return slices.ContainsFunc(p.FixedIPs, func(f db.FixedIP) bool { return fixedMatches(f, value) })
 		},
-	}, rules[*db.Port]{
-		quota: "port",
-		view: func(p *db.Port, v api.Obj) {
+		show: func(p *db.Port, v api.Obj) {
 			v["status"], v["fixed_ips"] = p.Status, list(p.FixedIPs)
 			if t := s.trunkOf(p.ID); t != nil {
 				v["trunk_details"] = s.trunkDetails(t)
@@ -71,7 +67,7 @@ func (s *Service) ports() *resource {
 			}
 			return s.checkPort(c, p)
 		},
-		remove: func(_ *call, p *db.Port) error {
+		removed: func(_ *call, p *db.Port) error {
 			if p.Internal() && p.DeviceOwner != ownerDHCP {
 				return conflict("ServicePortInUse",
 					"Port %s cannot be deleted directly via the port API: has device owner %s.", p.ID, p.DeviceOwner)
@@ -82,7 +78,7 @@ func (s *Service) ports() *resource {
 			s.DropPort(p.ID)
 			return nil
 		},
-	})
+	}
 }
 
 // trunkOf is the trunk that a port is the parent of, or nil.

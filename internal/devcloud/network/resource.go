@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,34 +13,6 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// item is one object with what every kind of object has.
-type item struct {
-	meta *db.Meta
-	std  *db.Std
-	// shared tells whether a project that does not own the object sees it.
-	shared func(project string) bool
-	// shown is the object's view.
-	shown func(a *api.Auth) api.Obj
-	// put stores std after tags or the revision changed.
-	put func()
-}
-
-// resource is one kind of Neutron object.
-type resource struct {
-	single, plural, class string
-	attrs                 []attr
-	// filters are query parameters beside the attributes of the view; they
-	// match in filter.
-	filters []string
-	filter  func(it item, key, value string) bool
-
-	all    func() []item
-	get    func(id string) (item, bool)
-	create func(c *call) (string, error)
-	update func(c *call, id string) error
-	remove func(c *call, id string) error
-}
-
 // record is a pointer to what a table of Neutron's keeps.
 type record[T any] interface {
 	*T
@@ -47,364 +20,345 @@ type record[T any] interface {
 	Standard() *db.Std
 }
 
-// rules are the functions that differ from kind to kind. All may be nil.
-type rules[P any] struct {
-	// quota limits how many a project has.
-	quota string
+// resource is one kind of Neutron object: where the objects are kept, their
+// attributes, and the functions that differ from kind to kind, which may be
+// nil.
+type resource[T any, P record[T]] struct {
+	quotas                *api.Quotas
+	table                 *db.Table[T, P]
+	single, plural, class string
+	attrs                 []attr
+	// readOnly are the names of attributes that view alone shows.
+	readOnly []string
+	// filters are query parameters beside the attributes of the view; they
+	// match in filter.
+	filters []string
+	filter  func(x P, key, value string) bool
 	// revision is a new object's.
 	revision int
+	// fixed objects do not change.
+	fixed bool
+	// members is the attribute whose elements the calls add_PATH and
+	// remove_PATH change; memberPath is PATH where it has another name.
+	members, memberPath string
+
+	// listed comes before a project's list.
+	listed func(project string)
 	// shared tells whether a project that does not own the object sees it.
 	shared func(x P, project string) bool
-	// view amends a view of the attributes.
-	view func(x P, v api.Obj)
+	// show amends a view of the attributes.
+	show func(x P, v api.Obj)
 	// check looks at a new or changed object before it is stored, and may amend
 	// it; x.Seq is 0 for a new one. stored follows.
 	check, stored func(c *call, x P) error
-	// remove refuses, or cleans up before an object goes.
-	remove func(c *call, x P) error
+	// removed refuses, or cleans up before an object goes.
+	removed func(c *call, x P) error
 }
 
-// keep completes a resource whose objects are a table's.
-func keep[T any, P record[T]](s *Service, t *db.Table[T, P], res resource, k rules[P]) *resource {
-	do := func(f func(*call, P) error, c *call, x P) error {
-		if f == nil {
-			return nil
-		}
-		return f(c, x)
-	}
-	wrap := func(x P) item {
-		return item{
-			meta: x.Head(), std: x.Standard(), put: func() { t.Put(x) },
-			shared: func(project string) bool { return k.shared != nil && k.shared(x, project) },
-			shown: func(a *api.Auth) api.Obj {
-				v := viewOf(res.attrs, x, a.Admin())
-				v["tenant_id"], v["project_id"] = x.Standard().ProjectID, x.Standard().ProjectID
-				v["id"], v["tags"], v["revision_number"] = x.Head().ID, list(x.Standard().Tags), x.Standard().Revision
-				v["created_at"], v["updated_at"] = api.Seconds(x.Head().Created), api.Seconds(x.Head().LastChange())
-				if k.view != nil {
-					k.view(x, v)
-				}
-				return v
-			},
-		}
-	}
-	res.all = func() (items []item) {
-		for _, x := range t.All() {
-			items = append(items, wrap(x))
-		}
-		return items
-	}
-	res.get = func(id string) (item, bool) {
-		if x := t.Get(id); x != nil {
-			return wrap(x), true
-		}
-		return item{}, false
-	}
-	res.create = func(c *call) (string, error) {
-		if k.quota != "" && !s.quotas.Fits(c.project, k.quota, 1) {
-			return "", conflict("OverQuota", "Quota exceeded for resources: ['%s'].", k.quota)
-		}
-		x := P(new(T))
-		x.Standard().ProjectID, x.Standard().Revision = c.project, k.revision
-		fill(res.attrs, x, c.in)
-		if err := do(k.check, c, x); err != nil {
-			return "", err
-		}
-		t.Insert(x)
-		return x.Head().ID, do(k.stored, c, x)
-	}
-	res.update = func(c *call, id string) error {
-		x := t.Get(id)
-		x.Standard().Revision++
-		fill(res.attrs, x, c.in)
-		if err := do(k.check, c, x); err != nil {
-			return err
-		}
-		t.Put(x)
-		return do(k.stored, c, x)
-	}
-	res.remove = func(c *call, id string) error {
-		if err := do(k.remove, c, t.Get(id)); err != nil {
-			return err
-		}
-		t.Delete(id)
-		return nil
-	}
-	return &res
+// anyResource is a resource of whatever kind.
+type anyResource interface {
+	names() (single, plural string)
+	routes() []api.Route
+	count(project string) int
+}
+
+func (res *resource[T, P]) names() (single, plural string) { return res.single, res.plural }
+
+// count is how many objects a project has.
+func (res *resource[T, P]) count(project string) int {
+	return res.table.Count(func(x P) bool { return x.Standard().ProjectID == project })
 }
 
 // key names a list of the resource in a body; paths have dashes where keys have
 // underscores.
-func (res *resource) key() string { return strings.ReplaceAll(res.plural, "-", "_") }
+func (res *resource[T, P]) key() string { return strings.ReplaceAll(res.plural, "-", "_") }
 
-// call is a create or an update under way.
+// call is a create, an update or a removal under way.
 type call struct {
 	*api.Request
 	in      api.Obj
 	project string
 }
 
-func (s *Service) handleResource(svc *api.Service, res *resource) {
+func (res *resource[T, P]) routes() []api.Route {
 	base := "/v2.0/" + res.plural
-	with := func(do func(*resource, *api.Request) (*api.Reply, error)) api.Handler {
-		return func(r *api.Request) (*api.Reply, error) { return do(res, r) }
+	one := base + "/{id}"
+	calls := api.Calls{"GET " + one: res.get, "POST " + base: res.post, "DELETE " + one: res.remove}
+	if !res.fixed {
+		calls["PUT "+one] = res.put
 	}
-	calls := api.Calls{
-		"GET " + base + "/{id}": with(s.showItem), "POST " + base: with(s.createItem), "DELETE " + base + "/{id}": with(s.removeItem),
+	if path := "_" + res.memberPath; res.members != "" {
+		calls["PUT "+one+"/add"+path] = func(r *api.Request) (*api.Reply, error) { return res.changeMembers(r, true) }
+		calls["PUT "+one+"/remove"+path] = func(r *api.Request) (*api.Reply, error) { return res.changeMembers(r, false) }
 	}
-	if res.update != nil {
-		calls["PUT "+base+"/{id}"] = with(s.updateItem)
-	}
-	svc.Handle(calls.Routes(api.Route{})...)
-	// A project's default security group is made when it is first looked for.
-	svc.Handle(api.Route{Method: "GET", Path: base, Do: with(s.listItems), Writes: res.class == "SecurityGroup"})
 	tags := api.Tags{
-		Path: base + "/{id}/tags", Again: http.StatusCreated,
+		Path: one + "/tags", Again: http.StatusCreated,
 		Open: func(r *api.Request) ([]string, func([]string), error) {
-			find := res.find
-			if r.HTTP.Method != http.MethodGet {
-				find = func(r *api.Request, id string) (item, error) { return res.own(r, id, "update") }
+			x, err := res.find(r, r.Var("id"))
+			if err == nil && r.HTTP.Method != http.MethodGet {
+				x, err = res.own(r, r.Var("id"), "update")
 			}
-			it, err := find(r, r.Var("id"))
 			if err != nil {
 				return nil, nil, err
 			}
-			return it.std.Tags, func(tags []string) {
+			return x.Standard().Tags, func(tags []string) {
 				slices.Sort(tags)
-				it.std.Tags = tags
-				it.std.Revision++
-				it.put()
+				x.Standard().Tags = tags
+				x.Standard().Revision++
+				res.table.Put(x)
 			}, nil
 		},
 		Missing: func(r *api.Request) error {
 			return failure(http.StatusNotFound, "TagNotFound", "Tag %s could not be found.", r.Var("tag"))
 		},
 	}
-	svc.Handle(tags.Routes()...)
+	list := api.Route{Method: "GET", Path: base, Do: res.list, Writes: res.listed != nil}
+	return append(append(calls.Routes(api.Route{}), tags.Routes()...), list)
 }
 
-func visible(it item, a *api.Auth) bool {
-	return a.Admin() || it.std.ProjectID == a.ProjectID && a.ProjectID != "" || it.shared(a.ProjectID)
+// view is an object as its caller sees it.
+func (res *resource[T, P]) view(x P, admin bool) api.Obj {
+	v := viewOf(res.attrs, x, admin)
+	std := x.Standard()
+	v["tenant_id"], v["project_id"], v["id"], v["tags"] = std.ProjectID, std.ProjectID, x.Head().ID, list(std.Tags)
+	v["revision_number"] = std.Revision
+	v["created_at"], v["updated_at"] = api.Seconds(x.Head().Created), api.Seconds(x.Head().LastChange())
+	if res.show != nil {
+		res.show(x, v)
+	}
+	return v
+}
+
+func (res *resource[T, P]) visible(x P, a *api.Auth) bool {
+	own := a.ProjectID != "" && x.Standard().ProjectID == a.ProjectID
+	return a.Admin() || own || res.shared != nil && res.shared(x, a.ProjectID)
 }
 
 // find is the object of that ID if the caller may see it.
-func (res *resource) find(r *api.Request, id string) (item, error) {
-	it, ok := res.get(id)
-	if !ok || !visible(it, r.Auth) {
-		return item{}, notFound(res.class, id)
+func (res *resource[T, P]) find(r *api.Request, id string) (P, error) {
+	if x := res.table.Get(id); x != nil && res.visible(x, r.Auth) {
+		return x, nil
 	}
-	return it, nil
+	return nil, notFound(res.class, id)
 }
 
 // own is find for a change: what others merely share is refused.
-func (res *resource) own(r *api.Request, id, action string) (item, error) {
-	it, err := res.find(r, id)
-	if err == nil && it.std.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
-		return item{}, disallowed("rule:" + action + "_" + res.single)
+func (res *resource[T, P]) own(r *api.Request, id, action string) (P, error) {
+	x, err := res.find(r, id)
+	if err == nil && x.Standard().ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
+		return nil, disallowed("rule:" + action + "_" + res.single)
 	}
-	return it, err
+	return x, err
 }
 
-func (s *Service) showItem(res *resource, r *api.Request) (*api.Reply, error) {
-	it, err := res.find(r, r.Var("id"))
+func (res *resource[T, P]) get(r *api.Request) (*api.Reply, error) {
+	x, err := res.find(r, r.Var("id"))
 	if err != nil {
 		return nil, err
 	}
-	return api.OK(api.Obj{res.single: fields(r, it.shown(r.Auth))})
+	return api.OK(api.Obj{res.single: fields(r, res.view(x, r.Auth.Admin()))})
 }
 
-// createItem makes one object, or all or none of several.
-func (s *Service) createItem(res *resource, r *api.Request) (*api.Reply, error) {
+// post makes one object, or all or none of several.
+func (res *resource[T, P]) post(r *api.Request) (*api.Reply, error) {
 	var body map[string]any
 	if err := r.JSON(&body); err != nil {
 		return nil, err
 	}
 	many, bulk := body[res.key()].([]any)
 	if !bulk {
-		o, err := r.Object(res.single)
+		in, err := r.Object(res.single)
 		if err != nil {
 			return nil, err
 		}
-		v, err := s.createOne(res, r, o)
+		x, err := res.create(r, in)
 		if err != nil {
 			return nil, err
 		}
-		return api.Created(api.Obj{res.single: v})
+		return api.Created(api.Obj{res.single: res.view(x, r.Auth.Admin())})
 	}
 	l := api.List{}
 	for _, e := range many {
-		o, ok := e.(api.Obj)
+		in, ok := e.(api.Obj)
 		if !ok {
 			return nil, api.BadRequest("Body contains invalid data")
 		}
-		v, err := s.createOne(res, r, o)
+		x, err := res.create(r, in)
 		if err != nil {
 			return nil, err
 		}
-		l = append(l, v)
+		l = append(l, res.view(x, r.Auth.Admin()))
 	}
 	return api.Created(api.Obj{res.key(): l})
 }
 
-func (s *Service) createOne(res *resource, r *api.Request, o api.Obj) (api.Obj, error) {
-	in, err := prepare(res, o, true, r.Auth.Admin())
+func (res *resource[T, P]) create(r *api.Request, in api.Obj) (P, error) {
+	in, err := res.prepare(in, true, r.Auth.Admin())
 	if err != nil {
 		return nil, err
 	}
-	project := r.Auth.ProjectID
+	c := &call{Request: r, in: in, project: r.Auth.ProjectID}
 	for _, key := range []string{"tenant_id", "project_id"} {
-		if p := str(in, key); p != "" && p != project {
+		if p := str(in, key); p != "" && p != c.project {
 			if !r.Auth.Admin() {
 				return nil, disallowed("(rule:create_" + res.single + " and rule:create_" + res.single + ":" + key + ")")
 			}
-			project = p
+			c.project = p
 		}
 	}
-	id, err := res.create(&call{Request: r, in: in, project: project})
+	if !res.quotas.Fits(c.project, res.single, 1) {
+		return nil, conflict("OverQuota", "Quota exceeded for resources: ['%s'].", res.single)
+	}
+	x := P(new(T))
+	x.Standard().ProjectID, x.Standard().Revision = c.project, res.revision
+	return x, res.store(c, x)
+}
+
+// change is an update of an object, with a body that has been prepared.
+func (res *resource[T, P]) change(r *api.Request, x P, in api.Obj) error {
+	x.Standard().Revision++
+	return res.store(&call{Request: r, in: in, project: x.Standard().ProjectID}, x)
+}
+
+// store gives a new or an old object the attributes of a call.
+func (res *resource[T, P]) store(c *call, x P) error {
+	fill(res.attrs, x, c.in)
+	if res.check != nil {
+		if err := res.check(c, x); err != nil {
+			return err
+		}
+	}
+	if x.Head().Seq == 0 {
+		res.table.Insert(x)
+	} else {
+		res.table.Put(x)
+	}
+	if res.stored != nil {
+		return res.stored(c, x)
+	}
+	return nil
+}
+
+func (res *resource[T, P]) put(r *api.Request) (*api.Reply, error) {
+	in, err := r.Object(res.single)
 	if err != nil {
 		return nil, err
 	}
-	it, _ := res.get(id)
-	return it.shown(r.Auth), nil
+	if in, err = res.prepare(in, false, r.Auth.Admin()); err != nil {
+		return nil, err
+	}
+	x, err := res.own(r, r.Var("id"), "update")
+	if err == nil {
+		err = matchRevision(r, x.Standard())
+	}
+	if err == nil {
+		err = res.change(r, x, in)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return api.OK(api.Obj{res.single: res.view(x, r.Auth.Admin())})
+}
+
+func (res *resource[T, P]) remove(r *api.Request) (*api.Reply, error) {
+	x, err := res.own(r, r.Var("id"), "delete")
+	if err == nil {
+		err = matchRevision(r, x.Standard())
+	}
+	if err == nil && res.removed != nil {
+		err = res.removed(&call{Request: r, project: x.Standard().ProjectID}, x)
+	}
+	if err == nil {
+		res.table.Delete(x.Head().ID)
+	}
+	return nil, err
 }
 
 // matchRevision honours If-Match: revision_number=N (Neutron's
 // revision-if-match extension).
-func matchRevision(r *api.Request, it item) error {
+func matchRevision(r *api.Request, std *db.Std) error {
 	want, ok := strings.CutPrefix(r.HTTP.Header.Get("If-Match"), "revision_number=")
 	n, err := strconv.Atoi(want)
-	if !ok || err != nil || n == it.std.Revision {
+	if !ok || err != nil || n == std.Revision {
 		return nil // Neutron ignores keys it does not understand
 	}
 	return failure(http.StatusPreconditionFailed, "RevisionNumberConstraintFailed",
-		"Constrained to %d, but current revision is %d", n, it.std.Revision)
-}
-
-func (s *Service) updateItem(res *resource, r *api.Request) (*api.Reply, error) {
-	o, err := r.Object(res.single)
-	if err != nil {
-		return nil, err
-	}
-	in, err := prepare(res, o, false, r.Auth.Admin())
-	if err != nil {
-		return nil, err
-	}
-	it, err := res.own(r, r.Var("id"), "update")
-	if err != nil {
-		return nil, err
-	}
-	if err := matchRevision(r, it); err != nil {
-		return nil, err
-	}
-	if err := res.update(&call{Request: r, in: in, project: it.std.ProjectID}, it.meta.ID); err != nil {
-		return nil, err
-	}
-	it, _ = res.get(it.meta.ID)
-	return api.OK(api.Obj{res.single: it.shown(r.Auth)})
-}
-
-func (s *Service) removeItem(res *resource, r *api.Request) (*api.Reply, error) {
-	it, err := res.own(r, r.Var("id"), "delete")
-	if err == nil {
-		err = matchRevision(r, it)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return nil, res.remove(&call{Request: r, project: it.std.ProjectID}, it.meta.ID)
+		"Constrained to %d, but current revision is %d", n, std.Revision)
 }
 
 // fields keeps the attributes that the query's "fields" name.
 func fields(r *api.Request, v api.Obj) api.Obj {
-	want := r.HTTP.URL.Query()["fields"]
-	if len(want) == 0 {
-		return v
+	if want := r.HTTP.URL.Query()["fields"]; len(want) > 0 {
+		maps.DeleteFunc(v, func(k string, _ any) bool { return !slices.Contains(want, k) })
 	}
-	out := api.Obj{}
-	for k, e := range v {
-		if slices.Contains(want, k) {
-			out[k] = e
-		}
-	}
-	return out
+	return v
 }
 
-// pageParams are the query parameters that are not filters.
-var pageParams = []string{"limit", "marker", "page_reverse", "sort_key", "sort_dir", "fields"}
-
-var tagFilters = []string{"tags", "tags-any", "not-tags", "not-tags-any"}
+var (
+	// pageParams are the query parameters that are not filters.
+	pageParams = []string{"limit", "marker", "page_reverse", "sort_key", "sort_dir", "fields"}
+	tagFilters = []string{"tags", "tags-any", "not-tags", "not-tags-any"}
+)
 
 const maxPage = 1 << 30 // Neutron's default sets no bound
 
-func (s *Service) listItems(res *resource, r *api.Request) (*api.Reply, error) {
+func (res *resource[T, P]) list(r *api.Request) (*api.Reply, error) {
 	q := r.HTTP.URL.Query()
-	if res.class == "SecurityGroup" {
-		s.DefaultGroup(r.Auth.ProjectID)
-	}
-	var items []item
-	for _, it := range res.all() {
-		if visible(it, r.Auth) {
-			items = append(items, it)
-		}
-	}
-	views, err := selectItems(res, items, r.Auth, q)
-	if err == nil {
-		err = sortViews(views, q)
-	}
-	if err != nil {
+	if err := res.checkQuery(q); err != nil {
 		return nil, err
 	}
-	return s.pageOf(res, r, views)
+	if res.listed != nil {
+		res.listed(r.Auth.ProjectID)
+	}
+	views := []api.Obj{}
+	for _, x := range res.table.Where(func(x P) bool { return res.visible(x, r.Auth) }) {
+		if v := res.view(x, r.Auth.Admin()); res.matches(x, v, q) {
+			views = append(views, v)
+		}
+	}
+	api.SortViews(views, append(q["sort_key"], "id"), append(q["sort_dir"], "asc"))
+	return pageOf(r, res.key(), views)
 }
 
-// selectItems applies the query's filters and returns the views of what passes.
-func selectItems(res *resource, items []item, a *api.Auth, q url.Values) ([]api.Obj, error) {
-	known := knownFilters(res)
+// checkQuery refuses what a list cannot be filtered or sorted by.
+func (res *resource[T, P]) checkQuery(q url.Values) error {
+	known := slices.Concat(pageParams, tagFilters, res.filters, readOnly, res.readOnly)
+	for _, a := range slices.Concat(standardAttrs, res.attrs) {
+		known = append(known, a.name)
+	}
 	var bad []string
-	for key := range q {
+	for _, key := range slices.Sorted(maps.Keys(q)) {
 		if !slices.Contains(known, key) {
 			bad = append(bad, "'"+key+"'")
 		}
 	}
-	if len(bad) > 0 {
-		slices.Sort(bad)
-		return nil, api.BadRequest("[%s] is invalid attribute for filtering", strings.Join(bad, ", "))
+	switch {
+	case len(bad) > 0:
+		return api.BadRequest("[%s] is invalid attribute for filtering", strings.Join(bad, ", "))
+	case len(q["sort_key"]) != len(q["sort_dir"]):
+		return api.BadRequest("The number of sort_keys and sort_dirs must be same")
 	}
-	views := []api.Obj{}
-next:
-	for _, it := range items {
-		v := it.shown(a)
-		for key, values := range q {
-			switch {
-			case slices.Contains(pageParams, key):
-			case slices.Contains(tagFilters, key):
-				if !api.TagsMatch(it.std.Tags, key, values) {
-					continue next
-				}
-			case slices.Contains(res.filters, key):
-				if !slices.ContainsFunc(values, func(want string) bool { return res.filter(it, key, want) }) {
-					continue next
-				}
-			default:
-				if !slices.ContainsFunc(values, func(want string) bool { return valueMatches(v[key], want) }) {
-					continue next
-				}
-			}
-		}
-		views = append(views, v)
-	}
-	return views, nil
+	return nil
 }
 
-func knownFilters(res *resource) []string {
-	known := slices.Concat(pageParams, tagFilters, res.filters, []string{"changed_since"})
-	for _, a := range standardAttrs {
-		known = append(known, a.name)
+// matches tells whether an object passes the query's filters.
+func (res *resource[T, P]) matches(x P, v api.Obj, q url.Values) bool {
+	for key, values := range q {
+		ok := true
+		switch {
+		case slices.Contains(pageParams, key):
+		case slices.Contains(tagFilters, key):
+			ok = api.TagsMatch(x.Standard().Tags, key, values)
+		case slices.Contains(res.filters, key):
+			ok = slices.ContainsFunc(values, func(want string) bool { return res.filter(x, key, want) })
+		default:
+			ok = slices.ContainsFunc(values, func(want string) bool { return valueMatches(v[key], want) })
+		}
+		if !ok {
+			return false
+		}
 	}
-	for _, a := range res.attrs {
-		known = append(known, a.name)
-	}
-	return known
+	return true
 }
 
 func valueMatches(have any, want string) bool {
@@ -419,21 +373,13 @@ func valueMatches(have any, want string) bool {
 	return fmt.Sprint(have) == want
 }
 
-func sortViews(views []api.Obj, q url.Values) error {
-	if len(q["sort_key"]) != len(q["sort_dir"]) {
-		return api.BadRequest("The number of sort_keys and sort_dirs must be same")
-	}
-	api.SortViews(views, append(q["sort_key"], "id"), append(q["sort_dir"], "asc"))
-	return nil
-}
-
-func (s *Service) pageOf(res *resource, r *api.Request, views []api.Obj) (*api.Reply, error) {
+func pageOf(r *api.Request, key string, views []api.Obj) (*api.Reply, error) {
 	q := r.HTTP.URL.Query()
 	limit, ok := api.Limit(q)
 	if !ok {
 		return nil, api.BadRequest("Limit must be an integer 0 or greater and not '%s'", q.Get("limit"))
 	}
-	marker, reverse := q.Get("marker"), strings.EqualFold(q.Get("page_reverse"), "true")
+	marker, reverse := q.Get("marker"), r.Flag("page_reverse")
 	if reverse {
 		slices.Reverse(views)
 	}
@@ -447,17 +393,16 @@ func (s *Service) pageOf(res *resource, r *api.Request, views []api.Obj) (*api.R
 	if reverse {
 		slices.Reverse(page.Items)
 	}
-	body := api.Obj{res.key(): api.Views(page.Items, func(v api.Obj) api.Obj { return fields(r, v) })}
+	body := api.Obj{}
 	if limit > 0 && len(page.Items) > 0 {
 		links := api.List{}
 		if page.Next != "" {
 			links = append(links, api.Obj{"rel": "next", "href": api.NextURL(r, page.Next)})
 		}
-		prev := r.HTTP.URL.Query()
-		prev.Set("marker", page.Items[0]["id"].(string))
-		prev.Set("page_reverse", "True")
-		links = append(links, api.Obj{"rel": "previous", "href": r.Root + r.Path + "?" + prev.Encode()})
-		body[res.key()+"_links"] = links
+		q.Set("marker", page.Items[0]["id"].(string))
+		q.Set("page_reverse", "True")
+		body[key+"_links"] = append(links, api.Obj{"rel": "previous", "href": r.Root + r.Path + "?" + q.Encode()})
 	}
+	body[key] = api.Views(page.Items, func(v api.Obj) api.Obj { return fields(r, v) })
 	return api.OK(body)
 }

@@ -9,20 +9,19 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func (s *Service) routers() *resource {
-	return keep(s, s.db.Routers, resource{
-		single: "router", plural: "routers", class: "Router",
+func (s *Service) routers() *resource[db.Router, *db.Router] {
+	return &resource[db.Router, *db.Router]{
+		quotas: s.quotas, table: s.db.Routers, single: "router", plural: "routers", class: "Router",
 		attrs: []attr{
 			nameAttr,
 			{name: "admin_state_up", kind: kindBool, when: both, def: true, field: "AdminUp"},
 			{name: "external_gateway_info", kind: kindObject, when: both},
 			{name: "routes", kind: kindObjects, when: onUpdate, field: "Routes"},
 			{name: "availability_zone_hints", kind: kindStrings, when: onCreate, field: "ZoneHints"},
-			{name: "availability_zones"},
 		},
-	}, rules[*db.Router]{
-		quota: "router", revision: 1,
-		view: func(rt *db.Router, v api.Obj) {
+		readOnly: []string{"availability_zones"}, members: "routes", memberPath: "extraroutes",
+		revision: 1,
+		show: func(rt *db.Router, v api.Obj) {
 			v["status"], v["availability_zones"], v["flavor_id"], v["external_gateway_info"] = "ACTIVE", []string{zone}, nil, nil
 			if rt.ExternalNetwork != "" {
 				v["external_gateway_info"] = api.Obj{
@@ -41,7 +40,7 @@ func (s *Service) routers() *resource {
 			}
 			return s.setGateway(rt, gw)
 		},
-		remove: func(_ *call, rt *db.Router) error {
+		removed: func(_ *call, rt *db.Router) error {
 			var busy []string
 			for _, p := range s.portsOf(rt.ID, ownerInterface) {
 				busy = append(busy, p.ID)
@@ -51,7 +50,7 @@ func (s *Service) routers() *resource {
 			}
 			return s.setGateway(rt, nil)
 		},
-	})
+	}
 }
 
 // portsOf are the ports of a device that Neutron made for a purpose.
@@ -122,38 +121,33 @@ func (s *Service) joinGateway(rt *db.Router, network string, gw api.Obj) error {
 	return nil
 }
 
-func (s *Service) handleRouterActions(svc *api.Service) {
-	action := func(do func(c *call, rt *db.Router) (*db.Port, error)) api.Handler {
-		return func(r *api.Request) (*api.Reply, error) {
-			in := api.Obj{}
-			if err := r.JSON(&in); err != nil {
-				return nil, err
-			}
-			rt := s.db.Routers.Get(r.Var("id"))
-			if rt == nil || rt.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
-				return nil, notFound("Router", r.Var("id"))
-			}
-			p, err := do(&call{Request: r, in: in, project: rt.ProjectID}, rt)
-			if err != nil {
-				return nil, err
-			}
-			rt.Revision++
-			s.db.Routers.Put(rt)
-			ids := []string{}
-			for _, f := range p.FixedIPs {
-				ids = append(ids, f.SubnetID)
-			}
-			v := api.Obj{"id": rt.ID, "tenant_id": rt.ProjectID, "port_id": p.ID, "network_id": p.NetworkID, "subnet_ids": ids}
-			if len(ids) > 0 {
-				v["subnet_id"] = ids[0]
-			}
-			return api.OK(v)
+// routerAction is a call that joins a router to a subnet, or parts them.
+func (s *Service) routerAction(do func(c *call, rt *db.Router) (*db.Port, error)) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) {
+		in := api.Obj{}
+		if err := r.JSON(&in); err != nil {
+			return nil, err
 		}
+		rt, err := s.routers().find(r, r.Var("id"))
+		if err != nil {
+			return nil, err
+		}
+		p, err := do(&call{Request: r, in: in, project: rt.ProjectID}, rt)
+		if err != nil {
+			return nil, err
+		}
+		rt.Revision++
+		s.db.Routers.Put(rt)
+		ids := []string{}
+		for _, f := range p.FixedIPs {
+			ids = append(ids, f.SubnetID)
+		}
+		v := api.Obj{"id": rt.ID, "tenant_id": rt.ProjectID, "port_id": p.ID, "network_id": p.NetworkID, "subnet_ids": ids}
+		if len(ids) > 0 {
+			v["subnet_id"] = ids[0]
+		}
+		return api.OK(v)
 	}
-	svc.Handle(api.Calls{
-		"PUT /v2.0/routers/{id}/add_router_interface":    action(s.addInterface),
-		"PUT /v2.0/routers/{id}/remove_router_interface": action(s.removeInterface),
-	}.Routes(api.Route{})...)
 }
 
 func onSubnet(p *db.Port, subnet string) bool {

@@ -10,19 +10,19 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func (s *Service) securityGroups() *resource {
-	return keep(s, s.db.SecurityGroups, resource{
-		single: "security_group", plural: "security-groups", class: "SecurityGroup",
+func (s *Service) securityGroups() *resource[db.SecurityGroup, *db.SecurityGroup] {
+	return &resource[db.SecurityGroup, *db.SecurityGroup]{
+		quotas: s.quotas, table: s.db.SecurityGroups, single: "security_group", plural: "security-groups", class: "SecurityGroup",
 		attrs: []attr{
 			nameAttr,
 			{name: "stateful", kind: kindBool, when: both, def: true, field: "Stateful"},
 			{name: "shared", field: "Shared"},
-			{name: "security_group_rules"},
 		},
-	}, rules[*db.SecurityGroup]{
-		quota: "security_group", revision: 1,
-		shared: func(g *db.SecurityGroup, _ string) bool { return g.Shared },
-		view:   s.groupView,
+		readOnly: []string{"security_group_rules"},
+		listed:   func(project string) { s.DefaultGroup(project) }, // made when it is first looked for
+		revision: 1,
+		shared:   func(g *db.SecurityGroup, _ string) bool { return g.Shared },
+		show:     s.groupView,
 		check: func(c *call, g *db.SecurityGroup) error {
 			old := s.db.SecurityGroups.Get(g.ID)
 			switch {
@@ -41,7 +41,7 @@ func (s *Service) securityGroups() *resource {
 			}
 			return nil
 		},
-		remove: func(c *call, g *db.SecurityGroup) error {
+		removed: func(c *call, g *db.SecurityGroup) error {
 			if g.Name == defaultGroupName && !c.Auth.Admin() {
 				return conflict("SecurityGroupCannotRemoveDefault", "Insufficient rights for removing default security group.")
 			}
@@ -53,7 +53,7 @@ func (s *Service) securityGroups() *resource {
 			}
 			return nil
 		},
-	})
+	}
 }
 
 const defaultGroupName = "default"
@@ -65,10 +65,8 @@ func (s *Service) rulesOf(group string) []*db.SecurityRule {
 func (s *Service) groupView(g *db.SecurityGroup, v api.Obj) {
 	own := s.rulesOf(g.ID)
 	slices.SortFunc(own, func(a, b *db.SecurityRule) int { return strings.Compare(a.ID, b.ID) })
-	res := s.securityRules()
 	v["security_group_rules"] = api.Views(own, func(x *db.SecurityRule) api.Obj {
-		it, _ := res.get(x.ID)
-		one := it.shown(&api.Auth{})
+		one := s.rules.view(x, false)
 		one["standard_attr_id"], one["tags"] = x.Seq, api.List{}
 		return one
 	})
@@ -117,9 +115,9 @@ func (s *Service) checkGroups(project string, ids []string) error {
 	return nil
 }
 
-func (s *Service) securityRules() *resource {
-	res := keep(s, s.db.SecurityRules, resource{
-		single: "security_group_rule", plural: "security-group-rules", class: "SecurityGroupRule",
+func (s *Service) securityRules() *resource[db.SecurityRule, *db.SecurityRule] {
+	return &resource[db.SecurityRule, *db.SecurityRule]{
+		quotas: s.quotas, table: s.db.SecurityRules, single: "security_group_rule", plural: "security-group-rules", class: "SecurityGroupRule",
 		attrs: []attr{
 			{name: "security_group_id", kind: kindUUID, when: onCreate | required, field: "GroupID"},
 			{name: "direction", kind: kindString, when: onCreate | required, choices: []string{"ingress", "egress"}, field: "Direction"},
@@ -130,23 +128,19 @@ func (s *Service) securityRules() *resource {
 			{name: "remote_ip_prefix", kind: kindString | orNull, when: onCreate, field: "RemotePrefix"},
 			{name: "remote_group_id", kind: kindUUID | orNull, when: onCreate, field: "RemoteGroup"},
 			{name: "remote_address_group_id", kind: kindUUID | orNull, when: onCreate, field: "RemoteAddressGroup"},
-			{name: "normalized_cidr"},
 		},
-	}, rules[*db.SecurityRule]{
-		quota: "security_group_rule",
-		view: func(x *db.SecurityRule, v api.Obj) {
+		readOnly: []string{"normalized_cidr"}, fixed: true,
+		show: func(x *db.SecurityRule, v api.Obj) {
 			delete(v, "tags")
 			v["protocol"], v["normalized_cidr"] = api.OrNil(x.Protocol), v["remote_ip_prefix"]
 			if x.NoDescription {
 				v["description"] = nil
 			}
 		},
-		check:  s.checkRule,
-		stored: func(_ *call, x *db.SecurityRule) error { s.touchGroup(x.GroupID); return nil },
-		remove: func(_ *call, x *db.SecurityRule) error { s.touchGroup(x.GroupID); return nil },
-	})
-	res.update = nil // rules do not change
-	return res
+		check:   s.checkRule,
+		stored:  func(_ *call, x *db.SecurityRule) error { s.touchGroup(x.GroupID); return nil },
+		removed: func(_ *call, x *db.SecurityRule) error { s.touchGroup(x.GroupID); return nil },
+	}
 }
 
 func (s *Service) touchGroup(id string) {

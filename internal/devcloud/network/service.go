@@ -30,18 +30,21 @@ type Options struct {
 type Service struct {
 	Options
 	db        *db.DB
-	resources []*resource
+	resources []anyResource
+	floating  *resource[db.FloatingIP, *db.FloatingIP]
+	rules     *resource[db.SecurityRule, *db.SecurityRule]
 	quotas    *api.Quotas
 }
 
 // New returns the service.
 func New(o Options) *Service {
 	s := &Service{Options: o, db: o.DB}
-	s.resources = []*resource{
-		s.networks(), s.subnets(), s.routers(), s.ports(), s.floatingIPs(), s.securityGroups(), s.securityRules(), s.subnetPools(),
+	s.quotas = s.newQuotas()
+	s.floating, s.rules = s.floatingIPs(), s.securityRules()
+	s.resources = []anyResource{
+		s.networks(), s.subnets(), s.routers(), s.ports(), s.floating, s.securityGroups(), s.rules, s.subnetPools(),
 		s.addressScopes(), s.addressGroups(), s.rbacPolicies(), s.trunks(),
 	}
-	s.quotas = s.newQuotas()
 	return s
 }
 
@@ -62,10 +65,8 @@ func (s *Service) API() *api.Service {
 		api.Route{Method: "GET", Path: "/v2.0", Do: s.root},
 	)
 	for _, res := range s.resources {
-		s.handleResource(svc, res)
+		svc.Handle(res.routes()...)
 	}
-	s.handleRouterActions(svc)
-	s.handleMembers(svc)
 	svc.Handle(s.forwardings().Routes()...)
 	svc.Handle(s.quotas.Routes()...)
 	svc.Handle(s.misc().Routes(api.Route{})...)
@@ -80,9 +81,10 @@ func (s *Service) versions(r *api.Request) (*api.Reply, error) {
 }
 
 func (s *Service) root(r *api.Request) (*api.Reply, error) {
-	return api.OK(api.Obj{"resources": api.Views(s.resources, func(res *resource) api.Obj {
-		self := api.Obj{"rel": "self", "href": r.Root + "/v2.0/" + res.plural}
-		return api.Obj{"name": res.single, "collection": res.plural, "links": api.List{self}}
+	return api.OK(api.Obj{"resources": api.Views(s.resources, func(res anyResource) api.Obj {
+		single, plural := res.names()
+		self := api.Obj{"rel": "self", "href": r.Root + "/v2.0/" + plural}
+		return api.Obj{"name": single, "collection": plural, "links": api.List{self}}
 	})})
 }
 
@@ -149,7 +151,7 @@ func extensionView(alias string) api.Obj {
 	return api.Obj{"alias": alias, "name": name, "description": name, "updated": "2022-01-01T00:00:00-00:00", "links": api.List{}}
 }
 
-// misc is what of Neutron says the same for all; collections of which this
+// misc is the calls of single kinds, and what says the same for all; collections of which this
 // cloud never has any are empty, since clients list them in passing.
 func (s *Service) misc() api.Calls {
 	return api.Calls{
@@ -173,7 +175,10 @@ func (s *Service) misc() api.Calls {
 				api.Obj{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": false},
 			}})
 		},
-		"GET /v2.0/agents": api.Empty("agents"), "GET /v2.0/flavors": api.Empty("flavors"),
+		"GET /v2.0/trunks/{id}/get_subports":             s.subports,
+		"PUT /v2.0/routers/{id}/add_router_interface":    s.routerAction(s.addInterface),
+		"PUT /v2.0/routers/{id}/remove_router_interface": s.routerAction(s.removeInterface),
+		"GET /v2.0/agents":                               api.Empty("agents"), "GET /v2.0/flavors": api.Empty("flavors"),
 		"GET /v2.0/network-ip-availabilities": api.Empty("network_ip_availabilities"),
 	}
 }
@@ -191,18 +196,12 @@ func (s *Service) newQuotas() *api.Quotas {
 		DB: s.db, Service: "network", Default: s.Quotas, Path: "/v2.0/quotas", Single: "quota", InUse: "used",
 		Gone: api.NoContent,
 		Used: func(project, name string) int {
-			n := 0
 			for _, res := range s.resources {
-				if res.single != name {
-					continue
-				}
-				for _, it := range res.all() {
-					if it.std.ProjectID == project {
-						n++
-					}
+				if single, _ := res.names(); single == name {
+					return res.count(project)
 				}
 			}
-			return n
+			return 0
 		},
 		Refuse: func(action string) error {
 			return disallowed("rule:" + map[string]string{"show": "get", "update": "update", "delete": "delete"}[action] + "_quota")

@@ -10,30 +10,31 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func (s *Service) addressScopes() *resource {
-	return keep(s, s.db.AddressScopes, resource{
-		single: "address_scope", plural: "address-scopes", class: "AddressScope",
+func (s *Service) addressScopes() *resource[db.AddressScope, *db.AddressScope] {
+	return &resource[db.AddressScope, *db.AddressScope]{
+		quotas: s.quotas, table: s.db.AddressScopes, single: "address_scope", plural: "address-scopes", class: "AddressScope",
 		attrs: []attr{
 			nameAttr,
 			{name: "ip_version", kind: kindInt, when: onCreate | required, field: "IPVersion"},
-			{name: "shared", kind: kindBool, when: both | adminOnly, def: false, field: "Shared"},
+			{name: "shared", kind: kindBool, when: both | adminOnly, field: "Shared"},
 		},
-	}, rules[*db.AddressScope]{revision: 1, shared: func(a *db.AddressScope, _ string) bool { return a.Shared }})
+		revision: 1, shared: func(a *db.AddressScope, _ string) bool { return a.Shared },
+	}
 }
 
-func (s *Service) addressGroups() *resource {
-	return keep(s, s.db.AddressGroups, resource{
-		single: "address_group", plural: "address-groups", class: "AddressGroup",
-		attrs: []attr{nameAttr, {name: "addresses", kind: kindStrings, when: onCreate, field: "Addresses"}},
-	}, rules[*db.AddressGroup]{
+func (s *Service) addressGroups() *resource[db.AddressGroup, *db.AddressGroup] {
+	return &resource[db.AddressGroup, *db.AddressGroup]{
+		quotas: s.quotas, table: s.db.AddressGroups, single: "address_group", plural: "address-groups", class: "AddressGroup",
+		attrs:   []attr{nameAttr, {name: "addresses", kind: kindStrings, when: onCreate, field: "Addresses"}},
+		members: "addresses", memberPath: "addresses",
 		revision: 1, check: checkAddresses,
-		remove: func(_ *call, g *db.AddressGroup) error {
+		removed: func(_ *call, g *db.AddressGroup) error {
 			if s.db.SecurityRules.First(func(x *db.SecurityRule) bool { return x.RemoteAddressGroup == g.ID }) != nil {
 				return conflict("AddressGroupInUse", "Address group %s is in use on one or more security group rules.", g.ID)
 			}
 			return nil
 		},
-	})
+	}
 }
 
 // checkAddresses refuses any text but addresses and prefixes, and writes
@@ -54,17 +55,16 @@ func checkAddresses(_ *call, g *db.AddressGroup) error {
 	return nil
 }
 
-func (s *Service) rbacPolicies() *resource {
-	return keep(s, s.db.RBACPolicies, resource{
-		single: "rbac_policy", plural: "rbac-policies", class: "RbacPolicy",
+func (s *Service) rbacPolicies() *resource[db.RBACPolicy, *db.RBACPolicy] {
+	return &resource[db.RBACPolicy, *db.RBACPolicy]{
+		quotas: s.quotas, table: s.db.RBACPolicies, single: "rbac_policy", plural: "rbac-policies", class: "RbacPolicy",
 		attrs: []attr{
 			{name: "object_type", kind: kindString, when: onCreate | required, choices: []string{"network"}, field: "ObjectType"},
 			{name: "object_id", kind: kindUUID, when: onCreate | required, field: "ObjectID"},
 			{name: "action", kind: kindString, when: onCreate | required, choices: []string{"access_as_shared"}, field: "Action"},
 			{name: "target_tenant", kind: kindString, when: both | required, field: "Target"},
 		},
-	}, rules[*db.RBACPolicy]{
-		quota: "rbac_policy", revision: 1,
+		revision: 1,
 		check: func(c *call, p *db.RBACPolicy) error {
 			n := s.db.Networks.Get(p.ObjectID)
 			if n == nil || n.ProjectID != c.Auth.ProjectID && !c.Auth.Admin() {
@@ -75,22 +75,22 @@ func (s *Service) rbacPolicies() *resource {
 			}
 			return nil
 		},
-	})
+	}
 }
 
-func (s *Service) trunks() *resource {
-	return keep(s, s.db.Trunks, resource{
-		single: "trunk", plural: "trunks", class: "Trunk",
+func (s *Service) trunks() *resource[db.Trunk, *db.Trunk] {
+	return &resource[db.Trunk, *db.Trunk]{
+		quotas: s.quotas, table: s.db.Trunks, single: "trunk", plural: "trunks", class: "Trunk",
 		attrs: []attr{
 			nameAttr,
 			{name: "admin_state_up", kind: kindBool, when: both, def: true, field: "AdminUp"},
 			{name: "port_id", kind: kindUUID, when: onCreate | required, field: "PortID"},
 			{name: "sub_ports", kind: kindObjects, when: onCreate, field: "SubPorts"},
 		},
-	}, rules[*db.Trunk]{
-		quota: "trunk", revision: 1, check: s.checkTrunk,
-		view: func(_ *db.Trunk, v api.Obj) { v["status"] = "DOWN" },
-	})
+		members: "sub_ports", memberPath: "subports",
+		revision: 1, check: s.checkTrunk,
+		show: func(_ *db.Trunk, v api.Obj) { v["status"] = "DOWN" },
+	}
 }
 
 // checkTrunk refuses ports that are not the caller's, or in use already. Guests
@@ -120,38 +120,13 @@ func (s *Service) checkTrunk(c *call, t *db.Trunk) error {
 	return nil
 }
 
-// normal is a view in the types that JSON decodes into.
-func normal(in api.Obj) api.Obj {
-	out := api.Obj{}
-	if data, err := json.Marshal(in); err == nil {
-		_ = json.Unmarshal(data, &out)
+// subports lists what a trunk carries beside its own port.
+func (s *Service) subports(r *api.Request) (*api.Reply, error) {
+	t, err := s.trunks().find(r, r.Var("id"))
+	if err != nil {
+		return nil, err
 	}
-	return out
-}
-
-// handleMembers serves the calls that add elements to a list of an object's, or
-// remove them: PUT /KIND/ID/add_NAME and remove_NAME.
-func (s *Service) handleMembers(svc *api.Service) {
-	calls := api.Calls{"GET /v2.0/trunks/{id}/get_subports": func(r *api.Request) (*api.Reply, error) {
-		it, err := s.resource("trunks").find(r, r.Var("id"))
-		if err != nil {
-			return nil, err
-		}
-		return api.OK(api.Obj{"sub_ports": it.shown(r.Auth)["sub_ports"]})
-	}}
-	for _, m := range []struct{ plural, path, name string }{
-		{"routers", "extraroutes", "routes"},
-		{"subnetpools", "prefixes", "prefixes"},
-		{"address-groups", "addresses", "addresses"},
-		{"trunks", "subports", "sub_ports"},
-	} {
-		for _, how := range []string{"add_", "remove_"} {
-			calls["PUT /v2.0/"+m.plural+"/{id}/"+how+m.path] = func(r *api.Request) (*api.Reply, error) {
-				return s.changeMembers(r, m.plural, m.name, how == "add_")
-			}
-		}
-	}
-	svc.Handle(calls.Routes(api.Route{})...)
+	return api.OK(api.Obj{"sub_ports": list(t.SubPorts)})
 }
 
 // sameMember tells whether two elements of a list are the same: a trunk's
@@ -166,8 +141,7 @@ func sameMember(a, b any) bool {
 }
 
 // changeMembers adds elements to a list of an object's, or removes them.
-func (s *Service) changeMembers(r *api.Request, plural, name string, add bool) (*api.Reply, error) {
-	res := s.resource(plural)
+func (res *resource[T, P]) changeMembers(r *api.Request, add bool) (*api.Reply, error) {
 	var in api.Obj
 	if err := r.JSON(&in); err != nil {
 		return nil, err
@@ -175,33 +149,37 @@ func (s *Service) changeMembers(r *api.Request, plural, name string, add bool) (
 	if wrapped, ok := in[res.single].(api.Obj); ok {
 		in = wrapped
 	}
-	given, _ := in[name].([]any)
-	it, err := res.own(r, r.Var("id"), "update")
+	x, err := res.own(r, r.Var("id"), "update")
 	if err != nil {
 		return nil, err
 	}
-	have, _ := normal(it.shown(r.Auth))[name].([]any)
+	var shown map[string]any // in the types that JSON decodes into
+	data, err := json.Marshal(res.view(x, false))
+	if err != nil || json.Unmarshal(data, &shown) != nil {
+		return nil, err
+	}
+	members, _ := shown[res.members].([]any)
+	given, _ := in[res.members].([]any)
 	for _, g := range given {
-		have = slices.DeleteFunc(have, func(h any) bool { return sameMember(h, g) })
+		members = slices.DeleteFunc(members, func(m any) bool { return sameMember(m, g) })
 		if add {
-			have = append(have, g)
+			members = append(members, g)
 		}
 	}
-	kinds := map[string]kind{"routes": kindObjects, "sub_ports": kindObjects, "prefixes": kindStrings, "addresses": kindStrings}
-	next, err := attr{name: name, kind: kinds[name]}.check(have)
+	i := slices.IndexFunc(res.attrs, func(a attr) bool { return a.name == res.members })
+	next, err := res.attrs[i].check(members)
+	if err == nil {
+		err = res.change(r, x, api.Obj{res.members: next})
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := res.update(&call{Request: r, in: api.Obj{name: next}, project: it.std.ProjectID}, it.meta.ID); err != nil {
-		return nil, err
-	}
-	it, _ = res.get(it.meta.ID)
-	shown := it.shown(r.Auth)
-	switch name {
+	v := res.view(x, r.Auth.Admin())
+	switch res.members {
 	case "prefixes":
-		return api.OK(api.Obj{name: shown[name]})
+		return api.OK(api.Obj{res.members: v[res.members]})
 	case "sub_ports":
-		return api.OK(shown)
+		return api.OK(v)
 	}
-	return api.OK(api.Obj{res.single: shown})
+	return api.OK(api.Obj{res.single: v})
 }

@@ -12,9 +12,9 @@ import (
 // ipv6Modes are the ways in which guests get their IPv6 addresses.
 var ipv6Modes = []string{"dhcpv6-stateful", "dhcpv6-stateless", "slaac"}
 
-func (s *Service) subnets() *resource {
-	return keep(s, s.db.Subnets, resource{
-		single: "subnet", plural: "subnets", class: "Subnet",
+func (s *Service) subnets() *resource[db.Subnet, *db.Subnet] {
+	return &resource[db.Subnet, *db.Subnet]{
+		quotas: s.quotas, table: s.db.Subnets, single: "subnet", plural: "subnets", class: "Subnet",
 		attrs: []attr{
 			nameAttr,
 			{name: "network_id", kind: kindUUID, when: onCreate | required, field: "NetworkID"},
@@ -30,10 +30,8 @@ func (s *Service) subnets() *resource {
 			{name: "subnetpool_id", kind: kindUUID | orNull, when: onCreate, field: "SubnetPoolID"},
 			{name: "prefixlen", kind: kindInt | orNull, when: onCreate},
 			{name: "service_types", kind: kindStrings, when: both, field: "ServiceTypes"},
-			{name: "segment_id", kind: kindUUID | orNull},
 		},
-	}, rules[*db.Subnet]{
-		quota: "subnet",
+		readOnly: []string{"segment_id"},
 		shared: func(sn *db.Subnet, project string) bool {
 			n := s.db.Networks.Get(sn.NetworkID)
 			return n != nil && s.db.SharedWith(n, project)
@@ -46,7 +44,7 @@ func (s *Service) subnets() *resource {
 			}
 			return nil
 		},
-		remove: func(_ *call, sn *db.Subnet) error {
+		removed: func(_ *call, sn *db.Subnet) error {
 			if s.db.Ports.First(func(p *db.Port) bool { return p.DeviceOwner != ownerDHCP && onSubnet(p, sn.ID) }) != nil {
 				return conflict("SubnetInUse",
 					"Unable to complete operation on subnet %s: One or more ports have an IP allocation from this subnet.", sn.ID)
@@ -56,7 +54,7 @@ func (s *Service) subnets() *resource {
 			s.touchNetwork(sn.NetworkID)
 			return nil
 		},
-	})
+	}
 }
 
 // checkModes refuses what Neutron refuses of the IPv6 modes.
@@ -206,9 +204,10 @@ func pools(in []api.Obj, prefix netip.Prefix) ([]db.Range, error) {
 	return out, nil
 }
 
-func (s *Service) subnetPools() *resource {
-	return keep(s, s.db.SubnetPools, resource{
-		single: "subnetpool", plural: "subnetpools", class: "SubnetPool",
+func (s *Service) subnetPools() *resource[db.SubnetPool, *db.SubnetPool] {
+	return &resource[db.SubnetPool, *db.SubnetPool]{
+		quotas: s.quotas, table: s.db.SubnetPools, single: "subnetpool", plural: "subnetpools", class: "SubnetPool",
+		members: "prefixes", memberPath: "prefixes",
 		attrs: []attr{
 			nameAttr,
 			{name: "prefixes", kind: kindStrings, when: both | required, field: "Prefixes"},
@@ -221,10 +220,8 @@ func (s *Service) subnetPools() *resource {
 			{name: "address_scope_id", kind: kindUUID | orNull, when: both, field: "AddressScope"},
 			{name: "ip_version", field: "IPVersion"},
 		},
-	}, rules[*db.SubnetPool]{
-		quota:  "subnetpool",
 		shared: func(p *db.SubnetPool, _ string) bool { return p.Shared },
-		view: func(p *db.SubnetPool, v api.Obj) {
+		show: func(p *db.SubnetPool, v api.Obj) {
 			for _, key := range []string{"default_prefixlen", "min_prefixlen", "max_prefixlen"} {
 				v[key] = fmt.Sprint(v[key])
 			}
@@ -236,14 +233,14 @@ func (s *Service) subnetPools() *resource {
 			}
 			return checkPool(p)
 		},
-		remove: func(_ *call, p *db.SubnetPool) error {
+		removed: func(_ *call, p *db.SubnetPool) error {
 			if s.db.Subnets.First(func(sn *db.Subnet) bool { return sn.SubnetPoolID == p.ID }) != nil {
 				return badRequest("SubnetPoolDeleteError",
 					"Unable to delete subnet pool: Subnet pool has existing allocations.")
 			}
 			return nil
 		},
-	})
+	}
 }
 
 // checkPool looks at a pool's prefixes and fills in the lengths they imply.
