@@ -28,8 +28,8 @@ type actionSpec struct {
 
 type action func(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error)
 
-// with gives an action its object's properties.
-func (a actionSpec) with(fields ...field) actionSpec {
+// taking gives an action its object's properties.
+func (a actionSpec) taking(fields ...field) actionSpec {
 	a.fields = fields
 	return a
 }
@@ -42,7 +42,7 @@ func (s *Service) actionTable() map[string]actionSpec {
 	alive := []string{db.VMActive, db.VMStopped, db.VMPaused, db.VMSuspend}
 	return map[string]actionSpec{
 		"reboot": on("reboot", s.reboot, append(alive, db.VMError)...).
-			with(field{name: "type", required: true, check: oneOf("HARD", "Hard", "hard", "SOFT", "Soft", "soft")}),
+			taking(field{name: "type", required: true, check: oneOf("HARD", "Hard", "hard", "SOFT", "Soft", "soft")}),
 		"os-start": on("start", s.task("powering-on", db.VMActive), db.VMStopped),
 		"os-stop":  on("stop", s.task("powering-off", db.VMStopped), db.VMActive, db.VMRescued, db.VMError),
 		"pause":    on("pause", s.task("pausing", db.VMPaused), db.VMActive),
@@ -53,23 +53,26 @@ func (s *Service) actionTable() map[string]actionSpec {
 		"unshelve": on("unshelve", s.task("unshelving", db.VMActive), db.VMShelved),
 		"rescue":   on("rescue", s.rescue, db.VMActive, db.VMStopped, db.VMError),
 		"unrescue": on("unrescue", s.task("unrescuing", db.VMActive), db.VMRescued),
-		"rebuild":  on("rebuild", s.rebuild, append(alive, db.VMRescued, db.VMError)...).with(rebuildFields...),
-		"resize": on("resize", s.resize, db.VMActive, db.VMStopped).with(
+		"rebuild":  on("rebuild", s.rebuild, append(alive, db.VMRescued, db.VMError)...).taking(rebuildFields...),
+		"resize": on("resize", s.resize, db.VMActive, db.VMStopped).taking(
 			field{name: "flavorRef", required: true, check: anything}, field{name: "OS-DCF:diskConfig", check: oneOf("AUTO", "MANUAL")}),
 		"confirmResize": on("confirmResize", s.confirmResize, db.VMResized),
 		"revertResize":  on("revertResize", s.revertResize, db.VMResized),
-		"changePassword": on("changePassword", s.changePassword, db.VMActive).
-			with(field{name: "adminPass", required: true, check: isString}),
+		"changePassword": on("changePassword", changePassword, db.VMActive).
+			taking(field{name: "adminPass", required: true, check: isString}),
 		"createImage": on("createImage", s.createImage, alive...).
-			with(field{name: "name", check: text(1, 255), required: true}, field{name: "metadata", check: isObject}),
-		"createBackup": on("createBackup", s.createBackup, alive...).with(
+			taking(field{name: "name", check: text(1, 255), required: true}, field{name: "metadata", check: isObject}),
+		"createBackup": on("createBackup", s.createBackup, alive...).taking(
 			field{name: "name", required: true, check: text(1, 255)}, field{name: "backup_type", required: true, check: text(1, 255)},
 			field{name: "rotation", required: true, check: number(0)}, field{name: "metadata", check: isObject}),
-		"lock":                {record: "lock", do: s.lock},
-		"unlock":              {record: "unlock", do: s.unlock},
+		"lock":                {record: "lock", do: s.lock(true)},
+		"unlock":              {record: "unlock", do: s.lock(false)},
 		"os-getConsoleOutput": {do: s.consoleOutput, fields: []field{{name: "length", check: orNull(number(-1 << 31))}}},
 		"os-resetState":       {do: s.resetState, fields: []field{{name: "state", required: true, check: oneOf("active", "error")}}},
-		"forceDelete":         on("", s.forceDelete),
+		"forceDelete": on("", func(r *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {
+			s.terminate(r, v)
+			return nil, nil
+		}),
 		"addSecurityGroup":    on("", s.addSecurityGroup),
 		"removeSecurityGroup": on("", s.removeSecurityGroup),
 		"addFloatingIp":       {max: api.V(43), do: s.addFloatingIP},
@@ -227,19 +230,11 @@ func (s *Service) rebuild(r *api.Request, v *db.Server, in api.Obj) (*api.Reply,
 		return nil, api.BadRequest("Cannot find image for rebuild")
 	}
 	v.ImageID = img.ID
-	for key, to := range map[string]*string{
-		"name": &v.Name, "adminPass": &v.AdminPass, "accessIPv4": &v.AccessIPv4, "accessIPv6": &v.AccessIPv6,
-		"description": &v.Description, "hostname": &v.Hostname,
-	} {
-		if t, ok := in[key].(string); ok {
-			*to = t
-		}
-	}
-	if m, ok := in["metadata"].(api.Obj); ok {
-		if err := checkMetadata(m); err != nil {
-			return nil, err
-		}
-		v.Metadata = pairs(m)
+	rename(v, in)
+	if m, err := metadata(in); err != nil {
+		return nil, err
+	} else if m != nil {
+		v.Metadata = m
 	}
 	if name, given := in["key_name"]; given {
 		v.KeyName, v.PublicKey = "", ""
@@ -265,10 +260,7 @@ func (s *Service) rebuild(r *api.Request, v *db.Server, in api.Obj) (*api.Reply,
 		v.Run, v.Boot = true, v.Boot+1
 	}
 	s.begin(v, "rebuilding", next)
-	shown := s.basic(r, v, true)
-	if r.Version.AtLeast(api.V(75)) {
-		shown = s.view(r, v, true)
-	}
+	shown := s.changed(r, v)
 	shown["adminPass"] = v.AdminPass
 	since(r, 54, shown, api.Obj{"key_name": api.OrNil(v.KeyName)})
 	since(r, 57, shown, api.Obj{"user_data": nil})
@@ -306,8 +298,7 @@ func (s *Service) revertResize(r *api.Request, v *db.Server, _ api.Obj) (*api.Re
 	return nil, nil
 }
 
-func (s *Service) changePassword(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
-	// Guests run no agent.
+func changePassword(_ *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) { // guests run no agent
 	return nil, api.Conflict("Failed to set admin password on %s because error setting admin password", v.ID)
 }
 
@@ -362,21 +353,17 @@ func (s *Service) createBackup(r *api.Request, v *db.Server, in api.Obj) (*api.R
 	return reply, nil
 }
 
-func (s *Service) lock(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
-	v.Locked = true
-	if r.Version.AtLeast(api.V(73)) {
-		v.LockedReason = strOf(in, "locked_reason")
+// lock locks a server, or unlocks it.
+func (s *Service) lock(locked bool) action {
+	return func(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+		v.Locked, v.LockedReason = locked, ""
+		if locked && r.Version.AtLeast(api.V(73)) {
+			v.LockedReason = strOf(in, "locked_reason")
+		}
+		s.db.Servers.Put(v)
+		s.finished(v, "")
+		return nil, nil
 	}
-	s.db.Servers.Put(v)
-	s.finished(v, "")
-	return nil, nil
-}
-
-func (s *Service) unlock(r *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {
-	v.Locked, v.LockedReason = false, ""
-	s.db.Servers.Put(v)
-	s.finished(v, "")
-	return nil, nil
 }
 
 func (s *Service) consoleOutput(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
@@ -405,10 +392,5 @@ func (s *Service) resetState(r *api.Request, v *db.Server, in api.Obj) (*api.Rep
 	}
 	v.VMState, v.TaskState, v.Due = strOf(in, "state"), "", time.Time{}
 	s.db.Servers.Put(v)
-	return nil, nil
-}
-
-func (s *Service) forceDelete(r *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {
-	s.terminate(r, v)
 	return nil, nil
 }

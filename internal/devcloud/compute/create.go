@@ -133,10 +133,10 @@ func (s *Service) understand(r *api.Request, o *order) error {
 	if err := checkName(in); err != nil {
 		return err
 	}
-	if m, ok := in["metadata"].(api.Obj); ok {
-		if err := checkMetadata(m); err != nil {
-			return err
-		}
+	v := &o.server
+	var err error
+	if v.Metadata, err = metadata(in); err != nil {
+		return err
 	}
 	if in["block_device_mapping"] != nil && in["block_device_mapping_v2"] != nil {
 		return api.BadRequest("Using different block_device_mapping syntaxes is not allowed in the same request.")
@@ -151,7 +151,6 @@ func (s *Service) understand(r *api.Request, o *order) error {
 	if o.minCount > o.count {
 		return api.BadRequest("min_count must be <= max_count")
 	}
-	v := &o.server
 	v.Name, v.Description = strOf(in, "name"), strOf(in, "description")
 	if !r.Version.AtLeast(api.V(19)) {
 		v.Description = v.Name // Nova: before 2.19 the description is the name
@@ -177,17 +176,8 @@ func (s *Service) understand(r *api.Request, o *order) error {
 			v.Tags = append(v.Tags, t.(string))
 		}
 	}
-	for i, e := range list(in["security_groups"]) {
-		g, ok := e.(api.Obj)
-		if !ok {
-			return invalid(strconv.Itoa(i), e, api.PyRepr(e)+" is not of type 'object'")
-		}
-		if err := validate(strconv.Itoa(i), g, r.Version, []field{{name: "name", check: text(1, 255)}}); err != nil {
-			return err
-		}
-	}
-	if m, ok := in["metadata"].(api.Obj); ok {
-		v.Metadata = pairs(m)
+	if _, err := objects(r, in["security_groups"], []field{{name: "name", check: text(1, 255)}}); err != nil {
+		return err
 	}
 	if d := strOf(in, "user_data"); d != "" {
 		v.UserData, _ = decodeBase64(d) // the schema has looked at it
@@ -229,15 +219,6 @@ func (s *Service) resolveFiles(_ *api.Request, o *order) error {
 
 func list(v any) []any { l, _ := v.([]any); return l }
 
-// pairs are the texts of a JSON object that has been checked.
-func pairs(o api.Obj) map[string]string {
-	out := map[string]string{}
-	for k, v := range o {
-		out[k], _ = v.(string)
-	}
-	return out
-}
-
 // hostname makes a host name of a server's name, as Nova does.
 func hostname(name string) string {
 	h := strings.ToLower(notHost().ReplaceAllString(name, ""))
@@ -252,53 +233,40 @@ var notHost = shared.Lazy(`[^a-zA-Z0-9 ._-]`)
 
 func understandNetworks(r *api.Request, o *order) error {
 	plan := &o.server.Plan
-	switch n := o.in["networks"].(type) {
-	case string:
-		plan.NoNetwork = n == "none"
-		return nil
-	case []any:
-		for i, e := range n {
-			net, ok := e.(api.Obj)
-			if !ok {
-				return invalid(strconv.Itoa(i), e, api.PyRepr(e)+" is not of type 'object'")
-			}
-			err := validate(strconv.Itoa(i), net, r.Version, []field{
-				{name: "uuid", check: orNull(isString)},
-				{name: "port", check: orNull(isUUID)},
-				{name: "fixed_ip", check: isAddress},
-				{name: "tag", check: tagForm, min: api.V(32)},
-			})
-			if err != nil {
-				return err
-			}
-			p := db.PlannedPort{NetworkID: strOf(net, "uuid"), PortID: strOf(net, "port"), FixedIP: strOf(net, "fixed_ip"), Tag: strOf(net, "tag")}
-			if p.PortID != "" && p.FixedIP != "" {
-				return api.BadRequest("Specified Fixed IP '%s' cannot be used with port '%s': the two cannot be specified together.", p.FixedIP, p.PortID)
-			}
-			if p.PortID != "" {
-				p.NetworkID = ""
-			} else if !uuidForm().MatchString(p.NetworkID) {
-				return api.BadRequest("Bad networks format: network uuid is not in proper format (%s)", cmp.Or(p.NetworkID, "None"))
-			}
-			plan.Networks = append(plan.Networks, p)
+	plan.NoNetwork = o.in["networks"] == "none"
+	networks, err := objects(r, o.in["networks"], []field{
+		{name: "uuid", check: orNull(isString)},
+		{name: "port", check: orNull(isUUID)},
+		{name: "fixed_ip", check: isAddress},
+		{name: "tag", check: tagForm, min: api.V(32)},
+	})
+	for _, net := range networks {
+		p := db.PlannedPort{NetworkID: strOf(net, "uuid"), PortID: strOf(net, "port"), FixedIP: strOf(net, "fixed_ip"), Tag: strOf(net, "tag")}
+		switch {
+		case p.PortID != "" && p.FixedIP != "":
+			return api.BadRequest("Specified Fixed IP '%s' cannot be used with port '%s': the two cannot be specified together.", p.FixedIP, p.PortID)
+		case p.PortID != "":
+			p.NetworkID = ""
+		case !uuidForm().MatchString(p.NetworkID):
+			return api.BadRequest("Bad networks format: network uuid is not in proper format (%s)", cmp.Or(p.NetworkID, "None"))
 		}
+		plan.Networks = append(plan.Networks, p)
 	}
-	return nil
+	return err
 }
 
 // understandDisks reads both generations of block device mappings.
 func understandDisks(r *api.Request, o *order) error {
-	for _, e := range list(o.in["block_device_mapping"]) {
-		m, ok := e.(api.Obj)
-		if !ok {
-			return invalid("block_device_mapping", o.in["block_device_mapping"], api.PyRepr(e)+" is not of type 'object'")
-		}
-		d := db.PlannedDisk{Source: "volume", Destination: "volume", UUID: strOf(m, "volume_id"), Device: strOf(m, "device_name")}
+	older, err := objects(r, o.in["block_device_mapping"], nil)
+	if err != nil {
+		return err
+	}
+	for _, m := range older {
+		d := diskOf(m)
+		d.Source, d.Destination, d.UUID = "volume", "volume", strOf(m, "volume_id")
 		if id := strOf(m, "snapshot_id"); id != "" {
 			d.Source, d.UUID = "snapshot", id
 		}
-		d.Size, _ = intOf(m["volume_size"])
-		d.DeleteOnTermination, _ = boolOf(m["delete_on_termination"])
 		index := -1
 		if strings.HasSuffix(d.Device, "da") && o.server.ImageID == "" {
 			index = 0
@@ -306,27 +274,15 @@ func understandDisks(r *api.Request, o *order) error {
 		d.BootIndex = &index
 		o.server.Plan.Disks = append(o.server.Plan.Disks, d)
 	}
-	for i, e := range list(o.in["block_device_mapping_v2"]) {
-		m, ok := e.(api.Obj)
-		if !ok {
-			return invalid(strconv.Itoa(i), e, api.PyRepr(e)+" is not of type 'object'")
-		}
-		if err := validate(strconv.Itoa(i), m, r.Version, bdmFields); err != nil {
-			return err
-		}
+	newer, err := objects(r, o.in["block_device_mapping_v2"], bdmFields)
+	if err != nil {
+		return err
+	}
+	for _, m := range newer {
 		if m["no_device"] != nil && m["no_device"] != "" && m["no_device"] != false {
 			continue
 		}
-		d := db.PlannedDisk{
-			Source: cmp.Or(strOf(m, "source_type"), "volume"), UUID: strOf(m, "uuid"), Device: strOf(m, "device_name"),
-			Tag: strOf(m, "tag"), VolumeType: strOf(m, "volume_type"),
-		}
-		d.Destination = cmp.Or(strOf(m, "destination_type"), map[string]string{"blank": "local", "image": "local"}[d.Source], "volume")
-		d.Size, _ = intOf(m["volume_size"])
-		d.DeleteOnTermination, _ = boolOf(m["delete_on_termination"])
-		if n, ok := intOf(m["boot_index"]); ok {
-			d.BootIndex = &n
-		}
+		d := diskOf(m)
 		blank := d.Source == "blank"
 		switch {
 		case !blank && d.UUID == "":
@@ -345,20 +301,31 @@ func understandDisks(r *api.Request, o *order) error {
 	return nil
 }
 
+// diskOf reads a block device mapping.
+func diskOf(m api.Obj) db.PlannedDisk {
+	d := db.PlannedDisk{
+		Source: cmp.Or(strOf(m, "source_type"), "volume"), UUID: strOf(m, "uuid"), Device: strOf(m, "device_name"),
+		Tag: strOf(m, "tag"), VolumeType: strOf(m, "volume_type"),
+	}
+	d.Destination = cmp.Or(strOf(m, "destination_type"), map[string]string{"blank": "local", "image": "local"}[d.Source], "volume")
+	d.Size, _ = intOf(m["volume_size"])
+	d.DeleteOnTermination, _ = boolOf(m["delete_on_termination"])
+	if n, ok := intOf(m["boot_index"]); ok {
+		d.BootIndex = &n
+	}
+	return d
+}
+
 // checkServerQuota refuses more than a project may have; with fewer than
 // max_count available, Nova makes those.
 func (s *Service) checkServerQuota(o *order) error {
-	v := &o.server
-	for ; o.count > 0; o.count-- {
-		err := s.overQuota(v, o.count)
-		if err == nil {
-			return nil
-		}
-		if o.count == o.minCount {
+	for {
+		err := s.overQuota(&o.server, o.count)
+		if err == nil || o.count == o.minCount {
 			return err
 		}
+		o.count--
 	}
-	return nil
 }
 
 func (s *Service) overQuota(v *db.Server, n int) error {

@@ -10,14 +10,14 @@ import (
 func (s *Service) attachmentRoutes() []api.Route {
 	const base = "/servers/{id}/os-volume_attachments"
 	calls := api.Calls{
-		"GET " + base: s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+		"GET " + base: with(s.change, func(r *api.Request, v *db.Server) (*api.Reply, error) {
 			view := func(a *db.Attachment) api.Obj { return attachmentView(r, a) }
 			return api.OK(api.Obj{"volumeAttachments": api.Views(s.attachmentsOf(v.ID), view)})
 		}),
 		"GET " + base + "/{volume}": s.attachment(func(r *api.Request, _ *db.Server, a *db.Attachment) (*api.Reply, error) {
 			return api.OK(api.Obj{"volumeAttachment": attachmentView(r, a)})
 		}),
-		"POST " + base:                 s.server(s.attachVolume),
+		"POST " + base:                 with(s.change, s.attachVolume),
 		"DELETE " + base + "/{volume}": s.attachment(s.detachVolume),
 	}
 	return calls.Routes(api.Route{})
@@ -34,7 +34,7 @@ func attachmentView(r *api.Request, a *db.Attachment) api.Obj {
 
 // attachment is a call about the attachment that the path names.
 func (s *Service) attachment(do func(*api.Request, *db.Server, *db.Attachment) (*api.Reply, error)) api.Handler {
-	return s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+	return with(s.change, func(r *api.Request, v *db.Server) (*api.Reply, error) {
 		id := r.Var("volume")
 		all := s.attachmentsOf(v.ID)
 		if i := slices.IndexFunc(all, func(a *db.Attachment) bool { return a.VolumeID == id }); i >= 0 {
@@ -97,29 +97,29 @@ func (s *Service) detachVolume(r *api.Request, v *db.Server, a *db.Attachment) (
 	return api.Accepted(nil)
 }
 
-func (s *Service) interfaceCalls() api.Calls {
+func (s *Service) interfaceRoutes() []api.Route {
 	const base = "/servers/{id}/os-interface"
 	return api.Calls{
-		"GET " + base: s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+		"GET " + base: with(s.change, func(r *api.Request, v *db.Server) (*api.Reply, error) {
 			view := func(p *db.Port) api.Obj { return interfaceView(r, p) }
 			return api.OK(api.Obj{"interfaceAttachments": api.Views(s.portsOf(v.ID), view)})
 		}),
-		"GET " + base + "/{port}": s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+		"GET " + base + "/{port}": with(s.change, func(r *api.Request, v *db.Server) (*api.Reply, error) {
 			p := s.portOf(r, v)
 			if p == nil {
 				return nil, api.NotFound("Instance %s does not have a port with id %s", v.ID, r.Var("port"))
 			}
 			return api.OK(api.Obj{"interfaceAttachment": interfaceView(r, p)})
 		}),
-		"POST " + base: s.server(s.attachInterface),
-		"DELETE " + base + "/{port}": s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+		"POST " + base: with(s.change, s.attachInterface),
+		"DELETE " + base + "/{port}": with(s.change, func(r *api.Request, v *db.Server) (*api.Reply, error) {
 			if p := s.portOf(r, v); p != nil { // without one Nova finds out later, and tells nobody
 				s.unplugOne(p)
 				s.done(r, v, "detach_interface")
 			}
 			return api.Accepted(nil)
 		}),
-	}
+	}.Routes(api.Route{})
 }
 
 // portOf is the server's port that the path names, or nil.

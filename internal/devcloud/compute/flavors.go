@@ -15,21 +15,21 @@ const oneFlavor = "/flavors/{id}"
 
 func (s *Service) flavorRoutes() []api.Route {
 	manage := func(action string, do func(r *api.Request, f *db.Flavor) (*api.Reply, error)) api.Handler {
-		return s.adminOnly("os_compute_api:os-flavor-manage:"+action, s.flavor(do))
+		return s.adminOnly("os_compute_api:os-flavor-manage:"+action, with(s.findFlavor, do))
 	}
 	routes := api.Calls{
 		"GET /flavors": s.listFlavors(false), "GET /flavors/detail": s.listFlavors(true),
 		"POST /flavors": s.adminOnly("os_compute_api:os-flavor-manage:create", s.createFlavor),
-		"GET " + oneFlavor: s.flavor(func(r *api.Request, f *db.Flavor) (*api.Reply, error) {
+		"GET " + oneFlavor: with(s.findFlavor, func(r *api.Request, f *db.Flavor) (*api.Reply, error) {
 			return api.OK(api.Obj{"flavor": flavorView(r, f, true)})
 		}),
 		"DELETE " + oneFlavor: manage("delete", func(_ *api.Request, f *db.Flavor) (*api.Reply, error) {
 			s.db.Flavors.Delete(f.ID)
 			return api.Accepted(nil)
 		}),
-		"POST " + oneFlavor + "/action": s.adminOnly("os_compute_api:os-flavor-access:add_tenant_access", s.flavor(s.flavorAction)),
+		"POST " + oneFlavor + "/action": s.adminOnly("os_compute_api:os-flavor-access:add_tenant_access", with(s.findFlavor, s.flavorAction)),
 		"GET " + oneFlavor + "/os-flavor-access": s.adminOnly("os_compute_api:os-flavor-access",
-			s.flavor(func(_ *api.Request, f *db.Flavor) (*api.Reply, error) {
+			with(s.findFlavor, func(_ *api.Request, f *db.Flavor) (*api.Reply, error) {
 				if !f.Private {
 					return nil, api.NotFound("Access list not available for public flavors.")
 				}
@@ -51,9 +51,9 @@ func (s *Service) flavorRoutes() []api.Route {
 	specs := &api.Dictionary{
 		Path: oneFlavor + "/os-extra_specs", Name: "extra_specs",
 		Open: func(r *api.Request) (map[string]string, func(map[string]string), error) {
-			f := s.db.Flavors.Get(r.Var("id"))
-			if f == nil || !s.flavorVisible(r, f) {
-				return nil, nil, errFlavor(r.Var("id"))
+			f, err := s.findFlavor(r)
+			if err != nil {
+				return nil, nil, err
 			}
 			if r.HTTP.Method != "GET" && !r.Auth.Admin() {
 				return nil, nil, forbidden("os_compute_api:os-flavor-extra-specs:create")
@@ -67,15 +67,13 @@ func (s *Service) flavorRoutes() []api.Route {
 	return append(routes, specs.Routes()...)
 }
 
-// flavor is a call about the flavor that the path names.
-func (s *Service) flavor(do func(r *api.Request, f *db.Flavor) (*api.Reply, error)) api.Handler {
-	return func(r *api.Request) (*api.Reply, error) {
-		f := s.db.Flavors.Get(r.Var("id"))
-		if f == nil || !s.flavorVisible(r, f) {
-			return nil, errFlavor(r.Var("id"))
-		}
-		return do(r, f)
+// findFlavor is the flavor that the path names.
+func (s *Service) findFlavor(r *api.Request) (*db.Flavor, error) {
+	f := s.db.Flavors.Get(r.Var("id"))
+	if f == nil || !s.flavorVisible(r, f) {
+		return nil, api.NotFound("Flavor %s could not be found.", r.Var("id"))
 	}
+	return f, nil
 }
 
 func flavorAccess(f *db.Flavor) (*api.Reply, error) {
@@ -111,8 +109,6 @@ func (s *Service) flavorVisible(r *api.Request, f *db.Flavor) bool {
 	return !f.Private || r.Auth.Admin() || slices.Contains(f.Projects, r.Auth.ProjectID)
 }
 
-func errFlavor(id string) *api.Error { return api.NotFound("Flavor %s could not be found.", id) }
-
 func flavorView(r *api.Request, f *db.Flavor, detail bool) api.Obj {
 	o := api.Obj{"id": f.ID, "name": f.Name, "links": links(r, "flavors", f.ID)}
 	since(r, 55, o, api.Obj{"description": api.OrNil(f.Description)})
@@ -129,14 +125,6 @@ func flavorView(r *api.Request, f *db.Flavor, detail bool) api.Obj {
 	})
 	since(r, 61, o, api.Obj{"extra_specs": api.Dict(f.ExtraSpecs)})
 	return o
-}
-
-// flavorOrders are what a list of flavors can be sorted by.
-var flavorOrders = map[string]func(f *db.Flavor) string{
-	"name":      func(f *db.Flavor) string { return f.Name },
-	"memory_mb": func(f *db.Flavor) string { return fmt.Sprintf("%012d", f.RAM) },
-	"vcpus":     func(f *db.Flavor) string { return fmt.Sprintf("%012d", f.VCPUs) },
-	"root_gb":   func(f *db.Flavor) string { return fmt.Sprintf("%012d", f.Disk) },
 }
 
 func (s *Service) listFlavors(detail bool) api.Handler {
@@ -158,11 +146,12 @@ func (s *Service) listFlavors(detail bool) api.Handler {
 			}
 			return !f.Private || slices.Contains(f.Projects, r.Auth.ProjectID)
 		})
-		key := flavorOrders[q.Get("sort_key")]
-		if key == nil {
-			key = func(f *db.Flavor) string { return f.ID }
-		}
-		sortBy(seen, key)
+		sortBy(seen, func(f *db.Flavor) string {
+			return map[string]string{
+				"name": f.Name, "memory_mb": fmt.Sprintf("%012d", f.RAM), "vcpus": fmt.Sprintf("%012d", f.VCPUs),
+				"root_gb": fmt.Sprintf("%012d", f.Disk), "flavorid": f.ID, "": f.ID,
+			}[q.Get("sort_key")]
+		})
 		if q.Get("sort_dir") == "desc" {
 			slices.Reverse(seen)
 		}

@@ -6,25 +6,16 @@ import (
 )
 
 func (s *Service) groupRoutes() []api.Route {
-	group := func(do func(r *api.Request, g *db.ServerGroup) (*api.Reply, error)) api.Handler {
-		return func(r *api.Request) (*api.Reply, error) {
-			g := s.db.ServerGroups.Get(r.Var("id"))
-			if g == nil || g.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
-				return nil, api.NotFound("Instance group %s could not be found.", r.Var("id"))
-			}
-			return do(r, g)
-		}
-	}
 	return api.Calls{
 		"GET /os-server-groups": func(r *api.Request) (*api.Reply, error) {
 			own := s.db.ServerGroups.Where(func(g *db.ServerGroup) bool { return g.ProjectID == r.Auth.ProjectID })
 			return api.OK(api.Obj{"server_groups": api.Views(own, func(g *db.ServerGroup) api.Obj { return groupView(r, g) })})
 		},
 		"POST /os-server-groups": s.createGroup,
-		"GET /os-server-groups/{id}": group(func(r *api.Request, g *db.ServerGroup) (*api.Reply, error) {
+		"GET /os-server-groups/{id}": with(s.findGroup, func(r *api.Request, g *db.ServerGroup) (*api.Reply, error) {
 			return api.OK(api.Obj{"server_group": groupView(r, g)})
 		}),
-		"DELETE /os-server-groups/{id}": group(func(_ *api.Request, g *db.ServerGroup) (*api.Reply, error) {
+		"DELETE /os-server-groups/{id}": with(s.findGroup, func(_ *api.Request, g *db.ServerGroup) (*api.Reply, error) {
 			for _, id := range g.Members {
 				if v := s.db.Servers.Get(id); v != nil {
 					v.GroupID = ""
@@ -35,6 +26,15 @@ func (s *Service) groupRoutes() []api.Route {
 			return nil, nil
 		}),
 	}.Routes(api.Route{})
+}
+
+// findGroup is the server group that the path names.
+func (s *Service) findGroup(r *api.Request) (*db.ServerGroup, error) {
+	g := s.db.ServerGroups.Get(r.Var("id"))
+	if g == nil || g.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
+		return nil, api.NotFound("Instance group %s could not be found.", r.Var("id"))
+	}
+	return g, nil
 }
 
 func groupView(r *api.Request, g *db.ServerGroup) api.Obj {

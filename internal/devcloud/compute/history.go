@@ -8,13 +8,6 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-func (s *Service) historyCalls() api.Calls {
-	return api.Calls{
-		"GET /servers/{id}/os-instance-actions":           s.listActions,
-		"GET /servers/{id}/os-instance-actions/{request}": s.showAction,
-	}
-}
-
 // record adds an entry to a server's history.
 func (s *Service) record(r *api.Request, v *db.Server, action string) {
 	s.db.Actions.Insert(&db.InstanceAction{
@@ -64,20 +57,13 @@ func (s *Service) actionsOf(r *api.Request) ([]*db.InstanceAction, error) {
 	return s.db.Actions.Where(func(a *db.InstanceAction) bool { return a.ServerID == id }), nil
 }
 
-func (s *Service) listActions(r *api.Request) (*api.Reply, error) {
+func (s *Service) listActions(r *api.Request, actions []*db.InstanceAction) (*api.Reply, error) {
 	var bounds [2]time.Time
 	for i, key := range []string{"changes-since", "changes-before"} {
-		if text := r.Query(key); text != "" {
-			t, err := time.Parse(time.RFC3339, text)
-			if err != nil {
-				return nil, api.BadRequest("Invalid input for query parameters %s. Value: %s.", key, text)
-			}
-			bounds[i] = t
+		var ok bool
+		if bounds[i], ok = parseTime(r.Query(key)); !ok && r.Query(key) != "" {
+			return nil, invalidQuery(key, r.Query(key), "date-time")
 		}
-	}
-	actions, err := s.actionsOf(r)
-	if err != nil {
-		return nil, err
 	}
 	actions = slices.DeleteFunc(actions, func(a *db.InstanceAction) bool {
 		at := later(a.Finished, a.Created)
@@ -97,11 +83,7 @@ func (s *Service) listActions(r *api.Request) (*api.Reply, error) {
 	return reply, nil
 }
 
-func (s *Service) showAction(r *api.Request) (*api.Reply, error) {
-	actions, err := s.actionsOf(r)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) showAction(r *api.Request, actions []*db.InstanceAction) (*api.Reply, error) {
 	i := slices.IndexFunc(actions, func(a *db.InstanceAction) bool { return a.RequestID == r.Var("request") })
 	if i < 0 {
 		return nil, api.NotFound("Action %s not found", r.Var("request"))

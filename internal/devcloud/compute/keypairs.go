@@ -15,13 +15,6 @@ import (
 	shared "github.com/galleyhq/galley/internal/text"
 )
 
-func (s *Service) keyPairCalls() api.Calls {
-	return api.Calls{
-		"GET /os-keypairs": s.listKeyPairs, "POST /os-keypairs": s.createKeyPair,
-		"GET /os-keypairs/{name}": s.showKeyPair, "DELETE /os-keypairs/{name}": s.deleteKeyPair,
-	}
-}
-
 // keyID is a key pair's place in the table; names are each user's own.
 func keyID(user, name string) string { return user + "/" + name }
 
@@ -157,11 +150,7 @@ func (s *Service) keyPair(r *api.Request) (*db.KeyPair, error) {
 	return k, nil
 }
 
-func (s *Service) showKeyPair(r *api.Request) (*api.Reply, error) {
-	k, err := s.keyPair(r)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) showKeyPair(r *api.Request, k *db.KeyPair) (*api.Reply, error) {
 	o := keyView(r, k)
 	maps.Copy(o, api.Obj{
 		"user_id": k.UserID, "created_at": api.Micros(k.Created), "updated_at": nil, "deleted": false, "deleted_at": nil, "id": k.Seq,
@@ -169,11 +158,7 @@ func (s *Service) showKeyPair(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"keypair": o})
 }
 
-func (s *Service) deleteKeyPair(r *api.Request) (*api.Reply, error) {
-	k, err := s.keyPair(r)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) deleteKeyPair(r *api.Request, k *db.KeyPair) (*api.Reply, error) {
 	s.db.KeyPairs.Delete(k.ID)
 	if r.Version.AtLeast(api.V(2)) {
 		return nil, nil

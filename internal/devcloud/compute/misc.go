@@ -67,7 +67,7 @@ func (s *Service) miscRoutes() []api.Route {
 			return api.OK(api.Obj{"tenant_usage": u})
 		},
 	}
-	return append(calls.Routes(api.Route{}), s.aggregates().Routes()...)
+	return calls.Routes(api.Route{})
 }
 
 // usage is what a project's servers have used since the call's start, nil when

@@ -21,7 +21,7 @@ func (s *Service) proxyRoutes() []api.Route {
 	older.Method, older.Path, older.Writes, older.Do = "GET", "/os-security-groups", true, s.listSecurityGroups
 	return append(routes, older, api.Route{
 		Method: "GET", Path: "/servers/{id}/os-security-groups",
-		Do: s.server(func(_ *api.Request, v *db.Server) (*api.Reply, error) {
+		Do: with(s.change, func(_ *api.Request, v *db.Server) (*api.Reply, error) {
 			l := api.List{}
 			for _, e := range s.groupsOf(v) {
 				if g := s.Network.FindGroup(v.ProjectID, e.(api.Obj)["name"].(string)); g != nil {

@@ -44,8 +44,9 @@ func validate(name string, o api.Obj, v api.Version, fields []field) error {
 			}
 		}
 	}
+	keys := slices.Sorted(maps.Keys(o))
 	var unknown []string
-	for _, key := range slices.Sorted(maps.Keys(o)) {
+	for _, key := range keys {
 		if _, ok := known[key]; !ok {
 			unknown = append(unknown, "'"+key+"'")
 		}
@@ -54,7 +55,7 @@ func validate(name string, o api.Obj, v api.Version, fields []field) error {
 		were := map[bool]string{true: "was", false: "were"}[len(unknown) == 1]
 		return invalid(name, o, fmt.Sprintf("Additional properties are not allowed (%s %s unexpected)", strings.Join(unknown, ", "), were))
 	}
-	for _, key := range slices.Sorted(maps.Keys(o)) {
+	for _, key := range keys {
 		if msg := known[key].check(o[key]); msg != "" {
 			return invalid(key, o[key], msg)
 		}
@@ -69,6 +70,24 @@ func body(r *api.Request, name string, fields []field) (api.Obj, error) {
 		err = validate(name, in, r.Version, fields)
 	}
 	return in, err
+}
+
+// objects are the objects of a list that may be absent, each checked by its
+// fields where there are some.
+func objects(r *api.Request, l any, fields []field) (out []api.Obj, err error) {
+	for i, e := range list(l) {
+		o, ok := e.(api.Obj)
+		if !ok {
+			return nil, invalid(strconv.Itoa(i), e, isObject(e))
+		}
+		if fields != nil {
+			if err := validate(strconv.Itoa(i), o, r.Version, fields); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, o)
+	}
+	return out, nil
 }
 
 func anything(any) string { return "" }
@@ -202,17 +221,10 @@ func intOf(v any) (int, bool) {
 var uuidForm = shared.Lazy(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 
 func isBase64(v any) string {
-	s, ok := v.(string)
-	if !ok {
-		return api.PyRepr(v) + " is not of type 'string'"
-	}
-	if len(s) > 65535 {
+	if s, _ := v.(string); len(s) > 65535 {
 		return api.PyRepr(s[:40]+"...") + " is too long"
 	}
-	if _, err := decodeBase64(s); err != nil {
-		return api.PyRepr(v) + " is not a 'base64'"
-	}
-	return ""
+	return form("is not a 'base64'", func(s string) bool { _, err := decodeBase64(s); return err == nil })(v)
 }
 
 // decodeBase64 takes line breaks, as Python's decoder does.
@@ -221,25 +233,29 @@ func decodeBase64(s string) ([]byte, error) {
 }
 
 func oneOf(words ...string) check {
-	return func(v any) string {
-		if s, ok := v.(string); ok && slices.Contains(words, s) {
-			return ""
-		}
-		quoted := make([]string, len(words))
-		for i, w := range words {
-			quoted[i] = "'" + w + "'"
-		}
-		return api.PyRepr(v) + " is not one of [" + strings.Join(quoted, ", ") + "]"
-	}
+	message := "is not one of ['" + strings.Join(words, "', '") + "']"
+	return form(message, func(s string) bool { return slices.Contains(words, s) })
 }
 
 var metadataKey = shared.Lazy(`^[a-zA-Z0-9-_:. ]{1,255}$`)
 
-// checkMetadata checks a server's metadata; the message names the key.
-func checkMetadata(m api.Obj) error {
+// metadata is the metadata that a body gives a server, or nil.
+func metadata(in api.Obj) (map[string]string, error) {
+	m, ok := in["metadata"].(api.Obj)
+	if !ok {
+		return nil, nil
+	}
+	out, err := api.TextPairs(m)
+	if err == nil {
+		err = checkMetadata(out)
+	}
+	return out, err
+}
+
+func checkMetadata(m map[string]string) error {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		if !metadataKey().MatchString(k) {
-			return invalid("metadata", m, fmt.Sprintf("'%s' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'", k))
+			return invalid("metadata", api.Pairs(m), fmt.Sprintf("'%s' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'", k))
 		}
 		if msg := text(0, 255)(m[k]); msg != "" {
 			return invalid(k, m[k], msg)

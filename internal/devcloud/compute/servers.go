@@ -19,54 +19,41 @@ func (s *Service) serverRoutes() []api.Route {
 	calls := api.Calls{
 		"GET /servers": s.listServers(false), "GET /servers/detail": s.listServers(true), "POST /servers": s.createServers,
 		"POST /os-volumes_boot": s.createServers, // an older name, which fog still uses
-		"GET /servers/{id}": s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+		"GET /servers/{id}": with(s.change, func(r *api.Request, v *db.Server) (*api.Reply, error) {
 			return api.OK(api.Obj{"server": s.view(r, v, true)})
 		}),
 		"PUT /servers/{id}": s.updateServer, "POST /servers/{id}/action": s.action,
-		"DELETE /servers/{id}": s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+		"DELETE /servers/{id}": with(s.change, func(r *api.Request, v *db.Server) (*api.Reply, error) {
 			s.terminate(r, v)
 			return nil, nil
 		}),
-		"GET /servers/{id}/ips": s.server(func(_ *api.Request, v *db.Server) (*api.Reply, error) {
+		"GET /servers/{id}/ips": with(s.change, func(_ *api.Request, v *db.Server) (*api.Reply, error) {
 			return api.OK(api.Obj{"addresses": s.addresses(v, true)})
 		}),
-		"GET /servers/{id}/ips/{network}": s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) {
+		"GET /servers/{id}/ips/{network}": with(s.change, func(r *api.Request, v *db.Server) (*api.Reply, error) {
 			l, ok := s.addresses(v, true)[r.Var("network")]
 			if !ok {
 				return nil, api.NotFound("Network not found")
 			}
 			return api.OK(api.Obj{r.Var("network"): l})
 		}),
-		"GET /servers/{id}/os-server-password": s.server(func(*api.Request, *db.Server) (*api.Reply, error) {
+		"GET /servers/{id}/os-server-password": with(s.change, func(*api.Request, *db.Server) (*api.Reply, error) {
 			return api.OK(api.Obj{"password": ""})
 		}),
 	}
 	return append(calls.Routes(api.Route{}), api.Route{
 		Method: "POST", Path: "/servers/{id}/remote-consoles", Min: api.V(6),
-		Do: s.server(func(r *api.Request, v *db.Server) (*api.Reply, error) { return noConsole(r, v, nil) }),
+		Do: with(s.change, func(r *api.Request, v *db.Server) (*api.Reply, error) { return noConsole(r, v, nil) }),
 	})
 }
-
-func errServer(id string) *api.Error { return api.NotFound("Instance %s could not be found.", id) }
 
 // find is the server that the path names, if it is the caller's.
 func (s *Service) find(r *api.Request) (*db.Server, error) {
 	v := s.db.Servers.Get(r.Var("id"))
 	if v == nil || v.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
-		return nil, errServer(r.Var("id"))
+		return nil, api.NotFound("Instance %s could not be found.", r.Var("id"))
 	}
 	return v, nil
-}
-
-// server is a call about the server that the path names.
-func (s *Service) server(do func(r *api.Request, v *db.Server) (*api.Reply, error)) api.Handler {
-	return func(r *api.Request) (*api.Reply, error) {
-		v, err := s.change(r)
-		if err != nil {
-			return nil, err
-		}
-		return do(r, v)
-	}
 }
 
 // statuses give a server's status by its vm_state, and by its task where that
@@ -168,8 +155,16 @@ func (s *Service) attachmentsOf(server string) []*db.Attachment {
 	return s.db.Attachments.Where(func(a *db.Attachment) bool { return a.ServerID == server })
 }
 
-// basic is what a server shows everywhere; PUT and rebuild show no more before
-// 2.75.
+// changed is a server as PUT and rebuild answer with it: before 2.75 its basic
+// view.
+func (s *Service) changed(r *api.Request, v *db.Server) api.Obj {
+	if r.Version.AtLeast(api.V(75)) {
+		return s.view(r, v, true)
+	}
+	return s.basic(r, v, true)
+}
+
+// basic is what a server shows everywhere.
 func (s *Service) basic(r *api.Request, v *db.Server, plain bool) api.Obj {
 	f := v.Flavor
 	o := api.Obj{
@@ -276,20 +271,21 @@ func (s *Service) updateServer(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	rename(v, in)
+	s.db.Servers.Put(v)
+	return api.OK(api.Obj{"server": s.changed(r, v)})
+}
+
+// rename gives a server the texts that an update or a rebuild names.
+func rename(v *db.Server, in api.Obj) {
 	for key, to := range map[string]*string{
 		"name": &v.Name, "accessIPv4": &v.AccessIPv4, "accessIPv6": &v.AccessIPv6, "OS-DCF:diskConfig": &v.DiskConfig,
-		"description": &v.Description, "hostname": &v.Hostname,
+		"description": &v.Description, "hostname": &v.Hostname, "adminPass": &v.AdminPass,
 	} {
 		if _, ok := in[key]; ok {
 			*to = strOf(in, key)
 		}
 	}
-	s.db.Servers.Put(v)
-	o := s.basic(r, v, true)
-	if r.Version.AtLeast(api.V(75)) {
-		o = s.view(r, v, true)
-	}
-	return api.OK(api.Obj{"server": o})
 }
 
 // terminate starts deleting a server.
@@ -335,7 +331,7 @@ func (s *Service) metadataRoutes() []api.Route {
 			if !s.quotas.Allows(r.Auth.ProjectID, "metadata_items", len(m)) {
 				return errMetadata(s.quotas.Limit(r.Auth.ProjectID, "metadata_items"))
 			}
-			return checkMetadata(api.Pairs(m))
+			return checkMetadata(m)
 		},
 	}
 	return d.Routes()

@@ -80,8 +80,14 @@ func (s *Service) API() *api.Service {
 	)
 	for _, rt := range slices.Concat(
 		s.serverRoutes(), s.metadataRoutes(), s.tagRoutes(), s.attachmentRoutes(), s.flavorRoutes(), s.groupRoutes(),
-		s.quotas.Routes(), s.proxyRoutes(), s.miscRoutes(), s.interfaceCalls().Routes(api.Route{}),
-		s.keyPairCalls().Routes(api.Route{}), s.historyCalls().Routes(api.Route{}),
+		s.quotas.Routes(), s.proxyRoutes(), s.miscRoutes(), s.interfaceRoutes(), s.aggregates().Routes(),
+		api.Calls{
+			"GET /os-keypairs": s.listKeyPairs, "POST /os-keypairs": s.createKeyPair,
+			"GET /os-keypairs/{name}":                         with(s.keyPair, s.showKeyPair),
+			"DELETE /os-keypairs/{name}":                      with(s.keyPair, s.deleteKeyPair),
+			"GET /servers/{id}/os-instance-actions":           with(s.actionsOf, s.listActions),
+			"GET /servers/{id}/os-instance-actions/{request}": with(s.actionsOf, s.showAction),
+		}.Routes(api.Route{}),
 	) {
 		rt.Path = "/v2.1" + rt.Path
 		svc.Handle(rt)
@@ -130,6 +136,17 @@ func bookmark(r *api.Request, kind, id string) api.List { return links(r, kind, 
 
 func forbidden(rule string) *api.Error {
 	return api.Forbidden("Policy doesn't allow %s to be performed.", rule)
+}
+
+// with is a call about what find finds of it: the object that the path names.
+func with[T any](find func(*api.Request) (T, error), do func(*api.Request, T) (*api.Reply, error)) api.Handler {
+	return func(r *api.Request) (*api.Reply, error) {
+		v, err := find(r)
+		if err != nil {
+			return nil, err
+		}
+		return do(r, v)
+	}
 }
 
 const maxPage = 1000
