@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/devcloud/fault"
 )
 
 const faultHelp = `Add a rule that makes the cloud misbehave, and print the rule's ID.
@@ -54,7 +55,7 @@ var faultExamples = `  # The server appears 20 seconds after it was asked for
 // faultAddOptions are those of devcloud fault add.
 type faultAddOptions struct {
 	*embeddedCloud
-	fault devcloud.Fault
+	fault fault.Rule
 	delay time.Duration
 }
 
@@ -66,9 +67,9 @@ func newFaultAddCommand(e *embeddedCloud) *cobra.Command {
 		Long:      faultHelp,
 		Example:   faultExamples,
 		Args:      cobra.ExactArgs(1),
-		ValidArgs: devcloud.FaultActions(),
+		ValidArgs: fault.Actions,
 		RunE: e.with(func(ctx context.Context, client *devcloud.Client, args []string) error {
-			o.fault.Action, o.fault.Delay = args[0], devcloud.FaultDuration(o.delay)
+			o.fault.Action, o.fault.Delay = args[0], fault.Duration(o.delay)
 			st, err := client.AddFault(ctx, o.fault)
 			if err != nil {
 				return err

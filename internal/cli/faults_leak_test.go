@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/devcloud/fault"
 )
 
 // slow is how long after its arrival a slow request takes effect.
 const slow = 1500 * time.Millisecond
 
 // creations are the requests of a create that make something.
-var creations = []devcloud.Fault{
+var creations = []fault.Rule{
 	{Service: "compute", Method: "POST", Path: "/os-keypairs$"},
 	{Service: "volume", Method: "POST", Path: "/volumes$"},
 	{Service: "compute", Method: "POST", Path: "/servers$"},
@@ -54,7 +55,7 @@ func TestEndedWhileARequestIsSlow(t *testing.T) {
 			t.Parallel()
 			c := newCloud(t, devcloud.Options{})
 			for _, at := range creations {
-				at.Action, at.Delay = devcloud.FaultLateEffect, devcloud.FaultDuration(slow)
+				at.Action, at.Delay = fault.LateEffect, fault.Duration(slow)
 				when := fmt.Sprintf("%s during %s %s", end.name, at.Method, at.Path)
 				p := newLeakProject(t, c, kitchenFile)
 				said := p.endAtFault(t, c, at, end.signals, "create")
@@ -82,10 +83,10 @@ func TestNetworkEndedWhileARequestIsSlow(t *testing.T) {
 		t.Run(end.name, func(t *testing.T) {
 			t.Parallel()
 			c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone})
-			for _, at := range []devcloud.Fault{
+			for _, at := range []fault.Rule{
 				{Method: "POST", Path: "/networks$"}, {Method: "POST", Path: "/subnets$"}, {Method: "POST", Path: "/routers$"}, {Method: "PUT", Path: "/add_router_interface$"},
 			} {
-				at.Service, at.Action, at.Delay = "network", devcloud.FaultLateEffect, devcloud.FaultDuration(slow)
+				at.Service, at.Action, at.Delay = "network", fault.LateEffect, fault.Duration(slow)
 				when := fmt.Sprintf("%s during %s %s", end.name, at.Method, at.Path)
 				p := newLeakProject(t, c, "")
 				said := p.endAtFault(t, c, at, end.signals, everyNetworkPart...)
@@ -109,7 +110,7 @@ func TestNetworkEndedWhileARequestIsSlow(t *testing.T) {
 func TestServerEndedWhileARequestIsSlow(t *testing.T) {
 	t.Parallel()
 	late := func(service, path string) way {
-		w := onCloud(devcloud.Fault{Service: service, Method: "POST", Path: path, Action: devcloud.FaultLateEffect, Delay: devcloud.FaultDuration(slow)})
+		w := onCloud(fault.Rule{Service: service, Method: "POST", Path: path, Action: fault.LateEffect, Delay: fault.Duration(slow)})
 		w.name = path
 		return w
 	}
@@ -145,7 +146,7 @@ func TestServerEndedWhileARequestIsSlow(t *testing.T) {
 
 // endAtFault runs galley and sends it signals when the fault is reached, a
 // moment apart. It returns the output on standard error.
-func (p *project) endAtFault(t *testing.T, c *devcloud.Cloud, f devcloud.Fault, signals []os.Signal, args ...string) string {
+func (p *project) endAtFault(t *testing.T, c *devcloud.Cloud, f fault.Rule, signals []os.Signal, args ...string) string {
 	t.Helper()
 	set, err := c.Client().AddFault(t.Context(), f)
 	if err != nil {
@@ -204,14 +205,14 @@ func clearAndSettle(t *testing.T, c *devcloud.Cloud) {
 // destroy leaves nothing.
 func TestOddAnswersAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]devcloud.Fault{
-		"delivered twice":   {Action: devcloud.FaultDuplicate},
-		"misrouted 404":     {Action: devcloud.FaultStatus, Status: 404},
-		"misrouted 204":     {Action: devcloud.FaultStatus, Status: 204, EmptyBody: true},
-		"an empty answer":   {Action: devcloud.FaultAnswer, Body: ""},
-		"an empty object":   {Action: devcloud.FaultAnswer, Body: "{}"},
-		"null":              {Action: devcloud.FaultAnswer, Body: "null"},
-		"a page of a proxy": {Action: devcloud.FaultAnswer, Status: 200, Body: "<html><body>Welcome</body></html>"},
+	for name, f := range map[string]fault.Rule{
+		"delivered twice":   {Action: fault.Duplicate},
+		"misrouted 404":     {Action: fault.Status, Status: 404},
+		"misrouted 204":     {Action: fault.Status, Status: 204, EmptyBody: true},
+		"an empty answer":   {Action: fault.Answer, Body: ""},
+		"an empty object":   {Action: fault.Answer, Body: "{}"},
+		"null":              {Action: fault.Answer, Body: "null"},
+		"a page of a proxy": {Action: fault.Answer, Status: 200, Body: "<html><body>Welcome</body></html>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -246,7 +247,7 @@ func TestOddAnswersAtEveryCall(t *testing.T) {
 }
 
 // withFault runs galley with a fault in its way, which is removed afterwards.
-func (p *project) withFault(t *testing.T, c *devcloud.Cloud, f devcloud.Fault, args ...string) (out, errs string, code int) {
+func (p *project) withFault(t *testing.T, c *devcloud.Cloud, f fault.Rule, args ...string) (out, errs string, code int) {
 	t.Helper()
 	if _, err := c.Client().AddFault(t.Context(), f); err != nil {
 		t.Fatal(err)

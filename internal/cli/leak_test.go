@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/devcloud/fault"
 )
 
 // calls returns how many API calls one create makes on the cloud, which is
@@ -57,7 +58,7 @@ func points(t *testing.T, n int) []int {
 // read, and when the answer has been sent. A destroy then leaves nothing.
 func TestKillAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for _, action := range []string{devcloud.FaultHoldBefore, devcloud.FaultHoldAfter, devcloud.FaultHoldAnswered} {
+	for _, action := range []string{fault.HoldBefore, fault.HoldAfter, fault.HoldAnswered} {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
 			c := newCloud(t, devcloud.Options{})
@@ -71,7 +72,7 @@ func TestKillAtEveryCall(t *testing.T) {
 func killAt(t *testing.T, c *devcloud.Cloud, action string, k int) {
 	t.Helper()
 	p := newLeakProject(t, c, kitchenFile)
-	f, err := c.Client().AddFault(t.Context(), devcloud.Fault{Action: action, Nth: k})
+	f, err := c.Client().AddFault(t.Context(), fault.Rule{Action: action, Nth: k})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,10 +130,10 @@ func reached(t *testing.T, c *devcloud.Cloud, id string, wait func() error) (boo
 // a destroy.
 func TestFailureAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for _, f := range []devcloud.Fault{
-		{Action: devcloud.FaultStatus, Status: 500},
-		{Action: devcloud.FaultDropBefore},
-		{Action: devcloud.FaultDropAfter},
+	for _, f := range []fault.Rule{
+		{Action: fault.Status, Status: 500},
+		{Action: fault.DropBefore},
+		{Action: fault.DropAfter},
 	} {
 		t.Run(f.Action, func(t *testing.T) {
 			t.Parallel()
@@ -167,7 +168,7 @@ func TestInterruptAtEveryCall(t *testing.T) {
 	c := newCloud(t, devcloud.Options{})
 	for _, k := range points(t, calls(t, c)) {
 		p := newLeakProject(t, c, kitchenFile)
-		f, err := c.Client().AddFault(t.Context(), devcloud.Fault{Action: devcloud.FaultHoldAfter, Nth: k})
+		f, err := c.Client().AddFault(t.Context(), fault.Rule{Action: fault.HoldAfter, Nth: k})
 		if err != nil {
 			t.Fatal(err)
 		}

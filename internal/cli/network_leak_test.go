@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/devcloud/fault"
 )
 
 // everyNetworkPart asks for all that a network create can leave behind.
@@ -27,7 +28,7 @@ func networkCalls(t *testing.T, c *devcloud.Cloud) (create, remove int) {
 
 // hit runs galley with a fault in its way and sends it a signal when it is
 // there. It says whether it came to that, and the exit code.
-func (p *project) hit(t *testing.T, c *devcloud.Cloud, f devcloud.Fault, sig os.Signal, args ...string) (bool, int) {
+func (p *project) hit(t *testing.T, c *devcloud.Cloud, f fault.Rule, sig os.Signal, args ...string) (bool, int) {
 	t.Helper()
 	set, err := c.Client().AddFault(t.Context(), f)
 	if err != nil {
@@ -73,7 +74,7 @@ func wantNoRecords(t *testing.T, p *project, when string) {
 // finishes the create, followed by a delete.
 func TestNetworkKilledAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for _, action := range []string{devcloud.FaultHoldBefore, devcloud.FaultHoldAfter, devcloud.FaultHoldAnswered} {
+	for _, action := range []string{fault.HoldBefore, fault.HoldAfter, fault.HoldAnswered} {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
 			c := newCloud(t, devcloud.Options{Guests: devcloud.GuestsNone})
@@ -81,7 +82,7 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 			for _, k := range points(t, create) {
 				when := fmt.Sprintf("create killed at call %d (%s)", k, action)
 				p := newLeakProject(t, c, "")
-				hit, _ := p.hit(t, c, devcloud.Fault{Action: action, Nth: k}, syscall.SIGKILL, everyNetworkPart...)
+				hit, _ := p.hit(t, c, fault.Rule{Action: action, Nth: k}, syscall.SIGKILL, everyNetworkPart...)
 				if !hit {
 					t.Fatalf("%s: it was not reached", when)
 				}
@@ -91,7 +92,7 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 				}
 				wantNothing(t, c, when+", then deleted")
 				wantNoRecords(t, p, when)
-				p.hit(t, c, devcloud.Fault{Action: action, Nth: k}, syscall.SIGKILL, everyNetworkPart...)
+				p.hit(t, c, fault.Rule{Action: action, Nth: k}, syscall.SIGKILL, everyNetworkPart...)
 				p.must(t, everyNetworkPart...)
 				if out := p.must(t, append(everyNetworkPart, "--columns", "changed")...); out != "Changed: no\n" {
 					t.Errorf("%s, then finished: a second create says %q", when, out)
@@ -107,9 +108,9 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 				when := fmt.Sprintf("delete killed at call %d (%s)", k, action)
 				p := newLeakProject(t, c, "")
 				p.must(t, everyNetworkPart...)
-				p.hit(t, c, devcloud.Fault{Action: action, Nth: k}, syscall.SIGKILL, "network", "delete", "lan")
+				p.hit(t, c, fault.Rule{Action: action, Nth: k}, syscall.SIGKILL, "network", "delete", "lan")
 				// Who has read the last answer may be done before the signal comes.
-				if out, errs, code := p.run(t, "network", "delete", "lan"); code != 0 && (action != devcloud.FaultHoldAnswered || !strings.Contains(errs, `cannot find the network "lan"`)) {
+				if out, errs, code := p.run(t, "network", "delete", "lan"); code != 0 && (action != fault.HoldAnswered || !strings.Contains(errs, `cannot find the network "lan"`)) {
 					t.Errorf("%s: delete ended with %d\n%s%s", when, code, out, errs)
 				}
 				wantNothing(t, c, when+", then deleted")
@@ -126,10 +127,10 @@ func TestNetworkKilledAtEveryCall(t *testing.T) {
 // The create either succeeds all the same or removes its resources.
 func TestNetworkFailureAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for _, f := range []devcloud.Fault{
-		{Action: devcloud.FaultStatus, Status: 500},
-		{Action: devcloud.FaultDropBefore},
-		{Action: devcloud.FaultDropAfter},
+	for _, f := range []fault.Rule{
+		{Action: fault.Status, Status: 500},
+		{Action: fault.DropBefore},
+		{Action: fault.DropAfter},
 	} {
 		t.Run(f.Action, func(t *testing.T) {
 			t.Parallel()
@@ -167,7 +168,7 @@ func TestNetworkInterruptedAtEveryCall(t *testing.T) {
 	create, _ := networkCalls(t, c)
 	for _, k := range points(t, create) {
 		p := newLeakProject(t, c, "")
-		_, code := p.hit(t, c, devcloud.Fault{Action: devcloud.FaultHoldAfter, Nth: k}, os.Interrupt, everyNetworkPart...)
+		_, code := p.hit(t, c, fault.Rule{Action: fault.HoldAfter, Nth: k}, os.Interrupt, everyNetworkPart...)
 		when := fmt.Sprintf("interrupted at call %d (create ended with %d)", k, code)
 		switch code {
 		case 130:

@@ -7,28 +7,29 @@ import (
 	"testing"
 
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/devcloud/fault"
 )
 
 // disturbance is what happens to a run of the program at an API call: a fault,
 // or a signal while the call is held.
 type disturbance struct {
-	fault devcloud.Fault
+	fault fault.Rule
 	sig   os.Signal
 }
 
 var disturbances = map[string]disturbance{
-	"killed before the call":  {devcloud.Fault{Action: devcloud.FaultHoldBefore}, os.Kill},
-	"killed after the call":   {devcloud.Fault{Action: devcloud.FaultHoldAfter}, os.Kill},
-	"killed after the answer": {devcloud.Fault{Action: devcloud.FaultHoldAnswered}, os.Kill},
-	"interrupted":             {devcloud.Fault{Action: devcloud.FaultHoldAfter}, os.Interrupt},
-	"500":                     {devcloud.Fault{Action: devcloud.FaultStatus, Status: 500}, nil},
-	"dropped before":          {devcloud.Fault{Action: devcloud.FaultDropBefore}, nil},
-	"dropped after":           {devcloud.Fault{Action: devcloud.FaultDropAfter}, nil},
-	"late":                    {devcloud.Fault{Action: devcloud.FaultLateEffect, Delay: devcloud.FaultDuration(slow)}, nil},
-	"delivered twice":         {devcloud.Fault{Action: devcloud.FaultDuplicate}, nil},
-	"misrouted 404":           {devcloud.Fault{Action: devcloud.FaultStatus, Status: 404}, nil},
-	"misrouted 204":           {devcloud.Fault{Action: devcloud.FaultStatus, Status: 204, EmptyBody: true}, nil},
-	"an empty object":         {devcloud.Fault{Action: devcloud.FaultAnswer, Body: "{}"}, nil},
+	"killed before the call":  {fault.Rule{Action: fault.HoldBefore}, os.Kill},
+	"killed after the call":   {fault.Rule{Action: fault.HoldAfter}, os.Kill},
+	"killed after the answer": {fault.Rule{Action: fault.HoldAnswered}, os.Kill},
+	"interrupted":             {fault.Rule{Action: fault.HoldAfter}, os.Interrupt},
+	"500":                     {fault.Rule{Action: fault.Status, Status: 500}, nil},
+	"dropped before":          {fault.Rule{Action: fault.DropBefore}, nil},
+	"dropped after":           {fault.Rule{Action: fault.DropAfter}, nil},
+	"late":                    {fault.Rule{Action: fault.LateEffect, Delay: fault.Duration(slow)}, nil},
+	"delivered twice":         {fault.Rule{Action: fault.Duplicate}, nil},
+	"misrouted 404":           {fault.Rule{Action: fault.Status, Status: 404}, nil},
+	"misrouted 204":           {fault.Rule{Action: fault.Status, Status: 204, EmptyBody: true}, nil},
+	"an empty object":         {fault.Rule{Action: fault.Answer, Body: "{}"}, nil},
 }
 
 // disturbed runs galley under a disturbance of its k-th call, and returns when

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/devcloud/fault"
 )
 
 // nodeWorld is a cloud, a Chef Server and a person at home between them.
@@ -79,7 +80,7 @@ type way struct {
 
 // onCloud and onChef are the ways to hit calls by faults of the embedded cloud
 // and of the gate before the Chef Server.
-func onCloud(f devcloud.Fault) way {
+func onCloud(f fault.Rule) way {
 	return way{
 		name: "cloud " + f.Action,
 		count: func(t *testing.T, w *nodeWorld) int {
@@ -158,8 +159,8 @@ func everyCall(t *testing.T, w *nodeWorld, by way, hit func(t *testing.T, k int)
 func TestServerKilledAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, by := range []way{
-		onCloud(devcloud.Fault{Action: devcloud.FaultHoldBefore}), onCloud(devcloud.Fault{Action: devcloud.FaultHoldAfter}),
-		onCloud(devcloud.Fault{Action: devcloud.FaultHoldAnswered}), onChef(gateHoldBefore), onChef(gateHoldAfter),
+		onCloud(fault.Rule{Action: fault.HoldBefore}), onCloud(fault.Rule{Action: fault.HoldAfter}),
+		onCloud(fault.Rule{Action: fault.HoldAnswered}), onChef(gateHoldBefore), onChef(gateHoldAfter),
 	} {
 		t.Run(by.name, func(t *testing.T) {
 			t.Parallel()
@@ -238,7 +239,7 @@ func endAt(t *testing.T, cmd *exec.Cmd, reached <-chan struct{}, sig os.Signal) 
 // then ends with 130, and nothing is left.
 func TestServerInterruptedAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for _, by := range []way{onCloud(devcloud.Fault{Action: devcloud.FaultHoldAfter}), onChef(gateHoldAfter)} {
+	for _, by := range []way{onCloud(fault.Rule{Action: fault.HoldAfter}), onChef(gateHoldAfter)} {
 		t.Run(by.name, func(t *testing.T) {
 			t.Parallel()
 			w := newNodeWorld(t)
@@ -284,8 +285,8 @@ func TestServerInterruptedAtEveryCall(t *testing.T) {
 func TestServerFailingAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, by := range []way{
-		onCloud(devcloud.Fault{Action: devcloud.FaultStatus, Status: 500}), onCloud(devcloud.Fault{Action: devcloud.FaultDropBefore}),
-		onCloud(devcloud.Fault{Action: devcloud.FaultDropAfter}), onChef(gateError), onChef(gateDropBefore), onChef(gateDropAfter),
+		onCloud(fault.Rule{Action: fault.Status, Status: 500}), onCloud(fault.Rule{Action: fault.DropBefore}),
+		onCloud(fault.Rule{Action: fault.DropAfter}), onChef(gateError), onChef(gateDropBefore), onChef(gateDropAfter),
 	} {
 		t.Run(by.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,46 +12,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/fault"
 )
-
-// The types of faults and of the request log, for callers of a [Client];
-// package fault's comments describe them.
-type (
-	// Fault is a rule that makes the cloud misbehave.
-	Fault = fault.Rule
-	// FaultState is a rule with what has become of it.
-	FaultState = fault.State
-	// FaultDuration is a time in a rule.
-	FaultDuration = fault.Duration
-	// RequestLog is the API calls the cloud has seen.
-	RequestLog = fault.Log
-)
-
-// What a Fault's Action can be.
-const (
-	FaultLatency      = fault.Latency
-	FaultLateEffect   = fault.LateEffect
-	FaultLateAnswer   = fault.LateAnswer
-	FaultDuplicate    = fault.Duplicate
-	FaultStatus       = fault.Status
-	FaultAnswer       = fault.Answer
-	FaultDropBefore   = fault.DropBefore
-	FaultDropAfter    = fault.DropAfter
-	FaultTruncate     = fault.Truncate
-	FaultHoldBefore   = fault.HoldBefore
-	FaultHoldAfter    = fault.HoldAfter
-	FaultHoldAnswered = fault.HoldAnswered
-	FaultServerError  = fault.ServerError
-	FaultVolumeError  = fault.VolumeError
-	FaultPoolEmpty    = fault.PoolEmpty
-)
-
-// FaultActions lists every action in the order of the documentation.
-func FaultActions() []string { return slices.Clone(fault.Actions) }
 
 // Client talks to a cloud's daemon.
 type Client struct {
@@ -178,8 +142,8 @@ func (c *Client) Resources(ctx context.Context) (Resources, error) {
 }
 
 // Requests are the API calls from number since on, and the sums of all.
-func (c *Client) Requests(ctx context.Context, since int) (RequestLog, error) {
-	var l RequestLog
+func (c *Client) Requests(ctx context.Context, since int) (fault.Log, error) {
+	var l fault.Log
 	return l, c.call(ctx, "GET", fmt.Sprintf("/requests?since=%d", since), nil, &l)
 }
 
@@ -189,14 +153,14 @@ func (c *Client) ResetRequests(ctx context.Context) error {
 }
 
 // AddFault puts a rule in force and returns it with its ID.
-func (c *Client) AddFault(ctx context.Context, f Fault) (FaultState, error) {
-	var s FaultState
+func (c *Client) AddFault(ctx context.Context, f fault.Rule) (fault.State, error) {
+	var s fault.State
 	return s, c.call(ctx, "POST", "/faults", f, &s)
 }
 
 // Faults are the rules in force.
-func (c *Client) Faults(ctx context.Context) ([]FaultState, error) {
-	var l []FaultState
+func (c *Client) Faults(ctx context.Context) ([]fault.State, error) {
+	var l []fault.State
 	return l, c.call(ctx, "GET", "/faults", nil, &l)
 }
 

@@ -397,9 +397,9 @@ func (c *Cloud) Dir() string { return c.opts.Dir }
 func (c *Cloud) Client() *Client { return &Client{URL: c.URL, token: c.token} }
 
 // WaitFault returns when a rule has been hit n times. For the holding rules
-// that means that a call is held, or, with FaultHoldAnswered, that its answer
+// that means that a call is held, or, with fault.HoldAnswered, that its answer
 // is on the wire.
-func (c *Cloud) WaitFault(ctx context.Context, id string, n int) (FaultState, error) {
+func (c *Cloud) WaitFault(ctx context.Context, id string, n int) (fault.State, error) {
 	return c.faults.WaitHits(ctx, id, n)
 }
 

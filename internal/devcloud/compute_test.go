@@ -26,6 +26,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	"github.com/gophercloud/gophercloud/v2/pagination"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/galleyhq/galley/internal/devcloud/fault"
 )
 
 // at is a compute client that speaks a microversion.
@@ -421,7 +423,7 @@ func TestServerVolumes(t *testing.T) {
 func TestServerBuildFailsWithItsVolume(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
-	addFault(t, c, Fault{Action: FaultVolumeError})
+	addFault(t, c, fault.Rule{Action: fault.VolumeError})
 	id := build(t, c, cl, servers.CreateOpts{Name: "x", BlockDevice: []servers.BlockDevice{
 		{
 			SourceType:          servers.SourceImage,

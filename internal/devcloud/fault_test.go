@@ -14,9 +14,11 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/keypairs"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
+
+	"github.com/galleyhq/galley/internal/devcloud/fault"
 )
 
-func addFault(t *testing.T, c *Cloud, f Fault) string {
+func addFault(t *testing.T, c *Cloud, f fault.Rule) string {
 	t.Helper()
 	st, err := c.Client().AddFault(t.Context(), f)
 	if err != nil {
@@ -29,20 +31,20 @@ func TestFaultStatus(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	for _, test := range []struct {
-		fault Fault
+		fault fault.Rule
 		call  func() error
 		want  string
 	}{
 		{
-			Fault{Service: "compute", Method: "get", Path: "^/v2.1/servers", Action: FaultStatus, Status: 503, Message: "later"},
+			fault.Rule{Service: "compute", Method: "get", Path: "^/v2.1/servers", Action: fault.Status, Status: 503, Message: "later"},
 			func() error { _, err := servers.List(cl.compute, nil).AllPages(t.Context()); return err }, `{"serviceUnavailable":{"code":503,"message":"later"}}`,
 		},
 		{
-			Fault{Service: "network", Action: FaultStatus, Status: 500},
+			fault.Rule{Service: "network", Action: fault.Status, Status: 500},
 			func() error { _, err := floatingips.List(cl.network, nil).AllPages(t.Context()); return err }, `{"NeutronError":{"detail":"","message":"Internal Server Error","type":"InjectedFault"}}`,
 		},
 		{
-			Fault{Service: "image", Action: FaultStatus, Status: 502, Body: "<html>bad gateway</html>"},
+			fault.Rule{Service: "image", Action: fault.Status, Status: 502, Body: "<html>bad gateway</html>"},
 			func() error {
 				_, err := cl.image.Get(t.Context(), cl.image.ServiceURL("images"), nil, nil)
 				return err
@@ -63,7 +65,7 @@ func TestFaultStatus(t *testing.T) {
 
 func TestFaultRetryAfter(t *testing.T) {
 	c := startCloud(t)
-	addFault(t, c, Fault{Action: FaultStatus, Status: 429, RetryAfter: "7", Count: -1})
+	addFault(t, c, fault.Rule{Action: fault.Status, Status: 429, RetryAfter: "7", Count: -1})
 	for range 2 {
 		resp, err := http.Get(c.URL + "/v3")
 		if err != nil {
@@ -114,8 +116,8 @@ func TestFaultDrops(t *testing.T) {
 	for _, test := range []struct {
 		action string
 		made   bool
-	}{{FaultDropBefore, false}, {FaultDropAfter, true}, {FaultTruncate, true}} {
-		addFault(t, c, Fault{Service: "compute", Method: "POST", Path: "/os-keypairs$", Action: test.action})
+	}{{fault.DropBefore, false}, {fault.DropAfter, true}, {fault.Truncate, true}} {
+		addFault(t, c, fault.Rule{Service: "compute", Method: "POST", Path: "/os-keypairs$", Action: test.action})
 		err := makeKey(t.Context(), cl, test.action)
 		if err == nil {
 			t.Errorf("%s: the client saw no error", test.action)
@@ -128,7 +130,7 @@ func TestFaultDrops(t *testing.T) {
 
 func TestFaultNth(t *testing.T) {
 	c := startCloud(t)
-	addFault(t, c, Fault{Path: "^/v3$", Nth: 2, Count: 2, Action: FaultStatus, Status: 500})
+	addFault(t, c, fault.Rule{Path: "^/v3$", Nth: 2, Count: 2, Action: fault.Status, Status: 500})
 	var got []int
 	for range 5 {
 		resp, err := http.Get(c.URL + "/v3")
@@ -150,8 +152,8 @@ func TestFaultNth(t *testing.T) {
 func TestFaultLateEffect(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
-	id := addFault(t, c, Fault{
-		Method: "POST", Path: "/os-keypairs$", Action: FaultLateEffect, Delay: FaultDuration(300 * time.Millisecond),
+	id := addFault(t, c, fault.Rule{
+		Method: "POST", Path: "/os-keypairs$", Action: fault.LateEffect, Delay: fault.Duration(300 * time.Millisecond),
 	})
 	start := time.Now()
 	ctx, kill := context.WithCancel(t.Context())
@@ -179,9 +181,9 @@ func TestFaultLateEffect(t *testing.T) {
 func TestFaultLateAnswers(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
-	for _, action := range []string{FaultLateEffect, FaultLateAnswer} {
-		addFault(t, c, Fault{
-			Method: "POST", Path: "/os-keypairs$", Action: action, Delay: FaultDuration(80 * time.Millisecond),
+	for _, action := range []string{fault.LateEffect, fault.LateAnswer} {
+		addFault(t, c, fault.Rule{
+			Method: "POST", Path: "/os-keypairs$", Action: action, Delay: fault.Duration(80 * time.Millisecond),
 		})
 		start := time.Now()
 		if err := makeKey(t.Context(), cl, action); err != nil {
@@ -196,11 +198,11 @@ func TestFaultLateAnswers(t *testing.T) {
 func TestFaultDuplicate(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
-	addFault(t, c, Fault{Method: "POST", Path: "/os-keypairs$", Action: FaultDuplicate})
+	addFault(t, c, fault.Rule{Method: "POST", Path: "/os-keypairs$", Action: fault.Duplicate})
 	if err := makeKey(t.Context(), cl, "k"); !gophercloud.ResponseCodeIs(err, 409) || !hasKey(c, "k") {
 		t.Errorf("a key pair asked for twice: %v", err)
 	}
-	addFault(t, c, Fault{Method: "POST", Path: "/servers$", Action: FaultDuplicate})
+	addFault(t, c, fault.Rule{Method: "POST", Path: "/servers$", Action: fault.Duplicate})
 	_, err := servers.Create(t.Context(), cl.compute, servers.CreateOpts{
 		Name: "twice", FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID}},
 	}, nil).Extract()
@@ -213,17 +215,17 @@ func TestFaultAnswer(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	for _, test := range []struct {
-		fault  Fault
+		fault  fault.Rule
 		status int
 		kind   string
 		made   bool
 	}{
-		{Fault{Action: FaultAnswer}, 200, "application/json", true},
-		{Fault{Action: FaultAnswer, Body: "{}", Status: 202}, 202, "application/json", true},
-		{Fault{Action: FaultAnswer, Body: "null"}, 200, "application/json", true},
-		{Fault{Action: FaultAnswer, Body: "<html>hello</html>"}, 200, "text/html; charset=utf-8", true},
-		{Fault{Action: FaultStatus, Status: 200, EmptyBody: true}, 200, "application/json", false},
-		{Fault{Action: FaultStatus, Status: 404, Body: "not here"}, 404, "text/plain; charset=utf-8", false},
+		{fault.Rule{Action: fault.Answer}, 200, "application/json", true},
+		{fault.Rule{Action: fault.Answer, Body: "{}", Status: 202}, 202, "application/json", true},
+		{fault.Rule{Action: fault.Answer, Body: "null"}, 200, "application/json", true},
+		{fault.Rule{Action: fault.Answer, Body: "<html>hello</html>"}, 200, "text/html; charset=utf-8", true},
+		{fault.Rule{Action: fault.Status, Status: 200, EmptyBody: true}, 200, "application/json", false},
+		{fault.Rule{Action: fault.Status, Status: 404, Body: "not here"}, 404, "text/plain; charset=utf-8", false},
 	} {
 		f := test.fault
 		name := f.Action + f.Body
@@ -250,7 +252,7 @@ func TestFaultAnswer(t *testing.T) {
 
 func TestFaultLatency(t *testing.T) {
 	c := startCloud(t)
-	addFault(t, c, Fault{Path: "^/v3$", Action: FaultLatency, Delay: FaultDuration(80 * time.Millisecond)})
+	addFault(t, c, fault.Rule{Path: "^/v3$", Action: fault.Latency, Delay: fault.Duration(80 * time.Millisecond)})
 	start := time.Now()
 	resp, err := http.Get(c.URL + "/v3")
 	if err != nil {
@@ -269,15 +271,15 @@ func TestFaultHold(t *testing.T) {
 		heldMade, made bool
 		wantErr        bool
 	}{
-		{"before, acted on", FaultHoldBefore, true, false, true, false},
-		{"before, dropped", FaultHoldBefore, false, false, false, true},
-		{"after", FaultHoldAfter, true, true, true, false},
+		{"before, acted on", fault.HoldBefore, true, false, true, false},
+		{"before, dropped", fault.HoldBefore, false, false, false, true},
+		{"after", fault.HoldAfter, true, true, true, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := startCloud(t)
 			cl := login(t, c, c.Env())
 			cl.provider.HTTPClient.Transport = &http.Transport{DisableKeepAlives: true}
-			id := addFault(t, c, Fault{Method: "POST", Path: "/os-keypairs$", Action: test.action})
+			id := addFault(t, c, fault.Rule{Method: "POST", Path: "/os-keypairs$", Action: test.action})
 			done := make(chan error, 1)
 			go func() { done <- makeKey(t.Context(), cl, "k") }()
 			st, err := c.WaitFault(t.Context(), id, 1)
@@ -310,7 +312,7 @@ func TestFaultHold(t *testing.T) {
 func TestFaultHoldOutlivesItsClient(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
-	id := addFault(t, c, Fault{Method: "POST", Path: "/os-keypairs$", Action: FaultHoldBefore})
+	id := addFault(t, c, fault.Rule{Method: "POST", Path: "/os-keypairs$", Action: fault.HoldBefore})
 	ctx, kill := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- makeKey(ctx, cl, "k") }()
@@ -330,7 +332,7 @@ func TestFaultHoldOutlivesItsClient(t *testing.T) {
 func TestFaultHoldAnswered(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
-	id := addFault(t, c, Fault{Method: "POST", Path: "/os-keypairs$", Action: FaultHoldAnswered})
+	id := addFault(t, c, fault.Rule{Method: "POST", Path: "/os-keypairs$", Action: fault.HoldAnswered})
 	if err := makeKey(t.Context(), cl, "k1"); err != nil {
 		t.Fatal(err) // this one is answered
 	}
@@ -342,7 +344,7 @@ func TestFaultHoldAnswered(t *testing.T) {
 	// The next call waits at the gate.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for st := (FaultState{}); st.Holding == 0; {
+	for st := (fault.State{}); st.Holding == 0; {
 		l, err := c.Client().Faults(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -364,7 +366,7 @@ func TestFaultsAboutThings(t *testing.T) {
 	c := startCloud(t)
 	cl := login(t, c, c.Env())
 	ctx := t.Context()
-	addFault(t, c, Fault{Action: FaultServerError, Name: "^bad", Message: "No valid host was found."})
+	addFault(t, c, fault.Rule{Action: fault.ServerError, Name: "^bad", Message: "No valid host was found."})
 	make := func(name string) *servers.Server {
 		return must[*servers.Server](t)(
 			servers.Create(
@@ -388,7 +390,7 @@ func TestFaultsAboutThings(t *testing.T) {
 	if s.Status != "ERROR" || s.Fault.Message != "No valid host was found." || s.Fault.Code != 500 {
 		t.Errorf("%s, fault %+v", s.Status, s.Fault)
 	}
-	addFault(t, c, Fault{Action: FaultPoolEmpty, Name: "public"})
+	addFault(t, c, fault.Rule{Action: fault.PoolEmpty, Name: "public"})
 	_, err := floatingips.Create(ctx, cl.network, floatingips.CreateOpts{FloatingNetworkID: PublicNetID}).Extract()
 	if !gophercloud.ResponseCodeIs(err, 409) ||
 		!strings.Contains(err.Error(), "No more IP addresses available on network "+PublicNetID) {
@@ -401,18 +403,18 @@ func TestFaultsAboutThings(t *testing.T) {
 
 func TestFaultsThatMakeNoSense(t *testing.T) {
 	c := startCloud(t)
-	for _, f := range []Fault{
+	for _, f := range []fault.Rule{
 		{Action: "bogus"},
-		{Action: FaultStatus},
-		{Action: FaultLatency},
-		{Action: FaultDropAfter, Path: "("},
-		{Action: FaultServerError, Path: "/servers"},
-		{Action: FaultDropAfter, Service: "dns"},
-		{Action: FaultLateEffect},
-		{Action: FaultDropAfter, Status: 500},
-		{Action: FaultAnswer, Message: "unused"},
-		{Action: FaultAnswer, Status: 99},
-		{Action: FaultStatus, Status: 500, Name: "server"},
+		{Action: fault.Status},
+		{Action: fault.Latency},
+		{Action: fault.DropAfter, Path: "("},
+		{Action: fault.ServerError, Path: "/servers"},
+		{Action: fault.DropAfter, Service: "dns"},
+		{Action: fault.LateEffect},
+		{Action: fault.DropAfter, Status: 500},
+		{Action: fault.Answer, Message: "unused"},
+		{Action: fault.Answer, Status: 99},
+		{Action: fault.Status, Status: 500, Name: "server"},
 	} {
 		if _, err := c.Client().AddFault(t.Context(), f); err == nil {
 			t.Errorf("%+v was taken", f)
@@ -440,7 +442,7 @@ func TestRequestLog(t *testing.T) {
 	if err := c.Client().ResetRequests(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	addFault(t, c, Fault{Service: "compute", Nth: 2, Action: FaultStatus, Status: 500})
+	addFault(t, c, fault.Rule{Service: "compute", Nth: 2, Action: fault.Status, Status: 500})
 	for range 3 {
 		_, _ = servers.Get(t.Context(), cl.compute, "0a8979fa-3c4a-4082-9e8d-17bf228a0b3d").Extract()
 	}
@@ -478,7 +480,7 @@ func TestForeignHostsAreRefused(t *testing.T) {
 
 func TestCloseLetsGoOfHeldCalls(t *testing.T) {
 	c := startCloud(t)
-	id := addFault(t, c, Fault{Path: "^/v3$", Action: FaultHoldBefore})
+	id := addFault(t, c, fault.Rule{Path: "^/v3$", Action: fault.HoldBefore})
 	done := make(chan error, 1)
 	go func() {
 		resp, err := http.Get(c.URL + "/v3")
@@ -500,7 +502,7 @@ func TestCloseLetsGoOfHeldCalls(t *testing.T) {
 }
 
 func TestFaultDuration(t *testing.T) {
-	var f Fault
+	var f fault.Rule
 	for text, want := range map[string]time.Duration{`{"delay":"1.5s"}`: 1500 * time.Millisecond, `{"delay":250}`: 250 * time.Millisecond} {
 		if err := json.Unmarshal([]byte(text), &f); err != nil || time.Duration(f.Delay) != want {
 			t.Errorf("%s: %v, %v", text, time.Duration(f.Delay), err)

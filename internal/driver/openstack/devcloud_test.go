@@ -20,6 +20,7 @@ import (
 	"github.com/galleyhq/galley/internal/config"
 	"github.com/galleyhq/galley/internal/credentials"
 	"github.com/galleyhq/galley/internal/devcloud"
+	"github.com/galleyhq/galley/internal/devcloud/fault"
 	driver "github.com/galleyhq/galley/internal/driver/openstack"
 	cloud "github.com/galleyhq/galley/internal/openstack"
 	"github.com/galleyhq/galley/internal/openstack/session"
@@ -229,15 +230,15 @@ func TestCallsAndTime(t *testing.T) {
 
 func TestAFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []devcloud.Fault{
-		{Action: devcloud.FaultStatus, Status: 500, Count: 1},
-		{Action: devcloud.FaultStatus, Status: 500, Count: 4},
-		{Action: devcloud.FaultStatus, Status: 429, RetryAfter: "0", Count: 2},
-		{Action: devcloud.FaultDropBefore, Count: 1},
-		{Action: devcloud.FaultDropBefore, Count: 6},
-		{Action: devcloud.FaultDropAfter, Count: 1},
-		{Action: devcloud.FaultDropAfter, Count: 6},
-		{Action: devcloud.FaultTruncate, Count: 1},
+	for _, fault := range []fault.Rule{
+		{Action: fault.Status, Status: 500, Count: 1},
+		{Action: fault.Status, Status: 500, Count: 4},
+		{Action: fault.Status, Status: 429, RetryAfter: "0", Count: 2},
+		{Action: fault.DropBefore, Count: 1},
+		{Action: fault.DropBefore, Count: 6},
+		{Action: fault.DropAfter, Count: 1},
+		{Action: fault.DropAfter, Count: 6},
+		{Action: fault.Truncate, Count: 1},
 	} {
 		t.Run(fmt.Sprintf("%s %d x%d", fault.Action, fault.Status, fault.Count), func(t *testing.T) {
 			t.Parallel()
@@ -291,17 +292,17 @@ func TestKilledAtEveryCall(t *testing.T) {
 		name, action string
 		act          bool
 	}{
-		{"before the call", devcloud.FaultHoldBefore, false},
-		{"with the call under way", devcloud.FaultHoldBefore, true},
-		{"before the answer", devcloud.FaultHoldAfter, true},
-		{"after the answer", devcloud.FaultHoldAnswered, true},
+		{"before the call", fault.HoldBefore, false},
+		{"with the call under way", fault.HoldBefore, true},
+		{"before the answer", fault.HoldAfter, true},
+		{"after the answer", fault.HoldAnswered, true},
 	} {
 		t.Run(when.name, func(t *testing.T) {
 			t.Parallel()
 			c := devCloud(t)
 			for n := 1; ; n++ {
 				root := t.TempDir()
-				rule, err := c.Client().AddFault(t.Context(), devcloud.Fault{Action: when.action, Nth: n})
+				rule, err := c.Client().AddFault(t.Context(), fault.Rule{Action: when.action, Nth: n})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -373,7 +374,7 @@ func TestCancelledAtEveryCall(t *testing.T) {
 	t.Parallel()
 	c := devCloud(t)
 	for n := 2; n <= 18; n++ {
-		rule, err := c.Client().AddFault(t.Context(), devcloud.Fault{Action: devcloud.FaultHoldAfter, Nth: n})
+		rule, err := c.Client().AddFault(t.Context(), fault.Rule{Action: fault.HoldAfter, Nth: n})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -417,7 +418,7 @@ func TestTroubleIsTold(t *testing.T) {
 	}
 	for name, x := range map[string]struct {
 		section    map[string]any
-		fault      *devcloud.Fault
+		fault      *fault.Rule
 		kind       session.Kind
 		says, hint string
 	}{
@@ -430,13 +431,13 @@ func TestTroubleIsTold(t *testing.T) {
 		"no address free": {with("floating_ip_pool", "public", "allocate_floating_ip", false), nil, session.EmptyPool, "no floating IP there", "allocate_floating_ip: true"},
 		"dry pool": {
 			with("floating_ip_pool", "public", "allocate_floating_ip", true),
-			&devcloud.Fault{Action: devcloud.FaultPoolEmpty, Count: -1}, session.EmptyPool, "No more IP addresses", "release",
+			&fault.Rule{Action: fault.PoolEmpty, Count: -1}, session.EmptyPool, "No more IP addresses", "release",
 		},
-		"server in ERROR": {with(), &devcloud.Fault{Action: devcloud.FaultServerError}, session.ServerFault, "No valid host", "flavor_ref"},
+		"server in ERROR": {with(), &fault.Rule{Action: fault.ServerError}, session.ServerFault, "No valid host", "flavor_ref"},
 		"wrong password":  {with("openstack_username", "demo", "openstack_api_key", "wrong"), nil, session.Unauthorized, "as demo", "password"},
 		"quota":           {with("__second", true), nil, session.Quota, "uota", "destroy"},
 		"volume in error": {
-			with("block_device_mapping", map[string]any{"volume_size": 1}), &devcloud.Fault{Action: devcloud.FaultVolumeError}, session.Other, "its status is error", "volume",
+			with("block_device_mapping", map[string]any{"volume_size": 1}), &fault.Rule{Action: fault.VolumeError}, session.Other, "its status is error", "volume",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
