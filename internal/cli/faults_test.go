@@ -184,7 +184,7 @@ func (p *project) getenv(name string) (value string) {
 // text. Wait returns all that it printed and its exit code.
 func (p *project) started(t testing.TB, text string, args ...string) (cmd *exec.Cmd, wait func() (string, int)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	cmd = p.command(ctx, args...)
 	r, w := io.Pipe()
@@ -310,9 +310,10 @@ func TestAnInstallerThatCannotDownload(t *testing.T) {
 func TestTwoOnOneInstance(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, devcloud.Options{})
-	p := chefProject(t, c, standin.Mirror{}, "log 'at work'\nsleep 2\n")
+	p := chefProject(t, c, standin.Mirror{}, "log 'at work'\nawait '/tmp/go-on'\n")
 	first, wait := p.started(t, "log[at work]", "converge")
 	_, second := p.started(t, fmt.Sprintf("Waiting for process %d", first.Process.Pid), "destroy")
+	p.must(t, "exec", "-c", "touch /tmp/go-on")
 	if out, code := wait(); code != 0 {
 		t.Errorf("the first: exit code %d\n%s", code, out)
 	}
@@ -326,7 +327,7 @@ func TestTwoOnOneInstance(t *testing.T) {
 func TestTwoOnOneInstanceOneGivesUp(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, devcloud.Options{})
-	p := chefProject(t, c, standin.Mirror{}, "log 'at work'\nsleep 2\n")
+	p := chefProject(t, c, standin.Mirror{}, "log 'at work'\nawait '/tmp/go-on'\n")
 	_, wait := p.started(t, "log[at work]", "converge")
 	second, ended := p.started(t, "which works on <default-x>", "destroy")
 	if err := second.Process.Signal(os.Interrupt); err != nil {
@@ -335,6 +336,7 @@ func TestTwoOnOneInstanceOneGivesUp(t *testing.T) {
 	if out, code := ended(); code != 130 {
 		t.Errorf("the second: exit code %d\n%s", code, out)
 	}
+	p.must(t, "exec", "-c", "touch /tmp/go-on")
 	if out, code := wait(); code != 0 {
 		t.Errorf("the first: exit code %d\n%s", code, out)
 	}

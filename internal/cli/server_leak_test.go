@@ -205,8 +205,8 @@ func (w *nodeWorld) recover(t *testing.T, when string, k int, killed bool) {
 	}
 }
 
-// endAt runs a command and sends it a signal when the call is reached. It
-// says whether that came about.
+// endAt runs a command, sends it a signal when the call is reached, and waits
+// for its end. It says whether the signal ended it.
 func endAt(t *testing.T, cmd *exec.Cmd, reached <-chan struct{}, sig os.Signal) bool {
 	t.Helper()
 	var said strings.Builder
@@ -219,10 +219,7 @@ func endAt(t *testing.T, cmd *exec.Cmd, reached <-chan struct{}, sig os.Signal) 
 	select {
 	case <-reached:
 		_ = cmd.Process.Signal(sig)
-		if sig == os.Kill {
-			<-ended
-			return true
-		}
+		return <-ended != nil
 	case err := <-ended:
 		if err != nil {
 			t.Errorf("the create ended by itself: %v\n%s", err, said.String())
@@ -230,9 +227,10 @@ func endAt(t *testing.T, cmd *exec.Cmd, reached <-chan struct{}, sig os.Signal) 
 		return false
 	case <-time.After(2 * time.Minute):
 		_ = cmd.Process.Kill()
+		<-ended
 		t.Fatalf("the create neither reached the call nor ended\n%s", said.String())
+		return false
 	}
-	return true
 }
 
 // TestServerInterruptedAtEveryCall presses Ctrl-C at every call. The create

@@ -27,13 +27,14 @@ suites:
 
 // Signals within a second are one request to stop: timeout(1) sends
 // TERM to the process and to its group. The finally hooks run, and no message
-// speaks of a cancelled context.
+// speaks of a cancelled context. The process is stopped meanwhile, so that
+// all three reach it at once.
 func TestSignalsInABurstAreOneRequest(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, nil, sleepingFile)
 	cmd, wait := p.started(t, "Converging <default-x>", "converge")
-	for range 3 {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	for _, sig := range []os.Signal{syscall.SIGSTOP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGCONT} {
+		if err := cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -46,16 +47,17 @@ func TestSignalsInABurstAreOneRequest(t *testing.T) {
 	}
 }
 
-// A second request, a moment later, ends the program at once.
+// A second request, more than a second after the first has been noticed, ends
+// the program at once.
 func TestSecondSignalAborts(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, nil, strings.Replace(sleepingFile, "touch finally", "sleep 60", 1))
 	cmd, wait := p.started(t, "Converging <default-x>", "converge")
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	again := time.AfterFunc(1200*time.Millisecond, func() { _ = cmd.Process.Signal(os.Interrupt) })
-	defer again.Stop()
+	go func() {
+		for cmd.Process.Signal(os.Interrupt) == nil { // until it has ended
+			time.Sleep(1200 * time.Millisecond)
+		}
+	}()
 	if out, code := wait(); code != 130 {
 		t.Errorf("exit code %d\n%s", code, out)
 	}

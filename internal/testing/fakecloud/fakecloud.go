@@ -132,14 +132,16 @@ func (f *Cloud) Serve(w http.ResponseWriter, r *http.Request) {
 	body := map[string]any{}
 	raw, _ := io.ReadAll(r.Body)
 	_ = json.Unmarshal(raw, &body)
+	// Until the end, so that what a client finds that its fault made give up is
+	// the same each time.
 	f.Mu.Lock()
+	defer f.Mu.Unlock()
 	f.Requests = append(f.Requests, r.Method+" "+r.URL.RequestURI())
 	f.Bodies = append(f.Bodies, body)
 	mode := Well
 	if f.Fault != nil {
 		mode = f.Fault(len(f.Requests), r.Method, r.URL.Path)
 	}
-	f.Mu.Unlock()
 	switch mode {
 	case Error500:
 		w.Header().Set("X-Openstack-Request-Id", "req-fault")
@@ -164,8 +166,6 @@ func (f *Cloud) Serve(w http.ResponseWriter, r *http.Request) {
 var routePattern = regexp.MustCompile(`^/(v2\.0|v3|nova|neutron|glance|cinder)/?(.*)$`)
 
 func (f *Cloud) handle(w http.ResponseWriter, r *http.Request, body map[string]any) {
-	f.Mu.Lock()
-	defer f.Mu.Unlock()
 	if r.URL.Path == "/" {
 		var values []any
 		for _, v := range f.Versions {

@@ -9,6 +9,7 @@
 #   end
 #   log 'TEXT'              prints
 #   sleep SECONDS           waits
+#   await 'PATH'            waits until there is such a file
 #   raise 'TEXT'            fails the run
 #   exit! STATUS            ends the client with a status
 #
@@ -56,6 +57,7 @@ for recipe in $recipes; do
 		mode) mode=$text ;;
 		log) echo "  * log[$text]" ;;
 		sleep) sleep "$text" ;;
+		await) until [ -e "$text" ]; do sleep 0.05; done ;;
 		'exit!') exit "$text" ;;
 		raise)
 			echo "================================================================================"
