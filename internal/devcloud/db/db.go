@@ -14,10 +14,9 @@ import (
 // DB is the state of the whole cloud. Its tables are read inside View and changed inside
 // Update, nowhere else.
 type DB struct {
-	mu      sync.RWMutex
-	orderMu sync.Mutex
-	tables  map[string]anyTable
-	seq     uint64
+	mu     sync.RWMutex
+	tables map[string]anyTable
+	seq    uint64
 
 	tx     *transaction
 	txTime time.Time

@@ -1,9 +1,10 @@
 package db
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"sort"
+	"slices"
 	"time"
 )
 
@@ -41,7 +42,6 @@ type Table[T any, P record[T]] struct {
 	name string
 	db   *DB
 	rows map[string]P
-	sort []P // by Seq; nil when it has to be built again
 }
 
 // anyTable is what the journal needs of a table.
@@ -76,24 +76,29 @@ func (t *Table[T, P]) All() []P { return t.Where(func(P) bool { return true }) }
 // creation. match must not change its argument nor keep it.
 func (t *Table[T, P]) Where(match func(P) bool) []P {
 	var out []P
-	for _, row := range t.ordered() {
+	for _, row := range t.rows {
 		if match(row) {
 			c := *row
 			out = append(out, &c)
 		}
 	}
+	slices.SortFunc(out, func(a, b P) int { return cmp.Compare(a.Head().Seq, b.Head().Seq) })
 	return out
 }
 
 // First returns a copy of the earliest record that matches, or nil.
 func (t *Table[T, P]) First(match func(P) bool) P {
-	for _, row := range t.ordered() {
-		if match(row) {
-			c := *row
-			return &c
+	var first P
+	for _, row := range t.rows {
+		if (first == nil || row.Head().Seq < first.Head().Seq) && match(row) {
+			first = row
 		}
 	}
-	return nil
+	if first == nil {
+		return nil
+	}
+	c := *first
+	return &c
 }
 
 // Count is the number of records that match.
@@ -124,19 +129,6 @@ func Earlier(next *time.Time, t time.Time) {
 	if !t.IsZero() && (next.IsZero() || t.Before(*next)) {
 		*next = t
 	}
-}
-
-func (t *Table[T, P]) ordered() []P {
-	t.db.orderMu.Lock() // readers share the database's lock and may all come here
-	defer t.db.orderMu.Unlock()
-	if t.sort == nil {
-		t.sort = make([]P, 0, len(t.rows))
-		for _, row := range t.rows {
-			t.sort = append(t.sort, row)
-		}
-		sort.Slice(t.sort, func(i, j int) bool { return t.sort[i].Head().Seq < t.sort[j].Head().Seq })
-	}
-	return t.sort
 }
 
 // Insert adds a new record; an empty ID becomes a new UUID. Created and Seq are
@@ -183,9 +175,7 @@ func (t *Table[T, P]) write(id string, p P) {
 		} else {
 			delete(t.rows, id)
 		}
-		t.sort = nil
 	})
-	t.sort = nil
 	if p == nil {
 		delete(t.rows, id)
 		t.db.tx.log = append(t.db.tx.log, change{Table: t.name, ID: id})
@@ -197,7 +187,6 @@ func (t *Table[T, P]) write(id string, p P) {
 }
 
 func (t *Table[T, P]) load(id string, value json.RawMessage) error {
-	t.sort = nil
 	if len(value) == 0 || string(value) == "null" {
 		delete(t.rows, id)
 		return nil
@@ -214,7 +203,7 @@ func (t *Table[T, P]) load(id string, value json.RawMessage) error {
 }
 
 func (t *Table[T, P]) dump(emit func(change)) {
-	for _, row := range t.ordered() {
+	for _, row := range t.All() {
 		emit(change{Table: t.name, ID: row.Head().ID, Value: row})
 	}
 }
