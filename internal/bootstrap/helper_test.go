@@ -62,7 +62,7 @@ func (n *notes) String() string {
 // await waits until something of that kind has been reported.
 func (n *notes) await(t *testing.T, kind, part string) {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	for !n.has(kind, part) {
 		select {
 		case <-n.seen:

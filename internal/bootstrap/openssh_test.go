@@ -40,7 +40,7 @@ func openSSH(t *testing.T, options string) (bootstrap.Config, []ssh.Signer) {
 		case <-ctx.Done():
 		}
 	}()
-	client, err := bootstrap.Wait(ctx, c, bootstrap.WaitOptions{Timeout: 20 * time.Second, Grace: -1})
+	client, err := bootstrap.Wait(ctx, c, bootstrap.WaitOptions{Timeout: time.Minute, Grace: -1})
 	if err != nil {
 		select {
 		case <-ended:
@@ -93,7 +93,7 @@ func startOpenSSH(t *testing.T, options string) (bootstrap.Config, []ssh.Signer,
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	port := closedPort(t)
+	port := freePort(t) // where another one takes it, sshd ends and the test is skipped
 	cmd := exec.Command(sshd, "-D", "-e", "-f", file, "-p", fmt.Sprint(port))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var log lockedBuffer

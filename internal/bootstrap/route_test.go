@@ -3,6 +3,7 @@ package bootstrap_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -67,7 +68,21 @@ func TestGateway(t *testing.T) {
 	})
 }
 
+// closedPort returns a port that refuses connections until the test ends: that
+// of a client, so that no server gets it.
 func closedPort(t *testing.T) int {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}
+	conn, err := d.DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", silentServer(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn.LocalAddr().(*net.TCPAddr).Port
+}
+
+// freePort returns a port that nobody has, at the moment.
+func freePort(t *testing.T) int {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

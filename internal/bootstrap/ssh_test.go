@@ -353,12 +353,12 @@ func TestLostConnection(t *testing.T) {
 func TestKeepAlive(t *testing.T) {
 	var mute atomic.Bool
 	_, cfg := fixture(t, sshtest.Options{Mute: &mute})
-	cfg.KeepAlive, cfg.KeepAliveMax = 20*time.Millisecond, 2
-	client := dial(t, cfg)
-	if !client.Alive(t.Context(), 10*time.Second) {
+	if !dial(t, cfg).Alive(t.Context(), time.Minute) {
 		t.Fatal("not alive")
 	}
 	mute.Store(true)
+	cfg.KeepAlive, cfg.KeepAliveMax = 20*time.Millisecond, 2
+	client := dial(t, cfg)
 	_, err := client.Run(t.Context(), bootstrap.Command{Line: "sleep 600"})
 	var lost *bootstrap.LostError
 	if !errors.As(err, &lost) || !strings.Contains(err.Error(), "no sign of life") {
@@ -386,14 +386,8 @@ func TestEmptyHost(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
-	closed := ln.Addr().(*net.TCPAddr).Port
-	cfg := bootstrap.Config{Hop: bootstrap.Hop{Host: "127.0.0.1", Port: closed, User: "u", Password: "x"}, Agent: "none", Home: t.TempDir()}
-	_, err = bootstrap.Dial(t.Context(), cfg)
+	cfg := bootstrap.Config{Hop: bootstrap.Hop{Host: "127.0.0.1", Port: closedPort(t), User: "u", Password: "x"}, Agent: "none", Home: t.TempDir()}
+	_, err := bootstrap.Dial(t.Context(), cfg)
 	var un *bootstrap.UnreachableError
 	if !errors.As(err, &un) || un.Reason != "connection refused" || !strings.Contains(un.Hint(), "port") {
 		t.Errorf("got %v", err)
@@ -405,9 +399,9 @@ func TestUnreachable(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	cfg.Port = silentServer(t)
-	cfg.ConnectTimeout = 100 * time.Millisecond
+	cfg.ConnectTimeout = time.Second
 	_, err = bootstrap.Dial(t.Context(), cfg)
-	if !errors.As(err, &un) || !strings.Contains(err.Error(), "said nothing within 100ms") {
+	if !errors.As(err, &un) || !strings.Contains(err.Error(), "said nothing within 1s") {
 		t.Errorf("got %v", err)
 	}
 }

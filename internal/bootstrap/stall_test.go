@@ -3,6 +3,7 @@ package bootstrap_test
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -124,7 +125,12 @@ func TestWaitGivesUpAtOnce(t *testing.T) {
 			"Permission denied", "ssh_proxy_command",
 		},
 		"an unknown gateway": {
-			func(c *bootstrap.Config) { c.Gateways = []bootstrap.Hop{{Host: "gateway.invalid"}} },
+			func(c *bootstrap.Config) {
+				c.Gateways = []bootstrap.Hop{{Host: "gateway.invalid"}}
+				c.Dialer = func(context.Context, string, string) (net.Conn, error) {
+					return nil, &net.DNSError{Err: "no such host", Name: "gateway.invalid", IsNotFound: true}
+				}
+			},
 			"the gateway: cannot reach SSH on gateway.invalid:22", "ssh_gateway",
 		},
 		"a gateway that refuses the login": {

@@ -242,11 +242,11 @@ func TestStalls(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	short := Timeouts{Stall: 50 * time.Millisecond, FirstByte: 50 * time.Millisecond}
+	const short = 50 * time.Millisecond
 	path := out(t, "o")
-	_, err := fetch(t, Request{URL: s.URL + "/body", Output: Output{Path: path}, Timeouts: short, Retry: Retry{Attempts: 2}})
+	_, err := fetch(t, Request{URL: s.URL + "/body", Output: Output{Path: path}, Timeouts: Timeouts{Stall: short}, Retry: Retry{Attempts: 2}})
 	failed(t, path, err, KindTimeout, "after 4 of 100 bytes")
-	_, err = fetch(t, Request{URL: s.URL + "/header", Output: Output{Path: path}, Timeouts: short, Retry: Retry{Attempts: 2}})
+	_, err = fetch(t, Request{URL: s.URL + "/header", Output: Output{Path: path}, Timeouts: Timeouts{FirstByte: short}, Retry: Retry{Attempts: 2}})
 	failed(t, path, err, KindTimeout, "no answer within 50ms")
 }
 

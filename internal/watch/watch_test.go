@@ -23,7 +23,7 @@ func write(t *testing.T, root, path, text string) {
 
 func next(t *testing.T, w *Watcher) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := w.Next(ctx)
 	if err != nil {

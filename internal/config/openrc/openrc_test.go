@@ -284,7 +284,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_, _ = ReadString(ctx, text, "rc.sh", Options{Env: map[string]string{"HOME": "/h", "OS_X": "y"}})
 		if ctx.Err() != nil {

