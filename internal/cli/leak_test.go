@@ -109,7 +109,7 @@ func killAt(t *testing.T, c *devcloud.Cloud, action string, k int) {
 // well. The number of polls is not the same in every run.
 func reached(t *testing.T, c *devcloud.Cloud, id string, wait func() error) (bool, <-chan struct{}) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	ended := make(chan struct{})
 	go func() { _ = wait(); close(ended) }()
@@ -126,7 +126,7 @@ func reached(t *testing.T, c *devcloud.Cloud, id string, wait func() error) (boo
 		if err != nil {
 			t.Fatal(err)
 		}
-		return slices.ContainsFunc(rules, func(f devcloud.FaultState) bool { return f.ID == id && f.Hits > 0 }), ended
+		return slices.ContainsFunc(rules, func(f fault.State) bool { return f.ID == id && f.Hits > 0 }), ended
 	}
 }
 
