@@ -146,15 +146,9 @@ func (c *Collection) list(r *Request, brief []string) (*Reply, error) {
 	if err := c.allow(r, "list", nil); err != nil {
 		return nil, err
 	}
-	views := []Obj{}
-	for _, o := range c.DB.Objects(c.Kind, nil) {
-		if c.Parent != "" && o.Parent != r.Var(c.Parent) || c.Match != nil && !c.Match(r, o) {
-			continue
-		}
-		if v := c.View(r, o); Filter(r, v) {
-			views = append(views, v)
-		}
-	}
+	views := c.views(r, func(o *db.Object) bool {
+		return (c.Parent == "" || o.Parent == r.Var(c.Parent)) && (c.Match == nil || c.Match(r, o))
+	})
 	show := func(v Obj) Obj {
 		if brief != nil {
 			maps.DeleteFunc(v, func(k string, _ any) bool { return !slices.Contains(brief, k) })
@@ -165,6 +159,21 @@ func (c *Collection) list(r *Request, brief []string) (*Reply, error) {
 		return c.Page(r, c.Plural, views, show)
 	}
 	return c.answer(r, 0, http.StatusOK, c.Plural, Views(views, show))
+}
+
+// List answers with the objects that match and pass the query's filters.
+func (c *Collection) List(r *Request, match func(*db.Object) bool) (*Reply, error) {
+	return c.answer(r, 0, http.StatusOK, c.Plural, c.views(r, match))
+}
+
+func (c *Collection) views(r *Request, match func(*db.Object) bool) []Obj {
+	views := []Obj{}
+	for _, o := range c.DB.Objects(c.Kind, match) {
+		if v := c.View(r, o); Filter(r, v) {
+			views = append(views, v)
+		}
+	}
+	return views
 }
 
 // Use runs do with the object of the call's path if the caller may do that

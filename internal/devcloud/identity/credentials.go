@@ -55,15 +55,12 @@ func (s *Service) handleCredentials(svc *api.Service) {
 	}
 }
 
-func (s *Service) findAppCredential(id, name, userID, userName string, d nameOrID) *db.Object {
+func (s *Service) findAppCredential(id, name string, of inDomain) *db.Object {
 	if id != "" {
 		return s.db.Object(kindAppCredential, id)
 	}
-	u := s.findUser(userID, userName, d)
-	if u == nil {
-		return nil
-	}
-	return s.db.FirstObject(kindAppCredential, func(c *db.Object) bool { return c.Text("name") == name && c.Parent == u.Key })
+	u := s.find(kindUser, of)
+	return s.db.FirstObject(kindAppCredential, func(c *db.Object) bool { return u != nil && c.Text("name") == name && c.Parent == u.Key })
 }
 
 // roleNames are the names in a list of roles that are named or have IDs.

@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/md5"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -115,6 +116,7 @@ func (s *Service) unique(o *db.Object, defaults api.Obj) error {
 // handleDirectory is the table of the directory's collections, one entry each.
 func (s *Service) handleDirectory(svc *api.Service) { //nolint:funlen // a table, one entry each
 	name := []string{"name"}
+	forget := func(_ *api.Request, o *db.Object) error { s.forget(o.Key); return nil }
 	for _, c := range []*api.Collection{
 		s.collection(kindDomain, "domains", api.Collection{
 			Required: name,
@@ -137,11 +139,11 @@ func (s *Service) handleDirectory(svc *api.Service) { //nolint:funlen // a table
 					delete(v, "default_project_id")
 				}
 			},
-			Removed: func(_ *api.Request, o *db.Object) error { s.forget("users", o.Key); return nil },
+			Removed: forget,
 		}),
 		s.collection(kindGroup, "groups", api.Collection{
 			Required: name, Defaults: api.Obj{"name": "", "domain_id": nil, "description": ""},
-			Removed: func(_ *api.Request, o *db.Object) error { s.forget("groups", o.Key); return nil },
+			Removed: forget,
 		}),
 		s.collection(kindRole, "roles", api.Collection{
 			Required: name,
@@ -150,7 +152,7 @@ func (s *Service) handleDirectory(svc *api.Service) { //nolint:funlen // a table
 				// Without the filter the list has global roles alone.
 				return o.Attrs["domain_id"] == nil || o.Text("domain_id") == r.Query("domain_id")
 			},
-			Removed: func(_ *api.Request, o *db.Object) error { s.forget("roles", o.Key); return nil },
+			Removed: forget,
 		}),
 		s.collection(kindService, "services", api.Collection{
 			Required: []string{"type"}, Defaults: api.Obj{"type": "", "name": nil, "enabled": true, "description": ""},
@@ -268,7 +270,7 @@ func (s *Service) removeProject(r *api.Request, o *db.Object) error {
 	for _, t := range s.db.Tokens.Where(func(t *db.Token) bool { return t.ProjectID == o.Key }) {
 		s.db.Tokens.Delete(t.ID)
 	}
-	s.forget("projects", o.Key)
+	s.forget(o.Key)
 	if o.Bool("is_domain") {
 		s.db.DeleteObject(kindDomain, o.Key)
 	}
@@ -285,14 +287,14 @@ func (s *Service) removeDomain(r *api.Request, o *db.Object) error {
 			return err
 		}
 	}
-	for kind, actor := range map[string]string{kindUser: "users", kindGroup: "groups", kindRole: "roles"} {
+	for _, kind := range []string{kindUser, kindGroup, kindRole} {
 		for _, x := range s.db.Objects(kind, inside) {
-			s.forget(actor, x.Key)
+			s.forget(x.Key)
 		}
 		s.db.DeleteObjects(kind, inside)
 	}
 	s.db.DeleteObjects(kindProject, inside)
-	s.forget("domains", o.Key)
+	s.forget(o.Key)
 	return nil
 }
 
@@ -326,21 +328,9 @@ func (s *Service) changePassword(r *api.Request) (*api.Reply, error) {
 	return api.NoContent()
 }
 
-// listOf lists the objects of a kind that match and pass the query's filters.
-func (s *Service) listOf(r *api.Request, kind string, match func(*db.Object) bool) (*api.Reply, error) {
-	c := s.kinds[kind]
-	l := api.List{}
-	for _, o := range s.db.Objects(kind, match) {
-		if v := c.View(r, o); api.Filter(r, v) {
-			l = append(l, v)
-		}
-	}
-	return api.OK(api.Obj{c.Plural: l, "links": links(r)})
-}
-
 // accessible lists the projects or domains on which a user has a role.
 func (s *Service) accessible(r *api.Request, kind, user string) (*api.Reply, error) {
-	return s.listOf(r, kind, func(o *db.Object) bool { return len(s.rolesOn(user, s.kinds[kind].Plural, o.Key)) > 0 })
+	return s.kinds[kind].List(r, func(o *db.Object) bool { return len(s.rolesOn(user, s.kinds[kind].Plural, o.Key)) > 0 })
 }
 
 func (s *Service) userProjects(r *api.Request) (*api.Reply, error) {
@@ -373,16 +363,10 @@ func (s *Service) put(kind, key string, attrs api.Obj) {
 	o := s.db.Object(kind, key)
 	if o == nil {
 		o = &db.Object{Kind: kind, Key: key}
+	} else if (&db.Object{Attrs: attrs}).Matches(slices.Collect(maps.Keys(attrs))...)(o) {
+		return
 	}
-	for k, v := range attrs {
-		if o.Attrs[k] != v {
-			s.db.PutObject(o.Set(attrs))
-			return
-		}
-	}
-	if o.Seq == 0 {
-		s.db.PutObject(o.Set(attrs))
-	}
+	s.db.PutObject(o.Set(attrs))
 }
 
 // AddProject adds a project to the default domain, inside an update of the
@@ -401,7 +385,8 @@ func AddUser(d *db.DB, name, password, project string, roles map[string][]string
 	}})
 	for p, names := range roles {
 		for _, n := range names {
-			putGrant(d, grant{actor: "users", actorID: u.Key, target: "projects", targetID: p, role: hexID("role", n)})
+			g := grant{actor: "users", actorID: u.Key, target: "projects", targetID: p, role: hexID("role", n)}
+			d.PutObject(&db.Object{Kind: kindGrant, Key: g.key()})
 		}
 	}
 	return u.Key

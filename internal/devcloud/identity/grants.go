@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,10 +19,12 @@ type grant struct {
 	inherited        bool
 }
 
+// The kinds of object that join two or more others. Their keys are these others'
+// IDs, and nothing else is known of them.
 const (
 	kindGrant  = "grant"
-	kindMember = "membership"
-	// kindImplied is a role that brings another; the parent is the prior role.
+	kindMember = "membership" // group/user
+	// kindImplied is a role that brings another: prior/implied.
 	kindImplied = "implied_role"
 )
 
@@ -33,27 +36,16 @@ func (g grant) key() string {
 	return key
 }
 
-func putGrant(d *db.DB, g grant) {
-	d.PutObject(&db.Object{Kind: kindGrant, Key: g.key(), Attrs: api.Obj{
-		"actor": g.actor, "actor_id": g.actorID, "target": g.target, "target_id": g.targetID, "role": g.role, "inherited": g.inherited,
-	}})
-}
-
 func grantOf(o *db.Object) grant {
-	return grant{
-		actor: o.Text("actor"), actorID: o.Text("actor_id"), target: o.Text("target"), targetID: o.Text("target_id"),
-		role: o.Text("role"), inherited: o.Bool("inherited"),
-	}
+	f := strings.Split(o.Key, "/")
+	return grant{actor: f[0], actorID: f[1], target: f[2], targetID: f[3], role: f[4], inherited: len(f) > 5}
 }
 
-// forget removes the grants and memberships of something that goes.
-func (s *Service) forget(what, id string) {
-	s.db.DeleteObjects(kindGrant, func(o *db.Object) bool {
-		g := grantOf(o)
-		return g.actor == what && g.actorID == id || g.target == what && g.targetID == id || what == "roles" && g.role == id
-	})
-	s.db.DeleteObjects(kindMember, func(o *db.Object) bool { return strings.Contains("/"+o.Key+"/", "/"+id+"/") })
-	s.db.DeleteObjects(kindImplied, func(o *db.Object) bool { return strings.Contains("/"+o.Key+"/", "/"+id+"/") })
+// forget removes what joins something that goes with others.
+func (s *Service) forget(id string) {
+	for _, kind := range []string{kindGrant, kindMember, kindImplied} {
+		s.db.DeleteObjects(kind, func(o *db.Object) bool { return strings.Contains("/"+o.Key+"/", "/"+id+"/") })
+	}
 }
 
 // rolesOn are the names of the roles that a user has on a target: its own,
@@ -79,8 +71,8 @@ func (s *Service) rolesOn(user, target, targetID string) []string {
 		}
 	}
 	for i := 0; i < len(ids); i++ {
-		for _, o := range s.db.Objects(kindImplied, func(o *db.Object) bool { return o.Parent == ids[i] }) {
-			if implied := o.Text("implied"); !slices.Contains(ids, implied) {
+		for _, o := range s.db.Objects(kindImplied, nil) {
+			if prior, implied, _ := strings.Cut(o.Key, "/"); prior == ids[i] && !slices.Contains(ids, implied) {
 				ids = append(ids, implied)
 			}
 		}
@@ -109,10 +101,49 @@ func (s *Service) roleRefs(names []string) api.List {
 var kindsOf = map[string]string{"users": kindUser, "groups": kindGroup, "projects": kindProject, "domains": kindDomain}
 
 func (s *Service) exists(kind, id string) error {
-	if kind != "" && s.db.Object(kind, id) == nil {
-		return api.NotFound("Could not find %s: %s.", kind, id)
+	if kind == "" || s.db.Object(kind, id) != nil {
+		return nil
 	}
-	return nil
+	if kind == kindGrant {
+		g := grantOf(&db.Object{Key: id})
+		return api.NotFound("Could not find role assignment with role: %s, user or group: %s, project, domain, or system: %s.",
+			g.role, g.actorID, g.targetID)
+	}
+	return api.NotFound("Could not find %s: %s.", kind, id)
+}
+
+// relation serves the calls that make, check and remove what joins others. find
+// gives its key and the kinds and IDs of the others; view is what answers show.
+func (s *Service) relation(svc *api.Service, path, kind, rules string,
+	find func(r *api.Request) (key string, ends [][2]string), view func(r *api.Request) any,
+) {
+	for i, method := range []string{http.MethodPut, http.MethodGet, http.MethodDelete} {
+		do := func(r *api.Request) (*api.Reply, error) {
+			key, ends := find(r)
+			if method != http.MethodPut {
+				ends = append(ends, [2]string{kind, key})
+			}
+			for _, e := range ends {
+				if err := s.exists(e[0], e[1]); err != nil {
+					return nil, err
+				}
+			}
+			status := http.StatusOK
+			switch method {
+			case http.MethodPut:
+				s.db.PutObject(&db.Object{Kind: kind, Key: key})
+				status = http.StatusCreated
+			case http.MethodDelete:
+				s.db.DeleteObject(kind, key)
+				return nil, nil
+			}
+			if view == nil {
+				return nil, nil
+			}
+			return &api.Reply{Status: status, Body: view(r)}, nil
+		}
+		svc.Handle(api.Route{Method: method, Path: path, Do: admin(strings.Fields(rules)[i], do)})
+	}
 }
 
 func (s *Service) handleGrants(svc *api.Service) {
@@ -126,91 +157,52 @@ func (s *Service) handleGrants(svc *api.Service) {
 			s.handleGrant(svc, "/v3/OS-INHERIT/"+at, "/inherited_to_projects", grant{actor: actor, target: target, inherited: true})
 		}
 	}
-	const member, implied = " /v3/groups/{group}/users/{user}", " /v3/roles/{prior}/implies/{implied}"
+	s.relation(svc, "/v3/groups/{group}/users/{user}", kindMember, "add_user_to_group check_user_in_group remove_user_from_group",
+		func(r *api.Request) (string, [][2]string) {
+			group, user := r.Var("group"), r.Var("user")
+			return group + "/" + user, [][2]string{{kindUser, user}, {kindGroup, group}}
+		}, nil)
+	s.relation(svc, "/v3/roles/{prior}/implies/{implied}", kindImplied, "create_implied_role get_implied_role delete_implied_role",
+		func(r *api.Request) (string, [][2]string) {
+			prior, implied := r.Var("prior"), r.Var("implied")
+			return prior + "/" + implied, [][2]string{{kindRole, prior}, {kindRole, implied}}
+		},
+		func(r *api.Request) any {
+			rule := api.Obj{"prior_role": s.roleRef(r, r.Var("prior")), "implies": s.roleRef(r, r.Var("implied"))}
+			return api.Obj{"role_inference": rule, "links": links(r)}
+		})
 	svc.Handle(api.Calls{
 		"GET /v3/role_assignments": admin("list_role_assignments", s.listAssignments),
-		"PUT" + member: admin("add_user_to_group", s.member(func(r *api.Request, key string) error {
-			if err := s.exists(kindUser, r.Var("user")); err != nil {
-				return err
-			}
-			s.db.PutObject(&db.Object{Kind: kindMember, Key: key})
-			return s.exists(kindGroup, r.Var("group"))
-		})),
-		"GET" + member: admin("check_user_in_group", s.member(func(_ *api.Request, key string) error {
-			return s.exists(kindMember, key)
-		})),
-		"DELETE" + member: admin("remove_user_from_group", s.member(func(_ *api.Request, key string) error {
-			s.db.DeleteObject(kindMember, key)
-			return nil
-		})),
 		"GET /v3/groups/{id}/users": admin("list_users_in_group", func(r *api.Request) (*api.Reply, error) {
-			return s.listOf(r, kindUser, func(u *db.Object) bool { return s.db.Object(kindMember, r.Var("id")+"/"+u.Key) != nil })
+			return s.kinds[kindUser].List(r, func(u *db.Object) bool { return s.db.Object(kindMember, r.Var("id")+"/"+u.Key) != nil })
 		}),
 		"GET /v3/users/{id}/groups": admin("list_groups_for_user", func(r *api.Request) (*api.Reply, error) {
-			return s.listOf(r, kindGroup, func(g *db.Object) bool { return s.db.Object(kindMember, g.Key+"/"+r.Var("id")) != nil })
+			return s.kinds[kindGroup].List(r, func(g *db.Object) bool { return s.db.Object(kindMember, g.Key+"/"+r.Var("id")) != nil })
 		}),
-		"PUT" + implied: admin("create_implied_role", s.implies), "GET" + implied: admin("get_implied_role", s.implies),
-		"DELETE" + implied: admin("delete_implied_role", s.implies),
 		"GET /v3/role_inferences": admin("list_role_inference_rules", func(r *api.Request) (*api.Reply, error) {
 			return api.OK(api.Obj{"links": links(r), "role_inferences": api.Views(s.db.Objects(kindImplied, nil), func(o *db.Object) api.Obj {
-				return api.Obj{"prior_role": s.roleRef(r, o.Parent), "implies": api.List{s.roleRef(r, o.Text("implied"))}}
+				prior, implied, _ := strings.Cut(o.Key, "/")
+				return api.Obj{"prior_role": s.roleRef(r, prior), "implies": api.List{s.roleRef(r, implied)}}
 			})})
 		}),
 	}.Routes(api.Route{})...)
 }
 
-func (s *Service) member(do func(r *api.Request, key string) error) api.Handler {
-	return func(r *api.Request) (*api.Reply, error) {
-		return nil, do(r, r.Var("group")+"/"+r.Var("user"))
-	}
-}
-
-// handleGrant serves one form of a grant's path; suffix is what stands behind
-// "roles" and the role's ID.
+// handleGrant serves one form of a grant's path; suffix follows "roles" and the
+// role's ID.
 func (s *Service) handleGrant(svc *api.Service, base, suffix string, form grant) {
-	of := func(r *api.Request) grant {
+	of := func(r *api.Request, role string) grant {
 		g := form
-		g.actorID, g.targetID, g.role = r.Var("actor"), r.Var("target"), r.Var("role")
-		if g.target == "system" {
-			g.targetID = "all"
-		}
+		g.actorID, g.targetID, g.role = r.Var("actor"), cmp.Or(r.Var("target"), "all"), role
 		return g
 	}
-	one := func(rule string, do func(g grant) error) api.Handler {
-		return admin(rule, func(r *api.Request) (*api.Reply, error) {
-			g := of(r)
-			for _, e := range [][2]string{{kindsOf[g.actor], g.actorID}, {kindsOf[g.target], g.targetID}, {kindRole, g.role}} {
-				if err := s.exists(e[0], e[1]); err != nil {
-					return nil, err
-				}
-			}
-			return nil, do(g)
-		})
-	}
-	has := func(g grant) error {
-		if s.db.Object(kindGrant, g.key()) == nil {
-			return api.NotFound("Could not find role assignment with role: %s, user or group: %s, project, domain, or system: %s.",
-				g.role, g.actorID, g.targetID)
-		}
-		return nil
-	}
-	path := " " + base + "/{role}" + suffix
-	svc.Handle(api.Calls{
-		"PUT" + path: one("create_grant", func(g grant) error { putGrant(s.db, g); return nil }),
-		"GET" + path: one("check_grant", has),
-		"DELETE" + path: one("revoke_grant", func(g grant) error {
-			err := has(g)
-			s.db.DeleteObject(kindGrant, g.key())
-			return err
-		}),
-		"GET " + base + suffix: admin("list_grants", func(r *api.Request) (*api.Reply, error) {
-			g := of(r)
-			return s.listOf(r, kindRole, func(o *db.Object) bool {
-				g.role = o.Key
-				return s.db.Object(kindGrant, g.key()) != nil
-			})
-		}),
-	}.Routes(api.Route{})...)
+	s.relation(svc, base+"/{role}"+suffix, kindGrant, "create_grant check_grant revoke_grant", func(r *api.Request) (string, [][2]string) {
+		g := of(r, r.Var("role"))
+		return g.key(), [][2]string{{kindsOf[g.actor], g.actorID}, {kindsOf[g.target], g.targetID}, {kindRole, g.role}}
+	}, nil)
+	svc.Handle(api.Route{Method: "GET", Path: base + suffix, Do: admin("list_grants", func(r *api.Request) (*api.Reply, error) {
+		return s.kinds[kindRole].List(r, func(o *db.Object) bool { return s.db.Object(kindGrant, of(r, o.Key).key()) != nil })
+	})})
 }
 
 func (s *Service) roleRef(r *api.Request, id string) api.Obj {
@@ -219,30 +211,6 @@ func (s *Service) roleRef(r *api.Request, id string) api.Obj {
 		name = o.Text("name")
 	}
 	return api.Obj{"id": id, "name": name, "links": api.Obj{"self": r.Root + "/v3/roles/" + id}}
-}
-
-// implies creates, shows or removes a rule by which a role brings another.
-func (s *Service) implies(r *api.Request) (*api.Reply, error) {
-	prior, implied := r.Var("prior"), r.Var("implied")
-	body := api.Obj{"role_inference": api.Obj{"prior_role": s.roleRef(r, prior), "implies": s.roleRef(r, implied)}, "links": links(r)}
-	key := prior + "/" + implied
-	for _, id := range []string{prior, implied} {
-		if err := s.exists(kindRole, id); err != nil {
-			return nil, err
-		}
-	}
-	if r.HTTP.Method == http.MethodPut {
-		s.db.PutObject(&db.Object{Kind: kindImplied, Key: key, Parent: prior, Attrs: api.Obj{"implied": implied}})
-		return api.Created(body)
-	}
-	if err := s.exists(kindImplied, key); err != nil {
-		return nil, err
-	}
-	if r.HTTP.Method == http.MethodDelete {
-		s.db.DeleteObject(kindImplied, key)
-		return nil, nil
-	}
-	return api.OK(body)
 }
 
 // listAssignments lists grants. With "effective" a group's grants are shown as

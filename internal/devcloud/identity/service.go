@@ -3,7 +3,6 @@ package identity
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -114,9 +113,4 @@ func (s *Service) versions(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) version(version string) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) { return api.OK(api.Obj{"version": describe(r, version)}) }
-}
-
-// endpointURL is the address of a catalogue entry for one project.
-func (s *Service) endpointURL(e Endpoint, project string) string {
-	return s.URL + strings.ReplaceAll(e.Path, "{project}", project)
 }

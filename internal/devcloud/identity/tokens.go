@@ -28,40 +28,39 @@ func expecting(what, where string) *api.Error {
 	)
 }
 
-// authBody is the body of POST /v3/auth/tokens.
-type authBody struct {
-	Auth struct {
-		Identity *struct {
-			Methods  []string
-			Password *struct {
-				User struct {
-					ID, Name, Password string
-					Domain             nameOrID
-				}
-			}
-			Token         *struct{ ID string }
-			AppCredential *struct {
-				ID, Name, Secret string
-				User             struct {
-					ID, Name string
-					Domain   nameOrID
-				}
-			} `json:"application_credential"`
+// The body of POST /v3/auth/tokens.
+type (
+	authBody struct {
+		Auth struct {
+			Identity *identityBody
+			Scope    json.RawMessage
 		}
-		Scope json.RawMessage
 	}
-}
+	identityBody struct {
+		Methods  []string
+		Password *struct{ User userRef }
+		Token    *struct{ ID string }
 
-type nameOrID struct{ ID, Name string }
-
-type scopeBody struct {
-	Project *struct {
+		AppCredential *struct {
+			ID, Name, Secret string
+			User             userRef
+		} `json:"application_credential"`
+	}
+	scopeBody struct {
+		Project *inDomain
+		Domain  *nameOrID
+		System  *struct{ All bool }
+	}
+	userRef struct {
+		inDomain
+		Password string
+	}
+	inDomain struct {
 		ID, Name string
 		Domain   nameOrID
 	}
-	Domain *nameOrID
-	System *struct{ All bool }
-}
+	nameOrID struct{ ID, Name string }
+)
 
 // Authenticate finds whom a token speaks for; nil when it is unknown, expired
 // or revoked.
@@ -96,41 +95,19 @@ func (s *Service) findDomain(d nameOrID) *db.Object {
 	return s.db.FirstObject(kindDomain, func(x *db.Object) bool { return x.Text("name") == d.Name })
 }
 
-func (s *Service) findUser(id, name string, d nameOrID) *db.Object {
-	if id != "" {
-		return s.db.Object(kindUser, id)
+// find is the object of a kind that has an ID, or a name in a domain; or nil.
+func (s *Service) find(kind string, ref inDomain) *db.Object {
+	if ref.ID != "" {
+		return s.db.Object(kind, ref.ID)
 	}
-	return s.named(kindUser, name, d)
-}
-
-// named is the object of a kind and name in a domain, or nil.
-func (s *Service) named(kind, name string, d nameOrID) *db.Object {
-	domain := s.findDomain(d)
+	domain := s.findDomain(ref.Domain)
 	if domain == nil {
 		return nil
 	}
-	return s.db.FirstObject(kind, func(o *db.Object) bool { return o.Text("name") == name && o.Text("domain_id") == domain.Key })
+	return s.db.FirstObject(kind, func(o *db.Object) bool { return o.Text("name") == ref.Name && o.Text("domain_id") == domain.Key })
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-
-// complete tells what the methods named need and the body has not.
-func (b *authBody) complete() error {
-	id := b.Auth.Identity
-	for _, m := range id.Methods {
-		switch {
-		case m == "password" && id.Password != nil:
-			if u := id.Password.User; u.ID == "" && u.Domain == (nameOrID{}) {
-				return expecting("domain", "user")
-			}
-		case m == "token" && id.Token != nil:
-		case m == "application_credential" && id.AppCredential != nil:
-		default:
-			return expecting(m, "identity")
-		}
-	}
-	return nil
-}
 
 func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 	var b authBody
@@ -144,30 +121,37 @@ func (s *Service) issue(r *api.Request) (*api.Reply, error) {
 	if id.Methods == nil {
 		return nil, api.BadRequest("'methods' is a required property")
 	}
-	if err := b.complete(); err != nil {
-		return nil, err
+	var scope *scopeBody // nil: the user's default project
+	if raw := string(b.Auth.Scope); raw == `"unscoped"` {
+		scope = &scopeBody{}
+	} else if raw != "" {
+		if err := json.Unmarshal(b.Auth.Scope, &scope); err != nil {
+			return nil, api.BadRequest("Expecting to find valid JSON in request body.")
+		}
 	}
-	t, err := s.grant(&b)
+	t, err := s.grant(id, scope)
 	if err != nil {
 		return nil, err
 	}
 	return s.tokenReply(t, http.StatusCreated, r.HTTP.URL.Query().Has("nocatalog")), nil
 }
 
-// grant makes the token that a complete body asks for.
-func (s *Service) grant(b *authBody) (*db.Token, error) {
-	id := b.Auth.Identity
+// grant makes the token that a body asks for.
+func (s *Service) grant(id *identityBody, scope *scopeBody) (*db.Token, error) {
 	t := &db.Token{Methods: id.Methods}
 	var user, app *db.Object
 	for _, m := range id.Methods {
-		switch m {
-		case "password":
+		switch {
+		case m == "password" && id.Password != nil:
 			p := id.Password.User
-			user = s.findUser(p.ID, p.Name, p.Domain)
+			if p.ID == "" && p.Domain == (nameOrID{}) {
+				return nil, expecting("domain", "user")
+			}
+			user = s.find(kindUser, p.inDomain)
 			if user == nil || !same(user.Text("password"), p.Password) {
 				return nil, errUnauthorized()
 			}
-		case "token":
+		case m == "token" && id.Token != nil:
 			old := s.authOf(id.Token.ID)
 			if old == nil {
 				return nil, api.NotFound("Could not recognize Fernet token")
@@ -177,9 +161,9 @@ func (s *Service) grant(b *authBody) (*db.Token, error) {
 			t.Methods = append(slices.Clone(old.Token.Methods), "token")
 			slices.Sort(t.Methods)
 			t.Methods = slices.Compact(t.Methods)
-		case "application_credential":
+		case m == "application_credential" && id.AppCredential != nil:
 			c := id.AppCredential
-			app = s.findAppCredential(c.ID, c.Name, c.User.ID, c.User.Name, c.User.Domain)
+			app = s.findAppCredential(c.ID, c.Name, c.User.inDomain)
 			if app == nil && c.ID != "" {
 				return nil, api.NotFound("Could not find Application Credential: %s.", c.ID)
 			}
@@ -189,7 +173,7 @@ func (s *Service) grant(b *authBody) (*db.Token, error) {
 			}
 			user = s.db.Object(kindUser, app.Parent)
 		default:
-			return nil, errUnauthorized()
+			return nil, expecting(m, "identity")
 		}
 	}
 	if user == nil || disabled(user) {
@@ -197,14 +181,14 @@ func (s *Service) grant(b *authBody) (*db.Token, error) {
 	}
 	t.UserID = user.Key
 	if app != nil {
-		if len(b.Auth.Scope) > 0 {
+		if scope != nil {
 			return nil, &api.Error{
 				Status:  http.StatusUnauthorized,
 				Message: "Error authenticating with application credential: Application credentials cannot request a scope.",
 			}
 		}
 		t.ProjectID, t.Roles, t.AppCredentialID = app.ProjectID, s.roleNames(app.Attrs["roles"]), app.Key
-	} else if err := s.scope(t, user, b.Auth.Scope); err != nil {
+	} else if err := s.scope(t, user, scope); err != nil {
 		return nil, err
 	}
 	s.insertToken(t)
@@ -212,29 +196,21 @@ func (s *Service) grant(b *authBody) (*db.Token, error) {
 }
 
 // scope fills in what the token is for.
-func (s *Service) scope(t *db.Token, user *db.Object, raw json.RawMessage) error {
-	if string(raw) == `"unscoped"` {
-		return nil
-	}
-	if len(raw) == 0 || string(raw) == "null" {
-		if user.Text("default_project_id") == "" {
-			return nil
-		}
-		return s.scopeProject(t, user, s.db.Object(kindProject, user.Text("default_project_id")))
-	}
-	var sc scopeBody
-	if err := json.Unmarshal(raw, &sc); err != nil {
-		return api.BadRequest("Expecting to find valid JSON in request body.")
-	}
+func (s *Service) scope(t *db.Token, user *db.Object, sc *scopeBody) error {
 	switch {
+	case sc == nil && user.Text("default_project_id") == "":
+	case sc == nil:
+		return s.scopeProject(t, user, s.db.Object(kindProject, user.Text("default_project_id")))
 	case sc.System != nil:
-		for _, g := range s.db.Objects(kindGrant, func(o *db.Object) bool { return o.Text("actor_id") == user.Key }) {
-			if g.Text("role") == hexID("role", "admin") {
-				t.System, t.Roles = true, []string{"admin", "member", "reader"}
-				return nil
-			}
+		admin := s.db.FirstObject(kindGrant, func(o *db.Object) bool {
+			g := grantOf(o)
+			return g.actorID == user.Key && g.role == hexID("role", "admin")
+		})
+		if admin == nil {
+			return errUnauthorized()
 		}
-		return errUnauthorized()
+		t.System, t.Roles = true, []string{"admin", "member", "reader"}
+		return nil
 	case sc.Domain != nil:
 		d := s.findDomain(*sc.Domain)
 		if d == nil || disabled(d) {
@@ -246,14 +222,10 @@ func (s *Service) scope(t *db.Token, user *db.Object, raw json.RawMessage) error
 		t.DomainID = d.Key
 		return nil
 	case sc.Project != nil:
-		p := sc.Project
-		if p.ID == "" && p.Domain == (nameOrID{}) {
+		if sc.Project.ID == "" && sc.Project.Domain == (nameOrID{}) {
 			return expecting("domain", "project")
 		}
-		if p.ID != "" {
-			return s.scopeProject(t, user, s.db.Object(kindProject, p.ID))
-		}
-		return s.scopeProject(t, user, s.named(kindProject, p.Name, p.Domain))
+		return s.scopeProject(t, user, s.find(kindProject, *sc.Project))
 	}
 	return nil
 }
@@ -409,29 +381,21 @@ func (s *Service) issueV2(r *api.Request) (*api.Reply, error) {
 	}
 	// The same call in the words of v3, where a project and a user are in the
 	// default domain.
-	domain := api.Obj{"id": defaultDomain}
-	identity, scope, p := api.Obj{}, any("unscoped"), b.Auth.Password
-	switch {
+	domain := nameOrID{ID: defaultDomain}
+	id, scope := &identityBody{Token: b.Auth.Token}, &scopeBody{}
+	switch p := b.Auth.Password; {
 	case p != nil:
-		user := api.Obj{"name": p.Username, "id": p.UserID, "password": p.Password, "domain": domain}
-		identity["methods"], identity["password"] = []string{"password"}, api.Obj{"user": user}
-	case b.Auth.Token != nil:
-		identity["methods"], identity["token"] = []string{"token"}, api.Obj{"id": b.Auth.Token.ID}
+		id.Methods = []string{"password"}
+		id.Password = &struct{ User userRef }{userRef{inDomain{p.UserID, p.Username, domain}, p.Password}}
+	case id.Token != nil:
+		id.Methods = []string{"token"}
 	default:
 		return nil, expecting("passwordCredentials or token", "auth")
 	}
 	if b.Auth.TenantID != "" || b.Auth.Tenant != "" {
-		scope = api.Obj{"project": api.Obj{"id": b.Auth.TenantID, "name": b.Auth.Tenant, "domain": domain}}
+		scope.Project = &inDomain{b.Auth.TenantID, b.Auth.Tenant, domain}
 	}
-	var v3 authBody
-	data, err := json.Marshal(api.Obj{"auth": api.Obj{"identity": identity, "scope": scope}})
-	if err == nil {
-		err = json.Unmarshal(data, &v3)
-	}
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.grant(&v3)
+	t, err := s.grant(id, scope)
 	if err != nil {
 		return nil, err
 	}
@@ -451,27 +415,19 @@ func (s *Service) issueEither(r *api.Request) (*api.Reply, error) {
 
 func (s *Service) accessBody(t *db.Token, u, p *db.Object) api.Obj {
 	token := api.Obj{
-		"id": t.ID, "issued_at": t.Created.Format(timeFormat), "expires": t.Expires.Format(time.RFC3339),
-		"audit_ids": api.List{t.AuditID},
+		"id": t.ID, "issued_at": t.Created.Format(timeFormat), "expires": t.Expires.Format(time.RFC3339), "audit_ids": api.List{t.AuditID},
 	}
 	catalog, roles, roleIDs := api.List{}, api.List{}, api.List{}
 	if p != nil {
 		token["tenant"] = tenantView(p)
-		for _, e := range s.Catalog {
-			url := s.endpointURL(e, p.Key)
+		catalog = api.Views(s.Catalog, func(e Endpoint) api.Obj {
+			url := s.URL + strings.ReplaceAll(e.Path, "{project}", p.Key)
 			if e.Type == "identity" {
 				url = s.URL + "/v2.0"
 			}
-			catalog = append(catalog, api.Obj{
-				"type": e.Type, "name": e.Name, "endpoints_links": api.List{},
-				"endpoints": api.List{
-					api.Obj{
-						"id": hexID(e.Type, "v2"), "region": s.Region, "publicURL": url, "internalURL": url,
-						"adminURL": url,
-					},
-				},
-			})
-		}
+			one := api.Obj{"id": hexID(e.Type, "v2"), "region": s.Region, "publicURL": url, "internalURL": url, "adminURL": url}
+			return api.Obj{"type": e.Type, "name": e.Name, "endpoints_links": api.List{}, "endpoints": api.List{one}}
+		})
 		for _, n := range t.Roles {
 			roles, roleIDs = append(roles, api.Obj{"name": n}), append(roleIDs, hexID("role", n))
 		}
@@ -479,8 +435,7 @@ func (s *Service) accessBody(t *db.Token, u, p *db.Object) api.Obj {
 	return api.Obj{"access": api.Obj{
 		"token": token, "serviceCatalog": catalog,
 		"user": api.Obj{
-			"id": u.Key, "name": u.Text("name"), "username": u.Text("name"), "roles": roles,
-			"roles_links": api.List{},
+			"id": u.Key, "name": u.Text("name"), "username": u.Text("name"), "roles": roles, "roles_links": api.List{},
 		},
 		"metadata": api.Obj{"is_admin": 0, "roles": roleIDs},
 	}}
