@@ -194,16 +194,36 @@ func (c *Collection) Use(r *Request, action string, do func(o *db.Object) (*Repl
 }
 
 func (c *Collection) action(r *Request) (*Reply, error) {
+	return Act(r, c.Actions, func(name string) (*db.Object, error) {
+		o, err := c.Get(r, r.Var("id"))
+		if err == nil {
+			err = c.allow(r, name, o)
+		}
+		return o, err
+	})
+}
+
+// Act answers a call to /action of what find returns; without a reply it is
+// accepted.
+func Act[T any](r *Request, actions map[string]func(*Request, T, Obj) (*Reply, error), find func(action string) (T, error)) (*Reply, error) {
 	name, arg, err := r.Action()
 	if err != nil {
 		return nil, err
 	}
-	do, ok := c.Actions[name]
+	do, ok := actions[name]
 	if !ok {
-		return nil, BadRequest("There is no such action: %s", name)
+		return nil, BadRequest("There is no such action: %s. Verify the request body and Content-Type header and try again.", name)
+	}
+	it, err := find(name)
+	if err != nil {
+		return nil, err
 	}
 	in, _ := arg.(Obj)
-	return c.Use(r, name, func(o *db.Object) (*Reply, error) { return do(r, o, in) })
+	reply, err := do(r, it, in)
+	if err == nil && reply == nil {
+		return Accepted(nil)
+	}
+	return reply, err
 }
 
 func (c *Collection) show(r *Request) (*Reply, error) {

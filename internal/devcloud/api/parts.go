@@ -6,6 +6,25 @@ import (
 	"slices"
 )
 
+// part is a call about a part of an object, which open returns with what stores
+// another in its place. edit, unless nil, gives that other; show answers.
+func part[T any](open func(r *Request) (T, func(T), error), edit func(r *Request, have T) (T, error),
+	show func(r *Request, now T) (*Reply, error),
+) Handler {
+	return func(r *Request) (*Reply, error) {
+		now, put, err := open(r)
+		if err == nil && edit != nil {
+			if now, err = edit(r, now); err == nil {
+				put(now)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		return show(r, now)
+	}
+}
+
 // Dictionary is the calls for the pairs of texts that an object carries:
 // metadata, extra specs.
 type Dictionary struct {
@@ -27,55 +46,70 @@ type Dictionary struct {
 
 // Routes are the dictionary's calls.
 func (d *Dictionary) Routes() []Route {
+	all := func(_ *Request, pairs map[string]string) (*Reply, error) { return OK(Obj{d.Name: Dict(pairs)}) }
+	item := func(r *Request, pairs map[string]string) (*Reply, error) {
+		key := r.Var("key")
+		value, ok := pairs[key]
+		switch {
+		case !ok:
+			return nil, d.Missing(r, key)
+		case d.Item == "":
+			return OK(Obj{key: value})
+		}
+		return OK(Obj{d.Item: Obj{key: value}})
+	}
+	gone := func(*Request, map[string]string) (*Reply, error) { return &Reply{Status: max(d.Gone, 200)}, nil }
+	replace := func(r *Request, _ map[string]string) (map[string]string, error) { return given(r, d.Name) }
+	add := func(r *Request, have map[string]string) (map[string]string, error) {
+		more, err := given(r, d.Name)
+		maps.Copy(have, more)
+		return have, err
+	}
+	addOne := func(r *Request, have map[string]string) (map[string]string, error) {
+		more, err := given(r, d.Item)
+		if _, ok := more[r.Var("key")]; err == nil && (!ok || len(more) != 1) {
+			err = BadRequest("Request body and URI mismatch")
+		}
+		maps.Copy(have, more)
+		return have, err
+	}
+	remove := func(r *Request, have map[string]string) (map[string]string, error) {
+		if _, ok := have[r.Var("key")]; !ok {
+			return nil, d.Missing(r, r.Var("key"))
+		}
+		delete(have, r.Var("key"))
+		return have, nil
+	}
 	one := d.Path + "/{key}"
 	return Calls{
-		"GET " + d.Path: func(r *Request) (*Reply, error) { return d.change(r, nil) }, "POST " + d.Path: d.write(false),
-		"PUT " + d.Path: d.write(true), "GET " + one: d.item, "PUT " + one: d.putItem, "DELETE " + one: d.removeItem,
+		"GET " + d.Path: part(d.Open, nil, all), "GET " + one: part(d.Open, nil, item),
+		"POST " + d.Path: part(d.Open, d.edit(add), all), "PUT " + d.Path: part(d.Open, d.edit(replace), all),
+		"PUT " + one: part(d.Open, d.edit(addOne), item), "DELETE " + one: part(d.Open, d.edit(remove), gone),
 	}.Routes(Route{})
 }
 
-// change stores what next makes of the pairs and answers with them all.
-func (d *Dictionary) change(r *Request, next func(map[string]string) (map[string]string, error)) (*Reply, error) {
-	have, put, err := d.Open(r)
+// edit has a change made to a copy, and looked at before it is stored.
+func (d *Dictionary) edit(do func(*Request, map[string]string) (map[string]string, error)) func(*Request, map[string]string) (map[string]string, error) {
+	return func(r *Request, have map[string]string) (map[string]string, error) {
+		next, err := do(r, maps.Clone(Dict(have)))
+		if err == nil && d.Check != nil {
+			err = d.Check(r, next)
+		}
+		return next, err
+	}
+}
+
+// given is the pairs in a body, below a name unless that is empty.
+func given(r *Request, name string) (map[string]string, error) {
+	var in Obj
+	err := r.JSON(&in)
+	if name != "" {
+		in, err = r.Object(name)
+	}
 	if err != nil {
 		return nil, err
 	}
-	pairs := maps.Clone(have)
-	if pairs == nil {
-		pairs = map[string]string{}
-	}
-	if next != nil {
-		if pairs, err = next(pairs); err != nil {
-			return nil, err
-		}
-		if d.Check != nil {
-			if err := d.Check(r, pairs); err != nil {
-				return nil, err
-			}
-		}
-		put(pairs)
-	}
-	return OK(Obj{d.Name: pairs})
-}
-
-func (d *Dictionary) write(replace bool) Handler {
-	return func(r *Request) (*Reply, error) {
-		in, err := r.Object(d.Name)
-		if err != nil {
-			return nil, err
-		}
-		given, err := TextPairs(in)
-		if err != nil {
-			return nil, err
-		}
-		return d.change(r, func(have map[string]string) (map[string]string, error) {
-			if replace {
-				return given, nil
-			}
-			maps.Copy(have, given)
-			return have, nil
-		})
-	}
+	return TextPairs(in)
 }
 
 // TextPairs are the pairs of a JSON object whose values have to be texts.
@@ -89,69 +123,6 @@ func TextPairs(in Obj) (map[string]string, error) {
 		out[k] = text
 	}
 	return out, nil
-}
-
-func (d *Dictionary) pair(key, value string) (*Reply, error) {
-	if d.Item == "" {
-		return OK(Obj{key: value})
-	}
-	return OK(Obj{d.Item: Obj{key: value}})
-}
-
-func (d *Dictionary) item(r *Request) (*Reply, error) {
-	reply, err := d.change(r, nil)
-	if err != nil {
-		return nil, err
-	}
-	key := r.Var("key")
-	value, ok := reply.Body.(Obj)[d.Name].(map[string]string)[key]
-	if !ok {
-		return nil, d.Missing(r, key)
-	}
-	return d.pair(key, value)
-}
-
-func (d *Dictionary) putItem(r *Request) (*Reply, error) {
-	var in Obj
-	if err := r.JSON(&in); err != nil {
-		return nil, err
-	}
-	if d.Item != "" {
-		var err error
-		if in, err = r.Object(d.Item); err != nil {
-			return nil, err
-		}
-	}
-	key := r.Var("key")
-	given, err := TextPairs(in)
-	if err != nil {
-		return nil, err
-	}
-	value, ok := given[key]
-	if !ok || len(given) != 1 {
-		return nil, BadRequest("Request body and URI mismatch")
-	}
-	if _, err := d.change(r, func(have map[string]string) (map[string]string, error) {
-		have[key] = value
-		return have, nil
-	}); err != nil {
-		return nil, err
-	}
-	return d.pair(key, value)
-}
-
-func (d *Dictionary) removeItem(r *Request) (*Reply, error) {
-	_, err := d.change(r, func(have map[string]string) (map[string]string, error) {
-		if _, ok := have[r.Var("key")]; !ok {
-			return nil, d.Missing(r, r.Var("key"))
-		}
-		delete(have, r.Var("key"))
-		return have, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &Reply{Status: max(d.Gone, 200)}, nil
 }
 
 // Pairs is text pairs as an object's attribute keeps them.
@@ -201,71 +172,52 @@ type Tags struct {
 
 // Routes are the tags' calls.
 func (t *Tags) Routes() []Route {
+	edit := func(do func(r *Request, have []string) ([]string, error)) func(*Request, []string) ([]string, error) {
+		return func(r *Request, have []string) ([]string, error) {
+			next, err := do(r, slices.Clone(have))
+			if err == nil && t.Check != nil {
+				err = t.Check(next)
+			}
+			return next, err
+		}
+	}
+	done := func(*Request, []string) (*Reply, error) { return nil, nil }
+	all := func(_ *Request, tags []string) (*Reply, error) { return OK(Obj{"tags": append([]string{}, tags...)}) }
+	replace := func(r *Request, _ []string) ([]string, error) {
+		var b struct{ Tags []string }
+		if r.JSON(&b) != nil || b.Tags == nil {
+			return nil, BadRequest("Invalid tags body")
+		}
+		slices.Sort(b.Tags)
+		return slices.Compact(b.Tags), nil
+	}
+	remove := func(r *Request, have []string) ([]string, error) {
+		i := slices.Index(have, r.Var("tag"))
+		if i < 0 {
+			return nil, t.Missing(r)
+		}
+		return slices.Delete(have, i, i+1), nil
+	}
 	one := t.Path + "/{tag}"
 	return Calls{
-		"GET " + t.Path: func(r *Request) (*Reply, error) {
-			tags, _, err := t.Open(r)
-			return &Reply{Status: http.StatusOK, Body: Obj{"tags": append([]string{}, tags...)}}, err
-		},
-		"PUT " + t.Path: func(r *Request) (*Reply, error) {
-			var b struct{ Tags []string }
-			if r.JSON(&b) != nil || b.Tags == nil {
-				return nil, BadRequest("Invalid tags body")
-			}
-			slices.Sort(b.Tags)
-			b.Tags = slices.Compact(b.Tags)
-			if err := t.change(r, func([]string) ([]string, error) { return b.Tags, nil }); err != nil {
-				return nil, err
-			}
-			return OK(Obj{"tags": b.Tags})
-		},
-		"DELETE " + t.Path: func(r *Request) (*Reply, error) {
-			return nil, t.change(r, func([]string) ([]string, error) { return nil, nil })
-		},
-		"GET " + one: func(r *Request) (*Reply, error) {
-			tags, _, err := t.Open(r)
-			if err == nil && !slices.Contains(tags, r.Var("tag")) {
-				err = t.Missing(r)
-			}
+		"GET " + t.Path: part(t.Open, nil, all), "PUT " + t.Path: part(t.Open, edit(replace), all),
+		"DELETE " + t.Path: part(t.Open, edit(func(*Request, []string) ([]string, error) { return nil, nil }), done),
+		"DELETE " + one:    part(t.Open, edit(remove), done),
+		"GET " + one: part(t.Open, nil, func(r *Request, tags []string) (*Reply, error) {
+			_, err := remove(r, slices.Clone(tags))
 			return nil, err
-		},
+		}),
 		"PUT " + one: func(r *Request) (*Reply, error) {
 			status := http.StatusCreated
-			err := t.change(r, func(have []string) ([]string, error) {
+			return part(t.Open, edit(func(r *Request, have []string) ([]string, error) {
 				if slices.Contains(have, r.Var("tag")) {
 					status = t.Again
 					return have, nil
 				}
 				return append(have, r.Var("tag")), nil
-			})
-			return &Reply{Status: status, Header: http.Header{"Location": {r.Root + r.Path}}}, err
-		},
-		"DELETE " + one: func(r *Request) (*Reply, error) {
-			return nil, t.change(r, func(have []string) ([]string, error) {
-				i := slices.Index(have, r.Var("tag"))
-				if i < 0 {
-					return nil, t.Missing(r)
-				}
-				return slices.Delete(have, i, i+1), nil
-			})
+			}), func(*Request, []string) (*Reply, error) {
+				return &Reply{Status: status, Header: http.Header{"Location": {r.Root + r.Path}}}, nil
+			})(r)
 		},
 	}.Routes(Route{})
-}
-
-// change stores what next makes of the tags.
-func (t *Tags) change(r *Request, next func(have []string) ([]string, error)) error {
-	tags, put, err := t.Open(r)
-	if err != nil {
-		return err
-	}
-	if tags, err = next(slices.Clone(tags)); err != nil {
-		return err
-	}
-	if t.Check != nil {
-		if err := t.Check(tags); err != nil {
-			return err
-		}
-	}
-	put(tags)
-	return nil
 }

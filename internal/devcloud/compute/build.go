@@ -216,7 +216,7 @@ func (s *Service) makeVolumes(v *db.Server) error {
 			continue
 		}
 		vol := &db.Volume{
-			ProjectID: v.ProjectID, UserID: v.UserID, Size: d.Size, Type: d.VolumeType, Zone: zone, HasDescription: true,
+			ProjectID: v.ProjectID, UserID: v.UserID, Size: d.Size, Type: d.VolumeType, Zone: zone,
 		}
 		switch d.Source {
 		case "image":

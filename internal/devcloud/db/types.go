@@ -396,8 +396,6 @@ type Image struct {
 type Volume struct {
 	Meta
 	Name, Description        string
-	HasDescription           bool
-	Nameless                 bool // its name is null, not empty
 	ProjectID, UserID        string
 	Size                     int
 	Status                   string

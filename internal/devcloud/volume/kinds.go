@@ -66,6 +66,9 @@ func (s *Service) collection(c api.Collection) *api.Collection {
 	return &c
 }
 
+// action is what an object of a kind can be told.
+type action = func(r *api.Request, o *db.Object, in api.Obj) (*api.Reply, error)
+
 func (s *Service) kinds() []*api.Collection {
 	reset := func(r *api.Request, o *db.Object, in api.Obj) (*api.Reply, error) {
 		s.db.PutObject(o.Set(api.Obj{"status": in["status"]}))
@@ -81,7 +84,7 @@ func (s *Service) kinds() []*api.Collection {
 		Allow:    s.allowType, Match: s.typeVisible, Check: s.checkType, Removed: s.removeType,
 		Missing: func(id string) error { return api.NotFound("Volume type %s could not be found.", id) },
 		Show:    func(_ *api.Request, _ *db.Object, v api.Obj) { v["os-volume-type-access:is_public"] = v["is_public"] },
-		Actions: map[string]func(*api.Request, *db.Object, api.Obj) (*api.Reply, error){
+		Actions: map[string]action{
 			"addProjectAccess": func(_ *api.Request, o *db.Object, in api.Obj) (*api.Reply, error) {
 				s.db.PutObject(&db.Object{Kind: kindAccess, Key: o.Key + "/" + fmt.Sprint(in["project"]), Parent: o.Key, ProjectID: fmt.Sprint(in["project"])})
 				return nil, nil
@@ -109,7 +112,7 @@ func (s *Service) kinds() []*api.Collection {
 				v["os-extended-snapshot-attributes:progress"] = "100%"
 			}
 		},
-		Actions: map[string]func(*api.Request, *db.Object, api.Obj) (*api.Reply, error){
+		Actions: map[string]action{
 			"os-reset_status": reset, "os-update_snapshot_status": reset, "os-force_delete": drop,
 		},
 	}
@@ -126,7 +129,7 @@ func (s *Service) kinds() []*api.Collection {
 			v["is_incremental"], v["data_timestamp"] = o.Bool("incremental"), api.Micros(o.Created)
 			v["links"] = s.links(r, "backups", r.Auth.ProjectID, o.Key)
 		},
-		Actions: map[string]func(*api.Request, *db.Object, api.Obj) (*api.Reply, error){"os-reset_status": reset, "os-force_delete": drop},
+		Actions: map[string]action{"os-reset_status": reset, "os-force_delete": drop},
 	}
 	transfers := api.Collection{
 		Kind: kindTransfer, Single: "transfer", Plural: "transfers", Path: base + "os-volume-transfer", Made: 202, Gone: 202, Update: "-",
@@ -224,8 +227,8 @@ func (s *Service) removeType(_ *api.Request, o *db.Object) error {
 	return nil
 }
 
-// source is the volume that a snapshot, a backup or a transfer is of.
-func (s *Service) source(r *api.Request, o *db.Object, inUse bool) (*db.Volume, error) {
+// subject is the volume that a snapshot, a backup or a transfer is of.
+func (s *Service) subject(r *api.Request, o *db.Object, inUse bool) (*db.Volume, error) {
 	v := s.db.Volumes.Get(o.Text("volume_id"))
 	if v == nil || v.ProjectID != r.Auth.ProjectID {
 		return nil, errVolume(o.Text("volume_id"))
@@ -239,8 +242,8 @@ func (s *Service) source(r *api.Request, o *db.Object, inUse bool) (*db.Volume, 
 // forced tells that a body says force, in one of the ways clients do.
 func forced(in api.Obj) bool { return says(in["force"]) }
 
-// begin stores that a new snapshot or backup is made.
-func (s *Service) begin(o *db.Object, v *db.Volume) {
+// beginPart stores that a new snapshot or backup is made.
+func (s *Service) beginPart(o *db.Object, v *db.Volume) {
 	o.Set(api.Obj{"status": "creating", "size": v.Size})
 	o.NextStatus, o.Due = "available", s.db.Now().Add(s.Delay)
 }
@@ -249,12 +252,12 @@ func (s *Service) checkSnapshot(r *api.Request, o *db.Object, in api.Obj) error 
 	if o.Seq != 0 {
 		return nil
 	}
-	v, err := s.source(r, o, forced(in) || r.Version.AtLeast(v3(66)))
+	v, err := s.subject(r, o, forced(in) || r.Version.AtLeast(v3(66)))
 	if err == nil {
 		err = s.checkQuota(o.ProjectID, "snapshots", v.Size)
 	}
 	if err == nil {
-		s.begin(o, v)
+		s.beginPart(o, v)
 	}
 	return err
 }
@@ -263,14 +266,14 @@ func (s *Service) checkBackup(r *api.Request, o *db.Object, in api.Obj) error {
 	if o.Seq != 0 {
 		return nil
 	}
-	v, err := s.source(r, o, forced(in))
+	v, err := s.subject(r, o, forced(in))
 	if err != nil {
 		return err
 	}
 	if !s.quotas.Fits(o.ProjectID, "backups", 1) {
 		return api.OverLimit("BackupLimitExceeded: Maximum number of backups allowed (%d) exceeded", s.quotas.Limit(o.ProjectID, "backups"))
 	}
-	s.begin(o, v)
+	s.beginPart(o, v)
 	return nil
 }
 
@@ -301,7 +304,7 @@ func (s *Service) restore(r *api.Request, backups *api.Collection) (*api.Reply, 
 		case v.Size < o.Int("size"):
 			return nil, api.BadRequest("Invalid volume: volume size %d is too small to restore backup of size %d.", v.Size, o.Int("size"))
 		}
-		v.Status, v.NextStatus, v.Due = "restoring-backup", "available", s.db.Now().Add(s.Delay)
+		s.begin(v, "restoring-backup", "available")
 		s.db.Volumes.Put(v)
 		s.db.Plan(o, "restoring", "available", s.Delay)
 		return api.Accepted(api.Obj{"restore": api.Obj{"backup_id": o.Key, "volume_id": v.ID, "volume_name": v.Name}})
@@ -309,7 +312,7 @@ func (s *Service) restore(r *api.Request, backups *api.Collection) (*api.Reply, 
 }
 
 func (s *Service) checkTransfer(r *api.Request, o *db.Object, _ api.Obj) error {
-	v, err := s.source(r, o, false)
+	v, err := s.subject(r, o, false)
 	if err != nil {
 		return err
 	}

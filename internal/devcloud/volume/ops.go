@@ -47,9 +47,9 @@ func (s *Service) Insert(v *db.Volume, admin bool) error {
 		v.Bootable, v.ImageMeta, v.Type = src.Bootable, src.ImageMeta, cmp.Or(v.Type, src.Type)
 	}
 	if v.ImageID != "" {
-		img := s.Images.Usable(v.ProjectID, admin, v.ImageID)
-		if img == nil || img.Status != "active" {
-			return api.BadRequest("Invalid image identifier or unable to access requested image.")
+		img, err := s.source(v.ProjectID, admin, v.ImageID)
+		if err != nil {
+			return err
 		}
 		if v.Size > 0 && v.Size < img.MinDisk {
 			return api.BadRequest(
@@ -77,12 +77,21 @@ func (s *Service) Insert(v *db.Volume, admin bool) error {
 	if err := s.checkQuota(v.ProjectID, "volumes", v.Size); err != nil {
 		return err
 	}
-	v.Status, v.NextStatus, v.Due = "creating", "available", s.db.Now().Add(s.Delay)
+	s.begin(v, "creating", "available")
 	if s.Fail(v.Name) {
 		v.NextStatus = "error"
 	}
 	s.db.Volumes.Insert(v)
 	return nil
+}
+
+// source is the image that a volume's data are to be.
+func (s *Service) source(project string, admin bool, id string) (*db.Image, error) {
+	img := s.Images.Usable(project, admin, id)
+	if img == nil || img.Status != "active" {
+		return nil, api.BadRequest("Invalid image identifier or unable to access requested image.")
+	}
+	return img, nil
 }
 
 // imageMeta is what a volume made of an image says of it.
@@ -107,7 +116,7 @@ func (s *Service) Delete(v *db.Volume, cascade bool) error {
 	for _, x := range snaps {
 		s.db.DeleteObject(kindSnapshot, x.Key)
 	}
-	v.Status, v.NextStatus, v.Due = "deleting", "deleted", s.db.Now().Add(s.Delay)
+	s.begin(v, "deleting", "deleted")
 	s.db.Volumes.Put(v)
 	return nil
 }

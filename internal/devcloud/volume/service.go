@@ -119,9 +119,11 @@ func (s *Service) calls() api.Calls {
 	calls := api.Calls{
 		"GET " + base + "volumes": s.list(false), "GET " + base + "volumes/detail": s.list(true), "POST " + base + "volumes": s.create,
 		"GET " + base + "volumes/{id}": s.volume(s.show), "PUT " + base + "volumes/{id}": s.volume(s.update),
-		"DELETE " + base + "volumes/{id}":      s.volume(s.remove),
-		"POST " + base + "volumes/{id}/action": s.volume(s.action),
-		"GET " + base + "limits":               s.limits,
+		"DELETE " + base + "volumes/{id}": s.volume(s.remove),
+		"POST " + base + "volumes/{id}/action": func(r *api.Request) (*api.Reply, error) {
+			return api.Act(r, s.actions(), func(string) (*db.Volume, error) { return s.find(r) })
+		},
+		"GET " + base + "limits": s.limits,
 		"GET " + base + "os-availability-zone": func(*api.Request) (*api.Reply, error) {
 			return api.OK(api.Obj{"availabilityZoneInfo": api.List{
 				api.Obj{"zoneName": zone, "zoneState": api.Obj{"available": true}},

@@ -23,29 +23,22 @@ func (s *Service) links(r *api.Request, kind, project, id string) api.List {
 }
 
 func (s *Service) view(r *api.Request, v *db.Volume, detail bool) api.Obj {
-	attachments := api.List{}
-	for _, a := range s.attachmentsOf(v.ID) {
+	attachments := api.Views(s.attachmentsOf(v.ID), func(a *db.Attachment) api.Obj {
 		if a.Status == "reserved" {
-			continue
+			return nil
 		}
-		attachments = append(attachments, api.Obj{
+		return api.Obj{
 			"id": v.ID, "attachment_id": a.ID, "volume_id": v.ID, "server_id": a.ServerID, "host_name": nil,
 			"device": a.Device, "attached_at": api.Micros(a.Attached),
-		})
-	}
+		}
+	})
 	o := api.Obj{
 		"id": v.ID, "status": v.Status, "size": v.Size, "availability_zone": v.Zone, "created_at": api.Micros(v.Created),
-		"updated_at": api.Micros(v.Updated), "name": v.Name, "description": nil, "volume_type": v.Type,
+		"updated_at": api.Micros(v.Updated), "name": v.Name, "description": v.Description, "volume_type": v.Type,
 		"snapshot_id": api.OrNil(v.SnapshotID), "source_volid": api.OrNil(v.SourceVolume), "metadata": api.Dict(v.Metadata),
 		"links": s.links(r, "volumes", r.Auth.ProjectID, v.ID), "user_id": v.UserID, "bootable": fmt.Sprint(v.Bootable),
 		"encrypted": false, "replication_status": nil, "consistencygroup_id": nil, "multiattach": v.Multiattach,
 		"attachments": attachments,
-	}
-	if v.HasDescription {
-		o["description"] = v.Description
-	}
-	if v.Nameless {
-		o["name"] = nil
 	}
 	if len(v.ImageMeta) > 0 && detail {
 		o["volume_image_metadata"] = v.ImageMeta
@@ -186,24 +179,27 @@ func (s *Service) list(detail bool) api.Handler {
 	}
 }
 
-// sizeOf reads a size, which Cinder takes as a number or its text.
-func sizeOf(v any) (int, bool) {
-	if n, ok := v.(float64); ok {
-		return int(n), true
+// sizeOf reads a size, which Cinder takes as a number or its text; none is 0.
+func sizeOf(in api.Obj, name string) (int, error) {
+	n, err := strconv.Atoi(api.PyStr(in[name]))
+	switch {
+	case in[name] == nil:
+		return 0, nil
+	case err != nil:
+		return 0, api.BadRequest("Invalid input for field/attribute %s. Value: %v. '%v' does not match '^[0-9]+$'", name, in[name], in[name])
+	case n < 1:
+		return 0, api.BadRequest("Invalid input for field/attribute %s. Value: %v. %v is less than the minimum of 1", name, in[name], in[name])
 	}
-	n, err := strconv.Atoi(fmt.Sprint(v))
-	return n, err == nil
+	return n, nil
 }
 
-// first is the first text of a body under one of the names; given tells that
-// there is one.
-func first(in api.Obj, names ...string) (text string, given bool) {
+// first is the first text of a body under one of the names.
+func first(in api.Obj, names ...string) (text string) {
 	for _, name := range names {
-		t, ok := in[name].(string)
-		given = given || ok
+		t, _ := in[name].(string)
 		text = cmp.Or(text, t)
 	}
-	return text, given
+	return text
 }
 
 func (s *Service) create(r *api.Request) (*api.Reply, error) {
@@ -211,29 +207,18 @@ func (s *Service) create(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, isSize := sizeOf(in["size"])
-	if in["size"] != nil {
-		if !isSize {
-			return nil, api.BadRequest("Invalid input for field/attribute size. Value: %v. '%v' does not match '^[0-9]+$'", in["size"], in["size"])
-		}
-		if size < 1 {
-			return nil, api.BadRequest("Invalid input for field/attribute size. Value: %v. %v is less than the minimum of 1", in["size"], in["size"])
-		}
+	size, err := sizeOf(in, "size")
+	if err != nil {
+		return nil, err
 	}
 	metadata, _ := in["metadata"].(api.Obj)
 	if _, err := api.TextPairs(metadata); err != nil {
 		return nil, err
 	}
-	v := &db.Volume{ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, Size: size, Metadata: texts(metadata)}
-	var named bool
-	v.Name, named = first(in, "name", "display_name")
-	v.Nameless = !named
-	v.Description, v.HasDescription = first(in, "description", "display_description")
-	for to, names := range map[*string][]string{
-		&v.Type: {"volume_type"}, &v.Zone: {"availability_zone"}, &v.SnapshotID: {"snapshot_id"},
-		&v.SourceVolume: {"source_volid"}, &v.ImageID: {"imageRef", "image_id"},
-	} {
-		*to, _ = first(in, names...)
+	v := &db.Volume{
+		ProjectID: r.Auth.ProjectID, UserID: r.Auth.UserID, Size: size, Metadata: texts(metadata), Name: first(in, "name", "display_name"),
+		Description: first(in, "description", "display_description"), Type: first(in, "volume_type"), Zone: first(in, "availability_zone"),
+		SnapshotID: first(in, "snapshot_id"), SourceVolume: first(in, "source_volid"), ImageID: first(in, "imageRef", "image_id"),
 	}
 	v.Zone = cmp.Or(v.Zone, zone)
 	if len(v.Name) > 255 {
@@ -252,11 +237,12 @@ func (s *Service) update(r *api.Request, v *db.Volume) (*api.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t, given := first(in, "name", "display_name"); given {
-		v.Name, v.Nameless = t, false
-	}
-	if t, given := first(in, "description", "display_description"); given {
-		v.Description, v.HasDescription = t, true
+	for to, name := range map[*string]string{&v.Name: "name", &v.Description: "description"} {
+		for _, key := range []string{name, "display_" + name} {
+			if t, ok := in[key].(string); ok {
+				*to = t
+			}
+		}
 	}
 	if m, ok := in["metadata"].(api.Obj); ok {
 		v.Metadata = texts(m)
