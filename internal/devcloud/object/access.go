@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -35,19 +34,23 @@ var capabilities = api.Obj{
 
 const maxDeletes = 10000
 
-// admit tells whether the caller may do what it asks; the status of the refusal
-// is 0 when it may. A caller is known by a token or by the signature of a
-// temporary URL; a container's access lists let in others.
-func (s *Service) admit(c *call) int {
-	if q := c.URL.Query(); q.Has("temp_url_sig") {
-		if s.signed(c, q) {
-			return 0
-		}
-		return http.StatusUnauthorized
+// admit refuses a caller who may not do what it asks. A caller is known by a
+// token or by the signature of a temporary URL; a container's access lists let
+// in others.
+func (s *Service) admit(c *call) error {
+	unauthorized := &api.Error{
+		Status: http.StatusUnauthorized, Header: http.Header{"Www-Authenticate": {fmt.Sprintf("Keystone uri=%q", s.AuthURL)}},
+		Message: "This server could not verify that you are authorized to access the document you requested.",
 	}
-	auth := s.Authenticate(c.Request.Header.Get("X-Auth-Token"))
+	if q := c.URL.Query(); q.Has("temp_url_sig") {
+		if !s.signed(c, q) {
+			return unauthorized
+		}
+		return nil
+	}
+	auth := s.Authenticate(c.Header.Get("X-Auth-Token"))
 	if auth != nil && (c.account == "AUTH_"+auth.ProjectID || auth.Admin()) {
-		return 0
+		return nil
 	}
 	header := "X-Container-Write"
 	reads := c.Method == http.MethodGet || c.Method == http.MethodHead
@@ -55,17 +58,15 @@ func (s *Service) admit(c *call) int {
 		header = "X-Container-Read"
 	}
 	if c.container != "" && (reads || c.object != "") {
-		s.mu.RLock()
-		about, _ := readInfo(s.store.container(c.account, c.container) + about)
-		s.mu.RUnlock()
-		if listed(about.Meta[header], auth, c.object != "") {
-			return 0
+		container, _ := s.store.info(c.account, c.container)
+		if listed(container.Meta[header], auth, c.object != "") {
+			return nil
 		}
 	}
 	if auth == nil {
-		return http.StatusUnauthorized
+		return unauthorized
 	}
-	return http.StatusForbidden
+	return api.Forbidden("Access was denied to this resource.")
 }
 
 // listed tells whether an access list has the caller: ".r:*" for everybody's
@@ -104,13 +105,11 @@ func (s *Service) signed(c *call, q url.Values) bool {
 	if !ok {
 		return false
 	}
-	s.mu.RLock()
-	inside, _ := readInfo(s.store.container(c.account, c.container) + about)
-	account := s.store.account(c.account)
-	s.mu.RUnlock()
+	container, _ := s.store.info(c.account, c.container)
+	account, _ := s.store.info(c.account)
 	var keys []string
 	for _, n := range []string{"", "-2"} {
-		keys = append(keys, account.Meta["X-Account-Meta-Temp-Url-Key"+n], inside.Meta["X-Container-Meta-Temp-Url-Key"+n])
+		keys = append(keys, account.Meta["X-Account-Meta-Temp-Url-Key"+n], container.Meta["X-Container-Meta-Temp-Url-Key"+n])
 	}
 	methods := []string{c.Method}
 	if c.Method == http.MethodHead { // also granted with a read or a write
@@ -137,20 +136,20 @@ func (s *Service) signed(c *call, q url.Values) bool {
 // each.
 func (s *Service) bulkDelete(c *call) error {
 	deleted, missing := 0, 0
-	failed := [][]string{}
-	lines := bufio.NewScanner(http.MaxBytesReader(c.ResponseWriter, c.Body, maxDeletes*(maxName+256)))
+	left := [][]string{}
+	lines := bufio.NewScanner(http.MaxBytesReader(c.w, c.Body, maxDeletes*(maxName+256)))
 	for n := 0; lines.Scan() && n < maxDeletes; n++ {
 		name, err := url.PathUnescape(strings.TrimPrefix(strings.TrimSpace(lines.Text()), "/"))
 		if name == "" {
 			continue
 		}
 		container, object, _ := strings.Cut(name, "/")
-		if err == nil && object != "" {
-			err = s.store.remove(c.account, container, object)
-		} else if err == nil {
-			s.mu.Lock()
-			err = s.store.removeContainer(c.account, container)
-			s.mu.Unlock()
+		path := []string{c.account, container}
+		if object != "" {
+			path = append(path, object)
+		}
+		if err == nil {
+			err = s.store.remove(path...)
 		}
 		switch {
 		case err == nil:
@@ -158,45 +157,39 @@ func (s *Service) bulkDelete(c *call) error {
 		case errors.Is(err, errMissing):
 			missing++
 		case errors.Is(err, errNotEmpty):
-			failed = append(failed, []string{name, "409 Conflict"})
+			left = append(left, []string{name, "409 Conflict"})
 		default:
 			return err
 		}
 	}
 	status := "200 OK"
-	if len(failed) > 0 {
+	if len(left) > 0 {
 		status = "400 Bad Request"
 	}
-	body, err := json.Marshal(api.Obj{
-		"Response Status": status, "Response Body": "", "Number Deleted": deleted, "Number Not Found": missing, "Errors": failed,
+	return c.json(api.Obj{
+		"Response Status": status, "Response Body": "", "Number Deleted": deleted, "Number Not Found": missing, "Errors": left,
 	})
-	if err != nil {
-		return err
-	}
-	return c.answer("application/json", body)
 }
 
 // copyObject makes another object with the data and the metadata of one.
 func (s *Service) copyObject(c *call) error {
-	to, err := url.PathUnescape(strings.TrimPrefix(c.Request.Header.Get("Destination"), "/"))
+	to, err := url.PathUnescape(strings.TrimPrefix(c.Header.Get("Destination"), "/"))
 	container, object, ok := strings.Cut(to, "/")
 	if err != nil || !ok || object == "" {
-		refuse(c.ResponseWriter, http.StatusPreconditionFailed, "Destination header must be of the form <container name>/<object name>")
-		return nil
+		return failed("Destination header must be of the form <container name>/<object name>")
 	}
 	o, f, err := s.store.open(c.account, c.container, c.object)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	next := info{Name: object, Type: o.Type}
-	merge(&next, o.Meta)
-	merge(&next, c.meta("Object"))
+	next := info{Name: object, Type: o.Type, Meta: o.Meta}
+	set(c.meta("Object"))(&next)
 	next, err = s.store.put(c.account, container, next, f, "")
 	if err != nil {
 		return err
 	}
-	c.Header().Set("Etag", next.ETag)
-	c.Header().Set("X-Copied-From", url.PathEscape(c.container)+"/"+url.PathEscape(c.object))
+	c.set("Etag", next.ETag)
+	c.set("X-Copied-From", url.PathEscape(c.container)+"/"+url.PathEscape(c.object))
 	return c.done(http.StatusCreated)
 }

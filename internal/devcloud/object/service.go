@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -12,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
@@ -24,9 +24,7 @@ type Service struct {
 	Prefix       string
 	Authenticate func(token string) *api.Auth
 	AuthURL      string
-
-	mu    sync.RWMutex // of containers and their metadata
-	store *store
+	store        *store
 }
 
 // New returns a service that keeps its objects in a directory.
@@ -39,82 +37,96 @@ const (
 	maxSize      = 5368709122
 )
 
+// call is one request with the names in its path.
 type call struct {
-	http.ResponseWriter
 	*http.Request
+	w                          http.ResponseWriter
 	account, container, object string
+}
+
+// failed is a 412, which is what Swift answers to names and limits that cannot
+// be.
+func failed(message string) error {
+	return &api.Error{Status: http.StatusPreconditionFailed, Message: message}
 }
 
 // ServeHTTP answers /v1/AUTH_project[/container[/object]].
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{Request: r, w: w}
 	trans := "tx" + db.NewHexID()[:21] + "-0000000000"
-	w.Header().Set("X-Trans-Id", trans)
-	w.Header().Set("X-Openstack-Request-Id", trans)
-	c := &call{ResponseWriter: w, Request: r}
-	path := strings.TrimPrefix(r.URL.EscapedPath(), s.Prefix)
-	if path == "/info" {
-		body, _ := json.Marshal(capabilities)
-		_ = c.answer("application/json; charset=UTF-8", body)
+	c.set("X-Trans-Id", trans)
+	c.set("X-Openstack-Request-Id", trans)
+	err := s.serve(c)
+	if err == nil {
 		return
+	}
+	var e *api.Error
+	if !errors.As(err, &e) {
+		e = &api.Error{Status: 500, Message: "The server has either erred or is incapable of performing the requested operation."}
+	}
+	maps.Copy(w.Header(), e.Header)
+	page := fmt.Sprintf("<html><h1>%s</h1><p>%s</p></html>", http.StatusText(e.Status), e.Message)
+	_ = c.answer(e.Status, "text/html; charset=UTF-8", []byte(page))
+}
+
+func (s *Service) serve(c *call) error {
+	path := strings.TrimPrefix(c.URL.EscapedPath(), s.Prefix)
+	if path == "/info" {
+		return c.json(capabilities)
 	}
 	rest, ok := strings.CutPrefix(path, "/v1/")
 	if !ok {
-		refuse(w, http.StatusNotFound, "The resource could not be found.")
-		return
+		return errMissing
 	}
 	parts := strings.SplitN(rest, "/", 3)
 	for i, to := range []*string{&c.account, &c.container, &c.object} {
 		if i < len(parts) {
 			text, err := url.PathUnescape(parts[i])
 			if err != nil || len(text) > maxName {
-				refuse(w, http.StatusPreconditionFailed, "Invalid UTF8 or contains NULL")
-				return
+				return failed("Invalid UTF8 or contains NULL")
 			}
 			*to = text
 		}
 	}
-	if status := s.admit(c); status != 0 {
-		if status == http.StatusUnauthorized {
-			w.Header().Set("Www-Authenticate", fmt.Sprintf("Keystone uri=%q", s.AuthURL))
-			refuse(w, status, "This server could not verify that you are authorized to access the document you requested.")
-			return
-		}
-		refuse(w, status, "Access was denied to this resource.")
-		return
+	if err := s.admit(c); err != nil {
+		return err
 	}
-	var err error
 	switch {
-	case r.URL.Query().Has("bulk-delete") && (r.Method == http.MethodPost || r.Method == http.MethodDelete):
-		err = s.bulkDelete(c)
+	case c.URL.Query().Has("bulk-delete") && (c.Method == http.MethodPost || c.Method == http.MethodDelete):
+		return s.bulkDelete(c)
 	case c.object != "":
-		err = s.serveObject(c)
+		return s.serveObject(c)
 	case c.container != "":
-		err = s.serveContainer(c)
-	default:
-		err = s.serveAccount(c)
+		return s.serveContainer(c)
 	}
-	switch {
-	case errors.Is(err, errMissing):
-		refuse(w, http.StatusNotFound, "The resource could not be found.")
-	case errors.Is(err, errNotEmpty):
-		refuse(w, http.StatusConflict, "There was a conflict when trying to complete your request.")
-	case errors.Is(err, errDigest):
-		refuse(w, http.StatusUnprocessableEntity, "Unable to process the contained instructions")
-	case err != nil:
-		refuse(w, http.StatusInternalServerError, "The server has either erred or is incapable of performing the requested operation.")
-	}
+	return s.serveAccount(c)
 }
 
-// refuse writes an error as Swift does, which is a little page.
-func refuse(w http.ResponseWriter, status int, text string) {
-	body := fmt.Sprintf("<html><h1>%s</h1><p>%s</p></html>", http.StatusText(status), text)
-	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body))
+// set puts a header on the answer.
+func (c *call) set(name, value string) { c.w.Header().Set(name, value) }
+
+func (c *call) answer(status int, kind string, body []byte) error {
+	c.set("Content-Type", kind)
+	if status != http.StatusNoContent {
+		c.set("Content-Length", strconv.Itoa(len(body)))
+	}
+	c.w.WriteHeader(status)
+	_, _ = c.w.Write(body)
+	return nil
 }
 
-// after answers a call that has no body, unless it failed.
+func (c *call) json(v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, "application/json; charset=utf-8", body)
+}
+
+// done answers without a body.
+func (c *call) done(status int) error { return c.answer(status, "text/html; charset=UTF-8", nil) }
+
+// after is done, unless the call failed.
 func (c *call) after(status int, err error) error {
 	if err != nil {
 		return err
@@ -122,21 +134,10 @@ func (c *call) after(status int, err error) error {
 	return c.done(status)
 }
 
-func (c *call) done(status int) error {
-	c.Header().Set("Content-Type", "text/html; charset=UTF-8")
-	if status != http.StatusNoContent {
-		c.Header().Set("Content-Length", "0")
+func notAllowed(methods string) error {
+	return &api.Error{
+		Status: http.StatusMethodNotAllowed, Header: http.Header{"Allow": {methods}}, Message: "The method is not allowed for this resource.",
 	}
-	c.WriteHeader(status)
-	return nil
-}
-
-func (c *call) Header() http.Header { return c.ResponseWriter.Header() }
-
-func (c *call) notAllowed(methods string) error {
-	c.Header().Set("Allow", methods)
-	refuse(c.ResponseWriter, http.StatusMethodNotAllowed, "The method is not allowed for this resource.")
-	return nil
 }
 
 // kept are headers besides metadata that are stored with a container or an
@@ -150,7 +151,7 @@ var kept = map[string][]string{
 // those to be removed are empty.
 func (c *call) meta(kind string) map[string]string {
 	m := map[string]string{}
-	for name, v := range c.Request.Header {
+	for name, v := range c.Header {
 		if strings.HasPrefix(name, "X-"+kind+"-Meta-") || slices.Contains(kept[kind], name) {
 			m[name] = v[0]
 		}
@@ -163,80 +164,60 @@ func (c *call) meta(kind string) map[string]string {
 
 func (c *call) setMeta(m map[string]string) {
 	for name, v := range m {
-		c.Header().Set(name, v)
+		c.set(name, v)
 	}
 }
 
 func (s *Service) serveAccount(c *call) error {
 	if c.Method == http.MethodPost {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return c.after(http.StatusNoContent, s.store.setAccount(c.account, c.meta("Account")))
+		_, err := s.store.describe(true, set(c.meta("Account")), c.account)
+		return c.after(http.StatusNoContent, err)
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
 	all, err := s.store.containers(c.account)
 	if err != nil {
 		return err
 	}
-	c.setMeta(s.store.account(c.account).Meta)
+	account, _ := s.store.info(c.account) // one of which nothing is known is empty
+	c.setMeta(account.Meta)
 	var entries []entry
 	objects := 0
 	for _, i := range all {
-		inside, err := s.store.objects(c.account, i.Name)
-		if err != nil {
-			return err
-		}
-		objects += len(inside)
+		objects += i.Count
 		entries = append(entries, entry{i.Name, i.Size, api.Obj{
-			"name": i.Name, "count": len(inside), "bytes": i.Size, "last_modified": stamp(i),
+			"name": i.Name, "count": i.Count, "bytes": i.Size, "last_modified": stamp(i),
 		}})
 	}
-	c.Header().Set("X-Account-Container-Count", strconv.Itoa(len(all)))
-	c.Header().Set("X-Account-Object-Count", strconv.Itoa(objects))
+	c.set("X-Account-Container-Count", strconv.Itoa(len(all)))
+	c.set("X-Account-Object-Count", strconv.Itoa(objects))
 	return c.list("Account", entries, "HEAD, GET, POST")
 }
 
 func (s *Service) serveContainer(c *call) error {
-	switch c.Method {
-	case http.MethodPut, http.MethodDelete, http.MethodPost:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-	default:
-		s.mu.RLock()
-		defer s.mu.RUnlock()
-	}
-	if c.Request.Header.Get("X-Versions-Enabled") != "" || c.Request.Header.Get("X-Versions-Location") != "" {
-		refuse(c.ResponseWriter, http.StatusNotImplemented, "The embedded cloud keeps one version of each object.")
-		return nil
+	if c.Header.Get("X-Versions-Enabled") != "" || c.Header.Get("X-Versions-Location") != "" {
+		return &api.Error{Status: http.StatusNotImplemented, Message: "The embedded cloud keeps one version of each object."}
 	}
 	switch c.Method {
 	case http.MethodPut:
-		made, err := s.store.putContainer(c.account, c.container, c.meta("Container"))
+		made, err := s.store.describe(true, set(c.meta("Container")), c.account, c.container)
 		return c.after(map[bool]int{true: http.StatusCreated, false: http.StatusAccepted}[made], err)
-	case http.MethodDelete:
-		return c.after(http.StatusNoContent, s.store.removeContainer(c.account, c.container))
-	}
-	all, err := s.store.objects(c.account, c.container)
-	if err != nil {
-		return err
-	}
-	about, err := readInfo(s.store.container(c.account, c.container) + about)
-	if err != nil {
-		return err
-	}
-	c.setMeta(about.Meta)
-	if c.Method == http.MethodPost {
-		_, err := s.store.putContainer(c.account, c.container, c.meta("Container"))
+	case http.MethodPost:
+		_, err := s.store.describe(false, set(c.meta("Container")), c.account, c.container)
 		return c.after(http.StatusNoContent, err)
+	case http.MethodDelete:
+		return c.after(http.StatusNoContent, s.store.remove(c.account, c.container))
 	}
+	all, container, err := s.store.objects(c.account, c.container)
+	if err != nil {
+		return err
+	}
+	c.setMeta(container.Meta)
 	var entries []entry
 	for _, i := range all {
 		entries = append(entries, entry{i.Name, i.Size, api.Obj{
 			"name": i.Name, "bytes": i.Size, "hash": i.ETag, "content_type": i.Type, "last_modified": stamp(i),
 		}})
 	}
-	c.Header().Set("X-Container-Object-Count", strconv.Itoa(len(all)))
+	c.set("X-Container-Object-Count", strconv.Itoa(len(all)))
 	return c.list("Container", entries, "HEAD, GET, PUT, POST, DELETE")
 }
 
@@ -246,14 +227,14 @@ func (c *call) list(kind string, all []entry, methods string) error {
 	for _, e := range all {
 		bytes += e.size
 	}
-	c.Header().Set("X-"+kind+"-Bytes-Used", strconv.FormatInt(bytes, 10))
+	c.set("X-"+kind+"-Bytes-Used", strconv.FormatInt(bytes, 10))
 	switch c.Method {
 	case http.MethodHead:
 		return c.done(http.StatusNoContent)
 	case http.MethodGet:
 		return c.listing(all)
 	}
-	return c.notAllowed(methods)
+	return notAllowed(methods)
 }
 
 // stamp writes a time as Swift's listings do.
@@ -273,8 +254,7 @@ func (c *call) listing(all []entry) error {
 	if v := q.Get("limit"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 0 || n > listingLimit {
-			refuse(c.ResponseWriter, http.StatusPreconditionFailed, fmt.Sprintf("Maximum limit is %d", listingLimit))
-			return nil
+			return failed(fmt.Sprintf("Maximum limit is %d", listingLimit))
 		}
 		limit = n
 	}
@@ -300,54 +280,36 @@ func (c *call) listing(all []entry) error {
 		}
 		names, objs = append(names, e.name), append(objs, e.json)
 	}
-	if q.Get("format") == "json" || strings.Contains(c.Request.Header.Get("Accept"), "application/json") {
-		b, err := json.Marshal(objs)
-		if err != nil {
-			return err
-		}
-		return c.answer("application/json; charset=utf-8", b)
-	}
-	if len(names) == 0 {
+	switch {
+	case q.Get("format") == "json" || strings.Contains(c.Header.Get("Accept"), "application/json"):
+		return c.json(objs)
+	case len(names) == 0:
 		return c.done(http.StatusNoContent)
 	}
-	return c.answer("text/plain; charset=utf-8", []byte(strings.Join(names, "\n")+"\n"))
+	return c.answer(http.StatusOK, "text/plain; charset=utf-8", []byte(strings.Join(names, "\n")+"\n"))
 }
 
-func (c *call) answer(kind string, body []byte) error {
-	c.Header().Set("Content-Type", kind)
-	c.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	c.WriteHeader(http.StatusOK)
-	_, _ = c.Write(body)
-	return nil
-}
-
-func (c *call) Write(p []byte) (int, error) { return c.ResponseWriter.Write(p) }
-
-// serveObject holds no lock of containers: an upload takes as long as it takes,
-// and a container that has one under way is not empty.
 func (s *Service) serveObject(c *call) error {
-	h := c.Request.Header
+	h := c.Header
 	switch c.Method {
 	case "COPY":
 		return s.copyObject(c)
 	case http.MethodPut:
 		if c.URL.Query().Has("multipart-manifest") || h.Get("X-Object-Manifest") != "" || h.Get("X-Copy-From") != "" {
-			refuse(c.ResponseWriter, http.StatusNotImplemented, "The embedded cloud has no large objects, and copies with COPY alone.")
-			return nil
+			return &api.Error{Status: http.StatusNotImplemented, Message: "The embedded cloud has no large objects, and copies with COPY alone."}
 		}
 		if c.ContentLength > maxSize {
-			refuse(c.ResponseWriter, http.StatusRequestEntityTooLarge, "The body of your request was too large for this server.")
-			return nil
+			return api.OverLimit("The body of your request was too large for this server.")
 		}
 		guess, _, _ := strings.Cut(mime.TypeByExtension(path.Ext(c.object)), ";") // Swift's has no character set
 		o := info{Name: c.object, Type: cmp.Or(h.Get("Content-Type"), guess, "application/octet-stream")}
-		merge(&o, c.meta("Object"))
+		set(c.meta("Object"))(&o)
 		o, err := s.store.put(c.account, c.container, o, c.Body, strings.Trim(h.Get("Etag"), `"`))
 		if err != nil {
 			return err
 		}
-		c.Header().Set("Etag", o.ETag)
-		c.Header().Set("Last-Modified", o.Modified.Format(http.TimeFormat))
+		c.set("Etag", o.ETag)
+		c.set("Last-Modified", o.Modified.Format(http.TimeFormat))
 		return c.done(http.StatusCreated)
 	case http.MethodGet, http.MethodHead:
 		o, f, err := s.store.open(c.account, c.container, c.object)
@@ -356,20 +318,21 @@ func (s *Service) serveObject(c *call) error {
 		}
 		defer f.Close()
 		c.setMeta(o.Meta)
-		c.Header().Set("Content-Type", o.Type)
+		c.set("Content-Type", o.Type)
 		// Without quotes, and If-Range is not known: so Swift does (swift:
 		// common/middleware/etag_quoter).
-		c.Header().Set("Etag", o.ETag)
+		c.set("Etag", o.ETag)
 		h.Del("If-Range")
-		http.ServeContent(c.ResponseWriter, c.Request, "", o.Modified, f)
+		http.ServeContent(c.w, c.Request, "", o.Modified, f)
 		return nil
 	case http.MethodPost:
-		return c.after(http.StatusAccepted, s.store.describe(c.account, c.container, c.object, func(i *info) {
+		_, err := s.store.describe(false, func(i *info) {
 			i.Meta, i.Type = nil, cmp.Or(h.Get("Content-Type"), i.Type)
-			merge(i, c.meta("Object"))
-		}))
+			set(c.meta("Object"))(i)
+		}, c.account, c.container, c.object)
+		return c.after(http.StatusAccepted, err)
 	case http.MethodDelete:
 		return c.after(http.StatusNoContent, s.store.remove(c.account, c.container, c.object))
 	}
-	return c.notAllowed("HEAD, GET, PUT, POST, DELETE")
+	return notAllowed("HEAD, GET, PUT, POST, DELETE")
 }

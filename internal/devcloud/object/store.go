@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,18 +18,21 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/atomicfile"
+	"github.com/galleyhq/galley/internal/devcloud/api"
 )
 
-// store keeps a directory for each account and container, and in it for each
-// object the data and a file that describes them. Names are hashed: an object's
-// name is any text.
+// store keeps a directory for each account and container, beside each a file
+// that describes it, and for each object the data and such a file. Names are
+// hashed: an object's name is any text.
 type store struct {
 	dir string
-	// mu keeps an object's two files together.
+	// mu keeps a description together with what it is of. It is not held while
+	// data come or go: an upload takes as long as it takes.
 	mu sync.RWMutex
 }
 
-// info describes an object or, with a name alone, a container.
+// info describes an object or, with a name and metadata, a container or an
+// account.
 type info struct {
 	Name     string            `json:"name"`
 	Size     int64             `json:"bytes"`
@@ -36,28 +40,36 @@ type info struct {
 	Type     string            `json:"content_type"`
 	Modified time.Time         `json:"modified"`
 	Meta     map[string]string `json:"meta,omitempty"`
+	// Count is how many objects a listed container has.
+	Count int `json:"-"`
 }
 
 var (
-	errMissing  = errors.New("missing")
-	errNotEmpty = errors.New("not empty")
-	errDigest   = errors.New("the data are not what the ETag says")
+	errMissing  = api.NotFound("The resource could not be found.")
+	errNotEmpty = api.Conflict("There was a conflict when trying to complete your request.")
+	// errDigest says that the data are not what the ETag says.
+	errDigest = &api.Error{Status: http.StatusUnprocessableEntity, Message: "Unable to process the contained instructions"}
 )
+
+const about = ".json"
 
 func hashed(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return hex.EncodeToString(sum[:16])
 }
 
-const about = ".json"
-
-func (s *store) container(account, name string) string {
-	return filepath.Join(s.dir, hashed(account), hashed(name))
+// path is where the account, container or object of these names is kept, and
+// with ".json" behind it its description.
+func (s *store) path(names ...string) string {
+	path := s.dir
+	for _, name := range names {
+		path = filepath.Join(path, hashed(name))
+	}
+	return path
 }
 
-func readInfo(path string) (info, error) {
-	var i info
-	b, err := os.ReadFile(path)
+func readInfo(path string) (i info, err error) {
+	b, err := os.ReadFile(path + about)
 	if errors.Is(err, fs.ErrNotExist) {
 		return i, errMissing
 	}
@@ -72,77 +84,58 @@ func writeInfo(path string, i info) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(path, b, 0o600)
+	return atomicfile.Write(path+about, b, 0o600)
 }
 
-// account describes an account; one of which nothing is known is empty.
-func (s *store) account(name string) info {
-	i, _ := readInfo(filepath.Join(s.dir, hashed(name)) + about)
-	return i
+// info describes the account, container or object of these names.
+func (s *store) info(names ...string) (info, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return readInfo(s.path(names...))
 }
 
-// setAccount sets metadata of an account.
-func (s *store) setAccount(name string, meta map[string]string) error {
-	i := s.account(name)
-	i.Name = name
-	merge(&i, meta)
-	return errors.Join(os.MkdirAll(s.dir, 0o700), writeInfo(filepath.Join(s.dir, hashed(name))+about, i))
-}
-
-// putContainer makes a container, or sets metadata of one that is there.
-func (s *store) putContainer(account, name string, meta map[string]string) (made bool, err error) {
-	dir := s.container(account, name)
-	i, err := readInfo(dir + about)
-	if made = errors.Is(err, errMissing); made {
-		i, err = info{Name: name, Modified: time.Now().UTC()}, os.MkdirAll(dir, 0o700)
+// describe changes the description of what has these names. What is not there
+// is made when make says so; an object is not.
+func (s *store) describe(make bool, change func(*info), names ...string) (made bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path := s.path(names...)
+	i, err := readInfo(path)
+	if made = make && errors.Is(err, errMissing); made {
+		i, err = info{Name: names[len(names)-1], Modified: time.Now().UTC()}, os.MkdirAll(path, 0o700)
 	}
 	if err != nil {
 		return false, err
 	}
-	merge(&i, meta)
-	return made, writeInfo(dir+about, i)
+	change(&i)
+	return made, writeInfo(path, i)
 }
 
-// merge sets metadata; an empty value removes.
-func merge(i *info, meta map[string]string) {
-	if i.Meta == nil {
-		i.Meta = map[string]string{}
+// set makes a change of metadata, of which an empty value is removed.
+func set(meta map[string]string) func(*info) {
+	return func(i *info) {
+		i.Meta = maps.Clone(i.Meta)
+		if i.Meta == nil {
+			i.Meta = map[string]string{}
+		}
+		maps.Copy(i.Meta, meta)
+		maps.DeleteFunc(i.Meta, func(_, v string) bool { return v == "" })
 	}
-	maps.Copy(i.Meta, meta)
-	maps.DeleteFunc(i.Meta, func(_, v string) bool { return v == "" })
-}
-
-func (s *store) removeContainer(account, name string) error {
-	dir := s.container(account, name)
-	if _, err := readInfo(dir + about); err != nil {
-		return err
-	}
-	if left, err := os.ReadDir(dir); err != nil {
-		return err
-	} else if len(left) > 0 {
-		return errNotEmpty
-	}
-	return errors.Join(os.Remove(dir), os.Remove(dir+about))
 }
 
 // list returns what a directory's description files say, by name.
 func list(dir string) ([]info, error) {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var all []info
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), about) || strings.HasPrefix(e.Name(), ".") {
+		name, ok := strings.CutSuffix(e.Name(), about)
+		if !ok || strings.HasPrefix(name, ".") {
 			continue
 		}
-		i, err := readInfo(filepath.Join(dir, e.Name()))
-		if errors.Is(err, errMissing) {
-			continue // removed just now
-		}
+		i, err := readInfo(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
 		}
@@ -152,11 +145,15 @@ func list(dir string) ([]info, error) {
 	return all, nil
 }
 
+// containers are an account's, with their counts and sizes.
 func (s *store) containers(account string) ([]info, error) {
-	all, err := list(filepath.Join(s.dir, hashed(account)))
-	for i, c := range all {
-		inside, lerr := list(s.container(account, c.Name))
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all, err := list(s.path(account))
+	for i := range all {
+		inside, lerr := list(s.path(account, all[i].Name))
 		err = errors.Join(err, lerr)
+		all[i].Count = len(inside)
 		for _, o := range inside {
 			all[i].Size += o.Size
 		}
@@ -164,23 +161,23 @@ func (s *store) containers(account string) ([]info, error) {
 	return all, err
 }
 
-func (s *store) objects(account, container string) ([]info, error) {
-	dir := s.container(account, container)
-	if _, err := readInfo(dir + about); err != nil {
-		return nil, err
+// objects are those in a container that is there, and its description.
+func (s *store) objects(account, container string) (all []info, of info, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	path := s.path(account, container)
+	if of, err = readInfo(path); err != nil {
+		return nil, of, err
 	}
-	return list(dir)
+	all, err = list(path)
+	return all, of, err
 }
 
 // put stores an object; want is the MD5 that it must have, "" for any.
 func (s *store) put(account, container string, o info, from io.Reader, want string) (info, error) {
-	dir := s.container(account, container)
-	if _, err := readInfo(dir + about); err != nil {
-		return o, err
-	}
-	f, err := os.CreateTemp(dir, ".upload-*")
+	f, err := os.CreateTemp(s.path(account, container), ".upload-*")
 	if errors.Is(err, fs.ErrNotExist) {
-		return o, errMissing // removed just now
+		return o, errMissing
 	}
 	if err != nil {
 		return o, err
@@ -195,50 +192,42 @@ func (s *store) put(account, container string, o info, from io.Reader, want stri
 	if want != "" && want != o.ETag {
 		return o, errDigest
 	}
-	path := filepath.Join(dir, hashed(o.Name))
+	path := s.path(account, container, o.Name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := os.Rename(f.Name(), path); err != nil {
 		return o, err
 	}
-	return o, writeInfo(path+about, o)
+	return o, writeInfo(path, o)
 }
 
 // open returns an object and its data, to be closed.
-func (s *store) open(account, container, name string) (info, *os.File, error) {
-	path := filepath.Join(s.container(account, container), hashed(name))
+func (s *store) open(names ...string) (info, *os.File, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	i, err := readInfo(path + about)
+	path := s.path(names...)
+	i, err := readInfo(path)
 	if err != nil {
 		return i, nil, err
 	}
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) { // killed while it was removed
 		err = errMissing
 	}
 	return i, f, err
 }
 
-// describe replaces an object's metadata.
-func (s *store) describe(account, container, name string, change func(*info)) error {
-	path := filepath.Join(s.container(account, container), hashed(name)) + about
+// remove removes an object or an empty container. One that has an upload under
+// way is not empty.
+func (s *store) remove(names ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, err := readInfo(path)
-	if err != nil {
+	path := s.path(names...)
+	if _, err := readInfo(path); err != nil {
 		return err
 	}
-	change(&i)
-	return writeInfo(path, i)
-}
-
-func (s *store) remove(account, container, name string) error {
-	path := filepath.Join(s.container(account, container), hashed(name))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, err := readInfo(path + about); err != nil {
-		return err
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return errNotEmpty
 	}
-	return errors.Join(os.Remove(path+about), os.Remove(path))
+	return os.Remove(path + about)
 }
