@@ -46,6 +46,13 @@ func busyboxRoot(t *testing.T) string {
 	for _, d := range []string{"bin", "etc", "root", "usr/bin", "usr/sbin", "sbin", "tmp", "var"} {
 		check(t, "mkdir", os.MkdirAll(filepath.Join(root, d), 0o755))
 	}
+	// A test program that is linked with a C library needs its loader there.
+	loaders, err := filepath.Glob("/lib*/ld-*.so*")
+	check(t, "loaders", err)
+	for _, l := range loaders {
+		check(t, l, os.MkdirAll(filepath.Join(root, filepath.Dir(l)), 0o755))
+		check(t, l, os.WriteFile(filepath.Join(root, l), nil, 0o755))
+	}
 	data, err := os.ReadFile(busybox)
 	check(t, "busybox", err)
 	check(t, "busybox", os.WriteFile(filepath.Join(root, "bin/busybox"), data, 0o755))

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -75,7 +76,40 @@ func UnpackImage(from io.Reader, dir string) error {
 		_ = os.RemoveAll(fresh)
 		return err
 	}
+	if err := runsIn(fresh); err != nil {
+		_ = os.RemoveAll(fresh)
+		return err
+	}
 	return os.Rename(fresh, dir)
+}
+
+// runsIn reports why this program, which is the guest's sudo and systemctl,
+// cannot run in a root file system: it was linked with a C library.
+func runsIn(dir string) error {
+	exe, err := elf.Open("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = exe.Close() }()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	for _, p := range exe.Progs {
+		if p.Type != elf.PT_INTERP {
+			continue
+		}
+		name, err := io.ReadAll(p.Open())
+		if err != nil {
+			return err
+		}
+		loader := strings.Trim(string(name), "/\x00")
+		if _, err := root.Stat(loader); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("it has no /%s, which this build of galley needs: build galley with CGO_ENABLED=0", loader)
+		}
+	}
+	return nil
 }
 
 func packDir(w io.Writer, dir string, keep func(rel string) bool) error {

@@ -26,7 +26,8 @@ func (ci *cloudInit) users() {
 	}
 	name := m.image.user
 	if rules.Len() > 0 {
-		ci.try("sudo rules", m.fs.write("/etc/sudoers.d/90-cloud-init-users", []byte("# Created by cloud-init\n"+rules.String()), 0o440))
+		old, _ := m.fs.read(usersSudoers) // of an image with content: its default user's
+		ci.try("sudo rules", m.fs.write(usersSudoers, []byte(string(old)+"# Created by cloud-init\n"+rules.String()), 0o440))
 	}
 	keys := append(slices.Clone(m.o.Spec.AuthorizedKeys), c.Keys...)
 	if withDefault {

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -103,4 +104,40 @@ esac
 	}
 	g.awaitReady(t)
 	within(t, time.Minute, "the second boot", func() bool { return must(t, login(), "cat /calls") == before+"\nmodules --mode=final" })
+}
+
+// The default user of an image without cloud-init may use sudo, also beside
+// the users of the user data.
+func TestUsersOfAnImage(t *testing.T) {
+	apart(t)
+	root := smallRoot(t, map[string]string{
+		"/etc/passwd":     "root:x:0:0:root:/root:/bin/sh\n",
+		"/etc/group":      "root:x:0:\n",
+		"/etc/os-release": "ID=small\n",
+	})
+	g := boot(t, func(s *Spec) {
+		s.RootFS = root
+		s.UserData = []byte("#cloud-config\nusers: [default, {name: ann, sudo: 'ALL=(ALL) ALL'}]\n")
+	})
+	expect(t, g.login(t, "root"), map[string]string{
+		"cat /etc/sudoers.d/90-cloud-init-users": "small ALL=(ALL) NOPASSWD:ALL\n# Created by cloud-init\nann ALL=(ALL) ALL",
+		"cat /proc/1/comm":                       "init",
+	})
+}
+
+// A program that was linked with a C library says so where an image has none.
+func TestImageWithoutLoader(t *testing.T) {
+	var b bytes.Buffer
+	if err := PackDirectory(smallRoot(t, nil), &b); err != nil {
+		t.Fatal(err)
+	}
+	if err := UnpackImage(&b, filepath.Join(t.TempDir(), "whole")); err != nil {
+		t.Fatal(err)
+	}
+	empty := t.TempDir()
+	if err := runsIn(empty); err == nil {
+		t.Skip("these tests were built without cgo")
+	} else if !strings.Contains(err.Error(), "CGO_ENABLED=0") {
+		t.Error(err)
+	}
 }

@@ -110,10 +110,13 @@ func runGuest() int {
 		m.image = imageOf(release)
 	}
 	m.accounts = &accounts{tree: m.fs.tree, single: m.fs.single, uid: m.fs.uid, gid: m.fs.gid}
-	if m.fs.pidSpace && hasSystemd() {
-		m.units = newUnitManager(m)
-		// Programs tell systemd by the name of process 1.
-		_ = os.WriteFile("/proc/1/comm", []byte("systemd"), 0o600)
+	if m.fs.pidSpace {
+		name := "init"
+		if hasSystemd() {
+			m.units, name = newUnitManager(m), "systemd"
+		}
+		// Programs, Ohai among them, tell the init system by this name.
+		_ = os.WriteFile("/proc/1/comm", []byte(name), 0o600)
 	}
 	m.sshd = &sshServer{m: m}
 	go func() {

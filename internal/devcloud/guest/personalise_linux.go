@@ -65,6 +65,8 @@ func (m *machine) imageAccounts() ([]account, []group) {
 // adminGroups are those of an image's user, as in the images' own cloud.cfg.
 var adminGroups = []string{"wheel", "adm", "systemd-journal", "sudo"}
 
+const usersSudoers = "/etc/sudoers.d/90-cloud-init-users"
+
 const imageSudoers = "root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n"
 
 // personalise writes the image's own files: users, os-release, …
@@ -125,7 +127,7 @@ func (m *machine) personaliseImage() error {
 	}
 	_, known := m.accounts.lookup(user)
 	if !m.hasCloudInit() {
-		files["/etc/sudoers.d/90-cloud-init-users"] = user + " ALL=(ALL) NOPASSWD:ALL\n"
+		files[usersSudoers] = user + " ALL=(ALL) NOPASSWD:ALL\n"
 	}
 	if !known && !m.hasCloudInit() {
 		var groups []string

@@ -17,7 +17,7 @@ import (
 
 // readOnlyVerbs are those that everybody may use.
 var readOnlyVerbs = []string{
-	"is-active", "is-failed", "is-enabled", "is-system-running", "status", "show", "cat", "list-units", "list-unit-files",
+	"is-active", "is-failed", "is-enabled", "is-system-running", "status", "show", "show-environment", "cat", "list-units", "list-unit-files",
 }
 
 // systemctl parses the command line: a verb, options, units.
@@ -59,6 +59,9 @@ func (t *tool) systemctl(args []string) int {
 		return 0
 	case "list-units", "list-unit-files":
 		return t.list(verb)
+	case "show-environment": // cloud-init since 24.3 waits for an answer
+		t.printf("PATH=%s\n", systemPath)
+		return 0
 	case "show":
 		return t.show(units, *properties, *value)
 	}

@@ -72,6 +72,7 @@ systemctl stop forks; pgrep sleep`, "same",
 			"su -s /bin/sh nobody -c 'systemctl stop web@a; systemctl poweroff; reboot' 2>&1",
 			"Failed to stop web@a: Access denied\nFailed to poweroff : Access denied\nreboot: must be superuser.",
 		},
+		{"su -s /bin/sh nobody -c 'systemctl show-environment' | cut -d= -f1", "PATH"},
 		{"systemctl --root=/ --system --preset-mode=enable-only preset web@b 2>/dev/null; systemctl is-enabled web@b", "enabled"},
 		{"hostnamectl set-hostname other; hostname", "other"},
 	} {
