@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
 	"github.com/galleyhq/galley/internal/bootstrap/install"
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/text"
 )
 
@@ -36,20 +36,16 @@ func (e *ElevationError) Error() string {
 
 // Hint tells what to give.
 func (e *ElevationError) Hint() string {
-	said := strings.ToLower(e.Said)
-	has := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
-	}
-	switch {
+	switch why := posix.SudoRefusal(e.Said); {
 	case e.Missing:
 		return "log in as root (-U root), or become root by su (--su-user root --su-password PASSWORD)"
-	case has("not in the sudoers", "not allowed", "may not run"):
+	case why == posix.NotAllowed:
 		return "sudo does not know this user: log in as another (-U), or become root by su (--su-user root)"
 	case e.Given:
 		return "is the password right? --use-sudo-password takes that of -P, --su-user that of --su-password"
 	case e.How == "su":
 		return "give the password of the user to become: --su-password PASSWORD"
-	case has("password", "terminal", "tty"):
+	case why != posix.NotRefused:
 		return "give the password (--use-sudo-password -P PASSWORD), or let the user do without (NOPASSWD in sudoers)"
 	}
 	return "log in as root (-U root), or see why " + e.How + " refuses on the machine"
@@ -67,8 +63,6 @@ func (e *ShellError) Error() string {
 
 // Hint names the causes.
 func (e *ShellError) Hint() string { return (&bootstrap.SessionError{}).Hint() }
-
-func (e *ElevationError) wantsTTY() bool { return strings.Contains(e.Said, "must have a tty") }
 
 // CommandError tells that something ran on the machine and failed.
 type CommandError struct {
@@ -185,18 +179,12 @@ func explainRun(what string, status int, tail []string) error {
 	}
 	e := failed(what, status, tail)
 	switch status {
-	case 35:
-		e.Advice = "the machine is rebooting, as a recipe asked: its client runs when it is back"
-	case 37:
-		e.Advice = "a recipe asks for a reboot: reboot the machine, and run the client there"
-	case 41:
-		e.Advice = "the reboot that a recipe asked for failed"
+	case 35, 37, 41, 213:
+		e.Advice = install.ExitAdvice(status, "run the client on it")
 	case 126, 127:
 		e.Advice = "the client cannot be run: chef_client_path in knife.rb says where it is"
 	case 172:
 		e.Advice = (&LicenseError{}).Hint()
-	case 213:
-		e.Advice = "the client was upgraded in the run: run it again on the machine"
 	default:
 		output := strings.Join(tail, "\n")
 		for _, s := range signs {

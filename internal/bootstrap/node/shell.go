@@ -106,7 +106,7 @@ func (r *root) sudo() string {
 func (r *root) check(ctx context.Context) error {
 	status, tail, err := r.run(ctx, `[ "$(id -u)" = 0 ] || { id -un; exit 98; }`, io.Discard)
 	var refused *ElevationError
-	if errors.As(err, &refused) && !r.tty && refused.wantsTTY() {
+	if errors.As(err, &refused) && !r.tty && posix.WantsTerminal(refused.Said) {
 		r.rep.Debug("sudo wants a terminal here")
 		r.tty = true
 		r.prefix = r.sudo()

@@ -4,8 +4,9 @@
 // than plain words in single quotes. [Script] has /bin/sh run a script
 // whatever the login shell is, [Login] runs a user's own command line.
 //
-// Any package that runs commands on a machine may import it. It imports
-// nothing of the project.
+// It also knows sudo's refusals ([SudoRefusal]).
+//
+// Any package that runs commands on a machine may import it.
 package posix
 
 import (

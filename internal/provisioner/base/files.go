@@ -15,6 +15,7 @@ import (
 
 	"github.com/galleyhq/galley/internal/bootstrap/delta"
 	"github.com/galleyhq/galley/internal/bootstrap/limit"
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/text"
 	"github.com/galleyhq/galley/kitchen"
 )
@@ -109,7 +110,7 @@ func (m *Machine) sync(ctx context.Context, src fs.FS, dest string, o delta.Opti
 	}
 	st, err := delta.Sync(ctx, m.runner, src, dest, o)
 	var refused *delta.RemoteError
-	if errors.As(err, &refused) && wantsTerminal(refused.Output) && o.Prepare != "" {
+	if errors.As(err, &refused) && posix.WantsTerminal(refused.Output) && o.Prepare != "" {
 		// Files cannot be sent through a terminal, but sudo can be used.
 		m.tty = true
 		if err := m.Run(ctx, "preparing "+dest, o.Prepare); err != nil {

@@ -63,7 +63,7 @@ func (m *Machine) Run(ctx context.Context, what, code string) error {
 	line := m.line(posix.Attached(m.sudoSetup(password != "")+m.exports, code, kill))
 	tty := m.step.Terminal || m.tty
 	status, tail, err := m.stream(ctx, line, password, tty)
-	if err == nil && status != 0 && !tty && wantsTerminal(strings.Join(tail, "\n")) {
+	if err == nil && status != 0 && !tty && posix.WantsTerminal(strings.Join(tail, "\n")) {
 		m.step.Report.Debug("sudo wants a terminal on <%s>", m.Instance)
 		m.tty = true
 		status, tail, err = m.stream(ctx, line, password, true)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/galleyhq/galley/internal/bootstrap/posix"
 	"github.com/galleyhq/galley/internal/secret"
 	"github.com/galleyhq/galley/internal/text"
 )
@@ -67,28 +68,19 @@ printf '%s\n' "$galley_secret" | ` + program + ` -S -k -p '' ` + options + ` "$@
 `
 }
 
-// wantsTerminal reports whether sudo refused to work without a terminal
-// (requiretty).
-func wantsTerminal(output string) bool { return strings.Contains(output, "must have a tty") }
-
-// sudoRefusals are sudo's words, or those of a shell that has no sudo.
-var sudoRefusals = text.Lazy(`(?m)^sudo: .*(password|terminal)|is not in the sudoers file|sudo: (command )?not found|` +
-	`Sorry, user .* is not allowed to|(?m)^Sorry, try again`)
-
 // sudoAdvice is what to do about a refusal of sudo in the output of a command,
 // "" where there is none.
 func sudoAdvice(output string) string {
-	refusal := sudoRefusals().FindString(output)
-	switch {
-	case refusal == "":
-		return ""
-	case strings.Contains(output, "incorrect password") || strings.Contains(refusal, "try again"):
+	switch posix.SudoRefusal(output) {
+	case posix.WrongPassword:
 		return "sudo does not accept the password: check sudo_password, or the transport's password"
-	case strings.Contains(refusal, "password") || strings.Contains(refusal, "terminal"):
+	case posix.NeedsPassword:
 		return "sudo wants a password: give it as sudo_password (or password of the transport), let the login user do without (NOPASSWD), " +
 			"log in as root, or switch sudo off (sudo: false)"
+	case posix.NotAllowed:
+		return "the login user may not use sudo here: let it (NOPASSWD), log in as root, or switch it off (sudo: false)"
 	}
-	return "the login user may not use sudo here: let it (NOPASSWD), log in as root, or switch it off (sudo: false)"
+	return ""
 }
 
 // question is an unfinished line that asks for a password.

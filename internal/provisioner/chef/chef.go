@@ -391,17 +391,10 @@ func (p *Provisioner) explain(err error, idempotence bool) error {
 	if !errors.As(err, &failed) {
 		return err
 	}
+	failed.Advice = install.ExitAdvice(failed.Status, "converge again, or have it retried (retry_on_exit_code, max_retries)")
 	switch {
-	case failed.Status == 35:
-		failed.Advice = "the machine is rebooting: converge again when it is back, or raise max_retries"
-	case failed.Status == 37:
-		failed.Advice = "the run wants a reboot and waits for one: reboot the machine and converge again, or put 37 into retry_on_exit_code"
-	case failed.Status == 41:
-		failed.Advice = "the run asked for a reboot that failed"
 	case failed.Status == 172 || failed.Status == 1 && licenseWord().MatchString(strings.Join(failed.Tail, "\n")) && p.chef.license == "":
 		failed.Advice = (&LicenseError{}).Hint()
-	case failed.Status == 213:
-		failed.Advice = "the client was upgraded in the run: converge again, or raise max_retries"
 	case failed.Status == notIdempotent, idempotence && strings.Contains(strings.Join(failed.Tail, "\n"), "exit code 203"):
 		failed.What = "the run that was to change nothing"
 		failed.Advice = "a recipe is not idempotent: its repeated changes are listed above (enforce_idempotency)"

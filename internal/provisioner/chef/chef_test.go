@@ -293,7 +293,7 @@ func TestExitStatuses(t *testing.T) {
 		"reboot once":      {"[ -e ~/again ] || { touch ~/again; exit 35; }\n", nil, 2, ""},
 		"upgrade once":     {"[ -e ~/again ] || { touch ~/again; exit 213; }\n", nil, 2, ""},
 		"reboot again":     {"exit 35\n", nil, 2, "rebooting"},
-		"reboot needed":    {"exit 37\n", nil, 1, "37 into retry_on_exit_code"},
+		"reboot needed":    {"exit 37\n", nil, 1, "retry_on_exit_code"},
 		"retry on 37":      {"[ -e ~/again ] || { touch ~/again; exit 37; }\n", map[string]any{"retry_on_exit_code": []any{37}}, 2, ""},
 		"licence":          {"exit 172\n", nil, 1, "chef_license"},
 		"failed recipe":    {"echo 'FATAL: no such package'; exit 1\n", nil, 1, "-"},
