@@ -141,7 +141,7 @@ func compile(src string) *compiler {
 
 // tag makes the code of a tag.
 func (c *compiler) tag(tag, content string, at int) {
-	first, _ := c.lineCol(at)
+	first := c.line(at)
 	for n := range strings.Count(content, "\n") + 1 {
 		c.tagged[first+n] = true
 	}
@@ -246,13 +246,13 @@ func (c *compiler) find(gen int) segment {
 // position translates an offset of the generated code into a place of the template.
 func (c *compiler) position(gen int) (line, col int) {
 	s := c.find(gen)
-	return c.lineCol(min(s.src+min(gen-s.gen, s.n), len(c.src)))
+	src := min(s.src+min(gen-s.gen, s.n), len(c.src))
+	line = c.line(src)
+	return line, utf8.RuneCountInString(c.src[c.lines[line-1]:src]) + 1
 }
 
-func (c *compiler) lineCol(src int) (line, col int) {
-	i := sort.SearchInts(c.lines, src+1) - 1
-	return i + 1, utf8.RuneCountInString(c.src[c.lines[i]:src]) + 1
-}
+// line returns the line of an offset of the template, from 1.
+func (c *compiler) line(src int) int { return sort.SearchInts(c.lines, src+1) }
 
 // lineMap follows the text as it grows.
 type lineMap struct {
