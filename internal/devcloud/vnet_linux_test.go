@@ -244,21 +244,17 @@ func TestGuestsReachTheOutside(t *testing.T) {
 	}
 }
 
-func fetchPage(t *testing.T, url string) string {
+func fetchPage(t *testing.T, url string) (page string) {
 	t.Helper()
-	var last error
-	for range 50 {
+	eventually(t, url, func() error { // the port opens a moment after the call
 		resp, err := http.Get(url)
 		if err != nil {
-			last = err
-			time.Sleep(50 * time.Millisecond) // the port opens a moment after the call
-			continue
+			return err
 		}
+		defer resp.Body.Close()
 		body, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		check(t, "body", err)
-		return strings.TrimSpace(string(body))
-	}
-	t.Fatal(last)
-	return ""
+		page = strings.TrimSpace(string(body))
+		return err
+	})
+	return page
 }

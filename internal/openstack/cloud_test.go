@@ -88,19 +88,26 @@ func TestWaits(t *testing.T) {
 	f := fakecloud.New(t)
 	f.Build = time.Hour
 	c := connect(t, f)
-	spec := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, ActiveTimeout: 300 * time.Millisecond}
+	spec := ServerSpec{Name: "web", Image: "ubuntu-14.04", Flavor: "m1.small", Nics: []Nic{{Network: "net1"}}, ActiveTimeout: time.Second}
 	j := &MemoryJournal{}
 	_, err := c.Create(t.Context(), spec, j, nil)
 	if session.KindOf(err) != session.Timeout || !strings.Contains(err.Error(), "status BUILD") || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	// Somebody deletes it meanwhile.
-	time.AfterFunc(150*time.Millisecond, func() {
-		f.Mu.Lock()
-		defer f.Mu.Unlock()
-		clear(f.Servers)
-	})
-	spec.ActiveTimeout = 10 * time.Second
+	looks := 0
+	f.Mu.Lock()
+	f.Fault = func(_ int, method, path string) fakecloud.Mode {
+		if method == "GET" && strings.Contains(path, "/servers") {
+			looks++
+		}
+		if looks == 3 {
+			clear(f.Servers)
+		}
+		return fakecloud.Well
+	}
+	f.Mu.Unlock()
+	spec.ActiveTimeout = time.Minute
 	if _, err = c.Create(t.Context(), spec, j, nil); session.KindOf(err) != session.ServerGone {
 		t.Errorf("%v", err)
 	}

@@ -115,7 +115,7 @@ func bootNoWait(t testing.TB, change func(*Spec), lim ...limits) testGuest {
 	if len(lim) > 0 {
 		l = lim[0]
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	inner, err := start(ctx, spec, l)
 	if err != nil {
@@ -123,7 +123,7 @@ func bootNoWait(t testing.TB, change func(*Spec), lim ...limits) testGuest {
 	}
 	g := testGuest{inner, key}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		for _, bad := range []string{"DATA RACE", "panic:", "fatal error:"} {
 			if bytes.Contains(g.Console(), []byte(bad)) {
@@ -151,7 +151,7 @@ func (g testGuest) awaitReady(t testing.TB) {
 	case <-g.Ready():
 	case <-g.Done():
 		t.Fatalf("the guest ended: %v\n%s", g.Err(), g.Console())
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("not ready\n%s", g.Console())
 	}
 }

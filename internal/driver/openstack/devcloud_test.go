@@ -483,7 +483,7 @@ func TestTroubleIsTold(t *testing.T) {
 func TestASlowCloud(t *testing.T) {
 	c := devCloud(t, func(o *devcloud.Options) { o.BuildDelay = time.Hour })
 	f := newFixture(t, envOf(c))
-	section := map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.small", "network_ref": "net1", "glance_cache_wait_timeout": 0.3}
+	section := map[string]any{"image_ref": "ubuntu-14.04", "flavor_ref": "m1.small", "network_ref": "net1", "glance_cache_wait_timeout": 1}
 	st := kitchen.NewState(nil)
 	err := f.driver("web", section).Create(t.Context(), f.step("web", kitchen.Create, st))
 	var h interface{ Hint() string }
