@@ -98,9 +98,7 @@ func (p *project) resetAt(t *testing.T, c *devcloud.Cloud, d disturbance, k int,
 	if _, _, still := p.run(t, "exec", "-c", used); still == 0 && (code == 0 || recovery == "reset") {
 		t.Errorf("a reset that ended with %d and a %s left the old system\n%s%s", code, recovery, said, errs)
 	}
-	for _, s := range c.Resources().All() {
-		if s.Kind == "server" && len(s.Items) != 1 {
-			t.Errorf("%d servers", len(s.Items))
-		}
+	if n := len(c.Resources()["servers"]); n != 1 {
+		t.Errorf("%d servers", n)
 	}
 }

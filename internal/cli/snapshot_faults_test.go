@@ -14,12 +14,7 @@ import (
 
 // imagesOf returns how many images there are that users have made.
 func imagesOf(c *devcloud.Cloud) int {
-	for _, kind := range c.Resources().All() {
-		if kind.Kind == "image" {
-			return len(kind.Items)
-		}
-	}
-	return 0
+	return len(c.Resources()["images"])
 }
 
 // TestSnapshotAtEveryCall ends or disturbs a snapshot at every API call. One

@@ -115,14 +115,13 @@ type Summary struct {
 
 func (c *Cloud) status() Status {
 	res := c.Resources()
-	s := Status{
+	return Status{
 		PID: os.Getpid(), URL: c.URL, Dir: c.opts.Dir, Net: fmt.Sprintf("127.%d.0.0/16", c.claim.b), SSHPort: c.SSHPort, Guests: c.opts.Guests,
 		Resources: Summary{
-			len(res.Servers), len(res.Volumes), len(res.FloatingIPs), len(res.Ports), len(res.KeyPairs),
+			len(res["servers"]), len(res["volumes"]), len(res["floating_ips"]), len(res["ports"]), len(res["key_pairs"]),
 		},
 		Requests: c.faults.Requests(1 << 30).Total, Faults: len(c.faults.List()), Modes: c.guests.modes(),
 	}
-	return s
 }
 
 // Resource is one thing a user of the cloud has made.
@@ -139,21 +138,9 @@ type Resource struct {
 	Tags     []string          `json:"tags,omitempty"`
 }
 
-// Resources is everything the users of the cloud have made; what the seed or
-// Neutron itself made is left out. An empty one means that nothing is left.
-type Resources struct {
-	Servers        []Resource `json:"servers"`
-	Volumes        []Resource `json:"volumes"`
-	Snapshots      []Resource `json:"snapshots"`
-	FloatingIPs    []Resource `json:"floating_ips"`
-	Ports          []Resource `json:"ports"`
-	KeyPairs       []Resource `json:"key_pairs"`
-	Networks       []Resource `json:"networks"`
-	Routers        []Resource `json:"routers"`
-	SecurityGroups []Resource `json:"security_groups"`
-	ServerGroups   []Resource `json:"server_groups"`
-	Images         []Resource `json:"images"`
-}
+// Resources is everything the users of the cloud have made, by kind: "servers",
+// "floating_ips"; what the seed or Neutron itself made is left out.
+type Resources map[string][]Resource
 
 // Kind is the resources of one kind.
 type Kind struct {
@@ -161,39 +148,36 @@ type Kind struct {
 	Items []Resource
 }
 
+// resourceKinds are the kinds in a fixed order, with one resource's name.
+var resourceKinds = []struct{ one, key string }{
+	{"server", "servers"},
+	{"volume", "volumes"},
+	{"snapshot", "snapshots"},
+	{"floating IP", "floating_ips"},
+	{"port", "ports"},
+	{"key pair", "key_pairs"},
+	{"network", "networks"},
+	{"router", "routers"},
+	{"security group", "security_groups"},
+	{"server group", "server_groups"},
+	{"image", "images"},
+}
+
 // All are the resources by kind, in a fixed order.
-func (r Resources) All() []Kind {
-	return []Kind{
-		{"server", r.Servers},
-		{"volume", r.Volumes},
-		{"snapshot", r.Snapshots},
-		{"floating IP", r.FloatingIPs},
-		{"port", r.Ports},
-		{"key pair", r.KeyPairs},
-		{"network", r.Networks},
-		{"router", r.Routers},
-		{"security group", r.SecurityGroups},
-		{"server group", r.ServerGroups},
-		{"image", r.Images},
+func (r Resources) All() (kinds []Kind) {
+	for _, k := range resourceKinds {
+		kinds = append(kinds, Kind{k.one, r[k.key]})
 	}
+	return kinds
 }
 
 // Count is how many resources there are.
 func (r Resources) Count() int {
 	n := 0
-	for _, k := range r.All() {
-		n += len(k.Items)
+	for _, items := range r {
+		n += len(items)
 	}
 	return n
-}
-
-// collect makes resources of rows.
-func collect[T any](rows []T, view func(T) Resource) []Resource {
-	out := []Resource{}
-	for _, row := range rows {
-		out = append(out, view(row))
-	}
-	return out
 }
 
 // standard is a Neutron resource with what all kinds have.
@@ -208,55 +192,55 @@ func standard(id string, std *db.Std, more Resource) Resource {
 	return more
 }
 
-// Resources is what the users of the cloud have made so far. It is one function
-// since it is a list: one entry a kind.
+// Resources is what the users of the cloud have made so far.
 func (c *Cloud) Resources() Resources {
-	w := c.db
-	var r Resources
+	w, r := c.db, Resources{}
 	seeded := map[string]bool{Net1ID: true, PublicNetID: true}
 	for _, i := range seedImages {
 		seeded[i.id] = true
 	}
+	for _, k := range resourceKinds {
+		r[k.key] = []Resource{}
+	}
+	add := func(kind string, x Resource) { r[kind] = append(r[kind], x) }
 	w.View(func() {
-		r.Servers = collect(w.Servers.All(), func(v *db.Server) Resource {
-			return Resource{v.ID, v.Name, compute.Status(v), v.TaskState, v.Metadata, v.Tags}
-		})
-		r.Volumes = collect(w.Volumes.All(), func(v *db.Volume) Resource {
-			return Resource{v.ID, v.Name, v.Status, fmt.Sprintf("%d GiB", v.Size), v.Metadata, nil}
-		})
-		r.Snapshots = collect(w.Objects("snapshot", nil), func(o *db.Object) Resource {
-			return Resource{o.Key, o.Text("name"), o.Text("status"), "of volume " + o.Text("volume_id"), o.Dict("metadata"), nil}
-		})
-		r.FloatingIPs = collect(w.FloatingIPs.All(), func(f *db.FloatingIP) Resource {
-			return standard(f.ID, &f.Std, Resource{Name: f.Address, Status: f.Status, Detail: f.FixedIP})
-		})
-		r.Ports = collect(w.Ports.Where(func(p *db.Port) bool { return !p.Internal() }), func(p *db.Port) Resource {
-			detail := ""
+		for _, v := range w.Servers.All() {
+			add("servers", Resource{v.ID, v.Name, compute.Status(v), v.TaskState, v.Metadata, v.Tags})
+		}
+		for _, v := range w.Volumes.All() {
+			add("volumes", Resource{v.ID, v.Name, v.Status, fmt.Sprintf("%d GiB", v.Size), v.Metadata, nil})
+		}
+		for _, o := range w.Objects("snapshot", nil) {
+			add("snapshots", Resource{o.Key, o.Text("name"), o.Text("status"), "of volume " + o.Text("volume_id"), o.Dict("metadata"), nil})
+		}
+		for _, f := range w.FloatingIPs.All() {
+			add("floating_ips", standard(f.ID, &f.Std, Resource{Name: f.Address, Status: f.Status, Detail: f.FixedIP}))
+		}
+		for _, p := range w.Ports.Where(func(p *db.Port) bool { return !p.Internal() }) {
+			x := Resource{Status: p.Status}
 			for _, f := range p.FixedIPs {
-				detail = f.IPAddress
+				x.Detail = f.IPAddress
 			}
-			return standard(p.ID, &p.Std, Resource{Status: p.Status, Detail: detail})
-		})
-		own := func(k *db.KeyPair) bool { return k.Name != c.opts.User && k.Name != secondKeyPair }
-		r.KeyPairs = collect(w.KeyPairs.Where(own), func(k *db.KeyPair) Resource {
-			return Resource{ID: k.Name, Name: k.Name, Detail: k.Fingerprint}
-		})
-		r.Networks = collect(w.Networks.Where(func(n *db.Network) bool { return !seeded[n.ID] }), func(n *db.Network) Resource {
-			return standard(n.ID, &n.Std, Resource{})
-		})
-		r.Routers = collect(w.Routers.Where(func(x *db.Router) bool { return x.Name != seedRouter }), func(x *db.Router) Resource {
-			return standard(x.ID, &x.Std, Resource{})
-		})
-		named := func(g *db.SecurityGroup) bool { return g.Name != "default" }
-		r.SecurityGroups = collect(w.SecurityGroups.Where(named), func(g *db.SecurityGroup) Resource {
-			return standard(g.ID, &g.Std, Resource{})
-		})
-		r.ServerGroups = collect(w.ServerGroups.All(), func(g *db.ServerGroup) Resource {
-			return Resource{ID: g.ID, Name: g.Name, Detail: g.Policy}
-		})
-		r.Images = collect(w.Images.Where(func(m *db.Image) bool { return !seeded[m.ID] }), func(m *db.Image) Resource {
-			return Resource{ID: m.ID, Name: m.Name, Status: m.Status, Metadata: m.Properties, Tags: m.Tags}
-		})
+			add("ports", standard(p.ID, &p.Std, x))
+		}
+		for _, k := range w.KeyPairs.Where(func(k *db.KeyPair) bool { return k.Name != c.opts.User && k.Name != secondKeyPair }) {
+			add("key_pairs", Resource{ID: k.Name, Name: k.Name, Detail: k.Fingerprint})
+		}
+		for _, n := range w.Networks.Where(func(n *db.Network) bool { return !seeded[n.ID] }) {
+			add("networks", standard(n.ID, &n.Std, Resource{}))
+		}
+		for _, x := range w.Routers.Where(func(x *db.Router) bool { return x.Name != seedRouter }) {
+			add("routers", standard(x.ID, &x.Std, Resource{}))
+		}
+		for _, g := range w.SecurityGroups.Where(func(g *db.SecurityGroup) bool { return g.Name != "default" }) {
+			add("security_groups", standard(g.ID, &g.Std, Resource{}))
+		}
+		for _, g := range w.ServerGroups.All() {
+			add("server_groups", Resource{ID: g.ID, Name: g.Name, Detail: g.Policy})
+		}
+		for _, m := range w.Images.Where(func(m *db.Image) bool { return !seeded[m.ID] }) {
+			add("images", Resource{ID: m.ID, Name: m.Name, Status: m.Status, Metadata: m.Properties, Tags: m.Tags})
+		}
 	})
 	return r
 }

@@ -128,10 +128,10 @@ func (c *Cloud) start(ctx context.Context) error {
 	}
 	c.URL = "http://" + ln.Addr().String()
 	handler, err := c.build()
-	if err != nil {
-		return errors.Join(err, ln.Close())
+	if err == nil {
+		err = c.seed()
 	}
-	if err := c.seed(); err != nil {
+	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
 	run, cancel := context.WithCancel(context.Background())
@@ -141,17 +141,17 @@ func (c *Cloud) start(ctx context.Context) error {
 	}
 	c.ports = newPublishedPorts(c)
 	c.guests = newGuestManager(c)
-	c.spawn(func() { c.runTransitions(run) })
-	c.spawn(func() { c.ports.run(run) })
+	c.tasks.Go(func() { c.runTransitions(run) })
+	c.tasks.Go(func() { c.ports.run(run) })
 	if c.opts.Guests == GuestsNamespace {
-		c.spawn(func() { c.guests.run(run) })
-		c.spawn(func() { c.saveSnapshots(run) })
+		c.tasks.Go(func() { c.guests.run(run) })
+		c.tasks.Go(func() { c.saveSnapshots(run) })
 	}
 	c.server = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 30 * time.Second,
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}
-	c.spawn(func() {
+	c.tasks.Go(func() {
 		if err := c.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			c.log.Error("the API server ended", "error", err)
 		}
@@ -177,14 +177,6 @@ type daemonInfo struct {
 	// Token is what the daemon's own calls ask for: the file is the owner's,
 	// the port is everybody's.
 	Token string `json:"token"`
-}
-
-func (c *Cloud) spawn(task func()) {
-	c.tasks.Add(1)
-	go func() {
-		defer c.tasks.Done()
-		task()
-	}()
 }
 
 // takeAddresses claims the cloud's network, the same as before when there was

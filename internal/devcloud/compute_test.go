@@ -300,8 +300,8 @@ func TestServerOnExternalNetworkFails(t *testing.T) {
 		s.Fault.Message != "Build of instance "+id+" aborted: Failed to allocate the network(s), not rescheduling." {
 		t.Errorf("%s: %+v", s.Status, s.Fault)
 	}
-	if r := c.Resources(); len(r.Ports) != 0 {
-		t.Errorf("a failed build left %v", r.Ports)
+	if r := c.Resources(); len(r["ports"]) != 0 {
+		t.Errorf("a failed build left %v", r["ports"])
 	}
 }
 

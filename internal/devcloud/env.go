@@ -64,30 +64,23 @@ var stale = []string{
 	"OS_AUTH_TYPE", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET", "OS_CACERT", "OS_CERT", "OS_KEY", "OS_INSECURE",
 }
 
-// rc is an RC file for sourcing.
-func rc(env map[string]string) []byte {
-	var b bytes.Buffer
-	b.WriteString("# The embedded cloud's RC file: source it, or give it to --rc.\n")
-	fmt.Fprintf(&b, "unset %s\n", strings.Join(stale, " "))
-	b.WriteString(Exports(env))
-	return b.Bytes()
-}
-
 // writeEnv writes the RC files and clouds.yaml.
 func (c *Cloud) writeEnv() error {
 	dir := c.opts.Dir
-	for _, f := range []struct {
-		rc, json string
-		env      map[string]string
-	}{{rcFile, envJSON, c.Env()}, {adminRCFile, adminEnvJSON, c.AdminEnv()}} {
-		if err := writeFile(dir, f.rc, rc(f.env)); err != nil {
+	for _, admin := range []bool{false, true} {
+		env, rc := c.Env(), rcFile
+		if admin {
+			env, rc = c.AdminEnv(), adminRCFile
+		}
+		text := "# The embedded cloud's RC file: source it, or give it to --rc.\nunset " + strings.Join(stale, " ") + "\n" + Exports(env)
+		if err := writeFile(dir, rc, []byte(text)); err != nil {
 			return err
 		}
-		data, err := json.MarshalIndent(f.env, "", "  ")
+		data, err := json.MarshalIndent(env, "", "  ")
 		if err != nil {
 			return err
 		}
-		if err := writeFile(dir, f.json, data); err != nil {
+		if err := writeFile(dir, envFile(admin), data); err != nil {
 			return err
 		}
 	}

@@ -99,7 +99,7 @@ func makeKey(ctx context.Context, cl *clients, name string) error {
 }
 
 func hasKey(c *Cloud, name string) bool {
-	for _, k := range c.Resources().KeyPairs {
+	for _, k := range c.Resources()["key_pairs"] {
 		if k.Name == name {
 			return true
 		}
@@ -206,7 +206,7 @@ func TestFaultDuplicate(t *testing.T) {
 	_, err := servers.Create(t.Context(), cl.compute, servers.CreateOpts{
 		Name: "twice", FlavorRef: "1", ImageRef: CentOSImageID, Networks: []servers.Network{{UUID: Net1ID}},
 	}, nil).Extract()
-	if n := len(c.Resources().Servers); err != nil || n != 2 {
+	if n := len(c.Resources()["servers"]); err != nil || n != 2 {
 		t.Errorf("%d servers, %v", n, err)
 	}
 }

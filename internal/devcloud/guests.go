@@ -88,13 +88,9 @@ func (k *guestManager) probe(ctx context.Context) (GuestMode, error) {
 			k.c.log.Error("removing the probed guest", "error", err)
 		}
 	}()
-	g, err := guest.Start(
-		ctx,
-		guest.Spec{
-			ID: "probe", Name: "probe", Hostname: "probe", Dir: dir,
-			Executable: slices.Clone(k.c.opts.Executable),
-		},
-	)
+	g, err := guest.Start(ctx, guest.Spec{
+		ID: "probe", Name: "probe", Hostname: "probe", Dir: dir, Executable: slices.Clone(k.c.opts.Executable),
+	})
 	if err != nil {
 		return GuestMode{}, err
 	}
@@ -123,11 +119,7 @@ func (k *guestManager) run(ctx context.Context) {
 		})
 		for id := range here {
 			if !known[id] {
-				tending.Add(1)
-				go func() {
-					defer tending.Done()
-					k.manage(ctx, id)
-				}()
+				tending.Go(func() { k.manage(ctx, id) })
 			}
 		}
 		known = here
@@ -265,16 +257,24 @@ func (k *guestManager) stop(t *managedGuest, id string) {
 // report writes into the server's record that a boot has been carried out, or
 // why not.
 func (k *guestManager) report(id string, boot int, failed error) {
-	err := k.c.db.Update(func() error {
-		v := k.c.db.Servers.Get(id)
-		if v == nil || v.GuestBoot == boot && failed == nil {
-			return nil
+	k.update(id, func(v *db.Server) bool {
+		if v.GuestBoot == boot && failed == nil {
+			return false
 		}
 		v.GuestBoot, v.GuestError = boot, ""
 		if failed != nil {
 			v.GuestError = "the guest did not start: " + failed.Error()
 		}
-		k.c.db.Servers.Put(v)
+		return true
+	})
+}
+
+// update stores what change makes of a server's record, unless it returns false.
+func (k *guestManager) update(id string, change func(v *db.Server) bool) {
+	err := k.c.db.Update(func() error {
+		if v := k.c.db.Servers.Get(id); v != nil && change(v) {
+			k.c.db.Servers.Put(v)
+		}
 		return nil
 	})
 	if err != nil {
@@ -290,18 +290,13 @@ func (k *guestManager) ended(t *managedGuest, id string) {
 	}
 	k.put(id, nil)
 	t.process = nil
-	err := k.c.db.Update(func() error {
-		v := k.c.db.Servers.Get(id)
-		if v == nil || !v.Run || v.TaskState != "" || v.VMState != db.VMActive {
-			return nil
+	k.update(id, func(v *db.Server) bool {
+		if !v.Run || v.TaskState != "" || v.VMState != db.VMActive {
+			return false
 		}
 		v.Run, v.VMState, v.PowerState = false, db.VMStopped, 4
-		k.c.db.Servers.Put(v)
-		return nil
+		return true
 	})
-	if err != nil {
-		k.c.log.Error("reporting a guest", "server", id, "error", err)
-	}
 }
 
 func (k *guestManager) spec(v *db.Server) guest.Spec {

@@ -98,18 +98,10 @@ const maxFloatingPool = 150
 
 // complete checks the options and fills in what they leave open.
 func (o Options) complete() (Options, error) {
-	if o.Dir == "" {
-		dir, err := DefaultDir()
-		if err != nil {
-			return o, err
-		}
-		o.Dir = dir
-	}
-	dir, err := filepath.Abs(o.Dir)
-	if err != nil {
+	var err error
+	if o.Dir, err = resolveDir(o.Dir); err != nil {
 		return o, err
 	}
-	o.Dir = dir
 	def(&o.Listen, "127.0.0.1:0")
 	def(&o.User, "demo")
 	def(&o.GuestNetwork, NetworkOwn)
@@ -124,28 +116,18 @@ func (o Options) complete() (Options, error) {
 	def(&o.TokenLife, 8*time.Hour)
 	def(&o.FloatingPool, 100)
 	if o.FloatingPool > maxFloatingPool {
-		return o, fmt.Errorf(
-			"the floating IP pool holds at most %d addresses, not %d", maxFloatingPool, o.FloatingPool,
-		)
+		return o, fmt.Errorf("the floating IP pool holds at most %d addresses, not %d", maxFloatingPool, o.FloatingPool)
 	}
 	o.FloatingPool = max(o.FloatingPool, 0)
 	linux := runtime.GOOS == "linux"
-	switch o.Guests {
-	case "":
-		o.Guests = GuestsNone
-		if linux {
-			o.Guests = GuestsNamespace
-		}
-	case GuestsNone:
-	case GuestsNamespace:
-		if !linux {
-			return o, fmt.Errorf(
-				"guests need Linux, where every address of 127.0.0.0/8 can be listened on; on %s start the cloud with guests %q",
-				runtime.GOOS, GuestsNone,
-			)
-		}
-	default:
+	def(&o.Guests, map[bool]string{true: GuestsNamespace, false: GuestsNone}[linux])
+	switch {
+	case o.Guests != GuestsNamespace && o.Guests != GuestsNone:
 		return o, fmt.Errorf("guests can be %q or %q, not %q", GuestsNamespace, GuestsNone, o.Guests)
+	case o.Guests == GuestsNamespace && !linux:
+		return o, fmt.Errorf(
+			"guests need Linux, where every address of 127.0.0.0/8 can be listened on; on %s start the cloud with guests %q",
+			runtime.GOOS, GuestsNone)
 	}
 	if o.User == adminUser {
 		return o, fmt.Errorf("the user %q is there in any case; choose another name for the seeded one", adminUser)

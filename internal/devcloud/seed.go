@@ -1,6 +1,7 @@
 package devcloud
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -92,10 +93,7 @@ func (c *Cloud) choosePassword() error {
 	if c.opts.Password != "" {
 		return nil
 	}
-	if c.opts.Password = c.setting(settingPassword); c.opts.Password != "" {
-		return nil
-	}
-	c.opts.Password = db.RandomString(24)
+	c.opts.Password = cmp.Or(c.setting(settingPassword), db.RandomString(24))
 	return c.set(settingPassword, c.opts.Password)
 }
 
@@ -125,10 +123,8 @@ func (c *Cloud) seed() error {
 		}
 		for _, i := range seedImages {
 			m := &db.Image{
-				Meta: db.Meta{
-					ID: i.id,
-				}, Name: i.name, Status: "active", Visibility: "public", Owner: admin, DiskFormat: "raw", Container: "bare",
-				MinDisk: 1, MinRAM: 256, Seeded: true, Properties: map[string]string{"os_distro": i.os, "os_version": i.version},
+				Meta: db.Meta{ID: i.id}, Name: i.name, Status: "active", Visibility: "public", Owner: admin,
+				DiskFormat: "raw", Container: "bare", MinDisk: 1, MinRAM: 256, Seeded: true, Properties: map[string]string{"os_distro": i.os, "os_version": i.version},
 			}
 			// Guests have no separate disk; the image says so in its data.
 			text := "The embedded cloud's guests are views of the host; this image represents " + i.name + ".\n"
@@ -216,12 +212,9 @@ func (c *Cloud) seedUser(project, public string) error {
 		return nil
 	}
 	for _, name := range []string{c.opts.User, secondKeyPair} {
-		c.db.KeyPairs.Insert(
-			&db.KeyPair{
-				Meta: db.Meta{ID: user + "/" + name}, UserID: user, Name: name, Type: "ssh",
-				PublicKey: public, Fingerprint: fp,
-			},
-		)
+		c.db.KeyPairs.Insert(&db.KeyPair{
+			Meta: db.Meta{ID: user + "/" + name}, UserID: user, Name: name, Type: "ssh", PublicKey: public, Fingerprint: fp,
+		})
 	}
 	return nil
 }
@@ -235,11 +228,8 @@ func (c *Cloud) renewUsers(public string) error {
 		}
 		demo := identity.FindProject(c.db, demoProject)
 		if demo == "" {
-			return fmt.Errorf(
-				"the project %q is gone, which user %q is to be in: `galley devcloud down --wipe` begins afresh",
-				demoProject,
-				c.opts.User,
-			)
+			return fmt.Errorf("the project %q is gone, which user %q is to be in: `galley devcloud down --wipe` begins afresh",
+				demoProject, c.opts.User)
 		}
 		return c.seedUser(demo, public)
 	})

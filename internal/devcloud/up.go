@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/galleyhq/galley/internal/retry"
 )
 
 // Up starts the daemon as a background process of this program and returns when
@@ -113,27 +115,19 @@ func RunDir(ctx context.Context, dir string, base Options) error {
 const poll = 20 * time.Millisecond
 
 func awaitUp(ctx context.Context, dir string, ended <-chan error) (*Client, error) {
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
 	for {
 		c, err := Connect(ctx, dir)
-		if err == nil {
-			return c, nil
-		}
 		var down *NotRunningError
-		if !errors.As(err, &down) {
-			return nil, err
+		if err == nil || !errors.As(err, &down) {
+			return c, err
 		}
 		select {
-		case <-tick.C:
 		case err := <-ended:
-			return nil, fmt.Errorf(
-				"the embedded cloud did not start (%w): %s", err, lastLine(filepath.Join(dir, logFile)),
-			)
-		case <-ctx.Done():
-			return nil, fmt.Errorf(
-				"the embedded cloud did not come up: %w; see %s", ctx.Err(), filepath.Join(dir, logFile),
-			)
+			return nil, fmt.Errorf("the embedded cloud did not start (%w): %s", err, lastLine(filepath.Join(dir, logFile)))
+		default:
+		}
+		if err := retry.Sleep(ctx, poll); err != nil {
+			return nil, fmt.Errorf("the embedded cloud did not come up: %w; see %s", err, filepath.Join(dir, logFile))
 		}
 	}
 }
@@ -189,20 +183,15 @@ func Down(ctx context.Context, dir string, wipe bool) error {
 // awaitUnlocked returns when no daemon holds the state directory.
 func awaitUnlocked(ctx context.Context, dir string) error {
 	lock := flock.New(filepath.Join(dir, lockFile))
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
 	for {
-		got, err := lock.TryLock()
-		if err != nil {
+		switch got, err := lock.TryLock(); {
+		case err != nil:
 			return err
-		}
-		if got {
+		case got:
 			return lock.Unlock()
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("the embedded cloud in %s has not ended: %w", dir, ctx.Err())
+		if err := retry.Sleep(ctx, poll); err != nil {
+			return fmt.Errorf("the embedded cloud in %s has not ended: %w", dir, err)
 		}
 	}
 }

@@ -2,9 +2,11 @@ package fault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
+	"github.com/galleyhq/galley/internal/retry"
 )
 
 // bodyLimit bounds the bodies that are read before the rules apply.
@@ -31,16 +34,13 @@ func (s *Set) Handler(next http.Handler, locate func(*http.Request) (service, pa
 			drop()
 		}
 		applied := s.match(service, r.Method, path)
-		call := s.log.add(Request{
+		seen := Request{
 			Time: time.Now().UTC(), Service: service, Method: r.Method, Path: path, Query: r.URL.RawQuery, Agent: r.UserAgent(),
-		})
-		if len(applied) > 0 {
-			s.log.change(call, func(c *Request) {
-				for _, e := range applied {
-					c.Fault = append(c.Fault, e.ID)
-				}
-			})
 		}
+		for _, e := range applied {
+			seen.Fault = append(seen.Fault, e.ID)
+		}
+		call := s.log.add(seen)
 		if !s.before(w, r, service, call, applied) {
 			return
 		}
@@ -91,23 +91,13 @@ func applies(rules []*entry, action string) bool {
 // drop closes the client's connection without an answer.
 func drop() { panic(http.ErrAbortHandler) }
 
-// wait returns after d, or when ctx is done.
-func wait(ctx context.Context, d Duration) {
-	t := time.NewTimer(time.Duration(d))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
 // before applies the rules that come before the cloud acts; false when the
 // request has been answered.
 func (s *Set) before(w http.ResponseWriter, r *http.Request, service string, call *Request, applied []*entry) bool {
 	for _, e := range applied {
 		switch e.Action {
 		case Latency:
-			wait(r.Context(), e.Delay)
+			_ = retry.Sleep(r.Context(), time.Duration(e.Delay)) // or until the client leaves
 		case LateEffect:
 			if !s.hold(e, time.Duration(e.Delay)) {
 				drop()
@@ -131,11 +121,7 @@ func (s *Set) before(w http.ResponseWriter, r *http.Request, service string, cal
 func refuse(w http.ResponseWriter, service string, e Rule) {
 	body := []byte(e.Body)
 	if e.Body == "" && !e.EmptyBody {
-		message := e.Message
-		if message == "" {
-			message = http.StatusText(e.Status)
-		}
-		body = errorBody(service, e.Status, message)
+		body = errorBody(service, e.Status, cmp.Or(e.Message, http.StatusText(e.Status)))
 	}
 	reply(w, e, body)
 }
@@ -182,42 +168,28 @@ func errorBody(service string, status int, message string) []byte {
 
 // after applies the rules that come after the cloud has acted, and answers.
 func (s *Set) after(w http.ResponseWriter, r *http.Request, rec *recorder, call *Request, applied []*entry) {
-	cut := false
-	var instead *Rule
 	for _, e := range applied {
 		switch e.Action {
 		case LateAnswer:
-			wait(r.Context(), e.Delay)
+			_ = retry.Sleep(r.Context(), time.Duration(e.Delay)) // or until the client leaves
 		case HoldAfter:
 			s.hold(e, 0)
 		case DropAfter:
 			drop()
-		case Truncate:
-			cut = true
-		case Answer:
-			rule := e.Rule
-			instead = &rule
 		}
 	}
-	if instead != nil {
-		if instead.Status == 0 {
-			instead.Status = rec.status
-		}
+	maps.Copy(w.Header(), rec.header)
+	if i := slices.IndexFunc(applied, func(e *entry) bool { return e.Action == Answer }); i >= 0 {
+		instead := applied[i].Rule
+		instead.Status = cmp.Or(instead.Status, rec.status)
 		s.log.change(call, func(c *Request) { c.Status = instead.Status })
-		for k, v := range rec.header {
-			if k != "Content-Length" {
-				w.Header()[k] = v
-			}
-		}
-		reply(w, *instead, []byte(instead.Body))
+		w.Header().Del("Content-Length")
+		reply(w, instead, []byte(instead.Body))
 		return
 	}
 	s.log.change(call, func(c *Request) { c.Status = rec.status })
-	for k, v := range rec.header {
-		w.Header()[k] = v
-	}
 	body := rec.body.Bytes()
-	if cut && len(body) > 0 {
+	if applies(applied, Truncate) && len(body) > 0 {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		w.WriteHeader(rec.status)
 		_, _ = w.Write(body[:len(body)/2])

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -81,9 +82,7 @@ func (s *Set) Requests(since int) Log {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := Log{Total: l.n, Counts: map[string]int{}, Requests: []Request{}}
-	for k, n := range l.counts {
-		out.Counts[k] = n
-	}
+	maps.Copy(out.Counts, l.counts)
 	for _, p := range l.calls {
 		if p.N >= since {
 			out.Requests = append(out.Requests, *p)

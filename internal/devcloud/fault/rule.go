@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -137,10 +138,7 @@ func (r *Rule) prepare() error {
 	if err := r.unused(); err != nil {
 		return err
 	}
-	r.Nth, r.Method = max(r.Nth, 1), strings.ToUpper(r.Method)
-	if r.Count == 0 {
-		r.Count = 1
-	}
+	r.Nth, r.Count, r.Method = max(r.Nth, 1), cmp.Or(r.Count, 1), strings.ToUpper(r.Method)
 	if r.Action == ServerError && r.Message == "" {
 		r.Message = "No valid host was found. There are not enough hosts available."
 	}

@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -73,7 +74,7 @@ func (s *Set) await(ctx context.Context, until func() bool) {
 func (s *Set) List() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]State, 0, len(s.rules))
+	out := []State{}
 	for _, e := range s.rules {
 		out = append(out, e.State)
 	}
@@ -81,10 +82,8 @@ func (s *Set) List() []State {
 }
 
 func (s *Set) find(id string) *entry {
-	for _, e := range s.rules {
-		if e.ID == id {
-			return e
-		}
+	if i := slices.IndexFunc(s.rules, func(e *entry) bool { return e.ID == id }); i >= 0 {
+		return s.rules[i]
 	}
 	return nil
 }
@@ -94,19 +93,14 @@ func (s *Set) find(id string) *entry {
 func (s *Set) Clear(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var kept []*entry
-	n := 0
-	for _, e := range s.rules {
-		if id != "" && e.ID != id {
-			kept = append(kept, e)
-			continue
-		}
-		e.Released, e.act = true, true
-		n++
-	}
-	s.rules = kept
+	before := len(s.rules)
+	s.rules = slices.DeleteFunc(s.rules, func(e *entry) bool {
+		gone := id == "" || e.ID == id
+		e.Released, e.act = e.Released || gone, e.act || gone
+		return gone
+	})
 	s.notify()
-	return n
+	return before - len(s.rules)
 }
 
 // Release lets go what a rule holds and ends the rule. Calls held before acting
@@ -232,21 +226,18 @@ func (s *Set) answered(e *entry) {
 func (s *Set) gate() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for {
-		var by *entry
-		for _, e := range s.rules {
-			if e.shut && !e.Released {
-				by = e
-			}
+	for !s.closed {
+		i := slices.IndexFunc(s.rules, func(e *entry) bool { return e.shut && !e.Released })
+		if i < 0 {
+			return true
 		}
-		if by == nil || s.closed {
-			return !s.closed
-		}
+		by := s.rules[i]
 		s.held(context.Background(), by)
 		if !by.act {
 			return false
 		}
 	}
+	return false
 }
 
 // thing applies the rules of one kind to something by its name.

@@ -13,6 +13,12 @@ import (
 // tries bounds the search in pools too large to list.
 const tries = 1 << 16
 
+// addrOf and prefixOf read what has been checked when it was stored; any other
+// text is the zero value, which overlaps and contains nothing.
+func addrOf(text string) netip.Addr { a, _ := netip.ParseAddr(text); return a }
+
+func prefixOf(sn *db.Subnet) netip.Prefix { p, _ := netip.ParsePrefix(sn.CIDR); return p }
+
 // free are the addresses of a subnet's pools that no port has, the lowest
 // first.
 func (s *Service) free(sn *db.Subnet) (free []string) {
@@ -23,9 +29,8 @@ func (s *Service) free(sn *db.Subnet) (free []string) {
 		}
 	}
 	for _, r := range sn.Pools {
-		a, err1 := netip.ParseAddr(r.Start)
-		end, err2 := netip.ParseAddr(r.End)
-		for n := 0; err1 == nil && err2 == nil && n < tries && a.IsValid() && a.Compare(end) <= 0; a, n = a.Next(), n+1 {
+		a, end := addrOf(r.Start), addrOf(r.End)
+		for n := 0; n < tries && a.IsValid() && a.Compare(end) <= 0; a, n = a.Next(), n+1 {
 			if !taken[a.String()] {
 				free = append(free, a.String())
 			}
@@ -46,15 +51,11 @@ func (s *Service) freeAddress(sn *db.Subnet) (string, bool) {
 
 // slaacAddress is the address a port with that MAC gives itself.
 func slaacAddress(sn *db.Subnet, mac string) string {
-	p, err := netip.ParsePrefix(sn.CIDR)
-	if err != nil {
-		return ""
-	}
 	b, err := hex.DecodeString(mac[0:2] + mac[3:5] + mac[6:8] + mac[9:11] + mac[12:14] + mac[15:17])
 	if err != nil {
 		return ""
 	}
-	a := p.Masked().Addr().As16()
+	a := prefixOf(sn).Masked().Addr().As16()
 	copy(a[8:], []byte{b[0] ^ 2, b[1], b[2], 0xff, 0xfe, b[3], b[4], b[5]})
 	return netip.AddrFrom16(a).String()
 }
@@ -88,8 +89,8 @@ func defaultPools(p netip.Prefix, gateway string) []db.Range {
 	} else if p.Addr().Is6() {
 		first = first.Next()
 	}
-	gw, err := netip.ParseAddr(gateway)
-	if err != nil || !p.Contains(gw) || gw.Compare(first) < 0 || gw.Compare(last) > 0 {
+	gw := addrOf(gateway)
+	if !p.Contains(gw) || gw.Compare(first) < 0 || gw.Compare(last) > 0 {
 		return []db.Range{{Start: first.String(), End: last.String()}}
 	}
 	var pools []db.Range

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -139,17 +138,14 @@ func (s *Service) associate(f *db.FloatingIP, port, fixed string) error {
 	}
 	var chosen *db.FixedIP
 	for i, ip := range p.FixedIPs {
-		a, err := netip.ParseAddr(ip.IPAddress)
-		if err != nil || !a.Is4() {
+		if !addrOf(ip.IPAddress).Is4() || fixed != "" && ip.IPAddress != fixed {
 			continue
 		}
-		if fixed == "" || ip.IPAddress == fixed {
-			if fixed == "" && chosen != nil {
-				return badFloatingIP(
-					"Port %s has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when assigning a floating IP.", port)
-			}
-			chosen = &p.FixedIPs[i]
+		if fixed == "" && chosen != nil {
+			return badFloatingIP(
+				"Port %s has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when assigning a floating IP.", port)
 		}
+		chosen = &p.FixedIPs[i]
 	}
 	if chosen == nil {
 		if fixed != "" {

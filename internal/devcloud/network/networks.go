@@ -67,14 +67,7 @@ func (s *Service) Visible(project, id string) *db.Network {
 
 // usableNetwork is the network that a body names, if the caller may see it.
 func (s *Service) usableNetwork(c *call, key string) (*db.Network, error) {
-	n := s.Visible(c.Auth.ProjectID, str(c.in, key))
-	if c.Auth.Admin() {
-		n = s.db.Networks.Get(str(c.in, key))
-	}
-	if n == nil {
-		return nil, notFound("Network", str(c.in, key))
-	}
-	return n, nil
+	return s.networks().find(c.Request, str(c.in, key))
 }
 
 // emptyNetwork removes a network's subnets and the ports that are Neutron's own.

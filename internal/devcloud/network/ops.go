@@ -64,10 +64,7 @@ func (s *Service) Admits(p *db.Port, tcpPort int, from netip.Addr) bool {
 		if !slices.Contains(p.SecurityGroups, x.GroupID) || x.Direction != "ingress" || x.RemoteGroup != "" {
 			return false
 		}
-		if from.Is4() != (x.EtherType == "IPv4") {
-			return false
-		}
-		if x.Protocol != "" && x.Protocol != "tcp" && x.Protocol != "6" {
+		if from.Is4() != (x.EtherType == "IPv4") || !slices.Contains([]string{"", "tcp", "6"}, x.Protocol) {
 			return false
 		}
 		if x.PortMin != nil && tcpPort < *x.PortMin || x.PortMax != nil && tcpPort > *x.PortMax {

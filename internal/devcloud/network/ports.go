@@ -158,9 +158,7 @@ func (s *Service) chooseAddresses(p *db.Port, fixed []api.Obj) ([]db.FixedIP, er
 	}
 	var out []db.FixedIP
 	for _, o := range fixed {
-		id, _ := o["subnet_id"].(string)
-		ip, _ := o["ip_address"].(string)
-		f, err := s.chooseAddress(p, id, ip)
+		f, err := s.chooseAddress(p, str(o, "subnet_id"), str(o, "ip_address"))
 		if err != nil {
 			return nil, err
 		}
@@ -194,10 +192,7 @@ func (s *Service) chooseAddress(p *db.Port, subnet, ip string) (out db.FixedIP, 
 	if err != nil {
 		return out, badAttr("fixed_ips", "'%s' is not a valid IP address.", ip)
 	}
-	holds := func(x *db.Subnet) bool {
-		pr, err := netip.ParsePrefix(x.CIDR)
-		return err == nil && pr.Contains(addr)
-	}
+	holds := func(x *db.Subnet) bool { return prefixOf(x).Contains(addr) }
 	if sn == nil {
 		subnets := s.subnetsOf(p.NetworkID)
 		i := slices.IndexFunc(subnets, holds)

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -199,18 +198,10 @@ func (s *Service) addInterface(c *call, rt *db.Router) (*db.Port, error) {
 // checkOverlap refuses a subnet whose addresses the router would find on two
 // of its interfaces.
 func (s *Service) checkOverlap(rt *db.Router, sn *db.Subnet) error {
-	prefix, err := netip.ParsePrefix(sn.CIDR)
-	if err != nil {
-		return err
-	}
 	for _, p := range s.db.Ports.Where(func(p *db.Port) bool { return p.DeviceID == rt.ID }) {
 		for _, f := range p.FixedIPs {
-			other := s.db.Subnets.Get(f.SubnetID)
-			if other == nil {
-				continue
-			}
-			if o, err := netip.ParsePrefix(other.CIDR); err == nil && o.Overlaps(prefix) {
-				return badRouter("Cidr %s of subnet %s overlaps with cidr %s of subnet %s.", sn.CIDR, sn.ID, other.CIDR, other.ID)
+			if o := s.db.Subnets.Get(f.SubnetID); o != nil && prefixOf(o).Overlaps(prefixOf(sn)) {
+				return badRouter("Cidr %s of subnet %s overlaps with cidr %s of subnet %s.", sn.CIDR, sn.ID, o.CIDR, o.ID)
 			}
 		}
 	}

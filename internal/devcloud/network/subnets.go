@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
@@ -84,17 +85,15 @@ func checkModes(sn *db.Subnet, prefix netip.Prefix) error {
 // checkGateway refuses a gateway that no host can have, or that guests might
 // be given.
 func checkGateway(sn *db.Subnet, prefix netip.Prefix) error {
-	gw, err := netip.ParseAddr(sn.Gateway)
-	if err != nil {
-		return nil // none
+	gw := addrOf(sn.Gateway)
+	if !gw.IsValid() {
+		return nil
 	}
 	if prefix.Contains(gw) && gw.Is4() && prefix.Bits() < 31 && (gw == prefix.Addr() || !prefix.Contains(gw.Next())) {
 		return invalidInput("Gateway is not valid on subnet.")
 	}
 	for _, p := range sn.Pools {
-		start, err1 := netip.ParseAddr(p.Start)
-		end, err2 := netip.ParseAddr(p.End)
-		if err1 == nil && err2 == nil && start.Compare(gw) <= 0 && gw.Compare(end) <= 0 {
+		if addrOf(p.Start).Compare(gw) <= 0 && gw.Compare(addrOf(p.End)) <= 0 {
 			return conflict("GatewayConflictWithAllocationPools",
 				"Gateway ip %s conflicts with allocation pool %s-%s.", gw, p.Start, p.End)
 		}
@@ -104,7 +103,7 @@ func checkGateway(sn *db.Subnet, prefix netip.Prefix) error {
 
 func checkNameServers(list []string) error {
 	for _, ns := range list {
-		if _, err := netip.ParseAddr(ns); err != nil {
+		if !addrOf(ns).IsValid() {
 			return badAttr("dns_nameservers", "'%s' is not a valid nameserver. '%s' is not a valid IP address.", ns, ns)
 		}
 	}
@@ -127,10 +126,7 @@ func (s *Service) checkSubnet(c *call, sn *db.Subnet) error {
 			return err
 		}
 	}
-	prefix, err := netip.ParsePrefix(sn.CIDR)
-	if err != nil {
-		return err
-	}
+	prefix := prefixOf(sn)
 	if fresh && !has(c.in, "gateway_ip") {
 		if sn.Gateway = prefix.Addr().String(); sn.IPVersion == 4 { // else the routers' anycast address
 			sn.Gateway = prefix.Addr().Next().String()
@@ -141,6 +137,7 @@ func (s *Service) checkSubnet(c *call, sn *db.Subnet) error {
 	case fresh && len(given) == 0:
 		sn.Pools = defaultPools(prefix, sn.Gateway)
 	case has(c.in, "allocation_pools"):
+		var err error
 		if sn.Pools, err = pools(given, prefix); err != nil {
 			return err
 		}
@@ -178,7 +175,7 @@ func (s *Service) checkRange(c *call, sn *db.Subnet) error {
 		return invalidInput("cidr '%s' does not match the ip_version '%d'.", sn.CIDR, sn.IPVersion)
 	}
 	for _, other := range s.subnetsOf(n.ID) {
-		if p, err := netip.ParsePrefix(other.CIDR); err == nil && p.Overlaps(prefix) {
+		if prefixOf(other).Overlaps(prefix) {
 			return invalidInput("Requested subnet with cidr: %s for network: %s overlaps with another subnet.", sn.CIDR, n.ID)
 		}
 	}
@@ -188,11 +185,9 @@ func (s *Service) checkRange(c *call, sn *db.Subnet) error {
 func pools(in []api.Obj, prefix netip.Prefix) ([]db.Range, error) {
 	var out []db.Range
 	for _, o := range in {
-		start, _ := o["start"].(string)
-		end, _ := o["end"].(string)
-		a, err1 := netip.ParseAddr(start)
-		b, err2 := netip.ParseAddr(end)
-		if err1 != nil || err2 != nil || b.Compare(a) < 0 {
+		start, end := str(o, "start"), str(o, "end")
+		a, b := addrOf(start), addrOf(end)
+		if !a.IsValid() || b.Compare(a) < 0 {
 			return nil, badRequest("InvalidAllocationPool", "The allocation pool %s-%s is not valid.", start, end)
 		}
 		if !prefix.Contains(a) || !prefix.Contains(b) {
@@ -275,27 +270,18 @@ func (s *Service) cidrFromPool(sn *db.Subnet, length int) (string, error) {
 	if length == 0 {
 		length = p.DefaultLen
 	}
-	var used []netip.Prefix
-	for _, x := range s.db.Subnets.Where(func(x *db.Subnet) bool { return x.SubnetPoolID == p.ID }) {
-		if pr, err := netip.ParsePrefix(x.CIDR); err == nil {
-			used = append(used, pr)
-		}
-	}
+	used := s.db.Subnets.Where(func(x *db.Subnet) bool { return x.SubnetPoolID == p.ID })
 	for _, text := range p.Prefixes {
 		pr, err := netip.ParsePrefix(text)
 		if err != nil || length < pr.Bits() {
 			continue
 		}
 		candidate := netip.PrefixFrom(pr.Masked().Addr(), length)
-	next:
 		for n := 0; n < tries && pr.Contains(candidate.Addr()); n++ {
-			for _, u := range used {
-				if u.Overlaps(candidate) {
-					candidate = netip.PrefixFrom(lastAddress(candidate).Next(), length)
-					continue next
-				}
+			if !slices.ContainsFunc(used, func(x *db.Subnet) bool { return prefixOf(x).Overlaps(candidate) }) {
+				return candidate.String(), nil
 			}
-			return candidate.String(), nil
+			candidate = netip.PrefixFrom(lastAddress(candidate).Next(), length)
 		}
 	}
 	return "", badRequest("SubnetAllocationError",

@@ -494,11 +494,11 @@ func TestASlowCloud(t *testing.T) {
 	// On request it is kept, and the next create goes on with it.
 	step := f.step("web", kitchen.Create, st)
 	step.KeepOnFailure = true
-	if err := f.driver("web", section).Create(t.Context(), step); err == nil || len(c.Resources().Servers) != 1 {
+	if err := f.driver("web", section).Create(t.Context(), step); err == nil || len(c.Resources()["servers"]) != 1 {
 		t.Errorf("%v", err)
 	}
 	id := st.String("server_id")
-	if err := f.driver("web", section).Create(t.Context(), step); err == nil || len(c.Resources().Servers) != 1 || st.String("server_id") != id {
+	if err := f.driver("web", section).Create(t.Context(), step); err == nil || len(c.Resources()["servers"]) != 1 || st.String("server_id") != id {
 		t.Errorf("%v", err)
 	}
 	if err := f.driver("web", section).Destroy(t.Context(), f.step("web", kitchen.Destroy, st)); err != nil {
@@ -530,14 +530,14 @@ func TestTakingOverFromTestKitchen(t *testing.T) {
 	if peers.String("hostname") != st.String("hostname") || peers.String("server_id") != st.String("server_id") {
 		t.Errorf("%s at %s", peers.String("server_id"), peers.String("hostname"))
 	}
-	if r := c.Resources(); len(r.FloatingIPs) != 1 {
-		t.Errorf("%+v", r.FloatingIPs)
+	if r := c.Resources(); len(r["floating_ips"]) != 1 {
+		t.Errorf("%+v", r["floating_ips"])
 	}
 	if err := d.Destroy(t.Context(), f.step("web", kitchen.Destroy, peers)); err != nil {
 		t.Error(err)
 	}
 	r := c.Resources()
-	if len(r.Servers)+len(r.FloatingIPs)+len(r.Volumes)+len(r.Ports) != 0 {
+	if len(r["servers"])+len(r["floating_ips"])+len(r["volumes"])+len(r["ports"]) != 0 {
 		t.Errorf("left: %+v", r)
 	}
 	// The first driver's journal finds its key pair, and nothing else.
