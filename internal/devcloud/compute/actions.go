@@ -73,8 +73,8 @@ func (s *Service) actionTable() map[string]actionSpec {
 			s.terminate(r, v)
 			return nil, nil
 		}),
-		"addSecurityGroup":    on("", s.addSecurityGroup),
-		"removeSecurityGroup": on("", s.removeSecurityGroup),
+		"addSecurityGroup":    on("", s.groupAction(true)),
+		"removeSecurityGroup": on("", s.groupAction(false)),
 		"addFloatingIp":       {max: api.V(43), do: s.addFloatingIP},
 		"removeFloatingIp":    {max: api.V(43), do: s.removeFloatingIP},
 		"os-getVNCConsole":    {max: api.V(5), do: noConsole},

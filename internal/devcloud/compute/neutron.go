@@ -22,13 +22,7 @@ func (s *Service) proxyRoutes() []api.Route {
 	return append(routes, older, api.Route{
 		Method: "GET", Path: "/servers/{id}/os-security-groups",
 		Do: with(s.change, func(_ *api.Request, v *db.Server) (*api.Reply, error) {
-			l := api.List{}
-			for _, e := range s.groupsOf(v) {
-				if g := s.Network.FindGroup(v.ProjectID, e.(api.Obj)["name"].(string)); g != nil {
-					l = append(l, s.groupProxy(g))
-				}
-			}
-			return api.OK(api.Obj{"security_groups": l})
+			return api.OK(api.Obj{"security_groups": api.Views(s.groupsOf(v), s.groupProxy)})
 		}),
 	})
 }
@@ -152,75 +146,62 @@ func (s *Service) listSecurityGroups(r *api.Request) (*api.Reply, error) {
 	return api.OK(api.Obj{"security_groups": api.Views(own, s.groupProxy)})
 }
 
-// groupArg is the security group that an action names.
-func (s *Service) groupArg(v *db.Server, in api.Obj) (*db.SecurityGroup, error) {
-	name, ok := in["name"].(string)
-	if !ok {
-		return nil, api.BadRequest("Security group not specified")
-	}
-	g := s.Network.FindGroup(v.ProjectID, name)
-	if g == nil {
-		return nil, api.NotFound("Security group %s is not found for project %s", name, v.ProjectID)
-	}
-	if len(s.portsOf(v.ID)) == 0 {
-		return nil, api.NotFound("instance_id %s could not be found as device id on any ports", v.ID)
-	}
-	return g, nil
-}
-
-func (s *Service) addSecurityGroup(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
-	g, err := s.groupArg(v, in)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range s.portsOf(v.ID) {
-		if !slices.Contains(p.SecurityGroups, g.ID) {
-			p.SecurityGroups = append(slices.Clone(p.SecurityGroups), g.ID)
+// groupAction adds a security group to a server's ports, or removes it.
+func (s *Service) groupAction(add bool) action {
+	return func(_ *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+		name, ok := in["name"].(string)
+		if !ok {
+			return nil, api.BadRequest("Security group not specified")
+		}
+		g, ports := s.Network.FindGroup(v.ProjectID, name), s.portsOf(v.ID)
+		switch {
+		case g == nil:
+			return nil, api.NotFound("Security group %s is not found for project %s", name, v.ProjectID)
+		case len(ports) == 0:
+			return nil, api.NotFound("instance_id %s could not be found as device id on any ports", v.ID)
+		}
+		has := func(p *db.Port) bool { return slices.Contains(p.SecurityGroups, g.ID) }
+		if !add && !slices.ContainsFunc(ports, has) {
+			return nil, api.NotFound("Security group %s not associated with the instance %s", g.ID, v.ID)
+		}
+		for _, p := range ports {
+			if has(p) == add {
+				continue
+			}
+			p.SecurityGroups = slices.DeleteFunc(slices.Clone(p.SecurityGroups), func(id string) bool { return id == g.ID })
+			if add {
+				p.SecurityGroups = append(p.SecurityGroups, g.ID)
+			}
 			p.Revision++
 			s.db.Ports.Put(p)
 		}
+		return nil, nil
 	}
-	return nil, nil
 }
 
-func (s *Service) removeSecurityGroup(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
-	g, err := s.groupArg(v, in)
-	if err != nil {
-		return nil, err
-	}
-	found := false
-	for _, p := range s.portsOf(v.ID) {
-		if i := slices.Index(p.SecurityGroups, g.ID); i >= 0 {
-			found = true
-			p.SecurityGroups = slices.Delete(slices.Clone(p.SecurityGroups), i, i+1)
-			p.Revision++
-			s.db.Ports.Put(p)
-		}
-	}
-	if !found {
-		return nil, api.NotFound("Security group %s not associated with the instance %s", g.ID, v.ID)
-	}
-	return nil, nil
-}
-
-func (s *Service) addFloatingIP(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
-	address, fixed := strOf(in, "address"), strOf(in, "fixed_address")
-	f := s.db.FloatingIPs.First(
-		func(f *db.FloatingIP) bool { return f.Address == address && f.ProjectID == v.ProjectID },
-	)
+// floatingArg is the floating IP whose address an action names.
+func (s *Service) floatingArg(v *db.Server, in api.Obj) (*db.FloatingIP, error) {
+	f := s.db.FloatingIPs.First(func(f *db.FloatingIP) bool { return f.Address == in["address"] && f.ProjectID == v.ProjectID })
 	if f == nil {
 		return nil, api.NotFound("floating IP not found")
 	}
+	return f, nil
+}
+
+func (s *Service) addFloatingIP(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
+	f, err := s.floatingArg(v, in)
+	if err != nil {
+		return nil, err
+	}
+	fixed := strOf(in, "fixed_address")
 	for _, p := range s.portsOf(v.ID) {
 		for _, ip := range p.FixedIPs {
 			if family(ip.IPAddress) == 6 || fixed != "" && ip.IPAddress != fixed {
 				continue
 			}
 			if err := s.Network.Associate(f, p.ID, ip.IPAddress); err != nil {
-				return nil, api.BadRequest(
-					"Unable to associate floating IP %s to fixed IP %s for instance %s. Error: %s", address,
-					ip.IPAddress, v.ID, plainError(err),
-				)
+				return nil, api.BadRequest("Unable to associate floating IP %s to fixed IP %s for instance %s. Error: %s",
+					f.Address, ip.IPAddress, v.ID, plainError(err))
 			}
 			return nil, nil
 		}
@@ -232,17 +213,14 @@ func (s *Service) addFloatingIP(r *api.Request, v *db.Server, in api.Obj) (*api.
 }
 
 func (s *Service) removeFloatingIP(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, error) {
-	f := s.db.FloatingIPs.First(
-		func(f *db.FloatingIP) bool { return f.Address == strOf(in, "address") && f.ProjectID == v.ProjectID },
-	)
-	if f == nil {
-		return nil, api.NotFound("floating IP not found")
+	f, err := s.floatingArg(v, in)
+	if err != nil {
+		return nil, err
 	}
-	p := s.db.Ports.Get(f.PortID)
-	if p == nil {
+	switch p := s.db.Ports.Get(f.PortID); {
+	case p == nil:
 		return nil, forbidden("os_compute_api:os-floating-ips:remove")
-	}
-	if p.DeviceID != v.ID {
+	case p.DeviceID != v.ID:
 		return nil, api.Conflict("Floating IP %s is not associated with instance %s.", f.Address, v.ID)
 	}
 	s.Network.Disassociate(f)

@@ -58,16 +58,14 @@ func (s *Service) resolveImage(r *api.Request, o *order) error {
 		return nil
 	}
 	img := s.Images.Usable(r.Auth.ProjectID, r.Auth.Admin(), v.ImageID)
-	if img == nil {
+	switch {
+	case img == nil:
 		return api.BadRequest("Can not find requested image")
-	}
-	if img.Status != "active" {
+	case img.Status != "active":
 		return api.BadRequest("Image %s is not active.", v.ImageID)
-	}
-	if img.MinRAM > v.Flavor.RAM {
+	case img.MinRAM > v.Flavor.RAM:
 		return api.BadRequest("Flavor's memory is too small for requested image.")
-	}
-	if v.Flavor.Disk != 0 && img.MinDisk > v.Flavor.Disk {
+	case v.Flavor.Disk != 0 && img.MinDisk > v.Flavor.Disk:
 		return api.BadRequest(
 			"Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is %d bytes, minimum size is %d bytes.",
 			int64(v.Flavor.Disk)<<30, int64(img.MinDisk)<<30)

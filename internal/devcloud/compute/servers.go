@@ -109,13 +109,13 @@ func family(addr string) int {
 // addresses are a server's by network name; plain ones lack the extensions'
 // attributes.
 func (s *Service) addresses(v *db.Server, plain bool) api.Obj {
-	out := map[string]api.List{}
+	out := api.Obj{}
 	add := func(net, addr, kind, mac string) {
 		e := api.Obj{"version": family(addr), "addr": addr}
 		if !plain {
 			e["OS-EXT-IPS:type"], e["OS-EXT-IPS-MAC:mac_addr"] = kind, mac
 		}
-		out[net] = append(out[net], e)
+		out[net] = append(list(out[net]), e)
 	}
 	for _, p := range s.portsOf(v.ID) {
 		name := p.NetworkID
@@ -129,26 +129,21 @@ func (s *Service) addresses(v *db.Server, plain bool) api.Obj {
 			}
 		}
 	}
-	o := api.Obj{}
-	for k, l := range out {
-		o[k] = l
-	}
-	return o
+	return out
 }
 
-// groupsOf are the names of the security groups of a server's ports.
-func (s *Service) groupsOf(v *db.Server) api.List {
-	l := api.List{}
+// groupsOf are the security groups of a server's ports.
+func (s *Service) groupsOf(v *db.Server) (groups []*db.SecurityGroup) {
 	seen := map[string]bool{}
 	for _, p := range s.portsOf(v.ID) {
 		for _, id := range p.SecurityGroups {
 			if g := s.db.SecurityGroups.Get(id); g != nil && !seen[id] {
 				seen[id] = true
-				l = append(l, api.Obj{"name": g.Name})
+				groups = append(groups, g)
 			}
 		}
 	}
-	return l
+	return groups
 }
 
 func (s *Service) attachmentsOf(server string) []*db.Attachment {
@@ -220,7 +215,7 @@ func (s *Service) view(r *api.Request, v *db.Server, single bool) api.Obj {
 		o["config_drive"] = "True"
 	}
 	if groups := s.groupsOf(v); len(groups) > 0 {
-		o["security_groups"] = groups
+		o["security_groups"] = api.Views(groups, func(g *db.SecurityGroup) api.Obj { return api.Obj{"name": g.Name} })
 	}
 	if r.Auth.Admin() {
 		s.adminView(r, v, o)
