@@ -270,7 +270,8 @@ func (s *session) record(step *Step, start time.Time, actErr error) error {
 		s.state.Set(KeyLastAction, string(last))
 		s.state.Set(KeyLastError, nil)
 		timings, _ := s.state.Own("timings").(map[string]any)
-		next := map[string]any{string(step.Action): time.Since(start).Round(time.Millisecond).Seconds()}
+		// Not Duration.Seconds, whose sum of two parts is 1.6680000000000001.
+		next := map[string]any{string(step.Action): float64(time.Since(start).Round(time.Millisecond).Milliseconds()) / 1000}
 		for a, t := range timings {
 			if _, ok := next[a]; !ok {
 				next[a] = t

@@ -194,12 +194,13 @@ func (x *examination) instance(ctx context.Context, inst *kitchen.Instance) {
 	for _, f := range found {
 		x.note("✗", x.bad, inst.Name, f)
 	}
-	if len(found) == 0 {
+	if len(found) == 0 && detail != "" {
 		x.note("✓", x.good, inst.Name, detail)
 	}
 }
 
-// onCloud checks what an instance needs of its cloud, and describes it.
+// onCloud checks what an instance needs of its cloud, and describes it; "" where
+// there is no cloud to ask, which is reported as the cloud's fault.
 func (x *examination) onCloud(ctx context.Context, inst *kitchen.Instance, d *openstackdriver.Driver) (found []string, detail string) {
 	spec, err := d.Spec()
 	if err != nil {
@@ -212,7 +213,7 @@ func (x *examination) onCloud(ctx context.Context, inst *kitchen.Instance, d *op
 			x.reported = append(x.reported, said)
 			x.bad("cloud", said)
 		}
-		return found, "not checked on the cloud"
+		return found, ""
 	}
 	need := x.clouds[c]
 	if need == nil {

@@ -48,7 +48,7 @@ func (f *fetchOptions) jobs(args []string) ([]fetchJob, error) {
 	}
 	switch {
 	case len(jobs) == 0:
-		return nil, usagef("", "no URL is given: it takes at least one argument, or --input-file")
+		return nil, usagef("give one as the argument, or a file of URLs with --input-file", "no URL is given")
 	case len(jobs) == 1:
 		return jobs, nil
 	case f.request.FailBody != "", f.request.Checksum != "", f.request.Output.Manifest != "":

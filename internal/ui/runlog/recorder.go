@@ -127,7 +127,7 @@ func (r *Recorder) blank(e kitchen.Event) Record {
 	rec := Record{
 		Run: e.Run, Instance: e.Instance, Action: string(e.Action), Step: e.Step, Session: e.Session,
 		Time: Stamp{e.Time}, Type: TypeLog, Program: e.Instance,
-		Own: &Own{Kind: e.Kind, Elapsed: e.Elapsed.Round(time.Millisecond).Seconds()},
+		Own: &Own{Kind: e.Kind, Elapsed: float64(e.Elapsed.Round(time.Millisecond).Milliseconds()) / 1000},
 	}
 	if i := r.known[e.Instance]; i != nil {
 		rec.Suite, rec.Platform = i.Suite, i.Platform

@@ -55,7 +55,7 @@ func script(rec *Recorder) {
 	e(33, kitchen.Output, "plain <b> \x1b[31mred\x1b[0m \xff\x00")
 	e(33, kitchen.Output, "-----> a headline")
 	e(33, kitchen.Output, ">>>>>> an error")
-	e(34, kitchen.StepFailed, "", took(34*time.Second), func(e *kitchen.Event) { e.Err = hinted{errors.New("hunter22 refused")} })
+	e(34, kitchen.StepFailed, "", took(1668*time.Millisecond), func(e *kitchen.Event) { e.Err = hinted{errors.New("hunter22 refused")} })
 	e(35, kitchen.Skipped, "another instance failed", func(e *kitchen.Event) { e.Instance, e.Session, e.Step = "default-x", "", "" })
 	rec.Event(kitchen.Event{Time: at(36), Kind: kitchen.RunFinished, Run: "run-1", Action: kitchen.Create, Elapsed: 36 * time.Second})
 }
