@@ -179,8 +179,15 @@ func (c *Client) AddImage(ctx context.Context, name, path string) (Resource, err
 	case isOCIArchive(f):
 		pipe(func(w io.Writer) error { return flattenOCI(f, w) })
 	default:
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return out, err
+		_, err := f.Seek(0, io.SeekStart)
+		if err == nil {
+			_, err = guest.OpenImage(f)
+		}
+		if err == nil {
+			_, err = f.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			return out, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return out, c.send(ctx, http.MethodPost, "/images?name="+url.QueryEscape(name), body, &out)

@@ -181,6 +181,13 @@ func TestImagesWithoutARoot(t *testing.T) {
 	if f := c.db.Servers.Get(v.ID).Fault; !strings.Contains(f.Message, "not a tar archive") {
 		t.Errorf("fault: %+v", f)
 	}
+	for _, text := range []string{"", "\xfd7zXZ and more"} {
+		name := filepath.Join(t.TempDir(), "rootfs.tar.xz")
+		check(t, "file", os.WriteFile(name, []byte(text), 0o600))
+		if _, err := c.Client().AddImage(ctx, "junk", name); err == nil || !strings.Contains(err.Error(), name+": the image is not a tar archive") {
+			t.Errorf("adding %q: %v", text, err)
+		}
+	}
 }
 
 func TestFlattenOCI(t *testing.T) {

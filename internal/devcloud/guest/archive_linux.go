@@ -2,9 +2,6 @@ package guest
 
 import (
 	"archive/tar"
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -55,18 +52,9 @@ func upperOnly(rel string) bool {
 // UnpackImage unpacks a root file system's archive, plain or compressed with
 // gzip, into a new directory for [Spec.RootFS]. Device nodes are left out.
 func UnpackImage(from io.Reader, dir string) error {
-	r := bufio.NewReaderSize(from, 1<<18)
-	head, err := r.Peek(512)
-	if err != nil && !errors.Is(err, io.EOF) {
+	in, err := OpenImage(from)
+	if err != nil {
 		return err
-	}
-	var in io.Reader = r
-	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
-		if in, err = gzip.NewReader(r); err != nil {
-			return err
-		}
-	} else if len(head) < 262 || string(head[257:262]) != "ustar" {
-		return errors.New("the image is not a tar archive, plain or compressed with gzip")
 	}
 	fresh := dir + ".new"
 	if err := errors.Join(os.RemoveAll(fresh), os.MkdirAll(fresh, 0o755)); err != nil {

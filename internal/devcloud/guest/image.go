@@ -1,7 +1,12 @@
 package guest
 
 import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -64,4 +69,20 @@ func imageOf(release []byte) image {
 		im.user = id // debian, ubuntu, centos, rocky, almalinux, fedora, alpine
 	}
 	return im
+}
+
+// OpenImage returns the tar archive of a root file system that from holds,
+// plain or compressed with gzip, or an error if it is neither.
+func OpenImage(from io.Reader) (io.Reader, error) {
+	r := bufio.NewReaderSize(from, 1<<18)
+	head, err := r.Peek(512)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, err
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return gzip.NewReader(r)
+	case len(head) < 262 || string(head[257:262]) != "ustar":
+		return nil, errors.New("the image is not a tar archive, plain or compressed with gzip")
+	}
+	return r, nil
 }
