@@ -3,15 +3,14 @@ package api
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// node is one path segment of the routing tree.
-type node struct {
-	literal map[string]*node
-	param   *node
-	routes  []Route
-}
+// router has routes in the order of their shapes. A variable, "{}", sorts
+// behind every literal segment: the first shape that a path has is the most
+// literal.
+type router []Route
 
 func split(path string) []string {
 	path = strings.Trim(path, "/")
@@ -21,83 +20,53 @@ func split(path string) []string {
 	return strings.Split(path, "/")
 }
 
-func (n *node) add(rt Route) {
-	for _, seg := range split(rt.Path) {
+func (t *router) add(rt Route) {
+	rt.shape = split(rt.Path)
+	for i, seg := range rt.shape {
 		if strings.HasPrefix(seg, "{") {
-			if n.param == nil {
-				n.param = &node{}
-			}
-			n = n.param
-			continue
+			rt.shape[i] = "{}"
 		}
-		if n.literal == nil {
-			n.literal = map[string]*node{}
-		}
-		if n.literal[seg] == nil {
-			n.literal[seg] = &node{}
-		}
-		n = n.literal[seg]
 	}
-	for _, have := range n.routes {
-		if have.Method == rt.Method && have.Min == rt.Min && have.Max == rt.Max {
+	at, _ := slices.BinarySearchFunc(*t, rt, func(a, b Route) int { return slices.Compare(a.shape, b.shape) })
+	for ; at < len(*t) && slices.Equal((*t)[at].shape, rt.shape); at++ {
+		if have := (*t)[at]; have.Method == rt.Method && have.Min == rt.Min && have.Max == rt.Max {
 			panic(fmt.Sprintf("devcloud: two routes for %s %s", rt.Method, rt.Path))
 		}
 	}
-	n.routes = append(n.routes, rt)
+	*t = slices.Insert(*t, at, rt)
 }
 
 // find returns the route for a call and its path variables; handled tells that
 // the path is there, though not for this method or microversion.
-func (n *node) find(method, path string, v Version) (rt *Route, vars map[string]string, handled bool) {
+func (t router) find(method, path string, v Version) (rt *Route, vars map[string]string, handled bool) {
 	segs := split(path)
-	node, values := n.walk(segs)
-	if node == nil {
-		return nil, nil, false
+	fits := func(rt Route) bool {
+		return slices.EqualFunc(rt.shape, segs, func(want, seg string) bool { return want == "{}" || want == seg })
 	}
-	for i := range node.routes {
-		have := &node.routes[i]
-		if have.Method != method && !(have.Method == "GET" && method == "HEAD") {
+	first := slices.IndexFunc(t, fits)
+	for i := max(first, 0); first >= 0 && i < len(t) && slices.Equal(t[i].shape, t[first].shape); i++ {
+		rt := &t[i]
+		switch {
+		case rt.Method != method && !(rt.Method == "GET" && method == "HEAD"):
 			handled = true
-			continue
+		case v.Within(rt.Min, rt.Max):
+			return rt, rt.vars(segs), true
 		}
-		if !v.Within(have.Min, have.Max) {
-			continue
-		}
-		vars = map[string]string{}
-		k := 0
-		for _, seg := range split(have.Path) {
-			if strings.HasPrefix(seg, "{") {
-				vars[strings.Trim(seg, "{}")] = values[k]
-				k++
-			}
-		}
-		return have, vars, true
 	}
 	return nil, nil, handled
 }
 
-// walk finds the node of a path, preferring literal segments, and the values of
-// the variables on the way.
-func (n *node) walk(segs []string) (*node, []string) {
-	if len(segs) == 0 {
-		if len(n.routes) == 0 {
-			return nil, nil
-		}
-		return n, nil
-	}
-	if next := n.literal[segs[0]]; next != nil {
-		if found, values := next.walk(segs[1:]); found != nil {
-			return found, values
-		}
-	}
-	if n.param != nil {
-		if found, values := n.param.walk(segs[1:]); found != nil {
-			value := segs[0]
-			if un, err := url.PathUnescape(value); err == nil {
-				value = un
+// vars are the values of a route's variables in a path.
+func (rt *Route) vars(segs []string) map[string]string {
+	vars := map[string]string{}
+	for i, name := range split(rt.Path) {
+		if rt.shape[i] == "{}" {
+			value, err := url.PathUnescape(segs[i])
+			if err != nil {
+				value = segs[i]
 			}
-			return found, append([]string{value}, values...)
+			vars[strings.Trim(name, "{}")] = value
 		}
 	}
-	return nil, nil
+	return vars
 }

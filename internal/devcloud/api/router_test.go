@@ -13,7 +13,7 @@ func reply(text string) Handler {
 }
 
 func TestRoutes(t *testing.T) {
-	var root node
+	var root router
 	for _, rt := range []Route{
 		{Method: "GET", Path: "/servers"},
 		{Method: "POST", Path: "/servers"},
@@ -141,7 +141,7 @@ func FuzzRoute(f *testing.F) {
 	for _, s := range []string{"/servers/a/tags/b", "//", "/servers/%zz", "/{id}"} {
 		f.Add(s)
 	}
-	var root node
+	var root router
 	for _, p := range []string{"/servers", "/servers/{id}", "/servers/{id}/tags/{tag}", "/{project}/volumes/{id}"} {
 		root.add(Route{Method: "GET", Path: p, Do: reply(p)})
 	}

@@ -37,6 +37,8 @@ type Route struct {
 	Free bool
 	// Writes marks a GET that may change something.
 	Writes bool
+
+	shape []string // the path's segments, variables as "{}"
 }
 
 // Calls are handlers by "METHOD /path".
@@ -115,7 +117,7 @@ type Service struct {
 	// AuthURL is what a 401 names.
 	AuthURL string
 
-	routes node
+	routes router
 }
 
 // Request is one call as its handler sees it.

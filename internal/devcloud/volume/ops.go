@@ -123,18 +123,11 @@ func (s *Service) Delete(v *db.Volume, cascade bool) error {
 
 // Attach starts attaching a volume to a server.
 func (s *Service) Attach(v *db.Volume, a *db.Attachment) error {
-	if !v.Multiattach {
-		if have := s.attachmentsOf(v.ID); len(have) > 0 {
-			return api.BadRequest(
-				"Invalid volume: volume %s is already attached to instances: %s", v.ID, have[0].ServerID,
-			)
-		}
-	}
-	if v.Status != "available" && v.Status != "in-use" {
-		return api.BadRequest(
-			"Invalid volume: volume '%s' status must be 'available' or 'in-use'. Currently in '%s'", v.ID,
-			v.Status,
-		)
+	switch have := s.attachmentsOf(v.ID); {
+	case len(have) > 0 && !v.Multiattach:
+		return api.BadRequest("Invalid volume: volume %s is already attached to instances: %s", v.ID, have[0].ServerID)
+	case v.Status != "available" && v.Status != "in-use":
+		return api.BadRequest("Invalid volume: volume '%s' status must be 'available' or 'in-use'. Currently in '%s'", v.ID, v.Status)
 	}
 	a.VolumeID, a.ProjectID, a.Status, a.BDM, a.Mode = v.ID, v.ProjectID, "reserved", db.NewUUID(), "rw"
 	a.Due = s.db.Now().Add(s.Delay)
@@ -214,6 +207,7 @@ func (s *Service) Advance(now time.Time) (next time.Time) {
 	return next
 }
 
+// attachmentView is an attachment as a list shows it, or in full.
 func attachmentView(a *db.Attachment, detail bool) api.Obj {
 	o := api.Obj{"id": a.ID, "status": a.Status, "instance": a.ServerID, "volume_id": a.VolumeID}
 	if detail {
@@ -222,74 +216,47 @@ func attachmentView(a *db.Attachment, detail bool) api.Obj {
 	return o
 }
 
-func (s *Service) listAttachments(detail bool) api.Handler {
-	return func(r *api.Request) (*api.Reply, error) {
-		var views []api.Obj
-		for _, a := range s.db.Attachments.Where(func(a *db.Attachment) bool { return a.ProjectID == r.Auth.ProjectID || r.Auth.Admin() }) {
-			o := attachmentView(a, detail)
-			o["instance_id"] = a.ServerID
-			if pass(r, o) {
-				delete(o, "instance_id")
-				views = append(views, o)
+// attachmentCalls show attachments and remove those without a server; Nova
+// makes them.
+func (s *Service) attachmentCalls() api.Calls {
+	const all = base + "attachments"
+	list := func(detail bool) api.Handler {
+		return func(r *api.Request) (*api.Reply, error) {
+			var views []api.Obj
+			for _, a := range s.db.Attachments.Where(func(a *db.Attachment) bool { return a.ProjectID == r.Auth.ProjectID || r.Auth.Admin() }) {
+				o := attachmentView(a, detail)
+				o["instance_id"] = a.ServerID
+				if pass(r, o) {
+					delete(o, "instance_id")
+					views = append(views, o)
+				}
 			}
+			return page(r, "attachments", views, func(o api.Obj) api.Obj { return o })
 		}
-		return page(r, "attachments", views, func(o api.Obj) api.Obj { return o })
 	}
-}
-
-// attachment is a call about the attachment that the path names.
-func (s *Service) attachment(do func(r *api.Request, a *db.Attachment) (*api.Reply, error)) api.Handler {
-	return func(r *api.Request) (*api.Reply, error) {
-		a := s.db.Attachments.Get(r.Var("id"))
-		if a == nil || a.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
-			return nil, api.NotFound("Volume attachment could not be found with filter: attachment_id = %s.", r.Var("id"))
+	one := func(do func(a *db.Attachment) (*api.Reply, error)) api.Handler {
+		return func(r *api.Request) (*api.Reply, error) {
+			a := s.db.Attachments.Get(r.Var("id"))
+			if a == nil || a.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
+				return nil, api.NotFound("Volume attachment could not be found with filter: attachment_id = %s.", r.Var("id"))
+			}
+			return do(a)
 		}
-		return do(r, a)
 	}
-}
-
-func showAttachment(_ *api.Request, a *db.Attachment) (*api.Reply, error) {
-	return api.OK(api.Obj{"attachment": attachmentView(a, true)})
-}
-
-func (s *Service) removeAttachment(_ *api.Request, a *db.Attachment) (*api.Reply, error) {
-	if a.BDM != "" && s.db.Servers.Get(a.ServerID) != nil {
-		return nil, api.Conflict("Detach volume from instance %s using the Compute API", a.ServerID)
+	return api.Calls{
+		"GET " + all: list(false), "GET " + all + "/detail": list(true),
+		"POST " + all: func(*api.Request) (*api.Reply, error) {
+			return nil, api.Forbidden("Attachments are not made here: attach the volume to a server by the Compute API, or use the action os-attach.")
+		},
+		"GET " + all + "/{id}": one(func(a *db.Attachment) (*api.Reply, error) {
+			return api.OK(api.Obj{"attachment": attachmentView(a, true)})
+		}),
+		"DELETE " + all + "/{id}": one(func(a *db.Attachment) (*api.Reply, error) {
+			if s.db.Servers.Get(a.ServerID) != nil {
+				return nil, api.Conflict("Detach volume from instance %s using the Compute API", a.ServerID)
+			}
+			s.DetachNow(a, false)
+			return api.OK(api.Obj{"attachments": api.List{}})
+		}),
 	}
-	s.DetachNow(a, false)
-	return api.OK(api.Obj{"attachments": api.List{}})
-}
-
-// createAttachment reserves a volume for a server.
-func (s *Service) createAttachment(r *api.Request) (*api.Reply, error) {
-	in, err := r.Object("attachment")
-	if err != nil {
-		return nil, err
-	}
-	id, _ := in["volume_uuid"].(string)
-	server, _ := in["instance_uuid"].(string)
-	v := s.db.Volumes.Get(id)
-	if v == nil || v.ProjectID != r.Auth.ProjectID && !r.Auth.Admin() {
-		return nil, errVolume(id)
-	}
-	a := &db.Attachment{ServerID: server, BootIndex: -1}
-	if err := s.Attach(v, a); err != nil {
-		return nil, err
-	}
-	if in["connector"] != nil {
-		s.attached(a)
-	}
-	a.Due, a.BDM = time.Time{}, "" // until it is completed; Nova does not know of it
-	s.db.Attachments.Put(a)
-	return showAttachment(r, a)
-}
-
-func (s *Service) updateAttachment(r *api.Request, a *db.Attachment) (*api.Reply, error) {
-	s.attached(a)
-	return showAttachment(r, a)
-}
-
-func (s *Service) completeAttachment(_ *api.Request, a *db.Attachment) (*api.Reply, error) {
-	s.attached(a)
-	return nil, nil
 }

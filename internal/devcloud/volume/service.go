@@ -105,16 +105,6 @@ func (s *Service) API() *api.Service {
 	return svc
 }
 
-func (s *Service) attachmentCalls() api.Calls {
-	const all = base + "attachments"
-	return api.Calls{
-		"GET " + all: s.listAttachments(false), "GET " + all + "/detail": s.listAttachments(true), "POST " + all: s.createAttachment,
-		"GET " + all + "/{id}": s.attachment(showAttachment), "PUT " + all + "/{id}": s.attachment(s.updateAttachment),
-		"DELETE " + all + "/{id}":      s.attachment(s.removeAttachment),
-		"POST " + all + "/{id}/action": s.attachment(s.completeAttachment),
-	}
-}
-
 func (s *Service) calls() api.Calls {
 	calls := api.Calls{
 		"GET " + base + "volumes": s.list(false), "GET " + base + "volumes/detail": s.list(true), "POST " + base + "volumes": s.create,
