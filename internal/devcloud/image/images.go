@@ -25,10 +25,7 @@ func sizeOrNil(n int64) any {
 
 // View is an image as Glance shows it.
 func View(m *db.Image) api.Obj {
-	v := api.Obj{}
-	for k, p := range m.Properties {
-		v[k] = p
-	}
+	v := api.Pairs(m.Properties)
 	maps.Copy(v, api.Obj{
 		"id": m.ID, "name": m.Name, "status": m.Status, "visibility": m.Visibility, "owner": m.Owner,
 		"disk_format": api.OrNil(m.DiskFormat), "container_format": api.OrNil(m.Container), "min_ram": m.MinRAM, "min_disk": m.MinDisk,
@@ -124,85 +121,53 @@ var (
 	diskFormats      = []string{"ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"}
 )
 
+// badImage words a value that the schema does not allow.
+func badImage(format string, args ...any) error {
+	return api.BadRequest("Provided object does not match schema 'image': "+format, args...)
+}
+
 // set gives an image one attribute, as create and update do.
 func set(r *api.Request, m *db.Image, key string, value any) error {
-	if slices.Contains(readOnly, key) {
-		return api.Forbidden("Attribute '%s' is read-only.", key)
-	}
 	text, isText := value.(string)
-	bad := func(format string, args ...any) error {
-		return api.BadRequest("Provided object does not match schema 'image': "+format, args...)
+	number, isNumber := value.(float64)
+	truth, isTruth := value.(bool)
+	choices := map[string][]string{"visibility": visibilities, "container_format": containerFormats, "disk_format": diskFormats}[key]
+	texts := map[string]*string{
+		"id": &m.ID, "name": &m.Name, "owner": &m.Owner, "visibility": &m.Visibility, "container_format": &m.Container, "disk_format": &m.DiskFormat,
 	}
-	number := func(to *int) error {
-		n, ok := value.(float64)
-		if !ok || n < 0 {
-			return bad("'%v' is not of type 'integer'", value)
-		}
-		*to = int(n)
-		return nil
-	}
-	truth := func(to *bool) (err error) {
-		var ok bool
-		if *to, ok = value.(bool); !ok {
-			err = bad("%v is not of type 'boolean'", value)
-		}
-		return err
-	}
-	oneOf := func(to *string, choices []string) error {
-		if value != nil && !slices.Contains(choices, text) {
-			return bad("'%v' is not one of ['%s']", value, strings.Join(choices, "', '"))
-		}
-		*to = text
-		return nil
-	}
-	switch key {
-	case "id":
-		m.ID = text
-	case "name":
-		if !isText && value != nil {
-			return bad("%v is not of type 'null', 'string'", value)
-		}
-		m.Name = text
-	case "visibility":
-		if text == "public" && !r.Auth.Admin() {
-			return api.Forbidden("You are not authorized to complete publicize_image action.")
-		}
-		return oneOf(&m.Visibility, visibilities)
-	case "owner":
-		if text != r.Auth.ProjectID && !r.Auth.Admin() {
-			return api.Forbidden("You are not permitted to create images owned by '%s'.", text)
-		}
-		m.Owner = text
-	case "container_format":
-		return oneOf(&m.Container, containerFormats)
-	case "disk_format":
-		return oneOf(&m.DiskFormat, diskFormats)
-	case "min_ram":
-		return number(&m.MinRAM)
-	case "min_disk":
-		return number(&m.MinDisk)
-	case "protected":
-		return truth(&m.Protected)
-	case "os_hidden":
-		return truth(&m.Hidden)
-	case "tags":
-		l, _ := value.([]any)
-		m.Tags = nil
-		for _, t := range l {
-			if s, ok := t.(string); ok && !slices.Contains(m.Tags, s) {
-				m.Tags = append(m.Tags, s)
-			}
-		}
+	numbers := map[string]*int{"min_ram": &m.MinRAM, "min_disk": &m.MinDisk}
+	truths := map[string]*bool{"protected": &m.Protected, "os_hidden": &m.Hidden}
+	switch {
+	case slices.Contains(readOnly, key):
+		return api.Forbidden("Attribute '%s' is read-only.", key)
+	case key == "visibility" && text == "public" && !r.Auth.Admin():
+		return api.Forbidden("You are not authorized to complete publicize_image action.")
+	case key == "owner" && text != r.Auth.ProjectID && !r.Auth.Admin():
+		return api.Forbidden("You are not permitted to create images owned by '%s'.", text)
+	case texts[key] != nil && !isText && value != nil:
+		return badImage("%v is not of type 'null', 'string'", value)
+	case choices != nil && value != nil && !slices.Contains(choices, text):
+		return badImage("'%v' is not one of ['%s']", value, strings.Join(choices, "', '"))
+	case texts[key] != nil:
+		*texts[key] = text
+	case numbers[key] != nil && (!isNumber || number < 0):
+		return badImage("'%v' is not of type 'integer'", value)
+	case numbers[key] != nil:
+		*numbers[key] = int(number)
+	case truths[key] != nil && !isTruth:
+		return badImage("%v is not of type 'boolean'", value)
+	case truths[key] != nil:
+		*truths[key] = truth
+	case key == "tags":
+		list, _ := value.([]any)
+		m.Tags = api.Texts(list)
+		slices.Sort(m.Tags)
+		m.Tags = slices.Compact(m.Tags)
+	case !isText:
+		return badImage("%v is not of type 'string'", value)
 	default:
-		if !isText {
-			return bad("%v is not of type 'string'", value)
-		}
-		props := maps.Clone(m.Properties)
-		if props == nil {
-			props = map[string]string{}
-		}
-		props[key] = text
-		m.Properties = props
+		m.Properties = maps.Clone(api.Dict(m.Properties))
+		m.Properties[key] = text
 	}
 	return nil
 }
@@ -237,7 +202,7 @@ func (s *Service) update(r *api.Request) (*api.Reply, error) {
 		return nil, api.BadRequest("Request body must be a JSON array of operation objects.")
 	}
 	if ct := r.HTTP.Header.Get("Content-Type"); !strings.HasPrefix(ct, "application/openstack-images-v2") {
-		return nil, &api.Error{Status: 415, Message: "The request media type " + ct + " is not supported by this server."}
+		return nil, errMediaType(ct)
 	}
 	m, err := s.own(r)
 	if err != nil {
@@ -310,11 +275,10 @@ func addTag(r *api.Request, m *db.Image) error {
 }
 
 func removeTag(r *api.Request, m *db.Image) error {
-	i := slices.Index(m.Tags, r.Var("tag"))
-	if i < 0 {
+	if !slices.Contains(m.Tags, r.Var("tag")) {
 		return api.NotFound("The resource could not be found.")
 	}
-	m.Tags = slices.Delete(slices.Clone(m.Tags), i, i+1)
+	m.Tags = slices.DeleteFunc(slices.Clone(m.Tags), func(t string) bool { return t == r.Var("tag") })
 	return nil
 }
 
@@ -348,36 +312,27 @@ func (s *Service) Copy(m, from *db.Image) error {
 	return os.Link(s.DataPath(from.ID), s.DataPath(m.ID)) // data are replaced, never changed
 }
 
-func requireFormats(m *db.Image) error {
-	if m.DiskFormat == "" || m.Container == "" {
-		return api.BadRequest("Properties disk_format, container_format must be set prior to saving data.")
-	}
-	return nil
-}
-
-// receive takes the call's data for an image without any.
-func (s *Service) receive(r *api.Request) error {
+// upload takes the call's data for an image without any.
+func (s *Service) upload(r *api.Request) (*api.Reply, error) {
 	if ct := r.HTTP.Header.Get("Content-Type"); ct != "application/octet-stream" {
-		return &api.Error{Status: 415, Message: "The request media type " + ct + " is not supported by this server. "}
+		return nil, errMediaType(ct)
 	}
 	var m *db.Image
 	var err error
-	s.db.View(func() {
-		if m, err = s.own(r); err == nil {
-			err = requireFormats(m)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	if m.Status != "queued" {
-		return api.Conflict("Image status transition from %s to saving is not allowed", m.Status)
+	s.db.View(func() { m, err = s.own(r) })
+	switch {
+	case err != nil:
+		return nil, err
+	case m.DiskFormat == "" || m.Container == "":
+		return nil, api.BadRequest("Properties disk_format, container_format must be set prior to saving data.")
+	case m.Status != "queued":
+		return nil, api.Conflict("Image status transition from %s to saving is not allowed", m.Status)
 	}
 	// The data come before the transaction, so that a slow upload stops nobody.
 	if err := s.Fill(m, r.HTTP.Body); err != nil {
-		return err
+		return nil, err
 	}
-	return s.db.Update(func() error {
+	return nil, s.db.Update(func() error {
 		now := s.db.Images.Get(m.ID)
 		if now == nil {
 			return &api.Error{Status: 410, Message: "Image " + m.ID +
@@ -390,8 +345,8 @@ func (s *Service) receive(r *api.Request) error {
 	})
 }
 
-func (s *Service) upload(r *api.Request) (*api.Reply, error) {
-	return nil, s.receive(r)
+func errMediaType(got string) error {
+	return &api.Error{Status: 415, Message: "The request media type " + got + " is not supported by this server."}
 }
 
 func (s *Service) download(r *api.Request) (*api.Reply, error) {

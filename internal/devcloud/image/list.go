@@ -58,11 +58,10 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 	if err != nil {
 		return nil, api.BadRequest("No image found with ID %s", q.Get("marker"))
 	}
-	body := api.Obj{"images": page.Items, "schema": "/v2/schemas/images"}
 	q.Del("marker")
-	body["first"] = strings.TrimSuffix("/v2/images?"+q.Encode(), "?")
-	if limit > 0 && len(page.Items) == min(limit, maxPage) {
-		q.Set("marker", id(page.Items[len(page.Items)-1]))
+	body := api.Obj{"images": page.Items, "schema": "/v2/schemas/images", "first": strings.TrimSuffix("/v2/images?"+q.Encode(), "?")}
+	if page.Next != "" {
+		q.Set("marker", page.Next)
 		body["next"] = "/v2/images?" + q.Encode()
 	}
 	return api.OK(body)
@@ -70,66 +69,46 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 
 // listed tells whether a list shows an image the caller could show by ID.
 func (s *Service) listed(r *api.Request, m *db.Image) bool {
-	q := r.HTTP.URL.Query()
-	if m.Hidden != (q.Get("os_hidden") == "true" || q.Get("os_hidden") == "True") {
+	vis := r.Query("visibility")
+	switch {
+	case m.Hidden != r.Flag("os_hidden") || vis != "" && vis != "all" && vis != m.Visibility:
 		return false
-	}
-	vis := q.Get("visibility")
-	if vis != "" && vis != "all" && vis != m.Visibility {
-		return false
-	}
-	if m.Owner == r.Auth.ProjectID || m.Visibility == "public" {
+	case m.Visibility == "community" && (vis == "community" || vis == "all"):
 		return true
 	}
-	return m.Visibility == "community" && (vis == "community" || vis == "all") || r.Auth.Admin()
+	return m.Owner == r.Auth.ProjectID || m.Visibility == "public" || r.Auth.Admin()
 }
 
 // filtered tells whether an image passes the query's filters.
 func filtered(v api.Obj, m *db.Image, q map[string][]string) bool {
 	for key, values := range q {
-		want := values[0]
-		switch key {
-		case "limit", "marker", "sort_key", "sort_dir", "sort", "visibility", "os_hidden", "member_status":
-			continue
-		case "tag":
-			for _, t := range values {
-				if !slices.Contains(m.Tags, t) {
-					return false
-				}
-			}
-			continue
-		case "created_at", "updated_at":
-			if !onDate(v[key], want) {
-				return false
-			}
-			continue
-		case "size_min", "size_max":
-			n, err := strconv.ParseInt(want, 10, 64)
-			if err != nil || key == "size_min" && m.Size < n || key == "size_max" && m.Size > n {
-				return false
-			}
-			continue
-		case "protected":
-			if fmt.Sprint(m.Protected) != strings.ToLower(want) {
-				return false
-			}
-			continue
-		}
-		if list, ok := strings.CutPrefix(want, "in:"); ok {
-			found := false
-			for _, one := range strings.Split(list, ",") {
-				found = found || fmt.Sprint(v[key]) == strings.Trim(one, `"`)
-			}
-			if !found {
-				return false
-			}
-			continue
-		}
-		if fmt.Sprint(v[key]) != want {
+		if !passes(v, m, key, values) {
 			return false
 		}
 	}
 	return true
+}
+
+func passes(v api.Obj, m *db.Image, key string, values []string) bool {
+	want := values[0]
+	switch key {
+	case "limit", "marker", "sort_key", "sort_dir", "sort", "visibility", "os_hidden", "member_status":
+		return true
+	case "tag":
+		return !slices.ContainsFunc(values, func(t string) bool { return !slices.Contains(m.Tags, t) })
+	case "created_at", "updated_at":
+		return onDate(v[key], want)
+	case "size_min", "size_max":
+		n, err := strconv.ParseInt(want, 10, 64)
+		return err == nil && (key == "size_max" || m.Size >= n) && (key == "size_min" || m.Size <= n)
+	case "protected":
+		want = strings.ToLower(want)
+	}
+	wanted := []string{want}
+	if list, ok := strings.CutPrefix(want, "in:"); ok {
+		wanted = strings.Split(strings.ReplaceAll(list, `"`, ""), ",")
+	}
+	return slices.Contains(wanted, fmt.Sprint(v[key]))
 }
 
 // onDate tells whether a time passes a filter such as "gte:2026-01-01T00:00:00Z".
