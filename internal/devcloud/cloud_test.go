@@ -76,13 +76,22 @@ func login(t *testing.T, c *Cloud, env map[string]string) *clients {
 	}
 }
 
-// await polls until cond is true; the cloud's state changes by itself.
+// await waits until cond is true; the cloud's state changes by itself.
 func await(t *testing.T, c *Cloud, what string, cond func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := c.db.Wait(ctx, cond); err != nil {
-		t.Fatalf("%s: %v", what, err)
+	for ok := false; !ok; {
+		changed := c.db.Changed()
+		c.db.View(func() { ok = cond() })
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("%s: %v", what, ctx.Err())
+		}
 	}
 }
 

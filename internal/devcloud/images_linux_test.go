@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
@@ -121,13 +119,11 @@ func TestSnapshotsHaveContent(t *testing.T) {
 func snapshot(t *testing.T, c *Cloud, cl *clients, s testServer, name string) *db.Image {
 	t.Helper()
 	id := must[string](t)(servers.CreateImage(t.Context(), cl.compute, s.id, servers.CreateImageOpts{Name: name}).ExtractImageID())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	var m *db.Image
-	check(t, "snapshot", c.db.Wait(ctx, func() bool {
+	await(t, c, "snapshot", func() bool {
 		m = c.db.Images.Get(id)
 		return m.Status == "active" || m.Status == "killed"
-	}))
+	})
 	if m.Status != "active" || m.Size < 1024 {
 		t.Fatalf("the snapshot is %s with %d bytes", m.Status, m.Size)
 	}

@@ -17,18 +17,13 @@ type Page[T any] struct {
 	Next string
 }
 
-// MarkerError says that no element of the list has the marker's ID.
-type MarkerError struct{ Marker string }
-
-func (e *MarkerError) Error() string { return "marker [" + e.Marker + "] not found" }
-
 // Paginate cuts a list. limit 0 means the caller set none; max bounds it in
-// any case.
+// any case. The error is that no element has the marker's ID.
 func Paginate[T any](all []T, id func(T) string, limit, max int, marker string) (Page[T], error) {
 	start := 0
 	if marker != "" {
 		if start = slices.IndexFunc(all, func(v T) bool { return id(v) == marker }) + 1; start == 0 {
-			return Page[T]{}, &MarkerError{marker}
+			return Page[T]{}, fmt.Errorf("marker [%s] not found", marker)
 		}
 	}
 	rest := all[start:]

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -150,23 +149,6 @@ func (d *DB) Changed() <-chan struct{} {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.changed
-}
-
-// Wait returns when cond, run as by View, is true, or with ctx's error.
-func (d *DB) Wait(ctx context.Context, cond func() bool) error {
-	for {
-		changed := d.Changed()
-		ok := false
-		d.View(func() { ok = cond() })
-		if ok {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // NewUUID returns a random version 4 UUID.

@@ -1,12 +1,10 @@
 package db
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 func TestUpdateIsAllOrNothing(t *testing.T) {
@@ -129,22 +127,22 @@ func TestDamagedStateIsRefused(t *testing.T) {
 	}
 }
 
-func TestWaitSeesTheChange(t *testing.T) {
+func TestChangedEndsAtACommit(t *testing.T) {
 	w, err := Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	go func() { _ = w.Update(func() error { w.Networks.Insert(&Network{Meta: Meta{ID: "a"}}); return nil }) }()
-	if err := w.Wait(ctx, func() bool { return w.Networks.Get("a") != nil }); err != nil {
+	changed := w.Changed()
+	_ = w.Update(func() error { return errors.New("undone") })
+	select {
+	case <-changed:
+		t.Error("a transaction that was undone is reported")
+	default:
+	}
+	if err := w.Update(func() error { w.Networks.Insert(&Network{Meta: Meta{ID: "a"}}); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	short, stop := context.WithCancel(t.Context())
-	stop()
-	if err := w.Wait(short, func() bool { return false }); !errors.Is(err, context.Canceled) {
-		t.Errorf("err = %v", err)
-	}
+	<-changed
 }
 
 func FuzzReplay(f *testing.F) {

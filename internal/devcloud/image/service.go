@@ -69,17 +69,6 @@ func (s *Service) API() *api.Service {
 				"description": "Import methods available.", "type": "array", "value": api.List{},
 			}})
 		},
-		"GET /v2/info/stores": func(*api.Request) (*api.Reply, error) {
-			return nil, api.NotFound("Multi backend is not supported at this site.")
-		},
-		"GET /v2/metadefs/namespaces": func(*api.Request) (*api.Reply, error) {
-			return api.OK(api.Obj{
-				"namespaces": api.List{}, "schema": "/v2/schemas/metadefs/namespaces", "first": "/v2/metadefs/namespaces",
-			})
-		},
-		"GET /v2/tasks": func(*api.Request) (*api.Reply, error) {
-			return nil, api.Forbidden("You are not authorized to complete tasks_api_access action.")
-		},
 	}.Routes(api.Route{})...)
 	return svc
 }

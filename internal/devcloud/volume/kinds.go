@@ -37,8 +37,7 @@ func (s *Service) collection(c api.Collection) *api.Collection {
 		c.Update = "PUT"
 	}
 	if c.Missing == nil {
-		class := strings.ToUpper(c.Kind[:1]) + c.Kind[1:]
-		c.Missing = func(id string) error { return api.NotFound("%s %s could not be found.", class, id) }
+		c.Missing = func(id string) error { return api.NotFound("%s %s could not be found.", class(c.Kind), id) }
 	}
 	if c.Allow == nil {
 		c.Allow = func(r *api.Request, action string, o *db.Object) error {
@@ -99,7 +98,7 @@ func (s *Service) kinds() []*api.Collection {
 		Kind: kindSnapshot, Single: "snapshot", Plural: "snapshots", Path: base + "snapshots", Made: 202, Gone: 202, Lasting: s.Delay, Required: []string{"volume_id"},
 		Brief:    []string{"id", "created_at", "updated_at", "name", "description", "volume_id", "status", "size", "metadata"},
 		Defaults: api.Obj{"name": nil, "description": nil, "metadata": api.Obj{}, "created_at": nil},
-		Hidden:   []string{"force"}, Check: s.checkSnapshot,
+		Hidden:   []string{"force"}, Check: s.checkPart,
 		Removed: func(_ *api.Request, o *db.Object) error {
 			if st := o.Text("status"); st != "available" && st != "error" {
 				return api.BadRequest("Invalid snapshot: Snapshot status must be available or error, but current status is: %s", st)
@@ -123,7 +122,7 @@ func (s *Service) kinds() []*api.Collection {
 			"name": nil, "description": nil, "snapshot_id": nil, "fail_reason": nil, "object_count": 1, "created_at": nil,
 			"has_dependent_backups": false, "availability_zone": zone, "container": "volumebackups",
 		},
-		Hidden: []string{"force", "incremental"}, Check: s.checkBackup,
+		Hidden: []string{"force", "incremental"}, Check: s.checkPart,
 		Removed: snapshots.Removed,
 		Show: func(r *api.Request, o *db.Object, v api.Obj) {
 			v["is_incremental"], v["data_timestamp"] = o.Bool("incremental"), api.Micros(o.Created)
@@ -242,38 +241,21 @@ func (s *Service) subject(r *api.Request, o *db.Object, inUse bool) (*db.Volume,
 // forced tells that a body says force, in one of the ways clients do.
 func forced(in api.Obj) bool { return says(in["force"]) }
 
-// beginPart stores that a new snapshot or backup is made.
-func (s *Service) beginPart(o *db.Object, v *db.Volume) {
-	o.Set(api.Obj{"status": "creating", "size": v.Size})
-	o.NextStatus, o.Due = "available", s.db.Now().Add(s.Delay)
-}
-
-func (s *Service) checkSnapshot(r *api.Request, o *db.Object, in api.Obj) error {
+// checkPart starts making a snapshot or a backup.
+func (s *Service) checkPart(r *api.Request, o *db.Object, in api.Obj) error {
 	if o.Seq != 0 {
 		return nil
 	}
-	v, err := s.subject(r, o, forced(in) || r.Version.AtLeast(v3(66)))
+	inUse := forced(in) || o.Kind == kindSnapshot && r.Version.AtLeast(v3(66))
+	v, err := s.subject(r, o, inUse)
 	if err == nil {
-		err = s.checkQuota(o.ProjectID, "snapshots", v.Size)
+		err = s.checkQuota(o.ProjectID, o.Kind+"s", v.Size)
 	}
-	if err == nil {
-		s.beginPart(o, v)
-	}
-	return err
-}
-
-func (s *Service) checkBackup(r *api.Request, o *db.Object, in api.Obj) error {
-	if o.Seq != 0 {
-		return nil
-	}
-	v, err := s.subject(r, o, forced(in))
 	if err != nil {
 		return err
 	}
-	if !s.quotas.Fits(o.ProjectID, "backups", 1) {
-		return api.OverLimit("BackupLimitExceeded: Maximum number of backups allowed (%d) exceeded", s.quotas.Limit(o.ProjectID, "backups"))
-	}
-	s.beginPart(o, v)
+	o.Set(api.Obj{"status": "creating", "size": v.Size})
+	o.NextStatus, o.Due = "available", s.db.Now().Add(s.Delay)
 	return nil
 }
 

@@ -62,25 +62,28 @@ func (s *Service) used(project, resource string) int {
 	return n
 }
 
-// checkQuota tells whether a project may have one more volume or snapshot of
-// that size.
+// checkQuota tells whether a project may have one more volume, snapshot or
+// backup of that size.
 func (s *Service) checkQuota(project, kind string, size int) error {
-	limit := func(name string) int { return s.quotas.Limit(project, name) }
 	if kind == "volumes" && !s.quotas.Allows(project, "per_volume_gigabytes", size) {
 		return api.OverLimit("VolumeSizeExceedsLimit: Requested volume size %dG is larger than maximum allowed limit %dG.",
-			size, limit("per_volume_gigabytes"))
+			size, s.quotas.Limit(project, "per_volume_gigabytes"))
 	}
-	if err := s.checkGigabytes(project, size); err != nil {
-		return err
+	if kind != "backups" {
+		if err := s.checkGigabytes(project, size); err != nil {
+			return err
+		}
 	}
-	switch {
-	case s.quotas.Fits(project, kind, 1):
+	if s.quotas.Fits(project, kind, 1) {
 		return nil
-	case kind == "snapshots":
-		return api.OverLimit("SnapshotLimitExceeded: Maximum number of snapshots allowed (%d) exceeded", limit(kind))
 	}
-	return api.OverLimit("VolumeLimitExceeded: Maximum number of volumes allowed (%d) exceeded for quota '%s'.", limit(kind), kind)
+	which := map[string]string{"volumes": " for quota 'volumes'."}[kind]
+	return api.OverLimit("%sLimitExceeded: Maximum number of %s allowed (%d) exceeded%s",
+		class(strings.TrimSuffix(kind, "s")), kind, s.quotas.Limit(project, kind), which)
 }
+
+// class is a kind as Cinder's exceptions call it.
+func class(kind string) string { return strings.ToUpper(kind[:1]) + kind[1:] }
 
 func (s *Service) checkGigabytes(project string, size int) error {
 	if s.quotas.Fits(project, "gigabytes", size) {

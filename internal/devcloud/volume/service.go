@@ -83,10 +83,7 @@ func (s *Service) API() *api.Service {
 		"GET /": s.versions(http.StatusMultipleChoices), "GET /v3": s.versions(http.StatusOK),
 	}.Routes(api.Route{Open: true})...)
 	routes := slices.Concat(s.kindRoutes(), s.metadata().Routes(), s.quotas.Routes(), s.calls().Routes(api.Route{}))
-	for path, min := range map[string]int{"messages": 3, "groups": 13, "group_types": 11} {
-		empty := api.Calls{"GET " + base + path: api.Empty(path), "GET " + base + path + "/detail": api.Empty(path)}
-		routes = append(routes, empty.Routes(api.Route{Min: v3(min)})...)
-	}
+	routes = append(routes, api.Route{Method: "GET", Path: base + "messages", Do: api.Empty("messages"), Min: v3(3)})
 	routes = append(routes, s.attachmentCalls().Routes(api.Route{Min: v3(27)})...)
 	for _, rt := range routes {
 		do := rt.Do
@@ -129,7 +126,6 @@ func (s *Service) calls() api.Calls {
 	}
 	for path, rule := range map[string]string{
 		"scheduler-stats/get_pools": "scheduler_extension:scheduler_stats:get_pools", "os-services": "volume_extension:services:index",
-		"qos-specs": "volume_extension:qos_specs_manage:get_all",
 	} {
 		calls["GET "+base+path] = func(r *api.Request) (*api.Reply, error) {
 			if !r.Auth.Admin() {
@@ -147,7 +143,6 @@ func forbidden(rule string) *api.Error {
 
 // operatorLists are the parts of this cloud that Cinder's operators list.
 var operatorLists = map[string]api.Obj{
-	"qos-specs": {"qos_specs": api.List{}},
 	"os-services": {"services": api.List{
 		api.Obj{"binary": "cinder-scheduler", "host": "devcloud", "zone": zone, "status": "enabled", "state": "up", "updated_at": nil},
 		api.Obj{"binary": "cinder-volume", "host": "devcloud@files", "zone": zone, "status": "enabled", "state": "up", "updated_at": nil},

@@ -123,7 +123,7 @@ func page(r *api.Request, key string, views []api.Obj, show func(api.Obj) api.Ob
 	}
 	p, err := api.Paginate(views, func(o api.Obj) string { return o["id"].(string) }, limit, maxPage, q.Get("marker"))
 	if err != nil {
-		return nil, api.NotFound("%s %s could not be found.", strings.ToUpper(key[:1])+key[1:len(key)-1], q.Get("marker"))
+		return nil, api.NotFound("%s %s could not be found.", class(strings.TrimSuffix(key, "s")), q.Get("marker"))
 	}
 	body := api.Obj{key: api.Views(p.Items, show)}
 	if p.Next != "" {
