@@ -59,9 +59,12 @@ func (s *Service) extend(r *api.Request, v *db.Volume, in api.Obj) error {
 			v.Size, size,
 		)
 	}
-	v.NextSize, err = size, s.checkGigabytes(v.ProjectID, size-v.Size)
+	if err := s.checkGigabytes(v.ProjectID, size-v.Size); err != nil {
+		return err
+	}
+	v.NextSize = size
 	s.begin(v, "extending", v.Status)
-	return err
+	return nil
 }
 
 func reserve(_ *api.Request, v *db.Volume, _ api.Obj) error {
