@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,7 +77,7 @@ func parsePasswd(data []byte) []account {
 		uid, err1 := strconv.ParseUint(f[2], 10, 31)
 		gid, err2 := strconv.ParseUint(f[3], 10, 31)
 		if err1 == nil && err2 == nil {
-			out = append(out, account{name: f[0], uid: int(uid), gid: int(gid), gecos: f[4], home: f[5], shell: f[6]})
+			out = append(out, account{name: f[0], uid: int(uid), gid: int(gid), gecos: f[4], home: f[5], shell: cmp.Or(f[6], "/bin/sh")})
 		}
 	}
 	return out
@@ -120,17 +121,8 @@ func (a *accounts) users() []account {
 	return parsePasswd(data)
 }
 
-func (a *accounts) lookup(name string) (account, bool) {
-	for _, u := range a.users() {
-		if u.name == name {
-			return u, true
-		}
-	}
-	return account{}, false
-}
-
-// target is the account of a name, or of an ID written "#1000".
-func (a *accounts) target(name string) (account, error) {
+// lookup is the account of a name, or of an ID written "#1000".
+func (a *accounts) lookup(name string) (account, error) {
 	for _, u := range a.users() {
 		if u.name == name || "#"+strconv.Itoa(u.uid) == name {
 			return u, nil
@@ -212,7 +204,7 @@ func (a *accounts) add(n newUser) (account, error) {
 	defer a.mu.Unlock()
 	n.home, n.shell = cmp.Or(n.home, "/home/"+n.name), cmp.Or(n.shell, defaultShell())
 	for _, name := range append([]string{n.name}, n.groups...) {
-		if !validName(name) {
+		if !accountName.MatchString(name) {
 			return account{}, fmt.Errorf("%q is not a valid name of a user or group", name)
 		}
 	}
@@ -339,10 +331,8 @@ func freeID[T any](id int, taken []T, of func(T) int) int {
 	return id
 }
 
-func validName(name string) bool {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
-	return name != "" && len(name) <= 32 && strings.Contains(letters, name[:1]) && strings.Trim(name, letters+"0123456789-.$") == ""
-}
+// accountName is what a user or a group may be called.
+var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.$-]{0,31}$`)
 
 // parseEnvironment reads the variables of an EnvironmentFile or of
 // /etc/environment.
@@ -350,21 +340,14 @@ func parseEnvironment(data []byte) map[string]string {
 	out := map[string]string{}
 	for line := range strings.Lines(string(data)) {
 		name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
-		if ok && validVariable(name) {
+		if ok && variableName.MatchString(name) {
 			out[name] = strings.Trim(value, `"'`)
 		}
 	}
 	return out
 }
 
-func validVariable(name string) bool {
-	for i, r := range name {
-		if r != '_' && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
-			return false
-		}
-	}
-	return name != ""
-}
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // defaultShell is bash where there is one, as on cloud images.
 func defaultShell() string {

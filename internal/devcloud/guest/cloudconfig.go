@@ -40,7 +40,7 @@ type userEntry struct {
 	Shell        string   `yaml:"shell"`
 	PrimaryGroup string   `yaml:"primary_group"`
 	Groups       words    `yaml:"groups"`
-	Sudo         rules    `yaml:"sudo"`
+	Sudo         lines    `yaml:"sudo"`
 	Passwd       string   `yaml:"passwd"`
 	HashedPasswd string   `yaml:"hashed_passwd"`
 	PlainPasswd  string   `yaml:"plain_text_passwd"`
@@ -182,14 +182,6 @@ type lines []string
 
 func (l *lines) UnmarshalYAML(n *yaml.Node) (err error) {
 	*l, err = listOr(n, func(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") })
-	return err
-}
-
-// rules is the sudo key: a rule, several, or false.
-type rules []string
-
-func (l *rules) UnmarshalYAML(n *yaml.Node) (err error) {
-	*l, err = listOr(n, func(s string) []string { return []string{s} })
 	return err
 }
 

@@ -127,7 +127,7 @@ func (m *machine) inject() error {
 	if pass := m.o.Spec.AdminPass; pass != "" {
 		entry := hashPassword(pass)
 		for _, name := range []string{"root", m.image.user} {
-			if _, ok := m.accounts.lookup(name); !ok {
+			if _, err := m.accounts.lookup(name); err != nil {
 				continue // the image's cloud-init makes its user
 			}
 			if err := m.accounts.setShadow(name, entry); err != nil {
@@ -224,7 +224,7 @@ func (ci *cloudInit) writeFile(f fileSpec) error {
 		return nil
 	}
 	owner, grp, _ := strings.Cut(f.Owner, ":")
-	u, err := ci.m.accounts.target(owner)
+	u, err := ci.m.accounts.lookup(owner)
 	gid, known := ci.m.accounts.groupID(grp)
 	switch {
 	case err != nil:
@@ -258,7 +258,7 @@ func (ci *cloudInit) user(u userEntry) string {
 	if u.UID != nil {
 		n.uid, n.uidGiven = *u.UID, true
 	}
-	_, existed := acc.lookup(u.Name)
+	_, unknown := acc.lookup(u.Name)
 	a, err := acc.add(n)
 	if err != nil {
 		ci.fail("users: %s: %v", u.Name, err)
@@ -270,13 +270,13 @@ func (ci *cloudInit) user(u userEntry) string {
 		entry = hashPassword(u.PlainPasswd)
 	case u.HashedPasswd != "":
 		entry = u.HashedPasswd
-	case u.Passwd != "" && !existed:
+	case u.Passwd != "" && unknown != nil:
 		entry = u.Passwd
 	}
 	if u.LockPasswd == nil || *u.LockPasswd {
 		entry = "!" + strings.TrimLeft(entry, "!")
 	}
-	if (entry != "" && entry != "!") || !existed {
+	if (entry != "" && entry != "!") || unknown != nil {
 		ci.try("users: "+u.Name, acc.setShadow(u.Name, entry))
 	}
 	ci.try("users: "+u.Name, acc.addKeys(a, u.Keys))

@@ -240,7 +240,7 @@ chpasswd:
 		}
 		_ = c.Close()
 	}
-	for _, want := range []string{"there is no user nobody-here", "listed: empty and random passwords are not supported"} {
+	for _, want := range []string{"chpasswd: unknown user nobody-here", "listed: empty and random passwords are not supported"} {
 		if !strings.Contains(string(g.Console()), want) {
 			t.Errorf("no %q in the console log:\n%s", want, g.Console())
 		}

@@ -46,12 +46,11 @@ func (ci *cloudInit) users() {
 }
 
 func (ci *cloudInit) addKeys(name string, keys []string) {
-	u, ok := ci.m.accounts.lookup(name)
-	if !ok {
-		ci.fail("ssh_authorized_keys: there is no user %s", name)
-		return
+	u, err := ci.m.accounts.lookup(name)
+	if err == nil {
+		err = ci.m.accounts.addKeys(u, keys)
 	}
-	ci.try("ssh_authorized_keys of "+name, ci.m.accounts.addKeys(u, keys))
+	ci.try("ssh_authorized_keys of "+name, err)
 }
 
 // passwords does password, chpasswd and ssh_pwauth.
@@ -69,9 +68,9 @@ func (ci *cloudInit) passwords() {
 	}
 	for _, line := range list {
 		name, pass, _ := strings.Cut(strings.TrimSpace(line), ":")
-		switch _, known := m.accounts.lookup(name); {
-		case !known:
-			ci.fail("chpasswd: there is no user %s", name)
+		switch _, err := m.accounts.lookup(name); {
+		case err != nil:
+			ci.try("chpasswd", err)
 		case pass == "" || pass == "R" || pass == "RANDOM":
 			ci.fail("chpasswd: %s: empty and random passwords are not supported in this guest", name)
 		case strings.HasPrefix(pass, "$"):

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,18 +33,13 @@ func plainDirectory(o bootRequest) (*rootfs, error) {
 	if w.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
-	for _, d := range []string{"root", "home", "etc", "tmp", "mnt", "run", "var/tmp", "var/log"} {
-		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
-			return nil, err
-		}
-	}
-	for _, d := range []string{"run", "tmp"} {
-		if err := emptyDir(filepath.Join(root, d)); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.MkdirAll(w.at(toolDir), 0o755); err != nil {
+	if err := errors.Join(os.RemoveAll(w.at("/run")), os.RemoveAll(w.at("/tmp"))); err != nil {
 		return nil, err
+	}
+	for _, d := range []string{"root", "home", "etc", "tmp", "mnt", toolDir, "var/tmp", "var/log"} {
+		if err := os.MkdirAll(w.at(d), 0o755); err != nil {
+			return nil, err
+		}
 	}
 	w.detail = "a plain directory: commands run on this host, as its user, with HOME in the guest's directory"
 	if o.Why != "" {
@@ -54,19 +50,6 @@ func plainDirectory(o bootRequest) (*rootfs, error) {
 		"What its commands do outside their home, they do to this host",
 	}
 	return w, nil
-}
-
-func emptyDir(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // hostName is what the guest is called.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -156,17 +157,9 @@ func ReadConsole(dir string) []byte {
 		return nil
 	}
 	defer func() { _ = f.Close() }()
-	st, err := f.Stat()
-	if err != nil {
-		return nil
-	}
-	var skip int64
-	if st.Size() > consoleLimit {
-		skip = st.Size() - consoleLimit
-	}
-	buf := make([]byte, st.Size()-skip)
-	n, _ := f.ReadAt(buf, skip)
-	return buf[:n]
+	_, _ = f.Seek(-consoleLimit, io.SeekEnd) // fails in a shorter one, which is read whole
+	data, _ := io.ReadAll(f)
+	return data
 }
 
 // Ready returns a channel that is closed when SSH answers in the current

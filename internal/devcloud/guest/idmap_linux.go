@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -115,12 +114,12 @@ func closeFiles(files []*os.File) {
 // that the guest is built from them. The guest's directory and its program
 // are then below stagingDir, which o names.
 func enterClonedRoot(o *bootRequest, fds []int) error {
-	own := 2
+	own := []*string{&o.Program, &o.Dir}
 	if o.Spec.RootFS != "" {
-		own = 3
+		own = append(own, &o.Spec.RootFS)
 	}
-	if len(fds) != own+len(o.Mounts) {
-		return fmt.Errorf("%d cloned mounts came, not %d", len(fds), own+len(o.Mounts))
+	if len(fds) != len(own)+len(o.Mounts) {
+		return fmt.Errorf("%d cloned mounts came, not %d", len(fds), len(own)+len(o.Mounts))
 	}
 	defer func() {
 		for _, fd := range fds {
@@ -137,7 +136,7 @@ func enterClonedRoot(o *bootRequest, fds []int) error {
 		return nil
 	}
 	for i, p := range o.Mounts {
-		err := attach(fds[own+i], filepath.Join(stagingDir, p))
+		err := attach(fds[len(own)+i], filepath.Join(stagingDir, p))
 		if err != nil && (p == "/" || !errors.Is(err, unix.ENOENT)) {
 			return err
 		}
@@ -151,24 +150,18 @@ func enterClonedRoot(o *bootRequest, fds []int) error {
 	if err := unix.Mount("staging", inner, "tmpfs", 0, "mode=0755"); err != nil {
 		return fmt.Errorf("mounting a staging directory: %w", err)
 	}
-	if err := os.WriteFile(inner+"/exe", nil, 0o755); err != nil { //nolint:gosec // a program
-		return err
-	}
-	if err := os.Mkdir(inner+"/dir", 0o700); err != nil {
-		return err
-	}
-	if err := errors.Join(attach(fds[0], inner+"/exe"), attach(fds[1], inner+"/dir")); err != nil {
-		return err
-	}
-	o.Dir, o.Program = stagingDir+"/dir", stagingDir+"/exe"
-	if o.Spec.RootFS != "" {
-		if err := os.Mkdir(inner+"/image", 0o700); err != nil {
+	for i, p := range own {
+		name := []string{"/exe", "/dir", "/image"}[i]
+		var err error
+		if p == &o.Program {
+			err = os.WriteFile(inner+name, nil, 0o600)
+		} else {
+			err = os.Mkdir(inner+name, 0o700)
+		}
+		if err := errors.Join(err, attach(fds[i], inner+name)); err != nil {
 			return err
 		}
-		if err := attach(fds[2], inner+"/image"); err != nil {
-			return err
-		}
-		o.Spec.RootFS = stagingDir + "/image"
+		*p = stagingDir + name
 	}
 	return changeRoot(stagingDir)
 }
@@ -233,13 +226,4 @@ func controlSocket() (ours, guests *os.File, err error) {
 		return nil, nil, err
 	}
 	return os.NewFile(uintptr(fds[0]), "control"), os.NewFile(uintptr(fds[1]), "control"), nil
-}
-
-// mappedIDs are the attributes of a process in a user namespace with its own
-// range of IDs, as its root.
-func mappedIDs(a *syscall.SysProcAttr, base int) {
-	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: base, Size: idRange}}
-	a.Cloneflags |= syscall.CLONE_NEWUSER
-	a.UidMappings, a.GidMappings, a.GidMappingsEnableSetgroups = ids, ids, true
-	a.Credential = &syscall.Credential{}
 }

@@ -79,6 +79,7 @@ func runGuest() int {
 	m.console = &console{w: os.Stdout, start: time.Now()}
 	m.deadline = m.console.start.Add(m.o.Spec.BootDelay)
 	syscall.Umask(0o022)
+	_ = os.Setenv("PATH", systemPath) // of services, which are started by name
 	m.watch(in)
 	if err := m.startNetwork(control); err != nil {
 		return m.refuse(err)
@@ -348,7 +349,7 @@ func (m *machine) shutdown(status int) {
 
 // run runs a command as root in the guest and returns its exit status.
 func (m *machine) run(argv, env []string, out io.Writer) (int, error) {
-	root, err := m.accounts.target("root")
+	root, err := m.accounts.lookup("root")
 	if err != nil {
 		return 0, err
 	}

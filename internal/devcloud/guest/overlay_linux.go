@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -197,21 +196,12 @@ func (b *builder) mkdirLike(base, real string) error {
 // copyAttributes gives a directory the mode, and where possible the owner, of
 // one of the host's.
 func copyAttributes(from, to string) error {
-	st, err := os.Stat(from)
-	if err != nil {
-		return err
+	var st unix.Stat_t
+	if err := unix.Stat(from, &st); err != nil {
+		return fmt.Errorf("reading the owner of %s: %w", from, err)
 	}
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-		_ = os.Lchown(to, int(sys.Uid), int(sys.Gid)) // an owner who is not in the namespace stays ours
-	}
-	mode := uint32(st.Mode().Perm())
-	if st.Mode()&fs.ModeSticky != 0 {
-		mode |= unix.S_ISVTX
-	}
-	if st.Mode()&fs.ModeSetgid != 0 {
-		mode |= unix.S_ISGID
-	}
-	return unix.Chmod(to, mode)
+	_ = os.Lchown(to, int(st.Uid), int(st.Gid)) // an owner who is not in the namespace stays ours
+	return unix.Chmod(to, st.Mode&0o7777)
 }
 
 // descend grafts the children of a directory that cannot be grafted whole.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // imageAccounts returns the users and groups of an image that shows the host's
@@ -119,17 +121,17 @@ func (m *machine) personalise() error {
 // and its default user is made if neither the image nor its cloud-init does.
 func (m *machine) personaliseImage() error {
 	t := m.fs.tree
-	if _, ok := m.accounts.lookup("root"); !ok {
+	if _, err := m.accounts.lookup("root"); err != nil {
 		return errors.New("the image has no user root: is it a root file system?")
 	}
 	user, files := m.image.user, map[string]string{
 		"/etc/machine-id": strings.ReplaceAll(m.o.Spec.ID, "-", "") + "\n",
 	}
-	_, known := m.accounts.lookup(user)
+	_, unknown := m.accounts.lookup(user)
 	if !m.hasCloudInit() {
 		files[usersSudoers] = user + " ALL=(ALL) NOPASSWD:ALL\n"
 	}
-	if !known && !m.hasCloudInit() {
+	if unknown != nil && !m.hasCloudInit() {
 		var groups []string
 		for _, g := range m.accounts.groups() {
 			if slices.Contains(adminGroups, g.name) {
@@ -176,7 +178,7 @@ func (m *machine) everyBoot() error {
 			return err
 		}
 	} else if name := m.shortName(); m.fs.pidSpace {
-		_ = setHostName(name)
+		_ = unix.Sethostname([]byte(name))
 	}
 	for name, perm := range map[string]uint32{"/var/log": 0o755, "/var/tmp": 0o1777, "/run/cloud-init": 0o755, cloudDir: 0o755} {
 		if err := errors.Join(os.MkdirAll(t.at(name), 0o755), syscall.Chmod(t.at(name), perm)); err != nil {
@@ -208,7 +210,7 @@ func (m *machine) setHostName(short, fqdn string, hosts bool) error {
 		return err
 	}
 	if m.fs.pidSpace {
-		if err := setHostName(short); err != nil {
+		if err := unix.Sethostname([]byte(short)); err != nil {
 			return fmt.Errorf("setting the host name: %w", err)
 		}
 	}

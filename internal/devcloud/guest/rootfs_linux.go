@@ -75,9 +75,6 @@ func buildRoot(o bootRequest) (*rootfs, error) {
 	if err := b.build(); err != nil {
 		return nil, err
 	}
-	if err := unix.Sethostname([]byte(shortName(hostName(o.Spec)))); err != nil {
-		return nil, fmt.Errorf("setting the host name: %w", err)
-	}
 	return w, nil
 }
 

@@ -57,8 +57,12 @@ func (s *sshServer) session(conn *ssh.ServerConn, lg login, nc ssh.NewChannel) {
 			}()
 		}
 	}
-	// The client has gone, or closed the channel.
-	ss.hangUp()
+	// The client has gone, or closed the channel. As by sshd the terminal is
+	// closed, which the kernel tells its session by SIGHUP. A command without
+	// one sees its input end and its output break, and is left alone otherwise.
+	if ss.wantPty {
+		ss.kill(syscall.SIGHUP)
+	}
 	_ = ch.Close()
 	if ss.run != nil {
 		<-ss.done
@@ -90,7 +94,7 @@ func (ss *session) request(r *ssh.Request) bool {
 		}
 		return ok
 	case "pty-req":
-		if !read(&req.pty) || ss.lg.options.noPty || ss.wantPty || ss.run != nil {
+		if !read(&req.pty) || ss.lg.options.forbids("pty") || ss.wantPty || ss.run != nil {
 			return false
 		}
 		ss.wantPty, ss.term, ss.noEcho = true, req.pty.Term, echoOff(req.pty.Modes)
@@ -108,7 +112,7 @@ func (ss *session) request(r *ssh.Request) bool {
 		}
 		return true
 	case "auth-agent-req@openssh.com":
-		return !ss.lg.options.noAgents && ss.lg.conf.agents && ss.agentDir == "" && ss.forwardAgent() == nil
+		return !ss.lg.options.forbids("agent-forwarding") && ss.lg.conf.agents && ss.agentDir == "" && ss.forwardAgent() == nil
 	case "shell":
 		return ss.begins("", true)
 	case "exec":
@@ -118,11 +122,11 @@ func (ss *session) request(r *ssh.Request) bool {
 		return read(&req.command) && req.command.Command == "sftp" && server != "" && ss.begins(server, false)
 	case "signal":
 		_ = read(&req.signal)
-		sig, known := sshSignals[req.signal.Name]
-		if known {
+		sig := unix.SignalNum("SIG" + req.signal.Name)
+		if sig != 0 {
 			ss.kill(sig)
 		}
-		return known
+		return sig != 0
 	}
 	return false // X11, break
 }
@@ -132,7 +136,7 @@ func (ss *session) begins(command string, shell bool) bool {
 	if ss.run != nil || ss.s.closed.Load() {
 		return false
 	}
-	if c := ss.lg.options.command; c != "" {
+	if c := ss.lg.options["command"]; c != "" {
 		ss.env = append(ss.env, "SSH_ORIGINAL_COMMAND="+command)
 		command, shell = c, false
 	}
@@ -165,20 +169,11 @@ func (ss *session) kill(sig syscall.Signal) {
 	}
 }
 
-// hangUp does what sshd does when a client goes: the terminal is closed, which
-// the kernel tells its session by SIGHUP. A command without one sees its input
-// end and its output break, and is left alone otherwise.
-func (ss *session) hangUp() {
-	if ss.wantPty {
-		ss.kill(syscall.SIGHUP)
-	}
-}
-
 // start starts a command, or the login shell, and returns what sees it to its
 // end.
 func (ss *session) start(command string, shell bool) (run func(), err error) {
 	m, u := ss.s.m, ss.lg.user
-	prog := shellOf(u)
+	prog := u.shell
 	argv := []string{filepath.Base(prog), "-c", command}
 	if shell {
 		argv = []string{"-" + filepath.Base(prog)}
@@ -363,12 +358,7 @@ func setSize(master *os.File, size unix.Winsize) {
 // exit tells the client how the command ended and closes the channel.
 func (ss *session) exit(st syscall.WaitStatus) {
 	if st.Signaled() {
-		name := "TERM"
-		for n, sig := range sshSignals {
-			if sig == st.Signal() {
-				name = n
-			}
-		}
+		name := strings.TrimPrefix(unix.SignalName(st.Signal()), "SIG")
 		_, _ = ss.ch.SendRequest("exit-signal", false, ssh.Marshal(struct {
 			Name    string
 			Core    bool
@@ -380,14 +370,6 @@ func (ss *session) exit(st syscall.WaitStatus) {
 	}
 	_ = ss.ch.CloseWrite()
 	_ = ss.ch.Close()
-}
-
-// sshSignals are the names of RFC 4254, section 6.10, and the others that
-// sshd knows.
-var sshSignals = map[string]syscall.Signal{
-	"ABRT": syscall.SIGABRT, "ALRM": syscall.SIGALRM, "FPE": syscall.SIGFPE, "HUP": syscall.SIGHUP, "ILL": syscall.SIGILL,
-	"INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "PIPE": syscall.SIGPIPE, "QUIT": syscall.SIGQUIT, "SEGV": syscall.SIGSEGV,
-	"TERM": syscall.SIGTERM, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,
 }
 
 // forwardAgent opens a socket behind which the client's agent answers.

@@ -127,9 +127,9 @@ func (s *sshServer) handle(c net.Conn) {
 var errDenied = errors.New("permission denied")
 
 func (s *sshServer) publicKey(conf sshdConfig, name string, key ssh.PublicKey) (*ssh.Permissions, error) {
-	u, ok := s.m.accounts.lookup(name)
+	u, unknown := s.m.accounts.lookup(name)
 	data, err := s.m.fs.read(path.Join(u.home, ".ssh", "authorized_keys"))
-	if !ok || err != nil || (name == "root" && conf.rootLogin == "no") || !loginShell(u) {
+	if unknown != nil || err != nil || (name == "root" && conf.rootLogin == "no") || !loginShell(u) {
 		return nil, errDenied
 	}
 	for len(data) > 0 {
@@ -146,7 +146,7 @@ func (s *sshServer) publicKey(conf sshdConfig, name string, key ssh.PublicKey) (
 			s.m.console.cloud("WARNING: sshd: a key of %s is not accepted: %v", name, err)
 			continue
 		}
-		if name != "root" || conf.rootLogin != "forced-commands-only" || o.command != "" {
+		if name != "root" || conf.rootLogin != "forced-commands-only" || o["command"] != "" {
 			return login{u, o, conf}.permissions(), nil
 		}
 	}
@@ -154,8 +154,8 @@ func (s *sshServer) publicKey(conf sshdConfig, name string, key ssh.PublicKey) (
 }
 
 func (s *sshServer) password(conf sshdConfig, name, password string) (*ssh.Permissions, error) {
-	u, ok := s.m.accounts.lookup(name)
-	if !ok || (name == "root" && conf.rootLogin != "yes") || !loginShell(u) ||
+	u, err := s.m.accounts.lookup(name)
+	if err != nil || (name == "root" && conf.rootLogin != "yes") || !loginShell(u) ||
 		!checkPassword(password, s.m.accounts.shadow(name)) {
 		return nil, errDenied
 	}
@@ -166,35 +166,30 @@ func loginShell(u account) bool {
 	return !strings.HasSuffix(u.shell, "/nologin") && !strings.HasSuffix(u.shell, "/false")
 }
 
-// keyOptions are the options of a line in authorized_keys.
-type keyOptions struct {
-	command                     string
-	noPty, noForwards, noAgents bool
-}
+// keyOptions are the options of a line in authorized_keys, in lower case.
+type keyOptions map[string]string
 
 // parseKeyOptions reads them. One that is not known may restrict the key, so
 // it is an error.
 func parseKeyOptions(options []string) (keyOptions, error) {
-	var o keyOptions
+	o := keyOptions{}
 	for _, opt := range options {
 		name, value, _ := strings.Cut(opt, "=")
-		switch strings.ToLower(name) {
-		case "command":
-			o.command = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(value, `"`), `"`), `\"`, `"`)
-		case "no-pty":
-			o.noPty = true
-		case "no-port-forwarding":
-			o.noForwards = true
-		case "no-agent-forwarding":
-			o.noAgents = true
-		case "restrict":
-			o.noPty, o.noForwards, o.noAgents = true, true, true
-		case "no-x11-forwarding", "no-user-rc":
+		switch name = strings.ToLower(name); name {
+		case "command", "restrict", "no-pty", "no-port-forwarding", "no-agent-forwarding", "no-x11-forwarding", "no-user-rc":
+			o[name] = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(value, `"`), `"`), `\"`, `"`)
 		default:
 			return o, fmt.Errorf("option %s is not supported", name)
 		}
 	}
 	return o, nil
+}
+
+// forbids reports whether the key may not be used for "pty" and the like.
+func (o keyOptions) forbids(what string) bool {
+	_, one := o["no-"+what]
+	_, all := o["restrict"]
+	return one || all
 }
 
 // direct connects the client to an address, so that a guest can be a gateway.
@@ -209,7 +204,7 @@ func direct(lg login, nc ssh.NewChannel) {
 		_ = nc.Reject(ssh.ConnectionFailed, "bad request")
 		return
 	}
-	if !lg.conf.forwarding || lg.options.noForwards {
+	if !lg.conf.forwarding || lg.options.forbids("port-forwarding") {
 		_ = nc.Reject(ssh.Prohibited, "administratively prohibited: open failed")
 		return
 	}

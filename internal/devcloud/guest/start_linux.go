@@ -32,19 +32,22 @@ func attributes(o bootRequest) *syscall.SysProcAttr {
 	if len(o.Spec.NICs) > 0 && o.Mode != ModeDirectory {
 		a.Cloneflags |= syscall.CLONE_NEWNET
 	}
-	switch o.Mode {
+	user := func(uid, gid, n int) {
+		a.Cloneflags |= syscall.CLONE_NEWUSER
+		a.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: n}}
+		a.GidMappings = []syscall.SysProcIDMap{{HostID: gid, Size: n}}
+	}
+	if o.pidSpace() {
+		a.Cloneflags |= spaces
+	} else {
+		a.Pdeathsig = syscall.SIGTERM // it is to end its children before itself
+	}
+	switch base := idBase(o.Spec.ID); o.Mode {
 	case ModeNamespaces:
-		a.Cloneflags |= spaces
-		mappedIDs(a, idBase(o.Spec.ID))
-	case ModeReducedRoot:
-		a.Cloneflags |= spaces
+		user(base, base, idRange)
+		a.GidMappingsEnableSetgroups, a.Credential = true, &syscall.Credential{}
 	case ModeUserNamespace:
-		a.Cloneflags |= spaces | syscall.CLONE_NEWUSER
-		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: o.Host.UID, Size: 1}}
-		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: o.Host.GID, Size: 1}}
-	default:
-		// It is to end its children before it ends itself.
-		a.Pdeathsig = syscall.SIGTERM
+		user(o.Host.UID, o.Host.GID, 1)
 	}
 	return a
 }

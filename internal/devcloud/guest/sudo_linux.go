@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -53,7 +54,7 @@ func parseSudo(args []string) (sudoCall, error) {
 	c.command = fs.Args()
 	for len(c.command) > 0 {
 		name, _, ok := strings.Cut(c.command[0], "=")
-		if !ok || !validVariable(name) {
+		if !ok || !variableName.MatchString(name) {
 			break
 		}
 		c.vars, c.command = append(c.vars, c.command[0]), c.command[1:]
@@ -89,22 +90,25 @@ func (c sudoCall) run() error {
 			return fmt.Errorf("a password is required, which this guest's sudo cannot ask for: give %s NOPASSWD in sudoers, or install sudo", caller.name)
 		}
 	}
-	target, err := acc.target(c.user)
+	target, err := acc.lookup(c.user)
 	if err != nil {
 		return err
 	}
 	env := c.environment(os.Environ(), acc, caller, target)
 	program, argv := "", c.command
 	if c.login {
-		program, argv = shellOf(target), []string{"-" + filepath.Base(shellOf(target))}
+		program, argv = target.shell, []string{"-" + filepath.Base(target.shell)}
 		if len(c.command) > 0 {
 			argv = slices.Concat(argv, []string{"-c", `exec "$@"`, "sudo"}, c.command)
 		}
 		if err := os.Chdir(acc.at(target.home)); err != nil {
 			fmt.Fprintf(os.Stderr, "sudo: unable to change directory to %s: %v\n", target.home, err)
 		}
-	} else if program = findProgram(c.command[0], env["PATH"]); program == "" {
-		return fmt.Errorf("%s: command not found", c.command[0])
+	} else {
+		_ = os.Setenv("PATH", env["PATH"])
+		if program, err = exec.LookPath(c.command[0]); err != nil {
+			return fmt.Errorf("%s: command not found", c.command[0])
+		}
 	}
 	list := make([]string, 0, len(env))
 	for name, value := range env {
@@ -126,10 +130,10 @@ func sudoCaller() (*accounts, account) {
 		a.root, a.single = filepath.Join(dir, diskName), true
 		a.uid, a.gid = os.Getuid(), os.Getgid()
 	}
-	if u, ok := a.lookup(os.Getenv("USER")); ok && u.uid == os.Getuid() {
+	if u, err := a.lookup(os.Getenv("USER")); err == nil && u.uid == os.Getuid() {
 		return a, u
 	}
-	if u, err := a.target("#" + strconv.Itoa(os.Getuid())); err == nil {
+	if u, err := a.lookup("#" + strconv.Itoa(os.Getuid())); err == nil {
 		return a, u
 	}
 	return a, account{name: "nobody", uid: os.Getuid()}
@@ -159,7 +163,7 @@ func (c sudoCall) environment(own []string, a *accounts, caller, target account)
 	if home := os.Getenv("HOME"); !c.preserve || c.setHome || c.login || home == "" {
 		env["HOME"] = a.at(target.home)
 	}
-	env["PATH"], env["LOGNAME"], env["USER"], env["SHELL"] = path, target.name, target.name, shellOf(target)
+	env["PATH"], env["LOGNAME"], env["USER"], env["SHELL"] = path, target.name, target.name, target.shell
 	env["MAIL"], env["SUDO_COMMAND"] = "/var/mail/"+target.name, strings.Join(c.command, " ")
 	env["SUDO_USER"], env["SUDO_UID"], env["SUDO_GID"] = caller.name, strconv.Itoa(caller.uid), strconv.Itoa(caller.gid)
 	for _, v := range c.vars {
@@ -167,28 +171,6 @@ func (c sudoCall) environment(own []string, a *accounts, caller, target account)
 		env[name] = value
 	}
 	return env
-}
-
-// findProgram finds what to execute; "" when there is none.
-func findProgram(name, path string) string {
-	dirs := filepath.SplitList(path)
-	if strings.Contains(name, "/") {
-		dirs = []string{""}
-	}
-	for _, dir := range dirs {
-		p := filepath.Join(dir, name)
-		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
-			return p
-		}
-	}
-	return ""
-}
-
-func shellOf(u account) string {
-	if u.shell == "" {
-		return "/bin/sh"
-	}
-	return u.shell
 }
 
 // becomeRoot takes on root's IDs by the capabilities that the caller carries.

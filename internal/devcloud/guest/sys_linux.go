@@ -3,18 +3,14 @@ package guest
 import (
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-func setHostName(name string) error { return unix.Sethostname([]byte(name)) }
-
 func kernelRelease() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return "unknown"
-	}
-	return unix.ByteSliceToString(u.Release[:])
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return strings.TrimSpace(string(release))
 }
 
 // closeInherited closes descriptors that the starter got from its own parent

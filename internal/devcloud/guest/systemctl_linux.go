@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 )
 
 // readOnlyVerbs are those that everybody may use.
@@ -140,11 +141,11 @@ func (t *tool) unitVerb(verb, name, signal string, now bool) int {
 		data, _ := os.ReadFile(u.path)
 		return say("# "+u.path+"\n"+string(data), true, 0)
 	case "kill":
-		sig, ok := sshSignals[strings.TrimPrefix(strings.ToUpper(signal), "SIG")]
+		sig := unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(signal), "SIG"))
 		if n, err := strconv.Atoi(signal); err == nil {
-			sig, ok = syscall.Signal(n), true
+			sig = syscall.Signal(n)
 		}
-		if !ok {
+		if sig == 0 {
 			return t.fail(1, "Failed to parse signal string %s.", signal)
 		}
 		um.killAll(name, sig)

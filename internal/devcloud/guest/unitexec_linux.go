@@ -1,10 +1,10 @@
 package guest
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -55,7 +55,7 @@ func (um *unitManager) exec(u *unitFile, c commandLine, env map[string]string) (
 		return nil, err
 	}
 	defer func() { _ = null.Close() }()
-	list := []string{"USER=" + user.name, "LOGNAME=" + user.name, "HOME=" + user.home, "SHELL=" + shellOf(user)}
+	list := []string{"USER=" + user.name, "LOGNAME=" + user.name, "HOME=" + user.home, "SHELL=" + user.shell}
 	for k, v := range env {
 		list = append(list, k+"="+v)
 	}
@@ -63,7 +63,10 @@ func (um *unitManager) exec(u *unitFile, c commandLine, env map[string]string) (
 	if !filepath.IsAbs(dir) || !exists(dir) {
 		dir = "/"
 	}
-	program := cmp.Or(findProgram(c.argv[0], systemPath), c.argv[0])
+	program, err := exec.LookPath(c.argv[0])
+	if err != nil {
+		return nil, err
+	}
 	ch, err := um.m.children.start(program, c.argv, &syscall.ProcAttr{
 		Dir: dir, Env: list, Files: []uintptr{null.Fd(), log.Fd(), log.Fd()}, Sys: attributesFor(um.m.fs, user, groups, false),
 	})
@@ -80,9 +83,9 @@ func (um *unitManager) user(u *unitFile, asRoot bool) (account, []int, error) {
 		name = "root"
 	}
 	acc := um.m.accounts
-	a, err := acc.target(name)
+	a, err := acc.lookup(name)
 	if err != nil && u.truth("Service.DynamicUser") {
-		a, err = acc.target("nobody")
+		a, err = acc.lookup("nobody")
 	}
 	if err != nil {
 		return a, nil, fmt.Errorf("%s: User=%s: %w", u.name, name, err)

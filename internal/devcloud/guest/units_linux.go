@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // unitManager runs the services of a guest from their unit files: what
@@ -352,7 +354,7 @@ func (um *unitManager) stop(name string) error {
 		}
 		return pids
 	}
-	sig := cmp.Or(sshSignals[strings.TrimPrefix(u.get("Service.KillSignal"), "SIG")], syscall.SIGTERM)
+	sig := cmp.Or(unix.SignalNum(u.get("Service.KillSignal")), syscall.SIGTERM)
 	signalEach(left(), sig)
 	deadline := time.Now().Add(min(u.timeout("Service.TimeoutStopSec", stopTimeout), stopTimeout))
 	for len(left()) > 0 {
