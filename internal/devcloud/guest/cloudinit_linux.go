@@ -99,6 +99,8 @@ const (
 	cloudDir = "/var/lib/cloud"
 	// bootedFor holds the ID of the server whose first boot this disk has seen.
 	bootedFor = cloudDir + "/data/instance-id"
+	// cloudInitResult appears at the end of each boot.
+	cloudInitResult = "/run/cloud-init/result.json"
 )
 
 // instanceData writes what scripts and clients look for of cloud-init.
@@ -399,9 +401,9 @@ func (ci *cloudInit) result(up float64) error {
 		return err
 	}
 	// Last and at once: others wait for it.
-	tmp := "/run/cloud-init/.result.json"
+	const tmp = "/run/cloud-init/.result.json"
 	if err := t.write(tmp, append(b, '\n'), 0o644); err != nil {
 		return err
 	}
-	return os.Rename(t.at(tmp), t.at("/run/cloud-init/result.json"))
+	return os.Rename(t.at(tmp), t.at(cloudInitResult))
 }

@@ -179,11 +179,11 @@ func TestUserDataErrors(t *testing.T) {
 	for name, c := range map[string]struct{ data, want string }{
 		"failing script":  {"#!/bin/sh\nexit 3\n", "ERROR: /var/lib/cloud/instance/scripts/part-001 ended with exit status 3"},
 		"no interpreter":  {"#!/no/such/shell\n", "ERROR: failed to run /var/lib/cloud/instance/scripts/part-001"},
-		"unknown kind":    {"hello there", `ERROR: user data is of no known kind: it begins with "hello there"`},
+		"unknown kind":    {"hello there", `ERROR: user data of kind text/plain is not supported in this guest: it begins with "hello there"`},
 		"include":         {"#include\nhttp://example.org/x\n", "ERROR: user data of kind text/x-include-url is not supported in this guest"},
 		"bad YAML":        {"#cloud-config\n\tx: [", "ERROR: cloud-config is not valid YAML"},
 		"bad type":        {"#cloud-config\nruncmd: {a: b}\nhostname: still-set\n", "ERROR: cloud-config: line 2: !!map is not expected here"},
-		"in base64":       {"IyEvYmluL3NoCg==", `ERROR: user data is of no known kind: it begins with "IyEvYmluL3NoCg=="`},
+		"in base64":       {"IyEvYmluL3NoCg==", `ERROR: user data of kind text/plain is not supported in this guest: it begins with "IyEvYmluL3NoCg=="`},
 		"boothook":        {"#cloud-boothook\ntrue\n", "ERROR: user data of kind text/cloud-boothook is not supported in this guest"},
 		"unknown field":   {"#cloud-config\nwrite_files: [{path: /etc/x, source: {uri: http://example.org}}]\n", "ERROR: cloud-config: line 2: source is not supported in this guest"},
 		"field of a user": {"#cloud-config\nusers: [default, {name: x, expiredate: 2030-01-01}]\n", "ERROR: users: x: expiredate is not supported in this guest"},

@@ -11,13 +11,13 @@ import (
 type imageCloudInit struct{ m *machine }
 
 // hasCloudInit reports whether the image has its own cloud-init: the program is
-// there, and is not the one of installTools.
+// there, and is not the tool of a snapshotted guest.
 func (m *machine) hasCloudInit() bool {
 	if m.o.Spec.RootFS == "" {
 		return false
 	}
 	program, err := m.fs.read("/usr/bin/cloud-init")
-	return err == nil && !bytes.HasPrefix(program, []byte(cloudInitHead))
+	return err == nil && !bytes.HasPrefix(program, []byte(toolHead+toolDir))
 }
 
 // early runs what a machine runs before sshd.

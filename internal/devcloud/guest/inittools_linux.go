@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +23,9 @@ import (
 // error, above all not a power-off.
 
 // toolNames are the commands that process 1 answers.
-var toolNames = append([]string{"systemctl", "runlevel", "telinit", "journalctl", "hostnamectl"}, powerNames...)
+var toolNames = append([]string{"systemctl", "runlevel", "telinit", "journalctl", "hostnamectl", cloudInitName}, powerNames...)
+
+const cloudInitName = "cloud-init"
 
 var powerNames = []string{"reboot", "poweroff", "halt", "shutdown"}
 
@@ -136,6 +139,8 @@ func (t *tool) run(name string, args []string) int {
 		return t.journalctl(args)
 	case "hostnamectl":
 		return t.hostnamectl(args)
+	case cloudInitName:
+		return t.cloudInit(args)
 	case "telinit":
 		switch strings.Join(args, " ") {
 		case "0":
@@ -210,6 +215,34 @@ func (t *tool) hostnamectl(args []string) int {
 	}
 	t.printf("   Static hostname: %s\n    Virtualization: kvm\n            Kernel: Linux %s\n", t.m.shortName(), kernelRelease())
 	return 0
+}
+
+// cloudInit is the part of cloud-init's command that scripts call.
+func (t *tool) cloudInit(args []string) int {
+	fs := pflag.NewFlagSet(cloudInitName, pflag.ContinueOnError)
+	wait, long := fs.BoolP("wait", "w", false, ""), fs.BoolP("long", "l", false, "")
+	if !t.parse(fs, args, "", "") {
+		return 2
+	}
+	if fs.NArg() != 1 || fs.Arg(0) != "status" {
+		return t.fail(2, "cloud-init: this guest knows only: cloud-init status [--wait] [--long]")
+	}
+	if *wait {
+		<-t.m.booted
+	}
+	result, err := t.m.fs.read(cloudInitResult)
+	status, code := "done", 0
+	switch {
+	case err != nil:
+		status = "running"
+	case !bytes.Contains(result, []byte(`"errors": []`)):
+		status, code = "error", 1
+	}
+	t.printf("status: %s\n", status)
+	if *long {
+		t.printf("%s", result)
+	}
+	return code
 }
 
 // journalctl prints the log of units.

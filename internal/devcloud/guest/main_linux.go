@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
 	"strings"
@@ -40,7 +41,8 @@ type machine struct {
 	units    *unitManager // nil where there is no pid namespace
 	sshd     *sshServer
 	init     firstBoot
-	end      chan int // exit statuses: from commands, signals, cloud-init
+	end      chan int      // exit statuses: from commands, signals, cloud-init
+	booted   chan struct{} // closed when cloud-init has ended
 	events   io.Writer
 	first    bool      // the first boot for this ID
 	deadline time.Time // sshd does not answer before
@@ -72,7 +74,7 @@ func runGuest() int {
 	if err != nil {
 		return exitFailed // the starter is gone
 	}
-	m := &machine{events: events, end: make(chan int, 8)}
+	m := &machine{events: events, end: make(chan int, 8), booted: make(chan struct{})}
 	if err := json.Unmarshal(line, &m.o); err != nil {
 		return m.refuse(err)
 	}
@@ -279,6 +281,7 @@ func (m *machine) boot(sock net.Listener) error {
 			m.units.startEnabled()
 		}
 		m.init.final()
+		close(m.booted)
 		c.line(fmt.Sprintf("\n%s\nKernel %s on an %s\n", cmp.Or(m.image.name, "Linux"), kernelRelease(), machineName()))
 		c.line(m.shortName() + " login: ")
 	}()
@@ -353,26 +356,19 @@ func (m *machine) run(argv, env []string, out io.Writer) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = null.Close() }()
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = r.Close() }()
-	attr := &syscall.ProcAttr{
-		Dir:   m.fs.at("/"),
-		Env:   append(m.baseEnv(root), env...),
-		Files: []uintptr{null.Fd(), w.Fd(), w.Fd()},
-		Sys:   attributesFor(m.fs, root, []int{root.gid}, false),
-	}
-	ch, err := m.children.start(argv[0], argv, attr)
+	ch, err := m.spawn(argv, &syscall.ProcAttr{
+		Dir: m.fs.at("/"),
+		Env: append(m.baseEnv(root), env...),
+		Sys: attributesFor(m.fs, root, []int{root.gid}, false),
+	}, w)
 	_ = w.Close()
 	if err != nil {
-		return 0, fmt.Errorf("starting %s: %w", argv[0], err)
+		return 0, err
 	}
 	copied := make(chan struct{})
 	go func() {
@@ -388,6 +384,25 @@ func (m *machine) run(argv, env []string, out io.Writer) (int, error) {
 		return 128 + int(st.Signal()), nil
 	}
 	return st.ExitStatus(), nil
+}
+
+// spawn starts a command without input and with its output in a file.
+func (m *machine) spawn(argv []string, attr *syscall.ProcAttr, out *os.File) (*child, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = null.Close() }()
+	attr.Files = []uintptr{null.Fd(), out.Fd(), out.Fd()}
+	program, err := exec.LookPath(argv[0])
+	if err != nil {
+		return nil, err
+	}
+	ch, err := m.children.start(program, argv, attr)
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: %w", program, err)
+	}
+	return ch, nil
 }
 
 // systemPath is where a login finds programs.

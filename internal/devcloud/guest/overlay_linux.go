@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// overlay mounts a copy-on-write view of a directory of the host.
-func (b *builder) overlay(real, dest string) error {
-	name := strings.ReplaceAll(strings.Trim(strings.ReplaceAll(real, "_", "__"), "/"), "/", "_")
-	return b.overlayNamed(name, real, dest)
+// layerName is the name of the layer for a directory of the host.
+func layerName(real string) string {
+	return strings.ReplaceAll(strings.Trim(strings.ReplaceAll(real, "_", "__"), "/"), "/", "_")
 }
 
-// overlayNamed does so with the layer of that name.
-func (b *builder) overlayNamed(name, real, dest string) error {
+// overlay mounts a copy-on-write view of a directory, with the layer of that
+// name.
+func (b *builder) overlay(name, real, dest string) error {
 	if b.o.Limits.NoDiskLayers && b.fs.store == nil {
 		return unix.EINVAL
 	}

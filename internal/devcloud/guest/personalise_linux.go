@@ -14,48 +14,34 @@ import (
 // imageAccounts returns the users and groups of an image that shows the host's
 // files: root, the image's user, and the host's system accounts.
 func (m *machine) imageAccounts() ([]account, []group) {
-	var users []account
-	var groups []group
-	// The first name of an ID is the one that `whoami` shows.
-	addUser := func(u account) {
-		if !slices.ContainsFunc(users, func(o account) bool { return o.name == u.name }) {
-			users = append(users, u)
-		}
-	}
-	addGroup := func(g group) {
-		if !slices.ContainsFunc(groups, func(o group) bool { return o.name == g.name }) {
-			groups = append(groups, g)
-		}
-	}
 	shell, name := defaultShell(), m.image.user
 	root := account{name: "root", gecos: "root", home: "/root", shell: shell}
 	user := account{name: name, uid: 1000, gid: 1000, gecos: strings.ToUpper(name[:1]) + name[1:], home: "/home/" + name, shell: shell}
 	if m.fs.single {
 		root.uid, root.gid = m.fs.uid, m.fs.gid
 		user.uid, user.gid = m.fs.uid, m.fs.gid
-		addUser(user)
 	}
-	addUser(root)
-	addUser(user)
-	addGroup(group{name: "root", gid: root.gid})
-	addGroup(group{name: name, gid: user.gid})
+	users, groups := []account{root, user}, []group{{name: "root", gid: root.gid}, {name: name, gid: user.gid}}
+	if m.fs.single {
+		slices.Reverse(users) // the first name of an ID is the one that `whoami` shows
+	}
 	// The host's system accounts, so that files have owners with names; its
 	// people are nobody here.
 	passwd, _ := os.ReadFile("/etc/passwd")
 	for _, u := range parsePasswd(passwd) {
-		if (u.uid < 1000 || u.uid == 65534) && u.uid != 0 {
+		if (u.uid < 1000 || u.uid == 65534) && u.uid != 0 && u.name != name {
 			if u.home == "/root" || strings.HasPrefix(u.home, "/home/") {
 				u.home = "/nonexistent"
 			}
 			u.gecos = ""
-			addUser(u)
+			users = append(users, u)
 		}
 	}
 	groupFile, _ := os.ReadFile("/etc/group")
 	for _, g := range parseGroup(groupFile) {
-		if (g.gid < 1000 || g.gid == 65534) && g.gid != 0 {
+		if (g.gid < 1000 || g.gid == 65534) && g.gid != 0 && g.name != name {
 			g.members = nil
-			addGroup(g)
+			groups = append(groups, g)
 		}
 	}
 	for _, g := range adminGroups {

@@ -186,19 +186,16 @@ func (b *builder) image() error {
 	if err := os.MkdirAll(diskName, 0o755); err != nil {
 		return err
 	}
-	err := b.overlayNamed(imageLayer, b.o.Spec.RootFS, diskName)
-	if err != nil && b.memoryLayers() == nil {
-		err = b.overlayNamed(imageLayer, b.o.Spec.RootFS, diskName)
+	// "image" is the layer with what a guest has changed of its image.
+	err := b.overlay("image", b.o.Spec.RootFS, diskName)
+	if err != nil {
+		err = b.overlayInMemory("image", b.o.Spec.RootFS, diskName, err)
 	}
 	if err != nil {
 		return fmt.Errorf("a copy-on-write view of the image: %w", err)
 	}
 	return nil
 }
-
-// imageLayer is the name of the layer with what a guest has changed of its
-// image.
-const imageLayer = "image"
 
 // system puts the host's system directories below the new root.
 func (b *builder) system() error {
@@ -253,11 +250,12 @@ func (b *builder) graft(real string) error {
 	if err := b.mkdirLike(diskName, real); err != nil {
 		return err
 	}
-	err := b.overlay(real, dest)
+	err := b.overlay(layerName(real), real, dest)
 	inner := b.below(real)
-	if err != nil && b.mounted == 0 {
+	locked := len(inner) > 0 && errors.Is(err, unix.EINVAL) && b.o.Mode == ModeUserNamespace
+	if err != nil && b.mounted == 0 && !locked {
 		// The first one decides what this host can do at all.
-		err = b.probe(real, dest, err)
+		err = b.overlayInMemory(layerName(real), real, dest, err)
 	}
 	if errors.Is(err, unix.EINVAL) && len(inner) > 0 {
 		return b.descend(real) // there are mounts that a user namespace may not look behind
@@ -273,7 +271,7 @@ func (b *builder) graft(real string) error {
 			continue
 		}
 		dest := filepath.Join(diskName, p)
-		if b.overlay(p, dest) == nil {
+		if b.overlay(layerName(p), p, dest) == nil {
 			continue
 		}
 		b.note("%s, a separate mount, is shown read-only", p)
@@ -287,13 +285,10 @@ func (b *builder) graft(real string) error {
 	return nil
 }
 
-// probe tries layers in memory after the plain overlay has failed with the error
-// given.
-func (b *builder) probe(real, dest string, first error) error {
-	if len(b.below(real)) > 0 && errors.Is(first, unix.EINVAL) && b.o.Mode == ModeUserNamespace {
-		return first // to descend
-	}
-	if b.memoryLayers() != nil || b.overlay(real, dest) != nil {
+// overlayInMemory tries layers in memory after an overlay has failed with the
+// error given.
+func (b *builder) overlayInMemory(name, lower, dest string, first error) error {
+	if b.memoryLayers() != nil || b.overlay(name, lower, dest) != nil {
 		return fmt.Errorf("overlayfs: %w", first)
 	}
 	b.note("overlayfs cannot keep its layers in %s (%v): the guest's changes to the system are in memory, "+

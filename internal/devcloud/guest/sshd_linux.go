@@ -78,13 +78,6 @@ func (s *sshServer) handle(c net.Conn) {
 		cfg.PasswordCallback = func(meta ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
 			return s.password(conf, meta.User(), string(password))
 		}
-		cfg.KeyboardInteractiveCallback = func(meta ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
-			answers, err := ask("", "", []string{"Password: "}, []bool{false})
-			if err != nil || len(answers) != 1 {
-				return nil, errors.Join(errDenied, err)
-			}
-			return s.password(conf, meta.User(), answers[0])
-		}
 	}
 	if cfg.PublicKeyCallback == nil && cfg.PasswordCallback == nil {
 		return // nobody can log in

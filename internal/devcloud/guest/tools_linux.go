@@ -20,20 +20,18 @@ func (m *machine) installTools() error {
 	self := m.fs.self
 	program := shellescape.QuoteCommand(append([]string{self}, m.o.Spec.Executable[1:]...))
 	scripts := map[string]string{}
-	if !m.hasCloudInit() {
-		scripts["/bin/cloud-init"] = cloudInitScript(m.fs.at("/run/cloud-init"))
-	}
 	if m.fs.realSudo = m.hasSudo(); !m.fs.realSudo {
-		scripts["/bin/sudo"] = "#!/bin/sh\nexec " + program + " sudo \"$@\"\n"
+		scripts["/bin/sudo"] = toolHead + program + " sudo \"$@\"\n"
 	}
 	for _, name := range toolNames {
-		dir := "/sbin/"
-		if strings.HasSuffix(name, "ctl") {
-			if dir = "/bin/"; m.units == nil && m.fs.pidSpace {
-				continue
-			}
+		dir, ctl := "/sbin/", strings.HasSuffix(name, "ctl")
+		switch {
+		case ctl && m.units == nil && m.fs.pidSpace, name == cloudInitName && m.hasCloudInit():
+			continue
+		case ctl || name == cloudInitName:
+			dir = "/bin/"
 		}
-		scripts[dir+name] = "#!/bin/sh\nexec " + program + " init " + shellescape.Quote(m.initSocket()) + " " + name + " \"$@\"\n"
+		scripts[dir+name] = toolHead + program + " init " + shellescape.Quote(m.initSocket()) + " " + name + " \"$@\"\n"
 	}
 	if m.fs.root != "" {
 		// Without namespaces the host's name is the host's.
@@ -94,29 +92,5 @@ func (m *machine) hasSudo() bool {
 	return err == nil && m.fs.mode == ModeNamespaces && st.Mode().IsRegular() && st.Mode()&os.ModeSetuid != 0
 }
 
-const cloudInitHead = "#!/bin/sh\n# Tells how far this guest's first boot is."
-
-// cloudInitScript is the part of cloud-init's command that scripts call.
-func cloudInitScript(run string) string {
-	return strings.ReplaceAll(cloudInitHead+`
-result=@RUN@/result.json wait= long=
-[ "$1" = status ] || { echo "cloud-init: this guest knows only: cloud-init status [--wait] [--long]" >&2; exit 2; }
-shift
-for a in "$@"; do
-  case $a in
-    --wait|-w) wait=1;;
-    --long|-l) long=1;;
-    *) echo "cloud-init: unknown argument $a" >&2; exit 2;;
-  esac
-done
-while [ -n "$wait" ] && [ ! -e $result ]; do sleep 0.1 2>/dev/null || sleep 1; done
-status=running code=0
-if [ -e $result ]; then
-  status=done
-  grep -q '"errors": \[\]' $result || { status=error code=1; }
-fi
-echo "status: $status"
-if [ -n "$long" ] && [ -e $result ]; then cat $result; fi
-exit $code
-`, "@RUN@", shellescape.Quote(run))
-}
+// toolHead begins every tool.
+const toolHead = "#!/bin/sh\nexec "

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -50,11 +49,6 @@ func (um *unitManager) exec(u *unitFile, c commandLine, env map[string]string) (
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = null.Close() }()
 	list := []string{"USER=" + user.name, "LOGNAME=" + user.name, "HOME=" + user.home, "SHELL=" + user.shell}
 	for k, v := range env {
 		list = append(list, k+"="+v)
@@ -63,17 +57,7 @@ func (um *unitManager) exec(u *unitFile, c commandLine, env map[string]string) (
 	if !filepath.IsAbs(dir) || !exists(dir) {
 		dir = "/"
 	}
-	program, err := exec.LookPath(c.argv[0])
-	if err != nil {
-		return nil, err
-	}
-	ch, err := um.m.children.start(program, c.argv, &syscall.ProcAttr{
-		Dir: dir, Env: list, Files: []uintptr{null.Fd(), log.Fd(), log.Fd()}, Sys: attributesFor(um.m.fs, user, groups, false),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", program, err)
-	}
-	return ch, nil
+	return um.m.spawn(c.argv, &syscall.ProcAttr{Dir: dir, Env: list, Sys: attributesFor(um.m.fs, user, groups, false)}, log)
 }
 
 // user is whom a unit's processes run as.

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/base64"
 	"errors"
@@ -58,17 +59,12 @@ func newPart(body []byte, kind, name string) (part, error) {
 	if err != nil {
 		return part{}, fmt.Errorf("user data: %w", err)
 	}
-	if found := kindOf(body); found != "" {
-		kind = found // right even where the MIME type is vague
-	}
-	switch kind {
-	case kindConfig, kindScript:
+	kind = cmp.Or(kindOf(body), kind, "text/plain") // the first line is right even where the MIME type is vague
+	if kind == kindConfig || kind == kindScript {
 		return part{kind: kind, name: name, body: body}, nil
-	case "":
-		first, _, _ := bytes.Cut(body, []byte("\n"))
-		return part{}, fmt.Errorf("user data is of no known kind: it begins with %.40q; expected #cloud-config, #! or a MIME message", first)
 	}
-	return part{}, fmt.Errorf("user data of kind %s is not supported in this guest", kind)
+	first, _, _ := bytes.Cut(body, []byte("\n"))
+	return part{}, fmt.Errorf("user data of kind %s is not supported in this guest: it begins with %.40q, not #cloud-config or #!", kind, first)
 }
 
 // gunzip unpacks gzipped user data.
@@ -136,9 +132,6 @@ func eachEntity(data []byte, add func(body []byte, kind, name string)) error {
 			return err
 		}
 		kind, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type"))
-		if !strings.HasPrefix(kind, "text/") || kind == "text/plain" {
-			kind = "" // goes by its first line
-		}
 		add(data, kind, p.FileName())
 	}
 }
