@@ -2,7 +2,6 @@ package guest
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -71,16 +70,11 @@ func signalAll(fs *rootfs, sig syscall.Signal) bool {
 
 // descendants lists the living processes below one, from /proc.
 func descendants(of int) []int {
-	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	below := map[int][]int{}
-	for _, file := range files {
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		f := statFields(pid)
-		if err != nil || f == nil {
-			continue
-		}
-		if ppid, err := strconv.Atoi(f[1]); err == nil {
-			below[ppid] = append(below[ppid], pid)
+	for _, pid := range processes() {
+		if f := statFields(pid); f != nil {
+			parent, _ := strconv.Atoi(f[1])
+			below[parent] = append(below[parent], pid)
 		}
 	}
 	var out []int

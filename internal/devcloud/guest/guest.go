@@ -96,7 +96,6 @@ var ErrUnsupported = errors.New("guests need Linux or another Unix system")
 // Guest is a running guest.
 type Guest struct {
 	spec Spec
-	dir  *os.File // spec.Dir
 
 	mu       sync.Mutex
 	mode     string
@@ -130,15 +129,13 @@ func Start(ctx context.Context, spec Spec) (*Guest, error) {
 
 // Dial connects to the guest's SSH server.
 func (g *Guest) Dial(ctx context.Context) (net.Conn, error) {
-	var conn net.Conn
-	raw, err := g.dir.SyscallConn()
-	if err == nil {
-		// The directory's own name may be too long for a socket's address.
-		cerr := raw.Control(func(fd uintptr) {
-			conn, err = (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", fd, socketName))
-		})
-		err = errors.Join(err, cerr)
+	dir, err := os.Open(g.spec.Dir)
+	if err != nil {
+		return nil, err
 	}
+	defer func() { _ = dir.Close() }()
+	// The directory's own name may be too long for a socket's address.
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socketName))
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the SSH server of guest %s: %w", g.spec.ID, err)
 	}

@@ -22,9 +22,7 @@ func makeReadOnly(p string) error {
 	}
 	// Flags that the mount came with may not be dropped in a user namespace;
 	// statfs's are mount's own for these.
-	keep := uintptr(
-		st.Flags,
-	) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME)
+	keep := uintptr(st.Flags) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME)
 	return unix.Mount("", p, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|keep, "")
 }
 

@@ -55,15 +55,7 @@ func start(ctx context.Context, spec Spec, lim limits) (g *Guest, err error) {
 	if err := restoreDisk(spec); err != nil {
 		return nil, fmt.Errorf("the image's disk: %w", err)
 	}
-	dir, err := os.Open(spec.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			_ = dir.Close()
-		}
-	}()
+	resolv, _ := os.ReadFile("/etc/resolv.conf") // a host without one has no names to give
 	var why []string
 	if len(spec.NICs) > 0 {
 		if err := ownNetwork(); err != nil {
@@ -74,11 +66,13 @@ func start(ctx context.Context, spec Spec, lim limits) (g *Guest, err error) {
 		if mode == ModeDirectory && (spec.RootFS != "" || spec.Disk != "") {
 			return nil, fmt.Errorf("an image with content needs namespaces and overlayfs: %s", strings.Join(why, "; "))
 		}
-		o := bootRequest{Spec: spec, Dir: spec.Dir, Mode: mode, Limits: lim, Why: strings.Join(why, "; "), Host: facts(spec.Dir)}
+		o := bootRequest{
+			Spec: spec, Dir: spec.Dir, Mode: mode, Limits: lim, Why: strings.Join(why, "; "), Resolv: string(resolv), Hide: hiddenFor(spec.Dir),
+		}
 		p, root, err := bootProcess(ctx, o)
 		if err == nil {
 			g = &Guest{
-				spec: spec, dir: dir, mode: root.Mode, detail: root.Detail, proc: p, ready: make(chan struct{}), done: make(chan struct{}),
+				spec: spec, mode: root.Mode, detail: root.Detail, proc: p, ready: make(chan struct{}), done: make(chan struct{}),
 			}
 			go g.run(o, p)
 			return g, nil
@@ -323,7 +317,6 @@ func (g *Guest) run(o bootRequest, p *process) {
 		p = g.again(o, p)
 	}
 	_ = os.Remove(filepath.Join(g.spec.Dir, pidName))
-	_ = g.dir.Close()
 	close(g.done)
 }
 

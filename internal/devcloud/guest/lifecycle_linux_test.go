@@ -132,12 +132,7 @@ func TestKilledStarterLeavesNoProcess(t *testing.T) {
 		if !strings.HasPrefix(string(line[:n]), "ready") {
 			t.Fatalf("the starter says %q", line[:n])
 		}
-		open, err := os.Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = open.Close() }()
-		g := testGuest{&Guest{spec: Spec{Dir: dir}, dir: open}, key}
+		g := testGuest{&Guest{spec: Spec{Dir: dir}}, key}
 		c := g.login(t, "debian")
 		mark := fmt.Sprintf("8%d.125", os.Getpid())
 		must(

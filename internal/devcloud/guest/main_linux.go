@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -159,7 +158,7 @@ func (m *machine) startNetwork(control *os.File) error {
 			fmt.Fprintf(&b, "nameserver %s\n", a)
 		}
 	}
-	m.o.Host.Resolv = b.String()
+	m.o.Resolv = b.String()
 	return nil
 }
 
@@ -212,15 +211,13 @@ func (m *machine) finish(status int) {
 
 // listen opens the SSH server's socket, whose clients wait until that starts.
 // The directory is entered first, since its name may be longer than a socket's
-// address.
+// address. (A name below /proc/self/fd may not be open to a mapped root.)
 func listen(dir string) (*net.UnixListener, error) {
 	if err := os.Chdir(dir); err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.Chdir("/") }()
-	if err := os.Remove(socketName); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
+	_ = os.Remove(socketName) // an earlier boot's
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socketName, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("opening the SSH server's socket: %w", err)
@@ -244,11 +241,7 @@ func (m *machine) boot(sock net.Listener) error {
 		m.init = imageCloudInit{m}
 	}
 	if m.first {
-		personalise := m.personalise
-		if m.o.Spec.RootFS != "" || m.o.Spec.Disk != "" {
-			personalise = m.personaliseImage
-		}
-		if err := personalise(); err != nil {
+		if err := m.personalise(); err != nil {
 			return fmt.Errorf("making the image's files: %w", err)
 		}
 		if err := m.inject(); err != nil {

@@ -49,15 +49,9 @@ type bootRequest struct {
 	// after the program and Dir; Program is then where the program is.
 	Mounts  []string `json:",omitempty"`
 	Program string   `json:",omitempty"`
-	Host    hostFacts
-}
-
-// hostFacts is what the guest's process cannot see for itself once it is in
-// a namespace, and the paths to hide from the guest.
-type hostFacts struct {
-	UID, GID int
-	Resolv   string   // the host's /etc/resolv.conf
-	Hide     []string // directories of the host that the guest must not see
+	// Resolv is the host's /etc/resolv.conf, later the guest's own.
+	Resolv string
+	Hide   []string // directories of the host that the guest must not see
 }
 
 // Commands and events on the two pipes between starter and guest.

@@ -140,7 +140,7 @@ func TestSSHDConfig(t *testing.T) {
 			t.Errorf("accepted(%s) is %v", name, !want)
 		}
 	}
-	got := parseSSHDConfig(setSSHDOption(defaultSSHDConfig(false), "PasswordAuthentication", "yes"))
+	got := parseSSHDConfig(setSSHDOption(defaultSSHDConfig, "PasswordAuthentication", "yes"))
 	if !got.passwords || !got.forwarding || got.ignored != nil {
 		t.Errorf("after setting: %+v", got)
 	}

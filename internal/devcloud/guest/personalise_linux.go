@@ -53,37 +53,75 @@ func (m *machine) imageAccounts() ([]account, []group) {
 // adminGroups are those of an image's user, as in the images' own cloud.cfg.
 var adminGroups = []string{"wheel", "adm", "systemd-journal", "sudo"}
 
-const usersSudoers = "/etc/sudoers.d/90-cloud-init-users"
+const (
+	usersSudoers = "/etc/sudoers.d/90-cloud-init-users"
+	userRule     = " ALL=(ALL) NOPASSWD:ALL\n"
+)
 
 const imageSudoers = "root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n"
 
-// personalise writes the image's own files: users, os-release, …
+// personalise prepares a new disk: what the image has stays, what it lacks and
+// a new server has of its own is added.
 func (m *machine) personalise() error {
+	spec, t, user := m.o.Spec, m.fs.tree, m.image.user
+	type file struct {
+		name, text string
+		perm       os.FileMode
+	}
+	files := []file{{"/etc/machine-id", strings.ReplaceAll(spec.ID, "-", "") + "\n", 0o444}}
+	switch {
+	case spec.RootFS == "" && spec.Disk == "":
+		if err := m.replaceHostFiles(); err != nil {
+			return err
+		}
+	case !m.hasCloudInit(): // it would make the image's user
+		files = append(files, file{usersSudoers, user + userRule, 0o440})
+	}
+	if _, err := m.accounts.lookup("root"); err != nil {
+		return errors.New("the image has no user root: is it a root file system?")
+	}
+	if _, unknown := m.accounts.lookup(user); unknown != nil && !m.hasCloudInit() {
+		var groups []string
+		for _, g := range m.accounts.groups() {
+			if slices.Contains(adminGroups, g.name) {
+				groups = append(groups, g.name)
+			}
+		}
+		_, err := m.accounts.add(newUser{account: account{name: user, gecos: user}, groups: groups})
+		if err := errors.Join(err, m.accounts.setShadow(user, "!!")); err != nil {
+			return err
+		}
+	}
+	if !exists(t.at("/etc/sudoers")) {
+		files = append(files, file{"/etc/sudoers", imageSudoers, 0o440})
+	}
+	sshd, err := t.read("/etc/ssh/sshd_config")
+	if err != nil {
+		sshd = []byte(defaultSSHDConfig)
+	}
+	text := string(sshd)
+	if spec.AdminPass != "" {
+		text = setSSHDOption(setSSHDOption(text, "PasswordAuthentication", "yes"), "PermitRootLogin", "yes")
+	}
+	for _, f := range append(files, file{"/etc/ssh/sshd_config", text, 0o600}) {
+		if err := t.write(f.name, []byte(f.text), f.perm); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replaceHostFiles gives an image that is a view of the host its own users,
+// os-release, …
+func (m *machine) replaceHostFiles() error {
+	t := m.fs.tree
 	users, groups := m.imageAccounts()
 	shadow := ""
 	for _, u := range users {
 		shadow += shadowLine(u.name, "!!")
 	}
-	if err := m.accounts.save(users, groups); err != nil {
+	if err := errors.Join(m.accounts.save(users, groups), t.write("/etc/shadow", []byte(shadow), 0o640)); err != nil {
 		return err
-	}
-	t := m.fs.tree
-	id := strings.ReplaceAll(m.o.Spec.ID, "-", "")
-	files := []struct {
-		name, text string
-		perm       os.FileMode
-	}{
-		{"/etc/shadow", shadow, 0o640},
-		{"/etc/sudoers", imageSudoers + m.image.user + " ALL=(ALL) NOPASSWD:ALL\n", 0o440},
-		{"/etc/machine-id", id + "\n", 0o444},
-		{"/etc/fstab", "/dev/vda1\t/\text4\tdefaults\t0 0\n", 0o644},
-		{"/etc/ssh/sshd_config", defaultSSHDConfig(m.o.Spec.AdminPass != ""), 0o600},
-		{"/etc/motd", "", 0o644},
-	}
-	for _, f := range files {
-		if err := t.write(f.name, []byte(f.text), f.perm); err != nil {
-			return err
-		}
 	}
 	for name, text := range m.image.files {
 		if err := t.write(name, []byte(text), 0o644); err != nil {
@@ -100,58 +138,11 @@ func (m *machine) personalise() error {
 			}
 		}
 	}
-	return os.Chmod(t.at("/root"), 0o700) //nolint:gosec // root's home
-}
-
-// personaliseImage prepares an image with its own content: its files stay,
-// and its default user is made if neither the image nor its cloud-init does.
-func (m *machine) personaliseImage() error {
-	t := m.fs.tree
-	if _, err := m.accounts.lookup("root"); err != nil {
-		return errors.New("the image has no user root: is it a root file system?")
-	}
-	user, files := m.image.user, map[string]string{
-		"/etc/machine-id": strings.ReplaceAll(m.o.Spec.ID, "-", "") + "\n",
-	}
-	_, unknown := m.accounts.lookup(user)
-	if !m.hasCloudInit() {
-		files[usersSudoers] = user + " ALL=(ALL) NOPASSWD:ALL\n"
-	}
-	if unknown != nil && !m.hasCloudInit() {
-		var groups []string
-		for _, g := range m.accounts.groups() {
-			if slices.Contains(adminGroups, g.name) {
-				groups = append(groups, g.name)
-			}
-		}
-		if _, err := m.accounts.add(newUser{account: account{name: user, gecos: user}, groups: groups}); err != nil {
-			return err
-		}
-		if err := m.accounts.setShadow(user, "!!"); err != nil {
-			return err
-		}
-	}
-	for name, text := range map[string]string{
-		"/etc/ssh/sshd_config": defaultSSHDConfig(m.o.Spec.AdminPass != ""),
-		"/etc/sudoers":         imageSudoers,
-	} {
-		if !exists(t.at(name)) {
-			files[name] = text
-		}
-	}
-	if m.o.Spec.AdminPass != "" {
-		text, err := t.read("/etc/ssh/sshd_config")
-		if err != nil {
-			text = []byte(defaultSSHDConfig(true))
-		}
-		files["/etc/ssh/sshd_config"] = setSSHDOption(setSSHDOption(string(text), "PasswordAuthentication", "yes"), "PermitRootLogin", "yes")
-	}
-	for name, text := range files {
-		if err := t.write(name, []byte(text), 0o440); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(
+		t.write("/etc/sudoers", []byte(imageSudoers+m.image.user+userRule), 0o440),
+		t.write("/etc/fstab", []byte("/dev/vda1\t/\text4\tdefaults\t0 0\n"), 0o644),
+		os.Chmod(t.at("/root"), 0o700), //nolint:gosec // root's home
+	)
 }
 
 // everyBoot does what each boot needs: the tools below /run, empty /tmp of

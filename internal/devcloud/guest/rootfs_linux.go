@@ -110,7 +110,7 @@ func (b *builder) build() error {
 	if b.mounts, err = mountinfo.GetMounts(nil); err != nil {
 		return err
 	}
-	b.hidden = append(slices.Clone(absent), b.o.Host.Hide...)
+	b.hidden = append(slices.Clone(absent), b.o.Hide...)
 	b.unseen = map[string]bool{}
 	for _, p := range slices.Concat(b.hidden, emptied) {
 		b.unseen[p] = true
@@ -140,8 +140,8 @@ func (b *builder) build() error {
 	if err := changeRoot(diskName); err != nil {
 		return err
 	}
-	if b.o.Host.Resolv != "" {
-		if err := b.fs.write("/etc/resolv.conf", []byte(b.o.Host.Resolv), 0o644); err != nil {
+	if b.o.Resolv != "" {
+		if err := b.fs.write("/etc/resolv.conf", []byte(b.o.Resolv), 0o644); err != nil {
 			return fmt.Errorf("writing /etc/resolv.conf: %w", err)
 		}
 	}

@@ -24,24 +24,18 @@ var servedOptions = []string{
 	"passwordauthentication", "pubkeyauthentication", "permitrootlogin", "allowtcpforwarding", "allowagentforwarding", "subsystem",
 }
 
-// defaultSSHDConfig is what the image has.
-func defaultSSHDConfig(passwords bool) string {
-	yes := "no"
-	if passwords {
-		yes = "yes"
-	}
-	return `# Read by the SSH server of this guest for each connection, as far as it goes:
+// defaultSSHDConfig is what an image without one gets.
+const defaultSSHDConfig = `# Read by the SSH server of this guest for each connection, as far as it goes:
 # PasswordAuthentication, PubkeyAuthentication, PermitRootLogin,
 # AllowTcpForwarding, AllowAgentForwarding.
 Port 22
 PermitRootLogin yes
 PubkeyAuthentication yes
-PasswordAuthentication ` + yes + `
+PasswordAuthentication no
 AllowTcpForwarding yes
 AcceptEnv LANG LC_*
 UsePAM yes
 `
-}
 
 // readSSHDConfig returns sshd_config with the files of its Include lines in
 // their place.
@@ -77,7 +71,7 @@ func parseSSHDConfig(text string) sshdConfig {
 			continue
 		}
 		key := strings.ToLower(f[0])
-		if !slices.Contains(servedOptions, key) && !slices.Contains(ignored, f[0]) && !strings.Contains(defaultSSHDConfig(false), whole) {
+		if !slices.Contains(servedOptions, key) && !slices.Contains(ignored, f[0]) && !strings.Contains(defaultSSHDConfig, whole) {
 			ignored = append(ignored, f[0])
 		}
 		if key == "match" {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // candidates are the modes to try, the best first.
@@ -47,9 +48,31 @@ func attributes(o bootRequest) *syscall.SysProcAttr {
 		user(base, base, idRange)
 		a.GidMappingsEnableSetgroups, a.Credential = true, &syscall.Credential{}
 	case ModeUserNamespace:
-		user(o.Host.UID, o.Host.GID, 1)
+		user(os.Getuid(), os.Getgid(), 1)
 	}
 	return a
+}
+
+// hiddenFor are the host's directories that a guest may not see: the one that
+// holds this guest and its like, and the user's home; but never a top of the
+// system's own tree.
+func hiddenFor(dir string) (out []string) {
+	hide := []string{filepath.Dir(dir)}
+	if home, err := os.UserHomeDir(); err == nil {
+		hide = append(hide, home)
+	}
+	for _, d := range hide {
+		if real, err := filepath.EvalSymlinks(d); err == nil {
+			d = real
+		}
+		if strings.Count(filepath.Clean(d), "/") >= 2 {
+			out = append(out, filepath.Clean(d))
+		}
+	}
+	if len(out) == 0 || out[0] != filepath.Dir(dir) {
+		out = append(out, dir)
+	}
+	return out
 }
 
 // startTime is when a process began, in the kernel's ticks; "" when it is
@@ -73,31 +96,37 @@ func statFields(pid int) []string {
 }
 
 // sweep kills what still runs on behalf of a guest without namespaces, known
-// by the mark in its environment. Called until none is found, since a dying
-// process may have made another.
+// by the mark in its environment, until none is found: a dying process may
+// have made another, and takes its time to die on a busy host.
 func sweep(dir string) {
-	for range 20 {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 		left := processesWith(guestMark + "=" + dir)
 		if len(left) == 0 {
 			return
 		}
-		for _, pid := range left {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
+		signalEach(left, syscall.SIGKILL)
+		time.Sleep(2 * time.Millisecond) // the kernel tells only a parent of a process's end
 	}
 }
 
 // processesWith are the living processes, but for this one, with an entry in
 // their environment.
 func processesWith(entry string) (out []int) {
-	files, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, f := range files {
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
-		if err != nil || pid == os.Getpid() {
-			continue
+	for _, pid := range processes() {
+		env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // empty when gone
+		if pid != os.Getpid() && slices.Contains(strings.Split(string(env), "\x00"), entry) && startTime(pid) != "" {
+			out = append(out, pid)
 		}
-		env, err := os.ReadFile(f)
-		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), entry) && startTime(pid) != "" {
+	}
+	return out
+}
+
+// processes are the IDs of all processes, the dead that nobody has waited for
+// among them.
+func processes() (out []int) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		if pid, err := strconv.Atoi(filepath.Base(d)); err == nil {
 			out = append(out, pid)
 		}
 	}
