@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -204,7 +203,7 @@ func (a *accounts) add(n newUser) (account, error) {
 	defer a.mu.Unlock()
 	n.home, n.shell = cmp.Or(n.home, "/home/"+n.name), cmp.Or(n.shell, defaultShell())
 	for _, name := range append([]string{n.name}, n.groups...) {
-		if !accountName.MatchString(name) {
+		if !validName(name) {
 			return account{}, fmt.Errorf("%q is not a valid name of a user or group", name)
 		}
 	}
@@ -331,8 +330,10 @@ func freeID[T any](id int, taken []T, of func(T) int) int {
 	return id
 }
 
-// accountName is what a user or a group may be called.
-var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.$-]{0,31}$`)
+func validName(name string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+	return name != "" && len(name) <= 32 && strings.Contains(letters, name[:1]) && strings.Trim(name, letters+"0123456789-.$") == ""
+}
 
 // parseEnvironment reads the variables of an EnvironmentFile or of
 // /etc/environment.
@@ -340,14 +341,21 @@ func parseEnvironment(data []byte) map[string]string {
 	out := map[string]string{}
 	for line := range strings.Lines(string(data)) {
 		name, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
-		if ok && variableName.MatchString(name) {
+		if ok && validVariable(name) {
 			out[name] = strings.Trim(value, `"'`)
 		}
 	}
 	return out
 }
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+func validVariable(name string) bool {
+	for i, r := range name {
+		if r != '_' && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
 
 // defaultShell is bash where there is one, as on cloud images.
 func defaultShell() string {

@@ -65,7 +65,7 @@ func imageOf(release []byte) image {
 	switch id := fields["ID"]; {
 	case id == "amzn":
 		im.user = "ec2-user"
-	case id != "rhel" && accountName.MatchString(id):
+	case id != "rhel" && validName(id):
 		im.user = id // debian, ubuntu, centos, rocky, almalinux, fedora, alpine
 	}
 	return im

@@ -163,8 +163,8 @@ func TestAccountsFiles(t *testing.T) {
 		t.Errorf("got %+v", groups)
 	}
 	for name, want := range map[string]bool{"bob": true, "web-admin": true, "_x": true, "9x": false, "a b": false, "": false, "a:b": false, "-x": false, strings.Repeat("a", 33): false} {
-		if accountName.MatchString(name) != want {
-			t.Errorf("accountName matches %q: %v", name, !want)
+		if validName(name) != want {
+			t.Errorf("validName(%q) is %v", name, !want)
 		}
 	}
 }

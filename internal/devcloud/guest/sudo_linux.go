@@ -54,7 +54,7 @@ func parseSudo(args []string) (sudoCall, error) {
 	c.command = fs.Args()
 	for len(c.command) > 0 {
 		name, _, ok := strings.Cut(c.command[0], "=")
-		if !ok || !variableName.MatchString(name) {
+		if !ok || !validVariable(name) {
 			break
 		}
 		c.vars, c.command = append(c.vars, c.command[0]), c.command[1:]
