@@ -35,8 +35,9 @@
 // # Limits
 //
 // SFTP and scp need the image's sftp-server. Of SSH there is no remote
-// forwarding (ssh -R) and no keyboard-interactive authentication. The sudo of an image without one does not ask for
-// passwords. Kernel settings outside the guest's network are read-only.
+// forwarding (ssh -R) and no keyboard-interactive authentication. The sudo of
+// an image without one does not ask for passwords. Kernel settings outside the
+// guest's network are read-only.
 // In [ModeUserNamespace] all users have one ID, so that chown to another
 // fails. In [ModeDirectory] commands run on the host's own file system as the
 // user who started the cloud: it does not confine anything. Where the guest's
