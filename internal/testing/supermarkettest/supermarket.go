@@ -47,8 +47,9 @@ type Server struct {
 // Start runs a Supermarket with cookbooks; [Server.Close] stops it.
 func Start(books ...Cookbook) *Server {
 	s := &Server{books: books}
-	s.web = httptest.NewServer(s)
-	s.URL = s.web.URL
+	s.web = httptest.NewUnstartedServer(s)
+	s.URL = "http://" + s.web.Listener.Addr().String() // before the first request can come
+	s.web.Start()
 	return s
 }
 
