@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,10 +129,6 @@ func (o *devcloudUpOptions) run(ctx context.Context, given []string) error {
 	if err != nil {
 		return err
 	}
-	rc, err := devcloud.RCFile(st.Dir, false)
-	if err != nil {
-		return err
-	}
 	word := "is up"
 	if !started {
 		word = "runs already"
@@ -146,7 +143,7 @@ func (o *devcloudUpOptions) run(ctx context.Context, given []string) error {
 	} else if !mode.Apart {
 		o.warnf("guests are not kept apart here (%s): what runs in one runs on this machine, as you.", mode.Detail)
 	}
-	o.notef("Source its RC file to use it:\n\n    . %s\n\n`galley devcloud down` stops it and all its guests.", rc)
+	o.notef("Source its RC file to use it:\n\n    . %s\n\n`galley devcloud down` stops it and all its guests.", filepath.Join(st.Dir, devcloud.RCFile))
 	return nil
 }
 
@@ -263,8 +260,8 @@ func newDevcloudEnvCommand(e *embeddedCloud) *cobra.Command {
 		Long: `Print export lines for a shell to evaluate; any OpenStack client then uses the
 embedded cloud.`,
 		Example: "  eval \"$(galley devcloud env)\"\n  galley devcloud env --format json",
-	}, formatText, func(o *devcloudShowOptions, _ context.Context, _ *devcloud.Client) error {
-		env, err := devcloud.ReadEnv(o.dir, admin)
+	}, formatText, func(o *devcloudShowOptions, ctx context.Context, client *devcloud.Client) error {
+		env, err := client.Env(ctx, admin)
 		if err != nil {
 			return err
 		}

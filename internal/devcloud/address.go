@@ -26,40 +26,33 @@ type claim struct {
 	conn *net.UDPConn
 }
 
-func tryClaim(b int) (*claim, error) {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, byte(b), 0, 1), Port: claimPort})
-	if err != nil {
-		return nil, err
-	}
-	return &claim{b, conn}, nil
-}
-
 // claimNet claims the network the cloud had before, or, when b is 0, a free
 // one; where the search starts depends on the state directory, so that clouds
 // that come and go tend to keep apart.
 func claimNet(b int, dir string) (*claim, error) {
-	if b != 0 {
-		c, err := tryClaim(b)
-		if err != nil {
-			return nil, fmt.Errorf("the cloud's network 127.%d.0.0/16 is in use by another one: %w", b, err)
+	candidates := []int{b}
+	failed := fmt.Sprintf("the cloud's network 127.%d.0.0/16 is in use by another one", b)
+	if b == 0 {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(dir)) // never fails
+		const n = lastNet - firstNet + 1
+		start := int(h.Sum32() % n)
+		candidates = nil
+		for i := range n {
+			candidates = append(candidates, firstNet+(start+i)%n)
 		}
-		return c, nil
+		failed = fmt.Sprintf("none of the networks 127.%d.0.0/16 to 127.%d.0.0/16 is free", firstNet, lastNet)
 	}
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(dir)) // never fails
-	const n = lastNet - firstNet + 1
 	var last error
-	for i := range n {
-		c, err := tryClaim(firstNet + (int(h.Sum32()%n)+i)%n)
+	for _, b := range candidates {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, byte(b), 0, 1), Port: claimPort})
 		if err == nil {
-			return c, nil
+			return &claim{b, conn}, nil
 		}
 		last = err
 	}
-	return nil, fmt.Errorf("none of the networks 127.%d.0.0/16 to 127.%d.0.0/16 is free: %w", firstNet, lastNet, last)
+	return nil, fmt.Errorf("%s: %w", failed, last)
 }
-
-func (c *claim) release() { _ = c.conn.Close() }
 
 // chooseSSHPort finds the port on which guests can answer: the one asked for,
 // or 22, or 2222.

@@ -39,6 +39,12 @@ func (c *Cloud) adminHandler() http.Handler {
 		})
 	}
 	answer("GET /status", func(*http.Request) (any, error) { return c.status(), nil })
+	answer("GET /env", func(r *http.Request) (any, error) {
+		if r.URL.Query().Get("admin") == "true" {
+			return c.AdminEnv(), nil
+		}
+		return c.Env(), nil
+	})
 	answer("GET /guests", func(r *http.Request) (any, error) { return c.guests.probe(r.Context()) })
 	answer("GET /resources", func(*http.Request) (any, error) { return c.Resources(), nil })
 	answer("GET /requests", func(r *http.Request) (any, error) {

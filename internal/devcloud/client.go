@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/galleyhq/galley/internal/devcloud/fault"
@@ -81,87 +82,87 @@ func readInfo(dir string) (daemonInfo, error) {
 // leaks.
 var httpClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// GuestMode asks how guests are kept apart from this machine. The first call
-// boots one to see.
-func (c *Client) GuestMode(ctx context.Context) (GuestMode, error) {
-	var m GuestMode
-	return m, c.call(ctx, http.MethodGet, "/guests", nil, &m)
-}
-
-func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
+// call makes one of the daemon's own calls, "GET /status". It sends what in
+// reads, or in as JSON, and decodes the answer; one without a body gives the
+// zero value.
+func call[T any](ctx context.Context, c *Client, call string, in any) (out T, err error) {
+	body, ok := in.(io.Reader)
+	if in != nil && !ok {
 		data, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return out, err
 		}
 		body = bytes.NewReader(data)
 	}
-	return c.send(ctx, method, path, body, out)
-}
-
-// send makes one of the daemon's own calls.
-func (c *Client) send(ctx context.Context, method, path string, body io.Reader, out any) error {
+	method, path, _ := strings.Cut(call, " ")
 	req, err := http.NewRequestWithContext(ctx, method, c.URL+adminPrefix+path, body)
 	if err != nil {
-		return err
+		return out, err
 	}
 	req.Header.Set(tokenHeader, c.token)
 	resp, err := httpClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("the embedded cloud at %s does not answer: %w", c.URL, err)
+		return out, fmt.Errorf("the embedded cloud at %s does not answer: %w", c.URL, err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return err
+		return out, err
 	}
 	if resp.StatusCode >= 300 {
 		var e struct{ Error string }
 		if json.Unmarshal(data, &e) == nil && e.Error != "" {
-			return errors.New(e.Error)
+			return out, errors.New(e.Error)
 		}
-		return fmt.Errorf("the embedded cloud at %s answered %s", c.URL, resp.Status)
+		return out, fmt.Errorf("the embedded cloud at %s answered %s", c.URL, resp.Status)
 	}
-	if out == nil || len(data) == 0 {
-		return nil
+	if len(data) > 0 {
+		err = json.Unmarshal(data, &out)
 	}
-	return json.Unmarshal(data, out)
+	return out, err
 }
 
 // Status is what the cloud says of itself.
 func (c *Client) Status(ctx context.Context) (Status, error) {
-	var s Status
-	return s, c.call(ctx, "GET", "/status", nil, &s)
+	return call[Status](ctx, c, "GET /status", nil)
+}
+
+// Env are the variables that make a client use the cloud, as the user's or the
+// administrator's RC file exports them.
+func (c *Client) Env(ctx context.Context, admin bool) (map[string]string, error) {
+	return call[map[string]string](ctx, c, fmt.Sprintf("GET /env?admin=%t", admin), nil)
+}
+
+// GuestMode asks how guests are kept apart from this machine. The first call
+// boots one to see.
+func (c *Client) GuestMode(ctx context.Context) (GuestMode, error) {
+	return call[GuestMode](ctx, c, "GET /guests", nil)
 }
 
 // Resources is what the users of the cloud have made.
 func (c *Client) Resources(ctx context.Context) (Resources, error) {
-	var r Resources
-	return r, c.call(ctx, "GET", "/resources", nil, &r)
+	return call[Resources](ctx, c, "GET /resources", nil)
 }
 
 // Requests are the API calls from number since on, and the sums of all.
 func (c *Client) Requests(ctx context.Context, since int) (fault.Log, error) {
-	var l fault.Log
-	return l, c.call(ctx, "GET", fmt.Sprintf("/requests?since=%d", since), nil, &l)
+	return call[fault.Log](ctx, c, fmt.Sprintf("GET /requests?since=%d", since), nil)
 }
 
 // ResetRequests empties the request log.
 func (c *Client) ResetRequests(ctx context.Context) error {
-	return c.call(ctx, "DELETE", "/requests", nil, nil)
+	_, err := call[any](ctx, c, "DELETE /requests", nil)
+	return err
 }
 
 // AddFault puts a rule in force and returns it with its ID.
 func (c *Client) AddFault(ctx context.Context, f fault.Rule) (fault.State, error) {
-	var s fault.State
-	return s, c.call(ctx, "POST", "/faults", f, &s)
+	return call[fault.State](ctx, c, "POST /faults", f)
 }
 
 // Faults are the rules in force.
 func (c *Client) Faults(ctx context.Context) ([]fault.State, error) {
-	var l []fault.State
-	return l, c.call(ctx, "GET", "/faults", nil, &l)
+	return call[[]fault.State](ctx, c, "GET /faults", nil)
 }
 
 // ClearFaults takes a rule out of force, all of them when id is empty, and lets
@@ -170,32 +171,6 @@ func (c *Client) ClearFaults(ctx context.Context, id string) error {
 	if id != "" {
 		id = "/" + url.PathEscape(id)
 	}
-	return c.call(ctx, "DELETE", "/faults"+id, nil, nil)
-}
-
-// ReadEnv returns the variables that make a client use the cloud with that
-// state directory, running or not, as its RC file exports them.
-func ReadEnv(dir string, admin bool) (map[string]string, error) {
-	dir, err := resolveDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	data, err := os.ReadFile(filepath.Join(dir, envFile(admin)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &NotRunningError{dir}
-	}
-	if err != nil {
-		return nil, err
-	}
-	env := map[string]string{}
-	return env, json.Unmarshal(data, &env)
-}
-
-// RCFile is the path of the RC file in a state directory.
-func RCFile(dir string, admin bool) (string, error) {
-	dir, err := resolveDir(dir)
-	if admin {
-		return filepath.Join(dir, adminRCFile), err
-	}
-	return filepath.Join(dir, rcFile), err
+	_, err := call[any](ctx, c, "DELETE /faults"+id, nil)
+	return err
 }

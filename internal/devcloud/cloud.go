@@ -261,37 +261,30 @@ func (c *Cloud) build() (http.Handler, error) {
 	auth, authURL := c.identity.Authenticate, c.identity.AuthURL()
 	objects := object.New(filepath.Join(o.Dir, objectDir))
 	objects.Prefix, objects.Authenticate, objects.AuthURL = "/object-store", auth, authURL
-	services := map[string]*api.Service{
+	type service struct {
+		http.Handler
+		name, prefix string
+	}
+	services := map[string]service{objects.Prefix: {objects, "object-store", objects.Prefix}}
+	for prefix, s := range map[string]*api.Service{
 		"": c.identity.API(), "/identity": c.identity.API(), "/compute": c.compute.API(), "/network": c.network.API(),
 		"/image": c.images.API(), "/volume": c.volumes.API(), "/placement": placement.API(c.db),
-	}
-	for prefix, s := range services {
+	} {
 		s.Prefix, s.DB, s.Authenticate, s.AuthURL = prefix, c.db, auth, authURL
+		services[prefix] = service{s, s.Name, prefix}
 	}
-	locate := func(r *http.Request) *api.Service {
+	locate := func(r *http.Request) service {
 		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		if s, ok := services["/"+first]; ok {
 			return s
 		}
 		return services[""]
 	}
-	// The object store's paths end in names that may be anything, so it finds
-	// its own way.
-	below := func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, objects.Prefix+"/") }
 	cloud := c.faults.Handler(
-		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if below(r) {
-				objects.ServeHTTP(w, r)
-				return
-			}
-			locate(r).ServeHTTP(w, r)
-		}),
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { locate(r).ServeHTTP(w, r) }),
 		func(r *http.Request) (string, string) {
-			if below(r) {
-				return "object-store", strings.TrimPrefix(r.URL.Path, objects.Prefix)
-			}
 			s := locate(r)
-			return s.Name, strings.TrimPrefix(r.URL.Path, s.Prefix)
+			return s.name, strings.TrimPrefix(r.URL.Path, s.prefix)
 		})
 	admin := c.adminHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -371,7 +364,7 @@ func (c *Cloud) Close() error {
 			errs = append(errs, c.db.Close())
 		}
 		if c.claim != nil && c.claim.conn != nil {
-			c.claim.release()
+			_ = c.claim.conn.Close()
 		}
 		if c.lock != nil {
 			_ = os.Remove(filepath.Join(c.opts.Dir, daemonFile)) // not there when the start failed

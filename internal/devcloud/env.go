@@ -2,7 +2,6 @@ package devcloud
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -68,19 +67,12 @@ var stale = []string{
 func (c *Cloud) writeEnv() error {
 	dir := c.opts.Dir
 	for _, admin := range []bool{false, true} {
-		env, rc := c.Env(), rcFile
+		env, rc := c.Env(), RCFile
 		if admin {
 			env, rc = c.AdminEnv(), adminRCFile
 		}
 		text := "# The embedded cloud's RC file: source it, or give it to --rc.\nunset " + strings.Join(stale, " ") + "\n" + Exports(env)
 		if err := writeFile(dir, rc, []byte(text)); err != nil {
-			return err
-		}
-		data, err := json.MarshalIndent(env, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := writeFile(dir, envFile(admin), data); err != nil {
 			return err
 		}
 	}
@@ -111,15 +103,13 @@ const (
 	daemonFile  = "daemon.json"
 	// logFile is the background daemon's log.
 	logFile = "daemon.log"
-	// What a user sources or points tools at.
-	rcFile      = "openrc.sh"
+	// RCFile is what a user sources, the others what the administrator does and
+	// what tools are pointed at.
+	RCFile      = "openrc.sh"
 	adminRCFile = "admin-openrc.sh"
 	cloudsFile  = "clouds.yaml"
-	// The same variables for our own reading.
-	envJSON      = "env.json"
-	adminEnvJSON = "admin-env.json"
-	keyFile      = "ssh_key"
-	publicFile   = "ssh_key.pub"
+	keyFile     = "ssh_key"
+	publicFile  = "ssh_key.pub"
 )
 
 // privateDir makes a directory that only its owner can look into.
@@ -132,11 +122,4 @@ func privateDir(path string) error {
 
 func writeFile(dir, name string, data []byte) error {
 	return atomicfile.Write(filepath.Join(dir, name), data, 0o600)
-}
-
-func envFile(admin bool) string {
-	if admin {
-		return adminEnvJSON
-	}
-	return envJSON
 }

@@ -157,15 +157,14 @@ func (c *Cloud) addImage(r *http.Request) (any, error) {
 // archive, plain or compressed with gzip, or an OCI archive. A directory is
 // best read as root, who sees its owners.
 func (c *Client) AddImage(ctx context.Context, name, path string) (Resource, error) {
-	var out Resource
 	f, err := os.Open(path)
 	if err != nil {
-		return out, err
+		return Resource{}, err
 	}
 	defer func() { _ = f.Close() }()
 	st, err := f.Stat()
 	if err != nil {
-		return out, err
+		return Resource{}, err
 	}
 	var body io.Reader = f
 	pipe := func(write func(io.Writer) error) {
@@ -187,8 +186,8 @@ func (c *Client) AddImage(ctx context.Context, name, path string) (Resource, err
 			_, err = f.Seek(0, io.SeekStart)
 		}
 		if err != nil {
-			return out, fmt.Errorf("%s: %w", path, err)
+			return Resource{}, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return out, c.send(ctx, http.MethodPost, "/images?name="+url.QueryEscape(name), body, &out)
+	return call[Resource](ctx, c, "POST /images?name="+url.QueryEscape(name), body)
 }

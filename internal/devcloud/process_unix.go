@@ -5,8 +5,6 @@ package devcloud
 import (
 	"os/exec"
 	"syscall"
-
-	"github.com/galleyhq/galley/internal/devcloud/guest"
 )
 
 // detach puts a process into its own session, so that the terminal's
@@ -14,5 +12,3 @@ import (
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
 func terminate(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }
-
-func removeGuest(dir string) error { return guest.Remove(dir) }

@@ -20,5 +20,3 @@ func terminate(pid int) error {
 	}
 	return p.Kill()
 }
-
-func removeGuest(dir string) error { return os.RemoveAll(dir) }

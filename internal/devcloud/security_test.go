@@ -72,7 +72,7 @@ func TestOtherUsersAreRefused(t *testing.T) {
 		out, _ := cmd.CombinedOutput() // it should fail
 		return string(out)
 	}
-	for _, file := range []string{rcFile, adminRCFile, cloudsFile, envJSON, adminEnvJSON, keyFile, daemonFile, optionsFile} {
+	for _, file := range []string{RCFile, adminRCFile, cloudsFile, keyFile, daemonFile, optionsFile} {
 		if out := nobody("cat", filepath.Join(c.opts.Dir, file)); strings.Contains(out, c.opts.Password) || strings.Contains(out, c.token) ||
 			strings.Contains(out, "PRIVATE KEY") {
 			t.Errorf("nobody reads %s", file)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/galleyhq/galley/internal/devcloud/guest"
 	"github.com/galleyhq/galley/internal/retry"
 )
 
@@ -204,11 +205,14 @@ func wipeDir(dir string) error {
 		return err
 	}
 	for _, g := range guests {
-		if err := removeGuest(filepath.Join(dir, guestDir, g.Name())); err != nil {
+		if err := guest.Remove(filepath.Join(dir, guestDir, g.Name())); err != nil {
 			return err
 		}
 	}
-	for _, name := range []string{rootDir, objectDir, dbDir, imageDir, guestDir, optionsFile, daemonFile, logFile, rcFile, adminRCFile, cloudsFile, envJSON, adminEnvJSON, keyFile, publicFile, lockFile} {
+	for _, name := range []string{
+		rootDir, objectDir, dbDir, imageDir, guestDir, optionsFile, daemonFile, logFile, RCFile, adminRCFile, cloudsFile, keyFile, publicFile, lockFile,
+		"env.json", "admin-env.json", // of earlier versions
+	} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err
 		}

@@ -59,9 +59,6 @@ func TestUpAndDown(t *testing.T) {
 	if err := Down(ctx, dir, false); !errors.As(err, &down) {
 		t.Errorf("down before up: %v", err)
 	}
-	if _, err := ReadEnv(dir, false); !errors.As(err, &down) {
-		t.Errorf("env before up: %v", err)
-	}
 	c, started, err := Up(
 		ctx,
 		Options{
@@ -83,7 +80,7 @@ func TestUpAndDown(t *testing.T) {
 	if again, started, err := Up(ctx, Options{Dir: dir}); err != nil || started || again.URL != c.URL {
 		t.Errorf("up again: %v, %v", started, err)
 	}
-	env, err := ReadEnv(dir, false)
+	env, err := c.Env(ctx, false)
 	check(t, "env", err)
 	login(t, nil, env)
 	info, err := os.Stat(filepath.Join(dir, keyFile))
@@ -102,9 +99,9 @@ func TestUpAndDown(t *testing.T) {
 	}
 	check(t, "down", Down(ctx, dir, false))
 	// And for another user and password than before.
-	_, _, err = Up(ctx, Options{Dir: dir, Guests: GuestsNone, User: "somebody", Password: "another-word"})
+	c, _, err = Up(ctx, Options{Dir: dir, Guests: GuestsNone, User: "somebody", Password: "another-word"})
 	check(t, "up for somebody", err)
-	if env, err = ReadEnv(dir, false); err != nil || env["OS_USERNAME"] != "somebody" ||
+	if env, err = c.Env(ctx, false); err != nil || env["OS_USERNAME"] != "somebody" ||
 		env["OS_PASSWORD"] != "another-word" {
 		t.Errorf("env: %v, %v", env, err)
 	}
@@ -178,8 +175,7 @@ func TestDownWipesOnlyItsOwn(t *testing.T) {
 // A user of the RC file gets in with the key beside it.
 func TestEnvironment(t *testing.T) {
 	c := startCloud(t, func(o *Options) { o.User, o.Password = "jane", "a 'quoted' $word" })
-	rcPath, err := RCFile(c.Dir(), false)
-	check(t, "path", err)
+	rcPath := filepath.Join(c.Dir(), RCFile)
 	if runtime.GOOS != "windows" {
 		out, err := exec.Command(
 			"sh",
@@ -193,7 +189,7 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("sourced: %s, want %s", got, want)
 		}
 	}
-	env, err := ReadEnv(c.Dir(), false)
+	env, err := c.Client().Env(t.Context(), false)
 	check(t, "env", err)
 	cl := login(t, c, env)
 	k := must[*keypairs.KeyPair](t)(keypairs.Get(t.Context(), cl.compute, env["OS_USERNAME"], nil).Extract())
@@ -215,11 +211,11 @@ func TestEnvironment(t *testing.T) {
 	if a := clouds.Clouds["devcloud"].Auth; a["password"] != "a 'quoted' $word" || a["auth_url"] != c.URL+"/v3" {
 		t.Errorf("%+v", a)
 	}
-	admin, err := ReadEnv(c.Dir(), true)
+	admin, err := c.Client().Env(t.Context(), true)
 	check(t, "env", err)
 	login(t, c, admin)
 	if runtime.GOOS != "windows" {
-		for _, name := range []string{rcFile, adminRCFile, cloudsFile, envJSON, keyFile, filepath.Join(dbDir, "state.json")} {
+		for _, name := range []string{RCFile, adminRCFile, cloudsFile, keyFile, filepath.Join(dbDir, "state.json")} {
 			info, err := os.Stat(filepath.Join(c.Dir(), name))
 			check(t, name, err)
 			if info.Mode().Perm() != 0o600 {

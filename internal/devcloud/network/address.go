@@ -1,11 +1,12 @@
 package network
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+
+	"go4.org/netipx"
 
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
@@ -66,39 +67,20 @@ func newMAC() string {
 	return fmt.Sprintf("fa:16:3e:%02x:%02x:%02x", byte(n>>16), byte(n>>8), byte(n))
 }
 
-// lastAddress is the highest address of a prefix.
-func lastAddress(p netip.Prefix) netip.Addr {
-	if p.Addr().Is4() {
-		a := p.Masked().Addr().As4()
-		n := binary.BigEndian.Uint32(a[:]) | uint32(uint64(1)<<(32-p.Bits())-1)
-		binary.BigEndian.PutUint32(a[:], n)
-		return netip.AddrFrom4(a)
-	}
-	a := p.Masked().Addr().As16()
-	for bit := p.Bits(); bit < 128; bit++ {
-		a[bit/8] |= 1 << (7 - bit%8)
-	}
-	return netip.AddrFrom16(a)
-}
-
 // defaultPools are all host addresses of a prefix but the gateway.
-func defaultPools(p netip.Prefix, gateway string) []db.Range {
-	first, last := p.Masked().Addr(), lastAddress(p)
+func defaultPools(p netip.Prefix, gateway string) (pools []db.Range) {
+	var hosts netipx.IPSetBuilder
+	hosts.AddPrefix(p)
+	if p.Addr().Is6() || p.Bits() < 31 {
+		hosts.Remove(p.Masked().Addr())
+	}
 	if p.Addr().Is4() && p.Bits() < 31 {
-		first, last = first.Next(), last.Prev()
-	} else if p.Addr().Is6() {
-		first = first.Next()
+		hosts.Remove(netipx.PrefixLastIP(p)) // the broadcast address
 	}
-	gw := addrOf(gateway)
-	if !p.Contains(gw) || gw.Compare(first) < 0 || gw.Compare(last) > 0 {
-		return []db.Range{{Start: first.String(), End: last.String()}}
-	}
-	var pools []db.Range
-	if first.Compare(gw) < 0 {
-		pools = append(pools, db.Range{Start: first.String(), End: gw.Prev().String()})
-	}
-	if gw.Compare(last) < 0 {
-		pools = append(pools, db.Range{Start: gw.Next().String(), End: last.String()})
+	hosts.Remove(addrOf(gateway))
+	set, _ := hosts.IPSet() // without the gateway when that is no address
+	for _, r := range set.Ranges() {
+		pools = append(pools, db.Range{Start: r.From().String(), End: r.To().String()})
 	}
 	return pools
 }

@@ -4,7 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
+
+	"go4.org/netipx"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
 	"github.com/galleyhq/galley/internal/devcloud/db"
@@ -270,19 +271,21 @@ func (s *Service) cidrFromPool(sn *db.Subnet, length int) (string, error) {
 	if length == 0 {
 		length = p.DefaultLen
 	}
-	used := s.db.Subnets.Where(func(x *db.Subnet) bool { return x.SubnetPoolID == p.ID })
+	var unused netipx.IPSetBuilder
 	for _, text := range p.Prefixes {
-		pr, err := netip.ParsePrefix(text)
-		if err != nil || length < pr.Bits() {
-			continue
+		if pr, err := netip.ParsePrefix(text); err == nil {
+			unused.AddPrefix(pr)
 		}
-		candidate := netip.PrefixFrom(pr.Masked().Addr(), length)
-		for n := 0; n < tries && pr.Contains(candidate.Addr()); n++ {
-			if !slices.ContainsFunc(used, func(x *db.Subnet) bool { return prefixOf(x).Overlaps(candidate) }) {
-				return candidate.String(), nil
-			}
-			candidate = netip.PrefixFrom(lastAddress(candidate).Next(), length)
-		}
+	}
+	for _, x := range s.db.Subnets.Where(func(x *db.Subnet) bool { return x.SubnetPoolID == p.ID }) {
+		unused.RemovePrefix(prefixOf(x))
+	}
+	set, err := unused.IPSet()
+	if err != nil {
+		return "", err
+	}
+	if free, _, ok := set.RemoveFreePrefix(uint8(min(max(length, 0), 255))); ok {
+		return free.String(), nil
 	}
 	return "", badRequest("SubnetAllocationError",
 		"Failed to allocate subnet: Insufficient prefix space to allocate subnet size /%d.", length)
