@@ -81,15 +81,26 @@ func (r *route) through(ctx context.Context, from *ssh.Client, to *Hop, via stri
 	if err == nil {
 		return conn, nil
 	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
-		return nil, cause
-	}
 	var refused *ssh.OpenChannelError
-	if !errors.As(err, &refused) && !errors.Is(err, context.DeadlineExceeded) {
+	if ctx.Err() == nil && !errors.As(err, &refused) {
 		// The gateway itself is gone; the next attempt connects again.
 		r.drop(from)
 	}
-	return nil, &UnreachableError{Addr: to.Addr(), Via: via, Reason: reason(err), Err: err}
+	return nil, unreachable(ctx, to, via, err)
+}
+
+// unreachable is the error of a dial that failed with err. Of one that was
+// given up for lack of an answer, the network says only that it was cancelled.
+func unreachable(ctx context.Context, to *Hop, via string, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil:
+	case !errors.Is(cause, context.DeadlineExceeded):
+		return cause
+	case errors.Is(err, context.Canceled):
+		err = cause
+	}
+	return &UnreachableError{Addr: to.Addr(), Via: via, Reason: reason(err), Err: err}
 }
 
 // gateway returns a connection to the last gateway, connecting as needed; nil
@@ -112,7 +123,7 @@ func (r *route) gateway(ctx context.Context) (*ssh.Client, error) {
 			}
 			conn, err := r.hops[n-1].DialContext(ctx, "tcp", hop.Addr())
 			if err != nil {
-				return nil, &UnreachableError{Addr: hop.Addr(), Via: r.viaTo(n), Reason: reason(err), Err: err}
+				return nil, unreachable(ctx, hop, r.viaTo(n), err)
 			}
 			return conn, nil
 		}
@@ -200,10 +211,7 @@ func (r *route) first(ctx context.Context, to *Hop) (net.Conn, error) {
 	if err == nil {
 		return conn, nil
 	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
-		return nil, cause
-	}
-	return nil, &UnreachableError{Addr: to.Addr(), Via: r.viaTo(0), Reason: reason(err), Err: err}
+	return nil, unreachable(ctx, to, r.viaTo(0), err)
 }
 
 func (r *route) tcp(ctx context.Context, addr string) (net.Conn, error) {

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/galleyhq/galley/internal/bootstrap"
@@ -326,24 +328,33 @@ func TestWaitEnds(t *testing.T) {
 		Hop:   bootstrap.Hop{Host: "127.0.0.1", Port: closedPort(t), User: "u", Password: "p"},
 		Agent: "none", Home: t.TempDir(),
 	}
+	// In a test bubble time passes only when nothing else is left to do.
 	t.Run("at its deadline", func(t *testing.T) {
-		_, err := bootstrap.Wait(t.Context(), c, bootstrap.WaitOptions{Timeout: time.Second})
-		var un *bootstrap.UnreachableError
-		if !errors.As(err, &un) || un.Reason != "connection refused" || un.Waited < time.Second || !strings.Contains(err.Error(), "after trying for") {
-			t.Errorf("got %v", err)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			c := c
+			c.Dialer = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			_, err := bootstrap.Wait(t.Context(), c, bootstrap.WaitOptions{Timeout: time.Minute})
+			var un *bootstrap.UnreachableError
+			if !errors.As(err, &un) || un.Reason != "connection refused" || un.Waited != time.Minute || !strings.Contains(err.Error(), "after trying for") {
+				t.Errorf("got %v", err)
+			}
+		})
 	})
 	t.Run("at its deadline in silence", func(t *testing.T) {
-		c := c
-		c.Dialer = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-		_, err := bootstrap.Wait(t.Context(), c, bootstrap.WaitOptions{Timeout: time.Second})
-		var un *bootstrap.UnreachableError
-		if !errors.As(err, &un) || un.Reason != "no answer" || !strings.Contains(un.Hint(), "security group") {
-			t.Errorf("got %v", err)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			c := c
+			c.Dialer = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			_, err := bootstrap.Wait(t.Context(), c, bootstrap.WaitOptions{Timeout: time.Minute})
+			var un *bootstrap.UnreachableError
+			if !errors.As(err, &un) || un.Reason != "no answer" || !strings.Contains(un.Hint(), "security group") {
+				t.Errorf("got %v", err)
+			}
+		})
 	})
 	t.Run("when it is cancelled", func(t *testing.T) {
 		why := errors.New("interrupted")
@@ -358,6 +369,36 @@ func TestWaitEnds(t *testing.T) {
 			t.Errorf("got %v", w.err)
 		}
 	})
+}
+
+// TestWaitBehindAGatewayInSilence keeps the connection to a gateway whose
+// target does not answer.
+func TestWaitBehindAGatewayInSilence(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	gw := sshtest.Start(t, sshtest.Options{Password: "p", Forward: func() bool {
+		select {
+		case asked <- struct{}{}:
+		case <-ctx.Done():
+		}
+		return false
+	}})
+	done := startWait(ctx, t, bootstrap.Config{
+		Hop: bootstrap.Hop{Host: "192.0.2.1", Port: 22, User: "u", Password: "p"}, Agent: "none", Home: t.TempDir(),
+		Gateways:       []bootstrap.Hop{{Host: gw.Host, Port: gw.Port, User: "u", Password: "p"}},
+		ConnectTimeout: 5 * time.Second,
+	}, bootstrap.WaitOptions{})
+	for range 30 { // more than are under way at once
+		<-asked
+	}
+	cancel()
+	if w := <-done; !errors.Is(w.err, context.Canceled) {
+		t.Error(w.err)
+	}
+	if l := gw.Logins.Load(); l != 1 {
+		t.Errorf("%d logins at the gateway, want one", l)
+	}
 }
 
 func TestWaitThroughAGateway(t *testing.T) {

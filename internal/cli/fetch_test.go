@@ -132,7 +132,7 @@ func TestFetch(t *testing.T) {
 		says string
 	}{
 		{[]string{s.URL}, 1, "no output is given"},
-		{[]string{"-o", "o"}, 1, "at least one argument"},
+		{[]string{"-o", "o"}, 1, "no URL is given"},
 		{[]string{"ftp://x", "-o", "o"}, 1, "not an http or https URL"},
 		{[]string{s.URL, "-o", "o", "--timeout", "soon"}, 1, "timeout"},
 		{[]string{s.URL, "-o", "o", "--rate-limit", "x"}, 1, "rate"},

@@ -58,6 +58,9 @@ type Options struct {
 	MaxSessions int
 	// NoForward refuses direct-tcpip.
 	NoForward bool
+	// Forward is called for a direct-tcpip request, which stays without an answer
+	// if it returns false, as at the gateway of a silent machine.
+	Forward func() bool
 	// IgnoreSignals does not hand on signal requests.
 	IgnoreSignals bool
 	// NoTTY refuses pseudo terminals (PermitTTY no).
@@ -329,7 +332,9 @@ func (s *Server) serve(conn net.Conn) {
 				_ = nc.Reject(ssh.Prohibited, "administratively prohibited")
 				continue
 			}
-			s.wg.Go(func() { s.forward(nc) })
+			if s.o.Forward == nil || s.o.Forward() {
+				s.wg.Go(func() { s.forward(nc) })
+			}
 		default:
 			_ = nc.Reject(ssh.UnknownChannelType, "unknown")
 		}
