@@ -9,36 +9,29 @@ import (
 	"strings"
 )
 
-// Page is the part of a list that a call asked for with limit and marker.
-type Page[T any] struct {
-	Items []T
-	// Next is the marker of the next page, empty on the last; the services that
-	// cannot tell whether a full page is the last say that there is a next one.
-	Next string
-}
-
 // Paginate cuts a list. limit 0 means the caller set none; max bounds it in
-// any case. The error is that no element has the marker's ID.
-func Paginate[T any](all []T, id func(T) string, limit, max int, marker string) (Page[T], error) {
-	start := 0
+// any case. next is the marker of the next page, empty on the last; the
+// services that cannot tell whether a full page is the last say that there is a
+// next one. The error is that no element has the marker's ID.
+func Paginate[T any](all []T, id func(T) string, limit, max int, marker string) (page []T, next string, err error) {
 	if marker != "" {
-		if start = slices.IndexFunc(all, func(v T) bool { return id(v) == marker }) + 1; start == 0 {
-			return Page[T]{}, fmt.Errorf("marker [%s] not found", marker)
+		at := slices.IndexFunc(all, func(v T) bool { return id(v) == marker })
+		if at < 0 {
+			return nil, "", fmt.Errorf("marker [%s] not found", marker)
 		}
+		all = all[at+1:]
 	}
-	rest := all[start:]
 	n := limit
 	if n <= 0 || n > max {
 		n = max
 	}
-	if len(rest) < n {
-		return Page[T]{Items: rest}, nil
+	if len(all) < n {
+		return all, "", nil
 	}
-	p := Page[T]{Items: rest[:n]}
-	if n > 0 && len(p.Items) > 0 && (limit > 0 || len(rest) > n) {
-		p.Next = id(p.Items[n-1])
+	if limit > 0 || len(all) > n {
+		next = id(all[n-1])
 	}
-	return p, nil
+	return all[:n], next, nil
 }
 
 // Limit reads the query's limit; ok is false when it is not a natural number.
@@ -58,16 +51,24 @@ func NextURL(r *Request, marker string) string {
 	return r.Root + r.Path + "?" + q.Encode()
 }
 
-// SortOrder reads the attributes that a list is sorted by, and their
-// directions: sort_key with sort_dir, and sort=KEY:DIR,KEY:DIR.
-func SortOrder(q url.Values) (keys, dirs []string) {
-	keys, dirs = q["sort_key"], q["sort_dir"]
+// Order puts views, which are in the order of their creation, in that which the
+// query asks for by sort_key with sort_dir or by sort=KEY:DIR,KEY:DIR; the
+// newest come first. It is not ok when a key is not among those known.
+func Order(views []Obj, q url.Values, known []string) (unknown string, ok bool) {
+	slices.Reverse(views)
+	keys, dirs := q["sort_key"], q["sort_dir"]
 	for _, part := range strings.Split(q.Get("sort"), ",") {
 		if k, d, _ := strings.Cut(part, ":"); k != "" {
 			keys, dirs = append(keys, k), append(dirs, cmp.Or(d, "desc"))
 		}
 	}
-	return keys, dirs
+	for _, k := range keys {
+		if !slices.Contains(known, k) {
+			return k, false
+		}
+	}
+	SortViews(views, keys, dirs)
+	return "", true
 }
 
 // SortViews sorts by attributes, numbers by their value. A key without a

@@ -6,15 +6,25 @@ import (
 	"slices"
 )
 
-// part is a call about a part of an object, which open returns with what stores
-// another in its place. edit, unless nil, gives that other; show answers.
-func part[T any](open func(r *Request) (T, func(T), error), edit func(r *Request, have T) (T, error),
-	show func(r *Request, now T) (*Reply, error),
-) Handler {
+// part is a part of an object: open returns it with what stores another in its
+// place, which check, unless nil, looks at first.
+type part[T any] struct {
+	open  func(r *Request) (T, func(T), error)
+	clone func(T) T
+	check func(r *Request, next T) error
+}
+
+// call is a call about the part. edit, unless nil, gives another from a copy;
+// show answers.
+func (p part[T]) call(edit func(r *Request, have T) (T, error), show func(r *Request, now T) (*Reply, error)) Handler {
 	return func(r *Request) (*Reply, error) {
-		now, put, err := open(r)
+		now, put, err := p.open(r)
 		if err == nil && edit != nil {
-			if now, err = edit(r, now); err == nil {
+			now, err = edit(r, p.clone(now))
+			if err == nil && p.check != nil {
+				err = p.check(r, now)
+			}
+			if err == nil {
 				put(now)
 			}
 		}
@@ -81,22 +91,11 @@ func (d *Dictionary) Routes() []Route {
 		return have, nil
 	}
 	one := d.Path + "/{key}"
+	p := part[map[string]string]{d.Open, func(m map[string]string) map[string]string { return maps.Clone(Dict(m)) }, d.Check}
 	return Calls{
-		"GET " + d.Path: part(d.Open, nil, all), "GET " + one: part(d.Open, nil, item),
-		"POST " + d.Path: part(d.Open, d.edit(add), all), "PUT " + d.Path: part(d.Open, d.edit(replace), all),
-		"PUT " + one: part(d.Open, d.edit(addOne), item), "DELETE " + one: part(d.Open, d.edit(remove), gone),
+		"GET " + d.Path: p.call(nil, all), "POST " + d.Path: p.call(add, all), "PUT " + d.Path: p.call(replace, all),
+		"GET " + one: p.call(nil, item), "PUT " + one: p.call(addOne, item), "DELETE " + one: p.call(remove, gone),
 	}.Routes(Route{})
-}
-
-// edit has a change made to a copy, and looked at before it is stored.
-func (d *Dictionary) edit(do func(*Request, map[string]string) (map[string]string, error)) func(*Request, map[string]string) (map[string]string, error) {
-	return func(r *Request, have map[string]string) (map[string]string, error) {
-		next, err := do(r, maps.Clone(Dict(have)))
-		if err == nil && d.Check != nil {
-			err = d.Check(r, next)
-		}
-		return next, err
-	}
 }
 
 // given is the pairs in a body, below a name unless that is empty.
@@ -163,7 +162,7 @@ type Tags struct {
 	// their place.
 	Open func(r *Request) (tags []string, put func([]string), err error)
 	// Check, when set, looks at the tags before they are stored.
-	Check func(tags []string) error
+	Check func(r *Request, tags []string) error
 	// Missing words the answer to an unknown tag.
 	Missing func(r *Request) error
 	// Again is the status of adding a tag that the resource has.
@@ -172,17 +171,10 @@ type Tags struct {
 
 // Routes are the tags' calls.
 func (t *Tags) Routes() []Route {
-	edit := func(do func(r *Request, have []string) ([]string, error)) func(*Request, []string) ([]string, error) {
-		return func(r *Request, have []string) ([]string, error) {
-			next, err := do(r, slices.Clone(have))
-			if err == nil && t.Check != nil {
-				err = t.Check(next)
-			}
-			return next, err
-		}
-	}
+	p := part[[]string]{t.Open, slices.Clone[[]string], t.Check}
 	done := func(*Request, []string) (*Reply, error) { return nil, nil }
 	all := func(_ *Request, tags []string) (*Reply, error) { return OK(Obj{"tags": append([]string{}, tags...)}) }
+	none := func(*Request, []string) ([]string, error) { return nil, nil }
 	replace := func(r *Request, _ []string) ([]string, error) {
 		var b struct{ Tags []string }
 		if r.JSON(&b) != nil || b.Tags == nil {
@@ -200,22 +192,21 @@ func (t *Tags) Routes() []Route {
 	}
 	one := t.Path + "/{tag}"
 	return Calls{
-		"GET " + t.Path: part(t.Open, nil, all), "PUT " + t.Path: part(t.Open, edit(replace), all),
-		"DELETE " + t.Path: part(t.Open, edit(func(*Request, []string) ([]string, error) { return nil, nil }), done),
-		"DELETE " + one:    part(t.Open, edit(remove), done),
-		"GET " + one: part(t.Open, nil, func(r *Request, tags []string) (*Reply, error) {
+		"GET " + t.Path: p.call(nil, all), "PUT " + t.Path: p.call(replace, all), "DELETE " + t.Path: p.call(none, done),
+		"DELETE " + one: p.call(remove, done),
+		"GET " + one: p.call(nil, func(r *Request, tags []string) (*Reply, error) {
 			_, err := remove(r, slices.Clone(tags))
 			return nil, err
 		}),
 		"PUT " + one: func(r *Request) (*Reply, error) {
 			status := http.StatusCreated
-			return part(t.Open, edit(func(r *Request, have []string) ([]string, error) {
+			return p.call(func(r *Request, have []string) ([]string, error) {
 				if slices.Contains(have, r.Var("tag")) {
 					status = t.Again
 					return have, nil
 				}
 				return append(have, r.Var("tag")), nil
-			}), func(*Request, []string) (*Reply, error) {
+			}, func(*Request, []string) (*Reply, error) {
 				return &Reply{Status: status, Header: http.Header{"Location": {r.Root + r.Path}}}, nil
 			})(r)
 		},

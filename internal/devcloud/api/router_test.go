@@ -98,12 +98,12 @@ func TestPaginate(t *testing.T) {
 		{0, 7, "", "abcdefg", ""},
 		{2, 100, "g", "", ""},
 	} {
-		p, err := Paginate(letters, id, test.limit, test.max, test.marker)
-		if err != nil || strings.Join(p.Items, "") != test.want || p.Next != test.next {
-			t.Errorf("%+v: %v, next %q, %v", test, p.Items, p.Next, err)
+		page, next, err := Paginate(letters, id, test.limit, test.max, test.marker)
+		if err != nil || strings.Join(page, "") != test.want || next != test.next {
+			t.Errorf("%+v: %v, next %q, %v", test, page, next, err)
 		}
 	}
-	if _, err := Paginate(letters, id, 1, 10, "z"); err == nil || err.Error() != "marker [z] not found" {
+	if _, _, err := Paginate(letters, id, 1, 10, "z"); err == nil || err.Error() != "marker [z] not found" {
 		t.Errorf("err = %v", err)
 	}
 }

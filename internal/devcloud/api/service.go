@@ -294,18 +294,20 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		}
 		kind = "application/json"
 	}
-	if kind == "" {
-		kind = s.Empty
-	}
+	write(w, r, reply.Status, cmp.Or(kind, s.Empty), data)
+}
+
+// write sends an answer; kind is its content type, "" for none.
+func write(w http.ResponseWriter, r *Request, status int, kind string, body []byte) {
 	if kind != "" {
-		h.Set("Content-Type", kind)
+		w.Header().Set("Content-Type", kind)
 	}
-	if reply.Status != http.StatusNoContent {
-		h.Set("Content-Length", fmt.Sprint(len(data)))
+	if status != http.StatusNoContent {
+		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 	}
-	w.WriteHeader(reply.Status)
-	if hr.Method != http.MethodHead {
-		_, _ = w.Write(data)
+	w.WriteHeader(status)
+	if r.HTTP.Method != http.MethodHead {
+		_, _ = w.Write(body)
 	}
 }
 
@@ -385,7 +387,6 @@ func (s *Service) run(rt *Route, r *Request) (reply *Reply, err error) {
 func (s *Service) unauthorized() *Error {
 	return &Error{
 		Status: http.StatusUnauthorized, Type: "Unauthorized", Message: "The request you have made requires authentication.",
-		Header: http.Header{"Www-Authenticate": {fmt.Sprintf("Keystone uri=%q", s.AuthURL)}},
 	}
 }
 
@@ -403,15 +404,9 @@ func (s *Service) fail(w http.ResponseWriter, r *Request, err error) {
 		// The token middleware before the service writes this one, in
 		// Keystone's form everywhere.
 		kind, body = KeystoneBody(e)
+		w.Header().Set("Www-Authenticate", fmt.Sprintf("Keystone uri=%q", s.AuthURL))
 	}
-	if kind != "" {
-		w.Header().Set("Content-Type", kind)
-	}
-	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
-	w.WriteHeader(e.Status)
-	if r.HTTP.Method != http.MethodHead {
-		_, _ = w.Write(body)
-	}
+	write(w, r, e.Status, kind, body)
 }
 
 // marshal writes JSON as the services do: "<" is not escaped.

@@ -98,7 +98,6 @@ func (s *Service) resolveHints(r *api.Request, o *order) error {
 	if o.hints == nil {
 		return nil
 	}
-	o.server.Hints = o.hints
 	ref, ok := o.hints["group"]
 	if !ok {
 		return nil

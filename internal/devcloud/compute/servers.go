@@ -177,14 +177,10 @@ func (s *Service) basic(r *api.Request, v *db.Server, plain bool) api.Obj {
 		o["image"] = api.Obj{"id": v.ImageID, "links": bookmark(r, "images", v.ImageID)}
 	}
 	if slices.Contains(progressStates, Status(v)) {
-		o["progress"] = v.Progress
+		o["progress"] = 0
 	}
 	if v.Fault != nil && (v.VMState == db.VMError || v.VMState == "deleted") {
-		fault := api.Obj{"code": v.Fault.Code, "created": api.Seconds(v.Fault.Created), "message": v.Fault.Message}
-		if r.Auth.Admin() && v.Fault.Details != "" {
-			fault["details"] = v.Fault.Details
-		}
-		o["fault"] = fault
+		o["fault"] = api.Obj{"code": v.Fault.Code, "created": api.Seconds(v.Fault.Created), "message": v.Fault.Message}
 	}
 	since(r, 9, o, api.Obj{"locked": v.Locked})
 	since(r, 73, o, api.Obj{"locked_reason": api.OrNil(v.LockedReason)})
@@ -349,7 +345,7 @@ func (s *Service) tagRoutes() []api.Route {
 			}
 			return v.Tags, func(tags []string) { v.Tags = tags; s.db.Servers.Put(v) }, nil
 		},
-		Check: func(tags []string) error {
+		Check: func(_ *api.Request, tags []string) error {
 			for i, t := range tags {
 				if msg := tagForm(t); msg != "" {
 					return invalid(strconv.Itoa(i), t, msg)

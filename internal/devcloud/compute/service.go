@@ -159,13 +159,13 @@ func paged[T any](r *api.Request, key string, all []T, id func(T) string, view f
 		return nil, api.BadRequest("Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'",
 			q.Get("limit"), q.Get("limit"))
 	}
-	page, err := api.Paginate(all, id, limit, maxPage, q.Get("marker"))
+	page, next, err := api.Paginate(all, id, limit, maxPage, q.Get("marker"))
 	if err != nil {
 		return nil, api.BadRequest("marker [%s] not found", q.Get("marker"))
 	}
-	body := api.Obj{key: api.Views(page.Items, view)}
-	if page.Next != "" {
-		body[key+"_links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, page.Next)}}
+	body := api.Obj{key: api.Views(page, view)}
+	if next != "" {
+		body[key+"_links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, next)}}
 	}
 	return api.OK(body)
 }

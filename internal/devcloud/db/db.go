@@ -2,12 +2,13 @@ package db
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"reflect"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // DB is the state of the whole cloud. Its tables are read inside View and changed inside
@@ -52,15 +53,15 @@ type DB struct {
 }
 
 // change is one line's element in the journal; a nil Value is a removal.
-type change struct {
+type change[V any] struct {
 	Table string `json:"t"`
 	ID    string `json:"k"`
-	Value any    `json:"v"`
+	Value V      `json:"v"`
 }
 
 type transaction struct {
 	undo []func()
-	log  []change
+	log  []change[any]
 }
 
 // Open reads the state kept in dir, or starts an empty database there. With an
@@ -152,14 +153,7 @@ func (d *DB) Changed() <-chan struct{} {
 }
 
 // NewUUID returns a random version 4 UUID.
-func NewUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
+func NewUUID() string { return uuid.NewString() }
 
 // NewHexID returns 32 random hexadecimal digits, as Keystone names its objects.
 func NewHexID() string { return strings.ReplaceAll(NewUUID(), "-", "") }

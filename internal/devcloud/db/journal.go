@@ -31,12 +31,6 @@ type journal struct {
 	size int64
 }
 
-type storedChange struct {
-	Table string          `json:"t"`
-	ID    string          `json:"k"`
-	Value json.RawMessage `json:"v"`
-}
-
 func openJournal(dir string, d *DB) (*journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -69,7 +63,7 @@ func replay(path string, d *DB) error {
 		if err != nil {
 			return err
 		}
-		var changes []storedChange
+		var changes []change[json.RawMessage]
 		if err := json.Unmarshal(line, &changes); err != nil {
 			return fmt.Errorf("%s:%d: %w", path, n, err)
 		}
@@ -85,7 +79,7 @@ func replay(path string, d *DB) error {
 	}
 }
 
-func (j *journal) append(d *DB, log []change) error {
+func (j *journal) append(d *DB, log []change[any]) error {
 	line, err := json.Marshal(log)
 	if err != nil {
 		return err
@@ -108,19 +102,12 @@ func (j *journal) append(d *DB, log []change) error {
 // snapshot, which changes nothing.
 func (j *journal) compact(d *DB) error {
 	var buf bytes.Buffer
-	var failed error
 	for _, t := range d.tables {
-		t.dump(func(c change) {
-			line, err := json.Marshal([]change{c})
-			if err != nil {
-				failed = err
+		for _, c := range t.dump() {
+			if err := json.NewEncoder(&buf).Encode([]change[any]{c}); err != nil {
+				return err
 			}
-			buf.Write(line)
-			buf.WriteByte('\n')
-		})
-	}
-	if failed != nil {
-		return failed
+		}
 	}
 	if err := atomicfile.Write(filepath.Join(j.dir, snapshotFile), buf.Bytes(), 0o600); err != nil {
 		return err

@@ -48,7 +48,7 @@ type Table[T any, P record[T]] struct {
 type anyTable interface {
 	open(d *DB, name string)
 	load(id string, value json.RawMessage) error
-	dump(emit func(change))
+	dump() []change[any]
 }
 
 // open joins an empty table to its database.
@@ -178,12 +178,12 @@ func (t *Table[T, P]) write(id string, p P) {
 	})
 	if p == nil {
 		delete(t.rows, id)
-		t.db.tx.log = append(t.db.tx.log, change{Table: t.name, ID: id})
+		t.db.tx.log = append(t.db.tx.log, change[any]{Table: t.name, ID: id})
 		return
 	}
 	c := *p
 	t.rows[id] = &c
-	t.db.tx.log = append(t.db.tx.log, change{Table: t.name, ID: id, Value: &c})
+	t.db.tx.log = append(t.db.tx.log, change[any]{Table: t.name, ID: id, Value: &c})
 }
 
 func (t *Table[T, P]) load(id string, value json.RawMessage) error {
@@ -202,8 +202,9 @@ func (t *Table[T, P]) load(id string, value json.RawMessage) error {
 	return nil
 }
 
-func (t *Table[T, P]) dump(emit func(change)) {
+func (t *Table[T, P]) dump() (out []change[any]) {
 	for _, row := range t.All() {
-		emit(change{Table: t.name, ID: row.Head().ID, Value: row})
+		out = append(out, change[any]{Table: t.name, ID: row.Head().ID, Value: row})
 	}
+	return out
 }

@@ -62,13 +62,11 @@ type Server struct {
 	DiskConfig         string
 	RootDevice         string
 	GroupID            string
-	Hints              map[string]any
 	Locked             bool
 	LockedReason       string
 
 	VMState, TaskState string
 	PowerState         int
-	Progress           int
 	Launched           time.Time `json:",omitzero"`
 	Terminated         time.Time `json:",omitzero"`
 	Fault              *ServerFault
@@ -121,7 +119,6 @@ type PlannedDisk struct {
 type ServerFault struct {
 	Code    int
 	Message string
-	Details string
 	Created time.Time
 }
 

@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
@@ -79,8 +78,6 @@ func (s *Service) errorBody(e *api.Error, r *api.Request) (string, []byte) {
 		)
 	case e.Status == http.StatusMethodNotAllowed:
 		return "application/json", []byte(`{"message": "The method is not allowed for the requested URL."}` + "\n")
-	case e.Status == http.StatusUnauthorized && e.Header == nil:
-		e.Header = http.Header{"Www-Authenticate": {fmt.Sprintf("Keystone uri=%q", s.AuthURL())}}
 	case e.Malformed:
 		c := *e
 		c.Message = "Expecting to find valid JSON in request body. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error."

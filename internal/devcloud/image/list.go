@@ -45,23 +45,18 @@ func (s *Service) list(r *api.Request) (*api.Reply, error) {
 			views = append(views, v)
 		}
 	}
-	slices.Reverse(views) // newest first
-	keys, dirs := api.SortOrder(q)
-	for _, k := range keys {
-		if !slices.Contains(sortKeys, k) {
-			return nil, api.BadRequest("Invalid sort key: %s. It must be one of the following: %s.", k, strings.Join(sortKeys, ", "))
-		}
+	if k, ok := api.Order(views, q, sortKeys); !ok {
+		return nil, api.BadRequest("Invalid sort key: %s. It must be one of the following: %s.", k, strings.Join(sortKeys, ", "))
 	}
-	api.SortViews(views, keys, dirs)
 	id := func(v api.Obj) string { return v["id"].(string) }
-	page, err := api.Paginate(views, id, min(limit, maxPage), maxPage, q.Get("marker"))
+	page, next, err := api.Paginate(views, id, min(limit, maxPage), maxPage, q.Get("marker"))
 	if err != nil {
 		return nil, api.BadRequest("No image found with ID %s", q.Get("marker"))
 	}
 	q.Del("marker")
-	body := api.Obj{"images": page.Items, "schema": "/v2/schemas/images", "first": strings.TrimSuffix("/v2/images?"+q.Encode(), "?")}
-	if page.Next != "" {
-		q.Set("marker", page.Next)
+	body := api.Obj{"images": page, "schema": "/v2/schemas/images", "first": strings.TrimSuffix("/v2/images?"+q.Encode(), "?")}
+	if next != "" {
+		q.Set("marker", next)
 		body["next"] = "/v2/images?" + q.Encode()
 	}
 	return api.OK(body)

@@ -386,23 +386,23 @@ func pageOf(r *api.Request, key string, views []api.Obj) (*api.Reply, error) {
 	if !slices.ContainsFunc(views, func(v api.Obj) bool { return v["id"] == marker }) {
 		marker = "" // Neutron starts from the beginning
 	}
-	page, err := api.Paginate(views, func(v api.Obj) string { return v["id"].(string) }, limit, maxPage, marker)
+	page, next, err := api.Paginate(views, func(v api.Obj) string { return v["id"].(string) }, limit, maxPage, marker)
 	if err != nil {
 		return nil, err
 	}
 	if reverse {
-		slices.Reverse(page.Items)
+		slices.Reverse(page)
 	}
 	body := api.Obj{}
-	if limit > 0 && len(page.Items) > 0 {
+	if limit > 0 && len(page) > 0 {
 		links := api.List{}
-		if page.Next != "" {
-			links = append(links, api.Obj{"rel": "next", "href": api.NextURL(r, page.Next)})
+		if next != "" {
+			links = append(links, api.Obj{"rel": "next", "href": api.NextURL(r, next)})
 		}
-		q.Set("marker", page.Items[0]["id"].(string))
+		q.Set("marker", page[0]["id"].(string))
 		q.Set("page_reverse", "True")
 		body[key+"_links"] = append(links, api.Obj{"rel": "previous", "href": r.Root + r.Path + "?" + q.Encode()})
 	}
-	body[key] = api.Views(page.Items, func(v api.Obj) api.Obj { return fields(r, v) })
+	body[key] = api.Views(page, func(v api.Obj) api.Obj { return fields(r, v) })
 	return api.OK(body)
 }

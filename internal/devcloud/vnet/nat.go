@@ -176,17 +176,21 @@ func (st *netStack) acceptTCP(r *tcp.ForwarderRequest) {
 
 // Relay copies both ways and closes both connections at the end, or with ctx.
 func Relay(ctx context.Context, a, b net.Conn) {
+	relay(ctx, a, b, func(to, from net.Conn) {
+		_, _ = io.Copy(to, from)
+		if half, ok := to.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
+		}
+	})
+}
+
+// relay is Relay with its own way to copy one way.
+func relay(ctx context.Context, a, b net.Conn, copyTo func(to, from net.Conn)) {
 	stop := context.AfterFunc(ctx, func() { _, _ = a.Close(), b.Close() })
 	defer stop()
 	var both sync.WaitGroup
-	for _, way := range [2][2]net.Conn{{a, b}, {b, a}} {
-		both.Go(func() {
-			_, _ = io.Copy(way[0], way[1])
-			if half, ok := way[0].(interface{ CloseWrite() error }); ok {
-				_ = half.CloseWrite()
-			}
-		})
-	}
+	both.Go(func() { copyTo(a, b) })
+	both.Go(func() { copyTo(b, a) })
 	both.Wait()
 	_, _ = a.Close(), b.Close()
 }
@@ -203,31 +207,21 @@ func (st *netStack) acceptUDP(r *udp.ForwarderRequest) {
 	}
 	guest := gonet.NewUDPConn(&wq, ep)
 	go func() {
-		defer func() { _ = guest.Close() }()
 		remote, err := (&net.Dialer{}).DialContext(st.ctx, "udp", address)
 		if err != nil {
+			_ = guest.Close()
 			return
 		}
-		stop := context.AfterFunc(st.ctx, func() { _, _ = guest.Close(), remote.Close() })
-		defer stop()
-		var both sync.WaitGroup
-		for _, way := range [2][2]net.Conn{{guest, remote}, {remote, guest}} {
-			both.Go(func() {
-				buf := make([]byte, maxFrame)
-				for {
-					_ = way[1].SetReadDeadline(time.Now().Add(udpIdle))
-					n, err := way[1].Read(buf)
-					if err != nil {
-						break
-					}
-					if _, err := way[0].Write(buf[:n]); err != nil {
-						break
-					}
+		relay(st.ctx, guest, remote, func(to, from net.Conn) {
+			buf := make([]byte, maxFrame)
+			for n, err := 0, error(nil); err == nil; {
+				_ = from.SetReadDeadline(time.Now().Add(udpIdle))
+				if n, err = from.Read(buf); err == nil {
+					_, err = to.Write(buf[:n])
 				}
-				_, _ = guest.Close(), remote.Close()
-			})
-		}
-		both.Wait()
+			}
+			_, _ = to.Close(), from.Close()
+		})
 	}()
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -101,14 +100,9 @@ func (s *Service) show(r *api.Request, v *db.Volume) (*api.Reply, error) {
 // page answers a list call: filters, order, limit and marker.
 func page(r *api.Request, key string, views []api.Obj, show func(api.Obj) api.Obj) (*api.Reply, error) {
 	q := r.HTTP.URL.Query()
-	slices.Reverse(views) // newest first
-	keys, dirs := api.SortOrder(q)
-	for _, k := range keys {
-		if !slices.Contains(sortKeys, k) {
-			return nil, api.BadRequest("Invalid input received: Invalid sort key")
-		}
+	if _, ok := api.Order(views, q, sortKeys); !ok {
+		return nil, api.BadRequest("Invalid input received: Invalid sort key")
 	}
-	api.SortViews(views, keys, dirs)
 	total := len(views)
 	if n := q.Get("offset"); n != "" {
 		var k int
@@ -121,13 +115,13 @@ func page(r *api.Request, key string, views []api.Obj, show func(api.Obj) api.Ob
 	if !ok {
 		return nil, api.BadRequest("limit param must be an integer")
 	}
-	p, err := api.Paginate(views, func(o api.Obj) string { return o["id"].(string) }, limit, maxPage, q.Get("marker"))
+	found, next, err := api.Paginate(views, func(o api.Obj) string { return o["id"].(string) }, limit, maxPage, q.Get("marker"))
 	if err != nil {
 		return nil, api.NotFound("%s %s could not be found.", class(strings.TrimSuffix(key, "s")), q.Get("marker"))
 	}
-	body := api.Obj{key: api.Views(p.Items, show)}
-	if p.Next != "" {
-		body[key+"_links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, p.Next)}}
+	body := api.Obj{key: api.Views(found, show)}
+	if next != "" {
+		body[key+"_links"] = api.List{api.Obj{"rel": "next", "href": api.NextURL(r, next)}}
 	}
 	if strings.EqualFold(q.Get("with_count"), "true") && r.Version.AtLeast(v3(45)) {
 		body["count"] = total
