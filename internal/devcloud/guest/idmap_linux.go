@@ -86,18 +86,13 @@ func cloneMounts(pid int, o *bootRequest, exe *os.File) (files []*os.File, err e
 	if o.Spec.RootFS != "" {
 		own = append(own, o.Spec.RootFS)
 	}
-	for _, p := range own {
-		if err := add(p); err != nil {
-			return files, err
-		}
-	}
 	var mounts []string
-	for _, p := range o.Mounts {
+	for i, p := range append(own, o.Mounts...) {
 		switch err := add(p); {
-		case err == nil:
-			mounts = append(mounts, p)
-		case p == "/":
+		case err != nil && (i < len(own) || p == "/"):
 			return files, err
+		case err == nil && i >= len(own):
+			mounts = append(mounts, p)
 		}
 	}
 	o.Mounts = mounts

@@ -310,9 +310,9 @@ const stopGrace = 400 * time.Millisecond
 // shutdown ends what runs in the guest: a moment to end by itself, then by
 // force. In a pid namespace the kernel kills the rest when this process ends.
 func (m *machine) shutdown(status int) {
-	what := "System Power Off"
+	what, last := "System Power Off", "reboot: Power down"
 	if status == exitReboot {
-		what = "System Reboot"
+		what, last = "System Reboot", "reboot: Restarting system"
 	}
 	m.console.unit("Reached target %s.", what)
 	m.sshd.closed.Store(true)
@@ -336,11 +336,7 @@ func (m *machine) shutdown(status int) {
 			m.console.kernel("ERROR: what the guest has changed of the system is lost: %v", err)
 		}
 	}
-	if status == exitReboot {
-		m.console.kernel("reboot: Restarting system")
-	} else {
-		m.console.kernel("reboot: Power down")
-	}
+	m.console.kernel("%s", last)
 }
 
 // run runs a command as root in the guest and returns its exit status.

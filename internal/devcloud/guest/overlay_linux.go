@@ -120,21 +120,15 @@ func (b *builder) setOpaque(p string) error {
 // has belongs to a user missing in the namespace. So do files: the
 // upper ones of /etc are copied, so that they can be written to.
 func (b *builder) own(real, upper string) error {
-	switch real {
-	case "/etc":
-		return b.ownLevel(real, upper, 2, 2)
-	case "/var":
-		return b.ownLevel(real, upper, 2, 0)
-	case "/opt":
-		return b.ownLevel(real, upper, 1, 0)
-	case "/usr":
-		err := b.ownLevel(real, upper, 1, 0)
-		if st, e := os.Lstat("/usr/local"); err == nil && e == nil && st.IsDir() {
-			err = b.ownLevel("/usr/local", filepath.Join(upper, "local"), 2, 0)
-		}
-		return err
+	depth := map[string]int{"/etc": 2, "/var": 2, "/opt": 1, "/usr": 1}[real]
+	if depth == 0 {
+		return nil
 	}
-	return nil
+	err := b.ownLevel(real, upper, depth, map[string]int{"/etc": 2}[real])
+	if st, e := os.Lstat("/usr/local"); real == "/usr" && err == nil && e == nil && st.IsDir() {
+		err = b.ownLevel("/usr/local", filepath.Join(upper, "local"), 2, 0)
+	}
+	return err
 }
 
 // ownLevel does so to a depth for directories, and to another for files.
