@@ -244,18 +244,21 @@ func (c *Cloud) build() (http.Handler, error) {
 			{Type: "object-store", Name: "swift", Path: "/object-store/v1/AUTH_{project}"},
 		}},
 	)
+	hit := func(action string) func(name string) bool {
+		return func(name string) bool { _, hit := c.faults.Hit(action, name); return hit }
+	}
 	c.network = network.New(network.Options{
-		DB: c.db, FloatingDelay: o.FloatingDelay, Quotas: q.network, PoolEmpty: c.faults.PoolIsEmpty,
+		DB: c.db, FloatingDelay: o.FloatingDelay, Quotas: q.network, PoolEmpty: hit(fault.PoolEmpty),
 	})
 	c.images = image.New(image.Options{DB: c.db, Dir: filepath.Join(o.Dir, imageDir), ImportDelay: o.VolumeDelay})
 	c.volumes = volume.New(volume.Options{
-		DB: c.db, Images: c.images, Delay: o.VolumeDelay, Quotas: q.volume, Fail: c.faults.VolumeFails,
+		DB: c.db, Images: c.images, Delay: o.VolumeDelay, Quotas: q.volume, Fail: hit(fault.VolumeError),
 		Guests: o.Guests == GuestsNamespace,
 	})
 	c.compute = compute.New(compute.Options{
 		DB: c.db, Network: c.network, Volumes: c.volumes, Images: c.images, BuildDelay: o.BuildDelay, ActionDelay: o.ActionDelay,
-		DeleteDelay: o.DeleteDelay, Guests: o.Guests == GuestsNamespace, Console: c.console, FailBuild: c.faults.ServerFault,
-		Quotas: q.compute, ImageURL: c.URL + "/image",
+		DeleteDelay: o.DeleteDelay, Guests: o.Guests == GuestsNamespace, Console: c.console, Quotas: q.compute, ImageURL: c.URL + "/image",
+		FailBuild: func(name string) string { message, _ := c.faults.Hit(fault.ServerError, name); return message },
 	})
 
 	auth, authURL := c.identity.Authenticate, c.identity.AuthURL()

@@ -1,6 +1,7 @@
 package compute
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -34,15 +35,8 @@ func actionView(r *api.Request, a *db.InstanceAction) api.Obj {
 		"action": a.Action, "instance_uuid": a.ServerID, "request_id": a.RequestID, "user_id": a.UserID, "project_id": a.ProjectID,
 		"start_time": api.Micros(a.Created), "message": api.OrNil(a.Message),
 	}
-	since(r, 58, o, api.Obj{"updated_at": api.Micros(later(a.Finished, a.Created))})
+	since(r, 58, o, api.Obj{"updated_at": api.Micros(cmp.Or(a.Finished, a.Created))})
 	return o
-}
-
-func later(a, b time.Time) time.Time {
-	if a.IsZero() {
-		return b
-	}
-	return a
 }
 
 // actionsOf are a server's entries; from 2.21 those of a deleted server too.
@@ -66,7 +60,7 @@ func (s *Service) listActions(r *api.Request, actions []*db.InstanceAction) (*ap
 		}
 	}
 	actions = slices.DeleteFunc(actions, func(a *db.InstanceAction) bool {
-		at := later(a.Finished, a.Created)
+		at := cmp.Or(a.Finished, a.Created)
 		return at.Before(bounds[0]) || !bounds[1].IsZero() && at.After(bounds[1])
 	})
 	slices.Reverse(actions) // the latest first

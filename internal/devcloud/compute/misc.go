@@ -73,33 +73,31 @@ func (s *Service) miscRoutes() []api.Route {
 // usage is what a project's servers have used since the call's start, nil when
 // it has none.
 func (s *Service) usage(r *api.Request, project string, detailed bool) api.Obj {
-	const form = "2006-01-02T15:04:05"
+	const form = "2006-01-02T15:04:05.000000"
 	stop := time.Now().UTC()
 	start := stop.AddDate(0, 0, -28)
 	for key, t := range map[string]*time.Time{"start": &start, "end": &stop} {
-		for _, layout := range []string{form, form + ".999999", time.DateOnly} {
-			if given, err := time.Parse(layout, r.Query(key)); err == nil {
-				*t = given
-			}
+		if given, ok := parseTime(r.Query(key)); ok {
+			*t = given
 		}
 	}
 	hours, ram, cpus, disk := 0.0, 0.0, 0.0, 0.0
 	servers := api.List{}
 	for _, v := range s.db.Servers.Where(func(v *db.Server) bool { return v.ProjectID == project && v.Created.Before(stop) }) {
-		h := stop.Sub(later(v.Created, start)).Hours()
+		h := min(stop.Sub(start), stop.Sub(v.Created)).Hours()
 		hours, ram = hours+h, ram+h*float64(v.Flavor.RAM)
 		cpus, disk = cpus+h*float64(v.Flavor.VCPUs), disk+h*float64(v.Flavor.Disk)
 		servers = append(servers, api.Obj{
 			"instance_id": v.ID, "name": v.Name, "tenant_id": project, "flavor": v.Flavor.Name, "state": strings.ToLower(v.VMState),
 			"hours": h, "memory_mb": v.Flavor.RAM, "local_gb": v.Flavor.Disk, "vcpus": v.Flavor.VCPUs,
-			"started_at": v.Created.Format(form + ".000000"), "ended_at": nil, "uptime": int(stop.Sub(v.Created).Seconds()),
+			"started_at": v.Created.Format(form), "ended_at": nil, "uptime": int(stop.Sub(v.Created).Seconds()),
 		})
 	}
 	if len(servers) == 0 {
 		return nil
 	}
 	o := api.Obj{
-		"tenant_id": project, "start": start.Format(form + ".000000"), "stop": stop.Format(form + ".000000"), "total_hours": hours,
+		"tenant_id": project, "start": start.Format(form), "stop": stop.Format(form), "total_hours": hours,
 		"total_memory_mb_usage": ram, "total_vcpus_usage": cpus, "total_local_gb_usage": disk,
 	}
 	if detailed {

@@ -240,35 +240,16 @@ func (s *Set) gate() bool {
 	return false
 }
 
-// thing applies the rules of one kind to something by its name.
-func (s *Set) thing(action, name string) (Rule, bool) {
+// Hit applies the rules of one action to the server, volume or pool of that
+// name: it tells whether one applies, and the rule's message.
+func (s *Set) Hit(action, name string) (message string, hit bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.rules {
 		if e.Action == action && e.name.MatchString(name) && e.apply() {
 			s.notify()
-			return e.Rule, true
+			return e.Message, true
 		}
 	}
-	return Rule{}, false
-}
-
-// ServerFault is the fault a new server of that name is to end in, or "".
-func (s *Set) ServerFault(name string) string {
-	if r, ok := s.thing(ServerError, name); ok {
-		return r.Message
-	}
-	return ""
-}
-
-// VolumeFails tells whether a new volume of that name is to end in error.
-func (s *Set) VolumeFails(name string) bool {
-	_, ok := s.thing(VolumeError, name)
-	return ok
-}
-
-// PoolIsEmpty tells whether a pool is to give no address now.
-func (s *Set) PoolIsEmpty(name string) bool {
-	_, ok := s.thing(PoolEmpty, name)
-	return ok
+	return "", false
 }

@@ -20,6 +20,14 @@ func addrOf(text string) netip.Addr { a, _ := netip.ParseAddr(text); return a }
 
 func prefixOf(sn *db.Subnet) netip.Prefix { p, _ := netip.ParsePrefix(sn.CIDR); return p }
 
+// prefixFrom reads a prefix, or an address as that of one host.
+func prefixFrom(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	return netip.ParsePrefix(text)
+}
+
 // free are the addresses of a subnet's pools that no port has, the lowest
 // first.
 func (s *Service) free(sn *db.Subnet) (free []string) {

@@ -72,6 +72,16 @@ var nameAttr = attr{name: "name", kind: kindString, when: both, field: "Name"}
 
 var uuidForm = text.Lazy(`^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$`)
 
+// allAttrs are the resource's attributes with those that all have, and those
+// that no caller gives.
+func (res *resource[T, P]) allAttrs() []attr {
+	attrs := slices.Concat(standardAttrs, res.attrs)
+	for _, name := range slices.Concat(readOnly, res.readOnly) {
+		attrs = append(attrs, attr{name: name})
+	}
+	return attrs
+}
+
 // prepare checks a body against the attributes and, on create, fills in
 // defaults.
 func (res *resource[T, P]) prepare(in api.Obj, post, admin bool) (api.Obj, error) {
@@ -79,11 +89,7 @@ func (res *resource[T, P]) prepare(in api.Obj, post, admin bool) (api.Obj, error
 	if post {
 		action, flag, refused = "create", onCreate, "Attribute '%s' not allowed in POST"
 	}
-	attrs := slices.Concat(standardAttrs, res.attrs)
-	for _, name := range slices.Concat(readOnly, res.readOnly) {
-		attrs = append(attrs, attr{name: name})
-	}
-	out := api.Obj{}
+	attrs, out := res.allAttrs(), api.Obj{}
 	var unknown []string
 	for name, v := range in {
 		i := slices.IndexFunc(attrs, func(a attr) bool { return a.name == name })

@@ -216,23 +216,22 @@ func (s *Service) chooseAddress(p *db.Port, subnet, ip string) (out db.FixedIP, 
 // ports address themselves.
 func (s *Service) oneOfEach(p *db.Port, subnets []*db.Subnet) ([]db.FixedIP, error) {
 	var out []db.FixedIP
-	have := map[int]bool{}
-	wanted := map[int]bool{}
+	have := map[int]bool{} // by address family; false is wanted and not found
 	for _, sn := range subnets {
 		if sn.IPVersion == 6 && (sn.AddressMode == "slaac" || sn.AddressMode == "dhcpv6-stateless") {
 			out = append(out, db.FixedIP{SubnetID: sn.ID, IPAddress: slaacAddress(sn, p.MAC)})
 			continue
 		}
-		wanted[sn.IPVersion] = true
 		if have[sn.IPVersion] {
 			continue
 		}
-		if a, ok := s.freeAddress(sn); ok {
-			out, have[sn.IPVersion] = append(out, db.FixedIP{SubnetID: sn.ID, IPAddress: a}), true
+		a, ok := s.freeAddress(sn)
+		if have[sn.IPVersion] = ok; ok {
+			out = append(out, db.FixedIP{SubnetID: sn.ID, IPAddress: a})
 		}
 	}
-	for v := range wanted {
-		if !have[v] {
+	for _, found := range have {
+		if !found {
 			return nil, noMoreAddresses(p.NetworkID)
 		}
 	}

@@ -171,11 +171,7 @@ func (res *resource[T, P]) post(r *api.Request) (*api.Reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		x, err := res.create(r, in)
-		if err != nil {
-			return nil, err
-		}
-		return api.Created(api.Obj{res.single: res.view(x, r.Auth.Admin())})
+		many = api.List{in}
 	}
 	l := api.List{}
 	for _, e := range many {
@@ -188,6 +184,9 @@ func (res *resource[T, P]) post(r *api.Request) (*api.Reply, error) {
 			return nil, err
 		}
 		l = append(l, res.view(x, r.Auth.Admin()))
+	}
+	if !bulk {
+		return api.Created(api.Obj{res.single: l[0]})
 	}
 	return api.Created(api.Obj{res.key(): l})
 }
@@ -322,8 +321,8 @@ func (res *resource[T, P]) list(r *api.Request) (*api.Reply, error) {
 
 // checkQuery refuses what a list cannot be filtered or sorted by.
 func (res *resource[T, P]) checkQuery(q url.Values) error {
-	known := slices.Concat(pageParams, tagFilters, res.filters, readOnly, res.readOnly)
-	for _, a := range slices.Concat(standardAttrs, res.attrs) {
+	known := slices.Concat(pageParams, tagFilters, res.filters)
+	for _, a := range res.allAttrs() {
 		known = append(known, a.name)
 	}
 	var bad []string

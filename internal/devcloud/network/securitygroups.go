@@ -1,7 +1,6 @@
 package network
 
 import (
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -207,10 +206,10 @@ func checkPrefix(x *db.SecurityRule) error {
 	if x.RemotePrefix == "" {
 		return nil
 	}
-	if a, err := netip.ParseAddr(x.RemotePrefix); err == nil {
-		x.RemotePrefix = netip.PrefixFrom(a, a.BitLen()).String()
+	p, err := prefixFrom(x.RemotePrefix)
+	if err == nil {
+		x.RemotePrefix = p.String()
 	}
-	p, err := netip.ParsePrefix(x.RemotePrefix)
 	switch {
 	case err != nil:
 		return badAttr("remote_ip_prefix", "'%s' is neither a valid IP address, nor is it a valid IP subnet.", x.RemotePrefix)

@@ -115,19 +115,13 @@ func disallowed(rule string) *api.Error {
 // notFound words a missing object as Neutron does; class is "Network",
 // "FloatingIP".
 func notFound(class, id string) *api.Error {
-	format := "%s %s could not be found."
-	name := class
-	switch class {
-	case "Router":
-		format = "%s %s could not be found"
-	case "FloatingIP":
-		format, name = "%s %s could not be found", "Floating IP"
-	case "SecurityGroup":
-		format, name = "%s %s does not exist", "Security group"
-	case "SecurityGroupRule":
-		format, name = "%s %s does not exist", "Security group rule"
-	}
-	return failure(http.StatusNotFound, class+"NotFound", format, name, id)
+	format := map[string]string{
+		"Router":            "Router %s could not be found",
+		"FloatingIP":        "Floating IP %s could not be found",
+		"SecurityGroup":     "Security group %s does not exist",
+		"SecurityGroupRule": "Security group rule %s does not exist",
+	}[class]
+	return failure(http.StatusNotFound, class+"NotFound", cmp.Or(format, class+" %s could not be found."), id)
 }
 
 // extensions are what of Neutron's optional parts is here.

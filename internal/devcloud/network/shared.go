@@ -3,7 +3,6 @@ package network
 import (
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/galleyhq/galley/internal/devcloud/api"
@@ -42,10 +41,7 @@ func (s *Service) addressGroups() *resource[db.AddressGroup, *db.AddressGroup] {
 func checkAddresses(_ *call, g *db.AddressGroup) error {
 	prefixes := []string{}
 	for _, text := range g.Addresses {
-		p, err := netip.ParsePrefix(text)
-		if a, aerr := netip.ParseAddr(text); aerr == nil {
-			p, err = netip.PrefixFrom(a, a.BitLen()), nil
-		}
+		p, err := prefixFrom(text)
 		if err != nil {
 			return badAttr("addresses", "'%s' is not a valid IP subnet.", text)
 		}
