@@ -377,7 +377,11 @@ func (s *session) giveUp(ctx context.Context, step *Step, cause error) error {
 		step.Report.Warn("Keeping %s of the failed create; `galley destroy %s` removes it", s.state.String(KeyHostname), s.instance.Name)
 		return cause
 	}
-	step.Report.Error("Server %s (%s) is not usable. Destroying server...", s.state.String(KeyHostname), s.state.String(KeyServerID))
+	if id := s.state.String(KeyServerID); id != "" {
+		step.Report.Error("Server %s (%s) is not usable. Destroying server...", s.state.String(KeyHostname), id)
+	} else {
+		step.Report.Error("%s is not usable", s.state.String(KeyHostname)) // the user's own machine
+	}
 	s.close()
 	if err := s.instance.Driver.Destroy(clean, step); err != nil {
 		return errors.Join(cause, err)
