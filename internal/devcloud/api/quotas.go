@@ -23,8 +23,8 @@ type Quotas struct {
 	// Path, Single and InUse name the calls, the element of bodies and what
 	// details call Used.
 	Path, Single, InUse string
-	// Gone is the answer to a reset.
-	Gone func() (*Reply, error)
+	// Gone is the status of a reset.
+	Gone int
 	// Refuse words that the caller may not show, update or delete limits.
 	Refuse func(action string) error
 	// Check looks at the limits that a call gives; nil takes all that is known.
@@ -130,5 +130,5 @@ func (q *Quotas) reset(r *Request) (*Reply, error) {
 	for _, name := range q.names() {
 		q.DB.Quotas.Delete(q.key(r.Var("target"), name))
 	}
-	return q.Gone()
+	return &Reply{Status: q.Gone}, nil
 }

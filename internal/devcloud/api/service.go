@@ -212,9 +212,6 @@ func Created(body any) (*Reply, error) { return &Reply{Status: http.StatusCreate
 // Accepted answers 202; body may be nil.
 func Accepted(body any) (*Reply, error) { return &Reply{Status: http.StatusAccepted, Body: body}, nil }
 
-// NoContent answers 204.
-func NoContent() (*Reply, error) { return &Reply{Status: http.StatusNoContent}, nil }
-
 // OrNil shows an empty string as null.
 func OrNil(s string) any {
 	if s == "" {

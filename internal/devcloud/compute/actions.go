@@ -3,6 +3,7 @@ package compute
 import (
 	"bytes"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -287,7 +288,7 @@ func (s *Service) resize(r *api.Request, v *db.Server, in api.Obj) (*api.Reply, 
 func (s *Service) confirmResize(r *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {
 	v.OldFlavor, v.VMState = nil, db.VMActive
 	s.db.Servers.Put(v)
-	return api.NoContent()
+	return &api.Reply{Status: http.StatusNoContent}, nil
 }
 
 func (s *Service) revertResize(r *api.Request, v *db.Server, _ api.Obj) (*api.Reply, error) {

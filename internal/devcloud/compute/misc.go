@@ -261,7 +261,7 @@ func (s *Service) newQuotas() *api.Quotas {
 	}
 	return &api.Quotas{
 		DB: s.db, Service: "compute", Default: s.Quotas, Path: "/os-quota-sets", Single: "quota_set", InUse: "in_use",
-		Used: s.used, Shown: shown, Gone: func() (*api.Reply, error) { return api.Accepted(nil) },
+		Used: s.used, Shown: shown, Gone: 202,
 		Refuse: func(action string) error { return forbidden("os_compute_api:os-quota-sets:" + action) },
 		Check: func(r *api.Request, in api.Obj) error {
 			fields := []field{{name: "force", check: truth}}

@@ -325,7 +325,7 @@ func (s *Service) changePassword(r *api.Request) (*api.Reply, error) {
 		return nil, errUnauthorized()
 	}
 	s.db.PutObject(u.Set(api.Obj{"password": next}))
-	return api.NoContent()
+	return nil, nil
 }
 
 // accessible lists the projects or domains on which a user has a role.

@@ -188,7 +188,7 @@ func DefaultQuotas() map[string]int {
 func (s *Service) newQuotas() *api.Quotas {
 	return &api.Quotas{
 		DB: s.db, Service: "network", Default: s.Quotas, Path: "/v2.0/quotas", Single: "quota", InUse: "used",
-		Gone: api.NoContent,
+		Gone: 204,
 		Used: func(project, name string) int {
 			for _, res := range s.resources {
 				if single, _ := res.names(); single == name {

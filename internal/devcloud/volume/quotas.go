@@ -20,7 +20,7 @@ func DefaultQuotas() map[string]int {
 func (s *Service) newQuotas() *api.Quotas {
 	return &api.Quotas{
 		DB: s.db, Service: "volume", Default: s.Quotas, Path: base + "os-quota-sets", Single: "quota_set", InUse: "in_use",
-		Used: s.used, Gone: func() (*api.Reply, error) { return api.OK(nil) },
+		Used: s.used, Gone: 200,
 		Refuse: func(action string) error { return forbidden("quotas:" + action) },
 		Names: func() []string { // three of each volume type
 			names := slices.Collect(maps.Keys(s.Quotas))
