@@ -32,6 +32,7 @@ func TestFetchMemory(t *testing.T) {
 	for r := rand.New(rand.NewPCG(1, 1)); block.Len() < 1<<20; {
 		fmt.Fprintf(&block, `{"id":"%016x","name":"server-%d","size":%d},`, r.Uint64(), r.IntN(1e6), r.IntN(1e9))
 	}
+	look := make(chan chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.ParseInt(r.URL.Path[1:], 10, 64)
 		_, _ = w.Write([]byte(`{"items":[`))
@@ -39,6 +40,12 @@ func TestFetchMemory(t *testing.T) {
 			if _, err := w.Write([]byte(block.String())); err != nil {
 				return
 			}
+		}
+		seen := make(chan struct{})
+		select {
+		case look <- seen:
+			<-seen
+		case <-r.Context().Done():
 		}
 		_, _ = w.Write([]byte(`0],"meta":{"next":null}}`))
 	}))
@@ -49,7 +56,7 @@ func TestFetchMemory(t *testing.T) {
 		cmd.Path = shipped(t) // a test binary is larger
 		var said strings.Builder
 		cmd.Stderr = &said
-		most, err := peakMemory(t, cmd)
+		most, err := peakMemory(t, cmd, look)
 		if err != nil {
 			t.Fatalf("%v: %s", err, said.String())
 		}
@@ -75,7 +82,8 @@ func TestFetchMemory(t *testing.T) {
 }
 
 // peakMemory runs a command and returns the most memory that it had, in bytes.
-func peakMemory(t *testing.T, cmd *exec.Cmd) (int64, error) {
+// It looks now and then, and for each channel from look, which it closes then.
+func peakMemory(t *testing.T, cmd *exec.Cmd, look <-chan chan struct{}) (int64, error) {
 	t.Helper()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -87,15 +95,20 @@ func peakMemory(t *testing.T, cmd *exec.Cmd) (int64, error) {
 		var most int64
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
-		for {
+		for asked := chan struct{}(nil); ; {
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 			if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
 				var kb int64
 				fmt.Sscan(rest, &kb)
 				most = max(most, kb<<10)
 			}
+			if asked != nil {
+				close(asked)
+				asked = nil
+			}
 			select {
 			case <-tick.C:
+			case asked = <-look:
 			case <-done:
 				seen <- most
 				return

@@ -24,7 +24,7 @@ func TestTalkativeMachine(t *testing.T) {
 		cmd := p.command(t.Context(), "verify")
 		cmd.Path = shipped(t) // a test binary is larger
 		cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
-		most, err := peakMemory(t, cmd)
+		most, err := peakMemory(t, cmd, nil)
 		if err != nil {
 			t.Fatalf("%s: %v", says, err)
 		}
