@@ -2,10 +2,12 @@ package devcloud
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/floatingips"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/portforwarding"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/trunks"
@@ -64,5 +66,19 @@ func TestRequestsTooLarge(t *testing.T) {
 		if resp.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("%s: %s", path, resp.Status)
 		}
+	}
+}
+
+// A project's usage counts a server for the part of its life that the call
+// asks about.
+func TestUsageBeginsAtTheStart(t *testing.T) {
+	t.Parallel()
+	c := startCloud(t)
+	cl := login(t, c, c.Env())
+	build(t, c, cl, servers.CreateOpts{Name: "web", Networks: "none"})
+	const query = "/compute/v2.1/os-simple-tenant-usage/%s?start=2130-01-01T10:00:00&end=2130-01-01T12:00:00"
+	_, body := send(t, "GET", c.URL+fmt.Sprintf(query, c.Env()["OS_PROJECT_ID"]), cl.provider.Token(), "", nil)
+	if !strings.Contains(body, `"total_hours":2,`) {
+		t.Error(body)
 	}
 }

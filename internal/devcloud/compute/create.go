@@ -64,13 +64,10 @@ func createFields() []field {
 }
 
 func networksCheck(v any) string {
-	if s, ok := v.(string); ok && (s == "auto" || s == "none") {
+	if isList(v) == "" || oneOf("auto", "none")(v) == "" {
 		return ""
 	}
-	if _, ok := v.([]any); ok {
-		return ""
-	}
-	return api.PyRepr(v) + " is not valid under any of the given schemas"
+	return api.PyRepr(v) + " " + noSchema
 }
 
 // order is a create call as it was understood.
