@@ -127,6 +127,14 @@ func flavorView(r *api.Request, f *db.Flavor, detail bool) api.Obj {
 	return o
 }
 
+// flavorOrders are what a list of flavors can be sorted by.
+var flavorOrders = map[string]func(f *db.Flavor) string{
+	"name":      func(f *db.Flavor) string { return f.Name },
+	"memory_mb": func(f *db.Flavor) string { return fmt.Sprintf("%012d", f.RAM) },
+	"vcpus":     func(f *db.Flavor) string { return fmt.Sprintf("%012d", f.VCPUs) },
+	"root_gb":   func(f *db.Flavor) string { return fmt.Sprintf("%012d", f.Disk) },
+}
+
 func (s *Service) listFlavors(detail bool) api.Handler {
 	return func(r *api.Request) (*api.Reply, error) {
 		q := r.HTTP.URL.Query()
@@ -146,12 +154,11 @@ func (s *Service) listFlavors(detail bool) api.Handler {
 			}
 			return !f.Private || slices.Contains(f.Projects, r.Auth.ProjectID)
 		})
-		sortBy(seen, func(f *db.Flavor) string {
-			return map[string]string{
-				"name": f.Name, "memory_mb": fmt.Sprintf("%012d", f.RAM), "vcpus": fmt.Sprintf("%012d", f.VCPUs),
-				"root_gb": fmt.Sprintf("%012d", f.Disk), "flavorid": f.ID, "": f.ID,
-			}[q.Get("sort_key")]
-		})
+		key := flavorOrders[q.Get("sort_key")]
+		if key == nil {
+			key = func(f *db.Flavor) string { return f.ID }
+		}
+		sortBy(seen, key)
 		if q.Get("sort_dir") == "desc" {
 			slices.Reverse(seen)
 		}

@@ -14,17 +14,28 @@ import (
 	"github.com/galleyhq/galley/internal/devcloud/db"
 )
 
-// texts are what lists are filtered and sorted by.
-func texts(v *db.Server) map[string]string {
-	stamp := func(t time.Time) string { return t.Format(time.RFC3339Nano) }
-	return map[string]string{
-		"name": v.Name, "display_name": v.Name, "hostname": v.Hostname, "description": v.Description, "uuid": v.ID,
-		"image": v.ImageID, "image_ref": v.ImageID, "flavor": v.FlavorID, "key_name": v.KeyName, "user_id": v.UserID,
-		"project_id": v.ProjectID, "availability_zone": v.AvailabilityZone, "host": v.Host, "reservation_id": v.ReservationID,
-		"vm_state": v.VMState, "task_state": v.TaskState, "power_state": fmt.Sprint(v.PowerState),
-		"access_ip_v4": v.AccessIPv4, "access_ip_v6": v.AccessIPv6, "created_at": stamp(v.Created),
-		"updated_at": stamp(v.LastChange()), "launched_at": stamp(v.Launched),
-	}
+// serverTexts are the attributes that lists are filtered and sorted by.
+var serverTexts = map[string]func(v *db.Server) string{
+	"name": func(v *db.Server) string { return v.Name }, "display_name": func(v *db.Server) string { return v.Name },
+	"hostname":    func(v *db.Server) string { return v.Hostname },
+	"description": func(v *db.Server) string { return v.Description },
+	"image":       func(v *db.Server) string { return v.ImageID }, "image_ref": func(v *db.Server) string { return v.ImageID },
+	"flavor":            func(v *db.Server) string { return v.FlavorID },
+	"uuid":              func(v *db.Server) string { return v.ID },
+	"key_name":          func(v *db.Server) string { return v.KeyName },
+	"user_id":           func(v *db.Server) string { return v.UserID },
+	"project_id":        func(v *db.Server) string { return v.ProjectID },
+	"availability_zone": func(v *db.Server) string { return v.AvailabilityZone },
+	"vm_state":          func(v *db.Server) string { return v.VMState },
+	"task_state":        func(v *db.Server) string { return v.TaskState },
+	"power_state":       func(v *db.Server) string { return fmt.Sprint(v.PowerState) },
+	"reservation_id":    func(v *db.Server) string { return v.ReservationID },
+	"host":              func(v *db.Server) string { return v.Host },
+	"access_ip_v4":      func(v *db.Server) string { return v.AccessIPv4 },
+	"access_ip_v6":      func(v *db.Server) string { return v.AccessIPv6 },
+	"created_at":        func(v *db.Server) string { return v.Created.Format(time.RFC3339Nano) },
+	"updated_at":        func(v *db.Server) string { return v.LastChange().Format(time.RFC3339Nano) },
+	"launched_at":       func(v *db.Server) string { return v.Launched.Format(time.RFC3339Nano) },
 }
 
 var (
@@ -68,11 +79,10 @@ func (s *Service) listServers(detail bool) api.Handler {
 }
 
 func checkList(r *api.Request, q url.Values) error {
-	sortable := slices.Sorted(maps.Keys(texts(&db.Server{})))
 	for _, k := range q["sort_key"] {
-		if !slices.Contains(sortable, k) {
+		if serverTexts[k] == nil {
 			return api.BadRequest("Invalid input for query parameters sort_key. Value: %s. '%s' is not one of ['%s']",
-				k, k, strings.Join(sortable, "', '"))
+				k, k, strings.Join(slices.Sorted(maps.Keys(serverTexts)), "', '"))
 		}
 	}
 	known := slices.Concat(patternParams, exactParams, listParams)
@@ -121,7 +131,7 @@ func (s *Service) serverFilter(r *api.Request, q url.Values) (func(*db.Server) b
 func (s *Service) serverTest(r *api.Request, key string, values []string) (func(*db.Server) bool, error) {
 	switch {
 	case slices.Contains(exactParams, key):
-		return func(v *db.Server) bool { return slices.Contains(values, texts(v)[key]) }, nil
+		return func(v *db.Server) bool { return slices.Contains(values, serverTexts[key](v)) }, nil
 	case slices.Contains(patternParams, key), key == "ip", key == "ip6":
 		re, err := regexp.Compile(values[0])
 		if err != nil {
@@ -130,7 +140,7 @@ func (s *Service) serverTest(r *api.Request, key string, values []string) (func(
 		if !slices.Contains(patternParams, key) {
 			return func(v *db.Server) bool { return s.hasAddress(v, key == "ip6", re) }, nil
 		}
-		return func(v *db.Server) bool { return re.MatchString(texts(v)[key]) }, nil
+		return func(v *db.Server) bool { return re.MatchString(serverTexts[key](v)) }, nil
 	case key == "status":
 		return func(v *db.Server) bool {
 			return slices.ContainsFunc(values, func(w string) bool { return strings.EqualFold(w, Status(v)) })
@@ -182,7 +192,7 @@ func sortServers(l []*db.Server, q url.Values) {
 	keys, dirs := q["sort_key"], q["sort_dir"]
 	slices.SortFunc(l, func(a, b *db.Server) int {
 		for i, k := range keys {
-			c := cmp.Compare(texts(a)[k], texts(b)[k])
+			c := cmp.Compare(serverTexts[k](a), serverTexts[k](b))
 			if i >= len(dirs) || dirs[i] != "asc" {
 				c = -c
 			}
