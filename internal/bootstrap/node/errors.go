@@ -178,12 +178,12 @@ func explainRun(what string, status int, tail []string) error {
 		return nil
 	}
 	e := failed(what, status, tail)
-	switch status {
-	case 35, 37, 41, 213:
-		e.Advice = install.ExitAdvice(status, "run the client on it")
-	case 126, 127:
+	e.Advice = install.ExitAdvice(status, "run the client on it")
+	switch {
+	case e.Advice != "":
+	case status == 126, status == 127:
 		e.Advice = "the client cannot be run: chef_client_path in knife.rb says where it is"
-	case 172:
+	case status == 172:
 		e.Advice = (&LicenseError{}).Hint()
 	default:
 		output := strings.Join(tail, "\n")

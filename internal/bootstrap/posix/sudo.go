@@ -29,7 +29,7 @@ var refusals = []struct {
 	{NotAllowed, text.Lazy(`is not in the sudoers file|sudo: (command )?not found|I'm afraid I can't do that|` +
 		`Sorry, user .* (is not allowed to|may not run) `)},
 	{WrongPassword, text.Lazy(`(?m)^sudo: .*incorrect (password|authentication) attempt|^Sorry, try again`)},
-	{NeedsPassword, text.Lazy(`(?m)^sudo: .*(password|terminal|authentication) `)},
+	{NeedsPassword, text.Lazy(`(?m)^sudo: .*(password|terminal|authentication|no tty present) `)},
 }
 
 // SudoRefusal finds sudo's refusal in the output of a command.

@@ -6,13 +6,14 @@ import (
 	"github.com/galleyhq/galley/internal/bootstrap/posix"
 )
 
-// The words are those of sudo 1.9, of sudo-rs 0.2 and of dash and bash.
+// The words are those of sudo 1.8 and 1.9, of sudo-rs 0.2 and of dash and bash.
 func TestSudoRefusal(t *testing.T) {
 	for output, want := range map[string]posix.Refusal{
 		"":                                  posix.NotRefused,
 		"the password was changed":          posix.NotRefused,
 		"sudo: unable to resolve host web1": posix.NotRefused,
 		"sudo: a password is required":      posix.NeedsPassword,
+		"sudo: no tty present and no askpass program specified":                posix.NeedsPassword,
 		"hello\nsudo: a terminal is required to read the password; either use": posix.NeedsPassword,
 		"sudo: interactive authentication is required":                         posix.NeedsPassword,
 		"Sorry, try again.\nsudo: no password was provided":                    posix.WrongPassword,
