@@ -51,7 +51,8 @@ func (p *project) lastDurations(instances []*kitchen.Instance) func(*kitchen.Ins
 			continue
 		}
 		for _, i := range h.Instances {
-			took[inst.Name] += i.Elapsed()
+			// One that took no time is not one of which nothing is known.
+			took[inst.Name] += max(i.Elapsed(), time.Millisecond)
 		}
 	}
 	return func(inst *kitchen.Instance) time.Duration { return took[inst.Name] }
